@@ -1,0 +1,144 @@
+//! What stands behind a source or a platform interface. One folder per backend; each passes the same contract suite.
+
+pub mod embedded;
+
+use platform_wire::{Answer, Error, queue::Message, table};
+use std::time::Duration;
+
+/// Result of a backend; the error says whether to try again.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// Tables, as the platform interface `table` needs them.
+#[async_trait::async_trait]
+#[allow(missing_docs, reason = "meanings as in platform.wit")]
+pub trait TableBackend: Send + Sync + 'static {
+    async fn batch_get(&self, args: table::BatchGet) -> Result<Vec<Option<String>>>;
+    async fn batch_write(&self, args: table::BatchWrite) -> Result<Vec<Option<Error>>>;
+    async fn batch_update(&self, args: table::BatchUpdate) -> Result<Vec<Option<Error>>>;
+    async fn query(&self, args: table::Query) -> Result<table::Page>;
+}
+
+/// Collections of documents, as the platform interface `documents` needs them.
+#[async_trait::async_trait]
+#[allow(missing_docs, reason = "meanings as in platform.wit")]
+pub trait DocumentsBackend: Send + Sync + 'static {
+    async fn find_one(&self, collection: &str, filter: &str) -> Result<Option<String>>;
+    async fn replace_one(&self, collection: &str, filter: &str, document: &str) -> Result<()>;
+}
+
+/// Queues with SQS's semantics (visibility, receive counts, redrive), as the platform and the source `sqs` need them.
+#[async_trait::async_trait]
+pub trait QueueBackend: Send + Sync + 'static {
+    /// Sends any number of messages; the answer holds for each its id or its error.
+    async fn send_batch(&self, queue: &str, messages: Vec<Message>) -> Result<Vec<Answer<String>>>;
+    /// Receives up to `max` messages (any number: the backend makes as many calls as it takes), waiting up to `wait`
+    /// for the first; they stay invisible for `visibility`. A message whose receive count would exceed the queue's
+    /// `max_receive_count` goes to its DLQ instead (SQS redrive).
+    async fn receive(&self, queue: &str, max: usize, wait: Duration, visibility: Duration) -> Result<Vec<Received>>;
+    /// Deletes by receipt. A stale receipt is no error and deletes nothing (peers A12).
+    async fn delete_batch(&self, queue: &str, receipts: &[String]) -> Result<Vec<Option<Error>>>;
+    /// Makes each message invisible for so long from now; zero returns it at once.
+    async fn change_visibility_batch(&self, queue: &str, changes: &[(String, Duration)]) -> Result<Vec<Option<Error>>>;
+    /// How many messages there are.
+    async fn depth(&self, queue: &str) -> Result<Depth>;
+    /// The oldest messages, without receiving them.
+    async fn peek(&self, queue: &str, max: usize) -> Result<Vec<Received>>;
+}
+
+/// A message as received.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Received {
+    /// The queue's id of the message.
+    pub id: String,
+    /// Names this receive; a later receive makes it stale. Empty when peeked.
+    pub receipt: String,
+    /// The body.
+    pub body: String,
+    /// String attributes.
+    pub attributes: Vec<(String, String)>,
+    /// `ApproximateReceiveCount`, this receive included.
+    pub receive_count: u32,
+    /// When it was sent, milliseconds since 1970 (UTC).
+    pub sent_ms: u64,
+}
+
+/// How many messages a queue holds.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, serde::Serialize)]
+pub struct Depth {
+    /// Can be received now.
+    pub visible: u64,
+    /// Received and not yet deleted.
+    pub in_flight: u64,
+    /// Cannot be received yet.
+    pub delayed: u64,
+}
+
+/// The change stream of a table with DynamoDB Streams' semantics, and where each worker stands in it.
+#[async_trait::async_trait]
+pub trait StreamBackend: Send + Sync + 'static {
+    /// All shards that still hold records, in any order.
+    async fn shards(&self, table: &str) -> Result<Vec<Shard>>;
+    /// Up to `limit` records of a shard in order, from a position; returns at once, with none where there are none.
+    async fn records(&self, table: &str, shard: &str, from: &Position, limit: usize) -> Result<Records>;
+    /// Where `worker` stands in a shard: the sequence number of the last record settled, or the mark for its end.
+    async fn checkpoint(&self, table: &str, shard: &str, worker: &str) -> Result<Option<Checkpoint>>;
+    /// Moves it. Only ever forward.
+    async fn set_checkpoint(&self, table: &str, shard: &str, worker: &str, checkpoint: &Checkpoint) -> Result<()>;
+    /// Waits until there may be new records, at most `wait` (a hint that spares polling; may return early).
+    async fn changed(&self, table: &str, wait: Duration);
+}
+
+/// A shard of a stream.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Shard {
+    /// Its id.
+    pub id: String,
+    /// Its parent must be read to the end first (peers C11).
+    pub parent: Option<String>,
+}
+
+/// Where to read from.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Position {
+    /// The oldest record kept (`TRIM_HORIZON`).
+    TrimHorizon,
+    /// After the newest record (`LATEST`).
+    Latest,
+    /// After this sequence number.
+    After(String),
+}
+
+/// What a read of a shard gave.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Records {
+    /// In order.
+    pub records: Vec<Change>,
+    /// Where to read on; `None` when the shard is closed and read to its end.
+    pub next: Option<Position>,
+}
+
+/// One change of an item. Images are plain JSON text, without DynamoDB's type tags.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Change {
+    /// Sequence number within the shard.
+    pub sequence: String,
+    /// `INSERT`, `MODIFY` or `REMOVE`.
+    pub event_name: String,
+    /// The item's key.
+    pub key: table::Key,
+    /// The item after the change.
+    pub new_image: Option<String>,
+    /// The item before it.
+    pub old_image: Option<String>,
+    /// `ApproximateCreationDateTime`, milliseconds since 1970 (UTC).
+    pub time_ms: u64,
+}
+
+/// How far a worker has come in a shard.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Checkpoint {
+    /// All records up to and including this sequence number are settled.
+    At(String),
+    /// The shard is closed and all of it is settled.
+    ShardEnd,
+}

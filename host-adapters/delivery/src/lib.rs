@@ -1,0 +1,15 @@
+//! Everything between a source and a worker, and between a worker and its backends, without a word of wasmtime.
+//!
+//! - [`delivery`]: batching, order, retry, checkpoint, dead letters.
+//! - [`sources`]: one folder per kind of source.
+//! - [`platform`]: what workers may call, each call checked against its grant.
+//! - [`backends`]: what stands behind a source or a platform interface.
+//! - [`services`]: outbound HTTP policy: app-to-app JWT, rate limits, retries.
+
+pub mod backends;
+pub mod delivery;
+pub mod dispatch;
+pub mod event;
+pub mod platform;
+pub mod services;
+pub mod sources;
