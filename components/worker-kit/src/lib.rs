@@ -1,1 +1,26 @@
-//! worker-kit
+//! The guest library: what every worker shares and no business rule.
+//!
+//! - [`batch_worker!`] and [`request_worker!`] make a component of a [`BatchWorker`] or [`RequestWorker`].
+//! - [`lambda`]: the event JSON of AWS Lambda, both ways. Pure.
+//! - [`edge`]: the HTTP door at `/workers/<id>`, which speaks it.
+//! - [`Call`], [`log`]: logs and spans that carry the call's correlation id.
+//! - [`platform`], [`services`], [`cache`]: what a worker may call.
+
+pub mod bindings;
+pub mod cache;
+mod call;
+pub mod edge;
+mod export;
+pub mod lambda;
+pub mod log;
+pub mod platform;
+pub mod services;
+pub mod variables;
+#[doc(hidden)]
+pub mod worker;
+
+pub use call::{Call, Span};
+pub use worker::{BatchWorker, Disposition, Event, Failure, Payload, Request, RequestWorker, Response};
+
+#[doc(hidden)]
+pub use spin_sdk;

@@ -1,0 +1,66 @@
+//! The cache: Redis through Spin. A broken cache never fails a call: it costs a warning and is a miss.
+
+use crate::{Call, variables};
+use serde_json::json;
+use spin_sdk::redis::{Connection, RedisParameter};
+
+/// The variable that holds the cache's address.
+const ADDRESS: &str = "redis_url";
+
+/// The cache, as one call uses it.
+#[derive(Clone, Copy, Debug)]
+pub struct Cache<'a> {
+    call: &'a Call,
+}
+
+impl<'a> Cache<'a> {
+    /// The cache at the address in the variable `redis_url`. Nothing is opened before it is needed.
+    pub fn new(call: &'a Call) -> Self {
+        Self { call }
+    }
+
+    /// The value of a key; `None` where there is none or the cache cannot tell.
+    pub async fn get(&self, key: &str) -> Option<Vec<u8>> {
+        let read = async { self.connect().await?.get(key).await.map_err(describe) };
+        match read.await {
+            Ok(value) => value,
+            Err(problem) => self.warn("Cache read failed, taken as a miss", key, &problem),
+        }
+    }
+
+    /// Sets a key for so many seconds.
+    pub async fn set(&self, key: &str, value: &[u8], seconds: u32) {
+        let arguments = [
+            RedisParameter::Binary(key.as_bytes().to_vec()),
+            RedisParameter::Binary(value.to_vec()),
+            RedisParameter::Binary(b"EX".to_vec()),
+            RedisParameter::Int64(seconds.into()),
+        ];
+        let write = async { self.connect().await?.execute("SET", arguments).await.map_err(describe) };
+        if let Err(problem) = write.await {
+            self.warn::<()>("Cache write failed, left out", key, &problem);
+        }
+    }
+
+    /// Drops keys.
+    pub async fn delete(&self, keys: &[String]) {
+        let delete = async { self.connect().await?.del(keys).await.map_err(describe) };
+        if let Err(problem) = delete.await {
+            self.warn::<()>("Cache delete failed, left out", &keys.join(" "), &problem);
+        }
+    }
+
+    async fn connect(&self) -> Result<Connection, String> {
+        let address = variables::required(ADDRESS).await?;
+        Connection::open(address).await.map_err(describe)
+    }
+
+    fn warn<T>(&self, message: &str, key: &str, problem: &str) -> Option<T> {
+        self.call.warn(message, json!({"key": key, "problem": problem}));
+        None
+    }
+}
+
+fn describe(error: spin_sdk::redis::Error) -> String {
+    format!("{error:?}")
+}

@@ -1,0 +1,100 @@
+//! One call of a worker: what its logs, spans and outgoing requests carry.
+
+use crate::{Event, log, log::Level};
+use chrono::Utc;
+use serde_json::{Map, Value};
+
+/// Handed to every worker with its call. Cheap to make; [`Call::of`] makes one for a single record of a batch.
+#[derive(Clone, Debug)]
+pub struct Call {
+    worker: &'static str,
+    threshold: Level,
+    /// Follows the work through logs and services.
+    pub correlation_id: String,
+    /// W3C trace context to pass on.
+    pub traceparent: Option<String>,
+}
+
+impl Call {
+    /// A call of `worker`, the component's id. The level comes from `LOG_LEVEL` and `CONFIG_ENV`.
+    pub fn new(worker: &'static str, correlation_id: String, traceparent: Option<String>) -> Self {
+        let variable = |name| std::env::var(name).ok();
+        let threshold = Level::threshold(variable("LOG_LEVEL").as_deref(), variable("CONFIG_ENV").as_deref());
+        Self { worker, threshold, correlation_id, traceparent }
+    }
+
+    /// The same call, speaking for one record of its batch.
+    pub fn of(&self, event: &Event) -> Self {
+        Self {
+            correlation_id: event.correlation_id.clone(),
+            traceparent: event.traceparent.clone().or_else(|| self.traceparent.clone()),
+            ..self.clone()
+        }
+    }
+
+    /// Attributes for a message that carries this call on: `correlationId`, `traceparent`.
+    pub fn attributes(&self) -> Vec<(String, String)> {
+        let mut attributes = vec![("correlationId".to_owned(), self.correlation_id.clone())];
+        attributes.extend(self.traceparent.clone().map(|value| ("traceparent".to_owned(), value)));
+        attributes
+    }
+
+    /// Logs details for developers.
+    pub fn debug(&self, message: &str, data: Value) {
+        self.log(Level::Debug, message, &data);
+    }
+
+    /// Logs what happened.
+    pub fn info(&self, message: &str, data: Value) {
+        self.log(Level::Info, message, &data);
+    }
+
+    /// Logs what was recovered from, or somebody else's mistake.
+    pub fn warn(&self, message: &str, data: Value) {
+        self.log(Level::Warn, message, &data);
+    }
+
+    /// Logs what needs attention.
+    pub fn error(&self, message: &str, data: Value) {
+        self.log(Level::Error, message, &data);
+    }
+
+    fn log(&self, level: Level, message: &str, data: &Value) {
+        if level >= self.threshold {
+            println!("{}", log::line(Utc::now(), level, self.worker, message, &self.correlation_id, data));
+        }
+    }
+
+    /// Starts a span; it ends when dropped.
+    #[must_use = "a span ends when dropped"]
+    pub fn span(&self, name: &'static str) -> Span<'_> {
+        let mut attributes = Map::new();
+        attributes.insert("span.workerName".to_owned(), log::seed_name(self.worker).into());
+        attributes.insert("correlation.id".to_owned(), self.correlation_id.clone().into());
+        Span { call: self, name, start_ms: Utc::now().timestamp_millis(), attributes }
+    }
+}
+
+/// A part of a call worth timing.
+#[derive(Debug)]
+pub struct Span<'a> {
+    call: &'a Call,
+    name: &'static str,
+    start_ms: i64,
+    attributes: Map<String, Value>,
+}
+
+impl Span<'_> {
+    /// Adds an attribute, for example `span.campaignId`.
+    pub fn set(&mut self, name: &str, value: impl Into<Value>) {
+        self.attributes.insert(name.to_owned(), value.into());
+    }
+}
+
+impl Drop for Span<'_> {
+    fn drop(&mut self) {
+        let attributes = Value::Object(std::mem::take(&mut self.attributes));
+        let end_ms = Utc::now().timestamp_millis();
+        println!("{}", log::span_line(self.name, self.start_ms, end_ms, &self.call.correlation_id, &attributes));
+    }
+}

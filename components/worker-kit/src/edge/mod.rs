@@ -1,0 +1,63 @@
+//! The HTTP door at `/workers/<id>`: Lambda's event JSON in, Lambda's answer out.
+//!
+//! It is what AppSync, a Spin host, the bridge and `curl` use. In process `host-adapters` makes the typed call
+//! instead. Request workers take the fan's token; all others take the worker token.
+
+mod auth;
+mod batch;
+mod request;
+
+pub use batch::handle as batch;
+pub use request::handle as request;
+
+use spin_sdk::http::{FullBody, HeaderMap, IntoResponse, Request, body::IncomingBodyExt};
+use spin_sdk::wasip3::http::types::{ErrorCode, Response};
+
+/// `{"error": {"code", "message"}}`.
+pub(crate) fn error_body(code: &str, message: &str) -> String {
+    serde_json::json!({"error": {"code": code, "message": message}}).to_string()
+}
+
+/// An answer before it is sent.
+#[derive(Debug)]
+struct Reply {
+    status: u16,
+    body: String,
+}
+
+impl Reply {
+    fn error(status: u16, code: &str, message: &str) -> Self {
+        Self { status, body: error_body(code, message) }
+    }
+
+    fn send(self) -> Result<Response, ErrorCode> {
+        let internal = |error: &dyn std::fmt::Display| ErrorCode::InternalError(Some(error.to_string()));
+        let response = spin_sdk::http::Response::builder()
+            .status(self.status)
+            .header("content-type", "application/json")
+            .body(FullBody::new(bytes::Bytes::from(self.body)))
+            .map_err(|error| internal(&error))?;
+        response.into_response()
+    }
+}
+
+/// A failed call: 503 where the same call may succeed later, else 500.
+impl From<crate::Failure> for Reply {
+    fn from(failure: crate::Failure) -> Self {
+        let status = if failure.retryable { 503 } else { 500 };
+        Self::error(status, "WORKER_FAILED", &failure.message)
+    }
+}
+
+/// The request's body; only POST has one that a worker reads.
+async fn body(request: Request) -> Result<Vec<u8>, Reply> {
+    if request.method() != spin_sdk::http::Method::POST {
+        return Err(Reply::error(405, "METHOD_NOT_ALLOWED", "send the event with POST"));
+    }
+    let body = request.into_body().bytes().await;
+    body.map(|bytes| bytes.to_vec()).map_err(|error| Reply::error(400, "BODY_NOT_READ", &error.to_string()))
+}
+
+fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name).and_then(|value| value.to_str().ok())
+}

@@ -1,0 +1,46 @@
+//! Input of request workers: an AppSync event (`arguments.input.body`), `{"body": …}` or the input bare.
+
+use serde_json::Value;
+
+/// The input inside an event, whichever way it came.
+pub fn input(event: Value) -> Value {
+    let Value::Object(mut object) = event else { return event };
+    if let Some(body) = object.get_mut("arguments").and_then(|value| value.pointer_mut("/input/body")) {
+        return body.take();
+    }
+    // API usage prints what a resolver's caller passes as variables.
+    if let Some(body) = object.get_mut("input").and_then(|input| input.get_mut("body")) {
+        return body.take();
+    }
+    match object.remove("body") {
+        Some(body @ Value::Object(_)) => body,
+        Some(body) => {
+            object.insert("body".to_owned(), body);
+            Value::Object(object)
+        }
+        None => Value::Object(object),
+    }
+}
+
+/// The caller's token: `request.headers.authorization` of an AppSync event, without `Bearer `. Never from the body.
+pub fn token(event: &str) -> Option<String> {
+    bearer(&header(event, "authorization")?)
+}
+
+/// A header that the AppSync resolver forwards, whatever the case of its name.
+pub fn header(event: &str, name: &str) -> Option<String> {
+    let event: Value = serde_json::from_str(event).ok()?;
+    let headers = event.pointer("/request/headers")?.as_object()?;
+    let (_, value) = headers.iter().find(|(key, _)| key.eq_ignore_ascii_case(name))?;
+    Some(value.as_str()?.to_owned())
+}
+
+/// The token in an `Authorization` header. AppSync's own clients send it bare.
+pub fn bearer(header: &str) -> Option<String> {
+    let token = match header.split_once(' ') {
+        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => token.trim(),
+        Some(_) => return None,
+        None => header.trim(),
+    };
+    (!token.is_empty()).then(|| token.to_owned())
+}

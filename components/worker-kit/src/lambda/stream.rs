@@ -1,0 +1,111 @@
+//! Changes of a DynamoDB table, by its own stream or by a Kinesis stream for DynamoDB.
+
+use super::attribute_value::plain;
+use super::batch::{Context, read, source};
+use crate::{Event, Payload};
+use base64::{Engine, engine::general_purpose::STANDARD};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Record {
+    event_name: String,
+    dynamodb: Change,
+    #[serde(rename = "eventSourceARN")]
+    arn: Option<String>,
+    table_name: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Change {
+    keys: Map<String, Value>,
+    new_image: Option<Map<String, Value>>,
+    old_image: Option<Map<String, Value>>,
+    /// Seconds since 1970 on a table's own stream, milliseconds or more on Kinesis.
+    approximate_creation_date_time: Option<f64>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct KinesisRecord {
+    kinesis: KinesisData,
+    #[serde(rename = "eventID")]
+    event_id: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct KinesisData {
+    data: String,
+}
+
+/// A record of a table's own stream.
+pub(super) fn dynamodb(id: String, record: Value, context: &Context<'_>) -> Result<Event, String> {
+    let record: Record = read(record)?;
+    let source = source("dynamodb-stream", record.arn.as_deref());
+    event(id, record, source, None, context)
+}
+
+/// A record of a Kinesis stream for DynamoDB: its data is one change as JSON, base64.
+pub(super) fn kinesis(id: String, record: Value, context: &Context<'_>) -> Result<Event, String> {
+    let record: KinesisRecord = read(record)?;
+    let data = STANDARD.decode(&record.kinesis.data).map_err(|error| format!("kinesis.data is not base64: {error}"))?;
+    let data = serde_json::from_slice(&data).map_err(|error| format!("kinesis.data is not JSON: {error}"))?;
+    let change: Record = read(data).map_err(|error| format!("kinesis.data: {error}"))?;
+    let source = format!("kinesis:{}", change.table_name.as_deref().unwrap_or("http"));
+    // `shardId-000000000006:49590338271490256608559692538361571095921575989136588898`
+    let shard = record.event_id.and_then(|id| Some(id.split_once(':')?.0.to_owned()));
+    event(id, change, source, shard, context)
+}
+
+fn event(
+    id: String,
+    record: Record,
+    source: String,
+    shard: Option<String>,
+    context: &Context<'_>,
+) -> Result<Event, String> {
+    let image = |name: &str, image: Option<Map<String, Value>>| {
+        image.map(|image| plain(&format!("dynamodb.{name}"), image)).transpose()
+    };
+    let keys = plain("dynamodb.Keys", record.dynamodb.keys)?;
+    let ordering_key = ordering_key(&keys);
+    let mut change = Map::from_iter([("eventName".to_owned(), json!(record.event_name)), ("keys".to_owned(), keys)]);
+    let images = [
+        ("newImage", image("NewImage", record.dynamodb.new_image)?),
+        ("oldImage", image("OldImage", record.dynamodb.old_image)?),
+    ];
+    change.extend(images.into_iter().filter_map(|(name, image)| Some((name.to_owned(), image?))));
+    let mut attributes = vec![("eventName".to_owned(), record.event_name)];
+    attributes.extend(shard.map(|shard| ("shardId".to_owned(), shard)));
+    Ok(Event {
+        correlation_id: context.correlation_id.map_or_else(|| id.clone(), str::to_owned),
+        traceparent: context.traceparent.map(str::to_owned),
+        source,
+        ordering_key,
+        payload: Payload::Json(Value::Object(change).to_string()),
+        attributes,
+        // Lambda does not say; a worker that must know reads the item.
+        attempt: 1,
+        time_ms: record.dynamodb.approximate_creation_date_time.map_or(0, milliseconds),
+        id,
+    })
+}
+
+/// `<pk>|<sk>`.
+fn ordering_key(keys: &Value) -> Option<String> {
+    Some(format!("{}|{}", keys.get("pk")?.as_str()?, keys.get("sk")?.as_str()?))
+}
+
+/// Tells the unit by the size: seconds until the year 5138, then milliseconds, then microseconds (a Kinesis stream's
+/// precision is configurable).
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to what fits")]
+fn milliseconds(time: f64) -> u64 {
+    let milliseconds = match time {
+        time if time < 1e11 => time * 1e3,
+        time if time < 1e14 => time,
+        time => time / 1e3,
+    };
+    milliseconds.clamp(0.0, 9e15) as u64
+}

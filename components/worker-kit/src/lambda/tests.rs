@@ -1,0 +1,290 @@
+//! The documents' example events as printed, what AWS really sends, and events that are none.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use super::{Incoming, answer::Answer, appsync, parse};
+use crate::{Disposition, Payload};
+use base64::{Engine, engine::general_purpose::STANDARD};
+use expect_test::{Expect, expect};
+use serde_json::{Value, json};
+
+macro_rules! fixture {
+    ($name:literal) => {
+        include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/fixtures/events/", $name))
+    };
+}
+
+fn show(incoming: &Incoming) -> String {
+    match incoming {
+        Incoming::Malformed { id, reason } => format!("{id}: {reason}\n"),
+        Incoming::Event(event) => {
+            let payload = match &event.payload {
+                Payload::Json(text) => text.clone(),
+                Payload::Bytes(bytes) => format!("{bytes:?}"),
+            };
+            format!(
+                "{} from {} key {:?} attempt {} at {} for {}\n{:?}\n{payload}\n",
+                event.id,
+                event.source,
+                event.ordering_key,
+                event.attempt,
+                event.time_ms,
+                event.correlation_id,
+                event.attributes,
+            )
+        }
+    }
+}
+
+fn check(event: &str, expected: Expect) {
+    let shown = match parse(event.as_bytes(), None, None) {
+        Ok(incoming) => incoming.iter().map(show).collect(),
+        Err(error) => format!("{error}\n"),
+    };
+    expected.assert_eq(&shown);
+}
+
+#[test]
+fn the_documents_upsert_users_event() {
+    check(
+        fixture!("sqs/upsert-users.json"),
+        expect![[r#"
+        msg-123 from sqs:http key None attempt 1 at 0 for msg-123
+        []
+        {"email":"user@example.com","firstName":"John","globalUserId":"user-123","lastName":"Smith","phoneNumber":"+15551234567"}
+    "#]],
+    );
+}
+
+#[test]
+fn the_documents_save_entries_event() {
+    check(
+        fixture!("sqs/save-entries.json"),
+        expect![[r#"
+        msg-456 from sqs:http key None attempt 1 at 0 for msg-456
+        []
+        {"entry":{"campaignId":"campaign-123","createdAt":"2024-01-15T10:30:00Z","fields":"{\"email\":\"fan@example.com\"}","globalUserId":"user-456","pk":"CAMPAIGN#campaign-123","score":850,"sk":"USER#user-456","updatedAt":"2024-01-15T10:30:00Z"},"operation":"INSERT"}
+    "#]],
+    );
+}
+
+#[test]
+fn the_documents_enqueue_entries_event() {
+    check(
+        fixture!("dynamodb-stream/enqueue-entries.json"),
+        expect![[r#"
+        record-0 from dynamodb-stream:http key Some("CAMPAIGN#campaign-123|USER#user-456") attempt 1 at 0 for record-0
+        [("eventName", "INSERT")]
+        {"eventName":"INSERT","keys":{"pk":"CAMPAIGN#campaign-123","sk":"USER#user-456"},"newImage":{"campaignId":"campaign-123","fields":"{\"email\":\"fan@example.com\"}","globalUserId":"user-456","needsReplication":true,"pk":"CAMPAIGN#campaign-123","sk":"USER#user-456"}}
+    "#]],
+    );
+}
+
+#[test]
+fn a_message_as_aws_sends_it() {
+    check(
+        fixture!("sqs/aws.json"),
+        expect![[r#"
+        059f36b4-87a3-44ab-83d2-661975830a7d from sqs:retryScoreQueue key None attempt 2 at 1705314600123 for correlation-123
+        [("correlationId", "correlation-123")]
+        {"campaignId":"campaign-123","globalUserId":"user-456"}
+    "#]],
+    );
+}
+
+#[test]
+fn a_change_as_aws_sends_it() {
+    check(
+        fixture!("dynamodb-stream/aws.json"),
+        expect![[r#"
+        4421584500000000017450439091 from dynamodb-stream:demand-table key Some("CAMPAIGN#campaign-123|USER#user-456") attempt 1 at 1705314600123 for 4421584500000000017450439091
+        [("eventName", "MODIFY")]
+        {"eventName":"MODIFY","keys":{"pk":"CAMPAIGN#campaign-123","sk":"USER#user-456"},"newImage":{"date":{"updated":"2024-01-15T10:30:00.123Z"},"pk":"CAMPAIGN#campaign-123","score":850,"sk":"USER#user-456"},"oldImage":{"pk":"CAMPAIGN#campaign-123","sk":"USER#user-456"}}
+    "#]],
+    );
+}
+
+#[test]
+fn a_kinesis_record_holds_one_change() {
+    let change = json!({
+        "eventName": "MODIFY",
+        "tableName": "demand-table",
+        "dynamodb": {
+            "ApproximateCreationDateTime": 1_705_314_600_123_i64,
+            "Keys": {"pk": {"S": "CAMPAIGN#c"}, "sk": {"S": "USER#u"}},
+            "NewImage": {"pk": {"S": "CAMPAIGN#c"}, "sk": {"S": "USER#u"}},
+        },
+    });
+    let record = json!({
+        "kinesis": {"data": STANDARD.encode(change.to_string()), "sequenceNumber": "4959", "partitionKey": "p"},
+        "eventID": "shardId-000000000006:4959",
+        "eventSource": "aws:kinesis",
+    });
+    check(
+        &json!({"Records": [record]}).to_string(),
+        expect![[r#"
+        4959 from kinesis:demand-table key Some("CAMPAIGN#c|USER#u") attempt 1 at 1705314600123 for 4959
+        [("eventName", "MODIFY"), ("shardId", "shardId-000000000006")]
+        {"eventName":"MODIFY","keys":{"pk":"CAMPAIGN#c","sk":"USER#u"},"newImage":{"pk":"CAMPAIGN#c","sk":"USER#u"}}
+    "#]],
+    );
+}
+
+#[test]
+fn a_bad_record_does_not_spoil_its_neighbours() {
+    let event = json!({"Records": [
+        {"messageId": "m-1", "body": "{}"},
+        {"messageId": "m-2"},
+        {"messageId": "m-3", "body": "{}", "attributes": {"ApproximateReceiveCount": "many"}},
+        {"dynamodb": {"SequenceNumber": "4", "Keys": {"pk": {"S": "p"}}, "NewImage": {"a": {"M": {"b": {"N": "x"}}}}}, "eventName": "INSERT"},
+        {"dynamodb": {"Keys": {"pk": "p"}}, "eventName": "INSERT"},
+        {"kinesis": {"data": "%%", "sequenceNumber": "6"}},
+        {"kinesis": {"data": STANDARD.encode("not json"), "sequenceNumber": "7"}},
+        {"kinesis": {"data": STANDARD.encode("{}"), "sequenceNumber": "8"}},
+        17,
+        null,
+    ]});
+    check(
+        &event.to_string(),
+        expect![[r#"
+        m-1 from sqs:http key None attempt 1 at 0 for m-1
+        []
+        {}
+        m-2: malformed: missing field `body`
+        m-3: malformed: attributes.ApproximateReceiveCount is no number: "many"
+        4: malformed: dynamodb.NewImage.a.b is no number: "x"
+        record-4: malformed: dynamodb.Keys.pk has no type tag
+        6: malformed: kinesis.data is not base64: Invalid symbol 37, offset 0.
+        7: malformed: kinesis.data is not JSON: expected ident at line 1 column 2
+        8: malformed: kinesis.data: missing field `eventName`
+        record-8: malformed: invalid type: integer `17`, expected struct Record
+        record-9: malformed: invalid type: null, expected struct Record
+    "#]],
+    );
+}
+
+#[test]
+fn an_event_that_is_none_is_refused_as_a_whole() {
+    for event in ["", "null", "[]", "{}", r#"{"Records":null}"#, r#"{"Records":{}}"#, "\u{0}", r#"{"Records":[}"#] {
+        assert!(parse(event.as_bytes(), None, None).is_err(), "{event:?}");
+    }
+    check(
+        r#"{"records":[]}"#,
+        expect![[r#"
+        the event is not one of AWS Lambda's: missing field `Records` at line 1 column 14
+    "#]],
+    );
+}
+
+#[test]
+fn types_become_plain_json() {
+    let event = json!({"Records": [{"eventName": "INSERT", "dynamodb": {"SequenceNumber": "1", "Keys": {}, "NewImage": {
+        "text": {"S": "a"}, "whole": {"N": "850"}, "part": {"N": "12.50"}, "big": {"N": "1E+2"}, "yes": {"BOOL": true},
+        "nothing": {"NULL": true}, "map": {"M": {"inner": {"N": "-1"}}}, "list": {"L": [{"S": "x"}, {"N": "2"}]},
+        "texts": {"SS": ["a", "b"]}, "numbers": {"NS": ["1", "2.5"]}, "bytes": {"B": "AAEC"},
+    }}}]});
+    check(
+        &event.to_string(),
+        expect![[r#"
+        1 from dynamodb-stream:http key None attempt 1 at 0 for 1
+        [("eventName", "INSERT")]
+        {"eventName":"INSERT","keys":{},"newImage":{"big":100.0,"bytes":"AAEC","list":["x",2],"map":{"inner":-1},"nothing":null,"numbers":[1,2.5],"part":12.5,"text":"a","texts":["a","b"],"whole":850,"yes":true}}
+    "#]],
+    );
+}
+
+#[test]
+fn correlation_and_trace_come_from_the_record_or_the_request() {
+    let event = json!({"Records": [
+        {"messageId": "m-1", "body": "{}", "messageAttributes": {
+            "correlationId": {"stringValue": "own", "dataType": "String"},
+            "traceparent": {"stringValue": "00-own", "dataType": "String"},
+            "raw": {"binaryValue": "AA==", "dataType": "Binary"},
+        }},
+        {"messageId": "m-2", "body": "{}"},
+    ]});
+    let ids = |correlation_id, traceparent| {
+        let incoming = parse(event.to_string().as_bytes(), correlation_id, traceparent).unwrap();
+        let ids = incoming.iter().filter_map(Incoming::event);
+        ids.map(|event| format!("{} {:?}", event.correlation_id, event.traceparent)).collect::<Vec<_>>()
+    };
+    assert_eq!(ids(None, None), [r#"own Some("00-own")"#, "m-2 None"]);
+    assert_eq!(ids(Some("request"), Some("00-call")), [r#"own Some("00-call")"#, r#"request Some("00-call")"#]);
+}
+
+#[test]
+fn the_answer_follows_the_dispositions() {
+    let event = json!({"Records": [
+        {"messageId": "m-1", "body": "{}"}, {"messageId": "m-2"}, {"messageId": "m-3", "body": "{}"},
+        {"messageId": "m-4", "body": "{}"}, {"messageId": "m-5", "body": "{}"},
+    ]});
+    let incoming = parse(event.to_string().as_bytes(), None, None).unwrap();
+    let reject = Disposition::Reject("stale".to_owned());
+    let answer = Answer::new(&incoming, vec![Disposition::Ack, Disposition::Retry(Some(5)), reject]).unwrap();
+    expect![[r#"
+        {
+          "batchItemFailures": [
+            {
+              "itemIdentifier": "m-3"
+            },
+            {
+              "itemIdentifier": "m-5"
+            }
+          ],
+          "rejected": [
+            {
+              "itemIdentifier": "m-2",
+              "reason": "malformed: missing field `body`"
+            },
+            {
+              "itemIdentifier": "m-4",
+              "reason": "stale"
+            }
+          ],
+          "count": {
+            "received": 5,
+            "processed": 1,
+            "failed": 2,
+            "rejected": 2
+          }
+        }"#]]
+    .assert_eq(&serde_json::to_string_pretty(&answer).unwrap());
+}
+
+#[test]
+fn an_answer_for_another_batch_is_none() {
+    let incoming = parse(br#"{"Records":[{"messageId":"m-1","body":"{}"}]}"#, None, None).unwrap();
+    let error = Answer::new(&incoming, vec![Disposition::Ack, Disposition::Ack]).unwrap_err();
+    expect!["the worker answered 2 dispositions for 1 records"].assert_eq(&error.to_string());
+}
+
+#[test]
+fn input_comes_in_three_shapes_and_as_variables() {
+    let input = json!({"slug": "s", "entry": {"body": "not this"}});
+    for event in [
+        json!({"arguments": {"input": {"body": input}}, "identity": null}),
+        json!({"input": {"body": input}}),
+        json!({"body": input}),
+        input.clone(),
+    ] {
+        assert_eq!(appsync::input(event.clone()), input, "{event}");
+    }
+    assert_eq!(appsync::input(json!({"body": "text"})), json!({"body": "text"}));
+    assert_eq!(appsync::input(Value::Null), Value::Null);
+}
+
+#[test]
+fn the_token_is_a_header_and_never_in_the_body() {
+    let event = json!({"request": {"headers": {"Authorization": "Bearer abc"}}, "arguments": {}});
+    assert_eq!(appsync::token(&event.to_string()).as_deref(), Some("abc"));
+    let bare = json!({"request": {"headers": {"authorization": "abc"}}});
+    assert_eq!(appsync::token(&bare.to_string()).as_deref(), Some("abc"));
+    for event in [
+        json!({"token": "abc", "authorization": "Bearer abc"}),
+        json!({"request": {"headers": {"authorization": "Basic abc"}}}),
+        json!({"request": {"headers": {"authorization": "Bearer "}}}),
+        json!({"request": {"headers": {"authorization": 1}}}),
+    ] {
+        assert_eq!(appsync::token(&event.to_string()), None, "{event}");
+    }
+    assert_eq!(appsync::token("not json"), None);
+}

@@ -1,0 +1,151 @@
+//! Log lines and spans: one JSON object a line on stdout.
+//!
+//! `host-adapters` adds worker and digest and puts its own timestamp and tag in; on a Spin host the line stands as it
+//! is, so it carries `timestamp` and `tag` itself. Shape and levels are those of API usage, "CloudWatch Logs".
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use serde_json::{Value, json};
+
+/// How much a line matters. Later is more.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub enum Level {
+    /// Details, in `local-dev`, `dev` and `qa` only.
+    Debug,
+    /// What happened.
+    Info,
+    /// Recovered, or somebody else's mistake.
+    Warn,
+    /// Needs attention.
+    Error,
+}
+
+impl Level {
+    /// The lowest level written, by `LOG_LEVEL` and `CONFIG_ENV`. INFO where `LOG_LEVEL` is unset or not a level.
+    pub fn threshold(log_level: Option<&str>, config_env: Option<&str>) -> Self {
+        let wanted = match log_level.unwrap_or_default().to_ascii_uppercase().as_str() {
+            "DEBUG" => Self::Debug,
+            "WARN" => Self::Warn,
+            "ERROR" => Self::Error,
+            _ => Self::Info,
+        };
+        let debuggable = matches!(config_env.unwrap_or("local-dev"), "local-dev" | "dev" | "qa");
+        if debuggable { wanted } else { wanted.max(Self::Info) }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Debug => "DEBUG",
+            Self::Info => "INFO",
+            Self::Warn => "WARN",
+            Self::Error => "ERROR",
+        }
+    }
+}
+
+/// A log line. `worker` is the component's id.
+pub fn line(
+    now: DateTime<Utc>,
+    level: Level,
+    worker: &str,
+    message: &str,
+    correlation_id: &str,
+    data: &Value,
+) -> String {
+    let mut line = json!({
+        "timestamp": timestamp(now),
+        "level": level.name(),
+        "tag": format!("registration:apps:{}", seed_name(worker)),
+        "message": message,
+        "correlationId": correlation_id,
+    });
+    if let (Value::Object(line), false) = (&mut line, data.is_null()) {
+        line.insert("data".to_owned(), data.clone());
+    }
+    line.to_string()
+}
+
+/// A finished span; the host makes it a child of the call's. Times are milliseconds since 1970 (UTC).
+pub fn span_line(name: &str, start_ms: i64, end_ms: i64, correlation_id: &str, attributes: &Value) -> String {
+    json!({
+        "span": name,
+        "startMs": start_ms,
+        "endMs": end_ms,
+        "attributes": attributes,
+        "correlationId": correlation_id,
+    })
+    .to_string()
+}
+
+/// RFC 3339 with milliseconds and `Z`, as everywhere in the documents.
+pub fn timestamp(time: DateTime<Utc>) -> String {
+    time.to_rfc3339_opts(SecondsFormat::Millis, true)
+}
+
+/// The documents' name of a worker: `save-entries` is their `saveEntries`.
+pub fn seed_name(worker: &str) -> String {
+    let mut parts = worker.split('-');
+    let mut name = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let mut letters = part.chars();
+        name.extend(letters.next().map(|first| first.to_ascii_uppercase()));
+        name.push_str(letters.as_str());
+    }
+    name
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+    use expect_test::expect;
+
+    fn noon() -> DateTime<Utc> {
+        "2024-01-15T10:30:00.123Z".parse().unwrap()
+    }
+
+    #[test]
+    fn a_line_has_the_documents_shape() {
+        let data = json!({"campaignId": "campaign-789", "isEligible": true});
+        let line =
+            line(noon(), Level::Info, "check-eligibility", "Eligibility check completed", "correlation-123", &data);
+        expect![[r#"{"correlationId":"correlation-123","data":{"campaignId":"campaign-789","isEligible":true},"level":"INFO","message":"Eligibility check completed","tag":"registration:apps:checkEligibility","timestamp":"2024-01-15T10:30:00.123Z"}"#]]
+        .assert_eq(&line);
+    }
+
+    #[test]
+    fn a_line_without_data_has_no_data() {
+        let line = line(noon(), Level::Warn, "retry-score", "a \"quoted\"\nline", "c", &Value::Null);
+        expect![[r#"{"correlationId":"c","level":"WARN","message":"a \"quoted\"\nline","tag":"registration:apps:retryScore","timestamp":"2024-01-15T10:30:00.123Z"}"#]]
+        .assert_eq(&line);
+    }
+
+    #[test]
+    fn a_span_names_its_call() {
+        let line = span_line("batchGet", 1000, 1012, "c", &json!({"span.campaignId": "campaign-1"}));
+        expect![[r#"{"attributes":{"span.campaignId":"campaign-1"},"correlationId":"c","endMs":1012,"span":"batchGet","startMs":1000}"#]]
+        .assert_eq(&line);
+    }
+
+    #[test]
+    fn debug_is_for_development_only() {
+        for (level, env, expected) in [
+            (Some("DEBUG"), None, Level::Debug),
+            (Some("DEBUG"), Some("qa"), Level::Debug),
+            (Some("debug"), Some("dev"), Level::Debug),
+            (Some("DEBUG"), Some("prod"), Level::Info),
+            (Some("DEBUG"), Some("preprod"), Level::Info),
+            (Some("ERROR"), Some("prod"), Level::Error),
+            (Some("WARN"), None, Level::Warn),
+            (Some("loud"), None, Level::Info),
+            (None, None, Level::Info),
+        ] {
+            assert_eq!(Level::threshold(level, env), expected, "{level:?} in {env:?}");
+        }
+    }
+
+    #[test]
+    fn seed_names_are_camel_case() {
+        assert_eq!(seed_name("save-entries"), "saveEntries");
+        assert_eq!(seed_name("campaigns-by-event"), "campaignsByEvent");
+    }
+}

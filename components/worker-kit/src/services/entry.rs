@@ -1,0 +1,198 @@
+//! The Entry Service (`schemas/services/entry.json`).
+
+use super::{Client, ServiceError, segment};
+use crate::Call;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+use spin_sdk::http::Method;
+
+/// The Entry Service, as one call uses it.
+#[derive(Clone, Debug)]
+pub struct EntryService<'a>(Client<'a>);
+
+/// An entry as the service takes it.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Entry {
+    /// The fan.
+    pub global_user_id: String,
+    /// The campaign.
+    pub campaign_id: String,
+    /// The fan's member id, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub member_id: Option<String>,
+    /// The form, normalised.
+    pub fields: Map<String, Value>,
+    /// The campaign that the entry was transferred from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub linked_from: Option<String>,
+    /// The fan's score.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub score: Option<Value>,
+    /// When the entry was made and changed, RFC 3339.
+    pub date: Dates,
+    /// `date.updated`; the service keeps the newer.
+    pub version: String,
+}
+
+/// When an entry was made and changed, RFC 3339 with milliseconds and `Z`.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Dates {
+    /// When it was made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub created: Option<String>,
+    /// When it last changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub updated: Option<String>,
+    /// When its fan last changed it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fan_modified: Option<String>,
+}
+
+/// An entry to delete.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Deletion {
+    /// The fan.
+    pub global_user_id: String,
+    /// `date.updated` of the removed image; it wins a tie and stays as a tombstone.
+    pub version: String,
+}
+
+/// What became of one entry.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct Upserted {
+    /// Which entry.
+    pub global_user_id: String,
+    /// What became of it.
+    pub status: UpsertStatus,
+    /// Why it is invalid.
+    #[serde(default)]
+    pub message: Option<String>,
+    /// `failed`: stored, but its score was not updated.
+    #[serde(default)]
+    pub score: Option<String>,
+}
+
+impl Upserted {
+    /// Whether the entry was stored but its score was not updated.
+    pub fn score_failed(&self) -> bool {
+        self.score.as_deref() == Some("failed")
+    }
+}
+
+/// What became of an entry that was sent.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub enum UpsertStatus {
+    /// Stored, or held already.
+    Upserted,
+    /// The service holds a newer version, or a tombstone at least as new.
+    Stale,
+    /// The service will never take it.
+    Invalid,
+}
+
+/// What became of one deletion.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct Deleted {
+    /// Which entry.
+    pub global_user_id: String,
+    /// What became of it.
+    pub status: DeleteStatus,
+}
+
+/// What became of an entry that was to be deleted.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub enum DeleteStatus {
+    /// Gone, or was gone already.
+    Deleted,
+    /// The service holds a newer version.
+    Stale,
+}
+
+/// What became of one score.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct Refreshed {
+    /// Whose score.
+    pub global_user_id: String,
+    /// What became of it.
+    pub status: RefreshStatus,
+}
+
+/// What became of a score that was to be refreshed.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub enum RefreshStatus {
+    /// Up to date.
+    Refreshed,
+    /// The service holds no such entry.
+    Unknown,
+    /// Not this time.
+    Failed,
+}
+
+/// Who may be invited; any one suffices.
+#[derive(Clone, Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Invitee {
+    /// By address.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub email: Option<String>,
+    /// By id.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub global_user_id: Option<String>,
+    /// By member id.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub member_id: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Results<T> {
+    results: Vec<T>,
+}
+
+#[derive(Deserialize)]
+struct Invited {
+    invited: bool,
+}
+
+impl<'a> EntryService<'a> {
+    /// The service at the URL in the variable `entry_service_url`.
+    pub async fn new(call: &'a Call) -> Result<Self, ServiceError> {
+        Ok(Self(Client::new("entry", "entry_service_url", call).await?))
+    }
+
+    /// Stores at most [`MAX_PER_REQUEST`](super::MAX_PER_REQUEST) entries of one campaign in one request.
+    pub async fn upsert(&self, campaign_id: &str, entries: &[Entry]) -> Result<Vec<Upserted>, ServiceError> {
+        let path = format!("/{}/entries", segment(campaign_id));
+        let answer: Results<_> = self.0.send(Method::POST, &path, Some(&json!({"entries": entries}))).await?;
+        Ok(answer.results)
+    }
+
+    /// Deletes at most [`MAX_PER_REQUEST`](super::MAX_PER_REQUEST) entries of one campaign in one request.
+    pub async fn delete(&self, campaign_id: &str, entries: &[Deletion]) -> Result<Vec<Deleted>, ServiceError> {
+        let path = format!("/{}/entries", segment(campaign_id));
+        let answer: Results<_> = self.0.send(Method::DELETE, &path, Some(&json!({"entries": entries}))).await?;
+        Ok(answer.results)
+    }
+
+    /// Refreshes the scores of at most [`MAX_PER_REQUEST`](super::MAX_PER_REQUEST) fans of one campaign in one request.
+    pub async fn refresh_scores(&self, campaign_id: &str, fans: &[String]) -> Result<Vec<Refreshed>, ServiceError> {
+        let path = format!("/{}/scores/refresh", segment(campaign_id));
+        let answer: Results<_> = self.0.send(Method::POST, &path, Some(&json!({"globalUserIds": fans}))).await?;
+        Ok(answer.results)
+    }
+
+    /// Whether a fan is on the campaign's invite list.
+    pub async fn is_invited(&self, campaign_id: &str, invitee: &Invitee) -> Result<bool, ServiceError> {
+        let path = format!("/{}/invites/check", segment(campaign_id));
+        let answer: Invited = self.0.send(Method::POST, &path, Some(invitee)).await?;
+        Ok(answer.invited)
+    }
+}

@@ -1,0 +1,156 @@
+//! What came of a request to a service that did not succeed. Pure.
+
+use crate::Disposition;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+/// Why a request to a service did not succeed, so that a worker can tell *again* from *never*.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum ServiceError {
+    /// The service is down, or did not answer in time, or not in its own words: try again later.
+    #[error("the {service} service is unavailable: {message}")]
+    Unavailable {
+        /// `entry`, `user`, …
+        service: &'static str,
+        /// What happened.
+        message: String,
+    },
+    /// Too many requests: try again later.
+    #[error("the {service} service has no capacity now")]
+    Throttled {
+        /// `entry`, `user`, …
+        service: &'static str,
+        /// Milliseconds to wait, where the service said so.
+        retry_after_ms: Option<u64>,
+    },
+    /// The service refused this request; it will refuse it again.
+    #[error("the {service} service refused with status {status}: {message}")]
+    Rejected {
+        /// `entry`, `user`, …
+        service: &'static str,
+        /// The HTTP status.
+        status: u16,
+        /// What the service said.
+        message: String,
+    },
+    /// The component is not set up to call the service.
+    #[error("the {service} service cannot be called: {message}")]
+    Misconfigured {
+        /// `entry`, `user`, …
+        service: &'static str,
+        /// What is missing and what to do.
+        message: String,
+    },
+}
+
+impl ServiceError {
+    pub(super) fn misconfigured(service: &'static str, message: &str) -> Self {
+        Self::Misconfigured { service, message: message.to_owned() }
+    }
+
+    /// Sorts an answer that is not 2xx. 401 and 403 are the host's or the service's set-up, not the record's fault:
+    /// they pass when it is mended, as do 408 and every 5xx.
+    pub(super) fn from_status(service: &'static str, status: u16, retry_after_secs: Option<u64>, body: &[u8]) -> Self {
+        match status {
+            429 => Self::Throttled { service, retry_after_ms: retry_after_secs.map(|secs| secs.saturating_mul(1000)) },
+            401 | 403 | 408 | 500..=599 => {
+                Self::Unavailable { service, message: format!("status {status}: {}", message(body)) }
+            }
+            _ => Self::Rejected { service, status, message: message(body) },
+        }
+    }
+
+    /// What becomes of a record whose request failed so.
+    pub fn disposition(&self) -> Disposition {
+        match self {
+            Self::Unavailable { .. } | Self::Misconfigured { .. } => Disposition::Retry(None),
+            Self::Throttled { retry_after_ms, .. } => Disposition::Retry(*retry_after_ms),
+            Self::Rejected { .. } => Disposition::Reject(self.to_string()),
+        }
+    }
+
+    /// The status of an answer that says *no such thing*.
+    pub fn is_not_found(&self) -> bool {
+        matches!(self, Self::Rejected { status: 404, .. })
+    }
+}
+
+/// Reads a 2xx answer. One that cannot be read is no success: a proxy's page, a cut body.
+pub(super) fn parse<T: DeserializeOwned>(service: &'static str, body: &[u8]) -> Result<T, ServiceError> {
+    let mut json = serde_json::Deserializer::from_slice(body);
+    serde_path_to_error::deserialize(&mut json).map_err(|error| ServiceError::Unavailable {
+        service,
+        message: format!("its answer is not what it should be: {error}"),
+    })
+}
+
+/// The service's own words: `message`, `error.message` or the beginning of the body.
+fn message(body: &[u8]) -> String {
+    let json: Value = serde_json::from_slice(body).unwrap_or_default();
+    let said = json.pointer("/error/message").or_else(|| json.get("message")).and_then(Value::as_str);
+    said.map_or_else(|| String::from_utf8_lossy(body).chars().take(200).collect(), str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use expect_test::{Expect, expect};
+
+    fn check(status: u16, retry_after: Option<u64>, body: &str, expected: Expect) {
+        let error = ServiceError::from_status("entry", status, retry_after, body.as_bytes());
+        expected.assert_eq(&format!("{error} -> {:?}", error.disposition()));
+    }
+
+    #[test]
+    fn the_weather_is_tried_again() {
+        check(503, None, "", expect!["the entry service is unavailable: status 503:  -> Disposition::Retry(None)"]);
+        check(
+            500,
+            None,
+            r#"{"error":{"code":"X","message":"disk full"}}"#,
+            expect!["the entry service is unavailable: status 500: disk full -> Disposition::Retry(None)"],
+        );
+        check(
+            401,
+            None,
+            r#"{"message":"no token"}"#,
+            expect!["the entry service is unavailable: status 401: no token -> Disposition::Retry(None)"],
+        );
+    }
+
+    #[test]
+    fn a_throttled_request_waits_as_told() {
+        check(429, Some(2), "", expect!["the entry service has no capacity now -> Disposition::Retry(Some(2000))"]);
+        check(429, None, "", expect!["the entry service has no capacity now -> Disposition::Retry(None)"]);
+    }
+
+    #[test]
+    fn a_refusal_is_final() {
+        check(
+            400,
+            None,
+            r#"{"message":"more than 25 entries"}"#,
+            expect![[
+                r#"the entry service refused with status 400: more than 25 entries -> Disposition::Reject("the entry service refused with status 400: more than 25 entries")"#
+            ]],
+        );
+    }
+
+    #[test]
+    fn an_answer_that_is_not_the_services_own_is_no_success() {
+        #[derive(Debug, serde::Deserialize)]
+        struct Answer {
+            #[expect(dead_code, reason = "only its presence is checked")]
+            results: Vec<u32>,
+        }
+        let read = |body: &str| parse::<Answer>("user", body.as_bytes()).map_err(|error| error.to_string());
+        expect![[r#"
+            Err(
+                "the user service is unavailable: its answer is not what it should be: results[1]: invalid type: string \"x\", expected u32 at line 1 column 17",
+            )
+        "#]]
+        .assert_debug_eq(&read(r#"{"results":[1,"x"]}"#));
+        assert!(read("<html>").is_err());
+        assert!(read("").is_err());
+    }
+}

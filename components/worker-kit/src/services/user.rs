@@ -1,0 +1,99 @@
+//! The User Service (`schemas/services/user.json`).
+
+use super::{Client, ServiceError, segment};
+use crate::Call;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use spin_sdk::http::Method;
+
+/// The User Service, as one call uses it.
+#[derive(Clone, Debug)]
+pub struct UserService<'a>(Client<'a>);
+
+/// A fan's profile as the service takes it. Absent parts are left as they are.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct User {
+    /// The fan.
+    pub global_user_id: String,
+    /// E-mail address, lower case.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub email: Option<String>,
+    /// First name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_name: Option<String>,
+    /// Last name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_name: Option<String>,
+    /// Phone number, E.164.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub phone_number: Option<String>,
+    /// Postal code, canonical for its country.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub postal_code: Option<String>,
+    /// ISO 3166-1 alpha-2.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub country_code: Option<String>,
+    /// BCP 47.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub locale: Option<String>,
+    /// The fan's member id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub member_id: Option<String>,
+}
+
+/// What became of one profile.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct Upserted {
+    /// Whose profile.
+    pub global_user_id: String,
+    /// What became of it.
+    pub status: UpsertStatus,
+    /// Why it is invalid.
+    #[serde(default)]
+    pub message: Option<String>,
+}
+
+/// What became of a profile that was sent.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub enum UpsertStatus {
+    /// Stored.
+    Upserted,
+    /// The service will never take it.
+    Invalid,
+}
+
+#[derive(Deserialize)]
+struct Results {
+    results: Vec<Upserted>,
+}
+
+#[derive(Deserialize)]
+struct Verification {
+    idv: bool,
+}
+
+impl<'a> UserService<'a> {
+    /// The service at the URL in the variable `user_service_url`.
+    pub async fn new(call: &'a Call) -> Result<Self, ServiceError> {
+        Ok(Self(Client::new("user", "user_service_url", call).await?))
+    }
+
+    /// Stores at most [`MAX_PER_REQUEST`](super::MAX_PER_REQUEST) profiles in one request.
+    pub async fn upsert(&self, users: &[User]) -> Result<Vec<Upserted>, ServiceError> {
+        let answer: Results = self.0.send(Method::POST, "/users", Some(&json!({"users": users}))).await?;
+        Ok(answer.results)
+    }
+
+    /// Whether the fan's identity is verified. An unknown fan's is not.
+    pub async fn is_verified(&self, global_user_id: &str) -> Result<bool, ServiceError> {
+        let path = format!("/users/{}/verification", segment(global_user_id));
+        match self.0.send::<Verification>(Method::GET, &path, None::<&()>).await {
+            Ok(verification) => Ok(verification.idv),
+            Err(error) if error.is_not_found() => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! What a worker implements, and how a call reaches it.
+
+pub use crate::bindings::batch::registration::workers::events::{Disposition, Event, Failure, Payload};
+pub use crate::bindings::request::exports::registration::workers::request_worker::{Request, Response};
+
+use crate::{Call, lambda::appsync};
+
+/// A worker fed by an asynchronous source: a queue, a stream, a topic, a schedule. Exported by
+/// [`batch_worker!`](crate::batch_worker).
+#[expect(async_fn_in_trait, reason = "components are single-threaded: no future needs to be Send")]
+pub trait BatchWorker {
+    /// The component's id, in kebab case: `save-entries`.
+    const NAME: &'static str;
+
+    /// Runs once at build time, and what it loads is frozen into the component. It can call nothing of the platform
+    /// and must read neither environment nor clock. Key no map made here by an outsider's input.
+    fn warm_up() {}
+
+    /// Handles a batch; answers one disposition per event, in the same order.
+    async fn handle(batch: Vec<Event>, call: &Call) -> Result<Vec<Disposition>, Failure>;
+}
+
+/// A worker that answers one request: a task, an AppSync resolver. Exported by
+/// [`request_worker!`](crate::request_worker).
+#[expect(async_fn_in_trait, reason = "components are single-threaded: no future needs to be Send")]
+pub trait RequestWorker {
+    /// The component's id, in kebab case: `check-eligibility`.
+    const NAME: &'static str;
+
+    /// As [`BatchWorker::warm_up`].
+    fn warm_up() {}
+
+    /// Answers a request.
+    async fn handle(request: Request, call: &Call) -> Result<Response, Failure>;
+}
+
+impl Failure {
+    /// A failure that may pass.
+    pub fn retryable(message: impl Into<String>) -> Self {
+        Self { retryable: true, message: message.into() }
+    }
+
+    /// A failure that will not.
+    pub fn permanent(message: impl Into<String>) -> Self {
+        Self { retryable: false, message: message.into() }
+    }
+}
+
+impl Response {
+    /// A JSON answer.
+    pub fn json(status: u16, body: &impl serde::Serialize) -> Result<Self, Failure> {
+        let body = serde_json::to_string(body)
+            .map_err(|error| Failure::permanent(format!("the answer cannot be written as JSON: {error}")))?;
+        Ok(Self { status, body })
+    }
+
+    /// `{"error": {"code", "message"}}`, as the documents have it for 401 and 403.
+    pub fn error(status: u16, code: &str, message: &str) -> Self {
+        Self { status, body: crate::edge::error_body(code, message) }
+    }
+}
+
+/// The typed call of a batch worker. Rejections are logged here, so that no worker forgets.
+#[doc(hidden)]
+pub async fn call_batch<W: BatchWorker>(batch: Vec<Event>) -> Result<Vec<Disposition>, Failure> {
+    let first = batch.first();
+    let call = Call::new(
+        W::NAME,
+        first.map(|event| event.correlation_id.clone()).unwrap_or_default(),
+        first.and_then(|event| event.traceparent.clone()),
+    );
+    let records: Vec<_> = batch.iter().map(|event| (event.id.clone(), call.of(event))).collect();
+    let dispositions = W::handle(batch, &call).await?;
+    log_rejections(&records, &dispositions);
+    Ok(dispositions)
+}
+
+fn log_rejections(records: &[(String, Call)], dispositions: &[Disposition]) {
+    for ((id, call), disposition) in records.iter().zip(dispositions) {
+        if let Disposition::Reject(reason) = disposition {
+            call.warn("Record rejected", serde_json::json!({"recordId": id, "reason": reason}));
+        }
+    }
+}
+
+/// The typed call of a request worker. A token that did not come as a header is taken from the AppSync event.
+#[doc(hidden)]
+pub async fn call_request<W: RequestWorker>(mut request: Request) -> Result<Response, Failure> {
+    if request.token.is_none() {
+        request.token = appsync::token(&request.body);
+    }
+    let call = Call::new(W::NAME, request.correlation_id.clone(), request.traceparent.clone());
+    W::handle(request, &call).await
+}
