@@ -1,1 +1,32 @@
-//! host-adapters-runtime
+//! Runs components: everything that names wasmtime, and nothing that names AWS, Kafka, Mongo or Redis.
+//!
+//! - [`engine`]: one wasmtime engine with a pooling allocator and its clock of epochs.
+//! - [`component`]: compile (or load from the cache), link, check.
+//! - [`registry`]: which version of which component serves; publishing a version is one atomic exchange.
+//! - [`pool`] and `instance`: calls wait for an instance; an instance is a task that owns its store.
+//! - `state`, `imports`: what is inside a store, and the host functions a guest may call.
+//! - [`host`]: what the runtime itself needs from outside.
+//! - [`preinit`]: freezes a component's initialised state at build time.
+
+#![deny(missing_docs)]
+
+mod bindings;
+pub mod call;
+pub mod component;
+pub mod engine;
+pub mod host;
+mod imports;
+mod instance;
+pub mod limits;
+mod logs;
+pub mod pool;
+pub mod preinit;
+pub mod registry;
+mod state;
+
+pub use call::{BatchCall, CallError, Called, Disposition, Event, Payload};
+pub use component::{ComponentSpec, LoadError};
+pub use engine::{Interfaces, RuntimeConfig};
+pub use host::{Cache, Host};
+pub use limits::Limits;
+pub use registry::Runtime;

@@ -1,0 +1,21 @@
+//! Bindings of the WIT packages, generated once for every component.
+
+#![expect(missing_docs, reason = "generated code")]
+
+wasmtime::component::bindgen!({
+    path: "../../wit",
+    inline: "
+        package registration:host;
+        /// Everything a component may import or export; `Exports` finds out what it does export.
+        world component {
+            include registration:platform/imports@1.0.0;
+            import spin:redis/redis@3.0.0;
+            import spin:variables/variables@3.0.0;
+            export registration:workers/batch-worker@1.0.0;
+        }
+    ",
+    world: "registration:host/component",
+    imports: { default: async },
+    exports: { default: async },
+    with: { "spin:redis/redis.connection": crate::imports::redis::Connection },
+});

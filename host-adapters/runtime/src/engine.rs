@@ -1,0 +1,110 @@
+//! One wasmtime engine for all components, and the thread that drives its epochs.
+
+use crate::host::Host;
+use crate::state::State;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use wasmtime::component::{HasSelf, Linker};
+use wasmtime::{Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
+
+/// How often a guest that computes is interrupted: the grain of CPU limits and of wall time within a turn.
+pub(crate) const EPOCH_TICK: Duration = Duration::from_millis(10);
+
+/// Which interfaces components are linked with.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Interfaces {
+    /// All of `host-adapters`.
+    #[default]
+    All,
+    /// Only those that Spin 4.1 offers: a component that imports `registration:platform` must bring an implementation.
+    SpinOnly,
+}
+
+/// How to set up the runtime.
+#[derive(Clone, Debug)]
+pub struct RuntimeConfig {
+    /// Where compiled components are kept, by digest.
+    pub cache_dir: PathBuf,
+    /// Instances of all components together; memory is reserved (not used) for each.
+    pub max_instances: u32,
+    /// Which interfaces components are linked with.
+    pub interfaces: Interfaces,
+}
+
+/// Ends the epoch thread when dropped.
+pub(crate) struct EpochTicker(Arc<AtomicBool>);
+
+impl EpochTicker {
+    pub(crate) fn start(engine: &Engine) -> std::io::Result<Self> {
+        let stop = Arc::new(AtomicBool::new(false));
+        let (engine, stopped) = (engine.clone(), stop.clone());
+        std::thread::Builder::new().name("epochs".into()).spawn(move || {
+            while !stopped.load(Ordering::Relaxed) {
+                std::thread::sleep(EPOCH_TICK);
+                engine.increment_epoch();
+            }
+        })?;
+        Ok(Self(stop))
+    }
+}
+
+impl Drop for EpochTicker {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// The compiler's settings; components compiled under one are loaded only under the same.
+pub(crate) fn config() -> Config {
+    let mut config = Config::new();
+    config.wasm_component_model_async(true);
+    config.epoch_interruption(true);
+    config
+}
+
+pub(crate) fn engine(max_instances: u32) -> wasmtime::Result<Engine> {
+    // A component is several core instances (the module, its adapters), each with tables; only the module has a memory.
+    let mut pool = PoolingAllocationConfig::default();
+    pool.total_component_instances(max_instances)
+        .total_core_instances(max_instances.saturating_mul(16))
+        .total_memories(max_instances.saturating_mul(4))
+        .total_tables(max_instances.saturating_mul(32))
+        .total_stacks(max_instances.saturating_mul(4))
+        .max_memories_per_component(4)
+        .max_tables_per_component(32)
+        .max_core_instances_per_component(64)
+        .max_memory_size(1 << 30)
+        .table_elements(100_000)
+        .max_component_instance_size(8 << 20)
+        .max_core_instance_size(8 << 20)
+        // Keeps the hot part of a retired instance's memory mapped: first-touch page faults are most of a fresh start.
+        .linear_memory_keep_resident(256 << 10)
+        .table_keep_resident(16 << 10);
+    let mut config = config();
+    config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
+    Engine::new(&config)
+}
+
+/// Everything a component may import.
+pub(crate) fn linker(engine: &Engine, interfaces: Interfaces) -> wasmtime::Result<Linker<State>> {
+    use crate::bindings::{registration::platform, spin};
+    let mut linker = Linker::new(engine);
+    wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
+    wasmtime_wasi::p3::add_to_linker(&mut linker)?;
+    wasmtime_wasi_http::p3::add_to_linker(&mut linker)?;
+    spin::redis::redis::add_to_linker::<_, HasSelf<State>>(&mut linker, |state| state)?;
+    spin::variables::variables::add_to_linker::<_, HasSelf<State>>(&mut linker, |state| state)?;
+    if interfaces == Interfaces::All {
+        platform::types::add_to_linker::<_, HasSelf<State>>(&mut linker, |state| state)?;
+        platform::table::add_to_linker::<_, HasSelf<State>>(&mut linker, |state| state)?;
+        platform::queue::add_to_linker::<_, HasSelf<State>>(&mut linker, |state| state)?;
+        platform::documents::add_to_linker::<_, HasSelf<State>>(&mut linker, |state| state)?;
+        platform::identity::add_to_linker::<_, HasSelf<State>>(&mut linker, |state| state)?;
+    }
+    Ok(linker)
+}
+
+/// The runtime's own view of the host it runs in.
+pub(crate) type SharedHost = Arc<dyn Host>;

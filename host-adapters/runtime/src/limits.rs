@@ -1,0 +1,36 @@
+//! What one component may use, and how its instances are reused. Names follow Spin's flags.
+
+use std::time::Duration;
+
+/// Limits of one component.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Instances at most; further calls wait.
+    pub max_instances: usize,
+    /// Calls that one instance serves before it is retired.
+    pub max_instance_reuse_count: usize,
+    /// Calls at once in one instance.
+    pub max_instance_concurrent_reuse_count: usize,
+    /// An instance without a call for so long is retired.
+    pub idle_instance_timeout: Duration,
+    /// Wall time of one call.
+    pub request_timeout: Duration,
+    /// Linear memory of one instance in all, bytes.
+    pub max_memory_bytes: usize,
+    /// The longest a guest may compute without waiting for anything.
+    pub max_cpu: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            max_instances: 8,
+            max_instance_reuse_count: 1024,
+            max_instance_concurrent_reuse_count: 1,
+            idle_instance_timeout: Duration::from_secs(60),
+            request_timeout: Duration::from_secs(30),
+            max_memory_bytes: 128 << 20,
+            max_cpu: Duration::from_secs(5),
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! The instances of one version of a component: calls wait in one bounded queue, instances take them.
+
+use crate::call::{CallError, Called, Disposition, Event};
+use crate::component::Version;
+use crate::engine::SharedHost;
+use bytes::Bytes;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use tokio::sync::oneshot;
+
+/// A call that waits for an instance.
+pub(crate) enum Job {
+    /// `registration:workers/batch-worker.handle`.
+    Batch { events: Vec<Event>, reply: oneshot::Sender<Called<Vec<Disposition>>> },
+    /// `wasi:http/handler.handle`.
+    Http { request: http::Request<Bytes>, reply: oneshot::Sender<Called<http::Response<Bytes>>> },
+}
+
+impl Job {
+    pub(crate) fn reply(self) -> Reply {
+        match self {
+            Self::Batch { reply, .. } => Reply::Batch(reply),
+            Self::Http { reply, .. } => Reply::Http(reply),
+        }
+    }
+}
+
+/// Where the answer of a call goes.
+pub(crate) enum Reply {
+    Batch(oneshot::Sender<Called<Vec<Disposition>>>),
+    Http(oneshot::Sender<Called<http::Response<Bytes>>>),
+}
+
+impl Reply {
+    /// Answers that the call failed. A caller that has gone away is no error.
+    pub(crate) fn fail(self, error: CallError, version: &Version, outages: Vec<String>) {
+        let digest = version.digest.clone();
+        match self {
+            Self::Batch(reply) => drop(reply.send(Called { result: Err(error), digest, outages })),
+            Self::Http(reply) => drop(reply.send(Called { result: Err(error), digest, outages })),
+        }
+    }
+}
+
+/// The end of the queue that an instance holds. It knows how many instances wait for a call.
+#[derive(Clone)]
+pub(crate) struct Queue {
+    jobs: async_channel::Receiver<Job>,
+    waiting: Arc<AtomicUsize>,
+}
+
+impl Queue {
+    /// The next call; an error once the version is replaced and its queue empty.
+    pub(crate) async fn recv(&self) -> Result<Job, async_channel::RecvError> {
+        if let Ok(job) = self.jobs.try_recv() {
+            return Ok(job);
+        }
+        let _waits = Waits::new(&self.waiting);
+        self.jobs.recv().await
+    }
+}
+
+/// Counts an instance as waiting for as long as it lives.
+struct Waits<'a>(&'a AtomicUsize);
+
+impl<'a> Waits<'a> {
+    fn new(waiting: &'a AtomicUsize) -> Self {
+        waiting.fetch_add(1, Ordering::SeqCst);
+        Self(waiting)
+    }
+}
+
+impl Drop for Waits<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+/// A version that serves, with its instances.
+#[derive(Clone)]
+pub(crate) struct Pool(Arc<Inner>);
+
+struct Inner {
+    version: Arc<Version>,
+    host: SharedHost,
+    jobs: async_channel::Sender<Job>,
+    queue: Queue,
+    instances: AtomicUsize,
+}
+
+impl Pool {
+    pub(crate) fn new(version: Version, host: SharedHost) -> Self {
+        // What waits beyond one call for each instance waits in its caller: overload costs no memory here.
+        let (sender, receiver) = async_channel::bounded(version.limits.max_instances.max(1));
+        let queue = Queue { jobs: receiver, waiting: Arc::default() };
+        Self(Arc::new(Inner { version: Arc::new(version), host, jobs: sender, queue, instances: AtomicUsize::new(0) }))
+    }
+
+    pub(crate) fn version(&self) -> &Version {
+        &self.0.version
+    }
+
+    /// Instances alive now.
+    pub(crate) fn instances(&self) -> usize {
+        self.0.instances.load(Ordering::Relaxed)
+    }
+
+    /// Puts a call in the queue, waiting for room; gives it back if the version has been replaced.
+    pub(crate) async fn submit(&self, job: Job) -> Result<(), Job> {
+        if self.0.queue.waiting.load(Ordering::SeqCst) == 0 {
+            self.start_instance();
+        }
+        self.0.jobs.send(job).await.map_err(|error| error.0)?;
+        // The last instance may have ended between the look and the send.
+        if self.instances() == 0 {
+            self.start_instance();
+        }
+        Ok(())
+    }
+
+    /// Takes no new calls; those in the queue are served, then the instances end.
+    pub(crate) fn close(&self) {
+        self.0.jobs.close();
+    }
+
+    fn start_instance(&self) {
+        let max = self.0.version.limits.max_instances.max(1);
+        let started =
+            self.0.instances.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |now| (now < max).then_some(now + 1));
+        if started.is_err() {
+            return;
+        }
+        let pool = self.clone();
+        tokio::spawn(async move {
+            let inner = &pool.0;
+            crate::instance::serve(inner.version.clone(), inner.host.clone(), inner.queue.clone()).await;
+            inner.instances.fetch_sub(1, Ordering::SeqCst);
+            if !inner.queue.jobs.is_empty() {
+                pool.start_instance();
+            }
+        });
+    }
+}
