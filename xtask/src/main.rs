@@ -1,1 +1,50 @@
-fn main() {}
+//! The project's chores, reached by `cargo demo`, `cargo verify` and `cargo xtask`: they set up what is missing, build
+//! what has changed and run the rest.
+
+mod build;
+mod setup;
+mod verify;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "Chores of Registration Workers")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Take registrations end to end through the workers on the embedded backends, and check that none was lost.
+    Demo {
+        /// Options of the demo itself; `cargo demo -- --help` lists them.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        options: Vec<String>,
+    },
+    /// Lint everything and run all tests.
+    Verify,
+    /// Build the host and the components (all, or those named) into `target/components`.
+    Build {
+        /// Ids of components, as in spin.toml.
+        components: Vec<String>,
+    },
+}
+
+fn main() -> Result<()> {
+    let cli = Cli::parse();
+    setup::check()?;
+    match cli.command {
+        Command::Demo { options } => {
+            let built = build::native(build::Linting::Off)?;
+            build::components(&built, &[])?;
+            build::run_demo(&built, &options)
+        }
+        Command::Verify => verify::run(),
+        Command::Build { components } => {
+            let built = build::native(build::Linting::Off)?;
+            build::components(&built, &components)
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! Between delivery's records and the runtime's: the same things, in two crates that do not know each other.
+
+use host_adapters_delivery::dispatch::{CallError, Dispatched};
+use host_adapters_delivery::event::{Disposition, Event, Payload};
+use host_adapters_runtime as runtime;
+use std::time::Duration;
+
+pub(super) fn event(event: Event) -> runtime::Event {
+    runtime::Event {
+        id: event.id,
+        source: event.source,
+        ordering_key: event.ordering_key,
+        payload: match event.payload {
+            Payload::Json(text) => runtime::Payload::Json(text),
+            Payload::Bytes(bytes) => runtime::Payload::Bytes(bytes),
+        },
+        attributes: event.attributes,
+        attempt: event.attempt,
+        time_ms: event.time_ms,
+        correlation_id: event.correlation_id,
+        traceparent: event.traceparent,
+    }
+}
+
+/// A longer list than the batch fails the call: which record would an extra disposition be for?
+pub(super) fn dispatched(called: runtime::Called<Vec<runtime::Disposition>>, size: usize) -> Dispatched {
+    let answer = match called.result {
+        Ok(dispositions) if dispositions.len() > size => Err(CallError::TooMany(dispositions.len(), size)),
+        Ok(dispositions) => Ok(dispositions.into_iter().map(disposition).collect()),
+        Err(error) => Err(call_error(error)),
+    };
+    Dispatched { answer, digest: called.digest.to_string(), outages: called.outages }
+}
+
+fn disposition(disposition: runtime::Disposition) -> Disposition {
+    match disposition {
+        runtime::Disposition::Ack => Disposition::Ack,
+        runtime::Disposition::Retry(after) => Disposition::Retry { after: after.map(Duration::from_millis) },
+        runtime::Disposition::Reject(reason) => Disposition::Reject { reason },
+    }
+}
+
+fn call_error(error: runtime::CallError) -> CallError {
+    match error {
+        runtime::CallError::Failed(message) => CallError::Failed(message),
+        runtime::CallError::Trapped(message) => CallError::Trapped(message),
+        runtime::CallError::TimedOut(after) => CallError::TimedOut(after),
+        runtime::CallError::NotCallable(message) => CallError::NotCallable(message),
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    fn called(result: Result<Vec<runtime::Disposition>, runtime::CallError>) -> runtime::Called<Vec<runtime::Disposition>> {
+        runtime::Called { result, digest: "d".into(), outages: vec![] }
+    }
+
+    #[test]
+    fn a_longer_answer_than_the_batch_fails_the_call() {
+        let answer = dispatched(called(Ok(vec![runtime::Disposition::Ack; 2])), 1).answer;
+        assert_eq!(answer, Err(CallError::TooMany(2, 1)));
+    }
+
+    #[test]
+    fn a_shorter_answer_is_passed_on() {
+        let answer = dispatched(called(Ok(vec![runtime::Disposition::Retry(Some(1500))])), 2).answer;
+        assert_eq!(answer.unwrap(), vec![Disposition::Retry { after: Some(Duration::from_millis(1500)) }]);
+    }
+}

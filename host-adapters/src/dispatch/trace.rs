@@ -1,0 +1,93 @@
+//! Spans around calls: one for what the source handed over, one below it for the worker, whose context goes on to the
+//! guest. Attribute names are those of API usage ("OpenTelemetry Tracing").
+
+use crate::telemetry::logs::seed_name;
+use crate::telemetry::trace::{Span, Tracing};
+use bytes::Bytes;
+use host_adapters_delivery::dispatch::Dispatched;
+use host_adapters_delivery::event::Event;
+use host_adapters_runtime::Called;
+use opentelemetry::KeyValue;
+use opentelemetry::trace::SpanKind;
+
+const TRACEPARENT: &str = "traceparent";
+const CORRELATION_ID: &str = "x-correlation-id";
+
+/// The spans of one batch, the source's outside the worker's.
+pub(super) struct Spans {
+    source: Span,
+    worker: Span,
+}
+
+/// Starts the spans of a batch below its first record's trace, and gives every record the worker's context.
+pub(super) fn batch(tracing: &Tracing, worker: &str, mut batch: Vec<Event>) -> (Vec<Event>, Spans) {
+    let first = batch.first();
+    let source_name = first.map_or("", |event| event.source.as_str()).to_owned();
+    let correlation_id = first.map_or("", |event| event.correlation_id.as_str()).to_owned();
+    let mut source = tracing.start(
+        format!("{source_name} process"),
+        SpanKind::Consumer,
+        first.and_then(|event| event.traceparent.as_deref()),
+        attributes(worker, &correlation_id),
+    );
+    source.set(KeyValue::new("messaging.batch.message_count", i64::try_from(batch.len()).unwrap_or(i64::MAX)));
+    let worker =
+        tracing.start(worker.to_owned(), SpanKind::Internal, source.traceparent(), attributes(worker, &correlation_id));
+    for event in &mut batch {
+        event.traceparent = worker.traceparent().map(str::to_owned).or(event.traceparent.take());
+    }
+    (batch, Spans { source, worker })
+}
+
+pub(super) fn dispatched(mut spans: Spans, dispatched: &Dispatched) {
+    spans.worker.set(KeyValue::new("component.digest", dispatched.digest.clone()));
+    if let Err(error) = &dispatched.answer {
+        spans.worker.fail(&error.to_string());
+        spans.source.fail(&error.to_string());
+    }
+}
+
+/// Starts the span of an HTTP request below the caller's trace; the guest finds its context and the correlation id
+/// (made if there was none) in the headers.
+pub(super) fn request(
+    tracing: &Tracing,
+    component: &str,
+    mut request: http::Request<Bytes>,
+) -> (http::Request<Bytes>, Span) {
+    let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let correlation_id = header(CORRELATION_ID).unwrap_or_else(|| uuid::Uuid::new_v4().to_string());
+    let span = tracing.start(
+        format!("{} {}", request.method(), request.uri().path()),
+        SpanKind::Server,
+        header(TRACEPARENT).as_deref(),
+        attributes(component, &correlation_id),
+    );
+    set(&mut request, CORRELATION_ID, &correlation_id);
+    if let Some(traceparent) = span.traceparent() {
+        set(&mut request, TRACEPARENT, traceparent);
+    }
+    (request, span)
+}
+
+fn set(request: &mut http::Request<Bytes>, name: &'static str, value: &str) {
+    if let Ok(value) = http::HeaderValue::from_str(value) {
+        request.headers_mut().insert(name, value);
+    }
+}
+
+pub(super) fn answered(mut span: Span, called: &Called<http::Response<Bytes>>) {
+    span.set(KeyValue::new("component.digest", called.digest.to_string()));
+    match &called.result {
+        Ok(response) => span.set(KeyValue::new("http.response.status_code", i64::from(response.status().as_u16()))),
+        Err(error) => span.fail(&error.to_string()),
+    }
+}
+
+fn attributes(worker: &str, correlation_id: &str) -> Vec<KeyValue> {
+    vec![
+        KeyValue::new("span.workerName", seed_name(worker)),
+        KeyValue::new("correlation.id", correlation_id.to_owned()),
+        // One id a call, as Lambda's request id is.
+        KeyValue::new("correlation.awsRequestId", uuid::Uuid::new_v4().to_string()),
+    ]
+}

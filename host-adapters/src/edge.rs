@@ -1,0 +1,62 @@
+//! HTTP from outside to components, by the routes of spin.toml.
+
+use crate::dispatch::Dispatcher;
+use crate::manifest::Routes;
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use host_adapters_runtime::CallError;
+use http_body_util::{BodyExt, Limited};
+use serde_json::json;
+use std::sync::Arc;
+
+/// The largest request body, bytes: a Lambda payload.
+const MAX_BODY_BYTES: usize = 6 << 20;
+
+#[derive(Clone)]
+struct Edge {
+    routes: Arc<Routes>,
+    dispatcher: Dispatcher,
+}
+
+/// Answers every route of the manifest.
+pub fn router(routes: Arc<Routes>, dispatcher: Dispatcher) -> Router {
+    Router::new().fallback(answer).layer(DefaultBodyLimit::disable()).with_state(Edge { routes, dispatcher })
+}
+
+async fn answer(State(edge): State<Edge>, request: Request) -> Response {
+    let Some(route) = edge.routes.find(request.uri().path()) else {
+        return error(StatusCode::NOT_FOUND, "NOT_FOUND", "no [[trigger.http]] of spin.toml has this path");
+    };
+    let (parts, body) = request.into_parts();
+    let Ok(body) = Limited::new(body, MAX_BODY_BYTES).collect().await else {
+        return error(StatusCode::PAYLOAD_TOO_LARGE, "PAYLOAD_TOO_LARGE", "send at most 6 MB");
+    };
+    let request = http::Request::from_parts(parts, body.to_bytes());
+    let called = edge.dispatcher.http(&route.component, request).await;
+    match called.result {
+        Ok(response) => response.map(|body: Bytes| Body::from(body)),
+        Err(problem) => {
+            tracing::error!(worker = route.component, digest = &*called.digest, error = %problem, "call failed");
+            failed(&problem)
+        }
+    }
+}
+
+/// What a caller sees of a call that has no answer; the details are in the log.
+fn failed(problem: &CallError) -> Response {
+    match problem {
+        CallError::TimedOut(_) => error(StatusCode::GATEWAY_TIMEOUT, "TIMED_OUT", "the worker did not answer in time"),
+        CallError::NotCallable(_) => error(StatusCode::SERVICE_UNAVAILABLE, "UNAVAILABLE", "the worker cannot be called"),
+        CallError::Failed(_) | CallError::Trapped(_) => {
+            error(StatusCode::BAD_GATEWAY, "INTERNAL_SERVER_ERROR", "the worker failed; the same request may be sent again")
+        }
+    }
+}
+
+fn error(status: StatusCode, code: &str, message: &str) -> Response {
+    (status, axum::Json(json!({"error": {"code": code, "message": message}}))).into_response()
+}

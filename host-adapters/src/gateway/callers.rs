@@ -1,0 +1,64 @@
+//! Who a gateway token belongs to.
+
+use axum::extract::FromRequestParts;
+use axum::http::header::AUTHORIZATION;
+use axum::http::request::Parts;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use serde_json::json;
+use subtle::ConstantTimeEq;
+
+/// Tokens and the components or clients they name.
+pub struct Callers(Vec<(String, String)>);
+
+impl Callers {
+    /// From pairs of token and caller; an empty token opens nothing.
+    pub fn new(tokens: impl IntoIterator<Item = (String, String)>) -> Self {
+        Self(tokens.into_iter().filter(|(token, _)| !token.is_empty()).collect())
+    }
+
+    /// The caller that holds `token`; every token is compared in full, so that time tells nothing.
+    pub fn find(&self, token: &str) -> Option<&str> {
+        let mut found = None;
+        for (known, caller) in &self.0 {
+            if bool::from(known.as_bytes().ct_eq(token.as_bytes())) {
+                found = Some(caller.as_str());
+            }
+        }
+        found
+    }
+}
+
+/// The caller of a request, by its token.
+pub(super) struct Caller(pub(super) String);
+
+impl FromRequestParts<super::Gateway> for Caller {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, gateway: &super::Gateway) -> Result<Self, Response> {
+        let token = parts
+            .headers
+            .get(AUTHORIZATION)
+            .and_then(|value| value.to_str().ok())
+            .and_then(|value| value.strip_prefix("Bearer "));
+        let caller = token.and_then(|token| gateway.callers.find(token));
+        caller.map(|caller| Self(caller.to_owned())).ok_or_else(|| {
+            let message = "send the header `Authorization: Bearer <token>` with the token of a component or client";
+            let body = json!({"error": {"code": "UNAUTHORIZED", "message": message}});
+            (StatusCode::UNAUTHORIZED, axum::Json(body)).into_response()
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_names_its_caller_and_an_empty_one_nobody() {
+        let callers = Callers::new([("a".into(), "resolver".into()), (String::new(), "nobody".into())]);
+        assert_eq!(callers.find("a"), Some("resolver"));
+        assert_eq!(callers.find(""), None);
+        assert_eq!(callers.find("b"), None);
+    }
+}

@@ -1,0 +1,51 @@
+//! The platform over HTTP on loopback: the only way into embedded backends from outside.
+//!
+//! `POST /platform/<interface>/<function>` with `Authorization: Bearer <token>`, which names whose grants hold;
+//! `POST /operator/queues` for depths, `POST /operator/peek` for the oldest messages; `/metrics`, `/livez`, `/readyz`
+//! for whoever may reach the port.
+
+mod callers;
+mod operator;
+mod platform;
+mod status;
+
+pub use callers::Callers;
+pub use status::Health;
+
+use crate::telemetry::metrics::Metrics;
+use axum::Router;
+use axum::routing::{get, post};
+use host_adapters_delivery::platform::PlatformService;
+use std::sync::Arc;
+
+/// The largest body of a call: 25 items of 400 KB and their keys.
+const MAX_BODY_BYTES: usize = 16 << 20;
+
+/// What the gateway answers from.
+#[derive(Clone)]
+pub struct Gateway {
+    /// Checks the grants.
+    pub platform: Arc<PlatformService>,
+    /// Who holds which token.
+    pub callers: Arc<Callers>,
+    /// Queues in the order of their names.
+    pub queues: Arc<[String]>,
+    /// For `/metrics`.
+    pub metrics: Metrics,
+    /// For `/livez` and `/readyz`.
+    pub health: Health,
+}
+
+impl Gateway {
+    /// The gateway's routes.
+    pub fn router(self) -> Router {
+        platform::routes()
+            .route("/operator/queues", post(operator::queues))
+            .route("/operator/peek", post(operator::peek))
+            .layer(axum::extract::DefaultBodyLimit::max(MAX_BODY_BYTES))
+            .route("/metrics", get(status::metrics))
+            .route("/livez", get(status::livez))
+            .route("/readyz", get(status::readyz))
+            .with_state(self)
+    }
+}

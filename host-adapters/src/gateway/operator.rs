@@ -1,0 +1,57 @@
+//! What an operator asks of the queues.
+
+use super::Gateway;
+use super::callers::Caller;
+use axum::Json;
+use axum::extract::State;
+use platform_wire::{Answer, Error};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+/// Depths of all queues that the caller may look at.
+pub(super) async fn queues(State(gateway): State<Gateway>, Caller(caller): Caller) -> Json<Answer<Value>> {
+    let mut queues = Vec::new();
+    for queue in gateway.queues.iter() {
+        match gateway.platform.queue_depth(&caller, queue).await {
+            Ok(depth) => queues.push(json!({
+                "name": queue, "visible": depth.visible, "inFlight": depth.in_flight, "delayed": depth.delayed,
+            })),
+            Err(error) if error.kind == platform_wire::ErrorKind::Denied => {}
+            Err(error) => return Json(Answer::Error(error)),
+        }
+    }
+    Json(Answer::Ok(json!({ "queues": queues })))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Peek {
+    queue: String,
+    #[serde(default = "ten")]
+    max: usize,
+}
+
+const fn ten() -> usize {
+    10
+}
+
+/// The oldest messages of a queue, without receiving them.
+pub(super) async fn peek(
+    State(gateway): State<Gateway>,
+    Caller(caller): Caller,
+    Json(peek): Json<Peek>,
+) -> Json<Answer<Value>> {
+    let messages = gateway.platform.queue_peek(&caller, &peek.queue, peek.max).await;
+    let messages: Result<_, Error> = messages.map(|messages| {
+        let messages = messages.into_iter().map(|message| {
+            let attributes: serde_json::Map<_, _> =
+                message.attributes.into_iter().map(|(name, value)| (name, Value::from(value))).collect();
+            json!({
+                "id": message.id, "body": message.body, "attributes": attributes,
+                "receiveCount": message.receive_count, "sentMs": message.sent_ms,
+            })
+        });
+        json!({ "messages": messages.collect::<Vec<_>>() })
+    });
+    Json(messages.into())
+}

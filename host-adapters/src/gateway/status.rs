@@ -1,0 +1,44 @@
+//! Liveness, readiness and metrics.
+
+use super::Gateway;
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use host_adapters_delivery::sources::Status;
+use serde_json::{Value, json};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// What `/readyz` tells: whether the host takes work, and which sources pause and why.
+#[derive(Clone)]
+pub struct Health {
+    draining: Arc<AtomicBool>,
+    sources: Arc<dyn Fn() -> Vec<Status> + Send + Sync>,
+}
+
+impl Health {
+    /// Asks `sources` for their state each time.
+    pub fn new(sources: impl Fn() -> Vec<Status> + Send + Sync + 'static) -> Self {
+        Self { draining: Arc::default(), sources: Arc::new(sources) }
+    }
+
+    /// The host takes no new work.
+    pub fn drain(&self) {
+        self.draining.store(true, Ordering::Relaxed);
+    }
+}
+
+pub(super) async fn metrics(State(gateway): State<Gateway>) -> String {
+    gateway.metrics.render()
+}
+
+pub(super) async fn livez() -> &'static str {
+    "ok"
+}
+
+/// Ready while it takes work. A paused source is told but does not make the host unready: HTTP goes on.
+pub(super) async fn readyz(State(gateway): State<Gateway>) -> (StatusCode, Json<Value>) {
+    let draining = gateway.health.draining.load(Ordering::Relaxed);
+    let status = if draining { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
+    (status, Json(json!({"ready": !draining, "draining": draining, "sources": (gateway.health.sources)()})))
+}

@@ -1,0 +1,166 @@
+//! One JSON object a line on stderr, in the shape of API usage ("CloudWatch Logs"), from host and guests alike.
+
+use chrono::{SecondsFormat, Utc};
+use serde_json::{Map, Value, json};
+use std::io::Write;
+use tracing::field::{Field, Visit};
+use tracing::level_filters::LevelFilter;
+use tracing::{Event, Level, Subscriber};
+use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
+use tracing_subscriber::util::SubscriberInitExt;
+
+/// The tag of the host's own lines; a worker's is `registration:apps:<its name in the documents>`.
+const HOST_TAG: &str = "registration:host";
+
+/// The level that `LOG_LEVEL` and `CONFIG_ENV` ask for: INFO by default, DEBUG in local-dev, dev and qa only.
+pub fn level(log_level: Option<&str>, config_env: Option<&str>) -> LevelFilter {
+    let debuggable = matches!(config_env.unwrap_or("local-dev"), "local-dev" | "dev" | "qa");
+    match log_level.unwrap_or("INFO").to_ascii_uppercase().as_str() {
+        "ERROR" => LevelFilter::ERROR,
+        "WARN" => LevelFilter::WARN,
+        "DEBUG" if debuggable => LevelFilter::DEBUG,
+        _ => LevelFilter::INFO,
+    }
+}
+
+pub(super) fn install(level: LevelFilter) -> anyhow::Result<()> {
+    // Libraries speak only when something is wrong; wasmtime's and hyper's details are not an operator's.
+    let ours = tracing_subscriber::filter::Targets::new()
+        .with_default(LevelFilter::WARN.min(level))
+        .with_target("host_adapters", level)
+        .with_target("host_adapters_delivery", level)
+        .with_target("host_adapters_runtime", level);
+    tracing_subscriber::registry().with(JsonLines.with_filter(ours)).try_init()?;
+    Ok(())
+}
+
+struct JsonLines;
+
+impl<S: Subscriber> Layer<S> for JsonLines {
+    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+        let mut fields = Fields::default();
+        event.record(&mut fields);
+        let message = fields.0.remove("message").unwrap_or_default();
+        let correlation_id = fields.0.remove("correlation_id");
+        let mut line = json!({
+            "timestamp": now(),
+            "level": name(*event.metadata().level()),
+            "tag": HOST_TAG,
+            "message": message,
+        });
+        if let Some(line) = line.as_object_mut() {
+            line.extend(correlation_id.map(|id| ("correlationId".to_owned(), id)));
+            if !fields.0.is_empty() {
+                line.insert("data".to_owned(), Value::Object(fields.0));
+            }
+        }
+        write(&line);
+    }
+}
+
+fn name(level: Level) -> &'static str {
+    match level {
+        Level::ERROR => "ERROR",
+        Level::WARN => "WARN",
+        Level::INFO => "INFO",
+        _ => "DEBUG",
+    }
+}
+
+/// The fields of an event as JSON.
+#[derive(Default)]
+struct Fields(Map<String, Value>);
+
+impl Visit for Fields {
+    fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
+        self.0.insert(field.name().to_owned(), format!("{value:?}").into());
+    }
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.0.insert(field.name().to_owned(), value.into());
+    }
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        self.0.insert(field.name().to_owned(), value.into());
+    }
+    fn record_i64(&mut self, field: &Field, value: i64) {
+        self.0.insert(field.name().to_owned(), value.into());
+    }
+    fn record_bool(&mut self, field: &Field, value: bool) {
+        self.0.insert(field.name().to_owned(), value.into());
+    }
+}
+
+/// What a line of a guest is.
+pub enum GuestLine {
+    /// A log line; already written.
+    Logged,
+    /// A finished span of the guest.
+    Span(Map<String, Value>),
+}
+
+/// Writes one line of a guest with the worker's tag, id and digest, or hands back the span that it is. A line that is
+/// no JSON object becomes the message of one.
+pub fn guest_line(component: &str, digest: &str, line: &str) -> GuestLine {
+    let mut object = match serde_json::from_str(line) {
+        Ok(Value::Object(object)) => object,
+        _ => Map::from_iter([("message".to_owned(), line.into()), ("level".to_owned(), "INFO".into())]),
+    };
+    if object.contains_key("span") {
+        return GuestLine::Span(object);
+    }
+    object.insert("timestamp".to_owned(), now().into());
+    object.insert("tag".to_owned(), tag(component).into());
+    object.insert("worker".to_owned(), component.into());
+    object.insert("digest".to_owned(), digest.get(..12).unwrap_or(digest).into());
+    write(&Value::Object(object));
+    GuestLine::Logged
+}
+
+/// `registration:apps:saveEntries` for `save-entries`.
+pub fn tag(component: &str) -> String {
+    format!("registration:apps:{}", seed_name(component))
+}
+
+/// The documents' name of a worker: `save-entries` is their `saveEntries`.
+pub fn seed_name(component: &str) -> String {
+    let mut name = String::with_capacity(component.len());
+    let mut upper = false;
+    for letter in component.chars() {
+        match letter {
+            '-' => upper = true,
+            _ if upper => {
+                name.extend(letter.to_uppercase());
+                upper = false;
+            }
+            _ => name.push(letter),
+        }
+    }
+    name
+}
+
+fn now() -> String {
+    Utc::now().to_rfc3339_opts(SecondsFormat::Millis, true)
+}
+
+/// One write a line, so that lines of several threads do not mix. A full or closed stderr loses the line, not the work.
+fn write(line: &Value) {
+    let mut text = line.to_string();
+    text.push('\n');
+    let _ = std::io::stderr().lock().write_all(text.as_bytes());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tags_use_the_documents_names() {
+        assert_eq!(tag("check-eligibility"), "registration:apps:checkEligibility");
+    }
+
+    #[test]
+    fn debug_is_for_development_only() {
+        assert_eq!(level(Some("DEBUG"), Some("prod")), LevelFilter::INFO);
+        assert_eq!(level(Some("debug"), Some("qa")), LevelFilter::DEBUG);
+        assert_eq!(level(None, None), LevelFilter::INFO);
+    }
+}

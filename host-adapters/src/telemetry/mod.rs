@@ -1,0 +1,16 @@
+//! What the host tells of itself and of its workers: JSON logs on stderr, metrics at `/metrics`, spans by OTLP.
+
+pub mod logs;
+pub mod metrics;
+pub mod trace;
+
+pub use trace::Tracing;
+
+/// Sets up logs and metrics for the process.
+///
+/// # Errors
+/// When called twice.
+pub fn install(level: tracing::level_filters::LevelFilter) -> anyhow::Result<metrics::Metrics> {
+    logs::install(level)?;
+    metrics::install()
+}

@@ -1,0 +1,121 @@
+//! OpenTelemetry spans, sent by OTLP when `OTEL_EXPORTER_OTLP_ENDPOINT` is set. Nothing waits for the collector.
+
+use opentelemetry::trace::{
+    Span as _, SpanContext, SpanKind, Status, TraceContextExt, TraceFlags, TraceState, Tracer, TracerProvider,
+};
+use opentelemetry::{Context, KeyValue, SpanId, TraceId};
+use opentelemetry_otlp::SpanExporter;
+use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::trace::{SdkTracer, SdkTracerProvider};
+use std::time::{Duration, SystemTime};
+
+/// Makes spans; without an endpoint it makes none and passes the caller's trace context on.
+#[derive(Clone)]
+pub struct Tracing(Option<(SdkTracerProvider, SdkTracer)>);
+
+impl Tracing {
+    /// Exports to the endpoint of `OTEL_EXPORTER_OTLP_ENDPOINT`, if it is set and not empty.
+    ///
+    /// # Errors
+    /// When the endpoint is no URL.
+    pub fn from_env() -> anyhow::Result<Self> {
+        if std::env::var("OTEL_EXPORTER_OTLP_ENDPOINT").unwrap_or_default().is_empty() {
+            return Ok(Self(None));
+        }
+        // The exporter's blocking client may not be made on an async thread.
+        let exporter = std::thread::spawn(|| SpanExporter::builder().with_http().build())
+            .join()
+            .map_err(|_| anyhow::anyhow!("the OTLP exporter could not be made"))??;
+        let resource = Resource::builder().with_service_name("host-adapters").build();
+        let provider = SdkTracerProvider::builder().with_batch_exporter(exporter).with_resource(resource).build();
+        let tracer = provider.tracer("host-adapters");
+        Ok(Self(Some((provider, tracer))))
+    }
+
+    /// Starts a span below `parent` (a W3C `traceparent`), or a new trace.
+    pub fn start(&self, name: String, kind: SpanKind, parent: Option<&str>, attributes: Vec<KeyValue>) -> Span {
+        self.start_at(name, kind, parent, attributes, SystemTime::now())
+    }
+
+    fn start_at(
+        &self,
+        name: String,
+        kind: SpanKind,
+        parent: Option<&str>,
+        attributes: Vec<KeyValue>,
+        start: SystemTime,
+    ) -> Span {
+        let Some((_, tracer)) = &self.0 else { return Span { inner: None, passed_on: parent.map(str::to_owned) } };
+        let context = match parent.and_then(parse) {
+            Some(parent) => Context::new().with_remote_span_context(parent),
+            None => Context::new(),
+        };
+        let builder =
+            tracer.span_builder(name).with_kind(kind).with_attributes(attributes).with_start_time(start);
+        let span = tracer.build_with_context(builder, &context);
+        let passed_on = Some(format(span.span_context()));
+        Span { inner: Some(span), passed_on }
+    }
+
+    /// A span that has already ended, as a guest reports it. Times are milliseconds since 1970 (UTC).
+    pub fn record(&self, name: String, parent: Option<&str>, attributes: Vec<KeyValue>, start_ms: u64, end_ms: u64) {
+        let at = |ms| SystemTime::UNIX_EPOCH + Duration::from_millis(ms);
+        let mut span = self.start_at(name, SpanKind::Internal, parent, attributes, at(start_ms));
+        if let Some(span) = &mut span.inner {
+            span.end_with_timestamp(at(end_ms.max(start_ms)));
+        }
+    }
+
+    /// Sends what is still waiting, as far as the collector takes it within the SDK's own time-out.
+    pub fn shutdown(self) {
+        if let Some((provider, _)) = self.0 {
+            // Blocking, with a client of its own: off the async threads.
+            let _ = std::thread::spawn(move || provider.shutdown_with_timeout(Duration::from_secs(3))).join();
+        }
+    }
+}
+
+/// A span in progress; it ends when dropped.
+pub struct Span {
+    inner: Option<opentelemetry_sdk::trace::Span>,
+    passed_on: Option<String>,
+}
+
+impl Span {
+    /// The W3C `traceparent` for what happens below this span.
+    pub fn traceparent(&self) -> Option<&str> {
+        self.passed_on.as_deref()
+    }
+
+    /// Adds an attribute.
+    pub fn set(&mut self, attribute: KeyValue) {
+        if let Some(span) = &mut self.inner {
+            span.set_attribute(attribute);
+        }
+    }
+
+    /// Marks the span as failed.
+    pub fn fail(&mut self, reason: &str) {
+        if let Some(span) = &mut self.inner {
+            span.set_status(Status::error(reason.to_owned()));
+        }
+    }
+}
+
+/// `00-<trace id>-<span id>-<flags>` (W3C Trace Context).
+fn parse(traceparent: &str) -> Option<SpanContext> {
+    let mut parts = traceparent.split('-');
+    let (_version, trace, span, flags) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
+    let context = SpanContext::new(
+        TraceId::from_hex(trace).ok()?,
+        SpanId::from_hex(span).ok()?,
+        TraceFlags::new(u8::from_str_radix(flags, 16).ok()?),
+        true,
+        TraceState::default(),
+    );
+    context.is_valid().then_some(context)
+}
+
+fn format(context: &SpanContext) -> String {
+    format!("00-{}-{}-{:02x}", context.trace_id(), context.span_id(), context.trace_flags().to_u8())
+}

@@ -1,0 +1,106 @@
+//! Builds: always the whole native workspace, so that one set of features, and so one copy of the dependencies, serves
+//! the demo, the tests and the lints.
+
+use anyhow::{Context, Result, bail};
+use indicatif::{ProgressBar, ProgressStyle};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+/// Whether clippy compiles our own crates: it lints and builds them in one go.
+#[derive(Clone, Copy, Eq, PartialEq)]
+pub enum Linting {
+    On,
+    Off,
+}
+
+/// Where the native programs are.
+pub struct Built {
+    pub programs: PathBuf,
+    pub linting: Linting,
+}
+
+impl Built {
+    pub fn program(&self, name: &str) -> PathBuf {
+        self.programs.join(name)
+    }
+}
+
+/// Cargo, with the lints of [`Linting::On`] as errors.
+pub fn cargo(linting: Linting) -> Command {
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    if linting == Linting::On {
+        cargo.env("RUSTC_WORKSPACE_WRAPPER", "clippy-driver").env("CLIPPY_ARGS", "-Dwarnings__CLIPPY_HACKERY__");
+    }
+    cargo
+}
+
+/// Builds every native crate and test.
+pub fn native(linting: Linting) -> Result<Built> {
+    eprintln!("building the native workspace (the first time takes some ten minutes on two cores)");
+    run(cargo(linting).args(["build", "--release", "--locked", "--workspace", "--all-targets"]))?;
+    Ok(Built { programs: target_dir()?.join("release"), linting })
+}
+
+/// Builds and pre-initialises components: all of spin.toml, or those named.
+pub fn components(built: &Built, names: &[String]) -> Result<()> {
+    let bar = ProgressBar::new_spinner().with_style(ProgressStyle::with_template("{spinner} {elapsed} {msg}")?);
+    bar.set_message("building components");
+    bar.enable_steady_tick(Duration::from_millis(200));
+    // One Cargo call for all: the crates they share are built once, the rest side by side.
+    let all = component_crates()?;
+    let wanted = if names.is_empty() { &all } else { names };
+    let mut build = cargo(Linting::Off);
+    build.args(["build", "--quiet", "--locked", "--profile", "guest", "--target", "wasm32-wasip2"]);
+    wanted.iter().for_each(|name| {
+        build.args(["--package", name]);
+    });
+    run(&mut build)?;
+    bar.finish_and_clear();
+    run(Command::new(built.program("host-adapters")).arg("build").args(names))
+}
+
+/// The component crates: the folders of `components/` that make a `cdylib`.
+fn component_crates() -> Result<Vec<String>> {
+    let mut crates = Vec::new();
+    for entry in std::fs::read_dir("components").context("run this from the project's root")? {
+        let path = entry?.path();
+        let manifest = std::fs::read_to_string(path.join("Cargo.toml")).unwrap_or_default();
+        if manifest.contains("\"cdylib\"") {
+            crates.extend(path.file_name().map(|name| name.to_string_lossy().into_owned()));
+        }
+    }
+    crates.sort();
+    Ok(crates)
+}
+
+/// Runs the demo with the programs just built; its exit code becomes ours.
+pub fn run_demo(built: &Built, options: &[String]) -> Result<()> {
+    let status = Command::new(built.program("demo"))
+        .args(options)
+        .env("HOST_ADAPTERS_BIN", built.program("host-adapters"))
+        .status()
+        .context("cannot run the demo")?;
+    std::process::exit(status.code().unwrap_or(1));
+}
+
+fn target_dir() -> Result<PathBuf> {
+    let metadata = cargo(Linting::Off)
+        .args(["metadata", "--format-version", "1", "--no-deps", "--locked"])
+        .stderr(Stdio::inherit())
+        .output()
+        .context("cannot run cargo metadata")?;
+    let metadata = String::from_utf8_lossy(&metadata.stdout);
+    let (_, rest) = metadata.split_once("\"target_directory\":\"").context("cargo metadata names no target folder")?;
+    let (folder, _) = rest.split_once('"').context("cargo metadata names no target folder")?;
+    Ok(Path::new(folder).to_owned())
+}
+
+/// Runs a command and fails with its line if it fails.
+pub fn run(command: &mut Command) -> Result<()> {
+    let status = command.status().with_context(|| format!("cannot run {command:?}"))?;
+    if !status.success() {
+        bail!("{command:?} failed ({status})");
+    }
+    Ok(())
+}

@@ -1,0 +1,39 @@
+//! What a fresh machine may lack, and a clear word about it.
+
+use anyhow::{Context, Result, bail};
+use std::process::{Command, Stdio};
+
+const WASM_TARGET: &str = "wasm32-wasip2";
+
+/// System programs that the native build needs, and the Debian package that brings each.
+const SYSTEM: &[(&str, &str)] = &[("cc", "build-essential"), ("cmake", "cmake"), ("pkg-config", "pkg-config")];
+
+/// Installs the wasm target if it is missing; says what to install where a system package is.
+pub fn check() -> Result<()> {
+    let missing: Vec<_> = SYSTEM.iter().filter(|(program, _)| !runs(program)).map(|(_, package)| *package).collect();
+    if !missing.is_empty() {
+        bail!("the native build needs {0}; on Debian: apt-get install {0}", missing.join(" "));
+    }
+    let sysroot = output("rustc", &["--print", "sysroot"])?;
+    if std::path::Path::new(sysroot.trim()).join("lib/rustlib").join(WASM_TARGET).exists() {
+        return Ok(());
+    }
+    eprintln!("installing the Rust target {WASM_TARGET}");
+    let status = Command::new("rustup")
+        .args(["target", "add", WASM_TARGET])
+        .status()
+        .context("rustup is needed to install the wasm target: https://rustup.rs")?;
+    if !status.success() {
+        bail!("`rustup target add {WASM_TARGET}` failed");
+    }
+    Ok(())
+}
+
+fn runs(program: &str) -> bool {
+    Command::new(program).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok()
+}
+
+fn output(program: &str, arguments: &[&str]) -> Result<String> {
+    let output = Command::new(program).args(arguments).output().with_context(|| format!("cannot run {program}"))?;
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
