@@ -1,6 +1,9 @@
 //! What stands behind a source or a platform interface. One folder per backend; each passes the same contract suite.
 
+pub mod cache;
+pub mod clock;
 pub mod embedded;
+pub mod identity;
 
 use platform_wire::{Answer, Error, queue::Message, table};
 use std::time::Duration;

@@ -1,0 +1,76 @@
+//! The time that backends go by: the wall clock, or one that a test moves.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use tokio::sync::Notify;
+
+/// Tells the time that visibility, delays, retention, cache lifetimes and token expiry go by.
+#[derive(Clone, Debug, Default)]
+pub struct Clock(Kind);
+
+#[derive(Clone, Debug, Default)]
+enum Kind {
+    #[default]
+    Wall,
+    Manual(Arc<Manual>),
+}
+
+#[derive(Debug)]
+struct Manual {
+    now_ms: AtomicI64,
+    moved: Notify,
+}
+
+impl Clock {
+    /// The machine's clock.
+    pub fn wall() -> Self {
+        Self(Kind::Wall)
+    }
+
+    /// A clock that stands at `now_ms` (milliseconds since 1970) until [`Clock::advance`] moves it.
+    pub fn manual(now_ms: i64) -> Self {
+        Self(Kind::Manual(Arc::new(Manual { now_ms: AtomicI64::new(now_ms), moved: Notify::new() })))
+    }
+
+    /// Milliseconds since 1970 (UTC).
+    pub fn now_ms(&self) -> i64 {
+        match &self.0 {
+            // A machine set before 1970 reads as 1970.
+            Kind::Wall => SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, millis),
+            Kind::Manual(manual) => manual.now_ms.load(Ordering::SeqCst),
+        }
+    }
+
+    /// Moves a manual clock forward and wakes who waits for it; the wall clock moves by itself.
+    pub fn advance(&self, by: Duration) {
+        if let Kind::Manual(manual) = &self.0 {
+            manual.now_ms.fetch_add(millis(by), Ordering::SeqCst);
+            manual.moved.notify_waiters();
+        }
+    }
+
+    /// Waits until the clock shows at least `at_ms`.
+    pub(crate) async fn sleep_until(&self, at_ms: i64) {
+        match &self.0 {
+            Kind::Wall => {
+                let left = at_ms.saturating_sub(self.now_ms());
+                tokio::time::sleep(Duration::from_millis(u64::try_from(left).unwrap_or(0))).await;
+            }
+            Kind::Manual(manual) => loop {
+                // Registered before the look at the clock, so that no move between the two is missed.
+                let mut moved = std::pin::pin!(manual.moved.notified());
+                moved.as_mut().enable();
+                if self.now_ms() >= at_ms {
+                    return;
+                }
+                moved.await;
+            },
+        }
+    }
+}
+
+/// Whole milliseconds; more than fit are as good as for ever.
+pub(crate) fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX / 2)
+}

@@ -1,0 +1,115 @@
+//! The layout of the file, and how connections are opened on it.
+
+use rusqlite::{Connection, OpenFlags};
+use std::path::Path;
+
+/// Kept in the file as `user_version`; a file of a later version is refused rather than misread.
+const VERSION: i64 = 1;
+
+/// Marks the file as ours (`application_id`): "rgwk".
+const APPLICATION_ID: i64 = 0x7267_776b;
+
+/// One row of `names` stands for a table, queue or collection; the other tables refer to it by number.
+///
+/// - `items` is clustered by its key, so that a query reads neighbours.
+/// - `changes.id` is a stream's sequence number: shard number << 40 | count. One B-tree, appended to at one place per
+///   shard, read in order without an index. `shards.next` keeps counting when all records of a shard are pruned.
+/// - `messages_due` covers receiving and counting.
+const SCHEMA: &str = "
+CREATE TABLE IF NOT EXISTS names (
+    id INTEGER PRIMARY KEY, kind TEXT NOT NULL, name TEXT NOT NULL, UNIQUE (kind, name)
+) STRICT;
+CREATE TABLE IF NOT EXISTS items (
+    tab INTEGER NOT NULL, pk TEXT NOT NULL, sk TEXT NOT NULL, item TEXT NOT NULL, PRIMARY KEY (tab, pk, sk)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS shards (
+    id INTEGER PRIMARY KEY, tab INTEGER NOT NULL, number INTEGER NOT NULL, next INTEGER NOT NULL, UNIQUE (tab, number)
+) STRICT;
+CREATE TABLE IF NOT EXISTS changes (
+    id INTEGER PRIMARY KEY, time_ms INTEGER NOT NULL, pk TEXT NOT NULL, sk TEXT NOT NULL, old TEXT, new TEXT
+) STRICT;
+CREATE TABLE IF NOT EXISTS checkpoints (
+    shard INTEGER NOT NULL, worker TEXT NOT NULL, settled INTEGER NOT NULL, PRIMARY KEY (shard, worker)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS messages (
+    id INTEGER PRIMARY KEY, queue INTEGER NOT NULL, visible_ms INTEGER NOT NULL, receives INTEGER NOT NULL,
+    receipt INTEGER NOT NULL, sent_ms INTEGER NOT NULL, uuid BLOB NOT NULL, body TEXT NOT NULL, attributes TEXT
+) STRICT;
+CREATE INDEX IF NOT EXISTS messages_due ON messages (queue, visible_ms, receives);
+CREATE TABLE IF NOT EXISTS documents (
+    id INTEGER PRIMARY KEY, collection INTEGER NOT NULL, document TEXT NOT NULL
+) STRICT;
+CREATE INDEX IF NOT EXISTS documents_id ON documents (collection, document ->> '$.id');
+CREATE INDEX IF NOT EXISTS documents_slug ON documents (collection, document ->> '$.slug');
+";
+
+/// Why the file cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// SQLite refused.
+    #[error("failed to open the embedded store {path}: {error}; check that the folder exists and can be written")]
+    Sqlite {
+        /// The file.
+        path: String,
+        /// What SQLite said.
+        #[source]
+        error: rusqlite::Error,
+    },
+    /// Another program's, or a later version's file.
+    #[error("{path} is no store that this version can read (application {application:#x}, version {version}); name another file")]
+    Foreign {
+        /// The file.
+        path: String,
+        /// Its `application_id`.
+        application: i64,
+        /// Its `user_version`.
+        version: i64,
+    },
+    /// The thread that writes cannot be started.
+    #[error("failed to start the embedded store's writer thread: {0}")]
+    Thread(#[from] std::io::Error),
+}
+
+/// Opens the connection that writes, and lays the file out if it is new.
+pub(super) fn open_writer(path: &Path) -> Result<Connection, OpenError> {
+    let failed = |error| OpenError::Sqlite { path: path.display().to_string(), error };
+    let conn = Connection::open(path).map_err(failed)?;
+    check_ours(&conn, path)?;
+    prepare_writer(&conn).map_err(failed)?;
+    Ok(conn)
+}
+
+fn check_ours(conn: &Connection, path: &Path) -> Result<(), OpenError> {
+    let failed = |error| OpenError::Sqlite { path: path.display().to_string(), error };
+    let pragma = |name| conn.pragma_query_value(None, name, |row| row.get::<_, i64>(0)).map_err(failed);
+    let (application, version) = (pragma("application_id")?, pragma("user_version")?);
+    let tables: i64 =
+        conn.query_row("SELECT count(*) FROM sqlite_master", [], |row| row.get(0)).map_err(failed)?;
+    if (application == APPLICATION_ID && version <= VERSION) || (application == 0 && tables == 0) {
+        return Ok(());
+    }
+    Err(OpenError::Foreign { path: path.display().to_string(), application, version })
+}
+
+fn prepare_writer(conn: &Connection) -> rusqlite::Result<()> {
+    conn.busy_timeout(std::time::Duration::from_secs(5))?;
+    conn.set_prepared_statement_cache_capacity(64);
+    // WAL with FULL: a commit is answered after its fsync, so an acknowledged write survives a power cut. A checkpoint
+    // each 8,000 pages (32 MB) lets pages that are written again and again meet in the WAL.
+    conn.execute_batch(
+        "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 8000;
+         PRAGMA journal_size_limit = 67108864; PRAGMA cache_size = -32000; PRAGMA temp_store = MEMORY;",
+    )?;
+    conn.execute_batch(&format!(
+        "BEGIN IMMEDIATE; {SCHEMA} PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION}; COMMIT;"
+    ))
+}
+
+/// Opens one of the connections that read.
+pub(super) fn open_reader(path: &Path) -> rusqlite::Result<Connection> {
+    let conn = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    conn.busy_timeout(std::time::Duration::from_secs(5))?;
+    conn.set_prepared_statement_cache_capacity(32);
+    conn.execute_batch("PRAGMA cache_size = -8000; PRAGMA temp_store = MEMORY;")?;
+    Ok(conn)
+}

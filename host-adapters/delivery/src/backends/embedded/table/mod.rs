@@ -1,0 +1,33 @@
+//! Tables: items as JSON text under (`pk`, `sk`), with DynamoDB's rules, and the stream of their changes.
+
+mod changes;
+mod item;
+mod path;
+mod read;
+mod rows;
+mod stream;
+mod update;
+mod write;
+
+use super::config::TableConfig;
+use rusqlite::Connection;
+use stream::Stream;
+
+/// A table by its number.
+pub(super) struct Table {
+    id: i64,
+    name: String,
+    stream: Option<Stream>,
+}
+
+impl Table {
+    pub(super) fn load(conn: &Connection, id: i64, name: &str, config: &TableConfig) -> rusqlite::Result<Self> {
+        let stream = if config.stream { Some(Stream::load(conn, id, config)?) } else { None };
+        Ok(Self { id, name: name.to_owned(), stream })
+    }
+
+    /// Drops stream records that are settled by all who read them, or a day old.
+    pub(super) fn prune(&self, conn: &Connection, now_ms: i64) -> rusqlite::Result<()> {
+        self.stream.as_ref().map_or(Ok(()), |stream| stream.prune(conn, now_ms))
+    }
+}

@@ -1,0 +1,27 @@
+//! `registration:platform/queue`, and what clients of the gateway may ask besides: how full a queue is, and what is in
+//! it.
+
+use super::PlatformService;
+use super::grants::Need;
+use crate::backends::{Depth, Received, Result};
+use platform_wire::Answer;
+use platform_wire::queue::SendBatch;
+
+pub(super) async fn send_batch(platform: &PlatformService, caller: &str, args: SendBatch) -> Result<Vec<Answer<String>>> {
+    platform.check(caller, Need::SendTo(&args.queue))?;
+    platform.queues.send_batch(&args.queue, args.messages).await
+}
+
+impl PlatformService {
+    /// How many messages a queue holds; needs the grant `peek`.
+    pub async fn queue_depth(&self, caller: &str, queue: &str) -> Result<Depth> {
+        self.check(caller, Need::PeekAt(queue))?;
+        self.queues.depth(queue).await
+    }
+
+    /// Up to `max` of a queue's messages, the first due first, without receiving them; needs the grant `peek`.
+    pub async fn queue_peek(&self, caller: &str, queue: &str, max: usize) -> Result<Vec<Received>> {
+        self.check(caller, Need::PeekAt(queue))?;
+        self.queues.peek(queue, max).await
+    }
+}
