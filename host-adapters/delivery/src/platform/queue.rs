@@ -7,7 +7,11 @@ use crate::backends::{Depth, Received, Result};
 use platform_wire::Answer;
 use platform_wire::queue::SendBatch;
 
-pub(super) async fn send_batch(platform: &PlatformService, caller: &str, args: SendBatch) -> Result<Vec<Answer<String>>> {
+pub(super) async fn send_batch(
+    platform: &PlatformService,
+    caller: &str,
+    args: SendBatch,
+) -> Result<Vec<Answer<String>>> {
     platform.check(caller, Need::SendTo(&args.queue))?;
     platform.queues.send_batch(&args.queue, args.messages).await
 }

@@ -49,7 +49,10 @@ pub(super) fn check(
     now_ms: i64,
 ) -> Result<(Claims, i64)> {
     if header.algorithm != key.algorithm {
-        return Err(denied(format!("the token is signed with {:?}, its key is for {:?}", header.algorithm, key.algorithm)));
+        return Err(denied(format!(
+            "the token is signed with {:?}, its key is for {:?}",
+            header.algorithm, key.algorithm
+        )));
     }
     let body = decode::<Body>(token, &key.decoding, &validation(key.algorithm, config))
         .map_err(|error| denied(reason(error.kind())))?

@@ -131,7 +131,8 @@ impl Place {
             }
             Self::Address(client, url) => {
                 let failed = |error: reqwest::Error| JwksError::Fetch(url.to_string(), error.without_url());
-                let mut answer = client.get(url.clone()).send().await.map_err(failed)?.error_for_status().map_err(failed)?;
+                let mut answer =
+                    client.get(url.clone()).send().await.map_err(failed)?.error_for_status().map_err(failed)?;
                 let mut bytes = Vec::new();
                 while let Some(chunk) = answer.chunk().await.map_err(failed)? {
                     bytes.extend_from_slice(&chunk);

@@ -52,12 +52,7 @@ impl SetOptions {
     }
 }
 
-fn set(
-    entries: &mut Entries,
-    key: &str,
-    value: Vec<u8>,
-    options: &[CacheArgument],
-) -> Result<CacheReply, CacheError> {
+fn set(entries: &mut Entries, key: &str, value: Vec<u8>, options: &[CacheArgument]) -> Result<CacheReply, CacheError> {
     let options = SetOptions::parse(options)?;
     if options.only_new && entries.get(key).is_some() {
         return Ok(CacheReply::Nil);

@@ -104,7 +104,8 @@ impl Entries {
 
     /// Adds one, keeping the lifetime.
     pub(super) fn increment(&mut self, key: &str) -> Result<i64, CacheError> {
-        let not_a_number = || CacheError::Invalid(format!("ERR the value of `{key}` is not an integer or out of range"));
+        let not_a_number =
+            || CacheError::Invalid(format!("ERR the value of `{key}` is not an integer or out of range"));
         let old = match self.get(key) {
             Some(value) => std::str::from_utf8(value.bytes()?).ok().and_then(|text| text.parse().ok()),
             None => Some(0_i64),

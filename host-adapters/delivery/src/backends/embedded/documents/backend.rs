@@ -44,7 +44,9 @@ fn first_match(conn: &Connection, sql: &str, params: impl Params, filter: &Filte
 
 fn replace(conn: &Connection, collection: i64, filter: &Filter, document: &str) -> rusqlite::Result<()> {
     match find(conn, collection, filter)? {
-        Some((id, _)) => conn.prepare_cached("UPDATE documents SET document = ?2 WHERE id = ?1")?.execute((id, document)),
+        Some((id, _)) => {
+            conn.prepare_cached("UPDATE documents SET document = ?2 WHERE id = ?1")?.execute((id, document))
+        }
         None => conn
             .prepare_cached("INSERT INTO documents (collection, document) VALUES (?1, ?2)")?
             .execute((collection, document)),

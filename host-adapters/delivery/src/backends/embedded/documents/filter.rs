@@ -184,9 +184,7 @@ mod tests {
 
     #[test]
     fn finds_what_an_index_can_use() {
-        let required = |filter: Value| {
-            Filter::parse(&filter.to_string()).unwrap().required("slug").map(str::to_owned)
-        };
+        let required = |filter: Value| Filter::parse(&filter.to_string()).unwrap().required("slug").map(str::to_owned);
         assert_eq!(required(json!({"slug": "s", "n": 1})), Some("s".to_owned()));
         assert_eq!(required(json!({"$and": [{"slug": "s"}]})), Some("s".to_owned()));
         assert_eq!(required(json!({"$or": [{"slug": "s"}, {"n": 1}]})), None);

@@ -1,9 +1,9 @@
 //! Queues over the embedded store.
 
+use super::Queue;
 use super::limits::{check_message, check_visibility};
 use super::receive::{Take, Taken};
 use super::rows::{self, Receipt};
-use super::Queue;
 use crate::backends::clock::millis;
 use crate::backends::embedded::Embedded;
 use crate::backends::{Depth, QueueBackend, Received, Result};
@@ -111,7 +111,9 @@ impl QueueBackend for Embedded {
 
     async fn change_visibility_batch(&self, queue: &str, changes: &[(String, Duration)]) -> Result<Vec<Option<Error>>> {
         let queue = self.names.queue(queue)?;
-        let parse = |(text, by): &(String, Duration)| Receipt::parse(text).and_then(|r| check_visibility(*by).map(|()| (r, *by)));
+        let parse = |(text, by): &(String, Duration)| {
+            Receipt::parse(text).and_then(|r| check_visibility(*by).map(|()| (r, *by)))
+        };
         let changes: Vec<_> = changes.iter().map(parse).collect();
         let nearest = changes.iter().flatten().map(|(_, by)| *by).min();
         let (clock, source) = (self.clock.clone(), Arc::clone(&queue));

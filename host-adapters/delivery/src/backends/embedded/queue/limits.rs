@@ -62,9 +62,8 @@ fn check_name(name: &str) -> Result<()> {
 
 /// SQS takes the characters of XML 1.0, which leaves most control characters out.
 fn check_text(what: &str, text: &str) -> Result<()> {
-    let refused = |char: &char| {
-        matches!(char, '\0'..='\u{8}' | '\u{b}' | '\u{c}' | '\u{e}'..='\u{1f}' | '\u{fffe}' | '\u{ffff}')
-    };
+    let refused =
+        |char: &char| matches!(char, '\0'..='\u{8}' | '\u{b}' | '\u{c}' | '\u{e}'..='\u{1f}' | '\u{fffe}' | '\u{ffff}');
     match text.chars().find(refused) {
         Some(char) => Err(invalid(format!("`{what}` holds U+{:04X}, which a queue does not carry", u32::from(char)))),
         None => Ok(()),

@@ -93,8 +93,11 @@ impl Take<'_> {
         attributes.push(("reason".to_owned(), "receives exhausted".to_owned()));
         attributes.push(("sourceMessageId".to_owned(), row.message.id.clone()));
         tracing::warn!(
-            queue = self.queue.name, message = row.message.id, dead_letter_queue = dead_letters.name,
-            receives = self.queue.max_receive_count, "message moved to the dead-letter queue: receives exhausted"
+            queue = self.queue.name,
+            message = row.message.id,
+            dead_letter_queue = dead_letters.name,
+            receives = self.queue.max_receive_count,
+            "message moved to the dead-letter queue: receives exhausted"
         );
         let sql = "UPDATE messages SET queue = ?2, visible_ms = ?3, receives = receives - 1, receipt = 0,
                    attributes = ?4 WHERE id = ?1";

@@ -38,8 +38,14 @@ pub(super) fn insert(conn: &Connection, queue: &Queue, message: &Message, now_ms
     let sql = "INSERT INTO messages (queue, visible_ms, receives, receipt, sent_ms, uuid, body, attributes)
                VALUES (?1, ?2, 0, 0, ?3, ?4, ?5, ?6)";
     let attributes = attributes_text(&message.attributes);
-    conn.prepare_cached(sql)?
-        .execute(params![queue.id, visible_ms, now_ms, uuid.as_bytes(), message.body, attributes])?;
+    conn.prepare_cached(sql)?.execute(params![
+        queue.id,
+        visible_ms,
+        now_ms,
+        uuid.as_bytes(),
+        message.body,
+        attributes
+    ])?;
     Ok(uuid.to_string())
 }
 
@@ -66,7 +72,8 @@ pub(super) fn change_visibility(
 
 /// Counts by the index alone.
 pub(super) fn depth(conn: &Connection, queue: &Queue, now_ms: i64) -> rusqlite::Result<Depth> {
-    let sql = "SELECT count(*) FILTER (WHERE visible_ms <= ?2), count(*) FILTER (WHERE visible_ms > ?2 AND receives > 0),
+    let sql =
+        "SELECT count(*) FILTER (WHERE visible_ms <= ?2), count(*) FILTER (WHERE visible_ms > ?2 AND receives > 0),
                count(*) FILTER (WHERE visible_ms > ?2 AND receives = 0) FROM messages WHERE queue = ?1";
     conn.prepare_cached(sql)?.query_row((queue.id, now_ms), |row| {
         let count = |column| row.get::<_, i64>(column).map(|count| u64::try_from(count).unwrap_or(0));

@@ -43,10 +43,7 @@ impl Readers {
     }
 }
 
-fn in_transaction<T>(
-    conn: &Connection,
-    read: impl FnOnce(&Connection) -> rusqlite::Result<T>,
-) -> rusqlite::Result<T> {
+fn in_transaction<T>(conn: &Connection, read: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> rusqlite::Result<T> {
     let transaction = conn.unchecked_transaction()?;
     let value = read(&transaction)?;
     transaction.commit()?;

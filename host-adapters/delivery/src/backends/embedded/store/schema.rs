@@ -56,7 +56,9 @@ pub enum OpenError {
         error: rusqlite::Error,
     },
     /// Another program's, or a later version's file.
-    #[error("{path} is no store that this version can read (application {application:#x}, version {version}); name another file")]
+    #[error(
+        "{path} is no store that this version can read (application {application:#x}, version {version}); name another file"
+    )]
     Foreign {
         /// The file.
         path: String,
@@ -83,8 +85,7 @@ fn check_ours(conn: &Connection, path: &Path) -> Result<(), OpenError> {
     let failed = |error| OpenError::Sqlite { path: path.display().to_string(), error };
     let pragma = |name| conn.pragma_query_value(None, name, |row| row.get::<_, i64>(0)).map_err(failed);
     let (application, version) = (pragma("application_id")?, pragma("user_version")?);
-    let tables: i64 =
-        conn.query_row("SELECT count(*) FROM sqlite_master", [], |row| row.get(0)).map_err(failed)?;
+    let tables: i64 = conn.query_row("SELECT count(*) FROM sqlite_master", [], |row| row.get(0)).map_err(failed)?;
     if (application == APPLICATION_ID && version <= VERSION) || (application == 0 && tables == 0) {
         return Ok(());
     }

@@ -1,8 +1,8 @@
 //! Reading a table's stream, and where each worker stands in it.
 
+use super::Table;
 use super::item::invalid;
 use super::stream::{Shard as Part, Stream};
-use super::Table;
 use crate::backends::embedded::Embedded;
 use crate::backends::{Change, Checkpoint, Position, Records, Result, Shard, StreamBackend};
 use platform_wire::table::Key;

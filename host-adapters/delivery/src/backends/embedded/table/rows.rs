@@ -26,8 +26,7 @@ impl Rows<'_> {
     pub(super) fn delete(&self, key: &Key) -> rusqlite::Result<()> {
         let mut delete =
             self.conn.prepare_cached("DELETE FROM items WHERE tab = ?1 AND pk = ?2 AND sk = ?3 RETURNING item")?;
-        let old: Option<String> =
-            delete.query_row((self.table.id, &key.pk, &key.sk), |row| row.get(0)).optional()?;
+        let old: Option<String> = delete.query_row((self.table.id, &key.pk, &key.sk), |row| row.get(0)).optional()?;
         match old {
             Some(old) => self.record(key, Some(&old), None),
             None => Ok(()),

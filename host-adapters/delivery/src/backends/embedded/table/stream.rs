@@ -87,8 +87,7 @@ impl Shard {
     fn load(conn: &Connection, table: i64, number: i64) -> rusqlite::Result<Self> {
         conn.execute("INSERT OR IGNORE INTO shards (tab, number, next) VALUES (?1, ?2, 0)", (table, number))?;
         let sql = "SELECT id, next FROM shards WHERE tab = ?1 AND number = ?2";
-        let (id, next): (i64, i64) =
-            conn.query_row(sql, (table, number), |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let (id, next): (i64, i64) = conn.query_row(sql, (table, number), |row| Ok((row.get(0)?, row.get(1)?)))?;
         let mut shard = Self { id, next: AtomicI64::new(0) };
         let newest = shard.newest(conn)?;
         *shard.next.get_mut() = newest.max(next - 1).max(*shard.range().start()) + 1;
