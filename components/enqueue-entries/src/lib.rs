@@ -1,1 +1,94 @@
-//! enqueue-entries
+//! enqueueEntries: changes of `demand-table` that the Entry Service must learn of go to saveEntriesQueue.
+
+mod filter;
+
+use filter::Body;
+use serde_json::json;
+use worker_kit::platform::{Error, queue};
+use worker_kit::{BatchWorker, Call, Disposition, Event, Failure};
+
+/// Where they go.
+const QUEUE: &str = "saveEntriesQueue";
+
+/// The worker.
+pub struct EnqueueEntries;
+
+impl BatchWorker for EnqueueEntries {
+    const NAME: &'static str = "enqueue-entries";
+
+    async fn handle(batch: Vec<Event>, call: &Call) -> Result<Vec<Disposition>, Failure> {
+        let mut dispositions = vec![Disposition::Ack; batch.len()];
+        let mut messages = Vec::new();
+        for (event, disposition) in batch.iter().zip(&mut dispositions) {
+            match message(event, call) {
+                Ok(None) => {}
+                Ok(Some(message)) => messages.push((message, disposition)),
+                Err(reason) => *disposition = Disposition::Reject(reason),
+            }
+        }
+        let (messages, sent): (Vec<_>, Vec<_>) = messages.into_iter().unzip();
+        let (received, queued) = (batch.len(), messages.len());
+        let failed = send(messages, sent).await;
+        call.info("Entries queued", json!({"received": received, "queued": queued - failed, "failed": failed}));
+        Ok(dispositions)
+    }
+}
+
+worker_kit::batch_worker!(EnqueueEntries);
+
+/// The message for an event; none for what is not replicated.
+fn message(event: &Event, call: &Call) -> Result<Option<queue::Message>, String> {
+    let Some(body) = filter::decide(event.json()?, &event.id)? else { return Ok(None) };
+    Ok(Some(queue::Message { body: text(&body)?, attributes: call.of(event).attributes(), delay_secs: 0 }))
+}
+
+fn text(body: &Body) -> Result<String, String> {
+    serde_json::to_string(body).map_err(|error| format!("malformed: the entry cannot be written as JSON: {error}"))
+}
+
+/// Sends the messages and marks the records whose message was not taken for another delivery; answers how many.
+async fn send(messages: Vec<queue::Message>, dispositions: Vec<&mut Disposition>) -> usize {
+    if messages.is_empty() {
+        return 0;
+    }
+    let results = queue::send_batch(QUEUE, messages).await;
+    let mut failed = 0;
+    for (index, disposition) in dispositions.into_iter().enumerate() {
+        if let Some(retry) = retry(&results, index) {
+            *disposition = retry;
+            failed += 1;
+        }
+    }
+    failed
+}
+
+/// What becomes of the record behind a message that was not taken; none if it was.
+fn retry(results: &Result<Vec<Result<String, Error>>, Error>, index: usize) -> Option<Disposition> {
+    match results.as_ref().map(|results| results.get(index)) {
+        Ok(Some(Ok(_))) => None,
+        Ok(Some(Err(error))) | Err(error) => Some(Disposition::after(error)),
+        // An answer for fewer messages than were sent tells nothing of this one.
+        Ok(None) => Some(Disposition::Retry(None)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use worker_kit::platform::ErrorKind;
+
+    #[test]
+    fn only_messages_that_were_taken_are_done() {
+        let throttled = Error { kind: ErrorKind::Throttled, message: "later".to_owned(), retry_after_ms: Some(50) };
+        let results = Ok(vec![Ok("m-1".to_owned()), Err(throttled)]);
+        assert_eq!(retry(&results, 0), None);
+        assert_eq!(retry(&results, 1), Some(Disposition::Retry(Some(50))));
+        assert_eq!(retry(&results, 2), Some(Disposition::Retry(None)));
+    }
+
+    #[test]
+    fn a_queue_that_does_not_answer_takes_nothing() {
+        let results = Err(Error::new(ErrorKind::Unavailable, "down"));
+        assert_eq!(retry(&results, 0), Some(Disposition::Retry(None)));
+    }
+}

@@ -1,1 +1,2 @@
 //! registration
+pub mod entry;

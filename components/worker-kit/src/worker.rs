@@ -3,7 +3,8 @@
 pub use crate::bindings::batch::registration::workers::events::{Disposition, Event, Failure, Payload};
 pub use crate::bindings::request::exports::registration::workers::request_worker::{Request, Response};
 
-use crate::{Call, lambda::appsync};
+use crate::{Call, lambda::appsync, platform};
+use serde::de::DeserializeOwned;
 
 /// A worker fed by an asynchronous source: a queue, a stream, a topic, a schedule. Exported by
 /// [`batch_worker!`](crate::batch_worker).
@@ -32,6 +33,25 @@ pub trait RequestWorker {
 
     /// Answers a request.
     async fn handle(request: Request, call: &Call) -> Result<Response, Failure>;
+}
+
+impl Event {
+    /// The payload as JSON. The error is a reason to reject the record, and names the field.
+    pub fn json<T: DeserializeOwned>(&self) -> Result<T, String> {
+        let bytes = match &self.payload {
+            Payload::Json(text) => text.as_bytes(),
+            Payload::Bytes(bytes) => bytes,
+        };
+        let mut json = serde_json::Deserializer::from_slice(bytes);
+        serde_path_to_error::deserialize(&mut json).map_err(|error| format!("malformed: {error}"))
+    }
+}
+
+impl Disposition {
+    /// Another delivery, because the platform failed so.
+    pub fn after(error: &platform::Error) -> Self {
+        Self::Retry(error.retry_after_ms)
+    }
 }
 
 impl Failure {

@@ -69,6 +69,11 @@ impl ServiceError {
         }
     }
 
+    /// Whether the service refused the request for what is in it, perhaps for one part only.
+    pub fn is_refusal(&self) -> bool {
+        matches!(self, Self::Rejected { .. })
+    }
+
     /// The status of an answer that says *no such thing*.
     pub fn is_not_found(&self) -> bool {
         matches!(self, Self::Rejected { status: 404, .. })

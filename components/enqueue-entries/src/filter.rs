@@ -1,0 +1,184 @@
+//! Which changes of `demand-table` are replicated (decisions.md: "enqueueEntries takes only entry items …"). Pure.
+
+use registration::entry::{self, Operation};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// A change of an item, images without type tags.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Change {
+    event_name: Operation,
+    keys: Keys,
+    new_image: Option<Value>,
+    old_image: Option<Value>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+struct Keys {
+    sk: String,
+}
+
+/// The body of a message to saveEntriesQueue.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Body {
+    /// The image: the old one of a REMOVE, else the new one.
+    pub entry: Value,
+    /// What happened.
+    pub operation: Operation,
+    /// The change's id in its stream.
+    pub record_id: String,
+    /// `date.updated` of the image, where it has one.
+    pub date: Option<String>,
+}
+
+/// What is to be sent for a change; `None` for one that is a system's, or of something other than an entry. The error
+/// names the field of a change that is malformed.
+pub fn decide(change: Change, record_id: &str) -> Result<Option<Body>, String> {
+    if !change.keys.sk.starts_with(entry::SORT_KEY_PREFIX) {
+        return Ok(None);
+    }
+    let Change { event_name: operation, new_image, old_image, .. } = change;
+    let image = match operation {
+        Operation::Remove => Some(old_image.ok_or("malformed: oldImage is missing")?),
+        Operation::Insert | Operation::Modify => {
+            let image = new_image.ok_or("malformed: newImage is missing")?;
+            is_wanted(operation, &image, old_image.as_ref()).then_some(image)
+        }
+    };
+    image.map(|image| body(operation, image, record_id)).transpose()
+}
+
+/// Flagged, or modified by its fan.
+fn is_wanted(operation: Operation, new: &Value, old: Option<&Value>) -> bool {
+    entry::needs_replication(new) || operation == Operation::Modify && fan_modified(Some(new)) != fan_modified(old)
+}
+
+fn fan_modified(image: Option<&Value>) -> Option<&Value> {
+    image?.pointer("/date/fanModified")
+}
+
+fn body(operation: Operation, image: Value, record_id: &str) -> Result<Body, String> {
+    for field in ["campaignId", "globalUserId"] {
+        let text = image.get(field).and_then(Value::as_str).unwrap_or_default();
+        if text.is_empty() {
+            return Err(format!("malformed: {field} is missing or no text"));
+        }
+    }
+    let date = entry::updated_attribute(&image).and_then(|(_, updated)| Some(updated.as_str()?.to_owned()));
+    Ok(Body { entry: image, operation, record_id: record_id.to_owned(), date })
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+    use expect_test::{Expect, expect};
+    use serde_json::json;
+
+    fn entry(flag: bool, fan_modified: &str) -> Value {
+        json!({
+            "pk": "CAMPAIGN#c", "sk": "USER#u", "campaignId": "c", "globalUserId": "u", "needsReplication": flag,
+            "date": {"updated": "2024-01-01T10:00:00.000Z", "fanModified": fan_modified},
+        })
+    }
+
+    fn change(name: &str, new: Option<Value>, old: Option<Value>) -> Value {
+        let mut change = json!({"eventName": name, "keys": {"pk": "CAMPAIGN#c", "sk": "USER#u"}});
+        change["newImage"] = new.into();
+        change["oldImage"] = old.into();
+        change
+    }
+
+    fn decided(change: Value) -> Result<Option<Body>, String> {
+        decide(serde_json::from_value(change).unwrap(), "record-1")
+    }
+
+    fn is_sent(change: Value) -> bool {
+        decided(change).unwrap().is_some()
+    }
+
+    fn check(change: Value, expected: Expect) {
+        expected.assert_eq(&match decided(change) {
+            Ok(body) => serde_json::to_string(&body).unwrap(),
+            Err(problem) => problem,
+        });
+    }
+
+    const EARLIER: &str = "2024-01-01T09:00:00.000Z";
+    const LATER: &str = "2024-01-01T10:00:00.000Z";
+
+    #[test]
+    fn an_insert_is_sent_if_flagged() {
+        assert!(is_sent(change("INSERT", Some(entry(true, LATER)), None)));
+        assert!(!is_sent(change("INSERT", Some(entry(false, LATER)), None)));
+    }
+
+    #[test]
+    fn a_modify_is_sent_if_flagged_or_the_fans() {
+        for (new, old, sent) in [
+            (entry(true, LATER), entry(true, EARLIER), true),
+            (entry(false, LATER), entry(false, EARLIER), true),
+            (entry(true, LATER), entry(false, LATER), true),
+            // A verdict between the fan's change and its replication.
+            (entry(true, LATER), entry(true, LATER), true),
+            // The unflagging itself.
+            (entry(false, LATER), entry(true, LATER), false),
+            // A verdict after it.
+            (entry(false, LATER), entry(false, LATER), false),
+        ] {
+            let shown = format!("{old} -> {new}");
+            assert_eq!(is_sent(change("MODIFY", Some(new), Some(old))), sent, "{shown}");
+        }
+    }
+
+    #[test]
+    fn a_first_modification_by_the_fan_is_sent() {
+        let mut undated = entry(false, LATER);
+        undated["date"] = json!({"updated": EARLIER});
+        assert!(is_sent(change("MODIFY", Some(entry(false, LATER)), Some(undated.clone()))));
+        assert!(!is_sent(change("MODIFY", Some(undated.clone()), Some(undated))));
+    }
+
+    #[test]
+    fn a_remove_is_sent_with_what_was_removed() {
+        check(
+            change("REMOVE", None, Some(entry(false, LATER))),
+            expect![[
+                r#"{"entry":{"campaignId":"c","date":{"fanModified":"2024-01-01T10:00:00.000Z","updated":"2024-01-01T10:00:00.000Z"},"globalUserId":"u","needsReplication":false,"pk":"CAMPAIGN#c","sk":"USER#u"},"operation":"REMOVE","recordId":"record-1","date":"2024-01-01T10:00:00.000Z"}"#
+            ]],
+        );
+    }
+
+    #[test]
+    fn other_items_are_skipped() {
+        for sk in ["SCORE#m", "meta:counts", "meta:slack:counts", "asu#c-m#reminder", "user#u", ""] {
+            for name in ["INSERT", "MODIFY", "REMOVE"] {
+                let mut change = change(name, Some(entry(true, LATER)), Some(entry(true, EARLIER)));
+                change["keys"]["sk"] = json!(sk);
+                assert!(!is_sent(change), "{name} of {sk}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_malformed_change_names_its_field() {
+        check(change("INSERT", None, None), expect!["malformed: newImage is missing"]);
+        check(change("REMOVE", Some(entry(true, LATER)), None), expect!["malformed: oldImage is missing"]);
+        let mut nameless = entry(true, LATER);
+        nameless["globalUserId"] = json!(7);
+        check(change("MODIFY", Some(nameless), None), expect!["malformed: globalUserId is missing or no text"]);
+    }
+
+    #[test]
+    fn the_older_date_goes_along() {
+        let mut image = entry(true, LATER);
+        image["date"] = Value::Null;
+        image["updatedAt"] = json!(EARLIER);
+        let body = decided(change("INSERT", Some(image.clone()), None)).unwrap().unwrap();
+        assert_eq!(body.date.as_deref(), Some(EARLIER));
+        image["updatedAt"] = Value::Null;
+        assert_eq!(decided(change("INSERT", Some(image), None)).unwrap().unwrap().date, None);
+    }
+}

@@ -1,0 +1,268 @@
+//! A fan's entry as an item of `demand-table` (`schemas/domain/entry.json`).
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+/// Entry items are those whose sort key begins so; scores, counts and reminders are not.
+pub const SORT_KEY_PREFIX: &str = "USER#";
+
+/// What happened to an item.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Operation {
+    /// It was made.
+    Insert,
+    /// It was changed.
+    Modify,
+    /// It was removed.
+    Remove,
+}
+
+/// An entry, read from an image of its item.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Entry {
+    /// The campaign.
+    pub campaign_id: String,
+    /// The fan.
+    pub global_user_id: String,
+    /// The fan's member id, if there is one.
+    pub member_id: Option<String>,
+    /// The form, normalised.
+    pub fields: Map<String, Value>,
+    /// The campaign that the entry was transferred from.
+    pub linked_from: Option<String>,
+    /// The fan's score. A system's attribute, not the fan's.
+    pub score: Option<Value>,
+    /// Whether the Entry Service has yet to learn of it.
+    pub needs_replication: bool,
+    /// When it was made and changed.
+    pub date: Dates,
+}
+
+/// When an entry was made and changed, as it stands in the item.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Dates {
+    /// `date.created`, else `createdAt`.
+    pub created: Option<String>,
+    /// `date.updated`, else `updatedAt`.
+    pub updated: Option<String>,
+    /// `date.fanModified`.
+    pub fan_modified: Option<String>,
+}
+
+/// What the fan wrote, as opposed to what systems did.
+#[derive(Debug, PartialEq)]
+pub struct FanAttributes<'a> {
+    member_id: Option<&'a str>,
+    fields: &'a Map<String, Value>,
+    linked_from: Option<&'a str>,
+    fan_modified: Option<&'a str>,
+}
+
+/// An image that is no entry.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("{field} {problem}")]
+pub struct InvalidEntry {
+    /// Which attribute, dotted.
+    pub field: &'static str,
+    /// What is wrong with it.
+    pub problem: &'static str,
+}
+
+impl Entry {
+    /// Reads an image. `fields` may be JSON text, as the documents have it, or an object.
+    pub fn from_image(image: &Value) -> Result<Self, InvalidEntry> {
+        Ok(Self {
+            campaign_id: required(image, "campaignId")?,
+            global_user_id: required(image, "globalUserId")?,
+            member_id: optional(image, "memberId")?,
+            fields: fields(image)?,
+            linked_from: optional(image, "linkedFrom")?,
+            score: image.get("score").filter(|score| score.is_number()).cloned(),
+            needs_replication: needs_replication(image),
+            date: Dates {
+                created: instant(image, "/date/created", "date.created")?.or(instant(
+                    image,
+                    "/createdAt",
+                    "createdAt",
+                )?),
+                updated: instant(image, "/date/updated", "date.updated")?.or(instant(
+                    image,
+                    "/updatedAt",
+                    "updatedAt",
+                )?),
+                fan_modified: instant(image, "/date/fanModified", "date.fanModified")?,
+            },
+        })
+    }
+
+    /// What the fan wrote.
+    pub fn fan_attributes(&self) -> FanAttributes<'_> {
+        FanAttributes {
+            member_id: self.member_id.as_deref(),
+            fields: &self.fields,
+            linked_from: self.linked_from.as_deref(),
+            fan_modified: self.date.fan_modified.as_deref(),
+        }
+    }
+
+    /// What the Entry Service orders by: `date.updated` in UTC with milliseconds, so that the order of the text is the
+    /// order of time.
+    pub fn version(&self) -> Result<String, InvalidEntry> {
+        let updated = self.date.updated.as_deref();
+        let updated = updated.ok_or(InvalidEntry { field: "date.updated", problem: "is missing" })?;
+        let updated = parse(updated).ok_or(InvalidEntry { field: "date.updated", problem: "is no RFC 3339 time" })?;
+        Ok(updated.to_rfc3339_opts(SecondsFormat::Millis, true))
+    }
+}
+
+/// Whether the image says so; anything but `true` does not.
+pub fn needs_replication(image: &Value) -> bool {
+    image.get("needsReplication") == Some(&Value::Bool(true))
+}
+
+/// The path, dotted, of the attribute that [`Dates::updated`] was read from, and its value.
+pub fn updated_attribute(image: &Value) -> Option<(&'static str, &Value)> {
+    let nested = image.pointer("/date/updated").map(|value| ("date.updated", value));
+    nested.or_else(|| image.get("updatedAt").map(|value| ("updatedAt", value)))
+}
+
+fn required(image: &Value, field: &'static str) -> Result<String, InvalidEntry> {
+    let value = optional(image, field)?.filter(|text| !text.is_empty());
+    value.ok_or(InvalidEntry { field, problem: "is missing or empty" })
+}
+
+fn optional(image: &Value, field: &'static str) -> Result<Option<String>, InvalidEntry> {
+    match image.get(field) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text.clone())),
+        Some(_) => Err(InvalidEntry { field, problem: "is no text" }),
+    }
+}
+
+fn fields(image: &Value) -> Result<Map<String, Value>, InvalidEntry> {
+    let invalid = |problem| InvalidEntry { field: "fields", problem };
+    match image.get("fields") {
+        Some(Value::Object(fields)) => Ok(fields.clone()),
+        Some(Value::String(text)) => serde_json::from_str(text).map_err(|_| invalid("is no JSON object as text")),
+        Some(_) => Err(invalid("is neither text nor an object")),
+        None => Err(invalid("is missing")),
+    }
+}
+
+fn instant(image: &Value, pointer: &str, field: &'static str) -> Result<Option<String>, InvalidEntry> {
+    match image.pointer(pointer) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(text)) if parse(text).is_some() => Ok(Some(text.clone())),
+        Some(_) => Err(InvalidEntry { field, problem: "is no RFC 3339 time" }),
+    }
+}
+
+fn parse(text: &str) -> Option<DateTime<Utc>> {
+    DateTime::parse_from_rfc3339(text).ok().map(|time| time.to_utc())
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn image() -> Value {
+        json!({
+            "pk": "CAMPAIGN#c", "sk": "USER#u", "campaignId": "c", "globalUserId": "u", "score": 850,
+            "fields": r#"{"email":"fan@example.com","markets":["a","b"]}"#, "needsReplication": true,
+            "date": {"created": "2024-01-15T10:30:00.000Z", "updated": "2024-01-15T10:30:00.123Z",
+                     "fanModified": "2024-01-15T10:30:00.123Z"},
+        })
+    }
+
+    fn with(name: &str, value: Value) -> Value {
+        let mut image = image();
+        image.as_object_mut().unwrap().insert(name.to_owned(), value);
+        image
+    }
+
+    #[test]
+    fn an_image_is_read() {
+        let entry = Entry::from_image(&image()).unwrap();
+        assert_eq!(entry.fields.get("email"), Some(&json!("fan@example.com")));
+        assert_eq!(entry.version().unwrap(), "2024-01-15T10:30:00.123Z");
+        assert!(entry.needs_replication);
+        assert_eq!(entry.score, Some(json!(850)));
+    }
+
+    #[test]
+    fn the_documents_dates_stand_in() {
+        let mut image = image();
+        image.as_object_mut().unwrap().remove("date");
+        image["createdAt"] = json!("2024-01-15T10:30:00Z");
+        image["updatedAt"] = json!("2024-01-15T12:30:00+02:00");
+        let entry = Entry::from_image(&image).unwrap();
+        assert_eq!(entry.date.created.as_deref(), Some("2024-01-15T10:30:00Z"));
+        assert_eq!(entry.version().unwrap(), "2024-01-15T10:30:00.000Z");
+        assert_eq!(updated_attribute(&image), Some(("updatedAt", &json!("2024-01-15T12:30:00+02:00"))));
+    }
+
+    #[test]
+    fn fields_may_be_an_object() {
+        let entry = Entry::from_image(&with("fields", json!({"email": "fan@example.com"}))).unwrap();
+        assert_eq!(entry.fields.len(), 1);
+    }
+
+    #[test]
+    fn errors_name_the_field() {
+        for (image, expected) in [
+            (with("campaignId", json!("")), "campaignId is missing or empty"),
+            (with("campaignId", json!(7)), "campaignId is no text"),
+            (with("globalUserId", Value::Null), "globalUserId is missing or empty"),
+            (with("memberId", json!([])), "memberId is no text"),
+            (with("fields", json!("[1]")), "fields is no JSON object as text"),
+            (with("fields", json!(1)), "fields is neither text nor an object"),
+            (with("date", json!({"updated": "yesterday"})), "date.updated is no RFC 3339 time"),
+            (with("date", json!({"fanModified": 1})), "date.fanModified is no RFC 3339 time"),
+            (json!({}), "campaignId is missing or empty"),
+            (json!(null), "campaignId is missing or empty"),
+        ] {
+            assert_eq!(Entry::from_image(&image).unwrap_err().to_string(), expected);
+        }
+        let undated = Entry::from_image(&with("date", json!({}))).unwrap();
+        assert_eq!(undated.version().unwrap_err().to_string(), "date.updated is missing");
+    }
+
+    #[test]
+    fn what_systems_write_is_not_the_fans() {
+        let entry = Entry::from_image(&image()).unwrap();
+        for (name, value) in [
+            ("score", json!(1)),
+            ("verdict", json!(true)),
+            ("accessCode", json!("X")),
+            ("needsReplication", json!(false)),
+        ] {
+            let changed = Entry::from_image(&with(name, value)).unwrap();
+            assert_eq!(changed.fan_attributes(), entry.fan_attributes(), "{name}");
+        }
+        for (name, value) in
+            [("memberId", json!("m")), ("fields", json!("{}")), ("linkedFrom", json!("x")), ("date", json!({}))]
+        {
+            let changed = Entry::from_image(&with(name, value)).unwrap();
+            assert_ne!(changed.fan_attributes(), entry.fan_attributes(), "{name}");
+        }
+    }
+
+    #[test]
+    fn the_order_of_keys_and_the_form_of_fields_do_not_matter() {
+        let text = Entry::from_image(&with("fields", json!(r#"{"b":1,"a":2}"#))).unwrap();
+        let object = Entry::from_image(&with("fields", json!({"a": 2, "b": 1}))).unwrap();
+        assert_eq!(text.fan_attributes(), object.fan_attributes());
+    }
+
+    #[test]
+    fn only_true_asks_for_replication() {
+        assert!(needs_replication(&image()));
+        for value in [json!(false), json!("true"), json!(1), Value::Null] {
+            assert!(!needs_replication(&with("needsReplication", value)));
+        }
+    }
+}
