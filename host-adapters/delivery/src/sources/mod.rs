@@ -1,1 +1,139 @@
-//! sources
+//! What feeds workers: one folder per kind of source. A new kind is a folder, a variant of [`SourceConfig`] and its
+//! line in [`SourceConfig::source`].
+
+pub mod dynamodb_stream;
+pub mod sqs;
+
+use crate::{
+    backends::{QueueBackend, StreamBackend},
+    delivery::{
+        clock::Clock,
+        drain::{Drain, Ended},
+        gate::{Gate, Paused},
+        retry::Backoff,
+    },
+    dispatch::Dispatch,
+};
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+/// A source of one worker, ready to run.
+#[async_trait::async_trait]
+pub trait Source: Send + Sync {
+    /// How it is doing.
+    fn status(&self) -> Status;
+    /// Feeds the worker until `drain` ends it. Errors make it wait, and show in [`Source::status`]; they never end it.
+    async fn run(&self, drain: Drain) -> Ended;
+}
+
+/// A source as the manifest declares it: `sqs = { queue = "…" }`.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SourceConfig {
+    /// A queue.
+    Sqs(sqs::SqsConfig),
+    /// The change stream of a table.
+    DynamodbStream(dynamodb_stream::DynamodbStreamConfig),
+}
+
+impl SourceConfig {
+    /// What is wrong with the settings, each as a sentence that names the key; empty if nothing is.
+    pub fn mistakes(&self) -> Vec<String> {
+        match self {
+            Self::Sqs(config) => config.mistakes(),
+            Self::DynamodbStream(config) => config.mistakes(),
+        }
+    }
+
+    /// The source itself.
+    pub fn source(self, feed: &Feed) -> Arc<dyn Source> {
+        match self {
+            Self::Sqs(config) => Arc::new(sqs::SqsSource::new(config, feed)),
+            Self::DynamodbStream(config) => Arc::new(dynamodb_stream::DynamodbStreamSource::new(config, feed)),
+        }
+    }
+}
+
+/// What a source is connected to.
+#[derive(Clone)]
+pub struct Feed {
+    /// Component id of the worker.
+    pub worker: String,
+    /// Where its batches go.
+    pub dispatch: Arc<dyn Dispatch>,
+    /// Queues: sources of their own, and dead letters of every source.
+    pub queues: Arc<dyn QueueBackend>,
+    /// Change streams of tables.
+    pub streams: Arc<dyn StreamBackend>,
+    /// For the age of records.
+    pub clock: Clock,
+    /// Waits between retries and probes.
+    pub backoff: Backoff,
+}
+
+/// What becomes of a record that its worker rejects.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OnReject {
+    /// It is logged, counted and settled.
+    #[default]
+    Drop,
+    /// It is kept as a dead letter as well.
+    DeadLetter,
+}
+
+/// How a source is doing, for `/readyz` and the command line.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Status {
+    /// Component id of the worker it feeds.
+    pub worker: String,
+    /// `<kind>:<name>`.
+    pub source: String,
+    /// Why it is paused, if it is.
+    pub paused: Option<Paused>,
+}
+
+/// The two things a source pauses for.
+#[derive(Clone)]
+struct Gates {
+    /// Closed while the source itself cannot be read.
+    intake: Arc<Gate>,
+    /// Closed while something that the worker needs is down.
+    worker: Arc<Gate>,
+}
+
+impl Gates {
+    fn new(source: &str, backoff: &Backoff, gauge: &metrics::Gauge) -> Self {
+        let gate = || Arc::new(Gate::new(source, backoff.clone(), gauge.clone()));
+        Self { intake: gate(), worker: gate() }
+    }
+
+    fn status(&self, worker: &str, source: &str) -> Status {
+        let paused = self.worker.paused().or_else(|| self.intake.paused());
+        Status { worker: worker.to_owned(), source: source.to_owned(), paused }
+    }
+}
+
+/// `6 MiB`, as Lambda has it.
+const fn default_max_batch_bytes() -> usize {
+    6 * 1024 * 1024
+}
+
+/// `saveEntries` for `save-entries`: the seeds' names are in camel case, component ids in kebab case.
+fn camel_case(id: &str) -> String {
+    let mut words = id.split('-');
+    let first = words.next().unwrap_or_default().to_owned();
+    words.fold(first, |name, word| {
+        let mut letters = word.chars();
+        name + &letters.next().map(|first| first.to_ascii_uppercase()).into_iter().chain(letters).collect::<String>()
+    })
+}
+
+/// A sentence for each setting that is outside its range; a setting is its key, its value and its range.
+fn out_of_range(settings: &[(&str, i64, std::ops::RangeInclusive<i64>)]) -> Vec<String> {
+    let outside = settings.iter().filter(|(_, value, range)| !range.contains(value));
+    outside
+        .map(|(key, value, range)| format!("{key} = {value}: must be {} to {}", range.start(), range.end()))
+        .collect()
+}

@@ -1,0 +1,177 @@
+//! Gathering records for one call (peers A1-A3, C2): a batch is due as soon as the first of size, bytes or window is
+//! met. The window opens with the first record, or, for records left over, when the call before has ended.
+
+use std::{collections::VecDeque, time::Duration};
+use tokio::time::Instant;
+
+/// When a batch is due.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// At most so many records.
+    pub size: usize,
+    /// At most so many bytes of payload; a record larger than that goes alone.
+    pub bytes: usize,
+    /// How long the first record waits for company at most.
+    pub window: Duration,
+}
+
+/// What counts towards [`Limits::bytes`].
+pub trait Weigh {
+    /// Bytes of payload.
+    fn weight(&self) -> usize;
+}
+
+/// What a batch needs next.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Need {
+    /// Up to `room` more records, if they come before `until`; with `None` there is not even one yet.
+    More {
+        /// How many records it has room for.
+        room: usize,
+        /// When its window closes.
+        until: Option<Instant>,
+    },
+    /// Nothing: it is due.
+    Call,
+}
+
+/// Records on their way to a worker, in order.
+#[derive(Debug)]
+pub struct Batcher<T> {
+    limits: Limits,
+    waiting: VecDeque<T>,
+    /// How many of `waiting` make the next batch, and their weight.
+    fitting: usize,
+    weight: usize,
+    opened: Option<Instant>,
+}
+
+impl<T: Weigh> Batcher<T> {
+    /// An empty one.
+    pub fn new(limits: Limits) -> Self {
+        let limits = Limits { size: limits.size.max(1), ..limits };
+        Self { limits, waiting: VecDeque::new(), fitting: 0, weight: 0, opened: None }
+    }
+
+    /// The call before has ended: from now on the window of records left over runs.
+    pub fn open(&mut self) {
+        self.opened = (!self.waiting.is_empty()).then(Instant::now);
+    }
+
+    /// Adds records at the end.
+    pub fn push(&mut self, records: impl IntoIterator<Item = T>) {
+        self.waiting.extend(records);
+        self.fit();
+        if !self.waiting.is_empty() {
+            self.opened.get_or_insert_with(Instant::now);
+        }
+    }
+
+    /// What is needed before the next call.
+    pub fn need(&self) -> Need {
+        let until = self.opened.map(|opened| opened + self.limits.window);
+        if self.is_full() || until.is_some_and(|until| until <= Instant::now()) {
+            return Need::Call;
+        }
+        Need::More { room: self.limits.size - self.fitting, until }
+    }
+
+    /// The next batch; empty only if nothing waits.
+    pub fn take(&mut self) -> Vec<T> {
+        let batch = self.waiting.drain(..self.fitting).collect();
+        (self.fitting, self.weight, self.opened) = (0, 0, None);
+        self.fit();
+        batch
+    }
+
+    /// Everything that waits.
+    pub fn waiting_mut(&mut self) -> &mut VecDeque<T> {
+        &mut self.waiting
+    }
+
+    /// Whether no more records belong into the next batch.
+    pub fn is_full(&self) -> bool {
+        self.fitting == self.limits.size || self.fitting < self.waiting.len() || self.weight >= self.limits.bytes
+    }
+
+    /// Counts into the next batch what fits. A record that does not fit ends it: order is kept.
+    fn fit(&mut self) {
+        for record in self.waiting.iter().skip(self.fitting) {
+            let weight = self.weight.saturating_add(record.weight());
+            let fits = self.fitting < self.limits.size && (self.fitting == 0 || weight <= self.limits.bytes);
+            if !fits {
+                break;
+            }
+            self.fitting += 1;
+            self.weight = weight;
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    impl Weigh for usize {
+        fn weight(&self) -> usize {
+            *self
+        }
+    }
+
+    fn batcher(size: usize, bytes: usize, window: u64) -> Batcher<usize> {
+        Batcher::new(Limits { size, bytes, window: Duration::from_secs(window) })
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_window_opens_with_the_first_record_and_again_after_the_call() {
+        let mut batcher = batcher(2, 100, 5);
+        assert_eq!(batcher.need(), Need::More { room: 2, until: None });
+        let first = Instant::now();
+        batcher.push([1]);
+        tokio::time::advance(Duration::from_secs(3)).await;
+        batcher.push([]);
+        assert_eq!(batcher.need(), Need::More { room: 1, until: Some(first + Duration::from_secs(5)) });
+        batcher.push([2, 3]);
+        assert_eq!(batcher.need(), Need::Call);
+        assert_eq!(batcher.take(), [1, 2]);
+        tokio::time::advance(Duration::from_secs(60)).await;
+        batcher.open();
+        assert_eq!(batcher.need(), Need::More { room: 1, until: Some(Instant::now() + Duration::from_secs(5)) });
+    }
+
+    proptest! {
+        /// Whatever comes in whatever pieces leaves once, in order, within the limits, and no batch could have been
+        /// longer.
+        #[test]
+        fn batches_are_the_longest_that_the_limits_allow(
+            pieces in prop::collection::vec(prop::collection::vec(0usize..50, 0..20), 0..20),
+            size in 1usize..12,
+            bytes in 1usize..100,
+        ) {
+            let _time = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+            let _entered = _time.enter();
+            let mut batcher = batcher(size, bytes, 1);
+            let records: Vec<usize> = pieces.iter().flatten().copied().collect();
+            let mut batches = Vec::new();
+            for piece in pieces {
+                batcher.push(piece);
+                while batcher.is_full() {
+                    batches.push(batcher.take());
+                }
+            }
+            batches.push(batcher.take());
+            prop_assert!(batcher.take().is_empty());
+            prop_assert_eq!(batches.concat(), records);
+            for pair in batches.windows(2) {
+                let [batch, next] = pair else { continue };
+                let weight: usize = batch.iter().sum();
+                prop_assert!(batch.len() <= size);
+                prop_assert!(weight <= bytes || batch.len() == 1);
+                let next_fits = next.first().is_some_and(|next| weight + next <= bytes);
+                prop_assert!(batch.len() == size || weight >= bytes || !next_fits);
+            }
+        }
+    }
+}

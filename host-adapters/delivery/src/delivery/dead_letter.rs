@@ -1,0 +1,92 @@
+//! What is kept of a record that cannot succeed. Its payload is always kept; attributes say who gave up and why.
+
+use crate::{
+    backends::QueueBackend,
+    event::{Event, Payload},
+};
+use base64::{Engine, prelude::BASE64_STANDARD};
+use platform_wire::{Error, ErrorKind, queue::Message};
+use std::sync::Arc;
+
+/// A queue takes at most so many attributes.
+const MAX_ATTRIBUTES: usize = 10;
+/// A reason may be a guest's whole backtrace, and counts towards the size of the message.
+const MAX_REASON: usize = 1024;
+
+/// The dead letter queue of one source.
+#[derive(Clone)]
+pub struct DeadLetters {
+    /// Its name.
+    pub queue: String,
+    backend: Arc<dyn QueueBackend>,
+    worker: String,
+}
+
+/// Who gave up on a record and why.
+#[derive(Clone, Debug)]
+pub struct Cause<'a> {
+    /// For people.
+    pub reason: &'a str,
+    /// Digest of the component that handled it last.
+    pub digest: &'a str,
+}
+
+impl DeadLetters {
+    /// Dead letters of `worker` go to `queue`.
+    pub fn new(backend: Arc<dyn QueueBackend>, queue: String, worker: &str) -> Self {
+        Self { queue, backend, worker: worker.to_owned() }
+    }
+
+    /// Makes the letter of a record.
+    pub fn letter(&self, event: &Event, body: String, cause: &Cause<'_>) -> Message {
+        let mut attributes = vec![
+            ("reason".to_owned(), shortened(cause.reason)),
+            ("attempt".to_owned(), event.attempt.to_string()),
+            ("worker".to_owned(), self.worker.clone()),
+            ("sourceMessageId".to_owned(), event.id.clone()),
+        ];
+        // An attribute of a queue's message must not be empty.
+        attributes.extend((!cause.digest.is_empty()).then(|| ("digest".to_owned(), cause.digest.to_owned())));
+        attributes.extend(event.traceparent.clone().map(|traceparent| ("traceparent".to_owned(), traceparent)));
+        let free = MAX_ATTRIBUTES - attributes.len();
+        let own = event.attributes.iter().filter(|(name, _)| attributes.iter().all(|(ours, _)| ours != name));
+        let own: Vec<_> = own.take(free).cloned().collect();
+        attributes.extend(own);
+        Message { body, attributes, delay_secs: 0 }
+    }
+
+    /// Stores letters; the answer holds for each its error if it was not stored.
+    pub async fn send(&self, letters: Vec<Message>) -> Vec<Option<Error>> {
+        let count = letters.len();
+        if count == 0 {
+            return Vec::new();
+        }
+        let sent = self.backend.send_batch(&self.queue, letters).await;
+        let (mut errors, unanswered) = match sent {
+            Ok(answers) => {
+                let errors: Vec<_> = answers.into_iter().map(|answer| Result::from(answer).err()).collect();
+                (errors, Error::new(ErrorKind::Unavailable, format!("{}: no answer for the message", self.queue)))
+            }
+            Err(error) => (Vec::new(), error),
+        };
+        errors.resize(count, Some(unanswered));
+        errors
+    }
+}
+
+/// A payload as text: itself, or base64 where it is not text.
+pub fn text(payload: &Payload) -> String {
+    match payload {
+        Payload::Json(text) => text.clone(),
+        Payload::Bytes(bytes) => match std::str::from_utf8(bytes) {
+            Ok(text) => text.to_owned(),
+            Err(_) => BASE64_STANDARD.encode(bytes),
+        },
+    }
+}
+
+fn shortened(reason: &str) -> String {
+    let end = reason.char_indices().map(|(at, _)| at).take_while(|at| *at <= MAX_REASON).last().unwrap_or(0);
+    let short = if reason.len() <= MAX_REASON { reason } else { reason.get(..end).unwrap_or_default() };
+    if short.is_empty() { "unnamed".to_owned() } else { short.to_owned() }
+}

@@ -1,0 +1,209 @@
+//! Delivery in order. A lane is a sequence of records of which the next is handed over only when those before it are
+//! settled: a shard, or the part of its keys that one of its lanes has.
+
+use super::{
+    batch::{Batcher, Limits, Need, Weigh},
+    call::{Answer, Caller},
+    checkpoint::{Checkpointer, Ticket},
+    clock::Clock,
+    dead_letter::DeadLetters,
+    drain::{Drain, Ended},
+    gate::Gate,
+    retry::Backoff,
+    split::{Chunk, Policy, Step, Wait, step},
+};
+use crate::{
+    event::{Disposition, Event},
+    sources::OnReject,
+};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
+use tokio::{sync::mpsc, time::Instant};
+
+mod burial;
+
+/// A record of an ordered source.
+#[derive(Clone, Debug)]
+pub struct Record {
+    /// Its place in the shard.
+    pub ticket: Ticket,
+    /// What the worker gets; its `attempt` is 0 until it is handed over.
+    pub event: Event,
+}
+
+impl Weigh for Record {
+    fn weight(&self) -> usize {
+        self.event.payload.len()
+    }
+}
+
+/// What all lanes of a source share.
+pub struct Rules {
+    /// The worker.
+    pub caller: Caller,
+    /// Closed while what the worker needs is down.
+    pub gate: Arc<Gate>,
+    /// Waits between retries.
+    pub backoff: Backoff,
+    /// For the age of records.
+    pub clock: Clock,
+    /// Batches.
+    pub limits: Limits,
+    /// Retries.
+    pub policy: Policy,
+    /// Older records are not tried (again).
+    pub max_age: Option<Duration>,
+    /// What becomes of rejected records.
+    pub on_reject: OnReject,
+    /// Where records go that are given up.
+    pub dead_letters: DeadLetters,
+    /// Lambda's name of this kind of source in the envelope of a dead letter: `DDBStreamBatchInfo`.
+    pub batch_info: &'static str,
+}
+
+/// One lane of one shard.
+pub struct Lane {
+    /// What it shares.
+    pub rules: Arc<Rules>,
+    /// Whose records these are.
+    pub shard: String,
+    /// Told what is settled.
+    pub checkpointer: Arc<Checkpointer>,
+    /// When to end.
+    pub drain: Drain,
+}
+
+/// The drain ended the work on a batch; so many of its records are not settled.
+struct Interrupted(usize);
+
+impl Lane {
+    /// Hands over what comes through `records`, until its sender is gone or the drain ends it.
+    pub async fn run(self, mut records: mpsc::Receiver<Vec<Record>>) -> Ended {
+        let mut batcher = Batcher::new(self.rules.limits);
+        while let Some(batch) = self.gather(&mut batcher, &mut records).await {
+            if let Err(Interrupted(left)) = self.deliver(batch).await {
+                self.commit().await;
+                return Ended::Abandoned(left);
+            }
+        }
+        Ended::Drained
+    }
+
+    /// The next batch; `None` at the end of the lane or of the intake. Records not handed over need no return: the
+    /// checkpoint stands before them.
+    async fn gather(
+        &self,
+        batcher: &mut Batcher<Record>,
+        records: &mut mpsc::Receiver<Vec<Record>>,
+    ) -> Option<Vec<Record>> {
+        batcher.open();
+        loop {
+            while !batcher.is_full()
+                && let Ok(more) = records.try_recv()
+            {
+                batcher.push(more);
+            }
+            let Need::More { until, .. } = batcher.need() else { return Some(batcher.take()) };
+            tokio::select! {
+                biased;
+                () = self.drain.stopping() => return None,
+                more = records.recv() => match more {
+                    Some(more) => batcher.push(more),
+                    None => return Some(batcher.take()).filter(|last| !last.is_empty()),
+                },
+                () = sleep_until(until) => (),
+            }
+        }
+    }
+
+    /// Calls the worker until every record of `batch` is settled.
+    async fn deliver(&self, batch: Vec<Record>) -> Result<(), Interrupted> {
+        let mut chunks = VecDeque::from([Chunk::new(batch)]);
+        while let Some(chunk) = chunks.pop_front() {
+            let left = |chunks: &VecDeque<Chunk<Record>>| chunks.iter().map(|chunk| chunk.records.len()).sum::<usize>();
+            let Some(mut chunk) = self.bury_expired(chunk).await? else { continue };
+            let Some(answer) = self.call(&mut chunk).await else {
+                return Err(Interrupted(chunk.records.len() + left(&chunks)));
+            };
+            let step = step(chunk, &answer, self.rules.policy);
+            let wait = self.settle(step, &answer, &mut chunks).await?;
+            self.pause(wait).await;
+            if self.drain.is_stopping() && !chunks.is_empty() {
+                return Err(Interrupted(left(&chunks)));
+            }
+        }
+        Ok(())
+    }
+
+    async fn call(&self, chunk: &mut Chunk<Record>) -> Option<Answer> {
+        for record in &mut chunk.records {
+            record.event.attempt += 1;
+        }
+        let events: Vec<Event> = chunk.records.iter().map(|record| record.event.clone()).collect();
+        if let Some(newest) = events.last() {
+            self.rules.caller.meter.iterator_age.set(self.age(newest).as_secs_f64());
+        }
+        self.rules.caller.call(&self.rules.gate, &self.drain, events).await
+    }
+
+    /// Makes a step true: settles, keeps dead letters, moves the checkpoint, and puts back what is delivered again.
+    async fn settle(
+        &self,
+        step: Step<Record>,
+        answer: &Answer,
+        chunks: &mut VecDeque<Chunk<Record>>,
+    ) -> Result<Wait, Interrupted> {
+        let meter = &self.rules.caller.meter;
+        let retried: usize = step.again.iter().map(|chunk| chunk.records.len()).sum();
+        meter.retried.increment(retried as u64);
+        for (record, disposition) in &step.settled {
+            match disposition {
+                Disposition::Reject { reason } => self.reject(record, reason, answer).await?,
+                _ => meter.acked.increment(1),
+            }
+        }
+        self.checkpointer.settle(step.settled.iter().map(|(record, _)| record.ticket));
+        self.bury(step.dead, burial::RETRIES_EXHAUSTED, &answer.reason(), &answer.digest).await?;
+        step.again.into_iter().rev().for_each(|chunk| chunks.push_front(chunk));
+        self.commit().await;
+        Ok(step.wait)
+    }
+
+    async fn reject(&self, record: &Record, reason: &str, answer: &Answer) -> Result<(), Interrupted> {
+        self.rules.caller.rejected(&record.event, reason);
+        match self.rules.on_reject {
+            OnReject::Drop => Ok(()),
+            OnReject::DeadLetter => self.bury(vec![record.clone()], burial::REJECTED, reason, &answer.digest).await,
+        }
+    }
+
+    /// A checkpoint that could not be stored is stored with the next one; until then a restart repeats records.
+    async fn commit(&self) {
+        if let Err(error) = self.checkpointer.commit().await {
+            let (worker, source, shard) = (&self.rules.caller.worker, &self.rules.caller.source, &self.shard);
+            tracing::warn!(worker, source, shard, %error, "checkpoint not stored, trying again with the next one");
+        }
+    }
+
+    async fn pause(&self, wait: Wait) {
+        let wait = match wait {
+            Wait::No => return,
+            Wait::For(wait) => wait,
+            Wait::Backoff(failures) => self.rules.backoff.after(failures),
+        };
+        tokio::select! {
+            () = tokio::time::sleep(wait) => (),
+            () = self.drain.stopping() => (),
+        }
+    }
+
+    fn age(&self, event: &Event) -> Duration {
+        Duration::from_millis(self.rules.clock.now_ms().saturating_sub(event.time_ms))
+    }
+}
+
+async fn sleep_until(until: Option<Instant>) {
+    match until {
+        Some(until) => tokio::time::sleep_until(until).await,
+        None => std::future::pending().await,
+    }
+}

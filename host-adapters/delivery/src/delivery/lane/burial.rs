@@ -1,0 +1,152 @@
+//! Giving up records of a lane: each becomes a dead letter with its payload, in Lambda's envelope for stream failures
+//! (peers C7), and counts as settled only once the queue has it. Until then the lane waits: nothing is skipped.
+
+use super::{Chunk, Interrupted, Lane, Record, Rules, Wait};
+use crate::{
+    delivery::dead_letter::{Cause, text},
+    event::{Event, Payload},
+};
+use platform_wire::{Error, ErrorKind, queue::Message};
+use serde_json::{Value, json};
+
+pub(super) const RETRIES_EXHAUSTED: &str = "RetryAttemptsExhausted";
+pub(super) const TOO_OLD: &str = "RecordAgeExceeded";
+pub(super) const REJECTED: &str = "RecordRejected";
+
+impl Lane {
+    /// Gives up the records of `chunk` that are too old to be tried; `None` if none is left.
+    pub(super) async fn bury_expired(&self, chunk: Chunk<Record>) -> Result<Option<Chunk<Record>>, Interrupted> {
+        let Some(max_age) = self.rules.max_age else { return Ok(Some(chunk)) };
+        let Chunk { records, failures } = chunk;
+        let (old, records): (Vec<_>, Vec<_>) =
+            records.into_iter().partition(|record| self.age(&record.event) > max_age);
+        let failures = if old.is_empty() { failures } else { 0 };
+        self.bury(old, TOO_OLD, &format!("older than {} s", max_age.as_secs()), "").await?;
+        Ok((!records.is_empty()).then_some(Chunk { records, failures }))
+    }
+
+    /// Keeps `records` as dead letters, then settles them.
+    pub(super) async fn bury(
+        &self,
+        records: Vec<Record>,
+        condition: &str,
+        reason: &str,
+        digest: &str,
+    ) -> Result<(), Interrupted> {
+        if records.is_empty() {
+            return Ok(());
+        }
+        let batch = self.batch_info(&records);
+        let cause = Cause { reason, digest };
+        let letter = |record: &Record| {
+            let bare = self.envelope(&record.event, condition, &batch).to_string();
+            let full = with_payload(&bare, &record.event.payload);
+            Letter { message: self.rules.dead_letters.letter(&record.event, full, &cause), bare, refused: None }
+        };
+        self.store(records.iter().map(letter).collect()).await?;
+        self.rules.caller.meter.dead_lettered.increment(records.len() as u64);
+        self.log_buried(&records, condition, reason);
+        self.checkpointer.settle(records.iter().map(|record| record.ticket));
+        self.commit().await;
+        Ok(())
+    }
+
+    /// Sends letters until the queue has taken every one.
+    async fn store(&self, mut letters: Vec<Letter>) -> Result<(), Interrupted> {
+        let mut failures = 0;
+        loop {
+            let messages = letters.iter().map(|letter| letter.message.clone()).collect();
+            let errors = self.rules.dead_letters.send(messages).await;
+            letters =
+                letters.into_iter().zip(errors).filter_map(|(letter, error)| Some(letter.after(error?))).collect();
+            if letters.is_empty() {
+                return Ok(());
+            }
+            self.log_refused(&letters);
+            failures += 1;
+            self.pause(Wait::Backoff(failures)).await;
+            if self.drain.is_stopping() {
+                return Err(Interrupted(letters.len()));
+            }
+        }
+    }
+
+    fn batch_info(&self, records: &[Record]) -> Value {
+        let (first, last) = (records.first(), records.last());
+        let sequence = |record: Option<&Record>| record.map(|record| record.event.id.clone());
+        let time = |record: Option<&Record>| record.and_then(|record| rfc3339(record.event.time_ms));
+        json!({
+            "shardId": self.shard,
+            "startSequenceNumber": sequence(first),
+            "endSequenceNumber": sequence(last),
+            "approximateArrivalOfFirstRecord": time(first),
+            "approximateArrivalOfLastRecord": time(last),
+            "batchSize": records.len(),
+            "stream": self.rules.caller.source,
+        })
+    }
+
+    fn envelope(&self, event: &Event, condition: &str, batch: &Value) -> Value {
+        let mut envelope = json!({
+            "version": "1.0",
+            "timestamp": rfc3339(self.rules.clock.now_ms()),
+            "requestContext": {
+                "functionName": self.rules.caller.worker,
+                "condition": condition,
+                "approximateInvokeCount": event.attempt,
+            },
+        });
+        envelope[self.rules.batch_info] = batch.clone();
+        envelope
+    }
+
+    fn log_refused(&self, letters: &[Letter]) {
+        let Rules { caller, dead_letters, .. } = &*self.rules;
+        let (worker, source, queue, shard) = (&caller.worker, &caller.source, &dead_letters.queue, &self.shard);
+        let error = letters.first().and_then(|letter| letter.refused.as_ref()).map(ToString::to_string);
+        tracing::error!(worker, source, shard, queue, count = letters.len(), error, "dead letters refused, lane waits");
+    }
+
+    fn log_buried(&self, records: &[Record], condition: &str, reason: &str) {
+        let Rules { caller, dead_letters, .. } = &*self.rules;
+        let (worker, source, queue, shard) = (&caller.worker, &caller.source, &dead_letters.queue, &self.shard);
+        let (first, count) = (records.first().map(|record| record.event.id.as_str()), records.len());
+        tracing::error!(worker, source, shard, queue, first, count, condition, reason, "records dead-lettered");
+    }
+}
+
+/// A dead letter on its way.
+struct Letter {
+    message: Message,
+    /// Its body without the payload.
+    bare: String,
+    /// Why the queue did not take it the last time.
+    refused: Option<Error>,
+}
+
+impl Letter {
+    /// What to send next. A letter that the queue will never take, for it is larger than allowed, goes without its
+    /// payload: the envelope still says where the record stands in the stream.
+    fn after(mut self, error: Error) -> Self {
+        if error.kind == ErrorKind::Invalid {
+            self.message.body.clone_from(&self.bare);
+        }
+        self.refused = Some(error);
+        self
+    }
+}
+
+/// Adds the payload as it is, number for number: parsing it could round.
+fn with_payload(bare: &str, payload: &Payload) -> String {
+    let payload = match payload {
+        Payload::Json(json) => json.clone(),
+        Payload::Bytes(_) => Value::String(text(payload)).to_string(),
+    };
+    let open = bare.strip_suffix('}').unwrap_or(bare);
+    format!(r#"{open},"payload":{payload}}}"#)
+}
+
+fn rfc3339(ms: u64) -> Option<String> {
+    let time = chrono::DateTime::from_timestamp_millis(i64::try_from(ms).ok()?)?;
+    Some(time.to_rfc3339_opts(chrono::SecondsFormat::Millis, true))
+}

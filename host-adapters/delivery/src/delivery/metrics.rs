@@ -1,0 +1,105 @@
+//! What is counted and measured of a source; the names are the ones at `/metrics`.
+
+use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
+
+/// Registers a help text for every metric of delivery. Call it once, after the recorder is installed.
+pub fn describe() {
+    metrics::describe_counter!(RECEIVED, "Records handed to a worker, each delivery counted");
+    metrics::describe_counter!(ACKED, "Records settled as done");
+    metrics::describe_counter!(RETRIED, "Records to be delivered again");
+    metrics::describe_counter!(REJECTED, "Records that can never succeed, by class of reason");
+    metrics::describe_counter!(DEAD_LETTERED, "Records sent to a dead letter queue");
+    metrics::describe_histogram!(BATCH_SIZE, "Records per call");
+    metrics::describe_histogram!(BATCH_SECONDS, metrics::Unit::Seconds, "Duration of a call");
+    metrics::describe_gauge!(IN_FLIGHT, "Records with a worker now");
+    metrics::describe_gauge!(PAUSED, "1 while the source waits for something that is down");
+    metrics::describe_gauge!(ITERATOR_AGE, metrics::Unit::Seconds, "Age of the last record handed over from a stream");
+}
+
+const RECEIVED: &str = "registration_received_total";
+const ACKED: &str = "registration_acked_total";
+const RETRIED: &str = "registration_retried_total";
+const REJECTED: &str = "registration_rejected_total";
+const DEAD_LETTERED: &str = "registration_dead_lettered_total";
+const BATCH_SIZE: &str = "registration_batch_size";
+const BATCH_SECONDS: &str = "registration_batch_seconds";
+const IN_FLIGHT: &str = "registration_in_flight";
+const PAUSED: &str = "registration_paused";
+const ITERATOR_AGE: &str = "registration_iterator_age_seconds";
+
+/// The metrics of one source of one worker.
+#[derive(Clone)]
+pub struct Meter {
+    worker: String,
+    source: String,
+    /// Records handed to the worker.
+    pub received: Counter,
+    /// Records done.
+    pub acked: Counter,
+    /// Records to be delivered again.
+    pub retried: Counter,
+    /// Records kept as dead letters.
+    pub dead_lettered: Counter,
+    /// Records per call.
+    pub batch_size: Histogram,
+    /// Seconds per call.
+    pub batch_seconds: Histogram,
+    /// Records with the worker now.
+    pub in_flight: Gauge,
+    /// Whether the source is paused.
+    pub paused: Gauge,
+    /// Age of the newest record handed over, seconds.
+    pub iterator_age: Gauge,
+}
+
+impl Meter {
+    /// Labelled with the worker and the source (`sqs:saveEntriesQueue`).
+    pub fn new(worker: &str, source: &str) -> Self {
+        let labels = [("worker", worker.to_owned()), ("source", source.to_owned())];
+        Self {
+            worker: worker.to_owned(),
+            source: source.to_owned(),
+            received: counter!(RECEIVED, &labels),
+            acked: counter!(ACKED, &labels),
+            retried: counter!(RETRIED, &labels),
+            dead_lettered: counter!(DEAD_LETTERED, &labels),
+            batch_size: histogram!(BATCH_SIZE, &labels),
+            batch_seconds: histogram!(BATCH_SECONDS, &labels),
+            in_flight: gauge!(IN_FLIGHT, &labels),
+            paused: gauge!(PAUSED, &labels),
+            iterator_age: gauge!(ITERATOR_AGE, &labels),
+        }
+    }
+
+    /// A record that can never succeed.
+    pub fn rejected(&self, reason: &str) {
+        let (worker, source) = (self.worker.clone(), self.source.clone());
+        counter!(REJECTED, "worker" => worker, "source" => source, "reason" => class(reason)).increment(1);
+    }
+}
+
+/// The part of a reason that is the same for many records: what stands before the first colon, without digits, so that
+/// ids and values in a reason do not make a series each.
+fn class(reason: &str) -> String {
+    let head = reason.split(':').next().unwrap_or_default();
+    let class: String = head.chars().filter(|c| !c.is_ascii_digit()).take(48).collect();
+    if class.trim().is_empty() { "unnamed".to_owned() } else { class.trim().to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::class;
+
+    #[test]
+    fn a_reason_is_counted_by_its_class() {
+        for (reason, expected) in [
+            ("stale: item is newer than 2024-01-15", "stale"),
+            ("INVALID_ENTRY", "INVALID_ENTRY"),
+            ("no globalUserId in record 17", "no globalUserId in record"),
+            ("", "unnamed"),
+            ("12345", "unnamed"),
+        ] {
+            assert_eq!(class(reason), expected, "{reason}");
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! How long to wait before trying again: 1 s to 60 s, exponential, full jitter.
+
+use rand::{RngExt, SeedableRng, rngs::StdRng};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+const SHORTEST: Duration = Duration::from_secs(1);
+const LONGEST: Duration = Duration::from_secs(60);
+
+/// Draws the waits of one source. Clones share their randomness, so that a seed decides all of them.
+#[derive(Clone)]
+pub struct Backoff(Arc<Mutex<StdRng>>);
+
+impl Backoff {
+    /// From the system's randomness.
+    pub fn new() -> Self {
+        Self::seeded(rand::random())
+    }
+
+    /// The same waits for the same seed.
+    pub fn seeded(seed: u64) -> Self {
+        Self(Arc::new(Mutex::new(StdRng::seed_from_u64(seed))))
+    }
+
+    /// The wait after `failures` failures in a row (at least 1): between 1 s and `2^failures` s, never above 60 s. The
+    /// whole range is drawn from, so that many waiters spread out instead of coming back together.
+    pub fn after(&self, failures: u32) -> Duration {
+        let ceiling = SHORTEST.saturating_mul(2u32.saturating_pow(failures.max(1))).min(LONGEST);
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).random_range(SHORTEST..=ceiling)
+    }
+}
+
+impl Default for Backoff {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn stays_between_one_second_and_its_ceiling(seed: u64, failures: u32) {
+            let wait = Backoff::seeded(seed).after(failures);
+            prop_assert!(wait >= SHORTEST && wait <= LONGEST);
+            if failures <= 1 {
+                prop_assert!(wait <= Duration::from_secs(2));
+            }
+        }
+
+        #[test]
+        fn a_seed_decides_every_wait(seed: u64) {
+            let (one, other) = (Backoff::seeded(seed), Backoff::seeded(seed));
+            for failures in 1..8 {
+                prop_assert_eq!(one.after(failures), other.after(failures));
+            }
+        }
+    }
+
+    #[test]
+    fn draws_from_the_whole_range() {
+        let backoff = Backoff::seeded(1);
+        let waits: Vec<_> = (0..200).map(|_| backoff.after(9)).collect();
+        assert!(waits.iter().any(|wait| *wait < Duration::from_secs(10)));
+        assert!(waits.iter().any(|wait| *wait > Duration::from_secs(50)));
+    }
+}

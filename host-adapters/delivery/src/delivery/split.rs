@@ -1,0 +1,207 @@
+//! What becomes of a batch of an ordered source after a call (peers C4-C7), as a pure function.
+//!
+//! The first `retry` decides: what stands before it is settled, everything from it on is delivered again. Where a call
+//! fails as a whole nobody knows the culprit: the batch is halved until it stands alone. Cutting and halving use no
+//! retry; only a record (or, without `bisect`, a batch) that fails at the head of its call does.
+
+use super::call::Answer;
+use crate::event::Disposition;
+use std::time::Duration;
+
+/// How often to try, and how to find the culprit.
+#[derive(Clone, Copy, Debug)]
+pub struct Policy {
+    /// Retries after the first attempt; `None` tries until the record expires.
+    pub max_retries: Option<u32>,
+    /// Halve a batch whose call failed.
+    pub bisect: bool,
+}
+
+/// Consecutive records to be handed over in one call.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Chunk<T> {
+    /// In order, never empty.
+    pub records: Vec<T>,
+    /// How often its first record failed already, weather and splits not counted.
+    pub failures: u32,
+}
+
+impl<T> Chunk<T> {
+    /// Records never tried.
+    pub fn new(records: Vec<T>) -> Self {
+        Self { records, failures: 0 }
+    }
+}
+
+/// What to do now.
+#[derive(Debug, Eq, PartialEq)]
+pub struct Step<T> {
+    /// Acknowledged or rejected.
+    pub settled: Vec<(T, Disposition)>,
+    /// Out of retries.
+    pub dead: Vec<T>,
+    /// To be delivered again, in this order, before anything that follows.
+    pub again: Vec<Chunk<T>>,
+    /// Before that.
+    pub wait: Wait,
+}
+
+/// How long to wait before the next call.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Wait {
+    /// Not at all.
+    No,
+    /// As the worker asked.
+    For(Duration),
+    /// The backoff after so many failures.
+    Backoff(u32),
+}
+
+/// Reads the answer to a call with `chunk`.
+pub fn step<T>(chunk: Chunk<T>, answer: &Answer, policy: Policy) -> Step<T> {
+    let Chunk { mut records, failures } = chunk;
+    let first_retry = answer.first_retry().unwrap_or(records.len()).min(records.len());
+    let rest = records.split_off(first_retry);
+    let settled = records.into_iter().zip(answer.dispositions.iter().cloned()).collect();
+    // What stood before the culprit is gone, so another record is the head now.
+    let head_failures = if first_retry == 0 { failures } else { 0 };
+    let (dead, again, wait) = if rest.is_empty() {
+        (Vec::new(), Vec::new(), Wait::No)
+    } else if answer.outage.is_some() {
+        (Vec::new(), vec![Chunk { records: rest, failures: head_failures }], Wait::No)
+    } else if answer.failure.is_some() && policy.bisect && rest.len() > 1 {
+        (Vec::new(), halves(rest, head_failures), Wait::No)
+    } else {
+        let was_cut = first_retry > 0 && policy.bisect;
+        fail(rest, if was_cut { 0 } else { head_failures + 1 }, answer, first_retry, policy)
+    };
+    Step { settled, dead, again, wait }
+}
+
+fn halves<T>(mut records: Vec<T>, failures: u32) -> Vec<Chunk<T>> {
+    let second = records.split_off(records.len().div_ceil(2));
+    vec![Chunk { records, failures }, Chunk::new(second)]
+}
+
+/// The head of `rest` has failed `failures` times by now.
+fn fail<T>(
+    mut rest: Vec<T>,
+    failures: u32,
+    answer: &Answer,
+    first_retry: usize,
+    policy: Policy,
+) -> (Vec<T>, Vec<Chunk<T>>, Wait) {
+    if policy.max_retries.is_some_and(|max_retries| failures > max_retries) {
+        // Named, the culprit goes alone; unnamed, all who may be it.
+        let culprits = if answer.failure.is_some() { rest.len() } else { 1 };
+        let innocent = rest.split_off(culprits.min(rest.len()));
+        let again = if innocent.is_empty() { Vec::new() } else { vec![Chunk::new(innocent)] };
+        return (rest, again, Wait::No);
+    }
+    let wait = match answer.dispositions.get(first_retry) {
+        Some(Disposition::Retry { after: Some(after) }) => Wait::For(*after),
+        _ => Wait::Backoff(failures.max(1)),
+    };
+    (Vec::new(), vec![Chunk { records: rest, failures }], wait)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+mod tests {
+    use super::*;
+    use crate::dispatch::CallError;
+    use proptest::prelude::*;
+    use std::collections::{BTreeSet, VecDeque};
+
+    /// How a model worker treats its poison records.
+    #[derive(Clone, Copy, Debug, Eq, PartialEq)]
+    enum Manner {
+        Names,
+        Traps,
+    }
+
+    fn answer(chunk: &[u32], poison: &BTreeSet<u32>, manner: Manner) -> Answer {
+        let fails = chunk.iter().any(|record| poison.contains(record));
+        let failure = (fails && manner == Manner::Traps).then(|| CallError::Trapped("unreachable".into()));
+        let retried = |record: &u32| failure.is_some() || poison.contains(record);
+        let disposition = |record| if retried(record) { Disposition::Retry { after: None } } else { Disposition::Ack };
+        let dispositions = chunk.iter().map(disposition).collect();
+        Answer { dispositions, failure, outage: None, digest: String::new() }
+    }
+
+    /// What a run of a batch through `step` came to.
+    #[derive(Debug, Default)]
+    struct Run {
+        settled: Vec<u32>,
+        dead: Vec<u32>,
+        calls: usize,
+        failing: usize,
+    }
+
+    fn run(records: u32, poison: &BTreeSet<u32>, manner: Manner, policy: Policy) -> Run {
+        let mut run = Run::default();
+        let mut chunks = VecDeque::from([Chunk::new((0..records).collect())]);
+        while let Some(chunk) = chunks.pop_front() {
+            let answer = answer(&chunk.records, poison, manner);
+            run.calls += 1;
+            run.failing += usize::from(answer.first_retry().is_some());
+            let step = step(chunk, &answer, policy);
+            run.settled.extend(step.settled.into_iter().map(|(record, _)| record));
+            run.dead.extend(step.dead);
+            step.again.into_iter().rev().for_each(|chunk| chunks.push_front(chunk));
+        }
+        run
+    }
+
+    proptest! {
+        /// Only the poison ends as dead letters, everything else is settled once and in order, however it fails.
+        #[test]
+        fn exactly_the_poison_is_given_up(
+            records in 1u32..60,
+            poison in prop::collection::btree_set(0u32..60, 0..6),
+            max_retries in 0u32..4,
+            manner in prop::sample::select(vec![Manner::Names, Manner::Traps]),
+        ) {
+            let run = run(records, &poison, manner, Policy { max_retries: Some(max_retries), bisect: true });
+            let (bad, good): (Vec<u32>, Vec<u32>) = (0..records).partition(|record| poison.contains(record));
+            prop_assert_eq!(run.dead, bad);
+            prop_assert_eq!(run.settled, good);
+        }
+
+        /// Goal 7: N records, 1 poison, no retries: at most ⌈log2 N⌉+1 failing calls of at most 2⌈log2 N⌉+1.
+        #[test]
+        fn halving_finds_one_poison_in_few_calls(records in 1u32..3000, at in any::<prop::sample::Index>()) {
+            let poison = BTreeSet::from([at.index(records as usize) as u32]);
+            for manner in [Manner::Traps, Manner::Names] {
+                let run = run(records, &poison, manner, Policy { max_retries: Some(0), bisect: true });
+                let log2 = records.next_power_of_two().trailing_zeros() as usize;
+                prop_assert!(run.failing <= log2.max(1) + 1, "{} failing", run.failing);
+                prop_assert!(run.calls <= 2 * log2.max(1) + 1, "{} calls", run.calls);
+            }
+        }
+    }
+
+    #[test]
+    fn a_lone_poison_is_tried_once_and_retried_as_often_as_allowed() {
+        for max_retries in 0..4 {
+            let poison = BTreeSet::from([0]);
+            let run = run(1, &poison, Manner::Traps, Policy { max_retries: Some(max_retries), bisect: true });
+            assert_eq!(run.calls, max_retries as usize + 1);
+        }
+    }
+
+    #[test]
+    fn without_bisect_the_whole_batch_is_given_up() {
+        let run = run(4, &BTreeSet::from([2]), Manner::Traps, Policy { max_retries: Some(2), bisect: false });
+        assert_eq!((run.dead, run.calls), (vec![0, 1, 2, 3], 3));
+    }
+
+    #[test]
+    fn an_outage_uses_no_retry() {
+        let policy = Policy { max_retries: Some(0), bisect: true };
+        let mut answer = answer(&[1, 2], &BTreeSet::from([1]), Manner::Traps);
+        answer.outage = Some("service:entry".into());
+        let step = step(Chunk::new(vec![1, 2]), &answer, policy);
+        assert_eq!((step.again, step.dead), (vec![Chunk::new(vec![1, 2])], vec![]));
+    }
+}

@@ -1,0 +1,148 @@
+//! DynamoDB stream → worker: every shard has a reader, every reader its lanes, and children wait for their parents.
+
+mod config;
+mod decode;
+mod reader;
+mod shards;
+
+pub use config::{DynamodbStreamConfig, StartingPosition};
+
+use super::{Feed, Gates, Source, Status};
+use crate::{
+    backends::{Checkpoint, Position, Result, Shard, StreamBackend},
+    delivery::{
+        call::Caller,
+        dead_letter::DeadLetters,
+        drain::{Drain, Ended},
+        lane::Rules,
+    },
+};
+use reader::{ReadEnd, Reader};
+use shards::Shards;
+use std::{sync::Arc, time::Duration};
+use tokio::task::JoinSet;
+
+/// New shards are looked for so often, and whenever one ends (peers E4).
+const SHARD_SYNC: Duration = Duration::from_secs(60);
+
+/// The change stream of a table that feeds a worker.
+pub struct DynamodbStreamSource(Arc<Shared>);
+
+/// What all shards of a source share.
+struct Shared {
+    config: DynamodbStreamConfig,
+    backend: Arc<dyn StreamBackend>,
+    gates: Gates,
+    rules: Arc<Rules>,
+}
+
+impl DynamodbStreamSource {
+    /// Connects the stream of `config.table` to `feed.worker`.
+    pub fn new(config: DynamodbStreamConfig, feed: &Feed) -> Self {
+        let source = format!("dynamodb-stream:{}", config.table);
+        let caller = Caller::new(&feed.worker, source.clone(), feed.dispatch.clone());
+        let gates = Gates::new(&source, &feed.backoff, &caller.meter.paused);
+        let dead_letter_queue = config.dead_letter_queue(&feed.worker);
+        let rules = Rules {
+            caller,
+            gate: gates.worker.clone(),
+            backoff: feed.backoff.clone(),
+            clock: feed.clock.clone(),
+            limits: config.limits(),
+            policy: config.policy(),
+            max_age: config.max_age(),
+            on_reject: config.on_reject,
+            dead_letters: DeadLetters::new(feed.queues.clone(), dead_letter_queue, &feed.worker),
+            batch_info: "DDBStreamBatchInfo",
+        };
+        Self(Arc::new(Shared { config, backend: feed.streams.clone(), gates, rules: Arc::new(rules) }))
+    }
+}
+
+#[async_trait::async_trait]
+impl Source for DynamodbStreamSource {
+    fn status(&self) -> Status {
+        self.0.gates.status(&self.0.rules.caller.worker, &self.0.rules.caller.source)
+    }
+
+    async fn run(&self, drain: Drain) -> Ended {
+        if self.0.skip_history(&drain).await.is_none() {
+            return Ended::Drained;
+        }
+        let mut shards = Shards::default();
+        let mut readers = JoinSet::new();
+        while let Some(listed) = self.0.insist(&drain, || self.0.backend.shards(&self.0.config.table)).await {
+            for shard in shards.begin(&listed) {
+                let reader = Reader { shared: self.0.clone(), shard: shard.clone(), drain: drain.clone() };
+                readers.spawn(async move { (shard, reader.run().await) });
+            }
+            tokio::select! {
+                biased;
+                () = drain.stopping() => break,
+                Some(Ok((shard, ReadEnd::ShardEnd))) = readers.join_next() => shards.done(&shard),
+                () = tokio::time::sleep(SHARD_SYNC) => (),
+            }
+        }
+        let ends = readers.join_all().await.into_iter().map(|(_, end)| match end {
+            ReadEnd::ShardEnd => Ended::Drained,
+            ReadEnd::Drained(ended) => ended,
+        });
+        ends.fold(Ended::Drained, Ended::and)
+    }
+}
+
+impl Shared {
+    /// `LATEST`, for a worker that has no checkpoint in this stream: its place in every shard is written down before
+    /// anything is read, so that what comes later is found even after a restart or a split. `None` if `drain` came
+    /// first.
+    async fn skip_history(&self, drain: &Drain) -> Option<()> {
+        if self.config.starting_position == StartingPosition::TrimHorizon {
+            return Some(());
+        }
+        let (table, worker) = (&self.config.table, &self.rules.caller.worker);
+        let shards = self.insist(drain, || self.backend.shards(table)).await?;
+        for Shard { id, .. } in &shards {
+            if self.insist(drain, || self.backend.checkpoint(table, id, worker)).await?.is_some() {
+                return Some(());
+            }
+        }
+        for Shard { id, .. } in &shards {
+            let read = self.insist(drain, || self.backend.records(table, id, &Position::Latest, 1)).await?;
+            let checkpoint = match read.next {
+                None => Checkpoint::ShardEnd,
+                Some(Position::After(sequence)) => Checkpoint::At(sequence),
+                // An empty shard has no history.
+                Some(Position::TrimHorizon | Position::Latest) => continue,
+            };
+            self.insist(drain, || self.backend.set_checkpoint(table, id, worker, &checkpoint)).await?;
+        }
+        Some(())
+    }
+
+    /// Calls the stream until it answers, pausing between; `None` if `drain` came first.
+    async fn insist<T, F: Future<Output = Result<T>>>(&self, drain: &Drain, mut call: impl FnMut() -> F) -> Option<T> {
+        loop {
+            let attempt = async {
+                let pass = self.gates.intake.enter().await;
+                match call().await {
+                    Ok(output) => {
+                        pass.works();
+                        Some(output)
+                    }
+                    Err(error) => {
+                        pass.down(format!("{}: {error}", self.rules.caller.source));
+                        None
+                    }
+                }
+            };
+            let output = tokio::select! {
+                biased;
+                () = drain.stopping() => return None,
+                output = attempt => output,
+            };
+            if output.is_some() {
+                return output;
+            }
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! Messages in our hands, and the heartbeat that keeps them there (in place of peers A10): their visibility is extended
+//! at a third of the timeout for as long as they wait, are with the worker or sit out a pause, up to SQS's 12 hours.
+
+use crate::{
+    backends::{QueueBackend, Received},
+    delivery::batch::Weigh,
+    event::Event,
+};
+use std::{convert::Infallible, future::Future, sync::Arc, time::Duration};
+use tokio::time::Instant;
+
+/// SQS lets no message be invisible for longer, counted from its receive.
+const LONGEST: Duration = Duration::from_secs(12 * 60 * 60);
+
+/// A message received and not yet settled.
+#[derive(Clone, Debug)]
+pub struct Held {
+    /// What the worker gets.
+    pub event: Event,
+    /// Names the receive.
+    pub receipt: String,
+    /// How often the queue has handed it out; redelivery after a pause does not count.
+    pub receives: u32,
+    received: Instant,
+    /// When to extend; `None` when it may not be held any longer.
+    extend: Option<Instant>,
+}
+
+impl Weigh for Held {
+    fn weight(&self) -> usize {
+        self.event.payload.len()
+    }
+}
+
+/// Extends the visibility of messages of one queue.
+#[derive(Clone)]
+pub struct Lease {
+    /// Where the messages are from.
+    pub backend: Arc<dyn QueueBackend>,
+    /// Its name.
+    pub queue: String,
+    /// How far each extension reaches.
+    pub visibility: Duration,
+}
+
+impl Lease {
+    /// Takes hold of a message received just now.
+    pub fn hold(&self, message: &Received, event: Event) -> Held {
+        let received = Instant::now();
+        let (receipt, receives) = (message.receipt.clone(), message.receive_count);
+        Held { event, receipt, receives, received, extend: Some(received + self.visibility / 3) }
+    }
+
+    /// Does `work` and keeps `held` invisible meanwhile.
+    pub async fn keep<'a, F: Future>(&self, held: impl IntoIterator<Item = &'a mut Held>, work: F) -> F::Output {
+        let mut held: Vec<&mut Held> = held.into_iter().collect();
+        tokio::select! {
+            biased;
+            output = work => output,
+            never = self.beat(&mut held) => match never {},
+        }
+    }
+
+    async fn beat(&self, held: &mut [&mut Held]) -> Infallible {
+        loop {
+            match held.iter().filter_map(|message| message.extend).min() {
+                Some(next) => tokio::time::sleep_until(next).await,
+                None => std::future::pending().await,
+            }
+            self.extend(held).await;
+        }
+    }
+
+    /// Extends what is due. One that fails is tried again a third of the timeout later, before it would reappear.
+    async fn extend(&self, held: &mut [&mut Held]) {
+        let now = Instant::now();
+        let mut changes = Vec::new();
+        for message in held.iter_mut().filter(|message| message.extend.is_some_and(|due| due <= now)) {
+            let left = (message.received + LONGEST).saturating_duration_since(now);
+            let visibility = self.visibility.min(Duration::from_secs(left.as_secs()));
+            message.extend = (visibility == self.visibility).then_some(now + self.visibility / 3);
+            changes.push((message.receipt.clone(), visibility));
+        }
+        let count = changes.len();
+        let failed = match self.backend.change_visibility_batch(&self.queue, &changes).await {
+            Ok(errors) => errors.into_iter().flatten().next(),
+            Err(error) => Some(error),
+        };
+        if let Some(error) = failed {
+            tracing::warn!(queue = self.queue, count, %error, "visibility not extended: messages may come twice");
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! SQS → worker: a fixed set of pollers, each of which gathers a batch, hands it over, settles it, and begins again.
+//!
+//! Concurrency is the number of pollers; a poller that waits for its worker receives nothing, so overload shows as
+//! depth of the queue. While something the worker needs is down, nobody polls (the queue counts receives): the pollers
+//! that hold a batch keep it, one of them delivers it again as the probe, and when that passes all go on.
+
+mod config;
+mod decode;
+mod lease;
+mod settle;
+
+pub use config::SqsConfig;
+
+use super::{Feed, Gates, Source, Status};
+use crate::{
+    backends::Received,
+    delivery::{
+        batch::{Batcher, Need},
+        call::Caller,
+        dead_letter::DeadLetters,
+        drain::{Drain, Ended},
+    },
+};
+use lease::{Held, Lease};
+use settle::Settler;
+use std::{sync::Arc, time::Duration};
+use tokio::{task::JoinSet, time::Instant};
+
+/// The longest that SQS waits for a message.
+const LONG_POLL: Duration = Duration::from_secs(20);
+/// Receives come in portions, so that `max_batch_bytes` and not `batch_size` bounds memory.
+const PORTION: usize = 500;
+
+/// A queue that feeds a worker.
+pub struct SqsSource {
+    config: SqsConfig,
+    poller: Poller,
+}
+
+impl SqsSource {
+    /// Connects `config.queue` to `feed.worker`.
+    pub fn new(config: SqsConfig, feed: &Feed) -> Self {
+        let source = format!("sqs:{}", config.queue);
+        let caller = Caller::new(&feed.worker, source.clone(), feed.dispatch.clone());
+        let lease =
+            Lease { backend: feed.queues.clone(), queue: config.queue.clone(), visibility: config.visibility() };
+        let settler = Settler {
+            caller: caller.clone(),
+            backend: feed.queues.clone(),
+            queue: config.queue.clone(),
+            dead_letters: DeadLetters::new(feed.queues.clone(), config.dead_letter_queue(), &feed.worker),
+            max_attempts: config.max_attempts,
+            on_reject: config.on_reject,
+            backoff: feed.backoff.clone(),
+        };
+        let gates = Gates::new(&source, &feed.backoff, &caller.meter.paused);
+        Self { poller: Poller { batch: config.limits(), caller, gates, lease, settler }, config }
+    }
+}
+
+#[async_trait::async_trait]
+impl Source for SqsSource {
+    fn status(&self) -> Status {
+        self.poller.gates.status(&self.poller.caller.worker, &self.poller.caller.source)
+    }
+
+    async fn run(&self, drain: Drain) -> Ended {
+        let poller = Arc::new(self.poller.clone());
+        let mut pollers = JoinSet::new();
+        for _ in 0..self.config.max_concurrency.max(1) {
+            let (poller, drain) = (poller.clone(), drain.clone());
+            pollers.spawn(async move { poller.run(&drain).await });
+        }
+        pollers.join_all().await.into_iter().fold(Ended::Drained, Ended::and)
+    }
+}
+
+#[derive(Clone)]
+struct Poller {
+    batch: crate::delivery::batch::Limits,
+    caller: Caller,
+    gates: Gates,
+    lease: Lease,
+    settler: Settler,
+}
+
+impl Poller {
+    async fn run(&self, drain: &Drain) -> Ended {
+        let mut batcher = Batcher::new(self.batch);
+        let mut ended = Ended::Drained;
+        loop {
+            let batch = self.gather(&mut batcher, drain).await;
+            if batch.is_empty() {
+                return ended;
+            }
+            ended = ended.and(self.deliver(batch, &mut batcher, drain).await);
+        }
+    }
+
+    /// The next batch; empty only when intake has stopped and nothing is left. What was received before is handed
+    /// over all the same, at once: returning it would use up a receive.
+    async fn gather(&self, batcher: &mut Batcher<Held>, drain: &Drain) -> Vec<Held> {
+        batcher.open();
+        while let Need::More { room, until } = batcher.need() {
+            let receive = self.receive(room.min(PORTION), until);
+            let received = tokio::select! {
+                biased;
+                () = drain.stopping() => break,
+                received = self.lease.keep(batcher.waiting_mut(), receive) => received,
+            };
+            batcher.push(received.iter().map(|message| self.hold(message)));
+        }
+        batcher.take()
+    }
+
+    fn hold(&self, message: &Received) -> Held {
+        self.lease.hold(message, decode::event(&self.caller.source, message))
+    }
+
+    /// Receives up to `max` messages until `until`, or for as long as a long poll takes. An error closes the gate, so
+    /// that the next receive waits.
+    async fn receive(&self, max: usize, until: Option<Instant>) -> Vec<Received> {
+        let admitted = async {
+            self.gates.worker.opened().await;
+            self.gates.intake.enter().await
+        };
+        let pass = match until {
+            None => admitted.await,
+            Some(until) => match tokio::time::timeout_at(until, admitted).await {
+                Ok(pass) => pass,
+                Err(_) => return Vec::new(),
+            },
+        };
+        let wait = until.map_or(LONG_POLL, |until| until.saturating_duration_since(Instant::now()));
+        match self.lease.backend.receive(&self.lease.queue, max, wait, self.lease.visibility).await {
+            Ok(messages) => {
+                pass.works();
+                messages
+            }
+            Err(error) => {
+                pass.down(format!("{}: {error}", self.caller.source));
+                Vec::new()
+            }
+        }
+    }
+
+    /// Hands a batch over until each message is settled; more than once only in an outage.
+    async fn deliver(&self, mut batch: Vec<Held>, batcher: &mut Batcher<Held>, drain: &Drain) -> Ended {
+        while !batch.is_empty() {
+            let events = batch.iter().map(|held| held.event.clone()).collect();
+            let call = self.caller.call(&self.gates.worker, drain, events);
+            let Some(answer) = self.lease.keep(batch.iter_mut().chain(batcher.waiting_mut()), call).await else {
+                self.settler.return_now(&batch).await;
+                return Ended::Abandoned(batch.len());
+            };
+            batch = self.settler.settle(batch, &answer).await;
+            for held in &mut batch {
+                held.event.attempt += 1;
+            }
+        }
+        Ended::Drained
+    }
+}

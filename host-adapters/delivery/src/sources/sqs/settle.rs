@@ -1,0 +1,159 @@
+//! Making dispositions true at the queue (peers A6, A12): what is done is deleted, what is to be retried reappears at
+//! its visibility timeout or when the worker asked, what cannot succeed is a dead letter first and deleted then.
+
+use super::lease::Held;
+use crate::{
+    backends::QueueBackend,
+    delivery::{
+        call::{Answer, Caller},
+        dead_letter::{Cause, DeadLetters, text},
+        retry::Backoff,
+    },
+    event::Disposition,
+    sources::OnReject,
+};
+use platform_wire::queue::Message;
+use std::{sync::Arc, time::Duration};
+
+const LONGEST_VISIBILITY: Duration = Duration::from_secs(12 * 60 * 60);
+/// A message that cannot be deleted comes again; so often we try to spare the worker that.
+const DELETE_TRIES: u32 = 3;
+
+/// Settles messages of one queue.
+#[derive(Clone)]
+pub struct Settler {
+    /// Whose messages these are.
+    pub caller: Caller,
+    /// Their queue.
+    pub backend: Arc<dyn QueueBackend>,
+    /// Its name.
+    pub queue: String,
+    /// Where dead letters go.
+    pub dead_letters: DeadLetters,
+    /// Receives after which a retry becomes a dead letter.
+    pub max_attempts: u32,
+    /// What becomes of rejected records.
+    pub on_reject: OnReject,
+    /// Between tries to delete.
+    pub backoff: Backoff,
+}
+
+/// What an answer asks of the queue.
+#[derive(Default)]
+struct Plan {
+    delete: Vec<String>,
+    delay: Vec<(String, Duration)>,
+    bury: Vec<(String, Message)>,
+    keep: Vec<Held>,
+}
+
+impl Settler {
+    /// Settles `batch` as `answer` says. Returns the messages that an outage kept from being handled: they stay in our
+    /// hands, to be delivered again as the probe.
+    pub async fn settle(&self, batch: Vec<Held>, answer: &Answer) -> Vec<Held> {
+        let mut plan = Plan::default();
+        for (held, disposition) in batch.into_iter().zip(&answer.dispositions) {
+            self.plan(&mut plan, held, disposition, answer);
+        }
+        let buried = self.bury(plan.bury).await;
+        self.delete(plan.delete.into_iter().chain(buried).collect()).await;
+        self.change_visibility(plan.delay).await;
+        plan.keep
+    }
+
+    /// Gives messages back: they are visible at once.
+    pub async fn return_now(&self, batch: &[Held]) {
+        self.change_visibility(batch.iter().map(|held| (held.receipt.clone(), Duration::ZERO)).collect()).await;
+    }
+
+    fn plan(&self, plan: &mut Plan, held: Held, disposition: &Disposition, answer: &Answer) {
+        let meter = &self.caller.meter;
+        match disposition {
+            Disposition::Ack => {
+                meter.acked.increment(1);
+                plan.delete.push(held.receipt);
+            }
+            Disposition::Reject { reason } => {
+                self.caller.rejected(&held.event, reason);
+                match self.on_reject {
+                    OnReject::Drop => plan.delete.push(held.receipt),
+                    OnReject::DeadLetter => plan.bury.push(self.letter(held, reason, answer)),
+                }
+            }
+            Disposition::Retry { .. } if answer.outage.is_some() => {
+                meter.retried.increment(1);
+                plan.keep.push(held);
+            }
+            Disposition::Retry { .. } if held.receives >= self.max_attempts => {
+                plan.bury.push(self.letter(held, &answer.reason(), answer));
+            }
+            Disposition::Retry { after } => {
+                meter.retried.increment(1);
+                // Without a time it is left alone, and reappears when its visibility ends, not before.
+                plan.delay.extend(after.map(|after| (held.receipt, after.min(LONGEST_VISIBILITY))));
+            }
+        }
+    }
+
+    fn letter(&self, held: Held, reason: &str, answer: &Answer) -> (String, Message) {
+        let (worker, source, id) = (&self.caller.worker, &self.caller.source, &held.event.id);
+        let (attempt, correlation) = (held.event.attempt, &held.event.correlation_id);
+        tracing::error!(worker, source, id, attempt, correlationId = correlation, reason, "record dead-lettered");
+        let cause = Cause { reason, digest: &answer.digest };
+        let letter = self.dead_letters.letter(&held.event, text(&held.event.payload), &cause);
+        (held.receipt, letter)
+    }
+
+    /// Sends dead letters; returns the receipts of those that are stored. The others stay on their queue, whose own
+    /// redrive is the net below this.
+    async fn bury(&self, letters: Vec<(String, Message)>) -> Vec<String> {
+        let (receipts, messages): (Vec<String>, Vec<Message>) = letters.into_iter().unzip();
+        let errors = self.dead_letters.send(messages).await;
+        if let Some(error) = errors.iter().flatten().next() {
+            let (worker, source, queue) = (&self.caller.worker, &self.caller.source, &self.dead_letters.queue);
+            tracing::error!(worker, source, queue, %error, "dead letter refused, the message stays on its queue");
+        }
+        let stored = receipts.into_iter().zip(errors).filter(|(_, error)| error.is_none());
+        let stored: Vec<String> = stored.map(|(receipt, _)| receipt).collect();
+        self.caller.meter.dead_lettered.increment(stored.len() as u64);
+        stored
+    }
+
+    /// Success is no proof (peers A12): a stale receipt deletes nothing, and the message comes again.
+    async fn delete(&self, mut receipts: Vec<String>) {
+        for failures in 1..=DELETE_TRIES {
+            if receipts.is_empty() {
+                return;
+            }
+            let error = match self.backend.delete_batch(&self.queue, &receipts).await {
+                Ok(errors) => {
+                    let first = errors.iter().flatten().next().cloned();
+                    let failed = receipts.into_iter().zip(errors).filter(|(_, error)| error.is_some());
+                    receipts = failed.map(|(receipt, _)| receipt).collect();
+                    first
+                }
+                Err(error) => Some(error),
+            };
+            let Some(error) = error else { return };
+            let (queue, count) = (&self.queue, receipts.len());
+            tracing::warn!(queue, count, failures, %error, "settled messages not deleted: they may come again");
+            if failures < DELETE_TRIES {
+                tokio::time::sleep(self.backoff.after(failures)).await;
+            }
+        }
+    }
+
+    async fn change_visibility(&self, changes: Vec<(String, Duration)>) {
+        if changes.is_empty() {
+            return;
+        }
+        let failed = match self.backend.change_visibility_batch(&self.queue, &changes).await {
+            Ok(errors) => errors.into_iter().flatten().next(),
+            Err(error) => Some(error),
+        };
+        if let Some(error) = failed {
+            let (queue, count) = (&self.queue, changes.len());
+            tracing::warn!(queue, count, %error, "visibility not changed: messages reappear at their timeout");
+        }
+    }
+}
