@@ -4,6 +4,8 @@
 //! `host-adapters` on the other. In process the same types cross from the sandbox to the backends, unserialized.
 //! Names and meanings are those of `wit/deps/registration-platform/platform.wit`.
 
+#[cfg(feature = "host")]
+pub mod cache;
 pub mod documents;
 mod error;
 pub mod identity;

@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use platform_wire::Platform;
+use platform_wire::cache::CacheBackend;
 use std::sync::Arc;
 
 /// The world outside the sandbox, as one object.
@@ -10,8 +11,8 @@ pub trait Host: Send + Sync + 'static {
     /// Tables, queues, documents, identity; it checks grants by itself.
     fn platform(&self) -> &Arc<dyn Platform>;
 
-    /// Opens the cache at `address` for a component, or says why not (grant, address).
-    async fn open_cache(&self, component: &str, address: &str) -> Result<Arc<dyn Cache>, CacheError>;
+    /// The cache at `address`; `None` if the component may not open it, or there is none (the host logs which).
+    async fn open_cache(&self, component: &str, address: &str) -> Option<Arc<dyn CacheBackend>>;
 
     /// The value of a variable of a component; `None` if it declares none of that name.
     fn variable(&self, component: &str, name: &str) -> Option<String>;
@@ -53,43 +54,4 @@ pub enum SendErrorKind {
     TimedOut,
     /// Anything else.
     Other,
-}
-
-/// `spin:redis` as a backend sees it; keys are strings, values bytes.
-#[async_trait::async_trait]
-#[allow(missing_docs, reason = "each method is the function of spin:redis of its name")]
-pub trait Cache: Send + Sync + 'static {
-    async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, CacheError>;
-    async fn set(&self, key: &str, value: Vec<u8>) -> Result<(), CacheError>;
-    async fn incr(&self, key: &str) -> Result<i64, CacheError>;
-    async fn del(&self, keys: &[String]) -> Result<u32, CacheError>;
-    async fn publish(&self, channel: &str, payload: Vec<u8>) -> Result<(), CacheError>;
-    async fn execute(&self, command: &str, arguments: Vec<CacheValue>) -> Result<Vec<CacheValue>, CacheError>;
-}
-
-/// A parameter or result of [`Cache::execute`].
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub enum CacheValue {
-    /// No value.
-    Nil,
-    /// A status reply such as `OK`.
-    Status(String),
-    /// An integer.
-    Int(i64),
-    /// Bytes.
-    Binary(Vec<u8>),
-}
-
-/// Errors of the cache.
-#[derive(Clone, Debug, thiserror::Error, Eq, PartialEq)]
-pub enum CacheError {
-    /// Not an address of a cache, or not one the component may open.
-    #[error("{0}")]
-    InvalidAddress(String),
-    /// The value is not of the type that the command needs.
-    #[error("the value has another type")]
-    Type,
-    /// Anything else.
-    #[error("{0}")]
-    Other(String),
 }

@@ -27,6 +27,6 @@ mod state;
 pub use call::{BatchCall, CallError, Called, Disposition, Event, Payload};
 pub use component::{ComponentSpec, LoadError};
 pub use engine::{Interfaces, RuntimeConfig};
-pub use host::{Cache, Host};
+pub use host::Host;
 pub use limits::Limits;
 pub use registry::Runtime;

@@ -3,13 +3,13 @@
 use crate::bindings::spin::redis::redis::{
     Error, Host, HostConnection, HostConnectionWithStore, Payload, RedisParameter, RedisResult,
 };
-use crate::host::{Cache, CacheError, CacheValue};
 use crate::state::State;
+use platform_wire::cache::{CacheArgument, CacheBackend, CacheError, CacheReply};
 use std::sync::Arc;
 use wasmtime::component::{Accessor, HasSelf, Resource};
 
 /// An open connection of a guest.
-pub struct Connection(Arc<dyn Cache>);
+pub struct Connection(Arc<dyn CacheBackend>);
 
 impl Host for State {}
 impl HostConnection for State {
@@ -19,7 +19,7 @@ impl HostConnection for State {
     }
 }
 
-fn cache<T>(store: &Accessor<T, HasSelf<State>>, connection: &Resource<Connection>) -> Result<Arc<dyn Cache>, Error> {
+fn cache<T>(store: &Accessor<T, HasSelf<State>>, connection: &Resource<Connection>) -> Result<Arc<dyn CacheBackend>, Error> {
     store.with(|mut access| match access.get().table.get(connection) {
         Ok(connection) => Ok(connection.0.clone()),
         Err(error) => Err(Error::Other(error.to_string())),
@@ -32,7 +32,7 @@ impl<T: Send> HostConnectionWithStore<T> for HasSelf<State> {
             let state = access.get();
             (state.host.clone(), state.component.clone())
         });
-        let cache = host.open_cache(&component, &address).await?;
+        let cache = host.open_cache(&component, &address).await.ok_or(Error::InvalidAddress)?;
         store.with(|mut access| access.get().table.push(Connection(cache)).map_err(|_| Error::TooManyConnections))
     }
 
@@ -42,7 +42,7 @@ impl<T: Send> HostConnectionWithStore<T> for HasSelf<State> {
         channel: String,
         payload: Payload,
     ) -> Result<(), Error> {
-        Ok(cache(store, &connection)?.publish(&channel, payload).await?)
+        Ok(cache(store, &connection)?.publish(&channel, &payload).await?)
     }
 
     async fn get(
@@ -59,7 +59,7 @@ impl<T: Send> HostConnectionWithStore<T> for HasSelf<State> {
         key: String,
         value: Payload,
     ) -> Result<(), Error> {
-        Ok(cache(store, &connection)?.set(&key, value).await?)
+        Ok(cache(store, &connection)?.set(&key, &value).await?)
     }
 
     async fn incr(store: &Accessor<T, Self>, connection: Resource<Connection>, key: String) -> Result<i64, Error> {
@@ -70,16 +70,30 @@ impl<T: Send> HostConnectionWithStore<T> for HasSelf<State> {
         Ok(cache(store, &connection)?.del(&keys).await?)
     }
 
-    async fn sadd(_: &Accessor<T, Self>, _: Resource<Connection>, _: String, _: Vec<String>) -> Result<u32, Error> {
-        Err(no_sets("sadd"))
+    async fn sadd(
+        store: &Accessor<T, Self>,
+        connection: Resource<Connection>,
+        key: String,
+        values: Vec<String>,
+    ) -> Result<u32, Error> {
+        Ok(cache(store, &connection)?.sadd(&key, &values).await?)
     }
 
-    async fn smembers(_: &Accessor<T, Self>, _: Resource<Connection>, _: String) -> Result<Vec<String>, Error> {
-        Err(no_sets("smembers"))
+    async fn smembers(
+        store: &Accessor<T, Self>,
+        connection: Resource<Connection>,
+        key: String,
+    ) -> Result<Vec<String>, Error> {
+        Ok(cache(store, &connection)?.smembers(&key).await?)
     }
 
-    async fn srem(_: &Accessor<T, Self>, _: Resource<Connection>, _: String, _: Vec<String>) -> Result<u32, Error> {
-        Err(no_sets("srem"))
+    async fn srem(
+        store: &Accessor<T, Self>,
+        connection: Resource<Connection>,
+        key: String,
+        values: Vec<String>,
+    ) -> Result<u32, Error> {
+        Ok(cache(store, &connection)?.srem(&key, &values).await?)
     }
 
     async fn execute(
@@ -88,43 +102,37 @@ impl<T: Send> HostConnectionWithStore<T> for HasSelf<State> {
         command: String,
         arguments: Vec<RedisParameter>,
     ) -> Result<Vec<RedisResult>, Error> {
-        let arguments = arguments.into_iter().map(CacheValue::from).collect();
-        let results = cache(store, &connection)?.execute(&command, arguments).await?;
+        let arguments: Vec<_> = arguments.into_iter().map(CacheArgument::from).collect();
+        let results = cache(store, &connection)?.execute(&command, &arguments).await?;
         Ok(results.into_iter().map(RedisResult::from).collect())
     }
-}
-
-/// Our cache holds strings; the commands it has are those of the architecture.
-fn no_sets(command: &str) -> Error {
-    Error::Other(format!("`{command}` is not a command of this cache: it has get, set, del, incr, publish and execute"))
 }
 
 impl From<CacheError> for Error {
     fn from(error: CacheError) -> Self {
         match error {
-            CacheError::InvalidAddress(_) => Self::InvalidAddress,
-            CacheError::Type => Self::TypeError,
-            CacheError::Other(message) => Self::Other(message),
+            CacheError::WrongType => Self::TypeError,
+            CacheError::Invalid(message) | CacheError::Unavailable(message) => Self::Other(message),
         }
     }
 }
 
-impl From<RedisParameter> for CacheValue {
+impl From<RedisParameter> for CacheArgument {
     fn from(parameter: RedisParameter) -> Self {
         match parameter {
             RedisParameter::Int64(value) => Self::Int(value),
-            RedisParameter::Binary(value) => Self::Binary(value),
+            RedisParameter::Binary(value) => Self::Bytes(value),
         }
     }
 }
 
-impl From<CacheValue> for RedisResult {
-    fn from(value: CacheValue) -> Self {
-        match value {
-            CacheValue::Nil => Self::Nil,
-            CacheValue::Status(status) => Self::Status(status),
-            CacheValue::Int(value) => Self::Int64(value),
-            CacheValue::Binary(value) => Self::Binary(value),
+impl From<CacheReply> for RedisResult {
+    fn from(reply: CacheReply) -> Self {
+        match reply {
+            CacheReply::Nil => Self::Nil,
+            CacheReply::Status(status) => Self::Status(status),
+            CacheReply::Int(value) => Self::Int64(value),
+            CacheReply::Bytes(value) => Self::Binary(value),
         }
     }
 }

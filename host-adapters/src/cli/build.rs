@@ -1,0 +1,83 @@
+//! `host-adapters build`: each component's own build command, then its initialised state frozen into it.
+
+use super::{ManifestOptions, UNUSABLE};
+use crate::manifest::{Component, seed_name};
+use anyhow::{Context, Result, bail};
+use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+use tokio::process::Command;
+
+#[derive(Args)]
+pub(crate) struct Options {
+    #[command(flatten)]
+    manifest: ManifestOptions,
+    /// Only these components; all by default.
+    components: Vec<String>,
+}
+
+pub(super) async fn run(options: Options) -> Result<ExitCode> {
+    let app = match options.manifest.load() {
+        Ok(app) => app,
+        Err(code) => return Ok(code),
+    };
+    let known = |name: &String| app.components.contains_key(name);
+    if let Some(unknown) = options.components.iter().find(|name| !known(name)) {
+        eprintln!("there is no [component.{unknown}] in {}", app.path.display());
+        return Ok(ExitCode::from(UNUSABLE));
+    }
+    let wanted = |component: &&Component| options.components.is_empty() || options.components.contains(&component.id);
+    let components: Vec<_> = app.components.values().filter(wanted).collect();
+    let bar = ProgressBar::new(components.len() as u64)
+        .with_style(ProgressStyle::with_template("{spinner} building components {pos}/{len} {wide_msg} {elapsed}")?);
+    bar.enable_steady_tick(Duration::from_millis(200));
+    for component in components {
+        bar.set_message(component.id.clone());
+        build(component).await.with_context(|| format!("{} does not build", component.id))?;
+        bar.inc(1);
+    }
+    bar.finish_and_clear();
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn build(component: &Component) -> Result<()> {
+    let Some(build) = &component.build else { return Ok(()) };
+    for command in &build.commands {
+        let status = Command::new("sh").args(["-c", command]).current_dir(&build.workdir).status().await?;
+        if !status.success() {
+            bail!("`{command}` failed ({status})");
+        }
+    }
+    match &component.artifact {
+        Some(artifact) => freeze(&artifact_path(artifact), &component.source).await,
+        None => Ok(()),
+    }
+}
+
+/// Writes the pre-initialised component, unless it is there already and newer than what it is made of.
+async fn freeze(artifact: &Path, source: &Path) -> Result<()> {
+    let modified = |path: &Path| std::fs::metadata(path).and_then(|metadata| metadata.modified());
+    let made = modified(artifact).with_context(|| format!("the build command made no {}", artifact.display()))?;
+    if modified(source).is_ok_and(|frozen| frozen > made) {
+        return Ok(());
+    }
+    let wasm = std::fs::read(artifact)?;
+    let frozen = host_adapters_runtime::preinit::preinitialize(&wasm).await.map_err(anyhow::Error::msg)?;
+    if let Some(folder) = source.parent() {
+        std::fs::create_dir_all(folder)?;
+    }
+    // Beside and renamed: a host that watches the file never reads half of it.
+    let partial = source.with_extension("partial");
+    std::fs::write(&partial, frozen.as_deref().unwrap_or(&wasm))?;
+    std::fs::rename(&partial, source).with_context(|| format!("cannot write {}", source.display()))
+}
+
+/// Cargo's target folder may lie elsewhere; `target/` in the manifest means wherever it is.
+fn artifact_path(artifact: &Path) -> PathBuf {
+    match (std::env::var_os("CARGO_TARGET_DIR"), artifact.components().position(|part| part.as_os_str() == "target")) {
+        (Some(folder), Some(at)) => artifact.components().skip(at + 1).fold(folder.into(), |path: PathBuf, part| path.join(part)),
+        _ => artifact.to_owned(),
+    }
+}

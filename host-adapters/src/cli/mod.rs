@@ -1,0 +1,84 @@
+//! The command line. Exit codes: 0 done; 1 it ran and the outcome is bad; 2 it cannot run (usage, manifest, not built).
+
+mod build;
+mod invoke;
+mod queues;
+mod up;
+mod validate;
+
+use crate::manifest::{self, App, Given};
+use clap::{Args, Parser, Subcommand};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// It ran, and the outcome is bad.
+pub(crate) const FAILED: u8 = 1;
+/// It cannot run.
+pub(crate) const UNUSABLE: u8 = 2;
+
+#[derive(Parser)]
+#[command(name = "host-adapters", version, about = "A WebAssembly plugin host for registration workers")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run all components of spin.toml with their sources.
+    Up(up::Options),
+    /// Build components and pre-initialise them.
+    Build(build::Options),
+    /// Check spin.toml and report every mistake at once.
+    Validate(validate::Options),
+    /// Call one worker offline with an event; the answer on stdout, logs on stderr.
+    Invoke(invoke::Options),
+    /// Show the queues of a running host: depths, or the oldest messages of one.
+    Queues(queues::Options),
+}
+
+/// Which manifest, and values for its variables.
+#[derive(Args)]
+pub(crate) struct ManifestOptions {
+    /// The manifest.
+    #[arg(long, default_value = "spin.toml")]
+    manifest: PathBuf,
+    /// A value for an application variable; SPIN_VARIABLE_<NAME> does the same and suits secrets.
+    #[arg(long = "variable", value_name = "NAME=VALUE", value_parser = name_and_value)]
+    variables: Vec<(String, String)>,
+}
+
+impl ManifestOptions {
+    fn given(&self) -> Given {
+        Given::from_process(self.variables.iter().cloned().collect::<BTreeMap<_, _>>())
+    }
+
+    /// The application, or the exit code after its mistakes have been printed.
+    pub(crate) fn load(&self) -> Result<App, ExitCode> {
+        manifest::load(&self.manifest, &self.given()).map_err(|mistakes| {
+            eprintln!("{mistakes}");
+            ExitCode::from(UNUSABLE)
+        })
+    }
+}
+
+fn name_and_value(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("write it as name=value")?;
+    Ok((name.to_owned(), value.to_owned()))
+}
+
+/// Runs the command line of this process.
+pub async fn run() -> ExitCode {
+    let result = match Cli::parse().command {
+        Command::Up(options) => up::run(options).await,
+        Command::Build(options) => build::run(options).await,
+        Command::Validate(options) => validate::run(&options),
+        Command::Invoke(options) => invoke::run(options).await,
+        Command::Queues(options) => queues::run(options).await,
+    };
+    result.unwrap_or_else(|error| {
+        eprintln!("host-adapters: {error:#}");
+        ExitCode::from(UNUSABLE)
+    })
+}

@@ -1,0 +1,61 @@
+//! `host-adapters up`: everything in one process.
+
+use super::ManifestOptions;
+use crate::app::{self, Addresses};
+use crate::shutdown;
+use crate::telemetry::{self, Tracing, logs};
+use anyhow::Result;
+use clap::Args;
+use serde_json::json;
+use std::io::Write;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+#[derive(Args)]
+pub(crate) struct Options {
+    #[command(flatten)]
+    manifest: ManifestOptions,
+    /// Where the embedded store and the compiled components are kept.
+    #[arg(long, default_value = ".host-adapters")]
+    data: PathBuf,
+    /// Where components answer HTTP.
+    #[arg(long, default_value = "127.0.0.1:3000")]
+    listen: SocketAddr,
+    /// Where the gateway answers: platform, metrics, health. It belongs on loopback.
+    #[arg(long, default_value = "127.0.0.1:3100")]
+    gateway_listen: SocketAddr,
+    /// How long work in flight may take after SIGTERM, seconds.
+    #[arg(long, default_value_t = 30)]
+    drain_secs: u64,
+}
+
+pub(super) async fn run(options: Options) -> Result<ExitCode> {
+    let app = match options.manifest.load() {
+        Ok(app) => app,
+        Err(code) => return Ok(code),
+    };
+    let variable = |name| std::env::var(name).ok();
+    let metrics = telemetry::install(logs::level(variable("LOG_LEVEL").as_deref(), variable("CONFIG_ENV").as_deref()))?;
+    let tracing = Tracing::from_env()?;
+    let addresses = Addresses { http: options.listen, gateway: options.gateway_listen };
+    let running = app::start(app, &options.data, addresses, metrics, tracing.clone()).await?;
+    announce(running.addresses)?;
+    let signal = shutdown::signal().await?;
+    ::tracing::info!(signal, "draining");
+    let clean = running.drain(Duration::from_secs(options.drain_secs)).await;
+    tracing.shutdown();
+    ::tracing::info!(clean, "stopped");
+    Ok(if clean { ExitCode::SUCCESS } else { ExitCode::from(super::FAILED) })
+}
+
+/// One JSON line on stdout once everything listens, for whoever started the host.
+fn announce(addresses: Addresses) -> Result<()> {
+    let line = json!({
+        "event": "listening", "http": addresses.http.to_string(), "gateway": addresses.gateway.to_string(),
+    });
+    let mut stdout = std::io::stdout().lock();
+    writeln!(stdout, "{line}")?;
+    Ok(stdout.flush()?)
+}

@@ -1,0 +1,111 @@
+//! The world outside the sandbox, as the runtime sees it.
+
+use crate::manifest::Component;
+use crate::telemetry::Tracing;
+use crate::telemetry::logs::{self, GuestLine, seed_name};
+use bytes::Bytes;
+use host_adapters_delivery::services::{SendError, Services};
+use host_adapters_runtime::host::{self as runtime, SendErrorKind, Sent};
+use opentelemetry::KeyValue;
+use opentelemetry::trace::SpanKind;
+use platform_wire::Platform;
+use platform_wire::cache::CacheBackend;
+use serde_json::{Map, Value};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Platform, cache, variables, services and logs of all components.
+pub struct Host {
+    /// Checks the grants.
+    pub platform: Arc<dyn Platform>,
+    /// Components by id, for their variables and allowed hosts.
+    pub components: BTreeMap<String, Component>,
+    /// What `spin:redis` answers from.
+    pub cache: Arc<dyn CacheBackend>,
+    /// Outbound HTTP policy.
+    pub services: Services,
+    /// Makes the spans of service calls and of guests.
+    pub tracing: Tracing,
+}
+
+#[async_trait::async_trait]
+impl runtime::Host for Host {
+    fn platform(&self) -> &Arc<dyn Platform> {
+        &self.platform
+    }
+
+    async fn open_cache(&self, component: &str, address: &str) -> Option<Arc<dyn CacheBackend>> {
+        let uri: Option<http::Uri> = address.parse().ok();
+        let allowed = |uri| self.components.get(component).is_some_and(|it| it.allowed_outbound_hosts.allows(uri));
+        if !uri.as_ref().is_some_and(allowed) {
+            tracing::warn!(worker = component, address, "not in its allowed_outbound_hosts in spin.toml, or no address");
+            return None;
+        }
+        Some(self.cache.clone())
+    }
+
+    fn variable(&self, component: &str, name: &str) -> Option<String> {
+        self.components.get(component)?.variables.get(name).map(|value| value.expose().to_owned())
+    }
+
+    async fn send_http(&self, component: &str, request: http::Request<Bytes>) -> Result<Sent, runtime::SendError> {
+        let Some(manifest) = self.components.get(component) else { return Err(unknown(component)) };
+        let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+        let mut span = self.tracing.start(
+            format!("{} {}", request.method(), request.uri().host().unwrap_or_default()),
+            SpanKind::Client,
+            header("traceparent").as_deref(),
+            vec![
+                KeyValue::new("span.workerName", seed_name(component)),
+                KeyValue::new("correlation.id", header("x-correlation-id").unwrap_or_default()),
+                KeyValue::new("url.path", request.uri().path().to_owned()),
+            ],
+        );
+        let mut request = request;
+        if let Some(value) = span.traceparent().and_then(|value| value.parse().ok()) {
+            request.headers_mut().insert("traceparent", value);
+        }
+        match self.services.send(component, &manifest.allowed_outbound_hosts, request).await {
+            Ok(sent) => {
+                span.set(KeyValue::new("http.response.status_code", i64::from(sent.response.status().as_u16())));
+                Ok(Sent { response: sent.response, outage: sent.outage })
+            }
+            Err(error) => {
+                span.fail(&error.to_string());
+                Err(send_error(error))
+            }
+        }
+    }
+
+    fn log(&self, component: &str, digest: &str, line: &str) {
+        if let GuestLine::Span(span) = logs::guest_line(component, digest, line) {
+            self.guest_span(component, digest, &span);
+        }
+    }
+}
+
+impl Host {
+    /// A span that a guest measured: a child of the call's.
+    fn guest_span(&self, component: &str, digest: &str, span: &Map<String, Value>) {
+        let text = |name: &str| span.get(name).and_then(Value::as_str);
+        let number = |name: &str| span.get(name).and_then(Value::as_u64);
+        let (Some(name), Some(start), Some(end)) = (text("span"), number("startMs"), number("endMs")) else {
+            tracing::warn!(worker = component, "a span line without span, startMs and endMs is dropped");
+            return;
+        };
+        let mut attributes = vec![KeyValue::new("component.digest", digest.to_owned())];
+        for (name, value) in span.get("attributes").and_then(Value::as_object).into_iter().flatten() {
+            let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            attributes.push(KeyValue::new(name.clone(), value));
+        }
+        self.tracing.record(name.to_owned(), text("traceparent"), attributes, start, end);
+    }
+}
+
+fn unknown(component: &str) -> runtime::SendError {
+    runtime::SendError {
+        kind: SendErrorKind::Denied,
+        message: format!("there is no component `{component}`"),
+        outage: None,
+    }
+}
