@@ -1,0 +1,81 @@
+//! The Campaign Service: campaigns and their markets, as they were put in by the control API.
+
+use crate::edge::Edge;
+use crate::reply;
+use axum::extract::{Path, Query, State};
+use axum::response::Response;
+use axum::routing::{get, put};
+use axum::{Json, Router};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// What the handlers share.
+#[derive(Clone)]
+pub(crate) struct Campaigns {
+    edge: Arc<Edge>,
+    held: Arc<Mutex<Held>>,
+}
+
+#[derive(Default)]
+struct Held {
+    campaigns: BTreeMap<String, Value>,
+    markets: BTreeMap<(String, String), Value>,
+}
+
+#[derive(Deserialize)]
+struct BySlug {
+    slug: String,
+}
+
+impl Campaigns {
+    pub(crate) fn new(edge: Arc<Edge>) -> Self {
+        Self { edge, held: Arc::default() }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Held> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The routes of the contract and of the control API.
+pub(crate) fn routes(state: Campaigns) -> Router {
+    let edge = state.edge.clone();
+    Router::new()
+        .route("/campaigns", edge.guard("findCampaigns", get(by_slug)))
+        .route("/campaigns/{campaignId}", edge.guard("getCampaign", get(one)))
+        .route("/campaigns/{campaignId}/markets/{marketId}", edge.guard("getMarket", get(market)))
+        .route("/_control/campaigns/{campaignId}", put(put_campaign))
+        .route("/_control/campaigns/{campaignId}/markets/{marketId}", put(put_market))
+        .with_state(state)
+}
+
+async fn by_slug(State(state): State<Campaigns>, Query(query): Query<BySlug>) -> Response {
+    let held = state.lock();
+    let with_slug = |campaign: &&Value| campaign.get("slug").and_then(Value::as_str) == Some(&query.slug);
+    let campaigns: Vec<Value> = held.campaigns.values().find(with_slug).into_iter().cloned().collect();
+    reply::ok(json!({ "campaigns": campaigns }))
+}
+
+async fn one(State(state): State<Campaigns>, Path(id): Path<String>) -> Response {
+    reply::found(state.lock().campaigns.get(&id).cloned(), "campaign")
+}
+
+async fn market(State(state): State<Campaigns>, Path(ids): Path<(String, String)>) -> Response {
+    reply::found(state.lock().markets.get(&ids).cloned(), "market")
+}
+
+async fn put_campaign(State(state): State<Campaigns>, Path(id): Path<String>, Json(campaign): Json<Value>) -> Response {
+    state.lock().campaigns.insert(id, campaign);
+    reply::ok(json!({}))
+}
+
+async fn put_market(
+    State(state): State<Campaigns>,
+    Path(ids): Path<(String, String)>,
+    Json(market): Json<Value>,
+) -> Response {
+    state.lock().markets.insert(ids, market);
+    reply::ok(json!({}))
+}

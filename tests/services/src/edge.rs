@@ -1,0 +1,130 @@
+//! The way every request takes: token, faults, contract, then the service itself.
+
+use crate::contract::{Contract, Fault as Breach};
+use crate::faults::{Dice, Fate, Fault};
+use crate::reply;
+use crate::token::Token;
+use axum::body::{Body, Bytes};
+use axum::extract::{Request, State};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::Response;
+use axum::routing::MethodRouter;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+/// The largest body that is read: 25 entries of 40 KiB.
+const MAX_BODY: usize = 1 << 20;
+
+/// What stands between the network and one service.
+pub(crate) struct Edge {
+    pub(crate) contract: Contract,
+    pub(crate) token: Token,
+    pub(crate) dice: Dice,
+    answers: Mutex<BTreeMap<String, u64>>,
+}
+
+/// A body that keeps the contract, but for the records named in `bad`.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Checked {
+    pub(crate) body: Arc<Value>,
+    pub(crate) bad: Arc<BTreeMap<usize, String>>,
+}
+
+impl Edge {
+    pub(crate) fn new(contract: Contract, token: Token, dice: Dice) -> Arc<Self> {
+        Arc::new(Self { contract, token, dice, answers: Mutex::default() })
+    }
+
+    /// A route guarded as the operation of the contract demands.
+    pub(crate) fn guard<S: Clone + Send + Sync + 'static>(
+        self: &Arc<Self>,
+        operation: &'static str,
+        route: MethodRouter<S>,
+    ) -> MethodRouter<S> {
+        route.layer(from_fn_with_state((self.clone(), operation), pass))
+    }
+
+    /// How many requests were answered, by `<operation> <status>`.
+    pub(crate) fn answers(&self) -> BTreeMap<String, u64> {
+        self.answers.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn count(&self, operation: &str, outcome: &str) {
+        let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
+        *answers.entry(format!("{operation} {outcome}")).or_default() += 1;
+    }
+}
+
+async fn pass(State((edge, operation)): State<(Arc<Edge>, &'static str)>, request: Request, next: Next) -> Response {
+    let fate = edge.dice.roll(operation);
+    if fate.delay_ms > 0 {
+        tokio::time::sleep(Duration::from_millis(fate.delay_ms)).await;
+    }
+    let response = answer(&edge, operation, fate, request, next).await;
+    match fate.fault {
+        Some(Fault::Cut | Fault::CutAfter) => edge.count(operation, "cut"),
+        Some(Fault::Garbled) => edge.count(operation, "garbled"),
+        _ => edge.count(operation, response.status().as_str()),
+    }
+    response
+}
+
+async fn answer(edge: &Edge, operation: &str, fate: Fate, mut request: Request, next: Next) -> Response {
+    let authorization = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    if let Err(error) = edge.token.check(authorization) {
+        return reply::failure(StatusCode::UNAUTHORIZED, "UNAUTHORIZED", &error.to_string());
+    }
+    match fate.fault {
+        Some(Fault::Throttled { retry_after_secs }) => return throttled(retry_after_secs),
+        Some(Fault::Unavailable) => return reply::failure(StatusCode::SERVICE_UNAVAILABLE, "UNAVAILABLE", "try later"),
+        Some(Fault::Cut) => return cut(),
+        Some(Fault::CutAfter | Fault::Garbled) | None => {}
+    }
+    if edge.contract.takes_body(operation) {
+        let body = std::mem::take(request.body_mut());
+        match read(edge, operation, body).await {
+            Ok(checked) => drop(request.extensions_mut().insert(checked)),
+            Err(message) => return reply::bad_request(&message),
+        }
+    }
+    let response = next.run(request).await;
+    match fate.fault {
+        Some(Fault::CutAfter) => cut(),
+        Some(Fault::Garbled) => garbled(),
+        _ => response,
+    }
+}
+
+async fn read(edge: &Edge, operation: &str, body: Body) -> Result<Checked, String> {
+    let bytes = axum::body::to_bytes(body, MAX_BODY).await.map_err(|e| format!("the body cannot be read: {e}"))?;
+    let body: Value = serde_json::from_slice(&bytes).map_err(|e| format!("the body is not JSON: {e}"))?;
+    let bad = match edge.contract.check_request(operation, &body) {
+        Ok(()) => BTreeMap::new(),
+        Err(Breach::Records(bad)) => bad,
+        Err(Breach::Request(message)) => return Err(message),
+    };
+    Ok(Checked { body: Arc::new(body), bad: Arc::new(bad) })
+}
+
+fn throttled(retry_after_secs: u64) -> Response {
+    let mut response = reply::failure(StatusCode::TOO_MANY_REQUESTS, "TOO_MANY_REQUESTS", "try later");
+    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(retry_after_secs));
+    response
+}
+
+/// An answer that promises more than it sends: the server closes the connection in the middle of it.
+fn cut() -> Response {
+    let chunks = [Ok(Bytes::from_static(b"{")), Err(std::io::Error::other("cut on demand"))];
+    let mut response = Response::new(Body::from_stream(futures::stream::iter(chunks)));
+    response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from_static("1000"));
+    response
+}
+
+fn garbled() -> Response {
+    let mut response = Response::new(Body::from("<html>200 OK"));
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}

@@ -1,0 +1,179 @@
+//! The Entry Service: entries that converge, scores, invite lists.
+
+mod invites;
+mod store;
+
+pub use invites::Invites;
+pub use store::{Arrival, EntryStore, Operation, Sent};
+
+use crate::edge::{Checked, Edge};
+use crate::reply::{self, Paging};
+use axum::extract::{Path, Query, State};
+use axum::response::Response;
+use axum::routing::{get, post};
+use axum::{Extension, Json, Router};
+use invites::Names;
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+/// What the handlers share.
+#[derive(Clone)]
+pub(crate) struct Entries {
+    pub(crate) edge: Arc<Edge>,
+    pub(crate) store: Arc<EntryStore>,
+    pub(crate) invites: Arc<Invites>,
+}
+
+/// The routes of the contract and of the control API.
+pub(crate) fn routes(state: Entries) -> Router {
+    let edge = state.edge.clone();
+    let collection = edge
+        .guard("upsertEntries", post(upsert))
+        .merge(edge.guard("deleteEntries", axum::routing::delete(delete)))
+        .merge(edge.guard("listEntries", get(list)));
+    Router::new()
+        .route("/{campaignId}/entries", collection)
+        .route("/{campaignId}/entries/{globalUserId}", edge.guard("getEntry", get(one)))
+        .route("/{campaignId}/scores/refresh", edge.guard("refreshScores", post(refresh)))
+        .route("/{campaignId}/invites/check", edge.guard("checkInvite", post(check_invite)))
+        .route("/_control/versions/{campaignId}/{globalUserId}", get(versions))
+        .route("/_control/arrivals/{campaignId}", get(arrivals))
+        .route("/_control/campaigns", get(campaigns))
+        .route("/_control/invites/{campaignId}", post(invite))
+        .with_state(state)
+}
+
+async fn upsert(
+    State(state): State<Entries>,
+    Path(campaign): Path<String>,
+    Extension(sent): Extension<Checked>,
+) -> Response {
+    let entries = sent.body.get("entries").and_then(Value::as_array).into_iter().flatten();
+    let judge = |(position, entry): (usize, &Value)| match sent.bad.get(&position) {
+        Some(message) => result(entry, "invalid", Some(message)),
+        None => upsert_one(&state, &campaign, entry),
+    };
+    let results: Vec<Value> = entries.enumerate().map(judge).collect();
+    let upserted = count(&results, "upserted");
+    reply::ok(json!({ "success": upserted == results.len(), "upsertedCount": upserted, "results": results }))
+}
+
+fn upsert_one(state: &Entries, campaign: &str, entry: &Value) -> Value {
+    if text(entry, "/campaignId") != campaign {
+        return result(entry, "invalid", Some("campaignId is not the campaign of the path"));
+    }
+    let version = text(entry, "/version");
+    if version != text(entry, "/date/updated") {
+        return result(entry, "invalid", Some("version is not date.updated"));
+    }
+    let id = text(entry, "/globalUserId");
+    if !state.store.upsert(campaign, id, version, entry, state.edge.dice.ignores_version()) {
+        return result(entry, "stale", Some("a newer version is held, or it is deleted"));
+    }
+    match state.edge.dice.score_fails() {
+        true => json!({ "globalUserId": id, "status": "upserted", "score": "failed" }),
+        false => result(entry, "upserted", None),
+    }
+}
+
+async fn delete(
+    State(state): State<Entries>,
+    Path(campaign): Path<String>,
+    Extension(sent): Extension<Checked>,
+) -> Response {
+    // A deletion has no status `invalid`, so that a bad record makes the whole request bad.
+    if let Some(message) = sent.bad.values().next() {
+        return reply::bad_request(message);
+    }
+    let entries = sent.body.get("entries").and_then(Value::as_array).into_iter().flatten();
+    let ignore_version = state.edge.dice.ignores_version();
+    let judge = |entry: &Value| {
+        let (id, version) = (text(entry, "/globalUserId"), text(entry, "/version"));
+        let deleted = state.store.delete(&campaign, id, version, ignore_version);
+        result(entry, if deleted { "deleted" } else { "stale" }, None)
+    };
+    let results: Vec<Value> = entries.map(judge).collect();
+    let deleted = count(&results, "deleted");
+    reply::ok(json!({ "success": deleted == results.len(), "deletedCount": deleted, "results": results }))
+}
+
+async fn list(State(state): State<Entries>, Path(campaign): Path<String>, Query(paging): Query<Paging>) -> Response {
+    let entries = state.store.list(&campaign, &paging.after, paging.size() + 1);
+    let entries = entries.into_iter().map(|(id, entry)| (id, parse(&entry))).collect();
+    reply::ok(paging.page("entries", entries))
+}
+
+async fn one(State(state): State<Entries>, Path((campaign, id)): Path<(String, String)>) -> Response {
+    reply::found(state.store.get(&campaign, &id).map(|entry| parse(&entry)), "entry")
+}
+
+async fn refresh(
+    State(state): State<Entries>,
+    Path(campaign): Path<String>,
+    Extension(sent): Extension<Checked>,
+) -> Response {
+    let ids = sent.body.get("globalUserIds").and_then(Value::as_array).into_iter().flatten();
+    let judge = |id: &Value| {
+        let held = state.store.get(&campaign, id.as_str().unwrap_or_default()).is_some();
+        let status = match (held, held && state.edge.dice.score_fails()) {
+            (false, _) => "unknown",
+            (true, true) => "failed",
+            (true, false) => "refreshed",
+        };
+        json!({ "globalUserId": id, "status": status })
+    };
+    reply::ok(json!({ "results": ids.map(judge).collect::<Vec<_>>() }))
+}
+
+async fn check_invite(
+    State(state): State<Entries>,
+    Path(campaign): Path<String>,
+    Extension(sent): Extension<Checked>,
+) -> Response {
+    match serde_json::from_value::<Names>((*sent.body).clone()) {
+        Ok(names) => reply::ok(json!({ "invited": state.invites.invited(&campaign, names) })),
+        Err(error) => reply::bad_request(&error.to_string()),
+    }
+}
+
+async fn invite(State(state): State<Entries>, Path(campaign): Path<String>, Json(names): Json<Vec<Names>>) -> Response {
+    names.into_iter().for_each(|names| state.invites.add(&campaign, names));
+    reply::ok(json!({}))
+}
+
+async fn versions(State(state): State<Entries>, Path((campaign, id)): Path<(String, String)>) -> Response {
+    let versions = state.store.versions(&campaign, &id);
+    reply::ok(json!({ "versions": versions.iter().map(Sent::to_json).collect::<Vec<_>>() }))
+}
+
+async fn arrivals(State(state): State<Entries>, Path(campaign): Path<String>) -> Response {
+    let arrivals = state.store.arrivals(&campaign);
+    let told =
+        arrivals.iter().map(|a| json!({ "globalUserId": a.global_user_id, "version": a.version, "atMs": a.at_ms }));
+    reply::ok(json!({ "arrivals": told.collect::<Vec<_>>() }))
+}
+
+async fn campaigns(State(state): State<Entries>) -> Response {
+    reply::ok(json!({ "campaigns": state.store.campaigns() }))
+}
+
+fn result(entry: &Value, status: &str, message: Option<&str>) -> Value {
+    let mut result = json!({ "globalUserId": text(entry, "/globalUserId"), "status": status });
+    if let (Some(message), Some(object)) = (message, result.as_object_mut()) {
+        object.insert("message".to_owned(), message.into());
+    }
+    result
+}
+
+fn count(results: &[Value], status: &str) -> usize {
+    results.iter().filter(|result| text(result, "/status") == status).count()
+}
+
+fn text<'a>(value: &'a Value, pointer: &str) -> &'a str {
+    value.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
+}
+
+/// What the store holds was JSON when it came.
+fn parse(entry: &str) -> Value {
+    serde_json::from_str(entry).unwrap_or_default()
+}

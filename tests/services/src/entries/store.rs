@@ -1,0 +1,221 @@
+//! What the Entry Service holds, and everything it was ever sent.
+
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::ops::Bound::{Excluded, Unbounded};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// The entries of every campaign. Of each entry the newest version is kept, whatever the order of arrival.
+#[derive(Default)]
+pub struct EntryStore {
+    campaigns: Mutex<BTreeMap<String, BTreeMap<String, Record>>>,
+}
+
+/// One entry: what is held of it, up to which version it is known to be deleted, and what was sent.
+#[derive(Default)]
+struct Record {
+    held: Option<Held>,
+    tombstone: Option<String>,
+    sent: Vec<Sent>,
+}
+
+struct Held {
+    version: String,
+    entry: Arc<str>,
+}
+
+/// One version that the service was sent.
+#[derive(Clone, Debug)]
+pub struct Sent {
+    /// The version as sent.
+    pub version: String,
+    /// Whether it was sent to be stored or deleted.
+    pub operation: Operation,
+    /// Whether it took effect; not so if it was stale.
+    pub accepted: bool,
+    /// When, in milliseconds since 1970.
+    pub at_ms: u64,
+    /// The entry as sent, as JSON text; none for a deletion.
+    pub entry: Option<Arc<str>>,
+}
+
+/// What a version was sent for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Operation {
+    /// `POST /{campaignId}/entries`.
+    Upsert,
+    /// `DELETE /{campaignId}/entries`.
+    Delete,
+}
+
+/// A version that took effect and when it came: what replication lag is computed from.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Arrival {
+    /// Whose entry.
+    pub global_user_id: String,
+    /// Which version.
+    pub version: String,
+    /// When, in milliseconds since 1970.
+    pub at_ms: u64,
+}
+
+impl EntryStore {
+    /// Stores an entry unless a newer version is held or a deletion as new is known; answers whether it did.
+    pub(crate) fn upsert(&self, campaign: &str, id: &str, version: &str, entry: &Value, ignore_version: bool) -> bool {
+        let text: Arc<str> = entry.to_string().into();
+        let mut campaigns = self.lock();
+        let record = record(&mut campaigns, campaign, id);
+        let newer = record.held.as_ref().is_some_and(|held| held.version.as_str() > version);
+        let deleted = record.tombstone.as_deref().is_some_and(|tombstone| tombstone >= version);
+        let accepted = ignore_version || !(newer || deleted);
+        if accepted {
+            record.held = Some(Held { version: version.to_owned(), entry: text.clone() });
+        }
+        record.log(Operation::Upsert, version, accepted, Some(text));
+        accepted
+    }
+
+    /// Deletes an entry unless a newer version is held; answers whether it did. The tombstone stays in any case.
+    pub(crate) fn delete(&self, campaign: &str, id: &str, version: &str, ignore_version: bool) -> bool {
+        let mut campaigns = self.lock();
+        let record = record(&mut campaigns, campaign, id);
+        let newer = record.held.as_ref().is_some_and(|held| held.version.as_str() > version);
+        let accepted = ignore_version || !newer;
+        if accepted {
+            record.held = None;
+        }
+        if record.tombstone.as_deref().is_none_or(|tombstone| tombstone < version) {
+            record.tombstone = Some(version.to_owned());
+        }
+        record.log(Operation::Delete, version, accepted, None);
+        accepted
+    }
+
+    /// The entry as held, as JSON text.
+    pub fn get(&self, campaign: &str, id: &str) -> Option<Arc<str>> {
+        let campaigns = self.lock();
+        campaigns.get(campaign)?.get(id)?.held.as_ref().map(|held| held.entry.clone())
+    }
+
+    /// At most `limit` entries of a campaign behind a globalUserId, as JSON text, by globalUserId.
+    pub(crate) fn list(&self, campaign: &str, after: &str, limit: usize) -> Vec<(String, Arc<str>)> {
+        let campaigns = self.lock();
+        let records = campaigns.get(campaign).into_iter().flat_map(|c| c.range::<str, _>((Excluded(after), Unbounded)));
+        let held = records.filter_map(|(id, record)| Some((id.clone(), record.held.as_ref()?.entry.clone())));
+        held.take(limit).collect()
+    }
+
+    /// How many entries are held in all campaigns.
+    pub fn count(&self) -> usize {
+        self.lock().values().flat_map(BTreeMap::values).filter(|record| record.held.is_some()).count()
+    }
+
+    /// The campaigns of which an entry was ever sent.
+    pub(crate) fn campaigns(&self) -> Vec<String> {
+        self.lock().keys().cloned().collect()
+    }
+
+    /// Every version of an entry that was sent, in the order of arrival.
+    pub fn versions(&self, campaign: &str, id: &str) -> Vec<Sent> {
+        let campaigns = self.lock();
+        campaigns.get(campaign).and_then(|c| c.get(id)).map(|record| record.sent.clone()).unwrap_or_default()
+    }
+
+    /// The versions of a campaign's entries that took effect.
+    pub fn arrivals(&self, campaign: &str) -> Vec<Arrival> {
+        let campaigns = self.lock();
+        let records = campaigns.get(campaign).into_iter().flatten();
+        let accepted = records.flat_map(|(id, record)| record.sent.iter().filter(|s| s.accepted).map(move |s| (id, s)));
+        let arrival = |(id, sent): (&String, &Sent)| Arrival {
+            global_user_id: id.clone(),
+            version: sent.version.clone(),
+            at_ms: sent.at_ms,
+        };
+        accepted.map(arrival).collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, BTreeMap<String, Record>>> {
+        self.campaigns.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Record {
+    fn log(&mut self, operation: Operation, version: &str, accepted: bool, entry: Option<Arc<str>>) {
+        let at_ms = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
+        let at_ms = u64::try_from(at_ms).unwrap_or(u64::MAX);
+        self.sent.push(Sent { version: version.to_owned(), operation, accepted, at_ms, entry });
+    }
+}
+
+impl Sent {
+    /// As `/_control/versions` tells it.
+    pub(crate) fn to_json(&self) -> Value {
+        let entry = self.entry.as_deref().and_then(|text| serde_json::from_str::<Value>(text).ok());
+        let operation = match self.operation {
+            Operation::Upsert => "upsert",
+            Operation::Delete => "delete",
+        };
+        json!({ "version": self.version, "operation": operation, "accepted": self.accepted, "atMs": self.at_ms,
+                "entry": entry })
+    }
+}
+
+fn record<'a>(
+    campaigns: &'a mut BTreeMap<String, BTreeMap<String, Record>>,
+    campaign: &str,
+    id: &str,
+) -> &'a mut Record {
+    campaigns.entry(campaign.to_owned()).or_default().entry(id.to_owned()).or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Sends `(operation, version)`s; answers which were accepted and which version is held at the end.
+    fn run(steps: &[(Operation, &str)], ignore_version: bool) -> (Vec<bool>, Option<String>) {
+        let store = EntryStore::default();
+        let send = |(operation, version): &(Operation, &str)| match operation {
+            Operation::Upsert => store.upsert("c", "u", version, &json!(version), ignore_version),
+            Operation::Delete => store.delete("c", "u", version, ignore_version),
+        };
+        let accepted = steps.iter().map(send).collect();
+        (accepted, store.get("c", "u").map(|text| text.trim_matches('"').to_owned()))
+    }
+
+    #[test]
+    fn of_each_entry_the_newest_version_is_kept() {
+        use Operation::{Delete, Upsert};
+        type Case = (&'static str, &'static [(Operation, &'static str)], &'static [bool], Option<&'static str>);
+        let cases: [Case; 7] = [
+            ("in order", &[(Upsert, "1"), (Upsert, "2")], &[true, true], Some("2")),
+            ("out of order", &[(Upsert, "2"), (Upsert, "1")], &[true, false], Some("2")),
+            ("twice", &[(Upsert, "1"), (Upsert, "1")], &[true, true], Some("1")),
+            ("a deletion wins a tie", &[(Upsert, "1"), (Delete, "1")], &[true, true], None),
+            ("a tombstone holds", &[(Delete, "2"), (Upsert, "1"), (Upsert, "2")], &[true, false, false], None),
+            ("a newer entry lifts it", &[(Delete, "2"), (Upsert, "3"), (Delete, "2")], &[true, true, false], Some("3")),
+            ("a late deletion leaves its tombstone", &[(Upsert, "3"), (Delete, "2")], &[true, false], Some("3")),
+        ];
+        for (name, steps, accepted, held) in cases {
+            assert_eq!(run(steps, false), (accepted.to_vec(), held.map(str::to_owned)), "{name}");
+        }
+    }
+
+    #[test]
+    fn told_to_ignore_versions_it_keeps_the_last_sent() {
+        let steps = [(Operation::Upsert, "2"), (Operation::Upsert, "1")];
+        assert_eq!(run(&steps, true), (vec![true, true], Some("1".to_owned())));
+    }
+
+    #[test]
+    fn everything_sent_is_remembered_and_what_took_effect_is_an_arrival() {
+        let store = EntryStore::default();
+        store.upsert("c", "u", "2", &json!({}), false);
+        store.upsert("c", "u", "1", &json!({}), false);
+        let versions: Vec<_> = store.versions("c", "u").into_iter().map(|s| (s.version, s.accepted)).collect();
+        assert_eq!(versions, [("2".to_owned(), true), ("1".to_owned(), false)]);
+        let arrivals: Vec<_> = store.arrivals("c").into_iter().map(|a| (a.global_user_id, a.version)).collect();
+        assert_eq!(arrivals, [("u".to_owned(), "2".to_owned())]);
+    }
+}

@@ -1,0 +1,147 @@
+//! Faults on demand: what goes wrong, how often, drawn from a seeded generator so that a run can be repeated.
+
+use rand::rngs::SmallRng;
+use rand::{RngExt, SeedableRng};
+use serde::{Deserialize, Serialize};
+use std::sync::{Mutex, PoisonError};
+
+/// What a service does wrong. Rates are parts of 1; the default is a service without fault.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Faults {
+    /// Seeds the draws.
+    pub seed: u64,
+    /// The operations (`operationId`) concerned; all if empty.
+    pub operations: Vec<String>,
+    /// Rate of 429 with `Retry-After`.
+    pub throttled: f64,
+    /// `Retry-After` of a 429 in seconds.
+    pub retry_after_secs: u64,
+    /// Rate of 503.
+    pub unavailable: f64,
+    /// Rate of answers that come late.
+    pub slow: f64,
+    /// How late, in milliseconds.
+    pub slow_ms: u64,
+    /// Rate of connections cut before the request takes effect.
+    pub cut: f64,
+    /// Rate of connections cut after it took effect: the caller cannot know.
+    pub cut_after: f64,
+    /// Rate of answers with status 200 whose body is no JSON, after the request took effect.
+    pub garbled: f64,
+    /// Whether versions are ignored: the last entry sent is kept, be it old.
+    pub ignore_version: bool,
+    /// Rate of entries stored whose score fails.
+    pub score_failed: f64,
+}
+
+/// The fault of one request.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Fault {
+    Throttled { retry_after_secs: u64 },
+    Unavailable,
+    Cut,
+    CutAfter,
+    Garbled,
+}
+
+/// What one request is in for.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(crate) struct Fate {
+    pub(crate) delay_ms: u64,
+    pub(crate) fault: Option<Fault>,
+}
+
+/// The faults in force and the generator they are drawn from.
+pub(crate) struct Dice(Mutex<(Faults, SmallRng)>);
+
+impl Dice {
+    pub(crate) fn new(faults: Faults) -> Self {
+        let generator = SmallRng::seed_from_u64(faults.seed);
+        Self(Mutex::new((faults, generator)))
+    }
+
+    /// Puts other faults in force and seeds anew.
+    pub(crate) fn set(&self, faults: Faults) {
+        let generator = SmallRng::seed_from_u64(faults.seed);
+        self.with(|state| *state = (faults, generator));
+    }
+
+    /// The faults in force.
+    pub(crate) fn get(&self) -> Faults {
+        self.with(|(faults, _)| faults.clone())
+    }
+
+    /// Whether versions are to be ignored.
+    pub(crate) fn ignores_version(&self) -> bool {
+        self.with(|(faults, _)| faults.ignore_version)
+    }
+
+    /// Whether the score of an entry just stored fails.
+    pub(crate) fn score_fails(&self) -> bool {
+        self.with(|(faults, generator)| faults.score_failed > 0.0 && generator.random::<f64>() < faults.score_failed)
+    }
+
+    /// Draws what a request is in for.
+    pub(crate) fn roll(&self, operation: &str) -> Fate {
+        self.with(|(faults, generator)| {
+            if !faults.operations.is_empty() && !faults.operations.iter().any(|o| o == operation) {
+                return Fate::default();
+            }
+            let delay_ms = if generator.random::<f64>() < faults.slow { faults.slow_ms } else { 0 };
+            Fate { delay_ms, fault: faults.at(generator.random()) }
+        })
+    }
+
+    fn with<T>(&self, act: impl FnOnce(&mut (Faults, SmallRng)) -> T) -> T {
+        act(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Faults {
+    /// The fault at a point of the unit line on which the rates lie one after the other.
+    fn at(&self, mut point: f64) -> Option<Fault> {
+        let throttled = Fault::Throttled { retry_after_secs: self.retry_after_secs };
+        let line = [
+            (self.throttled, throttled),
+            (self.unavailable, Fault::Unavailable),
+            (self.cut, Fault::Cut),
+            (self.cut_after, Fault::CutAfter),
+            (self.garbled, Fault::Garbled),
+        ];
+        for (rate, fault) in line {
+            if point < rate {
+                return Some(fault);
+            }
+            point -= rate;
+        }
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_same_seed_draws_the_same_faults_at_about_their_rates() {
+        let faults = Faults { seed: 7, throttled: 0.1, unavailable: 0.2, slow: 0.5, slow_ms: 9, ..Faults::default() };
+        let draw = || {
+            let dice = Dice::new(faults.clone());
+            (0..2_000).map(|_| dice.roll("any")).collect::<Vec<_>>()
+        };
+        let fates = draw();
+        assert_eq!(fates, draw());
+        let count = |fault| fates.iter().filter(|fate| fate.fault == Some(fault)).count();
+        assert!((150..250).contains(&count(Fault::Throttled { retry_after_secs: 0 })));
+        assert!((330..470).contains(&count(Fault::Unavailable)));
+        assert!((900..1_100).contains(&fates.iter().filter(|fate| fate.delay_ms == 9).count()));
+    }
+
+    #[test]
+    fn only_the_operations_named_fail() {
+        let dice = Dice::new(Faults { operations: vec!["getUser".into()], unavailable: 1.0, ..Faults::default() });
+        assert_eq!(dice.roll("getUser").fault, Some(Fault::Unavailable));
+        assert_eq!(dice.roll("upsertUsers"), Fate::default());
+    }
+}

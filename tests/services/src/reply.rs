@@ -1,0 +1,61 @@
+//! Answers that all three services share.
+
+use axum::Json;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use serde_json::{Value, json};
+
+/// An answer with a JSON body.
+pub(crate) fn ok(body: Value) -> Response {
+    Json(body).into_response()
+}
+
+/// A failure with the body of the contract.
+pub(crate) fn failure(status: StatusCode, code: &str, message: &str) -> Response {
+    (status, Json(json!({ "error": { "code": code, "message": message } }))).into_response()
+}
+
+/// 400.
+pub(crate) fn bad_request(message: &str) -> Response {
+    failure(StatusCode::BAD_REQUEST, "BAD_REQUEST", message)
+}
+
+/// The thing asked for, else 404.
+pub(crate) fn found(value: Option<Value>, what: &str) -> Response {
+    value.map_or_else(|| failure(StatusCode::NOT_FOUND, "NOT_FOUND", &format!("no such {what}")), ok)
+}
+
+/// `after` and `limit` of a listing.
+#[derive(Debug, serde::Deserialize)]
+pub(crate) struct Paging {
+    /// Begin behind this key.
+    #[serde(default)]
+    pub after: String,
+    /// At most so many.
+    #[serde(default = "default_limit")]
+    pub limit: usize,
+}
+
+const fn default_limit() -> usize {
+    100
+}
+
+impl Paging {
+    /// The page size, within the contract's bounds.
+    pub(crate) fn size(&self) -> usize {
+        self.limit.clamp(1, 1000)
+    }
+
+    /// A page under `name`, with `next` where there is more. `records` holds one more than the page if there is.
+    pub(crate) fn page(&self, name: &str, mut records: Vec<(String, Value)>) -> Value {
+        let more = records.len() > self.size();
+        records.truncate(self.size());
+        let next = records.last().filter(|_| more).map(|(key, _)| key.clone());
+        let mut page = serde_json::Map::new();
+        page.insert(name.to_owned(), records.into_iter().map(|(_, value)| value).collect());
+        if let Some(next) = next {
+            page.insert("next".to_owned(), next.into());
+        }
+        Value::Object(page)
+    }
+}

@@ -1,0 +1,224 @@
+//! Serving the three services, each on a port of its own.
+
+use crate::campaigns::{self, Campaigns};
+use crate::contract::{self, Contract, ContractError};
+use crate::edge::Edge;
+use crate::entries::{self, Entries, EntryStore, Invites};
+use crate::faults::{Dice, Faults};
+use crate::reply;
+use crate::token::{Token, TokenError};
+use crate::users::{self, Users};
+use axum::extract::State;
+use axum::response::Response;
+use axum::routing::get;
+use axum::serve::ListenerExt;
+use axum::{Json, Router};
+use serde_json::json;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+
+/// How to start.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// The host's public key (P-256, PEM). Without it a token must be well-formed, in date and for the service.
+    pub public_key: Option<String>,
+    /// Faults from the start on, of all three services.
+    pub faults: Faults,
+    /// Ports of the Entry, User and Campaign services; 0 for any free one.
+    pub ports: [u16; 3],
+}
+
+/// Which service.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Service {
+    /// The Entry Service.
+    Entry,
+    /// The User Service.
+    User,
+    /// The Campaign Service.
+    Campaign,
+}
+
+/// Why the stand-ins do not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A contract is not usable.
+    #[error("schemas/services/{name}.json: {source}")]
+    Contract {
+        /// The service.
+        name: &'static str,
+        /// What is wrong.
+        source: ContractError,
+    },
+    /// The public key is not usable.
+    #[error(transparent)]
+    Key(#[from] TokenError),
+    /// A port is not free.
+    #[error("the {name} service cannot listen on port {port}: {source}")]
+    Listen {
+        /// The service.
+        name: &'static str,
+        /// The port asked for.
+        port: u16,
+        /// What the system says.
+        source: std::io::Error,
+    },
+}
+
+/// The running stand-ins; they end when this is dropped.
+pub struct StandIns {
+    entry: Server,
+    user: Server,
+    campaign: Server,
+    entries: Arc<EntryStore>,
+    invites: Arc<Invites>,
+    users: Users,
+}
+
+struct Server {
+    address: SocketAddr,
+    edge: Arc<Edge>,
+    task: JoinHandle<()>,
+}
+
+impl Service {
+    /// Its name: what the host calls it and what its tokens are for.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Entry => "entry",
+            Self::User => "user",
+            Self::Campaign => "campaign",
+        }
+    }
+
+    const fn contract(self) -> &'static str {
+        match self {
+            Self::Entry => contract::ENTRY,
+            Self::User => contract::USER,
+            Self::Campaign => contract::CAMPAIGN,
+        }
+    }
+
+    /// What guards the service.
+    fn edge(self, options: &Options) -> Result<Arc<Edge>, StartError> {
+        let contract = Contract::parse(self.contract());
+        let contract = contract.map_err(|source| StartError::Contract { name: self.name(), source })?;
+        let token = Token::new(options.public_key.as_deref(), self.audiences())?;
+        Ok(Edge::new(contract, token, Dice::new(options.faults.clone())))
+    }
+
+    /// A token may name the service or its virtual host.
+    fn audiences(self) -> Vec<String> {
+        vec![self.name().to_owned(), format!("{}.services.internal", self.name())]
+    }
+}
+
+impl StandIns {
+    /// Serves all three services on 127.0.0.1.
+    pub async fn start(options: Options) -> Result<Self, StartError> {
+        let entry = Service::Entry.edge(&options)?;
+        let user = Service::User.edge(&options)?;
+        let campaign = Service::Campaign.edge(&options)?;
+        let (store, invites) = (Arc::<EntryStore>::default(), Arc::<Invites>::default());
+        let entries = Entries { edge: entry.clone(), store: store.clone(), invites: invites.clone() };
+        let users = Users::new(user.clone());
+        let campaigns = Campaigns::new(campaign.clone());
+        let [entry_port, user_port, campaign_port] = options.ports;
+        Ok(Self {
+            entry: serve(Service::Entry, entry_port, entry, entries::routes(entries)).await?,
+            user: serve(Service::User, user_port, user, users::routes(users.clone())).await?,
+            campaign: serve(Service::Campaign, campaign_port, campaign, campaigns::routes(campaigns)).await?,
+            entries: store,
+            invites,
+            users,
+        })
+    }
+
+    /// The base URL of a service, without a slash at the end.
+    pub fn url(&self, service: Service) -> String {
+        format!("http://{}", self.server(service).address)
+    }
+
+    /// What the Entry Service holds.
+    pub fn entries(&self) -> &EntryStore {
+        &self.entries
+    }
+
+    /// The Entry Service's invite lists.
+    pub fn invites(&self) -> &Invites {
+        &self.invites
+    }
+
+    /// How many profiles the User Service holds.
+    pub fn user_count(&self) -> usize {
+        self.users.count()
+    }
+
+    /// Puts faults in force.
+    pub fn set_faults(&self, service: Service, faults: Faults) {
+        self.server(service).edge.dice.set(faults);
+    }
+
+    /// The faults in force.
+    pub fn faults(&self, service: Service) -> Faults {
+        self.server(service).edge.dice.get()
+    }
+
+    fn server(&self, service: Service) -> &Server {
+        match service {
+            Service::Entry => &self.entry,
+            Service::User => &self.user,
+            Service::Campaign => &self.campaign,
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+async fn serve(service: Service, port: u16, edge: Arc<Edge>, routes: Router) -> Result<Server, StartError> {
+    let failed = |source| StartError::Listen { name: service.name(), port, source };
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.map_err(failed)?;
+    let address = listener.local_addr().map_err(failed)?;
+    let routes = routes.merge(control(edge.clone()));
+    // Without it a small answer waits for the caller's delayed acknowledgement, 40 ms; where the system refuses, it is
+    // only slower.
+    let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
+    let task = tokio::spawn(async move {
+        if let Err(error) = axum::serve(listener, routes).await {
+            eprintln!("the stand-in of the {} service ended: {error}", service.name());
+        }
+    });
+    Ok(Server { address, edge, task })
+}
+
+/// What every service's control API has.
+fn control(edge: Arc<Edge>) -> Router {
+    Router::new()
+        .route("/_control/faults", get(tell_faults).put(put_faults).delete(clear_faults))
+        .route("/_control/answers", get(tell_answers))
+        .with_state(edge)
+}
+
+async fn tell_faults(State(edge): State<Arc<Edge>>) -> Json<Faults> {
+    Json(edge.dice.get())
+}
+
+async fn put_faults(State(edge): State<Arc<Edge>>, Json(faults): Json<Faults>) -> Response {
+    edge.dice.set(faults);
+    reply::ok(json!({}))
+}
+
+async fn clear_faults(State(edge): State<Arc<Edge>>) -> Response {
+    edge.dice.set(Faults::default());
+    reply::ok(json!({}))
+}
+
+async fn tell_answers(State(edge): State<Arc<Edge>>) -> Response {
+    reply::ok(json!({ "answers": edge.answers() }))
+}

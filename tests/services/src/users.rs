@@ -1,0 +1,95 @@
+//! The User Service: profiles and who has verified their identity.
+
+use crate::edge::{Checked, Edge};
+use crate::reply::{self, Paging};
+use axum::extract::{Path, Query, State};
+use axum::response::Response;
+use axum::routing::{get, post};
+use axum::{Extension, Json, Router};
+use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
+use std::ops::Bound::{Excluded, Unbounded};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// What the handlers share.
+#[derive(Clone)]
+pub(crate) struct Users {
+    edge: Arc<Edge>,
+    fans: Arc<Mutex<BTreeMap<String, Fan>>>,
+}
+
+/// A fan is known by a profile, by a word on their identity, or both.
+#[derive(Default)]
+struct Fan {
+    profile: Option<Map<String, Value>>,
+    verified: bool,
+}
+
+impl Users {
+    pub(crate) fn new(edge: Arc<Edge>) -> Self {
+        Self { edge, fans: Arc::default() }
+    }
+
+    /// How many profiles are held.
+    pub(crate) fn count(&self) -> usize {
+        self.lock().values().filter(|fan| fan.profile.is_some()).count()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Fan>> {
+        self.fans.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The routes of the contract and of the control API.
+pub(crate) fn routes(state: Users) -> Router {
+    let edge = state.edge.clone();
+    let collection = edge.guard("upsertUsers", post(upsert)).merge(edge.guard("listUsers", get(list)));
+    Router::new()
+        .route("/users", collection)
+        .route("/users/{globalUserId}", edge.guard("getUser", get(one)))
+        .route("/users/{globalUserId}/verification", edge.guard("getVerification", get(verification)))
+        .route("/_control/verifications", post(verify))
+        .with_state(state)
+}
+
+async fn upsert(State(state): State<Users>, Extension(sent): Extension<Checked>) -> Response {
+    let users = sent.body.get("users").and_then(Value::as_array).into_iter().flatten();
+    let mut fans = state.lock();
+    let mut judge = |(position, user): (usize, &Value)| {
+        let id = user.get("globalUserId").and_then(Value::as_str).unwrap_or_default();
+        if let Some(message) = sent.bad.get(&position) {
+            return json!({ "globalUserId": id, "status": "invalid", "message": message });
+        }
+        let profile = fans.entry(id.to_owned()).or_default().profile.get_or_insert_default();
+        profile.extend(user.as_object().into_iter().flatten().map(|(name, value)| (name.clone(), value.clone())));
+        json!({ "globalUserId": id, "status": "upserted" })
+    };
+    let results: Vec<Value> = users.enumerate().map(&mut judge).collect();
+    reply::ok(json!({ "results": results }))
+}
+
+async fn list(State(state): State<Users>, Query(paging): Query<Paging>) -> Response {
+    let fans = state.lock();
+    let behind = fans.range::<str, _>((Excluded(paging.after.as_str()), Unbounded));
+    let profiles = behind.filter_map(|(id, fan)| Some((id.clone(), Value::Object(fan.profile.clone()?))));
+    reply::ok(paging.page("users", profiles.take(paging.size() + 1).collect()))
+}
+
+async fn one(State(state): State<Users>, Path(id): Path<String>) -> Response {
+    let profile = state.lock().get(&id).and_then(|fan| fan.profile.clone());
+    reply::found(profile.map(Value::Object), "user")
+}
+
+async fn verification(State(state): State<Users>, Path(id): Path<String>) -> Response {
+    let verified = state.lock().get(&id).map(|fan| fan.verified);
+    reply::found(verified.map(|verified| json!({ "idv": verified })), "user")
+}
+
+/// Takes `{globalUserId: verified}`.
+async fn verify(State(state): State<Users>, Json(facts): Json<BTreeMap<String, bool>>) -> Response {
+    let mut fans = state.lock();
+    for (id, verified) in facts {
+        fans.entry(id).or_default().verified = verified;
+    }
+    reply::ok(json!({}))
+}
