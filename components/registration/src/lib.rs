@@ -1,2 +1,26 @@
-//! registration
+//! The domain of registrations: campaigns, who may enter them, and what an entry must look like.
+//!
+//! Pure: no I/O, no clock, no WIT. What a rule needs from outside it asks for by name ([`eligibility::Question`]) or
+//! takes as an argument (the time), so that every rule is tested natively. The documents are defined by the JSON
+//! Schemas in `schemas/domain/`; the types here follow them and ignore what they do not know.
+
+pub mod campaign;
+pub mod eligibility;
+pub mod email;
 pub mod entry;
+pub mod field;
+pub mod fields;
+pub mod gate;
+pub mod market;
+pub mod phone;
+pub mod postal_code;
+pub mod profile;
+pub mod reason;
+mod text;
+pub mod user_info;
+
+/// Loads what the rules need loaded (phone metadata and its regular expressions), so that the first call is as fast as
+/// the next. Workers call it from `wizer-initialize`, whose memory is frozen into the component.
+pub fn warm_up() {
+    phone::warm_up();
+}

@@ -1,0 +1,195 @@
+//! Whether a fan may enter a campaign: the gates in their order, then the fields.
+//!
+//! The rule is asked again and again with what is known so far, and answers with the next thing it needs to know, so
+//! that nothing is looked up which cannot matter any more: [`step`] is pure, the caller looks up.
+//!
+//! The first failure answers, in this order: status and dates, unknown gates, an entry in a linked campaign without
+//! `doTransfer`, invitation or linked transfer, identity verification, fields.
+
+use crate::{
+    campaign::{Campaign, Intake},
+    fields::{self, Fields},
+    gate::GateType,
+    reason::{Detail, Reason, Refusal},
+};
+use chrono::{DateTime, Utc};
+use serde::{Serialize, Serializer, ser::SerializeMap};
+use serde_json::{Map, Value};
+
+/// What is known of the fan so far; `None` is not known yet.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Facts {
+    /// The linked campaign in which the fan has an entry, if any.
+    pub linked_entry: Option<Option<String>>,
+    /// Whether the fan is on the invite list.
+    pub invited: Option<bool>,
+    /// Whether the fan's identity is verified.
+    pub verified: Option<bool>,
+}
+
+/// What must be looked up next.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Question<'c> {
+    /// In which of these campaigns, the first that counts, does the fan have an entry?
+    LinkedEntry(Vec<&'c str>),
+    /// Is the fan on the campaign's invite list?
+    Invited,
+    /// Is the fan's identity verified?
+    Verified,
+}
+
+/// Where the evaluation of the gates stands.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Step<'c> {
+    /// The answer to this is needed first.
+    Ask(Question<'c>),
+    /// A gate is closed.
+    Refuse(Refusal),
+    /// All gates are open.
+    Admit {
+        /// The campaign from which the fan's entry is transferred.
+        linked_campaign_id: Option<String>,
+    },
+}
+
+/// The next step through the gates of a campaign at `now`.
+pub fn step<'c>(campaign: &'c Campaign, do_transfer: bool, facts: &Facts, now: DateTime<Utc>) -> Step<'c> {
+    walk(campaign, do_transfer, facts, now).unwrap_or_else(|stop| stop)
+}
+
+/// [`step`], with every stop on the way as the error.
+fn walk<'c>(
+    campaign: &'c Campaign,
+    do_transfer: bool,
+    facts: &Facts,
+    now: DateTime<Utc>,
+) -> Result<Step<'c>, Step<'c>> {
+    let intake = campaign.intake(now);
+    if intake == Intake::Nothing || (intake == Intake::Transfers && !do_transfer) {
+        return Err(Step::Refuse(Reason::CampaignClosed.into()));
+    }
+    no_unknown_gate(campaign)?;
+    let linked = linked_entry(campaign, facts)?;
+    if linked.is_some() && !do_transfer {
+        return Err(Step::Refuse(Reason::LinkedEntry.into()));
+    }
+    // `doTransfer` alone is only a wish: it takes an entry in the linked campaign to be a transfer.
+    if intake == Intake::Transfers && linked.is_none() {
+        return Err(Step::Refuse(Reason::CampaignClosed.into()));
+    }
+    if linked.is_none() && has(campaign, &GateType::Invite) && !facts.invited.ok_or(Step::Ask(Question::Invited))? {
+        return Err(closed(Reason::NotInvited, &GateType::Invite));
+    }
+    if has(campaign, &GateType::Idv) && !facts.verified.ok_or(Step::Ask(Question::Verified))? {
+        return Err(Step::Refuse(Reason::IdvNotVerified.into()));
+    }
+    Ok(Step::Admit { linked_campaign_id: linked.map(str::to_owned) })
+}
+
+/// Gates that nobody can pass: of an unknown type, or linked to no campaign.
+fn no_unknown_gate(campaign: &Campaign) -> Result<(), Step<'_>> {
+    let shut = campaign.gates.iter().find(|gate| match gate.kind {
+        GateType::Unknown(_) => true,
+        GateType::Linked => gate.linked_campaign_id.is_none(),
+        GateType::Invite | GateType::Idv => false,
+    });
+    shut.map_or(Ok(()), |gate| Err(closed(Reason::IneligibleEntry, &gate.kind)))
+}
+
+/// The linked campaign in which the fan has an entry; asks only where a campaign is linked.
+fn linked_entry<'c, 'f>(campaign: &'c Campaign, facts: &'f Facts) -> Result<Option<&'f str>, Step<'c>> {
+    let gates = campaign.gates.iter().filter(|gate| gate.kind == GateType::Linked);
+    let linked: Vec<&str> = gates.filter_map(|gate| gate.linked_campaign_id.as_deref()).collect();
+    match &facts.linked_entry {
+        _ if linked.is_empty() => Ok(None),
+        Some(entry) => Ok(entry.as_deref()),
+        None => Err(Step::Ask(Question::LinkedEntry(linked))),
+    }
+}
+
+fn has(campaign: &Campaign, kind: &GateType) -> bool {
+    campaign.gates.iter().any(|gate| gate.kind == *kind)
+}
+
+fn closed(reason: Reason, gate: &GateType) -> Step<'static> {
+    Step::Refuse(Refusal::with(reason, Detail::GateType(gate.as_str().to_owned())))
+}
+
+/// What checkEligibility answers; serialises key for key as API usage prints it.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Answer {
+    /// The fan may enter, with these fields.
+    Eligible {
+        /// The campaign.
+        campaign_id: String,
+        /// The entry, normalised.
+        fields: Fields,
+        /// The campaign from which the entry is transferred.
+        linked_campaign_id: Option<String>,
+    },
+    /// The fan may not enter.
+    Ineligible {
+        /// The campaign; `None` if there is none, or it is not known.
+        campaign_id: Option<String>,
+        /// Why not.
+        refusal: Refusal,
+    },
+}
+
+impl Answer {
+    /// The last stage, for a fan whom the gates admit: the fields.
+    pub fn of_admitted(
+        campaign: Campaign,
+        entry: Map<String, Value>,
+        country: Option<&str>,
+        linked_campaign_id: Option<String>,
+    ) -> Self {
+        match fields::normalise(&campaign.fields, entry, country) {
+            Ok(fields) => Self::Eligible { campaign_id: campaign.id, fields, linked_campaign_id },
+            Err(fields::InvalidField(name)) => {
+                Self::refused(Some(campaign.id), Refusal::with(Reason::InvalidEntry, Detail::Field(name)))
+            }
+        }
+    }
+
+    /// A refusal.
+    pub fn refused(campaign_id: Option<String>, refusal: impl Into<Refusal>) -> Self {
+        Self::Ineligible { campaign_id, refusal: refusal.into() }
+    }
+
+    /// Why not, if not.
+    pub fn refusal(&self) -> Option<&Refusal> {
+        match self {
+            Self::Eligible { .. } => None,
+            Self::Ineligible { refusal, .. } => Some(refusal),
+        }
+    }
+}
+
+impl Serialize for Answer {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        match self {
+            Self::Eligible { campaign_id, fields, linked_campaign_id } => {
+                map.serialize_entry("isEligible", &true)?;
+                map.serialize_entry("campaignId", campaign_id)?;
+                map.serialize_entry("fields", fields)?;
+                map.serialize_entry("linkedCampaignId", linked_campaign_id)?;
+            }
+            Self::Ineligible { campaign_id, refusal } => {
+                map.serialize_entry("isEligible", &false)?;
+                map.serialize_entry("reason", &refusal.reason)?;
+                if let Some(campaign_id) = campaign_id {
+                    map.serialize_entry("campaignId", campaign_id)?;
+                }
+                if let Some(detail) = &refusal.detail {
+                    map.serialize_entry("detail", detail)?;
+                }
+            }
+        }
+        map.end()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,59 @@
+//! The fields that a campaign asks for.
+
+use serde::{Deserialize, Serialize};
+
+/// One field of an entry: its name, its type and its bounds.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Field {
+    /// Its key in the entry.
+    pub name: String,
+    /// What its value must be.
+    #[serde(rename = "type")]
+    pub kind: FieldType,
+    /// Whether an entry must have it: a required text is not blank, a required list of markets not empty.
+    #[serde(default)]
+    pub required: bool,
+    /// Smallest integer, or fewest markets.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub min: Option<i64>,
+    /// Largest integer, or most markets.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max: Option<i64>,
+    /// Most characters of a string, after trimming.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_length: Option<usize>,
+    /// For a string, the values allowed; for markets, the ids of the campaign's markets.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub options: Option<Vec<String>>,
+}
+
+/// What the value of a field must be.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum FieldType {
+    /// A text.
+    String,
+    /// A whole number.
+    Integer,
+    /// `true` or `false`.
+    Boolean,
+    /// An e-mail address.
+    Email,
+    /// A telephone number.
+    Phone,
+    /// A postal code.
+    PostalCode,
+    /// A list of market ids.
+    Markets,
+    /// A type that this version does not know: no value can be checked, so none is accepted.
+    #[serde(other)]
+    Unknown,
+}
+
+impl Field {
+    /// Whether `number` (an integer, or a count of markets) is within `min` and `max`.
+    pub(crate) fn in_bounds(&self, number: i64) -> bool {
+        self.min.is_none_or(|min| number >= min) && self.max.is_none_or(|max| number <= max)
+    }
+}

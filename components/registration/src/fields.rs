@@ -1,0 +1,124 @@
+//! The fields of an entry, checked and normalised by the campaign's.
+
+use crate::{
+    email,
+    field::{Field, FieldType},
+    phone, postal_code,
+    text::trimmed,
+};
+use serde::{Serialize, Serializer};
+use serde_json::{Map, Value};
+
+/// The normalised fields of an entry, in the campaign's order; serialises as a JSON object in that order.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Fields(Vec<(String, Value)>);
+
+/// The first field that is not as the campaign asks for it.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("field `{0}` is not as the campaign asks for it")]
+pub struct InvalidField(pub String);
+
+impl Fields {
+    /// Names and values in order.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &Value)> {
+        self.0.iter().map(|(name, value)| (name.as_str(), value))
+    }
+}
+
+impl Serialize for Fields {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.iter())
+    }
+}
+
+/// Checks `entry` against `fields` in their order and normalises what it holds; `country` (ISO 3166-1 alpha-2) is the
+/// one by which phones and postal codes are read.
+///
+/// A `null` and, in a text, a blank count as not given; what is not given is not in the result. Fields that the
+/// campaign does not ask for are errors too, found after all others.
+pub fn normalise(
+    fields: &[Field],
+    mut entry: Map<String, Value>,
+    country: Option<&str>,
+) -> Result<Fields, InvalidField> {
+    let mut normalised = Vec::with_capacity(fields.len());
+    for field in fields {
+        match given(field, entry.remove(&field.name), country) {
+            Some(Given::Value(value)) => normalised.push((field.name.clone(), value)),
+            Some(Given::Nothing) if !field.required => {}
+            Some(Given::Nothing) | None => return Err(InvalidField(field.name.clone())),
+        }
+    }
+    match entry.into_iter().next() {
+        Some((unknown, _)) => Err(InvalidField(unknown)),
+        None => Ok(Fields(normalised)),
+    }
+}
+
+/// What an entry gives for a field.
+enum Given {
+    Value(Value),
+    Nothing,
+}
+
+/// The normalised value; `None` if it is not as the field asks for it.
+fn given(field: &Field, value: Option<Value>, country: Option<&str>) -> Option<Given> {
+    match (field.kind, value) {
+        (_, None | Some(Value::Null)) => Some(Given::Nothing),
+        (FieldType::Boolean, Some(value @ Value::Bool(_))) => Some(Given::Value(value)),
+        (FieldType::Integer, Some(value)) => integer(field, value),
+        (FieldType::Markets, Some(Value::Array(values))) => markets(field, values),
+        (kind, Some(Value::String(value))) => text(field, kind, trimmed(value), country),
+        _ => None,
+    }
+}
+
+fn integer(field: &Field, value: Value) -> Option<Given> {
+    let within = field.in_bounds(value.as_i64()?);
+    within.then_some(Given::Value(value))
+}
+
+fn text(field: &Field, kind: FieldType, value: String, country: Option<&str>) -> Option<Given> {
+    let normalised = match kind {
+        FieldType::String | FieldType::Email | FieldType::Phone | FieldType::PostalCode if value.is_empty() => {
+            return Some(Given::Nothing);
+        }
+        FieldType::String => allowed(field, &value).then_some(value),
+        FieldType::Email => email::normalise(&value),
+        FieldType::Phone => phone::normalise(&value, country).ok(),
+        FieldType::PostalCode => postal_code::canonical(&value, country),
+        FieldType::Integer | FieldType::Boolean | FieldType::Markets | FieldType::Unknown => None,
+    };
+    normalised.map(|text| Given::Value(Value::String(text)))
+}
+
+/// Whether a string is short enough and, where the field lists its values, one of them.
+fn allowed(field: &Field, value: &str) -> bool {
+    field.max_length.is_none_or(|most| value.chars().count() <= most)
+        && field.options.as_ref().is_none_or(|options| options.iter().any(|option| option == value))
+}
+
+/// The ids without duplicates in the order given; `None` if one is unknown, or they are too few or too many.
+fn markets(field: &Field, values: Vec<Value>) -> Option<Given> {
+    let known = field.options.as_deref().unwrap_or_default();
+    let mut chosen: Vec<Value> = Vec::with_capacity(values.len().min(known.len()));
+    for value in values {
+        let Value::String(id) = value else { return None };
+        let id = trimmed(id);
+        if !known.contains(&id) {
+            return None;
+        }
+        let id = Value::String(id);
+        if !chosen.contains(&id) {
+            chosen.push(id);
+        }
+    }
+    if chosen.is_empty() && field.required {
+        return Some(Given::Nothing);
+    }
+    let within = field.in_bounds(i64::try_from(chosen.len()).ok()?);
+    within.then_some(Given::Value(Value::Array(chosen)))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,180 @@
+//! Tests of the rules on fields.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
+
+use super::*;
+use proptest::prelude::*;
+use serde_json::json;
+
+fn field(name: &str, kind: &str, bounds: Value) -> Field {
+    let mut field = json!({"name": name, "type": kind});
+    field.as_object_mut().unwrap().extend(bounds.as_object().unwrap().clone());
+    serde_json::from_value(field).unwrap()
+}
+
+fn object(value: Value) -> Map<String, Value> {
+    let Value::Object(object) = value else { panic!("not an object: {value}") };
+    object
+}
+
+/// What becomes of `value` in a field; `Err` if it is refused, `Ok(None)` if it is left out.
+fn value_of(field: &Field, value: Value) -> Result<Option<Value>, ()> {
+    let fields = normalise(std::slice::from_ref(field), object(json!({"f": value})), Some("US"));
+    let fields = fields.map_err(|InvalidField(name)| assert_eq!(name, "f"))?;
+    Ok(fields.iter().next().map(|(_, value)| value.clone()))
+}
+
+#[track_caller]
+fn accepts(field: &Field, value: Value, normalised: Value) {
+    assert_eq!(value_of(field, value.clone()), Ok(Some(normalised)), "{value}");
+}
+
+#[track_caller]
+fn refuses(field: &Field, values: impl IntoIterator<Item = Value>) {
+    for value in values {
+        assert_eq!(value_of(field, value.clone()), Err(()), "{value}");
+    }
+}
+
+#[test]
+fn strings_are_trimmed_and_bounded() {
+    let name = field("f", "string", json!({"maxLength": 4}));
+    accepts(&name, json!(" Zoé "), json!("Zoé"));
+    accepts(&name, json!("éééé"), json!("éééé"));
+    refuses(&name, [json!("ééééé"), json!(1), json!(true), json!([]), json!({})]);
+    let size = field("f", "string", json!({"options": ["S", "M"]}));
+    accepts(&size, json!(" S"), json!("S"));
+    refuses(&size, [json!("s"), json!("L")]);
+}
+
+#[test]
+fn integers_are_whole_and_bounded() {
+    let count = field("f", "integer", json!({"min": 1, "max": 8}));
+    accepts(&count, json!(1), json!(1));
+    accepts(&count, json!(8), json!(8));
+    refuses(&count, [json!(0), json!(9), json!(2.5), json!("2"), json!(true), json!(u64::MAX)]);
+}
+
+#[test]
+fn booleans_are_nothing_else() {
+    let opt_in = field("f", "boolean", json!({}));
+    accepts(&opt_in, json!(false), json!(false));
+    refuses(&opt_in, [json!("true"), json!(1), json!([])]);
+}
+
+#[test]
+fn texts_with_a_meaning_are_canonical() {
+    accepts(&field("f", "email", json!({})), json!(" Fan@Example.com"), json!("fan@example.com"));
+    accepts(&field("f", "phone", json!({})), json!("(555) 123-4567"), json!("+15551234567"));
+    accepts(&field("f", "postalCode", json!({})), json!("902101234"), json!("90210-1234"));
+    refuses(&field("f", "email", json!({})), [json!("fan"), json!(1)]);
+    refuses(&field("f", "phone", json!({})), [json!("12"), json!(5_551_234_567_u64)]);
+    refuses(&field("f", "postalCode", json!({})), [json!("9021"), json!(90210)]);
+}
+
+#[test]
+fn markets_are_known_and_without_duplicates_in_the_order_given() {
+    let markets = field("f", "markets", json!({"options": ["a", "b", "c"], "max": 2}));
+    accepts(&markets, json!(["c", "a", " c"]), json!(["c", "a"]));
+    accepts(&markets, json!([]), json!([]));
+    refuses(&markets, [json!(["d"]), json!(["a", 1]), json!("a"), json!(["a", "b", "c"]), json!([""])]);
+    refuses(&field("f", "markets", json!({})), [json!(["a"])]);
+    refuses(&field("f", "markets", json!({"options": ["a"], "required": true})), [json!([]), Value::Null]);
+    refuses(&field("f", "markets", json!({"options": ["a"], "min": 1})), [json!([])]);
+}
+
+#[test]
+fn a_field_of_an_unknown_type_takes_no_value() {
+    let unknown = field("f", "date", json!({}));
+    refuses(&unknown, [json!("2024-01-01"), json!(""), json!(1), json!([]), json!({})]);
+    assert_eq!(value_of(&unknown, Value::Null), Ok(None));
+}
+
+#[test]
+fn what_is_not_given_is_left_out_unless_required() {
+    for kind in ["string", "email", "phone", "postalCode"] {
+        for nothing in [Value::Null, json!(""), json!(" \t")] {
+            assert_eq!(value_of(&field("f", kind, json!({})), nothing.clone()), Ok(None), "{kind} {nothing}");
+            refuses(&field("f", kind, json!({"required": true})), [nothing]);
+        }
+    }
+    let required = [field("f", "boolean", json!({"required": true}))];
+    assert_eq!(normalise(&required, Map::new(), None), Err(InvalidField("f".into())));
+}
+
+#[test]
+fn unknown_fields_are_named_after_all_others() {
+    let fields = [field("email", "email", json!({"required": true}))];
+    let unknown = normalise(&fields, object(json!({"email": "a@b.co", "zzz": 1, "aaa": 2})), None);
+    assert_eq!(unknown, Err(InvalidField("aaa".into())));
+    let known_first = normalise(&fields, object(json!({"email": "nobody", "aaa": 2})), None);
+    assert_eq!(known_first, Err(InvalidField("email".into())));
+}
+
+#[test]
+fn the_answer_has_the_campaigns_order() {
+    let fields = [field("z", "boolean", json!({})), field("a", "integer", json!({}))];
+    let answer = normalise(&fields, object(json!({"a": 1, "z": true})), None).unwrap();
+    assert_eq!(serde_json::to_string(&answer).unwrap(), r#"{"z":true,"a":1}"#);
+}
+
+/// A campaign's fields of every type, `f0` to `f6`.
+fn every_type() -> Vec<Field> {
+    let kinds = ["string", "integer", "boolean", "email", "phone", "postalCode", "markets"];
+    let named = kinds.iter().enumerate();
+    named.map(|(at, kind)| field(&format!("f{at}"), kind, json!({"options": ["x", "y"], "min": 0, "max": 9}))).collect()
+}
+
+/// A good and a bad value for each field of [`every_type`].
+fn samples() -> Vec<(Value, Value)> {
+    vec![
+        (json!(" x"), json!("z")),
+        (json!(3), json!(10)),
+        (json!(true), json!("true")),
+        (json!("A@B.co"), json!("a@b")),
+        (json!("555 123 4567"), json!("555")),
+        (json!("90210"), json!("9021")),
+        (json!(["y", "x", "y"]), json!(["w"])),
+    ]
+}
+
+fn any_value() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        (0..20_i64).prop_map(Value::from),
+        any::<f64>().prop_map(Value::from),
+        "[ a-zA-Z0-9@.+-]{0,14}".prop_map(Value::from),
+        "\\PC{0,8}".prop_map(Value::from),
+        prop_oneof![Just("x"), Just(" y "), Just("fan@example.com"), Just("+1 555 123 4567"), Just("90210-1234")]
+            .prop_map(Value::from),
+    ];
+    leaf.prop_recursive(2, 8, 4, |inner| proptest::collection::vec(inner, 0..4).prop_map(Value::from))
+}
+
+proptest! {
+    #[test]
+    fn the_first_bad_field_in_the_campaigns_order_is_named(
+        order in Just((0..7).collect::<Vec<usize>>()).prop_shuffle(),
+        bad in proptest::collection::vec(any::<bool>(), 7),
+    ) {
+        let (all, samples) = (every_type(), samples());
+        let fields: Vec<Field> = order.iter().map(|at| all[*at].clone()).collect();
+        let entry = samples.iter().zip(&bad).enumerate();
+        let entry = entry.map(|(at, ((good, wrong), bad))| (format!("f{at}"), if *bad { wrong } else { good }.clone()));
+        let first_bad = order.iter().find(|at| bad[**at]).map(|at| format!("f{at}"));
+        prop_assert_eq!(normalise(&fields, entry.collect(), Some("US")).err().map(|InvalidField(name)| name), first_bad);
+    }
+
+    #[test]
+    fn an_answer_holds_only_known_fields_and_normalising_it_changes_nothing(
+        entry in proptest::collection::btree_map("f[0-7]", any_value(), 0..8),
+    ) {
+        let fields = every_type();
+        if let Ok(once) = normalise(&fields, entry.clone().into_iter().collect(), Some("US")) {
+            prop_assert!(once.iter().all(|(name, _)| entry.contains_key(name) && fields.iter().any(|f| f.name == name)));
+            let again = once.iter().map(|(name, value)| (name.to_owned(), value.clone())).collect();
+            prop_assert_eq!(normalise(&fields, again, Some("US")), Ok(once));
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! Markets of a campaign: `schemas/domain/market.json`.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+/// A market: one event of a campaign, for which fans win codes.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Market {
+    /// Its id.
+    pub id: String,
+    /// The campaign it belongs to.
+    pub campaign_id: String,
+    /// The event to which the codes open the presale.
+    pub event_id: String,
+    /// Its name for people.
+    pub name: String,
+    /// `TM` shares one code among all winners; all others need one code a fan.
+    pub ticketer: String,
+    /// How many fans can win.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub capacity: Option<u64>,
+    /// Which part of the eligible fans can win, above 0 and at most 1; in place of a capacity.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub selection_ratio: Option<f64>,
+    /// The code that all winners share.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shared_code: Option<String>,
+    /// IANA name of the market's zone.
+    pub time_zone: String,
+    /// Its times.
+    pub date: MarketDates,
+    /// Switches of other workers.
+    #[serde(default)]
+    pub options: crate::campaign::Options,
+}
+
+/// The times of a market.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub struct MarketDates {
+    /// When the presale starts.
+    pub presale: DateTime<Utc>,
+    /// When reminders are to be made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub notification: Option<DateTime<Utc>>,
+    /// When they were made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub notified: Option<DateTime<Utc>>,
+}

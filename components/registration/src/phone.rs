@@ -1,0 +1,137 @@
+//! Telephone numbers, in E.164.
+//!
+//! A number is accepted if libphonenumber parses it and finds it *possible*: of a length that the numbering plan of its
+//! country has. Whether its range is in use is not asked, for ranges open up every month and the documents' own
+//! `+15551234567` is not in use. A number that can be dialled only within its town has no E.164 form and is refused.
+
+use rlibphonenumber::{NumberLengthType, PHONE_NUMBER_UTIL, PhoneNumberFormat, Region};
+
+/// Longest text that is looked at, as in libphonenumber; numbers are far shorter.
+const MAX_INPUT: usize = 250;
+
+/// Where fans of the campaigns mostly live: their rules are loaded before the first call.
+const WARM_REGIONS: [&str; 24] = [
+    "US", "CA", "MX", "GB", "IE", "AU", "NZ", "DE", "AT", "CH", "FR", "BE", "NL", "LU", "ES", "PT", "IT", "DK", "SE",
+    "NO", "FI", "PL", "BR", "JP",
+];
+
+/// Why a text is not accepted as a telephone number. Never holds the number itself, so that it can be logged.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum PhoneError {
+    /// libphonenumber finds no number in it, or no country to read it by.
+    #[error("not a phone number, or a national one without a known countryCode")]
+    NotANumber,
+    /// No number of the country is of that length.
+    #[error("not a possible phone number of its country")]
+    NotPossible,
+}
+
+/// The E.164 form of a number in any notation; national notations are read by `country` (ISO 3166-1 alpha-2, in any
+/// case).
+pub fn normalise(number: &str, country: Option<&str>) -> Result<String, PhoneError> {
+    if number.len() > MAX_INPUT {
+        return Err(PhoneError::NotANumber);
+    }
+    let number = PHONE_NUMBER_UTIL.parse(number, country.and_then(region)).map_err(|_| PhoneError::NotANumber)?;
+    match PHONE_NUMBER_UTIL.is_possible_number_with_reason(&number) {
+        Ok(NumberLengthType::IsPossible) => Ok(PHONE_NUMBER_UTIL.format(&number, PhoneNumberFormat::E164).into_owned()),
+        Ok(NumberLengthType::IsPossibleLocalOnly) | Err(_) => Err(PhoneError::NotPossible),
+    }
+}
+
+/// Loads the metadata of all countries and compiles the expressions of the most frequent ones, in both notations.
+/// Without it the first number in a fresh instance takes a tenth of a second.
+pub(crate) fn warm_up() {
+    for code in WARM_REGIONS {
+        let Some(region) = region(code) else { continue };
+        let Ok(example) = PHONE_NUMBER_UTIL.get_example_number(region) else { continue };
+        for notation in [PhoneNumberFormat::E164, PhoneNumberFormat::National] {
+            // The result is of no interest: what counts is what it loaded.
+            let _ = normalise(&PHONE_NUMBER_UTIL.format(&example, notation), Some(code));
+        }
+    }
+}
+
+fn region(country: &str) -> Option<Region> {
+    Region::from_code(&country.trim().to_ascii_uppercase()).ok()
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[track_caller]
+    fn check(number: &str, country: Option<&str>, expected: Result<&str, PhoneError>) {
+        assert_eq!(
+            normalise(number, country).as_deref().map_err(|error| *error),
+            expected,
+            "{number:?} in {country:?}"
+        );
+    }
+
+    #[test]
+    fn the_documents_own_number_is_possible() {
+        check("+15551234567", None, Ok("+15551234567"));
+        check("+15551234567", Some("US"), Ok("+15551234567"));
+    }
+
+    #[test]
+    fn national_notations_are_read_by_the_country() {
+        check("(555) 123-4567", Some("US"), Ok("+15551234567"));
+        check("1-555-123-4567", Some("us"), Ok("+15551234567"));
+        check("020 7946 0018", Some("GB"), Ok("+442079460018"));
+        check("030 901820", Some("DE"), Ok("+4930901820"));
+        check("+44 20 7946 0018", Some("US"), Ok("+442079460018"));
+    }
+
+    #[test]
+    fn national_notations_need_a_country() {
+        for country in [None, Some(""), Some("XX"), Some("USA"), Some("001"), Some("é")] {
+            check("555 123 4567", country, Err(PhoneError::NotANumber));
+        }
+    }
+
+    #[test]
+    fn what_is_no_number_is_refused() {
+        for text in ["", " ", "phone", "+", "+999 123", &"5".repeat(300)] {
+            check(text, Some("US"), Err(PhoneError::NotANumber));
+        }
+        for text in ["123", "555123456", "+1555123456", "+155512345678"] {
+            check(text, Some("US"), Err(PhoneError::NotPossible));
+        }
+    }
+
+    #[test]
+    fn a_number_that_only_its_town_can_dial_is_refused() {
+        check("555-1234", Some("US"), Err(PhoneError::NotPossible));
+    }
+
+    #[test]
+    fn warming_up_finds_an_example_of_every_country() {
+        for code in WARM_REGIONS {
+            let example = PHONE_NUMBER_UTIL.get_example_number(region(code).unwrap()).unwrap();
+            assert!(normalise(&example.to_string(), None).is_ok(), "{code}");
+        }
+        warm_up();
+    }
+
+    proptest! {
+        #[test]
+        fn normalising_twice_changes_nothing(
+            number in "[+]?[0-9 ()-]{5,16}|\\PC{0,20}",
+            country in proptest::option::of(prop_oneof![Just("US"), Just("GB"), Just("DE"), Just("IT"), Just("MX"), Just("AR")]),
+        ) {
+            if let Ok(once) = normalise(&number, country) {
+                prop_assert_eq!(normalise(&once, country), Ok(once.clone()));
+                prop_assert_eq!(normalise(&once, None), Ok(once));
+            }
+        }
+
+        #[test]
+        fn every_ten_digit_us_number_is_possible(number in "[2-9][0-9]{2}[2-9][0-9]{6}") {
+            prop_assert_eq!(normalise(&number, Some("US")), Ok(format!("+1{number}")));
+        }
+    }
+}

@@ -1,0 +1,57 @@
+//! Why a fan may not enter: the use cases' names for the flows that they specify, API usage's table for the rest.
+
+use serde::Serialize;
+
+/// Why an entry is refused.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq, Serialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum Reason {
+    /// There is no such campaign.
+    CampaignNotFound,
+    /// It takes no entries now.
+    CampaignClosed,
+    /// The fan is already in the linked campaign and did not ask for a transfer.
+    LinkedEntry,
+    /// Neither invited nor in the linked campaign.
+    NotInvited,
+    /// The fan's identity is not verified.
+    IdvNotVerified,
+    /// A field of the entry is not as the campaign asks for it.
+    InvalidEntry,
+    /// A gate that nobody can pass.
+    IneligibleEntry,
+    /// Something that the decision needs failed; the same call may succeed later.
+    InternalServerError,
+}
+
+/// What exactly is wrong; serialises as `{"field": …}` or `{"gateType": …}`.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Detail {
+    /// The first bad field.
+    Field(String),
+    /// The gate that is closed to the fan.
+    GateType(String),
+}
+
+/// A refusal: the reason, and what exactly is wrong where that helps the fan.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Refusal {
+    /// Why.
+    pub reason: Reason,
+    /// What exactly.
+    pub detail: Option<Detail>,
+}
+
+impl From<Reason> for Refusal {
+    fn from(reason: Reason) -> Self {
+        Self { reason, detail: None }
+    }
+}
+
+impl Refusal {
+    /// A refusal with its detail.
+    pub fn with(reason: Reason, detail: Detail) -> Self {
+        Self { reason, detail: Some(detail) }
+    }
+}
