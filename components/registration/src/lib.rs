@@ -14,7 +14,6 @@ pub mod gate;
 pub mod market;
 pub mod phone;
 pub mod postal_code;
-pub mod profile;
 pub mod reason;
 mod text;
 pub mod user_info;

@@ -69,14 +69,7 @@ fn entries_and_scoring_records() {
 
 #[test]
 fn user_infos() {
-    let schema = schema("user-info");
-    for document in fixtures("users") {
-        valid(&schema, &document);
-        let info: UserInfo = serde_json::from_value(document.clone()).unwrap();
-        let profile = registration::profile::normalise(info).unwrap();
-        assert!(profile.left_out.is_empty(), "{:?}", profile.left_out);
-        valid(&schema, &serde_json::to_value(profile.profile).unwrap());
-    }
+    keeps_to::<UserInfo>("user-info", "users");
 }
 
 /// A campaign without one of its required members is refused by the schema and by the type alike.
