@@ -1,93 +1,74 @@
 //! A fan's profile as the User Service takes it, made of what the browser said.
 
-use crate::{email, phone, postal_code, text::trimmed, user_info::UserInfo};
-use serde::Serialize;
-
-/// A profile for `POST /users` of the User Service.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Profile {
-    /// Whose profile.
-    pub global_user_id: String,
-    /// Lower-cased.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub email: Option<String>,
-    /// As given, trimmed.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub first_name: Option<String>,
-    /// As given, trimmed.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub last_name: Option<String>,
-    /// E.164.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub phone_number: Option<String>,
-    /// Canonical by country.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub postal_code: Option<String>,
-    /// ISO 3166-1 alpha-2.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub country_code: Option<String>,
-    /// As given, trimmed.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub locale: Option<String>,
-    /// As given, trimmed.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub member_id: Option<String>,
-}
+use registration::{email, phone, postal_code, user_info::UserInfo};
+use worker_kit::services::user::User;
 
 /// A profile, and what of the browser's word did not make it there.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Normalised {
+pub struct Profile {
     /// The profile.
-    pub profile: Profile,
-    /// Names of the members that were given and could not be read, for the log.
+    pub user: User,
+    /// Names of the members that were given and cannot be read, for the log.
     pub left_out: Vec<&'static str>,
 }
 
-/// The user info names no user.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
-#[error("userInfo has no `globalUserId`: send the fan's id")]
-pub struct MissingGlobalUserId;
+/// Why a message can never become a profile. Holds names, never values.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum BadMessage {
+    /// Not JSON, or a member of the wrong type.
+    #[error("userInfo: `{path}` cannot be read: {problem}")]
+    Malformed {
+        /// Which member; `.` for the whole.
+        path: String,
+        /// What is wrong.
+        problem: &'static str,
+    },
+    /// It names no user.
+    #[error("userInfo: `globalUserId` is missing or blank: send the fan's id")]
+    NoGlobalUserId,
+}
+
+/// The profile in a message's body.
+pub fn of_message(body: &[u8]) -> Result<Profile, BadMessage> {
+    let mut json = serde_json::Deserializer::from_slice(body);
+    let info: UserInfo = serde_path_to_error::deserialize(&mut json).map_err(|error| BadMessage::Malformed {
+        path: error.path().to_string(),
+        // serde_json's own words would quote the value.
+        problem: if error.inner().is_data() { "it has the wrong type" } else { "it is not JSON" },
+    })?;
+    of_user_info(info)
+}
 
 /// Trims and normalises. What cannot be read (most often a phone number) is left out, never a reason to refuse.
-pub fn normalise(info: UserInfo) -> Result<Normalised, MissingGlobalUserId> {
+fn of_user_info(info: UserInfo) -> Result<Profile, BadMessage> {
+    let global_user_id = given(info.global_user_id).ok_or(BadMessage::NoGlobalUserId)?;
     let mut left_out = Vec::new();
     let country = given(info.country_code);
     let region = country.as_deref();
-    let profile = Profile {
-        global_user_id: given(info.global_user_id).ok_or(MissingGlobalUserId)?,
-        email: read("email", given(info.email), &mut left_out, email::normalise),
+    let mut read = |name, text: Option<String>, normalise: &dyn Fn(&str) -> Option<String>| {
+        let normalised = normalise(text.as_deref()?);
+        if normalised.is_none() {
+            left_out.push(name);
+        }
+        normalised
+    };
+    let user = User {
+        global_user_id,
+        email: read("email", given(info.email), &email::normalise),
+        phone_number: read("phoneNumber", given(info.phone_number), &|number| phone::normalise(number, region).ok()),
+        postal_code: read("postalCode", given(info.postal_code), &|code| postal_code::canonical(code, region)),
+        country_code: read("countryCode", country.clone(), &alpha_2),
         first_name: given(info.first_name),
         last_name: given(info.last_name),
-        phone_number: read("phoneNumber", given(info.phone_number), &mut left_out, |number| {
-            phone::normalise(number, region).ok()
-        }),
-        postal_code: read("postalCode", given(info.postal_code), &mut left_out, |code| {
-            postal_code::canonical(code, region)
-        }),
-        country_code: read("countryCode", country.clone(), &mut left_out, alpha_2),
         locale: given(info.locale),
         member_id: given(info.member_id),
     };
-    Ok(Normalised { profile, left_out })
+    Ok(Profile { user, left_out })
 }
 
 /// Trimmed; a blank is not given.
 fn given(text: Option<String>) -> Option<String> {
-    text.map(trimmed).filter(|text| !text.is_empty())
-}
-
-fn read(
-    name: &'static str,
-    text: Option<String>,
-    left_out: &mut Vec<&'static str>,
-    normalise: impl FnOnce(&str) -> Option<String>,
-) -> Option<String> {
-    let normalised = normalise(text.as_deref()?);
-    if normalised.is_none() {
-        left_out.push(name);
-    }
-    normalised
+    text.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty())
 }
 
 fn alpha_2(country: &str) -> Option<String> {
@@ -99,22 +80,27 @@ fn alpha_2(country: &str) -> Option<String> {
 #[allow(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use serde_json::{Value, json};
 
-    fn normalised(info: serde_json::Value) -> Normalised {
-        normalise(serde_json::from_value(info).unwrap()).unwrap()
+    fn profile(info: Value) -> Profile {
+        of_message(info.to_string().as_bytes()).unwrap()
+    }
+
+    #[track_caller]
+    fn refuses(body: &str, why: &str) {
+        assert_eq!(of_message(body.as_bytes()).unwrap_err().to_string(), why);
     }
 
     #[test]
     fn everything_is_normalised() {
-        let Normalised { profile, left_out } = normalised(json!({
+        let Profile { user, left_out } = profile(json!({
             "globalUserId": " user-123 ", "email": "User@Example.com ", "firstName": "John", "lastName": " Smith",
             "phoneNumber": "(555) 123-4567", "postalCode": "902101234", "countryCode": "us", "locale": "en-US",
             "memberId": "m", "env": "prod", "isLoggedIn": "true",
         }));
         assert!(left_out.is_empty());
         assert_eq!(
-            serde_json::to_value(profile).unwrap(),
+            serde_json::to_value(user).unwrap(),
             json!({
                 "globalUserId": "user-123", "email": "user@example.com", "firstName": "John", "lastName": "Smith",
                 "phoneNumber": "+15551234567", "postalCode": "90210-1234", "countryCode": "US", "locale": "en-US",
@@ -125,25 +111,33 @@ mod tests {
 
     #[test]
     fn what_cannot_be_read_is_left_out_and_named() {
-        let Normalised { profile, left_out } = normalised(json!({
+        let Profile { user, left_out } = profile(json!({
             "globalUserId": "u", "email": "nobody", "phoneNumber": "12", "postalCode": "<>", "countryCode": "USA",
         }));
         assert_eq!(left_out, ["email", "phoneNumber", "postalCode", "countryCode"]);
-        assert_eq!(profile, Profile { global_user_id: "u".into(), ..Profile::default() });
+        assert_eq!(user, User { global_user_id: "u".into(), ..User::default() });
     }
 
     #[test]
     fn blanks_and_nulls_are_not_given() {
-        let Normalised { profile, left_out } =
-            normalised(json!({"globalUserId": "u", "email": " ", "phoneNumber": null}));
+        let Profile { user, left_out } = profile(json!({"globalUserId": "u", "email": " ", "phoneNumber": null}));
         assert!(left_out.is_empty());
-        assert_eq!(profile, Profile { global_user_id: "u".into(), ..Profile::default() });
+        assert_eq!(user, User { global_user_id: "u".into(), ..User::default() });
     }
 
     #[test]
-    fn a_user_without_an_id_is_refused() {
-        for info in [json!({}), json!({"globalUserId": null}), json!({"globalUserId": "  "})] {
-            assert_eq!(normalise(serde_json::from_value(info).unwrap()), Err(MissingGlobalUserId));
+    fn a_message_without_a_user_is_refused_by_the_fields_name() {
+        for body in ["{}", r#"{"globalUserId":null}"#, r#"{"globalUserId":"  "}"#] {
+            refuses(body, "userInfo: `globalUserId` is missing or blank: send the fan's id");
         }
+    }
+
+    #[test]
+    fn a_malformed_message_is_refused_without_its_values() {
+        refuses(r#"{"globalUserId":5}"#, "userInfo: `globalUserId` cannot be read: it has the wrong type");
+        refuses(r#"{"firstName":["secret"]}"#, "userInfo: `firstName` cannot be read: it has the wrong type");
+        refuses("[]", "userInfo: `globalUserId` is missing or blank: send the fan's id");
+        refuses("secret", "userInfo: `.` cannot be read: it is not JSON");
+        refuses("", "userInfo: `.` cannot be read: it is not JSON");
     }
 }
