@@ -1,1 +1,35 @@
-//! check-eligibility
+//! check-eligibility: may this fan enter this campaign, and with which fields?
+//!
+//! [`input`] reads the request, [`check`] walks through the decision and looks up only what it still needs, by way of
+//! [`world`]; [`campaigns`] finds the campaign, cache-aside. The rules themselves are the crate `registration`'s.
+
+pub mod campaigns;
+pub mod check;
+pub mod input;
+pub mod world;
+
+use check::{Outcome, check};
+use chrono::Utc;
+use worker_kit::{Call, Failure, Request, RequestWorker, Response};
+use world::Live;
+
+/// The worker.
+#[derive(Debug)]
+pub struct CheckEligibility;
+
+impl RequestWorker for CheckEligibility {
+    const NAME: &'static str = "check-eligibility";
+
+    fn warm_up() {
+        registration::warm_up();
+    }
+
+    async fn handle(request: Request, call: &Call) -> Result<Response, Failure> {
+        match check(&Live::new(call), request.token.as_deref(), &request.body, Utc::now()).await {
+            Outcome::Answer(answer) => Response::json(200, &answer),
+            Outcome::Refused { status, code, message } => Ok(Response::error(status, code, &message)),
+        }
+    }
+}
+
+worker_kit::request_worker!(CheckEligibility);

@@ -1,0 +1,38 @@
+//! Campaigns, cache-aside: Redis first, then the documents, whose word is then cached.
+//!
+//! A broken cache and a value that is no campaign cost a read of the documents and a warning. Nothing is kept in the
+//! instance, so that dropping a campaign from the cache is enough to make a change felt everywhere.
+
+use crate::world::{Outage, World};
+use registration::campaign::Campaign;
+use serde_json::json;
+
+/// The campaign with this slug; `None` if there is none.
+pub async fn find(world: &impl World, slug: &str) -> Result<Option<Campaign>, Outage> {
+    let key = key(slug);
+    if let Some(text) = world.cached(&key).await {
+        match parse(&text) {
+            // Ids and slugs share the cache's keys: the id of one campaign may be the slug of another.
+            Ok(campaign) if campaign.slug == slug => return Ok(Some(campaign)),
+            Ok(_) => {}
+            Err(problem) => world.warn("Cached campaign cannot be read", json!({"key": key, "problem": problem})),
+        }
+    }
+    let Some(text) = world.campaign(slug).await? else { return Ok(None) };
+    let malformed = |problem| Outage::new("documents:campaigns", format!("campaign {slug:?} is malformed: {problem}"));
+    let campaign = parse(text.as_bytes()).map_err(malformed)?;
+    world.cache([&key, &self::key(&campaign.id)], text.as_bytes()).await;
+    Ok(Some(campaign))
+}
+
+fn key(slug_or_id: &str) -> String {
+    format!("campaign:{slug_or_id}")
+}
+
+/// The second, slower reading only serves to name the member that is wrong.
+fn parse(text: &[u8]) -> Result<Campaign, String> {
+    serde_json::from_slice(text).map_err(|_| {
+        let named = serde_path_to_error::deserialize::<_, Campaign>(&mut serde_json::Deserializer::from_slice(text));
+        named.err().map_or_else(|| "there is more behind it".to_owned(), |error| error.to_string())
+    })
+}

@@ -1,0 +1,150 @@
+//! The walk through a decision: token, input, campaign, gates, fields.
+
+use crate::{
+    campaigns,
+    input::Input,
+    world::{Outage, World},
+};
+use chrono::{DateTime, Utc};
+use registration::{
+    campaign::Campaign,
+    eligibility::{self, Answer, Facts, Question, Step},
+    reason::Reason,
+};
+use serde_json::{Map, Value, json};
+use worker_kit::{
+    platform::{ErrorKind, identity::Claims, table::Key},
+    services::entry::Invitee,
+};
+
+/// What the caller is answered.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Outcome {
+    /// A decision, also one against the fan.
+    Answer(Answer),
+    /// No decision: who asks is not known, asks for somebody else, or cannot be understood.
+    Refused {
+        /// HTTP status.
+        status: u16,
+        /// For programs.
+        code: &'static str,
+        /// For people.
+        message: String,
+    },
+}
+
+/// Decides on one request at `now`. The fan is whom the token names, never whom the body names.
+pub async fn check(world: &impl World, token: Option<&str>, event: &str, now: DateTime<Utc>) -> Outcome {
+    let (claims, input) = match request(world, token, event).await {
+        Ok(request) => request,
+        Err(outcome) => return outcome,
+    };
+    let slug = input.slug.clone();
+    let answer = decide(world, &claims, input, now).await;
+    log(world, &slug, &answer);
+    Outcome::Answer(answer)
+}
+
+/// Who asks, and what.
+async fn request(world: &impl World, token: Option<&str>, event: &str) -> Result<(Claims, Input), Outcome> {
+    let Some(token) = token else {
+        return Err(refused(401, "UNAUTHORIZED", "send the fan's token: Authorization: Bearer <token>"));
+    };
+    let claims = world.verify(token).await.map_err(|error| match error.kind {
+        ErrorKind::Denied | ErrorKind::Invalid => {
+            refused(401, "UNAUTHORIZED", &format!("the token is not accepted: {}", error.message))
+        }
+        _ => Outcome::Answer(outage(world, None, &Outage::new("identity", error))),
+    })?;
+    let input = Input::parse(event).map_err(|problem| refused(400, "MALFORMED_EVENT", problem))?;
+    if !input.is_about(&claims.subject) {
+        return Err(refused(403, "FORBIDDEN", "the body names another fan than the token: `globalUserId`"));
+    }
+    Ok((claims, input))
+}
+
+async fn decide(world: &impl World, claims: &Claims, input: Input, now: DateTime<Utc>) -> Answer {
+    let campaign = match campaigns::find(world, &input.slug).await {
+        Ok(Some(campaign)) => campaign,
+        Ok(None) => return Answer::refused(None, Reason::CampaignNotFound),
+        Err(problem) => return outage(world, None, &problem),
+    };
+    // A token that says "not verified" may be older than the verification: then the User Service is asked.
+    let mut facts = Facts { verified: claims.idv.filter(|verified| *verified), ..Facts::default() };
+    loop {
+        let question = match eligibility::step(&campaign, input.do_transfer, &facts, now) {
+            Step::Ask(question) => question,
+            Step::Refuse(refusal) => return Answer::refused(Some(campaign.id), refusal),
+            Step::Admit { linked_campaign_id } => {
+                let _span = world.span("validateEntry", &campaign.id, &claims.subject);
+                return Answer::of_admitted(campaign, input.entry, input.country.as_deref(), linked_campaign_id);
+            }
+        };
+        if let Err(problem) = learn(world, &campaign, claims, question, &mut facts).await {
+            return outage(world, Some(campaign.id), &problem);
+        }
+    }
+}
+
+/// Looks up the answer to a question.
+async fn learn(
+    world: &impl World,
+    campaign: &Campaign,
+    claims: &Claims,
+    question: Question<'_>,
+    facts: &mut Facts,
+) -> Result<(), Outage> {
+    match question {
+        Question::LinkedEntry(campaigns) => {
+            let key = |id: &&str| Key { pk: format!("CAMPAIGN#{id}"), sk: format!("USER#{}", claims.subject) };
+            let there = world.entries(campaigns.iter().map(key).collect()).await?;
+            let first = campaigns.into_iter().zip(there).find(|(_, there)| *there);
+            facts.linked_entry = Some(first.map(|(id, _)| id.to_owned()));
+        }
+        Question::Invited => facts.invited = Some(world.is_invited(&campaign.id, &invitee(claims)).await?),
+        Question::Verified => facts.verified = Some(world.is_verified(&claims.subject).await?),
+    }
+    Ok(())
+}
+
+/// The fan as the invite list may know them.
+fn invitee(claims: &Claims) -> Invitee {
+    Invitee {
+        email: claims.email.as_ref().map(|email| email.trim().to_lowercase()),
+        global_user_id: Some(claims.subject.clone()),
+        member_id: claims.member_id.clone(),
+    }
+}
+
+fn refused(status: u16, code: &'static str, message: &str) -> Outcome {
+    Outcome::Refused { status, code, message: message.to_owned() }
+}
+
+/// The answer where something needed has failed; the caller may repeat the call.
+fn outage(world: &impl World, campaign_id: Option<String>, outage: &Outage) -> Answer {
+    let data = json!({"campaignId": campaign_id, "dependency": outage.dependency, "problem": outage.problem});
+    world.error("Eligibility check failed", data);
+    Answer::refused(campaign_id, Reason::InternalServerError)
+}
+
+fn log(world: &impl World, slug: &str, answer: &Answer) {
+    let mut data = Map::new();
+    match answer {
+        Answer::Eligible { campaign_id, linked_campaign_id, .. } => {
+            data.insert("campaignId".to_owned(), json!(campaign_id));
+            data.insert("isEligible".to_owned(), Value::Bool(true));
+            data.extend(linked_campaign_id.iter().map(|id| ("linkedCampaignId".to_owned(), json!(id))));
+        }
+        Answer::Ineligible { campaign_id, refusal } => {
+            data.extend(campaign_id.iter().map(|id| ("campaignId".to_owned(), json!(id))));
+            data.insert("isEligible".to_owned(), Value::Bool(false));
+            data.insert("reason".to_owned(), json!(refusal.reason));
+            data.extend(refusal.detail.iter().map(|detail| ("detail".to_owned(), json!(detail))));
+            data.insert("slug".to_owned(), json!(slug));
+        }
+    }
+    world.info("Eligibility check completed", Value::Object(data));
+}
+
+#[cfg(test)]
+mod tests;
