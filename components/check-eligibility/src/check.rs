@@ -9,6 +9,7 @@ use chrono::{DateTime, Utc};
 use registration::{
     campaign::Campaign,
     eligibility::{self, Answer, Facts, Question, Step},
+    entry::SORT_KEY_PREFIX,
     reason::Reason,
 };
 use serde_json::{Map, Value, json};
@@ -96,7 +97,8 @@ async fn learn(
 ) -> Result<(), Outage> {
     match question {
         Question::LinkedEntry(campaigns) => {
-            let key = |id: &&str| Key { pk: format!("CAMPAIGN#{id}"), sk: format!("USER#{}", claims.subject) };
+            let key =
+                |id: &&str| Key { pk: format!("CAMPAIGN#{id}"), sk: format!("{SORT_KEY_PREFIX}{}", claims.subject) };
             let there = world.entries(campaigns.iter().map(key).collect()).await?;
             let first = campaigns.into_iter().zip(there).find(|(_, there)| *there);
             facts.linked_entry = Some(first.map(|(id, _)| id.to_owned()));
