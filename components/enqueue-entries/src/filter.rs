@@ -71,7 +71,7 @@ fn body(operation: Operation, image: Value, record_id: &str) -> Result<Body, Str
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, reason = "tests")]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 mod tests {
     use super::*;
     use expect_test::{Expect, expect};

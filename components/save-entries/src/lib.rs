@@ -1,1 +1,62 @@
-//! save-entries
+//! saveEntries: entry changes of saveEntriesQueue go to the Entry Service, unless the item has moved on since.
+//!
+//! - [`record`]: what a message says; [`stale`]: whether it still holds; [`plan`]: what to send.
+//! - [`convergence`]: what follows each step, until flag and service agree.
+//! - [`replicate`]: the steps, over [`ports`].
+
+mod convergence;
+mod plan;
+mod ports;
+mod record;
+mod replicate;
+mod stale;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
+
+use plan::Input;
+use ports::Live;
+use record::Record;
+use serde_json::json;
+use worker_kit::services::EntryService;
+use worker_kit::{BatchWorker, Call, Disposition, Event, Failure};
+
+/// The worker.
+pub struct SaveEntries;
+
+impl BatchWorker for SaveEntries {
+    const NAME: &'static str = "save-entries";
+
+    async fn handle(batch: Vec<Event>, call: &Call) -> Result<Vec<Disposition>, Failure> {
+        let service = EntryService::new(call).await.map_err(|error| Failure::permanent(error.to_string()))?;
+        let mut dispositions = vec![Disposition::Retry(None); batch.len()];
+        let mut inputs = Vec::with_capacity(batch.len());
+        for (index, (event, disposition)) in batch.into_iter().zip(&mut dispositions).enumerate() {
+            match event.json().and_then(Record::new) {
+                Ok(record) => inputs.push(Input { index, attempt: event.attempt, record }),
+                Err(reason) => *disposition = Disposition::Reject(reason),
+            }
+        }
+        let _span = call.span("replicateEntries");
+        for (index, settled) in replicate::replicate(&Live { service, call }, inputs).await {
+            if let Some(disposition) = dispositions.get_mut(index) {
+                *disposition = settled;
+            }
+        }
+        call.info("Entries replicated", count(&dispositions));
+        Ok(dispositions)
+    }
+}
+
+worker_kit::batch_worker!(SaveEntries);
+
+fn count(dispositions: &[Disposition]) -> serde_json::Value {
+    let count = |wanted: fn(&Disposition) -> bool| dispositions.iter().filter(|it| wanted(it)).count();
+    json!({
+        "received": dispositions.len(),
+        "processed": count(|it| matches!(it, Disposition::Ack)),
+        "failed": count(|it| matches!(it, Disposition::Retry(_))),
+        "rejected": count(|it| matches!(it, Disposition::Reject(_))),
+    })
+}

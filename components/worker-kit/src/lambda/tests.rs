@@ -1,5 +1,5 @@
 //! The documents' example events as printed, what AWS really sends, and events that are none.
-#![allow(clippy::unwrap_used, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
 use super::{Incoming, answer::Answer, appsync, parse};
 use crate::{Disposition, Payload};

@@ -1,0 +1,199 @@
+//! What follows each step of a replication, until flag and service agree. Pure.
+
+use crate::record::Item;
+use worker_kit::Disposition;
+use worker_kit::platform::{
+    Error, ErrorKind,
+    table::{Predicate, Update},
+};
+use worker_kit::services::entry::{self, DeleteStatus, Deleted, UpsertStatus, Upserted};
+
+/// Read, send, unflag: so many times, then the record is delivered again.
+pub const MAX_ROUNDS: usize = 5;
+
+/// What to do next with an item.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Next {
+    /// Nothing: this becomes of its records.
+    Settle(Disposition),
+    /// The service holds it: clear its flag.
+    Unflag,
+    /// It is not what it was: read it again.
+    Reread(Why),
+    /// Send it as it is now.
+    Put(Box<Item>),
+    /// Send its deletion, with the version that was sent last.
+    Delete,
+}
+
+/// Why an item is read again.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Why {
+    /// The service holds a newer version or a tombstone.
+    Refused,
+    /// It changed while it was sent: its flag could not be cleared.
+    Changed,
+}
+
+/// After an entry was sent. An answer that does not mention it tells nothing of it.
+pub fn after_upsert(result: Option<&Upserted>) -> Next {
+    match result.map(|result| (result.status, result.message.as_deref())) {
+        Some((UpsertStatus::Upserted, _)) => Next::Unflag,
+        Some((UpsertStatus::Stale, _)) => Next::Reread(Why::Refused),
+        Some((UpsertStatus::Invalid, message)) => {
+            let message = message.unwrap_or("without saying why");
+            Next::Settle(Disposition::Reject(format!("invalid: the entry service will never take it: {message}")))
+        }
+        None => Next::Settle(Disposition::Retry(None)),
+    }
+}
+
+/// After a deletion was sent. A newer version that the service holds has a record of its own.
+pub fn after_delete(result: Option<&Deleted>) -> Next {
+    match result.map(|result| result.status) {
+        Some(DeleteStatus::Deleted | DeleteStatus::Stale) => Next::Settle(Disposition::Ack),
+        None => Next::Settle(Disposition::Retry(None)),
+    }
+}
+
+/// After the flag was to be cleared.
+pub fn after_unflag(error: Option<&Error>) -> Next {
+    match error {
+        None => Next::Settle(Disposition::Ack),
+        Some(error) if error.kind == ErrorKind::ConditionFailed => Next::Reread(Why::Changed),
+        Some(error) => Next::Settle(Disposition::after(error)),
+    }
+}
+
+/// After the item was read again; `sent` is what the service was sent.
+pub fn after_reread(sent: &Item, why: Why, current: Option<Item>) -> Next {
+    match (why, current) {
+        (Why::Changed, Some(current)) => Next::Put(Box::new(current)),
+        (Why::Changed, None) => Next::Delete,
+        // Removed since: the service has its tombstone, or the removal's own record brings it.
+        (Why::Refused, None) => Next::Settle(Disposition::Ack),
+        // Somebody else replicated it.
+        (Why::Refused, Some(current)) if !current.entry.needs_replication => Next::Settle(Disposition::Ack),
+        (Why::Refused, Some(current)) if current.version == sent.version => Next::Settle(Disposition::Reject(
+            "refused: the entry service holds a newer version than the table; the flag stays set".to_owned(),
+        )),
+        (Why::Refused, Some(current)) => Next::Put(Box::new(current)),
+    }
+}
+
+/// Clears the flag, if the item is still the version that was sent. `now` is RFC 3339.
+pub fn unflag(item: &Item, now: &str) -> Update {
+    let (path, updated) = &item.updated;
+    Update {
+        key: item.key.clone(),
+        set: vec![
+            ("needsReplication".to_owned(), "false".to_owned()),
+            ("replicatedAt".to_owned(), serde_json::Value::from(now).to_string()),
+        ],
+        remove: vec![],
+        condition: vec![Predicate::Equals((*path).to_owned(), updated.clone())],
+    }
+}
+
+/// The entry as the service takes it.
+pub fn for_service(item: &Item) -> entry::Entry {
+    let entry = &item.entry;
+    entry::Entry {
+        global_user_id: entry.global_user_id.clone(),
+        campaign_id: entry.campaign_id.clone(),
+        member_id: entry.member_id.clone(),
+        fields: entry.fields.clone(),
+        linked_from: entry.linked_from.clone(),
+        score: entry.score.clone(),
+        date: entry::Dates {
+            created: entry.date.created.clone(),
+            updated: entry.date.updated.clone(),
+            fan_modified: entry.date.fan_modified.clone(),
+        },
+        version: item.version.clone(),
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+mod tests {
+    use super::*;
+    use crate::testing::{image, item};
+
+    fn upserted(status: UpsertStatus, message: Option<&str>) -> Upserted {
+        Upserted { global_user_id: "u".to_owned(), status, message: message.map(str::to_owned), score: None }
+    }
+
+    fn rejected(next: &Next) -> Option<&str> {
+        match next {
+            Next::Settle(Disposition::Reject(reason)) => Some(reason),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn an_entry_the_service_holds_is_unflagged() {
+        assert_eq!(after_upsert(Some(&upserted(UpsertStatus::Upserted, None))), Next::Unflag);
+    }
+
+    #[test]
+    fn an_invalid_entry_is_rejected_and_keeps_its_flag() {
+        let next = after_upsert(Some(&upserted(UpsertStatus::Invalid, Some("no e-mail"))));
+        assert_eq!(rejected(&next), Some("invalid: the entry service will never take it: no e-mail"));
+    }
+
+    #[test]
+    fn silence_is_no_success() {
+        assert_eq!(after_upsert(None), Next::Settle(Disposition::Retry(None)));
+        assert_eq!(after_delete(None), Next::Settle(Disposition::Retry(None)));
+    }
+
+    #[test]
+    fn a_deletion_that_lost_to_a_newer_version_is_done() {
+        let deleted = |status| Deleted { global_user_id: "u".to_owned(), status };
+        for status in [DeleteStatus::Deleted, DeleteStatus::Stale] {
+            assert_eq!(after_delete(Some(&deleted(status))), Next::Settle(Disposition::Ack));
+        }
+    }
+
+    #[test]
+    fn a_flag_that_cannot_be_cleared_means_read_or_retry() {
+        assert_eq!(after_unflag(None), Next::Settle(Disposition::Ack));
+        let failed = Error::new(ErrorKind::ConditionFailed, "changed");
+        assert_eq!(after_unflag(Some(&failed)), Next::Reread(Why::Changed));
+        let throttled = Error { kind: ErrorKind::Throttled, message: "later".to_owned(), retry_after_ms: Some(9) };
+        assert_eq!(after_unflag(Some(&throttled)), Next::Settle(Disposition::Retry(Some(9))));
+        let denied = Error::new(ErrorKind::Denied, "no grant");
+        assert_eq!(after_unflag(Some(&denied)), Next::Settle(Disposition::Retry(None)));
+    }
+
+    #[test]
+    fn what_changed_while_it_was_sent_is_sent_again() {
+        let (sent, now) = (item(&image("u", 1, "a")), item(&image("u", 2, "b")));
+        assert_eq!(after_reread(&sent, Why::Changed, Some(now.clone())), Next::Put(Box::new(now)));
+        assert_eq!(after_reread(&sent, Why::Changed, None), Next::Delete);
+    }
+
+    #[test]
+    fn what_the_service_refused_is_settled_by_the_item_as_it_is_now() {
+        let (sent, newer) = (item(&image("u", 1, "a")), item(&image("u", 2, "b")));
+        let mut replicated = image("u", 2, "b");
+        replicated["needsReplication"] = false.into();
+        assert_eq!(after_reread(&sent, Why::Refused, None), Next::Settle(Disposition::Ack));
+        assert_eq!(after_reread(&sent, Why::Refused, Some(item(&replicated))), Next::Settle(Disposition::Ack));
+        assert_eq!(after_reread(&sent, Why::Refused, Some(newer.clone())), Next::Put(Box::new(newer)));
+        let next = after_reread(&sent, Why::Refused, Some(sent.clone()));
+        assert!(rejected(&next).unwrap().starts_with("refused: "));
+    }
+
+    #[test]
+    fn the_flag_is_cleared_only_while_the_version_is_the_one_sent() {
+        let update = unflag(&item(&image("u", 1, "a")), "2024-01-01T11:00:00.000Z");
+        assert_eq!(
+            update.condition,
+            [Predicate::Equals("date.updated".to_owned(), r#""2024-01-01T10:00:00.001Z""#.to_owned())]
+        );
+        assert_eq!(update.set[0], ("needsReplication".to_owned(), "false".to_owned()));
+        assert_eq!(update.set[1], ("replicatedAt".to_owned(), r#""2024-01-01T11:00:00.000Z""#.to_owned()));
+    }
+}

@@ -1,0 +1,150 @@
+//! From checked records to jobs: one per item, grouped by campaign across the whole invocation. Pure.
+
+use crate::record::{Item, Record};
+use crate::stale::{Check, check};
+use std::collections::{BTreeMap, HashMap};
+use worker_kit::Disposition;
+use worker_kit::platform::table::Key;
+
+/// A record of the invocation, by its place in the batch.
+#[derive(Clone, Debug)]
+pub struct Input {
+    /// Its place.
+    pub index: usize,
+    /// Above 1, an earlier attempt may have sent something.
+    pub attempt: u32,
+    /// What it says.
+    pub record: Record,
+}
+
+/// An item as it is now, none where it is gone; or what becomes of its records where that is not known.
+pub type Look = Result<Option<Item>, Disposition>;
+
+/// What becomes of records, by their place in the batch.
+pub type Settled = Vec<(usize, Disposition)>;
+
+/// What is to be sent for an item.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Job {
+    /// The item to send; the image to delete.
+    pub item: Item,
+    /// Whether it is sent or deleted.
+    pub action: Action,
+    /// The records that it settles.
+    pub records: Vec<usize>,
+}
+
+/// What to do with an item.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Action {
+    /// Send it.
+    Put,
+    /// Send its deletion.
+    Delete,
+}
+
+/// What to send, per campaign, and the records that need nothing sent.
+#[derive(Debug, Default)]
+pub struct Plan {
+    /// Jobs by campaign; puts before deletions, so that requests are as full as they can be.
+    pub campaigns: BTreeMap<String, Vec<Job>>,
+    /// Records that are settled already.
+    pub settled: Settled,
+}
+
+/// Checks every record against its item and plans what to send. Several records of one item make one job.
+pub fn plan(inputs: Vec<Input>, looks: &HashMap<Key, Look>) -> Plan {
+    let mut plan = Plan::default();
+    let mut jobs: BTreeMap<Key, Job> = BTreeMap::new();
+    for input in inputs {
+        match decide(&input, looks) {
+            Ok((item, action)) => add(&mut jobs, item, action, input.index),
+            Err(disposition) => plan.settled.push((input.index, disposition)),
+        }
+    }
+    for job in jobs.into_values() {
+        plan.campaigns.entry(job.item.entry.campaign_id.clone()).or_default().push(job);
+    }
+    for jobs in plan.campaigns.values_mut() {
+        jobs.sort_by_key(|job| job.action == Action::Delete);
+    }
+    plan
+}
+
+fn decide(input: &Input, looks: &HashMap<Key, Look>) -> Result<(Item, Action), Disposition> {
+    let look = looks.get(&input.record.image.key).ok_or(Disposition::Retry(None))?;
+    let current = look.as_ref().map_err(Clone::clone)?.as_ref();
+    match (check(&input.record, current, input.attempt), current) {
+        (Check::Put, Some(current)) => Ok((current.clone(), Action::Put)),
+        (Check::Put | Check::Delete, _) => Ok((input.record.image.clone(), Action::Delete)),
+        (Check::Stale(reason), _) => Err(Disposition::Reject(reason.to_owned())),
+        (Check::Behind, _) => Err(Disposition::Retry(None)),
+    }
+}
+
+/// Of several deletions of one item the newest counts: its tombstone covers the others.
+fn add(jobs: &mut BTreeMap<Key, Job>, item: Item, action: Action, index: usize) {
+    let job = jobs.entry(item.key.clone()).or_insert_with(|| Job { item: item.clone(), action, records: vec![] });
+    if item.version > job.item.version {
+        job.item = item;
+    }
+    job.records.push(index);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{image, item};
+    use registration::entry::Operation;
+
+    fn input(index: usize, operation: Operation, fan: &str, version: u32) -> Input {
+        Input { index, attempt: 1, record: Record { operation, image: item(&image(fan, version, "a")) } }
+    }
+
+    fn looks(items: &[(&str, Option<u32>)]) -> HashMap<Key, Look> {
+        let look = |(fan, version): &(&str, Option<u32>)| {
+            (item(&image(fan, 0, "a")).key, Ok(version.map(|version| item(&image(fan, version, "a")))))
+        };
+        items.iter().map(look).collect()
+    }
+
+    #[test]
+    fn records_of_one_item_make_one_job() {
+        let inputs = vec![
+            input(0, Operation::Insert, "u", 1),
+            input(1, Operation::Modify, "u", 2),
+            input(2, Operation::Modify, "u", 2),
+        ];
+        let plan = plan(inputs, &looks(&[("u", Some(2))]));
+        let jobs: Vec<_> = plan.campaigns.values().flatten().map(|job| (job.action, job.records.clone())).collect();
+        assert_eq!(jobs, [(Action::Put, vec![1, 2])]);
+        assert!(matches!(plan.settled.as_slice(), [(0, Disposition::Reject(reason))] if reason.starts_with("stale")));
+    }
+
+    #[test]
+    fn the_newest_of_several_deletions_counts() {
+        let inputs = vec![input(0, Operation::Remove, "u", 3), input(1, Operation::Remove, "u", 1)];
+        let plan = plan(inputs, &looks(&[("u", None)]));
+        let jobs: Vec<_> = plan.campaigns.values().flatten().map(|job| job.item.version.as_str()).collect();
+        assert_eq!(jobs, ["2024-01-01T10:00:00.003Z"]);
+    }
+
+    #[test]
+    fn puts_stand_before_deletions() {
+        let inputs = vec![input(0, Operation::Remove, "a", 1), input(1, Operation::Insert, "b", 1)];
+        let plan = plan(inputs, &looks(&[("a", None), ("b", Some(1))]));
+        let actions: Vec<_> = plan.campaigns.values().flatten().map(|job| job.action).collect();
+        assert_eq!(actions, [Action::Put, Action::Delete]);
+    }
+
+    #[test]
+    fn what_could_not_be_read_is_delivered_again() {
+        let mut looks = looks(&[("u", Some(1))]);
+        let key = item(&image("v", 0, "a")).key;
+        looks.insert(key, Err(Disposition::Retry(Some(7))));
+        let inputs = vec![input(0, Operation::Insert, "v", 1), input(1, Operation::Insert, "unread", 1)];
+        let plan = plan(inputs, &looks);
+        assert!(plan.campaigns.is_empty());
+        assert_eq!(plan.settled, [(0, Disposition::Retry(Some(7))), (1, Disposition::Retry(None))]);
+    }
+}

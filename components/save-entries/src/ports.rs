@@ -1,0 +1,89 @@
+//! What a replication calls. The worker calls the platform and the Entry Service; tests call a small world of their
+//! own, in which anything may happen between two calls.
+
+use serde::Serialize;
+use serde_json::Value;
+use worker_kit::platform::{
+    Error, queue, table,
+    table::{Key, Update},
+};
+use worker_kit::services::entry::{Deleted, Deletion, Entry, Upserted};
+use worker_kit::services::{EntryService, ServiceError};
+use worker_kit::{Call, log};
+
+/// The table that entries live in.
+const TABLE: &str = "demand-table";
+/// Where scores go that the Entry Service could not update.
+const RETRY_SCORE_QUEUE: &str = "retryScoreQueue";
+
+/// A score to ask for again: the body of a message to retryScoreQueue.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Score {
+    /// The campaign.
+    pub campaign_id: String,
+    /// The fan.
+    pub global_user_id: String,
+}
+
+/// What a replication calls.
+pub trait Ports {
+    /// The items as they are now, in the order of the keys.
+    async fn read(&self, keys: Vec<Key>) -> Result<Vec<Option<String>>, Error>;
+    /// Conditional updates, each on its own.
+    async fn update(&self, updates: Vec<Update>) -> Result<Vec<Option<Error>>, Error>;
+    /// Stores entries of one campaign.
+    async fn upsert(&self, campaign_id: &str, entries: &[Entry]) -> Result<Vec<Upserted>, ServiceError>;
+    /// Deletes entries of one campaign.
+    async fn delete(&self, campaign_id: &str, entries: &[Deletion]) -> Result<Vec<Deleted>, ServiceError>;
+    /// Has scores asked for again later.
+    async fn queue_scores(&self, scores: &[Score]) -> Result<Vec<Result<String, Error>>, Error>;
+    /// RFC 3339 with milliseconds.
+    fn now(&self) -> String;
+    /// Logs what was recovered from.
+    fn warn(&self, message: &str, data: Value);
+}
+
+/// The real ones.
+#[derive(Debug)]
+pub struct Live<'a> {
+    /// The Entry Service.
+    pub service: EntryService<'a>,
+    /// The call that is answered.
+    pub call: &'a Call,
+}
+
+impl Ports for Live<'_> {
+    async fn read(&self, keys: Vec<Key>) -> Result<Vec<Option<String>>, Error> {
+        table::batch_get(TABLE, keys).await
+    }
+
+    async fn update(&self, updates: Vec<Update>) -> Result<Vec<Option<Error>>, Error> {
+        table::batch_update(TABLE, updates).await
+    }
+
+    async fn upsert(&self, campaign_id: &str, entries: &[Entry]) -> Result<Vec<Upserted>, ServiceError> {
+        self.service.upsert(campaign_id, entries).await
+    }
+
+    async fn delete(&self, campaign_id: &str, entries: &[Deletion]) -> Result<Vec<Deleted>, ServiceError> {
+        self.service.delete(campaign_id, entries).await
+    }
+
+    async fn queue_scores(&self, scores: &[Score]) -> Result<Vec<Result<String, Error>>, Error> {
+        let message = |score| queue::Message {
+            body: serde_json::json!(score).to_string(),
+            attributes: self.call.attributes(),
+            delay_secs: 0,
+        };
+        queue::send_batch(RETRY_SCORE_QUEUE, scores.iter().map(message).collect()).await
+    }
+
+    fn now(&self) -> String {
+        log::timestamp(chrono::Utc::now())
+    }
+
+    fn warn(&self, message: &str, data: Value) {
+        self.call.warn(message, data);
+    }
+}

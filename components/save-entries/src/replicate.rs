@@ -1,0 +1,229 @@
+//! Replicates a batch: read, check, send per campaign, unflag, and again for what changed meanwhile.
+
+use crate::convergence::{self, MAX_ROUNDS, Next, Why};
+use crate::plan::{Action, Input, Job, Look, Settled, plan};
+use crate::ports::{Ports, Score};
+use crate::record::Item;
+use futures::{StreamExt, stream};
+use serde_json::json;
+use std::collections::{BTreeSet, HashMap};
+use worker_kit::Disposition;
+use worker_kit::platform::table::Key;
+use worker_kit::services::entry::Deletion;
+use worker_kit::services::{MAX_PER_REQUEST, ServiceError};
+
+/// Keys in one read.
+const KEYS_PER_READ: usize = 500;
+/// Reads under way at once.
+const READS: usize = 4;
+/// Campaigns worked on at once. The Entry Service's limit is per campaign, so one that must wait delays no other.
+const CAMPAIGNS: usize = 8;
+/// Requests under way at once for one campaign.
+const REQUESTS_PER_CAMPAIGN: usize = 4;
+
+/// Replicates the records; says what becomes of each.
+pub async fn replicate(ports: &impl Ports, inputs: Vec<Input>) -> Settled {
+    let keys: BTreeSet<_> = inputs.iter().map(|input| input.record.image.key.clone()).collect();
+    let looks = look(ports, keys.into_iter().collect()).await;
+    let plan = plan(inputs, &looks);
+    let campaigns = plan.campaigns.iter().map(|(campaign_id, jobs)| campaign(ports, campaign_id, jobs));
+    let sent: Vec<_> = stream::iter(campaigns).buffer_unordered(CAMPAIGNS).collect().await;
+    plan.settled.into_iter().chain(sent.into_iter().flatten()).collect()
+}
+
+/// The items as they are now. A read that fails says nothing of its items, so their records are delivered again.
+async fn look(ports: &impl Ports, keys: Vec<Key>) -> HashMap<Key, Look> {
+    let reads = keys.chunks(KEYS_PER_READ).map(|keys| async move {
+        let items = ports.read(keys.to_vec()).await;
+        if let Err(error) = &items {
+            ports.warn("Items not read", json!({"items": keys.len(), "problem": error.message}));
+        }
+        let look = |index: usize| match &items {
+            Ok(items) => items.get(index).map_or(Err(Disposition::Retry(None)), |item| parse(item.as_deref())),
+            Err(error) => Err(Disposition::after(error)),
+        };
+        keys.iter().cloned().enumerate().map(|(index, key)| (key, look(index))).collect::<Vec<_>>()
+    });
+    let looks: Vec<_> = stream::iter(reads).buffer_unordered(READS).collect().await;
+    looks.into_iter().flatten().collect()
+}
+
+fn parse(item: Option<&str>) -> Look {
+    item.map(Item::from_table).transpose().map_err(Disposition::Reject)
+}
+
+async fn campaign(ports: &impl Ports, campaign_id: &str, jobs: &[Job]) -> Settled {
+    let chunks = jobs.chunks(MAX_PER_REQUEST).map(|jobs| converge(ports, campaign_id, jobs.to_vec()));
+    let settled: Vec<_> = stream::iter(chunks).buffer_unordered(REQUESTS_PER_CAMPAIGN).collect().await;
+    settled.into_iter().flatten().collect()
+}
+
+/// Goes on until flag and service agree for every job, a bounded number of times.
+async fn converge(ports: &impl Ports, campaign_id: &str, mut jobs: Vec<Job>) -> Settled {
+    let mut settled = Settled::new();
+    for _ in 0..MAX_ROUNDS {
+        if jobs.is_empty() {
+            return settled;
+        }
+        let mut round = Round { ports, campaign_id, settled: vec![], held: vec![], changed: vec![] };
+        jobs = round.run(jobs).await;
+        settled.append(&mut round.settled);
+    }
+    ports.warn("Items keep changing", json!({"campaignId": campaign_id, "items": jobs.len()}));
+    settled.extend(jobs.into_iter().flat_map(|job| settle(job, &Disposition::Retry(None))));
+    settled
+}
+
+fn settle(job: Job, disposition: &Disposition) -> Settled {
+    job.records.into_iter().map(|record| (record, disposition.clone())).collect()
+}
+
+/// One round: send, unflag, read again.
+struct Round<'a, P> {
+    ports: &'a P,
+    campaign_id: &'a str,
+    settled: Settled,
+    /// The service holds these; their flags are to be cleared.
+    held: Vec<Job>,
+    /// To be read again.
+    changed: Vec<(Job, Why)>,
+}
+
+impl<P: Ports> Round<'_, P> {
+    /// The jobs of the next round.
+    async fn run(&mut self, jobs: Vec<Job>) -> Vec<Job> {
+        let (puts, deletions) = jobs.into_iter().partition::<Vec<_>, _>(|job| job.action == Action::Put);
+        self.put(puts).await;
+        self.delete(deletions).await;
+        self.unflag().await;
+        self.reread().await
+    }
+
+    async fn put(&mut self, jobs: Vec<Job>) {
+        let mut waiting = vec![jobs];
+        while let Some(jobs) = waiting.pop().filter(|jobs| !jobs.is_empty()) {
+            let entries: Vec<_> = jobs.iter().map(|job| convergence::for_service(&job.item)).collect();
+            match self.ports.upsert(self.campaign_id, &entries).await {
+                Err(error) => waiting.extend(self.refused(jobs, &error)),
+                Ok(results) => {
+                    let unscored = self.queue_scores(&results, &jobs).await;
+                    for job in jobs {
+                        let result = results.iter().find(|it| it.global_user_id == job.item.entry.global_user_id);
+                        let lost = unscored.get(&job.item.key).cloned();
+                        self.follow(job, lost.map_or_else(|| convergence::after_upsert(result), Next::Settle));
+                    }
+                }
+            }
+        }
+    }
+
+    async fn delete(&mut self, jobs: Vec<Job>) {
+        let mut waiting = vec![jobs];
+        while let Some(jobs) = waiting.pop().filter(|jobs| !jobs.is_empty()) {
+            let deletion = |job: &Job| Deletion {
+                global_user_id: job.item.entry.global_user_id.clone(),
+                version: job.item.version.clone(),
+            };
+            let entries: Vec<_> = jobs.iter().map(deletion).collect();
+            match self.ports.delete(self.campaign_id, &entries).await {
+                Err(error) => waiting.extend(self.refused(jobs, &error)),
+                Ok(results) => {
+                    for job in jobs {
+                        let result = results.iter().find(|it| it.global_user_id == job.item.entry.global_user_id);
+                        self.follow(job, convergence::after_delete(result));
+                    }
+                }
+            }
+        }
+    }
+
+    /// A request that was refused as a whole is halved, until what spoils it stands alone; any other error is that of
+    /// all its jobs.
+    fn refused(&mut self, mut jobs: Vec<Job>, error: &ServiceError) -> Vec<Vec<Job>> {
+        if error.is_refusal() && jobs.len() > 1 {
+            let more = jobs.split_off(jobs.len() / 2);
+            return vec![jobs, more];
+        }
+        let data = json!({"campaignId": self.campaign_id, "entries": jobs.len(), "problem": error.to_string()});
+        self.ports.warn("Entries not replicated", data);
+        for job in jobs {
+            self.follow(job, Next::Settle(error.disposition()));
+        }
+        vec![]
+    }
+
+    /// Has failed scores asked for again. A job whose message is not taken keeps its flag and is delivered again.
+    async fn queue_scores(
+        &self,
+        results: &[worker_kit::services::entry::Upserted],
+        jobs: &[Job],
+    ) -> HashMap<Key, Disposition> {
+        let failed = |job: &&Job| {
+            let fan = &job.item.entry.global_user_id;
+            results.iter().any(|result| result.score_failed() && result.global_user_id == *fan)
+        };
+        let jobs: Vec<_> = jobs.iter().filter(failed).collect();
+        if jobs.is_empty() {
+            return HashMap::new();
+        }
+        let score = |job: &&Job| Score {
+            campaign_id: self.campaign_id.to_owned(),
+            global_user_id: job.item.entry.global_user_id.clone(),
+        };
+        let sent = self.ports.queue_scores(&jobs.iter().map(score).collect::<Vec<_>>()).await;
+        let lost = jobs.iter().enumerate().filter_map(|(index, job)| {
+            let disposition = match sent.as_ref().map(|sent| sent.get(index)) {
+                Ok(Some(Ok(_))) => return None,
+                Ok(Some(Err(error))) | Err(error) => Disposition::after(error),
+                Ok(None) => Disposition::Retry(None),
+            };
+            Some((job.item.key.clone(), disposition))
+        });
+        lost.collect()
+    }
+
+    async fn unflag(&mut self) {
+        let jobs = std::mem::take(&mut self.held);
+        if jobs.is_empty() {
+            return;
+        }
+        let now = self.ports.now();
+        let updates = jobs.iter().map(|job| convergence::unflag(&job.item, &now)).collect();
+        let results = self.ports.update(updates).await;
+        for (index, job) in jobs.into_iter().enumerate() {
+            let next = match results.as_ref().map(|results| results.get(index)) {
+                Ok(Some(error)) => convergence::after_unflag(error.as_ref()),
+                Ok(None) => Next::Settle(Disposition::Retry(None)),
+                Err(error) => Next::Settle(Disposition::after(error)),
+            };
+            self.follow(job, next);
+        }
+    }
+
+    async fn reread(&mut self) -> Vec<Job> {
+        let changed = std::mem::take(&mut self.changed);
+        if changed.is_empty() {
+            return vec![];
+        }
+        let looks = look(self.ports, changed.iter().map(|(job, _)| job.item.key.clone()).collect()).await;
+        let mut jobs = Vec::new();
+        for (job, why) in changed {
+            let look = looks.get(&job.item.key).cloned().unwrap_or(Err(Disposition::Retry(None)));
+            let next = look.map(|item| convergence::after_reread(&job.item, why, item));
+            jobs.extend(self.follow(job, next.unwrap_or_else(Next::Settle)));
+        }
+        jobs
+    }
+
+    /// Takes the next step with a job; answers it where that step is the next round's.
+    fn follow(&mut self, job: Job, next: Next) -> Option<Job> {
+        match next {
+            Next::Settle(disposition) => self.settled.extend(settle(job, &disposition)),
+            Next::Unflag => self.held.push(job),
+            Next::Reread(why) => self.changed.push((job, why)),
+            Next::Put(item) => return Some(Job { item: *item, action: Action::Put, ..job }),
+            Next::Delete => return Some(Job { action: Action::Delete, ..job }),
+        }
+        None
+    }
+}

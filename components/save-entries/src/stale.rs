@@ -1,0 +1,132 @@
+//! The stale check: is the item still what the record says? Pure.
+//!
+//! Needs to know the item as it is *now*, so reads must be strongly consistent; a read that shows an item older than
+//! the record's own image is behind, and is no reason to lose the record.
+
+use crate::record::{Item, Record};
+use registration::entry::Operation;
+
+/// What to do with a record.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Check {
+    /// Send the item as it is now; it is what the record says, or a later attempt must mend what an earlier one sent.
+    Put,
+    /// Send the deletion of the record's image.
+    Delete,
+    /// Leave it: the item has moved on, and a record of its own says how.
+    Stale(&'static str),
+    /// The read is behind the record: look again later.
+    Behind,
+}
+
+/// Checks a record against the item as it is now. From the second `attempt` on, an earlier one may have sent what is
+/// stale now, so the item as it is now is sent instead.
+pub fn check(record: &Record, current: Option<&Item>, attempt: u32) -> Check {
+    match verdict(record, current) {
+        Check::Stale(_) if attempt > 1 => current.map_or(Check::Delete, |_| Check::Put),
+        check => check,
+    }
+}
+
+fn verdict(record: &Record, current: Option<&Item>) -> Check {
+    match (record.operation, current) {
+        (Operation::Remove, None) => Check::Delete,
+        (Operation::Remove, Some(_)) => Check::Stale("stale: the item was made again after this record"),
+        (Operation::Insert | Operation::Modify, None) => Check::Stale("stale: the item was removed after this record"),
+        (Operation::Insert | Operation::Modify, Some(current)) => compare(&record.image, current),
+    }
+}
+
+fn compare(image: &Item, current: &Item) -> Check {
+    if current.version < image.version {
+        Check::Behind
+    } else if current.version == image.version && current.entry.fan_attributes() == image.entry.fan_attributes() {
+        Check::Put
+    } else {
+        Check::Stale("stale: the item changed after this record")
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+mod tests {
+    use super::*;
+    use crate::testing::{image, item};
+    use proptest::prelude::*;
+
+    fn record(operation: Operation, version: u32, market: &str) -> Record {
+        Record { operation, image: item(&image("u", version, market)) }
+    }
+
+    /// The documents' scenario 3, with its own times: [A, B] at 10:00:00, [A, C] at 10:00:05, event 2 handled first.
+    #[test]
+    fn scenario_3_race_condition_prevents_stale_replication() {
+        let at = |time: &str, markets: &str| {
+            let mut image = image("u", 0, "");
+            image["date"]["updated"] = format!("2024-01-01T10:00:{time}Z").into();
+            image["fields"] = format!(r#"{{"markets":{markets}}}"#).into();
+            item(&image)
+        };
+        let event_1 = Record { operation: Operation::Modify, image: at("00", r#"["A","B"]"#) };
+        let event_2 = Record { operation: Operation::Modify, image: at("05", r#"["A","C"]"#) };
+        let now = at("05", r#"["A","C"]"#);
+        assert_eq!(check(&event_2, Some(&now), 1), Check::Put);
+        assert_eq!(check(&event_1, Some(&now), 1), Check::Stale("stale: the item changed after this record"));
+    }
+
+    #[test]
+    fn the_fans_attributes_count_as_well_as_the_date() {
+        let current = item(&image("u", 1, "b"));
+        assert!(matches!(check(&record(Operation::Modify, 1, "a"), Some(&current), 1), Check::Stale(_)));
+    }
+
+    #[test]
+    fn what_systems_write_makes_nothing_stale() {
+        let mut now = image("u", 1, "a");
+        now["verdict"] = true.into();
+        now["score"] = 1.into();
+        now["needsReplication"] = false.into();
+        assert_eq!(check(&record(Operation::Modify, 1, "a"), Some(&item(&now)), 1), Check::Put);
+    }
+
+    #[test]
+    fn a_removal_is_sent_while_the_item_is_gone() {
+        assert_eq!(check(&record(Operation::Remove, 1, "a"), None, 1), Check::Delete);
+        let again = item(&image("u", 2, "a"));
+        assert!(matches!(check(&record(Operation::Remove, 1, "a"), Some(&again), 1), Check::Stale(_)));
+    }
+
+    #[test]
+    fn a_change_of_a_removed_item_is_stale() {
+        assert!(matches!(check(&record(Operation::Insert, 1, "a"), None, 1), Check::Stale(_)));
+    }
+
+    #[test]
+    fn a_read_that_is_behind_is_no_reason_to_lose_the_record() {
+        let before = item(&image("u", 1, "a"));
+        for attempt in [1, 2] {
+            assert_eq!(check(&record(Operation::Modify, 2, "b"), Some(&before), attempt), Check::Behind);
+        }
+    }
+
+    proptest! {
+        /// Nothing older than the item is ever sent, and nothing is left unsent from the second attempt on.
+        #[test]
+        fn only_the_present_is_sent(
+            operation in prop::sample::select(vec![Operation::Insert, Operation::Modify, Operation::Remove]),
+            version in 0_u32..3, market in "[ab]", attempt in 1_u32..4,
+            now in prop::option::of((0_u32..3, "[ab]")),
+        ) {
+            let record = record(operation, version, &market);
+            let current = now.as_ref().map(|(version, market)| item(&image("u", *version, market)));
+            match check(&record, current.as_ref(), attempt) {
+                Check::Put => prop_assert!(current.is_some()),
+                Check::Delete => prop_assert!(current.is_none()),
+                Check::Stale(_) => prop_assert_eq!(attempt, 1),
+                Check::Behind => {
+                    prop_assert!(operation != Operation::Remove && now.unwrap().0 < version);
+                }
+            }
+        }
+    }
+}
