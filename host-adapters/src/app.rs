@@ -1,0 +1,198 @@
+//! From a manifest to a running host: backends, platform, runtime, sources, HTTP; and back down again.
+
+use crate::dispatch::Dispatcher;
+use crate::gateway::{Callers, Gateway, Health};
+use crate::host::Host;
+use crate::manifest::{App, Component};
+use crate::telemetry::{Tracing, metrics::Metrics};
+use crate::{backends, edge};
+use anyhow::{Context, Result};
+use axum::Router;
+use host_adapters_delivery::delivery::{clock::Clock, drain::Drain, drain::Ended, retry::Backoff};
+use host_adapters_delivery::sources::{Feed, Source, Status};
+use host_adapters_runtime::{ComponentSpec, Interfaces, Limits, Runtime, RuntimeConfig};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+/// Where the host listens.
+#[derive(Clone, Copy, Debug)]
+pub struct Addresses {
+    /// Components.
+    pub http: SocketAddr,
+    /// The gateway.
+    pub gateway: SocketAddr,
+}
+
+/// A running host.
+pub struct Running {
+    /// Where it listens, with the ports that port 0 became.
+    pub addresses: Addresses,
+    health: Health,
+    drain: Drain,
+    sources: JoinSet<Ended>,
+    servers: JoinSet<std::io::Result<()>>,
+    stop_servers: CancellationToken,
+}
+
+/// Loads every component, then listens, then feeds: nothing is taken in before all of it can be handled.
+///
+/// # Errors
+/// Says what cannot be opened, loaded or listened on. Nothing runs on then.
+pub async fn start(
+    app: App,
+    data: &Path,
+    addresses: Addresses,
+    metrics: Metrics,
+    tracing: Tracing,
+) -> Result<Running> {
+    let app = Arc::new(app);
+    let backends = backends::open(&app, data)?;
+    let runtime = load(&app, data, &backends, tracing.clone()).await?;
+    let dispatcher = Dispatcher::new(runtime, tracing);
+    let sources = sources(&app, &backends, &dispatcher);
+
+    let health = Health::new({
+        let sources = sources.clone();
+        move || sources.iter().map(|source| source.status()).collect::<Vec<Status>>()
+    });
+    let gateway = Gateway {
+        platform: backends.platform.clone(),
+        callers: Arc::new(callers(&app)),
+        queues: app.host.queues.keys().cloned().collect(),
+        metrics,
+        health: health.clone(),
+    };
+    let mut servers = JoinSet::new();
+    let stop_servers = CancellationToken::new();
+    let http = edge::router(Arc::new(app.routes.clone()), dispatcher);
+    let http = serve(&mut servers, addresses.http, http, stop_servers.clone()).await?;
+    let gateway = serve(&mut servers, addresses.gateway, gateway.router(), stop_servers.clone()).await?;
+    let drain = Drain::new();
+    let mut feeding = JoinSet::new();
+    for source in sources {
+        let drain = drain.clone();
+        feeding.spawn(async move { source.run(drain).await });
+    }
+    Ok(Running { addresses: Addresses { http, gateway }, health, drain, sources: feeding, servers, stop_servers })
+}
+
+impl Running {
+    /// Stops the intake, lets what is in flight end within `grace`, returns the rest to its queues. Whether nothing
+    /// had to be returned.
+    pub async fn drain(mut self, grace: Duration) -> bool {
+        self.health.drain();
+        self.stop_servers.cancel();
+        let ended = self.drain.finish(grace, self.sources.join_all()).await;
+        let served = tokio::time::timeout(grace, async { while self.servers.join_next().await.is_some() {} }).await;
+        served.is_ok() && ended.into_iter().all(|ended| ended == Ended::Drained)
+    }
+}
+
+/// The runtime with every component of the manifest.
+pub(crate) async fn load(
+    app: &Arc<App>,
+    data: &Path,
+    backends: &backends::Backends,
+    tracing: Tracing,
+) -> Result<Arc<Runtime>> {
+    let called: Vec<_> = app.components.values().filter(|component| is_called(app, component)).collect();
+    let max_instances = called.iter().map(|component| component.limits.max_instances).sum();
+    let config = RuntimeConfig { cache_dir: data.join("compiled"), max_instances, interfaces: Interfaces::All };
+    let host = Host {
+        platform: backends.platform.clone(),
+        components: app.components.clone(),
+        cache: backends.cache.clone(),
+        services: backends.services(app)?,
+        tracing,
+    };
+    let specs: Vec<_> = called.into_iter().map(spec).collect();
+    // Compiling is work for a thread of its own.
+    tokio::task::spawn_blocking(move || {
+        let runtime = Runtime::new(&config, Arc::new(host)).map_err(anyhow::Error::msg)?;
+        for spec in &specs {
+            let digest = runtime.load(spec)?;
+            tracing::info!(worker = spec.id, digest = &*digest, "component serves");
+        }
+        Ok(Arc::new(runtime))
+    })
+    .await?
+}
+
+/// A component that only fills the imports of others on a Spin host (`gateway-client`) is not called here.
+fn is_called(app: &App, component: &Component) -> bool {
+    !component.sources.is_empty() || app.routes.of(&component.id).next().is_some()
+}
+
+fn spec(component: &Component) -> ComponentSpec {
+    let limits = &component.limits;
+    ComponentSpec {
+        id: component.id.clone(),
+        source: component.source.clone(),
+        limits: Limits {
+            max_instances: limits.max_instances as usize,
+            max_instance_reuse_count: limits.max_instance_reuse_count as usize,
+            max_instance_concurrent_reuse_count: limits.max_instance_concurrent_reuse_count as usize,
+            idle_instance_timeout: limits.idle_instance_timeout,
+            request_timeout: limits.request_timeout,
+            max_memory_bytes: (limits.max_memory_mb as usize) << 20,
+            max_cpu: limits.max_cpu,
+        },
+        environment: environment(component),
+    }
+}
+
+/// The documents' environment variables, with their defaults, and the component's own. `APP_NAME` is the host's word.
+fn environment(component: &Component) -> Vec<(String, String)> {
+    let inherited = [("CONFIG_ENV", "local-dev"), ("AWS_REGION", "us-east-1"), ("LOG_LEVEL", "INFO")]
+        .map(|(name, default)| (name.to_owned(), std::env::var(name).unwrap_or_else(|_| default.to_owned())));
+    let app_name = ("APP_NAME".to_owned(), crate::telemetry::logs::seed_name(&component.id));
+    let own = component.environment.iter().map(|(name, value)| (name.clone(), value.clone()));
+    inherited.into_iter().chain(own).chain([app_name]).collect()
+}
+
+fn sources(app: &App, backends: &backends::Backends, dispatcher: &Dispatcher) -> Vec<Arc<dyn Source>> {
+    let mut sources = Vec::new();
+    for component in app.components.values() {
+        let feed = Feed {
+            worker: component.id.clone(),
+            dispatch: Arc::new(dispatcher.clone()),
+            queues: backends.queues.clone(),
+            streams: backends.streams.clone(),
+            clock: Clock::system(),
+            backoff: Backoff::new(),
+        };
+        sources.extend(component.sources.iter().map(|source| source.clone().source(&feed)));
+    }
+    sources
+}
+
+/// Components by their `gateway_token`, clients by their token.
+fn callers(app: &App) -> Callers {
+    let components = app.components.values().filter_map(|component| {
+        let token = component.variables.get("gateway_token")?;
+        Some((token.expose().to_owned(), component.id.clone()))
+    });
+    let clients = app.host.clients.iter().map(|(name, client)| (client.token.expose().to_owned(), name.clone()));
+    Callers::new(components.chain(clients))
+}
+
+async fn serve(
+    servers: &mut JoinSet<std::io::Result<()>>,
+    address: SocketAddr,
+    router: Router,
+    stop: CancellationToken,
+) -> Result<SocketAddr> {
+    let listener = TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))?;
+    let address = listener.local_addr()?;
+    // Small answers must not wait for a full segment.
+    let listener = axum::serve::ListenerExt::tap_io(listener, |stream| {
+        let _ = stream.set_nodelay(true);
+    });
+    servers.spawn(async move { axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned()).await });
+    Ok(address)
+}

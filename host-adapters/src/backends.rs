@@ -1,0 +1,94 @@
+//! The backends of an application, chosen by its configuration: today the embedded ones, in one file.
+
+use crate::manifest::{App, Jwks};
+use anyhow::{Context, Result};
+use host_adapters_delivery::backends::embedded::{Cache, Config, Embedded, QueueConfig, TableConfig};
+use host_adapters_delivery::backends::identity::{Identity, IdentityConfig};
+use host_adapters_delivery::backends::{QueueBackend, StreamBackend, cache::CacheBackend, clock::Clock};
+use host_adapters_delivery::platform::PlatformService;
+use host_adapters_delivery::services::{Services, Signer};
+use host_adapters_delivery::sources::SourceConfig;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::Arc;
+
+/// What stands behind platform and sources.
+pub struct Backends {
+    /// The platform with the grants of components and clients.
+    pub platform: Arc<PlatformService>,
+    /// Queues of sources and dead letters.
+    pub queues: Arc<dyn QueueBackend>,
+    /// Change streams.
+    pub streams: Arc<dyn StreamBackend>,
+    /// `spin:redis`.
+    pub cache: Arc<dyn CacheBackend>,
+}
+
+/// Opens the embedded store in the folder `data`, which is made if there is none.
+///
+/// # Errors
+/// When the folder or the file cannot be used, or the keys of the identity are no file and no address.
+pub fn open(app: &App, data: &Path) -> Result<Backends> {
+    std::fs::create_dir_all(data).with_context(|| format!("cannot make the folder {}", data.display()))?;
+    let file = data.join("embedded.sqlite");
+    let store = Embedded::open(&file, &config(app)).with_context(|| format!("cannot open {}", file.display()))?;
+    let store = Arc::new(store);
+    let components = app.components.values().map(|it| (it.id.clone(), it.grants.clone()));
+    let clients = app.host.clients.iter().map(|(name, client)| (name.clone(), client.grants.clone()));
+    let platform = PlatformService {
+        grants: components.chain(clients).collect(),
+        tables: store.clone(),
+        queues: store.clone(),
+        documents: store.clone(),
+        identity: identity(app)?,
+    };
+    Ok(Backends {
+        platform: Arc::new(platform),
+        queues: store.clone(),
+        streams: store,
+        cache: Arc::new(Cache::new(Clock::wall())),
+    })
+}
+
+impl Backends {
+    /// The policy of outbound calls, with a signing key of this process.
+    pub fn services(&self, app: &App) -> Result<Services> {
+        let signer = Signer::generate().context("cannot make a key for the app-to-app tokens")?;
+        Services::new(app.host.services.clone(), signer).context("cannot set up outbound HTTP")
+    }
+}
+
+fn config(app: &App) -> Config {
+    let queues = app.host.queues.iter().map(|(name, queue)| {
+        let config = QueueConfig {
+            max_receive_count: queue.max_receive_count,
+            dead_letter_queue: queue.dead_letter_queue.clone(),
+            ..QueueConfig::default()
+        };
+        (name.clone(), config)
+    });
+    let tables = app.host.tables.iter().map(|(name, table)| {
+        (name.clone(), TableConfig { stream: table.stream, consumers: consumers(app, name) })
+    });
+    Config { queues: queues.collect(), tables: tables.collect::<BTreeMap<_, _>>(), collections: app.host.collections.clone() }
+}
+
+/// The workers that read a table's stream.
+fn consumers(app: &App, table: &str) -> BTreeSet<String> {
+    let reads = |source: &SourceConfig| matches!(source, SourceConfig::DynamodbStream(stream) if stream.table == table);
+    let readers = app.components.values().filter(|component| component.sources.iter().any(reads));
+    readers.map(|component| component.id.clone()).collect()
+}
+
+fn identity(app: &App) -> Result<Option<Arc<Identity>>> {
+    let Some(identity) = &app.host.identity else { return Ok(None) };
+    let config = IdentityConfig {
+        issuer: identity.issuer.clone(),
+        audience: identity.audience.clone(),
+        jwks: match &identity.jwks {
+            Jwks::File(path) => path.display().to_string(),
+            Jwks::Url(url) => url.clone(),
+        },
+    };
+    Ok(Some(Arc::new(Identity::new(config, Clock::wall()).context("cannot use the keys of the identity")?)))
+}

@@ -1,0 +1,69 @@
+//! Which worker, and which event.
+
+use crate::manifest::{App, Client};
+use crate::telemetry::logs::seed_name;
+use anyhow::{Context, Result};
+use host_adapters_delivery::platform::{Access, Grants};
+use serde_json::{Value, json};
+use std::io::Read;
+
+/// The component id of a worker named by its id or by its name in the documents.
+pub(super) fn component(app: &App, name: &str) -> Option<String> {
+    let callable = |id: &&String| app.routes.of(id).next().is_some();
+    app.components.keys().filter(callable).find(|id| *id == name || seed_name(id) == name).cloned()
+}
+
+pub(super) fn known(app: &App) -> String {
+    let names = app.components.keys().filter(|id| app.routes.of(id).next().is_some());
+    format!("built into this application: {}", names.cloned().collect::<Vec<_>>().join(", "))
+}
+
+/// Reads the event. GraphQL variables (`{"input": …}`), as API usage prints them, become the AppSync event they make.
+pub(super) fn read(argument: &str) -> Result<Value> {
+    let text = match argument.strip_prefix('@') {
+        Some(path) => std::fs::read_to_string(path).with_context(|| format!("cannot read the event {path}"))?,
+        None if argument == "-" => {
+            let mut text = String::new();
+            std::io::stdin().read_to_string(&mut text).context("cannot read the event from standard input")?;
+            text
+        }
+        None => argument.to_owned(),
+    };
+    let event: Value = serde_json::from_str(&text).context("the event is no JSON; write '{…}', @file or -")?;
+    Ok(match event.get("input") {
+        Some(_) => json!({ "arguments": event }),
+        None => event,
+    })
+}
+
+/// The fan that the event speaks of.
+pub(super) fn user_info(event: &Value) -> &Value {
+    let paths = ["/arguments/input/body/userInfo", "/body/userInfo", "/userInfo"];
+    paths.iter().find_map(|path| event.pointer(path)).unwrap_or(&Value::Null)
+}
+
+/// A client that may write every collection, for the fixtures.
+pub(super) fn seeder(app: &App) -> Client {
+    let documents = app.host.collections.iter().map(|collection| (collection.clone(), Access::Write)).collect();
+    Client { token: Default::default(), grants: Grants { documents, ..Grants::default() } }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn graphql_variables_become_an_appsync_event() {
+        let event = read(r#"{"input":{"body":{"userInfo":{"globalUserId":"g"}}}}"#).unwrap();
+        assert_eq!(user_info(&event), &json!({"globalUserId": "g"}));
+        assert!(event.pointer("/arguments/input/body").is_some());
+    }
+
+    #[test]
+    fn other_events_stay_as_they_are() {
+        let event = read(r#"{"body":{"userInfo":{"globalUserId":"g"}}}"#).unwrap();
+        assert_eq!(user_info(&event), &json!({"globalUserId": "g"}));
+        assert!(read("{").unwrap_err().to_string().contains("no JSON"));
+    }
+}

@@ -1,0 +1,144 @@
+//! `host-adapters invoke`: one worker, one event, nothing else running.
+//!
+//! The event goes in at `/workers/<id>` as AWS Lambda would hand it over, on an embedded store of its own that holds
+//! the fixtures' documents. A request worker gets a development token for the fan of the event's own `userInfo`; it is
+//! signed by a key that lives as long as the command and that no other host accepts.
+
+mod event;
+mod token;
+
+use super::{FAILED, ManifestOptions, UNUSABLE};
+use crate::app;
+use crate::manifest::{App, Identity, Jwks};
+use crate::telemetry::{self, Tracing, logs};
+use crate::{backends, dispatch::Dispatcher};
+use anyhow::{Context, Result, bail};
+use bytes::Bytes;
+use clap::Args;
+use platform_wire::{Platform, documents::ReplaceOne};
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+/// Who loads the fixtures, in the grants of this command's own store.
+const SEEDER: &str = "invoke";
+
+#[derive(Args)]
+pub(crate) struct Options {
+    #[command(flatten)]
+    manifest: ManifestOptions,
+    /// The worker, by its id (`check-eligibility`) or its name in the documents (`checkEligibility`).
+    worker: String,
+    /// The event: JSON, `@file`, or `-` for standard input.
+    #[arg(default_value = "-")]
+    event: String,
+    /// A folder of documents, `<collection>/<any name>.json`, that the worker finds.
+    #[arg(long, default_value = "tests/fixtures/domain")]
+    documents: PathBuf,
+    /// The fan's token to send instead of a development token.
+    #[arg(long, env = "HOST_ADAPTERS_FAN_TOKEN", hide_env_values = true)]
+    token: Option<String>,
+}
+
+pub(super) async fn run(options: Options) -> Result<ExitCode> {
+    let mut app = match options.manifest.load() {
+        Ok(app) => app,
+        Err(code) => return Ok(code),
+    };
+    let Some(worker) = event::component(&app, &options.worker) else {
+        eprintln!("there is no worker `{}` yet; {}", options.worker, event::known(&app));
+        return Ok(ExitCode::from(UNUSABLE));
+    };
+    if !app.components.get(&worker).is_some_and(|component| component.source.exists()) {
+        eprintln!("{worker} is not built; run `host-adapters build {worker}`");
+        return Ok(ExitCode::from(UNUSABLE));
+    }
+    let event = event::read(&options.event)?;
+    let variable = |name| std::env::var(name).ok();
+    telemetry::install(logs::level(variable("LOG_LEVEL").as_deref(), variable("CONFIG_ENV").as_deref()))?;
+    let data = tempfile::tempdir().context("cannot make a temporary folder")?;
+    let bearer = prepare(&mut app, &worker, &options, &event, data.path())?;
+    let answer = call(app, &worker, &options.documents, data.path(), &bearer, event).await?;
+    report(&answer)
+}
+
+/// Leaves only the worker in the application and gives it what authentication needs. Answers the bearer token to send.
+fn prepare(app: &mut App, worker: &str, options: &Options, event: &Value, data: &Path) -> Result<String> {
+    app.components.retain(|id, _| id == worker);
+    let component = app.components.get_mut(worker).context("the worker has gone")?;
+    let takes_batches = !component.sources.is_empty();
+    component.sources.clear();
+    if takes_batches {
+        let secret = uuid::Uuid::new_v4().to_string();
+        component.variables.insert("worker_token".to_owned(), crate::manifest::Value::secret(secret.clone()));
+        return Ok(secret);
+    }
+    if let Some(token) = &options.token {
+        return Ok(token.clone());
+    }
+    let identity = Identity {
+        issuer: "host-adapters invoke".to_owned(),
+        audience: "host-adapters invoke".to_owned(),
+        jwks: Jwks::File(data.join("jwks.json")),
+    };
+    let token = token::development(&identity, event::user_info(event), &data.join("jwks.json"))?;
+    app.host.identity = Some(identity);
+    Ok(token)
+}
+
+async fn call(
+    mut app: App,
+    worker: &str,
+    documents: &Path,
+    data: &Path,
+    bearer: &str,
+    event: Value,
+) -> Result<http::Response<Bytes>> {
+    let route = app.routes.of(worker).next().map(|route| route.route.clone());
+    let route = route.with_context(|| format!("{worker} has no [[trigger.http]] in spin.toml"))?;
+    app.host.clients.insert(SEEDER.to_owned(), event::seeder(&app));
+    let folder = app.path.parent().unwrap_or(Path::new("")).join(documents);
+    let app = Arc::new(app);
+    let backends = backends::open(&app, data)?;
+    load_documents(&app, &*backends.platform, &folder).await?;
+    // Compiled components are shared with `up`, so that a second call starts at once.
+    let compiled = app.path.parent().unwrap_or(Path::new("")).join(".host-adapters");
+    let runtime = app::load(&app, &compiled, &backends, Tracing::from_env()?).await?;
+    let request = http::Request::post(format!("http://localhost{route}"))
+        .header("content-type", "application/json")
+        .header("authorization", format!("Bearer {bearer}"))
+        .body(Bytes::from(event.to_string()))?;
+    let called = Dispatcher::new(runtime, Tracing::from_env()?).http(worker, request).await;
+    called.result.with_context(|| format!("{worker} did not answer"))
+}
+
+/// Puts every document of the declared collections into the store.
+async fn load_documents(app: &App, platform: &dyn Platform, folder: &Path) -> Result<()> {
+    for collection in &app.host.collections {
+        let Ok(entries) = std::fs::read_dir(folder.join(collection)) else { continue };
+        for entry in entries {
+            let path = entry?.path();
+            let document: Value = serde_json::from_str(&std::fs::read_to_string(&path)?)
+                .with_context(|| format!("{} is no JSON document", path.display()))?;
+            let Some(id) = document.get("id") else { bail!("{} has no `id`", path.display()) };
+            let replace = ReplaceOne {
+                collection: collection.clone(),
+                filter: json!({ "id": id }).to_string(),
+                document: document.to_string(),
+            };
+            platform.documents_replace_one(SEEDER, replace).await?;
+        }
+    }
+    Ok(())
+}
+
+/// The answer on stdout. The outcome is good if the status is, and no record of a batch failed.
+fn report(answer: &http::Response<Bytes>) -> Result<ExitCode> {
+    let text = std::str::from_utf8(answer.body()).context("the answer is not UTF-8")?;
+    let body: Value = serde_json::from_str(text).unwrap_or_else(|_| text.into());
+    println!("{}", serde_json::to_string_pretty(&body)?);
+    let failures = body.get("batchItemFailures").and_then(Value::as_array).map_or(0, Vec::len);
+    let good = answer.status().is_success() && failures == 0;
+    Ok(if good { ExitCode::SUCCESS } else { ExitCode::from(FAILED) })
+}
