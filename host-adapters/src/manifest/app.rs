@@ -2,14 +2,15 @@
 
 use super::route::Routes;
 use super::variables::Value;
+use host_adapters_delivery::backends::identity::IdentityConfig;
+use host_adapters_delivery::backends::embedded;
+use host_adapters_delivery::platform::Grants;
 use host_adapters_delivery::services::{AllowedHosts, ServiceConfig};
+use host_adapters_delivery::sources::SourceConfig;
+use host_adapters_runtime::Limits;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Duration;
-
-pub use super::grants::{Access, Grants};
-pub use super::limits::Limits;
-pub use super::source::{OnReject, Source, SqsSource, StartingPosition, StreamSource};
 
 /// The application of one `spin.toml`.
 #[derive(Clone, Debug)]
@@ -48,10 +49,13 @@ pub struct Component {
     pub dependencies: BTreeMap<String, String>,
     /// How to build it.
     pub build: Option<Build>,
+    /// `artifact`: what the build makes. `source` is made of it by freezing its initialised state; where there is none,
+    /// the build makes `source` itself.
+    pub artifact: Option<PathBuf>,
     /// What an instance may use.
     pub limits: Limits,
     /// What feeds it, besides HTTP.
-    pub sources: Vec<Source>,
+    pub sources: Vec<SourceConfig>,
     /// What it may touch on the platform.
     pub grants: Grants,
 }
@@ -77,7 +81,7 @@ pub struct Host {
     /// Services that components call by a virtual host.
     pub services: Vec<ServiceConfig>,
     /// Whose tokens `identity.verify` accepts.
-    pub identity: Option<Identity>,
+    pub identity: Option<IdentityConfig>,
     /// Callers of the gateway that are no components, by name.
     pub clients: BTreeMap<String, Client>,
 }
@@ -91,6 +95,8 @@ pub struct Queue {
     pub max_receive_count: u32,
     /// Where such messages go.
     pub dead_letter_queue: Option<String>,
+    /// How long a message is kept.
+    pub retention: Duration,
 }
 
 /// One table.
@@ -100,26 +106,6 @@ pub struct Table {
     pub stream: bool,
 }
 
-/// Whose tokens are accepted.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Identity {
-    /// `iss`.
-    pub issuer: String,
-    /// `aud`.
-    pub audience: String,
-    /// Where the public keys are.
-    pub jwks: Jwks,
-}
-
-/// Where a JSON Web Key Set is.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Jwks {
-    /// A file.
-    File(PathBuf),
-    /// An `http` or `https` URL.
-    Url(String),
-}
-
 /// A caller of the gateway that is no component.
 #[derive(Clone, Debug)]
 pub struct Client {
@@ -127,4 +113,31 @@ pub struct Client {
     pub token: Value,
     /// What it may touch.
     pub grants: Grants,
+}
+
+impl App {
+    /// What the embedded backend has to hold for this application.
+    pub fn embedded(&self) -> embedded::Config {
+        let queue = |queue: &Queue| embedded::QueueConfig {
+            max_receive_count: queue.max_receive_count,
+            dead_letter_queue: queue.dead_letter_queue.clone(),
+            // The manifest allows 14 days at most.
+            retention_secs: u32::try_from(queue.retention.as_secs()).unwrap_or(u32::MAX),
+        };
+        let table = |name: &str, table: &Table| embedded::TableConfig {
+            stream: table.stream,
+            consumers: self.consumers(name).map(|component| component.id.clone()).collect(),
+        };
+        embedded::Config {
+            tables: self.host.tables.iter().map(|(name, it)| (name.clone(), table(name, it))).collect(),
+            queues: self.host.queues.iter().map(|(name, it)| (name.clone(), queue(it))).collect(),
+            collections: self.host.collections.clone(),
+        }
+    }
+
+    /// The components that read the stream of a table.
+    fn consumers<'a>(&'a self, table: &'a str) -> impl Iterator<Item = &'a Component> {
+        let reads = move |source: &SourceConfig| matches!(source, SourceConfig::DynamodbStream(it) if it.table == table);
+        self.components.values().filter(move |component| component.sources.iter().any(reads))
+    }
 }

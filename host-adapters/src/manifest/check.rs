@@ -6,7 +6,8 @@ use super::fields::Spanned;
 use super::grants::{WrittenGrants, declared};
 use super::report::{Report, suggestion};
 use super::route::Target;
-use super::source::{Source, Written};
+use super::source::Written;
+use host_adapters_delivery::sources::SourceConfig;
 use std::collections::BTreeMap;
 
 /// All that was read and names something.
@@ -46,8 +47,8 @@ fn component(report: &Report<'_>, names: &Names<'_>, id: &str, at: &std::ops::Ra
 fn source(report: &Report<'_>, host: &Host, written: &Written) {
     let at = |name: &String| Spanned { value: name.clone(), span: written.from.clone() };
     match &written.source {
-        Source::Sqs(source) => declared(report, "queue", &at(&source.queue), host.queues.keys()),
-        Source::DynamodbStream(source) => {
+        SourceConfig::Sqs(source) => declared(report, "queue", &at(&source.queue), host.queues.keys()),
+        SourceConfig::DynamodbStream(source) => {
             declared(report, "table", &at(&source.table), host.tables.keys());
             if host.tables.get(&source.table).is_some_and(|table| !table.stream) {
                 report.mistake(

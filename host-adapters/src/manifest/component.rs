@@ -1,13 +1,14 @@
 //! `[component.<id>]`: Spin's own keys, and ours under `tool.host-adapters`.
 
-use super::app::{Build, Component};
+use super::app::{Build, Component, Host};
 use super::fields::{Fields, Spanned};
 use super::grants::{self, WrittenGrants};
-use super::limits::{Kind, Limits};
+use super::limits::{self, Kind};
 use super::report::Report;
 use super::source::{self, Written};
 use super::variables::{Value, Variables, is_snake_case};
 use host_adapters_delivery::services::AllowedHosts;
+use host_adapters_runtime::Limits;
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::Path;
@@ -22,6 +23,13 @@ pub(super) struct WrittenComponent {
     pub(super) grants: WrittenGrants,
     /// Component ids that the dependencies name.
     pub(super) dependencies: Vec<(String, Range<usize>)>,
+}
+
+impl WrittenComponent {
+    /// The component, its sources completed from what is known of their queues.
+    pub(super) fn finish(self, host: &Host) -> Component {
+        Component { sources: self.sources.into_iter().map(|written| written.finish(host)).collect(), ..self.component }
+    }
 }
 
 /// What reading a component needs besides its own table.
@@ -47,8 +55,9 @@ pub(super) fn read(id: &str, mut fields: Fields<'_, '_>, context: &Context<'_, '
         key_value_stores: fields.strings("key_value_stores").into_iter().map(|store| store.value).collect(),
         dependencies,
         build: read_build(&mut fields, context.folder),
+        artifact: tool.artifact.map(|artifact| context.folder.join(artifact)),
         limits: tool.limits,
-        sources: tool.sources.iter().map(|written| written.source.clone()).collect(),
+        sources: Vec::new(),
         grants: tool.grants.grants.clone(),
     };
     fields.finish();
@@ -141,6 +150,7 @@ fn read_build(fields: &mut Fields<'_, '_>, folder: &Path) -> Option<Build> {
 
 /// What stands under `tool.host-adapters`.
 struct Tool {
+    artifact: Option<String>,
     limits: Limits,
     sources: Vec<Written>,
     grants: WrittenGrants,
@@ -148,15 +158,17 @@ struct Tool {
 
 fn read_tool(fields: &mut Fields<'_, '_>) -> Tool {
     let Some(mut tool) = own_tool(fields) else {
-        return Tool { limits: Limits::of(Kind::Request), sources: Vec::new(), grants: WrittenGrants::default() };
+        let (sources, grants) = (Vec::new(), WrittenGrants::default());
+        return Tool { artifact: None, limits: limits::of(Kind::Request), sources, grants };
     };
     let blocks = tool.list("source");
     let kind = if blocks.is_empty() { Kind::Request } else { Kind::Batch };
     let sources = blocks.into_iter().filter_map(source::read).collect();
-    let limits = Limits::read(&mut tool, kind);
+    let limits = limits::read(&mut tool, kind);
     let grants = grants::read(&mut tool);
+    let artifact = tool.string("artifact").map(|artifact| artifact.value);
     tool.finish();
-    Tool { limits, sources, grants }
+    Tool { artifact, limits, sources, grants }
 }
 
 /// Our table among those of other tools, which are none of our business.

@@ -23,6 +23,12 @@ pub(super) struct Spanned<T> {
     pub(super) span: Range<usize>,
 }
 
+impl<T> Spanned<T> {
+    pub(super) fn map<U>(self, f: impl FnOnce(T) -> U) -> Spanned<U> {
+        Spanned { value: f(self.value), span: self.span }
+    }
+}
+
 impl<'r, 'd> Fields<'r, 'd> {
     pub(super) fn new(
         report: &'r Report<'d>,

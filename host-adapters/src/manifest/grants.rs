@@ -3,33 +3,14 @@
 use super::app::Host;
 use super::fields::{Fields, Spanned};
 use super::report::{Report, suggestion};
+use host_adapters_delivery::platform::{Access, Grants, QueueAccess};
 use std::collections::BTreeMap;
 
 /// The words for tables and collections.
 const READ_WRITE: [(&str, Access); 3] =
     [("read", Access::Read), ("write", Access::Write), ("read-write", Access::ReadWrite)];
-
-/// What a caller may touch; everything else is denied.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct Grants {
-    /// Tables by name.
-    pub tables: BTreeMap<String, Access>,
-    /// Queues it may send to.
-    pub queues: Vec<String>,
-    /// Collections of documents by name.
-    pub documents: BTreeMap<String, Access>,
-    /// Whether it may have tokens verified.
-    pub identity: bool,
-}
-
-/// Reading, writing or both.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-#[allow(missing_docs, reason = "the words say it")]
-pub enum Access {
-    Read,
-    Write,
-    ReadWrite,
-}
+/// The words for queues.
+const SEND_PEEK: [(&str, QueueAccess); 2] = [("send", QueueAccess::Send), ("peek", QueueAccess::Peek)];
 
 /// Grants with the places their names were written at.
 #[derive(Default)]
@@ -64,8 +45,7 @@ pub(super) fn read(fields: &mut Fields<'_, '_>) -> WrittenGrants {
     let mut written = WrittenGrants::default();
     let Some(mut block) = fields.table("grants") else { return written };
     written.grants.tables = access(&mut block, "tables", Kind::Table, &READ_WRITE, &mut written.named);
-    let queues = access(&mut block, "queues", Kind::Queue, &[("send", ())], &mut written.named);
-    written.grants.queues = queues.into_keys().collect();
+    written.grants.queues = access(&mut block, "queues", Kind::Queue, &SEND_PEEK, &mut written.named);
     written.grants.documents = access(&mut block, "documents", Kind::Collection, &READ_WRITE, &mut written.named);
     written.grants.identity = block.boolean("identity").unwrap_or_default();
     block.finish();

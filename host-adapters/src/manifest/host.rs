@@ -1,12 +1,14 @@
 //! `[application.tool.host-adapters]`: what the host has for its components. Spin ignores the table `tool`.
 
-use super::app::{Client, Host, Identity, Jwks, Queue, Table};
+use super::app::{Client, Host, Queue, Table};
 use super::component::{Context, own_tool};
 use super::fields::{Fields, Spanned};
 use super::grants::{self, WrittenGrants};
-use super::source::Source;
 use super::variables::Value;
+use host_adapters_delivery::backends::embedded::QueueConfig;
+use host_adapters_delivery::backends::identity::IdentityConfig;
 use host_adapters_delivery::services::{LimitBy, RateLimit, ServiceConfig};
+use host_adapters_delivery::sources::SourceConfig;
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -27,36 +29,49 @@ pub(super) fn read(application: &mut Fields<'_, '_>, context: &Context<'_, '_>) 
     (host, grants)
 }
 
-impl Queue {
-    /// A queue of which nothing is said, such as one named only as another's dead-letter queue.
-    pub(super) fn undescribed() -> Self {
-        Self { visibility_timeout: Duration::from_secs(30), max_receive_count: 3, dead_letter_queue: None }
+/// A queue exists as soon as another queue or a source names it as its dead-letter queue.
+pub(super) fn declare_dead_letter_queues<'s>(
+    host: &mut Host,
+    sources: impl Iterator<Item = (&'s str, &'s SourceConfig)>,
+) {
+    let of_queues = host.queues.values().filter_map(|queue| queue.dead_letter_queue.clone());
+    let of_sources = sources.map(|(worker, source)| match source {
+        SourceConfig::Sqs(source) => source.dead_letter_queue(),
+        SourceConfig::DynamodbStream(source) => source.dead_letter_queue(worker),
+    });
+    for name in of_queues.chain(of_sources).collect::<Vec<_>>() {
+        let dead_letters = || Queue { retention: seconds(QueueConfig::DEAD_LETTER_RETENTION_SECS), ..undescribed() };
+        host.queues.entry(name).or_insert_with(dead_letters);
     }
 }
 
-/// A queue exists as soon as another queue or a source names it as its dead-letter queue.
-pub(super) fn declare_dead_letter_queues<'s>(host: &mut Host, sources: impl Iterator<Item = &'s Source>) {
-    let of_queues = host.queues.values().filter_map(|queue| queue.dead_letter_queue.clone());
-    let of_sources = sources.filter_map(|source| match source {
-        Source::Sqs(source) => source.dead_letter_queue.clone(),
-        Source::DynamodbStream(source) => Some(source.dead_letter_queue.clone()),
-    });
-    for name in of_queues.chain(of_sources).collect::<Vec<_>>() {
-        host.queues.entry(name).or_insert_with(Queue::undescribed);
+/// A queue of which nothing is said: SQS's own defaults (peers B1).
+fn undescribed() -> Queue {
+    Queue {
+        visibility_timeout: seconds(30),
+        max_receive_count: 3,
+        dead_letter_queue: None,
+        retention: seconds(QueueConfig::DEFAULT_RETENTION_SECS),
     }
 }
 
 fn read_queue(mut fields: Fields<'_, '_>) -> Queue {
-    let default = Queue::undescribed();
-    let visibility = fields.number("visibility_timeout_secs", 0..=43_200);
+    let default = undescribed();
+    let visibility = fields.number("visibility_timeout_secs", 1..=43_200);
     let receives = fields.number("max_receive_count", 1..=1_000);
+    let retention = fields.number("retention_secs", 60..=1_209_600);
     let queue = Queue {
-        visibility_timeout: visibility.map_or(default.visibility_timeout, |v| Duration::from_secs(v.value)),
-        max_receive_count: receives.map_or(default.max_receive_count, |v| v.value),
+        visibility_timeout: visibility.map_or(default.visibility_timeout, |it| seconds(it.value)),
+        max_receive_count: receives.map_or(default.max_receive_count, |it| it.value),
         dead_letter_queue: fields.string("dead_letter_queue").map(|name| name.value),
+        retention: retention.map_or(default.retention, |it| seconds(it.value)),
     };
     fields.finish();
     queue
+}
+
+fn seconds(seconds: u32) -> Duration {
+    Duration::from_secs(seconds.into())
 }
 
 fn read_table(mut fields: Fields<'_, '_>) -> Table {
@@ -94,22 +109,22 @@ fn read_service(name: &str, mut fields: Fields<'_, '_>, context: &Context<'_, '_
         host: host?.value,
         upstream: upstream?.expose().to_owned(),
         rate_limit: rate.map(|per_sec| RateLimit { per_sec, by: by.unwrap_or_default() }),
-        try_timeout: try_timeout.map_or(ServiceConfig::TRY_TIMEOUT, |v| Duration::from_secs(v.value)),
+        try_timeout: try_timeout.map_or(ServiceConfig::TRY_TIMEOUT, |v| seconds(v.value)),
     };
     fields.finish();
     Some(service)
 }
 
-fn read_identity(mut fields: Fields<'_, '_>, context: &Context<'_, '_>) -> Option<Identity> {
+fn read_identity(mut fields: Fields<'_, '_>, context: &Context<'_, '_>) -> Option<IdentityConfig> {
     let issuer = resolved(&mut fields, "issuer", "whose tokens are accepted (iss)", context);
     let audience = resolved(&mut fields, "audience", "for whom the tokens are meant (aud)", context);
     let jwks = resolved(&mut fields, "jwks", "a file or URL with the issuer's public keys", context);
     fields.finish();
-    let jwks = jwks?;
-    let is_url = jwks.expose().starts_with("http://") || jwks.expose().starts_with("https://");
-    let jwks =
-        if is_url { Jwks::Url(jwks.expose().to_owned()) } else { Jwks::File(context.folder.join(jwks.expose())) };
-    Some(Identity { issuer: issuer?.expose().to_owned(), audience: audience?.expose().to_owned(), jwks })
+    let text = |value: Option<Value>| value.map(|value| value.expose().to_owned());
+    let (issuer, audience, jwks) = (text(issuer)?, text(audience)?, text(jwks)?);
+    // A file is one beside the manifest.
+    let jwks = if jwks.contains("://") { jwks } else { context.folder.join(jwks).display().to_string() };
+    Some(IdentityConfig { issuer, audience, jwks })
 }
 
 fn read_clients(

@@ -21,7 +21,8 @@ mod source;
 mod variables;
 
 pub use app::*;
-pub use report::{ManifestErrors, Mistake};
+pub use host_adapters_delivery::sources::SourceConfig;
+use report::{ManifestErrors, Mistake};
 pub use route::{Route, Routes};
 pub use variables::{Given, Value};
 
@@ -66,15 +67,19 @@ fn read(report: &Report<'_>, path: &Path, table: &toml_edit::Table, given: &Give
     let components = read_components(&mut root, &context);
     let (routes, targets) = route::read(&mut root);
     root.finish();
-    host::declare_dead_letter_queues(&mut host, components.values().flat_map(|written| &written.component.sources));
+    host::declare_dead_letter_queues(&mut host, sources_of(&components));
     check::check(report, &Names { components: &components, targets: &targets, clients: &clients, host: &host });
-    let components = components.into_iter().map(|(id, written)| (id, written.component)).collect();
+    let components = components.into_iter().map(|(id, written)| (id, written.finish(&host))).collect();
     App { name, version, path: path.to_owned(), components, routes, host }
 }
 
 fn read_components(root: &mut Fields<'_, '_>, context: &Context<'_, '_>) -> BTreeMap<String, WrittenComponent> {
     let read = |(id, fields): (&str, _)| (id.to_owned(), component::read(id, fields, context));
     root.tables("component").into_iter().map(read).collect()
+}
+
+fn sources_of(components: &BTreeMap<String, WrittenComponent>) -> impl Iterator<Item = (&str, &SourceConfig)> {
+    components.iter().flat_map(|(id, written)| written.sources.iter().map(|it| (id.as_str(), &it.source)))
 }
 
 fn check_version(root: &mut Fields<'_, '_>) {

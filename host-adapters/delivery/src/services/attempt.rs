@@ -1,12 +1,11 @@
 //! One try of a call: the request as it goes over the wire, and what its answer means.
 
-use super::call::{Call, ServiceError};
+use super::call::SendError;
 use super::{REQUESTS, Service, Services, retry};
 use bytes::{Bytes, BytesMut};
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
-use http::{Response, StatusCode};
+use http::{Request, Response, StatusCode};
 use std::time::{Duration, SystemTime};
-use tokio::time::Instant;
 
 /// The largest answer that is read.
 pub const MAX_BODY_BYTES: usize = 16 * 1024 * 1024;
@@ -26,14 +25,15 @@ const HOP_BY_HOP: [HeaderName; 7] = [
 pub(super) struct Attempt<'a> {
     pub(super) services: &'a Services,
     pub(super) service: &'a Service,
-    pub(super) call: &'a Call<'a>,
+    pub(super) component: &'a str,
+    pub(super) request: &'a Request<Bytes>,
 }
 
 /// A try that did not end in an answer that is final.
 #[derive(Debug)]
 pub(super) struct Failure {
     /// What the component gets to see if this stays the last try.
-    pub(super) answer: Result<Response<Bytes>, ServiceError>,
+    pub(super) answer: Result<Response<Bytes>, SendError>,
     pub(super) retryable: bool,
     /// Whether the service as a whole seems to be down.
     pub(super) outage: bool,
@@ -43,12 +43,12 @@ pub(super) struct Failure {
 
 impl Failure {
     /// Not worth another try.
-    pub(super) fn last(error: ServiceError) -> Self {
+    pub(super) fn last(error: SendError) -> Self {
         Self { answer: Err(error), retryable: false, outage: false, retry_after: None }
     }
 
     /// Worth another try; if the last one fails like this too, the service is down.
-    fn weather(error: ServiceError) -> Self {
+    fn weather(error: SendError) -> Self {
         Self { answer: Err(error), retryable: true, outage: true, retry_after: None }
     }
 
@@ -64,24 +64,23 @@ impl Failure {
 impl Attempt<'_> {
     /// Sends the request once. `Ok` is an answer that is final, whatever its status.
     pub(super) async fn send(&self) -> Result<Response<Bytes>, Failure> {
-        let request = self.request().map_err(Failure::last)?;
-        let deadline = self.call.deadline.min(Instant::now() + self.service.config.try_timeout);
-        let answer = match tokio::time::timeout_at(deadline, self.exchange(request)).await {
+        let request = self.outgoing().map_err(Failure::last)?;
+        let answer = match tokio::time::timeout(self.service.config.try_timeout, self.exchange(request)).await {
             Ok(answer) => answer,
-            Err(_) => Err(Failure::weather(ServiceError::TimedOut(self.name()))),
+            Err(_) => Err(Failure::weather(SendError::TimedOut(self.name()))),
         };
         let answer = answer.and_then(judge);
         self.count(&answer);
         answer
     }
 
-    fn request(&self) -> Result<reqwest::Request, ServiceError> {
-        let unsendable = |reason: String| ServiceError::Unsendable { service: self.name(), reason };
-        let request = &self.call.request;
+    fn outgoing(&self) -> Result<reqwest::Request, SendError> {
+        let unsendable = |reason: String| SendError::Unsendable { service: self.name(), reason };
+        let request = self.request;
         let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
         let url = format!("{}{path}", self.service.config.upstream.trim_end_matches('/'));
         let url = url.parse().map_err(|_| unsendable("its URL cannot be read".to_owned()))?;
-        let token = self.services.signer.token(self.call.component, &self.service.config.name, SystemTime::now());
+        let token = self.services.signer.token(self.component, &self.service.config.name, SystemTime::now());
         let token = token.map_err(|error| unsendable(error.to_string()))?;
         let bearer = HeaderValue::try_from(format!("Bearer {token}"));
         let mut bearer = bearer.map_err(|error| unsendable(error.to_string()))?;
@@ -103,7 +102,7 @@ impl Attempt<'_> {
         let mut body = BytesMut::new();
         while let Some(chunk) = received.chunk().await.map_err(connection)? {
             if body.len() + chunk.len() > MAX_BODY_BYTES {
-                return Err(Failure::last(ServiceError::TooLarge(self.name())));
+                return Err(Failure::last(SendError::TooLarge(self.name())));
             }
             body.extend_from_slice(&chunk);
         }
@@ -113,21 +112,21 @@ impl Attempt<'_> {
         Ok(response)
     }
 
-    fn connection_error(&self, error: &reqwest::Error) -> ServiceError {
+    fn connection_error(&self, error: &reqwest::Error) -> SendError {
         // The innermost source says what happened; the outer ones repeat the URL.
         let mut reason: &dyn std::error::Error = error;
         while let Some(source) = reason.source() {
             reason = source;
         }
-        ServiceError::Connection { service: self.name(), reason: reason.to_string() }
+        SendError::Connection { service: self.name(), reason: reason.to_string() }
     }
 
     fn count(&self, answer: &Result<Response<Bytes>, Failure>) {
         let answer = answer.as_ref().or_else(|failure| failure.answer.as_ref());
         let status = match answer {
             Ok(response) => response.status().as_u16().to_string(),
-            Err(ServiceError::TimedOut(_)) => "time-out".to_owned(),
-            Err(ServiceError::Connection { .. }) => "connection".to_owned(),
+            Err(SendError::TimedOut(_)) => "time-out".to_owned(),
+            Err(SendError::Connection { .. }) => "connection".to_owned(),
             Err(_) => "refused".to_owned(),
         };
         metrics::counter!(REQUESTS, "service" => self.name(), "status" => status).increment(1);

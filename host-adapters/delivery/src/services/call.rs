@@ -10,36 +10,23 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// What a component asks for.
-pub struct Call<'a> {
-    /// The component: `sub` of the token.
-    pub component: &'a str,
-    /// Where its calls may go.
-    pub allowed: &'a AllowedHosts,
-    /// When the component's own wall time ends: no wait and no try goes beyond.
-    pub deadline: Instant,
-    /// The request, with an absolute URL. `traceparent` and the like are passed on as they are.
-    pub request: Request<Bytes>,
-}
-
-/// What came of a call.
+/// The last answer to a call.
 #[derive(Debug)]
-pub struct Outcome {
-    /// The last answer, whatever its status, or why there is none.
-    pub result: Result<Response<Bytes>, ServiceError>,
-    /// `service:<name>` if the service is down as a whole: its source should pause rather than use up attempts.
+pub struct Sent {
+    /// The answer, whatever its status.
+    pub response: Response<Bytes>,
+    /// `service:<name>` if the answer says that the whole service is down (502, 503, 504 to the last try): the source
+    /// of the call should pause rather than use up attempts.
     pub outage: Option<String>,
     /// How often the request was sent.
     pub tries: u32,
     /// How long it waited for the rate limit, all tries together.
     pub limited: Duration,
-    /// From call to answer.
-    pub duration: Duration,
 }
 
 /// Why a call has no answer.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
-pub enum ServiceError {
+pub enum SendError {
     /// The grant is missing.
     #[error("`{component}` may not call {host}; to allow it, add it to its allowed_outbound_hosts in spin.toml")]
     Denied {
@@ -65,9 +52,6 @@ pub enum ServiceError {
     /// No answer in time.
     #[error("service {0} did not answer in time")]
     TimedOut(String),
-    /// The wall time ended in the line for the rate limit.
-    #[error("the rate limit of service {0} left no time for the call")]
-    Limited(String),
     /// The answer does not fit into memory.
     #[error("the answer of service {0} is larger than 16 MiB")]
     TooLarge(String),
@@ -81,46 +65,56 @@ pub enum ServiceError {
     },
 }
 
-impl Services {
-    /// Calls a service: waits for its limit, adds the token, and tries up to three times.
-    pub async fn send(&self, call: Call<'_>) -> Outcome {
-        let started = Instant::now();
-        match self.permit(&call) {
-            Ok(service) => self.try_all(service, call, started).await,
-            Err(error) => Outcome {
-                result: Err(error),
-                outage: None,
-                tries: 0,
-                limited: Duration::ZERO,
-                duration: started.elapsed(),
-            },
+impl SendError {
+    /// `service:<name>` if the error means that the whole service is down, as in [`Sent::outage`].
+    pub fn outage(&self) -> Option<String> {
+        match self {
+            Self::Connection { service, .. } | Self::TimedOut(service) => Some(outage_of(service)),
+            _ => None,
         }
+    }
+}
+
+impl Services {
+    /// Calls a service for `component`, which may call the `allowed` hosts: waits for the service's limit, adds the
+    /// token, and tries up to three times. Ends with the last answer, or with why there was none. Headers such as
+    /// `traceparent` are passed on as they are.
+    ///
+    /// May take long where the limit or the service is slow: a caller whose time is up drops the future, which gives up
+    /// its place in the line.
+    pub async fn send(
+        &self,
+        component: &str,
+        allowed: &AllowedHosts,
+        request: Request<Bytes>,
+    ) -> Result<Sent, SendError> {
+        let service = self.permit(component, allowed, request.uri())?;
+        let started = Instant::now();
+        let sent = self.try_all(service, component, &request).await;
+        metrics::histogram!(DURATION, "service" => service.config.name.clone()).record(started.elapsed());
+        sent
     }
 
     /// Whether the component may call, and whom.
-    fn permit(&self, call: &Call<'_>) -> Result<&Service, ServiceError> {
-        let uri = call.request.uri();
+    fn permit(&self, component: &str, allowed: &AllowedHosts, uri: &Uri) -> Result<&Service, SendError> {
         let host = uri.host().unwrap_or_default().to_owned();
-        if !call.allowed.allows(uri) {
-            return Err(ServiceError::Denied { component: call.component.to_owned(), host });
+        if !allowed.allows(uri) {
+            return Err(SendError::Denied { component: component.to_owned(), host });
         }
         if has_dot_segment(uri) {
-            return Err(ServiceError::BadPath(host));
+            return Err(SendError::BadPath(host));
         }
-        self.find(uri).ok_or(ServiceError::Unknown(host))
+        self.find(uri).ok_or(SendError::Unknown(host))
     }
 
-    async fn try_all(&self, service: &Service, call: Call<'_>, started: Instant) -> Outcome {
+    async fn try_all(&self, service: &Service, component: &str, request: &Request<Bytes>) -> Result<Sent, SendError> {
         let name = &service.config.name;
         let (tries, limited) = (AtomicU32::new(0), AtomicU64::new(0));
-        let attempt = Attempt { services: self, service, call: &call };
+        let attempt = Attempt { services: self, service, component, request };
         let one = || async {
-            let waiting = Instant::now();
-            let passed = service.wait(call.request.uri().path(), call.deadline).await;
-            limited.fetch_add(micros(waiting.elapsed()), Ordering::Relaxed);
-            if !passed {
-                return Err(Failure::last(ServiceError::Limited(name.clone())));
-            }
+            // Every try is a request to the service, so every try stands in line.
+            let waited = service.wait(request.uri().path()).await;
+            limited.fetch_add(micros(waited), Ordering::Relaxed);
             tries.fetch_add(1, Ordering::Relaxed);
             attempt.send().await
         };
@@ -128,30 +122,30 @@ impl Services {
             .retry(retry::waits())
             .sleep(tokio::time::sleep)
             .when(|failure| failure.retryable)
-            // A longer wait that the service asks for is kept; one beyond the caller's time is not begun.
-            .adjust(|failure, wait| {
-                let wait = wait?.max(failure.retry_after.unwrap_or_default());
-                (Instant::now() + wait < call.deadline).then_some(wait)
-            })
+            .adjust(|failure, wait| retry::wait(wait?, failure.retry_after))
             .notify(|failure, wait| note_retry(name, failure, wait))
             .await;
-        let limited = Duration::from_micros(limited.into_inner());
-        metrics::histogram!(LIMITED, "service" => name.clone()).record(limited);
-        metrics::histogram!(DURATION, "service" => name.clone()).record(started.elapsed());
-        let outage = matches!(&answer, Err(failure) if failure.outage).then(|| format!("service:{name}"));
-        let result = answer.or_else(|failure| failure.answer);
-        Outcome { result, outage, tries: tries.into_inner(), limited, duration: started.elapsed() }
+        let outage = matches!(&answer, Err(failure) if failure.outage).then(|| outage_of(name));
+        let response = answer.or_else(|failure| failure.answer)?;
+        Ok(Sent { response, outage, tries: tries.into_inner(), limited: Duration::from_micros(limited.into_inner()) })
     }
 }
 
 impl Service {
-    /// Waits for the rate limit; `false` if that takes longer than there is time.
-    async fn wait(&self, path: &str, deadline: Instant) -> bool {
-        match &self.limiter {
-            Some(limiter) => limiter.wait(path, deadline).await,
-            None => true,
-        }
+    /// Waits for the rate limit; says how long it took.
+    async fn wait(&self, path: &str) -> Duration {
+        let Some(limiter) = &self.limiter else { return Duration::ZERO };
+        let started = Instant::now();
+        limiter.wait(path).await;
+        let waited = started.elapsed();
+        metrics::histogram!(LIMITED, "service" => self.config.name.clone()).record(waited);
+        waited
     }
+}
+
+/// What a source is told to pause for.
+fn outage_of(service: &str) -> String {
+    format!("service:{service}")
 }
 
 fn note_retry(service: &str, failure: &Failure, wait: Duration) {

@@ -37,13 +37,13 @@ impl Limiter {
         Self { by: limit.by, quota: quota(limit.per_sec), lanes: Mutex::default() }
     }
 
-    /// Waits until a request to `path` may go out; `false` if that is not before `deadline`.
-    pub(super) async fn wait(&self, path: &str, deadline: Instant) -> bool {
+    /// Waits until a request to `path` may go out. Who is dropped on the way has taken nothing.
+    pub(super) async fn wait(&self, path: &str) {
         let lane = self.lane(match self.by {
             LimitBy::Campaign => path.trim_start_matches('/').split('/').next().unwrap_or_default(),
             LimitBy::Service => "",
         });
-        tokio::time::timeout_at(deadline, lane.wait()).await.is_ok()
+        lane.wait().await;
     }
 
     fn lane(&self, key: &str) -> Arc<Lane> {
@@ -88,17 +88,17 @@ mod tests {
         Arc::new(Limiter::new(RateLimit { per_sec: NonZeroU32::new(per_sec).unwrap(), by }))
     }
 
-    fn soon(millis: u64) -> Instant {
-        Instant::now() + Duration::from_millis(millis)
+    /// Whether a request to `path` may go out before so many milliseconds have passed.
+    async fn within(limiter: &Limiter, path: &str, millis: u64) -> bool {
+        tokio::time::timeout(Duration::from_millis(millis), limiter.wait(path)).await.is_ok()
     }
 
     #[tokio::test]
     async fn no_more_than_the_limit_in_a_second() {
         let limiter = limiter(100, LimitBy::Campaign);
-        let end = soon(1_000);
         let callers = (0..150).map(|_| {
             let limiter = Arc::clone(&limiter);
-            tokio::spawn(async move { limiter.wait("/c1/entries", end).await })
+            tokio::spawn(async move { within(&limiter, "/c1/entries", 1_000).await })
         });
         let answers = futures::future::join_all(callers).await;
         let passed = answers.into_iter().filter(|answer| *answer.as_ref().unwrap()).count();
@@ -109,26 +109,26 @@ mod tests {
     #[tokio::test]
     async fn campaigns_do_not_wait_for_one_another() {
         let limiter = limiter(1, LimitBy::Campaign);
-        assert!(limiter.wait("/c1/entries", soon(0)).await);
-        assert!(!limiter.wait("/c1/scores/refresh", soon(20)).await);
-        assert!(limiter.wait("/c2/entries", soon(0)).await);
+        assert!(within(&limiter, "/c1/entries", 0).await);
+        assert!(!within(&limiter, "/c1/scores/refresh", 20).await);
+        assert!(within(&limiter, "/c2/entries", 0).await);
     }
 
     #[tokio::test]
     async fn a_service_has_one_limit_for_all_paths() {
         let limiter = limiter(1, LimitBy::Service);
-        assert!(limiter.wait("/a", soon(0)).await);
-        assert!(!limiter.wait("/b", soon(20)).await);
+        assert!(within(&limiter, "/a", 0).await);
+        assert!(!within(&limiter, "/b", 20).await);
     }
 
     #[tokio::test]
     async fn who_gives_up_takes_no_place() {
         let limiter = limiter(10, LimitBy::Service);
-        assert!(limiter.wait("/", soon(0)).await);
+        assert!(within(&limiter, "/", 0).await);
         for _ in 0..20 {
-            assert!(!limiter.wait("/", soon(0)).await);
+            assert!(!within(&limiter, "/", 0).await);
         }
-        assert!(limiter.wait("/", soon(1_000)).await);
+        assert!(within(&limiter, "/", 1_000).await);
     }
 
     #[tokio::test]

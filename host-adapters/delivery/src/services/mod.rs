@@ -16,7 +16,7 @@ mod tests;
 
 pub use allowed_hosts::{AllowedHosts, InvalidHost};
 pub use attempt::MAX_BODY_BYTES;
-pub use call::{Call, Outcome, ServiceError};
+pub use call::{SendError, Sent};
 pub use config::{LimitBy, RateLimit, ServiceConfig};
 pub use retry::TRIES;
 pub use signer::{Claims, ISSUER, LIFETIME, Signer, SignerError};

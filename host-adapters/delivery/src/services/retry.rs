@@ -9,6 +9,10 @@ pub const TRIES: usize = 3;
 /// The wait before the first retry is up to this, before the second up to twice this.
 const FIRST_WAIT: Duration = Duration::from_millis(200);
 
+/// A wait that a service asks for and that is longer than this is left to the source of the call, which can wait without
+/// holding an instance.
+const LONGEST_WAIT: Duration = Duration::from_secs(10);
+
 /// Whether a status is worth another try.
 pub(super) fn is_retryable(status: StatusCode) -> bool {
     status == StatusCode::TOO_MANY_REQUESTS || is_outage(status)
@@ -23,6 +27,11 @@ pub(super) fn is_outage(status: StatusCode) -> bool {
 pub(super) fn waits() -> impl backon::Backoff {
     let ceilings = ExponentialBuilder::default().with_min_delay(FIRST_WAIT).with_max_times(TRIES - 1).build();
     ceilings.map(|ceiling| ceiling.mul_f64(rand::random::<f64>()))
+}
+
+/// How long to wait where our own jitter says `ours` and the service asks for `theirs`; `None` to give up.
+pub(super) fn wait(ours: Duration, theirs: Option<Duration>) -> Option<Duration> {
+    Some(ours.max(theirs.unwrap_or_default())).filter(|wait| *wait <= LONGEST_WAIT)
 }
 
 /// How long the service asks to be left alone: `Retry-After` in seconds or as a date. A date that has passed is now.
@@ -55,6 +64,15 @@ mod tests {
         assert!(all.iter().all(|waits| matches!(waits[..], [a, b] if a <= FIRST_WAIT && b <= FIRST_WAIT * 2)));
         assert!(all.windows(2).any(|pair| matches!(pair, [a, b] if a != b)));
         assert!(all.iter().any(|waits| waits.first().is_some_and(|wait| *wait < FIRST_WAIT / 2)), "full jitter");
+    }
+
+    #[test]
+    fn the_longer_wait_wins_unless_it_is_too_long() {
+        let ms = Duration::from_millis;
+        assert_eq!(wait(ms(50), None), Some(ms(50)));
+        assert_eq!(wait(ms(50), Some(ms(0))), Some(ms(50)));
+        assert_eq!(wait(ms(50), Some(ms(10_000))), Some(ms(10_000)));
+        assert_eq!(wait(ms(50), Some(ms(11_000))), None);
     }
 
     #[test]
