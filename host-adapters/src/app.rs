@@ -10,7 +10,7 @@ use anyhow::{Context, Result};
 use axum::Router;
 use host_adapters_delivery::delivery::{clock::Clock, drain::Drain, drain::Ended, retry::Backoff};
 use host_adapters_delivery::sources::{Feed, Source, Status};
-use host_adapters_runtime::{ComponentSpec, Interfaces, Limits, Runtime, RuntimeConfig};
+use host_adapters_runtime::{ComponentSpec, Interfaces, Runtime, RuntimeConfig};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -101,7 +101,8 @@ pub(crate) async fn load(
     tracing: Tracing,
 ) -> Result<Arc<Runtime>> {
     let called: Vec<_> = app.components.values().filter(|component| is_called(app, component)).collect();
-    let max_instances = called.iter().map(|component| component.limits.max_instances).sum();
+    let max_instances: usize = called.iter().map(|component| component.limits.max_instances).sum();
+    let max_instances = u32::try_from(max_instances)?;
     let config = RuntimeConfig { cache_dir: data.join("compiled"), max_instances, interfaces: Interfaces::All };
     let host = Host {
         platform: backends.platform.clone(),
@@ -129,19 +130,10 @@ fn is_called(app: &App, component: &Component) -> bool {
 }
 
 fn spec(component: &Component) -> ComponentSpec {
-    let limits = &component.limits;
     ComponentSpec {
         id: component.id.clone(),
         source: component.source.clone(),
-        limits: Limits {
-            max_instances: limits.max_instances as usize,
-            max_instance_reuse_count: limits.max_instance_reuse_count as usize,
-            max_instance_concurrent_reuse_count: limits.max_instance_concurrent_reuse_count as usize,
-            idle_instance_timeout: limits.idle_instance_timeout,
-            request_timeout: limits.request_timeout,
-            max_memory_bytes: (limits.max_memory_mb as usize) << 20,
-            max_cpu: limits.max_cpu,
-        },
+        limits: component.limits.clone(),
         environment: environment(component),
     }
 }

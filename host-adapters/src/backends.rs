@@ -1,14 +1,12 @@
 //! The backends of an application, chosen by its configuration: today the embedded ones, in one file.
 
-use crate::manifest::{App, Jwks};
+use crate::manifest::App;
 use anyhow::{Context, Result};
-use host_adapters_delivery::backends::embedded::{Cache, Config, Embedded, QueueConfig, TableConfig};
-use host_adapters_delivery::backends::identity::{Identity, IdentityConfig};
+use host_adapters_delivery::backends::embedded::{Cache, Embedded};
+use host_adapters_delivery::backends::identity::Identity;
 use host_adapters_delivery::backends::{QueueBackend, StreamBackend, cache::CacheBackend, clock::Clock};
 use host_adapters_delivery::platform::PlatformService;
 use host_adapters_delivery::services::{Services, Signer};
-use host_adapters_delivery::sources::SourceConfig;
-use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -31,7 +29,7 @@ pub struct Backends {
 pub fn open(app: &App, data: &Path) -> Result<Backends> {
     std::fs::create_dir_all(data).with_context(|| format!("cannot make the folder {}", data.display()))?;
     let file = data.join("embedded.sqlite");
-    let store = Embedded::open(&file, &config(app)).with_context(|| format!("cannot open {}", file.display()))?;
+    let store = Embedded::open(&file, &app.embedded()).with_context(|| format!("cannot open {}", file.display()))?;
     let store = Arc::new(store);
     let components = app.components.values().map(|it| (it.id.clone(), it.grants.clone()));
     let clients = app.host.clients.iter().map(|(name, client)| (name.clone(), client.grants.clone()));
@@ -58,37 +56,7 @@ impl Backends {
     }
 }
 
-fn config(app: &App) -> Config {
-    let queues = app.host.queues.iter().map(|(name, queue)| {
-        let config = QueueConfig {
-            max_receive_count: queue.max_receive_count,
-            dead_letter_queue: queue.dead_letter_queue.clone(),
-            ..QueueConfig::default()
-        };
-        (name.clone(), config)
-    });
-    let tables = app.host.tables.iter().map(|(name, table)| {
-        (name.clone(), TableConfig { stream: table.stream, consumers: consumers(app, name) })
-    });
-    Config { queues: queues.collect(), tables: tables.collect::<BTreeMap<_, _>>(), collections: app.host.collections.clone() }
-}
-
-/// The workers that read a table's stream.
-fn consumers(app: &App, table: &str) -> BTreeSet<String> {
-    let reads = |source: &SourceConfig| matches!(source, SourceConfig::DynamodbStream(stream) if stream.table == table);
-    let readers = app.components.values().filter(|component| component.sources.iter().any(reads));
-    readers.map(|component| component.id.clone()).collect()
-}
-
 fn identity(app: &App) -> Result<Option<Arc<Identity>>> {
-    let Some(identity) = &app.host.identity else { return Ok(None) };
-    let config = IdentityConfig {
-        issuer: identity.issuer.clone(),
-        audience: identity.audience.clone(),
-        jwks: match &identity.jwks {
-            Jwks::File(path) => path.display().to_string(),
-            Jwks::Url(url) => url.clone(),
-        },
-    };
+    let Some(config) = app.host.identity.clone() else { return Ok(None) };
     Ok(Some(Arc::new(Identity::new(config, Clock::wall()).context("cannot use the keys of the identity")?)))
 }

@@ -4,8 +4,8 @@ use crate::manifest::Component;
 use crate::telemetry::Tracing;
 use crate::telemetry::logs::{self, GuestLine, seed_name};
 use bytes::Bytes;
-use host_adapters_delivery::services::{SendError, Services};
-use host_adapters_runtime::host::{self as runtime, SendErrorKind, Sent};
+use host_adapters_delivery::services::{Call, ServiceError, Services};
+use host_adapters_runtime::host::{self as runtime, SendError, SendErrorKind, Sent};
 use opentelemetry::KeyValue;
 use opentelemetry::trace::SpanKind;
 use platform_wire::Platform;
@@ -48,7 +48,7 @@ impl runtime::Host for Host {
         self.components.get(component)?.variables.get(name).map(|value| value.expose().to_owned())
     }
 
-    async fn send_http(&self, component: &str, request: http::Request<Bytes>) -> Result<Sent, runtime::SendError> {
+    async fn send_http(&self, component: &str, request: http::Request<Bytes>) -> Result<Sent, SendError> {
         let Some(manifest) = self.components.get(component) else { return Err(unknown(component)) };
         let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
         let mut span = self.tracing.start(
@@ -65,14 +65,23 @@ impl runtime::Host for Host {
         if let Some(value) = span.traceparent().and_then(|value| value.parse().ok()) {
             request.headers_mut().insert("traceparent", value);
         }
-        match self.services.send(component, &manifest.allowed_outbound_hosts, request).await {
-            Ok(sent) => {
-                span.set(KeyValue::new("http.response.status_code", i64::from(sent.response.status().as_u16())));
-                Ok(Sent { response: sent.response, outage: sent.outage })
+        let call = Call {
+            component,
+            allowed: &manifest.allowed_outbound_hosts,
+            deadline: tokio::time::Instant::now() + manifest.limits.request_timeout,
+            request,
+        };
+        let outcome = self.services.send(call).await;
+        span.set(KeyValue::new("http.request.resend_count", i64::from(outcome.tries.saturating_sub(1))));
+        match outcome.result {
+            Ok(response) => {
+                span.set(KeyValue::new("http.response.status_code", i64::from(response.status().as_u16())));
+                Ok(Sent { response, outage: outcome.outage })
             }
             Err(error) => {
                 span.fail(&error.to_string());
-                Err(send_error(error))
+                tracing::warn!(worker = component, error = %error, "service call failed");
+                Err(SendError { kind: kind(&error), message: error.to_string(), outage: outcome.outage })
             }
         }
     }
@@ -102,10 +111,19 @@ impl Host {
     }
 }
 
-fn unknown(component: &str) -> runtime::SendError {
-    runtime::SendError {
+fn unknown(component: &str) -> SendError {
+    SendError {
         kind: SendErrorKind::Denied,
         message: format!("there is no component `{component}`"),
         outage: None,
+    }
+}
+
+fn kind(error: &ServiceError) -> SendErrorKind {
+    match error {
+        ServiceError::Denied { .. } | ServiceError::Unknown(_) | ServiceError::BadPath(_) => SendErrorKind::Denied,
+        ServiceError::Connection { .. } => SendErrorKind::Connection,
+        ServiceError::TimedOut(_) | ServiceError::Limited(_) => SendErrorKind::TimedOut,
+        ServiceError::TooLarge(_) | ServiceError::Unsendable { .. } => SendErrorKind::Other,
     }
 }

@@ -1,7 +1,7 @@
 //! `host-adapters build`: each component's own build command, then its initialised state frozen into it.
 
 use super::{ManifestOptions, UNUSABLE};
-use crate::manifest::{Component, seed_name};
+use crate::manifest::Component;
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};

@@ -9,7 +9,8 @@ mod token;
 
 use super::{FAILED, ManifestOptions, UNUSABLE};
 use crate::app;
-use crate::manifest::{App, Identity, Jwks};
+use crate::manifest::App;
+use host_adapters_delivery::backends::identity::IdentityConfig;
 use crate::telemetry::{self, Tracing, logs};
 use crate::{backends, dispatch::Dispatcher};
 use anyhow::{Context, Result, bail};
@@ -77,12 +78,13 @@ fn prepare(app: &mut App, worker: &str, options: &Options, event: &Value, data: 
     if let Some(token) = &options.token {
         return Ok(token.clone());
     }
-    let identity = Identity {
+    let jwks = data.join("jwks.json");
+    let identity = IdentityConfig {
         issuer: "host-adapters invoke".to_owned(),
         audience: "host-adapters invoke".to_owned(),
-        jwks: Jwks::File(data.join("jwks.json")),
+        jwks: jwks.display().to_string(),
     };
-    let token = token::development(&identity, event::user_info(event), &data.join("jwks.json"))?;
+    let token = token::development(&identity, event::user_info(event), &jwks)?;
     app.host.identity = Some(identity);
     Ok(token)
 }

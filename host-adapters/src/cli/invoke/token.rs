@@ -1,10 +1,10 @@
 //! A development token: a key made for one command, and a token of it for the fan of the event.
 
-use crate::manifest::Identity;
 use anyhow::{Context, Result};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
 use chrono::Utc;
+use host_adapters_delivery::backends::identity::IdentityConfig;
 use jsonwebtoken::jwk::{Jwk, JwkSet};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde_json::{Value, json};
@@ -14,7 +14,7 @@ const KEY_ID: &str = "development";
 const LIFETIME_SECS: i64 = 300;
 
 /// Writes the public key to `jwks` and answers a token for the fan of `user_info`.
-pub(super) fn development(identity: &Identity, user_info: &Value, jwks: &Path) -> Result<String> {
+pub(super) fn development(identity: &IdentityConfig, user_info: &Value, jwks: &Path) -> Result<String> {
     let pkcs8 = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &SystemRandom::new())
         .ok()
         .context("cannot make a key for the development token")?;

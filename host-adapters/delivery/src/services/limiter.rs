@@ -1,0 +1,145 @@
+//! Rate limits, shared by all instances of all components of this host. Who comes too early waits in line: first come,
+//! first served for each key.
+
+use super::config::{LimitBy, RateLimit};
+use governor::clock::{Clock, DefaultClock};
+use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
+use std::collections::HashMap;
+use std::num::NonZeroU32;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// More keys than this, and those unused for a second, whose allowance is whole again, are dropped.
+const KEYS: usize = 1_000;
+
+/// The limit of one service.
+pub(super) struct Limiter {
+    by: LimitBy,
+    quota: Quota,
+    lanes: Mutex<HashMap<String, Slot>>,
+}
+
+struct Slot {
+    lane: Arc<Lane>,
+    used: Instant,
+}
+
+/// The line for one key.
+struct Lane {
+    /// Tokio's mutex is fair: it makes the line. Only the first in it looks at the clock.
+    turn: tokio::sync::Mutex<()>,
+    limiter: DefaultDirectRateLimiter,
+}
+
+impl Limiter {
+    pub(super) fn new(limit: RateLimit) -> Self {
+        Self { by: limit.by, quota: quota(limit.per_sec), lanes: Mutex::default() }
+    }
+
+    /// Waits until a request to `path` may go out. Who is dropped on the way has taken nothing.
+    pub(super) async fn wait(&self, path: &str) {
+        let lane = self.lane(match self.by {
+            LimitBy::Campaign => path.trim_start_matches('/').split('/').next().unwrap_or_default(),
+            LimitBy::Service => "",
+        });
+        lane.wait().await;
+    }
+
+    fn lane(&self, key: &str) -> Arc<Lane> {
+        let now = Instant::now();
+        let mut lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
+        if lanes.len() >= KEYS {
+            let second = Duration::from_secs(1);
+            lanes.retain(|_, slot| Arc::strong_count(&slot.lane) > 1 || now.duration_since(slot.used) < second);
+        }
+        let slot = lanes.entry(key.to_owned()).or_insert_with(|| Slot { lane: Arc::new(Lane::new(self.quota)), used: now });
+        slot.used = now;
+        Arc::clone(&slot.lane)
+    }
+}
+
+impl Lane {
+    fn new(quota: Quota) -> Self {
+        Self { turn: tokio::sync::Mutex::default(), limiter: RateLimiter::direct(quota) }
+    }
+
+    async fn wait(&self) {
+        let _turn = self.turn.lock().await;
+        while let Err(early) = self.limiter.check() {
+            tokio::time::sleep(early.wait_time_from(DefaultClock::default().now())).await;
+        }
+    }
+}
+
+/// A tenth may come at once and the rest spread over the second, so that no second ever sees more than `per_sec`.
+fn quota(per_sec: NonZeroU32) -> Quota {
+    let burst = NonZeroU32::new(per_sec.get() / 10).unwrap_or(NonZeroU32::MIN);
+    let steady = NonZeroU32::new(per_sec.get() - burst.get()).unwrap_or(NonZeroU32::MIN);
+    Quota::per_second(steady).allow_burst(burst)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    fn limiter(per_sec: u32, by: LimitBy) -> Arc<Limiter> {
+        Arc::new(Limiter::new(RateLimit { per_sec: NonZeroU32::new(per_sec).unwrap(), by }))
+    }
+
+    /// Whether a request to `path` may go out before so many milliseconds have passed.
+    async fn within(limiter: &Limiter, path: &str, millis: u64) -> bool {
+        tokio::time::timeout(Duration::from_millis(millis), limiter.wait(path)).await.is_ok()
+    }
+
+    #[tokio::test]
+    async fn no_more_than_the_limit_in_a_second() {
+        let limiter = limiter(100, LimitBy::Campaign);
+        let callers = (0..150).map(|_| {
+            let limiter = Arc::clone(&limiter);
+            tokio::spawn(async move { within(&limiter, "/c1/entries", 1_000).await })
+        });
+        let answers = futures::future::join_all(callers).await;
+        let passed = answers.into_iter().filter(|answer| *answer.as_ref().unwrap()).count();
+        // How near it comes to the limit is the machine's business; that it never passes it is ours.
+        assert!((50..=100).contains(&passed), "{passed} passed");
+    }
+
+    #[tokio::test]
+    async fn campaigns_do_not_wait_for_one_another() {
+        let limiter = limiter(1, LimitBy::Campaign);
+        assert!(within(&limiter, "/c1/entries", 0).await);
+        assert!(!within(&limiter, "/c1/scores/refresh", 20).await);
+        assert!(within(&limiter, "/c2/entries", 0).await);
+    }
+
+    #[tokio::test]
+    async fn a_service_has_one_limit_for_all_paths() {
+        let limiter = limiter(1, LimitBy::Service);
+        assert!(within(&limiter, "/a", 0).await);
+        assert!(!within(&limiter, "/b", 20).await);
+    }
+
+    #[tokio::test]
+    async fn who_gives_up_takes_no_place() {
+        let limiter = limiter(10, LimitBy::Service);
+        assert!(within(&limiter, "/", 0).await);
+        for _ in 0..20 {
+            assert!(!within(&limiter, "/", 0).await);
+        }
+        assert!(within(&limiter, "/", 1_000).await);
+    }
+
+    #[tokio::test]
+    async fn keys_of_the_past_are_dropped() {
+        let limiter = limiter(100, LimitBy::Campaign);
+        let past = Instant::now().checked_sub(Duration::from_secs(2)).unwrap();
+        for key in 0..KEYS {
+            limiter.lane(&format!("{key}"));
+        }
+        limiter.lanes.lock().unwrap().values_mut().for_each(|slot| slot.used = past);
+        limiter.lane("new");
+        assert_eq!(limiter.lanes.lock().unwrap().len(), 1);
+    }
+}

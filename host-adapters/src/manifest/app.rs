@@ -1,0 +1,143 @@
+//! What a manifest says, checked and resolved: no template is left in it and every name it uses is declared.
+
+use super::route::Routes;
+use super::variables::Value;
+use host_adapters_delivery::backends::identity::IdentityConfig;
+use host_adapters_delivery::backends::embedded;
+use host_adapters_delivery::platform::Grants;
+use host_adapters_delivery::services::{AllowedHosts, ServiceConfig};
+use host_adapters_delivery::sources::SourceConfig;
+use host_adapters_runtime::Limits;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// The application of one `spin.toml`.
+#[derive(Clone, Debug)]
+pub struct App {
+    /// `application.name`.
+    pub name: String,
+    /// `application.version`; empty if not given.
+    pub version: String,
+    /// The manifest itself.
+    pub path: PathBuf,
+    /// Components by id.
+    pub components: BTreeMap<String, Component>,
+    /// `[[trigger.http]]`: which component answers which path.
+    pub routes: Routes,
+    /// `[application.tool.host-adapters]`: what the host has for its components.
+    pub host: Host,
+}
+
+/// One `[component.<id>]`.
+#[derive(Clone, Debug)]
+pub struct Component {
+    /// Its id.
+    pub id: String,
+    /// The WebAssembly file, relative paths taken from the manifest's folder.
+    pub source: PathBuf,
+    /// What `spin:variables` answers it.
+    pub variables: BTreeMap<String, Value>,
+    /// Environment variables of the sandbox.
+    pub environment: BTreeMap<String, String>,
+    /// Where its outbound calls may go.
+    pub allowed_outbound_hosts: AllowedHosts,
+    /// The labels of the key-value stores it may open.
+    pub key_value_stores: BTreeSet<String>,
+    /// Imports that a Spin host composes in: package to the id of the component that exports it. This host answers the
+    /// same imports itself.
+    pub dependencies: BTreeMap<String, String>,
+    /// How to build it.
+    pub build: Option<Build>,
+    /// `artifact`: what the build makes. `source` is made of it by freezing its initialised state; where there is none,
+    /// the build makes `source` itself.
+    pub artifact: Option<PathBuf>,
+    /// What an instance may use.
+    pub limits: Limits,
+    /// What feeds it, besides HTTP.
+    pub sources: Vec<SourceConfig>,
+    /// What it may touch on the platform.
+    pub grants: Grants,
+}
+
+/// `[component.<id>.build]`.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Build {
+    /// Shell commands, run one after the other.
+    pub commands: Vec<String>,
+    /// Where to run them.
+    pub workdir: PathBuf,
+}
+
+/// `[application.tool.host-adapters]`.
+#[derive(Clone, Debug, Default)]
+pub struct Host {
+    /// Queues by name, dead-letter queues included.
+    pub queues: BTreeMap<String, Queue>,
+    /// Tables by name.
+    pub tables: BTreeMap<String, Table>,
+    /// Collections of documents.
+    pub collections: BTreeSet<String>,
+    /// Services that components call by a virtual host.
+    pub services: Vec<ServiceConfig>,
+    /// Whose tokens `identity.verify` accepts.
+    pub identity: Option<IdentityConfig>,
+    /// Callers of the gateway that are no components, by name.
+    pub clients: BTreeMap<String, Client>,
+}
+
+/// One queue.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Queue {
+    /// How long a received message stays invisible unless its source says otherwise.
+    pub visibility_timeout: Duration,
+    /// How often a message may be received before the queue itself moves it to the dead-letter queue.
+    pub max_receive_count: u32,
+    /// Where such messages go.
+    pub dead_letter_queue: Option<String>,
+    /// How long a message is kept.
+    pub retention: Duration,
+}
+
+/// One table.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Table {
+    /// Whether its changes can be read as a stream.
+    pub stream: bool,
+}
+
+/// A caller of the gateway that is no component.
+#[derive(Clone, Debug)]
+pub struct Client {
+    /// What it sends as `Authorization: Bearer …`. While it is empty, nobody can call as this client.
+    pub token: Value,
+    /// What it may touch.
+    pub grants: Grants,
+}
+
+impl App {
+    /// What the embedded backend has to hold for this application.
+    pub fn embedded(&self) -> embedded::Config {
+        let queue = |queue: &Queue| embedded::QueueConfig {
+            max_receive_count: queue.max_receive_count,
+            dead_letter_queue: queue.dead_letter_queue.clone(),
+            // The manifest allows 14 days at most.
+            retention_secs: u32::try_from(queue.retention.as_secs()).unwrap_or(u32::MAX),
+        };
+        let table = |name: &str, table: &Table| embedded::TableConfig {
+            stream: table.stream,
+            consumers: self.consumers(name).map(|component| component.id.clone()).collect(),
+        };
+        embedded::Config {
+            tables: self.host.tables.iter().map(|(name, it)| (name.clone(), table(name, it))).collect(),
+            queues: self.host.queues.iter().map(|(name, it)| (name.clone(), queue(it))).collect(),
+            collections: self.host.collections.clone(),
+        }
+    }
+
+    /// The components that read the stream of a table.
+    fn consumers<'a>(&'a self, table: &'a str) -> impl Iterator<Item = &'a Component> {
+        let reads = move |source: &SourceConfig| matches!(source, SourceConfig::DynamodbStream(it) if it.table == table);
+        self.components.values().filter(move |component| component.sources.iter().any(reads))
+    }
+}

@@ -1,0 +1,61 @@
+//! Checks of names against what the manifest declares, once all of it is read.
+
+use super::app::Host;
+use super::component::WrittenComponent;
+use super::fields::Spanned;
+use super::grants::{WrittenGrants, declared};
+use super::report::{Report, suggestion};
+use super::route::Target;
+use super::source::Written;
+use host_adapters_delivery::sources::SourceConfig;
+use std::collections::BTreeMap;
+
+/// All that was read and names something.
+pub(super) struct Names<'n> {
+    pub(super) components: &'n BTreeMap<String, WrittenComponent>,
+    pub(super) targets: &'n [Target],
+    pub(super) clients: &'n [WrittenGrants],
+    pub(super) host: &'n Host,
+}
+
+/// Reports every name that stands for nothing.
+pub(super) fn check(report: &Report<'_>, names: &Names<'_>) {
+    for target in names.targets {
+        component(report, names, &target.component, &target.at);
+    }
+    for written in names.components.values() {
+        for (id, at) in &written.dependencies {
+            component(report, names, id, at);
+        }
+        for written in &written.sources {
+            source(report, names.host, written);
+        }
+        written.grants.check(report, names.host);
+    }
+    for grants in names.clients {
+        grants.check(report, names.host);
+    }
+}
+
+fn component(report: &Report<'_>, names: &Names<'_>, id: &str, at: &std::ops::Range<usize>) {
+    if !names.components.contains_key(id) {
+        let instead = suggestion(id, names.components.keys().map(String::as_str));
+        report.mistake(at, format!("unknown component \"{id}\"{instead}, or add [component.{id}]"));
+    }
+}
+
+fn source(report: &Report<'_>, host: &Host, written: &Written) {
+    let at = |name: &String| Spanned { value: name.clone(), span: written.from.clone() };
+    match &written.source {
+        SourceConfig::Sqs(source) => declared(report, "queue", &at(&source.queue), host.queues.keys()),
+        SourceConfig::DynamodbStream(source) => {
+            declared(report, "table", &at(&source.table), host.tables.keys());
+            if host.tables.get(&source.table).is_some_and(|table| !table.stream) {
+                report.mistake(
+                    &written.from,
+                    format!("table \"{}\" has no stream; declare it with stream = true", source.table),
+                );
+            }
+        }
+    }
+}

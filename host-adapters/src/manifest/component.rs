@@ -1,0 +1,177 @@
+//! `[component.<id>]`: Spin's own keys, and ours under `tool.host-adapters`.
+
+use super::app::{Build, Component, Host};
+use super::fields::{Fields, Spanned};
+use super::grants::{self, WrittenGrants};
+use super::limits::{self, Kind};
+use super::report::Report;
+use super::source::{self, Written};
+use super::variables::{Value, Variables, is_snake_case};
+use host_adapters_delivery::services::AllowedHosts;
+use host_adapters_runtime::Limits;
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::path::Path;
+
+/// Our table under `tool`.
+pub(super) const TOOL: &str = "host-adapters";
+
+/// A component with the places its names were written at, for the checks against what is declared.
+pub(super) struct WrittenComponent {
+    pub(super) component: Component,
+    pub(super) sources: Vec<Written>,
+    pub(super) grants: WrittenGrants,
+    /// Component ids that the dependencies name.
+    pub(super) dependencies: Vec<(String, Range<usize>)>,
+}
+
+impl WrittenComponent {
+    /// The component, its sources completed from what is known of their queues.
+    pub(super) fn finish(self, host: &Host) -> Component {
+        Component { sources: self.sources.into_iter().map(|written| written.finish(host)).collect(), ..self.component }
+    }
+}
+
+/// What reading a component needs besides its own table.
+pub(super) struct Context<'c, 'd> {
+    pub(super) report: &'c Report<'d>,
+    pub(super) variables: &'c Variables,
+    /// The manifest's folder.
+    pub(super) folder: &'c Path,
+}
+
+/// Reads one component; the names in it are checked later.
+pub(super) fn read(id: &str, mut fields: Fields<'_, '_>, context: &Context<'_, '_>) -> WrittenComponent {
+    check_id(id, &fields);
+    ignore_what_spin_alone_needs(&mut fields);
+    let (dependencies, named) = read_dependencies(&mut fields);
+    let tool = read_tool(&mut fields);
+    let component = Component {
+        id: id.to_owned(),
+        source: context.folder.join(read_source(&mut fields)),
+        variables: read_variables(&mut fields, context),
+        environment: fields.string_map("environment").into_iter().map(|(name, text)| (name, text.value)).collect(),
+        allowed_outbound_hosts: read_hosts(&mut fields, context),
+        key_value_stores: fields.strings("key_value_stores").into_iter().map(|store| store.value).collect(),
+        dependencies,
+        build: read_build(&mut fields, context.folder),
+        artifact: tool.artifact.map(|artifact| context.folder.join(artifact)),
+        limits: tool.limits,
+        sources: Vec::new(),
+        grants: tool.grants.grants.clone(),
+    };
+    fields.finish();
+    WrittenComponent { component, sources: tool.sources, grants: tool.grants, dependencies: named }
+}
+
+fn check_id(id: &str, fields: &Fields<'_, '_>) {
+    let word = |word: &str| {
+        word.starts_with(|first: char| first.is_ascii_lowercase())
+            && word.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit())
+    };
+    if !id.split('-').all(word) {
+        fields
+            .mistake(&fields.span, format!("component id \"{id}\" is no kebab-case name; write words joined by \"-\""));
+    }
+}
+
+/// Keys of Spin's that change nothing for this host, and keys whose effect it does not have.
+fn ignore_what_spin_alone_needs(fields: &mut Fields<'_, '_>) {
+    for key in ["description", "targets", "profile", "dependencies_inherit_configuration"] {
+        fields.ignored(key);
+    }
+    fields.unsupported("files", "put what the component needs into it at build time");
+    fields.unsupported("exclude_files", "remove it");
+    fields.unsupported("allowed_http_hosts", "write allowed_outbound_hosts");
+    fields.unsupported("sqlite_databases", "use a table under [application.tool.host-adapters.tables]");
+    fields.unsupported("ai_models", "remove it");
+}
+
+fn read_source(fields: &mut Fields<'_, '_>) -> String {
+    let source = fields.string("source");
+    fields
+        .required("source", source, "the path of the component's .wasm file")
+        .map(|source| source.value)
+        .unwrap_or_default()
+}
+
+fn read_variables(fields: &mut Fields<'_, '_>, context: &Context<'_, '_>) -> BTreeMap<String, Value> {
+    let written = fields.string_map("variables");
+    for (name, template) in written.iter().filter(|(name, _)| !is_snake_case(name)) {
+        fields.mistake(&template.span, format!("variable \"{name}\" is no lower_snake_case name"));
+    }
+    let resolve = |(name, template)| Some((name, context.variables.resolve(context.report, &template)?));
+    written.into_iter().filter_map(resolve).collect()
+}
+
+fn read_hosts(fields: &mut Fields<'_, '_>, context: &Context<'_, '_>) -> AllowedHosts {
+    let mut hosts = AllowedHosts::default();
+    for template in fields.strings("allowed_outbound_hosts") {
+        let Some(host) = context.variables.resolve(context.report, &template) else { continue };
+        if let Err(error) = hosts.add(host.expose()) {
+            fields.mistake(&template.span, format!("allowed_outbound_hosts \"{}\": {error}", template.value));
+        }
+    }
+    hosts
+}
+
+/// Dependencies on other components of the application, and the ids they name with their places.
+fn read_dependencies(fields: &mut Fields<'_, '_>) -> (BTreeMap<String, String>, Vec<(String, Range<usize>)>) {
+    let mut dependencies = BTreeMap::new();
+    let mut named = Vec::new();
+    for (package, mut dependency) in fields.tables("dependencies") {
+        dependency.ignored("inherit_configuration");
+        let component = dependency.string("component");
+        let Some(component) = dependency.required("component", component, "the id of the component that exports it")
+        else {
+            continue;
+        };
+        dependency.finish();
+        dependencies.insert(package.to_owned(), component.value.clone());
+        named.push((component.value, component.span));
+    }
+    (dependencies, named)
+}
+
+fn read_build(fields: &mut Fields<'_, '_>, folder: &Path) -> Option<Build> {
+    let mut build = fields.table("build")?;
+    build.ignored("watch");
+    let is_list = matches!(build.item("command"), Some((item, _)) if item.is_array());
+    let commands = if is_list {
+        build.strings("command")
+    } else {
+        let command = build.string("command");
+        build.required("command", command, "the command that builds the component").into_iter().collect()
+    };
+    let workdir = build.string("workdir").map_or_else(|| folder.to_owned(), |workdir| folder.join(workdir.value));
+    build.finish();
+    Some(Build { commands: commands.into_iter().map(|command: Spanned<String>| command.value).collect(), workdir })
+}
+
+/// What stands under `tool.host-adapters`.
+struct Tool {
+    artifact: Option<String>,
+    limits: Limits,
+    sources: Vec<Written>,
+    grants: WrittenGrants,
+}
+
+fn read_tool(fields: &mut Fields<'_, '_>) -> Tool {
+    let Some(mut tool) = own_tool(fields) else {
+        let (sources, grants) = (Vec::new(), WrittenGrants::default());
+        return Tool { artifact: None, limits: limits::of(Kind::Request), sources, grants };
+    };
+    let blocks = tool.list("source");
+    let kind = if blocks.is_empty() { Kind::Request } else { Kind::Batch };
+    let sources = blocks.into_iter().filter_map(source::read).collect();
+    let limits = limits::read(&mut tool, kind);
+    let grants = grants::read(&mut tool);
+    let artifact = tool.string("artifact").map(|artifact| artifact.value);
+    tool.finish();
+    Tool { artifact, limits, sources, grants }
+}
+
+/// Our table among those of other tools, which are none of our business.
+pub(super) fn own_tool<'r, 'd>(fields: &mut Fields<'r, 'd>) -> Option<Fields<'r, 'd>> {
+    fields.table("tool")?.table(TOOL)
+}

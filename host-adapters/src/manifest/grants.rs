@@ -1,0 +1,93 @@
+//! `grants = { … }`: what a component, or a client of the gateway, may touch on the platform.
+
+use super::app::Host;
+use super::fields::{Fields, Spanned};
+use super::report::{Report, suggestion};
+use host_adapters_delivery::platform::{Access, Grants, QueueAccess};
+use std::collections::BTreeMap;
+
+/// The words for tables and collections.
+const READ_WRITE: [(&str, Access); 3] =
+    [("read", Access::Read), ("write", Access::Write), ("read-write", Access::ReadWrite)];
+/// The words for queues.
+const SEND_PEEK: [(&str, QueueAccess); 2] = [("send", QueueAccess::Send), ("peek", QueueAccess::Peek)];
+
+/// Grants with the places their names were written at.
+#[derive(Default)]
+pub(super) struct WrittenGrants {
+    pub(super) grants: Grants,
+    named: Vec<(Kind, Spanned<String>)>,
+}
+
+/// What a name in a grant is the name of.
+#[derive(Clone, Copy)]
+enum Kind {
+    Table,
+    Queue,
+    Collection,
+}
+
+impl WrittenGrants {
+    /// Reports every name that the application does not declare.
+    pub(super) fn check(&self, report: &Report<'_>, host: &Host) {
+        for (kind, name) in &self.named {
+            match kind {
+                Kind::Table => declared(report, "table", name, host.tables.keys()),
+                Kind::Queue => declared(report, "queue", name, host.queues.keys()),
+                Kind::Collection => declared(report, "collection", name, &host.collections),
+            }
+        }
+    }
+}
+
+/// Reads the key `grants`; the names in it are checked later.
+pub(super) fn read(fields: &mut Fields<'_, '_>) -> WrittenGrants {
+    let mut written = WrittenGrants::default();
+    let Some(mut block) = fields.table("grants") else { return written };
+    written.grants.tables = access(&mut block, "tables", Kind::Table, &READ_WRITE, &mut written.named);
+    written.grants.queues = access(&mut block, "queues", Kind::Queue, &SEND_PEEK, &mut written.named);
+    written.grants.documents = access(&mut block, "documents", Kind::Collection, &READ_WRITE, &mut written.named);
+    written.grants.identity = block.boolean("identity").unwrap_or_default();
+    block.finish();
+    written
+}
+
+/// Reports a name that is none of the declared ones.
+pub(super) fn declared<'n>(
+    report: &Report<'_>,
+    kind: &str,
+    name: &Spanned<String>,
+    known: impl IntoIterator<Item = &'n String>,
+) {
+    let known: Vec<&str> = known.into_iter().map(String::as_str).collect();
+    if !known.contains(&name.value.as_str()) {
+        let instead = suggestion(&name.value, known);
+        let message =
+            format!("unknown {kind} \"{}\"{instead}, or declare it under [application.tool.host-adapters]", name.value);
+        report.mistake(&name.span, message);
+    }
+}
+
+/// One kind of grant: names with what is allowed.
+fn access<T: Copy>(
+    block: &mut Fields<'_, '_>,
+    key: &'static str,
+    kind: Kind,
+    words: &[(&str, T)],
+    named: &mut Vec<(Kind, Spanned<String>)>,
+) -> BTreeMap<String, T> {
+    let mut granted = BTreeMap::new();
+    for (name, word) in block.string_map(key) {
+        named.push((kind, Spanned { value: name.clone(), span: word.span.clone() }));
+        match words.iter().find(|(known, _)| *known == word.value) {
+            Some((_, access)) => {
+                granted.insert(name, *access);
+            }
+            None => {
+                let instead = suggestion(&word.value, words.iter().map(|(known, _)| *known));
+                block.mistake(&word.span, format!("{key}.{name} = \"{}\" is no grant{instead}", word.value));
+            }
+        }
+    }
+    granted
+}

@@ -1,0 +1,161 @@
+//! `[application.tool.host-adapters]`: what the host has for its components. Spin ignores the table `tool`.
+
+use super::app::{Client, Host, Queue, Table};
+use super::component::{Context, own_tool};
+use super::fields::{Fields, Spanned};
+use super::grants::{self, WrittenGrants};
+use super::variables::Value;
+use host_adapters_delivery::backends::embedded::QueueConfig;
+use host_adapters_delivery::backends::identity::IdentityConfig;
+use host_adapters_delivery::services::{LimitBy, RateLimit, ServiceConfig};
+use host_adapters_delivery::sources::SourceConfig;
+use std::collections::BTreeMap;
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+/// Reads the table, and the grants of the clients whose names are checked later.
+pub(super) fn read(application: &mut Fields<'_, '_>, context: &Context<'_, '_>) -> (Host, Vec<WrittenGrants>) {
+    let Some(mut tool) = own_tool(application) else { return Default::default() };
+    let (clients, grants) = read_clients(&mut tool, context);
+    let host = Host {
+        queues: tool.tables("queues").into_iter().map(|(name, fields)| (name.to_owned(), read_queue(fields))).collect(),
+        tables: tool.tables("tables").into_iter().map(|(name, fields)| (name.to_owned(), read_table(fields))).collect(),
+        collections: tool.strings("collections").into_iter().map(|name| name.value).collect(),
+        services: read_services(&mut tool, context),
+        identity: tool.table("identity").and_then(|fields| read_identity(fields, context)),
+        clients,
+    };
+    tool.finish();
+    (host, grants)
+}
+
+/// A queue exists as soon as another queue or a source names it as its dead-letter queue.
+pub(super) fn declare_dead_letter_queues<'s>(
+    host: &mut Host,
+    sources: impl Iterator<Item = (&'s str, &'s SourceConfig)>,
+) {
+    let of_queues = host.queues.values().filter_map(|queue| queue.dead_letter_queue.clone());
+    let of_sources = sources.map(|(worker, source)| match source {
+        SourceConfig::Sqs(source) => source.dead_letter_queue(),
+        SourceConfig::DynamodbStream(source) => source.dead_letter_queue(worker),
+    });
+    for name in of_queues.chain(of_sources).collect::<Vec<_>>() {
+        let dead_letters = || Queue { retention: seconds(QueueConfig::DEAD_LETTER_RETENTION_SECS), ..undescribed() };
+        host.queues.entry(name).or_insert_with(dead_letters);
+    }
+}
+
+/// A queue of which nothing is said: SQS's own defaults (peers B1).
+fn undescribed() -> Queue {
+    Queue {
+        visibility_timeout: seconds(30),
+        max_receive_count: 3,
+        dead_letter_queue: None,
+        retention: seconds(QueueConfig::DEFAULT_RETENTION_SECS),
+    }
+}
+
+fn read_queue(mut fields: Fields<'_, '_>) -> Queue {
+    let default = undescribed();
+    let visibility = fields.number("visibility_timeout_secs", 1..=43_200);
+    let receives = fields.number("max_receive_count", 1..=1_000);
+    let retention = fields.number("retention_secs", 60..=1_209_600);
+    let queue = Queue {
+        visibility_timeout: visibility.map_or(default.visibility_timeout, |it| seconds(it.value)),
+        max_receive_count: receives.map_or(default.max_receive_count, |it| it.value),
+        dead_letter_queue: fields.string("dead_letter_queue").map(|name| name.value),
+        retention: retention.map_or(default.retention, |it| seconds(it.value)),
+    };
+    fields.finish();
+    queue
+}
+
+fn seconds(seconds: u32) -> Duration {
+    Duration::from_secs(seconds.into())
+}
+
+fn read_table(mut fields: Fields<'_, '_>) -> Table {
+    let table = Table { stream: fields.boolean("stream").unwrap_or_default() };
+    fields.finish();
+    table
+}
+
+fn read_services(tool: &mut Fields<'_, '_>, context: &Context<'_, '_>) -> Vec<ServiceConfig> {
+    let mut services: Vec<ServiceConfig> = Vec::new();
+    for (name, fields) in tool.tables("services") {
+        let at = fields.span.clone();
+        let Some(service) = read_service(name, fields, context) else { continue };
+        match services.iter().find(|other| other.host == service.host) {
+            Some(other) => {
+                tool.mistake(&at, format!("host \"{}\" is already that of \"{}\"", service.host, other.name))
+            }
+            None => services.push(service),
+        }
+    }
+    services
+}
+
+fn read_service(name: &str, mut fields: Fields<'_, '_>, context: &Context<'_, '_>) -> Option<ServiceConfig> {
+    let host = fields.string("host");
+    let host = fields.required("host", host, &format!("the virtual host, as in host = \"{name}.services.internal\""));
+    let upstream = fields.string("upstream");
+    let upstream =
+        fields.required("upstream", upstream, "the service's base URL").and_then(|url| web_url(&fields, context, &url));
+    let rate = fields.number::<u32>("rate_limit_per_sec", 1..=1_000_000).and_then(|rate| NonZeroU32::new(rate.value));
+    let by = fields.choice("rate_limit_by", &[("campaign", LimitBy::Campaign), ("service", LimitBy::Service)]);
+    let try_timeout = fields.number("try_timeout_secs", 1..=300);
+    let service = ServiceConfig {
+        name: name.to_owned(),
+        host: host?.value,
+        upstream: upstream?.expose().to_owned(),
+        rate_limit: rate.map(|per_sec| RateLimit { per_sec, by: by.unwrap_or_default() }),
+        try_timeout: try_timeout.map_or(ServiceConfig::TRY_TIMEOUT, |v| seconds(v.value)),
+    };
+    fields.finish();
+    Some(service)
+}
+
+fn read_identity(mut fields: Fields<'_, '_>, context: &Context<'_, '_>) -> Option<IdentityConfig> {
+    let issuer = resolved(&mut fields, "issuer", "whose tokens are accepted (iss)", context);
+    let audience = resolved(&mut fields, "audience", "for whom the tokens are meant (aud)", context);
+    let jwks = resolved(&mut fields, "jwks", "a file or URL with the issuer's public keys", context);
+    fields.finish();
+    let text = |value: Option<Value>| value.map(|value| value.expose().to_owned());
+    let (issuer, audience, jwks) = (text(issuer)?, text(audience)?, text(jwks)?);
+    // A file is one beside the manifest.
+    let jwks = if jwks.contains("://") { jwks } else { context.folder.join(jwks).display().to_string() };
+    Some(IdentityConfig { issuer, audience, jwks })
+}
+
+fn read_clients(
+    tool: &mut Fields<'_, '_>,
+    context: &Context<'_, '_>,
+) -> (BTreeMap<String, Client>, Vec<WrittenGrants>) {
+    let mut clients = BTreeMap::new();
+    let mut written = Vec::new();
+    for (name, mut fields) in tool.tables("clients") {
+        let token = resolved(&mut fields, "token", "the variable that holds its token, as in \"{{ name }}\"", context);
+        let grants = grants::read(&mut fields);
+        let client = Client { token: token.unwrap_or_default(), grants: grants.grants.clone() };
+        clients.insert(name.to_owned(), client);
+        written.push(grants);
+        fields.finish();
+    }
+    (clients, written)
+}
+
+/// A string that must be there, with its variables put in.
+fn resolved(fields: &mut Fields<'_, '_>, key: &'static str, write: &str, context: &Context<'_, '_>) -> Option<Value> {
+    let written = fields.string(key);
+    let written = fields.required(key, written, write)?;
+    context.variables.resolve(context.report, &written)
+}
+
+fn web_url(fields: &Fields<'_, '_>, context: &Context<'_, '_>, written: &Spanned<String>) -> Option<Value> {
+    let url = context.variables.resolve(context.report, written)?;
+    if url.expose().starts_with("http://") || url.expose().starts_with("https://") {
+        return Some(url);
+    }
+    fields.mistake(&written.span, format!("\"{}\" is no http or https URL", written.value));
+    None
+}

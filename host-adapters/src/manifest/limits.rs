@@ -1,0 +1,47 @@
+//! What an instance of a component may use: the runtime's limits, named as Spin's flags are where Spin has one.
+
+use super::fields::{Fields, Spanned};
+use host_adapters_runtime::Limits;
+use std::time::Duration;
+
+/// What a component answers decides some defaults.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Kind {
+    /// Fed in batches by a source.
+    Batch,
+    /// Called by HTTP only.
+    Request,
+}
+
+/// The defaults: batches get five minutes and an instance each, requests 30 seconds and sixteen to an instance.
+pub(super) fn of(kind: Kind) -> Limits {
+    let (concurrent, request_timeout) = match kind {
+        Kind::Batch => (1, Duration::from_secs(300)),
+        Kind::Request => (16, Duration::from_secs(30)),
+    };
+    Limits { max_instance_concurrent_reuse_count: concurrent, request_timeout, ..Limits::default() }
+}
+
+/// Reads the keys of a component's tool block.
+pub(super) fn read(fields: &mut Fields<'_, '_>, kind: Kind) -> Limits {
+    let mut limits = of(kind);
+    set(&mut limits.max_instances, fields.number("max_instances", 1..=1_000));
+    set(&mut limits.max_instance_reuse_count, fields.number("max_instance_reuse_count", 1..=u32::MAX.into()));
+    let concurrent = fields.number("max_instance_concurrent_reuse_count", 1..=1_000);
+    set(&mut limits.max_instance_concurrent_reuse_count, concurrent);
+    let idle = fields.number("idle_instance_timeout_secs", 0..=86_400);
+    set(&mut limits.idle_instance_timeout, idle.map(|it| it.map(Duration::from_secs)));
+    let wall = fields.number("request_timeout_secs", 1..=43_200);
+    set(&mut limits.request_timeout, wall.map(|it| it.map(Duration::from_secs)));
+    let memory = fields.number::<usize>("max_memory_mb", 1..=4_096);
+    set(&mut limits.max_memory_bytes, memory.map(|it| it.map(|megabytes| megabytes << 20)));
+    let cpu = fields.number("max_cpu_ms", 1..=3_600_000);
+    set(&mut limits.max_cpu, cpu.map(|it| it.map(Duration::from_millis)));
+    limits
+}
+
+fn set<T>(limit: &mut T, written: Option<Spanned<T>>) {
+    if let Some(written) = written {
+        *limit = written.value;
+    }
+}

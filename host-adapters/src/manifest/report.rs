@@ -1,0 +1,100 @@
+//! All mistakes of a manifest, each with its place.
+
+use std::cell::RefCell;
+use std::fmt;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+/// One mistake.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Mistake {
+    /// Line, from 1.
+    pub line: usize,
+    /// Column in characters, from 1.
+    pub column: usize,
+    /// What is wrong and what to write instead.
+    pub message: String,
+}
+
+/// Why a manifest cannot be used: every mistake found, in the order of the file.
+#[derive(Debug, thiserror::Error)]
+pub struct ManifestErrors {
+    /// The manifest.
+    pub path: PathBuf,
+    /// At least one.
+    pub mistakes: Vec<Mistake>,
+}
+
+impl fmt::Display for ManifestErrors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, mistake) in self.mistakes.iter().enumerate() {
+            let end = if index == 0 { "" } else { "\n" };
+            write!(f, "{end}{}:{}:{}: {}", self.path.display(), mistake.line, mistake.column, mistake.message)?;
+        }
+        Ok(())
+    }
+}
+
+/// Collects mistakes while a manifest is read. Readers report and go on with what can still be checked.
+pub(super) struct Report<'d> {
+    text: &'d str,
+    mistakes: RefCell<Vec<Mistake>>,
+}
+
+impl<'d> Report<'d> {
+    pub(super) fn new(text: &'d str) -> Self {
+        Self { text, mistakes: RefCell::default() }
+    }
+
+    /// Notes a mistake at a place of the text.
+    pub(super) fn mistake(&self, at: &Range<usize>, message: impl Into<String>) {
+        let (line, column) = position(self.text, at.start);
+        self.mistakes.borrow_mut().push(Mistake { line, column, message: message.into() });
+    }
+
+    /// `Ok` if nothing was noted.
+    pub(super) fn finish(self, path: &Path) -> Result<(), ManifestErrors> {
+        let mut mistakes = self.mistakes.into_inner();
+        if mistakes.is_empty() {
+            return Ok(());
+        }
+        mistakes.sort_by_key(|mistake| (mistake.line, mistake.column));
+        Err(ManifestErrors { path: path.to_owned(), mistakes })
+    }
+}
+
+impl ManifestErrors {
+    /// The only mistake there is.
+    pub(super) fn one(path: &Path, (line, column): (usize, usize), message: String) -> Self {
+        Self { path: path.to_owned(), mistakes: vec![Mistake { line, column, message }] }
+    }
+}
+
+/// Line and column of a byte offset.
+pub(super) fn position(text: &str, offset: usize) -> (usize, usize) {
+    let before = text.get(..offset).unwrap_or(text);
+    let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+    let line = before.matches('\n').count() + 1;
+    let column = before.get(line_start..).map_or(0, |start| start.chars().count()) + 1;
+    (line, column)
+}
+
+/// "; write "x"" if a known name is close to the one written, else the choice there is.
+pub(super) fn suggestion<'n>(written: &str, known: impl IntoIterator<Item = &'n str> + Clone) -> String {
+    let close = known
+        .clone()
+        .into_iter()
+        .map(|name| (strsim::damerau_levenshtein(&plain(written), &plain(name)), name))
+        .filter(|(distance, name)| *distance <= 1 + name.len() / 4)
+        .min_by_key(|(distance, _)| *distance);
+    if let Some((_, name)) = close {
+        return format!("; write \"{name}\"");
+    }
+    let names: Vec<_> = known.into_iter().map(|name| format!("\"{name}\"")).collect();
+    if names.is_empty() { "; there is none".to_owned() } else { format!("; there is {}", names.join(", ")) }
+}
+
+/// Case and the choice between `-` and `_` are the most common slips: they count for nothing.
+fn plain(name: &str) -> String {
+    name.to_lowercase().replace(['-', '_'], "")
+}

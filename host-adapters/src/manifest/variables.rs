@@ -1,0 +1,145 @@
+//! Spin variables: declared under `[variables]`, given a value from outside, used as `{{ name }}`.
+
+use super::fields::{Fields, Spanned};
+use super::report::{Report, suggestion};
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// What the environment variables that set a Spin variable begin with.
+const PREFIX: &str = "SPIN_VARIABLE_";
+
+/// Values for application variables from outside the manifest.
+#[derive(Clone, Debug, Default)]
+pub struct Given {
+    /// From `--variable name=value`; win over the environment, and must be declared.
+    pub named: BTreeMap<String, String>,
+    /// From `SPIN_VARIABLE_<NAME>`, keys in lower case without the prefix.
+    pub environment: BTreeMap<String, String>,
+}
+
+impl Given {
+    /// `named`, and what this process's environment says.
+    pub fn from_process(named: BTreeMap<String, String>) -> Self {
+        let entry = |(name, value): (String, String)| Some((name.strip_prefix(PREFIX)?.to_lowercase(), value));
+        // Names or values that are no UTF-8 cannot be meant for us.
+        let text =
+            std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+        Self { named, environment: text.filter_map(entry).collect() }
+    }
+
+    fn get(&self, name: &str) -> Option<&String> {
+        self.named.get(name).or_else(|| self.environment.get(name))
+    }
+}
+
+/// A resolved value. It is shown in no message if a secret variable has gone into it.
+#[derive(Clone, Default, Eq, PartialEq)]
+pub struct Value {
+    text: String,
+    secret: bool,
+}
+
+impl Value {
+    /// The value itself, also of a secret.
+    pub fn expose(&self) -> &str {
+        &self.text
+    }
+
+    /// Whether it must not be shown.
+    pub fn is_secret(&self) -> bool {
+        self.secret
+    }
+}
+
+impl fmt::Debug for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.secret { f.write_str("\"***\"") } else { fmt::Debug::fmt(&self.text, f) }
+    }
+}
+
+/// The application's variables; `None` for one whose lack of a value has been reported.
+pub(super) struct Variables(BTreeMap<String, Option<Value>>);
+
+impl Variables {
+    /// Reads `[variables]` of the manifest's root.
+    pub(super) fn read(root: &mut Fields<'_, '_>, given: &Given) -> Self {
+        let mut variables = BTreeMap::new();
+        for (name, fields) in root.tables("variables") {
+            if !is_snake_case(name) {
+                fields.mistake(&fields.span, format!("variable \"{name}\" is no lower_snake_case name"));
+            }
+            variables.insert(name.to_owned(), read_variable(name, fields, given));
+        }
+        for name in given.named.keys().filter(|name| !variables.contains_key(*name)) {
+            let known = suggestion(name, variables.keys().map(String::as_str));
+            root.mistake(&(0..0), format!("--variable {name} sets an undeclared variable{known}"));
+        }
+        Self(variables)
+    }
+
+    /// Puts the values into a text such as `https://{{ host }}/`.
+    pub(super) fn resolve(&self, report: &Report<'_>, template: &Spanned<String>) -> Option<Value> {
+        let mut value = Value::default();
+        let mut rest = template.value.as_str();
+        let mut complete = true;
+        while let Some((literal, after)) = rest.split_once("{{") {
+            value.text.push_str(literal);
+            let Some((expression, tail)) = after.split_once("}}") else {
+                report.mistake(&template.span, "unmatched \"{{\"; write \"{{ name }}\"");
+                return None;
+            };
+            rest = tail;
+            match self.lookup(report, template, expression.trim()) {
+                Some(part) => {
+                    value.text.push_str(&part.text);
+                    value.secret |= part.secret;
+                }
+                None => complete = false,
+            }
+        }
+        value.text.push_str(rest);
+        complete.then_some(value)
+    }
+
+    fn lookup(&self, report: &Report<'_>, template: &Spanned<String>, name: &str) -> Option<&Value> {
+        let Some(value) = self.0.get(name) else {
+            let known = suggestion(name, self.0.keys().map(String::as_str));
+            report.mistake(
+                &template.span,
+                format!("undeclared variable \"{name}\"{known}, or declare it under [variables]"),
+            );
+            return None;
+        };
+        value.as_ref()
+    }
+}
+
+fn read_variable(name: &str, mut fields: Fields<'_, '_>, given: &Given) -> Option<Value> {
+    fields.ignored("description");
+    let default = fields.string("default");
+    let required = fields.boolean("required").unwrap_or(false);
+    let secret = fields.boolean("secret").unwrap_or(false);
+    let text = given.get(name).cloned().or_else(|| default.as_ref().map(|default| default.value.clone()));
+    match (&default, required) {
+        (Some(default), true) => {
+            fields.mistake(&default.span, "a variable is either required or has a default; remove one of the two");
+        }
+        (None, false) => fields.mistake(&fields.span, "neither \"default\" nor \"required\"; write one of the two"),
+        (None, true) if text.is_none() => {
+            let variable = format!("{PREFIX}{}", name.to_uppercase());
+            fields.mistake(&fields.span, format!("no value given; set {variable}, or write --variable {name}=…"));
+        }
+        _ => {}
+    }
+    fields.finish();
+    text.map(|text| Value { text, secret })
+}
+
+/// Spin's rule for names of variables.
+pub(super) fn is_snake_case(name: &str) -> bool {
+    let word = |word: &str| {
+        word.starts_with(|first: char| first.is_ascii_lowercase())
+            && word.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit())
+    };
+    name.split('_').all(word)
+}
