@@ -42,14 +42,6 @@ impl<'a> Cache<'a> {
         }
     }
 
-    /// Drops keys.
-    pub async fn delete(&self, keys: &[String]) {
-        let delete = async { self.connect().await?.del(keys).await.map_err(describe) };
-        if let Err(problem) = delete.await {
-            self.warn::<()>("Cache delete failed, left out", &keys.join(" "), &problem);
-        }
-    }
-
     async fn connect(&self) -> Result<Connection, String> {
         let address = variables::required(ADDRESS).await?;
         Connection::open(address).await.map_err(describe)

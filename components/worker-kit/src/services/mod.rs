@@ -13,7 +13,7 @@ pub use user::UserService;
 
 use crate::{Call, variables};
 use serde::{Serialize, de::DeserializeOwned};
-use spin_sdk::http::{HeaderMap, Method, Request, body::IncomingBodyExt};
+use spin_sdk::http::{HeaderMap, HeaderValue, Method, Request, body::IncomingBodyExt};
 
 /// Entries, users or ids in one request (API usage: 25).
 pub const MAX_PER_REQUEST: usize = 25;
@@ -44,10 +44,9 @@ impl<'a> Client<'a> {
         let mut request = Request::builder()
             .method(method)
             .uri(format!("{}{path}", self.base))
-            .header("content-type", "application/json")
-            .header("x-correlation-id", &self.call.correlation_id);
-        if let Some(traceparent) = &self.call.traceparent {
-            request = request.header("traceparent", traceparent);
+            .header("content-type", "application/json");
+        for (name, value) in self.call_headers() {
+            request = request.header(name, value);
         }
         let request = request
             .body(http_body_util::Full::new(bytes::Bytes::from(body.unwrap_or_default())))
@@ -60,6 +59,15 @@ impl<'a> Client<'a> {
             return error::parse(self.service, &bytes);
         }
         Err(ServiceError::from_status(self.service, status, retry_after, &bytes))
+    }
+
+    /// What follows the call through services. Both come from outside; what no header can carry is left out rather
+    /// than made the record's undoing.
+    fn call_headers(&self) -> impl Iterator<Item = (&'static str, HeaderValue)> {
+        let Call { correlation_id, traceparent, .. } = self.call;
+        let headers = [("x-correlation-id", Some(correlation_id)), ("traceparent", traceparent.as_ref())];
+        let value = |text: &String| HeaderValue::from_str(text).ok().filter(|value| !value.is_empty());
+        headers.into_iter().filter_map(move |(name, text)| Some((name, value(text?)?)))
     }
 
     fn unreachable(&self, error: &impl std::fmt::Display) -> ServiceError {
@@ -84,4 +92,28 @@ fn segment(text: &str) -> String {
         }
         path
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(correlation_id: &str, traceparent: Option<&str>) -> Vec<&'static str> {
+        let call = Call::new("save-entries", correlation_id.to_owned(), traceparent.map(str::to_owned));
+        let client = Client { service: "entry", base: String::new(), call: &call };
+        client.call_headers().map(|(name, _)| name).collect()
+    }
+
+    #[test]
+    fn what_no_header_can_carry_is_left_out() {
+        assert_eq!(headers("c-1", Some("00-trace")), ["x-correlation-id", "traceparent"]);
+        assert_eq!(headers("two\nlines", None), [""; 0]);
+        assert_eq!(headers("", Some("00-trace")), ["traceparent"]);
+    }
+
+    #[test]
+    fn a_path_segment_is_escaped() {
+        assert_eq!(segment("campaign-123"), "campaign-123");
+        assert_eq!(segment("a/../b?c#d é%"), "a%2F..%2Fb%3Fc%23d%20%C3%A9%25");
+    }
 }
