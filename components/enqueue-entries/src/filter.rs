@@ -30,6 +30,7 @@ pub struct Body {
     /// The change's id in its stream.
     pub record_id: String,
     /// `date.updated` of the image, where it has one.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub date: Option<String>,
 }
 

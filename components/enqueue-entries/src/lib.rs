@@ -73,9 +73,49 @@ fn retry(results: &Result<Vec<Result<String, Error>>, Error>, index: usize) -> O
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 mod tests {
     use super::*;
+    use expect_test::expect;
+    use worker_kit::lambda::{self, Incoming};
     use worker_kit::platform::ErrorKind;
+
+    fn call() -> Call {
+        Call::new(EnqueueEntries::NAME, "call".to_owned(), None)
+    }
+
+    fn events(fixture: &str) -> Vec<Event> {
+        let incoming = lambda::parse(fixture.as_bytes(), Some("correlation-123"), None).unwrap();
+        incoming.iter().filter_map(Incoming::event).cloned().collect()
+    }
+
+    #[test]
+    fn the_documents_event_makes_one_message() {
+        let events = events(include_str!("../../../tests/fixtures/events/dynamodb-stream/enqueue-entries.json"));
+        let message = message(&events[0], &call()).unwrap().unwrap();
+        assert_eq!(message.attributes, [("correlationId".to_owned(), "correlation-123".to_owned())]);
+        expect![[r#"{"entry":{"campaignId":"campaign-123","fields":"{\"email\":\"fan@example.com\"}","globalUserId":"user-456","needsReplication":true,"pk":"CAMPAIGN#campaign-123","sk":"USER#user-456"},"operation":"INSERT","recordId":"record-0"}"#]].assert_eq(&message.body);
+    }
+
+    /// Nothing is sent, so no queue is needed.
+    #[test]
+    fn what_is_not_replicated_is_done_and_what_is_malformed_rejected() {
+        let mut events = events(include_str!("../../../tests/fixtures/events/dynamodb-stream/enqueue-entries.json"));
+        let mut other = events[0].clone();
+        other.payload = worker_kit::Payload::Json(r#"{"eventName":"INSERT","keys":{"sk":"SCORE#m"}}"#.to_owned());
+        events[0].payload = worker_kit::Payload::Json(r#"{"eventName":"INSERT","keys":{}}"#.to_owned());
+        events.push(other);
+        let dispositions = futures::executor::block_on(EnqueueEntries::handle(events, &call())).unwrap();
+        expect![[r#"
+            [
+                Disposition::Reject(
+                    "malformed: keys: missing field `sk` at line 1 column 31",
+                ),
+                Disposition::Ack,
+            ]
+        "#]]
+        .assert_debug_eq(&dispositions);
+    }
 
     #[test]
     fn only_messages_that_were_taken_are_done() {
