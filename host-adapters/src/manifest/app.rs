@@ -2,8 +2,8 @@
 
 use super::route::Routes;
 use super::variables::Value;
-use host_adapters_delivery::backends::identity::IdentityConfig;
 use host_adapters_delivery::backends::embedded;
+use host_adapters_delivery::backends::identity::IdentityConfig;
 use host_adapters_delivery::platform::Grants;
 use host_adapters_delivery::services::{AllowedHosts, ServiceConfig};
 use host_adapters_delivery::sources::SourceConfig;
@@ -137,7 +137,8 @@ impl App {
 
     /// The components that read the stream of a table.
     fn consumers<'a>(&'a self, table: &'a str) -> impl Iterator<Item = &'a Component> {
-        let reads = move |source: &SourceConfig| matches!(source, SourceConfig::DynamodbStream(it) if it.table == table);
+        let reads =
+            move |source: &SourceConfig| matches!(source, SourceConfig::DynamodbStream(it) if it.table == table);
         self.components.values().filter(move |component| component.sources.iter().any(reads))
     }
 }

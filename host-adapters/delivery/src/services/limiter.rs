@@ -53,7 +53,8 @@ impl Limiter {
             let second = Duration::from_secs(1);
             lanes.retain(|_, slot| Arc::strong_count(&slot.lane) > 1 || now.duration_since(slot.used) < second);
         }
-        let slot = lanes.entry(key.to_owned()).or_insert_with(|| Slot { lane: Arc::new(Lane::new(self.quota)), used: now });
+        let slot =
+            lanes.entry(key.to_owned()).or_insert_with(|| Slot { lane: Arc::new(Lane::new(self.quota)), used: now });
         slot.used = now;
         Arc::clone(&slot.lane)
     }

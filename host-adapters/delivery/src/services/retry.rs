@@ -52,7 +52,8 @@ mod tests {
 
     #[test]
     fn only_the_weather_is_retried() {
-        let retryable: Vec<u16> = (100..600).filter(|code| is_retryable(StatusCode::from_u16(*code).unwrap())).collect();
+        let retryable: Vec<u16> =
+            (100..600).filter(|code| is_retryable(StatusCode::from_u16(*code).unwrap())).collect();
         assert_eq!(retryable, [429, 502, 503, 504]);
         let outage: Vec<u16> = (100..600).filter(|code| is_outage(StatusCode::from_u16(*code).unwrap())).collect();
         assert_eq!(outage, [502, 503, 504]);

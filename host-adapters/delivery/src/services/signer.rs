@@ -36,7 +36,9 @@ pub struct Claims {
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum SignerError {
     /// Not what it should be.
-    #[error("the service key is no ES256 private key; give a PEM file in PKCS #8 form (BEGIN PRIVATE KEY, curve P-256)")]
+    #[error(
+        "the service key is no ES256 private key; give a PEM file in PKCS #8 form (BEGIN PRIVATE KEY, curve P-256)"
+    )]
     BadKey,
     /// The machine has no randomness, or the like.
     #[error("the service key cannot be made or used")]
