@@ -1,0 +1,39 @@
+//! What a suite needs of a backend: its interfaces, names that exist, and time that passes.
+
+use host_adapters_delivery::backends::cache::CacheBackend;
+use host_adapters_delivery::backends::{DocumentsBackend, QueueBackend, StreamBackend, TableBackend};
+use std::time::Duration;
+
+/// A table with a stream, read by [`WORKER`].
+pub const TABLE: &str = "contract-table";
+/// A table without a stream.
+pub const PLAIN_TABLE: &str = "contract-plain";
+/// The reader of [`TABLE`]'s stream.
+pub const WORKER: &str = "contract-worker";
+/// A queue whose messages go to [`DEAD_LETTERS`] after [`MAX_RECEIVES`] receives.
+pub const QUEUE: &str = "contractQueue";
+/// See [`QUEUE`].
+pub const DEAD_LETTERS: &str = "contractQueueDlq";
+/// See [`QUEUE`].
+pub const MAX_RECEIVES: u32 = 3;
+/// A queue without a dead-letter queue.
+pub const LOOSE_QUEUE: &str = "contractLooseQueue";
+/// A collection.
+pub const COLLECTION: &str = "contract-campaigns";
+/// Another collection.
+pub const OTHER_COLLECTION: &str = "contract-others";
+
+/// A backend with all of the names above, empty.
+pub trait Backend {
+    fn tables(&self) -> &dyn TableBackend;
+    fn streams(&self) -> &dyn StreamBackend;
+    fn queues(&self) -> &dyn QueueBackend;
+    fn documents(&self) -> &dyn DocumentsBackend;
+    fn cache(&self) -> &dyn CacheBackend;
+    /// Lets so much of the backend's time pass.
+    async fn pass(&self, by: Duration);
+}
+
+pub fn secs(secs: u64) -> Duration {
+    Duration::from_secs(secs)
+}

@@ -1,0 +1,189 @@
+//! The stream of a table: order, images, positions, checkpoints.
+
+use super::backend::{Backend, PLAIN_TABLE, TABLE, WORKER, secs};
+use super::table::key;
+use host_adapters_delivery::backends::{Change, Checkpoint, Position};
+use platform_wire::ErrorKind;
+use platform_wire::table::{BatchUpdate, BatchWrite, Update};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// Puts one item as text.
+pub async fn put(backend: &impl Backend, item: &str) {
+    let args = BatchWrite { table: TABLE.into(), puts: vec![item.to_owned()], deletes: vec![] };
+    assert_eq!(backend.tables().batch_write(args).await.unwrap(), [None]);
+}
+
+async fn put_number(backend: &impl Backend, sk: &str, n: u32) {
+    put(backend, &json!({"pk": "p", "sk": sk, "n": n}).to_string()).await;
+}
+
+/// All records of a shard from a position on.
+async fn read_shard(backend: &impl Backend, shard: &str, from: Position) -> Vec<Change> {
+    let (mut found, mut from) = (Vec::new(), Some(from));
+    while let Some(position) = from {
+        let records = backend.streams().records(TABLE, shard, &position, 1000).await.unwrap();
+        if records.records.is_empty() {
+            break;
+        }
+        found.extend(records.records);
+        from = records.next;
+    }
+    found
+}
+
+/// All records of the table, each with its shard.
+pub async fn all(backend: &impl Backend) -> Vec<(String, Change)> {
+    let mut found = Vec::new();
+    for shard in backend.streams().shards(TABLE).await.unwrap() {
+        let records = read_shard(backend, &shard.id, Position::TrimHorizon).await;
+        found.extend(records.into_iter().map(|record| (shard.id.clone(), record)));
+    }
+    found
+}
+
+fn image(text: &Option<String>) -> Option<Value> {
+    text.as_ref().map(|text| serde_json::from_str(text).unwrap())
+}
+
+pub async fn records_all_images(backend: &impl Backend) {
+    put_number(backend, "s", 1).await;
+    put_number(backend, "s", 2).await;
+    let set = vec![("n".to_owned(), "3".to_owned())];
+    let updates = vec![Update { key: key("p", "s"), set, remove: vec![], condition: vec![] }];
+    backend.tables().batch_update(BatchUpdate { table: TABLE.into(), updates }).await.unwrap();
+    let deletes = vec![key("p", "s")];
+    backend.tables().batch_write(BatchWrite { table: TABLE.into(), puts: vec![], deletes }).await.unwrap();
+    let item = |n: u32| Some(json!({"pk": "p", "sk": "s", "n": n}));
+    let found = all(backend).await;
+    let seen: Vec<_> = found
+        .iter()
+        .map(|(_, change)| (change.event_name.as_str(), image(&change.old_image), image(&change.new_image)))
+        .collect();
+    let expected = [
+        ("INSERT", None, item(1)),
+        ("MODIFY", item(1), item(2)),
+        ("MODIFY", item(2), item(3)),
+        ("REMOVE", item(3), None),
+    ];
+    assert_eq!(seen, expected);
+    assert!(found.iter().all(|(_, change)| change.key == key("p", "s") && change.time_ms > 1_600_000_000_000));
+}
+
+pub async fn keeps_the_order_of_an_item(backend: &impl Backend) {
+    for n in 0..20 {
+        let puts = (0..30).map(|item| json!({"pk": "p", "sk": item.to_string(), "n": n}).to_string()).collect();
+        backend.tables().batch_write(BatchWrite { table: TABLE.into(), puts, deletes: vec![] }).await.unwrap();
+    }
+    let mut seen: BTreeMap<String, Vec<(String, u64)>> = BTreeMap::new();
+    let mut sequences: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for (shard, change) in all(backend).await {
+        let n = image(&change.new_image).unwrap()["n"].as_u64().unwrap();
+        seen.entry(change.key.sk).or_default().push((shard.clone(), n));
+        sequences.entry(shard).or_default().push(change.sequence);
+    }
+    assert_eq!(seen.len(), 30);
+    for (sk, changes) in seen {
+        assert_eq!(changes.iter().map(|(_, n)| *n).collect::<Vec<_>>(), (0..20).collect::<Vec<_>>(), "item {sk}");
+        assert!(changes.iter().all(|(shard, _)| *shard == changes[0].0), "item {sk} stays in its shard");
+    }
+    assert!(sequences.values().all(|numbers| numbers.is_sorted_by(|a, b| a < b)), "strictly increasing");
+}
+
+pub async fn is_silent_where_nothing_changes(backend: &impl Backend) {
+    put(backend, r#"{"pk":"p","sk":"s","a":1,"b":{"c":null}}"#).await;
+    put(backend, r#"{"pk":"p","sk":"s","a":1,"b":{"c":null}}"#).await;
+    put(backend, r#"{ "b": {"c": null}, "a": 1, "sk": "s", "pk": "p" }"#).await;
+    let same = |path: &str, value: &str| Update {
+        key: key("p", "s"),
+        set: vec![(path.into(), value.into())],
+        remove: vec!["not-there".into()],
+        condition: vec![],
+    };
+    let updates = vec![same("a", "1"), same("b.c", "null")];
+    backend.tables().batch_update(BatchUpdate { table: TABLE.into(), updates }).await.unwrap();
+    let deletes = vec![key("p", "never there")];
+    backend.tables().batch_write(BatchWrite { table: TABLE.into(), puts: vec![], deletes }).await.unwrap();
+    let names: Vec<_> = all(backend).await.into_iter().map(|(_, change)| change.event_name).collect();
+    assert_eq!(names, ["INSERT"]);
+}
+
+pub async fn resumes_after_a_record(backend: &impl Backend) {
+    for n in 0..5 {
+        put_number(backend, "s", n).await;
+    }
+    let found = all(backend).await;
+    let (shard, third) = &found[2];
+    let rest = read_shard(backend, shard, Position::After(third.sequence.clone())).await;
+    assert_eq!(rest, found[3..].iter().map(|(_, change)| change.clone()).collect::<Vec<_>>());
+    let end = Position::After(found[4].1.sequence.clone());
+    let records = backend.streams().records(TABLE, shard, &end, 10).await.unwrap();
+    assert_eq!(records.records, []);
+    put_number(backend, "s", 9).await;
+    assert_eq!(read_shard(backend, shard, records.next.unwrap()).await.len(), 1, "an open shard goes on");
+}
+
+pub async fn reads_from_latest(backend: &impl Backend) {
+    put_number(backend, "s", 1).await;
+    let shard = all(backend).await.remove(0).0;
+    let records = backend.streams().records(TABLE, &shard, &Position::Latest, 10).await.unwrap();
+    assert_eq!(records.records, []);
+    put_number(backend, "s", 2).await;
+    let found = read_shard(backend, &shard, records.next.unwrap()).await;
+    assert_eq!(found.iter().map(|change| change.event_name.as_str()).collect::<Vec<_>>(), ["MODIFY"]);
+}
+
+pub async fn remembers_checkpoints(backend: &impl Backend) {
+    for n in 0..3 {
+        put_number(backend, "s", n).await;
+    }
+    let found = all(backend).await;
+    let (shard, streams) = (&found[0].0, backend.streams());
+    let at = |n: usize| Checkpoint::At(found[n].1.sequence.clone());
+    assert_eq!(streams.checkpoint(TABLE, shard, WORKER).await.unwrap(), None);
+    for (set, expected) in [(1, 1), (2, 2), (0, 2)] {
+        streams.set_checkpoint(TABLE, shard, WORKER, &at(set)).await.unwrap();
+        assert_eq!(streams.checkpoint(TABLE, shard, WORKER).await.unwrap(), Some(at(expected)), "only ever forward");
+    }
+    assert_eq!(streams.checkpoint(TABLE, shard, "another").await.unwrap(), None);
+    streams.set_checkpoint(TABLE, shard, WORKER, &Checkpoint::ShardEnd).await.unwrap();
+    streams.set_checkpoint(TABLE, shard, WORKER, &at(2)).await.unwrap();
+    assert_eq!(streams.checkpoint(TABLE, shard, WORKER).await.unwrap(), Some(Checkpoint::ShardEnd));
+}
+
+pub async fn limits_a_read(backend: &impl Backend) {
+    for n in 0..4 {
+        put_number(backend, "s", n).await;
+    }
+    let shard = all(backend).await.remove(0).0;
+    let records = backend.streams().records(TABLE, &shard, &Position::TrimHorizon, 3).await.unwrap();
+    assert_eq!(records.records.len(), 3);
+    let records = backend.streams().records(TABLE, &shard, &records.next.unwrap(), 3).await.unwrap();
+    assert_eq!(records.records.len(), 1);
+}
+
+pub async fn wakes_who_waits(backend: &impl Backend) {
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    let later = async {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        put_number(backend, "s", 1).await;
+    };
+    let waited = async { tokio::time::timeout(secs(5), backend.streams().changed(TABLE, secs(60))).await };
+    let (waited, ()) = tokio::join!(waited, later);
+    assert!(waited.is_ok(), "woken by the change, not by the end of the wait");
+    tokio::time::timeout(secs(5), backend.streams().changed(TABLE, Duration::from_millis(10))).await.unwrap();
+}
+
+pub async fn knows_its_names(backend: &impl Backend) {
+    let streams = backend.streams();
+    assert_eq!(streams.shards("no-such-table").await.unwrap_err().kind, ErrorKind::NotFound);
+    assert_eq!(streams.shards(PLAIN_TABLE).await.unwrap_err().kind, ErrorKind::NotFound, "it has no stream");
+    let error = streams.records(TABLE, "no-such-shard", &Position::TrimHorizon, 1).await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::NotFound);
+    let shard = streams.shards(TABLE).await.unwrap().remove(0).id;
+    for sequence in ["", "nonsense", "-1", "99999999999999999999999999999999"] {
+        let error = streams.records(TABLE, &shard, &Position::After(sequence.into()), 1).await.unwrap_err();
+        assert_eq!(error.kind, ErrorKind::Invalid, "{sequence}");
+    }
+}

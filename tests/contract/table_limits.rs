@@ -1,0 +1,88 @@
+//! Tables: what they accept and what they refuse, item by item.
+
+use super::backend::{Backend, PLAIN_TABLE, TABLE};
+use super::table::{get, key, put_all};
+use platform_wire::ErrorKind;
+use platform_wire::table::{BatchGet, BatchUpdate, BatchWrite, Query};
+use serde_json::json;
+
+const MOST: usize = 400 * 1024;
+
+/// An item of exactly so many bytes as JSON text.
+fn item_of(bytes: usize) -> String {
+    let empty = r#"{"pk":"p","sk":"big","text":""}"#;
+    empty.replace(r#""text":"""#, &format!(r#""text":"{}""#, "x".repeat(bytes - empty.len())))
+}
+
+pub async fn refuses_one_and_takes_the_rest(backend: &impl Backend) {
+    let wrong = [
+        "".to_owned(),
+        "[]".to_owned(),
+        "{".to_owned(),
+        r#"["p","s"]"#.to_owned(),
+        r#"{"pk":"p"}"#.to_owned(),
+        r#"{"pk":"p","sk":null}"#.to_owned(),
+        r#"{"pk":1,"sk":"s"}"#.to_owned(),
+        r#"{"pk":"","sk":"s"}"#.to_owned(),
+        r#"{"pk":"p","sk":""}"#.to_owned(),
+        r#"{"pk":"p","sk":"s"} x"#.to_owned(),
+        json!({"pk": "p".repeat(2049), "sk": "s"}).to_string(),
+        json!({"pk": "p", "sk": "s".repeat(1025)}).to_string(),
+        item_of(MOST + 1000),
+    ];
+    for wrong in wrong {
+        let good = |sk: &str| json!({"pk": "p", "sk": sk, "from": wrong.len()}).to_string();
+        let puts = vec![good("1"), wrong.clone(), good("2")];
+        let errors = backend.tables().batch_write(BatchWrite { table: TABLE.into(), puts, deletes: vec![] }).await;
+        let errors = errors.unwrap();
+        let said = &wrong[..wrong.len().min(60)];
+        let [None, Some(error), None] = errors.as_slice() else { panic!("{said}: {errors:?}") };
+        assert_eq!(error.kind, ErrorKind::Invalid, "{said}: {error}");
+        assert_eq!(get(backend, "p", "2").await.unwrap()["from"], json!(wrong.len()), "{said}");
+    }
+}
+
+pub async fn accepts_what_just_fits(backend: &impl Backend) {
+    let (pk, sk) = ("p".repeat(2048), "s".repeat(1024));
+    put_all(backend, [json!({"pk": pk, "sk": sk})]).await;
+    assert!(get(backend, &pk, &sk).await.is_some());
+    put_all(backend, [serde_json::from_str(&item_of(MOST)).unwrap()]).await;
+    assert!(get(backend, "p", "big").await.is_some());
+}
+
+pub async fn refuses_wrong_keys(backend: &impl Backend) {
+    for wrong in [key("", "s"), key("p", ""), key(&"p".repeat(2049), "s"), key("p", &"s".repeat(1025))] {
+        let keys = vec![key("p", "s"), wrong.clone()];
+        let error = backend.tables().batch_get(BatchGet { table: TABLE.into(), keys }).await.unwrap_err();
+        assert_eq!(error.kind, ErrorKind::Invalid);
+        let deletes = vec![wrong, key("p", "s")];
+        let args = BatchWrite { table: TABLE.into(), puts: vec![], deletes };
+        let errors = backend.tables().batch_write(args).await.unwrap();
+        assert!(matches!(errors.as_slice(), [Some(error), None] if error.kind == ErrorKind::Invalid), "{errors:?}");
+    }
+}
+
+pub async fn refuses_wrong_queries(backend: &impl Backend) {
+    let query = |pk: &str, limit| Query { table: TABLE.into(), pk: pk.into(), prefix: "".into(), after: None, limit };
+    for wrong in [query("", 1), query("p", 0)] {
+        assert_eq!(backend.tables().query(wrong).await.unwrap_err().kind, ErrorKind::Invalid);
+    }
+}
+
+pub async fn knows_its_names(backend: &impl Backend) {
+    let (table, tables) = ("no-such-table".to_owned(), backend.tables());
+    let write = BatchWrite { table: table.clone(), puts: vec![], deletes: vec![] };
+    let query = Query { table: table.clone(), pk: "p".into(), prefix: "".into(), after: None, limit: 1 };
+    for error in [
+        tables.batch_get(BatchGet { table: table.clone(), keys: vec![key("p", "s")] }).await.unwrap_err(),
+        tables.batch_write(write).await.unwrap_err(),
+        tables.batch_update(BatchUpdate { table, updates: vec![] }).await.unwrap_err(),
+        tables.query(query).await.unwrap_err(),
+    ] {
+        assert_eq!(error.kind, ErrorKind::NotFound);
+        assert!(error.message.contains("no-such-table"), "{error}");
+    }
+    put_all(backend, [json!({"pk": "p", "sk": "s"})]).await;
+    let other = BatchGet { table: PLAIN_TABLE.into(), keys: vec![key("p", "s")] };
+    assert_eq!(tables.batch_get(other).await.unwrap(), [None], "tables are apart");
+}

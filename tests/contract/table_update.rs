@@ -1,0 +1,123 @@
+//! Tables: conditional updates.
+
+use super::backend::{Backend, TABLE};
+use super::table::{get, key, put_all};
+use platform_wire::table::{BatchUpdate, Predicate, Update};
+use platform_wire::{Error, ErrorKind};
+use serde_json::{Value, json};
+
+fn update(sk: &str) -> Update {
+    Update { key: key("p", sk), set: vec![], remove: vec![], condition: vec![] }
+}
+
+fn set(sk: &str, path: &str, value: Value) -> Update {
+    Update { set: vec![(path.into(), value.to_string())], ..update(sk) }
+}
+
+fn when(sk: &str, condition: Vec<Predicate>) -> Update {
+    Update { condition, ..set(sk, "done", json!(true)) }
+}
+
+async fn apply(backend: &impl Backend, updates: Vec<Update>) -> Vec<Option<Error>> {
+    backend.tables().batch_update(BatchUpdate { table: TABLE.into(), updates }).await.unwrap()
+}
+
+async fn kind_of(backend: &impl Backend, update: Update) -> Option<ErrorKind> {
+    apply(backend, vec![update]).await.remove(0).map(|error| error.kind)
+}
+
+pub async fn sets_and_removes(backend: &impl Backend) {
+    let item = json!({"pk": "p", "sk": "s", "flag": true, "keep": 1, "date": {"created": "c", "updated": "u"}});
+    put_all(backend, [item]).await;
+    let wanted = Update {
+        set: vec![("date.updated".into(), json!("v").to_string()), ("new".into(), json!({"a": [1]}).to_string())],
+        remove: vec!["flag".into(), "never.there".into()],
+        ..update("s")
+    };
+    assert_eq!(kind_of(backend, wanted.clone()).await, Some(ErrorKind::Invalid), "a path through nothing");
+    let wanted = Update { remove: vec!["flag".into(), "gone".into()], ..wanted };
+    assert_eq!(kind_of(backend, wanted).await, None);
+    let after = json!({"pk": "p", "sk": "s", "keep": 1, "date": {"created": "c", "updated": "v"}, "new": {"a": [1]}});
+    assert_eq!(get(backend, "p", "s").await, Some(after));
+}
+
+pub async fn makes_an_absent_item(backend: &impl Backend) {
+    assert_eq!(kind_of(backend, set("s", "n", json!(1))).await, None);
+    assert_eq!(get(backend, "p", "s").await, Some(json!({"pk": "p", "sk": "s", "n": 1})));
+    assert_eq!(kind_of(backend, update("bare")).await, None);
+    assert_eq!(get(backend, "p", "bare").await, Some(json!({"pk": "p", "sk": "bare"})));
+}
+
+pub async fn checks_conditions(backend: &impl Backend) {
+    put_all(backend, [json!({"pk": "p", "sk": "s", "a": {"b": "x"}, "nothing": null})]).await;
+    let exists = |path: &str| Predicate::Exists(path.into());
+    let not_exists = |path: &str| Predicate::NotExists(path.into());
+    let equals = |path: &str, value: Value| Predicate::Equals(path.into(), value.to_string());
+    let failed = Some(ErrorKind::ConditionFailed);
+    for (sk, condition, expected) in [
+        ("s", vec![exists("a"), exists("a.b"), exists("nothing"), exists("pk")], None),
+        ("s", vec![not_exists("c"), not_exists("a.c"), not_exists("a.b.c"), not_exists("x.y")], None),
+        ("s", vec![equals("a.b", json!("x")), equals("a", json!({"b": "x"})), equals("sk", json!("s"))], None),
+        ("s", vec![equals("nothing", json!(null))], None),
+        ("s", vec![exists("c")], failed),
+        ("s", vec![exists("a"), not_exists("a.b")], failed),
+        ("s", vec![equals("a.b", json!("y"))], failed),
+        ("s", vec![equals("c", json!(null))], failed),
+        ("absent", vec![exists("pk")], failed),
+        ("absent", vec![equals("a", json!(1))], failed),
+        ("absent", vec![not_exists("pk")], None),
+        (
+            "s",
+            vec![equals("a.b", json!("x")), Predicate::Equals("a".into(), "no json".into())],
+            Some(ErrorKind::Invalid),
+        ),
+        ("s", vec![exists("a..b")], Some(ErrorKind::Invalid)),
+    ] {
+        let before = get(backend, "p", sk).await;
+        let said = format!("{sk} {condition:?}");
+        assert_eq!(kind_of(backend, when(sk, condition)).await, expected, "{said}");
+        if expected.is_some() {
+            assert_eq!(get(backend, "p", sk).await, before, "{said}");
+        }
+    }
+}
+
+pub async fn compares_by_value(backend: &impl Backend) {
+    put_all(backend, [json!({"pk": "p", "sk": "s", "n": 1, "m": {"a": 1, "b": 2}})]).await;
+    let equals = |path: &str, value: &str| vec![Predicate::Equals(path.into(), value.into())];
+    assert_eq!(kind_of(backend, when("s", equals("n", "1.0"))).await, None);
+    assert_eq!(kind_of(backend, when("s", equals("m", r#"{ "b": 2, "a": 1 }"#))).await, None);
+    assert_eq!(kind_of(backend, when("s", equals("n", r#""1""#))).await, Some(ErrorKind::ConditionFailed));
+}
+
+pub async fn fails_one_by_one(backend: &impl Backend) {
+    let must_exist = |sk: &str| when(sk, vec![Predicate::Exists("pk".into())]);
+    put_all(backend, [json!({"pk": "p", "sk": "1"}), json!({"pk": "p", "sk": "3"})]).await;
+    let errors = apply(backend, vec![must_exist("1"), must_exist("2"), must_exist("3"), set("", "a", json!(1))]).await;
+    let kinds: Vec<_> = errors.iter().map(|error| error.as_ref().map(|error| error.kind)).collect();
+    assert_eq!(kinds, [None, Some(ErrorKind::ConditionFailed), None, Some(ErrorKind::Invalid)]);
+    assert!(errors[1].as_ref().unwrap().message.contains("p/2"), "{errors:?}");
+    assert_eq!(get(backend, "p", "3").await.unwrap()["done"], json!(true));
+    assert_eq!(get(backend, "p", "2").await, None);
+}
+
+pub async fn refuses_wrong_paths(backend: &impl Backend) {
+    put_all(backend, [json!({"pk": "p", "sk": "s", "text": "t", "m": {}})]).await;
+    for path in ["pk", "sk", "", ".", "a.", ".a", "text.a", "absent.a", "m.a.b"] {
+        assert_eq!(kind_of(backend, set("s", path, json!(1))).await, Some(ErrorKind::Invalid), "`{path}`");
+    }
+    let twice = |a: &str, b: &str| Update { remove: vec![b.into()], ..set("s", a, json!(1)) };
+    for (a, b) in [("a", "a"), ("m", "m.x"), ("m.x", "m")] {
+        assert_eq!(kind_of(backend, twice(a, b)).await, Some(ErrorKind::Invalid), "{a} and {b}");
+    }
+    let no_json = Update { set: vec![("a".into(), "{".into())], ..update("s") };
+    assert_eq!(kind_of(backend, no_json).await, Some(ErrorKind::Invalid));
+    assert_eq!(get(backend, "p", "s").await, Some(json!({"pk": "p", "sk": "s", "text": "t", "m": {}})));
+}
+
+pub async fn keeps_the_size_limit(backend: &impl Backend) {
+    let half = json!("x".repeat(300 * 1024));
+    assert_eq!(kind_of(backend, set("s", "a", half.clone())).await, None);
+    assert_eq!(kind_of(backend, set("s", "b", half)).await, Some(ErrorKind::Invalid));
+    assert_eq!(get(backend, "p", "s").await.unwrap().get("b"), None);
+}

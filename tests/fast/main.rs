@@ -1,0 +1,5 @@
+//! The fast tests, one binary: everything that needs no server of somebody else's.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
+
+#[path = "../contract/mod.rs"]
+mod contract;
