@@ -43,13 +43,7 @@ pub struct Running {
 ///
 /// # Errors
 /// Says what cannot be opened, loaded or listened on. Nothing runs on then.
-pub async fn start(
-    app: App,
-    data: &Path,
-    addresses: Addresses,
-    metrics: Metrics,
-    tracing: Tracing,
-) -> Result<Running> {
+pub async fn start(app: App, data: &Path, addresses: Addresses, metrics: Metrics, tracing: Tracing) -> Result<Running> {
     let app = Arc::new(app);
     let backends = backends::open(&app, data)?;
     let runtime = load(&app, data, &backends, tracing.clone()).await?;

@@ -50,10 +50,14 @@ async fn answer(State(edge): State<Edge>, request: Request) -> Response {
 fn failed(problem: &CallError) -> Response {
     match problem {
         CallError::TimedOut(_) => error(StatusCode::GATEWAY_TIMEOUT, "TIMED_OUT", "the worker did not answer in time"),
-        CallError::NotCallable(_) => error(StatusCode::SERVICE_UNAVAILABLE, "UNAVAILABLE", "the worker cannot be called"),
-        CallError::Failed(_) | CallError::Trapped(_) => {
-            error(StatusCode::BAD_GATEWAY, "INTERNAL_SERVER_ERROR", "the worker failed; the same request may be sent again")
+        CallError::NotCallable(_) => {
+            error(StatusCode::SERVICE_UNAVAILABLE, "UNAVAILABLE", "the worker cannot be called")
         }
+        CallError::Failed(_) | CallError::Trapped(_) => error(
+            StatusCode::BAD_GATEWAY,
+            "INTERNAL_SERVER_ERROR",
+            "the worker failed; the same request may be sent again",
+        ),
     }
 }
 

@@ -4,8 +4,8 @@ use crate::manifest::Component;
 use crate::telemetry::Tracing;
 use crate::telemetry::logs::{self, GuestLine, seed_name};
 use bytes::Bytes;
-use host_adapters_delivery::services::{Call, ServiceError, Services};
-use host_adapters_runtime::host::{self as runtime, SendError, SendErrorKind, Sent};
+use host_adapters_delivery::services::{SendError, Services};
+use host_adapters_runtime::host::{self as runtime, SendErrorKind, Sent};
 use opentelemetry::KeyValue;
 use opentelemetry::trace::SpanKind;
 use platform_wire::Platform;
@@ -38,7 +38,11 @@ impl runtime::Host for Host {
         let uri: Option<http::Uri> = address.parse().ok();
         let allowed = |uri| self.components.get(component).is_some_and(|it| it.allowed_outbound_hosts.allows(uri));
         if !uri.as_ref().is_some_and(allowed) {
-            tracing::warn!(worker = component, address, "not in its allowed_outbound_hosts in spin.toml, or no address");
+            tracing::warn!(
+                worker = component,
+                address,
+                "not in its allowed_outbound_hosts in spin.toml, or no address"
+            );
             return None;
         }
         Some(self.cache.clone())
@@ -48,7 +52,7 @@ impl runtime::Host for Host {
         self.components.get(component)?.variables.get(name).map(|value| value.expose().to_owned())
     }
 
-    async fn send_http(&self, component: &str, request: http::Request<Bytes>) -> Result<Sent, SendError> {
+    async fn send_http(&self, component: &str, request: http::Request<Bytes>) -> Result<Sent, runtime::SendError> {
         let Some(manifest) = self.components.get(component) else { return Err(unknown(component)) };
         let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
         let mut span = self.tracing.start(
@@ -65,23 +69,16 @@ impl runtime::Host for Host {
         if let Some(value) = span.traceparent().and_then(|value| value.parse().ok()) {
             request.headers_mut().insert("traceparent", value);
         }
-        let call = Call {
-            component,
-            allowed: &manifest.allowed_outbound_hosts,
-            deadline: tokio::time::Instant::now() + manifest.limits.request_timeout,
-            request,
-        };
-        let outcome = self.services.send(call).await;
-        span.set(KeyValue::new("http.request.resend_count", i64::from(outcome.tries.saturating_sub(1))));
-        match outcome.result {
-            Ok(response) => {
-                span.set(KeyValue::new("http.response.status_code", i64::from(response.status().as_u16())));
-                Ok(Sent { response, outage: outcome.outage })
+        match self.services.send(component, &manifest.allowed_outbound_hosts, request).await {
+            Ok(sent) => {
+                span.set(KeyValue::new("http.response.status_code", i64::from(sent.response.status().as_u16())));
+                span.set(KeyValue::new("http.request.resend_count", i64::from(sent.tries.saturating_sub(1))));
+                Ok(Sent { response: sent.response, outage: sent.outage })
             }
             Err(error) => {
                 span.fail(&error.to_string());
                 tracing::warn!(worker = component, error = %error, "service call failed");
-                Err(SendError { kind: kind(&error), message: error.to_string(), outage: outcome.outage })
+                Err(runtime::SendError { kind: kind(&error), message: error.to_string(), outage: error.outage() })
             }
         }
     }
@@ -111,19 +108,19 @@ impl Host {
     }
 }
 
-fn unknown(component: &str) -> SendError {
-    SendError {
+fn unknown(component: &str) -> runtime::SendError {
+    runtime::SendError {
         kind: SendErrorKind::Denied,
         message: format!("there is no component `{component}`"),
         outage: None,
     }
 }
 
-fn kind(error: &ServiceError) -> SendErrorKind {
+fn kind(error: &SendError) -> SendErrorKind {
     match error {
-        ServiceError::Denied { .. } | ServiceError::Unknown(_) | ServiceError::BadPath(_) => SendErrorKind::Denied,
-        ServiceError::Connection { .. } => SendErrorKind::Connection,
-        ServiceError::TimedOut(_) | ServiceError::Limited(_) => SendErrorKind::TimedOut,
-        ServiceError::TooLarge(_) | ServiceError::Unsendable { .. } => SendErrorKind::Other,
+        SendError::Denied { .. } | SendError::Unknown(_) | SendError::BadPath(_) => SendErrorKind::Denied,
+        SendError::Connection { .. } => SendErrorKind::Connection,
+        SendError::TimedOut(_) => SendErrorKind::TimedOut,
+        SendError::TooLarge(_) | SendError::Unsendable { .. } => SendErrorKind::Other,
     }
 }

@@ -95,6 +95,16 @@ impl Drop for Span<'_> {
     fn drop(&mut self) {
         let attributes = Value::Object(std::mem::take(&mut self.attributes));
         let end_ms = Utc::now().timestamp_millis();
-        println!("{}", log::span_line(self.name, self.start_ms, end_ms, &self.call.correlation_id, &attributes));
+        println!(
+            "{}",
+            log::span_line(
+                self.name,
+                self.start_ms,
+                end_ms,
+                &self.call.correlation_id,
+                self.call.traceparent.as_deref(),
+                &attributes
+            )
+        );
     }
 }

@@ -64,14 +64,22 @@ pub fn line(
     line.to_string()
 }
 
-/// A finished span; the host makes it a child of the call's. Times are milliseconds since 1970 (UTC).
-pub fn span_line(name: &str, start_ms: i64, end_ms: i64, correlation_id: &str, attributes: &Value) -> String {
+/// A finished span; the host makes it a child of `traceparent`, the call's own. Times are milliseconds since 1970 (UTC).
+pub fn span_line(
+    name: &str,
+    start_ms: i64,
+    end_ms: i64,
+    correlation_id: &str,
+    traceparent: Option<&str>,
+    attributes: &Value,
+) -> String {
     json!({
         "span": name,
         "startMs": start_ms,
         "endMs": end_ms,
         "attributes": attributes,
         "correlationId": correlation_id,
+        "traceparent": traceparent,
     })
     .to_string()
 }
@@ -121,8 +129,8 @@ mod tests {
 
     #[test]
     fn a_span_names_its_call() {
-        let line = span_line("batchGet", 1000, 1012, "c", &json!({"span.campaignId": "campaign-1"}));
-        expect![[r#"{"attributes":{"span.campaignId":"campaign-1"},"correlationId":"c","endMs":1012,"span":"batchGet","startMs":1000}"#]]
+        let line = span_line("batchGet", 1000, 1012, "c", Some("00-1-2-01"), &json!({"span.campaignId": "campaign-1"}));
+        expect![[r#"{"attributes":{"span.campaignId":"campaign-1"},"correlationId":"c","endMs":1012,"span":"batchGet","startMs":1000,"traceparent":"00-1-2-01"}"#]]
         .assert_eq(&line);
     }
 

@@ -77,7 +77,9 @@ async fn freeze(artifact: &Path, source: &Path) -> Result<()> {
 /// Cargo's target folder may lie elsewhere; `target/` in the manifest means wherever it is.
 fn artifact_path(artifact: &Path) -> PathBuf {
     match (std::env::var_os("CARGO_TARGET_DIR"), artifact.components().position(|part| part.as_os_str() == "target")) {
-        (Some(folder), Some(at)) => artifact.components().skip(at + 1).fold(folder.into(), |path: PathBuf, part| path.join(part)),
+        (Some(folder), Some(at)) => {
+            artifact.components().skip(at + 1).fold(folder.into(), |path: PathBuf, part| path.join(part))
+        }
         _ => artifact.to_owned(),
     }
 }

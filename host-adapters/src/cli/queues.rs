@@ -75,7 +75,7 @@ fn text(row: &Value, name: &str) -> String {
 
 fn table(header: [&str; 4], rows: &[Value], cells: impl Fn(&Value) -> Vec<String>) -> Table {
     let mut table = Table::new();
-    table.load_preset(presets::NOTHING).set_header(header);
+    table.load_style(presets::NOTHING).set_header(header);
     for row in rows {
         table.add_row(cells(row));
     }

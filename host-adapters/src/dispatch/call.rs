@@ -54,7 +54,9 @@ fn call_error(error: runtime::CallError) -> CallError {
 mod tests {
     use super::*;
 
-    fn called(result: Result<Vec<runtime::Disposition>, runtime::CallError>) -> runtime::Called<Vec<runtime::Disposition>> {
+    fn called(
+        result: Result<Vec<runtime::Disposition>, runtime::CallError>,
+    ) -> runtime::Called<Vec<runtime::Disposition>> {
         runtime::Called { result, digest: "d".into(), outages: vec![] }
     }
 

@@ -40,6 +40,11 @@ pub struct Value {
 }
 
 impl Value {
+    /// A secret that is not from the manifest.
+    pub fn secret(text: String) -> Self {
+        Self { text, secret: true }
+    }
+
     /// The value itself, also of a secret.
     pub fn expose(&self) -> &str {
         &self.text

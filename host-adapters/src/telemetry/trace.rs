@@ -50,8 +50,7 @@ impl Tracing {
             Some(parent) => Context::new().with_remote_span_context(parent),
             None => Context::new(),
         };
-        let builder =
-            tracer.span_builder(name).with_kind(kind).with_attributes(attributes).with_start_time(start);
+        let builder = tracer.span_builder(name).with_kind(kind).with_attributes(attributes).with_start_time(start);
         let span = tracer.build_with_context(builder, &context);
         let passed_on = Some(format(span.span_context()));
         Span { inner: Some(span), passed_on }
