@@ -96,7 +96,7 @@ impl Lane {
         records: &mut mpsc::Receiver<Vec<Record>>,
     ) -> Option<Vec<Record>> {
         batcher.open();
-        loop {
+        while !self.drain.is_stopping() {
             while !batcher.is_full()
                 && let Ok(more) = records.try_recv()
             {
@@ -105,7 +105,7 @@ impl Lane {
             let Need::More { until, .. } = batcher.need() else { return Some(batcher.take()) };
             tokio::select! {
                 biased;
-                () = self.drain.stopping() => return None,
+                () = self.drain.stopping() => (),
                 more = records.recv() => match more {
                     Some(more) => batcher.push(more),
                     None => return Some(batcher.take()).filter(|last| !last.is_empty()),
@@ -113,6 +113,7 @@ impl Lane {
                 () = sleep_until(until) => (),
             }
         }
+        None
     }
 
     /// Calls the worker until every record of `batch` is settled.

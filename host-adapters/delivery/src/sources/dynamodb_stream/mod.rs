@@ -20,7 +20,7 @@ use crate::{
 use reader::{ReadEnd, Reader};
 use shards::Shards;
 use std::{sync::Arc, time::Duration};
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 
 /// New shards are looked for so often, and whenever one ends (peers E4).
 const SHARD_SYNC: Duration = Duration::from_secs(60);
@@ -69,8 +69,8 @@ impl Source for DynamodbStreamSource {
         if self.0.skip_history(&drain).await.is_none() {
             return Ended::Drained;
         }
-        let mut shards = Shards::default();
-        let mut readers = JoinSet::new();
+        let (mut shards, mut readers) = (Shards::default(), JoinSet::new());
+        let mut ended = Ended::Drained;
         while let Some(listed) = self.0.insist(&drain, || self.0.backend.shards(&self.0.config.table)).await {
             for shard in shards.begin(&listed) {
                 let reader = Reader { shared: self.0.clone(), shard: shard.clone(), drain: drain.clone() };
@@ -79,16 +79,29 @@ impl Source for DynamodbStreamSource {
             tokio::select! {
                 biased;
                 () = drain.stopping() => break,
-                Some(Ok((shard, ReadEnd::ShardEnd))) = readers.join_next() => shards.done(&shard),
+                Some(joined) = readers.join_next() => match ended_of(joined) {
+                    (shard, ReadEnd::ShardEnd) => shards.done(&shard),
+                    (_, ReadEnd::Drained(end)) => ended = ended.and(end),
+                },
                 () = tokio::time::sleep(SHARD_SYNC) => (),
             }
         }
-        let ends = readers.join_all().await.into_iter().map(|(_, end)| match end {
-            ReadEnd::ShardEnd => Ended::Drained,
-            ReadEnd::Drained(ended) => ended,
-        });
-        ends.fold(Ended::Drained, Ended::and)
+        while let Some(joined) = readers.join_next().await {
+            if let (_, ReadEnd::Drained(end)) = ended_of(joined) {
+                ended = ended.and(end);
+            }
+        }
+        ended
     }
+}
+
+/// A reader ends only by its own reasons; a panic in it is a bug, and not to be passed over in silence.
+fn ended_of(joined: std::result::Result<(String, ReadEnd), JoinError>) -> (String, ReadEnd) {
+    joined.unwrap_or_else(|error| match error.try_into_panic() {
+        Ok(panic) => std::panic::resume_unwind(panic),
+        // Only dropping `readers` cancels them.
+        Err(_) => (String::new(), ReadEnd::Drained(Ended::Drained)),
+    })
 }
 
 impl Shared {
