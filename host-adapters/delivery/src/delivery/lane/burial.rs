@@ -87,7 +87,7 @@ impl Lane {
     }
 
     fn envelope(&self, event: &Event, condition: &str, batch: &Value) -> Value {
-        let mut envelope = json!({
+        json!({
             "version": "1.0",
             "timestamp": rfc3339(self.rules.clock.now_ms()),
             "requestContext": {
@@ -95,9 +95,8 @@ impl Lane {
                 "condition": condition,
                 "approximateInvokeCount": event.attempt,
             },
-        });
-        envelope[self.rules.batch_info] = batch.clone();
-        envelope
+            (self.rules.batch_info): batch,
+        })
     }
 
     fn log_refused(&self, letters: &[Letter]) {
