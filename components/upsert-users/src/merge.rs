@@ -99,6 +99,7 @@ fn over(newer: User, older: User) -> User {
 mod tests {
     use super::*;
     use serde_json::{Value, json};
+    use worker_kit::lambda::{self, Incoming};
 
     fn event(time_ms: u64, body: Value) -> Event {
         Event {
@@ -112,6 +113,22 @@ mod tests {
             correlation_id: "c".into(),
             traceparent: None,
         }
+    }
+
+    #[test]
+    fn api_usages_message_is_read_as_printed() {
+        let event = include_bytes!("../../../tests/fixtures/events/sqs/upsert-users.json");
+        let incoming = lambda::parse(event, None, None).unwrap();
+        let batch: Vec<Event> = incoming.iter().filter_map(Incoming::event).cloned().collect();
+        let john = User {
+            global_user_id: "user-123".into(),
+            email: Some("user@example.com".into()),
+            first_name: Some("John".into()),
+            last_name: Some("Smith".into()),
+            phone_number: Some("+15551234567".into()),
+            ..User::default()
+        };
+        assert_eq!(Merged::new(&batch).users(), [john]);
     }
 
     fn names(merged: &Merged) -> Vec<(&str, &str)> {
