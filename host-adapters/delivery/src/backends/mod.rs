@@ -116,7 +116,8 @@ pub enum Position {
 pub struct Records {
     /// In order.
     pub records: Vec<Change>,
-    /// Where to read on; `None` when the shard is closed and read to its end.
+    /// Where to read on; `None` when the shard is closed and read to its end. Never `Latest`: what is
+    /// written after a read from there is found from here.
     pub next: Option<Position>,
 }
 
