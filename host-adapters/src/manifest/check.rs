@@ -3,7 +3,8 @@
 use super::app::Host;
 use super::component::WrittenComponent;
 use super::fields::Spanned;
-use super::grants::{WrittenGrants, declared};
+use super::grants::declared;
+use super::host::WrittenClient;
 use super::report::{Report, suggestion};
 use super::route::Target;
 use super::source::Written;
@@ -14,7 +15,7 @@ use std::collections::BTreeMap;
 pub(super) struct Names<'n> {
     pub(super) components: &'n BTreeMap<String, WrittenComponent>,
     pub(super) targets: &'n [Target],
-    pub(super) clients: &'n [WrittenGrants],
+    pub(super) clients: &'n [WrittenClient],
     pub(super) host: &'n Host,
 }
 
@@ -32,8 +33,28 @@ pub(super) fn check(report: &Report<'_>, names: &Names<'_>) {
         }
         written.grants.check(report, names.host);
     }
-    for grants in names.clients {
-        grants.check(report, names.host);
+    for client in names.clients {
+        client.grants.check(report, names.host);
+    }
+    tokens(report, names);
+}
+
+/// The gateway tells its callers apart by their tokens: no two may have the same, and none may have two names.
+fn tokens(report: &Report<'_>, names: &Names<'_>) {
+    let components = names
+        .components
+        .iter()
+        .filter_map(|(id, written)| Some((id, written.component.variables.get("gateway_token")?, &written.at)));
+    let clients = names.clients.iter().map(|client| (&client.name, &client.token, &client.at));
+    let mut holders: BTreeMap<&str, &String> = BTreeMap::new();
+    for (name, token, at) in components.chain(clients).filter(|(_, token, _)| !token.expose().is_empty()) {
+        if let Some(other) = holders.insert(token.expose(), name) {
+            let message = format!("\"{name}\" has the gateway token of \"{other}\"; give each a token of its own");
+            report.mistake(at, message);
+        }
+    }
+    for client in names.clients.iter().filter(|client| names.components.contains_key(&client.name)) {
+        report.mistake(&client.at, format!("client \"{}\" has the name of a component; write another", client.name));
     }
 }
 

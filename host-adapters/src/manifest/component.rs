@@ -23,6 +23,8 @@ pub(super) struct WrittenComponent {
     pub(super) grants: WrittenGrants,
     /// Component ids that the dependencies name.
     pub(super) dependencies: Vec<(String, Range<usize>)>,
+    /// The component itself.
+    pub(super) at: Range<usize>,
 }
 
 impl WrittenComponent {
@@ -60,8 +62,9 @@ pub(super) fn read(id: &str, mut fields: Fields<'_, '_>, context: &Context<'_, '
         sources: Vec::new(),
         grants: tool.grants.grants.clone(),
     };
+    let at = fields.span.clone();
     fields.finish();
-    WrittenComponent { component, sources: tool.sources, grants: tool.grants, dependencies: named }
+    WrittenComponent { component, sources: tool.sources, grants: tool.grants, dependencies: named, at }
 }
 
 fn check_id(id: &str, fields: &Fields<'_, '_>) {
@@ -122,13 +125,12 @@ fn read_dependencies(fields: &mut Fields<'_, '_>) -> (BTreeMap<String, String>, 
     for (package, mut dependency) in fields.tables("dependencies") {
         dependency.ignored("inherit_configuration");
         let component = dependency.string("component");
-        let Some(component) = dependency.required("component", component, "the id of the component that exports it")
-        else {
-            continue;
-        };
+        let component = dependency.required("component", component, "the id of the component that exports it");
         dependency.finish();
-        dependencies.insert(package.to_owned(), component.value.clone());
-        named.push((component.value, component.span));
+        if let Some(component) = component {
+            dependencies.insert(package.to_owned(), component.value.clone());
+            named.push((component.value, component.span));
+        }
     }
     (dependencies, named)
 }

@@ -57,9 +57,14 @@ impl<'r, 'd> Fields<'r, 'd> {
         Some((item, span.unwrap_or_else(|| self.span.clone())))
     }
 
+    /// Whether a key is written, whatever its value.
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.table.contains_key(key)
+    }
+
     /// A value that must be there.
     pub(super) fn required<T>(&self, key: &str, value: Option<T>, write: &str) -> Option<T> {
-        if value.is_none() && !self.table.contains_key(key) {
+        if value.is_none() && !self.has(key) {
             self.mistake(&self.span, format!("\"{key}\" is missing; write {write}"));
         }
         value

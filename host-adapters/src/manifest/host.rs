@@ -9,14 +9,24 @@ use host_adapters_delivery::backends::embedded::QueueConfig;
 use host_adapters_delivery::backends::identity::IdentityConfig;
 use host_adapters_delivery::services::{LimitBy, RateLimit, ServiceConfig};
 use host_adapters_delivery::sources::SourceConfig;
-use std::collections::BTreeMap;
 use std::num::NonZeroU32;
+use std::ops::Range;
 use std::time::Duration;
 
-/// Reads the table, and the grants of the clients whose names are checked later.
-pub(super) fn read(application: &mut Fields<'_, '_>, context: &Context<'_, '_>) -> (Host, Vec<WrittenGrants>) {
+/// A client with the places its names were written at, for the checks against what is declared.
+pub(super) struct WrittenClient {
+    pub(super) name: String,
+    pub(super) token: Value,
+    pub(super) grants: WrittenGrants,
+    pub(super) at: Range<usize>,
+}
+
+/// Reads the table; the names that its clients use are checked later.
+pub(super) fn read(application: &mut Fields<'_, '_>, context: &Context<'_, '_>) -> (Host, Vec<WrittenClient>) {
     let Some(mut tool) = own_tool(application) else { return Default::default() };
-    let (clients, grants) = read_clients(&mut tool, context);
+    let written = read_clients(&mut tool, context);
+    let client = |it: &WrittenClient| Client { token: it.token.clone(), grants: it.grants.grants.clone() };
+    let clients = written.iter().map(|it| (it.name.clone(), client(it))).collect();
     let host = Host {
         queues: tool.tables("queues").into_iter().map(|(name, fields)| (name.to_owned(), read_queue(fields))).collect(),
         tables: tool.tables("tables").into_iter().map(|(name, fields)| (name.to_owned(), read_table(fields))).collect(),
@@ -26,7 +36,7 @@ pub(super) fn read(application: &mut Fields<'_, '_>, context: &Context<'_, '_>) 
         clients,
     };
     tool.finish();
-    (host, grants)
+    (host, written)
 }
 
 /// A queue exists as soon as another queue or a source names it as its dead-letter queue.
@@ -104,15 +114,14 @@ fn read_service(name: &str, mut fields: Fields<'_, '_>, context: &Context<'_, '_
     let rate = fields.number::<u32>("rate_limit_per_sec", 1..=1_000_000).and_then(|rate| NonZeroU32::new(rate.value));
     let by = fields.choice("rate_limit_by", &[("campaign", LimitBy::Campaign), ("service", LimitBy::Service)]);
     let try_timeout = fields.number("try_timeout_secs", 1..=300);
-    let service = ServiceConfig {
+    fields.finish();
+    Some(ServiceConfig {
         name: name.to_owned(),
         host: host?.value,
         upstream: upstream?.expose().to_owned(),
         rate_limit: rate.map(|per_sec| RateLimit { per_sec, by: by.unwrap_or_default() }),
-        try_timeout: try_timeout.map_or(ServiceConfig::TRY_TIMEOUT, |v| seconds(v.value)),
-    };
-    fields.finish();
-    Some(service)
+        try_timeout: try_timeout.map_or(ServiceConfig::TRY_TIMEOUT, |it| seconds(it.value)),
+    })
 }
 
 fn read_identity(mut fields: Fields<'_, '_>, context: &Context<'_, '_>) -> Option<IdentityConfig> {
@@ -127,21 +136,15 @@ fn read_identity(mut fields: Fields<'_, '_>, context: &Context<'_, '_>) -> Optio
     Some(IdentityConfig { issuer, audience, jwks })
 }
 
-fn read_clients(
-    tool: &mut Fields<'_, '_>,
-    context: &Context<'_, '_>,
-) -> (BTreeMap<String, Client>, Vec<WrittenGrants>) {
-    let mut clients = BTreeMap::new();
-    let mut written = Vec::new();
+fn read_clients(tool: &mut Fields<'_, '_>, context: &Context<'_, '_>) -> Vec<WrittenClient> {
+    let mut clients = Vec::new();
     for (name, mut fields) in tool.tables("clients") {
         let token = resolved(&mut fields, "token", "the variable that holds its token, as in \"{{ name }}\"", context);
-        let grants = grants::read(&mut fields);
-        let client = Client { token: token.unwrap_or_default(), grants: grants.grants.clone() };
-        clients.insert(name.to_owned(), client);
-        written.push(grants);
+        let (grants, at) = (grants::read(&mut fields), fields.span.clone());
+        clients.push(WrittenClient { name: name.to_owned(), token: token.unwrap_or_default(), grants, at });
         fields.finish();
     }
-    (clients, written)
+    clients
 }
 
 /// A string that must be there, with its variables put in.

@@ -18,18 +18,19 @@ mod limits;
 mod report;
 mod route;
 mod source;
+#[cfg(test)]
+mod tests;
 mod variables;
 
 pub use app::*;
 pub use host_adapters_delivery::sources::SourceConfig;
-use report::{ManifestErrors, Mistake};
 pub use route::{Route, Routes};
 pub use variables::{Given, Value};
 
 use check::Names;
 use component::{Context, WrittenComponent};
 use fields::Fields;
-use report::{Report, position};
+use report::{ManifestErrors, Report, position};
 use std::collections::BTreeMap;
 use std::path::Path;
 use toml_edit::Document;

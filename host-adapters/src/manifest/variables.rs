@@ -129,7 +129,9 @@ fn read_variable(name: &str, mut fields: Fields<'_, '_>, given: &Given) -> Optio
         (Some(default), true) => {
             fields.mistake(&default.span, "a variable is either required or has a default; remove one of the two");
         }
-        (None, false) => fields.mistake(&fields.span, "neither \"default\" nor \"required\"; write one of the two"),
+        (None, false) if !fields.has("default") => {
+            fields.mistake(&fields.span, "neither \"default\" nor \"required\"; write one of the two")
+        }
         (None, true) if text.is_none() => {
             let variable = format!("{PREFIX}{}", name.to_uppercase());
             fields.mistake(&fields.span, format!("no value given; set {variable}, or write --variable {name}=…"));

@@ -1,0 +1,202 @@
+//! Each mistake is reported at its place, with what to write instead, and all of them at once.
+
+use super::*;
+use expect_test::expect;
+
+/// The five mistakes of the issue's list, in one manifest.
+#[test]
+fn five_mistakes_are_reported_at_once() {
+    let text = r#"spin_manifest_version = 2
+
+[application]
+name = "five-mistakes"
+
+[application.tool.host-adapters.queues]
+saveEntriesQueue = { visibility_timeout_secs = 30 }
+
+[variables]
+gateway_url = { default = "http://127.0.0.1:3100" }
+
+[component.save-entries]
+source = "target/components/save-entries.wasm"
+allowed_outbound_hosts = ["{{ gatway_url }}"]
+
+[component.save-entries.tool.host-adapters]
+max_instance = 4
+grants = { queues = { retryScoreQueue = "send" } }
+
+[[component.save-entries.tool.host-adapters.source]]
+type = "sqs"
+queue = "saveEntriesQueue"
+batch_size = 25
+
+[[component.save-entries.tool.host-adapters.source]]
+type = "kinesys"
+stream = "scoresStream"
+"#;
+    let errors = parse_with(text).unwrap_err();
+    assert_eq!(errors.mistakes.len(), 5);
+    expect![[r#"
+        spin.toml:14:27: undeclared variable "gatway_url"; write "gateway_url", or declare it under [variables]
+        spin.toml:17:1: unknown key "max_instance"; write "max_instances", in component.save-entries.tool.host-adapters
+        spin.toml:18:41: unknown queue "retryScoreQueue"; there is "saveEntriesQueue", "saveEntriesQueueDlq", or declare it under [application.tool.host-adapters]
+        spin.toml:23:14: batch_size = 25 needs time to gather; write batch_window_secs = 1 or more, in component.save-entries.tool.host-adapters.source
+        spin.toml:26:8: unknown source type "kinesys"; there is "sqs", "dynamodb-stream", in component.save-entries.tool.host-adapters.source"#]].assert_eq(&errors.to_string());
+}
+
+#[test]
+fn names_that_stand_for_nothing() {
+    check(
+        r#"
+[[trigger.http]]
+route = "/workers/save-entries"
+component = "save_entries"
+[component.save-entries]
+source = "a.wasm"
+[component.save-entries.dependencies]
+"registration:platform@1.0.0" = { component = "gateway" }
+"other:package@1.0.0" = { path = "other.wasm" }
+[component.save-entries.tool.host-adapters.grants]
+tables = { demand_table = "read-write", orders = "read" }
+queues = { saveEntriesQueueDlq = "peek", saveEntryQueue = "send" }
+documents = { campaign = "read", campaigns = "reed" }
+[[component.save-entries.tool.host-adapters.source]]
+type = "sqs"
+queue = "saveEntrysQueue"
+[[component.save-entries.tool.host-adapters.source]]
+type = "dynamodb-stream"
+table = "quiet-table"
+[[component.save-entries.tool.host-adapters.source]]
+type = "dynamodb-stream"
+table = "other-table"
+"#,
+        &expect![[r#"
+            spin.toml:4:13: unknown component "save_entries"; write "save-entries", or add [component.save_entries]
+            spin.toml:8:47: unknown component "gateway"; there is "save-entries", or add [component.gateway]
+            spin.toml:9:25: "component" is missing; write the id of the component that exports it, in component.save-entries.dependencies.other:package@1.0.0
+            spin.toml:9:27: unknown key "path"; there is "inherit_configuration", "component", in component.save-entries.dependencies.other:package@1.0.0
+            spin.toml:11:27: unknown table "demand_table"; write "demand-table", or declare it under [application.tool.host-adapters]
+            spin.toml:11:50: unknown table "orders"; there is "demand-table", "quiet-table", or declare it under [application.tool.host-adapters]
+            spin.toml:12:59: unknown queue "saveEntryQueue"; write "saveEntriesQueue", or declare it under [application.tool.host-adapters]
+            spin.toml:13:26: unknown collection "campaign"; write "campaigns", or declare it under [application.tool.host-adapters]
+            spin.toml:13:46: documents.campaigns = "reed" is no grant; write "read", in component.save-entries.tool.host-adapters.grants
+            spin.toml:16:9: unknown queue "saveEntrysQueue"; write "saveEntriesQueue", or declare it under [application.tool.host-adapters]
+            spin.toml:19:9: table "quiet-table" has no stream; declare it with stream = true
+            spin.toml:22:9: unknown table "other-table"; there is "demand-table", "quiet-table", or declare it under [application.tool.host-adapters]
+        "#]],
+    );
+}
+
+#[test]
+fn values_of_the_wrong_kind() {
+    check(
+        r#"
+[component.SaveEntries]
+source = 1
+allowed_outbound_hosts = ["http://a", 2, "localhost"]
+environment = { LEVEL = 3 }
+tool = { host-adapters = { max_instances = "4", max_cpu_ms = 0, source = "sqs", grants = { identity = "yes" } } }
+files = ["assets/*"]
+[component.other]
+build = { command = [1], wordir = "x" }
+"#,
+        &expect![[r#"
+            spin.toml:2:12: component id "SaveEntries" is no kebab-case name; write words joined by "-", in component.SaveEntries
+            spin.toml:3:10: source is 1; write a string, as in "text", in component.SaveEntries
+            spin.toml:4:39: allowed_outbound_hosts holds integer; write strings only, in component.SaveEntries
+            spin.toml:4:42: allowed_outbound_hosts "localhost": no scheme; write it before the host, as in "http://", "redis://" or "*://", in component.SaveEntries
+            spin.toml:5:25: environment.LEVEL is 3; write a string, in component.SaveEntries
+            spin.toml:6:44: max_instances is of type string; write a whole number from 1 to 1000, in component.SaveEntries.tool.host-adapters
+            spin.toml:6:62: max_cpu_ms is 0; write a whole number from 1 to 3600000, in component.SaveEntries.tool.host-adapters
+            spin.toml:6:74: source is of type string; write one or more tables [[component.SaveEntries.tool.host-adapters.source]], in component.SaveEntries.tool.host-adapters
+            spin.toml:6:103: identity is of type string; write true or false, in component.SaveEntries.tool.host-adapters.grants
+            spin.toml:7:9: "files" is not provided by host-adapters; put what the component needs into it at build time, in component.SaveEntries
+            spin.toml:8:12: "source" is missing; write the path of the component's .wasm file, in component.other
+            spin.toml:9:22: command holds integer; write strings only, in component.other.build
+            spin.toml:9:26: unknown key "wordir"; write "workdir", in component.other.build
+        "#]],
+    );
+}
+
+#[test]
+fn what_is_missing() {
+    expect![[r#"
+        spin.toml:1:1: "spin_manifest_version" is missing; write spin_manifest_version = 2
+        spin.toml:1:1: "application" is missing; write [application] with a name"#]]
+    .assert_eq(&parse_with("").unwrap_err().to_string());
+    check(
+        r#"
+[[trigger.http]]
+[component.a]
+[component.a.tool.host-adapters]
+source = [{ queue = "saveEntriesQueue" }, { type = "sqs" }, { type = "dynamodb-stream" }]
+[application.tool.host-adapters.services.entry]
+[application.tool.host-adapters.identity]
+[application.tool.host-adapters.clients.checker]
+"#,
+        &expect![[r#"
+            spin.toml:2:1: "component" is missing; write the id of the component that answers, in trigger.http
+            spin.toml:2:1: "route" is missing; write a path, as in route = "/workers/<id>", in trigger.http
+            spin.toml:3:12: "source" is missing; write the path of the component's .wasm file, in component.a
+            spin.toml:5:11: "type" is missing; write "sqs" or "dynamodb-stream", in component.a.tool.host-adapters.source
+            spin.toml:5:43: "queue" is missing; write the name of a queue under [application.tool.host-adapters.queues], in component.a.tool.host-adapters.source
+            spin.toml:5:61: "table" is missing; write the name of a table under [application.tool.host-adapters.tables], in component.a.tool.host-adapters.source
+            spin.toml:6:42: "host" is missing; write the virtual host, as in host = "entry.services.internal", in application.tool.host-adapters.services.entry
+            spin.toml:6:42: "upstream" is missing; write the service's base URL, in application.tool.host-adapters.services.entry
+            spin.toml:7:33: "issuer" is missing; write whose tokens are accepted (iss), in application.tool.host-adapters.identity
+            spin.toml:7:33: "audience" is missing; write for whom the tokens are meant (aud), in application.tool.host-adapters.identity
+            spin.toml:7:33: "jwks" is missing; write a file or URL with the issuer's public keys, in application.tool.host-adapters.identity
+            spin.toml:8:41: "token" is missing; write the variable that holds its token, as in "{{ name }}", in application.tool.host-adapters.clients.checker
+        "#]],
+    );
+}
+
+#[test]
+fn services_need_a_url_and_a_host_of_their_own() {
+    check(
+        r#"
+[application.tool.host-adapters.services]
+entry = { host = "entry.services.internal", upstream = "127.0.0.1:80", rate_limit_by = "fan" }
+user = { host = "user.services.internal", upstream = "http://127.0.0.1:81" }
+users = { host = "user.services.internal", upstream = "http://127.0.0.1:82" }
+"#,
+        &expect![[r#"
+            spin.toml:3:56: "127.0.0.1:80" is no http or https URL, in application.tool.host-adapters.services.entry
+            spin.toml:3:88: rate_limit_by = "fan" is unknown; there is "campaign", "service", in application.tool.host-adapters.services.entry
+            spin.toml:5:9: host "user.services.internal" is already that of "user", in application.tool.host-adapters
+        "#]],
+    );
+}
+
+#[test]
+fn text_that_is_no_toml_and_files_that_are_not_there() {
+    let errors = parse_with("spin_manifest_version = 2\n[application\nname = 1\n").unwrap_err();
+    assert_eq!((errors.mistakes.len(), errors.mistakes[0].line), (1, 2), "{errors}");
+    let errors = load(Path::new("no-such-folder/spin.toml"), &Given::default()).unwrap_err();
+    assert!(errors.to_string().starts_with("no-such-folder/spin.toml:1:1: cannot be read: "), "{errors}");
+}
+
+/// Spin's other triggers and the keys of other tools.
+#[test]
+fn what_is_spins_alone() {
+    check(
+        r#"
+[trigger]
+redis = [{ channel = "c", component = "a" }]
+[[trigger.http]]
+route = "/a"
+component = "a"
+executor = { type = "wagi" }
+[component.a]
+source = "a.wasm"
+sqlite_databases = ["default"]
+[component.a.tool.watcher]
+anything = 1
+"#,
+        &expect![[r#"
+            spin.toml:3:1: unknown key "redis"; there is "http", in trigger
+            spin.toml:7:12: "executor" is not provided by host-adapters; every component is a wasi:http handler, in trigger.http
+            spin.toml:10:20: "sqlite_databases" is not provided by host-adapters; use a table under [application.tool.host-adapters.tables], in component.a
+        "#]],
+    );
+}

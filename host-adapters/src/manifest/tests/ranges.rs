@@ -1,0 +1,119 @@
+//! The numbers and words of sources, queues and limits at their boundaries, with the rows of the peers' rules.
+
+use super::*;
+
+/// Whether a manifest whose worker has `block` as its only source is accepted.
+fn source(block: &str) -> bool {
+    let more = format!("[component.a]\nsource = \"a.wasm\"\n[[component.a.tool.host-adapters.source]]\n{block}\n");
+    parse_with(&format!("{BASE}{more}")).is_ok()
+}
+
+#[test]
+fn sqs_sources() {
+    let rows = [
+        ("A1", "batch_size = 0", false),
+        ("A1", "batch_size = 1", true),
+        ("A1", "batch_size = 10", true),
+        ("A1", "batch_size = 11", false),
+        ("A1", "batch_size = 11\nbatch_window_secs = 0", false),
+        ("A1", "batch_size = 11\nbatch_window_secs = 1", true),
+        ("REQ-015", "batch_size = 25000\nbatch_window_secs = 1", true),
+        ("REQ-015", "batch_size = 25001\nbatch_window_secs = 1", false),
+        ("A2", "batch_window_secs = 300", true),
+        ("A2", "batch_window_secs = 301", false),
+        ("A2", "batch_window_secs = 0.5", false),
+        ("A2", "batch_window_secs = -1", false),
+        ("B1", "visibility_timeout_secs = 0", false),
+        ("B1", "visibility_timeout_secs = 43200", true),
+        ("B1", "visibility_timeout_secs = 43201", false),
+        ("B2", "max_attempts = 0", false),
+        ("B2", "max_attempts = 1000", true),
+        ("B2", "max_attempts = 1001", false),
+        ("", "max_concurrency = 0", false),
+        ("", "max_concurrency = 1000", true),
+        ("", "on_reject = \"dead-letter\"", true),
+        ("", "on_reject = \"keep\"", false),
+        ("", "parallelization_factor = 1", false),
+    ];
+    for (row, settings, accepted) in rows {
+        let block = format!("type = \"sqs\"\nqueue = \"saveEntriesQueue\"\n{settings}");
+        assert_eq!(source(&block), accepted, "{row}: {settings}");
+    }
+}
+
+#[test]
+fn stream_sources() {
+    let rows = [
+        ("C2", "batch_size = 0", false),
+        ("C2", "batch_size = 1000", true),
+        ("C2", "batch_size = 10000", true),
+        ("C2", "batch_size = 10001", false),
+        ("C2", "batch_window_secs = 300", true),
+        ("C2", "batch_window_secs = 301", false),
+        ("C2", "parallelization_factor = 0", false),
+        ("C2", "parallelization_factor = 10", true),
+        ("C2", "parallelization_factor = 11", false),
+        ("C2", "starting_position = \"LATEST\"", true),
+        ("C2", "starting_position = \"AT_TIMESTAMP\"", false),
+        ("C3", "maximum_retry_attempts = -2", false),
+        ("C3", "maximum_retry_attempts = -1", true),
+        ("C3", "maximum_retry_attempts = 10000", true),
+        ("C3", "maximum_retry_attempts = 10001", false),
+        ("C3", "maximum_record_age_secs = -1", true),
+        ("C3", "maximum_record_age_secs = 604800", true),
+        ("C3", "maximum_record_age_secs = 604801", false),
+        ("C6", "bisect = false", true),
+        ("C6", "bisect = 0", false),
+        ("", "visibility_timeout_secs = 30", false),
+    ];
+    for (row, settings, accepted) in rows {
+        let block = format!("type = \"dynamodb-stream\"\ntable = \"demand-table\"\n{settings}");
+        assert_eq!(source(&block), accepted, "{row}: {settings}");
+    }
+}
+
+#[test]
+fn queues() {
+    let rows = [
+        ("B1", "visibility_timeout_secs = 43200", true),
+        ("B1", "visibility_timeout_secs = 43201", false),
+        ("B1", "retention_secs = 59", false),
+        ("B1", "retention_secs = 60", true),
+        ("B1", "retention_secs = 1209600", true),
+        ("B1", "retention_secs = 1209601", false),
+        ("B2", "max_receive_count = 0", false),
+        ("B2", "max_receive_count = 1000", true),
+        ("B2", "max_receive_count = 1001", false),
+    ];
+    for (row, setting, accepted) in rows {
+        let more = format!("[application.tool.host-adapters.queues.other]\n{setting}\n");
+        assert_eq!(parse_with(&format!("{BASE}{more}")).is_ok(), accepted, "{row}: {setting}");
+    }
+}
+
+#[test]
+fn limits() {
+    let limits =
+        |tool: &str| app(&format!("[component.a]\nsource = \"a.wasm\"\n{tool}")).components["a"].limits.clone();
+    let batch = "[[component.a.tool.host-adapters.source]]\ntype = \"sqs\"\nqueue = \"saveEntriesQueue\"\n";
+    let secs = std::time::Duration::from_secs;
+    let (request, fed) = (limits(""), limits(batch));
+    assert_eq!((request.request_timeout, request.max_instance_concurrent_reuse_count), (secs(30), 16));
+    assert_eq!((fed.request_timeout, fed.max_instance_concurrent_reuse_count), (secs(300), 1));
+
+    let written = limits(
+        "[component.a.tool.host-adapters]\nmax_instances = 2\nmax_instance_reuse_count = 3\n\
+         max_instance_concurrent_reuse_count = 4\nidle_instance_timeout_secs = 5\nrequest_timeout_secs = 6\n\
+         max_memory_mb = 7\nmax_cpu_ms = 8\n",
+    );
+    let expected = host_adapters_runtime::Limits {
+        max_instances: 2,
+        max_instance_reuse_count: 3,
+        max_instance_concurrent_reuse_count: 4,
+        idle_instance_timeout: secs(5),
+        request_timeout: secs(6),
+        max_memory_bytes: 7 << 20,
+        max_cpu: std::time::Duration::from_millis(8),
+    };
+    assert_eq!(format!("{written:?}"), format!("{expected:?}"));
+}
