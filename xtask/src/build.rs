@@ -17,7 +17,6 @@ pub enum Linting {
 /// Where the native programs are.
 pub struct Built {
     pub programs: PathBuf,
-    pub linting: Linting,
 }
 
 impl Built {
@@ -39,7 +38,7 @@ pub fn cargo(linting: Linting) -> Command {
 pub fn native(linting: Linting) -> Result<Built> {
     eprintln!("building the native workspace (the first time takes some ten minutes on two cores)");
     run(cargo(linting).args(["build", "--release", "--locked", "--workspace", "--all-targets"]))?;
-    Ok(Built { programs: target_dir()?.join("release"), linting })
+    Ok(Built { programs: target_dir()?.join("release") })
 }
 
 /// Builds and pre-initialises components: all of spin.toml, or those named.
@@ -60,10 +59,17 @@ pub fn components(built: &Built, names: &[String]) -> Result<()> {
     run(Command::new(built.program("host-adapters")).arg("build").args(names))
 }
 
-/// The component crates: the folders of `components/` that make a `cdylib`.
+/// The component crates, guests of tests included: the folders that make a `cdylib`.
 fn component_crates() -> Result<Vec<String>> {
     let mut crates = Vec::new();
-    for entry in std::fs::read_dir("components").context("run this from the project's root")? {
+    let folders = ["components", "tests/fixtures/guests"].map(std::fs::read_dir);
+    for entry in folders
+        .into_iter()
+        .collect::<Result<Vec<_>, _>>()
+        .context("run this from the project's root")?
+        .into_iter()
+        .flatten()
+    {
         let path = entry?.path();
         let manifest = std::fs::read_to_string(path.join("Cargo.toml")).unwrap_or_default();
         if manifest.contains("\"cdylib\"") {

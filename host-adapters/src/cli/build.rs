@@ -44,8 +44,10 @@ pub(super) async fn run(options: Options) -> Result<ExitCode> {
 
 async fn build(component: &Component) -> Result<()> {
     let Some(build) = &component.build else { return Ok(()) };
+    // `current_dir("")` is an error, not the current folder.
+    let workdir = if build.workdir.as_os_str().is_empty() { Path::new(".") } else { &build.workdir };
     for command in &build.commands {
-        let status = Command::new("sh").args(["-c", command]).current_dir(&build.workdir).status().await?;
+        let status = Command::new("sh").args(["-c", command]).current_dir(workdir).status().await?;
         if !status.success() {
             bail!("`{command}` failed ({status})");
         }
