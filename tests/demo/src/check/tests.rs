@@ -62,7 +62,7 @@ fn outcome((position, registration): (usize, &crate::generate::Registration)) ->
         Expected::Ineligible { reason, .. } => Some(reason.clone()),
     };
     let version = format!("2026-01-01T00:00:{:02}.{:03}Z", position / 1_000, position % 1_000);
-    let written = reason.is_none().then(|| Written { version, at_ms: 0 });
+    let written = reason.is_none().then_some(Written { version, at_ms: 0 });
     Outcome { reason, difference: None, took_us: 1, written }
 }
 
