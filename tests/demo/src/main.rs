@@ -1,1 +1,39 @@
-fn main() {}
+//! `cargo demo`: registrations end to end through the host, and the proof from the outside that none was lost.
+//!
+//! [`generate`] or [`input`] makes the registrations, each with the outcome it should have. [`app`] starts the services'
+//! stand-ins and the [`host`], [`load`] sends what fans send, [`resolver`] writes what AppSync would, [`settle`] waits
+//! until everything is replicated, [`check`] compares, [`report`] tells. No code is shared with the workers.
+
+mod app;
+mod check;
+mod gateway;
+mod generate;
+mod host;
+mod input;
+mod lag;
+mod load;
+mod metrics;
+mod options;
+mod plant;
+mod progress;
+mod report;
+mod resolver;
+mod seed;
+mod services;
+mod settle;
+mod tokens;
+
+use clap::Parser;
+use std::process::ExitCode;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match app::run(options::Options::parse()).await {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("demo: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

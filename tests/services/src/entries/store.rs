@@ -98,6 +98,13 @@ impl EntryStore {
         campaigns.get(campaign)?.get(id)?.held.as_ref().map(|held| held.entry.clone())
     }
 
+    /// Whether an entry is held in exactly this version.
+    pub fn holds(&self, campaign: &str, id: &str, version: &str) -> bool {
+        let campaigns = self.lock();
+        let record = campaigns.get(campaign).and_then(|fans| fans.get(id));
+        record.and_then(|record| record.held.as_ref()).is_some_and(|held| held.version == version)
+    }
+
     /// At most `limit` entries of a campaign behind a globalUserId, as JSON text, by globalUserId.
     pub(crate) fn list(&self, campaign: &str, after: &str, limit: usize) -> Vec<(String, Arc<str>)> {
         let campaigns = self.lock();

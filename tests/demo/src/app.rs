@@ -1,0 +1,292 @@
+//! One run, from the seed to the summary.
+
+use crate::check::{self, Kind, Snapshot};
+use crate::gateway::Gateway;
+use crate::generate::{World, generate};
+use crate::host::{Host, Killer, Launch, PROCESS_ID_FILE};
+use crate::lag::{Arrivals, Times};
+use crate::load::{Caller, Load, OPEN_SECS};
+use crate::metrics::Counters;
+use crate::options::Options;
+use crate::plant::Plan;
+use crate::progress::Progress;
+use crate::report::{Phase, Report};
+use crate::resolver::Resolver;
+use crate::services::Services;
+use crate::settle::Settling;
+use crate::tokens::{self, Key};
+use crate::{input, seed};
+use anyhow::{Context, Result, bail};
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use reqwest::Client;
+use stand_ins::{Faults, Service, StandIns};
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::{BufReader, BufWriter};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+
+const SERVICES: [Service; 3] = [Service::Entry, Service::User, Service::Campaign];
+
+/// Runs; answers whether every check is green.
+pub async fn run(options: Options) -> Result<bool> {
+    let progress = Progress::new();
+    let world = Arc::new(world(&options)?);
+    let plan = if options.plant { Plan::draw(&world, options.seed)? } else { Plan::default() };
+    let fans = Key::generate()?;
+    let tokens = tokens::sign_all(&fans, &world.fans, &progress)?;
+    let folder = Folder::new(options.data_dir.as_deref())?;
+    std::fs::write(folder.path().join("jwks.json"), fans.jwks().to_string()).context("writing the key set")?;
+
+    let stand_ins = StandIns::start(stand_ins::Options::default()).await?;
+    let secrets = ["resolver_token", "checker_token", "seeder_token", "operator_token", "worker_token"];
+    let secrets = secrets.map(|name| (name.to_owned(), tokens::secret()));
+    progress.announce("starting the host");
+    let host = Host::start(launch(&options, folder.path(), &stand_ins, &secrets)).await?;
+    let stage = Stage::new(&host, &stand_ins, &secrets)?;
+    let result = tokio::select! {
+        result = perform(&options, world, plan, tokens, &stage, &host, &progress) => result,
+        interrupted = tokio::signal::ctrl_c() => Err(interrupted.map_or_else(Into::into, |()| anyhow::anyhow!("interrupted"))),
+    };
+    if let Ok(report) = &result {
+        tell(report, options.json);
+        if options.keep {
+            let addresses = host.endpoint().addresses().await?;
+            progress.say(&format!("serving on: components {}, gateway {}", addresses.http, addresses.gateway));
+            tokio::signal::ctrl_c().await?;
+        }
+    }
+    let stopped = host.stop().await;
+    let green = result.as_ref().is_ok_and(Report::is_green) && stopped.is_ok();
+    if !green {
+        progress.say(&format!("the host's log and data are kept in {}", folder.keep().display()));
+    }
+    // Why the run failed matters more than how the host stopped.
+    let report = result?;
+    stopped?;
+    Ok(report.is_green())
+}
+
+/// Clients of everything that runs.
+struct Stage<'a> {
+    stand_ins: &'a StandIns,
+    services: Services,
+    caller: Caller,
+    resolver: Gateway,
+    checker: Gateway,
+    seeder: Gateway,
+    operator: Gateway,
+}
+
+impl<'a> Stage<'a> {
+    fn new(host: &Host, stand_ins: &'a StandIns, secrets: &[(String, String)]) -> Result<Self> {
+        // Loopback only, so never by a proxy that the environment names.
+        let http = Client::builder().no_proxy().pool_max_idle_per_host(256).build()?;
+        let gateway = |client: &str| {
+            let name = format!("{client}_token");
+            let token = secrets.iter().find(|(secret, _)| *secret == name).map(|(_, token)| token.clone());
+            Gateway::new(http.clone(), host.endpoint(), token.unwrap_or_default())
+        };
+        Ok(Self {
+            stand_ins,
+            services: Services::new(http.clone(), stand_ins, &Key::generate()?)?,
+            caller: Caller::new(http.clone(), host.endpoint()),
+            resolver: gateway("resolver"),
+            checker: gateway("checker"),
+            seeder: gateway("seeder"),
+            operator: gateway("operator"),
+        })
+    }
+
+    async fn counters(&self) -> Result<Counters> {
+        Ok(Counters::parse(&self.operator.metrics().await?))
+    }
+}
+
+/// Seeds, sends, waits and checks.
+async fn perform(
+    options: &Options,
+    world: Arc<World>,
+    plan: Plan,
+    tokens: HashMap<String, String>,
+    stage: &Stage<'_>,
+    host: &Host,
+    progress: &Progress,
+) -> Result<Report> {
+    seed::seed(&world, &stage.seeder, &stage.services, progress).await?;
+    if options.faults {
+        set_faults(stage.stand_ins, options.seed);
+    }
+    let total = world.registrations.len();
+    let open_count = total.min(OPEN_SECS * options.rate as usize);
+    let bar = progress.bar("sending registrations", total);
+    let resolver = Resolver::new(stage.resolver.clone());
+    let load = Load::new(world.clone(), tokens, stage.caller.clone(), resolver, plan.clone(), bar.clone());
+    let kills = tokio::spawn(kill_on_the_way(load.clone(), kills(options, total), host.killer()));
+    let (started, before) = (Instant::now(), stage.counters().await?);
+    let open = Phase { count: open_count, took: load.open(open_count, options.rate).await? };
+    let counters = stage.counters().await?.since(&before);
+    let flat_out = Phase { count: total - open_count, took: load.flat_out(open_count).await? };
+    kills.await?;
+    bar.finish_and_clear();
+
+    let outcomes = load.outcomes();
+    let wanted = check::wanted(&world, &outcomes);
+    let settling = Settling {
+        world: &world,
+        wanted: &wanted,
+        profiles: check::accepted_fans(&world).len(),
+        stand_ins: stage.stand_ins,
+        operator: &stage.operator,
+        checker: &stage.checker,
+    };
+    let unsettled = settling.wait(progress).await?;
+    let wall = started.elapsed();
+    SERVICES.into_iter().for_each(|service| stage.stand_ins.set_faults(service, Faults::default()));
+    let arrivals = Arrivals::read(&world, stage.stand_ins);
+    plan.plant_after(&world, &outcomes, stage.stand_ins, &stage.services, &stage.resolver).await?;
+    let snapshot = Snapshot::read(&world, &stage.services, &stage.checker, &stage.operator, progress).await?;
+    let mut findings = check::check(&world, &outcomes, &snapshot);
+    if let Some(unsettled) = unsettled {
+        findings.failures.add(Kind::Unsettled, "replication", unsettled);
+    }
+    Ok(Report {
+        seed: options.seed,
+        registrations: total,
+        campaigns: world.campaigns.len(),
+        planted: plan.planted(&world, &findings.failures),
+        findings,
+        dead_letters: snapshot.dead_letters.values().sum(),
+        repeated: load.repeated(),
+        restarts: host.restarts(),
+        open,
+        flat_out,
+        eligibility: Times::of_answers(&outcomes, open_count)?,
+        lag: Times::of_replication(&world, &outcomes, total, &arrivals)?,
+        open_lag: Times::of_replication(&world, &outcomes, open_count, &arrivals)?,
+        counters,
+        wall,
+    })
+}
+
+fn world(options: &Options) -> Result<World> {
+    let open = |path: &Path| format!("opening {}", path.display());
+    if let Some(path) = &options.input {
+        let file = File::open(path).with_context(|| open(path))?;
+        return input::read(BufReader::new(file)).with_context(|| format!("reading {}", path.display()));
+    }
+    let world = generate(options.registrations, options.seed);
+    if let Some(path) = &options.output {
+        let file = File::create(path).with_context(|| open(path))?;
+        input::write(&world, BufWriter::new(file)).with_context(|| format!("writing {}", path.display()))?;
+    }
+    Ok(world)
+}
+
+fn launch(options: &Options, folder: &Path, stand_ins: &StandIns, secrets: &[(String, String)]) -> Launch {
+    let jwks = folder.join("jwks.json").display().to_string();
+    let variables = [
+        ("entry_service_upstream", stand_ins.url(Service::Entry)),
+        ("user_service_upstream", stand_ins.url(Service::User)),
+        ("campaign_service_upstream", stand_ins.url(Service::Campaign)),
+        ("identity_jwks", jwks),
+        ("identity_issuer", tokens::ISSUER.to_owned()),
+        ("identity_audience", tokens::AUDIENCE.to_owned()),
+    ];
+    Launch {
+        program: options.host.clone(),
+        manifest: options.manifest.clone(),
+        data: folder.join("host"),
+        log: folder.join("host.log"),
+        process_id: folder.join(PROCESS_ID_FILE),
+        variables: variables.map(|(name, value)| (name.to_owned(), value)).into(),
+        secrets: secrets.to_vec(),
+    }
+}
+
+/// 5 % errors of every kind, and a few answers that come late.
+fn set_faults(stand_ins: &StandIns, seed: u64) {
+    for (service, salt) in SERVICES.into_iter().zip(0..) {
+        let faults = Faults {
+            seed: seed.wrapping_add(salt),
+            throttled: 0.01,
+            retry_after_secs: 1,
+            unavailable: 0.02,
+            cut: 0.007,
+            cut_after: 0.008,
+            garbled: 0.005,
+            slow: 0.03,
+            slow_ms: 250,
+            score_failed: 0.01,
+            ..Faults::default()
+        };
+        stand_ins.set_faults(service, faults);
+    }
+}
+
+/// After how many answers the host is killed.
+fn kills(options: &Options, total: usize) -> Vec<usize> {
+    let mut random = StdRng::seed_from_u64(options.seed ^ 0x6b69_6c6c);
+    let mut kills: Vec<usize> = (0..options.kills).map(|_| random.random_range(0..total.max(1))).collect();
+    kills.sort_unstable();
+    kills
+}
+
+async fn kill_on_the_way(load: Arc<Load>, kills: Vec<usize>, killer: Killer) {
+    for answers in kills {
+        while load.answered() < answers {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+        killer.kill().await;
+    }
+}
+
+fn tell(report: &Report, json: bool) {
+    if json {
+        eprint!("{}", report.to_text());
+        println!("{}", report.to_json());
+    } else {
+        print!("{}", report.to_text());
+    }
+}
+
+/// Where keys, log and data are: a folder of the user's, or a temporary one.
+enum Folder {
+    Given(PathBuf),
+    Temporary(TempDir),
+}
+
+impl Folder {
+    fn new(given: Option<&Path>) -> Result<Self> {
+        let Some(path) = given else {
+            return Ok(Self::Temporary(
+                TempDir::with_prefix("registration-demo-").context("making a temporary folder")?,
+            ));
+        };
+        std::fs::create_dir_all(path).with_context(|| format!("making {}", path.display()))?;
+        // Entries of another run would be unexpected ones in this.
+        if std::fs::read_dir(path)?.next().is_some() {
+            bail!("the data folder {} is not empty: empty it, or name another with --data-dir", path.display());
+        }
+        // The host may run elsewhere; it gets absolute paths.
+        Ok(Self::Given(path.canonicalize()?))
+    }
+
+    fn path(&self) -> &Path {
+        match self {
+            Self::Given(path) => path,
+            Self::Temporary(folder) => folder.path(),
+        }
+    }
+
+    /// Leaves it where it is.
+    fn keep(self) -> PathBuf {
+        match self {
+            Self::Given(path) => path,
+            Self::Temporary(folder) => folder.keep(),
+        }
+    }
+}

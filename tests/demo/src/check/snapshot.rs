@@ -1,0 +1,159 @@
+//! What services and table hold, read over their own interfaces.
+
+use super::Name;
+use crate::gateway::Gateway;
+use crate::generate::World;
+use crate::progress::Progress;
+use crate::resolver::TABLE;
+use crate::services::Services;
+use anyhow::{Context, Result};
+use platform_wire::table::Query;
+use serde_json::{Map, Value};
+use std::collections::{BTreeMap, BTreeSet};
+
+const PAGE: u32 = 500;
+
+/// Everything that was read.
+#[derive(Debug, Default)]
+pub struct Snapshot {
+    /// What the Entry Service holds.
+    pub entries: ByEntry<Held>,
+    /// What the table holds.
+    pub items: ByEntry<Item>,
+    /// What the User Service holds, by globalUserId.
+    pub profiles: BTreeMap<String, Map<String, Value>>,
+    /// Messages in dead letter queues.
+    pub dead_letters: BTreeMap<String, u64>,
+}
+
+/// An entry as the Entry Service holds it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Held {
+    /// `version`.
+    pub version: String,
+    /// `fields`.
+    pub fields: Value,
+    /// `linkedFrom`.
+    pub linked_from: Option<String>,
+}
+
+/// An entry as the table holds it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Item {
+    /// `date.updated`.
+    pub version: String,
+    /// `needsReplication`.
+    pub flagged: bool,
+}
+
+/// Something by campaign and fan.
+#[derive(Clone, Debug)]
+pub struct ByEntry<T>(BTreeMap<String, BTreeMap<String, T>>);
+
+impl<T> Default for ByEntry<T> {
+    fn default() -> Self {
+        Self(BTreeMap::new())
+    }
+}
+
+impl<T> ByEntry<T> {
+    /// What there is of an entry.
+    pub fn get(&self, (campaign, fan): Name<'_>) -> Option<&T> {
+        self.0.get(campaign)?.get(fan)
+    }
+
+    /// Puts something in.
+    pub fn insert(&mut self, campaign: &str, fan: &str, value: T) {
+        self.0.entry(campaign.to_owned()).or_default().insert(fan.to_owned(), value);
+    }
+
+    /// The names of all entries of which there is something.
+    pub fn names(&self) -> impl Iterator<Item = Name<'_>> {
+        self.0.iter().flat_map(|(campaign, fans)| fans.keys().map(move |fan| (campaign.as_str(), fan.as_str())))
+    }
+
+    #[cfg(test)]
+    pub fn remove(&mut self, (campaign, fan): Name<'_>) -> Option<T> {
+        self.0.get_mut(campaign)?.remove(fan)
+    }
+
+    #[cfg(test)]
+    pub fn get_mut(&mut self, (campaign, fan): Name<'_>) -> Option<&mut T> {
+        self.0.get_mut(campaign)?.get_mut(fan)
+    }
+}
+
+impl Snapshot {
+    /// Reads everything.
+    pub async fn read(
+        world: &World,
+        services: &Services,
+        checker: &Gateway,
+        operator: &Gateway,
+        progress: &Progress,
+    ) -> Result<Self> {
+        let mut campaigns: BTreeSet<String> = world.campaign_ids().map(str::to_owned).collect();
+        campaigns.extend(services.campaigns_of_entries().await?);
+        let bar = progress.bar("reading what is held", campaigns.len());
+        let mut snapshot = Self::default();
+        for campaign in &campaigns {
+            for entry in services.entries(campaign).await? {
+                let (fan, held) = held(entry).with_context(|| format!("an entry of {campaign} is none"))?;
+                snapshot.entries.insert(campaign, &fan, held);
+            }
+            for (fan, item) in items(checker, campaign).await? {
+                snapshot.items.insert(campaign, &fan, item);
+            }
+            bar.inc(1);
+        }
+        for profile in services.profiles().await? {
+            let Value::Object(profile) = profile else { continue };
+            let id = profile.get("globalUserId").and_then(Value::as_str).unwrap_or_default().to_owned();
+            snapshot.profiles.insert(id, profile);
+        }
+        let queues = operator.queues().await?.into_iter().filter(|queue| queue.is_dead_letter());
+        snapshot.dead_letters = queues.map(|queue| (queue.name.clone(), queue.total())).collect();
+        bar.finish_and_clear();
+        Ok(snapshot)
+    }
+}
+
+/// How many entries of the world's campaigns the table holds that are still flagged.
+pub async fn flagged(world: &World, checker: &Gateway) -> Result<usize> {
+    let mut count = 0;
+    for campaign in world.campaign_ids() {
+        count += items(checker, campaign).await?.iter().filter(|(_, item)| item.flagged).count();
+    }
+    Ok(count)
+}
+
+fn held(mut entry: Value) -> Option<(String, Held)> {
+    let fan = text(&entry, "/globalUserId")?;
+    let (version, linked_from) = (text(&entry, "/version")?, text(&entry, "/linkedFrom"));
+    Some((fan, Held { version, fields: entry.get_mut("fields")?.take(), linked_from }))
+}
+
+/// A campaign's entries in the table, by fan.
+async fn items(checker: &Gateway, campaign: &str) -> Result<Vec<(String, Item)>> {
+    let (mut items, mut after) = (Vec::new(), None);
+    loop {
+        let pk = format!("CAMPAIGN#{campaign}");
+        let query = Query { table: TABLE.to_owned(), pk, prefix: "USER#".to_owned(), after, limit: PAGE };
+        let page = checker.call(&query).await?;
+        for item in &page.items {
+            let item: Value = serde_json::from_str(item).context("an item of the table is not JSON")?;
+            let fan = text(&item, "/globalUserId").unwrap_or_default();
+            let version = text(&item, "/date/updated").unwrap_or_default();
+            let flagged = item.get("needsReplication") == Some(&Value::Bool(true));
+            items.push((fan, Item { version, flagged }));
+        }
+        after = page.next;
+        if after.is_none() {
+            return Ok(items);
+        }
+    }
+}
+
+fn text(value: &Value, pointer: &str) -> Option<String> {
+    value.pointer(pointer)?.as_str().map(str::to_owned)
+}

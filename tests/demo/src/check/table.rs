@@ -1,0 +1,30 @@
+//! The table holds each accepted entry in its latest version, none else, and nothing is left flagged.
+
+use super::failure::{Failures, Kind, entry_name};
+use super::snapshot::Snapshot;
+use super::{Name, Wanted};
+use std::collections::BTreeMap;
+
+pub(super) fn check(wanted: &BTreeMap<Name<'_>, Wanted<'_>>, snapshot: &Snapshot, failures: &mut Failures) {
+    for (name, wanted) in wanted {
+        match snapshot.items.get(*name) {
+            // What was never written is told once, as an answer that is wrong.
+            None if wanted.version.is_none() => {}
+            None => failures.add(Kind::Table, entry_name(*name), "the table does not hold it"),
+            Some(item) if wanted.version != Some(&item.version) => {
+                let version = wanted.version.unwrap_or("one that was never written");
+                let detail = format!("the table holds version {}, the latest is {version}", item.version);
+                failures.add(Kind::Table, entry_name(*name), detail);
+            }
+            Some(_) => {}
+        }
+    }
+    for name in snapshot.items.names() {
+        if !wanted.contains_key(&name) {
+            failures.add(Kind::Table, entry_name(name), "the table holds it and should not");
+        }
+        if snapshot.items.get(name).is_some_and(|item| item.flagged) {
+            failures.add(Kind::FlagLeft, entry_name(name), "needsReplication is still true");
+        }
+    }
+}

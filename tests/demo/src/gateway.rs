@@ -1,0 +1,109 @@
+//! The host's gateway, as its clients call it: the resolver, the seeder, the checker, the operator.
+
+use crate::host::Endpoint;
+use anyhow::{Context, Result, anyhow, bail};
+use platform_wire::{Answer, Error, ErrorKind, Function};
+use reqwest::{Client, StatusCode};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use std::time::{Duration, Instant};
+
+/// How long a call is repeated while the host is away, restarts or asks for patience.
+const PATIENCE: Duration = Duration::from_secs(120);
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// A client of the gateway.
+#[derive(Clone)]
+pub struct Gateway {
+    http: Client,
+    endpoint: Endpoint,
+    token: String,
+}
+
+/// How many messages a queue holds.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct Depth {
+    /// The queue.
+    pub name: String,
+    visible: u64,
+    in_flight: u64,
+    delayed: u64,
+}
+
+impl Depth {
+    /// All its messages.
+    pub fn total(&self) -> u64 {
+        self.visible + self.in_flight + self.delayed
+    }
+
+    /// Whether it is a queue for what could not be processed.
+    pub fn is_dead_letter(&self) -> bool {
+        self.name.ends_with("Dlq")
+    }
+}
+
+#[derive(Deserialize)]
+struct Queues {
+    queues: Vec<Depth>,
+}
+
+impl Gateway {
+    /// A client with the token that names its grants.
+    pub fn new(http: Client, endpoint: Endpoint, token: String) -> Self {
+        Self { http, endpoint, token }
+    }
+
+    /// Calls a function of the platform; repeats it for as long as that may help.
+    pub async fn call<F: Function>(&self, arguments: &F) -> Result<F::Output> {
+        let body = serde_json::to_vec(arguments)?;
+        let answer: Answer<F::Output> = self.post(&format!("/platform/{}", F::PATH), body).await?;
+        Result::from(answer).map_err(|error: Error| anyhow!("{}: {error}", F::PATH))
+    }
+
+    /// The depths of all queues.
+    pub async fn queues(&self) -> Result<Vec<Depth>> {
+        let answer: Answer<Queues> = self.post("/operator/queues", b"{}".to_vec()).await?;
+        let queues = Result::from(answer).map_err(|error: Error| anyhow!("the depths of the queues: {error}"))?;
+        Ok(queues.queues)
+    }
+
+    /// The metrics as they are now.
+    pub async fn metrics(&self) -> Result<String> {
+        let url = format!("{}/metrics", self.endpoint.addresses().await?.gateway);
+        let response = self.http.get(&url).send().await?.error_for_status()?;
+        response.text().await.context("reading the metrics")
+    }
+
+    async fn post<T: DeserializeOwned>(&self, path: &str, body: Vec<u8>) -> Result<Answer<T>> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let answer = self.once(path, body.clone()).await?;
+            match answer {
+                Some(answer) if !may_pass(&answer) || Instant::now() > deadline => return Ok(answer),
+                None if Instant::now() > deadline => bail!("{path}: no answer within {} s", PATIENCE.as_secs()),
+                _ => tokio::time::sleep(PAUSE).await,
+            }
+        }
+    }
+
+    /// One try; none where the host went away in the middle of it.
+    async fn once<T: DeserializeOwned>(&self, path: &str, body: Vec<u8>) -> Result<Option<Answer<T>>> {
+        let url = format!("{}{path}", self.endpoint.addresses().await?.gateway);
+        let request = self.http.post(&url).bearer_auth(&self.token).header("content-type", "application/json");
+        let Ok(response) = request.body(body).send().await else { return Ok(None) };
+        let status = response.status();
+        if status.is_server_error() {
+            return Ok(None);
+        }
+        let Ok(bytes) = response.bytes().await else { return Ok(None) };
+        if status != StatusCode::OK {
+            bail!("{path}: the gateway answers {status}: {}", String::from_utf8_lossy(&bytes));
+        }
+        Ok(Some(serde_json::from_slice(&bytes).with_context(|| format!("{path}: not the answer of a gateway"))?))
+    }
+}
+
+fn may_pass<T>(answer: &Answer<T>) -> bool {
+    matches!(answer, Answer::Error(Error { kind: ErrorKind::Unavailable | ErrorKind::Throttled, .. }))
+}

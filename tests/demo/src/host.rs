@@ -1,0 +1,167 @@
+//! The host as a child process: started, watched, killed and started again, stopped.
+
+mod process;
+
+pub use process::{Launch, PROCESS_ID_FILE};
+
+use anyhow::{Result, anyhow, bail};
+use process::Process;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+
+/// How long a caller waits for a host that was killed to be back.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// Where a running host answers.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Addresses {
+    /// Base URL of the components.
+    pub http: String,
+    /// Base URL of the gateway.
+    pub gateway: String,
+}
+
+/// Whether the host runs.
+#[derive(Clone, Debug)]
+enum State {
+    Up(Addresses),
+    Down,
+    Failed(String),
+}
+
+/// The host and the task that watches it.
+pub struct Host {
+    endpoint: Endpoint,
+    commands: mpsc::Sender<Command>,
+    restarts: Arc<AtomicU64>,
+    watcher: JoinHandle<Result<()>>,
+}
+
+enum Command {
+    Kill,
+    Stop,
+}
+
+/// What callers need of the host: where it is now.
+#[derive(Clone)]
+pub struct Endpoint(watch::Receiver<State>);
+
+impl Host {
+    /// Starts the host and waits until it listens.
+    pub async fn start(launch: Launch) -> Result<Self> {
+        let process = Process::start(&launch).await?;
+        let (sender, receiver) = watch::channel(State::Up(process.addresses.clone()));
+        let (commands, inbox) = mpsc::channel(8);
+        let restarts = Arc::new(AtomicU64::new(0));
+        let watcher = tokio::spawn(watch_over(process, launch, sender, inbox, restarts.clone()));
+        Ok(Self { endpoint: Endpoint(receiver), commands, restarts, watcher })
+    }
+
+    /// Where the host is.
+    pub fn endpoint(&self) -> Endpoint {
+        self.endpoint.clone()
+    }
+
+    /// Something that kills the host when told to.
+    pub fn killer(&self) -> Killer {
+        Killer(self.commands.clone())
+    }
+
+    /// How often it was started again.
+    pub fn restarts(&self) -> u64 {
+        self.restarts.load(Ordering::Relaxed)
+    }
+
+    /// Has the host drain and end.
+    pub async fn stop(self) -> Result<()> {
+        // Where the watcher has ended, its result says why.
+        let _ended = self.commands.send(Command::Stop).await;
+        self.watcher.await?
+    }
+}
+
+/// Kills the host.
+pub struct Killer(mpsc::Sender<Command>);
+
+impl Killer {
+    /// As the system does: at once, without a chance to finish anything.
+    pub async fn kill(&self) {
+        let _ended = self.0.send(Command::Kill).await;
+    }
+}
+
+impl Endpoint {
+    /// Where the host is; waits while it is down.
+    pub async fn addresses(&self) -> Result<Addresses> {
+        let mut state = self.0.clone();
+        let up = state.wait_for(|state| !matches!(state, State::Down));
+        let state = tokio::time::timeout(PATIENCE, up).await;
+        match state.map_err(|_| anyhow!("the host is not back after {} s", PATIENCE.as_secs()))?.as_deref() {
+            Ok(State::Up(addresses)) => Ok(addresses.clone()),
+            Ok(State::Failed(why)) => bail!("the host has ended: {why}"),
+            Ok(State::Down) | Err(_) => bail!("the host was stopped"),
+        }
+    }
+
+    /// An endpoint that never moves.
+    #[cfg(test)]
+    pub fn fixed(addresses: Addresses) -> Self {
+        let (sender, receiver) = watch::channel(State::Up(addresses));
+        // Kept for the life of the test process, so that the channel does not close.
+        std::mem::forget(sender);
+        Self(receiver)
+    }
+}
+
+/// Starts the host again whenever it was killed; any other end is a failure.
+async fn watch_over(
+    mut process: Process,
+    launch: Launch,
+    state: watch::Sender<State>,
+    mut inbox: mpsc::Receiver<Command>,
+    restarts: Arc<AtomicU64>,
+) -> Result<()> {
+    loop {
+        let ended = tokio::select! {
+            status = process.wait() => status?,
+            command = inbox.recv() => match command {
+                Some(Command::Kill) => {
+                    process.kill()?;
+                    process.wait().await?
+                }
+                Some(Command::Stop) | None => return process.stop().await,
+            },
+        };
+        if !process::was_killed(ended) {
+            let why = format!("{ended}; its log is {}", launch.log.display());
+            state.send_replace(State::Failed(why.clone()));
+            bail!("the host has ended by itself: {why}");
+        }
+        state.send_replace(State::Down);
+        match Process::start(&launch).await {
+            Ok(next) => process = next,
+            Err(error) => {
+                state.send_replace(State::Failed(error.to_string()));
+                return Err(error);
+            }
+        }
+        restarts.fetch_add(1, Ordering::Relaxed);
+        state.send_replace(State::Up(process.addresses.clone()));
+    }
+}
+
+#[cfg(test)]
+impl Host {
+    /// Why the watcher gave up.
+    pub(crate) async fn watcher_error(self) -> String {
+        self.watcher
+            .await
+            .map(|result| result.err().map(|error| format!("{error:#}")))
+            .ok()
+            .flatten()
+            .unwrap_or_default()
+    }
+}

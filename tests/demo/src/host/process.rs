@@ -1,0 +1,203 @@
+//! One process of the host.
+
+use super::Addresses;
+use anyhow::{Context, Result, anyhow, bail};
+use rustix::process::{Pid, Signal, kill_process};
+use serde::Deserialize;
+use std::fs::OpenOptions;
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::{Child, ChildStdout, Command};
+
+/// Compiling the components anew takes seconds, on a busy machine minutes.
+const START_LIMIT: Duration = Duration::from_secs(180);
+/// The host drains for up to 30 s.
+const STOP_LIMIT: Duration = Duration::from_secs(45);
+/// The file in the data folder that holds the host's process id, for whoever wants to kill it.
+pub const PROCESS_ID_FILE: &str = "host.pid";
+
+/// How the host is started.
+#[derive(Clone, Debug)]
+pub struct Launch {
+    /// The program.
+    pub program: PathBuf,
+    /// Its manifest.
+    pub manifest: PathBuf,
+    /// Where it keeps its data.
+    pub data: PathBuf,
+    /// Where its log goes.
+    pub log: PathBuf,
+    /// Where its process id is written.
+    pub process_id: PathBuf,
+    /// Values of variables of the manifest that anybody may see.
+    pub variables: Vec<(String, String)>,
+    /// Values of secret ones, handed over by the environment.
+    pub secrets: Vec<(String, String)>,
+}
+
+/// The line that says where the host listens.
+#[derive(Deserialize)]
+struct Announcement {
+    event: String,
+    http: String,
+    gateway: String,
+}
+
+/// A running host; it is killed when this is dropped.
+pub(super) struct Process {
+    child: Child,
+    pub(super) addresses: Addresses,
+}
+
+impl Launch {
+    fn command(&self) -> Result<Command> {
+        let log = OpenOptions::new().create(true).append(true).open(&self.log);
+        let log = log.with_context(|| format!("opening the host's log {}", self.log.display()))?;
+        let mut command = Command::new(&self.program);
+        command.arg("up").arg("--manifest").arg(&self.manifest).arg("--data").arg(&self.data);
+        command.args(["--listen", "127.0.0.1:0", "--gateway-listen", "127.0.0.1:0"]);
+        command
+            .args(self.variables.iter().flat_map(|(name, value)| ["--variable".to_owned(), format!("{name}={value}")]));
+        command
+            .envs(self.secrets.iter().map(|(name, value)| (format!("SPIN_VARIABLE_{}", name.to_uppercase()), value)));
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log).kill_on_drop(true);
+        Ok(command)
+    }
+}
+
+impl Process {
+    pub(super) async fn start(launch: &Launch) -> Result<Self> {
+        let spawned = launch.command()?.spawn();
+        let mut child = spawned.with_context(|| format!("starting the host {}", launch.program.display()))?;
+        let stdout = child.stdout.take().context("the host has no stdout")?;
+        let listening = tokio::time::timeout(START_LIMIT, listening(stdout)).await;
+        let listening = listening.map_err(|_| anyhow!("it does not listen after {} s", START_LIMIT.as_secs()));
+        let addresses = listening.flatten().with_context(|| {
+            format!("the host does not start; the end of its log {}:\n{}", launch.log.display(), tail(&launch.log))
+        })?;
+        let id = child.id().unwrap_or_default();
+        std::fs::write(&launch.process_id, id.to_string())
+            .with_context(|| format!("writing {}", launch.process_id.display()))?;
+        Ok(Self { child, addresses })
+    }
+
+    pub(super) async fn wait(&mut self) -> Result<ExitStatus> {
+        self.child.wait().await.context("waiting for the host")
+    }
+
+    pub(super) fn kill(&mut self) -> Result<()> {
+        self.child.start_kill().context("killing the host")
+    }
+
+    /// SIGTERM, then SIGKILL if it takes longer than its drain.
+    pub(super) async fn stop(mut self) -> Result<()> {
+        let id = self.child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
+        if let Some(id) = id {
+            kill_process(id, Signal::TERM).context("telling the host to stop")?;
+        }
+        match tokio::time::timeout(STOP_LIMIT, self.wait()).await {
+            Ok(status) if status.as_ref().is_ok_and(ExitStatus::success) => Ok(()),
+            Ok(status) => bail!("the host did not stop cleanly: {}", status?),
+            Err(_) => {
+                self.kill()?;
+                bail!("the host did not stop within {} s and was killed", STOP_LIMIT.as_secs())
+            }
+        }
+    }
+}
+
+/// Whether it was ended by SIGKILL, and so by somebody else's will.
+pub(super) fn was_killed(status: ExitStatus) -> bool {
+    status.signal() == Some(Signal::KILL.as_raw())
+}
+
+/// Reads stdout until the host says where it listens, and goes on reading so that the host never waits for us.
+async fn listening(stdout: ChildStdout) -> Result<Addresses> {
+    let mut lines = BufReader::new(stdout).lines();
+    while let Some(line) = lines.next_line().await? {
+        let Ok(said) = serde_json::from_str::<Announcement>(&line) else { continue };
+        if said.event == "listening" {
+            tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
+            let url = |address| format!("http://{address}");
+            return Ok(Addresses { http: url(said.http), gateway: url(said.gateway) });
+        }
+    }
+    bail!("it ended before it listened")
+}
+
+/// The last lines of a log.
+fn tail(log: &Path) -> String {
+    let text = std::fs::read_to_string(log).unwrap_or_default();
+    let lines: Vec<&str> = text.lines().collect();
+    lines.iter().skip(lines.len().saturating_sub(20)).copied().collect::<Vec<_>>().join("\n")
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use super::super::Host;
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    /// A launch of a shell script in the place of the host.
+    fn launch(folder: &Path, script: &str) -> Launch {
+        let program = folder.join("host");
+        std::fs::write(&program, format!("#!/bin/sh\n{script}\n")).unwrap();
+        std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+        let path = |name| folder.join(name);
+        let (data, log, process_id) = (path("data"), path("log"), path(PROCESS_ID_FILE));
+        let secrets = vec![("worker_token".to_owned(), "s3cret".to_owned())];
+        let variables = vec![("issuer".to_owned(), "me".to_owned())];
+        Launch { program, manifest: path("spin.toml"), data, log, process_id, variables, secrets }
+    }
+
+    const SERVE: &str = r#"trap 'exit 0' TERM
+echo "$SPIN_VARIABLE_WORKER_TOKEN $*" >&2
+echo starting
+echo '{"event":"listening","http":"127.0.0.1:1","gateway":"127.0.0.1:2"}'
+while :; do sleep 0.02; done"#;
+
+    #[tokio::test]
+    async fn it_is_started_told_its_variables_and_stopped() {
+        let folder = tempfile::tempdir().unwrap();
+        let launch = launch(folder.path(), SERVE);
+        let host = Host::start(launch.clone()).await.unwrap();
+        let addresses = host.endpoint().addresses().await.unwrap();
+        assert_eq!(addresses, Addresses { http: "http://127.0.0.1:1".into(), gateway: "http://127.0.0.1:2".into() });
+        host.stop().await.unwrap();
+        let log = std::fs::read_to_string(&launch.log).unwrap();
+        assert!(log.starts_with("s3cret up --manifest ") && log.trim().ends_with("--variable issuer=me"), "{log}");
+    }
+
+    #[tokio::test]
+    async fn killed_it_is_started_again_and_callers_wait_for_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let launch = launch(folder.path(), SERVE);
+        let host = Host::start(launch.clone()).await.unwrap();
+        let before = std::fs::read_to_string(&launch.process_id).unwrap();
+        host.killer().kill().await;
+        let mut waited = 0;
+        while host.restarts() == 0 && waited < 500 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+            waited += 1;
+        }
+        host.endpoint().addresses().await.unwrap();
+        assert_ne!(before, std::fs::read_to_string(&launch.process_id).unwrap());
+        host.stop().await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_host_that_ends_by_itself_is_a_failure_with_its_log() {
+        let folder = tempfile::tempdir().unwrap();
+        let error = Host::start(launch(folder.path(), "echo 'five mistakes' >&2; exit 2")).await.err().unwrap();
+        assert!(format!("{error:#}").contains("five mistakes"), "{error:#}");
+
+        let quits = "echo '{\"event\":\"listening\",\"http\":\"a\",\"gateway\":\"b\"}'; exit 3";
+        let host = Host::start(launch(folder.path(), quits)).await.unwrap();
+        let error = host.watcher_error().await;
+        assert!(error.contains("ended by itself"), "{error}");
+    }
+}

@@ -1,0 +1,79 @@
+//! Distributions of times: how long answers took, how long replication lags behind.
+
+use crate::generate::World;
+use crate::load::Outcome;
+use anyhow::Result;
+use hdrhistogram::Histogram;
+use serde_json::{Value, json};
+use stand_ins::StandIns;
+use std::collections::HashMap;
+
+/// When each version of each entry first took effect in the Entry Service, in milliseconds since 1970.
+#[derive(Default)]
+pub struct Arrivals(HashMap<String, HashMap<(String, String), u64>>);
+
+impl Arrivals {
+    /// Reads what the stand-in noted of the world's campaigns.
+    pub fn read(world: &World, stand_ins: &StandIns) -> Self {
+        let mut arrivals = Self::default();
+        for campaign in world.campaign_ids() {
+            let known = arrivals.0.entry(campaign.to_owned()).or_default();
+            for arrival in stand_ins.entries().arrivals(campaign) {
+                known.entry((arrival.global_user_id, arrival.version)).or_insert(arrival.at_ms);
+            }
+        }
+        arrivals
+    }
+
+    fn of(&self, campaign: &str, fan: &str, version: &str) -> Option<u64> {
+        self.0.get(campaign)?.get(&(fan.to_owned(), version.to_owned())).copied()
+    }
+}
+
+/// Times in microseconds, told in milliseconds.
+pub struct Times(Histogram<u64>);
+
+impl Times {
+    fn new() -> Result<Self> {
+        // Three digits, up to an hour.
+        Ok(Self(Histogram::new_with_bounds(1, 3_600_000_000, 3)?))
+    }
+
+    /// How long the answers to the first `count` registrations took, from when they were due.
+    pub fn of_answers(outcomes: &[Option<&Outcome>], count: usize) -> Result<Self> {
+        let mut times = Self::new()?;
+        outcomes.iter().take(count).flatten().for_each(|outcome| times.0.saturating_record(outcome.took_us));
+        Ok(times)
+    }
+
+    /// From the write of an entry's version to its arrival in the Entry Service, for the first `count` registrations.
+    /// Versions that a newer one overtook never arrive, and have no lag.
+    pub fn of_replication(
+        world: &World,
+        outcomes: &[Option<&Outcome>],
+        count: usize,
+        arrivals: &Arrivals,
+    ) -> Result<Self> {
+        let mut times = Self::new()?;
+        for (registration, outcome) in world.registrations.iter().zip(outcomes).take(count) {
+            let Some(written) = outcome.and_then(|outcome| outcome.written.as_ref()) else { continue };
+            let campaign = registration.campaign_id.as_deref().unwrap_or_default();
+            if let Some(arrived) = arrivals.of(campaign, &registration.fan, &written.version) {
+                let lag_ms = arrived.saturating_sub(u64::try_from(written.at_ms).unwrap_or_default());
+                times.0.saturating_record(lag_ms * 1_000);
+            }
+        }
+        Ok(times)
+    }
+
+    /// Milliseconds at a quantile.
+    pub fn ms(&self, quantile: f64) -> f64 {
+        let us = self.0.value_at_quantile(quantile);
+        us as f64 / 1_000.0
+    }
+
+    /// As `--json` tells it.
+    pub fn to_json(&self) -> Value {
+        json!({ "p50": self.ms(0.50), "p95": self.ms(0.95), "p99": self.ms(0.99), "max": self.ms(1.0) })
+    }
+}

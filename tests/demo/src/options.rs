@@ -1,0 +1,53 @@
+//! The command line.
+
+use clap::Parser;
+use std::path::PathBuf;
+
+/// Takes registrations end to end through the host and proves from the outside that none was lost.
+///
+/// Starts stand-ins of the Campaign, Entry and User services and the host beside them, sends registrations as AppSync
+/// would, waits until all are replicated, then checks what the services and the table hold against how each
+/// registration was made. The exit code is 1 if any check fails.
+#[derive(Clone, Debug, Parser)]
+#[command(name = "cargo demo", bin_name = "cargo demo")]
+pub struct Options {
+    /// How many registrations.
+    #[arg(long, default_value_t = 50_000, value_name = "N")]
+    pub registrations: usize,
+    /// What registrations, faults, kills and plants are drawn from.
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Arrivals a second in the first ten seconds; then as fast as 32 callers go.
+    #[arg(long, default_value_t = 1_000, value_name = "PER_SECOND", value_parser = clap::value_parser!(u32).range(1..=20_000))]
+    pub rate: u32,
+    /// Have the services answer 5 % errors, and some late.
+    #[arg(long)]
+    pub faults: bool,
+    /// Kill the host so many times on the way, as the system would, and start it again on its data.
+    #[arg(long, default_value_t = 0, value_name = "N")]
+    pub kills: usize,
+    /// Plant a lost message, a stale overwrite, a flag left set and a wrong reason: the checks must find all four.
+    #[arg(long)]
+    pub plant: bool,
+    /// Read campaigns, fans and registrations from a file of JSON lines instead of making them.
+    #[arg(long, value_name = "FILE")]
+    pub input: Option<PathBuf>,
+    /// Write what was made as JSON lines, which --input reads.
+    #[arg(long, value_name = "FILE", conflicts_with = "input")]
+    pub output: Option<PathBuf>,
+    /// Print one JSON object on stdout, the readable summary on stderr.
+    #[arg(long)]
+    pub json: bool,
+    /// Serve on afterwards, until interrupted.
+    #[arg(long)]
+    pub keep: bool,
+    /// Where keys, logs and the host's data go; it must be empty. By default a temporary folder.
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+    /// The host's manifest.
+    #[arg(long, default_value = "spin.toml", value_name = "FILE")]
+    pub manifest: PathBuf,
+    /// The host.
+    #[arg(long, env = "HOST_ADAPTERS_BIN", default_value = "target/release/host-adapters", value_name = "FILE")]
+    pub host: PathBuf,
+}

@@ -1,0 +1,169 @@
+//! The summary: for people, and as one JSON object.
+
+use crate::check::{Failures, Findings, Kind};
+use crate::lag::Times;
+use crate::metrics::Counters;
+use crate::plant::Planted;
+use comfy_table::Table;
+use serde_json::{Value, json};
+use std::time::Duration;
+
+/// All that a run has to tell.
+pub struct Report {
+    /// What the run was made from.
+    pub seed: u64,
+    /// How many registrations were sent.
+    pub registrations: usize,
+    /// To how many campaigns.
+    pub campaigns: usize,
+    /// What the checks found.
+    pub findings: Findings,
+    /// Messages in dead letter queues.
+    pub dead_letters: u64,
+    /// Calls repeated because of an error of the server.
+    pub repeated: u64,
+    /// How often the host was started again.
+    pub restarts: u64,
+    /// Registrations sent at their rate.
+    pub open: Phase,
+    /// Registrations sent as fast as the callers went.
+    pub flat_out: Phase,
+    /// How long answers took in the open phase.
+    pub eligibility: Times,
+    /// How far replication lagged behind, over all.
+    pub lag: Times,
+    /// How far it lagged behind in the open phase.
+    pub open_lag: Times,
+    /// What the host counted during the open phase.
+    pub counters: Counters,
+    /// From the first call to the last replication.
+    pub wall: Duration,
+    /// Faults planted and whether they were found.
+    pub planted: Vec<Planted>,
+}
+
+/// A phase of the load.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Phase {
+    /// How many registrations.
+    pub count: usize,
+    /// How long it took.
+    pub took: Duration,
+}
+
+impl Phase {
+    fn per_second(self) -> f64 {
+        if self.took.is_zero() { 0.0 } else { round(self.count as f64 / self.took.as_secs_f64()) }
+    }
+}
+
+impl Report {
+    /// Whether every check is green.
+    pub fn is_green(&self) -> bool {
+        self.findings.failures.is_empty()
+    }
+
+    fn failures(&self) -> &Failures {
+        &self.findings.failures
+    }
+
+    fn ineligible(&self) -> usize {
+        self.findings.reasons.values().sum()
+    }
+
+    /// The phase whose throughput is told: the one that goes as fast as it can, if there was one.
+    fn throughput(&self) -> f64 {
+        if self.flat_out.count > 0 { self.flat_out.per_second() } else { self.open.per_second() }
+    }
+
+    fn instances_started(&self) -> f64 {
+        self.counters.instances.values().sum()
+    }
+
+    /// As one JSON object.
+    pub fn to_json(&self) -> Value {
+        let count = |kind| self.failures().of(kind).len();
+        let planted = |p: &Planted| json!({ "fault": p.fault, "subject": p.subject, "found": p.found });
+        json!({
+            "ok": self.is_green(),
+            "seed": self.seed,
+            "campaigns": self.campaigns,
+            "registrations": self.registrations,
+            "eligible": self.registrations - self.ineligible(),
+            "ineligible": self.findings.reasons,
+            "replicated": self.findings.replicated,
+            "lost": count(Kind::Lost),
+            "stale": count(Kind::Stale),
+            "unexpected": count(Kind::Unexpected),
+            "dead_letters": self.dead_letters,
+            "repeated": self.repeated,
+            "restarts": self.restarts,
+            "eligibility_ms": self.eligibility.to_json(),
+            "eligibility_per_s": self.throughput(),
+            "open_per_s": self.open.per_second(),
+            "replication_lag_ms": self.lag.to_json(),
+            "open_replication_lag_ms": self.open_lag.to_json(),
+            "cache_hit_ratio": self.counters.hit_ratio(),
+            "instances_started": self.instances_started(),
+            "instances_started_by_worker": self.counters.instances,
+            "wall_s": round(self.wall.as_secs_f64()),
+            "failures": self.failures().to_json(),
+            "planted": self.planted.iter().map(planted).collect::<Vec<_>>(),
+        })
+    }
+
+    /// For people.
+    pub fn to_text(&self) -> String {
+        let mut table = Table::new();
+        table.load_style(comfy_table::presets::UTF8_BORDERS_ONLY);
+        for (name, value) in self.rows() {
+            table.add_row([name, value]);
+        }
+        let mut text = format!("{table}\n");
+        for planted in &self.planted {
+            let found = if planted.found { "found" } else { "NOT FOUND" };
+            text.push_str(&format!("planted {}: {}: {found}\n", planted.fault, planted.subject));
+        }
+        for line in self.failures().lines() {
+            text.push_str(&format!("✗ {line}\n"));
+        }
+        text.push_str(if self.is_green() { "✓ every check is green\n" } else { "✗ the checks above failed\n" });
+        text
+    }
+
+    fn rows(&self) -> Vec<(String, String)> {
+        let count = |kind| self.failures().of(kind).len();
+        let times = |t: &Times| format!("p50 {:.1}  p95 {:.1}  p99 {:.1}", t.ms(0.50), t.ms(0.95), t.ms(0.99));
+        let row = |name: &str, value: String| (name.to_owned(), value);
+        let hits = self.counters.hit_ratio().map_or_else(|| "no reads".to_owned(), |ratio| format!("{ratio:.4}"));
+        let mut rows = vec![
+            row(
+                "registrations",
+                format!("{} for {} campaigns, seed {}", self.registrations, self.campaigns, self.seed),
+            ),
+            row("eligible", (self.registrations - self.ineligible()).to_string()),
+        ];
+        rows.extend(self.findings.reasons.iter().map(|(reason, given)| row(&format!("  {reason}"), given.to_string())));
+        rows.extend([
+            row("entries replicated", self.findings.replicated.to_string()),
+            row(
+                "lost · stale · unexpected",
+                format!("{} · {} · {}", count(Kind::Lost), count(Kind::Stale), count(Kind::Unexpected)),
+            ),
+            row("dead letters", self.dead_letters.to_string()),
+            row("calls repeated · host restarts", format!("{} · {}", self.repeated, self.restarts)),
+            row("eligibility, ms", format!("{} at {} /s", times(&self.eligibility), self.open.per_second())),
+            row("eligibility at full speed", format!("{} /s", self.throughput())),
+            row("replication lag, ms", times(&self.lag)),
+            row("  in the open phase", times(&self.open_lag)),
+            row("cache hit ratio", hits),
+            row("instances started", format!("{} {:?}", self.instances_started(), self.counters.instances)),
+            row("wall time", format!("{:.1} s", self.wall.as_secs_f64())),
+        ]);
+        rows
+    }
+}
+
+fn round(value: f64) -> f64 {
+    (value * 10.0).round() / 10.0
+}

@@ -1,0 +1,205 @@
+//! What the AppSync resolver does with an eligible registration: it writes the entry and queues the fan's profile.
+//!
+//! Entries that come at the same time are written together, as few as one and as many as DynamoDB takes, so that the
+//! demo leaves the machine to what it measures.
+
+use crate::gateway::Gateway;
+use anyhow::{Result, anyhow, bail};
+use chrono::{DateTime, SecondsFormat, Utc};
+use platform_wire::queue::{Message, SendBatch};
+use platform_wire::table::BatchWrite;
+use platform_wire::{Answer, Error};
+use serde_json::{Map, Value, json};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::sync::{Mutex as AsyncMutex, mpsc, oneshot};
+
+/// The table of entries.
+pub const TABLE: &str = "demand-table";
+const QUEUE: &str = "userInfoQueue";
+/// DynamoDB's limit.
+const BATCH: usize = 25;
+const WRITERS: usize = 4;
+const TRIES: u32 = 20;
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// An entry to write.
+pub struct Entry<'a> {
+    /// The campaign.
+    pub campaign_id: &'a str,
+    /// The fan.
+    pub global_user_id: &'a str,
+    /// The fan's memberId.
+    pub member_id: Option<&'a str>,
+    /// The fields as check-eligibility answered them.
+    pub fields: &'a Value,
+    /// The campaign that it is transferred from.
+    pub linked_from: Option<&'a str>,
+    /// For the User Service.
+    pub user_info: &'a Map<String, Value>,
+}
+
+/// An entry that was written.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Written {
+    /// Its `date.updated`.
+    pub version: String,
+    /// When it was handed to the table, in milliseconds since 1970.
+    pub at_ms: i64,
+}
+
+/// Writes entries.
+pub struct Resolver {
+    jobs: mpsc::Sender<Job>,
+    dates: Mutex<HashMap<(String, String), Dates>>,
+}
+
+/// When an entry was first and last written, in milliseconds since 1970.
+#[derive(Clone, Copy)]
+struct Dates {
+    created: i64,
+    updated: i64,
+}
+
+struct Job {
+    /// None where the write is to be lost.
+    item: Option<String>,
+    user_info: String,
+    done: oneshot::Sender<Result<i64>>,
+}
+
+impl Resolver {
+    /// A resolver that writes through the gateway.
+    pub fn new(gateway: Gateway) -> Self {
+        let (jobs, inbox) = mpsc::channel(4 * BATCH);
+        let inbox = Arc::new(AsyncMutex::new(inbox));
+        for _ in 0..WRITERS {
+            tokio::spawn(work(gateway.clone(), inbox.clone()));
+        }
+        Self { jobs, dates: Mutex::default() }
+    }
+
+    /// Writes an entry; `lose` plants a fault: it says so and does not.
+    pub async fn write(&self, entry: Entry<'_>, lose: bool) -> Result<Written> {
+        let dates = self.next_dates(&entry);
+        let item = (!lose).then(|| item(&entry, dates).to_string());
+        let user_info = Value::Object(entry.user_info.clone()).to_string();
+        let (done, written) = oneshot::channel();
+        self.jobs.send(Job { item, user_info, done }).await.map_err(|_| anyhow!("the resolver has ended"))?;
+        let at_ms = written.await.map_err(|_| anyhow!("the resolver has ended"))??;
+        Ok(Written { version: instant(dates.updated), at_ms })
+    }
+
+    /// `date.updated` strictly increases per item, also where a fan is faster than the clock.
+    fn next_dates(&self, entry: &Entry<'_>) -> Dates {
+        let now = Utc::now().timestamp_millis();
+        let mut dates = self.dates.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = (entry.campaign_id.to_owned(), entry.global_user_id.to_owned());
+        let known = dates.entry(key).and_modify(|dates| dates.updated = now.max(dates.updated + 1));
+        *known.or_insert(Dates { created: now, updated: now })
+    }
+}
+
+fn item(entry: &Entry<'_>, dates: Dates) -> Value {
+    let Entry { campaign_id, global_user_id, member_id, fields, linked_from, .. } = *entry;
+    let updated = instant(dates.updated);
+    let mut item = json!({
+        "pk": format!("CAMPAIGN#{campaign_id}"), "sk": format!("USER#{global_user_id}"),
+        "campaignId": campaign_id, "globalUserId": global_user_id, "fields": fields.to_string(),
+        "needsReplication": true,
+        "date": { "created": instant(dates.created), "updated": updated, "fanModified": updated },
+    });
+    if let Some(item) = item.as_object_mut() {
+        item.extend(member_id.map(|id| ("memberId".to_owned(), id.into())));
+        item.extend(linked_from.map(|id| ("linkedFrom".to_owned(), id.into())));
+    }
+    item
+}
+
+/// RFC 3339 in UTC with milliseconds.
+fn instant(ms: i64) -> String {
+    DateTime::<Utc>::from_timestamp_millis(ms).unwrap_or_default().to_rfc3339_opts(SecondsFormat::Millis, true)
+}
+
+async fn work(gateway: Gateway, inbox: Arc<AsyncMutex<mpsc::Receiver<Job>>>) {
+    loop {
+        let mut jobs = Vec::with_capacity(BATCH);
+        if inbox.lock().await.recv_many(&mut jobs, BATCH).await == 0 {
+            return;
+        }
+        let result = write_all(&gateway, &jobs).await;
+        for job in jobs {
+            let told = result.as_ref().copied().map_err(|error| anyhow!("{error:#}"));
+            // Nobody waits any more where the run was given up.
+            let _gone = job.done.send(told);
+        }
+    }
+}
+
+/// Writes a batch; answers when it was handed over.
+async fn write_all(gateway: &Gateway, jobs: &[Job]) -> Result<i64> {
+    let mut at_ms = Utc::now().timestamp_millis();
+    let mut puts: Vec<String> = jobs.iter().filter_map(|job| job.item.clone()).collect();
+    let mut tries = 0;
+    while !puts.is_empty() {
+        at_ms = Utc::now().timestamp_millis();
+        let write = BatchWrite { table: TABLE.to_owned(), puts, deletes: Vec::new() };
+        let errors = gateway.call(&write).await?;
+        puts = again(write.puts.into_iter().zip(errors), &mut tries).await?;
+    }
+    let message = |job: &Job| Message { body: job.user_info.clone(), attributes: Vec::new(), delay_secs: 0 };
+    let mut messages: Vec<Message> = jobs.iter().map(message).collect();
+    while !messages.is_empty() {
+        let send = SendBatch { queue: QUEUE.to_owned(), messages };
+        let answers = gateway.call(&send).await?.into_iter().map(|answer| match answer {
+            Answer::Ok(_) => None,
+            Answer::Error(error) => Some(error),
+        });
+        messages = again(send.messages.into_iter().zip(answers), &mut tries).await?;
+    }
+    Ok(at_ms)
+}
+
+/// What is to be sent again of a batch.
+async fn again<T>(parts: impl Iterator<Item = (T, Option<Error>)>, tries: &mut u32) -> Result<Vec<T>> {
+    let mut left = Vec::new();
+    for (part, error) in parts {
+        match error {
+            None => {}
+            Some(error) if error.is_retryable() && *tries < TRIES => left.push(part),
+            Some(error) => bail!("the resolver cannot write: {error}"),
+        }
+    }
+    if !left.is_empty() {
+        *tries += 1;
+        tokio::time::sleep(PAUSE).await;
+    }
+    Ok(left)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_item_is_as_the_decisions_have_it() {
+        let fields = json!({ "email": "fan@example.com" });
+        let entry = Entry {
+            campaign_id: "c1",
+            global_user_id: "u1",
+            member_id: Some("m1"),
+            fields: &fields,
+            linked_from: None,
+            user_info: &Map::new(),
+        };
+        let expected = json!({
+            "pk": "CAMPAIGN#c1", "sk": "USER#u1", "campaignId": "c1", "globalUserId": "u1", "memberId": "m1",
+            "fields": "{\"email\":\"fan@example.com\"}", "needsReplication": true,
+            "date": { "created": "1970-01-01T00:00:00.001Z", "updated": "1970-01-01T00:00:01.000Z",
+                      "fanModified": "1970-01-01T00:00:01.000Z" },
+        });
+        assert_eq!(item(&entry, Dates { created: 1, updated: 1_000 }), expected);
+    }
+}
