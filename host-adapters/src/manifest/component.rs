@@ -16,13 +16,16 @@ use std::path::Path;
 /// Our table under `tool`.
 pub(super) const TOOL: &str = "host-adapters";
 
+/// The id of a component, and where it was written.
+pub(super) type Named = (String, Range<usize>);
+
 /// A component with the places its names were written at, for the checks against what is declared.
 pub(super) struct WrittenComponent {
     pub(super) component: Component,
     pub(super) sources: Vec<Written>,
     pub(super) grants: WrittenGrants,
     /// Component ids that the dependencies name.
-    pub(super) dependencies: Vec<(String, Range<usize>)>,
+    pub(super) dependencies: Vec<Named>,
     /// The component itself.
     pub(super) at: Range<usize>,
 }
@@ -119,7 +122,7 @@ fn read_hosts(fields: &mut Fields<'_, '_>, context: &Context<'_, '_>) -> Allowed
 }
 
 /// Dependencies on other components of the application, and the ids they name with their places.
-fn read_dependencies(fields: &mut Fields<'_, '_>) -> (BTreeMap<String, String>, Vec<(String, Range<usize>)>) {
+fn read_dependencies(fields: &mut Fields<'_, '_>) -> (BTreeMap<String, String>, Vec<Named>) {
     let mut dependencies = BTreeMap::new();
     let mut named = Vec::new();
     for (package, mut dependency) in fields.tables("dependencies") {

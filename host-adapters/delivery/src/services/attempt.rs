@@ -29,6 +29,9 @@ pub(super) struct Attempt<'a> {
     pub(super) request: &'a Request<Bytes>,
 }
 
+/// What came of a try: an answer that is final, whatever its status, or less.
+pub(super) type Tried = Result<Response<Bytes>, Box<Failure>>;
+
 /// A try that did not end in an answer that is final.
 #[derive(Debug)]
 pub(super) struct Failure {
@@ -43,13 +46,13 @@ pub(super) struct Failure {
 
 impl Failure {
     /// Not worth another try.
-    pub(super) fn last(error: SendError) -> Self {
-        Self { answer: Err(error), retryable: false, outage: false, retry_after: None }
+    pub(super) fn last(error: SendError) -> Box<Self> {
+        Box::new(Self { answer: Err(error), retryable: false, outage: false, retry_after: None })
     }
 
     /// Worth another try; if the last one fails like this too, the service is down.
-    fn weather(error: SendError) -> Self {
-        Self { answer: Err(error), retryable: true, outage: true, retry_after: None }
+    fn weather(error: SendError) -> Box<Self> {
+        Box::new(Self { answer: Err(error), retryable: true, outage: true, retry_after: None })
     }
 
     /// For the log.
@@ -62,8 +65,8 @@ impl Failure {
 }
 
 impl Attempt<'_> {
-    /// Sends the request once. `Ok` is an answer that is final, whatever its status.
-    pub(super) async fn send(&self) -> Result<Response<Bytes>, Failure> {
+    /// Sends the request once.
+    pub(super) async fn send(&self) -> Tried {
         let request = self.outgoing().map_err(Failure::last)?;
         let answer = match tokio::time::timeout(self.service.config.try_timeout, self.exchange(request)).await {
             Ok(answer) => answer,
@@ -96,7 +99,7 @@ impl Attempt<'_> {
         Ok(sent)
     }
 
-    async fn exchange(&self, request: reqwest::Request) -> Result<Response<Bytes>, Failure> {
+    async fn exchange(&self, request: reqwest::Request) -> Tried {
         let connection = |error: reqwest::Error| Failure::weather(self.connection_error(&error));
         let mut received = self.services.client.execute(request).await.map_err(connection)?;
         let mut body = BytesMut::new();
@@ -121,7 +124,7 @@ impl Attempt<'_> {
         SendError::Connection { service: self.name(), reason: reason.to_string() }
     }
 
-    fn count(&self, answer: &Result<Response<Bytes>, Failure>) {
+    fn count(&self, answer: &Tried) {
         let answer = answer.as_ref().or_else(|failure| failure.answer.as_ref());
         let status = match answer {
             Ok(response) => response.status().as_u16().to_string(),
@@ -138,13 +141,13 @@ impl Attempt<'_> {
 }
 
 /// Tells final answers from those worth another try.
-fn judge(response: Response<Bytes>) -> Result<Response<Bytes>, Failure> {
+fn judge(response: Response<Bytes>) -> Tried {
     let status: StatusCode = response.status();
     if !retry::is_retryable(status) {
         return Ok(response);
     }
     let retry_after = retry::retry_after(response.headers(), SystemTime::now());
-    Err(Failure { answer: Ok(response), retryable: true, outage: retry::is_outage(status), retry_after })
+    Err(Box::new(Failure { answer: Ok(response), retryable: true, outage: retry::is_outage(status), retry_after }))
 }
 
 /// Headers without those of the connection.

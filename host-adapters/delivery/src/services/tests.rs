@@ -25,11 +25,14 @@ enum Step {
     Large,
 }
 
+/// A request as it arrived.
+type Seen = (Method, String, HeaderMap, Bytes);
+
 /// A server that plays a script, then answers 200 for ever, and remembers what it was asked.
 #[derive(Clone, Default)]
 struct Script {
     steps: Arc<Mutex<VecDeque<Step>>>,
-    seen: Arc<Mutex<Vec<(Method, String, HeaderMap, Bytes)>>>,
+    seen: Arc<Mutex<Vec<Seen>>>,
 }
 
 impl Script {
