@@ -97,14 +97,18 @@ mod tests {
     #[tokio::test]
     async fn no_more_than_the_limit_in_a_second() {
         let limiter = limiter(100, LimitBy::Campaign);
+        let started = Instant::now();
         let callers = (0..150).map(|_| {
             let limiter = Arc::clone(&limiter);
-            tokio::spawn(async move { within(&limiter, "/c1/entries", 1_000).await })
+            let end = started + Duration::from_secs(1);
+            tokio::spawn(async move { tokio::time::timeout_at(end, limiter.wait("/c1/entries")).await.is_ok() })
         });
         let answers = futures::future::join_all(callers).await;
         let passed = answers.into_iter().filter(|answer| *answer.as_ref().unwrap()).count();
-        // How near it comes to the limit is the machine's business; that it never passes it is ours.
-        assert!((50..=100).contains(&passed), "{passed} passed");
+        // Ten at once and 90 a second, however late this machine ends the second. How near it comes to that is the
+        // machine's business too.
+        let most = 10.0 + 90.0 * started.elapsed().as_secs_f64();
+        assert!((11.0..=most).contains(&(passed as f64)), "{passed} passed");
     }
 
     #[tokio::test]

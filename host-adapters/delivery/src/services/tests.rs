@@ -292,10 +292,11 @@ async fn all_components_share_one_limit() {
         services.send(component, &allowed, request("/c1/entries"))
     });
     // One second from the first call on: what is still in line then is dropped, as a call whose time is up.
-    let in_line = futures::future::join_all(calls);
+    let (in_line, started) = (futures::future::join_all(calls), Instant::now());
     assert!(tokio::time::timeout(Duration::from_secs(1), in_line).await.is_err());
-    let served = script.count();
-    assert!((2..=20).contains(&served), "{served} requests");
+    // Two at once and 18 a second, however late this machine ends the second.
+    let (served, most) = (script.count(), 2.0 + 18.0 * started.elapsed().as_secs_f64().ceil());
+    assert!((2.0..=most).contains(&(served as f64)), "{served} requests");
     let other = send(&services, "/c2/entries").await.unwrap();
     assert!(other.limited < Duration::from_millis(50), "another campaign waited {:?}", other.limited);
 }
