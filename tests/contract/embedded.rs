@@ -182,7 +182,8 @@ async fn answers_all_of_a_group_though_one_fails() {
     let backend = open().await;
     let put = |n: usize| {
         let embedded = backend.embedded.clone();
-        let item = if n.is_multiple_of(7) { r#"{"pk":""}"#.to_owned() } else { format!(r#"{{"pk":"p","sk":"{n:03}"}}"#) };
+        let item =
+            if n.is_multiple_of(7) { r#"{"pk":""}"#.to_owned() } else { format!(r#"{{"pk":"p","sk":"{n:03}"}}"#) };
         let args = platform_wire::table::BatchWrite { table: TABLE.into(), puts: vec![item], deletes: vec![] };
         tokio::spawn(async move { embedded.batch_write(args).await.unwrap().remove(0).is_none() })
     };

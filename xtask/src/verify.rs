@@ -6,10 +6,5 @@ use anyhow::Result;
 pub fn run() -> Result<()> {
     let built = build::native(Linting::On)?;
     build::components(&built, &[])?;
-    build::run(
-        build::cargo(Linting::On)
-            .args(["test", "--release", "--locked", "--workspace"])
-            .env("HOST_ADAPTERS_BIN", built.program("host-adapters"))
-            .env("DEMO_BIN", built.program("demo")),
-    )
+    build::run(build::cargo(Linting::On).args(["test", "--release", "--locked", "--workspace", "--all-targets"]))
 }

@@ -19,7 +19,10 @@ impl HostConnection for State {
     }
 }
 
-fn cache<T>(store: &Accessor<T, HasSelf<State>>, connection: &Resource<Connection>) -> Result<Arc<dyn CacheBackend>, Error> {
+fn cache<T>(
+    store: &Accessor<T, HasSelf<State>>,
+    connection: &Resource<Connection>,
+) -> Result<Arc<dyn CacheBackend>, Error> {
     store.with(|mut access| match access.get().table.get(connection) {
         Ok(connection) => Ok(connection.0.clone()),
         Err(error) => Err(Error::Other(error.to_string())),

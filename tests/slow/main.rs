@@ -1,0 +1,6 @@
+//! The tests that take long: the demo itself, whole, against the real host. One after the other, since each wants the
+//! machine for itself.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
+
+mod demo;
