@@ -9,10 +9,11 @@ use crate::{backends, edge};
 use anyhow::{Context, Result};
 use axum::Router;
 use host_adapters_delivery::delivery::{clock::Clock, drain::Drain, drain::Ended, retry::Backoff};
+use host_adapters_delivery::services::Services;
 use host_adapters_delivery::sources::{Feed, Source, Status};
 use host_adapters_runtime::{ComponentSpec, Interfaces, Runtime, RuntimeConfig};
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
@@ -26,6 +27,17 @@ pub struct Addresses {
     pub http: SocketAddr,
     /// The gateway.
     pub gateway: SocketAddr,
+}
+
+/// What the operator decides at the start.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Where the embedded store and the compiled components are kept.
+    pub data: PathBuf,
+    /// Where to listen.
+    pub addresses: Addresses,
+    /// The key of the app-to-app tokens, a PEM file (PKCS #8, P-256); without one, a key of this process.
+    pub service_key: Option<PathBuf>,
 }
 
 /// A running host.
@@ -43,10 +55,12 @@ pub struct Running {
 ///
 /// # Errors
 /// Says what cannot be opened, loaded or listened on. Nothing runs on then.
-pub async fn start(app: App, data: &Path, addresses: Addresses, metrics: Metrics, tracing: Tracing) -> Result<Running> {
+pub async fn start(app: App, options: &Options, metrics: Metrics, tracing: Tracing) -> Result<Running> {
     let app = Arc::new(app);
-    let backends = backends::open(&app, data)?;
-    let runtime = load(&app, data, &backends, tracing.clone()).await?;
+    let backends = backends::open(&app, &options.data)?;
+    let services = backends::services(&app, options.service_key.as_deref())?;
+    let service_keys = serde_json::to_value(services.signer().jwks())?;
+    let runtime = load(&app, &options.data, &backends, services, tracing.clone()).await?;
     let dispatcher = Dispatcher::new(runtime, tracing);
     let sources = sources(&app, &backends, &dispatcher);
 
@@ -60,12 +74,13 @@ pub async fn start(app: App, data: &Path, addresses: Addresses, metrics: Metrics
         queues: app.host.queues.keys().cloned().collect(),
         metrics,
         health: health.clone(),
+        service_keys,
     };
     let mut servers = JoinSet::new();
     let stop_servers = CancellationToken::new();
     let http = edge::router(Arc::new(app.routes.clone()), dispatcher);
-    let http = serve(&mut servers, addresses.http, http, stop_servers.clone()).await?;
-    let gateway = serve(&mut servers, addresses.gateway, gateway.router(), stop_servers.clone()).await?;
+    let http = serve(&mut servers, options.addresses.http, http, stop_servers.clone()).await?;
+    let gateway = serve(&mut servers, options.addresses.gateway, gateway.router(), stop_servers.clone()).await?;
     let drain = Drain::new();
     let mut feeding = JoinSet::new();
     for source in sources {
@@ -92,6 +107,7 @@ pub(crate) async fn load(
     app: &Arc<App>,
     data: &Path,
     backends: &backends::Backends,
+    services: Services,
     tracing: Tracing,
 ) -> Result<Arc<Runtime>> {
     let called: Vec<_> = app.components.values().filter(|component| is_called(app, component)).collect();
@@ -102,7 +118,7 @@ pub(crate) async fn load(
         platform: backends.platform.clone(),
         components: app.components.clone(),
         cache: backends.cache.clone(),
-        services: backends.services(app)?,
+        services,
         tracing,
     };
     let specs: Vec<_> = called.into_iter().map(spec).collect();

@@ -48,12 +48,19 @@ pub fn open(app: &App, data: &Path) -> Result<Backends> {
     })
 }
 
-impl Backends {
-    /// The policy of outbound calls, with a signing key of this process.
-    pub fn services(&self, app: &App) -> Result<Services> {
-        let signer = Signer::generate().context("cannot make a key for the app-to-app tokens")?;
-        Services::new(app.host.services.clone(), signer).context("cannot set up outbound HTTP")
-    }
+/// The policy of outbound calls, with the signing key of a PEM file, or one of this process.
+///
+/// # Errors
+/// When the file cannot be read or holds no such key.
+pub fn services(app: &App, key: Option<&Path>) -> Result<Services> {
+    let signer = match key {
+        None => Signer::generate().context("cannot make a key for the app-to-app tokens")?,
+        Some(path) => {
+            let pem = std::fs::read(path).with_context(|| format!("cannot read the service key {}", path.display()))?;
+            Signer::from_pem(&pem).with_context(|| format!("cannot use {}", path.display()))?
+        }
+    };
+    Services::new(app.host.services.clone(), signer).context("cannot set up outbound HTTP")
 }
 
 fn identity(app: &App) -> Result<Option<Arc<Identity>>> {

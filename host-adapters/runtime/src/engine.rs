@@ -75,7 +75,7 @@ pub(crate) fn engine(max_instances: u32) -> wasmtime::Result<Engine> {
         .max_memories_per_component(4)
         .max_tables_per_component(32)
         .max_core_instances_per_component(64)
-        .max_memory_size(1 << 30)
+        .max_memory_size(4 << 30)
         .table_elements(100_000)
         .max_component_instance_size(8 << 20)
         .max_core_instance_size(8 << 20)

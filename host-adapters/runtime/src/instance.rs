@@ -40,7 +40,7 @@ pub(crate) async fn serve(version: Arc<Version>, host: SharedHost, queue: Queue)
         Ok(guest) => guest,
         Err(error) => return refuse(&version, &queue, &error).await,
     };
-    metrics::counter!("registration_instances_started_total", "worker" => version.component.to_string()).increment(1);
+    let _alive = Alive::new(&version);
 
     let ended = {
         let mut work =
@@ -79,6 +79,25 @@ fn store(version: &Version, host: SharedHost, turn: Arc<Turn>) -> Store<State> {
     });
     store.set_epoch_deadline(1);
     store
+}
+
+/// Counts an instance for as long as it lives.
+struct Alive(metrics::Gauge);
+
+impl Alive {
+    fn new(version: &Version) -> Self {
+        let worker = version.component.to_string();
+        metrics::counter!("registration_instances_started_total", "worker" => worker.clone()).increment(1);
+        let alive = metrics::gauge!("registration_instances", "worker" => worker);
+        alive.increment(1);
+        Self(alive)
+    }
+}
+
+impl Drop for Alive {
+    fn drop(&mut self) {
+        self.0.decrement(1);
+    }
 }
 
 /// The exports of an instance.
@@ -166,7 +185,7 @@ async fn one(
         Job::Http { request, reply } => {
             let call = calls.begin(Reply::Http(reply));
             let answer = match &guest.http {
-                Some(service) => http(accessor, service, request).await?,
+                Some(service) => http(accessor, service, *request).await?,
                 None => Err(CallError::NotCallable("it does not export wasi:http/handler".into())),
             };
             if let Some(Reply::Http(reply)) = calls.end(call) {

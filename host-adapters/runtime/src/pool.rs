@@ -13,7 +13,7 @@ pub(crate) enum Job {
     /// `registration:workers/batch-worker.handle`.
     Batch { events: Vec<Event>, reply: oneshot::Sender<Called<Vec<Disposition>>> },
     /// `wasi:http/handler.handle`.
-    Http { request: http::Request<Bytes>, reply: oneshot::Sender<Called<http::Response<Bytes>>> },
+    Http { request: Box<http::Request<Bytes>>, reply: oneshot::Sender<Called<http::Response<Bytes>>> },
 }
 
 impl Job {

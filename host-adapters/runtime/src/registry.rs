@@ -96,6 +96,7 @@ impl Runtime {
 
     /// Hands an HTTP request to a worker, waiting while all its instances are busy.
     pub async fn http(&self, component: &str, request: http::Request<Bytes>) -> Called<http::Response<Bytes>> {
+        let request = Box::new(request);
         self.call(component, |reply| Job::Http { request, reply }).await
     }
 

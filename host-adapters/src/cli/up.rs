@@ -26,6 +26,10 @@ pub(crate) struct Options {
     /// Where the gateway answers: platform, metrics, health. It belongs on loopback.
     #[arg(long, default_value = "127.0.0.1:3100")]
     gateway_listen: SocketAddr,
+    /// The key of the app-to-app tokens: a PEM file (PKCS #8, P-256). Without one, a key is made at each start; its
+    /// public half is at the gateway's /.well-known/jwks.json either way.
+    #[arg(long, env = "HOST_ADAPTERS_SERVICE_KEY")]
+    service_key: Option<PathBuf>,
     /// How long work in flight may take after SIGTERM, seconds.
     #[arg(long, default_value_t = 30)]
     drain_secs: u64,
@@ -40,7 +44,8 @@ pub(super) async fn run(options: Options) -> Result<ExitCode> {
     let metrics = telemetry::install(logs::level(variable("LOG_LEVEL").as_deref(), variable("CONFIG_ENV").as_deref()))?;
     let tracing = Tracing::from_env()?;
     let addresses = Addresses { http: options.listen, gateway: options.gateway_listen };
-    let running = app::start(app, &options.data, addresses, metrics, tracing.clone()).await?;
+    let start = app::Options { data: options.data, addresses, service_key: options.service_key };
+    let running = app::start(app, &start, metrics, tracing.clone()).await?;
     announce(running.addresses)?;
     let signal = shutdown::signal().await?;
     ::tracing::info!(signal, "draining");

@@ -1,8 +1,8 @@
 //! The platform over HTTP on loopback: the only way into embedded backends from outside.
 //!
 //! `POST /platform/<interface>/<function>` with `Authorization: Bearer <token>`, which names whose grants hold;
-//! `POST /operator/queues` for depths, `POST /operator/peek` for the oldest messages; `/metrics`, `/livez`, `/readyz`
-//! for whoever may reach the port.
+//! `POST /operator/queues` for depths, `POST /operator/peek` for the oldest messages; `/metrics`, `/livez`, `/readyz`,
+//! `/.well-known/jwks.json` (the keys of the app-to-app tokens) for whoever may reach the port.
 
 mod callers;
 mod operator;
@@ -34,6 +34,8 @@ pub struct Gateway {
     pub metrics: Metrics,
     /// For `/livez` and `/readyz`.
     pub health: Health,
+    /// The public keys of the app-to-app tokens, for the services that check them.
+    pub service_keys: serde_json::Value,
 }
 
 impl Gateway {
@@ -46,6 +48,7 @@ impl Gateway {
             .route("/metrics", get(status::metrics))
             .route("/livez", get(status::livez))
             .route("/readyz", get(status::readyz))
+            .route("/.well-known/jwks.json", get(status::service_keys))
             .with_state(self)
     }
 }

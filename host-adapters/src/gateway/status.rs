@@ -32,6 +32,10 @@ pub(super) async fn metrics(State(gateway): State<Gateway>) -> String {
     gateway.metrics.render()
 }
 
+pub(super) async fn service_keys(State(gateway): State<Gateway>) -> Json<Value> {
+    Json(gateway.service_keys)
+}
+
 pub(super) async fn livez() -> &'static str {
     "ok"
 }

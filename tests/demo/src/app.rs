@@ -22,13 +22,16 @@ use rand::{RngExt, SeedableRng};
 use reqwest::Client;
 use stand_ins::{Faults, Service, StandIns};
 use std::collections::HashMap;
-use std::fs::File;
-use std::io::{BufReader, BufWriter};
+use std::fs::{File, OpenOptions};
+use std::io::{BufReader, BufWriter, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
+/// The key of the app-to-app tokens, in the data folder.
+const SERVICE_KEY: &str = "service-key.pem";
 const SERVICES: [Service; 3] = [Service::Entry, Service::User, Service::Campaign];
 
 /// Runs; answers whether every check is green.
@@ -41,12 +44,16 @@ pub async fn run(options: Options) -> Result<bool> {
     let folder = Folder::new(options.data_dir.as_deref())?;
     std::fs::write(folder.path().join("jwks.json"), fans.jwks().to_string()).context("writing the key set")?;
 
-    let stand_ins = StandIns::start(stand_ins::Options::default()).await?;
+    // The services check who calls: by the key that the host signs with, and the checks of the demo as well.
+    let service = Key::generate()?;
+    write_secret(&folder.path().join(SERVICE_KEY), &service.private_pem()?)?;
+    let public_key = Some(service.public_pem()?);
+    let stand_ins = StandIns::start(stand_ins::Options { public_key, ..Default::default() }).await?;
     let secrets = ["resolver_token", "checker_token", "seeder_token", "operator_token", "worker_token"];
     let secrets = secrets.map(|name| (name.to_owned(), tokens::secret()));
     progress.announce("starting the host");
     let host = Host::start(launch(&options, folder.path(), &stand_ins, &secrets)).await?;
-    let stage = Stage::new(&host, &stand_ins, &secrets)?;
+    let stage = Stage::new(&host, &stand_ins, &service, &secrets)?;
     let result = tokio::select! {
         result = perform(&options, world, plan, tokens, &stage, &host, &progress) => result,
         interrupted = tokio::signal::ctrl_c() => Err(interrupted.map_or_else(Into::into, |()| anyhow::anyhow!("interrupted"))),
@@ -82,7 +89,7 @@ struct Stage<'a> {
 }
 
 impl<'a> Stage<'a> {
-    fn new(host: &Host, stand_ins: &'a StandIns, secrets: &[(String, String)]) -> Result<Self> {
+    fn new(host: &Host, stand_ins: &'a StandIns, service: &Key, secrets: &[(String, String)]) -> Result<Self> {
         // Loopback only, so never by a proxy that the environment names.
         let http = Client::builder().no_proxy().pool_max_idle_per_host(256).build()?;
         let gateway = |client: &str| {
@@ -92,7 +99,7 @@ impl<'a> Stage<'a> {
         };
         Ok(Self {
             stand_ins,
-            services: Services::new(http.clone(), stand_ins, &Key::generate()?)?,
+            services: Services::new(http.clone(), stand_ins, service)?,
             caller: Caller::new(http.clone(), host.endpoint()),
             resolver: gateway("resolver"),
             checker: gateway("checker"),
@@ -186,6 +193,13 @@ fn world(options: &Options) -> Result<World> {
     Ok(world)
 }
 
+/// Writes a file that only its owner may read.
+fn write_secret(path: &Path, text: &str) -> Result<()> {
+    let file = OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(path);
+    let written = file.and_then(|mut file| file.write_all(text.as_bytes()));
+    written.with_context(|| format!("writing {}", path.display()))
+}
+
 fn launch(options: &Options, folder: &Path, stand_ins: &StandIns, secrets: &[(String, String)]) -> Launch {
     let jwks = folder.join("jwks.json").display().to_string();
     let variables = [
@@ -202,6 +216,7 @@ fn launch(options: &Options, folder: &Path, stand_ins: &StandIns, secrets: &[(St
         data: folder.join("host"),
         log: folder.join("host.log"),
         process_id: folder.join(PROCESS_ID_FILE),
+        service_key: folder.join(SERVICE_KEY),
         variables: variables.map(|(name, value)| (name.to_owned(), value)).into(),
         secrets: secrets.to_vec(),
     }

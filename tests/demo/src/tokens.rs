@@ -6,10 +6,11 @@
 use crate::generate::Fan;
 use crate::progress::Progress;
 use anyhow::{Result, anyhow};
+use aws_lc_rs::encoding::{AsDer, PublicKeyX509Der};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair};
 use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use indicatif::ProgressBar;
 use serde_json::{Value, json};
 use std::collections::HashMap;
@@ -23,6 +24,10 @@ const KEY_ID: &str = "demo";
 /// Longer than any run.
 const LIFETIME: Duration = Duration::from_hours(12);
 
+fn pem(label: &str, der: &[u8]) -> String {
+    format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", STANDARD.encode(der))
+}
+
 /// A P-256 key.
 pub struct Key {
     pair: EcdsaKeyPair,
@@ -33,6 +38,19 @@ impl Key {
     pub fn generate() -> Result<Self> {
         let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING);
         Ok(Self { pair: pair.map_err(|_| anyhow!("no key could be made"))? })
+    }
+
+    /// The private key as a PEM file holds it (PKCS #8).
+    pub fn private_pem(&self) -> Result<String> {
+        let key = self.pair.to_pkcs8v1().map_err(|_| anyhow!("a key could not be written"))?;
+        Ok(pem("PRIVATE KEY", key.as_ref()))
+    }
+
+    /// The public key in PEM.
+    pub fn public_pem(&self) -> Result<String> {
+        let key: PublicKeyX509Der<'_> =
+            self.pair.public_key().as_der().map_err(|_| anyhow!("a key has no DER form"))?;
+        Ok(pem("PUBLIC KEY", key.as_ref()))
     }
 
     /// A JSON Web Key Set with the public key alone.

@@ -106,7 +106,8 @@ async fn call(
     load_documents(&app, &*backends.platform, &folder).await?;
     // Compiled components are shared with `up`, so that a second call starts at once.
     let compiled = app.path.parent().unwrap_or(Path::new("")).join(".host-adapters");
-    let runtime = app::load(&app, &compiled, &backends, Tracing::from_env()?).await?;
+    let services = backends::services(&app, None)?;
+    let runtime = app::load(&app, &compiled, &backends, services, Tracing::from_env()?).await?;
     let request = http::Request::post(format!("http://localhost{route}"))
         .header("content-type", "application/json")
         .header("authorization", format!("Bearer {bearer}"))

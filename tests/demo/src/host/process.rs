@@ -30,6 +30,8 @@ pub struct Launch {
     pub data: PathBuf,
     /// Where its log goes.
     pub log: PathBuf,
+    /// The key of its app-to-app tokens.
+    pub service_key: PathBuf,
     /// Where its process id is written.
     pub process_id: PathBuf,
     /// Values of variables of the manifest that anybody may see.
@@ -58,6 +60,7 @@ impl Launch {
         let log = log.with_context(|| format!("opening the host's log {}", self.log.display()))?;
         let mut command = Command::new(&self.program);
         command.arg("up").arg("--manifest").arg(&self.manifest).arg("--data").arg(&self.data);
+        command.arg("--service-key").arg(&self.service_key);
         command.args(["--listen", "127.0.0.1:0", "--gateway-listen", "127.0.0.1:0"]);
         command
             .args(self.variables.iter().flat_map(|(name, value)| ["--variable".to_owned(), format!("{name}={value}")]));
@@ -151,7 +154,16 @@ mod tests {
         let (data, log, process_id) = (path("data"), path("log"), path(PROCESS_ID_FILE));
         let secrets = vec![("worker_token".to_owned(), "s3cret".to_owned())];
         let variables = vec![("issuer".to_owned(), "me".to_owned())];
-        Launch { program, manifest: path("spin.toml"), data, log, process_id, variables, secrets }
+        Launch {
+            program,
+            manifest: path("spin.toml"),
+            data,
+            log,
+            process_id,
+            service_key: path("key.pem"),
+            variables,
+            secrets,
+        }
     }
 
     const SERVE: &str = r#"trap 'exit 0' TERM
