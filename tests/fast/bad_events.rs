@@ -46,7 +46,24 @@ async fn check_eligibility_says_what_is_wrong() {
     ]);
     cases.push(("not UTF-8", b"{\"slug\": \"\xff\"}".to_vec()));
     let token = host.signer.sign(&FAN.claims());
-    expect![[r#""#]].assert_eq(&answers(&host, "/workers/check-eligibility", &token, &cases).await);
+    expect![[r#"
+        empty: 400 {"error":{"code":"MALFORMED_EVENT","message":"the event is not JSON"}}
+        cut off: 400 {"error":{"code":"MALFORMED_EVENT","message":"the event is not JSON"}}
+        a form: 400 {"error":{"code":"MALFORMED_EVENT","message":"the event is not JSON"}}
+        null: 400 {"error":{"code":"MALFORMED_EVENT","message":"the input is not an object: send slug, entry, userInfo and doTransfer"}}
+        a list: 400 {"error":{"code":"MALFORMED_EVENT","message":"the input is not an object: send slug, entry, userInfo and doTransfer"}}
+        no slug: 400 {"error":{"code":"MALFORMED_EVENT","message":"`slug` is missing: name the campaign"}}
+        a number for a slug: 400 {"error":{"code":"MALFORMED_EVENT","message":"`slug` is missing: name the campaign"}}
+        a list for an entry: 400 {"error":{"code":"MALFORMED_EVENT","message":"`entry` is not an object"}}
+        text for userInfo: 400 {"error":{"code":"MALFORMED_EVENT","message":"`userInfo` is not an object"}}
+        text for doTransfer: 400 {"error":{"code":"MALFORMED_EVENT","message":"`doTransfer` is neither true nor false"}}
+        no fields: 200 {"campaignId":"test-campaign-id","detail":{"field":"email"},"isEligible":false,"reason":"INVALID_ENTRY"}
+        a number for a field: 200 {"campaignId":"test-campaign-id","detail":{"field":"email"},"isEligible":false,"reason":"INVALID_ENTRY"}
+        an unknown field: 200 {"campaignId":"test-campaign-id","detail":{"field":"shoe"},"isEligible":false,"reason":"INVALID_ENTRY"}
+        an unknown campaign: 200 {"isEligible":false,"reason":"CAMPAIGN_NOT_FOUND"}
+        deep: 400 {"error":{"code":"MALFORMED_EVENT","message":"the event is not JSON"}}
+        not UTF-8: 400 {"error":{"code":"MALFORMED_EVENT","message":"the event is not UTF-8"}}
+    "#]].assert_eq(&answers(&host, "/workers/check-eligibility", &token, &cases).await);
 }
 
 #[tokio::test]
@@ -67,10 +84,30 @@ async fn batch_workers_say_what_is_wrong() {
         ("no operation", r#"{"Records": [{"messageId": "m", "body": {"entry": {}}}]}"#),
         ("an unknown operation", r#"{"Records": [{"messageId": "m", "body": {"entry": {}, "operation": "UPSERT"}}]}"#),
         ("an empty entry", r#"{"Records": [{"messageId": "m", "body": {"entry": {}, "operation": "INSERT"}}]}"#),
-        ("a count that is none", r#"{"Records": [{"messageId": "m", "body": {}, "attributes": {"ApproximateReceiveCount": "x"}}]}"#),
+        (
+            "a count that is none",
+            r#"{"Records": [{"messageId": "m", "body": {}, "attributes": {"ApproximateReceiveCount": "x"}}]}"#,
+        ),
     ]);
     cases.push(("not UTF-8", b"{\"Records\": [{\"messageId\": \"m\", \"body\": \"\xff\"}]}".to_vec()));
-    expect![[r#""#]].assert_eq(&answers(&host, "/workers/save-entries", WORKER_TOKEN, &cases).await);
+    expect![[r#"
+        empty: 400 {"error":{"code":"MALFORMED_EVENT","message":"the event is not one of AWS Lambda's: EOF while parsing a value at line 1 column 0"}}
+        cut off: 400 {"error":{"code":"MALFORMED_EVENT","message":"the event is not one of AWS Lambda's: Records: EOF while parsing a list at line 1 column 13"}}
+        null: 400 {"error":{"code":"MALFORMED_EVENT","message":"the event is not one of AWS Lambda's: invalid type: null, expected struct Envelope at line 1 column 4"}}
+        no records: 400 {"error":{"code":"MALFORMED_EVENT","message":"the event is not one of AWS Lambda's: missing field `Records` at line 1 column 2"}}
+        text for records: 400 {"error":{"code":"MALFORMED_EVENT","message":"the event is not one of AWS Lambda's: Records: invalid type: string \"all\", expected a sequence at line 1 column 17"}}
+        none: 200 {"batchItemFailures":[],"count":{"failed":0,"processed":0,"received":0,"rejected":0},"rejected":[]}
+        a number for a record: 200 {"batchItemFailures":[],"count":{"failed":0,"processed":0,"received":1,"rejected":1},"rejected":[{"itemIdentifier":"record-0","reason":"malformed: invalid type: integer `7`, expected struct Record"}]}
+        no body: 200 {"batchItemFailures":[],"count":{"failed":0,"processed":0,"received":1,"rejected":1},"rejected":[{"itemIdentifier":"m","reason":"malformed: missing field `body`"}]}
+        an empty body: 200 {"batchItemFailures":[],"count":{"failed":0,"processed":0,"received":1,"rejected":1},"rejected":[{"itemIdentifier":"m","reason":"malformed: EOF while parsing a value at line 1 column 0"}]}
+        a body cut off: 200 {"batchItemFailures":[],"count":{"failed":0,"processed":0,"received":1,"rejected":1},"rejected":[{"itemIdentifier":"m","reason":"malformed: EOF while parsing an object at line 1 column 1"}]}
+        no entry: 200 {"batchItemFailures":[],"count":{"failed":0,"processed":0,"received":1,"rejected":1},"rejected":[{"itemIdentifier":"m","reason":"malformed: missing field `entry` at line 1 column 22"}]}
+        no operation: 200 {"batchItemFailures":[],"count":{"failed":0,"processed":0,"received":1,"rejected":1},"rejected":[{"itemIdentifier":"m","reason":"malformed: missing field `operation` at line 1 column 12"}]}
+        an unknown operation: 200 {"batchItemFailures":[],"count":{"failed":0,"processed":0,"received":1,"rejected":1},"rejected":[{"itemIdentifier":"m","reason":"malformed: operation: unknown variant `UPSERT`, expected one of `INSERT`, `MODIFY`, `REMOVE` at line 1 column 32"}]}
+        an empty entry: 200 {"batchItemFailures":[],"count":{"failed":0,"processed":0,"received":1,"rejected":1},"rejected":[{"itemIdentifier":"m","reason":"malformed: entry.campaignId is missing or empty"}]}
+        a count that is none: 200 {"batchItemFailures":[],"count":{"failed":0,"processed":0,"received":1,"rejected":1},"rejected":[{"itemIdentifier":"m","reason":"malformed: attributes.ApproximateReceiveCount is no number: \"x\""}]}
+        not UTF-8: 400 {"error":{"code":"MALFORMED_EVENT","message":"the event is not one of AWS Lambda's: Records[0].body: invalid unicode code point at line 1 column 42"}}
+    "#]].assert_eq(&answers(&host, "/workers/save-entries", WORKER_TOKEN, &cases).await);
 }
 
 #[tokio::test]
@@ -89,7 +126,15 @@ async fn changes_say_what_is_wrong() {
         ("no base64", change(json!({ "eventID": "e", "kinesis": { "data": "%" } }))),
     ];
     let cases: Vec<_> = cases.into_iter().map(|(name, body)| (name, body.into_bytes())).collect();
-    expect![[r#""#]].assert_eq(&answers(&host, "/workers/enqueue-entries", WORKER_TOKEN, &cases).await);
+    expect![[r#"
+        no event name: 200 {"batchItemFailures":[],"count":{"failed":0,"processed":0,"received":1,"rejected":1},"rejected":[{"itemIdentifier":"e","reason":"malformed: missing field `eventName`"}]}
+        no keys: 200 {"batchItemFailures":[],"count":{"failed":0,"processed":0,"received":1,"rejected":1},"rejected":[{"itemIdentifier":"e","reason":"malformed: dynamodb: missing field `Keys`"}]}
+        an unknown event: 200 {"batchItemFailures":[],"count":{"failed":0,"processed":0,"received":1,"rejected":1},"rejected":[{"itemIdentifier":"e","reason":"malformed: eventName: unknown variant `TRUNCATE`, expected one of `INSERT`, `MODIFY`, `REMOVE` at line 1 column 23"}]}
+        an unknown type: 200 {"batchItemFailures":[],"count":{"failed":0,"processed":0,"received":1,"rejected":1},"rejected":[{"itemIdentifier":"e","reason":"malformed: dynamodb.NewImage.campaignId is no attribute value: \"X\""}]}
+        no image: 200 {"batchItemFailures":[],"count":{"failed":0,"processed":0,"received":1,"rejected":1},"rejected":[{"itemIdentifier":"e","reason":"malformed: newImage is missing"}]}
+        no campaign: 200 {"batchItemFailures":[],"count":{"failed":0,"processed":0,"received":1,"rejected":1},"rejected":[{"itemIdentifier":"e","reason":"malformed: campaignId is missing or no text"}]}
+        no base64: 200 {"batchItemFailures":[],"count":{"failed":0,"processed":0,"received":1,"rejected":1},"rejected":[{"itemIdentifier":"e","reason":"malformed: kinesis.data is not base64: Invalid symbol 37, offset 0."}]}
+    "#]].assert_eq(&answers(&host, "/workers/enqueue-entries", WORKER_TOKEN, &cases).await);
 }
 
 #[tokio::test]
@@ -129,7 +174,12 @@ async fn over_http_the_good_record_of_a_bad_batch_is_handled() {
         7,
     ]});
     let reply = host.post("/workers/save-entries", Some(WORKER_TOKEN), event.to_string()).await;
-    assert_eq!(reply.body["count"], json!({ "received": 4, "processed": 1, "failed": 0, "rejected": 3 }), "{}", reply.body);
+    assert_eq!(
+        reply.body["count"],
+        json!({ "received": 4, "processed": 1, "failed": 0, "rejected": 3 }),
+        "{}",
+        reply.body
+    );
     assert_eq!(reply.body["batchItemFailures"], json!([]));
     assert_eq!(host.entry("campaign-123", "user-456").await["fields"], json!({ "city": "Zürich 🎫 東京" }));
 }
@@ -167,17 +217,35 @@ async fn on_queues_bad_records_are_rejected_by_name_and_the_good_one_is_handled(
         r#"{"entry":{"campaignId":"c","globalUserId":"u","fields":"{"},"operation":"INSERT"}"#,
         r#"{"entry":{"campaignId":"c","globalUserId":"u","fields":"{}","date":{"updated":"yesterday"}},"operation":"MODIFY"}"#,
     ];
-    check(&rejections(&host, "saveEntriesQueue", &change, &bad).await, expect![[r#""#]]);
+    check(&rejections(&host, "saveEntriesQueue", &change, &bad).await, expect![[r#"
+        not json -> save-entries record rejected: malformed: expected ident at line 1 column 2
+        [] -> save-entries record rejected: malformed: invalid length 0, expected struct Body with 2 elements at line 1 column 2
+        {"operation":"INSERT"} -> save-entries record rejected: malformed: missing field `entry` at line 1 column 22
+        {"entry":7,"operation":"INSERT"} -> save-entries record rejected: malformed: entry.campaignId is missing or empty
+        {"entry":{"campaignId":"c"},"operation":"INSERT"} -> save-entries record rejected: malformed: entry.globalUserId is missing or empty
+        {"entry":{"campaignId":"c","globalUserId":"u","fields":"{"},"operation":"INSERT"} -> save-entries record rejected: malformed: entry.fields is no JSON object as text
+        {"entry":{"campaignId":"c","globalUserId":"u","fields":"{}","date":{"updated":"yesterday"}},"operation":"MODIFY"} -> save-entries record rejected: malformed: entry.date.updated is no RFC 3339 time
+    "#]]);
     assert_eq!(host.entry("campaign-123", "ünïcode-🎫").await["fields"], json!({ "name": "Łukasz 王" }));
 
     let user = json!({ "globalUserId": "ünïcode-🎫", "firstName": "Łukasz" }).to_string();
     let bad = ["{", "7", r#"{"email":"a@b.co"}"#, r#"{"globalUserId":" "}"#, r#"{"globalUserId":"u","firstName":7}"#];
-    check(&rejections(&host, "userInfoQueue", &user, &bad).await, expect![[r#""#]]);
+    check(&rejections(&host, "userInfoQueue", &user, &bad).await, expect![[r#"
+        { -> upsert-users record rejected: userInfo: `?` cannot be read: it is not JSON
+        7 -> upsert-users record rejected: userInfo: `.` cannot be read: it has the wrong type
+        {"email":"a@b.co"} -> upsert-users record rejected: userInfo: `globalUserId` is missing or blank: send the fan's id
+        {"globalUserId":" "} -> upsert-users record rejected: userInfo: `globalUserId` is missing or blank: send the fan's id
+        {"globalUserId":"u","firstName":7} -> upsert-users record rejected: userInfo: `firstName` cannot be read: it has the wrong type
+    "#]]);
     assert_eq!(host.profile("ünïcode-🎫").await["firstName"], "Łukasz");
 
     let score = json!({ "campaignId": "campaign-123", "globalUserId": "ünïcode-🎫" }).to_string();
     let bad = ["null", r#"{"campaignId":"c"}"#, r#"{"campaignId":7,"globalUserId":"u"}"#];
-    check(&rejections(&host, "retryScoreQueue", &score, &bad).await, expect![[r#""#]]);
+    check(&rejections(&host, "retryScoreQueue", &score, &bad).await, expect![[r#"
+        null -> retry-score record rejected: malformed: invalid type: null, expected struct Body at line 1 column 4
+        {"campaignId":"c"} -> retry-score record rejected: malformed: missing field `globalUserId` at line 1 column 18
+        {"campaignId":7,"globalUserId":"u"} -> retry-score record rejected: malformed: campaignId: invalid type: integer `7`, expected a string at line 1 column 15
+    "#]]);
     for queue in ["saveEntriesQueue", "userInfoQueue", "retryScoreQueue"] {
         assert_eq!(host.depth(&format!("{queue}Dlq")).await, 0);
     }

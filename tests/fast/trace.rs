@@ -46,11 +46,8 @@ async fn host(data: &std::path::Path, stand_ins: &StandIns, endpoint: &str) -> C
         ("identity_jwks", data.join("jwks.json").display().to_string()),
         ("resolver_token", RESOLVER_TOKEN.to_owned()),
     ];
-    let environment = [
-        ("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint),
-        ("OTEL_BSP_SCHEDULE_DELAY", "100"),
-        ("LOG_LEVEL", "ERROR"),
-    ];
+    let environment =
+        [("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint), ("OTEL_BSP_SCHEDULE_DELAY", "100"), ("LOG_LEVEL", "ERROR")];
     std::fs::write(data.join("jwks.json"), json!({ "keys": [] }).to_string()).unwrap();
     let variables: BTreeMap<_, _> = variables.map(|(name, value)| (name.to_owned(), value)).into();
     Child::start(data, &variables, &environment.map(|(name, value)| (name.to_owned(), value.to_owned())).into()).await
@@ -106,7 +103,8 @@ async fn a_trace_runs_from_the_source_through_the_worker_to_the_service_call() {
     .await;
     assert!(stand_ins.entries().holds(CAMPAIGN, FAN, UPDATED));
 
-    let told: Vec<_> = line.iter().map(|span| (span.name.as_str(), kind(span), attribute(span, "span.workerName"))).collect();
+    let told: Vec<_> =
+        line.iter().map(|span| (span.name.as_str(), kind(span), attribute(span, "span.workerName"))).collect();
     let expected = [
         ("POST entry.services.internal", "SPAN_KIND_CLIENT", "saveEntries"),
         ("save-entries", "SPAN_KIND_INTERNAL", "saveEntries"),

@@ -18,7 +18,10 @@ pub(crate) fn listen() {
             .with_target("host_adapters", tracing::Level::INFO)
             .with_target("host_adapters_delivery", tracing::Level::INFO)
             .with_target("host_adapters_runtime", tracing::Level::INFO);
-        tracing_subscriber::registry().with(Lines.with_filter(ours)).try_init().expect("nobody else listens to the log");
+        tracing_subscriber::registry()
+            .with(Lines.with_filter(ours))
+            .try_init()
+            .expect("nobody else listens to the log");
     });
 }
 

@@ -49,7 +49,10 @@ impl TestHost {
     pub async fn items(&self, entries: &[(&str, &str)]) -> Vec<Value> {
         let keys = entries.iter().map(|(campaign, fan)| key(campaign, fan)).collect();
         let items = self.platform(&BatchGet { table: TABLE.to_owned(), keys }).await;
-        items.iter().map(|item| item.as_ref().map(|text| serde_json::from_str(text).unwrap()).unwrap_or_default()).collect()
+        items
+            .iter()
+            .map(|item| item.as_ref().map(|text| serde_json::from_str(text).unwrap()).unwrap_or_default())
+            .collect()
     }
 
     /// Whether an entry waits for its replication.

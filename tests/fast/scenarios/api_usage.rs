@@ -19,8 +19,25 @@ async fn post(host: &TestHost, worker: &str, event: &Value) -> Value {
 #[tokio::test]
 async fn upsert_users() {
     let host = TestHost::start().await;
-    check(&post(&host, "upsert-users", &printed("sqs/upsert-users.json")).await, expect![[r#""#]]);
-    check(&host.profile("user-123").await, expect![[r#""#]]);
+    check(&post(&host, "upsert-users", &printed("sqs/upsert-users.json")).await, expect![[r#"
+        {
+          "batchItemFailures": [],
+          "count": {
+            "failed": 0,
+            "processed": 1,
+            "received": 1,
+            "rejected": 0
+          },
+          "rejected": []
+        }"#]]);
+    check(&host.profile("user-123").await, expect![[r#"
+        {
+          "email": "user@example.com",
+          "firstName": "John",
+          "globalUserId": "user-123",
+          "lastName": "Smith",
+          "phoneNumber": "+15551234567"
+        }"#]]);
 }
 
 /// The entry is in the table as the example's image has it, and nothing has changed it since.
@@ -29,8 +46,23 @@ async fn save_entries_queue() {
     let host = TestHost::with(without_stream).await;
     let event = printed("sqs/save-entries.json");
     host.put_entry(&event["Records"][0]["body"]["entry"]).await;
-    check(&post(&host, "save-entries", &event).await, expect![[r#""#]]);
-    check(&host.entry("campaign-123", "user-456").await, expect![[r#""#]]);
+    check(&post(&host, "save-entries", &event).await, expect![[r#"
+        {
+          "batchItemFailures": [],
+          "count": {
+            "failed": 0,
+            "processed": 0,
+            "received": 1,
+            "rejected": 1
+          },
+          "rejected": [
+            {
+              "itemIdentifier": "msg-456",
+              "reason": "invalid: the entry service will never take it: version is not date.updated"
+            }
+          ]
+        }"#]]);
+    check(&host.entry("campaign-123", "user-456").await, expect!["null"]);
     assert!(!host.flagged("campaign-123", "user-456").await);
 }
 
@@ -38,7 +70,22 @@ async fn save_entries_queue() {
 #[tokio::test]
 async fn save_entries_queue_of_an_entry_that_is_gone() {
     let host = TestHost::with(without_stream).await;
-    check(&post(&host, "save-entries", &printed("sqs/save-entries.json")).await, expect![[r#""#]]);
+    check(&post(&host, "save-entries", &printed("sqs/save-entries.json")).await, expect![[r#"
+        {
+          "batchItemFailures": [],
+          "count": {
+            "failed": 0,
+            "processed": 0,
+            "received": 1,
+            "rejected": 1
+          },
+          "rejected": [
+            {
+              "itemIdentifier": "msg-456",
+              "reason": "stale: the item was removed after this record"
+            }
+          ]
+        }"#]]);
     assert_eq!(host.entry("campaign-123", "user-456").await, Value::Null);
 }
 
@@ -50,11 +97,35 @@ async fn enqueue_entries() {
     })
     .await;
     let event = printed("dynamodb-stream/enqueue-entries.json");
-    check(&post(&host, "enqueue-entries", &event).await, expect![[r#""#]]);
+    check(&post(&host, "enqueue-entries", &event).await, expect![[r#"
+        {
+          "batchItemFailures": [],
+          "count": {
+            "failed": 0,
+            "processed": 1,
+            "received": 1,
+            "rejected": 0
+          },
+          "rejected": []
+        }"#]]);
     let messages = host.peek("saveEntriesQueue").await;
     let bodies: Vec<Value> =
         messages.iter().map(|message| serde_json::from_str(message["body"].as_str().unwrap()).unwrap()).collect();
-    check(&json!(bodies), expect![[r#""#]]);
+    check(&json!(bodies), expect![[r#"
+        [
+          {
+            "entry": {
+              "campaignId": "campaign-123",
+              "fields": "{\"email\":\"fan@example.com\"}",
+              "globalUserId": "user-456",
+              "needsReplication": true,
+              "pk": "CAMPAIGN#campaign-123",
+              "sk": "USER#user-456"
+            },
+            "operation": "INSERT",
+            "recordId": "record-0"
+          }
+        ]"#]]);
 }
 
 /// AWS's own shape of a record, on a queue of which the documents print no example.
@@ -63,7 +134,17 @@ async fn retry_score() {
     let host = TestHost::start().await;
     host.put_entry(&entry("campaign-123", "user-456", &json!({}), "2024-01-15T10:30:00.000Z")).await;
     host.replicated("campaign-123", "user-456", "2024-01-15T10:30:00.000Z").await;
-    check(&post(&host, "retry-score", &printed("sqs/aws.json")).await, expect![[r#""#]]);
+    check(&post(&host, "retry-score", &printed("sqs/aws.json")).await, expect![[r#"
+        {
+          "batchItemFailures": [],
+          "count": {
+            "failed": 0,
+            "processed": 1,
+            "received": 1,
+            "rejected": 0
+          },
+          "rejected": []
+        }"#]]);
     assert_eq!(host.answers(Service::Entry).await["refreshScores 200"], 1);
 }
 
@@ -75,7 +156,11 @@ async fn batch_workers_take_the_worker_token_only() {
     for worker in ["upsert-users", "enqueue-entries", "save-entries", "retry-score"] {
         for token in [None, Some("guess"), Some(fan.as_str())] {
             let reply = host.post(&format!("/workers/{worker}"), token, event.clone()).await;
-            assert_eq!((reply.status, &reply.body["error"]["code"]), (401, &json!("UNAUTHORIZED")), "{worker} {token:?}");
+            assert_eq!(
+                (reply.status, &reply.body["error"]["code"]),
+                (401, &json!("UNAUTHORIZED")),
+                "{worker} {token:?}"
+            );
             assert!(!reply.body.to_string().contains(WORKER_TOKEN));
         }
     }

@@ -34,8 +34,10 @@ async fn req_005_an_outage_pauses_the_source_and_it_recovers_by_itself() {
     assert!(paused.contains("service:entry"), "{paused}");
 
     // More calls than a message has attempts, and still it is no dead letter.
-    wait::eventually("a probe after the last attempt", async || (refused(&host, 503).await > TRIES * ATTEMPTS).then_some(()))
-        .await;
+    wait::eventually("a probe after the last attempt", async || {
+        (refused(&host, 503).await > TRIES * ATTEMPTS).then_some(())
+    })
+    .await;
     assert_eq!(host.depth(DEAD).await, 0);
     for fan in ["fan-1", "fan-2"] {
         let item = host.item(CAMPAIGN, fan).await;
@@ -99,7 +101,10 @@ async fn req_007_an_entry_that_the_service_will_never_take_keeps_its_flag() {
     host.drained(QUEUE).await;
     let line = log::lines("id", &ids[0]).remove(0);
     let reason = line["reason"].as_str().unwrap();
-    assert!(reason.starts_with("invalid: the entry service will never take it: ") && reason.contains("/linkedFrom"), "{line}");
+    assert!(
+        reason.starts_with("invalid: the entry service will never take it: ") && reason.contains("/linkedFrom"),
+        "{line}"
+    );
     assert_eq!((&line["message"], &line["worker"]), (&json!("record rejected"), &json!("save-entries")));
     assert!(host.flagged(CAMPAIGN, "bad").await, "REQ-007");
     assert_eq!(host.entry(CAMPAIGN, "bad").await, Value::Null);

@@ -33,7 +33,8 @@ async fn scenario_3_event_2_first_and_the_stale_event_1_is_rejected() {
     let ids = host.queue(QUEUE, &[change("MODIFY", &first, "event1")]).await;
     host.drained(QUEUE).await;
 
-    let lines = wait::eventually("a line for event1", async || Some(log::lines("id", &ids[0])).filter(|l| !l.is_empty()));
+    let lines =
+        wait::eventually("a line for event1", async || Some(log::lines("id", &ids[0])).filter(|l| !l.is_empty()));
     let lines = lines.await;
     assert_eq!(lines.len(), 1, "{lines:?}");
     assert_eq!((&lines[0]["level"], &lines[0]["message"]), (&json!("WARN"), &json!("record rejected")));

@@ -19,7 +19,12 @@ async fn only_the_fan_of_a_good_token_is_answered() {
         ("none", None, 401, "UNAUTHORIZED"),
         ("no token at all", Some("nonsense".to_owned()), 401, "UNAUTHORIZED"),
         ("a forger's", Some(Signer::generate().sign(&FAN.claims())), 401, "UNAUTHORIZED"),
-        ("a changed signature", Some(format!("{head}.{}", signature.chars().rev().collect::<String>())), 401, "UNAUTHORIZED"),
+        (
+            "a changed signature",
+            Some(format!("{head}.{}", signature.chars().rev().collect::<String>())),
+            401,
+            "UNAUTHORIZED",
+        ),
         ("algorithm none", Some(unsigned.to_owned()), 401, "UNAUTHORIZED"),
         ("expired", Some(sign("exp", json!(1_705_314_600))), 401, "UNAUTHORIZED"),
         ("another issuer's", Some(sign("iss", json!("https://other.example"))), 401, "UNAUTHORIZED"),
@@ -30,7 +35,10 @@ async fn only_the_fan_of_a_good_token_is_answered() {
         let reply = host.eligibility_as(token.as_deref(), &event).await;
         assert_eq!((reply.status, &reply.body["error"]["code"]), (status, &json!(code)), "{name}: {}", reply.body);
         assert!(reply.body["error"]["message"].as_str().is_some_and(|message| !message.is_empty()), "{name}");
-        assert!(token.is_none_or(|token| !reply.body.to_string().contains(&token)), "{name}: the answer tells the token");
+        assert!(
+            token.is_none_or(|token| !reply.body.to_string().contains(&token)),
+            "{name}: the answer tells the token"
+        );
     }
     let expected = json!({
         "isEligible": true, "campaignId": "test-campaign-id", "fields": { "email": "test@example.com" },
