@@ -12,6 +12,7 @@ use host_adapters_delivery::delivery::{clock::Clock, drain::Drain, drain::Ended,
 use host_adapters_delivery::services::Services;
 use host_adapters_delivery::sources::{Feed, Source, Status};
 use host_adapters_runtime::{ComponentSpec, Interfaces, Runtime, RuntimeConfig};
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -44,6 +45,8 @@ pub struct Options {
 pub struct Running {
     /// Where it listens, with the ports that port 0 became.
     pub addresses: Addresses,
+    /// What its sources hand batches to.
+    pub dispatcher: Dispatcher,
     health: Health,
     drain: Drain,
     sources: JoinSet<Ended>,
@@ -78,7 +81,7 @@ pub async fn start(app: App, options: &Options, metrics: Metrics, tracing: Traci
     };
     let mut servers = JoinSet::new();
     let stop_servers = CancellationToken::new();
-    let http = edge::router(Arc::new(app.routes.clone()), dispatcher);
+    let http = edge::router(Arc::new(app.routes.clone()), dispatcher.clone());
     let http = serve(&mut servers, options.addresses.http, http, stop_servers.clone()).await?;
     let gateway = serve(&mut servers, options.addresses.gateway, gateway.router(), stop_servers.clone()).await?;
     let drain = Drain::new();
@@ -87,7 +90,8 @@ pub async fn start(app: App, options: &Options, metrics: Metrics, tracing: Traci
         let drain = drain.clone();
         feeding.spawn(async move { source.run(drain).await });
     }
-    Ok(Running { addresses: Addresses { http, gateway }, health, drain, sources: feeding, servers, stop_servers })
+    let addresses = Addresses { http, gateway };
+    Ok(Running { addresses, dispatcher, health, drain, sources: feeding, servers, stop_servers })
 }
 
 impl Running {
@@ -149,12 +153,14 @@ fn spec(component: &Component) -> ComponentSpec {
 }
 
 /// The documents' environment variables, with their defaults, and the component's own. `APP_NAME` is the host's word.
+/// Each name once: of several, a guest would see the first.
 fn environment(component: &Component) -> Vec<(String, String)> {
     let inherited = [("CONFIG_ENV", "local-dev"), ("AWS_REGION", "us-east-1"), ("LOG_LEVEL", "INFO")]
         .map(|(name, default)| (name.to_owned(), std::env::var(name).unwrap_or_else(|_| default.to_owned())));
     let app_name = ("APP_NAME".to_owned(), crate::telemetry::logs::seed_name(&component.id));
     let own = component.environment.iter().map(|(name, value)| (name.clone(), value.clone()));
-    inherited.into_iter().chain(own).chain([app_name]).collect()
+    let environment: BTreeMap<_, _> = inherited.into_iter().chain(own).chain([app_name]).collect();
+    environment.into_iter().collect()
 }
 
 fn sources(app: &App, backends: &backends::Backends, dispatcher: &Dispatcher) -> Vec<Arc<dyn Source>> {

@@ -1,5 +1,8 @@
 //! The fast tests, one binary: everything that needs no server of somebody else's.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
+mod bad_events;
 #[path = "../contract/mod.rs"]
 mod contract;
+mod scenarios;
+mod trace;

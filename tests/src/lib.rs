@@ -1,1 +1,29 @@
-//! tests
+//! What the tests share: the whole host in one process, on the real spin.toml and the stand-ins, and what a test asks of
+//! it.
+//!
+//! - [`TestHost`] is the funnel: it starts the host and is asked for everything.
+//! - [`Fan`] is who registers, [`Signer`] whose tokens the host believes.
+//! - [`log`] is what the host of this process logged, [`wait`] the patience with what happens by itself.
+//! - [`Child`] is the host as a process of its own, where its environment counts.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "what goes wrong here fails the test that asked for it"
+)]
+
+mod child;
+mod fan;
+mod host;
+pub mod log;
+mod services;
+mod settings;
+mod table;
+pub mod wait;
+
+pub use child::Child;
+pub use fan::{AUDIENCE, Fan, ISSUER, Signer};
+pub use host::{Reply, TestHost};
+pub use settings::{WORKER_TOKEN, impatient, manifest, without_stream};
+pub use table::entry;

@@ -11,7 +11,11 @@ const SECONDS: &[f64] =
 #[derive(Clone)]
 pub struct Metrics(PrometheusHandle);
 
-pub(super) fn install() -> anyhow::Result<Metrics> {
+/// Begins to measure, once a process; needs a runtime to keep the measures small.
+///
+/// # Errors
+/// When called twice.
+pub fn install() -> anyhow::Result<Metrics> {
     let recorder = PrometheusBuilder::new()
         .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), SECONDS)?
         .build_recorder();

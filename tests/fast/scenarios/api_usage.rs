@@ -1,0 +1,228 @@
+//! API usage's example events, as printed, over HTTP at `/workers/<id>`.
+
+use super::printed;
+use expect_test::{Expect, expect};
+use serde_json::{Value, json};
+use stand_ins::Service;
+use tests::{Fan, TestHost, WORKER_TOKEN, entry, without_stream};
+
+fn check(answer: &Value, expected: Expect) {
+    expected.assert_eq(&serde_json::to_string_pretty(answer).unwrap());
+}
+
+async fn post(host: &TestHost, worker: &str, event: &Value) -> Value {
+    let reply = host.post(&format!("/workers/{worker}"), Some(WORKER_TOKEN), event.to_string()).await;
+    assert_eq!(reply.status, 200, "{}", reply.body);
+    reply.body
+}
+
+#[tokio::test]
+async fn upsert_users() {
+    let host = TestHost::start().await;
+    check(
+        &post(&host, "upsert-users", &printed("sqs/upsert-users.json")).await,
+        expect![[r#"
+        {
+          "batchItemFailures": [],
+          "count": {
+            "failed": 0,
+            "processed": 1,
+            "received": 1,
+            "rejected": 0
+          },
+          "rejected": []
+        }"#]],
+    );
+    check(
+        &host.profile("user-123").await,
+        expect![[r#"
+        {
+          "email": "user@example.com",
+          "firstName": "John",
+          "globalUserId": "user-123",
+          "lastName": "Smith",
+          "phoneNumber": "+15551234567"
+        }"#]],
+    );
+}
+
+/// The entry is in the table as the example's image has it, and nothing has changed it since.
+#[tokio::test]
+async fn save_entries_queue() {
+    let host = TestHost::with(without_stream).await;
+    let event = printed("sqs/save-entries.json");
+    host.put_entry(&event["Records"][0]["body"]["entry"]).await;
+    check(
+        &post(&host, "save-entries", &event).await,
+        expect![[r#"
+        {
+          "batchItemFailures": [],
+          "count": {
+            "failed": 0,
+            "processed": 0,
+            "received": 1,
+            "rejected": 1
+          },
+          "rejected": [
+            {
+              "itemIdentifier": "msg-456",
+              "reason": "invalid: the entry service will never take it: version is not date.updated"
+            }
+          ]
+        }"#]],
+    );
+    check(&host.entry("campaign-123", "user-456").await, expect!["null"]);
+    assert!(!host.flagged("campaign-123", "user-456").await);
+}
+
+/// Without the entry in the table, the record is stale.
+#[tokio::test]
+async fn save_entries_queue_of_an_entry_that_is_gone() {
+    let host = TestHost::with(without_stream).await;
+    check(
+        &post(&host, "save-entries", &printed("sqs/save-entries.json")).await,
+        expect![[r#"
+        {
+          "batchItemFailures": [],
+          "count": {
+            "failed": 0,
+            "processed": 0,
+            "received": 1,
+            "rejected": 1
+          },
+          "rejected": [
+            {
+              "itemIdentifier": "msg-456",
+              "reason": "stale: the item was removed after this record"
+            }
+          ]
+        }"#]],
+    );
+    assert_eq!(host.entry("campaign-123", "user-456").await, Value::Null);
+}
+
+#[tokio::test]
+async fn enqueue_entries() {
+    let host = TestHost::with(|app| {
+        without_stream(app);
+        app.components.get_mut("save-entries").unwrap().sources.clear();
+    })
+    .await;
+    let event = printed("dynamodb-stream/enqueue-entries.json");
+    check(
+        &post(&host, "enqueue-entries", &event).await,
+        expect![[r#"
+        {
+          "batchItemFailures": [],
+          "count": {
+            "failed": 0,
+            "processed": 1,
+            "received": 1,
+            "rejected": 0
+          },
+          "rejected": []
+        }"#]],
+    );
+    let messages = host.peek("saveEntriesQueue").await;
+    let bodies: Vec<Value> =
+        messages.iter().map(|message| serde_json::from_str(message["body"].as_str().unwrap()).unwrap()).collect();
+    check(
+        &json!(bodies),
+        expect![[r#"
+        [
+          {
+            "entry": {
+              "campaignId": "campaign-123",
+              "fields": "{\"email\":\"fan@example.com\"}",
+              "globalUserId": "user-456",
+              "needsReplication": true,
+              "pk": "CAMPAIGN#campaign-123",
+              "sk": "USER#user-456"
+            },
+            "operation": "INSERT",
+            "recordId": "record-0"
+          }
+        ]"#]],
+    );
+}
+
+/// AWS's own shape of a record, on a queue of which the documents print no example.
+#[tokio::test]
+async fn retry_score() {
+    let host = TestHost::start().await;
+    host.put_entry(&entry("campaign-123", "user-456", &json!({}), "2024-01-15T10:30:00.000Z")).await;
+    host.replicated("campaign-123", "user-456", "2024-01-15T10:30:00.000Z").await;
+    check(
+        &post(&host, "retry-score", &printed("sqs/aws.json")).await,
+        expect![[r#"
+        {
+          "batchItemFailures": [],
+          "count": {
+            "failed": 0,
+            "processed": 1,
+            "received": 1,
+            "rejected": 0
+          },
+          "rejected": []
+        }"#]],
+    );
+    assert_eq!(host.answers(Service::Entry).await["refreshScores 200"], 1);
+}
+
+#[tokio::test]
+async fn batch_workers_take_the_worker_token_only() {
+    let host = TestHost::start().await;
+    let fan = host.signer.sign(&Fan { id: "user-123", email: "user@example.com" }.claims());
+    let event = printed("sqs/upsert-users.json").to_string();
+    for worker in ["upsert-users", "enqueue-entries", "save-entries", "retry-score"] {
+        for token in [None, Some("guess"), Some(fan.as_str())] {
+            let reply = host.post(&format!("/workers/{worker}"), token, event.clone()).await;
+            assert_eq!(
+                (reply.status, &reply.body["error"]["code"]),
+                (401, &json!("UNAUTHORIZED")),
+                "{worker} {token:?}"
+            );
+            assert!(!reply.body.to_string().contains(WORKER_TOKEN));
+        }
+    }
+    assert_eq!(host.profile("user-123").await, Value::Null, "nothing was handled");
+}
+
+#[tokio::test]
+async fn a_host_without_a_worker_token_takes_no_batches_over_http() {
+    let host = TestHost::with(|app| {
+        for component in app.components.values_mut() {
+            component.variables.remove("worker_token");
+        }
+    })
+    .await;
+    for token in [None, Some(""), Some(WORKER_TOKEN)] {
+        let reply = host.post("/workers/save-entries", token, printed("sqs/save-entries.json").to_string()).await;
+        assert_eq!((reply.status, &reply.body["error"]["code"]), (403, &json!("FORBIDDEN")), "{token:?}");
+    }
+}
+
+/// The examples' answer, key for key. Variables and AppSync event are the same request.
+#[tokio::test]
+async fn check_eligibility() {
+    let host = TestHost::start().await;
+    host.put_campaign("artist-presale-2024").await;
+    let jane = Fan { id: "global-user-123", email: "fan@example.com" };
+    let expected = json!({
+        "isEligible": true,
+        "campaignId": "campaign-789",
+        "fields": {
+            "email": "fan@example.com", "markets": ["market-123", "market-456"], "ticket_count": 2, "opt_in": true,
+        },
+        "linkedCampaignId": null,
+    });
+    for event in [
+        printed("http/check-eligibility-variables.json"),
+        printed("http/check-eligibility-variables.json")["input"].clone(),
+        printed("http/check-eligibility-variables.json")["input"]["body"].clone(),
+        printed("http/check-eligibility-appsync.json"),
+    ] {
+        let reply = host.eligibility(jane, &event).await;
+        assert_eq!((reply.status, reply.body), (200, expected.clone()), "{event}");
+    }
+}

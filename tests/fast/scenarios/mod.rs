@@ -1,0 +1,24 @@
+//! The documents' flows on the real components, from the outside in: HTTP and queues in, table and services asked.
+
+mod api_usage;
+mod external_check;
+mod outage;
+mod race;
+mod registration;
+mod tokens;
+mod transfer;
+mod twenty_five_thousand;
+
+use serde_json::Value;
+
+/// The body of a message on saveEntriesQueue, as enqueue-entries makes it.
+fn change(operation: &str, item: &Value, record_id: &str) -> String {
+    let date = &item["date"]["updated"];
+    serde_json::json!({ "entry": item, "operation": operation, "recordId": record_id, "date": date }).to_string()
+}
+
+/// An event of the fixtures, as the documents print it.
+fn printed(path: &str) -> Value {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/events").join(path);
+    serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
+}

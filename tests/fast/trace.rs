@@ -1,0 +1,133 @@
+//! One OTLP trace runs from the source through the worker to the service call, and on to the next worker.
+
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::routing::post;
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use opentelemetry_proto::tonic::common::v1::any_value::Value;
+use opentelemetry_proto::tonic::trace::v1::Span;
+use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
+use platform_wire::{Function, table::BatchWrite};
+use prost::Message;
+use serde_json::json;
+use stand_ins::{Options, Service, StandIns};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use tests::{Child, entry, wait};
+
+const RESOLVER_TOKEN: &str = "resolver-token-of-a-test";
+const CAMPAIGN: &str = "campaign-123";
+const FAN: &str = "user-456";
+const UPDATED: &str = "2024-01-15T10:30:00.000Z";
+
+type Spans = Arc<Mutex<Vec<Span>>>;
+
+/// A collector of OTLP over HTTP; its address, and what it was sent.
+async fn collector() -> (String, Spans) {
+    let spans = Spans::default();
+    let take = async |State(spans): State<Spans>, body: Bytes| {
+        let request = ExportTraceServiceRequest::decode(body).unwrap();
+        let scopes = request.resource_spans.into_iter().flat_map(|resource| resource.scope_spans);
+        spans.lock().unwrap().extend(scopes.flat_map(|scope| scope.spans));
+    };
+    let router = axum::Router::new().route("/v1/traces", post(take)).with_state(spans.clone());
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+    (address, spans)
+}
+
+/// The host as a process of its own, because its exporter is set up by the environment.
+async fn host(data: &std::path::Path, stand_ins: &StandIns, endpoint: &str) -> Child {
+    let variables = [
+        ("entry_service_upstream", stand_ins.url(Service::Entry)),
+        ("user_service_upstream", stand_ins.url(Service::User)),
+        ("campaign_service_upstream", stand_ins.url(Service::Campaign)),
+        ("identity_jwks", data.join("jwks.json").display().to_string()),
+        ("resolver_token", RESOLVER_TOKEN.to_owned()),
+    ];
+    let environment =
+        [("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint), ("OTEL_BSP_SCHEDULE_DELAY", "100"), ("LOG_LEVEL", "ERROR")];
+    std::fs::write(data.join("jwks.json"), json!({ "keys": [] }).to_string()).unwrap();
+    let variables: BTreeMap<_, _> = variables.map(|(name, value)| (name.to_owned(), value)).into();
+    Child::start(data, &variables, &environment.map(|(name, value)| (name.to_owned(), value.to_owned())).into()).await
+}
+
+async fn put(host: &Child, item: &serde_json::Value) {
+    let write = BatchWrite { table: "demand-table".to_owned(), puts: vec![item.to_string()], deletes: Vec::new() };
+    let request = reqwest::Client::new().post(format!("{}/platform/{}", host.gateway, BatchWrite::PATH));
+    let response = request.bearer_auth(RESOLVER_TOKEN).json(&write).send().await.unwrap();
+    assert_eq!(response.json::<serde_json::Value>().await.unwrap(), json!({ "ok": [null] }));
+}
+
+/// The text of an attribute; empty where there is none.
+fn attribute(span: &Span, name: &str) -> String {
+    let attribute = span.attributes.iter().find(|attribute| attribute.key == name);
+    match attribute.and_then(|attribute| attribute.value.as_ref()?.value.as_ref()) {
+        Some(Value::StringValue(text)) => text.clone(),
+        Some(Value::IntValue(number)) => number.to_string(),
+        _ => String::new(),
+    }
+}
+
+/// The span and all above it in its trace, the span first.
+fn line(spans: &[Span], span: &Span) -> Vec<Span> {
+    let mut line = vec![span.clone()];
+    while let Some(parent) = spans.iter().find(|it| {
+        let last = line.last().unwrap();
+        it.trace_id == last.trace_id && it.span_id == last.parent_span_id
+    }) {
+        line.push(parent.clone());
+    }
+    line
+}
+
+fn kind(span: &Span) -> &'static str {
+    SpanKind::try_from(span.kind).unwrap().as_str_name()
+}
+
+#[tokio::test]
+async fn a_trace_runs_from_the_source_through_the_worker_to_the_service_call() {
+    let (endpoint, spans) = collector().await;
+    let stand_ins = StandIns::start(Options::default()).await.unwrap();
+    let data = tempfile::tempdir().unwrap();
+    let host = host(data.path(), &stand_ins, &endpoint).await;
+    put(&host, &entry(CAMPAIGN, FAN, &json!({}), UPDATED)).await;
+
+    // The whole line is waited for: spans come in the order in which they end, the outermost last.
+    let is_call = |span: &&Span| span.name == "POST entry.services.internal";
+    let line = wait::eventually("the trace", async || {
+        let spans = spans.lock().unwrap();
+        spans.iter().find(is_call).map(|call| line(&spans, call)).filter(|line| line.len() == 5)
+    })
+    .await;
+    assert!(stand_ins.entries().holds(CAMPAIGN, FAN, UPDATED));
+
+    let told: Vec<_> =
+        line.iter().map(|span| (span.name.as_str(), kind(span), attribute(span, "span.workerName"))).collect();
+    let expected = [
+        ("POST entry.services.internal", "SPAN_KIND_CLIENT", "saveEntries"),
+        ("save-entries", "SPAN_KIND_INTERNAL", "saveEntries"),
+        ("sqs:saveEntriesQueue process", "SPAN_KIND_CONSUMER", "saveEntries"),
+        ("enqueue-entries", "SPAN_KIND_INTERNAL", "enqueueEntries"),
+        ("dynamodb-stream:demand-table process", "SPAN_KIND_CONSUMER", "enqueueEntries"),
+    ];
+    assert_eq!(told, expected.map(|(name, kind, worker)| (name, kind, worker.to_owned())));
+    let [call, worker, .., source] = &line[..] else { panic!("{line:?}") };
+    assert!(source.parent_span_id.is_empty(), "the change begins the trace");
+    let correlations: Vec<_> = line.iter().map(|span| attribute(span, "correlation.id")).collect();
+    assert!(!correlations[0].is_empty() && correlations.iter().all(|id| *id == correlations[0]), "{correlations:?}");
+    assert_eq!(attribute(call, "url.path"), format!("/{CAMPAIGN}/entries"));
+    assert_eq!(attribute(call, "http.response.status_code"), "200");
+    assert_eq!(attribute(worker, "component.digest").len(), 64);
+    assert!(!attribute(worker, "correlation.awsRequestId").is_empty());
+
+    // What the worker measured itself stands below its call.
+    let spans = wait::eventually("the worker's own span", async || {
+        let spans = spans.lock().unwrap();
+        spans.iter().any(|span| span.name == "replicateEntries").then(|| spans.clone())
+    });
+    let spans = spans.await;
+    let own = spans.iter().find(|span| span.name == "replicateEntries").unwrap();
+    assert_eq!((&own.trace_id, &own.parent_span_id), (&worker.trace_id, &worker.span_id));
+}

@@ -1,0 +1,162 @@
+//! The whole host in this process.
+
+use crate::fan::{Fan, Signer};
+use crate::settings::{self, OPERATOR_TOKEN, TESTER_TOKEN, root};
+use crate::{log, wait};
+use host_adapters::app::{self, Addresses, Running};
+use host_adapters::manifest::App;
+use host_adapters::telemetry::{Tracing, metrics};
+use platform_wire::{Answer, Function};
+use reqwest::Client;
+use serde_json::{Value, json};
+use stand_ins::{Options, StandIns};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::OnceLock;
+use tempfile::TempDir;
+use tokio::sync::Mutex;
+
+/// A running host with its services. All of it ends when this is dropped.
+pub struct TestHost {
+    /// The services behind it.
+    pub stand_ins: StandIns,
+    /// Signs what the host believes.
+    pub signer: Signer,
+    http: Client,
+    running: Running,
+    _folder: TempDir,
+}
+
+/// What came back over HTTP.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Reply {
+    /// The status.
+    pub status: u16,
+    /// The body; null where it is no JSON.
+    pub body: Value,
+}
+
+impl TestHost {
+    /// The host as spin.toml has it.
+    pub async fn start() -> Self {
+        Self::with(|_| ()).await
+    }
+
+    /// The host with something of its manifest changed.
+    pub async fn with(change: impl FnOnce(&mut App)) -> Self {
+        log::listen();
+        let folder = tempfile::tempdir().unwrap();
+        let (stand_ins, signer) = (StandIns::start(Options::default()).await.unwrap(), Signer::generate());
+        let jwks = folder.path().join("jwks.json");
+        std::fs::write(&jwks, signer.jwks()).unwrap();
+        let mut app = settings::manifest(settings::variables(&stand_ins, &jwks));
+        change(&mut app);
+        let running = start(app, &folder).await;
+        Self { stand_ins, signer, http: Client::new(), running, _folder: folder }
+    }
+
+    /// The host's inside: batches go to workers as a source would hand them over.
+    pub fn running(&self) -> &Running {
+        &self.running
+    }
+
+    /// What a test sends requests of its own by.
+    pub fn http(&self) -> &Client {
+        &self.http
+    }
+
+    /// Asks check-eligibility as the resolver does, with the fan's token.
+    pub async fn eligibility(&self, fan: Fan, body: &Value) -> Reply {
+        self.eligibility_as(Some(&self.signer.sign(&fan.claims())), body).await
+    }
+
+    /// Asks check-eligibility with any token, or none.
+    pub async fn eligibility_as(&self, token: Option<&str>, body: &Value) -> Reply {
+        self.post("/workers/check-eligibility", token, body.to_string()).await
+    }
+
+    /// Hands a worker an event over HTTP.
+    pub async fn post(&self, path: &str, token: Option<&str>, body: impl Into<reqwest::Body>) -> Reply {
+        let request = self.http.post(self.url(path)).header("content-type", "application/json").body(body);
+        self.send(token.into_iter().fold(request, |request, token| request.bearer_auth(token))).await
+    }
+
+    /// The address of a path.
+    pub fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.running.addresses.http)
+    }
+
+    /// Sends any request.
+    pub async fn send(&self, request: reqwest::RequestBuilder) -> Reply {
+        let response = request.send().await.unwrap();
+        let status = response.status().as_u16();
+        Reply { status, body: serde_json::from_slice(&response.bytes().await.unwrap()).unwrap_or_default() }
+    }
+
+    /// Calls the platform through the gateway, as a client that may do everything a test needs.
+    pub async fn platform<F: Function>(&self, arguments: &F) -> F::Output {
+        let path = format!("/platform/{}", F::PATH);
+        let answer: Answer<F::Output> = self.gateway(&path, TESTER_TOKEN, &json!(arguments)).await;
+        Result::from(answer).unwrap_or_else(|error| panic!("{path}: {error}"))
+    }
+
+    /// Messages of a queue: all, waiting, delayed and in flight.
+    pub async fn depth(&self, queue: &str) -> u64 {
+        let answer: Answer<Value> = self.gateway("/operator/queues", OPERATOR_TOKEN, &json!({})).await;
+        let queues = Result::from(answer).unwrap_or_else(|error| panic!("{error}"));
+        let queue = queues["queues"].as_array().unwrap().iter().find(|it| it["name"] == queue).unwrap().clone();
+        ["visible", "inFlight", "delayed"].iter().map(|state| queue[*state].as_u64().unwrap()).sum()
+    }
+
+    /// Waits until a queue is empty.
+    pub async fn drained(&self, queue: &str) {
+        wait::eventually(queue, async || (self.depth(queue).await == 0).then_some(())).await;
+    }
+
+    /// The oldest messages of a queue, with their attributes.
+    pub async fn peek(&self, queue: &str) -> Vec<Value> {
+        let answer: Answer<Value> = self.gateway("/operator/peek", OPERATOR_TOKEN, &json!({ "queue": queue })).await;
+        let peeked = Result::from(answer).unwrap_or_else(|error| panic!("{error}"));
+        peeked["messages"].as_array().unwrap().clone()
+    }
+
+    /// The sum of a metric over its series that carry all of these labels. Hosts of one process count together.
+    pub async fn metric(&self, name: &str, labels: &[(&str, &str)]) -> f64 {
+        let url = format!("http://{}/metrics", self.running.addresses.gateway);
+        let text = self.http.get(url).send().await.unwrap().text().await.unwrap();
+        let labels: Vec<_> = labels.iter().map(|(name, value)| format!("{name}=\"{value}\"")).collect();
+        let lines = text.lines().filter(|line| line.starts_with(name) && labels.iter().all(|it| line.contains(it)));
+        lines.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum()
+    }
+
+    /// Why a worker's source is paused, if it is.
+    pub async fn paused(&self, worker: &str) -> Option<String> {
+        let url = format!("http://{}/readyz", self.running.addresses.gateway);
+        let ready: Value = self.http.get(url).send().await.unwrap().json().await.unwrap();
+        let source = ready["sources"].as_array().unwrap().iter().find(|source| source["worker"] == worker).cloned();
+        source.unwrap()["paused"]["reason"].as_str().map(str::to_owned)
+    }
+
+    async fn gateway<T: serde::de::DeserializeOwned>(&self, path: &str, token: &str, body: &Value) -> T {
+        let url = format!("http://{}{path}", self.running.addresses.gateway);
+        let response = self.http.post(url).bearer_auth(token).json(body).send().await.unwrap();
+        assert_eq!(response.status(), 200, "{path}");
+        response.json().await.unwrap()
+    }
+}
+
+/// One after the other, because they share the folder of compiled components.
+async fn start(app: App, folder: &TempDir) -> Running {
+    static TURN: Mutex<()> = Mutex::const_new(());
+    static METRICS: OnceLock<metrics::Metrics> = OnceLock::new();
+    let _turn = TURN.lock().await;
+    let metrics = METRICS.get_or_init(|| metrics::install().unwrap()).clone();
+    let compiled = root().join("target/compiled-for-tests");
+    std::fs::create_dir_all(&compiled).unwrap();
+    let data = folder.path().join("data");
+    std::fs::create_dir(&data).unwrap();
+    std::os::unix::fs::symlink(compiled, data.join("compiled")).unwrap();
+    let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    let addresses = Addresses { http: any, gateway: any };
+    let options = app::Options { data, addresses, service_key: None };
+    app::start(app, &options, metrics, Tracing::from_env().unwrap()).await.unwrap()
+}

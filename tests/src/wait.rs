@@ -1,0 +1,23 @@
+//! Patience with what happens by itself.
+
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// Longer than anything takes on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(90);
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// Asks again and again until there is an answer.
+///
+/// # Panics
+/// When there is none for too long; names what was waited for.
+pub async fn eventually<T>(what: &str, ask: impl AsyncFn() -> Option<T>) -> T {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        if let Some(answer) = ask().await {
+            return answer;
+        }
+        assert!(Instant::now() < deadline, "not within {} s: {what}", PATIENCE.as_secs());
+        tokio::time::sleep(PAUSE).await;
+    }
+}
