@@ -2,7 +2,13 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 mod bad_events;
+mod built;
+mod cli;
 #[path = "../contract/mod.rs"]
 mod contract;
+mod readme;
+mod sandbox;
 mod scenarios;
+mod spin_linker;
+mod tidy;
 mod trace;

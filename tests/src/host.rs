@@ -5,7 +5,8 @@ use crate::settings::{self, OPERATOR_TOKEN, TESTER_TOKEN, root};
 use crate::{log, wait};
 use host_adapters::app::{self, Addresses, Running};
 use host_adapters::manifest::App;
-use host_adapters::telemetry::{Tracing, metrics};
+use host_adapters::telemetry::Tracing;
+use host_adapters::telemetry::metrics::{self, Metrics};
 use platform_wire::{Answer, Function};
 use reqwest::Client;
 use serde_json::{Value, json};
@@ -144,12 +145,17 @@ impl TestHost {
     }
 }
 
+/// What this process measures; one for all its hosts.
+pub fn metrics() -> Metrics {
+    static METRICS: OnceLock<Metrics> = OnceLock::new();
+    METRICS.get_or_init(|| metrics::install().unwrap()).clone()
+}
+
 /// One after the other, because they share the folder of compiled components.
 async fn start(app: App, folder: &TempDir) -> Running {
     static TURN: Mutex<()> = Mutex::const_new(());
-    static METRICS: OnceLock<metrics::Metrics> = OnceLock::new();
     let _turn = TURN.lock().await;
-    let metrics = METRICS.get_or_init(|| metrics::install().unwrap()).clone();
+    let metrics = metrics();
     let compiled = root().join("target/compiled-for-tests");
     std::fs::create_dir_all(&compiled).unwrap();
     let data = folder.path().join("data");

@@ -18,8 +18,9 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     /// Take registrations end to end through the workers on the embedded backends, and check that none was lost.
+    #[command(disable_help_flag = true)]
     Demo {
-        /// Options of the demo itself; `cargo demo -- --help` lists them.
+        /// Options of the demo itself; `cargo demo --help` lists them.
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         options: Vec<String>,
     },

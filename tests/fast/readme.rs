@@ -1,0 +1,121 @@
+//! Follows README.md, "Adding a worker", step by step in a copy of the project.
+
+use crate::built;
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+const WORKER: &str = "rescore-fans";
+const FIXTURE: &str = "tests/fixtures/events/sqs/rescore-fans.json";
+/// What a build of components reads: workspace members count even where they are not built.
+const COPIED: [&str; 9] = [
+    "Cargo.toml",
+    "Cargo.lock",
+    "rust-toolchain.toml",
+    "spin.toml",
+    "components",
+    "host-adapters",
+    "tests",
+    "wit",
+    "xtask",
+];
+
+/// The section "Adding a worker" of README.md.
+fn section() -> String {
+    let readme = std::fs::read_to_string(built::project().join("README.md")).unwrap();
+    let (_, rest) = readme.split_once("## Adding a worker\n").unwrap();
+    rest.split_once("\n## ").unwrap().0.to_owned()
+}
+
+/// The first code block of `language` behind `words`.
+fn block(section: &str, words: &str, language: &str) -> String {
+    let (_, rest) = section.split_once(words).unwrap_or_else(|| panic!("the README does not say {words}"));
+    let (_, rest) = rest.split_once(&format!("```{language}\n")).unwrap();
+    rest.split_once("```").unwrap().0.to_owned()
+}
+
+/// A copy of the project at the same place each time, so that Cargo knows its crates again.
+fn copy_project() -> PathBuf {
+    let copy = built::scratch().join("readme-project");
+    if copy.exists() {
+        std::fs::remove_dir_all(&copy).unwrap();
+    }
+    COPIED.iter().for_each(|name| copy_into(&built::project().join(name), &copy.join(name)));
+    copy
+}
+
+fn copy_into(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to.parent().unwrap()).unwrap();
+    if from.is_file() {
+        std::fs::copy(from, to).unwrap();
+        return;
+    }
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        copy_into(&entry.path(), &to.join(entry.file_name()));
+    }
+}
+
+fn write(project: &Path, path: &str, text: &str) {
+    let path = project.join(path);
+    assert!(!path.exists(), "{} is there already", path.display());
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    std::fs::write(path, text).unwrap();
+}
+
+/// Runs a command line of the README in the copy, offline, with the programs at hand.
+fn run(project: &Path, line: &str) -> Output {
+    let host = built::host_adapters();
+    let line = line.replace("target/release/host-adapters", &host.display().to_string());
+    let mut command = Command::new("sh");
+    command
+        .args(["-c", &line])
+        .current_dir(project)
+        .env("CARGO_TARGET_DIR", built::target())
+        .env("CARGO_NET_OFFLINE", "true");
+    // The lints of `cargo verify` would build all that the worker depends on a second time.
+    for name in ["RUSTC_WORKSPACE_WRAPPER", "CLIPPY_ARGS", "LOG_LEVEL", "CONFIG_ENV"] {
+        command.env_remove(name);
+    }
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{line}: {}", String::from_utf8_lossy(&output.stderr));
+    output
+}
+
+#[test]
+fn adding_a_worker_works_as_written() {
+    let section = section();
+    let project = copy_project();
+    for (words, language, path) in [
+        ("`components/rescore-fans/Cargo.toml`", "toml", "components/rescore-fans/Cargo.toml"),
+        ("`components/rescore-fans/src/lib.rs`", "rust", "components/rescore-fans/src/lib.rs"),
+        ("**The fixture**", "json", FIXTURE),
+    ] {
+        write(&project, path, &block(&section, words, language));
+    }
+    let manifest = std::fs::read_to_string(project.join("spin.toml")).unwrap();
+    let manifest = format!("{manifest}\n{}", block(&section, "**The block**", "toml"));
+    std::fs::write(project.join("spin.toml"), manifest).unwrap();
+
+    let commands = block(&section, "\nThen:", "sh");
+    let outputs: Vec<_> = commands.lines().map(|line| run(&project, line)).collect();
+    assert!(project.join("target/components").join(WORKER).with_extension("wasm").exists());
+    let answer: Value = serde_json::from_slice(&outputs.last().unwrap().stdout).unwrap();
+    let promised: Value = serde_json::from_str(&block(&section, "\nprints", "json")).unwrap();
+    assert_eq!(answer, promised);
+    let log = String::from_utf8(outputs.last().unwrap().stderr.clone()).unwrap();
+    assert!(log.contains("Scores requested"), "{log}");
+}
+
+#[test]
+fn the_readme_names_what_there_is() {
+    let readme = std::fs::read_to_string(built::project().join("README.md")).unwrap();
+    for name in ["ARCHITECTURE.md", "LICENSE", "spin.toml", "schemas/config/host-adapters.json"] {
+        assert!(readme.contains(name) && built::project().join(name).exists(), "{name}");
+    }
+    for event in readme.split("tests/fixtures/events/").skip(1) {
+        let path = event.split(|c: char| c.is_whitespace() || c == '`').next().unwrap();
+        let there = built::project().join("tests/fixtures/events").join(path).exists();
+        assert!(there || FIXTURE.ends_with(path), "{path}");
+    }
+}
