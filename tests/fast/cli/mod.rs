@@ -44,9 +44,9 @@ pub fn run_with_input(arguments: &[&str], input: &str) -> Outcome {
 pub fn command() -> Command {
     let mut command = Command::new(built::host_adapters());
     command.current_dir(built::project());
-    for name in
-        ["LOG_LEVEL", "CONFIG_ENV", "OTEL_EXPORTER_OTLP_ENDPOINT", "HOST_ADAPTERS_FAN_TOKEN", "HOST_ADAPTERS_TOKEN"]
-    {
+    let shared = ["LOG_LEVEL", "CONFIG_ENV", "OTEL_EXPORTER_OTLP_ENDPOINT"];
+    let ours = ["HOST_ADAPTERS_FAN_TOKEN", "HOST_ADAPTERS_SERVICE_KEY", "HOST_ADAPTERS_TOKEN"];
+    for name in shared.into_iter().chain(ours) {
         command.env_remove(name);
     }
     command
