@@ -29,6 +29,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
+use tokio::signal::unix::{SignalKind, signal};
 
 /// The key of the app-to-app tokens, in the data folder.
 const SERVICE_KEY: &str = "service-key.pem";
@@ -56,14 +57,14 @@ pub async fn run(options: Options) -> Result<bool> {
     let stage = Stage::new(&host, &stand_ins, &service, &secrets)?;
     let result = tokio::select! {
         result = perform(&options, world, plan, tokens, &stage, &host, &progress) => result,
-        interrupted = tokio::signal::ctrl_c() => Err(interrupted.map_or_else(Into::into, |()| anyhow::anyhow!("interrupted"))),
+        interrupted = interrupted() => Err(interrupted.map_or_else(Into::into, |()| anyhow::anyhow!("interrupted"))),
     };
     if let Ok(report) = &result {
         tell(report, options.json);
         if options.keep {
             let addresses = host.endpoint().addresses().await?;
             progress.say(&format!("serving on: components {}, gateway {}", addresses.http, addresses.gateway));
-            tokio::signal::ctrl_c().await?;
+            interrupted().await?;
         }
     }
     let stopped = host.stop().await;
@@ -75,6 +76,15 @@ pub async fn run(options: Options) -> Result<bool> {
     let report = result?;
     stopped?;
     Ok(report.is_green())
+}
+
+/// Somebody wants this to end; the host is then stopped and waited for, as always.
+async fn interrupted() -> std::io::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::select! {
+        interrupted = tokio::signal::ctrl_c() => interrupted,
+        _ = terminate.recv() => Ok(()),
+    }
 }
 
 /// Clients of everything that runs.
@@ -156,6 +166,7 @@ async fn perform(
     let arrivals = Arrivals::read(&world, stage.stand_ins);
     plan.plant_after(&world, &outcomes, stage.stand_ins, &stage.services, &stage.resolver).await?;
     let snapshot = Snapshot::read(&world, &stage.services, &stage.checker, &stage.operator, progress).await?;
+    plan.lift(stage.stand_ins);
     let mut findings = check::check(&world, &outcomes, &snapshot);
     if let Some(unsettled) = unsettled {
         findings.failures.add(Kind::Unsettled, "replication", unsettled);

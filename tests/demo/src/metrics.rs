@@ -9,11 +9,11 @@ const INSTANCES: &str = "registration_instances_started_total";
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Counters {
     /// Reads of the cache that found what they asked for.
-    pub hits: f64,
+    pub hits: u64,
     /// Reads that did not.
-    pub misses: f64,
+    pub misses: u64,
     /// Instances started, by worker.
-    pub instances: BTreeMap<String, f64>,
+    pub instances: BTreeMap<String, u64>,
 }
 
 impl Counters {
@@ -35,7 +35,7 @@ impl Counters {
 
     /// What was counted since. A host that was started again counts from nothing.
     pub fn since(&self, before: &Self) -> Self {
-        let difference = |now: f64, then: f64| if now >= then { now - then } else { now };
+        let difference = |now: u64, then: u64| now.checked_sub(then).unwrap_or(now);
         let instances = self.instances.iter().map(|(worker, now)| {
             let then = before.instances.get(worker).copied().unwrap_or_default();
             (worker.clone(), difference(*now, then))
@@ -50,7 +50,7 @@ impl Counters {
     /// The part of reads that found what they asked for; none if there were no reads.
     pub fn hit_ratio(&self) -> Option<f64> {
         let reads = self.hits + self.misses;
-        (reads > 0.0).then(|| self.hits / reads)
+        (reads > 0).then(|| self.hits as f64 / reads as f64)
     }
 }
 
@@ -58,7 +58,7 @@ impl Counters {
 struct Sample<'a> {
     name: &'a str,
     labels: &'a str,
-    value: f64,
+    value: u64,
 }
 
 impl<'a> Sample<'a> {
@@ -88,15 +88,15 @@ mod tests {
     #[test]
     fn the_counters_are_summed_over_other_labels() {
         let counters = Counters::parse(TEXT);
-        assert_eq!((counters.hits, counters.misses, counters.hit_ratio()), (90.0, 10.0, Some(0.9)));
-        assert_eq!(counters.instances, BTreeMap::from([("check-eligibility".to_owned(), 5.0)]));
+        assert_eq!((counters.hits, counters.misses, counters.hit_ratio()), (90, 10, Some(0.9)));
+        assert_eq!(counters.instances, BTreeMap::from([("check-eligibility".to_owned(), 5)]));
         assert_eq!(Counters::default().hit_ratio(), None);
     }
 
     #[test]
     fn a_phase_counts_from_its_beginning_and_a_new_host_from_nothing() {
-        let (before, after) = (Counters { hits: 80.0, misses: 20.0, ..Counters::default() }, Counters::parse(TEXT));
+        let (before, after) = (Counters { hits: 80, misses: 20, ..Counters::default() }, Counters::parse(TEXT));
         let phase = after.since(&before);
-        assert_eq!((phase.hits, phase.misses), (10.0, 10.0));
+        assert_eq!((phase.hits, phase.misses), (10, 10));
     }
 }

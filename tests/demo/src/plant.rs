@@ -109,6 +109,13 @@ impl Plan {
         Ok(())
     }
 
+    /// Ends what keeps the planted flag from being cleared, so that the host can finish its work.
+    pub fn lift(&self, stand_ins: &StandIns) {
+        if self.flag.is_some() {
+            stand_ins.set_faults(Service::Entry, Faults::default());
+        }
+    }
+
     /// What was planted and whether it was found.
     pub fn planted(&self, world: &World, failures: &Failures) -> Vec<Planted> {
         let by_id = |position| name(world, position).map(|(campaign, fan)| format!("{campaign}/{fan}"));

@@ -76,7 +76,7 @@ impl Report {
         if self.flat_out.count > 0 { self.flat_out.per_second() } else { self.open.per_second() }
     }
 
-    fn instances_started(&self) -> f64 {
+    fn instances_started(&self) -> u64 {
         self.counters.instances.values().sum()
     }
 

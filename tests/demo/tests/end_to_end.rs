@@ -1,0 +1,126 @@
+//! The demo as a program, on the real host: `cargo xtask build` makes what it needs.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+/// The project's root, where `spin.toml` is.
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap().to_owned()
+}
+
+/// The host beside the demo, unless the environment names another.
+fn host() -> PathBuf {
+    let beside = Path::new(env!("CARGO_BIN_EXE_demo")).with_file_name("host-adapters");
+    std::env::var_os("HOST_ADAPTERS_BIN").map_or(beside, PathBuf::from)
+}
+
+fn command(options: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_demo"));
+    command.args(options).arg("--json").arg("--host").arg(host()).current_dir(root()).stdin(Stdio::null());
+    command
+}
+
+/// Runs the demo; answers its exit code and the object on stdout, which must be all that is there.
+#[track_caller]
+fn demo(options: &[&str]) -> (i32, Value) {
+    told(command(options).output().unwrap())
+}
+
+#[track_caller]
+fn told(output: Output) -> (i32, Value) {
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    let object = serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error} on stdout; {stderr}"));
+    (output.status.code().unwrap(), object)
+}
+
+/// Every check is green: nothing lost, nothing that should not be there.
+#[track_caller]
+fn assert_green((code, object): &(i32, Value)) {
+    assert_eq!((*code, &object["failures"]), (0, &json!({})), "{object:#}");
+    for none in ["lost", "unexpected", "stale", "dead_letters"] {
+        assert_eq!(object[none], 0, "{none}: {object:#}");
+    }
+}
+
+#[test]
+fn a_run_is_green_and_tells_all_that_the_summary_promises() {
+    let told = demo(&["--registrations", "1200", "--seed", "11"]);
+    assert_green(&told);
+    let object = told.1;
+    assert_eq!(object["registrations"], 1_200);
+    let refused: u64 = object["ineligible"].as_object().unwrap().values().map(|count| count.as_u64().unwrap()).sum();
+    assert_eq!(object["eligible"].as_u64().unwrap() + refused, 1_200);
+    for (key, parts) in [("eligibility_ms", ["p50", "p95", "p99"].as_slice()), ("replication_lag_ms", &["p50", "p99"])]
+    {
+        assert!(parts.iter().all(|part| object[key][*part].as_f64().is_some_and(|ms| ms > 0.0)), "{key}: {object:#}");
+    }
+    for number in ["eligibility_per_s", "cache_hit_ratio", "wall_s", "instances_started", "replicated"] {
+        assert!(object[number].as_f64().is_some_and(|value| value > 0.0), "{number}: {object:#}");
+    }
+}
+
+#[test]
+fn each_planted_fault_is_found_and_named() {
+    for seed in ["21", "22"] {
+        let (code, object) = demo(&["--registrations", "1500", "--plant", "--seed", seed]);
+        assert_eq!((code, &object["ok"]), (1, &json!(false)));
+        let planted = object["planted"].as_array().unwrap();
+        let faults: Vec<_> = planted.iter().map(|fault| fault["fault"].as_str().unwrap()).collect();
+        assert_eq!(faults, ["lost message", "stale overwrite", "flag left set", "wrong reason"]);
+        assert!(planted.iter().all(|fault| fault["found"] == true), "seed {seed}: {object:#}");
+        // What was not planted is not found: one failure each, the loss in the table too, a wrong reason in two counts.
+        let failures = object["failures"].as_object().unwrap();
+        let counts: Vec<_> =
+            failures.iter().map(|(kind, told)| (kind.as_str(), told["count"].as_u64().unwrap())).collect();
+        let expected =
+            [("flag-left", 1), ("lost", 1), ("reason-count", 2), ("stale", 1), ("table", 1), ("wrong-answer", 1)];
+        assert_eq!(counts, expected, "seed {seed}: {object:#}");
+    }
+}
+
+#[test]
+fn services_that_fail_now_and_then_lose_nothing() {
+    assert_green(&demo(&["--registrations", "1500", "--faults", "--seed", "31"]));
+}
+
+#[test]
+fn a_host_killed_three_times_loses_nothing() {
+    let told = demo(&["--registrations", "5000", "--kills", "3", "--seed", "41"]);
+    assert_green(&told);
+    assert_eq!(told.1["restarts"], 3);
+}
+
+#[test]
+fn a_host_killed_by_somebody_else_is_started_again_and_loses_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let mut demo = command(&["--registrations", "3000", "--seed", "51", "--data-dir", data.to_str().unwrap()]);
+    let demo = demo.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let process_id = (0..600).find_map(|_| {
+        std::thread::sleep(std::time::Duration::from_millis(100));
+        std::fs::read_to_string(data.join("host.pid")).ok()?.parse().ok()
+    });
+    // Somewhere in the three seconds in which the registrations arrive.
+    std::thread::sleep(std::time::Duration::from_millis(1_500));
+    let host = rustix::process::Pid::from_raw(process_id.unwrap()).unwrap();
+    rustix::process::kill_process(host, rustix::process::Signal::KILL).unwrap();
+    let told = told(demo.wait_with_output().unwrap());
+    assert_green(&told);
+    assert_eq!(told.1["restarts"], 1);
+}
+
+#[test]
+fn what_one_run_writes_another_reads() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("registrations.jsonl");
+    let file = file.to_str().unwrap();
+    let made = demo(&["--registrations", "300", "--seed", "61", "--output", file]);
+    let read = demo(&["--input", file]);
+    assert_green(&made);
+    assert_green(&read);
+    for same in ["registrations", "eligible", "ineligible", "replicated", "campaigns"] {
+        assert_eq!(made.1[same], read.1[same], "{same}");
+    }
+}
