@@ -16,7 +16,7 @@ use crate::services::Services;
 use crate::settle::Settling;
 use crate::tokens::{self, Key};
 use crate::{input, seed};
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use reqwest::Client;
@@ -29,7 +29,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// The key of the app-to-app tokens, in the data folder.
 const SERVICE_KEY: &str = "service-key.pem";
@@ -37,7 +37,7 @@ const SERVICES: [Service; 3] = [Service::Entry, Service::User, Service::Campaign
 
 /// Runs; answers whether every check is green.
 pub async fn run(options: Options) -> Result<bool> {
-    let progress = Progress::new();
+    let (progress, mut interrupts) = (Progress::new(), Interrupts::new()?);
     let world = Arc::new(world(&options)?);
     let plan = if options.plant { Plan::draw(&world, options.seed)? } else { Plan::default() };
     let fans = Key::generate()?;
@@ -53,18 +53,21 @@ pub async fn run(options: Options) -> Result<bool> {
     let secrets = ["resolver_token", "checker_token", "seeder_token", "operator_token", "worker_token"];
     let secrets = secrets.map(|name| (name.to_owned(), tokens::secret()));
     progress.announce("starting the host");
-    let host = Host::start(launch(&options, folder.path(), &stand_ins, &secrets)).await?;
+    let host = tokio::select! {
+        host = Host::start(launch(&options, folder.path(), &stand_ins, &secrets)) => host?,
+        why = interrupts.next() => return Err(why),
+    };
     let stage = Stage::new(&host, &stand_ins, &service, &secrets)?;
     let result = tokio::select! {
         result = perform(&options, world, plan, tokens, &stage, &host, &progress) => result,
-        interrupted = interrupted() => Err(interrupted.map_or_else(Into::into, |()| anyhow::anyhow!("interrupted"))),
+        why = interrupts.next() => Err(why),
     };
     if let Ok(report) = &result {
         tell(report, options.json);
         if options.keep {
             let addresses = host.endpoint().addresses().await?;
             progress.say(&format!("serving on: components {}, gateway {}", addresses.http, addresses.gateway));
-            interrupted().await?;
+            interrupts.next().await;
         }
     }
     let stopped = host.stop().await;
@@ -78,12 +81,24 @@ pub async fn run(options: Options) -> Result<bool> {
     Ok(report.is_green())
 }
 
-/// Somebody wants this to end; the host is then stopped and waited for, as always.
-async fn interrupted() -> std::io::Result<()> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    tokio::select! {
-        interrupted = tokio::signal::ctrl_c() => interrupted,
-        _ = terminate.recv() => Ok(()),
+/// SIGINT and SIGTERM: somebody wants this to end. From the first moment on they no longer end the process by
+/// themselves, so that the host is always stopped and waited for.
+struct Interrupts {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Interrupts {
+    fn new() -> Result<Self> {
+        let listen = |kind| signal(kind).context("listening for signals");
+        Ok(Self { interrupt: listen(SignalKind::interrupt())?, terminate: listen(SignalKind::terminate())? })
+    }
+
+    async fn next(&mut self) -> anyhow::Error {
+        tokio::select! {
+            _ = self.interrupt.recv() => anyhow!("interrupted"),
+            _ = self.terminate.recv() => anyhow!("told to end"),
+        }
     }
 }
 

@@ -64,7 +64,9 @@ fn a_run_is_green_and_tells_all_that_the_summary_promises() {
 #[test]
 fn each_planted_fault_is_found_and_named() {
     for seed in ["21", "22"] {
-        let (code, object) = demo(&["--registrations", "1500", "--plant", "--seed", seed]);
+        let folder = tempfile::tempdir().unwrap();
+        let data = folder.path().to_str().unwrap();
+        let (code, object) = demo(&["--registrations", "1500", "--plant", "--seed", seed, "--data-dir", data]);
         assert_eq!((code, &object["ok"]), (1, &json!(false)));
         let planted = object["planted"].as_array().unwrap();
         let faults: Vec<_> = planted.iter().map(|fault| fault["fault"].as_str().unwrap()).collect();
@@ -123,4 +125,26 @@ fn what_one_run_writes_another_reads() {
     for same in ["registrations", "eligible", "ineligible", "replicated", "campaigns"] {
         assert_eq!(made.1[same], read.1[same], "{same}");
     }
+}
+
+#[test]
+fn told_to_serve_on_it_ends_with_the_host_when_it_is_told_to() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().to_str().unwrap();
+    let mut demo = command(&["--registrations", "100", "--keep", "--data-dir", data]);
+    let demo = demo.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let id = |id: u32| rustix::process::Pid::from_raw(id.try_into().unwrap()).unwrap();
+    let process_id = || std::fs::read_to_string(folder.path().join("host.pid")).ok()?.parse().ok();
+    let host: u32 = (0..600)
+        .find_map(|_| {
+            std::thread::sleep(std::time::Duration::from_millis(100));
+            process_id()
+        })
+        .unwrap();
+    let demo_id = id(demo.id());
+    // Whether it has come to serving on or is still at work, the host ends with it.
+    std::thread::sleep(std::time::Duration::from_secs(3));
+    rustix::process::kill_process(demo_id, rustix::process::Signal::TERM).unwrap();
+    demo.wait_with_output().unwrap();
+    assert!(rustix::process::test_kill_process(id(host)).is_err(), "the host is still there");
 }
