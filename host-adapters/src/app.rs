@@ -8,9 +8,10 @@ use crate::telemetry::{Tracing, metrics::Metrics};
 use crate::{backends, edge};
 use anyhow::{Context, Result};
 use axum::Router;
-use host_adapters_delivery::delivery::{clock::Clock, drain::Drain, drain::Ended, retry::Backoff};
+use host_adapters_delivery::clock::Clock;
+use host_adapters_delivery::delivery::{drain::Drain, drain::Ended, retry::Backoff};
 use host_adapters_delivery::services::Services;
-use host_adapters_delivery::sources::{Feed, Source, Status};
+use host_adapters_delivery::sources::{Feed, Source, Status, seed_name};
 use host_adapters_runtime::{ComponentSpec, Interfaces, Runtime, RuntimeConfig};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -157,7 +158,7 @@ fn spec(component: &Component) -> ComponentSpec {
 fn environment(component: &Component) -> Vec<(String, String)> {
     let inherited = [("CONFIG_ENV", "local-dev"), ("AWS_REGION", "us-east-1"), ("LOG_LEVEL", "INFO")]
         .map(|(name, default)| (name.to_owned(), std::env::var(name).unwrap_or_else(|_| default.to_owned())));
-    let app_name = ("APP_NAME".to_owned(), crate::telemetry::logs::seed_name(&component.id));
+    let app_name = ("APP_NAME".to_owned(), seed_name(&component.id));
     let own = component.environment.iter().map(|(name, value)| (name.clone(), value.clone()));
     let environment: BTreeMap<_, _> = inherited.into_iter().chain(own).chain([app_name]).collect();
     environment.into_iter().collect()
@@ -171,7 +172,7 @@ fn sources(app: &App, backends: &backends::Backends, dispatcher: &Dispatcher) ->
             dispatch: Arc::new(dispatcher.clone()),
             queues: backends.queues.clone(),
             streams: backends.streams.clone(),
-            clock: Clock::system(),
+            clock: Clock::wall(),
             backoff: Backoff::new(),
         };
         sources.extend(component.sources.iter().map(|source| source.clone().source(&feed)));

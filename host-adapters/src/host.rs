@@ -2,9 +2,10 @@
 
 use crate::manifest::Component;
 use crate::telemetry::Tracing;
-use crate::telemetry::logs::{self, GuestLine, seed_name};
+use crate::telemetry::logs::{self, GuestLine};
 use bytes::Bytes;
 use host_adapters_delivery::services::{SendError, Services};
+use host_adapters_delivery::sources::seed_name;
 use host_adapters_runtime::host::{self as runtime, SendErrorKind, Sent};
 use opentelemetry::KeyValue;
 use opentelemetry::trace::SpanKind;

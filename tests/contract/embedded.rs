@@ -8,9 +8,9 @@ use super::backend::{
 use super::queue::{receive, send};
 use super::stream::{all, put};
 use host_adapters_delivery::backends::cache::CacheBackend;
-use host_adapters_delivery::backends::clock::Clock;
 use host_adapters_delivery::backends::embedded::{Cache, Config, Embedded, OpenError, QueueConfig, TableConfig};
 use host_adapters_delivery::backends::{Checkpoint, DocumentsBackend, QueueBackend, StreamBackend, TableBackend};
+use host_adapters_delivery::clock::Clock;
 use platform_wire::table::{BatchGet, Key};
 use std::time::Duration;
 use tempfile::TempDir;

@@ -3,8 +3,8 @@
 use super::signer::{Signer, jwks};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use host_adapters_delivery::backends::clock::Clock;
 use host_adapters_delivery::backends::identity::{Identity, IdentityConfig};
+use host_adapters_delivery::clock::Clock;
 use jsonwebtoken::{EncodingKey, Header, encode};
 use platform_wire::identity::Claims;
 use platform_wire::{Error, ErrorKind};

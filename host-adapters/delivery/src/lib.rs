@@ -7,6 +7,7 @@
 //! - [`services`]: outbound HTTP policy: app-to-app JWT, rate limits, retries.
 
 pub mod backends;
+pub mod clock;
 pub mod delivery;
 pub mod dispatch;
 pub mod event;

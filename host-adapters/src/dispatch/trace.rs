@@ -1,11 +1,11 @@
 //! Spans around calls: one for what the source handed over, one below it for the worker, whose context goes on to the
 //! guest. Attribute names are those of API usage ("OpenTelemetry Tracing").
 
-use crate::telemetry::logs::seed_name;
 use crate::telemetry::trace::{Span, Tracing};
 use bytes::Bytes;
 use host_adapters_delivery::dispatch::Dispatched;
 use host_adapters_delivery::event::Event;
+use host_adapters_delivery::sources::seed_name;
 use host_adapters_runtime::Called;
 use opentelemetry::KeyValue;
 use opentelemetry::trace::SpanKind;

@@ -1,6 +1,7 @@
 //! One JSON object a line on stderr, in the shape of API usage ("CloudWatch Logs"), from host and guests alike.
 
 use chrono::{SecondsFormat, Utc};
+use host_adapters_delivery::sources::seed_name;
 use serde_json::{Map, Value, json};
 use std::io::Write;
 use tracing::field::{Field, Visit};
@@ -118,23 +119,6 @@ pub fn guest_line(component: &str, digest: &str, line: &str) -> GuestLine {
 /// `registration:apps:saveEntries` for `save-entries`.
 pub fn tag(component: &str) -> String {
     format!("registration:apps:{}", seed_name(component))
-}
-
-/// The documents' name of a worker: `save-entries` is their `saveEntries`.
-pub fn seed_name(component: &str) -> String {
-    let mut name = String::with_capacity(component.len());
-    let mut upper = false;
-    for letter in component.chars() {
-        match letter {
-            '-' => upper = true,
-            _ if upper => {
-                name.extend(letter.to_uppercase());
-                upper = false;
-            }
-            _ => name.push(letter),
-        }
-    }
-    name
 }
 
 fn now() -> String {

@@ -1,7 +1,6 @@
 //! What stands behind a source or a platform interface. One folder per backend; each passes the same contract suite.
 
 pub use platform_wire::cache;
-pub mod clock;
 pub mod embedded;
 pub mod identity;
 

@@ -5,7 +5,6 @@ use super::{
     batch::{Batcher, Limits, Need, Weigh},
     call::{Answer, Caller},
     checkpoint::{Checkpointer, Ticket},
-    clock::Clock,
     dead_letter::DeadLetters,
     drain::{Drain, Ended},
     gate::Gate,
@@ -13,6 +12,7 @@ use super::{
     split::{Chunk, Policy, Step, Wait, step},
 };
 use crate::{
+    clock::Clock,
     event::{Disposition, Event},
     sources::OnReject,
 };
@@ -198,7 +198,8 @@ impl Lane {
     }
 
     fn age(&self, event: &Event) -> Duration {
-        Duration::from_millis(self.rules.clock.now_ms().saturating_sub(event.time_ms))
+        let now_ms = u64::try_from(self.rules.clock.now_ms()).unwrap_or(0);
+        Duration::from_millis(now_ms.saturating_sub(event.time_ms))
     }
 }
 

@@ -13,7 +13,6 @@
 pub mod batch;
 pub mod call;
 pub mod checkpoint;
-pub mod clock;
 pub mod dead_letter;
 pub mod drain;
 pub mod gate;

@@ -6,8 +6,8 @@ pub mod sqs;
 
 use crate::{
     backends::{QueueBackend, StreamBackend},
+    clock::Clock,
     delivery::{
-        clock::Clock,
         drain::{Drain, Ended},
         gate::{Gate, Paused},
         retry::Backoff,
@@ -120,8 +120,8 @@ const fn default_max_batch_bytes() -> usize {
     6 * 1024 * 1024
 }
 
-/// `saveEntries` for `save-entries`: the seeds' names are in camel case, component ids in kebab case.
-fn camel_case(id: &str) -> String {
+/// `saveEntries` for `save-entries`: the documents' names are in camel case, component ids in kebab case.
+pub fn seed_name(id: &str) -> String {
     let mut words = id.split('-');
     let first = words.next().unwrap_or_default().to_owned();
     words.fold(first, |name, word| {

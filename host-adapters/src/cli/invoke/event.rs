@@ -1,9 +1,9 @@
 //! Which worker, and which event.
 
 use crate::manifest::{App, Client};
-use crate::telemetry::logs::seed_name;
 use anyhow::{Context, Result};
 use host_adapters_delivery::platform::{Access, Grants};
+use host_adapters_delivery::sources::seed_name;
 use serde_json::{Value, json};
 use std::io::Read;
 

@@ -17,7 +17,7 @@ pub use cache::Cache;
 pub use config::{Config, QueueConfig, TableConfig};
 pub use store::OpenError;
 
-use crate::backends::clock::Clock;
+use crate::clock::Clock;
 use names::Names;
 use std::path::Path;
 use std::sync::Arc;

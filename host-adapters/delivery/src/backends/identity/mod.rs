@@ -9,7 +9,7 @@ mod keys;
 mod verified;
 
 use crate::backends::Result;
-use crate::backends::clock::Clock;
+use crate::clock::Clock;
 use keys::Keys;
 use platform_wire::identity::Claims;
 use platform_wire::{Error, ErrorKind};

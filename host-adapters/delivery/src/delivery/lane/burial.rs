@@ -89,7 +89,7 @@ impl Lane {
     fn envelope(&self, event: &Event, condition: &str, batch: &Value) -> Value {
         json!({
             "version": "1.0",
-            "timestamp": rfc3339(self.rules.clock.now_ms()),
+            "timestamp": rfc3339(u64::try_from(self.rules.clock.now_ms()).unwrap_or(0)),
             "requestContext": {
                 "functionName": self.rules.caller.worker,
                 "condition": condition,

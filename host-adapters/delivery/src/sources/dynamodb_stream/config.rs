@@ -2,7 +2,7 @@
 
 use crate::{
     delivery::{batch::Limits, split::Policy},
-    sources::{OnReject, camel_case, default_max_batch_bytes, out_of_range},
+    sources::{OnReject, default_max_batch_bytes, out_of_range, seed_name},
 };
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -110,7 +110,7 @@ impl DynamodbStreamConfig {
 
     /// Where dead letters of `worker` go.
     pub fn dead_letter_queue(&self, worker: &str) -> String {
-        self.dead_letter_queue.clone().unwrap_or_else(|| format!("{}Dlq", camel_case(worker)))
+        self.dead_letter_queue.clone().unwrap_or_else(|| format!("{}Dlq", seed_name(worker)))
     }
 
     pub(super) fn limits(&self) -> Limits {

@@ -12,8 +12,8 @@ pub use streams::{ModelStreams, name};
 pub use worker::{ModelWorker, Reply, ack_all, retry, trap};
 
 use host_adapters_delivery::{
+    clock::Clock,
     delivery::{
-        clock::Clock,
         drain::{Drain, Ended},
         retry::Backoff,
     },
@@ -82,7 +82,7 @@ impl World {
             dispatch: self.worker.clone(),
             queues: self.queues.clone(),
             streams: self.streams.clone(),
-            clock: Clock::new(move || EPOCH_MS + u64::try_from(began.elapsed().as_millis()).unwrap()),
+            clock: Clock::following(move || i64::try_from(u128::from(EPOCH_MS) + began.elapsed().as_millis()).unwrap()),
             backoff: Backoff::seeded(self.seed),
         }
     }

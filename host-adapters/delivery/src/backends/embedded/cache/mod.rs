@@ -4,7 +4,7 @@ mod command;
 mod entries;
 
 use crate::backends::cache::{CacheArgument, CacheBackend, CacheError, CacheReply};
-use crate::backends::clock::Clock;
+use crate::clock::Clock;
 use entries::{Entries, Value};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

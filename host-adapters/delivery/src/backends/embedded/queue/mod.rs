@@ -6,7 +6,7 @@ mod receive;
 mod rows;
 
 use super::config::QueueConfig;
-use crate::backends::clock::millis;
+use crate::clock::millis;
 use rusqlite::Connection;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;

@@ -1,19 +1,20 @@
-//! The time that backends go by: the wall clock, or one that a test moves.
+//! The wall clock, or one that a test sets. What waits does so on tokio's clock; this one is compared with times of day.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::sync::Notify;
 
-/// Tells the time that visibility, delays, retention, cache lifetimes and token expiry go by.
-#[derive(Clone, Debug, Default)]
+/// Tells the time that visibility, delays, retention, cache lifetimes, token expiry and the age of records go by.
+#[derive(Clone, Default)]
 pub struct Clock(Kind);
 
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 enum Kind {
     #[default]
     Wall,
     Manual(Arc<Manual>),
+    Following(Arc<dyn Fn() -> i64 + Send + Sync>),
 }
 
 #[derive(Debug)]
@@ -33,12 +34,18 @@ impl Clock {
         Self(Kind::Manual(Arc::new(Manual { now_ms: AtomicI64::new(now_ms), moved: Notify::new() })))
     }
 
+    /// A clock that shows what `now_ms` answers, for a test that has a time of its own.
+    pub fn following(now_ms: impl Fn() -> i64 + Send + Sync + 'static) -> Self {
+        Self(Kind::Following(Arc::new(now_ms)))
+    }
+
     /// Milliseconds since 1970 (UTC).
     pub fn now_ms(&self) -> i64 {
         match &self.0 {
             // A machine set before 1970 reads as 1970.
             Kind::Wall => SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, millis),
             Kind::Manual(manual) => manual.now_ms.load(Ordering::SeqCst),
+            Kind::Following(now_ms) => now_ms(),
         }
     }
 
@@ -53,7 +60,7 @@ impl Clock {
     /// Waits until the clock shows at least `at_ms`.
     pub(crate) async fn sleep_until(&self, at_ms: i64) {
         match &self.0 {
-            Kind::Wall => {
+            Kind::Wall | Kind::Following(_) => {
                 let left = at_ms.saturating_sub(self.now_ms());
                 tokio::time::sleep(Duration::from_millis(u64::try_from(left).unwrap_or(0))).await;
             }
