@@ -72,6 +72,7 @@ async fn batch_workers_say_what_is_wrong() {
     let mut cases = texts(&[
         ("empty", ""),
         ("cut off", r#"{"Records": ["#),
+        ("more behind it", r#"{"Records": []} and more"#),
         ("null", "null"),
         ("no records", "{}"),
         ("text for records", r#"{"Records": "all"}"#),
@@ -93,6 +94,7 @@ async fn batch_workers_say_what_is_wrong() {
     expect![[r#"
         empty: 400 {"error":{"code":"MALFORMED_EVENT","message":"the event is not one of AWS Lambda's: EOF while parsing a value at line 1 column 0"}}
         cut off: 400 {"error":{"code":"MALFORMED_EVENT","message":"the event is not one of AWS Lambda's: Records: EOF while parsing a list at line 1 column 13"}}
+        more behind it: 400 {"error":{"code":"MALFORMED_EVENT","message":"the event is not one of AWS Lambda's: trailing characters at line 1 column 17"}}
         null: 400 {"error":{"code":"MALFORMED_EVENT","message":"the event is not one of AWS Lambda's: invalid type: null, expected struct Envelope at line 1 column 4"}}
         no records: 400 {"error":{"code":"MALFORMED_EVENT","message":"the event is not one of AWS Lambda's: missing field `Records` at line 1 column 2"}}
         text for records: 400 {"error":{"code":"MALFORMED_EVENT","message":"the event is not one of AWS Lambda's: Records: invalid type: string \"all\", expected a sequence at line 1 column 17"}}
@@ -211,6 +213,7 @@ async fn on_queues_bad_records_are_rejected_by_name_and_the_good_one_is_handled(
     let bad = [
         "not json",
         "[]",
+        r#"{"entry":{},"operation":"INSERT"}}"#,
         r#"{"operation":"INSERT"}"#,
         r#"{"entry":7,"operation":"INSERT"}"#,
         r#"{"entry":{"campaignId":"c"},"operation":"INSERT"}"#,
@@ -220,28 +223,37 @@ async fn on_queues_bad_records_are_rejected_by_name_and_the_good_one_is_handled(
     check(
         &rejections(&host, "saveEntriesQueue", &change, &bad).await,
         expect![[r#"
-        not json -> save-entries record rejected: malformed: expected ident at line 1 column 2
-        [] -> save-entries record rejected: malformed: invalid length 0, expected struct Body with 2 elements at line 1 column 2
-        {"operation":"INSERT"} -> save-entries record rejected: malformed: missing field `entry` at line 1 column 22
-        {"entry":7,"operation":"INSERT"} -> save-entries record rejected: malformed: entry.campaignId is missing or empty
-        {"entry":{"campaignId":"c"},"operation":"INSERT"} -> save-entries record rejected: malformed: entry.globalUserId is missing or empty
-        {"entry":{"campaignId":"c","globalUserId":"u","fields":"{"},"operation":"INSERT"} -> save-entries record rejected: malformed: entry.fields is no JSON object as text
-        {"entry":{"campaignId":"c","globalUserId":"u","fields":"{}","date":{"updated":"yesterday"}},"operation":"MODIFY"} -> save-entries record rejected: malformed: entry.date.updated is no RFC 3339 time
-    "#]],
+            not json -> save-entries record rejected: malformed: expected ident at line 1 column 2
+            [] -> save-entries record rejected: malformed: invalid length 0, expected struct Body with 2 elements at line 1 column 2
+            {"entry":{},"operation":"INSERT"}} -> save-entries record rejected: malformed: trailing characters at line 1 column 34
+            {"operation":"INSERT"} -> save-entries record rejected: malformed: missing field `entry` at line 1 column 22
+            {"entry":7,"operation":"INSERT"} -> save-entries record rejected: malformed: entry.campaignId is missing or empty
+            {"entry":{"campaignId":"c"},"operation":"INSERT"} -> save-entries record rejected: malformed: entry.globalUserId is missing or empty
+            {"entry":{"campaignId":"c","globalUserId":"u","fields":"{"},"operation":"INSERT"} -> save-entries record rejected: malformed: entry.fields is no JSON object as text
+            {"entry":{"campaignId":"c","globalUserId":"u","fields":"{}","date":{"updated":"yesterday"}},"operation":"MODIFY"} -> save-entries record rejected: malformed: entry.date.updated is no RFC 3339 time
+        "#]],
     );
     assert_eq!(host.entry("campaign-123", "ünïcode-🎫").await["fields"], json!({ "name": "Łukasz 王" }));
 
     let user = json!({ "globalUserId": "ünïcode-🎫", "firstName": "Łukasz" }).to_string();
-    let bad = ["{", "7", r#"{"email":"a@b.co"}"#, r#"{"globalUserId":" "}"#, r#"{"globalUserId":"u","firstName":7}"#];
+    let bad = [
+        "{",
+        "7",
+        r#"{"globalUserId":"u"},"#,
+        r#"{"email":"a@b.co"}"#,
+        r#"{"globalUserId":" "}"#,
+        r#"{"globalUserId":"u","firstName":7}"#,
+    ];
     check(
         &rejections(&host, "userInfoQueue", &user, &bad).await,
         expect![[r#"
-        { -> upsert-users record rejected: userInfo: `?` cannot be read: it is not JSON
-        7 -> upsert-users record rejected: userInfo: `.` cannot be read: it has the wrong type
-        {"email":"a@b.co"} -> upsert-users record rejected: userInfo: `globalUserId` is missing or blank: send the fan's id
-        {"globalUserId":" "} -> upsert-users record rejected: userInfo: `globalUserId` is missing or blank: send the fan's id
-        {"globalUserId":"u","firstName":7} -> upsert-users record rejected: userInfo: `firstName` cannot be read: it has the wrong type
-    "#]],
+            { -> upsert-users record rejected: userInfo: `?` cannot be read: it is not JSON
+            7 -> upsert-users record rejected: userInfo: `.` cannot be read: it has the wrong type
+            {"globalUserId":"u"}, -> upsert-users record rejected: userInfo: `.` cannot be read: it is not JSON
+            {"email":"a@b.co"} -> upsert-users record rejected: userInfo: `globalUserId` is missing or blank: send the fan's id
+            {"globalUserId":" "} -> upsert-users record rejected: userInfo: `globalUserId` is missing or blank: send the fan's id
+            {"globalUserId":"u","firstName":7} -> upsert-users record rejected: userInfo: `firstName` cannot be read: it has the wrong type
+        "#]],
     );
     assert_eq!(host.profile("ünïcode-🎫").await["firstName"], "Łukasz");
 

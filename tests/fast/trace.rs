@@ -13,7 +13,7 @@ use serde_json::json;
 use stand_ins::{Options, Service, StandIns};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
-use tests::{Child, entry, wait};
+use tests::{Child, client, entry, wait};
 
 const RESOLVER_TOKEN: &str = "resolver-token-of-a-test";
 const CAMPAIGN: &str = "campaign-123";
@@ -55,7 +55,7 @@ async fn host(data: &std::path::Path, stand_ins: &StandIns, endpoint: &str) -> C
 
 async fn put(host: &Child, item: &serde_json::Value) {
     let write = BatchWrite { table: "demand-table".to_owned(), puts: vec![item.to_string()], deletes: Vec::new() };
-    let request = reqwest::Client::new().post(format!("{}/platform/{}", host.gateway, BatchWrite::PATH));
+    let request = client().post(format!("{}/platform/{}", host.gateway, BatchWrite::PATH));
     let response = request.bearer_auth(RESOLVER_TOKEN).json(&write).send().await.unwrap();
     assert_eq!(response.json::<serde_json::Value>().await.unwrap(), json!({ "ok": [null] }));
 }

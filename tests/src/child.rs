@@ -18,7 +18,7 @@ pub struct Child {
     pub http: String,
     /// Base URL of the gateway.
     pub gateway: String,
-    process: tokio::process::Child,
+    _process: tokio::process::Child,
     // Kept, so that the host can go on writing.
     _stdout: Lines<BufReader<ChildStdout>>,
 }
@@ -42,12 +42,7 @@ impl Child {
         let line = line.unwrap().expect("the host says where it listens; its log above says why not");
         let said: Value = serde_json::from_str(&line).unwrap();
         let url = |name: &str| format!("http://{}", said[name].as_str().unwrap());
-        Self { http: url("http"), gateway: url("gateway"), process, _stdout: stdout }
-    }
-
-    /// The process, for signals.
-    pub fn id(&self) -> u32 {
-        self.process.id().unwrap()
+        Self { http: url("http"), gateway: url("gateway"), _process: process, _stdout: stdout }
     }
 }
 

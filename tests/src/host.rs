@@ -52,7 +52,7 @@ impl TestHost {
         let mut app = settings::manifest(settings::variables(&stand_ins, &jwks));
         change(&mut app);
         let running = start(app, &folder).await;
-        Self { stand_ins, signer, http: Client::new(), running, _folder: folder }
+        Self { stand_ins, signer, http: client(), running, _folder: folder }
     }
 
     /// The host's inside: batches go to workers as a source would hand them over.
@@ -151,6 +151,11 @@ pub fn metrics() -> Metrics {
     METRICS.get_or_init(|| metrics::install().unwrap()).clone()
 }
 
+/// A client of servers on this machine, whatever proxy the environment names.
+pub fn client() -> Client {
+    Client::builder().no_proxy().build().unwrap()
+}
+
 /// One after the other, because they share the folder of compiled components.
 async fn start(app: App, folder: &TempDir) -> Running {
     static TURN: Mutex<()> = Mutex::const_new(());
@@ -162,7 +167,6 @@ async fn start(app: App, folder: &TempDir) -> Running {
     std::fs::create_dir(&data).unwrap();
     std::os::unix::fs::symlink(compiled, data.join("compiled")).unwrap();
     let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-    let addresses = Addresses { http: any, gateway: any };
-    let options = app::Options { data, addresses, service_key: None };
+    let options = app::Options { data, addresses: Addresses { http: any, gateway: any }, service_key: None };
     app::start(app, &options, metrics, Tracing::from_env().unwrap()).await.unwrap()
 }

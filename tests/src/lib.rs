@@ -24,6 +24,6 @@ pub mod wait;
 
 pub use child::Child;
 pub use fan::{AUDIENCE, Fan, ISSUER, Signer};
-pub use host::{Reply, TestHost, metrics};
-pub use settings::{WORKER_TOKEN, impatient, manifest, without_stream};
+pub use host::{Reply, TestHost, client, metrics};
+pub use settings::{WORKER_TOKEN, impatient, without_stream};
 pub use table::entry;

@@ -33,7 +33,7 @@ pub(crate) fn root() -> PathBuf {
 ///
 /// # Panics
 /// When the manifest has mistakes or the components are not built.
-pub fn manifest(variables: BTreeMap<String, String>) -> App {
+pub(crate) fn manifest(variables: BTreeMap<String, String>) -> App {
     let path = root().join("spin.toml");
     let text = std::fs::read_to_string(&path).unwrap() + TESTER;
     let given = Given { named: variables, environment: BTreeMap::new() };
@@ -68,12 +68,12 @@ pub fn without_stream(app: &mut App) {
     }
 }
 
-/// What is to be delivered again is so after a second, not after half a minute.
+/// What is to be delivered again is so after three seconds, not after half a minute.
 pub fn impatient(app: &mut App) {
     for component in app.components.values_mut() {
         for source in &mut component.sources {
             if let SourceConfig::Sqs(config) = source {
-                config.visibility_timeout_secs = 1;
+                config.visibility_timeout_secs = 3;
             }
         }
     }

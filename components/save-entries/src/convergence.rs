@@ -95,7 +95,8 @@ pub fn unflag(item: &Item, now: &str) -> Update {
     }
 }
 
-/// The entry as the service takes it.
+/// The entry as the service takes it. Its `date.updated` is the version, also where the table has it in other words
+/// (API usage's examples have no milliseconds): the service compares the two.
 pub fn for_service(item: &Item) -> entry::Entry {
     let entry = &item.entry;
     entry::Entry {
@@ -107,7 +108,7 @@ pub fn for_service(item: &Item) -> entry::Entry {
         score: entry.score.clone(),
         date: entry::Dates {
             created: entry.date.created.clone(),
-            updated: entry.date.updated.clone(),
+            updated: Some(item.version.clone()),
             fan_modified: entry.date.fan_modified.clone(),
         },
         version: item.version.clone(),
@@ -184,6 +185,16 @@ mod tests {
         assert_eq!(after_reread(&sent, Why::Refused, Some(newer.clone())), Next::Put(Box::new(newer)));
         let next = after_reread(&sent, Why::Refused, Some(sent.clone()));
         assert!(rejected(&next).unwrap().starts_with("refused: "));
+    }
+
+    /// API usage's example has no milliseconds.
+    #[test]
+    fn the_service_is_sent_the_version_as_date_updated() {
+        let mut image = image("u", 1, "a");
+        image["date"]["updated"] = "2024-01-15T10:30:00Z".into();
+        let entry = for_service(&item(&image));
+        assert_eq!(entry.version, "2024-01-15T10:30:00.000Z");
+        assert_eq!(entry.date.updated.as_ref(), Some(&entry.version));
     }
 
     #[test]

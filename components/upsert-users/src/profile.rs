@@ -36,6 +36,8 @@ pub fn of_message(body: &[u8]) -> Result<Profile, BadMessage> {
         // serde_json's own words would quote the value.
         problem: if error.inner().is_data() { "it has the wrong type" } else { "it is not JSON" },
     })?;
+    let behind = |_| BadMessage::Malformed { path: ".".to_owned(), problem: "it is not JSON" };
+    json.end().map_err(behind)?;
     of_user_info(info)
 }
 

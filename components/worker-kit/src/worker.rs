@@ -43,7 +43,9 @@ impl Event {
             Payload::Bytes(bytes) => bytes,
         };
         let mut json = serde_json::Deserializer::from_slice(bytes);
-        serde_path_to_error::deserialize(&mut json).map_err(|error| format!("malformed: {error}"))
+        let value = serde_path_to_error::deserialize(&mut json).map_err(|error| format!("malformed: {error}"))?;
+        json.end().map_err(|error| format!("malformed: {error}"))?;
+        Ok(value)
     }
 }
 

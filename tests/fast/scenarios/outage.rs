@@ -25,7 +25,7 @@ async fn refused(host: &TestHost, status: u16) -> u64 {
 
 #[tokio::test]
 async fn req_005_an_outage_pauses_the_source_and_it_recovers_by_itself() {
-    let host = TestHost::with(impatient).await;
+    let host = TestHost::start().await;
     host.faults(Service::Entry, Faults { unavailable: 1.0, ..Faults::default() });
     for fan in ["fan-1", "fan-2"] {
         host.put_entry(&item(fan)).await;

@@ -11,8 +11,8 @@ const QUEUE: &str = "saveEntriesQueue";
 /// The fan's entry with markets [A, B] at 10:00:00, and with [A, C] at 10:00:05.
 fn images() -> [Value; 2] {
     let image = |time: &str, markets: &[&str]| {
-        let mut image = entry(CAMPAIGN, FAN, &json!({ "markets": markets }), &format!("2024-01-01T{time}.000Z"));
-        image["date"]["created"] = "2024-01-01T10:00:00.000Z".into();
+        let mut image = entry(CAMPAIGN, FAN, &json!({ "markets": markets }), &format!("2024-01-01T{time}Z"));
+        image["date"]["created"] = "2024-01-01T10:00:00Z".into();
         image
     };
     [image("10:00:00", &["A", "B"]), image("10:00:05", &["A", "C"])]
@@ -73,7 +73,9 @@ async fn scenario_3_by_the_stream_ends_with_the_newest_and_a_removal_with_nothin
     host.remove_entry(CAMPAIGN, FAN).await;
     wait::eventually("the entry's deletion", async || host.entry(CAMPAIGN, FAN).await.is_null().then_some(())).await;
     host.drained(QUEUE).await;
-    host.send_past_host(CAMPAIGN, &first).await;
+    let mut delayed = first;
+    delayed["date"]["updated"] = "2024-01-01T10:00:00.000Z".into();
+    host.send_past_host(CAMPAIGN, &delayed).await;
     assert_eq!(host.entry(CAMPAIGN, FAN).await, Value::Null, "a delayed POST does not bring it back");
     assert_eq!(host.depth("saveEntriesQueueDlq").await, 0);
 }

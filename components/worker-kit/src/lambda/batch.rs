@@ -47,6 +47,7 @@ pub fn parse(
     let mut json = serde_json::Deserializer::from_slice(body);
     let envelope: Envelope =
         serde_path_to_error::deserialize(&mut json).map_err(|error| MalformedEvent(error.to_string()))?;
+    json.end().map_err(|error| MalformedEvent(error.to_string()))?;
     let context = Context { correlation_id, traceparent };
     Ok(envelope.records.into_iter().enumerate().map(|(index, record)| incoming(index, record, &context)).collect())
 }
