@@ -11,7 +11,7 @@ use platform_wire::table::{BatchGet, BatchWrite, Key};
 use serde_json::{Value, json};
 use spin_host::{GATEWAY_TOKEN, Gateway, SpinHost, WORKER_TOKEN};
 use stand_ins::{Service, StandIns};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 const WORKER: &str = "save-entries";
@@ -152,10 +152,4 @@ async fn the_gateway_grants_what_its_token_stands_for() {
             .unwrap();
         assert_eq!(response.status().as_u16(), status);
     }
-}
-
-/// A manifest that grants the worker what spin.toml does.
-fn manifest() -> &'static Path {
-    static PATH: std::sync::OnceLock<PathBuf> = std::sync::OnceLock::new();
-    PATH.get_or_init(|| built::project().join("spin.toml"))
 }

@@ -1,6 +1,7 @@
 //! A stand-in for a Spin host: variables, plain outbound HTTP, logs; no platform and no cache. Beside it the gateway,
 //! with the grants of spin.toml.
 
+use crate::built;
 use crate::sandbox::world::OneTable;
 use bytes::Bytes;
 use host_adapters::gateway::{Callers, Health};
@@ -32,8 +33,7 @@ pub struct Gateway {
 
 impl Gateway {
     pub async fn start(data: &Path) -> Self {
-        let app = manifest::load(super::manifest(), &Given::default()).unwrap();
-        let mut app = app;
+        let mut app = manifest::load(&built::project().join("spin.toml"), &Given::default()).unwrap();
         // No token is verified here, so no keys are needed.
         app.host.identity = None;
         let platform = host_adapters::backends::open(&app, data).unwrap().platform;
