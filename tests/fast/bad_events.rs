@@ -92,23 +92,23 @@ async fn batch_workers_say_what_is_wrong() {
     ]);
     cases.push(("not UTF-8", b"{\"Records\": [{\"messageId\": \"m\", \"body\": \"\xff\"}]}".to_vec()));
     expect![[r#"
-        empty: 400 {"error":{"code":"MALFORMED_EVENT","message":"the event is not one of AWS Lambda's: EOF while parsing a value at line 1 column 0"}}
-        cut off: 400 {"error":{"code":"MALFORMED_EVENT","message":"the event is not one of AWS Lambda's: Records: EOF while parsing a list at line 1 column 13"}}
-        more behind it: 400 {"error":{"code":"MALFORMED_EVENT","message":"the event is not one of AWS Lambda's: trailing characters at line 1 column 17"}}
+        empty: 400 {"error":{"code":"MALFORMED_EVENT","message":"the event is not one of AWS Lambda's: not JSON: EOF while parsing a value at line 1 column 0"}}
+        cut off: 400 {"error":{"code":"MALFORMED_EVENT","message":"the event is not one of AWS Lambda's: not JSON: EOF while parsing a list at line 1 column 13"}}
+        more behind it: 400 {"error":{"code":"MALFORMED_EVENT","message":"the event is not one of AWS Lambda's: not JSON: trailing characters at line 1 column 17"}}
         null: 400 {"error":{"code":"MALFORMED_EVENT","message":"the event is not one of AWS Lambda's: invalid type: null, expected struct Envelope at line 1 column 4"}}
         no records: 400 {"error":{"code":"MALFORMED_EVENT","message":"the event is not one of AWS Lambda's: missing field `Records` at line 1 column 2"}}
-        text for records: 400 {"error":{"code":"MALFORMED_EVENT","message":"the event is not one of AWS Lambda's: Records: invalid type: string \"all\", expected a sequence at line 1 column 17"}}
+        text for records: 400 {"error":{"code":"MALFORMED_EVENT","message":"the event is not one of AWS Lambda's: Records: invalid type: string, expected a sequence at line 1 column 17"}}
         none: 200 {"batchItemFailures":[],"count":{"failed":0,"processed":0,"received":0,"rejected":0},"rejected":[]}
-        a number for a record: 200 {"batchItemFailures":[],"count":{"failed":0,"processed":0,"received":1,"rejected":1},"rejected":[{"itemIdentifier":"record-0","reason":"malformed: invalid type: integer `7`, expected struct Record"}]}
+        a number for a record: 200 {"batchItemFailures":[],"count":{"failed":0,"processed":0,"received":1,"rejected":1},"rejected":[{"itemIdentifier":"record-0","reason":"malformed: invalid type: integer, expected struct Record"}]}
         no body: 200 {"batchItemFailures":[],"count":{"failed":0,"processed":0,"received":1,"rejected":1},"rejected":[{"itemIdentifier":"m","reason":"malformed: missing field `body`"}]}
-        an empty body: 200 {"batchItemFailures":[],"count":{"failed":0,"processed":0,"received":1,"rejected":1},"rejected":[{"itemIdentifier":"m","reason":"malformed: EOF while parsing a value at line 1 column 0"}]}
-        a body cut off: 200 {"batchItemFailures":[],"count":{"failed":0,"processed":0,"received":1,"rejected":1},"rejected":[{"itemIdentifier":"m","reason":"malformed: EOF while parsing an object at line 1 column 1"}]}
+        an empty body: 200 {"batchItemFailures":[],"count":{"failed":0,"processed":0,"received":1,"rejected":1},"rejected":[{"itemIdentifier":"m","reason":"malformed: not JSON: EOF while parsing a value at line 1 column 0"}]}
+        a body cut off: 200 {"batchItemFailures":[],"count":{"failed":0,"processed":0,"received":1,"rejected":1},"rejected":[{"itemIdentifier":"m","reason":"malformed: not JSON: EOF while parsing an object at line 1 column 1"}]}
         no entry: 200 {"batchItemFailures":[],"count":{"failed":0,"processed":0,"received":1,"rejected":1},"rejected":[{"itemIdentifier":"m","reason":"malformed: missing field `entry` at line 1 column 22"}]}
         no operation: 200 {"batchItemFailures":[],"count":{"failed":0,"processed":0,"received":1,"rejected":1},"rejected":[{"itemIdentifier":"m","reason":"malformed: missing field `operation` at line 1 column 12"}]}
-        an unknown operation: 200 {"batchItemFailures":[],"count":{"failed":0,"processed":0,"received":1,"rejected":1},"rejected":[{"itemIdentifier":"m","reason":"malformed: operation: unknown variant `UPSERT`, expected one of `INSERT`, `MODIFY`, `REMOVE` at line 1 column 32"}]}
+        an unknown operation: 200 {"batchItemFailures":[],"count":{"failed":0,"processed":0,"received":1,"rejected":1},"rejected":[{"itemIdentifier":"m","reason":"malformed: operation: unknown variant, expected one of `INSERT`, `MODIFY`, `REMOVE` at line 1 column 32"}]}
         an empty entry: 200 {"batchItemFailures":[],"count":{"failed":0,"processed":0,"received":1,"rejected":1},"rejected":[{"itemIdentifier":"m","reason":"malformed: entry.campaignId is missing or empty"}]}
         a count that is none: 200 {"batchItemFailures":[],"count":{"failed":0,"processed":0,"received":1,"rejected":1},"rejected":[{"itemIdentifier":"m","reason":"malformed: attributes.ApproximateReceiveCount is no number: \"x\""}]}
-        not UTF-8: 400 {"error":{"code":"MALFORMED_EVENT","message":"the event is not one of AWS Lambda's: Records[0].body: invalid unicode code point at line 1 column 42"}}
+        not UTF-8: 400 {"error":{"code":"MALFORMED_EVENT","message":"the event is not one of AWS Lambda's: not JSON: invalid unicode code point at line 1 column 42"}}
     "#]].assert_eq(&answers(&host, "/workers/save-entries", WORKER_TOKEN, &cases).await);
 }
 
@@ -131,7 +131,7 @@ async fn changes_say_what_is_wrong() {
     expect![[r#"
         no event name: 200 {"batchItemFailures":[],"count":{"failed":0,"processed":0,"received":1,"rejected":1},"rejected":[{"itemIdentifier":"e","reason":"malformed: missing field `eventName`"}]}
         no keys: 200 {"batchItemFailures":[],"count":{"failed":0,"processed":0,"received":1,"rejected":1},"rejected":[{"itemIdentifier":"e","reason":"malformed: dynamodb: missing field `Keys`"}]}
-        an unknown event: 200 {"batchItemFailures":[],"count":{"failed":0,"processed":0,"received":1,"rejected":1},"rejected":[{"itemIdentifier":"e","reason":"malformed: eventName: unknown variant `TRUNCATE`, expected one of `INSERT`, `MODIFY`, `REMOVE` at line 1 column 23"}]}
+        an unknown event: 200 {"batchItemFailures":[],"count":{"failed":0,"processed":0,"received":1,"rejected":1},"rejected":[{"itemIdentifier":"e","reason":"malformed: eventName: unknown variant, expected one of `INSERT`, `MODIFY`, `REMOVE` at line 1 column 23"}]}
         an unknown type: 200 {"batchItemFailures":[],"count":{"failed":0,"processed":0,"received":1,"rejected":1},"rejected":[{"itemIdentifier":"e","reason":"malformed: dynamodb.NewImage.campaignId is no attribute value: \"X\""}]}
         no image: 200 {"batchItemFailures":[],"count":{"failed":0,"processed":0,"received":1,"rejected":1},"rejected":[{"itemIdentifier":"e","reason":"malformed: newImage is missing"}]}
         no campaign: 200 {"batchItemFailures":[],"count":{"failed":0,"processed":0,"received":1,"rejected":1},"rejected":[{"itemIdentifier":"e","reason":"malformed: campaignId is missing or no text"}]}
@@ -223,9 +223,9 @@ async fn on_queues_bad_records_are_rejected_by_name_and_the_good_one_is_handled(
     check(
         &rejections(&host, "saveEntriesQueue", &change, &bad).await,
         expect![[r#"
-            not json -> save-entries record rejected: malformed: expected ident at line 1 column 2
+            not json -> save-entries record rejected: malformed: not JSON: expected ident at line 1 column 2
             [] -> save-entries record rejected: malformed: invalid length 0, expected struct Body with 2 elements at line 1 column 2
-            {"entry":{},"operation":"INSERT"}} -> save-entries record rejected: malformed: trailing characters at line 1 column 34
+            {"entry":{},"operation":"INSERT"}} -> save-entries record rejected: malformed: not JSON: trailing characters at line 1 column 34
             {"operation":"INSERT"} -> save-entries record rejected: malformed: missing field `entry` at line 1 column 22
             {"entry":7,"operation":"INSERT"} -> save-entries record rejected: malformed: entry.campaignId is missing or empty
             {"entry":{"campaignId":"c"},"operation":"INSERT"} -> save-entries record rejected: malformed: entry.globalUserId is missing or empty
@@ -262,10 +262,10 @@ async fn on_queues_bad_records_are_rejected_by_name_and_the_good_one_is_handled(
     check(
         &rejections(&host, "retryScoreQueue", &score, &bad).await,
         expect![[r#"
-        null -> retry-score record rejected: malformed: invalid type: null, expected struct Body at line 1 column 4
-        {"campaignId":"c"} -> retry-score record rejected: malformed: missing field `globalUserId` at line 1 column 18
-        {"campaignId":7,"globalUserId":"u"} -> retry-score record rejected: malformed: campaignId: invalid type: integer `7`, expected a string at line 1 column 15
-    "#]],
+            null -> retry-score record rejected: malformed: invalid type: null, expected struct Body at line 1 column 4
+            {"campaignId":"c"} -> retry-score record rejected: malformed: missing field `globalUserId` at line 1 column 18
+            {"campaignId":7,"globalUserId":"u"} -> retry-score record rejected: malformed: campaignId: invalid type: integer, expected a string at line 1 column 15
+        "#]],
     );
     for queue in ["saveEntriesQueue", "userInfoQueue", "retryScoreQueue"] {
         assert_eq!(host.depth(&format!("{queue}Dlq")).await, 0);

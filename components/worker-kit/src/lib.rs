@@ -11,6 +11,7 @@ pub mod cache;
 mod call;
 pub mod edge;
 mod export;
+mod json;
 pub mod lambda;
 pub mod log;
 pub mod platform;

@@ -3,7 +3,7 @@
 pub use crate::bindings::batch::registration::workers::events::{Disposition, Event, Failure, Payload};
 pub use crate::bindings::request::exports::registration::workers::request_worker::{Request, Response};
 
-use crate::{Call, lambda::appsync, platform};
+use crate::{Call, json, lambda::appsync, platform};
 use serde::de::DeserializeOwned;
 
 /// A worker fed by an asynchronous source: a queue, a stream, a topic, a schedule. Exported by
@@ -42,10 +42,7 @@ impl Event {
             Payload::Json(text) => text.as_bytes(),
             Payload::Bytes(bytes) => bytes,
         };
-        let mut json = serde_json::Deserializer::from_slice(bytes);
-        let value = serde_path_to_error::deserialize(&mut json).map_err(|error| format!("malformed: {error}"))?;
-        json.end().map_err(|error| format!("malformed: {error}"))?;
-        Ok(value)
+        json::from_slice(bytes).map_err(|problem| format!("malformed: {problem}"))
     }
 }
 

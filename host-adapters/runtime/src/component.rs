@@ -7,6 +7,7 @@ use sha2::{Digest, Sha256};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use wasmtime::Engine;
 use wasmtime::component::{Component, InstancePre, Linker};
 use wasmtime_wasi_http::p3::bindings::ServicePre;
@@ -144,7 +145,10 @@ fn cached(engine: &Engine, path: &Path) -> Option<Component> {
 fn store(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     let Some(folder) = path.parent() else { return Ok(()) };
     std::fs::create_dir_all(folder)?;
-    let partial = path.with_extension(format!("{}.partial", std::process::id()));
+    // A name of its own for each writer: several hosts, and several loads of one host, may share the folder.
+    static WRITERS: AtomicU64 = AtomicU64::new(0);
+    let writer = WRITERS.fetch_add(1, Ordering::Relaxed);
+    let partial = path.with_extension(format!("{}-{writer}.partial", std::process::id()));
     std::fs::write(&partial, bytes)?;
     std::fs::rename(partial, path)
 }

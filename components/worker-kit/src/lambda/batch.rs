@@ -1,7 +1,7 @@
 //! `{"Records": […]}` of SQS, DynamoDB streams and Kinesis streams for DynamoDB, turned into events.
 
 use super::{sqs, stream};
-use crate::Event;
+use crate::{Event, json};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -44,10 +44,7 @@ pub fn parse(
     correlation_id: Option<&str>,
     traceparent: Option<&str>,
 ) -> Result<Vec<Incoming>, MalformedEvent> {
-    let mut json = serde_json::Deserializer::from_slice(body);
-    let envelope: Envelope =
-        serde_path_to_error::deserialize(&mut json).map_err(|error| MalformedEvent(error.to_string()))?;
-    json.end().map_err(|error| MalformedEvent(error.to_string()))?;
+    let envelope: Envelope = json::from_slice(body).map_err(MalformedEvent)?;
     let context = Context { correlation_id, traceparent };
     Ok(envelope.records.into_iter().enumerate().map(|(index, record)| incoming(index, record, &context)).collect())
 }
@@ -78,11 +75,6 @@ pub(super) fn source(kind: &str, arn: Option<&str>) -> String {
     // `table/demand-table/stream/2024-…`, `stream/scores`, `saveEntriesQueue`
     let name = resource.split('/').nth(1).unwrap_or(resource);
     format!("{kind}:{name}")
-}
-
-/// Reads a part of a record; the error names the field.
-pub(super) fn read<T: serde::de::DeserializeOwned>(value: Value) -> Result<T, String> {
-    serde_path_to_error::deserialize(value).map_err(|error| error.to_string())
 }
 
 impl Incoming {

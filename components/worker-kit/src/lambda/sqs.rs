@@ -1,6 +1,6 @@
 //! Records of an SQS queue.
 
-use super::batch::{Context, read, source};
+use super::batch::{Context, source};
 use crate::{Event, Payload};
 use serde::Deserialize;
 use serde_json::Value;
@@ -35,7 +35,7 @@ struct MessageAttribute {
 }
 
 pub(super) fn event(id: String, record: Value, context: &Context<'_>) -> Result<Event, String> {
-    let record: Record = read(record)?;
+    let record: Record = crate::json::from_value(record)?;
     let attributes: Vec<_> = record
         .message_attributes
         .into_iter()

@@ -1,7 +1,7 @@
 //! Changes of a DynamoDB table, by its own stream or by a Kinesis stream for DynamoDB.
 
 use super::attribute_value::plain;
-use super::batch::{Context, read, source};
+use super::batch::{Context, source};
 use crate::{Event, Payload};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde::Deserialize;
@@ -42,17 +42,17 @@ struct KinesisData {
 
 /// A record of a table's own stream.
 pub(super) fn dynamodb(id: String, record: Value, context: &Context<'_>) -> Result<Event, String> {
-    let record: Record = read(record)?;
+    let record: Record = crate::json::from_value(record)?;
     let source = source("dynamodb-stream", record.arn.as_deref());
     event(id, record, source, None, context)
 }
 
 /// A record of a Kinesis stream for DynamoDB: its data is one change as JSON, base64.
 pub(super) fn kinesis(id: String, record: Value, context: &Context<'_>) -> Result<Event, String> {
-    let record: KinesisRecord = read(record)?;
+    let record: KinesisRecord = crate::json::from_value(record)?;
     let data = STANDARD.decode(&record.kinesis.data).map_err(|error| format!("kinesis.data is not base64: {error}"))?;
     let data = serde_json::from_slice(&data).map_err(|error| format!("kinesis.data is not JSON: {error}"))?;
-    let change: Record = read(data).map_err(|error| format!("kinesis.data: {error}"))?;
+    let change: Record = crate::json::from_value(data).map_err(|error| format!("kinesis.data: {error}"))?;
     let source = format!("kinesis:{}", change.table_name.as_deref().unwrap_or("http"));
     // `shardId-000000000006:49590338271490256608559692538361571095921575989136588898`
     let shard = record.event_id.and_then(|id| Some(id.split_once(':')?.0.to_owned()));

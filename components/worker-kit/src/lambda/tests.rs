@@ -146,19 +146,19 @@ fn a_bad_record_does_not_spoil_its_neighbours() {
     check(
         &event.to_string(),
         expect![[r#"
-        m-1 from sqs:http key None attempt 1 at 0 for m-1
-        []
-        {}
-        m-2: malformed: missing field `body`
-        m-3: malformed: attributes.ApproximateReceiveCount is no number: "many"
-        4: malformed: dynamodb.NewImage.a.b is no number: "x"
-        record-4: malformed: dynamodb.Keys.pk has no type tag
-        6: malformed: kinesis.data is not base64: Invalid symbol 37, offset 0.
-        7: malformed: kinesis.data is not JSON: expected ident at line 1 column 2
-        8: malformed: kinesis.data: missing field `eventName`
-        record-8: malformed: invalid type: integer `17`, expected struct Record
-        record-9: malformed: invalid type: null, expected struct Record
-    "#]],
+            m-1 from sqs:http key None attempt 1 at 0 for m-1
+            []
+            {}
+            m-2: malformed: missing field `body`
+            m-3: malformed: attributes.ApproximateReceiveCount is no number: "many"
+            4: malformed: dynamodb.NewImage.a.b is no number: "x"
+            record-4: malformed: dynamodb.Keys.pk has no type tag
+            6: malformed: kinesis.data is not base64: Invalid symbol 37, offset 0.
+            7: malformed: kinesis.data is not JSON: expected ident at line 1 column 2
+            8: malformed: kinesis.data: missing field `eventName`
+            record-8: malformed: invalid type: integer, expected struct Record
+            record-9: malformed: invalid type: null, expected struct Record
+        "#]],
     );
 }
 
