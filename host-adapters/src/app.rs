@@ -3,7 +3,7 @@
 use crate::dispatch::Dispatcher;
 use crate::gateway::{Callers, Gateway, Health};
 use crate::host::Host;
-use crate::manifest::{App, Component};
+use crate::manifest::{self, App, Component};
 use crate::telemetry::{Tracing, metrics::Metrics};
 use crate::{backends, edge};
 use anyhow::{Context, Result};
@@ -12,7 +12,7 @@ use host_adapters_delivery::clock::Clock;
 use host_adapters_delivery::delivery::{drain::Drain, drain::Ended, retry::Backoff};
 use host_adapters_delivery::services::Services;
 use host_adapters_delivery::sources::{Feed, Source, Status, seed_name};
-use host_adapters_runtime::{ComponentSpec, Interfaces, Runtime, RuntimeConfig};
+use host_adapters_runtime::{ComponentSpec, Interfaces, Limits, Runtime, RuntimeConfig};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -148,8 +148,30 @@ fn spec(component: &Component) -> ComponentSpec {
     ComponentSpec {
         id: component.id.clone(),
         source: component.source.clone(),
-        limits: component.limits.clone(),
+        limits: limits(&component.limits),
         environment: environment(component),
+    }
+}
+
+/// The manifest's limits as the runtime's: neither crate knows the other.
+fn limits(written: &manifest::Limits) -> Limits {
+    let manifest::Limits {
+        max_instances,
+        max_instance_reuse_count,
+        max_instance_concurrent_reuse_count,
+        idle_instance_timeout,
+        request_timeout,
+        max_memory_bytes,
+        max_cpu,
+    } = *written;
+    Limits {
+        max_instances,
+        max_instance_reuse_count,
+        max_instance_concurrent_reuse_count,
+        idle_instance_timeout,
+        request_timeout,
+        max_memory_bytes,
+        max_cpu,
     }
 }
 

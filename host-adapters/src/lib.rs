@@ -1,5 +1,5 @@
 //! The host's own parts; the sandbox is `host-adapters-runtime`, what feeds it and stands behind it
-//! `host-adapters-delivery`.
+//! `host-adapters-delivery`, what spin.toml says of both `host-adapters-manifest`.
 
 pub mod app;
 pub mod backends;
@@ -8,6 +8,7 @@ pub mod dispatch;
 pub mod edge;
 pub mod gateway;
 pub mod host;
-pub mod manifest;
 pub mod shutdown;
 pub mod telemetry;
+
+pub use host_adapters_manifest as manifest;

@@ -1,5 +1,6 @@
 //! What a manifest says, checked and resolved: no template is left in it and every name it uses is declared.
 
+use super::limits::Limits;
 use super::route::Routes;
 use super::variables::Value;
 use host_adapters_delivery::backends::embedded;
@@ -7,7 +8,6 @@ use host_adapters_delivery::backends::identity::IdentityConfig;
 use host_adapters_delivery::platform::Grants;
 use host_adapters_delivery::services::{AllowedHosts, ServiceConfig};
 use host_adapters_delivery::sources::SourceConfig;
-use host_adapters_runtime::Limits;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Duration;

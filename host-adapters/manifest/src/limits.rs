@@ -1,8 +1,26 @@
-//! What an instance of a component may use: the runtime's limits, named as Spin's flags are where Spin has one.
+//! What an instance of a component may use, named as Spin's flags are where Spin has one.
 
 use super::fields::{Fields, Spanned};
-use host_adapters_runtime::Limits;
 use std::time::Duration;
+
+/// Limits of one component.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Instances at most; further calls wait.
+    pub max_instances: usize,
+    /// Calls that one instance serves before it is retired.
+    pub max_instance_reuse_count: usize,
+    /// Calls at once in one instance.
+    pub max_instance_concurrent_reuse_count: usize,
+    /// An instance without a call for so long is retired.
+    pub idle_instance_timeout: Duration,
+    /// Wall time of one call.
+    pub request_timeout: Duration,
+    /// Linear memory of one instance in all, bytes.
+    pub max_memory_bytes: usize,
+    /// The longest a guest may compute without waiting for anything.
+    pub max_cpu: Duration,
+}
 
 /// What a component answers decides some defaults.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -19,7 +37,15 @@ pub(super) fn of(kind: Kind) -> Limits {
         Kind::Batch => (1, Duration::from_secs(300)),
         Kind::Request => (16, Duration::from_secs(30)),
     };
-    Limits { max_instance_concurrent_reuse_count: concurrent, request_timeout, ..Limits::default() }
+    Limits {
+        max_instances: 8,
+        max_instance_reuse_count: 1024,
+        max_instance_concurrent_reuse_count: concurrent,
+        idle_instance_timeout: Duration::from_secs(60),
+        request_timeout,
+        max_memory_bytes: 128 << 20,
+        max_cpu: Duration::from_secs(5),
+    }
 }
 
 /// Reads the keys of a component's tool block.

@@ -24,13 +24,15 @@ mod variables;
 
 pub use app::*;
 pub use host_adapters_delivery::sources::SourceConfig;
+pub use limits::Limits;
+pub use report::{ManifestErrors, Mistake};
 pub use route::{Route, Routes};
 pub use variables::{Given, Value};
 
 use check::Names;
 use component::{Context, WrittenComponent};
 use fields::Fields;
-use report::{ManifestErrors, Report, position};
+use report::{Report, position};
 use std::collections::BTreeMap;
 use std::path::Path;
 use toml_edit::Document;

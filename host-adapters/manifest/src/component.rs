@@ -3,12 +3,11 @@
 use super::app::{Build, Component, Host};
 use super::fields::{Fields, Spanned};
 use super::grants::{self, WrittenGrants};
-use super::limits::{self, Kind};
+use super::limits::{self, Kind, Limits};
 use super::report::Report;
 use super::source::{self, Written};
 use super::variables::{Value, Variables, is_snake_case};
 use host_adapters_delivery::services::AllowedHosts;
-use host_adapters_runtime::Limits;
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::Path;
