@@ -1,21 +1,18 @@
 //! From a manifest to a running host: backends, platform, runtime, sources, HTTP; and back down again.
 
+use crate::components::Components;
 use crate::dispatch::Dispatcher;
 use crate::gateway::{Callers, Gateway, Health};
-use crate::host::Host;
-use crate::manifest::{self, App, Component};
+use crate::manifest::App;
 use crate::telemetry::{Tracing, metrics::Metrics};
 use crate::{backends, edge};
 use anyhow::{Context, Result};
 use axum::Router;
 use host_adapters_delivery::clock::Clock;
 use host_adapters_delivery::delivery::{drain::Drain, drain::Ended, retry::Backoff};
-use host_adapters_delivery::services::Services;
-use host_adapters_delivery::sources::{Feed, Source, Status, seed_name};
-use host_adapters_runtime::{ComponentSpec, Interfaces, Limits, Runtime, RuntimeConfig};
-use std::collections::BTreeMap;
+use host_adapters_delivery::sources::{Feed, Source, Status};
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
@@ -48,6 +45,8 @@ pub struct Running {
     pub addresses: Addresses,
     /// What its sources hand batches to.
     pub dispatcher: Dispatcher,
+    /// What serves, and how to replace it.
+    pub components: Arc<Components>,
     health: Health,
     drain: Drain,
     sources: JoinSet<Ended>,
@@ -64,8 +63,9 @@ pub async fn start(app: App, options: &Options, metrics: Metrics, tracing: Traci
     let backends = backends::open(&app, &options.data)?;
     let services = backends::services(&app, options.service_key.as_deref())?;
     let service_keys = serde_json::to_value(services.signer().jwks())?;
-    let runtime = load(&app, &options.data, &backends, services, tracing.clone()).await?;
-    let dispatcher = Dispatcher::new(runtime, tracing);
+    let components = Components::load(&app, &options.data, &backends, services, tracing.clone()).await?;
+    let components = Arc::new(components);
+    let dispatcher = Dispatcher::new(components.runtime().clone(), tracing);
     let sources = sources(&app, &backends, &dispatcher);
 
     let health = Health::new({
@@ -75,6 +75,7 @@ pub async fn start(app: App, options: &Options, metrics: Metrics, tracing: Traci
     let gateway = Gateway {
         platform: backends.platform.clone(),
         callers: Arc::new(callers(&app)),
+        components: Some(components.clone()),
         queues: app.host.queues.keys().cloned().collect(),
         metrics,
         health: health.clone(),
@@ -92,7 +93,7 @@ pub async fn start(app: App, options: &Options, metrics: Metrics, tracing: Traci
         feeding.spawn(async move { source.run(drain).await });
     }
     let addresses = Addresses { http, gateway };
-    Ok(Running { addresses, dispatcher, health, drain, sources: feeding, servers, stop_servers })
+    Ok(Running { addresses, dispatcher, components, health, drain, sources: feeding, servers, stop_servers })
 }
 
 impl Running {
@@ -105,85 +106,6 @@ impl Running {
         let served = tokio::time::timeout(grace, async { while self.servers.join_next().await.is_some() {} }).await;
         served.is_ok() && ended.into_iter().all(|ended| ended == Ended::Drained)
     }
-}
-
-/// The runtime with every component of the manifest.
-pub(crate) async fn load(
-    app: &Arc<App>,
-    data: &Path,
-    backends: &backends::Backends,
-    services: Services,
-    tracing: Tracing,
-) -> Result<Arc<Runtime>> {
-    let called: Vec<_> = app.components.values().filter(|component| is_called(app, component)).collect();
-    let max_instances: usize = called.iter().map(|component| component.limits.max_instances).sum();
-    let max_instances = u32::try_from(max_instances)?;
-    let config = RuntimeConfig { cache_dir: data.join("compiled"), max_instances, interfaces: Interfaces::All };
-    let host = Host {
-        platform: backends.platform.clone(),
-        components: app.components.clone(),
-        cache: backends.cache.clone(),
-        services,
-        tracing,
-    };
-    let specs: Vec<_> = called.into_iter().map(spec).collect();
-    // Compiling is work for a thread of its own.
-    tokio::task::spawn_blocking(move || {
-        let runtime = Runtime::new(&config, Arc::new(host)).map_err(anyhow::Error::msg)?;
-        for spec in &specs {
-            let digest = runtime.load(spec)?;
-            tracing::info!(worker = spec.id, digest = &*digest, "component serves");
-        }
-        Ok(Arc::new(runtime))
-    })
-    .await?
-}
-
-/// A component that only fills the imports of others on a Spin host (`gateway-client`) is not called here.
-fn is_called(app: &App, component: &Component) -> bool {
-    !component.sources.is_empty() || app.routes.of(&component.id).next().is_some()
-}
-
-fn spec(component: &Component) -> ComponentSpec {
-    ComponentSpec {
-        id: component.id.clone(),
-        source: component.source.clone(),
-        limits: limits(&component.limits),
-        environment: environment(component),
-    }
-}
-
-/// The manifest's limits as the runtime's: neither crate knows the other.
-fn limits(written: &manifest::Limits) -> Limits {
-    let manifest::Limits {
-        max_instances,
-        max_instance_reuse_count,
-        max_instance_concurrent_reuse_count,
-        idle_instance_timeout,
-        request_timeout,
-        max_memory_bytes,
-        max_cpu,
-    } = *written;
-    Limits {
-        max_instances,
-        max_instance_reuse_count,
-        max_instance_concurrent_reuse_count,
-        idle_instance_timeout,
-        request_timeout,
-        max_memory_bytes,
-        max_cpu,
-    }
-}
-
-/// The documents' environment variables, with their defaults, and the component's own. `APP_NAME` is the host's word.
-/// Each name once: of several, a guest would see the first.
-fn environment(component: &Component) -> Vec<(String, String)> {
-    let inherited = [("CONFIG_ENV", "local-dev"), ("AWS_REGION", "us-east-1"), ("LOG_LEVEL", "INFO")]
-        .map(|(name, default)| (name.to_owned(), std::env::var(name).unwrap_or_else(|_| default.to_owned())));
-    let app_name = ("APP_NAME".to_owned(), seed_name(&component.id));
-    let own = component.environment.iter().map(|(name, value)| (name.clone(), value.clone()));
-    let environment: BTreeMap<_, _> = inherited.into_iter().chain(own).chain([app_name]).collect();
-    environment.into_iter().collect()
 }
 
 fn sources(app: &App, backends: &backends::Backends, dispatcher: &Dispatcher) -> Vec<Arc<dyn Source>> {

@@ -16,6 +16,9 @@ use std::sync::Arc;
 /// The largest request body, bytes: a Lambda payload.
 const MAX_BODY_BYTES: usize = 6 << 20;
 
+/// Names the version of the component that answered; empty if none did.
+const DIGEST: &str = "x-component-digest";
+
 #[derive(Clone)]
 struct Edge {
     routes: Arc<Routes>,
@@ -37,13 +40,17 @@ async fn answer(State(edge): State<Edge>, request: Request) -> Response {
     };
     let request = http::Request::from_parts(parts, body.to_bytes());
     let called = edge.dispatcher.http(&route.component, request).await;
-    match called.result {
+    let mut response = match called.result {
         Ok(response) => response.map(|body: Bytes| Body::from(body)),
         Err(problem) => {
             tracing::error!(worker = route.component, digest = &*called.digest, error = %problem, "call failed");
             failed(&problem)
         }
+    };
+    if let Ok(digest) = called.digest.parse() {
+        response.headers_mut().insert(DIGEST, digest);
     }
+    response
 }
 
 /// What a caller sees of a call that has no answer; the details are in the log.

@@ -14,6 +14,7 @@ use platform_wire::cache::CacheBackend;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use tracing::Instrument;
 
 /// Platform, cache, variables, services and logs of all components.
 pub struct Host {
@@ -35,12 +36,13 @@ impl runtime::Host for Host {
         &self.platform
     }
 
-    async fn open_cache(&self, component: &str, address: &str) -> Option<Arc<dyn CacheBackend>> {
+    async fn open_cache(&self, component: &str, digest: &str, address: &str) -> Option<Arc<dyn CacheBackend>> {
         let uri: Option<http::Uri> = address.parse().ok();
         let allowed = |uri| self.components.get(component).is_some_and(|it| it.allowed_outbound_hosts.allows(uri));
         if !uri.as_ref().is_some_and(allowed) {
             tracing::warn!(
                 worker = component,
+                digest,
                 address,
                 "not in its allowed_outbound_hosts in spin.toml, or no address"
             );
@@ -53,7 +55,12 @@ impl runtime::Host for Host {
         self.components.get(component)?.variables.get(name).map(|value| value.expose().to_owned())
     }
 
-    async fn send_http(&self, component: &str, request: http::Request<Bytes>) -> Result<Sent, runtime::SendError> {
+    async fn send_http(
+        &self,
+        component: &str,
+        digest: &str,
+        request: http::Request<Bytes>,
+    ) -> Result<Sent, runtime::SendError> {
         let Some(manifest) = self.components.get(component) else { return Err(unknown(component)) };
         let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
         let mut span = self.tracing.start(
@@ -62,6 +69,7 @@ impl runtime::Host for Host {
             header("traceparent").as_deref(),
             vec![
                 KeyValue::new("span.workerName", seed_name(component)),
+                KeyValue::new("component.digest", digest.to_owned()),
                 KeyValue::new("correlation.id", header("x-correlation-id").unwrap_or_default()),
                 KeyValue::new("url.path", request.uri().path().to_owned()),
             ],
@@ -70,7 +78,10 @@ impl runtime::Host for Host {
         if let Some(value) = span.traceparent().and_then(|value| value.parse().ok()) {
             request.headers_mut().insert("traceparent", value);
         }
-        match self.services.send(component, &manifest.allowed_outbound_hosts, request).await {
+        // What is logged below, retries for instance, says whose call it was.
+        let context = tracing::error_span!("service call", worker = component, digest);
+        let sent = self.services.send(component, &manifest.allowed_outbound_hosts, request);
+        match sent.instrument(context).await {
             Ok(sent) => {
                 span.set(KeyValue::new("http.response.status_code", i64::from(sent.response.status().as_u16())));
                 span.set(KeyValue::new("http.request.resend_count", i64::from(sent.tries.saturating_sub(1))));
@@ -78,7 +89,7 @@ impl runtime::Host for Host {
             }
             Err(error) => {
                 span.fail(&error.to_string());
-                tracing::warn!(worker = component, error = %error, "service call failed");
+                tracing::warn!(worker = component, digest, %error, "service call failed");
                 Err(runtime::SendError { kind: kind(&error), message: error.to_string(), outage: error.outage() })
             }
         }
@@ -97,7 +108,7 @@ impl Host {
         let text = |name: &str| span.get(name).and_then(Value::as_str);
         let number = |name: &str| span.get(name).and_then(Value::as_u64);
         let (Some(name), Some(start), Some(end)) = (text("span"), number("startMs"), number("endMs")) else {
-            tracing::warn!(worker = component, "a span line without span, startMs and endMs is dropped");
+            tracing::warn!(worker = component, digest, "a span line without span, startMs and endMs is dropped");
             return;
         };
         let mut attributes = vec![KeyValue::new("component.digest", digest.to_owned())];

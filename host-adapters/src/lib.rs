@@ -4,6 +4,7 @@
 pub mod app;
 pub mod backends;
 pub mod cli;
+pub mod components;
 pub mod dispatch;
 pub mod edge;
 pub mod gateway;

@@ -49,6 +49,8 @@ pub struct Component {
     pub dependencies: BTreeMap<String, String>,
     /// How to build it.
     pub build: Option<Build>,
+    /// `[component.<id>.profile.<name>]`: what Spin's build profiles make different.
+    pub profiles: BTreeMap<String, Profile>,
     /// `artifact`: what the build makes. `source` is made of it by freezing its initialised state; where there is none,
     /// the build makes `source` itself.
     pub artifact: Option<PathBuf>,
@@ -67,6 +69,17 @@ pub struct Build {
     pub commands: Vec<String>,
     /// Where to run them.
     pub workdir: PathBuf,
+    /// Patterns of the files it is made of, below `workdir`.
+    pub watch: Vec<String>,
+}
+
+/// `[component.<id>.profile.<name>]`.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Profile {
+    /// What the build makes instead.
+    pub source: Option<PathBuf>,
+    /// The commands to run instead; none for the component's own.
+    pub commands: Vec<String>,
 }
 
 /// `[application.tool.host-adapters]`.
@@ -133,6 +146,12 @@ impl App {
             queues: self.host.queues.iter().map(|(name, it)| (name.clone(), queue(it))).collect(),
             collections: self.host.collections.clone(),
         }
+    }
+
+    /// Whether anything calls a component: one that only fills the imports of others on a Spin host (`gateway-client`)
+    /// has neither source nor route.
+    pub fn is_called(&self, component: &Component) -> bool {
+        !component.sources.is_empty() || self.routes.of(&component.id).next().is_some()
     }
 
     /// The components that read the stream of a table.

@@ -1,6 +1,6 @@
 //! `[component.<id>]`: Spin's own keys, and ours under `tool.host-adapters`.
 
-use super::app::{Build, Component, Host};
+use super::app::{Build, Component, Host, Profile};
 use super::fields::{Fields, Spanned};
 use super::grants::{self, WrittenGrants};
 use super::limits::{self, Kind, Limits};
@@ -59,6 +59,7 @@ pub(super) fn read(id: &str, mut fields: Fields<'_, '_>, context: &Context<'_, '
         key_value_stores: fields.strings("key_value_stores").into_iter().map(|store| store.value).collect(),
         dependencies,
         build: read_build(&mut fields, context.folder),
+        profiles: read_profiles(&mut fields, context.folder),
         artifact: tool.artifact.map(|artifact| context.folder.join(artifact)),
         limits: tool.limits,
         sources: Vec::new(),
@@ -82,7 +83,7 @@ fn check_id(id: &str, fields: &Fields<'_, '_>) {
 
 /// Keys of Spin's that change nothing for this host, and keys whose effect it does not have.
 fn ignore_what_spin_alone_needs(fields: &mut Fields<'_, '_>) {
-    for key in ["description", "targets", "profile", "dependencies_inherit_configuration"] {
+    for key in ["description", "targets", "dependencies_inherit_configuration"] {
         fields.ignored(key);
     }
     fields.unsupported("files", "put what the component needs into it at build time");
@@ -139,17 +140,39 @@ fn read_dependencies(fields: &mut Fields<'_, '_>) -> (BTreeMap<String, String>, 
 
 fn read_build(fields: &mut Fields<'_, '_>, folder: &Path) -> Option<Build> {
     let mut build = fields.table("build")?;
-    build.ignored("watch");
+    let watch = build.strings("watch").into_iter().map(|pattern| pattern.value).collect();
+    let commands = read_commands(&mut build);
+    let workdir = build.string("workdir").map_or_else(|| folder.to_owned(), |workdir| folder.join(workdir.value));
+    build.finish();
+    Some(Build { commands, workdir, watch })
+}
+
+fn read_commands(build: &mut Fields<'_, '_>) -> Vec<String> {
     let is_list = matches!(build.item("command"), Some((item, _)) if item.is_array());
-    let commands = if is_list {
+    let commands: Vec<Spanned<String>> = if is_list {
         build.strings("command")
     } else {
         let command = build.string("command");
         build.required("command", command, "the command that builds the component").into_iter().collect()
     };
-    let workdir = build.string("workdir").map_or_else(|| folder.to_owned(), |workdir| folder.join(workdir.value));
-    build.finish();
-    Some(Build { commands: commands.into_iter().map(|command: Spanned<String>| command.value).collect(), workdir })
+    commands.into_iter().map(|command| command.value).collect()
+}
+
+/// Spin's build profiles, without what they may change of a component that runs.
+fn read_profiles(fields: &mut Fields<'_, '_>, folder: &Path) -> BTreeMap<String, Profile> {
+    let profile = |(name, mut fields): (&str, Fields<'_, '_>)| {
+        fields.ignored("environment");
+        fields.ignored("dependencies");
+        let source = fields.string("source").map(|source| folder.join(source.value));
+        let commands = fields.table("build").map(|mut build| {
+            let commands = read_commands(&mut build);
+            build.finish();
+            commands
+        });
+        fields.finish();
+        (name.to_owned(), Profile { source, commands: commands.unwrap_or_default() })
+    };
+    fields.tables("profile").into_iter().map(profile).collect()
 }
 
 /// What stands under `tool.host-adapters`.

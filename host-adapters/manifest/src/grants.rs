@@ -3,7 +3,7 @@
 use super::app::Host;
 use super::fields::{Fields, Spanned};
 use super::report::{Report, suggestion};
-use host_adapters_delivery::platform::{Access, Grants, QueueAccess};
+use host_adapters_delivery::platform::{Access, ComponentsAccess, Grants, QueueAccess};
 use std::collections::BTreeMap;
 
 /// The words for tables and collections.
@@ -11,6 +11,9 @@ const READ_WRITE: [(&str, Access); 3] =
     [("read", Access::Read), ("write", Access::Write), ("read-write", Access::ReadWrite)];
 /// The words for queues.
 const SEND_PEEK: [(&str, QueueAccess); 2] = [("send", QueueAccess::Send), ("peek", QueueAccess::Peek)];
+
+/// The words for the components as a whole.
+const READ_SWAP: [(&str, ComponentsAccess); 2] = [("read", ComponentsAccess::Read), ("swap", ComponentsAccess::Swap)];
 
 /// Grants with the places their names were written at.
 #[derive(Default)]
@@ -48,6 +51,7 @@ pub(super) fn read(fields: &mut Fields<'_, '_>) -> WrittenGrants {
     written.grants.queues = access(&mut block, "queues", Kind::Queue, &SEND_PEEK, &mut written.named);
     written.grants.documents = access(&mut block, "documents", Kind::Collection, &READ_WRITE, &mut written.named);
     written.grants.identity = block.boolean("identity").unwrap_or_default();
+    written.grants.components = block.choice("components", &READ_SWAP);
     block.finish();
     written
 }

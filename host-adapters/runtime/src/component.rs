@@ -1,13 +1,15 @@
-//! From a file to something that can be called: compile or load from the cache, link, check what it exports.
+//! From a file to something that can be called: compile or load from the cache, link, check what it exports and
+//! imports.
 
 use crate::bindings::exports::registration::workers::batch_worker;
+use crate::compiled::Cache;
 use crate::limits::Limits;
+use crate::requirements::{Export, Requirements};
 use crate::state::State;
-use sha2::{Digest, Sha256};
-use std::hash::{DefaultHasher, Hash, Hasher};
-use std::path::{Path, PathBuf};
+use bytes::Bytes;
+use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use wasmtime::Engine;
 use wasmtime::component::{Component, InstancePre, Linker};
 use wasmtime_wasi_http::p3::bindings::ServicePre;
@@ -17,12 +19,46 @@ use wasmtime_wasi_http::p3::bindings::ServicePre;
 pub struct ComponentSpec {
     /// Its id in the manifest.
     pub id: String,
-    /// The `.wasm` file.
-    pub source: PathBuf,
+    /// Where its WebAssembly comes from.
+    pub source: Source,
     /// What it may use.
     pub limits: Limits,
     /// Environment variables of the guest.
     pub environment: Vec<(String, String)>,
+    /// What it must export and may not import.
+    pub requirements: Requirements,
+}
+
+/// Where a component's WebAssembly comes from.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Source {
+    /// A file.
+    File(PathBuf),
+    /// The content of a file that somebody sent.
+    Sent(Bytes),
+}
+
+impl Source {
+    pub(crate) fn read(&self, component: &str) -> Result<Bytes, LoadError> {
+        match self {
+            Self::Sent(wasm) => Ok(wasm.clone()),
+            Self::File(path) => std::fs::read(path).map(Bytes::from).map_err(|source| LoadError::Read {
+                component: component.to_owned(),
+                path: path.clone(),
+                source,
+            }),
+        }
+    }
+}
+
+/// The path, or "the file sent".
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) => path.display().fmt(f),
+            Self::Sent(_) => f.write_str("the file sent"),
+        }
+    }
 }
 
 /// Why a component does not serve.
@@ -39,12 +75,12 @@ pub enum LoadError {
         source: std::io::Error,
     },
     /// Not a component, or one that this engine cannot compile.
-    #[error("{component}: {path} does not compile: {reason}")]
+    #[error("{component}: {from} does not compile: {reason}")]
     Compile {
         /// The component's id.
         component: String,
         /// The file.
-        path: PathBuf,
+        from: String,
         /// What the compiler said.
         reason: String,
     },
@@ -64,6 +100,14 @@ pub enum LoadError {
         /// The component's id.
         component: String,
     },
+    /// It lacks an export that is needed, imports what it is not granted, or can never be instantiated.
+    #[error("{component}: {}", complaints.join("; "))]
+    Unfit {
+        /// The component's id.
+        component: String,
+        /// All that is wrong, each with what to do about it.
+        complaints: Vec<String>,
+    },
 }
 
 /// A version of a component, ready to be instantiated.
@@ -71,6 +115,11 @@ pub(crate) struct Version {
     pub(crate) component: Arc<str>,
     /// SHA-256 of the file, hex.
     pub(crate) digest: Arc<str>,
+    /// Where it came from, for people.
+    pub(crate) source: String,
+    /// Its compiled code in the cache, and whether that was there.
+    pub(crate) compiled: PathBuf,
+    pub(crate) cached: bool,
     pub(crate) limits: Limits,
     pub(crate) environment: Vec<(String, String)>,
     pub(crate) instance: InstancePre<State>,
@@ -79,35 +128,40 @@ pub(crate) struct Version {
 }
 
 impl Version {
+    /// A version of `wasm`, whose digest is `digest`, as `spec` has it.
     pub(crate) fn load(
         engine: &Engine,
         linker: &Linker<State>,
-        cache_dir: &Path,
+        cache: &Cache,
         spec: &ComponentSpec,
+        (wasm, digest): (&[u8], Arc<str>),
     ) -> Result<Self, LoadError> {
         let component = || spec.id.clone();
-        let wasm = std::fs::read(&spec.source).map_err(|source| LoadError::Read {
+        let compiled = cache.component(engine, wasm).map_err(|error| LoadError::Compile {
             component: component(),
-            path: spec.source.clone(),
-            source,
-        })?;
-        let digest: Arc<str> = hex(&Sha256::digest(&wasm)).into();
-        let compiled = compile(engine, cache_dir, &digest, &wasm).map_err(|error| LoadError::Compile {
-            component: component(),
-            path: spec.source.clone(),
+            from: spec.source.to_string(),
             reason: format!("{error:#}"),
         })?;
         let instance = linker
-            .instantiate_pre(&compiled)
+            .instantiate_pre(&compiled.component)
             .map_err(|error| LoadError::Link { component: component(), reason: format!("{error:#}") })?;
         let batch = batch_worker::GuestIndices::new(&instance).ok();
         let http = ServicePre::new(instance.clone()).ok();
-        if batch.is_none() && http.is_none() {
+        let exports = [batch.as_ref().map(|_| Export::BatchWorker), http.as_ref().map(|_| Export::HttpHandler)];
+        let exports: Vec<_> = exports.into_iter().flatten().collect();
+        let complaints = complaints(engine, &compiled.component, spec, &exports);
+        if !complaints.is_empty() {
+            return Err(LoadError::Unfit { component: component(), complaints });
+        }
+        if exports.is_empty() {
             return Err(LoadError::NoExports { component: component() });
         }
         Ok(Self {
             component: spec.id.as_str().into(),
             digest,
+            source: spec.source.to_string(),
+            compiled: compiled.path,
+            cached: compiled.cached,
             limits: spec.limits.clone(),
             environment: spec.environment.clone(),
             instance,
@@ -117,42 +171,15 @@ impl Version {
     }
 }
 
-/// Compiled code by digest of the component and of the engine's version and settings.
-fn compile(engine: &Engine, cache_dir: &Path, digest: &str, wasm: &[u8]) -> wasmtime::Result<Component> {
-    let mut hasher = DefaultHasher::new();
-    engine.precompile_compatibility_hash().hash(&mut hasher);
-    let path = cache_dir.join(format!("{digest}-{:016x}.cwasm", hasher.finish()));
-    if let Some(component) = cached(engine, &path) {
-        return Ok(component);
+/// What is wrong with a component that compiles and links.
+fn complaints(engine: &Engine, component: &Component, spec: &ComponentSpec, exports: &[Export]) -> Vec<String> {
+    let types = component.component_type();
+    let imports: Vec<_> = types.imports(engine).map(|(name, _)| name.to_owned()).collect();
+    let mut complaints = spec.requirements.complaints(exports, imports.iter().map(String::as_str));
+    let pages = component.resources_required().and_then(|it| it.max_initial_memory_size).unwrap_or(0);
+    let (needed_kib, max_kib) = (pages.saturating_mul(64), (spec.limits.max_memory_bytes >> 10) as u64);
+    if needed_kib > max_kib {
+        complaints.push(format!("begins with {needed_kib} KiB of memory and may have {max_kib}: raise max_memory_mb"));
     }
-    let component = Component::new(engine, wasm)?;
-    if let Err(error) = store(&path, &component.serialize()?) {
-        tracing::warn!(path = %path.display(), %error, "a compiled component could not be cached; the next start compiles again");
-    }
-    Ok(component)
-}
-
-#[expect(unsafe_code, reason = "the file was written by `store`, whole or not at all, in a folder of ours")]
-fn cached(engine: &Engine, path: &Path) -> Option<Component> {
-    if !path.exists() {
-        return None;
-    }
-    // A file of another engine is refused by its header and compiled again.
-    unsafe { Component::deserialize_file(engine, path) }.ok()
-}
-
-/// Writes beside and renames, so that a reader never sees half a file.
-fn store(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let Some(folder) = path.parent() else { return Ok(()) };
-    std::fs::create_dir_all(folder)?;
-    // A name of its own for each writer: several hosts, and several loads of one host, may share the folder.
-    static WRITERS: AtomicU64 = AtomicU64::new(0);
-    let writer = WRITERS.fetch_add(1, Ordering::Relaxed);
-    let partial = path.with_extension(format!("{}-{writer}.partial", std::process::id()));
-    std::fs::write(&partial, bytes)?;
-    std::fs::rename(partial, path)
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    complaints
 }

@@ -5,20 +5,20 @@ use platform_wire::Platform;
 use platform_wire::cache::CacheBackend;
 use std::sync::Arc;
 
-/// The world outside the sandbox, as one object.
+/// The world outside the sandbox, as one object. A component is named by its id and the digest of the version that asks.
 #[async_trait::async_trait]
 pub trait Host: Send + Sync + 'static {
     /// Tables, queues, documents, identity; it checks grants by itself.
     fn platform(&self) -> &Arc<dyn Platform>;
 
     /// The cache at `address`; `None` if the component may not open it, or there is none (the host logs which).
-    async fn open_cache(&self, component: &str, address: &str) -> Option<Arc<dyn CacheBackend>>;
+    async fn open_cache(&self, component: &str, digest: &str, address: &str) -> Option<Arc<dyn CacheBackend>>;
 
     /// The value of a variable of a component; `None` if it declares none of that name.
     fn variable(&self, component: &str, name: &str) -> Option<String>;
 
     /// Sends an outbound HTTP request of a component, if it may.
-    async fn send_http(&self, component: &str, request: http::Request<Bytes>) -> Result<Sent, SendError>;
+    async fn send_http(&self, component: &str, digest: &str, request: http::Request<Bytes>) -> Result<Sent, SendError>;
 
     /// Takes one line that a component wrote to standard output or standard error.
     fn log(&self, component: &str, digest: &str, line: &str);

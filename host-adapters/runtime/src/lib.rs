@@ -1,7 +1,7 @@
 //! Runs components: everything that names wasmtime, and nothing that names AWS, Kafka, Mongo or Redis.
 //!
 //! - [`engine`]: one wasmtime engine with a pooling allocator and its clock of epochs.
-//! - [`component`]: compile (or load from the cache), link, check.
+//! - [`component`]: compile (or load from the cache of `compiled`), link, check against [`requirements`].
 //! - [`registry`]: which version of which component serves; publishing a version is one atomic exchange.
 //! - [`pool`] and `instance`: calls wait for an instance; an instance is a task that owns its store.
 //! - `state`, `imports`: what is inside a store, and the host functions a guest may call.
@@ -12,6 +12,7 @@
 
 mod bindings;
 pub mod call;
+mod compiled;
 pub mod component;
 pub mod engine;
 pub mod host;
@@ -22,11 +23,13 @@ mod logs;
 pub mod pool;
 pub mod preinit;
 pub mod registry;
+pub mod requirements;
 mod state;
 
 pub use call::{BatchCall, CallError, Called, Disposition, Event, Payload};
-pub use component::{ComponentSpec, LoadError};
+pub use component::{ComponentSpec, LoadError, Source};
 pub use engine::{Interfaces, RuntimeConfig};
 pub use host::Host;
 pub use limits::Limits;
-pub use registry::Runtime;
+pub use registry::{Loaded, Runtime};
+pub use requirements::{Export, RefusedImport, RequiredExport, Requirements};

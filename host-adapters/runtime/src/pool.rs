@@ -4,8 +4,9 @@ use crate::call::{CallError, Called, Disposition, Event};
 use crate::component::Version;
 use crate::engine::SharedHost;
 use bytes::Bytes;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Weak};
+use std::time::SystemTime;
 use tokio::sync::oneshot;
 
 /// A call that waits for an instance.
@@ -86,6 +87,34 @@ struct Inner {
     jobs: async_channel::Sender<Job>,
     queue: Queue,
     instances: AtomicUsize,
+    calls: AtomicUsize,
+    since: SystemTime,
+    kept: metrics::Gauge,
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.kept.decrement(1);
+    }
+}
+
+/// A version that has been replaced, for as long as anything of it is left.
+pub(crate) struct Retired(Weak<Inner>);
+
+impl Retired {
+    /// Its calls in flight; `None` once it is gone.
+    pub(crate) fn calls(&self) -> Option<usize> {
+        self.0.upgrade().map(|inner| inner.calls.load(Ordering::Relaxed))
+    }
+}
+
+/// A call of a version from its submission to its answer; it keeps the version.
+pub(crate) struct InFlight(Arc<Inner>);
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.0.calls.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl Pool {
@@ -93,7 +122,19 @@ impl Pool {
         // What waits beyond one call for each instance waits in its caller: overload costs no memory here.
         let (sender, receiver) = async_channel::bounded(version.limits.max_instances.max(1));
         let queue = Queue { jobs: receiver, waiting: Arc::default() };
-        Self(Arc::new(Inner { version: Arc::new(version), host, jobs: sender, queue, instances: AtomicUsize::new(0) }))
+        // Versions whose code is in memory: what serves, and what still ends calls.
+        let kept = metrics::gauge!("registration_versions", "worker" => version.component.to_string());
+        kept.increment(1);
+        Self(Arc::new(Inner {
+            version: Arc::new(version),
+            host,
+            jobs: sender,
+            queue,
+            instances: AtomicUsize::default(),
+            calls: AtomicUsize::default(),
+            since: SystemTime::now(),
+            kept,
+        }))
     }
 
     pub(crate) fn version(&self) -> &Version {
@@ -103,6 +144,17 @@ impl Pool {
     /// Instances alive now.
     pub(crate) fn instances(&self) -> usize {
         self.0.instances.load(Ordering::Relaxed)
+    }
+
+    /// When it began to serve.
+    pub(crate) fn since(&self) -> SystemTime {
+        self.0.since
+    }
+
+    /// Counts a call for as long as the answer is kept.
+    pub(crate) fn in_flight(&self) -> InFlight {
+        self.0.calls.fetch_add(1, Ordering::Relaxed);
+        InFlight(self.0.clone())
     }
 
     /// Puts a call in the queue, waiting for room; gives it back if the version has been replaced.
@@ -118,9 +170,10 @@ impl Pool {
         Ok(())
     }
 
-    /// Takes no new calls; those in the queue are served, then the instances end.
-    pub(crate) fn close(&self) {
+    /// Takes no new calls; those in the queue are served, then the instances end, and with the last the version.
+    pub(crate) fn retire(&self) -> Retired {
         self.0.jobs.close();
+        Retired(Arc::downgrade(&self.0))
     }
 
     fn start_instance(&self) {

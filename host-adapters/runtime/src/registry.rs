@@ -1,15 +1,16 @@
 //! Which version of which component serves. A first load is a swap from nothing.
 
 use crate::call::{BatchCall, CallError, Called, Disposition};
+use crate::compiled::{self, Cache};
 use crate::component::{ComponentSpec, LoadError, Version};
 use crate::engine::{self, EpochTicker, RuntimeConfig, SharedHost};
-use crate::pool::{Job, Pool};
+use crate::pool::{Job, Pool, Retired};
 use crate::state::State;
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use std::collections::HashMap;
-use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::SystemTime;
 use tokio::sync::oneshot;
 use wasmtime::Engine;
 use wasmtime::component::Linker;
@@ -18,10 +19,29 @@ use wasmtime::component::Linker;
 pub struct Runtime {
     engine: Engine,
     linker: Linker<State>,
-    cache_dir: PathBuf,
+    cache: Cache,
     host: SharedHost,
     serving: ArcSwap<HashMap<String, Pool>>,
+    retired: Mutex<HashMap<String, Vec<Retired>>>,
     _ticker: EpochTicker,
+}
+
+/// What a load came to.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    /// SHA-256 of the file that serves now, hex.
+    pub digest: Arc<str>,
+    /// That of the file that served before; the same where nothing had to be replaced.
+    pub replaced: Option<Arc<str>>,
+    /// Whether it was compiled already.
+    pub cached: bool,
+}
+
+impl Loaded {
+    /// Whether another file serves than before.
+    pub fn is_new(&self) -> bool {
+        self.replaced.as_ref() != Some(&self.digest)
+    }
 }
 
 /// What serves under a component's id.
@@ -31,12 +51,18 @@ pub struct Serving {
     pub component: String,
     /// SHA-256 of its file, hex.
     pub digest: Arc<str>,
+    /// Where the file came from.
+    pub source: String,
+    /// When it began to serve.
+    pub since: SystemTime,
     /// Whether it takes batches of events.
     pub handles_batches: bool,
     /// Whether it answers HTTP.
     pub handles_http: bool,
     /// Instances alive now.
     pub instances: usize,
+    /// Versions before it that are not gone yet, each with its calls in flight.
+    pub retiring: Vec<usize>,
 }
 
 impl Runtime {
@@ -48,41 +74,65 @@ impl Runtime {
         let engine = engine::engine(config.max_instances).map_err(|error| format!("{error:#}"))?;
         let linker = engine::linker(&engine, config.interfaces).map_err(|error| format!("{error:#}"))?;
         let ticker = EpochTicker::start(&engine).map_err(|error| error.to_string())?;
-        let cache_dir = config.cache_dir.clone();
-        Ok(Self { engine, linker, cache_dir, host, serving: ArcSwap::default(), _ticker: ticker })
+        let cache = Cache::new(&engine, config.cache_dir.clone());
+        let (serving, retired) = (ArcSwap::default(), Mutex::default());
+        Ok(Self { engine, linker, cache, host, serving, retired, _ticker: ticker })
     }
 
     /// Compiles (or takes from the cache), links and checks a component, then lets it serve in place of the version
-    /// before. Calls in flight end on the old version. Blocks while it compiles: call it off the async threads.
+    /// before. Calls in flight end on the old version, which then goes. A file that serves already serves on, its
+    /// instances too. Blocks while it compiles: call it off the async threads.
     ///
     /// # Errors
     /// Says why the file cannot serve; the version before serves on.
-    pub fn load(&self, spec: &ComponentSpec) -> Result<Arc<str>, LoadError> {
-        let version = Version::load(&self.engine, &self.linker, &self.cache_dir, spec)?;
-        let digest = version.digest.clone();
+    pub fn load(&self, spec: &ComponentSpec) -> Result<Loaded, LoadError> {
+        let wasm = spec.source.read(&spec.id)?;
+        let digest: Arc<str> = compiled::digest(&wasm).into();
+        if self.serving.load().get(&spec.id).is_some_and(|pool| pool.version().digest == digest) {
+            return Ok(Loaded { replaced: Some(digest.clone()), digest, cached: true });
+        }
+        let version = Version::load(&self.engine, &self.linker, &self.cache, spec, (&wasm, digest.clone()))?;
+        let cached = version.cached;
+        let replaced = self.publish(version);
+        if !cached {
+            self.cache.prune(&self.serving.load().values().map(|pool| pool.version().compiled.clone()).collect());
+        }
+        Ok(Loaded { digest, replaced, cached })
+    }
+
+    /// The one exchange that makes a version serve; the digest of the one that did.
+    fn publish(&self, version: Version) -> Option<Arc<str>> {
+        let id = version.component.to_string();
         let pool = Pool::new(version, self.host.clone());
         let before = self.serving.rcu(|serving| {
             let mut serving = HashMap::clone(serving);
-            serving.insert(spec.id.clone(), pool.clone());
+            serving.insert(id.clone(), pool.clone());
             serving
         });
-        if let Some(old) = before.get(&spec.id) {
-            old.close();
-        }
-        Ok(digest)
+        let old = before.get(&id)?;
+        let digest = old.version().digest.clone();
+        let mut retired = self.retired.lock().unwrap_or_else(PoisonError::into_inner);
+        let retired = retired.entry(id).or_default();
+        retired.retain(|version| version.calls().is_some());
+        retired.push(old.retire());
+        Some(digest)
     }
 
     /// What serves now, by id.
     pub fn serving(&self) -> Vec<Serving> {
         let serving = self.serving.load();
+        let retired = self.retired.lock().unwrap_or_else(PoisonError::into_inner);
         let mut list: Vec<_> = serving
             .iter()
             .map(|(component, pool)| Serving {
                 component: component.clone(),
                 digest: pool.version().digest.clone(),
+                source: pool.version().source.clone(),
+                since: pool.since(),
                 handles_batches: pool.version().batch.is_some(),
                 handles_http: pool.version().http.is_some(),
                 instances: pool.instances(),
+                retiring: retired.get(component).into_iter().flatten().filter_map(Retired::calls).collect(),
             })
             .collect();
         list.sort_by(|a, b| a.component.cmp(&b.component));
@@ -103,12 +153,13 @@ impl Runtime {
     async fn call<T>(&self, component: &str, job: impl FnOnce(oneshot::Sender<Called<T>>) -> Job) -> Called<T> {
         let (reply, answer) = oneshot::channel();
         let mut job = job(reply);
-        let digest = loop {
+        let (digest, _in_flight) = loop {
             let Some(pool) = self.serving.load().get(component).cloned() else {
                 return failed(CallError::NotCallable(format!("there is no component `{component}`")), "".into());
             };
+            let in_flight = pool.in_flight();
             match pool.submit(job).await {
-                Ok(()) => break pool.version().digest.clone(),
+                Ok(()) => break (pool.version().digest.clone(), in_flight),
                 // Replaced meanwhile: the next version takes it.
                 Err(back) => job = back,
             }

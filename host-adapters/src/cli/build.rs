@@ -7,7 +7,7 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::process::Command;
 
 #[derive(Args)]
@@ -42,20 +42,34 @@ pub(super) async fn run(options: Options) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-async fn build(component: &Component) -> Result<()> {
+/// Builds a component; says how long its own commands took, and how long freezing its state.
+pub(super) async fn build(component: &Component) -> Result<Took> {
+    let began = Instant::now();
+    run_commands(component).await?;
+    let built = Instant::now();
+    if let Some(artifact) = &component.artifact {
+        freeze(&artifact_path(artifact), &component.source).await?;
+    }
+    Ok(Took { commands: built - began, freezing: built.elapsed() })
+}
+
+/// How long the parts of a build took.
+pub(super) struct Took {
+    pub(super) commands: Duration,
+    pub(super) freezing: Duration,
+}
+
+async fn run_commands(component: &Component) -> Result<()> {
     let Some(build) = &component.build else { return Ok(()) };
     // `current_dir("")` is an error, not the current folder.
     let workdir = if build.workdir.as_os_str().is_empty() { Path::new(".") } else { &build.workdir };
     for command in &build.commands {
-        let status = Command::new("sh").args(["-c", command]).current_dir(workdir).status().await?;
+        let status = Command::new("sh").args(["-c", command]).current_dir(workdir).kill_on_drop(true).status().await?;
         if !status.success() {
             bail!("`{command}` failed ({status})");
         }
     }
-    match &component.artifact {
-        Some(artifact) => freeze(&artifact_path(artifact), &component.source).await,
-        None => Ok(()),
-    }
+    Ok(())
 }
 
 /// Writes the pre-initialised component, unless it is there already and newer than what it is made of.

@@ -1,10 +1,14 @@
 //! The command line. Exit codes: 0 done; 1 it ran and the outcome is bad; 2 it cannot run (usage, manifest, not built).
 
 mod build;
+mod dev;
 mod invoke;
+mod operator;
 mod queues;
+mod swap;
 mod up;
 mod validate;
+mod versions;
 
 use crate::manifest::{self, App, Given};
 use clap::{Args, Parser, Subcommand};
@@ -34,6 +38,12 @@ enum Command {
     Validate(validate::Options),
     /// Call one worker offline with an event; the answer on stdout, logs on stderr.
     Invoke(invoke::Options),
+    /// Run everything as `up` does, rebuild the worker whose sources change, and swap it in.
+    Dev(dev::Options),
+    /// Replace one worker of a running host by another file, until that host ends or its own file changes.
+    Swap(swap::Options),
+    /// Show which version of each worker a running host serves.
+    Versions(versions::Options),
     /// Show the queues of a running host: depths, or the oldest messages of one.
     Queues(queues::Options),
 }
@@ -75,6 +85,9 @@ pub async fn run() -> ExitCode {
         Command::Build(options) => build::run(options).await,
         Command::Validate(options) => validate::run(&options),
         Command::Invoke(options) => invoke::run(options).await,
+        Command::Dev(options) => dev::run(options).await,
+        Command::Swap(options) => swap::run(options).await,
+        Command::Versions(options) => versions::run(options).await,
         Command::Queues(options) => queues::run(options).await,
     };
     result.unwrap_or_else(|error| {

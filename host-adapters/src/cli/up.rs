@@ -1,7 +1,9 @@
-//! `host-adapters up`: everything in one process.
+//! `host-adapters up`: everything in one process. A component whose file changes is swapped.
 
 use super::ManifestOptions;
 use crate::app::{self, Addresses};
+use crate::components::{Components, watch};
+use crate::manifest::App;
 use crate::shutdown;
 use crate::telemetry::{self, Tracing, logs};
 use anyhow::Result;
@@ -11,15 +13,16 @@ use std::io::Write;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 #[derive(Args)]
 pub(crate) struct Options {
     #[command(flatten)]
-    manifest: ManifestOptions,
+    pub(super) manifest: ManifestOptions,
     /// Where the embedded store and the compiled components are kept.
     #[arg(long, default_value = ".host-adapters")]
-    data: PathBuf,
+    pub(super) data: PathBuf,
     /// Where components answer HTTP.
     #[arg(long, default_value = "127.0.0.1:3000")]
     listen: SocketAddr,
@@ -40,14 +43,25 @@ pub(super) async fn run(options: Options) -> Result<ExitCode> {
         Ok(app) => app,
         Err(code) => return Ok(code),
     };
+    serve(app, options, watch::components).await
+}
+
+/// Runs an application until it is told to stop; `follow` brings its components up to date meanwhile.
+pub(super) async fn serve<F: Future<Output = ()> + Send + 'static>(
+    app: App,
+    options: Options,
+    follow: impl FnOnce(Arc<Components>) -> F,
+) -> Result<ExitCode> {
     let variable = |name| std::env::var(name).ok();
     let metrics = telemetry::install(logs::level(variable("LOG_LEVEL").as_deref(), variable("CONFIG_ENV").as_deref()))?;
     let tracing = Tracing::from_env()?;
     let addresses = Addresses { http: options.listen, gateway: options.gateway_listen };
     let start = app::Options { data: options.data, addresses, service_key: options.service_key };
     let running = app::start(app, &start, metrics, tracing.clone()).await?;
+    let following = tokio::spawn(follow(running.components.clone()));
     announce(running.addresses)?;
     let signal = shutdown::signal().await?;
+    following.abort();
     ::tracing::info!(signal, "draining");
     let clean = running.drain(Duration::from_secs(options.drain_secs)).await;
     tracing.shutdown();

@@ -40,7 +40,9 @@ pub(super) fn batch(tracing: &Tracing, worker: &str, mut batch: Vec<Event>) -> (
 }
 
 pub(super) fn dispatched(mut spans: Spans, dispatched: &Dispatched) {
-    spans.worker.set(KeyValue::new("component.digest", dispatched.digest.clone()));
+    for span in [&mut spans.source, &mut spans.worker] {
+        span.set(KeyValue::new("component.digest", dispatched.digest.clone()));
+    }
     if let Err(error) = &dispatched.answer {
         spans.worker.fail(&error.to_string());
         spans.source.fail(&error.to_string());

@@ -1,10 +1,12 @@
 //! The platform over HTTP on loopback: the only way into embedded backends from outside.
 //!
 //! `POST /platform/<interface>/<function>` with `Authorization: Bearer <token>`, which names whose grants hold;
-//! `POST /operator/queues` for depths, `POST /operator/peek` for the oldest messages; `/metrics`, `/livez`, `/readyz`,
+//! `POST /operator/queues` for depths, `POST /operator/peek` for the oldest messages, `POST /operator/versions` for what
+//! serves, `POST /operator/swap/<worker>` to replace it; `/metrics`, `/livez`, `/readyz`,
 //! `/.well-known/jwks.json` (the keys of the app-to-app tokens) for whoever may reach the port.
 
 mod callers;
+mod components;
 mod operator;
 mod platform;
 mod status;
@@ -12,6 +14,7 @@ mod status;
 pub use callers::Callers;
 pub use status::Health;
 
+use crate::components::Components;
 use crate::telemetry::metrics::Metrics;
 use axum::Router;
 use axum::routing::{get, post};
@@ -28,6 +31,8 @@ pub struct Gateway {
     pub platform: Arc<PlatformService>,
     /// Who holds which token.
     pub callers: Arc<Callers>,
+    /// What serves, where this host runs components.
+    pub components: Option<Arc<Components>>,
     /// Queues in the order of their names.
     pub queues: Arc<[String]>,
     /// For `/metrics`.
@@ -41,6 +46,7 @@ pub struct Gateway {
 impl Gateway {
     /// The gateway's routes.
     pub fn router(self) -> Router {
+        let components = self.components.clone().map(components::routes);
         platform::routes()
             .route("/operator/queues", post(operator::queues))
             .route("/operator/peek", post(operator::peek))
@@ -49,6 +55,7 @@ impl Gateway {
             .route("/livez", get(status::livez))
             .route("/readyz", get(status::readyz))
             .route("/.well-known/jwks.json", get(status::service_keys))
+            .merge(components.unwrap_or_default())
             .with_state(self)
     }
 }

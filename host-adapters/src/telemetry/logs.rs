@@ -6,8 +6,10 @@ use serde_json::{Map, Value, json};
 use std::io::Write;
 use tracing::field::{Field, Visit};
 use tracing::level_filters::LevelFilter;
+use tracing::span::{Attributes, Id};
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
+use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
 
 /// The tag of the host's own lines; a worker's is `registration:apps:<its name in the documents>`.
@@ -37,10 +39,26 @@ pub(super) fn install(level: LevelFilter) -> anyhow::Result<()> {
 
 struct JsonLines;
 
-impl<S: Subscriber> Layer<S> for JsonLines {
-    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for JsonLines {
+    fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
+        let mut fields = Fields::default();
+        attributes.record(&mut fields);
+        if let Some(span) = context.span(id) {
+            span.extensions_mut().insert(fields);
+        }
+    }
+
+    fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
         let mut fields = Fields::default();
         event.record(&mut fields);
+        // What is known of the surroundings, where the event does not say it itself.
+        for span in context.event_scope(event).into_iter().flatten() {
+            if let Some(Fields(outer)) = span.extensions().get::<Fields>() {
+                for (name, value) in outer {
+                    fields.0.entry(name).or_insert_with(|| value.clone());
+                }
+            }
+        }
         let message = fields.0.remove("message").unwrap_or_default();
         let correlation_id = fields.0.remove("correlation_id");
         let mut line = json!({
@@ -85,6 +103,9 @@ impl Visit for Fields {
     fn record_i64(&mut self, field: &Field, value: i64) {
         self.0.insert(field.name().to_owned(), value.into());
     }
+    fn record_f64(&mut self, field: &Field, value: f64) {
+        self.0.insert(field.name().to_owned(), value.into());
+    }
     fn record_bool(&mut self, field: &Field, value: bool) {
         self.0.insert(field.name().to_owned(), value.into());
     }
@@ -111,7 +132,7 @@ pub fn guest_line(component: &str, digest: &str, line: &str) -> GuestLine {
     object.insert("timestamp".to_owned(), now().into());
     object.insert("tag".to_owned(), tag(component).into());
     object.insert("worker".to_owned(), component.into());
-    object.insert("digest".to_owned(), digest.get(..12).unwrap_or(digest).into());
+    object.insert("digest".to_owned(), digest.into());
     write(&Value::Object(object));
     GuestLine::Logged
 }

@@ -3,7 +3,8 @@
 use super::world::World;
 use crate::built;
 use host_adapters_runtime::{
-    CallError, Called, ComponentSpec, Disposition, Event, Interfaces, Limits, Payload, Runtime, RuntimeConfig, preinit,
+    CallError, Called, ComponentSpec, Disposition, Event, Interfaces, Limits, Payload, Requirements, Runtime,
+    RuntimeConfig, Source, preinit,
 };
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
@@ -47,7 +48,13 @@ pub fn runtime(world: Arc<World>) -> Arc<Runtime> {
 }
 
 pub fn spec(source: &Path, limits: Limits) -> ComponentSpec {
-    ComponentSpec { id: PROBE.to_owned(), source: source.to_owned(), environment: vec![], limits }
+    ComponentSpec {
+        id: PROBE.to_owned(),
+        source: Source::File(source.to_owned()),
+        environment: vec![],
+        limits,
+        requirements: Requirements::default(),
+    }
 }
 
 /// One instance, small limits.

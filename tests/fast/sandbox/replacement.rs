@@ -19,10 +19,10 @@ async fn calls_in_flight_end_on_the_old_version_and_later_ones_use_the_new() {
     tokio::time::sleep(std::time::Duration::from_millis(100)).await;
 
     let new = probe.runtime.load(&probe::spec(&probe::files().await.cold, limits)).unwrap();
-    assert_ne!(new, old);
+    assert_ne!(new.digest, old);
     let called = probe.batch(&[json!({"do": "warmth"})]).await;
     assert_eq!(called.result.unwrap(), ["reject cold"]);
-    assert_eq!(called.digest, new);
+    assert_eq!(called.digest, new.digest);
     for call in in_flight {
         let called = call.await.unwrap();
         assert_eq!(called.result.unwrap(), ["ack"]);

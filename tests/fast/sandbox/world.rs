@@ -29,7 +29,7 @@ impl Host for World {
         &self.platform
     }
 
-    async fn open_cache(&self, _: &str, _: &str) -> Option<Arc<dyn CacheBackend>> {
+    async fn open_cache(&self, _: &str, _: &str, _: &str) -> Option<Arc<dyn CacheBackend>> {
         None
     }
 
@@ -37,7 +37,7 @@ impl Host for World {
         (name == "worker_token").then(|| "secret".to_owned())
     }
 
-    async fn send_http(&self, _: &str, request: http::Request<Bytes>) -> Result<Sent, SendError> {
+    async fn send_http(&self, _: &str, _: &str, request: http::Request<Bytes>) -> Result<Sent, SendError> {
         let status = |status, outage| {
             let response = http::Response::builder().status(status).body(Bytes::new()).unwrap();
             Ok(Sent { response, outage })

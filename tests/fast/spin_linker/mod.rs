@@ -5,7 +5,9 @@ mod compose;
 mod spin_host;
 
 use crate::built;
-use host_adapters_runtime::{ComponentSpec, Event, Interfaces, Limits, LoadError, Payload, Runtime, RuntimeConfig};
+use host_adapters_runtime::{
+    ComponentSpec, Event, Interfaces, Limits, LoadError, Loaded, Payload, Requirements, Runtime, RuntimeConfig, Source,
+};
 use platform_wire::Platform;
 use platform_wire::table::{BatchGet, BatchWrite, Key};
 use serde_json::{Value, json};
@@ -37,9 +39,10 @@ impl Spin {
         Self { runtime: Runtime::new(&config, Arc::new(host)).unwrap(), gateway, services, folder }
     }
 
-    fn load(&self, source: PathBuf) -> Result<Arc<str>, LoadError> {
+    fn load(&self, source: PathBuf) -> Result<Loaded, LoadError> {
         let (id, limits) = (WORKER.to_owned(), Limits::default());
-        self.runtime.load(&ComponentSpec { id, source, limits, environment: vec![] })
+        let (source, requirements) = (Source::File(source), Requirements::default());
+        self.runtime.load(&ComponentSpec { id, source, limits, environment: vec![], requirements })
     }
 
     fn load_composed(&self) {

@@ -38,6 +38,7 @@ impl Gateway {
         app.host.identity = None;
         let platform = host_adapters::backends::open(&app, data).unwrap().platform;
         let gateway = host_adapters::gateway::Gateway {
+            components: None,
             platform: platform.clone(),
             callers: Arc::new(Callers::new([(GATEWAY_TOKEN.to_owned(), super::WORKER.to_owned())])),
             queues: app.host.queues.keys().cloned().collect(),
@@ -98,7 +99,7 @@ impl Host for SpinHost {
         &self.no_platform
     }
 
-    async fn open_cache(&self, _: &str, _: &str) -> Option<Arc<dyn CacheBackend>> {
+    async fn open_cache(&self, _: &str, _: &str, _: &str) -> Option<Arc<dyn CacheBackend>> {
         None
     }
 
@@ -106,7 +107,7 @@ impl Host for SpinHost {
         self.variables.get(name).cloned()
     }
 
-    async fn send_http(&self, component: &str, mut request: http::Request<Bytes>) -> Result<Sent, SendError> {
+    async fn send_http(&self, component: &str, _: &str, mut request: http::Request<Bytes>) -> Result<Sent, SendError> {
         if request.uri().to_string().starts_with(&self.entry_service) {
             let token = self.signer.token(component, "entry", SystemTime::now()).unwrap();
             request.headers_mut().insert("authorization", format!("Bearer {token}").parse().unwrap());

@@ -81,10 +81,11 @@ impl Caller {
     }
 
     /// Logs and counts a record that can never succeed.
-    pub fn rejected(&self, event: &Event, reason: &str) {
+    pub fn rejected(&self, event: &Event, reason: &str, digest: &str) {
         self.meter.rejected(reason);
         let (worker, source, id, attempt) = (&self.worker, &self.source, &event.id, event.attempt);
-        tracing::warn!(worker, source, id, correlationId = event.correlation_id, attempt, reason, "record rejected");
+        let correlation = &event.correlation_id;
+        tracing::warn!(worker, source, digest, id, correlationId = correlation, attempt, reason, "record rejected");
     }
 }
 

@@ -170,7 +170,7 @@ impl Lane {
     }
 
     async fn reject(&self, record: &Record, reason: &str, answer: &Answer) -> Result<(), Interrupted> {
-        self.rules.caller.rejected(&record.event, reason);
+        self.rules.caller.rejected(&record.event, reason, &answer.digest);
         match self.rules.on_reject {
             OnReject::Drop => Ok(()),
             OnReject::DeadLetter => self.bury(vec![record.clone()], burial::REJECTED, reason, &answer.digest).await,

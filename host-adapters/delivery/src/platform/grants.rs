@@ -13,6 +13,8 @@ use std::collections::BTreeMap;
 /// documents = { campaigns = "read" }
 /// identity = true
 /// ```
+///
+/// A client of the gateway may also have `components = "swap"`.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq)]
 #[serde(deny_unknown_fields, default)]
 pub struct Grants {
@@ -24,6 +26,8 @@ pub struct Grants {
     pub documents: BTreeMap<String, Access>,
     /// Whether tokens may be verified.
     pub identity: bool,
+    /// What may be done with the components that serve.
+    pub components: Option<ComponentsAccess>,
 }
 
 /// What may be done with a table or collection.
@@ -48,6 +52,16 @@ pub enum QueueAccess {
     Peek,
 }
 
+/// What may be done with the components that serve, all of them.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
+#[serde(rename_all = "kebab-case")]
+pub enum ComponentsAccess {
+    /// See which version of each serves.
+    Read,
+    /// Replace them too.
+    Swap,
+}
+
 /// What a call needs; also the words of the error where it is not granted.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Need<'a> {
@@ -58,6 +72,8 @@ pub(super) enum Need<'a> {
     ReadDocuments(&'a str),
     WriteDocuments(&'a str),
     Identity,
+    ReadComponents,
+    SwapComponents,
 }
 
 impl Grants {
@@ -70,6 +86,8 @@ impl Grants {
             Need::ReadDocuments(name) => self.documents.get(name).is_some_and(Access::reads),
             Need::WriteDocuments(name) => self.documents.get(name).is_some_and(Access::writes),
             Need::Identity => self.identity,
+            Need::ReadComponents => self.components.is_some(),
+            Need::SwapComponents => self.components == Some(ComponentsAccess::Swap),
         }
     }
 }
@@ -95,6 +113,8 @@ impl Need<'_> {
             Self::ReadDocuments(name) => ("read documents", "documents", name, "read"),
             Self::WriteDocuments(name) => ("write documents", "documents", name, "write"),
             Self::Identity => return refusal(caller, "verify tokens", "identity = true"),
+            Self::ReadComponents => return refusal(caller, "see the components", "components = \"read\""),
+            Self::SwapComponents => return refusal(caller, "replace components", "components = \"swap\""),
         };
         let both = if matches!(access, "read" | "write") { " (or \"read-write\")" } else { "" };
         refusal(caller, &format!("{what} `{name}`"), &format!("{key} = {{ \"{name}\" = \"{access}\" }}{both}"))

@@ -1,12 +1,13 @@
 //! What workers may call. One file per interface: each function checks the caller's grant, then asks the backend.
 
+mod components;
 mod documents;
 mod grants;
 mod identity;
 mod queue;
 mod table;
 
-pub use grants::{Access, Grants, QueueAccess};
+pub use grants::{Access, ComponentsAccess, Grants, QueueAccess};
 
 use crate::backends::identity::Identity;
 use crate::backends::{DocumentsBackend, QueueBackend, Result, TableBackend};

@@ -67,6 +67,12 @@ impl AllowedHosts {
         Ok(())
     }
 
+    /// Whether calls by one of these schemes are allowed to anywhere.
+    pub fn has_scheme(&self, schemes: &[&str]) -> bool {
+        let allowed = |it: &AllowedHost| it.scheme.as_deref().is_none_or(|scheme| schemes.contains(&scheme));
+        self.0.iter().any(allowed)
+    }
+
     /// Whether a call to `uri` is allowed. One without scheme or host never is.
     pub fn allows(&self, uri: &Uri) -> bool {
         let (Some(scheme), Some(host)) = (uri.scheme_str(), uri.host()) else { return false };

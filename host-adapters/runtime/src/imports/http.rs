@@ -1,5 +1,6 @@
 //! `wasi:http/client`: every outbound request goes through the host's policy; a guest opens no socket.
 
+use crate::component::Version;
 use crate::engine::SharedHost;
 use crate::host::{SendError, SendErrorKind};
 use crate::state::Outages;
@@ -14,13 +15,14 @@ const MAX_REQUEST_BYTES: usize = 16 << 20;
 /// Answers the outbound requests of one instance.
 pub(crate) struct Hooks {
     component: Arc<str>,
+    digest: Arc<str>,
     host: SharedHost,
     outages: Outages,
 }
 
 impl Hooks {
-    pub(crate) fn new(component: Arc<str>, host: SharedHost, outages: Outages) -> Self {
-        Self { component, host, outages }
+    pub(crate) fn new(version: &Version, host: SharedHost, outages: Outages) -> Self {
+        Self { component: version.component.clone(), digest: version.digest.clone(), host, outages }
     }
 }
 
@@ -33,7 +35,8 @@ impl WasiHttpHooks for Hooks {
         _: Option<RequestOptions>,
         _: Io,
     ) -> Box<dyn Future<Output = Result<(http::Response<WasiBody>, Io), Error>> + Send> {
-        let (component, host, outages) = (self.component.clone(), self.host.clone(), self.outages.clone());
+        let (component, digest) = (self.component.clone(), self.digest.clone());
+        let (host, outages) = (self.host.clone(), self.outages.clone());
         Box::new(async move {
             let (parts, body) = request.into_parts();
             let body = Limited::new(body, MAX_REQUEST_BYTES)
@@ -41,13 +44,14 @@ impl WasiHttpHooks for Hooks {
                 .await
                 .map_err(|_| Error::HttpRequestBodySize(None))?
                 .to_bytes();
-            match host.send_http(&component, http::Request::from_parts(parts, body)).await {
+            match host.send_http(&component, &digest, http::Request::from_parts(parts, body)).await {
                 Ok(sent) => {
                     sent.outage.into_iter().for_each(|service| outages.add(service));
                     Ok((sent.response.map(whole), Box::new(async { Ok(()) }) as Io))
                 }
                 Err(error) => {
-                    tracing::debug!(component = &*component, error = error.message, "outbound request failed");
+                    let (worker, digest) = (&*component, &*digest);
+                    tracing::debug!(worker, digest, error = error.message, "outbound request failed");
                     let code = code(&error);
                     error.outage.into_iter().for_each(|service| outages.add(service));
                     Err(code)

@@ -31,11 +31,11 @@ fn cache<T>(
 
 impl<T: Send> HostConnectionWithStore<T> for HasSelf<State> {
     async fn open(store: &Accessor<T, Self>, address: String) -> Result<Resource<Connection>, Error> {
-        let (host, component) = store.with(|mut access| {
+        let (host, component, digest) = store.with(|mut access| {
             let state = access.get();
-            (state.host.clone(), state.component.clone())
+            (state.host.clone(), state.component.clone(), state.digest.clone())
         });
-        let cache = host.open_cache(&component, &address).await.ok_or(Error::InvalidAddress)?;
+        let cache = host.open_cache(&component, &digest, &address).await.ok_or(Error::InvalidAddress)?;
         store.with(|mut access| access.get().table.push(Connection(cache)).map_err(|_| Error::TooManyConnections))
     }
 

@@ -8,7 +8,7 @@ mod event;
 mod token;
 
 use super::{FAILED, ManifestOptions, UNUSABLE};
-use crate::app;
+use crate::components::Components;
 use crate::manifest::App;
 use crate::telemetry::{self, Tracing, logs};
 use crate::{backends, dispatch::Dispatcher};
@@ -107,12 +107,12 @@ async fn call(
     // Compiled components are shared with `up`, so that a second call starts at once.
     let compiled = app.path.parent().unwrap_or(Path::new("")).join(".host-adapters");
     let services = backends::services(&app, None)?;
-    let runtime = app::load(&app, &compiled, &backends, services, Tracing::from_env()?).await?;
+    let components = Components::load(&app, &compiled, &backends, services, Tracing::from_env()?).await?;
     let request = http::Request::post(format!("http://localhost{route}"))
         .header("content-type", "application/json")
         .header("authorization", format!("Bearer {bearer}"))
         .body(Bytes::from(event.to_string()))?;
-    let called = Dispatcher::new(runtime, Tracing::from_env()?).http(worker, request).await;
+    let called = Dispatcher::new(components.runtime().clone(), Tracing::from_env()?).http(worker, request).await;
     called.result.with_context(|| format!("{worker} did not answer"))
 }
 

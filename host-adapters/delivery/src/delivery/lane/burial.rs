@@ -45,7 +45,7 @@ impl Lane {
         };
         self.store(records.iter().map(letter).collect()).await?;
         self.rules.caller.meter.dead_lettered.increment(records.len() as u64);
-        self.log_buried(&records, condition, reason);
+        self.log_buried(&records, condition, &cause);
         self.checkpointer.settle(records.iter().map(|record| record.ticket));
         self.commit().await;
         Ok(())
@@ -106,11 +106,12 @@ impl Lane {
         tracing::error!(worker, source, shard, queue, count = letters.len(), error, "dead letters refused, lane waits");
     }
 
-    fn log_buried(&self, records: &[Record], condition: &str, reason: &str) {
+    fn log_buried(&self, records: &[Record], condition: &str, cause: &Cause<'_>) {
         let Rules { caller, dead_letters, .. } = &*self.rules;
         let (worker, source, queue, shard) = (&caller.worker, &caller.source, &dead_letters.queue, &self.shard);
         let (first, count) = (records.first().map(|record| record.event.id.as_str()), records.len());
-        tracing::error!(worker, source, shard, queue, first, count, condition, reason, "records dead-lettered");
+        let Cause { reason, digest } = cause;
+        tracing::error!(worker, source, shard, digest, queue, first, count, condition, reason, "records dead-lettered");
     }
 }
 

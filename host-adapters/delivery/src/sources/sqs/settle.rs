@@ -74,7 +74,7 @@ impl Settler {
                 plan.delete.push(held.receipt);
             }
             Disposition::Reject { reason } => {
-                self.caller.rejected(&held.event, reason);
+                self.caller.rejected(&held.event, reason, &answer.digest);
                 match self.on_reject {
                     OnReject::Drop => plan.delete.push(held.receipt),
                     OnReject::DeadLetter => plan.bury.push(self.letter(held, reason, answer)),
@@ -97,9 +97,18 @@ impl Settler {
 
     fn letter(&self, held: Held, reason: &str, answer: &Answer) -> (String, Message) {
         let (worker, source, id) = (&self.caller.worker, &self.caller.source, &held.event.id);
-        let (attempt, correlation) = (held.event.attempt, &held.event.correlation_id);
-        tracing::error!(worker, source, id, attempt, correlationId = correlation, reason, "record dead-lettered");
-        let cause = Cause { reason, digest: &answer.digest };
+        let (attempt, correlation, digest) = (held.event.attempt, &held.event.correlation_id, &answer.digest);
+        tracing::error!(
+            worker,
+            source,
+            digest,
+            id,
+            attempt,
+            correlationId = correlation,
+            reason,
+            "record dead-lettered"
+        );
+        let cause = Cause { reason, digest };
         let letter = self.dead_letters.letter(&held.event, text(&held.event.payload), &cause);
         (held.receipt, letter)
     }

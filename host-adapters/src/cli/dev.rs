@@ -1,0 +1,162 @@
+//! `host-adapters dev`: `up` on components built by the profile `dev`; one whose sources change is rebuilt and swapped.
+
+use super::build::{Took, build};
+use super::up;
+use crate::components::watch::Watch;
+use crate::components::{Components, Swapped};
+use crate::manifest::{App, Build, Component};
+use anyhow::{Context, Result};
+use clap::Args;
+use glob::{MatchOptions, Pattern};
+use host_adapters_runtime::Source;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+/// The build profile of spin.toml, `[component.<id>.profile.dev]`.
+const PROFILE: &str = "dev";
+
+#[derive(Args)]
+pub(crate) struct Options {
+    #[command(flatten)]
+    up: up::Options,
+}
+
+pub(super) async fn run(options: Options) -> Result<ExitCode> {
+    let mut app = match options.up.manifest.load() {
+        Ok(app) => app,
+        Err(code) => return Ok(code),
+    };
+    let workers = workers(&mut app, &options.up.data)?;
+    let mut watch = Watch::new({
+        let patterns: BTreeSet<_> = workers.iter().flat_map(|worker| worker.watch.clone()).collect();
+        move || patterns.iter().flat_map(files).collect()
+    });
+    watch.catch_up().await;
+    for worker in &workers {
+        println!("{}: building", worker.component.id);
+        let took = build(&worker.component).await.with_context(|| format!("{} does not build", worker.component.id))?;
+        println!("{}: {}", worker.component.id, phases(&took));
+    }
+    up::serve(app, options.up, |components| follow(components, workers, watch)).await
+}
+
+/// A worker as it is built here, and the patterns of what it is made of.
+struct Worker {
+    component: Component,
+    watch: Vec<Pattern>,
+}
+
+/// The components that are called, built by the profile `dev` into a folder of their own, so that what `build` made
+/// stays; the application serves them from there.
+fn workers(app: &mut App, data: &Path) -> Result<Vec<Worker>> {
+    let called: Vec<_> = app.components.values().filter(|it| app.is_called(it)).map(|it| it.id.clone()).collect();
+    let mut workers = Vec::new();
+    for component in app.components.values_mut().filter(|component| called.contains(&component.id)) {
+        let made = component.artifact.clone().unwrap_or_else(|| component.source.clone());
+        let profile = component.profiles.get(PROFILE).cloned().unwrap_or_default();
+        component.artifact = Some(profile.source.unwrap_or(made));
+        component.source = data.join(PROFILE).join(&component.id).with_extension("wasm");
+        if let Some(build) = component.build.as_mut().filter(|_| !profile.commands.is_empty()) {
+            build.commands = profile.commands;
+        }
+        let watch = component.build.as_ref().map(patterns).transpose()?.unwrap_or_default();
+        workers.push(Worker { component: component.clone(), watch });
+    }
+    Ok(workers)
+}
+
+/// The patterns of what a component is made of, from the folder of this process.
+fn patterns(build: &Build) -> Result<Vec<Pattern>> {
+    let pattern = |written: &String| {
+        let folder = Pattern::escape(&build.workdir.to_string_lossy());
+        let pattern = Path::new(&folder).join(written);
+        Pattern::new(&pattern.to_string_lossy()).with_context(|| format!("watch = \"{written}\" is no pattern"))
+    };
+    build.watch.iter().map(pattern).collect()
+}
+
+/// A star stays within its folder, two do not.
+fn matching() -> MatchOptions {
+    MatchOptions { require_literal_separator: true, ..MatchOptions::new() }
+}
+
+/// The files that match now.
+fn files(pattern: &Pattern) -> Vec<PathBuf> {
+    glob::glob_with(pattern.as_str(), matching()).into_iter().flatten().filter_map(Result::ok).collect()
+}
+
+/// Rebuilds and swaps what changes, one worker after the other.
+async fn follow(components: Arc<Components>, workers: Vec<Worker>, mut watch: Watch) {
+    loop {
+        let changed = watch.next().await;
+        let is_of = |worker: &Worker, path: &PathBuf| {
+            worker.watch.iter().any(|pattern| pattern.matches_path_with(path, matching()))
+        };
+        for worker in workers.iter().filter(|worker| changed.iter().any(|path| is_of(worker, path))) {
+            match rebuild(&components, worker).await {
+                Ok((took, swapped)) => println!("{}", told(&took, &swapped, age(&changed))),
+                Err(error) => println!("{}: {error:#}; what served before serves on", worker.component.id),
+            }
+        }
+    }
+}
+
+async fn rebuild(components: &Components, worker: &Worker) -> Result<(Took, Swapped)> {
+    let Component { id, source, .. } = &worker.component;
+    println!("{id}: building");
+    let took = build(&worker.component).await.context("does not build")?;
+    let swapped = components.swap(id, Source::File(source.clone())).await?;
+    Ok((took, swapped))
+}
+
+fn told(took: &Took, swapped: &Swapped, age: Duration) -> String {
+    let Swapped { worker, loaded, took: swap } = swapped;
+    let digest: String = loaded.digest.chars().take(12).collect();
+    let (swap, age) = (swap.as_secs_f64(), age.as_secs_f64());
+    let what = if loaded.is_new() { "serves" } else { "serves already" };
+    let phases = phases(took);
+    format!("{worker}: {phases}, compiled and swapped in {swap:.2} s: {digest} {what}, {age:.2} s after the change")
+}
+
+fn phases(took: &Took) -> String {
+    let (commands, freezing) = (took.commands.as_secs_f64(), took.freezing.as_secs_f64());
+    format!("built in {commands:.2} s, pre-initialised in {freezing:.2} s")
+}
+
+/// How long ago the last of the files changed.
+fn age(changed: &BTreeSet<PathBuf>) -> Duration {
+    let modified = changed.iter().filter_map(|path| path.metadata().ok()?.modified().ok()).max();
+    modified.and_then(|at| SystemTime::now().duration_since(at).ok()).unwrap_or_default()
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patterns_find_their_files() {
+        let folder = tempfile::tempdir().unwrap();
+        let make = |path: &str| {
+            let path = folder.path().join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(&path, "").unwrap();
+            path
+        };
+        let (deep, flat, _) = (make("src/a/b.rs"), make("src/c.rs"), make("src/c.txt"));
+        let watch = |patterns: &[&str]| {
+            let watch = patterns.iter().map(ToString::to_string).collect();
+            patterns_of(folder.path(), watch).iter().flat_map(files).collect::<Vec<_>>()
+        };
+        assert_eq!(watch(&["src/**/*.rs"]), [deep, flat.clone()]);
+        assert_eq!(watch(&["src/*.rs"]), [flat]);
+        assert_eq!(watch(&["other/**"]), Vec::<PathBuf>::new());
+    }
+
+    fn patterns_of(workdir: &Path, watch: Vec<String>) -> Vec<Pattern> {
+        patterns(&Build { commands: vec![], workdir: workdir.to_owned(), watch }).unwrap()
+    }
+}

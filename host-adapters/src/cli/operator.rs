@@ -1,0 +1,73 @@
+//! What the commands that ask a running host share: where its gateway is, who asks, and how answers are shown.
+
+use anyhow::{Context, Result, bail};
+use clap::Args;
+use comfy_table::{Table, presets};
+use reqwest::{Body, RequestBuilder, StatusCode};
+use serde_json::Value;
+
+/// A running host, and a token for it.
+#[derive(Args)]
+pub(super) struct Operator {
+    /// The running host's gateway.
+    #[arg(long, default_value = "http://127.0.0.1:3100")]
+    gateway: String,
+    /// The token of a client of spin.toml with the grants for it.
+    #[arg(long, env = "HOST_ADAPTERS_TOKEN", hide_env_values = true)]
+    token: String,
+}
+
+impl Operator {
+    /// The answer to a question, or the host's refusal.
+    ///
+    /// # Errors
+    /// When no host answers, or it does not know the token.
+    pub(super) async fn ask(&self, what: &str, question: &Value) -> Result<Result<Value, String>> {
+        self.answer(what, |request| request.json(question)).await
+    }
+
+    /// [`Operator::ask`] with a file for a question.
+    pub(super) async fn send(&self, what: &str, file: impl Into<Body>) -> Result<Result<Value, String>> {
+        self.answer(what, |request| request.header("content-type", "application/wasm").body(file)).await
+    }
+
+    async fn answer(
+        &self,
+        what: &str,
+        with: impl FnOnce(RequestBuilder) -> RequestBuilder,
+    ) -> Result<Result<Value, String>> {
+        let url = format!("{}/operator/{what}", self.gateway.trim_end_matches('/'));
+        let request = reqwest::Client::new().post(&url).bearer_auth(&self.token);
+        let response = with(request).send().await;
+        let response = response.with_context(|| format!("no host answers at {url}; is `host-adapters up` running?"))?;
+        if response.status() == StatusCode::UNAUTHORIZED {
+            bail!("the gateway does not know this token; use that of a client of spin.toml");
+        }
+        let mut answer: Value = response.error_for_status()?.json().await?;
+        if let Some(error) = answer.get("error") {
+            return Ok(Err(text(error, "message")));
+        }
+        let answer = answer.get_mut("ok").context("the gateway's answer has neither `ok` nor `error`")?;
+        Ok(Ok(answer.take()))
+    }
+}
+
+/// The list under a name.
+pub(super) fn rows<'a>(answer: &'a Value, name: &str) -> &'a [Value] {
+    answer.get(name).and_then(Value::as_array).map_or(&[], Vec::as_slice)
+}
+
+/// A field as people read it.
+pub(super) fn text(row: &Value, name: &str) -> String {
+    row.get(name).map_or_else(String::new, |value| value.as_str().map_or_else(|| value.to_string(), str::to_owned))
+}
+
+/// Rows below a header, without lines.
+pub(super) fn table<const N: usize>(header: [&str; N], rows: &[Value], cells: impl Fn(&Value) -> [String; N]) -> Table {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).set_header(header);
+    for row in rows {
+        table.add_row(cells(row));
+    }
+    table
+}

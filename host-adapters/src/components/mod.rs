@@ -1,0 +1,153 @@
+//! The components that serve, and the one way by which a file comes to serve: at the start, when it has changed, when an
+//! operator sends it.
+
+mod requirements;
+mod spec;
+pub mod watch;
+
+use crate::backends::Backends;
+use crate::host::Host;
+use crate::manifest::App;
+use crate::telemetry::Tracing;
+use anyhow::Result;
+use host_adapters_delivery::services::Services;
+use host_adapters_delivery::sources::seed_name;
+use host_adapters_runtime::registry::Serving;
+use host_adapters_runtime::{ComponentSpec, Interfaces, LoadError, Loaded, Runtime, RuntimeConfig, Source};
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::sync::Mutex;
+
+/// Every component of the manifest that is called, and what it is loaded with.
+pub struct Components {
+    runtime: Arc<Runtime>,
+    specs: BTreeMap<String, ComponentSpec>,
+    turn: Mutex<()>,
+}
+
+/// What a swap came to.
+#[derive(Clone, Debug)]
+pub struct Swapped {
+    /// The component's id.
+    pub worker: String,
+    /// Digests of now and before, and whether the code was compiled already.
+    pub loaded: Loaded,
+    /// From reading the file to serving it.
+    pub took: Duration,
+}
+
+/// Why another file does not serve; the one before serves on.
+#[derive(Debug, thiserror::Error)]
+pub enum SwapError {
+    /// Nothing is called so.
+    #[error("there is no worker `{name}`; there are: {known}")]
+    Unknown {
+        /// What was asked for.
+        name: String,
+        /// The ids that there are.
+        known: String,
+    },
+    /// The file cannot serve.
+    #[error(transparent)]
+    Refused(#[from] LoadError),
+    /// The host ends, or the compiler gave up.
+    #[error("{0}: loading ended without a result; the log says why")]
+    Ended(String),
+}
+
+impl Components {
+    /// Loads every component of the manifest that something calls. Compiled code is kept in `data`.
+    ///
+    /// # Errors
+    /// Says which component cannot serve and why.
+    pub async fn load(
+        app: &Arc<App>,
+        data: &Path,
+        backends: &Backends,
+        services: Services,
+        tracing: Tracing,
+    ) -> Result<Self> {
+        let called = app.components.values().filter(|component| app.is_called(component));
+        let specs: BTreeMap<_, _> = called.map(|it| (it.id.clone(), spec::of(app, it))).collect();
+        let max_instances: usize = specs.values().map(|spec| spec.limits.max_instances).sum();
+        let config = RuntimeConfig {
+            cache_dir: data.join("compiled"),
+            max_instances: u32::try_from(max_instances)?,
+            interfaces: Interfaces::All,
+        };
+        let host = Host {
+            platform: backends.platform.clone(),
+            components: app.components.clone(),
+            cache: backends.cache.clone(),
+            services,
+            tracing,
+        };
+        let runtime = Runtime::new(&config, Arc::new(host)).map_err(anyhow::Error::msg)?;
+        let components = Self { runtime: Arc::new(runtime), specs, turn: Mutex::default() };
+        for spec in components.specs.values() {
+            components.swap(&spec.id, spec.source.clone()).await?;
+        }
+        Ok(components)
+    }
+
+    /// Verifies a file and lets it serve as `worker` (its id, or its name in the documents) from now until another does
+    /// or the host ends. Calls in flight end on the file before. One swap at a time.
+    ///
+    /// # Errors
+    /// Says why the file cannot serve; the one before serves on.
+    pub async fn swap(&self, worker: &str, source: Source) -> Result<Swapped, SwapError> {
+        let known = |(id, _): &(&String, &ComponentSpec)| *id == worker || seed_name(id) == worker;
+        let Some((id, spec)) = self.specs.iter().find(known) else {
+            let known = self.specs.keys().cloned().collect::<Vec<_>>().join(", ");
+            return Err(SwapError::Unknown { name: worker.to_owned(), known });
+        };
+        // Two files at once: the one that came later is the one to serve, however long each takes to compile.
+        let _turn = self.turn.lock().await;
+        let (began, runtime) = (Instant::now(), self.runtime.clone());
+        let spec = ComponentSpec { source, ..spec.clone() };
+        // Compiling is work for a thread of its own.
+        let loaded = tokio::task::spawn_blocking(move || runtime.load(&spec)).await;
+        let loaded = loaded.map_err(|_| SwapError::Ended(id.clone()))?.inspect_err(|error| {
+            tracing::warn!(worker = id, %error, "component refused, what served before serves on");
+        })?;
+        let swapped = Swapped { worker: id.clone(), loaded, took: began.elapsed() };
+        swapped.log();
+        Ok(swapped)
+    }
+
+    /// What serves now, by id.
+    pub fn serving(&self) -> Vec<Serving> {
+        self.runtime.serving()
+    }
+
+    /// The files of the manifest, by id.
+    fn files(&self) -> impl Iterator<Item = (&str, &Path)> {
+        self.specs.iter().filter_map(|(id, spec)| match &spec.source {
+            Source::File(path) => Some((id.as_str(), path.as_path())),
+            Source::Sent(_) => None,
+        })
+    }
+
+    /// What calls them.
+    pub fn runtime(&self) -> &Arc<Runtime> {
+        &self.runtime
+    }
+}
+
+impl Swapped {
+    /// Milliseconds with a fraction.
+    pub fn ms(&self) -> f64 {
+        (self.took.as_secs_f64() * 1e6).round() / 1e3
+    }
+
+    fn log(&self) {
+        let Loaded { digest, replaced, cached } = &self.loaded;
+        if !self.loaded.is_new() {
+            return;
+        }
+        let (worker, ms, replaced) = (&self.worker, self.ms(), replaced.as_deref().unwrap_or_default());
+        tracing::info!(worker, digest = &**digest, replaced, ms, cached, "component serves");
+    }
+}

@@ -1,0 +1,46 @@
+//! What the manifest asks of a component's file: an export for each of its triggers, and no import that its grants leave
+//! out. What every program imports (WASI's files, sockets, environment) is no request: the sandbox answers it empty.
+
+use crate::manifest::{App, Component};
+use host_adapters_delivery::platform::QueueAccess;
+use host_adapters_runtime::{Export, RefusedImport, RequiredExport, Requirements};
+
+pub(super) fn of(app: &App, component: &Component) -> Requirements {
+    Requirements { exports: exports(app, component), refused: refused(component) }
+}
+
+fn exports(app: &App, component: &Component) -> Vec<RequiredExport> {
+    let id = &component.id;
+    let source = (!component.sources.is_empty()).then(|| RequiredExport {
+        export: Export::BatchWorker,
+        needed_by: format!("[[component.{id}.tool.host-adapters.source]]"),
+    });
+    let route = app.routes.of(id).next().map(|route| RequiredExport {
+        export: Export::HttpHandler,
+        needed_by: format!("its [[trigger.http]] {}", route.route),
+    });
+    source.into_iter().chain(route).collect()
+}
+
+/// The interfaces that nothing in the manifest opens to it, each with the line that would.
+fn refused(component: &Component) -> Vec<RefusedImport> {
+    let grants = &component.grants;
+    let sends = grants.queues.values().any(|access| *access == QueueAccess::Send);
+    let hosts = &component.allowed_outbound_hosts;
+    let grant = |line: &str| format!("write {line} under [component.{}.tool.host-adapters.grants]", component.id);
+    let host = |entry: &str| format!("write allowed_outbound_hosts = [\"{entry}\"] in [component.{}]", component.id);
+    let rules = [
+        ("registration:platform/table", !grants.tables.is_empty(), grant("tables = { \"<table>\" = \"read\" }")),
+        ("registration:platform/queue", sends, grant("queues = { \"<queue>\" = \"send\" }")),
+        (
+            "registration:platform/documents",
+            !grants.documents.is_empty(),
+            grant("documents = { \"<collection>\" = \"read\" }"),
+        ),
+        ("registration:platform/identity", grants.identity, grant("identity = true")),
+        ("spin:redis/redis", hosts.has_scheme(&["redis", "rediss"]), host("redis://<host>")),
+        ("wasi:http/client", hosts.has_scheme(&["http", "https"]), host("http://<host>")),
+    ];
+    let refused = rules.into_iter().filter(|(_, granted, _)| !granted);
+    refused.map(|(interface, _, remedy)| RefusedImport { interface: interface.to_owned(), remedy }).collect()
+}

@@ -1,0 +1,50 @@
+//! A component of the manifest as the runtime loads it.
+
+use super::requirements;
+use crate::manifest::{self, App, Component};
+use host_adapters_delivery::sources::seed_name;
+use host_adapters_runtime::{ComponentSpec, Limits, Source};
+use std::collections::BTreeMap;
+
+pub(super) fn of(app: &App, component: &Component) -> ComponentSpec {
+    ComponentSpec {
+        id: component.id.clone(),
+        source: Source::File(component.source.clone()),
+        limits: limits(&component.limits),
+        environment: environment(component),
+        requirements: requirements::of(app, component),
+    }
+}
+
+/// The manifest's limits as the runtime's: neither crate knows the other.
+fn limits(written: &manifest::Limits) -> Limits {
+    let manifest::Limits {
+        max_instances,
+        max_instance_reuse_count,
+        max_instance_concurrent_reuse_count,
+        idle_instance_timeout,
+        request_timeout,
+        max_memory_bytes,
+        max_cpu,
+    } = *written;
+    Limits {
+        max_instances,
+        max_instance_reuse_count,
+        max_instance_concurrent_reuse_count,
+        idle_instance_timeout,
+        request_timeout,
+        max_memory_bytes,
+        max_cpu,
+    }
+}
+
+/// The documents' environment variables, with their defaults, and the component's own. `APP_NAME` is the host's word.
+/// Each name once: of several, a guest would see the first.
+fn environment(component: &Component) -> Vec<(String, String)> {
+    let inherited = [("CONFIG_ENV", "local-dev"), ("AWS_REGION", "us-east-1"), ("LOG_LEVEL", "INFO")]
+        .map(|(name, default)| (name.to_owned(), std::env::var(name).unwrap_or_else(|_| default.to_owned())));
+    let app_name = ("APP_NAME".to_owned(), seed_name(&component.id));
+    let own = component.environment.iter().map(|(name, value)| (name.clone(), value.clone()));
+    let environment: BTreeMap<_, _> = inherited.into_iter().chain(own).chain([app_name]).collect();
+    environment.into_iter().collect()
+}

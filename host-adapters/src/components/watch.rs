@@ -1,0 +1,116 @@
+//! Files that change: the components' own, for `up`, and the sources they are made of, for `dev`.
+//!
+//! They are looked at again and again. That is a handful of files, and it sees what notifications of the system miss:
+//! folders that come back after `cargo clean`, network and bind mounts, limits of watches.
+
+use super::Components;
+use host_adapters_runtime::Source;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+/// Time between two looks. A change counts once two looks see the same: builds write in pieces.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// When each file was modified, and its length.
+type Seen = BTreeMap<PathBuf, (SystemTime, u64)>;
+
+/// Tells which files changed.
+pub struct Watch {
+    files: Arc<dyn Fn() -> Vec<PathBuf> + Send + Sync>,
+    seen: Seen,
+}
+
+impl Watch {
+    /// Watches the files that `files` lists at each look. All of them are news at first.
+    pub fn new(files: impl Fn() -> Vec<PathBuf> + Send + Sync + 'static) -> Self {
+        Self { files: Arc::new(files), seen: Seen::new() }
+    }
+
+    /// Takes the files as they are now for seen.
+    pub async fn catch_up(&mut self) {
+        self.seen = self.look().await;
+    }
+
+    /// The files of the next change, those that are gone included, once it has settled.
+    pub async fn next(&mut self) -> BTreeSet<PathBuf> {
+        let mut last = self.look().await;
+        loop {
+            tokio::time::sleep(LOOK).await;
+            let now = self.look().await;
+            if now == last && now != self.seen {
+                let before = std::mem::replace(&mut self.seen, now);
+                let known = before.keys().chain(self.seen.keys());
+                return known.filter(|path| before.get(*path) != self.seen.get(*path)).cloned().collect();
+            }
+            last = now;
+        }
+    }
+
+    /// Files may lie on a slow disk: they are looked at off the async threads.
+    async fn look(&self) -> Seen {
+        let files = self.files.clone();
+        let look = move || files().into_iter().filter_map(|path| Some((path.clone(), stamp(&path)?))).collect();
+        tokio::task::spawn_blocking(look).await.unwrap_or_default()
+    }
+}
+
+fn stamp(path: &Path) -> Option<(SystemTime, u64)> {
+    let metadata = path.metadata().ok()?;
+    Some((metadata.modified().ok()?, metadata.len()))
+}
+
+/// Swaps every component whose file changes, for ever. A file that cannot serve is refused and tried again when it has
+/// changed again; one that is gone is about to come back.
+pub async fn components(components: Arc<Components>) {
+    let files: BTreeMap<_, _> = components.files().map(|(id, file)| (file.to_owned(), id.to_owned())).collect();
+    let paths: Vec<_> = files.keys().cloned().collect();
+    let mut watch = Watch::new(move || paths.clone());
+    loop {
+        for path in watch.next().await.into_iter().filter(|path| path.exists()) {
+            if let Some(id) = files.get(&path) {
+                // Both outcomes are in the log.
+                let _ = components.swap(id, Source::File(path)).await;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_change_is_told_once_and_whole() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        let (one, two, gone) = (path("one"), path("two"), path("gone"));
+        let all = vec![one.clone(), two.clone(), gone.clone()];
+        std::fs::write(&one, "1").unwrap();
+        std::fs::write(&gone, "1").unwrap();
+        let mut watch = Watch::new(move || all.clone());
+        assert_eq!(watch.next().await, [one.clone(), gone.clone()].into());
+        std::fs::remove_file(&gone).unwrap();
+        std::fs::write(path("new"), "12").unwrap();
+        std::fs::rename(path("new"), &one).unwrap();
+        std::fs::write(&two, "1").unwrap();
+        assert_eq!(watch.next().await, [one, two, gone].into());
+        let still = tokio::time::timeout(4 * LOOK, watch.next()).await;
+        assert!(still.is_err(), "{still:?}");
+    }
+
+    #[tokio::test]
+    async fn what_is_caught_up_with_is_no_news() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("file");
+        std::fs::write(&file, "1").unwrap();
+        let listed = file.clone();
+        let mut watch = Watch::new(move || vec![listed.clone()]);
+        watch.catch_up().await;
+        assert!(tokio::time::timeout(4 * LOOK, watch.next()).await.is_err());
+        std::fs::write(&file, "12").unwrap();
+        assert_eq!(watch.next().await, [file].into());
+    }
+}
