@@ -2,6 +2,7 @@
 //! what has changed and run the rest.
 
 mod build;
+mod servers;
 mod setup;
 mod verify;
 
@@ -31,6 +32,11 @@ enum Command {
         /// Ids of components, as in spin.toml.
         components: Vec<String>,
     },
+    /// Real servers for tests (DynamoDB Local, ElasticMQ, a MongoDB, Redis) on 127.0.0.1, in a folder of their own.
+    Servers {
+        #[command(subcommand)]
+        command: servers::Command,
+    },
 }
 
 fn main() -> Result<()> {
@@ -47,5 +53,6 @@ fn main() -> Result<()> {
             let built = build::native(build::Linting::Off)?;
             build::components(&built, &components)
         }
+        Command::Servers { command } => servers::run(command),
     }
 }

@@ -1,0 +1,84 @@
+//! The folder that holds everything of the servers, outside the clone.
+
+use anyhow::{Context, Result};
+use std::fs::{File, TryLockError};
+use std::path::PathBuf;
+
+/// Names another folder than the usual one.
+const HOME_VARIABLE: &str = "SERVERS_HOME";
+const USUAL: &str = ".cache/registration-workers/servers";
+
+/// The servers of one folder.
+#[derive(Clone, Debug)]
+pub struct Servers {
+    home: PathBuf,
+}
+
+/// Where one server has its things.
+#[derive(Debug)]
+pub struct Place {
+    /// All of it.
+    pub folder: PathBuf,
+    /// Jars and classes.
+    pub program: PathBuf,
+    /// What `--fresh` removes.
+    pub data: PathBuf,
+    /// Its configuration file. (The name's end tells ElasticMQ the format.)
+    pub config: PathBuf,
+    /// What it wrote since its last start.
+    pub log: PathBuf,
+    /// What we know of its process.
+    pub state: PathBuf,
+}
+
+impl Servers {
+    /// The servers in `$SERVERS_HOME`, else in `~/.cache/registration-workers/servers`.
+    ///
+    /// # Errors
+    /// There is neither that variable nor a home folder.
+    pub fn open() -> Result<Self> {
+        if let Some(home) = std::env::var_os(HOME_VARIABLE).filter(|home| !home.is_empty()) {
+            return Ok(Self::at(std::path::absolute(home)?));
+        }
+        let home = std::env::home_dir().with_context(|| format!("there is no home folder; set {HOME_VARIABLE}"))?;
+        Ok(Self::at(home.join(USUAL)))
+    }
+
+    /// The servers in this folder, an absolute path.
+    pub fn at(home: impl Into<PathBuf>) -> Self {
+        Self { home: home.into() }
+    }
+
+    pub(crate) fn place(&self, name: &str) -> Place {
+        let folder = self.home.join(name);
+        Place {
+            program: folder.join("program"),
+            data: folder.join("data"),
+            config: folder.join("server.conf"),
+            log: folder.join("server.log"),
+            state: folder.join("state.json"),
+            folder,
+        }
+    }
+
+    /// Maven's repository, so that jars are downloaded once.
+    pub(crate) fn maven(&self) -> PathBuf {
+        self.home.join("maven")
+    }
+
+    /// Held while servers are started or stopped: one command at a time.
+    pub(crate) fn lock(&self) -> Result<File> {
+        let path = self.home.join("lock");
+        std::fs::create_dir_all(&self.home).with_context(|| format!("cannot make {}", self.home.display()))?;
+        let file = File::create(&path).with_context(|| format!("cannot write {}", path.display()))?;
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(TryLockError::WouldBlock) => eprintln!("waiting for another command that starts or stops servers"),
+            Err(TryLockError::Error(error)) => {
+                return Err(error).with_context(|| format!("cannot lock {}", path.display()));
+            }
+        }
+        file.lock().with_context(|| format!("cannot lock {}", path.display()))?;
+        Ok(file)
+    }
+}

