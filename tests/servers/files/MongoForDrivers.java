@@ -31,7 +31,7 @@ public class MongoForDrivers {
         MongoServer server = new MongoServer(backend);
         server.enableOplog();
         server.bind("127.0.0.1", Integer.parseInt(options[0]));
-        // Closes the file, so that what was written last is in it.
+        // Closes the file, so that what was written last is in it. (kill -9 loses the last second.)
         Runtime.getRuntime().addShutdownHook(new Thread(server::shutdownNow));
         Thread.currentThread().join();
     }

@@ -82,7 +82,7 @@ fn download(servers: &Servers, program: &Path, name: &str) -> Result<()> {
 
 /// Shows what Maven downloads, and keeps its last lines.
 fn follow(output: impl BufRead, name: &str) -> Result<Vec<String>> {
-    let style = ProgressStyle::with_template("{spinner} {elapsed} {prefix}: {pos} files, {msg}")?;
+    let style = ProgressStyle::with_template("{spinner} {elapsed} {prefix}: {pos} files {msg}")?;
     let bar = ProgressBar::new_spinner().with_style(style).with_prefix(name.to_owned());
     bar.enable_steady_tick(Duration::from_millis(200));
     let mut last_lines = Vec::new();

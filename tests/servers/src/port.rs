@@ -10,12 +10,12 @@ const TRIED: u16 = 50;
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The port it had before, so that its endpoint stays; else its own; else the next that is free.
-pub fn choose(before: Option<u16>, own: u16) -> Result<u16> {
+pub fn choose(name: &str, before: Option<u16>, own: u16) -> Result<u16> {
     if let Some(port) = before {
         if free_within(port, PATIENCE) {
             return Ok(port);
         }
-        eprintln!("port {port}, which it had before, is taken by another process");
+        eprintln!("{name}: port {port}, which it had before, is taken by another process");
     }
     let mut candidates = own..own.saturating_add(TRIED);
     let free = candidates.find(|port| is_free(*port));
@@ -48,9 +48,9 @@ mod tests {
     fn a_taken_port_is_passed_over_and_the_one_from_before_is_kept() {
         let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let port = taken.local_addr().unwrap().port();
-        let next = choose(None, port).unwrap();
+        let next = choose("redis", None, port).unwrap();
         assert!(next > port);
-        assert_eq!(choose(Some(next), port).unwrap(), next);
+        assert_eq!(choose("redis", Some(next), port).unwrap(), next);
     }
 
     #[test]

@@ -78,7 +78,7 @@ impl Servers {
             std::fs::remove_dir_all(&place.data).with_context(|| format!("cannot empty {}", place.data.display()))?;
         }
         std::fs::create_dir_all(&place.data).with_context(|| format!("cannot make {}", place.data.display()))?;
-        let port = port::choose(before.map(|state| state.port), server.port)?;
+        let port = port::choose(server.name, before.map(|state| state.port), server.port)?;
         let process = spawn(server, &place, port)?;
         State { port, process, recipe: server.recipe() }.write(&place)?;
         Ok(Starting { server, place, process, port, since, was_up: false })
