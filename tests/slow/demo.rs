@@ -1,17 +1,22 @@
 //! The demo checks the pipeline from the outside; here it is checked that it does, and that it holds under failure.
 
 use serde_json::Value;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::Mutex;
 
-/// One demo at a time.
-static MACHINE: Mutex<()> = Mutex::new(());
+/// One test at a time.
+pub(crate) static MACHINE: Mutex<()> = Mutex::new(());
 
 /// The folder of the native programs: the test binary is in its `deps`.
-fn programs() -> PathBuf {
+pub(crate) fn programs() -> PathBuf {
     let test = std::env::current_exe().unwrap();
     test.ancestors().nth(2).unwrap().to_owned()
+}
+
+/// The project's root.
+pub(crate) fn project() -> &'static Path {
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
 }
 
 fn demo(arguments: &[&str]) -> (Output, Value) {
@@ -20,7 +25,7 @@ fn demo(arguments: &[&str]) -> (Output, Value) {
         .args(arguments)
         .arg("--json")
         .env("HOST_ADAPTERS_BIN", programs().join("host-adapters"))
-        .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+        .current_dir(project())
         .output()
         .expect("the demo is built with the workspace; run `cargo verify`");
     let summary = serde_json::from_slice(&output.stdout)

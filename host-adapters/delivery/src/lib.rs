@@ -5,9 +5,11 @@
 //! - [`platform`]: what workers may call, each call checked against its grant.
 //! - [`backends`]: what stands behind a source or a platform interface.
 //! - [`services`]: outbound HTTP policy: app-to-app JWT, rate limits, retries.
+//! - [`crash_point`]: where a test may end the process.
 
 pub mod backends;
 pub mod clock;
+pub mod crash_point;
 pub mod delivery;
 pub mod dispatch;
 pub mod event;

@@ -23,7 +23,7 @@ use reqwest::Client;
 use stand_ins::{Faults, Service, StandIns};
 use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
-use std::io::{BufReader, BufWriter, Write};
+use std::io::{BufReader, BufWriter, ErrorKind, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -149,9 +149,7 @@ async fn perform(
     progress: &Progress,
 ) -> Result<Report> {
     seed::seed(&world, &stage.seeder, &stage.services, progress).await?;
-    if options.faults {
-        set_faults(stage.stand_ins, options.seed);
-    }
+    set_faults(stage.stand_ins, options);
     let total = world.registrations.len();
     let open_count = total.min(OPEN_SECS * options.rate as usize);
     let bar = progress.bar("sending registrations", total);
@@ -242,14 +240,27 @@ fn launch(options: &Options, folder: &Path, stand_ins: &StandIns, secrets: &[(St
         data: folder.join("host"),
         log: folder.join("host.log"),
         process_id: folder.join(PROCESS_ID_FILE),
+        abort_at_step: options.abort_at_step,
         service_key: folder.join(SERVICE_KEY),
         variables: variables.map(|(name, value)| (name.to_owned(), value)).into(),
         secrets: secrets.to_vec(),
     }
 }
 
+fn set_faults(stand_ins: &StandIns, options: &Options) {
+    let seed = options.seed;
+    if options.failed_scores > 0.0 {
+        let operations = vec!["upsertEntries".to_owned()];
+        let score_failed = options.failed_scores;
+        stand_ins.set_faults(Service::Entry, Faults { seed, operations, score_failed, ..Faults::default() });
+    }
+    if options.faults {
+        set_weather(stand_ins, seed);
+    }
+}
+
 /// 5 % errors of every kind, and a few answers that come late.
-fn set_faults(stand_ins: &StandIns, seed: u64) {
+fn set_weather(stand_ins: &StandIns, seed: u64) {
     for (service, salt) in SERVICES.into_iter().zip(0..) {
         let faults = Faults {
             seed: seed.wrapping_add(salt),
@@ -294,6 +305,17 @@ fn tell(report: &Report, json: bool) {
     }
 }
 
+/// Whether nothing is in a folder but what has this name, or there is no such folder.
+fn holds_at_most(folder: &Path, name: &str) -> Result<bool> {
+    match std::fs::read_dir(folder) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(true),
+        entries => {
+            let others = entries?.filter(|entry| !entry.as_ref().is_ok_and(|entry| entry.file_name() == name));
+            Ok(others.count() == 0)
+        }
+    }
+}
+
 /// Where keys, log and data are: a folder of the user's, or a temporary one.
 enum Folder {
     Given(PathBuf),
@@ -309,7 +331,7 @@ impl Folder {
         };
         std::fs::create_dir_all(path).with_context(|| format!("making {}", path.display()))?;
         // Entries of another run would be unexpected ones in this.
-        if std::fs::read_dir(path)?.next().is_some() {
+        if !holds_at_most(path, "host")? || !holds_at_most(&path.join("host"), "compiled")? {
             bail!("the data folder {} is not empty: empty it, or name another with --data-dir", path.display());
         }
         // The host may run elsewhere; it gets absolute paths.

@@ -70,6 +70,16 @@ impl Gateway {
 
     /// The metrics as they are now.
     pub async fn metrics(&self) -> Result<String> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            match self.metrics_once().await {
+                Err(_) if Instant::now() < deadline => tokio::time::sleep(PAUSE).await,
+                metrics => return metrics,
+            }
+        }
+    }
+
+    async fn metrics_once(&self) -> Result<String> {
         let url = format!("{}/metrics", self.endpoint.addresses().await?.gateway);
         let response = self.http.get(&url).send().await?.error_for_status()?;
         response.text().await.context("reading the metrics")

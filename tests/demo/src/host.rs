@@ -116,10 +116,10 @@ impl Endpoint {
     }
 }
 
-/// Starts the host again whenever it was killed; any other end is a failure.
+/// Starts the host again whenever it was killed or aborted as told; any other end is a failure.
 async fn watch_over(
     mut process: Process,
-    launch: Launch,
+    mut launch: Launch,
     state: watch::Sender<State>,
     mut inbox: mpsc::Receiver<Command>,
     restarts: Arc<AtomicU64>,
@@ -132,15 +132,16 @@ async fn watch_over(
                     process.kill()?;
                     process.wait().await?
                 }
-                Some(Command::Stop) | None => return process.stop().await,
+                Some(Command::Stop) | None => return process.stop(&launch).await,
             },
         };
-        if !process::was_killed(ended) {
+        if !launch.ends(ended) {
             let why = format!("{ended}; its log is {}", launch.log.display());
             state.send_replace(State::Failed(why.clone()));
             bail!("the host has ended by itself: {why}");
         }
         state.send_replace(State::Down);
+        launch.abort_at_step = None;
         match Process::start(&launch).await {
             Ok(next) => process = next,
             Err(error) => {

@@ -1,6 +1,7 @@
 //! The command line.
 
 use clap::Parser;
+use std::num::NonZeroU64;
 use std::path::PathBuf;
 
 /// Takes registrations end to end through the host and proves from the outside that none was lost.
@@ -21,11 +22,18 @@ pub struct Options {
     #[arg(long, default_value_t = 1_000, value_name = "PER_SECOND", value_parser = clap::value_parser!(u32).range(1..=20_000))]
     pub rate: u32,
     /// Have the services answer 5 % errors, and some late.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "failed_scores")]
     pub faults: bool,
     /// Kill the host so many times on the way, as the system would, and start it again on its data.
     #[arg(long, default_value_t = 0, value_name = "N")]
     pub kills: usize,
+    /// Have the host abort itself at its N-th durable step, and start it again on its data.
+    #[arg(long, value_name = "N")]
+    pub abort_at_step: Option<NonZeroU64>,
+    /// Have the Entry Service fail this part of the scores of entries it stores, from 0 to 1; retry-score has them
+    /// computed again.
+    #[arg(long, default_value_t = 0.0, value_name = "PART")]
+    pub failed_scores: f64,
     /// Plant a lost message, a stale overwrite, a flag left set and a wrong reason: the checks must find all four.
     #[arg(long)]
     pub plant: bool,
@@ -41,7 +49,8 @@ pub struct Options {
     /// Serve on afterwards, until interrupted.
     #[arg(long)]
     pub keep: bool,
-    /// Where keys, logs and the host's data go; it must be empty. By default a temporary folder.
+    /// Where keys, logs and the host's data go; it must be empty, save for `host/compiled`, the components compiled by
+    /// an earlier run. By default a temporary folder.
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
     /// The host's manifest.

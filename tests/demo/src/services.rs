@@ -44,6 +44,13 @@ impl Services {
         serde_json::from_value(campaigns).context("the campaigns of the Entry Service")
     }
 
+    /// Entries whose score failed and was not computed again: campaign and fan.
+    pub async fn unscored(&self) -> Result<Vec<(String, String)>> {
+        let mut answer = self.send(&self.entry, Method::GET, "/_control/unscored", None).await?;
+        let entries = answer.get_mut("unscored").map(Value::take).unwrap_or_default();
+        serde_json::from_value(entries).context("the entries without a score")
+    }
+
     /// All profiles that the User Service holds.
     pub async fn profiles(&self) -> Result<Vec<Value>> {
         self.pages(&self.user, "/users", "users").await

@@ -31,7 +31,7 @@ pub struct Faults {
     pub garbled: f64,
     /// Whether versions are ignored: the last entry sent is kept, be it old.
     pub ignore_version: bool,
-    /// Rate of entries stored whose score fails.
+    /// Rate of entries whose score fails when they are stored, or when it is computed again.
     pub score_failed: f64,
 }
 
@@ -77,15 +77,18 @@ impl Dice {
         self.with(|(faults, _)| faults.ignore_version)
     }
 
-    /// Whether the score of an entry just stored fails.
-    pub(crate) fn score_fails(&self) -> bool {
-        self.with(|(faults, generator)| faults.score_failed > 0.0 && generator.random::<f64>() < faults.score_failed)
+    /// Whether the score fails that an operation computes.
+    pub(crate) fn score_fails(&self, operation: &str) -> bool {
+        self.with(|(faults, generator)| {
+            let rate = if faults.concern(operation) { faults.score_failed } else { 0.0 };
+            rate > 0.0 && generator.random::<f64>() < rate
+        })
     }
 
     /// Draws what a request is in for.
     pub(crate) fn roll(&self, operation: &str) -> Fate {
         self.with(|(faults, generator)| {
-            if !faults.operations.is_empty() && !faults.operations.iter().any(|o| o == operation) {
+            if !faults.concern(operation) {
                 return Fate::default();
             }
             let delay_ms = if generator.random::<f64>() < faults.slow { faults.slow_ms } else { 0 };
@@ -99,6 +102,10 @@ impl Dice {
 }
 
 impl Faults {
+    fn concern(&self, operation: &str) -> bool {
+        self.operations.is_empty() || self.operations.iter().any(|o| o == operation)
+    }
+
     /// The fault at a point of the unit line on which the rates lie one after the other.
     fn at(&self, mut point: f64) -> Option<Fault> {
         let throttled = Fault::Throttled { retry_after_secs: self.retry_after_secs };
@@ -143,5 +150,8 @@ mod tests {
         let dice = Dice::new(Faults { operations: vec!["getUser".into()], unavailable: 1.0, ..Faults::default() });
         assert_eq!(dice.roll("getUser").fault, Some(Fault::Unavailable));
         assert_eq!(dice.roll("upsertUsers"), Fate::default());
+        let operations = vec!["upsertEntries".into()];
+        let dice = Dice::new(Faults { operations, score_failed: 1.0, ..Faults::default() });
+        assert!(dice.score_fails("upsertEntries") && !dice.score_fails("refreshScores"));
     }
 }

@@ -7,6 +7,7 @@ use super::{
     metrics::Meter,
 };
 use crate::{
+    crash_point::{self, Step},
     dispatch::{CallError, Dispatch, Dispatched},
     event::{Disposition, Event},
 };
@@ -67,7 +68,9 @@ impl Caller {
         let records = batch.len();
         let _in_flight = InFlight::new(&self.meter, records);
         let began = Instant::now();
-        let answer = Answer::read(&self.worker, self.dispatch.dispatch(&self.worker, batch).await, records);
+        let dispatched = self.dispatch.dispatch(&self.worker, batch).await;
+        crash_point::reached(Step::Answer);
+        let answer = Answer::read(&self.worker, dispatched, records);
         self.meter.batch_seconds.record(began.elapsed().as_secs_f64());
         if let Some(failure) = &answer.failure {
             let (worker, source, digest) = (&self.worker, &self.source, &answer.digest);

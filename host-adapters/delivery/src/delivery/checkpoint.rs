@@ -1,7 +1,10 @@
 //! How far a worker has come in a shard. Lanes settle records out of order; the checkpoint is the last record before
 //! which everything is settled (peers C4), so a restart may repeat records but never skips one.
 
-use crate::backends::{Checkpoint, Result, StreamBackend};
+use crate::{
+    backends::{Checkpoint, Result, StreamBackend},
+    crash_point::{self, Step},
+};
 use std::{
     collections::VecDeque,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -91,7 +94,10 @@ impl Checkpointer {
     }
 
     async fn store(&self, checkpoint: &Checkpoint) -> Result<()> {
-        self.backend.set_checkpoint(&self.table, &self.shard, &self.worker, checkpoint).await
+        crash_point::reached(Step::BeforeCheckpoint);
+        self.backend.set_checkpoint(&self.table, &self.shard, &self.worker, checkpoint).await?;
+        crash_point::reached(Step::Checkpoint);
+        Ok(())
     }
 
     fn progress(&self) -> MutexGuard<'_, Progress> {

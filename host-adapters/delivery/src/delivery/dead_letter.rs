@@ -2,6 +2,7 @@
 
 use crate::{
     backends::QueueBackend,
+    crash_point::{self, Step},
     event::{Event, Payload},
 };
 use base64::{Engine, prelude::BASE64_STANDARD};
@@ -62,6 +63,9 @@ impl DeadLetters {
             return Vec::new();
         }
         let sent = self.backend.send_batch(&self.queue, letters).await;
+        if sent.is_ok() {
+            crash_point::reached(Step::SideEffect);
+        }
         let (mut errors, unanswered) = match sent {
             Ok(answers) => {
                 let errors: Vec<_> = answers.into_iter().map(|answer| Result::from(answer).err()).collect();

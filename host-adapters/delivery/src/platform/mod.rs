@@ -11,6 +11,7 @@ pub use grants::{Access, ComponentsAccess, Grants, QueueAccess};
 
 use crate::backends::identity::Identity;
 use crate::backends::{DocumentsBackend, QueueBackend, Result, TableBackend};
+use crate::crash_point::{self, Step};
 use grants::Need;
 use platform_wire::documents::{FindOne, ReplaceOne};
 use platform_wire::identity::{Claims, Verify};
@@ -42,6 +43,14 @@ impl PlatformService {
     }
 }
 
+/// A crash here leaves the caller without the answer to what has happened.
+fn took_effect<T>(done: Result<T>) -> Result<T> {
+    if done.is_ok() {
+        crash_point::reached(Step::SideEffect);
+    }
+    done
+}
+
 #[async_trait::async_trait]
 impl Platform for PlatformService {
     async fn table_batch_get(&self, caller: &str, args: BatchGet) -> Result<Vec<Option<String>>> {
@@ -49,11 +58,11 @@ impl Platform for PlatformService {
     }
 
     async fn table_batch_write(&self, caller: &str, args: BatchWrite) -> Result<Vec<Option<Error>>> {
-        table::batch_write(self, caller, args).await
+        took_effect(table::batch_write(self, caller, args).await)
     }
 
     async fn table_batch_update(&self, caller: &str, args: BatchUpdate) -> Result<Vec<Option<Error>>> {
-        table::batch_update(self, caller, args).await
+        took_effect(table::batch_update(self, caller, args).await)
     }
 
     async fn table_query(&self, caller: &str, args: Query) -> Result<Page> {
@@ -61,7 +70,7 @@ impl Platform for PlatformService {
     }
 
     async fn queue_send_batch(&self, caller: &str, args: SendBatch) -> Result<Vec<Answer<String>>> {
-        queue::send_batch(self, caller, args).await
+        took_effect(queue::send_batch(self, caller, args).await)
     }
 
     async fn documents_find_one(&self, caller: &str, args: FindOne) -> Result<Option<String>> {
@@ -69,7 +78,7 @@ impl Platform for PlatformService {
     }
 
     async fn documents_replace_one(&self, caller: &str, args: ReplaceOne) -> Result<()> {
-        documents::replace_one(self, caller, args).await
+        took_effect(documents::replace_one(self, caller, args).await)
     }
 
     async fn identity_verify(&self, caller: &str, args: Verify) -> Result<Claims> {

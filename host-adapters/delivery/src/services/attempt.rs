@@ -2,6 +2,7 @@
 
 use super::call::SendError;
 use super::{REQUESTS, Service, Services, retry};
+use crate::crash_point::{self, Step};
 use bytes::{Bytes, BytesMut};
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Request, Response, StatusCode};
@@ -72,6 +73,9 @@ impl Attempt<'_> {
             Ok(answer) => answer,
             Err(_) => Err(Failure::weather(SendError::TimedOut(self.name()))),
         };
+        if answer.is_ok() && !self.request.method().is_safe() {
+            crash_point::reached(Step::SideEffect);
+        }
         let answer = answer.and_then(judge);
         self.count(&answer);
         answer

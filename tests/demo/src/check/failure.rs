@@ -29,6 +29,8 @@ pub enum Kind {
     FlagLeft,
     /// A profile that is missing, different or should not be there.
     Profile,
+    /// An entry whose score failed and was not computed again.
+    Score,
     /// A message that could not be processed.
     DeadLetter,
     /// Something was still under way when nothing moved any more.

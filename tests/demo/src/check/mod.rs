@@ -57,6 +57,9 @@ pub fn check(world: &World, outcomes: &[Option<&Outcome>], snapshot: &Snapshot) 
     findings.replicated = entries::check(world, &wanted, snapshot, failures);
     table::check(&wanted, snapshot, failures);
     profiles::check(world, snapshot, failures);
+    for (campaign, fan) in &snapshot.unscored {
+        failures.add(Kind::Score, failure::entry_name((campaign, fan)), "its score failed and was not computed again");
+    }
     for (queue, count) in snapshot.dead_letters.iter().filter(|(_, count)| **count > 0) {
         failures.add(Kind::DeadLetter, queue, format!("{count} messages could not be processed"));
     }

@@ -22,6 +22,8 @@ pub struct Snapshot {
     pub items: ByEntry<Item>,
     /// What the User Service holds, by globalUserId.
     pub profiles: BTreeMap<String, Map<String, Value>>,
+    /// Entries that the Entry Service holds without their score: campaign and fan.
+    pub unscored: Vec<(String, String)>,
     /// Messages in dead letter queues.
     pub dead_letters: BTreeMap<String, u64>,
 }
@@ -111,6 +113,7 @@ impl Snapshot {
             let id = profile.get("globalUserId").and_then(Value::as_str).unwrap_or_default().to_owned();
             snapshot.profiles.insert(id, profile);
         }
+        snapshot.unscored = services.unscored().await?;
         let queues = operator.queues().await?.into_iter().filter(|queue| queue.is_dead_letter());
         snapshot.dead_letters = queues.map(|queue| (queue.name.clone(), queue.total())).collect();
         bar.finish_and_clear();

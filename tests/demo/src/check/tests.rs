@@ -103,6 +103,10 @@ proptest! {
         run.only(Kind::FlagLeft, &subject);
 
         let mut run = fresh();
+        run.snapshot.unscored.push(entry.clone());
+        run.only(Kind::Score, &subject);
+
+        let mut run = fresh();
         run.snapshot.items.get_mut(named(&entry)).unwrap().version = "2025-12-31T00:00:00.000Z".into();
         run.only(Kind::Table, &subject);
 

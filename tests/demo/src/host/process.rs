@@ -5,6 +5,7 @@ use anyhow::{Context, Result, anyhow, bail};
 use rustix::process::{Pid, Signal, kill_process};
 use serde::Deserialize;
 use std::fs::OpenOptions;
+use std::num::NonZeroU64;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
@@ -32,6 +33,8 @@ pub struct Launch {
     pub log: PathBuf,
     /// The key of its app-to-app tokens.
     pub service_key: PathBuf,
+    /// At which durable step its first process aborts.
+    pub abort_at_step: Option<NonZeroU64>,
     /// Where its process id is written.
     pub process_id: PathBuf,
     /// Values of variables of the manifest that anybody may see.
@@ -62,12 +65,19 @@ impl Launch {
         command.arg("up").arg("--manifest").arg(&self.manifest).arg("--data").arg(&self.data);
         command.arg("--service-key").arg(&self.service_key);
         command.args(["--listen", "127.0.0.1:0", "--gateway-listen", "127.0.0.1:0"]);
+        command.args(self.abort_at_step.iter().flat_map(|step| ["--abort-at-step".to_owned(), step.to_string()]));
         command
             .args(self.variables.iter().flat_map(|(name, value)| ["--variable".to_owned(), format!("{name}={value}")]));
         command
             .envs(self.secrets.iter().map(|(name, value)| (format!("SPIN_VARIABLE_{}", name.to_uppercase()), value)));
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log).kill_on_drop(true);
         Ok(command)
+    }
+
+    /// Whether this is an end that was wanted: by SIGKILL, or where it was told to abort.
+    pub(super) fn ends(&self, status: ExitStatus) -> bool {
+        let aborted = self.abort_at_step.is_some() && status.signal() == Some(Signal::ABORT.as_raw());
+        aborted || status.signal() == Some(Signal::KILL.as_raw())
     }
 }
 
@@ -95,26 +105,23 @@ impl Process {
         self.child.start_kill().context("killing the host")
     }
 
-    /// SIGTERM, then SIGKILL if it takes longer than its drain.
-    pub(super) async fn stop(mut self) -> Result<()> {
+    /// SIGTERM, then SIGKILL if it takes longer than its drain. One that was told to abort may do so even now.
+    pub(super) async fn stop(mut self, launch: &Launch) -> Result<()> {
         let id = self.child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
         if let Some(id) = id {
             kill_process(id, Signal::TERM).context("telling the host to stop")?;
         }
         match tokio::time::timeout(STOP_LIMIT, self.wait()).await {
-            Ok(status) if status.as_ref().is_ok_and(ExitStatus::success) => Ok(()),
-            Ok(status) => bail!("the host did not stop cleanly: {}", status?),
+            Ok(status) => match status? {
+                status if status.success() || launch.ends(status) => Ok(()),
+                status => bail!("the host did not stop cleanly: {status}"),
+            },
             Err(_) => {
                 self.kill()?;
                 bail!("the host did not stop within {} s and was killed", STOP_LIMIT.as_secs())
             }
         }
     }
-}
-
-/// Whether it was ended by SIGKILL, and so by somebody else's will.
-pub(super) fn was_killed(status: ExitStatus) -> bool {
-    status.signal() == Some(Signal::KILL.as_raw())
 }
 
 /// Reads stdout until the host says where it listens, and goes on reading so that the host never waits for us.
@@ -160,6 +167,7 @@ mod tests {
             data,
             log,
             process_id,
+            abort_at_step: None,
             service_key: path("key.pem"),
             variables,
             secrets,

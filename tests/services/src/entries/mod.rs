@@ -39,6 +39,7 @@ pub(crate) fn routes(state: Entries) -> Router {
         .route("/_control/versions/{campaignId}/{globalUserId}", get(versions))
         .route("/_control/arrivals/{campaignId}", get(arrivals))
         .route("/_control/campaigns", get(campaigns))
+        .route("/_control/unscored", get(unscored))
         .route("/_control/invites/{campaignId}", post(invite))
         .with_state(state)
 }
@@ -67,10 +68,12 @@ fn upsert_one(state: &Entries, campaign: &str, entry: &Value) -> Value {
         return result(entry, "invalid", Some("version is not date.updated"));
     }
     let id = text(entry, "/globalUserId");
-    if !state.store.upsert(campaign, id, version, entry, state.edge.dice.ignores_version()) {
+    let dice = &state.edge.dice;
+    let score_fails = dice.score_fails("upsertEntries");
+    if !state.store.upsert(campaign, id, version, entry, !score_fails, dice.ignores_version()) {
         return result(entry, "stale", Some("a newer version is held, or it is deleted"));
     }
-    match state.edge.dice.score_fails() {
+    match score_fails {
         true => json!({ "globalUserId": id, "status": "upserted", "score": "failed" }),
         false => result(entry, "upserted", None),
     }
@@ -114,11 +117,11 @@ async fn refresh(
 ) -> Response {
     let ids = sent.body.get("globalUserIds").and_then(Value::as_array).into_iter().flatten();
     let judge = |id: &Value| {
-        let held = state.store.get(&campaign, id.as_str().unwrap_or_default()).is_some();
-        let status = match (held, held && state.edge.dice.score_fails()) {
+        let scored = !state.edge.dice.score_fails("refreshScores");
+        let status = match (state.store.score(&campaign, id.as_str().unwrap_or_default(), scored), scored) {
             (false, _) => "unknown",
-            (true, true) => "failed",
-            (true, false) => "refreshed",
+            (true, false) => "failed",
+            (true, true) => "refreshed",
         };
         json!({ "globalUserId": id, "status": status })
     };
@@ -155,6 +158,10 @@ async fn arrivals(State(state): State<Entries>, Path(campaign): Path<String>) ->
 
 async fn campaigns(State(state): State<Entries>) -> Response {
     reply::ok(json!({ "campaigns": state.store.campaigns() }))
+}
+
+async fn unscored(State(state): State<Entries>) -> Response {
+    reply::ok(json!({ "unscored": state.store.unscored() }))
 }
 
 fn result(entry: &Value, status: &str, message: Option<&str>) -> Value {

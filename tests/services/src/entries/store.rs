@@ -22,6 +22,7 @@ struct Record {
 
 struct Held {
     version: String,
+    scored: bool,
     entry: Arc<str>,
 }
 
@@ -62,7 +63,15 @@ pub struct Arrival {
 
 impl EntryStore {
     /// Stores an entry unless a newer version is held or a deletion as new is known; answers whether it did.
-    pub(crate) fn upsert(&self, campaign: &str, id: &str, version: &str, entry: &Value, ignore_version: bool) -> bool {
+    pub(crate) fn upsert(
+        &self,
+        campaign: &str,
+        id: &str,
+        version: &str,
+        entry: &Value,
+        scored: bool,
+        ignore_version: bool,
+    ) -> bool {
         let text: Arc<str> = entry.to_string().into();
         let mut campaigns = self.lock();
         let record = record(&mut campaigns, campaign, id);
@@ -70,10 +79,26 @@ impl EntryStore {
         let deleted = record.tombstone.as_deref().is_some_and(|tombstone| tombstone >= version);
         let accepted = ignore_version || !(newer || deleted);
         if accepted {
-            record.held = Some(Held { version: version.to_owned(), entry: text.clone() });
+            record.held = Some(Held { version: version.to_owned(), scored, entry: text.clone() });
         }
         record.log(Operation::Upsert, version, accepted, Some(text));
         accepted
+    }
+
+    /// Notes whether the score of an entry could be computed; false if no such entry is held.
+    pub(crate) fn score(&self, campaign: &str, id: &str, scored: bool) -> bool {
+        let mut campaigns = self.lock();
+        let record = campaigns.get_mut(campaign).and_then(|fans| fans.get_mut(id));
+        let held = record.and_then(|record| record.held.as_mut());
+        held.map(|held| held.scored = scored).is_some()
+    }
+
+    /// The entries held whose score could not be computed when that was last tried: campaign and globalUserId.
+    pub(crate) fn unscored(&self) -> Vec<(String, String)> {
+        let campaigns = self.lock();
+        let records = campaigns.iter().flat_map(|(campaign, fans)| fans.iter().map(move |fan| (campaign, fan)));
+        let unscored = records.filter(|(_, (_, record))| record.held.as_ref().is_some_and(|held| !held.scored));
+        unscored.map(|(campaign, (id, _))| (campaign.clone(), id.clone())).collect()
     }
 
     /// Deletes an entry unless a newer version is held; answers whether it did. The tombstone stays in any case.
@@ -184,7 +209,7 @@ mod tests {
     fn run(steps: &[(Operation, &str)], ignore_version: bool) -> (Vec<bool>, Option<String>) {
         let store = EntryStore::default();
         let send = |(operation, version): &(Operation, &str)| match operation {
-            Operation::Upsert => store.upsert("c", "u", version, &json!(version), ignore_version),
+            Operation::Upsert => store.upsert("c", "u", version, &json!(version), true, ignore_version),
             Operation::Delete => store.delete("c", "u", version, ignore_version),
         };
         let accepted = steps.iter().map(send).collect();
@@ -216,10 +241,23 @@ mod tests {
     }
 
     #[test]
+    fn a_score_is_missing_from_when_it_failed_until_it_is_computed() {
+        let store = EntryStore::default();
+        let missing = || store.unscored().into_iter().map(|(_, id)| id).collect::<Vec<_>>();
+        store.upsert("c", "u", "1", &json!({}), false, false);
+        store.upsert("c", "v", "1", &json!({}), true, false);
+        assert_eq!(missing(), ["u"]);
+        assert!(store.score("c", "v", false) && store.score("c", "u", true) && !store.score("c", "w", true));
+        assert_eq!(missing(), ["v"]);
+        store.upsert("c", "v", "2", &json!({}), true, false);
+        assert!(missing().is_empty());
+    }
+
+    #[test]
     fn everything_sent_is_remembered_and_what_took_effect_is_an_arrival() {
         let store = EntryStore::default();
-        store.upsert("c", "u", "2", &json!({}), false);
-        store.upsert("c", "u", "1", &json!({}), false);
+        store.upsert("c", "u", "2", &json!({}), true, false);
+        store.upsert("c", "u", "1", &json!({}), true, false);
         let versions: Vec<_> = store.versions("c", "u").into_iter().map(|s| (s.version, s.accepted)).collect();
         assert_eq!(versions, [("2".to_owned(), true), ("1".to_owned(), false)]);
         let arrivals: Vec<_> = store.arrivals("c").into_iter().map(|a| (a.global_user_id, a.version)).collect();

@@ -3,6 +3,7 @@
 use super::{Shared, decode};
 use crate::{
     backends::{Change, Checkpoint, Position, Records, Result},
+    crash_point::{self, Step},
     delivery::{
         checkpoint::Checkpointer,
         drain::{Drain, Ended},
@@ -97,6 +98,9 @@ impl Reader {
             let read = self.insist(|| backend.records(&config.table, &self.shard, &position, limit)).await;
             let Some(Records { records, next }) = read else { return false };
             let idle = records.is_empty();
+            if !idle {
+                crash_point::reached(Step::Receive);
+            }
             if !self.hand_on(records, checkpointer, &senders).await {
                 return false;
             }

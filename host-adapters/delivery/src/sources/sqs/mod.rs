@@ -14,6 +14,7 @@ pub use config::SqsConfig;
 use super::{Feed, Gates, Source, Status};
 use crate::{
     backends::Received,
+    crash_point::{self, Step},
     delivery::{
         batch::{Batcher, Need},
         call::Caller,
@@ -134,6 +135,9 @@ impl Poller {
         let wait = until.map_or(LONG_POLL, |until| until.saturating_duration_since(Instant::now()));
         match self.lease.backend.receive(&self.lease.queue, max, wait, self.lease.visibility).await {
             Ok(messages) => {
+                if !messages.is_empty() {
+                    crash_point::reached(Step::Receive);
+                }
                 pass.works();
                 messages
             }

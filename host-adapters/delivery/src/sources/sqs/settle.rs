@@ -4,6 +4,7 @@
 use super::lease::Held;
 use crate::{
     backends::QueueBackend,
+    crash_point::{self, Step},
     delivery::{
         call::{Answer, Caller},
         dead_letter::{Cause, DeadLetters, text},
@@ -134,7 +135,12 @@ impl Settler {
             if receipts.is_empty() {
                 return;
             }
-            let error = match self.backend.delete_batch(&self.queue, &receipts).await {
+            crash_point::reached(Step::BeforeDelete);
+            let deleted = self.backend.delete_batch(&self.queue, &receipts).await;
+            if deleted.is_ok() {
+                crash_point::reached(Step::Delete);
+            }
+            let error = match deleted {
                 Ok(errors) => {
                     let first = errors.iter().flatten().next().cloned();
                     let failed = receipts.into_iter().zip(errors).filter(|(_, error)| error.is_some());

@@ -1,0 +1,159 @@
+//! The host aborts at every durable step of one run through the whole pipeline, a run a step, and is started again on
+//! its data: each time the demo's checks must find everything as it should be.
+//!
+//! The steps are those of `host_adapters_delivery::crash_point`. `CRASH_POINT=<n>` runs that one alone.
+
+use crate::demo::{MACHINE, programs, project};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use tempfile::TempDir;
+
+/// Thirty registrations: new, repeated and changed entries, transfers, one invitation and two refusals.
+const REGISTRATIONS: &str = "tests/fixtures/registrations/thirty.jsonl";
+/// Arrivals a second: slow enough that all stages of the pipeline are at work at the same time.
+const RATE: &str = "150";
+/// Part of the scores that fail, so that retry-score has work.
+const FAILED_SCORES: &str = "0.3";
+/// Runs side by side: most of a run is waiting.
+const SIDE_BY_SIDE: usize = 6;
+/// After so many failures the rest is not worth the time.
+const ENOUGH: usize = 5;
+/// Every kind of step, each of which some run must have crashed at.
+const STEPS: [&str; 9] = [
+    "answer",
+    "before-checkpoint",
+    "before-commit",
+    "before-delete",
+    "checkpoint",
+    "commit",
+    "delete",
+    "receive",
+    "side-effect",
+];
+
+#[test]
+fn nothing_is_lost_at_whichever_step_the_host_crashes() {
+    let _alone = MACHINE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let stage = Stage::new();
+    if let Ok(number) = std::env::var("CRASH_POINT") {
+        let step = stage.crash(number.parse().unwrap()).unwrap_or_else(|failure| panic!("{failure}"));
+        return eprintln!("crash point {number}: {}, survived", step.as_deref().unwrap_or("not reached"));
+    }
+    let (survived, failures) = stage.crash_at_every_step();
+    assert!(failures.is_empty(), "{} crash points failed:\n{}", failures.len(), failures.join("\n"));
+    eprintln!("survived a crash at each of {} steps: {survived:?}", survived.values().sum::<usize>());
+    assert_eq!(survived.keys().collect::<Vec<_>>(), STEPS.iter().collect::<Vec<_>>());
+}
+
+/// What all runs share.
+struct Stage {
+    folder: TempDir,
+}
+
+impl Stage {
+    /// Writes the manifest, and runs once without a crash: that compiles the components for all.
+    fn new() -> Self {
+        let stage = Self { folder: tempfile::tempdir().unwrap() };
+        std::fs::write(stage.manifest(), impatient_manifest()).unwrap();
+        let whole = stage.path("whole");
+        let output = stage.demo(&whole, u64::MAX);
+        assert!(output.status.success(), "not even without a crash: {}", String::from_utf8_lossy(&output.stderr));
+        stage
+    }
+
+    /// Crashes at each step from the first on, until a run ends without reaching its step. Answers how often which
+    /// kind of step was survived, and the failures.
+    fn crash_at_every_step(&self) -> (BTreeMap<String, usize>, Vec<String>) {
+        let next = AtomicU64::new(1);
+        let (survived, failures) = (Mutex::new(BTreeMap::new()), Mutex::new(Vec::new()));
+        let work = || {
+            while failures.lock().unwrap().len() < ENOUGH {
+                match self.crash(next.fetch_add(1, Ordering::Relaxed)) {
+                    Ok(Some(step)) => *survived.lock().unwrap().entry(step).or_insert(0) += 1,
+                    Ok(None) => return,
+                    Err(failure) => failures.lock().unwrap().push(failure),
+                }
+            }
+        };
+        std::thread::scope(|scope| {
+            for _ in 0..SIDE_BY_SIDE {
+                scope.spawn(work);
+            }
+        });
+        (survived.into_inner().unwrap(), failures.into_inner().unwrap())
+    }
+
+    /// One run; answers the step that the host aborted at, none if it was not reached.
+    fn crash(&self, number: u64) -> Result<Option<String>, String> {
+        let folder = TempDir::with_prefix("crash-point-").unwrap();
+        std::fs::create_dir(folder.path().join("host")).unwrap();
+        symlink(self.path("whole/host/compiled"), folder.path().join("host/compiled")).unwrap();
+        let output = self.demo(folder.path(), number);
+        let log = std::fs::read_to_string(folder.path().join("host.log")).unwrap_or_default();
+        let step = log.lines().find_map(|line| aborted_at(line, number));
+        let summary: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
+        if output.status.success() && summary["restarts"] == u64::from(step.is_some()) {
+            return Ok(step);
+        }
+        let (step, kept) = (step.as_deref().unwrap_or("not reached"), folder.keep());
+        Err(format!(
+            "crash point {number} ({step}): {} with {} restarts; its data and log are in {}; again, alone:\n    \
+             CRASH_POINT={number} cargo test --release --workspace --test slow crash_points\n{}",
+            output.status,
+            summary["restarts"],
+            kept.display(),
+            String::from_utf8_lossy(&output.stderr),
+        ))
+    }
+
+    fn demo(&self, data: &Path, abort_at_step: u64) -> Output {
+        let mut demo = Command::new(programs().join("demo"));
+        demo.args(["--input", REGISTRATIONS, "--rate", RATE, "--failed-scores", FAILED_SCORES, "--json"]);
+        demo.arg("--abort-at-step").arg(abort_at_step.to_string());
+        demo.arg("--manifest").arg(self.manifest()).arg("--data-dir").arg(data);
+        demo.env("HOST_ADAPTERS_BIN", programs().join("host-adapters")).current_dir(project());
+        demo.output().expect("the demo is built with the workspace; run `cargo verify`")
+    }
+
+    fn manifest(&self) -> PathBuf {
+        self.path("spin.toml")
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+}
+
+/// The step that a line of the host's log says it aborts at.
+fn aborted_at(line: &str, number: u64) -> Option<String> {
+    let line: Value = serde_json::from_str(line).ok()?;
+    let data = line.get("data").filter(|data| data["number"] == number)?;
+    Some(data.get("step")?.as_str()?.to_owned())
+}
+
+/// spin.toml, but nothing waits for company and what a crash left in flight comes again after a second.
+fn impatient_manifest() -> String {
+    let text = std::fs::read_to_string(project().join("spin.toml")).unwrap();
+    let mut manifest: toml_edit::DocumentMut = text.parse().unwrap();
+    let queues = manifest["application"]["tool"]["host-adapters"]["queues"].as_table_like_mut().unwrap();
+    for (_, queue) in queues.iter_mut() {
+        queue["visibility_timeout_secs"] = toml_edit::value(1);
+    }
+    for (_, component) in manifest["component"].as_table_like_mut().unwrap().iter_mut() {
+        let source = project().join(component["source"].as_str().unwrap());
+        component["source"] = toml_edit::value(source.to_str().unwrap());
+        let sources = component["tool"]["host-adapters"].get_mut("source");
+        let sources = sources.and_then(toml_edit::Item::as_array_of_tables_mut);
+        for source in sources.into_iter().flat_map(toml_edit::ArrayOfTables::iter_mut) {
+            if source.remove("batch_window_secs").is_some() {
+                source["batch_size"] = toml_edit::value(10);
+            }
+        }
+    }
+    manifest.to_string()
+}
