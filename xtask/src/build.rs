@@ -3,6 +3,7 @@
 
 use anyhow::{Context, Result, bail};
 use indicatif::{ProgressBar, ProgressStyle};
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -80,14 +81,11 @@ fn component_crates() -> Result<Vec<String>> {
     Ok(crates)
 }
 
-/// Runs the demo with the programs just built; its exit code becomes ours.
-pub fn run_demo(built: &Built, options: &[String]) -> Result<()> {
-    let status = Command::new(built.program("demo"))
-        .args(options)
-        .env("HOST_ADAPTERS_BIN", built.program("host-adapters"))
-        .status()
-        .context("cannot run the demo")?;
-    std::process::exit(status.code().unwrap_or(1));
+/// The demo with the programs just built.
+pub fn demo(built: &Built, options: &[impl AsRef<OsStr>]) -> Command {
+    let mut demo = Command::new(built.program("demo"));
+    demo.args(options).env("HOST_ADAPTERS_BIN", built.program("host-adapters"));
+    demo
 }
 
 fn target_dir() -> Result<PathBuf> {

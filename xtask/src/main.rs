@@ -6,7 +6,7 @@ mod servers;
 mod setup;
 mod verify;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
 
 #[derive(Parser)]
@@ -26,7 +26,11 @@ enum Command {
         options: Vec<String>,
     },
     /// Lint everything and run all tests.
-    Verify,
+    Verify {
+        /// Go on with what takes too long for every change: the whole demo under kills.
+        #[arg(long)]
+        all: bool,
+    },
     /// Build the host and the components (all, or those named) into `target/components`.
     Build {
         /// Ids of components, as in spin.toml.
@@ -46,9 +50,10 @@ fn main() -> Result<()> {
         Command::Demo { options } => {
             let built = build::native(build::Linting::Off)?;
             build::components(&built, &[])?;
-            build::run_demo(&built, &options)
+            let status = build::demo(&built, &options).status().context("cannot run the demo")?;
+            std::process::exit(status.code().unwrap_or(1))
         }
-        Command::Verify => verify::run(),
+        Command::Verify { all } => verify::run(all),
         Command::Build { components } => {
             let built = build::native(build::Linting::Off)?;
             build::components(&built, &components)

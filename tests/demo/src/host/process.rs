@@ -210,6 +210,27 @@ while :; do sleep 0.02; done"#;
     }
 
     #[tokio::test]
+    async fn told_to_abort_it_is_started_again_without_being_told_so() {
+        let folder = tempfile::tempdir().unwrap();
+        let aborts = r#"case "$*" in *"--abort-at-step 7"*)
+            echo '{"event":"listening","http":"a","gateway":"b"}'; kill -ABRT $$;; esac"#;
+        let launch = launch(folder.path(), &format!("{aborts}\n{SERVE}"));
+        let host = Host::start(Launch { abort_at_step: NonZeroU64::new(7), ..launch.clone() }).await.unwrap();
+        let mut waited = 0;
+        while host.restarts() == 0 && waited < 500 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+            waited += 1;
+        }
+        assert_eq!(host.endpoint().addresses().await.unwrap().http, "http://127.0.0.1:1");
+        host.stop().await.unwrap();
+
+        let untold = "echo '{\"event\":\"listening\",\"http\":\"a\",\"gateway\":\"b\"}'; kill -ABRT $$";
+        std::fs::write(&launch.program, format!("#!/bin/sh\n{untold}\n")).unwrap();
+        let error = Host::start(launch).await.unwrap().watcher_error().await;
+        assert!(error.contains("ended by itself"), "{error}");
+    }
+
+    #[tokio::test]
     async fn a_host_that_ends_by_itself_is_a_failure_with_its_log() {
         let folder = tempfile::tempdir().unwrap();
         let error = Host::start(launch(folder.path(), "echo 'five mistakes' >&2; exit 2")).await.err().unwrap();
