@@ -6,6 +6,10 @@
 
 use std::num::NonZeroU64;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+/// How long the abort before a step holds the step up first: whoever wrongly does not wait for it gets ahead of it.
+const HEAD_START: Duration = Duration::from_millis(20);
 
 /// 0 while nobody has armed it.
 static ABORT_AT: AtomicU64 = AtomicU64::new(0);
@@ -36,6 +40,11 @@ pub enum Step {
 }
 
 impl Step {
+    /// Whether it is about to be taken.
+    const fn is_ahead(self) -> bool {
+        matches!(self, Self::BeforeCheckpoint | Self::BeforeDelete | Self::BeforeCommit)
+    }
+
     /// Its name in the log.
     pub const fn name(self) -> &'static str {
         match self {
@@ -75,6 +84,9 @@ pub fn reached(step: Step) {
 fn counted(step: Step, abort_at: u64) {
     let number = REACHED.fetch_add(1, Ordering::Relaxed) + 1;
     if number == abort_at {
+        if step.is_ahead() {
+            std::thread::sleep(HEAD_START);
+        }
         tracing::error!(step = step.name(), number, "aborts at this crash point, as told");
         std::process::abort();
     }
