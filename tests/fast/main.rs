@@ -10,5 +10,6 @@ mod readme;
 mod sandbox;
 mod scenarios;
 mod spin_linker;
+mod swap;
 mod tidy;
 mod trace;

@@ -3,7 +3,7 @@
 //!
 //! The steps are those of `host_adapters_delivery::crash_point`. `CRASH_POINT=<n>` runs that one alone.
 
-use crate::demo::{MACHINE, programs, project};
+use crate::demo::{alone, programs, project};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::os::unix::fs::symlink;
@@ -38,7 +38,7 @@ const STEPS: [&str; 9] = [
 
 #[test]
 fn nothing_is_lost_at_whichever_step_the_host_crashes() {
-    let _alone = MACHINE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let _alone = alone();
     let stage = Stage::new();
     if let Ok(number) = std::env::var("CRASH_POINT") {
         let step = stage.crash(number.parse().unwrap()).unwrap_or_else(|failure| panic!("{failure}"));

@@ -3,10 +3,10 @@
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard};
 
 /// One test at a time.
-pub(crate) static MACHINE: Mutex<()> = Mutex::new(());
+static MACHINE: Mutex<()> = Mutex::new(());
 
 /// The folder of the native programs: the test binary is in its `deps`.
 pub(crate) fn programs() -> PathBuf {
@@ -19,8 +19,13 @@ pub(crate) fn project() -> &'static Path {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
 }
 
+/// The machine for oneself, for as long as this is kept.
+pub(crate) fn alone() -> MutexGuard<'static, ()> {
+    MACHINE.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
 fn demo(arguments: &[&str]) -> (Output, Value) {
-    let _alone = MACHINE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let _alone = alone();
     let output = Command::new(programs().join("demo"))
         .args(arguments)
         .arg("--json")

@@ -86,6 +86,11 @@ impl TestHost {
         format!("http://{}{path}", self.running.addresses.http)
     }
 
+    /// The address of a path of the gateway.
+    pub fn gateway_url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.running.addresses.gateway)
+    }
+
     /// Sends any request.
     pub async fn send(&self, request: reqwest::RequestBuilder) -> Reply {
         let response = request.send().await.unwrap();
@@ -122,8 +127,7 @@ impl TestHost {
 
     /// The sum of a metric over its series that carry all of these labels. Hosts of one process count together.
     pub async fn metric(&self, name: &str, labels: &[(&str, &str)]) -> f64 {
-        let url = format!("http://{}/metrics", self.running.addresses.gateway);
-        let text = self.http.get(url).send().await.unwrap().text().await.unwrap();
+        let text = self.http.get(self.gateway_url("/metrics")).send().await.unwrap().text().await.unwrap();
         let labels: Vec<_> = labels.iter().map(|(name, value)| format!("{name}=\"{value}\"")).collect();
         let lines = text.lines().filter(|line| line.starts_with(name) && labels.iter().all(|it| line.contains(it)));
         lines.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum()
@@ -131,15 +135,13 @@ impl TestHost {
 
     /// Why a worker's source is paused, if it is.
     pub async fn paused(&self, worker: &str) -> Option<String> {
-        let url = format!("http://{}/readyz", self.running.addresses.gateway);
-        let ready: Value = self.http.get(url).send().await.unwrap().json().await.unwrap();
+        let ready: Value = self.http.get(self.gateway_url("/readyz")).send().await.unwrap().json().await.unwrap();
         let source = ready["sources"].as_array().unwrap().iter().find(|source| source["worker"] == worker).cloned();
         source.unwrap()["paused"]["reason"].as_str().map(str::to_owned)
     }
 
     async fn gateway<T: serde::de::DeserializeOwned>(&self, path: &str, token: &str, body: &Value) -> T {
-        let url = format!("http://{}{path}", self.running.addresses.gateway);
-        let response = self.http.post(url).bearer_auth(token).json(body).send().await.unwrap();
+        let response = self.http.post(self.gateway_url(path)).bearer_auth(token).json(body).send().await.unwrap();
         assert_eq!(response.status(), 200, "{path}");
         response.json().await.unwrap()
     }

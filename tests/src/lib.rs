@@ -3,6 +3,7 @@
 //!
 //! - [`TestHost`] is the funnel: it starts the host and is asked for everything.
 //! - [`Fan`] is who registers, [`Signer`] whose tokens the host believes.
+//! - [`components`] are files to swap in.
 //! - [`log`] is what the host of this process logged, [`wait`] the patience with what happens by itself.
 //! - [`Child`] is the host as a process of its own, where its environment counts.
 #![allow(
@@ -14,6 +15,7 @@
 )]
 
 mod child;
+pub mod components;
 mod fan;
 mod host;
 pub mod log;
@@ -25,5 +27,5 @@ pub mod wait;
 pub use child::Child;
 pub use fan::{AUDIENCE, Fan, ISSUER, Signer};
 pub use host::{Reply, TestHost, client, metrics};
-pub use settings::{WORKER_TOKEN, impatient, without_stream};
+pub use settings::{OPERATOR_TOKEN, TESTER_TOKEN, WORKER_TOKEN, impatient, without_stream};
 pub use table::entry;

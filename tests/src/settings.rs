@@ -9,9 +9,9 @@ use std::path::{Path, PathBuf};
 /// `worker_token`: opens the batch workers over HTTP.
 pub const WORKER_TOKEN: &str = "worker-token-of-a-test";
 /// Of the client `tester`, which only tests have.
-pub(crate) const TESTER_TOKEN: &str = "tester-token-of-a-test";
+pub const TESTER_TOKEN: &str = "tester-token-of-a-test";
 /// Of the client `operator` of spin.toml.
-pub(crate) const OPERATOR_TOKEN: &str = "operator-token-of-a-test";
+pub const OPERATOR_TOKEN: &str = "operator-token-of-a-test";
 
 /// A client that may do what several of spin.toml's may, and send to queues that only components feed.
 const TESTER: &str = r#"

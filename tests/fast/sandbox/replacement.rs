@@ -1,7 +1,9 @@
 //! A second load replaces the first; one that fails changes nothing.
 
 use super::probe::{self, Probe, tight};
-use host_adapters_runtime::{Limits, LoadError};
+use host_adapters_runtime::{
+    ComponentSpec, Export, Limits, LoadError, RefusedImport, RequiredExport, Requirements, Source,
+};
 use serde_json::json;
 use std::sync::Arc;
 
@@ -72,4 +74,65 @@ async fn a_file_that_cannot_serve_is_refused_and_the_old_one_serves_on() {
         assert_eq!(probe.runtime.serving()[0].digest, before);
         assert!(probe.serves().await);
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_replaced_version_is_kept_for_its_last_call_and_then_freed() {
+    let probe = Arc::new(Probe::start(tight()).await);
+    let waiting = probe.clone();
+    let in_flight = tokio::spawn(async move { waiting.order(json!({"do": "wait", "ms": 1000})).await });
+    tests::wait::eventually("an instance", async || (probe.runtime.serving()[0].instances > 0).then_some(())).await;
+    for file in [&probe::files().await.cold, &probe::files().await.warm] {
+        probe.runtime.load(&probe::spec(file, tight())).unwrap();
+        assert!(probe.serves().await);
+    }
+    let calls: usize = probe.runtime.serving()[0].retiring.iter().sum();
+    assert_eq!(calls, 1, "the first version still ends its call");
+    assert_eq!(in_flight.await.unwrap(), Ok("ack".to_owned()));
+    tests::wait::eventually("freed versions", async || probe.runtime.serving()[0].retiring.is_empty().then_some(()))
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_same_file_again_leaves_its_instances_alone() {
+    let probe = Probe::start(tight()).await;
+    assert!(probe.serves().await);
+    let before = probe.runtime.serving().remove(0);
+    let loaded = probe.runtime.load(&probe::spec(&probe::files().await.warm, tight())).unwrap();
+    assert!(!loaded.is_new() && loaded.digest == before.digest);
+    let after = probe.runtime.serving().remove(0);
+    assert_eq!((after.since, after.instances), (before.since, 1));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_the_requirements_refuse_is_told_at_once() {
+    let probe = Probe::start(Limits::default()).await;
+    let before = probe.runtime.serving()[0].digest.clone();
+    let requirements = Requirements {
+        exports: vec![RequiredExport { export: Export::BatchWorker, needed_by: "its source".to_owned() }],
+        refused: vec![
+            RefusedImport { interface: "registration:platform/table".to_owned(), remedy: "grant tables".to_owned() },
+            RefusedImport { interface: "spin:redis/redis".to_owned(), remedy: "grant redis".to_owned() },
+        ],
+    };
+    let limits = Limits { max_memory_bytes: 64 << 10, ..tight() };
+    let spec = probe::spec(&probe::files().await.cold, limits);
+    let error = probe.runtime.load(&ComponentSpec { requirements, ..spec }).unwrap_err();
+    let LoadError::Unfit { complaints, .. } = &error else { panic!("{error}") };
+    let [table, memory] = &complaints[..] else { panic!("{complaints:?}") };
+    assert_eq!(table, "imports registration:platform/table@1.0.0, which nothing grants it: grant tables");
+    assert!(memory.starts_with("begins with ") && memory.ends_with("raise max_memory_mb"), "{memory}");
+    assert_eq!(probe.runtime.serving()[0].digest, before);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_file_sent_serves_like_one_that_is_there() {
+    let probe = Probe::start(tight()).await;
+    let wasm = std::fs::read(&probe::files().await.cold).unwrap();
+    let spec = probe::spec(&probe::files().await.cold, tight());
+    let spec = ComponentSpec { source: Source::Sent(wasm.into()), ..spec };
+    let loaded = probe.runtime.load(&spec).unwrap();
+    assert!(loaded.cached && loaded.is_new());
+    assert_eq!(probe.told(json!({"do": "warmth"})).await, "cold");
+    assert_eq!(probe.runtime.serving()[0].source, "the file sent");
 }

@@ -1,0 +1,185 @@
+//! Replacing workers of a running host: what is verified, what is refused and how it says so, who may, and that answers
+//! name the version that served.
+
+use serde_json::{Value, json};
+use std::path::Path;
+use tests::components::{component, stamped, stamped_inside};
+use tests::{OPERATOR_TOKEN, TESTER_TOKEN, TestHost, WORKER_TOKEN, wait};
+
+async fn version(host: &TestHost, worker: &str) -> Value {
+    let versions = host.serving(OPERATOR_TOKEN).await.unwrap();
+    versions.into_iter().find(|version| version["worker"] == worker).unwrap()
+}
+
+/// The digest that an answer over HTTP names.
+async fn served_by(host: &TestHost) -> String {
+    let request = host.http().post(host.url("/workers/save-entries")).bearer_auth(WORKER_TOKEN);
+    let response = request.json(&json!({ "Records": [] })).send().await.unwrap();
+    assert_eq!(response.status(), 200);
+    response.headers()["x-component-digest"].to_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn another_file_serves_at_once_and_answers_name_it() {
+    let host = TestHost::start().await;
+    let before = version(&host, "save-entries").await;
+    assert_eq!(served_by(&host).await, before["digest"]);
+    assert!(before["source"].as_str().unwrap().ends_with("target/components/save-entries.wasm"), "{before}");
+
+    let other = stamped(&component("save-entries"), "other");
+    let swapped = host.swap(OPERATOR_TOKEN, "saveEntries", other.clone()).await.unwrap();
+    assert_eq!((&swapped["worker"], &swapped["changed"]), (&json!("save-entries"), &json!(true)));
+    assert_eq!((&swapped["replaced"], &swapped["cached"]), (&before["digest"], &json!(true)), "the code is the same");
+    assert!(swapped["ms"].as_f64().unwrap() > 0.0);
+    let after = version(&host, "save-entries").await;
+    assert_eq!((&after["digest"], &after["source"]), (&swapped["digest"], &json!("the file sent")));
+    assert!(after["since"].as_str() > before["since"].as_str());
+    assert_eq!(served_by(&host).await, after["digest"]);
+
+    let again = host.swap(OPERATOR_TOKEN, "save-entries", other).await.unwrap();
+    assert_eq!((&again["changed"], &again["digest"]), (&json!(false), &after["digest"]));
+    assert_eq!(version(&host, "save-entries").await["since"], after["since"], "the same file is no swap");
+
+    let inside = stamped_inside(&component("save-entries"), &uuid());
+    let swapped = host.swap(OPERATOR_TOKEN, "save-entries", inside).await.unwrap();
+    assert_eq!(swapped["cached"], false, "the code is another");
+    assert_eq!(served_by(&host).await, swapped["digest"]);
+}
+
+/// A word that no run before has used.
+fn uuid() -> String {
+    let folder = tempfile::tempdir().unwrap();
+    folder.path().file_name().unwrap().to_string_lossy().into_owned()
+}
+
+#[tokio::test]
+async fn a_file_that_cannot_serve_is_refused_with_the_reason() {
+    let host = TestHost::start().await;
+    let before = served_by(&host).await;
+    let whole = component("save-entries");
+    let half = whole[..whole.len() / 2].to_vec();
+    for (worker, wasm, kind, reasons) in [
+        ("save-entries", b"no component".to_vec(), "invalid", vec!["save-entries: the file sent does not compile"]),
+        ("save-entries", half, "invalid", vec!["does not compile"]),
+        (
+            "saveMarkets",
+            whole.clone(),
+            "not-found",
+            vec!["there is no worker `saveMarkets`", "retry-score, save-entries"],
+        ),
+        (
+            "check-eligibility",
+            whole.clone(),
+            "invalid",
+            vec![
+                "check-eligibility: imports registration:platform/queue@1.0.0",
+                r#"queues = { "<queue>" = "send" } under [component.check-eligibility.tool.host-adapters.grants]"#,
+            ],
+        ),
+        (
+            "save-entries",
+            component("check-eligibility"),
+            "invalid",
+            vec![
+                "does not export registration:workers/batch-worker@1.0.0, which [[component.save-entries.tool.host-adapters.source]] needs",
+                "imports registration:platform/documents@1.0.0",
+                "identity = true",
+                "imports spin:redis/redis@3.0.0",
+                r#"allowed_outbound_hosts = ["redis://<host>"] in [component.save-entries]"#,
+            ],
+        ),
+        ("upsert-users", whole, "invalid", vec!["registration:platform/table", "registration:platform/queue"]),
+        ("enqueue-entries", component("retry-score"), "invalid", vec!["imports wasi:http/client@0.3.0"]),
+    ] {
+        // enqueue-entries may call its gateway; without any host, not even a client is granted.
+        let refusal = match worker {
+            "enqueue-entries" => without_hosts(wasm).await,
+            _ => host.swap(OPERATOR_TOKEN, worker, wasm).await.unwrap_err(),
+        };
+        let message = refusal["message"].as_str().unwrap();
+        assert_eq!(refusal["kind"], kind, "{message}");
+        for reason in reasons {
+            assert!(message.contains(reason), "{reason:?} is not in {message:?}");
+        }
+    }
+    assert_eq!(served_by(&host).await, before, "what served before serves on");
+}
+
+async fn without_hosts(wasm: Vec<u8>) -> Value {
+    let close = |app: &mut host_adapters::manifest::App| {
+        app.components.get_mut("enqueue-entries").unwrap().allowed_outbound_hosts = Default::default();
+    };
+    let host = TestHost::with(close).await;
+    host.swap(OPERATOR_TOKEN, "enqueue-entries", wasm).await.unwrap_err()
+}
+
+#[tokio::test]
+async fn only_who_is_granted_it_sees_and_swaps() {
+    let host = TestHost::start().await;
+    let wasm = component("save-entries");
+    let refusal = host.swap(TESTER_TOKEN, "save-entries", wasm.clone()).await.unwrap_err();
+    assert_eq!(refusal["kind"], "denied");
+    assert!(refusal["message"].as_str().unwrap().contains(r#"components = "swap""#), "{refusal}");
+    let refusal = host.serving(TESTER_TOKEN).await.unwrap_err();
+    assert_eq!(refusal["kind"], "denied");
+    assert!(refusal["message"].as_str().unwrap().contains(r#"components = "read""#), "{refusal}");
+    let request = host.http().post(host.gateway_url("/operator/swap/save-entries")).body(wasm);
+    assert_eq!(host.send(request.bearer_auth("guess")).await.status, 401);
+}
+
+#[tokio::test]
+async fn the_first_load_is_checked_like_a_swap() {
+    let refused = std::panic::AssertUnwindSafe(TestHost::with(|app| {
+        app.components.get_mut("save-entries").unwrap().grants.tables.clear();
+    }));
+    // TestHost unwraps what the start says.
+    let refused = tokio::spawn(async move { drop(refused.0.await) }).await.unwrap_err().into_panic();
+    let said = refused.downcast_ref::<String>().unwrap();
+    assert!(said.contains("save-entries: imports registration:platform/table@1.0.0"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_file_that_changes_is_swapped_and_a_bad_one_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("save-entries.wasm");
+    let whole = component("save-entries");
+    std::fs::write(&file, &whole).unwrap();
+    let source = file.clone();
+    let host = TestHost::with(move |app| app.components.get_mut("save-entries").unwrap().source = source).await;
+    let watching = tokio::spawn(host_adapters::components::watch::components(host.running().components.clone()));
+    let first = served_by(&host).await;
+
+    write_by_renaming(&file, &stamped(&whole, "watched"));
+    let second = changed(&host, &first).await;
+    // Half of it, then the rest: what is half is refused, what is whole serves.
+    let third = stamped(&whole, "watched again");
+    std::fs::write(&file, &third[..100_000]).unwrap();
+    let refused = || tests::log::lines("message", "component refused, what served before serves on");
+    let file_name = file.display().to_string();
+    wait::eventually("a refusal", async || {
+        refused().into_iter().find(|line| line["error"].as_str().is_some_and(|error| error.contains(&file_name)))
+    })
+    .await;
+    assert_eq!(served_by(&host).await, second);
+    std::fs::write(&file, &third).unwrap();
+    let third = changed(&host, &second).await;
+    // The same bytes once more, and a file that is gone: nothing happens.
+    let since = version(&host, "save-entries").await["since"].clone();
+    std::fs::write(&file, stamped(&whole, "watched again")).unwrap();
+    tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+    std::fs::remove_file(&file).unwrap();
+    tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+    let now = version(&host, "save-entries").await;
+    assert_eq!((&now["digest"], &now["since"]), (&json!(third), &since));
+    watching.abort();
+}
+
+fn write_by_renaming(file: &Path, wasm: &[u8]) {
+    let partial = file.with_extension("partial");
+    std::fs::write(&partial, wasm).unwrap();
+    std::fs::rename(partial, file).unwrap();
+}
+
+async fn changed(host: &TestHost, before: &str) -> String {
+    wait::eventually("another version", async || Some(served_by(host).await).filter(|now| now != before)).await
+}
