@@ -13,8 +13,20 @@ use platform_wire::{Error, ErrorKind, Platform};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
-const FUNCTIONS: [&str; 10] =
-    ["batch-get", "batch-write", "batch-update", "query", "send", "depth", "peek", "find", "replace", "verify"];
+const FUNCTIONS: [&str; 12] = [
+    "batch-get",
+    "batch-write",
+    "batch-update",
+    "query",
+    "send",
+    "depth",
+    "peek",
+    "find",
+    "replace",
+    "verify",
+    "versions",
+    "swap",
+];
 
 async fn service(grants: Value) -> (PlatformService, Opened) {
     let opened = open().await;
@@ -63,6 +75,8 @@ async fn call(platform: &PlatformService, caller: &str, function: &str) -> Resul
             platform.documents_replace_one(caller, args).await
         }
         "verify" => platform.identity_verify(caller, Verify { token: "t".into() }).await.map(drop),
+        "versions" => platform.check_read_components(caller),
+        "swap" => platform.check_swap_components(caller),
         other => panic!("{other}"),
     }
 }
@@ -82,6 +96,8 @@ async fn allow_what_they_name_and_nothing_else() {
         (json!({"documents": {COLLECTION: "write"}}), vec!["replace"]),
         (json!({"documents": {COLLECTION: "read-write"}}), vec!["find", "replace"]),
         (json!({"identity": true}), vec!["verify"]),
+        (json!({"components": "read"}), vec!["versions"]),
+        (json!({"components": "swap"}), vec!["versions", "swap"]),
     ] {
         let (platform, _opened) = service(grants.clone()).await;
         for function in FUNCTIONS {
@@ -103,6 +119,8 @@ async fn say_what_to_write() {
         ("depth", QUEUE, r#"queues = { "contractQueue" = "peek" }"#),
         ("replace", COLLECTION, r#"documents = { "contract-campaigns" = "write" } (or "read-write")"#),
         ("verify", "tokens", "identity = true"),
+        ("versions", "components", r#"components = "read""#),
+        ("swap", "components", r#"components = "swap""#),
     ] {
         let message = call(&platform, "worker", function).await.unwrap_err().message;
         for part in ["`worker`", resource, line, "[component.worker.tool.host-adapters.grants]"] {
@@ -118,6 +136,7 @@ fn refuse_unknown_words() {
         (json!({"tables": {TABLE: "all"}}), "all"),
         (json!({"queues": {QUEUE: "read"}}), "read"),
         (json!({"identity": "yes"}), "yes"),
+        (json!({"components": "write"}), "write"),
     ] {
         let error = serde_json::from_value::<Grants>(grants).unwrap_err().to_string();
         assert!(error.contains(word), "{error}");

@@ -7,19 +7,6 @@ use std::process::{Command, Output};
 
 const WORKER: &str = "rescore-fans";
 const FIXTURE: &str = "tests/fixtures/events/sqs/rescore-fans.json";
-/// What a build of components reads: workspace members count even where they are not built.
-const COPIED: [&str; 9] = [
-    "Cargo.toml",
-    "Cargo.lock",
-    "rust-toolchain.toml",
-    "spin.toml",
-    "components",
-    "host-adapters",
-    "tests",
-    "wit",
-    "xtask",
-];
-
 /// The section "Adding a worker" of README.md.
 fn section() -> String {
     let readme = std::fs::read_to_string(built::project().join("README.md")).unwrap();
@@ -34,26 +21,10 @@ fn block(section: &str, words: &str, language: &str) -> String {
     rest.split_once("```").unwrap().0.to_owned()
 }
 
-/// A copy of the project at the same place each time, so that Cargo knows its crates again.
 fn copy_project() -> PathBuf {
     let copy = built::scratch().join("readme-project");
-    if copy.exists() {
-        std::fs::remove_dir_all(&copy).unwrap();
-    }
-    COPIED.iter().for_each(|name| copy_into(&built::project().join(name), &copy.join(name)));
+    tests::project::copy(&copy);
     copy
-}
-
-fn copy_into(from: &Path, to: &Path) {
-    std::fs::create_dir_all(to.parent().unwrap()).unwrap();
-    if from.is_file() {
-        std::fs::copy(from, to).unwrap();
-        return;
-    }
-    for entry in std::fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        copy_into(&entry.path(), &to.join(entry.file_name()));
-    }
 }
 
 fn write(project: &Path, path: &str, text: &str) {

@@ -119,7 +119,11 @@ async fn a_trace_runs_from_the_source_through_the_worker_to_the_service_call() {
     assert!(!correlations[0].is_empty() && correlations.iter().all(|id| *id == correlations[0]), "{correlations:?}");
     assert_eq!(attribute(call, "url.path"), format!("/{CAMPAIGN}/entries"));
     assert_eq!(attribute(call, "http.response.status_code"), "200");
-    assert_eq!(attribute(worker, "component.digest").len(), 64);
+    // What is about a call names the version that served it: two of one worker, two of the other.
+    let digests: Vec<_> = line.iter().map(|span| attribute(span, "component.digest")).collect();
+    let [call_by, save, save_source, enqueue, enqueue_source] = &digests[..] else { panic!("{digests:?}") };
+    assert!(digests.iter().all(|digest| digest.len() == 64), "{digests:?}");
+    assert_eq!((save, save, enqueue), (call_by, save_source, enqueue_source));
     assert!(!attribute(worker, "correlation.awsRequestId").is_empty());
 
     // What the worker measured itself stands below its call.
@@ -130,4 +134,5 @@ async fn a_trace_runs_from_the_source_through_the_worker_to_the_service_call() {
     let spans = spans.await;
     let own = spans.iter().find(|span| span.name == "replicateEntries").unwrap();
     assert_eq!((&own.trace_id, &own.parent_span_id), (&worker.trace_id, &worker.span_id));
+    assert_eq!(attribute(own, "component.digest"), attribute(worker, "component.digest"));
 }

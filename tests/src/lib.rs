@@ -5,6 +5,7 @@
 //! - [`Fan`] is who registers, [`Signer`] whose tokens the host believes.
 //! - [`components`] are files to swap in.
 //! - [`log`] is what the host of this process logged, [`wait`] the patience with what happens by itself.
+//! - [`project`] is copied for tests that change it.
 //! - [`Child`] is the host as a process of its own, where its environment counts.
 #![allow(
     clippy::unwrap_used,
@@ -19,6 +20,7 @@ pub mod components;
 mod fan;
 mod host;
 pub mod log;
+pub mod project;
 mod services;
 mod settings;
 mod table;

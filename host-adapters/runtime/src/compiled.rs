@@ -139,14 +139,15 @@ fn prune(folder: &Path, serving: &HashSet<PathBuf>) -> io::Result<()> {
         let Ok(used) = path.metadata().and_then(|it| it.modified()) else { continue };
         match path.extension().and_then(|it| it.to_str()) {
             Some("cwasm") if !serving.contains(&path) => compiled.push((used, path)),
-            Some("partial") if used.elapsed().is_ok_and(|age| age > ABANDONED) => std::fs::remove_file(path)?,
+            Some("partial") if used.elapsed().is_ok_and(|age| age > ABANDONED) => drop(std::fs::remove_file(path)),
             _ => {}
         }
     }
     compiled.sort();
     let surplus = compiled.len().saturating_sub(KEPT);
-    // What runs from a removed file runs on: it is mapped.
-    compiled.into_iter().take(surplus).try_for_each(|(_, path)| std::fs::remove_file(path))
+    // What runs from a removed file runs on: it is mapped. One that is gone already was removed by another host.
+    compiled.into_iter().take(surplus).for_each(|(_, path)| drop(std::fs::remove_file(path)));
+    Ok(())
 }
 
 fn hex(bytes: &[u8]) -> String {

@@ -24,7 +24,7 @@ use tokio::sync::Mutex;
 pub struct Components {
     runtime: Arc<Runtime>,
     specs: BTreeMap<String, ComponentSpec>,
-    turn: Mutex<()>,
+    turn: Arc<Mutex<()>>,
 }
 
 /// What a swap came to.
@@ -85,7 +85,7 @@ impl Components {
             tracing,
         };
         let runtime = Runtime::new(&config, Arc::new(host)).map_err(anyhow::Error::msg)?;
-        let components = Self { runtime: Arc::new(runtime), specs, turn: Mutex::default() };
+        let components = Self { runtime: Arc::new(runtime), specs, turn: Arc::default() };
         for spec in components.specs.values() {
             components.swap(&spec.id, spec.source.clone()).await?;
         }
@@ -103,18 +103,16 @@ impl Components {
             let known = self.specs.keys().cloned().collect::<Vec<_>>().join(", ");
             return Err(SwapError::Unknown { name: worker.to_owned(), known });
         };
-        // Two files at once: the one that came later is the one to serve, however long each takes to compile.
-        let _turn = self.turn.lock().await;
-        let (began, runtime) = (Instant::now(), self.runtime.clone());
         let spec = ComponentSpec { source, ..spec.clone() };
-        // Compiling is work for a thread of its own.
-        let loaded = tokio::task::spawn_blocking(move || runtime.load(&spec)).await;
-        let loaded = loaded.map_err(|_| SwapError::Ended(id.clone()))?.inspect_err(|error| {
-            tracing::warn!(worker = id, %error, "component refused, what served before serves on");
-        })?;
-        let swapped = Swapped { worker: id.clone(), loaded, took: began.elapsed() };
-        swapped.log();
-        Ok(swapped)
+        // Two files at once: the one that came later is the one to serve, however long each takes to compile.
+        let turn = self.turn.clone().lock_owned().await;
+        let runtime = self.runtime.clone();
+        // Compiling is work for a thread of its own. It ends also where nobody waits for it any more.
+        let loaded = tokio::task::spawn_blocking(move || {
+            let _turn = turn;
+            load(&runtime, &spec)
+        });
+        Ok(loaded.await.map_err(|_| SwapError::Ended(id.clone()))??)
     }
 
     /// What serves now, by id.
@@ -134,6 +132,17 @@ impl Components {
     pub fn runtime(&self) -> &Arc<Runtime> {
         &self.runtime
     }
+}
+
+/// Loads, and logs what came of it.
+fn load(runtime: &Runtime, spec: &ComponentSpec) -> Result<Swapped, LoadError> {
+    let began = Instant::now();
+    let loaded = runtime.load(spec).inspect_err(|error| {
+        tracing::warn!(worker = spec.id, %error, "component refused, what served before serves on");
+    })?;
+    let swapped = Swapped { worker: spec.id.clone(), loaded, took: began.elapsed() };
+    swapped.log();
+    Ok(swapped)
 }
 
 impl Swapped {

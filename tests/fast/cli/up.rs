@@ -9,6 +9,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 use std::process::{Child, ChildStdout, Stdio};
 use std::time::{Duration, Instant};
+use tests::components::{component, stamped};
 
 /// Longer than any drain or test takes.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -84,6 +85,11 @@ impl Up {
         super::run(&[&["queues", "--gateway", &self.gateway, "--token", token], arguments].concat())
     }
 
+    /// Runs another command that asks the running host.
+    fn ask(&self, arguments: &[&str], token: &str) -> super::Outcome {
+        super::run(&[arguments, &["--gateway", &self.gateway, "--token", token]].concat())
+    }
+
     /// SIGTERM. Answers the exit code, what was still written to stdout, and the whole log.
     fn stop(mut self) -> (i32, String, String) {
         kill_process(Pid::from_child(&self.child), Signal::TERM).unwrap();
@@ -141,6 +147,61 @@ async fn it_serves_tells_its_queues_and_drains() {
     assert_eq!((code, rest.as_str()), (0, ""), "{log}");
     let last: Value = serde_json::from_str(log.lines().last().unwrap()).unwrap();
     assert_eq!((&last["message"], &last["data"]["clean"]), (&json!("stopped"), &json!(true)), "{last}");
+}
+
+#[test]
+fn operators_swap_workers_and_see_what_serves() {
+    let up = Up::start("INFO");
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("other.wasm");
+    std::fs::write(&file, stamped(&component("retry-score"), "swapped by an operator")).unwrap();
+    let (file, operator) = (file.to_str().unwrap(), "planted-6f1e-operator");
+
+    let swapped = up.ask(&["swap", "retryScore", file, "--json"], operator);
+    assert_eq!((swapped.code, &swapped.json()["worker"]), (0, &json!("retry-score")), "{swapped:?}");
+    let digest = swapped.json()["digest"].as_str().unwrap().to_owned();
+    let again = up.ask(&["swap", "retry-score", file], operator);
+    assert_eq!((again.code, again.stdout), (0, format!("retry-score: {} serves already\n", &digest[..12])));
+    let versions = up.ask(&["versions", "--json"], operator).json();
+    let versions = versions["versions"].as_array().unwrap();
+    let workers: Vec<_> = versions.iter().map(|version| version["worker"].as_str().unwrap()).collect();
+    assert_eq!(workers, ["check-eligibility", "enqueue-entries", "retry-score", "save-entries", "upsert-users"]);
+    assert_eq!(versions[2]["digest"], digest.as_str());
+    let table = up.ask(&["versions"], operator).stdout;
+    assert!(table.contains("old calls") && table.contains(&digest[..12]), "{table}");
+
+    let whole = built::component("save-entries");
+    let refused = up.ask(&["swap", "retry-score", whole.to_str().unwrap()], operator);
+    assert_eq!((refused.code, refused.stdout.as_str()), (1, ""));
+    assert!(refused.stderr.contains("imports registration:platform/table@1.0.0"), "{refused:?}");
+    assert_eq!(up.ask(&["swap", "retry-score", file], "planted-6f1e-checker").code, 1, "not granted");
+    assert_eq!(up.ask(&["versions"], GUESS).code, 2, "nobody's token");
+    assert_eq!(up.ask(&["swap", "retry-score", "no-such.wasm"], operator).code, 2);
+    let (_, _, log) = up.stop();
+    let lines = log.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let line = lines.into_iter().find(|line| line["data"]["digest"] == digest.as_str()).unwrap();
+    assert_eq!((&line["message"], &line["data"]["cached"]), (&json!("component serves"), &json!(true)), "{line}");
+}
+
+/// Lines about calls and their services; each names the version that was called.
+const ABOUT_CALLS: [&str; 2] = ["service call is tried again", "service call failed"];
+
+#[tokio::test]
+async fn every_line_about_a_call_names_the_version() {
+    let up = Up::start("INFO");
+    use_every_secret(&up).await;
+    let (_, _, log) = up.stop();
+    let lines: Vec<Value> = log.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let guests = lines.iter().filter(|line| line["tag"].as_str().unwrap().starts_with("registration:apps:"));
+    let mut digests: Vec<_> = guests.map(|line| &line["digest"]).collect();
+    assert!(!digests.is_empty(), "{log}");
+    for message in ABOUT_CALLS {
+        let about = lines.iter().filter(|line| line["message"] == message && line["data"]["worker"].is_string());
+        let before = digests.len();
+        digests.extend(about.map(|line| &line["data"]["digest"]));
+        assert!(digests.len() > before, "no line says {message:?}: {log}");
+    }
+    assert!(digests.iter().all(|digest| digest.as_str().is_some_and(|it| it.len() == 64)), "{digests:?}: {log}");
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@ use host_adapters_runtime::{
 };
 use serde_json::json;
 use std::sync::Arc;
+use std::time::Duration;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn calls_in_flight_end_on_the_old_version_and_later_ones_use_the_new() {
@@ -78,12 +79,14 @@ async fn a_file_that_cannot_serve_is_refused_and_the_old_one_serves_on() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_replaced_version_is_kept_for_its_last_call_and_then_freed() {
-    let probe = Arc::new(Probe::start(tight()).await);
+    // Not by idling: by being replaced.
+    let limits = || Limits { idle_instance_timeout: Duration::from_secs(3600), ..tight() };
+    let probe = Arc::new(Probe::start(limits()).await);
     let waiting = probe.clone();
     let in_flight = tokio::spawn(async move { waiting.order(json!({"do": "wait", "ms": 1000})).await });
     tests::wait::eventually("an instance", async || (probe.runtime.serving()[0].instances > 0).then_some(())).await;
     for file in [&probe::files().await.cold, &probe::files().await.warm] {
-        probe.runtime.load(&probe::spec(file, tight())).unwrap();
+        probe.runtime.load(&probe::spec(file, limits())).unwrap();
         assert!(probe.serves().await);
     }
     let calls: usize = probe.runtime.serving()[0].retiring.iter().sum();

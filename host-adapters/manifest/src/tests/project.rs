@@ -8,7 +8,7 @@ use host_adapters_delivery::sources::sqs::SqsConfig;
 
 pub(super) const SPIN_TOML: &str = include_str!("../../../../spin.toml");
 
-fn project() -> App {
+pub(super) fn project() -> App {
     parse_with(SPIN_TOML).unwrap_or_else(|mistakes| panic!("{mistakes}"))
 }
 
