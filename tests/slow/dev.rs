@@ -43,7 +43,7 @@ struct Dev {
 impl Dev {
     fn start() -> Self {
         let project = project();
-        let programs = std::env::current_exe().unwrap().ancestors().nth(2).unwrap().to_owned();
+        let programs = crate::demo::programs();
         let log = File::create(project.join("log")).unwrap();
         let mut command = Command::new(programs.join("host-adapters"));
         command.args(["dev", "--data", "data", "--listen", "127.0.0.1:0", "--gateway-listen", "127.0.0.1:0"]);
