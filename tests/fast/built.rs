@@ -23,6 +23,11 @@ pub fn host_adapters() -> PathBuf {
     existing(program.unwrap_or_else(|| target().join("release/host-adapters")))
 }
 
+/// The program `bench-host`.
+pub fn bench_host() -> PathBuf {
+    existing(target().join("release/bench-host"))
+}
+
 /// A guest of the tests, as Cargo made it.
 pub fn guest(name: &str) -> PathBuf {
     existing(target().join("wasm32-wasip2/guest").join(name).with_extension("wasm"))

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 mod bad_events;
+mod bench;
 mod built;
 mod cli;
 #[path = "../contract/mod.rs"]

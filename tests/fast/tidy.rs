@@ -50,7 +50,7 @@ fn crates_do_not_know_what_they_must_not_know() {
 
 #[test]
 fn only_the_runtime_names_wasmtime() {
-    for krate in ["host-adapters", "tests", "tests/demo", "tests/services", "tests/servers", "xtask"] {
+    for krate in ["host-adapters", "tests", "tests/bench", "tests/demo", "tests/services", "tests/servers", "xtask"] {
         assert_names_none(krate, &["wasmtime"]);
     }
     assert!(dependencies("host-adapters/runtime").contains("wasmtime"));

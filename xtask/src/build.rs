@@ -81,11 +81,11 @@ fn component_crates() -> Result<Vec<String>> {
     Ok(crates)
 }
 
-/// The demo with the programs just built.
-pub fn demo(built: &Built, options: &[impl AsRef<OsStr>]) -> Command {
-    let mut demo = Command::new(built.program("demo"));
-    demo.args(options).env("HOST_ADAPTERS_BIN", built.program("host-adapters"));
-    demo
+/// One of the programs just built.
+pub fn program(built: &Built, name: &str, options: &[impl AsRef<OsStr>]) -> Command {
+    let mut program = Command::new(built.program(name));
+    program.args(options).env("HOST_ADAPTERS_BIN", built.program("host-adapters"));
+    program
 }
 
 fn target_dir() -> Result<PathBuf> {

@@ -1,5 +1,5 @@
-//! The project's chores, reached by `cargo demo`, `cargo verify` and `cargo xtask`: they set up what is missing, build
-//! what has changed and run the rest.
+//! The project's chores, reached by `cargo demo`, `cargo bench-host`, `cargo verify` and `cargo xtask`: they set up
+//! what is missing, build what has changed and run the rest.
 
 mod build;
 mod servers;
@@ -25,6 +25,13 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         options: Vec<String>,
     },
+    /// Measure what the host costs, each figure beside a baseline (docs/performance.md).
+    #[command(disable_help_flag = true)]
+    BenchHost {
+        /// Options of the benchmark itself; `cargo bench-host --help` lists them.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        options: Vec<String>,
+    },
     /// Lint everything and run all tests.
     Verify {
         /// Go on with what takes too long for every change: the whole demo under kills.
@@ -47,12 +54,8 @@ fn main() -> Result<()> {
     let cli = Cli::parse();
     setup::check()?;
     match cli.command {
-        Command::Demo { options } => {
-            let built = build::native(build::Linting::Off)?;
-            build::components(&built, &[])?;
-            let status = build::demo(&built, &options).status().context("cannot run the demo")?;
-            std::process::exit(status.code().unwrap_or(1))
-        }
+        Command::Demo { options } => build_and_run("demo", &options),
+        Command::BenchHost { options } => build_and_run("bench-host", &options),
         Command::Verify { all } => verify::run(all),
         Command::Build { components } => {
             let built = build::native(build::Linting::Off)?;
@@ -60,4 +63,12 @@ fn main() -> Result<()> {
         }
         Command::Servers { command } => servers::run(command),
     }
+}
+
+/// Builds everything and runs one of the programs; its exit code becomes ours.
+fn build_and_run(program: &str, options: &[String]) -> Result<()> {
+    let built = build::native(build::Linting::Off)?;
+    build::components(&built, &[])?;
+    let status = build::program(&built, program, options).status().with_context(|| format!("cannot run {program}"))?;
+    std::process::exit(status.code().unwrap_or(1))
 }

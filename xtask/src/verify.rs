@@ -12,7 +12,7 @@ struct Step {
 
 const LONG: &[Step] = &[Step {
     headline: "50,000 registrations while the host is killed 20 times",
-    command: |built| build::demo(built, &["--registrations", "50000", "--kills", "20"]),
+    command: |built| build::program(built, "demo", &["--registrations", "50000", "--kills", "20"]),
 }];
 
 /// Runs all steps, or up to the first that fails.

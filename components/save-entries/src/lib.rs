@@ -6,7 +6,7 @@
 
 mod convergence;
 mod plan;
-mod ports;
+pub mod ports;
 mod record;
 mod replicate;
 mod stale;
@@ -16,7 +16,7 @@ mod testing;
 mod tests;
 
 use plan::Input;
-use ports::Live;
+use ports::{Live, Ports};
 use record::Record;
 use serde_json::json;
 use worker_kit::services::EntryService;
@@ -30,20 +30,8 @@ impl BatchWorker for SaveEntries {
 
     async fn handle(batch: Vec<Event>, call: &Call) -> Result<Vec<Disposition>, Failure> {
         let service = EntryService::new(call).await.map_err(|error| Failure::permanent(error.to_string()))?;
-        let mut dispositions = vec![Disposition::Retry(None); batch.len()];
-        let mut inputs = Vec::with_capacity(batch.len());
-        for (index, (event, disposition)) in batch.into_iter().zip(&mut dispositions).enumerate() {
-            match event.json().and_then(Record::new) {
-                Ok(record) => inputs.push(Input { index, attempt: event.attempt, record }),
-                Err(reason) => *disposition = Disposition::Reject(reason),
-            }
-        }
         let _span = call.span("replicateEntries");
-        for (index, settled) in replicate::replicate(&Live { service, call }, inputs).await {
-            if let Some(disposition) = dispositions.get_mut(index) {
-                *disposition = settled;
-            }
-        }
+        let dispositions = handle(&Live { service, call }, batch).await;
         call.info("Entries replicated", count(&dispositions));
         Ok(dispositions)
     }
@@ -51,7 +39,26 @@ impl BatchWorker for SaveEntries {
 
 worker_kit::batch_worker!(SaveEntries);
 
-fn count(dispositions: &[Disposition]) -> serde_json::Value {
+/// Handles a batch by whatever means it is given to reach the outside.
+pub async fn handle(ports: &impl Ports, batch: Vec<Event>) -> Vec<Disposition> {
+    let mut dispositions = vec![Disposition::Retry(None); batch.len()];
+    let mut inputs = Vec::with_capacity(batch.len());
+    for (index, (event, disposition)) in batch.into_iter().zip(&mut dispositions).enumerate() {
+        match event.json().and_then(Record::new) {
+            Ok(record) => inputs.push(Input { index, attempt: event.attempt, record }),
+            Err(reason) => *disposition = Disposition::Reject(reason),
+        }
+    }
+    for (index, settled) in replicate::replicate(ports, inputs).await {
+        if let Some(disposition) = dispositions.get_mut(index) {
+            *disposition = settled;
+        }
+    }
+    dispositions
+}
+
+/// What became of a batch, for the log.
+pub fn count(dispositions: &[Disposition]) -> serde_json::Value {
     let count = |wanted: fn(&Disposition) -> bool| dispositions.iter().filter(|it| wanted(it)).count();
     json!({
         "received": dispositions.len(),

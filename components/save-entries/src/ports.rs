@@ -27,6 +27,7 @@ pub struct Score {
 }
 
 /// What a replication calls.
+#[expect(async_fn_in_trait, reason = "components are single-threaded: no future needs to be Send")]
 pub trait Ports {
     /// The items as they are now, in the order of the keys.
     async fn read(&self, keys: Vec<Key>) -> Result<Vec<Option<String>>, Error>;

@@ -1,0 +1,153 @@
+//! The same rule, compiled for this machine: the crate `save-entries` as a library. Around it what the worker's own
+//! glue does: the Entry Service's JSON, and the log.
+
+use super::Transcript;
+use super::memory::{Memory, SERVICE};
+use crate::rounds::micros;
+use anyhow::{Result, bail};
+use chrono::Utc;
+use platform_wire::Error;
+use platform_wire::table::{Key, Update};
+use save_entries::ports::{Ports, Score};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use worker_kit::services::ServiceError;
+use worker_kit::services::entry::{Deleted, Deletion, Entry, Upserted};
+use worker_kit::{Disposition, Event, Payload, log};
+
+const WORKER: &str = "save-entries";
+
+/// The rule on one thread.
+pub struct Native {
+    memory: Arc<Memory>,
+    events: Vec<Event>,
+    thread: tokio::runtime::Runtime,
+}
+
+impl Native {
+    /// The rule on the batch that the component is handed.
+    pub fn new(memory: Arc<Memory>) -> Result<Self> {
+        let events = memory.events.iter().map(event).collect();
+        Ok(Self { memory, events, thread: tokio::runtime::Builder::new_current_thread().build()? })
+    }
+
+    /// What one call does.
+    pub fn transcript(&self) -> Result<Transcript> {
+        self.memory.write_down(|| {
+            let answer = self.thread.block_on(handle(&self.memory, self.events.clone()));
+            Ok(answer.iter().map(disposition).collect())
+        })
+    }
+
+    /// Microseconds a call.
+    pub fn run(&self, calls: usize) -> Result<f64> {
+        self.thread.block_on(async {
+            let mut took = Duration::ZERO;
+            for _ in 0..calls {
+                let events = self.events.clone();
+                let start = Instant::now();
+                let answer = handle(&self.memory, events).await;
+                took += start.elapsed();
+                if answer.iter().any(|it| !matches!(it, Disposition::Ack)) {
+                    bail!("not every record was acknowledged: {answer:?}");
+                }
+            }
+            Ok(micros(took) / calls as f64)
+        })
+    }
+}
+
+/// What `SaveEntries::handle` does, with the log in memory.
+async fn handle(memory: &Memory, events: Vec<Event>) -> Vec<Disposition> {
+    let (first, start_ms) = (events.first().cloned(), Utc::now().timestamp_millis());
+    let (correlation_id, traceparent) = first.map(|it| (it.correlation_id, it.traceparent)).unwrap_or_default();
+    let dispositions = save_entries::handle(&Ported { memory, correlation_id: &correlation_id }, events).await;
+    let data = save_entries::count(&dispositions);
+    let now = Utc::now();
+    memory.line(&log::line(now, log::Level::Info, WORKER, "Entries replicated", &correlation_id, &data));
+    let attributes = json!({"span.workerName": log::seed_name(WORKER), "correlation.id": correlation_id});
+    let (name, end_ms) = ("replicateEntries", now.timestamp_millis());
+    memory.line(&log::span_line(name, start_ms, end_ms, &correlation_id, traceparent.as_deref(), &attributes));
+    dispositions
+}
+
+/// The calls of the rule, answered from memory.
+struct Ported<'a> {
+    memory: &'a Memory,
+    correlation_id: &'a str,
+}
+
+#[derive(Deserialize)]
+struct Results<T> {
+    results: Vec<T>,
+}
+
+impl Ported<'_> {
+    fn send<T: serde::de::DeserializeOwned>(&self, method: &str, campaign_id: &str, body: &Value) -> Answered<T> {
+        let refused =
+            |error: serde_json::Error| ServiceError::Unavailable { service: "entry", message: error.to_string() };
+        let body = serde_json::to_vec(body).map_err(refused)?;
+        let answer = self.memory.request(method, &format!("{SERVICE}/{campaign_id}/entries"), &body);
+        Ok(serde_json::from_slice::<Results<T>>(&answer).map_err(refused)?.results)
+    }
+}
+
+type Answered<T> = Result<Vec<T>, ServiceError>;
+
+impl Ports for Ported<'_> {
+    async fn read(&self, keys: Vec<Key>) -> Result<Vec<Option<String>>, Error> {
+        Ok(self.memory.read(&keys))
+    }
+
+    async fn update(&self, updates: Vec<Update>) -> Result<Vec<Option<Error>>, Error> {
+        Ok(self.memory.update(&updates))
+    }
+
+    async fn upsert(&self, campaign_id: &str, entries: &[Entry]) -> Answered<Upserted> {
+        self.send("POST", campaign_id, &json!({ "entries": entries }))
+    }
+
+    async fn delete(&self, campaign_id: &str, entries: &[Deletion]) -> Answered<Deleted> {
+        self.send("DELETE", campaign_id, &json!({ "entries": entries }))
+    }
+
+    async fn queue_scores(&self, scores: &[Score]) -> Result<Vec<Result<String, Error>>, Error> {
+        Ok(scores.iter().map(|score| Ok(score.global_user_id.clone())).collect())
+    }
+
+    fn now(&self) -> String {
+        log::timestamp(Utc::now())
+    }
+
+    fn warn(&self, message: &str, data: Value) {
+        self.memory.line(&log::line(Utc::now(), log::Level::Warn, WORKER, message, self.correlation_id, &data));
+    }
+}
+
+fn event(event: &host_adapters_runtime::Event) -> Event {
+    let event = event.clone();
+    Event {
+        id: event.id,
+        source: event.source,
+        ordering_key: event.ordering_key,
+        payload: match event.payload {
+            host_adapters_runtime::Payload::Json(text) => Payload::Json(text),
+            host_adapters_runtime::Payload::Bytes(bytes) => Payload::Bytes(bytes),
+        },
+        attributes: event.attributes,
+        attempt: event.attempt,
+        time_ms: event.time_ms,
+        correlation_id: event.correlation_id,
+        traceparent: event.traceparent,
+    }
+}
+
+fn disposition(disposition: &Disposition) -> Value {
+    match disposition {
+        Disposition::Ack => json!("ack"),
+        Disposition::Retry(after) => json!({ "retry": after }),
+        Disposition::Reject(reason) => json!({ "reject": reason }),
+    }
+}

@@ -1,0 +1,90 @@
+//! The component itself, in the host's own runtime, on one thread as Node has it.
+
+use super::Transcript;
+use super::memory::{Memory, Outside};
+use crate::place;
+use crate::rounds::micros;
+use anyhow::{Context, Result, bail};
+use host_adapters_runtime::{ComponentSpec, Disposition, Interfaces, Limits, Runtime, RuntimeConfig};
+use serde_json::{Value, json};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Limits as the manifest has them.
+const REUSED: &str = "reused";
+/// A new instance for each call.
+const FRESH: &str = "fresh";
+
+/// The runtime with save-entries loaded twice.
+pub struct Sandbox {
+    memory: Arc<Memory>,
+    runtime: Arc<Runtime>,
+    thread: tokio::runtime::Runtime,
+    _cache: tempfile::TempDir,
+}
+
+impl Sandbox {
+    /// Loads the component.
+    pub fn start(memory: Arc<Memory>) -> Result<Self> {
+        let cache = tempfile::tempdir()?;
+        let config =
+            RuntimeConfig { cache_dir: cache.path().to_owned(), max_instances: 16, interfaces: Interfaces::All };
+        let runtime = Runtime::new(&config, Arc::new(Outside::new(memory.clone()))).map_err(anyhow::Error::msg)?;
+        let source = place::component("save-entries")?;
+        for (id, max_instance_reuse_count) in [(REUSED, Limits::default().max_instance_reuse_count), (FRESH, 1)] {
+            let limits = Limits { max_instance_reuse_count, ..Limits::default() };
+            let environment = place::environment("saveEntries");
+            runtime.load(&ComponentSpec { id: id.to_owned(), source: source.clone(), limits, environment })?;
+        }
+        let thread = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        Ok(Self { memory, runtime: Arc::new(runtime), thread, _cache: cache })
+    }
+
+    /// What one call does.
+    pub fn transcript(&self) -> Result<Transcript> {
+        self.memory.write_down(|| {
+            let answer = self.thread.block_on(self.call(FRESH))?.1;
+            Ok(answer.iter().map(disposition).collect())
+        })
+    }
+
+    /// Microseconds a call in an instance that is used again.
+    pub fn reused(&self, calls: usize) -> Result<f64> {
+        self.run(REUSED, calls)
+    }
+
+    /// Microseconds a call in an instance of its own.
+    pub fn fresh(&self, calls: usize) -> Result<f64> {
+        self.run(FRESH, calls)
+    }
+
+    fn run(&self, component: &str, calls: usize) -> Result<f64> {
+        self.thread.block_on(async {
+            let mut took = Duration::ZERO;
+            for _ in 0..calls {
+                let (time, answer) = self.call(component).await?;
+                took += time;
+                if answer.iter().any(|it| !matches!(it, Disposition::Ack)) || answer.len() != self.memory.events.len() {
+                    bail!("not every record was acknowledged: {answer:?}");
+                }
+            }
+            Ok(micros(took) / calls as f64)
+        })
+    }
+
+    async fn call(&self, component: &str) -> Result<(Duration, Vec<Disposition>)> {
+        // A source hands its records over; copying them is not the worker's work.
+        let events = self.memory.events.clone();
+        let start = Instant::now();
+        let called = self.runtime.batch(component, events).await;
+        Ok((start.elapsed(), called.result.context("save-entries failed")?))
+    }
+}
+
+fn disposition(disposition: &Disposition) -> Value {
+    match disposition {
+        Disposition::Ack => json!("ack"),
+        Disposition::Retry(after) => json!({ "retry": after }),
+        Disposition::Reject(reason) => json!({ "reject": reason }),
+    }
+}

@@ -1,0 +1,57 @@
+//! The load: 32 connections that are kept, each with one question at a time.
+
+use crate::client::Connection;
+use crate::registration::{PATH, Question, Registration};
+use anyhow::{Context, Result};
+use hdrhistogram::Histogram;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+use tokio::task::JoinSet;
+
+const CONNECTIONS: usize = 32;
+
+/// What a server did under load.
+pub struct Load {
+    /// Answers a second.
+    pub per_second: f64,
+    /// Half of the answers took at most so long.
+    pub p50_ms: f64,
+    /// 99 of 100 answers took at most so long.
+    pub p99_ms: f64,
+}
+
+/// Loads a server for so long.
+pub async fn run(address: SocketAddr, questions: &[Question], duration: Duration) -> Result<Load> {
+    let start = Instant::now();
+    let end = start + duration;
+    let mut callers = JoinSet::new();
+    for number in 0..CONNECTIONS {
+        // Each begins elsewhere, so that all fans are asked for.
+        let from = number * questions.len() / CONNECTIONS;
+        let questions: Vec<_> = questions.iter().cycle().skip(from).take(questions.len()).cloned().collect();
+        callers.spawn(call(address, questions, end));
+    }
+    let mut times = Histogram::<u64>::new(3)?;
+    while let Some(called) = callers.join_next().await {
+        times.add(called??)?;
+    }
+    let ms = |quantile| times.value_at_quantile(quantile) as f64 / 1e3;
+    Ok(Load { per_second: times.len() as f64 / start.elapsed().as_secs_f64(), p50_ms: ms(0.5), p99_ms: ms(0.99) })
+}
+
+/// One connection until the end; the times are microseconds.
+async fn call(address: SocketAddr, questions: Vec<Question>, end: Instant) -> Result<Histogram<u64>> {
+    let mut connection = Connection::open(address).await?;
+    let mut times = Histogram::new(3)?;
+    let mut questions = questions.iter().cycle();
+    while Instant::now() < end {
+        let question = questions.next().context("nobody asks")?;
+        let start = Instant::now();
+        let answer = connection.post(PATH, &question.token, question.body.clone()).await?;
+        times.record(u64::try_from(start.elapsed().as_micros())?)?;
+        if times.len() == 1 {
+            Registration::admitted(&answer)?;
+        }
+    }
+    Ok(times)
+}

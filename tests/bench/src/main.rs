@@ -1,0 +1,59 @@
+//! `cargo bench-host`: what the host costs, each figure beside a baseline of the same run.
+//!
+//! One module for each group of figures; [`rounds`] measures in turns, [`report`] tells. docs/performance.md says what
+//! each figure means and what was tried to improve it.
+
+mod batch;
+mod client;
+mod http;
+mod options;
+mod place;
+mod process;
+mod queue;
+mod registration;
+mod report;
+mod rounds;
+mod startup;
+mod swap;
+
+use anyhow::Result;
+use clap::Parser;
+use options::{Group, Options, Role};
+use report::{Figure, Report};
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    match run(&Options::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("bench-host: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(options: &Options) -> Result<()> {
+    if let Some(Role::NativeHttp { jwks, campaign }) = &options.command {
+        return http::native::serve(jwks, campaign);
+    }
+    let mut report = Report::default();
+    let effort = options.effort();
+    let mut measure = |group: Group, measure: &dyn Fn() -> Result<Vec<Figure>>| -> Result<()> {
+        if options.wants(group) {
+            eprintln!("measuring {group:?}");
+            report.extend(measure()?);
+        }
+        Ok(())
+    };
+    measure(Group::Batch10, &|| batch::measure(effort))?;
+    measure(Group::Http, &|| http::measure(effort, &options.host))?;
+    measure(Group::Queue, &|| queue::measure(effort))?;
+    measure(Group::Startup, &|| startup::measure(effort, &options.host))?;
+    measure(Group::Swap, &|| swap::measure(effort))?;
+    if options.json {
+        println!("{}", report.json());
+    } else {
+        println!("{}", report.table());
+    }
+    Ok(())
+}

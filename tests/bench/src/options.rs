@@ -1,0 +1,71 @@
+//! The command line.
+
+use crate::rounds::Effort;
+use clap::{Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+/// Measures what the host costs, each figure beside a baseline of the same run.
+///
+/// docs/performance.md says what each figure means. Figures of a busy machine are worth little; the ratios still are,
+/// because a figure and its baseline are measured in turns.
+#[derive(Debug, Parser)]
+#[command(name = "cargo bench-host", bin_name = "cargo bench-host")]
+pub struct Options {
+    /// Print one JSON object instead of a table.
+    #[arg(long)]
+    pub json: bool,
+    /// Rounds of each figure; the figure is their median.
+    #[arg(long, default_value_t = 7, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub rounds: u16,
+    /// Measure this group only; may be given several times.
+    #[arg(long, value_name = "FIGURES")]
+    pub only: Vec<Group>,
+    /// Only see that everything runs: the figures mean nothing then.
+    #[arg(long)]
+    pub quick: bool,
+    /// The host.
+    #[arg(long, env = "HOST_ADAPTERS_BIN", default_value = "target/release/host-adapters", value_name = "FILE")]
+    pub host: PathBuf,
+    #[command(subcommand)]
+    pub command: Option<Role>,
+}
+
+/// Figures that are measured together.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub enum Group {
+    /// `batch10_*`: ten records of save-entries.
+    Batch10,
+    /// `http_*`, `native_http_*`, `rss_*`: check-eligibility under load.
+    Http,
+    /// `queue_*`, `host_cpu_us_per_msg`: a queue emptied by a worker that does nothing.
+    Queue,
+    /// `startup_*`.
+    Startup,
+    /// `swap_*`.
+    Swap,
+}
+
+/// What this program does for itself in a process of its own.
+#[derive(Debug, Subcommand)]
+pub enum Role {
+    /// Serves check-eligibility natively: the baseline of the host.
+    #[command(hide = true)]
+    NativeHttp {
+        /// The issuer's keys.
+        jwks: PathBuf,
+        /// The campaign in its cache.
+        campaign: PathBuf,
+    },
+}
+
+impl Options {
+    /// Whether a group is wanted.
+    pub fn wants(&self, group: Group) -> bool {
+        self.only.is_empty() || self.only.contains(&group)
+    }
+
+    /// How much to measure.
+    pub fn effort(&self) -> Effort {
+        Effort { rounds: self.rounds.into(), quick: self.quick }
+    }
+}

@@ -1,0 +1,33 @@
+//! Where what is measured lies: the components in the project, everything else beside this program.
+
+use anyhow::{Context, Result, ensure};
+use std::path::{Path, PathBuf};
+
+/// A pre-initialised component of spin.toml.
+pub fn component(id: &str) -> Result<PathBuf> {
+    existing(Path::new("target/components").join(id).with_extension("wasm"))
+}
+
+/// A guest of the tests, as Cargo made it.
+pub fn guest(name: &str) -> Result<PathBuf> {
+    let program = std::env::current_exe().context("this program has no path")?;
+    let target = program.parent().and_then(Path::parent).context("this program is in no target folder")?;
+    existing(target.join("wasm32-wasip2/guest").join(name).with_extension("wasm"))
+}
+
+/// A file that must be there.
+pub fn existing(path: PathBuf) -> Result<PathBuf> {
+    ensure!(
+        path.exists(),
+        "{} is not there: run `cargo bench-host` from the project's root, it builds all",
+        path.display()
+    );
+    Ok(path)
+}
+
+/// What the host gives a guest as its environment.
+pub fn environment(app_name: &str) -> Vec<(String, String)> {
+    [("APP_NAME", app_name), ("AWS_REGION", "us-east-1"), ("CONFIG_ENV", "local-dev"), ("LOG_LEVEL", "INFO")]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .into()
+}

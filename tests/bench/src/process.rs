@@ -1,0 +1,111 @@
+//! Servers as processes of their own, as they are run: the host, and its native counterpart.
+
+use crate::client::Connection;
+use crate::place;
+use crate::registration::{AUDIENCE, ISSUER, Registration};
+use anyhow::{Context, Result, bail};
+use platform_wire::Function;
+use platform_wire::documents::ReplaceOne;
+use rustix::process::{Pid, Signal, kill_process};
+use serde::Deserialize;
+use serde_json::json;
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+const SEEDER_TOKEN: &str = "seeder-token-of-the-benchmark";
+
+/// A running server; it is ended when this is dropped.
+pub struct Process {
+    child: Child,
+    /// Where it answers.
+    pub http: SocketAddr,
+    /// The host's gateway.
+    pub gateway: Option<SocketAddr>,
+}
+
+/// The line that says where a server listens.
+#[derive(Deserialize)]
+struct Listening {
+    http: SocketAddr,
+    gateway: Option<SocketAddr>,
+}
+
+impl Process {
+    /// `host-adapters up` on the real manifest, with its data in a folder.
+    pub fn host(program: &Path, data: &Path, registration: &Registration) -> Result<Self> {
+        let mut command = Command::new(place::existing(program.to_owned())?);
+        command.arg("up").arg("--data").arg(data).args(["--listen", "127.0.0.1:0", "--gateway-listen", "127.0.0.1:0"]);
+        let jwks = registration.jwks.display().to_string();
+        let variables = [
+            ("IDENTITY_JWKS", jwks.as_str()),
+            ("IDENTITY_ISSUER", ISSUER),
+            ("IDENTITY_AUDIENCE", AUDIENCE),
+            ("SEEDER_TOKEN", SEEDER_TOKEN),
+        ];
+        command.envs(variables.map(|(name, value)| (format!("SPIN_VARIABLE_{name}"), value)));
+        Self::start(command)
+    }
+
+    /// This program as the native counterpart.
+    pub fn native(registration: &Registration) -> Result<Self> {
+        let mut command = Command::new(std::env::current_exe()?);
+        command.arg("native-http").arg(&registration.jwks).arg(&registration.campaign);
+        Self::start(command)
+    }
+
+    fn start(mut command: Command) -> Result<Self> {
+        // Logs are written as ever, and go nowhere.
+        command.env_remove("LOG_LEVEL").env_remove("CONFIG_ENV").env_remove("OTEL_EXPORTER_OTLP_ENDPOINT");
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut child = command.spawn().with_context(|| format!("cannot start {command:?}"))?;
+        let stdout = child.stdout.take().context("it has no stdout")?;
+        let mut line = String::new();
+        if BufReader::new(stdout).read_line(&mut line)? == 0 {
+            bail!("{command:?} ended before it listened: {}", child.wait()?);
+        }
+        let listening: Listening = serde_json::from_str(&line).with_context(|| format!("{command:?} said {line}"))?;
+        Ok(Self { child, http: listening.http, gateway: listening.gateway })
+    }
+
+    /// Puts the campaign where the host's workers look for it.
+    pub async fn seed(&self, registration: &Registration) -> Result<()> {
+        let replace = ReplaceOne {
+            collection: "campaigns".to_owned(),
+            filter: json!({"slug": "bench"}).to_string(),
+            document: std::fs::read_to_string(&registration.campaign)?,
+        };
+        let path = format!("/platform/{}", ReplaceOne::PATH);
+        let mut gateway = Connection::open(self.gateway.context("it has no gateway")?).await?;
+        let answer = gateway.post(&path, SEEDER_TOKEN, json!(replace).to_string().into()).await?;
+        if !answer.starts_with(br#"{"ok""#) {
+            bail!("the campaign is not taken: {}", String::from_utf8_lossy(&answer));
+        }
+        Ok(())
+    }
+
+    /// What it holds in memory, MB of 10⁶ bytes.
+    pub fn rss_mb(&self) -> Result<f64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("its memory is not known")?;
+        let kib: f64 = line.trim().trim_end_matches(" kB").parse()?;
+        Ok(kib * 1024.0 / 1e6)
+    }
+
+    /// Has it end by itself.
+    pub fn stop(mut self) -> Result<()> {
+        let id = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw).context("it has no process id")?;
+        kill_process(id, Signal::TERM)?;
+        self.child.wait()?;
+        Ok(())
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // It may have ended by itself; either way nothing is left of it.
+        let _ended = self.child.kill();
+        let _status = self.child.wait();
+    }
+}
