@@ -1,6 +1,8 @@
 //! Where what is measured lies: the components in the project, everything else beside this program.
 
 use anyhow::{Context, Result, ensure};
+use host_adapters_delivery::sources::seed_name;
+use host_adapters_runtime::{ComponentSpec, Limits, Requirements, Source};
 use std::path::{Path, PathBuf};
 
 /// A pre-initialised component of spin.toml.
@@ -25,9 +27,16 @@ pub fn existing(path: PathBuf) -> Result<PathBuf> {
     Ok(path)
 }
 
-/// What the host gives a guest as its environment.
-pub fn environment(app_name: &str) -> Vec<(String, String)> {
-    [("APP_NAME", app_name), ("AWS_REGION", "us-east-1"), ("CONFIG_ENV", "local-dev"), ("LOG_LEVEL", "INFO")]
-        .map(|(name, value)| (name.to_owned(), value.to_owned()))
-        .into()
+/// A component to load, in the environment that the host gives it by default.
+pub fn spec(id: &str, source: &Path, limits: Limits) -> ComponentSpec {
+    let name = seed_name(id);
+    let environment =
+        [("APP_NAME", name.as_str()), ("AWS_REGION", "us-east-1"), ("CONFIG_ENV", "local-dev"), ("LOG_LEVEL", "INFO")];
+    ComponentSpec {
+        id: id.to_owned(),
+        source: Source::File(source.to_owned()),
+        limits,
+        environment: environment.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
+        requirements: Requirements::default(),
+    }
 }

@@ -16,7 +16,7 @@ use host_adapters_delivery::dispatch::{Dispatch, Dispatched};
 use host_adapters_delivery::event::{Disposition, Event};
 use host_adapters_delivery::sources::sqs::SqsConfig;
 use host_adapters_delivery::sources::{Feed, SourceConfig};
-use host_adapters_runtime::{ComponentSpec, Interfaces, Limits, Runtime, RuntimeConfig};
+use host_adapters_runtime::{Interfaces, Limits, Runtime, RuntimeConfig};
 use platform_wire::queue::Message;
 use rustix::time::{ClockId, clock_gettime};
 use std::path::Path;
@@ -74,12 +74,7 @@ fn dispatcher(folder: &Path) -> Result<Dispatcher> {
     let config = RuntimeConfig { cache_dir: folder.join("compiled"), max_instances: 8, interfaces: Interfaces::All };
     let outside = Outside::new(Arc::new(Memory::new(nothing())));
     let runtime = Runtime::new(&config, Arc::new(outside)).map_err(anyhow::Error::msg)?;
-    runtime.load(&ComponentSpec {
-        id: WORKER.to_owned(),
-        source: place::guest(WORKER)?,
-        limits: Limits::default(),
-        environment: place::environment(WORKER),
-    })?;
+    runtime.load(&place::spec(WORKER, &place::guest(WORKER)?, Limits::default()))?;
     Ok(Dispatcher::new(Arc::new(runtime), Tracing::from_env()?))
 }
 

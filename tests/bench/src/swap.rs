@@ -1,8 +1,8 @@
 //! `swap_ms`: from the order to load a changed component until its first answer. First load and replacement are one
 //! path (`Runtime::load`), so this is also what each component adds to a start.
 //!
-//! The component is check-eligibility, the largest. Each version is the same code with another custom section, so its
-//! digest is another and its compiled form is one of its own.
+//! The component is check-eligibility, the largest. Two versions take turns; they are the same code with another custom
+//! section, so that the compiled form of either serves both.
 
 use crate::batch::{Memory, Outside, nothing};
 use crate::place;
@@ -10,12 +10,15 @@ use crate::report::{Beside, Figure};
 use crate::rounds::{Effort, interleaved, millis};
 use anyhow::{Context, Result, ensure};
 use bytes::Bytes;
-use host_adapters_runtime::{ComponentSpec, Interfaces, Limits, Runtime, RuntimeConfig};
+use host_adapters_runtime::{Interfaces, Limits, Runtime, RuntimeConfig};
+use std::cell::Cell;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
 const COMPONENT: &str = "check-eligibility";
+/// The folder of the compiled form.
+const COMPILED: &str = "compiled";
 /// Swaps of one round.
 const SWAPS: usize = 10;
 
@@ -26,24 +29,15 @@ const SWAPS: usize = 10;
 pub fn measure(effort: Effort) -> Result<Vec<Figure>> {
     let folder = tempfile::tempdir()?;
     let swapper = Swapper::new(folder.path())?;
-    let known = [swapper.version("a")?, swapper.version("b")?];
-    for version in &known {
-        swapper.swap(version)?;
-    }
-    let mut turn = 0;
+    swapper.swap()?;
     let mut cached = || {
         let swaps = effort.of(SWAPS, 2);
-        let mut took = 0.0;
-        for _ in 0..swaps {
-            turn += 1;
-            took += swapper.swap(&known[turn % 2])?;
-        }
+        let took = (0..swaps).map(|_| swapper.swap()).sum::<Result<f64>>()?;
         Ok(took / swaps as f64)
     };
-    let mut compiled = 0;
     let mut afresh = || {
-        compiled += 1;
-        swapper.swap(&swapper.version(&format!("compiled-{compiled}"))?)
+        std::fs::remove_dir_all(folder.path().join(COMPILED))?;
+        swapper.swap()
     };
     let [cached, afresh] = interleaved(effort, [&mut cached, &mut afresh])?;
     Ok(vec![
@@ -53,52 +47,42 @@ pub fn measure(effort: Effort) -> Result<Vec<Figure>> {
 }
 
 struct Swapper {
-    folder: PathBuf,
-    wasm: Vec<u8>,
+    versions: [PathBuf; 2],
+    turn: Cell<usize>,
     runtime: Runtime,
     threads: tokio::runtime::Runtime,
 }
 
 impl Swapper {
     fn new(folder: &Path) -> Result<Self> {
-        let config =
-            RuntimeConfig { cache_dir: folder.join("compiled"), max_instances: 16, interfaces: Interfaces::All };
+        let wasm = std::fs::read(place::component(COMPONENT)?)?;
+        let versions = [b'a', b'b'].map(|letter| {
+            let path = folder.join(format!("{}.wasm", char::from(letter)));
+            // A custom section: 0, its size, the size of its name, its name, what it holds.
+            std::fs::write(&path, [&wasm, [0, 3, 1, b'v', letter].as_slice()].concat()).map(|()| path)
+        });
+        let [a, b] = versions;
+        let config = RuntimeConfig { cache_dir: folder.join(COMPILED), max_instances: 16, interfaces: Interfaces::All };
         let outside = Outside::new(Arc::new(Memory::new(nothing())));
         Ok(Self {
-            folder: folder.to_owned(),
-            wasm: std::fs::read(place::component(COMPONENT)?)?,
+            versions: [a?, b?],
+            turn: Cell::new(0),
             runtime: Runtime::new(&config, Arc::new(outside)).map_err(anyhow::Error::msg)?,
             threads: tokio::runtime::Runtime::new()?,
         })
     }
 
-    /// The component with a custom section of this content.
-    fn version(&self, content: &str) -> Result<PathBuf> {
-        let path = self.folder.join(content).with_extension("wasm");
-        let name = "version";
-        let size = u8::try_from(1 + name.len() + content.len()).ok().filter(|size| *size < 0x80);
-        let mut wasm = self.wasm.clone();
-        // Section 0; its size and that of its name are LEB128, one byte each as long as they are short.
-        wasm.extend([0, size.context("the content is too long")?, name.len() as u8]);
-        wasm.extend(name.bytes().chain(content.bytes()));
-        std::fs::write(&path, wasm)?;
-        Ok(path)
-    }
-
-    /// Milliseconds until the first answer of this version.
-    fn swap(&self, source: &Path) -> Result<f64> {
-        let spec = ComponentSpec {
-            id: COMPONENT.to_owned(),
-            source: source.to_owned(),
-            limits: Limits::default(),
-            environment: place::environment("checkEligibility"),
-        };
+    /// Has the other version serve; milliseconds until its first answer.
+    fn swap(&self) -> Result<f64> {
+        self.turn.set(1 - self.turn.get());
+        let source = self.versions.get(self.turn.get()).context("there are two versions")?;
+        let spec = place::spec(COMPONENT, source, Limits::default());
         let request = http::Request::post("http://bench/workers/check-eligibility").body(Bytes::from_static(b"{}"))?;
         let start = Instant::now();
-        let digest = self.runtime.load(&spec)?;
+        let loaded = self.runtime.load(&spec)?;
         let called = self.threads.block_on(self.runtime.http(COMPONENT, request));
         let took = millis(start.elapsed());
-        ensure!(called.digest == digest, "the version before answered");
+        ensure!(called.digest == loaded.digest && loaded.is_new(), "the version before answered");
         // It was sent no token.
         ensure!(called.result?.status() == 401, "the first answer is not the component's");
         Ok(took)

@@ -111,7 +111,7 @@ impl Host for Outside {
         &self.platform
     }
 
-    async fn open_cache(&self, _: &str, _: &str) -> Option<Arc<dyn CacheBackend>> {
+    async fn open_cache(&self, _: &str, _: &str, _: &str) -> Option<Arc<dyn CacheBackend>> {
         None
     }
 
@@ -119,7 +119,7 @@ impl Host for Outside {
         (name == "entry_service_url").then(|| SERVICE.to_owned())
     }
 
-    async fn send_http(&self, _: &str, request: http::Request<Bytes>) -> Result<host::Sent, host::SendError> {
+    async fn send_http(&self, _: &str, _: &str, request: http::Request<Bytes>) -> Result<host::Sent, host::SendError> {
         let answer = self.memory.request(request.method().as_str(), &request.uri().to_string(), request.body());
         Ok(host::Sent { response: http::Response::new(answer), outage: None })
     }

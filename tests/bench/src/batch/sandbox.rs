@@ -5,7 +5,7 @@ use super::memory::{Memory, Outside};
 use crate::place;
 use crate::rounds::micros;
 use anyhow::{Context, Result, bail};
-use host_adapters_runtime::{ComponentSpec, Disposition, Interfaces, Limits, Runtime, RuntimeConfig};
+use host_adapters_runtime::{Disposition, Interfaces, Limits, Runtime, RuntimeConfig};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -33,8 +33,7 @@ impl Sandbox {
         let source = place::component("save-entries")?;
         for (id, max_instance_reuse_count) in [(REUSED, Limits::default().max_instance_reuse_count), (FRESH, 1)] {
             let limits = Limits { max_instance_reuse_count, ..Limits::default() };
-            let environment = place::environment("saveEntries");
-            runtime.load(&ComponentSpec { id: id.to_owned(), source: source.clone(), limits, environment })?;
+            runtime.load(&place::spec(id, &source, limits))?;
         }
         let thread = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         Ok(Self { memory, runtime: Arc::new(runtime), thread, _cache: cache })
