@@ -224,7 +224,7 @@ async fn on_queues_bad_records_are_rejected_by_name_and_the_good_one_is_handled(
         &rejections(&host, "saveEntriesQueue", &change, &bad).await,
         expect![[r#"
             not json -> save-entries record rejected: malformed: not JSON: expected ident at line 1 column 2
-            [] -> save-entries record rejected: malformed: invalid length 0, expected struct Body with 2 elements at line 1 column 2
+            [] -> save-entries record rejected: malformed: invalid type: sequence, expected an object
             {"entry":{},"operation":"INSERT"}} -> save-entries record rejected: malformed: not JSON: trailing characters at line 1 column 34
             {"operation":"INSERT"} -> save-entries record rejected: malformed: missing field `entry` at line 1 column 22
             {"entry":7,"operation":"INSERT"} -> save-entries record rejected: malformed: entry.campaignId is missing or empty

@@ -7,6 +7,7 @@ mod built;
 mod cli;
 #[path = "../contract/mod.rs"]
 mod contract;
+mod fuzz;
 mod readme;
 mod sandbox;
 mod scenarios;

@@ -88,7 +88,8 @@ pub fn program(built: &Built, name: &str, options: &[impl AsRef<OsStr>]) -> Comm
     program
 }
 
-fn target_dir() -> Result<PathBuf> {
+/// Where Cargo builds.
+pub fn target_dir() -> Result<PathBuf> {
     let metadata = cargo(Linting::Off)
         .args(["metadata", "--format-version", "1", "--no-deps", "--locked"])
         .stderr(Stdio::inherit())

@@ -2,6 +2,7 @@
 //! what is missing, build what has changed and run the rest.
 
 mod build;
+mod fuzz;
 mod servers;
 mod setup;
 mod verify;
@@ -38,6 +39,8 @@ enum Command {
         #[arg(long)]
         all: bool,
     },
+    /// Feed the parsers of what comes from outside with made-up input, and report what breaks a rule.
+    Fuzz(fuzz::Options),
     /// Build the host and the components (all, or those named) into `target/components`.
     Build {
         /// Ids of components, as in spin.toml.
@@ -57,6 +60,7 @@ fn main() -> Result<()> {
         Command::Demo { options } => build_and_run("demo", &options),
         Command::BenchHost { options } => build_and_run("bench-host", &options),
         Command::Verify { all } => verify::run(all),
+        Command::Fuzz(options) => fuzz::run(&options),
         Command::Build { components } => {
             let built = build::native(build::Linting::Off)?;
             build::components(&built, &components)

@@ -1,10 +1,17 @@
-//! JSON from outside. Errors name the field and what was expected there; they quote no value, which may be a fan's.
+//! JSON objects from outside. Errors name the field and what was expected there; they quote no value, which may be a
+//! fan's.
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+/// What serde would take for an object, its values in the order of the fields.
+const LIST: &str = "invalid type: sequence, expected an object";
+
 /// Reads a whole text.
 pub fn from_slice<T: DeserializeOwned>(text: &[u8]) -> Result<T, String> {
+    if text.trim_ascii_start().starts_with(b"[") {
+        return Err(LIST.to_owned());
+    }
     let mut json = serde_json::Deserializer::from_slice(text);
     let value = serde_path_to_error::deserialize(&mut json).map_err(|error| describe(&error))?;
     json.end().map_err(|error| format!("not JSON: {error}"))?;
@@ -13,6 +20,9 @@ pub fn from_slice<T: DeserializeOwned>(text: &[u8]) -> Result<T, String> {
 
 /// Reads what is parsed already.
 pub fn from_value<T: DeserializeOwned>(value: Value) -> Result<T, String> {
+    if value.is_array() {
+        return Err(LIST.to_owned());
+    }
     serde_path_to_error::deserialize(value).map_err(|error| describe(&error))
 }
 
@@ -63,6 +73,13 @@ mod tests {
         );
         check("{}", expect!["missing field `email` at line 1 column 2"]);
         check(r#""fan@example.com""#, expect!["invalid type: string, expected struct Fan at line 1 column 17"]);
+    }
+
+    #[test]
+    fn a_list_is_no_object() {
+        check(r#" ["fan@example.com", 7]"#, expect!["invalid type: sequence, expected an object"]);
+        let list = from_value::<Fan>(serde_json::json!(["fan@example.com", 7]));
+        expect!["invalid type: sequence, expected an object"].assert_eq(&list.unwrap_err());
     }
 
     #[test]

@@ -41,7 +41,7 @@ use variables::Variables;
 /// Reads the manifest at `path`. Fails with every mistake it has; one that cannot be read at all is one mistake.
 pub fn load(path: &Path, given: &Given) -> Result<App, ManifestErrors> {
     let text = std::fs::read_to_string(path).map_err(|error| {
-        ManifestErrors::one(path, (1, 1), format!("cannot be read: {error}; name an existing file"))
+        ManifestErrors::one(path, (1, 1), &format!("cannot be read: {error}; name an existing file"))
     })?;
     parse(path, &text, given)
 }
@@ -50,7 +50,7 @@ pub fn load(path: &Path, given: &Given) -> Result<App, ManifestErrors> {
 pub fn parse(path: &Path, text: &str, given: &Given) -> Result<App, ManifestErrors> {
     let document = Document::parse(text).map_err(|error| {
         let at = position(text, error.span().unwrap_or_default().start);
-        ManifestErrors::one(path, at, error.message().replace('\n', ", "))
+        ManifestErrors::one(path, at, &error.message().replace('\n', ", "))
     })?;
     let report = Report::new(text);
     let app = read(&report, path, document.as_table(), given);

@@ -12,8 +12,16 @@ pub struct Mistake {
     pub line: usize,
     /// Column in characters, from 1.
     pub column: usize,
-    /// What is wrong and what to write instead.
+    /// What is wrong and what to write instead. One line.
     pub message: String,
+}
+
+impl Mistake {
+    /// Names in the message are from the manifest, and may hold what a terminal would obey.
+    fn new((line, column): (usize, usize), message: &str) -> Self {
+        let escaped = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.to_string() };
+        Self { line, column, message: message.chars().map(escaped).collect() }
+    }
 }
 
 /// Why a manifest cannot be used: every mistake found, in the order of the file.
@@ -47,9 +55,8 @@ impl<'d> Report<'d> {
     }
 
     /// Notes a mistake at a place of the text.
-    pub(super) fn mistake(&self, at: &Range<usize>, message: impl Into<String>) {
-        let (line, column) = position(self.text, at.start);
-        self.mistakes.borrow_mut().push(Mistake { line, column, message: message.into() });
+    pub(super) fn mistake(&self, at: &Range<usize>, message: impl AsRef<str>) {
+        self.mistakes.borrow_mut().push(Mistake::new(position(self.text, at.start), message.as_ref()));
     }
 
     /// `Ok` if nothing was noted.
@@ -65,8 +72,8 @@ impl<'d> Report<'d> {
 
 impl ManifestErrors {
     /// The only mistake there is.
-    pub(super) fn one(path: &Path, (line, column): (usize, usize), message: String) -> Self {
-        Self { path: path.to_owned(), mistakes: vec![Mistake { line, column, message }] }
+    pub(super) fn one(path: &Path, at: (usize, usize), message: &str) -> Self {
+        Self { path: path.to_owned(), mistakes: vec![Mistake::new(at, message)] }
     }
 }
 

@@ -3,20 +3,27 @@
 use super::{Reply, auth, body, header};
 use crate::lambda::{self, Incoming, answer::Answer};
 use crate::{BatchWorker, Call, variables, worker::call_batch};
+use http_body_util::BodyExt;
 use serde_json::json;
 use spin_sdk::http::{FromRequest, Request};
 use spin_sdk::wasip3::http::types;
+use std::fmt::Display;
 
 /// Answers one HTTP request to a batch worker.
 #[doc(hidden)]
 pub async fn handle<W: BatchWorker>(request: types::Request) -> Result<types::Response, types::ErrorCode> {
     let request = Request::from_request(request)?;
-    answer::<W>(request).await.unwrap_or_else(|refusal| refusal).send()
+    let worker_token = variables::optional("worker_token").await;
+    answer::<W, _>(request, worker_token.as_deref()).await.unwrap_or_else(|refusal| refusal).send()
 }
 
-async fn answer<W: BatchWorker>(request: Request) -> Result<Reply, Reply> {
-    let token = variables::optional("worker_token").await;
-    auth::check(header(request.headers(), "authorization"), token.as_deref())?;
+/// The answer to a request that need not have come through WASI; `Err` if the worker was not called or failed.
+#[doc(hidden)]
+pub async fn answer<W: BatchWorker, B: BodyExt<Error: Display>>(
+    request: Request<B>,
+    worker_token: Option<&str>,
+) -> Result<Reply, Reply> {
+    auth::check(header(request.headers(), "authorization"), worker_token)?;
     let correlation_id = header(request.headers(), "x-correlation-id").map(str::to_owned);
     let traceparent = header(request.headers(), "traceparent").map(str::to_owned);
     let body = body(request).await?;

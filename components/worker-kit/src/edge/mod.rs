@@ -7,10 +7,11 @@ mod auth;
 mod batch;
 mod request;
 
-pub use batch::handle as batch;
-pub use request::handle as request;
+pub use batch::{answer as answer_batch, handle as batch};
+pub use request::{answer as answer_request, handle as request};
 
-use spin_sdk::http::{FullBody, HeaderMap, IntoResponse, Request, body::IncomingBodyExt};
+use http_body_util::BodyExt;
+use spin_sdk::http::{FullBody, HeaderMap, IntoResponse, Request};
 use spin_sdk::wasip3::http::types::{ErrorCode, Response};
 
 /// `{"error": {"code", "message"}}`.
@@ -19,10 +20,13 @@ pub(crate) fn error_body(code: &str, message: &str) -> String {
 }
 
 /// An answer before it is sent.
+#[doc(hidden)]
 #[derive(Debug)]
-struct Reply {
-    status: u16,
-    body: String,
+pub struct Reply {
+    /// The HTTP status.
+    pub status: u16,
+    /// JSON.
+    pub body: String,
 }
 
 impl Reply {
@@ -50,12 +54,12 @@ impl From<crate::Failure> for Reply {
 }
 
 /// The request's body; only POST has one that a worker reads.
-async fn body(request: Request) -> Result<Vec<u8>, Reply> {
+async fn body<B: BodyExt<Error: std::fmt::Display>>(request: Request<B>) -> Result<Vec<u8>, Reply> {
     if request.method() != spin_sdk::http::Method::POST {
         return Err(Reply::error(405, "METHOD_NOT_ALLOWED", "send the event with POST"));
     }
-    let body = request.into_body().bytes().await;
-    body.map(|bytes| bytes.to_vec()).map_err(|error| Reply::error(400, "BODY_NOT_READ", &error.to_string()))
+    let body = request.into_body().collect().await;
+    body.map(|body| body.to_bytes().to_vec()).map_err(|error| Reply::error(400, "BODY_NOT_READ", &error.to_string()))
 }
 
 fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {

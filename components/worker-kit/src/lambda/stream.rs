@@ -42,21 +42,33 @@ struct KinesisData {
 
 /// A record of a table's own stream.
 pub(super) fn dynamodb(id: String, record: Value, context: &Context<'_>) -> Result<Event, String> {
-    let record: Record = crate::json::from_value(record)?;
+    let record = change(record)?;
     let source = source("dynamodb-stream", record.arn.as_deref());
     event(id, record, source, None, context)
 }
 
 /// A record of a Kinesis stream for DynamoDB: its data is one change as JSON, base64.
 pub(super) fn kinesis(id: String, record: Value, context: &Context<'_>) -> Result<Event, String> {
+    object(&record, "kinesis")?;
     let record: KinesisRecord = crate::json::from_value(record)?;
     let data = STANDARD.decode(&record.kinesis.data).map_err(|error| format!("kinesis.data is not base64: {error}"))?;
     let data = serde_json::from_slice(&data).map_err(|error| format!("kinesis.data is not JSON: {error}"))?;
-    let change: Record = crate::json::from_value(data).map_err(|error| format!("kinesis.data: {error}"))?;
+    let change = change(data).map_err(|error| format!("kinesis.data: {error}"))?;
     let source = format!("kinesis:{}", change.table_name.as_deref().unwrap_or("http"));
     // `shardId-000000000006:49590338271490256608559692538361571095921575989136588898`
     let shard = record.event_id.and_then(|id| Some(id.split_once(':')?.0.to_owned()));
     event(id, change, source, shard, context)
+}
+
+fn change(record: Value) -> Result<Record, String> {
+    object(&record, "dynamodb")?;
+    crate::json::from_value(record)
+}
+
+/// serde would take a list for an object, its values in the order of the fields.
+fn object(record: &Value, field: &str) -> Result<(), String> {
+    let is_list = record.get(field).is_some_and(Value::is_array);
+    if is_list { Err(format!("{field}: invalid type: sequence, expected an object")) } else { Ok(()) }
 }
 
 fn event(

@@ -142,6 +142,9 @@ fn a_bad_record_does_not_spoil_its_neighbours() {
         {"kinesis": {"data": STANDARD.encode("{}"), "sequenceNumber": "8"}},
         17,
         null,
+        ["{}"],
+        {"dynamodb": [1, {}], "eventName": "INSERT"},
+        {"kinesis": ["e30="]},
     ]});
     check(
         &event.to_string(),
@@ -158,13 +161,18 @@ fn a_bad_record_does_not_spoil_its_neighbours() {
             8: malformed: kinesis.data: missing field `eventName`
             record-8: malformed: invalid type: integer, expected struct Record
             record-9: malformed: invalid type: null, expected struct Record
+            record-10: malformed: invalid type: sequence, expected an object
+            record-11: malformed: dynamodb: invalid type: sequence, expected an object
+            record-12: malformed: kinesis: invalid type: sequence, expected an object
         "#]],
     );
 }
 
 #[test]
 fn an_event_that_is_none_is_refused_as_a_whole() {
-    for event in ["", "null", "[]", "{}", r#"{"Records":null}"#, r#"{"Records":{}}"#, "\u{0}", r#"{"Records":[}"#] {
+    for event in
+        ["", "null", "[]", "{}", r#"{"Records":null}"#, r#"{"Records":{}}"#, "\u{0}", r#"{"Records":[}"#, "[[]]"]
+    {
         assert!(parse(event.as_bytes(), None, None).is_err(), "{event:?}");
     }
     check(
