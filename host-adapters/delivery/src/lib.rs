@@ -1,6 +1,7 @@
 //! Everything between a source and a worker, and between a worker and its backends, without a word of wasmtime.
 //!
 //! - [`delivery`]: batching, order, retry, checkpoint, dead letters.
+//! - [`letter`]: a dead letter, to be read, sent back or dropped.
 //! - [`sources`]: one folder per kind of source.
 //! - [`platform`]: what workers may call, each call checked against its grant.
 //! - [`backends`]: what stands behind a source or a platform interface.
@@ -13,6 +14,7 @@ pub mod crash_point;
 pub mod delivery;
 pub mod dispatch;
 pub mod event;
+pub mod letter;
 pub mod platform;
 pub mod services;
 pub mod sources;

@@ -5,6 +5,7 @@ use super::route::Routes;
 use super::variables::Value;
 use host_adapters_delivery::backends::embedded;
 use host_adapters_delivery::backends::identity::IdentityConfig;
+use host_adapters_delivery::letter::Origin;
 use host_adapters_delivery::platform::Grants;
 use host_adapters_delivery::services::{AllowedHosts, ServiceConfig};
 use host_adapters_delivery::sources::SourceConfig;
@@ -152,6 +153,26 @@ impl App {
     /// has neither source nor route.
     pub fn is_called(&self, component: &Component) -> bool {
         !component.sources.is_empty() || self.routes.of(&component.id).next().is_some()
+    }
+
+    /// The dead letter queues, and what feeds each: sources, and queues by their own redrive.
+    pub fn dead_letter_queues(&self) -> BTreeMap<String, Vec<Origin>> {
+        let sources = self.components.values().flat_map(|it| it.sources.iter().map(|source| (it.id.as_str(), source)));
+        let mut queues: BTreeMap<String, Vec<Origin>> = BTreeMap::new();
+        for (queue, origin) in sources.clone().map(|(worker, source)| source.dead_letters(worker)) {
+            queues.entry(queue).or_default().push(origin);
+        }
+        for (name, queue) in &self.host.queues {
+            let Some(dead_letters) = &queue.dead_letter_queue else { continue };
+            let source = format!("sqs:{name}");
+            let worker = sources.clone().map(|(id, it)| it.dead_letters(id).1).find(|it| it.source == source);
+            let origin = worker.unwrap_or(Origin { worker: String::new(), source });
+            let origins = queues.entry(dead_letters.clone()).or_default();
+            if !origins.contains(&origin) {
+                origins.push(origin);
+            }
+        }
+        queues
     }
 
     /// The components that read the stream of a table.

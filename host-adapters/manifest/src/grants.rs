@@ -10,7 +10,8 @@ use std::collections::BTreeMap;
 const READ_WRITE: [(&str, Access); 3] =
     [("read", Access::Read), ("write", Access::Write), ("read-write", Access::ReadWrite)];
 /// The words for queues.
-const SEND_PEEK: [(&str, QueueAccess); 2] = [("send", QueueAccess::Send), ("peek", QueueAccess::Peek)];
+const SEND_PEEK_REDRIVE: [(&str, QueueAccess); 3] =
+    [("send", QueueAccess::Send), ("peek", QueueAccess::Peek), ("redrive", QueueAccess::Redrive)];
 
 /// The words for the components as a whole.
 const READ_SWAP: [(&str, ComponentsAccess); 2] = [("read", ComponentsAccess::Read), ("swap", ComponentsAccess::Swap)];
@@ -48,7 +49,7 @@ pub(super) fn read(fields: &mut Fields<'_, '_>) -> WrittenGrants {
     let mut written = WrittenGrants::default();
     let Some(mut block) = fields.table("grants") else { return written };
     written.grants.tables = access(&mut block, "tables", Kind::Table, &READ_WRITE, &mut written.named);
-    written.grants.queues = access(&mut block, "queues", Kind::Queue, &SEND_PEEK, &mut written.named);
+    written.grants.queues = access(&mut block, "queues", Kind::Queue, &SEND_PEEK_REDRIVE, &mut written.named);
     written.grants.documents = access(&mut block, "documents", Kind::Collection, &READ_WRITE, &mut written.named);
     written.grants.identity = block.boolean("identity").unwrap_or_default();
     written.grants.components = block.choice("components", &READ_SWAP);

@@ -45,10 +45,7 @@ pub(super) fn declare_dead_letter_queues<'s>(
     sources: impl Iterator<Item = (&'s str, &'s SourceConfig)>,
 ) {
     let of_queues = host.queues.values().filter_map(|queue| queue.dead_letter_queue.clone());
-    let of_sources = sources.map(|(worker, source)| match source {
-        SourceConfig::Sqs(source) => source.dead_letter_queue(),
-        SourceConfig::DynamodbStream(source) => source.dead_letter_queue(worker),
-    });
+    let of_sources = sources.map(|(worker, source)| source.dead_letters(worker).0);
     for name in of_queues.chain(of_sources).collect::<Vec<_>>() {
         let dead_letters = || Queue { retention: seconds(QueueConfig::DEAD_LETTER_RETENTION_SECS), ..undescribed() };
         host.queues.entry(name).or_insert_with(dead_letters);

@@ -47,12 +47,34 @@ pub trait QueueBackend: Send + Sync + 'static {
     async fn peek(&self, queue: &str, max: usize) -> Result<Vec<Received>>;
 }
 
+/// What an operator does with single messages of a queue, dead letters above all. SQS itself knows no message by its
+/// id: its backend receives until it has met the ids, and returns the rest.
+#[async_trait::async_trait]
+pub trait QueueBrowser: Send + Sync + 'static {
+    /// Up to `max` messages in whatever state, without receiving them, from where an earlier page ended. What is
+    /// received meanwhile may be shown twice; what lies still is shown once.
+    async fn browse(&self, queue: &str, from: Option<&str>, max: usize) -> Result<Page>;
+    /// A message in whatever state, without receiving it.
+    async fn find(&self, queue: &str, id: &str) -> Result<Option<Received>>;
+    /// Receives the messages of these ids, as far as nobody holds them. None moves to another queue.
+    async fn take(&self, queue: &str, ids: &[String], visibility: Duration) -> Result<Vec<Received>>;
+}
+
+/// A page of a queue's messages.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Page {
+    /// The messages; their receipts are empty.
+    pub messages: Vec<Received>,
+    /// Where the next page begins; `None` after the last.
+    pub next: Option<String>,
+}
+
 /// A message as received.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Received {
     /// The queue's id of the message.
     pub id: String,
-    /// Names this receive; a later receive makes it stale. Empty when peeked.
+    /// Names this receive; a later receive makes it stale. Empty when only looked at.
     pub receipt: String,
     /// The body.
     pub body: String,

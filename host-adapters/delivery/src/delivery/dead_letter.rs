@@ -4,13 +4,12 @@ use crate::{
     backends::QueueBackend,
     crash_point::{self, Step},
     event::{Event, Payload},
+    letter::{self, attribute},
 };
 use base64::{Engine, prelude::BASE64_STANDARD};
 use platform_wire::{Error, ErrorKind, queue::Message};
 use std::sync::Arc;
 
-/// A queue takes at most so many attributes.
-const MAX_ATTRIBUTES: usize = 10;
 /// A reason may be a guest's whole backtrace, and counts towards the size of the message.
 const MAX_REASON: usize = 1024;
 
@@ -40,19 +39,16 @@ impl DeadLetters {
 
     /// Makes the letter of a record.
     pub fn letter(&self, event: &Event, body: String, cause: &Cause<'_>) -> Message {
-        let mut attributes = vec![
-            ("reason".to_owned(), shortened(cause.reason)),
-            ("attempt".to_owned(), event.attempt.to_string()),
-            ("worker".to_owned(), self.worker.clone()),
-            ("sourceMessageId".to_owned(), event.id.clone()),
+        let told = vec![
+            (attribute::REASON, shortened(cause.reason)),
+            (attribute::ATTEMPT, event.attempt.to_string()),
+            (attribute::WORKER, self.worker.clone()),
+            (attribute::SOURCE, event.source.clone()),
+            (attribute::SOURCE_MESSAGE_ID, event.id.clone()),
+            (attribute::SOURCE_TIMESTAMP, event.time_ms.to_string()),
+            (attribute::DIGEST, cause.digest.to_owned()),
         ];
-        // An attribute of a queue's message must not be empty.
-        attributes.extend((!cause.digest.is_empty()).then(|| ("digest".to_owned(), cause.digest.to_owned())));
-        attributes.extend(event.traceparent.clone().map(|traceparent| ("traceparent".to_owned(), traceparent)));
-        let free = MAX_ATTRIBUTES - attributes.len();
-        let own = event.attributes.iter().filter(|(name, _)| attributes.iter().all(|(ours, _)| ours != name));
-        let own: Vec<_> = own.take(free).cloned().collect();
-        attributes.extend(own);
+        let attributes = letter::attributes(told, own_attributes(event));
         Message { body, attributes, delay_secs: 0 }
     }
 
@@ -87,6 +83,13 @@ pub fn text(payload: &Payload) -> String {
             Err(_) => BASE64_STANDARD.encode(bytes),
         },
     }
+}
+
+/// A trace is gone on with, so its context comes first.
+fn own_attributes(event: &Event) -> Vec<(String, String)> {
+    let traceparent = event.traceparent.clone().map(|value| ("traceparent".to_owned(), value));
+    let others = event.attributes.iter().filter(|(name, _)| name != "traceparent").cloned();
+    traceparent.into_iter().chain(others).collect()
 }
 
 fn shortened(reason: &str) -> String {

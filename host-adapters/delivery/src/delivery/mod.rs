@@ -6,6 +6,7 @@
 //! 4. What the answer says is made true at the source: by `sources::sqs` message by message, by [`lane`] in order.
 //!    Only then is a message deleted or a [`checkpoint`] moved.
 //! 5. What cannot succeed is kept as a [`dead_letter`], payload included; it is stored before its source forgets it.
+//!    [`redrive`] sends it back.
 //!
 //! [`drain`] ends all of it: intake first, then what is in flight, and at the deadline the rest goes back. All waiting
 //! is on tokio's clock, so a test that pauses the clock sees each of these steps at its exact time.
@@ -18,5 +19,6 @@ pub mod drain;
 pub mod gate;
 pub mod lane;
 pub mod metrics;
+pub mod redrive;
 pub mod retry;
 pub mod split;

@@ -50,6 +50,8 @@ pub enum QueueAccess {
     Send,
     /// See how many messages there are, and look at them without taking them.
     Peek,
+    /// Look at dead letters, send them back to where they came from, or drop them.
+    Redrive,
 }
 
 /// What may be done with the components that serve, all of them.
@@ -69,6 +71,7 @@ pub(super) enum Need<'a> {
     WriteTable(&'a str),
     SendTo(&'a str),
     PeekAt(&'a str),
+    Redrive(&'a str),
     ReadDocuments(&'a str),
     WriteDocuments(&'a str),
     Identity,
@@ -82,7 +85,8 @@ impl Grants {
             Need::ReadTable(name) => self.tables.get(name).is_some_and(Access::reads),
             Need::WriteTable(name) => self.tables.get(name).is_some_and(Access::writes),
             Need::SendTo(name) => self.queues.get(name) == Some(&QueueAccess::Send),
-            Need::PeekAt(name) => self.queues.get(name) == Some(&QueueAccess::Peek),
+            Need::PeekAt(name) => matches!(self.queues.get(name), Some(QueueAccess::Peek | QueueAccess::Redrive)),
+            Need::Redrive(name) => self.queues.get(name) == Some(&QueueAccess::Redrive),
             Need::ReadDocuments(name) => self.documents.get(name).is_some_and(Access::reads),
             Need::WriteDocuments(name) => self.documents.get(name).is_some_and(Access::writes),
             Need::Identity => self.identity,
@@ -110,6 +114,7 @@ impl Need<'_> {
             Self::WriteTable(name) => ("write table", "tables", name, "write"),
             Self::SendTo(name) => ("send to queue", "queues", name, "send"),
             Self::PeekAt(name) => ("look into queue", "queues", name, "peek"),
+            Self::Redrive(name) => ("redrive or drop dead letters of queue", "queues", name, "redrive"),
             Self::ReadDocuments(name) => ("read documents", "documents", name, "read"),
             Self::WriteDocuments(name) => ("write documents", "documents", name, "write"),
             Self::Identity => return refusal(caller, "verify tokens", "identity = true"),

@@ -28,4 +28,20 @@ impl PlatformService {
         self.check(caller, Need::PeekAt(queue))?;
         self.queues.peek(queue, max).await
     }
+
+    /// Refuses a caller that may not look at a queue's dead letters.
+    ///
+    /// # Errors
+    /// When neither `peek` nor `redrive` is granted.
+    pub fn check_peek(&self, caller: &str, queue: &str) -> Result<()> {
+        self.check(caller, Need::PeekAt(queue))
+    }
+
+    /// Refuses a caller that may not send a queue's dead letters back, nor drop them.
+    ///
+    /// # Errors
+    /// When `redrive` is not granted.
+    pub fn check_redrive(&self, caller: &str, queue: &str) -> Result<()> {
+        self.check(caller, Need::Redrive(queue))
+    }
 }

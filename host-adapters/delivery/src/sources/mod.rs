@@ -13,6 +13,7 @@ use crate::{
         retry::Backoff,
     },
     dispatch::Dispatch,
+    letter::Origin,
 };
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -43,6 +44,15 @@ impl SourceConfig {
             Self::Sqs(config) => config.mistakes(),
             Self::DynamodbStream(config) => config.mistakes(),
         }
+    }
+
+    /// The queue that dead letters of this source of `worker` go to, and how they name where they come from.
+    pub fn dead_letters(&self, worker: &str) -> (String, Origin) {
+        let (queue, source) = match self {
+            Self::Sqs(config) => (config.dead_letter_queue(), config.name()),
+            Self::DynamodbStream(config) => (config.dead_letter_queue(worker), config.name()),
+        };
+        (queue, Origin { worker: worker.to_owned(), source })
     }
 
     /// The source itself.

@@ -108,6 +108,11 @@ impl DynamodbStreamConfig {
         ])
     }
 
+    /// What this source is called in logs, metrics and dead letters.
+    pub fn name(&self) -> String {
+        format!("dynamodb-stream:{}", self.table)
+    }
+
     /// Where dead letters of `worker` go.
     pub fn dead_letter_queue(&self, worker: &str) -> String {
         self.dead_letter_queue.clone().unwrap_or_else(|| format!("{}Dlq", seed_name(worker)))

@@ -39,7 +39,7 @@ struct Shared {
 impl DynamodbStreamSource {
     /// Connects the stream of `config.table` to `feed.worker`.
     pub fn new(config: DynamodbStreamConfig, feed: &Feed) -> Self {
-        let source = format!("dynamodb-stream:{}", config.table);
+        let source = config.name();
         let caller = Caller::new(&feed.worker, source.clone(), feed.dispatch.clone());
         let gates = Gates::new(&source, &feed.backoff, &caller.meter.paused);
         let dead_letter_queue = config.dead_letter_queue(&feed.worker);

@@ -90,6 +90,11 @@ impl SqsConfig {
         mistakes
     }
 
+    /// What this source is called in logs, metrics and dead letters.
+    pub fn name(&self) -> String {
+        format!("sqs:{}", self.queue)
+    }
+
     /// Where dead letters go.
     pub fn dead_letter_queue(&self) -> String {
         self.dead_letter_queue.clone().unwrap_or_else(|| format!("{}Dlq", self.queue))

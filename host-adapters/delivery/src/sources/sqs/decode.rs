@@ -1,10 +1,6 @@
 //! From a message as received to an event.
 
-use crate::{
-    backends::Received,
-    event::{Event, Payload},
-};
-use serde::de::IgnoredAny;
+use crate::{backends::Received, event::Event, letter::payload_of};
 
 /// The event of a message of `source`.
 pub fn event(source: &str, message: &Received) -> Event {
@@ -13,7 +9,7 @@ pub fn event(source: &str, message: &Received) -> Event {
         id: message.id.clone(),
         source: source.to_owned(),
         ordering_key: None,
-        payload: payload(&message.body),
+        payload: payload_of(&message.body),
         attributes: message.attributes.clone(),
         attempt: message.receive_count.max(1),
         time_ms: message.sent_ms,
@@ -22,17 +18,10 @@ pub fn event(source: &str, message: &Received) -> Event {
     }
 }
 
-/// A body that is no JSON reaches the worker all the same: it is the worker's to reject.
-fn payload(body: &str) -> Payload {
-    match serde_json::from_str::<IgnoredAny>(body) {
-        Ok(_) => Payload::Json(body.to_owned()),
-        Err(_) => Payload::Bytes(body.as_bytes().to_vec()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::Payload;
 
     fn message(body: &str, attributes: &[(&str, &str)]) -> Received {
         let attributes = attributes.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
@@ -58,8 +47,8 @@ mod tests {
 
     #[test]
     fn a_body_that_is_no_json_is_bytes() {
-        assert_eq!(payload(r#"{"a":1}"#), Payload::Json(r#"{"a":1}"#.to_owned()));
-        assert_eq!(payload("{truncated"), Payload::Bytes(b"{truncated".to_vec()));
-        assert_eq!(payload(""), Payload::Bytes(Vec::new()));
+        assert_eq!(payload_of(r#"{"a":1}"#), Payload::Json(r#"{"a":1}"#.to_owned()));
+        assert_eq!(payload_of("{truncated"), Payload::Bytes(b"{truncated".to_vec()));
+        assert_eq!(payload_of(""), Payload::Bytes(Vec::new()));
     }
 }

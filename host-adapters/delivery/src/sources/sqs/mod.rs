@@ -41,7 +41,7 @@ pub struct SqsSource {
 impl SqsSource {
     /// Connects `config.queue` to `feed.worker`.
     pub fn new(config: SqsConfig, feed: &Feed) -> Self {
-        let source = format!("sqs:{}", config.queue);
+        let source = config.name();
         let caller = Caller::new(&feed.worker, source.clone(), feed.dispatch.clone());
         let lease =
             Lease { backend: feed.queues.clone(), queue: config.queue.clone(), visibility: config.visibility() };

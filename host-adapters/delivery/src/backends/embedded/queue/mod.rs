@@ -1,6 +1,7 @@
 //! Queues with SQS's rules: visibility, delay, receive counts, redrive to a dead-letter queue, retention.
 
 mod backend;
+mod browser;
 mod limits;
 mod receive;
 mod rows;
