@@ -9,7 +9,7 @@ use crate::{backends, edge};
 use anyhow::{Context, Result};
 use axum::Router;
 use host_adapters_delivery::clock::Clock;
-use host_adapters_delivery::delivery::{drain::Drain, drain::Ended, retry::Backoff};
+use host_adapters_delivery::delivery::{drain::Drain, drain::Ended, redrive::Redriver, retry::Backoff};
 use host_adapters_delivery::sources::{Feed, Source, Status};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -77,6 +77,12 @@ pub async fn start(app: App, options: &Options, metrics: Metrics, tracing: Traci
         callers: Arc::new(callers(&app)),
         components: Some(components.clone()),
         queues: app.host.queues.keys().cloned().collect(),
+        redriver: Some(Redriver {
+            queues: backends.queues.clone(),
+            browser: backends.browser.clone(),
+            dispatch: Arc::new(dispatcher.clone()),
+            origins: Arc::new(app.dead_letter_queues()),
+        }),
         metrics,
         health: health.clone(),
         service_keys,

@@ -4,7 +4,7 @@ use crate::manifest::App;
 use anyhow::{Context, Result};
 use host_adapters_delivery::backends::embedded::{Cache, Embedded};
 use host_adapters_delivery::backends::identity::Identity;
-use host_adapters_delivery::backends::{QueueBackend, StreamBackend, cache::CacheBackend};
+use host_adapters_delivery::backends::{QueueBackend, QueueBrowser, StreamBackend, cache::CacheBackend};
 use host_adapters_delivery::clock::Clock;
 use host_adapters_delivery::platform::PlatformService;
 use host_adapters_delivery::services::{Services, Signer};
@@ -17,6 +17,8 @@ pub struct Backends {
     pub platform: Arc<PlatformService>,
     /// Queues of sources and dead letters.
     pub queues: Arc<dyn QueueBackend>,
+    /// Looks into queues for operators.
+    pub browser: Arc<dyn QueueBrowser>,
     /// Change streams.
     pub streams: Arc<dyn StreamBackend>,
     /// `spin:redis`.
@@ -44,6 +46,7 @@ pub fn open(app: &App, data: &Path) -> Result<Backends> {
     Ok(Backends {
         platform: Arc::new(platform),
         queues: store.clone(),
+        browser: store.clone(),
         streams: store,
         cache: Arc::new(Cache::new(Clock::wall())),
     })

@@ -1,7 +1,9 @@
 //! The command line. Exit codes: 0 done; 1 it ran and the outcome is bad; 2 it cannot run (usage, manifest, not built).
 
 mod build;
+mod dead_letters;
 mod dev;
+mod events;
 mod invoke;
 mod operator;
 mod queues;
@@ -46,6 +48,10 @@ enum Command {
     Versions(versions::Options),
     /// Show the queues of a running host: depths, or the oldest messages of one.
     Queues(queues::Options),
+    /// Look through the dead letters of a running host, send them back, drop them.
+    DeadLetters(dead_letters::Options),
+    /// Write events as AWS Lambda would hand them over.
+    Events(events::Options),
 }
 
 /// Which manifest, and values for its variables.
@@ -89,9 +95,11 @@ pub async fn run() -> ExitCode {
         Command::Swap(options) => swap::run(options).await,
         Command::Versions(options) => versions::run(options).await,
         Command::Queues(options) => queues::run(options).await,
+        Command::DeadLetters(options) => dead_letters::run(options).await,
+        Command::Events(options) => events::run(options),
     };
     result.unwrap_or_else(|error| {
         eprintln!("host-adapters: {error:#}");
-        ExitCode::from(UNUSABLE)
+        ExitCode::from(if error.is::<operator::Refused>() { FAILED } else { UNUSABLE })
     })
 }

@@ -6,18 +6,39 @@ use comfy_table::{Table, presets};
 use reqwest::{Body, RequestBuilder, StatusCode};
 use serde_json::Value;
 
+/// Where `up` serves its gateway unless told otherwise.
+pub(super) const DEFAULT_GATEWAY: &str = "http://127.0.0.1:3100";
+
 /// A running host, and a token for it.
 #[derive(Args)]
 pub(super) struct Operator {
     /// The running host's gateway.
-    #[arg(long, default_value = "http://127.0.0.1:3100")]
+    #[arg(long, default_value = DEFAULT_GATEWAY)]
     gateway: String,
     /// The token of a client of spin.toml with the grants for it.
     #[arg(long, env = "HOST_ADAPTERS_TOKEN", hide_env_values = true)]
     token: String,
 }
 
+/// The host answered, and its answer is no.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(super) struct Refused(pub(super) String);
+
 impl Operator {
+    /// For commands that need a host only at times.
+    pub(super) fn new(gateway: String, token: String) -> Self {
+        Self { gateway, token }
+    }
+
+    /// The answer to a question; a refusal is the error [`Refused`].
+    ///
+    /// # Errors
+    /// As [`Operator::ask`], and when the host refuses.
+    pub(super) async fn insist(&self, what: &str, question: &Value) -> Result<Value> {
+        Ok(self.ask(what, question).await?.map_err(Refused)?)
+    }
+
     /// The answer to a question, or the host's refusal.
     ///
     /// # Errors

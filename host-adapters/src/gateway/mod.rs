@@ -1,12 +1,14 @@
 //! The platform over HTTP on loopback: the only way into embedded backends from outside.
 //!
 //! `POST /platform/<interface>/<function>` with `Authorization: Bearer <token>`, which names whose grants hold;
-//! `POST /operator/queues` for depths, `POST /operator/peek` for the oldest messages, `POST /operator/versions` for what
-//! serves, `POST /operator/swap/<worker>` to replace it; `/metrics`, `/livez`, `/readyz`,
-//! `/.well-known/jwks.json` (the keys of the app-to-app tokens) for whoever may reach the port.
+//! `POST /operator/queues` for depths, `POST /operator/peek` for the oldest messages, `POST /operator/dead-letters/<what>`
+//! for those that cannot succeed, `POST /operator/versions` for what serves, `POST /operator/swap/<worker>` to replace it;
+//! `/metrics`, `/livez`, `/readyz`, `/.well-known/jwks.json` (the keys of the app-to-app tokens) for whoever may reach the
+//! port.
 
 mod callers;
 mod components;
+mod dead_letters;
 mod operator;
 mod platform;
 mod status;
@@ -18,6 +20,7 @@ use crate::components::Components;
 use crate::telemetry::metrics::Metrics;
 use axum::Router;
 use axum::routing::{get, post};
+use host_adapters_delivery::delivery::redrive::Redriver;
 use host_adapters_delivery::platform::PlatformService;
 use std::sync::Arc;
 
@@ -35,6 +38,8 @@ pub struct Gateway {
     pub components: Option<Arc<Components>>,
     /// Queues in the order of their names.
     pub queues: Arc<[String]>,
+    /// Works on dead letters, where this host has workers to hand them to.
+    pub redriver: Option<Redriver>,
     /// For `/metrics`.
     pub metrics: Metrics,
     /// For `/livez` and `/readyz`.
@@ -47,6 +52,7 @@ impl Gateway {
     /// The gateway's routes.
     pub fn router(self) -> Router {
         let components = self.components.clone().map(components::routes);
+        let dead_letters = self.redriver.clone().map(dead_letters::routes);
         platform::routes()
             .route("/operator/queues", post(operator::queues))
             .route("/operator/peek", post(operator::peek))
@@ -56,6 +62,7 @@ impl Gateway {
             .route("/readyz", get(status::readyz))
             .route("/.well-known/jwks.json", get(status::service_keys))
             .merge(components.unwrap_or_default())
+            .merge(dead_letters.unwrap_or_default())
             .with_state(self)
     }
 }

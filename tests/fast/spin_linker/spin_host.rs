@@ -39,6 +39,7 @@ impl Gateway {
         let platform = host_adapters::backends::open(&app, data).unwrap().platform;
         let gateway = host_adapters::gateway::Gateway {
             components: None,
+            redriver: None,
             platform: platform.clone(),
             callers: Arc::new(Callers::new([(GATEWAY_TOKEN.to_owned(), super::WORKER.to_owned())])),
             queues: app.host.queues.keys().cloned().collect(),

@@ -13,7 +13,6 @@ use crate::{
     letter::{Letter, Origin, Summary},
 };
 use platform_wire::{Error, ErrorKind};
-use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 /// How long nobody else can take a letter whose record is sent to a queue, or that is dropped.
@@ -35,8 +34,7 @@ pub struct Redriver {
 }
 
 /// What became of one letter.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(rename_all = "kebab-case", tag = "outcome", content = "why")]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Outcome {
     /// Its record was sent back, or handled; the letter is gone.
     Redriven,

@@ -8,27 +8,32 @@ use serde_json::{Value, json};
 use std::io::Read;
 
 /// The component id of a worker named by its id or by its name in the documents.
-pub(super) fn component(app: &App, name: &str) -> Option<String> {
+pub(in crate::cli) fn component(app: &App, name: &str) -> Option<String> {
     let callable = |id: &&String| app.routes.of(id).next().is_some();
     app.components.keys().filter(callable).find(|id| *id == name || seed_name(id) == name).cloned()
 }
 
-pub(super) fn known(app: &App) -> String {
+pub(in crate::cli) fn known(app: &App) -> String {
     let names = app.components.keys().filter(|id| app.routes.of(id).next().is_some());
     format!("built into this application: {}", names.cloned().collect::<Vec<_>>().join(", "))
 }
 
-/// Reads the event. GraphQL variables (`{"input": …}`), as API usage prints them, become the AppSync event they make.
-pub(super) fn read(argument: &str) -> Result<Value> {
-    let text = match argument.strip_prefix('@') {
-        Some(path) => std::fs::read_to_string(path).with_context(|| format!("cannot read the event {path}"))?,
+/// What an argument stands for: itself, `@file`, or `-` for standard input; `what` it is, for the error.
+pub(in crate::cli) fn text_of(argument: &str, what: &str) -> Result<String> {
+    match argument.strip_prefix('@') {
+        Some(path) => std::fs::read_to_string(path).with_context(|| format!("cannot read the {what} {path}")),
         None if argument == "-" => {
             let mut text = String::new();
-            std::io::stdin().read_to_string(&mut text).context("cannot read the event from standard input")?;
-            text
+            let read = std::io::stdin().read_to_string(&mut text);
+            read.with_context(|| format!("cannot read the {what} from standard input")).map(|_| text)
         }
-        None => argument.to_owned(),
-    };
+        None => Ok(argument.to_owned()),
+    }
+}
+
+/// Reads the event. GraphQL variables (`{"input": …}`), as API usage prints them, become the AppSync event they make.
+pub(super) fn read(argument: &str) -> Result<Value> {
+    let text = text_of(argument, "event")?;
     let event: Value = serde_json::from_str(&text).context("the event is no JSON; write '{…}', @file or -")?;
     Ok(match event.get("input") {
         Some(_) => json!({ "arguments": event }),

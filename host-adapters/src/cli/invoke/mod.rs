@@ -3,10 +3,14 @@
 //! The event goes in at `/workers/<id>` as AWS Lambda would hand it over, on an embedded store of its own that holds
 //! the fixtures' documents. A request worker gets a development token for the fan of the event's own `userInfo`; it is
 //! signed by a key that lives as long as the command and that no other host accepts.
+//!
+//! With `--dead-letter` the record of a [`letter`] goes in as its source would hand it over.
 
-mod event;
+pub(super) mod event;
+mod letter;
 mod token;
 
+use super::operator::DEFAULT_GATEWAY;
 use super::{FAILED, ManifestOptions, UNUSABLE};
 use crate::components::Components;
 use crate::manifest::App;
@@ -30,7 +34,8 @@ pub(crate) struct Options {
     #[command(flatten)]
     manifest: ManifestOptions,
     /// The worker, by its id (`check-eligibility`) or its name in the documents (`checkEligibility`).
-    worker: String,
+    #[arg(required_unless_present = "dead_letter", conflicts_with = "dead_letter")]
+    worker: Option<String>,
     /// The event: JSON, `@file`, or `-` for standard input.
     #[arg(default_value = "-")]
     event: String,
@@ -40,6 +45,19 @@ pub(crate) struct Options {
     /// The fan's token to send instead of a development token.
     #[arg(long, env = "HOST_ADAPTERS_FAN_TOKEN", hide_env_values = true)]
     token: Option<String>,
+    /// Instead of the file that spin.toml names: a component that is to replace it.
+    #[arg(long)]
+    component: Option<PathBuf>,
+    /// Hand over the record of a dead letter: its id at a running host, or `@file` or `-` with what `dead-letters show
+    /// --json` printed. The exit code is 0 only if the record is done.
+    #[arg(long, value_name = "ID")]
+    dead_letter: Option<String>,
+    /// The running host's gateway, for `--dead-letter ID`.
+    #[arg(long, default_value = DEFAULT_GATEWAY)]
+    gateway: String,
+    /// The token of a client of spin.toml that may look into the dead letter's queue.
+    #[arg(long, env = "HOST_ADAPTERS_TOKEN", hide_env_values = true)]
+    operator_token: Option<String>,
 }
 
 pub(super) async fn run(options: Options) -> Result<ExitCode> {
@@ -47,26 +65,50 @@ pub(super) async fn run(options: Options) -> Result<ExitCode> {
         Ok(app) => app,
         Err(code) => return Ok(code),
     };
-    let Some(worker) = event::component(&app, &options.worker) else {
-        eprintln!("there is no worker `{}` yet; {}", options.worker, event::known(&app));
-        return Ok(ExitCode::from(UNUSABLE));
-    };
-    if !app.components.get(&worker).is_some_and(|component| component.source.exists()) {
-        eprintln!("{worker} is not built; run `host-adapters build {worker}`");
-        return Ok(ExitCode::from(UNUSABLE));
+    log()?;
+    if let Some(letter) = &options.dead_letter {
+        return letter::run(app, &options, letter).await;
     }
+    let named = options.worker.as_deref().unwrap_or_default();
+    let worker = match open(&mut app, named, &options) {
+        Ok(worker) => worker,
+        Err(why) => {
+            eprintln!("{why}");
+            return Ok(ExitCode::from(UNUSABLE));
+        }
+    };
     let event = event::read(&options.event)?;
-    let variable = |name| std::env::var(name).ok();
-    telemetry::install(logs::level(variable("LOG_LEVEL").as_deref(), variable("CONFIG_ENV").as_deref()))?;
     let data = tempfile::tempdir().context("cannot make a temporary folder")?;
     let bearer = prepare(&mut app, &worker, &options, &event, data.path())?;
     let answer = call(app, &worker, &options.documents, data.path(), &bearer, event).await?;
     report(&answer)
 }
 
-/// Leaves only the worker in the application and gives it what authentication needs. Answers the bearer token to send.
+/// Leaves only the worker in the application, with the file that is to be tried. Answers its id, or why it cannot run.
+fn open(app: &mut App, named: &str, options: &Options) -> Result<String, String> {
+    let worker = event::component(app, named);
+    let worker = worker.ok_or_else(|| format!("there is no worker `{named}` yet; {}", event::known(app)))?;
+    app.components.retain(|id, _| *id == worker);
+    for component in app.components.values_mut() {
+        if let Some(file) = &options.component {
+            component.source.clone_from(file);
+        }
+        match (component.source.exists(), &options.component) {
+            (true, _) => {}
+            (false, Some(file)) => return Err(format!("there is no component {}", file.display())),
+            (false, None) => return Err(format!("{worker} is not built; run `host-adapters build {worker}`")),
+        }
+    }
+    Ok(worker)
+}
+
+fn log() -> Result<()> {
+    let variable = |name| std::env::var(name).ok();
+    telemetry::install(logs::level(variable("LOG_LEVEL").as_deref(), variable("CONFIG_ENV").as_deref())).map(drop)
+}
+
+/// Gives the worker what authentication needs. Answers the bearer token to send.
 fn prepare(app: &mut App, worker: &str, options: &Options, event: &Value, data: &Path) -> Result<String> {
-    app.components.retain(|id, _| id == worker);
     let component = app.components.get_mut(worker).context("the worker has gone")?;
     let takes_batches = !component.sources.is_empty();
     component.sources.clear();
@@ -90,7 +132,7 @@ fn prepare(app: &mut App, worker: &str, options: &Options, event: &Value, data: 
 }
 
 async fn call(
-    mut app: App,
+    app: App,
     worker: &str,
     documents: &Path,
     data: &Path,
@@ -99,6 +141,17 @@ async fn call(
 ) -> Result<http::Response<Bytes>> {
     let route = app.routes.of(worker).next().map(|route| route.route.clone());
     let route = route.with_context(|| format!("{worker} has no [[trigger.http]] in spin.toml"))?;
+    let components = load(app, documents, data).await?;
+    let request = http::Request::post(format!("http://localhost{route}"))
+        .header("content-type", "application/json")
+        .header("authorization", format!("Bearer {bearer}"))
+        .body(Bytes::from(event.to_string()))?;
+    let called = Dispatcher::new(components.runtime().clone(), Tracing::from_env()?).http(worker, request).await;
+    called.result.with_context(|| format!("{worker} did not answer"))
+}
+
+/// A store of its own with the fixtures' documents, and the worker loaded.
+async fn load(mut app: App, documents: &Path, data: &Path) -> Result<Components> {
     app.host.clients.insert(SEEDER.to_owned(), event::seeder(&app));
     let folder = app.path.parent().unwrap_or(Path::new("")).join(documents);
     let app = Arc::new(app);
@@ -107,13 +160,7 @@ async fn call(
     // Compiled components are shared with `up`, so that a second call starts at once.
     let compiled = app.path.parent().unwrap_or(Path::new("")).join(".host-adapters");
     let services = backends::services(&app, None)?;
-    let components = Components::load(&app, &compiled, &backends, services, Tracing::from_env()?).await?;
-    let request = http::Request::post(format!("http://localhost{route}"))
-        .header("content-type", "application/json")
-        .header("authorization", format!("Bearer {bearer}"))
-        .body(Bytes::from(event.to_string()))?;
-    let called = Dispatcher::new(components.runtime().clone(), Tracing::from_env()?).http(worker, request).await;
-    called.result.with_context(|| format!("{worker} did not answer"))
+    Components::load(&app, &compiled, &backends, services, Tracing::from_env()?).await
 }
 
 /// Puts every document of the declared collections into the store.

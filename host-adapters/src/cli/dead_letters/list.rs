@@ -1,0 +1,71 @@
+//! `dead-letters list`: how many there are of each kind.
+
+use super::select::{self, given_up_ms};
+use super::{short, time};
+use crate::cli::operator::{Operator, rows, table, text};
+use anyhow::Result;
+use clap::Args;
+use comfy_table::Table;
+use host_adapters_delivery::letter::Summary;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::process::ExitCode;
+
+/// Characters of a reason that a table shows.
+const REASON_CHARS: usize = 80;
+
+#[derive(Args)]
+pub(crate) struct Options {
+    /// Only those in this dead letter queue.
+    #[arg(long)]
+    queue: Option<String>,
+    #[command(flatten)]
+    operator: Operator,
+    /// Print JSON, with reasons and digests in full.
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) async fn run(options: Options) -> Result<ExitCode> {
+    let letters = select::all(&options.operator, options.queue.as_deref()).await?;
+    let groups = groups(&letters);
+    match options.json {
+        true => println!("{groups}"),
+        false if letters.is_empty() => println!("no dead letters"),
+        false => println!("{}", shown(&groups)),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// `{"groups": [{"queue", "worker", "reason", "digest", "count", "oldestMs", "example"}]}`; `example` is the oldest's id.
+pub(super) fn groups(letters: &[Summary]) -> Value {
+    let mut groups: BTreeMap<_, Vec<&Summary>> = BTreeMap::new();
+    for letter in letters {
+        let Summary { queue, worker, reason, digest, .. } = letter;
+        groups.entry((queue, worker, reason, digest)).or_default().push(letter);
+    }
+    let group = |((queue, worker, reason, digest), letters): (_, Vec<&Summary>)| {
+        let oldest = letters.iter().min_by_key(|letter| given_up_ms(letter));
+        json!({
+            "queue": queue, "worker": worker, "reason": reason, "digest": digest, "count": letters.len(),
+            "oldestMs": oldest.map(|letter| given_up_ms(letter)), "example": oldest.map(|letter| &letter.id),
+        })
+    };
+    json!({"groups": groups.into_iter().map(group).collect::<Vec<_>>()})
+}
+
+pub(super) fn shown(groups: &Value) -> Table {
+    let header = ["queue", "worker", "digest", "count", "oldest", "example", "reason"];
+    table(header, rows(groups, "groups"), |group| {
+        let digest = short(group.get("digest").and_then(Value::as_str));
+        let oldest = time(group.get("oldestMs").and_then(Value::as_u64).unwrap_or_default());
+        let [queue, worker, count, example] = ["queue", "worker", "count", "example"].map(|name| text(group, name));
+        [queue, worker, digest, count, oldest, example, first_line(&text(group, "reason"))]
+    })
+}
+
+fn first_line(reason: &str) -> String {
+    let line = reason.lines().next().unwrap_or_default();
+    let short: String = line.chars().take(REASON_CHARS).collect();
+    if short == reason { short } else { format!("{short}…") }
+}

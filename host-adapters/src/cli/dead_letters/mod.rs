@@ -1,0 +1,52 @@
+//! `host-adapters dead-letters`: what could not be processed, who gave it up and why; back to where it came from, or
+//! away.
+
+mod list;
+mod select;
+mod show;
+mod work;
+
+pub(super) use show::fetch;
+
+use anyhow::Result;
+use chrono::{DateTime, SecondsFormat};
+use clap::{Args, Subcommand};
+use std::process::ExitCode;
+
+#[derive(Args)]
+pub(crate) struct Options {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Count dead letters by queue, worker, reason and digest of the component.
+    List(list::Options),
+    /// Show one: its record, and who gave it up when and why.
+    Show(show::Options),
+    /// Send records back: to their queue, or, if they came from a stream, to their worker at once.
+    Redrive(work::Redrive),
+    /// Delete dead letters for good.
+    Drop(work::Discard),
+}
+
+pub(super) async fn run(options: Options) -> Result<ExitCode> {
+    match options.command {
+        Command::List(options) => list::run(options).await,
+        Command::Show(options) => show::run(options).await,
+        Command::Redrive(options) => work::redrive(options).await,
+        Command::Drop(options) => work::discard(options).await,
+    }
+}
+
+/// A time as people read it.
+fn time(ms: u64) -> String {
+    let time = i64::try_from(ms).ok().and_then(DateTime::from_timestamp_millis);
+    time.map_or_else(String::new, |time| time.to_rfc3339_opts(SecondsFormat::Secs, true))
+}
+
+/// The digits of a digest that tell versions apart.
+fn short(digest: Option<&str>) -> String {
+    digest.unwrap_or_default().chars().take(12).collect()
+}

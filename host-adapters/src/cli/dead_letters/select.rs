@@ -1,0 +1,85 @@
+//! Which dead letters: all that the host has are listed first, so that what is buried again meanwhile is not meant.
+
+use crate::cli::operator::{Operator, Refused, rows};
+use anyhow::{Result, bail};
+use clap::Args;
+use host_adapters_delivery::letter::Summary;
+use host_adapters_delivery::sources::seed_name;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+/// Ids, or what letters have in common: of several conditions all must hold.
+#[derive(Args)]
+#[group(required = true, multiple = true)]
+pub(super) struct Selection {
+    /// Their ids, as `list` and `show` print them.
+    #[arg(conflicts_with_all = ["queue", "worker", "reason", "digest", "all"])]
+    ids: Vec<String>,
+    /// Those in this dead letter queue.
+    #[arg(long)]
+    queue: Option<String>,
+    /// Those that this worker gave up.
+    #[arg(long)]
+    worker: Option<String>,
+    /// Those whose reason contains this.
+    #[arg(long)]
+    reason: Option<String>,
+    /// Those that a component gave up whose digest begins so.
+    #[arg(long)]
+    digest: Option<String>,
+    /// All that there are.
+    #[arg(long, conflicts_with_all = ["queue", "worker", "reason", "digest"])]
+    all: bool,
+}
+
+impl Selection {
+    /// The letters meant, the oldest first.
+    ///
+    /// # Errors
+    /// When no host answers or it refuses, and when an id names no letter: then none is worked on.
+    pub(super) async fn letters(&self, operator: &Operator) -> Result<Vec<Summary>> {
+        let letters = all(operator, self.queue.as_deref()).await?;
+        if let Some(id) = self.ids.iter().find(|id| letters.iter().all(|letter| letter.id != **id)) {
+            bail!(Refused(format!("there is no dead letter `{id}`; nothing was done")));
+        }
+        Ok(letters.into_iter().filter(|letter| self.means(letter)).collect())
+    }
+
+    fn means(&self, letter: &Summary) -> bool {
+        let worker = |name: &String| *name == letter.worker || *name == seed_name(&letter.worker);
+        let digest = |start: &String| letter.digest.as_deref().is_some_and(|digest| digest.starts_with(start.as_str()));
+        (self.ids.is_empty() || self.ids.contains(&letter.id))
+            && self.worker.as_ref().is_none_or(worker)
+            && self.reason.as_ref().is_none_or(|part| letter.reason.contains(part.as_str()))
+            && self.digest.as_ref().is_none_or(digest)
+    }
+}
+
+/// Every letter of a queue, or of all that may be looked into, the oldest first.
+///
+/// # Errors
+/// When no host answers or it refuses.
+pub(super) async fn all(operator: &Operator, queue: Option<&str>) -> Result<Vec<Summary>> {
+    // By id: a letter that somebody works on meanwhile may be listed twice.
+    let mut letters = BTreeMap::new();
+    let mut from = Value::Null;
+    loop {
+        let page = operator.insist("dead-letters/list", &json!({"queue": queue, "from": from})).await?;
+        for letter in rows(&page, "letters") {
+            let letter: Summary = serde_json::from_value(letter.clone())?;
+            letters.insert(letter.id.clone(), letter);
+        }
+        from = page.get("next").cloned().unwrap_or_default();
+        if from.is_null() {
+            break;
+        }
+    }
+    let mut letters: Vec<_> = letters.into_values().collect();
+    letters.sort_by_key(given_up_ms);
+    Ok(letters)
+}
+
+/// When it was given up, or, where nobody knows, when the record was made.
+pub(super) fn given_up_ms(letter: &Summary) -> u64 {
+    letter.last_ms.unwrap_or(letter.first_ms)
+}

@@ -1,0 +1,99 @@
+//! `dead-letters redrive` and `drop`: a few at a time, so that an end half-way leaves the rest where they are.
+
+use super::list;
+use super::select::Selection;
+use crate::cli::operator::{Operator, rows, text};
+use crate::cli::{FAILED, UNUSABLE};
+use anyhow::Result;
+use clap::Args;
+use host_adapters_delivery::letter::Summary;
+use serde_json::json;
+use std::collections::BTreeMap;
+use std::process::ExitCode;
+use std::time::Duration;
+use tokio::time::{MissedTickBehavior, interval};
+
+/// Letters of one request.
+const AT_ONCE: u32 = 10;
+/// The most that SQS moves in a second (peers B4).
+const MAX_RATE: u32 = 500;
+
+#[derive(Args)]
+pub(crate) struct Redrive {
+    #[command(flatten)]
+    selection: Selection,
+    /// At most so many letters a second.
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_RATE)))]
+    rate: u32,
+    #[command(flatten)]
+    operator: Operator,
+}
+
+#[derive(Args)]
+pub(crate) struct Discard {
+    #[command(flatten)]
+    selection: Selection,
+    /// Do it; without this, only what would be dropped is shown.
+    #[arg(long)]
+    yes: bool,
+    #[command(flatten)]
+    operator: Operator,
+}
+
+pub(super) async fn redrive(options: Redrive) -> Result<ExitCode> {
+    let letters = options.selection.letters(&options.operator).await?;
+    work(&options.operator, "redrive", letters, options.rate).await
+}
+
+pub(super) async fn discard(options: Discard) -> Result<ExitCode> {
+    let letters = options.selection.letters(&options.operator).await?;
+    if !options.yes && !letters.is_empty() {
+        println!("{}", list::shown(&list::groups(&letters)));
+        eprintln!("host-adapters: nothing was dropped; say --yes to drop these {} for good", letters.len());
+        return Ok(ExitCode::from(UNUSABLE));
+    }
+    work(&options.operator, "drop", letters, MAX_RATE).await
+}
+
+/// What became of all letters: how many of each outcome.
+type Counts = BTreeMap<String, u64>;
+
+async fn work(operator: &Operator, what: &str, mut letters: Vec<Summary>, rate: u32) -> Result<ExitCode> {
+    letters.sort_by(|one, other| one.queue.cmp(&other.queue));
+    let mut pace = interval(Duration::from_secs(1) * AT_ONCE / rate);
+    pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut counts = Counts::new();
+    for some in letters.chunk_by(|one, next| one.queue == next.queue).flat_map(|some| some.chunks(AT_ONCE as usize)) {
+        pace.tick().await;
+        let worked = work_on(operator, what, some, &mut counts).await;
+        if let Err(error) = worked {
+            // What is done is done: say so before the reason of the end.
+            tell(&counts);
+            return Err(error);
+        }
+    }
+    tell(&counts);
+    let bad = ["kept", "missing"].iter().any(|outcome| counts.contains_key(*outcome));
+    Ok(if bad { ExitCode::from(FAILED) } else { ExitCode::SUCCESS })
+}
+
+async fn work_on(operator: &Operator, what: &str, letters: &[Summary], counts: &mut Counts) -> Result<()> {
+    let queue = letters.first().map(|letter| &letter.queue);
+    let ids: Vec<_> = letters.iter().map(|letter| &letter.id).collect();
+    let answer = operator.insist(&format!("dead-letters/{what}"), &json!({"queue": queue, "ids": ids})).await?;
+    for outcome in rows(&answer, "outcomes") {
+        let (id, name) = (text(outcome, "id"), text(outcome, "outcome"));
+        match name.as_str() {
+            "kept" => eprintln!("{id} stays: {}", text(outcome, "why")),
+            "missing" => eprintln!("{id} is gone, or somebody else works on it"),
+            _ => {}
+        }
+        *counts.entry(name).or_default() += 1;
+    }
+    Ok(())
+}
+
+fn tell(counts: &Counts) {
+    let counts: Vec<_> = counts.iter().map(|(outcome, count)| format!("{count} {outcome}")).collect();
+    println!("{}", if counts.is_empty() { "no dead letters".to_owned() } else { counts.join(", ") });
+}

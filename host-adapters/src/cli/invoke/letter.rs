@@ -1,0 +1,70 @@
+//! `invoke --dead-letter`: a record that a worker gave up, handed to it again, or to what is to replace it. Nothing at
+//! the running host changes; the letter stays where it is.
+
+use super::{Options, event, load, open};
+use crate::cli::dead_letters;
+use crate::cli::operator::Operator;
+use crate::cli::{FAILED, UNUSABLE};
+use crate::dispatch::Dispatcher;
+use crate::manifest::App;
+use crate::telemetry::Tracing;
+use anyhow::{Context, Result, anyhow, bail};
+use host_adapters_delivery::dispatch::{Dispatch, Dispatched};
+use host_adapters_delivery::event::Disposition;
+use host_adapters_delivery::letter::Letter;
+use serde_json::{Value, json};
+use std::process::ExitCode;
+
+/// Runs the letter of `options`.
+pub(super) async fn run(mut app: App, options: &Options, named: &str) -> Result<ExitCode> {
+    let letter = read(options, named).await?;
+    let event = letter.event().map_err(|error| anyhow!("{named}: {error}"))?;
+    let worker = &letter.summary.worker;
+    if let Err(why) = open(&mut app, worker, options) {
+        eprintln!("{why}");
+        return Ok(ExitCode::from(UNUSABLE));
+    }
+    let data = tempfile::tempdir().context("cannot make a temporary folder")?;
+    let components = load(app, &options.documents, data.path()).await?;
+    let dispatcher = Dispatcher::new(components.runtime().clone(), Tracing::from_env()?);
+    let dispatched = dispatcher.dispatch(worker, vec![event]).await;
+    report(&letter.summary.record_id, &dispatched)
+}
+
+/// From the running host by its id, or as `dead-letters show --json` printed it.
+async fn read(options: &Options, named: &str) -> Result<Letter> {
+    if named == "-" || named.starts_with('@') {
+        let text = event::text_of(named, "dead letter")?;
+        return serde_json::from_str(&text).context("that is no dead letter as `dead-letters show --json` prints it");
+    }
+    let Some(token) = options.operator_token.clone() else {
+        bail!("give --operator-token to fetch dead letter {named}, or the letter itself as @file or -");
+    };
+    dead_letters::fetch(&Operator::new(options.gateway.clone(), token), named).await
+}
+
+/// Lambda's answer on stdout, as for any event; why the record failed on stderr. Good is only a record that is done: one
+/// that is rejected would be lost when it is sent back.
+fn report(id: &str, dispatched: &Dispatched) -> Result<ExitCode> {
+    let disposition = dispatched.answer.as_ref().map(|dispositions| dispositions.first());
+    let (mut failures, mut rejected) = (Vec::new(), Vec::new());
+    match disposition {
+        Ok(Some(Disposition::Ack)) => {}
+        Ok(Some(Disposition::Reject { reason })) => rejected.push(json!({"itemIdentifier": id, "reason": reason})),
+        Ok(_) => failures.push(json!({ "itemIdentifier": id })),
+        Err(failure) => {
+            eprintln!("host-adapters: {failure}");
+            failures.push(json!({ "itemIdentifier": id }));
+        }
+    }
+    if !dispatched.outages.is_empty() {
+        eprintln!("host-adapters: down during the call: {}", dispatched.outages.join(", "));
+    }
+    let done = failures.is_empty() && rejected.is_empty();
+    let count = json!({
+        "received": 1, "processed": u8::from(done), "failed": failures.len(), "rejected": rejected.len(),
+    });
+    let answer: Value = json!({"batchItemFailures": failures, "rejected": rejected, "count": count});
+    println!("{}", serde_json::to_string_pretty(&answer)?);
+    Ok(if done { ExitCode::SUCCESS } else { ExitCode::from(FAILED) })
+}
