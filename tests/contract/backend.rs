@@ -1,7 +1,7 @@
 //! What a suite needs of a backend: its interfaces, names that exist, and time that passes.
 
 use host_adapters_delivery::backends::cache::CacheBackend;
-use host_adapters_delivery::backends::{DocumentsBackend, QueueBackend, StreamBackend, TableBackend};
+use host_adapters_delivery::backends::{DocumentsBackend, QueueBackend, QueueBrowser, StreamBackend, TableBackend};
 use std::time::Duration;
 
 /// A table with a stream, read by [`WORKER`].
@@ -28,6 +28,7 @@ pub trait Backend {
     fn tables(&self) -> &dyn TableBackend;
     fn streams(&self) -> &dyn StreamBackend;
     fn queues(&self) -> &dyn QueueBackend;
+    fn browser(&self) -> &dyn QueueBrowser;
     fn documents(&self) -> &dyn DocumentsBackend;
     fn cache(&self) -> &dyn CacheBackend;
     /// Lets so much of the backend's time pass.

@@ -9,7 +9,9 @@ use super::queue::{receive, send};
 use super::stream::{all, put};
 use host_adapters_delivery::backends::cache::CacheBackend;
 use host_adapters_delivery::backends::embedded::{Cache, Config, Embedded, OpenError, QueueConfig, TableConfig};
-use host_adapters_delivery::backends::{Checkpoint, DocumentsBackend, QueueBackend, StreamBackend, TableBackend};
+use host_adapters_delivery::backends::{
+    Checkpoint, DocumentsBackend, QueueBackend, QueueBrowser, StreamBackend, TableBackend,
+};
 use host_adapters_delivery::clock::Clock;
 use platform_wire::table::{BatchGet, Key};
 use std::time::Duration;
@@ -33,6 +35,9 @@ impl Backend for Opened {
         &self.embedded
     }
     fn queues(&self) -> &dyn QueueBackend {
+        &self.embedded
+    }
+    fn browser(&self) -> &dyn QueueBrowser {
         &self.embedded
     }
     fn documents(&self) -> &dyn DocumentsBackend {

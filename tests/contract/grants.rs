@@ -13,7 +13,7 @@ use platform_wire::{Error, ErrorKind, Platform};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
-const FUNCTIONS: [&str; 12] = [
+const FUNCTIONS: [&str; 14] = [
     "batch-get",
     "batch-write",
     "batch-update",
@@ -21,6 +21,8 @@ const FUNCTIONS: [&str; 12] = [
     "send",
     "depth",
     "peek",
+    "look",
+    "redrive",
     "find",
     "replace",
     "verify",
@@ -65,6 +67,8 @@ async fn call(platform: &PlatformService, caller: &str, function: &str) -> Resul
         }
         "depth" => platform.queue_depth(caller, QUEUE).await.map(drop),
         "peek" => platform.queue_peek(caller, QUEUE, 1).await.map(drop),
+        "look" => platform.check_peek(caller, QUEUE),
+        "redrive" => platform.check_redrive(caller, QUEUE),
         "find" => {
             let args = FindOne { collection: COLLECTION.into(), filter: "{}".into() };
             platform.documents_find_one(caller, args).await.map(drop)
@@ -90,7 +94,8 @@ async fn allow_what_they_name_and_nothing_else() {
         (json!({"tables": {TABLE: "read-write"}}), vec!["batch-get", "query", "batch-write", "batch-update"]),
         (json!({"tables": {"other": "read-write"}}), vec![]),
         (json!({"queues": {QUEUE: "send"}}), vec!["send"]),
-        (json!({"queues": {QUEUE: "peek"}}), vec!["depth", "peek"]),
+        (json!({"queues": {QUEUE: "peek"}}), vec!["depth", "peek", "look"]),
+        (json!({"queues": {QUEUE: "redrive"}}), vec!["depth", "peek", "look", "redrive"]),
         (json!({"queues": {TABLE: "send"}, "tables": {QUEUE: "read-write"}}), vec![]),
         (json!({"documents": {COLLECTION: "read"}}), vec!["find"]),
         (json!({"documents": {COLLECTION: "write"}}), vec!["replace"]),
@@ -117,6 +122,7 @@ async fn say_what_to_write() {
         ("batch-update", TABLE, r#"tables = { "contract-table" = "write" } (or "read-write")"#),
         ("send", QUEUE, r#"queues = { "contractQueue" = "send" }"#),
         ("depth", QUEUE, r#"queues = { "contractQueue" = "peek" }"#),
+        ("redrive", QUEUE, r#"queues = { "contractQueue" = "redrive" }"#),
         ("replace", COLLECTION, r#"documents = { "contract-campaigns" = "write" } (or "read-write")"#),
         ("verify", "tokens", "identity = true"),
         ("versions", "components", r#"components = "read""#),

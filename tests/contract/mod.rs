@@ -11,8 +11,10 @@ mod embedded;
 mod grants;
 mod identity;
 mod queue;
+mod queue_browser;
 mod queue_limits;
 mod queue_redrive;
+mod redrive;
 mod signer;
 mod stream;
 mod table;
@@ -34,6 +36,10 @@ macro_rules! contract {
                 ignores_stale_receipts, delays, returns_at_once, extends, refuses_to_extend_what_is_not_held,
                 waits_for_a_message, answers_nothing_after_the_wait, takes_any_number, shares_among_receivers,
                 counts_and_shows,
+            ]);
+            contract!(@suite $open, queue_browser: [
+                pages_through_all_whatever_their_state, finds_one_by_its_id, takes_only_what_is_named_and_not_held,
+                settles_what_was_taken, refuses_what_it_does_not_know,
             ]);
             contract!(@suite $open, queue_limits: [
                 accepts_odd_text, refuses_one_and_takes_the_rest, accepts_what_just_fits, refuses_wrong_receipts,

@@ -1,5 +1,7 @@
 //! The program `host-adapters` as a process: arguments, output and exit codes.
 
+mod dead_letters;
+mod events;
 mod invoke;
 mod up;
 mod validate;

@@ -1,0 +1,81 @@
+//! `host-adapters events generate`: what it writes, the worker accepts.
+
+use super::{run, run_with_input};
+use serde_json::{Value, json};
+use stand_ins::{Options, Service, StandIns};
+
+/// Each source with each worker that it feeds.
+const GENERATED: [(&str, &str); 6] = [
+    ("sqs", "upsert-users"),
+    ("sqs", "saveEntries"),
+    ("sqs", "retry-score"),
+    ("dynamodb-stream", "enqueue-entries"),
+    ("kinesis", "enqueue-entries"),
+    ("appsync", "check-eligibility"),
+];
+
+fn generate(arguments: &[&str]) -> Value {
+    let outcome = run(&[&["events", "generate"], arguments].concat());
+    assert_eq!((outcome.code, outcome.stderr.as_str()), (0, ""), "{outcome:?}");
+    outcome.json()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_event_is_accepted_by_its_worker() {
+    let services = StandIns::start(Options::default()).await.unwrap();
+    let upstreams = [Service::Entry, Service::User]
+        .map(|service| format!("{}_service_upstream={}", service.name(), services.url(service)));
+    for (source, worker) in GENERATED {
+        let count = if source == "appsync" { "1" } else { "3" };
+        let event = generate(&[source, "--worker", worker, "--count", count]);
+        let call = ["invoke", worker, "-", "--variable", &upstreams[0], "--variable", &upstreams[1]];
+        let outcome = run_with_input(&call, &event.to_string());
+        assert_eq!(outcome.code, 0, "{source} for {worker}: {outcome:?}");
+        let answer = outcome.json();
+        if source == "appsync" {
+            assert_eq!(answer["isEligible"], json!(true), "{answer}");
+            continue;
+        }
+        assert_eq!((&answer["count"]["received"], &answer["batchItemFailures"]), (&json!(3), &json!([])), "{answer}");
+        // There is no such entry: what its events say is stale. That they were understood is enough.
+        for rejected in answer["rejected"].as_array().unwrap() {
+            let reason = rejected["reason"].as_str().unwrap();
+            assert!(reason.starts_with("stale") || reason.starts_with("unknown"), "{source} for {worker}: {answer}");
+        }
+    }
+}
+
+#[test]
+fn what_a_user_says_is_in_the_event() {
+    let event = generate(&["sqs", "--worker", "save-entries", "--body", "{truncated", "--count", "2", "--id", "m-1"]);
+    let [first, second] = event["Records"].as_array().unwrap().as_slice() else { panic!("{event}") };
+    assert_eq!((&first["messageId"], &first["body"]), (&json!("m-1"), &json!("{truncated")));
+    assert!(second["messageId"].as_str().is_some_and(|id| id.len() == 36), "{event}");
+    assert_eq!(first["eventSourceARN"], "arn:aws:sqs:us-east-1:123456789012:saveEntriesQueue");
+
+    let change = r#"{"eventName":"REMOVE","oldImage":{"pk":"p","sk":"s","n":1}}"#;
+    let event = generate(&["dynamodb-stream", "--body", change, "--id", "17"]);
+    let dynamodb = &event["Records"][0]["dynamodb"];
+    assert_eq!((&event["Records"][0]["eventName"], &dynamodb["SequenceNumber"]), (&json!("REMOVE"), &json!("17")));
+    assert_eq!(dynamodb["Keys"], json!({"pk": {"S": "p"}, "sk": {"S": "s"}}));
+    assert_eq!((&dynamodb["OldImage"]["n"], dynamodb.get("NewImage")), (&json!({"N": "1"}), None));
+
+    let event = generate(&["http", "--body", r#"{"slug":"s"}"#]);
+    assert_eq!(event["arguments"]["input"]["body"], json!({"slug": "s"}));
+}
+
+#[test]
+fn an_event_that_no_worker_takes_is_not_written() {
+    for (arguments, said) in [
+        (vec!["sqs", "--worker", "enqueue-entries"], "takes records of dynamodb-stream:demand-table"),
+        (vec!["sqs", "--worker", "check-eligibility"], "generate an appsync event"),
+        (vec!["sqs", "--worker", "nobody"], "there is no worker `nobody`"),
+        (vec!["kinesis", "--body", "{}"], "no change of an item"),
+        (vec!["appsync", "--body", "{"], "no JSON"),
+        (vec!["sns"], "--help"),
+    ] {
+        let outcome = run(&[vec!["events", "generate"], arguments.clone()].concat());
+        assert_eq!((outcome.code, outcome.stdout.as_str()), (2, ""), "{arguments:?}");
+        assert!(outcome.stderr.contains(said), "{outcome:?}");
+    }
+}
