@@ -90,3 +90,27 @@ fn the_readme_names_what_there_is() {
         assert!(there || FIXTURE.ends_with(path), "{path}");
     }
 }
+
+/// Commands and options in the README's shell blocks are the program's own.
+#[test]
+fn the_readme_calls_what_there_is() {
+    let readme = std::fs::read_to_string(built::project().join("README.md")).unwrap();
+    let blocks = readme.split("```sh\n").skip(1).filter_map(|block| block.split("```").next());
+    let lines = blocks.flat_map(|block| block.lines()).filter_map(|line| line.split('#').next());
+    let calls = lines.flat_map(|line| line.split('|')).filter_map(|it| it.split_once("target/release/host-adapters "));
+    let mut called = 0;
+    for (_, call) in calls {
+        let words: Vec<_> = call.split_whitespace().collect();
+        let commands = words.iter().take_while(|word| word.bytes().all(|it| it.is_ascii_lowercase() || it == b'-'));
+        let commands: Vec<_> =
+            commands.take(if matches!(words[0], "events" | "dead-letters") { 2 } else { 1 }).collect();
+        let help = Command::new(built::host_adapters()).args(&commands).arg("--help").output().unwrap();
+        assert!(help.status.success(), "{call}");
+        let help = String::from_utf8(help.stdout).unwrap();
+        for option in words.iter().filter(|word| word.starts_with("--")) {
+            assert!(help.contains(&format!("{option} ")), "{option} in {call}");
+        }
+        called += 1;
+    }
+    assert!(called > 10, "only {called} calls were found");
+}
