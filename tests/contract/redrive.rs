@@ -149,7 +149,7 @@ async fn a_message_that_its_queue_moved_goes_back_too() {
     let summary = &letters[0].summary;
     assert_eq!((summary.worker.as_str(), summary.record_id.as_str()), (WORKER, sent[0].as_str()));
     assert_eq!((summary.reason.as_str(), summary.attempts), ("receives exhausted", MAX_RECEIVES));
-    let outcomes = redriver.redrive(DEAD_LETTERS, &[summary.id.clone()]).await.unwrap();
+    let outcomes = redriver.redrive(DEAD_LETTERS, std::slice::from_ref(&summary.id)).await.unwrap();
     assert_eq!(outcomes, [Outcome::Redriven]);
     assert_eq!(receive(&backend, QUEUE, 1, 30).await[0].body, "poison");
 }
