@@ -3,7 +3,7 @@
 use crate::dispatch::Dispatcher;
 use crate::manifest::Routes;
 use axum::Router;
-use axum::body::Body;
+use axum::body::{Body, HttpBody};
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
@@ -13,9 +13,16 @@ use host_adapters_runtime::CallError;
 use http_body_util::{BodyExt, Limited};
 use serde_json::json;
 use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 /// The largest request body, bytes: a Lambda payload.
 const MAX_BODY_BYTES: usize = 6 << 20;
+
+/// Bodies of requests in memory, bytes: those of further requests wait in their connections.
+const MAX_HELD_BYTES: usize = 256 << 20;
+/// How long a body may take to arrive once there is room for it.
+const BODY_LIMIT: Duration = Duration::from_secs(30);
 
 /// Names the version of the component that answered; empty if none did.
 const DIGEST: &str = "x-component-digest";
@@ -24,11 +31,14 @@ const DIGEST: &str = "x-component-digest";
 struct Edge {
     routes: Arc<Routes>,
     dispatcher: Dispatcher,
+    /// Room for bodies, bytes.
+    room: Arc<Semaphore>,
 }
 
 /// Answers every route of the manifest.
 pub fn router(routes: Arc<Routes>, dispatcher: Dispatcher) -> Router {
-    Router::new().fallback(answer).layer(DefaultBodyLimit::disable()).with_state(Edge { routes, dispatcher })
+    let room = Arc::new(Semaphore::new(MAX_HELD_BYTES));
+    Router::new().fallback(answer).layer(DefaultBodyLimit::disable()).with_state(Edge { routes, dispatcher, room })
 }
 
 async fn answer(State(edge): State<Edge>, request: Request) -> Response {
@@ -36,10 +46,11 @@ async fn answer(State(edge): State<Edge>, request: Request) -> Response {
         return error(StatusCode::NOT_FOUND, "NOT_FOUND", "no [[trigger.http]] of spin.toml has this path");
     };
     let (parts, body) = request.into_parts();
-    let Ok(body) = Limited::new(body, MAX_BODY_BYTES).collect().await else {
-        return error(StatusCode::PAYLOAD_TOO_LARGE, "PAYLOAD_TOO_LARGE", "send at most 6 MB");
+    let (body, _held) = match edge.collect(body).await {
+        Ok(collected) => collected,
+        Err(refusal) => return refusal,
     };
-    let request = http::Request::from_parts(parts, body.to_bytes());
+    let request = http::Request::from_parts(parts, body);
     let called = edge.dispatcher.http(&route.component, request).await;
     crash_point::reached(Step::Answer);
     let mut response = match called.result {
@@ -53,6 +64,24 @@ async fn answer(State(edge): State<Edge>, request: Request) -> Response {
         response.headers_mut().insert(DIGEST, digest);
     }
     response
+}
+
+impl Edge {
+    /// The body of a request, and the room that it takes until it is answered.
+    async fn collect(&self, body: Body) -> Result<(Bytes, Option<SemaphorePermit<'_>>), Response> {
+        let expected = body.size_hint().upper().map_or(MAX_BODY_BYTES, |bytes| bytes.try_into().unwrap_or(usize::MAX));
+        let too_large = || error(StatusCode::PAYLOAD_TOO_LARGE, "PAYLOAD_TOO_LARGE", "send at most 6 MB");
+        if expected > MAX_BODY_BYTES {
+            return Err(too_large());
+        }
+        // Never closed.
+        let held = self.room.acquire_many(expected.try_into().unwrap_or(u32::MAX)).await.ok();
+        match tokio::time::timeout(BODY_LIMIT, Limited::new(body, MAX_BODY_BYTES).collect()).await {
+            Ok(Ok(body)) => Ok((body.to_bytes(), held)),
+            Ok(Err(_)) => Err(too_large()),
+            Err(_) => Err(error(StatusCode::REQUEST_TIMEOUT, "BODY_TOO_SLOW", "send the body within 30 s")),
+        }
+    }
 }
 
 /// What a caller sees of a call that has no answer; the details are in the log.

@@ -8,6 +8,7 @@ mod cli;
 #[path = "../contract/mod.rs"]
 mod contract;
 mod fuzz;
+mod hostile;
 mod readme;
 mod sandbox;
 mod scenarios;

@@ -18,7 +18,7 @@ pub struct Child {
     pub http: String,
     /// Base URL of the gateway.
     pub gateway: String,
-    _process: tokio::process::Child,
+    process: tokio::process::Child,
     // Kept, so that the host can go on writing.
     _stdout: Lines<BufReader<ChildStdout>>,
 }
@@ -30,9 +30,20 @@ impl Child {
         variables: &BTreeMap<String, String>,
         environment: &BTreeMap<String, String>,
     ) -> Self {
+        Self::of(&root().join("spin.toml"), data, variables, environment, Stdio::inherit()).await
+    }
+
+    /// Starts the host on any manifest; its log goes to `log`.
+    pub async fn of(
+        manifest: &Path,
+        data: &Path,
+        variables: &BTreeMap<String, String>,
+        environment: &BTreeMap<String, String>,
+        log: Stdio,
+    ) -> Self {
         let program = program();
         let mut command = Command::new(&program);
-        command.arg("up").arg("--manifest").arg(root().join("spin.toml")).arg("--data").arg(data);
+        command.arg("up").arg("--manifest").arg(manifest).arg("--data").arg(data).stderr(log);
         command.args(["--listen", "127.0.0.1:0", "--gateway-listen", "127.0.0.1:0"]);
         command.envs(variables.iter().map(|(name, value)| (format!("SPIN_VARIABLE_{}", name.to_uppercase()), value)));
         command.envs(environment).stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true);
@@ -42,7 +53,12 @@ impl Child {
         let line = line.unwrap().expect("the host says where it listens; its log above says why not");
         let said: Value = serde_json::from_str(&line).unwrap();
         let url = |name: &str| format!("http://{}", said[name].as_str().unwrap());
-        Self { http: url("http"), gateway: url("gateway"), _process: process, _stdout: stdout }
+        Self { http: url("http"), gateway: url("gateway"), process, _stdout: stdout }
+    }
+
+    /// Its process id.
+    pub fn id(&self) -> u32 {
+        self.process.id().expect("the host runs until this is dropped")
     }
 }
 

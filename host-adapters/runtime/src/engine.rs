@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
+use tokio::sync::Semaphore;
 use wasmtime::component::{HasSelf, Linker};
 use wasmtime::{Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
 
@@ -64,19 +65,36 @@ pub(crate) fn config() -> Config {
     config
 }
 
+/// The most that one component may be made of; a larger one does not compile. The module, its adapters and what they
+/// are linked by are some ten core instances with a table each, and only the module has a memory.
+const CORE_INSTANCES: u32 = 64;
+const MEMORIES: u32 = 4;
+const TABLES: u32 = 32;
+/// Elements of one table. Guests' own tables hold their functions, some thousands.
+pub(crate) const TABLE_ELEMENTS: usize = 100_000;
+
+/// Instances that may be alive at once where components may have `max_instances`: a version that is replaced keeps its
+/// instances until their calls have ended, while those of the next start.
+pub(crate) fn slots(max_instances: u32) -> u32 {
+    max_instances.saturating_mul(2)
+}
+
 pub(crate) fn engine(max_instances: u32) -> wasmtime::Result<Engine> {
-    // A component is several core instances (the module, its adapters), each with tables; only the module has a memory.
+    // Whatever the others are made of, there is room for each: what a pool lacks would fail calls. One more than there
+    // are slots, for the version that is being loaded.
+    let instances = slots(max_instances).saturating_add(1);
     let mut pool = PoolingAllocationConfig::default();
-    pool.total_component_instances(max_instances)
-        .total_core_instances(max_instances.saturating_mul(16))
-        .total_memories(max_instances.saturating_mul(4))
-        .total_tables(max_instances.saturating_mul(32))
-        .total_stacks(max_instances.saturating_mul(4))
-        .max_memories_per_component(4)
-        .max_tables_per_component(32)
-        .max_core_instances_per_component(64)
+    pool.total_component_instances(instances)
+        .total_core_instances(instances.saturating_mul(CORE_INSTANCES))
+        .total_memories(instances.saturating_mul(MEMORIES))
+        .total_tables(instances.saturating_mul(TABLES))
+        // Each core instance may be in the middle of a call that waits.
+        .total_stacks(instances.saturating_mul(CORE_INSTANCES))
+        .max_memories_per_component(MEMORIES)
+        .max_tables_per_component(TABLES)
+        .max_core_instances_per_component(CORE_INSTANCES)
         .max_memory_size(4 << 30)
-        .table_elements(100_000)
+        .table_elements(TABLE_ELEMENTS)
         .max_component_instance_size(8 << 20)
         .max_core_instance_size(8 << 20)
         // Keeps the hot part of a retired instance's memory mapped: first-touch page faults are most of a fresh start.
@@ -108,3 +126,23 @@ pub(crate) fn linker(engine: &Engine, interfaces: Interfaces) -> wasmtime::Resul
 
 /// The runtime's own view of the host it runs in.
 pub(crate) type SharedHost = Arc<dyn Host>;
+
+/// What the instances of all components share.
+pub(crate) struct Shared {
+    pub(crate) host: SharedHost,
+    /// One for each instance alive. There are enough, unless versions are replaced faster than their calls end.
+    pub(crate) slots: Semaphore,
+    /// One for each guest in the middle of a long turn: one thread less than there are.
+    pub(crate) long_turns: Semaphore,
+}
+
+impl Shared {
+    pub(crate) fn new(host: SharedHost, max_instances: u32) -> Self {
+        let threads = std::thread::available_parallelism().map_or(1, usize::from);
+        Self {
+            host,
+            slots: Semaphore::new(slots(max_instances).try_into().unwrap_or(Semaphore::MAX_PERMITS)),
+            long_turns: Semaphore::new(threads.saturating_sub(1).max(1)),
+        }
+    }
+}

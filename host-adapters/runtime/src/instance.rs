@@ -6,54 +6,53 @@
 //! - CPU is bounded by epochs: each tick makes the guest yield, and traps it when one turn (from entering the guest
 //!   until it waits for something) has taken too long. A deadline from the instance's birth would kill it for waiting.
 
+use crate::answer;
 use crate::bindings::exports::registration::workers::batch_worker;
-use crate::call::{CallError, Called, Disposition, Event};
+use crate::budget::{MAX_CALL_BYTES, MAX_HANDLES};
+use crate::call::{CallError, Disposition, Event};
+use crate::calls::Calls;
 use crate::component::Version;
-use crate::engine::{EPOCH_TICK, SharedHost};
-use crate::pool::{Job, Queue, Reply};
-use crate::state::{Outages, State};
+use crate::engine::{EPOCH_TICK, Shared, SharedHost};
+use crate::pool::{Asked, Queue, Reply};
+use crate::state::State;
+use crate::turn::Turn;
 use bytes::Bytes;
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
-use http_body_util::{BodyExt, Full, Limited};
-use std::collections::HashMap;
+use http_body_util::Full;
 use std::pin::pin;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use tokio::sync::Notify;
-use tokio::time::Instant;
+use std::sync::Arc;
+use std::time::Duration;
 use wasmtime::component::Accessor;
 use wasmtime::{Store, UpdateDeadline};
 use wasmtime_wasi_http::p3::Request;
 use wasmtime_wasi_http::p3::bindings::Service;
 use wasmtime_wasi_http::{FieldMap, WasiHttpView};
 
-/// The largest answer over HTTP.
-const MAX_RESPONSE_BYTES: usize = 16 << 20;
+/// What an instance may take to start. What it does then is no call yet, so that no call's limit ends it.
+const START_LIMIT: Duration = Duration::from_secs(10);
+/// Entries of the tables that the host keeps for an instance: tasks, streams, resources.
+const MAX_TABLE_ENTRIES: usize = 10 * MAX_HANDLES;
 
 /// Serves calls until retired; answers every call it took.
-pub(crate) async fn serve(version: Arc<Version>, host: SharedHost, queue: Queue) {
+pub(crate) async fn serve(version: Arc<Version>, shared: &Shared, queue: Queue) {
     let turn = Arc::new(Turn::default());
-    let mut store = store(&version, host, turn.clone());
+    let mut store = store(&version, shared.host.clone(), turn.clone());
     let calls = Arc::new(Calls::new(&version, store.data().outages.clone()));
     let guest = match instantiate(&version, &mut store).await {
         Ok(guest) => guest,
-        Err(error) => return refuse(&version, &queue, &error).await,
+        Err(reason) => return refuse(&version, &queue, &reason).await,
     };
     let _alive = Alive::new(&version);
 
     let ended = {
-        let mut work =
-            pin!(store.run_concurrent(async |accessor| { work(accessor, &guest, &version, &queue, &calls).await }));
-        let mut guarded = pin!(std::future::poll_fn(|cx| {
-            turn.enter();
-            work.as_mut().poll(cx)
-        }));
+        let work = store.run_concurrent(async |accessor| work(accessor, &guest, &version, &queue, &calls).await);
+        let mut driven = pin!(turn.drive(work, &shared.long_turns));
         loop {
             let deadline = calls.next_deadline();
             tokio::select! {
                 biased;
-                ended = &mut guarded => break ended.and_then(|ended| ended).map_err(|error| explain(&error)),
+                ended = &mut driven => break ended.and_then(|ended| ended).map_err(|error| explain(&error)),
                 () = tokio::time::sleep_until(deadline) => {
                     if calls.any_expired() {
                         break Err(format!("a call took longer than {:?}", version.limits.request_timeout));
@@ -72,6 +71,12 @@ pub(crate) async fn serve(version: Arc<Version>, host: SharedHost, queue: Queue)
 fn store(version: &Version, host: SharedHost, turn: Arc<Turn>) -> Store<State> {
     let mut store = Store::new(version.instance.engine(), State::new(version, host));
     store.limiter(|state| &mut state.memory);
+    store.set_hostcall_fuel(MAX_CALL_BYTES);
+    store.set_max_component_handles(MAX_HANDLES);
+    if let Some(table) = store.concurrent_resource_table() {
+        table.set_max_capacity(MAX_TABLE_ENTRIES);
+    }
+    store.data_mut().table.set_max_capacity(MAX_TABLE_ENTRIES);
     let max_ticks = u64::try_from(version.limits.max_cpu.as_millis() / EPOCH_TICK.as_millis()).unwrap_or(u64::MAX);
     store.epoch_deadline_callback(move |_| match turn.tick() {
         ticks if ticks > max_ticks => Err(wasmtime::Error::msg("computed for too long without waiting for anything")),
@@ -106,21 +111,41 @@ struct Guest {
     http: Option<Service>,
 }
 
-async fn instantiate(version: &Version, store: &mut Store<State>) -> wasmtime::Result<Guest> {
-    let instance = version.instance.instantiate_async(&mut *store).await?;
-    let batch = version.batch.as_ref().map(|indices| indices.load(&mut *store, &instance)).transpose()?;
-    let http = match &version.http {
-        Some(_) => Some(Service::new(&mut *store, &instance)?),
-        None => None,
+/// Starts the guest; why it cannot be, if so.
+async fn instantiate(version: &Version, store: &mut Store<State>) -> Result<Guest, String> {
+    let start = async {
+        let instance = version.instance.instantiate_async(&mut *store).await?;
+        let batch = version.batch.as_ref().map(|indices| indices.load(&mut *store, &instance)).transpose()?;
+        let http = match &version.http {
+            Some(_) => Some(Service::new(&mut *store, &instance)?),
+            None => None,
+        };
+        Ok(Guest { batch, http })
     };
-    Ok(Guest { batch, http })
+    let started: wasmtime::Result<Guest> = match tokio::time::timeout(START_LIMIT, start).await {
+        Ok(started) => started,
+        Err(_) => return Err(format!("it does not start within {START_LIMIT:?}")),
+    };
+    started.map_err(|error| format!("{:#}", error.root_cause()))
+}
+
+/// Starts an instance and drops it, on a thread of its own: whether calls will find one that starts and whose exports
+/// are of the right types, which no look at the file tells.
+pub(crate) fn try_out(version: &Version, host: &SharedHost) -> Result<(), String> {
+    let start = || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let mut store = store(version, host.clone(), Arc::default());
+        runtime.map_err(|error| error.to_string())?.block_on(instantiate(version, &mut store)).map(drop)
+    };
+    let joined = std::thread::scope(|scope| scope.spawn(start).join());
+    joined.unwrap_or_else(|_| Err("starting it panicked".to_owned()))
 }
 
 /// An instance that cannot start fails one waiting call, so that callers learn of it instead of waiting for ever.
-async fn refuse(version: &Version, queue: &Queue, error: &wasmtime::Error) {
+async fn refuse(version: &Version, queue: &Queue, reason: &str) {
     if let Ok(job) = queue.recv().await {
-        let error = CallError::NotCallable(format!("{} cannot be instantiated: {error:#}", version.component));
-        job.reply().fail(error, version, Vec::new());
+        let error = CallError::NotCallable(format!("{} cannot be instantiated: {reason}", version.component));
+        job.split().1.fail(error, version, Vec::new());
     }
 }
 
@@ -152,7 +177,9 @@ async fn work(
                     }
                     accessor.with(|mut access| access.get().log.begin_call());
                     served += 1;
-                    running.push(one(accessor, guest, version, calls, job));
+                    // Known from now on: if the instance ends before the call begins, it is answered all the same.
+                    let (asked, reply) = job.split();
+                    running.push(one(accessor, guest, version, calls, (asked, calls.begin(reply))));
                     // Let the call start before another is taken: one that computes leaves the rest to other instances.
                     tokio::task::yield_now().await;
                 }
@@ -169,11 +196,10 @@ async fn one(
     guest: &Guest,
     version: &Version,
     calls: &Calls,
-    job: Job,
+    (asked, call): (Asked, u64),
 ) -> wasmtime::Result<()> {
-    match job {
-        Job::Batch { events, reply } => {
-            let call = calls.begin(Reply::Batch(reply));
+    match asked {
+        Asked::Batch(events) => {
             let answer = match &guest.batch {
                 Some(worker) => batch(accessor, worker, events).await?,
                 None => Err(CallError::NotCallable("it does not export registration:workers/batch-worker".into())),
@@ -182,8 +208,7 @@ async fn one(
                 let _ = reply.send(calls.called(answer, version));
             }
         }
-        Job::Http { request, reply } => {
-            let call = calls.begin(Reply::Http(reply));
+        Asked::Http(request) => {
             let answer = match &guest.http {
                 Some(service) => http(accessor, service, *request).await?,
                 None => Err(CallError::NotCallable("it does not export wasi:http/handler".into())),
@@ -201,8 +226,7 @@ async fn batch(
     worker: &batch_worker::Guest,
     events: Vec<Event>,
 ) -> wasmtime::Result<Result<Vec<Disposition>, CallError>> {
-    let answer = worker.call_handle(accessor, events).await?;
-    Ok(answer.map_err(|failure| CallError::Failed(failure.message)))
+    Ok(answer::batch(worker.call_handle(accessor, events).await?))
 }
 
 async fn http(
@@ -217,107 +241,13 @@ async fn http(
         Request::new(parts.method, uri.scheme, uri.authority, uri.path_and_query, headers, None, Full::new(body));
     let response = match service.handle(accessor, request).await? {
         Ok(response) => response,
-        Err(code) => return Ok(Err(CallError::Failed(code.to_string()))),
+        Err(code) => return Ok(Err(answer::failed(&code.to_string()))),
     };
     let response = accessor.with(|access| response.into_http(access, io))?;
-    let (parts, body) = response.into_parts();
-    match Limited::new(body, MAX_RESPONSE_BYTES).collect().await {
-        Ok(body) => Ok(Ok(http::Response::from_parts(parts, body.to_bytes()))),
-        Err(error) => Ok(Err(CallError::Failed(format!("its answer broke off: {error}")))),
-    }
+    Ok(answer::http(response).await)
 }
 
 fn explain(error: &wasmtime::Error) -> String {
     // The chain ends in the trap itself; the frames of a backtrace before it say nothing to a reader of logs.
     error.root_cause().to_string()
-}
-
-/// How long the guest has computed since it was last entered, in ticks.
-#[derive(Default)]
-struct Turn {
-    ticks: AtomicU64,
-    yielded: AtomicBool,
-}
-
-impl Turn {
-    /// The owner polls the store: a new turn, unless the guest only yielded to a tick.
-    fn enter(&self) {
-        if !self.yielded.swap(false, Ordering::Relaxed) {
-            self.ticks.store(0, Ordering::Relaxed);
-        }
-    }
-
-    fn tick(&self) -> u64 {
-        self.yielded.store(true, Ordering::Relaxed);
-        self.ticks.fetch_add(1, Ordering::Relaxed) + 1
-    }
-}
-
-/// The calls in flight of one instance, with their deadlines and replies.
-struct Calls {
-    in_flight: Mutex<HashMap<u64, (Instant, Reply)>>,
-    next: AtomicU64,
-    timeout: std::time::Duration,
-    outages: Outages,
-    /// Told when the set of deadlines changes.
-    changed: Notify,
-}
-
-impl Calls {
-    fn new(version: &Version, outages: Outages) -> Self {
-        Self {
-            in_flight: Mutex::default(),
-            next: AtomicU64::new(0),
-            timeout: version.limits.request_timeout,
-            outages,
-            changed: Notify::new(),
-        }
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<u64, (Instant, Reply)>> {
-        self.in_flight.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn begin(&self, reply: Reply) -> u64 {
-        let call = self.next.fetch_add(1, Ordering::Relaxed);
-        let mut in_flight = self.lock();
-        // Deadlines only ever move away, so the owner needs to be told only of the first.
-        let first = in_flight.is_empty();
-        in_flight.insert(call, (Instant::now() + self.timeout, reply));
-        drop(in_flight);
-        if first {
-            self.changed.notify_one();
-        }
-        call
-    }
-
-    fn end(&self, call: u64) -> Option<Reply> {
-        self.lock().remove(&call).map(|(_, reply)| reply)
-    }
-
-    fn next_deadline(&self) -> Instant {
-        let earliest = self.lock().values().map(|(deadline, _)| *deadline).min();
-        earliest.unwrap_or_else(|| Instant::now() + std::time::Duration::from_secs(3600))
-    }
-
-    fn any_expired(&self) -> bool {
-        let now = Instant::now();
-        self.lock().values().any(|(deadline, _)| *deadline <= now)
-    }
-
-    fn called<T>(&self, result: Result<T, CallError>, version: &Version) -> Called<T> {
-        Called { result, digest: version.digest.clone(), outages: self.outages.list() }
-    }
-
-    /// The instance is gone: answers every call that has no answer yet.
-    fn abandon(&self, reason: &str, version: &Version) {
-        let now = Instant::now();
-        for (_, (deadline, reply)) in self.lock().drain() {
-            let error = match deadline <= now {
-                true => CallError::TimedOut(self.timeout),
-                false => CallError::Trapped(reason.to_owned()),
-            };
-            reply.fail(error, version, self.outages.list());
-        }
-    }
 }

@@ -10,8 +10,11 @@
 
 #![deny(missing_docs)]
 
+mod answer;
 mod bindings;
+mod budget;
 pub mod call;
+mod calls;
 mod compiled;
 pub mod component;
 pub mod engine;
@@ -25,6 +28,7 @@ pub mod preinit;
 pub mod registry;
 pub mod requirements;
 mod state;
+mod turn;
 
 pub use call::{BatchCall, CallError, Called, Disposition, Event, Payload};
 pub use component::{ComponentSpec, LoadError, Source};

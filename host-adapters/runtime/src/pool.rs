@@ -2,7 +2,7 @@
 
 use crate::call::{CallError, Called, Disposition, Event};
 use crate::component::Version;
-use crate::engine::SharedHost;
+use crate::engine::Shared;
 use bytes::Bytes;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
@@ -18,12 +18,19 @@ pub(crate) enum Job {
 }
 
 impl Job {
-    pub(crate) fn reply(self) -> Reply {
+    /// What is asked, and where the answer goes.
+    pub(crate) fn split(self) -> (Asked, Reply) {
         match self {
-            Self::Batch { reply, .. } => Reply::Batch(reply),
-            Self::Http { reply, .. } => Reply::Http(reply),
+            Self::Batch { events, reply } => (Asked::Batch(events), Reply::Batch(reply)),
+            Self::Http { request, reply } => (Asked::Http(request), Reply::Http(reply)),
         }
     }
+}
+
+/// What a call asks of a guest.
+pub(crate) enum Asked {
+    Batch(Vec<Event>),
+    Http(Box<http::Request<Bytes>>),
 }
 
 /// Where the answer of a call goes.
@@ -83,7 +90,7 @@ pub(crate) struct Pool(Arc<Inner>);
 
 struct Inner {
     version: Arc<Version>,
-    host: SharedHost,
+    shared: Arc<Shared>,
     jobs: async_channel::Sender<Job>,
     queue: Queue,
     instances: AtomicUsize,
@@ -118,7 +125,7 @@ impl Drop for InFlight {
 }
 
 impl Pool {
-    pub(crate) fn new(version: Version, host: SharedHost) -> Self {
+    pub(crate) fn new(version: Version, shared: Arc<Shared>) -> Self {
         // What waits beyond one call for each instance waits in its caller: overload costs no memory here.
         let (sender, receiver) = async_channel::bounded(version.limits.max_instances.max(1));
         let queue = Queue { jobs: receiver, waiting: Arc::default() };
@@ -127,7 +134,7 @@ impl Pool {
         kept.increment(1);
         Self(Arc::new(Inner {
             version: Arc::new(version),
-            host,
+            shared,
             jobs: sender,
             queue,
             instances: AtomicUsize::default(),
@@ -186,7 +193,10 @@ impl Pool {
         let pool = self.clone();
         tokio::spawn(async move {
             let inner = &pool.0;
-            crate::instance::serve(inner.version.clone(), inner.host.clone(), inner.queue.clone()).await;
+            // Never closed. Dropped after the store, which is what it counts.
+            let slot = inner.shared.slots.acquire().await;
+            crate::instance::serve(inner.version.clone(), &inner.shared, inner.queue.clone()).await;
+            drop(slot);
             inner.instances.fetch_sub(1, Ordering::SeqCst);
             if !inner.queue.jobs.is_empty() {
                 pool.start_instance();

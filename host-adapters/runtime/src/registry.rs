@@ -3,7 +3,8 @@
 use crate::call::{BatchCall, CallError, Called, Disposition};
 use crate::compiled::{self, Cache};
 use crate::component::{ComponentSpec, LoadError, Version};
-use crate::engine::{self, EpochTicker, RuntimeConfig, SharedHost};
+use crate::engine::{self, EpochTicker, RuntimeConfig, Shared, SharedHost};
+use crate::instance;
 use crate::pool::{Job, Pool, Retired};
 use crate::state::State;
 use arc_swap::ArcSwap;
@@ -20,7 +21,9 @@ pub struct Runtime {
     engine: Engine,
     linker: Linker<State>,
     cache: Cache,
-    host: SharedHost,
+    shared: Arc<Shared>,
+    /// Instances that the components may have together, and the one load that checks against it and tries out.
+    capacity: Mutex<usize>,
     serving: ArcSwap<HashMap<String, Pool>>,
     retired: Mutex<HashMap<String, Vec<Retired>>>,
     _ticker: EpochTicker,
@@ -71,12 +74,17 @@ impl Runtime {
     /// # Errors
     /// When the engine cannot reserve its address space, or no thread can be started.
     pub fn new(config: &RuntimeConfig, host: SharedHost) -> Result<Self, String> {
-        let engine = engine::engine(config.max_instances).map_err(|error| format!("{error:#}"))?;
+        let engine = engine::engine(config.max_instances).map_err(|error| {
+            let wanted = config.max_instances;
+            format!("no address space for {wanted} instances, the sum of all max_instances; lower some: {error:#}")
+        })?;
         let linker = engine::linker(&engine, config.interfaces).map_err(|error| format!("{error:#}"))?;
         let ticker = EpochTicker::start(&engine).map_err(|error| error.to_string())?;
         let cache = Cache::new(&engine, config.cache_dir.clone());
         let (serving, retired) = (ArcSwap::default(), Mutex::default());
-        Ok(Self { engine, linker, cache, host, serving, retired, _ticker: ticker })
+        let shared = Arc::new(Shared::new(host, config.max_instances));
+        let capacity = Mutex::new(config.max_instances.try_into().unwrap_or(usize::MAX));
+        Ok(Self { engine, linker, cache, shared, capacity, serving, retired, _ticker: ticker })
     }
 
     /// Compiles (or takes from the cache), links and checks a component, then lets it serve in place of the version
@@ -93,17 +101,38 @@ impl Runtime {
         }
         let version = Version::load(&self.engine, &self.linker, &self.cache, spec, (&wasm, digest.clone()))?;
         let cached = version.cached;
+        let capacity = self.capacity.lock().unwrap_or_else(PoisonError::into_inner);
+        let complaint = self.too_many(spec, *capacity).or_else(|| {
+            let reason = instance::try_out(&version, &self.shared.host).err()?;
+            Some(format!("cannot be instantiated: {reason}"))
+        });
+        if let Some(complaint) = complaint {
+            return Err(LoadError::Unfit { component: spec.id.clone(), complaints: vec![complaint] });
+        }
         let replaced = self.publish(version);
+        drop(capacity);
         if !cached {
             self.cache.prune(&self.serving.load().values().map(|pool| pool.version().compiled.clone()).collect());
         }
         Ok(Loaded { digest, replaced, cached })
     }
 
+    /// What is wrong if the components could have more instances than there is room for: their calls would wait for one
+    /// another.
+    fn too_many(&self, spec: &ComponentSpec, capacity: usize) -> Option<String> {
+        let serving = self.serving.load();
+        let others = serving.iter().filter(|(id, _)| **id != spec.id);
+        let taken: usize = others.map(|(_, pool)| pool.version().limits.max_instances).sum();
+        let wanted = spec.limits.max_instances;
+        (taken.saturating_add(wanted) > capacity).then(|| {
+            format!("wants {wanted} instances; of {capacity} in all the others may have {taken}: lower max_instances")
+        })
+    }
+
     /// The one exchange that makes a version serve; the digest of the one that did.
     fn publish(&self, version: Version) -> Option<Arc<str>> {
         let id = version.component.to_string();
-        let pool = Pool::new(version, self.host.clone());
+        let pool = Pool::new(version, self.shared.clone());
         let before = self.serving.rcu(|serving| {
             let mut serving = HashMap::clone(serving);
             serving.insert(id.clone(), pool.clone());

@@ -1,7 +1,8 @@
 //! What is inside a store: the WASI contexts of one instance, its limits, and what it found down.
 
+use crate::budget::Budget;
 use crate::component::Version;
-use crate::engine::SharedHost;
+use crate::engine::{SharedHost, TABLE_ELEMENTS};
 use crate::logs::GuestLog;
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,6 +10,9 @@ use wasmtime::ResourceLimiter;
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
+
+/// What a guest may ask of the random generator at once, bytes.
+const MAX_RANDOM_BYTES: u64 = 1 << 20;
 
 /// The data of a store.
 pub(crate) struct State {
@@ -21,6 +25,7 @@ pub(crate) struct State {
     pub(crate) host: SharedHost,
     pub(crate) memory: MemoryLimit,
     pub(crate) outages: Outages,
+    pub(crate) budget: Budget,
     pub(crate) log: GuestLog,
 }
 
@@ -29,20 +34,23 @@ impl State {
         let log = GuestLog::new(host.clone(), version.component.clone(), version.digest.clone());
         let mut wasi = WasiCtxBuilder::new();
         wasi.stdout(log.clone()).stderr(log.clone());
+        // All network goes through the host's policy. Sockets that lead nowhere would still be the host's.
+        wasi.allow_tcp(false).allow_udp(false).allow_ip_name_lookup(false).max_random_size(MAX_RANDOM_BYTES);
         for (name, value) in &version.environment {
             wasi.env(name, value);
         }
-        let outages = Outages::default();
+        let (outages, budget) = (Outages::default(), Budget::new());
         Self {
             table: ResourceTable::new(),
             wasi: wasi.build(),
             http: WasiHttpCtx::new(),
-            hooks: crate::imports::http::Hooks::new(version, host.clone(), outages.clone()),
+            hooks: crate::imports::http::Hooks::new(version, host.clone(), outages.clone(), budget.clone()),
             component: version.component.clone(),
             digest: version.digest.clone(),
             host,
             memory: MemoryLimit { used: 0, max: version.limits.max_memory_bytes, exceeded: false },
             outages,
+            budget,
             log,
         }
     }
@@ -78,7 +86,7 @@ impl Outages {
     }
 }
 
-/// Bounds all linear memories of an instance together.
+/// Bounds all linear memories and tables of an instance together.
 pub(crate) struct MemoryLimit {
     used: usize,
     max: usize,
@@ -86,18 +94,24 @@ pub(crate) struct MemoryLimit {
     pub(crate) exceeded: bool,
 }
 
+impl MemoryLimit {
+    fn grow(&mut self, bytes: usize) -> bool {
+        let used = self.used.saturating_add(bytes);
+        self.exceeded |= used > self.max;
+        if used <= self.max {
+            self.used = used;
+        }
+        used <= self.max
+    }
+}
+
 impl ResourceLimiter for MemoryLimit {
     fn memory_growing(&mut self, current: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
-        let used = self.used + desired.saturating_sub(current);
-        if used > self.max {
-            self.exceeded = true;
-            return Ok(false);
-        }
-        self.used = used;
-        Ok(true)
+        Ok(self.grow(desired.saturating_sub(current)))
     }
 
-    fn table_growing(&mut self, _: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
-        Ok(desired <= 100_000)
+    fn table_growing(&mut self, current: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
+        let added = desired.saturating_sub(current).saturating_mul(size_of::<usize>());
+        Ok(desired <= TABLE_ELEMENTS && self.grow(added))
     }
 }

@@ -42,8 +42,13 @@ pub async fn files() -> &'static Files {
 
 /// A runtime without components.
 pub fn runtime(world: Arc<World>) -> Arc<Runtime> {
+    runtime_for(world, 16)
+}
+
+/// A runtime with room for so many instances.
+pub fn runtime_for(world: Arc<World>, max_instances: u32) -> Arc<Runtime> {
     let cache_dir = built::scratch().join("compiled");
-    let config = RuntimeConfig { cache_dir, max_instances: 16, interfaces: Interfaces::All };
+    let config = RuntimeConfig { cache_dir, max_instances, interfaces: Interfaces::All };
     Arc::new(Runtime::new(&config, world).unwrap())
 }
 

@@ -1,6 +1,8 @@
 //! What is counted and measured of a source; the names are the ones at `/metrics`.
 
 use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Registers a help text for every metric of delivery. Call it once, after the recorder is installed.
 pub fn describe() {
@@ -27,11 +29,18 @@ const IN_FLIGHT: &str = "registration_in_flight";
 const PAUSED: &str = "registration_paused";
 const ITERATOR_AGE: &str = "registration_iterator_age_seconds";
 
+/// Classes of reasons of one source that have a series of their own. A worker writes its reasons as it likes, and every
+/// series stays in memory.
+const MAX_CLASSES: usize = 64;
+/// Counts the reasons beyond.
+const OTHER: &str = "other";
+
 /// The metrics of one source of one worker.
 #[derive(Clone)]
 pub struct Meter {
     worker: String,
     source: String,
+    classes: Arc<Mutex<BTreeSet<String>>>,
     /// Records handed to the worker.
     pub received: Counter,
     /// Records done.
@@ -59,6 +68,7 @@ impl Meter {
         Self {
             worker: worker.to_owned(),
             source: source.to_owned(),
+            classes: Arc::default(),
             received: counter!(RECEIVED, &labels),
             acked: counter!(ACKED, &labels),
             retried: counter!(RETRIED, &labels),
@@ -74,7 +84,20 @@ impl Meter {
     /// A record that can never succeed.
     pub fn rejected(&self, reason: &str) {
         let (worker, source) = (self.worker.clone(), self.source.clone());
-        counter!(REJECTED, "worker" => worker, "source" => source, "reason" => class(reason)).increment(1);
+        counter!(REJECTED, "worker" => worker, "source" => source, "reason" => self.class(reason)).increment(1);
+    }
+
+    fn class(&self, reason: &str) -> String {
+        let class = class(reason);
+        let mut classes = self.classes.lock().unwrap_or_else(PoisonError::into_inner);
+        if classes.contains(&class) {
+            return class;
+        }
+        if classes.len() >= MAX_CLASSES {
+            return OTHER.to_owned();
+        }
+        classes.insert(class.clone());
+        class
     }
 }
 
@@ -88,7 +111,18 @@ fn class(reason: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::class;
+    use super::{MAX_CLASSES, Meter, OTHER, class};
+
+    #[test]
+    fn a_worker_cannot_make_series_without_end() {
+        let meter = Meter::new("worker", "sqs:queue");
+        let letters = |n: usize| char::from_u32(0x4e00 + n as u32).map(String::from).unwrap_or_default();
+        for n in 0..MAX_CLASSES {
+            assert_eq!(meter.class(&letters(n)), letters(n));
+        }
+        assert_eq!(meter.class(&letters(MAX_CLASSES)), OTHER);
+        assert_eq!(meter.clone().class(&letters(0)), letters(0));
+    }
 
     #[test]
     fn a_reason_is_counted_by_its_class() {

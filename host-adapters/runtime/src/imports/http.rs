@@ -1,16 +1,14 @@
 //! `wasi:http/client`: every outbound request goes through the host's policy; a guest opens no socket.
 
+use crate::budget::{Budget, Held, MAX_CALL_BYTES};
 use crate::component::Version;
 use crate::engine::SharedHost;
 use crate::host::{SendError, SendErrorKind};
 use crate::state::Outages;
-use bytes::Bytes;
-use http_body_util::{BodyExt, Full, Limited};
+use bytes::{Bytes, BytesMut};
+use http_body_util::{BodyExt, Full};
 use std::sync::Arc;
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
-
-/// The largest body that a guest may send.
-const MAX_REQUEST_BYTES: usize = 16 << 20;
 
 /// Answers the outbound requests of one instance.
 pub(crate) struct Hooks {
@@ -18,11 +16,12 @@ pub(crate) struct Hooks {
     digest: Arc<str>,
     host: SharedHost,
     outages: Outages,
+    budget: Budget,
 }
 
 impl Hooks {
-    pub(crate) fn new(version: &Version, host: SharedHost, outages: Outages) -> Self {
-        Self { component: version.component.clone(), digest: version.digest.clone(), host, outages }
+    pub(crate) fn new(version: &Version, host: SharedHost, outages: Outages, budget: Budget) -> Self {
+        Self { component: version.component.clone(), digest: version.digest.clone(), host, outages, budget }
     }
 }
 
@@ -36,18 +35,15 @@ impl WasiHttpHooks for Hooks {
         _: Io,
     ) -> Box<dyn Future<Output = Result<(http::Response<WasiBody>, Io), Error>> + Send> {
         let (component, digest) = (self.component.clone(), self.digest.clone());
-        let (host, outages) = (self.host.clone(), self.outages.clone());
+        let (host, outages, budget) = (self.host.clone(), self.outages.clone(), self.budget.clone());
         Box::new(async move {
             let (parts, body) = request.into_parts();
-            let body = Limited::new(body, MAX_REQUEST_BYTES)
-                .collect()
-                .await
-                .map_err(|_| Error::HttpRequestBodySize(None))?
-                .to_bytes();
+            let slot = budget.request().await;
+            let (body, _held) = collect(body, &budget).await?;
             match host.send_http(&component, &digest, http::Request::from_parts(parts, body)).await {
                 Ok(sent) => {
                     sent.outage.into_iter().for_each(|service| outages.add(service));
-                    Ok((sent.response.map(whole), Box::new(async { Ok(()) }) as Io))
+                    Ok((sent.response.map(|body| whole(body, slot)), Box::new(async { Ok(()) }) as Io))
                 }
                 Err(error) => {
                     let (worker, digest) = (&*component, &*digest);
@@ -61,8 +57,28 @@ impl WasiHttpHooks for Hooks {
     }
 }
 
-fn whole(body: Bytes) -> WasiBody {
-    Full::new(body).map_err(|never| match never {}).boxed_unsync()
+/// The body of a request, and the room that it takes.
+async fn collect(mut body: WasiBody, budget: &Budget) -> Result<(Bytes, Held), Error> {
+    let mut held = budget.call(0).ok_or(Error::ConnectionLimitReached)?;
+    let mut collected = BytesMut::new();
+    while let Some(frame) = body.frame().await {
+        let Ok(data) = frame.map_err(|_| Error::HttpRequestBodySize(None))?.into_data() else { continue };
+        if collected.len() + data.len() > MAX_CALL_BYTES {
+            return Err(Error::HttpRequestBodySize(None));
+        }
+        held.merge(budget.bytes(data.len()).ok_or(Error::ConnectionLimitReached)?);
+        collected.extend_from_slice(&data);
+    }
+    Ok((collected.freeze(), held))
+}
+
+/// The body of an answer. It takes a request's place until the guest has read it or let go of it.
+fn whole(body: Bytes, slot: Option<Held>) -> WasiBody {
+    let body = Full::new(body).map_frame(move |frame| {
+        let _kept = &slot;
+        frame
+    });
+    body.map_err(|never| match never {}).boxed_unsync()
 }
 
 fn code(error: &SendError) -> Error {

@@ -3,6 +3,7 @@
 use crate::bindings::spin::redis::redis::{
     Error, Host, HostConnection, HostConnectionWithStore, Payload, RedisParameter, RedisResult,
 };
+use crate::budget::{self, Held, Weight};
 use crate::state::State;
 use platform_wire::cache::{CacheArgument, CacheBackend, CacheError, CacheReply};
 use std::sync::Arc;
@@ -19,13 +20,17 @@ impl HostConnection for State {
     }
 }
 
+/// The cache behind a connection, and room for a call with so many bytes of arguments.
 fn cache<T>(
     store: &Accessor<T, HasSelf<State>>,
     connection: &Resource<Connection>,
-) -> Result<Arc<dyn CacheBackend>, Error> {
-    store.with(|mut access| match access.get().table.get(connection) {
-        Ok(connection) => Ok(connection.0.clone()),
-        Err(error) => Err(Error::Other(error.to_string())),
+    weight: usize,
+) -> Result<(Arc<dyn CacheBackend>, Held), Error> {
+    store.with(|mut access| {
+        let state = access.get();
+        let connection = state.table.get(connection).map_err(|error| Error::Other(error.to_string()))?;
+        let held = state.budget.call(weight).ok_or_else(|| Error::Other(budget::refusal()))?;
+        Ok((connection.0.clone(), held))
     })
 }
 
@@ -45,7 +50,8 @@ impl<T: Send> HostConnectionWithStore<T> for HasSelf<State> {
         channel: String,
         payload: Payload,
     ) -> Result<(), Error> {
-        Ok(cache(store, &connection)?.publish(&channel, &payload).await?)
+        let (cache, _held) = cache(store, &connection, channel.weight() + payload.len())?;
+        Ok(cache.publish(&channel, &payload).await?)
     }
 
     async fn get(
@@ -53,7 +59,8 @@ impl<T: Send> HostConnectionWithStore<T> for HasSelf<State> {
         connection: Resource<Connection>,
         key: String,
     ) -> Result<Option<Payload>, Error> {
-        Ok(cache(store, &connection)?.get(&key).await?)
+        let (cache, _held) = cache(store, &connection, key.weight())?;
+        Ok(cache.get(&key).await?)
     }
 
     async fn set(
@@ -62,15 +69,18 @@ impl<T: Send> HostConnectionWithStore<T> for HasSelf<State> {
         key: String,
         value: Payload,
     ) -> Result<(), Error> {
-        Ok(cache(store, &connection)?.set(&key, &value).await?)
+        let (cache, _held) = cache(store, &connection, key.weight() + value.len())?;
+        Ok(cache.set(&key, &value).await?)
     }
 
     async fn incr(store: &Accessor<T, Self>, connection: Resource<Connection>, key: String) -> Result<i64, Error> {
-        Ok(cache(store, &connection)?.incr(&key).await?)
+        let (cache, _held) = cache(store, &connection, key.weight())?;
+        Ok(cache.incr(&key).await?)
     }
 
     async fn del(store: &Accessor<T, Self>, connection: Resource<Connection>, keys: Vec<String>) -> Result<u32, Error> {
-        Ok(cache(store, &connection)?.del(&keys).await?)
+        let (cache, _held) = cache(store, &connection, keys.weight())?;
+        Ok(cache.del(&keys).await?)
     }
 
     async fn sadd(
@@ -79,7 +89,8 @@ impl<T: Send> HostConnectionWithStore<T> for HasSelf<State> {
         key: String,
         values: Vec<String>,
     ) -> Result<u32, Error> {
-        Ok(cache(store, &connection)?.sadd(&key, &values).await?)
+        let (cache, _held) = cache(store, &connection, key.weight() + values.weight())?;
+        Ok(cache.sadd(&key, &values).await?)
     }
 
     async fn smembers(
@@ -87,7 +98,8 @@ impl<T: Send> HostConnectionWithStore<T> for HasSelf<State> {
         connection: Resource<Connection>,
         key: String,
     ) -> Result<Vec<String>, Error> {
-        Ok(cache(store, &connection)?.smembers(&key).await?)
+        let (cache, _held) = cache(store, &connection, key.weight())?;
+        Ok(cache.smembers(&key).await?)
     }
 
     async fn srem(
@@ -96,7 +108,8 @@ impl<T: Send> HostConnectionWithStore<T> for HasSelf<State> {
         key: String,
         values: Vec<String>,
     ) -> Result<u32, Error> {
-        Ok(cache(store, &connection)?.srem(&key, &values).await?)
+        let (cache, _held) = cache(store, &connection, key.weight() + values.weight())?;
+        Ok(cache.srem(&key, &values).await?)
     }
 
     async fn execute(
@@ -105,8 +118,9 @@ impl<T: Send> HostConnectionWithStore<T> for HasSelf<State> {
         command: String,
         arguments: Vec<RedisParameter>,
     ) -> Result<Vec<RedisResult>, Error> {
+        let (cache, _held) = cache(store, &connection, command.weight() + arguments.weight())?;
         let arguments: Vec<_> = arguments.into_iter().map(CacheArgument::from).collect();
-        let results = cache(store, &connection)?.execute(&command, &arguments).await?;
+        let results = cache.execute(&command, &arguments).await?;
         Ok(results.into_iter().map(RedisResult::from).collect())
     }
 }
@@ -137,5 +151,15 @@ impl From<CacheReply> for RedisResult {
             CacheReply::Int(value) => Self::Int64(value),
             CacheReply::Bytes(value) => Self::Binary(value),
         }
+    }
+}
+
+impl Weight for RedisParameter {
+    fn weight(&self) -> usize {
+        size_of::<Self>()
+            + match self {
+                Self::Int64(_) => 0,
+                Self::Binary(value) => value.len(),
+            }
     }
 }

@@ -24,12 +24,22 @@ impl Value {
         }
     }
 
-    fn len(&self) -> usize {
+    /// Bytes of memory, roughly.
+    fn size(&self) -> usize {
         match self {
             Self::Bytes(bytes) => bytes.len(),
-            Self::Set(set) => set.iter().map(String::len).sum(),
+            Self::Set(set) => set.iter().map(|member| member.len() + MEMBER_BYTES).sum(),
         }
     }
+}
+
+/// What an entry takes besides its key and value: without it, a million empty values would weigh nothing.
+const ENTRY_BYTES: usize = 100;
+/// What a member of a set takes besides its text.
+const MEMBER_BYTES: usize = 40;
+
+fn size(key: &str, value: &Value) -> usize {
+    ENTRY_BYTES + key.len() + value.size()
 }
 
 struct Entry {
@@ -80,7 +90,7 @@ impl Entries {
     pub(super) fn insert(&mut self, key: &str, value: Value, until_ms: Option<i64>) -> Result<(), CacheError> {
         // A value that does not fit leaves the key without one rather than with an old one.
         self.remove(key);
-        let bytes = key.len() + value.len();
+        let bytes = size(key, &value);
         if self.bytes + bytes > self.max_bytes {
             self.drop_expired();
         }
@@ -97,7 +107,7 @@ impl Entries {
     pub(super) fn remove(&mut self, key: &str) -> bool {
         let live = self.live(key).is_some();
         if let Some(entry) = self.entries.remove(key) {
-            self.bytes -= key.len() + entry.value.len();
+            self.bytes -= size(key, &entry.value);
         }
         live
     }
@@ -140,7 +150,7 @@ impl Entries {
     fn drop_expired(&mut self) {
         let now_ms = self.now_ms;
         self.entries.retain(|_, entry| entry.until_ms.is_none_or(|until_ms| until_ms > now_ms));
-        self.bytes = self.entries.iter().map(|(key, entry)| key.len() + entry.value.len()).sum();
+        self.bytes = self.entries.iter().map(|(key, entry)| size(key, &entry.value)).sum();
     }
 }
 
@@ -151,14 +161,14 @@ mod tests {
 
     #[test]
     fn refuses_what_does_not_fit_and_makes_room_of_the_expired() {
-        let mut entries = Entries::new(10);
+        let mut entries = Entries::new(2 * ENTRY_BYTES + 10);
         entries.insert("a", Value::Bytes(vec![0; 4]), Some(100)).unwrap();
         entries.insert("b", Value::Bytes(vec![0; 4]), None).unwrap();
         assert!(matches!(entries.insert("c", Value::Bytes(vec![]), None), Err(CacheError::Unavailable(_))));
         entries.insert("b", Value::Bytes(vec![1; 4]), None).unwrap();
         entries.set_time(100);
         entries.insert("c", Value::Bytes(vec![0; 4]), None).unwrap();
-        assert_eq!(entries.bytes, 10);
+        assert_eq!(entries.bytes, 2 * ENTRY_BYTES + 10);
         assert!(entries.get("a").is_none());
     }
 }

@@ -1,0 +1,104 @@
+//! What the host takes from a guest as an answer. All of it is the guest's word: bounded here, before anything is
+//! logged, counted or sent on.
+
+use crate::bindings::registration::workers::events::Failure;
+use crate::call::{CallError, Disposition};
+use bytes::Bytes;
+use http::header::{self, HeaderMap, HeaderName};
+use http_body_util::{BodyExt, Limited};
+use wasmtime_wasi_http::WasiBody;
+
+/// The largest answer over HTTP, bytes: that of a Lambda function.
+const MAX_RESPONSE_BYTES: usize = 6 << 20;
+/// Reasons and messages are cut to so many bytes: they go to logs, metrics and attributes of dead letters.
+const MAX_REASON_BYTES: usize = 4 << 10;
+
+/// Headers that speak of the connection, which is the host's, and the length, which the host counts itself.
+const NOT_THE_GUESTS: [HeaderName; 8] = [
+    header::CONNECTION,
+    header::CONTENT_LENGTH,
+    header::PROXY_AUTHENTICATE,
+    header::PROXY_AUTHORIZATION,
+    header::TE,
+    header::TRAILER,
+    header::TRANSFER_ENCODING,
+    header::UPGRADE,
+];
+
+/// The answer to a batch.
+pub(crate) fn batch(answer: Result<Vec<Disposition>, Failure>) -> Result<Vec<Disposition>, CallError> {
+    let mut dispositions = answer.map_err(|failure| failed(&failure.message))?;
+    for disposition in &mut dispositions {
+        if let Disposition::Reject(reason) = disposition {
+            reason.truncate(reason.floor_char_boundary(MAX_REASON_BYTES));
+        }
+    }
+    Ok(dispositions)
+}
+
+/// The failure that a worker tells of itself.
+pub(crate) fn failed(message: &str) -> CallError {
+    let kept = message.floor_char_boundary(MAX_REASON_BYTES);
+    CallError::Failed(message.get(..kept).unwrap_or_default().to_owned())
+}
+
+/// The answer to a request, once all of it is there.
+pub(crate) async fn http(response: http::Response<WasiBody>) -> Result<http::Response<Bytes>, CallError> {
+    let (mut parts, body) = response.into_parts();
+    // The host's own server answers those, and not at a guest's word.
+    if parts.status.is_informational() {
+        return Err(failed(&format!("it answered with the status {}, which is no answer", parts.status.as_u16())));
+    }
+    clean(&mut parts.headers);
+    match Limited::new(body, MAX_RESPONSE_BYTES).collect().await {
+        Ok(body) => Ok(http::Response::from_parts(parts, body.to_bytes())),
+        Err(error) => Err(failed(&format!("its answer broke off (at most {MAX_RESPONSE_BYTES} bytes): {error}"))),
+    }
+}
+
+fn clean(headers: &mut HeaderMap) {
+    for name in NOT_THE_GUESTS {
+        headers.remove(name);
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+    use http_body_util::Full;
+
+    #[test]
+    fn reasons_are_cut_between_characters() {
+        let answer = batch(Ok(vec![Disposition::Ack, Disposition::Reject("é".repeat(MAX_REASON_BYTES))])).unwrap();
+        assert!(
+            matches!(&answer[..], [Disposition::Ack, Disposition::Reject(reason)] if reason.len() == MAX_REASON_BYTES)
+        );
+        let failure = Failure { retryable: true, message: format!("x{}", "é".repeat(MAX_REASON_BYTES)) };
+        let error = batch(Err(failure)).unwrap_err();
+        assert!(matches!(error, CallError::Failed(message) if message.len() == MAX_REASON_BYTES - 1));
+    }
+
+    fn response(status: u16, bytes: usize) -> http::Response<WasiBody> {
+        let body = Full::new(Bytes::from(vec![b'a'; bytes])).map_err(|never| match never {}).boxed_unsync();
+        let answer = http::Response::builder().status(status).header("content-length", "1").header("x-own", "kept");
+        answer.header("transfer-encoding", "chunked").body(body).unwrap()
+    }
+
+    #[tokio::test]
+    async fn an_answer_says_nothing_of_the_connection() {
+        let answer = http(response(200, 10)).await.unwrap();
+        let names: Vec<_> = answer.headers().keys().map(HeaderName::as_str).collect();
+        assert_eq!((answer.body().len(), names), (10, vec!["x-own"]));
+    }
+
+    #[tokio::test]
+    async fn what_is_no_answer_fails() {
+        for status in [100, 101, 103, 199] {
+            assert!(matches!(http(response(status, 0)).await, Err(CallError::Failed(_))), "{status}");
+        }
+        assert!(http(response(599, MAX_RESPONSE_BYTES)).await.is_ok());
+        let error = http(response(200, MAX_RESPONSE_BYTES + 1)).await.unwrap_err();
+        assert!(error.to_string().contains("at most 6291456 bytes"), "{error}");
+    }
+}

@@ -1,0 +1,109 @@
+//! What one instance may make the host hold for it at a time. Linear memory is bounded elsewhere; this bounds what
+//! grows outside of it: arguments of calls under way, bodies of requests, answers that are not read yet.
+
+use std::sync::Arc;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// The most that one call of the host may carry, bytes: the largest write that a table takes.
+pub(crate) const MAX_CALL_BYTES: usize = 16 << 20;
+/// Handles (calls under way, streams, resources) that are alive at once; one more is a trap.
+pub(crate) const MAX_HANDLES: usize = 10_000;
+/// Arguments and request bodies under way, bytes; more is refused.
+const MAX_HELD_BYTES: usize = 32 << 20;
+/// What a call under way weighs besides its arguments, bytes.
+const CALL_BYTES: usize = 1 << 10;
+/// Outbound requests under way, those with answers not read yet included; further ones wait.
+pub(crate) const MAX_REQUESTS: usize = 64;
+
+/// Held for as long as what it was given for is in memory.
+pub(crate) type Held = OwnedSemaphorePermit;
+
+/// The budget of one instance.
+#[derive(Clone)]
+pub(crate) struct Budget {
+    bytes: Arc<Semaphore>,
+    requests: Arc<Semaphore>,
+}
+
+impl Budget {
+    pub(crate) fn new() -> Self {
+        Self { bytes: Arc::new(Semaphore::new(MAX_HELD_BYTES)), requests: Arc::new(Semaphore::new(MAX_REQUESTS)) }
+    }
+
+    /// Room for a call with so many bytes of arguments; `None` while there is none. It does not wait, because the
+    /// arguments are in the host's memory already.
+    pub(crate) fn call(&self, bytes: usize) -> Option<Held> {
+        self.bytes(bytes.saturating_add(CALL_BYTES))
+    }
+
+    /// Room for so many bytes; `None` while there is none.
+    pub(crate) fn bytes(&self, bytes: usize) -> Option<Held> {
+        self.bytes.clone().try_acquire_many_owned(u32::try_from(bytes).ok()?).ok()
+    }
+
+    /// Waits for room for one more request: its body is still in the guest's own memory.
+    pub(crate) async fn request(&self) -> Option<Held> {
+        self.requests.clone().acquire_owned().await.ok()
+    }
+}
+
+/// Says what a guest may do about a call that was refused.
+pub(crate) fn refusal() -> String {
+    format!(
+        "calls with {} MiB of arguments are under way in this instance, the most there may be: wait for some of them",
+        MAX_HELD_BYTES >> 20
+    )
+}
+
+/// How many bytes of the host's memory an argument takes, roughly.
+pub(crate) trait Weight {
+    fn weight(&self) -> usize;
+}
+
+impl Weight for String {
+    fn weight(&self) -> usize {
+        size_of::<Self>() + self.len()
+    }
+}
+
+impl<T: Weight> Weight for Vec<T> {
+    fn weight(&self) -> usize {
+        self.iter().map(Weight::weight).sum()
+    }
+}
+
+impl<T: Weight> Weight for Option<T> {
+    fn weight(&self) -> usize {
+        self.as_ref().map_or(0, Weight::weight)
+    }
+}
+
+impl<A: Weight, B: Weight> Weight for (A, B) {
+    fn weight(&self) -> usize {
+        self.0.weight() + self.1.weight()
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_held_bounds_what_may_be_added() {
+        let budget = Budget::new();
+        let first = budget.call(MAX_CALL_BYTES).unwrap();
+        assert!(budget.call(MAX_CALL_BYTES).is_none());
+        drop(first);
+        assert!(budget.call(MAX_CALL_BYTES).is_some());
+        assert!(budget.call(usize::MAX).is_none());
+    }
+
+    #[test]
+    fn empty_arguments_weigh_too() {
+        assert_eq!(vec![(String::new(), Some(String::from("abc")))].weight(), 2 * size_of::<String>() + 3);
+        let budget = Budget::new();
+        let calls: Vec<_> = std::iter::from_fn(|| budget.call(0)).collect();
+        assert_eq!(calls.len(), MAX_HELD_BYTES / CALL_BYTES);
+    }
+}

@@ -1,0 +1,82 @@
+//! The calls in flight of one instance. Their replies are kept outside the store, so that each call is answered even
+//! when the instance is gone.
+
+use crate::call::{CallError, Called};
+use crate::component::Version;
+use crate::pool::Reply;
+use crate::state::Outages;
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+/// The calls in flight of one instance, with their deadlines and replies.
+pub(crate) struct Calls {
+    in_flight: Mutex<HashMap<u64, (Instant, Reply)>>,
+    next: AtomicU64,
+    timeout: Duration,
+    outages: Outages,
+    /// Told when the set of deadlines changes.
+    pub(crate) changed: Notify,
+}
+
+impl Calls {
+    pub(crate) fn new(version: &Version, outages: Outages) -> Self {
+        Self {
+            in_flight: Mutex::default(),
+            next: AtomicU64::new(0),
+            timeout: version.limits.request_timeout,
+            outages,
+            changed: Notify::new(),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<u64, (Instant, Reply)>> {
+        self.in_flight.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn begin(&self, reply: Reply) -> u64 {
+        let call = self.next.fetch_add(1, Ordering::Relaxed);
+        let mut in_flight = self.lock();
+        // Deadlines only ever move away, so the owner needs to be told only of the first.
+        let first = in_flight.is_empty();
+        in_flight.insert(call, (Instant::now() + self.timeout, reply));
+        drop(in_flight);
+        if first {
+            self.changed.notify_one();
+        }
+        call
+    }
+
+    pub(crate) fn end(&self, call: u64) -> Option<Reply> {
+        self.lock().remove(&call).map(|(_, reply)| reply)
+    }
+
+    pub(crate) fn next_deadline(&self) -> Instant {
+        let earliest = self.lock().values().map(|(deadline, _)| *deadline).min();
+        earliest.unwrap_or_else(|| Instant::now() + Duration::from_secs(3600))
+    }
+
+    pub(crate) fn any_expired(&self) -> bool {
+        let now = Instant::now();
+        self.lock().values().any(|(deadline, _)| *deadline <= now)
+    }
+
+    pub(crate) fn called<T>(&self, result: Result<T, CallError>, version: &Version) -> Called<T> {
+        Called { result, digest: version.digest.clone(), outages: self.outages.list() }
+    }
+
+    /// The instance is gone: answers every call that has no answer yet.
+    pub(crate) fn abandon(&self, reason: &str, version: &Version) {
+        let now = Instant::now();
+        for (_, (deadline, reply)) in self.lock().drain() {
+            let error = match deadline <= now {
+                true => CallError::TimedOut(self.timeout),
+                false => CallError::Trapped(reason.to_owned()),
+            };
+            reply.fail(error, version, self.outages.list());
+        }
+    }
+}

@@ -1,0 +1,54 @@
+//! The host's memory stays bounded, whatever its guests make it hold.
+
+use super::host::{Hostile, Neighbour};
+use std::sync::Arc;
+
+/// `max_memory_mb` of `hostile`, its `max_instances`, and what the host may hold for each of them besides.
+const BOUND: u64 = 2 * (128 + 32) + 96;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn deeds_that_take_memory_give_it_back_or_end() {
+    let host = Arc::new(Hostile::start().await);
+    let neighbour = Neighbour::of(&host).await;
+    let (before, files) = (host.memory(), host.open_files());
+    for deed in [
+        "hog",
+        "storm?2000",
+        "timers?1000000",
+        "big-message?100",
+        "body?1000",
+        "line?200",
+        "lines?1000000",
+        "random?1000000",
+        "sockets?127.0.0.1:1",
+    ] {
+        let calls = (0..8).map(|_| {
+            let host = host.clone();
+            tokio::spawn(async move { host.ask("hostile", deed).await })
+        });
+        for call in calls.collect::<Vec<_>>() {
+            call.await.unwrap();
+        }
+        let peak = host.peak_memory();
+        assert!(peak <= before + BOUND, "{deed}: {peak} MiB, {before} before");
+    }
+    assert!(host.open_files() <= files + 32, "{} open files, {files} before", host.open_files());
+    assert!(neighbour.answers().await > 50);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn arguments_under_way_are_bounded_and_what_is_refused_may_be_sent_again() {
+    let host = Hostile::start().await;
+    // A hundred kilobytes each: what the host holds at once is some three hundred of them.
+    assert_eq!(host.told("storm?1000").await, "1000 answers, some throttled");
+    assert_eq!(host.told("storm?10").await, "10 answers, none throttled");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_log_is_bounded_per_call() {
+    let host = Hostile::start().await;
+    host.ask("hostile", "lines?1000000").await;
+    let lines = host.log().iter().filter(|line| line["worker"] == "hostile").count();
+    // The call's own failure may be one more.
+    assert!((1_000..=1_002).contains(&lines), "{lines}");
+}
