@@ -5,12 +5,18 @@
 //! gate for all, or closes it again.
 
 use super::retry::Backoff;
-use std::time::Duration;
-use tokio::{sync::watch, time::Instant};
+use std::{
+    pin::pin,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+use tokio::{sync::Notify, time::Instant};
 
 /// Open, or closed with a reason.
 pub struct Gate {
-    pause: watch::Sender<Option<Pause>>,
+    pause: Mutex<Option<Pause>>,
+    /// Wakes those who wait, first come first: with `watch` their order would be random, and no simulation repeatable.
+    changed: Notify,
     backoff: Backoff,
     gauge: metrics::Gauge,
     source: String,
@@ -40,24 +46,25 @@ pub struct Paused {
 impl Gate {
     /// An open one. `source` is for the log, `gauge` counts closed gates.
     pub fn new(source: &str, backoff: Backoff, gauge: metrics::Gauge) -> Self {
-        Self { pause: watch::Sender::new(None), backoff, gauge, source: source.to_owned() }
+        Self { pause: Mutex::default(), changed: Notify::new(), backoff, gauge, source: source.to_owned() }
     }
 
     /// Waits until the gate is open, or the time has come for a probe and nobody else is at it.
     pub async fn enter(&self) -> Pass<'_> {
-        let mut changes = self.pause.subscribe();
         loop {
+            // Registered before the look, so that no change between the two is missed.
+            let mut changed = pin!(self.changed.notified());
+            changed.as_mut().enable();
             if let Some(pass) = self.try_enter() {
                 return pass;
             }
-            let due = changes.borrow_and_update().as_ref().map(|pause| (!pause.probing).then_some(pause.until));
+            let due = self.lock().as_ref().filter(|pause| !pause.probing).map(|pause| pause.until);
             match due {
-                None => continue,
-                // The sender is `self`, so `changed` cannot fail while this borrows it.
-                Some(None) => drop(changes.changed().await),
-                Some(Some(due)) => tokio::select! {
+                None => changed.await,
+                Some(due) => tokio::select! {
+                    biased;
                     () = tokio::time::sleep_until(due) => (),
-                    _ = changes.changed() => (),
+                    () = changed => (),
                 },
             }
         }
@@ -65,14 +72,20 @@ impl Gate {
 
     /// Waits until the gate is open, and leaves the probing to others.
     pub async fn opened(&self) {
-        // Fails only without a sender, and that is `self`.
-        let _ = self.pause.subscribe().wait_for(Option::is_none).await;
+        loop {
+            let mut changed = pin!(self.changed.notified());
+            changed.as_mut().enable();
+            if self.lock().is_none() {
+                return;
+            }
+            changed.await;
+        }
     }
 
     /// Why it is closed, if it is.
     pub fn paused(&self) -> Option<Paused> {
         let now = Instant::now();
-        self.pause.borrow().as_ref().map(|pause| Paused {
+        self.lock().as_ref().map(|pause| Paused {
             reason: pause.reason.clone(),
             for_secs: now.duration_since(pause.since).as_secs(),
             probe_in_secs: pause.until.saturating_duration_since(now).as_secs(),
@@ -80,37 +93,36 @@ impl Gate {
     }
 
     fn try_enter(&self) -> Option<Pass<'_>> {
-        let mut admitted = None;
-        self.pause.send_if_modified(|pause| match pause {
-            None => {
-                admitted = Some(false);
-                false
-            }
+        let mut pause = self.lock();
+        let probe = match &mut *pause {
+            None => false,
             Some(pause) if !pause.probing && pause.until <= Instant::now() => {
-                admitted = Some(true);
                 pause.probing = true;
                 true
             }
-            Some(_) => false,
-        });
-        admitted.map(|probe| Pass { gate: self, probe })
+            Some(_) => return None,
+        };
+        Some(Pass { gate: self, probe })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Pause>> {
+        self.pause.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn close(&self, reason: String, probe: bool) {
-        self.pause.send_if_modified(|pause| {
-            // Of many that fail at the same time only the first, and later the probe, say how long to wait.
-            if pause.is_some() && !probe {
-                return false;
-            }
-            let before = pause.take();
-            let failures = before.as_ref().map_or(0, |pause| pause.failures).saturating_add(1);
-            let wait = self.backoff.after(failures);
-            self.log_closed(&reason, wait, before.is_none());
-            let now = Instant::now();
-            let since = before.map_or(now, |pause| pause.since);
-            *pause = Some(Pause { reason, since, until: now + wait, failures, probing: false });
-            true
-        });
+        let mut pause = self.lock();
+        // Of many that fail at the same time only the first, and later the probe, say how long to wait.
+        if pause.is_some() && !probe {
+            return;
+        }
+        let before = pause.take();
+        let failures = before.as_ref().map_or(0, |pause| pause.failures).saturating_add(1);
+        let wait = self.backoff.after(failures);
+        self.log_closed(&reason, wait, before.is_none());
+        let now = Instant::now();
+        let since = before.map_or(now, |pause| pause.since);
+        *pause = Some(Pause { reason, since, until: now + wait, failures, probing: false });
+        self.changed.notify_waiters();
     }
 
     fn log_closed(&self, reason: &str, wait: Duration, first: bool) {
@@ -124,7 +136,9 @@ impl Gate {
     }
 
     fn open(&self) {
-        if let Some(pause) = self.pause.send_replace(None) {
+        let closed = self.lock().take();
+        if let Some(pause) = closed {
+            self.changed.notify_waiters();
             self.gauge.decrement(1.0);
             let paused_ms = pause.since.elapsed().as_millis();
             tracing::info!(source = self.source, reason = pause.reason, paused_ms, "source resumed");
@@ -156,7 +170,10 @@ impl Pass<'_> {
 impl Drop for Pass<'_> {
     fn drop(&mut self) {
         if self.probe {
-            self.gate.pause.send_if_modified(|pause| pause.as_mut().map(|pause| pause.probing = false).is_some());
+            if let Some(pause) = self.gate.lock().as_mut() {
+                pause.probing = false;
+            }
+            self.gate.changed.notify_waiters();
         }
     }
 }
@@ -179,16 +196,16 @@ mod tests {
         let gate = gate();
         let (one, other) = (gate.enter().await, gate.enter().await);
         one.down("service:entry".into());
-        let first_wait = gate.pause.borrow().as_ref().unwrap().until;
+        let first_wait = gate.lock().as_ref().unwrap().until;
         other.down("service:user".into());
-        assert_eq!(gate.pause.borrow().as_ref().unwrap().until, first_wait, "the second failure extends nothing");
+        assert_eq!(gate.lock().as_ref().unwrap().until, first_wait, "the second failure extends nothing");
         assert!(!enters_at_once(&gate).await);
 
         let probe = gate.enter().await;
         assert!(Instant::now() >= first_wait);
         assert!(!enters_at_once(&gate).await, "a second probe");
         probe.down("service:entry".into());
-        assert_eq!(gate.pause.borrow().as_ref().unwrap().failures, 2);
+        assert_eq!(gate.lock().as_ref().unwrap().failures, 2);
 
         gate.enter().await.works();
         assert!(gate.paused().is_none());

@@ -17,6 +17,7 @@ mod model;
 mod pause_and_drain;
 mod queue;
 mod settings;
+mod simulation;
 mod stream;
 mod stream_failures;
 

@@ -17,11 +17,13 @@ impl Lane {
     /// Gives up the records of `chunk` that are too old to be tried; `None` if none is left.
     pub(super) async fn bury_expired(&self, chunk: Chunk<Record>) -> Result<Option<Chunk<Record>>, Interrupted> {
         let Some(max_age) = self.rules.max_age else { return Ok(Some(chunk)) };
-        let Chunk { records, failures } = chunk;
-        let (old, records): (Vec<_>, Vec<_>) =
-            records.into_iter().partition(|record| self.age(&record.event) > max_age);
-        let failures = if old.is_empty() { failures } else { 0 };
-        self.bury(old, TOO_OLD, &format!("older than {} s", max_age.as_secs()), "").await?;
+        let Chunk { mut records, mut failures } = chunk;
+        // Burying takes time, in which the next may become too old.
+        while records.iter().any(|record| self.age(&record.event) > max_age) {
+            let (old, young) = records.into_iter().partition(|record| self.age(&record.event) > max_age);
+            self.bury(old, TOO_OLD, &format!("older than {} s", max_age.as_secs()), "").await?;
+            (records, failures) = (young, 0);
+        }
         Ok((!records.is_empty()).then_some(Chunk { records, failures }))
     }
 

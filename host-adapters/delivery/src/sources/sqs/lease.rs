@@ -6,7 +6,7 @@ use crate::{
     delivery::batch::Weigh,
     event::Event,
 };
-use std::{convert::Infallible, future::Future, sync::Arc, time::Duration};
+use std::{collections::HashMap, convert::Infallible, future::Future, sync::Arc, time::Duration};
 use tokio::time::Instant;
 
 /// SQS lets no message be invisible for longer, counted from its receive.
@@ -30,6 +30,16 @@ impl Weigh for Held {
     fn weight(&self) -> usize {
         self.event.payload.len()
     }
+}
+
+/// Of messages that became visible while they waited here, and were received again, only the last receive: the receipts
+/// before it are stale, and a batch holds a record once.
+pub fn newest(mut batch: Vec<Held>) -> Vec<Held> {
+    if batch.iter().any(|held| held.receives > 1) {
+        let last: HashMap<String, u32> = batch.iter().map(|held| (held.event.id.clone(), held.receives)).collect();
+        batch.retain(|held| last.get(&held.event.id) == Some(&held.receives));
+    }
+    batch
 }
 
 /// Extends the visibility of messages of one queue.

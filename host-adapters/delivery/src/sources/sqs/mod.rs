@@ -23,7 +23,7 @@ use crate::{
     },
 };
 use lease::{Held, Lease};
-use settle::Settler;
+use settle::{Plan, Settler};
 use std::{sync::Arc, time::Duration};
 use tokio::{task::JoinSet, time::Instant};
 
@@ -111,7 +111,7 @@ impl Poller {
             };
             batcher.push(received.iter().map(|message| self.hold(message)));
         }
-        batcher.take()
+        lease::newest(batcher.take())
     }
 
     fn hold(&self, message: &Received) -> Held {
@@ -157,7 +157,9 @@ impl Poller {
                 self.settler.return_now(&batch).await;
                 return Ended::Abandoned(batch.len());
             };
-            batch = self.settler.settle(batch, &answer).await;
+            let Plan { keep, changes } = self.settler.plan(batch, &answer);
+            batch = keep;
+            self.lease.keep(batch.iter_mut().chain(batcher.waiting_mut()), self.settler.settle(changes)).await;
             for held in &mut batch {
                 held.event.attempt += 1;
             }

@@ -39,27 +39,39 @@ pub struct Settler {
     pub backoff: Backoff,
 }
 
-/// What an answer asks of the queue.
+/// What an answer asks for.
 #[derive(Default)]
-struct Plan {
+pub struct Plan {
+    /// The messages that an outage kept from being handled: they stay in our hands, to be delivered again as the probe.
+    pub keep: Vec<Held>,
+    /// What is to be made true at the queue.
+    pub changes: Changes,
+}
+
+/// What is to be made true at the queue.
+#[derive(Default)]
+pub struct Changes {
     delete: Vec<String>,
     delay: Vec<(String, Duration)>,
     bury: Vec<(String, Message)>,
-    keep: Vec<Held>,
 }
 
 impl Settler {
-    /// Settles `batch` as `answer` says. Returns the messages that an outage kept from being handled: they stay in our
-    /// hands, to be delivered again as the probe.
-    pub async fn settle(&self, batch: Vec<Held>, answer: &Answer) -> Vec<Held> {
+    /// What `answer` asks for `batch`.
+    pub fn plan(&self, batch: Vec<Held>, answer: &Answer) -> Plan {
         let mut plan = Plan::default();
         for (held, disposition) in batch.into_iter().zip(&answer.dispositions) {
-            self.plan(&mut plan, held, disposition, answer);
+            self.plan_one(&mut plan, held, disposition, answer);
         }
-        let buried = self.bury(plan.bury).await;
-        self.delete(plan.delete.into_iter().chain(buried).collect()).await;
-        self.change_visibility(plan.delay).await;
-        plan.keep
+        plan
+    }
+
+    /// Makes it true. That takes time where the queue fails: what is held meanwhile needs its heartbeat.
+    pub async fn settle(&self, changes: Changes) {
+        let Changes { delete, delay, bury } = changes;
+        let buried = self.bury(bury).await;
+        self.delete(delete.into_iter().chain(buried).collect()).await;
+        self.change_visibility(delay).await;
     }
 
     /// Gives messages back: they are visible at once.
@@ -67,18 +79,18 @@ impl Settler {
         self.change_visibility(batch.iter().map(|held| (held.receipt.clone(), Duration::ZERO)).collect()).await;
     }
 
-    fn plan(&self, plan: &mut Plan, held: Held, disposition: &Disposition, answer: &Answer) {
+    fn plan_one(&self, plan: &mut Plan, held: Held, disposition: &Disposition, answer: &Answer) {
         let meter = &self.caller.meter;
         match disposition {
             Disposition::Ack => {
                 meter.acked.increment(1);
-                plan.delete.push(held.receipt);
+                plan.changes.delete.push(held.receipt);
             }
             Disposition::Reject { reason } => {
                 self.caller.rejected(&held.event, reason, &answer.digest);
                 match self.on_reject {
-                    OnReject::Drop => plan.delete.push(held.receipt),
-                    OnReject::DeadLetter => plan.bury.push(self.letter(held, reason, answer)),
+                    OnReject::Drop => plan.changes.delete.push(held.receipt),
+                    OnReject::DeadLetter => plan.changes.bury.push(self.letter(held, reason, answer)),
                 }
             }
             Disposition::Retry { .. } if answer.outage.is_some() => {
@@ -86,12 +98,12 @@ impl Settler {
                 plan.keep.push(held);
             }
             Disposition::Retry { .. } if held.receives >= self.max_attempts => {
-                plan.bury.push(self.letter(held, &answer.reason(), answer));
+                plan.changes.bury.push(self.letter(held, &answer.reason(), answer));
             }
             Disposition::Retry { after } => {
                 meter.retried.increment(1);
                 // Without a time it is left alone, and reappears when its visibility ends, not before.
-                plan.delay.extend(after.map(|after| (held.receipt, after.min(LONGEST_VISIBILITY))));
+                plan.changes.delay.extend(after.map(|after| (held.receipt, after.min(LONGEST_VISIBILITY))));
             }
         }
     }

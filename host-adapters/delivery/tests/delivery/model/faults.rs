@@ -34,6 +34,13 @@ impl Faults {
         self.0.lock().unwrap().chance.insert(call, probability);
     }
 
+    /// From now on nothing fails.
+    pub fn end(&self) {
+        let mut state = self.0.lock().unwrap();
+        state.planned.clear();
+        state.chance.clear();
+    }
+
     pub fn check(&self, call: &'static str) -> Result<(), Error> {
         let mut state = self.0.lock().unwrap();
         if let Some((times, error)) = state.planned.get_mut(call)

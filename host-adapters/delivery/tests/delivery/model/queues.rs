@@ -61,6 +61,12 @@ impl ModelQueues {
         Self { faults, queues, asked, receives, changed, began, max_receive_count: 3, ids: AtomicU64::new(0) }
     }
 
+    /// After so many receives a message goes to its DLQ; 3 without this.
+    pub fn redrive_after(mut self, max_receive_count: u32) -> Self {
+        self.max_receive_count = max_receive_count;
+        self
+    }
+
     /// Sends bodies now; their ids are `m1`, `m2` and so on.
     pub fn put(&self, queue: &str, bodies: impl IntoIterator<Item = String>) {
         let messages = bodies.into_iter().map(|body| Message { body, attributes: Vec::new(), delay_secs: 0 });

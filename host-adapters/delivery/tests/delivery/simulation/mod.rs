@@ -1,0 +1,121 @@
+//! Simulation: schedules of arrivals, failures, pauses, swaps, drains and crashes, each drawn from one number and played
+//! on virtual time against the models; then an oracle that knows every record sent judges what happened.
+//!
+//! A failing seed is printed with what is wrong and with the troubles that are needed for it. Alone, with its trace:
+//! `SIMULATION_SEED=<seed> cargo test --release --test delivery simulation -- --nocapture`. More than the usual number:
+//! `SIMULATION_SCHEDULES=<count>`.
+
+mod journal;
+mod network;
+mod oracle;
+mod play;
+mod records;
+mod schedule;
+mod settings;
+mod worker;
+
+use schedule::{Schedule, Trouble};
+use std::{
+    collections::BTreeSet,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
+    thread,
+};
+
+const SCHEDULES: u64 = 10_000;
+/// Seeds beyond those, each of which once found a fault.
+const ONCE_FAILED: [u64; 0] = [];
+
+/// What is wrong with a schedule, if anything is.
+fn wrong(schedule: Schedule) -> Option<String> {
+    let schedule = Arc::new(schedule);
+    let judged = catch_unwind(AssertUnwindSafe(|| oracle::judge(&schedule, &play::play(&schedule))));
+    match judged {
+        Ok(verdict) => verdict.err(),
+        Err(panic) => Some(panic.downcast_ref::<String>().map_or("a panic", String::as_str).to_owned()),
+    }
+}
+
+/// The same seed with as few troubles and records as still fail, and how.
+fn shrunk(seed: u64) -> (BTreeSet<Trouble>, usize, String) {
+    let whole = Schedule::new(seed);
+    let (mut troubles, mut records) = (whole.troubles.clone(), whole.records.len());
+    let mut how = wrong(whole).unwrap_or_default();
+    for trouble in troubles.clone() {
+        let fewer: BTreeSet<Trouble> = troubles.iter().copied().filter(|other| *other != trouble).collect();
+        if let Some(still) = wrong(Schedule::with(seed, fewer.clone(), records)) {
+            (troubles, how) = (fewer, still);
+        }
+    }
+    while let Some(still) = wrong(Schedule::with(seed, troubles.clone(), records / 2)).filter(|_| records > 1) {
+        (records, how) = (records / 2, still);
+    }
+    (troubles, records, how)
+}
+
+fn report(seed: u64, wrong: &str) -> String {
+    let (troubles, records, how) = shrunk(seed);
+    format!(
+        "seed {seed}: {wrong}\n  smaller: {troubles:?} and {records} records: {how}\n  alone, with its trace: \
+         SIMULATION_SEED={seed} cargo test --release --test delivery simulation -- --nocapture"
+    )
+}
+
+/// Plays one schedule and prints all of it.
+fn tell(seed: u64) {
+    let (troubles, records, _) = shrunk(seed);
+    let schedule = Arc::new(match wrong(Schedule::new(seed)) {
+        Some(_) => Schedule::with(seed, troubles, records),
+        None => Schedule::new(seed),
+    });
+    println!("seed {seed}: {:?}\n{:#?}\n{:#?}", schedule.troubles, schedule.queue, schedule.streams);
+    for (number, record) in schedule.records.iter().enumerate() {
+        println!("record {number}: {record:?}");
+    }
+    let facts = play::play(&schedule);
+    for (at_ms, fact) in &facts {
+        println!("{at_ms:>9} ms  {fact}");
+    }
+    oracle::judge(&schedule, &facts).unwrap();
+}
+
+fn number(name: &str) -> Option<u64> {
+    std::env::var(name).ok().map(|text| text.parse().unwrap_or_else(|_| panic!("{name}={text}: not a number")))
+}
+
+/// Nothing is lost, nothing invented, nothing overtakes, whatever happens.
+#[test]
+fn schedules_lose_nothing() {
+    if let Some(seed) = number("SIMULATION_SEED") {
+        return tell(seed);
+    }
+    let count = number("SIMULATION_SCHEDULES").unwrap_or(SCHEDULES);
+    let seeds: Vec<u64> = ONCE_FAILED.into_iter().chain(0..count).collect();
+    let (next, failed) = (AtomicU64::new(0), Mutex::new(Vec::new()));
+    let work = || {
+        while let Some(seed) = seeds.get(next.fetch_add(1, Ordering::Relaxed) as usize) {
+            failed.lock().unwrap().extend(wrong(Schedule::new(*seed)).map(|wrong| (*seed, wrong)));
+        }
+    };
+    thread::scope(|scope| {
+        (0..thread::available_parallelism().map_or(1, usize::from)).for_each(|_| drop(scope.spawn(work)));
+    });
+    let mut failed = failed.into_inner().unwrap();
+    failed.sort();
+    let reports: Vec<String> = failed.iter().take(5).map(|(seed, wrong)| report(*seed, wrong)).collect();
+    assert!(failed.is_empty(), "{} of {} schedules failed:\n{}", failed.len(), seeds.len(), reports.join("\n"));
+}
+
+/// Without this a failing seed would be worth nothing.
+#[test]
+fn the_same_seed_is_the_same_story() {
+    for seed in 0..100 {
+        let schedule = Arc::new(Schedule::new(seed));
+        let (one, other) = (play::play(&schedule), play::play(&schedule));
+        let differs = one.iter().zip(&other).find(|(one, other)| one != other);
+        assert_eq!(journal::hash(&one), journal::hash(&other), "seed {seed}: {differs:?}");
+    }
+}

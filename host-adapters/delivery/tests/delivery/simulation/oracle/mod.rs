@@ -1,0 +1,141 @@
+//! The judge of what happened: it knows every record that was sent, follows the journal fact by fact, and names the
+//! first fact that a host must not have brought about.
+
+mod isolation;
+mod letters;
+mod queue;
+mod stream;
+
+use super::{
+    journal::{CallId, Fact, Letter},
+    schedule::{Kind, Schedule},
+};
+use isolation::Isolation;
+use letters::Letters;
+use queue::QueueOracle;
+use std::collections::BTreeMap;
+use stream::StreamOracle;
+
+/// What is wrong, in a sentence.
+pub type Verdict = Result<(), String>;
+
+/// Fails with a sentence unless `holds`.
+fn must(holds: bool, otherwise: impl FnOnce() -> String) -> Verdict {
+    if holds { Ok(()) } else { Err(otherwise()) }
+}
+
+/// A call of the worker under way.
+struct Call {
+    kind: Kind,
+    version: u32,
+    batch: Vec<(u64, u32)>,
+}
+
+struct Oracle<'a> {
+    calls: BTreeMap<CallId, Call>,
+    queue: Option<QueueOracle<'a>>,
+    stream: Option<StreamOracle<'a>>,
+    isolation: Isolation<'a>,
+    letters: Letters,
+    at_ms: u64,
+}
+
+/// Judges a schedule that was played to its end.
+pub fn judge(schedule: &Schedule, facts: &[(u64, Fact)]) -> Verdict {
+    let mut oracle = Oracle {
+        calls: BTreeMap::new(),
+        queue: schedule.queue.as_ref().map(QueueOracle::new),
+        stream: schedule.streams.as_ref().map(|streams| StreamOracle::new(schedule, streams)),
+        isolation: Isolation::new(schedule),
+        letters: Letters::default(),
+        at_ms: 0,
+    };
+    for (at_ms, fact) in facts {
+        oracle.at_ms = *at_ms;
+        oracle.hear(fact).map_err(|wrong| format!("{wrong} (at {at_ms} ms: {fact})"))?;
+    }
+    oracle.queue.iter().try_for_each(|queue| queue.end())?;
+    oracle.stream.iter().try_for_each(StreamOracle::end)
+}
+
+impl Oracle<'_> {
+    fn hear(&mut self, fact: &Fact) -> Verdict {
+        match fact {
+            Fact::Impossible(_) => Err("what never may happen".to_owned()),
+            Fact::Began { call, kind, version, batch } => {
+                self.calls.insert(*call, Call { kind: *kind, version: *version, batch: batch.clone() });
+                self.began(*kind, batch)
+            }
+            Fact::Answered { call, .. } => {
+                let call = self.calls.remove(call).ok_or("an answer to no call")?;
+                self.letters.handled(&call);
+                self.answered(&call, fact)
+            }
+            Fact::Buried(letter) => self.buried(letter),
+            Fact::Crashed => self.crashed(),
+            Fact::Ended(kind, given_back) => self.ended(*kind, *given_back),
+            other => {
+                self.queue.iter_mut().try_for_each(|queue| queue.hear(other))?;
+                self.stream.iter_mut().try_for_each(|stream| stream.hear(self.at_ms, other))
+            }
+        }
+    }
+
+    fn began(&mut self, kind: Kind, batch: &[(u64, u32)]) -> Verdict {
+        match (kind, &mut self.queue, &mut self.stream) {
+            (Kind::Queue, Some(queue), _) => queue.began(batch),
+            (Kind::Stream, _, Some(stream)) => stream.began(self.at_ms, batch),
+            _ => Err("a call from no source".to_owned()),
+        }
+    }
+
+    fn answered(&mut self, call: &Call, fact: &Fact) -> Verdict {
+        let Fact::Answered { said, whole, outage, .. } = fact else { return Ok(()) };
+        match (call.kind, &mut self.queue, &mut self.stream) {
+            (Kind::Queue, Some(queue), _) => queue.answered(&call.batch, said, *outage),
+            (Kind::Stream, _, Some(stream)) => {
+                stream.answered(&call.batch, said, *whole, *outage)?;
+                self.isolation.answered(&call.batch, said, *whole, *outage)
+            }
+            _ => Err("an answer to no source".to_owned()),
+        }
+    }
+
+    fn buried(&mut self, letter: &Letter) -> Verdict {
+        let queue = self.queue.as_ref().filter(|_| letter.kind == Kind::Queue);
+        self.letters.stored(letter, queue.is_some_and(|queue| queue.is_disturbed(letter.record)))?;
+        match (letter.kind, &mut self.queue, &mut self.stream) {
+            (Kind::Queue, Some(queue), _) => queue.buried(letter.record),
+            (Kind::Stream, _, Some(stream)) => stream.buried(self.at_ms, letter),
+            _ => Err("a letter from no source".to_owned()),
+        }
+    }
+
+    fn crashed(&mut self) -> Verdict {
+        self.calls.clear();
+        self.host_ended(Kind::Queue);
+        self.host_ended(Kind::Stream);
+        Ok(())
+    }
+
+    /// An end by a drain says how many records go back; those of calls given up are among them.
+    fn ended(&mut self, kind: Kind, given_back: Option<usize>) -> Verdict {
+        let open: usize = self.calls.values().filter(|call| call.kind == kind).map(|call| call.batch.len()).sum();
+        must(given_back.is_some_and(|given_back| given_back >= open) || (given_back.is_none() && open == 0), || {
+            format!("ended with {given_back:?} given back while the worker had {open}")
+        })?;
+        self.calls.retain(|_, call| call.kind != kind);
+        self.host_ended(kind);
+        Ok(())
+    }
+
+    fn host_ended(&mut self, kind: Kind) {
+        match kind {
+            Kind::Queue => self.queue.iter_mut().for_each(QueueOracle::host_ended),
+            Kind::Stream => {
+                self.stream.iter_mut().for_each(StreamOracle::host_ended);
+                self.isolation.host_ended();
+            }
+        }
+    }
+}
