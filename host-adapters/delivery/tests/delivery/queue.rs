@@ -228,6 +228,48 @@ rows! {
         assert_eq!(world.worker.deliveries(), [delivered(100_000, "m1", 1)]);
     }
 
+    /// Its heartbeat failed while it waited for its window, so it became visible and is here twice.
+    a10__a_message_received_again_while_it_waits_is_handed_over_once {
+        let world = World::new(ack_all);
+        world.queues.faults.plan("visibility", usize::MAX, down());
+        start(&world, SqsConfig { batch_window_secs: 8, visibility_timeout_secs: 5, ..one_poller() });
+        fill(&world, 1);
+        world.at(20.0).await;
+        assert_eq!(world.worker.deliveries(), [delivered(8_000, "m1", 2)]);
+        assert_eq!((world.queues.count("q"), world.queues.count("qDlq")), (0, 0));
+    }
+
+    /// Two go with the first call; the queue takes its time to delete them, and the others keep their lease.
+    a10__messages_for_the_next_batch_are_kept_while_the_last_is_settled {
+        let world = World::new(ack_all);
+        world.queues.faults.plan("delete", 2, down());
+        let config = SqsConfig { max_concurrency: 2, visibility_timeout_secs: 2, ..SqsConfig::new("q") };
+        start(&world, SqsConfig { max_batch_bytes: 15, ..config });
+        fill(&world, 4);
+        world.at(20.0).await;
+        let others = world.worker.deliveries().into_iter().filter(|(_, id, _)| id == "m3" || id == "m4");
+        let (times, attempts): (Vec<u64>, Vec<u32>) = others.map(|(at, _, attempt)| (at, attempt)).unzip();
+        assert_eq!(attempts, [1, 1]);
+        assert!(times[0] > 2_000, "the first batch is settled late: {times:?}");
+    }
+
+    /// One is done, one is kept by an outage; the queue takes its time to delete the first, and the second keeps its lease.
+    a10__what_an_outage_holds_is_kept_while_the_rest_is_settled {
+        let mut calls = 0;
+        let world = World::new(move |batch| {
+            calls += 1;
+            let each = |event: &Event| if event.id == "m1" { Disposition::Ack } else { retry() };
+            if calls == 1 { Reply::each(batch, each).outage("service:entry") } else { ack_all(batch) }
+        });
+        world.queues.faults.plan("delete", 2, down());
+        start(&world, SqsConfig { max_concurrency: 2, visibility_timeout_secs: 2, ..SqsConfig::new("q") });
+        fill(&world, 2);
+        world.at(20.0).await;
+        let second = world.worker.calls().into_iter().flat_map(|(_, batch)| batch).filter(|event| event.id == "m2");
+        assert_eq!(second.count(), 2, "the outage and the probe");
+        assert_eq!((world.queues.count("q"), world.queues.count("qDlq")), (0, 0));
+    }
+
     a10__a_message_is_held_for_12_hours_at_most {
         let world = World::new(|batch| ack_all(batch).takes(13 * 3600));
         start(&world, SqsConfig { max_concurrency: 2, ..SqsConfig::new("q") });

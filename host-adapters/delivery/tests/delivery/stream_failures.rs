@@ -103,6 +103,22 @@ rows! {
         settled_up_to(&world, 2);
     }
 
+    /// The first is too old and its letter is refused for a while, in which the second becomes too old.
+    c3__a_record_that_becomes_too_old_behind_a_dead_letter_is_not_tried {
+        let config = DynamodbStreamConfig { maximum_record_age_secs: 60, ..plain() };
+        let world = World::new(ack_all);
+        world.streams.open("s", None);
+        world.streams.put_range("s", 0..1);
+        world.at(5.0).await;
+        world.streams.put_range("s", 1..2);
+        world.at(62.0).await;
+        world.queues.faults.plan("send", 4, down());
+        world.start(SourceConfig::DynamodbStream(config));
+        world.at(200.0).await;
+        assert_eq!((batches(&world).len(), letters(&world).len()), (0, 2));
+        settled_up_to(&world, 1);
+    }
+
     c3__retries_back_off_between_1_and_60_s {
         let config = DynamodbStreamConfig { maximum_retry_attempts: 12, ..plain() };
         let world = run(1, config, 2_000.0, traps(0)).await;

@@ -124,6 +124,7 @@ impl Oracle<'_> {
         must(given_back.is_some_and(|given_back| given_back >= open) || (given_back.is_none() && open == 0), || {
             format!("ended with {given_back:?} given back while the worker had {open}")
         })?;
+        self.queue.iter().filter(|_| kind == Kind::Queue).try_for_each(QueueOracle::drained)?;
         self.calls.retain(|_, call| call.kind != kind);
         self.host_ended(kind);
         Ok(())

@@ -33,6 +33,8 @@ struct Message {
     buried: bool,
     /// Whichever receive it was said of, it is done.
     done_once: bool,
+    /// Given back by a drain.
+    returned: bool,
     deleted: bool,
     moved: bool,
     letters: u32,
@@ -92,7 +94,7 @@ impl<'a> QueueOracle<'a> {
         message.receives = receives;
         message.receipt = receipt.to_owned();
         (message.held, message.with_worker, message.said) = (true, false, None);
-        (message.outages, message.buried) = (0, false);
+        (message.outages, message.buried, message.returned) = (0, false, false);
         Ok(())
     }
 
@@ -189,6 +191,7 @@ impl<'a> QueueOracle<'a> {
         let timeout = u64::from(self.settings.config.visibility_timeout_secs);
         let draining = self.draining;
         let message = self.message(record)?;
+        message.returned |= draining && secs == 0;
         let beats = message.with_worker || message.said.as_ref().is_none_or(|(_, outage)| *outage);
         let due = match &message.said {
             _ if beats && secs == timeout => true,
@@ -202,6 +205,14 @@ impl<'a> QueueOracle<'a> {
     /// Whether a message may be in the host's hands by two receives.
     pub fn is_disturbed(&self, record: u64) -> bool {
         self.messages.get(&record).is_some_and(|message| message.disturbed)
+    }
+
+    /// A drain is over: what the worker had, or an outage kept from it, is to be visible at once.
+    pub fn drained(&self) -> Verdict {
+        let kept = |message: &Message| matches!(message.said, Some((Said::Retry(_), true)));
+        let mut held = self.messages.iter().filter(|(_, message)| message.held && !message.disturbed);
+        let left = held.find(|(_, message)| !message.returned && (message.with_worker || kept(message)));
+        must(left.is_none(), || format!("{:?} is not given back", left.map(|(record, _)| record)))
     }
 
     pub fn host_ended(&mut self) {

@@ -1,0 +1,60 @@
+//! What befell the schedules: a simulation in which nothing happens finds nothing, and says so.
+
+use super::journal::Fact;
+use std::collections::BTreeMap;
+
+/// What must happen in a hundredth of all schedules at least.
+const OWED: [&str; 13] = [
+    "crash",
+    "drain in order",
+    "drain that gives back",
+    "swap",
+    "answer in an outage",
+    "failed call of several records",
+    "message received again",
+    "message moved by the queue",
+    "letter of a message",
+    "letter: RetryAttemptsExhausted",
+    "letter: RecordAgeExceeded",
+    "letter: RecordRejected",
+    "shard's end",
+];
+
+/// In how many schedules what happened.
+#[derive(Default)]
+pub struct Coverage(BTreeMap<String, u64>);
+
+impl Coverage {
+    /// Adds a schedule.
+    pub fn add(&mut self, facts: &[(u64, Fact)]) {
+        let mut names: Vec<String> = facts.iter().filter_map(|(_, fact)| name(fact)).collect();
+        names.sort();
+        names.dedup();
+        names.into_iter().for_each(|name| *self.0.entry(name).or_default() += 1);
+    }
+
+    /// What happened in too few of so many schedules.
+    pub fn missing(&self, schedules: u64) -> Vec<&'static str> {
+        let often = |name: &&str| self.0.get(*name).is_some_and(|times| *times >= schedules / 100);
+        OWED.into_iter().filter(|name| !often(name)).collect()
+    }
+}
+
+fn name(fact: &Fact) -> Option<String> {
+    Some(match fact {
+        Fact::Crashed => "crash".to_owned(),
+        Fact::Ended(_, None) => "drain in order".to_owned(),
+        Fact::Ended(_, Some(_)) => "drain that gives back".to_owned(),
+        Fact::Swapped(_) => "swap".to_owned(),
+        Fact::Answered { outage: true, .. } => "answer in an outage".to_owned(),
+        Fact::Answered { whole: true, said, .. } if said.len() > 1 => "failed call of several records".to_owned(),
+        Fact::Received { receives, .. } if *receives > 1 => "message received again".to_owned(),
+        Fact::Moved(_) => "message moved by the queue".to_owned(),
+        Fact::Buried(letter) => match &letter.condition {
+            Some(condition) => format!("letter: {condition}"),
+            None => "letter of a message".to_owned(),
+        },
+        Fact::Settled { upto: None, .. } => "shard's end".to_owned(),
+        _ => return None,
+    })
+}
