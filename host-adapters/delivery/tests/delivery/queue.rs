@@ -259,7 +259,7 @@ rows! {
         let world = World::new(move |batch| {
             calls += 1;
             let each = |event: &Event| if event.id == "m1" { Disposition::Ack } else { retry() };
-            if calls == 1 { Reply::each(batch, each).outage("service:entry") } else { ack_all(batch) }
+            if calls == 1 { Reply::each(batch, each).outage("service:entry").takes(1) } else { ack_all(batch) }
         });
         world.queues.faults.plan("delete", 2, down());
         start(&world, SqsConfig { max_concurrency: 2, visibility_timeout_secs: 2, ..SqsConfig::new("q") });
