@@ -2,8 +2,8 @@
 //! on virtual time against the models; then an oracle that knows every record sent judges what happened.
 //!
 //! A failing seed is printed with what is wrong and with the troubles that are needed for it. Alone, with its trace:
-//! `SIMULATION_SEED=<seed> cargo test --release --test delivery simulation -- --nocapture`. More than the usual number:
-//! `SIMULATION_SCHEDULES=<count>`.
+//! `SIMULATION_SEED=<seed> cargo test --release --workspace --test delivery simulation -- --nocapture`. More of them
+//! than usual: `SIMULATION_SCHEDULES=<count>`.
 
 mod coverage;
 mod journal;
@@ -13,10 +13,11 @@ mod play;
 mod records;
 mod schedule;
 mod settings;
+mod trouble;
 mod worker;
 
 use coverage::Coverage;
-use schedule::{Schedule, Trouble};
+use schedule::Schedule;
 use std::{
     collections::BTreeSet,
     panic::{AssertUnwindSafe, catch_unwind},
@@ -26,6 +27,7 @@ use std::{
     },
     thread,
 };
+use trouble::Trouble;
 
 const SCHEDULES: u64 = 10_000;
 /// Seeds that once found a fault, for when there are fewer schedules than these.
@@ -77,7 +79,7 @@ fn report(seed: u64, wrong: &str) -> String {
     let (troubles, records, how) = shrunk(seed);
     format!(
         "seed {seed}: {wrong}\n  smaller: {troubles:?} and {records} records: {how}\n  alone, with its trace: \
-         SIMULATION_SEED={seed} cargo test --release --test delivery simulation -- --nocapture"
+         SIMULATION_SEED={seed} cargo test --release --workspace --test delivery simulation -- --nocapture"
     )
 }
 

@@ -5,8 +5,9 @@
 use super::{Verdict, must};
 use crate::simulation::{
     journal::{Fact, Letter, Said},
-    schedule::{Kind, Record, Schedule, Trouble},
+    schedule::{Kind, Record, Schedule},
     settings::Streams,
+    trouble::Trouble,
 };
 use host_adapters_delivery::sources::OnReject;
 use std::collections::{BTreeMap, BTreeSet};
