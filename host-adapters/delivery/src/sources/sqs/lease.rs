@@ -81,16 +81,14 @@ impl Lease {
         }
     }
 
-    /// Extends what is due. One that fails is tried again a third of the timeout later, before it would reappear.
+    /// Extends what is due. One that fails is tried again a third of the timeout later, before it would reappear; one
+    /// that is cut short, because the work is done, is still due.
     async fn extend(&self, held: &mut [&mut Held]) {
         let now = Instant::now();
-        let mut changes = Vec::new();
-        for message in held.iter_mut().filter(|message| message.extend.is_some_and(|due| due <= now)) {
-            let left = (message.received + LONGEST).saturating_duration_since(now);
-            let visibility = self.visibility.min(Duration::from_secs(left.as_secs()));
-            message.extend = (visibility == self.visibility).then_some(now + self.visibility / 3);
-            changes.push((message.receipt.clone(), visibility));
-        }
+        let is_due = |message: &&mut &mut Held| message.extend.is_some_and(|due| due <= now);
+        let mut due: Vec<&mut &mut Held> = held.iter_mut().filter(is_due).collect();
+        let change = |message: &&mut &mut Held| (message.receipt.clone(), self.reach(message, now));
+        let changes: Vec<(String, Duration)> = due.iter().map(change).collect();
         let count = changes.len();
         let failed = match self.backend.change_visibility_batch(&self.queue, &changes).await {
             Ok(errors) => errors.into_iter().flatten().next(),
@@ -99,5 +97,14 @@ impl Lease {
         if let Some(error) = failed {
             tracing::warn!(queue = self.queue, count, %error, "visibility not extended: messages may come twice");
         }
+        for (message, (_, reach)) in due.iter_mut().zip(changes) {
+            message.extend = (reach == self.visibility).then_some(now + self.visibility / 3);
+        }
+    }
+
+    /// How far an extension of a message may reach.
+    fn reach(&self, message: &Held, now: Instant) -> Duration {
+        let left = (message.received + LONGEST).saturating_duration_since(now);
+        self.visibility.min(Duration::from_secs(left.as_secs()))
     }
 }

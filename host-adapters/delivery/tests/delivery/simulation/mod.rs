@@ -31,7 +31,7 @@ use trouble::Trouble;
 
 const SCHEDULES: u64 = 10_000;
 /// Seeds that once found a fault, for when there are fewer schedules than these.
-const ONCE_FAILED: [u64; 5] = [399, 492, 586, 1524, 2026];
+const ONCE_FAILED: [u64; 8] = [399, 492, 586, 1524, 2026, 17_501, 23_249, 44_061];
 
 /// What is wrong with a schedule, if anything is.
 fn wrong(schedule: Schedule) -> Option<String> {
