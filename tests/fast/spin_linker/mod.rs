@@ -35,7 +35,7 @@ impl Spin {
         let gateway = Gateway::start(folder.path()).await;
         let host = SpinHost::new(&gateway.url, &services.url(Service::Entry));
         let cache_dir = built::scratch().join("compiled-spin");
-        let config = RuntimeConfig { cache_dir, max_instances: 4, interfaces: Interfaces::SpinOnly };
+        let config = RuntimeConfig { cache_dir, max_instances: 8, interfaces: Interfaces::SpinOnly };
         Self { runtime: Runtime::new(&config, Arc::new(host)).unwrap(), gateway, services, folder }
     }
 
