@@ -186,10 +186,10 @@ async fn a_change_that_fails_again_stays() {
 
 #[tokio::test]
 async fn nothing_is_lost_where_a_queue_is_down() {
-    for (sends, left, sent) in [(false, 1, 0), (true, 1, 1)] {
+    for (sends, deletes, left, sent) in [(false, true, 1, 0), (true, false, 1, 1)] {
         let backend = open().await;
         let ids = bury_message(&backend).await;
-        let queues = Arc::new(Broken { queues: backend.embedded.clone(), sends, deletes: false });
+        let queues = Arc::new(Broken { queues: backend.embedded.clone(), sends, deletes });
         let redriver = Redriver { queues, ..redriver(&backend, &from_queue(), worker(Disposition::Ack)) };
         let outcomes = redriver.redrive(DEAD_LETTERS, &ids).await.unwrap();
         assert!(matches!(outcomes.as_slice(), [Outcome::Kept(why)] if why.contains("down")), "{outcomes:?}");
