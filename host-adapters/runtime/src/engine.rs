@@ -2,6 +2,7 @@
 
 use crate::host::Host;
 use crate::state::State;
+use crate::turn::LongTurns;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,7 +12,7 @@ use wasmtime::component::{HasSelf, Linker};
 use wasmtime::{Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
 
 /// How often a guest that computes is interrupted: the grain of CPU limits and of wall time within a turn.
-pub(crate) const EPOCH_TICK: Duration = Duration::from_millis(10);
+pub(crate) const EPOCH_TICK: Duration = Duration::from_millis(2);
 
 /// Which interfaces components are linked with.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -131,18 +132,14 @@ pub(crate) type SharedHost = Arc<dyn Host>;
 pub(crate) struct Shared {
     pub(crate) host: SharedHost,
     /// One for each instance alive. There are enough, unless versions are replaced faster than their calls end.
-    pub(crate) slots: Semaphore,
-    /// One for each guest in the middle of a long turn: one thread less than there are.
-    pub(crate) long_turns: Semaphore,
+    pub(crate) slots: Arc<Semaphore>,
+    /// Where guests go on that compute for long.
+    pub(crate) long_turns: LongTurns,
 }
 
 impl Shared {
-    pub(crate) fn new(host: SharedHost, max_instances: u32) -> Self {
-        let threads = std::thread::available_parallelism().map_or(1, usize::from);
-        Self {
-            host,
-            slots: Semaphore::new(slots(max_instances).try_into().unwrap_or(Semaphore::MAX_PERMITS)),
-            long_turns: Semaphore::new(threads.saturating_sub(1).max(1)),
-        }
+    pub(crate) fn new(host: SharedHost, max_instances: u32) -> std::io::Result<Self> {
+        let slots = slots(max_instances).try_into().unwrap_or(Semaphore::MAX_PERMITS);
+        Ok(Self { host, slots: Arc::new(Semaphore::new(slots)), long_turns: LongTurns::start()? })
     }
 }

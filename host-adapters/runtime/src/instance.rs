@@ -15,14 +15,16 @@ use crate::component::Version;
 use crate::engine::{EPOCH_TICK, Shared, SharedHost};
 use crate::pool::{Asked, Queue, Reply};
 use crate::state::State;
-use crate::turn::Turn;
+use crate::turn::{self, Turn};
 use bytes::Bytes;
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use http_body_util::Full;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
+use tokio::sync::OwnedSemaphorePermit;
 use wasmtime::component::Accessor;
 use wasmtime::{Store, UpdateDeadline};
 use wasmtime_wasi_http::p3::Request;
@@ -34,8 +36,8 @@ const START_LIMIT: Duration = Duration::from_secs(10);
 /// Entries of the tables that the host keeps for an instance: tasks, streams, resources.
 const MAX_TABLE_ENTRIES: usize = 10 * MAX_HANDLES;
 
-/// Serves calls until retired; answers every call it took.
-pub(crate) async fn serve(version: Arc<Version>, shared: &Shared, queue: Queue) {
+/// Serves calls until retired; answers every call it took. The slot is held for as long as the store is there.
+pub(crate) async fn serve(version: Arc<Version>, shared: &Shared, queue: Queue, slot: Option<OwnedSemaphorePermit>) {
     let turn = Arc::new(Turn::default());
     let mut store = store(&version, shared.host.clone(), turn.clone());
     let calls = Arc::new(Calls::new(&version, store.data().outages.clone()));
@@ -44,26 +46,33 @@ pub(crate) async fn serve(version: Arc<Version>, shared: &Shared, queue: Queue) 
         Err(reason) => return refuse(&version, &queue, &reason).await,
     };
     let _alive = Alive::new(&version);
+    let exceeded = store.data().memory.exceeded.clone();
 
     let ended = {
-        let work = store.run_concurrent(async |accessor| work(accessor, &guest, &version, &queue, &calls).await);
-        let mut driven = pin!(turn.drive(work, &shared.long_turns));
-        loop {
-            let deadline = calls.next_deadline();
-            tokio::select! {
-                biased;
-                ended = &mut driven => break ended.and_then(|ended| ended).map_err(|error| explain(&error)),
-                () = tokio::time::sleep_until(deadline) => {
-                    if calls.any_expired() {
-                        break Err(format!("a call took longer than {:?}", version.limits.request_timeout));
-                    }
+        let (version, calls) = (version.clone(), calls.clone());
+        let work = async move {
+            let _slot = slot;
+            let work = async |accessor: &_| work(accessor, &guest, &version, &queue, &calls).await;
+            store.run_concurrent(work).await.and_then(|ended| ended).map_err(|error| explain(&error))
+        };
+        turn::drive(turn, Box::pin(work), &shared.long_turns)
+    };
+    let mut ended = pin!(ended);
+    let ended = loop {
+        let deadline = calls.next_deadline();
+        tokio::select! {
+            biased;
+            ended = &mut ended => break ended.unwrap_or_else(|| Err("the host panicked on its behalf".to_owned())),
+            () = tokio::time::sleep_until(deadline) => {
+                if calls.any_expired() {
+                    break Err(format!("a call took longer than {:?}", version.limits.request_timeout));
                 }
-                () = calls.changed.notified() => {}
             }
+            () = calls.changed.notified() => {}
         }
     };
     if let Err(reason) = ended {
-        let reason = if store.data().memory.exceeded { format!("out of memory ({reason})") } else { reason };
+        let reason = if exceeded.load(Ordering::Relaxed) { format!("out of memory ({reason})") } else { reason };
         calls.abandon(&reason, &version);
     }
 }

@@ -193,10 +193,9 @@ impl Pool {
         let pool = self.clone();
         tokio::spawn(async move {
             let inner = &pool.0;
-            // Never closed. Dropped after the store, which is what it counts.
-            let slot = inner.shared.slots.acquire().await;
-            crate::instance::serve(inner.version.clone(), &inner.shared, inner.queue.clone()).await;
-            drop(slot);
+            // Never closed.
+            let slot = inner.shared.slots.clone().acquire_owned().await.ok();
+            crate::instance::serve(inner.version.clone(), &inner.shared, inner.queue.clone(), slot).await;
             inner.instances.fetch_sub(1, Ordering::SeqCst);
             if !inner.queue.jobs.is_empty() {
                 pool.start_instance();

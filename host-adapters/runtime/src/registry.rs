@@ -82,7 +82,8 @@ impl Runtime {
         let ticker = EpochTicker::start(&engine).map_err(|error| error.to_string())?;
         let cache = Cache::new(&engine, config.cache_dir.clone());
         let (serving, retired) = (ArcSwap::default(), Mutex::default());
-        let shared = Arc::new(Shared::new(host, config.max_instances));
+        let shared = Shared::new(host, config.max_instances).map_err(|error| error.to_string())?;
+        let shared = Arc::new(shared);
         let capacity = Mutex::new(config.max_instances.try_into().unwrap_or(usize::MAX));
         Ok(Self { engine, linker, cache, shared, capacity, serving, retired, _ticker: ticker })
     }

@@ -5,6 +5,7 @@ use crate::component::Version;
 use crate::engine::{SharedHost, TABLE_ELEMENTS};
 use crate::logs::GuestLog;
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use wasmtime::ResourceLimiter;
 use wasmtime::component::ResourceTable;
@@ -48,7 +49,7 @@ impl State {
             component: version.component.clone(),
             digest: version.digest.clone(),
             host,
-            memory: MemoryLimit { used: 0, max: version.limits.max_memory_bytes, exceeded: false },
+            memory: MemoryLimit { used: 0, max: version.limits.max_memory_bytes, exceeded: Arc::default() },
             outages,
             budget,
             log,
@@ -91,15 +92,15 @@ pub(crate) struct MemoryLimit {
     used: usize,
     max: usize,
     /// Set once an instance was refused memory, so that the trap that follows can be explained.
-    pub(crate) exceeded: bool,
+    pub(crate) exceeded: Arc<AtomicBool>,
 }
 
 impl MemoryLimit {
     fn grow(&mut self, bytes: usize) -> bool {
         let used = self.used.saturating_add(bytes);
-        self.exceeded |= used > self.max;
-        if used <= self.max {
-            self.used = used;
+        match used <= self.max {
+            true => self.used = used,
+            false => self.exceeded.store(true, Ordering::Relaxed),
         }
         used <= self.max
     }
