@@ -20,6 +20,7 @@ const KEYS: &[&str] = &[
     "native_http_p99_ms",
     "native_http_rps",
     "native_queue_msgs_per_s",
+    "neighbour_p99_ms",
     "queue_msgs_per_s",
     "ratios",
     "rss_mb",
@@ -45,4 +46,7 @@ fn every_figure_is_printed() {
         assert!(measured, "{key}: {value}");
     }
     assert!(figures["rss_mb"]["idle"].as_f64() > Some(1.0) && figures["rss_mb"]["loaded"].as_f64() > Some(1.0));
+    let neighbour = figures["neighbour_p99_ms"].as_object().unwrap();
+    assert_eq!(neighbour.keys().collect::<Vec<_>>(), ["alone", "endless_loop", "log_flood", "memory_hog"]);
+    assert!(neighbour.values().all(|it| it.as_f64() > Some(0.0)), "{neighbour:?}");
 }

@@ -6,6 +6,7 @@
 mod batch;
 mod client;
 mod http;
+mod neighbours;
 mod options;
 mod place;
 mod process;
@@ -47,6 +48,7 @@ fn run(options: &Options) -> Result<()> {
     };
     measure(Group::Batch10, &|| batch::measure(effort))?;
     measure(Group::Http, &|| http::measure(effort, &options.host))?;
+    measure(Group::Neighbours, &|| neighbours::measure(effort, &options.host))?;
     measure(Group::Queue, &|| queue::measure(effort))?;
     measure(Group::Startup, &|| startup::measure(effort, &options.host))?;
     measure(Group::Swap, &|| swap::measure(effort))?;

@@ -37,6 +37,8 @@ pub enum Group {
     Batch10,
     /// `http_*`, `native_http_*`, `rss_*`: check-eligibility under load.
     Http,
+    /// `neighbour_p99_ms`: check-eligibility beside a worker that does its worst.
+    Neighbours,
     /// `queue_*`, `host_cpu_us_per_msg`: a queue emptied by a worker that does nothing.
     Queue,
     /// `startup_*`.

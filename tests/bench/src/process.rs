@@ -35,8 +35,18 @@ struct Listening {
 impl Process {
     /// `host-adapters up` on the real manifest, with its data in a folder.
     pub fn host(program: &Path, data: &Path, registration: &Registration) -> Result<Self> {
+        Self::host_on(program, Path::new("spin.toml"), data, registration)
+    }
+
+    /// The same on any manifest with the same variables.
+    pub fn host_on(program: &Path, manifest: &Path, data: &Path, registration: &Registration) -> Result<Self> {
         let mut command = Command::new(place::existing(program.to_owned())?);
-        command.arg("up").arg("--data").arg(data).args(["--listen", "127.0.0.1:0", "--gateway-listen", "127.0.0.1:0"]);
+        command.arg("up").arg("--manifest").arg(manifest).arg("--data").arg(data).args([
+            "--listen",
+            "127.0.0.1:0",
+            "--gateway-listen",
+            "127.0.0.1:0",
+        ]);
         let jwks = registration.jwks.display().to_string();
         let variables = [
             ("IDENTITY_JWKS", jwks.as_str()),
