@@ -57,6 +57,7 @@ pub fn measure(effort: Effort, program: &Path) -> Result<Vec<Figure>> {
     let manifest = manifest(folder.path())?;
     let host = Process::host_on(program, &manifest, &folder.path().join("data"), &registration)?;
     threads.block_on(host.seed(&registration))?;
+    threads.block_on(async { Connection::open(host.http).await?.post("/hostile/hello", "", Bytes::new()).await })?;
     let duration = effort.of(ROUND, Duration::from_millis(50));
     let beside = |deed: Option<&'static str>| {
         threads.block_on(async {
