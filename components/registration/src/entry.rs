@@ -1,8 +1,14 @@
 //! A fan's entry as an item of `demand-table` (`schemas/domain/entry.json`).
 
+mod image;
+
+pub use image::Image;
+
 use chrono::{DateTime, SecondsFormat, Utc};
+use image::{Fields, Text};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use std::borrow::Cow;
 
 /// Entry items are those whose sort key begins so; scores, counts and reminders are not.
 pub const SORT_KEY_PREFIX: &str = "USER#";
@@ -72,29 +78,29 @@ pub struct InvalidEntry {
 
 impl Entry {
     /// Reads an image. `fields` may be JSON text, as the documents have it, or an object.
-    pub fn from_image(image: &Value) -> Result<Self, InvalidEntry> {
+    pub fn new(image: Image<'_>) -> Result<Self, InvalidEntry> {
+        let image = image.attributes();
+        let date = image.date.0;
         Ok(Self {
-            campaign_id: required(image, "campaignId")?,
-            global_user_id: required(image, "globalUserId")?,
-            member_id: optional(image, "memberId")?,
-            fields: fields(image)?,
-            linked_from: optional(image, "linkedFrom")?,
-            score: image.get("score").filter(|score| score.is_number()).cloned(),
-            needs_replication: needs_replication(image),
+            campaign_id: required(image.campaign_id, "campaignId")?,
+            global_user_id: required(image.global_user_id, "globalUserId")?,
+            member_id: optional(image.member_id, "memberId")?,
+            fields: fields(image.fields)?,
+            linked_from: optional(image.linked_from, "linkedFrom")?,
+            score: image.score.0.map(Value::Number),
+            needs_replication: image.needs_replication.0,
             date: Dates {
-                created: instant(image, "/date/created", "date.created")?.or(instant(
-                    image,
-                    "/createdAt",
-                    "createdAt",
-                )?),
-                updated: instant(image, "/date/updated", "date.updated")?.or(instant(
-                    image,
-                    "/updatedAt",
-                    "updatedAt",
-                )?),
-                fan_modified: instant(image, "/date/fanModified", "date.fanModified")?,
+                created: instant(date.created, "date.created")?.or(instant(image.created_at, "createdAt")?),
+                updated: instant(date.updated, "date.updated")?.or(instant(image.updated_at, "updatedAt")?),
+                fan_modified: instant(date.fan_modified, "date.fanModified")?,
             },
         })
+    }
+
+    /// The same of an image that was read already.
+    pub fn from_image(image: &Value) -> Result<Self, InvalidEntry> {
+        // It has every shape that JSON has: only a number that JSON has not could be refused.
+        Self::new(Image::deserialize(image).unwrap_or_default())
     }
 
     /// What the fan wrote.
@@ -112,6 +118,9 @@ impl Entry {
     pub fn version(&self) -> Result<String, InvalidEntry> {
         let updated = self.date.updated.as_deref();
         let updated = updated.ok_or(InvalidEntry { field: "date.updated", problem: "is missing" })?;
+        if is_utc_with_milliseconds(updated) {
+            return Ok(updated.to_owned());
+        }
         let updated = parse(updated).ok_or(InvalidEntry { field: "date.updated", problem: "is no RFC 3339 time" })?;
         Ok(updated.to_rfc3339_opts(SecondsFormat::Millis, true))
     }
@@ -128,35 +137,60 @@ pub fn updated_attribute(image: &Value) -> Option<(&'static str, &Value)> {
     nested.or_else(|| image.get("updatedAt").map(|value| ("updatedAt", value)))
 }
 
-fn required(image: &Value, field: &'static str) -> Result<String, InvalidEntry> {
-    let value = optional(image, field)?.filter(|text| !text.is_empty());
+fn required(text: Text<'_>, field: &'static str) -> Result<String, InvalidEntry> {
+    let value = optional(text, field)?.filter(|text| !text.is_empty());
     value.ok_or(InvalidEntry { field, problem: "is missing or empty" })
 }
 
-fn optional(image: &Value, field: &'static str) -> Result<Option<String>, InvalidEntry> {
-    match image.get(field) {
-        None | Some(Value::Null) => Ok(None),
-        Some(Value::String(text)) => Ok(Some(text.clone())),
-        Some(_) => Err(InvalidEntry { field, problem: "is no text" }),
+fn optional(text: Text<'_>, field: &'static str) -> Result<Option<String>, InvalidEntry> {
+    match text {
+        Text::Absent => Ok(None),
+        Text::Is(text) => Ok(Some(text.into_owned())),
+        Text::Wrong => Err(InvalidEntry { field, problem: "is no text" }),
     }
 }
 
-fn fields(image: &Value) -> Result<Map<String, Value>, InvalidEntry> {
+fn fields(fields: Fields<'_>) -> Result<Map<String, Value>, InvalidEntry> {
     let invalid = |problem| InvalidEntry { field: "fields", problem };
-    match image.get("fields") {
-        Some(Value::Object(fields)) => Ok(fields.clone()),
-        Some(Value::String(text)) => serde_json::from_str(text).map_err(|_| invalid("is no JSON object as text")),
-        Some(_) => Err(invalid("is neither text nor an object")),
-        None => Err(invalid("is missing")),
+    match fields {
+        Fields::Object(fields) => Ok(fields),
+        Fields::Text(text) => serde_json::from_str(&text).map_err(|_| invalid("is no JSON object as text")),
+        Fields::Wrong => Err(invalid("is neither text nor an object")),
+        Fields::Absent => Err(invalid("is missing")),
     }
 }
 
-fn instant(image: &Value, pointer: &str, field: &'static str) -> Result<Option<String>, InvalidEntry> {
-    match image.pointer(pointer) {
-        None | Some(Value::Null) => Ok(None),
-        Some(Value::String(text)) if parse(text).is_some() => Ok(Some(text.clone())),
-        Some(_) => Err(InvalidEntry { field, problem: "is no RFC 3339 time" }),
+fn instant(text: Text<'_>, field: &'static str) -> Result<Option<String>, InvalidEntry> {
+    match text {
+        Text::Absent => Ok(None),
+        Text::Is(text) if is_instant(&text) => Ok(Some(Cow::into_owned(text))),
+        Text::Is(_) | Text::Wrong => Err(InvalidEntry { field, problem: "is no RFC 3339 time" }),
     }
+}
+
+fn is_instant(text: &str) -> bool {
+    is_utc_with_milliseconds(text) || parse(text).is_some()
+}
+
+/// Whether it is a time as ours are written: `2024-01-15T10:30:00.123Z`. Others may be one as well, this only spares
+/// the work of finding out.
+fn is_utc_with_milliseconds(text: &str) -> bool {
+    let digits = |range: std::ops::Range<usize>| {
+        text.get(range).filter(|it| it.bytes().all(|byte| byte.is_ascii_digit())).and_then(|it| it.parse::<u32>().ok())
+    };
+    let within = |range, bounds: std::ops::RangeInclusive<u32>| digits(range).is_some_and(|it| bounds.contains(&it));
+    let mark = |at: usize, mark: u8| text.as_bytes().get(at) == Some(&mark);
+    let marks = [(4, b'-'), (7, b'-'), (10, b'T'), (13, b':'), (16, b':'), (19, b'.'), (23, b'Z')];
+    text.len() == 24
+        && marks.into_iter().all(|(at, sign)| mark(at, sign))
+        && digits(0..4).is_some()
+        && within(5..7, 1..=12)
+        // Days that only some months have are left to the parser.
+        && within(8..10, 1..=28)
+        && within(11..13, 0..=23)
+        && within(14..16, 0..=59)
+        && within(17..19, 0..=59)
+        && digits(20..23).is_some()
 }
 
 fn parse(text: &str) -> Option<DateTime<Utc>> {
@@ -249,6 +283,31 @@ mod tests {
             let changed = Entry::from_image(&with(name, value)).unwrap();
             assert_ne!(changed.fan_attributes(), entry.fan_attributes(), "{name}");
         }
+    }
+
+    #[test]
+    fn the_short_way_agrees_with_the_parser() {
+        for text in [
+            "2024-01-15T10:30:00.123Z",
+            "2024-02-28T23:59:59.999Z",
+            "0000-12-01T00:00:00.000Z",
+            "2024-02-31T10:30:00.123Z",
+            "2024-13-15T10:30:00.123Z",
+            "2024-01-15T24:30:00.123Z",
+            "2024-01-15T10:60:00.123Z",
+            "2024-01-15T10:30:60.123Z",
+            "2024-01-15 10:30:00.123Z",
+            "2024-01-15T10:30:00,123Z",
+            "2024-01-15T10:30:00.12éZ",
+            "+024-01-15T10:30:00.123Z",
+            "2024-01-15T10:30:00.1234Z",
+            "2024-00-15T10:30:00.123Z",
+            "2024-01-00T10:30:00.123Z",
+        ] {
+            let written = parse(text).map(|time| time.to_rfc3339_opts(SecondsFormat::Millis, true));
+            assert!(!is_utc_with_milliseconds(text) || written.as_deref() == Some(text), "{text}");
+        }
+        assert!(is_utc_with_milliseconds("2024-01-15T10:30:00.123Z"));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! What follows each step of a replication, until flag and service agree. Pure.
 
 use crate::record::Item;
+use std::rc::Rc;
 use worker_kit::Disposition;
 use worker_kit::platform::{
     Error, ErrorKind,
@@ -21,7 +22,7 @@ pub enum Next {
     /// It is not what it was: read it again.
     Reread(Why),
     /// Send it as it is now.
-    Put(Box<Item>),
+    Put(Rc<Item>),
     /// Send its deletion, with the version that was sent last.
     Delete,
 }
@@ -66,9 +67,9 @@ pub fn after_unflag(error: Option<&Error>) -> Next {
 }
 
 /// After the item was read again; `sent` is what the service was sent.
-pub fn after_reread(sent: &Item, why: Why, current: Option<Item>) -> Next {
+pub fn after_reread(sent: &Item, why: Why, current: Option<Rc<Item>>) -> Next {
     match (why, current) {
-        (Why::Changed, Some(current)) => Next::Put(Box::new(current)),
+        (Why::Changed, Some(current)) => Next::Put(current),
         (Why::Changed, None) => Next::Delete,
         // Removed since: the service has its tombstone, or the removal's own record brings it.
         (Why::Refused, None) => Next::Settle(Disposition::Ack),
@@ -77,7 +78,7 @@ pub fn after_reread(sent: &Item, why: Why, current: Option<Item>) -> Next {
         (Why::Refused, Some(current)) if current.version == sent.version => Next::Settle(Disposition::Reject(
             "refused: the entry service holds a newer version than the table; the flag stays set".to_owned(),
         )),
-        (Why::Refused, Some(current)) => Next::Put(Box::new(current)),
+        (Why::Refused, Some(current)) => Next::Put(current),
     }
 }
 
@@ -97,21 +98,21 @@ pub fn unflag(item: &Item, now: &str) -> Update {
 
 /// The entry as the service takes it. Its `date.updated` is the version, also where the table has it in other words
 /// (API usage's examples have no milliseconds): the service compares the two.
-pub fn for_service(item: &Item) -> entry::Entry {
+pub fn for_service(item: &Item) -> entry::Entry<'_> {
     let entry = &item.entry;
     entry::Entry {
-        global_user_id: entry.global_user_id.clone(),
-        campaign_id: entry.campaign_id.clone(),
-        member_id: entry.member_id.clone(),
-        fields: entry.fields.clone(),
-        linked_from: entry.linked_from.clone(),
-        score: entry.score.clone(),
+        global_user_id: &entry.global_user_id,
+        campaign_id: &entry.campaign_id,
+        member_id: entry.member_id.as_deref(),
+        fields: &entry.fields,
+        linked_from: entry.linked_from.as_deref(),
+        score: entry.score.as_ref(),
         date: entry::Dates {
-            created: entry.date.created.clone(),
-            updated: Some(item.version.clone()),
-            fan_modified: entry.date.fan_modified.clone(),
+            created: entry.date.created.as_deref(),
+            updated: Some(&item.version),
+            fan_modified: entry.date.fan_modified.as_deref(),
         },
-        version: item.version.clone(),
+        version: &item.version,
     }
 }
 
@@ -170,19 +171,19 @@ mod tests {
 
     #[test]
     fn what_changed_while_it_was_sent_is_sent_again() {
-        let (sent, now) = (item(&image("u", 1, "a")), item(&image("u", 2, "b")));
-        assert_eq!(after_reread(&sent, Why::Changed, Some(now.clone())), Next::Put(Box::new(now)));
+        let (sent, now) = (item(&image("u", 1, "a")), Rc::new(item(&image("u", 2, "b"))));
+        assert_eq!(after_reread(&sent, Why::Changed, Some(now.clone())), Next::Put(now));
         assert_eq!(after_reread(&sent, Why::Changed, None), Next::Delete);
     }
 
     #[test]
     fn what_the_service_refused_is_settled_by_the_item_as_it_is_now() {
-        let (sent, newer) = (item(&image("u", 1, "a")), item(&image("u", 2, "b")));
+        let (sent, newer) = (Rc::new(item(&image("u", 1, "a"))), Rc::new(item(&image("u", 2, "b"))));
         let mut replicated = image("u", 2, "b");
         replicated["needsReplication"] = false.into();
         assert_eq!(after_reread(&sent, Why::Refused, None), Next::Settle(Disposition::Ack));
-        assert_eq!(after_reread(&sent, Why::Refused, Some(item(&replicated))), Next::Settle(Disposition::Ack));
-        assert_eq!(after_reread(&sent, Why::Refused, Some(newer.clone())), Next::Put(Box::new(newer)));
+        assert_eq!(after_reread(&sent, Why::Refused, Some(item(&replicated).into())), Next::Settle(Disposition::Ack));
+        assert_eq!(after_reread(&sent, Why::Refused, Some(newer.clone())), Next::Put(newer));
         let next = after_reread(&sent, Why::Refused, Some(sent.clone()));
         assert!(rejected(&next).unwrap().starts_with("refused: "));
     }
@@ -192,9 +193,10 @@ mod tests {
     fn the_service_is_sent_the_version_as_date_updated() {
         let mut image = image("u", 1, "a");
         image["date"]["updated"] = "2024-01-15T10:30:00Z".into();
-        let entry = for_service(&item(&image));
+        let item = item(&image);
+        let entry = for_service(&item);
         assert_eq!(entry.version, "2024-01-15T10:30:00.000Z");
-        assert_eq!(entry.date.updated.as_ref(), Some(&entry.version));
+        assert_eq!(entry.date.updated, Some(entry.version));
     }
 
     #[test]

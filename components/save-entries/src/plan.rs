@@ -3,6 +3,7 @@
 use crate::record::{Item, Record};
 use crate::stale::{Check, check};
 use std::collections::{BTreeMap, HashMap};
+use std::rc::Rc;
 use worker_kit::Disposition;
 use worker_kit::platform::table::Key;
 
@@ -18,7 +19,7 @@ pub struct Input {
 }
 
 /// An item as it is now, none where it is gone; or what becomes of its records where that is not known.
-pub type Look = Result<Option<Item>, Disposition>;
+pub type Look = Result<Option<Rc<Item>>, Disposition>;
 
 /// What becomes of records, by their place in the batch.
 pub type Settled = Vec<(usize, Disposition)>;
@@ -27,7 +28,7 @@ pub type Settled = Vec<(usize, Disposition)>;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Job {
     /// The item to send; the image to delete.
-    pub item: Item,
+    pub item: Rc<Item>,
     /// Whether it is sent or deleted.
     pub action: Action,
     /// The records that it settles.
@@ -71,10 +72,10 @@ pub fn plan(inputs: Vec<Input>, looks: &HashMap<Key, Look>) -> Plan {
     plan
 }
 
-fn decide(input: &Input, looks: &HashMap<Key, Look>) -> Result<(Item, Action), Disposition> {
+fn decide(input: &Input, looks: &HashMap<Key, Look>) -> Result<(Rc<Item>, Action), Disposition> {
     let look = looks.get(&input.record.image.key).ok_or(Disposition::Retry(None))?;
     let current = look.as_ref().map_err(Clone::clone)?.as_ref();
-    match (check(&input.record, current, input.attempt), current) {
+    match (check(&input.record, current.map(Rc::as_ref), input.attempt), current) {
         (Check::Put, Some(current)) => Ok((current.clone(), Action::Put)),
         (Check::Put | Check::Delete, _) => Ok((input.record.image.clone(), Action::Delete)),
         (Check::Stale(reason), _) => Err(Disposition::Reject(reason.to_owned())),
@@ -83,7 +84,7 @@ fn decide(input: &Input, looks: &HashMap<Key, Look>) -> Result<(Item, Action), D
 }
 
 /// Of several deletions of one item the newest counts: its tombstone covers the others.
-fn add(jobs: &mut BTreeMap<Key, Job>, item: Item, action: Action, index: usize) {
+fn add(jobs: &mut BTreeMap<Key, Job>, item: Rc<Item>, action: Action, index: usize) {
     let job = jobs.entry(item.key.clone()).or_insert_with(|| Job { item: item.clone(), action, records: vec![] });
     if item.version > job.item.version {
         job.item = item;
@@ -98,12 +99,12 @@ mod tests {
     use registration::entry::Operation;
 
     fn input(index: usize, operation: Operation, fan: &str, version: u32) -> Input {
-        Input { index, attempt: 1, record: Record { operation, image: item(&image(fan, version, "a")) } }
+        Input { index, attempt: 1, record: Record { operation, image: item(&image(fan, version, "a")).into() } }
     }
 
     fn looks(items: &[(&str, Option<u32>)]) -> HashMap<Key, Look> {
         let look = |(fan, version): &(&str, Option<u32>)| {
-            (item(&image(fan, 0, "a")).key, Ok(version.map(|version| item(&image(fan, version, "a")))))
+            (item(&image(fan, 0, "a")).key, Ok(version.map(|version| item(&image(fan, version, "a")).into())))
         };
         items.iter().map(look).collect()
     }

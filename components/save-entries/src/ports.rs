@@ -34,7 +34,7 @@ pub trait Ports {
     /// Conditional updates, each on its own.
     async fn update(&self, updates: Vec<Update>) -> Result<Vec<Option<Error>>, Error>;
     /// Stores entries of one campaign.
-    async fn upsert(&self, campaign_id: &str, entries: &[Entry]) -> Result<Vec<Upserted>, ServiceError>;
+    async fn upsert(&self, campaign_id: &str, entries: &[Entry<'_>]) -> Result<Vec<Upserted>, ServiceError>;
     /// Deletes entries of one campaign.
     async fn delete(&self, campaign_id: &str, entries: &[Deletion]) -> Result<Vec<Deleted>, ServiceError>;
     /// Has scores asked for again later.
@@ -63,7 +63,7 @@ impl Ports for Live<'_> {
         table::batch_update(TABLE, updates).await
     }
 
-    async fn upsert(&self, campaign_id: &str, entries: &[Entry]) -> Result<Vec<Upserted>, ServiceError> {
+    async fn upsert(&self, campaign_id: &str, entries: &[Entry<'_>]) -> Result<Vec<Upserted>, ServiceError> {
         self.service.upsert(campaign_id, entries).await
     }
 

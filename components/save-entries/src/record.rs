@@ -1,14 +1,15 @@
 //! A record of saveEntriesQueue, and the item it is about. Pure.
 
-use registration::entry::{self, Entry, InvalidEntry, Operation};
+use registration::entry::{self, Entry, Image, InvalidEntry, Operation};
 use serde::Deserialize;
-use serde_json::Value;
+use std::rc::Rc;
 use worker_kit::platform::table::Key;
 
 /// The body of a message; `recordId` and `date` are for people.
-#[derive(Clone, Debug, Deserialize)]
-pub struct Body {
-    entry: Value,
+#[derive(Debug, Deserialize)]
+pub struct Body<'a> {
+    #[serde(borrow)]
+    entry: Image<'a>,
     operation: Operation,
 }
 
@@ -18,7 +19,7 @@ pub struct Record {
     /// What happened.
     pub operation: Operation,
     /// The image: the old one of a REMOVE, else the new one.
-    pub image: Item,
+    pub image: Rc<Item>,
 }
 
 /// An entry's item, or an image of one.
@@ -36,9 +37,9 @@ pub struct Item {
 
 impl Record {
     /// Reads a body. The error is a reason to reject the record and names the field.
-    pub fn new(body: Body) -> Result<Self, String> {
-        let image = Item::new(&body.entry).map_err(|error| format!("malformed: entry.{error}"))?;
-        Ok(Self { operation: body.operation, image })
+    pub fn new(body: Body<'_>) -> Result<Self, String> {
+        let image = Item::new(body.entry).map_err(|error| format!("malformed: entry.{error}"))?;
+        Ok(Self { operation: body.operation, image: Rc::new(image) })
     }
 }
 
@@ -46,33 +47,31 @@ impl Item {
     /// Reads an item as the table holds it. The error is a reason to reject the record and names the attribute.
     pub fn from_table(item: &str) -> Result<Self, String> {
         let item = serde_json::from_str(item).map_err(|error| format!("malformed: the item is no JSON: {error}"))?;
-        Self::new(&item).map_err(|error| format!("malformed: the item's {error}"))
+        Self::new(item).map_err(|error| format!("malformed: the item's {error}"))
     }
 
-    fn new(image: &Value) -> Result<Self, InvalidEntry> {
-        let entry = Entry::from_image(image)?;
+    fn new(image: Image<'_>) -> Result<Self, InvalidEntry> {
+        let updated_path = image.updated_path();
+        let [pk, sk] = image.keys().map(|key| key.map(str::to_owned));
+        let entry = Entry::new(image)?;
         let version = entry.version()?;
-        let updated = entry::updated_attribute(image).map(|(path, value)| (path, value.to_string()));
+        let updated = serde_json::json!(entry.date.updated).to_string();
         let key = Key {
-            pk: text(image, "pk").unwrap_or_else(|| format!("CAMPAIGN#{}", entry.campaign_id)),
-            sk: text(image, "sk").unwrap_or_else(|| format!("{}{}", entry::SORT_KEY_PREFIX, entry.global_user_id)),
+            pk: pk.unwrap_or_else(|| format!("CAMPAIGN#{}", entry.campaign_id)),
+            sk: sk.unwrap_or_else(|| format!("{}{}", entry::SORT_KEY_PREFIX, entry.global_user_id)),
         };
-        Ok(Self { key, entry, version, updated: updated.unwrap_or_default() })
+        Ok(Self { key, entry, version, updated: (updated_path, updated) })
     }
-}
-
-fn text(image: &Value, name: &str) -> Option<String> {
-    Some(image.get(name)?.as_str()?.to_owned())
 }
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     fn record(entry: Value) -> Result<Record, String> {
-        Record::new(Body { entry, operation: Operation::Insert })
+        Record::new(serde_json::from_str(&json!({"entry": entry, "operation": "INSERT"}).to_string()).unwrap())
     }
 
     fn documents_entry() -> Value {

@@ -7,6 +7,7 @@ use crate::record::Item;
 use futures::{StreamExt, stream};
 use serde_json::json;
 use std::collections::{BTreeSet, HashMap};
+use std::rc::Rc;
 use worker_kit::Disposition;
 use worker_kit::platform::table::Key;
 use worker_kit::services::entry::Deletion;
@@ -49,7 +50,7 @@ async fn look(ports: &impl Ports, keys: Vec<Key>) -> HashMap<Key, Look> {
 }
 
 fn parse(item: Option<&str>) -> Look {
-    item.map(Item::from_table).transpose().map_err(Disposition::Reject)
+    item.map(|item| Item::from_table(item).map(Rc::new)).transpose().map_err(Disposition::Reject)
 }
 
 async fn campaign(ports: &impl Ports, campaign_id: &str, jobs: &[Job]) -> Settled {
@@ -221,7 +222,7 @@ impl<P: Ports> Round<'_, P> {
             Next::Settle(disposition) => self.settled.extend(settle(job, &disposition)),
             Next::Unflag => self.held.push(job),
             Next::Reread(why) => self.changed.push((job, why)),
-            Next::Put(item) => return Some(Job { item: *item, action: Action::Put, ..job }),
+            Next::Put(item) => return Some(Job { item, action: Action::Put, ..job }),
             Next::Delete => return Some(Job { action: Action::Delete, ..job }),
         }
         None

@@ -55,7 +55,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn record(operation: Operation, version: u32, market: &str) -> Record {
-        Record { operation, image: item(&image("u", version, market)) }
+        Record { operation, image: item(&image("u", version, market)).into() }
     }
 
     /// The documents' scenario 3, with its own times: [A, B] at 10:00:00, [A, C] at 10:00:05, event 2 handled first.
@@ -67,8 +67,8 @@ mod tests {
             image["fields"] = format!(r#"{{"markets":{markets}}}"#).into();
             item(&image)
         };
-        let event_1 = Record { operation: Operation::Modify, image: at("00", r#"["A","B"]"#) };
-        let event_2 = Record { operation: Operation::Modify, image: at("05", r#"["A","C"]"#) };
+        let event_1 = Record { operation: Operation::Modify, image: at("00", r#"["A","B"]"#).into() };
+        let event_2 = Record { operation: Operation::Modify, image: at("05", r#"["A","C"]"#).into() };
         let now = at("05", r#"["A","C"]"#);
         assert_eq!(check(&event_2, Some(&now), 1), Check::Put);
         assert_eq!(check(&event_1, Some(&now), 1), Check::Stale("stale: the item changed after this record"));

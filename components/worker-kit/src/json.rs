@@ -1,17 +1,21 @@
 //! JSON objects from outside. Errors name the field and what was expected there; they quote no value, which may be a
 //! fan's.
 
-use serde::de::DeserializeOwned;
+use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
 
 /// What serde would take for an object, its values in the order of the fields.
 const LIST: &str = "invalid type: sequence, expected an object";
 
-/// Reads a whole text.
-pub fn from_slice<T: DeserializeOwned>(text: &[u8]) -> Result<T, String> {
+/// Reads a whole text. The second, slower reading only serves to name the field that is wrong.
+pub fn from_slice<'a, T: Deserialize<'a>>(text: &'a [u8]) -> Result<T, String> {
     if text.trim_ascii_start().starts_with(b"[") {
         return Err(LIST.to_owned());
     }
+    serde_json::from_slice(text).or_else(|_| named(text))
+}
+
+fn named<'a, T: Deserialize<'a>>(text: &'a [u8]) -> Result<T, String> {
     let mut json = serde_json::Deserializer::from_slice(text);
     let value = serde_path_to_error::deserialize(&mut json).map_err(|error| describe(&error))?;
     json.end().map_err(|error| format!("not JSON: {error}"))?;

@@ -4,7 +4,7 @@ pub use crate::bindings::batch::registration::workers::events::{Disposition, Eve
 pub use crate::bindings::request::exports::registration::workers::request_worker::{Request, Response};
 
 use crate::{Call, json, lambda::appsync, platform};
-use serde::de::DeserializeOwned;
+use serde::Deserialize;
 
 /// A worker fed by an asynchronous source: a queue, a stream, a topic, a schedule. Exported by
 /// [`batch_worker!`](crate::batch_worker).
@@ -37,7 +37,7 @@ pub trait RequestWorker {
 
 impl Event {
     /// The payload as JSON. The error is a reason to reject the record, and names the field.
-    pub fn json<T: DeserializeOwned>(&self) -> Result<T, String> {
+    pub fn json<'a, T: Deserialize<'a>>(&'a self) -> Result<T, String> {
         let bytes = match &self.payload {
             Payload::Json(text) => text.as_bytes(),
             Payload::Bytes(bytes) => bytes,

@@ -106,15 +106,14 @@ function check(record, current) {
 const keyOf = ({ pk, sk }) => `${pk}\n${sk}`;
 
 function forService(item) {
-  // Keys in the order of the alphabet: the bytes that the component sends.
   return {
-    campaignId: item.campaignId,
-    date: { created: item.created, fanModified: item.fanModified, updated: item.version },
-    fields: item.fields,
     globalUserId: item.globalUserId,
-    linkedFrom: item.linkedFrom,
+    campaignId: item.campaignId,
     memberId: item.memberId,
+    fields: item.fields,
+    linkedFrom: item.linkedFrom,
     score: item.score,
+    date: { created: item.created, updated: item.version, fanModified: item.fanModified },
     version: item.version,
   };
 }

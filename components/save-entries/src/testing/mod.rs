@@ -34,5 +34,5 @@ pub fn item(image: &Value) -> Item {
 
 /// A first delivery of a change, at its place in the batch.
 pub fn input(index: usize, operation: Operation, image: &Value) -> Input {
-    Input { index, attempt: 1, record: Record { operation, image: item(image) } }
+    Input { index, attempt: 1, record: Record { operation, image: item(image).into() } }
 }

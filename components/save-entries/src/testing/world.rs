@@ -4,7 +4,7 @@ use super::{image, item};
 use crate::ports::{Ports, Score};
 use crate::record::Record;
 use registration::entry::{Entry, Operation};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::task::Poll;
@@ -24,8 +24,8 @@ pub enum Change {
     Verdict(&'static str),
 }
 
-/// What the service holds of a fan: a version and an entry, or its tombstone.
-pub type Held = (String, Option<entry::Entry>);
+/// What the service holds of a fan: a version and the form, or its tombstone.
+pub type Held = (String, Option<Map<String, Value>>);
 
 /// The world.
 #[derive(Default)]
@@ -108,7 +108,7 @@ impl World {
             _ => self.table.borrow_mut().insert(key, new.clone()),
         };
         if operation == Operation::Remove || new["needsReplication"] == true {
-            self.records.borrow_mut().push(Record { operation, image: item(&new) });
+            self.records.borrow_mut().push(Record { operation, image: item(&new).into() });
         }
     }
 
@@ -138,7 +138,7 @@ impl World {
             if held.map(|(version, entry)| (version, entry.is_some())) != Some((&item.version, true)) {
                 return Err(format!("{id:?} is {image}, the service holds {held:?}"));
             }
-            if held.and_then(|(_, entry)| Some(&entry.as_ref()?.fields)) != Some(&item.entry.fields) {
+            if held.and_then(|(_, fields)| fields.as_ref()) != Some(&item.entry.fields) {
                 return Err(format!("{id:?} has other fields: {held:?}"));
             }
             if item.entry.needs_replication {
@@ -154,22 +154,22 @@ impl World {
         Entry::from_image(&table[&item(image).key]).unwrap().needs_replication
     }
 
-    fn store(&self, entry: &entry::Entry) -> Upserted {
-        let id = (entry.campaign_id.clone(), entry.global_user_id.clone());
+    fn store(&self, entry: &entry::Entry<'_>) -> Upserted {
+        let id = (entry.campaign_id.to_owned(), entry.global_user_id.to_owned());
         let mut service = self.service.borrow_mut();
         let refused = service.get(&id).is_some_and(|(version, held)| {
-            if held.is_some() { *version > entry.version } else { *version >= entry.version }
+            if held.is_some() { **version > *entry.version } else { **version >= *entry.version }
         });
-        let status = if self.invalid.contains(&entry.global_user_id) {
+        let status = if self.invalid.contains(entry.global_user_id) {
             UpsertStatus::Invalid
         } else if refused {
             UpsertStatus::Stale
         } else {
-            service.insert(id, (entry.version.clone(), Some(entry.clone())));
+            service.insert(id, (entry.version.to_owned(), Some(entry.fields.clone())));
             UpsertStatus::Upserted
         };
-        let score = self.unscored.contains(&entry.global_user_id).then(|| "failed".to_owned());
-        Upserted { global_user_id: entry.global_user_id.clone(), status, message: None, score }
+        let score = self.unscored.contains(entry.global_user_id).then(|| "failed".to_owned());
+        Upserted { global_user_id: entry.global_user_id.to_owned(), status, message: None, score }
     }
 
     fn bury(&self, campaign_id: &str, deletion: &Deletion) -> Deleted {
@@ -226,13 +226,13 @@ impl Ports for World {
         if matches!(fate, Fate::AnswerLost) { Err(down()) } else { Ok(results) }
     }
 
-    async fn upsert(&self, _: &str, entries: &[entry::Entry]) -> Result<Vec<Upserted>, ServiceError> {
+    async fn upsert(&self, _: &str, entries: &[entry::Entry<'_>]) -> Result<Vec<Upserted>, ServiceError> {
         self.requests.borrow_mut().push(entries.len());
         let fate = self.pass().await;
         if matches!(fate, Fate::Lost) {
             return Err(service_down());
         }
-        if let Some(refusal) = self.refusal(entries.iter().map(|entry| entry.global_user_id.clone())) {
+        if let Some(refusal) = self.refusal(entries.iter().map(|entry| entry.global_user_id.to_owned())) {
             return Err(refusal);
         }
         let results = entries.iter().map(|entry| self.store(entry)).collect();

@@ -11,43 +11,43 @@ use spin_sdk::http::Method;
 pub struct EntryService<'a>(Client<'a>);
 
 /// An entry as the service takes it.
-#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Entry {
+pub struct Entry<'a> {
     /// The fan.
-    pub global_user_id: String,
+    pub global_user_id: &'a str,
     /// The campaign.
-    pub campaign_id: String,
+    pub campaign_id: &'a str,
     /// The fan's member id, if there is one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub member_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub member_id: Option<&'a str>,
     /// The form, normalised.
-    pub fields: Map<String, Value>,
+    pub fields: &'a Map<String, Value>,
     /// The campaign that the entry was transferred from.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub linked_from: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub linked_from: Option<&'a str>,
     /// The fan's score.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub score: Option<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub score: Option<&'a Value>,
     /// When the entry was made and changed, RFC 3339.
-    pub date: Dates,
+    pub date: Dates<'a>,
     /// `date.updated`; the service keeps the newer.
-    pub version: String,
+    pub version: &'a str,
 }
 
 /// When an entry was made and changed, RFC 3339 with milliseconds and `Z`.
-#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Dates {
+pub struct Dates<'a> {
     /// When it was made.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub created: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub created: Option<&'a str>,
     /// When it last changed.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub updated: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub updated: Option<&'a str>,
     /// When its fan last changed it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub fan_modified: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fan_modified: Option<&'a str>,
 }
 
 /// An entry to delete.
@@ -152,6 +152,13 @@ pub struct Invitee {
     pub member_id: Option<String>,
 }
 
+/// The body of a request about entries.
+#[derive(Debug, Serialize)]
+pub struct Entries<'a, T> {
+    /// Entries, or what to delete.
+    pub entries: &'a [T],
+}
+
 #[derive(Deserialize)]
 struct Results<T> {
     results: Vec<T>,
@@ -169,16 +176,16 @@ impl<'a> EntryService<'a> {
     }
 
     /// Stores at most [`MAX_PER_REQUEST`](super::MAX_PER_REQUEST) entries of one campaign in one request.
-    pub async fn upsert(&self, campaign_id: &str, entries: &[Entry]) -> Result<Vec<Upserted>, ServiceError> {
+    pub async fn upsert(&self, campaign_id: &str, entries: &[Entry<'_>]) -> Result<Vec<Upserted>, ServiceError> {
         let path = format!("/{}/entries", segment(campaign_id));
-        let answer: Results<_> = self.0.send(Method::POST, &path, Some(&json!({"entries": entries}))).await?;
+        let answer: Results<_> = self.0.send(Method::POST, &path, Some(&Entries { entries })).await?;
         Ok(answer.results)
     }
 
     /// Deletes at most [`MAX_PER_REQUEST`](super::MAX_PER_REQUEST) entries of one campaign in one request.
     pub async fn delete(&self, campaign_id: &str, entries: &[Deletion]) -> Result<Vec<Deleted>, ServiceError> {
         let path = format!("/{}/entries", segment(campaign_id));
-        let answer: Results<_> = self.0.send(Method::DELETE, &path, Some(&json!({"entries": entries}))).await?;
+        let answer: Results<_> = self.0.send(Method::DELETE, &path, Some(&Entries { entries })).await?;
         Ok(answer.results)
     }
 

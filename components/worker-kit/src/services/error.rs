@@ -82,8 +82,9 @@ impl ServiceError {
 
 /// Reads a 2xx answer. One that cannot be read is no success: a proxy's page, a cut body.
 pub(super) fn parse<T: DeserializeOwned>(service: &'static str, body: &[u8]) -> Result<T, ServiceError> {
-    let mut json = serde_json::Deserializer::from_slice(body);
-    serde_path_to_error::deserialize(&mut json).map_err(|error| ServiceError::Unavailable {
+    // The second, slower reading only serves to name what is wrong.
+    let named = || serde_path_to_error::deserialize(&mut serde_json::Deserializer::from_slice(body));
+    serde_json::from_slice(body).or_else(|_| named()).map_err(|error| ServiceError::Unavailable {
         service,
         message: format!("its answer is not what it should be: {error}"),
     })

@@ -9,12 +9,12 @@ use chrono::Utc;
 use platform_wire::Error;
 use platform_wire::table::{Key, Update};
 use save_entries::ports::{Ports, Score};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use worker_kit::services::ServiceError;
-use worker_kit::services::entry::{Deleted, Deletion, Entry, Upserted};
+use worker_kit::services::entry::{Deleted, Deletion, Entries, Entry, Upserted};
 use worker_kit::{Disposition, Event, Payload, log};
 
 const WORKER: &str = "save-entries";
@@ -85,7 +85,12 @@ struct Results<T> {
 }
 
 impl Ported<'_> {
-    fn send<T: serde::de::DeserializeOwned>(&self, method: &str, campaign_id: &str, body: &Value) -> Answered<T> {
+    fn send<T: serde::de::DeserializeOwned>(
+        &self,
+        method: &str,
+        campaign_id: &str,
+        body: &impl Serialize,
+    ) -> Answered<T> {
         let refused =
             |error: serde_json::Error| ServiceError::Unavailable { service: "entry", message: error.to_string() };
         let body = serde_json::to_vec(body).map_err(refused)?;
@@ -105,12 +110,12 @@ impl Ports for Ported<'_> {
         Ok(self.memory.update(&updates))
     }
 
-    async fn upsert(&self, campaign_id: &str, entries: &[Entry]) -> Answered<Upserted> {
-        self.send("POST", campaign_id, &json!({ "entries": entries }))
+    async fn upsert(&self, campaign_id: &str, entries: &[Entry<'_>]) -> Answered<Upserted> {
+        self.send("POST", campaign_id, &Entries { entries })
     }
 
     async fn delete(&self, campaign_id: &str, entries: &[Deletion]) -> Answered<Deleted> {
-        self.send("DELETE", campaign_id, &json!({ "entries": entries }))
+        self.send("DELETE", campaign_id, &Entries { entries })
     }
 
     async fn queue_scores(&self, scores: &[Score]) -> Result<Vec<Result<String, Error>>, Error> {

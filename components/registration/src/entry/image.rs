@@ -1,0 +1,256 @@
+//! An image of an entry's item as JSON has it, read in one pass and without copying what needs no copy.
+//!
+//! Every attribute may be of any type here: whether a wrong one matters is [`Entry`](super::Entry)'s to say, and to
+//! name.
+
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor, value::MapAccessDeserializer};
+use serde_json::{Map, Number, Value};
+use std::borrow::Cow;
+use std::fmt;
+use std::marker::PhantomData;
+
+/// The attributes of an image that matter; what is no object has none of them.
+#[derive(Debug, Default)]
+pub struct Image<'a>(Attributes<'a>);
+
+impl<'a> Image<'a> {
+    pub(super) fn attributes(self) -> Attributes<'a> {
+        self.0
+    }
+
+    /// The keys, where they are text.
+    pub fn keys(&self) -> [Option<&str>; 2] {
+        [&self.0.pk, &self.0.sk].map(|key| match key {
+            Text::Is(text) => Some(text.as_ref()),
+            Text::Absent | Text::Wrong => None,
+        })
+    }
+
+    /// The path, dotted, of the attribute that says when the item was changed.
+    pub fn updated_path(&self) -> &'static str {
+        match self.0.date.0.updated {
+            Text::Absent => "updatedAt",
+            Text::Is(_) | Text::Wrong => "date.updated",
+        }
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Image<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(Self(Object::deserialize(deserializer)?.0))
+    }
+}
+
+#[derive(Debug, Default, serde::Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(super) struct Attributes<'a> {
+    #[serde(borrow)]
+    pub(super) pk: Text<'a>,
+    #[serde(borrow)]
+    pub(super) sk: Text<'a>,
+    #[serde(borrow)]
+    pub(super) campaign_id: Text<'a>,
+    #[serde(borrow)]
+    pub(super) global_user_id: Text<'a>,
+    #[serde(borrow)]
+    pub(super) member_id: Text<'a>,
+    #[serde(borrow)]
+    pub(super) fields: Fields<'a>,
+    #[serde(borrow)]
+    pub(super) linked_from: Text<'a>,
+    pub(super) score: Score,
+    pub(super) needs_replication: Flag,
+    #[serde(borrow)]
+    pub(super) date: Object<Dates<'a>>,
+    #[serde(borrow)]
+    pub(super) created_at: Text<'a>,
+    #[serde(borrow)]
+    pub(super) updated_at: Text<'a>,
+}
+
+#[derive(Debug, Default, serde::Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(super) struct Dates<'a> {
+    #[serde(borrow)]
+    pub(super) created: Text<'a>,
+    #[serde(borrow)]
+    pub(super) updated: Text<'a>,
+    #[serde(borrow)]
+    pub(super) fan_modified: Text<'a>,
+}
+
+/// Text, where it is text.
+#[derive(Debug, Default)]
+pub(super) enum Text<'a> {
+    /// Absent or null.
+    #[default]
+    Absent,
+    Is(Cow<'a, str>),
+    /// Of another type.
+    Wrong,
+}
+
+/// The form: JSON text, as the documents have it, or an object.
+#[derive(Debug, Default)]
+pub(super) enum Fields<'a> {
+    #[default]
+    Absent,
+    Text(Cow<'a, str>),
+    Object(Map<String, Value>),
+    Wrong,
+}
+
+/// A number, where it is one.
+#[derive(Debug, Default)]
+pub(super) struct Score(pub(super) Option<Number>);
+
+/// True only where it is `true`.
+#[derive(Debug, Default)]
+pub(super) struct Flag(pub(super) bool);
+
+/// An object; anything else is one without attributes.
+#[derive(Debug, Default)]
+pub(super) struct Object<T>(pub(super) T);
+
+/// What becomes of a JSON value of each type.
+trait OfAnyType<'de>: Sized {
+    fn wrong() -> Self;
+    fn null() -> Self {
+        Self::wrong()
+    }
+    fn boolean(_: bool) -> Self {
+        Self::wrong()
+    }
+    fn number(_: Option<Number>) -> Self {
+        Self::wrong()
+    }
+    fn text(_: Cow<'de, str>) -> Self {
+        Self::wrong()
+    }
+    fn object<A: MapAccess<'de>>(mut object: A) -> Result<Self, A::Error> {
+        while object.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+        Ok(Self::wrong())
+    }
+}
+
+impl<'de: 'a, 'a> OfAnyType<'de> for Text<'a> {
+    fn wrong() -> Self {
+        Self::Wrong
+    }
+    fn null() -> Self {
+        Self::Absent
+    }
+    fn text(text: Cow<'de, str>) -> Self {
+        Self::Is(text)
+    }
+}
+
+impl<'de: 'a, 'a> OfAnyType<'de> for Fields<'a> {
+    fn wrong() -> Self {
+        Self::Wrong
+    }
+    fn text(text: Cow<'de, str>) -> Self {
+        Self::Text(text)
+    }
+    fn object<A: MapAccess<'de>>(object: A) -> Result<Self, A::Error> {
+        Map::deserialize(MapAccessDeserializer::new(object)).map(Self::Object)
+    }
+}
+
+impl<'de> OfAnyType<'de> for Score {
+    fn wrong() -> Self {
+        Self(None)
+    }
+    fn number(number: Option<Number>) -> Self {
+        Self(number)
+    }
+}
+
+impl<'de> OfAnyType<'de> for Flag {
+    fn wrong() -> Self {
+        Self(false)
+    }
+    fn boolean(value: bool) -> Self {
+        Self(value)
+    }
+}
+
+impl<'de, T: Deserialize<'de> + Default> OfAnyType<'de> for Object<T> {
+    fn wrong() -> Self {
+        Self(T::default())
+    }
+    fn object<A: MapAccess<'de>>(object: A) -> Result<Self, A::Error> {
+        T::deserialize(MapAccessDeserializer::new(object)).map(Self)
+    }
+}
+
+struct AnyType<T>(PhantomData<T>);
+
+impl<'de, T: OfAnyType<'de>> Visitor<'de> for AnyType<T> {
+    type Value = T;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("any JSON")
+    }
+    fn visit_unit<E>(self) -> Result<T, E> {
+        Ok(T::null())
+    }
+    fn visit_bool<E>(self, value: bool) -> Result<T, E> {
+        Ok(T::boolean(value))
+    }
+    fn visit_i64<E>(self, value: i64) -> Result<T, E> {
+        Ok(T::number(Some(value.into())))
+    }
+    fn visit_u64<E>(self, value: u64) -> Result<T, E> {
+        Ok(T::number(Some(value.into())))
+    }
+    fn visit_f64<E>(self, value: f64) -> Result<T, E> {
+        Ok(T::number(Number::from_f64(value)))
+    }
+    fn visit_str<E>(self, value: &str) -> Result<T, E> {
+        Ok(T::text(Cow::Owned(value.to_owned())))
+    }
+    fn visit_borrowed_str<E>(self, value: &'de str) -> Result<T, E> {
+        Ok(T::text(Cow::Borrowed(value)))
+    }
+    fn visit_string<E>(self, value: String) -> Result<T, E> {
+        Ok(T::text(Cow::Owned(value)))
+    }
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<T, A::Error> {
+        while list.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(T::wrong())
+    }
+    fn visit_map<A: MapAccess<'de>>(self, object: A) -> Result<T, A::Error> {
+        T::object(object)
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(AnyType(PhantomData))
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Fields<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(AnyType(PhantomData))
+    }
+}
+
+impl<'de> Deserialize<'de> for Score {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(AnyType(PhantomData))
+    }
+}
+
+impl<'de> Deserialize<'de> for Flag {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(AnyType(PhantomData))
+    }
+}
+
+impl<'de, T: Deserialize<'de> + Default> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(AnyType(PhantomData))
+    }
+}
