@@ -63,17 +63,16 @@ impl runtime::Host for Host {
     ) -> Result<Sent, runtime::SendError> {
         let Some(manifest) = self.components.get(component) else { return Err(unknown(component)) };
         let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
-        let mut span = self.tracing.start(
-            format!("{} {}", request.method(), request.uri().host().unwrap_or_default()),
-            SpanKind::Client,
-            header("traceparent").as_deref(),
-            vec![
+        let mut span = self.tracing.start(SpanKind::Client, header("traceparent").as_deref(), || {
+            let name = format!("{} {}", request.method(), request.uri().host().unwrap_or_default());
+            let attributes = vec![
                 KeyValue::new("span.workerName", seed_name(component)),
                 KeyValue::new("component.digest", digest.to_owned()),
                 KeyValue::new("correlation.id", header("x-correlation-id").unwrap_or_default()),
                 KeyValue::new("url.path", request.uri().path().to_owned()),
-            ],
-        );
+            ];
+            (name, attributes)
+        });
         let mut request = request;
         if let Some(value) = span.traceparent().and_then(|value| value.parse().ok()) {
             request.headers_mut().insert("traceparent", value);

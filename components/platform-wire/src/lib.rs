@@ -8,6 +8,7 @@
 pub mod cache;
 pub mod documents;
 mod error;
+pub mod http;
 pub mod identity;
 #[cfg(feature = "host")]
 mod platform;

@@ -2,10 +2,17 @@
 
 use crate::{Call, variables};
 use serde_json::json;
-use spin_sdk::redis::{Connection, RedisParameter};
+use spin_sdk::redis::{Connection, Error, RedisParameter};
+use std::cell::RefCell;
+use std::rc::Rc;
 
 /// The variable that holds the cache's address.
 const ADDRESS: &str = "redis_url";
+
+thread_local! {
+    /// The connection, for the later calls of this instance; until one fails.
+    static KEPT: RefCell<Option<Rc<Connection>>> = const { RefCell::new(None) };
+}
 
 /// The cache, as one call uses it.
 #[derive(Clone, Copy, Debug)]
@@ -21,7 +28,7 @@ impl<'a> Cache<'a> {
 
     /// The value of a key; `None` where there is none or the cache cannot tell.
     pub async fn get(&self, key: &str) -> Option<Vec<u8>> {
-        let read = async { self.connect().await?.get(key).await.map_err(describe) };
+        let read = async { connect().await?.get(key).await.map_err(failed) };
         match read.await {
             Ok(value) => value,
             Err(problem) => self.warn("Cache read failed, taken as a miss", key, &problem),
@@ -36,15 +43,10 @@ impl<'a> Cache<'a> {
             RedisParameter::Binary(b"EX".to_vec()),
             RedisParameter::Int64(seconds.into()),
         ];
-        let write = async { self.connect().await?.execute("SET", arguments).await.map_err(describe) };
+        let write = async { connect().await?.execute("SET", arguments).await.map_err(failed) };
         if let Err(problem) = write.await {
             self.warn::<()>("Cache write failed, left out", key, &problem);
         }
-    }
-
-    async fn connect(&self) -> Result<Connection, String> {
-        let address = variables::required(ADDRESS).await?;
-        Connection::open(address).await.map_err(describe)
     }
 
     fn warn<T>(&self, message: &str, key: &str, problem: &str) -> Option<T> {
@@ -53,6 +55,18 @@ impl<'a> Cache<'a> {
     }
 }
 
-fn describe(error: spin_sdk::redis::Error) -> String {
+async fn connect() -> Result<Rc<Connection>, String> {
+    if let Some(kept) = KEPT.with_borrow(Clone::clone) {
+        return Ok(kept);
+    }
+    let address = variables::required(ADDRESS).await?;
+    let opened = Rc::new(Connection::open(address).await.map_err(failed)?);
+    KEPT.set(Some(opened.clone()));
+    Ok(opened)
+}
+
+/// What went wrong, for the log. Only a new connection may be better.
+fn failed(error: Error) -> String {
+    KEPT.set(None);
     format!("{error:?}")
 }

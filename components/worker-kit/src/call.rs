@@ -65,20 +65,26 @@ impl Call {
         }
     }
 
-    /// Starts a span; it ends when dropped.
+    /// Starts a span; it ends when dropped. Outside a trace nobody is told of it.
     #[must_use = "a span ends when dropped"]
     pub fn span(&self, name: &'static str) -> Span<'_> {
-        let mut attributes = Map::new();
-        attributes.insert("span.workerName".to_owned(), log::seed_name(self.worker).into());
-        attributes.insert("correlation.id".to_owned(), self.correlation_id.clone().into());
-        Span { call: self, name, start_ms: Utc::now().timestamp_millis(), attributes }
+        Span(self.traceparent.as_deref().map(|traceparent| {
+            let mut attributes = Map::new();
+            attributes.insert("span.workerName".to_owned(), log::seed_name(self.worker).into());
+            attributes.insert("correlation.id".to_owned(), self.correlation_id.clone().into());
+            Traced { call: self, traceparent, name, start_ms: Utc::now().timestamp_millis(), attributes }
+        }))
     }
 }
 
 /// A part of a call worth timing.
 #[derive(Debug)]
-pub struct Span<'a> {
+pub struct Span<'a>(Option<Traced<'a>>);
+
+#[derive(Debug)]
+struct Traced<'a> {
     call: &'a Call,
+    traceparent: &'a str,
     name: &'static str,
     start_ms: i64,
     attributes: Map<String, Value>,
@@ -87,24 +93,15 @@ pub struct Span<'a> {
 impl Span<'_> {
     /// Adds an attribute, for example `span.campaignId`.
     pub fn set(&mut self, name: &str, value: impl Into<Value>) {
-        self.attributes.insert(name.to_owned(), value.into());
+        if let Some(traced) = &mut self.0 {
+            traced.attributes.insert(name.to_owned(), value.into());
+        }
     }
 }
 
-impl Drop for Span<'_> {
+impl Drop for Traced<'_> {
     fn drop(&mut self) {
-        let attributes = Value::Object(std::mem::take(&mut self.attributes));
-        let end_ms = Utc::now().timestamp_millis();
-        println!(
-            "{}",
-            log::span_line(
-                self.name,
-                self.start_ms,
-                end_ms,
-                &self.call.correlation_id,
-                self.call.traceparent.as_deref(),
-                &attributes
-            )
-        );
+        let (end_ms, id) = (Utc::now().timestamp_millis(), &self.call.correlation_id);
+        println!("{}", log::span_line(self.name, self.start_ms, end_ms, id, self.traceparent, &self.attributes));
     }
 }

@@ -20,6 +20,11 @@ pub mod variables;
 #[doc(hidden)]
 pub mod worker;
 
+/// A component's calls allocate and free thousands of small pieces; this takes half of the time that the libc's takes.
+#[cfg(target_family = "wasm")]
+#[global_allocator]
+static ALLOCATOR: talc::wasm::WasmDynamicTalc = talc::wasm::new_wasm_dynamic_allocator();
+
 pub use call::{Call, Span};
 pub use worker::{BatchWorker, Disposition, Event, Failure, Payload, Request, RequestWorker, Response};
 

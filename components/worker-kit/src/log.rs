@@ -4,7 +4,8 @@
 //! is, so it carries `timestamp` and `tag` itself. Shape and levels are those of API usage, "CloudWatch Logs".
 
 use chrono::{DateTime, SecondsFormat, Utc};
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::{Map, Value};
 
 /// How much a line matters. Later is more.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -51,17 +52,19 @@ pub fn line(
     correlation_id: &str,
     data: &Value,
 ) -> String {
-    let mut line = json!({
-        "timestamp": timestamp(now),
-        "level": level.name(),
-        "tag": format!("registration:apps:{}", seed_name(worker)),
-        "message": message,
-        "correlationId": correlation_id,
-    });
-    if let (Value::Object(line), false) = (&mut line, data.is_null()) {
-        line.insert("data".to_owned(), data.clone());
+    #[derive(Serialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Line<'a> {
+        correlation_id: &'a str,
+        #[serde(skip_serializing_if = "Value::is_null")]
+        data: &'a Value,
+        level: &'static str,
+        message: &'a str,
+        tag: &'a str,
+        timestamp: String,
     }
-    line.to_string()
+    let tag = &format!("registration:apps:{}", seed_name(worker));
+    text(&Line { correlation_id, data, level: level.name(), message, tag, timestamp: timestamp(now) })
 }
 
 /// A finished span; the host makes it a child of `traceparent`, the call's own. Times are milliseconds since 1970 (UTC).
@@ -70,18 +73,25 @@ pub fn span_line(
     start_ms: i64,
     end_ms: i64,
     correlation_id: &str,
-    traceparent: Option<&str>,
-    attributes: &Value,
+    traceparent: &str,
+    attributes: &Map<String, Value>,
 ) -> String {
-    json!({
-        "span": name,
-        "startMs": start_ms,
-        "endMs": end_ms,
-        "attributes": attributes,
-        "correlationId": correlation_id,
-        "traceparent": traceparent,
-    })
-    .to_string()
+    #[derive(Serialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Line<'a> {
+        attributes: &'a Map<String, Value>,
+        correlation_id: &'a str,
+        end_ms: i64,
+        span: &'a str,
+        start_ms: i64,
+        traceparent: &'a str,
+    }
+    text(&Line { attributes, correlation_id, end_ms, span: name, start_ms, traceparent })
+}
+
+/// Text and numbers alone can always be written.
+fn text(line: &impl Serialize) -> String {
+    serde_json::to_string(line).unwrap_or_default()
 }
 
 /// RFC 3339 with milliseconds and `Z`, as everywhere in the documents.
@@ -106,6 +116,7 @@ pub fn seed_name(worker: &str) -> String {
 mod tests {
     use super::*;
     use expect_test::expect;
+    use serde_json::json;
 
     fn noon() -> DateTime<Utc> {
         "2024-01-15T10:30:00.123Z".parse().unwrap()
@@ -129,7 +140,8 @@ mod tests {
 
     #[test]
     fn a_span_names_its_call() {
-        let line = span_line("batchGet", 1000, 1012, "c", Some("00-1-2-01"), &json!({"span.campaignId": "campaign-1"}));
+        let attributes = Map::from_iter([("span.campaignId".to_owned(), json!("campaign-1"))]);
+        let line = span_line("batchGet", 1000, 1012, "c", "00-1-2-01", &attributes);
         expect![[r#"{"attributes":{"span.campaignId":"campaign-1"},"correlationId":"c","endMs":1012,"span":"batchGet","startMs":1000,"traceparent":"00-1-2-01"}"#]]
         .assert_eq(&line);
     }

@@ -75,7 +75,7 @@ impl Response {
 
     /// `{"error": {"code", "message"}}`, as the documents have it for 401 and 403.
     pub fn error(status: u16, code: &str, message: &str) -> Self {
-        Self { status, body: crate::edge::error_body(code, message) }
+        Self { status, body: platform_wire::http::error_body(code, message) }
     }
 }
 

@@ -9,7 +9,7 @@ use http_body_util::{BodyExt, Limited};
 use wasmtime_wasi_http::WasiBody;
 
 /// The largest answer over HTTP, bytes: that of a Lambda function.
-const MAX_RESPONSE_BYTES: usize = 6 << 20;
+pub(crate) const MAX_RESPONSE_BYTES: usize = 6 << 20;
 /// Reasons and messages are cut to so many bytes: they go to logs, metrics and attributes of dead letters.
 const MAX_REASON_BYTES: usize = 4 << 10;
 

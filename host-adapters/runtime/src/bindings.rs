@@ -12,6 +12,7 @@ wasmtime::component::bindgen!({
             import spin:redis/redis@3.0.0;
             import spin:variables/variables@3.0.0;
             export registration:workers/batch-worker@1.0.0;
+            export registration:workers/request-worker@1.0.0;
         }
     ",
     world: "registration:host/component",

@@ -9,7 +9,6 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use tokio::sync::Notify;
 use tokio::time::Instant;
 
 /// The calls in flight of one instance, with their deadlines and replies.
@@ -18,19 +17,11 @@ pub(crate) struct Calls {
     next: AtomicU64,
     timeout: Duration,
     outages: Outages,
-    /// Told when the set of deadlines changes.
-    pub(crate) changed: Notify,
 }
 
 impl Calls {
     pub(crate) fn new(version: &Version, outages: Outages) -> Self {
-        Self {
-            in_flight: Mutex::default(),
-            next: AtomicU64::new(0),
-            timeout: version.limits.request_timeout,
-            outages,
-            changed: Notify::new(),
-        }
+        Self { in_flight: Mutex::default(), next: AtomicU64::new(0), timeout: version.limits.request_timeout, outages }
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<u64, (Instant, Reply)>> {
@@ -39,14 +30,7 @@ impl Calls {
 
     pub(crate) fn begin(&self, reply: Reply) -> u64 {
         let call = self.next.fetch_add(1, Ordering::Relaxed);
-        let mut in_flight = self.lock();
-        // Deadlines only ever move away, so the owner needs to be told only of the first.
-        let first = in_flight.is_empty();
-        in_flight.insert(call, (Instant::now() + self.timeout, reply));
-        drop(in_flight);
-        if first {
-            self.changed.notify_one();
-        }
+        self.lock().insert(call, (Instant::now() + self.timeout, reply));
         call
     }
 
@@ -54,9 +38,10 @@ impl Calls {
         self.lock().remove(&call).map(|(_, reply)| reply)
     }
 
+    /// No call expires before, not even one that begins after this was asked.
     pub(crate) fn next_deadline(&self) -> Instant {
         let earliest = self.lock().values().map(|(deadline, _)| *deadline).min();
-        earliest.unwrap_or_else(|| Instant::now() + Duration::from_secs(3600))
+        earliest.unwrap_or_else(|| Instant::now() + self.timeout)
     }
 
     pub(crate) fn any_expired(&self) -> bool {

@@ -1,7 +1,7 @@
 //! From a file to something that can be called: compile or load from the cache, link, check what it exports and
 //! imports.
 
-use crate::bindings::exports::registration::workers::batch_worker;
+use crate::bindings::exports::registration::workers::{batch_worker, request_worker};
 use crate::compiled::Cache;
 use crate::limits::Limits;
 use crate::requirements::{Export, Requirements};
@@ -124,6 +124,8 @@ pub(crate) struct Version {
     pub(crate) environment: Vec<(String, String)>,
     pub(crate) instance: InstancePre<State>,
     pub(crate) batch: Option<batch_worker::GuestIndices>,
+    /// Taken for HTTP where there is one.
+    pub(crate) request: Option<request_worker::GuestIndices>,
     pub(crate) http: Option<ServicePre<State>>,
 }
 
@@ -146,6 +148,7 @@ impl Version {
             .instantiate_pre(&compiled.component)
             .map_err(|error| LoadError::Link { component: component(), reason: format!("{error:#}") })?;
         let batch = batch_worker::GuestIndices::new(&instance).ok();
+        let request = request_worker::GuestIndices::new(&instance).ok();
         let http = ServicePre::new(instance.clone()).ok();
         let exports = [batch.as_ref().map(|_| Export::BatchWorker), http.as_ref().map(|_| Export::HttpHandler)];
         let exports: Vec<_> = exports.into_iter().flatten().collect();
@@ -166,6 +169,7 @@ impl Version {
             environment: spec.environment.clone(),
             instance,
             batch,
+            request,
             http,
         })
     }

@@ -6,30 +6,26 @@
 //! - CPU is bounded by epochs: each tick makes the guest yield, and traps it when one turn (from entering the guest
 //!   until it waits for something) has taken too long. A deadline from the instance's birth would kill it for waiting.
 
-use crate::answer;
-use crate::bindings::exports::registration::workers::batch_worker;
 use crate::budget::{MAX_CALL_BYTES, MAX_HANDLES};
-use crate::call::{CallError, Disposition, Event};
+use crate::call::CallError;
 use crate::calls::Calls;
 use crate::component::Version;
 use crate::engine::{EPOCH_TICK, Shared, SharedHost};
+use crate::guest::Guest;
 use crate::pool::{Asked, Queue, Reply};
 use crate::state::State;
 use crate::turn::{self, Turn};
-use bytes::Bytes;
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
-use http_body_util::Full;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::task::Poll;
 use std::time::Duration;
 use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::Instant;
 use wasmtime::component::Accessor;
 use wasmtime::{Store, UpdateDeadline};
-use wasmtime_wasi_http::p3::Request;
-use wasmtime_wasi_http::p3::bindings::Service;
-use wasmtime_wasi_http::{FieldMap, WasiHttpView};
 
 /// What an instance may take to start. What it does then is no call yet, so that no call's limit ends it.
 const START_LIMIT: Duration = Duration::from_secs(10);
@@ -68,7 +64,6 @@ pub(crate) async fn serve(version: Arc<Version>, shared: &Shared, queue: Queue, 
                     break Err(format!("a call took longer than {:?}", version.limits.request_timeout));
                 }
             }
-            () = calls.changed.notified() => {}
         }
     };
     if let Err(reason) = ended {
@@ -114,22 +109,11 @@ impl Drop for Alive {
     }
 }
 
-/// The exports of an instance.
-struct Guest {
-    batch: Option<batch_worker::Guest>,
-    http: Option<Service>,
-}
-
 /// Starts the guest; why it cannot be, if so.
 async fn instantiate(version: &Version, store: &mut Store<State>) -> Result<Guest, String> {
     let start = async {
         let instance = version.instance.instantiate_async(&mut *store).await?;
-        let batch = version.batch.as_ref().map(|indices| indices.load(&mut *store, &instance)).transpose()?;
-        let http = match &version.http {
-            Some(_) => Some(Service::new(&mut *store, &instance)?),
-            None => None,
-        };
-        Ok(Guest { batch, http })
+        Guest::new(version, store, &instance)
     };
     let started: wasmtime::Result<Guest> = match tokio::time::timeout(START_LIMIT, start).await {
         Ok(started) => started,
@@ -168,6 +152,9 @@ async fn work(
 ) -> wasmtime::Result<()> {
     let limits = &version.limits;
     let mut running = FuturesUnordered::new();
+    // Moved only when it ends: setting a timer for every call is work.
+    let mut idle = pin!(tokio::time::sleep(limits.idle_instance_timeout));
+    let mut idle_since = Instant::now();
     let mut served = 0;
     let mut open = true;
     loop {
@@ -178,7 +165,10 @@ async fn work(
         let has_room = running.len() < limits.max_instance_concurrent_reuse_count;
         tokio::select! {
             biased;
-            Some(done) = running.next(), if !running.is_empty() => done?,
+            Some(done) = running.next(), if !running.is_empty() => {
+                done?;
+                idle_since = Instant::now();
+            }
             job = queue.recv(), if accepts && has_room => match job {
                 Ok(job) => {
                     if running.is_empty() {
@@ -190,13 +180,30 @@ async fn work(
                     let (asked, reply) = job.split();
                     running.push(one(accessor, guest, version, calls, (asked, calls.begin(reply))));
                     // Let the call start before another is taken: one that computes leaves the rest to other instances.
-                    tokio::task::yield_now().await;
+                    yield_now().await;
                 }
                 Err(_) => open = false,
             },
-            () = tokio::time::sleep(limits.idle_instance_timeout), if running.is_empty() => open = false,
+            () = &mut idle, if running.is_empty() => {
+                let ends = idle_since + limits.idle_instance_timeout;
+                open = ends > Instant::now();
+                idle.as_mut().reset(ends);
+            }
         }
     }
+}
+
+/// Leaves the store to its guest once. Tokio's own would first look for what is new on all connections of the process.
+async fn yield_now() {
+    let mut yielded = false;
+    std::future::poll_fn(|cx| {
+        if std::mem::replace(&mut yielded, true) {
+            return Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
 }
 
 /// Runs one call. An error is a trap and ends the instance.
@@ -209,51 +216,19 @@ async fn one(
 ) -> wasmtime::Result<()> {
     match asked {
         Asked::Batch(events) => {
-            let answer = match &guest.batch {
-                Some(worker) => batch(accessor, worker, events).await?,
-                None => Err(CallError::NotCallable("it does not export registration:workers/batch-worker".into())),
-            };
+            let answer = guest.batch(accessor, events).await?;
             if let Some(Reply::Batch(reply)) = calls.end(call) {
                 let _ = reply.send(calls.called(answer, version));
             }
         }
         Asked::Http(request) => {
-            let answer = match &guest.http {
-                Some(service) => http(accessor, service, *request).await?,
-                None => Err(CallError::NotCallable("it does not export wasi:http/handler".into())),
-            };
+            let answer = guest.http(accessor, *request).await?;
             if let Some(Reply::Http(reply)) = calls.end(call) {
                 let _ = reply.send(calls.called(answer, version));
             }
         }
     }
     Ok(())
-}
-
-async fn batch(
-    accessor: &Accessor<State>,
-    worker: &batch_worker::Guest,
-    events: Vec<Event>,
-) -> wasmtime::Result<Result<Vec<Disposition>, CallError>> {
-    Ok(answer::batch(worker.call_handle(accessor, events).await?))
-}
-
-async fn http(
-    accessor: &Accessor<State>,
-    service: &Service,
-    request: http::Request<Bytes>,
-) -> wasmtime::Result<Result<http::Response<Bytes>, CallError>> {
-    let (parts, body) = request.into_parts();
-    let uri = parts.uri.into_parts();
-    let headers = accessor.with(|mut access| FieldMap::new_immutable(access.get().http().hooks, parts.headers));
-    let (request, io) =
-        Request::new(parts.method, uri.scheme, uri.authority, uri.path_and_query, headers, None, Full::new(body));
-    let response = match service.handle(accessor, request).await? {
-        Ok(response) => response,
-        Err(code) => return Ok(Err(answer::failed(&code.to_string()))),
-    };
-    let response = accessor.with(|access| response.into_http(access, io))?;
-    Ok(answer::http(response).await)
 }
 
 fn explain(error: &wasmtime::Error) -> String {

@@ -22,17 +22,12 @@ pub(super) struct Spans {
 /// Starts the spans of a batch below its first record's trace, and gives every record the worker's context.
 pub(super) fn batch(tracing: &Tracing, worker: &str, mut batch: Vec<Event>) -> (Vec<Event>, Spans) {
     let first = batch.first();
-    let source_name = first.map_or("", |event| event.source.as_str()).to_owned();
-    let correlation_id = first.map_or("", |event| event.correlation_id.as_str()).to_owned();
-    let mut source = tracing.start(
-        format!("{source_name} process"),
-        SpanKind::Consumer,
-        first.and_then(|event| event.traceparent.as_deref()),
-        attributes(worker, &correlation_id),
-    );
+    let source_name = first.map_or("", |event| event.source.as_str());
+    let attributes = || attributes(worker, first.map_or("", |event| event.correlation_id.as_str()));
+    let parent = first.and_then(|event| event.traceparent.as_deref());
+    let mut source = tracing.start(SpanKind::Consumer, parent, || (format!("{source_name} process"), attributes()));
     source.set(KeyValue::new("messaging.batch.message_count", i64::try_from(batch.len()).unwrap_or(i64::MAX)));
-    let worker =
-        tracing.start(worker.to_owned(), SpanKind::Internal, source.traceparent(), attributes(worker, &correlation_id));
+    let worker = tracing.start(SpanKind::Internal, source.traceparent(), || (worker.to_owned(), attributes()));
     for event in &mut batch {
         event.traceparent = worker.traceparent().map(str::to_owned).or(event.traceparent.take());
     }
@@ -58,12 +53,10 @@ pub(super) fn request(
 ) -> (http::Request<Bytes>, Span) {
     let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
     let correlation_id = header(CORRELATION_ID).unwrap_or_else(|| uuid::Uuid::new_v4().to_string());
-    let span = tracing.start(
-        format!("{} {}", request.method(), request.uri().path()),
-        SpanKind::Server,
-        header(TRACEPARENT).as_deref(),
-        attributes(component, &correlation_id),
-    );
+    let span = tracing.start(SpanKind::Server, header(TRACEPARENT).as_deref(), || {
+        let name = format!("{} {}", request.method(), request.uri().path());
+        (name, attributes(component, &correlation_id))
+    });
     set(&mut request, CORRELATION_ID, &correlation_id);
     if let Some(traceparent) = span.traceparent() {
         set(&mut request, TRACEPARENT, traceparent);
@@ -78,7 +71,7 @@ fn set(request: &mut http::Request<Bytes>, name: &'static str, value: &str) {
 }
 
 pub(super) fn answered(mut span: Span, called: &Called<http::Response<Bytes>>) {
-    span.set(KeyValue::new("component.digest", called.digest.to_string()));
+    span.set(KeyValue::new("component.digest", called.digest.clone()));
     match &called.result {
         Ok(response) => span.set(KeyValue::new("http.response.status_code", i64::from(response.status().as_u16()))),
         Err(error) => span.fail(&error.to_string()),

@@ -9,6 +9,9 @@ use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::{SdkTracer, SdkTracerProvider};
 use std::time::{Duration, SystemTime};
 
+/// Name and attributes of a span.
+pub type Described = (String, Vec<KeyValue>);
+
 /// Makes spans; without an endpoint it makes none and passes the caller's trace context on.
 #[derive(Clone)]
 pub struct Tracing(Option<(SdkTracerProvider, SdkTracer)>);
@@ -32,20 +35,21 @@ impl Tracing {
         Ok(Self(Some((provider, tracer))))
     }
 
-    /// Starts a span below `parent` (a W3C `traceparent`), or a new trace.
-    pub fn start(&self, name: String, kind: SpanKind, parent: Option<&str>, attributes: Vec<KeyValue>) -> Span {
-        self.start_at(name, kind, parent, attributes, SystemTime::now())
+    /// Starts a span below `parent` (a W3C `traceparent`), or a new trace. Its name and attributes are asked for only
+    /// where spans are made.
+    pub fn start(&self, kind: SpanKind, parent: Option<&str>, describe: impl FnOnce() -> Described) -> Span {
+        self.start_at(SystemTime::now(), kind, parent, describe)
     }
 
     fn start_at(
         &self,
-        name: String,
+        start: SystemTime,
         kind: SpanKind,
         parent: Option<&str>,
-        attributes: Vec<KeyValue>,
-        start: SystemTime,
+        describe: impl FnOnce() -> Described,
     ) -> Span {
         let Some((_, tracer)) = &self.0 else { return Span { inner: None, passed_on: parent.map(str::to_owned) } };
+        let (name, attributes) = describe();
         let context = match parent.and_then(parse) {
             Some(parent) => Context::new().with_remote_span_context(parent),
             None => Context::new(),
@@ -59,7 +63,7 @@ impl Tracing {
     /// A span that has already ended, as a guest reports it. Times are milliseconds since 1970 (UTC).
     pub fn record(&self, name: String, parent: Option<&str>, attributes: Vec<KeyValue>, start_ms: u64, end_ms: u64) {
         let at = |ms| SystemTime::UNIX_EPOCH + Duration::from_millis(ms);
-        let mut span = self.start_at(name, SpanKind::Internal, parent, attributes, at(start_ms));
+        let mut span = self.start_at(at(start_ms), SpanKind::Internal, parent, || (name, attributes));
         if let Some(span) = &mut span.inner {
             span.end_with_timestamp(at(end_ms.max(start_ms)));
         }

@@ -3,6 +3,7 @@
 use super::{Reply, body, header};
 use crate::{RequestWorker, lambda::appsync, worker::call_request};
 use http_body_util::BodyExt;
+use platform_wire::http::bearer;
 use spin_sdk::http::{FromRequest, Request};
 use spin_sdk::wasip3::{http::types, random::random::get_random_u64};
 use std::fmt::Display;
@@ -22,7 +23,7 @@ pub async fn answer<W: RequestWorker, B: BodyExt<Error: Display>>(
     request: Request<B>,
     new_id: impl FnOnce() -> String,
 ) -> Result<Reply, Reply> {
-    let token = header(request.headers(), "authorization").and_then(appsync::bearer);
+    let token = header(request.headers(), "authorization").and_then(bearer);
     let correlation_id = header(request.headers(), "x-correlation-id").map(str::to_owned);
     let traceparent = header(request.headers(), "traceparent").map(str::to_owned);
     let body = body(request).await?;

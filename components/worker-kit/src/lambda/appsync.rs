@@ -1,6 +1,9 @@
 //! Input of request workers: an AppSync event (`arguments.input.body`), `{"body": …}` or the input bare.
 
+use platform_wire::http::bearer;
+use serde::Deserialize;
 use serde_json::Value;
+use std::collections::BTreeMap;
 
 /// The input inside an event, whichever way it came.
 pub fn input(event: Value) -> Value {
@@ -29,18 +32,18 @@ pub fn token(event: &str) -> Option<String> {
 
 /// A header that the AppSync resolver forwards, whatever the case of its name.
 pub fn header(event: &str, name: &str) -> Option<String> {
-    let event: Value = serde_json::from_str(event).ok()?;
-    let headers = event.pointer("/request/headers")?.as_object()?;
-    let (_, value) = headers.iter().find(|(key, _)| key.eq_ignore_ascii_case(name))?;
-    Some(value.as_str()?.to_owned())
-}
-
-/// The token in an `Authorization` header. AppSync's own clients send it bare.
-pub fn bearer(header: &str) -> Option<String> {
-    let token = match header.split_once(' ') {
-        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => token.trim(),
-        Some(_) => return None,
-        None => header.trim(),
-    };
-    (!token.is_empty()).then(|| token.to_owned())
+    #[derive(Deserialize)]
+    struct Event {
+        request: Request,
+    }
+    #[derive(Deserialize)]
+    struct Request {
+        headers: BTreeMap<String, Value>,
+    }
+    let Event { request } = serde_json::from_str(event).ok()?;
+    let (_, value) = request.headers.into_iter().find(|(key, _)| key.eq_ignore_ascii_case(name))?;
+    match value {
+        Value::String(text) => Some(text),
+        _ => None,
+    }
 }

@@ -1,0 +1,16 @@
+//! What an HTTP door reads and answers, whether the guest keeps it or the host.
+
+/// The token in an `Authorization` header. AppSync's own clients send it bare.
+pub fn bearer(header: &str) -> Option<String> {
+    let token = match header.split_once(' ') {
+        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => token.trim(),
+        Some(_) => return None,
+        None => header.trim(),
+    };
+    (!token.is_empty()).then(|| token.to_owned())
+}
+
+/// `{"error": {"code", "message"}}`, as the documents have it.
+pub fn error_body(code: &str, message: &str) -> String {
+    serde_json::json!({"error": {"code": code, "message": message}}).to_string()
+}

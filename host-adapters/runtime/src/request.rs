@@ -1,0 +1,98 @@
+//! HTTP requests as typed calls of `registration:workers/request-worker`: what the guest's own door at
+//! `wasi:http/handler` does, done by the host, which has the whole request at hand. A Spin host takes that door.
+
+use crate::answer::MAX_RESPONSE_BYTES;
+use crate::bindings::exports::registration::workers::request_worker::{Request, Response};
+use crate::bindings::registration::workers::events::Failure;
+use bytes::Bytes;
+use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
+use http::{Method, StatusCode};
+use platform_wire::http::{bearer, error_body};
+
+/// Why no worker reads a request: status, code and message of the answer.
+pub(crate) type Refusal = (StatusCode, &'static str, &'static str);
+
+/// The typed request. The dispatcher has set the correlation id.
+pub(crate) fn typed(request: http::Request<Bytes>) -> Result<Request, Refusal> {
+    let (parts, body) = request.into_parts();
+    if parts.method != Method::POST {
+        return Err((StatusCode::METHOD_NOT_ALLOWED, "METHOD_NOT_ALLOWED", "send the event with POST"));
+    }
+    let body = String::from_utf8(body.into())
+        .map_err(|_| (StatusCode::BAD_REQUEST, "MALFORMED_EVENT", "the event is not UTF-8"))?;
+    let header = |name: &str| text(&parts.headers, name).map(str::to_owned);
+    Ok(Request {
+        body,
+        token: text(&parts.headers, AUTHORIZATION.as_str()).and_then(bearer),
+        correlation_id: header("x-correlation-id").unwrap_or_default(),
+        traceparent: header("traceparent"),
+    })
+}
+
+fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name).and_then(|value| value.to_str().ok())
+}
+
+/// The answer over HTTP: 503 for a failure where the same call may succeed later, else 500.
+pub(crate) fn answered(answer: Result<Response, Failure>) -> Result<http::Response<Bytes>, String> {
+    let Response { status, body } = match answer {
+        Ok(response) => response,
+        Err(Failure { retryable, message }) => {
+            let status = if retryable { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::INTERNAL_SERVER_ERROR };
+            return Ok(error(status, "WORKER_FAILED", &message));
+        }
+    };
+    match StatusCode::from_u16(status) {
+        Ok(status) if !status.is_informational() && body.len() <= MAX_RESPONSE_BYTES => Ok(json(status, body)),
+        Ok(status) if !status.is_informational() => {
+            Err(format!("its answer has {} bytes (at most {MAX_RESPONSE_BYTES})", body.len()))
+        }
+        _ => Err(format!("it answered with the status {status}, which is no answer")),
+    }
+}
+
+/// `{"error": {"code", "message"}}`.
+pub(crate) fn error(status: StatusCode, code: &str, message: &str) -> http::Response<Bytes> {
+    json(status, error_body(code, message))
+}
+
+fn json(status: StatusCode, body: String) -> http::Response<Bytes> {
+    let mut response = http::Response::new(body.into());
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn headers_become_members() {
+        let request = http::Request::post("/").header("Authorization", "bearer t").header("x-correlation-id", "c");
+        let request = typed(request.header("traceparent", "00-1-2-01").body("{}".into()).unwrap()).unwrap();
+        assert_eq!((request.token.as_deref(), request.correlation_id.as_str()), (Some("t"), "c"));
+        assert_eq!((request.traceparent.as_deref(), request.body.as_str()), (Some("00-1-2-01"), "{}"));
+    }
+
+    #[test]
+    fn what_no_worker_reads_is_refused() {
+        let refused = |request: http::request::Builder, body: &'static [u8]| {
+            typed(request.body(Bytes::from_static(body)).unwrap()).unwrap_err().0
+        };
+        assert_eq!(refused(http::Request::get("/"), b""), StatusCode::METHOD_NOT_ALLOWED);
+        assert_eq!(refused(http::Request::post("/"), b"\xff"), StatusCode::BAD_REQUEST);
+    }
+
+    #[test]
+    fn failures_and_no_answers_are_told_apart() {
+        let status = |retryable| answered(Err(Failure { retryable, message: "m".into() })).unwrap().status();
+        assert_eq!((status(true), status(false)), (StatusCode::SERVICE_UNAVAILABLE, StatusCode::INTERNAL_SERVER_ERROR));
+        for status in [99, 100, 199, 1000] {
+            assert!(answered(Ok(Response { status, body: String::new() })).is_err(), "{status}");
+        }
+        let large = Response { status: 200, body: "a".repeat(MAX_RESPONSE_BYTES + 1) };
+        assert!(answered(Ok(large)).unwrap_err().contains("at most 6291456"));
+    }
+}
