@@ -2,7 +2,11 @@
 
 use chrono::{SecondsFormat, Utc};
 use host_adapters_delivery::sources::seed_name;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
+use std::borrow::{Borrow, Cow};
+use std::collections::BTreeMap;
 use std::io::Write;
 use tracing::field::{Field, Visit};
 use tracing::level_filters::LevelFilter;
@@ -73,7 +77,7 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for JsonLines {
                 line.insert("data".to_owned(), Value::Object(fields.0));
             }
         }
-        write(&line);
+        write(line.to_string());
     }
 }
 
@@ -122,19 +126,49 @@ pub enum GuestLine {
 /// Writes one line of a guest with the worker's tag, id and digest, or hands back the span that it is. A line that is
 /// no JSON object becomes the message of one.
 pub fn guest_line(component: &str, digest: &str, line: &str) -> GuestLine {
-    let mut object = match serde_json::from_str(line) {
-        Ok(Value::Object(object)) => object,
-        _ => Map::from_iter([("message".to_owned(), line.into()), ("level".to_owned(), "INFO".into())]),
+    let Ok(members) = serde_json::from_str::<Members<'_>>(line) else {
+        let message = json!({"message": line, "level": "INFO"}).to_string();
+        write(guest_text(component, digest, serde_json::from_str(&message).unwrap_or_default()));
+        return GuestLine::Logged;
     };
-    if object.contains_key("span") {
-        return GuestLine::Span(object);
+    if members.contains_key("span")
+        && let Ok(span) = serde_json::from_str(line)
+    {
+        return GuestLine::Span(span);
     }
-    object.insert("timestamp".to_owned(), now().into());
-    object.insert("tag".to_owned(), tag(component).into());
-    object.insert("worker".to_owned(), component.into());
-    object.insert("digest".to_owned(), digest.into());
-    write(&Value::Object(object));
+    write(guest_text(component, digest, members));
     GuestLine::Logged
+}
+
+/// The members of an object, unread.
+type Members<'a> = BTreeMap<Name<'a>, &'a RawValue>;
+
+/// The name of a member, borrowed unless it is escaped.
+#[derive(Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize)]
+struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
+
+impl Borrow<str> for Name<'_> {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
+/// The line to write. What the host knows better is the host's word.
+fn guest_text(component: &str, digest: &str, mut members: Members<'_>) -> String {
+    #[derive(Serialize)]
+    struct Line<'a> {
+        timestamp: String,
+        tag: String,
+        worker: &'a str,
+        digest: &'a str,
+        #[serde(flatten)]
+        members: Members<'a>,
+    }
+    for name in ["timestamp", "tag", "worker", "digest"] {
+        members.remove(name);
+    }
+    let line = Line { timestamp: now(), tag: tag(component), worker: component, digest, members };
+    serde_json::to_string(&line).unwrap_or_default()
 }
 
 /// `registration:apps:saveEntries` for `save-entries`.
@@ -147,8 +181,7 @@ fn now() -> String {
 }
 
 /// One write a line, so that lines of several threads do not mix. A full or closed stderr loses the line, not the work.
-fn write(line: &Value) {
-    let mut text = line.to_string();
+fn write(mut text: String) {
     text.push('\n');
     let _ = std::io::stderr().lock().write_all(text.as_bytes());
 }
@@ -160,6 +193,18 @@ mod tests {
     #[test]
     fn tags_use_the_documents_names() {
         assert_eq!(tag("check-eligibility"), "registration:apps:checkEligibility");
+    }
+
+    #[test]
+    fn a_guests_line_gets_the_hosts_word() {
+        let line = r#"{"level":"WARN","message":"a \"b\"","tag":"forged","digest":"forged","data":{"n":1.50},"\u0077orker":"forged"}"#;
+        let members = serde_json::from_str(line).unwrap_or_default();
+        let text = guest_text("save-entries", "d", members);
+        let (_, rest) = text.split_once(',').unwrap_or_default();
+        assert_eq!(
+            rest,
+            r#""tag":"registration:apps:saveEntries","worker":"save-entries","digest":"d","data":{"n":1.50},"level":"WARN","message":"a \"b\""}"#
+        );
     }
 
     #[test]
