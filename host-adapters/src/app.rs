@@ -4,6 +4,7 @@ use crate::components::Components;
 use crate::dispatch::Dispatcher;
 use crate::gateway::{Callers, Gateway, Health};
 use crate::manifest::App;
+use crate::manifest::runtime_config::RuntimeConfig;
 use crate::telemetry::{Tracing, metrics::Metrics};
 use crate::{backends, edge};
 use anyhow::{Context, Result};
@@ -37,6 +38,8 @@ pub struct Options {
     pub addresses: Addresses,
     /// The key of the app-to-app tokens, a PEM file (PKCS #8, P-256); without one, a key of this process.
     pub service_key: Option<PathBuf>,
+    /// Which servers stand behind the platform.
+    pub runtime_config: RuntimeConfig,
 }
 
 /// A running host.
@@ -60,7 +63,7 @@ pub struct Running {
 /// Says what cannot be opened, loaded or listened on. Nothing runs on then.
 pub async fn start(app: App, options: &Options, metrics: Metrics, tracing: Tracing) -> Result<Running> {
     let app = Arc::new(app);
-    let backends = backends::open(&app, &options.data)?;
+    let backends = backends::open(&app, &options.data, &options.runtime_config).await?;
     let services = backends::services(&app, options.service_key.as_deref())?;
     let service_keys = serde_json::to_value(services.signer().jwks())?;
     let components = Components::load(&app, &options.data, &backends, services, tracing.clone()).await?;

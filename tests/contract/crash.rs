@@ -1,9 +1,9 @@
 //! What was acknowledged survives SIGKILL at any moment: a process writes as fast as it can and says what was
 //! acknowledged; it is killed; its file is opened again.
 
-use super::backend::{LOOSE_QUEUE, TABLE};
 use super::embedded::config;
-use super::table::key;
+use crate::suites::backend::{LOOSE_QUEUE, TABLE};
+use crate::suites::table::key;
 use host_adapters_delivery::backends::embedded::Embedded;
 use host_adapters_delivery::backends::{Position, QueueBackend, StreamBackend, TableBackend};
 use platform_wire::queue::Message;

@@ -1,12 +1,12 @@
 //! The embedded backend under the contract, on a clock that the suites move, and what only it promises: retention and
 //! pruning over days, and files that are kept.
 
-use super::backend::{
+use crate::suites::backend::{
     Backend, COLLECTION, DEAD_LETTERS, LOOSE_QUEUE, MAX_RECEIVES, OTHER_COLLECTION, PLAIN_TABLE, QUEUE, TABLE, WORKER,
     secs,
 };
-use super::queue::{receive, send};
-use super::stream::{all, put};
+use crate::suites::queue::{receive, send};
+use crate::suites::stream::{all, put};
 use host_adapters_delivery::backends::cache::CacheBackend;
 use host_adapters_delivery::backends::embedded::{Cache, Config, Embedded, OpenError, QueueConfig, TableConfig};
 use host_adapters_delivery::backends::{

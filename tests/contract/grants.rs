@@ -1,9 +1,9 @@
 //! Grants: every function refuses what its caller's grants do not name, and says what to write.
 
-use super::backend::{COLLECTION, QUEUE, TABLE};
 use super::embedded::{Opened, open};
-use super::queue::message;
-use super::table::key;
+use crate::suites::backend::{COLLECTION, QUEUE, TABLE};
+use crate::suites::queue::message;
+use crate::suites::table::key;
 use host_adapters_delivery::platform::{Grants, PlatformService};
 use platform_wire::documents::{FindOne, ReplaceOne};
 use platform_wire::identity::Verify;

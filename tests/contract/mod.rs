@@ -1,83 +1,10 @@
-//! The contract of the backends: one suite per interface, the same code for every backend.
-//!
-//! A backend is registered with one line, `contract!(name, open)`, where `open` is an async function that answers a
-//! fresh [`backend::Backend`]; it then runs every case. A case that is in no list is dead code and fails the lint.
+//! What the embedded backends promise: the contract of all backends, and what is theirs alone.
 
-mod backend;
-mod cache;
 mod crash;
-mod documents;
 mod embedded;
 mod grants;
 mod identity;
-mod queue;
-mod queue_browser;
-mod queue_limits;
-mod queue_redrive;
 mod redrive;
 mod signer;
-mod stream;
-mod table;
-mod table_limits;
-mod table_update;
 
-macro_rules! contract {
-    ($name:ident, $open:path) => {
-        mod $name {
-            contract!(@suite $open, cache: [
-                keeps_values, counts, keeps_sets, refuses_the_wrong_type, ends_lifetimes, sets_only_new,
-                changes_lifetimes, names_unknown_commands, answers_a_publish,
-            ]);
-            contract!(@suite $open, documents: [
-                finds_by_index_and_scan, replaces_or_inserts, keeps_collections_apart, refuses_wrong_calls,
-            ]);
-            contract!(@suite $open, queue: [
-                delivers_what_was_sent, hides_what_was_received, delivers_again_and_counts, deletes_for_good,
-                ignores_stale_receipts, delays, returns_at_once, extends, refuses_to_extend_what_is_not_held,
-                waits_for_a_message, answers_nothing_after_the_wait, takes_any_number, shares_among_receivers,
-                counts_and_shows,
-            ]);
-            contract!(@suite $open, queue_browser: [
-                pages_through_all_whatever_their_state, finds_one_by_its_id, takes_only_what_is_named_and_not_held,
-                settles_what_was_taken, refuses_what_it_does_not_know,
-            ]);
-            contract!(@suite $open, queue_limits: [
-                accepts_odd_text, refuses_one_and_takes_the_rest, accepts_what_just_fits, refuses_wrong_receipts,
-                knows_its_names, limits_visibility,
-            ]);
-            contract!(@suite $open, queue_redrive: [
-                moves_what_exceeds_the_count, keeps_what_was_deleted_in_time, fills_up_behind_moved_ones,
-                keeps_all_without_a_dead_letter_queue,
-            ]);
-            contract!(@suite $open, stream: [
-                records_all_images, keeps_the_order_of_an_item, is_silent_where_nothing_changes, resumes_after_a_record,
-                reads_from_latest, remembers_checkpoints, limits_a_read, wakes_who_waits, knows_its_names,
-            ]);
-            contract!(@suite $open, table: [
-                puts_gets_deletes, answers_in_the_order_of_keys, pages_through_a_query, orders_by_bytes,
-                queries_a_prefix, takes_thousands, puts_over,
-            ]);
-            contract!(@suite $open, table_limits: [
-                refuses_one_and_takes_the_rest, accepts_what_just_fits, refuses_wrong_keys, refuses_wrong_queries,
-                knows_its_names,
-            ]);
-            contract!(@suite $open, table_update: [
-                sets_and_removes, makes_an_absent_item, checks_conditions, compares_by_value, fails_one_by_one,
-                refuses_wrong_paths, keeps_the_size_limit,
-            ]);
-        }
-    };
-    (@suite $open:path, $suite:ident: [$($case:ident),* $(,)?]) => {
-        mod $suite {
-            use crate::contract::$suite as suite;
-            $(
-                #[tokio::test]
-                async fn $case() {
-                    suite::$case(&$open().await).await;
-                }
-            )*
-        }
-    };
-}
-
-contract!(on_embedded, crate::contract::embedded::open);
+crate::suites::contract!(on_embedded, crate::contract::embedded::open);

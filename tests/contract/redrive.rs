@@ -1,8 +1,8 @@
 //! Dead letters sent back and dropped: the record as it was, its letter gone only afterwards.
 
-use super::backend::{DEAD_LETTERS, MAX_RECEIVES, QUEUE, TABLE, secs};
 use super::embedded::{Opened, open};
-use super::queue::{message, receive, send};
+use crate::suites::backend::{DEAD_LETTERS, MAX_RECEIVES, QUEUE, TABLE, secs};
+use crate::suites::queue::{message, receive, send};
 use host_adapters_delivery::backends::embedded::Embedded;
 use host_adapters_delivery::backends::{Depth, QueueBackend, Received, Result};
 use host_adapters_delivery::delivery::dead_letter::{Cause, DeadLetters};
@@ -142,7 +142,7 @@ async fn a_message_that_its_queue_moved_goes_back_too() {
     let sent = send(&backend, QUEUE, &["poison"]).await;
     for _ in 0..=MAX_RECEIVES {
         receive(&backend, QUEUE, 1, 1).await;
-        super::backend::Backend::pass(&backend, secs(1)).await;
+        crate::suites::backend::Backend::pass(&backend, secs(1)).await;
     }
     let redriver = redriver(&backend, &from_queue(), worker(Disposition::Ack));
     let (letters, _) = redriver.list(DEAD_LETTERS, None, 10).await.unwrap();

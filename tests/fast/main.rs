@@ -13,6 +13,8 @@ mod readme;
 mod sandbox;
 mod scenarios;
 mod spin_linker;
+#[path = "../contract/suites/mod.rs"]
+mod suites;
 mod swap;
 mod tidy;
 mod trace;

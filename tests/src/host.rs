@@ -5,6 +5,7 @@ use crate::settings::{self, OPERATOR_TOKEN, TESTER_TOKEN, root};
 use crate::{log, wait};
 use host_adapters::app::{self, Addresses, Running};
 use host_adapters::manifest::App;
+use host_adapters::manifest::runtime_config::RuntimeConfig;
 use host_adapters::telemetry::Tracing;
 use host_adapters::telemetry::metrics::{self, Metrics};
 use platform_wire::{Answer, Function};
@@ -169,6 +170,11 @@ async fn start(app: App, folder: &TempDir) -> Running {
     std::fs::create_dir(&data).unwrap();
     std::os::unix::fs::symlink(compiled, data.join("compiled")).unwrap();
     let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-    let options = app::Options { data, addresses: Addresses { http: any, gateway: any }, service_key: None };
+    let options = app::Options {
+        data,
+        addresses: Addresses { http: any, gateway: any },
+        service_key: None,
+        runtime_config: RuntimeConfig::default(),
+    };
     app::start(app, &options, metrics, Tracing::from_env().unwrap()).await.unwrap()
 }

@@ -17,6 +17,7 @@ mod host;
 mod limits;
 mod report;
 mod route;
+pub mod runtime_config;
 mod source;
 #[cfg(test)]
 mod tests;

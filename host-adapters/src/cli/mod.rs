@@ -6,12 +6,14 @@ mod dev;
 mod events;
 mod invoke;
 mod operator;
+mod provision;
 mod queues;
 mod swap;
 mod up;
 mod validate;
 mod versions;
 
+use crate::manifest::runtime_config::RuntimeConfig;
 use crate::manifest::{self, App, Given};
 use clap::{Args, Parser, Subcommand};
 use std::collections::BTreeMap;
@@ -46,6 +48,8 @@ enum Command {
     Swap(swap::Options),
     /// Show which version of each worker a running host serves.
     Versions(versions::Options),
+    /// Make the tables and queues of spin.toml on the servers of the runtime configuration, where they are missing.
+    Provision(provision::Options),
     /// Show the queues of a running host: depths, or the oldest messages of one.
     Queues(queues::Options),
     /// Look through the dead letters of a running host, send them back, drop them.
@@ -79,6 +83,26 @@ impl ManifestOptions {
     }
 }
 
+/// Which servers stand behind the platform.
+#[derive(Args)]
+pub(crate) struct RuntimeConfigOptions {
+    /// The operator's part: which servers stand behind tables, queues, documents and the cache. Without it all is
+    /// embedded.
+    #[arg(long, value_name = "FILE", env = "HOST_ADAPTERS_RUNTIME_CONFIG")]
+    runtime_config: Option<PathBuf>,
+}
+
+impl RuntimeConfigOptions {
+    /// The configuration, or the exit code after its mistakes have been printed.
+    pub(crate) fn load(&self) -> Result<RuntimeConfig, ExitCode> {
+        let Some(path) = &self.runtime_config else { return Ok(RuntimeConfig::default()) };
+        RuntimeConfig::load(path).map_err(|mistakes| {
+            eprintln!("{mistakes}");
+            ExitCode::from(UNUSABLE)
+        })
+    }
+}
+
 fn name_and_value(text: &str) -> Result<(String, String), String> {
     let (name, value) = text.split_once('=').ok_or("write it as name=value")?;
     Ok((name.to_owned(), value.to_owned()))
@@ -89,11 +113,12 @@ pub async fn run() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Up(options) => up::run(options).await,
         Command::Build(options) => build::run(options).await,
-        Command::Validate(options) => validate::run(&options),
+        Command::Validate(options) => validate::run(&options).await,
         Command::Invoke(options) => invoke::run(options).await,
         Command::Dev(options) => dev::run(options).await,
         Command::Swap(options) => swap::run(options).await,
         Command::Versions(options) => versions::run(options).await,
+        Command::Provision(options) => provision::run(options).await,
         Command::Queues(options) => queues::run(options).await,
         Command::DeadLetters(options) => dead_letters::run(options).await,
         Command::Events(options) => events::run(options),

@@ -1,6 +1,6 @@
 //! `host-adapters up`: everything in one process. A component whose file changes is swapped.
 
-use super::ManifestOptions;
+use super::{ManifestOptions, RuntimeConfigOptions};
 use crate::app::{self, Addresses};
 use crate::components::{Components, watch};
 use crate::manifest::App;
@@ -22,6 +22,8 @@ use std::time::Duration;
 pub(crate) struct Options {
     #[command(flatten)]
     pub(super) manifest: ManifestOptions,
+    #[command(flatten)]
+    runtime_config: RuntimeConfigOptions,
     /// Where the embedded store and the compiled components are kept.
     #[arg(long, default_value = ".host-adapters")]
     pub(super) data: PathBuf,
@@ -58,11 +60,15 @@ pub(super) async fn serve<F: Future<Output = ()> + Send + 'static>(
     options: Options,
     follow: impl FnOnce(Arc<Components>) -> F,
 ) -> Result<ExitCode> {
+    let runtime_config = match options.runtime_config.load() {
+        Ok(config) => config,
+        Err(code) => return Ok(code),
+    };
     let variable = |name| std::env::var(name).ok();
     let metrics = telemetry::install(logs::level(variable("LOG_LEVEL").as_deref(), variable("CONFIG_ENV").as_deref()))?;
     let tracing = Tracing::from_env()?;
     let addresses = Addresses { http: options.listen, gateway: options.gateway_listen };
-    let start = app::Options { data: options.data, addresses, service_key: options.service_key };
+    let start = app::Options { data: options.data, addresses, service_key: options.service_key, runtime_config };
     let running = app::start(app, &start, metrics, tracing.clone()).await?;
     let following = tokio::spawn(follow(running.components.clone()));
     announce(running.addresses)?;

@@ -1,6 +1,8 @@
-//! `host-adapters validate`: reads the manifest and nothing else.
+//! `host-adapters validate`: reads the manifest and the runtime configuration, and with `--probe` asks the servers.
 
-use super::ManifestOptions;
+use super::{FAILED, ManifestOptions, RuntimeConfigOptions};
+use crate::backends;
+use crate::manifest::App;
 use anyhow::Result;
 use clap::Args;
 use std::process::ExitCode;
@@ -9,19 +11,31 @@ use std::process::ExitCode;
 pub(crate) struct Options {
     #[command(flatten)]
     manifest: ManifestOptions,
+    #[command(flatten)]
+    runtime_config: RuntimeConfigOptions,
+    /// Connect to each server of the runtime configuration and say which is down, and why.
+    #[arg(long, requires = "runtime_config")]
+    probe: bool,
 }
 
-pub(super) fn run(options: &Options) -> Result<ExitCode> {
-    let app = match options.manifest.load() {
-        Ok(app) => app,
-        Err(code) => return Ok(code),
+pub(super) async fn run(options: &Options) -> Result<ExitCode> {
+    let (app, config) = match (options.manifest.load(), options.runtime_config.load()) {
+        (Ok(app), Ok(config)) => (app, config),
+        (Err(code), _) | (_, Err(code)) => return Ok(code),
     };
+    println!("{}", summary(&app));
+    let mut down = false;
+    if options.probe {
+        for (section, trouble) in backends::probe(&app, &config).await {
+            down |= trouble.is_some();
+            println!("{section}: {}", trouble.as_deref().unwrap_or("answers"));
+        }
+    }
+    Ok(if down { ExitCode::from(FAILED) } else { ExitCode::SUCCESS })
+}
+
+fn summary(app: &App) -> String {
     let sources: usize = app.components.values().map(|component| component.sources.len()).sum();
-    println!(
-        "{}: {} components, {} routes, {sources} sources",
-        app.path.display(),
-        app.components.len(),
-        app.routes.iter().count()
-    );
-    Ok(ExitCode::SUCCESS)
+    let (components, routes) = (app.components.len(), app.routes.iter().count());
+    format!("{}: {components} components, {routes} routes, {sources} sources", app.path.display())
 }

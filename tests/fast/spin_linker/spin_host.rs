@@ -5,6 +5,7 @@ use crate::built;
 use crate::sandbox::world::OneTable;
 use bytes::Bytes;
 use host_adapters::gateway::{Callers, Health};
+use host_adapters::manifest::runtime_config::RuntimeConfig;
 use host_adapters::manifest::{self, Given};
 use host_adapters_delivery::platform::PlatformService;
 use host_adapters_delivery::services::Signer;
@@ -36,7 +37,7 @@ impl Gateway {
         let mut app = manifest::load(&built::project().join("spin.toml"), &Given::default()).unwrap();
         // No token is verified here, so no keys are needed.
         app.host.identity = None;
-        let platform = host_adapters::backends::open(&app, data).unwrap().platform;
+        let platform = host_adapters::backends::open(&app, data, &RuntimeConfig::default()).await.unwrap().platform;
         let gateway = host_adapters::gateway::Gateway {
             components: None,
             redriver: None,

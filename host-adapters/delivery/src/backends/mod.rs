@@ -1,8 +1,15 @@
 //! What stands behind a source or a platform interface. One folder per backend; each passes the same contract suite.
 
-pub use platform_wire::cache;
+pub mod aws;
 pub mod embedded;
+mod filter;
 pub mod identity;
+mod json;
+mod limits;
+pub mod mongo;
+mod names;
+pub mod redis;
+pub use platform_wire::cache;
 
 use platform_wire::{Answer, Error, queue::Message, table};
 use std::time::Duration;
@@ -43,7 +50,7 @@ pub trait QueueBackend: Send + Sync + 'static {
     async fn change_visibility_batch(&self, queue: &str, changes: &[(String, Duration)]) -> Result<Vec<Option<Error>>>;
     /// How many messages there are.
     async fn depth(&self, queue: &str) -> Result<Depth>;
-    /// The oldest messages, without receiving them.
+    /// The oldest messages. On SQS looking counts as a receive.
     async fn peek(&self, queue: &str, max: usize) -> Result<Vec<Received>>;
 }
 
@@ -104,9 +111,26 @@ pub trait StreamBackend: Send + Sync + 'static {
     async fn shards(&self, table: &str) -> Result<Vec<Shard>>;
     /// Up to `limit` records of a shard in order, from a position; returns at once, with none where there are none.
     async fn records(&self, table: &str, shard: &str, from: &Position, limit: usize) -> Result<Records>;
+    /// Takes and keeps leases on shards for `worker`, sharing them with other hosts, and says which may be read until
+    /// it is asked again, [`StreamBackend::lease_renewal`] later. A backend of one host holds all.
+    async fn hold(&self, _table: &str, _worker: &str, shards: &[Shard]) -> Result<Leases> {
+        Ok(Leases { held: shards.iter().map(|shard| shard.id.clone()).collect(), done: Vec::new() })
+    }
+    /// Renews the leases of `worker` and takes no others; answers which are still held.
+    async fn renew(&self, _table: &str, _worker: &str) -> Result<Vec<String>> {
+        Ok(Vec::new())
+    }
+    /// Gives all leases of `worker` back, so that another host can take them at once.
+    async fn release(&self, _table: &str, _worker: &str) -> Result<()> {
+        Ok(())
+    }
+    /// How often leases are to be renewed; `None` where shards are not shared.
+    fn lease_renewal(&self) -> Option<Duration> {
+        None
+    }
     /// Where `worker` stands in a shard: the sequence number of the last record settled, or the mark for its end.
     async fn checkpoint(&self, table: &str, shard: &str, worker: &str) -> Result<Option<Checkpoint>>;
-    /// Moves it. Only ever forward.
+    /// Moves it. Only ever forward; `condition-failed` where another host holds the shard's lease.
     async fn set_checkpoint(&self, table: &str, shard: &str, worker: &str, checkpoint: &Checkpoint) -> Result<()>;
     /// Waits until there may be new records, at most `wait` (a hint that spares polling; may return early).
     async fn changed(&self, table: &str, wait: Duration);
@@ -119,6 +143,15 @@ pub struct Shard {
     pub id: String,
     /// Its parent must be read to the end first (peers C11).
     pub parent: Option<String>,
+}
+
+/// Which shards this host may read.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Leases {
+    /// Their ids.
+    pub held: Vec<String>,
+    /// Shards that some host has settled to the end.
+    pub done: Vec<String>,
 }
 
 /// Where to read from.

@@ -1,6 +1,11 @@
 //! Ending in order: first no more intake, then what is in flight ends, and at the deadline the rest goes back.
 
-use std::{future::Future, time::Duration};
+use std::{
+    future::Future,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 /// Told to all sources of a host. Clones are one and the same.
@@ -8,6 +13,24 @@ use tokio_util::sync::CancellationToken;
 pub struct Drain {
     stop: CancellationToken,
     abandon: CancellationToken,
+    lease: Option<Lease>,
+}
+
+/// Until when work may go on that another host would take over.
+#[derive(Clone, Debug)]
+struct Lease(Arc<Mutex<Instant>>);
+
+impl Lease {
+    fn until(&self) -> Instant {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits for the end, however often it is put off.
+    async fn ended(&self) {
+        while Instant::now() < self.until() {
+            tokio::time::sleep_until(self.until()).await;
+        }
+    }
 }
 
 impl Drain {
@@ -41,24 +64,49 @@ impl Drain {
         self.abandon.cancel();
     }
 
+    /// The drain of a part that ends with the whole, or by itself when its lease does: after `until`, unless
+    /// [`Drain::extend`]ed. A host that was paused sees at once on waking that its lease is over.
+    pub fn leased(&self, until: Instant) -> Self {
+        let (stop, abandon) = (self.stop.child_token(), self.abandon.child_token());
+        Self { stop, abandon, lease: Some(Lease(Arc::new(Mutex::new(until)))) }
+    }
+
+    /// Puts the end of the lease off.
+    pub fn extend(&self, until: Instant) {
+        if let Some(Lease(end)) = &self.lease {
+            *end.lock().unwrap_or_else(PoisonError::into_inner) = until;
+        }
+    }
+
     /// Whether intake has stopped.
     pub fn is_stopping(&self) -> bool {
-        self.stop.is_cancelled()
+        self.stop.is_cancelled() || self.is_lease_over()
     }
 
     /// Whether the deadline has passed.
     pub fn is_abandoned(&self) -> bool {
-        self.abandon.is_cancelled()
+        self.abandon.is_cancelled() || self.is_lease_over()
     }
 
     /// Waits until intake stops.
     pub async fn stopping(&self) {
-        self.stop.cancelled().await;
+        self.cancelled(&self.stop).await;
     }
 
     /// Waits until the deadline.
     pub async fn abandoned(&self) {
-        self.abandon.cancelled().await;
+        self.cancelled(&self.abandon).await;
+    }
+
+    async fn cancelled(&self, token: &CancellationToken) {
+        match &self.lease {
+            None => token.cancelled().await,
+            Some(lease) => tokio::select! { () = token.cancelled() => (), () = lease.ended() => () },
+        }
+    }
+
+    fn is_lease_over(&self) -> bool {
+        self.lease.as_ref().is_some_and(|lease| lease.until() <= Instant::now())
     }
 }
 

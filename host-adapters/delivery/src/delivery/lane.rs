@@ -136,6 +136,10 @@ impl Lane {
     }
 
     async fn call(&self, chunk: &mut Chunk<Record>) -> Option<Answer> {
+        // Another host may have these records already.
+        if self.drain.is_abandoned() {
+            return None;
+        }
         for record in &mut chunk.records {
             record.event.attempt += 1;
         }

@@ -7,6 +7,7 @@ mod mistakes;
 mod project;
 mod ranges;
 mod routes;
+mod runtime_config;
 mod schema;
 mod variables;
 

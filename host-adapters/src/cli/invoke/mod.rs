@@ -14,6 +14,7 @@ use super::operator::DEFAULT_GATEWAY;
 use super::{FAILED, ManifestOptions, UNUSABLE};
 use crate::components::Components;
 use crate::manifest::App;
+use crate::manifest::runtime_config::RuntimeConfig;
 use crate::telemetry::{self, Tracing, logs};
 use crate::{backends, dispatch::Dispatcher};
 use anyhow::{Context, Result, bail};
@@ -155,7 +156,7 @@ async fn load(mut app: App, documents: &Path, data: &Path) -> Result<Components>
     app.host.clients.insert(SEEDER.to_owned(), event::seeder(&app));
     let folder = app.path.parent().unwrap_or(Path::new("")).join(documents);
     let app = Arc::new(app);
-    let backends = backends::open(&app, data)?;
+    let backends = backends::open(&app, data, &RuntimeConfig::default()).await?;
     load_documents(&app, &*backends.platform, &folder).await?;
     // Compiled components are shared with `up`, so that a second call starts at once.
     let compiled = app.path.parent().unwrap_or(Path::new("")).join(".host-adapters");

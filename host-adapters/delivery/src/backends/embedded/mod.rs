@@ -7,7 +7,6 @@
 mod cache;
 mod config;
 mod documents;
-mod json;
 mod names;
 mod queue;
 mod store;

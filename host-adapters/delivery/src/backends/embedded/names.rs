@@ -5,7 +5,7 @@ use super::config::{Config, QueueConfig};
 use super::queue::Queue;
 use super::table::Table;
 use crate::backends::Result;
-use platform_wire::{Error, ErrorKind};
+use crate::backends::names::unknown;
 use rusqlite::Connection;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -73,11 +73,4 @@ fn with_dead_letter_queues(config: &Config) -> Vec<(String, QueueConfig)> {
 fn number(conn: &Connection, kind: &str, name: &str) -> rusqlite::Result<i64> {
     conn.execute("INSERT OR IGNORE INTO names (kind, name) VALUES (?1, ?2)", (kind, name))?;
     conn.query_row("SELECT id FROM names WHERE kind = ?1 AND name = ?2", (kind, name), |row| row.get(0))
-}
-
-fn unknown<'a>(kind: &str, name: &str, known: impl Iterator<Item = &'a String>) -> Error {
-    let mut known: Vec<_> = known.map(|name| format!("`{name}`")).collect();
-    known.sort_unstable();
-    let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
-    Error::new(ErrorKind::NotFound, format!("there is no {kind} `{name}`; configured: {known}"))
 }

@@ -2,6 +2,7 @@
 
 mod config;
 mod decode;
+mod held;
 mod reader;
 mod shards;
 
@@ -17,13 +18,11 @@ use crate::{
         lane::Rules,
     },
 };
+use held::Held;
 use reader::{ReadEnd, Reader};
 use shards::Shards;
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 use tokio::task::{JoinError, JoinSet};
-
-/// New shards are looked for so often, and whenever one ends (peers E4).
-const SHARD_SYNC: Duration = Duration::from_secs(60);
 
 /// The change stream of a table that feeds a worker.
 pub struct DynamodbStreamSource(Arc<Shared>);
@@ -69,28 +68,40 @@ impl Source for DynamodbStreamSource {
         if self.0.skip_history(&drain).await.is_none() {
             return Ended::Drained;
         }
-        let (mut shards, mut readers) = (Shards::default(), JoinSet::new());
-        let mut ended = Ended::Drained;
-        while let Some(listed) = self.0.insist(&drain, || self.0.backend.shards(&self.0.config.table)).await {
-            for shard in shards.begin(&listed) {
-                let reader = Reader { shared: self.0.clone(), shard: shard.clone(), drain: drain.clone() };
+        let (mut shards, mut readers, mut held) = (Shards::default(), JoinSet::new(), Held::new(&self.0));
+        while let Some(leases) = held.hold(&drain).await {
+            leases.done.iter().for_each(|shard| shards.done(shard));
+            for shard in shards.begin(&held.listed, &leases.held) {
+                let reader =
+                    Reader { shared: self.0.clone(), shard: shard.clone(), drain: held.drain_of(&shard, &drain) };
                 readers.spawn(async move { (shard, reader.run().await) });
             }
             tokio::select! {
                 biased;
                 () = drain.stopping() => break,
                 Some(joined) = readers.join_next() => match ended_of(joined) {
-                    (shard, ReadEnd::ShardEnd) => shards.done(&shard),
-                    (_, ReadEnd::Drained(end)) => ended = ended.and(end),
+                    (shard, ReadEnd::ShardEnd) => {
+                        shards.done(&shard);
+                        held.list_again();
+                    }
+                    // Not the drain's word, for that has not begun.
+                    (shard, ReadEnd::Drained(_)) => shards.lost(&shard),
                 },
-                () = tokio::time::sleep(SHARD_SYNC) => (),
+                () = held.due() => (),
             }
         }
-        while let Some(joined) = readers.join_next().await {
-            if let (_, ReadEnd::Drained(end)) = ended_of(joined) {
-                ended = ended.and(end);
+        let mut ended = Ended::Drained;
+        loop {
+            tokio::select! {
+                joined = readers.join_next() => match joined.map(ended_of) {
+                    Some((_, ReadEnd::Drained(end))) => ended = ended.and(end),
+                    Some((_, ReadEnd::ShardEnd)) => (),
+                    None => break,
+                },
+                () = held.due() => held.renew().await,
             }
         }
+        held.release().await;
         ended
     }
 }

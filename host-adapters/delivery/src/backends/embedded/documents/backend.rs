@@ -1,14 +1,11 @@
 //! Documents over the embedded store. `id` and `slug` have an index each; any other filter looks at the whole
 //! collection, oldest document first.
 
-use super::filter::{Filter, invalid};
 use crate::backends::embedded::Embedded;
+use crate::backends::filter::Filter;
+use crate::backends::limits::document::check_document;
 use crate::backends::{DocumentsBackend, Result};
 use rusqlite::{Connection, Params};
-use serde_json::{Map, Value};
-
-/// MongoDB's largest document.
-const MAX_DOCUMENT_BYTES: usize = 16 * 1024 * 1024;
 
 /// A document with the number of its row.
 type Found = Option<(i64, String)>;
@@ -52,18 +49,6 @@ fn replace(conn: &Connection, collection: i64, filter: &Filter, document: &str) 
             .execute((collection, document)),
     }
     .map(drop)
-}
-
-fn check_document(text: &str) -> Result<()> {
-    if text.len() > MAX_DOCUMENT_BYTES {
-        return Err(invalid(format!("a document of {} bytes; the most is {MAX_DOCUMENT_BYTES}", text.len())));
-    }
-    let fields: Map<String, Value> =
-        serde_json::from_str(text).map_err(|error| invalid(format!("a document is a JSON object: {error}")))?;
-    match fields.keys().find(|name| name.starts_with('$')) {
-        Some(name) => Err(invalid(format!("a document's field cannot be named `{name}`; pass the whole document"))),
-        None => Ok(()),
-    }
 }
 
 #[async_trait::async_trait]

@@ -1,10 +1,10 @@
 //! Queues over the embedded store.
 
 use super::Queue;
-use super::limits::{check_message, check_visibility};
 use super::receive::{Take, Taken};
 use super::rows::{self, Receipt};
 use crate::backends::embedded::Embedded;
+use crate::backends::limits::message::{check_message, check_visibility};
 use crate::backends::{Depth, QueueBackend, Received, Result};
 use crate::clock::millis;
 use platform_wire::queue::Message;

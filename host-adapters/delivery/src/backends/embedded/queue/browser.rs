@@ -2,9 +2,9 @@
 //! a reader looks for them, so that the writer does not wait for it.
 
 use super::Queue;
-use super::limits::{check_visibility, invalid};
 use super::rows::{Receipt, read_message};
 use crate::backends::embedded::Embedded;
+use crate::backends::limits::{invalid, message::check_visibility};
 use crate::backends::{Page, QueueBrowser, Received, Result};
 use crate::clock::millis;
 use rusqlite::{Connection, OptionalExtension, params};

@@ -2,7 +2,6 @@
 
 mod backend;
 mod browser;
-mod limits;
 mod receive;
 mod rows;
 

@@ -1,7 +1,7 @@
 //! Rows of messages: sending, deleting, changing visibility, counting, looking.
 
 use super::Queue;
-use super::limits::invalid;
+use crate::backends::limits::invalid;
 use crate::backends::{Depth, Received, Result};
 use platform_wire::queue::Message;
 use platform_wire::{Error, ErrorKind};

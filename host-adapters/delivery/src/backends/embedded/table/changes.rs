@@ -1,9 +1,9 @@
 //! Reading a table's stream, and where each worker stands in it.
 
 use super::Table;
-use super::item::invalid;
 use super::stream::{Shard as Part, Stream};
 use crate::backends::embedded::Embedded;
+use crate::backends::limits::invalid;
 use crate::backends::{Change, Checkpoint, Position, Records, Result, Shard, StreamBackend};
 use platform_wire::table::Key;
 use platform_wire::{Error, ErrorKind};

@@ -1,8 +1,6 @@
 //! Tables: items as JSON text under (`pk`, `sk`), with DynamoDB's rules, and the stream of their changes.
 
 mod changes;
-mod item;
-mod path;
 mod read;
 mod rows;
 mod stream;

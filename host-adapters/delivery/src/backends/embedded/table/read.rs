@@ -1,8 +1,9 @@
 //! Reading items: by key, and by the beginning of the sort key.
 
-use super::item::{check_key, check_pk, invalid};
 use super::{Table, rows};
 use crate::backends::Result;
+use crate::backends::limits::invalid;
+use crate::backends::limits::item::{check_key, check_pk};
 use platform_wire::table::{Key, Page, Query};
 use rusqlite::{Connection, params};
 

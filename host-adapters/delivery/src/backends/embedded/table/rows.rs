@@ -1,8 +1,8 @@
 //! Writing rows of a table: each change and its stream record in one transaction, none where nothing changes.
 
 use super::Table;
-use super::item::Item;
-use crate::backends::embedded::json;
+use crate::backends::json;
+use crate::backends::limits::item::Item;
 use platform_wire::table::Key;
 use rusqlite::{Connection, OptionalExtension};
 use serde_json::Value;

@@ -1,9 +1,10 @@
 //! A conditional update, applied to one item in memory.
 
-use super::item::{check_size, invalid};
-use super::path;
 use crate::backends::Result;
-use crate::backends::embedded::json;
+use crate::backends::json;
+use crate::backends::limits::invalid;
+use crate::backends::limits::item::check_size;
+use crate::backends::limits::path;
 use platform_wire::table::{Key, Predicate, Update};
 use platform_wire::{Error, ErrorKind};
 use serde_json::{Map, Value};

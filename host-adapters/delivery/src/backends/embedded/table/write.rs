@@ -1,9 +1,9 @@
 //! The interface `table` over the embedded store.
 
-use super::item::{Item, check_key};
 use super::rows::Rows;
 use super::{Table, read, update};
 use crate::backends::embedded::Embedded;
+use crate::backends::limits::item::{Item, check_key};
 use crate::backends::{Result, TableBackend};
 use platform_wire::Error;
 use platform_wire::table::{BatchGet, BatchUpdate, BatchWrite, Key, Page, Query, Update};

@@ -33,6 +33,10 @@ pub trait Backend {
     fn cache(&self) -> &dyn CacheBackend;
     /// Lets so much of the backend's time pass.
     async fn pass(&self, by: Duration);
+    /// Why the server behind it is known to fail a case, though its backend does what it can.
+    fn shortcoming(&self, _suite: &str, _case: &str) -> Option<&'static str> {
+        None
+    }
 }
 
 pub fn secs(secs: u64) -> Duration {

@@ -1,15 +1,16 @@
 //! One operator of a filter, on the values that its path leads to.
 
-use super::filter::{invalid, unsupported};
+use super::unsupported;
 use crate::backends::Result;
-use crate::backends::embedded::json;
+use crate::backends::json;
+use crate::backends::limits::invalid;
 use serde_json::Value;
 use std::cmp::Ordering;
 
 const KNOWN: &str = "$eq, $ne, $in, $exists, $gt, $gte, $lt, $lte";
 
 #[derive(Debug)]
-pub(super) enum Operator {
+pub(in crate::backends) enum Operator {
     Eq(Value),
     Ne(Value),
     In(Vec<Value>),
@@ -21,7 +22,7 @@ pub(super) enum Operator {
 }
 
 impl Operator {
-    pub(super) fn parse(name: &str, value: Value) -> Result<Self> {
+    pub(in crate::backends) fn parse(name: &str, value: Value) -> Result<Self> {
         Ok(match (name, value) {
             ("$eq", value) => Self::Eq(value),
             ("$ne", value) => Self::Ne(value),
@@ -37,7 +38,7 @@ impl Operator {
         })
     }
 
-    pub(super) fn matches(&self, found: &[&Value]) -> bool {
+    pub(in crate::backends) fn matches(&self, found: &[&Value]) -> bool {
         let ordered = |value: &Value, accept: fn(Ordering) -> bool| {
             candidates(found).any(|found| json::order(found, value).is_some_and(accept))
         };

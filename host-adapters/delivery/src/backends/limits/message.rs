@@ -1,32 +1,37 @@
 //! What SQS accepts. Each message stands for itself: a wrong one fails alone.
 
+use super::invalid;
 use crate::backends::Result;
 use platform_wire::queue::Message;
-use platform_wire::{Error, ErrorKind};
 use std::collections::HashSet;
 use std::time::Duration;
 
-const MAX_MESSAGE_BYTES: usize = 256 * 1024;
+pub(in crate::backends) const MAX_MESSAGE_BYTES: usize = 256 * 1024;
 const MAX_DELAY_SECS: u32 = 900;
 const MAX_ATTRIBUTES: usize = 10;
 const MAX_NAME_CHARS: usize = 256;
 const MAX_VISIBILITY: Duration = Duration::from_secs(12 * 3600);
 
 /// Checks a message before it is sent.
-pub(super) fn check_message(message: &Message) -> Result<()> {
+pub(in crate::backends) fn check_message(message: &Message) -> Result<()> {
     if message.body.is_empty() {
         return Err(invalid("a message's body is not empty"));
     }
     if message.delay_secs > MAX_DELAY_SECS {
         return Err(invalid(format!("a delay of {} s; the most is {MAX_DELAY_SECS} s", message.delay_secs)));
     }
-    let attributes = message.attributes.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>();
-    let bytes = message.body.len() + attributes;
+    let bytes = bytes(message);
     if bytes > MAX_MESSAGE_BYTES {
         return Err(invalid(format!("a message of {bytes} bytes; the most is {MAX_MESSAGE_BYTES}")));
     }
     check_text("body", &message.body)?;
     check_attributes(&message.attributes)
+}
+
+/// What SQS counts: the body, and of each attribute its name, its type and its value.
+pub(in crate::backends) fn bytes(message: &Message) -> usize {
+    let attribute = |(name, value): &(String, String)| name.len() + "String".len() + value.len();
+    message.body.len() + message.attributes.iter().map(attribute).sum::<usize>()
 }
 
 fn check_attributes(attributes: &[(String, String)]) -> Result<()> {
@@ -71,13 +76,9 @@ fn check_text(what: &str, text: &str) -> Result<()> {
 }
 
 /// Checks how long messages are to stay invisible.
-pub(super) fn check_visibility(visibility: Duration) -> Result<()> {
+pub(in crate::backends) fn check_visibility(visibility: Duration) -> Result<()> {
     if visibility <= MAX_VISIBILITY {
         return Ok(());
     }
     Err(invalid(format!("a visibility of {visibility:?}; the most is 12 hours")))
-}
-
-pub(super) fn invalid(message: impl Into<String>) -> Error {
-    Error::new(ErrorKind::Invalid, message)
 }

@@ -1,21 +1,24 @@
 //! MongoDB's filters, as far as the workers need them: equality and operators on dotted paths, `$and`, `$or`. Whatever
 //! else a filter names is an error that says so, never a filter that silently matches something else.
 
-use super::operator::Operator;
+mod operator;
+
 use crate::backends::Result;
-use platform_wire::{Error, ErrorKind};
+use crate::backends::limits::invalid;
+use operator::Operator;
+use platform_wire::Error;
 use serde_json::{Map, Value};
 
 /// A parsed filter.
 #[derive(Debug)]
-pub(super) enum Filter {
+pub(in crate::backends) enum Filter {
     All(Vec<Filter>),
     Any(Vec<Filter>),
     Field { path: Vec<String>, operator: Operator },
 }
 
 impl Filter {
-    pub(super) fn parse(text: &str) -> Result<Self> {
+    pub(in crate::backends) fn parse(text: &str) -> Result<Self> {
         match serde_json::from_str(text) {
             Ok(Value::Object(fields)) => Self::parse_fields(fields),
             Ok(_) => Err(invalid("a filter is a JSON object")),
@@ -61,7 +64,7 @@ impl Filter {
     }
 
     /// Whether it finds this document.
-    pub(super) fn matches(&self, document: &Value) -> bool {
+    pub(in crate::backends) fn matches(&self, document: &Value) -> bool {
         match self {
             Self::All(filters) => filters.iter().all(|filter| filter.matches(document)),
             Self::Any(filters) => filters.iter().any(|filter| filter.matches(document)),
@@ -74,7 +77,7 @@ impl Filter {
     }
 
     /// A string that the document's `field` must equal, if the filter says so at its top: what an index can find.
-    pub(super) fn required(&self, field: &str) -> Option<&str> {
+    pub(in crate::backends) fn required(&self, field: &str) -> Option<&str> {
         match self {
             Self::All(filters) => filters.iter().find_map(|filter| filter.required(field)),
             Self::Field { path, operator: Operator::Eq(Value::String(value)) } if *path == [field] => Some(value),
@@ -107,12 +110,8 @@ fn collect<'a>(value: &'a Value, path: &[String], found: &mut Vec<&'a Value>) {
     }
 }
 
-pub(super) fn unsupported(name: &str, known: &str) -> Error {
+pub(in crate::backends) fn unsupported(name: &str, known: &str) -> Error {
     invalid(format!("the operator `{name}` is not supported here; supported: {known}"))
-}
-
-pub(super) fn invalid(message: impl Into<String>) -> Error {
-    Error::new(ErrorKind::Invalid, message)
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use serde_json::{Number, Value};
 use std::cmp::Ordering;
 
 /// Whether two values are the same.
-pub(super) fn same(a: &Value, b: &Value) -> bool {
+pub(in crate::backends) fn same(a: &Value, b: &Value) -> bool {
     match (a, b) {
         (Value::Number(a), Value::Number(b)) => order_numbers(a, b) == Some(Ordering::Equal),
         (Value::Array(a), Value::Array(b)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same(a, b)),
@@ -16,7 +16,7 @@ pub(super) fn same(a: &Value, b: &Value) -> bool {
 }
 
 /// The order of two values of one type that has an order: numbers, strings, booleans.
-pub(super) fn order(a: &Value, b: &Value) -> Option<Ordering> {
+pub(in crate::backends) fn order(a: &Value, b: &Value) -> Option<Ordering> {
     match (a, b) {
         (Value::Number(a), Value::Number(b)) => order_numbers(a, b),
         (Value::String(a), Value::String(b)) => Some(a.cmp(b)),

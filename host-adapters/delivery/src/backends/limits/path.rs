@@ -1,12 +1,12 @@
 //! Dotted paths into an item: `date.updated`. A path that leads through something missing, or through no object, is
 //! refused for a change, as DynamoDB does, and absent for a condition.
 
-use super::item::invalid;
+use super::invalid;
 use crate::backends::Result;
 use serde_json::{Map, Value};
 
 /// The segments of a path that an update may change: not empty, and not the key.
-pub(super) fn parse_changeable(path: &str) -> Result<Vec<&str>> {
+pub(in crate::backends) fn parse_changeable(path: &str) -> Result<Vec<&str>> {
     let segments = parse(path)?;
     match segments.as_slice() {
         ["pk" | "sk", ..] => Err(invalid(format!("`{path}` is part of the key and cannot be updated"))),
@@ -15,7 +15,7 @@ pub(super) fn parse_changeable(path: &str) -> Result<Vec<&str>> {
 }
 
 /// The segments of a path.
-pub(super) fn parse(path: &str) -> Result<Vec<&str>> {
+pub(in crate::backends) fn parse(path: &str) -> Result<Vec<&str>> {
     let segments: Vec<_> = path.split('.').collect();
     if segments.iter().any(|segment| segment.is_empty()) {
         return Err(invalid(format!("`{path}` is no path; write names with dots between: `date.updated`")));
@@ -24,27 +24,27 @@ pub(super) fn parse(path: &str) -> Result<Vec<&str>> {
 }
 
 /// The value at a path.
-pub(super) fn get<'a>(item: &'a Map<String, Value>, path: &[&str]) -> Option<&'a Value> {
+pub(in crate::backends) fn get<'a>(item: &'a Map<String, Value>, path: &[&str]) -> Option<&'a Value> {
     let (first, rest) = path.split_first()?;
     rest.iter().try_fold(item.get(*first)?, |value, segment| value.as_object()?.get(*segment))
 }
 
 /// Puts a value at a path.
-pub(super) fn set(item: &mut Map<String, Value>, path: &[&str], value: Value) -> Result<()> {
+pub(in crate::backends) fn set(item: &mut Map<String, Value>, path: &[&str], value: Value) -> Result<()> {
     let (parent, name) = parent_of(item, path)?;
     parent.insert(name.to_owned(), value);
     Ok(())
 }
 
 /// Takes the value at a path away; it need not be there.
-pub(super) fn remove(item: &mut Map<String, Value>, path: &[&str]) -> Result<()> {
+pub(in crate::backends) fn remove(item: &mut Map<String, Value>, path: &[&str]) -> Result<()> {
     let (parent, name) = parent_of(item, path)?;
     parent.remove(name);
     Ok(())
 }
 
 /// Whether a change at one path would change what the other names, too.
-pub(super) fn overlap(a: &[&str], b: &[&str]) -> bool {
+pub(in crate::backends) fn overlap(a: &[&str], b: &[&str]) -> bool {
     a.iter().zip(b).all(|(a, b)| a == b)
 }
 

@@ -1,21 +1,21 @@
 //! Items and keys within DynamoDB's limits.
 
+use super::invalid;
 use crate::backends::Result;
 use platform_wire::table::Key;
-use platform_wire::{Error, ErrorKind};
 use serde::Deserialize;
 use std::borrow::Cow;
 
 /// The largest item, 400 KB; DynamoDB counts names and values, we the JSON text.
-pub(super) const MAX_ITEM_BYTES: usize = 400 * 1024;
+pub(in crate::backends) const MAX_ITEM_BYTES: usize = 400 * 1024;
 const MAX_PK_BYTES: usize = 2048;
 const MAX_SK_BYTES: usize = 1024;
 
 /// A checked item: its text as given, and the key in it.
 #[derive(Debug)]
-pub(super) struct Item {
-    pub(super) key: Key,
-    pub(super) text: String,
+pub(in crate::backends) struct Item {
+    pub(in crate::backends) key: Key,
+    pub(in crate::backends) text: String,
 }
 
 #[derive(Deserialize)]
@@ -31,7 +31,7 @@ struct Keys<'a> {
 struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
 impl Item {
-    pub(super) fn parse(text: String) -> Result<Self> {
+    pub(in crate::backends) fn parse(text: String) -> Result<Self> {
         if !text.trim_start().starts_with('{') {
             return Err(invalid("an item is a JSON object"));
         }
@@ -48,12 +48,12 @@ impl Item {
 }
 
 /// Keys are not empty and not longer than an index takes.
-pub(super) fn check_key(key: &Key) -> Result<()> {
+pub(in crate::backends) fn check_key(key: &Key) -> Result<()> {
     check_part("pk", &key.pk, MAX_PK_BYTES)?;
     check_part("sk", &key.sk, MAX_SK_BYTES)
 }
 
-pub(super) fn check_part(name: &str, value: &str, max: usize) -> Result<()> {
+pub(in crate::backends) fn check_part(name: &str, value: &str, max: usize) -> Result<()> {
     match value.len() {
         0 => Err(invalid(format!("`{name}` is empty; a key is a string of 1 to {max} bytes"))),
         bytes if bytes > max => Err(invalid(format!("`{name}` has {bytes} bytes; the most is {max}"))),
@@ -61,17 +61,13 @@ pub(super) fn check_part(name: &str, value: &str, max: usize) -> Result<()> {
     }
 }
 
-pub(super) fn check_pk(pk: &str) -> Result<()> {
+pub(in crate::backends) fn check_pk(pk: &str) -> Result<()> {
     check_part("pk", pk, MAX_PK_BYTES)
 }
 
-pub(super) fn check_size(key: &Key, bytes: usize) -> Result<()> {
+pub(in crate::backends) fn check_size(key: &Key, bytes: usize) -> Result<()> {
     if bytes <= MAX_ITEM_BYTES {
         return Ok(());
     }
     Err(invalid(format!("item {}/{} has {bytes} bytes; the most is {MAX_ITEM_BYTES}", key.pk, key.sk)))
-}
-
-pub(super) fn invalid(message: impl Into<String>) -> Error {
-    Error::new(ErrorKind::Invalid, message)
 }

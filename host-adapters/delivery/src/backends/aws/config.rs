@@ -1,0 +1,65 @@
+//! Where the services are and who we are to them.
+
+use super::Aws;
+use aws_config::retry::RetryConfig;
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{BehaviorVersion, Region};
+use aws_smithy_http_client::{Builder, tls};
+use std::time::Duration;
+
+/// A connection that is not there by then will not come.
+const CONNECT: Duration = Duration::from_secs(3);
+/// Longer than SQS's longest poll, 20 s.
+const READ: Duration = Duration::from_secs(30);
+
+/// One account and region.
+#[derive(Clone, Debug, Default)]
+pub struct AwsConfig {
+    /// `us-east-1`; without it, what environment and profile say.
+    pub region: Option<String>,
+    /// The address of a server other than Amazon's.
+    pub endpoint: Option<String>,
+    /// Without them the SDK's own chain: environment, profile, container, instance.
+    pub credentials: Option<Credentials>,
+}
+
+/// An access key.
+#[derive(Clone)]
+pub struct Credentials {
+    /// Its public half.
+    pub access_key_id: String,
+    /// Its secret half.
+    pub secret_access_key: String,
+}
+
+impl std::fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Credentials").field("access_key_id", &self.access_key_id).finish_non_exhaustive()
+    }
+}
+
+impl Aws {
+    /// Reads what `config` leaves open from the environment; connects to nothing yet.
+    pub async fn load(config: &AwsConfig) -> Self {
+        let tls = tls::Provider::Rustls(tls::rustls_provider::CryptoMode::AwsLc);
+        let timeouts = TimeoutConfig::builder().connect_timeout(CONNECT).read_timeout(READ).build();
+        let mut loader = aws_config::defaults(BehaviorVersion::latest())
+            .http_client(Builder::new().tls_provider(tls).build_https())
+            .timeout_config(timeouts)
+            // Longer troubles are the caller's: sources pause, workers are told to try again.
+            .retry_config(RetryConfig::standard().with_max_attempts(3));
+        if let Some(region) = &config.region {
+            loader = loader.region(Region::new(region.clone()));
+        }
+        if let Some(endpoint) = &config.endpoint {
+            loader = loader.endpoint_url(endpoint);
+        }
+        if let Some(Credentials { access_key_id, secret_access_key }) = &config.credentials {
+            let provider = "runtime-config.toml";
+            let credentials =
+                aws_sdk_sqs::config::Credentials::new(access_key_id, secret_access_key, None, None, provider);
+            loader = loader.credentials_provider(credentials);
+        }
+        Self(loader.load().await)
+    }
+}

@@ -1,0 +1,61 @@
+//! Tables in DynamoDB: string keys `pk` and `sk`, items as their attributes.
+
+mod get;
+mod provision;
+mod query;
+mod update;
+mod value;
+mod write;
+
+pub(super) use provision::make;
+pub(super) use value::{json_bytes, json_from_attribute, json_number};
+
+use super::Aws;
+use super::error::error;
+use crate::backends::names::Names;
+use crate::backends::{Result, TableBackend};
+use aws_sdk_dynamodb::Client;
+use platform_wire::Error;
+use platform_wire::table::{BatchGet, BatchUpdate, BatchWrite, Page, Query};
+use std::collections::BTreeSet;
+
+/// The tables of one account and region.
+#[derive(Clone)]
+pub struct Dynamodb {
+    client: Client,
+    names: Names,
+}
+
+impl Dynamodb {
+    /// The tables with these names, each with `prefix` before it.
+    pub fn new(aws: &Aws, prefix: &str, tables: BTreeSet<String>) -> Self {
+        Self { client: Client::new(&aws.0), names: Names::new("table", prefix, tables) }
+    }
+
+    /// Whether the service answers.
+    ///
+    /// # Errors
+    /// Why it does not.
+    pub async fn probe(&self) -> Result<()> {
+        self.client.list_tables().limit(1).send().await.map(drop).map_err(|failed| error("dynamodb", &failed))
+    }
+}
+
+#[async_trait::async_trait]
+impl TableBackend for Dynamodb {
+    async fn batch_get(&self, args: BatchGet) -> Result<Vec<Option<String>>> {
+        self.get_all(&self.names.real(&args.table)?, args.keys).await
+    }
+
+    async fn batch_write(&self, args: BatchWrite) -> Result<Vec<Option<Error>>> {
+        self.write_all(&self.names.real(&args.table)?, args.puts, args.deletes).await
+    }
+
+    async fn batch_update(&self, args: BatchUpdate) -> Result<Vec<Option<Error>>> {
+        self.update_all(&self.names.real(&args.table)?, args.updates).await
+    }
+
+    async fn query(&self, args: Query) -> Result<Page> {
+        self.page(&self.names.real(&args.table)?, args).await
+    }
+}

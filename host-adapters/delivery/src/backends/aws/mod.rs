@@ -1,0 +1,26 @@
+//! Amazon's services by their official SDK: DynamoDB for tables and their streams, SQS for queues.
+
+mod config;
+pub mod dynamodb;
+mod error;
+pub mod sqs;
+pub mod streams;
+
+pub use config::{AwsConfig, Credentials};
+
+use aws_config::SdkConfig;
+use futures::{StreamExt, stream};
+
+/// What all clients of one account and region share: credentials, connections, time-outs, retries.
+#[derive(Clone, Debug)]
+pub struct Aws(SdkConfig);
+
+/// Requests of one call that are under way at once.
+const CONCURRENT: usize = 8;
+
+/// Runs requests side by side, not all at once; the answers are in their order.
+async fn side_by_side<F: Future>(requests: impl IntoIterator<Item = F>) -> Vec<F::Output> {
+    // Collected first: a stream that makes them as it goes cannot be `Send` here (rust-lang/rust#102211).
+    let requests: Vec<F> = requests.into_iter().collect();
+    stream::iter(requests).buffered(CONCURRENT).collect().await
+}

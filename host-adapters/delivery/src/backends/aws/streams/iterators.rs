@@ -1,0 +1,75 @@
+//! Where reading goes on. A shard is read by iterators, each good for one read and 15 minutes; we know positions by
+//! sequence number and keep the iterator that goes with each, so that a read costs one call.
+
+use crate::backends::{Position, Shard};
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// Less than the 15 minutes for which DynamoDB keeps an iterator.
+const FRESH: Duration = Duration::from_secs(14 * 60);
+
+/// Streams by table, and iterators by shard and position.
+#[derive(Default)]
+pub(super) struct Iterators(Mutex<Known>);
+
+#[derive(Default)]
+struct Known {
+    streams: HashMap<String, Stream>,
+}
+
+struct Stream {
+    arn: String,
+    shards: HashMap<String, Vec<Iterator>>,
+}
+
+struct Iterator {
+    position: Position,
+    iterator: String,
+    since: Instant,
+}
+
+impl Iterators {
+    /// The stream's shards were listed: what is not among them is forgotten.
+    pub(super) fn learn(&self, table: &str, arn: String, listed: &[Shard]) {
+        let mut known = self.known();
+        let mut before = known.streams.remove(table).filter(|stream| stream.arn == arn);
+        let kept = |shard: &Shard| {
+            let iterators = before.as_mut().and_then(|stream| stream.shards.remove(&shard.id)).unwrap_or_default();
+            (shard.id.clone(), iterators)
+        };
+        let shards = listed.iter().map(kept).collect();
+        known.streams.insert(table.to_owned(), Stream { arn, shards });
+    }
+
+    /// The stream that holds a shard, if it has been listed.
+    pub(super) fn stream(&self, table: &str, shard: &str) -> Option<String> {
+        let known = self.known();
+        let stream = known.streams.get(table)?;
+        stream.shards.contains_key(shard).then(|| stream.arn.clone())
+    }
+
+    /// Takes the iterator that stands at a position: it can be used once.
+    pub(super) fn take(&self, table: &str, shard: &str, position: &Position) -> Option<String> {
+        let mut known = self.known();
+        let iterators = known.streams.get_mut(table)?.shards.get_mut(shard)?;
+        iterators.retain(|known| known.since.elapsed() < FRESH);
+        let at = iterators.iter().position(|known| known.position == *position)?;
+        Some(iterators.swap_remove(at).iterator)
+    }
+
+    /// Keeps an iterator that stands at a position.
+    pub(super) fn put(&self, table: &str, shard: &str, position: Position, iterator: String) {
+        let mut known = self.known();
+        let stream = known.streams.get_mut(table);
+        if let Some(iterators) = stream.and_then(|stream| stream.shards.get_mut(shard)) {
+            iterators.retain(|known| known.position != position && known.since.elapsed() < FRESH);
+            iterators.push(Iterator { position, iterator, since: Instant::now() });
+        }
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,37 @@
+//! The backends of an application, chosen by the operator's configuration. What that leaves out is embedded: one file.
+
+mod open;
+mod probe;
+mod provision;
+
+pub use open::{Backends, open};
+pub use probe::probe;
+pub use provision::provision;
+
+use crate::manifest::App;
+use anyhow::{Context, Result};
+use host_adapters_delivery::backends::identity::Identity;
+use host_adapters_delivery::clock::Clock;
+use host_adapters_delivery::services::{Services, Signer};
+use std::path::Path;
+use std::sync::Arc;
+
+/// The policy of outbound calls, with the signing key of a PEM file, or one of this process.
+///
+/// # Errors
+/// When the file cannot be read or holds no such key.
+pub fn services(app: &App, key: Option<&Path>) -> Result<Services> {
+    let signer = match key {
+        None => Signer::generate().context("cannot make a key for the app-to-app tokens")?,
+        Some(path) => {
+            let pem = std::fs::read(path).with_context(|| format!("cannot read the service key {}", path.display()))?;
+            Signer::from_pem(&pem).with_context(|| format!("cannot use {}", path.display()))?
+        }
+    };
+    Services::new(app.host.services.clone(), signer).context("cannot set up outbound HTTP")
+}
+
+fn identity(app: &App) -> Result<Option<Arc<Identity>>> {
+    let Some(config) = app.host.identity.clone() else { return Ok(None) };
+    Ok(Some(Arc::new(Identity::new(config, Clock::wall()).context("cannot use the keys of the identity")?)))
+}

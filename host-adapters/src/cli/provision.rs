@@ -1,0 +1,24 @@
+//! `host-adapters provision`: makes the tables and queues of spin.toml that are not there.
+
+use super::{ManifestOptions, RuntimeConfigOptions};
+use crate::backends;
+use anyhow::Result;
+use clap::Args;
+use std::process::ExitCode;
+
+#[derive(Args)]
+pub(crate) struct Options {
+    #[command(flatten)]
+    manifest: ManifestOptions,
+    #[command(flatten)]
+    runtime_config: RuntimeConfigOptions,
+}
+
+pub(super) async fn run(options: Options) -> Result<ExitCode> {
+    let (app, config) = match (options.manifest.load(), options.runtime_config.load()) {
+        (Ok(app), Ok(config)) => (app, config),
+        (Err(code), _) | (_, Err(code)) => return Ok(code),
+    };
+    backends::provision(&app, &config).await?;
+    Ok(ExitCode::SUCCESS)
+}

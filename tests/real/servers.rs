@@ -1,0 +1,144 @@
+//! Backends on real servers. Each test has tables, queues and collections of its own, by a prefix; of Redis a database.
+
+use crate::suites::backend::{
+    Backend, COLLECTION, DEAD_LETTERS, LOOSE_QUEUE, MAX_RECEIVES, OTHER_COLLECTION, PLAIN_TABLE, QUEUE, TABLE,
+};
+use host_adapters_delivery::backends::aws::dynamodb::Dynamodb;
+use host_adapters_delivery::backends::aws::sqs::{QueueSpec, Sqs};
+use host_adapters_delivery::backends::aws::streams::DynamodbStreams;
+use host_adapters_delivery::backends::aws::{Aws, AwsConfig, Credentials};
+use host_adapters_delivery::backends::cache::CacheBackend;
+use host_adapters_delivery::backends::mongo::Mongo;
+use host_adapters_delivery::backends::redis::Redis;
+use host_adapters_delivery::backends::{DocumentsBackend, QueueBackend, QueueBrowser, StreamBackend, TableBackend};
+use std::collections::BTreeSet;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+use tokio::sync::OnceCell;
+
+/// The servers' clocks are not ours to move; they may also lag a little.
+const LAG: Duration = Duration::from_millis(300);
+/// What Redis has.
+const REDIS_DATABASES: usize = 16;
+
+/// Where the servers answer.
+pub struct Endpoints {
+    pub dynamodb: String,
+    pub sqs: String,
+    pub mongo: String,
+    pub redis: String,
+}
+
+/// Starts what is not up.
+pub async fn endpoints() -> &'static Endpoints {
+    static STARTED: OnceCell<Endpoints> = OnceCell::const_new();
+    STARTED
+        .get_or_init(|| async {
+            let start = || {
+                let servers = test_servers::Servers::open().unwrap();
+                let names = ["dynamodb", "elasticmq", "mongo", "redis"];
+                let up = servers.start(&test_servers::named(&names).unwrap(), false).unwrap();
+                let endpoint = |name: &str| up.iter().find(|it| it.name == name).unwrap().endpoint.clone().unwrap();
+                let [dynamodb, sqs, mongo, redis] = names.map(endpoint);
+                Endpoints { dynamodb, sqs, mongo, redis }
+            };
+            tokio::task::spawn_blocking(start).await.unwrap()
+        })
+        .await
+}
+
+/// A client of one endpoint, with credentials that the servers here do not check.
+pub async fn aws(endpoint: &str) -> Aws {
+    let credentials = Credentials { access_key_id: "test".to_owned(), secret_access_key: "test".to_owned() };
+    let region = Some("us-east-1".to_owned());
+    Aws::load(&AwsConfig { region, endpoint: Some(endpoint.to_owned()), credentials: Some(credentials) }).await
+}
+
+/// A prefix that nobody else has.
+pub fn unique() -> String {
+    static TESTS: AtomicUsize = AtomicUsize::new(0);
+    let since = std::time::UNIX_EPOCH.elapsed().unwrap().as_millis();
+    format!("t{since}-{}-{}-", std::process::id(), TESTS.fetch_add(1, Ordering::Relaxed))
+}
+
+/// All real backends.
+pub struct Opened {
+    tables: Dynamodb,
+    streams: DynamodbStreams,
+    queues: Sqs,
+    documents: Mongo,
+    redis: &'static str,
+    cache: OnceLock<Redis>,
+}
+
+pub async fn open() -> Opened {
+    let (at, prefix) = (endpoints().await, unique());
+    let names = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect::<BTreeSet<_>>();
+    let (dynamodb, tables) = (aws(&at.dynamodb).await, names(&[TABLE, PLAIN_TABLE]));
+    let queues = Sqs::new(&aws(&at.sqs).await, &prefix, names(&[QUEUE, DEAD_LETTERS, LOOSE_QUEUE]));
+    let collections = names(&[COLLECTION, OTHER_COLLECTION]);
+    let opened = Opened {
+        tables: Dynamodb::new(&dynamodb, &prefix, tables.clone()),
+        streams: DynamodbStreams::new(&dynamodb, &prefix, tables, &format!("{prefix}leases"), "this-host"),
+        queues,
+        documents: Mongo::new(&at.mongo, "contract", &prefix, collections).await.unwrap(),
+        redis: &at.redis,
+        cache: OnceLock::new(),
+    };
+    opened.provision().await;
+    opened
+}
+
+impl Opened {
+    async fn provision(&self) {
+        self.tables.provision(TABLE, true).await.unwrap();
+        self.tables.provision(PLAIN_TABLE, false).await.unwrap();
+        self.streams.provision().await.unwrap();
+        let spec = QueueSpec {
+            visibility_timeout: Duration::from_secs(30),
+            retention: Duration::from_secs(3600),
+            dead_letters: None,
+        };
+        self.queues.provision(DEAD_LETTERS, &spec).await.unwrap();
+        self.queues.provision(LOOSE_QUEUE, &spec).await.unwrap();
+        let dead_letters = Some((DEAD_LETTERS.to_owned(), MAX_RECEIVES));
+        self.queues.provision(QUEUE, &QueueSpec { dead_letters, ..spec }).await.unwrap();
+    }
+}
+
+impl Backend for Opened {
+    fn tables(&self) -> &dyn TableBackend {
+        &self.tables
+    }
+    fn streams(&self) -> &dyn StreamBackend {
+        &self.streams
+    }
+    fn queues(&self) -> &dyn QueueBackend {
+        &self.queues
+    }
+    fn browser(&self) -> &dyn QueueBrowser {
+        &self.queues
+    }
+    fn documents(&self) -> &dyn DocumentsBackend {
+        &self.documents
+    }
+    /// A database for each test that uses the cache, emptied at first use.
+    fn cache(&self) -> &dyn CacheBackend {
+        static DATABASES: AtomicUsize = AtomicUsize::new(0);
+        self.cache.get_or_init(|| {
+            let database = DATABASES.fetch_add(1, Ordering::Relaxed) % REDIS_DATABASES;
+            let cache = Redis::new(&format!("{}/{database}", self.redis.trim_end_matches('/'))).unwrap();
+            let flushed = cache.clone();
+            let flush = async move { flushed.execute("FLUSHDB", &[]).await.unwrap() };
+            std::thread::scope(|scope| {
+                let runtime = tokio::runtime::Handle::current();
+                scope.spawn(move || runtime.block_on(flush)).join().unwrap();
+            });
+            cache
+        })
+    }
+    async fn pass(&self, by: Duration) {
+        tokio::time::sleep(by + LAG).await;
+    }
+}
