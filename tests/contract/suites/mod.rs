@@ -32,12 +32,13 @@ macro_rules! cases {
             ],
             queue: [
                 delivers_what_was_sent, hides_what_was_received, delivers_again_and_counts, deletes_for_good,
+                deletes_twice,
                 ignores_stale_receipts, delays, returns_at_once, extends, refuses_to_extend_what_is_not_held,
                 waits_for_a_message, answers_nothing_after_the_wait, takes_any_number, shares_among_receivers,
                 counts_and_shows,
             ],
             queue_browser: [
-                pages_through_all_whatever_their_state, finds_one_by_its_id, takes_only_what_is_named_and_not_held,
+                pages_through_all, shows_what_is_held_and_delayed, finds_one_by_its_id, takes_only_what_is_named_and_not_held,
                 settles_what_was_taken, refuses_what_it_does_not_know,
             ],
             queue_limits: [
@@ -51,6 +52,7 @@ macro_rules! cases {
             stream: [
                 records_all_images, keeps_the_order_of_an_item, is_silent_where_nothing_changes, resumes_after_a_record,
                 reads_from_latest, remembers_checkpoints, limits_a_read, wakes_who_waits, knows_its_names,
+                refuses_sequences_of_no_stream,
             ],
             table: [
                 puts_gets_deletes, answers_in_the_order_of_keys, pages_through_a_query, orders_by_bytes,

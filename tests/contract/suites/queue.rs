@@ -61,7 +61,13 @@ pub async fn deletes_for_good(backend: &impl Backend) {
     assert_eq!(backend.queues().delete_batch(QUEUE, &receipts).await.unwrap(), [None, None]);
     backend.pass(secs(2)).await;
     assert_eq!(receive(backend, QUEUE, 10, 1).await, []);
-    assert_eq!(backend.queues().delete_batch(QUEUE, &receipts).await.unwrap(), [None, None], "twice is no error");
+}
+
+pub async fn deletes_twice(backend: &impl Backend) {
+    send(backend, QUEUE, &["a"]).await;
+    let receipts = [receive(backend, QUEUE, 1, 1).await.remove(0).receipt];
+    assert_eq!(backend.queues().delete_batch(QUEUE, &receipts).await.unwrap(), [None]);
+    assert_eq!(backend.queues().delete_batch(QUEUE, &receipts).await.unwrap(), [None], "twice is no error");
 }
 
 /// peers A12: a stale receipt is accepted and deletes nothing.

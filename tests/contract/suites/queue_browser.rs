@@ -24,8 +24,27 @@ async fn take(backend: &impl Backend, ids: &[&str]) -> Vec<Received> {
     backend.browser().take(QUEUE, &ids, secs(30)).await.unwrap()
 }
 
-pub async fn pages_through_all_whatever_their_state(backend: &impl Backend) {
-    send(backend, LOOSE_QUEUE, &["elsewhere"]).await;
+/// Looks through all pages of a queue, of several sizes; what they show are `ids`, each once, and they change nothing.
+async fn shows(backend: &impl Backend, queue: &str, ids: &[String], depth: Depth) {
+    assert_eq!(backend.queues().depth(queue).await.unwrap(), depth);
+    for size in [1, 2, 3, 10] {
+        let pages = pages(backend, queue, size).await;
+        assert!(pages.iter().all(|page| page.len() <= size), "{pages:?}");
+        let shown: Vec<_> = pages.into_iter().flatten().collect();
+        assert!(shown.iter().all(|message| message.receipt.is_empty()), "{shown:?}");
+        let shown: Vec<_> = shown.into_iter().map(|message| message.id).collect();
+        assert_eq!((shown.len(), shown.iter().collect()), (4, ids.iter().collect::<BTreeSet<_>>()), "pages of {size}");
+    }
+    assert_eq!(backend.queues().depth(queue).await.unwrap(), depth, "looking takes nothing");
+}
+
+pub async fn pages_through_all(backend: &impl Backend) {
+    send(backend, QUEUE, &["elsewhere"]).await;
+    let ids = send(backend, LOOSE_QUEUE, &["a", "b", "c", "d"]).await;
+    shows(backend, LOOSE_QUEUE, &ids, Depth { visible: 4, ..Depth::default() }).await;
+}
+
+pub async fn shows_what_is_held_and_delayed(backend: &impl Backend) {
     let mut ids = send(backend, QUEUE, &["a", "b", "c"]).await;
     receive(backend, QUEUE, 1, 60).await;
     let delayed = platform_wire::queue::Message { delay_secs: 60, ..message("later") };
@@ -35,17 +54,7 @@ pub async fn pages_through_all_whatever_their_state(backend: &impl Backend) {
             platform_wire::Answer::Error(error) => panic!("{error}"),
         },
     ));
-    let depth = Depth { visible: 2, in_flight: 1, delayed: 1 };
-    assert_eq!(backend.queues().depth(QUEUE).await.unwrap(), depth);
-    for size in [1, 2, 3, 10] {
-        let pages = pages(backend, QUEUE, size).await;
-        assert!(pages.iter().all(|page| page.len() <= size), "{pages:?}");
-        let shown: Vec<_> = pages.into_iter().flatten().collect();
-        assert!(shown.iter().all(|message| message.receipt.is_empty()), "{shown:?}");
-        let shown: Vec<_> = shown.into_iter().map(|message| message.id).collect();
-        assert_eq!((shown.len(), shown.iter().collect()), (4, ids.iter().collect::<BTreeSet<_>>()), "pages of {size}");
-    }
-    assert_eq!(backend.queues().depth(QUEUE).await.unwrap(), depth, "looking takes nothing");
+    shows(backend, QUEUE, &ids, Depth { visible: 2, in_flight: 1, delayed: 1 }).await;
 }
 
 pub async fn finds_one_by_its_id(backend: &impl Backend) {

@@ -35,7 +35,7 @@ fn sort_keys(page: &Page) -> Vec<String> {
 pub async fn puts_gets_deletes(backend: &impl Backend) {
     let item = json!({
         "pk": "CAMPAIGN#1", "sk": "USER#1", "fields": "{\"a\":1}", "date": {"updated": "2024-01-15T10:00:00.123Z"},
-        "n": 12.5, "yes": true, "nothing": null, "list": [1, "ü", {"x": []}], "": "empty name", "größe 👍": "",
+        "n": 12.5, "yes": true, "nothing": null, "list": [1, "ü", {"x": []}], "größe 👍": "",
     });
     put_all(backend, [item.clone()]).await;
     assert_eq!(get(backend, "CAMPAIGN#1", "USER#1").await, Some(item));

@@ -25,6 +25,8 @@ pub async fn refuses_one_and_takes_the_rest(backend: &impl Backend) {
         r#"{"pk":1,"sk":"s"}"#.to_owned(),
         r#"{"pk":"","sk":"s"}"#.to_owned(),
         r#"{"pk":"p","sk":""}"#.to_owned(),
+        r#"{"pk":"p","sk":"s","":1}"#.to_owned(),
+        r#"{"pk":"p","sk":"s","deep":[{"":1}]}"#.to_owned(),
         r#"{"pk":"p","sk":"s"} x"#.to_owned(),
         json!({"pk": "p".repeat(2049), "sk": "s"}).to_string(),
         json!({"pk": "p", "sk": "s".repeat(1025)}).to_string(),

@@ -92,7 +92,15 @@ url = { file = "secret" }
 "#,
     )
     .unwrap_err();
-    expect_test::expect![[r#""#]].assert_eq(&mistakes);
+    expect_test::expect![[r#"
+        2:8: type = "dynamo" is unknown; write "dynamodb", in tables
+        5:12: "127.0.0.1:9324" is no http or https URL, in queues
+        6:61: secret_access_key is a secret in plain text; write secret_access_key = { env = "NAME" } or { file = "path" }, in queues.credentials
+        7:2: "database" is missing; write database = "…", in documents
+        9:7: uri holds credentials in plain text; write { env = "NAME" } or { file = "path" }, in documents
+        10:1: unknown key "databse"; write "database", in documents
+        13:16: <folder>/secret can be read by others (mode 644); chmod 600 it, in cache.url
+        14:2: unknown key "metrics"; there is "tables", "queues", "documents", "cache""#]].assert_eq(&mistakes);
     assert!(!mistakes.contains(SECRET));
 }
 
@@ -114,5 +122,9 @@ credentials = { access_key_id = "AKIA", secret_access_key = { env = "SET", file 
 "#,
     )
     .unwrap_err();
-    expect_test::expect![[r#""#]].assert_eq(&mistakes);
+    expect_test::expect![[r#"
+        3:15: the environment has no UNSET; set it, in cache.url
+        6:16: <folder>/none cannot be read: No such file or directory (os error 2), in documents.uri
+        10:61: write either env = "NAME" or file = "path", in queues.credentials.secret_access_key"#]]
+    .assert_eq(&mistakes);
 }

@@ -4,6 +4,7 @@ use super::invalid;
 use crate::backends::Result;
 use platform_wire::table::Key;
 use serde::Deserialize;
+use serde_json::Value;
 use std::borrow::Cow;
 
 /// The largest item, 400 KB; DynamoDB counts names and values, we the JSON text.
@@ -43,7 +44,36 @@ impl Item {
         let key = Key { pk: pk.into_owned(), sk: sk.into_owned() };
         check_key(&key)?;
         check_size(&key, text.len())?;
+        check_names_in(&text)?;
         Ok(Self { key, text })
+    }
+}
+
+/// The value that an update gives a path, or a condition compares it with.
+pub(in crate::backends) fn parse_value(path: &str, text: &str) -> Result<Value> {
+    let value =
+        serde_json::from_str(text).map_err(|error| invalid(format!("the value for `{path}` is not JSON: {error}")))?;
+    check_names(&value)?;
+    Ok(value)
+}
+
+/// An item is built only if it may hold an empty name.
+fn check_names_in(text: &str) -> Result<()> {
+    if !text.contains("\"\"") {
+        return Ok(());
+    }
+    // What fails here nests deeper than anything that can be stored.
+    let item = serde_json::from_str(text).map_err(|error| invalid(format!("an item cannot be read: {error}")))?;
+    check_names(&item)
+}
+
+/// DynamoDB has no attributes without a name, however deep.
+fn check_names(value: &Value) -> Result<()> {
+    match value {
+        Value::Array(values) => values.iter().try_for_each(check_names),
+        Value::Object(fields) if fields.contains_key("") => Err(invalid("an attribute's name is not empty")),
+        Value::Object(fields) => fields.values().try_for_each(check_names),
+        _ => Ok(()),
     }
 }
 

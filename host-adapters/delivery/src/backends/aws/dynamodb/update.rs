@@ -5,8 +5,8 @@ use super::{Dynamodb, value};
 use crate::backends::Result;
 use crate::backends::aws::error::error;
 use crate::backends::aws::side_by_side;
-use crate::backends::limits::item::check_key;
-use crate::backends::limits::{invalid, path};
+use crate::backends::limits::item::{check_key, parse_value};
+use crate::backends::limits::path;
 use aws_sdk_dynamodb::types::AttributeValue;
 use platform_wire::table::{Key, Predicate, Update};
 use platform_wire::{Error, ErrorKind};
@@ -97,8 +97,7 @@ impl Expression {
     }
 
     fn value(&mut self, path: &str, text: &str) -> Result<String> {
-        let value = serde_json::from_str(text)
-            .map_err(|error| invalid(format!("the value for `{path}` is not JSON: {error}")))?;
+        let value = parse_value(path, text)?;
         let name = format!(":v{}", self.values.len());
         self.values.insert(name.clone(), value::attribute(value));
         Ok(name)

@@ -3,7 +3,7 @@
 use crate::backends::Result;
 use crate::backends::json;
 use crate::backends::limits::invalid;
-use crate::backends::limits::item::check_size;
+use crate::backends::limits::item::{check_size, parse_value};
 use crate::backends::limits::path;
 use platform_wire::table::{Key, Predicate, Update};
 use platform_wire::{Error, ErrorKind};
@@ -67,10 +67,6 @@ fn check(key: &Key, predicate: &Predicate, item: &Map<String, Value>) -> Result<
 
 fn empty_item(key: &Key) -> Map<String, Value> {
     Map::from_iter([("pk".to_owned(), key.pk.clone().into()), ("sk".to_owned(), key.sk.clone().into())])
-}
-
-fn parse_value(path: &str, text: &str) -> Result<Value> {
-    serde_json::from_str(text).map_err(|error| invalid(format!("the value for `{path}` is not JSON: {error}")))
 }
 
 /// A put is checked to be JSON; what fails here nests too deep or holds a number that no machine number can hold.
