@@ -5,6 +5,7 @@ mod embedded;
 mod grants;
 mod identity;
 mod redrive;
+mod scripted;
 mod signer;
 
 crate::suites::contract!(on_embedded, crate::contract::embedded::open);

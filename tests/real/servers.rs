@@ -7,7 +7,6 @@ use crate::suites::backend::{
 use host_adapters_delivery::backends::aws::dynamodb::Dynamodb;
 use host_adapters_delivery::backends::aws::sqs::{QueueSpec, Sqs};
 use host_adapters_delivery::backends::aws::streams::DynamodbStreams;
-use host_adapters_delivery::backends::aws::{Aws, AwsConfig, Credentials};
 use host_adapters_delivery::backends::cache::CacheBackend;
 use host_adapters_delivery::backends::mongo::Mongo;
 use host_adapters_delivery::backends::redis::Redis;
@@ -16,6 +15,7 @@ use std::collections::BTreeSet;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
+use tests::aws::aws;
 use tokio::sync::OnceCell;
 
 /// The servers' clocks are not ours to move; they may also lag a little.
@@ -47,13 +47,6 @@ pub async fn endpoints() -> &'static Endpoints {
             tokio::task::spawn_blocking(start).await.unwrap()
         })
         .await
-}
-
-/// A client of one endpoint, with credentials that the servers here do not check.
-pub async fn aws(endpoint: &str) -> Aws {
-    let credentials = Credentials { access_key_id: "test".to_owned(), secret_access_key: "test".to_owned() };
-    let region = Some("us-east-1".to_owned());
-    Aws::load(&AwsConfig { region, endpoint: Some(endpoint.to_owned()), credentials: Some(credentials) }).await
 }
 
 /// A prefix that nobody else has.

@@ -3,6 +3,7 @@
 //!
 //! - [`TestHost`] is the funnel: it starts the host and is asked for everything.
 //! - [`Fan`] is who registers, [`Signer`] whose tokens the host believes.
+//! - [`aws`] makes clients of AWS for servers that check no credentials.
 //! - [`components`] are files to swap in.
 //! - [`log`] is what the host of this process logged, [`wait`] the patience with what happens by itself.
 //! - [`project`] is copied for tests that change it.
@@ -15,6 +16,7 @@
     reason = "what goes wrong here fails the test that asked for it"
 )]
 
+pub mod aws;
 mod child;
 pub mod components;
 mod fan;

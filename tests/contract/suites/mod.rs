@@ -99,6 +99,16 @@ macro_rules! tests {
 }
 pub(crate) use tests;
 
+/// The list of suites and their cases.
+#[allow(unused_macros, reason = "for docs/parity.md")]
+macro_rules! list {
+    (() $($suite:ident: [$($case:ident),* $(,)?]),* $(,)?) => {
+        &[$((stringify!($suite), &[$(stringify!($case)),*])),*]
+    };
+}
+#[allow(unused_imports, reason = "for docs/parity.md")]
+pub(crate) use list;
+
 /// A case that a server is known to fail has to fail: once it passes, its line goes.
 pub async fn judge(backend: &impl backend::Backend, suite: &str, case: &str, run: impl Future<Output = ()>) {
     match backend.shortcoming(suite, case) {

@@ -1,0 +1,40 @@
+//! What no server that we can start shows: throttles, work left undone, batches that fail in part, shards that split,
+//! iterators that expire. A server that speaks the protocol answers as the services are documented to.
+
+mod queues;
+mod server;
+mod streams;
+mod tables;
+
+/// Makes a test of each case, and their list for docs/parity.md.
+macro_rules! scripted {
+    ($($suite:ident: [$($case:ident),* $(,)?]),* $(,)?) => {
+        /// Suites and their cases.
+        #[allow(dead_code, reason = "read where docs/parity.md is written")]
+        pub const CASES: &[(&str, &[&str])] = &[$((stringify!($suite), &[$(stringify!($case)),*])),*];
+
+        mod cases {
+            $(mod $suite {
+                $(#[tokio::test]
+                async fn $case() {
+                    super::super::$suite::$case().await;
+                })*
+            })*
+        }
+    };
+}
+
+scripted! {
+    tables: [
+        sends_again_what_was_left_unprocessed, asks_again_for_keys_left_unprocessed, waits_out_a_throttle,
+        tells_a_lasting_throttle, finds_the_one_that_makes_a_batch_refused, keeps_records_when_credentials_are_refused,
+    ],
+    queues: [
+        sends_again_what_failed_on_its_side, deletes_fail_one_by_one, visibility_fails_one_by_one,
+        tells_where_a_moved_message_came_from, keeps_what_one_call_received_when_another_fails,
+    ],
+    streams: [
+        lists_all_pages_of_shards, holds_parents_before_children, renews_an_expired_iterator,
+        goes_on_behind_trimmed_records, ends_with_a_closed_shard, tells_a_lasting_throttle,
+    ],
+}

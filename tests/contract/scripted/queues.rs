@@ -1,0 +1,123 @@
+//! SQS.
+
+use super::server::{Reply, Scripted};
+use host_adapters_delivery::backends::QueueBackend;
+use host_adapters_delivery::backends::aws::sqs::Sqs;
+use platform_wire::queue::Message;
+use platform_wire::{Answer, Error, ErrorKind};
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+async fn queues(server: &Scripted) -> Sqs {
+    Sqs::new(&server.aws().await, "p-", ["q", "qDlq"].map(str::to_owned).into())
+}
+
+/// A server whose queues are there.
+async fn start(script: impl Fn(&str, usize, &Value) -> Reply + Send + Sync + 'static) -> Scripted {
+    Scripted::start(move |action, before, input| match action {
+        "GetQueueUrl" => Ok(json!({"QueueUrl": format!("http://queues/{}", input["QueueName"].as_str().unwrap())})),
+        action => script(action, before, input),
+    })
+    .await
+}
+
+fn message(body: &str) -> Message {
+    Message { body: body.to_owned(), attributes: vec![], delay_secs: 0 }
+}
+
+fn failed(id: &Value, sender_fault: bool) -> Value {
+    json!({"Id": id, "SenderFault": sender_fault, "Code": "Code", "Message": "as scripted"})
+}
+
+fn kinds(results: &[Option<Error>]) -> Vec<Option<ErrorKind>> {
+    results.iter().map(|result| result.as_ref().map(|error| error.kind)).collect()
+}
+
+/// Entries by their bodies: `wrong` is the sender's fault for ever, `later` is SQS's once.
+pub async fn sends_again_what_failed_on_its_side() {
+    let server = start(|_, before, input| {
+        let (mut successful, mut refused) = (vec![], vec![]);
+        for entry in input["Entries"].as_array().unwrap() {
+            match entry["MessageBody"].as_str().unwrap() {
+                "wrong" => refused.push(failed(&entry["Id"], true)),
+                "later" if before == 0 => refused.push(failed(&entry["Id"], false)),
+                body => successful
+                    .push(json!({"Id": entry["Id"], "MessageId": format!("id of {body}"), "MD5OfMessageBody": ""})),
+            }
+        }
+        Ok(json!({"Successful": successful, "Failed": refused}))
+    })
+    .await;
+    let messages = ["a", "later", "wrong", "b"].map(message).to_vec();
+    let answers = queues(&server).await.send_batch("q", messages).await.unwrap();
+    let answers: Vec<_> = answers
+        .into_iter()
+        .map(|answer| match answer {
+            Answer::Ok(id) => Ok(id),
+            Answer::Error(error) => Err(error.kind),
+        })
+        .collect();
+    let id = |body: &str| Ok(format!("id of {body}"));
+    assert_eq!(answers, [id("a"), id("later"), Err(ErrorKind::Invalid), id("b")]);
+    let requests = server.requests("SendMessageBatch");
+    assert_eq!(requests.len(), 2);
+    assert_eq!(requests[1]["Entries"].as_array().unwrap().len(), 1, "only what failed is sent again");
+}
+
+/// Twelve receipts: of the second call one fails on SQS's side, one is wrong.
+pub async fn deletes_fail_one_by_one() {
+    let server = start(|_, _, input| {
+        let entries = input["Entries"].as_array().unwrap();
+        let of = |receipt: &str| entries.iter().find(|entry| entry["ReceiptHandle"] == receipt);
+        let refused = [("r10", false), ("r11", true)];
+        let refused: Vec<_> = refused.iter().filter_map(|(it, fault)| Some(failed(&of(it)?["Id"], *fault))).collect();
+        Ok(json!({"Successful": [], "Failed": refused}))
+    })
+    .await;
+    let receipts: Vec<_> = (0..12).map(|n| format!("r{n}")).collect();
+    let results = queues(&server).await.delete_batch("q", &receipts).await.unwrap();
+    let (told, rest) = (kinds(&results[10..]), kinds(&results[..10]));
+    assert_eq!(told, [Some(ErrorKind::Unavailable), Some(ErrorKind::Invalid)]);
+    assert_eq!(rest, vec![None; 10]);
+    assert_eq!(server.requests("DeleteMessageBatch").len(), 2, "ten a call");
+}
+
+pub async fn visibility_fails_one_by_one() {
+    let server =
+        start(|_, _, input| Ok(json!({"Successful": [], "Failed": [failed(&input["Entries"][1]["Id"], true)]}))).await;
+    // The second is refused before it is sent, so that the server's second is our third.
+    let changes = [("a", 1), ("b", 13 * 3600), ("c", 2)].map(|(it, secs)| (it.to_owned(), Duration::from_secs(secs)));
+    let results = queues(&server).await.change_visibility_batch("q", &changes).await.unwrap();
+    assert_eq!(kinds(&results), [None, Some(ErrorKind::Invalid), Some(ErrorKind::Invalid)]);
+    assert!(results[2].as_ref().unwrap().message.contains("as scripted"), "{results:?}");
+}
+
+/// The queue's own redrive tells nothing but the ARN of the queue; what we tell besides are a letter's attributes.
+pub async fn tells_where_a_moved_message_came_from() {
+    let server = start(|_, _, _| {
+        let attributes = json!({"ApproximateReceiveCount": "4", "SentTimestamp": "1705312800000",
+            "DeadLetterQueueSourceArn": "arn:aws:sqs:us-east-1:123456789012:p-q"});
+        Ok(json!({"Messages": [{"MessageId": "m", "ReceiptHandle": "r", "Body": "b", "Attributes": attributes}]}))
+    })
+    .await;
+    let second = Duration::from_secs(1);
+    let received = queues(&server).await.receive("qDlq", 1, Duration::ZERO, second).await.unwrap().remove(0);
+    let told: BTreeSet<_> = received.attributes.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    assert_eq!(told, [("reason", "receives exhausted"), ("source", "sqs:q"), ("sourceMessageId", "m")].into());
+    assert_eq!((received.receive_count, received.sent_ms), (4, 1_705_312_800_000));
+}
+
+/// What was received is in our hands though the call beside it failed.
+pub async fn keeps_what_one_call_received_when_another_fails() {
+    let server = start(|_, before, input| match before {
+        0 => {
+            let message = |n| json!({"MessageId": format!("m{n}"), "ReceiptHandle": "r", "Body": "b"});
+            Ok(json!({"Messages": (0..input["MaxNumberOfMessages"].as_u64().unwrap()).map(message).collect::<Vec<_>>()}))
+        }
+        _ => Err("OverLimit"),
+    })
+    .await;
+    let received = queues(&server).await.receive("q", 20, Duration::ZERO, Duration::from_secs(30)).await.unwrap();
+    assert_eq!(received.len(), 10);
+}
