@@ -6,6 +6,7 @@
 
 #[path = "../contract/embedded.rs"]
 mod embedded;
+mod leases;
 mod parity;
 #[path = "../contract/scripted/mod.rs"]
 mod scripted;
