@@ -58,7 +58,7 @@ impl Signer {
     }
 
     /// The public key as its issuer publishes it.
-    pub(crate) fn jwks(&self) -> String {
+    pub fn jwks(&self) -> String {
         let mut jwk = Jwk::from_encoding_key(&self.0, Algorithm::ES256).unwrap();
         jwk.common.key_id = Some(KEY_ID.to_owned());
         json!({ "keys": [jwk] }).to_string()

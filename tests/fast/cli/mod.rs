@@ -3,6 +3,7 @@
 mod dead_letters;
 mod events;
 mod invoke;
+mod runtime_config;
 mod up;
 mod validate;
 
@@ -47,7 +48,8 @@ pub fn command() -> Command {
     let mut command = Command::new(built::host_adapters());
     command.current_dir(built::project());
     let shared = ["LOG_LEVEL", "CONFIG_ENV", "OTEL_EXPORTER_OTLP_ENDPOINT"];
-    let ours = ["HOST_ADAPTERS_FAN_TOKEN", "HOST_ADAPTERS_SERVICE_KEY", "HOST_ADAPTERS_TOKEN"];
+    let ours =
+        ["HOST_ADAPTERS_FAN_TOKEN", "HOST_ADAPTERS_SERVICE_KEY", "HOST_ADAPTERS_TOKEN", "HOST_ADAPTERS_RUNTIME_CONFIG"];
     for name in shared.into_iter().chain(ours) {
         command.env_remove(name);
     }

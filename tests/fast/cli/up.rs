@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
-use std::process::{Child, ChildStdout, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 use tests::components::{component, stamped};
 
@@ -29,16 +29,21 @@ const SECRETS: [(&str, &str); 8] = [
 const GUESS: &str = "planted-6f1e-guess";
 
 /// A host on a folder of its own; killed if a test ends early.
-struct Up {
+pub(super) struct Up {
     child: Child,
     stdout: BufReader<ChildStdout>,
     http: String,
     gateway: String,
-    folder: tempfile::TempDir,
+    pub(super) folder: tempfile::TempDir,
 }
 
 impl Up {
     fn start(log_level: &str) -> Self {
+        Self::start_with(log_level, |_, _| ())
+    }
+
+    /// With something of the command changed; it is told the host's folder.
+    pub(super) fn start_with(log_level: &str, change: impl FnOnce(&mut Command, &Path)) -> Self {
         let folder = tempfile::tempdir().unwrap();
         share_compiled(folder.path());
         let jwks = folder.path().join("jwks.json");
@@ -57,6 +62,7 @@ impl Up {
             .envs(SECRETS.map(|(name, value)| (format!("SPIN_VARIABLE_{}", name.to_uppercase()), value)))
             .stdout(Stdio::piped())
             .stderr(File::create(folder.path().join("stderr")).unwrap());
+        change(&mut command, folder.path());
         let mut child = command.spawn().unwrap();
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
         let mut line = String::new();
@@ -72,11 +78,11 @@ impl Up {
         (response.status().as_u16(), response.json().await.unwrap_or_default())
     }
 
-    async fn platform(&self, function: &str, token: &str, body: Value) -> (u16, Value) {
+    pub(super) async fn platform(&self, function: &str, token: &str, body: Value) -> (u16, Value) {
         self.post(format!("{}/platform/{function}", self.gateway), token, body).await
     }
 
-    async fn worker(&self, id: &str, token: &str, body: Value) -> (u16, Value) {
+    pub(super) async fn worker(&self, id: &str, token: &str, body: Value) -> (u16, Value) {
         self.post(format!("{}/workers/{id}", self.http), token, body).await
     }
 
@@ -86,12 +92,12 @@ impl Up {
     }
 
     /// Runs another command that asks the running host.
-    fn ask(&self, arguments: &[&str], token: &str) -> super::Outcome {
+    pub(super) fn ask(&self, arguments: &[&str], token: &str) -> super::Outcome {
         super::run(&[arguments, &["--gateway", &self.gateway, "--token", token]].concat())
     }
 
     /// SIGTERM. Answers the exit code, what was still written to stdout, and the whole log.
-    fn stop(mut self) -> (i32, String, String) {
+    pub(super) fn stop(&mut self) -> (i32, String, String) {
         kill_process(Pid::from_child(&self.child), Signal::TERM).unwrap();
         let deadline = Instant::now() + PATIENCE;
         let status = loop {
@@ -124,7 +130,7 @@ fn share_compiled(data: &Path) {
 
 #[tokio::test]
 async fn it_serves_tells_its_queues_and_drains() {
-    let up = Up::start("INFO");
+    let mut up = Up::start("INFO");
     let ready = reqwest::get(format!("{}/readyz", up.gateway)).await.unwrap();
     assert_eq!(ready.status(), 200);
     assert_eq!(ready.json::<Value>().await.unwrap()["ready"], json!(true));
@@ -151,7 +157,7 @@ async fn it_serves_tells_its_queues_and_drains() {
 
 #[test]
 fn operators_swap_workers_and_see_what_serves() {
-    let up = Up::start("INFO");
+    let mut up = Up::start("INFO");
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("other.wasm");
     std::fs::write(&file, stamped(&component("retry-score"), "swapped by an operator")).unwrap();
@@ -188,7 +194,7 @@ const ABOUT_CALLS: [&str; 2] = ["service call is tried again", "service call fai
 
 #[tokio::test]
 async fn every_line_about_a_call_names_the_version() {
-    let up = Up::start("INFO");
+    let mut up = Up::start("INFO");
     use_every_secret(&up).await;
     let (_, _, log) = up.stop();
     let lines: Vec<Value> = log.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
@@ -207,7 +213,7 @@ async fn every_line_about_a_call_names_the_version() {
 #[tokio::test]
 async fn no_secret_is_in_the_log_at_any_level() {
     for level in ["INFO", "DEBUG"] {
-        let up = Up::start(level);
+        let mut up = Up::start(level);
         use_every_secret(&up).await;
         let (code, rest, log) = up.stop();
         assert_eq!((code, rest.as_str()), (0, ""), "{log}");

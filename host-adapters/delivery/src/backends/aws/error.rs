@@ -1,6 +1,6 @@
 //! What the SDK's errors mean to a caller: *again later*, *slower*, or *never*.
 
-use aws_sdk_dynamodb::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use platform_wire::{Error, ErrorKind};
 
 /// The error of a call of `resource`.
@@ -15,9 +15,15 @@ where
     let code = error.code().unwrap_or_default();
     let said = match error.message() {
         Some(message) => format!("{code}: {message}"),
-        None => DisplayErrorContext(error).to_string(),
+        None => causes(error),
     };
     Error::new(kind(code), format!("{resource}: {said}"))
+}
+
+/// What never reached the service, down to its cause: `dispatch failure: io error: …: Connection refused`.
+fn causes(error: &dyn std::error::Error) -> String {
+    let chain = std::iter::successors(Some(error), |error| error.source());
+    chain.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
 fn kind(code: &str) -> ErrorKind {
