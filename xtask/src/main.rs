@@ -9,6 +9,7 @@ mod verify;
 
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
+use verify::Extent;
 
 #[derive(Parser)]
 #[command(name = "cargo xtask", about = "Chores of Registration Workers")]
@@ -35,7 +36,10 @@ enum Command {
     },
     /// Lint everything and run all tests.
     Verify {
-        /// Go on with what takes too long for every change: the whole demo under kills.
+        /// Go on with what needs servers, which are installed and started: they want Java, Maven and redis-server.
+        #[arg(long)]
+        servers: bool,
+        /// Go on with that and with what takes too long for every change: the whole demo under kills.
         #[arg(long)]
         all: bool,
     },
@@ -59,7 +63,9 @@ fn main() -> Result<()> {
     match cli.command {
         Command::Demo { options } => build_and_run("demo", &options),
         Command::BenchHost { options } => build_and_run("bench-host", &options),
-        Command::Verify { all } => verify::run(all),
+        Command::Verify { all: true, .. } => verify::run(Extent::All),
+        Command::Verify { servers: true, .. } => verify::run(Extent::Servers),
+        Command::Verify { .. } => verify::run(Extent::Usual),
         Command::Fuzz(options) => fuzz::run(&options),
         Command::Build { components } => {
             let built = build::native(build::Linting::Off)?;
