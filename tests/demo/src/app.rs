@@ -15,7 +15,7 @@ use crate::resolver::Resolver;
 use crate::services::Services;
 use crate::settle::Settling;
 use crate::tokens::{self, Key};
-use crate::{input, seed};
+use crate::{input, seed, servers};
 use anyhow::{Context, Result, anyhow, bail};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -53,8 +53,12 @@ pub async fn run(options: Options) -> Result<bool> {
     let secrets = ["resolver_token", "checker_token", "seeder_token", "operator_token", "worker_token"];
     let secrets = secrets.map(|name| (name.to_owned(), tokens::secret()));
     progress.announce("starting the host");
+    let start = async {
+        let config = if options.servers { Some(servers::prepare(&options, folder.path()).await?) } else { None };
+        Host::start(Launch { runtime_config: config, ..launch(&options, folder.path(), &stand_ins, &secrets) }).await
+    };
     let host = tokio::select! {
-        host = Host::start(launch(&options, folder.path(), &stand_ins, &secrets)) => host?,
+        host = start => host?,
         why = interrupts.next() => return Err(why),
     };
     let stage = Stage::new(&host, &stand_ins, &service, &secrets)?;
@@ -218,7 +222,7 @@ fn world(options: &Options) -> Result<World> {
 }
 
 /// Writes a file that only its owner may read.
-fn write_secret(path: &Path, text: &str) -> Result<()> {
+pub fn write_secret(path: &Path, text: &str) -> Result<()> {
     let file = OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(path);
     let written = file.and_then(|mut file| file.write_all(text.as_bytes()));
     written.with_context(|| format!("writing {}", path.display()))
@@ -242,6 +246,7 @@ fn launch(options: &Options, folder: &Path, stand_ins: &StandIns, secrets: &[(St
         process_id: folder.join(PROCESS_ID_FILE),
         abort_at_step: options.abort_at_step,
         service_key: folder.join(SERVICE_KEY),
+        runtime_config: None,
         variables: variables.map(|(name, value)| (name.to_owned(), value)).into(),
         secrets: secrets.to_vec(),
     }

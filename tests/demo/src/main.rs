@@ -19,6 +19,7 @@ mod progress;
 mod report;
 mod resolver;
 mod seed;
+mod servers;
 mod services;
 mod settle;
 mod tokens;

@@ -12,6 +12,9 @@ use std::path::PathBuf;
 #[derive(Clone, Debug, Parser)]
 #[command(name = "cargo demo", bin_name = "cargo demo")]
 pub struct Options {
+    /// Run on real servers (DynamoDB Local, ElasticMQ, a MongoDB, Redis), which are installed and started if need be.
+    #[arg(long)]
+    pub servers: bool,
     /// How many registrations.
     #[arg(long, default_value_t = 50_000, value_name = "N")]
     pub registrations: usize,

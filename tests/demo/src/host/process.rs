@@ -35,6 +35,8 @@ pub struct Launch {
     pub service_key: PathBuf,
     /// At which durable step its first process aborts.
     pub abort_at_step: Option<NonZeroU64>,
+    /// Which servers stand behind it; without it all is embedded.
+    pub runtime_config: Option<PathBuf>,
     /// Where its process id is written.
     pub process_id: PathBuf,
     /// Values of variables of the manifest that anybody may see.
@@ -65,6 +67,9 @@ impl Launch {
         command.arg("up").arg("--manifest").arg(&self.manifest).arg("--data").arg(&self.data);
         command.arg("--service-key").arg(&self.service_key);
         command.args(["--listen", "127.0.0.1:0", "--gateway-listen", "127.0.0.1:0"]);
+        if let Some(config) = &self.runtime_config {
+            command.arg("--runtime-config").arg(config);
+        }
         command.args(self.abort_at_step.iter().flat_map(|step| ["--abort-at-step".to_owned(), step.to_string()]));
         command
             .args(self.variables.iter().flat_map(|(name, value)| ["--variable".to_owned(), format!("{name}={value}")]));
@@ -162,6 +167,7 @@ mod tests {
         let secrets = vec![("worker_token".to_owned(), "s3cret".to_owned())];
         let variables = vec![("issuer".to_owned(), "me".to_owned())];
         Launch {
+            runtime_config: None,
             program,
             manifest: path("spin.toml"),
             data,
