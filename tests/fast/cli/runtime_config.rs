@@ -87,6 +87,22 @@ fn mistakes_of_both_files_are_told_at_once() {
 }
 
 #[test]
+fn the_readmes_example_is_valid() {
+    let readme = std::fs::read_to_string(built::project().join("README.md")).unwrap();
+    let (_, section) = readme.split_once("## Real servers\n").unwrap();
+    let example = section.split_once("```toml\n").unwrap().1.split_once("```").unwrap().0;
+    let folder = tempfile::tempdir().unwrap();
+    let config = write(folder.path(), example);
+    let output = command()
+        .env("SQS_SECRET", "s")
+        .env("REDIS_URL", "redis://h")
+        .args(["validate", "--runtime-config", &config])
+        .output();
+    let output = output.unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
 fn a_configuration_that_is_not_there_is_named() {
     let outcome = run(&["validate", "--runtime-config", "elsewhere/runtime-config.toml"]);
     assert_eq!(outcome.code, 2);

@@ -17,6 +17,12 @@ use std::time::Duration;
 /// Result of a backend; the error says whether to try again.
 pub type Result<T> = std::result::Result<T, Error>;
 
+/// Counts a read of the cache that was answered.
+fn count_cache_get(found: bool) {
+    let result = if found { "hit" } else { "miss" };
+    metrics::counter!("registration_cache_gets_total", "result" => result).increment(1);
+}
+
 /// Tables, as the platform interface `table` needs them.
 #[async_trait::async_trait]
 #[allow(missing_docs, reason = "meanings as in platform.wit")]

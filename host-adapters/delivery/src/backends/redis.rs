@@ -1,6 +1,7 @@
 //! The cache in Redis, over one multiplexed connection that comes back by itself.
 
 use super::cache::{CacheArgument, CacheBackend, CacheError, CacheReply};
+use super::count_cache_get;
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use redis::{Client, Cmd, FromRedisValue, RedisError, Value};
 use std::time::Duration;
@@ -54,7 +55,9 @@ fn on(command: &str, key: &str, arguments: &[String]) -> Cmd {
 #[async_trait::async_trait]
 impl CacheBackend for Redis {
     async fn get(&self, key: &str) -> Result<Option<Vec<u8>>> {
-        self.query(on("GET", key, &[])).await
+        let value: Option<Vec<u8>> = self.query(on("GET", key, &[])).await?;
+        count_cache_get(value.is_some());
+        Ok(value)
     }
 
     async fn set(&self, key: &str, value: &[u8]) -> Result<()> {

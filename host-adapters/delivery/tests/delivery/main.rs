@@ -20,6 +20,7 @@ mod settings;
 mod simulation;
 mod stream;
 mod stream_failures;
+mod stream_leases;
 
 /// Makes each row a test whose name begins with the rule's number, and lists them for [`every_rule_has_its_row`].
 #[macro_export]
@@ -32,8 +33,8 @@ macro_rules! rows {
 
 /// What this owes; A10 is the heartbeat in its place.
 const OWED: &[&str] = &[
-    "a1", "a2", "a3", "a6", "a8", "a10", "a12", "b1", "b2", "c2", "c3", "c4", "c5", "c6", "c7", "c10", "c11", "goal_4",
-    "goal_5", "goal_7", "goal_11", "goal_15", "goal_16", "goal_21",
+    "a1", "a2", "a3", "a6", "a8", "a10", "a12", "b1", "b2", "c2", "c3", "c4", "c5", "c6", "c7", "c10", "c11", "e2",
+    "e4", "e5", "goal_4", "goal_5", "goal_7", "goal_11", "goal_15", "goal_16", "goal_21",
 ];
 
 #[test]
@@ -45,6 +46,7 @@ fn every_rule_has_its_row() {
         settings::ROWS,
         stream::ROWS,
         stream_failures::ROWS,
+        stream_leases::ROWS,
         pause_and_drain::ROWS,
     ];
     let rows: Vec<&str> = tables.concat();

@@ -1,10 +1,10 @@
 //! One table's stream with DynamoDB Streams' semantics (peers C1, C11): shards with parents, that close and split.
 
 use super::{EPOCH_MS, Faults, rounded_ms};
-use host_adapters_delivery::backends::{Change, Checkpoint, Position, Records, Result, Shard, StreamBackend};
+use host_adapters_delivery::backends::{Change, Checkpoint, Leases, Position, Records, Result, Shard, StreamBackend};
 use platform_wire::table::Key;
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Mutex, MutexGuard},
     time::Duration,
 };
@@ -15,6 +15,7 @@ pub struct ModelStreams {
     shards: Mutex<BTreeMap<String, ModelShard>>,
     checkpoints: Mutex<BTreeMap<String, Vec<(u64, Checkpoint)>>>,
     reads: Mutex<Vec<(u64, String, Position)>>,
+    leases: Mutex<Option<BTreeSet<String>>>,
     changed: Notify,
     began: Instant,
 }
@@ -29,7 +30,8 @@ struct ModelShard {
 impl ModelStreams {
     pub fn new(seed: u64, began: Instant) -> Self {
         let (shards, checkpoints, reads) = (Mutex::default(), Mutex::default(), Mutex::default());
-        Self { faults: Faults::new(seed), shards, checkpoints, reads, changed: Notify::new(), began }
+        let (faults, leases, changed) = (Faults::new(seed), Mutex::default(), Notify::new());
+        Self { faults, shards, checkpoints, reads, leases, changed, began }
     }
 
     pub fn open(&self, shard: &str, parent: Option<&str>) {
@@ -40,6 +42,16 @@ impl ModelStreams {
     pub fn close(&self, shard: &str) {
         self.lock().get_mut(shard).unwrap().closed = true;
         self.changed.notify_waiters();
+    }
+
+    /// From now on shards are shared with other hosts, and these are ours.
+    pub fn lease(&self, shards: &[&str]) {
+        *self.leases.lock().unwrap() = Some(shards.iter().map(|&shard| shard.to_owned()).collect());
+    }
+
+    /// The shards that are ours, if they are shared.
+    pub fn leased(&self) -> Option<BTreeSet<String>> {
+        self.leases.lock().unwrap().clone()
     }
 
     /// A change of the item `key` for each number; the number becomes the sequence number.
@@ -123,6 +135,27 @@ impl StreamBackend for ModelStreams {
         let last = end.checked_sub(1).map(|last| Position::After(shard.records[last].sequence.clone()));
         let done = shard.closed && end == shard.records.len();
         Ok(Records { records, next: (!done).then(|| last.unwrap_or(Position::TrimHorizon)) })
+    }
+
+    async fn hold(&self, _table: &str, _worker: &str, shards: &[Shard]) -> Result<Leases> {
+        self.faults.check("hold")?;
+        let ours = |shard: &&Shard| self.leased().is_none_or(|leased| leased.contains(&shard.id));
+        let done = |shard: &&Shard| self.position(&shard.id) == Some(Checkpoint::ShardEnd);
+        let ids = |shards: Vec<&Shard>| shards.into_iter().map(|shard| shard.id.clone()).collect();
+        Ok(Leases { held: ids(shards.iter().filter(ours).collect()), done: ids(shards.iter().filter(done).collect()) })
+    }
+
+    async fn renew(&self, _table: &str, _worker: &str) -> Result<Vec<String>> {
+        Ok(self.leased().into_iter().flatten().collect())
+    }
+
+    async fn release(&self, _table: &str, _worker: &str) -> Result<()> {
+        self.leases.lock().unwrap().iter_mut().for_each(BTreeSet::clear);
+        Ok(())
+    }
+
+    fn lease_renewal(&self) -> Option<Duration> {
+        self.leased().map(|_| Duration::from_secs(3))
     }
 
     async fn checkpoint(&self, _table: &str, shard: &str, _worker: &str) -> Result<Option<Checkpoint>> {

@@ -4,6 +4,7 @@ mod command;
 mod entries;
 
 use crate::backends::cache::{CacheArgument, CacheBackend, CacheError, CacheReply};
+use crate::backends::count_cache_get;
 use crate::clock::Clock;
 use entries::{Entries, Value};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -35,8 +36,7 @@ impl Cache {
 impl CacheBackend for Cache {
     async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, CacheError> {
         let value = self.entries().get(key).map(Value::bytes).transpose()?.map(<[u8]>::to_vec);
-        let result = if value.is_some() { "hit" } else { "miss" };
-        metrics::counter!("registration_cache_gets_total", "result" => result).increment(1);
+        count_cache_get(value.is_some());
         Ok(value)
     }
 
