@@ -1,9 +1,10 @@
 //! The tests that need servers: the contract suite against each real backend, and what holds only with them. They run
-//! with `cargo verify --all`; the servers are installed and started if they are not up.
+//! with `cargo verify --servers`; the servers are installed and started if they are not up.
 //!
 //! The other rows of docs/parity.md run here too, so that one run proves the whole table.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
+mod demo;
 #[path = "../contract/embedded.rs"]
 mod embedded;
 mod leases;
