@@ -32,12 +32,17 @@ impl Dynamodb {
         Self { client: Client::new(&aws.0), names: Names::new("table", prefix, tables) }
     }
 
-    /// Whether the service answers.
+    /// Whether the service answers and has the tables.
     ///
     /// # Errors
-    /// Why it does not.
+    /// Why not.
     pub async fn probe(&self) -> Result<()> {
-        self.client.list_tables().limit(1).send().await.map(drop).map_err(|failed| error("dynamodb", &failed))
+        for table in self.names.declared() {
+            let real = self.names.real(table)?;
+            let described = self.client.describe_table().table_name(&real).send().await;
+            described.map_err(|failed| error(&real, &failed))?;
+        }
+        Ok(())
     }
 }
 

@@ -25,7 +25,7 @@ impl QueueBrowser for Sqs {
             Some(NEXT) => {}
             Some(_) => return Err(invalid("that is no place in a queue; pass the `next` of a page")),
         }
-        let mut messages = self.receive_some(queue, max, WAIT, HIDDEN).await?;
+        let mut messages = self.gather(queue, max).await?;
         self.hide(queue, messages.iter_mut().map(looked_at).collect());
         let next = (messages.len() == max).then(|| NEXT.to_owned());
         if next.is_none() {
@@ -57,8 +57,25 @@ impl QueueBrowser for Sqs {
 impl Sqs {
     /// The oldest messages, as they were before they were looked at.
     pub(super) async fn look(&self, queue: &str, max: usize) -> Result<Vec<Received>> {
-        let mut messages = self.receive_some(queue, max, Duration::ZERO, HIDDEN).await?;
+        let mut messages = self.gather(queue, max).await?;
         self.give_back(queue, messages.iter_mut().map(looked_at).collect()).await?;
+        Ok(messages)
+    }
+
+    /// Receives until there are so many, or no more: one receive may answer fewer than there are.
+    async fn gather(&self, queue: &str, max: usize) -> Result<Vec<Received>> {
+        let mut messages: Vec<Received> = Vec::new();
+        while messages.len() < max {
+            let found = match self.receive_some(queue, max - messages.len(), WAIT, HIDDEN).await {
+                Ok(found) if found.is_empty() => break,
+                Ok(found) => found,
+                Err(error) => {
+                    self.give_back(queue, messages.into_iter().map(|message| message.receipt).collect()).await?;
+                    return Err(error);
+                }
+            };
+            messages.extend(found);
+        }
         Ok(messages)
     }
 

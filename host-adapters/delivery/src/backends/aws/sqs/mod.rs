@@ -41,12 +41,15 @@ impl Sqs {
         Self { client, names, urls: Arc::default(), hidden: Arc::default() }
     }
 
-    /// Whether the service answers.
+    /// Whether the service answers and has the queues.
     ///
     /// # Errors
-    /// Why it does not.
+    /// Why not.
     pub async fn probe(&self) -> Result<()> {
-        self.client.list_queues().max_results(1).send().await.map(drop).map_err(|failed| error("sqs", &failed))
+        for queue in self.names.declared() {
+            self.url(queue).await?;
+        }
+        Ok(())
     }
 
     async fn url(&self, queue: &str) -> Result<String> {

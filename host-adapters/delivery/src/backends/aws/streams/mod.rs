@@ -7,6 +7,7 @@ mod shards;
 
 use super::Aws;
 use super::dynamodb::make;
+use super::error::error;
 use crate::backends::names::Names;
 use crate::backends::{Checkpoint, Leases, Position, Records, Result, Shard, StreamBackend};
 use aws_sdk_dynamodb::Client as TableClient;
@@ -46,6 +47,15 @@ impl DynamodbStreams {
 }
 
 impl DynamodbStreams {
+    /// Whether the service answers and has the lease table.
+    ///
+    /// # Errors
+    /// Why not.
+    pub async fn probe(&self) -> Result<()> {
+        let table = self.leases.table();
+        self.tables.describe_table().table_name(table).send().await.map(drop).map_err(|failed| error(table, &failed))
+    }
+
     /// Makes the lease table unless it is there.
     ///
     /// # Errors
