@@ -32,6 +32,7 @@ scripted! {
     queues: [
         sends_again_what_failed_on_its_side, deletes_fail_one_by_one, visibility_fails_one_by_one,
         tells_where_a_moved_message_came_from, keeps_what_one_call_received_when_another_fails,
+        fills_a_page_by_several_receives,
     ],
     streams: [
         lists_all_pages_of_shards, holds_parents_before_children, renews_an_expired_iterator,

@@ -1,8 +1,8 @@
 //! SQS.
 
 use super::server::{Reply, Scripted};
-use host_adapters_delivery::backends::QueueBackend;
 use host_adapters_delivery::backends::aws::sqs::Sqs;
+use host_adapters_delivery::backends::{QueueBackend, QueueBrowser};
 use platform_wire::queue::Message;
 use platform_wire::{Answer, Error, ErrorKind};
 use serde_json::{Value, json};
@@ -120,4 +120,26 @@ pub async fn keeps_what_one_call_received_when_another_fails() {
     .await;
     let received = queues(&server).await.receive("q", 20, Duration::ZERO, Duration::from_secs(30)).await.unwrap();
     assert_eq!(received.len(), 10);
+}
+
+/// A receive may answer fewer than there are; only one that answers none is the end.
+pub async fn fills_a_page_by_several_receives() {
+    let server = start(|action, before, _| match action {
+        "ReceiveMessage" => {
+            let message = |n: &usize| json!({"MessageId": format!("m{n}"), "ReceiptHandle": "r", "Body": "b"});
+            let answers: [&[usize]; 4] = [&[0, 1], &[2], &[3], &[]];
+            Ok(json!({"Messages": answers[before].iter().map(message).collect::<Vec<_>>()}))
+        }
+        _ => Ok(json!({"Successful": [], "Failed": []})),
+    })
+    .await;
+    let queues = queues(&server).await;
+    let page = queues.browse("q", None, 3).await.unwrap();
+    let ids: Vec<_> = page.messages.iter().map(|message| message.id.as_str()).collect();
+    assert_eq!(ids, ["m0", "m1", "m2"]);
+    assert!(server.requests("ChangeMessageVisibilityBatch").is_empty(), "hidden until the last page");
+    let last = queues.browse("q", page.next.as_deref(), 3).await.unwrap();
+    assert_eq!((last.messages.len(), last.next), (1, None));
+    let given_back = server.requests("ChangeMessageVisibilityBatch");
+    assert_eq!(given_back[0]["Entries"].as_array().unwrap().len(), 4);
 }
