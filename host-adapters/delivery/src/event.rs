@@ -56,7 +56,7 @@ pub enum Disposition {
     Ack,
     /// Deliver again, not before `after` if given; after the last attempt, the DLQ.
     Retry {
-        /// How long to wait at least.
+        /// How long to wait at least. A stream, which waits with all that follows, waits a second at least.
         after: Option<Duration>,
     },
     /// Can never succeed.

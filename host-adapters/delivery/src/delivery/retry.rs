@@ -6,7 +6,8 @@ use std::{
     time::Duration,
 };
 
-const SHORTEST: Duration = Duration::from_secs(1);
+/// Nothing that is in order is tried again sooner, whoever asks for it.
+pub(super) const SHORTEST: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_secs(60);
 
 /// Draws the waits of one source. Clones share their randomness, so that a seed decides all of them.

@@ -4,7 +4,7 @@
 //! fails as a whole nobody knows the culprit: the batch is halved until it stands alone. Cutting and halving use no
 //! retry; only a record (or, without `bisect`, a batch) that fails at the head of its call does.
 
-use super::call::Answer;
+use super::{call::Answer, retry::SHORTEST};
 use crate::event::Disposition;
 use std::time::Duration;
 
@@ -51,7 +51,7 @@ pub struct Step<T> {
 pub enum Wait {
     /// Not at all.
     No,
-    /// As the worker asked.
+    /// As the worker asked, but never so short that a record which is retried for ever would keep the host busy.
     For(Duration),
     /// The backoff after so many failures.
     Backoff(u32),
@@ -99,7 +99,7 @@ fn fail<T>(
         return (rest, again, Wait::No);
     }
     let wait = match answer.dispositions.get(first_retry) {
-        Some(Disposition::Retry { after: Some(after) }) => Wait::For(*after),
+        Some(Disposition::Retry { after: Some(after) }) => Wait::For((*after).max(SHORTEST)),
         _ => Wait::Backoff(failures.max(1)),
     };
     (Vec::new(), vec![Chunk { records: rest, failures }], wait)

@@ -139,6 +139,13 @@ rows! {
         assert_eq!(world.worker.sizes(), [(0, 1), (17_000, 1)]);
     }
 
+    /// With retries without end it would be a loop without a pause.
+    c3__a_worker_that_asks_for_no_wait_gets_a_second {
+        let after = Some(Duration::ZERO);
+        let world = run(1, plain(), 60.0, move |batch| Reply::each(batch, |_| Disposition::Retry { after })).await;
+        assert_eq!(world.worker.sizes(), [(0, 1), (1_000, 1), (2_000, 1), (3_000, 1)]);
+    }
+
     c5__silence_is_failure {
         let answers: [fn() -> Reply; 5] = [
             || Reply::new(Ok(vec![])),

@@ -254,7 +254,7 @@ fn likelihood(random: &mut StdRng) -> f64 {
 }
 
 fn unruly_temper(random: &mut StdRng) -> Temper {
-    let after = random.random_bool(0.5).then(|| random.random_range(1..60));
+    let after = random.random_bool(0.5).then(|| random.random_range(0..60));
     match random.random_range(0..20) {
         0..2 => Temper::Rejected,
         2..4 => Temper::Retried(random.random_range(1..4), after),
