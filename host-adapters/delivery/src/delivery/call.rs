@@ -49,14 +49,24 @@ impl Caller {
     /// Waits for `gate`, calls the worker, and tells the gate what it learnt. `None` if `drain` came first: intake
     /// stopped while the gate was closed, or the deadline passed during the call.
     pub async fn call(&self, gate: &Gate, drain: &Drain, batch: Vec<Event>) -> Option<Answer> {
+        let pass = Self::enter(gate, drain).await?;
+        self.call_with(pass, drain, batch).await
+    }
+
+    /// Waits for `gate`; `None` if `drain` came first.
+    pub async fn enter<'a>(gate: &'a Gate, drain: &Drain) -> Option<Pass<'a>> {
         if drain.is_abandoned() {
             return None;
         }
-        let pass = tokio::select! {
+        tokio::select! {
             biased;
-            pass = gate.enter() => pass,
-            () = drain.stopping() => return None,
-        };
+            pass = gate.enter() => Some(pass),
+            () = drain.stopping() => None,
+        }
+    }
+
+    /// Calls the worker, and tells the gate what it learnt; `None` if the drain's deadline passed meanwhile.
+    pub async fn call_with(&self, pass: Pass<'_>, drain: &Drain, batch: Vec<Event>) -> Option<Answer> {
         tokio::select! {
             biased;
             answer = self.call_now(pass, batch) => Some(answer),

@@ -7,7 +7,7 @@ use super::{
     checkpoint::{Checkpointer, Ticket},
     dead_letter::DeadLetters,
     drain::{Drain, Ended},
-    gate::Gate,
+    gate::{Gate, Pass},
     retry::Backoff,
     split::{Chunk, Policy, Step, Wait, step},
 };
@@ -122,7 +122,15 @@ impl Lane {
         while let Some(chunk) = chunks.pop_front() {
             let left = |chunks: &VecDeque<Chunk<Record>>| chunks.iter().map(|chunk| chunk.records.len()).sum::<usize>();
             let Some(mut chunk) = self.bury_expired(chunk).await? else { continue };
-            let Some(answer) = self.call(&mut chunk).await else {
+            let Some(pass) = Caller::enter(&self.rules.gate, &self.drain).await else {
+                return Err(Interrupted(chunk.records.len() + left(&chunks)));
+            };
+            // An outage may last: what has become too old at the gate is given up first, and the pass to others.
+            if chunk.records.iter().any(|record| self.is_expired(record)) {
+                chunks.push_front(chunk);
+                continue;
+            }
+            let Some(answer) = self.call(pass, &mut chunk).await else {
                 return Err(Interrupted(chunk.records.len() + left(&chunks)));
             };
             let step = step(chunk, &answer, self.rules.policy);
@@ -135,7 +143,7 @@ impl Lane {
         Ok(())
     }
 
-    async fn call(&self, chunk: &mut Chunk<Record>) -> Option<Answer> {
+    async fn call(&self, pass: Pass<'_>, chunk: &mut Chunk<Record>) -> Option<Answer> {
         // Another host may have these records already.
         if self.drain.is_abandoned() {
             return None;
@@ -147,7 +155,7 @@ impl Lane {
         if let Some(newest) = events.last() {
             self.rules.caller.meter.iterator_age.set(self.age(newest).as_secs_f64());
         }
-        self.rules.caller.call(&self.rules.gate, &self.drain, events).await
+        self.rules.caller.call_with(pass, &self.drain, events).await
     }
 
     /// Makes a step true: settles, keeps dead letters, moves the checkpoint, and puts back what is delivered again.
@@ -199,6 +207,10 @@ impl Lane {
             () = tokio::time::sleep(wait) => (),
             () = self.drain.stopping() => (),
         }
+    }
+
+    fn is_expired(&self, record: &Record) -> bool {
+        self.rules.max_age.is_some_and(|max_age| self.age(&record.event) > max_age)
     }
 
     fn age(&self, event: &Event) -> Duration {

@@ -119,6 +119,25 @@ rows! {
         settled_up_to(&world, 1);
     }
 
+    /// What the worker needs is down for longer than the record may wait.
+    c3__a_record_that_becomes_too_old_at_the_gate_is_not_tried {
+        for age in [10, 30, 60] {
+            let config = DynamodbStreamConfig { maximum_record_age_secs: age, ..plain() };
+            let outage = |batch: &[Event]| Reply::each(batch, |_| retry()).outage("service:entry");
+            let world = run(2, config, 300.0, outage).await;
+            let tried: Vec<u64> = world.worker.sizes().into_iter().map(|(at, _)| at).collect();
+            assert!(tried.iter().all(|at| *at <= u64::try_from(age).unwrap() * 1_000), "{age}: {tried:?}");
+            assert_eq!(letters(&world).len(), 2);
+            assert!(letters(&world).iter().all(|it| it["requestContext"]["condition"] == "RecordAgeExceeded"));
+            settled_up_to(&world, 1);
+            // The next record is the probe that finds the service up again.
+            world.worker.answers(ack_all);
+            world.streams.put_range("s", 2..3);
+            world.at(400.0).await;
+            settled_up_to(&world, 2);
+        }
+    }
+
     c3__retries_back_off_between_1_and_60_s {
         let config = DynamodbStreamConfig { maximum_retry_attempts: 12, ..plain() };
         let world = run(1, config, 2_000.0, traps(0)).await;

@@ -19,8 +19,8 @@ impl Lane {
         let Some(max_age) = self.rules.max_age else { return Ok(Some(chunk)) };
         let Chunk { mut records, mut failures } = chunk;
         // Burying takes time, in which the next may become too old.
-        while records.iter().any(|record| self.age(&record.event) > max_age) {
-            let (old, young) = records.into_iter().partition(|record| self.age(&record.event) > max_age);
+        while records.iter().any(|record| self.is_expired(record)) {
+            let (old, young) = records.into_iter().partition(|record| self.is_expired(record));
             self.bury(old, TOO_OLD, &format!("older than {} s", max_age.as_secs()), "").await?;
             (records, failures) = (young, 0);
         }

@@ -7,7 +7,6 @@ use crate::simulation::{
     journal::{Fact, Letter, Said},
     schedule::{Kind, Record, Schedule},
     settings::Streams,
-    trouble::Trouble,
 };
 use host_adapters_delivery::sources::OnReject;
 use std::collections::{BTreeMap, BTreeSet};
@@ -132,12 +131,10 @@ impl<'a> StreamOracle<'a> {
         must(parent.is_none_or(|parent| parent.ended), || format!("{number} before the end of its parent shard"))
     }
 
-    /// While it waits for the end of an outage a record may become too old.
     fn young_enough(&self, at_ms: u64, number: u64) -> Verdict {
         let age_ms = self.age_ms(at_ms, number);
         let most = u64::try_from(self.settings.config.maximum_record_age_secs).ok().map(|secs| secs * 1_000 + 20);
-        let tried = most.is_some_and(|most| age_ms > most) && !self.schedule.has(Trouble::Outages);
-        must(!tried, || format!("{number} is {age_ms} ms old"))
+        must(most.is_none_or(|most| age_ms <= most), || format!("{number} is {age_ms} ms old"))
     }
 
     pub fn answered(&mut self, batch: &[(u64, u32)], said: &[Said], whole: bool, outage: bool) -> Verdict {
