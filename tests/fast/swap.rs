@@ -174,6 +174,45 @@ async fn a_file_that_changes_is_swapped_and_a_bad_one_refused() {
     watching.abort();
 }
 
+/// An operator's word holds until the file says something new, and a file may serve as several workers.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_an_operator_sent_stays_until_the_file_changes() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("worker.wasm");
+    let whole = component("save-entries");
+    std::fs::write(&file, &whole).unwrap();
+    let source = file.clone();
+    let host = TestHost::with(move |app| {
+        let mut twin = app.components["save-entries"].clone();
+        twin.source = source.clone();
+        app.components.get_mut("save-entries").unwrap().source = source;
+        let retry_score = app.components.get_mut("retry-score").unwrap();
+        (retry_score.source, retry_score.grants) = (twin.source, twin.grants);
+        retry_score.allowed_outbound_hosts = twin.allowed_outbound_hosts;
+    })
+    .await;
+    // As a swap that comes right after `up` listens: the files have not been looked at yet.
+    let sent = host.swap(OPERATOR_TOKEN, "save-entries", stamped(&whole, "sent")).await.unwrap();
+    let watching = tokio::spawn(host_adapters::components::watch::components(host.running().components.clone()));
+    let unchanged = async |what: &str| {
+        tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+        assert_eq!(served_by(&host).await, sent["digest"], "{what}");
+    };
+    unchanged("the first look").await;
+    let elsewhere = file.with_extension("elsewhere");
+    std::fs::rename(&file, &elsewhere).unwrap();
+    unchanged("the file is gone").await;
+    std::fs::rename(&elsewhere, &file).unwrap();
+    unchanged("the file is back").await;
+
+    write_by_renaming(&file, &stamped(&whole, "built"));
+    let built = changed(&host, sent["digest"].as_str().unwrap()).await;
+    for worker in ["save-entries", "retry-score"] {
+        wait::eventually(worker, async || (version(&host, worker).await["digest"] == *built).then_some(())).await;
+    }
+    watching.abort();
+}
+
 fn write_by_renaming(file: &Path, wasm: &[u8]) {
     let partial = file.with_extension("partial");
     std::fs::write(&partial, wasm).unwrap();

@@ -15,17 +15,24 @@ use host_adapters_delivery::sources::seed_name;
 use host_adapters_runtime::registry::Serving;
 use host_adapters_runtime::{ComponentSpec, Interfaces, LoadError, Loaded, Runtime, RuntimeConfig, Source};
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::Mutex;
+use tokio::task::JoinError;
+use watch::Stamp;
 
 /// Every component of the manifest that is called, and what it is loaded with.
 pub struct Components {
     runtime: Arc<Runtime>,
     specs: BTreeMap<String, ComponentSpec>,
-    turn: Arc<Mutex<()>>,
+    /// Who holds it loads.
+    turn: Arc<Mutex<Loads>>,
 }
+
+/// How the file of each component was when the version that serves was loaded, be it from the file or not: only what
+/// changes from then on is newer than that version.
+type Loads = BTreeMap<String, Option<Stamp>>;
 
 /// What a swap came to.
 #[derive(Clone, Debug)]
@@ -103,16 +110,40 @@ impl Components {
             let known = self.specs.keys().cloned().collect::<Vec<_>>().join(", ");
             return Err(SwapError::Unknown { name: worker.to_owned(), known });
         };
-        let spec = ComponentSpec { source, ..spec.clone() };
-        // Two files at once: the one that came later is the one to serve, however long each takes to compile.
-        let turn = self.turn.clone().lock_owned().await;
-        let runtime = self.runtime.clone();
-        // Compiling is work for a thread of its own. It ends also where nobody waits for it any more.
-        let loaded = tokio::task::spawn_blocking(move || {
-            let _turn = turn;
-            load(&runtime, &spec)
+        let (file, spec) = (file(spec).map(Path::to_owned), ComponentSpec { source, ..spec.clone() });
+        let loaded = self.in_turn(move |runtime, loads| {
+            // Looked at first: a change while the file is read comes after this load.
+            let stamp = file.as_deref().and_then(watch::stamp);
+            load(runtime, loads, &spec, stamp)
         });
         Ok(loaded.await.map_err(|_| SwapError::Ended(id.clone()))??)
+    }
+
+    /// Lets a file of the manifest serve as all its components, those excepted whose version was loaded since the file
+    /// changed. The outcomes are in the log.
+    async fn follow(&self, path: &Path) {
+        let specs: Vec<_> = self.specs.values().filter(|spec| file(spec) == Some(path)).cloned().collect();
+        let path = path.to_owned();
+        let followed = self.in_turn(move |runtime, loads| {
+            let Some(now) = watch::stamp(&path) else { return };
+            for spec in specs {
+                if loads.get(&spec.id) != Some(&Some(now)) {
+                    let _ = load(runtime, loads, &spec, Some(now));
+                }
+            }
+        });
+        let _ = followed.await;
+    }
+
+    /// Does what loads, on a thread of its own: compiling is work. It ends also where nobody waits for it any more.
+    async fn in_turn<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Runtime, &mut Loads) -> T + Send + 'static,
+    ) -> Result<T, JoinError> {
+        // Two files at once: the one that came later is the one to serve, however long each takes to compile.
+        let mut turn = self.turn.clone().lock_owned().await;
+        let runtime = self.runtime.clone();
+        tokio::task::spawn_blocking(move || work(&runtime, &mut turn)).await
     }
 
     /// What serves now, by id.
@@ -120,12 +151,9 @@ impl Components {
         self.runtime.serving()
     }
 
-    /// The files of the manifest, by id.
-    fn files(&self) -> impl Iterator<Item = (&str, &Path)> {
-        self.specs.iter().filter_map(|(id, spec)| match &spec.source {
-            Source::File(path) => Some((id.as_str(), path.as_path())),
-            Source::Sent(_) => None,
-        })
+    /// The files of the manifest.
+    fn files(&self) -> Vec<PathBuf> {
+        self.specs.values().filter_map(file).map(Path::to_owned).collect()
     }
 
     /// What calls them.
@@ -134,12 +162,26 @@ impl Components {
     }
 }
 
-/// Loads, and logs what came of it.
-fn load(runtime: &Runtime, spec: &ComponentSpec) -> Result<Swapped, LoadError> {
+/// The file that the manifest names.
+fn file(spec: &ComponentSpec) -> Option<&Path> {
+    match &spec.source {
+        Source::File(path) => Some(path),
+        Source::Sent(_) => None,
+    }
+}
+
+/// Loads, and logs what came of it. `stamp` is the component's file before that.
+fn load(
+    runtime: &Runtime,
+    loads: &mut Loads,
+    spec: &ComponentSpec,
+    stamp: Option<Stamp>,
+) -> Result<Swapped, LoadError> {
     let began = Instant::now();
     let loaded = runtime.load(spec).inspect_err(|error| {
         tracing::warn!(worker = spec.id, %error, "component refused, what served before serves on");
     })?;
+    loads.insert(spec.id.clone(), stamp);
     let swapped = Swapped { worker: spec.id.clone(), loaded, took: began.elapsed() };
     swapped.log();
     Ok(swapped)

@@ -4,7 +4,6 @@
 //! folders that come back after `cargo clean`, network and bind mounts, limits of watches.
 
 use super::Components;
-use host_adapters_runtime::Source;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -13,8 +12,11 @@ use std::time::{Duration, SystemTime};
 /// Time between two looks. A change counts once two looks see the same: builds write in pieces.
 const LOOK: Duration = Duration::from_millis(100);
 
-/// When each file was modified, and its length.
-type Seen = BTreeMap<PathBuf, (SystemTime, u64)>;
+/// When a file was modified, and its length.
+pub(super) type Stamp = (SystemTime, u64);
+
+/// The files that there are.
+type Seen = BTreeMap<PathBuf, Stamp>;
 
 /// Tells which files changed.
 pub struct Watch {
@@ -56,23 +58,20 @@ impl Watch {
     }
 }
 
-fn stamp(path: &Path) -> Option<(SystemTime, u64)> {
+/// `None` where there is no file.
+pub(super) fn stamp(path: &Path) -> Option<Stamp> {
     let metadata = path.metadata().ok()?;
     Some((metadata.modified().ok()?, metadata.len()))
 }
 
-/// Swaps every component whose file changes, for ever. A file that cannot serve is refused and tried again when it has
-/// changed again; one that is gone is about to come back.
+/// Swaps every component whose file has changed since the version that serves was loaded, for ever. A file that cannot
+/// serve is refused and tried again when it has changed again; one that is gone is about to come back.
 pub async fn components(components: Arc<Components>) {
-    let files: BTreeMap<_, _> = components.files().map(|(id, file)| (file.to_owned(), id.to_owned())).collect();
-    let paths: Vec<_> = files.keys().cloned().collect();
+    let paths = components.files();
     let mut watch = Watch::new(move || paths.clone());
     loop {
-        for path in watch.next().await.into_iter().filter(|path| path.exists()) {
-            if let Some(id) = files.get(&path) {
-                // Both outcomes are in the log.
-                let _ = components.swap(id, Source::File(path)).await;
-            }
+        for path in watch.next().await {
+            components.follow(&path).await;
         }
     }
 }
