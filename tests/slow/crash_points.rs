@@ -23,14 +23,17 @@ const FAILED_SCORES: &str = "0.3";
 const SIDE_BY_SIDE: usize = 6;
 /// After so many failures the rest is not worth the time.
 const ENOUGH: usize = 5;
+/// Rejects the one message that cannot be handled, which is to end as a dead letter.
+const REJECTS: &str = "upsert-users";
 /// Every kind of step, each of which some run must have crashed at.
-const STEPS: [&str; 9] = [
+const STEPS: [&str; 10] = [
     "answer",
     "before-checkpoint",
     "before-commit",
     "before-delete",
     "checkpoint",
     "commit",
+    "dead-letter",
     "delete",
     "receive",
     "side-effect",
@@ -116,7 +119,7 @@ impl Stage {
 
     fn demo(&self, data: &Path, abort_at_step: u64) -> Output {
         let mut demo = Command::new(programs().join("demo"));
-        demo.args(["--input", REGISTRATIONS, "--rate", RATE, "--failed-scores", FAILED_SCORES, "--json"]);
+        demo.args(["--input", REGISTRATIONS, "--rate", RATE, "--failed-scores", FAILED_SCORES, "--poison", "--json"]);
         demo.arg("--abort-at-step").arg(abort_at_step.to_string());
         demo.arg("--manifest").arg(self.manifest()).arg("--data-dir").arg(data);
         demo.env("HOST_ADAPTERS_BIN", programs().join("host-adapters")).current_dir(project());
@@ -149,7 +152,7 @@ fn impatient_manifest() -> String {
         // A machine that stands still for a second uses up a receive that no crash has cost.
         queue["max_receive_count"] = toml_edit::value(1000);
     }
-    for (_, component) in manifest["component"].as_table_like_mut().unwrap().iter_mut() {
+    for (id, component) in manifest["component"].as_table_like_mut().unwrap().iter_mut() {
         let source = project().join(component["source"].as_str().unwrap());
         component["source"] = toml_edit::value(source.to_str().unwrap());
         let sources = component["tool"]["host-adapters"].get_mut("source");
@@ -157,6 +160,9 @@ fn impatient_manifest() -> String {
         for source in sources.into_iter().flat_map(toml_edit::ArrayOfTables::iter_mut) {
             if source.remove("batch_window_secs").is_some() {
                 source["batch_size"] = toml_edit::value(10);
+            }
+            if id == REJECTS {
+                source["on_reject"] = toml_edit::value("dead-letter");
             }
         }
     }

@@ -22,9 +22,11 @@ pub enum Step {
     Receive,
     /// A worker has answered; nothing has followed from it.
     Answer,
-    /// What a worker asked for, a client of the gateway or a dead letter has taken effect outside the worker: a table
-    /// write, a message, a document, a call of a service. Whoever asked does not know yet.
+    /// What a worker or a client of the gateway asked for has taken effect outside the worker: a table write, a message,
+    /// a document, a call of a service. Whoever asked does not know yet.
     SideEffect,
+    /// Dead letters are stored; their records are not settled.
+    DeadLetter,
     /// A checkpoint is about to be stored.
     BeforeCheckpoint,
     /// A checkpoint is stored.
@@ -51,6 +53,7 @@ impl Step {
             Self::Receive => "receive",
             Self::Answer => "answer",
             Self::SideEffect => "side-effect",
+            Self::DeadLetter => "dead-letter",
             Self::BeforeCheckpoint => "before-checkpoint",
             Self::Checkpoint => "checkpoint",
             Self::BeforeDelete => "before-delete",

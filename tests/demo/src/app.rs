@@ -15,7 +15,7 @@ use crate::resolver::Resolver;
 use crate::services::Services;
 use crate::settle::Settling;
 use crate::tokens::{self, Key};
-use crate::{input, seed, servers};
+use crate::{input, poison, seed, servers};
 use anyhow::{Context, Result, anyhow, bail};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -154,6 +154,9 @@ async fn perform(
 ) -> Result<Report> {
     seed::seed(&world, &stage.seeder, &stage.services, progress).await?;
     set_faults(stage.stand_ins, options);
+    if options.poison {
+        poison::send(&stage.resolver).await?;
+    }
     let total = world.registrations.len();
     let open_count = total.min(OPEN_SECS * options.rate as usize);
     let bar = progress.bar("sending registrations", total);
@@ -182,9 +185,13 @@ async fn perform(
     SERVICES.into_iter().for_each(|service| stage.stand_ins.set_faults(service, Faults::default()));
     let arrivals = Arrivals::read(&world, stage.stand_ins);
     plan.plant_after(&world, &outcomes, stage.stand_ins, &stage.services, &stage.resolver).await?;
-    let snapshot = Snapshot::read(&world, &stage.services, &stage.checker, &stage.operator, progress).await?;
+    let mut snapshot = Snapshot::read(&world, &stage.services, &stage.checker, &stage.operator, progress).await?;
     plan.lift(stage.stand_ins);
+    let buried = !options.poison || poison::take(&stage.operator, &mut snapshot).await?;
     let mut findings = check::check(&world, &outcomes, &snapshot);
+    if !buried {
+        findings.failures.add(Kind::DeadLetter, "poison", "it is no dead letter");
+    }
     if let Some(unsettled) = unsettled {
         findings.failures.add(Kind::Unsettled, "replication", unsettled);
     }

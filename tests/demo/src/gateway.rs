@@ -6,6 +6,7 @@ use platform_wire::{Answer, Error, ErrorKind, Function};
 use reqwest::{Client, StatusCode};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
 /// How long a call is repeated while the host is away, restarts or asks for patience.
@@ -66,6 +67,23 @@ impl Gateway {
         let answer: Answer<Queues> = self.post("/operator/queues", b"{}".to_vec()).await?;
         let queues = Result::from(answer).map_err(|error: Error| anyhow!("the depths of the queues: {error}"))?;
         Ok(queues.queues)
+    }
+
+    /// The bodies of a queue's dead letters, at most a page of them.
+    pub async fn dead_letters(&self, queue: &str) -> Result<Vec<String>> {
+        let page = self.operate("list", &json!({ "queue": queue })).await?;
+        let mut bodies = Vec::new();
+        for letter in page["letters"].as_array().into_iter().flatten() {
+            let shown = self.operate("show", &json!({ "id": letter["id"] })).await?;
+            bodies.push(shown["letter"]["body"].as_str().unwrap_or_default().to_owned());
+        }
+        Ok(bodies)
+    }
+
+    async fn operate(&self, deed: &str, arguments: &Value) -> Result<Value> {
+        let answer: Answer<Value> =
+            self.post(&format!("/operator/dead-letters/{deed}"), arguments.to_string().into()).await?;
+        Result::from(answer).map_err(|error: Error| anyhow!("dead letters: {error}"))
     }
 
     /// The metrics as they are now.

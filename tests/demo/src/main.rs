@@ -15,6 +15,7 @@ mod load;
 mod metrics;
 mod options;
 mod plant;
+mod poison;
 mod progress;
 mod report;
 mod resolver;

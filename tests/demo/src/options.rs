@@ -40,6 +40,9 @@ pub struct Options {
     /// Plant a lost message, a stale overwrite, a flag left set and a wrong reason: the checks must find all four.
     #[arg(long)]
     pub plant: bool,
+    /// Send a message too that can never be handled; the manifest has to keep it as a dead letter.
+    #[arg(long, hide = true)]
+    pub poison: bool,
     /// Read campaigns, fans and registrations from a file of JSON lines instead of making them.
     #[arg(long, value_name = "FILE")]
     pub input: Option<PathBuf>,

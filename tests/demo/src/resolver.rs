@@ -17,7 +17,8 @@ use tokio::sync::{Mutex as AsyncMutex, mpsc, oneshot};
 
 /// The table of entries.
 pub const TABLE: &str = "demand-table";
-const QUEUE: &str = "userInfoQueue";
+/// The queue of what browsers say.
+pub const QUEUE: &str = "userInfoQueue";
 /// DynamoDB's limit.
 const BATCH: usize = 25;
 const WRITERS: usize = 4;

@@ -60,7 +60,7 @@ impl DeadLetters {
         }
         let sent = self.backend.send_batch(&self.queue, letters).await;
         if sent.is_ok() {
-            crash_point::reached(Step::SideEffect);
+            crash_point::reached(Step::DeadLetter);
         }
         let (mut errors, unanswered) = match sent {
             Ok(answers) => {

@@ -1,0 +1,30 @@
+//! A message of which nobody can make a profile, sent among the others: `--poison`. Where its source keeps what its
+//! worker rejects (`on_reject = "dead-letter"`), its letter must be there in the end, and no other.
+
+use crate::check::Snapshot;
+use crate::gateway::Gateway;
+use crate::resolver::QUEUE;
+use anyhow::{Result, bail};
+use platform_wire::Answer;
+use platform_wire::queue::{Message, SendBatch};
+
+const DEAD_LETTERS: &str = "userInfoQueueDlq";
+const BODY: &str = "no browser says this";
+
+/// Sends it.
+pub async fn send(resolver: &Gateway) -> Result<()> {
+    let message = Message { body: BODY.to_owned(), attributes: Vec::new(), delay_secs: 0 };
+    let sent = resolver.call(&SendBatch { queue: QUEUE.to_owned(), messages: vec![message] }).await?;
+    match &sent[..] {
+        [Answer::Ok(_)] => Ok(()),
+        other => bail!("the poison cannot be sent: {other:?}"),
+    }
+}
+
+/// Takes its letter out of what was found, also where a crash before the delete has made it twice; whether there is one.
+pub async fn take(operator: &Gateway, snapshot: &mut Snapshot) -> Result<bool> {
+    let bodies = operator.dead_letters(DEAD_LETTERS).await?;
+    let others = bodies.iter().filter(|body| *body != BODY).count();
+    snapshot.dead_letters.insert(DEAD_LETTERS.to_owned(), others as u64);
+    Ok(others < bodies.len())
+}
