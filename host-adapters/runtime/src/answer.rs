@@ -30,7 +30,7 @@ pub(crate) fn batch(answer: Result<Vec<Disposition>, Failure>) -> Result<Vec<Dis
     let mut dispositions = answer.map_err(|failure| failed(&failure.message))?;
     for disposition in &mut dispositions {
         if let Disposition::Reject(reason) = disposition {
-            reason.truncate(reason.floor_char_boundary(MAX_REASON_BYTES));
+            reason.truncate(cut(reason).len());
         }
     }
     Ok(dispositions)
@@ -38,8 +38,12 @@ pub(crate) fn batch(answer: Result<Vec<Disposition>, Failure>) -> Result<Vec<Dis
 
 /// The failure that a worker tells of itself.
 pub(crate) fn failed(message: &str) -> CallError {
-    let kept = message.floor_char_boundary(MAX_REASON_BYTES);
-    CallError::Failed(message.get(..kept).unwrap_or_default().to_owned())
+    CallError::Failed(cut(message).to_owned())
+}
+
+/// What is kept of a guest's reason or message.
+pub(crate) fn cut(text: &str) -> &str {
+    text.get(..text.floor_char_boundary(MAX_REASON_BYTES)).unwrap_or_default()
 }
 
 /// The answer to a request, once all of it is there.

@@ -1,7 +1,7 @@
 //! HTTP requests as typed calls of `registration:workers/request-worker`: what the guest's own door at
 //! `wasi:http/handler` does, done by the host, which has the whole request at hand. A Spin host takes that door.
 
-use crate::answer::MAX_RESPONSE_BYTES;
+use crate::answer::{MAX_RESPONSE_BYTES, cut};
 use crate::bindings::exports::registration::workers::request_worker::{Request, Response};
 use crate::bindings::registration::workers::events::Failure;
 use bytes::Bytes;
@@ -39,7 +39,7 @@ pub(crate) fn answered(answer: Result<Response, Failure>) -> Result<http::Respon
         Ok(response) => response,
         Err(Failure { retryable, message }) => {
             let status = if retryable { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::INTERNAL_SERVER_ERROR };
-            return Ok(error(status, "WORKER_FAILED", &message));
+            return Ok(error(status, "WORKER_FAILED", cut(&message)));
         }
     };
     match StatusCode::from_u16(status) {
@@ -92,6 +92,8 @@ mod tests {
         for status in [99, 100, 199, 1000] {
             assert!(answered(Ok(Response { status, body: String::new() })).is_err(), "{status}");
         }
+        let wordy = answered(Err(Failure { retryable: true, message: "m".repeat(MAX_RESPONSE_BYTES) })).unwrap();
+        assert!(wordy.body().len() < 8 << 10, "{} bytes", wordy.body().len());
         let large = Response { status: 200, body: "a".repeat(MAX_RESPONSE_BYTES + 1) };
         assert!(answered(Ok(large)).unwrap_err().contains("at most 6291456"));
     }
