@@ -73,9 +73,9 @@ impl Gateway {
     pub async fn dead_letters(&self, queue: &str) -> Result<Vec<String>> {
         let page = self.operate("list", &json!({ "queue": queue })).await?;
         let mut bodies = Vec::new();
-        for letter in page["letters"].as_array().into_iter().flatten() {
+        for letter in page.get("letters").and_then(Value::as_array).into_iter().flatten() {
             let shown = self.operate("show", &json!({ "id": letter["id"] })).await?;
-            bodies.push(shown["letter"]["body"].as_str().unwrap_or_default().to_owned());
+            bodies.push(shown.pointer("/letter/body").and_then(Value::as_str).unwrap_or_default().to_owned());
         }
         Ok(bodies)
     }
