@@ -14,9 +14,13 @@ use http_body_util::{BodyExt, Limited};
 use platform_wire::{Answer, Error, ErrorKind};
 use serde_json::{Value, json};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// The largest component that may be sent: many times the largest there is.
 const MAX_COMPONENT_BYTES: usize = 64 << 20;
+
+/// For how long a file that is refused may go on arriving.
+const DISCARD_LIMIT: Duration = Duration::from_secs(10);
 
 pub(super) fn routes(components: Arc<Components>) -> Router<Gateway> {
     Router::new()
@@ -47,9 +51,19 @@ async fn swap(
     // Before the body is read: who may not swap sends nothing into memory.
     let swapped = match gateway.platform.check_swap_components(&caller) {
         Ok(()) => swapped(&components, &worker, body).await,
-        Err(refusal) => Err(refusal),
+        Err(refusal) => {
+            discard(body).await;
+            Err(refusal)
+        }
     };
     Json(swapped.map(|swapped| told(&swapped)).into())
+}
+
+/// Reads what nobody wants: a client that still writes would take the end of the connection for the answer.
+async fn discard(body: Body) {
+    let mut body = Limited::new(body, MAX_COMPONENT_BYTES);
+    let rest = async { while let Some(Ok(_)) = body.frame().await {} };
+    let _ = tokio::time::timeout(DISCARD_LIMIT, rest).await;
 }
 
 async fn swapped(components: &Components, worker: &str, body: Body) -> Result<Swapped, Error> {
