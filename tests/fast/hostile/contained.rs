@@ -3,9 +3,10 @@
 use super::host::{Hostile, Neighbour};
 use serde_json::Value;
 use std::sync::Arc;
+use tests::wait;
 
 /// A deed, the statuses that its caller may see, what the log says of it, and whether it costs the instance.
-const DEEDS: [(&str, &[u16], &str, bool); 24] = [
+const DEEDS: [(&str, &[u16], &str, bool); 25] = [
     ("trap", &[502], "worker trapped", true),
     ("exit", &[502], "worker trapped", true),
     ("loop", &[502], "computed for too long", true),
@@ -14,6 +15,8 @@ const DEEDS: [(&str, &[u16], &str, bool); 24] = [
     ("hog", &[502], "out of memory", true),
     ("recursion", &[502], "worker trapped: wasm trap", true),
     ("timers?1000000", &[502], "worker trapped", true),
+    // Little to the guest itself.
+    ("timers?20000", &[502], "worker trapped", true),
     ("random?100000000", &[200], "", false),
     ("big-message?100", &[502], "worker trapped", true),
     ("body?1000", &[502], "at most 6291456 bytes", false),
@@ -38,19 +41,20 @@ async fn every_deed_costs_its_own_instance_only() {
     let neighbour = Neighbour::of(&host).await;
     let before = host.started("neighbour").await;
     for (deed, statuses, logged, ends) in DEEDS {
-        let started = host.started("hostile").await;
-        let (status, text) = host.ask("hostile", deed).await;
+        let worker = if statuses == [504] { "hurried" } else { "hostile" };
+        let started = host.started(worker).await;
+        let (status, text) = host.ask(worker, deed).await;
         assert!(statuses.contains(&status), "{deed}: {status} {text}");
         if status >= 500 {
             let told: Value = serde_json::from_str(&text).unwrap();
             assert!(told["error"]["message"].is_string(), "{deed}: {text}");
         }
         let lines = host.log();
-        let names_it = |line: &Value| line["worker"] == "hostile" || line["data"]["worker"] == "hostile";
+        let names_it = |line: &Value| line["worker"] == worker || line["data"]["worker"] == worker;
         let told = lines.iter().any(|line| names_it(line) && line.to_string().contains(logged));
         assert!(told, "{deed}: the log says nothing of {logged}");
-        assert_eq!(host.told("hello?again").await, "hello again", "{deed}");
-        let cost = host.started("hostile").await - started;
+        assert_eq!(host.ask(worker, "hello?again").await, (200, "hello again".to_owned()), "{deed}");
+        let cost = host.started(worker).await - started;
         assert!(cost <= 2.0 && (!ends || cost >= 1.0), "{deed} cost {cost} instances");
     }
     let answers = neighbour.answers().await;
@@ -94,5 +98,13 @@ async fn a_record_that_does_harm_ends_as_a_dead_letter_and_the_others_pass() {
     assert_eq!(host.depth("ordersDlq").await, harmful.len() as u64);
     let longest = std::fs::read_to_string(host.log_file()).unwrap().lines().map(str::len).max().unwrap();
     assert!(longest < 128 << 10, "a line of {longest} bytes");
+    // A wait without end is cut to the longest there is; it is not none.
+    let retried = async || host.metric("registration_retried_total", "hostile").await;
+    let before = retried().await;
+    host.send("orders", &["retry-for-ever"]).await;
+    wait::eventually("the retry", async || (retried().await > before).then_some(())).await;
+    let after = retried().await;
+    tokio::time::sleep(std::time::Duration::from_secs(4)).await;
+    assert_eq!((retried().await, host.depth("orders").await), (after, 1), "longer than the visibility");
     assert!(neighbour.answers().await > 10);
 }

@@ -45,6 +45,15 @@ async fn arguments_under_way_are_bounded_and_what_is_refused_may_be_sent_again()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cache_that_is_full_takes_no_more() {
+    let host = Hostile::start().await;
+    let before = host.memory();
+    let told = host.told("fill-cache?400").await;
+    assert!(told.starts_with("255 ") && told.contains("OOM"), "{told}");
+    assert!(host.peak_memory() <= before + BOUND, "{} MiB, {before} before", host.peak_memory());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_log_is_bounded_per_call() {
     let host = Hostile::start().await;
     host.ask("hostile", "lines?1000000").await;

@@ -65,8 +65,9 @@ async fn components_with_all_their_instances_leave_each_other_room() {
         calls.map(|id| call(id, 100)).collect::<Vec<_>>()
     };
     let mut calls = round();
-    for file in [&files.cold, &files.warm, &files.cold] {
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    // Faster than the calls of a version end, so that more versions are there than instances may be.
+    for file in [&files.cold, &files.warm, &files.cold, &files.warm, &files.cold, &files.warm] {
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
         load("a", Source::File(file.clone())).unwrap();
         load("b", Source::File(file.clone())).unwrap();
         calls.extend(round());

@@ -58,31 +58,81 @@ async fn nothing_secret_is_in_its_surroundings() {
     assert_eq!(names, ["env APP_NAME", "env AWS_REGION", "env CONFIG_ENV", "env LOG_LEVEL"], "{found}");
 }
 
-/// A granted service that is slow: a thousand requests at once are not a thousand connections.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_thousand_requests_wait_for_one_another() {
-    let (now, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let upstream = format!("http://{}", listener.local_addr().unwrap());
-    let service = {
-        let most = most.clone();
-        move || {
-            let (now, most) = (now.clone(), most.clone());
+/// A service that is slow.
+struct Slow {
+    upstream: String,
+    /// Requests at a time at most, and in all.
+    most: Arc<AtomicUsize>,
+    all: Arc<AtomicUsize>,
+}
+
+impl Slow {
+    async fn start() -> Self {
+        let (now, most, all) = (Arc::new(AtomicUsize::new(0)), Arc::<AtomicUsize>::default(), Arc::default());
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let upstream = format!("http://{}", listener.local_addr().unwrap());
+        let this = Self { upstream, most, all };
+        let (most, all) = (this.most.clone(), this.all.clone());
+        let service = move || {
+            let (now, most, all) = (now.clone(), most.clone(), all.clone());
             async move {
+                all.fetch_add(1, Ordering::SeqCst);
                 most.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
                 tokio::time::sleep(Duration::from_millis(20)).await;
                 now.fetch_sub(1, Ordering::SeqCst);
             }
-        }
-    };
-    tokio::spawn(async move { axum::serve(listener, Router::new().fallback(service)).await });
+        };
+        tokio::spawn(async move { axum::serve(listener, Router::new().fallback(service)).await });
+        this
+    }
 
-    let host = Hostile::with_slow_service(&upstream).await;
+    fn most(&self) -> usize {
+        self.most.load(Ordering::SeqCst)
+    }
+
+    fn all(&self) -> usize {
+        self.all.load(Ordering::SeqCst)
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_service_that_only_another_component_may_call_hears_nothing() {
+    let slow = Slow::start().await;
+    let host = Hostile::with_slow_service(&slow.upstream).await;
+    let other = "get?http://other.services.internal/";
+    assert!(host.told(other).await.starts_with("refused"));
+    assert_eq!(slow.all(), 0);
+    assert!(host.log().iter().any(|line| line.to_string().contains("may not call other.services.internal")));
+    assert_eq!(host.ask("neighbour", other).await, (200, "200 OK".to_owned()));
+}
+
+/// A thousand requests at once are not a thousand connections.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_thousand_requests_wait_for_one_another() {
+    let slow = Slow::start().await;
+    let host = Hostile::with_slow_service(&slow.upstream).await;
     let files = host.open_files();
     let (status, told) = host.ask("hostile", "thousand?http://slow.services.internal/").await;
     // On a busy machine a thousand of them may take longer than the call may.
     assert!((status, told.as_str()) == (200, "1000 answered") || status == 504, "{status} {told}");
-    let most = most.load(Ordering::SeqCst);
-    assert!((2..=64).contains(&most), "{most} at once");
+    assert!((2..=64).contains(&slow.most()), "{} at once", slow.most());
     assert!(host.open_files() <= files + 64 + 16, "{} open files, {files} before", host.open_files());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn answers_that_nobody_reads_keep_their_places() {
+    let slow = Slow::start().await;
+    let host = Hostile::with_slow_service(&slow.upstream).await;
+    assert_eq!(host.ask("hurried", "hoard?http://slow.services.internal/").await.0, 504);
+    assert_eq!(slow.all(), 64);
+    assert_eq!(host.ask("hurried", "get?http://slow.services.internal/").await, (200, "200 OK".to_owned()));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_request_is_sent_only_if_it_is_no_larger_than_allowed() {
+    let slow = Slow::start().await;
+    let host = Hostile::with_slow_service(&slow.upstream).await;
+    assert_eq!(host.told("upload?1").await, "200 OK");
+    assert!(host.told("upload?20").await.starts_with("refused"));
+    assert_eq!(slow.all(), 1);
 }

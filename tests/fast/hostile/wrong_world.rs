@@ -6,6 +6,11 @@ use host_adapters_runtime::component::Source;
 use host_adapters_runtime::{ComponentSpec, Limits};
 use std::time::Duration;
 
+/// Modules for [`wat::growing`]: a table that takes 800 KB, a memory that takes 6 MB.
+const TABLE: &str = "(table $t 1 funcref) (func (export \"grow\") (result i32)
+    (table.grow $t (ref.null func) (i32.const 99999)))";
+const MEMORY: &str = "(memory $m 1) (func (export \"grow\") (result i32) (memory.grow $m (i32.const 100)))";
+
 fn spec(text: &str, limits: Limits) -> ComponentSpec {
     ComponentSpec { source: Source::Sent(text.to_owned().into()), ..probe::spec("".as_ref(), limits) }
 }
@@ -39,8 +44,9 @@ async fn what_is_no_worker_is_refused() {
         ("(module)".to_owned(), "does not compile"),
         (empty.to_owned(), "exports neither"),
         (other, "cannot be instantiated"),
-        (many("memory 1", 1), "memories"),
-        (many("table 1 funcref", 2), "tables"),
+        (wat::growing(MEMORY, 5), "6 Wasm linear memories"),
+        (wat::growing(TABLE, 33), "33 tables"),
+        (many("global i64 (i64.const 0)", 600_000), "instance"),
         (many("table 200000 funcref", 1), "exceeds the limit of 100000"),
         (wat::crowd(100), "core module instances"),
         (wat::worker("(func $s unreachable) (start $s)", "", "", ""), "cannot be instantiated: wasm trap"),
@@ -67,11 +73,8 @@ async fn run(text: &str) -> Result<usize, String> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn all_tables_and_memories_count_together() {
     assert_eq!(run(&wat::worker("", "", "", "")).await, Ok(0), "the worker in text is one");
-    // Twenty-nine tables of 800 KB, three memories of 6 MB: each of them is within every limit.
-    let table = "(table $t 1 funcref) (func (export \"grow\") (result i32)
-        (table.grow $t (ref.null func) (i32.const 99999)))";
-    let memory = "(memory $m 1) (func (export \"grow\") (result i32) (memory.grow $m (i32.const 100)))";
-    for (growing, instances) in [(table, 29), (memory, 3)] {
+    // Twenty-nine tables, three memories: each of them is within every limit.
+    for (growing, instances) in [(TABLE, 29), (MEMORY, 3)] {
         assert_eq!(run(&wat::growing(growing, 1)).await, Ok(0));
         let error = run(&wat::growing(growing, instances)).await.unwrap_err();
         assert!(error.contains("out of memory"), "{error}");
