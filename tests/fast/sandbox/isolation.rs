@@ -4,6 +4,7 @@ use super::probe::{Probe, tight};
 use host_adapters_runtime::{CallError, Limits};
 use serde_json::json;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 const CALLS: usize = 16;
 
@@ -28,6 +29,21 @@ async fn a_trap_leaves_other_instances_alone() {
     tokio::time::sleep(std::time::Duration::from_millis(50)).await;
     assert!(probe.order(json!({"do": "trap"})).await.is_err());
     assert_eq!(other.await.unwrap(), Ok("ack".to_owned()));
+}
+
+/// A call that takes too long takes the others of its instance along, but no time that they had left is said to be over.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nobody_is_told_of_a_time_out_before_it_is_due() {
+    let limit = Duration::from_secs(1);
+    let limits = Limits { max_instances: 1, max_instance_concurrent_reuse_count: 2, request_timeout: limit, ..tight() };
+    let probe = Arc::new(Probe::start(limits).await);
+    let first = call(&probe, json!({"do": "wait", "ms": 600_000}));
+    tokio::time::sleep(limit / 2).await;
+    let began = Instant::now();
+    let second = probe.order(json!({"do": "wait", "ms": 600_000})).await.unwrap_err();
+    assert!(matches!(second, CallError::Trapped(_)) || began.elapsed() >= limit, "{second}: {:?}", began.elapsed());
+    assert_eq!(first.await.unwrap(), Err(CallError::TimedOut(limit)));
+    assert!(probe.serves().await);
 }
 
 fn call(probe: &Arc<Probe>, order: serde_json::Value) -> tokio::task::JoinHandle<Result<String, CallError>> {
