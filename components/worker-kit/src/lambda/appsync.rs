@@ -1,9 +1,7 @@
 //! Input of request workers: an AppSync event (`arguments.input.body`), `{"body": …}` or the input bare.
 
 use platform_wire::http::bearer;
-use serde::Deserialize;
 use serde_json::Value;
-use std::collections::BTreeMap;
 
 /// The input inside an event, whichever way it came.
 pub fn input(event: Value) -> Value {
@@ -32,18 +30,8 @@ pub fn token(event: &str) -> Option<String> {
 
 /// A header that the AppSync resolver forwards, whatever the case of its name.
 pub fn header(event: &str, name: &str) -> Option<String> {
-    #[derive(Deserialize)]
-    struct Event {
-        request: Request,
-    }
-    #[derive(Deserialize)]
-    struct Request {
-        headers: BTreeMap<String, Value>,
-    }
-    let Event { request } = serde_json::from_str(event).ok()?;
-    let (_, value) = request.headers.into_iter().find(|(key, _)| key.eq_ignore_ascii_case(name))?;
-    match value {
-        Value::String(text) => Some(text),
-        _ => None,
-    }
+    let event: Value = serde_json::from_str(event).ok()?;
+    let headers = event.pointer("/request/headers")?.as_object()?;
+    let (_, value) = headers.iter().find(|(key, _)| key.eq_ignore_ascii_case(name))?;
+    Some(value.as_str()?.to_owned())
 }
