@@ -3,13 +3,19 @@
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::{Mutex, PoisonError};
+use tests::manifest;
 
 /// The folder of the native programs: the test binary is in its `deps`.
 pub fn programs() -> PathBuf {
     std::env::current_exe().unwrap().ancestors().nth(2).unwrap().to_owned()
 }
 
+/// One run at a time: they would share the machine and a database of Redis.
+static MACHINE: Mutex<()> = Mutex::new(());
+
 fn green(arguments: &[&str]) -> Value {
+    let _alone = MACHINE.lock().unwrap_or_else(PoisonError::into_inner);
     let output = Command::new(programs().join("demo"))
         .args(["--servers", "--json"])
         .args(arguments)
@@ -20,13 +26,26 @@ fn green(arguments: &[&str]) -> Value {
     let log = String::from_utf8_lossy(&output.stderr);
     let summary: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {log}"));
     assert!(output.status.success(), "{arguments:?} ended with {}: {summary}\n{log}", output.status);
-    assert_eq!((&summary["lost"], &summary["unexpected"]), (&0.into(), &0.into()), "{summary}");
+    for none in ["lost", "unexpected", "dead_letters"] {
+        assert_eq!(summary[none], 0, "{none}: {summary}");
+    }
     summary
 }
 
-/// While services fail and the host is killed. (One run: they would share the machine and a database of Redis.)
+/// While services fail and the host is killed.
 #[test]
 fn nothing_is_lost_on_real_servers() {
     let summary = green(&["--registrations", "1000", "--rate", "100", "--faults", "--kills", "2"]);
     assert_eq!((&summary["registrations"], &summary["restarts"]), (&1000.into(), &2.into()), "{summary}");
+}
+
+/// Each message is received once: what a killed host had in its hands is a dead letter.
+#[test]
+fn messages_whose_receives_kills_have_spent_are_sent_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let manifest = folder.path().join("spin.toml");
+    std::fs::write(&manifest, manifest::changed(|it| manifest::set_queues(it, 5, 1))).unwrap();
+    let manifest = manifest.to_str().unwrap();
+    let summary = green(&["--registrations", "500", "--rate", "100", "--kills", "2", "--manifest", manifest]);
+    assert!(summary["redriven"].as_u64().is_some_and(|redriven| redriven > 0), "{summary}");
 }

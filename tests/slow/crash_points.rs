@@ -144,17 +144,15 @@ fn aborted_at(line: &str, number: u64) -> Option<String> {
 
 /// spin.toml, but nothing waits for company and what a crash left in flight comes again after a second.
 fn impatient_manifest() -> String {
-    let text = std::fs::read_to_string(project().join("spin.toml")).unwrap();
-    let mut manifest: toml_edit::DocumentMut = text.parse().unwrap();
-    let queues = manifest["application"]["tool"]["host-adapters"]["queues"].as_table_like_mut().unwrap();
-    for (_, queue) in queues.iter_mut() {
-        queue["visibility_timeout_secs"] = toml_edit::value(1);
+    tests::manifest::changed(|manifest| {
         // A machine that stands still for a second uses up a receive that no crash has cost.
-        queue["max_receive_count"] = toml_edit::value(1000);
-    }
+        tests::manifest::set_queues(manifest, 1, 1000);
+        batches_at_once(manifest);
+    })
+}
+
+fn batches_at_once(manifest: &mut toml_edit::DocumentMut) {
     for (id, component) in manifest["component"].as_table_like_mut().unwrap().iter_mut() {
-        let source = project().join(component["source"].as_str().unwrap());
-        component["source"] = toml_edit::value(source.to_str().unwrap());
         let sources = component["tool"]["host-adapters"].get_mut("source");
         let sources = sources.and_then(toml_edit::Item::as_array_of_tables_mut);
         for source in sources.into_iter().flat_map(toml_edit::ArrayOfTables::iter_mut) {
@@ -166,5 +164,4 @@ fn impatient_manifest() -> String {
             }
         }
     }
-    manifest.to_string()
 }

@@ -60,6 +60,16 @@ fn nothing_is_lost_when_the_host_is_killed_three_times() {
     assert_eq!(summary["restarts"], 3, "{summary}");
 }
 
+/// Each message is received once: what a killed host had in its hands is a dead letter.
+#[test]
+fn messages_whose_receives_kills_have_spent_are_sent_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let manifest = folder.path().join("spin.toml");
+    std::fs::write(&manifest, tests::manifest::changed(|it| tests::manifest::set_queues(it, 2, 1))).unwrap();
+    let summary = green(&["--registrations", "3000", "--kills", "3", "--manifest", manifest.to_str().unwrap()]);
+    assert!(summary["redriven"].as_u64().is_some_and(|redriven| redriven > 0), "{summary}");
+}
+
 #[test]
 fn every_planted_fault_is_found_and_named() {
     let (output, summary) = demo(&["--registrations", "2000", "--plant"]);

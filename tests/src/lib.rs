@@ -6,6 +6,7 @@
 //! - [`aws`] makes clients of AWS for servers that check no credentials.
 //! - [`components`] are files to swap in.
 //! - [`log`] is what the host of this process logged, [`wait`] the patience with what happens by itself.
+//! - [`manifest`] is spin.toml with something changed.
 //! - [`project`] is copied for tests that change it.
 //! - [`Child`] is the host as a process of its own, where its environment counts.
 #![allow(
@@ -22,6 +23,7 @@ pub mod components;
 mod fan;
 mod host;
 pub mod log;
+pub mod manifest;
 pub mod project;
 mod services;
 mod settings;

@@ -13,7 +13,7 @@ use crate::progress::Progress;
 use crate::report::{Phase, Report};
 use crate::resolver::Resolver;
 use crate::services::Services;
-use crate::settle::Settling;
+use crate::settle::{Settled, Settling};
 use crate::tokens::{self, Key};
 use crate::{input, poison, seed, servers};
 use anyhow::{Context, Result, anyhow, bail};
@@ -179,8 +179,9 @@ async fn perform(
         stand_ins: stage.stand_ins,
         operator: &stage.operator,
         checker: &stage.checker,
+        poisoned: options.poison,
     };
-    let unsettled = settling.wait(progress).await?;
+    let Settled { unsettled, redriven } = settling.settle(progress).await?;
     let wall = started.elapsed();
     SERVICES.into_iter().for_each(|service| stage.stand_ins.set_faults(service, Faults::default()));
     let arrivals = Arrivals::read(&world, stage.stand_ins);
@@ -201,6 +202,7 @@ async fn perform(
         campaigns: world.campaigns.len(),
         planted: plan.planted(&world, &findings.failures),
         findings,
+        redriven,
         dead_letters: snapshot.dead_letters.values().sum(),
         repeated: load.repeated(),
         restarts: host.restarts(),

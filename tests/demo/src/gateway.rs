@@ -44,6 +44,21 @@ impl Depth {
     }
 }
 
+/// Names a dead letter.
+#[derive(Clone, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd)]
+pub struct LetterId {
+    /// Its queue.
+    pub queue: String,
+    /// Its id there.
+    pub id: String,
+}
+
+#[derive(Deserialize)]
+struct Letters {
+    letters: Vec<LetterId>,
+    next: Value,
+}
+
 #[derive(Deserialize)]
 struct Queues {
     queues: Vec<Depth>,
@@ -69,19 +84,36 @@ impl Gateway {
         Ok(queues.queues)
     }
 
-    /// The bodies of a queue's dead letters, at most a page of them.
-    pub async fn dead_letters(&self, queue: &str) -> Result<Vec<String>> {
-        let page = self.operate("list", &json!({ "queue": queue })).await?;
-        let mut bodies = Vec::new();
-        for letter in page.get("letters").and_then(Value::as_array).into_iter().flatten() {
-            let shown = self.operate("show", &json!({ "id": letter["id"] })).await?;
-            bodies.push(shown.pointer("/letter/body").and_then(Value::as_str).unwrap_or_default().to_owned());
+    /// The dead letters of one queue, or of all.
+    pub async fn letters(&self, queue: Option<&str>) -> Result<Vec<LetterId>> {
+        let (mut letters, mut from) = (Vec::new(), Value::Null);
+        loop {
+            let page: Letters = self.operate("list", &json!({ "queue": queue, "from": from })).await?;
+            letters.extend(page.letters);
+            from = page.next;
+            if from.is_null() {
+                return Ok(letters);
+            }
         }
-        Ok(bodies)
     }
 
-    async fn operate(&self, deed: &str, arguments: &Value) -> Result<Value> {
-        let answer: Answer<Value> =
+    /// The body of a dead letter.
+    pub async fn letter_body(&self, letter: &LetterId) -> Result<String> {
+        let shown: Value = self.operate("show", &json!({ "id": letter.id })).await?;
+        Ok(shown.pointer("/letter/body").and_then(Value::as_str).unwrap_or_default().to_owned())
+    }
+
+    /// Sends dead letters of one queue back; answers how many went.
+    pub async fn redrive(&self, letters: &[LetterId]) -> Result<u64> {
+        let queue = letters.first().map(|letter| &letter.queue);
+        let ids: Vec<&str> = letters.iter().map(|letter| letter.id.as_str()).collect();
+        let answer: Value = self.operate("redrive", &json!({ "queue": queue, "ids": ids })).await?;
+        let outcomes = answer.get("outcomes").and_then(Value::as_array).into_iter().flatten();
+        Ok(outcomes.filter(|outcome| outcome.get("outcome").is_some_and(|name| name == "redriven")).count() as u64)
+    }
+
+    async fn operate<T: DeserializeOwned>(&self, deed: &str, arguments: &Value) -> Result<T> {
+        let answer: Answer<T> =
             self.post(&format!("/operator/dead-letters/{deed}"), arguments.to_string().into()).await?;
         Result::from(answer).map_err(|error: Error| anyhow!("dead letters: {error}"))
     }

@@ -2,7 +2,7 @@
 //!
 //! [`generate`] or [`input`] makes the registrations, each with the outcome it should have. [`app`] starts the services'
 //! stand-ins and the [`host`], [`load`] sends what fans send, [`resolver`] writes what AppSync would, [`settle`] waits
-//! until everything is replicated, [`check`] compares, [`report`] tells. No code is shared with the workers.
+//! until everything is replicated, [`redrive`] sends dead letters back, [`check`] compares, [`report`] tells. No code is shared with the workers.
 
 mod app;
 mod check;
@@ -17,6 +17,7 @@ mod options;
 mod plant;
 mod poison;
 mod progress;
+mod redrive;
 mod report;
 mod resolver;
 mod seed;

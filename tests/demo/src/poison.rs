@@ -2,7 +2,7 @@
 //! worker rejects (`on_reject = "dead-letter"`), its letter must be there in the end, and no other.
 
 use crate::check::Snapshot;
-use crate::gateway::Gateway;
+use crate::gateway::{Gateway, LetterId};
 use crate::resolver::QUEUE;
 use anyhow::{Result, bail};
 use platform_wire::Answer;
@@ -21,10 +21,22 @@ pub async fn send(resolver: &Gateway) -> Result<()> {
     }
 }
 
+/// Letters but its own.
+pub async fn without(operator: &Gateway, letters: Vec<LetterId>) -> Result<Vec<LetterId>> {
+    let mut others = Vec::new();
+    for letter in letters {
+        if letter.queue != DEAD_LETTERS || operator.letter_body(&letter).await? != BODY {
+            others.push(letter);
+        }
+    }
+    Ok(others)
+}
+
 /// Takes its letter out of what was found, also where a crash before the delete has made it twice; whether there is one.
 pub async fn take(operator: &Gateway, snapshot: &mut Snapshot) -> Result<bool> {
-    let bodies = operator.dead_letters(DEAD_LETTERS).await?;
-    let others = bodies.iter().filter(|body| *body != BODY).count();
+    let letters = operator.letters(Some(DEAD_LETTERS)).await?;
+    let all = letters.len();
+    let others = without(operator, letters).await?.len();
     snapshot.dead_letters.insert(DEAD_LETTERS.to_owned(), others as u64);
-    Ok(others < bodies.len())
+    Ok(others < all)
 }

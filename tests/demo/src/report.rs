@@ -18,7 +18,9 @@ pub struct Report {
     pub campaigns: usize,
     /// What the checks found.
     pub findings: Findings,
-    /// Messages in dead letter queues.
+    /// Dead letters that were sent back.
+    pub redriven: u64,
+    /// Messages in dead letter queues at the end.
     pub dead_letters: u64,
     /// Calls repeated because of an error of the server.
     pub repeated: u64,
@@ -95,6 +97,7 @@ impl Report {
             "lost": count(Kind::Lost),
             "stale": count(Kind::Stale),
             "unexpected": count(Kind::Unexpected),
+            "redriven": self.redriven,
             "dead_letters": self.dead_letters,
             "repeated": self.repeated,
             "restarts": self.restarts,
@@ -150,7 +153,7 @@ impl Report {
                 "lost · stale · unexpected",
                 format!("{} · {} · {}", count(Kind::Lost), count(Kind::Stale), count(Kind::Unexpected)),
             ),
-            row("dead letters", self.dead_letters.to_string()),
+            row("redriven · dead letters", format!("{} · {}", self.redriven, self.dead_letters)),
             row("calls repeated · host restarts", format!("{} · {}", self.repeated, self.restarts)),
             row("eligibility, ms", format!("{} at {} /s", times(&self.eligibility), self.open.per_second())),
             row("eligibility at full speed", format!("{} /s", self.throughput())),

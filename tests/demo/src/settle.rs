@@ -1,9 +1,10 @@
-//! Waiting until everything is replicated, or until nothing moves any more.
+//! Waiting until everything is replicated, or until nothing moves any more; what became a dead letter is sent back once.
 
 use crate::check::{Name, Wanted, flagged};
 use crate::gateway::Gateway;
 use crate::generate::World;
 use crate::progress::Progress;
+use crate::redrive::redrive;
 use anyhow::Result;
 use stand_ins::StandIns;
 use std::collections::BTreeMap;
@@ -14,6 +15,9 @@ const POLL: Duration = Duration::from_millis(250);
 const STALLED: Duration = Duration::from_secs(120);
 /// With nothing under way, nothing will come any more.
 const IDLE: Duration = Duration::from_secs(5);
+/// With dead letters, and nothing queued for so long, what is missing is among them. (Until a stream is read on after a
+/// kill, nothing is queued either: its lease ends after 10 s.)
+const BURIED: Duration = Duration::from_secs(15);
 
 /// What is being waited for.
 pub struct Settling<'a> {
@@ -29,6 +33,16 @@ pub struct Settling<'a> {
     pub operator: &'a Gateway,
     /// For the flags of the entries.
     pub checker: &'a Gateway,
+    /// Whether a message was sent that must stay a dead letter.
+    pub poisoned: bool,
+}
+
+/// How it ended.
+pub struct Settled {
+    /// What was still under way when nothing moved any more, if anything was.
+    pub unsettled: Option<String>,
+    /// How many dead letters were sent back.
+    pub redriven: u64,
 }
 
 /// What is still missing; equal to the last one if nothing moves.
@@ -37,6 +51,8 @@ struct Missing {
     entries: usize,
     profiles: usize,
     queued: u64,
+    /// Dead letters.
+    dead: u64,
     /// Counted only when nothing is queued: it means reading the table.
     flagged: usize,
 }
@@ -53,9 +69,17 @@ impl Missing {
 }
 
 impl Settling<'_> {
+    /// Waits, sends dead letters back, and waits for these.
+    pub async fn settle(&self, progress: &Progress) -> Result<Settled> {
+        let unsettled = self.wait(progress).await?;
+        let redriven = redrive(self.operator, self.poisoned, progress).await?;
+        let unsettled = if redriven == 0 { unsettled } else { self.wait(progress).await? };
+        Ok(Settled { unsettled, redriven })
+    }
+
     /// Waits; answers what was still under way when nothing moved any more, if anything was. Entries that are missing
     /// although nothing is under way are for the checks to tell.
-    pub async fn wait(&self, progress: &Progress) -> Result<Option<String>> {
+    async fn wait(&self, progress: &Progress) -> Result<Option<String>> {
         let versions = self.wanted.iter().filter_map(|(name, wanted)| Some((*name, wanted.version?)));
         let mut pending: Vec<(Name<'_>, &str)> = versions.collect();
         let bar = progress.bar("waiting for replication", pending.len());
@@ -64,6 +88,7 @@ impl Settling<'_> {
             pending.retain(|((campaign, fan), version)| !self.stand_ins.entries().holds(campaign, fan, version));
             bar.set_position(bar.length().unwrap_or_default().saturating_sub(pending.len() as u64));
             let missing = self.missing(pending.len()).await?;
+            bar.set_message(format!("waiting, {} messages queued", missing.queued));
             if missing.nothing() {
                 bar.finish_and_clear();
                 return Ok(None);
@@ -74,8 +99,11 @@ impl Settling<'_> {
             if missing.is_idle() && moved.elapsed() > IDLE {
                 return Ok(None);
             }
+            if missing.queued == 0 && missing.dead > u64::from(self.poisoned) && moved.elapsed() > BURIED {
+                return Ok(None);
+            }
             if moved.elapsed() > STALLED {
-                let Missing { entries, profiles, queued, flagged } = missing;
+                let Missing { entries, profiles, queued, flagged, .. } = missing;
                 return Ok(Some(format!(
                     "nothing has moved for {} s: {entries} entries and {profiles} profiles are missing, {queued} messages \
                      are queued, {flagged} entries flagged",
@@ -88,10 +116,11 @@ impl Settling<'_> {
 
     async fn missing(&self, entries: usize) -> Result<Missing> {
         let queues = self.operator.queues().await?;
-        let queued = queues.iter().filter(|queue| !queue.is_dead_letter()).map(|queue| queue.total()).sum();
+        let (dead, waiting): (Vec<_>, Vec<_>) = queues.iter().partition(|queue| queue.is_dead_letter());
+        let [dead, queued] = [dead, waiting].map(|queues| queues.iter().map(|queue| queue.total()).sum());
         // While entries are under way there is no need to ask; once the queues are empty the flags decide.
         let flagged = if queued == 0 { flagged(self.world, self.checker).await? } else { 0 };
         let profiles = self.profiles.saturating_sub(self.stand_ins.user_count());
-        Ok(Missing { entries, profiles, queued, flagged })
+        Ok(Missing { entries, profiles, queued, dead, flagged })
     }
 }

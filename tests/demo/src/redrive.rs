@@ -1,0 +1,30 @@
+//! Dead letters back to where their records came from, once: hosts that are killed may spend all receives of a message,
+//! and that is no fault of the message.
+
+use crate::gateway::Gateway;
+use crate::poison;
+use crate::progress::Progress;
+use anyhow::Result;
+
+/// Letters of one request.
+const AT_ONCE: usize = 10;
+
+/// Sends back what stands in the dead letter queues, a planted poison left out; answers how many went.
+pub async fn redrive(operator: &Gateway, poisoned: bool, progress: &Progress) -> Result<u64> {
+    let mut letters = operator.letters(None).await?;
+    if poisoned {
+        letters = poison::without(operator, letters).await?;
+    }
+    if letters.is_empty() {
+        return Ok(0);
+    }
+    let bar = progress.bar("sending dead letters back", letters.len());
+    letters.sort();
+    let mut redriven = 0;
+    for some in letters.chunk_by(|one, next| one.queue == next.queue).flat_map(|some| some.chunks(AT_ONCE)) {
+        redriven += operator.redrive(some).await?;
+        bar.inc(some.len() as u64);
+    }
+    bar.finish_and_clear();
+    Ok(redriven)
+}
