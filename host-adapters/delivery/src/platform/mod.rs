@@ -4,6 +4,7 @@ mod components;
 mod documents;
 mod grants;
 mod identity;
+mod outage;
 mod queue;
 mod table;
 

@@ -3,6 +3,7 @@
 
 use super::PlatformService;
 use super::grants::Need;
+use super::outage::whole;
 use crate::backends::{Depth, Received, Result};
 use platform_wire::Answer;
 use platform_wire::queue::SendBatch;
@@ -13,7 +14,10 @@ pub(super) async fn send_batch(
     args: SendBatch,
 ) -> Result<Vec<Answer<String>>> {
     platform.check(caller, Need::SendTo(&args.queue))?;
-    platform.queues.send_batch(&args.queue, args.messages).await
+    whole(platform.queues.send_batch(&args.queue, args.messages).await?, |answer| match answer {
+        Answer::Ok(_) => None,
+        Answer::Error(error) => Some(error),
+    })
 }
 
 impl PlatformService {

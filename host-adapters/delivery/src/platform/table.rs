@@ -2,6 +2,7 @@
 
 use super::PlatformService;
 use super::grants::Need;
+use super::outage::whole;
 use crate::backends::Result;
 use platform_wire::Error;
 use platform_wire::table::{BatchGet, BatchUpdate, BatchWrite, Page, Query};
@@ -17,7 +18,7 @@ pub(super) async fn batch_write(
     args: BatchWrite,
 ) -> Result<Vec<Option<Error>>> {
     platform.check(caller, Need::WriteTable(&args.table))?;
-    platform.tables.batch_write(args).await
+    whole(platform.tables.batch_write(args).await?, Option::as_ref)
 }
 
 /// A condition looks at no more than it must to write, so the right to write is enough, as it is on DynamoDB.
@@ -27,7 +28,7 @@ pub(super) async fn batch_update(
     args: BatchUpdate,
 ) -> Result<Vec<Option<Error>>> {
     platform.check(caller, Need::WriteTable(&args.table))?;
-    platform.tables.batch_update(args).await
+    whole(platform.tables.batch_update(args).await?, Option::as_ref)
 }
 
 pub(super) async fn query(platform: &PlatformService, caller: &str, args: Query) -> Result<Page> {
