@@ -1,5 +1,6 @@
 //! `provision` and `validate --probe` on real servers.
 
+use crate::config::{self, SECRET};
 use crate::demo::programs;
 use crate::servers::{endpoints, unique};
 use std::path::Path;
@@ -9,29 +10,10 @@ fn run(command: &str, config: &Path, options: &[&str]) -> Output {
     Command::new(programs().join("host-adapters"))
         .args([command, "--runtime-config", config.to_str().unwrap()])
         .args(options)
-        .env("SECRET", "no server here checks it")
+        .env(SECRET.0, SECRET.1)
         .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(".."))
         .output()
         .expect("the host is built with the workspace; run `cargo verify`")
-}
-
-async fn write(folder: &Path) -> std::path::PathBuf {
-    let (at, prefix) = (endpoints().await, unique());
-    let aws = |endpoint| {
-        let credentials = "{ access_key_id = \"test\", secret_access_key = { env = \"SECRET\" } }";
-        format!("region = \"us-east-1\"\nprefix = \"{prefix}\"\nendpoint = \"{endpoint}\"\ncredentials = {credentials}")
-    };
-    let text = format!(
-        "[tables]\ntype = \"dynamodb\"\n{}\n[queues]\ntype = \"sqs\"\n{}\n[documents]\ntype = \"mongodb\"\nuri = \"{}\"\n\
-         database = \"contract\"\nprefix = \"{prefix}\"\n[cache]\ntype = \"redis\"\nurl = \"{}\"\n",
-        aws(&at.dynamodb),
-        aws(&at.sqs),
-        at.mongo,
-        at.redis,
-    );
-    let path = folder.join("runtime-config.toml");
-    std::fs::write(&path, text).unwrap();
-    path
 }
 
 /// What `--probe` says of each section, and the exit code.
@@ -44,7 +26,7 @@ fn probe(config: &Path) -> (Vec<String>, i32) {
 #[tokio::test]
 async fn what_is_missing_is_told_and_made_and_then_left_alone() {
     let folder = tempfile::tempdir().unwrap();
-    let config = write(folder.path()).await;
+    let config = config::write(folder.path(), "runtime-config", endpoints().await, &unique());
     let (lines, code) = probe(&config);
     let [tables, queues, documents, cache] = lines.as_slice() else { panic!("{lines:?}") };
     assert_eq!((documents.as_str(), cache.as_str(), code), ("documents: answers", "cache: answers", 1));

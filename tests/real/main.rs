@@ -5,9 +5,11 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 mod commands;
+mod config;
 mod demo;
 #[path = "../contract/embedded.rs"]
 mod embedded;
+mod faults;
 mod leases;
 mod parity;
 #[path = "../contract/scripted/mod.rs"]

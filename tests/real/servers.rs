@@ -24,11 +24,25 @@ const LAG: Duration = Duration::from_millis(300);
 const REDIS_DATABASES: usize = 16;
 
 /// Where the servers answer.
+#[derive(Clone)]
 pub struct Endpoints {
     pub dynamodb: String,
     pub sqs: String,
     pub mongo: String,
     pub redis: String,
+}
+
+impl Endpoints {
+    /// The address of one of them.
+    pub fn of(&mut self, server: &str) -> &mut String {
+        match server {
+            "dynamodb" => &mut self.dynamodb,
+            "elasticmq" => &mut self.sqs,
+            "mongo" => &mut self.mongo,
+            "redis" => &mut self.redis,
+            _ => panic!("{server}?"),
+        }
+    }
 }
 
 /// Starts what is not up.

@@ -12,6 +12,8 @@ const USUAL: &str = ".cache/registration-workers/servers";
 #[derive(Clone, Debug)]
 pub struct Servers {
     home: PathBuf,
+    /// Where programs are installed: the home, but for a set beside others.
+    programs: PathBuf,
 }
 
 /// Where one server has its things.
@@ -46,13 +48,21 @@ impl Servers {
 
     /// The servers in this folder, an absolute path.
     pub fn at(home: impl Into<PathBuf>) -> Self {
-        Self { home: home.into() }
+        let home = home.into();
+        Self { programs: home.clone(), home }
+    }
+
+    /// Another set of the same programs, with processes, ports and data of its own: for those who stop servers that
+    /// others use.
+    #[must_use]
+    pub fn beside(&self, name: &str) -> Self {
+        Self { home: self.home.join(name), programs: self.programs.clone() }
     }
 
     pub(crate) fn place(&self, name: &str) -> Place {
         let folder = self.home.join(name);
         Place {
-            program: folder.join("program"),
+            program: self.programs.join(name).join("program"),
             data: folder.join("data"),
             config: folder.join("server.conf"),
             log: folder.join("server.log"),
@@ -63,7 +73,7 @@ impl Servers {
 
     /// Maven's repository, so that jars are downloaded once.
     pub(crate) fn maven(&self) -> PathBuf {
-        self.home.join("maven")
+        self.programs.join("maven")
     }
 
     /// Held while servers are started or stopped: one command at a time.
