@@ -27,7 +27,7 @@ struct Step {
 
 const MORE: &[Step] = &[
     Step {
-        headline: "the contract on DynamoDB Local, ElasticMQ, a MongoDB and Redis",
+        headline: "contract, demo and faults on DynamoDB Local, ElasticMQ, a MongoDB and Redis",
         because: "it needs Java, Maven and redis-server",
         from: Extent::Servers,
         command: |_| {

@@ -64,6 +64,7 @@ async fn stops_and_starts_again(server: &str) {
     stage.knows_new_campaigns(&host).await;
     tokio::time::sleep(BEFORE).await;
     own.stop().await;
+    stage.asks_for_no_campaign(&host).await;
     tokio::time::sleep(AWAY).await;
     assert_eq!(own.start().await, *at.of(server), "it comes back where it was");
     stage.knows_new_campaigns(&host).await;
@@ -82,6 +83,7 @@ async fn connections_break_and_crawl(server: &str) {
     tokio::time::sleep(BEFORE).await;
     let before = proxy.connections();
     proxy.set(Line::Cut);
+    stage.asks_for_no_campaign(&host).await;
     tokio::time::sleep(AWAY).await;
     proxy.set(Line::Slow(LATE));
     tokio::time::sleep(SLOW).await;

@@ -178,7 +178,7 @@ impl Stage {
 
     /// Waits until check-eligibility knows a campaign that is new, and then has it from the cache.
     pub async fn knows_new_campaigns(&self, host: &Child) {
-        let slug = format!("{}{}", self.prefix, self.campaigns.fetch_add(1, Ordering::Relaxed));
+        let slug = self.new_slug();
         let mut campaign = fixture("domain/campaigns/artist-presale-2024.json");
         campaign["id"] = slug.clone().into();
         campaign["slug"] = slug.clone().into();
@@ -187,15 +187,7 @@ impl Stage {
             self.documents.replace_one("campaigns", &filter, &document).await.ok()
         })
         .await;
-        let mut event = fixture("events/http/check-eligibility-appsync.json");
-        event["arguments"]["input"]["body"]["slug"] = slug.into();
-        let token = self.signer.sign(&JANE.claims());
-        let url = format!("{}/workers/check-eligibility", host.http);
-        let ask = async || {
-            let answer = client().post(&url).bearer_auth(&token).json(&event).send().await.unwrap();
-            let answer: Value = answer.json().await.ok()?;
-            (answer["isEligible"] == true).then_some(())
-        };
+        let ask = async || (self.ask(host, &slug).await?["isEligible"] == true).then_some(());
         wait::eventually("an answer to a fan", &ask).await;
         let before = count(host, HITS).await;
         wait::eventually("a campaign from the cache", async || {
@@ -203,6 +195,23 @@ impl Stage {
             (count(host, HITS).await > before).then_some(())
         })
         .await;
+    }
+
+    /// Asks check-eligibility for a campaign that is nowhere, whatever it answers: cache and documents are asked.
+    pub async fn asks_for_no_campaign(&self, host: &Child) {
+        let _answer = self.ask(host, &self.new_slug()).await;
+    }
+
+    async fn ask(&self, host: &Child, slug: &str) -> Option<Value> {
+        let mut event = fixture("events/http/check-eligibility-appsync.json");
+        event["arguments"]["input"]["body"]["slug"] = slug.into();
+        let request = client().post(format!("{}/workers/check-eligibility", host.http)).json(&event);
+        let answer = request.bearer_auth(self.signer.sign(&JANE.claims())).send().await.unwrap();
+        answer.json().await.ok()
+    }
+
+    fn new_slug(&self) -> String {
+        format!("{}{}", self.prefix, self.campaigns.fetch_add(1, Ordering::Relaxed))
     }
 }
 
