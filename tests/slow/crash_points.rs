@@ -1,16 +1,15 @@
 //! The host aborts at every durable step of one run through the whole pipeline, a run a step, and is started again on
 //! its data: each time the demo's checks must find everything as it should be.
 //!
-//! The steps are those of `host_adapters_delivery::crash_point`. `CRASH_POINT=<n>` runs that one alone.
+//! The steps are those of `host_adapters_delivery::crash_point`. `CRASH_POINT=delete:3` runs that one alone.
 
 use crate::demo::{alone, programs, project};
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
 use tempfile::TempDir;
 
 /// Thirty registrations: new, repeated and changed entries, transfers, one invitation and two refusals.
@@ -25,7 +24,7 @@ const SIDE_BY_SIDE: usize = 6;
 const ENOUGH: usize = 5;
 /// Rejects the one message that cannot be handled, which is to end as a dead letter.
 const REJECTS: &str = "upsert-users";
-/// Every kind of step, each of which some run must have crashed at.
+/// Every kind of step.
 const STEPS: [&str; 10] = [
     "answer",
     "before-checkpoint",
@@ -43,14 +42,14 @@ const STEPS: [&str; 10] = [
 fn nothing_is_lost_at_whichever_step_the_host_crashes() {
     let _alone = alone();
     let stage = Stage::new();
-    if let Ok(number) = std::env::var("CRASH_POINT") {
-        let step = stage.crash(number.parse().unwrap()).unwrap_or_else(|failure| panic!("{failure}"));
-        return eprintln!("crash point {number}: {}, survived", step.as_deref().unwrap_or("not reached"));
+    if let Ok(point) = std::env::var("CRASH_POINT") {
+        let reached = stage.crash(&point).unwrap_or_else(|failure| panic!("{failure}"));
+        return eprintln!("crash point {point}: {}", if reached { "survived" } else { "not reached" });
     }
     let (survived, failures) = stage.crash_at_every_step();
     assert!(failures.is_empty(), "{} crash points failed:\n{}", failures.len(), failures.join("\n"));
     eprintln!("survived a crash at each of {} steps: {survived:?}", survived.values().sum::<usize>());
-    assert_eq!(survived.keys().collect::<Vec<_>>(), STEPS.iter().collect::<Vec<_>>());
+    assert_eq!(survived.keys().copied().collect::<Vec<_>>(), STEPS);
 }
 
 /// What all runs share.
@@ -64,21 +63,30 @@ impl Stage {
         let stage = Self { folder: tempfile::tempdir().unwrap() };
         std::fs::write(stage.manifest(), impatient_manifest()).unwrap();
         let whole = stage.path("whole");
-        let output = stage.demo(&whole, u64::MAX);
+        let output = stage.demo(&whole, None);
         assert!(output.status.success(), "not even without a crash: {}", String::from_utf8_lossy(&output.stderr));
         stage
     }
 
-    /// Crashes at each step from the first on, until a run ends without reaching its step. Answers how often which
-    /// kind of step was survived, and the failures.
-    fn crash_at_every_step(&self) -> (BTreeMap<String, usize>, Vec<String>) {
-        let next = AtomicU64::new(1);
+    /// Crashes at each step of each kind from the first on, until a run ends without reaching its step. Answers how
+    /// often which kind of step was survived, and the failures.
+    fn crash_at_every_step(&self) -> (BTreeMap<&'static str, usize>, Vec<String>) {
+        // The kinds take turns; one leaves at the first run that does not reach its step.
+        let turns = Mutex::new(VecDeque::from(STEPS.map(|step| (step, 1))));
+        let next = || {
+            let mut turns = turns.lock().unwrap();
+            let (step, number) = turns.pop_front()?;
+            turns.push_back((step, number + 1));
+            Some((step, number))
+        };
         let (survived, failures) = (Mutex::new(BTreeMap::new()), Mutex::new(Vec::new()));
         let work = || {
-            while failures.lock().unwrap().len() < ENOUGH {
-                match self.crash(next.fetch_add(1, Ordering::Relaxed)) {
-                    Ok(Some(step)) => *survived.lock().unwrap().entry(step).or_insert(0) += 1,
-                    Ok(None) => return,
+            while failures.lock().unwrap().len() < ENOUGH
+                && let Some((step, number)) = next()
+            {
+                match self.crash(&format!("{step}:{number}")) {
+                    Ok(true) => *survived.lock().unwrap().entry(step).or_insert(0) += 1,
+                    Ok(false) => turns.lock().unwrap().retain(|(other, _)| *other != step),
                     Err(failure) => failures.lock().unwrap().push(failure),
                 }
             }
@@ -91,25 +99,25 @@ impl Stage {
         (survived.into_inner().unwrap(), failures.into_inner().unwrap())
     }
 
-    /// One run; answers the step that the host aborted at, none if it was not reached.
-    fn crash(&self, number: u64) -> Result<Option<String>, String> {
+    /// One run; answers whether the host reached the step, and so aborted at it.
+    fn crash(&self, point: &str) -> Result<bool, String> {
         let folder = TempDir::with_prefix("crash-point-").unwrap();
         std::fs::create_dir(folder.path().join("host")).unwrap();
         symlink(self.path("whole/host/compiled"), folder.path().join("host/compiled")).unwrap();
-        let output = self.demo(folder.path(), number);
+        let output = self.demo(folder.path(), Some(point));
         let log = std::fs::read_to_string(folder.path().join("host.log")).unwrap_or_default();
-        let step = log.lines().find_map(|line| aborted_at(line, number));
+        let aborted = log.lines().any(|line| aborts_at(line, point));
         let summary: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
         match summary["restarts"].as_u64().filter(|_| output.status.success()) {
             // Not reached, or only once the checks were done and the host told to end.
-            Some(0) => return Ok(None),
-            Some(1) if step.is_some() => return Ok(step),
+            Some(0) => return Ok(false),
+            Some(1) if aborted => return Ok(true),
             _ => {}
         }
-        let (step, kept) = (step.as_deref().unwrap_or("not reached"), folder.keep());
+        let (reached, kept) = (if aborted { "reached" } else { "not reached" }, folder.keep());
         Err(format!(
-            "crash point {number} ({step}): {} with {} restarts; its data and log are in {}; again, alone:\n    \
-             CRASH_POINT={number} cargo test --release --workspace --test slow crash_points\n{}",
+            "crash point {point} ({reached}): {} with {} restarts; its data and log are in {}; again, alone:\n    \
+             CRASH_POINT={point} cargo test --release --workspace --test slow crash_points\n{}",
             output.status,
             summary["restarts"],
             kept.display(),
@@ -117,10 +125,10 @@ impl Stage {
         ))
     }
 
-    fn demo(&self, data: &Path, abort_at_step: u64) -> Output {
+    fn demo(&self, data: &Path, abort_at_step: Option<&str>) -> Output {
         let mut demo = Command::new(programs().join("demo"));
         demo.args(["--input", REGISTRATIONS, "--rate", RATE, "--failed-scores", FAILED_SCORES, "--poison", "--json"]);
-        demo.arg("--abort-at-step").arg(abort_at_step.to_string());
+        demo.args(abort_at_step.iter().flat_map(|step| ["--abort-at-step", step]));
         demo.arg("--manifest").arg(self.manifest()).arg("--data-dir").arg(data);
         demo.env("HOST_ADAPTERS_BIN", programs().join("host-adapters")).current_dir(project());
         demo.output().expect("the demo is built with the workspace; run `cargo verify`")
@@ -135,11 +143,11 @@ impl Stage {
     }
 }
 
-/// The step that a line of the host's log says it aborts at.
-fn aborted_at(line: &str, number: u64) -> Option<String> {
-    let line: Value = serde_json::from_str(line).ok()?;
-    let data = line.get("data").filter(|data| data["number"] == number)?;
-    Some(data.get("step")?.as_str()?.to_owned())
+/// Whether a line of the host's log says that it aborts there.
+fn aborts_at(line: &str, point: &str) -> bool {
+    let Ok(line) = serde_json::from_str::<Value>(line) else { return false };
+    let data = &line["data"];
+    data["step"].as_str().is_some_and(|step| format!("{step}:{}", data["number"]) == point)
 }
 
 /// spin.toml, but nothing waits for company and what a crash left in flight comes again after a second.

@@ -1,18 +1,20 @@
-//! Crash points: the host can be told to abort at the n-th durable step, so that a test can end it at every single one
-//! and see that a restart makes good what was under way (`tests/slow/crash_points.rs`).
+//! Crash points: the host can be told to abort at the n-th durable step of a kind, so that a test can end it at every
+//! single one and see that a restart makes good what was under way (`tests/slow/crash_points.rs`).
 //!
 //! A step is counted where something has just become durable, or is about to: whatever is lost or done twice by a
-//! crash is lost or done twice in one of these windows. Unless armed, a step costs one relaxed load.
+//! crash is lost or done twice in one of these windows. Unless armed, a step costs one load.
 
 use std::num::NonZeroU64;
+use std::str::FromStr;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 /// How long the abort before a step holds the step up first: whoever wrongly does not wait for it gets ahead of it.
 const HEAD_START: Duration = Duration::from_millis(20);
 
-/// 0 while nobody has armed it.
-static ABORT_AT: AtomicU64 = AtomicU64::new(0);
+static ARMED: OnceLock<CrashPoint> = OnceLock::new();
+/// Steps of its kind that were reached since.
 static REACHED: AtomicU64 = AtomicU64::new(0);
 
 /// A kind of step. Those that begin with `Before` are about to be taken, the others have just been.
@@ -42,6 +44,20 @@ pub enum Step {
 }
 
 impl Step {
+    /// Every kind.
+    const ALL: [Self; 10] = [
+        Self::Receive,
+        Self::Answer,
+        Self::SideEffect,
+        Self::DeadLetter,
+        Self::BeforeCheckpoint,
+        Self::Checkpoint,
+        Self::BeforeDelete,
+        Self::Delete,
+        Self::BeforeCommit,
+        Self::Commit,
+    ];
+
     /// Whether it is about to be taken.
     const fn is_ahead(self) -> bool {
         matches!(self, Self::BeforeCheckpoint | Self::BeforeDelete | Self::BeforeCommit)
@@ -64,33 +80,64 @@ impl Step {
     }
 }
 
-/// Has the process abort, without unwinding or a destructor, at the `number`-th step from now on.
-pub fn arm(number: NonZeroU64) {
-    REACHED.store(0, Ordering::Relaxed);
-    ABORT_AT.store(number.get(), Ordering::Relaxed);
+/// Where to abort; written `delete:3`, the third delete.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct CrashPoint {
+    step: Step,
+    number: NonZeroU64,
 }
 
-/// How many steps were reached; `None` where nobody has armed it, because then nobody counts.
-pub fn count() -> Option<u64> {
-    (ABORT_AT.load(Ordering::Relaxed) > 0).then(|| REACHED.load(Ordering::Relaxed))
+impl FromStr for CrashPoint {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let named = |name: &str| Step::ALL.into_iter().find(|step| step.name() == name);
+        let point = text.split_once(':').and_then(|(name, number)| Some((named(name)?, number.parse().ok()?)));
+        let (step, number) = point.ok_or_else(|| {
+            format!(
+                "`{text}` is no step; write <kind>:<number from 1>, a kind being {}",
+                Step::ALL.map(Step::name).join(", ")
+            )
+        })?;
+        Ok(Self { step, number })
+    }
+}
+
+/// Has the process abort, without unwinding or a destructor, at a step from now on. Only the first call counts.
+pub fn arm(point: CrashPoint) {
+    ARMED.get_or_init(|| point);
 }
 
 /// This step is reached. Does not return if it is the one to abort at.
 pub fn reached(step: Step) {
-    let abort_at = ABORT_AT.load(Ordering::Relaxed);
-    if abort_at > 0 {
-        counted(step, abort_at);
+    if let Some(point) = ARMED.get().filter(|point| point.step == step) {
+        counted(*point);
     }
 }
 
 #[cold]
-fn counted(step: Step, abort_at: u64) {
-    let number = REACHED.fetch_add(1, Ordering::Relaxed) + 1;
-    if number == abort_at {
+fn counted(CrashPoint { step, number }: CrashPoint) {
+    if REACHED.fetch_add(1, Ordering::Relaxed) + 1 == number.get() {
         if step.is_ahead() {
             std::thread::sleep(HEAD_START);
         }
         tracing::error!(step = step.name(), number, "aborts at this crash point, as told");
         std::process::abort();
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_crash_point_is_a_kind_of_step_and_its_number() {
+        let point = CrashPoint { step: Step::BeforeDelete, number: NonZeroU64::new(3).unwrap() };
+        assert_eq!("before-delete:3".parse(), Ok(point));
+        for wrong in ["3", "delete", "delete:0", "delet:1", "delete:-1"] {
+            let error = wrong.parse::<CrashPoint>().unwrap_err();
+            assert!(error.starts_with(&format!("`{wrong}` is no step")) && error.contains("side-effect"), "{error}");
+        }
     }
 }

@@ -8,11 +8,10 @@ use crate::shutdown;
 use crate::telemetry::{self, Tracing, logs};
 use anyhow::Result;
 use clap::Args;
-use host_adapters_delivery::crash_point;
+use host_adapters_delivery::crash_point::{self, CrashPoint};
 use serde_json::json;
 use std::io::Write;
 use std::net::SocketAddr;
-use std::num::NonZeroU64;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -40,10 +39,10 @@ pub(crate) struct Options {
     /// How long work in flight may take after SIGTERM, seconds.
     #[arg(long, default_value_t = 30)]
     drain_secs: u64,
-    /// For tests: once everything listens, abort at the N-th durable step (a receive, an answer, a side effect, a
-    /// checkpoint, a delete, a commit), without finishing anything.
-    #[arg(long, value_name = "N", hide = true)]
-    abort_at_step: Option<NonZeroU64>,
+    /// For tests: once everything listens, abort at the N-th durable step of a kind (`receive`, `answer`, `side-effect`,
+    /// `delete`, …), without finishing anything.
+    #[arg(long, value_name = "KIND:N", hide = true)]
+    abort_at_step: Option<CrashPoint>,
 }
 
 pub(super) async fn run(options: Options) -> Result<ExitCode> {
@@ -80,9 +79,6 @@ pub(super) async fn serve<F: Future<Output = ()> + Send + 'static>(
     tracing.shutdown();
     // What did not end in time went back to its queue: nothing is lost, so that is no failure.
     ::tracing::info!(clean, "stopped");
-    if let Some(reached) = crash_point::count() {
-        ::tracing::info!(reached, "crash points");
-    }
     Ok(ExitCode::SUCCESS)
 }
 

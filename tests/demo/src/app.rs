@@ -253,7 +253,7 @@ fn launch(options: &Options, folder: &Path, stand_ins: &StandIns, secrets: &[(St
         data: folder.join("host"),
         log: folder.join("host.log"),
         process_id: folder.join(PROCESS_ID_FILE),
-        abort_at_step: options.abort_at_step,
+        abort_at_step: options.abort_at_step.clone(),
         service_key: folder.join(SERVICE_KEY),
         runtime_config: None,
         variables: variables.map(|(name, value)| (name.to_owned(), value)).into(),

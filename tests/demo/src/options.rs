@@ -1,7 +1,6 @@
 //! The command line.
 
 use clap::Parser;
-use std::num::NonZeroU64;
 use std::path::PathBuf;
 
 /// Takes registrations end to end through the host and proves from the outside that none was lost.
@@ -30,9 +29,9 @@ pub struct Options {
     /// Kill the host so many times on the way, as the system would, and start it again on its data.
     #[arg(long, default_value_t = 0, value_name = "N")]
     pub kills: usize,
-    /// Have the host abort itself at its N-th durable step, and start it again on its data.
-    #[arg(long, value_name = "N")]
-    pub abort_at_step: Option<NonZeroU64>,
+    /// Have the host abort itself at its N-th durable step of a kind (`delete:3`), and start it again on its data.
+    #[arg(long, value_name = "KIND:N")]
+    pub abort_at_step: Option<String>,
     /// Have the Entry Service fail this part of the scores of entries it stores, from 0 to 1; retry-score has them
     /// computed again.
     #[arg(long, default_value_t = 0.0, value_name = "PART")]

@@ -5,7 +5,6 @@ use anyhow::{Context, Result, anyhow, bail};
 use rustix::process::{Pid, Signal, kill_process};
 use serde::Deserialize;
 use std::fs::OpenOptions;
-use std::num::NonZeroU64;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
@@ -34,7 +33,7 @@ pub struct Launch {
     /// The key of its app-to-app tokens.
     pub service_key: PathBuf,
     /// At which durable step its first process aborts.
-    pub abort_at_step: Option<NonZeroU64>,
+    pub abort_at_step: Option<String>,
     /// Which servers stand behind it; without it all is embedded.
     pub runtime_config: Option<PathBuf>,
     /// Where its process id is written.
@@ -70,7 +69,7 @@ impl Launch {
         if let Some(config) = &self.runtime_config {
             command.arg("--runtime-config").arg(config);
         }
-        command.args(self.abort_at_step.iter().flat_map(|step| ["--abort-at-step".to_owned(), step.to_string()]));
+        command.args(self.abort_at_step.iter().flat_map(|step| ["--abort-at-step", step]));
         command
             .args(self.variables.iter().flat_map(|(name, value)| ["--variable".to_owned(), format!("{name}={value}")]));
         command
@@ -218,10 +217,10 @@ while :; do sleep 0.02; done"#;
     #[tokio::test]
     async fn told_to_abort_it_is_started_again_without_being_told_so() {
         let folder = tempfile::tempdir().unwrap();
-        let aborts = r#"case "$*" in *"--abort-at-step 7"*)
+        let aborts = r#"case "$*" in *"--abort-at-step delete:7"*)
             echo '{"event":"listening","http":"a","gateway":"b"}'; kill -ABRT $$;; esac"#;
         let launch = launch(folder.path(), &format!("{aborts}\n{SERVE}"));
-        let host = Host::start(Launch { abort_at_step: NonZeroU64::new(7), ..launch.clone() }).await.unwrap();
+        let host = Host::start(Launch { abort_at_step: Some("delete:7".to_owned()), ..launch.clone() }).await.unwrap();
         let mut waited = 0;
         while host.restarts() == 0 && waited < 500 {
             tokio::time::sleep(Duration::from_millis(10)).await;
