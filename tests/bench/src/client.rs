@@ -32,6 +32,16 @@ impl Connection {
             .header("authorization", format!("Bearer {token}"))
             .header("content-type", "application/json")
             .body(Full::new(body))?;
+        self.ask(path, request).await
+    }
+
+    /// Gets what anybody may; an answer other than 200 is an error.
+    pub async fn get(&mut self, path: &str) -> Result<Bytes> {
+        let request = http::Request::get(path).header("host", self.address.to_string()).body(Full::default())?;
+        self.ask(path, request).await
+    }
+
+    async fn ask(&mut self, path: &str, request: http::Request<Full<Bytes>>) -> Result<Bytes> {
         self.sender.ready().await?;
         let response = self.sender.send_request(request).await?;
         let status = response.status();

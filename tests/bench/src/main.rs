@@ -14,10 +14,11 @@ mod queue;
 mod registration;
 mod report;
 mod rounds;
+mod servers;
 mod startup;
 mod swap;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use clap::Parser;
 use options::{Group, Options, Role};
 use report::{Figure, Report};
@@ -34,8 +35,11 @@ fn main() -> ExitCode {
 }
 
 fn run(options: &Options) -> Result<()> {
-    if let Some(Role::NativeHttp { jwks, campaign }) = &options.command {
-        return http::native::serve(jwks, campaign);
+    match &options.command {
+        Some(Role::NativeHttp { jwks, campaign }) => return http::native::serve(jwks, campaign),
+        Some(Role::NativeSqs { endpoint, queue }) => return servers::sqs::native::run(endpoint, queue),
+        Some(Role::NativeStream { endpoint, table }) => return servers::streams::native::run(endpoint, table),
+        None => ensure!(!options.lacks_servers(), "`sqs` and `dynamodb-streams` need servers: add --servers"),
     }
     let mut report = Report::default();
     let effort = options.effort();
@@ -52,6 +56,8 @@ fn run(options: &Options) -> Result<()> {
     measure(Group::Queue, &|| queue::measure(effort))?;
     measure(Group::Startup, &|| startup::measure(effort, &options.host))?;
     measure(Group::Swap, &|| swap::measure(effort))?;
+    measure(Group::Sqs, &|| servers::sqs::measure(effort, &options.host))?;
+    measure(Group::DynamodbStreams, &|| servers::streams::measure(effort, &options.host))?;
     if options.json {
         println!("{}", report.json());
     } else {

@@ -20,6 +20,9 @@ pub struct Options {
     /// Measure this group only; may be given several times.
     #[arg(long, value_name = "FIGURES")]
     pub only: Vec<Group>,
+    /// Measure the sources on real servers too; installs and starts ElasticMQ and DynamoDB Local unless they are up.
+    #[arg(long)]
+    pub servers: bool,
     /// Only see that everything runs: the figures mean nothing then.
     #[arg(long)]
     pub quick: bool,
@@ -45,6 +48,10 @@ pub enum Group {
     Startup,
     /// `swap_*`.
     Swap,
+    /// `sqs_*`, with `--servers`: a queue of ElasticMQ emptied by a worker that does nothing.
+    Sqs,
+    /// `stream_*`, with `--servers`: a stream of DynamoDB Local read by a worker that does nothing.
+    DynamodbStreams,
 }
 
 /// What this program does for itself in a process of its own.
@@ -58,16 +65,44 @@ pub enum Role {
         /// The campaign in its cache.
         campaign: PathBuf,
     },
+    /// Empties a queue with the SDK alone: the baseline of the source `sqs`.
+    #[command(hide = true)]
+    NativeSqs {
+        /// The server.
+        endpoint: String,
+        /// The queue.
+        queue: String,
+    },
+    /// Reads a stream with the SDK alone: the baseline of the source `dynamodb-stream`.
+    #[command(hide = true)]
+    NativeStream {
+        /// The server.
+        endpoint: String,
+        /// The table.
+        table: String,
+    },
 }
 
 impl Options {
     /// Whether a group is wanted.
     pub fn wants(&self, group: Group) -> bool {
-        self.only.is_empty() || self.only.contains(&group)
+        let possible = self.servers || !group.needs_servers();
+        possible && (self.only.is_empty() || self.only.contains(&group))
+    }
+
+    /// A group that is asked for and needs servers, which are not.
+    pub fn lacks_servers(&self) -> bool {
+        !self.servers && self.only.iter().any(|group| group.needs_servers())
     }
 
     /// How much to measure.
     pub fn effort(&self) -> Effort {
         Effort { rounds: self.rounds.into(), quick: self.quick }
+    }
+}
+
+impl Group {
+    fn needs_servers(self) -> bool {
+        matches!(self, Self::Sqs | Self::DynamodbStreams)
     }
 }

@@ -9,11 +9,15 @@ use platform_wire::documents::ReplaceOne;
 use rustix::process::{Pid, Signal, kill_process};
 use serde::Deserialize;
 use serde_json::json;
+use std::ffi::OsStr;
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
+/// Linux counts CPU time for programs in hundredths of a second (`USER_HZ`).
+const TICK: Duration = Duration::from_millis(10);
 const SEEDER_TOKEN: &str = "seeder-token-of-the-benchmark";
 
 /// A running server; it is ended when this is dropped.
@@ -40,13 +44,7 @@ impl Process {
 
     /// The same on any manifest with the same variables.
     pub fn host_on(program: &Path, manifest: &Path, data: &Path, registration: &Registration) -> Result<Self> {
-        let mut command = Command::new(place::existing(program.to_owned())?);
-        command.arg("up").arg("--manifest").arg(manifest).arg("--data").arg(data).args([
-            "--listen",
-            "127.0.0.1:0",
-            "--gateway-listen",
-            "127.0.0.1:0",
-        ]);
+        let mut command = Self::up(program, manifest, data)?;
         let jwks = registration.jwks.display().to_string();
         let variables = [
             ("IDENTITY_JWKS", jwks.as_str()),
@@ -58,14 +56,23 @@ impl Process {
         Self::start(command)
     }
 
-    /// This program as the native counterpart.
-    pub fn native(registration: &Registration) -> Result<Self> {
+    /// `host-adapters up` on a manifest, with its data in a folder.
+    pub fn up(program: &Path, manifest: &Path, data: &Path) -> Result<Command> {
+        let mut command = Command::new(place::existing(program.to_owned())?);
+        command.arg("up").arg("--manifest").arg(manifest).arg("--data").arg(data);
+        command.args(["--listen", "127.0.0.1:0", "--gateway-listen", "127.0.0.1:0"]);
+        Ok(command)
+    }
+
+    /// This program as the native counterpart of a host.
+    pub fn native(role: &str, arguments: &[impl AsRef<OsStr>]) -> Result<Self> {
         let mut command = Command::new(std::env::current_exe()?);
-        command.arg("native-http").arg(&registration.jwks).arg(&registration.campaign);
+        command.arg(role).args(arguments);
         Self::start(command)
     }
 
-    fn start(mut command: Command) -> Result<Self> {
+    /// Starts a server and waits until it listens.
+    pub fn start(mut command: Command) -> Result<Self> {
         // Logs are written as ever, and go nowhere.
         command.env_remove("LOG_LEVEL").env_remove("CONFIG_ENV").env_remove("OTEL_EXPORTER_OTLP_ENDPOINT");
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
@@ -103,6 +110,12 @@ impl Process {
         Ok(kib * 1024.0 / 1e6)
     }
 
+    /// What it has used of all cores, in user and kernel, to a hundredth of a second.
+    pub fn cpu(&self) -> Result<Duration> {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
+        ticks(&stat).map(|ticks| ticks * TICK).context("its CPU time is not known")
+    }
+
     /// Has it end by itself.
     pub fn stop(mut self) -> Result<()> {
         let id = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw).context("it has no process id")?;
@@ -112,10 +125,28 @@ impl Process {
     }
 }
 
+/// `utime` and `stime`, the 14th and 15th field; the second is the program's name, and may hold anything.
+fn ticks(stat: &str) -> Option<u32> {
+    let (_, fields) = stat.rsplit_once(')')?;
+    let mut fields = fields.split_whitespace().skip(11).map(str::parse::<u32>);
+    Some(fields.next()?.ok()? + fields.next()?.ok()?)
+}
+
 impl Drop for Process {
     fn drop(&mut self) {
         // It may have ended by itself; either way nothing is left of it.
         let _ended = self.child.kill();
         let _status = self.child.wait();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ticks;
+
+    #[test]
+    fn cpu_time_is_that_of_user_and_kernel() {
+        assert_eq!(ticks("7 (a ) 9 b) S 1 2 3 4 5 6 7 8 9 10 120 30 0 0 20"), Some(150));
+        assert_eq!(ticks("7 (short) S 1 2"), None);
     }
 }

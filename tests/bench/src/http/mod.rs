@@ -25,8 +25,10 @@ pub fn measure(effort: Effort, program: &Path) -> Result<Vec<Figure>> {
     let threads = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let folder = tempfile::tempdir()?;
     let registration = Registration::new(folder.path())?;
-    let (host, native) =
-        (Process::host(program, &folder.path().join("data"), &registration)?, Process::native(&registration)?);
+    let (host, native) = (
+        Process::host(program, &folder.path().join("data"), &registration)?,
+        Process::native("native-http", &[&registration.jwks, &registration.campaign])?,
+    );
     threads.block_on(host.seed(&registration))?;
     threads.block_on(alike(&host, &native, &registration))?;
     let idle = host.rss_mb()?;

@@ -1,0 +1,59 @@
+//! `--servers`: the host's sources on real servers, each beside a plain loop with the same SDK. Host and loop are
+//! processes of their own; they are started afresh for every round, on a queue or stream that is full already, and both
+//! count what they settle where [`settled`] reads it.
+
+mod application;
+pub mod native;
+mod settled;
+pub mod sqs;
+pub mod streams;
+
+use anyhow::{Context, Result};
+use host_adapters_delivery::backends::aws::{AwsConfig, Credentials};
+use std::time::UNIX_EPOCH;
+use test_servers::{Servers, named};
+
+/// No server here checks it.
+const SECRET: &str = "not-checked-here";
+const ACCESS_KEY: &str = "bench";
+const REGION: &str = "us-east-1";
+/// The variable of the environment that a runtime configuration names for [`SECRET`].
+const SECRET_VARIABLE: &str = "BENCH_AWS_SECRET";
+
+/// One server, and the names that this run has on it.
+pub struct Server {
+    /// Its address.
+    pub endpoint: String,
+    /// Before every name of this run.
+    pub prefix: String,
+}
+
+impl Server {
+    /// Installs and starts a server unless it is up.
+    ///
+    /// # Errors
+    /// What the machine lacks for it, and what to do.
+    pub fn start(name: &str) -> Result<Self> {
+        let started = Servers::open()?.start(&named(&[name])?, false)?;
+        let endpoint = started.into_iter().find_map(|status| status.endpoint);
+        let endpoint = endpoint.with_context(|| format!("{name} does not say where it listens"))?;
+        Ok(Self { endpoint, prefix: format!("bench{}-", UNIX_EPOCH.elapsed().unwrap_or_default().as_millis()) })
+    }
+
+    /// For the host's own backends, by which queue and table are filled.
+    pub fn config(&self) -> AwsConfig {
+        let credentials = Credentials { access_key_id: ACCESS_KEY.to_owned(), secret_access_key: SECRET.to_owned() };
+        let (region, endpoint) = (Some(REGION.to_owned()), Some(self.endpoint.clone()));
+        AwsConfig { region, endpoint, credentials: Some(credentials) }
+    }
+
+    /// The keys of a section of the runtime configuration that name this server and this prefix.
+    fn section(&self, prefix: &str) -> String {
+        let credentials =
+            format!("{{ access_key_id = \"{ACCESS_KEY}\", secret_access_key = {{ env = \"{SECRET_VARIABLE}\" }} }}");
+        format!(
+            "region = \"{REGION}\"\nendpoint = \"{}\"\nprefix = \"{prefix}\"\ncredentials = {credentials}\n",
+            self.endpoint
+        )
+    }
+}
