@@ -9,6 +9,7 @@ use std::{
     collections::VecDeque,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
+use tokio::sync::Notify;
 
 /// A record's place among those read from its shard.
 pub type Ticket = u64;
@@ -49,7 +50,8 @@ pub struct Checkpointer {
     shard: String,
     worker: String,
     progress: Mutex<Progress>,
-    /// What is stored. Locked while it is written: those who settle meanwhile share the next write.
+    moved: Notify,
+    /// What is stored. Locked while it is written.
     stored: tokio::sync::Mutex<Option<String>>,
 }
 
@@ -57,7 +59,8 @@ impl Checkpointer {
     /// For `worker` in `shard` of `table`'s stream.
     pub fn new(backend: Arc<dyn StreamBackend>, table: &str, shard: &str, worker: &str) -> Self {
         let (table, shard, worker) = (table.to_owned(), shard.to_owned(), worker.to_owned());
-        Self { backend, table, shard, worker, progress: Mutex::default(), stored: tokio::sync::Mutex::default() }
+        let (progress, moved, stored) = Default::default();
+        Self { backend, table, shard, worker, progress, moved, stored }
     }
 
     /// A record was read; call it in the shard's order.
@@ -69,6 +72,12 @@ impl Checkpointer {
     pub fn settle(&self, tickets: impl IntoIterator<Item = Ticket>) {
         let mut progress = self.progress();
         tickets.into_iter().for_each(|ticket| progress.settle(ticket));
+        self.moved.notify_one();
+    }
+
+    /// Waits until records were settled since it was last asked.
+    pub async fn moved(&self) {
+        self.moved.notified().await;
     }
 
     /// Whether every record read is settled.
@@ -76,12 +85,12 @@ impl Checkpointer {
         self.progress().open.is_empty()
     }
 
-    /// Stores how far everything is settled, if that is news.
+    /// Stores how far everything is settled, if that is news. What could not be stored still is.
     pub async fn commit(&self) -> Result<()> {
         let mut stored = self.stored.lock().await;
         let settled = self.progress().settled.clone();
         if let Some(sequence) = settled.filter(|sequence| Some(sequence) != stored.as_ref()) {
-            self.store(&Checkpoint::At(sequence.clone())).await?;
+            self.store(&Checkpoint::At(sequence.clone())).await.inspect_err(|_| self.moved.notify_one())?;
             *stored = Some(sequence);
         }
         Ok(())

@@ -81,7 +81,6 @@ impl Lane {
         let mut batcher = Batcher::new(self.rules.limits);
         while let Some(batch) = self.gather(&mut batcher, &mut records).await {
             if let Err(Interrupted(left)) = self.deliver(batch).await {
-                self.commit().await;
                 return Ended::Abandoned(left);
             }
         }
@@ -158,7 +157,7 @@ impl Lane {
         self.rules.caller.call_with(pass, &self.drain, events).await
     }
 
-    /// Makes a step true: settles, keeps dead letters, moves the checkpoint, and puts back what is delivered again.
+    /// Makes a step true: settles, keeps dead letters, and puts back what is delivered again.
     async fn settle(
         &self,
         step: Step<Record>,
@@ -177,7 +176,6 @@ impl Lane {
         self.checkpointer.settle(step.settled.iter().map(|(record, _)| record.ticket));
         self.bury(step.dead, burial::RETRIES_EXHAUSTED, &answer.reason(), &answer.digest).await?;
         step.again.into_iter().rev().for_each(|chunk| chunks.push_front(chunk));
-        self.commit().await;
         Ok(step.wait)
     }
 
@@ -186,14 +184,6 @@ impl Lane {
         match self.rules.on_reject {
             OnReject::Drop => Ok(()),
             OnReject::DeadLetter => self.bury(vec![record.clone()], burial::REJECTED, reason, &answer.digest).await,
-        }
-    }
-
-    /// A checkpoint that could not be stored is stored with the next one; until then a restart repeats records.
-    async fn commit(&self) {
-        if let Err(error) = self.checkpointer.commit().await {
-            let (worker, source, shard) = (&self.rules.caller.worker, &self.rules.caller.source, &self.shard);
-            tracing::warn!(worker, source, shard, %error, "checkpoint not stored, trying again with the next one");
         }
     }
 

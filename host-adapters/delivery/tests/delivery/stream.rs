@@ -158,6 +158,17 @@ rows! {
         assert_eq!(world.worker.sizes(), [(0, 3)]);
     }
 
+    c4__checkpoints_of_quick_batches_share_a_write {
+        let world = World::new(ack_all);
+        world.streams.open("s", None);
+        world.streams.put_range("s", 0..500);
+        start(&world, DynamodbStreamConfig { batch_size: 10, ..plain() });
+        world.at(5.0).await;
+        assert_eq!((world.worker.sizes().len(), world.streams.position("s")), (50, at(499)));
+        let stored = world.streams.checkpoints("s");
+        assert!(stored.len() <= 2, "{stored:?}");
+    }
+
     c10__what_a_worker_does_not_want_advances_the_iterator {
         let world = World::new(|batch| Reply::each(batch, |_| Disposition::Reject { reason: "not mine".into() }));
         world.streams.open("s", None);

@@ -49,7 +49,6 @@ impl Lane {
         self.rules.caller.meter.dead_lettered.increment(records.len() as u64);
         self.log_buried(&records, condition, &cause);
         self.checkpointer.settle(records.iter().map(|record| record.ticket));
-        self.commit().await;
         Ok(())
     }
 

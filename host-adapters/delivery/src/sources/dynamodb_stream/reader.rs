@@ -16,11 +16,15 @@ use std::{
     time::Duration,
 };
 use tokio::{sync::mpsc, task::JoinSet};
+use tokio_util::sync::CancellationToken;
 
 /// DynamoDB Streams gives no more at once (peers C1).
 const MOST_RECORDS: usize = 1_000;
 /// Four polls a second where nothing tells of new records (peers C1).
 const POLL: Duration = Duration::from_millis(250);
+/// Between two writes of a checkpoint: more of them would cost the table, and the lanes' speed, more than what a restart
+/// repeats.
+const PACE: Duration = Duration::from_millis(250);
 
 /// How the reading of a shard ended.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -51,13 +55,41 @@ impl Reader {
         let Some(position) = start else { return ReadEnd::ShardEnd };
 
         let (senders, lanes) = self.lanes(&checkpointer);
-        let complete = self.read(position, &checkpointer, senders).await;
-        let ended = lanes.join_all().await.into_iter().fold(Ended::Drained, Ended::and);
+        let done = CancellationToken::new();
+        let work = async {
+            let complete = self.read(position, &checkpointer, senders).await;
+            let ended = lanes.join_all().await.into_iter().fold(Ended::Drained, Ended::and);
+            done.cancel();
+            (complete, ended)
+        };
+        let ((complete, ended), ()) = tokio::join!(work, self.follow(&checkpointer, &done));
+        // Before the mark of the end, which may be stored although its answer is lost: nothing may follow that.
+        self.commit(&checkpointer).await;
         let settled = complete && ended == Ended::Drained && checkpointer.is_idle();
         if settled && self.insist(|| checkpointer.end()).await.is_some() {
             return ReadEnd::ShardEnd;
         }
         ReadEnd::Drained(ended)
+    }
+
+    /// Stores the checkpoint when it has moved, at once and then every [`PACE`], until the lanes are done. A write is
+    /// never cut short: it could arrive late, and move the checkpoint back.
+    async fn follow(&self, checkpointer: &Checkpointer, done: &CancellationToken) {
+        while done.run_until_cancelled(checkpointer.moved()).await.is_some() {
+            let wait = if self.commit(checkpointer).await { PACE } else { self.shared.rules.backoff.after(1) };
+            let _ = done.run_until_cancelled(tokio::time::sleep(wait)).await;
+        }
+    }
+
+    /// Whether it is stored. If not, it is with the next one; until then a restart repeats records.
+    async fn commit(&self, checkpointer: &Checkpointer) -> bool {
+        let stored = checkpointer.commit().await;
+        if let Err(error) = &stored {
+            let (caller, shard) = (&self.shared.rules.caller, &self.shard);
+            let (worker, source) = (&caller.worker, &caller.source);
+            tracing::warn!(worker, source, shard, %error, "checkpoint not stored, trying again with the next one");
+        }
+        stored.is_ok()
     }
 
     /// Where to begin: `Some(None)` if all of the shard is settled already, `None` if the drain came first.
@@ -143,12 +175,10 @@ impl Reader {
         true
     }
 
-    /// Nothing new: a good time for a checkpoint that could not be stored before.
+    /// Nothing new: the worker is as far as the stream.
     async fn idle(&self, checkpointer: &Checkpointer) {
         if checkpointer.is_idle() {
             self.shared.rules.caller.meter.iterator_age.set(0.0);
-            // An error is logged by the lane whose records these are; here it is only tried again.
-            let _ = checkpointer.commit().await;
         }
         tokio::select! {
             biased;
