@@ -50,3 +50,11 @@ fn every_figure_is_printed() {
     assert_eq!(neighbour.keys().collect::<Vec<_>>(), ["alone", "endless_loop", "log_flood", "memory_hog"]);
     assert!(neighbour.values().all(|it| it.as_f64() > Some(0.0)), "{neighbour:?}");
 }
+
+#[test]
+fn figures_that_need_servers_are_refused_without_them() {
+    let output = Command::new(bench_host()).args(["--only", "sqs", "--quick"]).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!((output.status.code(), output.stdout.len()), (Some(1), 0), "{said}");
+    assert!(said.contains("add --servers"), "{said}");
+}

@@ -4,6 +4,7 @@
 //! The other rows of docs/parity.md run here too, so that one run proves the whole table.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
+mod bench;
 mod commands;
 mod config;
 mod demo;
