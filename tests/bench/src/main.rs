@@ -20,7 +20,7 @@ mod swap;
 
 use anyhow::{Result, ensure};
 use clap::Parser;
-use options::{Group, Options, Role};
+use options::{Baseline, Group, Options};
 use report::{Figure, Report};
 use std::process::ExitCode;
 
@@ -36,9 +36,9 @@ fn main() -> ExitCode {
 
 fn run(options: &Options) -> Result<()> {
     match &options.command {
-        Some(Role::NativeHttp { jwks, campaign }) => return http::native::serve(jwks, campaign),
-        Some(Role::NativeSqs { endpoint, queue }) => return servers::sqs::native::run(endpoint, queue),
-        Some(Role::NativeStream { endpoint, table }) => return servers::streams::native::run(endpoint, table),
+        Some(Baseline::Http { jwks, campaign }) => return http::native::serve(jwks, campaign),
+        Some(Baseline::Sqs { endpoint, queue }) => return servers::sqs::native::run(endpoint, queue),
+        Some(Baseline::Stream { endpoint, table }) => return servers::streams::native::run(endpoint, table),
         None => ensure!(!options.lacks_servers(), "`sqs` and `dynamodb-streams` need servers: add --servers"),
     }
     let mut report = Report::default();

@@ -30,7 +30,7 @@ pub struct Options {
     #[arg(long, env = "HOST_ADAPTERS_BIN", default_value = "target/release/host-adapters", value_name = "FILE")]
     pub host: PathBuf,
     #[command(subcommand)]
-    pub command: Option<Role>,
+    pub command: Option<Baseline>,
 }
 
 /// Figures that are measured together.
@@ -54,28 +54,28 @@ pub enum Group {
     DynamodbStreams,
 }
 
-/// What this program does for itself in a process of its own.
+/// What the host is compared with: this program again, in a process of its own.
 #[derive(Debug, Subcommand)]
-pub enum Role {
-    /// Serves check-eligibility natively: the baseline of the host.
-    #[command(hide = true)]
-    NativeHttp {
+pub enum Baseline {
+    /// Serves check-eligibility natively.
+    #[command(name = "native-http", hide = true)]
+    Http {
         /// The issuer's keys.
         jwks: PathBuf,
         /// The campaign in its cache.
         campaign: PathBuf,
     },
-    /// Empties a queue with the SDK alone: the baseline of the source `sqs`.
-    #[command(hide = true)]
-    NativeSqs {
+    /// Empties a queue with the SDK alone, beside the source `sqs`.
+    #[command(name = "native-sqs", hide = true)]
+    Sqs {
         /// The server.
         endpoint: String,
         /// The queue.
         queue: String,
     },
-    /// Reads a stream with the SDK alone: the baseline of the source `dynamodb-stream`.
-    #[command(hide = true)]
-    NativeStream {
+    /// Reads a stream with the SDK alone, beside the source `dynamodb-stream`.
+    #[command(name = "native-stream", hide = true)]
+    Stream {
         /// The server.
         endpoint: String,
         /// The table.
