@@ -4,7 +4,7 @@
 //! country has. Whether its range is in use is not asked, for ranges open up every month and the documents' own
 //! `+15551234567` is not in use. A number that can be dialled only within its town has no E.164 form and is refused.
 
-use rlibphonenumber::{NumberLengthType, PHONE_NUMBER_UTIL, PhoneNumberFormat, Region};
+use rlibphonenumber::{NumberLengthType, PHONE_NUMBER_UTIL, PhoneNumber, PhoneNumberFormat, Region};
 
 /// Longest text that is looked at, as in libphonenumber; numbers are far shorter.
 const MAX_INPUT: usize = 250;
@@ -15,7 +15,7 @@ pub enum PhoneError {
     /// libphonenumber finds no number in it, or no country to read it by.
     #[error("not a phone number, or a national one without a known countryCode")]
     NotANumber,
-    /// No number of the country is of that length.
+    /// No number of the country is of that length, or begins so.
     #[error("not a possible phone number of its country")]
     NotPossible,
 }
@@ -27,10 +27,18 @@ pub fn normalise(number: &str, country: Option<&str>) -> Result<String, PhoneErr
         return Err(PhoneError::NotANumber);
     }
     let number = PHONE_NUMBER_UTIL.parse(number, country.and_then(region)).map_err(|_| PhoneError::NotANumber)?;
-    match PHONE_NUMBER_UTIL.is_possible_number_with_reason(&number) {
-        Ok(NumberLengthType::IsPossible) => Ok(PHONE_NUMBER_UTIL.format(&number, PhoneNumberFormat::E164).into_owned()),
-        Ok(NumberLengthType::IsPossibleLocalOnly) | Err(_) => Err(PhoneError::NotPossible),
+    let length = PHONE_NUMBER_UTIL.is_possible_number_with_reason(&number);
+    if length != Ok(NumberLengthType::IsPossible) || !reads_back(&number) {
+        return Err(PhoneError::NotPossible);
     }
+    Ok(PHONE_NUMBER_UTIL.format(&number, PhoneNumberFormat::E164).into_owned())
+}
+
+/// Whether the E.164 form means the same number: where zeros are left in front that are no part of numbers of this
+/// country (`00 30 901820` dialled in Germany), it would be read as another one.
+fn reads_back(number: &PhoneNumber) -> bool {
+    let read = || PHONE_NUMBER_UTIL.parse(PHONE_NUMBER_UTIL.format(number, PhoneNumberFormat::E164), None);
+    !number.italian_leading_zero() || read().is_ok_and(|read| read == *number)
 }
 
 /// Loads the metadata of all countries and compiles the expressions that every number goes through; those of a
@@ -97,6 +105,14 @@ mod tests {
     #[test]
     fn a_number_that_only_its_town_can_dial_is_refused() {
         check("555-1234", Some("US"), Err(PhoneError::NotPossible));
+    }
+
+    #[test]
+    fn zeros_that_no_number_of_the_country_begins_with_are_refused() {
+        for text in ["000000", "0030 901820", "+49 0030 901820"] {
+            check(text, Some("DE"), Err(PhoneError::NotPossible));
+        }
+        check("06 698 12345", Some("IT"), Ok("+390669812345"));
     }
 
     #[test]
