@@ -1,9 +1,11 @@
 //! The tests that need servers: the contract suite against each real backend, and what holds only with them. They run
-//! with `cargo verify --servers`; the servers are installed and started if they are not up.
+//! with `cargo verify --servers`; the servers are installed and started if they are not up. `on_aws` runs on AWS itself,
+//! with `cargo verify --aws`.
 //!
 //! The other rows of docs/parity.md run here too, so that one run proves the whole table.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
+mod amazon;
 mod bench;
 mod commands;
 mod config;
@@ -22,3 +24,4 @@ mod suites;
 
 suites::contract!(on_embedded, crate::embedded::open);
 suites::contract!(on_servers, crate::servers::open);
+suites::contract_of_aws!(on_aws, crate::amazon::open);

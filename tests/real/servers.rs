@@ -1,17 +1,12 @@
 //! Backends on real servers. Each test has tables, queues and collections of its own, by a prefix; of Redis a database.
 
+use crate::amazon::Amazon;
 use crate::shortcomings;
-use crate::suites::backend::{
-    Backend, COLLECTION, DEAD_LETTERS, LOOSE_QUEUE, MAX_RECEIVES, OTHER_COLLECTION, PLAIN_TABLE, QUEUE, TABLE,
-};
-use host_adapters_delivery::backends::aws::dynamodb::Dynamodb;
-use host_adapters_delivery::backends::aws::sqs::{QueueSpec, Sqs};
-use host_adapters_delivery::backends::aws::streams::DynamodbStreams;
+use crate::suites::backend::{Backend, COLLECTION, OTHER_COLLECTION};
 use host_adapters_delivery::backends::cache::CacheBackend;
 use host_adapters_delivery::backends::mongo::Mongo;
 use host_adapters_delivery::backends::redis::Redis;
 use host_adapters_delivery::backends::{DocumentsBackend, QueueBackend, QueueBrowser, StreamBackend, TableBackend};
-use std::collections::BTreeSet;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -72,9 +67,7 @@ pub fn unique() -> String {
 
 /// All real backends.
 pub struct Opened {
-    tables: Dynamodb,
-    streams: DynamodbStreams,
-    queues: Sqs,
+    amazon: Amazon,
     documents: Mongo,
     redis: &'static str,
     cache: OnceLock<Redis>,
@@ -82,51 +75,25 @@ pub struct Opened {
 
 pub async fn open() -> Opened {
     let (at, prefix) = (endpoints().await, unique());
-    let names = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect::<BTreeSet<_>>();
-    let (dynamodb, tables) = (aws(&at.dynamodb).await, names(&[TABLE, PLAIN_TABLE]));
-    let queues = Sqs::new(&aws(&at.sqs).await, &prefix, names(&[QUEUE, DEAD_LETTERS, LOOSE_QUEUE]));
-    let collections = names(&[COLLECTION, OTHER_COLLECTION]);
-    let opened = Opened {
-        tables: Dynamodb::new(&dynamodb, &prefix, tables.clone()),
-        streams: DynamodbStreams::new(&dynamodb, &prefix, tables, &format!("{prefix}leases"), "this-host"),
-        queues,
-        documents: Mongo::new(&at.mongo, "contract", &prefix, collections).await.unwrap(),
-        redis: &at.redis,
-        cache: OnceLock::new(),
-    };
-    opened.provision().await;
-    opened
-}
-
-impl Opened {
-    async fn provision(&self) {
-        self.tables.provision(TABLE, true).await.unwrap();
-        self.tables.provision(PLAIN_TABLE, false).await.unwrap();
-        self.streams.provision().await.unwrap();
-        let spec = QueueSpec {
-            visibility_timeout: Duration::from_secs(30),
-            retention: Duration::from_secs(3600),
-            dead_letters: None,
-        };
-        self.queues.provision(DEAD_LETTERS, &spec).await.unwrap();
-        self.queues.provision(LOOSE_QUEUE, &spec).await.unwrap();
-        let dead_letters = Some((DEAD_LETTERS.to_owned(), MAX_RECEIVES));
-        self.queues.provision(QUEUE, &QueueSpec { dead_letters, ..spec }).await.unwrap();
-    }
+    let amazon = Amazon::new(&aws(&at.dynamodb).await, &aws(&at.sqs).await, &prefix);
+    amazon.provision().await;
+    let collections = [COLLECTION, OTHER_COLLECTION].map(str::to_owned).into();
+    let documents = Mongo::new(&at.mongo, "contract", &prefix, collections).await.unwrap();
+    Opened { amazon, documents, redis: &at.redis, cache: OnceLock::new() }
 }
 
 impl Backend for Opened {
     fn tables(&self) -> &dyn TableBackend {
-        &self.tables
+        &self.amazon.tables
     }
     fn streams(&self) -> &dyn StreamBackend {
-        &self.streams
+        &self.amazon.streams
     }
     fn queues(&self) -> &dyn QueueBackend {
-        &self.queues
+        &self.amazon.queues
     }
     fn browser(&self) -> &dyn QueueBrowser {
-        &self.queues
+        &self.amazon.queues
     }
     fn documents(&self) -> &dyn DocumentsBackend {
         &self.documents

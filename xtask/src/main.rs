@@ -9,7 +9,6 @@ mod verify;
 
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
-use verify::Extent;
 
 #[derive(Parser)]
 #[command(name = "cargo xtask", about = "Chores of Registration Workers")]
@@ -35,14 +34,7 @@ enum Command {
         options: Vec<String>,
     },
     /// Lint everything and run all tests.
-    Verify {
-        /// Go on with what needs servers, which are installed and started: they want Java, Maven and redis-server.
-        #[arg(long)]
-        servers: bool,
-        /// Go on with that and with what takes too long for every change: the whole demo under kills.
-        #[arg(long)]
-        all: bool,
-    },
+    Verify(verify::Options),
     /// Feed the parsers of what comes from outside with made-up input, and report what breaks a rule.
     Fuzz(fuzz::Options),
     /// Build the host and the components (all, or those named) into `target/components`.
@@ -63,9 +55,7 @@ fn main() -> Result<()> {
     match cli.command {
         Command::Demo { options } => build_and_run("demo", &options),
         Command::BenchHost { options } => build_and_run("bench-host", &options),
-        Command::Verify { all: true, .. } => verify::run(Extent::All),
-        Command::Verify { servers: true, .. } => verify::run(Extent::Servers),
-        Command::Verify { .. } => verify::run(Extent::Usual),
+        Command::Verify(options) => verify::run(&options),
         Command::Fuzz(options) => fuzz::run(&options),
         Command::Build { components } => {
             let built = build::native(build::Linting::Off)?;

@@ -2,17 +2,22 @@
 
 use crate::build::{self, Built, Linting};
 use anyhow::Result;
+use clap::Args;
 use std::process::Command;
 
-/// How much is asked for; each includes the ones before.
-#[derive(Clone, Copy, Eq, Ord, PartialEq, PartialOrd)]
-pub enum Extent {
-    /// What needs nothing but the build's tools.
-    Usual,
-    /// Also what needs servers.
-    Servers,
-    /// Everything.
-    All,
+#[derive(Args)]
+pub struct Options {
+    /// Go on with what needs servers, which are installed and started: they want Java, Maven and redis-server.
+    #[arg(long)]
+    servers: bool,
+    /// Go on with that and with what takes too long for every change: the whole demo under kills.
+    #[arg(long)]
+    all: bool,
+    /// Go on with the contract on AWS itself: it makes tables and queues whose names begin with
+    /// `registration-workers-` in the account and region of the environment (AWS_PROFILE, AWS_REGION, …), and deletes
+    /// them.
+    #[arg(long)]
+    aws: bool,
 }
 
 /// A step that is left out unless it is asked for.
@@ -21,7 +26,8 @@ struct Step {
     /// Why it is not always taken.
     because: &'static str,
     /// What asks for it.
-    from: Extent,
+    option: &'static str,
+    asked_for: fn(&Options) -> bool,
     command: fn(&Built) -> Command,
 }
 
@@ -29,39 +35,53 @@ const MORE: &[Step] = &[
     Step {
         headline: "contract, demo and faults on DynamoDB Local, ElasticMQ, a MongoDB and Redis",
         because: "it needs Java, Maven and redis-server",
-        from: Extent::Servers,
-        command: |_| {
-            let mut tests = test("--test=real");
-            // They wait for the servers' time, not for the processor.
-            tests.args(["--", "--test-threads=16"]);
-            tests
-        },
+        option: "--servers",
+        asked_for: |options| options.servers || options.all,
+        command: |_| real(&["--skip=on_aws"]),
     },
     Step {
         headline: "50,000 registrations while the host is killed 20 times",
         because: "it takes long",
-        from: Extent::All,
+        option: "--all",
+        asked_for: |options| options.all,
         command: |built| build::program(built, "demo", &["--registrations", "50000", "--kills", "20"]),
+    },
+    Step {
+        headline: "contract on AWS",
+        because: "it needs an account and makes tables and queues in it",
+        option: "--aws",
+        asked_for: |options| options.aws,
+        command: |_| {
+            let mut tests = real(&["on_aws"]);
+            tests.env("CONTRACT_ON_AWS", "1");
+            tests
+        },
     },
 ];
 
 /// Takes all steps that are asked for, or up to the first that fails; says what was left out.
-pub fn run(extent: Extent) -> Result<()> {
+pub fn run(options: &Options) -> Result<()> {
     let built = build::native(Linting::On)?;
     build::components(&built, &[])?;
     build::run(&mut test("--all-targets"))?;
     // `--all-targets` has left it out: it is linted here, and run below.
     build::run(test("--test=real").arg("--no-run"))?;
-    let (taken, left): (Vec<_>, Vec<_>) = MORE.iter().partition(|step| step.from <= extent);
+    let (taken, left): (Vec<_>, Vec<_>) = MORE.iter().partition(|step| (step.asked_for)(options));
     for step in taken {
         eprintln!("\n━━ {} ━━\n", step.headline);
         build::run(&mut (step.command)(&built))?;
     }
     for step in left {
-        let option = if step.from == Extent::Servers { "--servers" } else { "--all" };
-        eprintln!("left out, for {}: {} (cargo verify {option})", step.because, step.headline);
+        eprintln!("left out, for {}: {} (cargo verify {})", step.because, step.headline, step.option);
     }
     Ok(())
+}
+
+/// The tests that need servers. They wait for the servers' time, not for the processor.
+fn real(filter: &[&str]) -> Command {
+    let mut tests = test("--test=real");
+    tests.args(["--", "--test-threads=16"]).args(filter);
+    tests
 }
 
 fn test(targets: &str) -> Command {

@@ -33,6 +33,8 @@ pub trait Backend {
     fn cache(&self) -> &dyn CacheBackend;
     /// Lets so much of the backend's time pass.
     async fn pass(&self, by: Duration);
+    /// Removes what it made, where that would cost somebody.
+    async fn close(&self) {}
     /// Why the server behind it is known to fail a case, though its backend does what it can.
     fn shortcoming(&self, _suite: &str, _case: &str) -> Option<&'static str> {
         None

@@ -1,7 +1,8 @@
 //! The contract of the backends: one suite per interface, the same code for every backend.
 //!
 //! A backend is registered with one line, `contract!(name, open)`, where `open` is an async function that answers a
-//! fresh [`backend::Backend`]; it then runs every case. A case that is in no list is dead code and fails the lint.
+//! fresh [`backend::Backend`]; it then runs every case. `contract_of_aws!` runs those of interfaces that AWS provides. A
+//! case that is in no list is dead code and fails the lint.
 
 pub mod backend;
 pub mod cache;
@@ -18,7 +19,7 @@ pub mod table_update;
 use futures::FutureExt;
 use std::panic::AssertUnwindSafe;
 
-/// Hands all cases to another macro, behind what that is to have besides.
+/// Hands the cases of cache and documents to another macro, behind what that is to have besides.
 macro_rules! cases {
     ($then:ident $($with:tt)*) => {
         $crate::suites::$then! {
@@ -30,6 +31,16 @@ macro_rules! cases {
             documents: [
                 finds_by_index_and_scan, replaces_or_inserts, keeps_collections_apart, refuses_wrong_calls,
             ],
+        }
+    };
+}
+pub(crate) use cases;
+
+/// The same with the cases of what AWS provides.
+macro_rules! cases_of_aws {
+    ($then:ident $($with:tt)*) => {
+        $crate::suites::$then! {
+            ($($with)*)
             queue: [
                 delivers_what_was_sent, hides_what_was_received, delivers_again_and_counts, deletes_for_good,
                 deletes_twice,
@@ -69,17 +80,30 @@ macro_rules! cases {
         }
     };
 }
-pub(crate) use cases;
+pub(crate) use cases_of_aws;
 
 /// Runs every case against a backend.
 macro_rules! contract {
     ($name:ident, $($open:tt)*) => {
         mod $name {
             $crate::suites::cases!(tests $($open)*);
+            $crate::suites::cases_of_aws!(tests $($open)*);
         }
     };
 }
 pub(crate) use contract;
+
+/// Runs the cases of what AWS provides.
+#[allow(unused_macros, reason = "for AWS alone")]
+macro_rules! contract_of_aws {
+    ($name:ident, $($open:tt)*) => {
+        mod $name {
+            $crate::suites::cases_of_aws!(tests $($open)*);
+        }
+    };
+}
+#[allow(unused_imports, reason = "for AWS alone")]
+pub(crate) use contract_of_aws;
 
 macro_rules! tests {
     (($open:path) $($suite:ident: [$($case:ident),* $(,)?]),* $(,)?) => {
@@ -111,11 +135,11 @@ pub(crate) use list;
 
 /// A case that a server is known to fail has to fail: once it passes, its line goes.
 pub async fn judge(backend: &impl backend::Backend, suite: &str, case: &str, run: impl Future<Output = ()>) {
-    match backend.shortcoming(suite, case) {
-        None => run.await,
-        Some(why) => {
-            let passed = AssertUnwindSafe(run).catch_unwind().await.is_ok();
-            assert!(!passed, "{suite}: {case} passes, though it was known not to: {why}");
-        }
+    let outcome = AssertUnwindSafe(run).catch_unwind().await;
+    backend.close().await;
+    match (outcome, backend.shortcoming(suite, case)) {
+        (Ok(()), Some(why)) => panic!("{suite}: {case} passes, though it was known not to: {why}"),
+        (Err(panic), None) => std::panic::resume_unwind(panic),
+        (Ok(()), None) | (Err(_), Some(_)) => (),
     }
 }

@@ -26,6 +26,9 @@ use toml_edit::DocumentMut;
 
 /// The table of entries.
 pub const TABLE: &str = "demand-table";
+/// Who reads its stream, and who reads the queue behind that.
+pub const STREAM_WORKER: &str = "enqueue-entries";
+pub const QUEUE_WORKER: &str = "save-entries";
 /// Where enqueue-entries sends.
 pub const QUEUE: &str = "saveEntriesQueue";
 const QUEUES: [&str; 3] = [QUEUE, "retryScoreQueue", "userInfoQueue"];

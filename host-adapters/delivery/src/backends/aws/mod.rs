@@ -15,6 +15,13 @@ use futures::{StreamExt, stream};
 #[derive(Clone, Debug)]
 pub struct Aws(SdkConfig);
 
+impl Aws {
+    /// For clients of one's own.
+    pub const fn sdk(&self) -> &SdkConfig {
+        &self.0
+    }
+}
+
 /// Requests of one call that are under way at once.
 const CONCURRENT: usize = 8;
 
