@@ -18,7 +18,7 @@ use std::{
 use tokio::{sync::mpsc, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
-/// DynamoDB Streams gives no more at once (peers C1).
+/// DynamoDB Streams gives no more at once (peers C1). Reads are few, so each takes what there is; lanes make batches of it.
 const MOST_RECORDS: usize = 1_000;
 /// Four polls a second where nothing tells of new records (peers C1).
 const POLL: Duration = Duration::from_millis(250);
@@ -125,9 +125,8 @@ impl Reader {
         senders: Vec<mpsc::Sender<Vec<Record>>>,
     ) -> bool {
         let Shared { backend, config, .. } = &*self.shared;
-        let limit = (config.batch_size * senders.len()).min(MOST_RECORDS);
         loop {
-            let read = self.insist(|| backend.records(&config.table, &self.shard, &position, limit)).await;
+            let read = self.insist(|| backend.records(&config.table, &self.shard, &position, MOST_RECORDS)).await;
             let Some(Records { records, next }) = read else { return false };
             let idle = records.is_empty();
             if !idle {

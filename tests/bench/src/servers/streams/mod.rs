@@ -42,7 +42,7 @@ const FIGURES: Figures = Figures {
 pub fn measure(effort: Effort, program: &Path) -> Result<Vec<Figure>> {
     let server = Server::start("dynamodb")?;
     let threads = tokio::runtime::Runtime::new()?;
-    let source = format!(r#"type = "dynamodb-stream", table = "{TABLE}", batch_size = {}"#, native::LIMIT);
+    let source = format!(r#"type = "dynamodb-stream", table = "{TABLE}", batch_size = 100"#);
     let application = Application::new(program, &source)?;
     let records = effort.of(RECORDS, 500);
     threads.block_on(fill(&server, records))?;

@@ -7,8 +7,8 @@ use aws_sdk_dynamodbstreams::types::ShardIteratorType;
 use std::time::Duration;
 use tokio::task::JoinSet;
 
-/// Records a call at most, of either side.
-pub const LIMIT: u16 = 100;
+/// Records a read at most, as the host's source has it.
+pub const LIMIT: u16 = 1_000;
 /// Where a shard has no more for now.
 const PAUSE: Duration = Duration::from_millis(250);
 

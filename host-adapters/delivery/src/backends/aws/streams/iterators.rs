@@ -21,7 +21,14 @@ struct Known {
 
 struct Stream {
     arn: String,
-    shards: HashMap<String, Vec<Iterator>>,
+    shards: HashMap<String, Reading>,
+}
+
+#[derive(Default)]
+struct Reading {
+    iterators: Vec<Iterator>,
+    /// When its next records are worth a read.
+    rests_until: Option<Instant>,
 }
 
 struct Iterator {
@@ -36,8 +43,8 @@ impl Iterators {
         let mut known = self.known();
         let mut before = known.streams.remove(table).filter(|stream| stream.arn == arn);
         let kept = |shard: &Shard| {
-            let iterators = before.as_mut().and_then(|stream| stream.shards.remove(&shard.id)).unwrap_or_default();
-            (shard.id.clone(), iterators)
+            let reading = before.as_mut().and_then(|stream| stream.shards.remove(&shard.id)).unwrap_or_default();
+            (shard.id.clone(), reading)
         };
         let shards = listed.iter().map(kept).collect();
         known.streams.insert(table.to_owned(), Stream { arn, shards });
@@ -53,7 +60,7 @@ impl Iterators {
     /// Takes the iterator that stands at a position: it can be used once.
     pub(super) fn take(&self, table: &str, shard: &str, position: &Position) -> Option<String> {
         let mut known = self.known();
-        let iterators = known.streams.get_mut(table)?.shards.get_mut(shard)?;
+        let Reading { iterators, .. } = known.streams.get_mut(table)?.shards.get_mut(shard)?;
         iterators.retain(|known| known.since.elapsed() < FRESH);
         let at = iterators.iter().position(|known| known.position == *position)?;
         Some(iterators.swap_remove(at).iterator)
@@ -63,9 +70,23 @@ impl Iterators {
     pub(super) fn put(&self, table: &str, shard: &str, position: Position, iterator: String) {
         let mut known = self.known();
         let stream = known.streams.get_mut(table);
-        if let Some(iterators) = stream.and_then(|stream| stream.shards.get_mut(shard)) {
+        if let Some(Reading { iterators, .. }) = stream.and_then(|stream| stream.shards.get_mut(shard)) {
             iterators.retain(|known| known.position != position && known.since.elapsed() < FRESH);
             iterators.push(Iterator { position, iterator, since: Instant::now() });
+        }
+    }
+
+    /// Until when a shard is not to be read.
+    pub(super) fn rests_until(&self, table: &str, shard: &str) -> Option<Instant> {
+        self.known().streams.get(table)?.shards.get(shard)?.rests_until
+    }
+
+    /// A shard is not to be read before then.
+    pub(super) fn rest(&self, table: &str, shard: &str, until: Instant) {
+        let mut known = self.known();
+        let stream = known.streams.get_mut(table);
+        if let Some(reading) = stream.and_then(|stream| stream.shards.get_mut(shard)) {
+            reading.rests_until = Some(until);
         }
     }
 

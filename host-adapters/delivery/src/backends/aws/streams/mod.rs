@@ -18,7 +18,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Four reads a second of a shard (peers C1); DynamoDB takes five from all readers together.
+/// Four reads a second of a shard that has little (peers C1); DynamoDB takes five from all readers together.
 const POLL: Duration = Duration::from_millis(250);
 
 /// The streams of the tables of one account and region.

@@ -1,6 +1,6 @@
 //! Reading records: one call where the iterator is known, two where it must be asked for.
 
-use super::DynamodbStreams;
+use super::{DynamodbStreams, POLL};
 use crate::backends::aws::dynamodb::json_from_attribute;
 use crate::backends::aws::error::error;
 use crate::backends::limits::invalid;
@@ -11,6 +11,7 @@ use platform_wire::table::Key;
 use platform_wire::{Error, ErrorKind};
 use serde_json::Value;
 use std::collections::HashMap;
+use tokio::time::Instant;
 
 /// DynamoDB's limit for a `GetRecords`.
 const RECORDS: usize = 1_000;
@@ -34,7 +35,13 @@ impl DynamodbStreams {
         }
     }
 
+    /// A shard that had less than was asked for rests for [`POLL`]: read on at once, it would give a few records a read,
+    /// and spend the reads that DynamoDB allows.
     async fn read_from(&self, table: &str, shard: &str, from: &Position, limit: usize) -> Result<Records> {
+        if let Some(until) = self.iterators.rests_until(table, shard) {
+            tokio::time::sleep_until(until).await;
+        }
+        let began = Instant::now();
         let iterator = match self.iterators.take(table, shard, from) {
             Some(iterator) => iterator,
             None => self.iterator(table, shard, from).await?,
@@ -46,6 +53,9 @@ impl DynamodbStreams {
             }
             read => read?,
         };
+        if changes.len() < limit {
+            self.iterators.rest(table, shard, began + POLL);
+        }
         let position = changes.last().map_or_else(|| from.clone(), |change| Position::After(change.sequence.clone()));
         let next = next.map(|iterator| {
             self.iterators.put(table, shard, position.clone(), iterator);
