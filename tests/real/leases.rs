@@ -13,6 +13,8 @@ const TABLE: &str = "t";
 const WORKER: &str = "w";
 /// How long a lease holds that nobody renews.
 const LEASE: Duration = Duration::from_secs(10);
+/// After so long a shard that is not listed is taken for gone.
+const GONE: Duration = Duration::from_secs(10 * 60);
 /// How often the host that goes on looks; production does so every 3.3 s.
 const LOOK: Duration = Duration::from_millis(500);
 
@@ -104,11 +106,29 @@ async fn a_host_that_starts_again_takes_its_own_leases_up_at_once() {
 }
 
 #[tokio::test]
+async fn rows_of_shards_that_another_host_has_found_are_left_alone() {
+    let (prefix, shards) = (unique(), shards(2));
+    let (a, b) = (host(&prefix, "a").await, host(&prefix, "b").await);
+    hold(&a, &shards).await;
+    a.set_checkpoint(TABLE, "shard-1", WORKER, &at("1")).await.unwrap();
+    for news in [true, false] {
+        assert_eq!(b.hold(TABLE, WORKER, &shards[..1]).await.unwrap().news, news, "told once");
+    }
+    assert_eq!(renew(&a).await.len(), 2);
+    assert_eq!(a.checkpoint(TABLE, "shard-1", WORKER).await.unwrap(), Some(at("1")));
+}
+
+#[tokio::test]
 async fn rows_of_shards_that_are_gone_go() {
     let (prefix, shards) = (unique(), shards(2));
     let a = host(&prefix, "a").await;
     hold(&a, &shards).await;
     a.set_checkpoint(TABLE, "shard-0", WORKER, &at("1")).await.unwrap();
+    hold(&a, &shards[1..]).await;
+    assert_eq!(a.checkpoint(TABLE, "shard-0", WORKER).await.unwrap(), Some(at("1")), "perhaps it is only not listed");
+    tokio::time::pause();
+    tokio::time::advance(GONE).await;
+    tokio::time::resume();
     assert_eq!(hold(&a, &shards[1..]).await, BTreeSet::from(["shard-1".to_owned()]));
     assert_eq!(a.checkpoint(TABLE, "shard-0", WORKER).await.unwrap(), None);
 }

@@ -120,7 +120,7 @@ pub trait StreamBackend: Send + Sync + 'static {
     /// Takes and keeps leases on shards for `worker`, sharing them with other hosts, and says which may be read until
     /// it is asked again, [`StreamBackend::lease_renewal`] later. A backend of one host holds all.
     async fn hold(&self, _table: &str, _worker: &str, shards: &[Shard]) -> Result<Leases> {
-        Ok(Leases { held: shards.iter().map(|shard| shard.id.clone()).collect(), done: Vec::new() })
+        Ok(Leases { held: shards.iter().map(|shard| shard.id.clone()).collect(), ..Leases::default() })
     }
     /// Renews the leases of `worker` and takes no others; answers which are still held.
     async fn renew(&self, _table: &str, _worker: &str) -> Result<Vec<String>> {
@@ -158,6 +158,8 @@ pub struct Leases {
     pub held: Vec<String>,
     /// Shards that some host has settled to the end.
     pub done: Vec<String>,
+    /// Other hosts have found shards that are not among the given ones: it is time to list them again.
+    pub news: bool,
 }
 
 /// Where to read from.

@@ -8,7 +8,7 @@ use crate::{
 use std::{collections::HashMap, sync::Arc, time::Duration};
 use tokio::time::Instant;
 
-/// New shards are looked for so often, and whenever one ends (peers E4).
+/// New shards are looked for so often, and whenever one ends or another host has found some (peers E4).
 const SHARD_SYNC: Duration = Duration::from_secs(60);
 /// A lease lasts for so many renewals (peers E2).
 const RENEWALS: u32 = 3;
@@ -53,6 +53,9 @@ impl Held {
             })
             .await?;
         self.keep(&leases.held, began);
+        if leases.news {
+            self.list_again();
+        }
         Some(leases)
     }
 
@@ -88,7 +91,7 @@ impl Held {
         drain
     }
 
-    /// A shard ended: its children are there, or soon will be.
+    /// There are shards that are not listed, or soon will be: one has ended, or another host knows of them.
     pub fn list_again(&mut self) {
         self.sync = Instant::now();
     }

@@ -142,7 +142,8 @@ impl StreamBackend for ModelStreams {
         let ours = |shard: &&Shard| self.leased().is_none_or(|leased| leased.contains(&shard.id));
         let done = |shard: &&Shard| self.position(&shard.id) == Some(Checkpoint::ShardEnd);
         let ids = |shards: Vec<&Shard>| shards.into_iter().map(|shard| shard.id.clone()).collect();
-        Ok(Leases { held: ids(shards.iter().filter(ours).collect()), done: ids(shards.iter().filter(done).collect()) })
+        let (held, done) = (ids(shards.iter().filter(ours).collect()), ids(shards.iter().filter(done).collect()));
+        Ok(Leases { held, done, news: false })
     }
 
     async fn renew(&self, _table: &str, _worker: &str) -> Result<Vec<String>> {

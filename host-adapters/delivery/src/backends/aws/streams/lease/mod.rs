@@ -35,6 +35,8 @@ pub(super) struct LeaseTable {
 struct State {
     held: HashMap<String, Held>,
     seen: HashMap<String, Seen>,
+    /// Rows of shards that we have not listed, and since when.
+    unlisted: HashMap<String, Instant>,
 }
 
 /// A lease of ours. Locked while its row is written: renewals and checkpoints count up the same counter.
@@ -60,7 +62,7 @@ impl LeaseTable {
     pub(super) async fn hold(&self, scope: &str, shards: &[Shard]) -> Result<Leases> {
         self.renew(scope).await;
         let mut rows = self.rows(scope).await?;
-        self.tidy(scope, shards, &rows).await;
+        let news = self.tidy(scope, shards, &rows).await;
         let missing: Vec<&Shard> = shards.iter().filter(|shard| !rows.contains_key(&shard.id)).collect();
         let made = side_by_side(missing.into_iter().map(|shard| self.make(scope, shard))).await;
         for made in made {
@@ -72,7 +74,7 @@ impl LeaseTable {
             taken?;
         }
         let done = rows.values().filter(|row| row.checkpoint == Some(Checkpoint::ShardEnd));
-        Ok(Leases { held: self.held_shards(scope), done: done.map(|row| row.shard.clone()).collect() })
+        Ok(Leases { held: self.held_shards(scope), done: done.map(|row| row.shard.clone()).collect(), news })
     }
 
     /// Gives all leases back, so that another host need not wait for their end.

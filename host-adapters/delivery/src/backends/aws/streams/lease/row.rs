@@ -7,9 +7,13 @@ use crate::backends::{Checkpoint, Result, Shard};
 use aws_sdk_dynamodb::types::AttributeValue;
 use platform_wire::{Error, ErrorKind};
 use std::collections::HashMap;
+use std::time::Duration;
+use tokio::time::Instant;
 
 const TRIM_HORIZON: &str = "TRIM_HORIZON";
 const SHARD_END: &str = "SHARD_END";
+/// A shard that several listings in a row did not have is gone.
+const GONE: Duration = Duration::from_secs(10 * 60);
 
 /// One shard for one worker.
 #[derive(Clone, Debug)]
@@ -154,11 +158,15 @@ impl LeaseTable {
         }
     }
 
-    /// Deletes the rows of shards that the stream has dropped.
-    pub(super) async fn tidy(&self, scope: &str, shards: &[Shard], rows: &HashMap<String, Row>) {
-        let listed = |row: &&Row| !shards.iter().any(|shard| shard.id == row.shard);
-        for row in rows.values().filter(listed) {
-            self.forget(&key(scope, &row.shard));
+    /// Deletes the rows of shards that the stream has dropped; whether there are rows of shards that were not listed
+    /// and are new to us. A shard may also not be listed because it is younger than our list, and in the hands of a
+    /// host that has listed it.
+    pub(super) async fn tidy(&self, scope: &str, shards: &[Shard], rows: &HashMap<String, Row>) -> bool {
+        let listed = |row: &&Row| shards.iter().any(|shard| shard.id == row.shard);
+        let unlisted: Vec<&Row> = rows.values().filter(|row| !listed(row)).collect();
+        let (gone, news) = self.miss(scope, &unlisted);
+        for row in gone {
+            self.forget(&row.key);
             let (condition, values) = row.unchanged();
             let delete = self.client.delete_item().table_name(&self.table);
             let delete = delete.key("leaseKey", AttributeValue::S(row.key.clone())).condition_expression(condition);
@@ -168,6 +176,18 @@ impl LeaseTable {
                 tracing::debug!(shard = row.shard, error = %error(&self.table, &failed), "old lease not deleted");
             }
         }
+        news
+    }
+
+    /// Which rows were not listed for so long that their shards are gone, and whether one is new.
+    fn miss<'a>(&self, scope: &str, unlisted: &[&'a Row]) -> (Vec<&'a Row>, bool) {
+        let mut state = self.state();
+        let missing = &mut state.unlisted;
+        missing.retain(|key, _| !key.starts_with(scope) || unlisted.iter().any(|row| row.key == *key));
+        let before = missing.len();
+        let is_gone = |row: &&&Row| missing.entry(row.key.clone()).or_insert_with(Instant::now).elapsed() >= GONE;
+        let gone = unlisted.iter().filter(is_gone).copied().collect();
+        (gone, state.unlisted.len() > before)
     }
 }
 
