@@ -1,4 +1,5 @@
-//! SQS → worker: a fixed set of pollers, each of which gathers a batch, hands it over, settles it, and begins again.
+//! SQS → worker: a fixed set of pollers, each of which gathers a batch, hands it over, and settles it while it gathers
+//! the next.
 //!
 //! Concurrency is the number of pollers; a poller that waits for its worker receives nothing, so overload shows as
 //! depth of the queue. While something the worker needs is down, nobody polls (the queue counts receives): the pollers
@@ -86,15 +87,16 @@ struct Poller {
 }
 
 impl Poller {
-    async fn run(&self, drain: &Drain) -> Ended {
-        let mut batcher = Batcher::new(self.batch);
+    async fn run(self: Arc<Self>, drain: &Drain) -> Ended {
+        let (mut batcher, mut settling) = (Batcher::new(self.batch), JoinSet::new());
         let mut ended = Ended::Drained;
         loop {
             let batch = self.gather(&mut batcher, drain).await;
             if batch.is_empty() {
+                settled(&mut settling).await;
                 return ended;
             }
-            ended = ended.and(self.deliver(batch, &mut batcher, drain).await);
+            ended = ended.and(self.deliver(batch, &mut batcher, &mut settling, drain).await);
         }
     }
 
@@ -148,9 +150,17 @@ impl Poller {
         }
     }
 
-    /// Hands a batch over until each message is settled; more than once only in an outage.
-    async fn deliver(&self, mut batch: Vec<Held>, batcher: &mut Batcher<Held>, drain: &Drain) -> Ended {
+    /// Hands a batch over until each message is being settled; more than once only in an outage. What went before is
+    /// settled first, so that a queue which does not answer stops its poller.
+    async fn deliver(
+        self: &Arc<Self>,
+        mut batch: Vec<Held>,
+        batcher: &mut Batcher<Held>,
+        settling: &mut JoinSet<()>,
+        drain: &Drain,
+    ) -> Ended {
         while !batch.is_empty() {
+            self.lease.keep(batch.iter_mut().chain(batcher.waiting_mut()), settled(settling)).await;
             let events = batch.iter().map(|held| held.event.clone()).collect();
             let call = self.caller.call(&self.gates.worker, drain, events);
             let Some(answer) = self.lease.keep(batch.iter_mut().chain(batcher.waiting_mut()), call).await else {
@@ -159,11 +169,21 @@ impl Poller {
             };
             let Plan { keep, changes } = self.settler.plan(batch, &answer);
             batch = keep;
-            self.lease.keep(batch.iter_mut().chain(batcher.waiting_mut()), self.settler.settle(changes)).await;
+            let poller = self.clone();
+            settling.spawn(async move { poller.settler.settle(changes).await });
             for held in &mut batch {
                 held.event.attempt += 1;
             }
         }
         Ended::Drained
+    }
+}
+
+/// Waits until what is being settled is.
+async fn settled(settling: &mut JoinSet<()>) {
+    while let Some(joined) = settling.join_next().await {
+        if let Some(panic) = joined.err().and_then(|error| error.try_into_panic().ok()) {
+            std::panic::resume_unwind(panic);
+        }
     }
 }
