@@ -1,10 +1,12 @@
 //! Where reading goes on. A shard is read by iterators, each good for one read and 15 minutes; we know positions by
 //! sequence number and keep the iterator that goes with each, so that a read costs one call.
 
-use crate::backends::{Position, Shard};
+use crate::backends::{Position, Result, Shard};
+use aws_sdk_dynamodbstreams::operation::get_records::GetRecordsOutput;
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 /// Less than the 15 minutes for which DynamoDB keeps an iterator.
@@ -33,8 +35,16 @@ struct Reading {
 
 struct Iterator {
     position: Position,
-    iterator: String,
+    next: Next,
     since: Instant,
+}
+
+/// How reading goes on from a position.
+pub(super) enum Next {
+    /// By this iterator.
+    Iterator(String),
+    /// It does already: the read is under way.
+    Asked(JoinHandle<Result<GetRecordsOutput>>),
 }
 
 impl Iterators {
@@ -57,22 +67,22 @@ impl Iterators {
         stream.shards.contains_key(shard).then(|| stream.arn.clone())
     }
 
-    /// Takes the iterator that stands at a position: it can be used once.
-    pub(super) fn take(&self, table: &str, shard: &str, position: &Position) -> Option<String> {
+    /// Takes what stands at a position: it can be used once.
+    pub(super) fn take(&self, table: &str, shard: &str, position: &Position) -> Option<Next> {
         let mut known = self.known();
         let Reading { iterators, .. } = known.streams.get_mut(table)?.shards.get_mut(shard)?;
         iterators.retain(|known| known.since.elapsed() < FRESH);
         let at = iterators.iter().position(|known| known.position == *position)?;
-        Some(iterators.swap_remove(at).iterator)
+        Some(iterators.swap_remove(at).next)
     }
 
-    /// Keeps an iterator that stands at a position.
-    pub(super) fn put(&self, table: &str, shard: &str, position: Position, iterator: String) {
+    /// Keeps what stands at a position.
+    pub(super) fn put(&self, table: &str, shard: &str, position: Position, next: Next) {
         let mut known = self.known();
         let stream = known.streams.get_mut(table);
         if let Some(Reading { iterators, .. }) = stream.and_then(|stream| stream.shards.get_mut(shard)) {
             iterators.retain(|known| known.position != position && known.since.elapsed() < FRESH);
-            iterators.push(Iterator { position, iterator, since: Instant::now() });
+            iterators.push(Iterator { position, next, since: Instant::now() });
         }
     }
 

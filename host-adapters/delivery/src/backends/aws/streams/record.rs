@@ -1,11 +1,13 @@
 //! Reading records: one call where the iterator is known, two where it must be asked for.
 
+use super::iterators::Next;
 use super::{DynamodbStreams, POLL};
 use crate::backends::aws::dynamodb::json_from_attribute;
 use crate::backends::aws::error::error;
 use crate::backends::limits::invalid;
 use crate::backends::{Change, Position, Records, Result};
 use aws_sdk_dynamodb::error::ProvideErrorMetadata;
+use aws_sdk_dynamodbstreams::operation::get_records::GetRecordsOutput;
 use aws_sdk_dynamodbstreams::types::{AttributeValue, Record, ShardIteratorType};
 use platform_wire::table::Key;
 use platform_wire::{Error, ErrorKind};
@@ -17,12 +19,6 @@ use tokio::time::Instant;
 const RECORDS: usize = 1_000;
 
 json_from_attribute!(aws_sdk_dynamodbstreams::types::AttributeValue);
-
-/// What one `GetRecords` gave.
-struct Read {
-    changes: Vec<Change>,
-    next: Option<String>,
-}
 
 impl DynamodbStreams {
     pub(super) async fn read(&self, table: &str, shard: &str, from: &Position, limit: usize) -> Result<Records> {
@@ -42,26 +38,41 @@ impl DynamodbStreams {
             tokio::time::sleep_until(until).await;
         }
         let began = Instant::now();
-        let iterator = match self.iterators.take(table, shard, from) {
-            Some(iterator) => iterator,
-            None => self.iterator(table, shard, from).await?,
+        let asked = match self.iterators.take(table, shard, from) {
+            Some(Next::Asked(asked)) => {
+                asked.await.unwrap_or_else(|error| Err(Error::new(ErrorKind::Unavailable, error.to_string())))
+            }
+            Some(Next::Iterator(iterator)) => self.get_records(table, iterator, limit).await,
+            None => self.get_records(table, self.iterator(table, shard, from).await?, limit).await,
         };
-        let Read { changes, next } = match self.get_records(table, iterator, limit).await {
+        let read = match asked {
             Err(error) if error.kind == ErrorKind::Unavailable && error.message.contains("ExpiredIterator") => {
-                let iterator = self.iterator(table, shard, from).await?;
-                self.get_records(table, iterator, limit).await?
+                self.get_records(table, self.iterator(table, shard, from).await?, limit).await?
             }
             read => read?,
         };
-        if changes.len() < limit {
+        let records = read.records.unwrap_or_default();
+        let is_full = records.len() >= limit;
+        let next = read.next_shard_iterator.map(|iterator| match is_full {
+            true => self.ask(table, iterator, limit),
+            false => Next::Iterator(iterator),
+        });
+        if !is_full {
             self.iterators.rest(table, shard, began + POLL);
         }
+        let changes: Vec<Change> = records.into_iter().filter_map(change).collect();
         let position = changes.last().map_or_else(|| from.clone(), |change| Position::After(change.sequence.clone()));
-        let next = next.map(|iterator| {
-            self.iterators.put(table, shard, position.clone(), iterator);
+        let next = next.map(|next| {
+            self.iterators.put(table, shard, position.clone(), next);
             position
         });
         Ok(Records { records: changes, next })
+    }
+
+    /// Begins to read on while what was read is worked on: there is more.
+    fn ask(&self, table: &str, iterator: String, limit: usize) -> Next {
+        let (streams, table) = (self.clone(), table.to_owned());
+        Next::Asked(tokio::spawn(async move { streams.get_records(&table, iterator, limit).await }))
     }
 
     /// The position behind the newest record. Streams tell it only to who reads them through; this is done once, for a
@@ -107,12 +118,10 @@ impl DynamodbStreams {
         }
     }
 
-    async fn get_records(&self, table: &str, iterator: String, limit: usize) -> Result<Read> {
+    async fn get_records(&self, table: &str, iterator: String, limit: usize) -> Result<GetRecordsOutput> {
         let limit = i32::try_from(limit.clamp(1, RECORDS)).unwrap_or(i32::MAX);
         let answer = self.client.get_records().shard_iterator(iterator).limit(limit).send().await;
-        let answer = answer.map_err(|failed| error(table, &failed))?;
-        let changes = answer.records.into_iter().flatten().filter_map(change).collect();
-        Ok(Read { changes, next: answer.next_shard_iterator })
+        answer.map_err(|failed| error(table, &failed))
     }
 }
 
