@@ -16,8 +16,8 @@ use std::time::Duration;
 const ASKED_FOR: &str = "CONTRACT_ON_AWS";
 /// Before the names of what is made in somebody's account.
 const PREFIX: &str = "registration-workers-";
-/// Clocks differ, and SQS answers from many machines.
-const LAG: Duration = Duration::from_secs(1);
+/// The services' clocks are not ours to move; they may also lag a little.
+const LAG: Duration = Duration::from_millis(300);
 const TABLES: [&str; 2] = [TABLE, PLAIN_TABLE];
 const QUEUES: [&str; 3] = [QUEUE, DEAD_LETTERS, LOOSE_QUEUE];
 
