@@ -38,15 +38,21 @@ impl Calls {
         self.lock().remove(&call).map(|(_, reply)| reply)
     }
 
-    /// No call expires before, not even one that begins after this was asked.
-    pub(crate) fn next_deadline(&self) -> Instant {
-        let earliest = self.lock().values().map(|(deadline, _)| *deadline).min();
-        earliest.unwrap_or_else(|| Instant::now() + self.timeout)
+    /// Waits until a call has taken too long.
+    pub(crate) async fn expired(&self) {
+        loop {
+            tokio::time::sleep_until(self.next_deadline()).await;
+            let now = Instant::now();
+            if self.lock().values().any(|(deadline, _)| *deadline <= now) {
+                return;
+            }
+        }
     }
 
-    pub(crate) fn any_expired(&self) -> bool {
-        let now = Instant::now();
-        self.lock().values().any(|(deadline, _)| *deadline <= now)
+    /// No call expires before, not even one that begins after this was asked.
+    fn next_deadline(&self) -> Instant {
+        let earliest = self.lock().values().map(|(deadline, _)| *deadline).min();
+        earliest.unwrap_or_else(|| Instant::now() + self.timeout)
     }
 
     pub(crate) fn called<T>(&self, result: Result<T, CallError>, version: &Version) -> Called<T> {

@@ -14,7 +14,7 @@ use crate::engine::{EPOCH_TICK, Shared, SharedHost};
 use crate::guest::Guest;
 use crate::pool::{Asked, Queue, Reply};
 use crate::state::State;
-use crate::turn::{self, Turn};
+use crate::turn::{self, Turn, Unfinished};
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use std::pin::pin;
@@ -44,28 +44,21 @@ pub(crate) async fn serve(version: Arc<Version>, shared: &Shared, queue: Queue, 
     let _alive = Alive::new(&version);
     let exceeded = store.data().memory.exceeded.clone();
 
-    let ended = {
+    let work = {
         let (version, calls) = (version.clone(), calls.clone());
-        let work = async move {
+        async move {
             let _slot = slot;
             let work = async |accessor: &_| work(accessor, &guest, &version, &queue, &calls).await;
             store.run_concurrent(work).await.and_then(|ended| ended).map_err(|error| explain(&error))
-        };
-        turn::drive(turn, Box::pin(work), &shared.long_turns)
-    };
-    let mut ended = pin!(ended);
-    let ended = loop {
-        let deadline = calls.next_deadline();
-        tokio::select! {
-            biased;
-            ended = &mut ended => break ended.unwrap_or_else(|| Err("the host panicked on its behalf".to_owned())),
-            () = tokio::time::sleep_until(deadline) => {
-                if calls.any_expired() {
-                    break Err(format!("a call took longer than {:?}", version.limits.request_timeout));
-                }
-            }
         }
     };
+    let ended = turn::drive(turn, Box::pin(work), &shared.long_turns, calls.expired()).await;
+    let ended = ended.unwrap_or_else(|unfinished| {
+        Err(match unfinished {
+            Unfinished::Stopped => format!("a call took longer than {:?}", version.limits.request_timeout),
+            Unfinished::Panicked => "the host panicked on its behalf".to_owned(),
+        })
+    });
     if let Err(reason) = ended {
         let reason = if exceeded.load(Ordering::Relaxed) { format!("out of memory ({reason})") } else { reason };
         calls.abandon(&reason, &version);

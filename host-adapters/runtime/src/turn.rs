@@ -4,12 +4,12 @@
 
 use async_channel::Sender;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use tokio::runtime::Handle;
-use tokio::sync::oneshot;
+use tokio::sync::{Mutex, oneshot};
 
 /// Ticks from which on a turn is long. The first may come at any time, also to a turn of microseconds.
 const LONG: u64 = 2;
@@ -46,13 +46,28 @@ impl Turn {
     }
 }
 
-/// Drives the work of an instance to its end; `None` if it panicked.
-pub(crate) async fn drive<T: Send + 'static>(turn: Arc<Turn>, mut work: Work<T>, long: &LongTurns) -> Option<T> {
+/// Why work has no output.
+#[derive(Debug)]
+pub(crate) enum Unfinished {
+    /// It was told to stop.
+    Stopped,
+    Panicked,
+}
+
+/// Drives the work of an instance to its end, or until `stop`. The work is not polled any more once this returns, nor
+/// is it there: who has then been told that a call failed may repeat it without meeting the instance that failed it.
+pub(crate) async fn drive<T: Send + 'static>(
+    turn: Arc<Turn>,
+    mut work: Work<T>,
+    long: &LongTurns,
+    stop: impl Future<Output = ()>,
+) -> Result<T, Unfinished> {
+    let mut stop = pin!(stop);
     loop {
         if turn.is_long() {
-            let (polled, back) = long.poll(turn.clone(), work).await?;
+            let (polled, back) = long.poll(turn.clone(), work, stop.as_mut()).await?;
             if let Poll::Ready(output) = polled {
-                return Some(output);
+                return Ok(output);
             }
             work = back;
             // It may have been woken before it came back, so it is polled again before anybody waits for that.
@@ -62,9 +77,13 @@ pub(crate) async fn drive<T: Send + 'static>(turn: Arc<Turn>, mut work: Work<T>,
             turn.enter();
             Poll::Ready(work.as_mut().poll(cx))
         });
-        match polled.await {
-            Poll::Ready(output) => return Some(output),
-            Poll::Pending => pending_once().await,
+        if let Poll::Ready(output) = polled.await {
+            return Ok(output);
+        }
+        tokio::select! {
+            biased;
+            () = pending_once() => (),
+            () = &mut stop => return Err(Unfinished::Stopped),
         }
     }
 }
@@ -97,21 +116,89 @@ impl LongTurns {
         Ok(Self(slices))
     }
 
-    /// Polls the work once; hands it back with what came of it.
-    async fn poll<T: Send + 'static>(&self, turn: Arc<Turn>, mut work: Work<T>) -> Option<(Poll<T>, Work<T>)> {
+    /// Polls the work once, unless told to stop before; hands it back with what came of it.
+    async fn poll<T: Send + 'static>(
+        &self,
+        turn: Arc<Turn>,
+        work: Work<T>,
+        stop: Pin<&mut impl Future<Output = ()>>,
+    ) -> Result<(Poll<T>, Work<T>), Unfinished> {
         let waker = std::future::poll_fn(|cx| Poll::Ready(cx.waker().clone())).await;
         let (reply, answer) = oneshot::channel();
         let runtime = Handle::current();
-        let slice = move || {
-            let _runtime = runtime.enter();
-            turn.enter();
-            let mut poll = || work.as_mut().poll(&mut Context::from_waker(&waker));
-            // A panic ends one instance; the thread is everybody's.
-            if let Ok(polled) = catch_unwind(AssertUnwindSafe(&mut poll)) {
-                let _ = reply.send((polled, work));
+        // Whoever comes first takes it out: the thread, or who stops it.
+        let place = Arc::new(Mutex::new(Some(work)));
+        let slice = {
+            let place = place.clone();
+            move || {
+                let mut place = place.blocking_lock();
+                let Some(mut work) = place.take() else { return };
+                let _runtime = runtime.enter();
+                turn.enter();
+                let poll = || work.as_mut().poll(&mut Context::from_waker(&waker));
+                // A panic ends one instance; the thread is everybody's.
+                if let Ok(polled) = catch_unwind(AssertUnwindSafe(poll)) {
+                    let _ = reply.send((polled, work));
+                }
             }
         };
-        self.0.send(Box::new(slice)).await.ok()?;
-        answer.await.ok()
+        // Never closed while this is there.
+        let _ = self.0.send(Box::new(slice)).await;
+        tokio::select! {
+            biased;
+            answer = answer => answer.map_err(|_| Unfinished::Panicked),
+            () = stop => {
+                // Waits for a slice that has begun, which is one tick.
+                drop(place.lock().await.take());
+                Err(Unfinished::Stopped)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    /// Computes for 5 ms a turn, which is always long, and never ends.
+    struct Busy {
+        turn: Arc<Turn>,
+        /// Tells of each turn, and, by its end, that the work is gone.
+        turns: std::sync::mpsc::Sender<()>,
+    }
+
+    impl Future for Busy {
+        type Output = ();
+
+        fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+            (0..LONG).for_each(|_| _ = self.turn.tick());
+            let _ = self.turns.send(());
+            std::thread::sleep(Duration::from_millis(5));
+            cx.waker().wake_by_ref();
+            Poll::Pending
+        }
+    }
+
+    #[tokio::test]
+    async fn work_that_is_stopped_is_gone_when_its_owner_is_told() {
+        let long = LongTurns::start().unwrap();
+        // At moments when its slice runs, and when that waits for the slice of another.
+        for millis in 0..40 {
+            let all = [0, 1].map(|_| {
+                let turn = Arc::<Turn>::default();
+                let (turns, told) = std::sync::mpsc::channel();
+                let stop = tokio::time::sleep(Duration::from_millis(millis));
+                (drive(turn.clone(), Box::pin(Busy { turn, turns }), &long, stop), told)
+            });
+            let ends = all.map(|(driven, told)| async move {
+                let ended = driven.await;
+                assert!(matches!(ended, Err(Unfinished::Stopped)));
+                assert!(told.try_iter().count() > 0);
+                assert_eq!(told.try_recv(), Err(std::sync::mpsc::TryRecvError::Disconnected));
+            });
+            futures::future::join_all(ends).await;
+        }
     }
 }
