@@ -24,7 +24,7 @@ const MOST_RECORDS: usize = 1_000;
 const POLL: Duration = Duration::from_millis(250);
 /// Between two writes of a checkpoint: more of them would cost the table, and the lanes' speed, more than what a restart
 /// repeats.
-const PACE: Duration = Duration::from_millis(250);
+const PACE: Duration = Duration::from_secs(1);
 
 /// How the reading of a shard ended.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

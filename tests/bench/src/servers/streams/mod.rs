@@ -22,7 +22,7 @@ use std::cell::Cell;
 use std::path::Path;
 
 /// Records of the stream.
-const RECORDS: usize = 20_000;
+const RECORDS: usize = 40_000;
 /// Items in one call when the table is filled.
 const FILL: usize = 200;
 

@@ -41,7 +41,7 @@ impl Dynamodb {
             let answer = self.client.batch_get_item().request_items(table, request).send().await;
             let answer = answer.map_err(|failed| error(table, &failed))?;
             let items = answer.responses.into_iter().flatten().flat_map(|(_, items)| items);
-            found.extend(items.filter_map(|item| Some((value::key_of(&item)?, value::json_of(item)))));
+            found.extend(items.filter_map(|item| Some((value::key_of(&item)?, value::json_of(&item)))));
             open = answer.unprocessed_keys.into_iter().flatten().flat_map(|(_, left)| left.keys).collect();
             capacity.wait(asked, open.len()).await?;
         }

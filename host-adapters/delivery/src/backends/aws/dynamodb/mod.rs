@@ -8,7 +8,7 @@ mod value;
 mod write;
 
 pub(super) use provision::make;
-pub(super) use value::{json_bytes, json_from_attribute, json_number};
+pub(super) use value::{json_bytes, json_number, json_of_attributes};
 
 use super::Aws;
 use super::error::error;

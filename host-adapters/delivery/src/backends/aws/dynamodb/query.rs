@@ -38,6 +38,6 @@ impl Dynamodb {
         };
         let answer = request.send().await.map_err(|failed| error(table, &failed))?;
         let next = answer.last_evaluated_key.as_ref().and_then(value::key_of).map(|key| key.sk);
-        Ok(Page { items: answer.items.unwrap_or_default().into_iter().map(value::json_of).collect(), next })
+        Ok(Page { items: answer.items().iter().map(value::json_of).collect(), next })
     }
 }

@@ -41,38 +41,51 @@ pub(super) fn key_of(item: &Attributes) -> Option<Key> {
     Some(Key { pk: part("pk")?, sk: part("sk")? })
 }
 
-/// `json`, for the type of attributes of one client: tables and streams have each their own.
-macro_rules! json_from_attribute {
+/// `json_of`, for the type of attributes of one client: tables and streams have each their own. What is read is written
+/// at once, without a tree of values between: images of streams come by the tens of thousands a second.
+macro_rules! json_of_attributes {
     ($Attribute:path) => {
-        fn json(value: $Attribute) -> serde_json::Value {
-            use $Attribute as Attribute;
-            use $crate::backends::aws::dynamodb::{json_bytes, json_number};
-            match value {
-                Attribute::Bool(bool) => bool.into(),
-                Attribute::N(number) => json_number(&number),
-                Attribute::S(text) => text.into(),
-                Attribute::L(values) => values.into_iter().map(json).collect(),
-                Attribute::M(fields) => fields.into_iter().map(|(name, value)| (name, json(value))).collect(),
-                Attribute::Ns(numbers) => numbers.iter().map(|number| json_number(number)).collect(),
-                Attribute::Ss(texts) => texts.into_iter().collect(),
-                Attribute::B(bytes) => json_bytes(bytes.as_ref()),
-                Attribute::Bs(list) => list.iter().map(|bytes| json_bytes(bytes.as_ref())).collect(),
-                _ => serde_json::Value::Null,
+        /// An item as JSON text, by name. Sets become lists and bytes base64: workers write neither, other programs may.
+        pub(super) fn json_of(item: &std::collections::HashMap<String, $Attribute>) -> String {
+            // Its keys are texts and it is written to memory: nothing can fail.
+            serde_json::to_string(&Json::Item(item)).unwrap_or_default()
+        }
+
+        enum Json<'a> {
+            Item(&'a std::collections::HashMap<String, $Attribute>),
+            Value(&'a $Attribute),
+        }
+
+        impl serde::Serialize for Json<'_> {
+            fn serialize<S: serde::Serializer>(&self, to: S) -> std::result::Result<S::Ok, S::Error> {
+                use $Attribute as Attribute;
+                use $crate::backends::aws::dynamodb::{json_bytes, json_number};
+                match *self {
+                    Json::Item(fields) | Json::Value(Attribute::M(fields)) => {
+                        let mut fields: Vec<_> = fields.iter().collect();
+                        fields.sort_unstable_by_key(|(name, _)| *name);
+                        to.collect_map(fields.into_iter().map(|(name, value)| (name, Json::Value(value))))
+                    }
+                    Json::Value(Attribute::Bool(bool)) => to.serialize_bool(*bool),
+                    Json::Value(Attribute::N(number)) => json_number(number).serialize(to),
+                    Json::Value(Attribute::S(text)) => to.serialize_str(text),
+                    Json::Value(Attribute::L(values)) => to.collect_seq(values.iter().map(Json::Value)),
+                    Json::Value(Attribute::Ns(numbers)) => to.collect_seq(numbers.iter().map(|it| json_number(it))),
+                    Json::Value(Attribute::Ss(texts)) => to.collect_seq(texts),
+                    Json::Value(Attribute::B(bytes)) => to.serialize_str(&json_bytes(bytes.as_ref())),
+                    Json::Value(Attribute::Bs(list)) => to.collect_seq(list.iter().map(|it| json_bytes(it.as_ref()))),
+                    Json::Value(_) => to.serialize_unit(),
+                }
             }
         }
     };
 }
-pub(in crate::backends::aws) use json_from_attribute;
+pub(in crate::backends::aws) use json_of_attributes;
 
-/// An item as JSON text. Sets become lists and bytes base64: workers write neither, other programs may.
-pub(super) fn json_of(item: Attributes) -> String {
-    Value::Object(item.into_iter().map(|(name, value)| (name, json(value))).collect()).to_string()
-}
+json_of_attributes!(aws_sdk_dynamodb::types::AttributeValue);
 
-json_from_attribute!(aws_sdk_dynamodb::types::AttributeValue);
-
-pub(in crate::backends::aws) fn json_bytes(bytes: &[u8]) -> Value {
-    BASE64_STANDARD.encode(bytes).into()
+pub(in crate::backends::aws) fn json_bytes(bytes: &[u8]) -> String {
+    BASE64_STANDARD.encode(bytes)
 }
 
 /// DynamoDB's numbers have 38 digits; one that no JSON number of ours holds keeps its digits as text.
@@ -90,7 +103,7 @@ mod tests {
     fn json_survives_the_way_there_and_back() {
         let value = json!({"pk": "p", "sk": "s", "n": [0, -1, 12.5, 9_007_199_254_740_993_i64, 1e100], "b": true,
             "nothing": null, "text": "", "deep": {"ü": [{}, []]}});
-        let back = json_of(item(&value.to_string()).unwrap());
+        let back = json_of(&item(&value.to_string()).unwrap());
         assert_eq!(serde_json::from_str::<Value>(&back).unwrap(), value);
     }
 
@@ -99,7 +112,9 @@ mod tests {
         let set = AttributeValue::Ss(vec!["a".into()]);
         let numbers = AttributeValue::Ns(vec!["1".into(), "1e999".into()]);
         let bytes = AttributeValue::B(b"abc".to_vec().into());
-        let read = Value::Array([set, numbers, bytes].map(json).to_vec());
-        assert_eq!(read, json!([["a"], [1, "1e999"], "YWJj"]));
+        let list = AttributeValue::Bs(vec![b"abc".to_vec().into()]);
+        let values = [("b", bytes), ("bs", list), ("ns", numbers), ("ss", set)];
+        let item = values.map(|(name, value)| (name.to_owned(), value)).into();
+        assert_eq!(json_of(&item), r#"{"b":"YWJj","bs":["YWJj"],"ns":[1,"1e999"],"ss":["a"]}"#);
     }
 }

@@ -1,12 +1,11 @@
 //! Where reading goes on. A shard is read by iterators, each good for one read and 15 minutes; we know positions by
 //! sequence number and keep the iterator that goes with each, so that a read costs one call.
 
-use crate::backends::{Position, Result, Shard};
-use aws_sdk_dynamodbstreams::operation::get_records::GetRecordsOutput;
+use super::pages::Pages;
+use crate::backends::{Position, Shard};
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 /// Less than the 15 minutes for which DynamoDB keeps an iterator.
@@ -43,8 +42,8 @@ struct Iterator {
 pub(super) enum Next {
     /// By this iterator.
     Iterator(String),
-    /// It does already: the read is under way.
-    Asked(JoinHandle<Result<GetRecordsOutput>>),
+    /// It does already.
+    Ahead(Pages),
 }
 
 impl Iterators {

@@ -2,7 +2,8 @@
 
 mod iterators;
 mod lease;
-mod record;
+mod pages;
+mod read;
 mod shards;
 
 use super::Aws;

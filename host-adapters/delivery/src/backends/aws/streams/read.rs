@@ -1,24 +1,15 @@
 //! Reading records: one call where the iterator is known, two where it must be asked for.
 
 use super::iterators::Next;
+use super::pages::RECORDS;
 use super::{DynamodbStreams, POLL};
-use crate::backends::aws::dynamodb::json_from_attribute;
 use crate::backends::aws::error::error;
 use crate::backends::limits::invalid;
-use crate::backends::{Change, Position, Records, Result};
+use crate::backends::{Position, Records, Result};
 use aws_sdk_dynamodb::error::ProvideErrorMetadata;
-use aws_sdk_dynamodbstreams::operation::get_records::GetRecordsOutput;
-use aws_sdk_dynamodbstreams::types::{AttributeValue, Record, ShardIteratorType};
-use platform_wire::table::Key;
+use aws_sdk_dynamodbstreams::types::ShardIteratorType;
 use platform_wire::{Error, ErrorKind};
-use serde_json::Value;
-use std::collections::HashMap;
 use tokio::time::Instant;
-
-/// DynamoDB's limit for a `GetRecords`.
-const RECORDS: usize = 1_000;
-
-json_from_attribute!(aws_sdk_dynamodbstreams::types::AttributeValue);
 
 impl DynamodbStreams {
     pub(super) async fn read(&self, table: &str, shard: &str, from: &Position, limit: usize) -> Result<Records> {
@@ -38,41 +29,29 @@ impl DynamodbStreams {
             tokio::time::sleep_until(until).await;
         }
         let began = Instant::now();
-        let asked = match self.iterators.take(table, shard, from) {
-            Some(Next::Asked(asked)) => {
-                asked.await.unwrap_or_else(|error| Err(Error::new(ErrorKind::Unavailable, error.to_string())))
-            }
-            Some(Next::Iterator(iterator)) => self.get_records(table, iterator, limit).await,
-            None => self.get_records(table, self.iterator(table, shard, from).await?, limit).await,
+        let mut pages = match self.iterators.take(table, shard, from) {
+            Some(Next::Ahead(pages)) => pages,
+            Some(Next::Iterator(iterator)) => self.pages(table, iterator, limit),
+            None => self.pages(table, self.iterator(table, shard, from).await?, limit),
         };
-        let read = match asked {
+        let page = match pages.next().await {
             Err(error) if error.kind == ErrorKind::Unavailable && error.message.contains("ExpiredIterator") => {
-                self.get_records(table, self.iterator(table, shard, from).await?, limit).await?
+                pages = self.pages(table, self.iterator(table, shard, from).await?, limit);
+                pages.next().await?
             }
-            read => read?,
+            page => page?,
         };
-        let records = read.records.unwrap_or_default();
-        let is_full = records.len() >= limit;
-        let next = read.next_shard_iterator.map(|iterator| match is_full {
-            true => self.ask(table, iterator, limit),
-            false => Next::Iterator(iterator),
-        });
-        if !is_full {
+        if !page.is_full {
             self.iterators.rest(table, shard, began + POLL);
         }
-        let changes: Vec<Change> = records.into_iter().filter_map(change).collect();
-        let position = changes.last().map_or_else(|| from.clone(), |change| Position::After(change.sequence.clone()));
-        let next = next.map(|next| {
+        let last = page.changes.last();
+        let position = last.map_or_else(|| from.clone(), |change| Position::After(change.sequence.clone()));
+        let next = page.next.map(|iterator| {
+            let next = if page.is_full { Next::Ahead(pages) } else { Next::Iterator(iterator) };
             self.iterators.put(table, shard, position.clone(), next);
             position
         });
-        Ok(Records { records: changes, next })
-    }
-
-    /// Begins to read on while what was read is worked on: there is more.
-    fn ask(&self, table: &str, iterator: String, limit: usize) -> Next {
-        let (streams, table) = (self.clone(), table.to_owned());
-        Next::Asked(tokio::spawn(async move { streams.get_records(&table, iterator, limit).await }))
+        Ok(Records { records: page.changes, next })
     }
 
     /// The position behind the newest record. Streams tell it only to who reads them through; this is done once, for a
@@ -117,12 +96,6 @@ impl DynamodbStreams {
             Err(failed) => Err(error(table, &failed)),
         }
     }
-
-    async fn get_records(&self, table: &str, iterator: String, limit: usize) -> Result<GetRecordsOutput> {
-        let limit = i32::try_from(limit.clamp(1, RECORDS)).unwrap_or(i32::MAX);
-        let answer = self.client.get_records().shard_iterator(iterator).limit(limit).send().await;
-        answer.map_err(|failed| error(table, &failed))
-    }
 }
 
 /// Sequence numbers are decimal, up to 40 digits.
@@ -131,23 +104,4 @@ fn check_sequence(text: &str) -> Result<()> {
         return Ok(());
     }
     Err(invalid(format!("`{text}` is no sequence number")))
-}
-
-fn change(record: Record) -> Option<Change> {
-    let event_name = record.event_name?.as_str().to_owned();
-    let stream = record.dynamodb?;
-    let keys = stream.keys?;
-    let key = |name| keys.get(name).and_then(|value| value.as_s().ok()).cloned();
-    let image = |item: Option<HashMap<String, AttributeValue>>| {
-        item.map(|item| Value::Object(item.into_iter().map(|(name, value)| (name, json(value))).collect()).to_string())
-    };
-    let time_ms = stream.approximate_creation_date_time.and_then(|time| time.to_millis().ok());
-    Some(Change {
-        sequence: stream.sequence_number?,
-        event_name,
-        key: Key { pk: key("pk")?, sk: key("sk")? },
-        new_image: image(stream.new_image),
-        old_image: image(stream.old_image),
-        time_ms: time_ms.and_then(|ms| u64::try_from(ms).ok()).unwrap_or(0),
-    })
 }
