@@ -33,5 +33,5 @@ pub mod wait;
 pub use child::Child;
 pub use fan::{AUDIENCE, Fan, ISSUER, Signer};
 pub use host::{Reply, TestHost, client, metrics};
-pub use settings::{OPERATOR_TOKEN, TESTER_TOKEN, WORKER_TOKEN, impatient, without_stream};
+pub use settings::{OPERATOR_TOKEN, TESTER_TOKEN, WORKER_TOKEN, impatient, variables, without_stream};
 pub use table::entry;

@@ -47,7 +47,7 @@ pub(crate) fn manifest(variables: BTreeMap<String, String>) -> App {
 }
 
 /// Values of the variables for a host with these services.
-pub(crate) fn variables(stand_ins: &StandIns, jwks: &Path) -> BTreeMap<String, String> {
+pub fn variables(stand_ins: &StandIns, jwks: &Path) -> BTreeMap<String, String> {
     let values = [
         ("entry_service_upstream", stand_ins.url(Service::Entry)),
         ("user_service_upstream", stand_ins.url(Service::User)),

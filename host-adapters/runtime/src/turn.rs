@@ -3,6 +3,7 @@
 //! runtime's, so that guests that compute for long cost the calls of others next to nothing.
 
 use async_channel::Sender;
+use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -80,18 +81,21 @@ pub(crate) async fn drive<T: Send + 'static>(
         if let Poll::Ready(output) = polled.await {
             return Ok(output);
         }
-        tokio::select! {
-            biased;
-            () = pending_once() => (),
-            () = &mut stop => return Err(Unfinished::Stopped),
+        if woken_or(stop.as_mut()).await.is_break() {
+            return Err(Unfinished::Stopped);
         }
     }
 }
 
-/// Leaves the thread to others until the task is woken.
-async fn pending_once() {
+/// Leaves the thread to others until the task is woken, for whatever reason, or until `stop`. Not `select!`: that may put
+/// off its first look, and with it a wake that comes meanwhile.
+async fn woken_or(mut stop: Pin<&mut impl Future<Output = ()>>) -> ControlFlow<()> {
     let mut waited = false;
-    std::future::poll_fn(|_| if std::mem::replace(&mut waited, true) { Poll::Ready(()) } else { Poll::Pending }).await;
+    std::future::poll_fn(|cx| match std::mem::replace(&mut waited, true) {
+        true => Poll::Ready(ControlFlow::Continue(())),
+        false => stop.as_mut().poll(cx).map(ControlFlow::Break),
+    })
+    .await
 }
 
 /// The threads in which long turns go on, one tick each at a time: one less than the machine has, at least one. They end

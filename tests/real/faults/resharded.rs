@@ -36,8 +36,8 @@ struct Request {
 #[derive(Default)]
 struct Stream {
     endpoint: String,
-    /// Where reading DynamoDB Local goes on; none before the stream was described.
-    iterator: Option<String>,
+    /// The stream's one shard in DynamoDB Local, `{StreamArn, ShardId}`; null before the stream was described.
+    shard: Value,
     /// All records, in their order.
     records: Vec<Value>,
     /// How many of them are the parent's.
@@ -129,12 +129,7 @@ impl Stream {
         let (arn, endpoint) = (&input["StreamArn"], &self.endpoint);
         let mut output = request.ask(endpoint, service, "DescribeStream", &json!({ "StreamArn": arn })).await;
         let shards = &mut output["StreamDescription"]["Shards"];
-        if self.iterator.is_none() {
-            let begin =
-                json!({ "StreamArn": arn, "ShardId": shards[0]["ShardId"], "ShardIteratorType": "TRIM_HORIZON" });
-            let begin = request.ask(endpoint, service, "GetShardIterator", &begin).await;
-            self.iterator = Some(text(&begin["ShardIterator"]).to_owned());
-        }
+        self.shard = json!({ "StreamArn": arn, "ShardId": shards[0]["ShardId"] });
         let children = CHILDREN.iter().filter(|_| self.split.is_some());
         let children = children.map(|id| json!({ "ShardId": id, "ParentShardId": PARENT }));
         *shards = std::iter::once(json!({ "ShardId": PARENT })).chain(children).collect();
@@ -181,12 +176,23 @@ impl Stream {
         shard == CHILDREN[usize::from(last % 2)]
     }
 
-    /// Reads what is new.
+    /// Reads what is new, by an iterator of now: one that DynamoDB Local gave while the stream was empty may be refused
+    /// later.
     async fn follow(&mut self, request: &Request, service: &str) {
+        let mut begin = self.shard.clone();
+        match self.records.last() {
+            None => begin["ShardIteratorType"] = "TRIM_HORIZON".into(),
+            Some(last) => {
+                begin["ShardIteratorType"] = "AFTER_SEQUENCE_NUMBER".into();
+                begin["SequenceNumber"] = last["dynamodb"]["SequenceNumber"].clone();
+            }
+        }
+        let begun = request.ask(&self.endpoint, service, "GetShardIterator", &begin).await;
+        let mut iterator = begun["ShardIterator"].clone();
         loop {
-            let input = json!({ "ShardIterator": self.iterator });
+            let input = json!({ "ShardIterator": iterator });
             let mut output = request.ask(&self.endpoint, service, "GetRecords", &input).await;
-            self.iterator = output["NextShardIterator"].as_str().map(str::to_owned);
+            iterator = output["NextShardIterator"].take();
             let Some(records) = output["Records"].as_array_mut().filter(|records| !records.is_empty()) else { return };
             self.records.append(records);
         }

@@ -10,7 +10,7 @@ use host_adapters_delivery::backends::mongo::Mongo;
 use host_adapters_delivery::backends::{DocumentsBackend, QueueBackend, TableBackend};
 use platform_wire::table::{BatchGet, BatchWrite, Key};
 use serde_json::{Value, json};
-use stand_ins::{Options, Service, StandIns};
+use stand_ins::{Options, StandIns};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::path::Path;
@@ -19,7 +19,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 use tests::aws::aws;
-use tests::{AUDIENCE, Child, Fan, ISSUER, Signer, client, entry, manifest, wait};
+use tests::{Child, Fan, Signer, client, entry, manifest, variables, wait};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::task::JoinHandle;
 use toml_edit::DocumentMut;
@@ -277,18 +277,6 @@ fn leases(prefix: &str) -> String {
 fn fixture(path: &str) -> Value {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(path);
     serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
-}
-
-fn variables(stand_ins: &StandIns, jwks: &Path) -> BTreeMap<String, String> {
-    let values = [
-        ("entry_service_upstream", stand_ins.url(Service::Entry)),
-        ("user_service_upstream", stand_ins.url(Service::User)),
-        ("campaign_service_upstream", stand_ins.url(Service::Campaign)),
-        ("identity_issuer", ISSUER.to_owned()),
-        ("identity_audience", AUDIENCE.to_owned()),
-        ("identity_jwks", jwks.display().to_string()),
-    ];
-    values.map(|(name, value)| (name.to_owned(), value)).into()
 }
 
 async fn provision(folder: &Path, at: &Endpoints, prefix: &str) {
