@@ -1,13 +1,15 @@
 //! A fan's entry as an item of `demand-table` (`schemas/domain/entry.json`).
 
+mod form;
 mod image;
 
+pub use form::Form;
 pub use image::Image;
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use image::{Fields, Text};
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::Value;
 use std::borrow::Cow;
 
 /// Entry items are those whose sort key begins so; scores, counts and reminders are not.
@@ -35,7 +37,7 @@ pub struct Entry {
     /// The fan's member id, if there is one.
     pub member_id: Option<String>,
     /// The form, normalised.
-    pub fields: Map<String, Value>,
+    pub fields: Form,
     /// The campaign that the entry was transferred from.
     pub linked_from: Option<String>,
     /// The fan's score. A system's attribute, not the fan's.
@@ -61,7 +63,7 @@ pub struct Dates {
 #[derive(Debug, PartialEq)]
 pub struct FanAttributes<'a> {
     member_id: Option<&'a str>,
-    fields: &'a Map<String, Value>,
+    fields: &'a Form,
     linked_from: Option<&'a str>,
     fan_modified: Option<&'a str>,
 }
@@ -150,11 +152,11 @@ fn optional(text: Text<'_>, field: &'static str) -> Result<Option<String>, Inval
     }
 }
 
-fn fields(fields: Fields<'_>) -> Result<Map<String, Value>, InvalidEntry> {
+fn fields(fields: Fields<'_>) -> Result<Form, InvalidEntry> {
     let invalid = |problem| InvalidEntry { field: "fields", problem };
     match fields {
-        Fields::Object(fields) => Ok(fields),
-        Fields::Text(text) => serde_json::from_str(&text).map_err(|_| invalid("is no JSON object as text")),
+        Fields::Object(fields) => Form::from_object(&fields).ok_or(invalid("cannot be written as JSON")),
+        Fields::Text(text) => Form::from_text(text.into_owned()).ok_or(invalid("is no JSON object as text")),
         Fields::Wrong => Err(invalid("is neither text nor an object")),
         Fields::Absent => Err(invalid("is missing")),
     }
@@ -175,22 +177,17 @@ fn is_instant(text: &str) -> bool {
 /// Whether it is a time as ours are written: `2024-01-15T10:30:00.123Z`. Others may be one as well, this only spares
 /// the work of finding out.
 fn is_utc_with_milliseconds(text: &str) -> bool {
-    let digits = |range: std::ops::Range<usize>| {
-        text.get(range).filter(|it| it.bytes().all(|byte| byte.is_ascii_digit())).and_then(|it| it.parse::<u32>().ok())
-    };
-    let within = |range, bounds: std::ops::RangeInclusive<u32>| digits(range).is_some_and(|it| bounds.contains(&it));
-    let mark = |at: usize, mark: u8| text.as_bytes().get(at) == Some(&mark);
-    let marks = [(4, b'-'), (7, b'-'), (10, b'T'), (13, b':'), (16, b':'), (19, b'.'), (23, b'Z')];
-    text.len() == 24
-        && marks.into_iter().all(|(at, sign)| mark(at, sign))
-        && digits(0..4).is_some()
-        && within(5..7, 1..=12)
+    const SHAPE: &[u8; 24] = b"0000-00-00T00:00:00.000Z";
+    let Ok(text) = <&[u8; 24]>::try_from(text.as_bytes()) else { return false };
+    let fits = |(it, shape): (&u8, &u8)| if *shape == b'0' { it.is_ascii_digit() } else { it == shape };
+    let [_, _, _, _, _, m1, m2, _, d1, d2, _, h1, h2, _, min1, min2, _, s1, s2, ..] = text;
+    text.iter().zip(SHAPE).all(fits)
+        && (b"01"..=b"12").contains(&&[*m1, *m2])
         // Days that only some months have are left to the parser.
-        && within(8..10, 1..=28)
-        && within(11..13, 0..=23)
-        && within(14..16, 0..=59)
-        && within(17..19, 0..=59)
-        && digits(20..23).is_some()
+        && (b"01"..=b"28").contains(&&[*d1, *d2])
+        && (b"00"..=b"23").contains(&&[*h1, *h2])
+        && (b"00"..=b"59").contains(&&[*min1, *min2])
+        && (b"00"..=b"59").contains(&&[*s1, *s2])
 }
 
 fn parse(text: &str) -> Option<DateTime<Utc>> {
@@ -221,7 +218,7 @@ mod tests {
     #[test]
     fn an_image_is_read() {
         let entry = Entry::from_image(&image()).unwrap();
-        assert_eq!(entry.fields.get("email"), Some(&json!("fan@example.com")));
+        assert_eq!(entry.fields.as_json().get(), r#"{"email":"fan@example.com","markets":["a","b"]}"#);
         assert_eq!(entry.version().unwrap(), "2024-01-15T10:30:00.123Z");
         assert!(entry.needs_replication);
         assert_eq!(entry.score, Some(json!(850)));
@@ -242,7 +239,7 @@ mod tests {
     #[test]
     fn fields_may_be_an_object() {
         let entry = Entry::from_image(&with("fields", json!({"email": "fan@example.com"}))).unwrap();
-        assert_eq!(entry.fields.len(), 1);
+        assert_eq!(entry.fields.as_json().get(), r#"{"email":"fan@example.com"}"#);
     }
 
     #[test]
@@ -253,6 +250,8 @@ mod tests {
             (with("globalUserId", Value::Null), "globalUserId is missing or empty"),
             (with("memberId", json!([])), "memberId is no text"),
             (with("fields", json!("[1]")), "fields is no JSON object as text"),
+            (with("fields", json!("{\"a\":1}}")), "fields is no JSON object as text"),
+            (with("fields", json!("")), "fields is no JSON object as text"),
             (with("fields", json!(1)), "fields is neither text nor an object"),
             (with("date", json!({"updated": "yesterday"})), "date.updated is no RFC 3339 time"),
             (with("date", json!({"fanModified": 1})), "date.fanModified is no RFC 3339 time"),
@@ -315,6 +314,17 @@ mod tests {
         let text = Entry::from_image(&with("fields", json!(r#"{"b":1,"a":2}"#))).unwrap();
         let object = Entry::from_image(&with("fields", json!({"a": 2, "b": 1}))).unwrap();
         assert_eq!(text.fan_attributes(), object.fan_attributes());
+        let spaced = Entry::from_image(&with("fields", json!(" {\"b\": 1,\n\"a\": 2} "))).unwrap();
+        assert_eq!(spaced.fan_attributes(), object.fan_attributes());
+        let other = Entry::from_image(&with("fields", json!({"a": 2, "b": 2}))).unwrap();
+        assert_ne!(other.fan_attributes(), object.fan_attributes());
+    }
+
+    #[test]
+    fn a_form_that_cannot_be_held_is_the_same_only_as_itself() {
+        let form = |text: &str| Entry::from_image(&with("fields", json!(text))).unwrap().fields;
+        assert_eq!(form(r#"{"a":1e999}"#), form(r#"{"a":1e999}"#));
+        assert_ne!(form(r#"{"a":1e999}"#), form(r#"{"a": 1e999}"#));
     }
 
     #[test]

@@ -104,7 +104,7 @@ pub fn for_service(item: &Item) -> entry::Entry<'_> {
         global_user_id: &entry.global_user_id,
         campaign_id: &entry.campaign_id,
         member_id: entry.member_id.as_deref(),
-        fields: &entry.fields,
+        fields: entry.fields.as_json(),
         linked_from: entry.linked_from.as_deref(),
         score: entry.score.as_ref(),
         date: entry::Dates {

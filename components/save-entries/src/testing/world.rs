@@ -138,7 +138,7 @@ impl World {
             if held.map(|(version, entry)| (version, entry.is_some())) != Some((&item.version, true)) {
                 return Err(format!("{id:?} is {image}, the service holds {held:?}"));
             }
-            if held.and_then(|(_, fields)| fields.as_ref()) != Some(&item.entry.fields) {
+            if held.and_then(|(_, fields)| fields.as_ref()) != item.entry.fields.members().as_ref() {
                 return Err(format!("{id:?} has other fields: {held:?}"));
             }
             if item.entry.needs_replication {
@@ -165,7 +165,7 @@ impl World {
         } else if refused {
             UpsertStatus::Stale
         } else {
-            service.insert(id, (entry.version.to_owned(), Some(entry.fields.clone())));
+            service.insert(id, (entry.version.to_owned(), serde_json::from_str(entry.fields.get()).unwrap()));
             UpsertStatus::Upserted
         };
         let score = self.unscored.contains(entry.global_user_id).then(|| "failed".to_owned());

@@ -3,7 +3,8 @@
 use super::{Client, ServiceError, segment};
 use crate::Call;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
+use serde_json::value::RawValue;
+use serde_json::{Value, json};
 use spin_sdk::http::Method;
 
 /// The Entry Service, as one call uses it.
@@ -11,7 +12,7 @@ use spin_sdk::http::Method;
 pub struct EntryService<'a>(Client<'a>);
 
 /// An entry as the service takes it.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Entry<'a> {
     /// The fan.
@@ -21,8 +22,8 @@ pub struct Entry<'a> {
     /// The fan's member id, if there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub member_id: Option<&'a str>,
-    /// The form, normalised.
-    pub fields: &'a Map<String, Value>,
+    /// The form, normalised: a JSON object.
+    pub fields: &'a RawValue,
     /// The campaign that the entry was transferred from.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub linked_from: Option<&'a str>,
