@@ -1,6 +1,7 @@
 //! The world outside the sandbox, as the runtime sees it.
 
 use crate::manifest::Component;
+use crate::secrets::Secrets;
 use crate::telemetry::Tracing;
 use crate::telemetry::logs::{self, GuestLine};
 use bytes::Bytes;
@@ -12,6 +13,7 @@ use opentelemetry::trace::SpanKind;
 use platform_wire::Platform;
 use platform_wire::cache::CacheBackend;
 use serde_json::{Map, Value};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tracing::Instrument;
@@ -22,6 +24,8 @@ pub struct Host {
     pub platform: Arc<dyn Platform>,
     /// Components by id, for their variables and allowed hosts.
     pub components: BTreeMap<String, Component>,
+    /// What is hidden in all that components say.
+    pub secrets: Secrets,
     /// What `spin:redis` answers from.
     pub cache: Arc<dyn CacheBackend>,
     /// Outbound HTTP policy.
@@ -94,8 +98,12 @@ impl runtime::Host for Host {
         }
     }
 
+    fn hide_secrets<'a>(&self, component: &str, said: &'a str) -> Cow<'a, str> {
+        self.secrets.hide(component, said)
+    }
+
     fn log(&self, component: &str, digest: &str, line: &str) {
-        if let GuestLine::Span(span) = logs::guest_line(component, digest, line) {
+        if let GuestLine::Span(span) = logs::guest_line(component, digest, &self.secrets.hide(component, line)) {
             self.guest_span(component, digest, &span);
         }
     }

@@ -9,6 +9,7 @@ pub mod dispatch;
 pub mod edge;
 pub mod gateway;
 pub mod host;
+pub mod secrets;
 pub mod shutdown;
 pub mod telemetry;
 

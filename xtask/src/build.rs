@@ -42,43 +42,30 @@ pub fn native(linting: Linting) -> Result<Built> {
     Ok(Built { programs: target_dir()?.join("release") })
 }
 
-/// Builds and pre-initialises components: all of spin.toml, or those named.
+/// Builds and pre-initialises components: all of spin.toml and the guests of the tests, or those named.
+///
+/// Each is built by its own command only. Together with others a crate may get more features of what they share, and
+/// Cargo would build it anew each time that it is built the other way.
 pub fn components(built: &Built, names: &[String]) -> Result<()> {
-    let bar = ProgressBar::new_spinner().with_style(ProgressStyle::with_template("{spinner} {elapsed} {msg}")?);
-    bar.set_message("building components");
-    bar.enable_steady_tick(Duration::from_millis(200));
-    // One Cargo call for all: the crates they share are built once, the rest side by side.
-    let all = component_crates()?;
-    let wanted = if names.is_empty() { &all } else { names };
-    let mut build = cargo(Linting::Off);
-    build.args(["build", "--quiet", "--locked", "--profile", "guest", "--target", "wasm32-wasip2"]);
-    wanted.iter().for_each(|name| {
-        build.args(["--package", name]);
-    });
-    run(&mut build)?;
-    bar.finish_and_clear();
+    if names.is_empty() {
+        guests()?;
+    }
     run(Command::new(built.program("host-adapters")).arg("build").args(names))
 }
 
-/// The component crates, guests of tests included: the folders that make a `cdylib`.
-fn component_crates() -> Result<Vec<String>> {
-    let mut crates = Vec::new();
-    let folders = ["components", "tests/fixtures/guests"].map(std::fs::read_dir);
-    for entry in folders
-        .into_iter()
-        .collect::<Result<Vec<_>, _>>()
-        .context("run this from the project's root")?
-        .into_iter()
-        .flatten()
-    {
-        let path = entry?.path();
-        let manifest = std::fs::read_to_string(path.join("Cargo.toml")).unwrap_or_default();
-        if manifest.contains("\"cdylib\"") {
-            crates.extend(path.file_name().map(|name| name.to_string_lossy().into_owned()));
-        }
+/// Builds the guests of the tests.
+fn guests() -> Result<()> {
+    let bar = ProgressBar::new_spinner().with_style(ProgressStyle::with_template("{spinner} {elapsed} {msg}")?);
+    bar.set_message("building guests of the tests");
+    bar.enable_steady_tick(Duration::from_millis(200));
+    let mut build = cargo(Linting::Off);
+    build.args(["build", "--quiet", "--locked", "--profile", "guest", "--target", "wasm32-wasip2"]);
+    for entry in std::fs::read_dir("tests/fixtures/guests").context("run this from the project's root")? {
+        build.arg("--package").arg(entry?.file_name());
     }
-    crates.sort();
-    Ok(crates)
+    run(&mut build)?;
+    bar.finish_and_clear();
+    Ok(())
 }
 
 /// One of the programs just built.

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use platform_wire::Platform;
 use platform_wire::cache::CacheBackend;
+use std::borrow::Cow;
 use std::sync::Arc;
 
 /// The world outside the sandbox, as one object. A component is named by its id and the digest of the version that asks.
@@ -19,6 +20,12 @@ pub trait Host: Send + Sync + 'static {
 
     /// Sends an outbound HTTP request of a component, if it may.
     async fn send_http(&self, component: &str, digest: &str, request: http::Request<Bytes>) -> Result<Sent, SendError>;
+
+    /// What a component says of a call, a reason or a message, without the secrets that it was given; by default there
+    /// are none.
+    fn hide_secrets<'a>(&self, _component: &str, said: &'a str) -> Cow<'a, str> {
+        Cow::Borrowed(said)
+    }
 
     /// Takes one line that a component wrote to standard output or standard error.
     fn log(&self, component: &str, digest: &str, line: &str);

@@ -9,6 +9,7 @@ use crate::pool::{Job, Pool, Retired};
 use crate::state::State;
 use arc_swap::ArcSwap;
 use bytes::Bytes;
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
@@ -171,7 +172,13 @@ impl Runtime {
 
     /// Hands a batch to a worker, waiting while all its instances are busy.
     pub async fn batch(&self, component: &str, events: BatchCall) -> Called<Vec<Disposition>> {
-        self.call(component, |reply| Job::Batch { events, reply }).await
+        let mut called = self.call(component, |reply| Job::Batch { events, reply }).await;
+        for disposition in called.result.iter_mut().flatten() {
+            if let Disposition::Reject(reason) = disposition {
+                self.hide_secrets(component, reason);
+            }
+        }
+        called
     }
 
     /// Hands an HTTP request to a worker, waiting while all its instances are busy.
@@ -194,9 +201,19 @@ impl Runtime {
                 Err(back) => job = back,
             }
         };
-        answer
+        let mut called = answer
             .await
-            .unwrap_or_else(|_| failed(CallError::Trapped("its instance ended without an answer".into()), digest))
+            .unwrap_or_else(|_| failed(CallError::Trapped("its instance ended without an answer".into()), digest));
+        if let Err(CallError::Failed(message)) = &mut called.result {
+            self.hide_secrets(component, message);
+        }
+        called
+    }
+
+    fn hide_secrets(&self, component: &str, said: &mut String) {
+        if let Cow::Owned(hidden) = self.shared.host.hide_secrets(component, said) {
+            *said = hidden;
+        }
     }
 }
 

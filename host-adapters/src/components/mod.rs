@@ -8,6 +8,7 @@ pub mod watch;
 use crate::backends::Backends;
 use crate::host::Host;
 use crate::manifest::App;
+use crate::secrets::Secrets;
 use crate::telemetry::Tracing;
 use anyhow::Result;
 use host_adapters_delivery::services::Services;
@@ -87,6 +88,7 @@ impl Components {
         let host = Host {
             platform: backends.platform.clone(),
             components: app.components.clone(),
+            secrets: Secrets::of(&app.components),
             cache: backends.cache.clone(),
             services,
             tracing,

@@ -86,6 +86,11 @@ impl Hostile {
         ["visible", "inFlight", "delayed"].iter().map(|state| queue[*state].as_u64().unwrap()).sum()
     }
 
+    /// What an operator is shown of the dead letters of a queue.
+    pub async fn dead_letters(&self, queue: &str) -> String {
+        self.gateway("operator/dead-letters/list", "operator-token", &json!({"queue": queue})).await.to_string()
+    }
+
     /// Waits until a queue holds so many messages.
     pub async fn holds(&self, queue: &str, messages: u64) {
         wait::eventually(queue, async || (self.depth(queue).await == messages).then_some(())).await;

@@ -58,6 +58,23 @@ async fn nothing_secret_is_in_its_surroundings() {
     assert_eq!(names, ["env APP_NAME", "env AWS_REGION", "env CONFIG_ENV", "env LOG_LEVEL"], "{found}");
 }
 
+/// A worker says a secret of its own in log lines, reasons and messages: they are shown without it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_secret_that_a_worker_betrays_is_hidden() {
+    let host = Hostile::start().await;
+    assert_eq!(host.told("variable?own_secret").await, "value planted-own-secret", "it is its own");
+    host.send("orders", &["betray?own_secret"]).await;
+    host.holds("orders", 0).await;
+    host.send("orders", &["betray-and-fail?own_secret"]).await;
+    host.holds("ordersDlq", 1).await;
+    let letters = host.dead_letters("ordersDlq").await;
+    let log = std::fs::read_to_string(host.log_file()).unwrap();
+    for text in [&letters, &log] {
+        assert!(text.contains("betrayed ***") && !text.contains("planted-own-secret"), "{text}");
+    }
+    assert!(log.contains(r#"{"token":"***"}"#) && log.contains("record rejected"), "{log}");
+}
+
 /// A service that is slow.
 struct Slow {
     upstream: String,

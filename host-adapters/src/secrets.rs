@@ -1,0 +1,82 @@
+//! The secrets that components are given, hidden in what they say: log lines, spans, reasons and messages. A guest may
+//! send them to the services that it may call; the operator's side never shows them.
+
+use crate::manifest::Component;
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+/// What stands for a secret.
+const HIDDEN: &str = "***";
+/// Bytes. Shorter ones are no secrets, and words that happen to be like them should stay readable.
+const SHORTEST: usize = 8;
+
+/// The secrets of every component, as they are and as JSON writes them; a longer one stands before its parts.
+#[derive(Debug, Default)]
+pub struct Secrets(BTreeMap<String, Vec<String>>);
+
+impl Secrets {
+    /// The secret variables of these components.
+    pub fn of(components: &BTreeMap<String, Component>) -> Self {
+        let variables = |component: &Component| {
+            let secrets = component.variables.values().filter(|value| value.is_secret());
+            forms(secrets.map(|value| value.expose()))
+        };
+        Self(components.iter().map(|(id, component)| (id.clone(), variables(component))).collect())
+    }
+
+    /// What a component said, without its secrets.
+    pub fn hide<'a>(&self, component: &str, said: &'a str) -> Cow<'a, str> {
+        let secrets = self.0.get(component).into_iter().flatten();
+        secrets.fold(Cow::Borrowed(said), |said, secret| {
+            if said.contains(secret) { Cow::Owned(said.replace(secret, HIDDEN)) } else { said }
+        })
+    }
+}
+
+fn forms<'a>(secrets: impl Iterator<Item = &'a str>) -> Vec<String> {
+    // Between the quotes.
+    let json = |secret: &str| {
+        let text = serde_json::Value::from(secret).to_string();
+        text.get(1..text.len() - 1).unwrap_or_default().to_owned()
+    };
+    let long = secrets.filter(|secret| secret.len() >= SHORTEST);
+    let mut forms: Vec<_> = long.flat_map(|secret| [secret.to_owned(), json(secret)]).collect();
+    forms.sort_unstable_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
+    forms.dedup();
+    forms
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hidden(secrets: &[&str], said: &str) -> String {
+        let secrets = Secrets([("worker".to_owned(), forms(secrets.iter().copied()))].into());
+        assert_eq!(secrets.hide("another", said), said);
+        secrets.hide("worker", said).into_owned()
+    }
+
+    #[test]
+    fn a_secret_is_hidden_wherever_it_stands() {
+        assert_eq!(hidden(&["s3cr3t-token"], "Bearer s3cr3t-token, s3cr3t-token."), "Bearer ***, ***.");
+        assert_eq!(hidden(&["s3cr3t-token"], "nothing"), "nothing");
+    }
+
+    #[test]
+    fn a_secret_is_hidden_as_json_writes_it_too() {
+        let key = "-----BEGIN\n\"key\"";
+        let line = serde_json::json!({ "message": key }).to_string();
+        assert_eq!(hidden(&[key], &line), r#"{"message":"***"}"#);
+        assert_eq!(hidden(&[key], key), "***");
+    }
+
+    #[test]
+    fn a_longer_secret_is_hidden_whole() {
+        assert_eq!(hidden(&["s3cr3t-token", "s3cr3t-token-2"], "s3cr3t-token-2"), "***");
+    }
+
+    #[test]
+    fn what_is_too_short_for_a_secret_stays() {
+        assert_eq!(hidden(&["", "secret"], "a secret"), "a secret");
+    }
+}
