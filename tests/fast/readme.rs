@@ -42,7 +42,8 @@ fn run(project: &Path, line: &str) -> Output {
     command
         .args(["-c", &line])
         .current_dir(project)
-        .env("CARGO_TARGET_DIR", built::target())
+        // Of its own: in the project's, Cargo would take what it made of the copy for what the project makes.
+        .env("CARGO_TARGET_DIR", built::scratch().join("readme-target"))
         .env("CARGO_NET_OFFLINE", "true");
     // The lints of `cargo verify` would build all that the worker depends on a second time.
     for name in ["RUSTC_WORKSPACE_WRAPPER", "CLIPPY_ARGS", "LOG_LEVEL", "CONFIG_ENV"] {

@@ -44,7 +44,9 @@ impl Dev {
         let log = File::create(project.join("log")).unwrap();
         let mut command = Command::new(programs.join("host-adapters"));
         command.args(["dev", "--data", "data", "--listen", "127.0.0.1:0", "--gateway-listen", "127.0.0.1:0"]);
-        command.current_dir(&project).env("CARGO_TARGET_DIR", programs.parent().unwrap());
+        // Of its own: in the project's, Cargo would take what it made of the copy for what the project makes.
+        let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("dev-target");
+        command.current_dir(&project).env("CARGO_TARGET_DIR", target);
         command.env("CARGO_NET_OFFLINE", "true").env("SPIN_VARIABLE_WORKER_TOKEN", WORKER_TOKEN);
         let jwks = project.join("jwks.json");
         std::fs::write(&jwks, r#"{"keys":[]}"#).unwrap();
