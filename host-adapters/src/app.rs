@@ -11,7 +11,7 @@ use anyhow::{Context, Result};
 use axum::Router;
 use host_adapters_delivery::clock::Clock;
 use host_adapters_delivery::delivery::{drain::Drain, drain::Ended, redrive::Redriver, retry::Backoff};
-use host_adapters_delivery::sources::{Feed, Source, Status};
+use host_adapters_delivery::sources::{Source, SourceContext, Status};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -120,7 +120,7 @@ impl Running {
 fn sources(app: &App, backends: &backends::Backends, dispatcher: &Dispatcher) -> Vec<Arc<dyn Source>> {
     let mut sources = Vec::new();
     for component in app.components.values() {
-        let feed = Feed {
+        let context = SourceContext {
             worker: component.id.clone(),
             dispatch: Arc::new(dispatcher.clone()),
             queues: backends.queues.clone(),
@@ -128,7 +128,7 @@ fn sources(app: &App, backends: &backends::Backends, dispatcher: &Dispatcher) ->
             clock: Clock::wall(),
             backoff: Backoff::new(),
         };
-        sources.extend(component.sources.iter().map(|source| source.clone().source(&feed)));
+        sources.extend(component.sources.iter().map(|source| source.clone().source(&context)));
     }
     sources
 }

@@ -8,7 +8,7 @@ use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use host_adapters_delivery::crash_point::{self, Step};
+use host_adapters_delivery::failpoint::{self, Step};
 use host_adapters_runtime::CallError;
 use http_body_util::{BodyExt, Limited};
 use serde_json::json;
@@ -52,7 +52,7 @@ async fn answer(State(edge): State<Edge>, request: Request) -> Response {
     };
     let request = http::Request::from_parts(parts, body);
     let called = edge.dispatcher.http(&route.component, request).await;
-    crash_point::reached(Step::Answer);
+    failpoint::reached(Step::Answer);
     let mut response = match called.result {
         Ok(response) => response.map(|body: Bytes| Body::from(body)),
         Err(problem) => {

@@ -6,7 +6,7 @@ use crate::telemetry::Tracing;
 use crate::telemetry::logs::{self, GuestLine};
 use bytes::Bytes;
 use host_adapters_delivery::services::{SendError, Services};
-use host_adapters_delivery::sources::seed_name;
+use host_adapters_delivery::sources::camel_case_name;
 use host_adapters_runtime::host::{self as runtime, SendErrorKind, Sent};
 use opentelemetry::KeyValue;
 use opentelemetry::trace::SpanKind;
@@ -70,7 +70,7 @@ impl runtime::Host for Host {
         let mut span = self.tracing.start(SpanKind::Client, header("traceparent").as_deref(), || {
             let name = format!("{} {}", request.method(), request.uri().host().unwrap_or_default());
             let attributes = vec![
-                KeyValue::new("span.workerName", seed_name(component)),
+                KeyValue::new("span.workerName", camel_case_name(component)),
                 KeyValue::new("component.digest", digest.to_owned()),
                 KeyValue::new("correlation.id", header("x-correlation-id").unwrap_or_default()),
                 KeyValue::new("url.path", request.uri().path().to_owned()),
@@ -87,7 +87,7 @@ impl runtime::Host for Host {
         match sent.instrument(context).await {
             Ok(sent) => {
                 span.set(KeyValue::new("http.response.status_code", i64::from(sent.response.status().as_u16())));
-                span.set(KeyValue::new("http.request.resend_count", i64::from(sent.tries.saturating_sub(1))));
+                span.set(KeyValue::new("http.request.resend_count", i64::from(sent.attempts.saturating_sub(1))));
                 Ok(Sent { response: sent.response, outage: sent.outage })
             }
             Err(error) => {

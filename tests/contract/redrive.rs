@@ -1,15 +1,15 @@
-//! Dead letters sent back and dropped: the record as it was, its letter gone only afterwards.
+//! Dead letters sent back and dropped: the record as it was, its dead letter gone only afterwards.
 
 use super::embedded::{Opened, open};
 use crate::suites::backend::{DEAD_LETTERS, MAX_RECEIVES, QUEUE, TABLE, secs};
 use crate::suites::queue::{message, receive, send};
 use host_adapters_delivery::backends::embedded::Embedded;
 use host_adapters_delivery::backends::{Depth, QueueBackend, Received, Result};
-use host_adapters_delivery::delivery::dead_letter::{Cause, DeadLetters};
+use host_adapters_delivery::dead_letter::Origin;
+use host_adapters_delivery::delivery::dead_letter::{Cause, DeadLetterSink};
 use host_adapters_delivery::delivery::redrive::{Outcome, Redriver};
 use host_adapters_delivery::dispatch::{Dispatch, Dispatched};
 use host_adapters_delivery::event::{Disposition, Event, Payload};
-use host_adapters_delivery::letter::Origin;
 use platform_wire::queue::Message;
 use platform_wire::{Answer, Error, ErrorKind};
 use std::sync::{Arc, Mutex};
@@ -92,12 +92,13 @@ fn event(source: &str, payload: Payload, attributes: &[(&str, &str)]) -> Event {
     }
 }
 
-/// Buries a record; answers its letter's id.
+/// Buries a record; answers its dead letter's id.
 async fn bury(backend: &Opened, event: &Event, body: &str) -> Vec<String> {
-    let letters = DeadLetters::new(Arc::new(backend.embedded.clone()), DEAD_LETTERS.to_owned(), WORKER);
-    let letter = letters.letter(event, body.to_owned(), &Cause { reason: "worker trapped: no", digest: "d1" });
-    assert_eq!(letters.send(vec![letter]).await, [None]);
-    backend.embedded.peek(DEAD_LETTERS, 10).await.unwrap().into_iter().map(|letter| letter.id).collect()
+    let dead_letters = DeadLetterSink::new(Arc::new(backend.embedded.clone()), DEAD_LETTERS.to_owned(), WORKER);
+    let dead_letter =
+        dead_letters.dead_letter(event, body.to_owned(), &Cause { reason: "worker trapped: no", digest: "d1" });
+    assert_eq!(dead_letters.send(vec![dead_letter]).await, [None]);
+    backend.embedded.peek(DEAD_LETTERS, 10).await.unwrap().into_iter().map(|dead_letter| dead_letter.id).collect()
 }
 
 async fn bury_message(backend: &Opened) -> Vec<String> {
@@ -116,8 +117,8 @@ async fn a_message_goes_back_as_it_was_with_its_count_from_the_beginning() {
     let backend = open().await;
     let ids = bury_message(&backend).await;
     let redriver = redriver(&backend, &from_queue(), worker(Disposition::Ack));
-    let letter = redriver.find(DEAD_LETTERS, &ids[0]).await.unwrap().unwrap();
-    let summary = &letter.summary;
+    let dead_letter = redriver.find(DEAD_LETTERS, &ids[0]).await.unwrap().unwrap();
+    let summary = &dead_letter.summary;
     assert_eq!((summary.worker.as_str(), summary.source.as_str()), (WORKER, from_queue().as_str()));
     assert_eq!((summary.record_id.as_str(), summary.attempts, summary.first_ms), ("record-1", 3, 5));
     assert_eq!((summary.reason.as_str(), summary.digest.as_deref()), ("worker trapped: no", Some("d1")));
@@ -145,8 +146,8 @@ async fn a_message_that_its_queue_moved_goes_back_too() {
         crate::suites::backend::Backend::pass(&backend, secs(1)).await;
     }
     let redriver = redriver(&backend, &from_queue(), worker(Disposition::Ack));
-    let (letters, _) = redriver.list(DEAD_LETTERS, None, 10).await.unwrap();
-    let summary = &letters[0].summary;
+    let (dead_letters, _) = redriver.list(DEAD_LETTERS, None, 10).await.unwrap();
+    let summary = &dead_letters[0].summary;
     assert_eq!((summary.worker.as_str(), summary.record_id.as_str()), (WORKER, sent[0].as_str()));
     assert_eq!((summary.reason.as_str(), summary.attempts), ("receives exhausted", MAX_RECEIVES));
     let outcomes = redriver.redrive(DEAD_LETTERS, std::slice::from_ref(&summary.id)).await.unwrap();
@@ -168,7 +169,7 @@ async fn a_change_is_handed_to_its_worker_as_it_was() {
     assert_eq!((handed[0].attempt, &handed[0].attributes), (1, &vec![("shardId".into(), "s1".into())]));
 }
 
-/// Whatever but `ack` leaves the letter where everybody can work on it again.
+/// Whatever but `ack` leaves the dead letter where everybody can work on it again.
 #[tokio::test]
 async fn a_change_that_fails_again_stays() {
     for (answer, said) in [
@@ -203,7 +204,7 @@ async fn nothing_is_lost_where_a_queue_is_down() {
 
 /// Who may send messages does not choose by their attributes where an operator sends them.
 #[tokio::test]
-async fn a_letter_goes_only_where_its_queue_is_fed_from() {
+async fn a_dead_letter_goes_only_where_its_queue_is_fed_from() {
     let backend = open().await;
     let mut forged = message("{}");
     forged.attributes = vec![("source".into(), format!("sqs:{QUEUE}"))];
@@ -226,6 +227,6 @@ async fn what_is_dropped_is_gone() {
     let named = [ids[0].clone(), "no id".to_owned()];
     assert_eq!(redriver.discard(DEAD_LETTERS, &named).await.unwrap(), [Outcome::Dropped, Outcome::Missing]);
     let (left, _) = redriver.list(DEAD_LETTERS, None, 10).await.unwrap();
-    assert_eq!(left.iter().map(|letter| &letter.summary.id).collect::<Vec<_>>(), [&ids[1]]);
+    assert_eq!(left.iter().map(|dead_letter| &dead_letter.summary.id).collect::<Vec<_>>(), [&ids[1]]);
     assert_eq!(backend.embedded.depth(QUEUE).await.unwrap(), Depth::default());
 }

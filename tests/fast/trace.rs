@@ -3,6 +3,7 @@
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::routing::post;
+use fake_services::{FakeServices, Options, Service};
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::trace::v1::Span;
@@ -10,7 +11,6 @@ use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
 use platform_wire::{Function, table::BatchWrite};
 use prost::Message;
 use serde_json::json;
-use stand_ins::{Options, Service, StandIns};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use tests::{Child, client, entry, wait};
@@ -38,11 +38,11 @@ async fn collector() -> (String, Spans) {
 }
 
 /// The host as a process of its own, because its exporter is set up by the environment.
-async fn host(data: &std::path::Path, stand_ins: &StandIns, endpoint: &str) -> Child {
+async fn host(data: &std::path::Path, fakes: &FakeServices, endpoint: &str) -> Child {
     let variables = [
-        ("entry_service_upstream", stand_ins.url(Service::Entry)),
-        ("user_service_upstream", stand_ins.url(Service::User)),
-        ("campaign_service_upstream", stand_ins.url(Service::Campaign)),
+        ("entry_service_upstream", fakes.url(Service::Entry)),
+        ("user_service_upstream", fakes.url(Service::User)),
+        ("campaign_service_upstream", fakes.url(Service::Campaign)),
         ("identity_jwks", data.join("jwks.json").display().to_string()),
         ("resolver_token", RESOLVER_TOKEN.to_owned()),
     ];
@@ -89,9 +89,9 @@ fn kind(span: &Span) -> &'static str {
 #[tokio::test]
 async fn a_trace_runs_from_the_source_through_the_worker_to_the_service_call() {
     let (endpoint, spans) = collector().await;
-    let stand_ins = StandIns::start(Options::default()).await.unwrap();
+    let fakes = FakeServices::start(Options::default()).await.unwrap();
     let data = tempfile::tempdir().unwrap();
-    let host = host(data.path(), &stand_ins, &endpoint).await;
+    let host = host(data.path(), &fakes, &endpoint).await;
     put(&host, &entry(CAMPAIGN, FAN, &json!({}), UPDATED)).await;
 
     // The whole line is waited for: spans come in the order in which they end, the outermost last.
@@ -101,7 +101,7 @@ async fn a_trace_runs_from_the_source_through_the_worker_to_the_service_call() {
         spans.iter().find(is_call).map(|call| line(&spans, call)).filter(|line| line.len() == 5)
     })
     .await;
-    assert!(stand_ins.entries().holds(CAMPAIGN, FAN, UPDATED));
+    assert!(fakes.entries().holds(CAMPAIGN, FAN, UPDATED));
 
     let told: Vec<_> =
         line.iter().map(|span| (span.name.as_str(), kind(span), attribute(span, "span.workerName"))).collect();

@@ -72,13 +72,13 @@ fn messages_whose_receives_kills_have_spent_are_sent_back() {
 
 #[test]
 fn every_planted_fault_is_found_and_named() {
-    let (output, summary) = demo(&["--registrations", "2000", "--plant"]);
+    let (output, summary) = demo(&["--registrations", "2000", "--inject"]);
     assert_eq!(output.status.code(), Some(1), "{summary}");
-    let planted = summary["planted"].as_array().unwrap();
-    let kinds: Vec<_> = planted.iter().map(|fault| fault["fault"].as_str().unwrap()).collect();
+    let injected = summary["injected"].as_array().unwrap();
+    let kinds: Vec<_> = injected.iter().map(|fault| fault["fault"].as_str().unwrap()).collect();
     assert_eq!(kinds, ["lost message", "stale overwrite", "flag left set", "wrong reason"]);
     let log = String::from_utf8_lossy(&output.stderr);
-    for fault in planted {
+    for fault in injected {
         assert_eq!(fault["found"], true, "{fault}");
         let subject = fault["subject"].as_str().unwrap();
         assert!(log.contains(subject), "{subject} is not named: {log}");

@@ -1,4 +1,4 @@
-//! `host-adapters dev` on a copy of the project: an edit is served, a mistake is told and changes nothing.
+//! `host-adapters dev` on a copy of the project: an edit is served, a diagnostic is told and changes nothing.
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};

@@ -208,7 +208,7 @@ async fn swaps_under_load() {
 }
 
 async fn nothing_is_lost(host: &TestHost, entries: usize) {
-    let taken = host.stand_ins.entries();
+    let taken = host.fakes.entries();
     let missing = || (0..entries).filter(|n| !taken.holds(CAMPAIGN, &fan(*n), UPDATED)).count();
     wait::eventually("every entry at the Entry Service", async || (missing() == 0).then_some(())).await;
     assert_eq!(taken.count(), entries);

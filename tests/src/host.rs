@@ -3,6 +3,7 @@
 use crate::fan::{Fan, Signer};
 use crate::settings::{self, OPERATOR_TOKEN, TESTER_TOKEN, root};
 use crate::{log, wait};
+use fake_services::{FakeServices, Options};
 use host_adapters::app::{self, Addresses, Running};
 use host_adapters::manifest::App;
 use host_adapters::manifest::runtime_config::RuntimeConfig;
@@ -11,7 +12,6 @@ use host_adapters::telemetry::metrics::{self, Metrics};
 use platform_wire::{Answer, Function};
 use reqwest::Client;
 use serde_json::{Value, json};
-use stand_ins::{Options, StandIns};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::OnceLock;
 use tempfile::TempDir;
@@ -20,7 +20,7 @@ use tokio::sync::Mutex;
 /// A running host with its services. All of it ends when this is dropped.
 pub struct TestHost {
     /// The services behind it.
-    pub stand_ins: StandIns,
+    pub fakes: FakeServices,
     /// Signs what the host believes.
     pub signer: Signer,
     http: Client,
@@ -47,13 +47,13 @@ impl TestHost {
     pub async fn with(change: impl FnOnce(&mut App)) -> Self {
         log::listen();
         let folder = tempfile::tempdir().unwrap();
-        let (stand_ins, signer) = (StandIns::start(Options::default()).await.unwrap(), Signer::generate());
+        let (fakes, signer) = (FakeServices::start(Options::default()).await.unwrap(), Signer::generate());
         let jwks = folder.path().join("jwks.json");
         std::fs::write(&jwks, signer.jwks()).unwrap();
-        let mut app = settings::manifest(settings::variables(&stand_ins, &jwks));
+        let mut app = settings::manifest(settings::variables(&fakes, &jwks));
         change(&mut app);
         let running = start(app, &folder).await;
-        Self { stand_ins, signer, http: client(), running, _folder: folder }
+        Self { fakes, signer, http: client(), running, _folder: folder }
     }
 
     /// The host's inside: batches go to workers as a source would hand them over.

@@ -1,4 +1,4 @@
-//! What the tests share: the whole host in one process, on the real spin.toml and the stand-ins, and what a test asks of
+//! What the tests share: the whole host in one process, on the real spin.toml and the fakes, and what a test asks of
 //! it.
 //!
 //! - [`TestHost`] is the funnel: it starts the host and is asked for everything.

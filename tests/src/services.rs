@@ -2,8 +2,8 @@
 
 use crate::fan::now;
 use crate::{TestHost, wait};
+use fake_services::{Faults, Service};
 use serde_json::{Value, json};
-use stand_ins::{Faults, Service};
 use std::collections::BTreeMap;
 
 impl TestHost {
@@ -19,7 +19,7 @@ impl TestHost {
 
     /// Every version of an entry that the Entry Service was sent, and whether it took it.
     pub fn versions(&self, campaign: &str, fan: &str) -> Vec<(String, bool)> {
-        let sent = self.stand_ins.entries().versions(campaign, fan);
+        let sent = self.fakes.entries().versions(campaign, fan);
         sent.into_iter().map(|sent| (sent.version, sent.accepted)).collect()
     }
 
@@ -30,7 +30,7 @@ impl TestHost {
             "fields": serde_json::from_str::<Value>(item["fields"].as_str().unwrap()).unwrap(),
             "version": item["date"]["updated"],
         });
-        let url = format!("{}/{campaign}/entries", self.stand_ins.url(Service::Entry));
+        let url = format!("{}/{campaign}/entries", self.fakes.url(Service::Entry));
         let request = self.http().post(url).bearer_auth(self.app_token(Service::Entry));
         let reply = self.send(request.json(&json!({ "entries": [entry] }))).await;
         assert_eq!(reply.status, 200, "{}", reply.body);
@@ -44,13 +44,13 @@ impl TestHost {
 
     /// Puts faults in force, or ends them.
     pub fn faults(&self, service: Service, faults: Faults) {
-        self.stand_ins.set_faults(service, faults);
+        self.fakes.set_faults(service, faults);
     }
 
     /// Waits until the Entry Service has an entry in this version and the table's flag says so.
     pub async fn replicated(&self, campaign: &str, fan: &str, version: &str) {
         let what = format!("{campaign}/{fan} in version {version} at the Entry Service, and no flag in the table");
-        let entries = self.stand_ins.entries();
+        let entries = self.fakes.entries();
         wait::eventually(&what, async || {
             (entries.holds(campaign, fan, version) && !self.flagged(campaign, fan).await).then_some(())
         })
@@ -58,7 +58,7 @@ impl TestHost {
     }
 
     async fn ask(&self, service: Service, path: &str) -> Value {
-        let url = format!("{}{path}", self.stand_ins.url(service));
+        let url = format!("{}{path}", self.fakes.url(service));
         let reply = self.send(self.http().get(url).bearer_auth(self.app_token(service))).await;
         match reply.status {
             200 => reply.body,

@@ -1,8 +1,8 @@
 //! The real spin.toml, with what a test sets in it.
 
 use crate::fan::{AUDIENCE, ISSUER};
-use host_adapters::manifest::{self, App, Given, SourceConfig};
-use stand_ins::{Service, StandIns};
+use fake_services::{FakeServices, Service};
+use host_adapters::manifest::{self, App, ProvidedVariables, SourceConfig};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -32,12 +32,12 @@ pub(crate) fn root() -> PathBuf {
 /// The real manifest with these values of its variables, and the client `tester`.
 ///
 /// # Panics
-/// When the manifest has mistakes or the components are not built.
+/// When the manifest has diagnostics or the components are not built.
 pub(crate) fn manifest(variables: BTreeMap<String, String>) -> App {
     let path = root().join("spin.toml");
     let text = std::fs::read_to_string(&path).unwrap() + TESTER;
-    let given = Given { named: variables, environment: BTreeMap::new() };
-    let mut app = manifest::parse(&path, &text, &given).unwrap_or_else(|mistakes| panic!("{mistakes}"));
+    let given = ProvidedVariables { named: variables, environment: BTreeMap::new() };
+    let mut app = manifest::parse(&path, &text, &given).unwrap_or_else(|diagnostics| panic!("{diagnostics}"));
     for component in app.components.values_mut() {
         let file = &component.source;
         assert!(file.exists(), "{} is not built: run `cargo verify`, which builds the components", file.display());
@@ -47,11 +47,11 @@ pub(crate) fn manifest(variables: BTreeMap<String, String>) -> App {
 }
 
 /// Values of the variables for a host with these services.
-pub fn variables(stand_ins: &StandIns, jwks: &Path) -> BTreeMap<String, String> {
+pub fn variables(fakes: &FakeServices, jwks: &Path) -> BTreeMap<String, String> {
     let values = [
-        ("entry_service_upstream", stand_ins.url(Service::Entry)),
-        ("user_service_upstream", stand_ins.url(Service::User)),
-        ("campaign_service_upstream", stand_ins.url(Service::Campaign)),
+        ("entry_service_upstream", fakes.url(Service::Entry)),
+        ("user_service_upstream", fakes.url(Service::User)),
+        ("campaign_service_upstream", fakes.url(Service::Campaign)),
         ("identity_issuer", ISSUER.to_owned()),
         ("identity_audience", AUDIENCE.to_owned()),
         ("identity_jwks", jwks.display().to_string()),

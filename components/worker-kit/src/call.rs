@@ -70,7 +70,7 @@ impl Call {
     pub fn span(&self, name: &'static str) -> Span<'_> {
         Span(self.traceparent.as_deref().map(|traceparent| {
             let mut attributes = Map::new();
-            attributes.insert("span.workerName".to_owned(), log::seed_name(self.worker).into());
+            attributes.insert("span.workerName".to_owned(), log::camel_case_name(self.worker).into());
             attributes.insert("correlation.id".to_owned(), self.correlation_id.clone().into());
             Traced { call: self, traceparent, name, start_ms: Utc::now().timestamp_millis(), attributes }
         }))

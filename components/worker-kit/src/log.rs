@@ -63,7 +63,7 @@ pub fn line(
         tag: &'a str,
         timestamp: String,
     }
-    let tag = &format!("registration:apps:{}", seed_name(worker));
+    let tag = &format!("registration:apps:{}", camel_case_name(worker));
     text(&Line { correlation_id, data, level: level.name(), message, tag, timestamp: timestamp(now) })
 }
 
@@ -100,7 +100,7 @@ pub fn timestamp(time: DateTime<Utc>) -> String {
 }
 
 /// The documents' name of a worker: `save-entries` is their `saveEntries`.
-pub fn seed_name(worker: &str) -> String {
+pub fn camel_case_name(worker: &str) -> String {
     let mut parts = worker.split('-');
     let mut name = parts.next().unwrap_or_default().to_owned();
     for part in parts {
@@ -165,7 +165,7 @@ mod tests {
 
     #[test]
     fn seed_names_are_camel_case() {
-        assert_eq!(seed_name("save-entries"), "saveEntries");
-        assert_eq!(seed_name("campaigns-by-event"), "campaignsByEvent");
+        assert_eq!(camel_case_name("save-entries"), "saveEntries");
+        assert_eq!(camel_case_name("campaigns-by-event"), "campaignsByEvent");
     }
 }

@@ -1,4 +1,4 @@
-//! The door from delivery to the runtime. `host-adapters` implements it over components, tests over closures.
+//! The way from delivery to the runtime. `host-adapters` implements it over components, tests over closures.
 
 use crate::event::{Disposition, Event};
 
@@ -19,7 +19,7 @@ pub struct Dispatched {
     /// SHA-256 of the component that served, hex; empty if none did.
     pub digest: String,
     /// What the worker needed and found down as a whole during the call, after the retries: `service:entry`,
-    /// `table:demand-table`. Not empty means that its `Retry` answers are the weather's fault: the source pauses.
+    /// `table:demand-table`. Not empty means that its `Retry` answers are an outage: the source pauses.
     pub outages: Vec<String>,
 }
 

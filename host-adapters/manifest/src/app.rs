@@ -5,7 +5,7 @@ use super::route::Routes;
 use super::variables::Value;
 use host_adapters_delivery::backends::embedded;
 use host_adapters_delivery::backends::identity::IdentityConfig;
-use host_adapters_delivery::letter::Origin;
+use host_adapters_delivery::dead_letter::Origin;
 use host_adapters_delivery::platform::Grants;
 use host_adapters_delivery::services::{AllowedHosts, ServiceConfig};
 use host_adapters_delivery::sources::SourceConfig;

@@ -1,21 +1,21 @@
 //! Checks of names against what the manifest declares, once all of it is read.
 
 use super::app::Host;
-use super::component::WrittenComponent;
+use super::component::RawComponent;
 use super::fields::Spanned;
 use super::grants::declared;
-use super::host::WrittenClient;
+use super::host::RawClient;
 use super::report::{Report, suggestion};
 use super::route::Target;
-use super::source::Written;
+use super::source::RawSource;
 use host_adapters_delivery::sources::SourceConfig;
 use std::collections::BTreeMap;
 
 /// All that was read and names something.
 pub(super) struct Names<'n> {
-    pub(super) components: &'n BTreeMap<String, WrittenComponent>,
+    pub(super) components: &'n BTreeMap<String, RawComponent>,
     pub(super) targets: &'n [Target],
-    pub(super) clients: &'n [WrittenClient],
+    pub(super) clients: &'n [RawClient],
     pub(super) host: &'n Host,
 }
 
@@ -50,29 +50,29 @@ fn tokens(report: &Report<'_>, names: &Names<'_>) {
     for (name, token, at) in components.chain(clients).filter(|(_, token, _)| !token.expose().is_empty()) {
         if let Some(other) = holders.insert(token.expose(), name) {
             let message = format!("\"{name}\" has the gateway token of \"{other}\"; give each a token of its own");
-            report.mistake(at, message);
+            report.diagnostic(at, message);
         }
     }
     for client in names.clients.iter().filter(|client| names.components.contains_key(&client.name)) {
-        report.mistake(&client.at, format!("client \"{}\" has the name of a component; write another", client.name));
+        report.diagnostic(&client.at, format!("client \"{}\" has the name of a component; write another", client.name));
     }
 }
 
 fn component(report: &Report<'_>, names: &Names<'_>, id: &str, at: &std::ops::Range<usize>) {
     if !names.components.contains_key(id) {
         let instead = suggestion(id, names.components.keys().map(String::as_str));
-        report.mistake(at, format!("unknown component \"{id}\"{instead}, or add [component.{id}]"));
+        report.diagnostic(at, format!("unknown component \"{id}\"{instead}, or add [component.{id}]"));
     }
 }
 
-fn source(report: &Report<'_>, host: &Host, written: &Written) {
+fn source(report: &Report<'_>, host: &Host, written: &RawSource) {
     let at = |name: &String| Spanned { value: name.clone(), span: written.from.clone() };
     match &written.source {
         SourceConfig::Sqs(source) => declared(report, "queue", &at(&source.queue), host.queues.keys()),
         SourceConfig::DynamodbStream(source) => {
             declared(report, "table", &at(&source.table), host.tables.keys());
             if host.tables.get(&source.table).is_some_and(|table| !table.stream) {
-                report.mistake(
+                report.diagnostic(
                     &written.from,
                     format!("table \"{}\" has no stream; declare it with stream = true", source.table),
                 );

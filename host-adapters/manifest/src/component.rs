@@ -2,10 +2,10 @@
 
 use super::app::{Build, Component, Host, Profile};
 use super::fields::{Fields, Spanned};
-use super::grants::{self, WrittenGrants};
+use super::grants::{self, RawGrants};
 use super::limits::{self, Kind, Limits};
 use super::report::Report;
-use super::source::{self, Written};
+use super::source::{self, RawSource};
 use super::variables::{Value, Variables, is_snake_case};
 use host_adapters_delivery::services::AllowedHosts;
 use std::collections::BTreeMap;
@@ -19,17 +19,17 @@ pub(super) const TOOL: &str = "host-adapters";
 pub(super) type Named = (String, Range<usize>);
 
 /// A component with the places its names were written at, for the checks against what is declared.
-pub(super) struct WrittenComponent {
+pub(super) struct RawComponent {
     pub(super) component: Component,
-    pub(super) sources: Vec<Written>,
-    pub(super) grants: WrittenGrants,
+    pub(super) sources: Vec<RawSource>,
+    pub(super) grants: RawGrants,
     /// Component ids that the dependencies name.
     pub(super) dependencies: Vec<Named>,
     /// The component itself.
     pub(super) at: Range<usize>,
 }
 
-impl WrittenComponent {
+impl RawComponent {
     /// The component, its sources completed from what is known of their queues.
     pub(super) fn finish(self, host: &Host) -> Component {
         Component { sources: self.sources.into_iter().map(|written| written.finish(host)).collect(), ..self.component }
@@ -45,7 +45,7 @@ pub(super) struct Context<'c, 'd> {
 }
 
 /// Reads one component; the names in it are checked later.
-pub(super) fn read(id: &str, mut fields: Fields<'_, '_>, context: &Context<'_, '_>) -> WrittenComponent {
+pub(super) fn read(id: &str, mut fields: Fields<'_, '_>, context: &Context<'_, '_>) -> RawComponent {
     check_id(id, &fields);
     ignore_what_spin_alone_needs(&mut fields);
     let (dependencies, named) = read_dependencies(&mut fields);
@@ -67,7 +67,7 @@ pub(super) fn read(id: &str, mut fields: Fields<'_, '_>, context: &Context<'_, '
     };
     let at = fields.span.clone();
     fields.finish();
-    WrittenComponent { component, sources: tool.sources, grants: tool.grants, dependencies: named, at }
+    RawComponent { component, sources: tool.sources, grants: tool.grants, dependencies: named, at }
 }
 
 fn check_id(id: &str, fields: &Fields<'_, '_>) {
@@ -76,8 +76,10 @@ fn check_id(id: &str, fields: &Fields<'_, '_>) {
             && word.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit())
     };
     if !id.split('-').all(word) {
-        fields
-            .mistake(&fields.span, format!("component id \"{id}\" is no kebab-case name; write words joined by \"-\""));
+        fields.diagnostic(
+            &fields.span,
+            format!("component id \"{id}\" is no kebab-case name; write words joined by \"-\""),
+        );
     }
 }
 
@@ -104,7 +106,7 @@ fn read_source(fields: &mut Fields<'_, '_>) -> String {
 fn read_variables(fields: &mut Fields<'_, '_>, context: &Context<'_, '_>) -> BTreeMap<String, Value> {
     let written = fields.string_map("variables");
     for (name, template) in written.iter().filter(|(name, _)| !is_snake_case(name)) {
-        fields.mistake(&template.span, format!("variable \"{name}\" is no lower_snake_case name"));
+        fields.diagnostic(&template.span, format!("variable \"{name}\" is no lower_snake_case name"));
     }
     let resolve = |(name, template)| Some((name, context.variables.resolve(context.report, &template)?));
     written.into_iter().filter_map(resolve).collect()
@@ -115,7 +117,7 @@ fn read_hosts(fields: &mut Fields<'_, '_>, context: &Context<'_, '_>) -> Allowed
     for template in fields.strings("allowed_outbound_hosts") {
         let Some(host) = context.variables.resolve(context.report, &template) else { continue };
         if let Err(error) = hosts.add(host.expose()) {
-            fields.mistake(&template.span, format!("allowed_outbound_hosts \"{}\": {error}", template.value));
+            fields.diagnostic(&template.span, format!("allowed_outbound_hosts \"{}\": {error}", template.value));
         }
     }
     hosts
@@ -179,13 +181,13 @@ fn read_profiles(fields: &mut Fields<'_, '_>, folder: &Path) -> BTreeMap<String,
 struct Tool {
     artifact: Option<String>,
     limits: Limits,
-    sources: Vec<Written>,
-    grants: WrittenGrants,
+    sources: Vec<RawSource>,
+    grants: RawGrants,
 }
 
 fn read_tool(fields: &mut Fields<'_, '_>) -> Tool {
     let Some(mut tool) = own_tool(fields) else {
-        let (sources, grants) = (Vec::new(), WrittenGrants::default());
+        let (sources, grants) = (Vec::new(), RawGrants::default());
         return Tool { artifact: None, limits: limits::of(Kind::Request), sources, grants };
     };
     let blocks = tool.list("source");

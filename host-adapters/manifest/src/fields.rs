@@ -39,10 +39,10 @@ impl<'r, 'd> Fields<'r, 'd> {
         Self { place: place.into(), span: at, report, table, known: Vec::new() }
     }
 
-    /// Notes a mistake in this table.
-    pub(super) fn mistake(&self, at: &Range<usize>, message: impl std::fmt::Display) {
+    /// Notes a diagnostic in this table.
+    pub(super) fn diagnostic(&self, at: &Range<usize>, message: impl std::fmt::Display) {
         let place = if self.place.is_empty() { String::new() } else { format!(", in {}", self.place) };
-        self.report.mistake(at, format!("{message}{place}"));
+        self.report.diagnostic(at, format!("{message}{place}"));
     }
 
     /// A key's item and where its value stands.
@@ -65,7 +65,7 @@ impl<'r, 'd> Fields<'r, 'd> {
     /// A value that must be there.
     pub(super) fn required<T>(&self, key: &str, value: Option<T>, write: &str) -> Option<T> {
         if value.is_none() && !self.has(key) {
-            self.mistake(&self.span, format!("\"{key}\" is missing; write {write}"));
+            self.diagnostic(&self.span, format!("\"{key}\" is missing; write {write}"));
         }
         value
     }
@@ -103,7 +103,7 @@ impl<'r, 'd> Fields<'r, 'd> {
         let found = choices.iter().find(|(word, _)| *word == written.value);
         if found.is_none() {
             let words = suggestion(&written.value, choices.iter().map(|(word, _)| *word));
-            self.mistake(&written.span, format!("{key} = \"{}\" is unknown{words}", written.value));
+            self.diagnostic(&written.span, format!("{key} = \"{}\" is unknown{words}", written.value));
         }
         found.map(|(_, value)| *value)
     }
@@ -124,7 +124,7 @@ impl<'r, 'd> Fields<'r, 'd> {
                 Some(text) => {
                     map.insert(name.to_owned(), Spanned { value: text.to_owned(), span });
                 }
-                None => self.mistake(&span, format!("{key}.{name} is {}; write a string", described(item))),
+                None => self.diagnostic(&span, format!("{key}.{name} is {}; write a string", described(item))),
             }
         }
         map
@@ -152,7 +152,7 @@ impl<'r, 'd> Fields<'r, 'd> {
             match item.as_table_like() {
                 Some(table) => Some((name, Self::new(self.report, place, table, span))),
                 None => {
-                    self.mistake(&span, format!("{key}.{name} is {}; write a table", described(item)));
+                    self.diagnostic(&span, format!("{key}.{name} is {}; write a table", described(item)));
                     None
                 }
             }
@@ -190,7 +190,7 @@ impl<'r, 'd> Fields<'r, 'd> {
     /// Knows a key of Spin's that this host does not provide, and says so if it is used.
     pub(super) fn unsupported(&mut self, key: &'static str, instead: &str) {
         if let Some((_, span)) = self.item(key) {
-            self.mistake(&span, format!("\"{key}\" is not provided by host-adapters; {instead}"));
+            self.diagnostic(&span, format!("\"{key}\" is not provided by host-adapters; {instead}"));
         }
     }
 
@@ -206,7 +206,7 @@ impl<'r, 'd> Fields<'r, 'd> {
         for (key, item) in self.table.iter().filter(|(key, _)| !self.known.contains(key)) {
             let span = self.table.key(key).and_then(toml_edit::Key::span).or_else(|| item.span());
             let message = format!("unknown key \"{key}\"{}", suggestion(key, self.known.iter().copied()));
-            self.mistake(&span.unwrap_or_else(|| self.span.clone()), message);
+            self.diagnostic(&span.unwrap_or_else(|| self.span.clone()), message);
         }
     }
 
@@ -219,13 +219,13 @@ impl<'r, 'd> Fields<'r, 'd> {
         let span = value.span().unwrap_or_else(|| list.clone());
         let text = value.as_str().map(|text| Spanned { value: text.to_owned(), span: span.clone() });
         if text.is_none() {
-            self.mistake(&span, format!("{key} holds {}; write strings only", value.type_name()));
+            self.diagnostic(&span, format!("{key} holds {}; write strings only", value.type_name()));
         }
         text
     }
 
     fn wrong<T>(&self, key: &str, item: &Item, at: &Range<usize>, write: &str) -> Option<T> {
-        self.mistake(at, format!("{key} is {}; write {write}", described(item)));
+        self.diagnostic(at, format!("{key} is {}; write {write}", described(item)));
         None
     }
 }

@@ -18,7 +18,7 @@ const READ_SWAP: [(&str, ComponentsAccess); 2] = [("read", ComponentsAccess::Rea
 
 /// Grants with the places their names were written at.
 #[derive(Default)]
-pub(super) struct WrittenGrants {
+pub(super) struct RawGrants {
     pub(super) grants: Grants,
     named: Vec<(Kind, Spanned<String>)>,
 }
@@ -31,7 +31,7 @@ enum Kind {
     Collection,
 }
 
-impl WrittenGrants {
+impl RawGrants {
     /// Reports every name that the application does not declare.
     pub(super) fn check(&self, report: &Report<'_>, host: &Host) {
         for (kind, name) in &self.named {
@@ -45,8 +45,8 @@ impl WrittenGrants {
 }
 
 /// Reads the key `grants`; the names in it are checked later.
-pub(super) fn read(fields: &mut Fields<'_, '_>) -> WrittenGrants {
-    let mut written = WrittenGrants::default();
+pub(super) fn read(fields: &mut Fields<'_, '_>) -> RawGrants {
+    let mut written = RawGrants::default();
     let Some(mut block) = fields.table("grants") else { return written };
     written.grants.tables = access(&mut block, "tables", Kind::Table, &READ_WRITE, &mut written.named);
     written.grants.queues = access(&mut block, "queues", Kind::Queue, &SEND_PEEK_REDRIVE, &mut written.named);
@@ -69,7 +69,7 @@ pub(super) fn declared<'n>(
         let instead = suggestion(&name.value, known);
         let message =
             format!("unknown {kind} \"{}\"{instead}, or declare it under [application.tool.host-adapters]", name.value);
-        report.mistake(&name.span, message);
+        report.diagnostic(&name.span, message);
     }
 }
 
@@ -90,7 +90,7 @@ fn access<T: Copy>(
             }
             None => {
                 let instead = suggestion(&word.value, words.iter().map(|(known, _)| *known));
-                block.mistake(&word.span, format!("{key}.{name} = \"{}\" is no grant{instead}", word.value));
+                block.diagnostic(&word.span, format!("{key}.{name} = \"{}\" is no grant{instead}", word.value));
             }
         }
     }

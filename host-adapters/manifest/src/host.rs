@@ -3,7 +3,7 @@
 use super::app::{Client, Host, Queue, Table};
 use super::component::{Context, own_tool};
 use super::fields::{Fields, Spanned};
-use super::grants::{self, WrittenGrants};
+use super::grants::{self, RawGrants};
 use super::variables::Value;
 use host_adapters_delivery::backends::embedded::QueueConfig;
 use host_adapters_delivery::backends::identity::IdentityConfig;
@@ -14,18 +14,18 @@ use std::ops::Range;
 use std::time::Duration;
 
 /// A client with the places its names were written at, for the checks against what is declared.
-pub(super) struct WrittenClient {
+pub(super) struct RawClient {
     pub(super) name: String,
     pub(super) token: Value,
-    pub(super) grants: WrittenGrants,
+    pub(super) grants: RawGrants,
     pub(super) at: Range<usize>,
 }
 
 /// Reads the table; the names that its clients use are checked later.
-pub(super) fn read(application: &mut Fields<'_, '_>, context: &Context<'_, '_>) -> (Host, Vec<WrittenClient>) {
+pub(super) fn read(application: &mut Fields<'_, '_>, context: &Context<'_, '_>) -> (Host, Vec<RawClient>) {
     let Some(mut tool) = own_tool(application) else { return Default::default() };
     let written = read_clients(&mut tool, context);
-    let client = |it: &WrittenClient| Client { token: it.token.clone(), grants: it.grants.grants.clone() };
+    let client = |it: &RawClient| Client { token: it.token.clone(), grants: it.grants.grants.clone() };
     let clients = written.iter().map(|it| (it.name.clone(), client(it))).collect();
     let host = Host {
         queues: tool.tables("queues").into_iter().map(|(name, fields)| (name.to_owned(), read_queue(fields))).collect(),
@@ -94,7 +94,7 @@ fn read_services(tool: &mut Fields<'_, '_>, context: &Context<'_, '_>) -> Vec<Se
         let Some(service) = read_service(name, fields, context) else { continue };
         match services.iter().find(|other| other.host == service.host) {
             Some(other) => {
-                tool.mistake(&at, format!("host \"{}\" is already that of \"{}\"", service.host, other.name))
+                tool.diagnostic(&at, format!("host \"{}\" is already that of \"{}\"", service.host, other.name))
             }
             None => services.push(service),
         }
@@ -133,12 +133,12 @@ fn read_identity(mut fields: Fields<'_, '_>, context: &Context<'_, '_>) -> Optio
     Some(IdentityConfig { issuer, audience, jwks })
 }
 
-fn read_clients(tool: &mut Fields<'_, '_>, context: &Context<'_, '_>) -> Vec<WrittenClient> {
+fn read_clients(tool: &mut Fields<'_, '_>, context: &Context<'_, '_>) -> Vec<RawClient> {
     let mut clients = Vec::new();
     for (name, mut fields) in tool.tables("clients") {
         let token = resolved(&mut fields, "token", "the variable that holds its token, as in \"{{ name }}\"", context);
         let (grants, at) = (grants::read(&mut fields), fields.span.clone());
-        clients.push(WrittenClient { name: name.to_owned(), token: token.unwrap_or_default(), grants, at });
+        clients.push(RawClient { name: name.to_owned(), token: token.unwrap_or_default(), grants, at });
         fields.finish();
     }
     clients
@@ -156,6 +156,6 @@ fn web_url(fields: &Fields<'_, '_>, context: &Context<'_, '_>, written: &Spanned
     if url.expose().starts_with("http://") || url.expose().starts_with("https://") {
         return Some(url);
     }
-    fields.mistake(&written.span, format!("\"{}\" is no http or https URL", written.value));
+    fields.diagnostic(&written.span, format!("\"{}\" is no http or https URL", written.value));
     None
 }

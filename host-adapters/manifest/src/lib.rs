@@ -1,8 +1,8 @@
-//! Reads `spin.toml` (manifest version 2, Spin's own words) into an [`App`], or into the list of all its mistakes, each
+//! Reads `spin.toml` (manifest version 2, Spin's own words) into an [`App`], or into the list of all its diagnostics, each
 //! with its place and what to write instead. Nothing else of the host starts before.
 //!
 //! Order of reading: variables first, since everything may use them; then what the host has; then components and
-//! routes; at last every name is checked against what was declared. A reader that meets a mistake reports it and goes
+//! routes; at last every name is checked against what was declared. A reader that meets a diagnostic reports it and goes
 //! on, so that one run shows all of them.
 //!
 //! What is ours stands under `tool.host-adapters`, of the application and of a component. Spin accepts a table `tool`
@@ -26,12 +26,12 @@ mod variables;
 pub use app::*;
 pub use host_adapters_delivery::sources::SourceConfig;
 pub use limits::Limits;
-pub use report::{ManifestErrors, Mistake};
+pub use report::{Diagnostic, ManifestErrors};
 pub use route::{Route, Routes};
-pub use variables::{Given, Value};
+pub use variables::{ProvidedVariables, Value};
 
 use check::Names;
-use component::{Context, WrittenComponent};
+use component::{Context, RawComponent};
 use fields::Fields;
 use report::{Report, position};
 use std::collections::BTreeMap;
@@ -39,8 +39,8 @@ use std::path::Path;
 use toml_edit::Document;
 use variables::Variables;
 
-/// Reads the manifest at `path`. Fails with every mistake it has; one that cannot be read at all is one mistake.
-pub fn load(path: &Path, given: &Given) -> Result<App, ManifestErrors> {
+/// Reads the manifest at `path`. Fails with every diagnostic it has; one that cannot be read at all is one diagnostic.
+pub fn load(path: &Path, given: &ProvidedVariables) -> Result<App, ManifestErrors> {
     let text = std::fs::read_to_string(path).map_err(|error| {
         ManifestErrors::one(path, (1, 1), &format!("cannot be read: {error}; name an existing file"))
     })?;
@@ -48,7 +48,7 @@ pub fn load(path: &Path, given: &Given) -> Result<App, ManifestErrors> {
 }
 
 /// Reads the text of the manifest that is, or would be, at `path`.
-pub fn parse(path: &Path, text: &str, given: &Given) -> Result<App, ManifestErrors> {
+pub fn parse(path: &Path, text: &str, given: &ProvidedVariables) -> Result<App, ManifestErrors> {
     let document = Document::parse(text).map_err(|error| {
         let at = position(text, error.span().unwrap_or_default().start);
         ManifestErrors::one(path, at, &error.message().replace('\n', ", "))
@@ -59,7 +59,7 @@ pub fn parse(path: &Path, text: &str, given: &Given) -> Result<App, ManifestErro
     Ok(app)
 }
 
-fn read(report: &Report<'_>, path: &Path, table: &toml_edit::Table, given: &Given) -> App {
+fn read(report: &Report<'_>, path: &Path, table: &toml_edit::Table, given: &ProvidedVariables) -> App {
     let mut root = Fields::new(report, "", table, 0..0);
     check_version(&mut root);
     let variables = Variables::read(&mut root, given);
@@ -77,12 +77,12 @@ fn read(report: &Report<'_>, path: &Path, table: &toml_edit::Table, given: &Give
     App { name, version, path: path.to_owned(), components, routes, host }
 }
 
-fn read_components(root: &mut Fields<'_, '_>, context: &Context<'_, '_>) -> BTreeMap<String, WrittenComponent> {
+fn read_components(root: &mut Fields<'_, '_>, context: &Context<'_, '_>) -> BTreeMap<String, RawComponent> {
     let read = |(id, fields): (&str, _)| (id.to_owned(), component::read(id, fields, context));
     root.tables("component").into_iter().map(read).collect()
 }
 
-fn sources_of(components: &BTreeMap<String, WrittenComponent>) -> impl Iterator<Item = (&str, &SourceConfig)> {
+fn sources_of(components: &BTreeMap<String, RawComponent>) -> impl Iterator<Item = (&str, &SourceConfig)> {
     components.iter().flat_map(|(id, written)| written.sources.iter().map(|it| (id.as_str(), &it.source)))
 }
 

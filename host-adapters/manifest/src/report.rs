@@ -1,13 +1,13 @@
-//! All mistakes of a manifest, each with its place.
+//! All diagnostics of a manifest, each with its place.
 
 use std::cell::RefCell;
 use std::fmt;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-/// One mistake.
+/// One diagnostic.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Mistake {
+pub struct Diagnostic {
     /// Line, from 1.
     pub line: usize,
     /// Column in characters, from 1.
@@ -16,7 +16,7 @@ pub struct Mistake {
     pub message: String,
 }
 
-impl Mistake {
+impl Diagnostic {
     /// Names in the message are from the manifest, and may hold what a terminal would obey.
     fn new((line, column): (usize, usize), message: &str) -> Self {
         let escaped = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.to_string() };
@@ -24,56 +24,63 @@ impl Mistake {
     }
 }
 
-/// Why a manifest cannot be used: every mistake found, in the order of the file.
+/// Why a manifest cannot be used: every diagnostic found, in the order of the file.
 #[derive(Debug, thiserror::Error)]
 pub struct ManifestErrors {
     /// The manifest.
     pub path: PathBuf,
     /// At least one.
-    pub mistakes: Vec<Mistake>,
+    pub diagnostics: Vec<Diagnostic>,
 }
 
 impl fmt::Display for ManifestErrors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, mistake) in self.mistakes.iter().enumerate() {
+        for (index, diagnostic) in self.diagnostics.iter().enumerate() {
             let end = if index == 0 { "" } else { "\n" };
-            write!(f, "{end}{}:{}:{}: {}", self.path.display(), mistake.line, mistake.column, mistake.message)?;
+            write!(
+                f,
+                "{end}{}:{}:{}: {}",
+                self.path.display(),
+                diagnostic.line,
+                diagnostic.column,
+                diagnostic.message
+            )?;
         }
         Ok(())
     }
 }
 
-/// Collects mistakes while a manifest is read. Readers report and go on with what can still be checked.
+/// Collects diagnostics while a manifest is read. Readers report and go on with what can still be checked.
 pub(super) struct Report<'d> {
     text: &'d str,
-    mistakes: RefCell<Vec<Mistake>>,
+    diagnostics: RefCell<Vec<Diagnostic>>,
 }
 
 impl<'d> Report<'d> {
     pub(super) fn new(text: &'d str) -> Self {
-        Self { text, mistakes: RefCell::default() }
+        Self { text, diagnostics: RefCell::default() }
     }
 
-    /// Notes a mistake at a place of the text.
-    pub(super) fn mistake(&self, at: &Range<usize>, message: impl AsRef<str>) {
-        self.mistakes.borrow_mut().push(Mistake::new(position(self.text, at.start), message.as_ref()));
+    /// Notes a diagnostic at a place of the text.
+    pub(super) fn diagnostic(&self, at: &Range<usize>, message: impl AsRef<str>) {
+        self.diagnostics.borrow_mut().push(Diagnostic::new(position(self.text, at.start), message.as_ref()));
     }
 
     /// `Ok` if nothing was noted.
     pub(super) fn finish(self, path: &Path) -> Result<(), ManifestErrors> {
-        let mut mistakes = self.mistakes.into_inner();
-        if mistakes.is_empty() {
+        let mut diagnostics = self.diagnostics.into_inner();
+        if diagnostics.is_empty() {
             return Ok(());
         }
-        mistakes.sort_by_key(|mistake| (mistake.line, mistake.column));
-        Err(ManifestErrors { path: path.to_owned(), mistakes })
+        diagnostics.sort_by_key(|diagnostic| (diagnostic.line, diagnostic.column));
+        Err(ManifestErrors { path: path.to_owned(), diagnostics })
     }
 }
 
 impl ManifestErrors {
-    /// The only mistake there is.
+    /// The only diagnostic there is.
     pub(super) fn one(path: &Path, at: (usize, usize), message: &str) -> Self {
-        Self { path: path.to_owned(), mistakes: vec![Mistake::new(at, message)] }
+        Self { path: path.to_owned(), diagnostics: vec![Diagnostic::new(at, message)] }
     }
 }
 

@@ -92,7 +92,7 @@ impl Builder {
     fn add(&mut self, fields: &Fields<'_, '_>, component: String, route: Spanned<String>) {
         let plain = route.value.strip_suffix('/').unwrap_or(&route.value).to_owned();
         if let Some(other) = self.seen.get(&plain) {
-            fields.mistake(
+            fields.diagnostic(
                 &route.span,
                 format!("route \"{}\" is already that of \"{other}\"; write another", route.value),
             );
@@ -101,7 +101,7 @@ impl Builder {
         // Spin writes `/...` for what the matcher calls `/*`.
         let pattern = plain.strip_suffix("/...").map_or_else(|| plain.clone(), |prefix| format!("{prefix}/*"));
         if let Err(error) = self.router.add(pattern.as_str(), self.list.len()) {
-            fields.mistake(&route.span, format!("route \"{}\" cannot be read: {error}", route.value));
+            fields.diagnostic(&route.span, format!("route \"{}\" cannot be read: {error}", route.value));
             return;
         }
         self.seen.insert(plain, component.clone());
@@ -115,7 +115,7 @@ fn read_route(fields: &mut Fields<'_, '_>) -> Option<Option<Spanned<String>>> {
     if is_private {
         let mut private = fields.table("route")?;
         if private.boolean("private") != Some(true) {
-            private.mistake(&private.span, "a route is a string or { private = true }");
+            private.diagnostic(&private.span, "a route is a string or { private = true }");
         }
         private.finish();
         return Some(None);
@@ -123,7 +123,7 @@ fn read_route(fields: &mut Fields<'_, '_>) -> Option<Option<Spanned<String>>> {
     let route = fields.string("route");
     let route = fields.required("route", route, "a path, as in route = \"/workers/<id>\"")?;
     if !route.value.starts_with('/') {
-        fields.mistake(&route.span, format!("route \"{0}\" has no leading slash; write \"/{0}\"", route.value));
+        fields.diagnostic(&route.span, format!("route \"{0}\" has no leading slash; write \"/{0}\"", route.value));
         return None;
     }
     Some(Some(route))

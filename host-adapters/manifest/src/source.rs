@@ -26,7 +26,7 @@ enum Type {
 }
 
 /// A source with the places its names were written at, for the checks against what is declared.
-pub(super) struct Written {
+pub(super) struct RawSource {
     pub(super) source: SourceConfig,
     /// The queue or table.
     pub(super) from: Range<usize>,
@@ -34,7 +34,7 @@ pub(super) struct Written {
     pub(super) own_visibility: bool,
 }
 
-impl Written {
+impl RawSource {
     /// The source; where it does not say how long a record stays invisible, its queue does.
     pub(super) fn finish(mut self, host: &Host) -> SourceConfig {
         if let SourceConfig::Sqs(config) = &mut self.source
@@ -49,7 +49,7 @@ impl Written {
 }
 
 /// Reads one source block; the names in it are checked later.
-pub(super) fn read(mut fields: Fields<'_, '_>) -> Option<Written> {
+pub(super) fn read(mut fields: Fields<'_, '_>) -> Option<RawSource> {
     let written = fields.string("type");
     let written = fields.required("type", written, "\"sqs\" or \"dynamodb-stream\"")?;
     match TYPES.iter().find(|(word, _)| *word == written.value) {
@@ -58,13 +58,13 @@ pub(super) fn read(mut fields: Fields<'_, '_>) -> Option<Written> {
         // What else stands in the block cannot be judged.
         None => {
             let words = super::report::suggestion(&written.value, TYPES.iter().map(|(word, _)| *word));
-            fields.mistake(&written.span, format!("unknown source type \"{}\"{words}", written.value));
+            fields.diagnostic(&written.span, format!("unknown source type \"{}\"{words}", written.value));
             None
         }
     }
 }
 
-fn sqs(mut fields: Fields<'_, '_>) -> Option<Written> {
+fn sqs(mut fields: Fields<'_, '_>) -> Option<RawSource> {
     let queue = fields.string("queue");
     let queue = fields.required("queue", queue, "the name of a queue under [application.tool.host-adapters.queues]");
     let mut config = SqsConfig::new(queue.as_ref().map_or("", |queue| &queue.value));
@@ -78,10 +78,10 @@ fn sqs(mut fields: Fields<'_, '_>) -> Option<Written> {
     config.dead_letter_queue = fields.string("dead_letter_queue").map(|queue| queue.value);
     config.on_reject = on_reject(&mut fields);
     fields.finish();
-    queue.map(|queue| Written { source: SourceConfig::Sqs(config), from: queue.span, own_visibility })
+    queue.map(|queue| RawSource { source: SourceConfig::Sqs(config), from: queue.span, own_visibility })
 }
 
-fn stream(mut fields: Fields<'_, '_>) -> Option<Written> {
+fn stream(mut fields: Fields<'_, '_>) -> Option<RawSource> {
     let table = fields.string("table");
     let table = fields.required("table", table, "the name of a table under [application.tool.host-adapters.tables]");
     let mut config = DynamodbStreamConfig::new(table.as_ref().map_or("", |table| &table.value));
@@ -96,7 +96,11 @@ fn stream(mut fields: Fields<'_, '_>) -> Option<Written> {
     config.dead_letter_queue = fields.string("dead_letter_queue").map(|queue| queue.value);
     config.on_reject = on_reject(&mut fields);
     fields.finish();
-    table.map(|table| Written { source: SourceConfig::DynamodbStream(config), from: table.span, own_visibility: true })
+    table.map(|table| RawSource {
+        source: SourceConfig::DynamodbStream(config),
+        from: table.span,
+        own_visibility: true,
+    })
 }
 
 /// Size and window of an SQS batch, and that the one allows for the other (peers A1). REQ-015 wants batches of 25,000
@@ -108,7 +112,8 @@ fn sqs_batch(fields: &mut Fields<'_, '_>, config: &mut SqsConfig) {
         && *size > WINDOWLESS_BATCH
         && config.batch_window_secs == 0
     {
-        fields.mistake(span, format!("batch_size = {size} needs time to gather; write batch_window_secs = 1 or more"));
+        fields
+            .diagnostic(span, format!("batch_size = {size} needs time to gather; write batch_window_secs = 1 or more"));
     }
     set(&mut config.batch_size, size);
 }

@@ -10,14 +10,14 @@ const PREFIX: &str = "SPIN_VARIABLE_";
 
 /// Values for application variables from outside the manifest.
 #[derive(Clone, Debug, Default)]
-pub struct Given {
+pub struct ProvidedVariables {
     /// From `--variable name=value`; win over the environment, and must be declared.
     pub named: BTreeMap<String, String>,
     /// From `SPIN_VARIABLE_<NAME>`, keys in lower case without the prefix.
     pub environment: BTreeMap<String, String>,
 }
 
-impl Given {
+impl ProvidedVariables {
     /// `named`, and what this process's environment says.
     pub fn from_process(named: BTreeMap<String, String>) -> Self {
         let entry = |(name, value): (String, String)| Some((name.strip_prefix(PREFIX)?.to_lowercase(), value));
@@ -67,17 +67,17 @@ pub(super) struct Variables(BTreeMap<String, Option<Value>>);
 
 impl Variables {
     /// Reads `[variables]` of the manifest's root.
-    pub(super) fn read(root: &mut Fields<'_, '_>, given: &Given) -> Self {
+    pub(super) fn read(root: &mut Fields<'_, '_>, given: &ProvidedVariables) -> Self {
         let mut variables = BTreeMap::new();
         for (name, fields) in root.tables("variables") {
             if !is_snake_case(name) {
-                fields.mistake(&fields.span, format!("variable \"{name}\" is no lower_snake_case name"));
+                fields.diagnostic(&fields.span, format!("variable \"{name}\" is no lower_snake_case name"));
             }
             variables.insert(name.to_owned(), read_variable(name, fields, given));
         }
         for name in given.named.keys().filter(|name| !variables.contains_key(*name)) {
             let known = suggestion(name, variables.keys().map(String::as_str));
-            root.mistake(&(0..0), format!("--variable {name} sets an undeclared variable{known}"));
+            root.diagnostic(&(0..0), format!("--variable {name} sets an undeclared variable{known}"));
         }
         Self(variables)
     }
@@ -90,7 +90,7 @@ impl Variables {
         while let Some((literal, after)) = rest.split_once("{{") {
             value.text.push_str(literal);
             let Some((expression, tail)) = after.split_once("}}") else {
-                report.mistake(&template.span, "unmatched \"{{\"; write \"{{ name }}\"");
+                report.diagnostic(&template.span, "unmatched \"{{\"; write \"{{ name }}\"");
                 return None;
             };
             rest = tail;
@@ -109,7 +109,7 @@ impl Variables {
     fn lookup(&self, report: &Report<'_>, template: &Spanned<String>, name: &str) -> Option<&Value> {
         let Some(value) = self.0.get(name) else {
             let known = suggestion(name, self.0.keys().map(String::as_str));
-            report.mistake(
+            report.diagnostic(
                 &template.span,
                 format!("undeclared variable \"{name}\"{known}, or declare it under [variables]"),
             );
@@ -119,7 +119,7 @@ impl Variables {
     }
 }
 
-fn read_variable(name: &str, mut fields: Fields<'_, '_>, given: &Given) -> Option<Value> {
+fn read_variable(name: &str, mut fields: Fields<'_, '_>, given: &ProvidedVariables) -> Option<Value> {
     fields.ignored("description");
     let default = fields.string("default");
     let required = fields.boolean("required").unwrap_or(false);
@@ -127,14 +127,14 @@ fn read_variable(name: &str, mut fields: Fields<'_, '_>, given: &Given) -> Optio
     let text = given.get(name).cloned().or_else(|| default.as_ref().map(|default| default.value.clone()));
     match (&default, required) {
         (Some(default), true) => {
-            fields.mistake(&default.span, "a variable is either required or has a default; remove one of the two");
+            fields.diagnostic(&default.span, "a variable is either required or has a default; remove one of the two");
         }
         (None, false) if !fields.has("default") => {
-            fields.mistake(&fields.span, "neither \"default\" nor \"required\"; write one of the two")
+            fields.diagnostic(&fields.span, "neither \"default\" nor \"required\"; write one of the two")
         }
         (None, true) if text.is_none() => {
             let variable = format!("{PREFIX}{}", name.to_uppercase());
-            fields.mistake(&fields.span, format!("no value given; set {variable}, or write --variable {name}=…"));
+            fields.diagnostic(&fields.span, format!("no value given; set {variable}, or write --variable {name}=…"));
         }
         _ => {}
     }

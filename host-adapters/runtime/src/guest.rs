@@ -20,11 +20,11 @@ type Answered<T> = wasmtime::Result<Result<T, CallError>>;
 /// The exports of an instance.
 pub(crate) struct Guest {
     batch: Option<batch_worker::Guest>,
-    http: Option<Door>,
+    http: Option<Endpoint>,
 }
 
 /// What answers HTTP requests.
-enum Door {
+enum Endpoint {
     /// The same call without the streams of `wasi:http`.
     Typed(request_worker::Guest),
     Wasi(Service),
@@ -35,8 +35,8 @@ impl Guest {
     pub(crate) fn new(version: &Version, store: &mut Store<State>, instance: &Instance) -> wasmtime::Result<Self> {
         let batch = version.batch.as_ref().map(|indices| indices.load(&mut *store, instance)).transpose()?;
         let http = match (&version.request, &version.http) {
-            (Some(indices), Some(_)) => Some(Door::Typed(indices.load(&mut *store, instance)?)),
-            (None, Some(_)) => Some(Door::Wasi(Service::new(&mut *store, instance)?)),
+            (Some(indices), Some(_)) => Some(Endpoint::Typed(indices.load(&mut *store, instance)?)),
+            (None, Some(_)) => Some(Endpoint::Wasi(Service::new(&mut *store, instance)?)),
             (_, None) => None,
         };
         Ok(Self { batch, http })
@@ -57,8 +57,8 @@ impl Guest {
         request: http::Request<Bytes>,
     ) -> Answered<http::Response<Bytes>> {
         match &self.http {
-            Some(Door::Typed(worker)) => typed(accessor, worker, request).await,
-            Some(Door::Wasi(service)) => wasi(accessor, service, request).await,
+            Some(Endpoint::Typed(worker)) => typed(accessor, worker, request).await,
+            Some(Endpoint::Wasi(service)) => wasi(accessor, service, request).await,
             None => Ok(Err(CallError::NotCallable("it does not export wasi:http/handler".into()))),
         }
     }

@@ -23,7 +23,7 @@ pub struct Runtime {
     linker: Linker<State>,
     cache: Cache,
     shared: Arc<Shared>,
-    /// Instances that the components may have together, and the one load that checks against it and tries out.
+    /// Instances that the components may have together, and the one load that checks against it and attempts out.
     capacity: Mutex<usize>,
     serving: ArcSwap<HashMap<String, Pool>>,
     retired: Mutex<HashMap<String, Vec<Retired>>>,

@@ -1,5 +1,5 @@
-//! HTTP requests as typed calls of `registration:workers/request-worker`: what the guest's own door at
-//! `wasi:http/handler` does, done by the host, which has the whole request at hand. A Spin host takes that door.
+//! HTTP requests as typed calls of `registration:workers/request-worker`: what the guest's own endpoint at
+//! `wasi:http/handler` does, done by the host, which has the whole request at hand. A Spin host takes that endpoint.
 
 use crate::answer::{MAX_RESPONSE_BYTES, cut};
 use crate::bindings::exports::registration::workers::request_worker::{Request, Response};

@@ -14,7 +14,7 @@ mod validate;
 mod versions;
 
 use crate::manifest::runtime_config::RuntimeConfig;
-use crate::manifest::{self, App, Given};
+use crate::manifest::{self, App, ProvidedVariables};
 use clap::{Args, Parser, Subcommand};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -38,7 +38,7 @@ enum Command {
     Up(up::Options),
     /// Build components and pre-initialise them.
     Build(build::Options),
-    /// Check spin.toml and report every mistake at once.
+    /// Check spin.toml and report every diagnostic at once.
     Validate(validate::Options),
     /// Call one worker offline with an event; the answer on stdout, logs on stderr.
     Invoke(invoke::Options),
@@ -53,7 +53,7 @@ enum Command {
     /// Show the queues of a running host: depths, or the oldest messages of one.
     Queues(queues::Options),
     /// Look through the dead letters of a running host, send them back, drop them.
-    DeadLetters(dead_letters::Options),
+    DeadLetterSink(dead_letters::Options),
     /// Write events as AWS Lambda would hand them over.
     Events(events::Options),
 }
@@ -70,14 +70,14 @@ pub(crate) struct ManifestOptions {
 }
 
 impl ManifestOptions {
-    fn given(&self) -> Given {
-        Given::from_process(self.variables.iter().cloned().collect::<BTreeMap<_, _>>())
+    fn given(&self) -> ProvidedVariables {
+        ProvidedVariables::from_process(self.variables.iter().cloned().collect::<BTreeMap<_, _>>())
     }
 
-    /// The application, or the exit code after its mistakes have been printed.
+    /// The application, or the exit code after its diagnostics have been printed.
     pub(crate) fn load(&self) -> Result<App, ExitCode> {
-        manifest::load(&self.manifest, &self.given()).map_err(|mistakes| {
-            eprintln!("{mistakes}");
+        manifest::load(&self.manifest, &self.given()).map_err(|diagnostics| {
+            eprintln!("{diagnostics}");
             ExitCode::from(UNUSABLE)
         })
     }
@@ -93,11 +93,11 @@ pub(crate) struct RuntimeConfigOptions {
 }
 
 impl RuntimeConfigOptions {
-    /// The configuration, or the exit code after its mistakes have been printed.
+    /// The configuration, or the exit code after its diagnostics have been printed.
     pub(crate) fn load(&self) -> Result<RuntimeConfig, ExitCode> {
         let Some(path) = &self.runtime_config else { return Ok(RuntimeConfig::default()) };
-        RuntimeConfig::load(path).map_err(|mistakes| {
-            eprintln!("{mistakes}");
+        RuntimeConfig::load(path).map_err(|diagnostics| {
+            eprintln!("{diagnostics}");
             ExitCode::from(UNUSABLE)
         })
     }
@@ -120,7 +120,7 @@ pub async fn run() -> ExitCode {
         Command::Versions(options) => versions::run(options).await,
         Command::Provision(options) => provision::run(options).await,
         Command::Queues(options) => queues::run(options).await,
-        Command::DeadLetters(options) => dead_letters::run(options).await,
+        Command::DeadLetterSink(options) => dead_letters::run(options).await,
         Command::Events(options) => events::run(options),
     };
     result.unwrap_or_else(|error| {

@@ -35,7 +35,7 @@ impl Operator {
     ///
     /// # Errors
     /// As [`Operator::ask`], and when the host refuses.
-    pub(super) async fn insist(&self, what: &str, question: &Value) -> Result<Value> {
+    pub(super) async fn expect(&self, what: &str, question: &Value) -> Result<Value> {
         Ok(self.ask(what, question).await?.map_err(Refused)?)
     }
 

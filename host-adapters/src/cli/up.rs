@@ -8,7 +8,7 @@ use crate::shutdown;
 use crate::telemetry::{self, Tracing, logs};
 use anyhow::Result;
 use clap::Args;
-use host_adapters_delivery::crash_point::{self, CrashPoint};
+use host_adapters_delivery::failpoint::{self, Failpoint};
 use serde_json::json;
 use std::io::Write;
 use std::net::SocketAddr;
@@ -42,7 +42,7 @@ pub(crate) struct Options {
     /// For tests: once everything listens, abort at the N-th durable step of a kind (`receive`, `answer`, `side-effect`,
     /// `delete`, …), without finishing anything.
     #[arg(long, value_name = "KIND:N", hide = true)]
-    abort_at_step: Option<CrashPoint>,
+    abort_at_step: Option<Failpoint>,
 }
 
 pub(super) async fn run(options: Options) -> Result<ExitCode> {
@@ -71,7 +71,7 @@ pub(super) async fn serve<F: Future<Output = ()> + Send + 'static>(
     let running = app::start(app, &start, metrics, tracing.clone()).await?;
     let following = tokio::spawn(follow(running.components.clone()));
     announce(running.addresses)?;
-    options.abort_at_step.into_iter().for_each(crash_point::arm);
+    options.abort_at_step.into_iter().for_each(failpoint::arm);
     let signal = shutdown::signal().await?;
     following.abort();
     ::tracing::info!(signal, "draining");

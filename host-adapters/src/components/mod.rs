@@ -12,7 +12,7 @@ use crate::secrets::Secrets;
 use crate::telemetry::Tracing;
 use anyhow::Result;
 use host_adapters_delivery::services::Services;
-use host_adapters_delivery::sources::seed_name;
+use host_adapters_delivery::sources::camel_case_name;
 use host_adapters_runtime::registry::Serving;
 use host_adapters_runtime::{ComponentSpec, Interfaces, LoadError, Loaded, Runtime, RuntimeConfig, Source};
 use std::collections::BTreeMap;
@@ -107,7 +107,7 @@ impl Components {
     /// # Errors
     /// Says why the file cannot serve; the one before serves on.
     pub async fn swap(&self, worker: &str, source: Source) -> Result<Swapped, SwapError> {
-        let known = |(id, _): &(&String, &ComponentSpec)| *id == worker || seed_name(id) == worker;
+        let known = |(id, _): &(&String, &ComponentSpec)| *id == worker || camel_case_name(id) == worker;
         let Some((id, spec)) = self.specs.iter().find(known) else {
             let known = self.specs.keys().cloned().collect::<Vec<_>>().join(", ");
             return Err(SwapError::Unknown { name: worker.to_owned(), known });

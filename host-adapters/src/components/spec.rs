@@ -2,7 +2,7 @@
 
 use super::requirements;
 use crate::manifest::{self, App, Component};
-use host_adapters_delivery::sources::seed_name;
+use host_adapters_delivery::sources::camel_case_name;
 use host_adapters_runtime::{ComponentSpec, Limits, Source};
 use std::collections::BTreeMap;
 
@@ -43,7 +43,7 @@ fn limits(written: &manifest::Limits) -> Limits {
 fn environment(component: &Component) -> Vec<(String, String)> {
     let inherited = [("CONFIG_ENV", "local-dev"), ("AWS_REGION", "us-east-1"), ("LOG_LEVEL", "INFO")]
         .map(|(name, default)| (name.to_owned(), std::env::var(name).unwrap_or_else(|_| default.to_owned())));
-    let app_name = ("APP_NAME".to_owned(), seed_name(&component.id));
+    let app_name = ("APP_NAME".to_owned(), camel_case_name(&component.id));
     let own = component.environment.iter().map(|(name, value)| (name.clone(), value.clone()));
     let environment: BTreeMap<_, _> = inherited.into_iter().chain(own).chain([app_name]).collect();
     environment.into_iter().collect()

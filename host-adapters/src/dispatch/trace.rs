@@ -5,7 +5,7 @@ use crate::telemetry::trace::{Span, Tracing};
 use bytes::Bytes;
 use host_adapters_delivery::dispatch::Dispatched;
 use host_adapters_delivery::event::Event;
-use host_adapters_delivery::sources::seed_name;
+use host_adapters_delivery::sources::camel_case_name;
 use host_adapters_runtime::Called;
 use opentelemetry::KeyValue;
 use opentelemetry::trace::SpanKind;
@@ -80,7 +80,7 @@ pub(super) fn answered(mut span: Span, called: &Called<http::Response<Bytes>>) {
 
 fn attributes(worker: &str, correlation_id: &str) -> Vec<KeyValue> {
     vec![
-        KeyValue::new("span.workerName", seed_name(worker)),
+        KeyValue::new("span.workerName", camel_case_name(worker)),
         KeyValue::new("correlation.id", correlation_id.to_owned()),
         // One id a call, as Lambda's request id is.
         KeyValue::new("correlation.awsRequestId", uuid::Uuid::new_v4().to_string()),

@@ -5,14 +5,14 @@ use super::callers::Caller;
 use axum::extract::State;
 use axum::routing::post;
 use axum::{Extension, Json, Router};
+use host_adapters_delivery::dead_letter::{DeadLetter, Summary};
 use host_adapters_delivery::delivery::redrive::{Outcome, Redriver};
-use host_adapters_delivery::letter::{Letter, Summary};
 use host_adapters_delivery::platform::PlatformService;
 use platform_wire::{Answer, Error, ErrorKind};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-/// Letters that one answer lists: with the largest bodies they are 25 MB on their way through the host.
+/// DeadLetters that one answer lists: with the largest bodies they are 25 MB on their way through the host.
 const PAGE: usize = 100;
 
 pub(super) fn routes(redriver: Redriver) -> Router<Gateway> {
@@ -62,23 +62,23 @@ async fn list(
     Json(page(&gateway.platform, &redriver, &caller, list).await.into())
 }
 
-/// `{"letters": […], "next": null or where the next page begins}`.
+/// `{"dead letters": […], "next": null or where the next page begins}`.
 async fn page(platform: &PlatformService, redriver: &Redriver, caller: &str, list: List) -> Result<Value, Error> {
     let queues = match list.queue {
         Some(queue) => platform.check_peek(caller, &queue).map(|()| vec![queue])?,
         None => queues(platform, redriver, caller)?,
     };
-    let Some(first) = queues.first() else { return Ok(json!({"letters": [], "next": null})) };
+    let Some(first) = queues.first() else { return Ok(json!({"dead_letters": [], "next": null})) };
     let from = list.from.unwrap_or_else(|| Place { queue: first.clone(), after: None });
     let at = queues.iter().position(|queue| *queue == from.queue);
     let at = at.ok_or_else(|| Error::new(ErrorKind::Invalid, "pass `from` as an earlier page gave it in `next`"))?;
-    let (letters, after) = redriver.list(&from.queue, from.after.as_deref(), PAGE).await?;
-    let letters: Vec<Summary> = letters.into_iter().map(|letter| letter.summary).collect();
+    let (dead_letters, after) = redriver.list(&from.queue, from.after.as_deref(), PAGE).await?;
+    let dead_letters: Vec<Summary> = dead_letters.into_iter().map(|dead_letter| dead_letter.summary).collect();
     let next = match after {
         Some(after) => json!({"queue": from.queue, "after": after}),
         None => queues.get(at + 1).map_or(Value::Null, |queue| json!({ "queue": queue })),
     };
-    Ok(json!({"letters": letters, "next": next}))
+    Ok(json!({"dead_letters": dead_letters, "next": next}))
 }
 
 async fn show(
@@ -87,13 +87,23 @@ async fn show(
     Extension(redriver): Extension<Redriver>,
     Json(show): Json<Show>,
 ) -> Json<Answer<Value>> {
-    Json(letter(&gateway.platform, &redriver, &caller, &show.id).await.map(|letter| json!({ "letter": letter })).into())
+    Json(
+        dead_letter(&gateway.platform, &redriver, &caller, &show.id)
+            .await
+            .map(|dead_letter| json!({ "dead_letter": dead_letter }))
+            .into(),
+    )
 }
 
-async fn letter(platform: &PlatformService, redriver: &Redriver, caller: &str, id: &str) -> Result<Letter, Error> {
+async fn dead_letter(
+    platform: &PlatformService,
+    redriver: &Redriver,
+    caller: &str,
+    id: &str,
+) -> Result<DeadLetter, Error> {
     for queue in queues(platform, redriver, caller)? {
-        if let Some(letter) = redriver.find(&queue, id).await? {
-            return Ok(letter);
+        if let Some(dead_letter) = redriver.find(&queue, id).await? {
+            return Ok(dead_letter);
         }
     }
     Err(Error::new(ErrorKind::NotFound, format!("there is no dead letter `{id}`; `dead-letters list` shows examples")))
@@ -117,7 +127,7 @@ async fn discard(
     work(&gateway.platform, &caller, selection, async move |queue, ids| redriver.discard(&queue, &ids).await).await
 }
 
-/// Works on letters to the end, also where the operator does not wait for it.
+/// Works on dead letters to the end, also where the operator does not wait for it.
 async fn work<F>(
     platform: &PlatformService,
     caller: &str,
@@ -136,7 +146,7 @@ where
     Json(outcomes.map(|outcomes| told(caller, &queue, &ids, &outcomes)).into())
 }
 
-/// `{"outcomes": [{"id", "outcome", "why"?}]}`; each is logged too, for a letter that is gone tells nothing.
+/// `{"outcomes": [{"id", "outcome", "why"?}]}`; each is logged too, for a dead letter that is gone tells nothing.
 fn told(caller: &str, queue: &str, ids: &[String], outcomes: &[Outcome]) -> Value {
     let one = |(id, outcome): (&String, &Outcome)| {
         let (name, why) = match outcome {
@@ -145,7 +155,7 @@ fn told(caller: &str, queue: &str, ids: &[String], outcomes: &[Outcome]) -> Valu
             Outcome::Missing => ("missing", None),
             Outcome::Kept(why) => ("kept", Some(why)),
         };
-        tracing::info!(caller, queue, letter = id, outcome = name, why, "dead letter worked on");
+        tracing::info!(caller, queue, dead_letter = id, outcome = name, why, "dead letter worked on");
         json!({"id": id, "outcome": name, "why": why})
     };
     json!({"outcomes": ids.iter().zip(outcomes).map(one).collect::<Vec<_>>()})

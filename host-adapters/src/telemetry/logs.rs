@@ -1,7 +1,7 @@
 //! One JSON object a line on stderr, in the shape of API usage ("CloudWatch Logs"), from host and guests alike.
 
 use chrono::{SecondsFormat, Utc};
-use host_adapters_delivery::sources::seed_name;
+use host_adapters_delivery::sources::camel_case_name;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
@@ -173,7 +173,7 @@ fn guest_text(component: &str, digest: &str, mut members: Members<'_>) -> String
 
 /// `registration:apps:saveEntries` for `save-entries`.
 pub fn tag(component: &str) -> String {
-    format!("registration:apps:{}", seed_name(component))
+    format!("registration:apps:{}", camel_case_name(component))
 }
 
 fn now() -> String {

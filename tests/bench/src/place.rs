@@ -1,7 +1,7 @@
 //! Where what is measured lies: the components in the project, everything else beside this program.
 
 use anyhow::{Context, Result, ensure};
-use host_adapters_delivery::sources::seed_name;
+use host_adapters_delivery::sources::camel_case_name;
 use host_adapters_runtime::{ComponentSpec, Limits, Requirements, Source};
 use std::path::{Path, PathBuf};
 
@@ -29,7 +29,7 @@ pub fn existing(path: PathBuf) -> Result<PathBuf> {
 
 /// A component to load, in the environment that the host gives it by default.
 pub fn spec(id: &str, source: &Path, limits: Limits) -> ComponentSpec {
-    let name = seed_name(id);
+    let name = camel_case_name(id);
     let environment =
         [("APP_NAME", name.as_str()), ("AWS_REGION", "us-east-1"), ("CONFIG_ENV", "local-dev"), ("LOG_LEVEL", "INFO")];
     ComponentSpec {

@@ -15,7 +15,7 @@ use host_adapters_delivery::delivery::{drain::Drain, retry::Backoff};
 use host_adapters_delivery::dispatch::{Dispatch, Dispatched};
 use host_adapters_delivery::event::{Disposition, Event};
 use host_adapters_delivery::sources::sqs::SqsConfig;
-use host_adapters_delivery::sources::{Feed, SourceConfig};
+use host_adapters_delivery::sources::{SourceConfig, SourceContext};
 use host_adapters_runtime::{Interfaces, Limits, Runtime, RuntimeConfig};
 use platform_wire::queue::Message;
 use rustix::time::{ClockId, clock_gettime};
@@ -91,7 +91,7 @@ async fn empty(store: &Arc<Embedded>, dispatch: &Arc<dyn Dispatch>, messages: us
         let sent = store.send_batch(QUEUE, std::iter::repeat_with(body).take(portion).collect()).await?;
         ensure!(sent.len() == portion, "the queue took {} of {portion} messages", sent.len());
     }
-    let feed = Feed {
+    let feed = SourceContext {
         worker: WORKER.to_owned(),
         dispatch: dispatch.clone(),
         queues: store.clone(),

@@ -56,10 +56,10 @@ struct Swapper {
 impl Swapper {
     fn new(folder: &Path) -> Result<Self> {
         let wasm = std::fs::read(place::component(COMPONENT)?)?;
-        let versions = [b'a', b'b'].map(|letter| {
-            let path = folder.join(format!("{}.wasm", char::from(letter)));
+        let versions = [b'a', b'b'].map(|dead_letter| {
+            let path = folder.join(format!("{}.wasm", char::from(dead_letter)));
             // A custom section: 0, its size, the size of its name, its name, what it holds.
-            std::fs::write(&path, [&wasm, [0, 3, 1, b'v', letter].as_slice()].concat()).map(|()| path)
+            std::fs::write(&path, [&wasm, [0, 3, 1, b'v', dead_letter].as_slice()].concat()).map(|()| path)
         });
         let [a, b] = versions;
         let config = RuntimeConfig { cache_dir: folder.join(COMPILED), max_instances: 16, interfaces: Interfaces::All };

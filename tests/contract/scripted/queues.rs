@@ -93,7 +93,7 @@ pub async fn visibility_fails_one_by_one() {
     assert!(results[2].as_ref().unwrap().message.contains("as scripted"), "{results:?}");
 }
 
-/// The queue's own redrive tells nothing but the ARN of the queue; what we tell besides are a letter's attributes.
+/// The queue's own redrive tells nothing but the ARN of the queue; what we tell besides are a dead letter's attributes.
 pub async fn tells_where_a_moved_message_came_from() {
     let server = start(|_, _, _| {
         let attributes = json!({"ApproximateReceiveCount": "4", "SentTimestamp": "1705312800000",

@@ -4,11 +4,11 @@ use crate::check::{self, Kind, Snapshot};
 use crate::gateway::Gateway;
 use crate::generate::{World, generate};
 use crate::host::{Host, Killer, Launch, PROCESS_ID_FILE};
+use crate::inject::Plan;
 use crate::lag::{Arrivals, Times};
 use crate::load::{Caller, Load, OPEN_SECS};
 use crate::metrics::Counters;
 use crate::options::Options;
-use crate::plant::Plan;
 use crate::progress::Progress;
 use crate::report::{Phase, Report};
 use crate::resolver::Resolver;
@@ -17,10 +17,10 @@ use crate::settle::{Settled, Settling};
 use crate::tokens::{self, Key};
 use crate::{input, poison, seed, servers};
 use anyhow::{Context, Result, anyhow, bail};
+use fake_services::{FakeServices, Faults, Service};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use reqwest::Client;
-use stand_ins::{Faults, Service, StandIns};
 use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
 use std::io::{BufReader, BufWriter, ErrorKind, Write};
@@ -39,7 +39,7 @@ const SERVICES: [Service; 3] = [Service::Entry, Service::User, Service::Campaign
 pub async fn run(options: Options) -> Result<bool> {
     let (progress, mut interrupts) = (Progress::new(), Interrupts::new()?);
     let world = Arc::new(world(&options)?);
-    let plan = if options.plant { Plan::draw(&world, options.seed)? } else { Plan::default() };
+    let plan = if options.inject { Plan::draw(&world, options.seed)? } else { Plan::default() };
     let fans = Key::generate()?;
     let tokens = tokens::sign_all(&fans, &world.fans, &progress)?;
     let folder = Folder::new(options.data_dir.as_deref())?;
@@ -49,19 +49,19 @@ pub async fn run(options: Options) -> Result<bool> {
     let service = Key::generate()?;
     write_secret(&folder.path().join(SERVICE_KEY), &service.private_pem()?)?;
     let public_key = Some(service.public_pem()?);
-    let stand_ins = StandIns::start(stand_ins::Options { public_key, ..Default::default() }).await?;
+    let fakes = FakeServices::start(fake_services::Options { public_key, ..Default::default() }).await?;
     let secrets = ["resolver_token", "checker_token", "seeder_token", "operator_token", "worker_token"];
     let secrets = secrets.map(|name| (name.to_owned(), tokens::secret()));
     progress.announce("starting the host");
     let start = async {
         let config = if options.servers { Some(servers::prepare(&options, folder.path()).await?) } else { None };
-        Host::start(Launch { runtime_config: config, ..launch(&options, folder.path(), &stand_ins, &secrets) }).await
+        Host::start(Launch { runtime_config: config, ..launch(&options, folder.path(), &fakes, &secrets) }).await
     };
     let host = tokio::select! {
         host = start => host?,
         why = interrupts.next() => return Err(why),
     };
-    let stage = Stage::new(&host, &stand_ins, &service, &secrets)?;
+    let stage = Stage::new(&host, &fakes, &service, &secrets)?;
     let result = tokio::select! {
         result = perform(&options, world, plan, tokens, &stage, &host, &progress) => result,
         why = interrupts.next() => Err(why),
@@ -108,7 +108,7 @@ impl Interrupts {
 
 /// Clients of everything that runs.
 struct Stage<'a> {
-    stand_ins: &'a StandIns,
+    fakes: &'a FakeServices,
     services: Services,
     caller: Caller,
     resolver: Gateway,
@@ -118,7 +118,7 @@ struct Stage<'a> {
 }
 
 impl<'a> Stage<'a> {
-    fn new(host: &Host, stand_ins: &'a StandIns, service: &Key, secrets: &[(String, String)]) -> Result<Self> {
+    fn new(host: &Host, fakes: &'a FakeServices, service: &Key, secrets: &[(String, String)]) -> Result<Self> {
         // Loopback only, so never by a proxy that the environment names.
         let http = Client::builder().no_proxy().pool_max_idle_per_host(256).build()?;
         let gateway = |client: &str| {
@@ -127,8 +127,8 @@ impl<'a> Stage<'a> {
             Gateway::new(http.clone(), host.endpoint(), token.unwrap_or_default())
         };
         Ok(Self {
-            stand_ins,
-            services: Services::new(http.clone(), stand_ins, service)?,
+            fakes,
+            services: Services::new(http.clone(), fakes, service)?,
             caller: Caller::new(http.clone(), host.endpoint()),
             resolver: gateway("resolver"),
             checker: gateway("checker"),
@@ -153,7 +153,7 @@ async fn perform(
     progress: &Progress,
 ) -> Result<Report> {
     seed::seed(&world, &stage.seeder, &stage.services, progress).await?;
-    set_faults(stage.stand_ins, options);
+    set_faults(stage.fakes, options);
     if options.poison {
         poison::send(&stage.resolver).await?;
     }
@@ -176,18 +176,18 @@ async fn perform(
         world: &world,
         wanted: &wanted,
         profiles: check::accepted_fans(&world).len(),
-        stand_ins: stage.stand_ins,
+        fakes: stage.fakes,
         operator: &stage.operator,
         checker: &stage.checker,
         poisoned: options.poison,
     };
     let Settled { unsettled, redriven } = settling.settle(progress).await?;
     let wall = started.elapsed();
-    SERVICES.into_iter().for_each(|service| stage.stand_ins.set_faults(service, Faults::default()));
-    let arrivals = Arrivals::read(&world, stage.stand_ins);
-    plan.plant_after(&world, &outcomes, stage.stand_ins, &stage.services, &stage.resolver).await?;
+    SERVICES.into_iter().for_each(|service| stage.fakes.set_faults(service, Faults::default()));
+    let arrivals = Arrivals::read(&world, stage.fakes);
+    plan.plant_after(&world, &outcomes, stage.fakes, &stage.services, &stage.resolver).await?;
     let mut snapshot = Snapshot::read(&world, &stage.services, &stage.checker, &stage.operator, progress).await?;
-    plan.lift(stage.stand_ins);
+    plan.lift(stage.fakes);
     let buried = !options.poison || poison::take(&stage.operator, &mut snapshot).await?;
     let mut findings = check::check(&world, &outcomes, &snapshot);
     if !buried {
@@ -200,7 +200,7 @@ async fn perform(
         seed: options.seed,
         registrations: total,
         campaigns: world.campaigns.len(),
-        planted: plan.planted(&world, &findings.failures),
+        injected: plan.injected(&world, &findings.failures),
         findings,
         redriven,
         dead_letters: snapshot.dead_letters.values().sum(),
@@ -237,12 +237,12 @@ pub fn write_secret(path: &Path, text: &str) -> Result<()> {
     written.with_context(|| format!("writing {}", path.display()))
 }
 
-fn launch(options: &Options, folder: &Path, stand_ins: &StandIns, secrets: &[(String, String)]) -> Launch {
+fn launch(options: &Options, folder: &Path, fakes: &FakeServices, secrets: &[(String, String)]) -> Launch {
     let jwks = folder.join("jwks.json").display().to_string();
     let variables = [
-        ("entry_service_upstream", stand_ins.url(Service::Entry)),
-        ("user_service_upstream", stand_ins.url(Service::User)),
-        ("campaign_service_upstream", stand_ins.url(Service::Campaign)),
+        ("entry_service_upstream", fakes.url(Service::Entry)),
+        ("user_service_upstream", fakes.url(Service::User)),
+        ("campaign_service_upstream", fakes.url(Service::Campaign)),
         ("identity_jwks", jwks),
         ("identity_issuer", tokens::ISSUER.to_owned()),
         ("identity_audience", tokens::AUDIENCE.to_owned()),
@@ -261,20 +261,20 @@ fn launch(options: &Options, folder: &Path, stand_ins: &StandIns, secrets: &[(St
     }
 }
 
-fn set_faults(stand_ins: &StandIns, options: &Options) {
+fn set_faults(fakes: &FakeServices, options: &Options) {
     let seed = options.seed;
     if options.failed_scores > 0.0 {
         let operations = vec!["upsertEntries".to_owned()];
         let score_failed = options.failed_scores;
-        stand_ins.set_faults(Service::Entry, Faults { seed, operations, score_failed, ..Faults::default() });
+        fakes.set_faults(Service::Entry, Faults { seed, operations, score_failed, ..Faults::default() });
     }
     if options.faults {
-        set_weather(stand_ins, seed);
+        set_weather(fakes, seed);
     }
 }
 
 /// 5 % errors of every kind, and a few answers that come late.
-fn set_weather(stand_ins: &StandIns, seed: u64) {
+fn set_weather(fakes: &FakeServices, seed: u64) {
     for (service, salt) in SERVICES.into_iter().zip(0..) {
         let faults = Faults {
             seed: seed.wrapping_add(salt),
@@ -289,7 +289,7 @@ fn set_weather(stand_ins: &StandIns, seed: u64) {
             score_failed: 0.01,
             ..Faults::default()
         };
-        stand_ins.set_faults(service, faults);
+        fakes.set_faults(service, faults);
     }
 }
 
@@ -332,7 +332,7 @@ fn holds_at_most(folder: &Path, name: &str) -> Result<bool> {
 
 /// Where keys, log and data are: a folder of the user's, or a temporary one.
 enum Folder {
-    Given(PathBuf),
+    ProvidedVariables(PathBuf),
     Temporary(TempDir),
 }
 
@@ -349,12 +349,12 @@ impl Folder {
             bail!("the data folder {} is not empty: empty it, or name another with --data-dir", path.display());
         }
         // The host may run elsewhere; it gets absolute paths.
-        Ok(Self::Given(path.canonicalize()?))
+        Ok(Self::ProvidedVariables(path.canonicalize()?))
     }
 
     fn path(&self) -> &Path {
         match self {
-            Self::Given(path) => path,
+            Self::ProvidedVariables(path) => path,
             Self::Temporary(folder) => folder.path(),
         }
     }
@@ -362,7 +362,7 @@ impl Folder {
     /// Leaves it where it is.
     fn keep(self) -> PathBuf {
         match self {
-            Self::Given(path) => path,
+            Self::ProvidedVariables(path) => path,
             Self::Temporary(folder) => folder.keep(),
         }
     }

@@ -46,7 +46,7 @@ impl Depth {
 
 /// Names a dead letter.
 #[derive(Clone, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd)]
-pub struct LetterId {
+pub struct DeadLetterId {
     /// Its queue.
     pub queue: String,
     /// Its id there.
@@ -54,8 +54,8 @@ pub struct LetterId {
 }
 
 #[derive(Deserialize)]
-struct Letters {
-    letters: Vec<LetterId>,
+struct DeadLetters {
+    dead_letters: Vec<DeadLetterId>,
     next: Value,
 }
 
@@ -85,28 +85,28 @@ impl Gateway {
     }
 
     /// The dead letters of one queue, or of all.
-    pub async fn letters(&self, queue: Option<&str>) -> Result<Vec<LetterId>> {
-        let (mut letters, mut from) = (Vec::new(), Value::Null);
+    pub async fn dead_letters(&self, queue: Option<&str>) -> Result<Vec<DeadLetterId>> {
+        let (mut dead_letters, mut from) = (Vec::new(), Value::Null);
         loop {
-            let page: Letters = self.operate("list", &json!({ "queue": queue, "from": from })).await?;
-            letters.extend(page.letters);
+            let page: DeadLetters = self.operate("list", &json!({ "queue": queue, "from": from })).await?;
+            dead_letters.extend(page.dead_letters);
             from = page.next;
             if from.is_null() {
-                return Ok(letters);
+                return Ok(dead_letters);
             }
         }
     }
 
     /// The body of a dead letter.
-    pub async fn letter_body(&self, letter: &LetterId) -> Result<String> {
-        let shown: Value = self.operate("show", &json!({ "id": letter.id })).await?;
-        Ok(shown.pointer("/letter/body").and_then(Value::as_str).unwrap_or_default().to_owned())
+    pub async fn letter_body(&self, dead_letter: &DeadLetterId) -> Result<String> {
+        let shown: Value = self.operate("show", &json!({ "id": dead_letter.id })).await?;
+        Ok(shown.pointer("/dead_letter/body").and_then(Value::as_str).unwrap_or_default().to_owned())
     }
 
     /// Sends dead letters of one queue back; answers how many went.
-    pub async fn redrive(&self, letters: &[LetterId]) -> Result<u64> {
-        let queue = letters.first().map(|letter| &letter.queue);
-        let ids: Vec<&str> = letters.iter().map(|letter| letter.id.as_str()).collect();
+    pub async fn redrive(&self, dead_letters: &[DeadLetterId]) -> Result<u64> {
+        let queue = dead_letters.first().map(|dead_letter| &dead_letter.queue);
+        let ids: Vec<&str> = dead_letters.iter().map(|dead_letter| dead_letter.id.as_str()).collect();
         let answer: Value = self.operate("redrive", &json!({ "queue": queue, "ids": ids })).await?;
         let outcomes = answer.get("outcomes").and_then(Value::as_array).into_iter().flatten();
         Ok(outcomes.filter(|outcome| outcome.get("outcome").is_some_and(|name| name == "redriven")).count() as u64)

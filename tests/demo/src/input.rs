@@ -28,7 +28,7 @@ struct Verification {
     verified: bool,
 }
 
-/// Reads a world; a mistake names its line.
+/// Reads a world; a diagnostic names its line.
 pub fn read(lines: impl BufRead) -> Result<World> {
     let mut world = World::default();
     for (number, line) in lines.lines().enumerate() {

@@ -3,9 +3,9 @@
 use crate::generate::World;
 use crate::load::Outcome;
 use anyhow::Result;
+use fake_services::FakeServices;
 use hdrhistogram::Histogram;
 use serde_json::{Value, json};
-use stand_ins::StandIns;
 use std::collections::HashMap;
 
 /// When each version of each entry first took effect in the Entry Service, in milliseconds since 1970.
@@ -13,12 +13,12 @@ use std::collections::HashMap;
 pub struct Arrivals(HashMap<String, HashMap<(String, String), u64>>);
 
 impl Arrivals {
-    /// Reads what the stand-in noted of the world's campaigns.
-    pub fn read(world: &World, stand_ins: &StandIns) -> Self {
+    /// Reads what the fake noted of the world's campaigns.
+    pub fn read(world: &World, fakes: &FakeServices) -> Self {
         let mut arrivals = Self::default();
         for campaign in world.campaign_ids() {
             let known = arrivals.0.entry(campaign.to_owned()).or_default();
-            for arrival in stand_ins.entries().arrivals(campaign) {
+            for arrival in fakes.entries().arrivals(campaign) {
                 known.entry((arrival.global_user_id, arrival.version)).or_insert(arrival.at_ms);
             }
         }

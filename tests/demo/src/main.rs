@@ -1,7 +1,7 @@
 //! `cargo demo`: registrations end to end through the host, and the proof from the outside that none was lost.
 //!
 //! [`generate`] or [`input`] makes the registrations, each with the outcome it should have. [`app`] starts the services'
-//! stand-ins and the [`host`], [`load`] sends what fans send, [`resolver`] writes what AppSync would, [`settle`] waits
+//! fakes and the [`host`], [`load`] sends what fans send, [`resolver`] writes what AppSync would, [`settle`] waits
 //! until everything is replicated, [`redrive`] sends dead letters back, [`check`] compares, [`report`] tells. No code is shared with the workers.
 
 mod app;
@@ -9,12 +9,12 @@ mod check;
 mod gateway;
 mod generate;
 mod host;
+mod inject;
 mod input;
 mod lag;
 mod load;
 mod metrics;
 mod options;
-mod plant;
 mod poison;
 mod progress;
 mod redrive;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 /// Takes registrations end to end through the host and proves from the outside that none was lost.
 ///
-/// Starts stand-ins of the Campaign, Entry and User services and the host beside them, sends registrations as AppSync
+/// Starts fakes of the Campaign, Entry and User services and the host beside them, sends registrations as AppSync
 /// would, waits until all are replicated, then checks what the services and the table hold against how each
 /// registration was made. The exit code is 1 if any check fails.
 #[derive(Clone, Debug, Parser)]
@@ -38,7 +38,7 @@ pub struct Options {
     pub failed_scores: f64,
     /// Plant a lost message, a stale overwrite, a flag left set and a wrong reason: the checks must find all four.
     #[arg(long)]
-    pub plant: bool,
+    pub inject: bool,
     /// Send a message too that can never be handled; the manifest has to keep it as a dead letter.
     #[arg(long, hide = true)]
     pub poison: bool,

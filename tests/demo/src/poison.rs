@@ -1,8 +1,8 @@
 //! A message of which nobody can make a profile, sent among the others: `--poison`. Where its source keeps what its
-//! worker rejects (`on_reject = "dead-letter"`), its letter must be there in the end, and no other.
+//! worker rejects (`on_reject = "dead-letter"`), its dead letter must be there in the end, and no other.
 
 use crate::check::Snapshot;
-use crate::gateway::{Gateway, LetterId};
+use crate::gateway::{DeadLetterId, Gateway};
 use crate::resolver::QUEUE;
 use anyhow::{Result, bail};
 use platform_wire::Answer;
@@ -21,22 +21,22 @@ pub async fn send(resolver: &Gateway) -> Result<()> {
     }
 }
 
-/// Letters but its own.
-pub async fn without(operator: &Gateway, letters: Vec<LetterId>) -> Result<Vec<LetterId>> {
+/// DeadLetters but its own.
+pub async fn without(operator: &Gateway, dead_letters: Vec<DeadLetterId>) -> Result<Vec<DeadLetterId>> {
     let mut others = Vec::new();
-    for letter in letters {
-        if letter.queue != DEAD_LETTERS || operator.letter_body(&letter).await? != BODY {
-            others.push(letter);
+    for dead_letter in dead_letters {
+        if dead_letter.queue != DEAD_LETTERS || operator.letter_body(&dead_letter).await? != BODY {
+            others.push(dead_letter);
         }
     }
     Ok(others)
 }
 
-/// Takes its letter out of what was found, also where a crash before the delete has made it twice; whether there is one.
+/// Takes its dead letter out of what was found, also where a crash before the delete has made it twice; whether there is one.
 pub async fn take(operator: &Gateway, snapshot: &mut Snapshot) -> Result<bool> {
-    let letters = operator.letters(Some(DEAD_LETTERS)).await?;
-    let all = letters.len();
-    let others = without(operator, letters).await?.len();
+    let dead_letters = operator.dead_letters(Some(DEAD_LETTERS)).await?;
+    let all = dead_letters.len();
+    let others = without(operator, dead_letters).await?.len();
     snapshot.dead_letters.insert(DEAD_LETTERS.to_owned(), others as u64);
     Ok(others < all)
 }

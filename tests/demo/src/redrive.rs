@@ -6,22 +6,22 @@ use crate::poison;
 use crate::progress::Progress;
 use anyhow::Result;
 
-/// Letters of one request.
+/// DeadLetters of one request.
 const AT_ONCE: usize = 10;
 
-/// Sends back what stands in the dead letter queues, a planted poison left out; answers how many went.
+/// Sends back what stands in the dead letter queues, an injected poison left out; answers how many went.
 pub async fn redrive(operator: &Gateway, poisoned: bool, progress: &Progress) -> Result<u64> {
-    let mut letters = operator.letters(None).await?;
+    let mut dead_letters = operator.dead_letters(None).await?;
     if poisoned {
-        letters = poison::without(operator, letters).await?;
+        dead_letters = poison::without(operator, dead_letters).await?;
     }
-    if letters.is_empty() {
+    if dead_letters.is_empty() {
         return Ok(0);
     }
-    let bar = progress.bar("sending dead letters back", letters.len());
-    letters.sort();
+    let bar = progress.bar("sending dead letters back", dead_letters.len());
+    dead_letters.sort();
     let mut redriven = 0;
-    for some in letters.chunk_by(|one, next| one.queue == next.queue).flat_map(|some| some.chunks(AT_ONCE)) {
+    for some in dead_letters.chunk_by(|one, next| one.queue == next.queue).flat_map(|some| some.chunks(AT_ONCE)) {
         redriven += operator.redrive(some).await?;
         bar.inc(some.len() as u64);
     }

@@ -1,9 +1,9 @@
 //! The summary: for people, and as one JSON object.
 
 use crate::check::{Failures, Findings, Kind};
+use crate::inject::InjectedFault;
 use crate::lag::Times;
 use crate::metrics::Counters;
-use crate::plant::Planted;
 use comfy_table::Table;
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -40,8 +40,8 @@ pub struct Report {
     pub counters: Counters,
     /// From the first call to the last replication.
     pub wall: Duration,
-    /// Faults planted and whether they were found.
-    pub planted: Vec<Planted>,
+    /// Faults injected and whether they were found.
+    pub injected: Vec<InjectedFault>,
 }
 
 /// A phase of the load.
@@ -85,7 +85,7 @@ impl Report {
     /// As one JSON object.
     pub fn to_json(&self) -> Value {
         let count = |kind| self.failures().of(kind).len();
-        let planted = |p: &Planted| json!({ "fault": p.fault, "subject": p.subject, "found": p.found });
+        let injected = |p: &InjectedFault| json!({ "fault": p.fault, "subject": p.subject, "found": p.found });
         json!({
             "ok": self.is_green(),
             "seed": self.seed,
@@ -111,7 +111,7 @@ impl Report {
             "instances_started_by_worker": self.counters.instances,
             "wall_s": round(self.wall.as_secs_f64()),
             "failures": self.failures().to_json(),
-            "planted": self.planted.iter().map(planted).collect::<Vec<_>>(),
+            "injected": self.injected.iter().map(injected).collect::<Vec<_>>(),
         })
     }
 
@@ -123,9 +123,9 @@ impl Report {
             table.add_row([name, value]);
         }
         let mut text = format!("{table}\n");
-        for planted in &self.planted {
-            let found = if planted.found { "found" } else { "NOT FOUND" };
-            text.push_str(&format!("planted {}: {}: {found}\n", planted.fault, planted.subject));
+        for injected in &self.injected {
+            let found = if injected.found { "found" } else { "NOT FOUND" };
+            text.push_str(&format!("injected {}: {}: {found}\n", injected.fault, injected.subject));
         }
         for line in self.failures().lines() {
             text.push_str(&format!("✗ {line}\n"));

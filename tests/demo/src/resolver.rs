@@ -22,7 +22,7 @@ pub const QUEUE: &str = "userInfoQueue";
 /// DynamoDB's limit.
 const BATCH: usize = 25;
 const WRITERS: usize = 4;
-const TRIES: u32 = 20;
+const ATTEMPTS: u32 = 20;
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// An entry to write.
@@ -142,12 +142,12 @@ async fn work(gateway: Gateway, inbox: Arc<AsyncMutex<mpsc::Receiver<Job>>>) {
 async fn write_all(gateway: &Gateway, jobs: &[Job]) -> Result<i64> {
     let mut at_ms = Utc::now().timestamp_millis();
     let mut puts: Vec<String> = jobs.iter().filter_map(|job| job.item.clone()).collect();
-    let mut tries = 0;
+    let mut attempts = 0;
     while !puts.is_empty() {
         at_ms = Utc::now().timestamp_millis();
         let write = BatchWrite { table: TABLE.to_owned(), puts, deletes: Vec::new() };
         let errors = gateway.call(&write).await?;
-        puts = again(write.puts.into_iter().zip(errors), &mut tries).await?;
+        puts = again(write.puts.into_iter().zip(errors), &mut attempts).await?;
     }
     let message = |job: &Job| Message { body: job.user_info.clone(), attributes: Vec::new(), delay_secs: 0 };
     let mut messages: Vec<Message> = jobs.iter().map(message).collect();
@@ -157,23 +157,23 @@ async fn write_all(gateway: &Gateway, jobs: &[Job]) -> Result<i64> {
             Answer::Ok(_) => None,
             Answer::Error(error) => Some(error),
         });
-        messages = again(send.messages.into_iter().zip(answers), &mut tries).await?;
+        messages = again(send.messages.into_iter().zip(answers), &mut attempts).await?;
     }
     Ok(at_ms)
 }
 
 /// What is to be sent again of a batch.
-async fn again<T>(parts: impl Iterator<Item = (T, Option<Error>)>, tries: &mut u32) -> Result<Vec<T>> {
+async fn again<T>(parts: impl Iterator<Item = (T, Option<Error>)>, attempts: &mut u32) -> Result<Vec<T>> {
     let mut left = Vec::new();
     for (part, error) in parts {
         match error {
             None => {}
-            Some(error) if error.is_retryable() && *tries < TRIES => left.push(part),
+            Some(error) if error.is_retryable() && *attempts < ATTEMPTS => left.push(part),
             Some(error) => bail!("the resolver cannot write: {error}"),
         }
     }
     if !left.is_empty() {
-        *tries += 1;
+        *attempts += 1;
         tokio::time::sleep(PAUSE).await;
     }
     Ok(left)

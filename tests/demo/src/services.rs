@@ -2,9 +2,9 @@
 
 use crate::tokens::Key;
 use anyhow::{Context, Result, bail};
+use fake_services::{FakeServices, Service};
 use reqwest::{Client, Method};
 use serde_json::{Value, json};
-use stand_ins::{Service, StandIns};
 
 const PAGE: usize = 1_000;
 
@@ -23,11 +23,11 @@ struct Base {
 }
 
 impl Services {
-    /// A client of the stand-ins with tokens of its own.
-    pub fn new(http: Client, stand_ins: &StandIns, key: &Key) -> Result<Self> {
+    /// A client of the fakes with tokens of its own.
+    pub fn new(http: Client, fakes: &FakeServices, key: &Key) -> Result<Self> {
         let base = |service: Service| {
             let token = key.sign(json!({ "iss": "demo", "sub": "checker", "aud": service.name() }))?;
-            anyhow::Ok(Base { url: stand_ins.url(service), token })
+            anyhow::Ok(Base { url: fakes.url(service), token })
         };
         Ok(Self { http, entry: base(Service::Entry)?, user: base(Service::User)?, campaign: base(Service::Campaign)? })
     }

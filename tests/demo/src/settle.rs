@@ -6,7 +6,7 @@ use crate::generate::World;
 use crate::progress::Progress;
 use crate::redrive::redrive;
 use anyhow::Result;
-use stand_ins::StandIns;
+use fake_services::FakeServices;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
@@ -28,7 +28,7 @@ pub struct Settling<'a> {
     /// How many profiles should be held in the end.
     pub profiles: usize,
     /// Where it should be held.
-    pub stand_ins: &'a StandIns,
+    pub fakes: &'a FakeServices,
     /// For the depths of the queues.
     pub operator: &'a Gateway,
     /// For the flags of the entries.
@@ -85,7 +85,7 @@ impl Settling<'_> {
         let bar = progress.bar("waiting for replication", pending.len());
         let (mut last, mut moved) = (None, Instant::now());
         loop {
-            pending.retain(|((campaign, fan), version)| !self.stand_ins.entries().holds(campaign, fan, version));
+            pending.retain(|((campaign, fan), version)| !self.fakes.entries().holds(campaign, fan, version));
             bar.set_position(bar.length().unwrap_or_default().saturating_sub(pending.len() as u64));
             let missing = self.missing(pending.len()).await?;
             bar.set_message(format!("waiting, {} messages queued", missing.queued));
@@ -120,7 +120,7 @@ impl Settling<'_> {
         let [dead, queued] = [dead, waiting].map(|queues| queues.iter().map(|queue| queue.total()).sum());
         // While entries are under way there is no need to ask; once the queues are empty the flags decide.
         let flagged = if queued == 0 { flagged(self.world, self.checker).await? } else { 0 };
-        let profiles = self.profiles.saturating_sub(self.stand_ins.user_count());
+        let profiles = self.profiles.saturating_sub(self.fakes.user_count());
         Ok(Missing { entries, profiles, queued, dead, flagged })
     }
 }

@@ -1,4 +1,4 @@
-//! `host-adapters dead-letters` and `invoke --dead-letter`: from a faulty worker's letters to its successor's success.
+//! `host-adapters dead-letters` and `invoke --dead-letter`: from a faulty worker's dead letters to its successor's success.
 
 use super::{Outcome, run, run_with_input};
 use crate::built;
@@ -44,7 +44,7 @@ fn profile(fan: &str) -> String {
 }
 
 /// A host whose worker has given up three records.
-async fn with_letters() -> TestHost {
+async fn with_dead_letters() -> TestHost {
     let host = TestHost::with(faulty).await;
     host.queue(QUEUE, &FANS.map(profile)).await;
     wait::eventually("three dead letters", async || (host.depth(DEAD).await == 3).then_some(())).await;
@@ -69,7 +69,7 @@ fn groups(host: &TestHost) -> Vec<Value> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_fault_is_seen_mended_tried_swapped_and_its_records_sent_back() {
-    let host = with_letters().await;
+    let host = with_dead_letters().await;
     let groups = groups(&host);
     let [group] = groups.as_slice() else { panic!("{groups:?}") };
     assert_eq!((&group["queue"], &group["worker"], &group["count"]), (&json!(DEAD), &json!(WORKER), &json!(3)));
@@ -81,10 +81,10 @@ async fn a_fault_is_seen_mended_tried_swapped_and_its_records_sent_back() {
 
     let id = group["example"].as_str().unwrap();
     let shown = operator(&host, &["dead-letters", "show", id, "--json"]);
-    let letter = shown.json();
-    assert_eq!((&letter["source"], &letter["attempts"]), (&json!("sqs:userInfoQueue"), &json!(1)));
-    assert!(FANS.map(profile).contains(&letter["body"].as_str().unwrap().to_owned()), "{letter}");
-    assert!(letter["firstMs"].as_u64() <= letter["lastMs"].as_u64(), "{letter}");
+    let dead_letter = shown.json();
+    assert_eq!((&dead_letter["source"], &dead_letter["attempts"]), (&json!("sqs:userInfoQueue"), &json!(1)));
+    assert!(FANS.map(profile).contains(&dead_letter["body"].as_str().unwrap().to_owned()), "{dead_letter}");
+    assert!(dead_letter["firstMs"].as_u64() <= dead_letter["lastMs"].as_u64(), "{dead_letter}");
 
     try_candidate(&host, id, &shown.stdout);
 
@@ -102,11 +102,11 @@ async fn a_fault_is_seen_mended_tried_swapped_and_its_records_sent_back() {
     assert_eq!((again.code, again.stdout.trim()), (0, "no dead letters"));
 }
 
-/// Offline, the letter fails with what gave it up and passes with what is to replace it.
-fn try_candidate(host: &TestHost, id: &str, letter: &str) {
+/// Offline, the dead letter fails with what gave it up and passes with what is to replace it.
+fn try_candidate(host: &TestHost, id: &str, dead_letter: &str) {
     let folder = tempfile::tempdir().unwrap();
     let manifest = faulty_manifest(&folder);
-    let upstream = format!("user_service_upstream={}", host.stand_ins.url(stand_ins::Service::User));
+    let upstream = format!("user_service_upstream={}", host.fakes.url(fake_services::Service::User));
     let gateway = format!("http://{}", host.running().addresses.gateway);
     let by_id = ["--dead-letter", id, "--gateway", &gateway, "--operator-token", OPERATOR_TOKEN];
     let common = ["invoke", "--manifest", &manifest, "--variable", &upstream];
@@ -115,14 +115,14 @@ fn try_candidate(host: &TestHost, id: &str, letter: &str) {
     assert!(old.stderr.contains("missing field `do`"), "{old:?}");
 
     let candidate = built::component(WORKER).display().to_string();
-    let new = run_with_input(&[&common[..], &["--dead-letter", "-", "--component", &candidate]].concat(), letter);
+    let new = run_with_input(&[&common[..], &["--dead-letter", "-", "--component", &candidate]].concat(), dead_letter);
     let done = json!({"received": 1, "processed": 1, "failed": 0, "rejected": 0});
     assert_eq!((new.code, new.json()["count"].clone()), (0, done), "{new:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn letters_are_dropped_only_when_that_is_said_twice() {
-    let host = with_letters().await;
+    let host = with_dead_letters().await;
     let id = groups(&host)[0]["example"].as_str().unwrap().to_owned();
     for (arguments, code, said) in [
         (vec!["drop", "--all"], 2, "say --yes to drop these 3"),
@@ -168,17 +168,17 @@ async fn who_has_no_grant_is_refused() {
 }
 
 #[test]
-fn a_letter_that_cannot_be_read_is_named() {
+fn a_dead_letter_that_cannot_be_read_is_named() {
     let folder = tempfile::tempdir().unwrap();
-    let file: PathBuf = folder.path().join("letter.json");
+    let file: PathBuf = folder.path().join("dead_letter.json");
     std::fs::write(&file, r#"{"id":"l"}"#).unwrap();
-    for (letter, said) in [
+    for (dead_letter, said) in [
         (format!("@{}", file.display()), "dead-letters show --json"),
         ("@elsewhere.json".to_owned(), "elsewhere.json"),
         ("an-id".to_owned(), "--operator-token"),
     ] {
-        let outcome = run(&["invoke", "--dead-letter", &letter]);
-        assert_eq!((outcome.code, outcome.stdout.as_str()), (2, ""), "{letter}");
+        let outcome = run(&["invoke", "--dead-letter", &dead_letter]);
+        assert_eq!((outcome.code, outcome.stdout.as_str()), (2, ""), "{dead_letter}");
         assert!(outcome.stderr.contains(said), "{outcome:?}");
     }
     let outcome = run(&["invoke", "upsert-users", "--dead-letter", "an-id"]);

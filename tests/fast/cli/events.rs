@@ -1,8 +1,8 @@
 //! `host-adapters events generate`: what it writes, the worker accepts.
 
 use super::{run, run_with_input};
+use fake_services::{FakeServices, Options, Service};
 use serde_json::{Value, json};
-use stand_ins::{Options, Service, StandIns};
 
 /// Each source with each worker that it feeds.
 const GENERATED: [(&str, &str); 6] = [
@@ -22,7 +22,7 @@ fn generate(arguments: &[&str]) -> Value {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_event_is_accepted_by_its_worker() {
-    let services = StandIns::start(Options::default()).await.unwrap();
+    let services = FakeServices::start(Options::default()).await.unwrap();
     let upstreams = [Service::Entry, Service::User]
         .map(|service| format!("{}_service_upstream={}", service.name(), services.url(service)));
     for (source, worker) in GENERATED {

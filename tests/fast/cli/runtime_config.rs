@@ -1,4 +1,4 @@
-//! The operator's configuration as the program takes it: mistakes, servers that are down, secrets that stay secret.
+//! The operator's configuration as the program takes it: diagnostics, servers that are down, secrets that stay secret.
 
 use super::up::Up;
 use super::{Outcome, command, run};

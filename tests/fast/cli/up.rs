@@ -226,7 +226,7 @@ async fn no_secret_is_in_the_log_at_any_level() {
     }
 }
 
-/// Calls the host by every door, with right tokens and wrong ones, and has workers use theirs.
+/// Calls the host by every endpoint, with right tokens and wrong ones, and has workers use theirs.
 async fn use_every_secret(up: &Up) {
     let sqs = json!({"Records": [{"messageId": "m1", "body": r#"{"campaignId":"c","globalUserId":"g"}"#}]});
     let (status, answer) = up.worker("retry-score", "planted-6f1e-worker", sqs.clone()).await;

@@ -15,8 +15,8 @@ fn five_mistakes_are_reported_at_once_with_their_places() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("spin.toml");
     let text = std::fs::read_to_string(built::project().join("spin.toml")).unwrap();
-    // One planted mistake each: what stands there, what is written instead, and what must be said of it.
-    let mistakes = [
+    // One planted diagnostic each: what stands there, what is written instead, and what must be said of it.
+    let diagnostics = [
         ("max_instances = 8\nmax_instance_conc", "max_instanzes = 8\nmax_instance_conc", "\"max_instanzes\""),
         ("gateway_token = \"{{ save_entries_token }}\"", "gateway_token = \"{{ save_token }}\"", "\"save_token\""),
         ("type = \"sqs\"\nqueue = \"userInfoQueue\"", "type = \"kinesys\"\nqueue = \"userInfoQueue\"", "\"kinesys\""),
@@ -24,7 +24,7 @@ fn five_mistakes_are_reported_at_once_with_their_places() {
         ("batch_window_secs = 1\n", "", "batch_window_secs"),
     ];
     let mut planted = text;
-    for (right, wrong, _) in mistakes {
+    for (right, wrong, _) in diagnostics {
         assert_eq!(planted.matches(right).count(), 1, "{right}");
         planted = planted.replace(right, wrong);
     }
@@ -34,7 +34,7 @@ fn five_mistakes_are_reported_at_once_with_their_places() {
     assert_eq!((outcome.code, outcome.stdout.as_str()), (2, ""));
     let lines: Vec<_> = outcome.stderr.lines().collect();
     assert_eq!(lines.len(), 5, "{}", outcome.stderr);
-    for (_, wrong, said) in mistakes {
+    for (_, wrong, said) in diagnostics {
         let line = lines.iter().find(|line| line.contains(said)).unwrap_or_else(|| panic!("{said}: {lines:#?}"));
         let place = line.strip_prefix(&format!("{}:", path.display())).unwrap();
         if let Some(first) = wrong.lines().next() {

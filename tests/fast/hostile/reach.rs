@@ -67,9 +67,9 @@ async fn a_secret_that_a_worker_betrays_is_hidden() {
     host.holds("orders", 0).await;
     host.send("orders", &["betray-and-fail?own_secret"]).await;
     host.holds("ordersDlq", 1).await;
-    let letters = host.dead_letters("ordersDlq").await;
+    let dead_letters = host.dead_letters("ordersDlq").await;
     let log = std::fs::read_to_string(host.log_file()).unwrap();
-    for text in [&letters, &log] {
+    for text in [&dead_letters, &log] {
         assert!(text.contains("betrayed ***") && !text.contains("planted-own-secret"), "{text}");
     }
     assert!(log.contains(r#"{"token":"***"}"#) && log.contains("record rejected"), "{log}");

@@ -2,8 +2,8 @@
 
 use super::printed;
 use expect_test::{Expect, expect};
+use fake_services::Service;
 use serde_json::{Value, json};
-use stand_ins::Service;
 use tests::{Fan, TestHost, WORKER_TOKEN, entry, without_stream};
 
 fn check(answer: &Value, expected: Expect) {

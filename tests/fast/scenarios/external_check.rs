@@ -1,7 +1,7 @@
 //! A check from the outside, and that it sees what it is for: an Entry Service that keeps an old version.
 
+use fake_services::{Faults, Service};
 use serde_json::{Value, json};
-use stand_ins::{Faults, Service};
 use tests::{TestHost, entry};
 
 const CAMPAIGN: &str = "campaign-123";

@@ -2,8 +2,8 @@
 //! a dead letter, and keeps its flag.
 
 use super::change;
+use fake_services::{Faults, Service};
 use serde_json::{Value, json};
-use stand_ins::{Faults, Service};
 use tests::{TestHost, entry, impatient, log, wait, without_stream};
 
 const CAMPAIGN: &str = "campaign-123";
@@ -11,7 +11,7 @@ const UPDATED: &str = "2024-01-15T10:30:00.000Z";
 const QUEUE: &str = "saveEntriesQueue";
 const DEAD: &str = "saveEntriesQueueDlq";
 /// How often the host tries one request of a worker.
-const TRIES: u64 = 3;
+const ATTEMPTS: u64 = 3;
 /// How often a message of saveEntriesQueue may be received before it is a dead letter.
 const ATTEMPTS: u64 = 3;
 
@@ -35,7 +35,7 @@ async fn req_005_an_outage_pauses_the_source_and_it_recovers_by_itself() {
 
     // More calls than a message has attempts, and still it is no dead letter.
     wait::eventually("a probe after the last attempt", async || {
-        (refused(&host, 503).await > TRIES * ATTEMPTS).then_some(())
+        (refused(&host, 503).await > ATTEMPTS * ATTEMPTS).then_some(())
     })
     .await;
     assert_eq!(host.depth(DEAD).await, 0);
@@ -70,11 +70,12 @@ async fn req_007_a_record_that_fails_for_good_keeps_its_flag_and_is_a_dead_lette
     let body = change("INSERT", &item("unlucky"), "event-1");
     let ids = host.queue(QUEUE, &[body.clone(), change("REMOVE", &item("removed"), "event-2")]).await;
 
-    let letters = wait::eventually("the dead letter", async || Some(host.peek(DEAD).await).filter(|it| !it.is_empty()));
-    let letters = letters.await;
-    assert_eq!(letters.len(), 1, "the record beside it is done: {letters:?}");
-    assert_eq!(letters[0]["body"], body, "the payload is kept as it was");
-    let attributes = &letters[0]["attributes"];
+    let dead_letters =
+        wait::eventually("the dead letter", async || Some(host.peek(DEAD).await).filter(|it| !it.is_empty()));
+    let dead_letters = dead_letters.await;
+    assert_eq!(dead_letters.len(), 1, "the record beside it is done: {dead_letters:?}");
+    assert_eq!(dead_letters[0]["body"], body, "the payload is kept as it was");
+    let attributes = &dead_letters[0]["attributes"];
     assert_eq!(attributes["worker"], "save-entries");
     assert_eq!(attributes["attempt"], ATTEMPTS.to_string());
     assert_eq!(attributes["sourceMessageId"], ids[0]);

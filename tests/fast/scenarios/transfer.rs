@@ -20,8 +20,8 @@ fn form(fan: Fan, do_transfer: bool) -> Value {
 async fn vip() -> TestHost {
     let host = TestHost::start().await;
     host.put_campaign("vip-presale").await;
-    (1..1_000).for_each(|n| host.stand_ins.invites().invite_email(VIP, &format!("guest-{n}@example.com")));
-    host.stand_ins.invites().invite_email(VIP, A.email);
+    (1..1_000).for_each(|n| host.fakes.invites().invite_email(VIP, &format!("guest-{n}@example.com")));
+    host.fakes.invites().invite_email(VIP, A.email);
     host.put_entry(&entry("XYZ", B.id, &json!({ "email": B.email }), UPDATED)).await;
     host
 }

@@ -1,10 +1,10 @@
 //! REQ-015: up to 25,000 entries in one invocation.
 
 use super::change;
+use fake_services::Service;
 use host_adapters_delivery::dispatch::Dispatch;
 use host_adapters_delivery::event::{Disposition, Event, Payload};
 use serde_json::{Value, json};
-use stand_ins::Service;
 use tests::{TestHost, entry, without_stream};
 
 const ENTRIES: usize = 25_000;
@@ -52,8 +52,8 @@ async fn req_015_a_batch_of_25_000_entries() {
     let other = dispositions.iter().find(|disposition| **disposition != Disposition::Ack);
     assert_eq!(other, None, "every entry is replicated in this one invocation");
 
-    assert_eq!(host.stand_ins.entries().count(), ENTRIES);
-    // The stand-in refuses a request of more than 25; so many exactly mean that none was refused, cut or sent twice.
+    assert_eq!(host.fakes.entries().count(), ENTRIES);
+    // The fake refuses a request of more than 25; so many exactly mean that none was refused, cut or sent twice.
     let requests = host.answers(Service::Entry).await;
     assert_eq!(requests, [("upsertEntries 200".to_owned(), (ENTRIES / PER_REQUEST) as u64)].into());
     for chunk in (0..ENTRIES).collect::<Vec<_>>().chunks(1_000) {

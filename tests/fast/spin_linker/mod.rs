@@ -5,6 +5,7 @@ mod compose;
 mod spin_host;
 
 use crate::built;
+use fake_services::{FakeServices, Service};
 use host_adapters_runtime::{
     ComponentSpec, Event, Interfaces, Limits, LoadError, Loaded, Payload, Requirements, Runtime, RuntimeConfig, Source,
 };
@@ -12,7 +13,6 @@ use platform_wire::Platform;
 use platform_wire::table::{BatchGet, BatchWrite, Key};
 use serde_json::{Value, json};
 use spin_host::{GATEWAY_TOKEN, Gateway, SpinHost, WORKER_TOKEN};
-use stand_ins::{Service, StandIns};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -24,14 +24,14 @@ const UPDATED: &str = "2024-01-15T10:30:00.000Z";
 struct Spin {
     runtime: Runtime,
     gateway: Gateway,
-    services: StandIns,
+    services: FakeServices,
     folder: tempfile::TempDir,
 }
 
 impl Spin {
     async fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let services = StandIns::start(stand_ins::Options::default()).await.unwrap();
+        let services = FakeServices::start(fake_services::Options::default()).await.unwrap();
         let gateway = Gateway::start(folder.path()).await;
         let host = SpinHost::new(&gateway.url, &services.url(Service::Entry));
         let cache_dir = built::scratch().join("compiled-spin");

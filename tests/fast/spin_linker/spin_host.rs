@@ -1,4 +1,4 @@
-//! A stand-in for a Spin host: variables, plain outbound HTTP, logs; no platform and no cache. Beside it the gateway,
+//! A fake for a Spin host: variables, plain outbound HTTP, logs; no platform and no cache. Beside it the gateway,
 //! with the grants of spin.toml.
 
 use crate::built;
@@ -6,7 +6,7 @@ use crate::sandbox::world::OneTable;
 use bytes::Bytes;
 use host_adapters::gateway::{Callers, Health};
 use host_adapters::manifest::runtime_config::RuntimeConfig;
-use host_adapters::manifest::{self, Given};
+use host_adapters::manifest::{self, ProvidedVariables};
 use host_adapters_delivery::platform::PlatformService;
 use host_adapters_delivery::services::Signer;
 use host_adapters_runtime::host::{Host, SendError, SendErrorKind, Sent};
@@ -34,7 +34,7 @@ pub struct Gateway {
 
 impl Gateway {
     pub async fn start(data: &Path) -> Self {
-        let mut app = manifest::load(&built::project().join("spin.toml"), &Given::default()).unwrap();
+        let mut app = manifest::load(&built::project().join("spin.toml"), &ProvidedVariables::default()).unwrap();
         // No token is verified here, so no keys are needed.
         app.host.identity = None;
         let platform = host_adapters::backends::open(&app, data, &RuntimeConfig::default()).await.unwrap().platform;

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use host_adapters_delivery::backends::embedded::Embedded;
 use host_adapters_delivery::clock::Clock;
 use host_adapters_delivery::platform::{Access, Grants, PlatformService, QueueAccess};
-use host_adapters_manifest::{App, Given, parse};
+use host_adapters_manifest::{App, ProvidedVariables, parse};
 use http::Request;
 use http_body_util::Full;
 use platform_wire::{Answer, ErrorKind, Function, Platform, documents, queue, table};
@@ -56,7 +56,8 @@ fn read(data: &[u8]) -> Option<Request<Full<Bytes>>> {
 
 impl Host {
     fn start() -> Self {
-        let app = parse(Path::new("spin.toml"), SPIN_TOML, &Given::default()).expect("the manifest has no mistake");
+        let app = parse(Path::new("spin.toml"), SPIN_TOML, &ProvidedVariables::default())
+            .expect("the manifest has no diagnostic");
         let folder = tempfile::tempdir().expect("a folder");
         let clock = Clock::manual(1_705_312_800_000);
         let store = Embedded::open_with_clock(&folder.path().join("store"), &app.embedded(), clock).expect("a store");

@@ -11,7 +11,7 @@ use worker_kit::{Disposition, Event, Payload};
 /// Checks one body.
 pub fn run(data: &[u8]) {
     let parsed = parse(data, None, None);
-    // What is no JSON may pass where nobody looks: a broken letter in the name of a field that is not read.
+    // What is no JSON may pass where nobody looks: a broken dead letter in the name of a field that is not read.
     let Ok(event) = serde_json::from_slice::<Value>(data) else { return };
     match (parsed, event.get("Records").and_then(Value::as_array)) {
         (Ok(incoming), Some(records)) => check(&incoming, records),

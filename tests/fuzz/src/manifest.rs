@@ -1,7 +1,7 @@
-//! spin.toml: any text is read or refused without a panic; mistakes have places within the text and show no secret; what
+//! spin.toml: any text is read or refused without a panic; diagnostics have places within the text and show no secret; what
 //! is read names only what is declared.
 
-use host_adapters_manifest::{App, Given, ManifestErrors, SourceConfig, parse};
+use host_adapters_manifest::{App, ManifestErrors, ProvidedVariables, SourceConfig, parse};
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -16,7 +16,7 @@ pub fn run(data: &[u8]) {
     let first = read(text);
     match &first {
         Ok(app) => check_app(app),
-        Err(errors) => check_mistakes(text, errors),
+        Err(errors) => check_diagnostics(text, errors),
     }
     // A byte order mark may only stand at the beginning.
     if !text.starts_with('\u{feff}') {
@@ -26,7 +26,7 @@ pub fn run(data: &[u8]) {
 }
 
 /// A value for each variable of the text that may need one.
-fn given(text: &str) -> Given {
+fn given(text: &str) -> ProvidedVariables {
     let document = text.parse::<toml_edit::DocumentMut>().unwrap_or_default();
     let declared = document.get("variables").and_then(|it| it.as_table_like());
     let value = |(name, variable): (&str, &toml_edit::Item)| {
@@ -34,21 +34,24 @@ fn given(text: &str) -> Given {
         (name.to_lowercase(), if secret { SECRET } else { "http://127.0.0.1:8080" }.to_owned())
     };
     let environment = declared.into_iter().flat_map(|it| it.iter()).map(value).collect();
-    Given { named: BTreeMap::new(), environment }
+    ProvidedVariables { named: BTreeMap::new(), environment }
 }
 
-fn check_mistakes(text: &str, errors: &ManifestErrors) {
+fn check_diagnostics(text: &str, errors: &ManifestErrors) {
     let lines: Vec<_> = text.split('\n').collect();
-    assert!(!errors.mistakes.is_empty());
-    for mistake in &errors.mistakes {
-        let line = mistake.line.checked_sub(1).and_then(|index| lines.get(index)).expect("a line of the text");
-        assert!((1..=line.chars().count() + 1).contains(&mistake.column), "{mistake:?} is beside its line {line:?}");
-        assert!(!mistake.message.contains(char::is_control), "{mistake:?} is not one line");
-        assert!(!mistake.message.contains(SECRET) || text.contains(SECRET), "{mistake:?} shows a secret");
+    assert!(!errors.diagnostics.is_empty());
+    for diagnostic in &errors.diagnostics {
+        let line = diagnostic.line.checked_sub(1).and_then(|index| lines.get(index)).expect("a line of the text");
+        assert!(
+            (1..=line.chars().count() + 1).contains(&diagnostic.column),
+            "{diagnostic:?} is beside its line {line:?}"
+        );
+        assert!(!diagnostic.message.contains(char::is_control), "{diagnostic:?} is not one line");
+        assert!(!diagnostic.message.contains(SECRET) || text.contains(SECRET), "{diagnostic:?} shows a secret");
     }
-    let places: Vec<_> = errors.mistakes.iter().map(|mistake| (mistake.line, mistake.column)).collect();
+    let places: Vec<_> = errors.diagnostics.iter().map(|diagnostic| (diagnostic.line, diagnostic.column)).collect();
     assert!(places.is_sorted(), "{places:?}");
-    assert_eq!(errors.to_string().lines().count(), errors.mistakes.len());
+    assert_eq!(errors.to_string().lines().count(), errors.diagnostics.len());
 }
 
 fn check_app(app: &App) {
@@ -74,7 +77,7 @@ fn check_app(app: &App) {
     assert_eq!(app.embedded().queues.len(), app.host.queues.len());
 }
 
-/// What was read, or the mistakes, `down` lines further down. Those at the beginning are of the whole text, which stay
+/// What was read, or the diagnostics, `down` lines further down. Those at the beginning are of the whole text, which stay
 /// there, or of its first line.
 fn shown(read: &Result<App, ManifestErrors>, down: usize) -> Result<String, Vec<(usize, usize, &str)>> {
     let place = |(line, column)| match (line + down, column) {
@@ -85,11 +88,11 @@ fn shown(read: &Result<App, ManifestErrors>, down: usize) -> Result<String, Vec<
         Ok(app) => return Ok(format!("{app:?}")),
         Err(errors) => errors,
     };
-    let mistake = errors.mistakes.iter().map(|it| {
+    let diagnostic = errors.diagnostics.iter().map(|it| {
         let (line, column) = place((it.line, it.column));
         (line, column, &*it.message)
     });
-    let mut mistakes: Vec<_> = mistake.collect();
-    mistakes.sort();
-    Err(mistakes)
+    let mut diagnostics: Vec<_> = diagnostic.collect();
+    diagnostics.sort();
+    Err(diagnostics)
 }

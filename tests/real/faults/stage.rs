@@ -3,6 +3,7 @@
 use crate::config::{self, DATABASE, SECRET};
 use crate::demo::programs;
 use crate::servers::{Endpoints, unique};
+use fake_services::{FakeServices, Options};
 use host_adapters_delivery::backends::aws::dynamodb::Dynamodb;
 use host_adapters_delivery::backends::aws::sqs::Sqs;
 use host_adapters_delivery::backends::aws::streams::DynamodbStreams;
@@ -10,7 +11,6 @@ use host_adapters_delivery::backends::mongo::Mongo;
 use host_adapters_delivery::backends::{DocumentsBackend, QueueBackend, TableBackend};
 use platform_wire::table::{BatchGet, BatchWrite, Key};
 use serde_json::{Value, json};
-use stand_ins::{Options, StandIns};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::path::Path;
@@ -52,7 +52,7 @@ const PAUSE: Duration = Duration::from_millis(300);
 /// All of one test. Its tables, queues and collections are its own.
 pub struct Stage {
     /// The services.
-    pub stand_ins: StandIns,
+    pub fakes: FakeServices,
     /// Streams and leases, as a host would see them that takes no part.
     pub streams: DynamodbStreams,
     /// The queues.
@@ -79,7 +79,7 @@ impl Stage {
         });
         std::fs::write(folder.path().join("spin.toml"), text).unwrap();
         provision(folder.path(), at, &prefix).await;
-        let (stand_ins, signer) = (StandIns::start(Options::default()).await.unwrap(), Signer::generate());
+        let (fakes, signer) = (FakeServices::start(Options::default()).await.unwrap(), Signer::generate());
         let jwks = folder.path().join("jwks.json");
         std::fs::write(&jwks, signer.jwks()).unwrap();
         let names = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect::<BTreeSet<_>>();
@@ -89,8 +89,8 @@ impl Stage {
             streams: DynamodbStreams::new(&dynamodb, &prefix, names(&[TABLE]), &leases(&prefix), "nobody"),
             queues: Sqs::new(&aws(&at.sqs).await, &prefix, names(&[&QUEUES[..], &DEAD_LETTERS].concat())),
             documents: Mongo::new(&at.mongo, DATABASE, &prefix, names(&["campaigns"])).await.unwrap(),
-            variables: variables(&stand_ins, &jwks),
-            stand_ins,
+            variables: variables(&fakes, &jwks),
+            fakes,
             folder,
             prefix,
             signer,
@@ -145,7 +145,7 @@ impl Stage {
 
     /// Whether the Entry Service has an entry in this version.
     pub fn holds(&self, n: usize, version: usize) -> bool {
-        self.stand_ins.entries().holds(CAMPAIGN, &fan(n), &updated(version))
+        self.fakes.entries().holds(CAMPAIGN, &fan(n), &updated(version))
     }
 
     /// Waits until the Entry Service holds the last version of all entries, whatever came when, no flag is set, and

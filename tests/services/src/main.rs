@@ -1,9 +1,9 @@
-//! The stand-ins as a program: prints the base URLs as one JSON line and serves until it is interrupted.
+//! The fakes as a program: prints the base URLs as one JSON line and serves until it is interrupted.
 
 use anyhow::Context;
 use clap::Parser;
+use fake_services::{FakeServices, Faults, Options, Service};
 use serde_json::json;
-use stand_ins::{Faults, Options, Service, StandIns};
 use std::path::PathBuf;
 
 /// Serves the Entry, User and Campaign services on 127.0.0.1.
@@ -39,8 +39,8 @@ async fn main() -> anyhow::Result<()> {
         faults: arguments.faults.unwrap_or_default(),
         ports: [arguments.entry_port, arguments.user_port, arguments.campaign_port],
     };
-    let stand_ins = StandIns::start(options).await?;
-    let url = |service| stand_ins.url(service);
+    let fakes = FakeServices::start(options).await?;
+    let url = |service| fakes.url(service);
     println!(
         "{}",
         json!({ "entry": url(Service::Entry), "user": url(Service::User), "campaign": url(Service::Campaign) })

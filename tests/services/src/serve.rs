@@ -41,7 +41,7 @@ pub enum Service {
     Campaign,
 }
 
-/// Why the stand-ins do not start.
+/// Why the fakes do not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// A contract is not usable.
@@ -67,8 +67,8 @@ pub enum StartError {
     },
 }
 
-/// The running stand-ins; they end when this is dropped.
-pub struct StandIns {
+/// The running fakes; they end when this is dropped.
+pub struct FakeServices {
     entry: Server,
     user: Server,
     campaign: Server,
@@ -115,7 +115,7 @@ impl Service {
     }
 }
 
-impl StandIns {
+impl FakeServices {
     /// Serves all three services on 127.0.0.1.
     pub async fn start(options: Options) -> Result<Self, StartError> {
         let entry = Service::Entry.edge(&options)?;
@@ -191,7 +191,7 @@ async fn serve(service: Service, port: u16, edge: Arc<Edge>, routes: Router) -> 
     let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
     let task = tokio::spawn(async move {
         if let Err(error) = axum::serve(listener, routes).await {
-            eprintln!("the stand-in of the {} service ended: {error}", service.name());
+            eprintln!("the fake of the {} service ended: {error}", service.name());
         }
     });
     Ok(Server { address, edge, task })

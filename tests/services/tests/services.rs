@@ -1,11 +1,11 @@
-//! The stand-ins over HTTP, as a host sees them.
+//! The fakes over HTTP, as a host sees them.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
+use fake_services::contract::{self, Contract};
+use fake_services::{FakeServices, Faults, Options, Service};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use reqwest::{Client, Method, StatusCode};
 use serde_json::{Value, json};
-use stand_ins::contract::{self, Contract};
-use stand_ins::{Faults, Options, Service, StandIns};
 
 /// A key made for this test only.
 const PRIVATE_KEY: &str = "\
@@ -26,7 +26,7 @@ const V1: &str = "2026-01-01T00:00:00.001Z";
 const V2: &str = "2026-01-01T00:00:00.002Z";
 
 struct Fixture {
-    services: StandIns,
+    services: FakeServices,
     client: Client,
     contracts: [(Service, Contract); 3],
 }
@@ -40,7 +40,7 @@ impl Fixture {
             parse(Service::User, contract::USER),
             parse(Service::Campaign, contract::CAMPAIGN),
         ];
-        Self { services: StandIns::start(options).await.unwrap(), client: Client::new(), contracts }
+        Self { services: FakeServices::start(options).await.unwrap(), client: Client::new(), contracts }
     }
 
     /// Sends a request with a token and without a connection of another request, answers status and body.

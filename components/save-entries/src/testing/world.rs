@@ -172,7 +172,7 @@ impl World {
         Upserted { global_user_id: entry.global_user_id.to_owned(), status, message: None, score }
     }
 
-    fn bury(&self, campaign_id: &str, deletion: &Deletion) -> Deleted {
+    fn tombstone(&self, campaign_id: &str, deletion: &Deletion) -> Deleted {
         let id = (campaign_id.to_owned(), deletion.global_user_id.clone());
         let mut service = self.service.borrow_mut();
         let newer = service.get(&id).is_some_and(|(version, _)| *version > deletion.version);
@@ -248,7 +248,7 @@ impl Ports for World {
         if let Some(refusal) = self.refusal(entries.iter().map(|entry| entry.global_user_id.clone())) {
             return Err(refusal);
         }
-        let results = entries.iter().map(|deletion| self.bury(campaign_id, deletion)).collect();
+        let results = entries.iter().map(|deletion| self.tombstone(campaign_id, deletion)).collect();
         if matches!(fate, Fate::AnswerLost) { Err(service_down()) } else { Ok(results) }
     }
 

@@ -1,4 +1,4 @@
-//! The HTTP door at `/workers/<id>`: Lambda's event JSON in, Lambda's answer out.
+//! The HTTP endpoint at `/workers/<id>`: Lambda's event JSON in, Lambda's answer out.
 //!
 //! It is what AppSync, a Spin host, the bridge and `curl` use. In process `host-adapters` makes the typed call
 //! instead. Request workers take the fan's token; all others take the worker token.

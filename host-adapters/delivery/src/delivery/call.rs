@@ -2,21 +2,21 @@
 //! (peers A8; what Lambda takes for success, an empty or missing answer, is `retry` here).
 
 use super::{
+    circuit_breaker::{CircuitBreaker, Permit},
     drain::Drain,
-    gate::{Gate, Pass},
     metrics::Meter,
 };
 use crate::{
-    crash_point::{self, Step},
     dispatch::{CallError, Dispatch, Dispatched},
     event::{Disposition, Event},
+    failpoint::{self, Step},
 };
 use std::sync::Arc;
 use tokio::time::Instant;
 
 /// The worker that a source feeds.
 #[derive(Clone)]
-pub struct Caller {
+pub struct Invoker {
     /// Its id.
     pub worker: String,
     /// `<kind>:<name>` of the source.
@@ -39,47 +39,47 @@ pub struct Answer {
     pub digest: String,
 }
 
-impl Caller {
+impl Invoker {
     /// Feeds `worker` from `source`.
     pub fn new(worker: &str, source: String, dispatch: Arc<dyn Dispatch>) -> Self {
         let meter = Meter::new(worker, &source);
         Self { worker: worker.to_owned(), source, meter, dispatch }
     }
 
-    /// Waits for `gate`, calls the worker, and tells the gate what it learnt. `None` if `drain` came first: intake
-    /// stopped while the gate was closed, or the deadline passed during the call.
-    pub async fn call(&self, gate: &Gate, drain: &Drain, batch: Vec<Event>) -> Option<Answer> {
-        let pass = Self::enter(gate, drain).await?;
-        self.call_with(pass, drain, batch).await
+    /// Waits for a permit, calls the worker, and reports to the circuit breaker. `None` if `drain` came first: intake
+    /// stopped while the circuit was open, or the deadline passed during the call.
+    pub async fn call(&self, breaker: &CircuitBreaker, drain: &Drain, batch: Vec<Event>) -> Option<Answer> {
+        let permit = Self::enter(breaker, drain).await?;
+        self.call_with(permit, drain, batch).await
     }
 
-    /// Waits for `gate`; `None` if `drain` came first.
-    pub async fn enter<'a>(gate: &'a Gate, drain: &Drain) -> Option<Pass<'a>> {
+    /// Waits for a permit; `None` if `drain` came first.
+    pub async fn enter<'a>(breaker: &'a CircuitBreaker, drain: &Drain) -> Option<Permit<'a>> {
         if drain.is_abandoned() {
             return None;
         }
         tokio::select! {
             biased;
-            pass = gate.enter() => Some(pass),
+            permit = breaker.enter() => Some(permit),
             () = drain.stopping() => None,
         }
     }
 
-    /// Calls the worker, and tells the gate what it learnt; `None` if the drain's deadline passed meanwhile.
-    pub async fn call_with(&self, pass: Pass<'_>, drain: &Drain, batch: Vec<Event>) -> Option<Answer> {
+    /// Calls the worker, and reports to the circuit breaker; `None` if the drain's deadline passed meanwhile.
+    pub async fn call_with(&self, permit: Permit<'_>, drain: &Drain, batch: Vec<Event>) -> Option<Answer> {
         tokio::select! {
             biased;
-            answer = self.call_now(pass, batch) => Some(answer),
+            answer = self.call_now(permit, batch) => Some(answer),
             () = drain.abandoned() => None,
         }
     }
 
-    async fn call_now(&self, pass: Pass<'_>, batch: Vec<Event>) -> Answer {
+    async fn call_now(&self, permit: Permit<'_>, batch: Vec<Event>) -> Answer {
         let records = batch.len();
         let _in_flight = InFlight::new(&self.meter, records);
         let began = Instant::now();
         let dispatched = self.dispatch.dispatch(&self.worker, batch).await;
-        crash_point::reached(Step::Answer);
+        failpoint::reached(Step::Answer);
         let answer = Answer::read(&self.worker, dispatched, records);
         self.meter.batch_seconds.record(began.elapsed().as_secs_f64());
         if let Some(failure) = &answer.failure {
@@ -87,8 +87,8 @@ impl Caller {
             tracing::warn!(worker, source, digest, records, error = %failure, "call failed, its records are retried");
         }
         match &answer.outage {
-            Some(outage) => pass.down(outage.clone()),
-            None => pass.works(),
+            Some(outage) => permit.down(outage.clone()),
+            None => permit.works(),
         }
         answer
     }
@@ -132,7 +132,7 @@ impl Answer {
     }
 }
 
-/// A worker that cannot be called at all is weather too: no record is to blame for it.
+/// A worker that cannot be called at all is an outage too: no record is to blame for it.
 fn outage(
     worker: &str,
     dispositions: &[Disposition],

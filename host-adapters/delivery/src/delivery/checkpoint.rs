@@ -3,7 +3,7 @@
 
 use crate::{
     backends::{Checkpoint, Result, StreamBackend},
-    crash_point::{self, Step},
+    failpoint::{self, Step},
 };
 use std::{
     collections::VecDeque,
@@ -103,9 +103,9 @@ impl Checkpointer {
     }
 
     async fn store(&self, checkpoint: &Checkpoint) -> Result<()> {
-        crash_point::reached(Step::BeforeCheckpoint);
+        failpoint::reached(Step::BeforeCheckpoint);
         self.backend.set_checkpoint(&self.table, &self.shard, &self.worker, checkpoint).await?;
-        crash_point::reached(Step::Checkpoint);
+        failpoint::reached(Step::Checkpoint);
         Ok(())
     }
 

@@ -2,9 +2,9 @@
 
 use crate::{
     backends::QueueBackend,
-    crash_point::{self, Step},
+    dead_letter::{self, attribute},
     event::{Event, Payload},
-    letter::{self, attribute},
+    failpoint::{self, Step},
 };
 use base64::{Engine, prelude::BASE64_STANDARD};
 use platform_wire::{Error, ErrorKind, queue::Message};
@@ -15,7 +15,7 @@ const MAX_REASON: usize = 1024;
 
 /// The dead letter queue of one source.
 #[derive(Clone)]
-pub struct DeadLetters {
+pub struct DeadLetterSink {
     /// Its name.
     pub queue: String,
     backend: Arc<dyn QueueBackend>,
@@ -31,14 +31,14 @@ pub struct Cause<'a> {
     pub digest: &'a str,
 }
 
-impl DeadLetters {
+impl DeadLetterSink {
     /// Dead letters of `worker` go to `queue`.
     pub fn new(backend: Arc<dyn QueueBackend>, queue: String, worker: &str) -> Self {
         Self { queue, backend, worker: worker.to_owned() }
     }
 
-    /// Makes the letter of a record.
-    pub fn letter(&self, event: &Event, body: String, cause: &Cause<'_>) -> Message {
+    /// Makes the dead letter of a record.
+    pub fn dead_letter(&self, event: &Event, body: String, cause: &Cause<'_>) -> Message {
         let told = vec![
             (attribute::REASON, shortened(cause.reason)),
             (attribute::ATTEMPT, event.attempt.to_string()),
@@ -48,19 +48,19 @@ impl DeadLetters {
             (attribute::SOURCE_TIMESTAMP, event.time_ms.to_string()),
             (attribute::DIGEST, cause.digest.to_owned()),
         ];
-        let attributes = letter::attributes(told, own_attributes(event));
+        let attributes = dead_letter::attributes(told, own_attributes(event));
         Message { body, attributes, delay_secs: 0 }
     }
 
-    /// Stores letters; the answer holds for each its error if it was not stored.
-    pub async fn send(&self, letters: Vec<Message>) -> Vec<Option<Error>> {
-        let count = letters.len();
+    /// Stores dead letters; the answer holds for each its error if it was not stored.
+    pub async fn send(&self, dead_letters: Vec<Message>) -> Vec<Option<Error>> {
+        let count = dead_letters.len();
         if count == 0 {
             return Vec::new();
         }
-        let sent = self.backend.send_batch(&self.queue, letters).await;
+        let sent = self.backend.send_batch(&self.queue, dead_letters).await;
         if sent.is_ok() {
-            crash_point::reached(Step::DeadLetter);
+            failpoint::reached(Step::DeadLetter);
         }
         let (mut errors, unanswered) = match sent {
             Ok(answers) => {

@@ -116,12 +116,12 @@ mod tests {
     #[test]
     fn a_worker_cannot_make_series_without_end() {
         let meter = Meter::new("worker", "sqs:queue");
-        let letters = |n: usize| char::from_u32(0x4e00 + n as u32).map(String::from).unwrap_or_default();
+        let dead_letters = |n: usize| char::from_u32(0x4e00 + n as u32).map(String::from).unwrap_or_default();
         for n in 0..MAX_CLASSES {
-            assert_eq!(meter.class(&letters(n)), letters(n));
+            assert_eq!(meter.class(&dead_letters(n)), dead_letters(n));
         }
-        assert_eq!(meter.class(&letters(MAX_CLASSES)), OTHER);
-        assert_eq!(meter.clone().class(&letters(0)), letters(0));
+        assert_eq!(meter.class(&dead_letters(MAX_CLASSES)), OTHER);
+        assert_eq!(meter.clone().class(&dead_letters(0)), dead_letters(0));
     }
 
     #[test]

@@ -1,9 +1,9 @@
 //! The life of a record between a source and a worker, the same for every source.
 //!
 //! 1. [`batch`]: records are gathered until size, bytes or window say that it is time.
-//! 2. [`gate`]: while what the worker needs is down, nothing is handed over; one probe finds out when it is up again.
+//! 2. [`circuit_breaker`]: while what the worker needs is down, nothing is handed over; one probe finds out when it is up again.
 //! 3. [`call`]: the worker is called, and its answer read so that silence is never success.
-//! 4. What the answer says is made true at the source: by `sources::sqs` message by message, by [`lane`] in order.
+//! 4. What the answer says is made true at the source: by `sources::sqs` message by message, by [`key group`] in order.
 //!    Only then is a message deleted or a [`checkpoint`] moved.
 //! 5. What cannot succeed is kept as a [`dead_letter`], payload included; it is stored before its source forgets it.
 //!    [`redrive`] sends it back.
@@ -14,10 +14,10 @@
 pub mod batch;
 pub mod call;
 pub mod checkpoint;
+pub mod circuit_breaker;
 pub mod dead_letter;
 pub mod drain;
-pub mod gate;
-pub mod lane;
+pub mod key_group;
 pub mod metrics;
 pub mod redrive;
 pub mod retry;

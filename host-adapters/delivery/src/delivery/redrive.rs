@@ -1,4 +1,4 @@
-//! Dead letters sent back to where their records came from, or dropped. A letter is deleted only once its record is
+//! Dead letters sent back to where their records came from, or dropped. A dead letter is deleted only once its record is
 //! where it belongs: whoever ends half-way repeats records, and loses none.
 //!
 //! - A queue's record goes back to its queue as SQS has it (peers B4): a new message with a new id, a receive count from
@@ -8,14 +8,14 @@
 
 use crate::{
     backends::{Page, QueueBackend, QueueBrowser, Received, Result},
+    dead_letter::{DeadLetter, Origin, Summary},
     dispatch::Dispatch,
     event::Disposition,
-    letter::{Letter, Origin, Summary},
 };
 use platform_wire::{Error, ErrorKind};
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-/// How long nobody else can take a letter whose record is sent to a queue, or that is dropped.
+/// How long nobody else can take a dead letter whose record is sent to a queue, or that is dropped.
 const VISIBILITY: Duration = Duration::from_secs(60);
 /// The same where a worker is called: as long as a batch may take, and more.
 const CALL_VISIBILITY: Duration = Duration::from_secs(15 * 60);
@@ -23,9 +23,9 @@ const CALL_VISIBILITY: Duration = Duration::from_secs(15 * 60);
 /// Works on dead letters.
 #[derive(Clone)]
 pub struct Redriver {
-    /// Where letters lie and records go.
+    /// Where dead letters lie and records go.
     pub queues: Arc<dyn QueueBackend>,
-    /// Finds letters.
+    /// Finds dead letters.
     pub browser: Arc<dyn QueueBrowser>,
     /// Takes the records of streams.
     pub dispatch: Arc<dyn Dispatch>,
@@ -33,41 +33,41 @@ pub struct Redriver {
     pub origins: Arc<BTreeMap<String, Vec<Origin>>>,
 }
 
-/// What became of one letter.
+/// What became of one dead letter.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Outcome {
-    /// Its record was sent back, or handled; the letter is gone.
+    /// Its record was sent back, or handled; the dead letter is gone.
     Redriven,
-    /// The letter is gone.
+    /// The dead letter is gone.
     Dropped,
-    /// There is no such letter any more, or somebody else works on it.
+    /// There is no such dead letter any more, or somebody else works on it.
     Missing,
     /// It stays, for this reason.
     Kept(String),
 }
 
 impl Redriver {
-    /// A page of the letters of a queue.
+    /// A page of the dead letters of a queue.
     ///
     /// # Errors
     /// When `queue` takes no dead letters, or cannot be read.
-    pub async fn list(&self, queue: &str, from: Option<&str>, max: usize) -> Result<(Vec<Letter>, Option<String>)> {
+    pub async fn list(&self, queue: &str, from: Option<&str>, max: usize) -> Result<(Vec<DeadLetter>, Option<String>)> {
         let origins = self.origins(queue)?;
         let Page { messages, next } = self.browser.browse(queue, from, max).await?;
-        Ok((messages.into_iter().map(|message| Letter::read(queue, message, origins)).collect(), next))
+        Ok((messages.into_iter().map(|message| DeadLetter::read(queue, message, origins)).collect(), next))
     }
 
-    /// One letter.
+    /// One dead letter.
     ///
     /// # Errors
     /// As [`Redriver::list`].
-    pub async fn find(&self, queue: &str, id: &str) -> Result<Option<Letter>> {
+    pub async fn find(&self, queue: &str, id: &str) -> Result<Option<DeadLetter>> {
         let origins = self.origins(queue)?;
         let found = self.browser.find(queue, id).await?;
-        Ok(found.map(|message| Letter::read(queue, message, origins)))
+        Ok(found.map(|message| DeadLetter::read(queue, message, origins)))
     }
 
-    /// Sends the records of these letters back; one outcome for each id, in order.
+    /// Sends the records of these dead letters back; one outcome for each id, in order.
     ///
     /// # Errors
     /// As [`Redriver::list`]; nothing is sent then.
@@ -91,7 +91,7 @@ impl Redriver {
         Ok(in_order(ids, &outcomes))
     }
 
-    /// Deletes these letters for good; one outcome for each id, in order.
+    /// Deletes these dead letters for good; one outcome for each id, in order.
     ///
     /// # Errors
     /// As [`Redriver::list`]; nothing is deleted then.
@@ -114,28 +114,28 @@ impl Redriver {
 
     /// Only to what feeds this queue: a sender of messages must not choose by their attributes where they go.
     async fn send_back(&self, queue: &str, message: Received, origins: &[Origin]) -> std::result::Result<(), String> {
-        let letter = Letter::read(queue, message, origins);
-        let Summary { source, worker, .. } = &letter.summary;
+        let dead_letter = DeadLetter::read(queue, message, origins);
+        let Summary { source, worker, .. } = &dead_letter.summary;
         let from = |it: &&Origin| it.source == *source && (it.is_queue() || it.worker == *worker);
         let Some(origin) = origins.iter().find(from) else {
             return Err(format!("by spin.toml, dead letters of `{worker}` from `{source}` do not come to this queue"));
         };
-        match letter.source_queue() {
-            Some(source) => self.send(source, &letter).await,
-            None => self.hand_over(&origin.worker, &letter).await,
+        match dead_letter.source_queue() {
+            Some(source) => self.send(source, &dead_letter).await,
+            None => self.hand_over(&origin.worker, &dead_letter).await,
         }
     }
 
-    async fn send(&self, queue: &str, letter: &Letter) -> std::result::Result<(), String> {
-        let sent = self.queues.send_batch(queue, vec![letter.message()]).await.and_then(|answers| {
+    async fn send(&self, queue: &str, dead_letter: &DeadLetter) -> std::result::Result<(), String> {
+        let sent = self.queues.send_batch(queue, vec![dead_letter.message()]).await.and_then(|answers| {
             let missing = || Error::new(ErrorKind::Unavailable, "no answer for the message");
             answers.into_iter().next().map_or_else(|| Err(missing()), Result::from)
         });
         sent.map(drop).map_err(|error| format!("{queue}: {error}"))
     }
 
-    async fn hand_over(&self, worker: &str, letter: &Letter) -> std::result::Result<(), String> {
-        let dispatched = self.dispatch.dispatch(worker, vec![letter.event()?]).await;
+    async fn hand_over(&self, worker: &str, dead_letter: &DeadLetter) -> std::result::Result<(), String> {
+        let dispatched = self.dispatch.dispatch(worker, vec![dead_letter.event()?]).await;
         let outages = dispatched.outages.join(", ");
         match dispatched.answer.map(|dispositions| dispositions.into_iter().next()) {
             Ok(Some(Disposition::Ack)) => Ok(()),
@@ -168,7 +168,7 @@ impl Redriver {
         }
     }
 
-    /// Makes a letter visible again at once; where that fails, it is so by itself.
+    /// Makes a dead letter visible again at once; where that fails, it is so by itself.
     async fn put_back(&self, queue: &str, receipt: String) {
         let changed = self.queues.change_visibility_batch(queue, &[(receipt, Duration::ZERO)]).await;
         if let Err(error) = changed {

@@ -22,7 +22,7 @@ pub struct Policy {
 pub struct Chunk<T> {
     /// In order, never empty.
     pub records: Vec<T>,
-    /// How often its first record failed already, weather and splits not counted.
+    /// How often its first record failed already, outages and splits not counted.
     pub failures: u32,
 }
 

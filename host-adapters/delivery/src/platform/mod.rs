@@ -12,7 +12,7 @@ pub use grants::{Access, ComponentsAccess, Grants, QueueAccess};
 
 use crate::backends::identity::Identity;
 use crate::backends::{DocumentsBackend, QueueBackend, Result, TableBackend};
-use crate::crash_point::{self, Step};
+use crate::failpoint::{self, Step};
 use grants::Need;
 use platform_wire::documents::{FindOne, ReplaceOne};
 use platform_wire::identity::{Claims, Verify};
@@ -47,7 +47,7 @@ impl PlatformService {
 /// A crash here leaves the caller without the answer to what has happened.
 fn took_effect<T>(done: Result<T>) -> Result<T> {
     if done.is_ok() {
-        crash_point::reached(Step::SideEffect);
+        failpoint::reached(Step::SideEffect);
     }
     done
 }

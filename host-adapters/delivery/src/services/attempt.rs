@@ -2,7 +2,7 @@
 
 use super::call::SendError;
 use super::{REQUESTS, Service, Services, retry};
-use crate::crash_point::{self, Step};
+use crate::failpoint::{self, Step};
 use bytes::{Bytes, BytesMut};
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Request, Response, StatusCode};
@@ -52,7 +52,7 @@ impl Failure {
     }
 
     /// Worth another try; if the last one fails like this too, the service is down.
-    fn weather(error: SendError) -> Box<Self> {
+    fn transient(error: SendError) -> Box<Self> {
         Box::new(Self { answer: Err(error), retryable: true, outage: true, retry_after: None })
     }
 
@@ -71,10 +71,10 @@ impl Attempt<'_> {
         let request = self.outgoing().map_err(Failure::last)?;
         let answer = match tokio::time::timeout(self.service.config.try_timeout, self.exchange(request)).await {
             Ok(answer) => answer,
-            Err(_) => Err(Failure::weather(SendError::TimedOut(self.name()))),
+            Err(_) => Err(Failure::transient(SendError::TimedOut(self.name()))),
         };
         if answer.is_ok() && !self.request.method().is_safe() {
-            crash_point::reached(Step::SideEffect);
+            failpoint::reached(Step::SideEffect);
         }
         let answer = answer.and_then(judge);
         self.count(&answer);
@@ -104,7 +104,7 @@ impl Attempt<'_> {
     }
 
     async fn exchange(&self, request: reqwest::Request) -> Tried {
-        let connection = |error: reqwest::Error| Failure::weather(self.connection_error(&error));
+        let connection = |error: reqwest::Error| Failure::transient(self.connection_error(&error));
         let mut received = self.services.client.execute(request).await.map_err(connection)?;
         let mut body = BytesMut::new();
         while let Some(chunk) = received.chunk().await.map_err(connection)? {

@@ -19,7 +19,7 @@ pub struct Sent {
     /// of the call should pause rather than use up attempts.
     pub outage: Option<String>,
     /// How often the request was sent.
-    pub tries: u32,
+    pub attempts: u32,
     /// How long it waited for the rate limit, all tries together.
     pub limited: Duration,
 }
@@ -109,13 +109,13 @@ impl Services {
 
     async fn try_all(&self, service: &Service, component: &str, request: &Request<Bytes>) -> Result<Sent, SendError> {
         let name = &service.config.name;
-        let (tries, limited) = (AtomicU32::new(0), AtomicU64::new(0));
+        let (attempts, limited) = (AtomicU32::new(0), AtomicU64::new(0));
         let attempt = Attempt { services: self, service, component, request };
         let one = || async {
             // Every try is a request to the service, so every try stands in line.
             let waited = service.wait(request.uri().path()).await;
             limited.fetch_add(micros(waited), Ordering::Relaxed);
-            tries.fetch_add(1, Ordering::Relaxed);
+            attempts.fetch_add(1, Ordering::Relaxed);
             attempt.send().await
         };
         let answer = one
@@ -127,7 +127,12 @@ impl Services {
             .await;
         let outage = matches!(&answer, Err(failure) if failure.outage).then(|| outage_of(name));
         let response = answer.or_else(|failure| failure.answer)?;
-        Ok(Sent { response, outage, tries: tries.into_inner(), limited: Duration::from_micros(limited.into_inner()) })
+        Ok(Sent {
+            response,
+            outage,
+            attempts: attempts.into_inner(),
+            limited: Duration::from_micros(limited.into_inner()),
+        })
     }
 }
 

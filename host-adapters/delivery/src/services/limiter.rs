@@ -17,16 +17,16 @@ const KEYS: usize = 1_000;
 pub(super) struct Limiter {
     by: LimitBy,
     quota: Quota,
-    lanes: Mutex<HashMap<String, Slot>>,
+    buckets: Mutex<HashMap<String, Slot>>,
 }
 
 struct Slot {
-    lane: Arc<Lane>,
+    bucket: Arc<Bucket>,
     used: Instant,
 }
 
 /// The line for one key.
-struct Lane {
+struct Bucket {
     /// Tokio's mutex is fair: it makes the line. Only the first in it looks at the clock.
     turn: tokio::sync::Mutex<()>,
     limiter: DefaultDirectRateLimiter,
@@ -34,33 +34,34 @@ struct Lane {
 
 impl Limiter {
     pub(super) fn new(limit: RateLimit) -> Self {
-        Self { by: limit.by, quota: quota(limit.per_sec), lanes: Mutex::default() }
+        Self { by: limit.by, quota: quota(limit.per_sec), buckets: Mutex::default() }
     }
 
     /// Waits until a request to `path` may go out. Who is dropped on the way has taken nothing.
     pub(super) async fn wait(&self, path: &str) {
-        let lane = self.lane(match self.by {
+        let bucket = self.bucket(match self.by {
             LimitBy::Campaign => path.trim_start_matches('/').split('/').next().unwrap_or_default(),
             LimitBy::Service => "",
         });
-        lane.wait().await;
+        bucket.wait().await;
     }
 
-    fn lane(&self, key: &str) -> Arc<Lane> {
+    fn bucket(&self, key: &str) -> Arc<Bucket> {
         let now = Instant::now();
-        let mut lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
-        if lanes.len() >= KEYS {
+        let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
+        if buckets.len() >= KEYS {
             let second = Duration::from_secs(1);
-            lanes.retain(|_, slot| Arc::strong_count(&slot.lane) > 1 || now.duration_since(slot.used) < second);
+            buckets.retain(|_, slot| Arc::strong_count(&slot.bucket) > 1 || now.duration_since(slot.used) < second);
         }
-        let slot =
-            lanes.entry(key.to_owned()).or_insert_with(|| Slot { lane: Arc::new(Lane::new(self.quota)), used: now });
+        let slot = buckets
+            .entry(key.to_owned())
+            .or_insert_with(|| Slot { bucket: Arc::new(Bucket::new(self.quota)), used: now });
         slot.used = now;
-        Arc::clone(&slot.lane)
+        Arc::clone(&slot.bucket)
     }
 }
 
-impl Lane {
+impl Bucket {
     fn new(quota: Quota) -> Self {
         Self { turn: tokio::sync::Mutex::default(), limiter: RateLimiter::direct(quota) }
     }
@@ -141,10 +142,10 @@ mod tests {
         let limiter = limiter(100, LimitBy::Campaign);
         let past = Instant::now().checked_sub(Duration::from_secs(2)).unwrap();
         for key in 0..KEYS {
-            limiter.lane(&format!("{key}"));
+            limiter.bucket(&format!("{key}"));
         }
-        limiter.lanes.lock().unwrap().values_mut().for_each(|slot| slot.used = past);
-        limiter.lane("new");
-        assert_eq!(limiter.lanes.lock().unwrap().len(), 1);
+        limiter.buckets.lock().unwrap().values_mut().for_each(|slot| slot.used = past);
+        limiter.bucket("new");
+        assert_eq!(limiter.buckets.lock().unwrap().len(), 1);
     }
 }

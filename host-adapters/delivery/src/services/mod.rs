@@ -1,6 +1,6 @@
 //! Outbound HTTP policy. A component calls a service by a virtual host; the host of the program answers in its place:
 //! it checks the component's `allowed_outbound_hosts`, waits for the service's rate limit, adds the app-to-app token,
-//! sends the request upstream, and tries again what the weather spoiled.
+//! sends the request upstream, and repeats what failed transiently.
 //!
 //! The same for all components and instances, so that a limit is one limit and the key stays out of every sandbox.
 
@@ -18,7 +18,7 @@ pub use allowed_hosts::{AllowedHosts, InvalidHost};
 pub use attempt::MAX_BODY_BYTES;
 pub use call::{SendError, Sent};
 pub use config::{LimitBy, RateLimit, ServiceConfig};
-pub use retry::TRIES;
+pub use retry::ATTEMPTS;
 pub use signer::{Claims, ISSUER, LIFETIME, Signer, SignerError};
 
 use http::Uri;
@@ -66,9 +66,9 @@ impl Services {
     }
 }
 
-/// Tries, by service and status (or `connection`, `time-out`).
+/// Attempts, by service and status (or `connection`, `time-out`).
 const REQUESTS: &str = "registration_service_requests_total";
-/// Tries after the first, by service.
+/// Attempts after the first, by service.
 const RETRIES: &str = "registration_service_retries_total";
 /// From the component's call to its answer, by service.
 const DURATION: &str = "registration_service_duration_seconds";

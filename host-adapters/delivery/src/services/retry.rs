@@ -4,8 +4,8 @@ use backon::{BackoffBuilder, ExponentialBuilder};
 use http::{HeaderMap, StatusCode, header::RETRY_AFTER};
 use std::time::{Duration, SystemTime};
 
-/// Tries of a call, the first included.
-pub const TRIES: usize = 3;
+/// Attempts of a call, the first included.
+pub const ATTEMPTS: usize = 3;
 /// The wait before the first retry is up to this, before the second up to twice this.
 const FIRST_WAIT: Duration = Duration::from_millis(200);
 
@@ -23,9 +23,9 @@ pub(super) fn is_outage(status: StatusCode) -> bool {
     matches!(status, StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT)
 }
 
-/// The waits between tries: exponential with full jitter, so that callers who failed together do not come back together.
+/// The waits between attempts: exponential with full jitter, so that callers who failed together do not come back together.
 pub(super) fn waits() -> impl backon::Backoff {
-    let ceilings = ExponentialBuilder::default().with_min_delay(FIRST_WAIT).with_max_times(TRIES - 1).build();
+    let ceilings = ExponentialBuilder::default().with_min_delay(FIRST_WAIT).with_max_times(ATTEMPTS - 1).build();
     ceilings.map(|ceiling| ceiling.mul_f64(rand::random::<f64>()))
 }
 

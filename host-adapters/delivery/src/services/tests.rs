@@ -135,11 +135,11 @@ async fn each_status_is_tried_as_often_as_it_is_worth() {
         (503, 3, true),
         (504, 3, true),
     ];
-    for (status, tries, outage) in cases {
+    for (status, attempts, outage) in cases {
         let (script, upstream) = Script::serve(vec![Step::Answer(status); 3]).await;
         let sent = send(&services(&upstream), "/c1/entries").await.unwrap();
         assert_eq!(sent.response.status().as_u16(), status);
-        assert_eq!((sent.tries, script.count()), (tries, tries as usize), "{status}");
+        assert_eq!((sent.attempts, script.count()), (attempts, tries as usize), "{status}");
         assert_eq!(sent.outage, outage.then(|| "service:entry".to_owned()), "{status}");
     }
 }
@@ -148,7 +148,7 @@ async fn each_status_is_tried_as_often_as_it_is_worth() {
 async fn a_try_that_succeeds_is_the_answer() {
     let (script, upstream) = Script::serve([Step::Answer(503), Step::Slow]).await;
     let sent = send(&services(&upstream), "/c1/entries").await.unwrap();
-    assert_eq!((sent.response.status(), sent.tries, sent.outage), (StatusCode::OK, 3, None));
+    assert_eq!((sent.response.status(), sent.attempts, sent.outage), (StatusCode::OK, 3, None));
     let seen = script.seen.lock().unwrap();
     assert!(seen.iter().all(|(_, _, _, body)| body == "{\"entries\":[]}"), "each try carries the body");
 }
@@ -158,7 +158,7 @@ async fn is_delayed(status: u16, retry_after: &str, least: Duration) {
     let (_, upstream) = Script::serve([Step::AnswerWith(status, RETRY_AFTER, retry_after.to_owned())]).await;
     let started = Instant::now();
     let sent = send(&services(&upstream), "/c1/entries").await.unwrap();
-    assert_eq!((sent.response.status(), sent.tries), (StatusCode::OK, 2));
+    assert_eq!((sent.response.status(), sent.attempts), (StatusCode::OK, 2));
     assert!(started.elapsed() >= least, "{retry_after}: {:?}", started.elapsed());
 }
 
@@ -178,7 +178,7 @@ async fn retry_after_as_a_date_is_kept() {
 async fn a_retry_after_of_minutes_is_left_to_the_caller() {
     let (_, upstream) = Script::serve([Step::AnswerWith(429, RETRY_AFTER, "120".to_owned())]).await;
     let sent = send(&services(&upstream), "/c1/entries").await.unwrap();
-    assert_eq!((sent.response.status().as_u16(), sent.tries, sent.outage), (429, 1, None));
+    assert_eq!((sent.response.status().as_u16(), sent.attempts, sent.outage), (429, 1, None));
     assert_eq!(sent.response.headers()[RETRY_AFTER], "120");
 }
 

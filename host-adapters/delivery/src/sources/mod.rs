@@ -7,13 +7,13 @@ pub mod sqs;
 use crate::{
     backends::{QueueBackend, StreamBackend},
     clock::Clock,
+    dead_letter::Origin,
     delivery::{
+        circuit_breaker::{CircuitBreaker, Paused},
         drain::{Drain, Ended},
-        gate::{Gate, Paused},
         retry::Backoff,
     },
     dispatch::Dispatch,
-    letter::Origin,
 };
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -39,10 +39,10 @@ pub enum SourceConfig {
 
 impl SourceConfig {
     /// What is wrong with the settings, each as a sentence that names the key; empty if nothing is.
-    pub fn mistakes(&self) -> Vec<String> {
+    pub fn diagnostics(&self) -> Vec<String> {
         match self {
-            Self::Sqs(config) => config.mistakes(),
-            Self::DynamodbStream(config) => config.mistakes(),
+            Self::Sqs(config) => config.diagnostics(),
+            Self::DynamodbStream(config) => config.diagnostics(),
         }
     }
 
@@ -56,7 +56,7 @@ impl SourceConfig {
     }
 
     /// The source itself.
-    pub fn source(self, feed: &Feed) -> Arc<dyn Source> {
+    pub fn source(self, context: &SourceContext) -> Arc<dyn Source> {
         match self {
             Self::Sqs(config) => Arc::new(sqs::SqsSource::new(config, feed)),
             Self::DynamodbStream(config) => Arc::new(dynamodb_stream::DynamodbStreamSource::new(config, feed)),
@@ -66,7 +66,7 @@ impl SourceConfig {
 
 /// What a source is connected to.
 #[derive(Clone)]
-pub struct Feed {
+pub struct SourceContext {
     /// Component id of the worker.
     pub worker: String,
     /// Where its batches go.
@@ -106,17 +106,17 @@ pub struct Status {
 
 /// The two things a source pauses for.
 #[derive(Clone)]
-struct Gates {
-    /// Closed while the source itself cannot be read.
-    intake: Arc<Gate>,
-    /// Closed while something that the worker needs is down.
-    worker: Arc<Gate>,
+struct CircuitBreakers {
+    /// Open while the source itself cannot be read.
+    intake: Arc<CircuitBreaker>,
+    /// Open while something that the worker needs is down.
+    worker: Arc<CircuitBreaker>,
 }
 
-impl Gates {
+impl CircuitBreakers {
     fn new(source: &str, backoff: &Backoff, gauge: &metrics::Gauge) -> Self {
-        let gate = || Arc::new(Gate::new(source, backoff.clone(), gauge.clone()));
-        Self { intake: gate(), worker: gate() }
+        let breaker = || Arc::new(CircuitBreaker::new(source, backoff.clone(), gauge.clone()));
+        Self { intake: breaker(), worker: breaker() }
     }
 
     fn status(&self, worker: &str, source: &str) -> Status {
@@ -131,7 +131,7 @@ const fn default_max_batch_bytes() -> usize {
 }
 
 /// `saveEntries` for `save-entries`: the documents' names are in camel case, component ids in kebab case.
-pub fn seed_name(id: &str) -> String {
+pub fn camel_case_name(id: &str) -> String {
     let mut words = id.split('-');
     let first = words.next().unwrap_or_default().to_owned();
     words.fold(first, |name, word| {

@@ -1,4 +1,4 @@
-//! Outages and endings: attempts are for the record, not for the weather; nothing is lost when the host goes.
+//! Outages and endings: attempts count a record's failures, never an outage; nothing is lost when the host ends.
 
 use crate::{
     model::{Asked, Reply, World, ack_all, down, name, retry},

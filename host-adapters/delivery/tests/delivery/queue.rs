@@ -105,8 +105,8 @@ rows! {
         fill(&world, 1);
         world.at(1.0).await;
         assert_eq!(world.queues.count("q"), 0);
-        let letters = world.queues.messages("qDlq");
-        assert_eq!((letters.len(), attribute(&letters[0], "reason")), (1, "stale: newer item"));
+        let dead_letters = world.queues.messages("qDlq");
+        assert_eq!((dead_letters.len(), attribute(&dead_letters[0], "reason")), (1, "stale: newer item"));
     }
 
     /// The third attempt that ends in retry goes to the DLQ by our hand, with what an operator needs.
@@ -121,9 +121,9 @@ rows! {
         let times: Vec<u64> = world.worker.sizes().into_iter().map(|(at, _)| at).collect();
         assert_eq!(times, [0, 30_000, 60_000]);
         assert_eq!(world.queues.count("q"), 0);
-        let letters = world.queues.messages("qDlq");
-        let letter = &letters[0];
-        assert_eq!((letters.len(), letter.body.as_str()), (1, r#"{"n":1}"#));
+        let dead_letters = world.queues.messages("qDlq");
+        let dead_letter = &dead_letters[0];
+        assert_eq!((dead_letters.len(), dead_letter.body.as_str()), (1, r#"{"n":1}"#));
         let expected = [
             ("reason", "worker trapped: unreachable"),
             ("attempt", "3"),
@@ -134,11 +134,11 @@ rows! {
             ("own0", "v"),
         ];
         for (name, value) in expected {
-            assert_eq!(attribute(letter, name), value);
+            assert_eq!(attribute(dead_letter, name), value);
         }
     }
 
-    goal_5__the_letter_is_stored_before_the_message_is_deleted {
+    goal_5__the_dead_letter_is_stored_before_the_message_is_deleted {
         let world = World::new(|_| trap());
         start(&world, SqsConfig { max_attempts: 1, ..one_poller() });
         fill(&world, 1);

@@ -5,12 +5,12 @@ use host_adapters_delivery::sources::{SourceConfig, dynamodb_stream::DynamodbStr
 use serde_json::{Value, json};
 
 /// Sets one key of an otherwise plain source and returns what is said against it.
-fn mistakes(kind: &str, settings: Value) -> Vec<String> {
+fn diagnostics(kind: &str, settings: Value) -> Vec<String> {
     let required = if kind == "sqs" { json!({"queue": "q"}) } else { json!({"table": "t"}) };
     let mut source = required.as_object().unwrap().clone();
     source.extend(settings.as_object().unwrap().clone());
     match serde_json::from_value::<SourceConfig>(json!({ kind: source })) {
-        Ok(config) => config.mistakes(),
+        Ok(config) => config.diagnostics(),
         Err(error) => vec![error.to_string()],
     }
 }
@@ -18,32 +18,32 @@ fn mistakes(kind: &str, settings: Value) -> Vec<String> {
 /// The first and last value that is right, and their neighbours that are not.
 fn check_range(kind: &str, key: &str, first: i64, last: i64) {
     for right in [first, last] {
-        assert_eq!(mistakes(kind, json!({ key: right })), [""; 0], "{key} = {right}");
+        assert_eq!(diagnostics(kind, json!({ key: right })), [""; 0], "{key} = {right}");
     }
     for wrong in [first - 1, last + 1] {
-        let said = mistakes(kind, json!({ key: wrong }));
+        let said = diagnostics(kind, json!({ key: wrong }));
         assert_eq!(said.len(), 1, "{key} = {wrong}: {said:?}");
     }
 }
 
 rows! {
     a1__more_than_ten_need_a_window {
-        assert_eq!(mistakes("sqs", json!({"batch_size": 10})), [""; 0]);
+        assert_eq!(diagnostics("sqs", json!({"batch_size": 10})), [""; 0]);
         assert_eq!(
-            mistakes("sqs", json!({"batch_size": 11})),
+            diagnostics("sqs", json!({"batch_size": 11})),
             ["batch_size = 11: above 10 it needs batch_window_secs of at least 1"],
         );
-        assert_eq!(mistakes("sqs", json!({"batch_size": 25_000, "batch_window_secs": 1})), [""; 0]);
+        assert_eq!(diagnostics("sqs", json!({"batch_size": 25_000, "batch_window_secs": 1})), [""; 0]);
         assert_eq!(
-            mistakes("sqs", json!({"batch_size": 25_001, "batch_window_secs": 1})),
+            diagnostics("sqs", json!({"batch_size": 25_001, "batch_window_secs": 1})),
             ["batch_size = 25001: must be 1 to 25000"],
         );
-        assert_eq!(mistakes("sqs", json!({"batch_size": 0})), ["batch_size = 0: must be 1 to 25000"]);
+        assert_eq!(diagnostics("sqs", json!({"batch_size": 0})), ["batch_size = 0: must be 1 to 25000"]);
     }
 
     a2__window_is_0_to_300_whole_seconds {
         check_range("sqs", "batch_window_secs", 0, 300);
-        assert!(mistakes("sqs", json!({"batch_window_secs": 0.5}))[0].contains("expected u32"));
+        assert!(diagnostics("sqs", json!({"batch_window_secs": 0.5}))[0].contains("expected u32"));
     }
 
     b1__visibility_is_30_s_by_default_and_at_most_12_h {
@@ -61,9 +61,9 @@ rows! {
         check_range("dynamodb-stream", "batch_window_secs", 0, 300);
         check_range("dynamodb-stream", "parallelization_factor", 1, 10);
         for right in ["TRIM_HORIZON", "LATEST"] {
-            assert_eq!(mistakes("dynamodb-stream", json!({"starting_position": right})), [""; 0]);
+            assert_eq!(diagnostics("dynamodb-stream", json!({"starting_position": right})), [""; 0]);
         }
-        assert!(mistakes("dynamodb-stream", json!({"starting_position": "AT_TIMESTAMP"}))[0].contains("AT_TIMESTAMP"));
+        assert!(diagnostics("dynamodb-stream", json!({"starting_position": "AT_TIMESTAMP"}))[0].contains("AT_TIMESTAMP"));
     }
 
     c3__ranges {
@@ -81,7 +81,7 @@ rows! {
     }
 
     goal_21__unknown_keys_are_refused {
-        assert!(mistakes("sqs", json!({"batch_sise": 5}))[0].contains("unknown field `batch_sise`"));
-        assert!(mistakes("dynamodb-stream", json!({"queue": "q"}))[0].contains("unknown field `queue`"));
+        assert!(diagnostics("sqs", json!({"batch_sise": 5}))[0].contains("unknown field `batch_sise`"));
+        assert!(diagnostics("dynamodb-stream", json!({"queue": "q"}))[0].contains("unknown field `queue`"));
     }
 }

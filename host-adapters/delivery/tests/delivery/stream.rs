@@ -74,7 +74,7 @@ rows! {
         start(&world, DynamodbStreamConfig { parallelization_factor: 10, batch_size: 100, ..plain() });
         world.at(15.0).await;
         let first: Vec<usize> = world.worker.sizes().into_iter().filter(|(at, _)| *at < 5_000).map(|(_, n)| n).collect();
-        assert!(first.len() > 5, "{first:?}: most of ten lanes at once");
+        assert!(first.len() > 5, "{first:?}: most of ten key groups at once");
         world.at(100.0).await;
         let mut items: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for (_, batch) in world.worker.calls() {

@@ -52,8 +52,8 @@ fn settled_up_to(world: &World, sequence: u64) {
     assert_eq!(world.streams.position("s"), Some(Checkpoint::At(name(sequence))));
 }
 
-fn letters(world: &World) -> Vec<Value> {
-    world.queues.messages(DLQ).iter().map(|letter| serde_json::from_str(&letter.body).unwrap()).collect()
+fn dead_letters(world: &World) -> Vec<Value> {
+    world.queues.messages(DLQ).iter().map(|dead_letter| serde_json::from_str(&dead_letter.body).unwrap()).collect()
 }
 
 /// Numbers of the records in each call.
@@ -67,14 +67,14 @@ rows! {
         assert_eq!(plain().maximum_retry_attempts, 3);
         let world = run(2, plain(), 300.0, traps(0)).await;
         assert_eq!(batches(&world), [vec![0, 1], vec![0], vec![0], vec![0], vec![0], vec![1]]);
-        assert_eq!(letters(&world).len(), 1);
+        assert_eq!(dead_letters(&world).len(), 1);
         settled_up_to(&world, 1);
     }
 
     c3__no_retries {
         let config = DynamodbStreamConfig { maximum_retry_attempts: 0, ..plain() };
         let world = run(1, config, 10.0, traps(0)).await;
-        assert_eq!((batches(&world).len(), letters(&world).len()), (1, 1));
+        assert_eq!((batches(&world).len(), dead_letters(&world).len()), (1, 1));
     }
 
     c3__minus_one_retries_until_the_record_expires {
@@ -82,10 +82,10 @@ rows! {
             DynamodbStreamConfig { maximum_retry_attempts: -1, maximum_record_age_secs: 86_400, ..plain() };
         let world = run(2, config, 86_000.0, traps(0)).await;
         assert!(batches(&world).len() > 1_000, "{}", batches(&world).len());
-        assert!(letters(&world).is_empty());
+        assert!(dead_letters(&world).is_empty());
         assert_eq!(world.streams.position("s"), None, "the shard is blocked");
         world.at(86_500.0).await;
-        assert_eq!(letters(&world)[0]["requestContext"]["condition"], "RecordAgeExceeded");
+        assert_eq!(dead_letters(&world)[0]["requestContext"]["condition"], "RecordAgeExceeded");
     }
 
     c3__a_record_too_old_is_not_tried {
@@ -98,12 +98,12 @@ rows! {
         world.start(SourceConfig::DynamodbStream(config));
         world.at(62.0).await;
         assert_eq!(batches(&world), [vec![2]]);
-        let conditions: Vec<Value> = letters(&world).iter().map(|l| l["requestContext"]["condition"].clone()).collect();
+        let conditions: Vec<Value> = dead_letters(&world).iter().map(|l| l["requestContext"]["condition"].clone()).collect();
         assert_eq!(conditions, ["RecordAgeExceeded", "RecordAgeExceeded"]);
         settled_up_to(&world, 2);
     }
 
-    /// The first is too old and its letter is refused for a while, in which the second becomes too old.
+    /// The first is too old and its dead letter is refused for a while, in which the second becomes too old.
     c3__a_record_that_becomes_too_old_behind_a_dead_letter_is_not_tried {
         let config = DynamodbStreamConfig { maximum_record_age_secs: 60, ..plain() };
         let world = World::new(ack_all);
@@ -115,7 +115,7 @@ rows! {
         world.queues.faults.plan("send", 4, down());
         world.start(SourceConfig::DynamodbStream(config));
         world.at(200.0).await;
-        assert_eq!((batches(&world).len(), letters(&world).len()), (0, 2));
+        assert_eq!((batches(&world).len(), dead_letters(&world).len()), (0, 2));
         settled_up_to(&world, 1);
     }
 
@@ -127,8 +127,8 @@ rows! {
             let world = run(2, config, 300.0, outage).await;
             let tried: Vec<u64> = world.worker.sizes().into_iter().map(|(at, _)| at).collect();
             assert!(tried.iter().all(|at| *at <= u64::try_from(age).unwrap() * 1_000), "{age}: {tried:?}");
-            assert_eq!(letters(&world).len(), 2);
-            assert!(letters(&world).iter().all(|it| it["requestContext"]["condition"] == "RecordAgeExceeded"));
+            assert_eq!(dead_letters(&world).len(), 2);
+            assert!(dead_letters(&world).iter().all(|it| it["requestContext"]["condition"] == "RecordAgeExceeded"));
             settled_up_to(&world, 1);
             // The next record is the probe that finds the service up again.
             world.worker.answers(ack_all);
@@ -200,7 +200,7 @@ rows! {
         let expected: [Vec<u64>; 7] =
             [(0..8).collect(), (0..4).collect(), (4..8).collect(), vec![4, 5], vec![4], vec![5], vec![6, 7]];
         assert_eq!(batches(&world), expected);
-        assert_eq!(letters(&world)[0]["payload"]["newImage"]["n"], 5);
+        assert_eq!(dead_letters(&world)[0]["payload"]["newImage"]["n"], 5);
         settled_up_to(&world, 7);
     }
 
@@ -217,7 +217,7 @@ rows! {
         let config = DynamodbStreamConfig { maximum_retry_attempts: 0, ..plain() };
         let world = run(5, config, 60.0, names(2)).await;
         assert_eq!(batches(&world), [vec![0, 1, 2, 3, 4], vec![2, 3, 4], vec![3, 4]]);
-        assert_eq!(letters(&world).len(), 1);
+        assert_eq!(dead_letters(&world).len(), 1);
         settled_up_to(&world, 4);
     }
 
@@ -225,7 +225,7 @@ rows! {
         let config = DynamodbStreamConfig { bisect: false, maximum_retry_attempts: 1, ..plain() };
         let world = run(3, config, 60.0, traps(1)).await;
         assert_eq!(batches(&world), [vec![0, 1, 2], vec![0, 1, 2]]);
-        assert_eq!(letters(&world).len(), 3);
+        assert_eq!(dead_letters(&world).len(), 3);
         settled_up_to(&world, 2);
     }
 
@@ -238,7 +238,7 @@ rows! {
             assert!(failing <= log2 + 1, "{records}/{poison}: {failing} failing");
             let calls = batches(&world).len() as u32;
             assert!(calls <= 2 * log2 + 1, "{records}/{poison}: {calls} calls");
-            assert_eq!(letters(&world).len(), 1);
+            assert_eq!(dead_letters(&world).len(), 1);
             settled_up_to(&world, records - 1);
         }
     }
@@ -272,8 +272,8 @@ rows! {
 
     c7__the_envelope_is_lambdas_and_the_payload_is_kept {
         let world = run(1, plain(), 300.0, traps(0)).await;
-        let mut letter = letters(&world).remove(0);
-        assert!(letter.as_object_mut().unwrap().remove("timestamp").unwrap().is_string());
+        let mut dead_letter = dead_letters(&world).remove(0);
+        assert!(dead_letter.as_object_mut().unwrap().remove("timestamp").unwrap().is_string());
         let created = "2023-11-14T22:13:20.000Z";
         assert_eq!(EPOCH_MS, 1_700_000_000_000, "that is {created}");
         let expected = json!({
@@ -288,7 +288,7 @@ rows! {
             },
             "payload": {"eventName": "MODIFY", "keys": {"pk": "item-0", "sk": "s"}, "newImage": {"n": 0}},
         });
-        assert_eq!(letter, expected);
+        assert_eq!(dead_letter, expected);
         let attributes = world.queues.messages(DLQ).remove(0).attributes;
         let attribute = |name: &str| attributes.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
         assert_eq!(attribute("reason"), Some("worker trapped: unreachable"));
@@ -296,7 +296,7 @@ rows! {
         assert_eq!((attribute("digest"), attribute("sourceMessageId")), (Some("d1"), Some("000000")));
     }
 
-    c7__the_checkpoint_waits_for_the_letter {
+    c7__the_checkpoint_waits_for_the_dead_letter {
         let config = DynamodbStreamConfig { maximum_retry_attempts: 0, ..plain() };
         let world = World::new(traps(0));
         world.streams.open("s", None);
@@ -307,19 +307,19 @@ rows! {
         assert_eq!(world.streams.position("s"), None);
         world.at(120.0).await;
         settled_up_to(&world, 1);
-        assert_eq!(letters(&world).len(), 1, "stored once");
+        assert_eq!(dead_letters(&world).len(), 1, "stored once");
         assert_eq!(batches(&world), [vec![0, 1], vec![0], vec![1]]);
     }
 
-    c7__a_letter_that_is_too_large_goes_without_its_payload {
+    c7__a_dead_letter_that_is_too_large_goes_without_its_payload {
         let config = DynamodbStreamConfig { maximum_retry_attempts: 0, ..plain() };
         let world = World::new(|batch| Reply::each(batch, |_| retry()));
         world.streams.open("s", None);
         world.streams.put("s", [(0, "k".repeat(300 * 1024))]);
         world.start(SourceConfig::DynamodbStream(config));
         world.at(10.0).await;
-        let letter = letters(&world).remove(0);
-        assert_eq!((&letter["payload"], &letter["DDBStreamBatchInfo"]["startSequenceNumber"]), (&Value::Null, &json!("000000")));
+        let dead_letter = dead_letters(&world).remove(0);
+        assert_eq!((&dead_letter["payload"], &dead_letter["DDBStreamBatchInfo"]["startSequenceNumber"]), (&Value::Null, &json!("000000")));
         settled_up_to(&world, 0);
     }
 
@@ -330,8 +330,8 @@ rows! {
             _ => Disposition::Ack,
         });
         let world = run(3, config, 1.0, reject).await;
-        let letters = letters(&world);
-        assert_eq!((letters.len(), &letters[0]["requestContext"]["condition"]), (1, &json!("RecordRejected")));
+        let dead_letters = dead_letters(&world);
+        assert_eq!((dead_letters.len(), &dead_letters[0]["requestContext"]["condition"]), (1, &json!("RecordRejected")));
         settled_up_to(&world, 2);
     }
 }

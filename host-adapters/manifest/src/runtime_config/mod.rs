@@ -118,7 +118,7 @@ enum Type {
 }
 
 impl RuntimeConfig {
-    /// Reads the file at `path`. Fails with every mistake it has; what it refers to (variables of the environment,
+    /// Reads the file at `path`. Fails with every diagnostic it has; what it refers to (variables of the environment,
     /// files) must be there.
     pub fn load(path: &Path) -> Result<Self, ManifestErrors> {
         let text = std::fs::read_to_string(path).map_err(|error| {
@@ -221,7 +221,7 @@ fn read_aws(fields: &mut Fields<'_, '_>, secrets: &Secrets<'_>) -> AwsConfig {
     if let Some(endpoint) =
         endpoint.as_ref().filter(|it| !it.value.starts_with("http://") && !it.value.starts_with("https://"))
     {
-        fields.mistake(&endpoint.span, format!("\"{}\" is no http or https URL", endpoint.value));
+        fields.diagnostic(&endpoint.span, format!("\"{}\" is no http or https URL", endpoint.value));
     }
     AwsConfig {
         region: fields.string("region").map(|region| region.value),

@@ -22,7 +22,7 @@ impl Secrets<'_> {
             None => return fields.required(key, None, &write),
         };
         if item.as_str().is_some() {
-            fields.mistake(&at, format!("{key} is a secret in plain text; write {write}"));
+            fields.diagnostic(&at, format!("{key} is a secret in plain text; write {write}"));
             return None;
         }
         self.reference(fields, key)
@@ -37,7 +37,7 @@ impl Secrets<'_> {
         };
         match item.as_str() {
             Some(text) if text.contains('@') => {
-                fields.mistake(
+                fields.diagnostic(
                     &at,
                     format!(
                         "{key} holds credentials in plain text; write {{ env = \"NAME\" }} or {{ file = \"path\" }}"
@@ -58,7 +58,7 @@ impl Secrets<'_> {
             (None, Some(path)) => self.file(&reference, &path.value, &path.span),
             _ => {
                 let at = reference.span.clone();
-                reference.mistake(&at, "write either env = \"NAME\" or file = \"path\"");
+                reference.diagnostic(&at, "write either env = \"NAME\" or file = \"path\"");
                 None
             }
         };
@@ -69,7 +69,7 @@ impl Secrets<'_> {
     fn variable(&self, fields: &Fields<'_, '_>, name: &str, at: &Range<usize>) -> Option<String> {
         let value = (self.environment)(name).filter(|value| !value.is_empty());
         if value.is_none() {
-            fields.mistake(at, format!("the environment has no {name}; set it"));
+            fields.diagnostic(at, format!("the environment has no {name}; set it"));
         }
         value
     }
@@ -82,12 +82,13 @@ impl Secrets<'_> {
         };
         match read() {
             Ok((mode, _)) if mode & 0o077 != 0 => {
-                fields.mistake(at, format!("{} can be read by others (mode {mode:o}); chmod 600 it", path.display()));
+                fields
+                    .diagnostic(at, format!("{} can be read by others (mode {mode:o}); chmod 600 it", path.display()));
                 None
             }
             Ok((_, text)) => Some(text.trim_end_matches(['\r', '\n']).to_owned()),
             Err(error) => {
-                fields.mistake(at, format!("{} cannot be read: {error}", path.display()));
+                fields.diagnostic(at, format!("{} cannot be read: {error}", path.display()));
                 None
             }
         }

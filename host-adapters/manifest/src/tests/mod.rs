@@ -1,9 +1,9 @@
-//! Manifests in, applications or mistakes out.
+//! Manifests in, applications or diagnostics out.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
 
 mod builds;
-mod mistakes;
+mod diagnostics;
 mod project;
 mod ranges;
 mod routes;
@@ -14,7 +14,7 @@ mod variables;
 use super::*;
 use expect_test::Expect;
 
-/// A manifest without a mistake that each test adds to.
+/// A manifest without a diagnostic that each test adds to.
 const BASE: &str = r#"spin_manifest_version = 2
 [application]
 name = "test"
@@ -28,23 +28,23 @@ quiet-table = {}
 "#;
 
 fn parse_with(text: &str) -> Result<App, ManifestErrors> {
-    parse(Path::new("spin.toml"), text, &Given::default())
+    parse(Path::new("spin.toml"), text, &ProvidedVariables::default())
 }
 
 /// The application of [`BASE`] with `more`.
 fn app(more: &str) -> App {
-    parse_with(&format!("{BASE}{more}")).unwrap_or_else(|mistakes| panic!("{mistakes}"))
+    parse_with(&format!("{BASE}{more}")).unwrap_or_else(|diagnostics| panic!("{diagnostics}"))
 }
 
 /// What is wrong with [`BASE`] and `more`; lines are counted from the first of `more`.
 fn mistakes_of(more: &str) -> String {
-    let Err(mut errors) = parse_with(&format!("{BASE}{more}")) else { return "no mistake\n".to_owned() };
+    let Err(mut errors) = parse_with(&format!("{BASE}{more}")) else { return "no diagnostic\n".to_owned() };
     let base = BASE.lines().count();
-    errors.mistakes.iter_mut().for_each(|mistake| mistake.line -= base);
+    errors.diagnostics.iter_mut().for_each(|diagnostic| diagnostic.line -= base);
     format!("{errors}\n")
 }
 
-/// Compares the mistakes of [`BASE`] and `more` with a snapshot.
+/// Compares the diagnostics of [`BASE`] and `more` with a snapshot.
 fn check(more: &str, expected: &Expect) {
     expected.assert_eq(&mistakes_of(more));
 }

@@ -9,7 +9,7 @@ use host_adapters_delivery::sources::sqs::SqsConfig;
 pub(super) const SPIN_TOML: &str = include_str!("../../../../spin.toml");
 
 pub(super) fn project() -> App {
-    parse_with(SPIN_TOML).unwrap_or_else(|mistakes| panic!("{mistakes}"))
+    parse_with(SPIN_TOML).unwrap_or_else(|diagnostics| panic!("{diagnostics}"))
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! The operator's configuration: what it may say, and every mistake at once.
+//! The operator's configuration: what it may say, and every diagnostic at once.
 
 use crate::runtime_config::{Cache, Documents, Queues, RuntimeConfig, Tables};
 use std::os::unix::fs::PermissionsExt;
@@ -73,7 +73,7 @@ fn every_backend_is_named_and_secrets_come_by_reference() {
 fn every_mistake_is_told_at_once() {
     let folder = tempfile::tempdir().unwrap();
     secret_file(folder.path(), 0o644);
-    let mistakes = parse(
+    let diagnostics = parse(
         folder.path(),
         r#"[tables]
 type = "dynamo"
@@ -100,14 +100,14 @@ url = { file = "secret" }
         9:7: uri holds credentials in plain text; write { env = "NAME" } or { file = "path" }, in documents
         10:1: unknown key "databse"; write "database", in documents
         13:16: <folder>/secret can be read by others (mode 644); chmod 600 it, in cache.url
-        14:2: unknown key "metrics"; there is "tables", "queues", "documents", "cache""#]].assert_eq(&mistakes);
-    assert!(!mistakes.contains(SECRET));
+        14:2: unknown key "metrics"; there is "tables", "queues", "documents", "cache""#]].assert_eq(&diagnostics);
+    assert!(!diagnostics.contains(SECRET));
 }
 
 #[test]
 fn references_that_lead_nowhere() {
     let folder = tempfile::tempdir().unwrap();
-    let mistakes = parse(
+    let diagnostics = parse(
         folder.path(),
         r#"[cache]
 type = "redis"
@@ -126,5 +126,5 @@ credentials = { access_key_id = "AKIA", secret_access_key = { env = "SET", file 
         3:15: the environment has no UNSET; set it, in cache.url
         6:16: <folder>/none cannot be read: No such file or directory (os error 2), in documents.uri
         10:61: write either env = "NAME" or file = "path", in queues.credentials.secret_access_key"#]]
-    .assert_eq(&mistakes);
+    .assert_eq(&diagnostics);
 }

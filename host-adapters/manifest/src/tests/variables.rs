@@ -17,13 +17,13 @@ header = "Bearer {{ key }}"
 plain = "as it is }}"
 "#;
 
-fn given(named: &[(&str, &str)], environment: &[(&str, &str)]) -> Given {
+fn given(named: &[(&str, &str)], environment: &[(&str, &str)]) -> ProvidedVariables {
     let map =
         |pairs: &[(&str, &str)]| pairs.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
-    Given { named: map(named), environment: map(environment) }
+    ProvidedVariables { named: map(named), environment: map(environment) }
 }
 
-fn parse_given(given: &Given) -> Result<App, ManifestErrors> {
+fn parse_given(given: &ProvidedVariables) -> Result<App, ManifestErrors> {
     parse(Path::new("spin.toml"), &format!("{BASE}{TEXT}"), given)
 }
 

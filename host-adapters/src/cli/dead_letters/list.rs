@@ -6,7 +6,7 @@ use crate::cli::operator::{Operator, rows, table, text};
 use anyhow::Result;
 use clap::Args;
 use comfy_table::Table;
-use host_adapters_delivery::letter::Summary;
+use host_adapters_delivery::dead_letter::Summary;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::process::ExitCode;
@@ -27,28 +27,28 @@ pub(crate) struct Options {
 }
 
 pub(super) async fn run(options: Options) -> Result<ExitCode> {
-    let letters = select::all(&options.operator, options.queue.as_deref()).await?;
-    let groups = groups(&letters);
+    let dead_letters = select::all(&options.operator, options.queue.as_deref()).await?;
+    let groups = groups(&dead_letters);
     match options.json {
         true => println!("{groups}"),
-        false if letters.is_empty() => println!("no dead letters"),
+        false if dead_letters.is_empty() => println!("no dead letters"),
         false => println!("{}", shown(&groups)),
     }
     Ok(ExitCode::SUCCESS)
 }
 
 /// `{"groups": [{"queue", "worker", "reason", "digest", "count", "oldestMs", "example"}]}`; `example` is the oldest's id.
-pub(super) fn groups(letters: &[Summary]) -> Value {
+pub(super) fn groups(dead_letters: &[Summary]) -> Value {
     let mut groups: BTreeMap<_, Vec<&Summary>> = BTreeMap::new();
-    for letter in letters {
-        let Summary { queue, worker, reason, digest, .. } = letter;
-        groups.entry((queue, worker, reason, digest)).or_default().push(letter);
+    for dead_letter in dead_letters {
+        let Summary { queue, worker, reason, digest, .. } = dead_letter;
+        groups.entry((queue, worker, reason, digest)).or_default().push(dead_letter);
     }
-    let group = |((queue, worker, reason, digest), letters): (_, Vec<&Summary>)| {
-        let oldest = letters.iter().min_by_key(|letter| given_up_ms(letter));
+    let group = |((queue, worker, reason, digest), dead_letters): (_, Vec<&Summary>)| {
+        let oldest = dead_letters.iter().min_by_key(|dead_letter| given_up_ms(dead_letter));
         json!({
-            "queue": queue, "worker": worker, "reason": reason, "digest": digest, "count": letters.len(),
-            "oldestMs": oldest.map(|letter| given_up_ms(letter)), "example": oldest.map(|letter| &letter.id),
+            "queue": queue, "worker": worker, "reason": reason, "digest": digest, "count": dead_letters.len(),
+            "oldestMs": oldest.map(|dead_letter| given_up_ms(dead_letter)), "example": oldest.map(|dead_letter| &dead_letter.id),
         })
     };
     json!({"groups": groups.into_iter().map(group).collect::<Vec<_>>()})

@@ -3,12 +3,12 @@
 use crate::cli::operator::{Operator, Refused, rows};
 use anyhow::{Result, bail};
 use clap::Args;
-use host_adapters_delivery::letter::Summary;
-use host_adapters_delivery::sources::seed_name;
+use host_adapters_delivery::dead_letter::Summary;
+use host_adapters_delivery::sources::camel_case_name;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
-/// Ids, or what letters have in common: of several conditions all must hold.
+/// Ids, or what dead letters have in common: of several conditions all must hold.
 #[derive(Args)]
 #[group(required = true, multiple = true)]
 pub(super) struct Selection {
@@ -33,53 +33,54 @@ pub(super) struct Selection {
 }
 
 impl Selection {
-    /// The letters meant, the oldest first.
+    /// The dead letters meant, the oldest first.
     ///
     /// # Errors
-    /// When no host answers or it refuses, and when an id names no letter: then none is worked on.
-    pub(super) async fn letters(&self, operator: &Operator) -> Result<Vec<Summary>> {
-        let letters = all(operator, self.queue.as_deref()).await?;
-        if let Some(id) = self.ids.iter().find(|id| letters.iter().all(|letter| letter.id != **id)) {
+    /// When no host answers or it refuses, and when an id names no dead letter: then none is worked on.
+    pub(super) async fn dead_letters(&self, operator: &Operator) -> Result<Vec<Summary>> {
+        let dead_letters = all(operator, self.queue.as_deref()).await?;
+        if let Some(id) = self.ids.iter().find(|id| dead_letters.iter().all(|dead_letter| dead_letter.id != **id)) {
             bail!(Refused(format!("there is no dead letter `{id}`; nothing was done")));
         }
-        Ok(letters.into_iter().filter(|letter| self.means(letter)).collect())
+        Ok(dead_letters.into_iter().filter(|dead_letter| self.means(dead_letter)).collect())
     }
 
-    fn means(&self, letter: &Summary) -> bool {
-        let worker = |name: &String| *name == letter.worker || *name == seed_name(&letter.worker);
-        let digest = |start: &String| letter.digest.as_deref().is_some_and(|digest| digest.starts_with(start.as_str()));
-        (self.ids.is_empty() || self.ids.contains(&letter.id))
+    fn means(&self, dead_letter: &Summary) -> bool {
+        let worker = |name: &String| *name == dead_letter.worker || *name == camel_case_name(&dead_letter.worker);
+        let digest =
+            |start: &String| dead_letter.digest.as_deref().is_some_and(|digest| digest.starts_with(start.as_str()));
+        (self.ids.is_empty() || self.ids.contains(&dead_letter.id))
             && self.worker.as_ref().is_none_or(worker)
-            && self.reason.as_ref().is_none_or(|part| letter.reason.contains(part.as_str()))
+            && self.reason.as_ref().is_none_or(|part| dead_letter.reason.contains(part.as_str()))
             && self.digest.as_ref().is_none_or(digest)
     }
 }
 
-/// Every letter of a queue, or of all that may be looked into, the oldest first.
+/// Every dead letter of a queue, or of all that may be looked into, the oldest first.
 ///
 /// # Errors
 /// When no host answers or it refuses.
 pub(super) async fn all(operator: &Operator, queue: Option<&str>) -> Result<Vec<Summary>> {
-    // By id: a letter that somebody works on meanwhile may be listed twice.
-    let mut letters = BTreeMap::new();
+    // By id: a dead letter that somebody works on meanwhile may be listed twice.
+    let mut dead_letters = BTreeMap::new();
     let mut from = Value::Null;
     loop {
-        let page = operator.insist("dead-letters/list", &json!({"queue": queue, "from": from})).await?;
-        for letter in rows(&page, "letters") {
-            let letter: Summary = serde_json::from_value(letter.clone())?;
-            letters.insert(letter.id.clone(), letter);
+        let page = operator.expect("dead-letters/list", &json!({"queue": queue, "from": from})).await?;
+        for dead_letter in rows(&page, "dead_letters") {
+            let dead_letter: Summary = serde_json::from_value(dead_letter.clone())?;
+            dead_letters.insert(dead_letter.id.clone(), dead_letter);
         }
         from = page.get("next").cloned().unwrap_or_default();
         if from.is_null() {
             break;
         }
     }
-    let mut letters: Vec<_> = letters.into_values().collect();
-    letters.sort_by_key(given_up_ms);
-    Ok(letters)
+    let mut dead_letters: Vec<_> = dead_letters.into_values().collect();
+    dead_letters.sort_by_key(given_up_ms);
+    Ok(dead_letters)
 }
 
 /// When it was given up, or, where nobody knows, when the record was made.
-pub(super) fn given_up_ms(letter: &Summary) -> u64 {
-    letter.last_ms.unwrap_or(letter.first_ms)
+pub(super) fn given_up_ms(dead_letter: &Summary) -> u64 {
+    dead_letter.last_ms.unwrap_or(dead_letter.first_ms)
 }

@@ -1,16 +1,16 @@
-//! `dead-letters show`: one letter, whole.
+//! `dead-letters show`: one dead letter, whole.
 
 use super::time;
 use crate::cli::operator::Operator;
 use anyhow::{Context, Result};
 use clap::Args;
-use host_adapters_delivery::letter::{Letter, Summary};
+use host_adapters_delivery::dead_letter::{DeadLetter, Summary};
 use serde_json::{Value, json};
 use std::process::ExitCode;
 
 #[derive(Args)]
 pub(crate) struct Options {
-    /// The letter's id.
+    /// The dead letter's id.
     id: String,
     #[command(flatten)]
     operator: Operator,
@@ -20,26 +20,28 @@ pub(crate) struct Options {
 }
 
 pub(super) async fn run(options: Options) -> Result<ExitCode> {
-    let letter = fetch(&options.operator, &options.id).await?;
+    let dead_letter = fetch(&options.operator, &options.id).await?;
     match options.json {
-        true => println!("{}", serde_json::to_string(&letter)?),
-        false => println!("{}", shown(&letter)),
+        true => println!("{}", serde_json::to_string(&dead_letter)?),
+        false => println!("{}", shown(&dead_letter)),
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// A letter of the running host.
+/// A dead letter of the running host.
 ///
 /// # Errors
-/// When no host answers or it refuses, or there is no such letter.
-pub(in crate::cli) async fn fetch(operator: &Operator, id: &str) -> Result<Letter> {
-    let mut answer = operator.insist("dead-letters/show", &json!({ "id": id })).await?;
-    let letter = answer.get_mut("letter").map(Value::take).context("the gateway's answer holds no letter")?;
-    serde_json::from_value(letter).context("the gateway's answer is no letter of this version")
+/// When no host answers or it refuses, or there is no such dead letter.
+pub(in crate::cli) async fn fetch(operator: &Operator, id: &str) -> Result<DeadLetter> {
+    let mut answer = operator.expect("dead-letters/show", &json!({ "id": id })).await?;
+    let dead_letter =
+        answer.get_mut("dead_letter").map(Value::take).context("the gateway's answer holds no dead letter")?;
+    serde_json::from_value(dead_letter).context("the gateway's answer is no dead letter of this version")
 }
 
-fn shown(letter: &Letter) -> String {
-    let Summary { id, queue, worker, source, record_id, reason, digest, attempts, first_ms, last_ms } = &letter.summary;
+fn shown(dead_letter: &DeadLetter) -> String {
+    let Summary { id, queue, worker, source, record_id, reason, digest, attempts, first_ms, last_ms } =
+        &dead_letter.summary;
     let lines = [
         ("id", id.clone()),
         ("queue", queue.clone()),
@@ -52,9 +54,9 @@ fn shown(letter: &Letter) -> String {
         ("digest", digest.clone().unwrap_or_default()),
         ("reason", reason.clone()),
     ];
-    let attributes = letter.attributes.iter().map(|(name, value)| (name.as_str(), value.clone()));
+    let attributes = dead_letter.attributes.iter().map(|(name, value)| (name.as_str(), value.clone()));
     let lines = lines.into_iter().chain(attributes).map(|(name, value)| format!("{name:<16}{value}\n"));
-    let body: Value = serde_json::from_str(&letter.body).unwrap_or_default();
+    let body: Value = serde_json::from_str(&dead_letter.body).unwrap_or_default();
     let body = serde_json::to_string_pretty(&body).ok().filter(|_| !body.is_null());
-    lines.chain(["\n".to_owned(), body.unwrap_or_else(|| letter.body.clone())]).collect()
+    lines.chain(["\n".to_owned(), body.unwrap_or_else(|| dead_letter.body.clone())]).collect()
 }

@@ -6,14 +6,14 @@ use crate::cli::operator::{Operator, rows, text};
 use crate::cli::{FAILED, UNUSABLE};
 use anyhow::Result;
 use clap::Args;
-use host_adapters_delivery::letter::Summary;
+use host_adapters_delivery::dead_letter::Summary;
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::time::Duration;
 use tokio::time::{MissedTickBehavior, interval};
 
-/// Letters of one request.
+/// DeadLetters of one request.
 const AT_ONCE: u32 = 10;
 /// The most that SQS moves in a second (peers B4).
 const MAX_RATE: u32 = 500;
@@ -22,7 +22,7 @@ const MAX_RATE: u32 = 500;
 pub(crate) struct Redrive {
     #[command(flatten)]
     selection: Selection,
-    /// At most so many letters a second.
+    /// At most so many dead letters a second.
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_RATE)))]
     rate: u32,
     #[command(flatten)]
@@ -41,29 +41,31 @@ pub(crate) struct Discard {
 }
 
 pub(super) async fn redrive(options: Redrive) -> Result<ExitCode> {
-    let letters = options.selection.letters(&options.operator).await?;
-    work(&options.operator, "redrive", letters, options.rate).await
+    let dead_letters = options.selection.dead_letters(&options.operator).await?;
+    work(&options.operator, "redrive", dead_letters, options.rate).await
 }
 
 pub(super) async fn discard(options: Discard) -> Result<ExitCode> {
-    let letters = options.selection.letters(&options.operator).await?;
-    if !options.yes && !letters.is_empty() {
-        println!("{}", list::shown(&list::groups(&letters)));
-        eprintln!("host-adapters: nothing was dropped; say --yes to drop these {} for good", letters.len());
+    let dead_letters = options.selection.dead_letters(&options.operator).await?;
+    if !options.yes && !dead_letters.is_empty() {
+        println!("{}", list::shown(&list::groups(&dead_letters)));
+        eprintln!("host-adapters: nothing was dropped; say --yes to drop these {} for good", dead_letters.len());
         return Ok(ExitCode::from(UNUSABLE));
     }
-    work(&options.operator, "drop", letters, MAX_RATE).await
+    work(&options.operator, "drop", dead_letters, MAX_RATE).await
 }
 
-/// What became of all letters: how many of each outcome.
+/// What became of all dead letters: how many of each outcome.
 type Counts = BTreeMap<String, u64>;
 
-async fn work(operator: &Operator, what: &str, mut letters: Vec<Summary>, rate: u32) -> Result<ExitCode> {
-    letters.sort_by(|one, other| one.queue.cmp(&other.queue));
+async fn work(operator: &Operator, what: &str, mut dead_letters: Vec<Summary>, rate: u32) -> Result<ExitCode> {
+    dead_letters.sort_by(|one, other| one.queue.cmp(&other.queue));
     let mut pace = interval(Duration::from_secs(1) * AT_ONCE / rate);
     pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut counts = Counts::new();
-    for some in letters.chunk_by(|one, next| one.queue == next.queue).flat_map(|some| some.chunks(AT_ONCE as usize)) {
+    for some in
+        dead_letters.chunk_by(|one, next| one.queue == next.queue).flat_map(|some| some.chunks(AT_ONCE as usize))
+    {
         pace.tick().await;
         let worked = work_on(operator, what, some, &mut counts).await;
         if let Err(error) = worked {
@@ -77,10 +79,10 @@ async fn work(operator: &Operator, what: &str, mut letters: Vec<Summary>, rate: 
     Ok(if bad { ExitCode::from(FAILED) } else { ExitCode::SUCCESS })
 }
 
-async fn work_on(operator: &Operator, what: &str, letters: &[Summary], counts: &mut Counts) -> Result<()> {
-    let queue = letters.first().map(|letter| &letter.queue);
-    let ids: Vec<_> = letters.iter().map(|letter| &letter.id).collect();
-    let answer = operator.insist(&format!("dead-letters/{what}"), &json!({"queue": queue, "ids": ids})).await?;
+async fn work_on(operator: &Operator, what: &str, dead_letters: &[Summary], counts: &mut Counts) -> Result<()> {
+    let queue = dead_letters.first().map(|dead_letter| &dead_letter.queue);
+    let ids: Vec<_> = dead_letters.iter().map(|dead_letter| &dead_letter.id).collect();
+    let answer = operator.expect(&format!("dead-letters/{what}"), &json!({"queue": queue, "ids": ids})).await?;
     for outcome in rows(&answer, "outcomes") {
         let (id, name) = (text(outcome, "id"), text(outcome, "outcome"));
         match name.as_str() {

@@ -9,7 +9,7 @@ use crate::manifest::{App, SourceConfig};
 use anyhow::{Context, Result};
 use bodies::Canned;
 use clap::{Args, Subcommand, ValueEnum};
-use host_adapters_delivery::sources::seed_name;
+use host_adapters_delivery::sources::camel_case_name;
 use serde_json::Value;
 use shapes::{Change, Records};
 use std::process::ExitCode;
@@ -101,7 +101,7 @@ fn resource(app: &App, id: &str, kind: Kind) -> Result<String, String> {
     });
     let fed: Vec<_> = sources.iter().map(|source| source.dead_letters(id).1.source).collect();
     match resource {
-        None if kind == Kind::Appsync && sources.is_empty() => Ok(seed_name(id)),
+        None if kind == Kind::Appsync && sources.is_empty() => Ok(camel_case_name(id)),
         None if sources.is_empty() => Err(format!("{id} takes no records; generate an appsync event")),
         None => Err(format!("{id} takes records of {}; generate such an event", fed.join(", "))),
         Some(resource) => Ok(resource),

@@ -3,14 +3,14 @@
 use crate::manifest::{App, Client};
 use anyhow::{Context, Result};
 use host_adapters_delivery::platform::{Access, Grants};
-use host_adapters_delivery::sources::seed_name;
+use host_adapters_delivery::sources::camel_case_name;
 use serde_json::{Value, json};
 use std::io::Read;
 
 /// The component id of a worker named by its id or by its name in the documents.
 pub(in crate::cli) fn component(app: &App, name: &str) -> Option<String> {
     let callable = |id: &&String| app.routes.of(id).next().is_some();
-    app.components.keys().filter(callable).find(|id| *id == name || seed_name(id) == name).cloned()
+    app.components.keys().filter(callable).find(|id| *id == name || camel_case_name(id) == name).cloned()
 }
 
 pub(in crate::cli) fn known(app: &App) -> String {

@@ -4,10 +4,10 @@
 //! the fixtures' documents. A request worker gets a development token for the fan of the event's own `userInfo`; it is
 //! signed by a key that lives as long as the command and that no other host accepts.
 //!
-//! With `--dead-letter` the record of a [`letter`] goes in as its source would hand it over.
+//! With `--dead-letter` the record of a [`dead letter`] goes in as its source would hand it over.
 
+mod dead_letter;
 pub(super) mod event;
-mod letter;
 mod token;
 
 use super::operator::DEFAULT_GATEWAY;
@@ -67,8 +67,8 @@ pub(super) async fn run(options: Options) -> Result<ExitCode> {
         Err(code) => return Ok(code),
     };
     log()?;
-    if let Some(letter) = &options.dead_letter {
-        return letter::run(app, &options, letter).await;
+    if let Some(dead_letter) = &options.dead_letter {
+        return dead_letter::run(app, &options, dead_letter).await;
     }
     let named = options.worker.as_deref().unwrap_or_default();
     let worker = match open(&mut app, named, &options) {

@@ -68,8 +68,10 @@ async fn handle(memory: &Memory, events: Vec<Event>) -> Vec<Disposition> {
     let now = Utc::now();
     memory.line(&log::line(now, log::Level::Info, WORKER, "Entries replicated", &correlation_id, &data));
     if let Some(traceparent) = traceparent {
-        let attributes =
-            [("span.workerName", log::seed_name(WORKER).into()), ("correlation.id", correlation_id.as_str().into())];
+        let attributes = [
+            ("span.workerName", log::camel_case_name(WORKER).into()),
+            ("correlation.id", correlation_id.as_str().into()),
+        ];
         let attributes = attributes.map(|(name, value)| (name.to_owned(), value)).into_iter().collect();
         let (name, end_ms) = ("replicateEntries", now.timestamp_millis());
         memory.line(&log::span_line(name, start_ms, end_ms, &correlation_id, &traceparent, &attributes));

@@ -100,8 +100,8 @@ fn fan(number: usize, country: &str, locale: &str, origin: &Origin, random: &mut
 /// Country, locale, and what is written in that country's way.
 fn origin(random: &mut StdRng) -> (&'static str, &'static str, Origin) {
     let mut digits = |count: u32| random.random_range(0..10u32.pow(count));
-    let (subscriber, zip, letter) = (digits(4), 10_000 + digits(4) * 9, digits(1));
-    let area = |areas: [u32; 5]| areas.get(letter as usize % 5).copied().unwrap_or(212);
+    let (subscriber, zip, dead_letter) = (digits(4), 10_000 + digits(4) * 9, digits(1));
+    let area = |areas: [u32; 5]| areas.get(dead_letter as usize % 5).copied().unwrap_or(212);
     let written = |canonical: String, casual: String| Written { canonical, casual };
     let north_american =
         |area: u32| written(format!("+1{area}555{subscriber:04}"), format!("({area}) 555-{subscriber:04}"));
@@ -113,11 +113,19 @@ fn origin(random: &mut StdRng) -> (&'static str, &'static str, Origin) {
         }
         70..85 => {
             let phone = north_american(area([416, 604, 514, 403, 613]));
-            ("CA", "fr-CA", Origin { phone, postal_code: written(format!("K{letter}A 0B1"), format!("k{letter}a0b1")) })
+            (
+                "CA",
+                "fr-CA",
+                Origin { phone, postal_code: written(format!("K{dead_letter}A 0B1"), format!("k{dead_letter}a0b1")) },
+            )
         }
         85..94 => {
             let phone = written(format!("+44770090{subscriber:04}"), format!("07700 90{subscriber:04}"));
-            ("GB", "en-GB", Origin { phone, postal_code: written(format!("M{letter} 1AE"), format!("m{letter}1ae")) })
+            (
+                "GB",
+                "en-GB",
+                Origin { phone, postal_code: written(format!("M{dead_letter} 1AE"), format!("m{dead_letter}1ae")) },
+            )
         }
         _ => {
             let phone = written(format!("+4915123{subscriber:04}78"), format!("01512 3{subscriber:04}78"));

@@ -238,8 +238,8 @@ while :; do sleep 0.02; done"#;
     #[tokio::test]
     async fn a_host_that_ends_by_itself_is_a_failure_with_its_log() {
         let folder = tempfile::tempdir().unwrap();
-        let error = Host::start(launch(folder.path(), "echo 'five mistakes' >&2; exit 2")).await.err().unwrap();
-        assert!(format!("{error:#}").contains("five mistakes"), "{error:#}");
+        let error = Host::start(launch(folder.path(), "echo 'five diagnostics' >&2; exit 2")).await.err().unwrap();
+        assert!(format!("{error:#}").contains("five diagnostics"), "{error:#}");
 
         let quits = "echo '{\"event\":\"listening\",\"http\":\"a\",\"gateway\":\"b\"}'; exit 3";
         let host = Host::start(launch(folder.path(), quits)).await.unwrap();

@@ -14,9 +14,9 @@ use std::time::Duration;
 const REPEATS: u32 = 5;
 /// The wait before the first repeat; it doubles.
 const PAUSE: Duration = Duration::from_millis(100);
-/// Between tries of a host that is away.
+/// Between attempts of a host that is away.
 const AWAY: Duration = Duration::from_millis(50);
-/// Tries of a host that goes away again and again.
+/// Attempts of a host that goes away again and again.
 const RECONNECTS: u32 = 2_000;
 
 /// Calls the host.

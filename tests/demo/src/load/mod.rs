@@ -9,7 +9,7 @@ pub use call::{Answer, Caller};
 pub use one::Outcome;
 
 use crate::generate::World;
-use crate::plant::Plan;
+use crate::inject::Plan;
 use crate::resolver::Resolver;
 use anyhow::{Result, anyhow};
 use indicatif::ProgressBar;

@@ -2,7 +2,7 @@
 
 use crate::{
     delivery::{batch::Limits, split::Policy},
-    sources::{OnReject, default_max_batch_bytes, out_of_range, seed_name},
+    sources::{OnReject, camel_case_name, default_max_batch_bytes, out_of_range},
 };
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -96,7 +96,7 @@ impl DynamodbStreamConfig {
     }
 
     /// What is wrong with it, each as a sentence that names the key.
-    pub fn mistakes(&self) -> Vec<String> {
+    pub fn diagnostics(&self) -> Vec<String> {
         let number = |value: usize| i64::try_from(value).unwrap_or(i64::MAX);
         out_of_range(&[
             ("batch_size", number(self.batch_size), 1..=10_000),
@@ -115,7 +115,7 @@ impl DynamodbStreamConfig {
 
     /// Where dead letters of `worker` go.
     pub fn dead_letter_queue(&self, worker: &str) -> String {
-        self.dead_letter_queue.clone().unwrap_or_else(|| format!("{}Dlq", seed_name(worker)))
+        self.dead_letter_queue.clone().unwrap_or_else(|| format!("{}Dlq", camel_case_name(worker)))
     }
 
     pub(super) fn limits(&self) -> Limits {

@@ -41,15 +41,15 @@ impl Held {
     pub async fn hold(&mut self, drain: &Drain) -> Option<Leases> {
         let (shared, table) = (self.shared.clone(), self.shared.config.table.clone());
         if self.sync <= Instant::now() {
-            self.listed = shared.insist(drain, || shared.backend.shards(&table)).await?;
+            self.listed = shared.retry_until_ok(drain, || shared.backend.shards(&table)).await?;
             self.sync = Instant::now() + SHARD_SYNC;
         }
         // Counted from before the call: the other hosts count from when they see it.
         let mut began = Instant::now();
         let leases = shared
-            .insist(drain, || {
+            .retry_until_ok(drain, || {
                 began = Instant::now();
-                shared.backend.hold(&table, &shared.rules.caller.worker, &self.listed)
+                shared.backend.hold(&table, &shared.rules.invoker.worker, &self.listed)
             })
             .await?;
         self.keep(&leases.held, began);
@@ -63,10 +63,10 @@ impl Held {
     pub async fn renew(&mut self) {
         let Shared { backend, config, rules, .. } = &*self.shared;
         let began = Instant::now();
-        match backend.renew(&config.table, &rules.caller.worker).await {
+        match backend.renew(&config.table, &rules.invoker.worker).await {
             Ok(held) => self.keep(&held, began),
             Err(error) => {
-                tracing::warn!(worker = rules.caller.worker, source = rules.caller.source, %error, "leases not renewed");
+                tracing::warn!(worker = rules.invoker.worker, source = rules.invoker.source, %error, "leases not renewed");
                 self.due = began + self.renewal.unwrap_or(SHARD_SYNC);
             }
         }
@@ -75,8 +75,8 @@ impl Held {
     /// Gives leases back.
     pub async fn release(&self) {
         let Shared { backend, config, rules, .. } = &*self.shared;
-        if let Err(error) = backend.release(&config.table, &rules.caller.worker).await {
-            let (worker, source) = (&rules.caller.worker, &rules.caller.source);
+        if let Err(error) = backend.release(&config.table, &rules.invoker.worker).await {
+            let (worker, source) = (&rules.invoker.worker, &rules.invoker.source);
             tracing::warn!(worker, source, %error, "leases not given back; they end by themselves");
         }
     }

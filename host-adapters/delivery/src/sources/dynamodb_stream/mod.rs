@@ -1,4 +1,4 @@
-//! DynamoDB stream → worker: every shard has a reader, every reader its lanes, and children wait for their parents.
+//! DynamoDB stream → worker: every shard has a reader, every reader its key groups, and children wait for their parents.
 
 mod config;
 mod decode;
@@ -8,14 +8,14 @@ mod shards;
 
 pub use config::{DynamodbStreamConfig, StartingPosition};
 
-use super::{Feed, Gates, Source, Status};
+use super::{CircuitBreakers, Source, SourceContext, Status};
 use crate::{
     backends::{Checkpoint, Position, Result, Shard, StreamBackend},
     delivery::{
-        call::Caller,
-        dead_letter::DeadLetters,
+        call::Invoker,
+        dead_letter::DeadLetterSink,
         drain::{Drain, Ended},
-        lane::Rules,
+        key_group::Rules,
     },
 };
 use held::Held;
@@ -31,37 +31,37 @@ pub struct DynamodbStreamSource(Arc<Shared>);
 struct Shared {
     config: DynamodbStreamConfig,
     backend: Arc<dyn StreamBackend>,
-    gates: Gates,
+    breakers: CircuitBreakers,
     rules: Arc<Rules>,
 }
 
 impl DynamodbStreamSource {
-    /// Connects the stream of `config.table` to `feed.worker`.
-    pub fn new(config: DynamodbStreamConfig, feed: &Feed) -> Self {
+    /// Connects the stream of `config.table` to `context.worker`.
+    pub fn new(config: DynamodbStreamConfig, context: &SourceContext) -> Self {
         let source = config.name();
-        let caller = Caller::new(&feed.worker, source.clone(), feed.dispatch.clone());
-        let gates = Gates::new(&source, &feed.backoff, &caller.meter.paused);
-        let dead_letter_queue = config.dead_letter_queue(&feed.worker);
+        let invoker = Invoker::new(&context.worker, source.clone(), context.dispatch.clone());
+        let breakers = CircuitBreakers::new(&source, &context.backoff, &invoker.meter.paused);
+        let dead_letter_queue = config.dead_letter_queue(&context.worker);
         let rules = Rules {
-            caller,
-            gate: gates.worker.clone(),
-            backoff: feed.backoff.clone(),
-            clock: feed.clock.clone(),
+            invoker,
+            breaker: breakers.worker.clone(),
+            backoff: context.backoff.clone(),
+            clock: context.clock.clone(),
             limits: config.limits(),
             policy: config.policy(),
             max_age: config.max_age(),
             on_reject: config.on_reject,
-            dead_letters: DeadLetters::new(feed.queues.clone(), dead_letter_queue, &feed.worker),
+            dead_letters: DeadLetterSink::new(context.queues.clone(), dead_letter_queue, &context.worker),
             batch_info: "DDBStreamBatchInfo",
         };
-        Self(Arc::new(Shared { config, backend: feed.streams.clone(), gates, rules: Arc::new(rules) }))
+        Self(Arc::new(Shared { config, backend: context.streams.clone(), breakers, rules: Arc::new(rules) }))
     }
 }
 
 #[async_trait::async_trait]
 impl Source for DynamodbStreamSource {
     fn status(&self) -> Status {
-        self.0.gates.status(&self.0.rules.caller.worker, &self.0.rules.caller.source)
+        self.0.breakers.status(&self.0.rules.invoker.worker, &self.0.rules.invoker.source)
     }
 
     async fn run(&self, drain: Drain) -> Ended {
@@ -123,38 +123,42 @@ impl Shared {
         if self.config.starting_position == StartingPosition::TrimHorizon {
             return Some(());
         }
-        let (table, worker) = (&self.config.table, &self.rules.caller.worker);
-        let shards = self.insist(drain, || self.backend.shards(table)).await?;
+        let (table, worker) = (&self.config.table, &self.rules.invoker.worker);
+        let shards = self.retry_until_ok(drain, || self.backend.shards(table)).await?;
         for Shard { id, .. } in &shards {
-            if self.insist(drain, || self.backend.checkpoint(table, id, worker)).await?.is_some() {
+            if self.retry_until_ok(drain, || self.backend.checkpoint(table, id, worker)).await?.is_some() {
                 return Some(());
             }
         }
         for Shard { id, .. } in &shards {
-            let read = self.insist(drain, || self.backend.records(table, id, &Position::Latest, 1)).await?;
+            let read = self.retry_until_ok(drain, || self.backend.records(table, id, &Position::Latest, 1)).await?;
             let checkpoint = match read.next {
                 None => Checkpoint::ShardEnd,
                 Some(Position::After(sequence)) => Checkpoint::At(sequence),
                 // An empty shard has no history.
                 Some(Position::TrimHorizon | Position::Latest) => continue,
             };
-            self.insist(drain, || self.backend.set_checkpoint(table, id, worker, &checkpoint)).await?;
+            self.retry_until_ok(drain, || self.backend.set_checkpoint(table, id, worker, &checkpoint)).await?;
         }
         Some(())
     }
 
     /// Calls the stream until it answers, pausing between; `None` if `drain` came first.
-    async fn insist<T, F: Future<Output = Result<T>>>(&self, drain: &Drain, mut call: impl FnMut() -> F) -> Option<T> {
+    async fn retry_until_ok<T, F: Future<Output = Result<T>>>(
+        &self,
+        drain: &Drain,
+        mut call: impl FnMut() -> F,
+    ) -> Option<T> {
         loop {
             let attempt = async {
-                let pass = self.gates.intake.enter().await;
+                let permit = self.breakers.intake.enter().await;
                 match call().await {
                     Ok(output) => {
-                        pass.works();
+                        permit.works();
                         Some(output)
                     }
                     Err(error) => {
-                        pass.down(format!("{}: {error}", self.rules.caller.source));
+                        permit.down(format!("{}: {error}", self.rules.invoker.source));
                         None
                     }
                 }

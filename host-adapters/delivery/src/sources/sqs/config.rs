@@ -22,7 +22,7 @@ pub struct SqsConfig {
     /// Bytes of payload per call at most.
     #[serde(default = "default_max_batch_bytes")]
     pub max_batch_bytes: usize,
-    /// How long a received message stays invisible, 1 s to 12 h; it is extended while the message is held.
+    /// How long a received message stays invisible, 1 s to 12 h; it is extended while the message is in flight.
     #[serde(default = "default_visibility_timeout_secs")]
     pub visibility_timeout_secs: u32,
     /// Batches in flight at most: so many pollers each gather, hand over and settle one batch after the other.
@@ -73,9 +73,9 @@ impl SqsConfig {
     }
 
     /// What is wrong with it, each as a sentence that names the key.
-    pub fn mistakes(&self) -> Vec<String> {
+    pub fn diagnostics(&self) -> Vec<String> {
         let number = |value: usize| i64::try_from(value).unwrap_or(i64::MAX);
-        let mut mistakes = out_of_range(&[
+        let mut diagnostics = out_of_range(&[
             ("batch_size", number(self.batch_size), 1..=25_000),
             ("batch_window_secs", self.batch_window_secs.into(), 0..=300),
             ("max_batch_bytes", number(self.max_batch_bytes), 1..=i64::MAX),
@@ -84,10 +84,10 @@ impl SqsConfig {
             ("max_attempts", self.max_attempts.into(), 1..=1_000),
         ]);
         if self.batch_size > 10 && self.batch_window_secs == 0 {
-            mistakes
+            diagnostics
                 .push(format!("batch_size = {}: above 10 it needs batch_window_secs of at least 1", self.batch_size));
         }
-        mistakes
+        diagnostics
     }
 
     /// What this source is called in logs, metrics and dead letters.

@@ -1,6 +1,6 @@
 //! From a message as received to an event.
 
-use crate::{backends::Received, event::Event, letter::payload_of};
+use crate::{backends::Received, dead_letter::payload_of, event::Event};
 
 /// The event of a message of `source`.
 pub fn event(source: &str, message: &Received) -> Event {

@@ -7,23 +7,23 @@
 
 mod config;
 mod decode;
-mod lease;
+mod heartbeat;
 mod settle;
 
 pub use config::SqsConfig;
 
-use super::{Feed, Gates, Source, Status};
+use super::{CircuitBreakers, Source, SourceContext, Status};
 use crate::{
     backends::Received,
-    crash_point::{self, Step},
     delivery::{
         batch::{Batcher, Need},
-        call::Caller,
-        dead_letter::DeadLetters,
+        call::Invoker,
+        dead_letter::DeadLetterSink,
         drain::{Drain, Ended},
     },
+    failpoint::{self, Step},
 };
-use lease::{Held, Lease};
+use heartbeat::{InFlightMessage, VisibilityHeartbeat};
 use settle::{Plan, Settler};
 use std::{sync::Arc, time::Duration};
 use tokio::{task::JoinSet, time::Instant};
@@ -40,30 +40,33 @@ pub struct SqsSource {
 }
 
 impl SqsSource {
-    /// Connects `config.queue` to `feed.worker`.
-    pub fn new(config: SqsConfig, feed: &Feed) -> Self {
+    /// Connects `config.queue` to `context.worker`.
+    pub fn new(config: SqsConfig, context: &SourceContext) -> Self {
         let source = config.name();
-        let caller = Caller::new(&feed.worker, source.clone(), feed.dispatch.clone());
-        let lease =
-            Lease { backend: feed.queues.clone(), queue: config.queue.clone(), visibility: config.visibility() };
-        let settler = Settler {
-            caller: caller.clone(),
-            backend: feed.queues.clone(),
+        let invoker = Invoker::new(&context.worker, source.clone(), context.dispatch.clone());
+        let heartbeat = VisibilityHeartbeat {
+            backend: context.queues.clone(),
             queue: config.queue.clone(),
-            dead_letters: DeadLetters::new(feed.queues.clone(), config.dead_letter_queue(), &feed.worker),
+            visibility: config.visibility(),
+        };
+        let settler = Settler {
+            invoker: invoker.clone(),
+            backend: context.queues.clone(),
+            queue: config.queue.clone(),
+            dead_letters: DeadLetterSink::new(context.queues.clone(), config.dead_letter_queue(), &context.worker),
             max_attempts: config.max_attempts,
             on_reject: config.on_reject,
-            backoff: feed.backoff.clone(),
+            backoff: context.backoff.clone(),
         };
-        let gates = Gates::new(&source, &feed.backoff, &caller.meter.paused);
-        Self { poller: Poller { batch: config.limits(), caller, gates, lease, settler }, config }
+        let breakers = CircuitBreakers::new(&source, &context.backoff, &invoker.meter.paused);
+        Self { poller: Poller { batch: config.limits(), invoker, breakers, heartbeat, settler }, config }
     }
 }
 
 #[async_trait::async_trait]
 impl Source for SqsSource {
     fn status(&self) -> Status {
-        self.poller.gates.status(&self.poller.caller.worker, &self.poller.caller.source)
+        self.poller.breakers.status(&self.poller.invoker.worker, &self.poller.invoker.source)
     }
 
     async fn run(&self, drain: Drain) -> Ended {
@@ -80,9 +83,9 @@ impl Source for SqsSource {
 #[derive(Clone)]
 struct Poller {
     batch: crate::delivery::batch::Limits,
-    caller: Caller,
-    gates: Gates,
-    lease: Lease,
+    invoker: Invoker,
+    breakers: CircuitBreakers,
+    heartbeat: VisibilityHeartbeat,
     settler: Settler,
 }
 
@@ -102,49 +105,49 @@ impl Poller {
 
     /// The next batch; empty only when intake has stopped and nothing is left. What was received before is handed
     /// over all the same, at once: returning it would use up a receive.
-    async fn gather(&self, batcher: &mut Batcher<Held>, drain: &Drain) -> Vec<Held> {
+    async fn gather(&self, batcher: &mut Batcher<InFlightMessage>, drain: &Drain) -> Vec<InFlightMessage> {
         batcher.open();
         while let Need::More { room, until } = batcher.need() {
             let receive = self.receive(room.min(PORTION), until);
             let received = tokio::select! {
                 biased;
                 () = drain.stopping() => break,
-                received = self.lease.keep(batcher.waiting_mut(), receive) => received,
+                received = self.heartbeat.keep(batcher.waiting_mut(), receive) => received,
             };
             batcher.push(received.iter().map(|message| self.hold(message)));
         }
-        lease::newest(batcher.take())
+        heartbeat::newest(batcher.take())
     }
 
-    fn hold(&self, message: &Received) -> Held {
-        self.lease.hold(message, decode::event(&self.caller.source, message))
+    fn hold(&self, message: &Received) -> InFlightMessage {
+        self.heartbeat.hold(message, decode::event(&self.invoker.source, message))
     }
 
-    /// Receives up to `max` messages until `until`, or for as long as a long poll takes. An error closes the gate, so
+    /// Receives up to `max` messages until `until`, or for as long as a long poll takes. An error opens the circuit, so
     /// that the next receive waits.
     async fn receive(&self, max: usize, until: Option<Instant>) -> Vec<Received> {
         let admitted = async {
-            self.gates.worker.opened().await;
-            self.gates.intake.enter().await
+            self.breakers.worker.closed().await;
+            self.breakers.intake.enter().await
         };
-        let pass = match until {
+        let permit = match until {
             None => admitted.await,
             Some(until) => match tokio::time::timeout_at(until, admitted).await {
-                Ok(pass) => pass,
+                Ok(permit) => permit,
                 Err(_) => return Vec::new(),
             },
         };
         let wait = until.map_or(LONG_POLL, |until| until.saturating_duration_since(Instant::now()));
-        match self.lease.backend.receive(&self.lease.queue, max, wait, self.lease.visibility).await {
+        match self.heartbeat.backend.receive(&self.heartbeat.queue, max, wait, self.heartbeat.visibility).await {
             Ok(messages) => {
                 if !messages.is_empty() {
-                    crash_point::reached(Step::Receive);
+                    failpoint::reached(Step::Receive);
                 }
-                pass.works();
+                permit.works();
                 messages
             }
             Err(error) => {
-                pass.down(format!("{}: {error}", self.caller.source));
+                permit.down(format!("{}: {error}", self.invoker.source));
                 Vec::new()
             }
         }
@@ -154,16 +157,16 @@ impl Poller {
     /// settled first, so that a queue which does not answer stops its poller.
     async fn deliver(
         self: &Arc<Self>,
-        mut batch: Vec<Held>,
-        batcher: &mut Batcher<Held>,
+        mut batch: Vec<InFlightMessage>,
+        batcher: &mut Batcher<InFlightMessage>,
         settling: &mut JoinSet<()>,
         drain: &Drain,
     ) -> Ended {
         while !batch.is_empty() {
-            self.lease.keep(batch.iter_mut().chain(batcher.waiting_mut()), settled(settling)).await;
-            let events = batch.iter().map(|held| held.event.clone()).collect();
-            let call = self.caller.call(&self.gates.worker, drain, events);
-            let Some(answer) = self.lease.keep(batch.iter_mut().chain(batcher.waiting_mut()), call).await else {
+            self.heartbeat.keep(batch.iter_mut().chain(batcher.waiting_mut()), settled(settling)).await;
+            let events = batch.iter().map(|message| message.event.clone()).collect();
+            let call = self.invoker.call(&self.breakers.worker, drain, events);
+            let Some(answer) = self.heartbeat.keep(batch.iter_mut().chain(batcher.waiting_mut()), call).await else {
                 self.settler.return_now(&batch).await;
                 return Ended::Abandoned(batch.len());
             };
@@ -171,8 +174,8 @@ impl Poller {
             batch = keep;
             let poller = self.clone();
             settling.spawn(async move { poller.settler.settle(changes).await });
-            for held in &mut batch {
-                held.event.attempt += 1;
+            for message in &mut batch {
+                message.event.attempt += 1;
             }
         }
         Ended::Drained

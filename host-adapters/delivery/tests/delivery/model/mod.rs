@@ -17,7 +17,7 @@ use host_adapters_delivery::{
         drain::{Drain, Ended},
         retry::Backoff,
     },
-    sources::{Feed, Source, SourceConfig},
+    sources::{Source, SourceConfig, SourceContext},
 };
 use std::{
     sync::{Arc, Mutex},
@@ -75,9 +75,9 @@ impl World {
     }
 
     /// What a source of this world is connected to.
-    pub fn feed(&self) -> Feed {
+    pub fn context(&self) -> SourceContext {
         let began = self.began;
-        Feed {
+        SourceContext {
             worker: WORKER.to_owned(),
             dispatch: self.worker.clone(),
             queues: self.queues.clone(),
@@ -89,7 +89,7 @@ impl World {
 
     /// Runs a source in the background.
     pub fn start(&self, config: SourceConfig) -> Running {
-        let (source, drain) = (config.source(&self.feed()), self.drain.clone());
+        let (source, drain) = (config.source(&self.context()), self.drain.clone());
         let running = source.clone();
         let task = tokio::spawn(async move { running.run(drain).await });
         self.tasks.lock().unwrap().push(task.abort_handle());

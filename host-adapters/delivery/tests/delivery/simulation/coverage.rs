@@ -13,10 +13,10 @@ const OWED: [&str; 13] = [
     "failed call of several records",
     "message received again",
     "message moved by the queue",
-    "letter of a message",
-    "letter: RetryAttemptsExhausted",
-    "letter: RecordAgeExceeded",
-    "letter: RecordRejected",
+    "dead letter of a message",
+    "dead_letter: RetryAttemptsExhausted",
+    "dead_letter: RecordAgeExceeded",
+    "dead_letter: RecordRejected",
     "shard's end",
 ];
 
@@ -50,9 +50,9 @@ fn name(fact: &Fact) -> Option<String> {
         Fact::Answered { whole: true, said, .. } if said.len() > 1 => "failed call of several records".to_owned(),
         Fact::Received { receives, .. } if *receives > 1 => "message received again".to_owned(),
         Fact::Moved(_) => "message moved by the queue".to_owned(),
-        Fact::Buried(letter) => match &letter.condition {
-            Some(condition) => format!("letter: {condition}"),
-            None => "letter of a message".to_owned(),
+        Fact::DeadLettered(dead_letter) => match &dead_letter.condition {
+            Some(condition) => format!("dead_letter: {condition}"),
+            None => "dead letter of a message".to_owned(),
         },
         Fact::Settled { upto: None, .. } => "shard's end".to_owned(),
         _ => return None,

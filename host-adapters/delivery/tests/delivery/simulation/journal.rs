@@ -66,7 +66,7 @@ pub enum Fact {
         secs: u64,
     },
     /// A dead letter is stored.
-    Buried(Letter),
+    DeadLettered(DeadLetter),
     /// A checkpoint is stored; `None` is the shard's end.
     Settled {
         shard: String,
@@ -83,7 +83,7 @@ pub enum Fact {
 
 /// What a dead letter says.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
-pub struct Letter {
+pub struct DeadLetter {
     pub kind: Kind,
     pub record: u64,
     pub attempt: u32,

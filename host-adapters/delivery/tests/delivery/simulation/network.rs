@@ -2,7 +2,7 @@
 //! of it; here the host dies at its n-th step; and here everything asked of queues and streams is written down.
 
 use super::{
-    journal::{Fact, Journal, Letter},
+    journal::{DeadLetter, Fact, Journal},
     records,
     schedule::{Kind, Schedule, random},
     settings::{QUEUE, QUEUE_DLQ},
@@ -142,19 +142,20 @@ impl Network {
         record
     }
 
-    /// Writes down what the queue has moved to its DLQ: messages without the attributes that a host gives a letter.
+    /// Writes down what the queue has moved to its DLQ: messages without the attributes that a host gives a dead letter.
     pub fn note_moved(&self) {
-        let letters = self.queues.messages(QUEUE_DLQ).into_iter().filter(|letter| letter.attributes.is_empty());
+        let dead_letters =
+            self.queues.messages(QUEUE_DLQ).into_iter().filter(|dead_letter| dead_letter.attributes.is_empty());
         let mut moved = self.moved.lock().unwrap();
-        for record in letters.filter_map(|letter| records::of_body(&letter.body)) {
+        for record in dead_letters.filter_map(|dead_letter| records::of_body(&dead_letter.body)) {
             if moved.insert(record) {
                 self.journal.write(Fact::Moved(record));
             }
         }
     }
 
-    /// The letter of a message to a dead letter queue, or what is wrong with it.
-    fn letter(&self, queue: &str, message: &Message) -> std::result::Result<Letter, String> {
+    /// The dead letter of a message to a dead letter queue, or what is wrong with it.
+    fn dead_letter(&self, queue: &str, message: &Message) -> std::result::Result<DeadLetter, String> {
         let kind = if queue == QUEUE_DLQ { Kind::Queue } else { Kind::Stream };
         let attribute =
             |name: &str| message.attributes.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone());
@@ -162,7 +163,7 @@ impl Network {
             Kind::Queue => (records::of_body(&message.body), None),
             Kind::Stream => records::of_envelope(&message.body),
         };
-        let record = record.ok_or_else(|| format!("a letter that holds no record: {}", message.body))?;
+        let record = record.ok_or_else(|| format!("a dead letter that holds no record: {}", message.body))?;
         let source = attribute("sourceMessageId").unwrap_or_default();
         let known = match kind {
             Kind::Queue => self.numbers.lock().unwrap().get(&source) == Some(&record),
@@ -170,8 +171,8 @@ impl Network {
         };
         let attempt = attribute("attempt").and_then(|attempt| attempt.parse().ok());
         match attempt {
-            Some(attempt) if known => Ok(Letter { kind, record, attempt, digest: attribute("digest"), condition }),
-            _ => Err(format!("a letter of {record} with other attributes: {:?}", message.attributes)),
+            Some(attempt) if known => Ok(DeadLetter { kind, record, attempt, digest: attribute("digest"), condition }),
+            _ => Err(format!("a dead letter of {record} with other attributes: {:?}", message.attributes)),
         }
     }
 
@@ -184,18 +185,18 @@ impl Network {
 #[async_trait::async_trait]
 impl QueueBackend for Network {
     async fn send_batch(&self, queue: &str, messages: Vec<Message>) -> Result<Vec<Answer<String>>> {
-        let letters: Vec<_> = messages.iter().map(|message| self.letter(queue, message)).collect();
-        let records: Vec<u64> = letters.iter().flatten().map(|letter| letter.record).collect();
+        let dead_letters: Vec<_> = messages.iter().map(|message| self.dead_letter(queue, message)).collect();
+        let records: Vec<u64> = dead_letters.iter().flatten().map(|dead_letter| dead_letter.record).collect();
         self.there("send", &records).await?;
         let mut answers = Vec::new();
-        for (message, letter) in messages.into_iter().zip(letters) {
-            let of: Vec<u64> = letter.iter().map(|letter| letter.record).collect();
+        for (message, dead_letter) in messages.into_iter().zip(dead_letters) {
+            let of: Vec<u64> = dead_letter.iter().map(|dead_letter| dead_letter.record).collect();
             if let Err(error) = self.check("send one", &of) {
                 answers.push(Answer::Error(error));
                 continue;
             }
             answers.extend(self.queues.send_batch(queue, vec![message]).await?);
-            self.journal.write(letter.map_or_else(Fact::Impossible, Fact::Buried));
+            self.journal.write(dead_letter.map_or_else(Fact::Impossible, Fact::DeadLettered));
         }
         self.back("send answer", &records).await?;
         Ok(answers)

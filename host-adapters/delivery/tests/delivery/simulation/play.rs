@@ -16,7 +16,7 @@ use host_adapters_delivery::{
         drain::{Drain, Ended},
         retry::Backoff,
     },
-    sources::{Feed, SourceConfig},
+    sources::{SourceConfig, SourceContext},
 };
 use std::{sync::Arc, time::Duration};
 use tokio::{task::JoinHandle, time::Instant};
@@ -84,11 +84,11 @@ impl Theatre {
             Event::Swap => self.worker.swap(),
             Event::Outage { callable } => {
                 self.write(Fact::Note(if *callable { "a service is down" } else { "the worker cannot be called" }));
-                self.worker.weather(Some(*callable));
+                self.worker.outage(Some(*callable));
             }
             Event::Recover => {
                 self.write(Fact::Note("all is up again"));
-                self.worker.weather(None);
+                self.worker.outage(None);
             }
             Event::Crash => self.crash().await,
             Event::CrashAfter(steps) => self.network.die_after(Some(*steps)),
@@ -135,7 +135,7 @@ impl Theatre {
 
     fn start(&mut self) {
         let began = self.began;
-        let feed = Feed {
+        let context = SourceContext {
             worker: WORKER.to_owned(),
             dispatch: self.worker.clone(),
             queues: self.network.clone(),
@@ -149,7 +149,7 @@ impl Theatre {
         let streams = self.schedule.streams.as_ref();
         let stream = streams.map(|streams| (Kind::Stream, SourceConfig::DynamodbStream(streams.config.clone())));
         for (kind, config) in queue.into_iter().chain(stream) {
-            let (source, drain) = (config.source(&feed), self.drain.clone());
+            let (source, drain) = (config.source(&context), self.drain.clone());
             self.sources.push((kind, tokio::spawn(async move { source.run(drain).await })));
         }
     }

@@ -60,7 +60,7 @@ pub fn queue(random: &mut StdRng) -> Queue {
         ..SqsConfig::new(QUEUE)
     };
     let max_receive_count = one_of(random, &[max_attempts, max_attempts, max_attempts + 1, max_attempts + 3, 1, 2]);
-    assert_eq!(config.mistakes(), Vec::<String>::new());
+    assert_eq!(config.diagnostics(), Vec::<String>::new());
     Queue { config, max_receive_count }
 }
 
@@ -79,7 +79,7 @@ pub fn streams(random: &mut StdRng) -> Streams {
         on_reject: on_reject(random),
         ..DynamodbStreamConfig::new(TABLE)
     };
-    assert_eq!(config.mistakes(), Vec::<String>::new());
+    assert_eq!(config.diagnostics(), Vec::<String>::new());
     let mut split = || random.random_bool(0.3).then(|| (random.random_range(0..150_000), random.random_range(1..3)));
     let roots = [split(), split()];
     let count = random.random_range(1..=roots.len());

@@ -1,4 +1,4 @@
-//! The worker of a schedule: what it answers depends on its records' tempers, the weather, and a seeded die. A call
+//! The worker of a schedule: what it answers depends on its records' tempers, the outages, and a seeded die. A call
 //! that has begun on one version ends on it.
 
 use super::{
@@ -56,7 +56,7 @@ impl SimulatedWorker {
     }
 
     /// From now on what it needs is up, down, or (`Some(false)`) it cannot be called.
-    pub fn weather(&self, outage: Option<bool>) {
+    pub fn outage(&self, outage: Option<bool>) {
         self.state.lock().unwrap().outage = outage;
     }
 

@@ -49,7 +49,7 @@ impl Dynamodb {
     }
 }
 
-/// The waits between tries of what DynamoDB left unprocessed.
+/// The waits between attempts of what DynamoDB left unprocessed.
 pub(super) struct Capacity<'a> {
     table: &'a str,
     waits: ExponentialBackoff,

@@ -5,7 +5,7 @@ use crate::backends::aws::error::error;
 use crate::backends::aws::{CONCURRENT, side_by_side};
 use crate::backends::limits::message::check_visibility;
 use crate::backends::{Received, Result};
-use crate::letter::{self, attribute};
+use crate::dead_letter::{self, attribute};
 use aws_sdk_sqs::types::{Message, MessageAttributeValue, MessageSystemAttributeName};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use std::time::Duration;
@@ -87,11 +87,11 @@ impl Sqs {
             // The queue moved it by itself, and cannot say more.
             let queue = arn.rsplit(':').next().and_then(|real| self.names.declared_as(real));
             let told = vec![
-                (attribute::REASON, letter::RECEIVES_EXHAUSTED.to_owned()),
+                (attribute::REASON, dead_letter::RECEIVES_EXHAUSTED.to_owned()),
                 (attribute::SOURCE, queue.map(|queue| format!("sqs:{queue}")).unwrap_or_default()),
                 (attribute::SOURCE_MESSAGE_ID, id.clone()),
             ];
-            attributes = letter::attributes(told, attributes);
+            attributes = dead_letter::attributes(told, attributes);
         }
         Received {
             id,

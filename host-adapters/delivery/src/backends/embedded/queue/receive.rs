@@ -4,7 +4,7 @@
 use super::Queue;
 use super::rows::{Receipt, attributes_text, read_message};
 use crate::backends::Received;
-use crate::letter::{self, attribute};
+use crate::dead_letter::{self, attribute};
 use rusqlite::{Connection, params};
 
 /// What a receive asks for.
@@ -90,12 +90,12 @@ impl Take<'_> {
     /// The message keeps its id and the time it was first sent; the receive that did not happen is not counted.
     fn redrive(&self, conn: &Connection, row: Row, dead_letters: &Queue) -> rusqlite::Result<()> {
         let told = vec![
-            (attribute::REASON, letter::RECEIVES_EXHAUSTED.to_owned()),
+            (attribute::REASON, dead_letter::RECEIVES_EXHAUSTED.to_owned()),
             (attribute::ATTEMPT, self.queue.max_receive_count.to_string()),
             (attribute::SOURCE, format!("sqs:{}", self.queue.name)),
             (attribute::SOURCE_MESSAGE_ID, row.message.id.clone()),
         ];
-        let attributes = letter::attributes(told, row.message.attributes);
+        let attributes = dead_letter::attributes(told, row.message.attributes);
         tracing::warn!(
             queue = self.queue.name,
             message = row.message.id,

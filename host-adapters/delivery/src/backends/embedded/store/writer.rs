@@ -4,7 +4,7 @@
 use super::failed;
 use super::schema::OpenError;
 use crate::backends::Result;
-use crate::crash_point::{self, Step};
+use crate::failpoint::{self, Step};
 use platform_wire::{Error, ErrorKind};
 use rusqlite::Connection;
 use std::sync::Arc;
@@ -150,9 +150,9 @@ fn commit_group(conn: &Connection, mut group: Vec<Waiting>) {
 fn in_transaction(conn: &Connection, work: impl FnOnce() -> rusqlite::Result<()>) -> rusqlite::Result<()> {
     conn.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
     let done = work().and_then(|()| {
-        crash_point::reached(Step::BeforeCommit);
+        failpoint::reached(Step::BeforeCommit);
         conn.prepare_cached("COMMIT")?.execute([])?;
-        crash_point::reached(Step::Commit);
+        failpoint::reached(Step::Commit);
         Ok(())
     });
     if done.is_err() && !conn.is_autocommit() {

@@ -1,17 +1,17 @@
 //! The judge of what happened: it knows every record that was sent, follows the journal fact by fact, and names the
 //! first fact that a host must not have brought about.
 
+mod dead_letters;
 mod isolation;
-mod letters;
 mod queue;
 mod stream;
 
 use super::{
-    journal::{CallId, Fact, Letter},
+    journal::{CallId, DeadLetter, Fact},
     schedule::{Kind, Schedule},
 };
+use dead_letters::DeadLetters;
 use isolation::Isolation;
-use letters::Letters;
 use queue::QueueOracle;
 use std::collections::BTreeMap;
 use stream::StreamOracle;
@@ -36,7 +36,7 @@ struct Oracle<'a> {
     queue: Option<QueueOracle<'a>>,
     stream: Option<StreamOracle<'a>>,
     isolation: Isolation<'a>,
-    letters: Letters,
+    dead_letters: DeadLetters,
     at_ms: u64,
 }
 
@@ -47,7 +47,7 @@ pub fn judge(schedule: &Schedule, facts: &[(u64, Fact)]) -> Verdict {
         queue: schedule.queue.as_ref().map(QueueOracle::new),
         stream: schedule.streams.as_ref().map(|streams| StreamOracle::new(schedule, streams)),
         isolation: Isolation::new(schedule),
-        letters: Letters::default(),
+        dead_letters: DeadLetters::default(),
         at_ms: 0,
     };
     for (at_ms, fact) in facts {
@@ -68,10 +68,10 @@ impl Oracle<'_> {
             }
             Fact::Answered { call, .. } => {
                 let call = self.calls.remove(call).ok_or("an answer to no call")?;
-                self.letters.handled(&call);
+                self.dead_letters.handled(&call);
                 self.answered(&call, fact)
             }
-            Fact::Buried(letter) => self.buried(letter),
+            Fact::DeadLettered(dead_letter) => self.given_up(dead_letter),
             Fact::Crashed => self.crashed(),
             Fact::Ended(kind, given_back) => self.ended(*kind, *given_back),
             other => {
@@ -101,13 +101,13 @@ impl Oracle<'_> {
         }
     }
 
-    fn buried(&mut self, letter: &Letter) -> Verdict {
-        let queue = self.queue.as_ref().filter(|_| letter.kind == Kind::Queue);
-        self.letters.stored(letter, queue.is_some_and(|queue| queue.is_disturbed(letter.record)))?;
-        match (letter.kind, &mut self.queue, &mut self.stream) {
-            (Kind::Queue, Some(queue), _) => queue.buried(letter.record),
-            (Kind::Stream, _, Some(stream)) => stream.buried(self.at_ms, letter),
-            _ => Err("a letter from no source".to_owned()),
+    fn given_up(&mut self, dead_letter: &DeadLetter) -> Verdict {
+        let queue = self.queue.as_ref().filter(|_| dead_letter.kind == Kind::Queue);
+        self.dead_letters.stored(dead_letter, queue.is_some_and(|queue| queue.is_disturbed(dead_letter.record)))?;
+        match (dead_letter.kind, &mut self.queue, &mut self.stream) {
+            (Kind::Queue, Some(queue), _) => queue.given_up(dead_letter.record),
+            (Kind::Stream, _, Some(stream)) => stream.given_up(self.at_ms, dead_letter),
+            _ => Err("a dead letter from no source".to_owned()),
         }
     }
 

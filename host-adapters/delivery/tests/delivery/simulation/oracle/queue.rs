@@ -26,18 +26,18 @@ struct Message {
     /// In the host's hands, as far as the host may think so.
     held: bool,
     with_worker: bool,
-    /// What the worker said, and whether that was the weather's fault: then it is handed over again.
+    /// What the worker said, and whether that was an outage: then it is handed over again.
     said: Option<(Said, bool)>,
     outages: u32,
-    /// A letter was stored since.
-    buried: bool,
+    /// A dead letter was stored since.
+    given_up: bool,
     /// Whichever receive it was said of, it is done.
     done_once: bool,
-    /// Given back by a drain.
+    /// ProvidedVariables back by a drain.
     returned: bool,
     deleted: bool,
     moved: bool,
-    letters: u32,
+    dead_letters: u32,
     /// Something failed with it, or its host ended: from then on it may be handed over more often than it should.
     disturbed: bool,
 }
@@ -94,11 +94,11 @@ impl<'a> QueueOracle<'a> {
         message.receives = receives;
         message.receipt = receipt.to_owned();
         (message.held, message.with_worker, message.said) = (true, false, None);
-        (message.outages, message.buried, message.returned) = (0, false, false);
+        (message.outages, message.given_up, message.returned) = (0, false, false);
         Ok(())
     }
 
-    /// The net below the host's own letters: it is needed only where something failed.
+    /// The net below the host's own dead letters: it is needed only where something failed.
     fn moved(&mut self, record: u64) -> Verdict {
         let most = self.settings.max_receive_count;
         let host_first = most >= self.settings.config.max_attempts;
@@ -151,8 +151,8 @@ impl<'a> QueueOracle<'a> {
         Ok(())
     }
 
-    /// A letter is due for what is out of receives, and for what was rejected where the source keeps that.
-    pub fn buried(&mut self, record: u64) -> Verdict {
+    /// A dead letter is due for what is out of receives, and for what was rejected where the source keeps that.
+    pub fn given_up(&mut self, record: u64) -> Verdict {
         let (most, on_reject) = (self.settings.config.max_attempts, self.settings.config.on_reject);
         let message = self.message(record)?;
         let due = match &message.said {
@@ -161,9 +161,11 @@ impl<'a> QueueOracle<'a> {
             _ => false,
         };
         must(due || message.disturbed, || format!("{record} given up after {} receives", message.receives))?;
-        message.letters += 1;
-        (message.buried, message.done_once) = (true, true);
-        must(message.letters == 1 || message.disturbed, || format!("{record} has {} letters", message.letters))
+        message.dead_letters += 1;
+        (message.given_up, message.done_once) = (true, true);
+        must(message.dead_letters == 1 || message.disturbed, || {
+            format!("{record} has {} dead letters", message.dead_letters)
+        })
     }
 
     /// A stale receipt deletes nothing. Else what is deleted must be done with.
@@ -175,8 +177,8 @@ impl<'a> QueueOracle<'a> {
         }
         let done = match &message.said {
             Some((Said::Ack, _)) => true,
-            Some((Said::Reject, _)) => on_reject == OnReject::Drop || message.buried,
-            Some((Said::Retry(_), _)) => message.buried,
+            Some((Said::Reject, _)) => on_reject == OnReject::Drop || message.given_up,
+            Some((Said::Retry(_), _)) => message.given_up,
             None => false,
         };
         // Two receives of a message may be in the host's hands, and the one tells nothing of the other.

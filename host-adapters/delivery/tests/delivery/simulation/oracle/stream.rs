@@ -1,10 +1,10 @@
-//! What holds of a stream's records: a record is handed over only when those before it in its lane are settled, a
+//! What holds of a stream's records: a record is handed over only when those before it in its key group are settled, a
 //! checkpoint never passes one that is not, a child never overtakes its parent, and retries are counted. A new host may
 //! repeat what is behind the checkpoint that it finds; within one host's life nothing settled is handed over again.
 
 use super::{Verdict, must};
 use crate::simulation::{
-    journal::{Fact, Letter, Said},
+    journal::{DeadLetter, Fact, Said},
     schedule::{Kind, Record, Schedule},
     settings::Streams,
 };
@@ -19,9 +19,9 @@ pub struct StreamOracle<'a> {
     /// Settled as far as this host knows.
     done: BTreeSet<u64>,
     with_worker: BTreeSet<u64>,
-    tries: BTreeMap<u64, Tries>,
-    letters: BTreeSet<u64>,
-    /// Letters may be stored again: a host ended, or one was not told that it is stored.
+    attempts: BTreeMap<u64, Attempts>,
+    dead_letters: BTreeSet<u64>,
+    /// DeadLetters may be stored again: a host ended, or one was not told that it is stored.
     disturbed: bool,
 }
 
@@ -34,9 +34,9 @@ struct Shard {
 
 /// Of one record, in the life of one host.
 #[derive(Default)]
-struct Tries {
+struct Attempts {
     attempts: u32,
-    /// Failed calls that it was part of, the weather's left out.
+    /// Failed calls that it was part of, outages left out.
     failed: u32,
     /// Of those, the ones that it headed and that were not split.
     headed: u32,
@@ -46,8 +46,8 @@ struct Tries {
 impl<'a> StreamOracle<'a> {
     pub fn new(schedule: &'a Schedule, settings: &'a Streams) -> Self {
         let (shards, done, with_worker) = (BTreeMap::new(), BTreeSet::new(), BTreeSet::new());
-        let (tries, letters, arrived_ms) = (BTreeMap::new(), BTreeSet::new(), BTreeMap::new());
-        Self { schedule, settings, shards, arrived_ms, done, with_worker, tries, letters, disturbed: false }
+        let (attempts, dead_letters, arrived_ms) = (BTreeMap::new(), BTreeSet::new(), BTreeMap::new());
+        Self { schedule, settings, shards, arrived_ms, done, with_worker, attempts, dead_letters, disturbed: false }
     }
 
     pub fn hear(&mut self, at_ms: u64, fact: &Fact) -> Verdict {
@@ -91,7 +91,7 @@ impl<'a> StreamOracle<'a> {
             shard.records.iter().filter(settled)
         });
         self.done = done.copied().collect();
-        self.tries.clear();
+        self.attempts.clear();
     }
 
     pub fn host_ended(&mut self) {
@@ -107,15 +107,15 @@ impl<'a> StreamOracle<'a> {
         for (number, attempt) in batch {
             self.in_turn(*number, &numbers)?;
             self.young_enough(at_ms, *number)?;
-            let tries = self.tries.entry(*number).or_default();
-            tries.attempts += 1;
-            must(*attempt == tries.attempts, || format!("{number} is at attempt {}", tries.attempts))?;
+            let attempts = self.attempts.entry(*number).or_default();
+            attempts.attempts += 1;
+            must(*attempt == attempts.attempts, || format!("{number} is at attempt {}", attempts.attempts))?;
         }
         self.with_worker.extend(numbers);
         Ok(())
     }
 
-    /// Everything before it in its lane is settled or comes with it, its parent is at its end, and it is not settled.
+    /// Everything before it in its key group is settled or comes with it, its parent is at its end, and it is not settled.
     fn in_turn(&self, number: u64, batch: &BTreeSet<u64>) -> Verdict {
         let record = self.record(number)?;
         must(!self.done.contains(&number), || format!("{number} again, though settled"))?;
@@ -142,7 +142,7 @@ impl<'a> StreamOracle<'a> {
         let first_retry = said.iter().position(|said| matches!(said, Said::Retry(_))).unwrap_or(batch.len());
         for ((number, _), said) in batch.iter().zip(said).take(first_retry) {
             if keeps_rejected && *said == Said::Reject {
-                self.tries.entry(*number).or_default().rejected = true;
+                self.attempts.entry(*number).or_default().rejected = true;
             } else {
                 self.done.insert(*number);
             }
@@ -154,22 +154,22 @@ impl<'a> StreamOracle<'a> {
     /// These are to be delivered again. The first of them has used a retry, unless it was not the first of its call or
     /// the call is split to find the culprit.
     fn failed(&mut self, again: &[(u64, u32)], was_cut: bool, whole: bool) -> Verdict {
-        again.iter().for_each(|(number, _)| self.tries.entry(*number).or_default().failed += 1);
+        again.iter().for_each(|(number, _)| self.attempts.entry(*number).or_default().failed += 1);
         let split = whole && self.settings.config.bisect && again.len() > 1;
         let Some((head, _)) = again.first().filter(|_| !split && !was_cut) else { return Ok(()) };
-        let tries = self.tries.entry(*head).or_default();
-        tries.headed += 1;
-        let (headed, most) = (tries.headed, self.retries().map(|retries| retries + 1));
+        let attempts = self.attempts.entry(*head).or_default();
+        attempts.headed += 1;
+        let (headed, most) = (attempts.headed, self.retries().map(|retries| retries + 1));
         must(most.is_none_or(|most| headed <= most), || format!("{head} tried {headed} times, at most {most:?}"))
     }
 
-    pub fn buried(&mut self, at_ms: u64, letter: &Letter) -> Verdict {
-        let (number, config) = (letter.record, &self.settings.config);
+    pub fn given_up(&mut self, at_ms: u64, dead_letter: &DeadLetter) -> Verdict {
+        let (number, config) = (dead_letter.record, &self.settings.config);
         let age_ms = self.age_ms(at_ms, number);
-        let tries = self.tries.entry(number).or_default();
+        let attempts = self.attempts.entry(number).or_default();
         // Without halving the whole batch is tried again and given up, whoever heads it.
-        let used = if config.bisect { tries.headed } else { tries.failed };
-        let due = match letter.condition.as_deref() {
+        let used = if config.bisect { attempts.headed } else { attempts.failed };
+        let due = match dead_letter.condition.as_deref() {
             Some("RetryAttemptsExhausted") => {
                 u32::try_from(config.maximum_retry_attempts).is_ok_and(|retries| used > retries)
             }
@@ -177,13 +177,13 @@ impl<'a> StreamOracle<'a> {
             Some("RecordAgeExceeded") => {
                 u64::try_from(config.maximum_record_age_secs).is_ok_and(|secs| age_ms + 10 > secs * 1_000)
             }
-            Some("RecordRejected") => tries.rejected,
+            Some("RecordRejected") => attempts.rejected,
             _ => false,
         };
         must(due, || format!("{number} given up after {used} tries at an age of {age_ms} ms"))?;
         must(!self.with_worker.contains(&number), || format!("{number} given up while the worker has it"))?;
         self.done.insert(number);
-        must(self.letters.insert(number) || self.disturbed, || format!("a second letter of {number}"))
+        must(self.dead_letters.insert(number) || self.disturbed, || format!("a second dead letter of {number}"))
     }
 
     /// A checkpoint may not pass a record that is not settled, nor be moved back.
@@ -201,7 +201,7 @@ impl<'a> StreamOracle<'a> {
         Ok(())
     }
 
-    /// Everything was settled, or kept as a letter.
+    /// Everything was settled, or kept as a dead letter.
     pub fn end(&self) -> Verdict {
         let mut records = self.shards.values().flat_map(|shard| &shard.records);
         let open = records.find(|number| !self.done.contains(number));

@@ -1,7 +1,7 @@
-//! Giving up records of a lane: each becomes a dead letter with its payload, in Lambda's envelope for stream failures
-//! (peers C7), and counts as settled only once the queue has it. Until then the lane waits: nothing is skipped.
+//! Giving up records of a key group: each becomes a dead letter with its payload, in Lambda's envelope for stream failures
+//! (peers C7), and counts as settled only once the queue has it. Until then the key group waits: nothing is skipped.
 
-use super::{Chunk, Interrupted, Lane, Record, Rules, Wait};
+use super::{Chunk, Interrupted, KeyGroup, Record, Rules, Wait};
 use crate::{
     delivery::dead_letter::{Cause, text},
     event::{Event, Payload},
@@ -13,22 +13,22 @@ pub(super) const RETRIES_EXHAUSTED: &str = "RetryAttemptsExhausted";
 pub(super) const TOO_OLD: &str = "RecordAgeExceeded";
 pub(super) const REJECTED: &str = "RecordRejected";
 
-impl Lane {
+impl KeyGroup {
     /// Gives up the records of `chunk` that are too old to be tried; `None` if none is left.
-    pub(super) async fn bury_expired(&self, chunk: Chunk<Record>) -> Result<Option<Chunk<Record>>, Interrupted> {
+    pub(super) async fn give_up_expired(&self, chunk: Chunk<Record>) -> Result<Option<Chunk<Record>>, Interrupted> {
         let Some(max_age) = self.rules.max_age else { return Ok(Some(chunk)) };
         let Chunk { mut records, mut failures } = chunk;
-        // Burying takes time, in which the next may become too old.
+        // Giving up takes time, in which the next may become too old.
         while records.iter().any(|record| self.is_expired(record)) {
             let (old, young) = records.into_iter().partition(|record| self.is_expired(record));
-            self.bury(old, TOO_OLD, &format!("older than {} s", max_age.as_secs()), "").await?;
+            self.give_up(old, TOO_OLD, &format!("older than {} s", max_age.as_secs()), "").await?;
             (records, failures) = (young, 0);
         }
         Ok((!records.is_empty()).then_some(Chunk { records, failures }))
     }
 
     /// Keeps `records` as dead letters, then settles them.
-    pub(super) async fn bury(
+    pub(super) async fn give_up(
         &self,
         records: Vec<Record>,
         condition: &str,
@@ -40,34 +40,41 @@ impl Lane {
         }
         let batch = self.batch_info(&records);
         let cause = Cause { reason, digest };
-        let letter = |record: &Record| {
+        let dead_letter = |record: &Record| {
             let bare = self.envelope(&record.event, condition, &batch).to_string();
             let full = with_payload(&bare, &record.event.payload);
-            Letter { message: self.rules.dead_letters.letter(&record.event, full, &cause), bare, refused: None }
+            DeadLetter {
+                message: self.rules.dead_letters.dead_letter(&record.event, full, &cause),
+                bare,
+                refused: None,
+            }
         };
-        self.store(records.iter().map(letter).collect()).await?;
-        self.rules.caller.meter.dead_lettered.increment(records.len() as u64);
-        self.log_buried(&records, condition, &cause);
+        self.store(records.iter().map(dead_letter).collect()).await?;
+        self.rules.invoker.meter.dead_lettered.increment(records.len() as u64);
+        self.log_given_up(&records, condition, &cause);
         self.checkpointer.settle(records.iter().map(|record| record.ticket));
         Ok(())
     }
 
-    /// Sends letters until the queue has taken every one.
-    async fn store(&self, mut letters: Vec<Letter>) -> Result<(), Interrupted> {
+    /// Sends dead letters until the queue has taken every one.
+    async fn store(&self, mut dead_letters: Vec<DeadLetter>) -> Result<(), Interrupted> {
         let mut failures = 0;
         loop {
-            let messages = letters.iter().map(|letter| letter.message.clone()).collect();
+            let messages = dead_letters.iter().map(|dead_letter| dead_letter.message.clone()).collect();
             let errors = self.rules.dead_letters.send(messages).await;
-            letters =
-                letters.into_iter().zip(errors).filter_map(|(letter, error)| Some(letter.after(error?))).collect();
-            if letters.is_empty() {
+            dead_letters = dead_letters
+                .into_iter()
+                .zip(errors)
+                .filter_map(|(dead_letter, error)| Some(dead_letter.after(error?)))
+                .collect();
+            if dead_letters.is_empty() {
                 return Ok(());
             }
-            self.log_refused(&letters);
+            self.log_refused(&dead_letters);
             failures += 1;
             self.pause(Wait::Backoff(failures)).await;
             if self.drain.is_stopping() {
-                return Err(Interrupted(letters.len()));
+                return Err(Interrupted(dead_letters.len()));
             }
         }
     }
@@ -83,7 +90,7 @@ impl Lane {
             "approximateArrivalOfFirstRecord": time(first),
             "approximateArrivalOfLastRecord": time(last),
             "batchSize": records.len(),
-            "stream": self.rules.caller.source,
+            "stream": self.rules.invoker.source,
         })
     }
 
@@ -92,7 +99,7 @@ impl Lane {
             "version": "1.0",
             "timestamp": rfc3339(u64::try_from(self.rules.clock.now_ms()).unwrap_or(0)),
             "requestContext": {
-                "functionName": self.rules.caller.worker,
+                "functionName": self.rules.invoker.worker,
                 "condition": condition,
                 "approximateInvokeCount": event.attempt,
             },
@@ -100,16 +107,24 @@ impl Lane {
         })
     }
 
-    fn log_refused(&self, letters: &[Letter]) {
-        let Rules { caller, dead_letters, .. } = &*self.rules;
-        let (worker, source, queue, shard) = (&caller.worker, &caller.source, &dead_letters.queue, &self.shard);
-        let error = letters.first().and_then(|letter| letter.refused.as_ref()).map(ToString::to_string);
-        tracing::error!(worker, source, shard, queue, count = letters.len(), error, "dead letters refused, lane waits");
+    fn log_refused(&self, dead_letters: &[DeadLetter]) {
+        let Rules { invoker, dead_letters, .. } = &*self.rules;
+        let (worker, source, queue, shard) = (&invoker.worker, &invoker.source, &dead_letters.queue, &self.shard);
+        let error = dead_letters.first().and_then(|dead_letter| dead_letter.refused.as_ref()).map(ToString::to_string);
+        tracing::error!(
+            worker,
+            source,
+            shard,
+            queue,
+            count = dead_letters.len(),
+            error,
+            "dead letters refused, key group waits"
+        );
     }
 
-    fn log_buried(&self, records: &[Record], condition: &str, cause: &Cause<'_>) {
-        let Rules { caller, dead_letters, .. } = &*self.rules;
-        let (worker, source, queue, shard) = (&caller.worker, &caller.source, &dead_letters.queue, &self.shard);
+    fn log_given_up(&self, records: &[Record], condition: &str, cause: &Cause<'_>) {
+        let Rules { invoker, dead_letters, .. } = &*self.rules;
+        let (worker, source, queue, shard) = (&invoker.worker, &invoker.source, &dead_letters.queue, &self.shard);
         let (first, count) = (records.first().map(|record| record.event.id.as_str()), records.len());
         let Cause { reason, digest } = cause;
         tracing::error!(worker, source, shard, digest, queue, first, count, condition, reason, "records dead-lettered");
@@ -117,7 +132,7 @@ impl Lane {
 }
 
 /// A dead letter on its way.
-struct Letter {
+struct DeadLetter {
     message: Message,
     /// Its body without the payload.
     bare: String,
@@ -125,8 +140,8 @@ struct Letter {
     refused: Option<Error>,
 }
 
-impl Letter {
-    /// What to send next. A letter that the queue will never take, for it is larger than allowed, goes without its
+impl DeadLetter {
+    /// What to send next. A dead letter that the queue will never take, for it is larger than allowed, goes without its
     /// payload: the envelope still says where the record stands in the stream.
     fn after(mut self, error: Error) -> Self {
         if error.kind == ErrorKind::Invalid {

@@ -1,8 +1,8 @@
-//! The pause of a source while something it needs is down as a whole: attempts are for the record, not for the weather.
+//! The pause of a source while a dependency is down as a whole: attempts count a record's failures, never an outage.
 //!
-//! Whoever is about to use the thing asks [`Gate::enter`] and reports on its [`Pass`] how it went. `down` closes the
-//! gate for 1 s to 60 s (full jitter, longer each time). Then exactly one is let in, as the probe: its word opens the
-//! gate for all, or closes it again.
+//! Whoever is about to use the dependency asks [`CircuitBreaker::enter`] for a [`Permit`], and reports on it how the use
+//! went. [`Permit::down`] opens the circuit for 1 s to 60 s (full jitter, longer each time). Then it is half-open: one
+//! permit is given out, as the probe, and its outcome closes the circuit for all or opens it again.
 
 use super::retry::Backoff;
 use std::{
@@ -12,8 +12,8 @@ use std::{
 };
 use tokio::{sync::Notify, time::Instant};
 
-/// Open, or closed with a reason.
-pub struct Gate {
+/// Closed, or open with a reason.
+pub struct CircuitBreaker {
     pause: Mutex<Option<Pause>>,
     /// Wakes those who wait, first come first: with `watch` their order would be random, and no simulation repeatable.
     changed: Notify,
@@ -43,20 +43,20 @@ pub struct Paused {
     pub probe_in_secs: u64,
 }
 
-impl Gate {
-    /// An open one. `source` is for the log, `gauge` counts closed gates.
+impl CircuitBreaker {
+    /// A closed one. `source` is for the log, `gauge` counts open circuit breakers.
     pub fn new(source: &str, backoff: Backoff, gauge: metrics::Gauge) -> Self {
         Self { pause: Mutex::default(), changed: Notify::new(), backoff, gauge, source: source.to_owned() }
     }
 
-    /// Waits until the gate is open, or the time has come for a probe and nobody else is at it.
-    pub async fn enter(&self) -> Pass<'_> {
+    /// Waits until the circuit is closed, or a probe is due and nobody else has taken it.
+    pub async fn enter(&self) -> Permit<'_> {
         loop {
             // Registered before the look, so that no change between the two is missed.
             let mut changed = pin!(self.changed.notified());
             changed.as_mut().enable();
-            if let Some(pass) = self.try_enter() {
-                return pass;
+            if let Some(permit) = self.try_enter() {
+                return permit;
             }
             let due = self.lock().as_ref().filter(|pause| !pause.probing).map(|pause| pause.until);
             match due {
@@ -70,8 +70,8 @@ impl Gate {
         }
     }
 
-    /// Waits until the gate is open, and leaves the probing to others.
-    pub async fn opened(&self) {
+    /// Waits until the circuit is closed, and leaves the probe to others.
+    pub async fn closed(&self) {
         loop {
             let mut changed = pin!(self.changed.notified());
             changed.as_mut().enable();
@@ -82,7 +82,7 @@ impl Gate {
         }
     }
 
-    /// Why it is closed, if it is.
+    /// Why it is open, if it is.
     pub fn paused(&self) -> Option<Paused> {
         let now = Instant::now();
         self.lock().as_ref().map(|pause| Paused {
@@ -92,7 +92,7 @@ impl Gate {
         })
     }
 
-    fn try_enter(&self) -> Option<Pass<'_>> {
+    fn try_enter(&self) -> Option<Permit<'_>> {
         let mut pause = self.lock();
         let probe = match &mut *pause {
             None => false,
@@ -102,14 +102,14 @@ impl Gate {
             }
             Some(_) => return None,
         };
-        Some(Pass { gate: self, probe })
+        Some(Permit { breaker: self, probe })
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<Pause>> {
         self.pause.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn close(&self, reason: String, probe: bool) {
+    fn trip(&self, reason: String, probe: bool) {
         let mut pause = self.lock();
         // Of many that fail at the same time only the first, and later the probe, say how long to wait.
         if pause.is_some() && !probe {
@@ -118,14 +118,14 @@ impl Gate {
         let before = pause.take();
         let failures = before.as_ref().map_or(0, |pause| pause.failures).saturating_add(1);
         let wait = self.backoff.after(failures);
-        self.log_closed(&reason, wait, before.is_none());
+        self.log_open(&reason, wait, before.is_none());
         let now = Instant::now();
         let since = before.map_or(now, |pause| pause.since);
         *pause = Some(Pause { reason, since, until: now + wait, failures, probing: false });
         self.changed.notify_waiters();
     }
 
-    fn log_closed(&self, reason: &str, wait: Duration, first: bool) {
+    fn log_open(&self, reason: &str, wait: Duration, first: bool) {
         let (source, probe_in_ms) = (&self.source, wait.as_millis());
         if first {
             self.gauge.increment(1.0);
@@ -135,9 +135,9 @@ impl Gate {
         }
     }
 
-    fn open(&self) {
-        let closed = self.lock().take();
-        if let Some(pause) = closed {
+    fn close(&self) {
+        let open = self.lock().take();
+        if let Some(pause) = open {
             self.changed.notify_waiters();
             self.gauge.decrement(1.0);
             let paused_ms = pause.since.elapsed().as_millis();
@@ -146,34 +146,34 @@ impl Gate {
     }
 }
 
-/// The right to try once. Dropped without a word, a probe is left to the next.
-pub struct Pass<'a> {
-    gate: &'a Gate,
+/// The permission for one use. A probe that is dropped without a report is left to the next.
+pub struct Permit<'a> {
+    breaker: &'a CircuitBreaker,
     probe: bool,
 }
 
-impl Pass<'_> {
-    /// It works. Only the probe's word opens the gate: others may have entered before it closed.
+impl Permit<'_> {
+    /// It works. Only the probe closes the circuit: other permits may be older than the outage.
     pub fn works(mut self) {
         if std::mem::take(&mut self.probe) {
-            self.gate.open();
+            self.breaker.close();
         }
     }
 
     /// It is down, as `reason` says.
     pub fn down(mut self, reason: String) {
         let probe = std::mem::take(&mut self.probe);
-        self.gate.close(reason, probe);
+        self.breaker.trip(reason, probe);
     }
 }
 
-impl Drop for Pass<'_> {
+impl Drop for Permit<'_> {
     fn drop(&mut self) {
         if self.probe {
-            if let Some(pause) = self.gate.lock().as_mut() {
+            if let Some(pause) = self.breaker.lock().as_mut() {
                 pause.probing = false;
             }
-            self.gate.changed.notify_waiters();
+            self.breaker.changed.notify_waiters();
         }
     }
 }
@@ -183,49 +183,49 @@ impl Drop for Pass<'_> {
 mod tests {
     use super::*;
 
-    fn gate() -> Gate {
-        Gate::new("sqs:q", Backoff::seeded(7), metrics::Gauge::noop())
+    fn breaker() -> CircuitBreaker {
+        CircuitBreaker::new("sqs:q", Backoff::seeded(7), metrics::Gauge::noop())
     }
 
-    async fn enters_at_once(gate: &Gate) -> bool {
-        tokio::time::timeout(Duration::ZERO, gate.enter()).await.is_ok()
+    async fn enters_at_once(breaker: &CircuitBreaker) -> bool {
+        tokio::time::timeout(Duration::ZERO, breaker.enter()).await.is_ok()
     }
 
     #[tokio::test(start_paused = true)]
     async fn one_probe_decides_for_all() {
-        let gate = gate();
-        let (one, other) = (gate.enter().await, gate.enter().await);
+        let breaker = breaker();
+        let (one, other) = (breaker.enter().await, breaker.enter().await);
         one.down("service:entry".into());
-        let first_wait = gate.lock().as_ref().unwrap().until;
+        let first_wait = breaker.lock().as_ref().unwrap().until;
         other.down("service:user".into());
-        assert_eq!(gate.lock().as_ref().unwrap().until, first_wait, "the second failure extends nothing");
-        assert!(!enters_at_once(&gate).await);
+        assert_eq!(breaker.lock().as_ref().unwrap().until, first_wait, "the second failure extends nothing");
+        assert!(!enters_at_once(&breaker).await);
 
-        let probe = gate.enter().await;
+        let probe = breaker.enter().await;
         assert!(Instant::now() >= first_wait);
-        assert!(!enters_at_once(&gate).await, "a second probe");
+        assert!(!enters_at_once(&breaker).await, "a second probe");
         probe.down("service:entry".into());
-        assert_eq!(gate.lock().as_ref().unwrap().failures, 2);
+        assert_eq!(breaker.lock().as_ref().unwrap().failures, 2);
 
-        gate.enter().await.works();
-        assert!(gate.paused().is_none());
-        assert!(enters_at_once(&gate).await);
+        breaker.enter().await.works();
+        assert!(breaker.paused().is_none());
+        assert!(enters_at_once(&breaker).await);
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_probe_given_up_is_left_to_the_next() {
-        let gate = gate();
-        gate.enter().await.down("service:entry".into());
-        drop(gate.enter().await);
-        assert!(enters_at_once(&gate).await);
+        let breaker = breaker();
+        breaker.enter().await.down("service:entry".into());
+        drop(breaker.enter().await);
+        assert!(enters_at_once(&breaker).await);
     }
 
     #[tokio::test(start_paused = true)]
     async fn an_old_pass_does_not_open_the_gate() {
-        let gate = gate();
-        let old = gate.enter().await;
-        gate.enter().await.down("service:entry".into());
+        let breaker = breaker();
+        let old = breaker.enter().await;
+        breaker.enter().await.down("service:entry".into());
         old.works();
-        assert_eq!(gate.paused().unwrap().reason, "service:entry");
+        assert_eq!(breaker.paused().unwrap().reason, "service:entry");
     }
 }

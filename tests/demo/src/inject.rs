@@ -1,4 +1,4 @@
-//! Faults planted in the pipeline, to see that the checks find them: `--plant`.
+//! Faults injected into the pipeline, to see that the checks find them: `--inject`.
 //!
 //! A lost message: an entry that the resolver says it wrote and did not. A wrong reason: an answer changed on its way to
 //! the comparison. A stale overwrite: an old version sent again to an Entry Service that is told to ignore versions. A
@@ -11,12 +11,12 @@ use crate::load::{Answer, Outcome};
 use crate::resolver::TABLE;
 use crate::services::Services;
 use anyhow::{Context, Result, bail};
+use fake_services::{FakeServices, Faults, Service};
 use platform_wire::table::{BatchUpdate, Key, Update};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
 use serde_json::{Value, json};
-use stand_ins::{Faults, Service, StandIns};
 use std::collections::HashMap;
 
 /// Which registrations are to suffer what; the default is none.
@@ -28,10 +28,10 @@ pub struct Plan {
     flag: Option<usize>,
 }
 
-/// A planted fault and whether the checks found it.
+/// An injected fault and whether the checks found it.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Planted {
-    /// What was planted.
+pub struct InjectedFault {
+    /// What was injected.
     pub fault: &'static str,
     /// Which entry.
     pub subject: String,
@@ -58,9 +58,9 @@ impl Plan {
         let changed: Vec<(usize, usize)> = changed.filter_map(|e| Some((*e.first()?, *e.last()?))).collect();
         let refused: Vec<usize> = (0..world.registrations.len()).filter(|position| !accepted(position)).collect();
         let [lost, flag] =
-            singles.sample_array::<_, 2>(&mut random).context("too few registrations to plant faults")?;
+            singles.sample_array::<_, 2>(&mut random).context("too few registrations to inject faults")?;
         let (Some(wrong_reason), Some(stale)) = (refused.choose(&mut random), changed.choose(&mut random)) else {
-            bail!("too few registrations to plant faults");
+            bail!("too few registrations to inject faults");
         };
         Ok(Self { lost: Some(lost), flag: Some(flag), wrong_reason: Some(*wrong_reason), stale: Some(*stale) })
     }
@@ -84,40 +84,40 @@ impl Plan {
         &self,
         world: &World,
         outcomes: &[Option<&Outcome>],
-        stand_ins: &StandIns,
+        fakes: &FakeServices,
         services: &Services,
         resolver: &Gateway,
     ) -> Result<()> {
         if let Some((old, _)) = self.stale {
             let entry = entry(world, outcomes, old).context("the entry to overwrite was never written")?;
             let campaign = entry.get("campaignId").and_then(Value::as_str).unwrap_or_default().to_owned();
-            stand_ins.set_faults(Service::Entry, Faults { ignore_version: true, ..Faults::default() });
+            fakes.set_faults(Service::Entry, Faults { ignore_version: true, ..Faults::default() });
             services.upsert(&campaign, entry).await?;
-            stand_ins.set_faults(Service::Entry, Faults::default());
+            fakes.set_faults(Service::Entry, Faults::default());
         }
         if let Some((campaign, fan)) = self.flag.and_then(|position| name(world, position)) {
             let operations = vec!["upsertEntries".to_owned()];
-            stand_ins.set_faults(Service::Entry, Faults { unavailable: 1.0, operations, ..Faults::default() });
+            fakes.set_faults(Service::Entry, Faults { unavailable: 1.0, operations, ..Faults::default() });
             let key = Key { pk: format!("CAMPAIGN#{campaign}"), sk: format!("USER#{fan}") };
             let set = vec![("needsReplication".to_owned(), "true".to_owned())];
             let update = Update { key, set, remove: Vec::new(), condition: Vec::new() };
             let errors = resolver.call(&BatchUpdate { table: TABLE.to_owned(), updates: vec![update] }).await?;
             if let Some(error) = errors.into_iter().flatten().next() {
-                bail!("the flag cannot be planted: {error}");
+                bail!("the flag cannot be injected: {error}");
             }
         }
         Ok(())
     }
 
-    /// Ends what keeps the planted flag from being cleared, so that the host can finish its work.
-    pub fn lift(&self, stand_ins: &StandIns) {
+    /// Ends what keeps the injected flag from being cleared, so that the host can finish its work.
+    pub fn lift(&self, fakes: &FakeServices) {
         if self.flag.is_some() {
-            stand_ins.set_faults(Service::Entry, Faults::default());
+            fakes.set_faults(Service::Entry, Faults::default());
         }
     }
 
-    /// What was planted and whether it was found.
-    pub fn planted(&self, world: &World, failures: &Failures) -> Vec<Planted> {
+    /// What was injected and whether it was found.
+    pub fn injected(&self, world: &World, failures: &Failures) -> Vec<InjectedFault> {
         let by_id = |position| name(world, position).map(|(campaign, fan)| format!("{campaign}/{fan}"));
         let by_slug = |position: usize| {
             let registration = world.registrations.get(position)?;
@@ -129,9 +129,9 @@ impl Plan {
             ("flag left set", Kind::FlagLeft, self.flag.and_then(by_id)),
             ("wrong reason", Kind::WrongAnswer, self.wrong_reason.and_then(by_slug)),
         ];
-        let planted = faults.into_iter().filter_map(|(fault, kind, subject)| Some((fault, kind, subject?)));
+        let injected = faults.into_iter().filter_map(|(fault, kind, subject)| Some((fault, kind, subject?)));
         let found = |kind, subject: &str| failures.of(kind).iter().any(|failure| failure.subject == subject);
-        planted.map(|(fault, kind, subject)| Planted { fault, found: found(kind, &subject), subject }).collect()
+        injected.map(|(fault, kind, subject)| InjectedFault { fault, found: found(kind, &subject), subject }).collect()
     }
 }
 

@@ -1,5 +1,5 @@
 //! `invoke --dead-letter`: a record that a worker gave up, handed to it again, or to what is to replace it. Nothing at
-//! the running host changes; the letter stays where it is.
+//! the running host changes; the dead letter stays where it is.
 
 use super::{Options, event, load, open};
 use crate::cli::dead_letters;
@@ -9,17 +9,17 @@ use crate::dispatch::Dispatcher;
 use crate::manifest::App;
 use crate::telemetry::Tracing;
 use anyhow::{Context, Result, anyhow, bail};
+use host_adapters_delivery::dead_letter::DeadLetter;
 use host_adapters_delivery::dispatch::{Dispatch, Dispatched};
 use host_adapters_delivery::event::Disposition;
-use host_adapters_delivery::letter::Letter;
 use serde_json::{Value, json};
 use std::process::ExitCode;
 
-/// Runs the letter of `options`.
+/// Runs the dead letter of `options`.
 pub(super) async fn run(mut app: App, options: &Options, named: &str) -> Result<ExitCode> {
-    let letter = read(options, named).await?;
-    let event = letter.event().map_err(|error| anyhow!("{named}: {error}"))?;
-    let worker = &letter.summary.worker;
+    let dead_letter = read(options, named).await?;
+    let event = dead_letter.event().map_err(|error| anyhow!("{named}: {error}"))?;
+    let worker = &dead_letter.summary.worker;
     if let Err(why) = open(&mut app, worker, options) {
         eprintln!("{why}");
         return Ok(ExitCode::from(UNUSABLE));
@@ -28,17 +28,17 @@ pub(super) async fn run(mut app: App, options: &Options, named: &str) -> Result<
     let components = load(app, &options.documents, data.path()).await?;
     let dispatcher = Dispatcher::new(components.runtime().clone(), Tracing::from_env()?);
     let dispatched = dispatcher.dispatch(worker, vec![event]).await;
-    report(&letter.summary.record_id, &dispatched)
+    report(&dead_letter.summary.record_id, &dispatched)
 }
 
 /// From the running host by its id, or as `dead-letters show --json` printed it.
-async fn read(options: &Options, named: &str) -> Result<Letter> {
+async fn read(options: &Options, named: &str) -> Result<DeadLetter> {
     if named == "-" || named.starts_with('@') {
         let text = event::text_of(named, "dead letter")?;
         return serde_json::from_str(&text).context("that is no dead letter as `dead-letters show --json` prints it");
     }
     let Some(token) = options.operator_token.clone() else {
-        bail!("give --operator-token to fetch dead letter {named}, or the letter itself as @file or -");
+        bail!("give --operator-token to fetch dead letter {named}, or the dead letter itself as @file or -");
     };
     dead_letters::fetch(&Operator::new(options.gateway.clone(), token), named).await
 }

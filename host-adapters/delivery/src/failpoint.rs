@@ -1,5 +1,5 @@
-//! Crash points: the host can be told to abort at the n-th durable step of a kind, so that a test can end it at every
-//! single one and see that a restart makes good what was under way (`tests/slow/crash_points.rs`).
+//! Failpoints: the host can be told to abort at the n-th durable step of a kind, so that a test can end it at every
+//! single one and see that a restart makes good what was under way (`tests/slow/failpoints.rs`).
 //!
 //! A step is counted where something has just become durable, or is about to: whatever is lost or done twice by a
 //! crash is lost or done twice in one of these windows. Unless armed, a step costs one load.
@@ -13,7 +13,7 @@ use std::time::Duration;
 /// How long the abort before a step holds the step up first: whoever wrongly does not wait for it gets ahead of it.
 const HEAD_START: Duration = Duration::from_millis(20);
 
-static ARMED: OnceLock<CrashPoint> = OnceLock::new();
+static ARMED: OnceLock<Failpoint> = OnceLock::new();
 /// Steps of its kind that were reached since.
 static REACHED: AtomicU64 = AtomicU64::new(0);
 
@@ -82,12 +82,12 @@ impl Step {
 
 /// Where to abort; written `delete:3`, the third delete.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct CrashPoint {
+pub struct Failpoint {
     step: Step,
     number: NonZeroU64,
 }
 
-impl FromStr for CrashPoint {
+impl FromStr for Failpoint {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
@@ -104,7 +104,7 @@ impl FromStr for CrashPoint {
 }
 
 /// Has the process abort, without unwinding or a destructor, at a step from now on. Only the first call counts.
-pub fn arm(point: CrashPoint) {
+pub fn arm(point: Failpoint) {
     ARMED.get_or_init(|| point);
 }
 
@@ -116,12 +116,12 @@ pub fn reached(step: Step) {
 }
 
 #[cold]
-fn counted(CrashPoint { step, number }: CrashPoint) {
+fn counted(Failpoint { step, number }: Failpoint) {
     if REACHED.fetch_add(1, Ordering::Relaxed) + 1 == number.get() {
         if step.is_ahead() {
             std::thread::sleep(HEAD_START);
         }
-        tracing::error!(step = step.name(), number, "aborts at this crash point, as told");
+        tracing::error!(step = step.name(), number, "aborts at this failpoint, as told");
         std::process::abort();
     }
 }
@@ -132,11 +132,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_crash_point_is_a_kind_of_step_and_its_number() {
-        let point = CrashPoint { step: Step::BeforeDelete, number: NonZeroU64::new(3).unwrap() };
+    fn a_failpoint_is_a_kind_of_step_and_its_number() {
+        let point = Failpoint { step: Step::BeforeDelete, number: NonZeroU64::new(3).unwrap() };
         assert_eq!("before-delete:3".parse(), Ok(point));
         for wrong in ["3", "delete", "delete:0", "delet:1", "delete:-1"] {
-            let error = wrong.parse::<CrashPoint>().unwrap_err();
+            let error = wrong.parse::<Failpoint>().unwrap_err();
             assert!(error.starts_with(&format!("`{wrong}` is no step")) && error.contains("side-effect"), "{error}");
         }
     }

@@ -1,15 +1,15 @@
-//! Each mistake is reported at its place, with what to write instead, and all of them at once.
+//! Each diagnostic is reported at its place, with what to write instead, and all of them at once.
 
 use super::*;
 use expect_test::expect;
 
-/// The five mistakes of the issue's list, in one manifest.
+/// The five diagnostics of the issue's list, in one manifest.
 #[test]
 fn five_mistakes_are_reported_at_once() {
     let text = r#"spin_manifest_version = 2
 
 [application]
-name = "five-mistakes"
+name = "five-diagnostics"
 
 [application.tool.host-adapters.queues]
 saveEntriesQueue = { visibility_timeout_secs = 30 }
@@ -35,7 +35,7 @@ type = "kinesys"
 stream = "scoresStream"
 "#;
     let errors = parse_with(text).unwrap_err();
-    assert_eq!(errors.mistakes.len(), 5);
+    assert_eq!(errors.diagnostics.len(), 5);
     expect![[r#"
         spin.toml:14:27: undeclared variable "gatway_url"; write "gateway_url", or declare it under [variables]
         spin.toml:17:1: unknown key "max_instance"; write "max_instances", in component.save-entries.tool.host-adapters
@@ -171,8 +171,8 @@ users = { host = "user.services.internal", upstream = "http://127.0.0.1:82" }
 #[test]
 fn text_that_is_no_toml_and_files_that_are_not_there() {
     let errors = parse_with("spin_manifest_version = 2\n[application\nname = 1\n").unwrap_err();
-    assert_eq!((errors.mistakes.len(), errors.mistakes[0].line), (1, 2), "{errors}");
-    let errors = load(Path::new("no-such-folder/spin.toml"), &Given::default()).unwrap_err();
+    assert_eq!((errors.diagnostics.len(), errors.diagnostics[0].line), (1, 2), "{errors}");
+    let errors = load(Path::new("no-such-folder/spin.toml"), &ProvidedVariables::default()).unwrap_err();
     assert!(errors.to_string().starts_with("no-such-folder/spin.toml:1:1: cannot be read: "), "{errors}");
 }
 

@@ -1,7 +1,7 @@
 //! The host aborts at every durable step of one run through the whole pipeline, a run a step, and is started again on
 //! its data: each time the demo's checks must find everything as it should be.
 //!
-//! The steps are those of `host_adapters_delivery::crash_point`. `CRASH_POINT=delete:3` runs that one alone.
+//! The steps are those of `host_adapters_delivery::failpoint`. `CRASH_POINT=delete:3` runs that one alone.
 
 use crate::demo::{alone, programs, project};
 use serde_json::Value;
@@ -44,10 +44,10 @@ fn nothing_is_lost_at_whichever_step_the_host_crashes() {
     let stage = Stage::new();
     if let Ok(point) = std::env::var("CRASH_POINT") {
         let reached = stage.crash(&point).unwrap_or_else(|failure| panic!("{failure}"));
-        return eprintln!("crash point {point}: {}", if reached { "survived" } else { "not reached" });
+        return eprintln!("failpoint {point}: {}", if reached { "survived" } else { "not reached" });
     }
     let (survived, failures) = stage.crash_at_every_step();
-    assert!(failures.is_empty(), "{} crash points failed:\n{}", failures.len(), failures.join("\n"));
+    assert!(failures.is_empty(), "{} failpoints failed:\n{}", failures.len(), failures.join("\n"));
     eprintln!("survived a crash at each of {} steps: {survived:?}", survived.values().sum::<usize>());
     assert_eq!(survived.keys().copied().collect::<Vec<_>>(), STEPS);
 }
@@ -116,8 +116,8 @@ impl Stage {
         }
         let (reached, kept) = (if aborted { "reached" } else { "not reached" }, folder.keep());
         Err(format!(
-            "crash point {point} ({reached}): {} with {} restarts; its data and log are in {}; again, alone:\n    \
-             CRASH_POINT={point} cargo test --release --workspace --test slow crash_points\n{}",
+            "failpoint {point} ({reached}): {} with {} restarts; its data and log are in {}; again, alone:\n    \
+             CRASH_POINT={point} cargo test --release --workspace --test slow failpoints\n{}",
             output.status,
             summary["restarts"],
             kept.display(),

@@ -1,13 +1,13 @@
-//! Delivery in order. A lane is a sequence of records of which the next is handed over only when those before it are
-//! settled: a shard, or the part of its keys that one of its lanes has.
+//! Delivery in order. A key group is a sequence of records of which the next is handed over only when those before it are
+//! settled: a shard, or the part of its keys that one of its key groups has.
 
 use super::{
     batch::{Batcher, Limits, Need, Weigh},
-    call::{Answer, Caller},
+    call::{Answer, Invoker},
     checkpoint::{Checkpointer, Ticket},
-    dead_letter::DeadLetters,
+    circuit_breaker::{CircuitBreaker, Permit},
+    dead_letter::DeadLetterSink,
     drain::{Drain, Ended},
-    gate::{Gate, Pass},
     retry::Backoff,
     split::{Chunk, Policy, Step, Wait, step},
 };
@@ -19,7 +19,7 @@ use crate::{
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 use tokio::{sync::mpsc, time::Instant};
 
-mod burial;
+mod give_up;
 
 /// A record of an ordered source.
 #[derive(Clone, Debug)]
@@ -36,12 +36,12 @@ impl Weigh for Record {
     }
 }
 
-/// What all lanes of a source share.
+/// What all key groups of a source share.
 pub struct Rules {
     /// The worker.
-    pub caller: Caller,
+    pub invoker: Invoker,
     /// Closed while what the worker needs is down.
-    pub gate: Arc<Gate>,
+    pub breaker: Arc<CircuitBreaker>,
     /// Waits between retries.
     pub backoff: Backoff,
     /// For the age of records.
@@ -55,13 +55,13 @@ pub struct Rules {
     /// What becomes of rejected records.
     pub on_reject: OnReject,
     /// Where records go that are given up.
-    pub dead_letters: DeadLetters,
+    pub dead_letters: DeadLetterSink,
     /// Lambda's name of this kind of source in the envelope of a dead letter: `DDBStreamBatchInfo`.
     pub batch_info: &'static str,
 }
 
-/// One lane of one shard.
-pub struct Lane {
+/// One key group of one shard.
+pub struct KeyGroup {
     /// What it shares.
     pub rules: Arc<Rules>,
     /// Whose records these are.
@@ -75,7 +75,7 @@ pub struct Lane {
 /// The drain ended the work on a batch; so many of its records are not settled.
 struct Interrupted(usize);
 
-impl Lane {
+impl KeyGroup {
     /// Hands over what comes through `records`, until its sender is gone or the drain ends it.
     pub async fn run(self, mut records: mpsc::Receiver<Vec<Record>>) -> Ended {
         let mut batcher = Batcher::new(self.rules.limits);
@@ -87,7 +87,7 @@ impl Lane {
         Ended::Drained
     }
 
-    /// The next batch; `None` at the end of the lane or of the intake. Records not handed over need no return: the
+    /// The next batch; `None` at the end of the key group or of the intake. Records not handed over need no return: the
     /// checkpoint stands before them.
     async fn gather(
         &self,
@@ -120,16 +120,16 @@ impl Lane {
         let mut chunks = VecDeque::from([Chunk::new(batch)]);
         while let Some(chunk) = chunks.pop_front() {
             let left = |chunks: &VecDeque<Chunk<Record>>| chunks.iter().map(|chunk| chunk.records.len()).sum::<usize>();
-            let Some(mut chunk) = self.bury_expired(chunk).await? else { continue };
-            let Some(pass) = Caller::enter(&self.rules.gate, &self.drain).await else {
+            let Some(mut chunk) = self.give_up_expired(chunk).await? else { continue };
+            let Some(permit) = Invoker::enter(&self.rules.breaker, &self.drain).await else {
                 return Err(Interrupted(chunk.records.len() + left(&chunks)));
             };
-            // An outage may last: what has become too old at the gate is given up first, and the pass to others.
+            // An outage may last: what has become too old while waiting is given up first, and the permit returned.
             if chunk.records.iter().any(|record| self.is_expired(record)) {
                 chunks.push_front(chunk);
                 continue;
             }
-            let Some(answer) = self.call(pass, &mut chunk).await else {
+            let Some(answer) = self.call(permit, &mut chunk).await else {
                 return Err(Interrupted(chunk.records.len() + left(&chunks)));
             };
             let step = step(chunk, &answer, self.rules.policy);
@@ -142,7 +142,7 @@ impl Lane {
         Ok(())
     }
 
-    async fn call(&self, pass: Pass<'_>, chunk: &mut Chunk<Record>) -> Option<Answer> {
+    async fn call(&self, permit: Permit<'_>, chunk: &mut Chunk<Record>) -> Option<Answer> {
         // Another host may have these records already.
         if self.drain.is_abandoned() {
             return None;
@@ -152,9 +152,9 @@ impl Lane {
         }
         let events: Vec<Event> = chunk.records.iter().map(|record| record.event.clone()).collect();
         if let Some(newest) = events.last() {
-            self.rules.caller.meter.iterator_age.set(self.age(newest).as_secs_f64());
+            self.rules.invoker.meter.iterator_age.set(self.age(newest).as_secs_f64());
         }
-        self.rules.caller.call_with(pass, &self.drain, events).await
+        self.rules.invoker.call_with(permit, &self.drain, events).await
     }
 
     /// Makes a step true: settles, keeps dead letters, and puts back what is delivered again.
@@ -164,7 +164,7 @@ impl Lane {
         answer: &Answer,
         chunks: &mut VecDeque<Chunk<Record>>,
     ) -> Result<Wait, Interrupted> {
-        let meter = &self.rules.caller.meter;
+        let meter = &self.rules.invoker.meter;
         let retried: usize = step.again.iter().map(|chunk| chunk.records.len()).sum();
         meter.retried.increment(retried as u64);
         for (record, disposition) in &step.settled {
@@ -174,16 +174,16 @@ impl Lane {
             }
         }
         self.checkpointer.settle(step.settled.iter().map(|(record, _)| record.ticket));
-        self.bury(step.dead, burial::RETRIES_EXHAUSTED, &answer.reason(), &answer.digest).await?;
+        self.give_up(step.dead, give_up::RETRIES_EXHAUSTED, &answer.reason(), &answer.digest).await?;
         step.again.into_iter().rev().for_each(|chunk| chunks.push_front(chunk));
         Ok(step.wait)
     }
 
     async fn reject(&self, record: &Record, reason: &str, answer: &Answer) -> Result<(), Interrupted> {
-        self.rules.caller.rejected(&record.event, reason, &answer.digest);
+        self.rules.invoker.rejected(&record.event, reason, &answer.digest);
         match self.rules.on_reject {
             OnReject::Drop => Ok(()),
-            OnReject::DeadLetter => self.bury(vec![record.clone()], burial::REJECTED, reason, &answer.digest).await,
+            OnReject::DeadLetter => self.give_up(vec![record.clone()], give_up::REJECTED, reason, &answer.digest).await,
         }
     }
 

@@ -1,6 +1,6 @@
-//! The record inside a letter, as its source would hand it over for the first time.
+//! The record inside a dead letter, as its source would hand it over for the first time.
 
-use super::{Letter, MAX_ATTRIBUTES, QUEUE, Summary};
+use super::{DeadLetter, MAX_ATTRIBUTES, QUEUE, Summary};
 use crate::event::{Event, Payload};
 use platform_wire::queue::Message;
 use serde_json::Value;
@@ -9,7 +9,7 @@ const CORRELATION_ID: &str = "correlationId";
 /// Before the payload of a stream's record: the last key of its envelope.
 const PAYLOAD: &str = r#","payload":"#;
 
-impl Letter {
+impl DeadLetter {
     /// The queue that the record came from, if it came from one.
     pub fn source_queue(&self) -> Option<&str> {
         self.summary.source.strip_prefix(QUEUE)
@@ -27,7 +27,7 @@ impl Letter {
     /// The record as its worker gets it.
     ///
     /// # Errors
-    /// When the letter does not hold the record: it was too large for a queue, or the letter is no letter.
+    /// When the dead letter does not hold the record: it was too large for a queue, or the dead letter is no dead letter.
     pub fn event(&self) -> Result<Event, String> {
         let (payload, ordering_key) = match self.source_queue() {
             Some(_) => (payload_of(&self.body), None),
@@ -52,8 +52,8 @@ impl Letter {
         let (_, payload) = self.body.split_once(PAYLOAD).ok_or_else(|| {
             let Summary { record_id, source, .. } = &self.summary;
             format!(
-                "the letter holds no record, only that {record_id} of {source} was too large for a queue; see to the \
-                 item itself, then drop the letter"
+                "the dead_letter holds no record, only that {record_id} of {source} was too large for a queue; see to the \
+                 item itself, then drop the dead_letter"
             )
         })?;
         let payload = payload.strip_suffix('}').unwrap_or(payload);
@@ -77,7 +77,7 @@ pub(crate) fn payload_of(body: &str) -> Payload {
 mod tests {
     use super::*;
 
-    fn letter(source: &str, body: &str) -> Letter {
+    fn dead_letter(source: &str, body: &str) -> DeadLetter {
         let text = serde_json::json!({
             "id": "l", "queue": "q", "worker": "w", "source": source, "recordId": "000017", "reason": "r",
             "digest": null, "attempts": 4, "firstMs": 9, "lastMs": 10, "attributes": {"shardId": "s"}, "body": body,
@@ -89,7 +89,7 @@ mod tests {
     fn a_change_comes_out_of_its_envelope_as_it_was() {
         let change = r#"{"keys":{"pk":"p","sk":"s"},"newImage":{"payload":12345678901234567890123456789.5}}"#;
         let event =
-            letter("dynamodb-stream:t", &format!(r#"{{"shardId":"\",\"payload\":","payload":{change}}}"#)).event();
+            dead_letter("dynamodb-stream:t", &format!(r#"{{"shardId":"\",\"payload\":","payload":{change}}}"#)).event();
         let event = event.unwrap();
         assert_eq!(event.payload, Payload::Json(change.into()));
         assert_eq!((event.ordering_key.as_deref(), event.attempt, event.time_ms), (Some("p|s"), 1, 9));
@@ -97,19 +97,19 @@ mod tests {
     }
 
     #[test]
-    fn a_letter_without_its_record_says_so() {
-        let error = letter("dynamodb-stream:t", r#"{"version":"1.0"}"#).event().unwrap_err();
+    fn a_dead_letter_without_its_record_says_so() {
+        let error = dead_letter("dynamodb-stream:t", r#"{"version":"1.0"}"#).event().unwrap_err();
         assert!(error.contains("000017 of dynamodb-stream:t was too large"), "{error}");
-        let error = letter("dynamodb-stream:t", r#"{"version":"1.0","payload":{}"#).event().unwrap_err();
+        let error = dead_letter("dynamodb-stream:t", r#"{"version":"1.0","payload":{}"#).event().unwrap_err();
         assert!(error.contains("no dead letter"), "{error}");
     }
 
     #[test]
     fn a_message_is_followed_by_the_id_it_had() {
-        let message = letter("sqs:q", "{truncated").message();
+        let message = dead_letter("sqs:q", "{truncated").message();
         assert_eq!(message.body, "{truncated");
         assert_eq!(message.attributes, [("shardId".into(), "s".into()), ("correlationId".into(), "000017".into())]);
-        let event = letter("sqs:q", "{truncated").event().unwrap();
+        let event = dead_letter("sqs:q", "{truncated").event().unwrap();
         assert_eq!((event.payload, event.ordering_key), (Payload::Bytes(b"{truncated".to_vec()), None));
     }
 }

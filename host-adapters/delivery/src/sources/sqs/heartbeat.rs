@@ -14,7 +14,7 @@ const LONGEST: Duration = Duration::from_secs(12 * 60 * 60);
 
 /// A message received and not yet settled.
 #[derive(Clone, Debug)]
-pub struct Held {
+pub struct InFlightMessage {
     /// What the worker gets.
     pub event: Event,
     /// Names the receive.
@@ -22,11 +22,11 @@ pub struct Held {
     /// How often the queue has handed it out; redelivery after a pause does not count.
     pub receives: u32,
     received: Instant,
-    /// When to extend; `None` when it may not be held any longer.
+    /// When to extend; `None` when it may not be in flight any longer.
     extend: Option<Instant>,
 }
 
-impl Weigh for Held {
+impl Weigh for InFlightMessage {
     fn weight(&self) -> usize {
         self.event.payload.len()
     }
@@ -34,17 +34,18 @@ impl Weigh for Held {
 
 /// Of messages that became visible while they waited here, and were received again, only the last receive: the receipts
 /// before it are stale, and a batch holds a record once.
-pub fn newest(mut batch: Vec<Held>) -> Vec<Held> {
-    if batch.iter().any(|held| held.receives > 1) {
-        let last: HashMap<String, u32> = batch.iter().map(|held| (held.event.id.clone(), held.receives)).collect();
-        batch.retain(|held| last.get(&held.event.id) == Some(&held.receives));
+pub fn newest(mut batch: Vec<InFlightMessage>) -> Vec<InFlightMessage> {
+    if batch.iter().any(|message| message.receives > 1) {
+        let last: HashMap<String, u32> =
+            batch.iter().map(|message| (message.event.id.clone(), message.receives)).collect();
+        batch.retain(|message| last.get(&message.event.id) == Some(&message.receives));
     }
     batch
 }
 
 /// Extends the visibility of messages of one queue.
 #[derive(Clone)]
-pub struct Lease {
+pub struct VisibilityHeartbeat {
     /// Where the messages are from.
     pub backend: Arc<dyn QueueBackend>,
     /// Its name.
@@ -53,41 +54,45 @@ pub struct Lease {
     pub visibility: Duration,
 }
 
-impl Lease {
+impl VisibilityHeartbeat {
     /// Takes hold of a message received just now.
-    pub fn hold(&self, message: &Received, event: Event) -> Held {
+    pub fn hold(&self, message: &Received, event: Event) -> InFlightMessage {
         let received = Instant::now();
         let (receipt, receives) = (message.receipt.clone(), message.receive_count);
-        Held { event, receipt, receives, received, extend: Some(received + self.visibility / 3) }
+        InFlightMessage { event, receipt, receives, received, extend: Some(received + self.visibility / 3) }
     }
 
-    /// Does `work` and keeps `held` invisible meanwhile.
-    pub async fn keep<'a, F: Future>(&self, held: impl IntoIterator<Item = &'a mut Held>, work: F) -> F::Output {
-        let mut held: Vec<&mut Held> = held.into_iter().collect();
+    /// Does `work` and keeps the messages invisible meanwhile.
+    pub async fn keep<'a, F: Future>(
+        &self,
+        message: impl IntoIterator<Item = &'a mut InFlightMessage>,
+        work: F,
+    ) -> F::Output {
+        let mut message: Vec<&mut InFlightMessage> = message.into_iter().collect();
         tokio::select! {
             biased;
             output = work => output,
-            never = self.beat(&mut held) => match never {},
+            never = self.beat(&mut message) => match never {},
         }
     }
 
-    async fn beat(&self, held: &mut [&mut Held]) -> Infallible {
+    async fn beat(&self, message: &mut [&mut InFlightMessage]) -> Infallible {
         loop {
-            match held.iter().filter_map(|message| message.extend).min() {
+            match message.iter().filter_map(|message| message.extend).min() {
                 Some(next) => tokio::time::sleep_until(next).await,
                 None => std::future::pending().await,
             }
-            self.extend(held).await;
+            self.extend(message).await;
         }
     }
 
     /// Extends what is due. One that fails is tried again a third of the timeout later, before it would reappear; one
     /// that is cut short, because the work is done, is still due.
-    async fn extend(&self, held: &mut [&mut Held]) {
+    async fn extend(&self, message: &mut [&mut InFlightMessage]) {
         let now = Instant::now();
-        let is_due = |message: &&mut &mut Held| message.extend.is_some_and(|due| due <= now);
-        let mut due: Vec<&mut &mut Held> = held.iter_mut().filter(is_due).collect();
-        let change = |message: &&mut &mut Held| (message.receipt.clone(), self.reach(message, now));
+        let is_due = |message: &&mut &mut InFlightMessage| message.extend.is_some_and(|due| due <= now);
+        let mut due: Vec<&mut &mut InFlightMessage> = message.iter_mut().filter(is_due).collect();
+        let change = |message: &&mut &mut InFlightMessage| (message.receipt.clone(), self.reach(message, now));
         let changes: Vec<(String, Duration)> = due.iter().map(change).collect();
         let count = changes.len();
         let failed = match self.backend.change_visibility_batch(&self.queue, &changes).await {
@@ -103,7 +108,7 @@ impl Lease {
     }
 
     /// How far an extension of a message may reach.
-    fn reach(&self, message: &Held, now: Instant) -> Duration {
+    fn reach(&self, message: &InFlightMessage, now: Instant) -> Duration {
         let left = (message.received + LONGEST).saturating_duration_since(now);
         self.visibility.min(Duration::from_secs(left.as_secs()))
     }

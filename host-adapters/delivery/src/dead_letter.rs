@@ -1,7 +1,7 @@
 //! A dead letter as it stands in its queue: the record, and in its attributes who gave it up and why.
 //!
-//! Of the ten attributes that a message may have, up to seven tell the letter's story; the record's own fill the rest,
-//! and what does not fit, or bears one of our names, is packed into the last. So a letter that is sent back is the
+//! Of the ten attributes that a message may have, up to seven tell the dead letter's story; the record's own fill the rest,
+//! and what does not fit, or bears one of our names, is packed into the last. So a dead letter that is sent back is the
 //! record as it was.
 
 mod record;
@@ -14,10 +14,10 @@ use std::collections::BTreeMap;
 
 /// A queue takes at most so many attributes.
 const MAX_ATTRIBUTES: usize = 10;
-/// The reason of a letter that the queue's own redrive made.
+/// The reason of a dead letter that the queue's own redrive made.
 pub const RECEIVES_EXHAUSTED: &str = "receives exhausted";
 
-/// Names of a letter's attributes.
+/// Names of a dead letter's attributes.
 #[allow(missing_docs, reason = "meanings as in Summary")]
 pub mod attribute {
     pub const REASON: &str = "reason";
@@ -35,7 +35,7 @@ pub mod attribute {
 /// How the source of a queue's record begins.
 const QUEUE: &str = "sqs:";
 
-/// Every name that a letter's own attributes bear.
+/// Every name that a dead letter's own attributes bear.
 const OURS: [&str; 8] = [
     attribute::REASON,
     attribute::ATTEMPT,
@@ -67,7 +67,7 @@ impl Origin {
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Summary {
-    /// The letter's id in its queue.
+    /// The dead letter's id in its queue.
     pub id: String,
     /// The dead letter queue.
     pub queue: String,
@@ -93,7 +93,7 @@ pub struct Summary {
 /// A whole dead letter.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Letter {
+pub struct DeadLetter {
     /// Who gave up what and why.
     #[serde(flatten)]
     pub summary: Summary,
@@ -103,7 +103,7 @@ pub struct Letter {
     pub body: String,
 }
 
-/// Attributes of a letter: what is to be told of it, then as many of the record's own as there is room for.
+/// Attributes of a dead letter: what is to be told of it, then as many of the record's own as there is room for.
 pub fn attributes(told: Vec<(&'static str, String)>, own: Vec<(String, String)>) -> Vec<(String, String)> {
     // An attribute of a queue's message must not be empty.
     let mut attributes: Vec<_> =
@@ -120,8 +120,8 @@ pub fn attributes(told: Vec<(&'static str, String)>, own: Vec<(String, String)>)
     attributes
 }
 
-impl Letter {
-    /// Reads a message of `queue`, which `origins` feed. What its attributes do not say, as those of a message that
+impl DeadLetter {
+    /// Reads a message of `queue`, which `origins` context. What its attributes do not say, as those of a message that
     /// AWS's own redrive moved, is taken from the only origin there is.
     pub fn read(queue: &str, message: Received, origins: &[Origin]) -> Self {
         let mut attributes: BTreeMap<_, _> = message.attributes.into_iter().collect();
@@ -164,7 +164,7 @@ mod tests {
     }
 
     fn received(attributes: Vec<(String, String)>) -> Received {
-        let (id, receipt, body) = ("letter-1".to_owned(), String::new(), "{}".to_owned());
+        let (id, receipt, body) = ("dead_letter-1".to_owned(), String::new(), "{}".to_owned());
         Received { id, receipt, body, attributes, receive_count: 0, sent_ms: 7 }
     }
 
@@ -186,20 +186,23 @@ mod tests {
                 attributes.len() <= MAX_ATTRIBUTES && attributes.iter().all(|it| !it.1.is_empty()),
                 "{attributes:?}"
             );
-            let letter = Letter::read("qDlq", received(attributes), &[]);
-            assert_eq!(letter.attributes, own.into_iter().collect());
-            assert_eq!((letter.summary.reason.as_str(), letter.summary.attempts), ("trap", 3));
+            let dead_letter = DeadLetter::read("qDlq", received(attributes), &[]);
+            assert_eq!(dead_letter.attributes, own.into_iter().collect());
+            assert_eq!((dead_letter.summary.reason.as_str(), dead_letter.summary.attempts), ("trap", 3));
         }
     }
 
     #[test]
     fn what_a_moved_message_does_not_say_comes_from_its_only_origin() {
         let (first, second) = (origin("save-entries", "sqs:q"), origin("other", "sqs:r"));
-        let letter = Letter::read("qDlq", received(pairs(&["a"])), std::slice::from_ref(&first)).summary;
-        assert_eq!((letter.worker.as_str(), letter.source.as_str()), ("save-entries", "sqs:q"));
-        assert_eq!((letter.reason.as_str(), letter.record_id.as_str()), (RECEIVES_EXHAUSTED, "letter-1"));
-        assert_eq!((letter.first_ms, letter.last_ms), (7, None));
-        let letter = Letter::read("qDlq", received(vec![]), &[first, second]).summary;
-        assert_eq!((letter.worker.as_str(), letter.source.as_str()), ("", ""), "two origins: nobody knows");
+        let dead_letter = DeadLetter::read("qDlq", received(pairs(&["a"])), std::slice::from_ref(&first)).summary;
+        assert_eq!((dead_letter.worker.as_str(), dead_letter.source.as_str()), ("save-entries", "sqs:q"));
+        assert_eq!(
+            (dead_letter.reason.as_str(), dead_letter.record_id.as_str()),
+            (RECEIVES_EXHAUSTED, "dead_letter-1")
+        );
+        assert_eq!((dead_letter.first_ms, dead_letter.last_ms), (7, None));
+        let dead_letter = DeadLetter::read("qDlq", received(vec![]), &[first, second]).summary;
+        assert_eq!((dead_letter.worker.as_str(), dead_letter.source.as_str()), ("", ""), "two origins: nobody knows");
     }
 }
