@@ -4,8 +4,11 @@
 use super::embedded::config;
 use crate::suites::backend::{LOOSE_QUEUE, TABLE};
 use crate::suites::table::key;
-use host_adapters_delivery::backends::embedded::Embedded;
-use host_adapters_delivery::backends::{Position, QueueBackend, StreamBackend, TableBackend};
+use backend_embedded::Embedded;
+use host_adapters_platform::Position;
+use host_adapters_platform::QueueBackend;
+use host_adapters_platform::StreamBackend;
+use host_adapters_platform::TableBackend;
 use platform_wire::queue::Message;
 use platform_wire::table::{BatchGet, BatchWrite};
 use std::collections::BTreeSet;

@@ -7,12 +7,20 @@ use crate::suites::backend::{
 };
 use crate::suites::queue::{receive, send};
 use crate::suites::stream::{all, put};
-use host_adapters_delivery::backends::cache::CacheBackend;
-use host_adapters_delivery::backends::embedded::{Cache, Config, Embedded, OpenError, QueueConfig, TableConfig};
-use host_adapters_delivery::backends::{
-    Checkpoint, DocumentsBackend, QueueBackend, QueueBrowser, StreamBackend, TableBackend,
-};
-use host_adapters_delivery::clock::Clock;
+use backend_embedded::Cache;
+use backend_embedded::Config;
+use backend_embedded::Embedded;
+use backend_embedded::OpenError;
+use backend_embedded::QueueConfig;
+use backend_embedded::TableConfig;
+use host_adapters_platform::Checkpoint;
+use host_adapters_platform::DocumentsBackend;
+use host_adapters_platform::QueueBackend;
+use host_adapters_platform::QueueBrowser;
+use host_adapters_platform::StreamBackend;
+use host_adapters_platform::TableBackend;
+use host_adapters_platform::clock::Clock;
+use platform_wire::cache::CacheBackend;
 use platform_wire::table::{BatchGet, Key};
 use std::time::Duration;
 use tempfile::TempDir;

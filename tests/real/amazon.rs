@@ -3,12 +3,18 @@
 
 use crate::servers::unique;
 use crate::suites::backend::{Backend, DEAD_LETTERS, LOOSE_QUEUE, MAX_RECEIVES, PLAIN_TABLE, QUEUE, TABLE};
-use host_adapters_delivery::backends::aws::dynamodb::Dynamodb;
-use host_adapters_delivery::backends::aws::sqs::{QueueSpec, Sqs};
-use host_adapters_delivery::backends::aws::streams::DynamodbStreams;
-use host_adapters_delivery::backends::aws::{Aws, AwsConfig};
-use host_adapters_delivery::backends::cache::CacheBackend;
-use host_adapters_delivery::backends::{DocumentsBackend, QueueBackend, QueueBrowser, StreamBackend, TableBackend};
+use backend_aws::Aws;
+use backend_aws::AwsConfig;
+use backend_dynamodb::Dynamodb;
+use backend_dynamodb::DynamodbStreams;
+use backend_sqs::QueueSpec;
+use backend_sqs::Sqs;
+use host_adapters_platform::DocumentsBackend;
+use host_adapters_platform::QueueBackend;
+use host_adapters_platform::QueueBrowser;
+use host_adapters_platform::StreamBackend;
+use host_adapters_platform::TableBackend;
+use platform_wire::cache::CacheBackend;
 use std::collections::BTreeSet;
 use std::time::Duration;
 

@@ -2,8 +2,10 @@
 //! lease moves no checkpoint. (The shards are made up; the streams that servers here have are of one shard.)
 
 use crate::servers::{endpoints, unique};
-use host_adapters_delivery::backends::aws::streams::DynamodbStreams;
-use host_adapters_delivery::backends::{Checkpoint, Shard, StreamBackend};
+use backend_dynamodb::DynamodbStreams;
+use host_adapters_platform::Checkpoint;
+use host_adapters_platform::Shard;
+use host_adapters_platform::StreamBackend;
 use platform_wire::ErrorKind;
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};

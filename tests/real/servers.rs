@@ -3,10 +3,14 @@
 use crate::amazon::Amazon;
 use crate::shortcomings;
 use crate::suites::backend::{Backend, COLLECTION, OTHER_COLLECTION};
-use host_adapters_delivery::backends::cache::CacheBackend;
-use host_adapters_delivery::backends::mongo::Mongo;
-use host_adapters_delivery::backends::redis::Redis;
-use host_adapters_delivery::backends::{DocumentsBackend, QueueBackend, QueueBrowser, StreamBackend, TableBackend};
+use backend_mongodb::Mongo;
+use backend_redis::Redis;
+use host_adapters_platform::DocumentsBackend;
+use host_adapters_platform::QueueBackend;
+use host_adapters_platform::QueueBrowser;
+use host_adapters_platform::StreamBackend;
+use host_adapters_platform::TableBackend;
+use platform_wire::cache::CacheBackend;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;

@@ -1,7 +1,7 @@
 //! The host aborts at every durable step of one run through the whole pipeline, a run a step, and is started again on
 //! its data: each time the demo's checks must find everything as it should be.
 //!
-//! The steps are those of `host_adapters_delivery::failpoint`. `CRASH_POINT=delete:3` runs that one alone.
+//! The steps are those of `host_adapters_failpoint as failpoint`. `CRASH_POINT=delete:3` runs that one alone.
 
 use crate::demo::{alone, programs, project};
 use serde_json::Value;

@@ -1,6 +1,8 @@
 //! Clients of AWS for servers that check no credentials.
 
-use host_adapters_delivery::backends::aws::{Aws, AwsConfig, Credentials};
+use backend_aws::Aws;
+use backend_aws::AwsConfig;
+use backend_aws::Credentials;
 
 /// A client of one endpoint.
 pub async fn aws(endpoint: &str) -> Aws {

@@ -1,20 +1,29 @@
-//! Everything between a source and a worker, and between a worker and its backends, without a word of wasmtime.
+//! The life of a record between a source and a worker, the same for every source.
 //!
-//! - [`delivery`]: batching, order, retry, checkpoint, dead letters.
-//! - [`dead letter`]: a dead letter, to be read, sent back or dropped.
-//! - [`sources`]: one folder per kind of source.
-//! - [`platform`]: what workers may call, each call checked against its grant.
-//! - [`backends`]: what stands behind a source or a platform interface.
-//! - [`services`]: outbound HTTP policy: app-to-app JWT, rate limits, retries.
-//! - [`failpoint`]: where a test may end the process.
+//! 1. [`batch`]: records are gathered until size, bytes or window say that it is time.
+//! 2. [`circuit_breaker`]: while what the worker needs is down, nothing is handed over; one probe finds out when it is up again.
+//! 3. [`call`]: the worker is called, and its answer read so that silence is never success.
+//! 4. What the answer says is made true at the source: by the source `sqs` message by message, by [`key_group`] in order.
+//!    Only then is a message deleted or a [`checkpoint`] moved.
+//! 5. What cannot succeed is kept as a [`dead_letter`], payload included; it is stored before its source forgets it.
+//!    [`redrive`] sends it back.
+//!
+//! [`drain`] ends all of it: intake first, then what is in flight, and at the deadline the rest goes back. All waiting
+//! is on tokio's clock, so a test that pauses the clock sees each of these steps at its exact time.
 
-pub mod backends;
-pub mod clock;
+pub mod batch;
+pub mod call;
+pub mod checkpoint;
+pub mod circuit_breaker;
 pub mod dead_letter;
-pub mod delivery;
 pub mod dispatch;
+pub mod drain;
 pub mod event;
-pub mod failpoint;
-pub mod platform;
-pub mod services;
-pub mod sources;
+pub mod key_group;
+pub mod metrics;
+mod on_reject;
+pub mod redrive;
+pub mod retry;
+pub mod split;
+
+pub use on_reject::OnReject;

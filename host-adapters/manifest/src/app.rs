@@ -3,12 +3,13 @@
 use super::limits::Limits;
 use super::route::Routes;
 use super::variables::Value;
-use host_adapters_delivery::backends::embedded;
-use host_adapters_delivery::backends::identity::IdentityConfig;
+use backend_embedded;
+use backend_identity::IdentityConfig;
 use host_adapters_delivery::dead_letter::Origin;
-use host_adapters_delivery::platform::Grants;
-use host_adapters_delivery::services::{AllowedHosts, ServiceConfig};
-use host_adapters_delivery::sources::SourceConfig;
+use host_adapters_outbound::AllowedHosts;
+use host_adapters_outbound::ServiceConfig;
+use host_adapters_platform::Grants;
+use host_adapters_sources::SourceConfig;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Duration;

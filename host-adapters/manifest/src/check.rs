@@ -8,7 +8,7 @@ use super::host::RawClient;
 use super::report::{Report, suggestion};
 use super::route::Target;
 use super::source::RawSource;
-use host_adapters_delivery::sources::SourceConfig;
+use host_adapters_sources::SourceConfig;
 use std::collections::BTreeMap;
 
 /// All that was read and names something.

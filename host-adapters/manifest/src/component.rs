@@ -7,7 +7,7 @@ use super::limits::{self, Kind, Limits};
 use super::report::Report;
 use super::source::{self, RawSource};
 use super::variables::{Value, Variables, is_snake_case};
-use host_adapters_delivery::services::AllowedHosts;
+use host_adapters_outbound::AllowedHosts;
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::Path;

@@ -24,7 +24,7 @@ mod tests;
 mod variables;
 
 pub use app::*;
-pub use host_adapters_delivery::sources::SourceConfig;
+pub use host_adapters_sources::SourceConfig;
 pub use limits::Limits;
 pub use report::{Diagnostic, ManifestErrors};
 pub use route::{Route, Routes};

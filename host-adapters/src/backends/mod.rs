@@ -10,9 +10,10 @@ pub use provision::provision;
 
 use crate::manifest::App;
 use anyhow::{Context, Result};
-use host_adapters_delivery::backends::identity::Identity;
-use host_adapters_delivery::clock::Clock;
-use host_adapters_delivery::services::{Services, Signer};
+use backend_identity::Identity;
+use host_adapters_outbound::Services;
+use host_adapters_outbound::Signer;
+use host_adapters_platform::clock::Clock;
 use std::path::Path;
 use std::sync::Arc;
 

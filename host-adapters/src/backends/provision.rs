@@ -4,7 +4,7 @@ use super::open::{dynamodb, mongo, sqs};
 use crate::manifest::App;
 use crate::manifest::runtime_config::RuntimeConfig;
 use anyhow::{Context, Result};
-use host_adapters_delivery::backends::aws::sqs::QueueSpec;
+use backend_sqs::QueueSpec;
 
 /// Makes what is missing on the servers that are configured; what is there is left as it is.
 ///

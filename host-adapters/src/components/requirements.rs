@@ -2,7 +2,7 @@
 //! out. What every program imports (WASI's files, sockets, environment) is no request: the sandbox answers it empty.
 
 use crate::manifest::{App, Component};
-use host_adapters_delivery::platform::QueueAccess;
+use host_adapters_platform::QueueAccess;
 use host_adapters_runtime::{Export, RefusedImport, RequiredExport, Requirements};
 
 pub(super) fn of(app: &App, component: &Component) -> Requirements {

@@ -2,8 +2,8 @@
 
 use super::requirements;
 use crate::manifest::{self, App, Component};
-use host_adapters_delivery::sources::camel_case_name;
 use host_adapters_runtime::{ComponentSpec, Limits, Source};
+use host_adapters_sources::camel_case_name;
 use std::collections::BTreeMap;
 
 pub(super) fn of(app: &App, component: &Component) -> ComponentSpec {

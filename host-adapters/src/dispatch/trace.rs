@@ -5,8 +5,8 @@ use crate::telemetry::trace::{Span, Tracing};
 use bytes::Bytes;
 use host_adapters_delivery::dispatch::Dispatched;
 use host_adapters_delivery::event::Event;
-use host_adapters_delivery::sources::camel_case_name;
 use host_adapters_runtime::Called;
+use host_adapters_sources::camel_case_name;
 use opentelemetry::KeyValue;
 use opentelemetry::trace::SpanKind;
 

@@ -20,8 +20,8 @@ use crate::components::Components;
 use crate::telemetry::metrics::Metrics;
 use axum::Router;
 use axum::routing::{get, post};
-use host_adapters_delivery::delivery::redrive::Redriver;
-use host_adapters_delivery::platform::PlatformService;
+use host_adapters_delivery::redrive::Redriver;
+use host_adapters_platform::PlatformService;
 use std::sync::Arc;
 
 /// The largest body of a call: 25 items of 400 KB and their keys.

@@ -4,7 +4,7 @@ use super::Gateway;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use host_adapters_delivery::sources::Status;
+use host_adapters_sources::Status;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -1,7 +1,7 @@
 //! One JSON object a line on stderr, in the shape of API usage ("CloudWatch Logs"), from host and guests alike.
 
 use chrono::{SecondsFormat, Utc};
-use host_adapters_delivery::sources::camel_case_name;
+use host_adapters_sources::camel_case_name;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};

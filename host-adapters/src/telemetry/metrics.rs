@@ -21,7 +21,7 @@ pub fn install() -> anyhow::Result<Metrics> {
         .build_recorder();
     let handle = recorder.handle();
     metrics::set_global_recorder(recorder)?;
-    host_adapters_delivery::delivery::metrics::describe();
+    host_adapters_delivery::metrics::describe();
     let upkeep = handle.clone();
     tokio::spawn(async move {
         let mut tick = tokio::time::interval(Duration::from_secs(5));

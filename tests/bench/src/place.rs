@@ -1,8 +1,8 @@
 //! Where what is measured lies: the components in the project, everything else beside this program.
 
 use anyhow::{Context, Result, ensure};
-use host_adapters_delivery::sources::camel_case_name;
 use host_adapters_runtime::{ComponentSpec, Limits, Requirements, Source};
+use host_adapters_sources::camel_case_name;
 use std::path::{Path, PathBuf};
 
 /// A pre-initialised component of spin.toml.

@@ -1,8 +1,9 @@
 //! SQS.
 
 use super::server::{Reply, Scripted};
-use host_adapters_delivery::backends::aws::sqs::Sqs;
-use host_adapters_delivery::backends::{QueueBackend, QueueBrowser};
+use backend_sqs::Sqs;
+use host_adapters_platform::QueueBackend;
+use host_adapters_platform::QueueBrowser;
 use platform_wire::queue::Message;
 use platform_wire::{Answer, Error, ErrorKind};
 use serde_json::{Value, json};

@@ -36,7 +36,7 @@ impl Scripted {
     }
 
     /// A client of it.
-    pub async fn aws(&self) -> host_adapters_delivery::backends::aws::Aws {
+    pub async fn aws(&self) -> backend_aws::Aws {
         tests::aws::aws(&self.url).await
     }
 

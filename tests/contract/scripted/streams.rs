@@ -1,8 +1,11 @@
 //! DynamoDB's streams.
 
 use super::server::{Reply, Scripted};
-use host_adapters_delivery::backends::aws::streams::DynamodbStreams;
-use host_adapters_delivery::backends::{Checkpoint, Position, Shard, StreamBackend};
+use backend_dynamodb::DynamodbStreams;
+use host_adapters_platform::Checkpoint;
+use host_adapters_platform::Position;
+use host_adapters_platform::Shard;
+use host_adapters_platform::StreamBackend;
 use platform_wire::ErrorKind;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;

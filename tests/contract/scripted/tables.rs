@@ -1,8 +1,8 @@
 //! DynamoDB's tables.
 
 use super::server::Scripted;
-use host_adapters_delivery::backends::TableBackend;
-use host_adapters_delivery::backends::aws::dynamodb::Dynamodb;
+use backend_dynamodb::Dynamodb;
+use host_adapters_platform::TableBackend;
 use platform_wire::ErrorKind;
 use platform_wire::table::{BatchGet, BatchWrite, Key};
 use serde_json::{Value, json};

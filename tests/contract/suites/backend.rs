@@ -1,7 +1,11 @@
 //! What a suite needs of a backend: its interfaces, names that exist, and time that passes.
 
-use host_adapters_delivery::backends::cache::CacheBackend;
-use host_adapters_delivery::backends::{DocumentsBackend, QueueBackend, QueueBrowser, StreamBackend, TableBackend};
+use host_adapters_platform::DocumentsBackend;
+use host_adapters_platform::QueueBackend;
+use host_adapters_platform::QueueBrowser;
+use host_adapters_platform::StreamBackend;
+use host_adapters_platform::TableBackend;
+use platform_wire::cache::CacheBackend;
 use std::time::Duration;
 
 /// A table with a stream, read by [`WORKER`].

@@ -1,7 +1,9 @@
 //! The cache, as `spin:redis` uses it.
 
 use super::backend::{Backend, secs};
-use host_adapters_delivery::backends::cache::{CacheArgument, CacheError, CacheReply};
+use platform_wire::cache::CacheArgument;
+use platform_wire::cache::CacheError;
+use platform_wire::cache::CacheReply;
 use std::time::Duration;
 
 fn text(text: &str) -> CacheArgument {

@@ -1,7 +1,8 @@
 //! Queues: delivery, visibility, counts, receipts, delay.
 
 use super::backend::{Backend, QUEUE, secs};
-use host_adapters_delivery::backends::{Depth, Received};
+use host_adapters_platform::Depth;
+use host_adapters_platform::Received;
 use platform_wire::Answer;
 use platform_wire::queue::Message;
 use std::collections::BTreeSet;

@@ -2,7 +2,8 @@
 
 use super::backend::{Backend, LOOSE_QUEUE, QUEUE, secs};
 use super::queue::{message, receive, send};
-use host_adapters_delivery::backends::{Depth, Received};
+use host_adapters_platform::Depth;
+use host_adapters_platform::Received;
 use platform_wire::ErrorKind;
 use std::collections::BTreeSet;
 

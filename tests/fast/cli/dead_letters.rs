@@ -3,7 +3,7 @@
 use super::{Outcome, run, run_with_input};
 use crate::built;
 use host_adapters::manifest::{App, SourceConfig};
-use host_adapters_delivery::platform::Access;
+use host_adapters_platform::Access;
 use serde_json::{Value, json};
 use std::path::PathBuf;
 use tests::{OPERATOR_TOKEN, TESTER_TOKEN, TestHost, wait};
@@ -148,7 +148,7 @@ async fn letters_are_dropped_only_when_that_is_said_twice() {
 async fn who_has_no_grant_is_refused() {
     let host = TestHost::with(|app| {
         let operator = app.host.clients.get_mut("operator").unwrap();
-        operator.grants.queues.insert(DEAD.to_owned(), host_adapters_delivery::platform::QueueAccess::Peek);
+        operator.grants.queues.insert(DEAD.to_owned(), host_adapters_platform::QueueAccess::Peek);
         app.components.get_mut(WORKER).unwrap().sources.clear();
     })
     .await;

@@ -1,11 +1,14 @@
 //! The HTTP edge: whatever is sent to a path, the answer is JSON, never the server's fault, and a worker is called only
 //! for who may call it. An input is a request as HTTP/1.1 writes it: `POST /path`, headers, an empty line, the body.
 
+use backend_embedded::Embedded;
 use bytes::Bytes;
-use host_adapters_delivery::backends::embedded::Embedded;
-use host_adapters_delivery::clock::Clock;
-use host_adapters_delivery::platform::{Access, Grants, PlatformService, QueueAccess};
 use host_adapters_manifest::{App, ProvidedVariables, parse};
+use host_adapters_platform::Access;
+use host_adapters_platform::Grants;
+use host_adapters_platform::PlatformService;
+use host_adapters_platform::QueueAccess;
+use host_adapters_platform::clock::Clock;
 use http::Request;
 use http_body_util::Full;
 use platform_wire::{Answer, ErrorKind, Function, Platform, documents, queue, table};

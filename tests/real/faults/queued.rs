@@ -1,7 +1,7 @@
 //! Entries of many fans, and what enqueue-entries has queued of them.
 
 use super::stage::{QUEUE, Stage, updated};
-use host_adapters_delivery::backends::QueueBackend;
+use host_adapters_platform::QueueBackend;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::ops::Range;

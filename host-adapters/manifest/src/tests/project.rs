@@ -1,10 +1,11 @@
 //! The project's own spin.toml.
 
 use super::*;
-use host_adapters_delivery::platform::{Access, QueueAccess};
-use host_adapters_delivery::sources::SourceConfig;
-use host_adapters_delivery::sources::dynamodb_stream::DynamodbStreamConfig;
-use host_adapters_delivery::sources::sqs::SqsConfig;
+use host_adapters_platform::Access;
+use host_adapters_platform::QueueAccess;
+use host_adapters_sources::SourceConfig;
+use host_adapters_sources::dynamodb_stream::DynamodbStreamConfig;
+use host_adapters_sources::sqs::SqsConfig;
 
 pub(super) const SPIN_TOML: &str = include_str!("../../../../spin.toml");
 

@@ -4,7 +4,7 @@ use crate::cli::operator::{Operator, Refused, rows};
 use anyhow::{Result, bail};
 use clap::Args;
 use host_adapters_delivery::dead_letter::Summary;
-use host_adapters_delivery::sources::camel_case_name;
+use host_adapters_sources::camel_case_name;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 

@@ -9,7 +9,7 @@ use crate::manifest::{App, SourceConfig};
 use anyhow::{Context, Result};
 use bodies::Canned;
 use clap::{Args, Subcommand, ValueEnum};
-use host_adapters_delivery::sources::camel_case_name;
+use host_adapters_sources::camel_case_name;
 use serde_json::Value;
 use shapes::{Change, Records};
 use std::process::ExitCode;

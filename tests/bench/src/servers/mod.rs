@@ -9,7 +9,8 @@ pub mod sqs;
 pub mod streams;
 
 use anyhow::{Context, Result};
-use host_adapters_delivery::backends::aws::{AwsConfig, Credentials};
+use backend_aws::AwsConfig;
+use backend_aws::Credentials;
 use std::time::UNIX_EPOCH;
 use test_servers::{Servers, named};
 

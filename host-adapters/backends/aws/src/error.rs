@@ -1,0 +1,52 @@
+//! What the SDK's errors mean to a caller: *again later*, *slower*, or *never*.
+
+use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
+use platform_wire::{Error, ErrorKind};
+
+/// The error of a call of `resource`.
+///
+/// Refused credentials are `unavailable`, never `denied`: they are the operator's trouble, and no record may be given
+/// up for it.
+pub fn error<E, R>(resource: &str, error: &SdkError<E, R>) -> Error
+where
+    E: ProvideErrorMetadata + std::error::Error + 'static,
+    R: std::fmt::Debug,
+{
+    let code = error.code().unwrap_or_default();
+    let said = match error.message() {
+        Some(message) => format!("{code}: {message}"),
+        None => causes(error),
+    };
+    Error::new(kind(code), format!("{resource}: {said}"))
+}
+
+/// What never reached the service, down to its cause: `dispatch failure: io error: …: Connection refused`.
+fn causes(error: &dyn std::error::Error) -> String {
+    let chain = std::iter::successors(Some(error), |error| error.source());
+    chain.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
+
+fn kind(code: &str) -> ErrorKind {
+    match code.rsplit(['#', '.']).next().unwrap_or_default() {
+        "ConditionalCheckFailedException" => ErrorKind::ConditionFailed,
+        "ResourceNotFoundException" | "QueueDoesNotExist" | "NonExistentQueue" => ErrorKind::NotFound,
+        "ValidationException"
+        | "ItemCollectionSizeLimitExceededException"
+        | "SerializationException"
+        | "InvalidMessageContents"
+        | "BatchRequestTooLong"
+        | "InvalidParameterValue"
+        | "ReceiptHandleIsInvalid"
+        | "MessageNotInflight"
+        | "InvalidAttributeValue"
+        | "UnsupportedOperation" => ErrorKind::Invalid,
+        "ProvisionedThroughputExceededException"
+        | "ThrottlingException"
+        | "Throttling"
+        | "RequestThrottled"
+        | "RequestLimitExceeded"
+        | "LimitExceededException"
+        | "OverLimit" => ErrorKind::Throttled,
+        _ => ErrorKind::Unavailable,
+    }
+}

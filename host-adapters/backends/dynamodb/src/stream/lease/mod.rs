@@ -1,0 +1,204 @@
+//! Who reads which shard, in a DynamoDB table with the KCL's columns (peers E1-E5). Every write is conditional on the
+//! counter that we saw: who has lost a lease cannot renew it, nor move its checkpoint.
+
+mod row;
+mod take;
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::types::AttributeValue;
+use backend_aws::error;
+use backend_aws::side_by_side;
+use host_adapters_platform::{Checkpoint, Leases, Result, Shard};
+use platform_wire::{Error, ErrorKind};
+pub(super) use row::scope;
+use row::{Row, forward};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use take::Seen;
+use tokio::time::Instant;
+
+/// A lease that has not been renewed for so long is free (`failoverTimeMillis`).
+const LEASE: Duration = Duration::from_secs(10);
+/// A third of it, less 25 ms.
+pub(super) const RENEWAL: Duration = Duration::from_millis(3_308);
+
+/// The lease table, as one host sees it.
+pub(super) struct LeaseTable {
+    client: Client,
+    table: String,
+    host: String,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    held: HashMap<String, Held>,
+    seen: HashMap<String, Seen>,
+    /// Rows of shards that we have not listed, and since when.
+    unlisted: HashMap<String, Instant>,
+}
+
+/// A lease of ours. Locked while its row is written: renewals and checkpoints count up the same counter.
+type Held = Arc<tokio::sync::Mutex<Lease>>;
+
+struct Lease {
+    row: Row,
+    /// When we last knew it to be ours.
+    renewed: Instant,
+}
+
+impl LeaseTable {
+    pub(super) fn new(client: Client, table: &str, host: &str) -> Self {
+        Self { client, table: table.to_owned(), host: host.to_owned(), state: Mutex::default() }
+    }
+
+    /// What it is called.
+    pub(super) fn table(&self) -> &str {
+        &self.table
+    }
+
+    /// Renews our leases, takes free ones up to our share, and steals one where another host has too many.
+    pub(super) async fn hold(&self, scope: &str, shards: &[Shard]) -> Result<Leases> {
+        self.renew(scope).await;
+        let mut rows = self.rows(scope).await?;
+        let news = self.tidy(scope, shards, &rows).await;
+        let missing: Vec<&Shard> = shards.iter().filter(|shard| !rows.contains_key(&shard.id)).collect();
+        let made = side_by_side(missing.into_iter().map(|shard| self.make(scope, shard))).await;
+        for made in made {
+            rows.extend(made?.map(|row| (row.shard.clone(), row)));
+        }
+        self.observe(scope, &rows);
+        let wanted = self.wanted(scope, shards, &rows);
+        for taken in side_by_side(wanted.into_iter().map(|row| self.take(row))).await {
+            taken?;
+        }
+        let done = rows.values().filter(|row| row.checkpoint == Some(Checkpoint::ShardEnd));
+        Ok(Leases { held: self.held_shards(scope), done: done.map(|row| row.shard.clone()).collect(), news })
+    }
+
+    /// Gives all leases back, so that another host need not wait for their end.
+    pub(super) async fn release(&self, scope: &str) -> Result<()> {
+        for (key, held) in self.held(scope) {
+            let lease = held.lock().await;
+            self.forget(&key);
+            let update = self.client.update_item().update_expression("REMOVE leaseOwner");
+            self.write(update, &lease.row).await?;
+        }
+        Ok(())
+    }
+
+    pub(super) async fn checkpoint(&self, scope: &str, shard: &str) -> Result<Option<Checkpoint>> {
+        Ok(self.row(scope, shard).await?.and_then(|row| row.checkpoint))
+    }
+
+    /// Moves a checkpoint forward: of a shard that we hold, or that nobody holds.
+    pub(super) async fn set_checkpoint(&self, scope: &str, shard: &str, checkpoint: &Checkpoint) -> Result<()> {
+        let key = row::key(scope, shard);
+        let held = self.state().held.get(&key).cloned();
+        match held {
+            Some(held) => {
+                let mut lease = held.lock().await;
+                let moved = self.store(&mut lease.row, checkpoint).await;
+                if moved.as_ref().is_err_and(|error| error.kind == ErrorKind::ConditionFailed) {
+                    self.forget(&key);
+                }
+                moved
+            }
+            None => {
+                let row = self.row(scope, shard).await?;
+                let mut row = row.unwrap_or_else(|| Row::new(scope, shard, None));
+                if let Some(owner) = row.owner.as_ref().filter(|owner| **owner != self.host) {
+                    let message = format!("shard {shard}: its lease is held by {owner}, not by this host");
+                    return Err(Error::new(ErrorKind::ConditionFailed, message));
+                }
+                self.store(&mut row, checkpoint).await
+            }
+        }
+    }
+
+    async fn store(&self, row: &mut Row, checkpoint: &Checkpoint) -> Result<()> {
+        if !forward(row.checkpoint.as_ref(), checkpoint) {
+            return Ok(());
+        }
+        let update = self
+            .client
+            .update_item()
+            .update_expression("SET checkpoint = :checkpoint, checkpointSubSequenceNumber = :zero, ownerSwitchesSinceCheckpoint = :zero, leaseCounter = if_not_exists(leaseCounter, :zero)")
+            .expression_attribute_values(":checkpoint", AttributeValue::S(row::checkpoint_text(checkpoint)))
+            .expression_attribute_values(":zero", AttributeValue::N("0".to_owned()));
+        self.write(update, row).await?;
+        row.checkpoint = Some(checkpoint.clone());
+        Ok(())
+    }
+
+    /// Renews each lease of ours; one that another host has taken is forgotten.
+    pub(super) async fn renew(&self, scope: &str) {
+        let renewals = self.held(scope).into_iter().map(|(key, held)| async move {
+            let mut lease = held.lock().await;
+            let next = lease.row.counter + 1;
+            let update = self
+                .client
+                .update_item()
+                .update_expression("SET leaseCounter = :next")
+                .expression_attribute_values(":next", AttributeValue::N(next.to_string()));
+            let began = Instant::now();
+            match self.write(update, &lease.row).await {
+                Ok(()) => {
+                    lease.row.counter = next;
+                    lease.renewed = began;
+                }
+                Err(error) => {
+                    let lost = error.kind == ErrorKind::ConditionFailed || lease.renewed.elapsed() >= LEASE;
+                    tracing::warn!(shard = lease.row.shard, %error, lost, "lease not renewed");
+                    if lost {
+                        self.forget(&key);
+                    }
+                }
+            }
+        });
+        side_by_side(renewals).await;
+    }
+
+    /// Writes a row on condition that it is still as we know it.
+    async fn write(
+        &self,
+        update: aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder,
+        row: &Row,
+    ) -> Result<()> {
+        let (condition, values) = row.unchanged();
+        let update = update.table_name(&self.table).key("leaseKey", AttributeValue::S(row.key.clone()));
+        let update = update.condition_expression(condition);
+        let update =
+            values.into_iter().fold(update, |update, (name, value)| update.expression_attribute_values(name, value));
+        match update.send().await {
+            Ok(_) => Ok(()),
+            Err(failed) => Err(match error(&self.table, &failed) {
+                Error { kind: ErrorKind::ConditionFailed, .. } => {
+                    let message = format!("shard {}: this host does not hold its lease any more", row.shard);
+                    Error::new(ErrorKind::ConditionFailed, message)
+                }
+                error => error,
+            }),
+        }
+    }
+
+    fn held(&self, scope: &str) -> Vec<(String, Held)> {
+        let state = self.state();
+        let held = state.held.iter().filter(|(key, _)| key.starts_with(scope));
+        held.map(|(key, held)| (key.clone(), Arc::clone(held))).collect()
+    }
+
+    pub(super) fn held_shards(&self, scope: &str) -> Vec<String> {
+        let state = self.state();
+        state.held.keys().filter_map(|key| key.strip_prefix(scope)).map(str::to_owned).collect()
+    }
+
+    fn forget(&self, key: &str) {
+        self.state().held.remove(key);
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

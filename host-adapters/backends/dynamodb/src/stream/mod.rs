@@ -1,0 +1,108 @@
+//! DynamoDB Streams: shards and their records, and the lease table that says who reads them and how far they are.
+
+mod iterators;
+mod lease;
+mod pages;
+mod read;
+mod shards;
+
+use crate::table::make;
+use aws_sdk_dynamodb::Client as TableClient;
+use aws_sdk_dynamodbstreams::Client;
+use backend_aws::Aws;
+use backend_aws::error;
+use host_adapters_platform::names::Names;
+use host_adapters_platform::{Checkpoint, Leases, Position, Records, Result, Shard, StreamBackend};
+use iterators::Iterators;
+use lease::LeaseTable;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Four reads a second of a shard that has little (peers C1); DynamoDB takes five from all readers together.
+const POLL: Duration = Duration::from_millis(250);
+
+/// The streams of the tables of one account and region.
+#[derive(Clone)]
+pub struct DynamodbStreams {
+    client: Client,
+    tables: TableClient,
+    names: Names,
+    iterators: Arc<Iterators>,
+    leases: Arc<LeaseTable>,
+}
+
+impl DynamodbStreams {
+    /// The streams of the tables with these names, each with `prefix` before it; `lease_table` keeps leases and
+    /// checkpoints, `host` names this process in it.
+    pub fn new(aws: &Aws, prefix: &str, tables: BTreeSet<String>, lease_table: &str, host: &str) -> Self {
+        let client = TableClient::new(aws.sdk());
+        Self {
+            client: Client::new(aws.sdk()),
+            names: Names::new("table", prefix, tables),
+            iterators: Arc::default(),
+            leases: Arc::new(LeaseTable::new(client.clone(), lease_table, host)),
+            tables: client,
+        }
+    }
+}
+
+impl DynamodbStreams {
+    /// Whether the service answers and has the lease table.
+    ///
+    /// # Errors
+    /// Why not.
+    pub async fn probe(&self) -> Result<()> {
+        let table = self.leases.table();
+        self.tables.describe_table().table_name(table).send().await.map(drop).map_err(|failed| error(table, &failed))
+    }
+
+    /// Makes the lease table unless it is there.
+    ///
+    /// # Errors
+    /// When DynamoDB refuses.
+    pub async fn provision(&self) -> Result<()> {
+        make(&self.tables, self.leases.table(), &["leaseKey"], false).await
+    }
+}
+
+#[async_trait::async_trait]
+impl StreamBackend for DynamodbStreams {
+    async fn shards(&self, table: &str) -> Result<Vec<Shard>> {
+        self.list_shards(table).await
+    }
+
+    async fn records(&self, table: &str, shard: &str, from: &Position, limit: usize) -> Result<Records> {
+        self.read(table, shard, from, limit).await
+    }
+
+    async fn hold(&self, table: &str, worker: &str, shards: &[Shard]) -> Result<Leases> {
+        self.leases.hold(&lease::scope(worker, &self.names.real(table)?), shards).await
+    }
+
+    async fn renew(&self, table: &str, worker: &str) -> Result<Vec<String>> {
+        let scope = lease::scope(worker, &self.names.real(table)?);
+        self.leases.renew(&scope).await;
+        Ok(self.leases.held_shards(&scope))
+    }
+
+    async fn release(&self, table: &str, worker: &str) -> Result<()> {
+        self.leases.release(&lease::scope(worker, &self.names.real(table)?)).await
+    }
+
+    fn lease_renewal(&self) -> Option<Duration> {
+        Some(lease::RENEWAL)
+    }
+
+    async fn checkpoint(&self, table: &str, shard: &str, worker: &str) -> Result<Option<Checkpoint>> {
+        self.leases.checkpoint(&lease::scope(worker, &self.names.real(table)?), shard).await
+    }
+
+    async fn set_checkpoint(&self, table: &str, shard: &str, worker: &str, checkpoint: &Checkpoint) -> Result<()> {
+        self.leases.set_checkpoint(&lease::scope(worker, &self.names.real(table)?), shard, checkpoint).await
+    }
+
+    async fn changed(&self, _table: &str, wait: Duration) {
+        tokio::time::sleep(wait.min(POLL)).await;
+    }
+}

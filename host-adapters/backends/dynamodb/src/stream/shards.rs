@@ -1,0 +1,38 @@
+//! The shards of a table's stream.
+
+use super::DynamodbStreams;
+use backend_aws::error;
+use host_adapters_platform::{Result, Shard};
+use platform_wire::{Error, ErrorKind};
+
+impl DynamodbStreams {
+    /// The stream that the table has now. Asked for each time: turned off and on, a table has another.
+    pub(super) async fn stream_arn(&self, table: &str) -> Result<String> {
+        let real = self.names.real(table)?;
+        let answer =
+            self.tables.describe_table().table_name(&real).send().await.map_err(|failed| error(&real, &failed))?;
+        answer.table.and_then(|table| table.latest_stream_arn).ok_or_else(|| {
+            let message = format!("table `{table}` has no stream; turn it on with NEW_AND_OLD_IMAGES");
+            Error::new(ErrorKind::NotFound, message)
+        })
+    }
+
+    pub(super) async fn list_shards(&self, table: &str) -> Result<Vec<Shard>> {
+        let arn = self.stream_arn(table).await?;
+        let (mut shards, mut after) = (Vec::new(), None);
+        loop {
+            let request = self.client.describe_stream().stream_arn(&arn).set_exclusive_start_shard_id(after);
+            let answer = request.send().await.map_err(|failed| error(table, &failed))?;
+            let Some(stream) = answer.stream_description else { break };
+            let listed = stream.shards.into_iter().flatten();
+            shards
+                .extend(listed.filter_map(|shard| Some(Shard { id: shard.shard_id?, parent: shard.parent_shard_id })));
+            after = stream.last_evaluated_shard_id;
+            if after.is_none() {
+                break;
+            }
+        }
+        self.iterators.learn(table, arn, &shards);
+        Ok(shards)
+    }
+}

@@ -1,0 +1,174 @@
+//! The entries of the embedded cache, their lifetimes and their size.
+
+use platform_wire::cache::CacheError;
+use std::collections::{BTreeSet, HashMap};
+
+/// What a key holds.
+pub(super) enum Value {
+    Bytes(Vec<u8>),
+    Set(BTreeSet<String>),
+}
+
+impl Value {
+    pub(super) fn bytes(&self) -> Result<&[u8], CacheError> {
+        match self {
+            Self::Bytes(bytes) => Ok(bytes),
+            Self::Set(_) => Err(CacheError::WrongType),
+        }
+    }
+
+    pub(super) fn set(&self) -> Result<&BTreeSet<String>, CacheError> {
+        match self {
+            Self::Set(set) => Ok(set),
+            Self::Bytes(_) => Err(CacheError::WrongType),
+        }
+    }
+
+    /// Bytes of memory, roughly.
+    fn size(&self) -> usize {
+        match self {
+            Self::Bytes(bytes) => bytes.len(),
+            Self::Set(set) => set.iter().map(|member| member.len() + MEMBER_BYTES).sum(),
+        }
+    }
+}
+
+/// What an entry takes besides its key and value: without it, a million empty values would weigh nothing.
+const ENTRY_BYTES: usize = 100;
+/// What a member of a set takes besides its text.
+const MEMBER_BYTES: usize = 40;
+
+fn size(key: &str, value: &Value) -> usize {
+    ENTRY_BYTES + key.len() + value.size()
+}
+
+struct Entry {
+    value: Value,
+    /// Gone from this time on, milliseconds since 1970.
+    until_ms: Option<i64>,
+}
+
+/// All entries. Those past their lifetime are invisible at once and dropped when room is needed.
+pub(super) struct Entries {
+    entries: HashMap<String, Entry>,
+    bytes: usize,
+    max_bytes: usize,
+    now_ms: i64,
+}
+
+impl Entries {
+    pub(super) fn new(max_bytes: usize) -> Self {
+        Self { entries: HashMap::new(), bytes: 0, max_bytes, now_ms: 0 }
+    }
+
+    pub(super) fn set_time(&mut self, now_ms: i64) {
+        self.now_ms = now_ms;
+    }
+
+    pub(super) fn now_ms(&self) -> i64 {
+        self.now_ms
+    }
+
+    pub(super) fn get(&self, key: &str) -> Option<&Value> {
+        self.live(key).map(|entry| &entry.value)
+    }
+
+    /// When a key's lifetime ends: `None` without the key, `Some(None)` without an end.
+    pub(super) fn lifetime(&self, key: &str) -> Option<Option<i64>> {
+        self.live(key).map(|entry| entry.until_ms)
+    }
+
+    /// Ends a key's lifetime at a time; whether there is such a key.
+    pub(super) fn expire(&mut self, key: &str, until_ms: i64) -> bool {
+        let found = self.live(key).is_some();
+        if let (true, Some(entry)) = (found, self.entries.get_mut(key)) {
+            entry.until_ms = Some(until_ms);
+        }
+        found
+    }
+
+    pub(super) fn insert(&mut self, key: &str, value: Value, until_ms: Option<i64>) -> Result<(), CacheError> {
+        // A value that does not fit leaves the key without one rather than with an old one.
+        self.remove(key);
+        let bytes = size(key, &value);
+        if self.bytes + bytes > self.max_bytes {
+            self.drop_expired();
+        }
+        if self.bytes + bytes > self.max_bytes {
+            let message = format!("OOM the embedded cache holds {} bytes, the most it may", self.bytes);
+            return Err(CacheError::Unavailable(message));
+        }
+        self.bytes += bytes;
+        self.entries.insert(key.to_owned(), Entry { value, until_ms });
+        Ok(())
+    }
+
+    /// Whether there was such a key.
+    pub(super) fn remove(&mut self, key: &str) -> bool {
+        let live = self.live(key).is_some();
+        if let Some(entry) = self.entries.remove(key) {
+            self.bytes -= size(key, &entry.value);
+        }
+        live
+    }
+
+    /// Adds one, keeping the lifetime.
+    pub(super) fn increment(&mut self, key: &str) -> Result<i64, CacheError> {
+        let not_a_number =
+            || CacheError::Invalid(format!("ERR the value of `{key}` is not an integer or out of range"));
+        let old = match self.get(key) {
+            Some(value) => std::str::from_utf8(value.bytes()?).ok().and_then(|text| text.parse().ok()),
+            None => Some(0_i64),
+        };
+        let new = old.and_then(|old| old.checked_add(1)).ok_or_else(not_a_number)?;
+        let until_ms = self.lifetime(key).flatten();
+        self.insert(key, Value::Bytes(new.to_string().into_bytes()), until_ms)?;
+        Ok(new)
+    }
+
+    /// Changes a set, an absent one being empty; an empty one is removed.
+    pub(super) fn change_set<T>(
+        &mut self,
+        key: &str,
+        change: impl FnOnce(&mut BTreeSet<String>) -> T,
+    ) -> Result<T, CacheError> {
+        let mut set = self.get(key).map(Value::set).transpose()?.cloned().unwrap_or_default();
+        let changed = change(&mut set);
+        let until_ms = self.lifetime(key).flatten();
+        if set.is_empty() {
+            self.remove(key);
+        } else {
+            self.insert(key, Value::Set(set), until_ms)?;
+        }
+        Ok(changed)
+    }
+
+    fn live(&self, key: &str) -> Option<&Entry> {
+        self.entries.get(key).filter(|entry| entry.until_ms.is_none_or(|until_ms| until_ms > self.now_ms))
+    }
+
+    fn drop_expired(&mut self) {
+        let now_ms = self.now_ms;
+        self.entries.retain(|_, entry| entry.until_ms.is_none_or(|until_ms| until_ms > now_ms));
+        self.bytes = self.entries.iter().map(|(key, entry)| size(key, &entry.value)).sum();
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refuses_what_does_not_fit_and_makes_room_of_the_expired() {
+        let mut entries = Entries::new(2 * ENTRY_BYTES + 10);
+        entries.insert("a", Value::Bytes(vec![0; 4]), Some(100)).unwrap();
+        entries.insert("b", Value::Bytes(vec![0; 4]), None).unwrap();
+        assert!(matches!(entries.insert("c", Value::Bytes(vec![]), None), Err(CacheError::Unavailable(_))));
+        entries.insert("b", Value::Bytes(vec![1; 4]), None).unwrap();
+        entries.set_time(100);
+        entries.insert("c", Value::Bytes(vec![0; 4]), None).unwrap();
+        assert_eq!(entries.bytes, 2 * ENTRY_BYTES + 10);
+        assert!(entries.get("a").is_none());
+    }
+}

@@ -1,0 +1,82 @@
+//! The embedded cache: `spin:redis` from memory. It is gone with the process, as a cache may be.
+
+mod command;
+mod entries;
+
+use entries::{Entries, Value};
+use host_adapters_platform::clock::Clock;
+use host_adapters_platform::count_cache_get;
+use platform_wire::cache::{CacheArgument, CacheBackend, CacheError, CacheReply};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// All values and keys together; more is refused as a full Redis does.
+const MAX_BYTES: usize = 256 * 1024 * 1024;
+
+/// A cache in memory.
+pub struct Cache {
+    entries: Mutex<Entries>,
+    clock: Clock,
+}
+
+impl Cache {
+    /// An empty cache; lifetimes go by `clock`.
+    pub fn new(clock: Clock) -> Self {
+        Self { entries: Mutex::new(Entries::new(MAX_BYTES)), clock }
+    }
+
+    /// The entries as they are now: those past their lifetime are not there.
+    fn entries(&self) -> MutexGuard<'_, Entries> {
+        let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
+        entries.set_time(self.clock.now_ms());
+        entries
+    }
+}
+
+#[async_trait::async_trait]
+impl CacheBackend for Cache {
+    async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, CacheError> {
+        let value = self.entries().get(key).map(Value::bytes).transpose()?.map(<[u8]>::to_vec);
+        count_cache_get(value.is_some());
+        Ok(value)
+    }
+
+    async fn set(&self, key: &str, value: &[u8]) -> Result<(), CacheError> {
+        self.entries().insert(key, Value::Bytes(value.to_vec()), None)
+    }
+
+    async fn incr(&self, key: &str) -> Result<i64, CacheError> {
+        self.entries().increment(key)
+    }
+
+    async fn del(&self, keys: &[String]) -> Result<u32, CacheError> {
+        let mut entries = self.entries();
+        Ok(count(keys.iter().filter(|key| entries.remove(key))))
+    }
+
+    async fn sadd(&self, key: &str, members: &[String]) -> Result<u32, CacheError> {
+        self.entries().change_set(key, |set| count(members.iter().filter(|member| set.insert((*member).clone()))))
+    }
+
+    async fn srem(&self, key: &str, members: &[String]) -> Result<u32, CacheError> {
+        self.entries().change_set(key, |set| count(members.iter().filter(|member| set.remove(*member))))
+    }
+
+    async fn smembers(&self, key: &str) -> Result<Vec<String>, CacheError> {
+        let entries = self.entries();
+        let set = entries.get(key).map(Value::set).transpose()?;
+        Ok(set.into_iter().flatten().cloned().collect())
+    }
+
+    async fn publish(&self, _channel: &str, _payload: &[u8]) -> Result<(), CacheError> {
+        // Nobody can listen: the embedded profile has no source on channels.
+        Ok(())
+    }
+
+    async fn execute(&self, command: &str, arguments: &[CacheArgument]) -> Result<Vec<CacheReply>, CacheError> {
+        command::execute(&mut self.entries(), command, arguments).map(|reply| vec![reply])
+    }
+}
+
+fn count<T>(items: impl Iterator<Item = T>) -> u32 {
+    u32::try_from(items.count()).unwrap_or(u32::MAX)
+}

@@ -1,0 +1,57 @@
+//! The embedded backend: tables with streams, queues and documents in one durable SQLite file, and a cache in memory.
+//!
+//! A write is answered after its fsync, so what was acknowledged survives a crash at any moment. One thread writes
+//! ([`store`]), grouping what waits into one commit; a write and its stream record are one transaction. The file can be
+//! read with any SQLite tool while the host runs.
+
+mod cache;
+mod config;
+mod documents;
+mod names;
+mod queue;
+mod store;
+mod table;
+
+pub use cache::Cache;
+pub use config::{Config, QueueConfig, TableConfig};
+pub use store::OpenError;
+
+use host_adapters_platform::clock::Clock;
+use names::Names;
+use std::path::Path;
+use std::sync::Arc;
+use store::{Store, Upkeep};
+
+/// All embedded backends over one file; cheap to clone. It implements the traits of [`host_adapters_platform`].
+#[derive(Clone)]
+pub struct Embedded {
+    store: Arc<Store>,
+    names: Arc<Names>,
+    clock: Clock,
+}
+
+impl Embedded {
+    /// Opens the file at `path`, or makes it.
+    pub fn open(path: &Path, config: &Config) -> Result<Self, OpenError> {
+        Self::open_with_clock(path, config, Clock::wall())
+    }
+
+    /// Opens the file with a clock of the caller's.
+    pub fn open_with_clock(path: &Path, config: &Config, clock: Clock) -> Result<Self, OpenError> {
+        let upkeep_clock = clock.clone();
+        let (store, names) = Store::open(path, |conn| {
+            let names = Arc::new(Names::load(conn, config)?);
+            let (kept, clock) = (Arc::clone(&names), upkeep_clock);
+            let upkeep: Upkeep = Box::new(move |conn| kept.prune(conn, clock.now_ms()));
+            Ok((names, upkeep))
+        })?;
+        Ok(Self { store: Arc::new(store), names, clock })
+    }
+
+    /// Drops what nobody will ask for: settled stream records and messages past their retention. The backend does so
+    /// by itself every second.
+    pub async fn prune(&self) -> host_adapters_platform::Result<()> {
+        let (names, clock) = (Arc::clone(&self.names), self.clock.clone());
+        self.store.write(move |conn| names.prune(conn, clock.now_ms()), |()| {}).await
+    }
+}

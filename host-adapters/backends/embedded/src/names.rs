@@ -1,0 +1,76 @@
+//! What the file knows by number: tables, queues, collections. Numbers stay when a name leaves the configuration and
+//! returns, so that nothing stored under it is lost.
+
+use super::config::{Config, QueueConfig};
+use super::queue::Queue;
+use super::table::Table;
+use host_adapters_platform::Result;
+use host_adapters_platform::names::unknown;
+use rusqlite::Connection;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// Everything configured, by name.
+#[derive(Default)]
+pub(super) struct Names {
+    tables: HashMap<String, Arc<Table>>,
+    queues: HashMap<String, Arc<Queue>>,
+    collections: HashMap<String, i64>,
+}
+
+impl Names {
+    /// Reads the numbers, giving new ones to new names.
+    pub(super) fn load(conn: &Connection, config: &Config) -> rusqlite::Result<Self> {
+        let transaction = conn.unchecked_transaction()?;
+        let mut names = Self::default();
+        for (name, table) in &config.tables {
+            let table = Table::load(conn, number(conn, "table", name)?, name, table)?;
+            names.tables.insert(name.clone(), Arc::new(table));
+        }
+        for (name, queue) in with_dead_letter_queues(config) {
+            let queue = Queue::new(number(conn, "queue", &name)?, &name, &queue);
+            names.queues.insert(name, Arc::new(queue));
+        }
+        for name in &config.collections {
+            names.collections.insert(name.clone(), number(conn, "collection", name)?);
+        }
+        transaction.commit()?;
+        Ok(names)
+    }
+
+    pub(super) fn table(&self, name: &str) -> Result<Arc<Table>> {
+        self.tables.get(name).cloned().ok_or_else(|| unknown("table", name, self.tables.keys()))
+    }
+
+    pub(super) fn queue(&self, name: &str) -> Result<Arc<Queue>> {
+        self.queues.get(name).cloned().ok_or_else(|| unknown("queue", name, self.queues.keys()))
+    }
+
+    pub(super) fn collection(&self, name: &str) -> Result<i64> {
+        self.collections.get(name).copied().ok_or_else(|| unknown("collection", name, self.collections.keys()))
+    }
+
+    /// Drops what nobody will ask for.
+    pub(super) fn prune(&self, conn: &Connection, now_ms: i64) -> rusqlite::Result<()> {
+        self.tables.values().try_for_each(|table| table.prune(conn, now_ms))?;
+        self.queues.values().try_for_each(|queue| queue.prune(conn, now_ms))
+    }
+
+    /// Where a queue's exhausted messages go.
+    pub(super) fn dead_letters_of(&self, queue: &Queue) -> Option<Arc<Queue>> {
+        queue.dead_letter_queue.as_ref().and_then(|name| self.queues.get(name)).cloned()
+    }
+}
+
+fn with_dead_letter_queues(config: &Config) -> Vec<(String, QueueConfig)> {
+    let mut queues = config.queues.clone();
+    for name in config.queues.values().filter_map(|queue| queue.dead_letter_queue.clone()) {
+        queues.entry(name).or_insert_with(QueueConfig::dead_letters);
+    }
+    queues.into_iter().collect()
+}
+
+fn number(conn: &Connection, kind: &str, name: &str) -> rusqlite::Result<i64> {
+    conn.execute("INSERT OR IGNORE INTO names (kind, name) VALUES (?1, ?2)", (kind, name))?;
+    conn.query_row("SELECT id FROM names WHERE kind = ?1 AND name = ?2", (kind, name), |row| row.get(0))
+}

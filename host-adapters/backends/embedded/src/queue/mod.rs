@@ -1,0 +1,54 @@
+//! Queues with SQS's rules: visibility, delay, receive counts, redrive to a dead-letter queue, retention.
+
+mod backend;
+mod browser;
+mod receive;
+mod rows;
+
+use super::config::QueueConfig;
+use host_adapters_platform::clock::millis;
+use rusqlite::Connection;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+use tokio::sync::Notify;
+
+/// A queue by its number.
+pub(super) struct Queue {
+    id: i64,
+    name: String,
+    max_receive_count: u32,
+    pub(super) dead_letter_queue: Option<String>,
+    retention_ms: i64,
+    /// Before this time no message can be received, so nobody needs to look. Only the writer moves it.
+    due_ms: AtomicI64,
+    /// Told when `due_ms` has come nearer.
+    nearer: Notify,
+}
+
+impl Queue {
+    pub(super) fn new(id: i64, name: &str, config: &QueueConfig) -> Self {
+        Self {
+            id,
+            name: name.to_owned(),
+            max_receive_count: config.max_receive_count,
+            dead_letter_queue: config.dead_letter_queue.clone(),
+            retention_ms: millis(Duration::from_secs(config.retention_secs.into())),
+            due_ms: AtomicI64::new(0),
+            nearer: Notify::new(),
+        }
+    }
+
+    /// There is a message that can be received from `at_ms` on.
+    fn expect_at(&self, at_ms: i64) {
+        if self.due_ms.fetch_min(at_ms, Ordering::SeqCst) > at_ms {
+            self.nearer.notify_waiters();
+        }
+    }
+
+    /// Drops messages whose retention has ended and that nobody holds. A message becomes visible no earlier than it is
+    /// sent, so the index on visibility finds them; one received since is dropped at its next receive.
+    pub(super) fn prune(&self, conn: &Connection, now_ms: i64) -> rusqlite::Result<()> {
+        let sql = "DELETE FROM messages WHERE queue = ?1 AND visible_ms <= ?2";
+        conn.prepare_cached(sql)?.execute((self.id, now_ms - self.retention_ms)).map(drop)
+    }
+}

@@ -1,0 +1,144 @@
+//! The change stream of a table: four shards by the hash of the key, so that the changes of one item stay in order.
+
+use super::Table;
+use crate::config::TableConfig;
+use platform_wire::table::Key;
+use rusqlite::{Connection, OptionalExtension};
+use sha2::{Digest, Sha256};
+use std::ops::RangeInclusive;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+use tokio::sync::Notify;
+
+/// Shards of a table; fixed, because the shard of a key must never change.
+const SHARDS: i64 = 4;
+/// Bits of a sequence number that count within its shard.
+const COUNT_BITS: u32 = 40;
+/// DynamoDB keeps records for a day.
+const RETENTION_MS: i64 = 24 * 3600 * 1000;
+/// Records of a shard that one round drops, so that the writer is not busy for long.
+const PRUNE_ROWS: i64 = 2000;
+/// A change this young wakes at once whoever comes to wait: it may have come between their look and their wait.
+const JUST_CHANGED: Duration = Duration::from_millis(10);
+
+pub(super) struct Stream {
+    shards: Vec<Shard>,
+    consumers: Vec<String>,
+    changed: Notify,
+    opened: Instant,
+    /// When something last changed, milliseconds after `opened`.
+    changed_ms: AtomicU64,
+}
+
+pub(super) struct Shard {
+    /// Its number in the file; its sequence numbers begin with it.
+    pub(super) id: i64,
+    /// The next sequence number. Only the writer takes one.
+    next: AtomicI64,
+}
+
+impl Stream {
+    pub(super) fn load(conn: &Connection, table: i64, config: &TableConfig) -> rusqlite::Result<Self> {
+        let shards = (0..SHARDS).map(|number| Shard::load(conn, table, number)).collect::<rusqlite::Result<_>>()?;
+        Ok(Self {
+            shards,
+            consumers: config.consumers.iter().cloned().collect(),
+            changed: Notify::new(),
+            opened: Instant::now(),
+            changed_ms: AtomicU64::new(0),
+        })
+    }
+
+    pub(super) fn shards(&self) -> &[Shard] {
+        &self.shards
+    }
+
+    /// The number of the next change of `key`. A number of a change that is undone is never used again.
+    pub(super) fn next_sequence(&self, key: &Key) -> i64 {
+        let hash = Sha256::new_with_prefix(&key.pk).chain_update([0]).chain_update(&key.sk).finalize();
+        let number = hash.first().map_or(0, |byte| usize::from(*byte) % self.shards.len().max(1));
+        self.shards.get(number).map_or(0, |shard| shard.next.fetch_add(1, Ordering::Relaxed))
+    }
+
+    pub(super) fn wake(&self) {
+        let now = u64::try_from(self.opened.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.changed_ms.store(now, Ordering::SeqCst);
+        self.changed.notify_waiters();
+    }
+
+    /// Waits for a change, at most `wait`.
+    pub(super) async fn changed(&self, wait: Duration) {
+        let changed = self.changed.notified();
+        let last = Duration::from_millis(self.changed_ms.load(Ordering::SeqCst));
+        if self.opened.elapsed().saturating_sub(last) < JUST_CHANGED {
+            // Under load something always has just changed: this bounds how often the readers look.
+            tokio::time::sleep(wait.min(JUST_CHANGED / 2)).await;
+            return;
+        }
+        let _ = tokio::time::timeout(wait, changed).await;
+    }
+
+    pub(super) fn prune(&self, conn: &Connection, now_ms: i64) -> rusqlite::Result<()> {
+        self.shards.iter().try_for_each(|shard| shard.prune(conn, &self.consumers, now_ms - RETENTION_MS))
+    }
+}
+
+impl Shard {
+    fn load(conn: &Connection, table: i64, number: i64) -> rusqlite::Result<Self> {
+        conn.execute("INSERT OR IGNORE INTO shards (tab, number, next) VALUES (?1, ?2, 0)", (table, number))?;
+        let sql = "SELECT id, next FROM shards WHERE tab = ?1 AND number = ?2";
+        let (id, next): (i64, i64) = conn.query_row(sql, (table, number), |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let mut shard = Self { id, next: AtomicI64::new(0) };
+        let newest = shard.newest(conn)?;
+        *shard.next.get_mut() = newest.max(next - 1).max(*shard.range().start()) + 1;
+        Ok(shard)
+    }
+
+    /// All its sequence numbers, used or not; the first stands for none.
+    pub(super) fn range(&self) -> RangeInclusive<i64> {
+        let first = self.id << COUNT_BITS;
+        first..=first + ((1 << COUNT_BITS) - 1)
+    }
+
+    /// The number of its newest record that was kept, or of the last one pruned.
+    pub(super) fn newest(&self, conn: &Connection) -> rusqlite::Result<i64> {
+        let (first, last) = self.range().into_inner();
+        let sql = "SELECT max(coalesce((SELECT max(id) FROM changes WHERE id BETWEEN ?1 AND ?2), ?1), next - 1)
+                   FROM shards WHERE id = ?3";
+        conn.prepare_cached(sql)?.query_row((first, last, self.id), |row| row.get(0))
+    }
+
+    fn prune(&self, conn: &Connection, consumers: &[String], horizon_ms: i64) -> rusqlite::Result<()> {
+        let (first, last) = self.range().into_inner();
+        let sql = "SELECT id FROM changes WHERE id BETWEEN ?1 AND ?2 ORDER BY id LIMIT 1";
+        let oldest: Option<i64> = conn.prepare_cached(sql)?.query_row((first, last), |row| row.get(0)).optional()?;
+        let Some(oldest) = oldest else { return Ok(()) };
+        let settled = self.settled_by_all(conn, consumers)?;
+        let next = self.newest(conn)? + 1;
+        let sql = "DELETE FROM changes WHERE id BETWEEN ?1 AND ?2 AND (id <= ?3 OR time_ms < ?4)";
+        let until = last.min(oldest + PRUNE_ROWS - 1);
+        if conn.prepare_cached(sql)?.execute((oldest, until, settled, horizon_ms))? > 0 {
+            conn.prepare_cached("UPDATE shards SET next = ?1 WHERE id = ?2")?.execute((next, self.id))?;
+        }
+        Ok(())
+    }
+
+    /// Up to where all consumers have come; before everything while one has not settled anything.
+    fn settled_by_all(&self, conn: &Connection, consumers: &[String]) -> rusqlite::Result<i64> {
+        let mut select = conn.prepare_cached("SELECT settled FROM checkpoints WHERE shard = ?1 AND worker = ?2")?;
+        let mut settled = Vec::with_capacity(consumers.len());
+        for worker in consumers {
+            settled.push(select.query_row((self.id, worker), |row| row.get(0)).optional()?.unwrap_or(0));
+        }
+        Ok(settled.into_iter().min().unwrap_or(0))
+    }
+}
+
+impl Table {
+    /// Wakes who waits for this table's changes.
+    pub(super) fn changed_now(&self) {
+        if let Some(stream) = &self.stream {
+            stream.wake();
+        }
+    }
+}

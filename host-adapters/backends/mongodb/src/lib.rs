@@ -1,0 +1,168 @@
+//! Collections in MongoDB, by its official driver.
+
+use host_adapters_platform::filter::Filter;
+use host_adapters_platform::limits::document::check_document;
+use host_adapters_platform::limits::invalid;
+use host_adapters_platform::names::Names;
+use host_adapters_platform::{DocumentsBackend, Result};
+use mongodb::bson::{Bson, Document, doc, serialize_to_document};
+use mongodb::error::ErrorKind as Failure;
+use mongodb::options::ClientOptions;
+use mongodb::{Client, Collection, Database, IndexModel};
+use platform_wire::{Error, ErrorKind};
+use serde_json::{Map, Value};
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+/// How long a call waits for a server that can answer it.
+const SERVER_SELECTION: Duration = Duration::from_secs(3);
+
+/// The collections of one database.
+#[derive(Clone)]
+pub struct Mongo {
+    database: Database,
+    names: Names,
+}
+
+impl Mongo {
+    /// The collections with these names, each with `prefix` before it, in `database` at `uri`; connects at first use.
+    ///
+    /// # Errors
+    /// Says what is wrong with the address, without quoting it: it may hold a password.
+    pub async fn new(
+        uri: &str,
+        database: &str,
+        prefix: &str,
+        collections: BTreeSet<String>,
+    ) -> std::result::Result<Self, String> {
+        let wrong = |error: mongodb::error::Error| format!("not an address of MongoDB: {}", cause(&error));
+        let mut options = ClientOptions::parse(uri).await.map_err(wrong)?;
+        options.app_name.get_or_insert_with(|| "host-adapters".to_owned());
+        options.server_selection_timeout.get_or_insert(SERVER_SELECTION);
+        options.connect_timeout.get_or_insert(SERVER_SELECTION);
+        let client = Client::with_options(options).map_err(wrong)?;
+        Ok(Self { database: client.database(database), names: Names::new("collection", prefix, collections) })
+    }
+
+    /// Whether the server answers.
+    ///
+    /// # Errors
+    /// Why it does not.
+    pub async fn probe(&self) -> Result<()> {
+        self.database.run_command(doc! {"ping": 1}).await.map(drop).map_err(|failed| error("mongodb", &failed))
+    }
+
+    /// Makes the indexes that lookups use: `id` and `slug` of each collection.
+    ///
+    /// # Errors
+    /// When the server refuses.
+    pub async fn provision(&self) -> Result<()> {
+        for name in self.names.declared() {
+            let collection = self.collection(name)?;
+            for field in ["id", "slug"] {
+                let index = IndexModel::builder().keys(doc! {field: 1}).build();
+                collection.create_index(index).await.map_err(|failed| error(name, &failed))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn collection(&self, name: &str) -> Result<Collection<Document>> {
+        Ok(self.database.collection(&self.names.real(name)?))
+    }
+}
+
+#[async_trait::async_trait]
+impl DocumentsBackend for Mongo {
+    async fn find_one(&self, collection: &str, filter: &str) -> Result<Option<String>> {
+        let (name, collection, filter) = (collection, self.collection(collection)?, bson_filter(filter)?);
+        // `_id` is MongoDB's own; documents have an `id`.
+        let found = collection.find_one(filter).projection(doc! {"_id": 0}).await;
+        let found = found.map_err(|failed| error(name, &failed))?;
+        Ok(found.map(|document| json(Bson::Document(document)).to_string()))
+    }
+
+    async fn replace_one(&self, collection: &str, filter: &str, document: &str) -> Result<()> {
+        let (name, collection, filter) = (collection, self.collection(collection)?, bson_filter(filter)?);
+        let document = bson(&Value::Object(check_document(document)?))?;
+        let replaced = collection.replace_one(filter, document).upsert(true).await;
+        replaced.map(drop).map_err(|failed| error(name, &failed))
+    }
+}
+
+/// A filter that every backend understands.
+fn bson_filter(text: &str) -> Result<Document> {
+    Filter::parse(text)?;
+    let fields: Map<String, Value> = serde_json::from_str(text).map_err(|error| invalid(error.to_string()))?;
+    bson(&Value::Object(fields))
+}
+
+fn bson(value: &Value) -> Result<Document> {
+    serialize_to_document(value).map_err(|error| invalid(format!("cannot be stored in MongoDB: {error}")))
+}
+
+/// As JSON; times that other programs stored as dates become RFC 3339, ids hexadecimal.
+fn json(value: Bson) -> Value {
+    match value {
+        Bson::Document(fields) => fields.into_iter().map(|(name, value)| (name, json(value))).collect(),
+        Bson::Array(values) => values.into_iter().map(json).collect(),
+        Bson::DateTime(time) => time.try_to_rfc3339_string().map_or(Value::Null, Value::String),
+        Bson::ObjectId(id) => Value::String(id.to_hex()),
+        Bson::Decimal128(number) => {
+            let text = number.to_string();
+            text.parse().map_or(Value::String(text), Value::Number)
+        }
+        Bson::Int32(number) => number.into(),
+        Bson::Int64(number) => number.into(),
+        Bson::Double(number) => number.into(),
+        Bson::Boolean(bool) => bool.into(),
+        Bson::String(text) | Bson::Symbol(text) => text.into(),
+        Bson::Null | Bson::Undefined => Value::Null,
+        other => other.to_string().into(),
+    }
+}
+
+fn error(collection: &str, failed: &mongodb::error::Error) -> Error {
+    let kind = match &*failed.kind {
+        // BadValue, FailedToParse, TypeMismatch, and what a document cannot be.
+        Failure::Command(command) if [2, 9, 14, 17_280, 10_334].contains(&command.code) => ErrorKind::Invalid,
+        Failure::InvalidArgument { .. } | Failure::BsonSerialization(_) => ErrorKind::Invalid,
+        // A refused login too: it is the operator's trouble, and no record may be given up for it.
+        _ => ErrorKind::Unavailable,
+    };
+    Error::new(kind, format!("{collection}: {}", cause(failed)))
+}
+
+/// What went wrong, in one line. Addresses in it are of hosts, without credentials.
+fn cause(failed: &mongodb::error::Error) -> String {
+    failed.kind.to_string().lines().next().unwrap_or_default().to_owned()
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+    use mongodb::bson::{DateTime, oid::ObjectId};
+    use serde_json::json as value;
+
+    #[test]
+    fn json_survives_the_way_there_and_back() {
+        let document = value!({"id": "c", "n": [1, -1, 12.5, 9_007_199_254_740_993_i64], "b": true, "none": null, "deep": {"ü": {}}});
+        assert_eq!(json(Bson::Document(bson(&document).unwrap())), document);
+        assert!(bson(&value!({"n": u64::MAX})).is_err());
+    }
+
+    #[test]
+    fn what_other_programs_wrote_is_readable() {
+        let id = ObjectId::from_bytes([7; 12]);
+        let document = doc! {"at": DateTime::from_millis(1_705_312_800_123), "by": id};
+        let expected = value!({"at": "2024-01-15T10:00:00.123Z", "by": "07".repeat(12)});
+        assert_eq!(json(Bson::Document(document)), expected);
+    }
+
+    #[tokio::test]
+    async fn a_wrong_address_is_not_quoted() {
+        let error = Mongo::new("mongo://user:hunter2@h", "d", "", BTreeSet::new()).await.err().unwrap();
+        assert!(!error.contains("hunter2"), "{error}");
+    }
+}

@@ -1,0 +1,56 @@
+//! Making the queues that are not there.
+
+use super::Sqs;
+use aws_sdk_sqs::types::QueueAttributeName;
+use backend_aws::error;
+use host_adapters_platform::Result;
+use platform_wire::{Error, ErrorKind};
+use serde_json::json;
+use std::time::Duration;
+
+/// What a queue is to be like.
+#[derive(Clone, Debug)]
+pub struct QueueSpec {
+    /// For how long a received message is invisible where a receive does not say.
+    pub visibility_timeout: Duration,
+    /// For how long messages are kept.
+    pub retention: Duration,
+    /// Where messages go that were received more than so often.
+    pub dead_letters: Option<(String, u32)>,
+}
+
+impl Sqs {
+    /// Makes a queue unless it is there. Its dead-letter queue must be there.
+    ///
+    /// # Errors
+    /// When SQS refuses, or the queue that is there is not like this.
+    pub async fn provision(&self, queue: &str, spec: &QueueSpec) -> Result<()> {
+        let real = self.names.real(queue)?;
+        let mut request = self
+            .client
+            .create_queue()
+            .queue_name(&real)
+            .attributes(QueueAttributeName::VisibilityTimeout, spec.visibility_timeout.as_secs().to_string())
+            .attributes(QueueAttributeName::MessageRetentionPeriod, spec.retention.as_secs().to_string());
+        if let Some((dead_letters, receives)) = &spec.dead_letters {
+            let policy = json!({"deadLetterTargetArn": self.arn(dead_letters).await?, "maxReceiveCount": receives});
+            request = request.attributes(QueueAttributeName::RedrivePolicy, policy.to_string());
+        }
+        match request.send().await {
+            Ok(_) => Ok(()),
+            Err(failed) if failed.as_service_error().is_some_and(|error| error.is_queue_name_exists()) => {
+                let message = format!("{real}: it is there with other settings than spin.toml's; change either");
+                Err(Error::new(ErrorKind::Invalid, message))
+            }
+            Err(failed) => Err(error(&real, &failed)),
+        }
+    }
+
+    async fn arn(&self, queue: &str) -> Result<String> {
+        let request = self.client.get_queue_attributes().queue_url(self.url(queue).await?);
+        let answer = request.attribute_names(QueueAttributeName::QueueArn).send().await;
+        let attributes = answer.map_err(|failed| error(queue, &failed))?.attributes.unwrap_or_default();
+        let arn = attributes.get(&QueueAttributeName::QueueArn).cloned();
+        arn.ok_or_else(|| Error::new(ErrorKind::Unavailable, format!("{queue}: SQS does not tell its ARN")))
+    }
+}

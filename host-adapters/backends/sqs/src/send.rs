@@ -1,0 +1,152 @@
+//! Sending: ten messages or 256 KiB a call; what SQS could not take for its own reasons is sent again.
+
+use super::{BATCH, Sqs};
+use aws_sdk_sqs::types::{MessageAttributeValue, SendMessageBatchRequestEntry};
+use backend_aws::error;
+use backend_aws::side_by_side;
+use backon::{BackoffBuilder, ExponentialBuilder};
+use host_adapters_platform::Result;
+use host_adapters_platform::limits::message::{self, MAX_MESSAGE_BYTES, check_message};
+use platform_wire::queue::Message;
+use platform_wire::{Answer, Error, ErrorKind};
+use std::time::Duration;
+
+/// A message and the place of its answer.
+type Placed = (usize, Message);
+
+impl Sqs {
+    /// Each message's id or its error.
+    pub(super) async fn send_all(&self, queue: &str, messages: Vec<Message>) -> Result<Vec<Answer<String>>> {
+        let url = self.url(queue).await?;
+        let mut answers = Vec::with_capacity(messages.len());
+        let mut good = Vec::with_capacity(messages.len());
+        for (place, message) in messages.into_iter().enumerate() {
+            // An answer that never comes; each is replaced below.
+            answers.push(match check_message(&message) {
+                Ok(()) => Answer::Error(Error::new(ErrorKind::Unavailable, format!("{queue}: no answer"))),
+                Err(error) => Answer::Error(error),
+            });
+            if let Some(Answer::Error(error)) = answers.last()
+                && error.kind == ErrorKind::Unavailable
+            {
+                good.push((place, message));
+            }
+        }
+        let calls = batches(good).into_iter().map(|batch| self.send_batch_until_taken(queue, &url, batch));
+        for (place, answer) in side_by_side(calls).await.into_iter().flatten() {
+            if let Some(slot) = answers.get_mut(place) {
+                *slot = answer;
+            }
+        }
+        Ok(answers)
+    }
+
+    /// Sends a batch, and again what failed for reasons of SQS's.
+    async fn send_batch_until_taken(&self, queue: &str, url: &str, batch: Vec<Placed>) -> Vec<(usize, Answer<String>)> {
+        let mut waits = ExponentialBuilder::default().with_min_delay(Duration::from_millis(50)).with_jitter().build();
+        let (mut open, mut answers) = (batch, Vec::new());
+        loop {
+            let (done, failed) = self.send_once(queue, url, open).await;
+            answers.extend(done);
+            let (again, error) = match failed {
+                None => return answers,
+                Some(failed) => failed,
+            };
+            let Some(wait) = waits.next() else {
+                answers.extend(again.into_iter().map(|(place, _)| (place, Answer::Error(error.clone()))));
+                return answers;
+            };
+            tokio::time::sleep(wait).await;
+            open = again;
+        }
+    }
+
+    /// One call: the answers that are final, and the messages to send again with the reason.
+    async fn send_once(
+        &self,
+        queue: &str,
+        url: &str,
+        batch: Vec<Placed>,
+    ) -> (Vec<(usize, Answer<String>)>, Option<(Vec<Placed>, Error)>) {
+        let entries: Result<Vec<_>> = batch.iter().enumerate().map(|(id, (_, message))| entry(id, message)).collect();
+        let request = self.client.send_message_batch().queue_url(url);
+        let answer = match entries {
+            Ok(entries) => request.set_entries(Some(entries)).send().await.map_err(|failed| error(queue, &failed)),
+            Err(error) => Err(error),
+        };
+        let answer = match answer {
+            Ok(answer) => answer,
+            // The SDK has tried again already.
+            Err(error) => {
+                return (batch.into_iter().map(|(place, _)| (place, Answer::Error(error.clone()))).collect(), None);
+            }
+        };
+        let place = |id: &str| id.parse::<usize>().ok().and_then(|id| batch.get(id)).map(|(place, _)| *place);
+        let mut done: Vec<_> = answer
+            .successful
+            .iter()
+            .filter_map(|sent| Some((place(&sent.id)?, Answer::Ok(sent.message_id.clone()))))
+            .collect();
+        let (mut again, mut reason) = (Vec::new(), None);
+        for failed in &answer.failed {
+            let said = format!("{queue}: {}: {}", failed.code, failed.message.as_deref().unwrap_or_default());
+            if failed.sender_fault {
+                done.extend(place(&failed.id).map(|at| (at, Answer::Error(Error::new(ErrorKind::Invalid, said)))));
+            } else {
+                again.extend(failed.id.parse::<usize>().ok().and_then(|id| batch.get(id)).cloned());
+                reason = Some(Error::new(ErrorKind::Unavailable, said));
+            }
+        }
+        (done, reason.map(|reason| (again, reason)))
+    }
+}
+
+/// Batches within SQS's limits.
+fn batches(messages: Vec<Placed>) -> Vec<Vec<Placed>> {
+    let mut batches: Vec<Vec<Placed>> = Vec::new();
+    let mut bytes = 0;
+    for placed in messages {
+        let size = message::bytes(&placed.1);
+        match batches.last_mut() {
+            Some(batch) if batch.len() < BATCH && bytes + size <= MAX_MESSAGE_BYTES => {
+                bytes += size;
+                batch.push(placed);
+            }
+            _ => {
+                bytes = size;
+                batches.push(vec![placed]);
+            }
+        }
+    }
+    batches
+}
+
+fn entry(id: usize, message: &Message) -> Result<SendMessageBatchRequestEntry> {
+    let wrong = |error: aws_sdk_sqs::error::BuildError| Error::new(ErrorKind::Invalid, error.to_string());
+    let mut entry = SendMessageBatchRequestEntry::builder().id(id.to_string()).message_body(&message.body);
+    if message.delay_secs > 0 {
+        entry = entry.delay_seconds(i32::try_from(message.delay_secs).unwrap_or(i32::MAX));
+    }
+    for (name, value) in &message.attributes {
+        let value = MessageAttributeValue::builder().data_type("String").string_value(value).build().map_err(wrong)?;
+        entry = entry.message_attributes(name, value);
+    }
+    entry.build().map_err(wrong)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn batches_keep_both_limits() {
+        let message = |bytes: usize| Message { body: "x".repeat(bytes), attributes: vec![], delay_secs: 0 };
+        let sizes = |messages: Vec<Message>| {
+            batches(messages.into_iter().enumerate().collect()).iter().map(Vec::len).collect::<Vec<_>>()
+        };
+        assert_eq!(sizes(vec![message(1); 25]), [10, 10, 5]);
+        assert_eq!(sizes(vec![message(100 * 1024); 5]), [2, 2, 1]);
+        assert_eq!(sizes(vec![message(MAX_MESSAGE_BYTES), message(1)]), [1, 1]);
+        assert!(sizes(vec![]).is_empty());
+    }
+}

@@ -1,0 +1,205 @@
+//! Calling a worker with a batch and reading its answer, fail-closed: only a disposition that says so settles a record
+//! (peers A8; what Lambda takes for success, an empty or missing answer, is `retry` here).
+
+use super::{
+    circuit_breaker::{CircuitBreaker, Permit},
+    drain::Drain,
+    metrics::Meter,
+};
+use crate::dispatch::{CallError, Dispatch, Dispatched};
+use crate::event::{Disposition, Event};
+use host_adapters_failpoint::{self as failpoint, Step};
+use std::sync::Arc;
+use tokio::time::Instant;
+
+/// The worker that a source feeds.
+#[derive(Clone)]
+pub struct Invoker {
+    /// Its id.
+    pub worker: String,
+    /// `<kind>:<name>` of the source.
+    pub source: String,
+    /// The metrics of the two.
+    pub meter: Meter,
+    dispatch: Arc<dyn Dispatch>,
+}
+
+/// What a call said about each record of its batch.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// Exactly one per record, in order.
+    pub dispositions: Vec<Disposition>,
+    /// Why the call as a whole failed. Then every record is `Retry` and nobody knows which one is to blame.
+    pub failure: Option<CallError>,
+    /// What is down, if that and not the records is the reason for the `Retry`s.
+    pub outage: Option<String>,
+    /// Digest of the component that served.
+    pub digest: String,
+}
+
+impl Invoker {
+    /// Feeds `worker` from `source`.
+    pub fn new(worker: &str, source: String, dispatch: Arc<dyn Dispatch>) -> Self {
+        let meter = Meter::new(worker, &source);
+        Self { worker: worker.to_owned(), source, meter, dispatch }
+    }
+
+    /// Waits for a permit, calls the worker, and reports to the circuit breaker. `None` if `drain` came first: intake
+    /// stopped while the circuit was open, or the deadline passed during the call.
+    pub async fn call(&self, breaker: &CircuitBreaker, drain: &Drain, batch: Vec<Event>) -> Option<Answer> {
+        let permit = Self::enter(breaker, drain).await?;
+        self.call_with(permit, drain, batch).await
+    }
+
+    /// Waits for a permit; `None` if `drain` came first.
+    pub async fn enter<'a>(breaker: &'a CircuitBreaker, drain: &Drain) -> Option<Permit<'a>> {
+        if drain.is_abandoned() {
+            return None;
+        }
+        tokio::select! {
+            biased;
+            permit = breaker.enter() => Some(permit),
+            () = drain.stopping() => None,
+        }
+    }
+
+    /// Calls the worker, and reports to the circuit breaker; `None` if the drain's deadline passed meanwhile.
+    pub async fn call_with(&self, permit: Permit<'_>, drain: &Drain, batch: Vec<Event>) -> Option<Answer> {
+        tokio::select! {
+            biased;
+            answer = self.call_now(permit, batch) => Some(answer),
+            () = drain.abandoned() => None,
+        }
+    }
+
+    async fn call_now(&self, permit: Permit<'_>, batch: Vec<Event>) -> Answer {
+        let records = batch.len();
+        let _in_flight = InFlight::new(&self.meter, records);
+        let began = Instant::now();
+        let dispatched = self.dispatch.dispatch(&self.worker, batch).await;
+        failpoint::reached(Step::Answer);
+        let answer = Answer::read(&self.worker, dispatched, records);
+        self.meter.batch_seconds.record(began.elapsed().as_secs_f64());
+        if let Some(failure) = &answer.failure {
+            let (worker, source, digest) = (&self.worker, &self.source, &answer.digest);
+            tracing::warn!(worker, source, digest, records, error = %failure, "call failed, its records are retried");
+        }
+        match &answer.outage {
+            Some(outage) => permit.down(outage.clone()),
+            None => permit.works(),
+        }
+        answer
+    }
+
+    /// Logs and counts a record that can never succeed.
+    pub fn rejected(&self, event: &Event, reason: &str, digest: &str) {
+        self.meter.rejected(reason);
+        let (worker, source, id, attempt) = (&self.worker, &self.source, &event.id, event.attempt);
+        let correlation = &event.correlation_id;
+        tracing::warn!(worker, source, digest, id, correlationId = correlation, attempt, reason, "record rejected");
+    }
+}
+
+impl Answer {
+    /// Reads what came back for `records` records.
+    fn read(worker: &str, dispatched: Dispatched, records: usize) -> Self {
+        let Dispatched { answer, digest, outages } = dispatched;
+        let (mut dispositions, failure) = match answer {
+            Ok(dispositions) if dispositions.len() > records => {
+                (Vec::new(), Some(CallError::TooMany(dispositions.len(), records)))
+            }
+            Ok(dispositions) => (dispositions, None),
+            Err(failure) => (Vec::new(), Some(failure)),
+        };
+        dispositions.resize(records, Disposition::Retry { after: None });
+        let outage = outage(worker, &dispositions, failure.as_ref(), &outages);
+        Self { dispositions, failure, outage, digest }
+    }
+
+    /// The first record to be delivered again.
+    pub fn first_retry(&self) -> Option<usize> {
+        self.dispositions.iter().position(|disposition| matches!(disposition, Disposition::Retry { .. }))
+    }
+
+    /// Why its records are retried, for the dead letter.
+    pub fn reason(&self) -> String {
+        match &self.failure {
+            Some(failure) => failure.to_string(),
+            None => "the worker answered retry".to_owned(),
+        }
+    }
+}
+
+/// A worker that cannot be called at all is an outage too: no record is to blame for it.
+fn outage(
+    worker: &str,
+    dispositions: &[Disposition],
+    failure: Option<&CallError>,
+    outages: &[String],
+) -> Option<String> {
+    if let Some(CallError::NotCallable(why)) = failure {
+        return Some(format!("worker:{worker}: {why}"));
+    }
+    let retried = dispositions.iter().any(|disposition| matches!(disposition, Disposition::Retry { .. }));
+    (retried && !outages.is_empty()).then(|| outages.join(", "))
+}
+
+/// Counts the records of a call while it runs, also when the call is given up.
+struct InFlight<'a> {
+    meter: &'a Meter,
+    records: f64,
+}
+
+impl<'a> InFlight<'a> {
+    #[expect(clippy::cast_precision_loss, reason = "a batch has at most 25,000 records")]
+    fn new(meter: &'a Meter, records: usize) -> Self {
+        let this = Self { meter, records: records as f64 };
+        meter.received.increment(records as u64);
+        meter.batch_size.record(this.records);
+        meter.in_flight.increment(this.records);
+        this
+    }
+}
+
+impl Drop for InFlight<'_> {
+    fn drop(&mut self) {
+        self.meter.in_flight.decrement(self.records);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    const RETRY: Disposition = Disposition::Retry { after: None };
+
+    fn read(answer: Result<Vec<Disposition>, CallError>, outages: &[&str]) -> Answer {
+        let outages = outages.iter().map(ToString::to_string).collect();
+        Answer::read("save-entries", Dispatched { answer, digest: String::new(), outages }, 2)
+    }
+
+    #[test]
+    fn silence_is_retry() {
+        for answer in [Ok(vec![]), Err(CallError::Failed("no".into())), Ok(vec![Disposition::Ack; 3])] {
+            assert_eq!(read(answer, &[]).dispositions, [RETRY, RETRY]);
+        }
+        assert_eq!(read(Ok(vec![Disposition::Ack]), &[]).dispositions, [Disposition::Ack, RETRY]);
+    }
+
+    #[test]
+    fn an_outage_counts_only_where_records_are_retried() {
+        let acks = Ok(vec![Disposition::Ack, Disposition::Ack]);
+        assert_eq!(read(acks, &["service:entry"]).outage, None);
+        assert_eq!(read(Ok(vec![]), &["service:entry"]).outage.as_deref(), Some("service:entry"));
+        let late = Err(CallError::TimedOut(Duration::from_secs(300)));
+        assert_eq!(read(late.clone(), &[]).outage, None);
+        assert_eq!(read(late, &["service:entry", "table:t"]).outage.as_deref(), Some("service:entry, table:t"));
+    }
+
+    #[test]
+    fn a_worker_that_cannot_be_called_is_an_outage() {
+        let answer = read(Err(CallError::NotCallable("no such component".into())), &[]);
+        assert_eq!(answer.outage.as_deref(), Some("worker:save-entries: no such component"));
+    }
+}

@@ -1,0 +1,143 @@
+//! How far a worker has come in a shard. Lanes settle records out of order; the checkpoint is the last record before
+//! which everything is settled (peers C4), so a restart may repeat records but never skips one.
+
+use host_adapters_failpoint::{self as failpoint, Step};
+use host_adapters_platform::{Checkpoint, Result, StreamBackend};
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+use tokio::sync::Notify;
+
+/// A record's place among those read from its shard.
+pub type Ticket = u64;
+
+/// Which records of a shard are settled.
+#[derive(Debug, Default)]
+struct Progress {
+    /// Read and above the checkpoint, in order: sequence number, and whether settled.
+    open: VecDeque<(String, bool)>,
+    /// Ticket of the first of `open`.
+    first: Ticket,
+    /// All up to this sequence number are settled.
+    settled: Option<String>,
+}
+
+impl Progress {
+    fn add(&mut self, sequence: &str) -> Ticket {
+        self.open.push_back((sequence.to_owned(), false));
+        self.first + self.open.len() as Ticket - 1
+    }
+
+    fn settle(&mut self, ticket: Ticket) {
+        let place = ticket.checked_sub(self.first).and_then(|place| usize::try_from(place).ok());
+        if let Some((_, settled)) = place.and_then(|place| self.open.get_mut(place)) {
+            *settled = true;
+        }
+        while let Some((sequence, _)) = self.open.pop_front_if(|(_, settled)| *settled) {
+            self.settled = Some(sequence);
+            self.first += 1;
+        }
+    }
+}
+
+/// Keeps the checkpoint of one worker in one shard.
+pub struct Checkpointer {
+    backend: Arc<dyn StreamBackend>,
+    table: String,
+    shard: String,
+    worker: String,
+    progress: Mutex<Progress>,
+    moved: Notify,
+    /// What is stored. Locked while it is written.
+    stored: tokio::sync::Mutex<Option<String>>,
+}
+
+impl Checkpointer {
+    /// For `worker` in `shard` of `table`'s stream.
+    pub fn new(backend: Arc<dyn StreamBackend>, table: &str, shard: &str, worker: &str) -> Self {
+        let (table, shard, worker) = (table.to_owned(), shard.to_owned(), worker.to_owned());
+        let (progress, moved, stored) = Default::default();
+        Self { backend, table, shard, worker, progress, moved, stored }
+    }
+
+    /// A record was read; call it in the shard's order.
+    pub fn add(&self, sequence: &str) -> Ticket {
+        self.progress().add(sequence)
+    }
+
+    /// Records are settled: acknowledged, rejected or kept as dead letters.
+    pub fn settle(&self, tickets: impl IntoIterator<Item = Ticket>) {
+        let mut progress = self.progress();
+        tickets.into_iter().for_each(|ticket| progress.settle(ticket));
+        self.moved.notify_one();
+    }
+
+    /// Waits until records were settled since it was last asked.
+    pub async fn moved(&self) {
+        self.moved.notified().await;
+    }
+
+    /// Whether every record read is settled.
+    pub fn is_idle(&self) -> bool {
+        self.progress().open.is_empty()
+    }
+
+    /// Stores how far everything is settled, if that is news. What could not be stored still is.
+    pub async fn commit(&self) -> Result<()> {
+        let mut stored = self.stored.lock().await;
+        let settled = self.progress().settled.clone();
+        if let Some(sequence) = settled.filter(|sequence| Some(sequence) != stored.as_ref()) {
+            self.store(&Checkpoint::At(sequence.clone())).await.inspect_err(|_| self.moved.notify_one())?;
+            *stored = Some(sequence);
+        }
+        Ok(())
+    }
+
+    /// Stores that the shard is done with.
+    pub async fn end(&self) -> Result<()> {
+        let _stored = self.stored.lock().await;
+        self.store(&Checkpoint::ShardEnd).await
+    }
+
+    async fn store(&self, checkpoint: &Checkpoint) -> Result<()> {
+        failpoint::reached(Step::BeforeCheckpoint);
+        self.backend.set_checkpoint(&self.table, &self.shard, &self.worker, checkpoint).await?;
+        failpoint::reached(Step::Checkpoint);
+        Ok(())
+    }
+
+    fn progress(&self) -> MutexGuard<'_, Progress> {
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        /// In whatever order records are read and settled, the checkpoint is the last of the settled prefix.
+        #[test]
+        fn the_checkpoint_is_the_end_of_the_settled_prefix(
+            steps in prop::collection::vec(prop::option::of(any::<prop::sample::Index>()), 1..200),
+        ) {
+            let mut progress = Progress::default();
+            let mut model: Vec<(Ticket, bool)> = Vec::new();
+            for step in steps {
+                match step {
+                    Some(index) if !model.is_empty() => {
+                        let (ticket, settled) = index.get_mut(&mut model);
+                        *settled = true;
+                        progress.settle(*ticket);
+                    }
+                    _ => model.push((progress.add(&model.len().to_string()), false)),
+                }
+                let prefix = model.iter().take_while(|(_, settled)| *settled).count();
+                prop_assert_eq!(&progress.settled, &prefix.checked_sub(1).map(|last| last.to_string()));
+                prop_assert_eq!(progress.open.len(), model.len() - prefix);
+            }
+        }
+    }
+}

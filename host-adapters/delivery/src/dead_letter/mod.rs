@@ -1,0 +1,163 @@
+//! A dead letter as it stands in its queue: the record, and in its attributes who gave it up and why.
+//!
+//! Of the ten attributes that a message may have, up to seven tell the dead letter's story; the record's own fill the rest,
+//! and what does not fit, or bears one of our names, is packed into the last. So a dead letter that is sent back is the
+//! record as it was.
+
+mod record;
+mod sink;
+
+pub use host_adapters_platform::dead_letter::{RECEIVES_EXHAUSTED, attribute, attributes};
+pub(crate) use record::payload_of;
+pub use sink::{Cause, DeadLetterSink, text};
+
+use host_adapters_platform::Received;
+use host_adapters_platform::dead_letter::{MAX_ATTRIBUTES, OURS};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// How the source of a queue's record begins.
+const QUEUE: &str = "sqs:";
+
+/// What feeds a dead letter queue.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Origin {
+    /// Component id of the worker that gives records up; empty for a queue that no component reads.
+    pub worker: String,
+    /// `<kind>:<name>` of the source they came from.
+    pub source: String,
+}
+
+impl Origin {
+    /// Whether records can be sent back there.
+    pub fn is_queue(&self) -> bool {
+        self.source.starts_with(QUEUE)
+    }
+}
+
+/// What a list of dead letters tells of each.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Summary {
+    /// The dead letter's id in its queue.
+    pub id: String,
+    /// The dead letter queue.
+    pub queue: String,
+    /// Component id of the worker that gave the record up; empty if nobody says.
+    pub worker: String,
+    /// `<kind>:<name>` of the source that the record came from; empty if nobody says.
+    pub source: String,
+    /// What named the record there: message id or sequence number.
+    pub record_id: String,
+    /// Why it was given up.
+    pub reason: String,
+    /// Digest of the component that handled it last, if one did and says so.
+    pub digest: Option<String>,
+    /// How often it was handed over.
+    pub attempts: u32,
+    /// When the record was made, milliseconds since 1970 (UTC).
+    pub first_ms: u64,
+    /// When it was given up, milliseconds since 1970 (UTC); unknown where the queue's own redrive moved it, for that
+    /// keeps the time of sending (peers B3).
+    pub last_ms: Option<u64>,
+}
+
+/// A whole dead letter.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DeadLetter {
+    /// Who gave up what and why.
+    #[serde(flatten)]
+    pub summary: Summary,
+    /// The record's own attributes.
+    pub attributes: BTreeMap<String, String>,
+    /// A message's body, or the envelope of a stream's record with its `payload`.
+    pub body: String,
+}
+
+impl DeadLetter {
+    /// Reads a message of `queue`, which `origins` feed. What its attributes do not say, as those of a message that
+    /// AWS's own redrive moved, is taken from the only origin there is.
+    pub fn read(queue: &str, message: Received, origins: &[Origin]) -> Self {
+        let mut attributes: BTreeMap<_, _> = message.attributes.into_iter().collect();
+        let told = OURS.map(|name| attributes.remove(name));
+        let [reason, attempt, worker, source, digest, record_id, first_ms, more] = told;
+        let more: BTreeMap<String, String> = more.and_then(|more| serde_json::from_str(&more).ok()).unwrap_or_default();
+        attributes.extend(more);
+        let source = source.or_else(|| only(origins.iter().map(|it| &it.source))).unwrap_or_default();
+        let of_source = origins.iter().filter(|it| it.source == source).map(|it| &it.worker);
+        let moved_by_the_queue = reason.as_deref().is_none_or(|reason| reason == RECEIVES_EXHAUSTED);
+        let summary = Summary {
+            worker: worker.or_else(|| only(of_source)).unwrap_or_default(),
+            source,
+            record_id: record_id.unwrap_or_else(|| message.id.clone()),
+            reason: reason.unwrap_or_else(|| RECEIVES_EXHAUSTED.to_owned()),
+            digest,
+            attempts: attempt.and_then(|it| it.parse().ok()).unwrap_or(message.receive_count),
+            first_ms: first_ms.and_then(|it| it.parse().ok()).unwrap_or(message.sent_ms),
+            last_ms: (!moved_by_the_queue).then_some(message.sent_ms),
+            id: message.id,
+            queue: queue.to_owned(),
+        };
+        Self { summary, attributes, body: message.body }
+    }
+}
+
+/// The one value there is, if all are the same.
+fn only<'a>(mut values: impl Iterator<Item = &'a String>) -> Option<String> {
+    let first = values.next()?;
+    values.all(|value| value == first).then(|| first.clone())
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+mod tests {
+    use super::*;
+
+    fn pairs(names: &[&str]) -> Vec<(String, String)> {
+        names.iter().map(|name| ((*name).to_owned(), format!("own {name}"))).collect()
+    }
+
+    fn received(attributes: Vec<(String, String)>) -> Received {
+        let (id, receipt, body) = ("dead_letter-1".to_owned(), String::new(), "{}".to_owned());
+        Received { id, receipt, body, attributes, receive_count: 0, sent_ms: 7 }
+    }
+
+    fn origin(worker: &str, source: &str) -> Origin {
+        Origin { worker: worker.to_owned(), source: source.to_owned() }
+    }
+
+    #[test]
+    fn no_attribute_of_the_record_is_lost() {
+        let told = || vec![("reason", "trap".to_owned()), ("attempt", "3".to_owned()), ("digest", String::new())];
+        for own in [
+            pairs(&[]),
+            pairs(&["a", "b", "c", "d", "e", "f", "g", "h"]),
+            pairs(&["a", "b", "c", "d", "e", "f", "g", "h", "i", "j"]),
+            pairs(&["reason", "a", "moreAttributes"]),
+        ] {
+            let attributes = attributes(told(), own.clone());
+            assert!(
+                attributes.len() <= MAX_ATTRIBUTES && attributes.iter().all(|it| !it.1.is_empty()),
+                "{attributes:?}"
+            );
+            let dead_letter = DeadLetter::read("qDlq", received(attributes), &[]);
+            assert_eq!(dead_letter.attributes, own.into_iter().collect());
+            assert_eq!((dead_letter.summary.reason.as_str(), dead_letter.summary.attempts), ("trap", 3));
+        }
+    }
+
+    #[test]
+    fn what_a_moved_message_does_not_say_comes_from_its_only_origin() {
+        let (first, second) = (origin("save-entries", "sqs:q"), origin("other", "sqs:r"));
+        let dead_letter = DeadLetter::read("qDlq", received(pairs(&["a"])), std::slice::from_ref(&first)).summary;
+        assert_eq!((dead_letter.worker.as_str(), dead_letter.source.as_str()), ("save-entries", "sqs:q"));
+        assert_eq!(
+            (dead_letter.reason.as_str(), dead_letter.record_id.as_str()),
+            (RECEIVES_EXHAUSTED, "dead_letter-1")
+        );
+        assert_eq!((dead_letter.first_ms, dead_letter.last_ms), (7, None));
+        let dead_letter = DeadLetter::read("qDlq", received(vec![]), &[first, second]).summary;
+        assert_eq!((dead_letter.worker.as_str(), dead_letter.source.as_str()), ("", ""), "two origins: nobody knows");
+    }
+}

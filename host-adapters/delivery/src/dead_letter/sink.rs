@@ -1,0 +1,97 @@
+//! What is kept of a record that cannot succeed. Its payload is always kept; attributes say who gave up and why.
+
+use crate::dead_letter::{self, attribute};
+use crate::event::{Event, Payload};
+use base64::{Engine, prelude::BASE64_STANDARD};
+use host_adapters_failpoint::{self as failpoint, Step};
+use host_adapters_platform::QueueBackend;
+use platform_wire::{Error, ErrorKind, queue::Message};
+use std::sync::Arc;
+
+/// A reason may be a guest's whole backtrace, and counts towards the size of the message.
+const MAX_REASON: usize = 1024;
+
+/// The dead letter queue of one source.
+#[derive(Clone)]
+pub struct DeadLetterSink {
+    /// Its name.
+    pub queue: String,
+    backend: Arc<dyn QueueBackend>,
+    worker: String,
+}
+
+/// Who gave up on a record and why.
+#[derive(Clone, Debug)]
+pub struct Cause<'a> {
+    /// For people.
+    pub reason: &'a str,
+    /// Digest of the component that handled it last.
+    pub digest: &'a str,
+}
+
+impl DeadLetterSink {
+    /// Dead letters of `worker` go to `queue`.
+    pub fn new(backend: Arc<dyn QueueBackend>, queue: String, worker: &str) -> Self {
+        Self { queue, backend, worker: worker.to_owned() }
+    }
+
+    /// Makes the dead letter of a record.
+    pub fn dead_letter(&self, event: &Event, body: String, cause: &Cause<'_>) -> Message {
+        let told = vec![
+            (attribute::REASON, shortened(cause.reason)),
+            (attribute::ATTEMPT, event.attempt.to_string()),
+            (attribute::WORKER, self.worker.clone()),
+            (attribute::SOURCE, event.source.clone()),
+            (attribute::SOURCE_MESSAGE_ID, event.id.clone()),
+            (attribute::SOURCE_TIMESTAMP, event.time_ms.to_string()),
+            (attribute::DIGEST, cause.digest.to_owned()),
+        ];
+        let attributes = dead_letter::attributes(told, own_attributes(event));
+        Message { body, attributes, delay_secs: 0 }
+    }
+
+    /// Stores dead letters; the answer holds for each its error if it was not stored.
+    pub async fn send(&self, dead_letters: Vec<Message>) -> Vec<Option<Error>> {
+        let count = dead_letters.len();
+        if count == 0 {
+            return Vec::new();
+        }
+        let sent = self.backend.send_batch(&self.queue, dead_letters).await;
+        if sent.is_ok() {
+            failpoint::reached(Step::DeadLetter);
+        }
+        let (mut errors, unanswered) = match sent {
+            Ok(answers) => {
+                let errors: Vec<_> = answers.into_iter().map(|answer| Result::from(answer).err()).collect();
+                (errors, Error::new(ErrorKind::Unavailable, format!("{}: no answer for the message", self.queue)))
+            }
+            Err(error) => (Vec::new(), error),
+        };
+        errors.resize(count, Some(unanswered));
+        errors
+    }
+}
+
+/// A payload as text: itself, or base64 where it is not text.
+pub fn text(payload: &Payload) -> String {
+    match payload {
+        Payload::Json(text) => text.clone(),
+        Payload::Bytes(bytes) => match std::str::from_utf8(bytes) {
+            Ok(text) => text.to_owned(),
+            Err(_) => BASE64_STANDARD.encode(bytes),
+        },
+    }
+}
+
+/// A trace is gone on with, so its context comes first.
+fn own_attributes(event: &Event) -> Vec<(String, String)> {
+    let traceparent = event.traceparent.clone().map(|value| ("traceparent".to_owned(), value));
+    let others = event.attributes.iter().filter(|(name, _)| name != "traceparent").cloned();
+    traceparent.into_iter().chain(others).collect()
+}
+
+fn shortened(reason: &str) -> String {
+    let end = reason.char_indices().map(|(at, _)| at).take_while(|at| *at <= MAX_REASON).last().unwrap_or(0);
+    let short = if reason.len() <= MAX_REASON { reason } else { reason.get(..end).unwrap_or_default() };
+    if short.is_empty() { "unnamed".to_owned() } else { short.to_owned() }
+}

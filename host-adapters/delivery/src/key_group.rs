@@ -1,0 +1,215 @@
+//! Delivery in order. A key group is a sequence of records of which the next is handed over only when those before it are
+//! settled: a shard, or the part of its keys that one of its key groups has.
+
+use super::{
+    batch::{Batcher, Limits, Need, Weigh},
+    call::{Answer, Invoker},
+    checkpoint::{Checkpointer, Ticket},
+    circuit_breaker::{CircuitBreaker, Permit},
+    dead_letter::DeadLetterSink,
+    drain::{Drain, Ended},
+    retry::Backoff,
+    split::{Chunk, Policy, Step, Wait, step},
+};
+use crate::OnReject;
+use crate::event::{Disposition, Event};
+use host_adapters_platform::clock::Clock;
+use std::{collections::VecDeque, sync::Arc, time::Duration};
+use tokio::{sync::mpsc, time::Instant};
+
+mod give_up;
+
+/// A record of an ordered source.
+#[derive(Clone, Debug)]
+pub struct Record {
+    /// Its place in the shard.
+    pub ticket: Ticket,
+    /// What the worker gets; its `attempt` is 0 until it is handed over.
+    pub event: Event,
+}
+
+impl Weigh for Record {
+    fn weight(&self) -> usize {
+        self.event.payload.len()
+    }
+}
+
+/// What all key groups of a source share.
+pub struct Rules {
+    /// The worker.
+    pub invoker: Invoker,
+    /// Closed while what the worker needs is down.
+    pub breaker: Arc<CircuitBreaker>,
+    /// Waits between retries.
+    pub backoff: Backoff,
+    /// For the age of records.
+    pub clock: Clock,
+    /// Batches.
+    pub limits: Limits,
+    /// Retries.
+    pub policy: Policy,
+    /// Older records are not tried (again).
+    pub max_age: Option<Duration>,
+    /// What becomes of rejected records.
+    pub on_reject: OnReject,
+    /// Where records go that are given up.
+    pub dead_letters: DeadLetterSink,
+    /// Lambda's name of this kind of source in the envelope of a dead letter: `DDBStreamBatchInfo`.
+    pub batch_info: &'static str,
+}
+
+/// One key group of one shard.
+pub struct KeyGroup {
+    /// What it shares.
+    pub rules: Arc<Rules>,
+    /// Whose records these are.
+    pub shard: String,
+    /// Told what is settled.
+    pub checkpointer: Arc<Checkpointer>,
+    /// When to end.
+    pub drain: Drain,
+}
+
+/// The drain ended the work on a batch; so many of its records are not settled.
+struct Interrupted(usize);
+
+impl KeyGroup {
+    /// Hands over what comes through `records`, until its sender is gone or the drain ends it.
+    pub async fn run(self, mut records: mpsc::Receiver<Vec<Record>>) -> Ended {
+        let mut batcher = Batcher::new(self.rules.limits);
+        while let Some(batch) = self.gather(&mut batcher, &mut records).await {
+            if let Err(Interrupted(left)) = self.deliver(batch).await {
+                return Ended::Abandoned(left);
+            }
+        }
+        Ended::Drained
+    }
+
+    /// The next batch; `None` at the end of the key group or of the intake. Records not handed over need no return: the
+    /// checkpoint stands before them.
+    async fn gather(
+        &self,
+        batcher: &mut Batcher<Record>,
+        records: &mut mpsc::Receiver<Vec<Record>>,
+    ) -> Option<Vec<Record>> {
+        batcher.open();
+        while !self.drain.is_stopping() {
+            while !batcher.is_full()
+                && let Ok(more) = records.try_recv()
+            {
+                batcher.push(more);
+            }
+            let Need::More { until, .. } = batcher.need() else { return Some(batcher.take()) };
+            tokio::select! {
+                biased;
+                () = self.drain.stopping() => (),
+                more = records.recv() => match more {
+                    Some(more) => batcher.push(more),
+                    None => return Some(batcher.take()).filter(|last| !last.is_empty()),
+                },
+                () = sleep_until(until) => (),
+            }
+        }
+        None
+    }
+
+    /// Calls the worker until every record of `batch` is settled.
+    async fn deliver(&self, batch: Vec<Record>) -> Result<(), Interrupted> {
+        let mut chunks = VecDeque::from([Chunk::new(batch)]);
+        while let Some(chunk) = chunks.pop_front() {
+            let left = |chunks: &VecDeque<Chunk<Record>>| chunks.iter().map(|chunk| chunk.records.len()).sum::<usize>();
+            let Some(mut chunk) = self.give_up_expired(chunk).await? else { continue };
+            let Some(permit) = Invoker::enter(&self.rules.breaker, &self.drain).await else {
+                return Err(Interrupted(chunk.records.len() + left(&chunks)));
+            };
+            // An outage may last: what has become too old while waiting is given up first, and the permit returned.
+            if chunk.records.iter().any(|record| self.is_expired(record)) {
+                chunks.push_front(chunk);
+                continue;
+            }
+            let Some(answer) = self.call(permit, &mut chunk).await else {
+                return Err(Interrupted(chunk.records.len() + left(&chunks)));
+            };
+            let step = step(chunk, &answer, self.rules.policy);
+            let wait = self.settle(step, &answer, &mut chunks).await?;
+            self.pause(wait).await;
+            if self.drain.is_stopping() && !chunks.is_empty() {
+                return Err(Interrupted(left(&chunks)));
+            }
+        }
+        Ok(())
+    }
+
+    async fn call(&self, permit: Permit<'_>, chunk: &mut Chunk<Record>) -> Option<Answer> {
+        // Another host may have these records already.
+        if self.drain.is_abandoned() {
+            return None;
+        }
+        for record in &mut chunk.records {
+            record.event.attempt += 1;
+        }
+        let events: Vec<Event> = chunk.records.iter().map(|record| record.event.clone()).collect();
+        if let Some(newest) = events.last() {
+            self.rules.invoker.meter.iterator_age.set(self.age(newest).as_secs_f64());
+        }
+        self.rules.invoker.call_with(permit, &self.drain, events).await
+    }
+
+    /// Makes a step true: settles, keeps dead letters, and puts back what is delivered again.
+    async fn settle(
+        &self,
+        step: Step<Record>,
+        answer: &Answer,
+        chunks: &mut VecDeque<Chunk<Record>>,
+    ) -> Result<Wait, Interrupted> {
+        let meter = &self.rules.invoker.meter;
+        let retried: usize = step.again.iter().map(|chunk| chunk.records.len()).sum();
+        meter.retried.increment(retried as u64);
+        for (record, disposition) in &step.settled {
+            match disposition {
+                Disposition::Reject { reason } => self.reject(record, reason, answer).await?,
+                _ => meter.acked.increment(1),
+            }
+        }
+        self.checkpointer.settle(step.settled.iter().map(|(record, _)| record.ticket));
+        self.give_up(step.dead, give_up::RETRIES_EXHAUSTED, &answer.reason(), &answer.digest).await?;
+        step.again.into_iter().rev().for_each(|chunk| chunks.push_front(chunk));
+        Ok(step.wait)
+    }
+
+    async fn reject(&self, record: &Record, reason: &str, answer: &Answer) -> Result<(), Interrupted> {
+        self.rules.invoker.rejected(&record.event, reason, &answer.digest);
+        match self.rules.on_reject {
+            OnReject::Drop => Ok(()),
+            OnReject::DeadLetter => self.give_up(vec![record.clone()], give_up::REJECTED, reason, &answer.digest).await,
+        }
+    }
+
+    async fn pause(&self, wait: Wait) {
+        let wait = match wait {
+            Wait::No => return,
+            Wait::For(wait) => wait,
+            Wait::Backoff(failures) => self.rules.backoff.after(failures),
+        };
+        tokio::select! {
+            () = tokio::time::sleep(wait) => (),
+            () = self.drain.stopping() => (),
+        }
+    }
+
+    fn is_expired(&self, record: &Record) -> bool {
+        self.rules.max_age.is_some_and(|max_age| self.age(&record.event) > max_age)
+    }
+
+    fn age(&self, event: &Event) -> Duration {
+        let now_ms = u64::try_from(self.rules.clock.now_ms()).unwrap_or(0);
+        Duration::from_millis(now_ms.saturating_sub(event.time_ms))
+    }
+}
+
+async fn sleep_until(until: Option<Instant>) {
+    match until {
+        Some(until) => tokio::time::sleep_until(until).await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,166 @@
+//! Giving up records of a key group: each becomes a dead letter with its payload, in Lambda's envelope for stream failures
+//! (peers C7), and counts as settled only once the queue has it. Until then the key group waits: nothing is skipped.
+
+use super::{Chunk, Interrupted, KeyGroup, Record, Rules, Wait};
+use crate::dead_letter::{Cause, text};
+use crate::event::{Event, Payload};
+use platform_wire::{Error, ErrorKind, queue::Message};
+use serde_json::{Value, json};
+
+pub(super) const RETRIES_EXHAUSTED: &str = "RetryAttemptsExhausted";
+pub(super) const TOO_OLD: &str = "RecordAgeExceeded";
+pub(super) const REJECTED: &str = "RecordRejected";
+
+impl KeyGroup {
+    /// Gives up the records of `chunk` that are too old to be tried; `None` if none is left.
+    pub(super) async fn give_up_expired(&self, chunk: Chunk<Record>) -> Result<Option<Chunk<Record>>, Interrupted> {
+        let Some(max_age) = self.rules.max_age else { return Ok(Some(chunk)) };
+        let Chunk { mut records, mut failures } = chunk;
+        // Giving up takes time, in which the next may become too old.
+        while records.iter().any(|record| self.is_expired(record)) {
+            let (old, young) = records.into_iter().partition(|record| self.is_expired(record));
+            self.give_up(old, TOO_OLD, &format!("older than {} s", max_age.as_secs()), "").await?;
+            (records, failures) = (young, 0);
+        }
+        Ok((!records.is_empty()).then_some(Chunk { records, failures }))
+    }
+
+    /// Keeps `records` as dead letters, then settles them.
+    pub(super) async fn give_up(
+        &self,
+        records: Vec<Record>,
+        condition: &str,
+        reason: &str,
+        digest: &str,
+    ) -> Result<(), Interrupted> {
+        if records.is_empty() {
+            return Ok(());
+        }
+        let batch = self.batch_info(&records);
+        let cause = Cause { reason, digest };
+        let dead_letter = |record: &Record| {
+            let bare = self.envelope(&record.event, condition, &batch).to_string();
+            let full = with_payload(&bare, &record.event.payload);
+            DeadLetter {
+                message: self.rules.dead_letters.dead_letter(&record.event, full, &cause),
+                bare,
+                refused: None,
+            }
+        };
+        self.store(records.iter().map(dead_letter).collect()).await?;
+        self.rules.invoker.meter.dead_lettered.increment(records.len() as u64);
+        self.log_given_up(&records, condition, &cause);
+        self.checkpointer.settle(records.iter().map(|record| record.ticket));
+        Ok(())
+    }
+
+    /// Sends dead letters until the queue has taken every one.
+    async fn store(&self, mut dead_letters: Vec<DeadLetter>) -> Result<(), Interrupted> {
+        let mut failures = 0;
+        loop {
+            let messages = dead_letters.iter().map(|dead_letter| dead_letter.message.clone()).collect();
+            let errors = self.rules.dead_letters.send(messages).await;
+            dead_letters = dead_letters
+                .into_iter()
+                .zip(errors)
+                .filter_map(|(dead_letter, error)| Some(dead_letter.after(error?)))
+                .collect();
+            if dead_letters.is_empty() {
+                return Ok(());
+            }
+            self.log_refused(&dead_letters);
+            failures += 1;
+            self.pause(Wait::Backoff(failures)).await;
+            if self.drain.is_stopping() {
+                return Err(Interrupted(dead_letters.len()));
+            }
+        }
+    }
+
+    fn batch_info(&self, records: &[Record]) -> Value {
+        let (first, last) = (records.first(), records.last());
+        let sequence = |record: Option<&Record>| record.map(|record| record.event.id.clone());
+        let time = |record: Option<&Record>| record.and_then(|record| rfc3339(record.event.time_ms));
+        json!({
+            "shardId": self.shard,
+            "startSequenceNumber": sequence(first),
+            "endSequenceNumber": sequence(last),
+            "approximateArrivalOfFirstRecord": time(first),
+            "approximateArrivalOfLastRecord": time(last),
+            "batchSize": records.len(),
+            "stream": self.rules.invoker.source,
+        })
+    }
+
+    fn envelope(&self, event: &Event, condition: &str, batch: &Value) -> Value {
+        json!({
+            "version": "1.0",
+            "timestamp": rfc3339(u64::try_from(self.rules.clock.now_ms()).unwrap_or(0)),
+            "requestContext": {
+                "functionName": self.rules.invoker.worker,
+                "condition": condition,
+                "approximateInvokeCount": event.attempt,
+            },
+            (self.rules.batch_info): batch,
+        })
+    }
+
+    fn log_refused(&self, dead_letters: &[DeadLetter]) {
+        let Rules { invoker, dead_letters, .. } = &*self.rules;
+        let (worker, source, queue, shard) = (&invoker.worker, &invoker.source, &dead_letters.queue, &self.shard);
+        let error = dead_letters.first().and_then(|dead_letter| dead_letter.refused.as_ref()).map(ToString::to_string);
+        tracing::error!(
+            worker,
+            source,
+            shard,
+            queue,
+            count = dead_letters.len(),
+            error,
+            "dead letters refused, key group waits"
+        );
+    }
+
+    fn log_given_up(&self, records: &[Record], condition: &str, cause: &Cause<'_>) {
+        let Rules { invoker, dead_letters, .. } = &*self.rules;
+        let (worker, source, queue, shard) = (&invoker.worker, &invoker.source, &dead_letters.queue, &self.shard);
+        let (first, count) = (records.first().map(|record| record.event.id.as_str()), records.len());
+        let Cause { reason, digest } = cause;
+        tracing::error!(worker, source, shard, digest, queue, first, count, condition, reason, "records dead-lettered");
+    }
+}
+
+/// A dead letter on its way.
+struct DeadLetter {
+    message: Message,
+    /// Its body without the payload.
+    bare: String,
+    /// Why the queue did not take it the last time.
+    refused: Option<Error>,
+}
+
+impl DeadLetter {
+    /// What to send next. A dead letter that the queue will never take, for it is larger than allowed, goes without its
+    /// payload: the envelope still says where the record stands in the stream.
+    fn after(mut self, error: Error) -> Self {
+        if error.kind == ErrorKind::Invalid {
+            self.message.body.clone_from(&self.bare);
+        }
+        self.refused = Some(error);
+        self
+    }
+}
+
+/// Adds the payload as it is, number for number: parsing it could round.
+fn with_payload(bare: &str, payload: &Payload) -> String {
+    let payload = match payload {
+        Payload::Json(json) => json.clone(),
+        Payload::Bytes(_) => Value::String(text(payload)).to_string(),
+    };
+    let open = bare.strip_suffix('}').unwrap_or(bare);
+    format!(r#"{open},"payload":{payload}}}"#)
+}
+
+fn rfc3339(ms: u64) -> Option<String> {
+    let time = chrono::DateTime::from_timestamp_millis(i64::try_from(ms).ok()?)?;
+    Some(time.to_rfc3339_opts(chrono::SecondsFormat::Millis, true))
+}

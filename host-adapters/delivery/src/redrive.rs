@@ -1,0 +1,180 @@
+//! Dead letters sent back to where their records came from, or dropped. A dead letter is deleted only once its record is
+//! where it belongs: whoever ends half-way repeats records, and loses none.
+//!
+//! - A queue's record goes back to its queue as SQS has it (peers B4): a new message with a new id, a receive count from
+//!   the beginning and the record's own attributes.
+//! - A stream is behind: its record is handed to its worker at once, out of the stream's order, as a first delivery. Only
+//!   `ack` settles it.
+
+use crate::dead_letter::{DeadLetter, Origin, Summary};
+use crate::dispatch::Dispatch;
+use crate::event::Disposition;
+use host_adapters_platform::{Page, QueueBackend, QueueBrowser, Received, Result};
+use platform_wire::{Error, ErrorKind};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+/// How long nobody else can take a dead letter whose record is sent to a queue, or that is dropped.
+const VISIBILITY: Duration = Duration::from_secs(60);
+/// The same where a worker is called: as long as a batch may take, and more.
+const CALL_VISIBILITY: Duration = Duration::from_secs(15 * 60);
+
+/// Works on dead letters.
+#[derive(Clone)]
+pub struct Redriver {
+    /// Where dead letters lie and records go.
+    pub queues: Arc<dyn QueueBackend>,
+    /// Finds dead letters.
+    pub browser: Arc<dyn QueueBrowser>,
+    /// Takes the records of streams.
+    pub dispatch: Arc<dyn Dispatch>,
+    /// The dead letter queues, and what feeds each.
+    pub origins: Arc<BTreeMap<String, Vec<Origin>>>,
+}
+
+/// What became of one dead letter.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Outcome {
+    /// Its record was sent back, or handled; the dead letter is gone.
+    Redriven,
+    /// The dead letter is gone.
+    Dropped,
+    /// There is no such dead letter any more, or somebody else works on it.
+    Missing,
+    /// It stays, for this reason.
+    Kept(String),
+}
+
+impl Redriver {
+    /// A page of the dead letters of a queue.
+    ///
+    /// # Errors
+    /// When `queue` takes no dead letters, or cannot be read.
+    pub async fn list(&self, queue: &str, from: Option<&str>, max: usize) -> Result<(Vec<DeadLetter>, Option<String>)> {
+        let origins = self.origins(queue)?;
+        let Page { messages, next } = self.browser.browse(queue, from, max).await?;
+        Ok((messages.into_iter().map(|message| DeadLetter::read(queue, message, origins)).collect(), next))
+    }
+
+    /// One dead letter.
+    ///
+    /// # Errors
+    /// As [`Redriver::list`].
+    pub async fn find(&self, queue: &str, id: &str) -> Result<Option<DeadLetter>> {
+        let origins = self.origins(queue)?;
+        let found = self.browser.find(queue, id).await?;
+        Ok(found.map(|message| DeadLetter::read(queue, message, origins)))
+    }
+
+    /// Sends the records of these dead letters back; one outcome for each id, in order.
+    ///
+    /// # Errors
+    /// As [`Redriver::list`]; nothing is sent then.
+    pub async fn redrive(&self, queue: &str, ids: &[String]) -> Result<Vec<Outcome>> {
+        let origins = self.origins(queue)?;
+        let mut outcomes = BTreeMap::new();
+        let mut settled = Vec::new();
+        let calls = origins.iter().any(|origin| !origin.is_queue());
+        let visibility = if calls { CALL_VISIBILITY } else { VISIBILITY };
+        for message in self.browser.take(queue, ids, visibility).await? {
+            let (id, receipt) = (message.id.clone(), message.receipt.clone());
+            match self.send_back(queue, message, origins).await {
+                Ok(()) => settled.push((id, receipt)),
+                Err(why) => {
+                    self.put_back(queue, receipt).await;
+                    outcomes.insert(id, Outcome::Kept(why));
+                }
+            }
+        }
+        self.delete(queue, settled, &Outcome::Redriven, &mut outcomes).await;
+        Ok(in_order(ids, &outcomes))
+    }
+
+    /// Deletes these dead letters for good; one outcome for each id, in order.
+    ///
+    /// # Errors
+    /// As [`Redriver::list`]; nothing is deleted then.
+    pub async fn discard(&self, queue: &str, ids: &[String]) -> Result<Vec<Outcome>> {
+        self.origins(queue)?;
+        let taken = self.browser.take(queue, ids, VISIBILITY).await?;
+        let taken = taken.into_iter().map(|message| (message.id, message.receipt)).collect();
+        let mut outcomes = BTreeMap::new();
+        self.delete(queue, taken, &Outcome::Dropped, &mut outcomes).await;
+        Ok(in_order(ids, &outcomes))
+    }
+
+    fn origins(&self, queue: &str) -> Result<&[Origin]> {
+        self.origins.get(queue).map(Vec::as_slice).ok_or_else(|| {
+            let known: Vec<_> = self.origins.keys().map(|name| format!("`{name}`")).collect();
+            let message = format!("`{queue}` takes no dead letters; those that do: {}", known.join(", "));
+            Error::new(ErrorKind::NotFound, message)
+        })
+    }
+
+    /// Only to what feeds this queue: a sender of messages must not choose by their attributes where they go.
+    async fn send_back(&self, queue: &str, message: Received, origins: &[Origin]) -> std::result::Result<(), String> {
+        let dead_letter = DeadLetter::read(queue, message, origins);
+        let Summary { source, worker, .. } = &dead_letter.summary;
+        let from = |it: &&Origin| it.source == *source && (it.is_queue() || it.worker == *worker);
+        let Some(origin) = origins.iter().find(from) else {
+            return Err(format!("by spin.toml, dead letters of `{worker}` from `{source}` do not come to this queue"));
+        };
+        match dead_letter.source_queue() {
+            Some(source) => self.send(source, &dead_letter).await,
+            None => self.hand_over(&origin.worker, &dead_letter).await,
+        }
+    }
+
+    async fn send(&self, queue: &str, dead_letter: &DeadLetter) -> std::result::Result<(), String> {
+        let sent = self.queues.send_batch(queue, vec![dead_letter.message()]).await.and_then(|answers| {
+            let missing = || Error::new(ErrorKind::Unavailable, "no answer for the message");
+            answers.into_iter().next().map_or_else(|| Err(missing()), Result::from)
+        });
+        sent.map(drop).map_err(|error| format!("{queue}: {error}"))
+    }
+
+    async fn hand_over(&self, worker: &str, dead_letter: &DeadLetter) -> std::result::Result<(), String> {
+        let dispatched = self.dispatch.dispatch(worker, vec![dead_letter.event()?]).await;
+        let outages = dispatched.outages.join(", ");
+        match dispatched.answer.map(|dispositions| dispositions.into_iter().next()) {
+            Ok(Some(Disposition::Ack)) => Ok(()),
+            Ok(Some(Disposition::Reject { reason })) => Err(format!("{worker} rejected it: {reason}")),
+            Ok(_) if outages.is_empty() => Err(format!("{worker} answered retry")),
+            Ok(_) => Err(format!("{worker} answered retry while this was down: {outages}")),
+            Err(failure) => Err(failure.to_string()),
+        }
+    }
+
+    async fn delete(
+        &self,
+        queue: &str,
+        settled: Vec<(String, String)>,
+        outcome: &Outcome,
+        outcomes: &mut BTreeMap<String, Outcome>,
+    ) {
+        let (ids, receipts): (Vec<_>, Vec<_>) = settled.into_iter().unzip();
+        if receipts.is_empty() {
+            return;
+        }
+        let errors = match self.queues.delete_batch(queue, &receipts).await {
+            Ok(errors) => errors,
+            Err(error) => vec![Some(error); receipts.len()],
+        };
+        for (id, error) in ids.into_iter().zip(errors) {
+            let kept =
+                |error: Error| Outcome::Kept(format!("it could not be deleted, and may be worked on again: {error}"));
+            outcomes.insert(id, error.map_or_else(|| outcome.clone(), kept));
+        }
+    }
+
+    /// Makes a dead letter visible again at once; where that fails, it is so by itself.
+    async fn put_back(&self, queue: &str, receipt: String) {
+        let changed = self.queues.change_visibility_batch(queue, &[(receipt, Duration::ZERO)]).await;
+        if let Err(error) = changed {
+            tracing::warn!(queue, %error, "a dead letter cannot be worked on for some minutes");
+        }
+    }
+}
+
+fn in_order(ids: &[String], outcomes: &BTreeMap<String, Outcome>) -> Vec<Outcome> {
+    ids.iter().map(|id| outcomes.get(id).cloned().unwrap_or(Outcome::Missing)).collect()
+}

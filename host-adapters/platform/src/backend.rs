@@ -1,0 +1,207 @@
+//! The traits that stand between the platform and its backends, and between sources and what they read.
+
+use platform_wire::identity::Claims;
+use platform_wire::{Answer, Error, queue::Message, table};
+use std::time::Duration;
+
+/// Result of a backend; the error says whether to try again.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// Counts a read of the cache that was answered.
+pub fn count_cache_get(found: bool) {
+    let result = if found { "hit" } else { "miss" };
+    metrics::counter!("registration_cache_gets_total", "result" => result).increment(1);
+}
+
+/// Tables, as the platform interface `table` needs them.
+#[async_trait::async_trait]
+#[allow(missing_docs, reason = "meanings as in platform.wit")]
+pub trait TableBackend: Send + Sync + 'static {
+    async fn batch_get(&self, args: table::BatchGet) -> Result<Vec<Option<String>>>;
+    async fn batch_write(&self, args: table::BatchWrite) -> Result<Vec<Option<Error>>>;
+    async fn batch_update(&self, args: table::BatchUpdate) -> Result<Vec<Option<Error>>>;
+    async fn query(&self, args: table::Query) -> Result<table::Page>;
+}
+
+/// Collections of documents, as the platform interface `documents` needs them.
+#[async_trait::async_trait]
+#[allow(missing_docs, reason = "meanings as in platform.wit")]
+pub trait DocumentsBackend: Send + Sync + 'static {
+    async fn find_one(&self, collection: &str, filter: &str) -> Result<Option<String>>;
+    async fn replace_one(&self, collection: &str, filter: &str, document: &str) -> Result<()>;
+}
+
+/// Whose tokens are accepted, as the platform interface `identity` needs it.
+#[async_trait::async_trait]
+pub trait IdentityBackend: Send + Sync + 'static {
+    /// What a verified token says; [`platform_wire::ErrorKind::Denied`] says why it is not accepted.
+    async fn verify(&self, token: &str) -> Result<Claims>;
+}
+
+/// Queues with SQS's semantics (visibility, receive counts, redrive), as the platform and the source `sqs` need them.
+#[async_trait::async_trait]
+pub trait QueueBackend: Send + Sync + 'static {
+    /// Sends any number of messages; the answer holds for each its id or its error.
+    async fn send_batch(&self, queue: &str, messages: Vec<Message>) -> Result<Vec<Answer<String>>>;
+    /// Receives up to `max` messages (any number: the backend makes as many calls as it takes), waiting up to `wait`
+    /// for the first; they stay invisible for `visibility`. A message whose receive count would exceed the queue's
+    /// `max_receive_count` goes to its DLQ instead (SQS redrive).
+    async fn receive(&self, queue: &str, max: usize, wait: Duration, visibility: Duration) -> Result<Vec<Received>>;
+    /// Deletes by receipt. A stale receipt is no error and deletes nothing (peers A12).
+    async fn delete_batch(&self, queue: &str, receipts: &[String]) -> Result<Vec<Option<Error>>>;
+    /// Makes each message invisible for so long from now; zero returns it at once.
+    async fn change_visibility_batch(&self, queue: &str, changes: &[(String, Duration)]) -> Result<Vec<Option<Error>>>;
+    /// How many messages there are.
+    async fn depth(&self, queue: &str) -> Result<Depth>;
+    /// The oldest messages. On SQS looking counts as a receive.
+    async fn peek(&self, queue: &str, max: usize) -> Result<Vec<Received>>;
+}
+
+/// What an operator does with single messages of a queue, dead letters above all. SQS itself knows no message by its
+/// id: its backend receives until it has met the ids, and returns the rest.
+#[async_trait::async_trait]
+pub trait QueueBrowser: Send + Sync + 'static {
+    /// Up to `max` messages in whatever state, without receiving them, from where an earlier page ended. What is
+    /// received meanwhile may be shown twice; what lies still is shown once.
+    async fn browse(&self, queue: &str, from: Option<&str>, max: usize) -> Result<Page>;
+    /// A message in whatever state, without receiving it.
+    async fn find(&self, queue: &str, id: &str) -> Result<Option<Received>>;
+    /// Receives the messages of these ids, as far as nobody holds them. None moves to another queue.
+    async fn take(&self, queue: &str, ids: &[String], visibility: Duration) -> Result<Vec<Received>>;
+}
+
+/// A page of a queue's messages.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Page {
+    /// The messages; their receipts are empty.
+    pub messages: Vec<Received>,
+    /// Where the next page begins; `None` after the last.
+    pub next: Option<String>,
+}
+
+/// A message as received.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Received {
+    /// The queue's id of the message.
+    pub id: String,
+    /// Names this receive; a later receive makes it stale. Empty when only looked at.
+    pub receipt: String,
+    /// The body.
+    pub body: String,
+    /// String attributes.
+    pub attributes: Vec<(String, String)>,
+    /// `ApproximateReceiveCount`, this receive included.
+    pub receive_count: u32,
+    /// When it was sent, milliseconds since 1970 (UTC).
+    pub sent_ms: u64,
+}
+
+/// How many messages a queue holds.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, serde::Serialize)]
+pub struct Depth {
+    /// Can be received now.
+    pub visible: u64,
+    /// Received and not yet deleted.
+    pub in_flight: u64,
+    /// Cannot be received yet.
+    pub delayed: u64,
+}
+
+/// The change stream of a table with DynamoDB Streams' semantics, and where each worker stands in it.
+#[async_trait::async_trait]
+pub trait StreamBackend: Send + Sync + 'static {
+    /// All shards that still hold records, in any order.
+    async fn shards(&self, table: &str) -> Result<Vec<Shard>>;
+    /// Up to `limit` records of a shard in order, from a position; returns at once, with none where there are none.
+    async fn records(&self, table: &str, shard: &str, from: &Position, limit: usize) -> Result<Records>;
+    /// Takes and keeps leases on shards for `worker`, sharing them with other hosts, and says which may be read until
+    /// it is asked again, [`StreamBackend::lease_renewal`] later. A backend of one host holds all.
+    async fn hold(&self, _table: &str, _worker: &str, shards: &[Shard]) -> Result<Leases> {
+        Ok(Leases { held: shards.iter().map(|shard| shard.id.clone()).collect(), ..Leases::default() })
+    }
+    /// Renews the leases of `worker` and takes no others; answers which are still held.
+    async fn renew(&self, _table: &str, _worker: &str) -> Result<Vec<String>> {
+        Ok(Vec::new())
+    }
+    /// Gives all leases of `worker` back, so that another host can take them at once.
+    async fn release(&self, _table: &str, _worker: &str) -> Result<()> {
+        Ok(())
+    }
+    /// How often leases are to be renewed; `None` where shards are not shared.
+    fn lease_renewal(&self) -> Option<Duration> {
+        None
+    }
+    /// Where `worker` stands in a shard: the sequence number of the last record settled, or the mark for its end.
+    async fn checkpoint(&self, table: &str, shard: &str, worker: &str) -> Result<Option<Checkpoint>>;
+    /// Moves it. Only ever forward; `condition-failed` where another host holds the shard's lease.
+    async fn set_checkpoint(&self, table: &str, shard: &str, worker: &str, checkpoint: &Checkpoint) -> Result<()>;
+    /// Waits until there may be new records, at most `wait` (a hint that spares polling; may return early).
+    async fn changed(&self, table: &str, wait: Duration);
+}
+
+/// A shard of a stream.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Shard {
+    /// Its id.
+    pub id: String,
+    /// Its parent must be read to the end first (peers C11).
+    pub parent: Option<String>,
+}
+
+/// Which shards this host may read.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Leases {
+    /// Their ids.
+    pub held: Vec<String>,
+    /// Shards that some host has settled to the end.
+    pub done: Vec<String>,
+    /// Other hosts have found shards that are not among the given ones: it is time to list them again.
+    pub news: bool,
+}
+
+/// Where to read from.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Position {
+    /// The oldest record kept (`TRIM_HORIZON`).
+    TrimHorizon,
+    /// After the newest record (`LATEST`).
+    Latest,
+    /// After this sequence number.
+    After(String),
+}
+
+/// What a read of a shard gave.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Records {
+    /// In order.
+    pub records: Vec<Change>,
+    /// Where to read on; `None` when the shard is closed and read to its end. Never `Latest`: what is
+    /// written after a read from there is found from here.
+    pub next: Option<Position>,
+}
+
+/// One change of an item. Images are plain JSON text, without DynamoDB's type tags.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Change {
+    /// Sequence number within the shard.
+    pub sequence: String,
+    /// `INSERT`, `MODIFY` or `REMOVE`.
+    pub event_name: String,
+    /// The item's key.
+    pub key: table::Key,
+    /// The item after the change.
+    pub new_image: Option<String>,
+    /// The item before it.
+    pub old_image: Option<String>,
+    /// `ApproximateCreationDateTime`, milliseconds since 1970 (UTC).
+    pub time_ms: u64,
+}
+
+/// How far a worker has come in a shard.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Checkpoint {
+    /// All records up to and including this sequence number are settled.
+    At(String),
+    /// The shard is closed and all of it is settled.
+    ShardEnd,
+}

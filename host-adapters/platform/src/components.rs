@@ -1,0 +1,17 @@
+//! What clients of the gateway may do with the components that serve; the components are not delivery's, their grants are.
+
+use crate::PlatformService;
+use crate::Result;
+use crate::grants::Need;
+
+impl PlatformService {
+    /// Refuses a caller that may not see which versions serve; needs the grant `components`.
+    pub fn check_read_components(&self, caller: &str) -> Result<()> {
+        self.check(caller, Need::ReadComponents)
+    }
+
+    /// Refuses a caller that may not replace components; needs the grant `components = "swap"`.
+    pub fn check_swap_components(&self, caller: &str) -> Result<()> {
+        self.check(caller, Need::SwapComponents)
+    }
+}

@@ -1,0 +1,55 @@
+//! The attributes of a dead letter: who gave the record up and why, then the record's own.
+//!
+//! A message may have ten attributes. Up to seven tell the dead letter's story; the record's own fill the rest, and what
+//! does not fit, or bears one of our names, is packed into the last.
+
+use std::collections::BTreeMap;
+
+/// A queue takes at most so many attributes.
+pub const MAX_ATTRIBUTES: usize = 10;
+/// The reason of a dead letter that the queue's own redrive made.
+pub const RECEIVES_EXHAUSTED: &str = "receives exhausted";
+
+/// Names of a dead letter's attributes.
+#[allow(missing_docs, reason = "meanings as in Summary")]
+pub mod attribute {
+    pub const REASON: &str = "reason";
+    pub const ATTEMPT: &str = "attempt";
+    pub const WORKER: &str = "worker";
+    pub const SOURCE: &str = "source";
+    pub const DIGEST: &str = "digest";
+    pub const SOURCE_MESSAGE_ID: &str = "sourceMessageId";
+    /// When the record was made, milliseconds since 1970 (UTC), as SQS's `SentTimestamp`.
+    pub const SOURCE_TIMESTAMP: &str = "sourceTimestamp";
+    /// A JSON object of the record's own attributes that found no place.
+    pub const MORE: &str = "moreAttributes";
+}
+
+/// Every name that a dead letter's own attributes bear.
+pub const OURS: [&str; 8] = [
+    attribute::REASON,
+    attribute::ATTEMPT,
+    attribute::WORKER,
+    attribute::SOURCE,
+    attribute::DIGEST,
+    attribute::SOURCE_MESSAGE_ID,
+    attribute::SOURCE_TIMESTAMP,
+    attribute::MORE,
+];
+
+/// Attributes of a dead letter: what is to be told of it, then as many of the record's own as there is room for.
+pub fn attributes(told: Vec<(&'static str, String)>, own: Vec<(String, String)>) -> Vec<(String, String)> {
+    // An attribute of a queue's message must not be empty.
+    let mut attributes: Vec<_> =
+        told.into_iter().filter(|it| !it.1.is_empty()).map(|(name, value)| (name.to_owned(), value)).collect();
+    let (ours, mut own): (Vec<_>, Vec<_>) = own.into_iter().partition(|(name, _)| OURS.contains(&name.as_str()));
+    let free = MAX_ATTRIBUTES.saturating_sub(attributes.len());
+    let fitting = if ours.is_empty() && own.len() <= free { own.len() } else { own.len().min(free.saturating_sub(1)) };
+    let rest: BTreeMap<String, String> = own.split_off(fitting).into_iter().chain(ours).collect();
+    attributes.extend(own);
+    if !rest.is_empty() {
+        // Pairs of strings always have a JSON text.
+        attributes.push((attribute::MORE.to_owned(), serde_json::to_string(&rest).unwrap_or_default()));
+    }
+    attributes
+}

@@ -1,0 +1,66 @@
+//! One operator of a filter, on the values that its path leads to.
+
+use super::unsupported;
+use crate::Result;
+use crate::json;
+use crate::limits::invalid;
+use serde_json::Value;
+use std::cmp::Ordering;
+
+const KNOWN: &str = "$eq, $ne, $in, $exists, $gt, $gte, $lt, $lte";
+
+#[derive(Debug)]
+pub enum Operator {
+    Eq(Value),
+    Ne(Value),
+    In(Vec<Value>),
+    Exists(bool),
+    Gt(Value),
+    Gte(Value),
+    Lt(Value),
+    Lte(Value),
+}
+
+impl Operator {
+    pub fn parse(name: &str, value: Value) -> Result<Self> {
+        Ok(match (name, value) {
+            ("$eq", value) => Self::Eq(value),
+            ("$ne", value) => Self::Ne(value),
+            ("$in", Value::Array(values)) => Self::In(values),
+            ("$in", _) => return Err(invalid("`$in` takes a list")),
+            ("$exists", Value::Bool(exists)) => Self::Exists(exists),
+            ("$exists", _) => return Err(invalid("`$exists` takes true or false")),
+            ("$gt", value) => Self::Gt(value),
+            ("$gte", value) => Self::Gte(value),
+            ("$lt", value) => Self::Lt(value),
+            ("$lte", value) => Self::Lte(value),
+            _ => return Err(unsupported(name, KNOWN)),
+        })
+    }
+
+    pub fn matches(&self, found: &[&Value]) -> bool {
+        let ordered = |value: &Value, accept: fn(Ordering) -> bool| {
+            candidates(found).any(|found| json::order(found, value).is_some_and(accept))
+        };
+        match self {
+            Self::Eq(value) => equals(found, value),
+            Self::Ne(value) => !equals(found, value),
+            Self::In(values) => values.iter().any(|value| equals(found, value)),
+            Self::Exists(exists) => found.is_empty() != *exists,
+            Self::Gt(value) => ordered(value, Ordering::is_gt),
+            Self::Gte(value) => ordered(value, Ordering::is_ge),
+            Self::Lt(value) => ordered(value, Ordering::is_lt),
+            Self::Lte(value) => ordered(value, Ordering::is_le),
+        }
+    }
+}
+
+/// Null equals what is not there, and a list equals each of its elements, as in MongoDB.
+fn equals(found: &[&Value], value: &Value) -> bool {
+    (value.is_null() && found.is_empty()) || candidates(found).any(|found| json::same(found, value))
+}
+
+fn candidates<'a>(found: &'a [&'a Value]) -> impl Iterator<Item = &'a Value> {
+    let elements = found.iter().filter_map(|value| value.as_array()).flatten();
+    found.iter().copied().chain(elements)
+}

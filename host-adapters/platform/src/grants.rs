@@ -1,0 +1,133 @@
+//! What a component or client may call, as `spin.toml` says it. Nothing is granted that is not written down.
+
+use platform_wire::{Error, ErrorKind};
+use serde::Deserialize;
+use std::collections::BTreeMap;
+
+/// The table `grants` of a component:
+///
+/// ```toml
+/// [component.save-entries.tool.host-adapters.grants]
+/// tables = { "demand-table" = "read-write" }
+/// queues = { retryScoreQueue = "send" }
+/// documents = { campaigns = "read" }
+/// identity = true
+/// ```
+///
+/// A client of the gateway may also have `components = "swap"`.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq)]
+#[serde(deny_unknown_fields, default)]
+pub struct Grants {
+    /// Tables by name.
+    pub tables: BTreeMap<String, Access>,
+    /// Queues by name.
+    pub queues: BTreeMap<String, QueueAccess>,
+    /// Collections by name.
+    pub documents: BTreeMap<String, Access>,
+    /// Whether tokens may be verified.
+    pub identity: bool,
+    /// What may be done with the components that serve.
+    pub components: Option<ComponentsAccess>,
+}
+
+/// What may be done with a table or collection.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
+#[serde(rename_all = "kebab-case")]
+pub enum Access {
+    /// Look.
+    Read,
+    /// Change, without looking.
+    Write,
+    /// Both.
+    ReadWrite,
+}
+
+/// What may be done with a queue.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
+#[serde(rename_all = "kebab-case")]
+pub enum QueueAccess {
+    /// Send messages.
+    Send,
+    /// See how many messages there are, and look at them without taking them.
+    Peek,
+    /// Look at dead letters, send them back to where they came from, or drop them.
+    Redrive,
+}
+
+/// What may be done with the components that serve, all of them.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
+#[serde(rename_all = "kebab-case")]
+pub enum ComponentsAccess {
+    /// See which version of each serves.
+    Read,
+    /// Replace them too.
+    Swap,
+}
+
+/// What a call needs; also the words of the error where it is not granted.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Need<'a> {
+    ReadTable(&'a str),
+    WriteTable(&'a str),
+    SendTo(&'a str),
+    PeekAt(&'a str),
+    Redrive(&'a str),
+    ReadDocuments(&'a str),
+    WriteDocuments(&'a str),
+    Identity,
+    ReadComponents,
+    SwapComponents,
+}
+
+impl Grants {
+    pub(crate) fn allow(&self, need: Need<'_>) -> bool {
+        match need {
+            Need::ReadTable(name) => self.tables.get(name).is_some_and(Access::reads),
+            Need::WriteTable(name) => self.tables.get(name).is_some_and(Access::writes),
+            Need::SendTo(name) => self.queues.get(name) == Some(&QueueAccess::Send),
+            Need::PeekAt(name) => matches!(self.queues.get(name), Some(QueueAccess::Peek | QueueAccess::Redrive)),
+            Need::Redrive(name) => self.queues.get(name) == Some(&QueueAccess::Redrive),
+            Need::ReadDocuments(name) => self.documents.get(name).is_some_and(Access::reads),
+            Need::WriteDocuments(name) => self.documents.get(name).is_some_and(Access::writes),
+            Need::Identity => self.identity,
+            Need::ReadComponents => self.components.is_some(),
+            Need::SwapComponents => self.components == Some(ComponentsAccess::Swap),
+        }
+    }
+}
+
+impl Access {
+    fn reads(&self) -> bool {
+        matches!(self, Self::Read | Self::ReadWrite)
+    }
+
+    fn writes(&self) -> bool {
+        matches!(self, Self::Write | Self::ReadWrite)
+    }
+}
+
+impl Need<'_> {
+    /// Says which component may not do what, and what to write.
+    pub(crate) fn denied(self, caller: &str) -> Error {
+        let (what, key, name, access) = match self {
+            Self::ReadTable(name) => ("read table", "tables", name, "read"),
+            Self::WriteTable(name) => ("write table", "tables", name, "write"),
+            Self::SendTo(name) => ("send to queue", "queues", name, "send"),
+            Self::PeekAt(name) => ("look into queue", "queues", name, "peek"),
+            Self::Redrive(name) => ("redrive or drop dead letters of queue", "queues", name, "redrive"),
+            Self::ReadDocuments(name) => ("read documents", "documents", name, "read"),
+            Self::WriteDocuments(name) => ("write documents", "documents", name, "write"),
+            Self::Identity => return refusal(caller, "verify tokens", "identity = true"),
+            Self::ReadComponents => return refusal(caller, "see the components", "components = \"read\""),
+            Self::SwapComponents => return refusal(caller, "replace components", "components = \"swap\""),
+        };
+        let both = if matches!(access, "read" | "write") { " (or \"read-write\")" } else { "" };
+        refusal(caller, &format!("{what} `{name}`"), &format!("{key} = {{ \"{name}\" = \"{access}\" }}{both}"))
+    }
+}
+
+fn refusal(caller: &str, what: &str, line: &str) -> Error {
+    let place = format!("[component.{caller}.tool.host-adapters.grants]");
+    let message = format!("`{caller}` may not {what}; to allow it, write in spin.toml under {place}: {line}");
+    Error::new(ErrorKind::Denied, message)
+}

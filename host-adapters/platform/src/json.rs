@@ -1,0 +1,60 @@
+//! How JSON values compare: numbers by value (1 is 1.0), as DynamoDB and MongoDB do, objects whatever their order.
+
+use serde_json::{Number, Value};
+use std::cmp::Ordering;
+
+/// Whether two values are the same.
+pub fn same(a: &Value, b: &Value) -> bool {
+    match (a, b) {
+        (Value::Number(a), Value::Number(b)) => order_numbers(a, b) == Some(Ordering::Equal),
+        (Value::Array(a), Value::Array(b)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same(a, b)),
+        (Value::Object(a), Value::Object(b)) => {
+            a.len() == b.len() && a.iter().all(|(name, a)| b.get(name).is_some_and(|b| same(a, b)))
+        }
+        _ => a == b,
+    }
+}
+
+/// The order of two values of one type that has an order: numbers, strings, booleans.
+pub fn order(a: &Value, b: &Value) -> Option<Ordering> {
+    match (a, b) {
+        (Value::Number(a), Value::Number(b)) => order_numbers(a, b),
+        (Value::String(a), Value::String(b)) => Some(a.cmp(b)),
+        (Value::Bool(a), Value::Bool(b)) => Some(a.cmp(b)),
+        _ => None,
+    }
+}
+
+fn order_numbers(a: &Number, b: &Number) -> Option<Ordering> {
+    match (a.as_i128(), b.as_i128()) {
+        (Some(a), Some(b)) => Some(a.cmp(&b)),
+        _ => a.as_f64()?.partial_cmp(&b.as_f64()?),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn compares_by_value() {
+        for (a, b, equal) in [
+            (json!(1), json!(1.0), true),
+            (json!({"a": 1, "b": [1]}), json!({"b": [1.0], "a": 1}), true),
+            (json!(u64::MAX), json!(u64::MAX - 1), false),
+            (json!("1"), json!(1), false),
+            (json!(null), json!(false), false),
+            (json!([1, 2]), json!([2, 1]), false),
+        ] {
+            assert_eq!(same(&a, &b), equal, "{a} and {b}");
+        }
+    }
+
+    #[test]
+    fn orders_within_a_type_only() {
+        assert_eq!(order(&json!(2), &json!(10)), Some(Ordering::Less));
+        assert_eq!(order(&json!("2"), &json!("10")), Some(Ordering::Greater));
+        assert_eq!(order(&json!(2), &json!("10")), None);
+    }
+}

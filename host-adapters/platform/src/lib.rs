@@ -1,0 +1,26 @@
+//! What workers may call, whichever backend stands behind it: one module per WIT interface, each function of which checks
+//! the caller's grant and then asks the backend; and what every backend shares.
+//!
+//! - `service`: the platform itself. [`Grants`]: who may call what.
+//! - `backend`: the traits that backends implement.
+//! - [`limits`]: what every backend accepts, checked before one is asked; [`filter`], [`json`], [`names`]: shared by backends.
+
+mod backend;
+pub mod clock;
+mod components;
+pub mod dead_letter;
+mod documents;
+pub mod filter;
+mod grants;
+mod identity;
+pub mod json;
+pub mod limits;
+pub mod names;
+mod outage;
+mod queue;
+mod service;
+mod table;
+
+pub use backend::*;
+pub use grants::{Access, ComponentsAccess, Grants, QueueAccess};
+pub use service::PlatformService;

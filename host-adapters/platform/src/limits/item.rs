@@ -1,0 +1,103 @@
+//! Items and keys within DynamoDB's limits.
+
+use super::invalid;
+use crate::Result;
+use platform_wire::table::Key;
+use serde::Deserialize;
+use serde_json::Value;
+use std::borrow::Cow;
+
+/// The largest item, 400 KB; DynamoDB counts names and values, we the JSON text.
+pub const MAX_ITEM_BYTES: usize = 400 * 1024;
+const MAX_PK_BYTES: usize = 2048;
+const MAX_SK_BYTES: usize = 1024;
+
+/// A checked item: its text as given, and the key in it.
+#[derive(Debug)]
+pub struct Item {
+    pub key: Key,
+    pub text: String,
+}
+
+#[derive(Deserialize)]
+struct Keys<'a> {
+    #[serde(borrow)]
+    pk: Option<Text<'a>>,
+    #[serde(borrow)]
+    sk: Option<Text<'a>>,
+}
+
+/// A borrowed string where it has no escapes: the item's other attributes are checked but never built.
+#[derive(Deserialize)]
+struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+
+impl Item {
+    pub fn parse(text: String) -> Result<Self> {
+        if !text.trim_start().starts_with('{') {
+            return Err(invalid("an item is a JSON object"));
+        }
+        let keys: Keys<'_> = serde_json::from_str(&text)
+            .map_err(|error| invalid(format!("an item is a JSON object with string `pk` and `sk`: {error}")))?;
+        let (Some(Text(pk)), Some(Text(sk))) = (keys.pk, keys.sk) else {
+            return Err(invalid("an item needs the string attributes `pk` and `sk`"));
+        };
+        let key = Key { pk: pk.into_owned(), sk: sk.into_owned() };
+        check_key(&key)?;
+        check_size(&key, text.len())?;
+        check_names_in(&text)?;
+        Ok(Self { key, text })
+    }
+}
+
+/// The value that an update gives a path, or a condition compares it with.
+pub fn parse_value(path: &str, text: &str) -> Result<Value> {
+    let value =
+        serde_json::from_str(text).map_err(|error| invalid(format!("the value for `{path}` is not JSON: {error}")))?;
+    check_names(&value)?;
+    Ok(value)
+}
+
+/// An item is built only if it may hold an empty name.
+fn check_names_in(text: &str) -> Result<()> {
+    if !text.contains("\"\"") {
+        return Ok(());
+    }
+    // What fails here nests deeper than anything that can be stored.
+    let item = serde_json::from_str(text).map_err(|error| invalid(format!("an item cannot be read: {error}")))?;
+    check_names(&item)
+}
+
+/// DynamoDB has no attributes without a name, however deep.
+fn check_names(value: &Value) -> Result<()> {
+    match value {
+        Value::Array(values) => values.iter().try_for_each(check_names),
+        Value::Object(fields) if fields.contains_key("") => Err(invalid("an attribute's name is not empty")),
+        Value::Object(fields) => fields.values().try_for_each(check_names),
+        _ => Ok(()),
+    }
+}
+
+/// Keys are not empty and not longer than an index takes.
+pub fn check_key(key: &Key) -> Result<()> {
+    check_part("pk", &key.pk, MAX_PK_BYTES)?;
+    check_part("sk", &key.sk, MAX_SK_BYTES)
+}
+
+pub fn check_part(name: &str, value: &str, max: usize) -> Result<()> {
+    match value.len() {
+        0 => Err(invalid(format!("`{name}` is empty; a key is a string of 1 to {max} bytes"))),
+        bytes if bytes > max => Err(invalid(format!("`{name}` has {bytes} bytes; the most is {max}"))),
+        _ => Ok(()),
+    }
+}
+
+pub fn check_pk(pk: &str) -> Result<()> {
+    check_part("pk", pk, MAX_PK_BYTES)
+}
+
+pub fn check_size(key: &Key, bytes: usize) -> Result<()> {
+    if bytes <= MAX_ITEM_BYTES {
+        return Ok(());
+    }
+    Err(invalid(format!("item {}/{} has {bytes} bytes; the most is {MAX_ITEM_BYTES}", key.pk, key.sk)))
+}

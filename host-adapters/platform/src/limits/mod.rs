@@ -1,0 +1,13 @@
+//! What every backend accepts, checked before a backend is asked: a wrong item or message fails alone, not its batch.
+
+pub mod document;
+pub mod item;
+pub mod message;
+pub mod path;
+
+use platform_wire::{Error, ErrorKind};
+
+/// An error of a call that is wrong in itself.
+pub fn invalid(message: impl Into<String>) -> Error {
+    Error::new(ErrorKind::Invalid, message)
+}

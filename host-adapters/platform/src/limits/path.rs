@@ -1,0 +1,62 @@
+//! Dotted paths into an item: `date.updated`. A path that leads through something missing, or through no object, is
+//! refused for a change, as DynamoDB does, and absent for a condition.
+
+use super::invalid;
+use crate::Result;
+use serde_json::{Map, Value};
+
+/// The segments of a path that an update may change: not empty, and not the key.
+pub fn parse_changeable(path: &str) -> Result<Vec<&str>> {
+    let segments = parse(path)?;
+    match segments.as_slice() {
+        ["pk" | "sk", ..] => Err(invalid(format!("`{path}` is part of the key and cannot be updated"))),
+        _ => Ok(segments),
+    }
+}
+
+/// The segments of a path.
+pub fn parse(path: &str) -> Result<Vec<&str>> {
+    let segments: Vec<_> = path.split('.').collect();
+    if segments.iter().any(|segment| segment.is_empty()) {
+        return Err(invalid(format!("`{path}` is no path; write names with dots between: `date.updated`")));
+    }
+    Ok(segments)
+}
+
+/// The value at a path.
+pub fn get<'a>(item: &'a Map<String, Value>, path: &[&str]) -> Option<&'a Value> {
+    let (first, rest) = path.split_first()?;
+    rest.iter().try_fold(item.get(*first)?, |value, segment| value.as_object()?.get(*segment))
+}
+
+/// Puts a value at a path.
+pub fn set(item: &mut Map<String, Value>, path: &[&str], value: Value) -> Result<()> {
+    let (parent, name) = parent_of(item, path)?;
+    parent.insert(name.to_owned(), value);
+    Ok(())
+}
+
+/// Takes the value at a path away; it need not be there.
+pub fn remove(item: &mut Map<String, Value>, path: &[&str]) -> Result<()> {
+    let (parent, name) = parent_of(item, path)?;
+    parent.remove(name);
+    Ok(())
+}
+
+/// Whether a change at one path would change what the other names, too.
+pub fn overlap(a: &[&str], b: &[&str]) -> bool {
+    a.iter().zip(b).all(|(a, b)| a == b)
+}
+
+fn parent_of<'a, 'p>(
+    item: &'a mut Map<String, Value>,
+    path: &[&'p str],
+) -> Result<(&'a mut Map<String, Value>, &'p str)> {
+    let unusable = || invalid(format!("the path `{}` leads through something that is no object", path.join(".")));
+    let (name, parents) = path.split_last().ok_or_else(unusable)?;
+    let mut object = item;
+    for segment in parents {
+        object = object.get_mut(*segment).and_then(Value::as_object_mut).ok_or_else(unusable)?;
+    }
+    Ok((object, name))
+}

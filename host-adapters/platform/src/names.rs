@@ -1,0 +1,45 @@
+//! The names that an application declares, and what they are called where the backend keeps them.
+
+use super::Result;
+use platform_wire::{Error, ErrorKind};
+use std::collections::BTreeSet;
+
+/// Declared names of one kind, and the prefix that a deployment puts before them.
+#[derive(Clone, Debug)]
+pub struct Names {
+    kind: &'static str,
+    prefix: String,
+    declared: BTreeSet<String>,
+}
+
+impl Names {
+    pub fn new(kind: &'static str, prefix: &str, declared: BTreeSet<String>) -> Self {
+        Self { kind, prefix: prefix.to_owned(), declared }
+    }
+
+    /// All of them.
+    pub fn declared(&self) -> impl Iterator<Item = &str> {
+        self.declared.iter().map(String::as_str)
+    }
+
+    /// What a declared name is called at the backend; any other is `not-found`, and never asked for.
+    pub fn real(&self, name: &str) -> Result<String> {
+        match self.declared.contains(name) {
+            true => Ok(format!("{}{name}", self.prefix)),
+            false => Err(unknown(self.kind, name, self.declared.iter())),
+        }
+    }
+
+    /// The declared name of what the backend calls `real`.
+    pub fn declared_as<'a>(&self, real: &'a str) -> Option<&'a str> {
+        real.strip_prefix(&self.prefix).filter(|name| self.declared.contains(*name))
+    }
+}
+
+/// The error for a name that nobody declared.
+pub fn unknown<'a>(kind: &str, name: &str, declared: impl Iterator<Item = &'a String>) -> Error {
+    let mut declared: Vec<_> = declared.map(|name| format!("`{name}`")).collect();
+    declared.sort_unstable();
+    let declared = if declared.is_empty() { "none".to_owned() } else { declared.join(", ") };
+    Error::new(ErrorKind::NotFound, format!("there is no {kind} `{name}`; configured: {declared}"))
+}

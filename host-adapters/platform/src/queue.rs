@@ -1,0 +1,51 @@
+//! `registration:platform/queue`, and what clients of the gateway may ask besides: how full a queue is, and what is in
+//! it.
+
+use crate::PlatformService;
+use crate::grants::Need;
+use crate::outage::whole;
+use crate::{Depth, Received, Result};
+use platform_wire::Answer;
+use platform_wire::queue::SendBatch;
+
+pub(crate) async fn send_batch(
+    platform: &PlatformService,
+    caller: &str,
+    args: SendBatch,
+) -> Result<Vec<Answer<String>>> {
+    platform.check(caller, Need::SendTo(&args.queue))?;
+    whole(platform.queues.send_batch(&args.queue, args.messages).await?, |answer| match answer {
+        Answer::Ok(_) => None,
+        Answer::Error(error) => Some(error),
+    })
+}
+
+impl PlatformService {
+    /// How many messages a queue holds; needs the grant `peek`.
+    pub async fn queue_depth(&self, caller: &str, queue: &str) -> Result<Depth> {
+        self.check(caller, Need::PeekAt(queue))?;
+        self.queues.depth(queue).await
+    }
+
+    /// Up to `max` of a queue's messages, the first due first, without receiving them; needs the grant `peek`.
+    pub async fn queue_peek(&self, caller: &str, queue: &str, max: usize) -> Result<Vec<Received>> {
+        self.check(caller, Need::PeekAt(queue))?;
+        self.queues.peek(queue, max).await
+    }
+
+    /// Refuses a caller that may not look at a queue's dead letters.
+    ///
+    /// # Errors
+    /// When neither `peek` nor `redrive` is granted.
+    pub fn check_peek(&self, caller: &str, queue: &str) -> Result<()> {
+        self.check(caller, Need::PeekAt(queue))
+    }
+
+    /// Refuses a caller that may not send a queue's dead letters back, nor drop them.
+    ///
+    /// # Errors
+    /// When `redrive` is not granted.
+    pub fn check_redrive(&self, caller: &str, queue: &str) -> Result<()> {
+        self.check(caller, Need::Redrive(queue))
+    }
+}

@@ -1,0 +1,184 @@
+//! Making dispositions true at the queue (peers A6, A12): what is done is deleted, what is to be retried reappears at
+//! its visibility timeout or when the worker asked, what cannot succeed is a dead letter first and deleted then.
+
+use super::heartbeat::InFlightMessage;
+use crate::OnReject;
+use host_adapters_delivery::event::Disposition;
+use host_adapters_delivery::{
+    call::{Answer, Invoker},
+    dead_letter::{Cause, DeadLetterSink, text},
+    retry::Backoff,
+};
+use host_adapters_failpoint::{self as failpoint, Step};
+use host_adapters_platform::QueueBackend;
+use platform_wire::queue::Message;
+use std::{sync::Arc, time::Duration};
+
+const LONGEST_VISIBILITY: Duration = Duration::from_secs(12 * 60 * 60);
+/// A message that cannot be deleted comes again; so often we try to spare the worker that.
+const DELETE_ATTEMPTS: u32 = 3;
+
+/// Settles messages of one queue.
+#[derive(Clone)]
+pub struct Settler {
+    /// Whose messages these are.
+    pub invoker: Invoker,
+    /// Their queue.
+    pub backend: Arc<dyn QueueBackend>,
+    /// Its name.
+    pub queue: String,
+    /// Where dead letters go.
+    pub dead_letters: DeadLetterSink,
+    /// Receives after which a retry becomes a dead letter.
+    pub max_attempts: u32,
+    /// What becomes of rejected records.
+    pub on_reject: OnReject,
+    /// Between tries to delete.
+    pub backoff: Backoff,
+}
+
+/// What an answer asks for.
+#[derive(Default)]
+pub struct Plan {
+    /// The messages that an outage kept from being handled: they stay in our hands, to be delivered again as the probe.
+    pub keep: Vec<InFlightMessage>,
+    /// What is to be made true at the queue.
+    pub changes: Changes,
+}
+
+/// What is to be made true at the queue.
+#[derive(Default)]
+pub struct Changes {
+    delete: Vec<String>,
+    delay: Vec<(String, Duration)>,
+    give_up: Vec<(String, Message)>,
+}
+
+impl Settler {
+    /// What `answer` asks for `batch`.
+    pub fn plan(&self, batch: Vec<InFlightMessage>, answer: &Answer) -> Plan {
+        let mut plan = Plan::default();
+        for (message, disposition) in batch.into_iter().zip(&answer.dispositions) {
+            self.plan_one(&mut plan, message, disposition, answer);
+        }
+        plan
+    }
+
+    /// Makes it true. That takes time where the queue fails: what is in flight meanwhile needs its heartbeat.
+    pub async fn settle(&self, changes: Changes) {
+        let Changes { delete, delay, give_up } = changes;
+        let given_up = self.give_up(give_up).await;
+        self.delete(delete.into_iter().chain(given_up).collect()).await;
+        self.change_visibility(delay).await;
+    }
+
+    /// Gives messages back: they are visible at once.
+    pub async fn return_now(&self, batch: &[InFlightMessage]) {
+        self.change_visibility(batch.iter().map(|message| (message.receipt.clone(), Duration::ZERO)).collect()).await;
+    }
+
+    fn plan_one(&self, plan: &mut Plan, message: InFlightMessage, disposition: &Disposition, answer: &Answer) {
+        let meter = &self.invoker.meter;
+        match disposition {
+            Disposition::Ack => {
+                meter.acked.increment(1);
+                plan.changes.delete.push(message.receipt);
+            }
+            Disposition::Reject { reason } => {
+                self.invoker.rejected(&message.event, reason, &answer.digest);
+                match self.on_reject {
+                    OnReject::Drop => plan.changes.delete.push(message.receipt),
+                    OnReject::DeadLetter => plan.changes.give_up.push(self.dead_letter(message, reason, answer)),
+                }
+            }
+            Disposition::Retry { .. } if answer.outage.is_some() => {
+                meter.retried.increment(1);
+                plan.keep.push(message);
+            }
+            Disposition::Retry { .. } if message.receives >= self.max_attempts => {
+                plan.changes.give_up.push(self.dead_letter(message, &answer.reason(), answer));
+            }
+            Disposition::Retry { after } => {
+                meter.retried.increment(1);
+                // Without a time it is left alone, and reappears when its visibility ends, not before.
+                plan.changes.delay.extend(after.map(|after| (message.receipt, after.min(LONGEST_VISIBILITY))));
+            }
+        }
+    }
+
+    fn dead_letter(&self, message: InFlightMessage, reason: &str, answer: &Answer) -> (String, Message) {
+        let (worker, source, id) = (&self.invoker.worker, &self.invoker.source, &message.event.id);
+        let (attempt, correlation, digest) = (message.event.attempt, &message.event.correlation_id, &answer.digest);
+        tracing::error!(
+            worker,
+            source,
+            digest,
+            id,
+            attempt,
+            correlationId = correlation,
+            reason,
+            "record dead-lettered"
+        );
+        let cause = Cause { reason, digest };
+        let dead_letter = self.dead_letters.dead_letter(&message.event, text(&message.event.payload), &cause);
+        (message.receipt, dead_letter)
+    }
+
+    /// Sends dead letters; returns the receipts of those that are stored. The others stay on their queue, whose own
+    /// redrive is the net below this.
+    async fn give_up(&self, dead_letters: Vec<(String, Message)>) -> Vec<String> {
+        let (receipts, messages): (Vec<String>, Vec<Message>) = dead_letters.into_iter().unzip();
+        let errors = self.dead_letters.send(messages).await;
+        if let Some(error) = errors.iter().flatten().next() {
+            let (worker, source, queue) = (&self.invoker.worker, &self.invoker.source, &self.dead_letters.queue);
+            tracing::error!(worker, source, queue, %error, "dead letter refused, the message stays on its queue");
+        }
+        let stored = receipts.into_iter().zip(errors).filter(|(_, error)| error.is_none());
+        let stored: Vec<String> = stored.map(|(receipt, _)| receipt).collect();
+        self.invoker.meter.dead_lettered.increment(stored.len() as u64);
+        stored
+    }
+
+    /// Success is no proof (peers A12): a stale receipt deletes nothing, and the message comes again.
+    async fn delete(&self, mut receipts: Vec<String>) {
+        for failures in 1..=DELETE_ATTEMPTS {
+            if receipts.is_empty() {
+                return;
+            }
+            failpoint::reached(Step::BeforeDelete);
+            let deleted = self.backend.delete_batch(&self.queue, &receipts).await;
+            if deleted.is_ok() {
+                failpoint::reached(Step::Delete);
+            }
+            let error = match deleted {
+                Ok(errors) => {
+                    let first = errors.iter().flatten().next().cloned();
+                    let failed = receipts.into_iter().zip(errors).filter(|(_, error)| error.is_some());
+                    receipts = failed.map(|(receipt, _)| receipt).collect();
+                    first
+                }
+                Err(error) => Some(error),
+            };
+            let Some(error) = error else { return };
+            let (queue, count) = (&self.queue, receipts.len());
+            tracing::warn!(queue, count, failures, %error, "settled messages not deleted: they may come again");
+            if failures < DELETE_ATTEMPTS {
+                tokio::time::sleep(self.backoff.after(failures)).await;
+            }
+        }
+    }
+
+    async fn change_visibility(&self, changes: Vec<(String, Duration)>) {
+        if changes.is_empty() {
+            return;
+        }
+        let failed = match self.backend.change_visibility_batch(&self.queue, &changes).await {
+            Ok(errors) => errors.into_iter().flatten().next(),
+            Err(error) => Some(error),
+        };
+        if let Some(error) = failed {
+            let (queue, count) = (&self.queue, changes.len());
+            tracing::warn!(queue, count, %error, "visibility not changed: messages reappear at their timeout");
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! What is counted and measured: the names and labels that `/metrics` shows.
+
+use crate::{
+    model::{Reply, World, retry},
+    rows,
+};
+use host_adapters_delivery::event::Disposition;
+use host_adapters_sources::SourceConfig;
+use host_adapters_sources::dynamodb_stream::DynamodbStreamConfig;
+use host_adapters_sources::sqs::SqsConfig;
+use metrics::{
+    Counter, CounterFn, Gauge, GaugeFn, Histogram, HistogramFn, Key, KeyName, Metadata, Recorder, SharedString, Unit,
+};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
+};
+
+/// Every value by `name{label=value,…}`: counters and gauges added up, of histograms the last value.
+#[derive(Clone, Default)]
+struct Measured(Arc<Mutex<BTreeMap<String, f64>>>);
+
+struct Series(String, Measured);
+
+impl Series {
+    fn change(&self, change: impl FnOnce(f64) -> f64) {
+        let mut all = self.1.0.lock().unwrap();
+        let value = all.entry(self.0.clone()).or_default();
+        *value = change(*value);
+    }
+}
+
+#[allow(clippy::cast_precision_loss, reason = "small numbers")]
+impl CounterFn for Series {
+    fn increment(&self, value: u64) {
+        self.change(|sum| sum + value as f64);
+    }
+    fn absolute(&self, value: u64) {
+        self.change(|_| value as f64);
+    }
+}
+
+impl GaugeFn for Series {
+    fn increment(&self, value: f64) {
+        self.change(|sum| sum + value);
+    }
+    fn decrement(&self, value: f64) {
+        self.change(|sum| sum - value);
+    }
+    fn set(&self, value: f64) {
+        self.change(|_| value);
+    }
+}
+
+impl HistogramFn for Series {
+    fn record(&self, value: f64) {
+        self.change(|_| value);
+    }
+}
+
+impl Measured {
+    fn series(&self, key: &Key) -> Arc<Series> {
+        let labels: Vec<String> = key.labels().map(|label| format!("{}={}", label.key(), label.value())).collect();
+        let name = key.name().strip_prefix("registration_").expect("the prefix of all our metrics");
+        Arc::new(Series(format!("{name}{{{}}}", labels.join(",")), self.clone()))
+    }
+
+    fn get(&self, name: &str) -> Option<f64> {
+        self.0.lock().unwrap().get(name).copied()
+    }
+}
+
+impl Recorder for Measured {
+    fn describe_counter(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+    fn describe_gauge(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+    fn describe_histogram(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+    fn register_counter(&self, key: &Key, _: &Metadata<'_>) -> Counter {
+        Counter::from_arc(self.series(key))
+    }
+    fn register_gauge(&self, key: &Key, _: &Metadata<'_>) -> Gauge {
+        Gauge::from_arc(self.series(key))
+    }
+    fn register_histogram(&self, key: &Key, _: &Metadata<'_>) -> Histogram {
+        Histogram::from_arc(self.series(key))
+    }
+}
+
+rows! {
+    goal_16__a_queue_is_counted_by_worker_and_source {
+        let measured = Measured::default();
+        let _recording = metrics::set_default_local_recorder(&measured);
+        let world = World::new(|batch| Reply::each(batch, |event| match event.id.as_str() {
+            "m1" => Disposition::Reject { reason: "stale: 17 newer".into() },
+            "m2" => retry(),
+            _ => Disposition::Ack,
+        }).takes(2));
+        world.start(SourceConfig::Sqs(SqsConfig { max_concurrency: 1, ..SqsConfig::new("q") }));
+        world.queues.put("q", (0..4).map(|n| n.to_string()));
+        let of = |name: &str| measured.get(&format!("{name}{{worker=save-entries,source=sqs:q}}"));
+        world.at(1.0).await;
+        assert_eq!((of("in_flight"), of("batch_size")), (Some(4.0), Some(4.0)));
+        world.at(3.0).await;
+        assert_eq!((of("in_flight"), of("batch_seconds").map(f64::round)), (Some(0.0), Some(2.0)));
+        assert_eq!((of("received_total"), of("acked_total"), of("retried_total")), (Some(4.0), Some(2.0), Some(1.0)));
+        assert_eq!(measured.get("rejected_total{worker=save-entries,source=sqs:q,reason=stale}"), Some(1.0));
+        world.at(100.0).await;
+        assert_eq!((of("received_total"), of("dead_lettered_total")), (Some(6.0), Some(1.0)));
+    }
+
+    goal_16__a_pause_and_the_age_of_a_stream_show {
+        let measured = Measured::default();
+        let _recording = metrics::set_default_local_recorder(&measured);
+        let world = World::new(|batch| Reply::each(batch, |_| retry()).outage("service:entry"));
+        world.streams.open("s", None);
+        world.streams.put_range("s", 0..1);
+        world.at(50.0).await;
+        world.start(SourceConfig::DynamodbStream(DynamodbStreamConfig::new("t")));
+        let of = |name: &str| measured.get(&format!("{name}{{worker=save-entries,source=dynamodb-stream:t}}"));
+        world.at(50.5).await;
+        assert_eq!((of("paused"), of("iterator_age_seconds").map(f64::round)), (Some(1.0), Some(50.0)));
+        world.worker.answers(crate::model::ack_all);
+        world.at(120.0).await;
+        assert_eq!((of("paused"), of("iterator_age_seconds"), of("acked_total")), (Some(0.0), Some(0.0), Some(1.0)));
+    }
+}

@@ -1,0 +1,121 @@
+//! Models of what stands around delivery: queues, a stream and a worker, in memory and on tokio's clock. Every call can
+//! be made to fail, by plan or by a seeded die, and everything that was asked of them is on record.
+
+mod faults;
+mod queues;
+mod streams;
+mod worker;
+
+pub use faults::{Faults, down};
+pub use queues::{Asked, ModelQueues};
+pub use streams::{ModelStreams, name};
+pub use worker::{ModelWorker, Reply, ack_all, retry, trap};
+
+use host_adapters_delivery::drain::Drain;
+use host_adapters_delivery::drain::Ended;
+use host_adapters_delivery::retry::Backoff;
+use host_adapters_platform::clock::Clock;
+use host_adapters_sources::Source;
+use host_adapters_sources::SourceConfig;
+use host_adapters_sources::SourceContext;
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+use tokio::{
+    task::{AbortHandle, JoinHandle},
+    time::Instant,
+};
+
+/// The wall clock when a world begins.
+pub const EPOCH_MS: u64 = 1_700_000_000_000;
+/// The worker that every source here feeds.
+pub const WORKER: &str = "save-entries";
+
+/// Milliseconds since the world began, to the nearest ten: tokio's timers round up to a millisecond.
+pub fn rounded_ms(since: Duration) -> u64 {
+    (u64::try_from(since.as_millis()).unwrap() + 5) / 10 * 10
+}
+
+/// Everything that a source touches.
+pub struct World {
+    pub queues: Arc<ModelQueues>,
+    pub streams: Arc<ModelStreams>,
+    pub worker: Arc<ModelWorker>,
+    pub drain: Drain,
+    began: Instant,
+    seed: u64,
+    tasks: Mutex<Vec<AbortHandle>>,
+}
+
+/// The next world of a test is not to share its time with this one's sources.
+impl Drop for World {
+    fn drop(&mut self) {
+        self.tasks.lock().unwrap().iter().for_each(AbortHandle::abort);
+    }
+}
+
+impl World {
+    /// A world whose worker answers by `reply`.
+    pub fn new(reply: impl FnMut(&[host_adapters_delivery::event::Event]) -> Reply + Send + 'static) -> Self {
+        Self::seeded(1, reply)
+    }
+
+    /// The same, with other randomness.
+    pub fn seeded(
+        seed: u64,
+        reply: impl FnMut(&[host_adapters_delivery::event::Event]) -> Reply + Send + 'static,
+    ) -> Self {
+        let began = Instant::now();
+        let (queues, streams) = (ModelQueues::new(seed, began), ModelStreams::new(seed, began));
+        let worker = ModelWorker::new(began, reply);
+        let (queues, streams, tasks) = (Arc::new(queues), Arc::new(streams), Mutex::default());
+        Self { queues, streams, worker, drain: Drain::new(), began, seed, tasks }
+    }
+
+    /// What a source of this world is connected to.
+    pub fn context(&self) -> SourceContext {
+        let began = self.began;
+        SourceContext {
+            worker: WORKER.to_owned(),
+            dispatch: self.worker.clone(),
+            queues: self.queues.clone(),
+            streams: self.streams.clone(),
+            clock: Clock::following(move || i64::try_from(u128::from(EPOCH_MS) + began.elapsed().as_millis()).unwrap()),
+            backoff: Backoff::seeded(self.seed),
+        }
+    }
+
+    /// Runs a source in the background.
+    pub fn start(&self, config: SourceConfig) -> Running {
+        let (source, drain) = (config.source(&self.context()), self.drain.clone());
+        let running = source.clone();
+        let task = tokio::spawn(async move { running.run(drain).await });
+        self.tasks.lock().unwrap().push(task.abort_handle());
+        Running { source, task }
+    }
+
+    /// Waits until so many seconds after the beginning.
+    pub async fn at(&self, secs: f64) {
+        tokio::time::sleep_until(self.began + Duration::from_secs_f64(secs)).await;
+    }
+
+    /// Milliseconds since the beginning.
+    pub fn now_ms(&self) -> u64 {
+        rounded_ms(self.began.elapsed())
+    }
+}
+
+/// A source in the background.
+pub struct Running {
+    pub source: Arc<dyn Source>,
+    pub task: JoinHandle<Ended>,
+}
+
+impl Running {
+    /// As `kill -9` ends it: nothing is given back.
+    pub async fn kill(self) {
+        self.task.abort();
+        assert!(self.task.await.unwrap_err().is_cancelled());
+    }
+}

@@ -1,0 +1,259 @@
+//! Queues with SQS's semantics (peers B): visibility, receipts, receive counts, redrive.
+
+use super::{EPOCH_MS, Faults, rounded_ms};
+use host_adapters_platform::Depth;
+use host_adapters_platform::QueueBackend;
+use host_adapters_platform::Received;
+use host_adapters_platform::Result;
+use platform_wire::{Answer, Error, ErrorKind, queue::Message};
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Mutex, MutexGuard,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+use tokio::{sync::Notify, time::Instant};
+
+const LONGEST: Duration = Duration::from_secs(12 * 60 * 60);
+
+/// What was asked of a queue; ids stand for receipts.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Asked {
+    Sent(String),
+    Deleted(String),
+    /// With a receipt that a later receive made stale: nothing happened.
+    DeletedStale(String),
+    Visibility(String, u64),
+}
+
+/// Any number of queues; one is made by the first message to it.
+pub struct ModelQueues {
+    pub faults: Faults,
+    queues: Mutex<BTreeMap<String, Queue>>,
+    asked: Mutex<Vec<(u64, String, Asked)>>,
+    receives: Mutex<Vec<(u64, usize, Duration)>>,
+    changed: Notify,
+    began: Instant,
+    max_receive_count: u32,
+    ids: AtomicU64,
+}
+
+#[derive(Default)]
+struct Queue {
+    messages: Vec<Stored>,
+    receipts: u64,
+}
+
+#[derive(Clone)]
+struct Stored {
+    id: String,
+    message: Message,
+    sent_ms: u64,
+    receives: u32,
+    receipt: String,
+    received: Instant,
+    visible: Instant,
+}
+
+impl ModelQueues {
+    pub fn new(seed: u64, began: Instant) -> Self {
+        let (queues, asked, receives) = (Mutex::default(), Mutex::default(), Mutex::default());
+        let (faults, changed) = (Faults::new(seed), Notify::new());
+        Self { faults, queues, asked, receives, changed, began, max_receive_count: 3, ids: AtomicU64::new(0) }
+    }
+
+    /// After so many receives a message goes to its DLQ; 3 without this.
+    pub fn redrive_after(mut self, max_receive_count: u32) -> Self {
+        self.max_receive_count = max_receive_count;
+        self
+    }
+
+    /// Sends bodies now; their ids are `m1`, `m2` and so on.
+    pub fn put(&self, queue: &str, bodies: impl IntoIterator<Item = String>) {
+        let messages = bodies.into_iter().map(|body| Message { body, attributes: Vec::new(), delay_secs: 0 });
+        messages.for_each(|message| drop(self.store(queue, message)));
+        self.changed.notify_waiters();
+    }
+
+    /// Everything asked of `queue` in order, with its time.
+    pub fn asked(&self, queue: &str) -> Vec<(u64, Asked)> {
+        let asked = self.asked.lock().unwrap();
+        asked.iter().filter(|(_, name, _)| name == queue).map(|(at, _, asked)| (*at, asked.clone())).collect()
+    }
+
+    /// Every receive: when, at most how many, visible after.
+    pub fn receives(&self) -> Vec<(u64, usize, Duration)> {
+        self.receives.lock().unwrap().clone()
+    }
+
+    /// The messages on a queue.
+    pub fn messages(&self, queue: &str) -> Vec<Message> {
+        self.lock()
+            .get(queue)
+            .map(|queue| queue.messages.iter().map(|stored| stored.message.clone()).collect())
+            .unwrap_or_default()
+    }
+
+    pub fn count(&self, queue: &str) -> usize {
+        self.messages(queue).len()
+    }
+
+    /// How many can be received now.
+    pub fn visible(&self, queue: &str) -> usize {
+        let now = Instant::now();
+        self.lock().get(queue).map_or(0, |queue| queue.messages.iter().filter(|stored| stored.visible <= now).count())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Queue>> {
+        self.queues.lock().unwrap()
+    }
+
+    fn now_ms(&self) -> u64 {
+        rounded_ms(self.began.elapsed())
+    }
+
+    fn log(&self, queue: &str, asked: Asked) {
+        self.asked.lock().unwrap().push((self.now_ms(), queue.to_owned(), asked));
+    }
+
+    fn store(&self, queue: &str, message: Message) -> String {
+        let mut queues = self.lock();
+        let id = format!("m{}", 1 + self.ids.fetch_add(1, Ordering::Relaxed));
+        let now = Instant::now();
+        let visible = now + Duration::from_secs(message.delay_secs.into());
+        let (receives, receipt, sent_ms) = (0, String::new(), EPOCH_MS + self.now_ms());
+        let stored = Stored { id: id.clone(), message, sent_ms, receives, receipt, received: now, visible };
+        queues.entry(queue.to_owned()).or_default().messages.push(stored);
+        id
+    }
+
+    fn take(&self, name: &str, max: usize, visibility: Duration) -> Vec<Received> {
+        let mut queues = self.lock();
+        let queue = queues.entry(name.to_owned()).or_default();
+        let (now, max_receive_count) = (Instant::now(), self.max_receive_count);
+        let (mut received, mut spent) = (Vec::new(), Vec::new());
+        for stored in queue.messages.iter_mut().filter(|stored| stored.visible <= now) {
+            if stored.receives >= max_receive_count {
+                spent.push(stored.id.clone());
+            } else if received.len() < max {
+                queue.receipts += 1;
+                stored.receives += 1;
+                stored.receipt = format!("{}#{}", stored.id, queue.receipts);
+                (stored.received, stored.visible) = (now, now + visibility);
+                received.push(stored.received());
+            }
+        }
+        let (dead, live) = queue.messages.drain(..).partition(|stored| spent.contains(&stored.id));
+        queue.messages = live;
+        queues.entry(format!("{name}Dlq")).or_default().messages.extend::<Vec<Stored>>(dead);
+        received
+    }
+
+    fn next_visible(&self, name: &str) -> Option<Instant> {
+        self.lock().get(name)?.messages.iter().map(|stored| stored.visible).min()
+    }
+}
+
+impl Stored {
+    fn received(&self) -> Received {
+        let Message { body, attributes, .. } = self.message.clone();
+        let (id, receipt) = (self.id.clone(), self.receipt.clone());
+        Received { id, receipt, body, attributes, receive_count: self.receives, sent_ms: self.sent_ms }
+    }
+}
+
+#[async_trait::async_trait]
+impl QueueBackend for ModelQueues {
+    async fn send_batch(&self, queue: &str, messages: Vec<Message>) -> Result<Vec<Answer<String>>> {
+        self.faults.check("send")?;
+        let send = |message: Message| {
+            if let Err(error) = self.faults.check("send one") {
+                return Answer::Error(error);
+            }
+            assert!(message.attributes.len() <= 10, "too many attributes");
+            assert!(message.attributes.iter().all(|(_, value)| !value.is_empty()), "an empty attribute");
+            if message.body.len() > 256 * 1024 {
+                return Answer::Error(Error::new(ErrorKind::Invalid, "message larger than 256 KiB"));
+            }
+            let id = self.store(queue, message);
+            self.log(queue, Asked::Sent(id.clone()));
+            Answer::Ok(id)
+        };
+        let answers = messages.into_iter().map(send).collect();
+        self.changed.notify_waiters();
+        Ok(answers)
+    }
+
+    async fn receive(&self, queue: &str, max: usize, wait: Duration, visibility: Duration) -> Result<Vec<Received>> {
+        self.receives.lock().unwrap().push((self.now_ms(), max, visibility));
+        self.faults.check("receive")?;
+        let deadline = Instant::now() + wait;
+        loop {
+            let mut changed = std::pin::pin!(self.changed.notified());
+            changed.as_mut().enable();
+            let received = self.take(queue, max, visibility);
+            if !received.is_empty() || Instant::now() >= deadline {
+                return Ok(received);
+            }
+            let due = self.next_visible(queue).map_or(deadline, |due| due.min(deadline));
+            tokio::select! {
+                () = tokio::time::sleep_until(due) => (),
+                () = changed => (),
+            }
+        }
+    }
+
+    async fn delete_batch(&self, queue: &str, receipts: &[String]) -> Result<Vec<Option<Error>>> {
+        self.faults.check("delete")?;
+        for receipt in receipts {
+            let id = receipt.split('#').next().unwrap().to_owned();
+            let mut queues = self.lock();
+            let messages = &mut queues.get_mut(queue).unwrap().messages;
+            let before = messages.len();
+            messages.retain(|stored| &stored.receipt != receipt);
+            let deleted = messages.len() < before;
+            drop(queues);
+            self.log(queue, if deleted { Asked::Deleted(id) } else { Asked::DeletedStale(id) });
+        }
+        Ok(vec![None; receipts.len()])
+    }
+
+    async fn change_visibility_batch(&self, queue: &str, changes: &[(String, Duration)]) -> Result<Vec<Option<Error>>> {
+        self.faults.check("visibility")?;
+        let now = Instant::now();
+        let mut errors = Vec::new();
+        for (receipt, visibility) in changes {
+            let id = receipt.split('#').next().unwrap().to_owned();
+            let mut queues = self.lock();
+            let messages = &mut queues.get_mut(queue).unwrap().messages;
+            let stored = messages.iter_mut().find(|stored| &stored.receipt == receipt);
+            errors.push(match stored {
+                Some(stored) if now + *visibility > stored.received + LONGEST => {
+                    Some(Error::new(ErrorKind::Invalid, "total visibility beyond 12 hours"))
+                }
+                Some(stored) => {
+                    stored.visible = now + *visibility;
+                    None
+                }
+                None => Some(Error::new(ErrorKind::Invalid, "stale receipt")),
+            });
+            drop(queues);
+            self.log(queue, Asked::Visibility(id, visibility.as_secs()));
+        }
+        self.changed.notify_waiters();
+        Ok(errors)
+    }
+
+    async fn depth(&self, queue: &str) -> Result<Depth> {
+        let (visible, count) = (self.visible(queue) as u64, self.count(queue) as u64);
+        Ok(Depth { visible, in_flight: count - visible, delayed: 0 })
+    }
+
+    async fn peek(&self, queue: &str, max: usize) -> Result<Vec<Received>> {
+        let queues = self.lock();
+        let messages = queues.get(queue).map(|queue| queue.messages.iter().take(max).map(Stored::received).collect());
+        Ok(messages.unwrap_or_default())
+    }
+}

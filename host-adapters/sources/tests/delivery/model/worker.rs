@@ -1,0 +1,106 @@
+//! A worker that answers by a closure and remembers what it was handed.
+
+use super::rounded_ms;
+use host_adapters_delivery::dispatch::CallError;
+use host_adapters_delivery::dispatch::Dispatch;
+use host_adapters_delivery::dispatch::Dispatched;
+use host_adapters_delivery::event::Disposition;
+use host_adapters_delivery::event::Event;
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+use tokio::time::Instant;
+
+/// What the worker answers, and how long it takes.
+pub struct Reply {
+    pub after: Duration,
+    pub dispatched: Dispatched,
+}
+
+impl Reply {
+    pub fn new(answer: Result<Vec<Disposition>, CallError>) -> Self {
+        let dispatched = Dispatched { answer, digest: "d1".to_owned(), outages: Vec::new() };
+        Self { after: Duration::ZERO, dispatched }
+    }
+
+    /// One disposition per record.
+    pub fn each(batch: &[Event], disposition: impl FnMut(&Event) -> Disposition) -> Self {
+        Self::new(Ok(batch.iter().map(disposition).collect()))
+    }
+
+    pub fn takes(mut self, secs: u64) -> Self {
+        self.after = Duration::from_secs(secs);
+        self
+    }
+
+    pub fn outage(mut self, what: &str) -> Self {
+        self.dispatched.outages.push(what.to_owned());
+        self
+    }
+}
+
+pub fn ack_all(batch: &[Event]) -> Reply {
+    Reply::each(batch, |_| Disposition::Ack)
+}
+
+pub fn retry() -> Disposition {
+    Disposition::Retry { after: None }
+}
+
+pub fn trap() -> Reply {
+    Reply::new(Err(CallError::Trapped("unreachable".to_owned())))
+}
+
+type Answer = Box<dyn FnMut(&[Event]) -> Reply + Send>;
+
+pub struct ModelWorker {
+    answer: Mutex<Answer>,
+    calls: Mutex<Vec<(u64, Vec<Event>)>>,
+    began: Instant,
+}
+
+impl ModelWorker {
+    pub fn new(began: Instant, answer: impl FnMut(&[Event]) -> Reply + Send + 'static) -> Arc<Self> {
+        Arc::new(Self { answer: Mutex::new(Box::new(answer)), calls: Mutex::default(), began })
+    }
+
+    /// From now on it answers by `answer`.
+    pub fn answers(&self, answer: impl FnMut(&[Event]) -> Reply + Send + 'static) {
+        *self.answer.lock().unwrap() = Box::new(answer);
+    }
+
+    /// Every call: when it began, and its batch.
+    pub fn calls(&self) -> Vec<(u64, Vec<Event>)> {
+        self.calls.lock().unwrap().clone()
+    }
+
+    /// Every call: when it began, and how many records it had.
+    pub fn sizes(&self) -> Vec<(u64, usize)> {
+        self.calls().into_iter().map(|(at, batch)| (at, batch.len())).collect()
+    }
+
+    /// Every delivery: when, which record, which attempt.
+    pub fn deliveries(&self) -> Vec<(u64, String, u32)> {
+        let calls = self.calls().into_iter();
+        calls.flat_map(|(at, batch)| batch.into_iter().map(move |event| (at, event.id, event.attempt))).collect()
+    }
+
+    /// Ids of each call's batch.
+    pub fn batches(&self) -> Vec<Vec<String>> {
+        self.calls().into_iter().map(|(_, batch)| batch.into_iter().map(|event| event.id).collect()).collect()
+    }
+}
+
+#[async_trait::async_trait]
+impl Dispatch for ModelWorker {
+    async fn dispatch(&self, worker: &str, batch: Vec<Event>) -> Dispatched {
+        assert_eq!(worker, super::WORKER);
+        assert!(!batch.is_empty(), "a call without records");
+        self.calls.lock().unwrap().push((rounded_ms(self.began.elapsed()), batch.clone()));
+        let reply = (self.answer.lock().unwrap())(&batch);
+        // A call without length yields all the same, as a real one does.
+        tokio::time::sleep(reply.after).await;
+        reply.dispatched
+    }
+}

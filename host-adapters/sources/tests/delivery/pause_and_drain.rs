@@ -1,0 +1,248 @@
+//! Outages and endings: attempts count a record's failures, never an outage; nothing is lost when the host ends.
+
+use crate::{
+    model::{Asked, Reply, World, ack_all, down, name, retry},
+    rows,
+};
+use host_adapters_delivery::dispatch::CallError;
+use host_adapters_delivery::drain::Ended;
+use host_adapters_delivery::event::Disposition;
+use host_adapters_delivery::event::Event;
+use host_adapters_platform::Checkpoint;
+use host_adapters_sources::SourceConfig;
+use host_adapters_sources::dynamodb_stream::DynamodbStreamConfig;
+use host_adapters_sources::sqs::SqsConfig;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+/// A worker whose service can be switched off: it then retries everything but `m1`.
+fn with_service(up: &Arc<AtomicBool>) -> impl FnMut(&[Event]) -> Reply + Send + 'static {
+    let up = up.clone();
+    move |batch| match up.load(Ordering::Relaxed) {
+        true => ack_all(batch),
+        false => Reply::each(batch, |event| if event.id == "m1" { Disposition::Ack } else { retry() })
+            .outage("service:entry"),
+    }
+}
+
+fn sqs(config: SqsConfig) -> SourceConfig {
+    SourceConfig::Sqs(config)
+}
+
+fn stream() -> SourceConfig {
+    SourceConfig::DynamodbStream(DynamodbStreamConfig { maximum_retry_attempts: 0, ..DynamodbStreamConfig::new("t") })
+}
+
+fn fill(world: &World, count: usize) {
+    world.queues.put("q", (0..count).map(|n| n.to_string()));
+}
+
+rows! {
+    /// An hour without the service: no receive is used up, no message leaves, the held batch is the probe.
+    goal_21__a_queue_sits_out_an_outage {
+        let up = Arc::new(AtomicBool::new(false));
+        let world = World::new(with_service(&up));
+        let running = world.start(sqs(SqsConfig { max_concurrency: 1, ..SqsConfig::new("q") }));
+        fill(&world, 30);
+        world.at(3600.0).await;
+        let paused = running.source.status().paused.unwrap();
+        assert_eq!((paused.reason.as_str(), paused.for_secs), ("service:entry", 3600));
+        assert!(paused.probe_in_secs <= 60);
+        assert_eq!(world.queues.receives().len(), 1, "polling stopped");
+        assert_eq!(world.queues.asked("q")[0].1, Asked::Deleted("m1".into()), "what was done stays done");
+        let calls = world.worker.sizes();
+        assert!((60..200).contains(&calls.len()), "{} probes in an hour", calls.len());
+        assert!(calls[1..].iter().all(|(_, size)| *size == 9), "always the same batch");
+
+        up.store(true, Ordering::Relaxed);
+        world.at(3700.0).await;
+        assert_eq!(running.source.status().paused, None);
+        assert_eq!((world.queues.count("q"), world.queues.count("qDlq")), (0, 0));
+        let last = world.worker.calls().pop().unwrap().1;
+        assert!(last.iter().all(|event| event.attempt == 1), "the next batch is a first attempt");
+        let attempts = world.worker.deliveries().into_iter().filter(|(_, id, _)| id == "m2").map(|(_, _, n)| n);
+        assert_eq!(attempts.collect::<Vec<_>>(), (1..=calls.len() as u32 + 1).collect::<Vec<_>>(), "each delivery shows");
+    }
+
+    goal_21__one_probe_for_all_pollers {
+        let up = Arc::new(AtomicBool::new(false));
+        let mut answer = with_service(&up);
+        let world = World::new(move |batch| answer(batch).takes(1));
+        world.start(sqs(SqsConfig { max_concurrency: 4, ..SqsConfig::new("q") }));
+        fill(&world, 100);
+        world.at(300.0).await;
+        let calls = world.worker.sizes();
+        assert!(calls[..4].iter().all(|(at, _)| *at == 0), "all four ran into it");
+        let probes = &calls[4..];
+        assert!(probes.windows(2).all(|pair| pair[1].0 - pair[0].0 >= 1_000), "one at a time: {probes:?}");
+        assert_eq!(world.queues.visible("q"), 60, "the rest was never received");
+        up.store(true, Ordering::Relaxed);
+        world.at(400.0).await;
+        assert_eq!((world.queues.count("q"), world.queues.count("qDlq")), (0, 0));
+    }
+
+    goal_21__an_outage_that_kept_no_record_from_success_is_none {
+        let world = World::new(|batch| ack_all(batch).outage("service:entry"));
+        let running = world.start(sqs(SqsConfig::new("q")));
+        fill(&world, 1);
+        world.at(1.0).await;
+        assert_eq!(running.source.status().paused, None);
+        assert_eq!(world.queues.count("q"), 0);
+    }
+
+    goal_21__a_worker_that_cannot_be_called_is_an_outage {
+        let world = World::new(|_| Reply::new(Err(CallError::NotCallable("does not compile".into()))));
+        let running = world.start(sqs(SqsConfig::new("q")));
+        fill(&world, 1);
+        world.at(600.0).await;
+        assert_eq!(running.source.status().paused.unwrap().reason, "worker:save-entries: does not compile");
+        assert_eq!((world.queues.count("q"), world.queues.count("qDlq")), (1, 0));
+        world.worker.answers(ack_all);
+        world.at(700.0).await;
+        assert_eq!(world.queues.count("q"), 0);
+    }
+
+    goal_21__a_queue_that_is_down_pauses_and_resumes {
+        let world = World::new(ack_all);
+        world.queues.faults.plan("receive", 8, down());
+        let running = world.start(sqs(SqsConfig::new("q")));
+        fill(&world, 1);
+        world.at(0.5).await;
+        assert_eq!(running.source.status().paused.unwrap().reason, "sqs:q: connection refused");
+        world.at(600.0).await;
+        assert_eq!(running.source.status().paused, None);
+        assert_eq!(world.queues.count("q"), 0);
+    }
+
+    goal_21__a_stream_sits_out_an_outage_without_a_retry {
+        let up = Arc::new(AtomicBool::new(false));
+        let world = World::new(with_service(&up));
+        world.streams.open("s", None);
+        world.streams.put_range("s", 0..5);
+        let running = world.start(stream());
+        world.at(3600.0).await;
+        assert_eq!(running.source.status().paused.unwrap().reason, "service:entry");
+        assert!(world.worker.sizes().iter().all(|(_, size)| *size == 5), "never split");
+        up.store(true, Ordering::Relaxed);
+        world.at(3700.0).await;
+        assert_eq!(world.queues.count("saveEntriesDlq"), 0);
+        assert_eq!(world.streams.position("s"), Some(Checkpoint::At(name(4))));
+        let attempts: Vec<u32> = world.worker.calls().iter().map(|(_, batch)| batch[0].attempt).collect();
+        assert_eq!(attempts, (1..=attempts.len() as u32).collect::<Vec<_>>());
+    }
+
+    goal_21__a_stream_that_is_down_pauses_and_resumes {
+        let world = World::new(ack_all);
+        world.streams.open("s", None);
+        world.streams.put_range("s", 0..5);
+        for call in ["shards", "checkpoint", "records"] {
+            world.streams.faults.plan(call, 3, down());
+        }
+        let running = world.start(stream());
+        world.at(0.5).await;
+        assert_eq!(running.source.status().paused.unwrap().reason, "dynamodb-stream:t: connection refused");
+        world.at(600.0).await;
+        assert_eq!(running.source.status().paused, None);
+        assert_eq!(world.worker.sizes().len(), 1);
+    }
+
+    goal_15__what_is_in_flight_ends_and_nothing_new_begins {
+        let world = World::new(|batch| ack_all(batch).takes(10));
+        let running = world.start(sqs(SqsConfig { max_concurrency: 1, ..SqsConfig::new("q") }));
+        fill(&world, 25);
+        world.at(3.0).await;
+        let ended = world.drain.finish(Duration::from_secs(30), running.task).await.unwrap();
+        assert_eq!((ended, world.now_ms()), (Ended::Drained, 10_000));
+        assert_eq!((world.worker.sizes().len(), world.queues.visible("q")), (1, 15));
+    }
+
+    goal_15__at_the_deadline_the_rest_is_visible_at_once {
+        let world = World::new(|batch| ack_all(batch).takes(1_000));
+        let running = world.start(sqs(SqsConfig { max_concurrency: 2, ..SqsConfig::new("q") }));
+        fill(&world, 15);
+        world.at(3.0).await;
+        let ended = world.drain.finish(Duration::from_secs(30), running.task).await.unwrap();
+        assert_eq!((ended, world.now_ms()), (Ended::Abandoned(15), 33_000));
+        assert_eq!(world.queues.visible("q"), 15);
+    }
+
+    goal_15__a_batch_that_waits_for_its_window_is_handed_over_at_once {
+        let world = World::new(ack_all);
+        let running = world.start(sqs(SqsConfig { batch_window_secs: 100, max_concurrency: 1, ..SqsConfig::new("q") }));
+        fill(&world, 3);
+        world.at(5.0).await;
+        let ended = world.drain.finish(Duration::from_secs(30), running.task).await.unwrap();
+        assert_eq!((ended, world.worker.sizes()), (Ended::Drained, vec![(5_000, 3)]));
+        assert_eq!(world.queues.count("q"), 0, "no receive is used up for nothing");
+    }
+
+    goal_15__a_paused_source_gives_its_batch_back_at_once {
+        let up = Arc::new(AtomicBool::new(false));
+        let world = World::new(with_service(&up));
+        let running = world.start(sqs(SqsConfig { max_concurrency: 1, ..SqsConfig::new("q") }));
+        fill(&world, 3);
+        world.at(0.9).await;
+        let ended = world.drain.finish(Duration::from_secs(30), running.task).await.unwrap();
+        assert_eq!((ended, world.now_ms()), (Ended::Abandoned(2), 900));
+        assert_eq!(world.queues.visible("q"), 2);
+    }
+
+    goal_15__an_idle_source_ends_at_once {
+        let world = World::new(ack_all);
+        world.streams.open("s", None);
+        let (queue, stream) = (world.start(sqs(SqsConfig::new("q"))), world.start(stream()));
+        world.at(5.0).await;
+        let both = async { (queue.task.await.unwrap(), stream.task.await.unwrap()) };
+        let ended = world.drain.finish(Duration::from_secs(30), both).await;
+        assert_eq!((ended, world.now_ms()), ((Ended::Drained, Ended::Drained), 5_000));
+    }
+
+    goal_15__a_stream_ends_its_call_and_keeps_its_place {
+        let world = World::new(|batch| ack_all(batch).takes(10));
+        world.streams.open("s", None);
+        world.streams.put_range("s", 0..250);
+        let running = world.start(stream());
+        world.at(3.0).await;
+        let ended = world.drain.finish(Duration::from_secs(30), running.task).await.unwrap();
+        assert_eq!((ended, world.now_ms()), (Ended::Drained, 10_000));
+        assert_eq!(world.streams.position("s"), Some(Checkpoint::At(name(99))));
+    }
+
+    goal_15__a_stream_gives_up_its_call_at_the_deadline {
+        let world = World::new(|batch| ack_all(batch).takes(1_000));
+        world.streams.open("s", None);
+        world.streams.put_range("s", 0..5);
+        let running = world.start(stream());
+        world.at(3.0).await;
+        let ended = world.drain.finish(Duration::from_secs(30), running.task).await.unwrap();
+        assert_eq!((ended, world.now_ms()), (Ended::Abandoned(5), 33_000));
+        assert_eq!(world.streams.position("s"), None, "a restart delivers them again");
+    }
+
+    /// The models' faults by a seeded die, for an hour: nothing is lost, nothing is given up.
+    goal_15__nothing_is_lost_while_a_tenth_of_all_calls_fails {
+        for seed in 0..10 {
+            let world = World::seeded(seed, ack_all);
+            for call in ["receive", "send", "delete", "visibility"] {
+                world.queues.faults.chance(call, 0.1);
+            }
+            for call in ["shards", "records", "checkpoint", "set checkpoint"] {
+                world.streams.faults.chance(call, 0.1);
+            }
+            world.streams.open("s", None);
+            world.streams.put_range("s", 0..500);
+            fill(&world, 500);
+            let (queue, stream) = (world.start(sqs(SqsConfig::new("q"))), world.start(stream()));
+            world.at(3600.0).await;
+            assert_eq!((world.queues.count("q"), world.queues.count("qDlq")), (0, 0), "seed {seed}");
+            assert_eq!(world.streams.position("s"), Some(Checkpoint::At(name(499))), "seed {seed}");
+            let both = async { (queue.task.await.unwrap(), stream.task.await.unwrap()) };
+            world.drain.finish(Duration::from_secs(30), both).await;
+        }
+    }
+}

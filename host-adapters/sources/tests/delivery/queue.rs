@@ -1,0 +1,361 @@
+//! SQS → worker: what becomes of messages (peers A6, A8, A10, A12, B1, B2).
+
+use crate::{
+    model::{Asked, Reply, World, ack_all, down, retry, trap},
+    rows,
+};
+use host_adapters_delivery::dispatch::CallError;
+use host_adapters_delivery::event::Disposition;
+use host_adapters_delivery::event::Event;
+use host_adapters_sources::OnReject;
+use host_adapters_sources::SourceConfig;
+use host_adapters_sources::sqs::SqsConfig;
+use platform_wire::queue::Message;
+use std::time::Duration;
+
+fn one_poller() -> SqsConfig {
+    SqsConfig { max_concurrency: 1, ..SqsConfig::new("q") }
+}
+
+fn start(world: &World, config: SqsConfig) {
+    world.start(SourceConfig::Sqs(config));
+}
+
+/// `count` messages at the beginning, `m1` and so on.
+fn fill(world: &World, count: usize) {
+    world.queues.put("q", (0..count).map(|n| format!(r#"{{"n":{n}}}"#)));
+}
+
+fn reject(reason: &str) -> Disposition {
+    Disposition::Reject { reason: reason.to_owned() }
+}
+
+fn attribute<'a>(message: &'a Message, name: &str) -> &'a str {
+    let found = message.attributes.iter().find(|(key, _)| key == name);
+    &found.unwrap_or_else(|| panic!("no {name} in {:?}", message.attributes)).1
+}
+
+/// Two messages to a worker that answers `first`, then acknowledges; when was what delivered?
+async fn deliveries_after(first: fn(&[Event]) -> Reply) -> Vec<(u64, String, u32)> {
+    let mut calls = 0;
+    let world = World::new(move |batch| {
+        calls += 1;
+        if calls == 1 { first(batch) } else { ack_all(batch) }
+    });
+    start(&world, one_poller());
+    fill(&world, 2);
+    world.at(200.0).await;
+    assert_eq!(world.queues.count("q"), 0);
+    world.worker.deliveries()
+}
+
+fn delivered(at: u64, id: &str, attempt: u32) -> (u64, String, u32) {
+    (at, id.to_owned(), attempt)
+}
+
+rows! {
+    a6__success_deletes_the_batch {
+        let world = World::new(ack_all);
+        start(&world, one_poller());
+        fill(&world, 10);
+        world.at(1.0).await;
+        assert_eq!(world.queues.count("q"), 0);
+        assert_eq!(world.worker.sizes(), [(0, 10)]);
+    }
+
+    a6__an_error_leaves_all_until_the_visibility_timeout {
+        let deliveries = deliveries_after(|_| trap()).await;
+        let expected = [delivered(0, "m1", 1), delivered(0, "m2", 1), delivered(30_000, "m1", 2), delivered(30_000, "m2", 2)];
+        assert_eq!(deliveries, expected);
+    }
+
+    a6__a_retry_leaves_its_message_until_the_visibility_timeout {
+        let first = |batch: &[Event]| Reply::each(batch, |event| if event.id == "m1" { retry() } else { Disposition::Ack });
+        assert_eq!(deliveries_after(first).await[2..], [delivered(30_000, "m1", 2)]);
+    }
+
+    a6__the_timeout_is_the_sources {
+        let world = World::new(|batch| if batch[0].attempt == 1 { trap() } else { ack_all(batch) });
+        start(&world, SqsConfig { visibility_timeout_secs: 7, ..one_poller() });
+        fill(&world, 1);
+        world.at(20.0).await;
+        assert_eq!(world.worker.deliveries(), [delivered(0, "m1", 1), delivered(7_000, "m1", 2)]);
+    }
+
+    /// A 429 in the worker delays only the records concerned.
+    goal_4__a_retry_with_a_time_delays_that_record_only {
+        let first = |batch: &[Event]| {
+            let later = |secs| Disposition::Retry { after: Some(Duration::from_secs(secs)) };
+            Reply::each(batch, |event| later(if event.id == "m1" { 90 } else { 5 }))
+        };
+        assert_eq!(deliveries_after(first).await[2..], [delivered(5_000, "m2", 2), delivered(90_000, "m1", 2)]);
+    }
+
+    goal_4__a_rejected_record_is_not_tried_again {
+        let world = World::new(|batch| Reply::each(batch, |_| reject("stale: newer item")));
+        start(&world, one_poller());
+        fill(&world, 2);
+        world.at(100.0).await;
+        assert_eq!(world.worker.deliveries().len(), 2);
+        assert_eq!((world.queues.count("q"), world.queues.count("qDlq")), (0, 0));
+    }
+
+    goal_5__a_rejected_record_is_kept_where_the_source_says_so {
+        let world = World::new(|batch| Reply::each(batch, |_| reject("stale: newer item")));
+        start(&world, SqsConfig { on_reject: OnReject::DeadLetter, ..one_poller() });
+        fill(&world, 1);
+        world.at(1.0).await;
+        assert_eq!(world.queues.count("q"), 0);
+        let dead_letters = world.queues.messages("qDlq");
+        assert_eq!((dead_letters.len(), attribute(&dead_letters[0], "reason")), (1, "stale: newer item"));
+    }
+
+    /// The third attempt that ends in retry goes to the DLQ by our hand, with what an operator needs.
+    goal_5__a_dead_letter_keeps_its_payload_and_tells_its_story {
+        let world = World::new(|_| Reply::new(Err(CallError::Trapped("unreachable".into()))));
+        start(&world, one_poller());
+        let attributes = (0..9).map(|n| (format!("own{n}"), "v".to_owned()));
+        let attributes = attributes.chain([("traceparent".to_owned(), "00-a-b-01".to_owned())]).collect();
+        let message = Message { body: r#"{"n":1}"#.into(), attributes, delay_secs: 0 };
+        host_adapters_platform::QueueBackend::send_batch(&*world.queues, "q", vec![message]).await.unwrap();
+        world.at(100.0).await;
+        let times: Vec<u64> = world.worker.sizes().into_iter().map(|(at, _)| at).collect();
+        assert_eq!(times, [0, 30_000, 60_000]);
+        assert_eq!(world.queues.count("q"), 0);
+        let dead_letters = world.queues.messages("qDlq");
+        let dead_letter = &dead_letters[0];
+        assert_eq!((dead_letters.len(), dead_letter.body.as_str()), (1, r#"{"n":1}"#));
+        let expected = [
+            ("reason", "worker trapped: unreachable"),
+            ("attempt", "3"),
+            ("worker", "save-entries"),
+            ("digest", "d1"),
+            ("traceparent", "00-a-b-01"),
+            ("sourceMessageId", "m1"),
+            ("own0", "v"),
+        ];
+        for (name, value) in expected {
+            assert_eq!(attribute(dead_letter, name), value);
+        }
+    }
+
+    goal_5__the_dead_letter_is_stored_before_the_message_is_deleted {
+        let world = World::new(|_| trap());
+        start(&world, SqsConfig { max_attempts: 1, ..one_poller() });
+        fill(&world, 1);
+        world.queues.faults.plan("send", 1, down());
+        world.at(10.0).await;
+        assert_eq!((world.queues.count("q"), world.queues.count("qDlq")), (1, 0), "refused: it stays");
+        world.at(40.0).await;
+        assert_eq!((world.queues.count("q"), world.queues.count("qDlq")), (0, 1));
+        assert_eq!(world.queues.asked("qDlq"), [(30_000, Asked::Sent("m2".into()))]);
+        assert_eq!(world.queues.asked("q"), [(30_000, Asked::Deleted("m1".into()))]);
+    }
+
+    goal_5__a_queue_that_takes_no_letters_leaves_it_to_the_redrive {
+        let world = World::new(|_| trap());
+        start(&world, one_poller());
+        fill(&world, 1);
+        world.queues.faults.plan("send", usize::MAX, down());
+        world.at(200.0).await;
+        assert_eq!(world.worker.deliveries().len(), 3);
+        assert_eq!((world.queues.count("q"), world.queues.count("qDlq")), (0, 1));
+    }
+
+    a8__no_answer_is_a_failure {
+        let expected = [delivered(30_000, "m1", 2), delivered(30_000, "m2", 2)];
+        assert_eq!(deliveries_after(|_| Reply::new(Ok(vec![]))).await[2..], expected);
+    }
+
+    a8__a_missing_disposition_is_a_failure_of_its_record {
+        let first = |_: &[Event]| Reply::new(Ok(vec![Disposition::Ack]));
+        assert_eq!(deliveries_after(first).await[2..], [delivered(30_000, "m2", 2)]);
+    }
+
+    a8__too_many_dispositions_fail_the_call {
+        let first = |_: &[Event]| Reply::new(Ok(vec![Disposition::Ack; 3]));
+        assert_eq!(deliveries_after(first).await[2..].len(), 2);
+    }
+
+    a8__every_way_to_fail_is_a_failure_of_all {
+        let failures: [fn() -> CallError; 3] = [
+            || CallError::Failed("no".into()),
+            || CallError::Trapped("unreachable".into()),
+            || CallError::TimedOut(Duration::from_secs(300)),
+        ];
+        for failure in failures {
+            let mut calls = 0;
+            let world = World::new(move |batch| {
+                calls += 1;
+                if calls == 1 { Reply::new(Err(failure())) } else { ack_all(batch) }
+            });
+            start(&world, one_poller());
+            fill(&world, 2);
+            world.at(40.0).await;
+            assert_eq!(world.worker.sizes(), [(0, 2), (30_000, 2)], "{}", failure());
+        }
+    }
+
+    a8__only_what_was_acknowledged_is_deleted {
+        let world = World::new(|batch| Reply::each(batch, |event| match event.id.as_str() {
+            "m1" => Disposition::Ack,
+            "m2" => reject("never"),
+            _ => retry(),
+        }));
+        start(&world, one_poller());
+        fill(&world, 3);
+        world.at(1.0).await;
+        let deleted = [(0, Asked::Deleted("m1".into())), (0, Asked::Deleted("m2".into()))];
+        assert_eq!(world.queues.asked("q"), deleted);
+    }
+
+    a10__a_slow_worker_gets_nothing_twice {
+        let world = World::new(|batch| ack_all(batch).takes(300));
+        start(&world, SqsConfig { max_concurrency: 3, ..SqsConfig::new("q") });
+        fill(&world, 5);
+        world.at(1_000.0).await;
+        assert_eq!(world.worker.deliveries().len(), 5);
+        assert_eq!(world.queues.count("q"), 0);
+        let beats = world.queues.asked("q").into_iter().filter(|(_, asked)| *asked == Asked::Visibility("m1".into(), 30));
+        let times: Vec<u64> = beats.map(|(at, _)| at).collect();
+        assert_eq!(times, (1..30).map(|n| n * 10_000).collect::<Vec<u64>>(), "at a third of the timeout");
+    }
+
+    a10__messages_that_wait_for_their_window_are_kept_too {
+        let world = World::new(ack_all);
+        start(&world, SqsConfig { batch_window_secs: 100, ..one_poller() });
+        fill(&world, 1);
+        world.at(120.0).await;
+        assert_eq!(world.worker.deliveries(), [delivered(100_000, "m1", 1)]);
+    }
+
+    /// Its heartbeat failed while it waited for its window, so it became visible and is here twice.
+    a10__a_message_received_again_while_it_waits_is_handed_over_once {
+        let world = World::new(ack_all);
+        world.queues.faults.plan("visibility", usize::MAX, down());
+        start(&world, SqsConfig { batch_window_secs: 8, visibility_timeout_secs: 5, ..one_poller() });
+        fill(&world, 1);
+        world.at(20.0).await;
+        assert_eq!(world.worker.deliveries(), [delivered(8_000, "m1", 2)]);
+        assert_eq!((world.queues.count("q"), world.queues.count("qDlq")), (0, 0));
+    }
+
+    /// Two go with the first call; the queue takes its time to delete them, and the others keep their lease.
+    a10__messages_for_the_next_batch_are_kept_while_the_last_is_settled {
+        let world = World::new(ack_all);
+        world.queues.faults.plan("delete", 2, down());
+        let config = SqsConfig { max_concurrency: 2, visibility_timeout_secs: 2, ..SqsConfig::new("q") };
+        start(&world, SqsConfig { max_batch_bytes: 15, ..config });
+        fill(&world, 4);
+        world.at(20.0).await;
+        let others = world.worker.deliveries().into_iter().filter(|(_, id, _)| id == "m3" || id == "m4");
+        let (times, attempts): (Vec<u64>, Vec<u32>) = others.map(|(at, _, attempt)| (at, attempt)).unzip();
+        assert_eq!(attempts, [1, 1]);
+        assert!(times[0] > 2_000, "the first batch is settled late: {times:?}");
+    }
+
+    /// One is done, one is kept by an outage; the queue takes its time to delete the first, and the second keeps its lease.
+    a10__what_an_outage_holds_is_kept_while_the_rest_is_settled {
+        let mut calls = 0;
+        let world = World::new(move |batch| {
+            calls += 1;
+            let each = |event: &Event| if event.id == "m1" { Disposition::Ack } else { retry() };
+            if calls == 1 { Reply::each(batch, each).outage("service:entry").takes(1) } else { ack_all(batch) }
+        });
+        world.queues.faults.plan("delete", 2, down());
+        start(&world, SqsConfig { max_concurrency: 2, visibility_timeout_secs: 2, ..SqsConfig::new("q") });
+        fill(&world, 2);
+        world.at(20.0).await;
+        let second = world.worker.calls().into_iter().flat_map(|(_, batch)| batch).filter(|event| event.id == "m2");
+        assert_eq!(second.count(), 2, "the outage and the probe");
+        assert_eq!((world.queues.count("q"), world.queues.count("qDlq")), (0, 0));
+    }
+
+    a10__a_message_is_held_for_12_hours_at_most {
+        let world = World::new(|batch| ack_all(batch).takes(13 * 3600));
+        start(&world, SqsConfig { max_concurrency: 2, ..SqsConfig::new("q") });
+        fill(&world, 1);
+        world.at(12.0 * 3600.0 + 5.0).await;
+        assert_eq!(world.worker.deliveries(), [delivered(0, "m1", 1), delivered(12 * 3_600_000, "m1", 2)]);
+    }
+
+    a10__a_beat_that_fails_is_repeated_in_time {
+        let world = World::new(|batch| ack_all(batch).takes(60));
+        start(&world, SqsConfig { max_concurrency: 2, ..SqsConfig::new("q") });
+        fill(&world, 1);
+        world.queues.faults.plan("visibility", 1, down());
+        world.at(100.0).await;
+        assert_eq!(world.worker.deliveries().len(), 1);
+    }
+
+    /// A delete with a stale receipt succeeds and deletes nothing: the message was received again meanwhile.
+    a12__success_of_a_delete_is_no_proof {
+        let world = World::new(|batch| ack_all(batch).takes(45));
+        start(&world, SqsConfig { max_concurrency: 2, ..SqsConfig::new("q") });
+        fill(&world, 1);
+        world.queues.faults.plan("visibility", usize::MAX, down());
+        world.at(50.0).await;
+        assert_eq!(world.worker.deliveries(), [delivered(0, "m1", 1), delivered(30_000, "m1", 2)]);
+        assert_eq!(world.queues.asked("q"), [(45_000, Asked::DeletedStale("m1".into()))]);
+        assert_eq!(world.queues.count("q"), 1, "the second delivery's to delete");
+    }
+
+    a12__a_delete_that_fails_is_repeated_and_else_the_message_comes_again {
+        let world = World::new(ack_all);
+        start(&world, one_poller());
+        fill(&world, 1);
+        world.queues.faults.plan("delete", 2, down());
+        world.at(20.0).await;
+        assert_eq!((world.worker.deliveries().len(), world.queues.count("q")), (1, 0));
+        world.queues.faults.plan("delete", 3, down());
+        fill(&world, 1);
+        world.at(100.0).await;
+        assert_eq!((world.worker.deliveries().len(), world.queues.count("q")), (3, 0));
+    }
+
+    b1__received_messages_are_invisible_for_30_s {
+        let world = World::new(ack_all);
+        start(&world, one_poller());
+        world.at(1.0).await;
+        assert_eq!(world.queues.receives(), [(0, 10, Duration::from_secs(30))]);
+    }
+
+    b1__a_longer_wait_than_12_h_is_12_h {
+        let after = Some(Duration::from_secs(100 * 3600));
+        let world = World::new(move |batch| Reply::each(batch, |_| Disposition::Retry { after }));
+        start(&world, one_poller());
+        fill(&world, 1);
+        world.at(1.0).await;
+        assert_eq!(world.queues.asked("q"), [(0, Asked::Visibility("m1".into(), 43_200))]);
+    }
+
+    /// Receives count, not failures: a host that dies with a message has used one up.
+    b2__a_message_that_outlives_its_receives_goes_to_the_dlq_unhandled {
+        let world = World::new(|batch| ack_all(batch).takes(10));
+        fill(&world, 1);
+        for death in 0..3u32 {
+            let running = world.start(SourceConfig::Sqs(one_poller()));
+            world.at(f64::from(death) * 40.0 + 5.0).await;
+            running.kill().await;
+            world.at(f64::from(death) * 40.0 + 40.0).await;
+        }
+        assert_eq!(world.queues.count("q"), 1, "exactly max_receive_count receives: still there");
+        start(&world, one_poller());
+        world.at(300.0).await;
+        let attempts: Vec<u32> = world.worker.deliveries().into_iter().map(|(_, _, attempt)| attempt).collect();
+        assert_eq!(attempts, [1, 2, 3]);
+        assert_eq!((world.queues.count("q"), world.queues.count("qDlq")), (0, 1));
+    }
+
+    /// Concurrency is a number, and waiting is the answer.
+    goal_11__no_more_batches_in_flight_than_allowed {
+        let world = World::new(|batch| ack_all(batch).takes(10));
+        start(&world, SqsConfig { max_concurrency: 3, ..SqsConfig::new("q") });
+        fill(&world, 100);
+        world.at(9.0).await;
+        assert_eq!(world.worker.sizes(), [(0, 10); 3]);
+        assert_eq!(world.queues.visible("q"), 70, "what waits, waits on the queue");
+        world.at(35.0).await;
+        assert_eq!(world.worker.sizes().len(), 10);
+    }
+}

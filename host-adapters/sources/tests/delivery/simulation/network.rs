@@ -1,0 +1,293 @@
+//! What lies between a host and what outlives it. Here calls take time, fail, and succeed without the host's hearing
+//! of it; here the host dies at its n-th step; and here everything asked of queues and streams is written down.
+
+use super::{
+    journal::{DeadLetter, Fact, Journal},
+    records,
+    schedule::{Kind, Schedule, random},
+    settings::{QUEUE, QUEUE_DLQ},
+};
+use crate::model::{Faults, ModelQueues, ModelStreams, name};
+use host_adapters_platform::Checkpoint;
+use host_adapters_platform::Depth;
+use host_adapters_platform::Position;
+use host_adapters_platform::QueueBackend;
+use host_adapters_platform::Received;
+use host_adapters_platform::Records;
+use host_adapters_platform::Result;
+use host_adapters_platform::Shard;
+use host_adapters_platform::StreamBackend;
+use platform_wire::{Answer, Error, queue::Message};
+use rand::{RngExt, rngs::StdRng};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+use tokio::sync::Notify;
+
+/// A poll of a shard without news costs the simulation time and tells nothing.
+const POLL: Duration = Duration::from_secs(5);
+/// No schedule needs a tenth of this.
+const MOST_STEPS: u64 = 200_000;
+
+pub struct Network {
+    pub faults: Faults,
+    pub queues: Arc<ModelQueues>,
+    pub streams: Arc<ModelStreams>,
+    pub journal: Arc<Journal>,
+    /// Told when the host dies at a step.
+    pub death: Notify,
+    schedule: Arc<Schedule>,
+    /// After so many steps, if at all.
+    death_after: Mutex<Option<u32>>,
+    random: Mutex<StdRng>,
+    steps: AtomicU64,
+    /// Numbers of the records behind message ids.
+    numbers: Mutex<BTreeMap<String, u64>>,
+    /// Records that are known to have been moved by the queue itself.
+    moved: Mutex<BTreeSet<u64>>,
+}
+
+impl Network {
+    pub fn new(
+        schedule: Arc<Schedule>,
+        queues: Arc<ModelQueues>,
+        streams: Arc<ModelStreams>,
+        journal: Arc<Journal>,
+    ) -> Self {
+        let (faults, random) = (Faults::new(schedule.seed), Mutex::new(random(schedule.seed, 2)));
+        schedule.chances.iter().for_each(|(call, chance)| faults.chance(call, *chance));
+        let (death, death_after, numbers, moved) =
+            (Notify::new(), Mutex::default(), Mutex::default(), Mutex::default());
+        Self {
+            faults,
+            queues,
+            streams,
+            journal,
+            death,
+            schedule,
+            death_after,
+            random,
+            steps: AtomicU64::new(0),
+            numbers,
+            moved,
+        }
+    }
+
+    /// The host is to die at the n-th step from now, or is no longer to.
+    pub fn die_after(&self, steps: Option<u32>) {
+        *self.death_after.lock().unwrap() = steps;
+    }
+
+    /// One step on the way to somewhere or back.
+    pub async fn travel(&self) {
+        // Virtual time stands still for a host that asks and asks.
+        assert!(self.steps.fetch_add(1, Ordering::Relaxed) < MOST_STEPS, "the host goes round in circles");
+        if self.schedule.latency_ms > 0 {
+            let ms = self.random.lock().unwrap().random_range(0..self.schedule.latency_ms);
+            tokio::time::sleep(Duration::from_millis(ms)).await;
+        }
+        if self.is_last_step() {
+            self.death.notify_one();
+            std::future::pending::<()>().await;
+        }
+    }
+
+    fn is_last_step(&self) -> bool {
+        let mut left = self.death_after.lock().unwrap();
+        match &mut *left {
+            Some(steps) if *steps > 1 => *steps -= 1,
+            Some(_) => {
+                *left = None;
+                return true;
+            }
+            None => (),
+        }
+        false
+    }
+
+    /// To where a call takes effect; it may fail before.
+    async fn there(&self, call: &'static str, records: &[u64]) -> Result<()> {
+        self.travel().await;
+        self.check(call, records)
+    }
+
+    /// Back with the answer, which may be lost.
+    async fn back(&self, answer: &'static str, records: &[u64]) -> Result<()> {
+        self.travel().await;
+        self.check(answer, records)
+    }
+
+    fn check(&self, call: &'static str, records: &[u64]) -> Result<()> {
+        let checked = self.faults.check(call);
+        if checked.is_err() {
+            self.journal.write(Fact::Failed { call, records: records.to_vec() });
+        }
+        checked
+    }
+
+    /// The record that a receipt of the models (`id#n`) is of.
+    fn of_receipt(&self, receipt: &str) -> u64 {
+        let id = receipt.split('#').next().unwrap_or_default();
+        let known = self.numbers.lock().unwrap().get(id).copied();
+        known.unwrap_or_else(|| {
+            self.journal.write(Fact::Impossible(format!("a receipt that nobody got: {receipt}")));
+            u64::MAX
+        })
+    }
+
+    fn received(&self, message: &Received) -> u64 {
+        let record = records::of_body(&message.body).expect("only records are on the queue");
+        self.numbers.lock().unwrap().insert(message.id.clone(), record);
+        let (receipt, receives) = (message.receipt.clone(), message.receive_count);
+        self.journal.write(Fact::Received { record, receipt, receives });
+        record
+    }
+
+    /// Writes down what the queue has moved to its DLQ: messages without the attributes that a host gives a dead letter.
+    pub fn note_moved(&self) {
+        let dead_letters =
+            self.queues.messages(QUEUE_DLQ).into_iter().filter(|dead_letter| dead_letter.attributes.is_empty());
+        let mut moved = self.moved.lock().unwrap();
+        for record in dead_letters.filter_map(|dead_letter| records::of_body(&dead_letter.body)) {
+            if moved.insert(record) {
+                self.journal.write(Fact::Moved(record));
+            }
+        }
+    }
+
+    /// The dead letter of a message to a dead letter queue, or what is wrong with it.
+    fn dead_letter(&self, queue: &str, message: &Message) -> std::result::Result<DeadLetter, String> {
+        let kind = if queue == QUEUE_DLQ { Kind::Queue } else { Kind::Stream };
+        let attribute =
+            |name: &str| message.attributes.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone());
+        let (record, condition) = match kind {
+            Kind::Queue => (records::of_body(&message.body), None),
+            Kind::Stream => records::of_envelope(&message.body),
+        };
+        let record = record.ok_or_else(|| format!("a dead letter that holds no record: {}", message.body))?;
+        let source = attribute("sourceMessageId").unwrap_or_default();
+        let known = match kind {
+            Kind::Queue => self.numbers.lock().unwrap().get(&source) == Some(&record),
+            Kind::Stream => source == name(record),
+        };
+        let attempt = attribute("attempt").and_then(|attempt| attempt.parse().ok());
+        match attempt {
+            Some(attempt) if known => Ok(DeadLetter { kind, record, attempt, digest: attribute("digest"), condition }),
+            _ => Err(format!("a dead letter of {record} with other attributes: {:?}", message.attributes)),
+        }
+    }
+
+    /// Of calls for several entries some may fail: the places of those that go through, and an error for each other.
+    fn through(&self, call: &'static str, records: &[u64]) -> Vec<Option<Error>> {
+        records.iter().map(|record| self.check(call, &[*record]).err()).collect()
+    }
+}
+
+#[async_trait::async_trait]
+impl QueueBackend for Network {
+    async fn send_batch(&self, queue: &str, messages: Vec<Message>) -> Result<Vec<Answer<String>>> {
+        let dead_letters: Vec<_> = messages.iter().map(|message| self.dead_letter(queue, message)).collect();
+        let records: Vec<u64> = dead_letters.iter().flatten().map(|dead_letter| dead_letter.record).collect();
+        self.there("send", &records).await?;
+        let mut answers = Vec::new();
+        for (message, dead_letter) in messages.into_iter().zip(dead_letters) {
+            let of: Vec<u64> = dead_letter.iter().map(|dead_letter| dead_letter.record).collect();
+            if let Err(error) = self.check("send one", &of) {
+                answers.push(Answer::Error(error));
+                continue;
+            }
+            answers.extend(self.queues.send_batch(queue, vec![message]).await?);
+            self.journal.write(dead_letter.map_or_else(Fact::Impossible, Fact::DeadLettered));
+        }
+        self.back("send answer", &records).await?;
+        Ok(answers)
+    }
+
+    async fn receive(&self, queue: &str, max: usize, wait: Duration, visibility: Duration) -> Result<Vec<Received>> {
+        self.there("receive", &[]).await?;
+        let received = self.queues.receive(queue, max, wait, visibility).await?;
+        self.note_moved();
+        let records: Vec<u64> = received.iter().map(|message| self.received(message)).collect();
+        self.back("receive answer", &records).await?;
+        Ok(received)
+    }
+
+    async fn delete_batch(&self, queue: &str, receipts: &[String]) -> Result<Vec<Option<Error>>> {
+        let records: Vec<u64> = receipts.iter().map(|receipt| self.of_receipt(receipt)).collect();
+        self.there("delete", &records).await?;
+        self.note_moved();
+        let errors = self.through("delete one", &records);
+        for ((receipt, record), _) in receipts.iter().zip(records.iter()).zip(&errors).filter(|(_, e)| e.is_none()) {
+            self.queues.delete_batch(queue, std::slice::from_ref(receipt)).await?;
+            self.journal.write(Fact::Deleted { record: *record, receipt: receipt.clone() });
+        }
+        self.back("delete answer", &records).await?;
+        Ok(errors)
+    }
+
+    async fn change_visibility_batch(&self, queue: &str, changes: &[(String, Duration)]) -> Result<Vec<Option<Error>>> {
+        let records: Vec<u64> = changes.iter().map(|(receipt, _)| self.of_receipt(receipt)).collect();
+        self.there("visibility", &records).await?;
+        let mut errors = self.through("visibility one", &records);
+        for ((change, record), error) in changes.iter().zip(&records).zip(&mut errors).filter(|(_, e)| e.is_none()) {
+            *error = self.queues.change_visibility_batch(queue, std::slice::from_ref(change)).await?.remove(0);
+            self.journal.write(match error {
+                None => Fact::Hidden { record: *record, secs: change.1.as_secs() },
+                Some(_) => Fact::Failed { call: "visibility of a stale receipt", records: vec![*record] },
+            });
+        }
+        self.back("visibility answer", &records).await?;
+        Ok(errors)
+    }
+
+    async fn depth(&self, queue: &str) -> Result<Depth> {
+        self.queues.depth(queue).await
+    }
+
+    async fn peek(&self, queue: &str, max: usize) -> Result<Vec<Received>> {
+        self.queues.peek(queue, max).await
+    }
+}
+
+#[async_trait::async_trait]
+impl StreamBackend for Network {
+    async fn shards(&self, table: &str) -> Result<Vec<Shard>> {
+        self.there("shards", &[]).await?;
+        self.streams.shards(table).await
+    }
+
+    async fn records(&self, table: &str, shard: &str, from: &Position, limit: usize) -> Result<Records> {
+        self.there("records", &[]).await?;
+        self.streams.records(table, shard, from, limit).await
+    }
+
+    async fn checkpoint(&self, table: &str, shard: &str, worker: &str) -> Result<Option<Checkpoint>> {
+        self.there("checkpoint", &[]).await?;
+        self.streams.checkpoint(table, shard, worker).await
+    }
+
+    async fn set_checkpoint(&self, table: &str, shard: &str, worker: &str, checkpoint: &Checkpoint) -> Result<()> {
+        self.there("set checkpoint", &[]).await?;
+        let upto = match checkpoint {
+            Checkpoint::At(sequence) => Some(sequence.parse().expect("sequence numbers are the records' own")),
+            Checkpoint::ShardEnd => None,
+        };
+        self.streams.set_checkpoint(table, shard, worker, checkpoint).await?;
+        self.journal.write(Fact::Settled { shard: shard.to_owned(), upto });
+        self.back("set checkpoint answer", &[]).await
+    }
+
+    async fn changed(&self, table: &str, wait: Duration) {
+        self.streams.changed(table, wait.max(POLL)).await;
+    }
+}
+
+/// Sends records of a queue, from outside.
+pub fn arrive(queues: &ModelQueues, record: u64) {
+    queues.put(QUEUE, [records::body(record)]);
+}

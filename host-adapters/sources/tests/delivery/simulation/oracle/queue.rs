@@ -1,0 +1,232 @@
+//! What holds of a queue's messages: each leaves it by an `ack`, a `reject` or as a dead letter; none is with the worker
+//! twice; receives are counted, and no more calls made than receives allow.
+
+use super::{Verdict, must};
+use crate::simulation::{
+    journal::{Fact, Said},
+    settings::Queue,
+};
+use host_adapters_sources::OnReject;
+use std::collections::{BTreeMap, BTreeSet};
+
+const LONGEST_VISIBILITY_SECS: u64 = 12 * 60 * 60;
+
+pub struct QueueOracle<'a> {
+    settings: &'a Queue,
+    messages: BTreeMap<u64, Message>,
+    calls: usize,
+    draining: bool,
+}
+
+/// A message since its last receive.
+#[derive(Default)]
+struct Message {
+    receives: u32,
+    receipt: String,
+    /// In the host's hands, as far as the host may think so.
+    held: bool,
+    with_worker: bool,
+    /// What the worker said, and whether that was an outage: then it is handed over again.
+    said: Option<(Said, bool)>,
+    outages: u32,
+    /// A dead letter was stored since.
+    given_up: bool,
+    /// Whichever receive it was said of, it is done.
+    done_once: bool,
+    /// ProvidedVariables back by a drain.
+    returned: bool,
+    deleted: bool,
+    moved: bool,
+    dead_letters: u32,
+    /// Something failed with it, or its host ended: from then on it may be handed over more often than it should.
+    disturbed: bool,
+}
+
+impl Message {
+    fn not_in_use(&self, record: u64) -> Verdict {
+        let in_use = self.held && (self.with_worker || self.said.is_none());
+        must(!in_use || self.disturbed, || format!("{record} became visible while the host had it"))
+    }
+}
+
+impl<'a> QueueOracle<'a> {
+    pub fn new(settings: &'a Queue) -> Self {
+        Self { settings, messages: BTreeMap::new(), calls: 0, draining: false }
+    }
+
+    pub fn hear(&mut self, fact: &Fact) -> Verdict {
+        match fact {
+            Fact::Arrived(super::Kind::Queue, record) => {
+                self.messages.insert(*record, Message::default());
+                Ok(())
+            }
+            Fact::Started => {
+                (self.calls, self.draining) = (0, false);
+                Ok(())
+            }
+            Fact::DrainBegan => {
+                self.draining = true;
+                Ok(())
+            }
+            Fact::Received { record, receipt, receives } => self.received(*record, receipt, *receives),
+            Fact::Moved(record) => self.moved(*record),
+            Fact::Deleted { record, receipt } => self.deleted(*record, receipt),
+            Fact::Hidden { record, secs } => self.hidden(*record, *secs),
+            Fact::Failed { records, .. } => {
+                let concerned = self.messages.iter_mut().filter(|(record, _)| records.contains(record));
+                concerned.for_each(|(_, message)| message.disturbed = true);
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn message(&mut self, record: u64) -> Result<&mut Message, String> {
+        self.messages.get_mut(&record).ok_or_else(|| format!("{record} was never sent to the queue"))
+    }
+
+    fn received(&mut self, record: u64, receipt: &str, receives: u32) -> Verdict {
+        let most = self.settings.max_receive_count;
+        let message = self.message(record)?;
+        must(!message.deleted && !message.moved, || format!("{record} was gone"))?;
+        must(receives == message.receives + 1 && receives <= most, || format!("{receives} receives of {record}"))?;
+        message.not_in_use(record)?;
+        message.receives = receives;
+        message.receipt = receipt.to_owned();
+        (message.held, message.with_worker, message.said) = (true, false, None);
+        (message.outages, message.given_up, message.returned) = (0, false, false);
+        Ok(())
+    }
+
+    /// The net below the host's own dead letters: it is needed only where something failed.
+    fn moved(&mut self, record: u64) -> Verdict {
+        let most = self.settings.max_receive_count;
+        let host_first = most >= self.settings.config.max_attempts;
+        let message = self.message(record)?;
+        must(!message.deleted, || format!("{record} in two places"))?;
+        must(message.receives == most, || format!("{record} moved after {} receives", message.receives))?;
+        message.not_in_use(record)?;
+        must(message.disturbed || !host_first, || format!("{record} was left to the queue's redrive"))?;
+        message.moved = true;
+        Ok(())
+    }
+
+    pub fn began(&mut self, batch: &[(u64, u32)]) -> Verdict {
+        let config = &self.settings.config;
+        self.calls += 1;
+        must(self.calls <= config.max_concurrency, || format!("{} calls at once", self.calls))?;
+        must(batch.len() <= config.batch_size, || "a batch larger than allowed".to_owned())?;
+        let bytes: usize = batch.iter().map(|(record, _)| super::super::records::body(*record).len()).sum();
+        must(batch.len() == 1 || bytes <= config.max_batch_bytes, || format!("a batch of {bytes} bytes"))?;
+        let distinct: BTreeSet<u64> = batch.iter().map(|(record, _)| *record).collect();
+        must(distinct.len() == batch.len(), || "the same record twice in a batch".to_owned())?;
+        batch.iter().try_for_each(|(record, attempt)| self.handed_over(*record, *attempt))
+    }
+
+    fn handed_over(&mut self, record: u64, attempt: u32) -> Verdict {
+        let most = self.settings.config.max_attempts;
+        let message = self.message(record)?;
+        message.with_worker = true;
+        if message.disturbed {
+            return Ok(());
+        }
+        must(message.held && !message.deleted, || format!("{record} is not in the host's hands"))?;
+        let again = message.said.as_ref().is_none_or(|(said, outage)| *outage && matches!(said, Said::Retry(_)));
+        must(again, || format!("{record} twice after one receive"))?;
+        let expected = message.receives + message.outages;
+        must(attempt == expected, || format!("{record} at attempt {attempt} instead of {expected}"))?;
+        must(message.receives <= most, || format!("{record} received {} times, at most {most}", message.receives))
+    }
+
+    pub fn answered(&mut self, batch: &[(u64, u32)], said: &[Said], outage: bool) -> Verdict {
+        self.calls = self.calls.saturating_sub(1);
+        let drops = self.settings.config.on_reject == OnReject::Drop;
+        for ((record, _), said) in batch.iter().zip(said) {
+            let message = self.message(*record)?;
+            message.with_worker = false;
+            message.outages += u32::from(outage && matches!(said, Said::Retry(_)));
+            message.done_once |= *said == Said::Ack || (*said == Said::Reject && drops);
+            message.said = Some((said.clone(), outage));
+        }
+        Ok(())
+    }
+
+    /// A dead letter is due for what is out of receives, and for what was rejected where the source keeps that.
+    pub fn given_up(&mut self, record: u64) -> Verdict {
+        let (most, on_reject) = (self.settings.config.max_attempts, self.settings.config.on_reject);
+        let message = self.message(record)?;
+        let due = match &message.said {
+            Some((Said::Retry(_), outage)) => !outage && message.receives >= most,
+            Some((Said::Reject, _)) => on_reject == OnReject::DeadLetter,
+            _ => false,
+        };
+        must(due || message.disturbed, || format!("{record} given up after {} receives", message.receives))?;
+        message.dead_letters += 1;
+        (message.given_up, message.done_once) = (true, true);
+        must(message.dead_letters == 1 || message.disturbed, || {
+            format!("{record} has {} dead letters", message.dead_letters)
+        })
+    }
+
+    /// A stale receipt deletes nothing. Else what is deleted must be done with.
+    fn deleted(&mut self, record: u64, receipt: &str) -> Verdict {
+        let on_reject = self.settings.config.on_reject;
+        let message = self.message(record)?;
+        if message.receipt != receipt || message.deleted || message.moved {
+            return must(message.disturbed, || format!("{record} deleted by a receipt that is not its last"));
+        }
+        let done = match &message.said {
+            Some((Said::Ack, _)) => true,
+            Some((Said::Reject, _)) => on_reject == OnReject::Drop || message.given_up,
+            Some((Said::Retry(_), _)) => message.given_up,
+            None => false,
+        };
+        // Two receives of a message may be in the host's hands, and the one tells nothing of the other.
+        let done = (done && !message.with_worker) || (message.disturbed && message.done_once);
+        must(done, || format!("{record} deleted before it is done: lost"))?;
+        (message.deleted, message.held) = (true, false);
+        Ok(())
+    }
+
+    /// Messages are hidden for longer while they are held, for as long as the worker asked, and not at all once given up.
+    fn hidden(&mut self, record: u64, secs: u64) -> Verdict {
+        let timeout = u64::from(self.settings.config.visibility_timeout_secs);
+        let draining = self.draining;
+        let message = self.message(record)?;
+        message.returned |= draining && secs == 0;
+        let beats = message.with_worker || message.said.as_ref().is_none_or(|(_, outage)| *outage);
+        let due = match &message.said {
+            _ if beats && secs == timeout => true,
+            _ if beats && secs == 0 => draining,
+            Some((Said::Retry(Some(after)), _)) => secs == (*after).min(LONGEST_VISIBILITY_SECS),
+            _ => false,
+        };
+        must(due || message.disturbed, || format!("{record} hidden for {secs} s, said {:?}", message.said))
+    }
+
+    /// Whether a message may be in the host's hands by two receives.
+    pub fn is_disturbed(&self, record: u64) -> bool {
+        self.messages.get(&record).is_some_and(|message| message.disturbed)
+    }
+
+    /// A drain is over: what the worker had, or an outage kept from it, is to be visible at once.
+    pub fn drained(&self) -> Verdict {
+        let kept = |message: &Message| matches!(message.said, Some((Said::Retry(_), true)));
+        let mut held = self.messages.iter().filter(|(_, message)| message.held && !message.disturbed);
+        let left = held.find(|(_, message)| !message.returned && (message.with_worker || kept(message)));
+        must(left.is_none(), || format!("{:?} is not given back", left.map(|(record, _)| record)))
+    }
+
+    pub fn host_ended(&mut self) {
+        self.calls = 0;
+        for message in self.messages.values_mut().filter(|message| message.held) {
+            (message.held, message.with_worker, message.disturbed) = (false, false, true);
+        }
+    }
+
+    /// Nothing is on the queue any more: each message was deleted, and is done with, or moved by the queue itself.
+    pub fn end(&self) -> Verdict {
+        let lost = self.messages.iter().find(|(_, message)| !message.deleted && !message.moved);
+        must(lost.is_none(), || format!("{:?} is lost", lost.map(|(record, _)| record)))
+    }
+}

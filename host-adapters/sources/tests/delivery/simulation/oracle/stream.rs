@@ -1,0 +1,210 @@
+//! What holds of a stream's records: a record is handed over only when those before it in its key group are settled, a
+//! checkpoint never passes one that is not, a child never overtakes its parent, and retries are counted. A new host may
+//! repeat what is behind the checkpoint that it finds; within one host's life nothing settled is handed over again.
+
+use super::{Verdict, must};
+use crate::simulation::{
+    journal::{DeadLetter, Fact, Said},
+    schedule::{Kind, Record, Schedule},
+    settings::Streams,
+};
+use host_adapters_sources::OnReject;
+use std::collections::{BTreeMap, BTreeSet};
+
+pub struct StreamOracle<'a> {
+    schedule: &'a Schedule,
+    settings: &'a Streams,
+    shards: BTreeMap<String, Shard>,
+    arrived_ms: BTreeMap<u64, u64>,
+    /// Settled as far as this host knows.
+    done: BTreeSet<u64>,
+    with_worker: BTreeSet<u64>,
+    attempts: BTreeMap<u64, Attempts>,
+    dead_letters: BTreeSet<u64>,
+    /// DeadLetters may be stored again: a host ended, or one was not told that it is stored.
+    disturbed: bool,
+}
+
+#[derive(Default)]
+struct Shard {
+    records: Vec<u64>,
+    checkpoint: Option<u64>,
+    ended: bool,
+}
+
+/// Of one record, in the life of one host.
+#[derive(Default)]
+struct Attempts {
+    attempts: u32,
+    /// Failed calls that it was part of, outages left out.
+    failed: u32,
+    /// Of those, the ones that it headed and that were not split.
+    headed: u32,
+    rejected: bool,
+}
+
+impl<'a> StreamOracle<'a> {
+    pub fn new(schedule: &'a Schedule, settings: &'a Streams) -> Self {
+        let (shards, done, with_worker) = (BTreeMap::new(), BTreeSet::new(), BTreeSet::new());
+        let (attempts, dead_letters, arrived_ms) = (BTreeMap::new(), BTreeSet::new(), BTreeMap::new());
+        Self { schedule, settings, shards, arrived_ms, done, with_worker, attempts, dead_letters, disturbed: false }
+    }
+
+    pub fn hear(&mut self, at_ms: u64, fact: &Fact) -> Verdict {
+        match fact {
+            Fact::Arrived(Kind::Stream, number) => {
+                let shard = self.record(*number)?.shard.clone();
+                self.shards.entry(shard).or_default().records.push(*number);
+                self.arrived_ms.insert(*number, at_ms);
+                Ok(())
+            }
+            Fact::Started => {
+                self.started();
+                Ok(())
+            }
+            Fact::Settled { shard, upto } => self.checkpoint(shard, *upto),
+            Fact::Failed { call, .. } => {
+                self.disturbed |= call.starts_with("send");
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn record(&self, number: u64) -> Result<&'a Record, String> {
+        let record = usize::try_from(number).ok().and_then(|at| self.schedule.records.get(at));
+        record.filter(|record| record.kind == Kind::Stream).ok_or_else(|| format!("{number} is not of the stream"))
+    }
+
+    fn age_ms(&self, at_ms: u64, number: u64) -> u64 {
+        at_ms.saturating_sub(self.arrived_ms.get(&number).copied().unwrap_or(at_ms))
+    }
+
+    fn retries(&self) -> Option<u32> {
+        u32::try_from(self.settings.config.maximum_retry_attempts).ok()
+    }
+
+    /// A new host knows no more than the checkpoints.
+    fn started(&mut self) {
+        let done = self.shards.values().flat_map(|shard| {
+            let settled = |number: &&u64| shard.ended || shard.checkpoint.is_some_and(|upto| **number <= upto);
+            shard.records.iter().filter(settled)
+        });
+        self.done = done.copied().collect();
+        self.attempts.clear();
+    }
+
+    pub fn host_ended(&mut self) {
+        self.with_worker.clear();
+        self.disturbed = true;
+    }
+
+    pub fn began(&mut self, at_ms: u64, batch: &[(u64, u32)]) -> Verdict {
+        let config = &self.settings.config;
+        must(batch.len() <= config.batch_size, || "a batch larger than allowed".to_owned())?;
+        must(batch.is_sorted_by(|one, next| one.0 < next.0), || "a batch that is not in order".to_owned())?;
+        let numbers: BTreeSet<u64> = batch.iter().map(|(number, _)| *number).collect();
+        for (number, attempt) in batch {
+            self.in_turn(*number, &numbers)?;
+            self.young_enough(at_ms, *number)?;
+            let attempts = self.attempts.entry(*number).or_default();
+            attempts.attempts += 1;
+            must(*attempt == attempts.attempts, || format!("{number} is at attempt {}", attempts.attempts))?;
+        }
+        self.with_worker.extend(numbers);
+        Ok(())
+    }
+
+    /// Everything before it in its key group is settled or comes with it, its parent is at its end, and it is not settled.
+    fn in_turn(&self, number: u64, batch: &BTreeSet<u64>) -> Verdict {
+        let record = self.record(number)?;
+        must(!self.done.contains(&number), || format!("{number} again, though settled"))?;
+        must(!self.with_worker.contains(&number), || format!("{number} is with the worker already"))?;
+        let one_lane = self.settings.config.parallelization_factor == 1;
+        let shard = self.shards.get(&record.shard).ok_or_else(|| format!("{number} has not arrived"))?;
+        for before in shard.records.iter().take_while(|before| **before < number) {
+            let same_lane = one_lane || self.record(*before)?.key == record.key;
+            let settled = self.done.contains(before) || batch.contains(before);
+            must(!same_lane || settled, || format!("{number} before {before}, which is not settled"))?;
+        }
+        let parent = record.shard.split_once('.').and_then(|(parent, _)| self.shards.get(parent));
+        must(parent.is_none_or(|parent| parent.ended), || format!("{number} before the end of its parent shard"))
+    }
+
+    fn young_enough(&self, at_ms: u64, number: u64) -> Verdict {
+        let age_ms = self.age_ms(at_ms, number);
+        let most = u64::try_from(self.settings.config.maximum_record_age_secs).ok().map(|secs| secs * 1_000 + 20);
+        must(most.is_none_or(|most| age_ms <= most), || format!("{number} is {age_ms} ms old"))
+    }
+
+    pub fn answered(&mut self, batch: &[(u64, u32)], said: &[Said], whole: bool, outage: bool) -> Verdict {
+        let keeps_rejected = self.settings.config.on_reject == OnReject::DeadLetter;
+        let first_retry = said.iter().position(|said| matches!(said, Said::Retry(_))).unwrap_or(batch.len());
+        for ((number, _), said) in batch.iter().zip(said).take(first_retry) {
+            if keeps_rejected && *said == Said::Reject {
+                self.attempts.entry(*number).or_default().rejected = true;
+            } else {
+                self.done.insert(*number);
+            }
+        }
+        self.with_worker.retain(|number| batch.iter().all(|(answered, _)| answered != number));
+        if outage { Ok(()) } else { self.failed(&batch[first_retry..], first_retry > 0, whole) }
+    }
+
+    /// These are to be delivered again. The first of them has used a retry, unless it was not the first of its call or
+    /// the call is split to find the culprit.
+    fn failed(&mut self, again: &[(u64, u32)], was_cut: bool, whole: bool) -> Verdict {
+        again.iter().for_each(|(number, _)| self.attempts.entry(*number).or_default().failed += 1);
+        let split = whole && self.settings.config.bisect && again.len() > 1;
+        let Some((head, _)) = again.first().filter(|_| !split && !was_cut) else { return Ok(()) };
+        let attempts = self.attempts.entry(*head).or_default();
+        attempts.headed += 1;
+        let (headed, most) = (attempts.headed, self.retries().map(|retries| retries + 1));
+        must(most.is_none_or(|most| headed <= most), || format!("{head} tried {headed} times, at most {most:?}"))
+    }
+
+    pub fn given_up(&mut self, at_ms: u64, dead_letter: &DeadLetter) -> Verdict {
+        let (number, config) = (dead_letter.record, &self.settings.config);
+        let age_ms = self.age_ms(at_ms, number);
+        let attempts = self.attempts.entry(number).or_default();
+        // Without halving the whole batch is tried again and given up, whoever heads it.
+        let used = if config.bisect { attempts.headed } else { attempts.failed };
+        let due = match dead_letter.condition.as_deref() {
+            Some("RetryAttemptsExhausted") => {
+                u32::try_from(config.maximum_retry_attempts).is_ok_and(|retries| used > retries)
+            }
+            // The stream's times are rounded to 10 ms.
+            Some("RecordAgeExceeded") => {
+                u64::try_from(config.maximum_record_age_secs).is_ok_and(|secs| age_ms + 10 > secs * 1_000)
+            }
+            Some("RecordRejected") => attempts.rejected,
+            _ => false,
+        };
+        must(due, || format!("{number} given up after {used} tries at an age of {age_ms} ms"))?;
+        must(!self.with_worker.contains(&number), || format!("{number} given up while the worker has it"))?;
+        self.done.insert(number);
+        must(self.dead_letters.insert(number) || self.disturbed, || format!("a second dead letter of {number}"))
+    }
+
+    /// A checkpoint may not pass a record that is not settled, nor be moved back.
+    fn checkpoint(&mut self, id: &str, upto: Option<u64>) -> Verdict {
+        let shard = self.shards.entry(id.to_owned()).or_default();
+        must(!shard.ended || upto.is_none(), || "a checkpoint after the end of its shard".to_owned())?;
+        must(upto.is_none() || upto >= shard.checkpoint, || "a checkpoint moved back".to_owned())?;
+        let passed = shard.records.iter().filter(|number| upto.is_none_or(|upto| **number <= upto));
+        let open = passed.into_iter().find(|number| !self.done.contains(number));
+        must(open.is_none(), || format!("a checkpoint passes {open:?}, which is not settled: lost"))?;
+        match upto {
+            Some(upto) => shard.checkpoint = Some(upto),
+            None => shard.ended = true,
+        }
+        Ok(())
+    }
+
+    /// Everything was settled, or kept as a dead letter.
+    pub fn end(&self) -> Verdict {
+        let mut records = self.shards.values().flat_map(|shard| &shard.records);
+        let open = records.find(|number| !self.done.contains(number));
+        must(open.is_none(), || format!("{open:?} is lost"))
+    }
+}

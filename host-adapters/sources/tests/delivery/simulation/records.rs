@@ -1,0 +1,44 @@
+//! What records look like, from their number and back: whatever else is handed to a worker is invented.
+
+use crate::model::name;
+use host_adapters_delivery::event::Event;
+use host_adapters_delivery::event::Payload;
+use serde_json::Value;
+
+/// The body of a queue's message.
+pub fn body(record: u64) -> String {
+    format!(r#"{{"n":{record}}}"#)
+}
+
+/// The record of a body.
+pub fn of_body(text: &str) -> Option<u64> {
+    let record = serde_json::from_str::<Value>(text).ok()?.get("n")?.as_u64()?;
+    (body(record) == text).then_some(record)
+}
+
+/// The record and the condition of a stream's dead letter.
+pub fn of_envelope(text: &str) -> (Option<u64>, Option<String>) {
+    let envelope: Value = serde_json::from_str(text).unwrap_or_default();
+    let record = envelope.pointer("/payload/newImage/n").and_then(Value::as_u64);
+    let condition = envelope.pointer("/requestContext/condition").and_then(Value::as_str);
+    (record, condition.map(str::to_owned))
+}
+
+/// The item of a stream's record.
+pub fn item(key: u64) -> String {
+    format!("item-{key}")
+}
+
+/// The record that a worker is handed, if all of it is as it was sent.
+pub fn of_event(event: &Event, key: impl Fn(u64) -> Option<u64>) -> Option<u64> {
+    let Payload::Json(payload) = &event.payload else { return None };
+    if event.source.starts_with("sqs:") {
+        return of_body(payload);
+    }
+    let record: u64 = event.id.parse().ok()?;
+    let item = item(key(record)?);
+    let image = body(record);
+    let expected = format!(r#"{{"eventName":"MODIFY","keys":{{"pk":"{item}","sk":"s"}},"newImage":{image}}}"#);
+    let same = *payload == expected && event.id == name(record);
+    (same && event.ordering_key.as_deref() == Some(&format!("{item}|s"))).then_some(record)
+}

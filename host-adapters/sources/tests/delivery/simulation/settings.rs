@@ -1,0 +1,97 @@
+//! Settings of the sources of a schedule, drawn from all that `spin.toml` allows and that is likely to matter.
+
+use host_adapters_sources::OnReject;
+use host_adapters_sources::dynamodb_stream::DynamodbStreamConfig;
+use host_adapters_sources::sqs::SqsConfig;
+use rand::{RngExt, rngs::StdRng};
+
+/// Names of the queue, its dead letter queue and the table.
+pub const QUEUE: &str = "q";
+pub const QUEUE_DLQ: &str = "qDlq";
+pub const TABLE: &str = "t";
+
+/// The queue of a schedule.
+#[derive(Clone, Debug)]
+pub struct Queue {
+    pub config: SqsConfig,
+    /// The queue's own, after which it redrives by itself.
+    pub max_receive_count: u32,
+}
+
+/// The stream of a schedule: one or two shards at the beginning, each of which may be split once.
+#[derive(Clone, Debug)]
+pub struct Streams {
+    pub config: DynamodbStreamConfig,
+    /// For each of the first shards when it is split and into how many, if it is.
+    pub roots: Vec<Option<(u64, u64)>>,
+}
+
+impl Streams {
+    /// The shard that a change of item `key` is in.
+    pub fn shard_of(&self, key: u64, at_ms: u64) -> String {
+        let roots = self.roots.len() as u64;
+        let root = key % roots;
+        match self.roots[usize::try_from(root).unwrap()] {
+            Some((split_ms, children)) if at_ms >= split_ms => format!("s{root}.{}", key / roots % children),
+            _ => format!("s{root}"),
+        }
+    }
+
+    /// When which shard is split into which.
+    pub fn splits(&self) -> Vec<(u64, String, Vec<String>)> {
+        let split = |(root, split): (usize, &Option<(u64, u64)>)| {
+            let (at, children) = (*split)?;
+            Some((at, format!("s{root}"), (0..children).map(|child| format!("s{root}.{child}")).collect()))
+        };
+        self.roots.iter().enumerate().filter_map(split).collect()
+    }
+}
+
+pub fn queue(random: &mut StdRng) -> Queue {
+    let batch_size = one_of(random, &[1, 2, 5, 10, 10, 25]);
+    let window = one_of(random, &[0, 0, 1, 20]);
+    let max_attempts = random.random_range(1..6);
+    let config = SqsConfig {
+        batch_size,
+        batch_window_secs: if batch_size > 10 { window.max(1) } else { window },
+        max_batch_bytes: one_of(random, &[6 << 20, 6 << 20, 30]),
+        visibility_timeout_secs: one_of(random, &[5, 10, 30, 60]),
+        max_concurrency: random.random_range(1..5),
+        max_attempts,
+        on_reject: on_reject(random),
+        ..SqsConfig::new(QUEUE)
+    };
+    let max_receive_count = one_of(random, &[max_attempts, max_attempts, max_attempts + 1, max_attempts + 3, 1, 2]);
+    assert_eq!(config.diagnostics(), Vec::<String>::new());
+    Queue { config, max_receive_count }
+}
+
+pub fn streams(random: &mut StdRng) -> Streams {
+    let retries = one_of(random, &[-1, 0, 0, 1, 2, 3, 5]);
+    let age = one_of(random, &[-1, -1, -1, 60, 300]);
+    let config = DynamodbStreamConfig {
+        batch_size: one_of(random, &[1, 2, 3, 7, 16, 64, 100]),
+        batch_window_secs: one_of(random, &[0, 0, 1, 20]),
+        max_batch_bytes: one_of(random, &[6 << 20, 6 << 20, 200]),
+        parallelization_factor: one_of(random, &[1, 1, 2, 3, 10]),
+        maximum_retry_attempts: retries,
+        // Retried for ever, a poison record blocks its shard until it is too old.
+        maximum_record_age_secs: if retries < 0 { age.max(60) } else { age },
+        bisect: random.random_bool(0.8),
+        on_reject: on_reject(random),
+        ..DynamodbStreamConfig::new(TABLE)
+    };
+    assert_eq!(config.diagnostics(), Vec::<String>::new());
+    let mut split = || random.random_bool(0.3).then(|| (random.random_range(0..150_000), random.random_range(1..3)));
+    let roots = [split(), split()];
+    let count = random.random_range(1..=roots.len());
+    Streams { config, roots: roots.into_iter().take(count).collect() }
+}
+
+fn on_reject(random: &mut StdRng) -> OnReject {
+    one_of(random, &[OnReject::Drop, OnReject::DeadLetter])
+}
+
+fn one_of<T: Copy>(random: &mut StdRng, choices: &[T]) -> T {
+    choices[random.random_range(0..choices.len())]
+}

@@ -1,0 +1,268 @@
+//! DynamoDB stream → worker: order, checkpoints and shards (peers C2, C4, C10, C11).
+
+use crate::{
+    model::{ModelStreams, Reply, World, ack_all, down, name, retry, trap},
+    rows,
+};
+use host_adapters_delivery::event::Disposition;
+use host_adapters_platform::Checkpoint;
+use host_adapters_platform::Position;
+use host_adapters_sources::SourceConfig;
+use host_adapters_sources::dynamodb_stream::DynamodbStreamConfig;
+use host_adapters_sources::dynamodb_stream::StartingPosition;
+use std::{collections::BTreeMap, sync::Arc};
+
+fn start(world: &World, config: DynamodbStreamConfig) -> crate::model::Running {
+    world.start(SourceConfig::DynamodbStream(config))
+}
+
+fn plain() -> DynamodbStreamConfig {
+    DynamodbStreamConfig::new("t")
+}
+
+fn at(sequence: u64) -> Option<Checkpoint> {
+    Some(Checkpoint::At(name(sequence)))
+}
+
+/// Sequence numbers in the order of their (last) delivery.
+fn delivered(world: &World) -> Vec<String> {
+    world.worker.deliveries().into_iter().map(|(_, id, _)| id).collect()
+}
+
+rows! {
+    c2__trim_horizon_begins_with_the_oldest_record {
+        let world = World::new(ack_all);
+        world.streams.open("s", None);
+        world.streams.put_range("s", 0..3);
+        start(&world, plain());
+        world.at(1.0).await;
+        assert_eq!(delivered(&world), [name(0), name(1), name(2)]);
+    }
+
+    c2__latest_begins_with_what_comes {
+        let world = World::new(ack_all);
+        world.streams.open("s", None);
+        world.streams.put_range("s", 0..3);
+        start(&world, DynamodbStreamConfig { starting_position: StartingPosition::Latest, ..plain() });
+        world.at(1.0).await;
+        world.streams.put_range("s", 3..5);
+        world.at(2.0).await;
+        assert_eq!(delivered(&world), [name(3), name(4)]);
+    }
+
+    /// The place is written down before anything is read: what comes while the host is down is not skipped.
+    c2__latest_counts_from_the_first_start_only {
+        let world = World::new(ack_all);
+        world.streams.open("s", None);
+        world.streams.put_range("s", 0..3);
+        let config = DynamodbStreamConfig { starting_position: StartingPosition::Latest, ..plain() };
+        let first = start(&world, config.clone());
+        world.at(1.0).await;
+        first.kill().await;
+        world.streams.put_range("s", 3..5);
+        start(&world, config);
+        world.at(2.0).await;
+        assert_eq!(delivered(&world), [name(3), name(4)]);
+    }
+
+    c2__lanes_run_side_by_side_and_keep_each_item_in_order {
+        let world = World::new(|batch| ack_all(batch).takes(10));
+        world.streams.open("s", None);
+        world.streams.put("s", (0..200).map(|sequence| (sequence, format!("item-{}", sequence % 20))));
+        start(&world, DynamodbStreamConfig { parallelization_factor: 10, batch_size: 100, ..plain() });
+        world.at(15.0).await;
+        let first: Vec<usize> = world.worker.sizes().into_iter().filter(|(at, _)| *at < 5_000).map(|(_, n)| n).collect();
+        assert!(first.len() > 5, "{first:?}: most of ten key groups at once");
+        world.at(100.0).await;
+        let mut items: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for (_, batch) in world.worker.calls() {
+            batch.into_iter().for_each(|event| items.entry(event.ordering_key.unwrap()).or_default().push(event.id));
+        }
+        assert_eq!(items.len(), 20);
+        assert!(items.values().all(|ids| ids.len() == 10 && ids.is_sorted()), "{items:?}");
+        assert_eq!(world.streams.position("s"), at(199));
+    }
+
+    c2__one_call_at_a_time_without_parallelization {
+        let world = World::new(|batch| ack_all(batch).takes(10));
+        world.streams.open("s", None);
+        world.streams.put_range("s", 0..25);
+        start(&world, DynamodbStreamConfig { batch_size: 10, ..plain() });
+        world.at(60.0).await;
+        assert_eq!(world.worker.sizes(), [(0, 10), (10_000, 10), (20_000, 5)]);
+    }
+
+    c4__the_checkpoint_follows_the_answer {
+        let world = World::new(|batch| ack_all(batch).takes(10));
+        world.streams.open("s", None);
+        world.streams.put_range("s", 0..10);
+        start(&world, plain());
+        world.at(9.0).await;
+        assert_eq!(world.streams.position("s"), None);
+        world.at(11.0).await;
+        assert_eq!(world.streams.position("s"), at(9));
+    }
+
+    c4__a_partial_failure_moves_it_to_the_first_retry {
+        let world = World::new(|batch| match batch[0].attempt {
+            1 => Reply::each(batch, |event| if [name(4), name(7)].contains(&event.id) { retry() } else { Disposition::Ack }),
+            _ => ack_all(batch).takes(20),
+        });
+        world.streams.open("s", None);
+        world.streams.put_range("s", 0..10);
+        start(&world, plain());
+        world.at(3.0).await;
+        assert_eq!(world.streams.position("s"), at(3));
+        world.at(60.0).await;
+        let all: Vec<String> = (0..10).map(name).collect();
+        assert_eq!(world.worker.batches(), [all.clone(), all[4..].to_vec()], "all from it on are delivered again");
+        assert_eq!(world.streams.position("s"), at(9));
+    }
+
+    c4__the_checkpoint_is_the_lowest_of_all_lanes {
+        let world = World::new(|batch| {
+            let slow = batch.iter().any(|event| event.id == name(0));
+            ack_all(batch).takes(if slow { 50 } else { 1 })
+        });
+        world.streams.open("s", None);
+        world.streams.put_range("s", 0..40);
+        start(&world, DynamodbStreamConfig { parallelization_factor: 4, ..plain() });
+        world.at(40.0).await;
+        assert_eq!(world.streams.position("s"), None, "record 0 is not settled");
+        world.at(60.0).await;
+        assert_eq!(world.streams.position("s"), at(39));
+    }
+
+    c4__a_restart_repeats_from_the_checkpoint {
+        let world = World::new(|batch| ack_all(batch).takes(10));
+        world.streams.open("s", None);
+        world.streams.put_range("s", 0..15);
+        let first = start(&world, DynamodbStreamConfig { batch_size: 10, ..plain() });
+        world.at(15.0).await;
+        first.kill().await;
+        start(&world, plain());
+        world.at(30.0).await;
+        assert_eq!(world.worker.sizes(), [(0, 10), (10_000, 5), (15_000, 5)]);
+    }
+
+    c4__a_checkpoint_that_cannot_be_stored_is_stored_later {
+        let world = World::new(ack_all);
+        world.streams.open("s", None);
+        world.streams.put_range("s", 0..3);
+        world.streams.faults.plan("set checkpoint", 2, down());
+        start(&world, plain());
+        world.at(5.0).await;
+        assert_eq!(world.streams.position("s"), at(2));
+        assert_eq!(world.worker.sizes(), [(0, 3)]);
+    }
+
+    c4__checkpoints_of_quick_batches_share_a_write {
+        let world = World::new(ack_all);
+        world.streams.open("s", None);
+        world.streams.put_range("s", 0..500);
+        start(&world, DynamodbStreamConfig { batch_size: 10, ..plain() });
+        world.at(5.0).await;
+        assert_eq!((world.worker.sizes().len(), world.streams.position("s")), (50, at(499)));
+        let stored = world.streams.checkpoints("s");
+        assert!(stored.len() <= 2, "{stored:?}");
+    }
+
+    c10__what_a_worker_does_not_want_advances_the_iterator {
+        let world = World::new(|batch| Reply::each(batch, |_| Disposition::Reject { reason: "not mine".into() }));
+        world.streams.open("s", None);
+        world.streams.put_range("s", 0..3);
+        start(&world, plain());
+        world.at(5.0).await;
+        assert_eq!(world.streams.position("s"), at(2));
+        let last = world.streams.reads("s").pop().unwrap().1;
+        assert_eq!(last, Position::After(name(2)));
+        assert_eq!(world.worker.sizes(), [(0, 3)]);
+    }
+
+    c10__an_idle_shard_is_polled_four_times_a_second {
+        let world = World::new(ack_all);
+        world.streams.open("s", None);
+        start(&world, plain());
+        world.at(9.9).await;
+        let reads = world.streams.reads("s").len();
+        assert!((38..=41).contains(&reads), "{reads}");
+    }
+
+    c11__a_child_waits_until_its_parent_is_settled {
+        let world = World::new(|batch| ack_all(batch).takes(10));
+        family(&world.streams);
+        start(&world, plain());
+        world.at(9.0).await;
+        assert_eq!(delivered(&world), [name(1), name(2)], "the parent's");
+        assert!(world.streams.reads("child-a").is_empty());
+        world.at(19.0).await;
+        let mut batches = world.worker.batches();
+        batches[1..].sort();
+        assert_eq!(batches, [vec![name(1), name(2)], vec![name(3)], vec![name(4)]]);
+        world.at(30.0).await;
+        assert_eq!(world.streams.position("parent"), Some(Checkpoint::ShardEnd));
+    }
+
+    c11__a_failing_parent_holds_its_children_back {
+        let world = World::new(|batch| if batch[0].attempt < 3 { trap() } else { ack_all(batch).takes(5) });
+        family(&world.streams);
+        start(&world, plain());
+        world.at(300.0).await;
+        let order = delivered(&world);
+        let last_of_parent = order.iter().rposition(|id| *id <= name(2)).unwrap();
+        let first_of_child = order.iter().position(|id| *id > name(2)).unwrap();
+        assert!(last_of_parent < first_of_child, "{order:?}");
+        assert_eq!(world.streams.position("child-a"), at(3));
+    }
+
+    c11__a_child_begins_with_its_first_record_also_after_latest {
+        let world = World::new(ack_all);
+        world.streams.open("parent", None);
+        world.streams.put_range("parent", 0..3);
+        start(&world, DynamodbStreamConfig { starting_position: StartingPosition::Latest, ..plain() });
+        world.at(1.0).await;
+        world.streams.open("child-a", Some("parent"));
+        world.streams.put_range("child-a", 3..6);
+        world.streams.close("parent");
+        world.at(2.0).await;
+        assert_eq!(delivered(&world), [name(3), name(4), name(5)]);
+        assert_eq!(world.streams.reads("child-a")[0].1, Position::TrimHorizon);
+    }
+
+    /// "Idle forever after SHARD_END", found elsewhere when the data was gone.
+    c11__the_end_of_a_shard_leads_to_its_children_at_once {
+        let world = World::new(ack_all);
+        world.streams.open("parent", None);
+        start(&world, plain());
+        world.at(100.0).await;
+        world.streams.open("child-a", Some("parent"));
+        world.streams.put_range("child-a", 0..2);
+        world.streams.close("parent");
+        world.at(101.0).await;
+        assert_eq!(delivered(&world), [name(0), name(1)]);
+    }
+
+    c11__a_shard_settled_before_is_not_read_again {
+        let world = World::new(ack_all);
+        family(&world.streams);
+        let first = start(&world, plain());
+        world.at(5.0).await;
+        first.kill().await;
+        let before = world.streams.reads("parent").len();
+        start(&world, plain());
+        world.at(10.0).await;
+        assert_eq!(world.streams.reads("parent").len(), before);
+        assert_eq!(delivered(&world).len(), 4);
+    }
+}
+
+/// A closed parent with records 1 and 2, and its two children with 3 and 4.
+fn family(streams: &Arc<ModelStreams>) {
+    streams.open("parent", None);
+    streams.put_range("parent", 1..3);
+    streams.close("parent");
+    streams.open("child-a", Some("parent"));
+    streams.put_range("child-a", 3..4);
+    streams.open("child-b", Some("parent"));
+    streams.put_range("child-b", 4..5);
+}

@@ -1,0 +1,379 @@
+//! DynamoDB stream → worker: retries, halving, dead letters (peers C3, C5-C7).
+
+use crate::{
+    model::{EPOCH_MS, Reply, World, ack_all, down, name, retry, trap},
+    rows,
+};
+use host_adapters_delivery::dispatch::CallError;
+use host_adapters_delivery::event::Disposition;
+use host_adapters_delivery::event::Event;
+use host_adapters_platform::Checkpoint;
+use host_adapters_sources::OnReject;
+use host_adapters_sources::SourceConfig;
+use host_adapters_sources::dynamodb_stream::DynamodbStreamConfig;
+use rand::{RngExt, SeedableRng, rngs::StdRng};
+use serde_json::{Value, json};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+const DLQ: &str = "saveEntriesDlq";
+
+fn plain() -> DynamodbStreamConfig {
+    DynamodbStreamConfig::new("t")
+}
+
+/// A shard with records `0..records` and a worker; the source has run for so many seconds.
+async fn run(
+    records: u64,
+    config: DynamodbStreamConfig,
+    secs: f64,
+    reply: impl FnMut(&[Event]) -> Reply + Send + 'static,
+) -> World {
+    let world = World::new(reply);
+    world.streams.open("s", None);
+    world.streams.put_range("s", 0..records);
+    world.start(SourceConfig::DynamodbStream(config));
+    world.at(secs).await;
+    world
+}
+
+/// A worker that names record `poison`.
+fn names(poison: u64) -> impl FnMut(&[Event]) -> Reply + Send + 'static {
+    move |batch| Reply::each(batch, |event| if event.id == name(poison) { retry() } else { Disposition::Ack })
+}
+
+/// A worker that traps when it meets record `poison`.
+fn traps(poison: u64) -> impl FnMut(&[Event]) -> Reply + Send + 'static {
+    move |batch| if batch.iter().any(|event| event.id == name(poison)) { trap() } else { ack_all(batch) }
+}
+
+fn settled_up_to(world: &World, sequence: u64) {
+    assert_eq!(world.streams.position("s"), Some(Checkpoint::At(name(sequence))));
+}
+
+fn dead_letters(world: &World) -> Vec<Value> {
+    world.queues.messages(DLQ).iter().map(|dead_letter| serde_json::from_str(&dead_letter.body).unwrap()).collect()
+}
+
+/// Numbers of the records in each call.
+fn batches(world: &World) -> Vec<Vec<u64>> {
+    let batches = world.worker.batches().into_iter();
+    batches.map(|batch| batch.iter().map(|id| id.parse().unwrap()).collect()).collect()
+}
+
+rows! {
+    c3__three_retries_by_default_then_the_shard_goes_on {
+        assert_eq!(plain().maximum_retry_attempts, 3);
+        let world = run(2, plain(), 300.0, traps(0)).await;
+        assert_eq!(batches(&world), [vec![0, 1], vec![0], vec![0], vec![0], vec![0], vec![1]]);
+        assert_eq!(dead_letters(&world).len(), 1);
+        settled_up_to(&world, 1);
+    }
+
+    c3__no_retries {
+        let config = DynamodbStreamConfig { maximum_retry_attempts: 0, ..plain() };
+        let world = run(1, config, 10.0, traps(0)).await;
+        assert_eq!((batches(&world).len(), dead_letters(&world).len()), (1, 1));
+    }
+
+    c3__minus_one_retries_until_the_record_expires {
+        let config =
+            DynamodbStreamConfig { maximum_retry_attempts: -1, maximum_record_age_secs: 86_400, ..plain() };
+        let world = run(2, config, 86_000.0, traps(0)).await;
+        assert!(batches(&world).len() > 1_000, "{}", batches(&world).len());
+        assert!(dead_letters(&world).is_empty());
+        assert_eq!(world.streams.position("s"), None, "the shard is blocked");
+        world.at(86_500.0).await;
+        assert_eq!(dead_letters(&world)[0]["requestContext"]["condition"], "RecordAgeExceeded");
+    }
+
+    c3__a_record_too_old_is_not_tried {
+        let config = DynamodbStreamConfig { maximum_record_age_secs: 60, ..plain() };
+        let world = World::new(ack_all);
+        world.streams.open("s", None);
+        world.streams.put_range("s", 0..2);
+        world.at(61.0).await;
+        world.streams.put_range("s", 2..3);
+        world.start(SourceConfig::DynamodbStream(config));
+        world.at(62.0).await;
+        assert_eq!(batches(&world), [vec![2]]);
+        let conditions: Vec<Value> = dead_letters(&world).iter().map(|l| l["requestContext"]["condition"].clone()).collect();
+        assert_eq!(conditions, ["RecordAgeExceeded", "RecordAgeExceeded"]);
+        settled_up_to(&world, 2);
+    }
+
+    /// The first is too old and its dead letter is refused for a while, in which the second becomes too old.
+    c3__a_record_that_becomes_too_old_behind_a_dead_letter_is_not_tried {
+        let config = DynamodbStreamConfig { maximum_record_age_secs: 60, ..plain() };
+        let world = World::new(ack_all);
+        world.streams.open("s", None);
+        world.streams.put_range("s", 0..1);
+        world.at(5.0).await;
+        world.streams.put_range("s", 1..2);
+        world.at(62.0).await;
+        world.queues.faults.plan("send", 4, down());
+        world.start(SourceConfig::DynamodbStream(config));
+        world.at(200.0).await;
+        assert_eq!((batches(&world).len(), dead_letters(&world).len()), (0, 2));
+        settled_up_to(&world, 1);
+    }
+
+    /// What the worker needs is down for longer than the record may wait.
+    c3__a_record_that_becomes_too_old_at_the_gate_is_not_tried {
+        for age in [10, 30, 60] {
+            let config = DynamodbStreamConfig { maximum_record_age_secs: age, ..plain() };
+            let outage = |batch: &[Event]| Reply::each(batch, |_| retry()).outage("service:entry");
+            let world = run(2, config, 300.0, outage).await;
+            let tried: Vec<u64> = world.worker.sizes().into_iter().map(|(at, _)| at).collect();
+            assert!(tried.iter().all(|at| *at <= u64::try_from(age).unwrap() * 1_000), "{age}: {tried:?}");
+            assert_eq!(dead_letters(&world).len(), 2);
+            assert!(dead_letters(&world).iter().all(|it| it["requestContext"]["condition"] == "RecordAgeExceeded"));
+            settled_up_to(&world, 1);
+            // The next record is the probe that finds the service up again.
+            world.worker.answers(ack_all);
+            world.streams.put_range("s", 2..3);
+            world.at(400.0).await;
+            settled_up_to(&world, 2);
+        }
+    }
+
+    c3__retries_back_off_between_1_and_60_s {
+        let config = DynamodbStreamConfig { maximum_retry_attempts: 12, ..plain() };
+        let world = run(1, config, 2_000.0, traps(0)).await;
+        let times: Vec<u64> = world.worker.sizes().into_iter().map(|(at, _)| at).collect();
+        let waits: Vec<u64> = times.windows(2).map(|pair| pair[1] - pair[0]).collect();
+        assert_eq!(waits.len(), 12);
+        assert!(waits.iter().all(|wait| (1_000..=60_010).contains(wait)), "{waits:?}");
+        assert!(waits[0] <= 2_010 && waits.iter().max() > Some(&20_000), "{waits:?}");
+    }
+
+    goal_4__a_retry_waits_as_long_as_the_worker_asks {
+        let after = Some(Duration::from_secs(17));
+        let world = run(1, plain(), 20.0, move |batch| match batch[0].attempt {
+            1 => Reply::each(batch, |_| Disposition::Retry { after }),
+            _ => ack_all(batch),
+        })
+        .await;
+        assert_eq!(world.worker.sizes(), [(0, 1), (17_000, 1)]);
+    }
+
+    /// With retries without end it would be a loop without a pause.
+    c3__a_worker_that_asks_for_no_wait_gets_a_second {
+        let after = Some(Duration::ZERO);
+        let world = run(1, plain(), 60.0, move |batch| Reply::each(batch, |_| Disposition::Retry { after })).await;
+        assert_eq!(world.worker.sizes(), [(0, 1), (1_000, 1), (2_000, 1), (3_000, 1)]);
+    }
+
+    c5__silence_is_failure {
+        let answers: [fn() -> Reply; 5] = [
+            || Reply::new(Ok(vec![])),
+            || Reply::new(Ok(vec![Disposition::Ack; 3])),
+            || Reply::new(Err(CallError::Failed("no".into()))),
+            || Reply::new(Err(CallError::TimedOut(Duration::from_secs(300)))),
+            trap,
+        ];
+        for answer in answers {
+            let world = run(2, plain(), 300.0, move |batch| match batch[0].attempt {
+                1 => answer(),
+                _ => ack_all(batch),
+            })
+            .await;
+            let again: Vec<u64> = batches(&world)[1..].concat();
+            assert_eq!(again[..2], [0, 1], "both are delivered again");
+            settled_up_to(&world, 1);
+        }
+    }
+
+    c5__a_missing_disposition_is_the_first_retry {
+        let world = run(3, plain(), 60.0, |batch| match batch[0].attempt {
+            1 => Reply::new(Ok(vec![Disposition::Ack])),
+            _ => ack_all(batch),
+        })
+        .await;
+        assert_eq!(batches(&world), [vec![0, 1, 2], vec![1, 2]]);
+    }
+
+    c6__a_failed_batch_is_halved_until_the_poison_stands_alone {
+        let config = DynamodbStreamConfig { maximum_retry_attempts: 0, ..plain() };
+        let world = run(8, config, 60.0, traps(5)).await;
+        let expected: [Vec<u64>; 7] =
+            [(0..8).collect(), (0..4).collect(), (4..8).collect(), vec![4, 5], vec![4], vec![5], vec![6, 7]];
+        assert_eq!(batches(&world), expected);
+        assert_eq!(dead_letters(&world)[0]["payload"]["newImage"]["n"], 5);
+        settled_up_to(&world, 7);
+    }
+
+    c6__a_split_uses_no_retry_and_does_not_wait {
+        let config = DynamodbStreamConfig { maximum_retry_attempts: 1, ..plain() };
+        let world = run(4, config, 60.0, traps(0)).await;
+        let sizes = world.worker.sizes();
+        assert_eq!(sizes[..3], [(0, 4), (0, 2), (0, 1)]);
+        assert!(sizes[3].0 >= 1_000, "the retry waits: {sizes:?}");
+        assert_eq!(batches(&world), [vec![0, 1, 2, 3], vec![0, 1], vec![0], vec![0], vec![1], vec![2, 3]]);
+    }
+
+    c6__a_named_record_cuts_the_batch_there_and_that_uses_no_retry {
+        let config = DynamodbStreamConfig { maximum_retry_attempts: 0, ..plain() };
+        let world = run(5, config, 60.0, names(2)).await;
+        assert_eq!(batches(&world), [vec![0, 1, 2, 3, 4], vec![2, 3, 4], vec![3, 4]]);
+        assert_eq!(dead_letters(&world).len(), 1);
+        settled_up_to(&world, 4);
+    }
+
+    c6__without_bisect_the_batch_stays_whole {
+        let config = DynamodbStreamConfig { bisect: false, maximum_retry_attempts: 1, ..plain() };
+        let world = run(3, config, 60.0, traps(1)).await;
+        assert_eq!(batches(&world), [vec![0, 1, 2], vec![0, 1, 2]]);
+        assert_eq!(dead_letters(&world).len(), 3);
+        settled_up_to(&world, 2);
+    }
+
+    goal_7__a_poison_record_is_found_in_few_calls {
+        for (records, poison) in [(1, 0), (2, 1), (3, 2), (64, 0), (64, 63), (100, 37), (100, 99)] {
+            let config = DynamodbStreamConfig { maximum_retry_attempts: 0, ..plain() };
+            let world = run(records, config, 60.0, traps(poison)).await;
+            let failing = batches(&world).into_iter().filter(|batch| batch.contains(&poison)).count() as u32;
+            let log2 = records.next_power_of_two().trailing_zeros();
+            assert!(failing <= log2 + 1, "{records}/{poison}: {failing} failing");
+            let calls = batches(&world).len() as u32;
+            assert!(calls <= 2 * log2 + 1, "{records}/{poison}: {calls} calls");
+            assert_eq!(dead_letters(&world).len(), 1);
+            settled_up_to(&world, records - 1);
+        }
+    }
+
+    goal_7__the_other_lanes_go_on {
+        let config = DynamodbStreamConfig { parallelization_factor: 4, maximum_retry_attempts: -1, ..plain() };
+        let world = run(40, config, 30.0, traps(0)).await;
+        let others: std::collections::BTreeSet<u64> = batches(&world).concat().into_iter().filter(|n| *n != 0).collect();
+        assert!(others.len() > 25, "{}", others.len());
+    }
+
+    /// Whatever a worker answers, by a seeded die: an item's changes are never overtaken, what is settled stays settled,
+    /// and every record is either done or a dead letter.
+    c4__order_holds_whatever_the_worker_answers {
+        for seed in 0..30 {
+            let (mut random, mut order) = (StdRng::seed_from_u64(seed), Order::default());
+            let world = World::seeded(seed, move |batch| {
+                let reply = whim(&mut random, batch);
+                order.check(batch, &reply);
+                reply
+            });
+            world.streams.open("s", None);
+            world.streams.put("s", (0..300).map(|sequence| (sequence, format!("item-{}", sequence % 7))));
+            let config = DynamodbStreamConfig { batch_size: 20, parallelization_factor: 1 + seed as usize % 4, ..plain() };
+            let running = world.start(SourceConfig::DynamodbStream(config));
+            world.at(6_000.0).await;
+            assert_eq!(running.source.status().paused, None);
+            settled_up_to(&world, 299);
+        }
+    }
+
+    c7__the_envelope_is_lambdas_and_the_payload_is_kept {
+        let world = run(1, plain(), 300.0, traps(0)).await;
+        let mut dead_letter = dead_letters(&world).remove(0);
+        assert!(dead_letter.as_object_mut().unwrap().remove("timestamp").unwrap().is_string());
+        let created = "2023-11-14T22:13:20.000Z";
+        assert_eq!(EPOCH_MS, 1_700_000_000_000, "that is {created}");
+        let expected = json!({
+            "version": "1.0",
+            "requestContext": {
+                "functionName": "save-entries", "condition": "RetryAttemptsExhausted", "approximateInvokeCount": 4,
+            },
+            "DDBStreamBatchInfo": {
+                "shardId": "s", "stream": "dynamodb-stream:t", "batchSize": 1,
+                "startSequenceNumber": name(0), "endSequenceNumber": name(0),
+                "approximateArrivalOfFirstRecord": created, "approximateArrivalOfLastRecord": created,
+            },
+            "payload": {"eventName": "MODIFY", "keys": {"pk": "item-0", "sk": "s"}, "newImage": {"n": 0}},
+        });
+        assert_eq!(dead_letter, expected);
+        let attributes = world.queues.messages(DLQ).remove(0).attributes;
+        let attribute = |name: &str| attributes.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
+        assert_eq!(attribute("reason"), Some("worker trapped: unreachable"));
+        assert_eq!((attribute("attempt"), attribute("worker")), (Some("4"), Some("save-entries")));
+        assert_eq!((attribute("digest"), attribute("sourceMessageId")), (Some("d1"), Some("000000")));
+    }
+
+    c7__the_checkpoint_waits_for_the_dead_letter {
+        let config = DynamodbStreamConfig { maximum_retry_attempts: 0, ..plain() };
+        let world = World::new(traps(0));
+        world.streams.open("s", None);
+        world.streams.put_range("s", 0..2);
+        world.queues.faults.plan("send", 4, down());
+        world.start(SourceConfig::DynamodbStream(config));
+        world.at(3.0).await;
+        assert_eq!(world.streams.position("s"), None);
+        world.at(120.0).await;
+        settled_up_to(&world, 1);
+        assert_eq!(dead_letters(&world).len(), 1, "stored once");
+        assert_eq!(batches(&world), [vec![0, 1], vec![0], vec![1]]);
+    }
+
+    c7__a_dead_letter_that_is_too_large_goes_without_its_payload {
+        let config = DynamodbStreamConfig { maximum_retry_attempts: 0, ..plain() };
+        let world = World::new(|batch| Reply::each(batch, |_| retry()));
+        world.streams.open("s", None);
+        world.streams.put("s", [(0, "k".repeat(300 * 1024))]);
+        world.start(SourceConfig::DynamodbStream(config));
+        world.at(10.0).await;
+        let dead_letter = dead_letters(&world).remove(0);
+        assert_eq!((&dead_letter["payload"], &dead_letter["DDBStreamBatchInfo"]["startSequenceNumber"]), (&Value::Null, &json!("000000")));
+        settled_up_to(&world, 0);
+    }
+
+    goal_5__a_rejected_record_is_kept_where_the_source_says_so {
+        let config = DynamodbStreamConfig { on_reject: OnReject::DeadLetter, ..plain() };
+        let reject = |batch: &[Event]| Reply::each(batch, |event| match event.id.as_str() {
+            "000001" => Disposition::Reject { reason: "unreadable".into() },
+            _ => Disposition::Ack,
+        });
+        let world = run(3, config, 1.0, reject).await;
+        let dead_letters = dead_letters(&world);
+        assert_eq!((dead_letters.len(), &dead_letters[0]["requestContext"]["condition"]), (1, &json!("RecordRejected")));
+        settled_up_to(&world, 2);
+    }
+}
+
+/// Acknowledges mostly; else retries, rejects, forgets some, traps, or finds its service down.
+fn whim(random: &mut StdRng, batch: &[Event]) -> Reply {
+    let each = |random: &mut StdRng| match random.random_range(0..30) {
+        0 => retry(),
+        1 => Disposition::Retry { after: Some(Duration::from_secs(random.random_range(0..100))) },
+        2 => Disposition::Reject { reason: "whim".into() },
+        _ => Disposition::Ack,
+    };
+    let mut dispositions: Vec<Disposition> = batch.iter().map(|_| each(random)).collect();
+    match random.random_range(0..10) {
+        0 => trap(),
+        1 => Reply::new(Ok(dispositions)).outage("service:entry"),
+        2 => {
+            dispositions.truncate(random.random_range(0..=batch.len()));
+            Reply::new(Ok(dispositions))
+        }
+        _ => Reply::new(Ok(dispositions)).takes(random.random_range(0..5)),
+    }
+}
+
+/// What a worker may rely on.
+#[derive(Default)]
+struct Order {
+    newest: BTreeMap<String, String>,
+    settled: BTreeSet<String>,
+}
+
+impl Order {
+    fn check(&mut self, batch: &[Event], reply: &Reply) {
+        for event in batch {
+            assert!(!self.settled.contains(&event.id), "{} again", event.id);
+            let newest = self.newest.entry(event.ordering_key.clone().unwrap()).or_default();
+            assert!(event.attempt > 1 || event.id > *newest, "{} after {newest}", event.id);
+            newest.clone_from(&event.id.clone().max(newest.clone()));
+        }
+        let answered = reply.dispatched.answer.iter().flatten();
+        let held = answered.take_while(|disposition| !matches!(disposition, Disposition::Retry { .. })).count();
+        self.settled.extend(batch[..held].iter().map(|event| event.id.clone()));
+    }
+}
