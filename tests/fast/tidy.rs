@@ -42,8 +42,13 @@ fn assert_names_none(krate: &str, words: &[&str]) {
 
 #[test]
 fn crates_do_not_know_what_they_must_not_know() {
-    assert_names_none("host-adapters/delivery", &["wasmtime", "runtime"]);
-    assert_names_none("host-adapters/manifest", &["wasmtime", "runtime"]);
+    let sdks = ["aws-sdk", "aws-config", "rdkafka", "mongodb", "redis", "rusqlite"];
+    for krate in ["delivery", "failpoint", "manifest", "outbound", "platform", "sources"] {
+        assert_names_none(&format!("host-adapters/{krate}"), &["wasmtime", "runtime"]);
+    }
+    for krate in ["delivery", "outbound", "platform", "sources"] {
+        assert_names_none(&format!("host-adapters/{krate}"), &sdks);
+    }
     assert_names_none("host-adapters/runtime", &["aws-sdk", "aws-config", "rdkafka", "mongodb", "redis", "delivery"]);
     assert_names_none("components/registration", &["spin-sdk", "wit", "wasi", "reqwest", "tokio"]);
 }

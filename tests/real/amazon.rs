@@ -3,17 +3,10 @@
 
 use crate::servers::unique;
 use crate::suites::backend::{Backend, DEAD_LETTERS, LOOSE_QUEUE, MAX_RECEIVES, PLAIN_TABLE, QUEUE, TABLE};
-use backend_aws::Aws;
-use backend_aws::AwsConfig;
-use backend_dynamodb::Dynamodb;
-use backend_dynamodb::DynamodbStreams;
-use backend_sqs::QueueSpec;
-use backend_sqs::Sqs;
-use host_adapters_platform::DocumentsBackend;
-use host_adapters_platform::QueueBackend;
-use host_adapters_platform::QueueBrowser;
-use host_adapters_platform::StreamBackend;
-use host_adapters_platform::TableBackend;
+use backend_aws::{Aws, AwsConfig};
+use backend_dynamodb::{Dynamodb, DynamodbStreams};
+use backend_sqs::{QueueSpec, Sqs};
+use host_adapters_platform::{DocumentsBackend, QueueBackend, QueueBrowser, StreamBackend, TableBackend};
 use platform_wire::cache::CacheBackend;
 use std::collections::BTreeSet;
 use std::time::Duration;

@@ -3,9 +3,7 @@
 
 use crate::servers::{endpoints, unique};
 use backend_dynamodb::DynamodbStreams;
-use host_adapters_platform::Checkpoint;
-use host_adapters_platform::Shard;
-use host_adapters_platform::StreamBackend;
+use host_adapters_platform::{Checkpoint, Shard, StreamBackend};
 use platform_wire::ErrorKind;
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};

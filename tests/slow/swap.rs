@@ -3,9 +3,7 @@
 
 use aws_lc_rs::digest::{SHA256, digest};
 use host_adapters_delivery::dispatch::Dispatch;
-use host_adapters_delivery::event::Disposition;
-use host_adapters_delivery::event::Event;
-use host_adapters_delivery::event::Payload;
+use host_adapters_delivery::event::{Disposition, Event, Payload};
 use serde_json::{Value, json};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};

@@ -1,8 +1,6 @@
 //! Clients of AWS for servers that check no credentials.
 
-use backend_aws::Aws;
-use backend_aws::AwsConfig;
-use backend_aws::Credentials;
+use backend_aws::{Aws, AwsConfig, Credentials};
 
 /// A client of one endpoint.
 pub async fn aws(endpoint: &str) -> Aws {

@@ -1,6 +1,7 @@
 //! One call of a worker: what its logs, spans and outgoing requests carry.
 
-use crate::{Event, log, log::Level};
+use crate::log::Level;
+use crate::{Event, log};
 use chrono::Utc;
 use serde_json::{Map, Value};
 

@@ -1,7 +1,8 @@
 //! Gathering records for one call (peers A1-A3, C2): a batch is due as soon as the first of size, bytes or window is
 //! met. The window opens with the first record, or, for records left over, when the call before has ended.
 
-use std::{collections::VecDeque, time::Duration};
+use std::collections::VecDeque;
+use std::time::Duration;
 use tokio::time::Instant;
 
 /// When a batch is due.

@@ -1,11 +1,9 @@
 //! Calling a worker with a batch and reading its answer, fail-closed: only a disposition that says so settles a record
 //! (peers A8; what Lambda takes for success, an empty or missing answer, is `retry` here).
 
-use super::{
-    circuit_breaker::{CircuitBreaker, Permit},
-    drain::Drain,
-    metrics::Meter,
-};
+use super::circuit_breaker::{CircuitBreaker, Permit};
+use super::drain::Drain;
+use super::metrics::Meter;
 use crate::dispatch::{CallError, Dispatch, Dispatched};
 use crate::event::{Disposition, Event};
 use host_adapters_failpoint::{self as failpoint, Step};

@@ -3,10 +3,8 @@
 
 use host_adapters_failpoint::{self as failpoint, Step};
 use host_adapters_platform::{Checkpoint, Result, StreamBackend};
-use std::{
-    collections::VecDeque,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 
 /// A record's place among those read from its shard.

@@ -5,12 +5,11 @@
 //! permit is given out, as the probe, and its outcome closes the circuit for all or opens it again.
 
 use super::retry::Backoff;
-use std::{
-    pin::pin,
-    sync::{Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
-use tokio::{sync::Notify, time::Instant};
+use std::pin::pin;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::sync::Notify;
+use tokio::time::Instant;
 
 /// Closed, or open with a reason.
 pub struct CircuitBreaker {

@@ -1,21 +1,22 @@
 //! Delivery in order. A key group is a sequence of records of which the next is handed over only when those before it are
 //! settled: a shard, or the part of its keys that one of its key groups has.
 
-use super::{
-    batch::{Batcher, Limits, Need, Weigh},
-    call::{Answer, Invoker},
-    checkpoint::{Checkpointer, Ticket},
-    circuit_breaker::{CircuitBreaker, Permit},
-    dead_letter::DeadLetterSink,
-    drain::{Drain, Ended},
-    retry::Backoff,
-    split::{Chunk, Policy, Step, Wait, step},
-};
+use super::batch::{Batcher, Limits, Need, Weigh};
+use super::call::{Answer, Invoker};
+use super::checkpoint::{Checkpointer, Ticket};
+use super::circuit_breaker::{CircuitBreaker, Permit};
+use super::dead_letter::DeadLetterSink;
+use super::drain::{Drain, Ended};
+use super::retry::Backoff;
+use super::split::{Chunk, Policy, Step, Wait, step};
 use crate::OnReject;
 use crate::event::{Disposition, Event};
 use host_adapters_platform::clock::Clock;
-use std::{collections::VecDeque, sync::Arc, time::Duration};
-use tokio::{sync::mpsc, time::Instant};
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio::time::Instant;
 
 mod give_up;
 

@@ -11,7 +11,9 @@ use crate::dispatch::Dispatch;
 use crate::event::Disposition;
 use host_adapters_platform::{Page, QueueBackend, QueueBrowser, Received, Result};
 use platform_wire::{Error, ErrorKind};
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
 
 /// How long nobody else can take a dead letter whose record is sent to a queue, or that is dropped.
 const VISIBILITY: Duration = Duration::from_secs(60);

@@ -1,10 +1,9 @@
 //! How long to wait before trying again: 1 s to 60 s, exponential, full jitter.
 
-use rand::{RngExt, SeedableRng, rngs::StdRng};
-use std::{
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 /// Nothing that is in order is tried again sooner, whoever asks for it.
 pub(super) const SHORTEST: Duration = Duration::from_secs(1);

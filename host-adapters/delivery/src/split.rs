@@ -4,7 +4,8 @@
 //! fails as a whole nobody knows the culprit: the batch is halved until it stands alone. Cutting and halving use no
 //! retry; only a record (or, without `bisect`, a batch) that fails at the head of its call does.
 
-use super::{call::Answer, retry::SHORTEST};
+use super::call::Answer;
+use super::retry::SHORTEST;
 use crate::event::Disposition;
 use std::time::Duration;
 

@@ -3,11 +3,9 @@
 use super::limits::Limits;
 use super::route::Routes;
 use super::variables::Value;
-use backend_embedded;
 use backend_identity::IdentityConfig;
 use host_adapters_delivery::dead_letter::Origin;
-use host_adapters_outbound::AllowedHosts;
-use host_adapters_outbound::ServiceConfig;
+use host_adapters_outbound::{AllowedHosts, ServiceConfig};
 use host_adapters_platform::Grants;
 use host_adapters_sources::SourceConfig;
 use std::collections::{BTreeMap, BTreeSet};
@@ -132,18 +130,18 @@ pub struct Client {
 
 impl App {
     /// What the embedded backend has to hold for this application.
-    pub fn embedded(&self) -> embedded::Config {
-        let queue = |queue: &Queue| embedded::QueueConfig {
+    pub fn embedded(&self) -> backend_embedded::Config {
+        let queue = |queue: &Queue| backend_embedded::QueueConfig {
             max_receive_count: queue.max_receive_count,
             dead_letter_queue: queue.dead_letter_queue.clone(),
             // The manifest allows 14 days at most.
             retention_secs: u32::try_from(queue.retention.as_secs()).unwrap_or(u32::MAX),
         };
-        let table = |name: &str, table: &Table| embedded::TableConfig {
+        let table = |name: &str, table: &Table| backend_embedded::TableConfig {
             stream: table.stream,
             consumers: self.consumers(name).map(|component| component.id.clone()).collect(),
         };
-        embedded::Config {
+        backend_embedded::Config {
             tables: self.host.tables.iter().map(|(name, it)| (name.clone(), table(name, it))).collect(),
             queues: self.host.queues.iter().map(|(name, it)| (name.clone(), queue(it))).collect(),
             collections: self.host.collections.clone(),

@@ -3,10 +3,7 @@
 use super::app::Host;
 use super::fields::{Fields, Spanned};
 use super::report::{Report, suggestion};
-use host_adapters_platform::Access;
-use host_adapters_platform::ComponentsAccess;
-use host_adapters_platform::Grants;
-use host_adapters_platform::QueueAccess;
+use host_adapters_platform::{Access, ComponentsAccess, Grants, QueueAccess};
 use std::collections::BTreeMap;
 
 /// The words for tables and collections.

@@ -2,10 +2,9 @@
 
 use super::app::Host;
 use super::fields::{Fields, Spanned};
-use host_adapters_sources::OnReject;
+use host_adapters_delivery::OnReject;
 use host_adapters_sources::SourceConfig;
-use host_adapters_sources::dynamodb_stream::DynamodbStreamConfig;
-use host_adapters_sources::dynamodb_stream::StartingPosition;
+use host_adapters_sources::dynamodb_stream::{DynamodbStreamConfig, StartingPosition};
 use host_adapters_sources::sqs::SqsConfig;
 use std::ops::Range;
 

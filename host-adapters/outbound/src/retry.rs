@@ -1,7 +1,8 @@
 //! Which answers are worth another try, and when.
 
 use backon::{BackoffBuilder, ExponentialBuilder};
-use http::{HeaderMap, StatusCode, header::RETRY_AFTER};
+use http::header::RETRY_AFTER;
+use http::{HeaderMap, StatusCode};
 use std::time::{Duration, SystemTime};
 
 /// Attempts of a call, the first included.

@@ -139,7 +139,7 @@ async fn each_status_is_tried_as_often_as_it_is_worth() {
         let (script, upstream) = Script::serve(vec![Step::Answer(status); 3]).await;
         let sent = send(&services(&upstream), "/c1/entries").await.unwrap();
         assert_eq!(sent.response.status().as_u16(), status);
-        assert_eq!((sent.attempts, script.count()), (attempts, tries as usize), "{status}");
+        assert_eq!((sent.attempts, script.count()), (attempts, attempts as usize), "{status}");
         assert_eq!(sent.outage, outage.then(|| "service:entry".to_owned()), "{status}");
     }
 }

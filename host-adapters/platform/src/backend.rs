@@ -1,7 +1,8 @@
 //! The traits that stand between the platform and its backends, and between sources and what they read.
 
 use platform_wire::identity::Claims;
-use platform_wire::{Answer, Error, queue::Message, table};
+use platform_wire::queue::Message;
+use platform_wire::{Answer, Error, table};
 use std::time::Duration;
 
 /// Result of a backend; the error says whether to try again.

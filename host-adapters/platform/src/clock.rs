@@ -58,7 +58,7 @@ impl Clock {
     }
 
     /// Waits until the clock shows at least `at_ms`.
-    pub(crate) async fn sleep_until(&self, at_ms: i64) {
+    pub async fn sleep_until(&self, at_ms: i64) {
         match &self.0 {
             Kind::Wall | Kind::Following(_) => {
                 let left = at_ms.saturating_sub(self.now_ms());
@@ -78,6 +78,6 @@ impl Clock {
 }
 
 /// Whole milliseconds; more than fit are as good as for ever.
-pub(crate) fn millis(duration: Duration) -> i64 {
+pub fn millis(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX / 2)
 }

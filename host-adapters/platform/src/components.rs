@@ -1,8 +1,7 @@
 //! What clients of the gateway may do with the components that serve; the components are not delivery's, their grants are.
 
-use crate::PlatformService;
-use crate::Result;
 use crate::grants::Need;
+use crate::{PlatformService, Result};
 
 impl PlatformService {
     /// Refuses a caller that may not see which versions serve; needs the grant `components`.

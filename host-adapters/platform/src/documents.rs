@@ -1,8 +1,7 @@
 //! `registration:platform/documents`.
 
-use crate::PlatformService;
-use crate::Result;
 use crate::grants::Need;
+use crate::{PlatformService, Result};
 use platform_wire::documents::{FindOne, ReplaceOne};
 
 pub(crate) async fn find_one(platform: &PlatformService, caller: &str, args: FindOne) -> Result<Option<String>> {

@@ -1,8 +1,7 @@
 //! `registration:platform/identity`.
 
-use crate::PlatformService;
-use crate::Result;
 use crate::grants::Need;
+use crate::{PlatformService, Result};
 use platform_wire::identity::{Claims, Verify};
 use platform_wire::{Error, ErrorKind};
 

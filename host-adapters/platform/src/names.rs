@@ -13,6 +13,7 @@ pub struct Names {
 }
 
 impl Names {
+    /// The `declared` names of a kind, such as `table`.
     pub fn new(kind: &'static str, prefix: &str, declared: BTreeSet<String>) -> Self {
         Self { kind, prefix: prefix.to_owned(), declared }
     }

@@ -1,10 +1,9 @@
 //! `registration:platform/queue`, and what clients of the gateway may ask besides: how full a queue is, and what is in
 //! it.
 
-use crate::PlatformService;
 use crate::grants::Need;
 use crate::outage::whole;
-use crate::{Depth, Received, Result};
+use crate::{Depth, PlatformService, Received, Result};
 use platform_wire::Answer;
 use platform_wire::queue::SendBatch;
 

@@ -1,9 +1,7 @@
 //! The platform over backends.
 
-use crate::IdentityBackend;
 use crate::grants::{Grants, Need};
-use crate::{DocumentsBackend, QueueBackend, Result, TableBackend};
-use crate::{documents, identity, queue, table};
+use crate::{DocumentsBackend, IdentityBackend, QueueBackend, Result, TableBackend, documents, identity, queue, table};
 use host_adapters_failpoint::{self as failpoint, Step};
 use platform_wire::documents::{FindOne, ReplaceOne};
 use platform_wire::identity::{Claims, Verify};

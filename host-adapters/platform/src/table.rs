@@ -1,9 +1,8 @@
 //! `registration:platform/table`.
 
-use crate::PlatformService;
-use crate::Result;
 use crate::grants::Need;
 use crate::outage::whole;
+use crate::{PlatformService, Result};
 use platform_wire::Error;
 use platform_wire::table::{BatchGet, BatchUpdate, BatchWrite, Page, Query};
 

@@ -1,11 +1,10 @@
 //! What an instance exports, and how it is called.
 
-use crate::answer;
 use crate::bindings::exports::registration::workers::{batch_worker, request_worker};
 use crate::call::{CallError, Disposition, Event};
 use crate::component::Version;
-use crate::request;
 use crate::state::State;
+use crate::{answer, request};
 use bytes::Bytes;
 use http_body_util::Full;
 use wasmtime::Store;

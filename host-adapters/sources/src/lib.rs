@@ -5,13 +5,11 @@ pub mod dynamodb_stream;
 pub mod sqs;
 
 use host_adapters_delivery::OnReject;
+use host_adapters_delivery::circuit_breaker::{CircuitBreaker, Paused};
 use host_adapters_delivery::dead_letter::Origin;
 use host_adapters_delivery::dispatch::Dispatch;
-use host_adapters_delivery::{
-    circuit_breaker::{CircuitBreaker, Paused},
-    drain::{Drain, Ended},
-    retry::Backoff,
-};
+use host_adapters_delivery::drain::{Drain, Ended};
+use host_adapters_delivery::retry::Backoff;
 use host_adapters_platform::clock::Clock;
 use host_adapters_platform::{QueueBackend, StreamBackend};
 use serde::{Deserialize, Serialize};
@@ -57,8 +55,8 @@ impl SourceConfig {
     /// The source itself.
     pub fn source(self, context: &SourceContext) -> Arc<dyn Source> {
         match self {
-            Self::Sqs(config) => Arc::new(sqs::SqsSource::new(config, feed)),
-            Self::DynamodbStream(config) => Arc::new(dynamodb_stream::DynamodbStreamSource::new(config, feed)),
+            Self::Sqs(config) => Arc::new(sqs::SqsSource::new(config, context)),
+            Self::DynamodbStream(config) => Arc::new(dynamodb_stream::DynamodbStreamSource::new(config, context)),
         }
     }
 }

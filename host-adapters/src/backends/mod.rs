@@ -11,8 +11,8 @@ pub use provision::provision;
 use crate::manifest::App;
 use anyhow::{Context, Result};
 use backend_identity::Identity;
-use host_adapters_outbound::Services;
-use host_adapters_outbound::Signer;
+use host_adapters_outbound::{Services, Signer};
+use host_adapters_platform::IdentityBackend;
 use host_adapters_platform::clock::Clock;
 use std::path::Path;
 use std::sync::Arc;
@@ -32,7 +32,7 @@ pub fn services(app: &App, key: Option<&Path>) -> Result<Services> {
     Services::new(app.host.services.clone(), signer).context("cannot set up outbound HTTP")
 }
 
-fn identity(app: &App) -> Result<Option<Arc<Identity>>> {
+fn identity(app: &App) -> Result<Option<Arc<dyn IdentityBackend>>> {
     let Some(config) = app.host.identity.clone() else { return Ok(None) };
     Ok(Some(Arc::new(Identity::new(config, Clock::wall()).context("cannot use the keys of the identity")?)))
 }

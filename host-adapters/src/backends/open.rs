@@ -6,20 +6,15 @@ use crate::manifest::App;
 use crate::manifest::runtime_config::{self as config, RuntimeConfig};
 use anyhow::{Context, Result};
 use backend_aws::Aws;
-use backend_dynamodb::Dynamodb;
-use backend_dynamodb::DynamodbStreams;
-use backend_embedded::Cache;
-use backend_embedded::Embedded;
+use backend_dynamodb::{Dynamodb, DynamodbStreams};
+use backend_embedded::{Cache, Embedded};
 use backend_mongodb::Mongo;
 use backend_redis::Redis;
 use backend_sqs::Sqs;
-use host_adapters_platform::DocumentsBackend;
-use host_adapters_platform::PlatformService;
-use host_adapters_platform::QueueBackend;
-use host_adapters_platform::QueueBrowser;
-use host_adapters_platform::StreamBackend;
-use host_adapters_platform::TableBackend;
 use host_adapters_platform::clock::Clock;
+use host_adapters_platform::{
+    DocumentsBackend, PlatformService, QueueBackend, QueueBrowser, StreamBackend, TableBackend,
+};
 use platform_wire::cache::CacheBackend;
 use std::collections::BTreeSet;
 use std::path::Path;

@@ -1,10 +1,7 @@
 //! Between delivery's records and the runtime's: the same things, in two crates that do not know each other.
 
-use host_adapters_delivery::dispatch::CallError;
-use host_adapters_delivery::dispatch::Dispatched;
-use host_adapters_delivery::event::Disposition;
-use host_adapters_delivery::event::Event;
-use host_adapters_delivery::event::Payload;
+use host_adapters_delivery::dispatch::{CallError, Dispatched};
+use host_adapters_delivery::event::{Disposition, Event, Payload};
 use host_adapters_runtime as runtime;
 use std::time::Duration;
 

@@ -7,8 +7,7 @@ mod trace;
 
 use crate::telemetry::Tracing;
 use bytes::Bytes;
-use host_adapters_delivery::dispatch::Dispatch;
-use host_adapters_delivery::dispatch::Dispatched;
+use host_adapters_delivery::dispatch::{Dispatch, Dispatched};
 use host_adapters_delivery::event::Event;
 use host_adapters_runtime::{Called, Runtime};
 use std::sync::Arc;

@@ -2,8 +2,7 @@
 
 use super::server::{Reply, Scripted};
 use backend_sqs::Sqs;
-use host_adapters_platform::QueueBackend;
-use host_adapters_platform::QueueBrowser;
+use host_adapters_platform::{QueueBackend, QueueBrowser};
 use platform_wire::queue::Message;
 use platform_wire::{Answer, Error, ErrorKind};
 use serde_json::{Value, json};

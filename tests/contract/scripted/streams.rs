@@ -2,10 +2,7 @@
 
 use super::server::{Reply, Scripted};
 use backend_dynamodb::DynamodbStreams;
-use host_adapters_platform::Checkpoint;
-use host_adapters_platform::Position;
-use host_adapters_platform::Shard;
-use host_adapters_platform::StreamBackend;
+use host_adapters_platform::{Checkpoint, Position, Shard, StreamBackend};
 use platform_wire::ErrorKind;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;

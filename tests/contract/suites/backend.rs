@@ -1,10 +1,6 @@
 //! What a suite needs of a backend: its interfaces, names that exist, and time that passes.
 
-use host_adapters_platform::DocumentsBackend;
-use host_adapters_platform::QueueBackend;
-use host_adapters_platform::QueueBrowser;
-use host_adapters_platform::StreamBackend;
-use host_adapters_platform::TableBackend;
+use host_adapters_platform::{DocumentsBackend, QueueBackend, QueueBrowser, StreamBackend, TableBackend};
 use platform_wire::cache::CacheBackend;
 use std::time::Duration;
 

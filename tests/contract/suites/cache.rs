@@ -1,9 +1,7 @@
 //! The cache, as `spin:redis` uses it.
 
 use super::backend::{Backend, secs};
-use platform_wire::cache::CacheArgument;
-use platform_wire::cache::CacheError;
-use platform_wire::cache::CacheReply;
+use platform_wire::cache::{CacheArgument, CacheError, CacheReply};
 use std::time::Duration;
 
 fn text(text: &str) -> CacheArgument {

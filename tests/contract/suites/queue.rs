@@ -1,8 +1,7 @@
 //! Queues: delivery, visibility, counts, receipts, delay.
 
 use super::backend::{Backend, QUEUE, secs};
-use host_adapters_platform::Depth;
-use host_adapters_platform::Received;
+use host_adapters_platform::{Depth, Received};
 use platform_wire::Answer;
 use platform_wire::queue::Message;
 use std::collections::BTreeSet;

@@ -2,8 +2,7 @@
 
 use super::backend::{Backend, LOOSE_QUEUE, QUEUE, secs};
 use super::queue::{message, receive, send};
-use host_adapters_platform::Depth;
-use host_adapters_platform::Received;
+use host_adapters_platform::{Depth, Received};
 use platform_wire::ErrorKind;
 use std::collections::BTreeSet;
 

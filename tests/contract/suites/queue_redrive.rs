@@ -2,8 +2,7 @@
 
 use super::backend::{Backend, DEAD_LETTERS, LOOSE_QUEUE, MAX_RECEIVES, QUEUE, secs};
 use super::queue::{receive, send};
-use host_adapters_platform::Depth;
-use host_adapters_platform::Received;
+use host_adapters_platform::{Depth, Received};
 
 /// Receives all there is as often as the queue allows, letting each receive run out; answers what came first.
 async fn exhaust(backend: &impl Backend) -> Received {

@@ -2,9 +2,7 @@
 
 use super::backend::{Backend, PLAIN_TABLE, TABLE, WORKER, secs};
 use super::table::key;
-use host_adapters_platform::Change;
-use host_adapters_platform::Checkpoint;
-use host_adapters_platform::Position;
+use host_adapters_platform::{Change, Checkpoint, Position};
 use platform_wire::ErrorKind;
 use platform_wire::table::{BatchUpdate, BatchWrite, Update};
 use serde_json::{Value, json};

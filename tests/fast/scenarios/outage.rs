@@ -11,7 +11,7 @@ const UPDATED: &str = "2024-01-15T10:30:00.000Z";
 const QUEUE: &str = "saveEntriesQueue";
 const DEAD: &str = "saveEntriesQueueDlq";
 /// How often the host tries one request of a worker.
-const ATTEMPTS: u64 = 3;
+const REQUEST_ATTEMPTS: u64 = 3;
 /// How often a message of saveEntriesQueue may be received before it is a dead letter.
 const ATTEMPTS: u64 = 3;
 
@@ -35,7 +35,7 @@ async fn req_005_an_outage_pauses_the_source_and_it_recovers_by_itself() {
 
     // More calls than a message has attempts, and still it is no dead letter.
     wait::eventually("a probe after the last attempt", async || {
-        (refused(&host, 503).await > ATTEMPTS * ATTEMPTS).then_some(())
+        (refused(&host, 503).await > REQUEST_ATTEMPTS * ATTEMPTS).then_some(())
     })
     .await;
     assert_eq!(host.depth(DEAD).await, 0);

@@ -3,9 +3,7 @@
 use super::change;
 use fake_services::Service;
 use host_adapters_delivery::dispatch::Dispatch;
-use host_adapters_delivery::event::Disposition;
-use host_adapters_delivery::event::Event;
-use host_adapters_delivery::event::Payload;
+use host_adapters_delivery::event::{Disposition, Event, Payload};
 use serde_json::{Value, json};
 use tests::{TestHost, entry, without_stream};
 

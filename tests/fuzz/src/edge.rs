@@ -4,11 +4,8 @@
 use backend_embedded::Embedded;
 use bytes::Bytes;
 use host_adapters_manifest::{App, ProvidedVariables, parse};
-use host_adapters_platform::Access;
-use host_adapters_platform::Grants;
-use host_adapters_platform::PlatformService;
-use host_adapters_platform::QueueAccess;
 use host_adapters_platform::clock::Clock;
+use host_adapters_platform::{Access, Grants, PlatformService, QueueAccess};
 use http::Request;
 use http_body_util::Full;
 use platform_wire::{Answer, ErrorKind, Function, Platform, documents, queue, table};

@@ -1,7 +1,8 @@
 //! Lambda's event shapes: any body is events or refused as a whole; every record gets one disposition, under the name by
 //! which its source knows it.
 
-use base64::{Engine, engine::general_purpose::STANDARD};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use worker_kit::lambda::answer::Answer;

@@ -4,15 +4,18 @@
 //! keys, the `Authorization` header. In the keys `@X` `@Y` `@N` `@E` stand for the public keys' own parts, in the last line
 //! `@H` `@P` `@S` for the token's. Lines that are missing are as of a good token.
 
+use aws_lc_rs::encoding::AsDer;
+use aws_lc_rs::hmac;
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::{KeyPair as RsaKeyPair, KeySize};
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair, RSA_PKCS1_SHA256};
-use aws_lc_rs::{encoding::AsDer, hmac};
-use backend_identity::Identity;
-use backend_identity::IdentityConfig;
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as BASE64};
+use backend_identity::{Identity, IdentityConfig};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
+use host_adapters_platform::IdentityBackend;
 use host_adapters_platform::clock::Clock;
-use platform_wire::{ErrorKind, identity::Claims};
+use platform_wire::ErrorKind;
+use platform_wire::identity::Claims;
 use serde_json::Value;
 use std::cell::OnceCell;
 use std::path::PathBuf;

@@ -3,14 +3,11 @@
 use crate::config::{self, DATABASE, SECRET};
 use crate::demo::programs;
 use crate::servers::{Endpoints, unique};
-use backend_dynamodb::Dynamodb;
-use backend_dynamodb::DynamodbStreams;
+use backend_dynamodb::{Dynamodb, DynamodbStreams};
 use backend_mongodb::Mongo;
 use backend_sqs::Sqs;
 use fake_services::{FakeServices, Options};
-use host_adapters_platform::DocumentsBackend;
-use host_adapters_platform::QueueBackend;
-use host_adapters_platform::TableBackend;
+use host_adapters_platform::{DocumentsBackend, QueueBackend, TableBackend};
 use platform_wire::table::{BatchGet, BatchWrite, Key};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};

@@ -142,7 +142,8 @@ fn cause(failed: &mongodb::error::Error) -> String {
 #[allow(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
-    use mongodb::bson::{DateTime, oid::ObjectId};
+    use mongodb::bson::DateTime;
+    use mongodb::bson::oid::ObjectId;
     use serde_json::json as value;
 
     #[test]

@@ -3,7 +3,8 @@
 
 use super::{BATCH, Sqs};
 use backend_aws::CONCURRENT;
-use host_adapters_platform::limits::{invalid, message::check_visibility};
+use host_adapters_platform::limits::invalid;
+use host_adapters_platform::limits::message::check_visibility;
 use host_adapters_platform::{Page, QueueBrowser, Received, Result};
 use std::collections::HashSet;
 use std::sync::PoisonError;

@@ -10,8 +10,7 @@ pub use provision::QueueSpec;
 
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::QueueAttributeName;
-use backend_aws::Aws;
-use backend_aws::error;
+use backend_aws::{Aws, error};
 use host_adapters_platform::names::Names;
 use host_adapters_platform::{Depth, QueueBackend, Received, Result};
 use platform_wire::queue::Message;

@@ -2,9 +2,9 @@
 
 use super::{BATCH, Sqs};
 use aws_sdk_sqs::types::{Message, MessageAttributeValue, MessageSystemAttributeName};
-use backend_aws::error;
-use backend_aws::{CONCURRENT, side_by_side};
-use base64::{Engine, prelude::BASE64_STANDARD};
+use backend_aws::{CONCURRENT, error, side_by_side};
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use host_adapters_platform::dead_letter::{self, attribute};
 use host_adapters_platform::limits::message::check_visibility;
 use host_adapters_platform::{Received, Result};

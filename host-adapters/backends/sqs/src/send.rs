@@ -2,8 +2,7 @@
 
 use super::{BATCH, Sqs};
 use aws_sdk_sqs::types::{MessageAttributeValue, SendMessageBatchRequestEntry};
-use backend_aws::error;
-use backend_aws::side_by_side;
+use backend_aws::{error, side_by_side};
 use backon::{BackoffBuilder, ExponentialBuilder};
 use host_adapters_platform::Result;
 use host_adapters_platform::limits::message::{self, MAX_MESSAGE_BYTES, check_message};

@@ -6,8 +6,7 @@ use aws_sdk_sqs::error::BuildError;
 use aws_sdk_sqs::types::{
     BatchResultErrorEntry, ChangeMessageVisibilityBatchRequestEntry, DeleteMessageBatchRequestEntry,
 };
-use backend_aws::error;
-use backend_aws::side_by_side;
+use backend_aws::{error, side_by_side};
 use host_adapters_platform::Result;
 use host_adapters_platform::limits::message::check_visibility;
 use platform_wire::{Error, ErrorKind};

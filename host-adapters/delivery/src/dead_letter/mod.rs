@@ -8,7 +8,7 @@ mod record;
 mod sink;
 
 pub use host_adapters_platform::dead_letter::{RECEIVES_EXHAUSTED, attribute, attributes};
-pub(crate) use record::payload_of;
+pub use record::payload_of;
 pub use sink::{Cause, DeadLetterSink, text};
 
 use host_adapters_platform::Received;

@@ -65,7 +65,7 @@ impl DeadLetter {
 }
 
 /// A body that is no JSON reaches the worker all the same: it is the worker's to reject.
-pub(crate) fn payload_of(body: &str) -> Payload {
+pub fn payload_of(body: &str) -> Payload {
     match serde_json::from_str::<serde::de::IgnoredAny>(body) {
         Ok(_) => Payload::Json(body.to_owned()),
         Err(_) => Payload::Bytes(body.as_bytes().to_vec()),

@@ -2,10 +2,12 @@
 
 use crate::dead_letter::{self, attribute};
 use crate::event::{Event, Payload};
-use base64::{Engine, prelude::BASE64_STANDARD};
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use host_adapters_failpoint::{self as failpoint, Step};
 use host_adapters_platform::QueueBackend;
-use platform_wire::{Error, ErrorKind, queue::Message};
+use platform_wire::queue::Message;
+use platform_wire::{Error, ErrorKind};
 use std::sync::Arc;
 
 /// A reason may be a guest's whole backtrace, and counts towards the size of the message.

@@ -4,7 +4,8 @@
 use super::{Chunk, Interrupted, KeyGroup, Record, Rules, Wait};
 use crate::dead_letter::{Cause, text};
 use crate::event::{Event, Payload};
-use platform_wire::{Error, ErrorKind, queue::Message};
+use platform_wire::queue::Message;
+use platform_wire::{Error, ErrorKind};
 use serde_json::{Value, json};
 
 pub(super) const RETRIES_EXHAUSTED: &str = "RetryAttemptsExhausted";
@@ -105,16 +106,16 @@ impl KeyGroup {
         })
     }
 
-    fn log_refused(&self, dead_letters: &[DeadLetter]) {
+    fn log_refused(&self, refused: &[DeadLetter]) {
         let Rules { invoker, dead_letters, .. } = &*self.rules;
         let (worker, source, queue, shard) = (&invoker.worker, &invoker.source, &dead_letters.queue, &self.shard);
-        let error = dead_letters.first().and_then(|dead_letter| dead_letter.refused.as_ref()).map(ToString::to_string);
+        let error = refused.first().and_then(|dead_letter| dead_letter.refused.as_ref()).map(ToString::to_string);
         tracing::error!(
             worker,
             source,
             shard,
             queue,
-            count = dead_letters.len(),
+            count = refused.len(),
             error,
             "dead letters refused, key group waits"
         );

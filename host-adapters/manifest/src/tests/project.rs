@@ -1,8 +1,7 @@
 //! The project's own spin.toml.
 
 use super::*;
-use host_adapters_platform::Access;
-use host_adapters_platform::QueueAccess;
+use host_adapters_platform::{Access, QueueAccess};
 use host_adapters_sources::SourceConfig;
 use host_adapters_sources::dynamodb_stream::DynamodbStreamConfig;
 use host_adapters_sources::sqs::SqsConfig;

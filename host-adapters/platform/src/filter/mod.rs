@@ -12,12 +12,21 @@ use serde_json::{Map, Value};
 /// A parsed filter.
 #[derive(Debug)]
 pub enum Filter {
+    /// All of them hold.
     All(Vec<Filter>),
+    /// At least one of them holds.
     Any(Vec<Filter>),
-    Field { path: Vec<String>, operator: Operator },
+    /// The operator holds for what is found at the path.
+    Field {
+        /// Names from the document's root inwards.
+        path: Vec<String>,
+        /// The comparison.
+        operator: Operator,
+    },
 }
 
 impl Filter {
+    /// Reads a filter; [`platform_wire::ErrorKind::Invalid`] names what it does not know.
     pub fn parse(text: &str) -> Result<Self> {
         match serde_json::from_str(text) {
             Ok(Value::Object(fields)) => Self::parse_fields(fields),
@@ -110,6 +119,7 @@ fn collect<'a>(value: &'a Value, path: &[String], found: &mut Vec<&'a Value>) {
     }
 }
 
+/// The error for an operator that this project does not know.
 pub fn unsupported(name: &str, known: &str) -> Error {
     invalid(format!("the operator `{name}` is not supported here; supported: {known}"))
 }

@@ -1,9 +1,8 @@
 //! One operator of a filter, on the values that its path leads to.
 
 use super::unsupported;
-use crate::Result;
-use crate::json;
 use crate::limits::invalid;
+use crate::{Result, json};
 use serde_json::Value;
 use std::cmp::Ordering;
 

@@ -15,7 +15,9 @@ const MAX_SK_BYTES: usize = 1024;
 /// A checked item: its text as given, and the key in it.
 #[derive(Debug)]
 pub struct Item {
+    /// Its key.
     pub key: Key,
+    /// Its JSON text.
     pub text: String,
 }
 
@@ -32,6 +34,7 @@ struct Keys<'a> {
 struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
 impl Item {
+    /// Checks a whole item.
     pub fn parse(text: String) -> Result<Self> {
         if !text.trim_start().starts_with('{') {
             return Err(invalid("an item is a JSON object"));
@@ -83,6 +86,7 @@ pub fn check_key(key: &Key) -> Result<()> {
     check_part("sk", &key.sk, MAX_SK_BYTES)
 }
 
+/// Checks one part of a key, of `max` bytes at most.
 pub fn check_part(name: &str, value: &str, max: usize) -> Result<()> {
     match value.len() {
         0 => Err(invalid(format!("`{name}` is empty; a key is a string of 1 to {max} bytes"))),
@@ -91,10 +95,12 @@ pub fn check_part(name: &str, value: &str, max: usize) -> Result<()> {
     }
 }
 
+/// Checks a partition key.
 pub fn check_pk(pk: &str) -> Result<()> {
     check_part("pk", pk, MAX_PK_BYTES)
 }
 
+/// Checks the size of an item with its key.
 pub fn check_size(key: &Key, bytes: usize) -> Result<()> {
     if bytes <= MAX_ITEM_BYTES {
         return Ok(());

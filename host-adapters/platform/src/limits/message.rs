@@ -6,6 +6,7 @@ use platform_wire::queue::Message;
 use std::collections::HashSet;
 use std::time::Duration;
 
+/// The most that a message may have, body and attributes together.
 pub const MAX_MESSAGE_BYTES: usize = 256 * 1024;
 const MAX_DELAY_SECS: u32 = 900;
 const MAX_ATTRIBUTES: usize = 10;

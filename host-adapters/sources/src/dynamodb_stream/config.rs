@@ -1,10 +1,9 @@
 //! Settings of a DynamoDB stream source, as `spin.toml` has them (peers C2, C3).
 
+use crate::{camel_case_name, default_max_batch_bytes, out_of_range};
 use host_adapters_delivery::OnReject;
-use host_adapters_delivery::camel_case_name;
-use host_adapters_delivery::default_max_batch_bytes;
-use host_adapters_delivery::out_of_range;
-use host_adapters_delivery::{batch::Limits, split::Policy};
+use host_adapters_delivery::batch::Limits;
+use host_adapters_delivery::split::Policy;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 

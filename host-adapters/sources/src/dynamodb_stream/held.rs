@@ -3,7 +3,9 @@
 use super::Shared;
 use host_adapters_delivery::drain::Drain;
 use host_adapters_platform::{Leases, Shard};
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
 use tokio::time::Instant;
 
 /// New shards are looked for so often, and whenever one ends or another host has found some (peers E4).

@@ -10,12 +10,10 @@ pub use config::{DynamodbStreamConfig, StartingPosition};
 
 use super::{CircuitBreakers, Source, SourceContext, Status};
 use held::Held;
-use host_adapters_delivery::{
-    call::Invoker,
-    dead_letter::DeadLetterSink,
-    drain::{Drain, Ended},
-    key_group::Rules,
-};
+use host_adapters_delivery::call::Invoker;
+use host_adapters_delivery::dead_letter::DeadLetterSink;
+use host_adapters_delivery::drain::{Drain, Ended};
+use host_adapters_delivery::key_group::Rules;
 use host_adapters_platform::{Checkpoint, Position, Result, Shard, StreamBackend};
 use reader::{ReadEnd, Reader};
 use shards::Shards;

@@ -1,19 +1,16 @@
 //! Reading one shard: records go to the key group of their key, in order; the key groups settle them, and the checkpoint follows.
 
 use super::{Shared, decode};
-use host_adapters_delivery::{
-    checkpoint::Checkpointer,
-    drain::{Drain, Ended},
-    key_group::{KeyGroup, Record},
-};
+use host_adapters_delivery::checkpoint::Checkpointer;
+use host_adapters_delivery::drain::{Drain, Ended};
+use host_adapters_delivery::key_group::{KeyGroup, Record};
 use host_adapters_failpoint::{self as failpoint, Step};
 use host_adapters_platform::{Change, Checkpoint, Position, Records, Result};
-use std::{
-    hash::{DefaultHasher, Hash, Hasher},
-    sync::Arc,
-    time::Duration,
-};
-use tokio::{sync::mpsc, task::JoinSet};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 /// DynamoDB Streams gives no more at once (peers C1). Reads are few, so each takes what there is; key groups make batches of it.

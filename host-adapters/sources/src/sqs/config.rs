@@ -1,9 +1,8 @@
 //! Settings of an SQS source, as `spin.toml` has them (peers A1-A3, B1).
 
+use crate::{default_max_batch_bytes, out_of_range};
 use host_adapters_delivery::OnReject;
 use host_adapters_delivery::batch::Limits;
-use host_adapters_delivery::default_max_batch_bytes;
-use host_adapters_delivery::out_of_range;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 

@@ -4,7 +4,11 @@
 use host_adapters_delivery::batch::Weigh;
 use host_adapters_delivery::event::Event;
 use host_adapters_platform::{QueueBackend, Received};
-use std::{collections::HashMap, convert::Infallible, future::Future, sync::Arc, time::Duration};
+use std::collections::HashMap;
+use std::convert::Infallible;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
 use tokio::time::Instant;
 
 /// SQS lets no message be invisible for longer, counted from its receive.

@@ -14,17 +14,17 @@ pub use config::SqsConfig;
 
 use super::{CircuitBreakers, Source, SourceContext, Status};
 use heartbeat::{InFlightMessage, VisibilityHeartbeat};
-use host_adapters_delivery::{
-    batch::{Batcher, Need},
-    call::Invoker,
-    dead_letter::DeadLetterSink,
-    drain::{Drain, Ended},
-};
+use host_adapters_delivery::batch::{Batcher, Need};
+use host_adapters_delivery::call::Invoker;
+use host_adapters_delivery::dead_letter::DeadLetterSink;
+use host_adapters_delivery::drain::{Drain, Ended};
 use host_adapters_failpoint::{self as failpoint, Step};
 use host_adapters_platform::Received;
 use settle::{Plan, Settler};
-use std::{sync::Arc, time::Duration};
-use tokio::{task::JoinSet, time::Instant};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 /// The longest that SQS waits for a message.
 const LONG_POLL: Duration = Duration::from_secs(20);

@@ -3,16 +3,15 @@
 
 use super::heartbeat::InFlightMessage;
 use crate::OnReject;
+use host_adapters_delivery::call::{Answer, Invoker};
+use host_adapters_delivery::dead_letter::{Cause, DeadLetterSink, text};
 use host_adapters_delivery::event::Disposition;
-use host_adapters_delivery::{
-    call::{Answer, Invoker},
-    dead_letter::{Cause, DeadLetterSink, text},
-    retry::Backoff,
-};
+use host_adapters_delivery::retry::Backoff;
 use host_adapters_failpoint::{self as failpoint, Step};
 use host_adapters_platform::QueueBackend;
 use platform_wire::queue::Message;
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
+use std::time::Duration;
 
 const LONGEST_VISIBILITY: Duration = Duration::from_secs(12 * 60 * 60);
 /// A message that cannot be deleted comes again; so often we try to spare the worker that.

@@ -1,12 +1,9 @@
 //! When a batch is handed over: size, bytes, window (peers A1-A3, C2).
 
-use crate::{
-    model::{World, ack_all},
-    rows,
-};
+use crate::model::{World, ack_all};
+use crate::rows;
 use host_adapters_sources::SourceConfig;
-use host_adapters_sources::dynamodb_stream::DynamodbStreamConfig;
-use host_adapters_sources::dynamodb_stream::StartingPosition;
+use host_adapters_sources::dynamodb_stream::{DynamodbStreamConfig, StartingPosition};
 use host_adapters_sources::sqs::SqsConfig;
 
 /// Limits, what arrives, and the calls that must come of it. Times are seconds since the beginning.

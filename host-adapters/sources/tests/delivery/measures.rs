@@ -1,9 +1,7 @@
 //! What is counted and measured: the names and labels that `/metrics` shows.
 
-use crate::{
-    model::{Reply, World, retry},
-    rows,
-};
+use crate::model::{Reply, World, retry};
+use crate::rows;
 use host_adapters_delivery::event::Disposition;
 use host_adapters_sources::SourceConfig;
 use host_adapters_sources::dynamodb_stream::DynamodbStreamConfig;
@@ -11,10 +9,8 @@ use host_adapters_sources::sqs::SqsConfig;
 use metrics::{
     Counter, CounterFn, Gauge, GaugeFn, Histogram, HistogramFn, Key, KeyName, Metadata, Recorder, SharedString, Unit,
 };
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, Mutex},
-};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
 
 /// Every value by `name{label=value,…}`: counters and gauges added up, of histograms the last value.
 #[derive(Clone, Default)]

@@ -1,24 +1,17 @@
 //! Outages and endings: attempts count a record's failures, never an outage; nothing is lost when the host ends.
 
-use crate::{
-    model::{Asked, Reply, World, ack_all, down, name, retry},
-    rows,
-};
+use crate::model::{Asked, Reply, World, ack_all, down, name, retry};
+use crate::rows;
 use host_adapters_delivery::dispatch::CallError;
 use host_adapters_delivery::drain::Ended;
-use host_adapters_delivery::event::Disposition;
-use host_adapters_delivery::event::Event;
+use host_adapters_delivery::event::{Disposition, Event};
 use host_adapters_platform::Checkpoint;
 use host_adapters_sources::SourceConfig;
 use host_adapters_sources::dynamodb_stream::DynamodbStreamConfig;
 use host_adapters_sources::sqs::SqsConfig;
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
-};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 /// A worker whose service can be switched off: it then retries everything but `m1`.
 fn with_service(up: &Arc<AtomicBool>) -> impl FnMut(&[Event]) -> Reply + Send + 'static {

@@ -1,13 +1,10 @@
 //! SQS → worker: what becomes of messages (peers A6, A8, A10, A12, B1, B2).
 
-use crate::{
-    model::{Asked, Reply, World, ack_all, down, retry, trap},
-    rows,
-};
+use crate::model::{Asked, Reply, World, ack_all, down, retry, trap};
+use crate::rows;
+use host_adapters_delivery::OnReject;
 use host_adapters_delivery::dispatch::CallError;
-use host_adapters_delivery::event::Disposition;
-use host_adapters_delivery::event::Event;
-use host_adapters_sources::OnReject;
+use host_adapters_delivery::event::{Disposition, Event};
 use host_adapters_sources::SourceConfig;
 use host_adapters_sources::sqs::SqsConfig;
 use platform_wire::queue::Message;

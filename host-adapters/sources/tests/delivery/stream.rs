@@ -1,16 +1,13 @@
 //! DynamoDB stream → worker: order, checkpoints and shards (peers C2, C4, C10, C11).
 
-use crate::{
-    model::{ModelStreams, Reply, World, ack_all, down, name, retry, trap},
-    rows,
-};
+use crate::model::{ModelStreams, Reply, World, ack_all, down, name, retry, trap};
+use crate::rows;
 use host_adapters_delivery::event::Disposition;
-use host_adapters_platform::Checkpoint;
-use host_adapters_platform::Position;
+use host_adapters_platform::{Checkpoint, Position};
 use host_adapters_sources::SourceConfig;
-use host_adapters_sources::dynamodb_stream::DynamodbStreamConfig;
-use host_adapters_sources::dynamodb_stream::StartingPosition;
-use std::{collections::BTreeMap, sync::Arc};
+use host_adapters_sources::dynamodb_stream::{DynamodbStreamConfig, StartingPosition};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 fn start(world: &World, config: DynamodbStreamConfig) -> crate::model::Running {
     world.start(SourceConfig::DynamodbStream(config))

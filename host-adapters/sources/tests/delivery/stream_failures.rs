@@ -1,22 +1,18 @@
 //! DynamoDB stream → worker: retries, halving, dead letters (peers C3, C5-C7).
 
-use crate::{
-    model::{EPOCH_MS, Reply, World, ack_all, down, name, retry, trap},
-    rows,
-};
+use crate::model::{EPOCH_MS, Reply, World, ack_all, down, name, retry, trap};
+use crate::rows;
+use host_adapters_delivery::OnReject;
 use host_adapters_delivery::dispatch::CallError;
-use host_adapters_delivery::event::Disposition;
-use host_adapters_delivery::event::Event;
+use host_adapters_delivery::event::{Disposition, Event};
 use host_adapters_platform::Checkpoint;
-use host_adapters_sources::OnReject;
 use host_adapters_sources::SourceConfig;
 use host_adapters_sources::dynamodb_stream::DynamodbStreamConfig;
-use rand::{RngExt, SeedableRng, rngs::StdRng};
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
 use serde_json::{Value, json};
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    time::Duration,
-};
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 const DLQ: &str = "saveEntriesDlq";
 

@@ -1,15 +1,13 @@
 //! DynamoDB stream → worker where hosts share the shards (peers E2, E4, E5): what is not ours is not read, what is no
 //! longer ours is let go of. Leases are renewed every three seconds here, and hold for nine.
 
-use crate::{
-    model::{World, ack_all, down, name},
-    rows,
-};
-use host_adapters_platform::Checkpoint;
-use host_adapters_platform::StreamBackend;
+use crate::model::{World, ack_all, down, name};
+use crate::rows;
+use host_adapters_platform::{Checkpoint, StreamBackend};
 use host_adapters_sources::SourceConfig;
 use host_adapters_sources::dynamodb_stream::DynamodbStreamConfig;
-use std::{collections::BTreeSet, time::Duration};
+use std::collections::BTreeSet;
+use std::time::Duration;
 
 fn start(world: &World) {
     world.start(SourceConfig::DynamodbStream(DynamodbStreamConfig::new("t")));

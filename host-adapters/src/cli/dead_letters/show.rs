@@ -4,8 +4,7 @@ use super::time;
 use crate::cli::operator::Operator;
 use anyhow::{Context, Result};
 use clap::Args;
-use host_adapters_delivery::dead_letter::DeadLetter;
-use host_adapters_delivery::dead_letter::Summary;
+use host_adapters_delivery::dead_letter::{DeadLetter, Summary};
 use serde_json::{Value, json};
 use std::process::ExitCode;
 

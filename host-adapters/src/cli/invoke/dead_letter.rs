@@ -2,16 +2,14 @@
 //! the running host changes; the dead letter stays where it is.
 
 use super::{Options, event, load, open};
-use crate::cli::dead_letters;
 use crate::cli::operator::Operator;
-use crate::cli::{FAILED, UNUSABLE};
+use crate::cli::{FAILED, UNUSABLE, dead_letters};
 use crate::dispatch::Dispatcher;
 use crate::manifest::App;
 use crate::telemetry::Tracing;
 use anyhow::{Context, Result, anyhow, bail};
 use host_adapters_delivery::dead_letter::DeadLetter;
-use host_adapters_delivery::dispatch::Dispatch;
-use host_adapters_delivery::dispatch::Dispatched;
+use host_adapters_delivery::dispatch::{Dispatch, Dispatched};
 use host_adapters_delivery::event::Disposition;
 use serde_json::{Value, json};
 use std::process::ExitCode;

@@ -2,8 +2,7 @@
 
 use crate::manifest::{App, Client};
 use anyhow::{Context, Result};
-use host_adapters_platform::Access;
-use host_adapters_platform::Grants;
+use host_adapters_platform::{Access, Grants};
 use host_adapters_sources::camel_case_name;
 use serde_json::{Value, json};
 use std::io::Read;

@@ -9,8 +9,7 @@ pub mod sqs;
 pub mod streams;
 
 use anyhow::{Context, Result};
-use backend_aws::AwsConfig;
-use backend_aws::Credentials;
+use backend_aws::{AwsConfig, Credentials};
 use std::time::UNIX_EPOCH;
 use test_servers::{Servers, named};
 

@@ -3,8 +3,7 @@
 use super::Dynamodb;
 use super::value::{self, Attributes};
 use aws_sdk_dynamodb::types::KeysAndAttributes;
-use backend_aws::error;
-use backend_aws::side_by_side;
+use backend_aws::{error, side_by_side};
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 use host_adapters_platform::Result;
 use host_adapters_platform::limits::item::check_key;

@@ -11,8 +11,7 @@ pub(super) use provision::make;
 pub(super) use value::{json_bytes, json_number, json_of_attributes};
 
 use aws_sdk_dynamodb::Client;
-use backend_aws::Aws;
-use backend_aws::error;
+use backend_aws::{Aws, error};
 use host_adapters_platform::names::Names;
 use host_adapters_platform::{Result, TableBackend};
 use platform_wire::Error;

@@ -3,8 +3,7 @@
 use super::write::waves;
 use super::{Dynamodb, value};
 use aws_sdk_dynamodb::types::AttributeValue;
-use backend_aws::error;
-use backend_aws::side_by_side;
+use backend_aws::{error, side_by_side};
 use host_adapters_platform::Result;
 use host_adapters_platform::limits::item::{check_key, parse_value};
 use host_adapters_platform::limits::path;

@@ -1,7 +1,8 @@
 //! Between JSON and DynamoDB's typed attributes.
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use base64::{Engine, prelude::BASE64_STANDARD};
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use host_adapters_platform::Result;
 use host_adapters_platform::limits::invalid;
 use platform_wire::table::Key;

@@ -1,10 +1,8 @@
 //! A conditional update, applied to one item in memory.
 
-use host_adapters_platform::Result;
-use host_adapters_platform::json;
-use host_adapters_platform::limits::invalid;
 use host_adapters_platform::limits::item::{check_size, parse_value};
-use host_adapters_platform::limits::path;
+use host_adapters_platform::limits::{invalid, path};
+use host_adapters_platform::{Result, json};
 use platform_wire::table::{Key, Predicate, Update};
 use platform_wire::{Error, ErrorKind};
 use serde_json::{Map, Value};

@@ -1,8 +1,10 @@
 //! Failures on demand: the next so many calls, or each with a probability.
 
 use platform_wire::{Error, ErrorKind};
-use rand::{RngExt, SeedableRng, rngs::StdRng};
-use std::{collections::HashMap, sync::Mutex};
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use std::collections::HashMap;
+use std::sync::Mutex;
 
 /// Which calls of a model fail, by the name of the call.
 pub struct Faults(Mutex<State>);

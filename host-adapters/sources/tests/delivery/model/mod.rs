@@ -11,21 +11,14 @@ pub use queues::{Asked, ModelQueues};
 pub use streams::{ModelStreams, name};
 pub use worker::{ModelWorker, Reply, ack_all, retry, trap};
 
-use host_adapters_delivery::drain::Drain;
-use host_adapters_delivery::drain::Ended;
+use host_adapters_delivery::drain::{Drain, Ended};
 use host_adapters_delivery::retry::Backoff;
 use host_adapters_platform::clock::Clock;
-use host_adapters_sources::Source;
-use host_adapters_sources::SourceConfig;
-use host_adapters_sources::SourceContext;
-use std::{
-    sync::{Arc, Mutex},
-    time::Duration,
-};
-use tokio::{
-    task::{AbortHandle, JoinHandle},
-    time::Instant,
-};
+use host_adapters_sources::{Source, SourceConfig, SourceContext};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio::task::{AbortHandle, JoinHandle};
+use tokio::time::Instant;
 
 /// The wall clock when a world begins.
 pub const EPOCH_MS: u64 = 1_700_000_000_000;

@@ -1,20 +1,15 @@
 //! Queues with SQS's semantics (peers B): visibility, receipts, receive counts, redrive.
 
 use super::{EPOCH_MS, Faults, rounded_ms};
-use host_adapters_platform::Depth;
-use host_adapters_platform::QueueBackend;
-use host_adapters_platform::Received;
-use host_adapters_platform::Result;
-use platform_wire::{Answer, Error, ErrorKind, queue::Message};
-use std::{
-    collections::BTreeMap,
-    sync::{
-        Mutex, MutexGuard,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::Duration,
-};
-use tokio::{sync::Notify, time::Instant};
+use host_adapters_platform::{Depth, QueueBackend, Received, Result};
+use platform_wire::queue::Message;
+use platform_wire::{Answer, Error, ErrorKind};
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard};
+use std::time::Duration;
+use tokio::sync::Notify;
+use tokio::time::Instant;
 
 const LONGEST: Duration = Duration::from_secs(12 * 60 * 60);
 

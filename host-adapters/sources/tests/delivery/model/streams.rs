@@ -1,21 +1,13 @@
 //! One table's stream with DynamoDB Streams' semantics (peers C1, C11): shards with parents, that close and split.
 
 use super::{EPOCH_MS, Faults, rounded_ms};
-use host_adapters_platform::Change;
-use host_adapters_platform::Checkpoint;
-use host_adapters_platform::Leases;
-use host_adapters_platform::Position;
-use host_adapters_platform::Records;
-use host_adapters_platform::Result;
-use host_adapters_platform::Shard;
-use host_adapters_platform::StreamBackend;
+use host_adapters_platform::{Change, Checkpoint, Leases, Position, Records, Result, Shard, StreamBackend};
 use platform_wire::table::Key;
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::{Mutex, MutexGuard},
-    time::Duration,
-};
-use tokio::{sync::Notify, time::Instant};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, MutexGuard};
+use std::time::Duration;
+use tokio::sync::Notify;
+use tokio::time::Instant;
 
 pub struct ModelStreams {
     pub faults: Faults,

@@ -1,15 +1,10 @@
 //! A worker that answers by a closure and remembers what it was handed.
 
 use super::rounded_ms;
-use host_adapters_delivery::dispatch::CallError;
-use host_adapters_delivery::dispatch::Dispatch;
-use host_adapters_delivery::dispatch::Dispatched;
-use host_adapters_delivery::event::Disposition;
-use host_adapters_delivery::event::Event;
-use std::{
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use host_adapters_delivery::dispatch::{CallError, Dispatch, Dispatched};
+use host_adapters_delivery::event::{Disposition, Event};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 use tokio::time::Instant;
 
 /// What the worker answers, and how long it takes.

@@ -1,11 +1,9 @@
 //! What happened in a schedule, in order. The oracle judges by nothing else, and it is the trace that people read.
 
 use super::schedule::Kind;
-use std::{
-    fmt,
-    hash::{DefaultHasher, Hash, Hasher},
-    sync::Mutex,
-};
+use std::fmt;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Mutex;
 use tokio::time::Instant;
 
 /// What a host must take an answer for: silence and failures read as `Retry`.

@@ -1,32 +1,22 @@
 //! What lies between a host and what outlives it. Here calls take time, fail, and succeed without the host's hearing
 //! of it; here the host dies at its n-th step; and here everything asked of queues and streams is written down.
 
-use super::{
-    journal::{DeadLetter, Fact, Journal},
-    records,
-    schedule::{Kind, Schedule, random},
-    settings::{QUEUE, QUEUE_DLQ},
-};
+use super::journal::{DeadLetter, Fact, Journal};
+use super::records;
+use super::schedule::{Kind, Schedule, random};
+use super::settings::{QUEUE, QUEUE_DLQ};
 use crate::model::{Faults, ModelQueues, ModelStreams, name};
-use host_adapters_platform::Checkpoint;
-use host_adapters_platform::Depth;
-use host_adapters_platform::Position;
-use host_adapters_platform::QueueBackend;
-use host_adapters_platform::Received;
-use host_adapters_platform::Records;
-use host_adapters_platform::Result;
-use host_adapters_platform::Shard;
-use host_adapters_platform::StreamBackend;
-use platform_wire::{Answer, Error, queue::Message};
-use rand::{RngExt, rngs::StdRng};
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::Duration,
+use host_adapters_platform::{
+    Checkpoint, Depth, Position, QueueBackend, Received, Records, Result, Shard, StreamBackend,
 };
+use platform_wire::queue::Message;
+use platform_wire::{Answer, Error};
+use rand::RngExt;
+use rand::rngs::StdRng;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 use tokio::sync::Notify;
 
 /// A poll of a shard without news costs the simulation time and tells nothing.

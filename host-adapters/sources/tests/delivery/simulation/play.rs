@@ -1,23 +1,21 @@
 //! Playing a schedule: a host is started, and ended and started again, on models that outlive it.
 
-use super::{
-    journal::{Fact, Journal},
-    network::{self, Network},
-    records,
-    schedule::{Event, Kind, Schedule},
-    settings::QUEUE,
-    worker::SimulatedWorker,
-};
+use super::journal::{Fact, Journal};
+use super::network::{self, Network};
+use super::records;
+use super::schedule::{Event, Kind, Schedule};
+use super::settings::QUEUE;
+use super::worker::SimulatedWorker;
 use crate::model::{EPOCH_MS, ModelQueues, ModelStreams, WORKER};
-use host_adapters_delivery::drain::Drain;
-use host_adapters_delivery::drain::Ended;
+use host_adapters_delivery::drain::{Drain, Ended};
 use host_adapters_delivery::retry::Backoff;
 use host_adapters_platform::Checkpoint;
 use host_adapters_platform::clock::Clock;
-use host_adapters_sources::SourceConfig;
-use host_adapters_sources::SourceContext;
-use std::{sync::Arc, time::Duration};
-use tokio::{task::JoinHandle, time::Instant};
+use host_adapters_sources::{SourceConfig, SourceContext};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
 /// After the calm everything must be settled within this time: so long a shard of poison records may take.
 const MOST_SETTLING: Duration = Duration::from_secs(3 * 60 * 60);

@@ -1,8 +1,7 @@
 //! What records look like, from their number and back: whatever else is handed to a worker is invented.
 
 use crate::model::name;
-use host_adapters_delivery::event::Event;
-use host_adapters_delivery::event::Payload;
+use host_adapters_delivery::event::{Event, Payload};
 use serde_json::Value;
 
 /// The body of a queue's message.

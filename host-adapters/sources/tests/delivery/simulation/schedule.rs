@@ -1,11 +1,10 @@
 //! A schedule: all that befalls a host from outside, drawn from one number. Each kind of trouble is drawn from a
 //! randomness of its own, so that leaving one out changes nothing else, and a failing schedule can be made smaller.
 
-use super::{
-    settings::{self, Queue, Streams},
-    trouble::{TROUBLES, Trouble},
-};
-use rand::{RngExt, SeedableRng, rngs::StdRng};
+use super::settings::{self, Queue, Streams};
+use super::trouble::{TROUBLES, Trouble};
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
 use std::collections::BTreeSet;
 
 /// Which of the two sources.

@@ -1,9 +1,10 @@
 //! Settings of the sources of a schedule, drawn from all that `spin.toml` allows and that is likely to matter.
 
-use host_adapters_sources::OnReject;
+use host_adapters_delivery::OnReject;
 use host_adapters_sources::dynamodb_stream::DynamodbStreamConfig;
 use host_adapters_sources::sqs::SqsConfig;
-use rand::{RngExt, rngs::StdRng};
+use rand::RngExt;
+use rand::rngs::StdRng;
 
 /// Names of the queue, its dead letter queue and the table.
 pub const QUEUE: &str = "q";

@@ -1,24 +1,18 @@
 //! The worker of a schedule: what it answers depends on its records' tempers, the outages, and a seeded die. A call
 //! that has begun on one version ends on it.
 
-use super::{
-    journal::{CallId, Fact, Said},
-    network::Network,
-    records,
-    schedule::{Kind, Schedule, Temper, random},
-};
+use super::journal::{CallId, Fact, Said};
+use super::network::Network;
+use super::records;
+use super::schedule::{Kind, Schedule, Temper, random};
 use crate::model::{Reply, WORKER, retry, trap};
-use host_adapters_delivery::dispatch::CallError;
-use host_adapters_delivery::dispatch::Dispatch;
-use host_adapters_delivery::dispatch::Dispatched;
-use host_adapters_delivery::event::Disposition;
-use host_adapters_delivery::event::Event;
-use rand::{RngExt, rngs::StdRng};
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use host_adapters_delivery::dispatch::{CallError, Dispatch, Dispatched};
+use host_adapters_delivery::event::{Disposition, Event};
+use rand::RngExt;
+use rand::rngs::StdRng;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 pub struct SimulatedWorker {
     schedule: Arc<Schedule>,

@@ -6,8 +6,7 @@ mod take;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
-use backend_aws::error;
-use backend_aws::side_by_side;
+use backend_aws::{error, side_by_side};
 use host_adapters_platform::{Checkpoint, Leases, Result, Shard};
 use platform_wire::{Error, ErrorKind};
 pub(super) use row::scope;

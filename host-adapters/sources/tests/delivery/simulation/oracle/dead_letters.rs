@@ -2,7 +2,9 @@
 //! began on one version and ended after a swap is the old version's.
 
 use super::{Call, Verdict, must};
-use crate::simulation::{journal::DeadLetter, schedule::Kind, worker::digest};
+use crate::simulation::journal::DeadLetter;
+use crate::simulation::schedule::Kind;
+use crate::simulation::worker::digest;
 use std::collections::BTreeMap;
 
 /// Who handled each record last, and at which attempt.

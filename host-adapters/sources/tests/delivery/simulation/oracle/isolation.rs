@@ -2,10 +2,8 @@
 //! ⌈log2 N⌉ + 1 failing calls and 2⌈log2 N⌉ + 1 in all, the retries of the record that stands alone not counted.
 
 use super::{Verdict, must};
-use crate::simulation::{
-    journal::Said,
-    schedule::{Schedule, Temper},
-};
+use crate::simulation::journal::Said;
+use crate::simulation::schedule::{Schedule, Temper};
 use std::collections::BTreeSet;
 
 pub struct Isolation<'a> {

@@ -6,10 +6,8 @@ mod isolation;
 mod queue;
 mod stream;
 
-use super::{
-    journal::{CallId, DeadLetter, Fact},
-    schedule::{Kind, Schedule},
-};
+use super::journal::{CallId, DeadLetter, Fact};
+use super::schedule::{Kind, Schedule};
 use dead_letters::DeadLetters;
 use isolation::Isolation;
 use queue::QueueOracle;

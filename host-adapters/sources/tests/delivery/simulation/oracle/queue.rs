@@ -2,11 +2,9 @@
 //! twice; receives are counted, and no more calls made than receives allow.
 
 use super::{Verdict, must};
-use crate::simulation::{
-    journal::{Fact, Said},
-    settings::Queue,
-};
-use host_adapters_sources::OnReject;
+use crate::simulation::journal::{Fact, Said};
+use crate::simulation::settings::Queue;
+use host_adapters_delivery::OnReject;
 use std::collections::{BTreeMap, BTreeSet};
 
 const LONGEST_VISIBILITY_SECS: u64 = 12 * 60 * 60;

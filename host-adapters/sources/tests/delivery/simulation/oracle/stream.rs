@@ -3,12 +3,10 @@
 //! repeat what is behind the checkpoint that it finds; within one host's life nothing settled is handed over again.
 
 use super::{Verdict, must};
-use crate::simulation::{
-    journal::{DeadLetter, Fact, Said},
-    schedule::{Kind, Record, Schedule},
-    settings::Streams,
-};
-use host_adapters_sources::OnReject;
+use crate::simulation::journal::{DeadLetter, Fact, Said};
+use crate::simulation::schedule::{Kind, Record, Schedule};
+use crate::simulation::settings::Streams;
+use host_adapters_delivery::OnReject;
 use std::collections::{BTreeMap, BTreeSet};
 
 pub struct StreamOracle<'a> {
