@@ -3,7 +3,7 @@
 use crate::built::project;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use toml_edit::DocumentMut;
+use toml_edit::{DocumentMut, Item};
 
 /// Lines of Rust in one file, its tests left out.
 const MAX_LINES: usize = 600;
@@ -156,13 +156,21 @@ fn every_worker_has_its_route() {
     assert_eq!(routes, expected);
 }
 
+/// The events that a worker gets: one a kind of source, a request's where it has none.
+fn events(component: &Item) -> BTreeSet<String> {
+    let sources = component["tool"]["host-adapters"].get("source").and_then(Item::as_array_of_tables);
+    let kinds: BTreeSet<_> = sources.into_iter().flatten().map(|it| it["type"].as_str().unwrap().to_owned()).collect();
+    if kinds.is_empty() { BTreeSet::from(["appsync".to_owned()]) } else { kinds }
+}
+
 #[test]
-fn every_worker_has_a_fixture_event() {
-    let folders = std::fs::read_dir(project().join("tests/fixtures/events")).unwrap();
-    let files = folders.flat_map(|folder| std::fs::read_dir(folder.unwrap().path()).unwrap());
-    let names: Vec<_> = files.map(|file| file.unwrap().file_name().to_string_lossy().into_owned()).collect();
-    for id in workers(&toml("spin.toml")) {
-        let has = names.iter().any(|name| name.strip_prefix(&id).is_some_and(|rest| rest.starts_with(['.', '-'])));
-        assert!(has, "{id} has no fixture: add tests/fixtures/events/<source>/{id}.json");
+fn every_worker_has_a_fixture_of_each_event_that_it_gets() {
+    let manifest = toml("spin.toml");
+    for id in workers(&manifest) {
+        for kind in events(&manifest["component"][id.as_str()]) {
+            let path = format!("components/{id}/fixtures/{kind}.json");
+            let event: serde_json::Value = serde_json::from_str(&read(&path)).unwrap();
+            assert!(event.is_object(), "{path}");
+        }
     }
 }

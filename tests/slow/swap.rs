@@ -80,8 +80,7 @@ impl World {
 
     /// Fans register, one after the other.
     async fn register(&self) {
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/events/http/check-eligibility-appsync.json");
-        let event: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+        let event = tests::workers::fixture("check-eligibility", "appsync");
         let token = self.host.signer.sign(&JANE.claims());
         let history = self.history("check-eligibility");
         while self.goes_on() {

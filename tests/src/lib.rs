@@ -8,6 +8,7 @@
 //! - [`log`] is what the host of this process logged, [`wait`] the patience with what happens by itself.
 //! - [`manifest`] is spin.toml with something changed.
 //! - [`project`] is copied for tests that change it.
+//! - [`workers`] are those of spin.toml, and their fixtures.
 //! - [`Child`] is the host as a process of its own, where its environment counts.
 #![allow(
     clippy::unwrap_used,
@@ -29,6 +30,7 @@ mod services;
 mod settings;
 mod table;
 pub mod wait;
+pub mod workers;
 
 pub use child::Child;
 pub use fan::{AUDIENCE, Fan, ISSUER, Signer};

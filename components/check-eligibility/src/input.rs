@@ -82,9 +82,9 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    const APPSYNC: &str = include_str!("../../../tests/fixtures/events/http/check-eligibility-appsync.json");
-    const VARIABLES: &str = include_str!("../../../tests/fixtures/events/http/check-eligibility-variables.json");
-    const INVOKE: &str = include_str!("../../../tests/fixtures/events/http/check-eligibility-invoke.json");
+    const APPSYNC: &str = include_str!("../fixtures/appsync.json");
+    const VARIABLES: &str = include_str!("../fixtures/variables.json");
+    const INVOKE: &str = include_str!("../fixtures/invoke.json");
 
     fn parse(event: Value) -> Result<Input, Malformed> {
         Input::parse(&event.to_string())

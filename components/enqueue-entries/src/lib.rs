@@ -91,7 +91,7 @@ mod tests {
 
     #[test]
     fn the_documents_event_makes_one_message() {
-        let events = events(include_str!("../../../tests/fixtures/events/dynamodb-stream/enqueue-entries.json"));
+        let events = events(include_str!("../fixtures/dynamodb-stream.json"));
         let message = message(&events[0], &call()).unwrap().unwrap();
         assert_eq!(message.attributes, [("correlationId".to_owned(), "correlation-123".to_owned())]);
         expect![[r#"{"entry":{"campaignId":"campaign-123","fields":"{\"email\":\"fan@example.com\"}","globalUserId":"user-456","needsReplication":true,"pk":"CAMPAIGN#campaign-123","sk":"USER#user-456"},"operation":"INSERT","recordId":"record-0"}"#]].assert_eq(&message.body);
@@ -100,7 +100,7 @@ mod tests {
     /// Nothing is sent, so no queue is needed.
     #[test]
     fn what_is_not_replicated_is_done_and_what_is_malformed_rejected() {
-        let mut events = events(include_str!("../../../tests/fixtures/events/dynamodb-stream/enqueue-entries.json"));
+        let mut events = events(include_str!("../fixtures/dynamodb-stream.json"));
         let mut other = events[0].clone();
         other.payload = worker_kit::Payload::Json(r#"{"eventName":"INSERT","keys":{"sk":"SCORE#m"}}"#.to_owned());
         events[0].payload = worker_kit::Payload::Json(r#"{"eventName":"INSERT","keys":{}}"#.to_owned());

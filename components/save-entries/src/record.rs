@@ -75,8 +75,7 @@ mod tests {
     }
 
     fn documents_entry() -> Value {
-        let event: Value =
-            serde_json::from_str(include_str!("../../../tests/fixtures/events/sqs/save-entries.json")).unwrap();
+        let event: Value = serde_json::from_str(include_str!("../fixtures/sqs.json")).unwrap();
         event["Records"][0]["body"]["entry"].clone()
     }
 

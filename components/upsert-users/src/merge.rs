@@ -117,7 +117,7 @@ mod tests {
 
     #[test]
     fn api_usages_message_is_read_as_printed() {
-        let event = include_bytes!("../../../tests/fixtures/events/sqs/upsert-users.json");
+        let event = include_bytes!("../fixtures/sqs.json");
         let incoming = lambda::parse(event, None, None).unwrap();
         let batch: Vec<Event> = incoming.iter().filter_map(Incoming::event).cloned().collect();
         let john = User {

@@ -4,9 +4,9 @@ use super::{run, run_with_input};
 use crate::built;
 use serde_json::{Value, json};
 
-const VARIABLES: &str = "tests/fixtures/events/http/check-eligibility-variables.json";
-const INVOKE: &str = "tests/fixtures/events/http/check-eligibility-invoke.json";
-const APPSYNC: &str = "tests/fixtures/events/http/check-eligibility-appsync.json";
+const VARIABLES: &str = "components/check-eligibility/fixtures/variables.json";
+const INVOKE: &str = "components/check-eligibility/fixtures/invoke.json";
+const APPSYNC: &str = "components/check-eligibility/fixtures/appsync.json";
 
 fn fixture(path: &str) -> String {
     std::fs::read_to_string(built::project().join(path)).unwrap()
@@ -83,7 +83,7 @@ fn a_fan_with_another_token_is_refused() {
 
 #[test]
 fn a_batch_worker_answers_as_lambda_does() {
-    let outcome = run(&["invoke", "enqueueEntries", "@tests/fixtures/events/dynamodb-stream/enqueue-entries.json"]);
+    let outcome = run(&["invoke", "enqueueEntries", "@components/enqueue-entries/fixtures/dynamodb-stream.json"]);
     let answer = outcome.json();
     assert_eq!((outcome.code, &answer["batchItemFailures"]), (0, &json!([])), "{outcome:?}");
     assert_eq!(answer["count"]["received"], answer["count"]["processed"]);
@@ -92,7 +92,7 @@ fn a_batch_worker_answers_as_lambda_does() {
 #[test]
 fn a_batch_with_failures_is_a_bad_outcome() {
     let closed = "entry_service_upstream=http://127.0.0.1:1";
-    let event = "@tests/fixtures/events/sqs/aws.json";
+    let event = "@components/retry-score/fixtures/aws.json";
     let outcome = run(&["invoke", "retryScore", event, "--variable", closed]);
     let failures = json!([{"itemIdentifier": "059f36b4-87a3-44ab-83d2-661975830a7d"}]);
     assert_eq!((outcome.code, &outcome.json()["batchItemFailures"]), (1, &failures), "{outcome:?}");

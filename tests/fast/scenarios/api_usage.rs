@@ -1,9 +1,9 @@
 //! API usage's example events, as printed, over HTTP at `/workers/<id>`.
 
-use super::printed;
 use expect_test::{Expect, expect};
 use fake_services::Service;
 use serde_json::{Value, json};
+use tests::workers::{self, fixture};
 use tests::{Fan, TestHost, WORKER_TOKEN, entry, without_stream};
 
 fn check(answer: &Value, expected: Expect) {
@@ -20,7 +20,7 @@ async fn post(host: &TestHost, worker: &str, event: &Value) -> Value {
 async fn upsert_users() {
     let host = TestHost::start().await;
     check(
-        &post(&host, "upsert-users", &printed("sqs/upsert-users.json")).await,
+        &post(&host, "upsert-users", &fixture("upsert-users", "sqs")).await,
         expect![[r#"
         {
           "batchItemFailures": [],
@@ -50,7 +50,7 @@ async fn upsert_users() {
 #[tokio::test]
 async fn save_entries_queue() {
     let host = TestHost::with(without_stream).await;
-    let event = printed("sqs/save-entries.json");
+    let event = fixture("save-entries", "sqs");
     host.put_entry(&event["Records"][0]["body"]["entry"]).await;
     check(
         &post(&host, "save-entries", &event).await,
@@ -91,7 +91,7 @@ async fn save_entries_queue() {
 async fn save_entries_queue_of_an_entry_that_is_gone() {
     let host = TestHost::with(without_stream).await;
     check(
-        &post(&host, "save-entries", &printed("sqs/save-entries.json")).await,
+        &post(&host, "save-entries", &fixture("save-entries", "sqs")).await,
         expect![[r#"
         {
           "batchItemFailures": [],
@@ -119,7 +119,7 @@ async fn enqueue_entries() {
         app.components.get_mut("save-entries").unwrap().sources.clear();
     })
     .await;
-    let event = printed("dynamodb-stream/enqueue-entries.json");
+    let event = fixture("enqueue-entries", "dynamodb-stream");
     check(
         &post(&host, "enqueue-entries", &event).await,
         expect![[r#"
@@ -164,7 +164,7 @@ async fn retry_score() {
     host.put_entry(&entry("campaign-123", "user-456", &json!({}), "2024-01-15T10:30:00.000Z")).await;
     host.replicated("campaign-123", "user-456", "2024-01-15T10:30:00.000Z").await;
     check(
-        &post(&host, "retry-score", &printed("sqs/aws.json")).await,
+        &post(&host, "retry-score", &fixture("retry-score", "aws")).await,
         expect![[r#"
         {
           "batchItemFailures": [],
@@ -184,8 +184,10 @@ async fn retry_score() {
 async fn batch_workers_take_the_worker_token_only() {
     let host = TestHost::start().await;
     let fan = host.signer.sign(&Fan { id: "user-123", email: "user@example.com" }.claims());
-    let event = printed("sqs/upsert-users.json").to_string();
-    for worker in ["upsert-users", "enqueue-entries", "save-entries", "retry-score"] {
+    let event = fixture("upsert-users", "sqs").to_string();
+    let app = workers::app();
+    let batch_workers = workers::of(&app).filter(|worker| !worker.sources.is_empty());
+    for worker in batch_workers.map(|worker| &worker.id) {
         for token in [None, Some("guess"), Some(fan.as_str())] {
             let reply = host.post(&format!("/workers/{worker}"), token, event.clone()).await;
             assert_eq!(
@@ -208,7 +210,7 @@ async fn a_host_without_a_worker_token_takes_no_batches_over_http() {
     })
     .await;
     for token in [None, Some(""), Some(WORKER_TOKEN)] {
-        let reply = host.post("/workers/save-entries", token, printed("sqs/save-entries.json").to_string()).await;
+        let reply = host.post("/workers/save-entries", token, fixture("save-entries", "sqs").to_string()).await;
         assert_eq!((reply.status, &reply.body["error"]["code"]), (403, &json!("FORBIDDEN")), "{token:?}");
     }
 }
@@ -228,10 +230,10 @@ async fn check_eligibility() {
         "linkedCampaignId": null,
     });
     for event in [
-        printed("http/check-eligibility-variables.json"),
-        printed("http/check-eligibility-variables.json")["input"].clone(),
-        printed("http/check-eligibility-variables.json")["input"]["body"].clone(),
-        printed("http/check-eligibility-appsync.json"),
+        fixture("check-eligibility", "variables"),
+        fixture("check-eligibility", "variables")["input"].clone(),
+        fixture("check-eligibility", "variables")["input"]["body"].clone(),
+        fixture("check-eligibility", "appsync"),
     ] {
         let reply = host.eligibility(jane, &event).await;
         assert_eq!((reply.status, reply.body), (200, expected.clone()), "{event}");

@@ -16,9 +16,3 @@ fn change(operation: &str, item: &Value, record_id: &str) -> String {
     let date = &item["date"]["updated"];
     serde_json::json!({ "entry": item, "operation": operation, "recordId": record_id, "date": date }).to_string()
 }
-
-/// An event of the fixtures, as the documents print it.
-fn printed(path: &str) -> Value {
-    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/events").join(path);
-    serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
-}

@@ -1,7 +1,7 @@
 //! Use case 1: a fan registers for an event presale, from the form to the Entry Service and the User Service.
 
-use super::printed;
 use serde_json::{Value, json};
+use tests::workers::fixture;
 use tests::{Fan, TestHost, entry, wait};
 
 const JANE: Fan = Fan { id: "global-user-123", email: "fan@example.com" };
@@ -12,7 +12,7 @@ const UPDATED: &str = "2024-01-15T10:30:00.123Z";
 async fn use_case_1_a_fan_registers() {
     let host = TestHost::start().await;
     host.put_campaign("artist-presale-2024").await;
-    let event = printed("http/check-eligibility-appsync.json");
+    let event = fixture("check-eligibility", "appsync");
 
     // 1 to 7: the form, the decision.
     let decision = host.eligibility(JANE, &event).await;
@@ -55,7 +55,7 @@ async fn use_case_1_a_fan_registers() {
 async fn use_case_1_alternative_flows() {
     let host = TestHost::start().await;
     let campaign = host.put_campaign("artist-presale-2024").await;
-    let event = printed("http/check-eligibility-variables.json")["input"].clone();
+    let event = fixture("check-eligibility", "variables")["input"].clone();
     let ask = async |event: &Value| host.eligibility(JANE, event).await.body;
 
     let mut invalid = event.clone();

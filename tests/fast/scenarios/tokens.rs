@@ -1,7 +1,7 @@
 //! Who may ask check-eligibility: the fan whom a token of the right issuer names, and nobody else.
 
-use super::printed;
 use serde_json::json;
+use tests::workers::fixture;
 use tests::{Fan, Signer, TestHost};
 
 const FAN: Fan = Fan { id: "test-user-123", email: "test@example.com" };
@@ -10,7 +10,7 @@ const FAN: Fan = Fan { id: "test-user-123", email: "test@example.com" };
 async fn only_the_fan_of_a_good_token_is_answered() {
     let host = TestHost::start().await;
     host.put_campaign("test-campaign").await;
-    let event = printed("http/check-eligibility-invoke.json");
+    let event = fixture("check-eligibility", "invoke");
     let sign = |name: &str, value| host.signer.sign(&FAN.claims_with(name, value));
     let good = host.signer.sign(&FAN.claims());
     let (head, signature) = good.rsplit_once('.').unwrap();
@@ -54,7 +54,7 @@ async fn the_token_may_come_in_the_appsync_event() {
     let host = TestHost::start().await;
     host.put_campaign("artist-presale-2024").await;
     let fan = Fan { id: "global-user-123", email: "fan@example.com" };
-    let mut event = printed("http/check-eligibility-appsync.json");
+    let mut event = fixture("check-eligibility", "appsync");
     assert_eq!(host.eligibility_as(None, &event).await.status, 401);
     event["request"]["headers"]["authorization"] = format!("Bearer {}", host.signer.sign(&fan.claims())).into();
     let reply = host.eligibility_as(None, &event).await;

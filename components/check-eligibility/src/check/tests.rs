@@ -8,8 +8,8 @@ use super::*;
 use fake::Fake;
 use futures::executor::block_on;
 
-const VARIABLES: &str = include_str!("../../../../tests/fixtures/events/http/check-eligibility-variables.json");
-const INVOKE: &str = include_str!("../../../../tests/fixtures/events/http/check-eligibility-invoke.json");
+const VARIABLES: &str = include_str!("../../fixtures/variables.json");
+const INVOKE: &str = include_str!("../../fixtures/invoke.json");
 
 fn campaign(text: &str) -> Value {
     serde_json::from_str(text).unwrap()

@@ -8,8 +8,8 @@ use expect_test::{Expect, expect};
 use serde_json::{Value, json};
 
 macro_rules! fixture {
-    ($name:literal) => {
-        include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/fixtures/events/", $name))
+    ($path:literal) => {
+        include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../", $path))
     };
 }
 
@@ -46,7 +46,7 @@ fn check(event: &str, expected: Expect) {
 #[test]
 fn the_documents_upsert_users_event() {
     check(
-        fixture!("sqs/upsert-users.json"),
+        fixture!("components/upsert-users/fixtures/sqs.json"),
         expect![[r#"
         msg-123 from sqs:http key None attempt 1 at 0 for msg-123
         []
@@ -58,7 +58,7 @@ fn the_documents_upsert_users_event() {
 #[test]
 fn the_documents_save_entries_event() {
     check(
-        fixture!("sqs/save-entries.json"),
+        fixture!("components/save-entries/fixtures/sqs.json"),
         expect![[r#"
         msg-456 from sqs:http key None attempt 1 at 0 for msg-456
         []
@@ -70,7 +70,7 @@ fn the_documents_save_entries_event() {
 #[test]
 fn the_documents_enqueue_entries_event() {
     check(
-        fixture!("dynamodb-stream/enqueue-entries.json"),
+        fixture!("components/enqueue-entries/fixtures/dynamodb-stream.json"),
         expect![[r#"
         record-0 from dynamodb-stream:http key Some("CAMPAIGN#campaign-123|USER#user-456") attempt 1 at 0 for record-0
         [("eventName", "INSERT")]
@@ -82,7 +82,7 @@ fn the_documents_enqueue_entries_event() {
 #[test]
 fn a_message_as_aws_sends_it() {
     check(
-        fixture!("sqs/aws.json"),
+        fixture!("components/retry-score/fixtures/aws.json"),
         expect![[r#"
         059f36b4-87a3-44ab-83d2-661975830a7d from sqs:retryScoreQueue key None attempt 2 at 1705314600123 for correlation-123
         [("correlationId", "correlation-123")]
@@ -94,7 +94,7 @@ fn a_message_as_aws_sends_it() {
 #[test]
 fn a_change_as_aws_sends_it() {
     check(
-        fixture!("dynamodb-stream/aws.json"),
+        fixture!("components/enqueue-entries/fixtures/aws.json"),
         expect![[r#"
         4421584500000000017450439091 from dynamodb-stream:demand-table key Some("CAMPAIGN#campaign-123|USER#user-456") attempt 1 at 1705314600123 for 4421584500000000017450439091
         [("eventName", "MODIFY")]

@@ -1,42 +1,58 @@
-//! Bodies that our workers understand: the documents' own examples.
+//! Bodies of events: as given, as in the worker's fixtures, or any.
 
-use anyhow::{Context, Result, bail};
+use super::Kind;
+use anyhow::{Context, Result};
 use serde_json::{Value, json};
-
-/// Fixtures by worker, and where in one the body stands.
-const FIXTURES: [(&str, &str, &str); 5] = [
-    ("upsert-users", include_str!("../../../../tests/fixtures/events/sqs/upsert-users.json"), "/Records/0/body"),
-    ("save-entries", include_str!("../../../../tests/fixtures/events/sqs/save-entries.json"), "/Records/0/body"),
-    ("retry-score", include_str!("../../../../tests/fixtures/events/sqs/retry-score.json"), "/Records/0/body"),
-    (
-        "enqueue-entries",
-        include_str!("../../../../tests/fixtures/events/dynamodb-stream/enqueue-entries.json"),
-        "/Records/0",
-    ),
-    (
-        "check-eligibility",
-        include_str!("../../../../tests/fixtures/events/http/check-eligibility-appsync.json"),
-        "/arguments/input/body",
-    ),
-];
+use std::path::{Path, PathBuf};
 
 /// Where the body of an event comes from.
 pub(super) struct Canned<'a> {
-    worker: Option<&'a str>,
+    fixture: Option<Fixture>,
     given: Option<&'a str>,
 }
 
+/// An event in a worker's folder, and where in it the body stands.
+pub(super) struct Fixture {
+    path: PathBuf,
+    body: &'static str,
+}
+
+impl Fixture {
+    /// The event of `kind` in `components/<worker>/fixtures`, beside the manifest.
+    pub(super) fn of(manifest: &Path, worker: &str, kind: Kind) -> Self {
+        let (name, body) = match kind {
+            Kind::Sqs => ("sqs", "/Records/0/body"),
+            // The same changes come by both.
+            Kind::DynamodbStream | Kind::Kinesis => ("dynamodb-stream", "/Records/0"),
+            Kind::Appsync => ("appsync", "/arguments/input/body"),
+        };
+        let path = manifest.with_file_name("components").join(worker).join("fixtures").join(name);
+        Self { path: path.with_extension("json"), body }
+    }
+
+    fn body(&self) -> Result<Value> {
+        let path = self.path.display();
+        let text = std::fs::read_to_string(&self.path)
+            .with_context(|| format!("cannot read {path}; add it, or give the body with --body"))?;
+        let event: Value = serde_json::from_str(&text).with_context(|| format!("{path} is not JSON"))?;
+        event.pointer(self.body).cloned().with_context(|| format!("{path} has no {}", self.body))
+    }
+}
+
 impl<'a> Canned<'a> {
-    /// The body that was `given`, else one that `worker` understands, else any.
-    pub(super) fn of(worker: Option<&'a str>, given: Option<&'a str>) -> Self {
-        Self { worker, given }
+    /// The body that was `given`, else the one in `fixture`, else any.
+    pub(super) fn of(fixture: Option<Fixture>, given: Option<&'a str>) -> Self {
+        Self { fixture, given }
     }
 
     /// A message's body: any text.
     pub(super) fn message(&self) -> Result<String> {
         match self.given {
             Some(text) => Ok(text.to_owned()),
-            None => self.canned(&json!({"message": "Hello"})).map(|body| body.to_string()),
+            None => self.canned(&json!({"message": "Hello"})).map(|body| match body {
+                Value::String(text) => text,
+                body => body.to_string(),
+            }),
         }
     }
 
@@ -58,11 +74,6 @@ impl<'a> Canned<'a> {
     }
 
     fn canned(&self, any: &Value) -> Result<Value> {
-        let Some(worker) = self.worker else { return Ok(any.clone()) };
-        let Some((_, event, path)) = FIXTURES.iter().find(|(id, ..)| *id == worker) else {
-            bail!("there is no canned event for {worker}; give its body with --body");
-        };
-        let event: Value = serde_json::from_str(event)?;
-        event.pointer(path).cloned().with_context(|| format!("the canned event for {worker} has no {path}"))
+        self.fixture.as_ref().map_or_else(|| Ok(any.clone()), Fixture::body)
     }
 }

@@ -7,7 +7,7 @@ use super::invoke::event::{component, known, text_of};
 use super::{ManifestOptions, UNUSABLE};
 use crate::manifest::{App, SourceConfig};
 use anyhow::{Context, Result};
-use bodies::Canned;
+use bodies::{Canned, Fixture};
 use clap::{Args, Subcommand, ValueEnum};
 use host_adapters_sources::camel_case_name;
 use serde_json::Value;
@@ -30,7 +30,7 @@ enum Command {
 struct Generate {
     /// What the event comes from.
     source: Kind,
-    /// The worker whose event it is: its queue or table, and a body that it understands.
+    /// The worker whose event it is: its queue or table, and the body of its fixture, unless `--body` gives one.
     #[arg(long)]
     worker: Option<String>,
     /// Another body: text, `@file`, or `-` for standard input. From a stream it is the change as workers see it,
@@ -67,7 +67,8 @@ pub(super) fn run(options: Options) -> Result<ExitCode> {
         Err(code) => return Ok(code),
     };
     let body = options.body.as_deref().map(|body| text_of(body, "body")).transpose()?;
-    let canned = Canned::of(worker.as_ref().map(|worker| worker.id.as_str()), body.as_deref());
+    let fixture = |worker: &Worker| Fixture::of(&options.manifest.manifest, &worker.id, options.source);
+    let canned = Canned::of(worker.as_ref().map(fixture), body.as_deref());
     let event = event(&options, worker.as_ref(), &canned)?;
     println!("{}", serde_json::to_string_pretty(&event)?);
     Ok(ExitCode::SUCCESS)
