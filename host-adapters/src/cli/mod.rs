@@ -53,7 +53,7 @@ enum Command {
     /// Show the queues of a running host: depths, or the oldest messages of one.
     Queues(queues::Options),
     /// Look through the dead letters of a running host, send them back, drop them.
-    DeadLetterSink(dead_letters::Options),
+    DeadLetters(dead_letters::Options),
     /// Write events as AWS Lambda would hand them over.
     Events(events::Options),
 }
@@ -120,7 +120,7 @@ pub async fn run() -> ExitCode {
         Command::Versions(options) => versions::run(options).await,
         Command::Provision(options) => provision::run(options).await,
         Command::Queues(options) => queues::run(options).await,
-        Command::DeadLetterSink(options) => dead_letters::run(options).await,
+        Command::DeadLetters(options) => dead_letters::run(options).await,
         Command::Events(options) => events::run(options),
     };
     result.unwrap_or_else(|error| {
