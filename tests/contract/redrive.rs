@@ -1,4 +1,5 @@
 //! Dead letters sent back and dropped: the record as it was, its dead letter gone only afterwards.
+#![allow(non_snake_case, reason = "names that begin with a line of docs/delivery.md")]
 
 use super::embedded::{Opened, open};
 use crate::suites::backend::{DEAD_LETTERS, MAX_RECEIVES, QUEUE, TABLE, secs};
@@ -112,7 +113,7 @@ async fn bury_change(backend: &Opened) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_message_goes_back_as_it_was_with_its_count_from_the_beginning() {
+async fn d11_1__a_message_goes_back_as_it_was_with_its_count_from_the_beginning() {
     let backend = open().await;
     let ids = bury_message(&backend).await;
     let redriver = redriver(&backend, &from_queue(), worker(Disposition::Ack));
@@ -137,7 +138,7 @@ async fn a_message_goes_back_as_it_was_with_its_count_from_the_beginning() {
 }
 
 #[tokio::test]
-async fn a_message_that_its_queue_moved_goes_back_too() {
+async fn d11_2__a_message_that_its_queue_moved_goes_back_too() {
     let backend = open().await;
     let sent = send(&backend, QUEUE, &["poison"]).await;
     for _ in 0..=MAX_RECEIVES {
@@ -155,7 +156,7 @@ async fn a_message_that_its_queue_moved_goes_back_too() {
 }
 
 #[tokio::test]
-async fn a_change_is_handed_to_its_worker_as_it_was() {
+async fn d11_3__a_change_is_handed_to_its_worker_as_it_was() {
     let backend = open().await;
     let ids = bury_change(&backend).await;
     let worker = worker(Disposition::Ack);
@@ -170,7 +171,7 @@ async fn a_change_is_handed_to_its_worker_as_it_was() {
 
 /// Whatever but `ack` leaves the dead letter where everybody can work on it again.
 #[tokio::test]
-async fn a_change_that_fails_again_stays() {
+async fn d11_3__a_change_that_fails_again_stays() {
     for (answer, said) in [
         (Disposition::Reject { reason: "stale".into() }, "save-entries rejected it: stale"),
         (Disposition::Retry { after: None }, "save-entries answered retry"),
@@ -185,7 +186,7 @@ async fn a_change_that_fails_again_stays() {
 }
 
 #[tokio::test]
-async fn nothing_is_lost_where_a_queue_is_down() {
+async fn d11_4__nothing_is_lost_where_a_queue_is_down() {
     for (sends, deletes, left, sent) in [(false, true, 1, 0), (true, false, 1, 1)] {
         let backend = open().await;
         let ids = bury_message(&backend).await;
@@ -203,7 +204,7 @@ async fn nothing_is_lost_where_a_queue_is_down() {
 
 /// Who may send messages does not choose by their attributes where an operator sends them.
 #[tokio::test]
-async fn a_dead_letter_goes_only_where_its_queue_is_fed_from() {
+async fn d11_5__a_dead_letter_goes_only_where_its_queue_is_fed_from() {
     let backend = open().await;
     let mut forged = message("{}");
     forged.attributes = vec![("source".into(), format!("sqs:{QUEUE}"))];
@@ -218,7 +219,7 @@ async fn a_dead_letter_goes_only_where_its_queue_is_fed_from() {
 }
 
 #[tokio::test]
-async fn what_is_dropped_is_gone() {
+async fn d11_6__a_dropped_dead_letter_is_gone() {
     let backend = open().await;
     bury_message(&backend).await;
     let ids = bury_message(&backend).await;

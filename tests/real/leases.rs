@@ -1,5 +1,6 @@
 //! Two hosts on one lease table in DynamoDB: they share shards, one takes over what the other leaves, and who has lost a
 //! lease moves no checkpoint. (The shards are made up; the streams that servers here have are of one shard.)
+#![allow(non_snake_case, reason = "names that begin with a line of docs/delivery.md")]
 
 use crate::servers::{endpoints, unique};
 use backend_dynamodb::DynamodbStreams;
@@ -58,7 +59,7 @@ async fn two_hosts_share_the_shards() {
 }
 
 #[tokio::test]
-async fn a_host_that_stops_is_followed_within_the_lease_time_and_fenced() {
+async fn d9_6__a_host_that_stops_is_followed_within_the_lease_time_and_fenced() {
     let (prefix, shards) = (unique(), shards(2));
     let (a, b) = (host(&prefix, "a").await, host(&prefix, "b").await);
     hold(&a, &shards).await;
@@ -95,7 +96,7 @@ async fn what_is_given_back_is_taken_at_once() {
 }
 
 #[tokio::test]
-async fn a_host_that_starts_again_takes_its_own_leases_up_at_once() {
+async fn d9_7__a_host_that_starts_again_takes_its_own_leases_up_at_once() {
     let (prefix, shards) = (unique(), shards(2));
     let before = host(&prefix, "a").await;
     hold(&before, &shards).await;

@@ -1,4 +1,4 @@
-//! When a batch is handed over: size, bytes, window (peers A1-A3, C2).
+//! When a batch is handed over: size, bytes, window (docs/delivery.md, 1).
 
 use crate::model::{World, ack_all};
 use crate::rows;
@@ -57,109 +57,109 @@ fn in_ms(calls: &[(f64, usize)]) -> Vec<(u64, usize)> {
 }
 
 rows! {
-    a1__batch_size_is_ten_by_default {
+    d1_1__ten_records_by_default {
         let config = SqsConfig::new("q");
         assert_eq!((config.batch_size, config.batch_window_secs, config.max_batch_bytes), (10, 0, SIX_MIB));
         Gathering { arrivals: &[(1.0, 25, 10)], calls: &[(1.0, 10), (1.0, 10), (1.0, 5)], ..PLAIN }.check().await;
     }
 
-    a1__one_record_a_call {
+    d1_1__one_record_a_call {
         Gathering { size: 1, arrivals: &[(1.0, 2, 10)], calls: &[(1.0, 1), (1.0, 1)], ..PLAIN }.check().await;
     }
 
-    a1__ten_thousand_with_a_window {
+    d1_1__ten_thousand_with_a_window {
         Gathering { size: 10_000, window: 1, arrivals: &[(1.0, 10_000, 10)], calls: &[(1.0, 10_000)], ..PLAIN }
             .check()
             .await;
     }
 
-    a1__twenty_five_thousand_in_one_call {
+    d1_1__twenty_five_thousand_in_one_call {
         Gathering { size: 25_000, window: 300, arrivals: &[(1.0, 25_000, 200)], calls: &[(1.0, 25_000)], ..PLAIN }
             .check()
             .await;
     }
 
-    a2__without_a_window_nothing_waits {
+    d1_2__without_a_window_nothing_waits {
         Gathering { arrivals: &[(1.0, 1, 10), (1.5, 2, 10)], calls: &[(1.0, 1), (1.5, 2)], ..PLAIN }.check().await;
     }
 
-    a2__the_longest_window {
+    d1_2__the_longest_window {
         Gathering { window: 300, arrivals: &[(1.0, 1, 10)], calls: &[(301.0, 1)], until: 400.0, ..PLAIN }.check().await;
     }
 
-    a3__size_first {
+    d1_3__size_first {
         let arrivals = &[(1.0, 4, 10), (2.0, 6, 10)];
         Gathering { window: 20, arrivals, calls: &[(2.0, 10)], ..PLAIN }.check().await;
     }
 
-    a3__window_first {
+    d1_3__window_first {
         let arrivals = &[(1.0, 1, 10), (3.0, 1, 10), (5.9, 1, 10)];
         Gathering { window: 5, arrivals, calls: &[(6.0, 3)], ..PLAIN }.check().await;
     }
 
-    a3__window_begins_with_the_first_record {
+    d1_4__window_begins_with_the_first_record {
         Gathering { window: 5, arrivals: &[(37.0, 1, 10)], calls: &[(42.0, 1)], ..PLAIN }.check().await;
     }
 
-    a3__bytes_first {
+    d1_3__bytes_first {
         let arrivals = &[(1.0, 2, 400), (2.0, 1, 400)];
         Gathering { bytes: 1000, window: 20, arrivals, calls: &[(2.0, 2), (22.0, 1)], ..PLAIN }.check().await;
     }
 
-    a3__bytes_exactly_met {
+    d1_3__bytes_exactly_met {
         let arrivals = &[(1.0, 1, 500), (2.0, 1, 500)];
         Gathering { bytes: 1000, window: 20, arrivals, calls: &[(2.0, 2)], ..PLAIN }.check().await;
     }
 
-    a3__one_byte_short_of_the_limit_waits {
+    d1_3__one_byte_short_of_the_limit_waits {
         let arrivals = &[(1.0, 1, 500), (2.0, 1, 499)];
         Gathering { bytes: 1000, window: 20, arrivals, calls: &[(21.0, 2)], ..PLAIN }.check().await;
     }
 
-    a3__six_mib_by_default {
+    d1_3__six_mib_by_default {
         let arrivals = &[(1.0, 25, 256 * 1024)];
         Gathering { size: 100, window: 9, arrivals, calls: &[(1.0, 24), (10.0, 1)], ..PLAIN }.check().await;
     }
 
-    a3__a_record_larger_than_the_limit_goes_alone {
+    d1_3__a_record_larger_than_the_limit_goes_alone {
         let arrivals = &[(1.0, 1, 10), (2.0, 1, 5000), (3.0, 1, 10)];
         let calls = &[(2.0, 1), (2.0, 1), (23.0, 1)];
         Gathering { bytes: 1000, window: 20, arrivals, calls, ..PLAIN }.check().await;
     }
 
-    a3__next_window_begins_when_the_call_has_ended {
+    d1_4__next_window_begins_when_the_call_has_ended {
         let arrivals = &[(1.0, 3, 400)];
         Gathering { bytes: 1000, window: 5, call: 10, arrivals, calls: &[(1.0, 2), (16.0, 1)], ..PLAIN }.check().await;
     }
 
-    c2__a_hundred_by_default {
+    d1_5__a_hundred_by_default {
         let config = DynamodbStreamConfig::new("t");
         assert_eq!((config.batch_size, config.batch_window_secs, config.parallelization_factor), (100, 0, 1));
         assert_eq!(config.starting_position, StartingPosition::TrimHorizon);
         stream(config, &[(0.0, 0..250)], &[(0.0, 100), (0.0, 100), (0.0, 50)]).await;
     }
 
-    c2__ten_thousand_with_a_window {
+    d1_5__ten_thousand_with_a_window {
         let config = DynamodbStreamConfig { batch_size: 10_000, batch_window_secs: 5, ..DynamodbStreamConfig::new("t") };
         stream(config, &[(1.0, 0..12_000)], &[(1.0, 10_000), (6.0, 2_000)]).await;
     }
 
-    c2__window_first {
+    d1_5__window_first {
         let config = DynamodbStreamConfig { batch_window_secs: 5, ..DynamodbStreamConfig::new("t") };
         stream(config, &[(1.0, 0..3), (4.0, 3..5)], &[(6.0, 5)]).await;
     }
 
-    c2__the_longest_window {
+    d1_5__the_longest_window {
         let config = DynamodbStreamConfig { batch_window_secs: 300, ..DynamodbStreamConfig::new("t") };
         stream(config, &[(1.0, 0..3)], &[(301.0, 3)]).await;
     }
 
-    c2__size_before_window {
+    d1_5__size_before_window {
         let config = DynamodbStreamConfig { batch_size: 4, batch_window_secs: 50, ..DynamodbStreamConfig::new("t") };
         stream(config, &[(1.0, 0..3), (2.0, 3..4)], &[(2.0, 4)]).await;
     }
 
-    c2__bytes_before_window {
+    d1_5__bytes_before_window {
         let config =
             DynamodbStreamConfig { max_batch_bytes: 1, batch_window_secs: 50, ..DynamodbStreamConfig::new("t") };
         stream(config, &[(1.0, 0..3)], &[(1.0, 1), (1.0, 1), (1.0, 1)]).await;

@@ -1,5 +1,4 @@
-//! The delivery semantics, one row per rule: of peers A (SQS to worker), B (the queue) and C (streams), and of its goal
-//! table (`goal_4` and so on). All on tokio's paused clock, against the models in `model`.
+//! What docs/delivery.md promises, at least one row a line, on tokio's paused clock, against the models in `model`.
 
 #![allow(
     clippy::unwrap_used,
@@ -22,40 +21,55 @@ mod stream;
 mod stream_failures;
 mod stream_leases;
 
-/// Makes each row a test whose name begins with the rule's number, and lists them for [`every_rule_has_its_row`].
+use std::collections::BTreeSet;
+use std::path::Path;
+
+/// Makes each row a test on paused time. A row's name begins with the line of docs/delivery.md that it proves.
 #[macro_export]
 macro_rules! rows {
     ($($(#[doc = $doc:literal])* $name:ident $body:block)+) => {
-        pub const ROWS: &[&str] = &[$(stringify!($name)),+];
         $($(#[doc = $doc])* #[tokio::test(start_paused = true)] async fn $name() $body)+
     };
 }
 
-/// What this owes; A10 is the heartbeat in its place.
-const OWED: &[&str] = &[
-    "a1", "a2", "a3", "a6", "a8", "a10", "a12", "b1", "b2", "c2", "c3", "c4", "c5", "c6", "c7", "c10", "c11", "e2",
-    "e4", "e5", "goal_4", "goal_5", "goal_7", "goal_11", "goal_15", "goal_16", "goal_21",
-];
+/// The number of a line of docs/delivery.md, `- **3.4** …`.
+fn line_number(line: &str) -> Option<String> {
+    let (number, _) = line.strip_prefix("- **")?.split_once("** ")?;
+    Some(number.to_owned())
+}
 
+/// The number in the name of a row, `d3_4__a_message_…`.
+fn row_number(line: &str) -> Option<String> {
+    let name = line.trim_start().trim_start_matches("async ").trim_start_matches("fn ");
+    let (number, _) = name.strip_prefix('d')?.split_once("__")?;
+    let (section, line) = number.split_once('_')?;
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    (is_number(section) && is_number(line)).then(|| format!("{section}.{line}"))
+}
+
+fn add_row_numbers(folder: &Path, numbers: &mut BTreeSet<String>) {
+    for entry in folder.read_dir().unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() && !path.ends_with("target") {
+            add_row_numbers(&path, numbers);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            numbers.extend(std::fs::read_to_string(&path).unwrap().lines().filter_map(row_number));
+        }
+    }
+}
+
+/// Some lines are proven by the contract of the backends, or on real servers: all tests of the project are looked at.
 #[test]
 fn every_rule_has_its_row() {
-    let tables = [
-        gathering::ROWS,
-        measures::ROWS,
-        queue::ROWS,
-        settings::ROWS,
-        stream::ROWS,
-        stream_failures::ROWS,
-        stream_leases::ROWS,
-        pause_and_drain::ROWS,
-    ];
-    let rows: Vec<&str> = tables.concat();
-    println!("{} rows:\n{}", rows.len(), rows.join("\n"));
-    let covers = |rule: &str, row: &str| row.strip_prefix(rule).is_some_and(|rest| rest.starts_with("__"));
-    for rule in OWED {
-        assert!(rows.iter().any(|row| covers(rule, row)), "{rule} has no row");
-    }
-    for row in &rows {
-        assert!(OWED.iter().any(|rule| covers(rule, row)), "{row} belongs to no rule");
-    }
+    let project = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let document = std::fs::read_to_string(project.join("docs/delivery.md")).unwrap();
+    let lines: BTreeSet<String> = document.lines().filter_map(line_number).collect();
+    let mut rows = BTreeSet::new();
+    add_row_numbers(&project.join("host-adapters"), &mut rows);
+    add_row_numbers(&project.join("tests"), &mut rows);
+    assert!(lines.len() > 50, "docs/delivery.md has {} numbered lines", lines.len());
+    let without_row: Vec<&String> = lines.difference(&rows).collect();
+    let without_line: Vec<&String> = rows.difference(&lines).collect();
+    assert!(without_row.is_empty(), "lines of docs/delivery.md without a test: {without_row:?}");
+    assert!(without_line.is_empty(), "tests without a line of docs/delivery.md: {without_line:?}");
 }

@@ -1,4 +1,4 @@
-//! What is counted and measured: the names and labels that `/metrics` shows.
+//! What is counted and measured: the names and labels that `/metrics` shows (docs/delivery.md, 10).
 
 use crate::model::{Reply, World, retry};
 use crate::rows;
@@ -82,7 +82,7 @@ impl Recorder for Measured {
 }
 
 rows! {
-    goal_16__a_queue_is_counted_by_worker_and_source {
+    d10_1__a_queue_is_counted_by_worker_and_source {
         let measured = Measured::default();
         let _recording = metrics::set_default_local_recorder(&measured);
         let world = World::new(|batch| Reply::each(batch, |event| match event.id.as_str() {
@@ -103,7 +103,7 @@ rows! {
         assert_eq!((of("received_total"), of("dead_lettered_total")), (Some(6.0), Some(1.0)));
     }
 
-    goal_16__a_pause_and_the_age_of_a_stream_show {
+    d10_2__a_pause_and_the_age_of_a_stream_are_shown {
         let measured = Measured::default();
         let _recording = metrics::set_default_local_recorder(&measured);
         let world = World::new(|batch| Reply::each(batch, |_| retry()).outage("service:entry"));

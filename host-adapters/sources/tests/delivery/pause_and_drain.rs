@@ -1,4 +1,4 @@
-//! Outages and endings: attempts count a record's failures, never an outage; nothing is lost when the host ends.
+//! Outages and drains: an outage uses up no attempt, and nothing is lost when the host ends (docs/delivery.md, 7 and 8).
 
 use crate::model::{Asked, Reply, World, ack_all, down, name, retry};
 use crate::rows;
@@ -37,7 +37,7 @@ fn fill(world: &World, count: usize) {
 
 rows! {
     /// An hour without the service: no receive is used up, no message leaves, the held batch is the probe.
-    goal_21__a_queue_sits_out_an_outage {
+    d7_1__a_queue_sits_out_an_outage {
         let up = Arc::new(AtomicBool::new(false));
         let world = World::new(with_service(&up));
         let running = world.start(sqs(SqsConfig { max_concurrency: 1, ..SqsConfig::new("q") }));
@@ -62,7 +62,7 @@ rows! {
         assert_eq!(attempts.collect::<Vec<_>>(), (1..=calls.len() as u32 + 1).collect::<Vec<_>>(), "each delivery shows");
     }
 
-    goal_21__one_probe_for_all_pollers {
+    d7_2__one_probe_for_all_pollers {
         let up = Arc::new(AtomicBool::new(false));
         let mut answer = with_service(&up);
         let world = World::new(move |batch| answer(batch).takes(1));
@@ -79,7 +79,7 @@ rows! {
         assert_eq!((world.queues.count("q"), world.queues.count("qDlq")), (0, 0));
     }
 
-    goal_21__an_outage_that_kept_no_record_from_success_is_none {
+    d7_3__an_outage_that_kept_no_record_from_success_pauses_nothing {
         let world = World::new(|batch| ack_all(batch).outage("service:entry"));
         let running = world.start(sqs(SqsConfig::new("q")));
         fill(&world, 1);
@@ -88,7 +88,7 @@ rows! {
         assert_eq!(world.queues.count("q"), 0);
     }
 
-    goal_21__a_worker_that_cannot_be_called_is_an_outage {
+    d7_4__a_worker_that_cannot_be_called_is_an_outage {
         let world = World::new(|_| Reply::new(Err(CallError::NotCallable("does not compile".into()))));
         let running = world.start(sqs(SqsConfig::new("q")));
         fill(&world, 1);
@@ -100,7 +100,7 @@ rows! {
         assert_eq!(world.queues.count("q"), 0);
     }
 
-    goal_21__a_queue_that_is_down_pauses_and_resumes {
+    d7_5__a_queue_that_is_down_pauses_and_resumes {
         let world = World::new(ack_all);
         world.queues.faults.plan("receive", 8, down());
         let running = world.start(sqs(SqsConfig::new("q")));
@@ -112,7 +112,7 @@ rows! {
         assert_eq!(world.queues.count("q"), 0);
     }
 
-    goal_21__a_stream_sits_out_an_outage_without_a_retry {
+    d7_1__a_stream_sits_out_an_outage_without_a_retry {
         let up = Arc::new(AtomicBool::new(false));
         let world = World::new(with_service(&up));
         world.streams.open("s", None);
@@ -129,7 +129,7 @@ rows! {
         assert_eq!(attempts, (1..=attempts.len() as u32).collect::<Vec<_>>());
     }
 
-    goal_21__a_stream_that_is_down_pauses_and_resumes {
+    d7_5__a_stream_that_is_down_pauses_and_resumes {
         let world = World::new(ack_all);
         world.streams.open("s", None);
         world.streams.put_range("s", 0..5);
@@ -144,7 +144,7 @@ rows! {
         assert_eq!(world.worker.sizes().len(), 1);
     }
 
-    goal_15__what_is_in_flight_ends_and_nothing_new_begins {
+    d8_1__calls_in_flight_end_and_no_new_one_begins {
         let world = World::new(|batch| ack_all(batch).takes(10));
         let running = world.start(sqs(SqsConfig { max_concurrency: 1, ..SqsConfig::new("q") }));
         fill(&world, 25);
@@ -154,7 +154,7 @@ rows! {
         assert_eq!((world.worker.sizes().len(), world.queues.visible("q")), (1, 15));
     }
 
-    goal_15__at_the_deadline_the_rest_is_visible_at_once {
+    d8_2__at_the_deadline_the_rest_is_visible_at_once {
         let world = World::new(|batch| ack_all(batch).takes(1_000));
         let running = world.start(sqs(SqsConfig { max_concurrency: 2, ..SqsConfig::new("q") }));
         fill(&world, 15);
@@ -164,7 +164,7 @@ rows! {
         assert_eq!(world.queues.visible("q"), 15);
     }
 
-    goal_15__a_batch_that_waits_for_its_window_is_handed_over_at_once {
+    d8_3__a_batch_that_waits_for_its_window_is_handed_over_at_once {
         let world = World::new(ack_all);
         let running = world.start(sqs(SqsConfig { batch_window_secs: 100, max_concurrency: 1, ..SqsConfig::new("q") }));
         fill(&world, 3);
@@ -174,7 +174,7 @@ rows! {
         assert_eq!(world.queues.count("q"), 0, "no receive is used up for nothing");
     }
 
-    goal_15__a_paused_source_gives_its_batch_back_at_once {
+    d8_4__a_paused_source_gives_its_batch_back_at_once {
         let up = Arc::new(AtomicBool::new(false));
         let world = World::new(with_service(&up));
         let running = world.start(sqs(SqsConfig { max_concurrency: 1, ..SqsConfig::new("q") }));
@@ -185,7 +185,7 @@ rows! {
         assert_eq!(world.queues.visible("q"), 2);
     }
 
-    goal_15__an_idle_source_ends_at_once {
+    d8_5__an_idle_source_ends_at_once {
         let world = World::new(ack_all);
         world.streams.open("s", None);
         let (queue, stream) = (world.start(sqs(SqsConfig::new("q"))), world.start(stream()));
@@ -195,7 +195,7 @@ rows! {
         assert_eq!((ended, world.now_ms()), ((Ended::Drained, Ended::Drained), 5_000));
     }
 
-    goal_15__a_stream_ends_its_call_and_keeps_its_place {
+    d8_1__a_stream_ends_its_call_and_stores_its_checkpoint {
         let world = World::new(|batch| ack_all(batch).takes(10));
         world.streams.open("s", None);
         world.streams.put_range("s", 0..250);
@@ -206,7 +206,7 @@ rows! {
         assert_eq!(world.streams.position("s"), Some(Checkpoint::At(name(99))));
     }
 
-    goal_15__a_stream_gives_up_its_call_at_the_deadline {
+    d8_2__a_stream_abandons_its_call_at_the_deadline {
         let world = World::new(|batch| ack_all(batch).takes(1_000));
         world.streams.open("s", None);
         world.streams.put_range("s", 0..5);
@@ -218,7 +218,7 @@ rows! {
     }
 
     /// The models' faults by a seeded die, for an hour: nothing is lost, nothing is given up.
-    goal_15__nothing_is_lost_while_a_tenth_of_all_calls_fails {
+    d7_6__nothing_is_lost_while_a_tenth_of_all_calls_fails {
         for seed in 0..10 {
             let world = World::seeded(seed, ack_all);
             for call in ["receive", "send", "delete", "visibility"] {

@@ -1,4 +1,4 @@
-//! SQS → worker: what becomes of messages (peers A6, A8, A10, A12, B1, B2).
+//! What becomes of the messages of a queue (docs/delivery.md, 2, 3 and 6).
 
 use crate::model::{Asked, Reply, World, ack_all, down, retry, trap};
 use crate::rows;
@@ -51,7 +51,7 @@ fn delivered(at: u64, id: &str, attempt: u32) -> (u64, String, u32) {
 }
 
 rows! {
-    a6__success_deletes_the_batch {
+    d3_1__success_deletes_the_batch {
         let world = World::new(ack_all);
         start(&world, one_poller());
         fill(&world, 10);
@@ -60,18 +60,18 @@ rows! {
         assert_eq!(world.worker.sizes(), [(0, 10)]);
     }
 
-    a6__an_error_leaves_all_until_the_visibility_timeout {
+    d3_2__an_error_leaves_all_until_the_visibility_timeout {
         let deliveries = deliveries_after(|_| trap()).await;
         let expected = [delivered(0, "m1", 1), delivered(0, "m2", 1), delivered(30_000, "m1", 2), delivered(30_000, "m2", 2)];
         assert_eq!(deliveries, expected);
     }
 
-    a6__a_retry_leaves_its_message_until_the_visibility_timeout {
+    d3_2__a_retry_leaves_its_message_until_the_visibility_timeout {
         let first = |batch: &[Event]| Reply::each(batch, |event| if event.id == "m1" { retry() } else { Disposition::Ack });
         assert_eq!(deliveries_after(first).await[2..], [delivered(30_000, "m1", 2)]);
     }
 
-    a6__the_timeout_is_the_sources {
+    d3_2__the_timeout_is_a_setting_of_the_source {
         let world = World::new(|batch| if batch[0].attempt == 1 { trap() } else { ack_all(batch) });
         start(&world, SqsConfig { visibility_timeout_secs: 7, ..one_poller() });
         fill(&world, 1);
@@ -80,7 +80,7 @@ rows! {
     }
 
     /// A 429 in the worker delays only the records concerned.
-    goal_4__a_retry_with_a_time_delays_that_record_only {
+    d2_3__a_retry_with_a_time_delays_that_record_only {
         let first = |batch: &[Event]| {
             let later = |secs| Disposition::Retry { after: Some(Duration::from_secs(secs)) };
             Reply::each(batch, |event| later(if event.id == "m1" { 90 } else { 5 }))
@@ -88,7 +88,7 @@ rows! {
         assert_eq!(deliveries_after(first).await[2..], [delivered(5_000, "m2", 2), delivered(90_000, "m1", 2)]);
     }
 
-    goal_4__a_rejected_record_is_not_tried_again {
+    d2_4__a_rejected_record_is_not_tried_again {
         let world = World::new(|batch| Reply::each(batch, |_| reject("stale: newer item")));
         start(&world, one_poller());
         fill(&world, 2);
@@ -97,7 +97,7 @@ rows! {
         assert_eq!((world.queues.count("q"), world.queues.count("qDlq")), (0, 0));
     }
 
-    goal_5__a_rejected_record_is_kept_where_the_source_says_so {
+    d2_4__a_rejected_record_is_kept_where_the_source_says_so {
         let world = World::new(|batch| Reply::each(batch, |_| reject("stale: newer item")));
         start(&world, SqsConfig { on_reject: OnReject::DeadLetter, ..one_poller() });
         fill(&world, 1);
@@ -108,7 +108,7 @@ rows! {
     }
 
     /// The third attempt that ends in retry goes to the DLQ by our hand, with what an operator needs.
-    goal_5__a_dead_letter_keeps_its_payload_and_tells_its_story {
+    d6_2__a_dead_letter_keeps_its_payload_and_names_its_reason {
         let world = World::new(|_| Reply::new(Err(CallError::Trapped("unreachable".into()))));
         start(&world, one_poller());
         let attributes = (0..9).map(|n| (format!("own{n}"), "v".to_owned()));
@@ -136,7 +136,7 @@ rows! {
         }
     }
 
-    goal_5__the_dead_letter_is_stored_before_the_message_is_deleted {
+    d6_3__the_dead_letter_is_stored_before_the_message_is_deleted {
         let world = World::new(|_| trap());
         start(&world, SqsConfig { max_attempts: 1, ..one_poller() });
         fill(&world, 1);
@@ -149,7 +149,7 @@ rows! {
         assert_eq!(world.queues.asked("q"), [(30_000, Asked::Deleted("m1".into()))]);
     }
 
-    goal_5__a_queue_that_takes_no_letters_leaves_it_to_the_redrive {
+    d6_4__a_refused_dead_letter_is_left_to_the_queues_own_redrive {
         let world = World::new(|_| trap());
         start(&world, one_poller());
         fill(&world, 1);
@@ -159,22 +159,22 @@ rows! {
         assert_eq!((world.queues.count("q"), world.queues.count("qDlq")), (0, 1));
     }
 
-    a8__no_answer_is_a_failure {
+    d2_1__no_dispositions_are_a_failure_of_all {
         let expected = [delivered(30_000, "m1", 2), delivered(30_000, "m2", 2)];
         assert_eq!(deliveries_after(|_| Reply::new(Ok(vec![]))).await[2..], expected);
     }
 
-    a8__a_missing_disposition_is_a_failure_of_its_record {
+    d2_1__a_missing_disposition_is_a_failure_of_its_record {
         let first = |_: &[Event]| Reply::new(Ok(vec![Disposition::Ack]));
         assert_eq!(deliveries_after(first).await[2..], [delivered(30_000, "m2", 2)]);
     }
 
-    a8__too_many_dispositions_fail_the_call {
+    d2_2__too_many_dispositions_fail_the_call {
         let first = |_: &[Event]| Reply::new(Ok(vec![Disposition::Ack; 3]));
         assert_eq!(deliveries_after(first).await[2..].len(), 2);
     }
 
-    a8__every_way_to_fail_is_a_failure_of_all {
+    d2_2__every_failed_call_is_a_failure_of_all {
         let failures: [fn() -> CallError; 3] = [
             || CallError::Failed("no".into()),
             || CallError::Trapped("unreachable".into()),
@@ -193,7 +193,7 @@ rows! {
         }
     }
 
-    a8__only_what_was_acknowledged_is_deleted {
+    d3_1__only_acknowledged_and_rejected_messages_are_deleted {
         let world = World::new(|batch| Reply::each(batch, |event| match event.id.as_str() {
             "m1" => Disposition::Ack,
             "m2" => reject("never"),
@@ -206,7 +206,7 @@ rows! {
         assert_eq!(world.queues.asked("q"), deleted);
     }
 
-    a10__a_slow_worker_gets_nothing_twice {
+    d3_3__a_slow_worker_gets_nothing_twice {
         let world = World::new(|batch| ack_all(batch).takes(300));
         start(&world, SqsConfig { max_concurrency: 3, ..SqsConfig::new("q") });
         fill(&world, 5);
@@ -218,7 +218,7 @@ rows! {
         assert_eq!(times, (1..30).map(|n| n * 10_000).collect::<Vec<u64>>(), "at a third of the timeout");
     }
 
-    a10__messages_that_wait_for_their_window_are_kept_too {
+    d3_3__messages_that_wait_for_their_window_are_extended_too {
         let world = World::new(ack_all);
         start(&world, SqsConfig { batch_window_secs: 100, ..one_poller() });
         fill(&world, 1);
@@ -227,7 +227,7 @@ rows! {
     }
 
     /// Its heartbeat failed while it waited for its window, so it became visible and is here twice.
-    a10__a_message_received_again_while_it_waits_is_handed_over_once {
+    d3_5__a_message_received_again_while_it_waits_is_handed_over_once {
         let world = World::new(ack_all);
         world.queues.faults.plan("visibility", usize::MAX, down());
         start(&world, SqsConfig { batch_window_secs: 8, visibility_timeout_secs: 5, ..one_poller() });
@@ -238,7 +238,7 @@ rows! {
     }
 
     /// Two go with the first call; the queue takes its time to delete them, and the others keep their lease.
-    a10__messages_for_the_next_batch_are_kept_while_the_last_is_settled {
+    d3_3__messages_for_the_next_batch_are_extended_while_the_last_is_settled {
         let world = World::new(ack_all);
         world.queues.faults.plan("delete", 2, down());
         let config = SqsConfig { max_concurrency: 2, visibility_timeout_secs: 2, ..SqsConfig::new("q") };
@@ -252,7 +252,7 @@ rows! {
     }
 
     /// One is done, one is kept by an outage; the queue takes its time to delete the first, and the second keeps its lease.
-    a10__what_an_outage_holds_is_kept_while_the_rest_is_settled {
+    d3_3__messages_kept_by_an_outage_are_extended_while_the_rest_is_settled {
         let mut calls = 0;
         let world = World::new(move |batch| {
             calls += 1;
@@ -268,7 +268,7 @@ rows! {
         assert_eq!((world.queues.count("q"), world.queues.count("qDlq")), (0, 0));
     }
 
-    a10__a_message_is_held_for_12_hours_at_most {
+    d3_4__a_message_is_in_flight_for_12_hours_at_most {
         let world = World::new(|batch| ack_all(batch).takes(13 * 3600));
         start(&world, SqsConfig { max_concurrency: 2, ..SqsConfig::new("q") });
         fill(&world, 1);
@@ -276,7 +276,7 @@ rows! {
         assert_eq!(world.worker.deliveries(), [delivered(0, "m1", 1), delivered(12 * 3_600_000, "m1", 2)]);
     }
 
-    a10__a_beat_that_fails_is_repeated_in_time {
+    d3_3__a_heartbeat_that_fails_is_repeated_in_time {
         let world = World::new(|batch| ack_all(batch).takes(60));
         start(&world, SqsConfig { max_concurrency: 2, ..SqsConfig::new("q") });
         fill(&world, 1);
@@ -286,7 +286,7 @@ rows! {
     }
 
     /// A delete with a stale receipt succeeds and deletes nothing: the message was received again meanwhile.
-    a12__success_of_a_delete_is_no_proof {
+    d3_6__a_successful_delete_proves_nothing {
         let world = World::new(|batch| ack_all(batch).takes(45));
         start(&world, SqsConfig { max_concurrency: 2, ..SqsConfig::new("q") });
         fill(&world, 1);
@@ -297,7 +297,7 @@ rows! {
         assert_eq!(world.queues.count("q"), 1, "the second delivery's to delete");
     }
 
-    a12__a_delete_that_fails_is_repeated_and_else_the_message_comes_again {
+    d3_7__a_delete_that_fails_is_repeated_and_else_the_message_comes_again {
         let world = World::new(ack_all);
         start(&world, one_poller());
         fill(&world, 1);
@@ -310,14 +310,14 @@ rows! {
         assert_eq!((world.worker.deliveries().len(), world.queues.count("q")), (3, 0));
     }
 
-    b1__received_messages_are_invisible_for_30_s {
+    d3_2__received_messages_are_invisible_for_30_s {
         let world = World::new(ack_all);
         start(&world, one_poller());
         world.at(1.0).await;
         assert_eq!(world.queues.receives(), [(0, 10, Duration::from_secs(30))]);
     }
 
-    b1__a_longer_wait_than_12_h_is_12_h {
+    d2_3__a_longer_wait_than_12_h_is_12_h {
         let after = Some(Duration::from_secs(100 * 3600));
         let world = World::new(move |batch| Reply::each(batch, |_| Disposition::Retry { after }));
         start(&world, one_poller());
@@ -327,7 +327,7 @@ rows! {
     }
 
     /// Receives count, not failures: a host that dies with a message has used one up.
-    b2__a_message_that_outlives_its_receives_goes_to_the_dlq_unhandled {
+    d3_9__a_message_without_receives_left_goes_to_the_dlq_without_a_call {
         let world = World::new(|batch| ack_all(batch).takes(10));
         fill(&world, 1);
         for death in 0..3u32 {
@@ -345,7 +345,7 @@ rows! {
     }
 
     /// Concurrency is a number, and waiting is the answer.
-    goal_11__no_more_batches_in_flight_than_allowed {
+    d1_6__no_more_batches_in_flight_than_allowed {
         let world = World::new(|batch| ack_all(batch).takes(10));
         start(&world, SqsConfig { max_concurrency: 3, ..SqsConfig::new("q") });
         fill(&world, 100);

@@ -1,4 +1,4 @@
-//! The settings' ranges (peers A1, A2, B1, B2, C2, C3): what is outside is named, what is at the edge is not.
+//! The ranges of settings: a value outside is named, a value at the edge is right.
 
 use crate::rows;
 use host_adapters_sources::SourceConfig;
@@ -29,7 +29,7 @@ fn check_range(kind: &str, key: &str, first: i64, last: i64) {
 }
 
 rows! {
-    a1__more_than_ten_need_a_window {
+    d1_1__more_than_ten_need_a_window {
         assert_eq!(diagnostics("sqs", json!({"batch_size": 10})), [""; 0]);
         assert_eq!(
             diagnostics("sqs", json!({"batch_size": 11})),
@@ -43,22 +43,22 @@ rows! {
         assert_eq!(diagnostics("sqs", json!({"batch_size": 0})), ["batch_size = 0: must be 1 to 25000"]);
     }
 
-    a2__window_is_0_to_300_whole_seconds {
+    d1_2__window_is_0_to_300_whole_seconds {
         check_range("sqs", "batch_window_secs", 0, 300);
         assert!(diagnostics("sqs", json!({"batch_window_secs": 0.5}))[0].contains("expected u32"));
     }
 
-    b1__visibility_is_30_s_by_default_and_at_most_12_h {
+    d3_2__visibility_is_30_s_by_default_and_at_most_12_h {
         assert_eq!(SqsConfig::new("q").visibility_timeout_secs, 30);
         check_range("sqs", "visibility_timeout_secs", 1, 43_200);
     }
 
-    b2__receives_are_1_to_1000 {
+    d3_8__attempts_are_1_to_1000 {
         assert_eq!(SqsConfig::new("q").max_attempts, 3);
         check_range("sqs", "max_attempts", 1, 1_000);
     }
 
-    c2__ranges {
+    d1_5__ranges {
         check_range("dynamodb-stream", "batch_size", 1, 10_000);
         check_range("dynamodb-stream", "batch_window_secs", 0, 300);
         check_range("dynamodb-stream", "parallelization_factor", 1, 10);
@@ -68,13 +68,13 @@ rows! {
         assert!(diagnostics("dynamodb-stream", json!({"starting_position": "AT_TIMESTAMP"}))[0].contains("AT_TIMESTAMP"));
     }
 
-    c3__ranges {
+    d5_2__ranges {
         check_range("dynamodb-stream", "maximum_retry_attempts", -1, 10_000);
         check_range("dynamodb-stream", "maximum_record_age_secs", -1, 604_800);
         assert_eq!(DynamodbStreamConfig::new("t").maximum_record_age_secs, -1);
     }
 
-    goal_5__dead_letter_queues_are_named_after_their_queue_or_worker {
+    d6_1__dead_letter_queues_are_named_after_their_queue_or_worker {
         assert_eq!(SqsConfig::new("saveEntriesQueue").dead_letter_queue(), "saveEntriesQueueDlq");
         assert_eq!(DynamodbStreamConfig::new("t").dead_letter_queue("enqueue-entries"), "enqueueEntriesDlq");
         assert_eq!(DynamodbStreamConfig::new("t").dead_letter_queue("mark-assigned-codes"), "markAssignedCodesDlq");
@@ -82,7 +82,7 @@ rows! {
         assert_eq!(own.dead_letter_queue(), "other");
     }
 
-    goal_21__unknown_keys_are_refused {
+    d1_7__unknown_keys_are_refused {
         assert!(diagnostics("sqs", json!({"batch_sise": 5}))[0].contains("unknown field `batch_sise`"));
         assert!(diagnostics("dynamodb-stream", json!({"queue": "q"}))[0].contains("unknown field `queue`"));
     }

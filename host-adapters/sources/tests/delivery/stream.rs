@@ -1,4 +1,4 @@
-//! DynamoDB stream → worker: order, checkpoints and shards (peers C2, C4, C10, C11).
+//! Order, checkpoints and shards of a DynamoDB stream (docs/delivery.md, 4).
 
 use crate::model::{ModelStreams, Reply, World, ack_all, down, name, retry, trap};
 use crate::rows;
@@ -27,7 +27,7 @@ fn delivered(world: &World) -> Vec<String> {
 }
 
 rows! {
-    c2__trim_horizon_begins_with_the_oldest_record {
+    d4_1__trim_horizon_begins_with_the_oldest_record {
         let world = World::new(ack_all);
         world.streams.open("s", None);
         world.streams.put_range("s", 0..3);
@@ -36,7 +36,7 @@ rows! {
         assert_eq!(delivered(&world), [name(0), name(1), name(2)]);
     }
 
-    c2__latest_begins_with_what_comes {
+    d4_1__latest_begins_with_what_comes {
         let world = World::new(ack_all);
         world.streams.open("s", None);
         world.streams.put_range("s", 0..3);
@@ -48,7 +48,7 @@ rows! {
     }
 
     /// The place is written down before anything is read: what comes while the host is down is not skipped.
-    c2__latest_counts_from_the_first_start_only {
+    d4_2__latest_counts_from_the_first_start_only {
         let world = World::new(ack_all);
         world.streams.open("s", None);
         world.streams.put_range("s", 0..3);
@@ -62,7 +62,7 @@ rows! {
         assert_eq!(delivered(&world), [name(3), name(4)]);
     }
 
-    c2__lanes_run_side_by_side_and_keep_each_item_in_order {
+    d4_3__key_groups_run_side_by_side_and_keep_each_item_in_order {
         let world = World::new(|batch| ack_all(batch).takes(10));
         world.streams.open("s", None);
         world.streams.put("s", (0..200).map(|sequence| (sequence, format!("item-{}", sequence % 20))));
@@ -80,7 +80,7 @@ rows! {
         assert_eq!(world.streams.position("s"), at(199));
     }
 
-    c2__one_call_at_a_time_without_parallelization {
+    d4_3__one_call_at_a_time_without_parallelization {
         let world = World::new(|batch| ack_all(batch).takes(10));
         world.streams.open("s", None);
         world.streams.put_range("s", 0..25);
@@ -89,7 +89,7 @@ rows! {
         assert_eq!(world.worker.sizes(), [(0, 10), (10_000, 10), (20_000, 5)]);
     }
 
-    c4__the_checkpoint_follows_the_answer {
+    d4_4__the_checkpoint_follows_the_settled_records {
         let world = World::new(|batch| ack_all(batch).takes(10));
         world.streams.open("s", None);
         world.streams.put_range("s", 0..10);
@@ -100,7 +100,7 @@ rows! {
         assert_eq!(world.streams.position("s"), at(9));
     }
 
-    c4__a_partial_failure_moves_it_to_the_first_retry {
+    d5_1__a_partial_failure_moves_the_checkpoint_to_the_first_retry {
         let world = World::new(|batch| match batch[0].attempt {
             1 => Reply::each(batch, |event| if [name(4), name(7)].contains(&event.id) { retry() } else { Disposition::Ack }),
             _ => ack_all(batch).takes(20),
@@ -116,7 +116,7 @@ rows! {
         assert_eq!(world.streams.position("s"), at(9));
     }
 
-    c4__the_checkpoint_is_the_lowest_of_all_lanes {
+    d4_4__the_checkpoint_is_the_lowest_of_all_key_groups {
         let world = World::new(|batch| {
             let slow = batch.iter().any(|event| event.id == name(0));
             ack_all(batch).takes(if slow { 50 } else { 1 })
@@ -130,7 +130,7 @@ rows! {
         assert_eq!(world.streams.position("s"), at(39));
     }
 
-    c4__a_restart_repeats_from_the_checkpoint {
+    d4_5__a_restart_repeats_from_the_checkpoint {
         let world = World::new(|batch| ack_all(batch).takes(10));
         world.streams.open("s", None);
         world.streams.put_range("s", 0..15);
@@ -142,7 +142,7 @@ rows! {
         assert_eq!(world.worker.sizes(), [(0, 10), (10_000, 5), (15_000, 5)]);
     }
 
-    c4__a_checkpoint_that_cannot_be_stored_is_stored_later {
+    d4_6__a_checkpoint_that_cannot_be_stored_is_stored_later {
         let world = World::new(ack_all);
         world.streams.open("s", None);
         world.streams.put_range("s", 0..3);
@@ -153,7 +153,7 @@ rows! {
         assert_eq!(world.worker.sizes(), [(0, 3)]);
     }
 
-    c4__checkpoints_of_quick_batches_share_a_write {
+    d4_6__checkpoints_of_quick_batches_share_a_write {
         let world = World::new(ack_all);
         world.streams.open("s", None);
         world.streams.put_range("s", 0..500);
@@ -164,7 +164,7 @@ rows! {
         assert!(stored.len() <= 2, "{stored:?}");
     }
 
-    c10__what_a_worker_does_not_want_advances_the_iterator {
+    d4_4__rejected_records_advance_the_checkpoint_and_the_iterator {
         let world = World::new(|batch| Reply::each(batch, |_| Disposition::Reject { reason: "not mine".into() }));
         world.streams.open("s", None);
         world.streams.put_range("s", 0..3);
@@ -176,7 +176,7 @@ rows! {
         assert_eq!(world.worker.sizes(), [(0, 3)]);
     }
 
-    c10__an_idle_shard_is_polled_four_times_a_second {
+    d4_7__an_idle_shard_is_read_four_times_a_second {
         let world = World::new(ack_all);
         world.streams.open("s", None);
         start(&world, plain());
@@ -185,7 +185,7 @@ rows! {
         assert!((38..=41).contains(&reads), "{reads}");
     }
 
-    c11__a_child_waits_until_its_parent_is_settled {
+    d4_8__a_child_waits_until_its_parent_is_settled {
         let world = World::new(|batch| ack_all(batch).takes(10));
         family(&world.streams);
         start(&world, plain());
@@ -200,7 +200,7 @@ rows! {
         assert_eq!(world.streams.position("parent"), Some(Checkpoint::ShardEnd));
     }
 
-    c11__a_failing_parent_holds_its_children_back {
+    d4_8__a_failing_parent_holds_its_children_back {
         let world = World::new(|batch| if batch[0].attempt < 3 { trap() } else { ack_all(batch).takes(5) });
         family(&world.streams);
         start(&world, plain());
@@ -212,7 +212,7 @@ rows! {
         assert_eq!(world.streams.position("child-a"), at(3));
     }
 
-    c11__a_child_begins_with_its_first_record_also_after_latest {
+    d4_9__a_child_begins_with_its_first_record_also_after_latest {
         let world = World::new(ack_all);
         world.streams.open("parent", None);
         world.streams.put_range("parent", 0..3);
@@ -227,7 +227,7 @@ rows! {
     }
 
     /// "Idle forever after SHARD_END", found elsewhere when the data was gone.
-    c11__the_end_of_a_shard_leads_to_its_children_at_once {
+    d4_10__the_end_of_a_shard_leads_to_its_children_at_once {
         let world = World::new(ack_all);
         world.streams.open("parent", None);
         start(&world, plain());
@@ -239,7 +239,7 @@ rows! {
         assert_eq!(delivered(&world), [name(0), name(1)]);
     }
 
-    c11__a_shard_settled_before_is_not_read_again {
+    d4_11__a_shard_settled_before_is_not_read_again {
         let world = World::new(ack_all);
         family(&world.streams);
         let first = start(&world, plain());

@@ -1,4 +1,4 @@
-//! DynamoDB stream → worker: retries, halving, dead letters (peers C3, C5-C7).
+//! Retries, halving and dead letters of a DynamoDB stream (docs/delivery.md, 5 and 6).
 
 use crate::model::{EPOCH_MS, Reply, World, ack_all, down, name, retry, trap};
 use crate::rows;
@@ -60,7 +60,7 @@ fn batches(world: &World) -> Vec<Vec<u64>> {
 }
 
 rows! {
-    c3__three_retries_by_default_then_the_shard_goes_on {
+    d5_2__three_retries_by_default_then_the_shard_goes_on {
         assert_eq!(plain().maximum_retry_attempts, 3);
         let world = run(2, plain(), 300.0, traps(0)).await;
         assert_eq!(batches(&world), [vec![0, 1], vec![0], vec![0], vec![0], vec![0], vec![1]]);
@@ -68,13 +68,13 @@ rows! {
         settled_up_to(&world, 1);
     }
 
-    c3__no_retries {
+    d5_2__no_retries {
         let config = DynamodbStreamConfig { maximum_retry_attempts: 0, ..plain() };
         let world = run(1, config, 10.0, traps(0)).await;
         assert_eq!((batches(&world).len(), dead_letters(&world).len()), (1, 1));
     }
 
-    c3__minus_one_retries_until_the_record_expires {
+    d5_2__minus_one_retries_until_the_record_expires {
         let config =
             DynamodbStreamConfig { maximum_retry_attempts: -1, maximum_record_age_secs: 86_400, ..plain() };
         let world = run(2, config, 86_000.0, traps(0)).await;
@@ -85,7 +85,7 @@ rows! {
         assert_eq!(dead_letters(&world)[0]["requestContext"]["condition"], "RecordAgeExceeded");
     }
 
-    c3__a_record_too_old_is_not_tried {
+    d5_3__a_record_too_old_is_not_handed_over {
         let config = DynamodbStreamConfig { maximum_record_age_secs: 60, ..plain() };
         let world = World::new(ack_all);
         world.streams.open("s", None);
@@ -101,7 +101,7 @@ rows! {
     }
 
     /// The first is too old and its dead letter is refused for a while, in which the second becomes too old.
-    c3__a_record_that_becomes_too_old_behind_a_dead_letter_is_not_tried {
+    d5_3__a_record_that_becomes_too_old_behind_a_dead_letter_is_not_handed_over {
         let config = DynamodbStreamConfig { maximum_record_age_secs: 60, ..plain() };
         let world = World::new(ack_all);
         world.streams.open("s", None);
@@ -117,7 +117,7 @@ rows! {
     }
 
     /// What the worker needs is down for longer than the record may wait.
-    c3__a_record_that_becomes_too_old_at_the_gate_is_not_tried {
+    d5_3__a_record_that_becomes_too_old_in_a_pause_is_not_handed_over {
         for age in [10, 30, 60] {
             let config = DynamodbStreamConfig { maximum_record_age_secs: age, ..plain() };
             let outage = |batch: &[Event]| Reply::each(batch, |_| retry()).outage("service:entry");
@@ -135,7 +135,7 @@ rows! {
         }
     }
 
-    c3__retries_back_off_between_1_and_60_s {
+    d5_4__retries_back_off_between_1_and_60_s {
         let config = DynamodbStreamConfig { maximum_retry_attempts: 12, ..plain() };
         let world = run(1, config, 2_000.0, traps(0)).await;
         let times: Vec<u64> = world.worker.sizes().into_iter().map(|(at, _)| at).collect();
@@ -145,7 +145,7 @@ rows! {
         assert!(waits[0] <= 2_010 && waits.iter().max() > Some(&20_000), "{waits:?}");
     }
 
-    goal_4__a_retry_waits_as_long_as_the_worker_asks {
+    d2_3__a_retry_waits_as_long_as_the_worker_asks {
         let after = Some(Duration::from_secs(17));
         let world = run(1, plain(), 20.0, move |batch| match batch[0].attempt {
             1 => Reply::each(batch, |_| Disposition::Retry { after }),
@@ -156,13 +156,13 @@ rows! {
     }
 
     /// With retries without end it would be a loop without a pause.
-    c3__a_worker_that_asks_for_no_wait_gets_a_second {
+    d2_3__a_worker_that_asks_for_no_wait_gets_a_second {
         let after = Some(Duration::ZERO);
         let world = run(1, plain(), 60.0, move |batch| Reply::each(batch, |_| Disposition::Retry { after })).await;
         assert_eq!(world.worker.sizes(), [(0, 1), (1_000, 1), (2_000, 1), (3_000, 1)]);
     }
 
-    c5__silence_is_failure {
+    d2_2__every_failed_call_is_a_failure_of_all {
         let answers: [fn() -> Reply; 5] = [
             || Reply::new(Ok(vec![])),
             || Reply::new(Ok(vec![Disposition::Ack; 3])),
@@ -182,7 +182,7 @@ rows! {
         }
     }
 
-    c5__a_missing_disposition_is_the_first_retry {
+    d5_1__a_missing_disposition_is_the_first_retry {
         let world = run(3, plain(), 60.0, |batch| match batch[0].attempt {
             1 => Reply::new(Ok(vec![Disposition::Ack])),
             _ => ack_all(batch),
@@ -191,7 +191,7 @@ rows! {
         assert_eq!(batches(&world), [vec![0, 1, 2], vec![1, 2]]);
     }
 
-    c6__a_failed_batch_is_halved_until_the_poison_stands_alone {
+    d5_5__a_failed_batch_is_halved_until_the_poison_stands_alone {
         let config = DynamodbStreamConfig { maximum_retry_attempts: 0, ..plain() };
         let world = run(8, config, 60.0, traps(5)).await;
         let expected: [Vec<u64>; 7] =
@@ -201,7 +201,7 @@ rows! {
         settled_up_to(&world, 7);
     }
 
-    c6__a_split_uses_no_retry_and_does_not_wait {
+    d5_6__halving_uses_no_retry_and_does_not_wait {
         let config = DynamodbStreamConfig { maximum_retry_attempts: 1, ..plain() };
         let world = run(4, config, 60.0, traps(0)).await;
         let sizes = world.worker.sizes();
@@ -210,7 +210,7 @@ rows! {
         assert_eq!(batches(&world), [vec![0, 1, 2, 3], vec![0, 1], vec![0], vec![0], vec![1], vec![2, 3]]);
     }
 
-    c6__a_named_record_cuts_the_batch_there_and_that_uses_no_retry {
+    d5_6__cutting_at_a_named_record_uses_no_retry {
         let config = DynamodbStreamConfig { maximum_retry_attempts: 0, ..plain() };
         let world = run(5, config, 60.0, names(2)).await;
         assert_eq!(batches(&world), [vec![0, 1, 2, 3, 4], vec![2, 3, 4], vec![3, 4]]);
@@ -218,7 +218,7 @@ rows! {
         settled_up_to(&world, 4);
     }
 
-    c6__without_bisect_the_batch_stays_whole {
+    d5_7__without_bisect_the_batch_stays_whole {
         let config = DynamodbStreamConfig { bisect: false, maximum_retry_attempts: 1, ..plain() };
         let world = run(3, config, 60.0, traps(1)).await;
         assert_eq!(batches(&world), [vec![0, 1, 2], vec![0, 1, 2]]);
@@ -226,7 +226,7 @@ rows! {
         settled_up_to(&world, 2);
     }
 
-    goal_7__a_poison_record_is_found_in_few_calls {
+    d5_8__a_poison_record_is_found_in_few_calls {
         for (records, poison) in [(1, 0), (2, 1), (3, 2), (64, 0), (64, 63), (100, 37), (100, 99)] {
             let config = DynamodbStreamConfig { maximum_retry_attempts: 0, ..plain() };
             let world = run(records, config, 60.0, traps(poison)).await;
@@ -240,7 +240,7 @@ rows! {
         }
     }
 
-    goal_7__the_other_lanes_go_on {
+    d5_9__the_other_key_groups_go_on {
         let config = DynamodbStreamConfig { parallelization_factor: 4, maximum_retry_attempts: -1, ..plain() };
         let world = run(40, config, 30.0, traps(0)).await;
         let others: std::collections::BTreeSet<u64> = batches(&world).concat().into_iter().filter(|n| *n != 0).collect();
@@ -249,7 +249,7 @@ rows! {
 
     /// Whatever a worker answers, by a seeded die: an item's changes are never overtaken, what is settled stays settled,
     /// and every record is either done or a dead letter.
-    c4__order_holds_whatever_the_worker_answers {
+    d4_3__order_holds_whatever_the_worker_answers {
         for seed in 0..30 {
             let (mut random, mut order) = (StdRng::seed_from_u64(seed), Order::default());
             let world = World::seeded(seed, move |batch| {
@@ -267,7 +267,7 @@ rows! {
         }
     }
 
-    c7__the_envelope_is_lambdas_and_the_payload_is_kept {
+    d6_5__the_envelope_is_lambdas_and_the_payload_is_kept {
         let world = run(1, plain(), 300.0, traps(0)).await;
         let mut dead_letter = dead_letters(&world).remove(0);
         assert!(dead_letter.as_object_mut().unwrap().remove("timestamp").unwrap().is_string());
@@ -293,7 +293,7 @@ rows! {
         assert_eq!((attribute("digest"), attribute("sourceMessageId")), (Some("d1"), Some("000000")));
     }
 
-    c7__the_checkpoint_waits_for_the_dead_letter {
+    d6_3__the_checkpoint_waits_for_the_dead_letter {
         let config = DynamodbStreamConfig { maximum_retry_attempts: 0, ..plain() };
         let world = World::new(traps(0));
         world.streams.open("s", None);
@@ -308,7 +308,7 @@ rows! {
         assert_eq!(batches(&world), [vec![0, 1], vec![0], vec![1]]);
     }
 
-    c7__a_dead_letter_that_is_too_large_goes_without_its_payload {
+    d6_6__a_dead_letter_that_is_too_large_goes_without_its_payload {
         let config = DynamodbStreamConfig { maximum_retry_attempts: 0, ..plain() };
         let world = World::new(|batch| Reply::each(batch, |_| retry()));
         world.streams.open("s", None);
@@ -320,7 +320,7 @@ rows! {
         settled_up_to(&world, 0);
     }
 
-    goal_5__a_rejected_record_is_kept_where_the_source_says_so {
+    d2_4__a_rejected_record_is_kept_where_the_source_says_so {
         let config = DynamodbStreamConfig { on_reject: OnReject::DeadLetter, ..plain() };
         let reject = |batch: &[Event]| Reply::each(batch, |event| match event.id.as_str() {
             "000001" => Disposition::Reject { reason: "unreadable".into() },

@@ -1,5 +1,5 @@
-//! DynamoDB stream → worker where hosts share the shards (peers E2, E4, E5): what is not ours is not read, what is no
-//! longer ours is let go of. Leases are renewed every three seconds here, and hold for nine.
+//! Shards of a DynamoDB stream that hosts share by leases (docs/delivery.md, 9). Here leases are renewed every three
+//! seconds and last for nine.
 
 use crate::model::{World, ack_all, down, name};
 use crate::rows;
@@ -28,7 +28,7 @@ fn world(secs: u64) -> World {
 }
 
 rows! {
-    e4__only_leased_shards_are_read {
+    d9_1__only_leased_shards_are_read {
         let world = World::new(ack_all);
         for (shard, sequence) in [("s", 0), ("theirs", 1)] {
             world.streams.open(shard, None);
@@ -43,7 +43,7 @@ rows! {
         assert_eq!(world.streams.position("theirs"), at(1));
     }
 
-    e4__a_child_follows_a_parent_that_another_host_settles {
+    d9_2__a_child_follows_a_parent_that_another_host_settles {
         let world = World::new(ack_all);
         world.streams.open("parent", None);
         world.streams.close("parent");
@@ -59,7 +59,7 @@ rows! {
         assert_eq!(world.streams.reads("parent"), []);
     }
 
-    e5__work_on_a_lost_shard_is_let_go_of {
+    d9_3__work_on_a_lost_shard_is_dropped {
         let world = world(20);
         world.at(1.0).await;
         world.streams.lease(&[]);
@@ -72,7 +72,7 @@ rows! {
     }
 
     /// The others count from the last renewal that they saw: by then nothing of ours may be under way.
-    e2__work_ends_with_a_lease_that_cannot_be_renewed {
+    d9_4__work_ends_with_a_lease_that_cannot_be_renewed {
         let world = world(10);
         world.streams.faults.plan("hold", usize::MAX, down());
         world.at(0.5).await;
@@ -89,7 +89,7 @@ rows! {
         assert_eq!(world.streams.position("s"), at(2));
     }
 
-    e2__leases_are_renewed_while_the_last_work_ends_and_then_given_back {
+    d9_5__leases_are_renewed_while_the_last_work_ends_and_then_given_back {
         let world = world(20);
         world.at(1.0).await;
         let ended = world.drain.finish(Duration::from_secs(30), async {

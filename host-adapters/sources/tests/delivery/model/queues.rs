@@ -1,4 +1,4 @@
-//! Queues with SQS's semantics (peers B): visibility, receipts, receive counts, redrive.
+//! Queues with SQS's semantics: visibility, receipts, receive counts, redrive (docs/delivery.md, 3).
 
 use super::{EPOCH_MS, Faults, rounded_ms};
 use host_adapters_platform::{Depth, QueueBackend, Received, Result};

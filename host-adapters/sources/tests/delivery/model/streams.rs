@@ -1,4 +1,4 @@
-//! One table's stream with DynamoDB Streams' semantics (peers C1, C11): shards with parents, that close and split.
+//! One table's stream with DynamoDB Streams' semantics: shards with parents, that close and split (docs/delivery.md, 4).
 
 use super::{EPOCH_MS, Faults, rounded_ms};
 use host_adapters_platform::{Change, Checkpoint, Leases, Position, Records, Result, Shard, StreamBackend};
