@@ -23,7 +23,7 @@ const LEASE: Duration = Duration::from_secs(10);
 pub(super) const RENEWAL: Duration = Duration::from_millis(3_308);
 
 /// The lease table, as one host sees it.
-pub(super) struct LeaseTable {
+pub(super) struct LeaseRows {
     client: Client,
     table: String,
     host: String,
@@ -47,7 +47,7 @@ struct Lease {
     renewed: Instant,
 }
 
-impl LeaseTable {
+impl LeaseRows {
     pub(super) fn new(client: Client, table: &str, host: &str) -> Self {
         Self { client, table: table.to_owned(), host: host.to_owned(), state: Mutex::default() }
     }
@@ -106,7 +106,7 @@ impl LeaseTable {
             }
             None => {
                 let row = self.row(scope, shard).await?;
-                let mut row = row.unwrap_or_else(|| Row::new(scope, shard, None));
+                let mut row = row.unwrap_or_else(|| Row::new(scope, shard, Vec::new()));
                 if let Some(owner) = row.owner.as_ref().filter(|owner| **owner != self.host) {
                     let message = format!("shard {shard}: its lease is held by {owner}, not by this host");
                     return Err(Error::new(ErrorKind::ConditionFailed, message));
