@@ -67,8 +67,12 @@ fn adding_a_worker_works_as_written() {
     ] {
         write(&project, path, &block(&section, words, language));
     }
+    let added = block(&section, "**The block**", "toml");
+    let (_, worker) = added.split_once("[[trigger.http]]\n").unwrap();
+    let lines = 1 + worker.lines().filter(|line| !line.is_empty()).count();
+    assert!(lines <= 18, "the block of a worker has {lines} lines");
     let manifest = std::fs::read_to_string(project.join("spin.toml")).unwrap();
-    let manifest = format!("{manifest}\n{}", block(&section, "**The block**", "toml"));
+    let manifest = format!("{manifest}\n{added}");
     std::fs::write(project.join("spin.toml"), manifest).unwrap();
 
     let commands = block(&section, "\nThen:", "sh");
@@ -79,6 +83,10 @@ fn adding_a_worker_works_as_written() {
     assert_eq!(answer, promised);
     let log = String::from_utf8(outputs.last().unwrap().stderr.clone()).unwrap();
     assert!(log.contains("Scores requested"), "{log}");
+
+    let event = run(&project, &format!("target/release/host-adapters events generate sqs --worker {WORKER}"));
+    let event: Value = serde_json::from_slice(&event.stdout).unwrap();
+    assert!(event["Records"][0]["body"].as_str().unwrap().contains("user-2"), "the fixture's body: {event}");
 }
 
 #[test]

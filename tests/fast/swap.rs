@@ -65,7 +65,7 @@ async fn a_file_that_cannot_serve_is_refused_with_the_reason() {
             "saveMarkets",
             whole.clone(),
             "not-found",
-            vec!["there is no worker `saveMarkets`", "retry-score, save-entries"],
+            vec!["there is no worker `saveMarkets`", "retry-score", "save-entries"],
         ),
         (
             "check-eligibility",

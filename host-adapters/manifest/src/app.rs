@@ -47,7 +47,7 @@ pub struct Component {
     /// Imports that a Spin host composes in: package to the id of the component that exports it. This host answers the
     /// same imports itself.
     pub dependencies: BTreeMap<String, String>,
-    /// How to build it.
+    /// How to build it; by its id, for one that a crate of the project makes.
     pub build: Option<Build>,
     /// `[component.<id>.profile.<name>]`: what Spin's build profiles make different.
     pub profiles: BTreeMap<String, Profile>,
@@ -69,7 +69,8 @@ pub struct Build {
     pub commands: Vec<String>,
     /// Where to run them.
     pub workdir: PathBuf,
-    /// Patterns of the files it is made of, below `workdir`.
+    /// Patterns of the files it is made of, below `workdir`; none for those of the component's folder and of the crates
+    /// that components share.
     pub watch: Vec<String>,
 }
 
@@ -95,7 +96,7 @@ pub struct Host {
     pub services: Vec<ServiceConfig>,
     /// Whose tokens `identity.verify` accepts.
     pub identity: Option<IdentityConfig>,
-    /// Callers of the gateway that are no components, by name.
+    /// Callers of the gateway that are not components, by name.
     pub clients: BTreeMap<String, Client>,
 }
 
@@ -119,7 +120,7 @@ pub struct Table {
     pub stream: bool,
 }
 
-/// A caller of the gateway that is no component.
+/// A caller of the gateway that is not a component.
 #[derive(Clone, Debug)]
 pub struct Client {
     /// What it sends as `Authorization: Bearer …`. While it is empty, nobody can call as this client.

@@ -32,6 +32,7 @@ pub(super) fn check(report: &Report<'_>, names: &Names<'_>) {
             source(report, names.host, written);
         }
         written.grants.check(report, names.host);
+        written.grants.refuse_all(report);
     }
     for client in names.clients {
         client.grants.check(report, names.host);

@@ -1,6 +1,7 @@
 //! `[component.<id>]`: Spin's own keys, and ours under `tool.host-adapters`.
 
 use super::app::{Build, Component, Host, Profile};
+use super::by_id;
 use super::fields::{Fields, Spanned};
 use super::grants::{self, RawGrants};
 use super::limits::{self, Kind, Limits};
@@ -50,9 +51,10 @@ pub(super) fn read(id: &str, mut fields: Fields<'_, '_>, context: &Context<'_, '
     ignore_what_spin_alone_needs(&mut fields);
     let (dependencies, named) = read_dependencies(&mut fields);
     let tool = read_tool(&mut fields);
-    let component = Component {
+    let source = read_source(&mut fields);
+    let mut component = Component {
         id: id.to_owned(),
-        source: context.folder.join(read_source(&mut fields)),
+        source: context.folder.join(&source),
         variables: read_variables(&mut fields, context),
         environment: fields.string_map("environment").into_iter().map(|(name, text)| (name, text.value)).collect(),
         allowed_outbound_hosts: read_hosts(&mut fields, context),
@@ -65,6 +67,7 @@ pub(super) fn read(id: &str, mut fields: Fields<'_, '_>, context: &Context<'_, '
         sources: Vec::new(),
         grants: tool.grants.grants.clone(),
     };
+    by_id::complete(&mut component, &source, context.folder);
     let at = fields.span.clone();
     fields.finish();
     RawComponent { component, sources: tool.sources, grants: tool.grants, dependencies: named, at }

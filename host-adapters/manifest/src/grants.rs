@@ -16,6 +16,9 @@ const SEND_PEEK_REDRIVE: [(&str, QueueAccess); 3] =
 /// The words for the components as a whole.
 const READ_SWAP: [(&str, ComponentsAccess); 2] = [("read", ComponentsAccess::Read), ("swap", ComponentsAccess::Swap)];
 
+/// A client's word for every name that the application declares.
+const ALL: &str = "*";
+
 /// Grants with the places their names were written at.
 #[derive(Default)]
 pub(super) struct RawGrants {
@@ -32,9 +35,25 @@ enum Kind {
 }
 
 impl RawGrants {
+    /// A client's grants, with every declared name in place of `"*"`. A name that stands beside it keeps its own grant.
+    pub(super) fn expanded(&self, host: &Host) -> Grants {
+        let mut grants = self.grants.clone();
+        expand(&mut grants.tables, host.tables.keys());
+        expand(&mut grants.queues, host.queues.keys());
+        expand(&mut grants.documents, &host.collections);
+        grants
+    }
+
+    /// Reports every `"*"`, which a component must not have.
+    pub(super) fn refuse_all(&self, report: &Report<'_>) {
+        for (_, name) in self.named.iter().filter(|(_, name)| name.value == ALL) {
+            report.diagnostic(&name.span, "\"*\" is for clients; write the names that the component uses");
+        }
+    }
+
     /// Reports every name that the application does not declare.
     pub(super) fn check(&self, report: &Report<'_>, host: &Host) {
-        for (kind, name) in &self.named {
+        for (kind, name) in self.named.iter().filter(|(_, name)| name.value != ALL) {
             match kind {
                 Kind::Table => declared(report, "table", name, host.tables.keys()),
                 Kind::Queue => declared(report, "queue", name, host.queues.keys()),
@@ -70,6 +89,14 @@ pub(super) fn declared<'n>(
         let message =
             format!("unknown {kind} \"{}\"{instead}, or declare it under [application.tool.host-adapters]", name.value);
         report.diagnostic(&name.span, message);
+    }
+}
+
+/// Puts the declared names in place of `"*"`.
+fn expand<'n, T: Copy>(granted: &mut BTreeMap<String, T>, declared: impl IntoIterator<Item = &'n String>) {
+    let Some(access) = granted.remove(ALL) else { return };
+    for name in declared {
+        granted.entry(name.clone()).or_insert(access);
     }
 }
 

@@ -21,19 +21,25 @@ pub(super) struct RawClient {
     pub(super) at: Range<usize>,
 }
 
-/// Reads the table; the names that its clients use are checked later.
+impl RawClient {
+    /// The client, its grants completed from what is declared.
+    pub(super) fn finish(&self, host: &Host) -> Client {
+        Client { token: self.token.clone(), grants: self.grants.expanded(host) }
+    }
+}
+
+/// Reads the table; the names that its clients use are checked later, and its clients
+/// added.
 pub(super) fn read(application: &mut Fields<'_, '_>, context: &Context<'_, '_>) -> (Host, Vec<RawClient>) {
     let Some(mut tool) = own_tool(application) else { return Default::default() };
     let written = read_clients(&mut tool, context);
-    let client = |it: &RawClient| Client { token: it.token.clone(), grants: it.grants.grants.clone() };
-    let clients = written.iter().map(|it| (it.name.clone(), client(it))).collect();
     let host = Host {
         queues: tool.tables("queues").into_iter().map(|(name, fields)| (name.to_owned(), read_queue(fields))).collect(),
         tables: tool.tables("tables").into_iter().map(|(name, fields)| (name.to_owned(), read_table(fields))).collect(),
         collections: tool.strings("collections").into_iter().map(|name| name.value).collect(),
         services: read_services(&mut tool, context),
         identity: tool.table("identity").and_then(|fields| read_identity(fields, context)),
-        clients,
+        ..Host::default()
     };
     tool.finish();
     (host, written)

@@ -9,6 +9,7 @@
 //! at both places and ignores it.
 
 mod app;
+mod by_id;
 mod check;
 mod component;
 mod fields;
@@ -72,6 +73,7 @@ fn read(report: &Report<'_>, path: &Path, table: &toml_edit::Table, given: &Prov
     let (routes, targets) = route::read(&mut root);
     root.finish();
     host::declare_dead_letter_queues(&mut host, sources_of(&components));
+    host.clients = clients.iter().map(|written| (written.name.clone(), written.finish(&host))).collect();
     check::check(report, &Names { components: &components, targets: &targets, clients: &clients, host: &host });
     let components = components.into_iter().map(|(id, written)| (id, written.finish(&host))).collect();
     App { name, version, path: path.to_owned(), components, routes, host }

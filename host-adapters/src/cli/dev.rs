@@ -15,7 +15,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-/// The build profile of spin.toml, `[component.<id>.profile.dev]`.
+/// The build profile, `[component.<id>.profile.dev]`; what spin.toml does not say of it follows from the id.
 const PROFILE: &str = "dev";
 
 #[derive(Args)]
@@ -53,6 +53,7 @@ struct Worker {
 /// stays; the application serves them from there.
 fn workers(app: &mut App, data: &Path) -> Result<Vec<Worker>> {
     let called: Vec<_> = app.components.values().filter(|it| app.is_called(it)).map(|it| it.id.clone()).collect();
+    let shared = shared_crates(app);
     let mut workers = Vec::new();
     for component in app.components.values_mut().filter(|component| called.contains(&component.id)) {
         let made = component.artifact.clone().unwrap_or_else(|| component.source.clone());
@@ -62,20 +63,33 @@ fn workers(app: &mut App, data: &Path) -> Result<Vec<Worker>> {
         if let Some(build) = component.build.as_mut().filter(|_| !profile.commands.is_empty()) {
             build.commands = profile.commands;
         }
-        let watch = component.build.as_ref().map(patterns).transpose()?.unwrap_or_default();
+        let watch = component.build.as_ref().map(|build| patterns(build, &component.id, &shared));
+        let watch = watch.transpose()?.unwrap_or_default();
         workers.push(Worker { component: component.clone(), watch });
     }
     Ok(workers)
 }
 
-/// The patterns of what a component is made of, from the folder of this process.
-fn patterns(build: &Build) -> Result<Vec<Pattern>> {
+/// The crates that components share: folders beside the components' own without a block in the manifest.
+fn shared_crates(app: &App) -> Vec<String> {
+    let folders = std::fs::read_dir(app.path.with_file_name("components")).into_iter().flatten().flatten();
+    let names = folders.filter_map(|folder| folder.file_name().into_string().ok());
+    names.filter(|name| !app.components.contains_key(name)).collect()
+}
+
+/// The patterns of what a component is made of, from the folder of this process. Where its build names none, that is its
+/// own crate and the shared ones.
+fn patterns(build: &Build, id: &str, shared: &[String]) -> Result<Vec<Pattern>> {
     let pattern = |written: &String| {
         let folder = Pattern::escape(&build.workdir.to_string_lossy());
         let pattern = Path::new(&folder).join(written);
         Pattern::new(&pattern.to_string_lossy()).with_context(|| format!("watch = \"{written}\" is no pattern"))
     };
-    build.watch.iter().map(pattern).collect()
+    if !build.watch.is_empty() {
+        return build.watch.iter().map(pattern).collect();
+    }
+    let crates = shared.iter().map(String::as_str).chain([id]);
+    crates.map(|name| pattern(&format!("components/{name}/src/**/*.rs"))).collect()
 }
 
 /// A star stays within its folder, two do not.
@@ -157,6 +171,22 @@ mod tests {
     }
 
     fn patterns_of(workdir: &Path, watch: Vec<String>) -> Vec<Pattern> {
-        patterns(&Build { commands: vec![], workdir: workdir.to_owned(), watch }).unwrap()
+        patterns(&Build { commands: vec![], workdir: workdir.to_owned(), watch }, "id", &[]).unwrap()
+    }
+
+    #[test]
+    fn every_worker_is_made_of_its_own_crate_and_the_shared_ones() {
+        let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join("spin.toml");
+        let mut app = crate::manifest::load(&manifest, &Default::default()).unwrap();
+        let workers = workers(&mut app, Path::new("data")).unwrap();
+        assert!(workers.len() > 4, "{} workers", workers.len());
+        let of = |name: &str| manifest.with_file_name("components").join(name).join("src/lib.rs");
+        for worker in &workers {
+            let is_made_of = |name: &str| worker.watch.iter().any(|it| it.matches_path_with(&of(name), matching()));
+            for other in app.components.keys() {
+                assert_eq!(is_made_of(other), *other == worker.component.id, "{}: {other}", worker.component.id);
+            }
+            assert!(is_made_of("registration") && is_made_of("worker-kit"), "{}", worker.component.id);
+        }
     }
 }

@@ -21,16 +21,34 @@ fn a_profile_has_its_own_source_and_commands() {
 }
 
 #[test]
-fn every_worker_of_the_project_is_watched_and_has_the_profile_dev() {
+fn what_the_manifest_does_not_say_of_a_build_follows_from_the_id() {
     let app = project();
     for component in app.components.values().filter(|component| app.is_called(component)) {
         let id = &component.id;
         let build = component.build.as_ref().unwrap();
-        assert!(build.watch.iter().any(|it| it.starts_with(&format!("components/{id}/"))), "{id}: {:?}", build.watch);
+        assert!(build.commands[0].contains("--profile guest ") && build.commands[0].ends_with(id), "{id}: {build:?}");
+        let made = Path::new("target/wasm32-wasip2/guest").join(id.replace('-', "_")).with_extension("wasm");
+        assert_eq!(component.artifact.as_ref(), Some(&made), "{id}");
         let dev = &component.profiles["dev"];
         let made: PathBuf =
             Path::new("target/wasm32-wasip2/guest-dev").join(id.replace('-', "_")).with_extension("wasm");
         assert!(dev.source.as_ref().is_some_and(|source| source.ends_with(&made)), "{id}: {dev:?}");
         assert!(dev.commands[0].contains("--profile guest-dev") && dev.commands[0].ends_with(id), "{id}: {dev:?}");
     }
+}
+
+#[test]
+fn what_the_manifest_says_of_a_build_wins() {
+    let app = app("[component.a-b]\nsource = \"target/components/a-b.wasm\"\n\
+         [component.a-b.profile.dev]\nbuild.command = \"quick\"\n\
+         [component.a-b.tool.host-adapters]\nartifact = \"other.wasm\"\n\
+         [component.made]\nsource = \"target/components/made.wasm\"\nbuild.command = \"make\"\n\
+         [component.bought]\nsource = \"bought.wasm\"\n");
+    let folder = app.path.parent().unwrap();
+    let of = |id: &str| &app.components[id];
+    assert_eq!(of("a-b").profiles["dev"], Profile { source: None, commands: vec!["quick".to_owned()] });
+    assert_eq!(of("a-b").artifact, Some(folder.join("other.wasm")));
+    assert_eq!((&of("made").build.as_ref().unwrap().commands, &of("made").artifact), (&vec!["make".to_owned()], &None));
+    assert!(of("made").profiles.is_empty());
+    assert_eq!((&of("bought").build, &of("bought").artifact), (&None, &None));
 }

@@ -200,3 +200,18 @@ anything = 1
         "#]],
     );
 }
+
+#[test]
+fn everything_is_granted_to_clients_only() {
+    check(
+        r#"
+[component.a]
+source = "a.wasm"
+[component.a.tool.host-adapters.grants]
+queues = { "*" = "send" }
+"#,
+        &expect![[r#"
+            spin.toml:5:18: "*" is for clients; write the names that the component uses
+        "#]],
+    );
+}

@@ -21,7 +21,7 @@ fn the_projects_manifest_is_valid() {
     assert!(is_valid(SPIN_TOML));
     assert!(!is_valid(&SPIN_TOML.replace("batch_window_secs = 1\n", "")), "a batch of 25 without a window");
     assert!(!is_valid(&SPIN_TOML.replace("type = \"sqs\"", "type = \"sqz\"")), "an unknown source");
-    assert!(!is_valid(&SPIN_TOML.replace("\"peek\"", "\"take\"")), "an unknown grant");
+    assert!(!is_valid(&SPIN_TOML.replace("\"redrive\"", "\"take\"")), "an unknown grant");
 }
 
 /// The reader's own keys are those it lists for a key that resembles none.
