@@ -5,9 +5,9 @@ use super::journal::{DeadLetter, Fact, Journal};
 use super::records;
 use super::schedule::{Kind, Schedule, random};
 use super::settings::{QUEUE, QUEUE_DLQ};
-use crate::model::{Faults, ModelQueues, ModelStreams, name};
+use crate::model::{BytesRecord, Faults, ModelQueues, ModelStreams, as_bytes, name};
 use host_adapters_platform::{
-    Checkpoint, Depth, Position, QueueBackend, Received, Records, Result, Shard, StreamBackend,
+    Change, Checkpoint, Depth, LeaseTable, Position, QueueBackend, Received, Result, Shard, ShardPage, ShardReader,
 };
 use platform_wire::queue::Message;
 use platform_wire::{Answer, Error};
@@ -245,17 +245,40 @@ impl QueueBackend for Network {
 }
 
 #[async_trait::async_trait]
-impl StreamBackend for Network {
+impl ShardReader<Change> for Network {
     async fn shards(&self, table: &str) -> Result<Vec<Shard>> {
         self.there("shards", &[]).await?;
-        self.streams.shards(table).await
+        ShardReader::<Change>::shards(&*self.streams, table).await
     }
 
-    async fn records(&self, table: &str, shard: &str, from: &Position, limit: usize) -> Result<Records> {
+    async fn page(&self, table: &str, shard: &str, from: &Position, limit: usize) -> Result<ShardPage<Change>> {
         self.there("records", &[]).await?;
-        self.streams.records(table, shard, from, limit).await
+        self.streams.page(table, shard, from, limit).await
     }
 
+    async fn changed(&self, table: &str, wait: Duration) {
+        ShardReader::<Change>::changed(&*self.streams, table, wait.max(POLL)).await;
+    }
+}
+
+/// The same records as bytes under a partition key.
+#[async_trait::async_trait]
+impl ShardReader<BytesRecord> for Network {
+    async fn shards(&self, stream: &str) -> Result<Vec<Shard>> {
+        ShardReader::<Change>::shards(self, stream).await
+    }
+
+    async fn page(&self, stream: &str, shard: &str, from: &Position, limit: usize) -> Result<ShardPage<BytesRecord>> {
+        Ok(as_bytes(ShardReader::<Change>::page(self, stream, shard, from, limit).await?))
+    }
+
+    async fn changed(&self, stream: &str, wait: Duration) {
+        ShardReader::<Change>::changed(self, stream, wait).await;
+    }
+}
+
+#[async_trait::async_trait]
+impl LeaseTable for Network {
     async fn checkpoint(&self, table: &str, shard: &str, worker: &str) -> Result<Option<Checkpoint>> {
         self.there("checkpoint", &[]).await?;
         self.streams.checkpoint(table, shard, worker).await
@@ -270,10 +293,6 @@ impl StreamBackend for Network {
         self.streams.set_checkpoint(table, shard, worker, checkpoint).await?;
         self.journal.write(Fact::Settled { shard: shard.to_owned(), upto });
         self.back("set checkpoint answer", &[]).await
-    }
-
-    async fn changed(&self, table: &str, wait: Duration) {
-        self.streams.changed(table, wait.max(POLL)).await;
     }
 }
 

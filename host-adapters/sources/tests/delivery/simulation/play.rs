@@ -11,7 +11,7 @@ use host_adapters_delivery::drain::{Drain, Ended};
 use host_adapters_delivery::retry::Backoff;
 use host_adapters_platform::Checkpoint;
 use host_adapters_platform::clock::Clock;
-use host_adapters_sources::{SourceConfig, SourceContext};
+use host_adapters_sources::{SourceConfig, SourceContext, dynamodb_stream};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinHandle;
@@ -135,7 +135,7 @@ impl Theatre {
             worker: WORKER.to_owned(),
             dispatch: self.worker.clone(),
             queues: self.network.clone(),
-            streams: self.network.clone(),
+            streams: dynamodb_stream::streams(self.network.clone()),
             clock: Clock::following(move || i64::try_from(u128::from(EPOCH_MS) + began.elapsed().as_millis()).unwrap()),
             backoff: Backoff::seeded(self.schedule.seed),
         };
