@@ -145,3 +145,79 @@ impl Window {
         self.bytes = self.pages.iter().map(|kept| kept.bytes).sum();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::Payload;
+
+    fn after(sequence: u64) -> Position {
+        Position::After(sequence.to_string())
+    }
+
+    /// The page of the records `first` to `last`, each with so many bytes.
+    fn page(first: u64, last: u64, bytes: usize) -> Arc<Page> {
+        let event = |sequence: u64| Event {
+            id: sequence.to_string(),
+            source: "s".into(),
+            ordering_key: None,
+            payload: Payload::Bytes(vec![0; bytes]),
+            attributes: vec![],
+            attempt: 0,
+            time_ms: 0,
+            correlation_id: String::new(),
+            traceparent: None,
+        };
+        let events = (first..=last).map(|sequence| Arc::new(event(sequence))).collect();
+        Arc::new(Page { from: after(first - 1), events, next: Some(after(last)), is_full: false })
+    }
+
+    fn found(window: &Window, position: u64) -> Option<Vec<String>> {
+        let slice = window.find(&after(position))?;
+        Some(slice.events().iter().map(|event| event.id.clone()).collect())
+    }
+
+    #[test]
+    fn a_position_within_a_page_is_found() {
+        let mut window = Window::default();
+        window.subscribe();
+        window.push(&page(1, 3, 1));
+        window.push(&page(4, 4, 1));
+        assert_eq!(found(&window, 0), Some(vec!["1".into(), "2".into(), "3".into()]));
+        assert_eq!(found(&window, 1), Some(vec!["2".into(), "3".into()]));
+        assert_eq!(found(&window, 3), Some(vec!["4".into()]));
+        assert_eq!(found(&window, 4), None, "not read yet");
+    }
+
+    #[test]
+    fn a_page_stays_until_every_subscriber_has_taken_it() {
+        let mut window = Window::default();
+        let (one, other) = (window.subscribe(), window.subscribe());
+        let first = page(1, 3, 1);
+        window.push(&first);
+        window.taken(&first, one);
+        assert!(found(&window, 0).is_some());
+        window.taken(&first, other);
+        assert_eq!(found(&window, 0), None);
+        let second = page(4, 5, 1);
+        window.push(&second);
+        window.taken(&second, one);
+        window.unsubscribe(other);
+        assert_eq!(found(&window, 3), None, "who has gone needs it no more");
+    }
+
+    #[test]
+    fn it_is_bounded_for_a_subscriber_that_takes_nothing() {
+        let mut window = Window::default();
+        window.subscribe();
+        for first in 1..1_000 {
+            window.push(&page(first, first, 1));
+        }
+        assert_eq!(window.pages.len(), MOST_PAGES);
+        for first in 1_000..1_100 {
+            window.push(&page(first, first, 1024 * 1024));
+        }
+        assert_eq!((window.pages.len(), window.bytes), (8, MOST_BYTES));
+        assert!(found(&window, 1_098).is_some() && found(&window, 999).is_none(), "the newest are kept");
+    }
+}
