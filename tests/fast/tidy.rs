@@ -158,7 +158,8 @@ fn every_worker_has_its_route() {
 
 /// The events that a worker gets: one a kind of source, a request's where it has none.
 fn events(component: &Item) -> BTreeSet<String> {
-    let sources = component["tool"]["host-adapters"].get("source").and_then(Item::as_array_of_tables);
+    let ours = component.get("tool").and_then(|tool| tool.get("host-adapters"));
+    let sources = ours.and_then(|ours| ours.get("source")?.as_array_of_tables());
     let kinds: BTreeSet<_> = sources.into_iter().flatten().map(|it| it["type"].as_str().unwrap().to_owned()).collect();
     if kinds.is_empty() { BTreeSet::from(["appsync".to_owned()]) } else { kinds }
 }

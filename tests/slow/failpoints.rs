@@ -161,8 +161,8 @@ fn impatient_manifest() -> String {
 
 fn batches_at_once(manifest: &mut toml_edit::DocumentMut) {
     for (id, component) in manifest["component"].as_table_like_mut().unwrap().iter_mut() {
-        let sources = component["tool"]["host-adapters"].get_mut("source");
-        let sources = sources.and_then(toml_edit::Item::as_array_of_tables_mut);
+        let ours = component.get_mut("tool").and_then(|tool| tool.get_mut("host-adapters"));
+        let sources = ours.and_then(|ours| ours.get_mut("source")?.as_array_of_tables_mut());
         for source in sources.into_iter().flat_map(toml_edit::ArrayOfTables::iter_mut) {
             if source.remove("batch_window_secs").is_some() {
                 source["batch_size"] = toml_edit::value(10);
