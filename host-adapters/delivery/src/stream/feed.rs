@@ -7,7 +7,7 @@ use host_adapters_platform::{Position, Result, ShardPage, ShardReader};
 use platform_wire::{Error, ErrorKind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use tokio::sync::watch;
+use tokio::sync::oneshot;
 use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
@@ -18,8 +18,8 @@ const AHEAD: usize = 2;
 /// For so long after the store has throttled a read, reads keep their distance even in a backlog.
 const THROTTLED: Duration = Duration::from_secs(60);
 
-/// What a read gave, once it is known.
-type Outcome = Option<Result<Arc<Page>>>;
+/// What a read gave.
+type Outcome = Result<Arc<Page>>;
 
 /// Reads one shard.
 pub(super) struct Feed {
@@ -41,7 +41,8 @@ struct Shared {
 #[derive(Default)]
 struct State {
     window: Window,
-    under_way: Vec<(Position, watch::Receiver<Outcome>)>,
+    /// Reads that are not over, and who waits for each.
+    under_way: Vec<(Position, Vec<oneshot::Sender<Outcome>>)>,
 }
 
 /// When the shard may be read next.
@@ -83,17 +84,18 @@ impl Subscription {
     /// What follows a position: nothing where the shard has no more for now.
     pub(super) async fn next(&self, position: &Position) -> Result<Slice> {
         let shared = &self.feed.shared;
-        let mut outcome = {
+        let outcome = {
             let mut state = shared.state();
             if let Some(slice) = state.window.find(position) {
                 self.take(&mut state, &slice);
                 return Ok(slice);
             }
-            shared.read(&mut state, position)
+            let (sender, receiver) = oneshot::channel();
+            shared.read(&mut state, position, Some(sender));
+            receiver
         };
-        let ended = || Error::new(ErrorKind::Unavailable, "the read of the shard has ended without a result");
-        let page = outcome.wait_for(Option::is_some).await.ok().and_then(|outcome| outcome.clone());
-        let slice = Slice::whole(page.ok_or_else(ended)??);
+        let ended = |_| Error::new(ErrorKind::Unavailable, "the read of the shard has ended without a result");
+        let slice = Slice::whole(outcome.await.map_err(ended)??);
         self.take(&mut shared.state(), &slice);
         Ok(slice)
     }
@@ -111,19 +113,18 @@ impl Drop for Subscription {
 }
 
 impl Shared {
-    /// The read from a position, begun unless it is under way.
-    fn read(self: &Arc<Self>, state: &mut State, from: &Position) -> watch::Receiver<Outcome> {
-        if let Some((_, outcome)) = state.under_way.iter().find(|(position, _)| position == from) {
-            return outcome.clone();
+    /// Begins to read from a position, unless that is under way, and tells `waiting`.
+    fn read(self: &Arc<Self>, state: &mut State, from: &Position, waiting: Option<oneshot::Sender<Outcome>>) {
+        if let Some((_, all)) = state.under_way.iter_mut().find(|(position, _)| position == from) {
+            all.extend(waiting);
+            return;
         }
-        let (sender, receiver) = watch::channel(None);
-        state.under_way.push((from.clone(), receiver.clone()));
+        state.under_way.push((from.clone(), waiting.into_iter().collect()));
         let (shared, from) = (self.clone(), from.clone());
         tokio::spawn(async move {
             let ended = shared.ended.clone();
-            ended.run_until_cancelled(shared.fetch(from, sender)).await;
+            ended.run_until_cancelled(shared.fetch(from)).await;
         });
-        receiver
     }
 
     /// Has the pages after one that was taken read, as far as [`AHEAD`] goes.
@@ -131,12 +132,13 @@ impl Shared {
         let mut following = page.following().cloned();
         for _ in 0..AHEAD {
             let Some(position) = following else { return };
-            let Some(page) = state.window.begins_at(&position) else { return drop(self.read(state, &position)) };
+            let Some(page) = state.window.begins_at(&position) else { return self.read(state, &position, None) };
             following = page.following().cloned();
         }
     }
 
-    async fn fetch(self: &Arc<Self>, from: Position, sender: watch::Sender<Outcome>) {
+    async fn fetch(self: &Arc<Self>, from: Position) {
+        let mut under_way = UnderWay { shared: self, from: Some(&from) };
         let read = {
             let mut turn = self.turn.lock().await;
             turn.wait(&from).await;
@@ -151,21 +153,48 @@ impl Shared {
         {
             let mut state = self.state();
             if !state.window.is_ahead(&from) && state.window.begins_at(next).is_none() {
-                self.read(&mut state, next);
+                self.read(&mut state, next, None);
             }
         }
         let read = read.map(|page| Arc::new(decoded(from.clone(), page)));
         let mut state = self.state();
-        state.under_way.retain(|(position, _)| *position != from);
         if let Ok(page) = &read {
             state.window.push(page);
         }
+        let waiting = under_way.end(&mut state);
         drop(state);
-        let _ = sender.send(Some(read));
+        for waiting in waiting {
+            let _ = waiting.send(read.clone());
+        }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A read under way. One that ends without a result, by a panic, is begun again by whoever waits for it.
+struct UnderWay<'a> {
+    shared: &'a Shared,
+    /// From where, unless it has ended.
+    from: Option<&'a Position>,
+}
+
+impl UnderWay<'_> {
+    /// Ends it and says who waits.
+    fn end(&mut self, state: &mut State) -> Vec<oneshot::Sender<Outcome>> {
+        let from = self.from.take();
+        let place = state.under_way.iter().position(|(position, _)| Some(position) == from);
+        place.map(|place| state.under_way.swap_remove(place).1).unwrap_or_default()
+    }
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        if self.from.is_some() {
+            let shared = self.shared;
+            drop(self.end(&mut shared.state()));
+        }
     }
 }
 
