@@ -1,5 +1,5 @@
-//! Gathering records for one call (docs/delivery.md, 1): a batch is due as soon as the first of size, bytes or window is
-//! met. The window opens with the first record, or, for records left over, when the call before has ended.
+//! Gathering records for one call (docs/delivery.md, 1): a batch is due as soon as the first of size, bytes or window
+//! is met. The window opens with the first record, or, for records left over, when the previous call has ended.
 
 use std::collections::VecDeque;
 use std::time::Duration;

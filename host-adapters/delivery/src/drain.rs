@@ -1,4 +1,4 @@
-//! Ending in order: first no more intake, then what is in flight ends, and at the deadline the rest goes back.
+//! Ending in order: intake stops, calls in flight end, and at the deadline the rest is returned to its source.
 
 use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};

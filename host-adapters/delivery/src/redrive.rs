@@ -1,10 +1,10 @@
-//! Dead letters sent back to where their records came from, or dropped. A dead letter is deleted only once its record is
-//! where it belongs: whoever ends half-way repeats records, and loses none.
+//! Dead letters sent back to where their records came from, or dropped. A dead letter is deleted only once its record
+//! is sent: an interruption may repeat records and never loses one (docs/delivery.md, 11).
 //!
-//! - A queue's record goes back to its queue as a new message, with a new id, a receive count from the beginning and the
-//!   record's own attributes (docs/delivery.md, 11.1).
-//! - A stream is behind: its record is handed to its worker at once, out of the stream's order, as a first delivery. Only
-//!   `ack` settles it.
+//! - A queue's record goes back to its queue as a new message, with a new id, a receive count from the beginning and
+//!   the record's own attributes (docs/delivery.md, 11.1).
+//! - A stream cannot take records back: the record is handed to its worker at once, out of the stream's order, as a
+//!   first delivery. Only `ack` settles it.
 
 use crate::dead_letter::{DeadLetter, Origin, Summary};
 use crate::dispatch::Dispatch;

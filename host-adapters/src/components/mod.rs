@@ -1,4 +1,4 @@
-//! The components that serve, and the one way by which a file comes to serve: at the start, when it has changed, when an
+//! The components that serve, and the one path by which a file is loaded: at the start, when it has changed, or when an
 //! operator sends it.
 
 mod requirements;

@@ -1,6 +1,6 @@
 //! Files that change: the components' own, for `up`, and the sources they are made of, for `dev`.
 //!
-//! They are looked at again and again. That is a handful of files, and it sees what notifications of the system miss:
+//! They are polled. There are few of them, and polling sees what the system's notifications miss:
 //! folders that come back after `cargo clean`, network and bind mounts, limits of watches.
 
 use super::Components;

@@ -1,4 +1,4 @@
-//! What an operator asks of the components: which version serves, and another instead.
+//! Operator requests about components: which version serves, and swaps.
 
 use super::Gateway;
 use super::callers::Caller;
@@ -48,7 +48,7 @@ async fn swap(
     Path(worker): Path<String>,
     body: Body,
 ) -> Json<Answer<Value>> {
-    // Before the body is read: who may not swap sends nothing into memory.
+    // Before the body is read: a caller without the grant cannot fill the memory.
     let swapped = match gateway.platform.check_swap_components(&caller) {
         Ok(()) => swapped(&components, &worker, body).await,
         Err(refusal) => {

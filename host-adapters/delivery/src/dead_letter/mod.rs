@@ -1,8 +1,8 @@
-//! A dead letter as it stands in its queue: the record, and in its attributes who gave it up and why.
+//! A dead letter in its queue: the record, and in its attributes who gave it up and why.
 //!
-//! Of the ten attributes that a message may have, up to seven tell the dead letter's story; the record's own fill the rest,
-//! and what does not fit, or bears one of our names, is packed into the last. So a dead letter that is sent back is the
-//! record as it was.
+//! Of the ten attributes that a message may have, up to seven describe why the record was given up. The record's own
+//! attributes fill the rest; those that do not fit, or have one of the seven names, are packed into the last. A record
+//! that is sent back therefore has all its attributes.
 
 mod record;
 mod sink;

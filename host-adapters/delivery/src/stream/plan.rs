@@ -1,5 +1,5 @@
-//! Which shards may be read now: a child only after its parents are settled to their ends, else a record could overtake
-//! an earlier one of its key.
+//! Which shards may be read now: a child only after its parents are settled to their ends. Otherwise a record
+//! could overtake an earlier one of its key.
 
 use host_adapters_platform::Shard;
 use std::collections::{BTreeMap, HashSet};
@@ -23,7 +23,7 @@ impl ShardPlan {
         self.0.retain(|id, stage| *stage == Stage::Reading || ids.contains(id.as_str()));
         let is_settled = |parent: &String| match self.0.get(parent) {
             Some(stage) => *stage == Stage::Done,
-            // A parent that has expired holds up nobody, unless its last records are still in our hands.
+            // A parent that has expired holds up no child, unless its last records are still in flight.
             None => !ids.contains(parent.as_str()),
         };
         let new = listed.iter().filter(|shard| held.contains(&shard.id) && !self.0.contains_key(&shard.id));

@@ -1,4 +1,4 @@
-//! Secrets by reference: `{ env = "NAME" }` or `{ file = "path" }`. None is ever written into the file itself.
+//! Secrets by reference: `{ env = "NAME" }` or `{ file = "path" }`. The file itself never holds a secret.
 
 use crate::fields::Fields;
 use crate::variables::Value;

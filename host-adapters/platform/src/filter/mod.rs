@@ -1,5 +1,5 @@
-//! MongoDB's filters, as far as the workers need them: equality and operators on dotted paths, `$and`, `$or`. Whatever
-//! else a filter names is an error that says so, never a filter that silently matches something else.
+//! MongoDB's filters, as far as the workers need them: equality and operators on dotted paths, `$and`, `$or`. Anything
+//! else is an error that names it; a filter never silently matches something else.
 
 mod operator;
 

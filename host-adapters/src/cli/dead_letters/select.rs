@@ -1,4 +1,5 @@
-//! Which dead letters: all that the host has are listed first, so that records that become dead letters again meanwhile are left out.
+//! Selecting dead letters: all are listed before the work begins, so that records which become dead letters again
+//! meanwhile are left out.
 
 use crate::cli::operator::{Operator, Refused, rows};
 use anyhow::{Result, bail};

@@ -77,7 +77,7 @@ impl QueueBrowser for Embedded {
     }
 }
 
-/// What is not an id of ours names no message.
+/// A text that is not an id of this store names no message.
 fn parse_ids(ids: &[String]) -> HashSet<Uuid> {
     ids.iter().filter_map(|id| id.parse().ok()).collect()
 }
