@@ -108,7 +108,7 @@ impl Drain {
     }
 }
 
-/// Why the receive loop of a source ended. There is no other reason: errors make it wait, not end.
+/// Why the receive loop of a source ended. Errors make it wait and never end it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Ended {
     /// Intake was stopped and everything in flight has ended.

@@ -15,15 +15,15 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How long nobody else can take a dead letter whose record is sent to a queue, or that is dropped.
+/// How long a dead letter is invisible to others while its record is sent to a queue, or it is dropped.
 const VISIBILITY: Duration = Duration::from_secs(60);
-/// The same where a worker is called: as long as a batch may take, and more.
+/// The same while a worker is called: longer than a batch may take.
 const CALL_VISIBILITY: Duration = Duration::from_secs(15 * 60);
 
 /// Works on dead letters.
 #[derive(Clone)]
 pub struct Redriver {
-    /// Where dead letters lie and records go.
+    /// The dead letter queues, and the queues that records go back to.
     pub queues: Arc<dyn QueueBackend>,
     /// Finds dead letters.
     pub browser: Arc<dyn QueueBrowser>,
@@ -33,16 +33,16 @@ pub struct Redriver {
     pub origins: Arc<BTreeMap<String, Vec<Origin>>>,
 }
 
-/// What became of one dead letter.
+/// The outcome for one dead letter.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Outcome {
     /// Its record was sent back, or handled; the dead letter is gone.
     Redriven,
     /// The dead letter is gone.
     Dropped,
-    /// There is no such dead letter any more, or somebody else works on it.
+    /// The dead letter is gone, or another operator works on it.
     Missing,
-    /// It stays, for this reason.
+    /// The dead letter stays, for this reason.
     Kept(String),
 }
 

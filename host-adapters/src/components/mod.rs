@@ -137,7 +137,7 @@ impl Components {
         let _ = followed.await;
     }
 
-    /// Does what loads, on a thread of its own: compiling is work. It ends also where nobody waits for it any more.
+    /// Loads on a thread of its own, because compiling takes CPU time. The load completes even if its caller has gone.
     async fn in_turn<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Runtime, &mut Loads) -> T + Send + 'static,

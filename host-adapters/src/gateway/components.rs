@@ -59,7 +59,7 @@ async fn swap(
     Json(swapped.map(|swapped| told(&swapped)).into())
 }
 
-/// Reads what nobody wants: a client that still writes would take the end of the connection for the answer.
+/// Reads and drops the rest of a body: a client that still writes would otherwise lose the response.
 async fn discard(body: Body) {
     let mut body = Limited::new(body, MAX_COMPONENT_BYTES);
     let rest = async { while let Some(Ok(_)) = body.frame().await {} };

@@ -43,15 +43,15 @@ pub struct Summary {
     pub id: String,
     /// The dead letter queue.
     pub queue: String,
-    /// Component id of the worker that gave the record up; empty if nobody says.
+    /// Component id of the worker that gave the record up; empty if unknown.
     pub worker: String,
-    /// `<kind>:<name>` of the source that the record came from; empty if nobody says.
+    /// `<kind>:<name>` of the source that the record came from; empty if unknown.
     pub source: String,
     /// What named the record there: message id or sequence number.
     pub record_id: String,
     /// Why it was given up.
     pub reason: String,
-    /// Digest of the component that handled it last, if one did and says so.
+    /// Digest of the component that handled it last, if known.
     pub digest: Option<String>,
     /// How often it was handed over.
     pub attempts: u32,

@@ -173,7 +173,7 @@ impl Shared {
     }
 }
 
-/// A read under way. One that ends without a result, by a panic, is begun again by whoever waits for it.
+/// A read under way. One that ends without a result, by a panic, is started again by a worker that waits for it.
 struct UnderWay<'a> {
     shared: &'a Shared,
     /// From where, unless it has ended.

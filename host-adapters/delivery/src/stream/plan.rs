@@ -19,7 +19,7 @@ impl ShardPlan {
     /// Marks and returns those of `listed` that can be read now: `held` by us, not begun, and each parent done or gone.
     pub(super) fn begin(&mut self, listed: &[Shard], held: &[String]) -> Vec<String> {
         let ids: HashSet<&str> = listed.iter().map(|shard| shard.id.as_str()).collect();
-        // A shard that is no longer listed has expired; forgetting it keeps this from growing for ever.
+        // A shard that is no longer listed has expired; forgetting it bounds the memory.
         self.0.retain(|id, stage| *stage == Stage::Reading || ids.contains(id.as_str()));
         let is_settled = |parent: &String| match self.0.get(parent) {
             Some(stage) => *stage == Stage::Done,

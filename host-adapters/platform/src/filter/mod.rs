@@ -85,7 +85,8 @@ impl Filter {
         }
     }
 
-    /// A string that the document's `field` must equal, if the filter says so at its top: what an index can find.
+    /// A string that the document's `field` must equal, if the filter requires that at its top level: a value for an
+    /// index.
     pub fn required(&self, field: &str) -> Option<&str> {
         match self {
             Self::All(filters) => filters.iter().find_map(|filter| filter.required(field)),

@@ -15,7 +15,7 @@ pub struct SqsConfig {
     /// Records per call at most, 1 to 25,000; more than 10 need a window.
     #[serde(default = "default_batch_size")]
     pub batch_size: usize,
-    /// How long the first record of a batch waits for company at most, 0 to 300 s.
+    /// The longest time that the first record of a batch waits for others, 0 to 300 s.
     #[serde(default)]
     pub batch_window_secs: u32,
     /// Bytes of payload per call at most.

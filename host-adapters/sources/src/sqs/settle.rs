@@ -72,7 +72,7 @@ impl Settler {
         self.change_visibility(delay).await;
     }
 
-    /// Gives messages back: they are visible at once.
+    /// Returns messages to the queue: they are visible at once.
     pub async fn return_now(&self, batch: &[InFlightMessage]) {
         self.change_visibility(batch.iter().map(|message| (message.receipt.clone(), Duration::ZERO)).collect()).await;
     }

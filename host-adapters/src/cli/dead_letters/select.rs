@@ -81,7 +81,7 @@ pub(super) async fn all(operator: &Operator, queue: Option<&str>) -> Result<Vec<
     Ok(dead_letters)
 }
 
-/// When it was given up, or, where nobody knows, when the record was made.
+/// When the record was given up or, if that is unknown, when it was made.
 pub(super) fn given_up_ms(dead_letter: &Summary) -> u64 {
     dead_letter.last_ms.unwrap_or(dead_letter.first_ms)
 }

@@ -96,7 +96,7 @@ fn find_rows(conn: &Connection, queue: &Queue, wanted: &HashSet<Uuid>) -> rusqli
     Ok(found)
 }
 
-/// Receives one message, if nobody holds it or has moved it since it was found.
+/// Receives one message, unless it is in flight or was moved since it was found.
 fn take_row(
     conn: &Connection,
     queue: &Queue,
