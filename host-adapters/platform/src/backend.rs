@@ -48,7 +48,7 @@ pub trait QueueBackend: Send + Sync + 'static {
     /// for the first; they stay invisible for `visibility`. A message whose receive count would exceed the queue's
     /// `max_receive_count` goes to its DLQ instead (SQS redrive).
     async fn receive(&self, queue: &str, max: usize, wait: Duration, visibility: Duration) -> Result<Vec<Received>>;
-    /// Deletes by receipt. A stale receipt is no error and deletes nothing (peers A12).
+    /// Deletes by receipt. A stale receipt is not an error and deletes nothing.
     async fn delete_batch(&self, queue: &str, receipts: &[String]) -> Result<Vec<Option<Error>>>;
     /// Makes each message invisible for so long from now; zero returns it at once.
     async fn change_visibility_batch(&self, queue: &str, changes: &[(String, Duration)]) -> Result<Vec<Option<Error>>>;

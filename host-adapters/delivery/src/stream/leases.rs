@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// New shards are looked for so often, and whenever one ends or another host has found some.
+/// How often shards are listed. They are also listed when one ends or another host has found new ones.
 const SHARD_SYNC: Duration = Duration::from_secs(60);
 /// A lease lasts for so many renewals.
 const RENEWALS: u32 = 3;

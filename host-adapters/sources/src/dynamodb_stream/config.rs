@@ -1,4 +1,4 @@
-//! Settings of a DynamoDB stream source, as `spin.toml` has them (peers C2, C3).
+//! Settings of a DynamoDB stream source, as `spin.toml` has them.
 
 use crate::{camel_case_name, default_max_batch_bytes, out_of_range};
 use host_adapters_delivery::OnReject;

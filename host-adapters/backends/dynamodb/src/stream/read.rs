@@ -113,5 +113,5 @@ fn check_sequence(text: &str) -> Result<()> {
     if (1..=40).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit()) {
         return Ok(());
     }
-    Err(invalid(format!("`{text}` is no sequence number")))
+    Err(invalid(format!("`{text}` is not a sequence number")))
 }

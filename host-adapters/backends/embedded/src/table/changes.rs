@@ -45,7 +45,7 @@ impl Part {
     /// The number that a sequence number's text names, if it is one of this shard.
     fn parse_sequence(&self, text: &str) -> Result<i64> {
         let id = text.parse().ok().filter(|id| self.range().contains(id));
-        id.ok_or_else(|| invalid(format!("`{text}` is no sequence number of this shard")))
+        id.ok_or_else(|| invalid(format!("`{text}` is not a sequence number of this shard")))
     }
 
     fn read(&self, conn: &Connection, after: Option<i64>, limit: usize) -> rusqlite::Result<Records<Change>> {

@@ -69,7 +69,7 @@ impl SimulatedWorker {
         state.outages.clear();
     }
 
-    /// The numbers of a batch; what is no record of this schedule is written down as such.
+    /// The numbers of a batch; what is not a record of this schedule is written down as such.
     fn numbers(&self, batch: &[Event]) -> Vec<u64> {
         let key = |record: u64| Some(self.schedule.records.get(usize::try_from(record).ok()?)?.key);
         let number = |event: &Event| {

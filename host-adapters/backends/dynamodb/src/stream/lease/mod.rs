@@ -1,5 +1,6 @@
-//! Who reads which shard, in a DynamoDB table with the KCL's columns (peers E1-E5). Every write is conditional on the
-//! counter that we saw: who has lost a lease cannot renew it, nor move its checkpoint.
+//! Who reads which shard, in a DynamoDB table with the KCL's columns (docs/delivery.md, 9). Every write is
+//! conditional on the counter that this host saw: a host that has lost a lease can neither renew it nor move its
+//! checkpoint.
 
 mod row;
 mod take;

@@ -1,5 +1,5 @@
 //! Which leases to take: free ones up to our share of the shards that can be read now; failing those, one of the host
-//! that has most (peers E2, E3).
+//! that has most.
 
 use super::row::{self, Row};
 use super::{LEASE, Lease, LeaseRows};

@@ -25,7 +25,7 @@ pub struct StreamOracle<'a> {
     with_worker: BTreeSet<u64>,
     attempts: BTreeMap<u64, Attempts>,
     dead_letters: BTreeSet<u64>,
-    /// DeadLetters may be stored again: a host ended, or one was not told that it is stored.
+    /// Dead letters may be stored again: a host ended, or one was not told that it is stored.
     disturbed: bool,
 }
 
