@@ -6,12 +6,14 @@ use crate::suites::backend::{
     secs,
 };
 use crate::suites::queue::{receive, send};
+use crate::suites::shared_stream;
 use crate::suites::stream::{all, put};
 use backend_embedded::{Cache, Config, Embedded, OpenError, QueueConfig, TableConfig};
 use host_adapters_platform::clock::Clock;
 use host_adapters_platform::{Checkpoint, DocumentsBackend, QueueBackend, QueueBrowser, StreamBackend, TableBackend};
 use platform_wire::cache::CacheBackend;
 use platform_wire::table::{BatchGet, Key};
+use std::sync::Arc;
 use std::time::Duration;
 use tempfile::TempDir;
 
@@ -195,4 +197,10 @@ async fn answers_all_of_a_group_though_one_fails() {
         assert_eq!(task.await.unwrap(), n % 7 != 0, "item {n}");
     }
     assert_eq!(all(&backend).await.len(), 500 - 72);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_reader_feeds_three_workers() {
+    let embedded = Arc::new(open().await.embedded);
+    shared_stream::one_reader_feeds_three_workers(&*embedded, embedded.clone(), embedded.clone()).await;
 }
