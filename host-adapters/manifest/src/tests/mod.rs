@@ -9,6 +9,7 @@ mod ranges;
 mod routes;
 mod runtime_config;
 mod schema;
+mod settings;
 mod variables;
 
 use super::*;

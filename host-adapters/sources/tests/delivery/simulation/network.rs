@@ -9,6 +9,7 @@ use crate::model::{BytesRecord, Faults, ModelQueues, ModelStreams, as_bytes, nam
 use host_adapters_platform::{
     Change, Checkpoint, Depth, LeaseTable, Position, QueueBackend, Received, Result, Shard, ShardPage, ShardReader,
 };
+use host_adapters_sources::SourceSettings;
 use host_adapters_sources::dynamodb_stream::DynamodbStreamConfig;
 use platform_wire::queue::Message;
 use platform_wire::{Answer, Error};

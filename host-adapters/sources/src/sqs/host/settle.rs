@@ -3,9 +3,9 @@
 //! as dead letters first and deleted then.
 
 use super::heartbeat::InFlightMessage;
-use crate::OnReject;
+use host_adapters_delivery::OnReject;
 use host_adapters_delivery::call::{Answer, Invoker};
-use host_adapters_delivery::dead_letter::{Cause, DeadLetterSink, text};
+use host_adapters_delivery::dead_letter::{Cause, DeadLetterSink};
 use host_adapters_delivery::event::Disposition;
 use host_adapters_delivery::retry::Backoff;
 use host_adapters_failpoint::{self as failpoint, Step};
@@ -120,7 +120,7 @@ impl Settler {
             "record dead-lettered"
         );
         let cause = Cause { reason, digest };
-        let dead_letter = self.dead_letters.dead_letter(&message.event, text(&message.event.payload), &cause);
+        let dead_letter = self.dead_letters.message(&message.event, &cause);
         (message.receipt, dead_letter)
     }
 
