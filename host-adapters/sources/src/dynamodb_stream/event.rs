@@ -56,6 +56,7 @@ pub(super) fn ordering_key(pk: &str, sk: &str) -> String {
 }
 
 /// The ordering key of a change that is an event's payload.
+#[cfg(feature = "host")]
 pub(super) fn ordering_key_of(payload: &Payload) -> Option<String> {
     let Payload::Json(text) = payload else { return None };
     let change: Value = serde_json::from_str(text).ok()?;
