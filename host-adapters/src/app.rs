@@ -14,7 +14,7 @@ use host_adapters_delivery::drain::{Drain, Ended};
 use host_adapters_delivery::redrive::Redriver;
 use host_adapters_delivery::retry::Backoff;
 use host_adapters_platform::clock::Clock;
-use host_adapters_sources::{Source, SourceContext, Status};
+use host_adapters_sources::{Source, SourceContext, Status, dynamodb_stream};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -122,12 +122,13 @@ impl Running {
 
 fn sources(app: &App, backends: &backends::Backends, dispatcher: &Dispatcher) -> Vec<Arc<dyn Source>> {
     let mut sources = Vec::new();
+    let streams = dynamodb_stream::streams(backends.streams.clone());
     for component in app.components.values() {
         let context = SourceContext {
             worker: component.id.clone(),
             dispatch: Arc::new(dispatcher.clone()),
             queues: backends.queues.clone(),
-            streams: backends.streams.clone(),
+            streams: streams.clone(),
             clock: Clock::wall(),
             backoff: Backoff::new(),
         };

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 /// What stands for a secret.
 const HIDDEN: &str = "***";
-/// Bytes. Shorter ones are no secrets, and words that happen to be like them should stay readable.
+/// Bytes. Shorter ones are not secrets, and words that happen to be like them should stay readable.
 const SHORTEST: usize = 8;
 
 /// The secrets of every component, as they are and as JSON writes them; a longer one stands before its parts.

@@ -5,7 +5,7 @@ use tests::contract::embedded::config;
 use tests::contract::suites::backend::{LOOSE_QUEUE, TABLE};
 use tests::contract::suites::table::key;
 use backend_embedded::Embedded;
-use host_adapters_platform::{Position, QueueBackend, StreamBackend, TableBackend};
+use host_adapters_platform::{Position, QueueBackend, ShardReader, TableBackend};
 use platform_wire::queue::Message;
 use platform_wire::table::{BatchGet, BatchWrite};
 use std::collections::BTreeSet;

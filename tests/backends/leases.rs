@@ -4,7 +4,7 @@
 
 use crate::backends::servers::{endpoints, unique};
 use backend_dynamodb::DynamodbStreams;
-use host_adapters_platform::{Checkpoint, Shard, StreamBackend};
+use host_adapters_platform::{Checkpoint, LeaseTable, Shard};
 use platform_wire::ErrorKind;
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -29,7 +29,7 @@ async fn host(prefix: &str, name: &str) -> DynamodbStreams {
 }
 
 fn shards(count: usize) -> Vec<Shard> {
-    (0..count).map(|n| Shard { id: format!("shard-{n}"), parent: None }).collect()
+    (0..count).map(|n| Shard { id: format!("shard-{n}"), parents: Vec::new() }).collect()
 }
 
 async fn hold(host: &DynamodbStreams, shards: &[Shard]) -> BTreeSet<String> {

@@ -92,8 +92,8 @@ fn event(source: &str, payload: Payload, attributes: &[(&str, &str)]) -> Event {
     }
 }
 
-/// Buries a record; answers its dead letter's id.
-async fn bury(backend: &Opened, event: &Event, body: &str) -> Vec<String> {
+/// Stores a dead letter for a record; returns its id.
+async fn store_dead_letter(backend: &Opened, event: &Event, body: &str) -> Vec<String> {
     let dead_letters = DeadLetterSink::new(Arc::new(backend.embedded.clone()), DEAD_LETTERS.to_owned(), WORKER);
     let dead_letter =
         dead_letters.dead_letter(event, body.to_owned(), &Cause { reason: "worker trapped: no", digest: "d1" });
@@ -101,21 +101,21 @@ async fn bury(backend: &Opened, event: &Event, body: &str) -> Vec<String> {
     backend.embedded.peek(DEAD_LETTERS, 10).await.unwrap().into_iter().map(|dead_letter| dead_letter.id).collect()
 }
 
-async fn bury_message(backend: &Opened) -> Vec<String> {
+async fn store_dead_message(backend: &Opened) -> Vec<String> {
     let attributes = ["a", "b", "c", "d", "e", "f", "reason"].map(|name| (name, "own"));
-    bury(backend, &event(&from_queue(), Payload::Json("{}".into()), &attributes), "{}").await
+    store_dead_letter(backend, &event(&from_queue(), Payload::Json("{}".into()), &attributes), "{}").await
 }
 
-async fn bury_change(backend: &Opened) -> Vec<String> {
+async fn store_dead_change(backend: &Opened) -> Vec<String> {
     let source = format!("dynamodb-stream:{TABLE}");
     let body = format!(r#"{{"version":"1.0","payload":{CHANGE}}}"#);
-    bury(backend, &event(&source, Payload::Json(CHANGE.into()), &[("shardId", "s1")]), &body).await
+    store_dead_letter(backend, &event(&source, Payload::Json(CHANGE.into()), &[("shardId", "s1")]), &body).await
 }
 
 #[tokio::test]
 async fn d11_1__a_message_goes_back_as_it_was_with_its_count_from_the_beginning() {
     let backend = open().await;
-    let ids = bury_message(&backend).await;
+    let ids = store_dead_message(&backend).await;
     let redriver = redriver(&backend, &from_queue(), worker(Disposition::Ack));
     let dead_letter = redriver.find(DEAD_LETTERS, &ids[0]).await.unwrap().unwrap();
     let summary = &dead_letter.summary;
@@ -158,7 +158,7 @@ async fn d11_2__a_message_that_its_queue_moved_goes_back_too() {
 #[tokio::test]
 async fn d11_3__a_change_is_handed_to_its_worker_as_it_was() {
     let backend = open().await;
-    let ids = bury_change(&backend).await;
+    let ids = store_dead_change(&backend).await;
     let worker = worker(Disposition::Ack);
     let redriver = redriver(&backend, &format!("dynamodb-stream:{TABLE}"), worker.clone());
     assert_eq!(redriver.redrive(DEAD_LETTERS, &ids).await.unwrap(), [Outcome::Redriven]);
@@ -177,7 +177,7 @@ async fn d11_3__a_change_that_fails_again_stays() {
         (Disposition::Retry { after: None }, "save-entries answered retry"),
     ] {
         let backend = open().await;
-        let ids = bury_change(&backend).await;
+        let ids = store_dead_change(&backend).await;
         let redriver = redriver(&backend, &format!("dynamodb-stream:{TABLE}"), worker(answer));
         let kept = [Outcome::Kept(said.to_owned())];
         assert_eq!(redriver.redrive(DEAD_LETTERS, &ids).await.unwrap(), kept);
@@ -189,7 +189,7 @@ async fn d11_3__a_change_that_fails_again_stays() {
 async fn d11_4__nothing_is_lost_where_a_queue_is_down() {
     for (sends, deletes, left, sent) in [(false, true, 1, 0), (true, false, 1, 1)] {
         let backend = open().await;
-        let ids = bury_message(&backend).await;
+        let ids = store_dead_message(&backend).await;
         let queues = Arc::new(Broken { queues: backend.embedded.clone(), sends, deletes });
         let redriver = Redriver { queues, ..redriver(&backend, &from_queue(), worker(Disposition::Ack)) };
         let outcomes = redriver.redrive(DEAD_LETTERS, &ids).await.unwrap();
@@ -221,8 +221,8 @@ async fn d11_5__a_dead_letter_goes_only_where_its_queue_is_fed_from() {
 #[tokio::test]
 async fn d11_6__a_dropped_dead_letter_is_gone() {
     let backend = open().await;
-    bury_message(&backend).await;
-    let ids = bury_message(&backend).await;
+    store_dead_message(&backend).await;
+    let ids = store_dead_message(&backend).await;
     let redriver = redriver(&backend, &from_queue(), worker(Disposition::Ack));
     let named = [ids[0].clone(), "no id".to_owned()];
     assert_eq!(redriver.discard(DEAD_LETTERS, &named).await.unwrap(), [Outcome::Dropped, Outcome::Missing]);

@@ -107,7 +107,7 @@ async fn batch_workers_say_what_is_wrong() {
         no operation: 200 {"batchItemFailures":[],"count":{"failed":0,"processed":0,"received":1,"rejected":1},"rejected":[{"itemIdentifier":"m","reason":"malformed: missing field `operation` at line 1 column 12"}]}
         an unknown operation: 200 {"batchItemFailures":[],"count":{"failed":0,"processed":0,"received":1,"rejected":1},"rejected":[{"itemIdentifier":"m","reason":"malformed: operation: unknown variant, expected one of `INSERT`, `MODIFY`, `REMOVE` at line 1 column 32"}]}
         an empty entry: 200 {"batchItemFailures":[],"count":{"failed":0,"processed":0,"received":1,"rejected":1},"rejected":[{"itemIdentifier":"m","reason":"malformed: entry.campaignId is missing or empty"}]}
-        a count that is none: 200 {"batchItemFailures":[],"count":{"failed":0,"processed":0,"received":1,"rejected":1},"rejected":[{"itemIdentifier":"m","reason":"malformed: attributes.ApproximateReceiveCount is no number: \"x\""}]}
+        a count that is none: 200 {"batchItemFailures":[],"count":{"failed":0,"processed":0,"received":1,"rejected":1},"rejected":[{"itemIdentifier":"m","reason":"malformed: attributes.ApproximateReceiveCount is not a number: \"x\""}]}
         not UTF-8: 400 {"error":{"code":"MALFORMED_EVENT","message":"the event is not one of AWS Lambda's: not JSON: invalid unicode code point at line 1 column 42"}}
     "#]].assert_eq(&answers(&host, "/workers/save-entries", WORKER_TOKEN, &cases).await);
 }
@@ -132,7 +132,7 @@ async fn changes_say_what_is_wrong() {
         no event name: 200 {"batchItemFailures":[],"count":{"failed":0,"processed":0,"received":1,"rejected":1},"rejected":[{"itemIdentifier":"e","reason":"malformed: missing field `eventName`"}]}
         no keys: 200 {"batchItemFailures":[],"count":{"failed":0,"processed":0,"received":1,"rejected":1},"rejected":[{"itemIdentifier":"e","reason":"malformed: dynamodb: missing field `Keys`"}]}
         an unknown event: 200 {"batchItemFailures":[],"count":{"failed":0,"processed":0,"received":1,"rejected":1},"rejected":[{"itemIdentifier":"e","reason":"malformed: eventName: unknown variant, expected one of `INSERT`, `MODIFY`, `REMOVE` at line 1 column 23"}]}
-        an unknown type: 200 {"batchItemFailures":[],"count":{"failed":0,"processed":0,"received":1,"rejected":1},"rejected":[{"itemIdentifier":"e","reason":"malformed: dynamodb.NewImage.campaignId is no attribute value: \"X\""}]}
+        an unknown type: 200 {"batchItemFailures":[],"count":{"failed":0,"processed":0,"received":1,"rejected":1},"rejected":[{"itemIdentifier":"e","reason":"malformed: dynamodb.NewImage.campaignId is not an attribute value: \"X\""}]}
         no image: 200 {"batchItemFailures":[],"count":{"failed":0,"processed":0,"received":1,"rejected":1},"rejected":[{"itemIdentifier":"e","reason":"malformed: newImage is missing"}]}
         no campaign: 200 {"batchItemFailures":[],"count":{"failed":0,"processed":0,"received":1,"rejected":1},"rejected":[{"itemIdentifier":"e","reason":"malformed: campaignId is missing or no text"}]}
         no base64: 200 {"batchItemFailures":[],"count":{"failed":0,"processed":0,"received":1,"rejected":1},"rejected":[{"itemIdentifier":"e","reason":"malformed: kinesis.data is not base64: Invalid symbol 37, offset 0."}]}
@@ -203,7 +203,7 @@ async fn rejections(host: &TestHost, queue: &str, good: &str, bad: &[&str]) -> S
     told
 }
 
-/// What a queue's worker rejects is logged and settled; it is no dead letter.
+/// What a queue's worker rejects is logged and settled; it is not a dead letter.
 #[tokio::test]
 async fn on_queues_bad_records_are_rejected_by_name_and_the_good_one_is_handled() {
     let host = TestHost::with(without_stream).await;
@@ -229,8 +229,8 @@ async fn on_queues_bad_records_are_rejected_by_name_and_the_good_one_is_handled(
             {"operation":"INSERT"} -> save-entries record rejected: malformed: missing field `entry` at line 1 column 22
             {"entry":7,"operation":"INSERT"} -> save-entries record rejected: malformed: entry.campaignId is missing or empty
             {"entry":{"campaignId":"c"},"operation":"INSERT"} -> save-entries record rejected: malformed: entry.globalUserId is missing or empty
-            {"entry":{"campaignId":"c","globalUserId":"u","fields":"{"},"operation":"INSERT"} -> save-entries record rejected: malformed: entry.fields is no JSON object as text
-            {"entry":{"campaignId":"c","globalUserId":"u","fields":"{}","date":{"updated":"yesterday"}},"operation":"MODIFY"} -> save-entries record rejected: malformed: entry.date.updated is no RFC 3339 time
+            {"entry":{"campaignId":"c","globalUserId":"u","fields":"{"},"operation":"INSERT"} -> save-entries record rejected: malformed: entry.fields is not a JSON object as text
+            {"entry":{"campaignId":"c","globalUserId":"u","fields":"{}","date":{"updated":"yesterday"}},"operation":"MODIFY"} -> save-entries record rejected: malformed: entry.date.updated is not an RFC 3339 time
         "#]],
     );
     assert_eq!(host.entry("campaign-123", "ünïcode-🎫").await["fields"], json!({ "name": "Łukasz 王" }));

@@ -38,7 +38,7 @@ async fn another_file_serves_at_once_and_answers_name_it() {
 
     let again = host.swap(OPERATOR_TOKEN, "save-entries", other).await.unwrap();
     assert_eq!((&again["changed"], &again["digest"]), (&json!(false), &after["digest"]));
-    assert_eq!(version(&host, "save-entries").await["since"], after["since"], "the same file is no swap");
+    assert_eq!(version(&host, "save-entries").await["since"], after["since"], "the same file is not a swap");
 
     let inside = stamped_inside(&component("save-entries"), &uuid());
     let swapped = host.swap(OPERATOR_TOKEN, "save-entries", inside).await.unwrap();

@@ -1,5 +1,5 @@
-//! REQ-005 and REQ-007: a service that is down costs no attempt and no flag; a record that cannot be replicated becomes
-//! a dead letter, and keeps its flag.
+//! A service that is down costs no attempt and leaves `needsReplication` set; a record that cannot be replicated becomes
+//! a dead letter and keeps its flag.
 
 use super::change;
 use fake_services::{Faults, Service};
@@ -33,7 +33,7 @@ async fn req_005_an_outage_pauses_the_source_and_it_recovers_by_itself() {
     let paused = wait::eventually("the pause", async || host.paused("save-entries").await).await;
     assert!(paused.contains("service:entry"), "{paused}");
 
-    // More calls than a message has attempts, and still it is no dead letter.
+    // More calls than a message has attempts, and still it is not a dead letter.
     wait::eventually("a probe after the last attempt", async || {
         (refused(&host, 503).await > REQUEST_ATTEMPTS * ATTEMPTS).then_some(())
     })
@@ -56,7 +56,7 @@ async fn req_005_an_outage_pauses_the_source_and_it_recovers_by_itself() {
     assert_eq!(host.depth(DEAD).await, 0);
 }
 
-/// An answer that cannot be read is no outage: the service is there. The entry may be stored, nobody can know.
+/// An answer that cannot be read is not an outage: the service is there. The entry may be stored, nobody can know.
 #[tokio::test]
 async fn req_007_a_record_that_fails_for_good_keeps_its_flag_and_is_a_dead_letter() {
     let host = TestHost::with(|app| {
@@ -82,7 +82,7 @@ async fn req_007_a_record_that_fails_for_good_keeps_its_flag_and_is_a_dead_lette
     assert!(attributes["reason"].as_str().is_some_and(|reason| !reason.is_empty()), "{attributes}");
     assert_eq!(attributes["digest"].as_str().map(str::len), Some(64), "the component's SHA-256: {attributes}");
 
-    assert!(host.flagged(CAMPAIGN, "unlucky").await, "REQ-007");
+    assert!(host.flagged(CAMPAIGN, "unlucky").await, "still to be replicated");
     assert_eq!(host.item(CAMPAIGN, "unlucky").await.get("replicatedAt"), None);
     host.drained(QUEUE).await;
     assert_eq!(host.paused("save-entries").await, None, "no outage");
@@ -107,6 +107,6 @@ async fn req_007_an_entry_that_the_service_will_never_take_keeps_its_flag() {
         "{line}"
     );
     assert_eq!((&line["message"], &line["worker"]), (&json!("record rejected"), &json!("save-entries")));
-    assert!(host.flagged(CAMPAIGN, "bad").await, "REQ-007");
+    assert!(host.flagged(CAMPAIGN, "bad").await, "still to be replicated");
     assert_eq!(host.entry(CAMPAIGN, "bad").await, Value::Null);
 }

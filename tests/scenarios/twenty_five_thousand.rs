@@ -1,4 +1,4 @@
-//! REQ-015: up to 25,000 entries in one invocation.
+//! One invocation takes up to 25,000 entries.
 
 use super::change;
 use fake_services::Service;

@@ -33,7 +33,7 @@ pub struct TestHost {
 pub struct Reply {
     /// The status.
     pub status: u16,
-    /// The body; null where it is no JSON.
+    /// The body; null where it is not JSON.
     pub body: Value,
 }
 

@@ -15,7 +15,7 @@ pub fn changed(change: impl FnOnce(&mut DocumentMut)) -> String {
     manifest.to_string()
 }
 
-/// What was received and not settled comes again after so many seconds, and so often.
+/// Seconds after which an unsettled message is received again, and how often it may be.
 pub fn set_queues(manifest: &mut DocumentMut, visibility_secs: i64, receives: i64) {
     let queues = manifest["application"]["tool"]["host-adapters"]["queues"].as_table_like_mut().unwrap();
     for (_, queue) in queues.iter_mut() {

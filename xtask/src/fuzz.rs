@@ -74,8 +74,8 @@ fn targets() -> Result<Vec<String>> {
 }
 
 impl Place {
-    /// Builds all targets; the folder of their programs. Without a sanitizer, which would need a nightly compiler: there
-    /// is no unsafe code of ours.
+    /// Builds all targets; the folder of their programs. Without a sanitizer: it would need a
+    /// nightly compiler, and the project has no unsafe code.
     fn build(&self) -> Result<PathBuf> {
         let cargo_fuzz = self.cargo_fuzz()?;
         let manifest = Path::new(FOLDER).join("Cargo.toml");

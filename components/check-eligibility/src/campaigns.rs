@@ -1,6 +1,6 @@
 //! Campaigns, cache-aside: Redis first, then the documents, whose word is then cached.
 //!
-//! A broken cache and a value that is no campaign cost a read of the documents and a warning. Nothing is kept in the
+//! A broken cache and a value that is not a campaign cost a read of the documents and a warning. Nothing is kept in the
 //! instance, so that dropping a campaign from the cache is enough to make a change felt everywhere.
 
 use crate::world::{Outage, World};

@@ -2,7 +2,7 @@
 
 use platform_wire::{Answer, Error, ErrorKind, Function};
 
-/// Reads an answer. Anything but 200 with the wire's own words is no answer of the platform: a token that is not
+/// Reads an answer. Anything but 200 with the wire's own words is not an answer of the platform: a token that is not
 /// accepted is `denied`; the rest (a proxy's page, a gateway that is starting) may pass.
 pub fn read<F: Function>(status: u16, body: &[u8]) -> Result<F::Output, Error> {
     match status {

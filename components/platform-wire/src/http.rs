@@ -10,7 +10,7 @@ pub fn bearer(header: &str) -> Option<String> {
     (!token.is_empty()).then(|| token.to_owned())
 }
 
-/// `{"error": {"code", "message"}}`, as the documents have it.
+/// `{"error": {"code", "message"}}`, as in the API's error responses.
 pub fn error_body(code: &str, message: &str) -> String {
     serde_json::json!({"error": {"code": code, "message": message}}).to_string()
 }

@@ -64,7 +64,7 @@ pub struct BatchWrite {
     /// Whole items, JSON objects as text, with `pk` and `sk`.
     #[serde(default)]
     pub puts: Vec<String>,
-    /// Keys of items to delete; an absent item is no error.
+    /// Keys of items to delete; an absent item is not an error.
     #[serde(default)]
     pub deletes: Vec<Key>,
 }

@@ -5,7 +5,7 @@ use email_address::{EmailAddress, Options};
 /// Only a bare address at a named domain: no display text (`Jane <jane@…>`), no `[127.0.0.1]`.
 const OPTIONS: Options = Options { minimum_sub_domains: 2, allow_domain_literal: false, allow_display_text: false };
 
-/// The canonical form of an address; `None` if it is none.
+/// The canonical form of an address; `None` if it is not an address.
 pub fn normalise(address: &str) -> Option<String> {
     let address = address.trim().to_lowercase();
     EmailAddress::parse_with_options(&address, OPTIONS).is_ok().then_some(address)

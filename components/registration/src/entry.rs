@@ -68,7 +68,7 @@ pub struct FanAttributes<'a> {
     fan_modified: Option<&'a str>,
 }
 
-/// An image that is no entry.
+/// An image that is not an entry.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("{field} {problem}")]
 pub struct InvalidEntry {
@@ -79,7 +79,7 @@ pub struct InvalidEntry {
 }
 
 impl Entry {
-    /// Reads an image. `fields` may be JSON text, as the documents have it, or an object.
+    /// Reads an image. `fields` may be JSON text, as in `demand-table`, or an object.
     pub fn new(image: Image<'_>) -> Result<Self, InvalidEntry> {
         let image = image.attributes();
         let date = image.date.0;
@@ -148,7 +148,7 @@ fn optional(text: Text<'_>, field: &'static str) -> Result<Option<String>, Inval
     match text {
         Text::Absent => Ok(None),
         Text::Is(text) => Ok(Some(text.into_owned())),
-        Text::Wrong => Err(InvalidEntry { field, problem: "is no text" }),
+        Text::Wrong => Err(InvalidEntry { field, problem: "is not text" }),
     }
 }
 
@@ -246,15 +246,15 @@ mod tests {
     fn errors_name_the_field() {
         for (image, expected) in [
             (with("campaignId", json!("")), "campaignId is missing or empty"),
-            (with("campaignId", json!(7)), "campaignId is no text"),
+            (with("campaignId", json!(7)), "campaignId is not text"),
             (with("globalUserId", Value::Null), "globalUserId is missing or empty"),
-            (with("memberId", json!([])), "memberId is no text"),
-            (with("fields", json!("[1]")), "fields is no JSON object as text"),
-            (with("fields", json!("{\"a\":1}}")), "fields is no JSON object as text"),
-            (with("fields", json!("")), "fields is no JSON object as text"),
+            (with("memberId", json!([])), "memberId is not text"),
+            (with("fields", json!("[1]")), "fields is not a JSON object as text"),
+            (with("fields", json!("{\"a\":1}}")), "fields is not a JSON object as text"),
+            (with("fields", json!("")), "fields is not a JSON object as text"),
             (with("fields", json!(1)), "fields is neither text nor an object"),
-            (with("date", json!({"updated": "yesterday"})), "date.updated is no RFC 3339 time"),
-            (with("date", json!({"fanModified": 1})), "date.fanModified is no RFC 3339 time"),
+            (with("date", json!({"updated": "yesterday"})), "date.updated is not an RFC 3339 time"),
+            (with("date", json!({"fanModified": 1})), "date.fanModified is not an RFC 3339 time"),
             (json!({}), "campaignId is missing or empty"),
             (json!(null), "campaignId is missing or empty"),
         ] {

@@ -34,7 +34,7 @@ pub fn normalise(number: &str, country: Option<&str>) -> Result<String, PhoneErr
     Ok(PHONE_NUMBER_UTIL.format(&number, PhoneNumberFormat::E164).into_owned())
 }
 
-/// Whether the E.164 form means the same number: where zeros are left in front that are no part of numbers of this
+/// Whether the E.164 form means the same number: where zeros are left in front that are not part of numbers of this
 /// country (`00 30 901820` dialled in Germany), it would be read as another one.
 fn reads_back(number: &PhoneNumber) -> bool {
     let read = || PHONE_NUMBER_UTIL.parse(PHONE_NUMBER_UTIL.format(number, PhoneNumberFormat::E164), None);

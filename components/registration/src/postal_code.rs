@@ -12,7 +12,8 @@ const UNITED_STATES: &[&str] = &["99999", "99999-9999"];
 const CANADA: &[&str] = &["A9A 9A9"];
 const UNITED_KINGDOM: &[&str] = &["A9 9AA", "A99 9AA", "AA9 9AA", "AA99 9AA", "A9A 9AA", "AA9A 9AA", "GIR 0AA"];
 
-/// The canonical form of a postal code; `None` if it is none of that country (ISO 3166-1 alpha-2, in any case).
+/// The canonical form of a postal code; `None` if that country (ISO 3166-1 alpha-2, in any case)
+/// has no such code.
 pub fn canonical(code: &str, country: Option<&str>) -> Option<String> {
     let country = country.map(|country| country.trim().to_ascii_uppercase());
     match patterns(country.as_deref()) {

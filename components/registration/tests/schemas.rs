@@ -19,7 +19,7 @@ fn json_file(path: PathBuf) -> Value {
 /// The schema of that name, itself checked against the meta-schema; formats such as `date-time` are asserted.
 fn schema(name: &str) -> Validator {
     let schema = json_file(root().join(format!("schemas/domain/{name}.json")));
-    assert!(jsonschema::meta::is_valid(&schema), "{name} is no JSON Schema");
+    assert!(jsonschema::meta::is_valid(&schema), "{name} is not a JSON Schema");
     jsonschema::options().should_validate_formats(true).build(&schema).unwrap()
 }
 

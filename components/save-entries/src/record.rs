@@ -46,7 +46,7 @@ impl Record {
 impl Item {
     /// Reads an item as the table holds it. The error is a reason to reject the record and names the attribute.
     pub fn from_table(item: &str) -> Result<Self, String> {
-        let item = serde_json::from_str(item).map_err(|error| format!("malformed: the item is no JSON: {error}"))?;
+        let item = serde_json::from_str(item).map_err(|error| format!("malformed: the item is not JSON: {error}"))?;
         Self::new(item).map_err(|error| format!("malformed: the item's {error}"))
     }
 
@@ -107,7 +107,7 @@ mod tests {
 
     #[test]
     fn a_broken_item_says_so() {
-        assert!(Item::from_table("{").unwrap_err().starts_with("malformed: the item is no JSON"));
+        assert!(Item::from_table("{").unwrap_err().starts_with("malformed: the item is not JSON"));
         let mut item = documents_entry();
         item["fields"] = json!(1);
         let error = Item::from_table(&item.to_string()).unwrap_err();

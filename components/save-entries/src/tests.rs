@@ -48,7 +48,7 @@ fn the_same_record_twice_has_the_effect_of_one() {
     world.agreement().unwrap();
 }
 
-/// REQ-015: one invocation, 25,000 entries of forty campaigns.
+/// One invocation takes 25,000 entries of forty campaigns.
 #[test]
 fn twenty_five_thousand_entries_in_one_invocation() {
     let images: Vec<_> =
@@ -71,7 +71,7 @@ fn a_failed_read_is_a_retry_and_never_success() {
     assert!(world.service.borrow().is_empty());
 }
 
-/// REQ-007.
+/// `needsReplication` goes only once the Entry Service has the entry.
 #[test]
 fn a_failed_replication_keeps_its_flag() {
     let image = image("u", 1, "a");

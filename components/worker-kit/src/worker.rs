@@ -73,7 +73,7 @@ impl Response {
         Ok(Self { status, body })
     }
 
-    /// `{"error": {"code", "message"}}`, as the documents have it for 401 and 403.
+    /// `{"error": {"code", "message"}}`, the API's error response for 401 and 403.
     pub fn error(status: u16, code: &str, message: &str) -> Self {
         Self { status, body: platform_wire::http::error_body(code, message) }
     }

@@ -1,4 +1,4 @@
-//! Gathering records for one call (peers A1-A3, C2): a batch is due as soon as the first of size, bytes or window is
+//! Gathering records for one call (docs/delivery.md, 1): a batch is due as soon as the first of size, bytes or window is
 //! met. The window opens with the first record, or, for records left over, when the call before has ended.
 
 use std::collections::VecDeque;

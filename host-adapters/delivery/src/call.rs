@@ -1,5 +1,5 @@
 //! Calling a worker with a batch and reading its answer, fail-closed: only a disposition that says so settles a record
-//! (peers A8; what Lambda takes for success, an empty or missing answer, is `retry` here).
+//! (docs/delivery.md, 2.1). An empty or missing response, which Lambda takes for success, is `retry` here.
 
 use super::circuit_breaker::{CircuitBreaker, Permit};
 use super::drain::Drain;

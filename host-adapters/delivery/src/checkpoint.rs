@@ -1,8 +1,8 @@
-//! How far a worker has come in a shard. Lanes settle records out of order; the checkpoint is the last record before
-//! which everything is settled (peers C4), so a restart may repeat records but never skips one.
+//! How far a worker has come in a shard. Key slices settle records out of order; the checkpoint is the last record before
+//! which everything is settled, so a restart may repeat records but never skips one.
 
 use host_adapters_failpoint::{self as failpoint, Step};
-use host_adapters_platform::{Checkpoint, Result, StreamBackend};
+use host_adapters_platform::{Checkpoint, LeaseTable, Result};
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
@@ -41,8 +41,8 @@ impl Progress {
 
 /// Keeps the checkpoint of one worker in one shard.
 pub struct Checkpointer {
-    backend: Arc<dyn StreamBackend>,
-    table: String,
+    leases: Arc<dyn LeaseTable>,
+    stream: String,
     shard: String,
     worker: String,
     progress: Mutex<Progress>,
@@ -52,11 +52,11 @@ pub struct Checkpointer {
 }
 
 impl Checkpointer {
-    /// For `worker` in `shard` of `table`'s stream.
-    pub fn new(backend: Arc<dyn StreamBackend>, table: &str, shard: &str, worker: &str) -> Self {
-        let (table, shard, worker) = (table.to_owned(), shard.to_owned(), worker.to_owned());
+    /// For `worker` in `shard` of `stream`.
+    pub fn new(leases: Arc<dyn LeaseTable>, stream: &str, shard: &str, worker: &str) -> Self {
+        let (stream, shard, worker) = (stream.to_owned(), shard.to_owned(), worker.to_owned());
         let (progress, moved, stored) = Default::default();
-        Self { backend, table, shard, worker, progress, moved, stored }
+        Self { leases, stream, shard, worker, progress, moved, stored }
     }
 
     /// A record was read; call it in the shard's order.
@@ -81,7 +81,7 @@ impl Checkpointer {
         self.progress().open.is_empty()
     }
 
-    /// Stores how far everything is settled, if that is news. What could not be stored still is.
+    /// Stores how far everything is settled, if that is news. A checkpoint that fails to be stored is stored with the next.
     pub async fn commit(&self) -> Result<()> {
         let mut stored = self.stored.lock().await;
         let settled = self.progress().settled.clone();
@@ -100,7 +100,7 @@ impl Checkpointer {
 
     async fn store(&self, checkpoint: &Checkpoint) -> Result<()> {
         failpoint::reached(Step::BeforeCheckpoint);
-        self.backend.set_checkpoint(&self.table, &self.shard, &self.worker, checkpoint).await?;
+        self.leases.set_checkpoint(&self.stream, &self.shard, &self.worker, checkpoint).await?;
         failpoint::reached(Step::Checkpoint);
         Ok(())
     }

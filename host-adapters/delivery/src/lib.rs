@@ -3,7 +3,7 @@
 //! 1. [`batch`]: records are gathered until size, bytes or window say that it is time.
 //! 2. [`circuit_breaker`]: while what the worker needs is down, nothing is handed over; one probe finds out when it is up again.
 //! 3. [`call`]: the worker is called, and its answer read so that silence is never success.
-//! 4. What the answer says is made true at the source: by the source `sqs` message by message, by [`key_group`] in order.
+//! 4. What the answer says is made true at the source: by the source `sqs` message by message, by [`stream`] in order.
 //!    Only then is a message deleted or a [`checkpoint`] moved.
 //! 5. What cannot succeed is kept as a [`dead_letter`], payload included; it is stored before its source forgets it.
 //!    [`redrive`] sends it back.
@@ -19,11 +19,12 @@ pub mod dead_letter;
 pub mod dispatch;
 pub mod drain;
 pub mod event;
-pub mod key_group;
+mod key_slice;
 pub mod metrics;
 mod on_reject;
 pub mod redrive;
 pub mod retry;
 pub mod split;
+pub mod stream;
 
 pub use on_reject::OnReject;

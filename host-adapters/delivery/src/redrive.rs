@@ -1,8 +1,8 @@
 //! Dead letters sent back to where their records came from, or dropped. A dead letter is deleted only once its record is
 //! where it belongs: whoever ends half-way repeats records, and loses none.
 //!
-//! - A queue's record goes back to its queue as SQS has it (peers B4): a new message with a new id, a receive count from
-//!   the beginning and the record's own attributes.
+//! - A queue's record goes back to its queue as a new message, with a new id, a receive count from the beginning and the
+//!   record's own attributes (docs/delivery.md, 11.1).
 //! - A stream is behind: its record is handed to its worker at once, out of the stream's order, as a first delivery. Only
 //!   `ack` settles it.
 

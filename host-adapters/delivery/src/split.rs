@@ -1,4 +1,4 @@
-//! What becomes of a batch of an ordered source after a call (peers C4-C7), as a pure function.
+//! What becomes of a batch of an ordered source after a call (docs/delivery.md, 5), as a pure function.
 //!
 //! The first `retry` decides: what stands before it is settled, everything from it on is delivered again. Where a call
 //! fails as a whole nobody knows the culprit: the batch is halved until it stands alone. Cutting and halving use no
@@ -169,7 +169,7 @@ mod tests {
             prop_assert_eq!(run.settled, good);
         }
 
-        /// Goal 7: N records, 1 poison, no retries: at most ⌈log2 N⌉+1 failing calls of at most 2⌈log2 N⌉+1.
+        /// docs/delivery.md, 5.8: N records, 1 poison, no retries: at most ⌈log2 N⌉+1 failing calls of at most 2⌈log2 N⌉+1.
         #[test]
         fn halving_finds_one_poison_in_few_calls(records in 1u32..3000, at in any::<prop::sample::Index>()) {
             let poison = BTreeSet::from([at.index(records as usize) as u32]);

@@ -95,7 +95,7 @@ impl FromStr for Failpoint {
         let point = text.split_once(':').and_then(|(name, number)| Some((named(name)?, number.parse().ok()?)));
         let (step, number) = point.ok_or_else(|| {
             format!(
-                "`{text}` is no step; write <kind>:<number from 1>, a kind being {}",
+                "`{text}` is not a step; write <kind>:<number from 1>, a kind being {}",
                 Step::ALL.map(Step::name).join(", ")
             )
         })?;
@@ -137,7 +137,7 @@ mod tests {
         assert_eq!("before-delete:3".parse(), Ok(point));
         for wrong in ["3", "delete", "delete:0", "delet:1", "delete:-1"] {
             let error = wrong.parse::<Failpoint>().unwrap_err();
-            assert!(error.starts_with(&format!("`{wrong}` is no step")) && error.contains("side-effect"), "{error}");
+            assert!(error.starts_with(&format!("`{wrong}` is not a step")) && error.contains("side-effect"), "{error}");
         }
     }
 }

@@ -81,7 +81,7 @@ fn check_id(id: &str, fields: &Fields<'_, '_>) {
     if !id.split('-').all(word) {
         fields.diagnostic(
             &fields.span,
-            format!("component id \"{id}\" is no kebab-case name; write words joined by \"-\""),
+            format!("component id \"{id}\" is not a kebab-case name; write words joined by \"-\""),
         );
     }
 }
@@ -109,7 +109,7 @@ fn read_source(fields: &mut Fields<'_, '_>) -> String {
 fn read_variables(fields: &mut Fields<'_, '_>, context: &Context<'_, '_>) -> BTreeMap<String, Value> {
     let written = fields.string_map("variables");
     for (name, template) in written.iter().filter(|(name, _)| !is_snake_case(name)) {
-        fields.diagnostic(&template.span, format!("variable \"{name}\" is no lower_snake_case name"));
+        fields.diagnostic(&template.span, format!("variable \"{name}\" is not a lower_snake_case name"));
     }
     let resolve = |(name, template)| Some((name, context.variables.resolve(context.report, &template)?));
     written.into_iter().filter_map(resolve).collect()
@@ -203,7 +203,7 @@ fn read_tool(fields: &mut Fields<'_, '_>) -> Tool {
     Tool { artifact, limits, sources, grants }
 }
 
-/// Our table among those of other tools, which are none of our business.
+/// The host's table; those of other tools are not looked at.
 pub(super) fn own_tool<'r, 'd>(fields: &mut Fields<'r, 'd>) -> Option<Fields<'r, 'd>> {
     fields.table("tool")?.table(TOOL)
 }

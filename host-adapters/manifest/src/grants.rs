@@ -76,7 +76,7 @@ pub(super) fn read(fields: &mut Fields<'_, '_>) -> RawGrants {
     written
 }
 
-/// Reports a name that is none of the declared ones.
+/// Reports a name that is not declared.
 pub(super) fn declared<'n>(
     report: &Report<'_>,
     kind: &str,
@@ -117,7 +117,7 @@ fn access<T: Copy>(
             }
             None => {
                 let instead = suggestion(&word.value, words.iter().map(|(known, _)| *known));
-                block.diagnostic(&word.span, format!("{key}.{name} = \"{}\" is no grant{instead}", word.value));
+                block.diagnostic(&word.span, format!("{key}.{name} = \"{}\" is not a grant{instead}", word.value));
             }
         }
     }

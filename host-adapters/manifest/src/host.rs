@@ -58,7 +58,7 @@ pub(super) fn declare_dead_letter_queues<'s>(
     }
 }
 
-/// A queue of which nothing is said: SQS's own defaults (peers B1).
+/// A queue without settings: SQS's own defaults.
 fn undescribed() -> Queue {
     Queue {
         visibility_timeout: seconds(30),
@@ -162,6 +162,6 @@ fn web_url(fields: &Fields<'_, '_>, context: &Context<'_, '_>, written: &Spanned
     if url.expose().starts_with("http://") || url.expose().starts_with("https://") {
         return Some(url);
     }
-    fields.diagnostic(&written.span, format!("\"{}\" is no http or https URL", written.value));
+    fields.diagnostic(&written.span, format!("\"{}\" is not an http or https URL", written.value));
     None
 }

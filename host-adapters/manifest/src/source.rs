@@ -12,7 +12,7 @@ use std::ops::Range;
 const TYPES: [(&str, Type); 2] = [("sqs", Type::Sqs), ("dynamodb-stream", Type::DynamodbStream)];
 /// Records of an SQS batch by default. Above it, a batch needs time to gather: SQS hands out ten at a time.
 const WINDOWLESS_BATCH: usize = 10;
-/// Seconds a batch may gather (peers A2, C2).
+/// Seconds a batch may gather (docs/delivery.md, 1.2).
 const WINDOW: std::ops::RangeInclusive<i64> = 0..=300;
 /// Up to what an instance could hold.
 const BATCH_BYTES: std::ops::RangeInclusive<i64> = 1..=268_435_456;
@@ -104,8 +104,7 @@ fn stream(mut fields: Fields<'_, '_>) -> Option<RawSource> {
     })
 }
 
-/// Size and window of an SQS batch, and that the one allows for the other (peers A1). REQ-015 wants batches of 25,000
-/// where Lambda ends at 10,000.
+/// Size and window of an SQS batch, and that the one allows for the other (docs/delivery.md, 1.1).
 fn sqs_batch(fields: &mut Fields<'_, '_>, config: &mut SqsConfig) {
     let size = fields.number("batch_size", 1..=25_000);
     set(&mut config.batch_window_secs, fields.number("batch_window_secs", WINDOW));

@@ -21,7 +21,7 @@ impl ProvidedVariables {
     /// `named`, and what this process's environment says.
     pub fn from_process(named: BTreeMap<String, String>) -> Self {
         let entry = |(name, value): (String, String)| Some((name.strip_prefix(PREFIX)?.to_lowercase(), value));
-        // Names or values that are no UTF-8 cannot be meant for us.
+        // Names or values that are not UTF-8 cannot be meant for us.
         let text =
             std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
         Self { named, environment: text.filter_map(entry).collect() }
@@ -71,7 +71,7 @@ impl Variables {
         let mut variables = BTreeMap::new();
         for (name, fields) in root.tables("variables") {
             if !is_snake_case(name) {
-                fields.diagnostic(&fields.span, format!("variable \"{name}\" is no lower_snake_case name"));
+                fields.diagnostic(&fields.span, format!("variable \"{name}\" is not a lower_snake_case name"));
             }
             variables.insert(name.to_owned(), read_variable(name, fields, given));
         }

@@ -41,7 +41,7 @@ pub enum InvalidHost {
     #[error("no scheme; write it before the host, as in \"http://\", \"redis://\" or \"*://\"")]
     NoScheme,
     /// Digits or signs in the scheme.
-    #[error("the scheme is no word; write letters only, or \"*\"")]
+    #[error("the scheme is not a word; write letters only, or \"*\"")]
     BadScheme,
     /// More than scheme, host and port.
     #[error("there is a path; write scheme, host and port only")]
@@ -56,7 +56,7 @@ pub enum InvalidHost {
     #[error("no port, and none is usual for the scheme; write \":\" and a port, or \":*\"")]
     NoPort,
     /// No number.
-    #[error("the port is no number; write a number, a range as in 8000..8010, or \"*\"")]
+    #[error("the port is not a number; write a number, a range as in 8000..8010, or \"*\"")]
     BadPort,
 }
 

@@ -20,7 +20,7 @@ pub struct Sent {
     pub outage: Option<String>,
     /// How often the request was sent.
     pub attempts: u32,
-    /// How long it waited for the rate limit, all tries together.
+    /// How long it waited for the rate limit, all attempts together.
     pub limited: Duration,
 }
 
@@ -77,7 +77,7 @@ impl SendError {
 
 impl Services {
     /// Calls a service for `component`, which may call the `allowed` hosts: waits for the service's limit, adds the
-    /// token, and tries up to three times. Ends with the last answer, or with why there was none. Headers such as
+    /// token, and makes up to three attempts. Ends with the last answer, or with why there was none. Headers such as
     /// `traceparent` are passed on as they are.
     ///
     /// May take long where the limit or the service is slow: a caller whose time is up drops the future, which gives up

@@ -52,7 +52,7 @@ mod tests {
     use std::time::UNIX_EPOCH;
 
     #[test]
-    fn only_the_weather_is_retried() {
+    fn only_transient_failures_are_retried() {
         let retryable: Vec<u16> =
             (100..600).filter(|code| is_retryable(StatusCode::from_u16(*code).unwrap())).collect();
         assert_eq!(retryable, [429, 502, 503, 504]);

@@ -37,7 +37,7 @@ pub struct Claims {
 pub enum SignerError {
     /// Not what it should be.
     #[error(
-        "the service key is no ES256 private key; give a PEM file in PKCS #8 form (BEGIN PRIVATE KEY, curve P-256)"
+        "the service key is not an ES256 private key; give a PEM file in PKCS #8 form (BEGIN PRIVATE KEY, curve P-256)"
     )]
     BadKey,
     /// The machine has no randomness, or the like.

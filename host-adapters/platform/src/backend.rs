@@ -48,7 +48,7 @@ pub trait QueueBackend: Send + Sync + 'static {
     /// for the first; they stay invisible for `visibility`. A message whose receive count would exceed the queue's
     /// `max_receive_count` goes to its DLQ instead (SQS redrive).
     async fn receive(&self, queue: &str, max: usize, wait: Duration, visibility: Duration) -> Result<Vec<Received>>;
-    /// Deletes by receipt. A stale receipt is no error and deletes nothing (peers A12).
+    /// Deletes by receipt. A stale receipt is not an error and deletes nothing.
     async fn delete_batch(&self, queue: &str, receipts: &[String]) -> Result<Vec<Option<Error>>>;
     /// Makes each message invisible for so long from now; zero returns it at once.
     async fn change_visibility_batch(&self, queue: &str, changes: &[(String, Duration)]) -> Result<Vec<Option<Error>>>;
@@ -108,24 +108,43 @@ pub struct Depth {
     pub delayed: u64,
 }
 
-/// The change stream of a table with DynamoDB Streams' semantics, and where each worker stands in it.
+/// How the shards of an ordered stream are listed and read; `R` is the store's own record. Delivery decodes it, so that
+/// changes of items and bytes under a partition key are read alike.
 #[async_trait::async_trait]
-pub trait StreamBackend: Send + Sync + 'static {
+pub trait ShardReader<R>: Send + Sync + 'static {
     /// All shards that still hold records, in any order.
-    async fn shards(&self, table: &str) -> Result<Vec<Shard>>;
+    async fn shards(&self, stream: &str) -> Result<Vec<Shard>>;
     /// Up to `limit` records of a shard in order, from a position; returns at once, with none where there are none.
-    async fn records(&self, table: &str, shard: &str, from: &Position, limit: usize) -> Result<Records>;
+    async fn page(&self, stream: &str, shard: &str, from: &Position, limit: usize) -> Result<ShardPage<R>>;
+    /// Waits until there may be new records, at most `wait` (a hint that spares polling; may return early).
+    async fn changed(&self, stream: &str, wait: Duration);
+    /// How far apart this host's reads of a shard are to be, whoever they are for; zero where the store sets no limit.
+    fn read_interval(&self) -> Duration {
+        Duration::ZERO
+    }
+    /// A page whose records are converted at once.
+    async fn records(&self, stream: &str, shard: &str, from: &Position, limit: usize) -> Result<Records<R>>
+    where
+        R: 'static,
+    {
+        self.page(stream, shard, from, limit).await.map(ShardPage::read)
+    }
+}
+
+/// Where leases on shards and workers' checkpoints are kept.
+#[async_trait::async_trait]
+pub trait LeaseTable: Send + Sync + 'static {
     /// Takes and keeps leases on shards for `worker`, sharing them with other hosts, and says which may be read until
-    /// it is asked again, [`StreamBackend::lease_renewal`] later. A backend of one host holds all.
-    async fn hold(&self, _table: &str, _worker: &str, shards: &[Shard]) -> Result<Leases> {
+    /// it is asked again, [`LeaseTable::lease_renewal`] later. A store of one host holds all.
+    async fn hold(&self, _stream: &str, _worker: &str, shards: &[Shard]) -> Result<Leases> {
         Ok(Leases { held: shards.iter().map(|shard| shard.id.clone()).collect(), ..Leases::default() })
     }
     /// Renews the leases of `worker` and takes no others; answers which are still held.
-    async fn renew(&self, _table: &str, _worker: &str) -> Result<Vec<String>> {
+    async fn renew(&self, _stream: &str, _worker: &str) -> Result<Vec<String>> {
         Ok(Vec::new())
     }
     /// Gives all leases of `worker` back, so that another host can take them at once.
-    async fn release(&self, _table: &str, _worker: &str) -> Result<()> {
+    async fn release(&self, _stream: &str, _worker: &str) -> Result<()> {
         Ok(())
     }
     /// How often leases are to be renewed; `None` where shards are not shared.
@@ -133,20 +152,23 @@ pub trait StreamBackend: Send + Sync + 'static {
         None
     }
     /// Where `worker` stands in a shard: the sequence number of the last record settled, or the mark for its end.
-    async fn checkpoint(&self, table: &str, shard: &str, worker: &str) -> Result<Option<Checkpoint>>;
+    async fn checkpoint(&self, stream: &str, shard: &str, worker: &str) -> Result<Option<Checkpoint>>;
     /// Moves it. Only ever forward; `condition-failed` where another host holds the shard's lease.
-    async fn set_checkpoint(&self, table: &str, shard: &str, worker: &str, checkpoint: &Checkpoint) -> Result<()>;
-    /// Waits until there may be new records, at most `wait` (a hint that spares polling; may return early).
-    async fn changed(&self, table: &str, wait: Duration);
+    async fn set_checkpoint(&self, stream: &str, shard: &str, worker: &str, checkpoint: &Checkpoint) -> Result<()>;
 }
+
+/// The change streams of tables, with leases and checkpoints. Here a stream is named by its table.
+pub trait StreamBackend: ShardReader<Change> + LeaseTable {}
+
+impl<T: ShardReader<Change> + LeaseTable> StreamBackend for T {}
 
 /// A shard of a stream.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Shard {
     /// Its id.
     pub id: String,
-    /// Its parent must be read to the end first (peers C11).
-    pub parent: Option<String>,
+    /// These must be read to their ends first: the one shard that was split, or the two that were merged.
+    pub parents: Vec<String>,
 }
 
 /// Which shards this host may read.
@@ -171,13 +193,41 @@ pub enum Position {
     After(String),
 }
 
-/// What a read of a shard gave.
+/// What a read of a shard gave. The store's answer is converted to records when they are asked for, so that the next
+/// read can be on its way before.
+pub struct ShardPage<R> {
+    /// How many records were read.
+    pub count: usize,
+    /// Where to read on; `None` when the shard is closed and read to its end. Never `Latest`: what is written after a
+    /// read from there is found from here.
+    pub next: Option<Position>,
+    convert: Box<dyn FnOnce() -> Vec<R> + Send>,
+}
+
+impl<R> ShardPage<R> {
+    /// `count` records that `convert` makes of the store's answer.
+    pub fn new(count: usize, next: Option<Position>, convert: impl FnOnce() -> Vec<R> + Send + 'static) -> Self {
+        Self { count, next, convert: Box::new(convert) }
+    }
+
+    /// The records, in order.
+    pub fn read(self) -> Records<R> {
+        Records { records: (self.convert)(), next: self.next }
+    }
+}
+
+impl<R: Send + 'static> From<Records<R>> for ShardPage<R> {
+    fn from(Records { records, next }: Records<R>) -> Self {
+        Self::new(records.len(), next, move || records)
+    }
+}
+
+/// The records of a [`ShardPage`].
 #[derive(Clone, Debug, PartialEq)]
-pub struct Records {
+pub struct Records<R> {
     /// In order.
-    pub records: Vec<Change>,
-    /// Where to read on; `None` when the shard is closed and read to its end. Never `Latest`: what is
-    /// written after a read from there is found from here.
+    pub records: Vec<R>,
+    /// As [`ShardPage::next`].
     pub next: Option<Position>,
 }
 

@@ -1,4 +1,4 @@
-//! A batch of which the server took nothing is no trouble of its parts: it is told as one failure, so that the source of
+//! A batch of which the server took nothing is not a failure of its parts: it is reported as one failure, so that the source of
 //! the caller pauses instead of giving records up.
 
 use crate::Result;

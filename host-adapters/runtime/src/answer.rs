@@ -51,7 +51,7 @@ pub(crate) async fn http(response: http::Response<WasiBody>) -> Result<http::Res
     let (mut parts, body) = response.into_parts();
     // The host's own server answers those, and not at a guest's word.
     if parts.status.is_informational() {
-        return Err(failed(&format!("it answered with the status {}, which is no answer", parts.status.as_u16())));
+        return Err(failed(&format!("it answered with the status {}, which is not an answer", parts.status.as_u16())));
     }
     clean(&mut parts.headers);
     match Limited::new(body, MAX_RESPONSE_BYTES).collect().await {

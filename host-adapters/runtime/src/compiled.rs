@@ -1,7 +1,7 @@
 //! The cache of compiled components: a folder of files, shared by all hosts that use it.
 //!
 //! A file's name is the digest of the component's code and the engine's version and settings. Custom sections of the
-//! component itself (names, producers, whatever a release stamps into it) are no part of the code: wasmtime does not
+//! component itself (names, producers, whatever a release stamps into it) are not part of the code: wasmtime does not
 //! read them. Those of the modules inside count, since their names appear in backtraces.
 
 use sha2::{Digest, Sha256};

@@ -27,7 +27,7 @@ use tokio::time::Instant;
 use wasmtime::component::Accessor;
 use wasmtime::{Store, UpdateDeadline};
 
-/// What an instance may take to start. What it does then is no call yet, so that no call's limit ends it.
+/// What an instance may take to start. What it does then is not a call yet, so that no call's limit ends it.
 const START_LIMIT: Duration = Duration::from_secs(10);
 /// Entries of the tables that the host keeps for an instance: tasks, streams, resources.
 const MAX_TABLE_ENTRIES: usize = 10 * MAX_HANDLES;

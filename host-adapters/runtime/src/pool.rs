@@ -40,7 +40,7 @@ pub(crate) enum Reply {
 }
 
 impl Reply {
-    /// Answers that the call failed. A caller that has gone away is no error.
+    /// Answers that the call failed. A caller that has gone away is not an error.
     pub(crate) fn fail(self, error: CallError, version: &Version, outages: Vec<String>) {
         let digest = version.digest.clone();
         match self {

@@ -47,7 +47,7 @@ pub(crate) fn answered(answer: Result<Response, Failure>) -> Result<http::Respon
         Ok(status) if !status.is_informational() => {
             Err(format!("its answer has {} bytes (at most {MAX_RESPONSE_BYTES})", body.len()))
         }
-        _ => Err(format!("it answered with the status {status}, which is no answer")),
+        _ => Err(format!("it answered with the status {status}, which is not an answer")),
     }
 }
 

@@ -10,8 +10,9 @@ use host_adapters_delivery::dead_letter::Origin;
 use host_adapters_delivery::dispatch::Dispatch;
 use host_adapters_delivery::drain::{Drain, Ended};
 use host_adapters_delivery::retry::Backoff;
+use host_adapters_delivery::stream::OrderedStreams;
+use host_adapters_platform::QueueBackend;
 use host_adapters_platform::clock::Clock;
-use host_adapters_platform::{QueueBackend, StreamBackend};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -70,8 +71,8 @@ pub struct SourceContext {
     pub dispatch: Arc<dyn Dispatch>,
     /// Queues: sources of their own, and dead letters of every source.
     pub queues: Arc<dyn QueueBackend>,
-    /// Change streams of tables.
-    pub streams: Arc<dyn StreamBackend>,
+    /// Change streams of tables, which all workers of a host are to share.
+    pub streams: Arc<OrderedStreams>,
     /// For the age of records.
     pub clock: Clock,
     /// Waits between retries and probes.

@@ -37,8 +37,8 @@ pub struct Backends {
 /// Opens the backends that `config` names; the embedded ones in the folder `data`, which is made if there is none.
 ///
 /// # Errors
-/// When the folder or the file cannot be used, an address is none, or the keys of the identity are no file and no
-/// address.
+/// When the folder or the file cannot be used, an address is not valid, or the keys of the identity are neither a file
+/// nor an address.
 pub async fn open(app: &App, data: &Path, config: &RuntimeConfig) -> Result<Backends> {
     std::fs::create_dir_all(data).with_context(|| format!("cannot make the folder {}", data.display()))?;
     let embedded = if is_embedded(config) { Some(Arc::new(embedded(app, data)?)) } else { None };

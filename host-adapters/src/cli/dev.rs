@@ -83,7 +83,7 @@ fn patterns(build: &Build, id: &str, shared: &[String]) -> Result<Vec<Pattern>> 
     let pattern = |written: &String| {
         let folder = Pattern::escape(&build.workdir.to_string_lossy());
         let pattern = Path::new(&folder).join(written);
-        Pattern::new(&pattern.to_string_lossy()).with_context(|| format!("watch = \"{written}\" is no pattern"))
+        Pattern::new(&pattern.to_string_lossy()).with_context(|| format!("watch = \"{written}\" is not a pattern"))
     };
     if !build.watch.is_empty() {
         return build.watch.iter().map(pattern).collect();

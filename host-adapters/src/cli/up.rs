@@ -78,7 +78,7 @@ pub(super) async fn serve<F: Future<Output = ()> + Send + 'static>(
     ::tracing::info!(signal, "draining");
     let clean = running.drain(Duration::from_secs(options.drain_secs)).await;
     tracing.shutdown();
-    // What did not end in time went back to its queue: nothing is lost, so that is no failure.
+    // What did not end in time went back to its queue: nothing is lost, so that is not a failure.
     ::tracing::info!(clean, "stopped");
     Ok(ExitCode::SUCCESS)
 }

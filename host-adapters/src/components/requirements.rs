@@ -1,5 +1,5 @@
 //! What the manifest asks of a component's file: an export for each of its triggers, and no import that its grants leave
-//! out. What every program imports (WASI's files, sockets, environment) is no request: the sandbox answers it empty.
+//! out. What every program imports (WASI's files, sockets, environment) is not a request: the sandbox answers it empty.
 
 use crate::manifest::{App, Component};
 use host_adapters_platform::QueueAccess;

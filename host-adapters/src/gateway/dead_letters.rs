@@ -12,7 +12,7 @@ use platform_wire::{Answer, Error, ErrorKind};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-/// DeadLetters that one answer lists: with the largest bodies they are 25 MB on their way through the host.
+/// Dead letters in one response: with the largest bodies 25 MB pass through the host.
 const PAGE: usize = 100;
 
 pub(super) fn routes(redriver: Redriver) -> Router<Gateway> {

@@ -20,7 +20,7 @@ impl Tracing {
     /// Exports to the endpoint of `OTEL_EXPORTER_OTLP_ENDPOINT`, if it is set and not empty.
     ///
     /// # Errors
-    /// When the endpoint is no URL.
+    /// When the endpoint is not a URL.
     pub fn from_env() -> anyhow::Result<Self> {
         if std::env::var("OTEL_EXPORTER_OTLP_ENDPOINT").unwrap_or_default().is_empty() {
             return Ok(Self(None));

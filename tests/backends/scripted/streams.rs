@@ -2,7 +2,7 @@
 
 use super::server::{Reply, Scripted};
 use backend_dynamodb::DynamodbStreams;
-use host_adapters_platform::{Checkpoint, Position, Shard, StreamBackend};
+use host_adapters_platform::{Checkpoint, LeaseTable, Position, Shard, ShardReader};
 use platform_wire::ErrorKind;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
@@ -69,7 +69,7 @@ fn after(sequence: &str) -> Position {
 
 pub async fn lists_all_pages_of_shards() {
     let (_server, streams) = start(|_, _, input| Ok(shards(input))).await;
-    let shard = |id: &str, parent: &str| Shard { id: id.to_owned(), parent: Some(parent.to_owned()) };
+    let shard = |id: &str, parent: &str| Shard { id: id.to_owned(), parents: vec![parent.to_owned()] };
     let expected = [shard("parent", "long gone"), shard("left", "parent"), shard("right", "parent")];
     assert_eq!(streams.shards("t").await.unwrap(), expected);
 }

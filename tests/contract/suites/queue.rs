@@ -67,10 +67,10 @@ pub async fn deletes_twice(backend: &impl Backend) {
     send(backend, QUEUE, &["a"]).await;
     let receipts = [receive(backend, QUEUE, 1, 1).await.remove(0).receipt];
     assert_eq!(backend.queues().delete_batch(QUEUE, &receipts).await.unwrap(), [None]);
-    assert_eq!(backend.queues().delete_batch(QUEUE, &receipts).await.unwrap(), [None], "twice is no error");
+    assert_eq!(backend.queues().delete_batch(QUEUE, &receipts).await.unwrap(), [None], "twice is not an error");
 }
 
-/// peers A12: a stale receipt is accepted and deletes nothing.
+/// docs/delivery.md, 3.6: a stale receipt is accepted and deletes nothing.
 pub async fn ignores_stale_receipts(backend: &impl Backend) {
     send(backend, QUEUE, &["a"]).await;
     let stale = receive(backend, QUEUE, 1, 1).await.remove(0).receipt;

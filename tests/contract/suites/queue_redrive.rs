@@ -1,4 +1,4 @@
-//! Queues: redrive. A message whose receive count would exceed the queue's moves to its dead-letter queue (peers B2).
+//! Queues: redrive. A message whose receive count would exceed the queue's moves to its dead-letter queue (docs/delivery.md, 3.9).
 
 use super::backend::{Backend, DEAD_LETTERS, LOOSE_QUEUE, MAX_RECEIVES, QUEUE, secs};
 use super::queue::{receive, send};
@@ -20,7 +20,7 @@ fn attribute<'a>(message: &'a Received, name: &str) -> Option<&'a str> {
     message.attributes.iter().find(|(found, _)| found == name).map(|(_, value)| value.as_str())
 }
 
-/// B2, and B3: a standard queue's dead letter keeps the time when it was first sent.
+/// As in SQS, a standard queue's dead letter keeps the time when it was first sent.
 pub async fn moves_what_exceeds_the_count(backend: &impl Backend) {
     let id = send(backend, QUEUE, &["poison"]).await.remove(0);
     let sent_ms = exhaust(backend).await.sent_ms;

@@ -27,7 +27,7 @@ pub struct Faults {
     pub cut: f64,
     /// Rate of connections cut after it took effect: the caller cannot know.
     pub cut_after: f64,
-    /// Rate of answers with status 200 whose body is no JSON, after the request took effect.
+    /// Rate of answers with status 200 whose body is not JSON, after the request took effect.
     pub garbled: f64,
     /// Whether versions are ignored: the last entry sent is kept, be it old.
     pub ignore_version: bool,

@@ -22,7 +22,7 @@ pub enum TokenError {
     /// No `Authorization: Bearer`.
     #[error("the request has no bearer token")]
     Missing,
-    /// It is none of ours.
+    /// The fake services did not sign it.
     #[error("the token is not accepted: {0}")]
     Refused(String),
     /// The host's public key is not one.

@@ -12,11 +12,11 @@ use worker_kit::{Disposition, Event, Payload};
 /// Checks one body.
 pub fn run(data: &[u8]) {
     let parsed = parse(data, None, None);
-    // What is no JSON may pass where nobody looks: a broken dead letter in the name of a field that is not read.
+    // What is not JSON may pass where nobody looks: a broken dead letter in the name of a field that is not read.
     let Ok(event) = serde_json::from_slice::<Value>(data) else { return };
     match (parsed, event.get("Records").and_then(Value::as_array)) {
         (Ok(incoming), Some(records)) => check(&incoming, records),
-        (Ok(incoming), None) => panic!("{incoming:?} were found in what is no event"),
+        (Ok(incoming), None) => panic!("{incoming:?} were found in what is not an event"),
         // Only what names its records twice has some and is none.
         (Err(_), Some(_)) => assert!(parse(event.to_string().as_bytes(), None, None).is_ok()),
         (Err(error), None) => assert!(!error.to_string().is_empty()),

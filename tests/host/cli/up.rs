@@ -28,7 +28,7 @@ fn secrets() -> Vec<(String, String)> {
     secrets
 }
 
-/// What a caller sends that is no token of anybody.
+/// What a caller sends that is not a token of anybody.
 const GUESS: &str = "planted-6f1e-guess";
 
 /// A host on a folder of its own; killed if a test ends early.
@@ -149,7 +149,7 @@ async fn it_serves_tells_its_queues_and_drains() {
 
     let peek = up.queues(&["retryScoreQueueDlq", "--json"], "planted-6f1e-operator");
     assert_eq!((peek.code, peek.json()), (0, json!({"messages": []})));
-    assert_eq!(up.queues(&["userInfoQueue"], "planted-6f1e-resolver").code, 1, "send is no peek");
+    assert_eq!(up.queues(&["userInfoQueue"], "planted-6f1e-resolver").code, 1, "send does not include peek");
     assert_eq!(up.queues(&[], GUESS).code, 2, "nobody's token");
 
     let (code, rest, log) = up.stop();

@@ -1,4 +1,4 @@
-//! Files that are no worker, or one only by name: refused before any call, while the one before serves on.
+//! Files that are not worker, or one only by name: refused before any call, while the one before serves on.
 
 use super::wat;
 use crate::host::sandbox::probe::{self, PROBE, Probe, tight};

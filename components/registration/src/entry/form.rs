@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 pub struct Form(Box<RawValue>);
 
 impl Form {
-    /// A form from its JSON text; none where that is no object.
+    /// A form from its JSON text; none where that is not an object.
     pub(super) fn from_text(text: String) -> Option<Self> {
         RawValue::from_string(text).ok().filter(|json| json.get().starts_with('{')).map(Self)
     }

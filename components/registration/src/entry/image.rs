@@ -9,7 +9,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
 
-/// The attributes of an image that matter; what is no object has none of them.
+/// The attributes of an image that matter; what is not an object has none of them.
 #[derive(Debug, Default)]
 pub struct Image<'a>(Attributes<'a>);
 
@@ -90,7 +90,7 @@ pub(super) enum Text<'a> {
     Wrong,
 }
 
-/// The form: JSON text, as the documents have it, or an object.
+/// The form: JSON text, as in `demand-table`, or an object.
 #[derive(Debug, Default)]
 pub(super) enum Fields<'a> {
     #[default]

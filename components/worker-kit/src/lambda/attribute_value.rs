@@ -30,7 +30,7 @@ fn value_of(path: &str, value: Value) -> Result<Value, String> {
         ("L", Value::Array(list)) => {
             list.into_iter().enumerate().map(|(index, value)| value_of(&format!("{path}[{index}]"), value)).collect()
         }
-        (tag, _) => Err(format!("{path} is no attribute value: {tag:?}")),
+        (tag, _) => Err(format!("{path} is not an attribute value: {tag:?}")),
     }
 }
 
@@ -44,5 +44,5 @@ fn number_value(path: &str, value: Value) -> Result<Value, String> {
 /// DynamoDB writes numbers as strings. `12.50` and `1E+2` are numbers too; what JSON cannot hold exactly is rounded.
 fn number(path: &str, text: &str) -> Result<Value, String> {
     let number = text.parse::<i64>().ok().map(Number::from).or_else(|| Number::from_f64(text.parse().ok()?));
-    number.map(Value::Number).ok_or_else(|| format!("{path} is no number: {text:?}"))
+    number.map(Value::Number).ok_or_else(|| format!("{path} is not a number: {text:?}"))
 }

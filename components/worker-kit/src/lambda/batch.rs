@@ -10,7 +10,7 @@ use serde_json::Value;
 pub enum Incoming {
     /// What the worker is to handle.
     Event(Event),
-    /// A record that is none, under the name its source knows it by. It can never succeed.
+    /// A malformed record, under the name its source knows it by. It can never succeed.
     Malformed {
         /// For the answer.
         id: String,
@@ -19,7 +19,7 @@ pub enum Incoming {
     },
 }
 
-/// The event as a whole is none that a batch worker takes.
+/// The event as a whole is not one that a batch worker takes.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("the event is not one of AWS Lambda's: {0}")]
 pub struct MalformedEvent(String);

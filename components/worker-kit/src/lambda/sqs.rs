@@ -62,5 +62,5 @@ pub(super) fn event(id: String, record: Value, context: &Context<'_>) -> Result<
 
 /// AWS writes numbers as strings.
 fn number<T: std::str::FromStr>(field: &str, text: Option<String>, absent: T) -> Result<T, String> {
-    text.map_or(Ok(absent), |text| text.parse().map_err(|_| format!("{field} is no number: {text:?}")))
+    text.map_or(Ok(absent), |text| text.parse().map_err(|_| format!("{field} is not a number: {text:?}")))
 }

@@ -1,4 +1,4 @@
-//! The documents' example events as printed, what AWS really sends, and events that are none.
+//! The documents' example events as printed, events as AWS sends them, and malformed events.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
 use super::{Incoming, answer::Answer, appsync, parse};
@@ -153,8 +153,8 @@ fn a_bad_record_does_not_spoil_its_neighbours() {
             []
             {}
             m-2: malformed: missing field `body`
-            m-3: malformed: attributes.ApproximateReceiveCount is no number: "many"
-            4: malformed: dynamodb.NewImage.a.b is no number: "x"
+            m-3: malformed: attributes.ApproximateReceiveCount is not a number: "many"
+            4: malformed: dynamodb.NewImage.a.b is not a number: "x"
             record-4: malformed: dynamodb.Keys.pk has no type tag
             6: malformed: kinesis.data is not base64: Invalid symbol 37, offset 0.
             7: malformed: kinesis.data is not JSON: expected ident at line 1 column 2

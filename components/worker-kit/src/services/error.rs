@@ -80,7 +80,7 @@ impl ServiceError {
     }
 }
 
-/// Reads a 2xx answer. One that cannot be read is no success: a proxy's page, a cut body.
+/// Reads a 2xx answer. One that cannot be read is not a success: a proxy's page, a cut body.
 pub(super) fn parse<T: DeserializeOwned>(service: &'static str, body: &[u8]) -> Result<T, ServiceError> {
     // The second, slower reading only serves to name what is wrong.
     let named = || serde_path_to_error::deserialize(&mut serde_json::Deserializer::from_slice(body));
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn the_weather_is_tried_again() {
+    fn transient_failures_are_retried() {
         check(503, None, "", expect!["the entry service is unavailable: status 503:  -> Disposition::Retry(None)"]);
         check(
             500,

@@ -46,7 +46,7 @@ impl Aws {
         let mut loader = aws_config::defaults(BehaviorVersion::latest())
             .http_client(Builder::new().tls_provider(tls).build_https())
             .timeout_config(timeouts)
-            // Longer troubles are the caller's: sources pause, workers are told to try again.
+            // Longer outages are left to the caller: sources pause, and workers are told to try again.
             .retry_config(RetryConfig::standard().with_max_attempts(3));
         if let Some(region) = &config.region {
             loader = loader.region(Region::new(region.clone()));

@@ -5,7 +5,7 @@ use platform_wire::{Error, ErrorKind};
 
 /// The error of a call of `resource`.
 ///
-/// Refused credentials are `unavailable`, never `denied`: they are the operator's trouble, and no record may be given
+/// Refused credentials are `unavailable`, never `denied`: the operator has to mend them, and no record may be given
 /// up for it.
 pub fn error<E, R>(resource: &str, error: &SdkError<E, R>) -> Error
 where

@@ -31,8 +31,8 @@ struct Body {
 }
 
 pub(super) fn header(token: &str) -> Result<Header> {
-    // `none` is no algorithm that the library knows, so it fails here, too.
-    let header = decode_header(token).map_err(|_| denied("the token is no JWT signed with RS256 or ES256"))?;
+    // `none` is not an algorithm that the library knows, so it fails here, too.
+    let header = decode_header(token).map_err(|_| denied("the token is not a JWT signed with RS256 or ES256"))?;
     if !matches!(header.alg, Algorithm::RS256 | Algorithm::ES256) {
         return Err(denied(format!("the token is signed with {:?}; accepted: RS256, ES256", header.alg)));
     }

@@ -29,7 +29,7 @@ pub(super) struct Key {
 #[derive(Debug, thiserror::Error)]
 pub enum JwksError {
     /// Neither a file nor an address that may be asked.
-    #[error("`{0}` is no place for keys; name a file or an https:// address (http:// on this machine only)")]
+    #[error("`{0}` is not a place for keys; name a file or an https:// address (http:// on this machine only)")]
     Place(String),
     /// The file cannot be read.
     #[error("cannot read the keys in {0}: {1}")]

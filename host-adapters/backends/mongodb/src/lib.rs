@@ -127,7 +127,7 @@ fn error(collection: &str, failed: &mongodb::error::Error) -> Error {
         // BadValue, FailedToParse, TypeMismatch, and what a document cannot be.
         Failure::Command(command) if [2, 9, 14, 17_280, 10_334].contains(&command.code) => ErrorKind::Invalid,
         Failure::InvalidArgument { .. } | Failure::BsonSerialization(_) => ErrorKind::Invalid,
-        // A refused login too: it is the operator's trouble, and no record may be given up for it.
+        // A refused login too: the operator has to mend it, and no record may be given up for it.
         _ => ErrorKind::Unavailable,
     };
     Error::new(kind, format!("{collection}: {}", cause(failed)))

@@ -24,7 +24,7 @@ impl QueueBrowser for Sqs {
         match from {
             None => self.unhide(queue).await?,
             Some(NEXT) => {}
-            Some(_) => return Err(invalid("that is no place in a queue; pass the `next` of a page")),
+            Some(_) => return Err(invalid("that is not a place in a queue; pass the `next` of a page")),
         }
         let mut messages = self.gather(queue, max).await?;
         self.hide(queue, messages.iter_mut().map(looked_at).collect());

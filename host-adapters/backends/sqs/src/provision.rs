@@ -15,7 +15,7 @@ pub struct QueueSpec {
     pub visibility_timeout: Duration,
     /// For how long messages are kept.
     pub retention: Duration,
-    /// Where messages go that were received more than so often.
+    /// Where messages go that were received too often.
     pub dead_letters: Option<(String, u32)>,
 }
 

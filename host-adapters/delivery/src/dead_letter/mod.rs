@@ -57,8 +57,8 @@ pub struct Summary {
     pub attempts: u32,
     /// When the record was made, milliseconds since 1970 (UTC).
     pub first_ms: u64,
-    /// When it was given up, milliseconds since 1970 (UTC); unknown where the queue's own redrive moved it, for that
-    /// keeps the time of sending (peers B3).
+    /// When it was given up, milliseconds since 1970 (UTC); unknown where the queue's own redrive moved it,
+    /// because SQS then keeps the time when the message was first sent.
     pub last_ms: Option<u64>,
 }
 

@@ -27,7 +27,7 @@ impl DeadLetter {
     /// The record as its worker gets it.
     ///
     /// # Errors
-    /// When the dead letter does not hold the record: it was too large for a queue, or the dead letter is no dead letter.
+    /// When the dead letter does not hold the record: it was too large for a queue, or the message is not a dead letter.
     pub fn event(&self) -> Result<Event, String> {
         let (payload, ordering_key) = match self.source_queue() {
             Some(_) => (payload_of(&self.body), None),
@@ -57,14 +57,14 @@ impl DeadLetter {
             )
         })?;
         let payload = payload.strip_suffix('}').unwrap_or(payload);
-        let change: Value = serde_json::from_str(payload).map_err(|_| "its body is no dead letter".to_owned())?;
+        let change: Value = serde_json::from_str(payload).map_err(|_| "its body is not a dead letter".to_owned())?;
         let key = |name: &str| change.pointer(name)?.as_str();
         let key = key("/keys/pk").zip(key("/keys/sk")).map(|(pk, sk)| format!("{pk}|{sk}"));
         Ok((Payload::Json(payload.to_owned()), key))
     }
 }
 
-/// A body that is no JSON reaches the worker all the same: it is the worker's to reject.
+/// A body that is not JSON reaches the worker all the same: it is the worker's to reject.
 pub fn payload_of(body: &str) -> Payload {
     match serde_json::from_str::<serde::de::IgnoredAny>(body) {
         Ok(_) => Payload::Json(body.to_owned()),

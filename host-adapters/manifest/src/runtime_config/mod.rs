@@ -221,7 +221,7 @@ fn read_aws(fields: &mut Fields<'_, '_>, secrets: &Secrets<'_>) -> AwsConfig {
     if let Some(endpoint) =
         endpoint.as_ref().filter(|it| !it.value.starts_with("http://") && !it.value.starts_with("https://"))
     {
-        fields.diagnostic(&endpoint.span, format!("\"{}\" is no http or https URL", endpoint.value));
+        fields.diagnostic(&endpoint.span, format!("\"{}\" is not an http or https URL", endpoint.value));
     }
     AwsConfig {
         region: fields.string("region").map(|region| region.value),

@@ -79,7 +79,7 @@ table = "other-table"
             spin.toml:11:50: unknown table "orders"; there is "demand-table", "quiet-table", or declare it under [application.tool.host-adapters]
             spin.toml:12:59: unknown queue "saveEntryQueue"; write "saveEntriesQueue", or declare it under [application.tool.host-adapters]
             spin.toml:13:26: unknown collection "campaign"; write "campaigns", or declare it under [application.tool.host-adapters]
-            spin.toml:13:46: documents.campaigns = "reed" is no grant; write "read", in component.save-entries.tool.host-adapters.grants
+            spin.toml:13:46: documents.campaigns = "reed" is not a grant; write "read", in component.save-entries.tool.host-adapters.grants
             spin.toml:16:9: unknown queue "saveEntrysQueue"; write "saveEntriesQueue", or declare it under [application.tool.host-adapters]
             spin.toml:19:9: table "quiet-table" has no stream; declare it with stream = true
             spin.toml:22:9: unknown table "other-table"; there is "demand-table", "quiet-table", or declare it under [application.tool.host-adapters]
@@ -101,7 +101,7 @@ files = ["assets/*"]
 build = { command = [1], wordir = "x" }
 "#,
         &expect![[r#"
-            spin.toml:2:12: component id "SaveEntries" is no kebab-case name; write words joined by "-", in component.SaveEntries
+            spin.toml:2:12: component id "SaveEntries" is not a kebab-case name; write words joined by "-", in component.SaveEntries
             spin.toml:3:10: source is 1; write a string, as in "text", in component.SaveEntries
             spin.toml:4:39: allowed_outbound_hosts holds integer; write strings only, in component.SaveEntries
             spin.toml:4:42: allowed_outbound_hosts "localhost": no scheme; write it before the host, as in "http://", "redis://" or "*://", in component.SaveEntries
@@ -161,7 +161,7 @@ user = { host = "user.services.internal", upstream = "http://127.0.0.1:81" }
 users = { host = "user.services.internal", upstream = "http://127.0.0.1:82" }
 "#,
         &expect![[r#"
-            spin.toml:3:56: "127.0.0.1:80" is no http or https URL, in application.tool.host-adapters.services.entry
+            spin.toml:3:56: "127.0.0.1:80" is not an http or https URL, in application.tool.host-adapters.services.entry
             spin.toml:3:88: rate_limit_by = "fan" is unknown; there is "campaign", "service", in application.tool.host-adapters.services.entry
             spin.toml:5:9: host "user.services.internal" is already that of "user", in application.tool.host-adapters
         "#]],

@@ -94,7 +94,7 @@ url = { file = "secret" }
     .unwrap_err();
     expect_test::expect![[r#"
         2:8: type = "dynamo" is unknown; write "dynamodb", in tables
-        5:12: "127.0.0.1:9324" is no http or https URL, in queues
+        5:12: "127.0.0.1:9324" is not an http or https URL, in queues
         6:61: secret_access_key is a secret in plain text; write secret_access_key = { env = "NAME" } or { file = "path" }, in queues.credentials
         7:2: "database" is missing; write database = "…", in documents
         9:7: uri holds credentials in plain text; write { env = "NAME" } or { file = "path" }, in documents

@@ -75,12 +75,12 @@ Odd-Name = "x"
 bad_host = "{{ boht }}"
 "#,
         &expect![[r#"
-            spin.toml:3:7: variable "Bad" is no lower_snake_case name, in variables.Bad
+            spin.toml:3:7: variable "Bad" is not a lower_snake_case name, in variables.Bad
             spin.toml:4:20: a variable is either required or has a default; remove one of the two, in variables.both
             spin.toml:5:11: neither "default" nor "required"; write one of the two, in variables.neither
             spin.toml:6:22: default is 1; write a string, as in "text", in variables.number
             spin.toml:10:8: unmatched "{{"; write "{{ name }}"
-            spin.toml:11:12: variable "Odd-Name" is no lower_snake_case name, in component.a
+            spin.toml:11:12: variable "Odd-Name" is not a lower_snake_case name, in component.a
             spin.toml:12:12: undeclared variable "boht"; write "both", or declare it under [variables]
         "#]],
     );

@@ -62,7 +62,7 @@ fn check_name(name: &str) -> Result<()> {
         return Ok(());
     }
     Err(invalid(format!(
-        "`{name}` is no attribute name: 1 to {MAX_NAME_CHARS} of A-Z a-z 0-9 _ - . , not beginning with `AWS.` or `Amazon.`"
+        "`{name}` is not an attribute name: 1 to {MAX_NAME_CHARS} of A-Z a-z 0-9 _ - . , not beginning with `AWS.` or `Amazon.`"
     )))
 }
 

@@ -18,7 +18,7 @@ pub fn parse_changeable(path: &str) -> Result<Vec<&str>> {
 pub fn parse(path: &str) -> Result<Vec<&str>> {
     let segments: Vec<_> = path.split('.').collect();
     if segments.iter().any(|segment| segment.is_empty()) {
-        return Err(invalid(format!("`{path}` is no path; write names with dots between: `date.updated`")));
+        return Err(invalid(format!("`{path}` is not a path; write names with dots between: `date.updated`")));
     }
     Ok(segments)
 }
@@ -52,7 +52,7 @@ fn parent_of<'a, 'p>(
     item: &'a mut Map<String, Value>,
     path: &[&'p str],
 ) -> Result<(&'a mut Map<String, Value>, &'p str)> {
-    let unusable = || invalid(format!("the path `{}` leads through something that is no object", path.join(".")));
+    let unusable = || invalid(format!("the path `{}` leads through something that is not an object", path.join(".")));
     let (name, parents) = path.split_last().ok_or_else(unusable)?;
     let mut object = item;
     for segment in parents {

@@ -1,4 +1,4 @@
-//! Settings of a DynamoDB stream source, as `spin.toml` has them (peers C2, C3).
+//! Settings of a DynamoDB stream source, as `spin.toml` has them.
 
 use crate::{camel_case_name, default_max_batch_bytes, out_of_range};
 use host_adapters_delivery::OnReject;
@@ -77,6 +77,11 @@ const fn default_bisect() -> bool {
     true
 }
 
+/// What the stream of a table is called in events, logs, metrics and dead letters.
+pub(super) fn name(table: &str) -> String {
+    format!("dynamodb-stream:{table}")
+}
+
 impl DynamodbStreamConfig {
     /// All defaults, for `table`.
     pub fn new(table: &str) -> Self {
@@ -110,7 +115,7 @@ impl DynamodbStreamConfig {
 
     /// What this source is called in logs, metrics and dead letters.
     pub fn name(&self) -> String {
-        format!("dynamodb-stream:{}", self.table)
+        name(&self.table)
     }
 
     /// Where dead letters of `worker` go.

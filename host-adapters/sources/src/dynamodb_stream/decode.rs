@@ -4,8 +4,14 @@ use host_adapters_delivery::event::{Event, Payload};
 use host_adapters_platform::Change;
 use serde_json::Value;
 
+/// The events of changes read from `shard` of the stream of `table`.
+pub fn events(table: &str, shard: &str, changes: Vec<Change>) -> Vec<Event> {
+    let source = super::config::name(table);
+    changes.into_iter().map(|change| event(&source, shard, change)).collect()
+}
+
 /// The event of a change read from `shard` of `source`. Its attempt is 0: it has not been handed over.
-pub fn event(source: &str, shard: &str, change: Change) -> Event {
+fn event(source: &str, shard: &str, change: Change) -> Event {
     let payload = Payload::Json(payload(&change));
     Event {
         correlation_id: change.sequence.clone(),

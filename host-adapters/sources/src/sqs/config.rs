@@ -1,4 +1,4 @@
-//! Settings of an SQS source, as `spin.toml` has them (peers A1-A3, B1).
+//! Settings of an SQS source, as `spin.toml` has them.
 
 use crate::{default_max_batch_bytes, out_of_range};
 use host_adapters_delivery::OnReject;
@@ -46,7 +46,7 @@ const fn default_visibility_timeout_secs() -> u32 {
     30
 }
 
-/// Lambda starts with five (peers A4).
+/// Lambda starts with five (its page "Scaling SQS event source mappings").
 const fn default_max_concurrency() -> usize {
     5
 }

@@ -1,5 +1,5 @@
-//! Messages in our hands, and the heartbeat that keeps them there (in place of peers A10): their visibility is extended
-//! at a third of the timeout for as long as they wait, are with the worker or sit out a pause, up to SQS's 12 hours.
+//! Messages in flight, and the heartbeat that keeps them invisible (docs/delivery.md, 3.3): it extends their visibility
+//! at a third of the timeout while they wait, are with the worker or sit out a pause, up to SQS's limit of 12 hours.
 
 use host_adapters_delivery::batch::Weigh;
 use host_adapters_delivery::event::Event;

@@ -1,4 +1,4 @@
-//! Making dispositions true at the queue (peers A6, A12): what is done is deleted, what is to be retried reappears at
+//! Making dispositions true at the queue (docs/delivery.md, 3): what is done is deleted, what is to be retried reappears at
 //! its visibility timeout or when the worker asked, what cannot succeed is a dead letter first and deleted then.
 
 use super::heartbeat::InFlightMessage;
@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 const LONGEST_VISIBILITY: Duration = Duration::from_secs(12 * 60 * 60);
-/// A message that cannot be deleted comes again; so often we try to spare the worker that.
+/// Attempts to delete a message before the worker sees it again.
 const DELETE_ATTEMPTS: u32 = 3;
 
 /// Settles messages of one queue.
@@ -32,7 +32,7 @@ pub struct Settler {
     pub max_attempts: u32,
     /// What becomes of rejected records.
     pub on_reject: OnReject,
-    /// Between tries to delete.
+    /// The wait between attempts to delete.
     pub backoff: Backoff,
 }
 
@@ -138,7 +138,7 @@ impl Settler {
         stored
     }
 
-    /// Success is no proof (peers A12): a stale receipt deletes nothing, and the message comes again.
+    /// Success proves nothing (docs/delivery.md, 3.6): a stale receipt deletes nothing, and the message comes again.
     async fn delete(&self, mut receipts: Vec<String>) {
         for failures in 1..=DELETE_ATTEMPTS {
             if receipts.is_empty() {

@@ -16,6 +16,7 @@ mod model;
 mod pause_and_drain;
 mod queue;
 mod settings;
+mod shared_stream;
 mod simulation;
 mod stream;
 mod stream_failures;

@@ -3,7 +3,7 @@
 
 use crate::model::{World, ack_all, down, name};
 use crate::rows;
-use host_adapters_platform::{Checkpoint, StreamBackend};
+use host_adapters_platform::{Checkpoint, LeaseTable};
 use host_adapters_sources::SourceConfig;
 use host_adapters_sources::dynamodb_stream::DynamodbStreamConfig;
 use std::collections::BTreeSet;

@@ -1,4 +1,4 @@
-//! Which dead letters: all that the host has are listed first, so that what is buried again meanwhile is not meant.
+//! Which dead letters: all that the host has are listed first, so that records that become dead letters again meanwhile are left out.
 
 use crate::cli::operator::{Operator, Refused, rows};
 use anyhow::{Result, bail};

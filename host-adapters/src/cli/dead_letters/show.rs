@@ -36,7 +36,7 @@ pub(in crate::cli) async fn fetch(operator: &Operator, id: &str) -> Result<DeadL
     let mut answer = operator.expect("dead-letters/show", &json!({ "id": id })).await?;
     let dead_letter =
         answer.get_mut("dead_letter").map(Value::take).context("the gateway's answer holds no dead letter")?;
-    serde_json::from_value(dead_letter).context("the gateway's answer is no dead letter of this version")
+    serde_json::from_value(dead_letter).context("the gateway's answer is not a dead letter of this version")
 }
 
 fn shown(dead_letter: &DeadLetter) -> String {

@@ -13,9 +13,9 @@ use std::process::ExitCode;
 use std::time::Duration;
 use tokio::time::{MissedTickBehavior, interval};
 
-/// DeadLetters of one request.
+/// Dead letters in one request.
 const AT_ONCE: u32 = 10;
-/// The most that SQS moves in a second (peers B4).
+/// The most messages that SQS's own redrive moves in a second.
 const MAX_RATE: u32 = 500;
 
 #[derive(Args)]

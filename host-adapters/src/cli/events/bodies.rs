@@ -68,7 +68,7 @@ impl<'a> Canned<'a> {
 
     fn json(&self, any: &Value) -> Result<Value> {
         match self.given {
-            Some(text) => serde_json::from_str(text).context("the body is no JSON"),
+            Some(text) => serde_json::from_str(text).context("the body is not JSON"),
             None => self.canned(any),
         }
     }

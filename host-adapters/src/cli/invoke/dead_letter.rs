@@ -34,7 +34,8 @@ pub(super) async fn run(mut app: App, options: &Options, named: &str) -> Result<
 async fn read(options: &Options, named: &str) -> Result<DeadLetter> {
     if named == "-" || named.starts_with('@') {
         let text = event::text_of(named, "dead letter")?;
-        return serde_json::from_str(&text).context("that is no dead letter as `dead-letters show --json` prints it");
+        return serde_json::from_str(&text)
+            .context("that is not a dead letter as `dead-letters show --json` prints it");
     }
     let Some(token) = options.operator_token.clone() else {
         bail!("give --operator-token to fetch dead letter {named}, or the dead letter itself as @file or -");

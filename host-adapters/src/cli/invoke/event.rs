@@ -34,7 +34,7 @@ pub(in crate::cli) fn text_of(argument: &str, what: &str) -> Result<String> {
 /// Reads the event. GraphQL variables (`{"input": …}`), as API usage prints them, become the AppSync event they make.
 pub(super) fn read(argument: &str) -> Result<Value> {
     let text = text_of(argument, "event")?;
-    let event: Value = serde_json::from_str(&text).context("the event is no JSON; write '{…}', @file or -")?;
+    let event: Value = serde_json::from_str(&text).context("the event is not JSON; write '{…}', @file or -")?;
     Ok(match event.get("input") {
         Some(_) => json!({ "arguments": event }),
         None => event,

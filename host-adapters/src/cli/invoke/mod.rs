@@ -173,7 +173,7 @@ async fn load_documents(app: &App, platform: &dyn Platform, folder: &Path) -> Re
         for entry in entries {
             let path = entry?.path();
             let document: Value = serde_json::from_str(&std::fs::read_to_string(&path)?)
-                .with_context(|| format!("{} is no JSON document", path.display()))?;
+                .with_context(|| format!("{} is not a JSON document", path.display()))?;
             let Some(id) = document.get("id") else { bail!("{} has no `id`", path.display()) };
             let replace = ReplaceOne {
                 collection: collection.clone(),

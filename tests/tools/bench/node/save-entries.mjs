@@ -21,7 +21,7 @@ function text(image, field, required) {
     if (required) throw new Malformed(`${field} is missing or empty`);
     return undefined;
   }
-  if (typeof value !== "string") throw new Malformed(`${field} is no text`);
+  if (typeof value !== "string") throw new Malformed(`${field} is not text`);
   if (required && value === "") throw new Malformed(`${field} is missing or empty`);
   return value;
 }
@@ -29,7 +29,7 @@ function text(image, field, required) {
 function instant(value, field) {
   if (value === undefined || value === null) return undefined;
   if (typeof value !== "string" || !RFC3339.test(value) || Number.isNaN(Date.parse(value))) {
-    throw new Malformed(`${field} is no RFC 3339 time`);
+    throw new Malformed(`${field} is not an RFC 3339 time`);
   }
   return value;
 }
@@ -40,7 +40,7 @@ function fieldsOf(image) {
     try {
       fields = JSON.parse(fields);
     } catch {
-      throw new Malformed("fields is no JSON object as text");
+      throw new Malformed("fields is not a JSON object as text");
     }
   }
   if (fields === null || typeof fields !== "object" || Array.isArray(fields)) {

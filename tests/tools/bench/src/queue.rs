@@ -16,6 +16,7 @@ use host_adapters_delivery::retry::Backoff;
 use host_adapters_platform::QueueBackend;
 use host_adapters_platform::clock::Clock;
 use host_adapters_runtime::{Interfaces, Limits, Runtime, RuntimeConfig};
+use host_adapters_sources::dynamodb_stream;
 use host_adapters_sources::sqs::SqsConfig;
 use host_adapters_sources::{SourceConfig, SourceContext};
 use platform_wire::queue::Message;
@@ -96,7 +97,7 @@ async fn empty(store: &Arc<Embedded>, dispatch: &Arc<dyn Dispatch>, messages: us
         worker: WORKER.to_owned(),
         dispatch: dispatch.clone(),
         queues: store.clone(),
-        streams: store.clone(),
+        streams: dynamodb_stream::streams(store.clone()),
         clock: Clock::wall(),
         backoff: Backoff::new(),
     };

@@ -188,10 +188,10 @@ async fn perform(
     plan.plant_after(&world, &outcomes, stage.fakes, &stage.services, &stage.resolver).await?;
     let mut snapshot = Snapshot::read(&world, &stage.services, &stage.checker, &stage.operator, progress).await?;
     plan.lift(stage.fakes);
-    let buried = !options.poison || poison::take(&stage.operator, &mut snapshot).await?;
+    let poison_found = !options.poison || poison::take(&stage.operator, &mut snapshot).await?;
     let mut findings = check::check(&world, &outcomes, &snapshot);
-    if !buried {
-        findings.failures.add(Kind::DeadLetter, "poison", "it is no dead letter");
+    if !poison_found {
+        findings.failures.add(Kind::DeadLetter, "poison", "it is not a dead letter");
     }
     if let Some(unsettled) = unsettled {
         findings.failures.add(Kind::Unsettled, "replication", unsettled);
@@ -269,12 +269,12 @@ fn set_faults(fakes: &FakeServices, options: &Options) {
         fakes.set_faults(Service::Entry, Faults { seed, operations, score_failed, ..Faults::default() });
     }
     if options.faults {
-        set_weather(fakes, seed);
+        inject_faults(fakes, seed);
     }
 }
 
 /// 5 % errors of every kind, and a few answers that come late.
-fn set_weather(fakes: &FakeServices, seed: u64) {
+fn inject_faults(fakes: &FakeServices, seed: u64) {
     for (service, salt) in SERVICES.into_iter().zip(0..) {
         let faults = Faults {
             seed: seed.wrapping_add(salt),

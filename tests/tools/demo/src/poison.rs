@@ -21,7 +21,7 @@ pub async fn send(resolver: &Gateway) -> Result<()> {
     }
 }
 
-/// DeadLetters but its own.
+/// Dead letters but its own.
 pub async fn without(operator: &Gateway, dead_letters: Vec<DeadLetterId>) -> Result<Vec<DeadLetterId>> {
     let mut others = Vec::new();
     for dead_letter in dead_letters {

@@ -1,12 +1,12 @@
 //! Dead letters back to where their records came from, once: hosts that are killed may spend all receives of a message,
-//! and that is no fault of the message.
+//! and that is not a fault of the message.
 
 use crate::gateway::Gateway;
 use crate::poison;
 use crate::progress::Progress;
 use anyhow::Result;
 
-/// DeadLetters of one request.
+/// Dead letters in one request.
 const AT_ONCE: usize = 10;
 
 /// Sends back what stands in the dead letter queues, an injected poison left out; answers how many went.

@@ -1,8 +1,8 @@
 //! DynamoDB Streams: shards and their records, and the lease table that says who reads them and how far they are.
 
+mod change;
 mod iterators;
 mod lease;
-mod pages;
 mod read;
 mod shards;
 
@@ -11,14 +11,14 @@ use aws_sdk_dynamodb::Client as TableClient;
 use aws_sdk_dynamodbstreams::Client;
 use backend_aws::{Aws, error};
 use host_adapters_platform::names::Names;
-use host_adapters_platform::{Checkpoint, Leases, Position, Records, Result, Shard, StreamBackend};
+use host_adapters_platform::{Change, Checkpoint, LeaseTable, Leases, Position, Result, Shard, ShardPage, ShardReader};
 use iterators::Iterators;
-use lease::LeaseTable;
+use lease::LeaseRows;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Four reads a second of a shard that has little (peers C1); DynamoDB takes five from all readers together.
+/// Four reads a second of a shard; DynamoDB takes five from all readers together.
 const POLL: Duration = Duration::from_millis(250);
 
 /// The streams of the tables of one account and region.
@@ -28,7 +28,7 @@ pub struct DynamodbStreams {
     tables: TableClient,
     names: Names,
     iterators: Arc<Iterators>,
-    leases: Arc<LeaseTable>,
+    leases: Arc<LeaseRows>,
 }
 
 impl DynamodbStreams {
@@ -40,7 +40,7 @@ impl DynamodbStreams {
             client: Client::new(aws.sdk()),
             names: Names::new("table", prefix, tables),
             iterators: Arc::default(),
-            leases: Arc::new(LeaseTable::new(client.clone(), lease_table, host)),
+            leases: Arc::new(LeaseRows::new(client.clone(), lease_table, host)),
             tables: client,
         }
     }
@@ -66,15 +66,26 @@ impl DynamodbStreams {
 }
 
 #[async_trait::async_trait]
-impl StreamBackend for DynamodbStreams {
+impl ShardReader<Change> for DynamodbStreams {
     async fn shards(&self, table: &str) -> Result<Vec<Shard>> {
         self.list_shards(table).await
     }
 
-    async fn records(&self, table: &str, shard: &str, from: &Position, limit: usize) -> Result<Records> {
+    async fn page(&self, table: &str, shard: &str, from: &Position, limit: usize) -> Result<ShardPage<Change>> {
         self.read(table, shard, from, limit).await
     }
 
+    async fn changed(&self, _table: &str, wait: Duration) {
+        tokio::time::sleep(wait.min(POLL)).await;
+    }
+
+    fn read_interval(&self) -> Duration {
+        POLL
+    }
+}
+
+#[async_trait::async_trait]
+impl LeaseTable for DynamodbStreams {
     async fn hold(&self, table: &str, worker: &str, shards: &[Shard]) -> Result<Leases> {
         self.leases.hold(&lease::scope(worker, &self.names.real(table)?), shards).await
     }
@@ -99,9 +110,5 @@ impl StreamBackend for DynamodbStreams {
 
     async fn set_checkpoint(&self, table: &str, shard: &str, worker: &str, checkpoint: &Checkpoint) -> Result<()> {
         self.leases.set_checkpoint(&lease::scope(worker, &self.names.real(table)?), shard, checkpoint).await
-    }
-
-    async fn changed(&self, _table: &str, wait: Duration) {
-        tokio::time::sleep(wait.min(POLL)).await;
     }
 }

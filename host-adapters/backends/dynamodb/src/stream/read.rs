@@ -1,18 +1,26 @@
 //! Reading records: one call where the iterator is known, two where it must be asked for.
 
-use super::iterators::Next;
-use super::pages::RECORDS;
+use super::change::change;
 use super::{DynamodbStreams, POLL};
 use aws_sdk_dynamodb::error::ProvideErrorMetadata;
-use aws_sdk_dynamodbstreams::types::ShardIteratorType;
+use aws_sdk_dynamodbstreams::operation::get_records::GetRecordsOutput;
+use aws_sdk_dynamodbstreams::types::{Record, ShardIteratorType};
 use backend_aws::error;
 use host_adapters_platform::limits::invalid;
-use host_adapters_platform::{Position, Records, Result};
+use host_adapters_platform::{Change, Position, Result, ShardPage};
 use platform_wire::{Error, ErrorKind};
-use tokio::time::Instant;
+
+/// DynamoDB's limit for a `GetRecords`.
+const RECORDS: usize = 1_000;
 
 impl DynamodbStreams {
-    pub(super) async fn read(&self, table: &str, shard: &str, from: &Position, limit: usize) -> Result<Records> {
+    pub(super) async fn read(
+        &self,
+        table: &str,
+        shard: &str,
+        from: &Position,
+        limit: usize,
+    ) -> Result<ShardPage<Change>> {
         if let Position::After(sequence) = from {
             check_sequence(sequence)?;
         }
@@ -22,49 +30,47 @@ impl DynamodbStreams {
         }
     }
 
-    /// A shard that had less than was asked for rests for [`POLL`]: read on at once, it would give a few records a read,
-    /// and spend the reads that DynamoDB allows.
-    async fn read_from(&self, table: &str, shard: &str, from: &Position, limit: usize) -> Result<Records> {
-        if let Some(until) = self.iterators.rests_until(table, shard) {
-            tokio::time::sleep_until(until).await;
-        }
-        let began = Instant::now();
-        let mut pages = match self.iterators.take(table, shard, from) {
-            Some(Next::Ahead(pages)) => pages,
-            Some(Next::Iterator(iterator)) => self.pages(table, iterator, limit),
-            None => self.pages(table, self.iterator(table, shard, from).await?, limit),
+    async fn read_from(&self, table: &str, shard: &str, from: &Position, limit: usize) -> Result<ShardPage<Change>> {
+        let known = match self.iterators.take(table, shard, from) {
+            Some(iterator) => iterator,
+            None => self.iterator(table, shard, from).await?,
         };
-        let page = match pages.next().await {
+        let read = match self.get_records(table, &known, limit).await {
             Err(error) if error.kind == ErrorKind::Unavailable && error.message.contains("ExpiredIterator") => {
-                pages = self.pages(table, self.iterator(table, shard, from).await?, limit);
-                pages.next().await?
+                let fresh = self.iterator(table, shard, from).await?;
+                self.get_records(table, &fresh, limit).await?
             }
-            page => page?,
+            read => read?,
         };
-        if !page.is_full {
-            self.iterators.rest(table, shard, began + POLL);
-        }
-        let last = page.changes.last();
-        let position = last.map_or_else(|| from.clone(), |change| Position::After(change.sequence.clone()));
-        let next = page.next.map(|iterator| {
-            let next = if page.is_full { Next::Ahead(pages) } else { Next::Iterator(iterator) };
-            self.iterators.put(table, shard, position.clone(), next);
+        let last = read.records().last().and_then(sequence);
+        let position = last.map_or_else(|| from.clone(), |last| Position::After(last.to_owned()));
+        let next = read.next_shard_iterator.map(|iterator| {
+            self.iterators.put(table, shard, position.clone(), iterator);
             position
         });
-        Ok(Records { records: page.changes, next })
+        let records = read.records.unwrap_or_default();
+        Ok(ShardPage::new(records.len(), next, || records.into_iter().filter_map(change).collect()))
+    }
+
+    async fn get_records(&self, table: &str, iterator: &str, limit: usize) -> Result<GetRecordsOutput> {
+        let limit = i32::try_from(limit.clamp(1, RECORDS)).unwrap_or(i32::MAX);
+        let answer = self.client.get_records().shard_iterator(iterator).limit(limit).send().await;
+        answer.map_err(|failed| error(table, &failed))
     }
 
     /// The position behind the newest record. Streams tell it only to who reads them through; this is done once, for a
     /// worker that begins at `LATEST`.
-    async fn skip_to_end(&self, table: &str, shard: &str) -> Result<Records> {
+    async fn skip_to_end(&self, table: &str, shard: &str) -> Result<ShardPage<Change>> {
         let mut position = Position::TrimHorizon;
         loop {
             let read = self.read_from(table, shard, &position, RECORDS).await?;
-            let end = read.records.is_empty();
             match read.next {
-                None => return Ok(Records { records: Vec::new(), next: None }),
-                Some(next) if end => return Ok(Records { records: Vec::new(), next: Some(next) }),
+                None => return Ok(ShardPage::new(0, None, Vec::new)),
+                Some(next) if read.count == 0 => return Ok(ShardPage::new(0, Some(next), Vec::new)),
                 Some(next) => position = next,
+            }
+            if read.count < RECORDS {
+                tokio::time::sleep(POLL).await;
             }
         }
     }
@@ -98,10 +104,14 @@ impl DynamodbStreams {
     }
 }
 
+fn sequence(record: &Record) -> Option<&str> {
+    record.dynamodb()?.sequence_number()
+}
+
 /// Sequence numbers are decimal, up to 40 digits.
 fn check_sequence(text: &str) -> Result<()> {
     if (1..=40).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit()) {
         return Ok(());
     }
-    Err(invalid(format!("`{text}` is no sequence number")))
+    Err(invalid(format!("`{text}` is not a sequence number")))
 }

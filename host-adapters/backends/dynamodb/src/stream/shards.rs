@@ -24,9 +24,10 @@ impl DynamodbStreams {
             let request = self.client.describe_stream().stream_arn(&arn).set_exclusive_start_shard_id(after);
             let answer = request.send().await.map_err(|failed| error(table, &failed))?;
             let Some(stream) = answer.stream_description else { break };
-            let listed = stream.shards.into_iter().flatten();
-            shards
-                .extend(listed.filter_map(|shard| Some(Shard { id: shard.shard_id?, parent: shard.parent_shard_id })));
+            let listed = stream.shards.into_iter().flatten().filter_map(|shard| {
+                Some(Shard { id: shard.shard_id?, parents: shard.parent_shard_id.into_iter().collect() })
+            });
+            shards.extend(listed);
             after = stream.last_evaluated_shard_id;
             if after.is_none() {
                 break;

@@ -64,7 +64,7 @@ impl<'a> Capacity<'a> {
         waits.with_max_delay(Duration::from_secs(5)).with_max_times(8).build()
     }
 
-    /// Waits before the `left` of `asked` are tried again; gives up when nothing was processed so often.
+    /// Waits before the `left` of `asked` are tried again; gives up after several attempts in which nothing was processed.
     pub(super) async fn wait(&mut self, asked: usize, left: usize) -> Result<()> {
         if left == 0 {
             return Ok(());

@@ -29,7 +29,7 @@ impl Place {
         let parts: Option<Vec<i64>> = text.split('.').map(|part| part.parse().ok()).collect();
         match parts.as_deref() {
             Some([visible_ms, receives, id]) => Ok(Self { visible_ms: *visible_ms, receives: *receives, id: *id }),
-            _ => Err(invalid("that is no place in a queue; pass the `next` of a page")),
+            _ => Err(invalid("that is not a place in a queue; pass the `next` of a page")),
         }
     }
 }
@@ -77,7 +77,7 @@ impl QueueBrowser for Embedded {
     }
 }
 
-/// What is no id of ours names no message.
+/// What is not an id of ours names no message.
 fn parse_ids(ids: &[String]) -> HashSet<Uuid> {
     ids.iter().filter_map(|id| id.parse().ok()).collect()
 }

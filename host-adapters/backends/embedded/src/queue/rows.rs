@@ -21,7 +21,7 @@ impl Receipt {
             let (row, mark) = text.split_once('-')?;
             Some(Self { row: row.parse().ok()?, mark: mark.parse().ok()? })
         };
-        parse().ok_or_else(|| invalid("that is no receipt; pass the one that came with the message"))
+        parse().ok_or_else(|| invalid("that is not a receipt; pass the one that came with the message"))
     }
 }
 

@@ -57,7 +57,7 @@ pub enum OpenError {
     },
     /// Another program's, or a later version's file.
     #[error(
-        "{path} is no store that this version can read (application {application:#x}, version {version}); name another file"
+        "{path} is not a store that this version can read (application {application:#x}, version {version}); name another file"
     )]
     Foreign {
         /// The file.

@@ -4,7 +4,9 @@ use super::Table;
 use super::stream::{Shard as Part, Stream};
 use crate::Embedded;
 use host_adapters_platform::limits::invalid;
-use host_adapters_platform::{Change, Checkpoint, Position, Records, Result, Shard, StreamBackend};
+use host_adapters_platform::{
+    Change, Checkpoint, LeaseTable, Position, Records, Result, Shard, ShardPage, ShardReader,
+};
 use platform_wire::table::Key;
 use platform_wire::{Error, ErrorKind};
 use rusqlite::{Connection, OptionalExtension, Row};
@@ -43,10 +45,10 @@ impl Part {
     /// The number that a sequence number's text names, if it is one of this shard.
     fn parse_sequence(&self, text: &str) -> Result<i64> {
         let id = text.parse().ok().filter(|id| self.range().contains(id));
-        id.ok_or_else(|| invalid(format!("`{text}` is no sequence number of this shard")))
+        id.ok_or_else(|| invalid(format!("`{text}` is not a sequence number of this shard")))
     }
 
-    fn read(&self, conn: &Connection, after: Option<i64>, limit: usize) -> rusqlite::Result<Records> {
+    fn read(&self, conn: &Connection, after: Option<i64>, limit: usize) -> rusqlite::Result<Records<Change>> {
         let (first, last) = self.range().into_inner();
         let sql = "SELECT id, time_ms, pk, sk, old, new FROM changes WHERE id > ?1 AND id <= ?2 ORDER BY id LIMIT ?3";
         let mut select = conn.prepare_cached(sql)?;
@@ -88,14 +90,14 @@ fn read_change(row: &Row<'_>) -> rusqlite::Result<Change> {
 }
 
 #[async_trait::async_trait]
-impl StreamBackend for Embedded {
+impl ShardReader<Change> for Embedded {
     async fn shards(&self, table: &str) -> Result<Vec<Shard>> {
         let table = self.names.table(table)?;
         let numbers = 0..table.stream_of()?.shards().len();
-        Ok(numbers.map(|number| Shard { id: shard_text(number), parent: None }).collect())
+        Ok(numbers.map(|number| Shard { id: shard_text(number), parents: Vec::new() }).collect())
     }
 
-    async fn records(&self, table: &str, shard: &str, from: &Position, limit: usize) -> Result<Records> {
+    async fn page(&self, table: &str, shard: &str, from: &Position, limit: usize) -> Result<ShardPage<Change>> {
         let table = self.names.table(table)?;
         let (part, from, name) = (table.shard_of(shard)?, from.clone(), shard.to_owned());
         let after = match &from {
@@ -109,9 +111,21 @@ impl StreamBackend for Embedded {
             part.read(conn, after, limit).map(Some)
         };
         let records = self.store.read(read).await?;
-        Ok(records.unwrap_or(Records { records: Vec::new(), next: None }))
+        Ok(records.unwrap_or(Records { records: Vec::new(), next: None }).into())
     }
 
+    async fn changed(&self, table: &str, wait: Duration) {
+        let table = self.names.table(table);
+        match table.as_ref().map(|table| table.stream_of()) {
+            Ok(Ok(stream)) => stream.changed(wait).await,
+            // Nothing will ever change; waiting keeps a caller that asks all the same from spinning.
+            _ => tokio::time::sleep(wait).await,
+        }
+    }
+}
+
+#[async_trait::async_trait]
+impl LeaseTable for Embedded {
     async fn checkpoint(&self, table: &str, shard: &str, worker: &str) -> Result<Option<Checkpoint>> {
         let table = self.names.table(table)?;
         let (shard, worker) = (table.shard_of(shard)?.id, worker.to_owned());
@@ -135,14 +149,5 @@ impl StreamBackend for Embedded {
                    ON CONFLICT DO UPDATE SET settled = excluded.settled WHERE excluded.settled > settled";
         let write = move |conn: &Connection| conn.prepare_cached(sql)?.execute((shard, worker, settled)).map(drop);
         self.store.write(write, |()| {}).await
-    }
-
-    async fn changed(&self, table: &str, wait: Duration) {
-        let table = self.names.table(table);
-        match table.as_ref().map(|table| table.stream_of()) {
-            Ok(Ok(stream)) => stream.changed(wait).await,
-            // Nothing will ever change; waiting keeps a caller that asks all the same from spinning.
-            _ => tokio::time::sleep(wait).await,
-        }
     }
 }

@@ -1,20 +1,23 @@
 //! Models of what stands around delivery: queues, a stream and a worker, in memory and on tokio's clock. Every call can
 //! be made to fail, by plan or by a seeded die, and everything that was asked of them is on record.
 
+mod bytes_stream;
 mod faults;
 mod queues;
 mod streams;
 mod worker;
 
+pub use bytes_stream::{BytesStreamConfig, bytes_streams, run_bytes_stream};
 pub use faults::{Faults, down};
 pub use queues::{Asked, ModelQueues};
-pub use streams::{ModelStreams, name};
+pub use streams::{BytesRecord, ModelStreams, as_bytes, name};
 pub use worker::{ModelWorker, Reply, ack_all, retry, trap};
 
 use host_adapters_delivery::drain::{Drain, Ended};
 use host_adapters_delivery::retry::Backoff;
+use host_adapters_delivery::stream::OrderedStreams;
 use host_adapters_platform::clock::Clock;
-use host_adapters_sources::{Source, SourceConfig, SourceContext};
+use host_adapters_sources::{Source, SourceConfig, SourceContext, dynamodb_stream};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::task::{AbortHandle, JoinHandle};
@@ -34,6 +37,8 @@ pub fn rounded_ms(since: Duration) -> u64 {
 pub struct World {
     pub queues: Arc<ModelQueues>,
     pub streams: Arc<ModelStreams>,
+    /// The same, as all workers of a host share them.
+    pub ordered: Arc<OrderedStreams>,
     pub worker: Arc<ModelWorker>,
     pub drain: Drain,
     began: Instant,
@@ -63,17 +68,23 @@ impl World {
         let (queues, streams) = (ModelQueues::new(seed, began), ModelStreams::new(seed, began));
         let worker = ModelWorker::new(began, reply);
         let (queues, streams, tasks) = (Arc::new(queues), Arc::new(streams), Mutex::default());
-        Self { queues, streams, worker, drain: Drain::new(), began, seed, tasks }
+        let ordered = dynamodb_stream::streams(streams.clone());
+        Self { queues, streams, ordered, worker, drain: Drain::new(), began, seed, tasks }
     }
 
     /// What a source of this world is connected to.
     pub fn context(&self) -> SourceContext {
+        self.context_of(WORKER, &self.worker)
+    }
+
+    /// The same for another worker than [`WORKER`].
+    pub fn context_of(&self, worker: &str, dispatch: &Arc<ModelWorker>) -> SourceContext {
         let began = self.began;
         SourceContext {
-            worker: WORKER.to_owned(),
-            dispatch: self.worker.clone(),
+            worker: worker.to_owned(),
+            dispatch: dispatch.clone(),
             queues: self.queues.clone(),
-            streams: self.streams.clone(),
+            streams: self.ordered.clone(),
             clock: Clock::following(move || i64::try_from(u128::from(EPOCH_MS) + began.elapsed().as_millis()).unwrap()),
             backoff: Backoff::seeded(self.seed),
         }
@@ -81,7 +92,23 @@ impl World {
 
     /// Runs a source in the background.
     pub fn start(&self, config: SourceConfig) -> Running {
-        let (source, drain) = (config.source(&self.context()), self.drain.clone());
+        self.start_in(&self.context(), config)
+    }
+
+    /// Another worker that answers by `reply`, fed by a source in the background.
+    pub fn start_worker(
+        &self,
+        worker: &str,
+        config: SourceConfig,
+        reply: impl FnMut(&[host_adapters_delivery::event::Event]) -> Reply + Send + 'static,
+    ) -> (Arc<ModelWorker>, Running) {
+        let model = ModelWorker::named(worker, self.began, reply);
+        let running = self.start_in(&self.context_of(worker, &model), config);
+        (model, running)
+    }
+
+    fn start_in(&self, context: &SourceContext, config: SourceConfig) -> Running {
+        let (source, drain) = (config.source(context), self.drain.clone());
         let running = source.clone();
         let task = tokio::spawn(async move { running.run(drain).await });
         self.tasks.lock().unwrap().push(task.abort_handle());

@@ -1,7 +1,10 @@
-//! One table's stream with DynamoDB Streams' semantics: shards with parents, that close and split (docs/delivery.md, 4).
+//! A stream: shards with parents, that close, split and merge (docs/delivery.md, 4). It is read as the changes of a
+//! table's items, or as bytes under a partition key.
 
-use super::{EPOCH_MS, Faults, rounded_ms};
-use host_adapters_platform::{Change, Checkpoint, Leases, Position, Records, Result, Shard, StreamBackend};
+use super::{EPOCH_MS, Faults, WORKER, rounded_ms};
+use host_adapters_platform::{
+    Change, Checkpoint, LeaseTable, Leases, Position, Records, Result, Shard, ShardPage, ShardReader,
+};
 use platform_wire::table::Key;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard};
@@ -9,10 +12,37 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+/// As DynamoDB's.
+const READ_INTERVAL: Duration = Duration::from_millis(250);
+
+/// A record as Kinesis has it.
+#[derive(Clone, Debug)]
+pub struct BytesRecord {
+    pub sequence: String,
+    pub partition_key: String,
+    pub data: Vec<u8>,
+    pub arrived_ms: u64,
+}
+
+/// A page of changes as one of bytes.
+pub fn as_bytes(page: ShardPage<Change>) -> ShardPage<BytesRecord> {
+    let (count, next) = (page.count, page.next.clone());
+    ShardPage::new(count, next, || page.read().records.into_iter().map(BytesRecord::from).collect())
+}
+
+impl From<Change> for BytesRecord {
+    fn from(change: Change) -> Self {
+        let Change { sequence, key, new_image, time_ms, .. } = change;
+        // Not UTF-8, and so no JSON either.
+        let data = [&[0xff], new_image.unwrap_or_default().as_bytes()].concat();
+        Self { sequence, partition_key: key.pk, data, arrived_ms: time_ms }
+    }
+}
+
 pub struct ModelStreams {
     pub faults: Faults,
     shards: Mutex<BTreeMap<String, ModelShard>>,
-    checkpoints: Mutex<BTreeMap<String, Vec<(u64, Checkpoint)>>>,
+    checkpoints: Mutex<BTreeMap<(String, String), Vec<(u64, Checkpoint)>>>,
     reads: Mutex<Vec<(u64, String, Position)>>,
     leases: Mutex<Option<BTreeSet<String>>>,
     changed: Notify,
@@ -21,7 +51,7 @@ pub struct ModelStreams {
 
 #[derive(Default)]
 struct ModelShard {
-    parent: Option<String>,
+    parents: Vec<String>,
     records: Vec<Change>,
     closed: bool,
 }
@@ -34,8 +64,12 @@ impl ModelStreams {
     }
 
     pub fn open(&self, shard: &str, parent: Option<&str>) {
-        let parent = parent.map(str::to_owned);
-        self.lock().insert(shard.to_owned(), ModelShard { parent, ..ModelShard::default() });
+        self.open_after(shard, parent.as_slice());
+    }
+
+    pub fn open_after(&self, shard: &str, parents: &[&str]) {
+        let parents = parents.iter().map(ToString::to_string).collect();
+        self.lock().insert(shard.to_owned(), ModelShard { parents, ..ModelShard::default() });
     }
 
     pub fn close(&self, shard: &str) {
@@ -73,14 +107,23 @@ impl ModelStreams {
         self.put(shard, sequences.map(|sequence| (sequence, format!("item-{sequence}"))));
     }
 
-    /// Every checkpoint stored for a shard, with its time.
+    /// Every checkpoint that the worker of most rows has stored for a shard, with its time.
     pub fn checkpoints(&self, shard: &str) -> Vec<(u64, Checkpoint)> {
-        self.checkpoints.lock().unwrap().get(shard).cloned().unwrap_or_default()
+        self.checkpoints_of(WORKER, shard)
     }
 
     /// The last of them.
     pub fn position(&self, shard: &str) -> Option<Checkpoint> {
-        self.checkpoints(shard).pop().map(|(_, checkpoint)| checkpoint)
+        self.position_of(WORKER, shard)
+    }
+
+    pub fn position_of(&self, worker: &str, shard: &str) -> Option<Checkpoint> {
+        self.checkpoints_of(worker, shard).pop().map(|(_, checkpoint)| checkpoint)
+    }
+
+    fn checkpoints_of(&self, worker: &str, shard: &str) -> Vec<(u64, Checkpoint)> {
+        let key = (worker.to_owned(), shard.to_owned());
+        self.checkpoints.lock().unwrap().get(&key).cloned().unwrap_or_default()
     }
 
     /// For each shard its last sequence number, and whether it is closed.
@@ -111,15 +154,15 @@ pub fn name(sequence: u64) -> String {
 }
 
 #[async_trait::async_trait]
-impl StreamBackend for ModelStreams {
+impl ShardReader<Change> for ModelStreams {
     async fn shards(&self, _table: &str) -> Result<Vec<Shard>> {
         self.faults.check("shards")?;
         // Children first, to show that the order of the list means nothing.
         let shards = self.lock();
-        Ok(shards.iter().rev().map(|(id, shard)| Shard { id: id.clone(), parent: shard.parent.clone() }).collect())
+        Ok(shards.iter().rev().map(|(id, shard)| Shard { id: id.clone(), parents: shard.parents.clone() }).collect())
     }
 
-    async fn records(&self, _table: &str, shard: &str, from: &Position, limit: usize) -> Result<Records> {
+    async fn page(&self, _table: &str, shard: &str, from: &Position, limit: usize) -> Result<ShardPage<Change>> {
         self.reads.lock().unwrap().push((self.now_ms(), shard.to_owned(), from.clone()));
         self.faults.check("records")?;
         let shards = self.lock();
@@ -133,13 +176,44 @@ impl StreamBackend for ModelStreams {
         let end = start + records.len();
         let last = end.checked_sub(1).map(|last| Position::After(shard.records[last].sequence.clone()));
         let done = shard.closed && end == shard.records.len();
-        Ok(Records { records, next: (!done).then(|| last.unwrap_or(Position::TrimHorizon)) })
+        Ok(Records { records, next: (!done).then(|| last.unwrap_or(Position::TrimHorizon)) }.into())
     }
 
-    async fn hold(&self, _table: &str, _worker: &str, shards: &[Shard]) -> Result<Leases> {
+    async fn changed(&self, _table: &str, wait: Duration) {
+        let _ = tokio::time::timeout(wait, self.changed.notified()).await;
+    }
+
+    fn read_interval(&self) -> Duration {
+        READ_INTERVAL
+    }
+}
+
+/// The same records as Kinesis would have them.
+#[async_trait::async_trait]
+impl ShardReader<BytesRecord> for ModelStreams {
+    async fn shards(&self, stream: &str) -> Result<Vec<Shard>> {
+        ShardReader::<Change>::shards(self, stream).await
+    }
+
+    async fn page(&self, stream: &str, shard: &str, from: &Position, limit: usize) -> Result<ShardPage<BytesRecord>> {
+        Ok(as_bytes(ShardReader::<Change>::page(self, stream, shard, from, limit).await?))
+    }
+
+    async fn changed(&self, stream: &str, wait: Duration) {
+        ShardReader::<Change>::changed(self, stream, wait).await;
+    }
+
+    fn read_interval(&self) -> Duration {
+        READ_INTERVAL
+    }
+}
+
+#[async_trait::async_trait]
+impl LeaseTable for ModelStreams {
+    async fn hold(&self, _table: &str, worker: &str, shards: &[Shard]) -> Result<Leases> {
         self.faults.check("hold")?;
         let ours = |shard: &&Shard| self.leased().is_none_or(|leased| leased.contains(&shard.id));
-        let done = |shard: &&Shard| self.position(&shard.id) == Some(Checkpoint::ShardEnd);
+        let done = |shard: &&Shard| self.position_of(worker, &shard.id) == Some(Checkpoint::ShardEnd);
         let ids = |shards: Vec<&Shard>| shards.into_iter().map(|shard| shard.id.clone()).collect();
         let (held, done) = (ids(shards.iter().filter(ours).collect()), ids(shards.iter().filter(done).collect()));
         Ok(Leases { held, done, news: false })
@@ -158,15 +232,14 @@ impl StreamBackend for ModelStreams {
         self.leased().map(|_| Duration::from_secs(3))
     }
 
-    async fn checkpoint(&self, _table: &str, shard: &str, _worker: &str) -> Result<Option<Checkpoint>> {
+    async fn checkpoint(&self, _table: &str, shard: &str, worker: &str) -> Result<Option<Checkpoint>> {
         self.faults.check("checkpoint")?;
-        Ok(self.position(shard))
+        Ok(self.position_of(worker, shard))
     }
 
     async fn set_checkpoint(&self, _table: &str, shard: &str, worker: &str, checkpoint: &Checkpoint) -> Result<()> {
-        assert_eq!(worker, super::WORKER);
         self.faults.check("set checkpoint")?;
-        match (self.position(shard), checkpoint) {
+        match (self.position_of(worker, shard), checkpoint) {
             (Some(Checkpoint::At(before)), Checkpoint::At(now)) => {
                 // The same again is what a host stores that did not hear the answer.
                 assert!(*now >= before, "a checkpoint went backwards")
@@ -175,11 +248,7 @@ impl StreamBackend for ModelStreams {
             _ => (),
         }
         let mut checkpoints = self.checkpoints.lock().unwrap();
-        checkpoints.entry(shard.to_owned()).or_default().push((self.now_ms(), checkpoint.clone()));
+        checkpoints.entry((worker.to_owned(), shard.to_owned())).or_default().push((self.now_ms(), checkpoint.clone()));
         Ok(())
-    }
-
-    async fn changed(&self, _table: &str, wait: Duration) {
-        let _ = tokio::time::timeout(wait, self.changed.notified()).await;
     }
 }

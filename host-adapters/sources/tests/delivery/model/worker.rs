@@ -50,6 +50,7 @@ pub fn trap() -> Reply {
 type Answer = Box<dyn FnMut(&[Event]) -> Reply + Send>;
 
 pub struct ModelWorker {
+    name: String,
     answer: Mutex<Answer>,
     calls: Mutex<Vec<(u64, Vec<Event>)>>,
     began: Instant,
@@ -57,7 +58,12 @@ pub struct ModelWorker {
 
 impl ModelWorker {
     pub fn new(began: Instant, answer: impl FnMut(&[Event]) -> Reply + Send + 'static) -> Arc<Self> {
-        Arc::new(Self { answer: Mutex::new(Box::new(answer)), calls: Mutex::default(), began })
+        Self::named(super::WORKER, began, answer)
+    }
+
+    pub fn named(name: &str, began: Instant, answer: impl FnMut(&[Event]) -> Reply + Send + 'static) -> Arc<Self> {
+        let (name, answer) = (name.to_owned(), Mutex::new(Box::new(answer) as Answer));
+        Arc::new(Self { name, answer, calls: Mutex::default(), began })
     }
 
     /// From now on it answers by `answer`.
@@ -90,7 +96,7 @@ impl ModelWorker {
 #[async_trait::async_trait]
 impl Dispatch for ModelWorker {
     async fn dispatch(&self, worker: &str, batch: Vec<Event>) -> Dispatched {
-        assert_eq!(worker, super::WORKER);
+        assert_eq!(worker, self.name);
         assert!(!batch.is_empty(), "a call without records");
         self.calls.lock().unwrap().push((rounded_ms(self.began.elapsed()), batch.clone()));
         let reply = (self.answer.lock().unwrap())(&batch);

@@ -1,10 +1,11 @@
 //! What befell the schedules: a simulation in which nothing happens finds nothing, and says so.
 
 use super::journal::Fact;
+use super::schedule::Kind;
 use std::collections::BTreeMap;
 
 /// What must happen in a hundredth of all schedules at least.
-const OWED: [&str; 13] = [
+const OWED: [&str; 14] = [
     "crash",
     "drain in order",
     "drain that gives back",
@@ -18,6 +19,7 @@ const OWED: [&str; 13] = [
     "dead_letter: RecordAgeExceeded",
     "dead_letter: RecordRejected",
     "shard's end",
+    "call of a second worker of the stream",
 ];
 
 /// In how many schedules what happened.
@@ -54,6 +56,7 @@ fn name(fact: &Fact) -> Option<String> {
             Some(condition) => format!("dead_letter: {condition}"),
             None => "dead letter of a message".to_owned(),
         },
+        Fact::Began { kind: Kind::Stream(1..), .. } => "call of a second worker of the stream".to_owned(),
         Fact::Settled { upto: None, .. } => "shard's end".to_owned(),
         _ => return None,
     })

@@ -67,6 +67,7 @@ pub enum Fact {
     DeadLettered(DeadLetter),
     /// A checkpoint is stored; `None` is the shard's end.
     Settled {
+        worker: usize,
         shard: String,
         upto: Option<u64>,
     },

@@ -4,11 +4,12 @@
 use super::journal::{DeadLetter, Fact, Journal};
 use super::records;
 use super::schedule::{Kind, Schedule, random};
-use super::settings::{QUEUE, QUEUE_DLQ};
-use crate::model::{Faults, ModelQueues, ModelStreams, name};
+use super::settings::{QUEUE, QUEUE_DLQ, TABLE, WORKERS};
+use crate::model::{BytesRecord, Faults, ModelQueues, ModelStreams, as_bytes, name};
 use host_adapters_platform::{
-    Checkpoint, Depth, Position, QueueBackend, Received, Records, Result, Shard, StreamBackend,
+    Change, Checkpoint, Depth, LeaseTable, Position, QueueBackend, Received, Result, Shard, ShardPage, ShardReader,
 };
+use host_adapters_sources::dynamodb_stream::DynamodbStreamConfig;
 use platform_wire::queue::Message;
 use platform_wire::{Answer, Error};
 use rand::RngExt;
@@ -152,18 +153,26 @@ impl Network {
 
     /// The dead letter of a message to a dead letter queue, or what is wrong with it.
     fn dead_letter(&self, queue: &str, message: &Message) -> std::result::Result<DeadLetter, String> {
-        let kind = if queue == QUEUE_DLQ { Kind::Queue } else { Kind::Stream };
+        let reader = WORKERS.iter().position(|worker| queue == stream_dead_letter_queue(worker));
+        let kind = match reader {
+            Some(worker) => Kind::Stream(worker),
+            None if queue == QUEUE_DLQ => Kind::Queue,
+            None => return Err(format!("a dead letter on {queue}")),
+        };
         let attribute =
             |name: &str| message.attributes.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone());
         let (record, condition) = match kind {
             Kind::Queue => (records::of_body(&message.body), None),
-            Kind::Stream => records::of_envelope(&message.body),
+            Kind::Stream(_) => records::of_envelope(&message.body),
         };
+        // Bytes are encoded in the envelope; that they come back is proven with the dead letters.
+        let is_bytes = kind != Kind::Queue && self.schedule.streams.as_ref().is_some_and(|streams| streams.bytes);
+        let record = record.or_else(|| attribute("sourceMessageId")?.parse().ok().filter(|_| is_bytes));
         let record = record.ok_or_else(|| format!("a dead letter that holds no record: {}", message.body))?;
         let source = attribute("sourceMessageId").unwrap_or_default();
         let known = match kind {
             Kind::Queue => self.numbers.lock().unwrap().get(&source) == Some(&record),
-            Kind::Stream => source == name(record),
+            Kind::Stream(_) => source == name(record),
         };
         let attempt = attribute("attempt").and_then(|attempt| attempt.parse().ok());
         match attempt {
@@ -245,17 +254,40 @@ impl QueueBackend for Network {
 }
 
 #[async_trait::async_trait]
-impl StreamBackend for Network {
+impl ShardReader<Change> for Network {
     async fn shards(&self, table: &str) -> Result<Vec<Shard>> {
         self.there("shards", &[]).await?;
-        self.streams.shards(table).await
+        ShardReader::<Change>::shards(&*self.streams, table).await
     }
 
-    async fn records(&self, table: &str, shard: &str, from: &Position, limit: usize) -> Result<Records> {
+    async fn page(&self, table: &str, shard: &str, from: &Position, limit: usize) -> Result<ShardPage<Change>> {
         self.there("records", &[]).await?;
-        self.streams.records(table, shard, from, limit).await
+        self.streams.page(table, shard, from, limit).await
     }
 
+    async fn changed(&self, table: &str, wait: Duration) {
+        ShardReader::<Change>::changed(&*self.streams, table, wait.max(POLL)).await;
+    }
+}
+
+/// The same records as bytes under a partition key.
+#[async_trait::async_trait]
+impl ShardReader<BytesRecord> for Network {
+    async fn shards(&self, stream: &str) -> Result<Vec<Shard>> {
+        ShardReader::<Change>::shards(self, stream).await
+    }
+
+    async fn page(&self, stream: &str, shard: &str, from: &Position, limit: usize) -> Result<ShardPage<BytesRecord>> {
+        Ok(as_bytes(ShardReader::<Change>::page(self, stream, shard, from, limit).await?))
+    }
+
+    async fn changed(&self, stream: &str, wait: Duration) {
+        ShardReader::<Change>::changed(self, stream, wait).await;
+    }
+}
+
+#[async_trait::async_trait]
+impl LeaseTable for Network {
     async fn checkpoint(&self, table: &str, shard: &str, worker: &str) -> Result<Option<Checkpoint>> {
         self.there("checkpoint", &[]).await?;
         self.streams.checkpoint(table, shard, worker).await
@@ -268,13 +300,15 @@ impl StreamBackend for Network {
             Checkpoint::ShardEnd => None,
         };
         self.streams.set_checkpoint(table, shard, worker, checkpoint).await?;
-        self.journal.write(Fact::Settled { shard: shard.to_owned(), upto });
+        let worker = WORKERS.iter().position(|known| *known == worker).expect("only workers of the schedule");
+        self.journal.write(Fact::Settled { worker, shard: shard.to_owned(), upto });
         self.back("set checkpoint answer", &[]).await
     }
+}
 
-    async fn changed(&self, table: &str, wait: Duration) {
-        self.streams.changed(table, wait.max(POLL)).await;
-    }
+/// Where the dead letters go that a worker has of the stream.
+pub fn stream_dead_letter_queue(worker: &str) -> String {
+    DynamodbStreamConfig::new(TABLE).dead_letter_queue(worker)
 }
 
 /// Sends records of a queue, from outside.

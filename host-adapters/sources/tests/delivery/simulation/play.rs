@@ -1,17 +1,20 @@
 //! Playing a schedule: a host is started, and ended and started again, on models that outlive it.
 
 use super::journal::{Fact, Journal};
-use super::network::{self, Network};
+use super::network::{self, Network, stream_dead_letter_queue};
 use super::records;
 use super::schedule::{Event, Kind, Schedule};
-use super::settings::QUEUE;
+use super::settings::{QUEUE, Streams, TABLE, WORKERS};
 use super::worker::SimulatedWorker;
-use crate::model::{EPOCH_MS, ModelQueues, ModelStreams, WORKER};
+use crate::model::{BytesStreamConfig, EPOCH_MS, ModelQueues, ModelStreams, WORKER, bytes_streams, run_bytes_stream};
+use host_adapters_delivery::batch::Limits;
 use host_adapters_delivery::drain::{Drain, Ended};
 use host_adapters_delivery::retry::Backoff;
+use host_adapters_delivery::split::Policy;
 use host_adapters_platform::Checkpoint;
 use host_adapters_platform::clock::Clock;
-use host_adapters_sources::{SourceConfig, SourceContext};
+use host_adapters_sources::dynamodb_stream::DynamodbStreamConfig;
+use host_adapters_sources::{SourceConfig, SourceContext, dynamodb_stream};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinHandle;
@@ -48,8 +51,8 @@ impl Theatre {
         let most_receives = schedule.queue.as_ref().map_or(1, |queue| queue.max_receive_count);
         let queues = ModelQueues::new(schedule.seed, began).redrive_after(most_receives);
         let streams = ModelStreams::new(schedule.seed, began);
-        for root in 0..schedule.streams.as_ref().map_or(0, |streams| streams.roots.len()) {
-            streams.open(&format!("s{root}"), None);
+        for root in schedule.streams.iter().flat_map(Streams::root_shards) {
+            streams.open(&root, None);
         }
         let (queues, streams, journal) = (Arc::new(queues), Arc::new(streams), Arc::new(Journal::new(began)));
         let network = Arc::new(Network::new(schedule.clone(), queues, streams, journal));
@@ -76,15 +79,15 @@ impl Theatre {
     async fn happen(&mut self, event: &Event) {
         match event {
             Event::Arrive(record) => self.arrive(*record),
-            Event::Split(parent, children) => self.split(parent, children),
+            Event::Reshard(parents, children) => self.reshard(parents, children),
             Event::Swap => self.worker.swap(),
-            Event::Outage { callable } => {
+            Event::Outage { callable, worker } => {
                 self.write(Fact::Note(if *callable { "a service is down" } else { "the worker cannot be called" }));
-                self.worker.outage(Some(*callable));
+                self.worker.outage(*worker, *callable);
             }
             Event::Recover => {
                 self.write(Fact::Note("all is up again"));
-                self.worker.outage(None);
+                self.worker.recover();
             }
             Event::Crash => self.crash().await,
             Event::CrashAfter(steps) => self.network.die_after(Some(*steps)),
@@ -108,13 +111,14 @@ impl Theatre {
         self.write(Fact::Arrived(record.kind, number));
         match record.kind {
             Kind::Queue => network::arrive(&self.network.queues, number),
-            Kind::Stream => self.network.streams.put(&record.shard, [(number, records::item(record.key))]),
+            Kind::Stream(_) => self.network.streams.put(&record.shard, [(number, records::item(record.key))]),
         }
     }
 
-    fn split(&self, parent: &str, children: &[String]) {
-        children.iter().for_each(|child| self.network.streams.open(child, Some(parent)));
-        self.network.streams.close(parent);
+    fn reshard(&self, parents: &[String], children: &[String]) {
+        let names: Vec<&str> = parents.iter().map(String::as_str).collect();
+        children.iter().for_each(|child| self.network.streams.open_after(child, &names));
+        parents.iter().for_each(|parent| self.network.streams.close(parent));
     }
 
     /// Waits, and brings the host up again where it dies meanwhile.
@@ -131,22 +135,36 @@ impl Theatre {
 
     fn start(&mut self) {
         let began = self.began;
-        let context = SourceContext {
-            worker: WORKER.to_owned(),
+        let settings = self.schedule.streams.as_ref();
+        let streams = match settings.is_some_and(|settings| settings.bytes) {
+            true => bytes_streams(self.network.clone()),
+            false => dynamodb_stream::streams(self.network.clone()),
+        };
+        let context = |worker: &str| SourceContext {
+            worker: worker.to_owned(),
             dispatch: self.worker.clone(),
             queues: self.network.clone(),
-            streams: self.network.clone(),
+            streams: streams.clone(),
             clock: Clock::following(move || i64::try_from(u128::from(EPOCH_MS) + began.elapsed().as_millis()).unwrap()),
             backoff: Backoff::seeded(self.schedule.seed),
         };
         self.drain = Drain::new();
         self.write(Fact::Started);
-        let queue = self.schedule.queue.as_ref().map(|queue| (Kind::Queue, SourceConfig::Sqs(queue.config.clone())));
-        let streams = self.schedule.streams.as_ref();
-        let stream = streams.map(|streams| (Kind::Stream, SourceConfig::DynamodbStream(streams.config.clone())));
-        for (kind, config) in queue.into_iter().chain(stream) {
-            let (source, drain) = (config.source(&context), self.drain.clone());
-            self.sources.push((kind, tokio::spawn(async move { source.run(drain).await })));
+        if let Some(queue) = &self.schedule.queue {
+            let (source, drain) =
+                (SourceConfig::Sqs(queue.config.clone()).source(&context(WORKER)), self.drain.clone());
+            self.sources.push((Kind::Queue, tokio::spawn(async move { source.run(drain).await })));
+        }
+        let configs = settings.iter().flat_map(|settings| &settings.configs);
+        for (number, (worker, config)) in WORKERS.into_iter().zip(configs).enumerate() {
+            let (context, drain) = (context(worker), self.drain.clone());
+            let task = if settings.is_some_and(|settings| settings.bytes) {
+                tokio::spawn(run_bytes_stream(as_bytes_config(worker, config), context, drain))
+            } else {
+                let source = SourceConfig::DynamodbStream(config.clone()).source(&context);
+                tokio::spawn(async move { source.run(drain).await })
+            };
+            self.sources.push((Kind::Stream(number), task));
         }
     }
 
@@ -201,17 +219,40 @@ impl Theatre {
     /// Whether nothing is left to be done.
     fn is_settled(&self) -> bool {
         self.network.queues.count(QUEUE) == 0
-            && self.network.streams.ends().iter().all(|(shard, last, closed)| {
-                match (self.network.streams.position(shard), last) {
-                    (Some(Checkpoint::ShardEnd), _) => *closed,
-                    (Some(Checkpoint::At(position)), Some(last)) => !closed && position == *last,
-                    (None, None) => !closed,
-                    _ => false,
-                }
-            })
+            && WORKERS.into_iter().take(self.readers()).all(|worker| self.has_settled(worker))
+    }
+
+    /// How many workers read the stream.
+    fn readers(&self) -> usize {
+        self.schedule.streams.as_ref().map_or(0, |streams| streams.configs.len())
+    }
+
+    fn has_settled(&self, worker: &str) -> bool {
+        self.network.streams.ends().iter().all(|(shard, last, closed)| {
+            match (self.network.streams.position_of(worker, shard), last) {
+                (Some(Checkpoint::ShardEnd), _) => *closed,
+                (Some(Checkpoint::At(position)), Some(last)) => !closed && position == *last,
+                (None, None) => !closed,
+                _ => false,
+            }
+        })
     }
 
     fn write(&self, fact: Fact) {
         self.network.journal.write(fact);
+    }
+}
+
+/// The settings of a worker of items' changes as those of bytes.
+fn as_bytes_config(worker: &str, config: &DynamodbStreamConfig) -> BytesStreamConfig {
+    let window = Duration::from_secs(config.batch_window_secs.into());
+    BytesStreamConfig {
+        limits: Limits { size: config.batch_size, bytes: config.max_batch_bytes, window },
+        slices: config.parallelization_factor,
+        policy: Policy { max_retries: u32::try_from(config.maximum_retry_attempts).ok(), bisect: config.bisect },
+        max_age: u64::try_from(config.maximum_record_age_secs).ok().map(Duration::from_secs),
+        on_reject: config.on_reject,
+        dead_letter_queue: stream_dead_letter_queue(worker),
+        ..BytesStreamConfig::new(TABLE)
     }
 }

@@ -28,9 +28,21 @@ pub fn item(key: u64) -> String {
     format!("item-{key}")
 }
 
+/// The record of a stream of bytes: no text.
+fn of_bytes(bytes: &[u8]) -> Option<u64> {
+    of_body(std::str::from_utf8(bytes.strip_prefix(&[0xff])?).ok()?)
+}
+
 /// The record that a worker is handed, if all of it is as it was sent.
 pub fn of_event(event: &Event, key: impl Fn(u64) -> Option<u64>) -> Option<u64> {
-    let Payload::Json(payload) = &event.payload else { return None };
+    let payload = match &event.payload {
+        Payload::Json(payload) => payload,
+        Payload::Bytes(bytes) => {
+            let record = of_bytes(bytes)?;
+            let is_same = event.id == name(record) && event.ordering_key == Some(item(key(record)?));
+            return (is_same && event.source.starts_with("bytes:")).then_some(record);
+        }
+    };
     if event.source.starts_with("sqs:") {
         return of_body(payload);
     }

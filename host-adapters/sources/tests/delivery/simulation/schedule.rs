@@ -7,11 +7,11 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use std::collections::BTreeSet;
 
-/// Which of the two sources.
+/// Which source: the queue, or the stream as one of its workers has it.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub enum Kind {
     Queue,
-    Stream,
+    Stream(usize),
 }
 
 /// What the worker does with a record.
@@ -47,12 +47,14 @@ pub struct Record {
 #[derive(Clone, Debug)]
 pub enum Event {
     Arrive(u64),
-    /// A shard is closed and these begin.
-    Split(String, Vec<String>),
+    /// Shards are closed and these begin.
+    Reshard(Vec<String>, Vec<String>),
     Swap,
     /// What the worker needs goes down, or the worker itself.
     Outage {
         callable: bool,
+        /// Whose; all workers share what the others need.
+        worker: usize,
     },
     Recover,
     Crash,
@@ -105,7 +107,8 @@ impl Schedule {
         let mut random = random(seed, 1);
         let which = random.random_range(0..3);
         let queue = (which != 0).then(|| settings::queue(&mut random));
-        let streams = (which != 1).then(|| settings::streams(&mut random));
+        // Of a randomness of its own: seeds that once failed stay what they were.
+        let streams = (which != 1).then(|| settings::streams(&mut random).shared(&mut self::random(seed, 4)));
         let time_limit_secs = random.random_range(5..60);
         let (records, events, chances) = (Vec::new(), Vec::new(), Vec::new());
         let mut this = Self {
@@ -128,6 +131,19 @@ impl Schedule {
         this
     }
 
+    /// How many workers there are.
+    pub fn workers(&self) -> usize {
+        self.streams.as_ref().map_or(1, |streams| streams.configs.len())
+    }
+
+    /// What a worker does with a record. Where several read the stream, it is trouble to one of them only.
+    pub fn temper(&self, number: u64, worker: usize) -> Temper {
+        let record = usize::try_from(number).ok().and_then(|at| self.records.get(at));
+        let concerned =
+            |record: &&Record| record.kind == Kind::Queue || number % self.workers() as u64 == worker as u64;
+        record.filter(concerned).map_or(Temper::Fine, |record| record.temper)
+    }
+
     pub fn has(&self, trouble: Trouble) -> bool {
         self.troubles.contains(&trouble)
     }
@@ -139,7 +155,7 @@ impl Schedule {
 
     /// Arrivals: some at the beginning, then in bursts.
     fn draw_records(&mut self, random: &mut StdRng, most: usize) {
-        let kinds = [self.queue.as_ref().map(|_| Kind::Queue), self.streams.as_ref().map(|_| Kind::Stream)];
+        let kinds = [self.queue.as_ref().map(|_| Kind::Queue), self.streams.as_ref().map(|_| Kind::Stream(0))];
         let keys = random.random_range(1..12);
         let mut at_ms = 0;
         for _ in 0..random.random_range(1..8) {
@@ -173,8 +189,8 @@ impl Schedule {
         let last = self.records.last().map_or(0, |record| record.at_ms);
         let calm = last + 60_000;
         let mut events: Vec<(u64, Event)> = Vec::new();
-        for (at, parent, children) in self.streams.iter().flat_map(Streams::splits) {
-            events.push((at, Event::Split(parent, children)));
+        for (at, parents, children) in self.streams.iter().flat_map(Streams::reshardings) {
+            events.push((at, Event::Reshard(parents, children)));
         }
         for (number, record) in (0..).zip(&self.records) {
             events.push((record.at_ms, Event::Arrive(number)));
@@ -212,7 +228,9 @@ impl Schedule {
         if let Some(mut random) = self.random(Trouble::Outages) {
             for _ in 0..random.random_range(1..3) {
                 let from = random.random_range(0..calm);
-                events.push((from, Event::Outage { callable: random.random_bool(0.7) }));
+                let callable = random.random_bool(0.7);
+                let worker = if self.workers() > 1 { random.random_range(0..self.workers()) } else { 0 };
+                events.push((from, Event::Outage { callable, worker }));
                 events.push((random.random_range(from..calm), Event::Recover));
             }
         }

@@ -6,10 +6,13 @@ use host_adapters_sources::sqs::SqsConfig;
 use rand::RngExt;
 use rand::rngs::StdRng;
 
-/// Names of the queue, its dead letter queue and the table.
+/// Names of the queue, its dead letter queue and the table (or stream of bytes).
 pub const QUEUE: &str = "q";
 pub const QUEUE_DLQ: &str = "qDlq";
 pub const TABLE: &str = "t";
+
+/// The shard that the first become where they are merged.
+const MERGED: &str = "merged";
 
 /// The queue of a schedule.
 #[derive(Clone, Debug)]
@@ -19,10 +22,18 @@ pub struct Queue {
     pub max_receive_count: u32,
 }
 
-/// The stream of a schedule: one or two shards at the beginning, each of which may be split once.
+/// Workers that may read the stream; the first has the queue, too.
+pub const WORKERS: [&str; 3] = [crate::model::WORKER, "second", "third"];
+
+/// The stream of a schedule: one or two shards at the beginning, each of which may be split once, or both merged.
 #[derive(Clone, Debug)]
 pub struct Streams {
-    pub config: DynamodbStreamConfig,
+    /// How each worker reads it.
+    pub configs: Vec<DynamodbStreamConfig>,
+    /// Whether its records are bytes under a partition key, and not changes of items.
+    pub bytes: bool,
+    /// When the first shards become one, if they do.
+    pub merged_ms: Option<u64>,
     /// For each of the first shards when it is split and into how many, if it is.
     pub roots: Vec<Option<(u64, u64)>>,
 }
@@ -32,19 +43,48 @@ impl Streams {
     pub fn shard_of(&self, key: u64, at_ms: u64) -> String {
         let roots = self.roots.len() as u64;
         let root = key % roots;
+        if self.merged_ms.is_some_and(|merged_ms| at_ms >= merged_ms) {
+            return MERGED.to_owned();
+        }
         match self.roots[usize::try_from(root).unwrap()] {
             Some((split_ms, children)) if at_ms >= split_ms => format!("s{root}.{}", key / roots % children),
             _ => format!("s{root}"),
         }
     }
 
-    /// When which shard is split into which.
-    pub fn splits(&self) -> Vec<(u64, String, Vec<String>)> {
+    /// When which shards become which.
+    pub fn reshardings(&self) -> Vec<(u64, Vec<String>, Vec<String>)> {
         let split = |(root, split): (usize, &Option<(u64, u64)>)| {
             let (at, children) = (*split)?;
-            Some((at, format!("s{root}"), (0..children).map(|child| format!("s{root}.{child}")).collect()))
+            Some((at, vec![format!("s{root}")], (0..children).map(|child| format!("s{root}.{child}")).collect()))
         };
-        self.roots.iter().enumerate().filter_map(split).collect()
+        let merged = self.merged_ms.map(|at| (at, self.root_shards(), vec![MERGED.to_owned()]));
+        self.roots.iter().enumerate().filter_map(split).chain(merged).collect()
+    }
+
+    /// The shards at the beginning.
+    pub fn root_shards(&self) -> Vec<String> {
+        (0..self.roots.len()).map(|root| format!("s{root}")).collect()
+    }
+
+    /// What a shard came from.
+    pub fn parents_of(&self, shard: &str) -> Vec<String> {
+        match shard.split_once('.') {
+            Some((parent, _)) => vec![parent.to_owned()],
+            None if shard == MERGED => self.root_shards(),
+            None => Vec::new(),
+        }
+    }
+
+    /// The same with more workers, or of bytes, or merged, in part of the schedules.
+    pub fn shared(mut self, random: &mut StdRng) -> Self {
+        for _ in 1..one_of(random, &[1, 1, 2, 3]) {
+            self.configs.push(stream_config(random));
+        }
+        self.bytes = random.random_bool(0.3);
+        let unsplit = self.roots.len() > 1 && self.roots.iter().all(Option::is_none);
+        self.merged_ms = (unsplit && random.random_bool(0.5)).then(|| random.random_range(0..150_000));
+        self
     }
 }
 
@@ -68,6 +108,14 @@ pub fn queue(random: &mut StdRng) -> Queue {
 }
 
 pub fn streams(random: &mut StdRng) -> Streams {
+    let configs = vec![stream_config(random)];
+    let mut split = || random.random_bool(0.3).then(|| (random.random_range(0..150_000), random.random_range(1..3)));
+    let roots = [split(), split()];
+    let count = random.random_range(1..=roots.len());
+    Streams { configs, bytes: false, merged_ms: None, roots: roots.into_iter().take(count).collect() }
+}
+
+fn stream_config(random: &mut StdRng) -> DynamodbStreamConfig {
     let retries = one_of(random, &[-1, 0, 0, 1, 2, 3, 5]);
     let age = one_of(random, &[-1, -1, -1, 60, 300]);
     let config = DynamodbStreamConfig {
@@ -83,10 +131,7 @@ pub fn streams(random: &mut StdRng) -> Streams {
         ..DynamodbStreamConfig::new(TABLE)
     };
     assert_eq!(config.diagnostics(), Vec::<String>::new());
-    let mut split = || random.random_bool(0.3).then(|| (random.random_range(0..150_000), random.random_range(1..3)));
-    let roots = [split(), split()];
-    let count = random.random_range(1..=roots.len());
-    Streams { config, roots: roots.into_iter().take(count).collect() }
+    config
 }
 
 fn on_reject(random: &mut StdRng) -> OnReject {

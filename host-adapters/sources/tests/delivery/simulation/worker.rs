@@ -1,11 +1,12 @@
-//! The worker of a schedule: what it answers depends on its records' tempers, the outages, and a seeded die. A call
+//! The workers of a schedule: what it answers depends on its records' tempers, the outages, and a seeded die. A call
 //! that has begun on one version ends on it.
 
 use super::journal::{CallId, Fact, Said};
 use super::network::Network;
 use super::records;
 use super::schedule::{Kind, Schedule, Temper, random};
-use crate::model::{Reply, WORKER, retry, trap};
+use super::settings::WORKERS;
+use crate::model::{Reply, retry, trap};
 use host_adapters_delivery::dispatch::{CallError, Dispatch, Dispatched};
 use host_adapters_delivery::event::{Disposition, Event};
 use rand::RngExt;
@@ -24,10 +25,10 @@ struct State {
     random: StdRng,
     calls: CallId,
     version: u32,
-    /// How often each record was answered `retry` because of its temper.
-    retried: BTreeMap<u64, u32>,
-    /// What it needs is down, or (`false`) it cannot even be called.
-    outage: Option<bool>,
+    /// How often each worker answered each record with `retry` because of its temper.
+    retried: BTreeMap<(usize, u64), u32>,
+    /// Of each worker: what it needs is down, or (`false`) it cannot even be called.
+    outages: BTreeMap<usize, bool>,
     calm: bool,
 }
 
@@ -39,7 +40,8 @@ pub fn digest(version: u32) -> String {
 impl SimulatedWorker {
     pub fn new(schedule: Arc<Schedule>, network: Arc<Network>) -> Self {
         let random = random(schedule.seed, 3);
-        let state = State { random, calls: 0, version: 1, retried: BTreeMap::new(), outage: None, calm: false };
+        let state =
+            State { random, calls: 0, version: 1, retried: BTreeMap::new(), outages: BTreeMap::new(), calm: false };
         Self { schedule, network, state: Mutex::new(state) }
     }
 
@@ -50,18 +52,24 @@ impl SimulatedWorker {
         self.network.journal.write(Fact::Swapped(state.version));
     }
 
-    /// From now on what it needs is up, down, or (`Some(false)`) it cannot be called.
-    pub fn outage(&self, outage: Option<bool>) {
-        self.state.lock().unwrap().outage = outage;
+    /// From now on what a worker needs is down, or (`false`) it cannot be called.
+    pub fn outage(&self, worker: usize, callable: bool) {
+        self.state.lock().unwrap().outages.insert(worker, callable);
+    }
+
+    /// From now on everything is up.
+    pub fn recover(&self) {
+        self.state.lock().unwrap().outages.clear();
     }
 
     /// From now on only records make trouble.
     pub fn calm(&self) {
         let mut state = self.state.lock().unwrap();
-        (state.calm, state.outage) = (true, None);
+        state.calm = true;
+        state.outages.clear();
     }
 
-    /// The numbers of a batch; what is no record of this schedule is written down as such.
+    /// The numbers of a batch; what is not a record of this schedule is written down as such.
     fn numbers(&self, batch: &[Event]) -> Vec<u64> {
         let key = |record: u64| Some(self.schedule.records.get(usize::try_from(record).ok()?)?.key);
         let number = |event: &Event| {
@@ -74,36 +82,39 @@ impl SimulatedWorker {
         batch.iter().map(number).collect()
     }
 
-    fn begin(&self, batch: &[Event], numbers: &[u64]) -> (CallId, Reply) {
+    fn begin(&self, worker: usize, batch: &[Event], numbers: &[u64]) -> (CallId, Reply) {
         let mut state = self.state.lock().unwrap();
         state.calls += 1;
         let (call, version) = (state.calls, state.version);
         let queue = batch.iter().all(|event| event.source.starts_with("sqs:"));
-        let kind = if queue { Kind::Queue } else { Kind::Stream };
+        let kind = if queue { Kind::Queue } else { Kind::Stream(worker) };
         let batch = numbers.iter().zip(batch).map(|(number, event)| (*number, event.attempt)).collect();
         self.network.journal.write(Fact::Began { call, kind, version, batch });
-        let mut reply = state.reply(&self.schedule, numbers);
+        let mut reply = state.reply(&self.schedule, worker, numbers);
         reply.dispatched.digest = digest(version);
         (call, reply)
     }
 }
 
 impl State {
-    fn reply(&mut self, schedule: &Schedule, numbers: &[u64]) -> Reply {
-        let tempers: Vec<Temper> = numbers.iter().map(|number| temper(schedule, *number)).collect();
+    fn reply(&mut self, schedule: &Schedule, worker: usize, numbers: &[u64]) -> Reply {
+        let tempers: Vec<Temper> = numbers.iter().map(|number| schedule.temper(*number, worker)).collect();
+        let outage = self.outages.get(&worker).copied();
         let limit = Duration::from_secs(schedule.time_limit_secs);
-        if self.outage == Some(false) {
+        if outage == Some(false) {
             return Reply::new(Err(CallError::NotCallable("does not compile".to_owned())));
         }
         if tempers.contains(&Temper::TimesOut) {
             return Reply::new(Err(CallError::TimedOut(limit))).takes(schedule.time_limit_secs);
         }
-        let reply = match self.outage {
+        let reply = match outage {
             _ if tempers.contains(&Temper::Traps) => trap(),
             Some(_) => self.without_service(numbers.len()),
-            None => {
-                Reply::new(Ok(numbers.iter().zip(tempers).map(|(number, temper)| self.say(*number, temper)).collect()))
-            }
+            None => Reply::new(Ok(numbers
+                .iter()
+                .zip(tempers)
+                .map(|(number, temper)| self.say((worker, *number), temper))
+                .collect())),
         };
         if self.calm { reply } else { self.hiccup(schedule, reply) }
     }
@@ -117,11 +128,11 @@ impl State {
         Reply::new(Ok((0..records).map(each).collect())).outage("service:entry")
     }
 
-    fn say(&mut self, number: u64, temper: Temper) -> Disposition {
+    fn say(&mut self, which: (usize, u64), temper: Temper) -> Disposition {
         match temper {
             Temper::Rejected => Disposition::Reject { reason: "never".to_owned() },
             Temper::Retried(times, after) => {
-                let retried = self.retried.entry(number).or_default();
+                let retried = self.retried.entry(which).or_default();
                 *retried = retried.saturating_add(1);
                 let after = after.map(Duration::from_secs);
                 if *retried <= times { Disposition::Retry { after } } else { Disposition::Ack }
@@ -150,10 +161,6 @@ impl State {
     }
 }
 
-fn temper(schedule: &Schedule, number: u64) -> Temper {
-    usize::try_from(number).ok().and_then(|at| schedule.records.get(at)).map_or(Temper::Fine, |record| record.temper)
-}
-
 /// What a host must take an answer to `records` records for.
 fn heard(call: CallId, dispatched: &Dispatched, records: usize) -> Fact {
     let answer = dispatched.answer.as_ref().ok().filter(|answer| answer.len() <= records);
@@ -176,10 +183,10 @@ fn one_heard(disposition: &Disposition) -> Said {
 #[async_trait::async_trait]
 impl Dispatch for SimulatedWorker {
     async fn dispatch(&self, worker: &str, batch: Vec<Event>) -> Dispatched {
-        assert_eq!(worker, WORKER);
+        let worker = WORKERS.iter().position(|known| *known == worker).expect("only workers of the schedule");
         assert!(!batch.is_empty(), "a call without records");
         let numbers = self.numbers(&batch);
-        let (call, reply) = self.begin(&batch, &numbers);
+        let (call, reply) = self.begin(worker, &batch, &numbers);
         tokio::time::sleep(reply.after).await;
         self.network.travel().await;
         self.network.journal.write(heard(call, &reply.dispatched, batch.len()));

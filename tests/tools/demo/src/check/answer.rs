@@ -38,7 +38,7 @@ pub fn difference(registration: &Registration, answer: &Answer) -> Option<String
 
 /// The first field that is not as it should be. Values of fans are not told, only names: they end up in logs.
 pub(super) fn fields_difference(expected: &serde_json::Map<String, Value>, found: &Value) -> Option<String> {
-    let Some(found) = found.as_object() else { return Some("fields is no object".to_owned()) };
+    let Some(found) = found.as_object() else { return Some("fields is not an object".to_owned()) };
     let wrong = expected.iter().find(|(name, value)| found.get(*name) != Some(value)).map(|(name, _)| name);
     if let Some(name) = wrong {
         return Some(format!("field {name} is not as it should be"));

@@ -72,7 +72,7 @@ impl Answer {
         }
     }
 
-    /// An answer that is none of check-eligibility's.
+    /// An answer that check-eligibility does not give.
     fn strange(what: String) -> Self {
         Self::Ineligible { reason: "NO_ANSWER".to_owned(), detail: Some(what.into()), campaign_id: None }
     }

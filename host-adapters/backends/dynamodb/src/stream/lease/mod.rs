@@ -1,5 +1,6 @@
-//! Who reads which shard, in a DynamoDB table with the KCL's columns (peers E1-E5). Every write is conditional on the
-//! counter that we saw: who has lost a lease cannot renew it, nor move its checkpoint.
+//! Who reads which shard, in a DynamoDB table with the KCL's columns (docs/delivery.md, 9). Every write is
+//! conditional on the counter that this host saw: a host that has lost a lease can neither renew it nor move its
+//! checkpoint.
 
 mod row;
 mod take;
@@ -23,7 +24,7 @@ const LEASE: Duration = Duration::from_secs(10);
 pub(super) const RENEWAL: Duration = Duration::from_millis(3_308);
 
 /// The lease table, as one host sees it.
-pub(super) struct LeaseTable {
+pub(super) struct LeaseRows {
     client: Client,
     table: String,
     host: String,
@@ -47,7 +48,7 @@ struct Lease {
     renewed: Instant,
 }
 
-impl LeaseTable {
+impl LeaseRows {
     pub(super) fn new(client: Client, table: &str, host: &str) -> Self {
         Self { client, table: table.to_owned(), host: host.to_owned(), state: Mutex::default() }
     }
@@ -106,7 +107,7 @@ impl LeaseTable {
             }
             None => {
                 let row = self.row(scope, shard).await?;
-                let mut row = row.unwrap_or_else(|| Row::new(scope, shard, None));
+                let mut row = row.unwrap_or_else(|| Row::new(scope, shard, Vec::new()));
                 if let Some(owner) = row.owner.as_ref().filter(|owner| **owner != self.host) {
                     let message = format!("shard {shard}: its lease is held by {owner}, not by this host");
                     return Err(Error::new(ErrorKind::ConditionFailed, message));

@@ -1,7 +1,7 @@
 //! Rows of the lease table. Columns are the KCL's: `leaseKey`, `leaseOwner`, `leaseCounter`, `checkpoint`,
 //! `checkpointSubSequenceNumber`, `ownerSwitchesSinceCheckpoint`, `parentShardId`.
 
-use super::LeaseTable;
+use super::LeaseRows;
 use aws_sdk_dynamodb::types::AttributeValue;
 use backend_aws::error;
 use host_adapters_platform::{Checkpoint, Result, Shard};
@@ -20,7 +20,7 @@ const GONE: Duration = Duration::from_secs(10 * 60);
 pub(super) struct Row {
     pub(super) key: String,
     pub(super) shard: String,
-    pub(super) parent: Option<String>,
+    pub(super) parents: Vec<String>,
     pub(super) owner: Option<String>,
     pub(super) counter: u64,
     pub(super) checkpoint: Option<Checkpoint>,
@@ -62,9 +62,9 @@ pub(super) fn forward(from: Option<&Checkpoint>, to: &Checkpoint) -> bool {
 
 impl Row {
     /// A row that is not stored yet.
-    pub(super) fn new(scope: &str, shard: &str, parent: Option<String>) -> Self {
+    pub(super) fn new(scope: &str, shard: &str, parents: Vec<String>) -> Self {
         let (key, shard) = (key(scope, shard), shard.to_owned());
-        Self { key, shard, parent, owner: None, counter: 0, checkpoint: None, exists: false }
+        Self { key, shard, parents, owner: None, counter: 0, checkpoint: None, exists: false }
     }
 
     fn read(scope: &str, item: &Item) -> Option<Self> {
@@ -74,7 +74,7 @@ impl Row {
         let counter = item.get("leaseCounter").and_then(|value| value.as_n().ok()?.parse().ok());
         Some(Self {
             shard: key.strip_prefix(scope)?.to_owned(),
-            parent: item.get("parentShardId").and_then(|value| value.as_ss().ok()?.first().cloned()),
+            parents: item.get("parentShardId").and_then(|value| value.as_ss().ok()).cloned().unwrap_or_default(),
             owner: text("leaseOwner"),
             counter: counter.unwrap_or(0),
             checkpoint: checkpoint.map(|text| match text.as_str() {
@@ -94,8 +94,8 @@ impl Row {
             ("checkpointSubSequenceNumber".to_owned(), AttributeValue::N("0".to_owned())),
             ("ownerSwitchesSinceCheckpoint".to_owned(), AttributeValue::N("0".to_owned())),
         ]);
-        if let Some(parent) = &self.parent {
-            item.insert("parentShardId".to_owned(), AttributeValue::Ss(vec![parent.clone()]));
+        if !self.parents.is_empty() {
+            item.insert("parentShardId".to_owned(), AttributeValue::Ss(self.parents.clone()));
         }
         item
     }
@@ -114,7 +114,7 @@ impl Row {
     }
 }
 
-impl LeaseTable {
+impl LeaseRows {
     /// All rows of a scope by shard. Lease tables are small: a row per shard and worker.
     pub(super) async fn rows(&self, scope: &str) -> Result<HashMap<String, Row>> {
         let (mut rows, mut after) = (HashMap::new(), None);
@@ -147,7 +147,7 @@ impl LeaseTable {
 
     /// Stores the row of a shard that has none; `None` where another host was first.
     pub(super) async fn make(&self, scope: &str, shard: &Shard) -> Result<Option<Row>> {
-        let row = Row { exists: true, ..Row::new(scope, &shard.id, shard.parent.clone()) };
+        let row = Row { exists: true, ..Row::new(scope, &shard.id, shard.parents.clone()) };
         let put = self.client.put_item().table_name(&self.table).set_item(Some(row.item()));
         match put.condition_expression("attribute_not_exists(leaseKey)").send().await {
             Ok(_) => Ok(Some(row)),

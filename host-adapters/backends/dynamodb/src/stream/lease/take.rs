@@ -1,8 +1,8 @@
 //! Which leases to take: free ones up to our share of the shards that can be read now; failing those, one of the host
-//! that has most (peers E2, E3).
+//! that has most.
 
 use super::row::{self, Row};
-use super::{LEASE, Lease, LeaseTable};
+use super::{LEASE, Lease, LeaseRows};
 use aws_sdk_dynamodb::types::AttributeValue;
 use host_adapters_platform::{Checkpoint, Result, Shard};
 use platform_wire::ErrorKind;
@@ -23,7 +23,7 @@ struct Candidate<'a> {
     owner: Option<&'a str>,
 }
 
-impl LeaseTable {
+impl LeaseRows {
     /// Remembers when each counter was first seen at its value.
     pub(super) fn observe(&self, scope: &str, rows: &HashMap<String, Row>) {
         let mut state = self.state();
@@ -43,9 +43,9 @@ impl LeaseTable {
         let done = |shard: &str| rows.get(shard).is_some_and(|row| row.checkpoint == Some(Checkpoint::ShardEnd));
         let listed = |shard: &str| shards.iter().any(|other| other.id == shard);
         // A child can be read once its parent is settled, or has left the stream.
-        let ready = shards.iter().filter(|shard| {
-            !done(&shard.id) && shard.parent.as_ref().is_none_or(|parent| done(parent) || !listed(parent))
-        });
+        let ready = shards
+            .iter()
+            .filter(|shard| !done(&shard.id) && shard.parents.iter().all(|parent| done(parent) || !listed(parent)));
         let candidates: Vec<Candidate<'_>> = ready
             .filter_map(|shard| {
                 let row = rows.get(&shard.id)?;
@@ -107,7 +107,7 @@ mod tests {
     use super::*;
 
     fn taken(owners: &[Option<&str>]) -> Vec<String> {
-        let rows: Vec<Row> = (0..owners.len()).map(|n| Row::new("s:", &n.to_string(), None)).collect();
+        let rows: Vec<Row> = (0..owners.len()).map(|n| Row::new("s:", &n.to_string(), Vec::new())).collect();
         let candidates: Vec<_> = rows.iter().zip(owners).map(|(row, owner)| Candidate { row, owner: *owner }).collect();
         share("me", &candidates).into_iter().map(|row| row.shard).collect()
     }

@@ -20,7 +20,7 @@ impl DeadLetters {
 
     /// A dead letter is stored. Who handled a record last is not certain if it is in the host's hands `twice`.
     pub fn stored(&self, dead_letter: &DeadLetter, twice: bool) -> Verdict {
-        // ProvidedVariables up for its age it may never have been handed over, and no component is to blame.
+        // Given up for its age it may never have been handed over, and no component is to blame.
         if dead_letter.condition.as_deref() == Some("RecordAgeExceeded") {
             return must(dead_letter.digest.is_none(), || {
                 "a dead letter that blames a component for an age".to_owned()

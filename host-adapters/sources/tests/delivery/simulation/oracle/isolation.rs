@@ -6,8 +6,10 @@ use crate::simulation::journal::Said;
 use crate::simulation::schedule::{Schedule, Temper};
 use std::collections::BTreeSet;
 
+/// The searches of one worker of the stream.
 pub struct Isolation<'a> {
     schedule: &'a Schedule,
+    worker: usize,
     bisect: bool,
     searches: Vec<Search>,
 }
@@ -24,9 +26,8 @@ struct Search {
 }
 
 impl<'a> Isolation<'a> {
-    pub fn new(schedule: &'a Schedule) -> Self {
-        let bisect = schedule.streams.as_ref().is_some_and(|streams| streams.config.bisect);
-        Self { schedule, bisect, searches: Vec::new() }
+    pub fn new(schedule: &'a Schedule, worker: usize, bisect: bool) -> Self {
+        Self { schedule, worker, bisect, searches: Vec::new() }
     }
 
     pub fn host_ended(&mut self) {
@@ -51,10 +52,7 @@ impl<'a> Isolation<'a> {
 
     /// A search for the only record of a batch that is not well-behaved.
     fn begun(&self, records: &BTreeSet<u64>) -> Option<Search> {
-        let temper = |record: u64| {
-            let found = usize::try_from(record).ok().and_then(|at| self.schedule.records.get(at));
-            found.map_or(Temper::Fine, |record| record.temper)
-        };
+        let temper = |record: u64| self.schedule.temper(record, self.worker);
         let poison: Vec<u64> = records.iter().copied().filter(|record| temper(*record).is_poison()).collect();
         let unruly = records.iter().any(|record| matches!(temper(*record), Temper::Retried(..)));
         let [poison] = poison[..] else { return None };

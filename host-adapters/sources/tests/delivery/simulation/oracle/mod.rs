@@ -8,8 +8,8 @@ mod stream;
 
 use super::journal::{CallId, DeadLetter, Fact};
 use super::schedule::{Kind, Schedule};
+use super::settings::Streams;
 use dead_letters::DeadLetters;
-use isolation::Isolation;
 use queue::QueueOracle;
 use std::collections::BTreeMap;
 use stream::StreamOracle;
@@ -32,8 +32,8 @@ struct Call {
 struct Oracle<'a> {
     calls: BTreeMap<CallId, Call>,
     queue: Option<QueueOracle<'a>>,
-    stream: Option<StreamOracle<'a>>,
-    isolation: Isolation<'a>,
+    /// One for each worker.
+    streams: Vec<StreamOracle<'a>>,
     dead_letters: DeadLetters,
     at_ms: u64,
 }
@@ -43,8 +43,7 @@ pub fn judge(schedule: &Schedule, facts: &[(u64, Fact)]) -> Verdict {
     let mut oracle = Oracle {
         calls: BTreeMap::new(),
         queue: schedule.queue.as_ref().map(QueueOracle::new),
-        stream: schedule.streams.as_ref().map(|streams| StreamOracle::new(schedule, streams)),
-        isolation: Isolation::new(schedule),
+        streams: schedule.streams.iter().flat_map(|streams| of_workers(schedule, streams)).collect(),
         dead_letters: DeadLetters::default(),
         at_ms: 0,
     };
@@ -53,10 +52,22 @@ pub fn judge(schedule: &Schedule, facts: &[(u64, Fact)]) -> Verdict {
         oracle.hear(fact).map_err(|wrong| format!("{wrong} (at {at_ms} ms: {fact})"))?;
     }
     oracle.queue.iter().try_for_each(|queue| queue.end())?;
-    oracle.stream.iter().try_for_each(StreamOracle::end)
+    oracle.streams.iter().try_for_each(StreamOracle::end)
 }
 
-impl Oracle<'_> {
+fn of_workers<'a>(schedule: &'a Schedule, streams: &'a Streams) -> impl Iterator<Item = StreamOracle<'a>> {
+    (0..streams.configs.len()).map(move |worker| StreamOracle::new(schedule, streams, worker))
+}
+
+impl<'a> Oracle<'a> {
+    fn stream(&mut self, worker: usize) -> Result<&mut StreamOracle<'a>, String> {
+        self.streams.get_mut(worker).ok_or_else(|| format!("worker {worker} reads no stream"))
+    }
+
+    fn queue(&mut self) -> Result<&mut QueueOracle<'a>, String> {
+        self.queue.as_mut().ok_or_else(|| "there is no queue".to_owned())
+    }
+
     fn hear(&mut self, fact: &Fact) -> Verdict {
         match fact {
             Fact::Impossible(_) => Err("what never may happen".to_owned()),
@@ -74,45 +85,41 @@ impl Oracle<'_> {
             Fact::Ended(kind, given_back) => self.ended(*kind, *given_back),
             other => {
                 self.queue.iter_mut().try_for_each(|queue| queue.hear(other))?;
-                self.stream.iter_mut().try_for_each(|stream| stream.hear(self.at_ms, other))
+                self.streams.iter_mut().try_for_each(|stream| stream.hear(self.at_ms, other))
             }
         }
     }
 
     fn began(&mut self, kind: Kind, batch: &[(u64, u32)]) -> Verdict {
-        match (kind, &mut self.queue, &mut self.stream) {
-            (Kind::Queue, Some(queue), _) => queue.began(batch),
-            (Kind::Stream, _, Some(stream)) => stream.began(self.at_ms, batch),
-            _ => Err("a call from no source".to_owned()),
+        let at_ms = self.at_ms;
+        match kind {
+            Kind::Queue => self.queue()?.began(batch),
+            Kind::Stream(worker) => self.stream(worker)?.began(at_ms, batch),
         }
     }
 
     fn answered(&mut self, call: &Call, fact: &Fact) -> Verdict {
         let Fact::Answered { said, whole, outage, .. } = fact else { return Ok(()) };
-        match (call.kind, &mut self.queue, &mut self.stream) {
-            (Kind::Queue, Some(queue), _) => queue.answered(&call.batch, said, *outage),
-            (Kind::Stream, _, Some(stream)) => {
-                stream.answered(&call.batch, said, *whole, *outage)?;
-                self.isolation.answered(&call.batch, said, *whole, *outage)
-            }
-            _ => Err("an answer to no source".to_owned()),
+        match call.kind {
+            Kind::Queue => self.queue()?.answered(&call.batch, said, *outage),
+            Kind::Stream(worker) => self.stream(worker)?.answered(&call.batch, said, *whole, *outage),
         }
     }
 
     fn given_up(&mut self, dead_letter: &DeadLetter) -> Verdict {
         let queue = self.queue.as_ref().filter(|_| dead_letter.kind == Kind::Queue);
         self.dead_letters.stored(dead_letter, queue.is_some_and(|queue| queue.is_disturbed(dead_letter.record)))?;
-        match (dead_letter.kind, &mut self.queue, &mut self.stream) {
-            (Kind::Queue, Some(queue), _) => queue.given_up(dead_letter.record),
-            (Kind::Stream, _, Some(stream)) => stream.given_up(self.at_ms, dead_letter),
-            _ => Err("a dead letter from no source".to_owned()),
+        let at_ms = self.at_ms;
+        match dead_letter.kind {
+            Kind::Queue => self.queue()?.given_up(dead_letter.record),
+            Kind::Stream(worker) => self.stream(worker)?.given_up(at_ms, dead_letter),
         }
     }
 
     fn crashed(&mut self) -> Verdict {
         self.calls.clear();
-        self.host_ended(Kind::Queue);
-        self.host_ended(Kind::Stream);
+        self.queue.iter_mut().for_each(QueueOracle::host_ended);
+        self.streams.iter_mut().for_each(StreamOracle::host_ended);
         Ok(())
     }
 
@@ -124,17 +131,10 @@ impl Oracle<'_> {
         })?;
         self.queue.iter().filter(|_| kind == Kind::Queue).try_for_each(QueueOracle::drained)?;
         self.calls.retain(|_, call| call.kind != kind);
-        self.host_ended(kind);
-        Ok(())
-    }
-
-    fn host_ended(&mut self, kind: Kind) {
         match kind {
-            Kind::Queue => self.queue.iter_mut().for_each(QueueOracle::host_ended),
-            Kind::Stream => {
-                self.stream.iter_mut().for_each(StreamOracle::host_ended);
-                self.isolation.host_ended();
-            }
+            Kind::Queue => self.queue()?.host_ended(),
+            Kind::Stream(worker) => self.stream(worker)?.host_ended(),
         }
+        Ok(())
     }
 }

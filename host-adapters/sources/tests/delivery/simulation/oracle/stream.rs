@@ -1,17 +1,23 @@
-//! What holds of a stream's records: a record is handed over only when those before it in its key group are settled, a
+//! What holds of a stream's records, for each worker that reads it: a record is handed over only when those before it in its key group are settled, a
 //! checkpoint never passes one that is not, a child never overtakes its parent, and retries are counted. A new host may
 //! repeat what is behind the checkpoint that it finds; within one host's life nothing settled is handed over again.
 
+use super::isolation::Isolation;
 use super::{Verdict, must};
 use crate::simulation::journal::{DeadLetter, Fact, Said};
 use crate::simulation::schedule::{Kind, Record, Schedule};
 use crate::simulation::settings::Streams;
 use host_adapters_delivery::OnReject;
+use host_adapters_sources::dynamodb_stream::DynamodbStreamConfig;
 use std::collections::{BTreeMap, BTreeSet};
 
 pub struct StreamOracle<'a> {
     schedule: &'a Schedule,
     settings: &'a Streams,
+    /// Whose view this is.
+    worker: usize,
+    config: &'a DynamodbStreamConfig,
+    isolation: Isolation<'a>,
     shards: BTreeMap<String, Shard>,
     arrived_ms: BTreeMap<u64, u64>,
     /// Settled as far as this host knows.
@@ -19,7 +25,7 @@ pub struct StreamOracle<'a> {
     with_worker: BTreeSet<u64>,
     attempts: BTreeMap<u64, Attempts>,
     dead_letters: BTreeSet<u64>,
-    /// DeadLetters may be stored again: a host ended, or one was not told that it is stored.
+    /// Dead letters may be stored again: a host ended, or one was not told that it is stored.
     disturbed: bool,
 }
 
@@ -42,15 +48,30 @@ struct Attempts {
 }
 
 impl<'a> StreamOracle<'a> {
-    pub fn new(schedule: &'a Schedule, settings: &'a Streams) -> Self {
+    pub fn new(schedule: &'a Schedule, settings: &'a Streams, worker: usize) -> Self {
+        let config = &settings.configs[worker];
+        let isolation = Isolation::new(schedule, worker, config.bisect);
         let (shards, done, with_worker) = (BTreeMap::new(), BTreeSet::new(), BTreeSet::new());
         let (attempts, dead_letters, arrived_ms) = (BTreeMap::new(), BTreeSet::new(), BTreeMap::new());
-        Self { schedule, settings, shards, arrived_ms, done, with_worker, attempts, dead_letters, disturbed: false }
+        Self {
+            schedule,
+            settings,
+            worker,
+            config,
+            isolation,
+            shards,
+            arrived_ms,
+            done,
+            with_worker,
+            attempts,
+            dead_letters,
+            disturbed: false,
+        }
     }
 
     pub fn hear(&mut self, at_ms: u64, fact: &Fact) -> Verdict {
         match fact {
-            Fact::Arrived(Kind::Stream, number) => {
+            Fact::Arrived(Kind::Stream(_), number) => {
                 let shard = self.record(*number)?.shard.clone();
                 self.shards.entry(shard).or_default().records.push(*number);
                 self.arrived_ms.insert(*number, at_ms);
@@ -60,7 +81,7 @@ impl<'a> StreamOracle<'a> {
                 self.started();
                 Ok(())
             }
-            Fact::Settled { shard, upto } => self.checkpoint(shard, *upto),
+            Fact::Settled { worker, shard, upto } if *worker == self.worker => self.checkpoint(shard, *upto),
             Fact::Failed { call, .. } => {
                 self.disturbed |= call.starts_with("send");
                 Ok(())
@@ -71,7 +92,9 @@ impl<'a> StreamOracle<'a> {
 
     fn record(&self, number: u64) -> Result<&'a Record, String> {
         let record = usize::try_from(number).ok().and_then(|at| self.schedule.records.get(at));
-        record.filter(|record| record.kind == Kind::Stream).ok_or_else(|| format!("{number} is not of the stream"))
+        record
+            .filter(|record| matches!(record.kind, Kind::Stream(_)))
+            .ok_or_else(|| format!("{number} is not of the stream"))
     }
 
     fn age_ms(&self, at_ms: u64, number: u64) -> u64 {
@@ -79,7 +102,7 @@ impl<'a> StreamOracle<'a> {
     }
 
     fn retries(&self) -> Option<u32> {
-        u32::try_from(self.settings.config.maximum_retry_attempts).ok()
+        u32::try_from(self.config.maximum_retry_attempts).ok()
     }
 
     /// A new host knows no more than the checkpoints.
@@ -94,11 +117,12 @@ impl<'a> StreamOracle<'a> {
 
     pub fn host_ended(&mut self) {
         self.with_worker.clear();
+        self.isolation.host_ended();
         self.disturbed = true;
     }
 
     pub fn began(&mut self, at_ms: u64, batch: &[(u64, u32)]) -> Verdict {
-        let config = &self.settings.config;
+        let config = self.config;
         must(batch.len() <= config.batch_size, || "a batch larger than allowed".to_owned())?;
         must(batch.is_sorted_by(|one, next| one.0 < next.0), || "a batch that is not in order".to_owned())?;
         let numbers: BTreeSet<u64> = batch.iter().map(|(number, _)| *number).collect();
@@ -118,25 +142,27 @@ impl<'a> StreamOracle<'a> {
         let record = self.record(number)?;
         must(!self.done.contains(&number), || format!("{number} again, though settled"))?;
         must(!self.with_worker.contains(&number), || format!("{number} is with the worker already"))?;
-        let one_lane = self.settings.config.parallelization_factor == 1;
+        let one_lane = self.config.parallelization_factor == 1;
         let shard = self.shards.get(&record.shard).ok_or_else(|| format!("{number} has not arrived"))?;
         for before in shard.records.iter().take_while(|before| **before < number) {
             let same_lane = one_lane || self.record(*before)?.key == record.key;
             let settled = self.done.contains(before) || batch.contains(before);
             must(!same_lane || settled, || format!("{number} before {before}, which is not settled"))?;
         }
-        let parent = record.shard.split_once('.').and_then(|(parent, _)| self.shards.get(parent));
-        must(parent.is_none_or(|parent| parent.ended), || format!("{number} before the end of its parent shard"))
+        let parents = self.settings.parents_of(&record.shard);
+        // A parent without records has nothing that could be overtaken, and is closed before its children begin.
+        let ended = |parent: &String| self.shards.get(parent).is_none_or(|parent| parent.ended);
+        must(parents.iter().all(ended), || format!("{number} before the end of its parent shard"))
     }
 
     fn young_enough(&self, at_ms: u64, number: u64) -> Verdict {
         let age_ms = self.age_ms(at_ms, number);
-        let most = u64::try_from(self.settings.config.maximum_record_age_secs).ok().map(|secs| secs * 1_000 + 20);
+        let most = u64::try_from(self.config.maximum_record_age_secs).ok().map(|secs| secs * 1_000 + 20);
         must(most.is_none_or(|most| age_ms <= most), || format!("{number} is {age_ms} ms old"))
     }
 
     pub fn answered(&mut self, batch: &[(u64, u32)], said: &[Said], whole: bool, outage: bool) -> Verdict {
-        let keeps_rejected = self.settings.config.on_reject == OnReject::DeadLetter;
+        let keeps_rejected = self.config.on_reject == OnReject::DeadLetter;
         let first_retry = said.iter().position(|said| matches!(said, Said::Retry(_))).unwrap_or(batch.len());
         for ((number, _), said) in batch.iter().zip(said).take(first_retry) {
             if keeps_rejected && *said == Said::Reject {
@@ -146,14 +172,17 @@ impl<'a> StreamOracle<'a> {
             }
         }
         self.with_worker.retain(|number| batch.iter().all(|(answered, _)| answered != number));
-        if outage { Ok(()) } else { self.failed(&batch[first_retry..], first_retry > 0, whole) }
+        if !outage {
+            self.failed(&batch[first_retry..], first_retry > 0, whole)?;
+        }
+        self.isolation.answered(batch, said, whole, outage)
     }
 
     /// These are to be delivered again. The first of them has used a retry, unless it was not the first of its call or
     /// the call is split to find the culprit.
     fn failed(&mut self, again: &[(u64, u32)], was_cut: bool, whole: bool) -> Verdict {
         again.iter().for_each(|(number, _)| self.attempts.entry(*number).or_default().failed += 1);
-        let split = whole && self.settings.config.bisect && again.len() > 1;
+        let split = whole && self.config.bisect && again.len() > 1;
         let Some((head, _)) = again.first().filter(|_| !split && !was_cut) else { return Ok(()) };
         let attempts = self.attempts.entry(*head).or_default();
         attempts.headed += 1;
@@ -162,7 +191,7 @@ impl<'a> StreamOracle<'a> {
     }
 
     pub fn given_up(&mut self, at_ms: u64, dead_letter: &DeadLetter) -> Verdict {
-        let (number, config) = (dead_letter.record, &self.settings.config);
+        let (number, config) = (dead_letter.record, self.config);
         let age_ms = self.age_ms(at_ms, number);
         let attempts = self.attempts.entry(number).or_default();
         // Without halving the whole batch is tried again and given up, whoever heads it.

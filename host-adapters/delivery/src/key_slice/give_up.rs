@@ -1,7 +1,7 @@
-//! Giving up records of a key group: each becomes a dead letter with its payload, in Lambda's envelope for stream failures
-//! (peers C7), and counts as settled only once the queue has it. Until then the key group waits: nothing is skipped.
+//! Giving up records of an ordered source: each becomes a dead letter with its payload, in Lambda's envelope for stream failures
+//! and counts as settled only once the queue has it. Until then the key slice waits: nothing is skipped.
 
-use super::{Chunk, Interrupted, KeyGroup, Record, Rules, Wait};
+use super::{Chunk, Interrupted, KeySlice, Record, Rules, Wait};
 use crate::dead_letter::{Cause, text};
 use crate::event::{Event, Payload};
 use platform_wire::queue::Message;
@@ -12,7 +12,7 @@ pub(super) const RETRIES_EXHAUSTED: &str = "RetryAttemptsExhausted";
 pub(super) const TOO_OLD: &str = "RecordAgeExceeded";
 pub(super) const REJECTED: &str = "RecordRejected";
 
-impl KeyGroup {
+impl KeySlice {
     /// Gives up the records of `chunk` that are too old to be tried; `None` if none is left.
     pub(super) async fn give_up_expired(&self, chunk: Chunk<Record>) -> Result<Option<Chunk<Record>>, Interrupted> {
         let Some(max_age) = self.rules.max_age else { return Ok(Some(chunk)) };
@@ -40,13 +40,10 @@ impl KeyGroup {
         let batch = self.batch_info(&records);
         let cause = Cause { reason, digest };
         let dead_letter = |record: &Record| {
-            let bare = self.envelope(&record.event, condition, &batch).to_string();
-            let full = with_payload(&bare, &record.event.payload);
-            DeadLetter {
-                message: self.rules.dead_letters.dead_letter(&record.event, full, &cause),
-                bare,
-                refused: None,
-            }
+            let event = record.event();
+            let bare = self.envelope(&event, condition, &batch).to_string();
+            let full = with_payload(&bare, &event.payload);
+            DeadLetter { message: self.rules.dead_letters.dead_letter(&event, full, &cause), bare, refused: None }
         };
         self.store(records.iter().map(dead_letter).collect()).await?;
         self.rules.invoker.meter.dead_lettered.increment(records.len() as u64);
@@ -117,7 +114,7 @@ impl KeyGroup {
             queue,
             count = refused.len(),
             error,
-            "dead letters refused, key group waits"
+            "dead letters refused, key slice waits"
         );
     }
 

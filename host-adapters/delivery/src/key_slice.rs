@@ -1,5 +1,5 @@
-//! Delivery in order. A key group is a sequence of records of which the next is handed over only when those before it are
-//! settled: a shard, or the part of its keys that one of its key groups has.
+//! Delivery in order. The records of one ordering key are a key group: the next is handed over only when those before it
+//! are settled. A [`KeySlice`] does so for the key groups whose keys hash to it; it makes one call at a time.
 
 use super::batch::{Batcher, Limits, Need, Weigh};
 use super::call::{Answer, Invoker};
@@ -25,8 +25,22 @@ mod give_up;
 pub struct Record {
     /// Its place in the shard.
     pub ticket: Ticket,
-    /// What the worker gets; its `attempt` is 0 until it is handed over.
-    pub event: Event,
+    /// How often it was handed over.
+    pub attempt: u32,
+    /// What the worker gets, shared with the other workers that read the shard.
+    pub event: Arc<Event>,
+}
+
+impl Record {
+    /// A record that was not handed over yet.
+    pub fn new(ticket: Ticket, event: Arc<Event>) -> Self {
+        Self { ticket, attempt: 0, event }
+    }
+
+    /// The event as it is handed over at this attempt.
+    fn event(&self) -> Event {
+        Event { attempt: self.attempt, ..Event::clone(&self.event) }
+    }
 }
 
 impl Weigh for Record {
@@ -35,7 +49,7 @@ impl Weigh for Record {
     }
 }
 
-/// What all key groups of a source share.
+/// What all key slices of a source share.
 pub struct Rules {
     /// The worker.
     pub invoker: Invoker,
@@ -59,8 +73,8 @@ pub struct Rules {
     pub batch_info: &'static str,
 }
 
-/// One key group of one shard.
-pub struct KeyGroup {
+/// The part of the keys of one shard that one task handles.
+pub struct KeySlice {
     /// What it shares.
     pub rules: Arc<Rules>,
     /// Whose records these are.
@@ -74,7 +88,7 @@ pub struct KeyGroup {
 /// The drain ended the work on a batch; so many of its records are not settled.
 struct Interrupted(usize);
 
-impl KeyGroup {
+impl KeySlice {
     /// Hands over what comes through `records`, until its sender is gone or the drain ends it.
     pub async fn run(self, mut records: mpsc::Receiver<Vec<Record>>) -> Ended {
         let mut batcher = Batcher::new(self.rules.limits);
@@ -86,7 +100,7 @@ impl KeyGroup {
         Ended::Drained
     }
 
-    /// The next batch; `None` at the end of the key group or of the intake. Records not handed over need no return: the
+    /// The next batch; `None` at the end of the shard or of the intake. Records not handed over need no return: the
     /// checkpoint stands before them.
     async fn gather(
         &self,
@@ -147,9 +161,9 @@ impl KeyGroup {
             return None;
         }
         for record in &mut chunk.records {
-            record.event.attempt += 1;
+            record.attempt += 1;
         }
-        let events: Vec<Event> = chunk.records.iter().map(|record| record.event.clone()).collect();
+        let events: Vec<Event> = chunk.records.iter().map(Record::event).collect();
         if let Some(newest) = events.last() {
             self.rules.invoker.meter.iterator_age.set(self.age(newest).as_secs_f64());
         }
@@ -179,7 +193,7 @@ impl KeyGroup {
     }
 
     async fn reject(&self, record: &Record, reason: &str, answer: &Answer) -> Result<(), Interrupted> {
-        self.rules.invoker.rejected(&record.event, reason, &answer.digest);
+        self.rules.invoker.rejected(&record.event(), reason, &answer.digest);
         match self.rules.on_reject {
             OnReject::Drop => Ok(()),
             OnReject::DeadLetter => self.give_up(vec![record.clone()], give_up::REJECTED, reason, &answer.digest).await,

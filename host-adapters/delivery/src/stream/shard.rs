@@ -1,11 +1,13 @@
-//! Reading one shard: records go to the key group of their key, in order; the key groups settle them, and the checkpoint follows.
+//! A worker's way through one shard: records go to the key slice of their key, in order; the slices settle them, and the
+//! checkpoint follows.
 
-use super::{Shared, decode};
-use host_adapters_delivery::checkpoint::Checkpointer;
-use host_adapters_delivery::drain::{Drain, Ended};
-use host_adapters_delivery::key_group::{KeyGroup, Record};
+use super::consumer::StreamConsumer;
+use crate::checkpoint::Checkpointer;
+use crate::drain::{Drain, Ended};
+use crate::event::Event;
+use crate::key_slice::{KeySlice, Record};
 use host_adapters_failpoint::{self as failpoint, Step};
-use host_adapters_platform::{Change, Checkpoint, Position, Records, Result};
+use host_adapters_platform::{Checkpoint, Position, Result};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,47 +15,45 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-/// DynamoDB Streams gives no more at once (peers C1). Reads are few, so each takes what there is; key groups make batches of it.
-const MOST_RECORDS: usize = 1_000;
-/// Four polls a second where nothing tells of new records (peers C1).
+/// Four polls a second where nothing tells of new records.
 const POLL: Duration = Duration::from_millis(250);
-/// Between two writes of a checkpoint: more of them would cost the table, and the key groups' speed, more than what a restart
-/// repeats.
+/// Between two writes of a checkpoint: more of them would cost the table, and the slices' speed, more than what a
+/// restart repeats.
 const PACE: Duration = Duration::from_secs(1);
 
 /// How the reading of a shard ended.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum ReadEnd {
+pub(super) enum ReadEnd {
     /// The shard is closed and all of it is settled: its children may be read.
     ShardEnd,
     /// The drain came first.
     Drained(Ended),
 }
 
-/// Reads one shard.
-pub struct Reader {
+/// Feeds a worker from one shard.
+pub(super) struct ShardConsumer {
     /// What it shares with the other shards.
-    pub shared: Arc<Shared>,
+    pub(super) consumer: Arc<StreamConsumer>,
     /// Which shard.
-    pub shard: String,
+    pub(super) shard: String,
     /// When to end.
-    pub drain: Drain,
+    pub(super) drain: Drain,
 }
 
-impl Reader {
+impl ShardConsumer {
     /// Reads the shard from the checkpoint to its end or the drain's.
-    pub async fn run(self) -> ReadEnd {
-        let Shared { backend, config, rules, .. } = &*self.shared;
-        let checkpointer = Checkpointer::new(backend.clone(), &config.table, &self.shard, &rules.invoker.worker);
+    pub(super) async fn run(self) -> ReadEnd {
+        let StreamConsumer { streams, stream, rules, .. } = &*self.consumer;
+        let checkpointer = Checkpointer::new(streams.leases.clone(), stream, &self.shard, &rules.invoker.worker);
         let checkpointer = Arc::new(checkpointer);
         let Some(start) = self.start().await else { return ReadEnd::Drained(Ended::Drained) };
         let Some(position) = start else { return ReadEnd::ShardEnd };
 
-        let (senders, key_groups) = self.key_groups(&checkpointer);
+        let (senders, slices) = self.slices(&checkpointer);
         let done = CancellationToken::new();
         let work = async {
             let complete = self.read(position, &checkpointer, senders).await;
-            let ended = key_groups.join_all().await.into_iter().fold(Ended::Drained, Ended::and);
+            let ended = slices.join_all().await.into_iter().fold(Ended::Drained, Ended::and);
             done.cancel();
             (complete, ended)
         };
@@ -67,11 +67,11 @@ impl Reader {
         ReadEnd::Drained(ended)
     }
 
-    /// Stores the checkpoint when it has moved, at once and then every [`PACE`], until the key groups are done. A write is
+    /// Stores the checkpoint when it has moved, at once and then every [`PACE`], until the slices are done. A write is
     /// never cut short: it could arrive late, and move the checkpoint back.
     async fn follow(&self, checkpointer: &Checkpointer, done: &CancellationToken) {
         while done.run_until_cancelled(checkpointer.moved()).await.is_some() {
-            let wait = if self.commit(checkpointer).await { PACE } else { self.shared.rules.backoff.after(1) };
+            let wait = if self.commit(checkpointer).await { PACE } else { self.consumer.rules.backoff.after(1) };
             let _ = done.run_until_cancelled(tokio::time::sleep(wait)).await;
         }
     }
@@ -80,7 +80,7 @@ impl Reader {
     async fn commit(&self, checkpointer: &Checkpointer) -> bool {
         let stored = checkpointer.commit().await;
         if let Err(error) = &stored {
-            let (invoker, shard) = (&self.shared.rules.invoker, &self.shard);
+            let (invoker, shard) = (&self.consumer.rules.invoker, &self.shard);
             let (worker, source) = (&invoker.worker, &invoker.source);
             tracing::warn!(worker, source, shard, %error, "checkpoint not stored, trying again with the next one");
         }
@@ -89,9 +89,9 @@ impl Reader {
 
     /// Where to begin: `Some(None)` if all of the shard is settled already, `None` if the drain came first.
     async fn start(&self) -> Option<Option<Position>> {
-        let Shared { backend, config, rules, .. } = &*self.shared;
+        let StreamConsumer { streams, stream, rules, .. } = &*self.consumer;
         let stored =
-            self.retry_until_ok(|| backend.checkpoint(&config.table, &self.shard, &rules.invoker.worker)).await?;
+            self.retry_until_ok(|| streams.leases.checkpoint(stream, &self.shard, &rules.invoker.worker)).await?;
         Some(match stored {
             None => Some(Position::TrimHorizon),
             Some(Checkpoint::At(sequence)) => Some(Position::After(sequence)),
@@ -99,63 +99,60 @@ impl Reader {
         })
     }
 
-    fn key_groups(&self, checkpointer: &Arc<Checkpointer>) -> (Vec<mpsc::Sender<Vec<Record>>>, JoinSet<Ended>) {
-        let mut key_groups = JoinSet::new();
-        let key_group = |_| {
+    fn slices(&self, checkpointer: &Arc<Checkpointer>) -> (Vec<mpsc::Sender<Vec<Record>>>, JoinSet<Ended>) {
+        let mut slices = JoinSet::new();
+        let slice = |_| {
             // One read ahead: the next records are at hand when a batch ends, and memory stays bounded.
             let (sender, receiver) = mpsc::channel(1);
-            let rules = self.shared.rules.clone();
+            let rules = self.consumer.rules.clone();
             let (shard, checkpointer, drain) = (self.shard.clone(), checkpointer.clone(), self.drain.clone());
-            key_groups.spawn(KeyGroup { rules, shard, checkpointer, drain }.run(receiver));
+            slices.spawn(KeySlice { rules, shard, checkpointer, drain }.run(receiver));
             sender
         };
-        let senders = (0..self.shared.config.parallelization_factor.max(1)).map(key_group).collect();
-        (senders, key_groups)
+        let senders = (0..self.consumer.slices.max(1)).map(slice).collect();
+        (senders, slices)
     }
 
-    /// Reads on and on; true at the end of the shard, false on drain. Dropping the senders ends the key groups.
+    /// Reads on and on; true at the end of the shard, false on drain. Dropping the senders ends the slices.
     async fn read(
         &self,
         mut position: Position,
         checkpointer: &Checkpointer,
         senders: Vec<mpsc::Sender<Vec<Record>>>,
     ) -> bool {
-        let Shared { backend, config, .. } = &*self.shared;
+        let feed = self.consumer.streams.subscribe(&self.consumer.stream, &self.shard);
         loop {
-            let read =
-                self.retry_until_ok(|| backend.records(&config.table, &self.shard, &position, MOST_RECORDS)).await;
-            let Some(Records { records, next }) = read else { return false };
-            let idle = records.is_empty();
+            let Some(read) = self.retry_until_ok(|| feed.next(&position)).await else { return false };
+            let idle = read.events().is_empty();
             if !idle {
                 failpoint::reached(Step::Receive);
             }
-            if !self.hand_on(records, checkpointer, &senders).await {
+            if !self.hand_on(read.events(), checkpointer, &senders).await {
                 return false;
             }
-            match next {
+            match read.next() {
                 None => return true,
-                Some(next) => position = next,
+                Some(next) => position = next.clone(),
             }
+            drop(read);
             if idle {
                 self.idle(checkpointer).await;
             }
         }
     }
 
-    /// Gives records to the key groups of their keys; waits while a key group has enough. False on drain.
+    /// Gives records to the slices of their keys; waits while a slice has enough. False on drain.
     async fn hand_on(
         &self,
-        records: Vec<Change>,
+        events: &[Arc<Event>],
         checkpointer: &Checkpointer,
         senders: &[mpsc::Sender<Vec<Record>>],
     ) -> bool {
         let mut portions: Vec<Vec<Record>> = senders.iter().map(|_| Vec::new()).collect();
-        for change in records {
-            let key_group = key_group_of(&change, senders.len());
-            let ticket = checkpointer.add(&change.sequence);
-            let event = decode::event(&self.shared.rules.invoker.source, &self.shard, change);
-            if let Some(portion) = portions.get_mut(key_group) {
-                portion.push(Record { ticket, event });
+        for event in events {
+            let ticket = checkpointer.add(&event.id);
+            if let Some(portion) = portions.get_mut(slice_of(event, senders.len())) {
+                portion.push(Record::new(ticket, event.clone()));
             }
         }
         for (sender, portion) in senders.iter().zip(portions).filter(|(_, portion)| !portion.is_empty()) {
@@ -174,23 +171,23 @@ impl Reader {
     /// Nothing new: the worker is as far as the stream.
     async fn idle(&self, checkpointer: &Checkpointer) {
         if checkpointer.is_idle() {
-            self.shared.rules.invoker.meter.iterator_age.set(0.0);
+            self.consumer.rules.invoker.meter.iterator_age.set(0.0);
         }
         tokio::select! {
             biased;
             () = self.drain.stopping() => (),
-            () = self.shared.backend.changed(&self.shared.config.table, POLL) => (),
+            () = self.consumer.streams.reader.changed(&self.consumer.stream, POLL) => (),
         }
     }
 
     async fn retry_until_ok<T, F: Future<Output = Result<T>>>(&self, call: impl FnMut() -> F) -> Option<T> {
-        self.shared.retry_until_ok(&self.drain, call).await
+        self.consumer.retry_until_ok(&self.drain, call).await
     }
 }
 
-/// The key group of an item: always the same one, so that its changes stay in order.
-fn key_group_of(change: &Change, key_groups: usize) -> usize {
+/// The slice of an ordering key: always the same one, so that the records of a key stay in order.
+fn slice_of(event: &Event, slices: usize) -> usize {
     let mut hasher = DefaultHasher::new();
-    change.key.hash(&mut hasher);
-    usize::try_from(hasher.finish() % key_groups.max(1) as u64).unwrap_or(0)
+    event.ordering_key.hash(&mut hasher);
+    usize::try_from(hasher.finish() % slices.max(1) as u64).unwrap_or(0)
 }

@@ -1,0 +1,92 @@
+//! Ordered streams in shards, whatever store they are in: DynamoDB Streams, Kinesis, the embedded store.
+//!
+//! - [`OrderedStreams`]: the streams of one store; all workers of a host that read it share them.
+//! - `feed`: one reader a shard, for all its workers. `window`: what it has read and not every worker has taken.
+//! - [`StreamConsumer`]: one worker's way through a stream. Each worker has leases, checkpoints, retries and pauses of
+//!   its own, so one that lags or stops holds up no other.
+//! - `leases`: which shards this host may read for a worker; `plan`: parents before children; `shard`: from the pages of
+//!   a shard to its key slices, and the checkpoint after them.
+//!
+//! A lease is one worker's on one shard, not the host's: lease and checkpoint are one row, and the condition under which
+//! the row is written is what keeps a host that lost the lease from moving the checkpoint. Rows that running deployments
+//! have stored stay valid. The price: two hosts may read one shard for two workers, which the stores allow.
+
+mod consumer;
+mod feed;
+mod leases;
+mod plan;
+mod shard;
+mod window;
+
+pub use super::key_slice::Rules;
+pub use consumer::{Start, StreamConsumer};
+
+use crate::event::Event;
+use feed::{Feed, Subscription};
+use host_adapters_platform::{LeaseTable, Position, Result, Shard, ShardPage, ShardReader};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
+
+/// Makes events of records: of a stream, a shard, and the records read of it. An event's id is its sequence number, its
+/// ordering key decides its key group.
+pub type Decode<R> = fn(stream: &str, shard: &str, records: Vec<R>) -> Vec<Event>;
+
+/// The streams of one store, as all workers of this host read them.
+pub struct OrderedStreams {
+    reader: Arc<dyn ShardReader<Event>>,
+    leases: Arc<dyn LeaseTable>,
+    feeds: Mutex<HashMap<(String, String), Weak<Feed>>>,
+}
+
+impl OrderedStreams {
+    /// The streams that `reader` reads and `decode` makes events of; `leases` knows who reads what and how far.
+    pub fn new<R: 'static>(
+        reader: Arc<dyn ShardReader<R>>,
+        leases: Arc<dyn LeaseTable>,
+        decode: Decode<R>,
+    ) -> Arc<Self> {
+        Arc::new(Self { reader: Arc::new(Decoded { reader, decode }), leases, feeds: Mutex::default() })
+    }
+
+    /// A place at the feed of a shard.
+    fn subscribe(&self, stream: &str, shard: &str) -> Subscription {
+        let mut feeds = self.feeds.lock().unwrap_or_else(PoisonError::into_inner);
+        feeds.retain(|_, feed| feed.strong_count() > 0);
+        let place = feeds.entry((stream.to_owned(), shard.to_owned())).or_default();
+        let feed = place.upgrade().unwrap_or_else(|| {
+            let feed = Arc::new(Feed::new(self.reader.clone(), stream, shard));
+            *place = Arc::downgrade(&feed);
+            feed
+        });
+        feed.subscribe()
+    }
+}
+
+/// Records as events.
+struct Decoded<R> {
+    reader: Arc<dyn ShardReader<R>>,
+    decode: Decode<R>,
+}
+
+#[async_trait::async_trait]
+impl<R: 'static> ShardReader<Event> for Decoded<R> {
+    async fn shards(&self, stream: &str) -> Result<Vec<Shard>> {
+        self.reader.shards(stream).await
+    }
+
+    async fn page(&self, stream: &str, shard: &str, from: &Position, limit: usize) -> Result<ShardPage<Event>> {
+        let page = self.reader.page(stream, shard, from, limit).await?;
+        let (decode, count, next) = (self.decode, page.count, page.next.clone());
+        let (stream, shard) = (stream.to_owned(), shard.to_owned());
+        Ok(ShardPage::new(count, next, move || decode(&stream, &shard, page.read().records)))
+    }
+
+    async fn changed(&self, stream: &str, wait: Duration) {
+        self.reader.changed(stream, wait).await;
+    }
+
+    fn read_interval(&self) -> Duration {
+        self.reader.read_interval()
+    }
+}

@@ -1,0 +1,218 @@
+//! Several workers of a host on one stream: one reader a shard, and nobody waits for another (docs/delivery.md, 4).
+
+use crate::model::{
+    BytesStreamConfig, ModelWorker, Reply, World, ack_all, bytes_streams, name, retry, run_bytes_stream, trap,
+};
+use crate::rows;
+use host_adapters_delivery::event::{Event, Payload};
+use host_adapters_platform::Checkpoint;
+use host_adapters_sources::dynamodb_stream::DynamodbStreamConfig;
+use host_adapters_sources::{SourceConfig, SourceContext};
+use platform_wire::{Error, ErrorKind};
+use std::collections::BTreeMap;
+
+fn plain() -> SourceConfig {
+    SourceConfig::DynamodbStream(DynamodbStreamConfig::new("t"))
+}
+
+fn at(sequence: u64) -> Option<Checkpoint> {
+    Some(Checkpoint::At(name(sequence)))
+}
+
+fn ids(worker: &ModelWorker) -> Vec<String> {
+    worker.deliveries().into_iter().map(|(_, id, _)| id).collect()
+}
+
+/// Milliseconds at which a shard was read.
+fn read_at(world: &World, shard: &str) -> Vec<u64> {
+    world.streams.reads(shard).into_iter().map(|(at, _)| at).collect()
+}
+
+fn at_most_five_a_second(reads: &[u64]) -> bool {
+    reads.windows(6).all(|six| six[5] - six[0] >= 1_000)
+}
+
+/// Three records every 100 ms for two minutes.
+async fn trickle(world: &World) -> u64 {
+    for round in 0..1_200 {
+        #[allow(clippy::cast_precision_loss, reason = "small numbers")]
+        world.at(round as f64 / 10.0).await;
+        world.streams.put_range("s", round * 3..round * 3 + 3);
+    }
+    1_200 * 3
+}
+
+/// How long after its arrival each record of [`trickle`] was handed over first, at most.
+fn longest_wait_ms(worker: &ModelWorker) -> u64 {
+    let waited = |(at, id, _): &(u64, String, u32)| at.saturating_sub(id.parse::<u64>().unwrap() / 3 * 100);
+    worker.deliveries().iter().filter(|(_, _, attempt)| *attempt == 1).map(waited).max().unwrap()
+}
+
+rows! {
+    d4_12__three_idle_workers_read_a_shard_as_often_as_one {
+        let world = World::new(ack_all);
+        world.streams.open("s", None);
+        world.start(plain());
+        for worker in ["second", "third"] {
+            world.start_worker(worker, plain(), ack_all);
+        }
+        world.at(9.9).await;
+        let reads = read_at(&world, "s");
+        assert!((38..=41).contains(&reads.len()), "{reads:?}");
+    }
+
+    /// The second worker's service is down for a minute, so it falls out of what the host keeps of the shard; the third
+    /// has a record that traps.
+    d4_12__reads_of_a_shard_are_five_a_second_at_most_for_any_number_of_workers {
+        let world = World::new(ack_all);
+        world.streams.open("s", None);
+        world.start(plain());
+        let began = tokio::time::Instant::now();
+        let (stopped, _) = world.start_worker("second", plain(), move |batch: &[Event]| {
+            match began.elapsed().as_secs() {
+                10..70 => Reply::each(batch, |_| retry()).outage("service:entry"),
+                _ => ack_all(batch),
+            }
+        });
+        let (poisoned, _) = world.start_worker("third", plain(), |batch: &[Event]| {
+            if batch.iter().any(|event| event.id == name(50)) { trap() } else { ack_all(batch) }
+        });
+        let records = trickle(&world).await;
+        world.at(130.0).await;
+        let reads = read_at(&world, "s");
+        assert!(at_most_five_a_second(&reads), "{reads:?}");
+        let all: Vec<String> = (0..records).map(name).collect();
+        assert_eq!(ids(&world.worker), all, "the first keeps up, each record once");
+        assert!(longest_wait_ms(&world.worker) <= 600, "{} ms", longest_wait_ms(&world.worker));
+        let first_attempts = |worker: &ModelWorker| {
+            let deliveries = worker.deliveries();
+            let mut ids: Vec<String> = deliveries.into_iter().map(|(_, id, _)| id).collect();
+            ids.sort();
+            ids.dedup();
+            ids
+        };
+        assert_eq!((first_attempts(&stopped), first_attempts(&poisoned)), (all.clone(), all));
+        for worker in [crate::model::WORKER, "second", "third"] {
+            assert_eq!(world.streams.position_of(worker, "s"), at(records - 1), "{worker}");
+        }
+        assert_eq!((world.queues.count("secondDlq"), world.queues.count("thirdDlq")), (0, 1));
+    }
+
+    d4_13__a_worker_that_is_stopped_holds_up_no_other {
+        let world = World::new(ack_all);
+        world.streams.open("s", None);
+        let (stopped, running) = world.start_worker("second", plain(), |batch: &[Event]| {
+            Reply::each(batch, |_| retry()).outage("service:entry")
+        });
+        let first = world.start(plain());
+        let records = trickle(&world).await;
+        world.at(122.0).await;
+        assert!(longest_wait_ms(&world.worker) <= 600, "{} ms", longest_wait_ms(&world.worker));
+        assert_eq!((world.streams.position("s"), world.streams.position_of("second", "s")), (at(records - 1), None));
+        assert!(running.source.status().paused.is_some() && first.source.status().paused.is_none());
+        stopped.answers(ack_all);
+        world.at(200.0).await;
+        assert_eq!(world.streams.position_of("second", "s"), at(records - 1));
+        assert!(at_most_five_a_second(&read_at(&world, "s")));
+    }
+
+    d4_13__each_worker_begins_at_its_own_checkpoint {
+        let world = World::new(ack_all);
+        world.streams.open("s", None);
+        world.streams.put_range("s", 0..10);
+        world.start(plain());
+        world.at(5.0).await;
+        let (second, running) = world.start_worker("second", plain(), ack_all);
+        world.at(10.0).await;
+        assert_eq!((ids(&second).len(), ids(&world.worker).len()), (10, 10));
+        running.kill().await;
+        world.streams.put_range("s", 10..15);
+        world.at(12.0).await;
+        let (second, _) = world.start_worker("second", plain(), ack_all);
+        world.at(14.0).await;
+        assert_eq!(ids(&second), (10..15).map(name).collect::<Vec<_>>());
+    }
+
+    d4_14__two_pages_of_a_backlog_are_read_ahead_and_no_more {
+        let world = World::new(|batch| ack_all(batch).takes(100));
+        world.streams.open("s", None);
+        world.streams.put_range("s", 0..9_000);
+        world.start(plain());
+        world.at(50.0).await;
+        // One page is with the worker, two wait for their turn, and two are read ahead.
+        assert_eq!(read_at(&world, "s"), [0; 5]);
+    }
+
+    d4_14__a_backlog_is_read_at_once_by_all_workers_together {
+        let world = World::new(ack_all);
+        world.streams.open("s", None);
+        world.streams.put_range("s", 0..9_000);
+        world.start(plain());
+        let (second, _) = world.start_worker("second", plain(), ack_all);
+        world.at(1.0).await;
+        assert_eq!((ids(&world.worker).len(), ids(&second).len()), (9_000, 9_000));
+        let reads = world.streams.reads("s");
+        let of_records = reads.iter().filter(|(at, _)| *at < 200).count();
+        assert!(of_records <= 10, "each page once: {reads:?}");
+    }
+
+    d4_14__a_throttled_backlog_is_read_five_times_a_second_at_most {
+        let world = World::new(ack_all);
+        world.streams.open("s", None);
+        world.streams.put_range("s", 0..9_000);
+        world.streams.faults.plan("records", 1, Error::new(ErrorKind::Throttled, "slow down"));
+        world.start(plain());
+        world.at(30.0).await;
+        let reads = read_at(&world, "s");
+        assert!(at_most_five_a_second(&reads), "{reads:?}");
+        assert_eq!(world.streams.position("s"), at(8_999));
+    }
+
+    /// As Kinesis has them; shard `left` and `right` are split from one and merged again.
+    d4_15__bytes_under_a_partition_key_are_read_in_order_through_a_split_and_a_merge {
+        let world = World::new(|batch| {
+            if batch.iter().any(|event| event.id == name(33)) { trap() } else { ack_all(batch).takes(1) }
+        });
+        let put = |shard: &str, sequences: std::ops::Range<u64>, odd: u64| {
+            let sequences = sequences.filter(|sequence| odd == 2 || sequence % 2 == odd);
+            world.streams.put(shard, sequences.map(|sequence| (sequence, format!("key-{}", sequence % 4))));
+        };
+        world.streams.open_after("merged", &["left", "right"]);
+        world.streams.open("root", None);
+        world.streams.open("left", Some("root"));
+        world.streams.open("right", Some("root"));
+        put("root", 0..20, 2);
+        put("left", 20..40, 0);
+        put("right", 20..40, 1);
+        put("merged", 40..60, 2);
+        ["root", "left", "right"].iter().for_each(|shard| world.streams.close(shard));
+        let context = SourceContext { streams: bytes_streams(world.streams.clone()), ..world.context() };
+        let config = BytesStreamConfig { slices: 3, ..BytesStreamConfig::new("b") };
+        let task = tokio::spawn(run_bytes_stream(config, context, world.drain.clone()));
+        world.at(60.0).await;
+        let mut keys: BTreeMap<String, Vec<Event>> = BTreeMap::new();
+        for (_, batch) in world.worker.calls() {
+            batch.into_iter().for_each(|event| keys.entry(event.ordering_key.clone().unwrap()).or_default().push(event));
+        }
+        for (key, events) in &keys {
+            let mut ids: Vec<&str> = events.iter().map(|event| event.id.as_str()).collect();
+            // What traps with the poison record is delivered again.
+            ids.dedup();
+            let mut once = ids.clone();
+            once.sort_unstable();
+            once.dedup();
+            assert_eq!(once.len(), 15, "{key}: {ids:?}");
+            let last = |id: &str| ids.iter().rposition(|other| *other == id);
+            assert!(once.is_sorted_by_key(|id| last(id)), "{key}: {ids:?}");
+        }
+        let data = |event: &Event| match &event.payload {
+            Payload::Bytes(bytes) => bytes.clone(),
+            Payload::Json(_) => Vec::new(),
+        };
+        assert_eq!(data(&keys["key-0"][0]), [&[0xff], br#"{"n":0}"#.as_slice()].concat());
+        assert_eq!(world.streams.position("merged"), at(59));
+        let [dead_letter] = &world.queues.messages("bytesDlq")[..] else { panic!("one dead letter") };
+        assert!(dead_letter.body.contains("KinesisBatchInfo"), "{}", dead_letter.body);
+        task.abort();
+    }
+}
