@@ -1,9 +1,6 @@
 //! What was acknowledged survives SIGKILL at any moment: a process writes as fast as it can and says what was
 //! acknowledged; it is killed; its file is opened again.
 
-use tests::contract::embedded::config;
-use tests::contract::suites::backend::{LOOSE_QUEUE, TABLE};
-use tests::contract::suites::table::key;
 use backend_embedded::Embedded;
 use host_adapters_platform::{Position, QueueBackend, ShardReader, TableBackend};
 use platform_wire::queue::Message;
@@ -12,6 +9,9 @@ use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Write as _};
 use std::path::Path;
 use std::process::{Command, Stdio};
+use tests::contract::embedded::config;
+use tests::contract::suites::backend::{LOOSE_QUEUE, TABLE};
+use tests::contract::suites::table::key;
 
 /// Names the file to the child; without it the child's test has nothing to do.
 const STORE: &str = "CONTRACT_CRASH_STORE";
@@ -60,7 +60,7 @@ async fn keeps_what_was_acknowledged() {
 
 fn write_and_kill(path: &Path, lines: usize, acknowledged: &mut BTreeSet<String>) {
     let child = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "contract::crash::child", "--nocapture", "--test-threads=1"])
+        .args(["--exact", "backends::crash::child", "--nocapture", "--test-threads=1"])
         .env(STORE, path)
         .stdout(Stdio::piped())
         .spawn();

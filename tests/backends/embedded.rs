@@ -5,7 +5,9 @@ use host_adapters_platform::{Checkpoint, TableBackend};
 use platform_wire::table::{BatchGet, Key};
 use std::time::Duration;
 use tests::contract::embedded::{Opened, config, open};
-use tests::contract::suites::backend::{Backend, COLLECTION, DEAD_LETTERS, LOOSE_QUEUE, MAX_RECEIVES, QUEUE, TABLE, WORKER, secs};
+use tests::contract::suites::backend::{
+    Backend, COLLECTION, DEAD_LETTERS, LOOSE_QUEUE, MAX_RECEIVES, QUEUE, TABLE, WORKER, secs,
+};
 use tests::contract::suites::queue::{receive, send};
 use tests::contract::suites::stream::{all, put};
 

@@ -1,9 +1,5 @@
 //! Grants: every function refuses what its caller's grants do not name, and says what to write.
 
-use tests::contract::embedded::{Opened, open};
-use tests::contract::suites::backend::{COLLECTION, QUEUE, TABLE};
-use tests::contract::suites::queue::message;
-use tests::contract::suites::table::key;
 use host_adapters_platform::{Grants, PlatformService};
 use platform_wire::documents::{FindOne, ReplaceOne};
 use platform_wire::identity::Verify;
@@ -12,6 +8,10 @@ use platform_wire::table::{BatchGet, BatchUpdate, BatchWrite, Query, Update};
 use platform_wire::{Error, ErrorKind, Platform};
 use serde_json::{Value, json};
 use std::sync::Arc;
+use tests::contract::embedded::{Opened, open};
+use tests::contract::suites::backend::{COLLECTION, QUEUE, TABLE};
+use tests::contract::suites::queue::message;
+use tests::contract::suites::table::key;
 
 const FUNCTIONS: [&str; 14] = [
     "batch-get",

@@ -1,9 +1,6 @@
 //! Dead letters sent back and dropped: the record as it was, its dead letter gone only afterwards.
 #![allow(non_snake_case, reason = "names that begin with a line of docs/delivery.md")]
 
-use tests::contract::embedded::{Opened, open};
-use tests::contract::suites::backend::{DEAD_LETTERS, MAX_RECEIVES, QUEUE, TABLE, secs};
-use tests::contract::suites::queue::{message, receive, send};
 use backend_embedded::Embedded;
 use host_adapters_delivery::dead_letter::{Cause, DeadLetterSink, Origin};
 use host_adapters_delivery::dispatch::{Dispatch, Dispatched};
@@ -14,6 +11,9 @@ use platform_wire::queue::Message;
 use platform_wire::{Answer, Error, ErrorKind};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
+use tests::contract::embedded::{Opened, open};
+use tests::contract::suites::backend::{DEAD_LETTERS, MAX_RECEIVES, QUEUE, TABLE, secs};
+use tests::contract::suites::queue::{message, receive, send};
 
 const WORKER: &str = "save-entries";
 const CHANGE: &str = r#"{"eventName":"INSERT","keys":{"pk":"p","sk":"s"},"newImage":{"n":12345678901234567890.5}}"#;

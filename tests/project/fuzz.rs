@@ -1,7 +1,7 @@
 //! The fuzz targets over the inputs of `tests/fuzz/corpus`: what once failed stays mended.
 
-use tests::programs::project;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use tests::programs::project;
 
 fn check(target: &str, run: impl Fn(&[u8])) {
     let files = std::fs::read_dir(project().join("tests/fuzz/corpus").join(target)).unwrap();

@@ -1,10 +1,10 @@
 //! Follows README.md, "Adding a worker", step by step in a copy of the project.
 
-use tests::programs;
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use tests::programs;
 
 const WORKER: &str = "rescore-fans";
 const FIXTURE: &str = "components/rescore-fans/fixtures/sqs.json";

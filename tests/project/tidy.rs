@@ -1,8 +1,8 @@
 //! What always holds in this project (ARCHITECTURE.md, "Invariants"), as far as it can be read off the files.
 
-use tests::programs::project;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use tests::programs::project;
 use toml_edit::{DocumentMut, Item};
 
 /// Lines of Rust in one file, its tests left out.
@@ -55,7 +55,9 @@ fn crates_do_not_know_what_they_must_not_know() {
 
 #[test]
 fn only_the_runtime_names_wasmtime() {
-    for krate in ["host-adapters", "tests", "tests/tools/bench", "tests/tools/demo", "tests/fakes", "tests/servers", "xtask"] {
+    for krate in
+        ["host-adapters", "tests", "tests/tools/bench", "tests/tools/demo", "tests/fakes", "tests/servers", "xtask"]
+    {
         assert_names_none(krate, &["wasmtime"]);
     }
     assert!(dependencies("host-adapters/runtime").contains("wasmtime"));

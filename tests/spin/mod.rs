@@ -4,7 +4,6 @@
 mod compose;
 mod spin_host;
 
-use tests::programs;
 use fake_services::{FakeServices, Service};
 use host_adapters_runtime::{
     ComponentSpec, Event, Interfaces, Limits, LoadError, Loaded, Payload, Requirements, Runtime, RuntimeConfig, Source,
@@ -15,6 +14,7 @@ use serde_json::{Value, json};
 use spin_host::{GATEWAY_TOKEN, Gateway, SpinHost, WORKER_TOKEN};
 use std::path::PathBuf;
 use std::sync::Arc;
+use tests::programs;
 
 const WORKER: &str = "save-entries";
 const TABLE: &str = "demand-table";

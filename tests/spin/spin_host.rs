@@ -1,7 +1,6 @@
 //! A fake for a Spin host: variables, plain outbound HTTP, logs; no platform and no cache. Beside it the gateway,
 //! with the grants of spin.toml.
 
-use tests::programs;
 use crate::host::sandbox::world::OneTable;
 use bytes::Bytes;
 use host_adapters::gateway::{Callers, Health};
@@ -17,6 +16,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::SystemTime;
+use tests::programs;
 
 /// Names save-entries to the gateway.
 pub const GATEWAY_TOKEN: &str = "gateway-secret";

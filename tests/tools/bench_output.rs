@@ -1,9 +1,9 @@
 //! The benchmark runs and prints every figure; what it prints in so short a run means nothing.
 
-use tests::programs::{bench_host, host_adapters, project};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::process::Command;
+use tests::programs::{bench_host, host_adapters, project};
 
 /// The keys of the object that `--json` prints.
 const KEYS: &[&str] = &[

@@ -38,7 +38,7 @@ const MORE: &[Step] = &[
         because: "it needs Java, Maven and redis-server",
         option: "--servers",
         asked_for: |options| options.servers || options.all,
-        run: |_| build::run(&mut on_servers(&["--skip=on_aws"])),
+        run: |_| build::run(&mut on_servers(&["::on_servers::", "--skip=::on_aws::"])),
     },
     Step {
         headline: "50,000 registrations while the host is killed 20 times",
@@ -59,7 +59,7 @@ const MORE: &[Step] = &[
         because: "it needs an account and makes tables and queues in it",
         option: "--aws",
         asked_for: |options| options.aws,
-        run: |_| build::run(on_servers(&["on_aws"]).env("CONTRACT_ON_AWS", "1")),
+        run: |_| build::run(on_servers(&["::on_aws::"]).env("CONTRACT_ON_AWS", "1")),
     },
 ];
 
@@ -67,9 +67,8 @@ const MORE: &[Step] = &[
 pub fn run(options: &Options) -> Result<()> {
     let built = build::native(Linting::On)?;
     build::components(&built, &[])?;
-    build::run(&mut test("--all-targets"))?;
-    // `--all-targets` has left it out: it is linted here, and run below.
-    build::run(test("--test=servers").arg("--no-run"))?;
+    build::run(test("--all-targets").args(["--", "--skip=::slow::", "--skip=::on_servers::"]))?;
+    build::run(&mut all(&["::slow::"]))?;
     let (taken, left): (Vec<_>, Vec<_>) = MORE.iter().partition(|step| (step.asked_for)(options));
     for step in taken {
         eprintln!("\n━━ {} ━━\n", step.headline);
@@ -81,10 +80,17 @@ pub fn run(options: &Options) -> Result<()> {
     Ok(())
 }
 
+/// The tests of the whole, `tests/main.rs`, as far as `filter` names them.
+fn all(filter: &[&str]) -> Command {
+    let mut tests = test("--test=all");
+    tests.arg("--").args(filter);
+    tests
+}
+
 /// The tests that need servers. They wait for the servers' time, not for the processor.
 fn on_servers(filter: &[&str]) -> Command {
-    let mut tests = test("--test=servers");
-    tests.args(["--", "--test-threads=16"]).args(filter);
+    let mut tests = all(filter);
+    tests.arg("--test-threads=16");
     tests
 }
 

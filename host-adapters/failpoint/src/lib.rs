@@ -1,5 +1,5 @@
 //! Failpoints: the host can be told to abort at the n-th durable step of a kind, so that a test can end it at every
-//! single one and see that a restart makes good what was under way (`tests/faults/failpoints.rs`).
+//! single one and see that a restart makes good what was under way (`tests/faults/slow/failpoints.rs`).
 //!
 //! A step is counted where something has just become durable, or is about to: whatever is lost or done twice by a
 //! crash is lost or done twice in one of these windows. Unless armed, a step costs one load.

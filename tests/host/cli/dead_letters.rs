@@ -1,11 +1,11 @@
 //! `host-adapters dead-letters` and `invoke --dead-letter`: from a faulty worker's dead letters to its successor's success.
 
 use super::{Outcome, run, run_with_input};
-use tests::programs;
 use host_adapters::manifest::{App, SourceConfig};
 use host_adapters_platform::Access;
 use serde_json::{Value, json};
 use std::path::PathBuf;
+use tests::programs;
 use tests::{OPERATOR_TOKEN, TESTER_TOKEN, TestHost, wait};
 
 const WORKER: &str = "upsert-users";

@@ -1,8 +1,8 @@
 //! `host-adapters invoke`, on the documents' own examples.
 
 use super::{run, run_with_input};
-use tests::programs;
 use serde_json::{Value, json};
+use tests::programs;
 
 const VARIABLES: &str = "components/check-eligibility/fixtures/variables.json";
 const INVOKE: &str = "components/check-eligibility/fixtures/invoke.json";

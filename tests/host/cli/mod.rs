@@ -7,10 +7,10 @@ mod runtime_config;
 mod up;
 mod validate;
 
-use tests::programs;
 use serde_json::Value;
 use std::io::Write;
 use std::process::{Command, Stdio};
+use tests::programs;
 
 /// What a command came to.
 #[derive(Debug)]

@@ -2,13 +2,13 @@
 
 use super::up::Up;
 use super::{Outcome, command, run};
-use tests::programs;
 use serde_json::{Value, json};
 use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use tests::programs;
 use tests::{AUDIENCE, Fan, ISSUER, Signer};
 
 /// In every secret of these tests.

@@ -1,7 +1,6 @@
 //! `host-adapters up`: starts, is asked by `queues`, keeps its secrets, drains.
 
 use super::command;
-use tests::programs;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use std::fs::File;
@@ -10,6 +9,7 @@ use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 use tests::components::{component, stamped};
+use tests::programs;
 use tests::workers;
 use toml_edit::DocumentMut;
 

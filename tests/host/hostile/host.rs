@@ -1,6 +1,5 @@
 //! A host with the worker `hostile`, which does what requests and records tell it to, and the worker `neighbour`.
 
-use tests::programs;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -9,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tempfile::TempDir;
+use tests::programs;
 use tests::{Child, wait};
 use tokio::task::JoinHandle;
 

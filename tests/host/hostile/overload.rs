@@ -2,13 +2,13 @@
 
 use super::host::Hostile;
 use super::wat;
-use tests::programs;
 use crate::host::sandbox::probe::{self, tight};
 use crate::host::sandbox::world::World;
 use host_adapters_runtime::component::Source;
 use host_adapters_runtime::{ComponentSpec, Limits, Runtime};
 use serde_json::json;
 use std::sync::Arc;
+use tests::programs;
 
 /// Of `neighbour`: instances times calls in each.
 const CAPACITY: usize = 2 * 4;

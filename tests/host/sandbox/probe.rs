@@ -1,7 +1,6 @@
 //! The probe, cold and pre-initialised, in a runtime of its own.
 
 use super::world::World;
-use tests::programs;
 use host_adapters_runtime::{
     CallError, Called, ComponentSpec, Disposition, Event, Interfaces, Limits, Payload, Requirements, Runtime,
     RuntimeConfig, Source, preinit,
@@ -10,6 +9,7 @@ use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
+use tests::programs;
 use tokio::sync::OnceCell;
 
 /// The id under which tests load it.

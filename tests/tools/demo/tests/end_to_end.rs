@@ -1,5 +1,5 @@
 //! The demo as a program, on the real host: what it tells, reads, writes, and how it ends. `cargo xtask build` makes
-//! what it needs. Faults, kills and injected faults are in `tests/tools/demo_under_faults.rs`.
+//! what it needs. Faults, kills and injected faults are in `tests/tools/slow/demo_under_faults.rs`.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 use serde_json::{Value, json};

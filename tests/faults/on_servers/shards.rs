@@ -5,7 +5,7 @@ use super::proxy::{Line, Proxy};
 use super::queued::{MANY, Queued, write};
 use super::resharded::{CHILDREN, Resharded};
 use super::stage::{QUEUE_WORKER, STREAM_WORKER, Stage, received};
-use crate::backends::servers::endpoints;
+use crate::backends::on_servers::servers::endpoints;
 use std::time::Duration;
 use tests::{manifest, wait};
 

@@ -1,6 +1,6 @@
-//! docs/parity.md: the cases of the contract, and what each ran on. Every row is a test of this binary; those of scripted servers are tests of `fast`.
+//! docs/parity.md: the cases of the contract, and what each ran on. Every row is a test of this binary.
 
-use crate::backends::shortcomings;
+use crate::backends::on_servers::shortcomings;
 use std::fmt::Write as _;
 use test_servers::{Server, named};
 
@@ -13,7 +13,7 @@ const SUITES_OF_AWS: &[Suite] = tests::contract_cases_of_aws!(contract_list);
 const HEAD: &str = "# Parity
 
 What the embedded backends and the real ones have been seen to do alike. Written by the tests that need servers:
-`UPDATE_EXPECT=1 cargo test --release --workspace --test servers parity`; without `UPDATE_EXPECT` they check that it is up to date.
+`UPDATE_EXPECT=1 cargo test --release --workspace --test all parity`; without `UPDATE_EXPECT` they check that it is up to date.
 Each row is one test, the same code for every column (`tests/contract/suites`).
 
 - **yes**: it passed.
@@ -26,7 +26,7 @@ streams on AWS itself, in the account and region of the environment; nobody has 
 
 #[test]
 fn the_table_is_what_this_run_shows() {
-    expect_test::expect_file!["../../docs/parity.md"].assert_eq(&table());
+    expect_test::expect_file!["../../../docs/parity.md"].assert_eq(&table());
 }
 
 fn contract() -> impl Iterator<Item = &'static Suite> {

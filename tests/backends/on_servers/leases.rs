@@ -2,7 +2,7 @@
 //! lease moves no checkpoint. (The shards are made up; the streams that servers here have are of one shard.)
 #![allow(non_snake_case, reason = "names that begin with a line of docs/delivery.md")]
 
-use crate::backends::servers::{endpoints, unique};
+use crate::backends::on_servers::servers::{endpoints, unique};
 use backend_dynamodb::DynamodbStreams;
 use host_adapters_platform::{Checkpoint, LeaseTable, Shard};
 use platform_wire::ErrorKind;

@@ -1,10 +1,10 @@
 //! `provision` and `validate --probe` on real servers.
 
-use crate::backends::config::{self, SECRET};
-use tests::programs::native;
-use crate::backends::servers::{endpoints, unique};
+use crate::backends::on_servers::config::{self, SECRET};
+use crate::backends::on_servers::servers::{endpoints, unique};
 use std::path::Path;
 use std::process::{Command, Output};
+use tests::programs::native;
 
 fn run(command: &str, config: &Path, options: &[&str]) -> Output {
     Command::new(native().join("host-adapters"))

@@ -1,9 +1,9 @@
 //! `cargo bench-host --servers` runs: host and baselines settle every record once. (The figures of so short a run mean
 //! nothing.)
 
-use tests::programs::native;
 use serde_json::Value;
 use std::process::Command;
+use tests::programs::native;
 
 #[test]
 fn the_sources_are_measured_beside_loops_of_the_sdk() {

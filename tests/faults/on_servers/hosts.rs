@@ -4,8 +4,8 @@
 use super::proxy::{Line, Proxy};
 use super::queued::{MANY, Queued, write};
 use super::stage::{QUEUE_WORKER, STREAM_WORKER, Stage, TABLE, received};
-use crate::backends::servers::endpoints;
-use host_adapters_platform::{Checkpoint, LeaseTable};
+use crate::backends::on_servers::servers::endpoints;
+use host_adapters_platform::{Checkpoint, LeaseTable, ShardReader};
 use rustix::process::{Pid, Signal, kill_process};
 use std::time::{Duration, Instant};
 use tests::{Child, manifest, wait};

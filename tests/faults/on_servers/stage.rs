@@ -1,8 +1,7 @@
 //! Hosts as processes of their own on real servers, the services behind them, and fans whose entries change.
 
-use crate::backends::config::{self, DATABASE, SECRET};
-use tests::programs::native;
-use crate::backends::servers::{Endpoints, unique};
+use crate::backends::on_servers::config::{self, DATABASE, SECRET};
+use crate::backends::on_servers::servers::{Endpoints, unique};
 use backend_dynamodb::{Dynamodb, DynamodbStreams};
 use backend_mongodb::Mongo;
 use backend_sqs::Sqs;
@@ -18,6 +17,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 use tests::aws::aws;
+use tests::programs::native;
 use tests::{Child, Fan, Signer, client, entry, manifest, variables, wait};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::task::JoinHandle;

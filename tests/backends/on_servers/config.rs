@@ -1,6 +1,6 @@
 //! A runtime configuration of the host that names real servers.
 
-use crate::backends::servers::Endpoints;
+use crate::backends::on_servers::servers::Endpoints;
 use std::path::{Path, PathBuf};
 
 /// The variable of the host's environment that the configuration names for AWS's secret.

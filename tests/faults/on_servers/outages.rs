@@ -2,7 +2,7 @@
 
 use super::proxy::{Line, Proxy};
 use super::stage::Stage;
-use crate::backends::servers::endpoints;
+use crate::backends::on_servers::servers::endpoints;
 use std::time::Duration;
 use test_servers::{Server, Servers, named};
 

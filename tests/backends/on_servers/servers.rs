@@ -1,8 +1,7 @@
 //! Backends on real servers. Each test has tables, queues and collections of its own, by a prefix; of Redis a database.
 
-use crate::backends::amazon::Amazon;
-use crate::backends::shortcomings;
-use tests::contract::suites::backend::{Backend, COLLECTION, OTHER_COLLECTION};
+use crate::backends::on_servers::amazon::Amazon;
+use crate::backends::on_servers::shortcomings;
 use backend_mongodb::Mongo;
 use backend_redis::Redis;
 use host_adapters_platform::{DocumentsBackend, QueueBackend, QueueBrowser, StreamBackend, TableBackend};
@@ -11,6 +10,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tests::aws::aws;
+use tests::contract::suites::backend::{Backend, COLLECTION, OTHER_COLLECTION};
 use tokio::sync::OnceCell;
 
 /// The servers' clocks are not ours to move; they may also lag a little.

@@ -1,8 +1,7 @@
 //! The backends of AWS's services, against whatever answers as they do; and against AWS itself: the cases of the contract
 //! that are about them, with `cargo verify --aws`. Each case makes tables and queues of its own and deletes them.
 
-use crate::backends::servers::unique;
-use tests::contract::suites::backend::{Backend, DEAD_LETTERS, LOOSE_QUEUE, MAX_RECEIVES, PLAIN_TABLE, QUEUE, TABLE};
+use crate::backends::on_servers::servers::unique;
 use backend_aws::{Aws, AwsConfig};
 use backend_dynamodb::{Dynamodb, DynamodbStreams};
 use backend_sqs::{QueueSpec, Sqs};
@@ -10,6 +9,7 @@ use host_adapters_platform::{DocumentsBackend, QueueBackend, QueueBrowser, Strea
 use platform_wire::cache::CacheBackend;
 use std::collections::BTreeSet;
 use std::time::Duration;
+use tests::contract::suites::backend::{Backend, DEAD_LETTERS, LOOSE_QUEUE, MAX_RECEIVES, PLAIN_TABLE, QUEUE, TABLE};
 
 /// Set by `cargo verify --aws`: credentials that happen to be there are not used unasked.
 const ASKED_FOR: &str = "CONTRACT_ON_AWS";
@@ -93,7 +93,7 @@ impl Backend for OnAws {
         unreachable!("no case of AWS asks for a cache")
     }
     fn shortcoming(&self, suite: &str, case: &str) -> Option<&'static str> {
-        crate::backends::shortcomings::of_aws(suite, case)
+        crate::backends::on_servers::shortcomings::of_aws(suite, case)
     }
     async fn pass(&self, by: Duration) {
         tokio::time::sleep(by + LAG).await;

@@ -3,7 +3,6 @@
 //!
 //! The steps are those of `host_adapters_failpoint`. `FAILPOINT=delete:3` runs that one alone.
 
-use tests::programs::{alone, native, project};
 use serde_json::Value;
 use std::collections::{BTreeMap, VecDeque};
 use std::os::unix::fs::symlink;
@@ -11,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::Mutex;
 use tempfile::TempDir;
+use tests::programs::{alone, native, project};
 
 /// Thirty registrations: new, repeated and changed entries, transfers, one invitation and two refusals.
 const REGISTRATIONS: &str = "tests/fixtures/registrations/thirty.jsonl";
@@ -117,7 +117,7 @@ impl Stage {
         let (reached, kept) = (if aborted { "reached" } else { "not reached" }, folder.keep());
         Err(format!(
             "failpoint {point} ({reached}): {} with {} restarts; its data and log are in {}; again, alone:\n    \
-             FAILPOINT={point} cargo test --release --workspace --test slow failpoints\n{}",
+             FAILPOINT={point} cargo test --release --workspace --test all failpoints\n{}",
             output.status,
             summary["restarts"],
             kept.display(),
