@@ -3,12 +3,14 @@
 use backend_embedded::{Embedded, OpenError};
 use host_adapters_platform::{Checkpoint, TableBackend};
 use platform_wire::table::{BatchGet, Key};
+use std::sync::Arc;
 use std::time::Duration;
 use tests::contract::embedded::{Opened, config, open};
 use tests::contract::suites::backend::{
     Backend, COLLECTION, DEAD_LETTERS, LOOSE_QUEUE, MAX_RECEIVES, QUEUE, TABLE, WORKER, secs,
 };
 use tests::contract::suites::queue::{receive, send};
+use tests::contract::suites::shared_stream;
 use tests::contract::suites::stream::{all, put};
 
 #[tokio::test]
@@ -126,4 +128,10 @@ async fn answers_all_of_a_group_though_one_fails() {
         assert_eq!(task.await.unwrap(), n % 7 != 0, "item {n}");
     }
     assert_eq!(all(&backend).await.len(), 500 - 72);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_reader_feeds_three_workers() {
+    let embedded = Arc::new(open().await.embedded);
+    shared_stream::one_reader_feeds_three_workers(&*embedded, embedded.clone(), embedded.clone()).await;
 }

@@ -1,4 +1,4 @@
-//! `cargo verify`: lints and tests everything; what needs servers or takes long only where it is asked for.
+//! `cargo verify`: lints and tests everything; slow tests and tests that need servers run only on request.
 
 use crate::build::{self, Built, Linting};
 use crate::fuzz;

@@ -6,11 +6,12 @@ use backend_mongodb::Mongo;
 use backend_redis::Redis;
 use host_adapters_platform::{DocumentsBackend, QueueBackend, QueueBrowser, StreamBackend, TableBackend};
 use platform_wire::cache::CacheBackend;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tests::aws::aws;
 use tests::contract::suites::backend::{Backend, COLLECTION, OTHER_COLLECTION};
+use tests::contract::suites::shared_stream;
 use tokio::sync::OnceCell;
 
 /// The servers' clocks are not ours to move; they may also lag a little.
@@ -121,4 +122,14 @@ impl Backend for Opened {
 fn flush(url: String) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async { Redis::new(&url).unwrap().execute("FLUSHDB", &[]).await.unwrap() });
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[allow(non_snake_case, reason = "begins with a line of docs/delivery.md")]
+async fn d4_12__one_reader_feeds_three_workers() {
+    let at = endpoints().await;
+    let amazon = Amazon::new(&aws(&at.dynamodb).await, &aws(&at.sqs).await, &unique());
+    amazon.provision().await;
+    let (streams, queues) = (Arc::new(amazon.streams.clone()), Arc::new(amazon.queues.clone()));
+    shared_stream::one_reader_feeds_three_workers(&amazon.tables, streams, queues).await;
 }

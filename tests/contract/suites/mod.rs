@@ -11,6 +11,7 @@ pub mod queue;
 pub mod queue_browser;
 pub mod queue_limits;
 pub mod queue_redrive;
+pub mod shared_stream;
 pub mod stream;
 pub mod table;
 pub mod table_limits;

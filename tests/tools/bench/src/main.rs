@@ -1,6 +1,6 @@
 //! `cargo bench-host`: what the host costs, each figure beside a baseline of the same run.
 //!
-//! One module for each group of figures; [`rounds`] measures in turns, [`report`] tells. docs/performance.md says what
+//! One module for each group of figures; [`rounds`] measures in turns, [`report`] prints. docs/performance.md says what
 //! each figure means and what was tried to improve it.
 
 mod batch;

@@ -1,6 +1,6 @@
-//! `neighbour_p99_ms`: what check-eligibility's answers take while another worker of the same host does its worst. A few
-//! fans ask, not as many as can be served: with more, this would measure how the machine is shared out, not how a guest
-//! that computes for ever is kept from the others' way.
+//! `neighbour_p99_ms`: the latency of check-eligibility while another worker of the same host computes endlessly. The
+//! load is low: at full load this would measure how the machine is shared, not how well the host keeps the guests
+//! apart.
 
 use crate::client::Connection;
 use crate::place;

@@ -1,4 +1,4 @@
-//! Where what is measured lies: the components in the project, everything else beside this program.
+//! Paths: the components are in the project, everything else is beside this program.
 
 use anyhow::{Context, Result, ensure};
 use host_adapters_runtime::{ComponentSpec, Limits, Requirements, Source};

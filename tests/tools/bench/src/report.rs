@@ -1,4 +1,4 @@
-//! The figures of a run: a table for people, one object for programs. Only what was measured is in either.
+//! The figures of a run: a table for people, one object for programs. Both hold only what was measured.
 
 use comfy_table::{CellAlignment, Table};
 use serde_json::{Map, Value, json};

@@ -1,5 +1,5 @@
-//! Rounds: each measures everything once, one after the other, so that what else the machine does meanwhile falls on
-//! all of it alike; the figure is the median.
+//! Rounds: each measures everything once, one after the other, so that other load on the machine affects all
+//! alike; the figure is the median.
 
 use anyhow::Result;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Registrations from a file: JSON lines, each one thing of the world.
+//! Registrations from a file of JSON lines, each with one part of the world.
 
 use crate::generate::World;
 use anyhow::{Context, Result, bail};

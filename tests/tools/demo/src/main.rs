@@ -1,8 +1,9 @@
 //! `cargo demo`: registrations end to end through the host, and the proof from the outside that none was lost.
 //!
-//! [`generate`] or [`input`] makes the registrations, each with the outcome it should have. [`app`] starts the services'
-//! fakes and the [`host`], [`load`] sends what fans send, [`resolver`] writes what AppSync would, [`settle`] waits
-//! until everything is replicated, [`redrive`] sends dead letters back, [`check`] compares, [`report`] tells. No code is shared with the workers.
+//! [`generate`] or [`input`] makes the registrations, each with the outcome it should have. [`app`] starts the
+//! services' fakes and the [`host`], [`load`] sends the registrations, [`resolver`] writes what AppSync would,
+//! [`settle`] waits until everything is replicated, [`redrive`] sends dead letters back, [`check`] compares, and
+//! [`report`] prints the summary. The demo shares no code with the workers.
 
 mod app;
 mod check;

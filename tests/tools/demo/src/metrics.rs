@@ -1,4 +1,4 @@
-//! The few of the host's metrics that the summary tells, from their text form.
+//! The host's metrics that the summary shows, parsed from their text form.
 
 use std::collections::BTreeMap;
 

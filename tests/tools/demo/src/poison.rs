@@ -1,5 +1,5 @@
-//! A message of which nobody can make a profile, sent among the others: `--poison`. Where its source keeps what its
-//! worker rejects (`on_reject = "dead-letter"`), its dead letter must be there in the end, and no other.
+//! `--poison`: a message that cannot become a profile, sent among the others. If its source keeps rejected records
+//! (`on_reject = "dead-letter"`), exactly its dead letter must be there in the end.
 
 use crate::check::Snapshot;
 use crate::gateway::{DeadLetterId, Gateway};
@@ -32,7 +32,8 @@ pub async fn without(operator: &Gateway, dead_letters: Vec<DeadLetterId>) -> Res
     Ok(others)
 }
 
-/// Takes its dead letter out of what was found, also where a crash before the delete has made it twice; whether there is one.
+/// Takes its dead letter out of what was found, also where a crash before the delete has made it twice; whether there
+/// is one.
 pub async fn take(operator: &Gateway, snapshot: &mut Snapshot) -> Result<bool> {
     let dead_letters = operator.dead_letters(Some(DEAD_LETTERS)).await?;
     let all = dead_letters.len();

@@ -1,5 +1,4 @@
-//! Dead letters back to where their records came from, once: hosts that are killed may spend all receives of a message,
-//! and that is not a fault of the message.
+//! Sends dead letters back once: hosts that are killed may use up all receives of a message that is in order.
 
 use crate::gateway::Gateway;
 use crate::poison;

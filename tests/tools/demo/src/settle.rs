@@ -1,4 +1,4 @@
-//! Waiting until everything is replicated, or until nothing moves any more; what became a dead letter is sent back once.
+//! Waiting until everything is replicated, or until nothing changes any more; dead letters are sent back once.
 
 use crate::check::{Name, Wanted, flagged};
 use crate::gateway::Gateway;

@@ -15,6 +15,9 @@ use tokio::time::Instant;
 /// As DynamoDB's.
 const READ_INTERVAL: Duration = Duration::from_millis(250);
 
+/// By worker and shard, each with its time.
+type Checkpoints = BTreeMap<(String, String), Vec<(u64, Checkpoint)>>;
+
 /// A record as Kinesis has it.
 #[derive(Clone, Debug)]
 pub struct BytesRecord {
@@ -42,7 +45,7 @@ impl From<Change> for BytesRecord {
 pub struct ModelStreams {
     pub faults: Faults,
     shards: Mutex<BTreeMap<String, ModelShard>>,
-    checkpoints: Mutex<BTreeMap<(String, String), Vec<(u64, Checkpoint)>>>,
+    checkpoints: Mutex<Checkpoints>,
     reads: Mutex<Vec<(u64, String, Position)>>,
     leases: Mutex<Option<BTreeSet<String>>>,
     changed: Notify,

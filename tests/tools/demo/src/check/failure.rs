@@ -1,4 +1,4 @@
-//! What is not as it should be.
+//! Failures that the checks find.
 
 use serde::Serialize;
 use serde_json::{Value, json};

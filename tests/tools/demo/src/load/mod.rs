@@ -1,4 +1,4 @@
-//! Sending registrations: first as they arrive, each at its time whatever the host does, then as fast as 32 callers go.
+//! Sending registrations: first each at its own time, however the host responds, then as fast as 32 callers can.
 //!
 //! A fan's own registrations keep their order: one is sent once the fan's last was answered and its entry written.
 

@@ -1,0 +1,161 @@
+//! Three workers of a host on the stream of a table: one keeps up, one waits for the end of an outage, one gives up a
+//! poison record. Reads of a shard are counted.
+
+use super::backend::{LOOSE_QUEUE, TABLE};
+use crate::wait;
+use host_adapters_delivery::dispatch::{CallError, Dispatch, Dispatched};
+use host_adapters_delivery::drain::Drain;
+use host_adapters_delivery::event::{Disposition, Event};
+use host_adapters_delivery::retry::Backoff;
+use host_adapters_platform::clock::Clock;
+use host_adapters_platform::{
+    Change, Checkpoint, LeaseTable, Leases, Position, QueueBackend, Result, Shard, ShardPage, ShardReader,
+    StreamBackend, TableBackend,
+};
+use host_adapters_sources::dynamodb_stream::{self, DynamodbStreamConfig};
+use host_adapters_sources::{SourceConfig, SourceContext};
+use platform_wire::table::BatchWrite;
+use serde_json::json;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+use tokio::task::JoinSet;
+
+/// Items written, each once, so many milliseconds apart.
+const ITEMS: usize = 100;
+const APART: Duration = Duration::from_millis(50);
+const POISON: &str = "item-17";
+/// As DynamoDB asks for; the embedded store itself sets no limit.
+const INTERVAL: Duration = Duration::from_millis(250);
+
+/// A stream whose reads are counted, and kept apart as DynamoDB's are.
+struct Counted {
+    streams: Arc<dyn StreamBackend>,
+    reads: Mutex<BTreeMap<String, Vec<Instant>>>,
+}
+
+#[async_trait::async_trait]
+impl ShardReader<Change> for Counted {
+    async fn shards(&self, stream: &str) -> Result<Vec<Shard>> {
+        self.streams.shards(stream).await
+    }
+    async fn page(&self, stream: &str, shard: &str, from: &Position, limit: usize) -> Result<ShardPage<Change>> {
+        self.reads.lock().unwrap().entry(shard.to_owned()).or_default().push(Instant::now());
+        self.streams.page(stream, shard, from, limit).await
+    }
+    async fn changed(&self, stream: &str, wait: Duration) {
+        self.streams.changed(stream, wait).await;
+    }
+    fn read_interval(&self) -> Duration {
+        self.streams.read_interval().max(INTERVAL)
+    }
+}
+
+#[async_trait::async_trait]
+impl LeaseTable for Counted {
+    async fn hold(&self, stream: &str, worker: &str, shards: &[Shard]) -> Result<Leases> {
+        self.streams.hold(stream, worker, shards).await
+    }
+    async fn renew(&self, stream: &str, worker: &str) -> Result<Vec<String>> {
+        self.streams.renew(stream, worker).await
+    }
+    async fn release(&self, stream: &str, worker: &str) -> Result<()> {
+        self.streams.release(stream, worker).await
+    }
+    fn lease_renewal(&self) -> Option<Duration> {
+        self.streams.lease_renewal()
+    }
+    async fn checkpoint(&self, stream: &str, shard: &str, worker: &str) -> Result<Option<Checkpoint>> {
+        self.streams.checkpoint(stream, shard, worker).await
+    }
+    async fn set_checkpoint(&self, stream: &str, shard: &str, worker: &str, checkpoint: &Checkpoint) -> Result<()> {
+        self.streams.set_checkpoint(stream, shard, worker, checkpoint).await
+    }
+}
+
+/// Which items each worker has done.
+#[derive(Default)]
+struct Workers {
+    service_is_up: AtomicBool,
+    done: Mutex<BTreeMap<String, BTreeSet<String>>>,
+}
+
+impl Workers {
+    fn done(&self, worker: &str) -> usize {
+        self.done.lock().unwrap().get(worker).map_or(0, BTreeSet::len)
+    }
+}
+
+fn item(event: &Event) -> String {
+    event.ordering_key.as_deref().unwrap_or_default().trim_start_matches("p|").to_owned()
+}
+
+#[async_trait::async_trait]
+impl Dispatch for Workers {
+    async fn dispatch(&self, worker: &str, batch: Vec<Event>) -> Dispatched {
+        let (digest, items) = (String::new(), batch.iter().map(item).collect::<BTreeSet<_>>());
+        if worker == "stopped" && !self.service_is_up.load(Ordering::Relaxed) {
+            let retry = Disposition::Retry { after: None };
+            return Dispatched { answer: Ok(vec![retry; batch.len()]), digest, outages: vec!["service:entry".into()] };
+        }
+        if worker == "poisoned" && items.contains(POISON) {
+            let answer = Err(CallError::Trapped("unreachable".to_owned()));
+            return Dispatched { answer, digest, outages: vec![] };
+        }
+        self.done.lock().unwrap().entry(worker.to_owned()).or_default().extend(items);
+        Dispatched { answer: Ok(vec![Disposition::Ack; batch.len()]), digest, outages: vec![] }
+    }
+}
+
+pub async fn one_reader_feeds_three_workers(
+    tables: &dyn TableBackend,
+    streams: Arc<dyn StreamBackend>,
+    queues: Arc<dyn QueueBackend>,
+) {
+    let counted = Arc::new(Counted { streams, reads: Mutex::default() });
+    let (workers, ordered, drain) =
+        (Arc::new(Workers::default()), dynamodb_stream::streams(counted.clone()), Drain::new());
+    let mut sources = JoinSet::new();
+    for worker in ["first", "stopped", "poisoned"] {
+        let context = SourceContext {
+            worker: worker.to_owned(),
+            dispatch: workers.clone(),
+            queues: queues.clone(),
+            streams: ordered.clone(),
+            clock: Clock::wall(),
+            backoff: Backoff::new(),
+        };
+        let config = DynamodbStreamConfig {
+            maximum_retry_attempts: 0,
+            dead_letter_queue: Some(LOOSE_QUEUE.to_owned()),
+            ..DynamodbStreamConfig::new(TABLE)
+        };
+        let (source, drain) = (SourceConfig::DynamodbStream(config).source(&context), drain.clone());
+        sources.spawn(async move { source.run(drain).await });
+    }
+    for number in 0..ITEMS {
+        let item = json!({"pk": "p", "sk": format!("item-{number}")}).to_string();
+        let args = BatchWrite { table: TABLE.into(), puts: vec![item], deletes: vec![] };
+        assert_eq!(tables.batch_write(args).await.unwrap(), [None]);
+        tokio::time::sleep(APART).await;
+    }
+    let has_all = |worker: &'static str, count: usize| {
+        let workers = workers.clone();
+        wait::eventually(worker, async move || (workers.done(worker) == count).then_some(()))
+    };
+    has_all("first", ITEMS).await;
+    has_all("poisoned", ITEMS - 1).await;
+    assert_eq!(workers.done("stopped"), 0, "its service is down, and the others did not wait for it");
+    let dead_letters = || async { queues.depth(LOOSE_QUEUE).await.unwrap().visible };
+    assert_eq!(dead_letters().await, 1);
+    workers.service_is_up.store(true, Ordering::Relaxed);
+    has_all("stopped", ITEMS).await;
+    drain.finish(Duration::from_secs(10), sources.join_all()).await;
+    let reads = counted.reads.lock().unwrap().clone();
+    assert!(reads.values().any(|reads| reads.len() > 10), "{reads:?}");
+    for (shard, reads) in reads {
+        let closest = reads.windows(6).map(|six| six[5] - six[0]).min();
+        assert!(closest.is_none_or(|closest| closest >= Duration::from_secs(1)), "{shard}: six reads in {closest:?}");
+    }
+}
