@@ -1,4 +1,4 @@
-//! From a manifest to a running host: backends, platform, runtime, sources, HTTP; and back down again.
+//! Starts and stops a host as its manifest says: backends, platform, runtime, sources, HTTP.
 
 use crate::components::Components;
 use crate::dispatch::Dispatcher;

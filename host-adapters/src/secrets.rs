@@ -1,5 +1,5 @@
-//! The secrets that components are given, hidden in what they say: log lines, spans, reasons and messages. A guest may
-//! send them to the services that it may call; the operator's side never shows them.
+//! Hides the secrets that components are given in their log lines, spans, reasons and messages. A guest may send a
+//! secret to the services that it may call; the host never shows one to operators.
 
 use crate::manifest::Component;
 use std::borrow::Cow;
@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 /// What stands for a secret.
 const HIDDEN: &str = "***";
-/// Bytes. Shorter ones are not secrets, and words that happen to be like them should stay readable.
+/// Bytes. Shorter values are not hidden: they are not secrets, and equal words should stay readable.
 const SHORTEST: usize = 8;
 
 /// The secrets of every component, as they are and as JSON writes them; a longer one stands before its parts.

@@ -1,4 +1,4 @@
-//! When to stop.
+//! The signals that stop the host.
 
 use tokio::signal::unix::{SignalKind, signal as listen};
 

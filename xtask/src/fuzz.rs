@@ -1,5 +1,6 @@
-//! `cargo xtask fuzz`: builds the targets of `tests/fuzz` with `cargo fuzz` and runs each for a while. What they find is
-//! kept in the target folder: inputs that reach new code for the next run, those that break a rule for whoever mends it.
+//! `cargo xtask fuzz`: builds the targets of `tests/fuzz` with `cargo fuzz` and runs each for a while. What they find
+//! is kept in the target folder: inputs that reach new code, for the next run, and inputs that break a rule, for the
+//! fix.
 
 use crate::build;
 use crate::setup::output;
@@ -25,6 +26,13 @@ pub struct Options {
     seconds: u64,
     /// Targets; without any, all of tests/fuzz/fuzz_targets.
     targets: Vec<String>,
+}
+
+impl Options {
+    /// All targets, each for so many seconds.
+    pub fn all(seconds: u64) -> Self {
+        Self { seconds, targets: Vec::new() }
+    }
 }
 
 /// The folder under Cargo's own where everything of fuzzing is.

@@ -1,4 +1,4 @@
-//! The project's chores, reached by `cargo demo`, `cargo bench-host`, `cargo verify` and `cargo xtask`: they set up
+//! The project's tasks, run by `cargo demo`, `cargo bench-host`, `cargo verify` and `cargo xtask`: they set up
 //! what is missing, build what has changed and run the rest.
 
 mod build;

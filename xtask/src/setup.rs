@@ -1,4 +1,4 @@
-//! What a fresh machine may lack, and a clear word about it.
+//! Checks for tools that a fresh machine may lack, with a clear message for each.
 
 use anyhow::{Context, Result, bail};
 use std::process::{Command, Stdio};

@@ -1,7 +1,7 @@
-//! Campaigns, cache-aside: Redis first, then the documents, whose word is then cached.
+//! Campaigns, cache-aside: Redis first, then the documents, whose result is then cached.
 //!
-//! A broken cache and a value that is not a campaign cost a read of the documents and a warning. Nothing is kept in the
-//! instance, so that dropping a campaign from the cache is enough to make a change felt everywhere.
+//! A broken cache and a value that is not a campaign cost a read of the documents and a warning. The
+//! instance keeps nothing, so dropping a campaign from the cache is enough to make a change effective everywhere.
 
 use crate::world::{Outage, World};
 use registration::campaign::Campaign;

@@ -1,4 +1,4 @@
-//! The walk through a decision: token, input, campaign, gates, fields.
+//! The steps of a decision: token, input, campaign, gates, fields.
 
 use crate::{
     campaigns,

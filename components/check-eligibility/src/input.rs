@@ -1,4 +1,4 @@
-//! What the caller asks: an AppSync event (`arguments.input.body`), `{"body": …}` or the input bare.
+//! The input: an AppSync event (`arguments.input.body`), `{"body": …}` or the bare input.
 
 use serde_json::{Map, Value};
 use worker_kit::lambda::appsync;

@@ -1,7 +1,7 @@
 //! check-eligibility: may this fan enter this campaign, and with which fields?
 //!
-//! [`input`] reads the request, [`check`] walks through the decision and looks up only what it still needs, by way of
-//! [`world`]; [`campaigns`] finds the campaign, cache-aside. The rules themselves are the crate `registration`'s.
+//! [`input`] reads the request, [`check`] makes the decision and looks up only what it still needs, through [`world`];
+//! [`campaigns`] finds the campaign, cache-aside. The rules themselves are in the crate `registration`.
 
 pub mod campaigns;
 pub mod check;

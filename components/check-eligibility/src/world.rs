@@ -1,4 +1,4 @@
-//! What the decision may ask of the world outside, and the world as it is.
+//! What the decision may ask of the outside, and the real implementation.
 
 use futures::future::join;
 use serde_json::{Value, json};

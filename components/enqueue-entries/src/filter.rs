@@ -1,4 +1,4 @@
-//! Which changes of `demand-table` are replicated (decisions.md: "enqueueEntries takes only entry items …"). Pure.
+//! Which changes of `demand-table` are replicated: entry items only. Pure.
 
 use registration::entry::{self, Operation};
 use serde::{Deserialize, Serialize};

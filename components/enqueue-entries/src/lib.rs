@@ -1,4 +1,4 @@
-//! enqueueEntries: changes of `demand-table` that the Entry Service must learn of go to saveEntriesQueue.
+//! enqueueEntries: sends the changes of `demand-table` that the Entry Service needs to saveEntriesQueue.
 
 mod filter;
 

@@ -1,4 +1,4 @@
-//! What the gateway answered. Pure.
+//! Reads the gateway's response. Pure.
 
 use platform_wire::{Answer, Error, ErrorKind, Function};
 

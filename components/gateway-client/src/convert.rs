@@ -1,4 +1,4 @@
-//! Between the types of the component's exports and those of the wire, which mean the same.
+//! Conversion between the types of the component's exports and those of the wire, which mean the same.
 
 use crate::bindings::exports::registration::platform::{queue, table, types};
 use platform_wire::{Error, ErrorKind, queue as wire_queue, table as wire_table};

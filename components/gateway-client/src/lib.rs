@@ -1,7 +1,7 @@
-//! The platform over HTTP: what satisfies a worker's imports of `registration:platform` on a Spin host.
+//! The platform over HTTP: provides a worker's imports of `registration:platform` on a Spin host.
 //!
 //! Each function is one `POST {gateway_url}/platform/<interface>/<function>` to the gateway of `host-adapters`, with
-//! `Authorization: Bearer {gateway_token}`; both are Spin variables of the worker it is composed with. The gateway
+//! `Authorization: Bearer {gateway_token}`; both are Spin variables of the worker that it is composed with. The gateway
 //! checks the grants that the token stands for. Under `host-adapters up` the same imports are host functions and this
 //! component is not used.
 

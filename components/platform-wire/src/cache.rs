@@ -1,4 +1,4 @@
-//! The cache as `spin:redis` needs it, whichever server stands behind.
+//! The cache as `spin:redis` needs it, independent of the server.
 
 /// A cache with Redis's semantics for strings and sets.
 #[async_trait::async_trait]

@@ -1,4 +1,4 @@
-//! What an HTTP endpoint reads and answers, whether the guest keeps it or the host.
+//! Requests and responses of the HTTP endpoint, which either the guest or the host implements.
 
 /// The token in an `Authorization` header. AppSync's own clients send it bare.
 pub fn bearer(header: &str) -> Option<String> {

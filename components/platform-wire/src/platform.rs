@@ -1,4 +1,4 @@
-//! The platform as a host sees it: what the runtime and the gateway call, whichever backend stands behind.
+//! The platform as a host sees it: what the runtime and the gateway call, independent of the backend.
 
 use crate::{Error, Function, documents, identity, queue, table};
 

@@ -22,7 +22,7 @@ pub struct Campaign {
     pub date: Dates,
     /// What an entry may hold, in the order in which it is checked and answered.
     pub fields: Vec<Field>,
-    /// Who may enter; empty for everybody. Required in the document: a campaign without a word on it is malformed, not
+    /// Who may enter; empty for everybody. Required in the document: a campaign without this member is malformed, not
     /// open.
     pub gates: Vec<Gate>,
     /// Switches of other workers.
@@ -57,7 +57,7 @@ pub struct Dates {
     /// When reminder e-mails are to be sent.
     #[serde(default)]
     pub send_reminder_emails: Vec<DateTime<Utc>>,
-    /// When they were.
+    /// When the reminder e-mails were sent.
     #[serde(default)]
     pub triggered_email_reminders: Vec<DateTime<Utc>>,
 }

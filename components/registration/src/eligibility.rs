@@ -1,10 +1,10 @@
 //! Whether a fan may enter a campaign: the gates in their order, then the fields.
 //!
-//! The rule is asked again and again with what is known so far, and answers with the next thing it needs to know, so
-//! that nothing is looked up which cannot matter any more: [`step`] is pure, the caller looks up.
+//! The caller asks [`step`] again and again with what it knows so far. `step` is pure and returns the next question, so
+//! the caller looks up only what the decision still needs.
 //!
-//! The first failure answers, in this order: status and dates, unknown gates, an entry in a linked campaign without
-//! `doTransfer`, invitation or linked transfer, identity verification, fields.
+//! The first failure is the reason, in this order: status and dates, unknown gates, an entry in a linked campaign
+//! without `doTransfer`, invitation or linked transfer, identity verification, fields.
 
 use crate::{
     campaign::{Campaign, Intake},
@@ -41,7 +41,7 @@ pub enum Question<'c> {
 /// Where the evaluation of the gates stands.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Step<'c> {
-    /// The answer to this is needed first.
+    /// The decision needs the answer to this question first.
     Ask(Question<'c>),
     /// A gate is closed.
     Refuse(Refusal),
@@ -73,7 +73,7 @@ fn walk<'c>(
     if linked.is_some() && !do_transfer {
         return Err(Step::Refuse(Reason::LinkedEntry.into()));
     }
-    // `doTransfer` alone is only a wish: it takes an entry in the linked campaign to be a transfer.
+    // `doTransfer` alone is not a transfer: the fan must have an entry in the linked campaign.
     if intake == Intake::Transfers && linked.is_none() {
         return Err(Step::Refuse(Reason::CampaignClosed.into()));
     }
@@ -129,7 +129,7 @@ pub enum Answer {
     },
     /// The fan may not enter.
     Ineligible {
-        /// The campaign; `None` if there is none, or it is not known.
+        /// The campaign; `None` if it does not exist or is not known.
         campaign_id: Option<String>,
         /// Why not.
         refusal: Refusal,

@@ -1,4 +1,4 @@
-//! E-mail addresses: trimmed, lower-cased, and shaped as RFC 5321 has it with a domain of at least two labels.
+//! E-mail addresses: trimmed, lower-cased, in the form of RFC 5321, with a domain of at least two labels.
 
 use email_address::{EmailAddress, Options};
 

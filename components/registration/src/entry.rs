@@ -42,7 +42,7 @@ pub struct Entry {
     pub linked_from: Option<String>,
     /// The fan's score. A system's attribute, not the fan's.
     pub score: Option<Value>,
-    /// Whether the Entry Service has yet to learn of it.
+    /// Whether the entry still has to be replicated to the Entry Service.
     pub needs_replication: bool,
     /// When it was made and changed.
     pub date: Dates,
@@ -99,9 +99,9 @@ impl Entry {
         })
     }
 
-    /// The same of an image that was read already.
+    /// Reads an image that is parsed already.
     pub fn from_image(image: &Value) -> Result<Self, InvalidEntry> {
-        // It has every shape that JSON has: only a number that JSON has not could be refused.
+        // The target accepts every JSON value, so only a number that JSON cannot hold could fail.
         Self::new(Image::deserialize(image).unwrap_or_default())
     }
 
@@ -174,8 +174,8 @@ fn is_instant(text: &str) -> bool {
     is_utc_with_milliseconds(text) || parse(text).is_some()
 }
 
-/// Whether it is a time as ours are written: `2024-01-15T10:30:00.123Z`. Others may be one as well, this only spares
-/// the work of finding out.
+/// Whether it is a time in the form that this project writes, `2024-01-15T10:30:00.123Z`. A fast path: other forms go
+/// to the parser.
 fn is_utc_with_milliseconds(text: &str) -> bool {
     const SHAPE: &[u8; 24] = b"0000-00-00T00:00:00.000Z";
     let Ok(text) = <&[u8; 24]>::try_from(text.as_bytes()) else { return false };

@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Fields(Vec<(String, Value)>);
 
-/// The first field that is not as the campaign asks for it.
+/// The first field that breaks the campaign's rules.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("field `{0}` is not as the campaign asks for it")]
 pub struct InvalidField(pub String);
@@ -31,10 +31,10 @@ impl Serialize for Fields {
     }
 }
 
-/// Checks `entry` against `fields` in their order and normalises what it holds; `country` (ISO 3166-1 alpha-2) is the
-/// one by which phones and postal codes are read.
+/// Checks `entry` against `fields` in their order and normalises its values. Phones and postal codes are read as those
+/// of `country` (ISO 3166-1 alpha-2).
 ///
-/// A `null` and, in a text, a blank count as not given; what is not given is not in the result. Fields that the
+/// A `null` and, in a text, a blank count as absent, and absent fields are left out of the result. Fields that the
 /// campaign does not ask for are errors too, found after all others.
 pub fn normalise(
     fields: &[Field],

@@ -22,11 +22,12 @@ pub enum GateType {
     Invite,
     /// Identity verification.
     Idv,
-    /// An entry in the linked campaign. It lets transfers in beside the invited, and keeps fans from being in both
-    /// campaigns; alone it asks nobody for an entry there.
+    /// An entry in the linked campaign. Fans with such an entry may transfer it, beside fans
+    /// with an invitation, and cannot be in both campaigns. Without an invitation gate it does
+    /// not require such an entry.
     Linked,
-    /// A type that this version does not know (card and geography gates are named by the documents, not described). It
-    /// lets nobody in.
+    /// A type that this version does not know (the documents name card and geography gates but do not describe them).
+    /// It admits nobody.
     Unknown(String),
 }
 

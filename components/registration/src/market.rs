@@ -43,7 +43,7 @@ pub struct MarketDates {
     /// When reminders are to be made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub notification: Option<DateTime<Utc>>,
-    /// When they were made.
+    /// When the reminders were made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub notified: Option<DateTime<Utc>>,
 }

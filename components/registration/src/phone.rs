@@ -1,12 +1,12 @@
 //! Telephone numbers, in E.164.
 //!
 //! A number is accepted if libphonenumber parses it and finds it *possible*: of a length that the numbering plan of its
-//! country has. Whether its range is in use is not asked, for ranges open up every month and the documents' own
+//! country has. The rule does not ask whether the range is in use: ranges open up every month, and the documents' own
 //! `+15551234567` is not in use. A number that can be dialled only within its town has no E.164 form and is refused.
 
 use rlibphonenumber::{NumberLengthType, PHONE_NUMBER_UTIL, PhoneNumber, PhoneNumberFormat, Region};
 
-/// Longest text that is looked at, as in libphonenumber; numbers are far shorter.
+/// Longest text that is parsed, as in libphonenumber; numbers are far shorter.
 const MAX_INPUT: usize = 250;
 
 /// Why a text is not accepted as a telephone number. Never holds the number itself, so that it can be logged.
@@ -42,7 +42,7 @@ fn reads_back(number: &PhoneNumber) -> bool {
 }
 
 /// Loads the metadata of all countries and compiles the expressions that every number goes through; those of a
-/// country follow with its first number, in microseconds. (That is so because the expressions are `regex-lite`'s: those
+/// country follow with its first number, in microseconds. (With `regex-lite`. The expressions
 /// of `regex` are ten times as fast, but take milliseconds and a megabyte for each country.)
 pub(crate) fn warm_up() {
     for notation in ["+15551234567", "(555) 123-4567"] {

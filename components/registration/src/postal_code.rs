@@ -2,8 +2,8 @@
 //!
 //! Countries whose codes fans write in several ways have patterns, in which `A` stands for a letter, `9` for a digit
 //! and the rest for itself; a code is compared by its letters and digits alone and written as the pattern has it. All
-//! others are trimmed, upper-cased, and kept if they look like a postal code at all. The crates there are only
-//! recognise codes, for a few countries, and do not write them in one way.
+//! others are trimmed, upper-cased, and kept if they look like a postal code at all. The crates that exist recognise
+//! codes of a few countries and do not normalise them.
 
 /// Longest code of any country, with its separators (Universal Postal Union: Iran and the USA have ten).
 const MAX_LENGTH: usize = 10;

@@ -1,4 +1,5 @@
-//! Why a fan may not enter: the use cases' names for the flows that they specify, API usage's table for the rest.
+//! Why a fan may not enter. Names are those of "Use Cases & Workflows" where it specifies the flow, else those of the
+//! table in "API Usage".
 
 use serde::Serialize;
 
@@ -8,7 +9,7 @@ use serde::Serialize;
 pub enum Reason {
     /// There is no such campaign.
     CampaignNotFound,
-    /// It takes no entries now.
+    /// The campaign takes no entries now.
     CampaignClosed,
     /// The fan is already in the linked campaign and did not ask for a transfer.
     LinkedEntry,

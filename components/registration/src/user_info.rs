@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct UserInfo {
-    /// Whom it is about. Required by the schema; a message without it is refused in words of its own.
+    /// Whom it is about. Required by the schema; a message without it is rejected with a reason of its own.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub global_user_id: Option<String>,
     /// The fan's member id, if there is one.

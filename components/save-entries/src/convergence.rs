@@ -1,4 +1,4 @@
-//! What follows each step of a replication, until flag and service agree. Pure.
+//! The next step of a replication after each outcome, until flag and service agree. Pure.
 
 use crate::record::Item;
 use std::rc::Rc;

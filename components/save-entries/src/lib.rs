@@ -1,7 +1,7 @@
-//! saveEntries: entry changes of saveEntriesQueue go to the Entry Service, unless the item has moved on since.
+//! saveEntries: sends the entry changes of saveEntriesQueue to the Entry Service, unless the item has changed since.
 //!
-//! - [`record`]: what a message says; [`stale`]: whether it still holds; [`plan`]: what to send.
-//! - [`convergence`]: what follows each step, until flag and service agree.
+//! - [`record`]: the content of a message; [`stale`]: whether it is still current; [`plan`]: what to send.
+//! - [`convergence`]: the next step after each outcome, until flag and service agree.
 //! - [`replicate`]: the steps, over [`ports`].
 
 mod convergence;

@@ -1,5 +1,5 @@
-//! What a replication calls. The worker calls the platform and the Entry Service; tests call a small world of their
-//! own, in which anything may happen between two calls.
+//! What a replication calls. The worker calls the platform and the Entry Service; tests call a small fake
+//! world, in which anything may happen between two calls.
 
 use serde::Serialize;
 use serde_json::Value;

@@ -1,7 +1,7 @@
 //! The stale check: is the item still what the record says? Pure.
 //!
-//! Needs to know the item as it is *now*, so reads must be strongly consistent; a read that shows an item older than
-//! the record's own image is behind, and that is not a reason to lose the record.
+//! The check needs the item as it is *now*, so reads must be strongly consistent. A read that shows an item older than
+//! the record's own image is late, and the record must not be lost for it.
 
 use crate::record::{Item, Record};
 use registration::entry::Operation;

@@ -1,10 +1,11 @@
 //! One profile of all messages about one fan.
 //!
-//! The last message counts, by the time at which it was sent and then by its place in the batch. Parts that it does
-//! not give are taken from the one before, as the User Service itself would, which leaves absent parts as they are: so
-//! the outcome does not depend on how messages fall into batches.
+//! The last message wins, by the time when it was sent and then by its place in the batch. Its absent parts are taken
+//! from the message before. The User Service does the same: it leaves absent parts as they are. The outcome therefore
+//! does not depend on how messages are batched.
 //!
-//! Maps keyed by a fan's words are ordered ones: the seeds of hash maps are frozen into the component.
+//! Maps keyed by a fan's input are ordered, because the seeds of hash maps are frozen into the component and could be
+//! attacked.
 
 use crate::profile::{self, BadMessage, Profile};
 use std::collections::BTreeMap;

@@ -1,4 +1,4 @@
-//! A fan's profile as the User Service takes it, made of what the browser said.
+//! A fan's profile as the User Service takes it, made from what the browser sent.
 
 use registration::{email, phone, postal_code, user_info::UserInfo};
 use worker_kit::services::user::User;

@@ -1,4 +1,4 @@
-//! Profiles to the User Service, and what became of each.
+//! Sends profiles to the User Service, with an outcome for each.
 
 use futures::{StreamExt, stream};
 use std::collections::BTreeMap;

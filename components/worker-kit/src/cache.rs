@@ -1,4 +1,4 @@
-//! The cache: Redis through Spin. A broken cache never fails a call: it costs a warning and is a miss.
+//! The cache: Redis through Spin. A broken cache never fails a call: it is a miss with a warning.
 
 use crate::{Call, variables};
 use serde_json::json;

@@ -1,7 +1,7 @@
 //! The macros that make a component of a worker: the typed export, `wizer-initialize` and `wasi:http/handler`.
 //!
 //! They expand to nothing outside WebAssembly, so that a worker's crate links natively and its rules are tested there;
-//! for the same reason the worker's type is `pub`, else all of it were dead code there.
+//! for the same reason the worker's type is `pub`: otherwise all of it would be dead code there.
 
 /// Exports a [`BatchWorker`](crate::BatchWorker).
 #[macro_export]

@@ -1,5 +1,5 @@
-//! JSON objects from outside. Errors name the field and what was expected there; they quote no value, which may be a
-//! fan's.
+//! JSON objects from outside. Errors name the field and what was expected there. They never quote a value, which may be
+//! a fan's.
 
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;

@@ -1,4 +1,4 @@
-//! The guest library: what every worker shares and no business rule.
+//! The guest library: what all workers share, without business rules.
 //!
 //! - [`batch_worker!`] and [`request_worker!`] make a component of a [`BatchWorker`] or [`RequestWorker`].
 //! - [`lambda`]: the event JSON of AWS Lambda, both ways. Pure.

@@ -1,7 +1,7 @@
 //! Log lines and spans: one JSON object a line on stdout.
 //!
-//! `host-adapters` adds worker and digest and puts its own timestamp and tag in; on a Spin host the line stands as it
-//! is, so it carries `timestamp` and `tag` itself. Shape and levels are those of API usage, "CloudWatch Logs".
+//! `host-adapters` adds worker and digest and puts its own timestamp and tag in; a Spin host leaves the line as it
+//! is, so the line has its own `timestamp` and `tag`. Shape and levels are those of API usage, "CloudWatch Logs".
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::Serialize;
@@ -67,7 +67,8 @@ pub fn line(
     text(&Line { correlation_id, data, level: level.name(), message, tag, timestamp: timestamp(now) })
 }
 
-/// A finished span; the host makes it a child of `traceparent`, the call's own. Times are milliseconds since 1970 (UTC).
+/// A finished span; the host makes it a child of `traceparent`, the call's own. Times are milliseconds since 1970
+/// (UTC).
 pub fn span_line(
     name: &str,
     start_ms: i64,

@@ -1,5 +1,5 @@
-//! Gathering records for one call (docs/delivery.md, 1): a batch is due as soon as the first of size, bytes or window is
-//! met. The window opens with the first record, or, for records left over, when the call before has ended.
+//! Gathering records for one call (docs/delivery.md, 1): a batch is due as soon as the first of size, bytes or window
+//! is met. The window opens with the first record, or, for records left over, when the previous call has ended.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -8,11 +8,11 @@ use tokio::time::Instant;
 /// When a batch is due.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// At most so many records.
+    /// The most records.
     pub size: usize,
-    /// At most so many bytes of payload; a record larger than that goes alone.
+    /// The most bytes of payload; a larger record goes alone.
     pub bytes: usize,
-    /// How long the first record waits for company at most.
+    /// The longest time that the first record waits for others.
     pub window: Duration,
 }
 

@@ -1,4 +1,4 @@
-//! Calling a worker with a batch and reading its answer, fail-closed: only a disposition that says so settles a record
+//! Calling a worker with a batch and reading its answer, fail-closed: only an explicit disposition settles a record
 //! (docs/delivery.md, 2.1). An empty or missing response, which Lambda takes for success, is `retry` here.
 
 use super::circuit_breaker::{CircuitBreaker, Permit};

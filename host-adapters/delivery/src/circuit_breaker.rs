@@ -1,7 +1,7 @@
 //! The pause of a source while a dependency is down as a whole: attempts count a record's failures, never an outage.
 //!
-//! Whoever is about to use the dependency asks [`CircuitBreaker::enter`] for a [`Permit`], and reports on it how the use
-//! went. [`Permit::down`] opens the circuit for 1 s to 60 s (full jitter, longer each time). Then it is half-open: one
+//! A user of the dependency asks [`CircuitBreaker::enter`] for a [`Permit`], and reports on it how the use
+//! ended. [`Permit::down`] opens the circuit for 1 s to 60 s (full jitter, longer each time). Then it is half-open: one
 //! permit is given out, as the probe, and its outcome closes the circuit for all or opens it again.
 
 use super::retry::Backoff;

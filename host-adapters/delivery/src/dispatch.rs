@@ -1,4 +1,4 @@
-//! The way from delivery to the runtime. `host-adapters` implements it over components, tests over closures.
+//! The way from delivery to the runtime. `host-adapters` implements it with components, tests with closures.
 
 use crate::event::{Disposition, Event};
 

@@ -1,4 +1,4 @@
-//! Ending in order: first no more intake, then what is in flight ends, and at the deadline the rest goes back.
+//! Ending in order: intake stops, calls in flight end, and at the deadline the rest is returned to its source.
 
 use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -108,7 +108,7 @@ impl Drain {
     }
 }
 
-/// Why the receive loop of a source ended. There is no other reason: errors make it wait, not end.
+/// Why the receive loop of a source ended. Errors make it wait and never end it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Ended {
     /// Intake was stopped and everything in flight has ended.

@@ -1,14 +1,16 @@
 //! The life of a record between a source and a worker, the same for every source.
 //!
-//! 1. [`batch`]: records are gathered until size, bytes or window say that it is time.
-//! 2. [`circuit_breaker`]: while what the worker needs is down, nothing is handed over; one probe finds out when it is up again.
-//! 3. [`call`]: the worker is called, and its answer read so that silence is never success.
-//! 4. What the answer says is made true at the source: by the source `sqs` message by message, by [`stream`] in order.
+//! 1. [`batch`]: records are gathered until the limit of size, bytes or window is met.
+//! 2. [`circuit_breaker`]: while a dependency of the worker is down, nothing is handed over; one probe finds out
+//!    when it is up again.
+//! 3. [`call`]: the worker is called; a missing disposition is never success.
+//! 4. The dispositions are carried out at the source: by the source `sqs` message by message, by [`stream`] in order.
 //!    Only then is a message deleted or a [`checkpoint`] moved.
-//! 5. What cannot succeed is kept as a [`dead_letter`], payload included; it is stored before its source forgets it.
+//! 5. A record that is given up is kept as a [`dead_letter`], payload included, which is stored before the record is
+//!    deleted or passed by the checkpoint.
 //!    [`redrive`] sends it back.
 //!
-//! [`drain`] ends all of it: intake first, then what is in flight, and at the deadline the rest goes back. All waiting
+//! [`drain`] ends all of it: intake first, then calls in flight, and at the deadline the rest is returned. All waiting
 //! is on tokio's clock, so a test that pauses the clock sees each of these steps at its exact time.
 
 pub mod batch;

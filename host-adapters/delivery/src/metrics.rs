@@ -1,4 +1,4 @@
-//! What is counted and measured of a source; the names are the ones at `/metrics`.
+//! The metrics of a source, by their names at `/metrics`.
 
 use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
 use std::collections::BTreeSet;

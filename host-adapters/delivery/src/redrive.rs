@@ -1,10 +1,10 @@
-//! Dead letters sent back to where their records came from, or dropped. A dead letter is deleted only once its record is
-//! where it belongs: whoever ends half-way repeats records, and loses none.
+//! Dead letters sent back to where their records came from, or dropped. A dead letter is deleted only once its record
+//! is sent: an interruption may repeat records and never loses one (docs/delivery.md, 11).
 //!
-//! - A queue's record goes back to its queue as a new message, with a new id, a receive count from the beginning and the
-//!   record's own attributes (docs/delivery.md, 11.1).
-//! - A stream is behind: its record is handed to its worker at once, out of the stream's order, as a first delivery. Only
-//!   `ack` settles it.
+//! - A queue's record goes back to its queue as a new message, with a new id, a receive count from the beginning and
+//!   the record's own attributes (docs/delivery.md, 11.1).
+//! - A stream cannot take records back: the record is handed to its worker at once, out of the stream's order, as a
+//!   first delivery. Only `ack` settles it.
 
 use crate::dead_letter::{DeadLetter, Origin, Summary};
 use crate::dispatch::Dispatch;
@@ -15,15 +15,15 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How long nobody else can take a dead letter whose record is sent to a queue, or that is dropped.
+/// How long a dead letter is invisible to others while its record is sent to a queue, or it is dropped.
 const VISIBILITY: Duration = Duration::from_secs(60);
-/// The same where a worker is called: as long as a batch may take, and more.
+/// The same while a worker is called: longer than a batch may take.
 const CALL_VISIBILITY: Duration = Duration::from_secs(15 * 60);
 
 /// Works on dead letters.
 #[derive(Clone)]
 pub struct Redriver {
-    /// Where dead letters lie and records go.
+    /// The dead letter queues, and the queues that records go back to.
     pub queues: Arc<dyn QueueBackend>,
     /// Finds dead letters.
     pub browser: Arc<dyn QueueBrowser>,
@@ -33,16 +33,16 @@ pub struct Redriver {
     pub origins: Arc<BTreeMap<String, Vec<Origin>>>,
 }
 
-/// What became of one dead letter.
+/// The outcome for one dead letter.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Outcome {
     /// Its record was sent back, or handled; the dead letter is gone.
     Redriven,
     /// The dead letter is gone.
     Dropped,
-    /// There is no such dead letter any more, or somebody else works on it.
+    /// The dead letter is gone, or another operator works on it.
     Missing,
-    /// It stays, for this reason.
+    /// The dead letter stays, for this reason.
     Kept(String),
 }
 

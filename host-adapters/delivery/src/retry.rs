@@ -5,7 +5,7 @@ use rand::{RngExt, SeedableRng};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-/// Nothing that is in order is tried again sooner, whoever asks for it.
+/// No retry of an ordered record comes sooner, even when the worker asks for it.
 pub(super) const SHORTEST: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_secs(60);
 

@@ -1,8 +1,8 @@
 //! What becomes of a batch of an ordered source after a call (docs/delivery.md, 5), as a pure function.
 //!
-//! The first `retry` decides: what stands before it is settled, everything from it on is delivered again. Where a call
-//! fails as a whole nobody knows the culprit: the batch is halved until it stands alone. Cutting and halving use no
-//! retry; only a record (or, without `bisect`, a batch) that fails at the head of its call does.
+//! The first `retry` decides: the records before it are settled, it and all after it are delivered again. When a call
+//! fails as a whole, the culprit is unknown: the batch is halved until the culprit stands alone. Cutting and halving
+//! use no retry; only a record (or, without `bisect`, a batch) that fails at the head of its call does.
 
 use super::call::Answer;
 use super::retry::SHORTEST;
@@ -43,7 +43,7 @@ pub struct Step<T> {
     pub dead: Vec<T>,
     /// To be delivered again, in this order, before anything that follows.
     pub again: Vec<Chunk<T>>,
-    /// Before that.
+    /// How long to wait before that.
     pub wait: Wait,
 }
 
@@ -52,7 +52,7 @@ pub struct Step<T> {
 pub enum Wait {
     /// Not at all.
     No,
-    /// As the worker asked, but never so short that a record which is retried for ever would keep the host busy.
+    /// As the worker asked, at least 1 s, so that endless retries cannot keep the host busy.
     For(Duration),
     /// The backoff after so many failures.
     Backoff(u32),
@@ -169,7 +169,8 @@ mod tests {
             prop_assert_eq!(run.settled, good);
         }
 
-        /// docs/delivery.md, 5.8: N records, 1 poison, no retries: at most ⌈log2 N⌉+1 failing calls of at most 2⌈log2 N⌉+1.
+        /// docs/delivery.md, 5.8: N records, 1 poison, no retries: at most ⌈log2 N⌉+1 failing calls of at most 2⌈log2
+        /// N⌉+1.
         #[test]
         fn halving_finds_one_poison_in_few_calls(records in 1u32..3000, at in any::<prop::sample::Index>()) {
             let poison = BTreeSet::from([at.index(records as usize) as u32]);

@@ -1,8 +1,8 @@
-//! Failpoints: the host can be told to abort at the n-th durable step of a kind, so that a test can end it at every
-//! single one and see that a restart makes good what was under way (`tests/slow/failpoints.rs`).
+//! Failpoints: the host can be told to abort at the n-th durable step of a kind, so that a test can end it at
+//! each of them and check that a restart completes the work (`tests/faults/slow/failpoints.rs`).
 //!
-//! A step is counted where something has just become durable, or is about to: whatever is lost or done twice by a
-//! crash is lost or done twice in one of these windows. Unless armed, a step costs one load.
+//! A step is counted just before or after something becomes durable: whatever a crash loses or repeats, it does so in
+//! one of these windows. Unless armed, a step costs one atomic load.
 
 use std::num::NonZeroU64;
 use std::str::FromStr;
@@ -24,8 +24,8 @@ pub enum Step {
     Receive,
     /// A worker has answered; nothing has followed from it.
     Answer,
-    /// What a worker or a client of the gateway asked for has taken effect outside the worker: a table write, a message,
-    /// a document, a call of a service. Whoever asked does not know yet.
+    /// What a worker or a client of the gateway asked for has taken effect outside the worker: a table write, a
+    /// message, a document, a call of a service. Whoever asked does not know yet.
     SideEffect,
     /// Dead letters are stored; their records are not settled.
     DeadLetter,

@@ -1,4 +1,4 @@
-//! What follows from the id of a component that a crate of the project makes: how it is built, and what that makes.
+//! Defaults that follow from the id of a component of the project: its build command and artifact.
 //!
 //! Such a component has `source = "target/components/<id>.wasm"` and no `build`; its crate is `components/<id>`.
 
@@ -8,8 +8,8 @@ use std::path::Path;
 /// The profile of `host-adapters dev`.
 const DEV: &str = "dev";
 
-/// Completes a component by its id if it is one of a crate: `source` as it stands in the manifest, in `folder`. What the
-/// manifest says of artifact and profile stays.
+/// Completes a component by its id if it is one of a crate: `source` as it stands in the manifest, in `folder`. What
+/// the manifest says of artifact and profile stays.
 pub(super) fn complete(component: &mut Component, source: &str, folder: &Path) {
     let id = component.id.clone();
     if component.build.is_some() || source != format!("target/components/{id}.wasm") {

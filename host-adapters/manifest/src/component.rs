@@ -1,4 +1,4 @@
-//! `[component.<id>]`: Spin's own keys, and ours under `tool.host-adapters`.
+//! `[component.<id>]`: Spin's own keys, and the host's under `tool.host-adapters`.
 
 use super::app::{Build, Component, Host, Profile};
 use super::by_id;

@@ -1,4 +1,4 @@
-//! Reads one table of the manifest: typed values, ranges, and at the end every key that nobody asked for.
+//! Reads one table of the manifest: typed values, ranges, and at the end all unknown keys.
 
 use super::report::{Report, suggestion};
 use std::collections::BTreeMap;

@@ -1,4 +1,4 @@
-//! `grants = { … }`: what a component, or a client of the gateway, may touch on the platform.
+//! `grants = { … }`: the platform functions that a component or a client of the gateway may call.
 
 use super::app::Host;
 use super::fields::{Fields, Spanned};

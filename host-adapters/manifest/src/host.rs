@@ -1,4 +1,4 @@
-//! `[application.tool.host-adapters]`: what the host has for its components. Spin ignores the table `tool`.
+//! `[application.tool.host-adapters]`: what the host provides to its components. Spin ignores the table `tool`.
 
 use super::app::{Client, Host, Queue, Table};
 use super::component::{Context, own_tool};

@@ -1,12 +1,12 @@
-//! Reads `spin.toml` (manifest version 2, Spin's own words) into an [`App`], or into the list of all its diagnostics, each
-//! with its place and what to write instead. Nothing else of the host starts before.
+//! Reads `spin.toml` (manifest version 2, Spin's own words) into an [`App`], or into the list of all its diagnostics,
+//! each with its place and what to write instead. The host starts nothing before that.
 //!
-//! Order of reading: variables first, since everything may use them; then what the host has; then components and
-//! routes; at last every name is checked against what was declared. A reader that meets a diagnostic reports it and goes
-//! on, so that one run shows all of them.
+//! Order of reading: variables first, since everything may use them; then what the host provides; then components and
+//! routes; at last every name is checked against the declarations. Readers report a diagnostic and continue, so that
+//! one run shows all of them.
 //!
-//! What is ours stands under `tool.host-adapters`, of the application and of a component. Spin accepts a table `tool`
-//! at both places and ignores it.
+//! The host's own keys are under `tool.host-adapters` of the application and of components. Spin accepts a table `tool`
+//! in both places and ignores it.
 
 mod app;
 mod by_id;

@@ -1,6 +1,6 @@
 //! `allowed_outbound_hosts`: where a component's calls may go, with the meaning that Spin gives it
-//! (`scheme://host[:port]`, each of the three possibly `*`, a host possibly `*.domain` or a network, a port possibly
-//! a range).
+//! (`scheme://host[:port]`; each of the three may be `*`, the host may be `*.domain` or a network, the port may be a
+//! range).
 
 use http::Uri;
 use ipnet::IpNet;

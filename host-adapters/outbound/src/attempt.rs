@@ -1,4 +1,4 @@
-//! One try of a call: the request as it goes over the wire, and what its answer means.
+//! One attempt of a call: the request as sent, and the meaning of its response.
 
 use super::call::SendError;
 use super::{REQUESTS, Service, Services, retry};

@@ -1,4 +1,4 @@
-//! What is known of one service.
+//! The configuration of one service.
 
 use std::num::NonZeroU32;
 use std::time::Duration;

@@ -1,8 +1,9 @@
-//! Outbound HTTP policy. A component calls a service by a virtual host; the host of the program answers in its place:
+//! Outbound HTTP policy. A component calls a service by the name of a virtual host. This crate makes the call:
 //! it checks the component's `allowed_outbound_hosts`, waits for the service's rate limit, adds the app-to-app token,
-//! sends the request upstream, and repeats what failed transiently.
+//! sends the request upstream, and retries transient failures.
 //!
-//! The same for all components and instances, so that a limit is one limit and the key stays out of every sandbox.
+//! All components and instances share it, so that a rate limit holds for the whole host and the key stays out of
+//! sandboxes.
 
 mod allowed_hosts;
 mod attempt;

@@ -1,5 +1,5 @@
-//! Rate limits, shared by all instances of all components of this host. Who comes too early waits in line: first come,
-//! first served for each key.
+//! Rate limits, shared by all instances of all components of this host. Calls above the limit wait; within a key, first
+//! come, first served.
 
 use super::config::{LimitBy, RateLimit};
 use governor::clock::{Clock, DefaultClock};

@@ -1,4 +1,4 @@
-//! Which answers are worth another try, and when.
+//! Which responses are retried, and when.
 
 use backon::{BackoffBuilder, ExponentialBuilder};
 use http::header::RETRY_AFTER;
@@ -10,8 +10,8 @@ pub const ATTEMPTS: usize = 3;
 /// The wait before the first retry is up to this, before the second up to twice this.
 const FIRST_WAIT: Duration = Duration::from_millis(200);
 
-/// A wait that a service asks for and that is longer than this is left to the source of the call, which can wait without
-/// holding an instance.
+/// A wait that a service asks for and that is longer than this is left to the source of the call, which can wait
+/// without holding an instance.
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
 
 /// Whether a status is worth another try.
@@ -24,7 +24,8 @@ pub(super) fn is_outage(status: StatusCode) -> bool {
     matches!(status, StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT)
 }
 
-/// The waits between attempts: exponential with full jitter, so that callers who failed together do not come back together.
+/// The waits between attempts: exponential with full jitter, so that callers who failed together do not come back
+/// together.
 pub(super) fn waits() -> impl backon::Backoff {
     let ceilings = ExponentialBuilder::default().with_min_delay(FIRST_WAIT).with_max_times(ATTEMPTS - 1).build();
     ceilings.map(|ceiling| ceiling.mul_f64(rand::random::<f64>()))

@@ -1,5 +1,5 @@
-//! App-to-app tokens: short-lived ES256 JWTs by which a service knows that a call comes from this host, and on behalf of
-//! which component. The key stays here; no sandbox sees a token.
+//! App-to-app tokens: short-lived ES256 JWTs that tell a service that a call comes from this host, and for which
+//! component. The key stays in the host; no sandbox sees a token.
 
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
@@ -32,7 +32,7 @@ pub struct Claims {
     pub exp: u64,
 }
 
-/// Why there is no key, or no token. Says nothing of the key itself.
+/// Why there is no key, or no token. Never contains the key.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum SignerError {
     /// Not what it should be.

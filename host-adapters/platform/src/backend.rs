@@ -1,4 +1,4 @@
-//! The traits that stand between the platform and its backends, and between sources and what they read.
+//! The traits that backends implement for the platform and for sources.
 
 use platform_wire::identity::Claims;
 use platform_wire::queue::Message;

@@ -1,4 +1,4 @@
-//! The wall clock, or one that a test sets. What waits does so on tokio's clock; this one is compared with times of day.
+//! The wall clock, or one that a test sets. Timers use tokio's clock; this one gives the time of day.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};

@@ -1,4 +1,4 @@
-//! What clients of the gateway may do with the components that serve; the components are not delivery's, their grants are.
+//! The grant of gateway clients to read and swap components. Only the check is here; the components are the binary's.
 
 use crate::grants::Need;
 use crate::{PlatformService, Result};

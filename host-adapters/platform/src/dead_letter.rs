@@ -1,7 +1,7 @@
 //! The attributes of a dead letter: who gave the record up and why, then the record's own.
 //!
-//! A message may have ten attributes. Up to seven tell the dead letter's story; the record's own fill the rest, and what
-//! does not fit, or bears one of our names, is packed into the last.
+//! A message may have ten attributes. Up to seven describe why the record was given up. The record's own fill the
+//! rest; those that do not fit, or have one of the seven names, are packed into the last.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! What a component or client may call, as `spin.toml` says it. Nothing is granted that is not written down.
+//! What a component or client may call, as `spin.toml` grants it. Nothing is granted by default.
 
 use platform_wire::{Error, ErrorKind};
 use serde::Deserialize;

@@ -1,9 +1,10 @@
-//! What workers may call, whichever backend stands behind it: one module per WIT interface, each function of which checks
-//! the caller's grant and then asks the backend; and what every backend shares.
+//! What workers may call, independent of the backend: one module per WIT interface, whose functions check the caller's
+//! grant and then call the backend; and what all backends share.
 //!
 //! - `service`: the platform itself. [`Grants`]: who may call what.
 //! - `backend`: the traits that backends implement.
-//! - [`limits`]: what every backend accepts, checked before one is asked; [`filter`], [`json`], [`names`]: shared by backends.
+//! - [`limits`]: what every backend accepts, checked before one is asked; [`filter`], [`json`], [`names`]: shared by
+//!   backends.
 
 mod backend;
 pub mod clock;

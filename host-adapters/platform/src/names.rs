@@ -1,4 +1,4 @@
-//! The names that an application declares, and what they are called where the backend keeps them.
+//! The names that an application declares, and their names in the backend.
 
 use super::Result;
 use platform_wire::{Error, ErrorKind};

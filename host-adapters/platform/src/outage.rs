@@ -1,5 +1,5 @@
-//! A batch of which the server took nothing is not a failure of its parts: it is reported as one failure, so that the source of
-//! the caller pauses instead of giving records up.
+//! When the server took no part of a batch, the batch is reported as one failure and not as failures of its parts, so
+//! that the caller's source pauses instead of giving records up.
 
 use crate::Result;
 use platform_wire::{Error, ErrorKind};

@@ -1,5 +1,5 @@
-//! `registration:platform/queue`, and what clients of the gateway may ask besides: how full a queue is, and what is in
-//! it.
+//! `registration:platform/queue`, and what else clients of the gateway may ask: the depth of a queue and its
+//! messages.
 
 use crate::grants::Need;
 use crate::outage::whole;

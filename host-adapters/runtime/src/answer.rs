@@ -1,5 +1,5 @@
-//! What the host takes from a guest as an answer. All of it is the guest's word: bounded here, before anything is
-//! logged, counted or sent on.
+//! Reads a guest's response. A guest may send anything, so all of it is bounded here, before it is logged, counted or
+//! sent on.
 
 use crate::bindings::registration::workers::events::Failure;
 use crate::call::{CallError, Disposition};

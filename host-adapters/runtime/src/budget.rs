@@ -1,5 +1,5 @@
-//! What one instance may make the host hold for it at a time. Linear memory is bounded elsewhere; this bounds what
-//! grows outside of it: arguments of calls under way, bodies of requests, answers that are not read yet.
+//! Bounds the host's memory for one instance. Linear memory is bounded elsewhere; this bounds what grows outside of
+//! it: arguments of calls under way, bodies of requests, answers that are not read yet.
 
 use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};

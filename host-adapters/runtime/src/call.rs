@@ -1,4 +1,4 @@
-//! Calls and what comes of them. The records are those of `wit/events.wit`.
+//! Calls and their outcomes. The records are those of `wit/events.wit`.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,5 +1,4 @@
-//! From a file to something that can be called: compile or load from the cache, link, check what it exports and
-//! imports.
+//! Loads a component: compile it or read it from the cache, link it, check its exports and imports.
 
 use crate::bindings::exports::registration::workers::{batch_worker, request_worker};
 use crate::compiled::Cache;

@@ -1,4 +1,4 @@
-//! What the runtime needs from outside: the platform, the cache, variables, outbound HTTP, a place for logs.
+//! What the runtime needs from outside: the platform, the cache, variables, outbound HTTP, logs.
 
 use bytes::Bytes;
 use platform_wire::Platform;
@@ -6,7 +6,8 @@ use platform_wire::cache::CacheBackend;
 use std::borrow::Cow;
 use std::sync::Arc;
 
-/// The world outside the sandbox, as one object. A component is named by its id and the digest of the version that asks.
+/// The world outside the sandbox, as one object. A component is named by its id and the digest of the version that
+/// asks.
 #[async_trait::async_trait]
 pub trait Host: Send + Sync + 'static {
     /// Tables, queues, documents, identity; it checks grants by itself.

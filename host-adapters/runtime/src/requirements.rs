@@ -1,5 +1,5 @@
-//! What a version must export and may not import before it serves. The runtime knows no manifest: whoever loads a
-//! component says what its triggers need and what its grants leave out.
+//! What a version must export and may not import before it serves. The runtime does not know the manifest: the
+//! loader passes what the triggers need and what the grants leave out.
 
 /// What is asked of a component. The default asks nothing.
 #[derive(Clone, Debug, Default)]

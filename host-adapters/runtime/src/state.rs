@@ -1,4 +1,4 @@
-//! What is inside a store: the WASI contexts of one instance, its limits, and what it found down.
+//! What is inside a store: the WASI contexts of one instance, its limits, and the outages it met.
 
 use crate::budget::Budget;
 use crate::component::Version;

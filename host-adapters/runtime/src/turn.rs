@@ -1,6 +1,6 @@
-//! A turn of a guest: from entering it until it waits for something. Every tick of the epochs interrupts it. A turn that
-//! takes too long is trapped; one that takes longer than a tick or two goes on in threads of lower priority than the
-//! runtime's, so that guests that compute for long cost the calls of others next to nothing.
+//! A turn of a guest: from entering it until it waits for something. Every tick of the epochs interrupts it. A turn
+//! that takes too long is trapped; one that takes longer than a tick or two goes on in threads of lower priority than
+//! the runtime's, so that long computations of a guest hardly delay the calls of others.
 
 use async_channel::Sender;
 use std::ops::ControlFlow;
@@ -87,8 +87,8 @@ pub(crate) async fn drive<T: Send + 'static>(
     }
 }
 
-/// Leaves the thread to others until the task is woken, for whatever reason, or until `stop`. Not `select!`: that may put
-/// off its first look, and with it a wake that comes meanwhile.
+/// Leaves the thread to others until the task is woken, for whatever reason, or until `stop`. Not `select!`: that may
+/// put off its first look, and with it a wake that comes meanwhile.
 async fn woken_or(mut stop: Pin<&mut impl Future<Output = ()>>) -> ControlFlow<()> {
     let mut waited = false;
     std::future::poll_fn(|cx| match std::mem::replace(&mut waited, true) {
@@ -98,8 +98,8 @@ async fn woken_or(mut stop: Pin<&mut impl Future<Output = ()>>) -> ControlFlow<(
     .await
 }
 
-/// The threads in which long turns go on, one tick each at a time: one less than the machine has, at least one. They end
-/// when this is dropped.
+/// The threads in which long turns go on, one tick each at a time: one less than the machine has, at least one. They
+/// end when this is dropped.
 pub(crate) struct LongTurns(Sender<Box<dyn FnOnce() + Send>>);
 
 impl LongTurns {

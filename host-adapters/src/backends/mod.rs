@@ -1,4 +1,5 @@
-//! The backends of an application, chosen by the operator's configuration. What that leaves out is embedded: one file.
+//! The backends of an application, chosen by the operator's configuration. Those that it leaves out are embedded, in
+//! one file.
 
 mod open;
 mod probe;

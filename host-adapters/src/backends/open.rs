@@ -1,5 +1,5 @@
-//! Opening backends. Clients of servers connect at first use: a server that is down pauses sources, it does not keep
-//! the host from starting.
+//! Opening backends. Clients of servers connect at first use: a server that is down pauses sources and does not
+//! keep the host from starting.
 
 use super::identity;
 use crate::manifest::App;

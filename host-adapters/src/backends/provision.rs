@@ -1,4 +1,4 @@
-//! Making the tables and queues that spin.toml declares, where they are not there yet.
+//! Creating the tables and queues of spin.toml that are missing.
 
 use super::open::{dynamodb, mongo, sqs};
 use crate::manifest::App;

@@ -1,4 +1,4 @@
-//! `host-adapters provision`: makes the tables and queues of spin.toml that are not there.
+//! `host-adapters provision`: creates the missing tables and queues of spin.toml.
 
 use super::{ManifestOptions, RuntimeConfigOptions};
 use crate::backends;

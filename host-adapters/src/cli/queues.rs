@@ -12,7 +12,7 @@ use std::process::ExitCode;
 pub(crate) struct Options {
     /// Show the oldest messages of this queue instead of all depths; they stay in the queue.
     queue: Option<String>,
-    /// At most so many messages.
+    /// The most messages to show.
     #[arg(long, default_value_t = 10)]
     max: usize,
     #[command(flatten)]

@@ -40,8 +40,8 @@ pub(crate) struct Options {
     /// How long work in flight may take after SIGTERM, seconds.
     #[arg(long, default_value_t = 30)]
     drain_secs: u64,
-    /// For tests: once everything listens, abort at the N-th durable step of a kind (`receive`, `answer`, `side-effect`,
-    /// `delete`, …), without finishing anything.
+    /// For tests: once everything listens, abort at the N-th durable step of a kind (`receive`, `answer`,
+    /// `side-effect`, `delete`, …), without finishing anything.
     #[arg(long, value_name = "KIND:N", hide = true)]
     abort_at_step: Option<Failpoint>,
 }
@@ -54,7 +54,7 @@ pub(super) async fn run(options: Options) -> Result<ExitCode> {
     serve(app, options, watch::components).await
 }
 
-/// Runs an application until it is told to stop; `follow` brings its components up to date meanwhile.
+/// Runs an application until a signal stops it; `follow` keeps its components up to date meanwhile.
 pub(super) async fn serve<F: Future<Output = ()> + Send + 'static>(
     app: App,
     options: Options,
@@ -83,7 +83,7 @@ pub(super) async fn serve<F: Future<Output = ()> + Send + 'static>(
     Ok(ExitCode::SUCCESS)
 }
 
-/// One JSON line on stdout once everything listens, for whoever started the host.
+/// One JSON line on stdout once everything listens, for the process that started the host.
 fn announce(addresses: Addresses) -> Result<()> {
     let line = json!({
         "event": "listening", "http": addresses.http.to_string(), "gateway": addresses.gateway.to_string(),

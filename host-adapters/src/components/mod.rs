@@ -1,4 +1,4 @@
-//! The components that serve, and the one way by which a file comes to serve: at the start, when it has changed, when an
+//! The components that serve, and the one path by which a file is loaded: at the start, when it has changed, or when an
 //! operator sends it.
 
 mod requirements;
@@ -137,7 +137,7 @@ impl Components {
         let _ = followed.await;
     }
 
-    /// Does what loads, on a thread of its own: compiling is work. It ends also where nobody waits for it any more.
+    /// Loads on a thread of its own, because compiling takes CPU time. The load completes even if its caller has gone.
     async fn in_turn<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Runtime, &mut Loads) -> T + Send + 'static,

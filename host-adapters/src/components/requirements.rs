@@ -1,5 +1,6 @@
-//! What the manifest asks of a component's file: an export for each of its triggers, and no import that its grants leave
-//! out. What every program imports (WASI's files, sockets, environment) is not a request: the sandbox answers it empty.
+//! What the manifest asks of a component's file: an export for each of its triggers, and no import that its grants
+//! leave out. Imports that every program has (WASI's files, sockets, environment) need no grant: the sandbox gives them
+//! nothing.
 
 use crate::manifest::{App, Component};
 use host_adapters_platform::QueueAccess;

@@ -1,6 +1,6 @@
 //! Files that change: the components' own, for `up`, and the sources they are made of, for `dev`.
 //!
-//! They are looked at again and again. That is a handful of files, and it sees what notifications of the system miss:
+//! They are polled. There are few of them, and polling sees what the system's notifications miss:
 //! folders that come back after `cargo clean`, network and bind mounts, limits of watches.
 
 use super::Components;
@@ -64,7 +64,7 @@ pub(super) fn stamp(path: &Path) -> Option<Stamp> {
     Some((metadata.modified().ok()?, metadata.len()))
 }
 
-/// Swaps every component whose file has changed since the version that serves was loaded, for ever. A file that cannot
+/// Swaps every component whose file has changed since the serving version was loaded, endlessly. A file that cannot
 /// serve is refused and tried again when it has changed again; one that is gone is about to come back.
 pub async fn components(components: Arc<Components>) {
     let paths = components.files();

@@ -1,4 +1,4 @@
-//! Between delivery's records and the runtime's: the same things, in two crates that do not know each other.
+//! Conversion between the records of `delivery` and those of `runtime`, two crates that do not know each other.
 
 use host_adapters_delivery::dispatch::{CallError, Dispatched};
 use host_adapters_delivery::event::{Disposition, Event, Payload};

@@ -1,4 +1,4 @@
-//! Who a gateway token belongs to.
+//! Which client a gateway token belongs to.
 
 use axum::extract::FromRequestParts;
 use axum::http::StatusCode;

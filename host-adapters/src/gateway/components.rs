@@ -1,4 +1,4 @@
-//! What an operator asks of the components: which version serves, and another instead.
+//! Operator requests about components: which version serves, and swaps.
 
 use super::Gateway;
 use super::callers::Caller;
@@ -48,7 +48,7 @@ async fn swap(
     Path(worker): Path<String>,
     body: Body,
 ) -> Json<Answer<Value>> {
-    // Before the body is read: who may not swap sends nothing into memory.
+    // Before the body is read: a caller without the grant cannot fill the memory.
     let swapped = match gateway.platform.check_swap_components(&caller) {
         Ok(()) => swapped(&components, &worker, body).await,
         Err(refusal) => {
@@ -59,7 +59,7 @@ async fn swap(
     Json(swapped.map(|swapped| told(&swapped)).into())
 }
 
-/// Reads what nobody wants: a client that still writes would take the end of the connection for the answer.
+/// Reads and drops the rest of a body: a client that still writes would otherwise lose the response.
 async fn discard(body: Body) {
     let mut body = Limited::new(body, MAX_COMPONENT_BYTES);
     let rest = async { while let Some(Ok(_)) = body.frame().await {} };

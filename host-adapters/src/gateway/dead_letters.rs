@@ -1,4 +1,4 @@
-//! What an operator does with dead letters: look through them, send them back, drop them.
+//! Operator requests about dead letters: list, show, redrive, drop.
 
 use super::Gateway;
 use super::callers::Caller;

@@ -1,10 +1,10 @@
 //! The platform over HTTP on loopback: the only way into embedded backends from outside.
 //!
-//! `POST /platform/<interface>/<function>` with `Authorization: Bearer <token>`, which names whose grants hold;
-//! `POST /operator/queues` for depths, `POST /operator/peek` for the oldest messages, `POST /operator/dead-letters/<what>`
-//! for those that cannot succeed, `POST /operator/versions` for what serves, `POST /operator/swap/<worker>` to replace it;
-//! `/metrics`, `/livez`, `/readyz`, `/.well-known/jwks.json` (the keys of the app-to-app tokens) for whoever may reach the
-//! port.
+//! `POST /platform/<interface>/<function>` with `Authorization: Bearer <token>`, which names whose grants hold; `POST
+//! /operator/queues` for depths, `POST /operator/peek` for the oldest messages, `POST /operator/dead-letters/<what>`
+//! for those that cannot succeed, `POST /operator/versions` for what serves, `POST /operator/swap/<worker>` to replace
+//! it; `/metrics`, `/livez`, `/readyz`, `/.well-known/jwks.json` (the keys of the app-to-app tokens) for anyone who can
+//! reach the port.
 
 mod callers;
 mod components;

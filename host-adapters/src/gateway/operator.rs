@@ -1,4 +1,4 @@
-//! What an operator asks of the queues.
+//! Operator requests about queues.
 
 use super::Gateway;
 use super::callers::Caller;

@@ -40,7 +40,7 @@ pub(super) async fn livez() -> &'static str {
     "ok"
 }
 
-/// Ready while it takes work. A paused source is told but does not make the host unready: HTTP goes on.
+/// Ready while the host takes work. A paused source is listed but does not make the host unready: HTTP goes on.
 pub(super) async fn readyz(State(gateway): State<Gateway>) -> (StatusCode, Json<Value>) {
     let draining = gateway.health.draining.load(Ordering::Relaxed);
     let status = if draining { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };

@@ -1,4 +1,4 @@
-//! What the host tells of itself and of its workers: JSON logs on stderr, metrics at `/metrics`, spans by OTLP.
+//! Telemetry of the host and its workers: JSON logs on stderr, metrics at `/metrics`, spans by OTLP.
 
 pub mod logs;
 pub mod metrics;

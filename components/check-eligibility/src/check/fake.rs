@@ -1,4 +1,4 @@
-//! A world for tests: it knows what it is told, breaks where it is told, and notes what it is asked.
+//! A fake world for tests: it returns what a test sets, fails where a test says, and records the questions.
 
 use crate::world::{Outage, World};
 use serde_json::{Value, json};

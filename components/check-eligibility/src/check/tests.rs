@@ -1,4 +1,4 @@
-//! Tests of the walk: what is answered, and what is asked of the world on the way.
+//! Tests of the decision: the responses, and the questions asked on the way.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 #[path = "fake.rs"]

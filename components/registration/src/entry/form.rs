@@ -3,8 +3,8 @@
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
-/// A form, normalised: a JSON object. It is kept as text, as the item has it and the Entry Service takes it; its members
-/// are read only where two forms are not the same text.
+/// A form, normalised: a JSON object. It is kept as text, as the item has it and the Entry Service takes it; its
+/// members are parsed only when two forms differ as text.
 #[derive(Clone, Debug)]
 pub struct Form(Box<RawValue>);
 
@@ -24,7 +24,7 @@ impl Form {
         &self.0
     }
 
-    /// Its members; none where one is well-formed, but no value that can be held, like `1e999`.
+    /// Its members; none if one is well-formed but out of range, like `1e999`.
     pub fn members(&self) -> Option<Map<String, Value>> {
         serde_json::from_str(self.0.get()).ok()
     }

@@ -1,7 +1,6 @@
-//! An image of an entry's item as JSON has it, read in one pass and without copying what needs no copy.
+//! An image of an entry's item as JSON has it, read in one pass with as few copies as possible.
 //!
-//! Every attribute may be of any type here: whether a wrong one matters is [`Entry`](super::Entry)'s to say, and to
-//! name.
+//! Here every attribute may have any type. [`Entry`](super::Entry) decides which wrong types matter, and names them.
 
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor, value::MapAccessDeserializer};
 use serde_json::{Map, Number, Value};
@@ -9,7 +8,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
 
-/// The attributes of an image that matter; what is not an object has none of them.
+/// The attributes of an image that matter here; a value that is not an object has none.
 #[derive(Debug, Default)]
 pub struct Image<'a>(Attributes<'a>);
 

@@ -1,4 +1,4 @@
-//! Who may call a batch worker over HTTP: whoever holds the worker token.
+//! A caller of a batch worker over HTTP needs the worker token.
 
 use super::Reply;
 use subtle::ConstantTimeEq;

@@ -1,7 +1,7 @@
 //! The HTTP endpoint at `/workers/<id>`: Lambda's event JSON in, Lambda's answer out.
 //!
-//! It is what AppSync, a Spin host, the bridge and `curl` use. In process `host-adapters` makes the typed call
-//! instead. Request workers take the fan's token; all others take the worker token.
+//! AppSync, a Spin host, the bridge and `curl` use it. In process, `host-adapters` makes the typed call instead.
+//! Request workers take the fan's token; all others take the worker token.
 
 mod auth;
 mod batch;

@@ -1,4 +1,4 @@
-//! Input of request workers: an AppSync event (`arguments.input.body`), `{"body": …}` or the input bare.
+//! Input of request workers: an AppSync event (`arguments.input.body`), `{"body": …}` or the bare input.
 
 use platform_wire::http::bearer;
 use serde_json::Value;

@@ -1,4 +1,4 @@
-//! The event JSON that AWS Lambda would hand a worker, and the answer it would read. Pure.
+//! The event JSON that AWS Lambda passes to a function, and the response that it reads. Pure.
 
 pub mod answer;
 pub mod appsync;

@@ -1,4 +1,4 @@
-//! What came of a request to a service that did not succeed. Pure.
+//! Failed requests to a service: what a worker may do about each. Pure.
 
 use crate::Disposition;
 use serde::de::DeserializeOwned;

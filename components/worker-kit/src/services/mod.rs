@@ -1,7 +1,7 @@
 //! Typed clients of the REST services.
 //!
-//! The host adds the app-to-app JWT, keeps the rate limits and retries; a worker calls once and learns what came of
-//! it. Requests hold at most [`MAX_PER_REQUEST`] entries or users.
+//! The host adds the app-to-app JWT, keeps the rate limits and retries; a worker calls once and gets the
+//! outcome. Requests hold at most [`MAX_PER_REQUEST`] entries or users.
 
 pub mod entry;
 mod error;

@@ -1,4 +1,4 @@
-//! Where the services are and who we are to them.
+//! The endpoint, region and credentials of AWS services.
 
 use super::Aws;
 use aws_config::retry::RetryConfig;

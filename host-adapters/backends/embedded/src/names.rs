@@ -1,5 +1,5 @@
-//! What the file knows by number: tables, queues, collections. Numbers stay when a name leaves the configuration and
-//! returns, so that nothing stored under it is lost.
+//! Numbers of tables, queues and collections in the file. A name that leaves the configuration keeps its number, so
+//! that its data is there when it returns.
 
 use super::config::{Config, QueueConfig};
 use super::queue::Queue;

@@ -1,8 +1,8 @@
 //! Who a caller is: verifies the fan's token against the issuer's keys.
 //!
-//! RS256 and ES256 only, by `kid` from a JWKS; `iss`, `aud` and `exp` must be right. A verification costs 0.1 ms and a
-//! fan who returns brings the same token, so verified tokens are remembered, by their hash, until they expire, ten minutes at most. No error
-//! and no log line holds a token.
+//! RS256 and ES256 only, by `kid` from a JWKS; `iss`, `aud` and `exp` must be right. A verification takes 0.1 ms, and
+//! returning fans send the same token, so the hashes of verified tokens are kept until the tokens expire, for ten
+//! minutes at most. Errors and log lines never contain a token.
 
 mod claims;
 mod keys;

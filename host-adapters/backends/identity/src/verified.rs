@@ -1,5 +1,5 @@
-//! Tokens that were verified before, by their SHA-256. Two generations bound it: when the young one is full it becomes
-//! the old one and the old one goes, so what is used stays and what is not goes, without a list of uses.
+//! Verified tokens, by their SHA-256, in two generations: when the young one is full it becomes the old one, and the
+//! old one is dropped. Tokens in use move to the young one and stay, without a list of uses.
 
 use platform_wire::identity::Claims;
 use std::collections::HashMap;

@@ -1,4 +1,4 @@
-//! The cache in Redis, over one multiplexed connection that comes back by itself.
+//! The cache in Redis, over one multiplexed connection that reconnects by itself.
 
 use host_adapters_platform::count_cache_get;
 use platform_wire::cache::{CacheArgument, CacheBackend, CacheError, CacheReply};

@@ -1,5 +1,5 @@
-//! Single messages. SQS shows a message only by receiving it: what is looked for is received with all before it, and
-//! the rest given back. What another receiver holds, or is delayed, cannot be seen.
+//! Single messages. SQS shows a message only by receiving it: looking for one receives all before it too, and returns
+//! those to the queue. Messages that are in flight elsewhere or delayed cannot be seen.
 
 use super::{BATCH, Sqs};
 use backend_aws::CONCURRENT;

@@ -1,4 +1,4 @@
-//! Making the queues that are not there.
+//! Creating missing queues.
 
 use super::Sqs;
 use aws_sdk_sqs::types::QueueAttributeName;

@@ -1,4 +1,4 @@
-//! Receiving: one long poll, and where it comes back full, more calls for the rest at once.
+//! Receiving: one long poll and, if it returns ten messages, further calls for more at once.
 
 use super::{BATCH, Sqs};
 use aws_sdk_sqs::types::{Message, MessageAttributeValue, MessageSystemAttributeName};

@@ -1,4 +1,4 @@
-//! Sending: ten messages or 256 KiB a call; what SQS could not take for its own reasons is sent again.
+//! Sending: ten messages or 256 KiB a call; messages that fail by SQS's own fault are sent again.
 
 use super::{BATCH, Sqs};
 use aws_sdk_sqs::types::{MessageAttributeValue, SendMessageBatchRequestEntry};

@@ -1,8 +1,8 @@
-//! A dead letter as it stands in its queue: the record, and in its attributes who gave it up and why.
+//! A dead letter in its queue: the record, and in its attributes who gave it up and why.
 //!
-//! Of the ten attributes that a message may have, up to seven tell the dead letter's story; the record's own fill the rest,
-//! and what does not fit, or bears one of our names, is packed into the last. So a dead letter that is sent back is the
-//! record as it was.
+//! Of the ten attributes that a message may have, up to seven describe why the record was given up. The record's own
+//! attributes fill the rest; those that do not fit, or have one of the seven names, are packed into the last. A record
+//! that is sent back therefore has all its attributes.
 
 mod record;
 mod sink;
@@ -43,15 +43,15 @@ pub struct Summary {
     pub id: String,
     /// The dead letter queue.
     pub queue: String,
-    /// Component id of the worker that gave the record up; empty if nobody says.
+    /// Component id of the worker that gave the record up; empty if unknown.
     pub worker: String,
-    /// `<kind>:<name>` of the source that the record came from; empty if nobody says.
+    /// `<kind>:<name>` of the source that the record came from; empty if unknown.
     pub source: String,
     /// What named the record there: message id or sequence number.
     pub record_id: String,
     /// Why it was given up.
     pub reason: String,
-    /// Digest of the component that handled it last, if one did and says so.
+    /// Digest of the component that handled it last, if known.
     pub digest: Option<String>,
     /// How often it was handed over.
     pub attempts: u32,

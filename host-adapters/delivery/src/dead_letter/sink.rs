@@ -1,4 +1,4 @@
-//! What is kept of a record that cannot succeed. Its payload is always kept; attributes say who gave up and why.
+//! Storing dead letters: the payload of the record and, in attributes, who gave it up and why.
 
 use crate::dead_letter::{self, attribute};
 use crate::event::{Event, Payload};

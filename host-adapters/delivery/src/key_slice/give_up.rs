@@ -1,5 +1,6 @@
-//! Giving up records of an ordered source: each becomes a dead letter with its payload, in Lambda's envelope for stream failures
-//! and counts as settled only once the queue has it. Until then the key slice waits: nothing is skipped.
+//! Giving up records of an ordered source: each becomes a dead letter with its payload, in Lambda's envelope for
+//! stream failures (docs/delivery.md, 6.5), and counts as settled only once the queue has it. Until then the key slice
+//! waits: nothing is skipped.
 
 use super::{Chunk, Interrupted, KeySlice, Record, Rules, Wait};
 use crate::dead_letter::{Cause, text};

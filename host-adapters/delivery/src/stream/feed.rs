@@ -1,5 +1,5 @@
-//! One reader of a shard for all workers of this host. Stores limit the reads of a shard, whoever asks: so workers that
-//! are about as far share each read, and a worker that lags reads again by the same, paced, sequence of reads.
+//! One reader of a shard for all workers of this host. Stores limit the reads of a shard by all readers together.
+//! Workers at about the same position share each read; a worker that lags reads again, within the same pace of reads.
 
 use super::window::{Page, Slice, Subscriber, Window};
 use crate::event::Event;
@@ -15,7 +15,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 const MOST_RECORDS: usize = 1_000;
 /// Pages read ahead of the worker that is furthest.
 const AHEAD: usize = 2;
-/// For so long after the store has throttled a read, reads keep their distance even in a backlog.
+/// How long after a throttled read reads are paced even in a backlog.
 const THROTTLED: Duration = Duration::from_secs(60);
 
 /// What a read gave.
@@ -41,7 +41,7 @@ struct Shared {
 #[derive(Default)]
 struct State {
     window: Window,
-    /// Reads that are not over, and who waits for each.
+    /// Reads under way, and who waits for each.
     under_way: Vec<(Position, Vec<oneshot::Sender<Outcome>>)>,
 }
 
@@ -173,7 +173,7 @@ impl Shared {
     }
 }
 
-/// A read under way. One that ends without a result, by a panic, is begun again by whoever waits for it.
+/// A read under way. One that ends without a result, by a panic, is started again by a worker that waits for it.
 struct UnderWay<'a> {
     shared: &'a Shared,
     /// From where, unless it has ended.

@@ -1,4 +1,4 @@
-//! Which shards are ours to read: listed now and then, leased where other hosts share them.
+//! Which shards this host may read: listed from time to time, and leased where hosts share them.
 
 use super::consumer::StreamConsumer;
 use crate::drain::Drain;
@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 /// How often shards are listed. They are also listed when one ends or another host has found new ones.
 const SHARD_SYNC: Duration = Duration::from_secs(60);
-/// A lease lasts for so many renewals.
+/// Renewals in the lifetime of a lease.
 const RENEWALS: u32 = 3;
 
 /// The shards of a source, and the leases on them.
@@ -36,8 +36,8 @@ impl HeldShards {
         Self { listed: Vec::new(), consumer, renewal, sync: now, due: now, drains, until: now }
     }
 
-    /// Lists shards if it is time, takes and renews leases; reading of what is ours no more ends. `None` if `drain`
-    /// came first.
+    /// Lists shards if it is time, takes and renews leases; reading of shards whose lease is lost ends. `None` if
+    /// `drain` came first.
     pub(super) async fn hold(&mut self, drain: &Drain) -> Option<Leases> {
         let consumer = self.consumer.clone();
         let (streams, stream) = (&consumer.streams, &consumer.stream);

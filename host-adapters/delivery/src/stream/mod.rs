@@ -4,12 +4,13 @@
 //! - `feed`: one reader a shard, for all its workers. `window`: what it has read and not every worker has taken.
 //! - [`StreamConsumer`]: one worker's way through a stream. Each worker has leases, checkpoints, retries and pauses of
 //!   its own, so one that lags or stops holds up no other.
-//! - `leases`: which shards this host may read for a worker; `plan`: parents before children; `shard`: from the pages of
-//!   a shard to its key slices, and the checkpoint after them.
+//! - `leases`: which shards this host may read for a worker; `plan`: parents before children; `shard`: from the pages
+//!   of a shard to its key slices, and the checkpoint after them.
 //!
-//! A lease is one worker's on one shard, not the host's: lease and checkpoint are one row, and the condition under which
-//! the row is written is what keeps a host that lost the lease from moving the checkpoint. Rows that running deployments
-//! have stored stay valid. The price: two hosts may read one shard for two workers, which the stores allow.
+//! A lease belongs to one worker on one shard, not to the host: lease and checkpoint are one row, and the condition
+//! under which the row is written is what keeps a host that lost the lease from moving the checkpoint. Rows that
+//! running deployments have stored stay valid. The price: two hosts may read one shard for two workers, which the
+//! stores allow.
 
 mod consumer;
 mod feed;

@@ -1,5 +1,5 @@
-//! Which shards may be read now: a child only after its parents are settled to their ends, else a record could overtake
-//! an earlier one of its key.
+//! Which shards may be read now: a child only after its parents are settled to their ends. Otherwise a record
+//! could overtake an earlier one of its key.
 
 use host_adapters_platform::Shard;
 use std::collections::{BTreeMap, HashSet};
@@ -19,11 +19,11 @@ impl ShardPlan {
     /// Marks and returns those of `listed` that can be read now: `held` by us, not begun, and each parent done or gone.
     pub(super) fn begin(&mut self, listed: &[Shard], held: &[String]) -> Vec<String> {
         let ids: HashSet<&str> = listed.iter().map(|shard| shard.id.as_str()).collect();
-        // A shard that is no longer listed has expired; forgetting it keeps this from growing for ever.
+        // A shard that is no longer listed has expired; forgetting it bounds the memory.
         self.0.retain(|id, stage| *stage == Stage::Reading || ids.contains(id.as_str()));
         let is_settled = |parent: &String| match self.0.get(parent) {
             Some(stage) => *stage == Stage::Done,
-            // A parent that has expired holds up nobody, unless its last records are still in our hands.
+            // A parent that has expired holds up no child, unless its last records are still in flight.
             None => !ids.contains(parent.as_str()),
         };
         let new = listed.iter().filter(|shard| held.contains(&shard.id) && !self.0.contains_key(&shard.id));

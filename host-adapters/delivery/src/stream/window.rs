@@ -112,7 +112,7 @@ impl Window {
         self.pages.iter().map(|kept| &kept.page).find(|page| page.from == *position)
     }
 
-    /// Whether the page before a position was read and nobody has taken it yet.
+    /// Whether the page before a position was read and no worker has taken it yet.
     pub(super) fn is_ahead(&self, position: &Position) -> bool {
         self.pages.iter().any(|kept| kept.taken_by.is_empty() && kept.page.next.as_ref() == Some(position))
     }

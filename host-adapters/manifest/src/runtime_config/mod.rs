@@ -1,5 +1,5 @@
-//! Reads `runtime-config.toml`, the operator's part (Spin's word for it): what stands behind tables, queues, documents
-//! and the cache here. `spin.toml` and the workers are the same everywhere. What the file leaves out is embedded.
+//! Reads `runtime-config.toml`, the operator's part (Spin's word for it): the backends of tables, queues, documents
+//! and the cache. `spin.toml` and the workers are the same everywhere. Backends that the file leaves out are embedded.
 //!
 //! ```toml
 //! [tables]                       # and their streams

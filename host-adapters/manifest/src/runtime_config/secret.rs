@@ -1,4 +1,4 @@
-//! Secrets by reference: `{ env = "NAME" }` or `{ file = "path" }`. None is ever written into the file itself.
+//! Secrets by reference: `{ env = "NAME" }` or `{ file = "path" }`. The file itself never holds a secret.
 
 use crate::fields::Fields;
 use crate::variables::Value;
@@ -28,7 +28,7 @@ impl Secrets<'_> {
         self.reference(fields, key)
     }
 
-    /// An address that must be there: as it is if nothing in it is secret, else by reference.
+    /// A required address: plain if it holds no secret, otherwise by reference.
     pub(super) fn address(&self, fields: &mut Fields<'_, '_>, key: &'static str, example: &str) -> Option<Value> {
         let write = format!("{key} = \"{example}\", {{ env = \"NAME\" }} or {{ file = \"path\" }}");
         let (item, at) = match fields.item(key) {

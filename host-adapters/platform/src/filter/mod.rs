@@ -1,5 +1,5 @@
-//! MongoDB's filters, as far as the workers need them: equality and operators on dotted paths, `$and`, `$or`. Whatever
-//! else a filter names is an error that says so, never a filter that silently matches something else.
+//! MongoDB's filters, as far as the workers need them: equality and operators on dotted paths, `$and`, `$or`. Anything
+//! else is an error that names it; a filter never silently matches something else.
 
 mod operator;
 
@@ -85,7 +85,8 @@ impl Filter {
         }
     }
 
-    /// A string that the document's `field` must equal, if the filter says so at its top: what an index can find.
+    /// A string that the document's `field` must equal, if the filter requires that at its top level: a value for an
+    /// index.
     pub fn required(&self, field: &str) -> Option<&str> {
         match self {
             Self::All(filters) => filters.iter().find_map(|filter| filter.required(field)),

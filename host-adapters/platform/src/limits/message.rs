@@ -1,4 +1,4 @@
-//! What SQS accepts. Each message stands for itself: a wrong one fails alone.
+//! What SQS accepts. An invalid message fails alone, not its batch.
 
 use super::invalid;
 use crate::Result;

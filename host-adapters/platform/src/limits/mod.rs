@@ -1,4 +1,5 @@
-//! What every backend accepts, checked before a backend is asked: a wrong item or message fails alone, not its batch.
+//! What every backend accepts, checked before a backend is asked: an invalid item or message fails alone, not its
+//! batch.
 
 pub mod document;
 pub mod item;

@@ -1,5 +1,5 @@
-//! Dotted paths into an item: `date.updated`. A path that leads through something missing, or through no object, is
-//! refused for a change, as DynamoDB does, and absent for a condition.
+//! Dotted paths into an item: `date.updated`. A path that leads through something missing, or through a value that is
+//! not an object, is refused for a change, as DynamoDB does, and absent for a condition.
 
 use super::invalid;
 use crate::Result;

@@ -72,7 +72,7 @@ async fn collect(mut body: WasiBody, budget: &Budget) -> Result<(Bytes, Held), E
     Ok((collected.freeze(), held))
 }
 
-/// The body of an answer. It takes a request's place until the guest has read it or let go of it.
+/// The body of a response. It counts as a request until the guest has read or dropped it.
 fn whole(body: Bytes, slot: Option<Held>) -> WasiBody {
     let body = Full::new(body).map_frame(move |frame| {
         let _kept = &slot;

@@ -15,7 +15,7 @@ pub struct SqsConfig {
     /// Records per call at most, 1 to 25,000; more than 10 need a window.
     #[serde(default = "default_batch_size")]
     pub batch_size: usize,
-    /// How long the first record of a batch waits for company at most, 0 to 300 s.
+    /// The longest time that the first record of a batch waits for others, 0 to 300 s.
     #[serde(default)]
     pub batch_window_secs: u32,
     /// Bytes of payload per call at most.
@@ -24,10 +24,10 @@ pub struct SqsConfig {
     /// How long a received message stays invisible, 1 s to 12 h; it is extended while the message is in flight.
     #[serde(default = "default_visibility_timeout_secs")]
     pub visibility_timeout_secs: u32,
-    /// Batches in flight at most: so many pollers each gather, hand over and settle one batch after the other.
+    /// The most batches in flight: the number of pollers, each of which handles one batch after the other.
     #[serde(default = "default_max_concurrency")]
     pub max_concurrency: usize,
-    /// After so many receives a message that is to be retried becomes a dead letter, 1 to 1,000.
+    /// The receive at which a message that is to be retried becomes a dead letter, 1 to 1,000.
     #[serde(default = "default_max_attempts")]
     pub max_attempts: u32,
     /// Where dead letters go; `<queue>Dlq` by default.

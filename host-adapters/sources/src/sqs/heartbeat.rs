@@ -21,7 +21,7 @@ pub struct InFlightMessage {
     pub event: Event,
     /// Names the receive.
     pub receipt: String,
-    /// How often the queue has handed it out; redelivery after a pause does not count.
+    /// How often the queue has delivered it; redelivery after a pause does not count.
     pub receives: u32,
     received: Instant,
     /// When to extend; `None` when it may not be in flight any longer.
@@ -34,8 +34,8 @@ impl Weigh for InFlightMessage {
     }
 }
 
-/// Of messages that became visible while they waited here, and were received again, only the last receive: the receipts
-/// before it are stale, and a batch holds a record once.
+/// Keeps only the last receive of each message: a message that became visible while it waited here was received again,
+/// its earlier receipts are stale, and a batch holds a record once.
 pub fn newest(mut batch: Vec<InFlightMessage>) -> Vec<InFlightMessage> {
     if batch.iter().any(|message| message.receives > 1) {
         let last: HashMap<String, u32> =
@@ -57,7 +57,7 @@ pub struct VisibilityHeartbeat {
 }
 
 impl VisibilityHeartbeat {
-    /// Takes hold of a message received just now.
+    /// Starts the heartbeat of a message received just now.
     pub fn hold(&self, message: &Received, event: Event) -> InFlightMessage {
         let received = Instant::now();
         let (receipt, receives) = (message.receipt.clone(), message.receive_count);

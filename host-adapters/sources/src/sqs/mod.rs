@@ -2,8 +2,9 @@
 //! the next.
 //!
 //! Concurrency is the number of pollers; a poller that waits for its worker receives nothing, so overload shows as
-//! depth of the queue. While something the worker needs is down, nobody polls (the queue counts receives): the pollers
-//! that hold a batch keep it, one of them delivers it again as the probe, and when that passes all go on.
+//! depth of the queue. While a dependency of the worker is down, the pollers receive nothing, because the queue counts
+//! receives: pollers with a batch in flight keep it, one of them delivers it again as the probe, and when the probe
+//! succeeds all go on.
 
 mod config;
 mod decode;

@@ -1,5 +1,6 @@
-//! Making dispositions true at the queue (docs/delivery.md, 3): what is done is deleted, what is to be retried reappears at
-//! its visibility timeout or when the worker asked, what cannot succeed is a dead letter first and deleted then.
+//! Carrying out dispositions at the queue (docs/delivery.md, 3): acknowledged messages are deleted, messages to be
+//! retried appear again at their visibility timeout or when the worker asked, and messages that are given up are stored
+//! as dead letters first and deleted then.
 
 use super::heartbeat::InFlightMessage;
 use crate::OnReject;
@@ -39,13 +40,13 @@ pub struct Settler {
 /// What an answer asks for.
 #[derive(Default)]
 pub struct Plan {
-    /// The messages that an outage kept from being handled: they stay in our hands, to be delivered again as the probe.
+    /// The messages that an outage kept from being handled: they stay in flight, to be delivered again as the probe.
     pub keep: Vec<InFlightMessage>,
-    /// What is to be made true at the queue.
+    /// What is to be changed at the queue.
     pub changes: Changes,
 }
 
-/// What is to be made true at the queue.
+/// Changes to be made at the queue.
 #[derive(Default)]
 pub struct Changes {
     delete: Vec<String>,
@@ -63,7 +64,7 @@ impl Settler {
         plan
     }
 
-    /// Makes it true. That takes time where the queue fails: what is in flight meanwhile needs its heartbeat.
+    /// Makes these changes. Retries of a failing queue take time, so other messages in flight need their heartbeat.
     pub async fn settle(&self, changes: Changes) {
         let Changes { delete, delay, give_up } = changes;
         let given_up = self.give_up(give_up).await;
@@ -71,7 +72,7 @@ impl Settler {
         self.change_visibility(delay).await;
     }
 
-    /// Gives messages back: they are visible at once.
+    /// Returns messages to the queue: they are visible at once.
     pub async fn return_now(&self, batch: &[InFlightMessage]) {
         self.change_visibility(batch.iter().map(|message| (message.receipt.clone(), Duration::ZERO)).collect()).await;
     }

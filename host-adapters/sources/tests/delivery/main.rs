@@ -29,6 +29,10 @@ use std::path::Path;
 #[macro_export]
 macro_rules! rows {
     ($($(#[doc = $doc:literal])* $name:ident $body:block)+) => {
+        $(const _: () = assert!(
+            matches!(stringify!($name).as_bytes(), [b'd', b'0'..=b'9', ..]),
+            "a row is named after a line of docs/delivery.md",
+        );)+
         $($(#[doc = $doc])* #[tokio::test(start_paused = true)] async fn $name() $body)+
     };
 }

@@ -1,5 +1,4 @@
-//! `host-adapters dead-letters`: what could not be processed, who gave it up and why; back to where it came from, or
-//! away.
+//! `host-adapters dead-letters`: lists and shows what could not be processed, sends it back, or drops it.
 
 mod list;
 mod select;

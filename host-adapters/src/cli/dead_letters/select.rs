@@ -1,4 +1,5 @@
-//! Which dead letters: all that the host has are listed first, so that records that become dead letters again meanwhile are left out.
+//! Selecting dead letters: all are listed before the work begins, so that records which become dead letters again
+//! meanwhile are left out.
 
 use crate::cli::operator::{Operator, Refused, rows};
 use anyhow::{Result, bail};
@@ -80,7 +81,7 @@ pub(super) async fn all(operator: &Operator, queue: Option<&str>) -> Result<Vec<
     Ok(dead_letters)
 }
 
-/// When it was given up, or, where nobody knows, when the record was made.
+/// When the record was given up or, if that is unknown, when it was made.
 pub(super) fn given_up_ms(dead_letter: &Summary) -> u64 {
     dead_letter.last_ms.unwrap_or(dead_letter.first_ms)
 }

@@ -1,4 +1,4 @@
-//! `dead-letters show`: one dead letter, whole.
+//! `dead-letters show`: prints one dead letter with its record.
 
 use super::time;
 use crate::cli::operator::Operator;

@@ -1,4 +1,4 @@
-//! `dead-letters redrive` and `drop`: a few at a time, so that an end half-way leaves the rest where they are.
+//! `dead-letters redrive` and `drop`: a few at a time, so that an interruption leaves the rest in place.
 
 use super::list;
 use super::select::Selection;
@@ -22,7 +22,7 @@ const MAX_RATE: u32 = 500;
 pub(crate) struct Redrive {
     #[command(flatten)]
     selection: Selection,
-    /// At most so many dead letters a second.
+    /// The most dead letters a second.
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_RATE)))]
     rate: u32,
     #[command(flatten)]

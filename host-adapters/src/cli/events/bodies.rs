@@ -40,7 +40,7 @@ impl Fixture {
 }
 
 impl<'a> Canned<'a> {
-    /// The body that was `given`, else the one in `fixture`, else any.
+    /// The `given` body, or the one in `fixture`, or any.
     pub(super) fn of(fixture: Option<Fixture>, given: Option<&'a str>) -> Self {
         Self { fixture, given }
     }

@@ -1,5 +1,5 @@
-//! `invoke --dead-letter`: a record that a worker gave up, handed to it again, or to what is to replace it. Nothing at
-//! the running host changes; the dead letter stays where it is.
+//! `invoke --dead-letter`: hands a record that a worker gave up to that worker again, or to its replacement. The
+//! running host does not change, and the dead letter stays in its queue.
 
 use super::{Options, event, load, open};
 use crate::cli::operator::Operator;
@@ -43,8 +43,8 @@ async fn read(options: &Options, named: &str) -> Result<DeadLetter> {
     dead_letters::fetch(&Operator::new(options.gateway.clone(), token), named).await
 }
 
-/// Lambda's answer on stdout, as for any event; why the record failed on stderr. Good is only a record that is done: one
-/// that is rejected would be lost when it is sent back.
+/// Lambda's answer on stdout, as for any event; why the record failed on stderr. Good is only a record that is done:
+/// one that is rejected would be lost when it is sent back.
 fn report(id: &str, dispatched: &Dispatched) -> Result<ExitCode> {
     let disposition = dispatched.answer.as_ref().map(|dispositions| dispositions.first());
     let (mut failures, mut rejected) = (Vec::new(), Vec::new());

@@ -1,5 +1,5 @@
-//! Where reading goes on. A shard is read by iterators, each good for one read and 15 minutes; we know positions by
-//! sequence number and keep the iterator that goes with each, so that a read costs one call.
+//! Shard iterators. Each is valid for one read and for 15 minutes. Positions are sequence numbers; the iterator of each
+//! position is kept, so that a read costs one call.
 
 use host_adapters_platform::{Position, Shard};
 use std::collections::HashMap;

@@ -1,4 +1,4 @@
-//! DynamoDB Streams: shards and their records, and the lease table that says who reads them and how far they are.
+//! DynamoDB Streams: shards and their records, and the lease table: who reads each shard, and its checkpoints.
 
 mod change;
 mod iterators;

@@ -1,4 +1,4 @@
-//! Making the tables that are not there.
+//! Creating missing tables.
 
 use super::Dynamodb;
 use aws_sdk_dynamodb::Client;

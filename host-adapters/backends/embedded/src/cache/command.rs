@@ -1,5 +1,5 @@
-//! The commands of `execute`: `SET` with `EX`, `PX` and `NX`, `EXPIRE`, `TTL`, `PUBLISH`. Any other is named in its
-//! error.
+//! The commands of `execute`: `SET` with `EX`, `PX` and `NX`, `EXPIRE`, `TTL`, `PUBLISH`. Others are refused by
+//! name.
 
 use super::entries::{Entries, Value};
 use platform_wire::cache::{CacheArgument, CacheError, CacheReply};

@@ -1,4 +1,4 @@
-//! The embedded cache: `spin:redis` from memory. It is gone with the process, as a cache may be.
+//! The embedded cache: `spin:redis` in memory, lost when the process ends.
 
 mod command;
 mod entries;

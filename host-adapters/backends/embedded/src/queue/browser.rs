@@ -77,7 +77,7 @@ impl QueueBrowser for Embedded {
     }
 }
 
-/// What is not an id of ours names no message.
+/// A text that is not an id of this store names no message.
 fn parse_ids(ids: &[String]) -> HashSet<Uuid> {
     ids.iter().filter_map(|id| id.parse().ok()).collect()
 }
@@ -96,7 +96,7 @@ fn find_rows(conn: &Connection, queue: &Queue, wanted: &HashSet<Uuid>) -> rusqli
     Ok(found)
 }
 
-/// Receives one message, if nobody holds it or has moved it since it was found.
+/// Receives one message, unless it is in flight or was moved since it was found.
 fn take_row(
     conn: &Connection,
     queue: &Queue,

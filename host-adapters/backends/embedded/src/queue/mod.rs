@@ -19,7 +19,7 @@ pub(super) struct Queue {
     max_receive_count: u32,
     pub(super) dead_letter_queue: Option<String>,
     retention_ms: i64,
-    /// Before this time no message can be received, so nobody needs to look. Only the writer moves it.
+    /// Before this time no message can be received, so receivers do not look. Only the writer changes it.
     due_ms: AtomicI64,
     /// Told when `due_ms` has come nearer.
     nearer: Notify,
@@ -45,8 +45,8 @@ impl Queue {
         }
     }
 
-    /// Drops messages whose retention has ended and that nobody holds. A message becomes visible no earlier than it is
-    /// sent, so the index on visibility finds them; one received since is dropped at its next receive.
+    /// Drops messages whose retention has ended and that are not in flight. A message becomes visible no earlier than
+    /// it is sent, so the index on visibility finds them; one received since is dropped at its next receive.
     pub(super) fn prune(&self, conn: &Connection, now_ms: i64) -> rusqlite::Result<()> {
         let sql = "DELETE FROM messages WHERE queue = ?1 AND visible_ms <= ?2";
         conn.prepare_cached(sql)?.execute((self.id, now_ms - self.retention_ms)).map(drop)

@@ -1,5 +1,5 @@
-//! Receiving: one statement takes the batch; what was received too often moves to the dead-letter queue instead, what
-//! is too old is dropped, and the statement runs again for the places that frees.
+//! Receiving: one statement takes the batch. Messages received too often move to the dead-letter queue, messages past
+//! their retention are dropped, and the statement runs again to fill the batch.
 
 use super::Queue;
 use super::rows::{Receipt, attributes_text, read_message};

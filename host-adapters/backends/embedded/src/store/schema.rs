@@ -6,7 +6,7 @@ use std::path::Path;
 /// Kept in the file as `user_version`; a file of a later version is refused rather than misread.
 const VERSION: i64 = 1;
 
-/// Marks the file as ours (`application_id`): "rgwk".
+/// Marks the file as one of this project (`application_id`): "rgwk".
 const APPLICATION_ID: i64 = 0x7267_776b;
 
 /// One row of `names` stands for a table, queue or collection; the other tables refer to it by number.

@@ -20,7 +20,7 @@ const GROUP: usize = 256;
 /// How often the writer looks after the file.
 const UPKEEP_EVERY: Duration = Duration::from_secs(1);
 
-/// What the writer does by itself now and then: drops what nobody will ask for.
+/// The writer's own housekeeping: it drops data that has expired.
 pub(crate) type Upkeep = Box<dyn Fn(&Connection) -> rusqlite::Result<()> + Send>;
 
 /// The callers' side.
@@ -39,7 +39,7 @@ struct Waiting {
 trait Job: Send {
     /// Applies it; whether its changes are to be kept.
     fn apply(&mut self, conn: &Connection) -> bool;
-    /// Answers it; `commit` is what became of the group.
+    /// Sends the result; `commit` is the outcome of the group's commit.
     fn answer(self: Box<Self>, commit: Option<Error>);
 }
 

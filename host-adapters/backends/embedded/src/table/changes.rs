@@ -1,4 +1,4 @@
-//! Reading a table's stream, and where each worker stands in it.
+//! Reading a table's stream, and the checkpoints of each worker.
 
 use super::Table;
 use super::stream::{Shard as Part, Stream};
@@ -13,7 +13,7 @@ use rusqlite::{Connection, OptionalExtension, Row};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// A read ends once it has so many bytes, as DynamoDB's does.
+/// Bytes after which a read ends, as DynamoDB's does.
 const READ_BYTES: usize = 1024 * 1024;
 /// Stands for the end of a shard; greater than every sequence number.
 const SHARD_END: i64 = i64::MAX;

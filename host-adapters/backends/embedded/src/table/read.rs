@@ -7,7 +7,7 @@ use host_adapters_platform::limits::item::{check_key, check_pk};
 use platform_wire::table::{Key, Page, Query};
 use rusqlite::{Connection, params};
 
-/// A page ends once it has so many bytes, as DynamoDB's does.
+/// Bytes after which a page ends, as DynamoDB's does.
 const PAGE_BYTES: usize = 1024 * 1024;
 
 /// Checks the keys of a read; a wrong one fails it all.

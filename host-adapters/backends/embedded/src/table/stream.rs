@@ -18,7 +18,7 @@ const COUNT_BITS: u32 = 40;
 const RETENTION_MS: i64 = 24 * 3600 * 1000;
 /// Records of a shard that one round drops, so that the writer is not busy for long.
 const PRUNE_ROWS: i64 = 2000;
-/// A change this young wakes at once whoever comes to wait: it may have come between their look and their wait.
+/// A change younger than this wakes a new waiter at once: it may have come between the waiter's read and its wait.
 const JUST_CHANGED: Duration = Duration::from_millis(10);
 
 pub(super) struct Stream {
@@ -135,7 +135,7 @@ impl Shard {
 }
 
 impl Table {
-    /// Wakes who waits for this table's changes.
+    /// Wakes the readers that wait for this table's changes.
     pub(super) fn changed_now(&self) {
         if let Some(stream) = &self.stream {
             stream.wake();

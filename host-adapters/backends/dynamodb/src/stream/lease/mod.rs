@@ -18,7 +18,7 @@ use std::time::Duration;
 use take::Seen;
 use tokio::time::Instant;
 
-/// A lease that has not been renewed for so long is free (`failoverTimeMillis`).
+/// How long a lease lasts without a renewal (`failoverTimeMillis`).
 const LEASE: Duration = Duration::from_secs(10);
 /// A third of it, less 25 ms.
 pub(super) const RENEWAL: Duration = Duration::from_millis(3_308);
@@ -39,7 +39,7 @@ struct State {
     unlisted: HashMap<String, Instant>,
 }
 
-/// A lease of ours. Locked while its row is written: renewals and checkpoints count up the same counter.
+/// A lease that this host has. Locked while its row is written: renewals and checkpoints count up the same counter.
 type Held = Arc<tokio::sync::Mutex<Lease>>;
 
 struct Lease {
@@ -92,7 +92,7 @@ impl LeaseRows {
         Ok(self.row(scope, shard).await?.and_then(|row| row.checkpoint))
     }
 
-    /// Moves a checkpoint forward: of a shard that we hold, or that nobody holds.
+    /// Moves a checkpoint forward: of a shard whose lease this host or no host has.
     pub(super) async fn set_checkpoint(&self, scope: &str, shard: &str, checkpoint: &Checkpoint) -> Result<()> {
         let key = row::key(scope, shard);
         let held = self.state().held.get(&key).cloned();
@@ -132,7 +132,7 @@ impl LeaseRows {
         Ok(())
     }
 
-    /// Renews each lease of ours; one that another host has taken is forgotten.
+    /// Renews each lease of this host and forgets those that another host has taken.
     pub(super) async fn renew(&self, scope: &str) {
         let renewals = self.held(scope).into_iter().map(|(key, held)| async move {
             let mut lease = held.lock().await;

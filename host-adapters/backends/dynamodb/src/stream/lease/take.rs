@@ -1,5 +1,5 @@
-//! Which leases to take: free ones up to our share of the shards that can be read now; failing those, one of the host
-//! that has most.
+//! Which leases to take: free leases up to this host's share of the shards that can be read now; if none is free, one
+//! lease of the host that has most.
 
 use super::row::{self, Row};
 use super::{LEASE, Lease, LeaseRows};
@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use tokio::time::Instant;
 
-/// A lease's counter, and since when we see it unchanged. Expiry goes by our clock alone.
+/// A lease's counter, and since when this host has seen it unchanged. Expiry is measured by this host's clock alone.
 pub(super) struct Seen {
     counter: u64,
     since: Instant,

@@ -1,0 +1,135 @@
+//! Sending registrations: first each at its own time, however the host responds, then as fast as 32 callers can.
+//!
+//! A fan's own registrations keep their order: one is sent once the fan's last was answered and its entry written.
+
+mod call;
+mod one;
+
+pub use call::{Answer, Caller};
+pub use one::Outcome;
+
+use crate::generate::World;
+use crate::inject::Plan;
+use crate::resolver::Resolver;
+use anyhow::{Result, anyhow};
+use indicatif::ProgressBar;
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+use tokio::sync::{Semaphore, SetOnce};
+use tokio::task::JoinSet;
+
+/// How long arrivals come at their rate.
+pub const OPEN_SECS: usize = 10;
+/// How many callers go as fast as they can.
+const CALLERS: usize = 32;
+/// Calls under way at once in the open phase, so that a host that hangs does not cost every port there is. Waiting for
+/// a place counts as waiting for the answer.
+const UNDER_WAY: usize = 1_024;
+
+/// All that sending needs, and what has come of it.
+pub struct Load {
+    world: Arc<World>,
+    tokens: HashMap<String, String>,
+    fans: HashMap<String, usize>,
+    predecessors: Vec<Option<usize>>,
+    caller: Caller,
+    resolver: Resolver,
+    plan: Plan,
+    settled: Vec<SetOnce<()>>,
+    outcomes: Vec<OnceLock<Outcome>>,
+    places: Semaphore,
+    answered: AtomicUsize,
+    bar: ProgressBar,
+}
+
+impl Load {
+    /// Ready to send the registrations of a world.
+    pub fn new(
+        world: Arc<World>,
+        tokens: HashMap<String, String>,
+        caller: Caller,
+        resolver: Resolver,
+        plan: Plan,
+        bar: ProgressBar,
+    ) -> Arc<Self> {
+        let count = world.registrations.len();
+        let fans = world.fans.iter().enumerate().map(|(place, fan)| (fan.global_user_id.clone(), place)).collect();
+        Arc::new(Self {
+            predecessors: world.predecessors(),
+            settled: std::iter::repeat_with(SetOnce::new).take(count).collect(),
+            outcomes: std::iter::repeat_with(OnceLock::new).take(count).collect(),
+            places: Semaphore::new(UNDER_WAY),
+            answered: AtomicUsize::new(0),
+            world,
+            tokens,
+            fans,
+            caller,
+            resolver,
+            plan,
+            bar,
+        })
+    }
+
+    /// Sends the first `count`, so many a second, each when it is due; answers how long it took.
+    pub async fn open(self: &Arc<Self>, count: usize, rate: u32) -> Result<Duration> {
+        let started = Instant::now();
+        let mut under_way = JoinSet::new();
+        for position in 0..count {
+            let due = started + Duration::from_secs_f64(position as f64 / f64::from(rate));
+            tokio::time::sleep_until(due.into()).await;
+            let load = self.clone();
+            under_way.spawn(async move { load.one(position, due).await });
+        }
+        self.all(under_way).await?;
+        Ok(started.elapsed())
+    }
+
+    /// Sends all from `first` on with 32 callers; answers how long it took.
+    pub async fn flat_out(self: &Arc<Self>, first: usize) -> Result<Duration> {
+        let started = Instant::now();
+        let next = Arc::new(AtomicUsize::new(first));
+        let mut callers = JoinSet::new();
+        for _ in 0..CALLERS {
+            let (load, next) = (self.clone(), next.clone());
+            callers.spawn(async move {
+                // Positions are taken in order, so that whoever waits for a predecessor waits for a call under way.
+                loop {
+                    let position = next.fetch_add(1, Ordering::Relaxed);
+                    if position >= load.world.registrations.len() {
+                        return Ok(());
+                    }
+                    load.one(position, Instant::now()).await?;
+                }
+            });
+        }
+        self.all(callers).await?;
+        Ok(started.elapsed())
+    }
+
+    /// How many were answered.
+    pub fn answered(&self) -> usize {
+        self.answered.load(Ordering::Relaxed)
+    }
+
+    /// How many calls were repeated because of an error of the server.
+    pub fn repeated(&self) -> u64 {
+        self.caller.repeated()
+    }
+
+    /// What came of each registration, in their order; none of one that was never answered.
+    pub fn outcomes(&self) -> Vec<Option<&Outcome>> {
+        self.outcomes.iter().map(OnceLock::get).collect()
+    }
+
+    async fn all(&self, mut tasks: JoinSet<Result<()>>) -> Result<()> {
+        while let Some(ended) = tasks.join_next().await {
+            ended.map_err(|error| anyhow!("a caller ended early: {error}"))??;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

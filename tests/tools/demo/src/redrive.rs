@@ -1,0 +1,29 @@
+//! Sends dead letters back once: hosts that are killed may use up all receives of a message that is in order.
+
+use crate::gateway::Gateway;
+use crate::poison;
+use crate::progress::Progress;
+use anyhow::Result;
+
+/// Dead letters in one request.
+const AT_ONCE: usize = 10;
+
+/// Sends back what stands in the dead letter queues, an injected poison left out; answers how many went.
+pub async fn redrive(operator: &Gateway, poisoned: bool, progress: &Progress) -> Result<u64> {
+    let mut dead_letters = operator.dead_letters(None).await?;
+    if poisoned {
+        dead_letters = poison::without(operator, dead_letters).await?;
+    }
+    if dead_letters.is_empty() {
+        return Ok(0);
+    }
+    let bar = progress.bar("sending dead letters back", dead_letters.len());
+    dead_letters.sort();
+    let mut redriven = 0;
+    for some in dead_letters.chunk_by(|one, next| one.queue == next.queue).flat_map(|some| some.chunks(AT_ONCE)) {
+        redriven += operator.redrive(some).await?;
+        bar.inc(some.len() as u64);
+    }
+    bar.finish_and_clear();
+    Ok(redriven)
+}
