@@ -1,5 +1,6 @@
-//! The backends of AWS's services, against whatever answers as they do; and against AWS itself: the cases of the contract
-//! that are about them, with `cargo verify --aws`. Each case makes tables and queues of its own and deletes them.
+//! The backends of AWS's services, against whatever answers as they do; and against AWS itself: the cases of the
+//! contract that are about them, with `cargo verify --aws`. Each case makes tables and queues of its own and deletes
+//! them.
 
 use crate::servers::unique;
 use crate::suites::backend::{Backend, DEAD_LETTERS, LOOSE_QUEUE, MAX_RECEIVES, PLAIN_TABLE, QUEUE, TABLE};

@@ -1,6 +1,6 @@
 //! The tests that need servers: the contract suite against each real backend, and what holds only with them. They run
-//! with `cargo verify --servers`; the servers are installed and started if they are not up. `on_aws` runs on AWS itself,
-//! with `cargo verify --aws`.
+//! with `cargo verify --servers`; the servers are installed and started if they are not up. `on_aws` runs on AWS
+//! itself, with `cargo verify --aws`.
 //!
 //! The other rows of docs/parity.md run here too, so that one run proves the whole table.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]

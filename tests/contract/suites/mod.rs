@@ -1,8 +1,8 @@
 //! The contract of the backends: one suite per interface, the same code for every backend.
 //!
 //! A backend is registered with one line, `contract!(name, open)`, where `open` is an async function that answers a
-//! fresh [`backend::Backend`]; it then runs every case. `contract_of_aws!` runs those of interfaces that AWS provides. A
-//! case that is in no list is dead code and fails the lint.
+//! fresh [`backend::Backend`]; it then runs every case. `contract_of_aws!` runs those of interfaces that AWS provides.
+//! A case that is in no list is dead code and fails the lint.
 
 pub mod backend;
 pub mod cache;

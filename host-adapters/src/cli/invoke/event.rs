@@ -18,7 +18,7 @@ pub(in crate::cli) fn known(app: &App) -> String {
     format!("built into this application: {}", names.cloned().collect::<Vec<_>>().join(", "))
 }
 
-/// What an argument stands for: itself, `@file`, or `-` for standard input; `what` it is, for the error.
+/// The text of an argument: the argument itself, `@file`, or `-` for standard input. `what` names it in errors.
 pub(in crate::cli) fn text_of(argument: &str, what: &str) -> Result<String> {
     match argument.strip_prefix('@') {
         Some(path) => std::fs::read_to_string(path).with_context(|| format!("cannot read the {what} {path}")),
