@@ -69,6 +69,6 @@ mod tests {
     fn other_events_stay_as_they_are() {
         let event = read(r#"{"body":{"userInfo":{"globalUserId":"g"}}}"#).unwrap();
         assert_eq!(user_info(&event), &json!({"globalUserId": "g"}));
-        assert!(read("{").unwrap_err().to_string().contains("no JSON"));
+        assert!(read("{").unwrap_err().to_string().contains("not JSON"));
     }
 }
