@@ -35,7 +35,7 @@ use toml_edit::Document;
 /// The lease table's name, behind the prefix, where none is given.
 const LEASE_TABLE: &str = "host-adapters-leases";
 
-/// What stands behind the platform.
+/// The backends of the platform.
 #[derive(Clone, Debug, Default)]
 pub struct RuntimeConfig {
     /// Tables and their streams.
