@@ -1,5 +1,5 @@
-//! A service that is down costs no attempt and leaves `needsReplication` set; a record that cannot be replicated becomes
-//! a dead letter and keeps its flag.
+//! A service that is down costs no attempt and leaves `needsReplication` set; a record that cannot be replicated
+//! becomes a dead letter and keeps its flag.
 
 use super::change;
 use fake_services::{Faults, Service};

@@ -50,7 +50,8 @@ async fn use_case_1_a_fan_registers() {
     }
 }
 
-/// The alternative flows of use case 1 with the documents' reasons; INVALID_ENTRY's field is the documents' own example.
+/// The alternative flows of use case 1 with the documents' reasons; INVALID_ENTRY's field is the documents' own
+/// example.
 #[tokio::test]
 async fn use_case_1_alternative_flows() {
     let host = TestHost::start().await;

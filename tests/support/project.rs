@@ -16,7 +16,8 @@ const COPIED: [&str; 9] = [
     "xtask",
 ];
 
-/// Copies the project to a folder, in place of what is there. The same place each time lets Cargo know its crates again.
+/// Copies the project to a folder, in place of what is there. The same place each time lets Cargo know its crates
+/// again.
 pub fn copy(to: &Path) {
     if to.exists() {
         std::fs::remove_dir_all(to).unwrap();

@@ -1,4 +1,5 @@
-//! Entries in `demand-table`, messages on queues, campaigns in their collection: what the resolver and others put there.
+//! Entries in `demand-table`, messages on queues, campaigns in their collection: what the resolver and others put
+//! there.
 
 use crate::TestHost;
 use platform_wire::documents::ReplaceOne;

@@ -101,7 +101,7 @@ pub struct Host {
 /// A caller of the gateway that is not a component.
 #[derive(Clone, Debug)]
 pub struct Client {
-    /// What it sends as `Authorization: Bearer …`. While it is empty, nobody can call as this client.
+    /// What it sends as `Authorization: Bearer …`. While it is empty, this client cannot call.
     pub token: Value,
     /// What it may touch.
     pub grants: Grants,

@@ -56,7 +56,7 @@ impl<'r, 'd> Fields<'r, 'd> {
         Some((item, span.unwrap_or_else(|| self.span.clone())))
     }
 
-    /// Whether a key is written, whatever its value.
+    /// Whether a key is present, with any value.
     pub fn has(&self, key: &str) -> bool {
         self.table.contains_key(key)
     }

@@ -14,7 +14,7 @@ use platform_wire::cache::CacheBackend;
 use std::path::Path;
 use std::sync::Arc;
 
-/// What stands behind platform and sources.
+/// The backends of the platform and the sources.
 pub struct Backends {
     /// The platform with the grants of components and clients.
     pub platform: Arc<PlatformService>,

@@ -83,10 +83,10 @@ impl ManifestOptions {
     }
 }
 
-/// Which servers stand behind the platform.
+/// The backends of the platform.
 #[derive(Args)]
 pub(crate) struct RuntimeConfigOptions {
-    /// The operator's part: which servers stand behind tables, queues, documents and the cache. Without it all is
+    /// The runtime configuration: the backends of tables, queues, documents and the cache. Without it all is
     /// embedded.
     #[arg(long, value_name = "FILE", env = "HOST_ADAPTERS_RUNTIME_CONFIG")]
     runtime_config: Option<PathBuf>,

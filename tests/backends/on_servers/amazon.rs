@@ -1,5 +1,6 @@
-//! The backends of AWS's services, against whatever answers as they do; and against AWS itself: the cases of the contract
-//! that are about them, with `cargo verify --aws`. Each case makes tables and queues of its own and deletes them.
+//! The backends of AWS's services, against whatever answers as they do; and against AWS itself: the cases of the
+//! contract that are about them, with `cargo verify --aws`. Each case makes tables and queues of its own and deletes
+//! them.
 
 use crate::backends::on_servers::servers::unique;
 use backend_aws::{Aws, AwsConfig};

@@ -1,5 +1,5 @@
-//! Two hosts on one lease table in DynamoDB: they share shards, one takes over what the other leaves, and who has lost a
-//! lease moves no checkpoint. (The shards are made up; the streams that servers here have are of one shard.)
+//! Two hosts on one lease table in DynamoDB: they share shards, one takes over what the other leaves, and who has lost
+//! a lease moves no checkpoint. (The shards are made up; the streams that servers here have are of one shard.)
 #![allow(non_snake_case, reason = "names that begin with a line of docs/delivery.md")]
 
 use crate::backends::on_servers::servers::{endpoints, unique};

@@ -6,7 +6,8 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// Verified tokens that are remembered; hosts send the same one until it expires, and a signature costs 120 µs to check.
+/// Verified tokens that are remembered; hosts send the same one until it expires, and a signature costs 120 µs to
+/// check.
 const REMEMBERED: usize = 64;
 
 /// Checks tokens.

@@ -13,7 +13,7 @@ use serde_json::Value;
 use std::cell::{Cell, OnceCell};
 use std::path::Path;
 use tokio::runtime::Runtime;
-use worker_kit::edge::{Reply, answer_batch, answer_request};
+use worker_kit::endpoint::{Reply, answer_batch, answer_request};
 use worker_kit::{BatchWorker, Call, Disposition, Event, Failure, RequestWorker, Response};
 
 const SPIN_TOML: &str = include_str!("../../../spin.toml");

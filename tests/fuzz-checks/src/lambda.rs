@@ -1,5 +1,5 @@
-//! Lambda's event shapes: any body is events or refused as a whole; every record gets one disposition, under the name by
-//! which its source knows it.
+//! Lambda's event shapes: any body is events or refused as a whole; every record gets one disposition, under the name
+//! by which its source knows it.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;

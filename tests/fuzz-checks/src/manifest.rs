@@ -1,5 +1,5 @@
-//! spin.toml: any text is read or refused without a panic; diagnostics have places within the text and show no secret; what
-//! is read names only what is declared.
+//! spin.toml: any text is read or refused without a panic; diagnostics have places within the text and show no secret;
+//! what is read names only what is declared.
 
 use host_adapters_manifest::{App, ManifestErrors, ProvidedVariables, SourceConfig, parse};
 use std::collections::BTreeMap;
@@ -77,8 +77,8 @@ fn check_app(app: &App) {
     assert_eq!(app.declared().queues.len(), app.host.queues.len());
 }
 
-/// What was read, or the diagnostics, `down` lines further down. Those at the beginning are of the whole text, which stay
-/// there, or of its first line.
+/// What was read, or the diagnostics, `down` lines further down. Those at the beginning are of the whole text, which
+/// stay there, or of its first line.
 fn shown(read: &Result<App, ManifestErrors>, down: usize) -> Result<String, Vec<(usize, usize, &str)>> {
     let place = |(line, column)| match (line + down, column) {
         (1 | 2, 1) => (0, 0),

@@ -1,8 +1,8 @@
 //! Token verification: accepted is what was signed by a published key and says what a token must say, and nothing else.
 //!
-//! An input is a recipe of lines: who signs (see [`Issuer::sign`]), the header, the claims, the issuer's
-//! keys, the `Authorization` header. In the keys `@X` `@Y` `@N` `@E` stand for the public keys' own parts, in the last line
-//! `@H` `@P` `@S` for the token's. Lines that are missing are as of a good token.
+//! An input is a recipe of lines: who signs (see [`Issuer::sign`]), the header, the claims, the issuer's keys, the
+//! `Authorization` header. In the keys `@X` `@Y` `@N` `@E` stand for the public keys' own parts, in the last line `@H`
+//! `@P` `@S` for the token's. Lines that are missing are as of a good token.
 
 use aws_lc_rs::encoding::AsDer;
 use aws_lc_rs::hmac;

@@ -1,4 +1,5 @@
-//! `host-adapters dead-letters` and `invoke --dead-letter`: from a faulty worker's dead letters to its successor's success.
+//! `host-adapters dead-letters` and `invoke --dead-letter`: from a faulty worker's dead letters to its successor's
+//! success.
 
 use super::{Outcome, run, run_with_input};
 use host_adapters::manifest::{App, SourceConfig};

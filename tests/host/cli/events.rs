@@ -78,8 +78,8 @@ fn an_event_that_no_worker_takes_is_not_written() {
         (vec!["sqs", "--worker", "check-eligibility"], "generate an appsync event"),
         (vec!["sqs", "--worker", "nobody"], "there is no worker `nobody`"),
         (vec!["sqs", "--worker", "save-entries", "--manifest", elsewhere], "save-entries/fixtures/sqs.json; add it"),
-        (vec!["kinesis", "--body", "{}"], "no change of an item"),
-        (vec!["appsync", "--body", "{"], "no JSON"),
+        (vec!["kinesis", "--body", "{}"], "not a change of an item"),
+        (vec!["appsync", "--body", "{"], "not JSON"),
         (vec!["sns"], "--help"),
     ] {
         let outcome = run(&[vec!["events", "generate"], arguments.clone()].concat());

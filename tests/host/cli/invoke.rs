@@ -66,7 +66,7 @@ fn a_worker_that_is_not_there_yet_says_so() {
 
 #[test]
 fn an_event_that_cannot_be_read_is_named() {
-    for (event, said) in [("{", "no JSON"), ("@elsewhere.json", "elsewhere.json")] {
+    for (event, said) in [("{", "not JSON"), ("@elsewhere.json", "elsewhere.json")] {
         let outcome = run(&["invoke", "checkEligibility", event]);
         assert_eq!((outcome.code, outcome.stdout.as_str()), (2, ""), "{event}");
         assert!(outcome.stderr.contains(said), "{outcome:?}");

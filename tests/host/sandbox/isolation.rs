@@ -31,7 +31,8 @@ async fn a_trap_leaves_other_instances_alone() {
     assert_eq!(other.await.unwrap(), Ok("ack".to_owned()));
 }
 
-/// A call that takes too long takes the others of its instance along, but no time that they had left is said to be over.
+/// A call that takes too long takes the others of its instance along, but no time that they had left is said to be
+/// over.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nobody_is_told_of_a_time_out_before_it_is_due() {
     let limit = Duration::from_secs(1);

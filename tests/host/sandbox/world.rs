@@ -6,7 +6,8 @@ use platform_wire::cache::CacheBackend;
 use platform_wire::{Answer, Error, ErrorKind, Platform, documents, identity, queue, table};
 use std::sync::{Arc, Mutex};
 
-/// The host of the probe. It has one variable, one table (`present`) and one service that answers (`http://up.example`).
+/// The host of the probe. It has one variable, one table (`present`) and one service that answers
+/// (`http://up.example`).
 pub struct World {
     platform: Arc<dyn Platform>,
     lines: Mutex<Vec<String>>,

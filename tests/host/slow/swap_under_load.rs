@@ -1,5 +1,5 @@
-//! A thousand swaps while fans register, entries are replicated and batches are handed over: no call fails, no record is
-//! lost, and every answer names a version that served while it was made.
+//! A thousand swaps while fans register, entries are replicated and batches are handed over: no call fails, no record
+//! is lost, and every answer names a version that served while it was made.
 
 use aws_lc_rs::digest::{SHA256, digest};
 use host_adapters_delivery::dispatch::Dispatch;

@@ -35,7 +35,7 @@ impl Origin {
     }
 }
 
-/// What a list of dead letters tells of each.
+/// An entry in a list of dead letters.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Summary {

@@ -101,7 +101,7 @@ mod tests {
         let error = dead_letter("dynamodb-stream:t", r#"{"version":"1.0"}"#).event().unwrap_err();
         assert!(error.contains("000017 of dynamodb-stream:t was too large"), "{error}");
         let error = dead_letter("dynamodb-stream:t", r#"{"version":"1.0","payload":{}"#).event().unwrap_err();
-        assert!(error.contains("no dead letter"), "{error}");
+        assert!(error.contains("not a dead letter"), "{error}");
     }
 
     #[test]

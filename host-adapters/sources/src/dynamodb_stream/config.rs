@@ -40,7 +40,7 @@ pub struct DynamodbStreamConfig {
     /// Where dead letters go; by default the worker's name in camel case and `Dlq`, as in `enqueueEntriesDlq`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dead_letter_queue: Option<String>,
-    /// What becomes of rejected records.
+    /// Whether rejected records are dropped or become dead letters.
     #[serde(default)]
     pub on_reject: OnReject,
 }

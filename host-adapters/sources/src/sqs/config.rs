@@ -33,7 +33,7 @@ pub struct SqsConfig {
     /// Where dead letters go; `<queue>Dlq` by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dead_letter_queue: Option<String>,
-    /// What becomes of rejected records.
+    /// Whether rejected records are dropped or become dead letters.
     #[serde(default)]
     pub on_reject: OnReject,
 }

@@ -1,5 +1,6 @@
-//! `queue_msgs_per_s`, `host_cpu_us_per_msg`: the embedded queue through the source `sqs` to a worker that does nothing,
-//! ten messages a call. The baseline is the same source over the same queue with a function in the worker's place.
+//! `queue_msgs_per_s`, `host_cpu_us_per_msg`: the embedded queue through the source `sqs` to a worker that does
+//! nothing, ten messages a call. The baseline is the same source over the same queue with a function in the worker's
+//! place.
 
 use crate::batch::{Memory, Outside, nothing};
 use crate::place;

@@ -1,8 +1,9 @@
 //! Faults injected into the pipeline, to see that the checks find them: `--inject`.
 //!
-//! A lost message: an entry that the resolver says it wrote and did not. A wrong reason: an answer changed on its way to
-//! the comparison. A stale overwrite: an old version sent again to an Entry Service that is told to ignore versions. A
-//! flag left set: an entry flagged again by a system's write while the Entry Service is down, so that nothing clears it.
+//! A lost message: an entry that the resolver says it wrote and did not. A wrong reason: an answer changed on its way
+//! to the comparison. A stale overwrite: an old version sent again to an Entry Service that is told to ignore versions.
+//! A flag left set: an entry flagged again by a system's write while the Entry Service is down, so that nothing clears
+//! it.
 
 use crate::check::{Failures, Kind};
 use crate::gateway::Gateway;

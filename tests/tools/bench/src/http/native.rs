@@ -1,5 +1,5 @@
-//! The baseline: check-eligibility as a native server. The same domain crate, the same cache and the same verification of
-//! tokens behind the same HTTP library, without a sandbox between them.
+//! The baseline: check-eligibility as a native server. The same domain crate, the same cache and the same verification
+//! of tokens behind the same HTTP library, without a sandbox between them.
 
 use crate::registration::{AUDIENCE, ISSUER, PATH};
 use anyhow::Result;

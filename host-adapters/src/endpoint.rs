@@ -21,7 +21,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 const MAX_BODY_BYTES: usize = 6 << 20;
 
 /// Bodies of requests in memory, bytes: those of further requests wait in their connections.
-const MAX_HELD_BYTES: usize = 256 << 20;
+const MAX_IN_FLIGHT_BYTES: usize = 256 << 20;
 /// How long a body may take to arrive once there is room for it.
 const BODY_LIMIT: Duration = Duration::from_secs(30);
 
@@ -29,7 +29,7 @@ const BODY_LIMIT: Duration = Duration::from_secs(30);
 const DIGEST: &str = "x-component-digest";
 
 #[derive(Clone)]
-struct Edge {
+struct Endpoint {
     routes: Arc<Routes>,
     dispatcher: Dispatcher,
     /// Room for bodies, bytes.
@@ -38,21 +38,21 @@ struct Edge {
 
 /// Answers every route of the manifest.
 pub fn router(routes: Arc<Routes>, dispatcher: Dispatcher) -> Router {
-    let room = Arc::new(Semaphore::new(MAX_HELD_BYTES));
-    Router::new().fallback(answer).layer(DefaultBodyLimit::disable()).with_state(Edge { routes, dispatcher, room })
+    let room = Arc::new(Semaphore::new(MAX_IN_FLIGHT_BYTES));
+    Router::new().fallback(answer).layer(DefaultBodyLimit::disable()).with_state(Endpoint { routes, dispatcher, room })
 }
 
-async fn answer(State(edge): State<Edge>, request: Request) -> Response {
-    let Some(route) = edge.routes.find(request.uri().path()) else {
+async fn answer(State(endpoint): State<Endpoint>, request: Request) -> Response {
+    let Some(route) = endpoint.routes.find(request.uri().path()) else {
         return error(StatusCode::NOT_FOUND, "NOT_FOUND", "no [[trigger.http]] of spin.toml has this path");
     };
     let (parts, body) = request.into_parts();
-    let (body, _held) = match edge.collect(body).await {
+    let (body, _permit) = match endpoint.collect(body).await {
         Ok(collected) => collected,
         Err(refusal) => return refusal,
     };
     let request = http::Request::from_parts(parts, body);
-    let called = edge.dispatcher.http(&route.component, request).await;
+    let called = endpoint.dispatcher.http(&route.component, request).await;
     failpoint::reached(Step::Answer);
     let mut response = match called.result {
         Ok(response) => response.map(|body: Bytes| Body::from(body)),
@@ -67,7 +67,7 @@ async fn answer(State(edge): State<Edge>, request: Request) -> Response {
     response
 }
 
-impl Edge {
+impl Endpoint {
     /// The body of a request, and the room that it takes until it is answered.
     async fn collect(&self, body: Body) -> Result<(Bytes, Option<SemaphorePermit<'_>>), Response> {
         let expected = body.size_hint().upper().map_or(MAX_BODY_BYTES, |bytes| bytes.try_into().unwrap_or(usize::MAX));
