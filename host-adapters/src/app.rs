@@ -7,7 +7,7 @@ use crate::manifest::App;
 use crate::manifest::runtime_config::RuntimeConfig;
 use crate::telemetry::Tracing;
 use crate::telemetry::metrics::Metrics;
-use crate::{backends, edge};
+use crate::{backends, endpoint};
 use anyhow::{Context, Result};
 use axum::Router;
 use host_adapters_delivery::drain::{Drain, Ended};
@@ -41,7 +41,7 @@ pub struct Options {
     pub addresses: Addresses,
     /// The key of the app-to-app tokens, a PEM file (PKCS #8, P-256); without one, a key of this process.
     pub service_key: Option<PathBuf>,
-    /// Which servers stand behind the platform.
+    /// The backends of the platform.
     pub runtime_config: RuntimeConfig,
 }
 
@@ -96,7 +96,7 @@ pub async fn start(app: App, options: &Options, metrics: Metrics, tracing: Traci
     };
     let mut servers = JoinSet::new();
     let stop_servers = CancellationToken::new();
-    let http = edge::router(Arc::new(app.routes.clone()), dispatcher.clone());
+    let http = endpoint::router(Arc::new(app.routes.clone()), dispatcher.clone());
     let http = serve(&mut servers, options.addresses.http, http, stop_servers.clone()).await?;
     let gateway = serve(&mut servers, options.addresses.gateway, gateway.router(), stop_servers.clone()).await?;
     let drain = Drain::new();

@@ -6,7 +6,7 @@ pub mod backends;
 pub mod cli;
 pub mod components;
 pub mod dispatch;
-pub mod edge;
+pub mod endpoint;
 pub mod gateway;
 pub mod host;
 pub mod secrets;

@@ -1,19 +1,12 @@
-//! The embedded backend under the contract, on a clock that the suites move, and what only it promises: retention and
-//! pruning over days, and files that are kept.
+//! The embedded backend under the contract, on a clock that the suites move.
 
-use crate::suites::backend::{
+use crate::contract::suites::backend::{
     Backend, COLLECTION, DEAD_LETTERS, LOOSE_QUEUE, MAX_RECEIVES, OTHER_COLLECTION, PLAIN_TABLE, QUEUE, TABLE, WORKER,
-    secs,
 };
-use crate::suites::queue::{receive, send};
-use crate::suites::shared_stream;
-use crate::suites::stream::{all, put};
-use backend_embedded::{Cache, Config, Embedded, OpenError, QueueConfig, TableConfig};
+use backend_embedded::{Cache, Config, Embedded, QueueConfig, TableConfig};
 use host_adapters_platform::clock::Clock;
-use host_adapters_platform::{Checkpoint, DocumentsBackend, QueueBackend, QueueBrowser, StreamBackend, TableBackend};
+use host_adapters_platform::{DocumentsBackend, QueueBackend, QueueBrowser, StreamBackend, TableBackend};
 use platform_wire::cache::CacheBackend;
-use platform_wire::table::{BatchGet, Key};
-use std::sync::Arc;
 use std::time::Duration;
 use tempfile::TempDir;
 
@@ -74,133 +67,10 @@ pub fn config() -> Config {
 
 impl Opened {
     /// Closes the file and opens it again.
-    async fn reopen(self) -> Self {
+    pub async fn reopen(self) -> Self {
         let Self { embedded, cache, clock, folder } = self;
         drop(embedded);
         let embedded = Embedded::open_with_clock(&folder.path().join("store"), &config(), clock.clone()).unwrap();
         Self { embedded, cache, clock, folder }
     }
-}
-
-#[tokio::test]
-async fn keeps_everything_over_a_restart() {
-    let backend = open().await;
-    put(&backend, r#"{"pk":"a","sk":"1"}"#).await;
-    send(&backend, QUEUE, &["m"]).await;
-    backend.documents().replace_one(COLLECTION, r#"{"id":"c"}"#, r#"{"id":"c"}"#).await.unwrap();
-    let before = all(&backend).await;
-    let backend = backend.reopen().await;
-    let keys = vec![Key { pk: "a".into(), sk: "1".into() }];
-    let found = backend.tables().batch_get(BatchGet { table: TABLE.into(), keys }).await.unwrap();
-    assert_eq!(found, [Some(r#"{"pk":"a","sk":"1"}"#.to_owned())]);
-    assert_eq!(receive(&backend, QUEUE, 10, 30).await.len(), 1);
-    assert!(backend.documents().find_one(COLLECTION, "{}").await.unwrap().is_some());
-    assert_eq!(all(&backend).await, before);
-}
-
-#[tokio::test]
-async fn counts_on_after_all_records_were_pruned() {
-    let backend = open().await;
-    put(&backend, r#"{"pk":"a","sk":"1"}"#).await;
-    let (shard, first) = all(&backend).await.remove(0);
-    settle(&backend, &shard, &first.sequence).await;
-    backend.pass(secs(1)).await;
-    assert_eq!(all(&backend).await, []);
-    let backend = backend.reopen().await;
-    put(&backend, r#"{"pk":"a","sk":"1","n":2}"#).await;
-    let (_, second) = all(&backend).await.remove(0);
-    assert!(second.sequence > first.sequence, "{} after {}", second.sequence, first.sequence);
-}
-
-async fn settle(backend: &Opened, shard: &str, sequence: &str) {
-    let checkpoint = Checkpoint::At(sequence.to_owned());
-    backend.streams().set_checkpoint(TABLE, shard, WORKER, &checkpoint).await.unwrap();
-}
-
-#[tokio::test]
-async fn prunes_only_what_its_readers_have_settled() {
-    let backend = open().await;
-    for n in 0..3 {
-        put(&backend, &format!(r#"{{"pk":"a","sk":"1","n":{n}}}"#)).await;
-    }
-    let records = all(&backend).await;
-    let checkpoint = Checkpoint::At(records[2].1.sequence.clone());
-    backend.streams().set_checkpoint(TABLE, &records[0].0, "somebody-else", &checkpoint).await.unwrap();
-    backend.pass(secs(1)).await;
-    assert_eq!(all(&backend).await, records, "another's checkpoint says nothing of the reader's");
-    settle(&backend, &records[0].0, &records[1].1.sequence).await;
-    backend.pass(secs(1)).await;
-    assert_eq!(all(&backend).await, records[2..]);
-}
-
-#[tokio::test]
-async fn keeps_unsettled_records_for_a_day() {
-    let backend = open().await;
-    put(&backend, r#"{"pk":"a","sk":"1"}"#).await;
-    backend.pass(secs(24 * 3600)).await;
-    assert_eq!(all(&backend).await.len(), 1);
-    backend.pass(Duration::from_millis(1)).await;
-    assert_eq!(all(&backend).await.len(), 0);
-}
-
-#[tokio::test]
-async fn drops_messages_after_their_retention() {
-    let backend = open().await;
-    send(&backend, LOOSE_QUEUE, &["old"]).await;
-    backend.pass(secs(4 * 24 * 3600 - 10)).await;
-    assert_eq!(receive(&backend, LOOSE_QUEUE, 10, 5).await.len(), 1, "still there");
-    send(&backend, LOOSE_QUEUE, &["new"]).await;
-    backend.pass(secs(10)).await;
-    let bodies: Vec<_> = receive(&backend, LOOSE_QUEUE, 10, 0).await.into_iter().map(|m| m.body).collect();
-    assert_eq!(bodies, ["new"]);
-    backend.pass(secs(4 * 24 * 3600 + 1)).await;
-    assert_eq!(backend.queues().depth(LOOSE_QUEUE).await.unwrap().visible, 0, "pruned without a receive");
-}
-
-#[tokio::test]
-async fn dead_letters_outlive_their_queue() {
-    let backend = open().await;
-    send(&backend, QUEUE, &["poison"]).await;
-    for _ in 0..=MAX_RECEIVES {
-        receive(&backend, QUEUE, 1, 1).await;
-        backend.pass(secs(1)).await;
-    }
-    backend.pass(secs(5 * 24 * 3600)).await;
-    assert_eq!(receive(&backend, DEAD_LETTERS, 1, 1).await.len(), 1);
-    backend.pass(secs(10 * 24 * 3600)).await;
-    assert_eq!(receive(&backend, DEAD_LETTERS, 1, 1).await.len(), 0);
-}
-
-#[tokio::test]
-async fn refuses_files_of_others() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("theirs");
-    std::fs::write(&path, vec![7_u8; 4096]).unwrap();
-    assert!(matches!(Embedded::open(&path, &config()), Err(OpenError::Sqlite { .. })));
-    let missing = folder.path().join("no-folder").join("store");
-    let error = Embedded::open(&missing, &config()).err().unwrap().to_string();
-    assert!(error.contains("no-folder"), "{error}");
-}
-
-#[tokio::test]
-async fn answers_all_of_a_group_though_one_fails() {
-    let backend = open().await;
-    let put = |n: usize| {
-        let embedded = backend.embedded.clone();
-        let item =
-            if n.is_multiple_of(7) { r#"{"pk":""}"#.to_owned() } else { format!(r#"{{"pk":"p","sk":"{n:03}"}}"#) };
-        let args = platform_wire::table::BatchWrite { table: TABLE.into(), puts: vec![item], deletes: vec![] };
-        tokio::spawn(async move { embedded.batch_write(args).await.unwrap().remove(0).is_none() })
-    };
-    let tasks: Vec<_> = (0..500).map(put).collect();
-    for (n, task) in tasks.into_iter().enumerate() {
-        assert_eq!(task.await.unwrap(), n % 7 != 0, "item {n}");
-    }
-    assert_eq!(all(&backend).await.len(), 500 - 72);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn one_reader_feeds_three_workers() {
-    let embedded = Arc::new(open().await.embedded);
-    shared_stream::one_reader_feeds_three_workers(&*embedded, embedded.clone(), embedded.clone()).await;
 }

@@ -1,11 +1,28 @@
-//! What the embedded backends promise: the contract of all backends, and what is theirs alone.
+//! What every backend promises: the suites, and the embedded backend for them.
+#![allow(missing_docs, reason = "a suite's cases say by their names what they check")]
 
-mod crash;
-mod embedded;
-mod grants;
-mod identity;
-mod redrive;
-mod scripted;
-mod signer;
+pub mod embedded;
+pub mod suites;
 
-crate::suites::contract!(on_embedded, crate::contract::embedded::open);
+/// Hands the cases of the scripted servers (`tests/backends/scripted`) to another macro.
+#[macro_export]
+macro_rules! scripted_cases {
+    ($($then:tt)*) => {
+        $($then)*! {
+            ()
+            tables: [
+                sends_again_what_was_left_unprocessed, asks_again_for_keys_left_unprocessed, waits_out_a_throttle,
+                tells_a_lasting_throttle, finds_the_one_that_makes_a_batch_refused, keeps_records_when_credentials_are_refused,
+            ],
+            queues: [
+                sends_again_what_failed_on_its_side, deletes_fail_one_by_one, visibility_fails_one_by_one,
+                tells_where_a_moved_message_came_from, keeps_what_one_call_received_when_another_fails,
+                fills_a_page_by_several_receives,
+            ],
+            streams: [
+                lists_all_pages_of_shards, holds_parents_before_children, renews_an_expired_iterator,
+                goes_on_behind_trimmed_records, ends_with_a_closed_shard, tells_a_lasting_throttle,
+            ],
+        }
+    };
+}

@@ -28,6 +28,13 @@ pub struct Options {
     targets: Vec<String>,
 }
 
+impl Options {
+    /// All targets, each for so many seconds.
+    pub fn all(seconds: u64) -> Self {
+        Self { seconds, targets: Vec::new() }
+    }
+}
+
 /// The folder under Cargo's own where everything of fuzzing is.
 struct Place(PathBuf);
 

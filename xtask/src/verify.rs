@@ -1,6 +1,7 @@
 //! `cargo verify`: lints and tests everything; slow tests and tests that need servers run only on request.
 
 use crate::build::{self, Built, Linting};
+use crate::fuzz;
 use anyhow::Result;
 use clap::Args;
 use std::process::Command;
@@ -10,7 +11,7 @@ pub struct Options {
     /// Go on with what needs servers, which are installed and started: they want Java, Maven and redis-server.
     #[arg(long)]
     servers: bool,
-    /// Go on with that and with what takes too long for every change: the whole demo under kills.
+    /// Go on with that and with what takes too long for every change: the whole demo under kills, and fuzzing.
     #[arg(long)]
     all: bool,
     /// Go on with the contract on AWS itself: it makes tables and queues whose names begin with
@@ -28,7 +29,7 @@ struct Step {
     /// What asks for it.
     option: &'static str,
     asked_for: fn(&Options) -> bool,
-    command: fn(&Built) -> Command,
+    run: fn(&Built) -> Result<()>,
 }
 
 const MORE: &[Step] = &[
@@ -37,25 +38,28 @@ const MORE: &[Step] = &[
         because: "it needs Java, Maven and redis-server",
         option: "--servers",
         asked_for: |options| options.servers || options.all,
-        command: |_| real(&["--skip=on_aws"]),
+        run: |_| build::run(&mut on_servers(&["::on_servers::", "--skip=::on_aws::"])),
     },
     Step {
         headline: "50,000 registrations while the host is killed 20 times",
         because: "it takes long",
         option: "--all",
         asked_for: |options| options.all,
-        command: |built| build::program(built, "demo", &["--registrations", "50000", "--kills", "20"]),
+        run: |built| build::run(&mut build::program(built, "demo", &["--registrations", "50000", "--kills", "20"])),
+    },
+    Step {
+        headline: "coverage-guided fuzzing, a minute for each target",
+        because: "it builds the host a second time, with coverage",
+        option: "--all",
+        asked_for: |options| options.all,
+        run: |_| fuzz::run(&fuzz::Options::all(60)),
     },
     Step {
         headline: "contract on AWS",
         because: "it needs an account and makes tables and queues in it",
         option: "--aws",
         asked_for: |options| options.aws,
-        command: |_| {
-            let mut tests = real(&["on_aws"]);
-            tests.env("CONTRACT_ON_AWS", "1");
-            tests
-        },
+        run: |_| build::run(on_servers(&["::on_aws::"]).env("CONTRACT_ON_AWS", "1")),
     },
 ];
 
@@ -63,13 +67,13 @@ const MORE: &[Step] = &[
 pub fn run(options: &Options) -> Result<()> {
     let built = build::native(Linting::On)?;
     build::components(&built, &[])?;
-    build::run(&mut test("--all-targets"))?;
-    // `--all-targets` has left it out: it is linted here, and run below.
-    build::run(test("--test=real").arg("--no-run"))?;
+    build::guests()?;
+    build::run(test("--all-targets").args(["--", "--skip=::slow::", "--skip=::on_servers::"]))?;
+    build::run(&mut all(&["::slow::"]))?;
     let (taken, left): (Vec<_>, Vec<_>) = MORE.iter().partition(|step| (step.asked_for)(options));
     for step in taken {
         eprintln!("\n━━ {} ━━\n", step.headline);
-        build::run(&mut (step.command)(&built))?;
+        (step.run)(&built)?;
     }
     for step in left {
         eprintln!("left out, for {}: {} (cargo verify {})", step.because, step.headline, step.option);
@@ -77,10 +81,17 @@ pub fn run(options: &Options) -> Result<()> {
     Ok(())
 }
 
+/// The tests of the whole, `tests/main.rs`, as far as `filter` names them.
+fn all(filter: &[&str]) -> Command {
+    let mut tests = test("--test=all");
+    tests.arg("--").args(filter);
+    tests
+}
+
 /// The tests that need servers. They wait for the servers' time, not for the processor.
-fn real(filter: &[&str]) -> Command {
-    let mut tests = test("--test=real");
-    tests.args(["--", "--test-threads=16"]).args(filter);
+fn on_servers(filter: &[&str]) -> Command {
+    let mut tests = all(filter);
+    tests.arg("--test-threads=16");
     tests
 }
 

@@ -43,7 +43,7 @@ impl Input {
         })
     }
 
-    /// Whether the body is about the fan `subject`, or about nobody in particular.
+    /// Whether the body is about the fan `subject`, or about no particular fan.
     pub fn is_about(&self, subject: &str) -> bool {
         self.claimed_ids.iter().all(|id| id.as_str() == Some(subject))
     }

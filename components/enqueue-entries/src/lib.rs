@@ -62,12 +62,12 @@ async fn send(messages: Vec<queue::Message>, dispositions: Vec<&mut Disposition>
     failed
 }
 
-/// What becomes of the record behind a message that was not taken; none if it was.
+/// The disposition of a record whose message was not taken; none if it was.
 fn retry(results: &Result<Vec<Result<String, Error>>, Error>, index: usize) -> Option<Disposition> {
     match results.as_ref().map(|results| results.get(index)) {
         Ok(Some(Ok(_))) => None,
         Ok(Some(Err(error))) | Err(error) => Some(Disposition::after(error)),
-        // An answer for fewer messages than were sent tells nothing of this one.
+        // A response for fewer messages than were sent does not say what happened to this one.
         Ok(None) => Some(Disposition::Retry(None)),
     }
 }

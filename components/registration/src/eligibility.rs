@@ -86,7 +86,7 @@ fn walk<'c>(
     Ok(Step::Admit { linked_campaign_id: linked.map(str::to_owned) })
 }
 
-/// Gates that nobody can pass: of an unknown type, or linked to no campaign.
+/// Gates that nobody can pass: of an unknown type, or without a linked campaign.
 fn no_unknown_gate(campaign: &Campaign) -> Result<(), Step<'_>> {
     let shut = campaign.gates.iter().find(|gate| match gate.kind {
         GateType::Unknown(_) => true,

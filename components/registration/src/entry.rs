@@ -123,7 +123,8 @@ impl Entry {
         if is_utc_with_milliseconds(updated) {
             return Ok(updated.to_owned());
         }
-        let updated = parse(updated).ok_or(InvalidEntry { field: "date.updated", problem: "is no RFC 3339 time" })?;
+        let updated =
+            parse(updated).ok_or(InvalidEntry { field: "date.updated", problem: "is not an RFC 3339 time" })?;
         Ok(updated.to_rfc3339_opts(SecondsFormat::Millis, true))
     }
 }
@@ -156,7 +157,7 @@ fn fields(fields: Fields<'_>) -> Result<Form, InvalidEntry> {
     let invalid = |problem| InvalidEntry { field: "fields", problem };
     match fields {
         Fields::Object(fields) => Form::from_object(&fields).ok_or(invalid("cannot be written as JSON")),
-        Fields::Text(text) => Form::from_text(text.into_owned()).ok_or(invalid("is no JSON object as text")),
+        Fields::Text(text) => Form::from_text(text.into_owned()).ok_or(invalid("is not a JSON object as text")),
         Fields::Wrong => Err(invalid("is neither text nor an object")),
         Fields::Absent => Err(invalid("is missing")),
     }
@@ -166,7 +167,7 @@ fn instant(text: Text<'_>, field: &'static str) -> Result<Option<String>, Invali
     match text {
         Text::Absent => Ok(None),
         Text::Is(text) if is_instant(&text) => Ok(Some(Cow::into_owned(text))),
-        Text::Is(_) | Text::Wrong => Err(InvalidEntry { field, problem: "is no RFC 3339 time" }),
+        Text::Is(_) | Text::Wrong => Err(InvalidEntry { field, problem: "is not an RFC 3339 time" }),
     }
 }
 

@@ -1,4 +1,4 @@
-//! Which scores to ask for, and what becomes of the records. Pure.
+//! Which scores to ask for, and the dispositions of the records. Pure.
 
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -56,7 +56,7 @@ pub fn requests(bodies: impl IntoIterator<Item = (usize, Body)>) -> Vec<Request>
 }
 
 impl Request {
-    /// What becomes of the records, by the service's answer. One that does not mention a fan tells nothing of it.
+    /// The dispositions of the records, by the service's response. A fan that it does not mention is unknown.
     pub fn settle(&self, results: &[Refreshed]) -> Vec<(usize, Disposition)> {
         let status = |fan: &String| results.iter().find(|result| result.global_user_id == *fan).map(|it| it.status);
         self.each(|fan| match status(fan) {

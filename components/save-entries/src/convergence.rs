@@ -15,7 +15,7 @@ pub const MAX_ROUNDS: usize = 5;
 /// What to do next with an item.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Next {
-    /// Nothing: this becomes of its records.
+    /// Nothing: the disposition of its records.
     Settle(Disposition),
     /// The service holds it: clear its flag.
     Unflag,
@@ -36,7 +36,7 @@ pub enum Why {
     Changed,
 }
 
-/// After an entry was sent. An answer that does not mention it tells nothing of it.
+/// After an entry was sent. If the response does not mention it, its state is unknown.
 pub fn after_upsert(result: Option<&Upserted>) -> Next {
     match result.map(|result| (result.status, result.message.as_deref())) {
         Some((UpsertStatus::Upserted, _)) => Next::Unflag,

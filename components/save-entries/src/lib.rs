@@ -39,7 +39,7 @@ impl BatchWorker for SaveEntries {
 
 worker_kit::batch_worker!(SaveEntries);
 
-/// Handles a batch by whatever means it is given to reach the outside.
+/// Handles a batch through the given ports.
 pub async fn handle(ports: &impl Ports, batch: Vec<Event>) -> Vec<Disposition> {
     let mut dispositions = vec![Disposition::Retry(None); batch.len()];
     let mut inputs = Vec::with_capacity(batch.len());

@@ -18,10 +18,10 @@ pub struct Input {
     pub record: Record,
 }
 
-/// An item as it is now, none where it is gone; or what becomes of its records where that is not known.
+/// An item as it is now, none if it is gone; or the disposition of its records if that is unknown.
 pub type Look = Result<Option<Rc<Item>>, Disposition>;
 
-/// What becomes of records, by their place in the batch.
+/// The dispositions of records, by their place in the batch.
 pub type Settled = Vec<(usize, Disposition)>;
 
 /// What is to be sent for an item.

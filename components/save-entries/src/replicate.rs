@@ -22,7 +22,7 @@ const CAMPAIGNS: usize = 8;
 /// Requests under way at once for one campaign.
 const REQUESTS_PER_CAMPAIGN: usize = 4;
 
-/// Replicates the records; says what becomes of each.
+/// Replicates the records; returns the disposition of each.
 pub async fn replicate(ports: &impl Ports, inputs: Vec<Input>) -> Settled {
     let keys: BTreeSet<_> = inputs.iter().map(|input| input.record.image.key.clone()).collect();
     let looks = look(ports, keys.into_iter().collect()).await;

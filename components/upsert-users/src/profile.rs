@@ -3,7 +3,7 @@
 use registration::{email, phone, postal_code, user_info::UserInfo};
 use worker_kit::services::user::User;
 
-/// A profile, and what of the browser's word did not make it there.
+/// A profile, and the parts of the browser's input that were left out.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Profile {
     /// The profile.

@@ -26,7 +26,7 @@ impl<'a> Cache<'a> {
         Self { call }
     }
 
-    /// The value of a key; `None` where there is none or the cache cannot tell.
+    /// The value of a key; `None` if there is none or the cache fails.
     pub async fn get(&self, key: &str) -> Option<Vec<u8>> {
         let read = async { connect().await?.get(key).await.map_err(failed) };
         match read.await {

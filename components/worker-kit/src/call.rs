@@ -66,7 +66,7 @@ impl Call {
         }
     }
 
-    /// Starts a span; it ends when dropped. Outside a trace nobody is told of it.
+    /// Starts a span; it ends when dropped. Outside a trace it does nothing.
     #[must_use = "a span ends when dropped"]
     pub fn span(&self, name: &'static str) -> Span<'_> {
         Span(self.traceparent.as_deref().map(|traceparent| {

@@ -60,7 +60,7 @@ macro_rules! component {
                 async fn handle(
                     request: wasip3::http::types::Request,
                 ) -> Result<wasip3::http::types::Response, wasip3::http::types::ErrorCode> {
-                    $crate::edge::$world::<$worker>(request).await
+                    $crate::endpoint::$world::<$worker>(request).await
                 }
             }
 

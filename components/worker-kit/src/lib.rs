@@ -2,14 +2,14 @@
 //!
 //! - [`batch_worker!`] and [`request_worker!`] make a component of a [`BatchWorker`] or [`RequestWorker`].
 //! - [`lambda`]: the event JSON of AWS Lambda, both ways. Pure.
-//! - [`edge`]: the HTTP endpoint at `/workers/<id>`, which speaks it.
+//! - [`endpoint`]: the HTTP endpoint at `/workers/<id>`, which speaks it.
 //! - [`Call`], [`log`]: logs and spans that carry the call's correlation id.
 //! - [`platform`], [`services`], [`cache`]: what a worker may call.
 
 pub mod bindings;
 pub mod cache;
 mod call;
-pub mod edge;
+pub mod endpoint;
 mod export;
 pub mod lambda;
 pub mod log;

@@ -2,7 +2,7 @@
 
 use spin_sdk::variables::Error;
 
-/// A variable's value; `None` where it is not set or empty, or the host cannot tell.
+/// A variable's value; `None` if it is not set, empty, or not available.
 pub async fn optional(name: &str) -> Option<String> {
     spin_sdk::variables::get(name).await.ok().filter(|value| !value.is_empty())
 }

@@ -143,8 +143,8 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever comes in whatever pieces leaves once, in order, within the limits, and no batch could have been
-        /// longer.
+        /// All records leave once, in order, within the limits, in whatever pieces they come, and no batch could have
+        /// been longer.
         #[test]
         fn batches_are_the_longest_that_the_limits_allow(
             pieces in prop::collection::vec(prop::collection::vec(0usize..50, 0..20), 0..20),

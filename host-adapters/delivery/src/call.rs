@@ -27,7 +27,7 @@ pub struct Invoker {
 pub struct Answer {
     /// Exactly one per record, in order.
     pub dispositions: Vec<Disposition>,
-    /// Why the call as a whole failed. Then every record is `Retry` and nobody knows which one is to blame.
+    /// Why the call as a whole failed. Then every record is `Retry`, and the culprit is unknown.
     pub failure: Option<CallError>,
     /// What is down, if that and not the records is the reason for the `Retry`s.
     pub outage: Option<String>,

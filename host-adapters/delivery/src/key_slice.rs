@@ -1,5 +1,5 @@
-//! Delivery in order. The records of one ordering key are a key group: the next is handed over only when those before it
-//! are settled. A [`KeySlice`] does so for the key groups whose keys hash to it; it makes one call at a time.
+//! Delivery in order. The records of one ordering key are a key group: the next is handed over only when those before
+//! it are settled. A [`KeySlice`] does so for the key groups whose keys hash to it; it makes one call at a time.
 
 use super::batch::{Batcher, Limits, Need, Weigh};
 use super::call::{Answer, Invoker};
@@ -65,7 +65,7 @@ pub struct Rules {
     pub policy: Policy,
     /// Older records are not tried (again).
     pub max_age: Option<Duration>,
-    /// What becomes of rejected records.
+    /// Whether rejected records are dropped or become dead letters.
     pub on_reject: OnReject,
     /// Where records go that are given up.
     pub dead_letters: DeadLetterSink,

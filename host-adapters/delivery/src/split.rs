@@ -1,4 +1,4 @@
-//! What becomes of a batch of an ordered source after a call (docs/delivery.md, 5), as a pure function.
+//! The next step for a batch of an ordered source after a call (docs/delivery.md, 5), as a pure function.
 //!
 //! The first `retry` decides: the records before it are settled, it and all after it are delivered again. When a call
 //! fails as a whole, the culprit is unknown: the batch is halved until the culprit stands alone. Cutting and halving

@@ -60,7 +60,7 @@ impl Payload {
     }
 }
 
-/// What becomes of one record.
+/// A worker's decision on one record.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Disposition {
     /// Done.

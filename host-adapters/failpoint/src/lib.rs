@@ -1,5 +1,5 @@
 //! Failpoints: the host can be told to abort at the n-th durable step of a kind, so that a test can end it at
-//! each of them and check that a restart completes the work (`tests/slow/failpoints.rs`).
+//! each of them and check that a restart completes the work (`tests/faults/slow/failpoints.rs`).
 //!
 //! A step is counted just before or after something becomes durable: whatever a crash loses or repeats, it does so in
 //! one of these windows. Unless armed, a step costs one atomic load.

@@ -19,7 +19,7 @@ pub(super) struct Names<'n> {
     pub(super) host: &'n Host,
 }
 
-/// Reports every name that stands for nothing.
+/// Reports every name that is not declared.
 pub(super) fn check(report: &Report<'_>, names: &Names<'_>) {
     for target in names.targets {
         component(report, names, &target.component, &target.at);
@@ -40,7 +40,7 @@ pub(super) fn check(report: &Report<'_>, names: &Names<'_>) {
     tokens(report, names);
 }
 
-/// The gateway tells its callers apart by their tokens: no two may have the same, and none may have two names.
+/// The gateway identifies clients by their tokens: two clients must not share one, and no client may have two names.
 fn tokens(report: &Report<'_>, names: &Names<'_>) {
     let components = names
         .components

@@ -1,4 +1,5 @@
-//! `[[component.<id>.tool.host-adapters.source]]`: what feeds a worker, with the ranges that AWS gives the same settings.
+//! `[[component.<id>.tool.host-adapters.source]]`: what feeds a worker, with the ranges that AWS gives the same
+//! settings.
 
 use super::app::Host;
 use super::fields::{Fields, Spanned};
@@ -56,7 +57,7 @@ pub(super) fn read(mut fields: Fields<'_, '_>) -> Option<RawSource> {
     match TYPES.iter().find(|(word, _)| *word == written.value) {
         Some((_, Type::Sqs)) => sqs(fields),
         Some((_, Type::DynamodbStream)) => stream(fields),
-        // What else stands in the block cannot be judged.
+        // The other keys of the block cannot be checked.
         None => {
             let words = super::report::suggestion(&written.value, TYPES.iter().map(|(word, _)| *word));
             fields.diagnostic(&written.span, format!("unknown source type \"{}\"{words}", written.value));

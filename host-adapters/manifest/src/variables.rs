@@ -21,7 +21,7 @@ impl ProvidedVariables {
     /// `named`, and what this process's environment says.
     pub fn from_process(named: BTreeMap<String, String>) -> Self {
         let entry = |(name, value): (String, String)| Some((name.strip_prefix(PREFIX)?.to_lowercase(), value));
-        // Names or values that are not UTF-8 cannot be meant for us.
+        // Names or values that are not UTF-8 cannot be variables of this program.
         let text =
             std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
         Self { named, environment: text.filter_map(entry).collect() }
@@ -82,7 +82,7 @@ impl Variables {
         Self(variables)
     }
 
-    /// Puts the values into a text such as `https://{{ host }}/`.
+    /// Substitutes the values in a text such as `https://{{ host }}/`.
     pub(super) fn resolve(&self, report: &Report<'_>, template: &Spanned<String>) -> Option<Value> {
         let mut value = Value::default();
         let mut rest = template.value.as_str();

@@ -30,7 +30,7 @@ pub(super) struct Attempt<'a> {
     pub(super) request: &'a Request<Bytes>,
 }
 
-/// What came of a try: an answer that is final, whatever its status, or less.
+/// The outcome of an attempt: a final response of any status, or a failure.
 pub(super) type Tried = Result<Response<Bytes>, Box<Failure>>;
 
 /// A try that did not end in an answer that is final.

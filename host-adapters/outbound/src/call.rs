@@ -13,7 +13,7 @@ use tokio::time::Instant;
 /// The last answer to a call.
 #[derive(Debug)]
 pub struct Sent {
-    /// The answer, whatever its status.
+    /// The response, of any status.
     pub response: Response<Bytes>,
     /// `service:<name>` if the answer says that the whole service is down (502, 503, 504 to the last try): the source
     /// of the call should pause rather than use up attempts.
@@ -35,7 +35,7 @@ pub enum SendError {
         /// Whom.
         host: String,
     },
-    /// Nobody answers for the host.
+    /// The host does not answer.
     #[error("no service has the host {0}; declare it under [application.tool.host-adapters.services]")]
     Unknown(String),
     /// The path leads out of where the service is.
@@ -77,7 +77,7 @@ impl SendError {
 
 impl Services {
     /// Calls a service for `component`, which may call the `allowed` hosts: waits for the service's limit, adds the
-    /// token, and makes up to three attempts. Ends with the last answer, or with why there was none. Headers such as
+    /// token, and makes up to three attempts. Returns the last response, or why there was none. Headers such as
     /// `traceparent` are passed on as they are.
     ///
     /// May take long where the limit or the service is slow: a caller whose time is up drops the future, which gives up
@@ -112,7 +112,7 @@ impl Services {
         let (attempts, limited) = (AtomicU32::new(0), AtomicU64::new(0));
         let attempt = Attempt { services: self, service, component, request };
         let one = || async {
-            // Every try is a request to the service, so every try stands in line.
+            // Every attempt is a request to the service, so every attempt waits for the rate limit.
             let waited = service.wait(request.uri().path()).await;
             limited.fetch_add(micros(waited), Ordering::Relaxed);
             attempts.fetch_add(1, Ordering::Relaxed);
@@ -148,7 +148,7 @@ impl Service {
     }
 }
 
-/// What a source is told to pause for.
+/// The reason for which a source pauses.
 fn outage_of(service: &str) -> String {
     format!("service:{service}")
 }

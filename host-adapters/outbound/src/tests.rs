@@ -28,7 +28,7 @@ enum Step {
 /// A request as it arrived.
 type Seen = (Method, String, HeaderMap, Bytes);
 
-/// A server that plays a script, then answers 200 for ever, and remembers what it was asked.
+/// A server that plays a script, then always answers 200, and records its requests.
 #[derive(Clone, Default)]
 struct Script {
     steps: Arc<Mutex<VecDeque<Step>>>,

@@ -62,12 +62,12 @@ pub trait QueueBackend: Send + Sync + 'static {
 /// id: its backend receives until it has met the ids, and returns the rest.
 #[async_trait::async_trait]
 pub trait QueueBrowser: Send + Sync + 'static {
-    /// Up to `max` messages in whatever state, without receiving them, from where an earlier page ended. What is
-    /// received meanwhile may be shown twice; what lies still is shown once.
+    /// Up to `max` messages in any state, without receiving them, from where an earlier page ended. A message that is
+    /// received meanwhile may be shown twice, others are shown once.
     async fn browse(&self, queue: &str, from: Option<&str>, max: usize) -> Result<Page>;
-    /// A message in whatever state, without receiving it.
+    /// A message in any state, without receiving it.
     async fn find(&self, queue: &str, id: &str) -> Result<Option<Received>>;
-    /// Receives the messages of these ids, as far as nobody holds them. None moves to another queue.
+    /// Receives the messages of these ids that are not in flight. None moves to another queue.
     async fn take(&self, queue: &str, ids: &[String], visibility: Duration) -> Result<Vec<Received>>;
 }
 
@@ -153,7 +153,7 @@ pub trait LeaseTable: Send + Sync + 'static {
     fn lease_renewal(&self) -> Option<Duration> {
         None
     }
-    /// Where `worker` stands in a shard: the sequence number of the last record settled, or the mark for its end.
+    /// The checkpoint of `worker` in a shard: the sequence number of the last record settled, or the mark for its end.
     async fn checkpoint(&self, stream: &str, shard: &str, worker: &str) -> Result<Option<Checkpoint>>;
     /// Moves it. Only ever forward; `condition-failed` where another host holds the shard's lease.
     async fn set_checkpoint(&self, stream: &str, shard: &str, worker: &str, checkpoint: &Checkpoint) -> Result<()>;

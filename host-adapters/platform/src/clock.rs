@@ -77,7 +77,7 @@ impl Clock {
     }
 }
 
-/// Whole milliseconds; more than fit are as good as for ever.
+/// Whole milliseconds; a value that does not fit becomes the largest.
 pub fn millis(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX / 2)
 }

@@ -43,7 +43,7 @@ pub const OURS: [&str; 10] = [
     attribute::MORE,
 ];
 
-/// Attributes of a dead letter: what is to be told of it, then as many of the record's own as there is room for.
+/// Attributes of a dead letter: why the record was given up, then as many of the record's own as fit.
 pub fn attributes(told: Vec<(&'static str, String)>, own: Vec<(String, String)>) -> Vec<(String, String)> {
     // An attribute of a queue's message must not be empty.
     let mut attributes: Vec<_> =

@@ -1,4 +1,4 @@
-//! How JSON values compare: numbers by value (1 is 1.0), as DynamoDB and MongoDB do, objects whatever their order.
+//! How JSON values compare: numbers by value (1 is 1.0), as DynamoDB and MongoDB do, objects in any order of members.
 
 use serde_json::{Number, Value};
 use std::cmp::Ordering;

@@ -9,7 +9,9 @@
 mod backend;
 pub mod clock;
 mod components;
+mod configured;
 pub mod dead_letter;
+mod declared;
 mod documents;
 pub mod filter;
 mod grants;
@@ -23,5 +25,7 @@ mod service;
 mod table;
 
 pub use backend::*;
+pub use configured::{Backend, Opened};
+pub use declared::{Declared, IdentityConfig, QueueSpec, TableSpec};
 pub use grants::{Access, ComponentsAccess, Grants, QueueAccess};
 pub use service::PlatformService;

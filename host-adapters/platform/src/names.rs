@@ -37,7 +37,7 @@ impl Names {
     }
 }
 
-/// The error for a name that nobody declared.
+/// The error for a name that is not declared.
 pub fn unknown<'a>(kind: &str, name: &str, declared: impl Iterator<Item = &'a String>) -> Error {
     let mut declared: Vec<_> = declared.map(|name| format!("`{name}`")).collect();
     declared.sort_unstable();

@@ -36,7 +36,7 @@ pub(crate) fn batch(answer: Result<Vec<Disposition>, Failure>) -> Result<Vec<Dis
     Ok(dispositions)
 }
 
-/// The failure that a worker tells of itself.
+/// The failure that a worker reports itself.
 pub(crate) fn failed(message: &str) -> CallError {
     CallError::Failed(cut(message).to_owned())
 }
@@ -49,7 +49,7 @@ pub(crate) fn cut(text: &str) -> &str {
 /// The answer to a request, once all of it is there.
 pub(crate) async fn http(response: http::Response<WasiBody>) -> Result<http::Response<Bytes>, CallError> {
     let (mut parts, body) = response.into_parts();
-    // The host's own server answers those, and not at a guest's word.
+    // The host's own server sends those; a guest may not.
     if parts.status.is_informational() {
         return Err(failed(&format!("it answered with the status {}, which is not an answer", parts.status.as_u16())));
     }

@@ -49,7 +49,7 @@ impl Calls {
         }
     }
 
-    /// No call expires before, not even one that begins after this was asked.
+    /// No call expires before this time, not even one that begins later.
     fn next_deadline(&self) -> Instant {
         let earliest = self.lock().values().map(|(deadline, _)| *deadline).min();
         earliest.unwrap_or_else(|| Instant::now() + self.timeout)

@@ -81,7 +81,7 @@ pub(crate) fn slots(max_instances: u32) -> u32 {
 }
 
 pub(crate) fn engine(max_instances: u32) -> wasmtime::Result<Engine> {
-    // Whatever the others are made of, there is room for each: what a pool lacks would fail calls. One more than there
+    // Room for every instance, whatever its parts: a pool that is too small would fail calls. One more than there
     // are slots, for the version that is being loaded.
     let instances = slots(max_instances).saturating_add(1);
     let mut pool = PoolingAllocationConfig::default();

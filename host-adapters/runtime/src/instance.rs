@@ -116,7 +116,7 @@ async fn instantiate(version: &Version, store: &mut Store<State>) -> Result<Gues
 }
 
 /// Starts an instance and drops it, on a thread of its own: whether calls will find one that starts and whose exports
-/// are of the right types, which no look at the file tells.
+/// are of the right types, which cannot be read from the file.
 pub(crate) fn try_out(version: &Version, host: &SharedHost) -> Result<(), String> {
     let start = || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();

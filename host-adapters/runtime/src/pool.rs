@@ -18,7 +18,7 @@ pub(crate) enum Job {
 }
 
 impl Job {
-    /// What is asked, and where the answer goes.
+    /// The request, and where the response goes.
     pub(crate) fn split(self) -> (Asked, Reply) {
         match self {
             Self::Batch { events, reply } => (Asked::Batch(events), Reply::Batch(reply)),

@@ -1,7 +1,7 @@
 //! What a version must export and may not import before it serves. The runtime does not know the manifest: the
 //! loader passes what the triggers need and what the grants leave out.
 
-/// What is asked of a component. The default asks nothing.
+/// The requirements on a component. By default there are none.
 #[derive(Clone, Debug, Default)]
 pub struct Requirements {
     /// Exports that something needs.

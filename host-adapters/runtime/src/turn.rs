@@ -35,7 +35,7 @@ impl Turn {
         }
     }
 
-    /// Whether what goes on next is a turn that has computed for long.
+    /// Whether the next turn is one that has computed for long.
     fn is_long(&self) -> bool {
         self.interrupted.load(Ordering::Relaxed) && self.ticks.load(Ordering::Relaxed) >= LONG
     }
@@ -50,7 +50,7 @@ impl Turn {
 /// Why work has no output.
 #[derive(Debug)]
 pub(crate) enum Unfinished {
-    /// It was told to stop.
+    /// It was stopped.
     Stopped,
     Panicked,
 }
@@ -104,7 +104,7 @@ pub(crate) struct LongTurns(Sender<Box<dyn FnOnce() + Send>>);
 
 impl LongTurns {
     pub(crate) fn start() -> std::io::Result<Self> {
-        // Nobody sends more than its one slice.
+        // Each task sends only its one slice.
         let (slices, queue) = async_channel::unbounded::<Box<dyn FnOnce() + Send>>();
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
         for _ in 0..threads.saturating_sub(1).max(1) {
@@ -120,7 +120,7 @@ impl LongTurns {
         Ok(Self(slices))
     }
 
-    /// Polls the work once, unless told to stop before; hands it back with what came of it.
+    /// Polls the work once, unless told to stop before; returns it with the outcome.
     async fn poll<T: Send + 'static>(
         &self,
         turn: Arc<Turn>,

@@ -83,10 +83,10 @@ impl ManifestOptions {
     }
 }
 
-/// Which servers stand behind the platform.
+/// The backends of the platform.
 #[derive(Args)]
 pub(crate) struct RuntimeConfigOptions {
-    /// The operator's part: which servers stand behind tables, queues, documents and the cache. Without it all is
+    /// The runtime configuration: the backends of tables, queues, documents and the cache. Without it all is
     /// embedded.
     #[arg(long, value_name = "FILE", env = "HOST_ADAPTERS_RUNTIME_CONFIG")]
     runtime_config: Option<PathBuf>,
@@ -96,7 +96,7 @@ impl RuntimeConfigOptions {
     /// The configuration, or the exit code after its diagnostics have been printed.
     pub(crate) fn load(&self) -> Result<RuntimeConfig, ExitCode> {
         let Some(path) = &self.runtime_config else { return Ok(RuntimeConfig::default()) };
-        RuntimeConfig::load(path).map_err(|diagnostics| {
+        RuntimeConfig::load(path, crate::backends::KINDS).map_err(|diagnostics| {
             eprintln!("{diagnostics}");
             ExitCode::from(UNUSABLE)
         })

@@ -52,7 +52,7 @@ pub enum SwapError {
     /// Nothing is called so.
     #[error("there is no worker `{name}`; there are: {known}")]
     Unknown {
-        /// What was asked for.
+        /// The name in the request.
         name: String,
         /// The ids that there are.
         known: String,

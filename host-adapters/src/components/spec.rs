@@ -38,7 +38,7 @@ fn limits(written: &manifest::Limits) -> Limits {
     }
 }
 
-/// The documents' environment variables, with their defaults, and the component's own. `APP_NAME` is the host's word.
+/// The documents' environment variables, with their defaults, and the component's own. The host sets `APP_NAME`.
 /// Each name once: of several, a guest would see the first.
 fn environment(component: &Component) -> Vec<(String, String)> {
     let inherited = [("CONFIG_ENV", "local-dev"), ("AWS_REGION", "us-east-1"), ("LOG_LEVEL", "INFO")]

@@ -32,9 +32,11 @@ pub trait Backend {
     fn documents(&self) -> &dyn DocumentsBackend;
     fn cache(&self) -> &dyn CacheBackend;
     /// Lets so much of the backend's time pass.
-    async fn pass(&self, by: Duration);
+    fn pass(&self, by: Duration) -> impl Future<Output = ()> + Send;
     /// Removes what it made, where that would cost somebody.
-    async fn close(&self) {}
+    fn close(&self) -> impl Future<Output = ()> + Send {
+        async {}
+    }
     /// Why the server behind it is known to fail a case, though its backend does what it can.
     fn shortcoming(&self, _suite: &str, _case: &str) -> Option<&'static str> {
         None

@@ -1,8 +1,8 @@
 //! The contract of the backends: one suite per interface, the same code for every backend.
 //!
 //! A backend is registered with one line, `contract!(name, open)`, where `open` is an async function that answers a
-//! fresh [`backend::Backend`]; it then runs every case. `contract_of_aws!` runs those of interfaces that AWS provides. A
-//! case that is in no list is dead code and fails the lint.
+//! fresh [`backend::Backend`]; it then runs every case. `contract_of_aws!` runs those of interfaces that AWS provides.
+//! `tests/project/contract.rs` checks that every case is in a list.
 
 pub mod backend;
 pub mod cache;
@@ -21,9 +21,10 @@ use futures::FutureExt;
 use std::panic::AssertUnwindSafe;
 
 /// Hands the cases of cache and documents to another macro, behind what that is to have besides.
-macro_rules! cases {
+#[macro_export]
+macro_rules! contract_cases {
     ($then:ident $($with:tt)*) => {
-        $crate::suites::$then! {
+        $crate::$then! {
             ($($with)*)
             cache: [
                 keeps_values, counts, keeps_sets, refuses_the_wrong_type, ends_lifetimes, sets_only_new,
@@ -35,12 +36,12 @@ macro_rules! cases {
         }
     };
 }
-pub(crate) use cases;
 
 /// The same with the cases of what AWS provides.
-macro_rules! cases_of_aws {
+#[macro_export]
+macro_rules! contract_cases_of_aws {
     ($then:ident $($with:tt)*) => {
-        $crate::suites::$then! {
+        $crate::$then! {
             ($($with)*)
             queue: [
                 delivers_what_was_sent, hides_what_was_received, delivers_again_and_counts, deletes_for_good,
@@ -81,32 +82,32 @@ macro_rules! cases_of_aws {
         }
     };
 }
-pub(crate) use cases_of_aws;
 
 /// Runs every case against a backend.
+#[macro_export]
 macro_rules! contract {
     ($name:ident, $($open:tt)*) => {
         mod $name {
-            $crate::suites::cases!(tests $($open)*);
-            $crate::suites::cases_of_aws!(tests $($open)*);
+            $crate::contract_cases!(contract_tests $($open)*);
+            $crate::contract_cases_of_aws!(contract_tests $($open)*);
         }
     };
 }
-pub(crate) use contract;
 
 /// Runs the cases of what AWS provides.
-#[allow(unused_macros, reason = "for AWS alone")]
+#[macro_export]
 macro_rules! contract_of_aws {
     ($name:ident, $($open:tt)*) => {
         mod $name {
-            $crate::suites::cases_of_aws!(tests $($open)*);
+            $crate::contract_cases_of_aws!(contract_tests $($open)*);
         }
     };
 }
-#[allow(unused_imports, reason = "for AWS alone")]
-pub(crate) use contract_of_aws;
 
-macro_rules! tests {
+/// Makes a test of each case.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! contract_tests {
     (($open:path) $($suite:ident: [$($case:ident),* $(,)?]),* $(,)?) => {
         $(
             mod $suite {
@@ -114,25 +115,22 @@ macro_rules! tests {
                     #[tokio::test]
                     async fn $case() {
                         let backend = $open().await;
-                        let case = $crate::suites::$suite::$case(&backend);
-                        $crate::suites::judge(&backend, stringify!($suite), stringify!($case), case).await;
+                        let case = $crate::contract::suites::$suite::$case(&backend);
+                        $crate::contract::suites::judge(&backend, stringify!($suite), stringify!($case), case).await;
                     }
                 )*
             }
         )*
     };
 }
-pub(crate) use tests;
 
 /// The list of suites and their cases.
-#[allow(unused_macros, reason = "for docs/parity.md")]
-macro_rules! list {
+#[macro_export]
+macro_rules! contract_list {
     (() $($suite:ident: [$($case:ident),* $(,)?]),* $(,)?) => {
         &[$((stringify!($suite), &[$(stringify!($case)),*])),*]
     };
 }
-#[allow(unused_imports, reason = "for docs/parity.md")]
-pub(crate) use list;
 
 /// A case that a server is known to fail has to fail: once it passes, its line goes.
 pub async fn judge(backend: &impl backend::Backend, suite: &str, case: &str, run: impl Future<Output = ()>) {

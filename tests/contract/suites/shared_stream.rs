@@ -2,6 +2,7 @@
 //! poison record. Reads of a shard are counted.
 
 use super::backend::{LOOSE_QUEUE, TABLE};
+use crate::wait;
 use host_adapters_delivery::dispatch::{CallError, Dispatch, Dispatched};
 use host_adapters_delivery::drain::Drain;
 use host_adapters_delivery::event::{Disposition, Event};
@@ -19,7 +20,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
-use tests::wait;
 use tokio::task::JoinSet;
 
 /// Items written, each once, so many milliseconds apart.

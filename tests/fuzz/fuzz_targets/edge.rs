@@ -1,4 +1,4 @@
-//! Fuzzes `fuzz::edge`.
+//! Fuzzes `fuzz_checks::edge`.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| fuzz::edge::run(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| fuzz_checks::edge::run(data));

@@ -1,4 +1,4 @@
-//! Fuzzes `fuzz::lambda`.
+//! Fuzzes `fuzz_checks::lambda`.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| fuzz::lambda::run(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| fuzz_checks::lambda::run(data));

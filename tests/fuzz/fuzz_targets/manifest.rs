@@ -1,17 +1,17 @@
-//! Fuzzes `fuzz::manifest`, with mutations that keep most of a manifest whole.
+//! Fuzzes `fuzz_checks::manifest`, with mutations that keep most of a manifest whole.
 #![no_main]
 
 /// Lines that [`mutate`] puts into a manifest.
 const SPIN_TOML: &str = include_str!("../../../spin.toml");
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| fuzz::manifest::run(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| fuzz_checks::manifest::run(data));
 
 libfuzzer_sys::fuzz_mutator!(|data: &mut [u8], size: usize, max_size: usize, seed: u32| {
     mutate(data, size, max_size, seed).unwrap_or_else(|| libfuzzer_sys::fuzzer_mutate(data, size, max_size))
 });
 
-/// Another manifest by whole lines: one goes, moves or comes from spin.toml, or gets the value of another. The new length;
-/// `None` leaves it to libFuzzer, which changes bytes.
+/// Another manifest by whole lines: one goes, moves or comes from spin.toml, or gets the value of another. The new
+/// length; `None` leaves it to libFuzzer, which changes bytes.
 fn mutate(data: &mut [u8], size: usize, max_size: usize, seed: u32) -> Option<usize> {
     let mut seed = u64::from(seed);
     let mut below = |bound: usize| {

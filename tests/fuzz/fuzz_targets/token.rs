@@ -1,4 +1,4 @@
-//! Fuzzes `fuzz::token`.
+//! Fuzzes `fuzz_checks::token`.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| fuzz::token::run(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| fuzz_checks::token::run(data));

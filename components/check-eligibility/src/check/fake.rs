@@ -20,7 +20,7 @@ pub struct Fake {
     pub verified: bool,
     /// What is broken: a method's name.
     pub broken: Vec<&'static str>,
-    /// What was asked, in order.
+    /// The questions, in order.
     pub asked: RefCell<Vec<String>>,
     /// `LEVEL message data`.
     pub logs: RefCell<Vec<String>>,

@@ -31,7 +31,7 @@ struct Fan {
     wants_transfer: bool,
 }
 
-/// Walks to the end and notes what was asked on the way.
+/// Runs the decision to its end and records the questions.
 fn decide(campaign: &Campaign, fan: Fan, now: DateTime<Utc>) -> (Step<'_>, Vec<Question<'_>>) {
     let (mut facts, mut asked) = (Facts::default(), Vec::new());
     loop {

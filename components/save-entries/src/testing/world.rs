@@ -56,7 +56,7 @@ pub struct World {
     clock: Cell<u32>,
 }
 
-/// What becomes of a call.
+/// The outcome of a call.
 enum Fate {
     Good,
     /// Fails before it does anything.

@@ -28,7 +28,7 @@ pub fn token(event: &str) -> Option<String> {
     bearer(&header(event, "authorization")?)
 }
 
-/// A header that the AppSync resolver forwards, whatever the case of its name.
+/// A header that the AppSync resolver forwards, in any case of its name.
 pub fn header(event: &str, name: &str) -> Option<String> {
     let event: Value = serde_json::from_str(event).ok()?;
     let headers = event.pointer("/request/headers")?.as_object()?;

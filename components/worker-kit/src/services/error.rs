@@ -4,7 +4,7 @@ use crate::Disposition;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-/// Why a request to a service did not succeed, so that a worker can tell *again* from *never*.
+/// Why a request to a service did not succeed, so that a worker knows whether to retry.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum ServiceError {
     /// The service is down, or did not answer in time, or not in its own words: try again later.
@@ -60,7 +60,7 @@ impl ServiceError {
         }
     }
 
-    /// What becomes of a record whose request failed so.
+    /// The disposition of a record whose request failed in this way.
     pub fn disposition(&self) -> Disposition {
         match self {
             Self::Unavailable { .. } | Self::Misconfigured { .. } => Disposition::Retry(None),

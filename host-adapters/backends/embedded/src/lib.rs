@@ -48,7 +48,7 @@ impl Embedded {
         Ok(Self { store: Arc::new(store), names, clock })
     }
 
-    /// Drops what nobody will ask for: settled stream records and messages past their retention. The backend does so
+    /// Drops expired data: settled stream records and messages past their retention. The backend does so
     /// by itself every second.
     pub async fn prune(&self) -> host_adapters_platform::Result<()> {
         let (names, clock) = (Arc::clone(&self.names), self.clock.clone());

@@ -50,7 +50,7 @@ impl Names {
         self.collections.get(name).copied().ok_or_else(|| unknown("collection", name, self.collections.keys()))
     }
 
-    /// Drops what nobody will ask for.
+    /// Drops expired data.
     pub(super) fn prune(&self, conn: &Connection, now_ms: i64) -> rusqlite::Result<()> {
         self.tables.values().try_for_each(|table| table.prune(conn, now_ms))?;
         self.queues.values().try_for_each(|queue| queue.prune(conn, now_ms))

@@ -10,7 +10,7 @@ use std::collections::HashSet;
 use std::sync::PoisonError;
 use std::time::Duration;
 
-/// How long messages that are only looked at stay hidden from others, if we die before we give them back.
+/// How long messages that are only looked at stay invisible if the host ends before it returns them.
 const HIDDEN: Duration = Duration::from_secs(30);
 /// SQS asks all of its servers only when it may wait; otherwise it may say that there is nothing where there is.
 const WAIT: Duration = Duration::from_secs(1);

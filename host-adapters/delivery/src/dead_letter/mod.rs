@@ -25,7 +25,7 @@ pub struct Origin {
     pub source: String,
 }
 
-/// What a list of dead letters tells of each.
+/// An entry in a list of dead letters.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Summary {

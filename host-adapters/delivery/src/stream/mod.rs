@@ -1,4 +1,4 @@
-//! Ordered streams in shards, whatever store they are in: DynamoDB Streams, Kinesis, the embedded store.
+//! Ordered streams in shards, independent of their store: DynamoDB Streams, Kinesis, the embedded store.
 //!
 //! - [`OrderedStreams`]: the streams of one store; all workers of a host that read it share them.
 //! - `feed`: one reader a shard, for all its workers. `window`: what it has read and not every worker has taken.

@@ -1,5 +1,5 @@
-//! A worker's way through one shard: records go to the key slice of their key, in order; the slices settle them, and the
-//! checkpoint follows.
+//! A worker's way through one shard: records go to the key slice of their key, in order; the slices settle them, and
+//! the checkpoint follows.
 
 use super::consumer::StreamConsumer;
 use crate::checkpoint::Checkpointer;
@@ -15,7 +15,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-/// Four polls a second where nothing tells of new records.
+/// Four reads a second of an idle shard (docs/delivery.md, 4.7).
 const POLL: Duration = Duration::from_millis(250);
 /// Between two writes of a checkpoint: more of them would cost the table, and the slices' speed, more than what a
 /// restart repeats.
@@ -102,7 +102,7 @@ impl ShardConsumer {
     fn slices(&self, checkpointer: &Arc<Checkpointer>) -> (Vec<mpsc::Sender<Vec<Record>>>, JoinSet<Ended>) {
         let mut slices = JoinSet::new();
         let slice = |_| {
-            // One read ahead: the next records are at hand when a batch ends, and memory stays bounded.
+            // One read ahead: the next records are ready when a batch ends, and memory stays bounded.
             let (sender, receiver) = mpsc::channel(1);
             let rules = self.consumer.rules.clone();
             let (shard, checkpointer, drain) = (self.shard.clone(), checkpointer.clone(), self.drain.clone());

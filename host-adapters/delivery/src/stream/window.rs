@@ -8,7 +8,7 @@ use std::sync::Arc;
 /// Pages and bytes of payload that a shard's window holds at most. A worker that falls further behind reads again.
 const MOST_PAGES: usize = 64;
 const MOST_BYTES: usize = 8 * 1024 * 1024;
-/// So many pages stay whatever their size: what is read ahead is not dropped before it is used.
+/// Pages that stay whatever their size, so that pages read ahead are not dropped before they are used.
 const LEAST_PAGES: usize = 3;
 
 /// Names a worker that reads the shard.

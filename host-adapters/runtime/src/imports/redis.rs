@@ -1,4 +1,4 @@
-//! `spin:redis` over whatever cache the host opens.
+//! `spin:redis` over the cache that the host opens.
 
 use crate::bindings::spin::redis::redis::{
     Error, Host, HostConnection, HostConnectionWithStore, Payload, RedisParameter, RedisResult,

@@ -6,7 +6,7 @@ use host_adapters_sources::SourceConfig;
 use host_adapters_sources::dynamodb_stream::{DynamodbStreamConfig, StartingPosition};
 use host_adapters_sources::sqs::SqsConfig;
 
-/// Limits, what arrives, and the calls that must come of it. Times are seconds since the beginning.
+/// Limits, arrivals, and the calls that must follow. Times are seconds since the beginning.
 struct Gathering {
     size: usize,
     window: u32,

@@ -1,4 +1,4 @@
-//! What becomes of the messages of a queue (docs/delivery.md, 2, 3 and 6).
+//! How the messages of a queue are settled (docs/delivery.md, 2, 3 and 6).
 
 use crate::model::{Asked, Reply, World, ack_all, down, retry, trap};
 use crate::rows;
@@ -251,7 +251,8 @@ rows! {
         assert!(times[0] > 2_000, "the first batch is settled late: {times:?}");
     }
 
-    /// One is done, one is kept by an outage; the queue takes its time to delete the first, and the second keeps its lease.
+    /// One is done, one is kept by an outage; the queue takes its time to delete the first, and the second keeps its
+    /// lease.
     d3_3__messages_kept_by_an_outage_are_extended_while_the_rest_is_settled {
         let mut calls = 0;
         let world = World::new(move |batch| {

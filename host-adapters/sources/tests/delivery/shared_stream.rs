@@ -1,4 +1,4 @@
-//! Several workers of a host on one stream: one reader a shard, and nobody waits for another (docs/delivery.md, 4).
+//! Several workers of a host on one stream: one reader a shard, and no worker waits for another (docs/delivery.md, 4).
 
 use crate::model::{
     BytesStreamConfig, ModelWorker, Reply, World, ack_all, bytes_streams, name, retry, run_bytes_stream, trap,

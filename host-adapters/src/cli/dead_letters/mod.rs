@@ -45,7 +45,7 @@ fn time(ms: u64) -> String {
     time.map_or_else(String::new, |time| time.to_rfc3339_opts(SecondsFormat::Secs, true))
 }
 
-/// The digits of a digest that tell versions apart.
+/// Digits of a digest that identify a version.
 fn short(digest: Option<&str>) -> String {
     digest.unwrap_or_default().chars().take(12).collect()
 }

@@ -34,7 +34,7 @@ pub(super) struct Selection {
 }
 
 impl Selection {
-    /// The dead letters meant, the oldest first.
+    /// The selected dead letters, the oldest first.
     ///
     /// # Errors
     /// When no host answers or it refuses, and when an id names no dead letter: then none is worked on.

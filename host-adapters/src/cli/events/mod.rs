@@ -80,7 +80,7 @@ struct Worker {
     resource: String,
 }
 
-/// The worker, or the exit code after it has been said why it takes no such event.
+/// The worker, or the exit code after the reason is printed why it takes no such event.
 fn worker(options: &Generate, name: &str) -> Result<Worker, ExitCode> {
     let app = options.manifest.load()?;
     let refused = |why: String| {

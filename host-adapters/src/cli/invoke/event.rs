@@ -18,7 +18,7 @@ pub(in crate::cli) fn known(app: &App) -> String {
     format!("built into this application: {}", names.cloned().collect::<Vec<_>>().join(", "))
 }
 
-/// What an argument stands for: itself, `@file`, or `-` for standard input; `what` it is, for the error.
+/// The text of an argument: the argument itself, `@file`, or `-` for standard input. `what` names it in errors.
 pub(in crate::cli) fn text_of(argument: &str, what: &str) -> Result<String> {
     match argument.strip_prefix('@') {
         Some(path) => std::fs::read_to_string(path).with_context(|| format!("cannot read the {what} {path}")),
@@ -69,6 +69,6 @@ mod tests {
     fn other_events_stay_as_they_are() {
         let event = read(r#"{"body":{"userInfo":{"globalUserId":"g"}}}"#).unwrap();
         assert_eq!(user_info(&event), &json!({"globalUserId": "g"}));
-        assert!(read("{").unwrap_err().to_string().contains("no JSON"));
+        assert!(read("{").unwrap_err().to_string().contains("not JSON"));
     }
 }

@@ -52,7 +52,7 @@ impl Dynamodb {
     }
 }
 
-/// An update in DynamoDB's words. Names and values stand for themselves nowhere, so any of them may be used.
+/// An update in DynamoDB's words. All names and values are placeholders, so reserved words are allowed.
 #[derive(Debug, Default)]
 struct Expression {
     set: Vec<String>,

@@ -78,7 +78,7 @@ impl Entries {
         self.live(key).map(|entry| entry.until_ms)
     }
 
-    /// Ends a key's lifetime at a time; whether there is such a key.
+    /// Sets when a key's lifetime ends; returns whether the key exists.
     pub(super) fn expire(&mut self, key: &str, until_ms: i64) -> bool {
         let found = self.live(key).is_some();
         if let (true, Some(entry)) = (found, self.entries.get_mut(key)) {

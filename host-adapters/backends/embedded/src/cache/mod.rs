@@ -68,7 +68,7 @@ impl CacheBackend for Cache {
     }
 
     async fn publish(&self, _channel: &str, _payload: &[u8]) -> Result<(), CacheError> {
-        // Nobody can listen: the embedded profile has no source on channels.
+        // There are no listeners: the embedded profile has no source on channels.
         Ok(())
     }
 

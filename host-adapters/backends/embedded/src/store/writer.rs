@@ -1,5 +1,5 @@
 //! The thread that writes. It applies all jobs that wait, each in a savepoint of its own, commits them with one fsync
-//! and only then answers them. Nobody waits for a group to fill: one job alone is committed alone.
+//! and only then answers them. It never waits for a group to fill: a single job is committed alone.
 
 use super::failed;
 use super::schema::OpenError;

@@ -31,7 +31,7 @@ pub struct DynamodbStreamConfig {
     pub bisect: bool,
     /// Where dead letters go; by default the worker's name in camel case and `Dlq`, as in `enqueueEntriesDlq`.
     pub dead_letter_queue: Option<String>,
-    /// What becomes of rejected records.
+    /// Whether rejected records are dropped or become dead letters.
     pub on_reject: OnReject,
 }
 

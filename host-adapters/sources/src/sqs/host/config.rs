@@ -26,7 +26,7 @@ pub struct SqsConfig {
     pub max_attempts: u32,
     /// Where dead letters go; `<queue>Dlq` by default.
     pub dead_letter_queue: Option<String>,
-    /// What becomes of rejected records.
+    /// Whether rejected records are dropped or become dead letters.
     pub on_reject: OnReject,
 }
 

@@ -31,7 +31,7 @@ pub struct Settler {
     pub dead_letters: DeadLetterSink,
     /// Receives after which a retry becomes a dead letter.
     pub max_attempts: u32,
-    /// What becomes of rejected records.
+    /// Whether rejected records are dropped or become dead letters.
     pub on_reject: OnReject,
     /// The wait between attempts to delete.
     pub backoff: Backoff,

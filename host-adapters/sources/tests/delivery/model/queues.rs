@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 const LONGEST: Duration = Duration::from_secs(12 * 60 * 60);
 
-/// What was asked of a queue; ids stand for receipts.
+/// A request to a queue; ids stand for receipts.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Asked {
     Sent(String),

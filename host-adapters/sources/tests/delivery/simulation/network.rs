@@ -38,6 +38,8 @@ pub struct Network {
     death_after: Mutex<Option<u32>>,
     random: Mutex<StdRng>,
     steps: AtomicU64,
+    /// When this host has read each shard.
+    reads: Mutex<BTreeMap<String, Vec<u64>>>,
     /// Numbers of the records behind message ids.
     numbers: Mutex<BTreeMap<String, u64>>,
     /// Records that are known to have been moved by the queue itself.
@@ -65,6 +67,7 @@ impl Network {
             death_after,
             random,
             steps: AtomicU64::new(0),
+            reads: Mutex::default(),
             numbers,
             moved,
         }
@@ -73,6 +76,22 @@ impl Network {
     /// The host is to die at the n-th step from now, or is no longer to.
     pub fn die_after(&self, steps: Option<u32>) {
         *self.death_after.lock().unwrap() = steps;
+    }
+
+    /// A host begins: it knows of no reads.
+    pub fn host_started(&self) {
+        self.reads.lock().unwrap().clear();
+    }
+
+    /// A shard is read, five times a second at most, however many workers there are.
+    fn reading(&self, shard: &str) {
+        let (mut reads, now_ms) = (self.reads.lock().unwrap(), self.journal.now_ms());
+        let reads = reads.entry(shard.to_owned()).or_default();
+        reads.retain(|at_ms| at_ms + 1_000 > now_ms);
+        reads.push(now_ms);
+        if reads.len() > 5 {
+            self.journal.write(Fact::Impossible(format!("{shard} is read six times within a second: {reads:?}")));
+        }
     }
 
     /// One step on the way to somewhere or back.
@@ -262,12 +281,17 @@ impl ShardReader<Change> for Network {
     }
 
     async fn page(&self, table: &str, shard: &str, from: &Position, limit: usize) -> Result<ShardPage<Change>> {
+        self.reading(shard);
         self.there("records", &[]).await?;
         self.streams.page(table, shard, from, limit).await
     }
 
     async fn changed(&self, table: &str, wait: Duration) {
         ShardReader::<Change>::changed(&*self.streams, table, wait.max(POLL)).await;
+    }
+
+    fn read_interval(&self) -> Duration {
+        ShardReader::<Change>::read_interval(&*self.streams)
     }
 }
 
@@ -284,6 +308,10 @@ impl ShardReader<BytesRecord> for Network {
 
     async fn changed(&self, stream: &str, wait: Duration) {
         ShardReader::<Change>::changed(self, stream, wait).await;
+    }
+
+    fn read_interval(&self) -> Duration {
+        ShardReader::<Change>::read_interval(self)
     }
 }
 

@@ -150,6 +150,7 @@ impl Theatre {
         };
         self.drain = Drain::new();
         self.write(Fact::Started);
+        self.network.host_started();
         if let Some(queue) = &self.schedule.queue {
             let (source, drain) =
                 (SourceConfig::Sqs(queue.config.clone()).source(&context(WORKER)), self.drain.clone());

@@ -46,7 +46,7 @@ pub(super) fn checkpoint_text(checkpoint: &Checkpoint) -> String {
     }
 }
 
-/// Whether a checkpoint is behind another: sequence numbers are numbers, whatever their length.
+/// Whether a checkpoint is behind another: sequence numbers are compared as numbers of any length.
 pub(super) fn forward(from: Option<&Checkpoint>, to: &Checkpoint) -> bool {
     let number = |text: &str| {
         let digits = text.trim_start_matches('0');

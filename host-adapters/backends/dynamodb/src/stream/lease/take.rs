@@ -52,7 +52,7 @@ impl LeaseRows {
                 let ours = state.held.contains_key(&row::key(scope, &row.shard));
                 let alive = || state.seen.get(&row.key).is_some_and(|seen| seen.since.elapsed() < LEASE);
                 let owner = row.owner.as_deref();
-                // A lease that bears our name though we do not hold it is from before a restart.
+                // A lease under this host's name that it does not hold is from before a restart.
                 let owner =
                     if ours { Some(self.host.as_str()) } else { owner.filter(|owner| *owner != self.host && alive()) };
                 Some(Candidate { row, owner })

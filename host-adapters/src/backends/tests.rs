@@ -1,0 +1,142 @@
+//! The operator's configuration: what it may say, and every diagnostic at once.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use super::KINDS;
+use crate::manifest::runtime_config::{BackendKind, RuntimeConfig};
+use backend_dynamodb::DynamodbConfig;
+use backend_redis::RedisConfig;
+use backend_sqs::SqsConfig;
+use std::any::Any;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+const SECRET: &str = "hunter2";
+
+fn parse(folder: &Path, text: &str) -> Result<RuntimeConfig, String> {
+    let environment = |name: &str| (name == "SET").then(|| format!("redis://:{SECRET}@cache"));
+    RuntimeConfig::parse(&folder.join("runtime-config.toml"), text, KINDS, &environment).map_err(|errors| {
+        let place = format!("{}/runtime-config.toml:", folder.display());
+        errors.to_string().replace(&place, "").replace(&folder.display().to_string(), "<folder>")
+    })
+}
+
+/// What is configured in a section.
+fn backend<'c, T: Any>(config: &'c RuntimeConfig, section: &str) -> &'c T {
+    let backend: &dyn Any = &**config.backend(section).unwrap();
+    backend.downcast_ref().unwrap()
+}
+
+fn secret_file(folder: &Path, mode: u32) {
+    let path = folder.join("secret");
+    std::fs::write(&path, format!("{SECRET}\n")).unwrap();
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+}
+
+#[test]
+fn what_is_left_out_is_embedded() {
+    let config = parse(Path::new(""), "[queues]\ntype = \"embedded\"\n").unwrap();
+    assert_eq!(config.backends().count(), 0);
+}
+
+#[test]
+fn every_backend_is_named_and_secrets_come_by_reference() {
+    let folder = tempfile::tempdir().unwrap();
+    secret_file(folder.path(), 0o600);
+    let config = parse(
+        folder.path(),
+        r#"
+        [tables]
+        type = "dynamodb"
+        region = "us-west-2"
+        prefix = "prd-"
+        [queues]
+        type = "sqs"
+        endpoint = "http://127.0.0.1:9324"
+        credentials = { access_key_id = "AKIA", secret_access_key = { file = "secret" } }
+        [documents]
+        type = "mongodb"
+        uri = "mongodb://127.0.0.1"
+        database = "demand"
+        [cache]
+        type = "redis"
+        url = { env = "SET" }
+    "#,
+    )
+    .unwrap();
+    let DynamodbConfig { aws, prefix, lease_table } = backend(&config, "tables");
+    assert_eq!((aws.region.as_deref(), prefix.as_str()), (Some("us-west-2"), "prd-"));
+    assert_eq!(lease_table, "prd-host-adapters-leases");
+    let SqsConfig { aws, .. } = backend(&config, "queues");
+    assert_eq!(aws.credentials.as_ref().unwrap().secret_access_key, SECRET);
+    let RedisConfig { url } = backend(&config, "cache");
+    assert_eq!(url.expose(), format!("redis://:{SECRET}@cache"));
+    assert!(!format!("{config:?}").contains(SECRET), "{config:?}");
+}
+
+#[test]
+fn every_mistake_is_told_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    secret_file(folder.path(), 0o644);
+    let diagnostics = parse(
+        folder.path(),
+        r#"[tables]
+type = "dynamo"
+[queues]
+type = "sqs"
+endpoint = "127.0.0.1:9324"
+credentials = { access_key_id = "AKIA", secret_access_key = "hunter2" }
+[documents]
+type = "mongodb"
+uri = "mongodb://me:hunter2@h"
+databse = "demand"
+[cache]
+type = "redis"
+url = { file = "secret" }
+[metrics]
+"#,
+    )
+    .unwrap_err();
+    expect_test::expect![[r#"
+        2:8: type = "dynamo" is unknown; write "dynamodb", in tables
+        5:12: "127.0.0.1:9324" is not an http or https URL, in queues
+        6:61: secret_access_key is a secret in plain text; write secret_access_key = { env = "NAME" } or { file = "path" }, in queues.credentials
+        7:2: "database" is missing; write database = "…", in documents
+        9:7: uri holds credentials in plain text; write { env = "NAME" } or { file = "path" }, in documents
+        10:1: unknown key "databse"; write "database", in documents
+        13:16: <folder>/secret can be read by others (mode 644); chmod 600 it, in cache.url
+        14:2: unknown key "metrics"; there is "tables", "queues", "documents", "cache""#]].assert_eq(&diagnostics);
+    assert!(!diagnostics.contains(SECRET));
+}
+
+#[test]
+fn references_that_lead_nowhere() {
+    let folder = tempfile::tempdir().unwrap();
+    let diagnostics = parse(
+        folder.path(),
+        r#"[cache]
+type = "redis"
+url = { env = "UNSET" }
+[documents]
+type = "mongodb"
+uri = { file = "none" }
+database = "demand"
+[queues]
+type = "sqs"
+credentials = { access_key_id = "AKIA", secret_access_key = { env = "SET", file = "secret" } }
+"#,
+    )
+    .unwrap_err();
+    expect_test::expect![[r#"
+        3:15: the environment has no UNSET; set it, in cache.url
+        6:16: <folder>/none cannot be read: No such file or directory (os error 2), in documents.uri
+        10:61: write either env = "NAME" or file = "path", in queues.credentials.secret_access_key"#]]
+    .assert_eq(&diagnostics);
+}
+
+#[test]
+fn a_backend_that_is_not_built_in_is_named() {
+    let kinds = [BackendKind { read: None, ..backend_sqs::KIND }];
+    let text = "[queues]\ntype = \"sqs\"\n";
+    let told = RuntimeConfig::parse(Path::new("r.toml"), text, &kinds, &|_| None).unwrap_err().to_string();
+    expect_test::expect![[r#"r.toml:1:2: this program was built without the backend "sqs"; build host-adapters with --features sqs, in queues"#]].assert_eq(&told);
+}

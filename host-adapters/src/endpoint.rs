@@ -1,0 +1,105 @@
+//! HTTP from outside to components, by the routes of spin.toml.
+
+use crate::dispatch::Dispatcher;
+use crate::manifest::Routes;
+use axum::Router;
+use axum::body::{Body, HttpBody};
+use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use host_adapters_failpoint as failpoint;
+use host_adapters_failpoint::Step;
+use host_adapters_runtime::CallError;
+use http_body_util::{BodyExt, Limited};
+use serde_json::json;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+/// The largest request body, bytes: a Lambda payload.
+const MAX_BODY_BYTES: usize = 6 << 20;
+
+/// Bodies of requests in memory, bytes: those of further requests wait in their connections.
+const MAX_IN_FLIGHT_BYTES: usize = 256 << 20;
+/// How long a body may take to arrive once there is room for it.
+const BODY_LIMIT: Duration = Duration::from_secs(30);
+
+/// Names the version of the component that answered; empty if none did.
+const DIGEST: &str = "x-component-digest";
+
+#[derive(Clone)]
+struct Endpoint {
+    routes: Arc<Routes>,
+    dispatcher: Dispatcher,
+    /// Room for bodies, bytes.
+    room: Arc<Semaphore>,
+}
+
+/// Answers every route of the manifest.
+pub fn router(routes: Arc<Routes>, dispatcher: Dispatcher) -> Router {
+    let room = Arc::new(Semaphore::new(MAX_IN_FLIGHT_BYTES));
+    Router::new().fallback(answer).layer(DefaultBodyLimit::disable()).with_state(Endpoint { routes, dispatcher, room })
+}
+
+async fn answer(State(endpoint): State<Endpoint>, request: Request) -> Response {
+    let Some(route) = endpoint.routes.find(request.uri().path()) else {
+        return error(StatusCode::NOT_FOUND, "NOT_FOUND", "no [[trigger.http]] of spin.toml has this path");
+    };
+    let (parts, body) = request.into_parts();
+    let (body, _permit) = match endpoint.collect(body).await {
+        Ok(collected) => collected,
+        Err(refusal) => return refusal,
+    };
+    let request = http::Request::from_parts(parts, body);
+    let called = endpoint.dispatcher.http(&route.component, request).await;
+    failpoint::reached(Step::Answer);
+    let mut response = match called.result {
+        Ok(response) => response.map(|body: Bytes| Body::from(body)),
+        Err(problem) => {
+            tracing::error!(worker = route.component, digest = &*called.digest, error = %problem, "call failed");
+            failed(&problem)
+        }
+    };
+    if let Ok(digest) = called.digest.parse() {
+        response.headers_mut().insert(DIGEST, digest);
+    }
+    response
+}
+
+impl Endpoint {
+    /// The body of a request, and the room that it takes until it is answered.
+    async fn collect(&self, body: Body) -> Result<(Bytes, Option<SemaphorePermit<'_>>), Response> {
+        let expected = body.size_hint().upper().map_or(MAX_BODY_BYTES, |bytes| bytes.try_into().unwrap_or(usize::MAX));
+        let too_large = || error(StatusCode::PAYLOAD_TOO_LARGE, "PAYLOAD_TOO_LARGE", "send at most 6 MB");
+        if expected > MAX_BODY_BYTES {
+            return Err(too_large());
+        }
+        // Never closed.
+        let held = self.room.acquire_many(expected.try_into().unwrap_or(u32::MAX)).await.ok();
+        match tokio::time::timeout(BODY_LIMIT, Limited::new(body, MAX_BODY_BYTES).collect()).await {
+            Ok(Ok(body)) => Ok((body.to_bytes(), held)),
+            Ok(Err(_)) => Err(too_large()),
+            Err(_) => Err(error(StatusCode::REQUEST_TIMEOUT, "BODY_TOO_SLOW", "send the body within 30 s")),
+        }
+    }
+}
+
+/// What a caller sees of a call that has no answer; the details are in the log.
+fn failed(problem: &CallError) -> Response {
+    match problem {
+        CallError::TimedOut(_) => error(StatusCode::GATEWAY_TIMEOUT, "TIMED_OUT", "the worker did not answer in time"),
+        CallError::NotCallable(_) => {
+            error(StatusCode::SERVICE_UNAVAILABLE, "UNAVAILABLE", "the worker cannot be called")
+        }
+        CallError::Failed(_) | CallError::Trapped(_) => error(
+            StatusCode::BAD_GATEWAY,
+            "INTERNAL_SERVER_ERROR",
+            "the worker failed; the same request may be sent again",
+        ),
+    }
+}
+
+fn error(status: StatusCode, code: &str, message: &str) -> Response {
+    (status, axum::Json(json!({"error": {"code": code, "message": message}}))).into_response()
+}

@@ -1,0 +1,157 @@
+//! Grants: every function refuses what its caller's grants do not name, and says what to write.
+
+use host_adapters_platform::{Grants, PlatformService};
+use platform_wire::documents::{FindOne, ReplaceOne};
+use platform_wire::identity::Verify;
+use platform_wire::queue::SendBatch;
+use platform_wire::table::{BatchGet, BatchUpdate, BatchWrite, Query, Update};
+use platform_wire::{Error, ErrorKind, Platform};
+use serde_json::{Value, json};
+use std::sync::Arc;
+use tests::contract::embedded::{Opened, open};
+use tests::contract::suites::backend::{COLLECTION, QUEUE, TABLE};
+use tests::contract::suites::queue::message;
+use tests::contract::suites::table::key;
+
+const FUNCTIONS: [&str; 14] = [
+    "batch-get",
+    "batch-write",
+    "batch-update",
+    "query",
+    "send",
+    "depth",
+    "peek",
+    "look",
+    "redrive",
+    "find",
+    "replace",
+    "verify",
+    "versions",
+    "swap",
+];
+
+async fn service(grants: Value) -> (PlatformService, Opened) {
+    let opened = open().await;
+    let backend = Arc::new(opened.embedded.clone());
+    let grants = serde_json::from_value::<Grants>(grants).unwrap();
+    let service = PlatformService {
+        grants: [("worker".to_owned(), grants)].into(),
+        tables: backend.clone(),
+        queues: backend.clone(),
+        documents: backend,
+        identity: None,
+    };
+    (service, opened)
+}
+
+/// Calls a function by its name on the contract's resources.
+async fn call(platform: &PlatformService, caller: &str, function: &str) -> Result<(), Error> {
+    let (table, key) = (TABLE.to_owned(), key("p", "s"));
+    let update = Update { key: key.clone(), set: vec![], remove: vec![], condition: vec![] };
+    match function {
+        "batch-get" => platform.table_batch_get(caller, BatchGet { table, keys: vec![key] }).await.map(drop),
+        "batch-write" => {
+            let args = BatchWrite { table, puts: vec![], deletes: vec![key] };
+            platform.table_batch_write(caller, args).await.map(drop)
+        }
+        "batch-update" => {
+            platform.table_batch_update(caller, BatchUpdate { table, updates: vec![update] }).await.map(drop)
+        }
+        "query" => {
+            let args = Query { table, pk: "p".into(), prefix: "".into(), after: None, limit: 1 };
+            platform.table_query(caller, args).await.map(drop)
+        }
+        "send" => {
+            let args = SendBatch { queue: QUEUE.into(), messages: vec![message("m")] };
+            platform.queue_send_batch(caller, args).await.map(drop)
+        }
+        "depth" => platform.queue_depth(caller, QUEUE).await.map(drop),
+        "peek" => platform.queue_peek(caller, QUEUE, 1).await.map(drop),
+        "look" => platform.check_peek(caller, QUEUE),
+        "redrive" => platform.check_redrive(caller, QUEUE),
+        "find" => {
+            let args = FindOne { collection: COLLECTION.into(), filter: "{}".into() };
+            platform.documents_find_one(caller, args).await.map(drop)
+        }
+        "replace" => {
+            let (filter, document) = ("{}".to_owned(), "{}".to_owned());
+            let args = ReplaceOne { collection: COLLECTION.into(), filter, document };
+            platform.documents_replace_one(caller, args).await
+        }
+        "verify" => platform.identity_verify(caller, Verify { token: "t".into() }).await.map(drop),
+        "versions" => platform.check_read_components(caller),
+        "swap" => platform.check_swap_components(caller),
+        other => panic!("{other}"),
+    }
+}
+
+#[tokio::test]
+async fn allow_what_they_name_and_nothing_else() {
+    for (grants, allowed) in [
+        (json!({}), vec![]),
+        (json!({"tables": {TABLE: "read"}}), vec!["batch-get", "query"]),
+        (json!({"tables": {TABLE: "write"}}), vec!["batch-write", "batch-update"]),
+        (json!({"tables": {TABLE: "read-write"}}), vec!["batch-get", "query", "batch-write", "batch-update"]),
+        (json!({"tables": {"other": "read-write"}}), vec![]),
+        (json!({"queues": {QUEUE: "send"}}), vec!["send"]),
+        (json!({"queues": {QUEUE: "peek"}}), vec!["depth", "peek", "look"]),
+        (json!({"queues": {QUEUE: "redrive"}}), vec!["depth", "peek", "look", "redrive"]),
+        (json!({"queues": {TABLE: "send"}, "tables": {QUEUE: "read-write"}}), vec![]),
+        (json!({"documents": {COLLECTION: "read"}}), vec!["find"]),
+        (json!({"documents": {COLLECTION: "write"}}), vec!["replace"]),
+        (json!({"documents": {COLLECTION: "read-write"}}), vec!["find", "replace"]),
+        (json!({"identity": true}), vec!["verify"]),
+        (json!({"components": "read"}), vec!["versions"]),
+        (json!({"components": "swap"}), vec!["versions", "swap"]),
+    ] {
+        let (platform, _opened) = service(grants.clone()).await;
+        for function in FUNCTIONS {
+            let denied = call(&platform, "worker", function).await.is_err_and(|error| error.kind == ErrorKind::Denied);
+            assert_eq!(denied, !allowed.contains(&function), "{function} with {grants}");
+            let error = call(&platform, "stranger", function).await.unwrap_err();
+            assert_eq!(error.kind, ErrorKind::Denied, "{function} by a stranger");
+        }
+    }
+}
+
+#[tokio::test]
+async fn say_what_to_write() {
+    let (platform, _opened) = service(json!({})).await;
+    for (function, resource, line) in [
+        ("query", TABLE, r#"tables = { "contract-table" = "read" } (or "read-write")"#),
+        ("batch-update", TABLE, r#"tables = { "contract-table" = "write" } (or "read-write")"#),
+        ("send", QUEUE, r#"queues = { "contractQueue" = "send" }"#),
+        ("depth", QUEUE, r#"queues = { "contractQueue" = "peek" }"#),
+        ("redrive", QUEUE, r#"queues = { "contractQueue" = "redrive" }"#),
+        ("replace", COLLECTION, r#"documents = { "contract-campaigns" = "write" } (or "read-write")"#),
+        ("verify", "tokens", "identity = true"),
+        ("versions", "components", r#"components = "read""#),
+        ("swap", "components", r#"components = "swap""#),
+    ] {
+        let message = call(&platform, "worker", function).await.unwrap_err().message;
+        for part in ["`worker`", resource, line, "[component.worker.tool.host-adapters.grants]"] {
+            assert!(message.contains(part), "{function}: {part} in {message}");
+        }
+    }
+}
+
+#[test]
+fn refuse_unknown_words() {
+    for (grants, word) in [
+        (json!({"table": {}}), "table"),
+        (json!({"tables": {TABLE: "all"}}), "all"),
+        (json!({"queues": {QUEUE: "read"}}), "read"),
+        (json!({"identity": "yes"}), "yes"),
+        (json!({"components": "write"}), "write"),
+    ] {
+        let error = serde_json::from_value::<Grants>(grants).unwrap_err().to_string();
+        assert!(error.contains(word), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn without_identity_say_so() {
+    let (platform, _opened) = service(json!({"identity": true})).await;
+    let error = call(&platform, "worker", "verify").await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::NotFound);
+}

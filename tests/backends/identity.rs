@@ -1,0 +1,225 @@
+//! Identity: which tokens are accepted, and when the issuer's keys are fetched.
+
+use super::signer::{Signer, jwks};
+use backend_identity::Identity;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use host_adapters_platform::IdentityBackend;
+use host_adapters_platform::IdentityConfig;
+use host_adapters_platform::clock::Clock;
+use jsonwebtoken::{EncodingKey, Header, encode};
+use platform_wire::identity::Claims;
+use platform_wire::{Error, ErrorKind};
+use serde_json::{Value, json};
+use std::path::PathBuf;
+use std::time::Duration;
+use tempfile::TempDir;
+
+/// 2024-01-15T10:00:00Z.
+const NOW: i64 = 1_705_312_800;
+const ISSUER: &str = "https://identity.example";
+const AUDIENCE: &str = "registration";
+
+struct Setup {
+    identity: Identity,
+    clock: Clock,
+    file: PathBuf,
+    _folder: TempDir,
+}
+
+fn setup(keys: &[Value]) -> Setup {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("jwks.json");
+    std::fs::write(&file, jwks(keys)).unwrap();
+    let clock = Clock::manual(NOW * 1000);
+    let identity = Identity::new(config(file.to_str().unwrap()), clock.clone()).unwrap();
+    Setup { identity, clock, file, _folder: folder }
+}
+
+fn config(jwks: &str) -> IdentityConfig {
+    IdentityConfig { issuer: ISSUER.into(), audience: AUDIENCE.into(), jwks: jwks.into() }
+}
+
+fn claims() -> Value {
+    json!({"sub": "user-1", "iss": ISSUER, "aud": AUDIENCE, "exp": NOW + 300})
+}
+
+fn with(name: &str, value: Value) -> Value {
+    let mut claims = claims();
+    claims[name] = value;
+    claims
+}
+
+fn without(name: &str) -> Value {
+    let mut claims = claims();
+    claims.as_object_mut().unwrap().remove(name);
+    claims
+}
+
+async fn refused(identity: &Identity, token: &str) -> Error {
+    let error = identity.verify(token).await.unwrap_err();
+    assert!(token.len() < 20 || !error.message.contains(&token[token.len() - 20..]), "the token is in {error}");
+    error
+}
+
+#[tokio::test]
+async fn reads_the_claims() {
+    let (es, rs) = (Signer::es256("es"), Signer::rs256("rs"));
+    let setup = setup(&[es.jwk(), rs.jwk()]);
+    let full = json!({
+        "sub": "user-1", "iss": ISSUER, "aud": ["other", AUDIENCE], "exp": NOW as f64 + 0.5, "nbf": NOW,
+        "email": "fan@example.com", "memberId": "m-1", "idv": true, "unknown": {"a": 1},
+    });
+    let expected = Claims {
+        subject: "user-1".into(),
+        email: Some("fan@example.com".into()),
+        member_id: Some("m-1".into()),
+        idv: Some(true),
+    };
+    for signer in [&es, &rs] {
+        let token = signer.sign(&full);
+        assert_eq!(setup.identity.verify(&token).await.unwrap(), expected);
+        assert_eq!(setup.identity.verify(&token).await.unwrap(), expected, "remembered");
+    }
+    let bare = Claims { subject: "user-1".into(), email: None, member_id: None, idv: None };
+    assert_eq!(setup.identity.verify(&es.sign(&claims())).await.unwrap(), bare);
+}
+
+#[tokio::test]
+async fn refuses_wrong_claims() {
+    let signer = Signer::es256("k");
+    let setup = setup(&[signer.jwk()]);
+    for (claims, word) in [
+        (with("iss", json!("https://other.example")), "`iss`"),
+        (with("aud", json!("other")), "`aud`"),
+        (with("aud", json!([])), "`aud`"),
+        (with("exp", json!(NOW - 60)), "expired"),
+        (with("nbf", json!(NOW + 61)), "not valid yet"),
+        (with("sub", json!("")), "`sub`"),
+        (with("sub", json!(1)), "`sub`"),
+        (with("exp", json!("soon")), "`exp`"),
+        (with("memberId", json!(1)), "`memberId`"),
+        (without("iss"), "`iss`"),
+        (without("aud"), "`aud`"),
+        (without("exp"), "`exp`"),
+        (without("sub"), "`sub`"),
+    ] {
+        let error = refused(&setup.identity, &signer.sign(&claims)).await;
+        assert_eq!(error.kind, ErrorKind::Denied);
+        assert!(error.message.contains(word), "{claims}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn goes_by_the_clock_with_a_minute_of_leeway() {
+    let signer = Signer::es256("k");
+    let setup = setup(&[signer.jwk()]);
+    let early = signer.sign(&with("nbf", json!(NOW + 60)));
+    assert!(setup.identity.verify(&early).await.is_ok());
+    let token = signer.sign(&claims());
+    setup.clock.advance(Duration::from_millis(359_999));
+    assert!(setup.identity.verify(&token).await.is_ok());
+    setup.clock.advance(Duration::from_millis(1));
+    let error = refused(&setup.identity, &token).await;
+    assert!(error.message.contains("expired"), "{error}");
+}
+
+#[tokio::test]
+async fn refuses_other_algorithms_and_forgeries() {
+    let (es, rs, stranger) = (Signer::es256("es"), Signer::rs256("rs"), Signer::es256("es"));
+    let setup = setup(&[es.jwk(), rs.jwk()]);
+    let part = |value: Value| URL_SAFE_NO_PAD.encode(value.to_string());
+    let none = format!("{}.{}.", part(json!({"alg": "none", "kid": "es"})), part(claims()));
+    // The classic: the public key's text taken as a shared secret.
+    let header = Header { kid: Some("rs".into()), ..Header::default() };
+    let hmac = encode(&header, &claims(), &EncodingKey::from_secret(rs.jwk().to_string().as_bytes())).unwrap();
+    let good = es.sign(&claims());
+    let (signed, signature) = good.rsplit_once('.').unwrap();
+    let body = with("sub", json!("somebody-else"));
+    let swapped = format!("{}.{}.{signature}", signed.split('.').next().unwrap(), part(body));
+    for (what, token) in [
+        ("none", none),
+        ("HS256", hmac),
+        ("another's signature", stranger.sign(&claims())),
+        ("swapped claims", swapped),
+        ("no signature", format!("{signed}.")),
+        ("another key's id", es.sign_as(Some("rs"), &claims())),
+        ("no key id", es.sign_as(None, &claims())),
+        ("empty", String::new()),
+        ("no JWT", "a.b.c".into()),
+        ("huge", "x".repeat(1 << 20)),
+    ] {
+        assert_eq!(refused(&setup.identity, &token).await.kind, ErrorKind::Denied, "{what}");
+    }
+    assert!(setup.identity.verify(&good).await.is_ok());
+}
+
+#[tokio::test]
+async fn fetches_the_keys_again_for_an_unknown_one_but_not_too_often() {
+    let (old, new, newer) = (Signer::es256("old"), Signer::es256("new"), Signer::es256("newer"));
+    let setup = setup(&[old.jwk()]);
+    assert!(setup.identity.verify(&old.sign(&claims())).await.is_ok());
+    std::fs::write(&setup.file, jwks(&[old.jwk(), new.jwk()])).unwrap();
+    assert_eq!(refused(&setup.identity, &new.sign(&claims())).await.kind, ErrorKind::Denied, "just fetched");
+    setup.clock.advance(Duration::from_secs(10));
+    assert!(setup.identity.verify(&new.sign(&claims())).await.is_ok());
+    std::fs::write(&setup.file, "broken").unwrap();
+    setup.clock.advance(Duration::from_secs(10));
+    assert_eq!(refused(&setup.identity, &newer.sign(&claims())).await.kind, ErrorKind::Unavailable);
+    assert!(setup.identity.verify(&old.sign(&with("n", json!(1)))).await.is_ok(), "the keys of before still serve");
+}
+
+#[tokio::test]
+async fn forgets_withdrawn_keys() {
+    let (old, new) = (Signer::es256("old"), Signer::es256("new"));
+    let setup = setup(&[old.jwk()]);
+    let token = old.sign(&with("exp", json!(NOW + 86_400)));
+    assert!(setup.identity.verify(&token).await.is_ok());
+    std::fs::write(&setup.file, jwks(&[new.jwk()])).unwrap();
+    setup.clock.advance(Duration::from_secs(600));
+    assert_eq!(refused(&setup.identity, &token).await.kind, ErrorKind::Denied);
+}
+
+#[tokio::test]
+async fn uses_only_public_signing_keys() {
+    let (good, encryption, other) = (Signer::es256("good"), Signer::es256("encryption"), Signer::es256("other"));
+    let mut for_encryption = encryption.jwk();
+    for_encryption["use"] = json!("enc");
+    let mut for_another = other.jwk();
+    for_another["alg"] = json!("ES384");
+    let secret = json!({"kty": "oct", "kid": "secret", "k": URL_SAFE_NO_PAD.encode("secret"), "alg": "HS256"});
+    let unknown = json!({"kty": "new", "kid": "unknown"});
+    let setup = setup(&[unknown, secret, for_encryption, for_another, good.jwk()]);
+    assert!(setup.identity.verify(&good.sign(&claims())).await.is_ok());
+    for signer in [encryption, other] {
+        assert_eq!(refused(&setup.identity, &signer.sign(&claims())).await.kind, ErrorKind::Denied);
+    }
+}
+
+#[tokio::test]
+async fn is_unavailable_without_keys() {
+    let signer = Signer::es256("k");
+    let identity = Identity::new(config("/no/such/jwks.json"), Clock::wall()).unwrap();
+    let error = identity.verify(&signer.sign(&claims())).await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Unavailable);
+    assert!(error.message.contains("/no/such/jwks.json"), "{error}");
+    for place in ["http://identity.example/jwks", "ftp://127.0.0.1/jwks", "https://"] {
+        assert!(Identity::new(config(place), Clock::wall()).is_err(), "{place}");
+    }
+}
+
+#[tokio::test]
+async fn fetches_keys_by_http() {
+    let signer = Signer::rs256("k");
+    let keys = jwks(&[signer.jwk()]);
+    let app = axum::Router::new().route("/jwks", axum::routing::get(move || std::future::ready(keys.clone())));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let server = tokio::spawn(async move { axum::serve(listener, app).await });
+    let identity = |path: &str| Identity::new(config(&format!("http://{address}/{path}")), Clock::manual(NOW * 1000));
+    assert!(identity("jwks").unwrap().verify(&signer.sign(&claims())).await.is_ok());
+    let error = identity("missing").unwrap().verify(&signer.sign(&claims())).await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Unavailable);
+    assert!(error.message.contains("404"), "{error}");
+    server.abort();
+}

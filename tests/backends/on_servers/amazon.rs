@@ -1,0 +1,123 @@
+//! The backends of AWS's services, against whatever answers as they do; and against AWS itself: the cases of the
+//! contract that are about them, with `cargo verify --aws`. Each case makes tables and queues of its own and deletes
+//! them.
+
+use crate::backends::on_servers::servers::unique;
+use backend_aws::{Aws, AwsConfig};
+use backend_dynamodb::{Dynamodb, DynamodbStreams};
+use backend_sqs::Sqs;
+use host_adapters_platform::{DocumentsBackend, QueueBackend, QueueBrowser, QueueSpec, StreamBackend, TableBackend};
+use platform_wire::cache::CacheBackend;
+use std::collections::BTreeSet;
+use std::time::Duration;
+use tests::contract::suites::backend::{Backend, DEAD_LETTERS, LOOSE_QUEUE, MAX_RECEIVES, PLAIN_TABLE, QUEUE, TABLE};
+
+/// Set by `cargo verify --aws`: credentials that happen to be there are not used unasked.
+const ASKED_FOR: &str = "CONTRACT_ON_AWS";
+/// Before the names of what is made in somebody's account.
+const PREFIX: &str = "registration-workers-";
+/// The services' clocks are not ours to move; they may also lag a little.
+const LAG: Duration = Duration::from_millis(300);
+const TABLES: [&str; 2] = [TABLE, PLAIN_TABLE];
+const QUEUES: [&str; 3] = [QUEUE, DEAD_LETTERS, LOOSE_QUEUE];
+
+/// DynamoDB, its streams and SQS.
+pub struct Amazon {
+    pub tables: Dynamodb,
+    pub streams: DynamodbStreams,
+    pub queues: Sqs,
+}
+
+impl Amazon {
+    pub fn new(dynamodb: &Aws, sqs: &Aws, prefix: &str) -> Self {
+        let tables: BTreeSet<_> = TABLES.map(str::to_owned).into();
+        Self {
+            tables: Dynamodb::new(dynamodb, prefix, tables.clone()),
+            streams: DynamodbStreams::new(dynamodb, prefix, tables, &leases(prefix), "this-host"),
+            queues: Sqs::new(sqs, prefix, QUEUES.map(str::to_owned).into()),
+        }
+    }
+
+    pub async fn provision(&self) {
+        self.tables.provision(TABLE, true).await.unwrap();
+        self.tables.provision(PLAIN_TABLE, false).await.unwrap();
+        self.streams.provision().await.unwrap();
+        let spec = QueueSpec {
+            visibility_timeout: Duration::from_secs(30),
+            retention: Duration::from_secs(3600),
+            ..QueueSpec::default()
+        };
+        self.queues.provision(DEAD_LETTERS, &spec).await.unwrap();
+        self.queues.provision(LOOSE_QUEUE, &spec).await.unwrap();
+        let (dead_letter_queue, max_receive_count) = (Some(DEAD_LETTERS.to_owned()), MAX_RECEIVES);
+        self.queues.provision(QUEUE, &QueueSpec { dead_letter_queue, max_receive_count, ..spec }).await.unwrap();
+    }
+}
+
+fn leases(prefix: &str) -> String {
+    format!("{prefix}leases")
+}
+
+/// AWS itself.
+pub struct OnAws {
+    amazon: Amazon,
+    aws: Aws,
+    prefix: String,
+}
+
+/// In the account and region of the environment (`AWS_PROFILE`, `AWS_REGION`, …).
+pub async fn open() -> OnAws {
+    assert!(std::env::var_os(ASKED_FOR).is_some(), "this makes tables and queues in AWS: run `cargo verify --aws`");
+    let (aws, prefix) = (Aws::load(&AwsConfig::default()).await, format!("{PREFIX}{}", unique()));
+    let opened = OnAws { amazon: Amazon::new(&aws, &aws, &prefix), aws, prefix };
+    opened.amazon.provision().await;
+    opened
+}
+
+impl Backend for OnAws {
+    fn tables(&self) -> &dyn TableBackend {
+        &self.amazon.tables
+    }
+    fn streams(&self) -> &dyn StreamBackend {
+        &self.amazon.streams
+    }
+    fn queues(&self) -> &dyn QueueBackend {
+        &self.amazon.queues
+    }
+    fn browser(&self) -> &dyn QueueBrowser {
+        &self.amazon.queues
+    }
+    fn documents(&self) -> &dyn DocumentsBackend {
+        unreachable!("no case of AWS asks for documents")
+    }
+    fn cache(&self) -> &dyn CacheBackend {
+        unreachable!("no case of AWS asks for a cache")
+    }
+    fn shortcoming(&self, suite: &str, case: &str) -> Option<&'static str> {
+        crate::backends::on_servers::shortcomings::of_aws(suite, case)
+    }
+    async fn pass(&self, by: Duration) {
+        tokio::time::sleep(by + LAG).await;
+    }
+    /// What cannot be deleted is named, so that somebody can.
+    async fn close(&self) {
+        let (tables, queues) =
+            (aws_sdk_dynamodb::Client::new(self.aws.sdk()), aws_sdk_sqs::Client::new(self.aws.sdk()));
+        for table in TABLES.map(|table| format!("{}{table}", self.prefix)).into_iter().chain([leases(&self.prefix)]) {
+            if let Err(error) = tables.delete_table().table_name(&table).send().await {
+                eprintln!("the table {table} is left in AWS: {error:?}");
+            }
+        }
+        for queue in QUEUES.map(|queue| format!("{}{queue}", self.prefix)) {
+            let deleted = async {
+                let url =
+                    queues.get_queue_url().queue_name(&queue).send().await.map_err(|error| format!("{error:?}"))?;
+                let delete = queues.delete_queue().set_queue_url(url.queue_url);
+                delete.send().await.map_err(|error| format!("{error:?}"))
+            };
+            if let Err(error) = deleted.await {
+                eprintln!("the queue {queue} is left in AWS: {error}");
+            }
+        }
+    }
+}

@@ -1,0 +1,11 @@
+//! The contract on real servers, and what holds only with them.
+
+pub mod amazon;
+pub mod config;
+mod leases;
+mod parity;
+pub mod servers;
+mod shortcomings;
+
+tests::contract!(contract, crate::backends::on_servers::servers::open);
+tests::contract_of_aws!(on_aws, crate::backends::on_servers::amazon::open);

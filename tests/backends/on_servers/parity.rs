@@ -1,0 +1,87 @@
+//! docs/parity.md: the cases of the contract, and what each ran on. Every row is a test of this binary.
+
+use crate::backends::on_servers::shortcomings;
+use std::fmt::Write as _;
+use test_servers::{Server, named};
+
+/// A suite and its cases.
+type Suite = (&'static str, &'static [&'static str]);
+
+const SUITES: &[Suite] = tests::contract_cases!(contract_list);
+const SCRIPTED: &[Suite] = tests::scripted_cases!(tests::contract_list);
+const SUITES_OF_AWS: &[Suite] = tests::contract_cases_of_aws!(contract_list);
+const HEAD: &str = "# Parity
+
+What the embedded backends and the real ones have been seen to do alike. Written by the tests that need servers:
+`UPDATE_EXPECT=1 cargo test --release --workspace --test all parity`; without `UPDATE_EXPECT` they check that it is up to date.
+Each row is one test, the same code for every column (`tests/contract/suites`).
+
+- **yes**: it passed.
+- **no**: it is run and known to fail, for the reason given; should it pass one day, the run fails until this says so.
+
+A server that is not the real one shows that our client speaks the protocol, and the service's ways as far as it
+imitates them. What none of them shows is scripted: the last table. `cargo verify --aws` runs the rows of queues, tables and
+streams on AWS itself, in the account and region of the environment; nobody has kept a table of such a run yet.
+";
+
+#[test]
+fn the_table_is_what_this_run_shows() {
+    expect_test::expect_file!["../../../docs/parity.md"].assert_eq(&table());
+}
+
+fn contract() -> impl Iterator<Item = &'static Suite> {
+    SUITES.iter().chain(SUITES_OF_AWS)
+}
+
+fn table() -> String {
+    let mut text = HEAD.to_owned();
+    for (suite, cases) in contract() {
+        let server = server_of(suite);
+        let (name, what) = (title(server), server.kind.words());
+        writeln!(text, "\n## {}\n\n| | embedded | {name}, {what} |\n|---|---|---|", words(suite)).unwrap();
+        for case in *cases {
+            let there = shortcomings::of(suite, case).map_or("yes".to_owned(), |why| format!("no: {why}"));
+            writeln!(text, "| {} | yes | {there} |", words(case)).unwrap();
+        }
+    }
+    text.push_str("\n## Scripted\n\nAnswers as the services are documented to give them, from a server of ours that speaks their protocol.\n");
+    for (suite, cases) in SCRIPTED {
+        writeln!(text, "\n| {} | scripted |\n|---|---|", words(suite)).unwrap();
+        for case in *cases {
+            writeln!(text, "| {} | yes |", words(case)).unwrap();
+        }
+    }
+    text
+}
+
+/// What stands behind the cases of a suite.
+fn server_of(suite: &str) -> &'static Server {
+    let name = match suite {
+        "cache" => "redis",
+        "documents" => "mongo",
+        _ if suite.starts_with("queue") => "elasticmq",
+        _ => "dynamodb",
+    };
+    named(&[name]).unwrap().remove(0)
+}
+
+fn title(server: &Server) -> String {
+    match server.name {
+        "redis" => "Redis".to_owned(),
+        "mongo" => "mongo-java-server".to_owned(),
+        "elasticmq" => "ElasticMQ".to_owned(),
+        _ => "DynamoDB Local".to_owned(),
+    }
+}
+
+fn words(name: &str) -> String {
+    name.replace('_', " ")
+}
+
+#[test]
+fn every_shortcoming_is_of_a_case() {
+    for (suite, case, why) in shortcomings::all() {
+        let found = contract().any(|(of, cases)| of == suite && cases.contains(case));
+        assert!(found && !why.is_empty(), "{suite}: {case}");
+    }
+}

@@ -1,0 +1,135 @@
+//! Backends on real servers. Each test has tables, queues and collections of its own, by a prefix; of Redis a database.
+
+use crate::backends::on_servers::amazon::Amazon;
+use crate::backends::on_servers::shortcomings;
+use backend_mongodb::Mongo;
+use backend_redis::Redis;
+use host_adapters_platform::{DocumentsBackend, QueueBackend, QueueBrowser, StreamBackend, TableBackend};
+use platform_wire::cache::CacheBackend;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+use tests::aws::aws;
+use tests::contract::suites::backend::{Backend, COLLECTION, OTHER_COLLECTION};
+use tests::contract::suites::shared_stream;
+use tokio::sync::OnceCell;
+
+/// The servers' clocks are not ours to move; they may also lag a little.
+const LAG: Duration = Duration::from_millis(300);
+/// What Redis has.
+const REDIS_DATABASES: usize = 16;
+
+/// Where the servers answer.
+#[derive(Clone)]
+pub struct Endpoints {
+    pub dynamodb: String,
+    pub sqs: String,
+    pub mongo: String,
+    pub redis: String,
+}
+
+impl Endpoints {
+    /// The address of one of them.
+    pub fn of(&mut self, server: &str) -> &mut String {
+        match server {
+            "dynamodb" => &mut self.dynamodb,
+            "elasticmq" => &mut self.sqs,
+            "mongo" => &mut self.mongo,
+            "redis" => &mut self.redis,
+            _ => panic!("{server}?"),
+        }
+    }
+}
+
+/// Starts what is not up.
+pub async fn endpoints() -> &'static Endpoints {
+    static STARTED: OnceCell<Endpoints> = OnceCell::const_new();
+    STARTED
+        .get_or_init(|| async {
+            let start = || {
+                let servers = test_servers::Servers::open().unwrap();
+                let names = ["dynamodb", "elasticmq", "mongo", "redis"];
+                let up = servers.start(&test_servers::named(&names).unwrap(), false).unwrap();
+                let endpoint = |name: &str| up.iter().find(|it| it.name == name).unwrap().endpoint.clone().unwrap();
+                let [dynamodb, sqs, mongo, redis] = names.map(endpoint);
+                Endpoints { dynamodb, sqs, mongo, redis }
+            };
+            tokio::task::spawn_blocking(start).await.unwrap()
+        })
+        .await
+}
+
+/// A prefix that nobody else has.
+pub fn unique() -> String {
+    static TESTS: AtomicUsize = AtomicUsize::new(0);
+    let since = std::time::UNIX_EPOCH.elapsed().unwrap().as_millis();
+    format!("t{since}-{}-{}-", std::process::id(), TESTS.fetch_add(1, Ordering::Relaxed))
+}
+
+/// All real backends.
+pub struct Opened {
+    amazon: Amazon,
+    documents: Mongo,
+    redis: &'static str,
+    cache: OnceLock<Redis>,
+}
+
+pub async fn open() -> Opened {
+    let (at, prefix) = (endpoints().await, unique());
+    let amazon = Amazon::new(&aws(&at.dynamodb).await, &aws(&at.sqs).await, &prefix);
+    amazon.provision().await;
+    let collections = [COLLECTION, OTHER_COLLECTION].map(str::to_owned).into();
+    let documents = Mongo::new(&at.mongo, "contract", &prefix, collections).await.unwrap();
+    Opened { amazon, documents, redis: &at.redis, cache: OnceLock::new() }
+}
+
+impl Backend for Opened {
+    fn tables(&self) -> &dyn TableBackend {
+        &self.amazon.tables
+    }
+    fn streams(&self) -> &dyn StreamBackend {
+        &self.amazon.streams
+    }
+    fn queues(&self) -> &dyn QueueBackend {
+        &self.amazon.queues
+    }
+    fn browser(&self) -> &dyn QueueBrowser {
+        &self.amazon.queues
+    }
+    fn documents(&self) -> &dyn DocumentsBackend {
+        &self.documents
+    }
+    /// A database for each test that uses the cache, emptied at first use.
+    fn cache(&self) -> &dyn CacheBackend {
+        static DATABASES: AtomicUsize = AtomicUsize::new(0);
+        self.cache.get_or_init(|| {
+            let database = DATABASES.fetch_add(1, Ordering::Relaxed) % REDIS_DATABASES;
+            let url = format!("{}/{database}", self.redis.trim_end_matches('/'));
+            let cache = Redis::new(&url).unwrap();
+            std::thread::spawn(|| flush(url)).join().unwrap();
+            cache
+        })
+    }
+    fn shortcoming(&self, suite: &str, case: &str) -> Option<&'static str> {
+        shortcomings::of(suite, case)
+    }
+    async fn pass(&self, by: Duration) {
+        tokio::time::sleep(by + LAG).await;
+    }
+}
+
+/// Empties a database, from a thread of its own: the caller's cannot wait.
+fn flush(url: String) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async { Redis::new(&url).unwrap().execute("FLUSHDB", &[]).await.unwrap() });
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[allow(non_snake_case, reason = "begins with a line of docs/delivery.md")]
+async fn d4_12__one_reader_feeds_three_workers() {
+    let at = endpoints().await;
+    let amazon = Amazon::new(&aws(&at.dynamodb).await, &aws(&at.sqs).await, &unique());
+    amazon.provision().await;
+    let (streams, queues) = (Arc::new(amazon.streams.clone()), Arc::new(amazon.queues.clone()));
+    shared_stream::one_reader_feeds_three_workers(&amazon.tables, streams, queues).await;
+}

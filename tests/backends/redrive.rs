@@ -1,0 +1,267 @@
+//! Dead letters sent back and dropped: the record as it was, its dead letter gone only afterwards.
+#![allow(non_snake_case, reason = "names that begin with a line of docs/delivery.md")]
+
+use backend_embedded::Embedded;
+use host_adapters_delivery::dead_letter::{Cause, DeadLetterSink, Origin};
+use host_adapters_delivery::dispatch::{Dispatch, Dispatched};
+use host_adapters_delivery::event::{Disposition, Event, Payload};
+use host_adapters_delivery::redrive::{Outcome, Redriver};
+use host_adapters_platform::{Depth, QueueBackend, Received, Result};
+use platform_wire::queue::Message;
+use platform_wire::{Answer, Error, ErrorKind};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tests::contract::embedded::{Opened, open};
+use tests::contract::suites::backend::{DEAD_LETTERS, MAX_RECEIVES, QUEUE, TABLE, secs};
+use tests::contract::suites::queue::{message, receive, send};
+
+const WORKER: &str = "save-entries";
+const CHANGE: &str = r#"{"eventName":"INSERT","keys":{"pk":"p","sk":"s"},"newImage":{"n":12345678901234567890.5}}"#;
+
+/// A worker that keeps what it is handed and answers always the same.
+struct Worker(Disposition, Mutex<Vec<Event>>);
+
+#[async_trait::async_trait]
+impl Dispatch for Worker {
+    async fn dispatch(&self, worker: &str, batch: Vec<Event>) -> Dispatched {
+        assert_eq!(worker, WORKER);
+        self.1.lock().unwrap().extend(batch);
+        Dispatched { answer: Ok(vec![self.0.clone()]), digest: "d2".into(), outages: vec![] }
+    }
+}
+
+/// Queues of which one function is down.
+struct Broken {
+    queues: Embedded,
+    sends: bool,
+    deletes: bool,
+}
+
+fn down() -> Error {
+    Error::new(ErrorKind::Unavailable, "down")
+}
+
+#[async_trait::async_trait]
+impl QueueBackend for Broken {
+    async fn send_batch(&self, queue: &str, messages: Vec<Message>) -> Result<Vec<Answer<String>>> {
+        if self.sends { self.queues.send_batch(queue, messages).await } else { Err(down()) }
+    }
+    async fn receive(&self, queue: &str, max: usize, wait: Duration, visibility: Duration) -> Result<Vec<Received>> {
+        self.queues.receive(queue, max, wait, visibility).await
+    }
+    async fn delete_batch(&self, queue: &str, receipts: &[String]) -> Result<Vec<Option<Error>>> {
+        if self.deletes { self.queues.delete_batch(queue, receipts).await } else { Err(down()) }
+    }
+    async fn change_visibility_batch(&self, queue: &str, changes: &[(String, Duration)]) -> Result<Vec<Option<Error>>> {
+        self.queues.change_visibility_batch(queue, changes).await
+    }
+    async fn depth(&self, queue: &str) -> Result<Depth> {
+        self.queues.depth(queue).await
+    }
+    async fn peek(&self, queue: &str, max: usize) -> Result<Vec<Received>> {
+        self.queues.peek(queue, max).await
+    }
+}
+
+fn worker(answer: Disposition) -> Arc<Worker> {
+    Arc::new(Worker(answer, Mutex::default()))
+}
+
+fn redriver(backend: &Opened, source: &str, worker: Arc<Worker>) -> Redriver {
+    let origin = Origin { worker: WORKER.to_owned(), source: source.to_owned() };
+    let queues = Arc::new(backend.embedded.clone());
+    let origins = Arc::new([(DEAD_LETTERS.to_owned(), vec![origin])].into());
+    Redriver { browser: queues.clone(), queues, dispatch: worker, recoveries: host_adapters_sources::recovery, origins }
+}
+
+fn from_queue() -> String {
+    format!("sqs:{QUEUE}")
+}
+
+fn event(source: &str, payload: Payload, attributes: &[(&str, &str)]) -> Event {
+    Event {
+        id: "record-1".into(),
+        source: source.to_owned(),
+        ordering_key: None,
+        payload,
+        attributes: attributes.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
+        attempt: 3,
+        time_ms: 5,
+        correlation_id: "record-1".into(),
+        traceparent: None,
+    }
+}
+
+/// Stores a dead letter for a record; returns its id.
+async fn store_dead_letter(
+    backend: &Opened,
+    message: impl FnOnce(&DeadLetterSink, &Cause<'_>) -> Message,
+) -> Vec<String> {
+    let dead_letters = DeadLetterSink::new(Arc::new(backend.embedded.clone()), DEAD_LETTERS.to_owned(), WORKER);
+    let dead_letter = message(&dead_letters, &Cause { reason: "worker trapped: no", digest: "d1" });
+    assert_eq!(dead_letters.send(vec![dead_letter]).await, [None]);
+    backend.embedded.peek(DEAD_LETTERS, 10).await.unwrap().into_iter().map(|dead_letter| dead_letter.id).collect()
+}
+
+async fn store_dead_message(backend: &Opened) -> Vec<String> {
+    let attributes = ["a", "b", "c", "d", "e", "f", "reason"].map(|name| (name, "own"));
+    let event = event(&from_queue(), Payload::Json("{}".into()), &attributes);
+    store_dead_letter(backend, |dead_letters, cause| dead_letters.message(&event, cause)).await
+}
+
+fn from_stream() -> String {
+    format!("dynamodb-stream:{TABLE}")
+}
+
+async fn store_dead_record(backend: &Opened, source: &str, payload: Payload) -> Vec<String> {
+    let event = event(source, payload, &[("shardId", "s1")]);
+    let envelope = serde_json::json!({"version": "1.0"});
+    store_dead_letter(backend, |dead_letters, cause| dead_letters.stream(&event, envelope, cause).0).await
+}
+
+async fn store_dead_change(backend: &Opened) -> Vec<String> {
+    store_dead_record(backend, &from_stream(), Payload::Json(CHANGE.into())).await
+}
+
+#[tokio::test]
+async fn d11_1__a_message_goes_back_as_it_was_with_its_count_from_the_beginning() {
+    let backend = open().await;
+    let ids = store_dead_message(&backend).await;
+    let redriver = redriver(&backend, &from_queue(), worker(Disposition::Ack));
+    let dead_letter = redriver.find(DEAD_LETTERS, &ids[0]).await.unwrap().unwrap();
+    let summary = &dead_letter.summary;
+    assert_eq!((summary.worker.as_str(), summary.source.as_str()), (WORKER, from_queue().as_str()));
+    assert_eq!((summary.record_id.as_str(), summary.attempts, summary.first_ms), ("record-1", 3, 5));
+    assert_eq!((summary.reason.as_str(), summary.digest.as_deref()), ("worker trapped: no", Some("d1")));
+
+    assert_eq!(redriver.redrive(DEAD_LETTERS, &ids).await.unwrap(), [Outcome::Redriven]);
+    assert_eq!(redriver.redrive(DEAD_LETTERS, &ids).await.unwrap(), [Outcome::Missing], "once");
+    assert_eq!(backend.embedded.depth(DEAD_LETTERS).await.unwrap(), Depth::default());
+    let back = receive(&backend, QUEUE, 10, 30).await;
+    let [message] = back.as_slice() else { panic!("{back:?}") };
+    assert_eq!((message.body.as_str(), message.receive_count), ("{}", 1));
+    assert_ne!(message.id, ids[0]);
+    let mut attributes = message.attributes.clone();
+    attributes.sort();
+    let own = ["a", "b", "c", "correlationId", "d", "e", "f", "reason"];
+    let own = own.map(|name| (name.to_owned(), if name == "correlationId" { "record-1" } else { "own" }.to_owned()));
+    assert_eq!(attributes, own);
+}
+
+#[tokio::test]
+async fn d11_2__a_message_that_its_queue_moved_goes_back_too() {
+    let backend = open().await;
+    let sent = send(&backend, QUEUE, &["poison"]).await;
+    for _ in 0..=MAX_RECEIVES {
+        receive(&backend, QUEUE, 1, 1).await;
+        tests::contract::suites::backend::Backend::pass(&backend, secs(1)).await;
+    }
+    let redriver = redriver(&backend, &from_queue(), worker(Disposition::Ack));
+    let (dead_letters, _) = redriver.list(DEAD_LETTERS, None, 10).await.unwrap();
+    let summary = &dead_letters[0].summary;
+    assert_eq!((summary.worker.as_str(), summary.record_id.as_str()), (WORKER, sent[0].as_str()));
+    assert_eq!((summary.reason.as_str(), summary.attempts), ("receives exhausted", MAX_RECEIVES));
+    let outcomes = redriver.redrive(DEAD_LETTERS, std::slice::from_ref(&summary.id)).await.unwrap();
+    assert_eq!(outcomes, [Outcome::Redriven]);
+    assert_eq!(receive(&backend, QUEUE, 1, 30).await[0].body, "poison");
+}
+
+#[tokio::test]
+async fn d11_3__a_change_is_handed_to_its_worker_as_it_was() {
+    let backend = open().await;
+    let ids = store_dead_change(&backend).await;
+    let worker = worker(Disposition::Ack);
+    let redriver = redriver(&backend, &from_stream(), worker.clone());
+    assert_eq!(redriver.redrive(DEAD_LETTERS, &ids).await.unwrap(), [Outcome::Redriven]);
+    assert_eq!(backend.embedded.depth(DEAD_LETTERS).await.unwrap(), Depth::default());
+    let handed = worker.1.lock().unwrap();
+    assert_eq!((handed.len(), &handed[0].payload), (1, &Payload::Json(CHANGE.into())));
+    assert_eq!((handed[0].id.as_str(), handed[0].ordering_key.as_deref()), ("record-1", Some("p|s")));
+    assert_eq!((handed[0].attempt, &handed[0].attributes), (1, &vec![("shardId".into(), "s1".into())]));
+}
+
+/// Whatever but `ack` leaves the dead letter where everybody can work on it again.
+#[tokio::test]
+async fn d11_3__a_change_that_fails_again_stays() {
+    for (answer, said) in [
+        (Disposition::Reject { reason: "stale".into() }, "save-entries rejected it: stale"),
+        (Disposition::Retry { after: None }, "save-entries answered retry"),
+    ] {
+        let backend = open().await;
+        let ids = store_dead_change(&backend).await;
+        let redriver = redriver(&backend, &from_stream(), worker(answer));
+        let kept = [Outcome::Kept(said.to_owned())];
+        assert_eq!(redriver.redrive(DEAD_LETTERS, &ids).await.unwrap(), kept);
+        assert_eq!(redriver.redrive(DEAD_LETTERS, &ids).await.unwrap(), kept, "at once");
+    }
+}
+
+#[tokio::test]
+async fn d11_7__bytes_come_back_as_the_bytes_they_were() {
+    let backend = open().await;
+    for bytes in [&b"\xff\x00{"[..], b"text", br#"{"a":1}"#, b""] {
+        let ids = store_dead_record(&backend, &from_stream(), Payload::Bytes(bytes.to_vec())).await;
+        let worker = worker(Disposition::Ack);
+        let redriver = redriver(&backend, &from_stream(), worker.clone());
+        assert_eq!(redriver.redrive(DEAD_LETTERS, &ids).await.unwrap(), [Outcome::Redriven]);
+        let handed = worker.1.lock().unwrap();
+        assert_eq!((handed.len(), &handed[0].payload), (1, &Payload::Bytes(bytes.to_vec())));
+    }
+}
+
+/// A dead letter of a host that has more kinds of source than this one.
+#[tokio::test]
+async fn d11_8__a_record_of_an_unknown_kind_of_source_stays() {
+    let backend = open().await;
+    let ids = store_dead_record(&backend, "tape:reel", Payload::Json("{}".into())).await;
+    let redriver = redriver(&backend, "tape:reel", worker(Disposition::Ack));
+    let outcomes = redriver.redrive(DEAD_LETTERS, &ids).await.unwrap();
+    assert!(matches!(outcomes.as_slice(), [Outcome::Kept(why)] if why.contains("`tape`")), "{outcomes:?}");
+    assert_eq!(backend.embedded.peek(DEAD_LETTERS, 10).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn d11_4__nothing_is_lost_where_a_queue_is_down() {
+    for (sends, deletes, left, sent) in [(false, true, 1, 0), (true, false, 1, 1)] {
+        let backend = open().await;
+        let ids = store_dead_message(&backend).await;
+        let queues = Arc::new(Broken { queues: backend.embedded.clone(), sends, deletes });
+        let redriver = Redriver { queues, ..redriver(&backend, &from_queue(), worker(Disposition::Ack)) };
+        let outcomes = redriver.redrive(DEAD_LETTERS, &ids).await.unwrap();
+        assert!(matches!(outcomes.as_slice(), [Outcome::Kept(why)] if why.contains("down")), "{outcomes:?}");
+        let count = async |queue| {
+            let depth = backend.embedded.depth(queue).await.unwrap();
+            depth.visible + depth.in_flight
+        };
+        assert_eq!((count(DEAD_LETTERS).await, count(QUEUE).await), (left, sent), "sent before it is deleted");
+    }
+}
+
+/// Who may send messages does not choose by their attributes where an operator sends them.
+#[tokio::test]
+async fn d11_5__a_dead_letter_goes_only_where_its_queue_is_fed_from() {
+    let backend = open().await;
+    let mut forged = message("{}");
+    forged.attributes = vec![("source".into(), format!("sqs:{QUEUE}"))];
+    backend.embedded.send_batch(DEAD_LETTERS, vec![forged]).await.unwrap();
+    let ids = vec![backend.embedded.peek(DEAD_LETTERS, 1).await.unwrap().remove(0).id];
+    let redriver = redriver(&backend, "sqs:anotherQueue", worker(Disposition::Ack));
+    let outcomes = redriver.redrive(DEAD_LETTERS, &ids).await.unwrap();
+    assert!(matches!(outcomes.as_slice(), [Outcome::Kept(why)] if why.contains("spin.toml")), "{outcomes:?}");
+    assert_eq!(backend.embedded.depth(QUEUE).await.unwrap(), Depth::default());
+    let error = redriver.redrive(QUEUE, &ids).await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::NotFound, "no dead letter queue");
+}
+
+#[tokio::test]
+async fn d11_6__a_dropped_dead_letter_is_gone() {
+    let backend = open().await;
+    store_dead_message(&backend).await;
+    let ids = store_dead_message(&backend).await;
+    let redriver = redriver(&backend, &from_queue(), worker(Disposition::Ack));
+    let named = [ids[0].clone(), "no id".to_owned()];
+    assert_eq!(redriver.discard(DEAD_LETTERS, &named).await.unwrap(), [Outcome::Dropped, Outcome::Missing]);
+    let (left, _) = redriver.list(DEAD_LETTERS, None, 10).await.unwrap();
+    assert_eq!(left.iter().map(|dead_letter| &dead_letter.summary.id).collect::<Vec<_>>(), [&ids[1]]);
+    assert_eq!(backend.embedded.depth(QUEUE).await.unwrap(), Depth::default());
+}

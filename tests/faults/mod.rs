@@ -1,0 +1,4 @@
+//! What fails around a host, and the host itself: nothing is lost.
+
+mod on_servers;
+mod slow;

@@ -1,0 +1,16 @@
+//! What goes wrong around a host, on real servers: nothing is lost, the order of each key is kept, and the host
+//! recovers by itself.
+//!
+//! - [`stage`] is what all share: hosts as processes of their own, fans whose entries change, and what must hold in the
+//!   end.
+//! - [`outages`]: a server is stopped and started again; connections to it are cut and slowed by a [`proxy`].
+//! - [`hosts`]: two hosts at once, of which one is killed or paused.
+//! - [`shards`]: a shard that splits, as DynamoDB's do and DynamoDB Local's do not: [`resharded`].
+
+mod hosts;
+mod outages;
+mod proxy;
+mod queued;
+mod resharded;
+mod shards;
+mod stage;

@@ -1,0 +1,175 @@
+//! The host aborts at every durable step of one run through the whole pipeline, a run a step, and is started again on
+//! its data: each time the demo's checks must find everything as it should be.
+//!
+//! The steps are those of `host_adapters_failpoint`. `FAILPOINT=delete:3` runs that one alone.
+
+use serde_json::Value;
+use std::collections::{BTreeMap, VecDeque};
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::Mutex;
+use tempfile::TempDir;
+use tests::programs::{alone, native, project};
+
+/// Thirty registrations: new, repeated and changed entries, transfers, one invitation and two refusals.
+const REGISTRATIONS: &str = "tests/fixtures/registrations/thirty.jsonl";
+/// Arrivals a second: slow enough that all stages of the pipeline are at work at the same time.
+const RATE: &str = "150";
+/// Part of the scores that fail, so that retry-score has work.
+const FAILED_SCORES: &str = "0.3";
+/// Runs side by side: most of a run is waiting.
+const SIDE_BY_SIDE: usize = 6;
+/// After so many failures the rest is not worth the time.
+const ENOUGH: usize = 5;
+/// Rejects the one message that cannot be handled, which is to end as a dead letter.
+const REJECTS: &str = "upsert-users";
+/// Every kind of step.
+const STEPS: [&str; 10] = [
+    "answer",
+    "before-checkpoint",
+    "before-commit",
+    "before-delete",
+    "checkpoint",
+    "commit",
+    "dead-letter",
+    "delete",
+    "receive",
+    "side-effect",
+];
+
+#[test]
+fn nothing_is_lost_at_whichever_step_the_host_crashes() {
+    let _alone = alone();
+    let stage = Stage::new();
+    if let Ok(point) = std::env::var("FAILPOINT") {
+        let reached = stage.crash(&point).unwrap_or_else(|failure| panic!("{failure}"));
+        return eprintln!("failpoint {point}: {}", if reached { "survived" } else { "not reached" });
+    }
+    let (survived, failures) = stage.crash_at_every_step();
+    assert!(failures.is_empty(), "{} failpoints failed:\n{}", failures.len(), failures.join("\n"));
+    eprintln!("survived a crash at each of {} steps: {survived:?}", survived.values().sum::<usize>());
+    assert_eq!(survived.keys().copied().collect::<Vec<_>>(), STEPS);
+}
+
+/// What all runs share.
+struct Stage {
+    folder: TempDir,
+}
+
+impl Stage {
+    /// Writes the manifest, and runs once without a crash: that compiles the components for all.
+    fn new() -> Self {
+        let stage = Self { folder: tempfile::tempdir().unwrap() };
+        std::fs::write(stage.manifest(), impatient_manifest()).unwrap();
+        let whole = stage.path("whole");
+        let output = stage.demo(&whole, None);
+        assert!(output.status.success(), "not even without a crash: {}", String::from_utf8_lossy(&output.stderr));
+        stage
+    }
+
+    /// Crashes at each step of each kind from the first on, until a run ends without reaching its step. Answers how
+    /// often which kind of step was survived, and the failures.
+    fn crash_at_every_step(&self) -> (BTreeMap<&'static str, usize>, Vec<String>) {
+        // The kinds take turns; one leaves at the first run that does not reach its step.
+        let turns = Mutex::new(VecDeque::from(STEPS.map(|step| (step, 1))));
+        let next = || {
+            let mut turns = turns.lock().unwrap();
+            let (step, number) = turns.pop_front()?;
+            turns.push_back((step, number + 1));
+            Some((step, number))
+        };
+        let (survived, failures) = (Mutex::new(BTreeMap::new()), Mutex::new(Vec::new()));
+        let work = || {
+            while failures.lock().unwrap().len() < ENOUGH
+                && let Some((step, number)) = next()
+            {
+                match self.crash(&format!("{step}:{number}")) {
+                    Ok(true) => *survived.lock().unwrap().entry(step).or_insert(0) += 1,
+                    Ok(false) => turns.lock().unwrap().retain(|(other, _)| *other != step),
+                    Err(failure) => failures.lock().unwrap().push(failure),
+                }
+            }
+        };
+        std::thread::scope(|scope| {
+            for _ in 0..SIDE_BY_SIDE {
+                scope.spawn(work);
+            }
+        });
+        (survived.into_inner().unwrap(), failures.into_inner().unwrap())
+    }
+
+    /// One run; answers whether the host reached the step, and so aborted at it.
+    fn crash(&self, point: &str) -> Result<bool, String> {
+        let folder = TempDir::with_prefix("crash-point-").unwrap();
+        std::fs::create_dir(folder.path().join("host")).unwrap();
+        symlink(self.path("whole/host/compiled"), folder.path().join("host/compiled")).unwrap();
+        let output = self.demo(folder.path(), Some(point));
+        let log = std::fs::read_to_string(folder.path().join("host.log")).unwrap_or_default();
+        let aborted = log.lines().any(|line| aborts_at(line, point));
+        let summary: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
+        match summary["restarts"].as_u64().filter(|_| output.status.success()) {
+            // Not reached, or only once the checks were done and the host told to end.
+            Some(0) => return Ok(false),
+            Some(1) if aborted => return Ok(true),
+            _ => {}
+        }
+        let (reached, kept) = (if aborted { "reached" } else { "not reached" }, folder.keep());
+        Err(format!(
+            "failpoint {point} ({reached}): {} with {} restarts; its data and log are in {}; again, alone:\n    \
+             FAILPOINT={point} cargo test --release --workspace --test all failpoints\n{}",
+            output.status,
+            summary["restarts"],
+            kept.display(),
+            String::from_utf8_lossy(&output.stderr),
+        ))
+    }
+
+    fn demo(&self, data: &Path, abort_at_step: Option<&str>) -> Output {
+        let mut demo = Command::new(native().join("demo"));
+        demo.args(["--input", REGISTRATIONS, "--rate", RATE, "--failed-scores", FAILED_SCORES, "--poison", "--json"]);
+        demo.args(abort_at_step.iter().flat_map(|step| ["--abort-at-step", step]));
+        demo.arg("--manifest").arg(self.manifest()).arg("--data-dir").arg(data);
+        demo.env("HOST_ADAPTERS_BIN", native().join("host-adapters")).current_dir(project());
+        demo.output().expect("the demo is built with the workspace; run `cargo verify`")
+    }
+
+    fn manifest(&self) -> PathBuf {
+        self.path("spin.toml")
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+}
+
+/// Whether a line of the host's log says that it aborts there.
+fn aborts_at(line: &str, point: &str) -> bool {
+    let Ok(line) = serde_json::from_str::<Value>(line) else { return false };
+    let data = &line["data"];
+    data["step"].as_str().is_some_and(|step| format!("{step}:{}", data["number"]) == point)
+}
+
+/// spin.toml, but nothing waits for company and what a crash left in flight comes again after a second.
+fn impatient_manifest() -> String {
+    tests::manifest::changed(|manifest| {
+        // A machine that stands still for a second uses up a receive that no crash has cost.
+        tests::manifest::set_queues(manifest, 1, 1000);
+        batches_at_once(manifest);
+    })
+}
+
+fn batches_at_once(manifest: &mut toml_edit::DocumentMut) {
+    for (id, component) in manifest["component"].as_table_like_mut().unwrap().iter_mut() {
+        let ours = component.get_mut("tool").and_then(|tool| tool.get_mut("host-adapters"));
+        let sources = ours.and_then(|ours| ours.get_mut("source")?.as_array_of_tables_mut());
+        for source in sources.into_iter().flat_map(toml_edit::ArrayOfTables::iter_mut) {
+            if source.remove("batch_window_secs").is_some() {
+                source["batch_size"] = toml_edit::value(10);
+            }
+            if id == REJECTS {
+                source["on_reject"] = toml_edit::value("dead-letter");
+            }
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! Lambda's event shapes: any body is events or refused as a whole; every record gets one disposition, under the name
+//! by which its source knows it.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Value, json};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use worker_kit::lambda::answer::Answer;
+use worker_kit::lambda::{Incoming, appsync, parse};
+use worker_kit::{Disposition, Event, Payload};
+
+/// Checks one body.
+pub fn run(data: &[u8]) {
+    let parsed = parse(data, None, None);
+    // What is not JSON may pass where nobody looks: a broken dead letter in the name of a field that is not read.
+    let Ok(event) = serde_json::from_slice::<Value>(data) else { return };
+    match (parsed, event.get("Records").and_then(Value::as_array)) {
+        (Ok(incoming), Some(records)) => check(&incoming, records),
+        (Ok(incoming), None) => panic!("{incoming:?} were found in what is not an event"),
+        // Only what names its records twice has some and is none.
+        (Err(_), Some(_)) => assert!(parse(event.to_string().as_bytes(), None, None).is_ok()),
+        (Err(error), None) => assert!(!error.to_string().is_empty()),
+    }
+    if let Ok(text) = std::str::from_utf8(data) {
+        check_appsync(text, &event);
+    }
+}
+
+fn check(incoming: &[Incoming], records: &[Value]) {
+    assert_eq!(incoming.len(), records.len());
+    for (index, (incoming, record)) in incoming.iter().zip(records).enumerate() {
+        assert_eq!(id(incoming), name(index, record));
+        if let Incoming::Event(event) = incoming {
+            check_event(event, record);
+        }
+    }
+    let events = incoming.iter().filter_map(Incoming::event).count();
+    // Fewer answers than events, as many, or more.
+    for answered in [events.saturating_sub(1), events, events + 1] {
+        check_answer(incoming, (0..answered).map(|index| disposition(index, records)).collect(), events);
+    }
+}
+
+fn id(incoming: &Incoming) -> &str {
+    match incoming {
+        Incoming::Event(event) => &event.id,
+        Incoming::Malformed { id, .. } => id,
+    }
+}
+
+/// By what its source knows a record: AWS's own field, else its place.
+fn name(index: usize, record: &Value) -> String {
+    let field = |path: &[&str]| path.iter().try_fold(record, |value, key| member(value, key))?.as_str();
+    field(&["messageId"])
+        .or_else(|| field(&["dynamodb", "SequenceNumber"]))
+        .or_else(|| field(&["kinesis", "sequenceNumber"]))
+        .or_else(|| field(&["eventID"]))
+        .map_or_else(|| format!("record-{index}"), str::to_owned)
+}
+
+/// A field of an object. `None` for elements of lists.
+fn member<'v>(value: &'v Value, key: &str) -> Option<&'v Value> {
+    value.as_object()?.get(key)
+}
+
+fn check_event(event: &Event, record: &Value) {
+    let payload = match &event.payload {
+        Payload::Json(text) => text.as_str(),
+        Payload::Bytes(bytes) => std::str::from_utf8(bytes).expect("a body is text"),
+    };
+    let is_json = serde_json::from_str::<serde::de::IgnoredAny>(payload).is_ok();
+    assert_eq!(is_json, matches!(event.payload, Payload::Json(_)), "text that is not JSON is bytes");
+    if member(record, "dynamodb").is_some() {
+        check_change(event, payload, record);
+    } else if member(record, "kinesis").is_none() {
+        let body = &record["body"];
+        assert_eq!(payload, body.as_str().map_or_else(|| body.to_string(), str::to_owned));
+    }
+}
+
+/// A change has the keys of its record, and is the same event when it comes by a Kinesis stream.
+fn check_change(event: &Event, payload: &str, record: &Value) {
+    let change: Value = serde_json::from_str(payload).expect("a change is JSON");
+    let names = |keys: &Value| keys.as_object().map(|keys| keys.keys().cloned().collect::<Vec<_>>());
+    assert_eq!(names(&change["keys"]), names(&record["dynamodb"]["Keys"]));
+    assert_eq!(change["eventName"], record["eventName"]);
+    let data = STANDARD.encode(record.to_string());
+    let kinesis = json!({"Records": [{"kinesis": {"data": data, "sequenceNumber": event.id}}]});
+    let incoming = parse(kinesis.to_string().as_bytes(), None, None).expect("an event");
+    let same = incoming.first().and_then(Incoming::event).expect("the same event");
+    assert_eq!((&same.id, &same.payload, &same.ordering_key), (&event.id, &event.payload, &event.ordering_key));
+    assert_eq!(same.time_ms, event.time_ms);
+}
+
+/// Any of the three, and always the same for the same records.
+fn disposition(index: usize, records: &[Value]) -> Disposition {
+    let mut hasher = DefaultHasher::new();
+    (index, records.len(), records.first().map(Value::to_string)).hash(&mut hasher);
+    match hasher.finish() % 3 {
+        0 => Disposition::Ack,
+        1 => Disposition::Retry(Some(hasher.finish())),
+        _ => Disposition::Reject("no".to_owned()),
+    }
+}
+
+fn check_answer(incoming: &[Incoming], dispositions: Vec<Disposition>, events: usize) {
+    let Ok(answer) = Answer::new(incoming, dispositions.clone()) else {
+        return assert!(dispositions.len() > events, "an answer for this batch is refused");
+    };
+    assert!(dispositions.len() <= events, "an answer for another batch is taken");
+    let mut given = dispositions.into_iter();
+    let (mut failed, mut rejected) = (Vec::new(), Vec::new());
+    for record in incoming {
+        let given = record.event().map(|_| given.next().unwrap_or(Disposition::Retry(None)));
+        match given {
+            Some(Disposition::Ack) => {}
+            Some(Disposition::Retry(_)) => failed.push(id(record)),
+            Some(Disposition::Reject(_)) | None => rejected.push(id(record)),
+        }
+    }
+    assert_eq!(answer.batch_item_failures.iter().map(|it| &*it.item_identifier).collect::<Vec<_>>(), failed);
+    assert_eq!(answer.rejected.iter().map(|it| &*it.item_identifier).collect::<Vec<_>>(), rejected);
+    let count = answer.count;
+    assert_eq!((count.received, count.failed, count.rejected), (incoming.len(), failed.len(), rejected.len()));
+    assert_eq!(count.processed, incoming.len() - failed.len() - rejected.len());
+    let text = serde_json::to_string(&answer).expect("an answer is JSON");
+    assert_eq!(serde_json::from_str::<Answer>(&text).expect("an answer can be read"), answer);
+}
+
+/// A token comes from the headers that the resolver forwards, whatever else the event holds.
+fn check_appsync(text: &str, event: &Value) {
+    let token = appsync::token(text);
+    assert!(token.as_ref().is_none_or(|token| !token.is_empty() && token.trim() == token));
+    let headers = event.pointer("/request/headers").cloned().unwrap_or_default();
+    assert_eq!(token, appsync::token(&json!({"request": {"headers": headers}}).to_string()));
+    let input = appsync::input(event.clone());
+    let inside = ["", "/arguments/input/body", "/input/body", "/body"].map(|path| event.pointer(path));
+    assert!(inside.contains(&Some(&input)), "{input} is not what {event} holds");
+}

@@ -1,0 +1,7 @@
+//! The fuzz targets: what each takes of an input, and what must hold whatever the input is. `tests/fuzz/fuzz_targets` hands them
+//! inputs from libFuzzer, `tests/project/fuzz.rs` those of `tests/fuzz/corpus`.
+
+pub mod edge;
+pub mod lambda;
+pub mod manifest;
+pub mod token;

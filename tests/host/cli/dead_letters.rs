@@ -1,0 +1,187 @@
+//! `host-adapters dead-letters` and `invoke --dead-letter`: from a faulty worker's dead letters to its successor's
+//! success.
+
+use super::{Outcome, run, run_with_input};
+use host_adapters::manifest::{App, SourceConfig};
+use host_adapters_platform::Access;
+use serde_json::{Value, json};
+use std::path::PathBuf;
+use tests::programs;
+use tests::{OPERATOR_TOKEN, TESTER_TOKEN, TestHost, wait};
+
+const WORKER: &str = "upsert-users";
+const QUEUE: &str = "userInfoQueue";
+const DEAD: &str = "userInfoQueueDlq";
+const FANS: [&str; 3] = ["fan-1", "fan-2", "fan-3"];
+
+/// The probe in the worker's place: it understands nothing that is queued, and gives it up at once.
+fn faulty(app: &mut App) {
+    let component = app.components.get_mut(WORKER).unwrap();
+    component.source = programs::guest("probe");
+    component.grants.tables.insert("demand-table".to_owned(), Access::Read);
+    for source in &mut component.sources {
+        if let SourceConfig::Sqs(config) = source {
+            config.max_attempts = 1;
+        }
+    }
+}
+
+/// spin.toml with the same fault, for commands that run nothing but it.
+fn faulty_manifest(folder: &tempfile::TempDir) -> String {
+    let text = std::fs::read_to_string(programs::project().join("spin.toml")).unwrap();
+    let components = programs::project().join("target/components").display().to_string();
+    let text = text.replace("\"target/components", &format!("\"{components}"));
+    let probe = programs::guest("probe").display().to_string();
+    let text = text.replace(&format!("{components}/{WORKER}.wasm"), &probe);
+    let own = format!("[component.{WORKER}.tool.host-adapters]\n");
+    let text = text.replace(&own, &format!("{own}grants = {{ tables = {{ demand-table = \"read\" }} }}\n"));
+    let path = folder.path().join("spin.toml");
+    std::fs::write(&path, text).unwrap();
+    path.display().to_string()
+}
+
+fn profile(fan: &str) -> String {
+    json!({"globalUserId": fan, "email": "fan@example.com"}).to_string()
+}
+
+/// A host whose worker has given up three records.
+async fn with_dead_letters() -> TestHost {
+    let host = TestHost::with(faulty).await;
+    host.queue(QUEUE, &FANS.map(profile)).await;
+    wait::eventually("three dead letters", async || (host.depth(DEAD).await == 3).then_some(())).await;
+    host
+}
+
+/// Asks the host as an operator would.
+fn ask(host: &TestHost, token: &str, arguments: &[&str]) -> Outcome {
+    let gateway = format!("http://{}", host.running().addresses.gateway);
+    run(&[arguments, &["--gateway", &gateway, "--token", token]].concat())
+}
+
+fn operator(host: &TestHost, arguments: &[&str]) -> Outcome {
+    ask(host, OPERATOR_TOKEN, arguments)
+}
+
+fn groups(host: &TestHost) -> Vec<Value> {
+    let listed = operator(host, &["dead-letters", "list", "--json"]);
+    assert_eq!(listed.code, 0, "{listed:?}");
+    listed.json()["groups"].as_array().unwrap().clone()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fault_is_seen_mended_tried_swapped_and_its_records_sent_back() {
+    let host = with_dead_letters().await;
+    let groups = groups(&host);
+    let [group] = groups.as_slice() else { panic!("{groups:?}") };
+    assert_eq!((&group["queue"], &group["worker"], &group["count"]), (&json!(DEAD), &json!(WORKER), &json!(3)));
+    assert!(group["reason"].as_str().unwrap().contains("missing field `do`"), "{group}");
+    let digest = group["digest"].as_str().unwrap();
+    assert_eq!(digest.len(), 64, "{group}");
+    let table = operator(&host, &["dead-letters", "list", "--queue", DEAD]);
+    assert!(table.stdout.contains(&digest[..12]) && table.stdout.contains("missing field `do`"), "{table:?}");
+
+    let id = group["example"].as_str().unwrap();
+    let shown = operator(&host, &["dead-letters", "show", id, "--json"]);
+    let dead_letter = shown.json();
+    assert_eq!((&dead_letter["source"], &dead_letter["attempts"]), (&json!("sqs:userInfoQueue"), &json!(1)));
+    assert!(FANS.map(profile).contains(&dead_letter["body"].as_str().unwrap().to_owned()), "{dead_letter}");
+    assert!(dead_letter["firstMs"].as_u64() <= dead_letter["lastMs"].as_u64(), "{dead_letter}");
+
+    try_candidate(&host, id, &shown.stdout);
+
+    let candidate = programs::component(WORKER).display().to_string();
+    let swapped = operator(&host, &["swap", "upsertUsers", &candidate]);
+    assert_eq!(swapped.code, 0, "{swapped:?}");
+    let redriven = operator(&host, &["dead-letters", "redrive", "--worker", "upsertUsers", "--digest", &digest[..12]]);
+    assert_eq!((redriven.code, redriven.stdout.trim()), (0, "3 redriven"), "{redriven:?}");
+    for fan in FANS {
+        wait::eventually(fan, async || host.profile(fan).await.is_object().then_some(())).await;
+    }
+    host.drained(QUEUE).await;
+    assert_eq!(host.depth(DEAD).await, 0);
+    let again = operator(&host, &["dead-letters", "redrive", "--all"]);
+    assert_eq!((again.code, again.stdout.trim()), (0, "no dead letters"));
+}
+
+/// Offline, the dead letter fails with what gave it up and passes with what is to replace it.
+fn try_candidate(host: &TestHost, id: &str, dead_letter: &str) {
+    let folder = tempfile::tempdir().unwrap();
+    let manifest = faulty_manifest(&folder);
+    let upstream = format!("user_service_upstream={}", host.fakes.url(fake_services::Service::User));
+    let gateway = format!("http://{}", host.running().addresses.gateway);
+    let by_id = ["--dead-letter", id, "--gateway", &gateway, "--operator-token", OPERATOR_TOKEN];
+    let common = ["invoke", "--manifest", &manifest, "--variable", &upstream];
+    let old = run(&[&common[..], &by_id].concat());
+    assert_eq!((old.code, old.json()["batchItemFailures"].as_array().unwrap().len()), (1, 1), "{old:?}");
+    assert!(old.stderr.contains("missing field `do`"), "{old:?}");
+
+    let candidate = programs::component(WORKER).display().to_string();
+    let new = run_with_input(&[&common[..], &["--dead-letter", "-", "--component", &candidate]].concat(), dead_letter);
+    let done = json!({"received": 1, "processed": 1, "failed": 0, "rejected": 0});
+    assert_eq!((new.code, new.json()["count"].clone()), (0, done), "{new:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn letters_are_dropped_only_when_that_is_said_twice() {
+    let host = with_dead_letters().await;
+    let id = groups(&host)[0]["example"].as_str().unwrap().to_owned();
+    for (arguments, code, said) in [
+        (vec!["drop", "--all"], 2, "say --yes to drop these 3"),
+        (vec!["drop", "no-such-id", "--yes"], 1, "there is no dead letter `no-such-id`"),
+        (vec!["redrive", &id, "no-such-id"], 1, "nothing was done"),
+        (vec!["show", "no-such-id"], 1, "there is no dead letter `no-such-id`"),
+        (vec!["redrive"], 2, "--help"),
+        (vec!["redrive", &id, "--all"], 2, "--help"),
+    ] {
+        let outcome = operator(&host, &[vec!["dead-letters"], arguments.clone()].concat());
+        assert_eq!(outcome.code, code, "{arguments:?}: {outcome:?}");
+        assert!(outcome.stderr.contains(said), "{arguments:?}: {outcome:?}");
+    }
+    assert_eq!(host.depth(DEAD).await, 3);
+    let one = operator(&host, &["dead-letters", "drop", &id, "--yes"]);
+    assert_eq!((one.code, one.stdout.trim()), (0, "1 dropped"), "{one:?}");
+    let none = operator(&host, &["dead-letters", "drop", "--reason", "of another kind", "--yes"]);
+    assert_eq!((none.code, none.stdout.trim()), (0, "no dead letters"), "{none:?}");
+    assert_eq!(groups(&host)[0]["count"], json!(2));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_has_no_grant_is_refused() {
+    let host = TestHost::with(|app| {
+        let operator = app.host.clients.get_mut("operator").unwrap();
+        operator.grants.queues.insert(DEAD.to_owned(), host_adapters_platform::QueueAccess::Peek);
+        app.components.get_mut(WORKER).unwrap().sources.clear();
+    })
+    .await;
+    let refused = ask(&host, TESTER_TOKEN, &["dead-letters", "list"]);
+    assert_eq!(refused.code, 1, "{refused:?}");
+    assert!(refused.stderr.contains("`tester` may not look into queue"), "{refused:?}");
+
+    // To look is not to work: the route itself refuses, not only the command.
+    for what in ["redrive", "drop"] {
+        let url = format!("http://{}/operator/dead-letters/{what}", host.running().addresses.gateway);
+        let body = json!({"queue": DEAD, "ids": []});
+        let reply = host.send(host.http().post(url).bearer_auth(OPERATOR_TOKEN).json(&body)).await;
+        assert_eq!(reply.body["error"]["kind"], "denied", "{what}: {}", reply.body);
+    }
+    let elsewhere = operator(&host, &["dead-letters", "list", "--queue", QUEUE]);
+    assert!(elsewhere.code == 1 && elsewhere.stderr.contains("takes no dead letters"), "{elsewhere:?}");
+}
+
+#[test]
+fn a_dead_letter_that_cannot_be_read_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let file: PathBuf = folder.path().join("dead_letter.json");
+    std::fs::write(&file, r#"{"id":"l"}"#).unwrap();
+    for (dead_letter, said) in [
+        (format!("@{}", file.display()), "dead-letters show --json"),
+        ("@elsewhere.json".to_owned(), "elsewhere.json"),
+        ("an-id".to_owned(), "--operator-token"),
+    ] {
+        let outcome = run(&["invoke", "--dead-letter", &dead_letter]);
+        assert_eq!((outcome.code, outcome.stdout.as_str()), (2, ""), "{dead_letter}");
+        assert!(outcome.stderr.contains(said), "{outcome:?}");
+    }
+    let outcome = run(&["invoke", "upsert-users", "--dead-letter", "an-id"]);
+    assert!(outcome.code == 2 && outcome.stderr.contains("cannot be used with"), "{outcome:?}");
+}

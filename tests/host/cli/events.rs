@@ -1,0 +1,101 @@
+//! `host-adapters events generate`: what it writes, the worker accepts.
+
+use super::{run, run_with_input};
+use fake_services::{FakeServices, Options, Service};
+use host_adapters::manifest::{Component, SourceConfig};
+use serde_json::{Value, json};
+use tests::workers;
+
+/// Each event that `generate` knows, with each worker of spin.toml that takes it.
+fn generated() -> Vec<(&'static str, String)> {
+    let app = workers::app();
+    let kinds = |worker: &Component| match worker.sources.first() {
+        Some(SourceConfig::Sqs(_)) => vec!["sqs"],
+        Some(SourceConfig::DynamodbStream(_)) => vec!["dynamodb-stream", "kinesis"],
+        None => vec!["appsync"],
+    };
+    workers::of(&app).flat_map(|worker| kinds(worker).into_iter().map(|kind| (kind, worker.id.clone()))).collect()
+}
+
+fn generate(arguments: &[&str]) -> Value {
+    let outcome = run(&[&["events", "generate"], arguments].concat());
+    assert_eq!((outcome.code, outcome.stderr.as_str()), (0, ""), "{outcome:?}");
+    outcome.json()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_event_is_accepted_by_its_worker() {
+    let services = FakeServices::start(Options::default()).await.unwrap();
+    let upstreams = [Service::Entry, Service::User]
+        .map(|service| format!("{}_service_upstream={}", service.name(), services.url(service)));
+    for (source, worker) in &generated() {
+        let count = if *source == "appsync" { "1" } else { "3" };
+        let event = generate(&[source, "--worker", worker, "--count", count]);
+        let call = ["invoke", worker, "-", "--variable", &upstreams[0], "--variable", &upstreams[1]];
+        let outcome = run_with_input(&call, &event.to_string());
+        assert_eq!(outcome.code, 0, "{source} for {worker}: {outcome:?}");
+        let answer = outcome.json();
+        if *source == "appsync" {
+            assert_eq!(answer["isEligible"], json!(true), "{answer}");
+            continue;
+        }
+        assert_eq!((&answer["count"]["received"], &answer["batchItemFailures"]), (&json!(3), &json!([])), "{answer}");
+        // There is no such entry: what its events say is stale. That they were understood is enough.
+        for rejected in answer["rejected"].as_array().unwrap() {
+            let reason = rejected["reason"].as_str().unwrap();
+            assert!(reason.starts_with("stale") || reason.starts_with("unknown"), "{source} for {worker}: {answer}");
+        }
+    }
+}
+
+#[test]
+fn what_a_user_says_is_in_the_event() {
+    let event = generate(&["sqs", "--worker", "saveEntries", "--body", "{truncated", "--count", "2", "--id", "m-1"]);
+    let [first, second] = event["Records"].as_array().unwrap().as_slice() else { panic!("{event}") };
+    assert_eq!((&first["messageId"], &first["body"]), (&json!("m-1"), &json!("{truncated")));
+    assert!(second["messageId"].as_str().is_some_and(|id| id.len() == 36), "{event}");
+    assert_eq!(first["eventSourceARN"], "arn:aws:sqs:us-east-1:123456789012:saveEntriesQueue");
+
+    let change = r#"{"eventName":"REMOVE","oldImage":{"pk":"p","sk":"s","n":1}}"#;
+    let event = generate(&["dynamodb-stream", "--body", change, "--id", "17"]);
+    let dynamodb = &event["Records"][0]["dynamodb"];
+    assert_eq!((&event["Records"][0]["eventName"], &dynamodb["SequenceNumber"]), (&json!("REMOVE"), &json!("17")));
+    assert_eq!(dynamodb["Keys"], json!({"pk": {"S": "p"}, "sk": {"S": "s"}}));
+    assert_eq!((&dynamodb["OldImage"]["n"], dynamodb.get("NewImage")), (&json!({"N": "1"}), None));
+
+    let event = generate(&["http", "--body", r#"{"slug":"s"}"#]);
+    assert_eq!(event["arguments"]["input"]["body"], json!({"slug": "s"}));
+}
+
+#[test]
+fn an_event_that_no_worker_takes_is_not_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let elsewhere = folder.path().join("spin.toml");
+    std::fs::write(&elsewhere, tests::manifest::changed(|_| ())).unwrap();
+    let elsewhere = elsewhere.to_str().unwrap();
+    for (arguments, said) in [
+        (vec!["sqs", "--worker", "enqueue-entries"], "takes records of dynamodb-stream:demand-table"),
+        (vec!["sqs", "--worker", "check-eligibility"], "generate an appsync event"),
+        (vec!["sqs", "--worker", "nobody"], "there is no worker `nobody`"),
+        (vec!["sqs", "--worker", "save-entries", "--manifest", elsewhere], "save-entries/fixtures/sqs.json; add it"),
+        (vec!["kinesis", "--body", "{}"], "not a change of an item"),
+        (vec!["appsync", "--body", "{"], "not JSON"),
+        (vec!["sns"], "--help"),
+    ] {
+        let outcome = run(&[vec!["events", "generate"], arguments.clone()].concat());
+        assert_eq!((outcome.code, outcome.stdout.as_str()), (2, ""), "{arguments:?}");
+        assert!(outcome.stderr.contains(said), "{outcome:?}");
+    }
+}
+
+/// Where there is no project, each kind has an event that says what one looks like.
+#[test]
+fn an_event_of_no_worker_needs_no_project() {
+    for kind in ["sqs", "dynamodb-stream", "kinesis", "appsync"] {
+        let folder = tempfile::tempdir().unwrap();
+        let output = super::command().args(["events", "generate", kind]).current_dir(folder.path()).output().unwrap();
+        assert!(output.status.success(), "{kind}: {}", String::from_utf8_lossy(&output.stderr));
+        let event: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert!(event["Records"][0].is_object() || event["arguments"].is_object(), "{kind}: {event}");
+    }
+}

@@ -1,0 +1,100 @@
+//! `host-adapters invoke`, on the documents' own examples.
+
+use super::{run, run_with_input};
+use serde_json::{Value, json};
+use tests::programs;
+
+const VARIABLES: &str = "components/check-eligibility/fixtures/variables.json";
+const INVOKE: &str = "components/check-eligibility/fixtures/invoke.json";
+const APPSYNC: &str = "components/check-eligibility/fixtures/appsync.json";
+
+fn fixture(path: &str) -> String {
+    std::fs::read_to_string(programs::project().join(path)).unwrap()
+}
+
+/// The object inside the printed `data.checkEligibility` of API usage.
+fn printed() -> Value {
+    json!({
+        "isEligible": true,
+        "campaignId": "campaign-789",
+        "fields": {
+            "email": "fan@example.com",
+            "markets": ["market-123", "market-456"],
+            "ticket_count": 2,
+            "opt_in": true
+        },
+        "linkedCampaignId": null
+    })
+}
+
+#[test]
+fn the_documents_variables_give_the_documents_answer_key_for_key() {
+    for event in [VARIABLES, APPSYNC] {
+        let outcome = run(&["invoke", "checkEligibility", &format!("@{event}")]);
+        assert_eq!(outcome.code, 0, "{outcome:?}");
+        assert_eq!(outcome.json(), printed(), "{event}");
+    }
+}
+
+#[test]
+fn the_documents_invoke_example_is_eligible() {
+    // Inline, as they print it.
+    let outcome = run(&["invoke", "checkEligibility", &fixture(INVOKE)]);
+    assert_eq!(outcome.code, 0, "{outcome:?}");
+    let answer = outcome.json();
+    assert_eq!(answer["isEligible"], json!(true));
+    assert_eq!(answer["fields"], json!({"email": "test@example.com"}));
+}
+
+#[test]
+fn standard_input_and_the_components_id_do_as_well() {
+    for arguments in [vec!["invoke", "check-eligibility", "-"], vec!["invoke", "check-eligibility"]] {
+        let outcome = run_with_input(&arguments, &fixture(INVOKE));
+        assert_eq!(outcome.code, 0, "{outcome:?}");
+        assert_eq!(outcome.json()["isEligible"], json!(true));
+    }
+}
+
+#[test]
+fn a_worker_that_is_not_there_yet_says_so() {
+    let event = r#"{"campaignId":"campaign-123","dateId":"2024-03-01","marketId":"market-456"}"#;
+    let outcome = run(&["invoke", "enqueueMarketSelections", event]);
+    assert_eq!((outcome.code, outcome.stdout.as_str()), (2, ""));
+    let said = "there is no worker `enqueueMarketSelections` yet";
+    assert!(outcome.stderr.contains(said) && outcome.stderr.contains("check-eligibility"), "{outcome:?}");
+}
+
+#[test]
+fn an_event_that_cannot_be_read_is_named() {
+    for (event, said) in [("{", "not JSON"), ("@elsewhere.json", "elsewhere.json")] {
+        let outcome = run(&["invoke", "checkEligibility", event]);
+        assert_eq!((outcome.code, outcome.stdout.as_str()), (2, ""), "{event}");
+        assert!(outcome.stderr.contains(said), "{outcome:?}");
+    }
+}
+
+#[test]
+fn a_fan_with_another_token_is_refused() {
+    let outcome = run(&["invoke", "checkEligibility", "--token", "not.a.token", &fixture(INVOKE)]);
+    assert_eq!(outcome.code, 1, "{outcome:?}");
+    assert!(outcome.json()["error"]["code"].is_string(), "{outcome:?}");
+    assert!(!outcome.stderr.contains("not.a.token"));
+}
+
+#[test]
+fn a_batch_worker_answers_as_lambda_does() {
+    let outcome = run(&["invoke", "enqueueEntries", "@components/enqueue-entries/fixtures/dynamodb-stream.json"]);
+    let answer = outcome.json();
+    assert_eq!((outcome.code, &answer["batchItemFailures"]), (0, &json!([])), "{outcome:?}");
+    assert_eq!(answer["count"]["received"], answer["count"]["processed"]);
+}
+
+#[test]
+fn a_batch_with_failures_is_a_bad_outcome() {
+    let closed = "entry_service_upstream=http://127.0.0.1:1";
+    let event = "@components/retry-score/fixtures/aws.json";
+    let outcome = run(&["invoke", "retryScore", event, "--variable", closed]);
+    let failures = json!([{"itemIdentifier": "059f36b4-87a3-44ab-83d2-661975830a7d"}]);
+    assert_eq!((outcome.code, &outcome.json()["batchItemFailures"]), (1, &failures), "{outcome:?}");
+    assert!(outcome.stderr.contains("correlation-123"), "the worker's log goes to stderr: {outcome:?}");
+}

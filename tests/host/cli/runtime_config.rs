@@ -1,0 +1,230 @@
+//! The operator's configuration as the program takes it: diagnostics, servers that are down, secrets that stay secret.
+
+use super::up::Up;
+use super::{Outcome, command, run};
+use serde_json::{Value, json};
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use tests::programs;
+use tests::{AUDIENCE, Fan, ISSUER, Signer};
+
+/// In every secret of these tests.
+const PLANTED: &str = "planted-9c2d";
+
+/// Servers at an address where nobody listens, with a secret each.
+const TABLES: &str = r#"
+[tables]
+type = "dynamodb"
+region = "us-east-1"
+endpoint = "http://127.0.0.1:1"
+credentials = { access_key_id = "AKIA", secret_access_key = { env = "TABLES_SECRET" } }
+"#;
+const QUEUES: &str = r#"
+[queues]
+type = "sqs"
+region = "us-east-1"
+endpoint = "http://127.0.0.1:1"
+credentials = { access_key_id = "AKIA", secret_access_key = { file = "queues-secret" } }
+"#;
+const DOCUMENTS: &str = r#"
+[documents]
+type = "mongodb"
+uri = { file = "mongodb-uri" }
+database = "demand"
+"#;
+const CACHE: &str = r#"
+[cache]
+type = "redis"
+url = { env = "REDIS_URL" }
+"#;
+/// All of them.
+const ALL_DOWN: [&str; 4] = [TABLES, QUEUES, DOCUMENTS, CACHE];
+
+/// Writes the configuration and the files that it names; answers its path.
+fn write(folder: &Path, text: &str) -> String {
+    let path = folder.join("runtime-config.toml");
+    std::fs::write(&path, text).unwrap();
+    write_secret(folder, "queues-secret", &format!("{PLANTED}-queues\n"), 0o600);
+    write_secret(folder, "mongodb-uri", &format!("mongodb://app:{PLANTED}-documents@127.0.0.1:1/\n"), 0o600);
+    path.display().to_string()
+}
+
+fn write_secret(folder: &Path, name: &str, text: &str, mode: u32) {
+    std::fs::write(folder.join(name), text).unwrap();
+    std::fs::set_permissions(folder.join(name), std::fs::Permissions::from_mode(mode)).unwrap();
+}
+
+fn secrets_of_the_environment(command: &mut Command, redis_port: u16) {
+    command.env("TABLES_SECRET", format!("{PLANTED}-tables"));
+    command.env("REDIS_URL", format!("redis://app:{PLANTED}-cache@127.0.0.1:{redis_port}"));
+}
+
+fn validate(arguments: &[&str]) -> Outcome {
+    let mut command = command();
+    secrets_of_the_environment(&mut command, 1);
+    let output = command.arg("validate").args(arguments).output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    Outcome { code: output.status.code().unwrap(), stdout: text(output.stdout), stderr: text(output.stderr) }
+}
+
+#[test]
+fn mistakes_of_both_files_are_told_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = ALL_DOWN.concat().replace("type = \"sqs\"", "type = \"sns\"").replace("database", "databse");
+    let config = write(folder.path(), &config);
+    write_secret(folder.path(), "mongodb-uri", &format!("mongodb://app:{PLANTED}@h/"), 0o640);
+    let manifest = folder.path().join("spin.toml");
+    std::fs::write(&manifest, "spin_manifest_version = 1\n").unwrap();
+    let outcome = validate(&["--manifest", manifest.to_str().unwrap(), "--runtime-config", &config]);
+    assert_eq!((outcome.code, outcome.stdout.as_str()), (2, ""));
+    for said in ["spin_manifest_version", "\"sns\"", "\"databse\"", "(mode 640); chmod 600 it"] {
+        assert!(outcome.stderr.contains(said), "{said}: {}", outcome.stderr);
+    }
+    assert!(!outcome.stderr.contains(PLANTED), "{}", outcome.stderr);
+}
+
+#[test]
+fn the_readmes_example_is_valid() {
+    let readme = std::fs::read_to_string(programs::project().join("README.md")).unwrap();
+    let (_, section) = readme.split_once("## Real servers\n").unwrap();
+    let example = section.split_once("```toml\n").unwrap().1.split_once("```").unwrap().0;
+    let folder = tempfile::tempdir().unwrap();
+    let config = write(folder.path(), example);
+    let output = command()
+        .env("SQS_SECRET", "s")
+        .env("REDIS_URL", "redis://h")
+        .args(["validate", "--runtime-config", &config])
+        .output();
+    let output = output.unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+fn a_configuration_that_is_not_there_is_named() {
+    let outcome = run(&["validate", "--runtime-config", "elsewhere/runtime-config.toml"]);
+    assert_eq!(outcome.code, 2);
+    assert!(outcome.stderr.contains("elsewhere/runtime-config.toml"), "{outcome:?}");
+}
+
+#[test]
+fn the_probe_says_which_server_is_down_and_why() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = write(folder.path(), &ALL_DOWN.concat());
+    let without = validate(&["--runtime-config", &config]);
+    assert_eq!((without.code, without.stderr.as_str()), (0, ""), "valid, and not asked");
+    let outcome = validate(&["--runtime-config", &config, "--probe"]);
+    assert_eq!(outcome.code, 1, "{outcome:?}");
+    for section in ["tables", "queues", "documents", "cache"] {
+        let line = outcome.stdout.lines().find(|line| line.starts_with(&format!("{section}: ")));
+        let line = line.unwrap_or_else(|| panic!("{section}: {outcome:?}"));
+        assert!(line.to_lowercase().contains("connection refused"), "{line}");
+    }
+    assert!(!format!("{outcome:?}").contains(PLANTED), "{outcome:?}");
+}
+
+/// A Redis that refuses every login.
+fn redis_that_refuses() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().map_while(Result::ok) {
+            std::thread::spawn(move || {
+                let mut request = [0; 4096];
+                while let Ok(read @ 1..) = stream.read(&mut request) {
+                    // Each command is an array.
+                    for _ in request[..read].iter().filter(|byte| **byte == b'*') {
+                        let _ = stream.write_all(b"-WRONGPASS invalid username-password pair.\r\n");
+                    }
+                }
+            });
+        }
+    });
+    port
+}
+
+/// spin.toml, but what upsert-users refuses becomes a dead letter.
+fn manifest(folder: &Path) -> PathBuf {
+    let text = std::fs::read_to_string(programs::project().join("spin.toml")).unwrap();
+    let components = programs::project().join("target/components");
+    let source = "type = \"sqs\"\nqueue = \"userInfoQueue\"\n";
+    assert_eq!(text.matches(source).count(), 1);
+    let text = text.replace(source, &format!("{source}on_reject = \"dead-letter\"\n"));
+    let path = folder.join("spin.toml");
+    std::fs::write(&path, text.replace("\"target/components", &format!("\"{}", components.display()))).unwrap();
+    path
+}
+
+/// Every file of a folder that holds the text.
+fn files_with(folder: &Path, text: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap().map(Result::unwrap) {
+        let (path, kind) = (entry.path(), entry.file_type().unwrap());
+        if kind.is_dir() {
+            found.extend(files_with(&path, text));
+        } else if kind.is_file() && String::from_utf8_lossy(&std::fs::read(&path).unwrap()).contains(text) {
+            found.push(entry.file_name().to_string_lossy().into_owned());
+        }
+    }
+    found.sort();
+    found
+}
+
+/// Everything is down but the queues, so that dead letters have a place; all that is said and kept is searched.
+#[tokio::test]
+async fn secrets_of_servers_appear_nowhere() {
+    let (files, signer, redis) = (tempfile::tempdir().unwrap(), Signer::generate(), redis_that_refuses());
+    let config = write(files.path(), &[TABLES, DOCUMENTS, CACHE].concat());
+    let jwks = files.path().join("jwks.json");
+    std::fs::write(&jwks, signer.jwks()).unwrap();
+    let mut up = Up::start_with("DEBUG", |command, _| {
+        secrets_of_the_environment(command, redis);
+        command.arg("--manifest").arg(manifest(files.path()));
+        command.args(["--runtime-config", &config]).env("SPIN_VARIABLE_IDENTITY_JWKS", &jwks);
+        command.env("SPIN_VARIABLE_IDENTITY_ISSUER", ISSUER).env("SPIN_VARIABLE_IDENTITY_AUDIENCE", AUDIENCE);
+    });
+    let answers = use_every_server(&up, &signer).await;
+    let operator = "planted-6f1e-operator";
+    let asked = [["queues", "--json"].as_slice(), &["dead-letters", "list", "--json"], &["versions", "--json"]];
+    let asked: Vec<_> = asked.map(|arguments| up.ask(arguments, operator)).into();
+    assert!(asked.iter().all(|outcome| outcome.code == 0), "{asked:?}");
+    assert_eq!(asked[1].json()["groups"].as_array().unwrap().len(), 1, "a dead letter to search: {asked:?}");
+    let (_, _, log) = up.stop();
+    for trouble in ["Connection refused", "Password authentication failed"] {
+        assert!(log.contains(trouble) || format!("{answers:?}").contains(trouble), "{trouble} is told: {log}");
+    }
+    for (what, text) in [("answers", format!("{answers:?}")), ("commands", format!("{asked:?}")), ("log", log)] {
+        assert!(!text.contains(PLANTED), "{what}: {text}");
+    }
+    assert_eq!(files_with(up.folder.path(), PLANTED), Vec::<String>::new());
+    assert_eq!(files_with(files.path(), PLANTED), ["mongodb-uri", "queues-secret"], "the search finds what is there");
+}
+
+/// Has workers and clients call each server, and a worker give a record up.
+async fn use_every_server(up: &Up, signer: &Signer) -> Vec<Value> {
+    let (seeder, resolver) = ("planted-6f1e-seeder", "planted-6f1e-resolver");
+    let find = json!({"collection": "campaigns", "filter": "{}"});
+    let get = json!({"table": "demand-table", "keys": [{"pk": "p", "sk": "s"}]});
+    let message = json!({"body": "no JSON", "attributes": [], "delaySecs": 0});
+    let send = json!({"queue": "userInfoQueue", "messages": [message]});
+    let token = signer.sign(&Fan { id: "fan-1", email: "fan@example.com" }.claims());
+    let registration = json!({"body": {"slug": "s", "entry": {}, "userInfo": {"globalUserId": "fan-1"}}});
+    let answers = vec![
+        up.platform("documents/find-one", seeder, find).await,
+        up.platform("table/batch-get", seeder, get).await,
+        up.worker("check-eligibility", &token, registration).await,
+        up.platform("queue/send-batch", resolver, send).await,
+    ];
+    let bodies: Vec<Value> = answers.into_iter().map(|(_, body)| body).collect();
+    assert_eq!(bodies[0]["error"]["kind"], "unavailable", "{bodies:?}");
+    assert_eq!(bodies[1]["error"]["kind"], "unavailable", "{bodies:?}");
+    assert!(bodies[3]["ok"][0]["ok"].is_string(), "{bodies:?}");
+    tests::wait::eventually("a dead letter", async || {
+        let list = up.ask(&["dead-letters", "list", "--json"], "planted-6f1e-operator");
+        (!list.json()["groups"].as_array()?.is_empty()).then_some(())
+    })
+    .await;
+    bodies
+}

@@ -1,0 +1,88 @@
+//! Files that are not worker, or one only by name: refused before any call, while the one before serves on.
+
+use super::wat;
+use crate::host::sandbox::probe::{self, PROBE, Probe, tight};
+use host_adapters_runtime::component::Source;
+use host_adapters_runtime::{ComponentSpec, Limits};
+use std::time::Duration;
+
+/// Modules for [`wat::growing`]: a table that takes 800 KB, a memory that takes 6 MB.
+const TABLE: &str = "(table $t 1 funcref) (func (export \"grow\") (result i32)
+    (table.grow $t (ref.null func) (i32.const 99999)))";
+const MEMORY: &str = "(memory $m 1) (func (export \"grow\") (result i32) (memory.grow $m (i32.const 100)))";
+
+fn spec(text: &str, limits: Limits) -> ComponentSpec {
+    ComponentSpec { source: Source::Sent(text.to_owned().into()), ..probe::spec("".as_ref(), limits) }
+}
+
+/// What is said of a file that may not serve.
+async fn refused(text: &str) -> String {
+    let probe = Probe::start(tight()).await;
+    let (runtime, candidate) = (probe.runtime.clone(), spec(text, tight()));
+    let loaded = tokio::task::spawn_blocking(move || runtime.load(&candidate)).await.unwrap();
+    assert!(probe.serves().await);
+    loaded.unwrap_err().to_string()
+}
+
+fn exporting(handle: &str) -> String {
+    format!(
+        r#"(component
+            (core module $m (func (export "f") (param i32) (result i32) local.get 0))
+            (core instance $i (instantiate $m))
+            {handle}
+            (instance $w (export "handle" (func $f)))
+            (export "registration:workers/batch-worker@1.0.0" (instance $w)))"#
+    )
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_no_worker_is_refused() {
+    let empty = r#"(component (instance $w) (export "registration:workers/batch-worker@1.0.0" (instance $w)))"#;
+    let other = exporting(r#"(func $f (param "batch" u32) (result u32) (canon lift (core func $i "f")))"#);
+    let many = |what: &str, count: usize| wat::worker(&format!("({what})").repeat(count), "", "", "");
+    for (text, expected) in [
+        ("(module)".to_owned(), "does not compile"),
+        (empty.to_owned(), "exports neither"),
+        (other, "cannot be instantiated"),
+        (wat::growing(MEMORY, 5), "6 Wasm linear memories"),
+        (wat::growing(TABLE, 33), "33 tables"),
+        (many("global i64 (i64.const 0)", 600_000), "instance"),
+        (many("table 200000 funcref", 1), "exceeds the limit of 100000"),
+        (wat::crowd(100), "core module instances"),
+        (wat::worker("(func $s unreachable) (start $s)", "", "", ""), "cannot be instantiated: wasm trap"),
+        (wat::worker("(func $s (loop (br 0))) (start $s)", "", "", ""), "computed for too long"),
+        (wat::waits_at_start(), "does not start within"),
+    ] {
+        let error = refused(&text).await;
+        assert!(error.starts_with("probe: ") && error.contains(expected), "{expected}: {error}");
+    }
+}
+
+/// Calls a worker in text under tight limits; what its caller is told.
+async fn run(text: &str) -> Result<usize, String> {
+    let probe = Probe::start(tight()).await;
+    let limits =
+        Limits { max_memory_bytes: 16 << 20, max_cpu: Duration::from_secs(10), max_instance_reuse_count: 1, ..tight() };
+    probe.runtime.load(&spec(text, limits)).unwrap();
+    let answer = probe.runtime.batch(PROBE, vec![]).await.result;
+    // Whatever it did, the next instance does the same: the first is gone with all that it took.
+    assert_eq!(probe.runtime.batch(PROBE, vec![]).await.result.is_ok(), answer.is_ok());
+    answer.map(|dispositions| dispositions.len()).map_err(|error| error.to_string())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn all_tables_and_memories_count_together() {
+    assert_eq!(run(&wat::worker("", "", "", "")).await, Ok(0), "the worker in text is one");
+    // Twenty-nine tables, three memories: each of them is within every limit.
+    for (growing, instances) in [(TABLE, 29), (MEMORY, 3)] {
+        assert_eq!(run(&wat::growing(growing, 1)).await, Ok(0));
+        let error = run(&wat::growing(growing, instances)).await.unwrap_err();
+        assert!(error.contains("out of memory"), "{error}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn recursion_ends_in_a_trap() {
+    let error = run(&wat::worker("(func $r (call $r) (call $r))", "(call $r)", "", "")).await.unwrap_err();
+    assert!(error.contains("stack exhausted"), "{error}");
+}

@@ -1,0 +1,10 @@
+//! The host from outside: command line, HTTP, swaps, sandboxes, hostile guests, traces.
+
+mod bad_events;
+mod cli;
+mod hostile;
+mod on_servers;
+pub mod sandbox;
+mod slow;
+mod swap;
+mod trace;

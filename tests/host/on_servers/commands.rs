@@ -1,0 +1,45 @@
+//! `provision` and `validate --probe` on real servers.
+
+use crate::backends::on_servers::config::{self, SECRET};
+use crate::backends::on_servers::servers::{endpoints, unique};
+use std::path::Path;
+use std::process::{Command, Output};
+use tests::programs::native;
+
+fn run(command: &str, config: &Path, options: &[&str]) -> Output {
+    Command::new(native().join("host-adapters"))
+        .args([command, "--runtime-config", config.to_str().unwrap()])
+        .args(options)
+        .env(SECRET.0, SECRET.1)
+        .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(".."))
+        .output()
+        .expect("the host is built with the workspace; run `cargo verify`")
+}
+
+/// What `--probe` says of each section, and the exit code.
+fn probe(config: &Path) -> (Vec<String>, i32) {
+    let output = run("validate", config, &["--probe"]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    (text.lines().skip(1).map(str::to_owned).collect(), output.status.code().unwrap())
+}
+
+#[tokio::test]
+async fn what_is_missing_is_told_and_made_and_then_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = config::write(folder.path(), "runtime-config", endpoints().await, &unique());
+    let (lines, code) = probe(&config);
+    let [tables, queues, documents, cache] = lines.as_slice() else { panic!("{lines:?}") };
+    assert_eq!((documents.as_str(), cache.as_str(), code), ("documents: answers", "cache: answers", 1));
+    for (section, line) in [("tables: ", tables), ("queues: ", queues)] {
+        assert!(
+            line.starts_with(section) && line.ends_with("; `host-adapters provision` makes what is missing"),
+            "{line}"
+        );
+    }
+    for _ in 0..2 {
+        let output = run("provision", &config, &[]);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let all = ["tables", "queues", "documents", "cache"].map(|section| format!("{section}: answers"));
+        assert_eq!(probe(&config), (all.to_vec(), 0));
+    }
+}

@@ -1,0 +1,53 @@
+//! A trap among calls of the same instance.
+
+use super::probe::{Probe, tight};
+use host_adapters_runtime::{CallError, Limits};
+use serde_json::json;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+const CALLS: usize = 16;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_trap_among_sixteen_answers_all_of_them_and_the_next_call_is_served() {
+    let probe = Arc::new(Probe::start(Limits { max_instance_concurrent_reuse_count: CALLS, ..tight() }).await);
+    let calls: Vec<_> = (1..CALLS).map(|_| call(&probe, json!({"do": "wait", "ms": 1_000}))).collect();
+    // The fifteen are in the instance once it has taken them off the queue; the trap comes last and ends them.
+    tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+    assert!(matches!(probe.order(json!({"do": "trap"})).await, Err(CallError::Trapped(_))));
+    for call in calls {
+        let answer = call.await.unwrap();
+        assert!(matches!(answer, Err(CallError::Trapped(_))), "{answer:?}");
+    }
+    assert!(probe.serves().await);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_trap_leaves_other_instances_alone() {
+    let probe = Arc::new(Probe::start(Limits { max_instances: 2, ..tight() }).await);
+    let other = call(&probe, json!({"do": "wait", "ms": 500}));
+    tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    assert!(probe.order(json!({"do": "trap"})).await.is_err());
+    assert_eq!(other.await.unwrap(), Ok("ack".to_owned()));
+}
+
+/// A call that takes too long takes the others of its instance along, but no time that they had left is said to be
+/// over.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nobody_is_told_of_a_time_out_before_it_is_due() {
+    let limit = Duration::from_secs(1);
+    let limits = Limits { max_instances: 1, max_instance_concurrent_reuse_count: 2, request_timeout: limit, ..tight() };
+    let probe = Arc::new(Probe::start(limits).await);
+    let first = call(&probe, json!({"do": "wait", "ms": 600_000}));
+    tokio::time::sleep(limit / 2).await;
+    let began = Instant::now();
+    let second = probe.order(json!({"do": "wait", "ms": 600_000})).await.unwrap_err();
+    assert!(matches!(second, CallError::Trapped(_)) || began.elapsed() >= limit, "{second}: {:?}", began.elapsed());
+    assert_eq!(first.await.unwrap(), Err(CallError::TimedOut(limit)));
+    assert!(probe.serves().await);
+}
+
+fn call(probe: &Arc<Probe>, order: serde_json::Value) -> tokio::task::JoinHandle<Result<String, CallError>> {
+    let probe = probe.clone();
+    tokio::spawn(async move { probe.order(order).await })
+}

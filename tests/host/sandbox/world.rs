@@ -1,0 +1,106 @@
+//! A world outside the sandbox that the tests can read and that fails on demand.
+
+use bytes::Bytes;
+use host_adapters_runtime::host::{Host, SendError, SendErrorKind, Sent};
+use platform_wire::cache::CacheBackend;
+use platform_wire::{Answer, Error, ErrorKind, Platform, documents, identity, queue, table};
+use std::sync::{Arc, Mutex};
+
+/// The host of the probe. It has one variable, one table (`present`) and one service that answers
+/// (`http://up.example`).
+pub struct World {
+    platform: Arc<dyn Platform>,
+    lines: Mutex<Vec<String>>,
+}
+
+impl World {
+    pub fn new() -> Arc<Self> {
+        Arc::new(Self { platform: Arc::new(OneTable), lines: Mutex::default() })
+    }
+
+    /// What guests have written so far.
+    pub fn lines(&self) -> Vec<String> {
+        self.lines.lock().unwrap().clone()
+    }
+}
+
+#[async_trait::async_trait]
+impl Host for World {
+    fn platform(&self) -> &Arc<dyn Platform> {
+        &self.platform
+    }
+
+    async fn open_cache(&self, _: &str, _: &str, _: &str) -> Option<Arc<dyn CacheBackend>> {
+        None
+    }
+
+    fn variable(&self, _: &str, name: &str) -> Option<String> {
+        (name == "worker_token").then(|| "secret".to_owned())
+    }
+
+    async fn send_http(&self, _: &str, _: &str, request: http::Request<Bytes>) -> Result<Sent, SendError> {
+        let status = |status, outage| {
+            let response = http::Response::builder().status(status).body(Bytes::new()).unwrap();
+            Ok(Sent { response, outage })
+        };
+        let failed = |kind, outage| Err(SendError { kind, message: "as the test has it".to_owned(), outage });
+        match request.uri().host().unwrap() {
+            "up.example" => status(200, None),
+            "busy.example" => status(503, Some("service:busy".to_owned())),
+            "down.example" => failed(SendErrorKind::Connection, Some("service:down".to_owned())),
+            "slow.example" => failed(SendErrorKind::TimedOut, None),
+            _ => failed(SendErrorKind::Denied, None),
+        }
+    }
+
+    fn log(&self, _: &str, _: &str, line: &str) {
+        self.lines.lock().unwrap().push(line.to_owned());
+    }
+}
+
+/// A platform that has the table `present`, of which each item tells who asked for it; the table `down` is down.
+/// Everything else is denied.
+pub struct OneTable;
+
+fn denied<T>() -> Result<T, Error> {
+    Err(Error::new(ErrorKind::Denied, "not granted"))
+}
+
+#[async_trait::async_trait]
+impl Platform for OneTable {
+    async fn table_batch_get(&self, caller: &str, args: table::BatchGet) -> Result<Vec<Option<String>>, Error> {
+        match args.table.as_str() {
+            "present" => Ok(args.keys.iter().map(|key| Some(format!("{}/{} for {caller}", key.pk, key.sk))).collect()),
+            "down" => Err(Error::new(ErrorKind::Unavailable, "the table is down")),
+            _ => denied(),
+        }
+    }
+
+    async fn table_batch_write(&self, _: &str, _: table::BatchWrite) -> Result<Vec<Option<Error>>, Error> {
+        denied()
+    }
+
+    async fn table_batch_update(&self, _: &str, _: table::BatchUpdate) -> Result<Vec<Option<Error>>, Error> {
+        denied()
+    }
+
+    async fn table_query(&self, _: &str, _: table::Query) -> Result<table::Page, Error> {
+        denied()
+    }
+
+    async fn queue_send_batch(&self, _: &str, _: queue::SendBatch) -> Result<Vec<Answer<String>>, Error> {
+        denied()
+    }
+
+    async fn documents_find_one(&self, _: &str, _: documents::FindOne) -> Result<Option<String>, Error> {
+        denied()
+    }
+
+    async fn documents_replace_one(&self, _: &str, _: documents::ReplaceOne) -> Result<(), Error> {
+        denied()
+    }
+
+    async fn identity_verify(&self, _: &str, _: identity::Verify) -> Result<identity::Claims, Error> {
+        denied()
+    }
+}

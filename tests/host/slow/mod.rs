@@ -1,0 +1,4 @@
+//! Takes long.
+
+mod dev;
+mod swap_under_load;

@@ -1,0 +1,6 @@
+//! The project itself: its documents, its invariants, its fuzz corpora.
+
+mod contract;
+mod fuzz;
+mod readme;
+mod tidy;

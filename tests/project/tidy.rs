@@ -1,0 +1,228 @@
+//! What always holds in this project (ARCHITECTURE.md, "Invariants"), as far as it can be read off the files.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use tests::programs::project;
+use toml_edit::{DocumentMut, Item};
+
+/// Lines of Rust in one file, its tests left out.
+const MAX_LINES: usize = 600;
+
+fn read(path: impl AsRef<Path>) -> String {
+    let path = project().join(path);
+    std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+fn toml(path: impl AsRef<Path>) -> DocumentMut {
+    read(path).parse().unwrap()
+}
+
+/// The names under `[dependencies]`, `[dev-dependencies]`, `[target.….dependencies]` of a crate.
+fn dependencies(krate: &str) -> BTreeSet<String> {
+    let manifest = toml(Path::new(krate).join("Cargo.toml"));
+    let mut tables = vec![manifest.as_table()];
+    tables.extend(
+        manifest.get("target").and_then(|it| it.as_table()).into_iter().flatten().filter_map(|it| it.1.as_table()),
+    );
+    let kinds = ["dependencies", "dev-dependencies", "build-dependencies"];
+    let named = |table: &&toml_edit::Table| {
+        let tables = kinds.iter().filter_map(|kind| table.get(kind)?.as_table());
+        tables.flat_map(|table| table.iter().map(|(name, _)| name.to_owned())).collect::<Vec<_>>()
+    };
+    tables.iter().flat_map(named).collect()
+}
+
+fn assert_names_none(krate: &str, words: &[&str]) {
+    let named = dependencies(krate);
+    assert!(!named.is_empty(), "{krate} names no dependency at all");
+    for name in named {
+        assert!(!words.iter().any(|word| name.contains(word)), "{krate}/Cargo.toml must not name {name}");
+    }
+}
+
+#[test]
+fn crates_do_not_know_what_they_must_not_know() {
+    let sdks = ["aws-sdk", "aws-config", "rdkafka", "mongodb", "redis", "rusqlite"];
+    for krate in ["delivery", "failpoint", "manifest", "outbound", "platform", "sources"] {
+        assert_names_none(&format!("host-adapters/{krate}"), &["wasmtime", "runtime"]);
+    }
+    for krate in ["delivery", "manifest", "outbound", "platform", "sources"] {
+        assert_names_none(&format!("host-adapters/{krate}"), &sdks);
+    }
+    assert_names_none("host-adapters/runtime", &["aws-sdk", "aws-config", "rdkafka", "mongodb", "redis", "delivery"]);
+    assert_names_none("components/registration", &["spin-sdk", "wit", "wasi", "reqwest", "tokio"]);
+}
+
+#[test]
+fn only_the_runtime_names_wasmtime() {
+    for krate in
+        ["host-adapters", "tests", "tests/tools/bench", "tests/tools/demo", "tests/fakes", "tests/servers", "xtask"]
+    {
+        assert_names_none(krate, &["wasmtime"]);
+    }
+    assert!(dependencies("host-adapters/runtime").contains("wasmtime"));
+}
+
+/// What `cargo tree` prints of a selection of packages, one line each: `name version|features`.
+fn tree(selection: &[&str]) -> BTreeSet<String> {
+    let mut tree = std::process::Command::new(env!("CARGO"));
+    tree.args(["tree", "--locked", "--edges", "normal,build", "--prefix", "none", "--format", "{p}|{f}"]);
+    let output = tree.args(selection).current_dir(project()).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let lines = String::from_utf8(output.stdout).unwrap();
+    // Marks of what was printed before, and of macros.
+    lines.lines().map(|line| line.replace(" (*)", "").replace(" (proc-macro)", "")).collect()
+}
+
+fn names(tree: &BTreeSet<String>) -> BTreeSet<&str> {
+    tree.iter().filter_map(|line| Some(line.split_once(' ')?.0)).collect()
+}
+
+#[test]
+fn there_is_one_crypto_provider() {
+    // Not Cargo.lock, which lists what optional features would bring too.
+    let tree = tree(&["--workspace"]);
+    let names = names(&tree);
+    assert!(names.contains("aws-lc-rs"));
+    for other in ["ring", "openssl", "native-tls"] {
+        assert!(!names.contains(other), "{other} is built: see `cargo tree -i {other}`");
+    }
+}
+
+const EMBEDDED: [&str; 9] = [
+    "--package",
+    "host-adapters",
+    "--package",
+    "demo",
+    "--package",
+    "xtask",
+    "--no-default-features",
+    "--features",
+    "host-adapters/embedded",
+];
+
+#[test]
+fn sdks_are_compiled_for_their_backends_alone() {
+    let crates = ["delivery", "failpoint", "manifest", "outbound", "platform", "sources"];
+    let crates = crates.map(|krate| ["--package".to_owned(), format!("host-adapters-{krate}")]);
+    let crates: Vec<_> = crates.iter().map(|it| it.each_ref().map(String::as_str)).collect();
+    let selections = crates.iter().map(|it| &it[..]).chain([&EMBEDDED[..]]);
+    for selection in selections {
+        let tree = tree(selection);
+        for name in names(&tree) {
+            let is_sdk = name.starts_with("aws-sdk") || ["aws-config", "mongodb", "redis", "rdkafka"].contains(&name);
+            assert!(!is_sdk, "{name} is compiled for {selection:?}");
+        }
+    }
+    assert!(names(&tree(&["--package", "host-adapters"])).contains("aws-sdk-sqs"), "by default all are there");
+}
+
+/// So that `cargo verify` after `cargo demo` builds no dependency a second time.
+#[test]
+fn the_demo_shares_its_dependencies_with_the_whole() {
+    let (demo, whole) = (tree(&EMBEDDED), tree(&["--workspace"]));
+    let of_others = |line: &&String| !line.contains(&format!("({}", project().display()));
+    let alone: Vec<_> = demo.difference(&whole).filter(of_others).collect();
+    assert!(demo.len() > 300 && whole.len() > demo.len() + 100, "{} of {}", demo.len(), whole.len());
+    assert!(alone.is_empty(), "add to host-adapters/shared-features what the whole has more in: {alone:#?}");
+}
+
+/// Every Rust file of the project.
+fn sources() -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut folders: Vec<_> = ["components", "host-adapters", "tests", "xtask"].map(|it| project().join(it)).into();
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() && !path.ends_with("target") {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                found.push(path);
+            }
+        }
+    }
+    assert!(found.len() > 100, "only {} files were found", found.len());
+    found
+}
+
+#[test]
+fn files_are_of_a_size_to_read() {
+    for path in sources() {
+        let text = read(&path);
+        let lines = text.lines().take_while(|line| !line.starts_with("#[cfg(test)]")).count();
+        assert!(lines <= MAX_LINES, "{} has {lines} lines; one topic a file", path.display());
+    }
+}
+
+#[test]
+fn files_say_what_they_are() {
+    for path in sources() {
+        assert!(read(&path).starts_with("//!"), "{} does not begin with what it is (//!)", path.display());
+    }
+}
+
+#[test]
+fn nothing_is_left_for_later() {
+    // Put together here, so that this file does not find itself.
+    let words =
+        [("to", "do!("), ("unimplement", "ed!("), ("#[igno", "re"), ("dbg", "!(")].map(|(a, b)| format!("{a}{b}"));
+    for path in sources() {
+        let text = read(&path);
+        for word in &words {
+            assert!(!text.contains(word), "{} contains {word}", path.display());
+        }
+    }
+}
+
+/// The folders of `components` that make a component.
+fn component_folders() -> BTreeSet<String> {
+    let folders = std::fs::read_dir(project().join("components")).unwrap().map(|entry| entry.unwrap().path());
+    let makes_one = |path: &PathBuf| read(path.join("Cargo.toml")).contains("\"cdylib\"");
+    folders.filter(makes_one).map(|path| path.file_name().unwrap().to_string_lossy().into_owned()).collect()
+}
+
+/// The components of spin.toml that are called, so not those that only fill imports of others.
+fn workers(manifest: &DocumentMut) -> BTreeSet<String> {
+    let components = manifest["component"].as_table().unwrap();
+    let fill = components.iter().filter_map(|(_, it)| it.get("dependencies")?.as_table()).flat_map(|it| it.iter());
+    let fill: BTreeSet<_> = fill.filter_map(|(_, it)| it.get("component")?.as_str()).collect();
+    components.iter().map(|(id, _)| id).filter(|id| !fill.contains(id)).map(str::to_owned).collect()
+}
+
+#[test]
+fn every_component_folder_has_its_block_in_spin_toml_and_every_block_its_folder() {
+    let manifest = toml("spin.toml");
+    let blocks: BTreeSet<_> = manifest["component"].as_table().unwrap().iter().map(|(id, _)| id.to_owned()).collect();
+    assert_eq!(component_folders(), blocks);
+}
+
+#[test]
+fn every_worker_has_its_route() {
+    let manifest = toml("spin.toml");
+    let triggers = manifest["trigger"]["http"].as_array_of_tables().unwrap();
+    let routes = triggers.iter().map(|it| (it["component"].as_str().unwrap(), it["route"].as_str().unwrap()));
+    let routes: BTreeSet<_> = routes.map(|(id, route)| (id.to_owned(), route.to_owned())).collect();
+    let expected: BTreeSet<_> =
+        workers(&manifest).into_iter().map(|id| (id.clone(), format!("/workers/{id}"))).collect();
+    assert_eq!(routes, expected);
+}
+
+/// The events that a worker gets: one a kind of source, a request's where it has none.
+fn events(component: &Item) -> BTreeSet<String> {
+    let ours = component.get("tool").and_then(|tool| tool.get("host-adapters"));
+    let sources = ours.and_then(|ours| ours.get("source")?.as_array_of_tables());
+    let kinds: BTreeSet<_> = sources.into_iter().flatten().map(|it| it["type"].as_str().unwrap().to_owned()).collect();
+    if kinds.is_empty() { BTreeSet::from(["appsync".to_owned()]) } else { kinds }
+}
+
+#[test]
+fn every_worker_has_a_fixture_of_each_event_that_it_gets() {
+    let manifest = toml("spin.toml");
+    for id in workers(&manifest) {
+        for kind in events(&manifest["component"][id.as_str()]) {
+            let path = format!("components/{id}/fixtures/{kind}.json");
+            let event: serde_json::Value = serde_json::from_str(&read(&path)).unwrap();
+            assert!(event.is_object(), "{path}");
+        }
+    }
+}

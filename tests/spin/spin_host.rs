@@ -1,0 +1,131 @@
+//! A fake for a Spin host: variables, plain outbound HTTP, logs; no platform and no cache. Beside it the gateway,
+//! with the grants of spin.toml.
+
+use crate::host::sandbox::world::OneTable;
+use bytes::Bytes;
+use host_adapters::gateway::{Callers, Health};
+use host_adapters::manifest::runtime_config::RuntimeConfig;
+use host_adapters::manifest::{self, ProvidedVariables};
+use host_adapters_outbound::Signer;
+use host_adapters_platform::PlatformService;
+use host_adapters_runtime::host::{Host, SendError, SendErrorKind, Sent};
+use platform_wire::Platform;
+use platform_wire::cache::CacheBackend;
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::SystemTime;
+use tests::programs;
+
+/// Names save-entries to the gateway.
+pub const GATEWAY_TOKEN: &str = "gateway-secret";
+/// Opens save-entries over HTTP.
+pub const WORKER_TOKEN: &str = "worker-secret";
+/// The client of spin.toml that fills tables.
+pub const SEEDER: &str = "seeder";
+
+/// The gateway of `host-adapters` on embedded backends, as `up` sets it up from spin.toml.
+pub struct Gateway {
+    pub url: String,
+    pub platform: Arc<PlatformService>,
+    answered: Arc<AtomicUsize>,
+}
+
+impl Gateway {
+    pub async fn start(data: &Path) -> Self {
+        let mut app = manifest::load(&programs::project().join("spin.toml"), &ProvidedVariables::default()).unwrap();
+        // No token is verified here, so no keys are needed.
+        app.host.identity = None;
+        let platform = host_adapters::backends::open(&app, data, &RuntimeConfig::default()).await.unwrap().platform;
+        let gateway = host_adapters::gateway::Gateway {
+            components: None,
+            redriver: None,
+            platform: platform.clone(),
+            callers: Arc::new(Callers::new([(GATEWAY_TOKEN.to_owned(), super::WORKER.to_owned())])),
+            queues: app.host.queues.keys().cloned().collect(),
+            metrics: tests::metrics(),
+            health: Health::new(Vec::new),
+            service_keys: serde_json::Value::Null,
+        };
+        let answered = Arc::<AtomicUsize>::default();
+        let count = answered.clone();
+        let router = gateway.router().layer(axum::middleware::map_request(move |request: axum::extract::Request| {
+            count.fetch_add(1, Ordering::Relaxed);
+            std::future::ready(request)
+        }));
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        Self { url, platform, answered }
+    }
+
+    /// How many requests it has taken.
+    pub fn answered(&self) -> usize {
+        self.answered.load(Ordering::Relaxed)
+    }
+}
+
+/// The host.
+pub struct SpinHost {
+    variables: BTreeMap<&'static str, String>,
+    entry_service: String,
+    /// Stands for the bridge that adds the app-to-app token on a Spin host's way to the services.
+    signer: Signer,
+    client: reqwest::Client,
+    no_platform: Arc<dyn Platform>,
+}
+
+impl SpinHost {
+    pub fn new(gateway: &str, entry_service: &str) -> Self {
+        let variables = [
+            ("gateway_url", gateway),
+            ("gateway_token", GATEWAY_TOKEN),
+            ("entry_service_url", entry_service),
+            ("worker_token", WORKER_TOKEN),
+        ];
+        Self {
+            variables: variables.map(|(name, value)| (name, value.to_owned())).into(),
+            entry_service: entry_service.to_owned(),
+            signer: Signer::generate().unwrap(),
+            client: reqwest::Client::new(),
+            no_platform: Arc::new(OneTable),
+        }
+    }
+}
+
+#[async_trait::async_trait]
+impl Host for SpinHost {
+    /// Never reached: the linker has no such import.
+    fn platform(&self) -> &Arc<dyn Platform> {
+        &self.no_platform
+    }
+
+    async fn open_cache(&self, _: &str, _: &str, _: &str) -> Option<Arc<dyn CacheBackend>> {
+        None
+    }
+
+    fn variable(&self, _: &str, name: &str) -> Option<String> {
+        self.variables.get(name).cloned()
+    }
+
+    async fn send_http(&self, component: &str, _: &str, mut request: http::Request<Bytes>) -> Result<Sent, SendError> {
+        if request.uri().to_string().starts_with(&self.entry_service) {
+            let token = self.signer.token(component, "entry", SystemTime::now()).unwrap();
+            request.headers_mut().insert("authorization", format!("Bearer {token}").parse().unwrap());
+        }
+        let failed = |error: reqwest::Error| SendError {
+            kind: SendErrorKind::Connection,
+            message: error.to_string(),
+            outage: None,
+        };
+        let response = self.client.execute(request.try_into().map_err(failed)?).await.map_err(failed)?;
+        let mut answer = http::Response::builder().status(response.status());
+        *answer.headers_mut().unwrap() = response.headers().clone();
+        Ok(Sent { response: answer.body(response.bytes().await.map_err(failed)?).unwrap(), outage: None })
+    }
+
+    fn log(&self, _: &str, _: &str, line: &str) {
+        eprintln!("{line}");
+    }
+}

@@ -1,0 +1,180 @@
+//! The whole host in this process.
+
+use crate::support::fan::{Fan, Signer};
+use crate::support::settings::{self, OPERATOR_TOKEN, TESTER_TOKEN, root};
+use crate::{log, wait};
+use fake_services::{FakeServices, Options};
+use host_adapters::app::{self, Addresses, Running};
+use host_adapters::manifest::App;
+use host_adapters::manifest::runtime_config::RuntimeConfig;
+use host_adapters::telemetry::Tracing;
+use host_adapters::telemetry::metrics::{self, Metrics};
+use platform_wire::{Answer, Function};
+use reqwest::Client;
+use serde_json::{Value, json};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::OnceLock;
+use tempfile::TempDir;
+use tokio::sync::Mutex;
+
+/// A running host with its services. All of it ends when this is dropped.
+pub struct TestHost {
+    /// The services behind it.
+    pub fakes: FakeServices,
+    /// Signs what the host believes.
+    pub signer: Signer,
+    http: Client,
+    running: Running,
+    _folder: TempDir,
+}
+
+/// What came back over HTTP.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Reply {
+    /// The status.
+    pub status: u16,
+    /// The body; null where it is not JSON.
+    pub body: Value,
+}
+
+impl TestHost {
+    /// The host as spin.toml has it.
+    pub async fn start() -> Self {
+        Self::with(|_| ()).await
+    }
+
+    /// The host with something of its manifest changed.
+    pub async fn with(change: impl FnOnce(&mut App)) -> Self {
+        log::listen();
+        let folder = tempfile::tempdir().unwrap();
+        let (fakes, signer) = (FakeServices::start(Options::default()).await.unwrap(), Signer::generate());
+        let jwks = folder.path().join("jwks.json");
+        std::fs::write(&jwks, signer.jwks()).unwrap();
+        let mut app = settings::manifest(settings::variables(&fakes, &jwks));
+        change(&mut app);
+        let running = start(app, &folder).await;
+        Self { fakes, signer, http: client(), running, _folder: folder }
+    }
+
+    /// The host's inside: batches go to workers as a source would hand them over.
+    pub fn running(&self) -> &Running {
+        &self.running
+    }
+
+    /// What a test sends requests of its own by.
+    pub fn http(&self) -> &Client {
+        &self.http
+    }
+
+    /// Asks check-eligibility as the resolver does, with the fan's token.
+    pub async fn eligibility(&self, fan: Fan, body: &Value) -> Reply {
+        self.eligibility_as(Some(&self.signer.sign(&fan.claims())), body).await
+    }
+
+    /// Asks check-eligibility with any token, or none.
+    pub async fn eligibility_as(&self, token: Option<&str>, body: &Value) -> Reply {
+        self.post("/workers/check-eligibility", token, body.to_string()).await
+    }
+
+    /// Hands a worker an event over HTTP.
+    pub async fn post(&self, path: &str, token: Option<&str>, body: impl Into<reqwest::Body>) -> Reply {
+        let request = self.http.post(self.url(path)).header("content-type", "application/json").body(body);
+        self.send(token.into_iter().fold(request, |request, token| request.bearer_auth(token))).await
+    }
+
+    /// The address of a path.
+    pub fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.running.addresses.http)
+    }
+
+    /// The address of a path of the gateway.
+    pub fn gateway_url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.running.addresses.gateway)
+    }
+
+    /// Sends any request.
+    pub async fn send(&self, request: reqwest::RequestBuilder) -> Reply {
+        let response = request.send().await.unwrap();
+        let status = response.status().as_u16();
+        Reply { status, body: serde_json::from_slice(&response.bytes().await.unwrap()).unwrap_or_default() }
+    }
+
+    /// Calls the platform through the gateway, as a client that may do everything a test needs.
+    pub async fn platform<F: Function>(&self, arguments: &F) -> F::Output {
+        let path = format!("/platform/{}", F::PATH);
+        let answer: Answer<F::Output> = self.gateway(&path, TESTER_TOKEN, &json!(arguments)).await;
+        Result::from(answer).unwrap_or_else(|error| panic!("{path}: {error}"))
+    }
+
+    /// Messages of a queue: all, waiting, delayed and in flight.
+    pub async fn depth(&self, queue: &str) -> u64 {
+        let answer: Answer<Value> = self.gateway("/operator/queues", OPERATOR_TOKEN, &json!({})).await;
+        let queues = Result::from(answer).unwrap_or_else(|error| panic!("{error}"));
+        let queue = queues["queues"].as_array().unwrap().iter().find(|it| it["name"] == queue).unwrap().clone();
+        ["visible", "inFlight", "delayed"].iter().map(|state| queue[*state].as_u64().unwrap()).sum()
+    }
+
+    /// Waits until a queue is empty.
+    pub async fn drained(&self, queue: &str) {
+        wait::eventually(queue, async || (self.depth(queue).await == 0).then_some(())).await;
+    }
+
+    /// The oldest messages of a queue, with their attributes.
+    pub async fn peek(&self, queue: &str) -> Vec<Value> {
+        let answer: Answer<Value> = self.gateway("/operator/peek", OPERATOR_TOKEN, &json!({ "queue": queue })).await;
+        let peeked = Result::from(answer).unwrap_or_else(|error| panic!("{error}"));
+        peeked["messages"].as_array().unwrap().clone()
+    }
+
+    /// The sum of a metric over its series that carry all of these labels. Hosts of one process count together.
+    pub async fn metric(&self, name: &str, labels: &[(&str, &str)]) -> f64 {
+        let text = self.http.get(self.gateway_url("/metrics")).send().await.unwrap().text().await.unwrap();
+        let labels: Vec<_> = labels.iter().map(|(name, value)| format!("{name}=\"{value}\"")).collect();
+        let lines = text.lines().filter(|line| line.starts_with(name) && labels.iter().all(|it| line.contains(it)));
+        lines.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum()
+    }
+
+    /// Why a worker's source is paused, if it is.
+    pub async fn paused(&self, worker: &str) -> Option<String> {
+        let ready: Value = self.http.get(self.gateway_url("/readyz")).send().await.unwrap().json().await.unwrap();
+        let source = ready["sources"].as_array().unwrap().iter().find(|source| source["worker"] == worker).cloned();
+        source.unwrap()["paused"]["reason"].as_str().map(str::to_owned)
+    }
+
+    async fn gateway<T: serde::de::DeserializeOwned>(&self, path: &str, token: &str, body: &Value) -> T {
+        let response = self.http.post(self.gateway_url(path)).bearer_auth(token).json(body).send().await.unwrap();
+        assert_eq!(response.status(), 200, "{path}");
+        response.json().await.unwrap()
+    }
+}
+
+/// What this process measures; one for all its hosts.
+pub fn metrics() -> Metrics {
+    static METRICS: OnceLock<Metrics> = OnceLock::new();
+    METRICS.get_or_init(|| metrics::install().unwrap()).clone()
+}
+
+/// A client of servers on this machine, whatever proxy the environment names.
+pub fn client() -> Client {
+    Client::builder().no_proxy().build().unwrap()
+}
+
+/// One after the other, because they share the folder of compiled components.
+async fn start(app: App, folder: &TempDir) -> Running {
+    static TURN: Mutex<()> = Mutex::const_new(());
+    let _turn = TURN.lock().await;
+    let metrics = metrics();
+    let compiled = root().join("target/compiled-for-tests");
+    std::fs::create_dir_all(&compiled).unwrap();
+    let data = folder.path().join("data");
+    std::fs::create_dir(&data).unwrap();
+    std::os::unix::fs::symlink(compiled, data.join("compiled")).unwrap();
+    let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    let options = app::Options {
+        data,
+        addresses: Addresses { http: any, gateway: any },
+        service_key: None,
+        runtime_config: RuntimeConfig::default(),
+    };
+    app::start(app, &options, metrics, Tracing::from_env().unwrap()).await.unwrap()
+}

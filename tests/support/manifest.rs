@@ -1,0 +1,33 @@
+//! spin.toml with something changed, as text that can stand in any folder.
+
+use crate::support::settings::root;
+use toml_edit::{DocumentMut, Item, value};
+
+/// spin.toml after `change`; its components are found wherever it stands.
+pub fn changed(change: impl FnOnce(&mut DocumentMut)) -> String {
+    let text = std::fs::read_to_string(root().join("spin.toml")).unwrap();
+    let mut manifest: DocumentMut = text.parse().unwrap();
+    for (_, component) in manifest["component"].as_table_like_mut().unwrap().iter_mut() {
+        let source = root().join(component["source"].as_str().unwrap());
+        component["source"] = value(source.to_str().unwrap());
+    }
+    change(&mut manifest);
+    manifest.to_string()
+}
+
+/// Seconds after which an unsettled message is received again, and how often it may be.
+pub fn set_queues(manifest: &mut DocumentMut, visibility_secs: i64, receives: i64) {
+    let queues = manifest["application"]["tool"]["host-adapters"]["queues"].as_table_like_mut().unwrap();
+    for (_, queue) in queues.iter_mut() {
+        queue["visibility_timeout_secs"] = value(visibility_secs);
+        queue["max_receive_count"] = value(receives);
+    }
+}
+
+/// Nothing feeds these components.
+pub fn cut_off(manifest: &mut DocumentMut, components: &[&str]) {
+    for component in components {
+        let ours = manifest["component"][component]["tool"]["host-adapters"].as_table_like_mut().unwrap();
+        ours.remove("source").map(|_: Item| ()).unwrap();
+    }
+}

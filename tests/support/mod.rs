@@ -1,0 +1,22 @@
+//! Helpers of all test binaries.
+
+pub mod aws;
+mod child;
+pub mod components;
+mod fan;
+mod host;
+pub mod log;
+pub mod manifest;
+pub mod programs;
+pub mod project;
+mod services;
+mod settings;
+mod table;
+pub mod wait;
+pub mod workers;
+
+pub use child::Child;
+pub use fan::{AUDIENCE, Fan, ISSUER, Signer};
+pub use host::{Reply, TestHost, client, metrics};
+pub use settings::{OPERATOR_TOKEN, TESTER_TOKEN, WORKER_TOKEN, impatient, variables, without_stream};
+pub use table::entry;

@@ -1,0 +1,56 @@
+//! Where the things under test are: the project, its programs, its components.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// The project's root.
+pub fn project() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
+}
+
+/// Cargo's target folder: this test runs from `<target>/release/deps`.
+pub fn target() -> PathBuf {
+    std::env::current_exe().unwrap().ancestors().nth(3).unwrap().to_owned()
+}
+
+/// A folder for what tests make and may find again.
+pub fn scratch() -> PathBuf {
+    target().join("tmp")
+}
+
+/// The folder of the native programs.
+pub fn native() -> PathBuf {
+    target().join("release")
+}
+
+/// The machine for oneself, for as long as this is kept: for tests that would disturb one another.
+pub fn alone() -> MutexGuard<'static, ()> {
+    static MACHINE: Mutex<()> = Mutex::new(());
+    MACHINE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The program `host-adapters`.
+pub fn host_adapters() -> PathBuf {
+    let program = std::env::var_os("HOST_ADAPTERS_BIN").map(PathBuf::from);
+    existing(program.unwrap_or_else(|| target().join("release/host-adapters")))
+}
+
+/// The program `bench-host`.
+pub fn bench_host() -> PathBuf {
+    existing(target().join("release/bench-host"))
+}
+
+/// A guest of the tests, as Cargo made it.
+pub fn guest(name: &str) -> PathBuf {
+    existing(target().join("wasm32-wasip2/guest").join(name).with_extension("wasm"))
+}
+
+/// A pre-initialised component of spin.toml.
+pub fn component(id: &str) -> PathBuf {
+    existing(project().join("target/components").join(id).with_extension("wasm"))
+}
+
+fn existing(path: PathBuf) -> PathBuf {
+    assert!(path.exists(), "{} is not there: run the tests with `cargo verify`, which builds it", path.display());
+    path
+}

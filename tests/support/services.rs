@@ -1,0 +1,73 @@
+//! What the services hold, asked from outside.
+
+use crate::support::fan::now;
+use crate::{TestHost, wait};
+use fake_services::{Faults, Service};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+impl TestHost {
+    /// What the Entry Service answers for an entry; null where it has none.
+    pub async fn entry(&self, campaign: &str, fan: &str) -> Value {
+        self.ask(Service::Entry, &format!("/{campaign}/entries/{fan}")).await
+    }
+
+    /// What the User Service answers for a fan; null where it knows none.
+    pub async fn profile(&self, fan: &str) -> Value {
+        self.ask(Service::User, &format!("/users/{fan}")).await
+    }
+
+    /// Every version of an entry that the Entry Service was sent, and whether it took it.
+    pub fn versions(&self, campaign: &str, fan: &str) -> Vec<(String, bool)> {
+        let sent = self.fakes.entries().versions(campaign, fan);
+        sent.into_iter().map(|sent| (sent.version, sent.accepted)).collect()
+    }
+
+    /// Sends the Entry Service an entry past the host, as a request that was long under way.
+    pub async fn send_past_host(&self, campaign: &str, item: &Value) {
+        let entry = json!({
+            "globalUserId": item["globalUserId"], "campaignId": campaign, "date": item["date"],
+            "fields": serde_json::from_str::<Value>(item["fields"].as_str().unwrap()).unwrap(),
+            "version": item["date"]["updated"],
+        });
+        let url = format!("{}/{campaign}/entries", self.fakes.url(Service::Entry));
+        let request = self.http().post(url).bearer_auth(self.app_token(Service::Entry));
+        let reply = self.send(request.json(&json!({ "entries": [entry] }))).await;
+        assert_eq!(reply.status, 200, "{}", reply.body);
+    }
+
+    /// How many requests a service answered, by `<operation> <status>`.
+    pub async fn answers(&self, service: Service) -> BTreeMap<String, u64> {
+        let answers = self.ask(service, "/_control/answers").await;
+        serde_json::from_value(answers["answers"].clone()).unwrap()
+    }
+
+    /// Puts faults in force, or ends them.
+    pub fn faults(&self, service: Service, faults: Faults) {
+        self.fakes.set_faults(service, faults);
+    }
+
+    /// Waits until the Entry Service has an entry in this version and the table's flag says so.
+    pub async fn replicated(&self, campaign: &str, fan: &str, version: &str) {
+        let what = format!("{campaign}/{fan} in version {version} at the Entry Service, and no flag in the table");
+        let entries = self.fakes.entries();
+        wait::eventually(&what, async || {
+            (entries.holds(campaign, fan, version) && !self.flagged(campaign, fan).await).then_some(())
+        })
+        .await;
+    }
+
+    async fn ask(&self, service: Service, path: &str) -> Value {
+        let url = format!("{}{path}", self.fakes.url(service));
+        let reply = self.send(self.http().get(url).bearer_auth(self.app_token(service))).await;
+        match reply.status {
+            200 => reply.body,
+            404 => Value::Null,
+            status => panic!("{path}: {status} {}", reply.body),
+        }
+    }
+
+    fn app_token(&self, service: Service) -> String {
+        self.signer.sign(&json!({ "sub": "tests", "aud": service.name(), "exp": now() + 3600 }))
+    }
+}

@@ -1,0 +1,80 @@
+//! The real spin.toml, with what a test sets in it.
+
+use crate::support::fan::{AUDIENCE, ISSUER};
+use fake_services::{FakeServices, Service};
+use host_adapters::manifest::{self, App, ProvidedVariables, SourceConfig};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// `worker_token`: opens the batch workers over HTTP.
+pub const WORKER_TOKEN: &str = "worker-token-of-a-test";
+/// Of the client `tester`, which only tests have.
+pub const TESTER_TOKEN: &str = "tester-token-of-a-test";
+/// Of the client `operator` of spin.toml.
+pub const OPERATOR_TOKEN: &str = "operator-token-of-a-test";
+
+/// A client that may do what several of spin.toml's may, and send to queues that only components feed.
+const TESTER: &str = r#"
+[application.tool.host-adapters.clients.tester]
+token = "tester-token-of-a-test"
+
+[application.tool.host-adapters.clients.tester.grants]
+tables = { demand-table = "read-write" }
+documents = { campaigns = "read-write" }
+queues = { saveEntriesQueue = "send", userInfoQueue = "send", retryScoreQueue = "send" }
+"#;
+
+/// The project's root.
+pub(crate) fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
+}
+
+/// The real manifest with these values of its variables, and the client `tester`.
+///
+/// # Panics
+/// When the manifest has diagnostics or the components are not built.
+pub(crate) fn manifest(variables: BTreeMap<String, String>) -> App {
+    let path = root().join("spin.toml");
+    let text = std::fs::read_to_string(&path).unwrap() + TESTER;
+    let given = ProvidedVariables { named: variables, environment: BTreeMap::new() };
+    let mut app = manifest::parse(&path, &text, &given).unwrap_or_else(|diagnostics| panic!("{diagnostics}"));
+    for component in app.components.values_mut() {
+        let file = &component.source;
+        assert!(file.exists(), "{} is not built: run `cargo verify`, which builds the components", file.display());
+        component.environment.insert("LOG_LEVEL".to_owned(), "ERROR".to_owned());
+    }
+    app
+}
+
+/// Values of the variables for a host with these services.
+pub fn variables(fakes: &FakeServices, jwks: &Path) -> BTreeMap<String, String> {
+    let values = [
+        ("entry_service_upstream", fakes.url(Service::Entry)),
+        ("user_service_upstream", fakes.url(Service::User)),
+        ("campaign_service_upstream", fakes.url(Service::Campaign)),
+        ("identity_issuer", ISSUER.to_owned()),
+        ("identity_audience", AUDIENCE.to_owned()),
+        ("identity_jwks", jwks.display().to_string()),
+        ("operator_token", OPERATOR_TOKEN.to_owned()),
+        ("worker_token", WORKER_TOKEN.to_owned()),
+    ];
+    values.map(|(name, value)| (name.to_owned(), value)).into()
+}
+
+/// Changes of the table feed nobody: the test decides what comes to saveEntriesQueue, and when.
+pub fn without_stream(app: &mut App) {
+    for component in app.components.values_mut() {
+        component.sources.retain(|source| !matches!(source, SourceConfig::DynamodbStream(_)));
+    }
+}
+
+/// What is to be delivered again is so after three seconds, not after half a minute.
+pub fn impatient(app: &mut App) {
+    for component in app.components.values_mut() {
+        for source in &mut component.sources {
+            if let SourceConfig::Sqs(config) = source {
+                config.visibility_timeout_secs = 3;
+            }
+        }
+    }
+}

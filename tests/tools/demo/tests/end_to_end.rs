@@ -1,0 +1,118 @@
+//! The demo as a program, on the real host: what it tells, reads, writes, and how it ends. `cargo xtask build` makes
+//! what it needs. Faults, kills and injected faults are in `tests/tools/slow/demo_under_faults.rs`.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+/// The project's root, where `spin.toml` is.
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(3).unwrap().to_owned()
+}
+
+/// The host beside the demo, unless the environment names another.
+fn host() -> PathBuf {
+    let beside = Path::new(env!("CARGO_BIN_EXE_demo")).with_file_name("host-adapters");
+    std::env::var_os("HOST_ADAPTERS_BIN").map_or(beside, PathBuf::from)
+}
+
+fn command(options: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_demo"));
+    command.args(options).arg("--json").arg("--host").arg(host()).current_dir(root()).stdin(Stdio::null());
+    command
+}
+
+/// Runs the demo; answers its exit code and the object on stdout, which must be all that is there.
+#[track_caller]
+fn demo(options: &[&str]) -> (i32, Value) {
+    told(command(options).output().unwrap())
+}
+
+#[track_caller]
+fn told(output: Output) -> (i32, Value) {
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    let object = serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error} on stdout; {stderr}"));
+    (output.status.code().unwrap(), object)
+}
+
+/// Every check is green: nothing lost, nothing that should not be there.
+#[track_caller]
+fn assert_green((code, object): &(i32, Value)) {
+    assert_eq!((*code, &object["failures"]), (0, &json!({})), "{object:#}");
+    for none in ["lost", "unexpected", "stale", "dead_letters"] {
+        assert_eq!(object[none], 0, "{none}: {object:#}");
+    }
+}
+
+#[test]
+fn a_run_is_green_and_tells_all_that_the_summary_promises() {
+    let told = demo(&["--registrations", "1200", "--seed", "11"]);
+    assert_green(&told);
+    let object = told.1;
+    assert_eq!(object["registrations"], 1_200);
+    let refused: u64 = object["ineligible"].as_object().unwrap().values().map(|count| count.as_u64().unwrap()).sum();
+    assert_eq!(object["eligible"].as_u64().unwrap() + refused, 1_200);
+    for (key, parts) in [("eligibility_ms", ["p50", "p95", "p99"].as_slice()), ("replication_lag_ms", &["p50", "p99"])]
+    {
+        assert!(parts.iter().all(|part| object[key][*part].as_f64().is_some_and(|ms| ms > 0.0)), "{key}: {object:#}");
+    }
+    for number in ["eligibility_per_s", "cache_hit_ratio", "wall_s", "instances_started", "replicated"] {
+        assert!(object[number].as_f64().is_some_and(|value| value > 0.0), "{number}: {object:#}");
+    }
+}
+
+#[test]
+fn a_host_killed_by_somebody_else_is_started_again_and_loses_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let mut demo = command(&["--registrations", "3000", "--seed", "51", "--data-dir", data.to_str().unwrap()]);
+    let demo = demo.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let process_id = (0..600).find_map(|_| {
+        std::thread::sleep(std::time::Duration::from_millis(100));
+        std::fs::read_to_string(data.join("host.pid")).ok()?.parse().ok()
+    });
+    // Somewhere in the three seconds in which the registrations arrive.
+    std::thread::sleep(std::time::Duration::from_millis(1_500));
+    let host = rustix::process::Pid::from_raw(process_id.unwrap()).unwrap();
+    rustix::process::kill_process(host, rustix::process::Signal::KILL).unwrap();
+    let told = told(demo.wait_with_output().unwrap());
+    assert_green(&told);
+    assert_eq!(told.1["restarts"], 1);
+}
+
+#[test]
+fn what_one_run_writes_another_reads() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("registrations.jsonl");
+    let file = file.to_str().unwrap();
+    let made = demo(&["--registrations", "300", "--seed", "61", "--output", file]);
+    let read = demo(&["--input", file]);
+    assert_green(&made);
+    assert_green(&read);
+    for same in ["registrations", "eligible", "ineligible", "replicated", "campaigns"] {
+        assert_eq!(made.1[same], read.1[same], "{same}");
+    }
+}
+
+#[test]
+fn told_to_serve_on_it_ends_with_the_host_when_it_is_told_to() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().to_str().unwrap();
+    let mut demo = command(&["--registrations", "100", "--keep", "--data-dir", data]);
+    let demo = demo.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let id = |id: u32| rustix::process::Pid::from_raw(id.try_into().unwrap()).unwrap();
+    let process_id = || std::fs::read_to_string(folder.path().join("host.pid")).ok()?.parse().ok();
+    let host: u32 = (0..600)
+        .find_map(|_| {
+            std::thread::sleep(std::time::Duration::from_millis(100));
+            process_id()
+        })
+        .unwrap();
+    let demo_id = id(demo.id());
+    // Whether it has come to serving on or is still at work, the host ends with it.
+    std::thread::sleep(std::time::Duration::from_secs(3));
+    rustix::process::kill_process(demo_id, rustix::process::Signal::TERM).unwrap();
+    demo.wait_with_output().unwrap();
+    assert!(rustix::process::test_kill_process(id(host)).is_err(), "the host is still there");
+}

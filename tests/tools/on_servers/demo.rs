@@ -1,0 +1,42 @@
+//! The demo on real servers: the same registrations, checks and summary as on the embedded backends.
+
+use serde_json::Value;
+use std::process::Command;
+use tests::manifest;
+use tests::programs::{alone, host_adapters, native, project};
+
+fn green(arguments: &[&str]) -> Value {
+    let _alone = alone();
+    let output = Command::new(native().join("demo"))
+        .args(["--servers", "--json"])
+        .args(arguments)
+        .env("HOST_ADAPTERS_BIN", host_adapters())
+        .current_dir(project())
+        .output()
+        .expect("the demo is built with the workspace; run `cargo verify`");
+    let log = String::from_utf8_lossy(&output.stderr);
+    let summary: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {log}"));
+    assert!(output.status.success(), "{arguments:?} ended with {}: {summary}\n{log}", output.status);
+    for none in ["lost", "unexpected", "dead_letters"] {
+        assert_eq!(summary[none], 0, "{none}: {summary}");
+    }
+    summary
+}
+
+/// While services fail and the host is killed.
+#[test]
+fn nothing_is_lost_on_real_servers() {
+    let summary = green(&["--registrations", "1000", "--rate", "100", "--faults", "--kills", "2"]);
+    assert_eq!((&summary["registrations"], &summary["restarts"]), (&1000.into(), &2.into()), "{summary}");
+}
+
+/// Each message is received once: what a killed host had in its hands is a dead letter.
+#[test]
+fn messages_whose_receives_kills_have_spent_are_sent_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let manifest = folder.path().join("spin.toml");
+    std::fs::write(&manifest, manifest::changed(|it| manifest::set_queues(it, 5, 1))).unwrap();
+    let manifest = manifest.to_str().unwrap();
+    let summary = green(&["--registrations", "500", "--rate", "100", "--kills", "2", "--manifest", manifest]);
+    assert!(summary["redriven"].as_u64().is_some_and(|redriven| redriven > 0), "{summary}");
+}

@@ -1,0 +1,4 @@
+//! On real servers.
+
+mod bench;
+mod demo;

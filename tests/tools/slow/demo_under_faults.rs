@@ -1,0 +1,72 @@
+//! The demo checks the pipeline from the outside; here it is checked that it does, and that it holds under failure.
+
+use serde_json::Value;
+use std::process::{Command, Output};
+use tests::programs::{alone, host_adapters, native, project};
+
+fn demo(arguments: &[&str]) -> (Output, Value) {
+    let _alone = alone();
+    let output = Command::new(native().join("demo"))
+        .args(arguments)
+        .arg("--json")
+        .env("HOST_ADAPTERS_BIN", host_adapters())
+        .current_dir(project())
+        .output()
+        .expect("the demo is built with the workspace; run `cargo verify`");
+    let summary = serde_json::from_slice(&output.stdout)
+        .unwrap_or_else(|error| panic!("no summary ({error}); its log: {}", String::from_utf8_lossy(&output.stderr)));
+    (output, summary)
+}
+
+fn green(arguments: &[&str]) -> Value {
+    let (output, summary) = demo(arguments);
+    let log = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{arguments:?} ended with {}: {summary}\n{log}", output.status);
+    assert_eq!(summary["lost"], 0, "{summary}");
+    assert_eq!(summary["unexpected"], 0, "{summary}");
+    assert_eq!(summary["dead_letters"], 0, "{summary}");
+    summary
+}
+
+#[test]
+fn five_thousand_registrations_survive_services_that_fail() {
+    let summary = green(&["--registrations", "5000", "--faults"]);
+    assert_eq!(summary["registrations"], 5000);
+}
+
+#[test]
+fn nothing_is_lost_when_the_host_is_killed_three_times() {
+    let summary = green(&["--registrations", "5000", "--kills", "3"]);
+    assert_eq!(summary["restarts"], 3, "{summary}");
+}
+
+/// Each message is received once: what a killed host had in its hands is a dead letter.
+#[test]
+fn messages_whose_receives_kills_have_spent_are_sent_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let manifest = folder.path().join("spin.toml");
+    std::fs::write(&manifest, tests::manifest::changed(|it| tests::manifest::set_queues(it, 2, 1))).unwrap();
+    let summary = green(&["--registrations", "3000", "--kills", "3", "--manifest", manifest.to_str().unwrap()]);
+    assert!(summary["redriven"].as_u64().is_some_and(|redriven| redriven > 0), "{summary}");
+}
+
+#[test]
+fn every_planted_fault_is_found_and_named() {
+    let (output, summary) = demo(&["--registrations", "2000", "--inject"]);
+    assert_eq!(output.status.code(), Some(1), "{summary}");
+    let injected = summary["injected"].as_array().unwrap();
+    let kinds: Vec<_> = injected.iter().map(|fault| fault["fault"].as_str().unwrap()).collect();
+    assert_eq!(kinds, ["lost message", "stale overwrite", "flag left set", "wrong reason"]);
+    let log = String::from_utf8_lossy(&output.stderr);
+    for fault in injected {
+        assert_eq!(fault["found"], true, "{fault}");
+        let subject = fault["subject"].as_str().unwrap();
+        assert!(log.contains(subject), "{subject} is not named: {log}");
+    }
+}
+
+#[test]
+fn another_seed_is_another_week() {
+    let (first, second) = (green(&["--registrations", "1000", "--seed", "7"]), green(&["--registrations", "1000"]));
+    assert_ne!(first["ineligible"], second["ineligible"]);
+}

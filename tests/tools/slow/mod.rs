@@ -1,0 +1,3 @@
+//! Takes long.
+
+mod demo_under_faults;
