@@ -156,33 +156,48 @@ impl Poller {
         }
     }
 
-    /// Hands a batch over until each message is being settled; more than once only in an outage. What went before is
-    /// settled first, so that a queue which does not answer stops its poller.
+    /// Hands a batch over until each message is being settled. It is handed over again in an outage, and in halves after a
+    /// call that failed for good. What went before is settled first, so that a queue which does not answer stops its
+    /// poller.
     async fn deliver(
         self: &Arc<Self>,
-        mut batch: Vec<InFlightMessage>,
+        batch: Vec<InFlightMessage>,
         batcher: &mut Batcher<InFlightMessage>,
         settling: &mut JoinSet<()>,
         drain: &Drain,
     ) -> Ended {
-        while !batch.is_empty() {
-            self.heartbeat.keep(batch.iter_mut().chain(batcher.waiting_mut()), settled(settling)).await;
+        // The next one is the last.
+        let mut batches = vec![batch];
+        while let Some(mut batch) = batches.pop() {
+            self.heartbeat.keep(held(&mut batch, &mut batches, batcher), settled(settling)).await;
             let events = batch.iter().map(|message| message.event.clone()).collect();
             let call = self.invoker.call(&self.breakers.worker, drain, events);
-            let Some(answer) = self.heartbeat.keep(batch.iter_mut().chain(batcher.waiting_mut()), call).await else {
+            let Some(answer) = self.heartbeat.keep(held(&mut batch, &mut batches, batcher), call).await else {
+                batch.extend(batches.into_iter().flatten());
                 self.settler.return_now(&batch).await;
                 return Ended::Abandoned(batch.len());
             };
-            let Plan { keep, changes } = self.settler.plan(batch, &answer);
-            batch = keep;
+            let Plan { keep, mut halve, changes } = self.settler.plan(batch, &answer);
             let poller = self.clone();
             settling.spawn(async move { poller.settler.settle(changes).await });
-            for message in &mut batch {
-                message.event.attempt += 1;
-            }
+            let second = halve.split_off(halve.len().div_ceil(2));
+            let again = [second, halve, keep].into_iter().filter(|batch| !batch.is_empty());
+            batches.extend(again.map(|mut batch| {
+                batch.iter_mut().for_each(|message| message.event.attempt += 1);
+                batch
+            }));
         }
         Ended::Drained
     }
+}
+
+/// Every message in flight that is not being settled: of this call, of the calls after it, and of the next batch.
+fn held<'a>(
+    batch: &'a mut [InFlightMessage],
+    batches: &'a mut [Vec<InFlightMessage>],
+    batcher: &'a mut Batcher<InFlightMessage>,
+) -> impl Iterator<Item = &'a mut InFlightMessage> {
+    batch.iter_mut().chain(batches.iter_mut().flatten()).chain(batcher.waiting_mut())
 }
 
 /// Waits until what is being settled is.

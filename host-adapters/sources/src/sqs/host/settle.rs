@@ -42,6 +42,8 @@ pub struct Settler {
 pub struct Plan {
     /// The messages that an outage kept from being handled: they stay in flight, to be delivered again as the probe.
     pub keep: Vec<InFlightMessage>,
+    /// The messages of a batch that failed for good. They are delivered again in halves, until the culprit stands alone.
+    pub halve: Vec<InFlightMessage>,
     /// What is to be changed at the queue.
     pub changes: Changes,
 }
@@ -58,6 +60,11 @@ impl Settler {
     /// What `answer` asks for `batch`.
     pub fn plan(&self, batch: Vec<InFlightMessage>, answer: &Answer) -> Plan {
         let mut plan = Plan::default();
+        if answer.is_permanent() && batch.len() > 1 {
+            self.invoker.meter.retried.increment(batch.len() as u64);
+            plan.halve = batch;
+            return plan;
+        }
         for (message, disposition) in batch.into_iter().zip(&answer.dispositions) {
             self.plan_one(&mut plan, message, disposition, answer);
         }
@@ -95,7 +102,7 @@ impl Settler {
                 meter.retried.increment(1);
                 plan.keep.push(message);
             }
-            Disposition::Retry { .. } if message.receives >= self.max_attempts => {
+            Disposition::Retry { .. } if answer.is_permanent() || message.receives >= self.max_attempts => {
                 plan.changes.give_up.push(self.dead_letter(message, &answer.reason(), answer));
             }
             Disposition::Retry { after } => {
