@@ -25,3 +25,4 @@ mod table;
 pub use backend::*;
 pub use grants::{Access, ComponentsAccess, Grants, QueueAccess};
 pub use service::PlatformService;
+pub(crate) use service::took_effect;

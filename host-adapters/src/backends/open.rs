@@ -15,7 +15,7 @@ use host_adapters_platform::clock::Clock;
 use host_adapters_platform::{
     DocumentsBackend, PlatformService, QueueBackend, QueueBrowser, StreamBackend, TableBackend,
 };
-use platform_wire::cache::CacheBackend;
+use host_adapters_records::cache::CacheBackend;
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;

@@ -3,7 +3,7 @@
 use super::open::{dynamodb, mongo, redis, sqs};
 use crate::manifest::App;
 use crate::manifest::runtime_config::RuntimeConfig;
-use platform_wire::{Error, ErrorKind};
+use host_adapters_records::{Error, ErrorKind};
 
 /// Asks each server that is configured, also whether it has what spin.toml declares; answers its section and what is
 /// wrong with it.

@@ -1,7 +1,7 @@
 //! The cache in Redis, over one multiplexed connection that reconnects by itself.
 
 use host_adapters_platform::count_cache_get;
-use platform_wire::cache::{CacheArgument, CacheBackend, CacheError, CacheReply};
+use host_adapters_records::cache::{CacheArgument, CacheBackend, CacheError, CacheReply};
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use redis::{Client, Cmd, FromRedisValue, RedisError, Value};
 use std::time::Duration;
