@@ -1,10 +1,11 @@
 //! Identity: which tokens are accepted, and when the issuer's keys are fetched.
 
 use super::signer::{Signer, jwks};
-use backend_identity::{Identity, IdentityConfig};
+use backend_identity::Identity;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use host_adapters_platform::IdentityBackend;
+use host_adapters_platform::IdentityConfig;
 use host_adapters_platform::clock::Clock;
 use host_adapters_records::identity::Claims;
 use host_adapters_records::{Error, ErrorKind};

@@ -46,7 +46,7 @@ fn crates_do_not_know_what_they_must_not_know() {
     for krate in ["delivery", "failpoint", "manifest", "outbound", "platform", "sources"] {
         assert_names_none(&format!("host-adapters/{krate}"), &["wasmtime", "runtime"]);
     }
-    for krate in ["delivery", "outbound", "platform", "sources"] {
+    for krate in ["delivery", "manifest", "outbound", "platform", "sources"] {
         assert_names_none(&format!("host-adapters/{krate}"), &sdks);
     }
     assert_names_none("host-adapters/runtime", &["aws-sdk", "aws-config", "rdkafka", "mongodb", "redis", "delivery"]);
@@ -63,19 +63,68 @@ fn only_the_runtime_names_wasmtime() {
     assert!(dependencies("host-adapters/runtime").contains("wasmtime"));
 }
 
+/// What `cargo tree` prints of a selection of packages, one line each: `name version|features`.
+fn tree(selection: &[&str]) -> BTreeSet<String> {
+    let mut tree = std::process::Command::new(env!("CARGO"));
+    tree.args(["tree", "--locked", "--edges", "normal,build", "--prefix", "none", "--format", "{p}|{f}"]);
+    let output = tree.args(selection).current_dir(project()).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let lines = String::from_utf8(output.stdout).unwrap();
+    // Marks of what was printed before, and of macros.
+    lines.lines().map(|line| line.replace(" (*)", "").replace(" (proc-macro)", "")).collect()
+}
+
+fn names(tree: &BTreeSet<String>) -> BTreeSet<&str> {
+    tree.iter().filter_map(|line| Some(line.split_once(' ')?.0)).collect()
+}
+
 #[test]
 fn there_is_one_crypto_provider() {
     // Not Cargo.lock, which lists what optional features would bring too.
-    let mut tree = std::process::Command::new(env!("CARGO"));
-    tree.args(["tree", "--locked", "--workspace", "--prefix", "none", "--format", "{p}"]).current_dir(project());
-    let output = tree.output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let tree = String::from_utf8(output.stdout).unwrap();
-    let names: BTreeSet<_> = tree.lines().filter_map(|line| line.split_once(' ')).map(|(name, _)| name).collect();
+    let tree = tree(&["--workspace"]);
+    let names = names(&tree);
     assert!(names.contains("aws-lc-rs"));
     for other in ["ring", "openssl", "native-tls"] {
         assert!(!names.contains(other), "{other} is built: see `cargo tree -i {other}`");
     }
+}
+
+const EMBEDDED: [&str; 9] = [
+    "--package",
+    "host-adapters",
+    "--package",
+    "demo",
+    "--package",
+    "xtask",
+    "--no-default-features",
+    "--features",
+    "host-adapters/embedded",
+];
+
+#[test]
+fn sdks_are_compiled_for_their_backends_alone() {
+    let crates = ["delivery", "failpoint", "manifest", "outbound", "platform", "sources"];
+    let crates = crates.map(|krate| ["--package".to_owned(), format!("host-adapters-{krate}")]);
+    let crates: Vec<_> = crates.iter().map(|it| it.each_ref().map(String::as_str)).collect();
+    let selections = crates.iter().map(|it| &it[..]).chain([&EMBEDDED[..]]);
+    for selection in selections {
+        let tree = tree(selection);
+        for name in names(&tree) {
+            let is_sdk = name.starts_with("aws-sdk") || ["aws-config", "mongodb", "redis", "rdkafka"].contains(&name);
+            assert!(!is_sdk, "{name} is compiled for {selection:?}");
+        }
+    }
+    assert!(names(&tree(&["--package", "host-adapters"])).contains("aws-sdk-sqs"), "by default all are there");
+}
+
+/// So that `cargo verify` after `cargo demo` builds no dependency a second time.
+#[test]
+fn the_demo_shares_its_dependencies_with_the_whole() {
+    let (demo, whole) = (tree(&EMBEDDED), tree(&["--workspace"]));
+    let of_others = |line: &&String| !line.contains(&format!("({}", project().display()));
+    let alone: Vec<_> = demo.difference(&whole).filter(of_others).collect();
+    assert!(demo.len() > 300 && whole.len() > demo.len() + 100, "{} of {}", demo.len(), whole.len());
+    assert!(alone.is_empty(), "add to host-adapters/shared-features what the whole has more in: {alone:#?}");
 }
 
 /// Every Rust file of the project.

@@ -42,19 +42,37 @@ pub fn native(linting: Linting) -> Result<Built> {
     Ok(Built { programs: target_dir()?.join("release") })
 }
 
-/// Builds and pre-initialises components: all of spin.toml and the guests of the tests, or those named.
+/// Builds the host with its embedded backends alone, and the demo: no SDK of a server is compiled. What it builds of
+/// dependencies is what [`native`] would build (`tests/project/tidy.rs` compares the two).
+pub fn embedded() -> Result<Built> {
+    eprintln!("building the host and the demo (the first time takes some minutes on two cores)");
+    run(cargo(Linting::Off).args(["build", "--release", "--locked"]).args(EMBEDDED))?;
+    Ok(Built { programs: target_dir()?.join("release") })
+}
+
+/// What [`embedded`] selects. `xtask` is among it, so that its dependencies have the features they have alone.
+const EMBEDDED: [&str; 9] = [
+    "--package",
+    "host-adapters",
+    "--package",
+    "demo",
+    "--package",
+    "xtask",
+    "--no-default-features",
+    "--features",
+    "host-adapters/embedded",
+];
+
+/// Builds and pre-initialises components: all of spin.toml, or those named.
 ///
 /// Each is built by its own command only. Together with others a crate may get more features of what they share, and
 /// Cargo would build it anew each time that it is built the other way.
 pub fn components(built: &Built, names: &[String]) -> Result<()> {
-    if names.is_empty() {
-        guests()?;
-    }
     run(Command::new(built.program("host-adapters")).arg("build").args(names))
 }
 
 /// Builds the guests of the tests.
-fn guests() -> Result<()> {
+pub fn guests() -> Result<()> {
     let bar = ProgressBar::new_spinner().with_style(ProgressStyle::with_template("{spinner} {elapsed} {msg}")?);
     bar.set_message("building guests of the tests");
     bar.enable_steady_tick(Duration::from_millis(200));

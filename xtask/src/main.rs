@@ -8,6 +8,7 @@ mod setup;
 mod verify;
 
 use anyhow::{Context, Result};
+use build::Built;
 use clap::{Parser, Subcommand};
 
 #[derive(Parser)]
@@ -53,8 +54,16 @@ fn main() -> Result<()> {
     let cli = Cli::parse();
     setup::check()?;
     match cli.command {
-        Command::Demo { options } => build_and_run("demo", &options),
-        Command::BenchHost { options } => build_and_run("bench-host", &options),
+        // On servers the host needs their SDKs.
+        Command::Demo { options } if options.iter().any(|option| option == "--servers") => {
+            run(&build::native(build::Linting::Off)?, "demo", &options)
+        }
+        Command::Demo { options } => run(&build::embedded()?, "demo", &options),
+        Command::BenchHost { options } => {
+            let built = build::native(build::Linting::Off)?;
+            build::guests()?;
+            run(&built, "bench-host", &options)
+        }
         Command::Verify(options) => verify::run(&options),
         Command::Fuzz(options) => fuzz::run(&options),
         Command::Build { components } => {
@@ -65,10 +74,9 @@ fn main() -> Result<()> {
     }
 }
 
-/// Builds everything and runs one of the programs; its exit code becomes ours.
-fn build_and_run(program: &str, options: &[String]) -> Result<()> {
-    let built = build::native(build::Linting::Off)?;
-    build::components(&built, &[])?;
-    let status = build::program(&built, program, options).status().with_context(|| format!("cannot run {program}"))?;
+/// Builds the components and runs one of the programs; its exit code becomes ours.
+fn run(built: &Built, program: &str, options: &[String]) -> Result<()> {
+    build::components(built, &[])?;
+    let status = build::program(built, program, options).status().with_context(|| format!("cannot run {program}"))?;
     std::process::exit(status.code().unwrap_or(1))
 }

@@ -67,6 +67,7 @@ const MORE: &[Step] = &[
 pub fn run(options: &Options) -> Result<()> {
     let built = build::native(Linting::On)?;
     build::components(&built, &[])?;
+    build::guests()?;
     build::run(test("--all-targets").args(["--", "--skip=::slow::", "--skip=::on_servers::"]))?;
     build::run(&mut all(&["::slow::"]))?;
     let (taken, left): (Vec<_>, Vec<_>) = MORE.iter().partition(|step| (step.asked_for)(options));

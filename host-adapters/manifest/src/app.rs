@@ -3,14 +3,12 @@
 use super::limits::Limits;
 use super::route::Routes;
 use super::variables::Value;
-use backend_identity::IdentityConfig;
 use host_adapters_delivery::dead_letter::Origin;
 use host_adapters_outbound::{AllowedHosts, ServiceConfig};
-use host_adapters_platform::Grants;
+use host_adapters_platform::{Declared, Grants, IdentityConfig, QueueSpec, TableSpec};
 use host_adapters_sources::SourceConfig;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
-use std::time::Duration;
 
 /// The application of one `spin.toml`.
 #[derive(Clone, Debug)]
@@ -87,9 +85,9 @@ pub struct Profile {
 #[derive(Clone, Debug, Default)]
 pub struct Host {
     /// Queues by name, dead-letter queues included.
-    pub queues: BTreeMap<String, Queue>,
+    pub queues: BTreeMap<String, QueueSpec>,
     /// Tables by name.
-    pub tables: BTreeMap<String, Table>,
+    pub tables: BTreeMap<String, TableSpec>,
     /// Collections of documents.
     pub collections: BTreeSet<String>,
     /// Services that components call by a virtual host.
@@ -98,26 +96,6 @@ pub struct Host {
     pub identity: Option<IdentityConfig>,
     /// Callers of the gateway that are not components, by name.
     pub clients: BTreeMap<String, Client>,
-}
-
-/// One queue.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Queue {
-    /// How long a received message stays invisible unless its source says otherwise.
-    pub visibility_timeout: Duration,
-    /// How often a message may be received before the queue itself moves it to the dead-letter queue.
-    pub max_receive_count: u32,
-    /// Where such messages go.
-    pub dead_letter_queue: Option<String>,
-    /// How long a message is kept.
-    pub retention: Duration,
-}
-
-/// One table.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Table {
-    /// Whether its changes can be read as a stream.
-    pub stream: bool,
 }
 
 /// A caller of the gateway that is not a component.
@@ -130,21 +108,15 @@ pub struct Client {
 }
 
 impl App {
-    /// What the embedded backend has to hold for this application.
-    pub fn embedded(&self) -> backend_embedded::Config {
-        let queue = |queue: &Queue| backend_embedded::QueueConfig {
-            max_receive_count: queue.max_receive_count,
-            dead_letter_queue: queue.dead_letter_queue.clone(),
-            // The manifest allows 14 days at most.
-            retention_secs: u32::try_from(queue.retention.as_secs()).unwrap_or(u32::MAX),
-        };
-        let table = |name: &str, table: &Table| backend_embedded::TableConfig {
-            stream: table.stream,
+    /// What the backends must have for this application.
+    pub fn declared(&self) -> Declared {
+        let table = |name: &str, table: &TableSpec| TableSpec {
             consumers: self.consumers(name).map(|component| component.id.clone()).collect(),
+            ..table.clone()
         };
-        backend_embedded::Config {
+        Declared {
             tables: self.host.tables.iter().map(|(name, it)| (name.clone(), table(name, it))).collect(),
-            queues: self.host.queues.iter().map(|(name, it)| (name.clone(), queue(it))).collect(),
+            queues: self.host.queues.clone(),
             collections: self.host.collections.clone(),
         }
     }

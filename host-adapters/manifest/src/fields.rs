@@ -6,11 +6,11 @@ use std::ops::{Range, RangeInclusive};
 use toml_edit::{Item, TableLike, Value};
 
 /// A table being read.
-pub(super) struct Fields<'r, 'd> {
+pub struct Fields<'r, 'd> {
     /// What the table is called in the manifest, for messages.
-    pub(super) place: String,
+    pub place: String,
     /// Where the table begins, for what is missing in it.
-    pub(super) span: Range<usize>,
+    pub span: Range<usize>,
     report: &'r Report<'d>,
     table: &'r dyn TableLike,
     known: Vec<&'static str>,
@@ -18,35 +18,34 @@ pub(super) struct Fields<'r, 'd> {
 
 /// A value with its place in the text.
 #[derive(Clone, Debug)]
-pub(super) struct Spanned<T> {
-    pub(super) value: T,
-    pub(super) span: Range<usize>,
+pub struct Spanned<T> {
+    /// The value.
+    pub value: T,
+    /// Its bytes in the text.
+    pub span: Range<usize>,
 }
 
 impl<T> Spanned<T> {
-    pub(super) fn map<U>(self, f: impl FnOnce(T) -> U) -> Spanned<U> {
+    /// The same place with another value.
+    pub fn map<U>(self, f: impl FnOnce(T) -> U) -> Spanned<U> {
         Spanned { value: f(self.value), span: self.span }
     }
 }
 
 impl<'r, 'd> Fields<'r, 'd> {
-    pub(super) fn new(
-        report: &'r Report<'d>,
-        place: impl Into<String>,
-        table: &'r dyn TableLike,
-        at: Range<usize>,
-    ) -> Self {
+    /// Begins to read `table`, which the text calls `place` and which stands at `at`.
+    pub fn new(report: &'r Report<'d>, place: impl Into<String>, table: &'r dyn TableLike, at: Range<usize>) -> Self {
         Self { place: place.into(), span: at, report, table, known: Vec::new() }
     }
 
     /// Notes a diagnostic in this table.
-    pub(super) fn diagnostic(&self, at: &Range<usize>, message: impl std::fmt::Display) {
+    pub fn diagnostic(&self, at: &Range<usize>, message: impl std::fmt::Display) {
         let place = if self.place.is_empty() { String::new() } else { format!(", in {}", self.place) };
         self.report.diagnostic(at, format!("{message}{place}"));
     }
 
     /// A key's item and where its value stands.
-    pub(super) fn item(&mut self, key: &'static str) -> Option<(&'r Item, Range<usize>)> {
+    pub fn item(&mut self, key: &'static str) -> Option<(&'r Item, Range<usize>)> {
         self.ignored(key);
         let (name, item) = self.table.get_key_value(key)?;
         let span = match item {
@@ -58,19 +57,20 @@ impl<'r, 'd> Fields<'r, 'd> {
     }
 
     /// Whether a key is present, with any value.
-    pub(super) fn has(&self, key: &str) -> bool {
+    pub fn has(&self, key: &str) -> bool {
         self.table.contains_key(key)
     }
 
     /// A value that must be there.
-    pub(super) fn required<T>(&self, key: &str, value: Option<T>, write: &str) -> Option<T> {
+    pub fn required<T>(&self, key: &str, value: Option<T>, write: &str) -> Option<T> {
         if value.is_none() && !self.has(key) {
             self.diagnostic(&self.span, format!("\"{key}\" is missing; write {write}"));
         }
         value
     }
 
-    pub(super) fn string(&mut self, key: &'static str) -> Option<Spanned<String>> {
+    /// A string.
+    pub fn string(&mut self, key: &'static str) -> Option<Spanned<String>> {
         let (item, span) = self.item(key)?;
         match item.as_str() {
             Some(text) => Some(Spanned { value: text.to_owned(), span }),
@@ -78,17 +78,14 @@ impl<'r, 'd> Fields<'r, 'd> {
         }
     }
 
-    pub(super) fn boolean(&mut self, key: &'static str) -> Option<bool> {
+    /// True or false.
+    pub fn boolean(&mut self, key: &'static str) -> Option<bool> {
         let (item, span) = self.item(key)?;
         item.as_bool().or_else(|| self.wrong(key, item, &span, "true or false"))
     }
 
     /// A whole number within a range.
-    pub(super) fn number<T: TryFrom<i64>>(
-        &mut self,
-        key: &'static str,
-        range: RangeInclusive<i64>,
-    ) -> Option<Spanned<T>> {
+    pub fn number<T: TryFrom<i64>>(&mut self, key: &'static str, range: RangeInclusive<i64>) -> Option<Spanned<T>> {
         let (item, span) = self.item(key)?;
         let value = item.as_integer().filter(|number| range.contains(number));
         match value.and_then(|number| T::try_from(number).ok()) {
@@ -98,7 +95,7 @@ impl<'r, 'd> Fields<'r, 'd> {
     }
 
     /// One of a few words.
-    pub(super) fn choice<T: Copy>(&mut self, key: &'static str, choices: &[(&str, T)]) -> Option<T> {
+    pub fn choice<T: Copy>(&mut self, key: &'static str, choices: &[(&str, T)]) -> Option<T> {
         let written = self.string(key)?;
         let found = choices.iter().find(|(word, _)| *word == written.value);
         if found.is_none() {
@@ -108,7 +105,8 @@ impl<'r, 'd> Fields<'r, 'd> {
         found.map(|(_, value)| *value)
     }
 
-    pub(super) fn strings(&mut self, key: &'static str) -> Vec<Spanned<String>> {
+    /// A list of strings.
+    pub fn strings(&mut self, key: &'static str) -> Vec<Spanned<String>> {
         let Some((item, span)) = self.item(key) else { return Vec::new() };
         let Some(array) = item.as_array() else {
             return self.wrong(key, item, &span, "a list of strings, as in [\"a\", \"b\"]").unwrap_or_default();
@@ -117,7 +115,7 @@ impl<'r, 'd> Fields<'r, 'd> {
     }
 
     /// A table whose keys are names, with string values.
-    pub(super) fn string_map(&mut self, key: &'static str) -> BTreeMap<String, Spanned<String>> {
+    pub fn string_map(&mut self, key: &'static str) -> BTreeMap<String, Spanned<String>> {
         let mut map = BTreeMap::new();
         for (name, item, span) in self.entries(key) {
             match item.as_str() {
@@ -131,7 +129,7 @@ impl<'r, 'd> Fields<'r, 'd> {
     }
 
     /// The entries of a table whose keys are names: name, value, place.
-    pub(super) fn entries(&mut self, key: &'static str) -> Vec<(&'r str, &'r Item, Range<usize>)> {
+    pub fn entries(&mut self, key: &'static str) -> Vec<(&'r str, &'r Item, Range<usize>)> {
         let Some((item, at)) = self.item(key) else { return Vec::new() };
         let Some(table) = item.as_table_like() else {
             return self.wrong(key, item, &at, "a table").unwrap_or_default();
@@ -144,7 +142,7 @@ impl<'r, 'd> Fields<'r, 'd> {
     }
 
     /// The tables of a table whose keys are names.
-    pub(super) fn tables(&mut self, key: &'static str) -> Vec<(&'r str, Fields<'r, 'd>)> {
+    pub fn tables(&mut self, key: &'static str) -> Vec<(&'r str, Fields<'r, 'd>)> {
         let prefix = self.inside(key);
         let entries = self.entries(key);
         let read = |(name, item, span): (&'r str, &'r Item, Range<usize>)| {
@@ -161,7 +159,7 @@ impl<'r, 'd> Fields<'r, 'd> {
     }
 
     /// A table of its own.
-    pub(super) fn table(&mut self, key: &'static str) -> Option<Fields<'r, 'd>> {
+    pub fn table(&mut self, key: &'static str) -> Option<Fields<'r, 'd>> {
         let (item, span) = self.item(key)?;
         match item.as_table_like() {
             Some(table) => Some(Self::new(self.report, self.inside(key), table, span)),
@@ -170,7 +168,7 @@ impl<'r, 'd> Fields<'r, 'd> {
     }
 
     /// A list of tables: `[[x]]`, or `[{…}]` written inline.
-    pub(super) fn list(&mut self, key: &'static str) -> Vec<Fields<'r, 'd>> {
+    pub fn list(&mut self, key: &'static str) -> Vec<Fields<'r, 'd>> {
         let Some((item, span)) = self.item(key) else { return Vec::new() };
         let place = self.inside(key);
         let read = |table: &'r dyn TableLike, at: Option<Range<usize>>| {
@@ -188,21 +186,21 @@ impl<'r, 'd> Fields<'r, 'd> {
     }
 
     /// Knows a key of Spin's that this host does not provide, and says so if it is used.
-    pub(super) fn unsupported(&mut self, key: &'static str, instead: &str) {
+    pub fn unsupported(&mut self, key: &'static str, instead: &str) {
         if let Some((_, span)) = self.item(key) {
             self.diagnostic(&span, format!("\"{key}\" is not provided by host-adapters; {instead}"));
         }
     }
 
     /// Knows a key without looking at it.
-    pub(super) fn ignored(&mut self, key: &'static str) {
+    pub fn ignored(&mut self, key: &'static str) {
         if !self.known.contains(&key) {
             self.known.push(key);
         }
     }
 
     /// Reports every key that was not asked for.
-    pub(super) fn finish(self) {
+    pub fn finish(self) {
         for (key, item) in self.table.iter().filter(|(key, _)| !self.known.contains(key)) {
             let span = self.table.key(key).and_then(toml_edit::Key::span).or_else(|| item.span());
             let message = format!("unknown key \"{key}\"{}", suggestion(key, self.known.iter().copied()));

@@ -1,13 +1,12 @@
 //! `[application.tool.host-adapters]`: what the host provides to its components. Spin ignores the table `tool`.
 
-use super::app::{Client, Host, Queue, Table};
+use super::app::{Client, Host};
 use super::component::{Context, own_tool};
 use super::fields::{Fields, Spanned};
 use super::grants::{self, RawGrants};
 use super::variables::Value;
-use backend_embedded::QueueConfig;
-use backend_identity::IdentityConfig;
 use host_adapters_outbound::{LimitBy, RateLimit, ServiceConfig};
+use host_adapters_platform::{IdentityConfig, QueueSpec, TableSpec};
 use host_adapters_sources::SourceConfig;
 use std::num::NonZeroU32;
 use std::ops::Range;
@@ -53,27 +52,16 @@ pub(super) fn declare_dead_letter_queues<'s>(
     let of_queues = host.queues.values().filter_map(|queue| queue.dead_letter_queue.clone());
     let of_sources = sources.map(|(worker, source)| source.dead_letters(worker).0);
     for name in of_queues.chain(of_sources).collect::<Vec<_>>() {
-        let dead_letters = || Queue { retention: seconds(QueueConfig::DEAD_LETTER_RETENTION_SECS), ..undescribed() };
-        host.queues.entry(name).or_insert_with(dead_letters);
+        host.queues.entry(name).or_insert_with(QueueSpec::dead_letters);
     }
 }
 
-/// A queue without settings: SQS's own defaults.
-fn undescribed() -> Queue {
-    Queue {
-        visibility_timeout: seconds(30),
-        max_receive_count: 3,
-        dead_letter_queue: None,
-        retention: seconds(QueueConfig::DEFAULT_RETENTION_SECS),
-    }
-}
-
-fn read_queue(mut fields: Fields<'_, '_>) -> Queue {
-    let default = undescribed();
+fn read_queue(mut fields: Fields<'_, '_>) -> QueueSpec {
+    let default = QueueSpec::default();
     let visibility = fields.number("visibility_timeout_secs", 1..=43_200);
     let receives = fields.number("max_receive_count", 1..=1_000);
     let retention = fields.number("retention_secs", 60..=1_209_600);
-    let queue = Queue {
+    let queue = QueueSpec {
         visibility_timeout: visibility.map_or(default.visibility_timeout, |it| seconds(it.value)),
         max_receive_count: receives.map_or(default.max_receive_count, |it| it.value),
         dead_letter_queue: fields.string("dead_letter_queue").map(|name| name.value),
@@ -87,8 +75,8 @@ fn seconds(seconds: u32) -> Duration {
     Duration::from_secs(seconds.into())
 }
 
-fn read_table(mut fields: Fields<'_, '_>) -> Table {
-    let table = Table { stream: fields.boolean("stream").unwrap_or_default() };
+fn read_table(mut fields: Fields<'_, '_>) -> TableSpec {
+    let table = TableSpec { stream: fields.boolean("stream").unwrap_or_default(), ..TableSpec::default() };
     fields.finish();
     table
 }

@@ -12,7 +12,7 @@ mod app;
 mod by_id;
 mod check;
 mod component;
-mod fields;
+pub mod fields;
 mod grants;
 mod host;
 mod limits;

@@ -51,23 +51,23 @@ impl fmt::Display for ManifestErrors {
 }
 
 /// Collects diagnostics while a manifest is read. Readers report and go on with what can still be checked.
-pub(super) struct Report<'d> {
+pub struct Report<'d> {
     text: &'d str,
     diagnostics: RefCell<Vec<Diagnostic>>,
 }
 
 impl<'d> Report<'d> {
-    pub(super) fn new(text: &'d str) -> Self {
+    pub fn new(text: &'d str) -> Self {
         Self { text, diagnostics: RefCell::default() }
     }
 
     /// Notes a diagnostic at a place of the text.
-    pub(super) fn diagnostic(&self, at: &Range<usize>, message: impl AsRef<str>) {
+    pub fn diagnostic(&self, at: &Range<usize>, message: impl AsRef<str>) {
         self.diagnostics.borrow_mut().push(Diagnostic::new(position(self.text, at.start), message.as_ref()));
     }
 
     /// `Ok` if nothing was noted.
-    pub(super) fn finish(self, path: &Path) -> Result<(), ManifestErrors> {
+    pub fn finish(self, path: &Path) -> Result<(), ManifestErrors> {
         let mut diagnostics = self.diagnostics.into_inner();
         if diagnostics.is_empty() {
             return Ok(());
@@ -79,13 +79,13 @@ impl<'d> Report<'d> {
 
 impl ManifestErrors {
     /// The only diagnostic there is.
-    pub(super) fn one(path: &Path, at: (usize, usize), message: &str) -> Self {
+    pub fn one(path: &Path, at: (usize, usize), message: &str) -> Self {
         Self { path: path.to_owned(), diagnostics: vec![Diagnostic::new(at, message)] }
     }
 }
 
 /// Line and column of a byte offset.
-pub(super) fn position(text: &str, offset: usize) -> (usize, usize) {
+pub fn position(text: &str, offset: usize) -> (usize, usize) {
     let before = text.get(..offset).unwrap_or(text);
     let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
     let line = before.matches('\n').count() + 1;
@@ -94,7 +94,7 @@ pub(super) fn position(text: &str, offset: usize) -> (usize, usize) {
 }
 
 /// "; write "x"" if a known name is close to the one written, else the choice there is.
-pub(super) fn suggestion<'n>(written: &str, known: impl IntoIterator<Item = &'n str> + Clone) -> String {
+pub fn suggestion<'n>(written: &str, known: impl IntoIterator<Item = &'n str> + Clone) -> String {
     let close = known
         .clone()
         .into_iter()

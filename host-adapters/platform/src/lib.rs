@@ -9,7 +9,9 @@
 mod backend;
 pub mod clock;
 mod components;
+mod configured;
 pub mod dead_letter;
+mod declared;
 mod documents;
 pub mod filter;
 mod grants;
@@ -23,6 +25,8 @@ mod service;
 mod table;
 
 pub use backend::*;
+pub use configured::{Backend, Opened};
+pub use declared::{Declared, IdentityConfig, QueueSpec, TableSpec};
 pub use grants::{Access, ComponentsAccess, Grants, QueueAccess};
 pub use service::PlatformService;
 pub(crate) use service::took_effect;

@@ -1,15 +1,16 @@
 //! The backends of an application, chosen by the operator's configuration. Those that it leaves out are embedded, in
 //! one file.
 
+mod ask;
 mod open;
-mod probe;
-mod provision;
+#[cfg(test)]
+mod tests;
 
+pub use ask::{probe, provision};
 pub use open::{Backends, open};
-pub use probe::probe;
-pub use provision::provision;
 
 use crate::manifest::App;
+use crate::manifest::runtime_config::BackendKind;
 use anyhow::{Context, Result};
 use backend_identity::Identity;
 use host_adapters_outbound::{Services, Signer};
@@ -17,6 +18,27 @@ use host_adapters_platform::IdentityBackend;
 use host_adapters_platform::clock::Clock;
 use std::path::Path;
 use std::sync::Arc;
+
+/// The kind of backend of a crate, or that this program was built without it.
+macro_rules! kinds {
+    ($($feature:literal: $krate:ident, $section:literal;)*) => {
+        &[$({
+            #[cfg(feature = $feature)]
+            let kind = $krate::KIND;
+            #[cfg(not(feature = $feature))]
+            let kind = BackendKind { section: $section, name: $feature, read: None };
+            kind
+        }),*]
+    };
+}
+
+/// Every kind of backend besides the embedded one, each of which is a crate and a feature.
+pub const KINDS: &[BackendKind] = kinds! {
+    "dynamodb": backend_dynamodb, "tables";
+    "sqs": backend_sqs, "queues";
+    "mongodb": backend_mongodb, "documents";
+    "redis": backend_redis, "cache";
+};
 
 /// The policy of outbound calls, with the signing key of a PEM file, or one of this process.
 ///

@@ -1,22 +1,16 @@
-//! Opening backends. Clients of servers connect at first use: a server that is down pauses sources and does not
-//! keep the host from starting.
+//! Opening backends. Clients of servers connect at first use: a server that is down pauses sources, it does not keep
+//! the host from starting.
 
 use super::identity;
 use crate::manifest::App;
-use crate::manifest::runtime_config::{self as config, RuntimeConfig};
-use anyhow::{Context, Result};
-use backend_aws::Aws;
-use backend_dynamodb::{Dynamodb, DynamodbStreams};
-use backend_embedded::{Cache, Embedded};
-use backend_mongodb::Mongo;
-use backend_redis::Redis;
-use backend_sqs::Sqs;
+use crate::manifest::runtime_config::RuntimeConfig;
+use anyhow::{Context, Result, anyhow, bail};
+use backend_embedded::{Cache, Config, Embedded};
 use host_adapters_platform::clock::Clock;
 use host_adapters_platform::{
-    DocumentsBackend, PlatformService, QueueBackend, QueueBrowser, StreamBackend, TableBackend,
+    Declared, DocumentsBackend, Opened, PlatformService, QueueBackend, QueueBrowser, StreamBackend, TableBackend,
 };
 use host_adapters_records::cache::CacheBackend;
-use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -41,113 +35,66 @@ pub struct Backends {
 /// nor an address.
 pub async fn open(app: &App, data: &Path, config: &RuntimeConfig) -> Result<Backends> {
     std::fs::create_dir_all(data).with_context(|| format!("cannot make the folder {}", data.display()))?;
-    let embedded = if is_embedded(config) { Some(Arc::new(embedded(app, data)?)) } else { None };
-    let (tables, streams) = tables(app, data, &config.tables, embedded.as_ref()).await?;
-    let (queues, browser) = queues(app, &config.queues, embedded.as_ref()).await?;
+    let opened = Sections::open(&app.declared(), data, config).await?;
     let components = app.components.values().map(|it| (it.id.clone(), it.grants.clone()));
     let clients = app.host.clients.iter().map(|(name, client)| (name.clone(), client.grants.clone()));
     let platform = PlatformService {
         grants: components.chain(clients).collect(),
-        tables,
-        queues: queues.clone(),
-        documents: documents(app, &config.documents, embedded.as_ref()).await?,
+        tables: opened.tables.0,
+        queues: opened.queues.0.clone(),
+        documents: opened.documents,
         identity: identity(app)?,
     };
-    Ok(Backends { platform: Arc::new(platform), queues, browser, streams, cache: cache(&config.cache)? })
+    let ((queues, browser), streams) = (opened.queues, opened.tables.1);
+    Ok(Backends { platform: Arc::new(platform), queues, browser, streams, cache: opened.cache })
 }
 
-fn is_embedded(config: &RuntimeConfig) -> bool {
-    matches!(config.tables, config::Tables::Embedded)
-        || matches!(config.queues, config::Queues::Embedded)
-        || matches!(config.documents, config::Documents::Embedded)
+/// What stands behind each section of the runtime configuration.
+struct Sections {
+    tables: (Arc<dyn TableBackend>, Arc<dyn StreamBackend>),
+    queues: (Arc<dyn QueueBackend>, Arc<dyn QueueBrowser>),
+    documents: Arc<dyn DocumentsBackend>,
+    cache: Arc<dyn CacheBackend>,
 }
 
-fn embedded(app: &App, data: &Path) -> Result<Embedded> {
+impl Sections {
+    async fn open(declared: &Declared, data: &Path, config: &RuntimeConfig) -> Result<Self> {
+        let (mut tables, mut queues, mut documents, mut cache) = (None, None, None, None);
+        for (section, backend) in config.backends() {
+            let opened = backend.open(declared, data).await.map_err(|wrong| anyhow!(wrong));
+            match opened.with_context(|| format!("[{section}] of the runtime configuration"))? {
+                Opened::Tables(table, stream) => tables = Some((table, stream)),
+                Opened::Queues(queue, browser) => queues = Some((queue, browser)),
+                Opened::Documents(backend) => documents = Some(backend),
+                Opened::Cache(backend) => cache = Some(backend),
+            }
+        }
+        let store = match (&tables, &queues, &documents) {
+            (Some(_), Some(_), Some(_)) => None,
+            _ => Some(Arc::new(embedded(declared, data)?)),
+        };
+        // All three are there, or the store stands in for them.
+        let Some(store) = store else {
+            let (Some(tables), Some(queues), Some(documents)) = (tables, queues, documents) else {
+                bail!("a section has no backend");
+            };
+            return Ok(Self { tables, queues, documents, cache: cache.unwrap_or_else(memory) });
+        };
+        Ok(Self {
+            tables: tables.unwrap_or_else(|| (store.clone(), store.clone())),
+            queues: queues.unwrap_or_else(|| (store.clone(), store.clone())),
+            documents: documents.unwrap_or_else(|| store.clone()),
+            cache: cache.unwrap_or_else(memory),
+        })
+    }
+}
+
+fn embedded(declared: &Declared, data: &Path) -> Result<Embedded> {
     let file = data.join("embedded.sqlite");
-    Embedded::open(&file, &app.embedded()).with_context(|| format!("cannot open {}", file.display()))
+    Embedded::open(&file, &Config::from(declared)).with_context(|| format!("cannot open {}", file.display()))
 }
 
-type Tables = (Arc<dyn TableBackend>, Arc<dyn StreamBackend>);
-
-async fn tables(app: &App, data: &Path, config: &config::Tables, store: Option<&Arc<Embedded>>) -> Result<Tables> {
-    match (config, store) {
-        (config::Tables::Dynamodb { .. }, _) => {
-            let (tables, streams) =
-                dynamodb(app, config, &host_id(data)?).await.context("no DynamoDB is configured")?;
-            Ok((Arc::new(tables), Arc::new(streams)))
-        }
-        (config::Tables::Embedded, store) => {
-            let store = store.context("the embedded store is not open")?;
-            Ok((store.clone(), store.clone()))
-        }
-    }
-}
-
-/// Clients of DynamoDB, if it is configured.
-pub(super) async fn dynamodb(app: &App, config: &config::Tables, host: &str) -> Option<(Dynamodb, DynamodbStreams)> {
-    let config::Tables::Dynamodb { aws, prefix, lease_table } = config else { return None };
-    let (aws, names) = (Aws::load(aws).await, app.host.tables.keys().cloned().collect::<BTreeSet<_>>());
-    let tables = Dynamodb::new(&aws, prefix, names.clone());
-    Some((tables, DynamodbStreams::new(&aws, prefix, names, lease_table, host)))
-}
-
-type Queues = (Arc<dyn QueueBackend>, Arc<dyn QueueBrowser>);
-
-async fn queues(app: &App, config: &config::Queues, store: Option<&Arc<Embedded>>) -> Result<Queues> {
-    if let Some(sqs) = sqs(app, config).await {
-        return Ok((Arc::new(sqs.clone()), Arc::new(sqs)));
-    }
-    let store = store.context("the embedded store is not open")?;
-    Ok((store.clone(), store.clone()))
-}
-
-/// A client of SQS, if it is configured.
-pub(super) async fn sqs(app: &App, config: &config::Queues) -> Option<Sqs> {
-    let config::Queues::Sqs { aws, prefix } = config else { return None };
-    Some(Sqs::new(&Aws::load(aws).await, prefix, app.host.queues.keys().cloned().collect()))
-}
-
-async fn documents(
-    app: &App,
-    config: &config::Documents,
-    store: Option<&Arc<Embedded>>,
-) -> Result<Arc<dyn DocumentsBackend>> {
-    match mongo(app, config).await? {
-        Some(mongo) => Ok(Arc::new(mongo)),
-        None => Ok(store.context("the embedded store is not open")?.clone()),
-    }
-}
-
-/// A client of MongoDB, if it is configured.
-pub(super) async fn mongo(app: &App, config: &config::Documents) -> Result<Option<Mongo>> {
-    let config::Documents::Mongodb { uri, database, prefix } = config else { return Ok(None) };
-    let mongo = Mongo::new(uri.expose(), database, prefix, app.host.collections.iter().cloned().collect()).await;
-    mongo.map(Some).map_err(anyhow::Error::msg).context("[documents] of the runtime configuration")
-}
-
-fn cache(config: &config::Cache) -> Result<Arc<dyn CacheBackend>> {
-    Ok(match redis(config)? {
-        Some(redis) => Arc::new(redis),
-        None => Arc::new(Cache::new(Clock::wall())),
-    })
-}
-
-/// A client of Redis, if it is configured.
-pub(super) fn redis(config: &config::Cache) -> Result<Option<Redis>> {
-    let config::Cache::Redis { url } = config else { return Ok(None) };
-    let redis = Redis::new(url.expose());
-    redis.map(Some).map_err(anyhow::Error::msg).context("[cache] of the runtime configuration")
-}
-
-/// What this host is called in the lease table. It is kept with its data: after a restart it takes its own leases up at
-/// once instead of waiting for their end.
-fn host_id(data: &Path) -> Result<String> {
-    let file = data.join("host-id");
-    match std::fs::read_to_string(&file) {
-        Ok(id) if !id.trim().is_empty() => return Ok(id.trim().to_owned()),
-        _ => {}
-    }
-    let id = uuid::Uuid::new_v4().to_string();
-    std::fs::write(&file, &id).with_context(|| format!("cannot write {}", file.display()))?;
-    Ok(id)
+/// The embedded cache.
+fn memory() -> Arc<dyn CacheBackend> {
+    Arc::new(Cache::new(Clock::wall()))
 }

@@ -96,7 +96,7 @@ impl RuntimeConfigOptions {
     /// The configuration, or the exit code after its diagnostics have been printed.
     pub(crate) fn load(&self) -> Result<RuntimeConfig, ExitCode> {
         let Some(path) = &self.runtime_config else { return Ok(RuntimeConfig::default()) };
-        RuntimeConfig::load(path).map_err(|diagnostics| {
+        RuntimeConfig::load(path, crate::backends::KINDS).map_err(|diagnostics| {
             eprintln!("{diagnostics}");
             ExitCode::from(UNUSABLE)
         })

@@ -5,8 +5,8 @@
 use crate::backends::on_servers::servers::unique;
 use backend_aws::{Aws, AwsConfig};
 use backend_dynamodb::{Dynamodb, DynamodbStreams};
-use backend_sqs::{QueueSpec, Sqs};
-use host_adapters_platform::{DocumentsBackend, QueueBackend, QueueBrowser, StreamBackend, TableBackend};
+use backend_sqs::Sqs;
+use host_adapters_platform::{DocumentsBackend, QueueBackend, QueueBrowser, QueueSpec, StreamBackend, TableBackend};
 use host_adapters_records::cache::CacheBackend;
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -45,12 +45,12 @@ impl Amazon {
         let spec = QueueSpec {
             visibility_timeout: Duration::from_secs(30),
             retention: Duration::from_secs(3600),
-            dead_letters: None,
+            ..QueueSpec::default()
         };
         self.queues.provision(DEAD_LETTERS, &spec).await.unwrap();
         self.queues.provision(LOOSE_QUEUE, &spec).await.unwrap();
-        let dead_letters = Some((DEAD_LETTERS.to_owned(), MAX_RECEIVES));
-        self.queues.provision(QUEUE, &QueueSpec { dead_letters, ..spec }).await.unwrap();
+        let (dead_letter_queue, max_receive_count) = (Some(DEAD_LETTERS.to_owned()), MAX_RECEIVES);
+        self.queues.provision(QUEUE, &QueueSpec { dead_letter_queue, max_receive_count, ..spec }).await.unwrap();
     }
 }
 

@@ -74,7 +74,7 @@ fn check_app(app: &App) {
             assert!(app.host.queues.contains_key(&dead_letters), "{source:?} has no queue of dead letters");
         }
     }
-    assert_eq!(app.embedded().queues.len(), app.host.queues.len());
+    assert_eq!(app.declared().queues.len(), app.host.queues.len());
 }
 
 /// What was read, or the diagnostics, `down` lines further down. Those at the beginning are of the whole text, which

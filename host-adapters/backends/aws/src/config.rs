@@ -5,6 +5,8 @@ use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region};
 use aws_smithy_http_client::{Builder, tls};
+use host_adapters_manifest::fields::Fields;
+use host_adapters_manifest::runtime_config::Secrets;
 use std::time::Duration;
 
 /// A connection that is not there by then will not come.
@@ -35,6 +37,33 @@ pub struct Credentials {
 impl std::fmt::Debug for Credentials {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Credentials").field("access_key_id", &self.access_key_id).finish_non_exhaustive()
+    }
+}
+
+impl AwsConfig {
+    /// Reads `region`, `endpoint` and `credentials` of a section.
+    pub fn read(fields: &mut Fields<'_, '_>, secrets: &Secrets<'_>) -> Self {
+        let endpoint = fields.string("endpoint");
+        if let Some(endpoint) =
+            endpoint.as_ref().filter(|it| !it.value.starts_with("http://") && !it.value.starts_with("https://"))
+        {
+            fields.diagnostic(&endpoint.span, format!("\"{}\" is not an http or https URL", endpoint.value));
+        }
+        Self {
+            region: fields.string("region").map(|region| region.value),
+            endpoint: endpoint.map(|endpoint| endpoint.value),
+            credentials: fields.table("credentials").and_then(|fields| Credentials::read(fields, secrets)),
+        }
+    }
+}
+
+impl Credentials {
+    fn read(mut fields: Fields<'_, '_>, secrets: &Secrets<'_>) -> Option<Self> {
+        let id = fields.string("access_key_id");
+        let id = fields.required("access_key_id", id, "access_key_id = \"AKIA…\"");
+        let secret = secrets.secret(&mut fields, "secret_access_key");
+        fields.finish();
+        Some(Self { access_key_id: id?.value, secret_access_key: secret?.expose().to_owned() })
     }
 }
 

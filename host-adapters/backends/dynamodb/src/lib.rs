@@ -1,7 +1,9 @@
 //! DynamoDB: [`Dynamodb`] has the tables, [`DynamodbStreams`] their change streams with leases and checkpoints.
 
+mod config;
 mod stream;
 mod table;
 
+pub use config::{DynamodbConfig, KIND};
 pub use stream::DynamodbStreams;
 pub use table::Dynamodb;

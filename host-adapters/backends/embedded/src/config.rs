@@ -1,11 +1,10 @@
 //! What the embedded backend holds: its tables, queues and collections by name.
 
-use serde::Deserialize;
+use host_adapters_platform::Declared;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Everything that exists; any other name is answered `not-found`.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[derive(Clone, Debug, Default)]
 pub struct Config {
     /// Tables by name.
     pub tables: BTreeMap<String, TableConfig>,
@@ -16,8 +15,7 @@ pub struct Config {
 }
 
 /// One table.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[derive(Clone, Debug, Default)]
 pub struct TableConfig {
     /// Whether changes are recorded in a stream.
     pub stream: bool,
@@ -27,8 +25,7 @@ pub struct TableConfig {
 }
 
 /// One queue.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[derive(Clone, Debug)]
 pub struct QueueConfig {
     /// How often a message may be received before the next receive moves it to the dead-letter queue.
     pub max_receive_count: u32,
@@ -53,5 +50,25 @@ impl QueueConfig {
 impl Default for QueueConfig {
     fn default() -> Self {
         Self { max_receive_count: 3, dead_letter_queue: None, retention_secs: Self::DEFAULT_RETENTION_SECS }
+    }
+}
+
+impl From<&Declared> for Config {
+    fn from(declared: &Declared) -> Self {
+        let table = |table: &host_adapters_platform::TableSpec| TableConfig {
+            stream: table.stream,
+            consumers: table.consumers.clone(),
+        };
+        let queue = |queue: &host_adapters_platform::QueueSpec| QueueConfig {
+            max_receive_count: queue.max_receive_count,
+            dead_letter_queue: queue.dead_letter_queue.clone(),
+            // The manifest allows 14 days at most.
+            retention_secs: u32::try_from(queue.retention.as_secs()).unwrap_or(u32::MAX),
+        };
+        Self {
+            tables: declared.tables.iter().map(|(name, it)| (name.clone(), table(it))).collect(),
+            queues: declared.queues.iter().map(|(name, it)| (name.clone(), queue(it))).collect(),
+            collections: declared.collections.clone(),
+        }
     }
 }

@@ -9,11 +9,10 @@ mod keys;
 mod verified;
 
 use host_adapters_platform::clock::Clock;
-use host_adapters_platform::{IdentityBackend, Result};
+use host_adapters_platform::{IdentityBackend, IdentityConfig, Result};
 use host_adapters_records::identity::Claims;
 use host_adapters_records::{Error, ErrorKind};
 use keys::Keys;
-use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use verified::Verified;
@@ -25,18 +24,6 @@ const MAX_TOKEN_BYTES: usize = 16 * 1024;
 
 /// A verified token is verified anew after this, so that one of a withdrawn key is not believed until it expires.
 const REMEMBERED_MS: i64 = 10 * 60_000;
-
-/// Whose tokens are accepted.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct IdentityConfig {
-    /// What `iss` must be.
-    pub issuer: String,
-    /// What `aud` must be or hold.
-    pub audience: String,
-    /// Where the issuer's keys are: a file, or an `https://` address (`http://` on this machine only).
-    pub jwks: String,
-}
 
 /// Verifies tokens.
 pub struct Identity {

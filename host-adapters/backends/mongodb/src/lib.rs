@@ -1,5 +1,9 @@
 //! Collections in MongoDB, by its official driver.
 
+mod config;
+
+pub use config::{KIND, MongodbConfig};
+
 use host_adapters_platform::filter::Filter;
 use host_adapters_platform::limits::document::check_document;
 use host_adapters_platform::limits::invalid;

@@ -1,5 +1,9 @@
 //! The cache in Redis, over one multiplexed connection that reconnects by itself.
 
+mod config;
+
+pub use config::{KIND, RedisConfig};
+
 use host_adapters_platform::count_cache_get;
 use host_adapters_records::cache::{CacheArgument, CacheBackend, CacheError, CacheReply};
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};

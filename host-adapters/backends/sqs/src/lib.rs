@@ -1,12 +1,13 @@
 //! Queues in SQS. Visibility, counts and redrive are the queue's own; calls carry ten messages, SQS's limit.
 
 mod browser;
+mod config;
 mod provision;
 mod receive;
 mod send;
 mod settle;
 
-pub use provision::QueueSpec;
+pub use config::{KIND, SqsConfig};
 
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::QueueAttributeName;

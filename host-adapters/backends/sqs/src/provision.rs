@@ -3,21 +3,9 @@
 use super::Sqs;
 use aws_sdk_sqs::types::QueueAttributeName;
 use backend_aws::error;
-use host_adapters_platform::Result;
+use host_adapters_platform::{QueueSpec, Result};
 use host_adapters_records::{Error, ErrorKind};
 use serde_json::json;
-use std::time::Duration;
-
-/// What a queue is to be like.
-#[derive(Clone, Debug)]
-pub struct QueueSpec {
-    /// For how long a received message is invisible where a receive does not say.
-    pub visibility_timeout: Duration,
-    /// For how long messages are kept.
-    pub retention: Duration,
-    /// Where messages go that were received too often.
-    pub dead_letters: Option<(String, u32)>,
-}
 
 impl Sqs {
     /// Makes a queue unless it is there. Its dead-letter queue must be there.
@@ -32,8 +20,8 @@ impl Sqs {
             .queue_name(&real)
             .attributes(QueueAttributeName::VisibilityTimeout, spec.visibility_timeout.as_secs().to_string())
             .attributes(QueueAttributeName::MessageRetentionPeriod, spec.retention.as_secs().to_string());
-        if let Some((dead_letters, receives)) = &spec.dead_letters {
-            let policy = json!({"deadLetterTargetArn": self.arn(dead_letters).await?, "maxReceiveCount": receives});
+        if let Some(dead_letters) = &spec.dead_letter_queue {
+            let policy = json!({"deadLetterTargetArn": self.arn(dead_letters).await?, "maxReceiveCount": spec.max_receive_count});
             request = request.attributes(QueueAttributeName::RedrivePolicy, policy.to_string());
         }
         match request.send().await {

@@ -42,7 +42,15 @@ struct Shared {
 struct State {
     window: Window,
     /// Reads under way, and who waits for each.
-    under_way: Vec<(Position, Vec<oneshot::Sender<Outcome>>)>,
+    under_way: Vec<Reading>,
+}
+
+/// A read that is not over.
+struct Reading {
+    from: Position,
+    /// Where the next begins, once the store has answered and the records are being converted.
+    next: Option<Position>,
+    waiting: Vec<oneshot::Sender<Outcome>>,
 }
 
 /// When the shard may be read next.
@@ -115,11 +123,12 @@ impl Drop for Subscription {
 impl Shared {
     /// Begins to read from a position, unless that is under way, and tells `waiting`.
     fn read(self: &Arc<Self>, state: &mut State, from: &Position, waiting: Option<oneshot::Sender<Outcome>>) {
-        if let Some((_, all)) = state.under_way.iter_mut().find(|(position, _)| position == from) {
-            all.extend(waiting);
+        if let Some(reading) = state.under_way.iter_mut().find(|reading| reading.from == *from) {
+            reading.waiting.extend(waiting);
             return;
         }
-        state.under_way.push((from.clone(), waiting.into_iter().collect()));
+        let waiting = waiting.into_iter().collect();
+        state.under_way.push(Reading { from: from.clone(), next: None, waiting });
         let (shared, from) = (self.clone(), from.clone());
         tokio::spawn(async move {
             let ended = shared.ended.clone();
@@ -151,10 +160,9 @@ impl Shared {
         if let Ok(page) = &read
             && let Some(next) = page.next.as_ref().filter(|_| is_full(page))
         {
-            let mut state = self.state();
-            if !state.window.is_ahead(&from) && state.window.begins_at(next).is_none() {
-                self.read(&mut state, next, None);
-            }
+            self.begin_ahead(&from, next);
+            // The request is written by other tasks of this thread.
+            tokio::task::yield_now().await;
         }
         let read = read.map(|page| Arc::new(decoded(from.clone(), page)));
         let mut state = self.state();
@@ -165,6 +173,19 @@ impl Shared {
         drop(state);
         for waiting in waiting {
             let _ = waiting.send(read.clone());
+        }
+    }
+
+    /// Reads on to `next`, unless the page before `from` is still waiting to be taken.
+    fn begin_ahead(self: &Arc<Self>, from: &Position, next: &Position) {
+        let mut state = self.state();
+        let is_ahead =
+            state.window.is_ahead(from) || state.under_way.iter().any(|reading| reading.next.as_ref() == Some(from));
+        if let Some(reading) = state.under_way.iter_mut().find(|reading| reading.from == *from) {
+            reading.next = Some(next.clone());
+        }
+        if !is_ahead && state.window.begins_at(next).is_none() {
+            self.read(&mut state, next, None);
         }
     }
 
@@ -184,8 +205,8 @@ impl UnderWay<'_> {
     /// Ends it and says who waits.
     fn end(&mut self, state: &mut State) -> Vec<oneshot::Sender<Outcome>> {
         let from = self.from.take();
-        let place = state.under_way.iter().position(|(position, _)| Some(position) == from);
-        place.map(|place| state.under_way.swap_remove(place).1).unwrap_or_default()
+        let place = state.under_way.iter().position(|reading| Some(&reading.from) == from);
+        place.map(|place| state.under_way.swap_remove(place).waiting).unwrap_or_default()
     }
 }
 

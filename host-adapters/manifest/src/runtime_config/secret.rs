@@ -7,15 +7,16 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 /// Where references lead.
-pub(super) struct Secrets<'e> {
+pub struct Secrets<'e> {
     /// Files are named relative to it.
-    pub(super) folder: &'e Path,
-    pub(super) environment: &'e dyn Fn(&str) -> Option<String>,
+    pub folder: &'e Path,
+    /// The value of a variable of the environment.
+    pub environment: &'e dyn Fn(&str) -> Option<String>,
 }
 
 impl Secrets<'_> {
     /// A secret that must be there, by reference.
-    pub(super) fn secret(&self, fields: &mut Fields<'_, '_>, key: &'static str) -> Option<Value> {
+    pub fn secret(&self, fields: &mut Fields<'_, '_>, key: &'static str) -> Option<Value> {
         let write = format!("{key} = {{ env = \"NAME\" }} or {{ file = \"path\" }}");
         let (item, at) = match fields.item(key) {
             Some(found) => found,
@@ -29,7 +30,7 @@ impl Secrets<'_> {
     }
 
     /// A required address: plain if it holds no secret, otherwise by reference.
-    pub(super) fn address(&self, fields: &mut Fields<'_, '_>, key: &'static str, example: &str) -> Option<Value> {
+    pub fn address(&self, fields: &mut Fields<'_, '_>, key: &'static str, example: &str) -> Option<Value> {
         let write = format!("{key} = \"{example}\", {{ env = \"NAME\" }} or {{ file = \"path\" }}");
         let (item, at) = match fields.item(key) {
             Some(found) => found,

@@ -7,7 +7,6 @@ mod diagnostics;
 mod project;
 mod ranges;
 mod routes;
-mod runtime_config;
 mod schema;
 mod variables;
 

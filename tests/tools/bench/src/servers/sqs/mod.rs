@@ -13,8 +13,8 @@ use crate::rounds::Effort;
 use anyhow::{Result, bail, ensure};
 use aws_sdk_sqs::Client;
 use backend_aws::Aws;
-use backend_sqs::{QueueSpec, Sqs};
-use host_adapters_platform::QueueBackend;
+use backend_sqs::Sqs;
+use host_adapters_platform::{QueueBackend, QueueSpec};
 use host_adapters_records::queue::Message;
 use serde_json::json;
 use std::cell::Cell;
@@ -68,7 +68,7 @@ async fn empty(
 ) -> Result<Settled> {
     let queues = Sqs::new(&Aws::load(&server.config()).await, prefix, [QUEUE.to_owned()].into());
     let (visibility_timeout, retention) = (Duration::from_secs(30), Duration::from_secs(3600));
-    queues.provision(QUEUE, &QueueSpec { visibility_timeout, retention, dead_letters: None }).await?;
+    queues.provision(QUEUE, &QueueSpec { visibility_timeout, retention, ..QueueSpec::default() }).await?;
     fill(&queues, messages).await?;
     let process = start(prefix)?;
     let settled = watch(&process, messages as u64).await?;

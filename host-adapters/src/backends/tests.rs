@@ -1,6 +1,12 @@
 //! The operator's configuration: what it may say, and every diagnostic at once.
+#![allow(clippy::unwrap_used, reason = "tests")]
 
-use crate::runtime_config::{Cache, Documents, Queues, RuntimeConfig, Tables};
+use super::KINDS;
+use crate::manifest::runtime_config::{BackendKind, RuntimeConfig};
+use backend_dynamodb::DynamodbConfig;
+use backend_redis::RedisConfig;
+use backend_sqs::SqsConfig;
+use std::any::Any;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
@@ -8,10 +14,16 @@ const SECRET: &str = "hunter2";
 
 fn parse(folder: &Path, text: &str) -> Result<RuntimeConfig, String> {
     let environment = |name: &str| (name == "SET").then(|| format!("redis://:{SECRET}@cache"));
-    RuntimeConfig::parse(&folder.join("runtime-config.toml"), text, &environment).map_err(|errors| {
+    RuntimeConfig::parse(&folder.join("runtime-config.toml"), text, KINDS, &environment).map_err(|errors| {
         let place = format!("{}/runtime-config.toml:", folder.display());
         errors.to_string().replace(&place, "").replace(&folder.display().to_string(), "<folder>")
     })
+}
+
+/// What is configured in a section.
+fn backend<'c, T: Any>(config: &'c RuntimeConfig, section: &str) -> &'c T {
+    let backend: &dyn Any = &**config.backend(section).unwrap();
+    backend.downcast_ref().unwrap()
 }
 
 fn secret_file(folder: &Path, mode: u32) {
@@ -23,15 +35,7 @@ fn secret_file(folder: &Path, mode: u32) {
 #[test]
 fn what_is_left_out_is_embedded() {
     let config = parse(Path::new(""), "[queues]\ntype = \"embedded\"\n").unwrap();
-    assert!(matches!(
-        config,
-        RuntimeConfig {
-            tables: Tables::Embedded,
-            queues: Queues::Embedded,
-            documents: Documents::Embedded,
-            cache: Cache::Embedded,
-        }
-    ));
+    assert_eq!(config.backends().count(), 0);
 }
 
 #[test]
@@ -59,12 +63,12 @@ fn every_backend_is_named_and_secrets_come_by_reference() {
     "#,
     )
     .unwrap();
-    let Tables::Dynamodb { aws, prefix, lease_table } = &config.tables else { panic!("{config:?}") };
+    let DynamodbConfig { aws, prefix, lease_table } = backend(&config, "tables");
     assert_eq!((aws.region.as_deref(), prefix.as_str()), (Some("us-west-2"), "prd-"));
     assert_eq!(lease_table, "prd-host-adapters-leases");
-    let Queues::Sqs { aws, .. } = &config.queues else { panic!("{config:?}") };
+    let SqsConfig { aws, .. } = backend(&config, "queues");
     assert_eq!(aws.credentials.as_ref().unwrap().secret_access_key, SECRET);
-    let Cache::Redis { url } = &config.cache else { panic!("{config:?}") };
+    let RedisConfig { url } = backend(&config, "cache");
     assert_eq!(url.expose(), format!("redis://:{SECRET}@cache"));
     assert!(!format!("{config:?}").contains(SECRET), "{config:?}");
 }
@@ -127,4 +131,12 @@ credentials = { access_key_id = "AKIA", secret_access_key = { env = "SET", file 
         6:16: <folder>/none cannot be read: No such file or directory (os error 2), in documents.uri
         10:61: write either env = "NAME" or file = "path", in queues.credentials.secret_access_key"#]]
     .assert_eq(&diagnostics);
+}
+
+#[test]
+fn a_backend_that_is_not_built_in_is_named() {
+    let kinds = [BackendKind { read: None, ..backend_sqs::KIND }];
+    let text = "[queues]\ntype = \"sqs\"\n";
+    let told = RuntimeConfig::parse(Path::new("r.toml"), text, &kinds, &|_| None).unwrap_err().to_string();
+    expect_test::expect![[r#"r.toml:1:2: this program was built without the backend "sqs"; build host-adapters with --features sqs, in queues"#]].assert_eq(&told);
 }

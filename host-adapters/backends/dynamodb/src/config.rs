@@ -1,0 +1,79 @@
+//! `[tables]` with `type = "dynamodb"`.
+
+use crate::{Dynamodb, DynamodbStreams};
+use backend_aws::{Aws, AwsConfig};
+use host_adapters_manifest::fields::Fields;
+use host_adapters_manifest::runtime_config::{BackendKind, Secrets};
+use host_adapters_platform::{Backend, Declared, Opened, Result};
+use std::path::Path;
+use std::sync::Arc;
+
+/// The kind of backend that this crate is.
+pub const KIND: BackendKind = BackendKind { section: "tables", name: "dynamodb", read: Some(read) };
+
+/// The lease table's name, behind the prefix, where none is given.
+const LEASE_TABLE: &str = "host-adapters-leases";
+
+/// The settings.
+#[derive(Clone, Debug)]
+pub struct DynamodbConfig {
+    /// Account and region.
+    pub aws: AwsConfig,
+    /// Before the name of each table.
+    pub prefix: String,
+    /// The table of leases and checkpoints, prefix included.
+    pub lease_table: String,
+}
+
+fn read(fields: &mut Fields<'_, '_>, secrets: &Secrets<'_>) -> Option<Arc<dyn Backend>> {
+    let aws = AwsConfig::read(fields, secrets);
+    let prefix = fields.string("prefix").map(|prefix| prefix.value).unwrap_or_default();
+    let lease_table = fields.string("lease_table").map(|name| name.value);
+    let lease_table = lease_table.unwrap_or_else(|| format!("{prefix}{LEASE_TABLE}"));
+    Some(Arc::new(DynamodbConfig { aws, prefix, lease_table }))
+}
+
+impl DynamodbConfig {
+    async fn clients(&self, declared: &Declared, host: &str) -> (Dynamodb, DynamodbStreams) {
+        let (aws, names) =
+            (Aws::load(&self.aws).await, declared.tables.keys().cloned().collect::<std::collections::BTreeSet<_>>());
+        let tables = Dynamodb::new(&aws, &self.prefix, names.clone());
+        (tables, DynamodbStreams::new(&aws, &self.prefix, names, &self.lease_table, host))
+    }
+}
+
+#[async_trait::async_trait]
+impl Backend for DynamodbConfig {
+    async fn open(&self, declared: &Declared, data: &Path) -> std::result::Result<Opened, String> {
+        let (tables, streams) = self.clients(declared, &host_id(data)?).await;
+        Ok(Opened::Tables(Arc::new(tables), Arc::new(streams)))
+    }
+
+    async fn probe(&self, declared: &Declared) -> Result<()> {
+        let (tables, streams) = self.clients(declared, "probe").await;
+        tables.probe().await?;
+        streams.probe().await
+    }
+
+    async fn provision(&self, declared: &Declared) -> std::result::Result<(), String> {
+        let (tables, streams) = self.clients(declared, "provision").await;
+        streams.provision().await.map_err(|error| format!("table {}: {error}", self.lease_table))?;
+        for (name, table) in &declared.tables {
+            tables.provision(name, table.stream).await.map_err(|error| format!("table {name}: {error}"))?;
+        }
+        Ok(())
+    }
+}
+
+/// What this host is called in the lease table. It is kept with the host's data: after a restart the host takes its own
+/// leases up at once instead of waiting for their end.
+fn host_id(data: &Path) -> std::result::Result<String, String> {
+    let file = data.join("host-id");
+    match std::fs::read_to_string(&file) {
+        Ok(id) if !id.trim().is_empty() => return Ok(id.trim().to_owned()),
+        _ => {}
+    }
+    let id = uuid::Uuid::new_v4().to_string();
+    std::fs::write(&file, &id).map_err(|error| format!("cannot write {}: {error}", file.display()))?;
+    Ok(id)
+}
