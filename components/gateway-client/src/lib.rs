@@ -6,7 +6,6 @@
 //! component is not used.
 
 mod answer;
-mod convert;
 mod gateway;
 
 #[allow(missing_docs, unsafe_code, reason = "generated; the meanings are in platform.wit")]
@@ -15,6 +14,7 @@ mod bindings {
         path: "../../wit",
         world: "registration:platform/gateway-client",
         runtime_path: "::spin_sdk::wit_bindgen::rt",
+        additional_derives: [serde::Deserialize, serde::Serialize],
         generate_all,
     });
 
@@ -25,64 +25,81 @@ mod bindings {
 }
 
 use bindings::exports::registration::platform::{documents, identity, queue, table, types::Error};
-use gateway::call;
-use platform_wire as wire;
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::Value;
 
 /// Exports every interface of the platform.
 struct GatewayClient;
 
-impl table::Guest for GatewayClient {
-    async fn batch_get(table: String, keys: Vec<table::Key>) -> Result<Vec<Option<String>>, Error> {
-        call(wire::table::BatchGet { table, keys: keys.into_iter().map(Into::into).collect() }).await
-    }
+/// Forwards functions of the platform; their arguments cross by their names.
+macro_rules! forward {
+    ($($interface:ident { $(
+        $wit:literal $function:ident($($argument:ident: $type:ty),*) -> $output:ty;
+    )* })*) => {
+        /// The arguments of each function, as they cross.
+        #[allow(missing_docs, reason = "meanings as in platform.wit")]
+        mod arguments { $(
+            pub mod $interface { $(
+                pub mod $function {
+                    #[allow(unused_imports, reason = "some have plain arguments only")]
+                    use crate::*;
 
-    async fn batch_write(
-        table: String,
-        puts: Vec<String>,
-        deletes: Vec<table::Key>,
-    ) -> Result<Vec<Option<Error>>, Error> {
-        let deletes = deletes.into_iter().map(Into::into).collect();
-        Ok(convert::errors(call(wire::table::BatchWrite { table, puts, deletes }).await?))
-    }
+                    #[derive(serde::Deserialize, serde::Serialize)]
+                    pub struct Arguments {
+                        $(pub $argument: $type,)*
+                    }
+                }
+            )* }
+        )* }
 
-    async fn batch_update(table: String, updates: Vec<table::Update>) -> Result<Vec<Option<Error>>, Error> {
-        let updates = updates.into_iter().map(Into::into).collect();
-        Ok(convert::errors(call(wire::table::BatchUpdate { table, updates }).await?))
-    }
+        $(impl $interface::Guest for GatewayClient {
+            $(async fn $function($($argument: $type),*) -> Result<$output, Error> {
+                let arguments = arguments::$interface::$function::Arguments { $($argument),* };
+                gateway::call(concat!(stringify!($interface), "/", $wit), arguments).await
+            })*
+        })*
 
-    async fn query(
-        table: String,
-        pk: String,
-        prefix: String,
-        after: Option<String>,
-        limit: u32,
-    ) -> Result<table::Page, Error> {
-        let page = call(wire::table::Query { table, pk, prefix, after, limit }).await?;
-        Ok(table::Page { items: page.items, next: page.next })
+        /// Every function, for the test that compares this end of the gateway with the other.
+        pub const FUNCTIONS: &[Function] = &[$($(Function {
+            path: concat!(stringify!($interface), "/", $wit),
+            arguments: again::<arguments::$interface::$function::Arguments>,
+            answer: again::<Result<$output, Error>>,
+        },)*)*];
+    };
+}
+
+forward! {
+    table {
+        "batch-get" batch_get(table: String, keys: Vec<table::Key>) -> Vec<Option<String>>;
+        "batch-write" batch_write(table: String, puts: Vec<String>, deletes: Vec<table::Key>) -> Vec<Option<Error>>;
+        "batch-update" batch_update(table: String, updates: Vec<table::Update>) -> Vec<Option<Error>>;
+        "query" query(table: String, pk: String, prefix: String, after: Option<String>, limit: u32) -> table::Page;
+    }
+    queue {
+        "send-batch" send_batch(queue: String, messages: Vec<queue::Message>) -> Vec<Result<String, Error>>;
+    }
+    documents {
+        "find-one" find_one(collection: String, filter: String) -> Option<String>;
+        "find" find(collection: String, query: documents::FindQuery) -> documents::DocumentPage;
+        "replace-one" replace_one(collection: String, filter: String, document: String) -> ();
+        "update-one" update_one(collection: String, filter: String, update: String) -> documents::UpdateResult;
+    }
+    identity {
+        "verify" verify(token: String) -> identity::Claims;
     }
 }
 
-impl queue::Guest for GatewayClient {
-    async fn send_batch(queue: String, messages: Vec<queue::Message>) -> Result<Vec<Result<String, Error>>, Error> {
-        let messages = messages.into_iter().map(Into::into).collect();
-        let sent = call(wire::queue::SendBatch { queue, messages }).await?;
-        Ok(sent.into_iter().map(|answer| Result::from(answer).map_err(Into::into)).collect())
-    }
+/// A function as this end of the gateway knows it.
+#[derive(Debug)]
+pub struct Function {
+    /// `<interface>/<function>`.
+    pub path: &'static str,
+    /// Reads the arguments and writes them again.
+    pub arguments: fn(Value) -> serde_json::Result<Value>,
+    /// Reads the answer and writes it again.
+    pub answer: fn(Value) -> serde_json::Result<Value>,
 }
 
-impl documents::Guest for GatewayClient {
-    async fn find_one(collection: String, filter: String) -> Result<Option<String>, Error> {
-        call(wire::documents::FindOne { collection, filter }).await
-    }
-
-    async fn replace_one(collection: String, filter: String, document: String) -> Result<(), Error> {
-        call(wire::documents::ReplaceOne { collection, filter, document }).await
-    }
-}
-
-impl identity::Guest for GatewayClient {
-    async fn verify(token: String) -> Result<identity::Claims, Error> {
-        let wire::identity::Claims { subject, email, member_id, idv } = call(wire::identity::Verify { token }).await?;
-        Ok(identity::Claims { subject, email, member_id, idv })
-    }
+fn again<T: Serialize + DeserializeOwned>(value: Value) -> serde_json::Result<Value> {
+    serde_json::to_value(serde_json::from_value::<T>(value)?)
 }

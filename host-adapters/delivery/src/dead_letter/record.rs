@@ -2,7 +2,7 @@
 
 use super::{DeadLetter, MAX_ATTRIBUTES, Summary, payload};
 use crate::event::{Event, Payload};
-use platform_wire::queue::Message;
+use host_adapters_records::queue::Message;
 
 const CORRELATION_ID: &str = "correlationId";
 

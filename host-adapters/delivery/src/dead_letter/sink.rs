@@ -5,8 +5,8 @@ use crate::dead_letter::{self, attribute};
 use crate::event::Event;
 use host_adapters_failpoint::{self as failpoint, Step};
 use host_adapters_platform::QueueBackend;
-use platform_wire::queue::Message;
-use platform_wire::{Error, ErrorKind};
+use host_adapters_records::queue::Message;
+use host_adapters_records::{Error, ErrorKind};
 use serde_json::Value;
 use std::sync::Arc;
 

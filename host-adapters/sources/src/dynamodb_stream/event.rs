@@ -88,7 +88,7 @@ pub(super) fn events(table: &str, shard: &str, changes: Vec<host_adapters_platfo
 mod tests {
     use super::*;
     use host_adapters_platform::Change;
-    use platform_wire::table::Key;
+    use host_adapters_records::table::Key;
 
     fn event(shard: &str, change: Change) -> Event {
         events("demand-table", shard, vec![change]).remove(0)

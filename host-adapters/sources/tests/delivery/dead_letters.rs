@@ -5,8 +5,8 @@ use host_adapters_delivery::dead_letter::{Cause, DeadLetter, DeadLetterSink, Ori
 use host_adapters_delivery::event::{Event, Payload};
 use host_adapters_platform::Received;
 use host_adapters_platform::dead_letter::{MAX_ATTRIBUTES, is_queue_text};
+use host_adapters_records::queue::Message;
 use host_adapters_sources::event_of;
-use platform_wire::queue::Message;
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
 use serde_json::json;

@@ -6,9 +6,9 @@ use host_adapters_delivery::OnReject;
 use host_adapters_delivery::dispatch::CallError;
 use host_adapters_delivery::drain::Ended;
 use host_adapters_delivery::event::{Disposition, Event};
+use host_adapters_records::queue::Message;
 use host_adapters_sources::SourceConfig;
 use host_adapters_sources::sqs::SqsConfig;
-use platform_wire::queue::Message;
 use std::time::Duration;
 
 fn one_poller() -> SqsConfig {
