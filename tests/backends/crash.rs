@@ -3,8 +3,8 @@
 
 use backend_embedded::Embedded;
 use host_adapters_platform::{Position, QueueBackend, ShardReader, TableBackend};
-use platform_wire::queue::Message;
-use platform_wire::table::{BatchGet, BatchWrite};
+use host_adapters_records::queue::Message;
+use host_adapters_records::table::{BatchGet, BatchWrite};
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Write as _};
 use std::path::Path;

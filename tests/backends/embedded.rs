@@ -2,7 +2,7 @@
 
 use backend_embedded::{Embedded, OpenError};
 use host_adapters_platform::{Checkpoint, TableBackend};
-use platform_wire::table::{BatchGet, Key};
+use host_adapters_records::table::{BatchGet, Key};
 use std::sync::Arc;
 use std::time::Duration;
 use tests::contract::embedded::{Opened, config, open};
@@ -120,7 +120,7 @@ async fn answers_all_of_a_group_though_one_fails() {
         let embedded = backend.embedded.clone();
         let item =
             if n.is_multiple_of(7) { r#"{"pk":""}"#.to_owned() } else { format!(r#"{{"pk":"p","sk":"{n:03}"}}"#) };
-        let args = platform_wire::table::BatchWrite { table: TABLE.into(), puts: vec![item], deletes: vec![] };
+        let args = host_adapters_records::table::BatchWrite { table: TABLE.into(), puts: vec![item], deletes: vec![] };
         tokio::spawn(async move { embedded.batch_write(args).await.unwrap().remove(0).is_none() })
     };
     let tasks: Vec<_> = (0..500).map(put).collect();

@@ -1,11 +1,11 @@
 //! Grants: every function refuses what its caller's grants do not name, and says what to write.
 
 use host_adapters_platform::{Grants, PlatformService};
-use platform_wire::documents::{FindOne, ReplaceOne};
-use platform_wire::identity::Verify;
-use platform_wire::queue::SendBatch;
-use platform_wire::table::{BatchGet, BatchUpdate, BatchWrite, Query, Update};
-use platform_wire::{Error, ErrorKind, Platform};
+use host_adapters_records::documents::{FindOne, ReplaceOne};
+use host_adapters_records::identity::Verify;
+use host_adapters_records::queue::SendBatch;
+use host_adapters_records::table::{BatchGet, BatchUpdate, BatchWrite, Query, Update};
+use host_adapters_records::{Error, ErrorKind, Platform};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use tests::contract::embedded::{Opened, open};

@@ -7,8 +7,8 @@ use host_adapters_delivery::dispatch::{Dispatch, Dispatched};
 use host_adapters_delivery::event::{Disposition, Event, Payload};
 use host_adapters_delivery::redrive::{Outcome, Redriver};
 use host_adapters_platform::{Depth, QueueBackend, Received, Result};
-use platform_wire::queue::Message;
-use platform_wire::{Answer, Error, ErrorKind};
+use host_adapters_records::queue::Message;
+use host_adapters_records::{Error, ErrorKind};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tests::contract::embedded::{Opened, open};
@@ -43,7 +43,7 @@ fn down() -> Error {
 
 #[async_trait::async_trait]
 impl QueueBackend for Broken {
-    async fn send_batch(&self, queue: &str, messages: Vec<Message>) -> Result<Vec<Answer<String>>> {
+    async fn send_batch(&self, queue: &str, messages: Vec<Message>) -> Result<Vec<Result<String>>> {
         if self.sends { self.queues.send_batch(queue, messages).await } else { Err(down()) }
     }
     async fn receive(&self, queue: &str, max: usize, wait: Duration, visibility: Duration) -> Result<Vec<Received>> {

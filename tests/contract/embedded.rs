@@ -6,7 +6,7 @@ use crate::contract::suites::backend::{
 use backend_embedded::{Cache, Config, Embedded, QueueConfig, TableConfig};
 use host_adapters_platform::clock::Clock;
 use host_adapters_platform::{DocumentsBackend, QueueBackend, QueueBrowser, StreamBackend, TableBackend};
-use platform_wire::cache::CacheBackend;
+use host_adapters_records::cache::CacheBackend;
 use std::time::Duration;
 use tempfile::TempDir;
 

@@ -59,18 +59,18 @@ async fn a_file_that_cannot_serve_is_refused_with_the_reason() {
     let whole = component("save-entries");
     let half = whole[..whole.len() / 2].to_vec();
     for (worker, wasm, kind, reasons) in [
-        ("save-entries", b"no component".to_vec(), "invalid", vec!["save-entries: the file sent does not compile"]),
-        ("save-entries", half, "invalid", vec!["does not compile"]),
+        ("save-entries", b"no component".to_vec(), "Invalid", vec!["save-entries: the file sent does not compile"]),
+        ("save-entries", half, "Invalid", vec!["does not compile"]),
         (
             "saveMarkets",
             whole.clone(),
-            "not-found",
+            "NotFound",
             vec!["there is no worker `saveMarkets`", "retry-score", "save-entries"],
         ),
         (
             "check-eligibility",
             whole.clone(),
-            "invalid",
+            "Invalid",
             vec![
                 "check-eligibility: imports registration:platform/queue@1.0.0",
                 r#"queues = { "<queue>" = "send" } under [component.check-eligibility.tool.host-adapters.grants]"#,
@@ -79,7 +79,7 @@ async fn a_file_that_cannot_serve_is_refused_with_the_reason() {
         (
             "save-entries",
             component("check-eligibility"),
-            "invalid",
+            "Invalid",
             vec![
                 "does not export registration:workers/batch-worker@1.0.0, which [[component.save-entries.tool.host-adapters.source]] needs",
                 "imports registration:platform/documents@1.0.0",
@@ -88,8 +88,8 @@ async fn a_file_that_cannot_serve_is_refused_with_the_reason() {
                 r#"allowed_outbound_hosts = ["redis://<host>"] in [component.save-entries]"#,
             ],
         ),
-        ("upsert-users", whole, "invalid", vec!["registration:platform/table", "registration:platform/queue"]),
-        ("enqueue-entries", component("retry-score"), "invalid", vec!["imports wasi:http/client@0.3.0"]),
+        ("upsert-users", whole, "Invalid", vec!["registration:platform/table", "registration:platform/queue"]),
+        ("enqueue-entries", component("retry-score"), "Invalid", vec!["imports wasi:http/client@0.3.0"]),
     ] {
         // enqueue-entries may call its gateway; without any host, not even a client is granted.
         let refusal = match worker {
@@ -118,10 +118,10 @@ async fn only_who_is_granted_it_sees_and_swaps() {
     let host = TestHost::start().await;
     let wasm = component("save-entries");
     let refusal = host.swap(TESTER_TOKEN, "save-entries", wasm.clone()).await.unwrap_err();
-    assert_eq!(refusal["kind"], "denied");
+    assert_eq!(refusal["kind"], "Denied");
     assert!(refusal["message"].as_str().unwrap().contains(r#"components = "swap""#), "{refusal}");
     let refusal = host.serving(TESTER_TOKEN).await.unwrap_err();
-    assert_eq!(refusal["kind"], "denied");
+    assert_eq!(refusal["kind"], "Denied");
     assert!(refusal["message"].as_str().unwrap().contains(r#"components = "read""#), "{refusal}");
     let request = host.http().post(host.gateway_url("/operator/swap/save-entries")).body(wasm);
     assert_eq!(host.send(request.bearer_auth("guess")).await.status, 401);

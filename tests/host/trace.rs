@@ -4,12 +4,12 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::routing::post;
 use fake_services::{FakeServices, Options, Service};
+use host_adapters_records::Function;
+use host_adapters_records::table::BatchWrite;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::trace::v1::Span;
 use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
-use platform_wire::Function;
-use platform_wire::table::BatchWrite;
 use prost::Message;
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -58,7 +58,7 @@ async fn put(host: &Child, item: &serde_json::Value) {
     let write = BatchWrite { table: "demand-table".to_owned(), puts: vec![item.to_string()], deletes: Vec::new() };
     let request = client().post(format!("{}/platform/{}", host.gateway, BatchWrite::PATH));
     let response = request.bearer_auth(RESOLVER_TOKEN).json(&write).send().await.unwrap();
-    assert_eq!(response.json::<serde_json::Value>().await.unwrap(), json!({ "ok": [null] }));
+    assert_eq!(response.json::<serde_json::Value>().await.unwrap(), json!({ "Ok": [null] }));
 }
 
 /// The text of an attribute; empty where there is none.

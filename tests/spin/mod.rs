@@ -5,11 +5,11 @@ mod compose;
 mod spin_host;
 
 use fake_services::{FakeServices, Service};
+use host_adapters_records::Platform;
+use host_adapters_records::table::{BatchGet, BatchWrite, Key};
 use host_adapters_runtime::{
     ComponentSpec, Event, Interfaces, Limits, LoadError, Loaded, Payload, Requirements, Runtime, RuntimeConfig, Source,
 };
-use platform_wire::Platform;
-use platform_wire::table::{BatchGet, BatchWrite, Key};
 use serde_json::{Value, json};
 use spin_host::{GATEWAY_TOKEN, Gateway, SpinHost, WORKER_TOKEN};
 use std::path::PathBuf;

@@ -20,7 +20,7 @@ impl TestHost {
 }
 
 fn outcome(answer: Value) -> Result<Value, Value> {
-    if answer["error"].is_object() { Err(answer["error"].clone()) } else { Ok(answer["ok"].clone()) }
+    if answer["Err"].is_object() { Err(answer["Err"].clone()) } else { Ok(answer["Ok"].clone()) }
 }
 
 /// A component of spin.toml as it was built.

@@ -9,7 +9,7 @@ use host_adapters::manifest::App;
 use host_adapters::manifest::runtime_config::RuntimeConfig;
 use host_adapters::telemetry::Tracing;
 use host_adapters::telemetry::metrics::{self, Metrics};
-use platform_wire::{Answer, Function};
+use host_adapters_records::{Error, Function};
 use reqwest::Client;
 use serde_json::{Value, json};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -102,13 +102,13 @@ impl TestHost {
     /// Calls the platform through the gateway, as a client that may do everything a test needs.
     pub async fn platform<F: Function>(&self, arguments: &F) -> F::Output {
         let path = format!("/platform/{}", F::PATH);
-        let answer: Answer<F::Output> = self.gateway(&path, TESTER_TOKEN, &json!(arguments)).await;
+        let answer: Result<F::Output, Error> = self.gateway(&path, TESTER_TOKEN, &json!(arguments)).await;
         Result::from(answer).unwrap_or_else(|error| panic!("{path}: {error}"))
     }
 
     /// Messages of a queue: all, waiting, delayed and in flight.
     pub async fn depth(&self, queue: &str) -> u64 {
-        let answer: Answer<Value> = self.gateway("/operator/queues", OPERATOR_TOKEN, &json!({})).await;
+        let answer: Result<Value, Error> = self.gateway("/operator/queues", OPERATOR_TOKEN, &json!({})).await;
         let queues = Result::from(answer).unwrap_or_else(|error| panic!("{error}"));
         let queue = queues["queues"].as_array().unwrap().iter().find(|it| it["name"] == queue).unwrap().clone();
         ["visible", "inFlight", "delayed"].iter().map(|state| queue[*state].as_u64().unwrap()).sum()
@@ -121,7 +121,8 @@ impl TestHost {
 
     /// The oldest messages of a queue, with their attributes.
     pub async fn peek(&self, queue: &str) -> Vec<Value> {
-        let answer: Answer<Value> = self.gateway("/operator/peek", OPERATOR_TOKEN, &json!({ "queue": queue })).await;
+        let answer: Result<Value, Error> =
+            self.gateway("/operator/peek", OPERATOR_TOKEN, &json!({ "queue": queue })).await;
         let peeked = Result::from(answer).unwrap_or_else(|error| panic!("{error}"));
         peeked["messages"].as_array().unwrap().clone()
     }

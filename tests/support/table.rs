@@ -2,10 +2,10 @@
 //! there.
 
 use crate::TestHost;
-use platform_wire::documents::ReplaceOne;
-use platform_wire::queue::{Message, SendBatch};
-use platform_wire::table::{BatchGet, BatchWrite, Key};
-use platform_wire::{Answer, Error};
+use host_adapters_records::Error;
+use host_adapters_records::documents::ReplaceOne;
+use host_adapters_records::queue::{Message, SendBatch};
+use host_adapters_records::table::{BatchGet, BatchWrite, Key};
 use serde_json::{Value, json};
 
 const TABLE: &str = "demand-table";
@@ -68,8 +68,8 @@ impl TestHost {
         let answers = self.platform(&send).await.into_iter();
         answers
             .map(|answer| match answer {
-                Answer::Ok(id) => id,
-                Answer::Error(error) => panic!("{queue}: {error}"),
+                Ok(id) => id,
+                Err(error) => panic!("{queue}: {error}"),
             })
             .collect()
     }

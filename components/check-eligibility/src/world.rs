@@ -84,7 +84,7 @@ impl<'a> World for Live<'a> {
     type Span = Span<'a>;
 
     async fn verify(&self, token: &str) -> Result<Claims, Error> {
-        identity::verify(token).await
+        identity::verify(token.to_owned()).await
     }
 
     async fn cached(&self, key: &str) -> Option<Vec<u8>> {
@@ -96,12 +96,13 @@ impl<'a> World for Live<'a> {
     }
 
     async fn campaign(&self, slug: &str) -> Result<Option<String>, Outage> {
-        let found = documents::find_one(CAMPAIGNS, &json!({"slug": slug}).to_string()).await;
+        let found = documents::find_one(CAMPAIGNS.to_owned(), json!({"slug": slug}).to_string()).await;
         found.map_err(|error| Outage::new("documents:campaigns", error))
     }
 
     async fn entries(&self, keys: Vec<Key>) -> Result<Vec<bool>, Outage> {
-        let items = table::batch_get(TABLE, keys).await.map_err(|error| Outage::new("table:demand-table", error))?;
+        let items = table::batch_get(TABLE.to_owned(), keys).await;
+        let items = items.map_err(|error| Outage::new("table:demand-table", error))?;
         Ok(items.iter().map(Option::is_some).collect())
     }
 

@@ -51,7 +51,7 @@ async fn send(messages: Vec<queue::Message>, dispositions: Vec<&mut Disposition>
     if messages.is_empty() {
         return 0;
     }
-    let results = queue::send_batch(QUEUE, messages).await;
+    let results = queue::send_batch(QUEUE.to_owned(), messages).await;
     let mut failed = 0;
     for (index, disposition) in dispositions.into_iter().enumerate() {
         if let Some(retry) = retry(&results, index) {

@@ -1,36 +1,42 @@
 //! Reads the gateway's response. Pure.
 
-use platform_wire::{Answer, Error, ErrorKind, Function};
+use crate::bindings::exports::registration::platform::types::{Error, ErrorKind};
+use serde::de::DeserializeOwned;
 
 /// Reads an answer. Anything but 200 with the wire's own words is not an answer of the platform: a token that is not
 /// accepted is `denied`; the rest (a proxy's page, a gateway that is starting) may pass.
-pub fn read<F: Function>(status: u16, body: &[u8]) -> Result<F::Output, Error> {
+pub fn read<T: DeserializeOwned>(function: &str, status: u16, body: &[u8]) -> Result<T, Error> {
     match status {
-        200 => serde_json::from_slice::<Answer<F::Output>>(body)
-            .map_err(|error| unavailable::<F>(&format!("its answer is not the wire's: {error}")))?
-            .into(),
+        200 => serde_json::from_slice::<Result<T, Error>>(body)
+            .map_err(|error| unavailable(function, &format!("its answer is not the wire's: {error}")))?,
         401 | 403 => Err(Error::new(
             ErrorKind::Denied,
-            format!("{}: the gateway answered {status}: check the variable gateway_token", F::PATH),
+            format!("{function}: the gateway answered {status}: check the variable gateway_token"),
         )),
-        _ => Err(unavailable::<F>(&format!("it answered status {status}"))),
+        _ => Err(unavailable(function, &format!("it answered status {status}"))),
     }
 }
 
-fn unavailable<F: Function>(problem: &str) -> Error {
-    Error::new(ErrorKind::Unavailable, format!("{}: the gateway is not usable: {problem}", F::PATH))
+fn unavailable(function: &str, problem: &str) -> Error {
+    Error::new(ErrorKind::Unavailable, format!("{function}: the gateway is not usable: {problem}"))
+}
+
+impl Error {
+    /// An error without a time to wait.
+    pub fn new(kind: ErrorKind, message: String) -> Self {
+        Self { kind, message, retry_after_ms: None }
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::read;
+    use super::{Error, read};
     use expect_test::{Expect, expect};
-    use platform_wire::queue::SendBatch;
 
     fn check(status: u16, body: &str, expected: Expect) {
-        expected.assert_eq(&match read::<SendBatch>(status, body.as_bytes()) {
+        expected.assert_eq(&match read::<Vec<Result<String, Error>>>("queue/send-batch", status, body.as_bytes()) {
             Ok(output) => format!("{output:?}"),
-            Err(error) => format!("{:?} {:?}: {error}", error.kind, error.retry_after_ms),
+            Err(error) => format!("{:?} {:?}: {}", error.kind, error.retry_after_ms, error.message),
         });
     }
 
@@ -38,17 +44,17 @@ mod tests {
     fn an_answer_is_read() {
         check(
             200,
-            r#"{"ok":[{"ok":"m-1"},{"error":{"kind":"throttled","message":"later","retryAfterMs":50}}]}"#,
-            expect![[r#"[Ok("m-1"), Error(Error { kind: Throttled, message: "later", retry_after_ms: Some(50) })]"#]],
+            r#"{"Ok":[{"Ok":"m-1"},{"Err":{"kind":"Throttled","message":"later","retry_after_ms":50}}]}"#,
+            expect![[r#"[Ok("m-1"), Err(Error { kind: Throttled, message: "later", retry_after_ms: Some(50) })]"#]],
         );
     }
 
     #[test]
     fn an_error_keeps_its_kind() {
-        check(200, r#"{"error":{"kind":"not-found","message":"no queue x"}}"#, expect!["NotFound None: no queue x"]);
+        check(200, r#"{"Err":{"kind":"NotFound","message":"no queue x"}}"#, expect!["NotFound None: no queue x"]);
         check(
             200,
-            r#"{"error":{"kind":"throttled","message":"later","retryAfterMs":50}}"#,
+            r#"{"Err":{"kind":"Throttled","message":"later","retry_after_ms":50}}"#,
             expect!["Throttled Some(50): later"],
         );
     }
@@ -64,7 +70,7 @@ mod tests {
         );
         check(
             200,
-            r#"{"ok":"m-1"}"#,
+            r#"{"Ok":"m-1"}"#,
             expect![[
                 r#"Unavailable None: queue/send-batch: the gateway is not usable: its answer is not the wire's: invalid type: string "m-1", expected a sequence at line 1 column 11"#
             ]],

@@ -1,34 +1,30 @@
 //! One call of the gateway.
 
 use crate::answer;
-use crate::bindings::exports::registration::platform::types;
+use crate::bindings::exports::registration::platform::types::{Error, ErrorKind};
 use bytes::Bytes;
 use http_body_util::Full;
-use platform_wire::{Error, ErrorKind, Function};
+use serde::{Serialize, de::DeserializeOwned};
 use spin_sdk::http::{Request, body::IncomingBodyExt};
 use spin_sdk::variables;
 
-/// Calls a function of the platform.
-pub async fn call<F: Function>(args: F) -> Result<F::Output, types::Error> {
-    Ok(send(args).await?)
-}
-
-async fn send<F: Function>(args: F) -> Result<F::Output, Error> {
+/// Calls a function of the platform, named `<interface>/<function>`.
+pub async fn call<T: DeserializeOwned>(function: &str, args: impl Serialize) -> Result<T, Error> {
     let (url, token) = (variable("gateway_url").await?, variable("gateway_token").await?);
-    let invalid = |error: String| Error::new(ErrorKind::Invalid, format!("{} cannot be called: {error}", F::PATH));
+    let invalid = |error: String| Error::new(ErrorKind::Invalid, format!("{function} cannot be called: {error}"));
     let body = serde_json::to_vec(&args).map_err(|error| invalid(error.to_string()))?;
-    let request = Request::post(format!("{}/platform/{}", url.trim_end_matches('/'), F::PATH))
+    let request = Request::post(format!("{}/platform/{function}", url.trim_end_matches('/')))
         .header("authorization", format!("Bearer {token}"))
         .header("content-type", "application/json")
         .body(Full::new(Bytes::from(body)))
         .map_err(|error| invalid(error.to_string()))?;
     let unreachable = |error: &dyn std::fmt::Display| {
-        Error::new(ErrorKind::Unavailable, format!("{}: the gateway did not answer: {error}", F::PATH))
+        Error::new(ErrorKind::Unavailable, format!("{function}: the gateway did not answer: {error}"))
     };
     let response = spin_sdk::http::send(request).await.map_err(|error| unreachable(&error))?;
     let status = response.status().as_u16();
     let body = response.into_body().bytes().await.map_err(|error| unreachable(&error))?;
-    answer::read::<F>(status, &body)
+    answer::read(function, status, &body)
 }
 
 /// A variable that the manifest must set; without it no call is allowed.

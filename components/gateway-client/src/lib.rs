@@ -6,7 +6,6 @@
 //! component is not used.
 
 mod answer;
-mod convert;
 mod gateway;
 
 #[allow(missing_docs, unsafe_code, reason = "generated; the meanings are in platform.wit")]
@@ -15,6 +14,7 @@ mod bindings {
         path: "../../wit",
         world: "registration:platform/gateway-client",
         runtime_path: "::spin_sdk::wit_bindgen::rt",
+        additional_derives: [serde::Deserialize, serde::Serialize],
         generate_all,
     });
 
@@ -25,64 +25,43 @@ mod bindings {
 }
 
 use bindings::exports::registration::platform::{documents, identity, queue, table, types::Error};
-use gateway::call;
-use platform_wire as wire;
 
 /// Exports every interface of the platform.
 struct GatewayClient;
 
-impl table::Guest for GatewayClient {
-    async fn batch_get(table: String, keys: Vec<table::Key>) -> Result<Vec<Option<String>>, Error> {
-        call(wire::table::BatchGet { table, keys: keys.into_iter().map(Into::into).collect() }).await
-    }
-
-    async fn batch_write(
-        table: String,
-        puts: Vec<String>,
-        deletes: Vec<table::Key>,
-    ) -> Result<Vec<Option<Error>>, Error> {
-        let deletes = deletes.into_iter().map(Into::into).collect();
-        Ok(convert::errors(call(wire::table::BatchWrite { table, puts, deletes }).await?))
-    }
-
-    async fn batch_update(table: String, updates: Vec<table::Update>) -> Result<Vec<Option<Error>>, Error> {
-        let updates = updates.into_iter().map(Into::into).collect();
-        Ok(convert::errors(call(wire::table::BatchUpdate { table, updates }).await?))
-    }
-
-    async fn query(
-        table: String,
-        pk: String,
-        prefix: String,
-        after: Option<String>,
-        limit: u32,
-    ) -> Result<table::Page, Error> {
-        let page = call(wire::table::Query { table, pk, prefix, after, limit }).await?;
-        Ok(table::Page { items: page.items, next: page.next })
-    }
+/// Forwards the functions of an interface; their arguments cross by their names.
+macro_rules! forward {
+    ($interface:ident: $($wit:literal $function:ident($($argument:ident: $type:ty),*) -> $output:ty;)*) => {
+        impl $interface::Guest for GatewayClient {
+            $(async fn $function($($argument: $type),*) -> Result<$output, Error> {
+                #[derive(serde::Serialize)]
+                struct Arguments {
+                    $($argument: $type,)*
+                }
+                gateway::call(concat!(stringify!($interface), "/", $wit), Arguments { $($argument),* }).await
+            })*
+        }
+    };
 }
 
-impl queue::Guest for GatewayClient {
-    async fn send_batch(queue: String, messages: Vec<queue::Message>) -> Result<Vec<Result<String, Error>>, Error> {
-        let messages = messages.into_iter().map(Into::into).collect();
-        let sent = call(wire::queue::SendBatch { queue, messages }).await?;
-        Ok(sent.into_iter().map(|answer| Result::from(answer).map_err(Into::into)).collect())
-    }
+forward! { table:
+    "batch-get" batch_get(table: String, keys: Vec<table::Key>) -> Vec<Option<String>>;
+    "batch-write" batch_write(table: String, puts: Vec<String>, deletes: Vec<table::Key>) -> Vec<Option<Error>>;
+    "batch-update" batch_update(table: String, updates: Vec<table::Update>) -> Vec<Option<Error>>;
+    "query" query(table: String, pk: String, prefix: String, after: Option<String>, limit: u32) -> table::Page;
 }
 
-impl documents::Guest for GatewayClient {
-    async fn find_one(collection: String, filter: String) -> Result<Option<String>, Error> {
-        call(wire::documents::FindOne { collection, filter }).await
-    }
-
-    async fn replace_one(collection: String, filter: String, document: String) -> Result<(), Error> {
-        call(wire::documents::ReplaceOne { collection, filter, document }).await
-    }
+forward! { queue:
+    "send-batch" send_batch(queue: String, messages: Vec<queue::Message>) -> Vec<Result<String, Error>>;
 }
 
-impl identity::Guest for GatewayClient {
-    async fn verify(token: String) -> Result<identity::Claims, Error> {
-        let wire::identity::Claims { subject, email, member_id, idv } = call(wire::identity::Verify { token }).await?;
-        Ok(identity::Claims { subject, email, member_id, idv })
-    }
+forward! { documents:
+    "find-one" find_one(collection: String, filter: String) -> Option<String>;
+    "find" find(collection: String, query: documents::FindQuery) -> documents::DocumentPage;
+    "replace-one" replace_one(collection: String, filter: String, document: String) -> ();
+    "update-one" update_one(collection: String, filter: String, update: String) -> documents::UpdateResult;
+}
+
+forward! { identity:
+    "verify" verify(token: String) -> identity::Claims;
 }

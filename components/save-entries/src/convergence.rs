@@ -92,7 +92,7 @@ pub fn unflag(item: &Item, now: &str) -> Update {
             ("replicatedAt".to_owned(), serde_json::Value::from(now).to_string()),
         ],
         remove: vec![],
-        condition: vec![Predicate::Equals((*path).to_owned(), updated.clone())],
+        condition: vec![Predicate::Equals(((*path).to_owned(), updated.clone()))],
     }
 }
 
@@ -204,7 +204,7 @@ mod tests {
         let update = unflag(&item(&image("u", 1, "a")), "2024-01-01T11:00:00.000Z");
         assert_eq!(
             update.condition,
-            [Predicate::Equals("date.updated".to_owned(), r#""2024-01-01T10:00:00.001Z""#.to_owned())]
+            [Predicate::Equals(("date.updated".to_owned(), r#""2024-01-01T10:00:00.001Z""#.to_owned()))]
         );
         assert_eq!(update.set[0], ("needsReplication".to_owned(), "false".to_owned()));
         assert_eq!(update.set[1], ("replicatedAt".to_owned(), r#""2024-01-01T11:00:00.000Z""#.to_owned()));

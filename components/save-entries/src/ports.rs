@@ -56,11 +56,11 @@ pub struct Live<'a> {
 
 impl Ports for Live<'_> {
     async fn read(&self, keys: Vec<Key>) -> Result<Vec<Option<String>>, Error> {
-        table::batch_get(TABLE, keys).await
+        table::batch_get(TABLE.to_owned(), keys).await
     }
 
     async fn update(&self, updates: Vec<Update>) -> Result<Vec<Option<Error>>, Error> {
-        table::batch_update(TABLE, updates).await
+        table::batch_update(TABLE.to_owned(), updates).await
     }
 
     async fn upsert(&self, campaign_id: &str, entries: &[Entry<'_>]) -> Result<Vec<Upserted>, ServiceError> {
@@ -77,7 +77,7 @@ impl Ports for Live<'_> {
             attributes: self.call.attributes(),
             delay_secs: 0,
         };
-        queue::send_batch(RETRY_SCORE_QUEUE, scores.iter().map(message).collect()).await
+        queue::send_batch(RETRY_SCORE_QUEUE.to_owned(), scores.iter().map(message).collect()).await
     }
 
     fn now(&self) -> String {

@@ -13,7 +13,7 @@ pub mod batch {
         runtime_path: "::spin_sdk::wit_bindgen::rt",
         pub_export_macro: true,
         default_bindings_module: "worker_kit::bindings::batch",
-        additional_derives: [PartialEq],
+        additional_derives: [Eq, Hash, Ord, PartialEq, PartialOrd, serde::Deserialize, serde::Serialize],
         generate_all,
     });
 }

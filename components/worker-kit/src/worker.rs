@@ -75,7 +75,7 @@ impl Response {
 
     /// `{"error": {"code", "message"}}`, the API's error response for 401 and 403.
     pub fn error(status: u16, code: &str, message: &str) -> Self {
-        Self { status, body: platform_wire::http::error_body(code, message) }
+        Self { status, body: worker_endpoint::error_body(code, message) }
     }
 }
 

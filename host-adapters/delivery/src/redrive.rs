@@ -10,7 +10,7 @@ use crate::dead_letter::{DeadLetter, Origin, Summary};
 use crate::dispatch::Dispatch;
 use crate::event::Disposition;
 use host_adapters_platform::{Page, QueueBackend, QueueBrowser, Received, Result};
-use platform_wire::{Error, ErrorKind};
+use host_adapters_records::{Error, ErrorKind};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;

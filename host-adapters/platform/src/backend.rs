@@ -1,8 +1,9 @@
 //! The traits that backends implement for the platform and for sources.
 
-use platform_wire::identity::Claims;
-use platform_wire::queue::Message;
-use platform_wire::{Answer, Error, table};
+use host_adapters_records::documents::{DocumentPage, FindQuery, UpdateResult};
+use host_adapters_records::identity::Claims;
+use host_adapters_records::queue::Message;
+use host_adapters_records::{Error, ErrorKind, table};
 use std::time::Duration;
 
 /// Result of a backend; the error says whether to try again.
@@ -29,13 +30,25 @@ pub trait TableBackend: Send + Sync + 'static {
 #[allow(missing_docs, reason = "meanings as in platform.wit")]
 pub trait DocumentsBackend: Send + Sync + 'static {
     async fn find_one(&self, collection: &str, filter: &str) -> Result<Option<String>>;
+    async fn find(&self, collection: &str, query: FindQuery) -> Result<DocumentPage> {
+        let _ = query;
+        Err(unsupported("find", collection))
+    }
     async fn replace_one(&self, collection: &str, filter: &str, document: &str) -> Result<()>;
+    async fn update_one(&self, collection: &str, filter: &str, update: &str) -> Result<UpdateResult> {
+        let _ = (filter, update);
+        Err(unsupported("update-one", collection))
+    }
+}
+
+fn unsupported(function: &str, collection: &str) -> Error {
+    Error::new(ErrorKind::Invalid, format!("the backend of collection `{collection}` does not support {function}"))
 }
 
 /// Whose tokens are accepted, as the platform interface `identity` needs it.
 #[async_trait::async_trait]
 pub trait IdentityBackend: Send + Sync + 'static {
-    /// What a verified token says; [`platform_wire::ErrorKind::Denied`] says why it is not accepted.
+    /// What a verified token says; [`host_adapters_records::ErrorKind::Denied`] says why it is not accepted.
     async fn verify(&self, token: &str) -> Result<Claims>;
 }
 
@@ -43,7 +56,7 @@ pub trait IdentityBackend: Send + Sync + 'static {
 #[async_trait::async_trait]
 pub trait QueueBackend: Send + Sync + 'static {
     /// Sends any number of messages; the answer holds for each its id or its error.
-    async fn send_batch(&self, queue: &str, messages: Vec<Message>) -> Result<Vec<Answer<String>>>;
+    async fn send_batch(&self, queue: &str, messages: Vec<Message>) -> Result<Vec<Result<String>>>;
     /// Receives up to `max` messages (any number: the backend makes as many calls as it takes), waiting up to `wait`
     /// for the first; they stay invisible for `visibility`. A message whose receive count would exceed the queue's
     /// `max_receive_count` goes to its DLQ instead (SQS redrive).

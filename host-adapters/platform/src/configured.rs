@@ -1,7 +1,7 @@
 //! A backend as the operator configured it: opened, probed, provisioned.
 
 use crate::{Declared, DocumentsBackend, QueueBackend, QueueBrowser, Result, StreamBackend, TableBackend};
-use platform_wire::cache::CacheBackend;
+use host_adapters_records::cache::CacheBackend;
 use std::any::Any;
 use std::fmt::Debug;
 use std::path::Path;

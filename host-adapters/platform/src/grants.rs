@@ -1,6 +1,6 @@
 //! What a component or client may call, as `spin.toml` grants it. Nothing is granted by default.
 
-use platform_wire::{Error, ErrorKind};
+use host_adapters_records::{Error, ErrorKind};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 

@@ -29,3 +29,4 @@ pub use configured::{Backend, Opened};
 pub use declared::{Declared, IdentityConfig, QueueSpec, TableSpec};
 pub use grants::{Access, ComponentsAccess, Grants, QueueAccess};
 pub use service::PlatformService;
+pub(crate) use service::took_effect;

@@ -1,7 +1,7 @@
 //! The names that an application declares, and their names in the backend.
 
 use super::Result;
-use platform_wire::{Error, ErrorKind};
+use host_adapters_records::{Error, ErrorKind};
 use std::collections::BTreeSet;
 
 /// Declared names of one kind, and the prefix that a deployment puts before them.

@@ -2,7 +2,7 @@
 //! that the caller's source pauses instead of giving records up.
 
 use crate::Result;
-use platform_wire::{Error, ErrorKind};
+use host_adapters_records::{Error, ErrorKind};
 
 /// The answers to the parts of a batch; where each is `unavailable`, the first of them for all.
 pub(crate) fn whole<T>(parts: Vec<T>, error: impl Fn(&T) -> Option<&Error>) -> Result<Vec<T>> {

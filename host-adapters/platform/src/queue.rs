@@ -3,20 +3,16 @@
 
 use crate::grants::Need;
 use crate::outage::whole;
-use crate::{Depth, PlatformService, Received, Result};
-use platform_wire::Answer;
-use platform_wire::queue::SendBatch;
+use crate::{Depth, PlatformService, Received, Result, took_effect};
+use host_adapters_records::queue::SendBatch;
 
-pub(crate) async fn send_batch(
+pub(crate) async fn queue_send_batch(
     platform: &PlatformService,
     caller: &str,
     args: SendBatch,
-) -> Result<Vec<Answer<String>>> {
+) -> Result<Vec<Result<String>>> {
     platform.check(caller, Need::SendTo(&args.queue))?;
-    whole(platform.queues.send_batch(&args.queue, args.messages).await?, |answer| match answer {
-        Answer::Ok(_) => None,
-        Answer::Error(error) => Some(error),
-    })
+    took_effect(whole(platform.queues.send_batch(&args.queue, args.messages).await?, |sent| sent.as_ref().err()))
 }
 
 impl PlatformService {

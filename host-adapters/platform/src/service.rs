@@ -3,11 +3,7 @@
 use crate::grants::{Grants, Need};
 use crate::{DocumentsBackend, IdentityBackend, QueueBackend, Result, TableBackend, documents, identity, queue, table};
 use host_adapters_failpoint::{self as failpoint, Step};
-use platform_wire::documents::{FindOne, ReplaceOne};
-use platform_wire::identity::{Claims, Verify};
-use platform_wire::queue::SendBatch;
-use platform_wire::table::{BatchGet, BatchUpdate, BatchWrite, Page, Query};
-use platform_wire::{Answer, Error, Platform};
+use host_adapters_records::{self as records, Platform, platform_functions};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -34,44 +30,26 @@ impl PlatformService {
 }
 
 /// A crash here leaves the caller without the answer to what has happened.
-fn took_effect<T>(done: Result<T>) -> Result<T> {
+pub(crate) fn took_effect<T>(done: Result<T>) -> Result<T> {
     if done.is_ok() {
         failpoint::reached(Step::SideEffect);
     }
     done
 }
 
-#[async_trait::async_trait]
-impl Platform for PlatformService {
-    async fn table_batch_get(&self, caller: &str, args: BatchGet) -> Result<Vec<Option<String>>> {
-        table::batch_get(self, caller, args).await
-    }
-
-    async fn table_batch_write(&self, caller: &str, args: BatchWrite) -> Result<Vec<Option<Error>>> {
-        took_effect(table::batch_write(self, caller, args).await)
-    }
-
-    async fn table_batch_update(&self, caller: &str, args: BatchUpdate) -> Result<Vec<Option<Error>>> {
-        took_effect(table::batch_update(self, caller, args).await)
-    }
-
-    async fn table_query(&self, caller: &str, args: Query) -> Result<Page> {
-        table::query(self, caller, args).await
-    }
-
-    async fn queue_send_batch(&self, caller: &str, args: SendBatch) -> Result<Vec<Answer<String>>> {
-        took_effect(queue::send_batch(self, caller, args).await)
-    }
-
-    async fn documents_find_one(&self, caller: &str, args: FindOne) -> Result<Option<String>> {
-        documents::find_one(self, caller, args).await
-    }
-
-    async fn documents_replace_one(&self, caller: &str, args: ReplaceOne) -> Result<()> {
-        took_effect(documents::replace_one(self, caller, args).await)
-    }
-
-    async fn identity_verify(&self, caller: &str, args: Verify) -> Result<Claims> {
-        identity::verify(self, caller, args).await
-    }
+macro_rules! platform {
+    ($($interface:ident $interface_wit:literal { $(
+        $method:ident $wit:literal $arguments:ident($($argument:ident: $type:ty),*) $(of $resource:ident)? -> $output:ty;
+    )* })*) => {
+        #[async_trait::async_trait]
+        impl Platform for PlatformService {
+            $($(
+                async fn $method(&self, caller: &str, args: records::$interface::$arguments) -> records::Output<records::$interface::$arguments> {
+                    $interface::$method(self, caller, args).await
+                }
+            )*)*
+        }
+    };
 }
+
+platform_functions!(platform);

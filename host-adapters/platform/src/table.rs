@@ -2,35 +2,39 @@
 
 use crate::grants::Need;
 use crate::outage::whole;
-use crate::{PlatformService, Result};
-use platform_wire::Error;
-use platform_wire::table::{BatchGet, BatchUpdate, BatchWrite, Page, Query};
+use crate::{PlatformService, Result, took_effect};
+use host_adapters_records::Error;
+use host_adapters_records::table::{BatchGet, BatchUpdate, BatchWrite, Page, Query};
 
-pub(crate) async fn batch_get(platform: &PlatformService, caller: &str, args: BatchGet) -> Result<Vec<Option<String>>> {
+pub(crate) async fn table_batch_get(
+    platform: &PlatformService,
+    caller: &str,
+    args: BatchGet,
+) -> Result<Vec<Option<String>>> {
     platform.check(caller, Need::ReadTable(&args.table))?;
     platform.tables.batch_get(args).await
 }
 
-pub(crate) async fn batch_write(
+pub(crate) async fn table_batch_write(
     platform: &PlatformService,
     caller: &str,
     args: BatchWrite,
 ) -> Result<Vec<Option<Error>>> {
     platform.check(caller, Need::WriteTable(&args.table))?;
-    whole(platform.tables.batch_write(args).await?, Option::as_ref)
+    took_effect(whole(platform.tables.batch_write(args).await?, Option::as_ref))
 }
 
 /// A condition looks at no more than it must to write, so the right to write is enough, as it is on DynamoDB.
-pub(crate) async fn batch_update(
+pub(crate) async fn table_batch_update(
     platform: &PlatformService,
     caller: &str,
     args: BatchUpdate,
 ) -> Result<Vec<Option<Error>>> {
     platform.check(caller, Need::WriteTable(&args.table))?;
-    whole(platform.tables.batch_update(args).await?, Option::as_ref)
+    took_effect(whole(platform.tables.batch_update(args).await?, Option::as_ref))
 }
 
-pub(crate) async fn query(platform: &PlatformService, caller: &str, args: Query) -> Result<Page> {
+pub(crate) async fn table_query(platform: &PlatformService, caller: &str, args: Query) -> Result<Page> {
     platform.check(caller, Need::ReadTable(&args.table))?;
     platform.tables.query(args).await
 }

@@ -6,9 +6,8 @@ wasmtime::component::bindgen!({
     path: "../../wit",
     inline: "
         package registration:host;
-        /// Everything a component may import or export; `Exports` finds out what it does export.
+        /// What a component may import besides the platform, and export; `Exports` finds out what it does export.
         world component {
-            include registration:platform/imports@1.0.0;
             import spin:redis/redis@3.0.0;
             import spin:variables/variables@3.0.0;
             export registration:workers/batch-worker@1.0.0;

@@ -108,7 +108,8 @@ pub(crate) fn engine(max_instances: u32) -> wasmtime::Result<Engine> {
 
 /// Everything a component may import.
 pub(crate) fn linker(engine: &Engine, interfaces: Interfaces) -> wasmtime::Result<Linker<State>> {
-    use crate::bindings::{registration::platform, spin};
+    use crate::bindings::spin;
+    use crate::imports;
     let mut linker = Linker::new(engine);
     wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
     wasmtime_wasi::p3::add_to_linker(&mut linker)?;
@@ -116,11 +117,7 @@ pub(crate) fn linker(engine: &Engine, interfaces: Interfaces) -> wasmtime::Resul
     spin::redis::redis::add_to_linker::<_, HasSelf<State>>(&mut linker, |state| state)?;
     spin::variables::variables::add_to_linker::<_, HasSelf<State>>(&mut linker, |state| state)?;
     if interfaces == Interfaces::All {
-        platform::types::add_to_linker::<_, HasSelf<State>>(&mut linker, |state| state)?;
-        platform::table::add_to_linker::<_, HasSelf<State>>(&mut linker, |state| state)?;
-        platform::queue::add_to_linker::<_, HasSelf<State>>(&mut linker, |state| state)?;
-        platform::documents::add_to_linker::<_, HasSelf<State>>(&mut linker, |state| state)?;
-        platform::identity::add_to_linker::<_, HasSelf<State>>(&mut linker, |state| state)?;
+        imports::platform::add_to_linker(&mut linker)?;
     }
     Ok(linker)
 }

@@ -1,8 +1,8 @@
 //! What the runtime needs from outside: the platform, the cache, variables, outbound HTTP, logs.
 
 use bytes::Bytes;
-use platform_wire::Platform;
-use platform_wire::cache::CacheBackend;
+use host_adapters_records::Platform;
+use host_adapters_records::cache::CacheBackend;
 use std::borrow::Cow;
 use std::sync::Arc;
 

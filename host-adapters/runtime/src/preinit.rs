@@ -3,6 +3,7 @@
 //! What a worker needs loaded (phone metadata, schemas) is loaded once by its export `wizer-initialize` and becomes
 //! part of the component's memory image. The result is a plain component that any host can run.
 
+use host_adapters_records::platform_functions;
 use wasmtime::Store;
 use wasmtime::component::{Linker, ResourceTable};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
@@ -11,13 +12,17 @@ use wasmtime_wizer::Wizer;
 
 const INIT: &str = "wizer-initialize";
 
-/// Our own interfaces, which a component may import but not call while it initialises. WASI itself is real here:
+macro_rules! platform {
+    ($($interface:ident $interface_wit:literal { $(
+        $method:ident $wit:literal $arguments:ident($($argument:ident: $type:ty),*) $(of $resource:ident)? -> $output:ty;
+    )* })*) => { &[$(($interface_wit, &[$($wit),*])),*] };
+}
+
+/// The platform's interfaces, which a component may import but not call while it initialises. WASI itself is real here:
 /// stubbing unknown imports as a whole would shadow its compatible versions.
-const STUBS: &[(&str, &[&str])] = &[
-    ("registration:platform/table@1.0.0", &["batch-get", "batch-write", "batch-update", "query"]),
-    ("registration:platform/queue@1.0.0", &["send-batch"]),
-    ("registration:platform/documents@1.0.0", &["find-one", "replace-one"]),
-    ("registration:platform/identity@1.0.0", &["verify"]),
+const PLATFORM: &[(&str, &[&str])] = platform_functions!(platform);
+/// Spin's, likewise.
+const SPIN: &[(&str, &[&str])] = &[
     ("spin:variables/variables@3.0.0", &["get"]),
     (
         "spin:redis/redis@3.0.0",
@@ -109,7 +114,7 @@ async fn run(wasm: &[u8]) -> wasmtime::Result<Option<Vec<u8>>> {
 }
 
 fn stub(linker: &mut Linker<State>) -> wasmtime::Result<()> {
-    for (interface, functions) in STUBS {
+    for (interface, functions) in PLATFORM.iter().chain(SPIN) {
         let mut instance = linker.instance(interface)?;
         if interface.starts_with("spin:redis/") {
             instance.resource(

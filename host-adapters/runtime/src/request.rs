@@ -7,7 +7,7 @@ use crate::bindings::registration::workers::events::Failure;
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
 use http::{Method, StatusCode};
-use platform_wire::http::{bearer, error_body};
+use worker_endpoint::{bearer, error_body};
 
 /// Why no worker reads a request: status, code and message of the answer.
 pub(crate) type Refusal = (StatusCode, &'static str, &'static str);

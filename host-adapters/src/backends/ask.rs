@@ -3,7 +3,7 @@
 use crate::manifest::App;
 use crate::manifest::runtime_config::RuntimeConfig;
 use anyhow::{Result, anyhow};
-use platform_wire::{Error, ErrorKind};
+use host_adapters_records::{Error, ErrorKind};
 
 /// Asks each configured server, also whether it has what spin.toml declares; the result is its section and what is wrong.
 pub async fn probe(app: &App, config: &RuntimeConfig) -> Vec<(&'static str, Option<String>)> {

@@ -10,7 +10,7 @@ use host_adapters_platform::clock::Clock;
 use host_adapters_platform::{
     Declared, DocumentsBackend, Opened, PlatformService, QueueBackend, QueueBrowser, StreamBackend, TableBackend,
 };
-use platform_wire::cache::CacheBackend;
+use host_adapters_records::cache::CacheBackend;
 use std::path::Path;
 use std::sync::Arc;
 

@@ -65,10 +65,10 @@ impl Operator {
             bail!("the gateway does not know this token; use that of a client of spin.toml");
         }
         let mut answer: Value = response.error_for_status()?.json().await?;
-        if let Some(error) = answer.get("error") {
+        if let Some(error) = answer.get("Err") {
             return Ok(Err(text(error, "message")));
         }
-        let answer = answer.get_mut("ok").context("the gateway's answer has neither `ok` nor `error`")?;
+        let answer = answer.get_mut("Ok").context("the gateway's answer has neither `Ok` nor `Err`")?;
         Ok(Ok(answer.take()))
     }
 }

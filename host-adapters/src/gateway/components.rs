@@ -8,10 +8,10 @@ use axum::extract::{Path, State};
 use axum::routing::post;
 use axum::{Extension, Json, Router};
 use chrono::{DateTime, SecondsFormat, Utc};
+use host_adapters_records::{Error, ErrorKind};
 use host_adapters_runtime::Source;
 use host_adapters_runtime::registry::Serving;
 use http_body_util::{BodyExt, Limited};
-use platform_wire::{Answer, Error, ErrorKind};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
@@ -34,10 +34,10 @@ async fn versions(
     State(gateway): State<Gateway>,
     Caller(caller): Caller,
     Extension(components): Extension<Arc<Components>>,
-) -> Json<Answer<Value>> {
+) -> Json<Result<Value, Error>> {
     let granted = gateway.platform.check_read_components(&caller);
     let versions = || components.serving().iter().map(version).collect::<Vec<_>>();
-    Json(granted.map(|()| json!({ "versions": versions() })).into())
+    Json(granted.map(|()| json!({ "versions": versions() })))
 }
 
 /// Replaces a worker by the component in the body.
@@ -47,7 +47,7 @@ async fn swap(
     Extension(components): Extension<Arc<Components>>,
     Path(worker): Path<String>,
     body: Body,
-) -> Json<Answer<Value>> {
+) -> Json<Result<Value, Error>> {
     // Before the body is read: a caller without the grant cannot fill the memory.
     let swapped = match gateway.platform.check_swap_components(&caller) {
         Ok(()) => swapped(&components, &worker, body).await,
@@ -56,7 +56,7 @@ async fn swap(
             Err(refusal)
         }
     };
-    Json(swapped.map(|swapped| told(&swapped)).into())
+    Json(swapped.map(|swapped| told(&swapped)))
 }
 
 /// Reads and drops the rest of a body: a client that still writes would otherwise lose the response.

@@ -8,7 +8,7 @@ use axum::{Extension, Json, Router};
 use host_adapters_delivery::dead_letter::{DeadLetter, Summary};
 use host_adapters_delivery::redrive::{Outcome, Redriver};
 use host_adapters_platform::PlatformService;
-use platform_wire::{Answer, Error, ErrorKind};
+use host_adapters_records::{Error, ErrorKind};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -58,8 +58,8 @@ async fn list(
     Caller(caller): Caller,
     Extension(redriver): Extension<Redriver>,
     Json(list): Json<List>,
-) -> Json<Answer<Value>> {
-    Json(page(&gateway.platform, &redriver, &caller, list).await.into())
+) -> Json<Result<Value, Error>> {
+    Json(page(&gateway.platform, &redriver, &caller, list).await)
 }
 
 /// `{"dead letters": […], "next": null or where the next page begins}`.
@@ -86,7 +86,7 @@ async fn show(
     Caller(caller): Caller,
     Extension(redriver): Extension<Redriver>,
     Json(show): Json<Show>,
-) -> Json<Answer<Value>> {
+) -> Json<Result<Value, Error>> {
     Json(
         dead_letter(&gateway.platform, &redriver, &caller, &show.id)
             .await
@@ -114,7 +114,7 @@ async fn redrive(
     Caller(caller): Caller,
     Extension(redriver): Extension<Redriver>,
     Json(selection): Json<Selection>,
-) -> Json<Answer<Value>> {
+) -> Json<Result<Value, Error>> {
     work(&gateway.platform, &caller, selection, async move |queue, ids| redriver.redrive(&queue, &ids).await).await
 }
 
@@ -123,7 +123,7 @@ async fn discard(
     Caller(caller): Caller,
     Extension(redriver): Extension<Redriver>,
     Json(selection): Json<Selection>,
-) -> Json<Answer<Value>> {
+) -> Json<Result<Value, Error>> {
     work(&gateway.platform, &caller, selection, async move |queue, ids| redriver.discard(&queue, &ids).await).await
 }
 
@@ -133,17 +133,17 @@ async fn work<F>(
     caller: &str,
     Selection { queue, ids }: Selection,
     work: impl FnOnce(String, Vec<String>) -> F,
-) -> Json<Answer<Value>>
+) -> Json<Result<Value, Error>>
 where
     F: Future<Output = Result<Vec<Outcome>, Error>> + Send + 'static,
 {
     if let Err(denied) = platform.check_redrive(caller, &queue) {
-        return Json(Answer::Error(denied));
+        return Json(Err(denied));
     }
     let worked = tokio::spawn(work(queue.clone(), ids.clone())).await;
     let ended = |_| Err(Error::new(ErrorKind::Unavailable, "the work on dead letters ended early; the log says why"));
     let outcomes = worked.unwrap_or_else(ended);
-    Json(outcomes.map(|outcomes| told(caller, &queue, &ids, &outcomes)).into())
+    Json(outcomes.map(|outcomes| told(caller, &queue, &ids, &outcomes)))
 }
 
 /// `{"outcomes": [{"id", "outcome", "why"?}]}`; each is logged too, for a dead letter that is gone tells nothing.

@@ -4,23 +4,23 @@ use super::Gateway;
 use super::callers::Caller;
 use axum::Json;
 use axum::extract::State;
-use platform_wire::{Answer, Error};
+use host_adapters_records::Error;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 /// Depths of all queues that the caller may look at.
-pub(super) async fn queues(State(gateway): State<Gateway>, Caller(caller): Caller) -> Json<Answer<Value>> {
+pub(super) async fn queues(State(gateway): State<Gateway>, Caller(caller): Caller) -> Json<Result<Value, Error>> {
     let mut queues = Vec::new();
     for queue in gateway.queues.iter() {
         match gateway.platform.queue_depth(&caller, queue).await {
             Ok(depth) => queues.push(json!({
                 "name": queue, "visible": depth.visible, "inFlight": depth.in_flight, "delayed": depth.delayed,
             })),
-            Err(error) if error.kind == platform_wire::ErrorKind::Denied => {}
-            Err(error) => return Json(Answer::Error(error)),
+            Err(error) if error.kind == host_adapters_records::ErrorKind::Denied => {}
+            Err(error) => return Json(Err(error)),
         }
     }
-    Json(Answer::Ok(json!({ "queues": queues })))
+    Json(Ok(json!({ "queues": queues })))
 }
 
 #[derive(Deserialize)]
@@ -40,7 +40,7 @@ pub(super) async fn peek(
     State(gateway): State<Gateway>,
     Caller(caller): Caller,
     Json(peek): Json<Peek>,
-) -> Json<Answer<Value>> {
+) -> Json<Result<Value, Error>> {
     let messages = gateway.platform.queue_peek(&caller, &peek.queue, peek.max).await;
     let messages: Result<_, Error> = messages.map(|messages| {
         let messages = messages.into_iter().map(|message| {
@@ -53,5 +53,5 @@ pub(super) async fn peek(
         });
         json!({ "messages": messages.collect::<Vec<_>>() })
     });
-    Json(messages.into())
+    Json(messages)
 }

@@ -1,32 +1,30 @@
-//! `POST /platform/<interface>/<function>`: each function of the platform, by the types of its wire.
+//! `POST /platform/<interface>/<function>`: a route for each function of the platform. Its arguments are the body, its
+//! answer `{"Ok": …}` or `{"Err": …}`.
 
 use super::Gateway;
 use super::callers::Caller;
 use axum::extract::State;
 use axum::routing::post;
 use axum::{Json, Router};
-use platform_wire::{Answer, Function, Platform, documents, identity, queue, table};
+use host_adapters_records::{self as records, Function, Platform, platform_functions};
 
-/// A route for one function: its arguments are the body, its answer `{"ok": …}` or `{"error": {…}}`.
-macro_rules! function {
-    ($router:expr, $arguments:ty, $method:ident) => {
-        $router.route(
-            &format!("/platform/{}", <$arguments>::PATH),
-            post(async |State(gateway): State<Gateway>, Caller(caller): Caller, Json(arguments): Json<$arguments>| {
-                Json(Answer::from(gateway.platform.$method(&caller, arguments).await))
-            }),
-        )
+macro_rules! router {
+    ($($interface:ident $interface_wit:literal { $(
+        $method:ident $wit:literal $arguments:ident($($argument:ident: $type:ty),*) $(of $resource:ident)? -> $output:ty;
+    )* })*) => {
+        pub(super) fn routes() -> Router<Gateway> {
+            Router::new() $($(.route(
+                &format!("/platform/{}", records::$interface::$arguments::PATH),
+                post(
+                    async |State(gateway): State<Gateway>,
+                           Caller(caller): Caller,
+                           Json(args): Json<records::$interface::$arguments>| {
+                        Json(gateway.platform.$method(&caller, args).await)
+                    },
+                ),
+            ))*)*
+        }
     };
 }
 
-pub(super) fn routes() -> Router<Gateway> {
-    let router = Router::new();
-    let router = function!(router, table::BatchGet, table_batch_get);
-    let router = function!(router, table::BatchWrite, table_batch_write);
-    let router = function!(router, table::BatchUpdate, table_batch_update);
-    let router = function!(router, table::Query, table_query);
-    let router = function!(router, queue::SendBatch, queue_send_batch);
-    let router = function!(router, documents::FindOne, documents_find_one);
-    let router = function!(router, documents::ReplaceOne, documents_replace_one);
-    function!(router, identity::Verify, identity_verify)
-}
+platform_functions!(router);

@@ -7,7 +7,7 @@ use backend_aws::{Aws, AwsConfig};
 use backend_dynamodb::{Dynamodb, DynamodbStreams};
 use backend_sqs::Sqs;
 use host_adapters_platform::{DocumentsBackend, QueueBackend, QueueBrowser, QueueSpec, StreamBackend, TableBackend};
-use platform_wire::cache::CacheBackend;
+use host_adapters_records::cache::CacheBackend;
 use std::collections::BTreeSet;
 use std::time::Duration;
 use tests::contract::suites::backend::{Backend, DEAD_LETTERS, LOOSE_QUEUE, MAX_RECEIVES, PLAIN_TABLE, QUEUE, TABLE};

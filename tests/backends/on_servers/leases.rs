@@ -5,7 +5,7 @@
 use crate::backends::on_servers::servers::{endpoints, unique};
 use backend_dynamodb::DynamodbStreams;
 use host_adapters_platform::{Checkpoint, LeaseTable, Shard};
-use platform_wire::ErrorKind;
+use host_adapters_records::ErrorKind;
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 use tests::aws::aws;

@@ -3,8 +3,8 @@
 use super::server::{Reply, Scripted};
 use backend_sqs::Sqs;
 use host_adapters_platform::{QueueBackend, QueueBrowser};
-use platform_wire::queue::Message;
-use platform_wire::{Answer, Error, ErrorKind};
+use host_adapters_records::queue::Message;
+use host_adapters_records::{Error, ErrorKind};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -54,8 +54,8 @@ pub async fn sends_again_what_failed_on_its_side() {
     let answers: Vec<_> = answers
         .into_iter()
         .map(|answer| match answer {
-            Answer::Ok(id) => Ok(id),
-            Answer::Error(error) => Err(error.kind),
+            Ok(id) => Ok(id),
+            Err(error) => Err(error.kind),
         })
         .collect();
     let id = |body: &str| Ok(format!("id of {body}"));

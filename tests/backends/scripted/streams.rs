@@ -3,7 +3,7 @@
 use super::server::{Reply, Scripted};
 use backend_dynamodb::DynamodbStreams;
 use host_adapters_platform::{Checkpoint, LeaseTable, Position, Shard, ShardReader};
-use platform_wire::ErrorKind;
+use host_adapters_records::ErrorKind;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
 use std::sync::Mutex;

@@ -3,8 +3,8 @@
 use super::server::Scripted;
 use backend_dynamodb::Dynamodb;
 use host_adapters_platform::TableBackend;
-use platform_wire::ErrorKind;
-use platform_wire::table::{BatchGet, BatchWrite, Key};
+use host_adapters_records::ErrorKind;
+use host_adapters_records::table::{BatchGet, BatchWrite, Key};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};

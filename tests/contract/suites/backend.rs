@@ -1,7 +1,7 @@
 //! What a suite needs of a backend: its interfaces, names that exist, and time that passes.
 
 use host_adapters_platform::{DocumentsBackend, QueueBackend, QueueBrowser, StreamBackend, TableBackend};
-use platform_wire::cache::CacheBackend;
+use host_adapters_records::cache::CacheBackend;
 use std::time::Duration;
 
 /// A table with a stream, read by [`WORKER`].

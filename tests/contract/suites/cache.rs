@@ -1,7 +1,7 @@
 //! The cache, as `spin:redis` uses it.
 
 use super::backend::{Backend, secs};
-use platform_wire::cache::{CacheArgument, CacheError, CacheReply};
+use host_adapters_records::cache::{CacheArgument, CacheError, CacheReply};
 use std::time::Duration;
 
 fn text(text: &str) -> CacheArgument {

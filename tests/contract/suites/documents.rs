@@ -1,7 +1,7 @@
 //! Collections of documents.
 
 use super::backend::{Backend, COLLECTION, OTHER_COLLECTION};
-use platform_wire::ErrorKind;
+use host_adapters_records::ErrorKind;
 use serde_json::{Value, json};
 
 async fn find(backend: &impl Backend, filter: Value) -> Option<Value> {

@@ -2,8 +2,7 @@
 
 use super::backend::{Backend, QUEUE, secs};
 use host_adapters_platform::{Depth, Received};
-use platform_wire::Answer;
-use platform_wire::queue::Message;
+use host_adapters_records::queue::Message;
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
@@ -27,7 +26,7 @@ pub async fn delivers_what_was_sent(backend: &impl Backend) {
     let mut sent = message("body");
     sent.attributes = vec![("traceparent".into(), "00-1-2-03".into()), ("type".into(), "ENTRY".into())];
     let answers = backend.queues().send_batch(QUEUE, vec![sent.clone()]).await.unwrap();
-    let [Answer::Ok(id)] = answers.as_slice() else { panic!("{answers:?}") };
+    let [Ok(id)] = answers.as_slice() else { panic!("{answers:?}") };
     let received = receive(backend, QUEUE, 10, 30).await;
     let [message] = received.as_slice() else { panic!("{received:?}") };
     let mut attributes = message.attributes.clone();

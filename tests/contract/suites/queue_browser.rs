@@ -3,7 +3,7 @@
 use super::backend::{Backend, LOOSE_QUEUE, QUEUE, secs};
 use super::queue::{message, receive, send};
 use host_adapters_platform::{Depth, Received};
-use platform_wire::ErrorKind;
+use host_adapters_records::ErrorKind;
 use std::collections::BTreeSet;
 
 /// Every message of a queue, in pages of `size`.
@@ -47,11 +47,11 @@ pub async fn pages_through_all(backend: &impl Backend) {
 pub async fn shows_what_is_held_and_delayed(backend: &impl Backend) {
     let mut ids = send(backend, QUEUE, &["a", "b", "c"]).await;
     receive(backend, QUEUE, 1, 60).await;
-    let delayed = platform_wire::queue::Message { delay_secs: 60, ..message("later") };
+    let delayed = host_adapters_records::queue::Message { delay_secs: 60, ..message("later") };
     ids.extend(backend.queues().send_batch(QUEUE, vec![delayed]).await.unwrap().into_iter().map(
         |answer| match answer {
-            platform_wire::Answer::Ok(id) => id,
-            platform_wire::Answer::Error(error) => panic!("{error}"),
+            Ok(id) => id,
+            Err(error) => panic!("{error}"),
         },
     ));
     shows(backend, QUEUE, &ids, Depth { visible: 2, in_flight: 1, delayed: 1 }).await;

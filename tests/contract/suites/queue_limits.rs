@@ -2,8 +2,8 @@
 
 use super::backend::{Backend, QUEUE, secs};
 use super::queue::{message, receive, send};
-use platform_wire::queue::Message;
-use platform_wire::{Answer, ErrorKind};
+use host_adapters_records::ErrorKind;
+use host_adapters_records::queue::Message;
 use std::time::Duration;
 
 const MOST: usize = 256 * 1024;
@@ -46,7 +46,7 @@ pub async fn refuses_one_and_takes_the_rest(backend: &impl Backend) {
     for wrong in wrong {
         let said = format!("{:.80?}", wrong);
         let answers = backend.queues().send_batch(QUEUE, vec![message("1"), wrong, message("2")]).await.unwrap();
-        let [Answer::Ok(_), Answer::Error(error), Answer::Ok(_)] = answers.as_slice() else { panic!("{said}") };
+        let [Ok(_), Err(error), Ok(_)] = answers.as_slice() else { panic!("{said}") };
         assert_eq!(error.kind, ErrorKind::Invalid, "{said}");
         let mut bodies: Vec<_> = receive(backend, QUEUE, 10, 60).await.into_iter().map(|m| m.body).collect();
         bodies.sort();
@@ -59,10 +59,10 @@ pub async fn accepts_what_just_fits(backend: &impl Backend) {
     let body = "x".repeat(MOST - 12);
     let attributes = vec![("abc".to_owned(), "def".to_owned())];
     let answers = backend.queues().send_batch(QUEUE, vec![Message { body, attributes, delay_secs: 0 }]).await.unwrap();
-    assert!(matches!(answers.as_slice(), [Answer::Ok(_)]), "{answers:?}");
+    assert!(matches!(answers.as_slice(), [Ok(_)]), "{answers:?}");
     let delayed = Message { delay_secs: 900, ..message("b") };
     let answers = backend.queues().send_batch(QUEUE, vec![delayed]).await.unwrap();
-    assert!(matches!(answers.as_slice(), [Answer::Ok(_)]), "{answers:?}");
+    assert!(matches!(answers.as_slice(), [Ok(_)]), "{answers:?}");
     assert_eq!(receive(backend, QUEUE, 10, 1).await[0].body.len(), MOST - 12);
 }
 

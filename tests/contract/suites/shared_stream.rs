@@ -12,9 +12,9 @@ use host_adapters_platform::{
     Change, Checkpoint, LeaseTable, Leases, Position, QueueBackend, Result, Shard, ShardPage, ShardReader,
     StreamBackend, TableBackend,
 };
+use host_adapters_records::table::BatchWrite;
 use host_adapters_sources::dynamodb_stream::{self, DynamodbStreamConfig};
 use host_adapters_sources::{SourceConfig, SourceContext};
-use platform_wire::table::BatchWrite;
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};

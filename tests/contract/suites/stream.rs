@@ -3,8 +3,8 @@
 use super::backend::{Backend, PLAIN_TABLE, TABLE, WORKER, secs};
 use super::table::key;
 use host_adapters_platform::{Change, Checkpoint, Position};
-use platform_wire::ErrorKind;
-use platform_wire::table::{BatchUpdate, BatchWrite, Update};
+use host_adapters_records::ErrorKind;
+use host_adapters_records::table::{BatchUpdate, BatchWrite, Update};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::time::Duration;

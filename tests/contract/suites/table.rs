@@ -1,7 +1,7 @@
 //! Tables: puts, gets, deletes, queries.
 
 use super::backend::{Backend, TABLE};
-use platform_wire::table::{BatchGet, BatchWrite, Key, Page, Query};
+use host_adapters_records::table::{BatchGet, BatchWrite, Key, Page, Query};
 use serde_json::{Value, json};
 
 pub fn key(pk: &str, sk: &str) -> Key {

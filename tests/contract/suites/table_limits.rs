@@ -2,8 +2,8 @@
 
 use super::backend::{Backend, PLAIN_TABLE, TABLE};
 use super::table::{get, key, put_all};
-use platform_wire::ErrorKind;
-use platform_wire::table::{BatchGet, BatchUpdate, BatchWrite, Query};
+use host_adapters_records::ErrorKind;
+use host_adapters_records::table::{BatchGet, BatchUpdate, BatchWrite, Query};
 use serde_json::json;
 
 const MOST: usize = 400 * 1024;

@@ -2,8 +2,8 @@
 
 use super::backend::{Backend, TABLE};
 use super::table::{get, key, put_all};
-use platform_wire::table::{BatchUpdate, Predicate, Update};
-use platform_wire::{Error, ErrorKind};
+use host_adapters_records::table::{BatchUpdate, Predicate, Update};
+use host_adapters_records::{Error, ErrorKind};
 use serde_json::{Value, json};
 
 fn update(sk: &str) -> Update {
@@ -52,7 +52,7 @@ pub async fn checks_conditions(backend: &impl Backend) {
     put_all(backend, [json!({"pk": "p", "sk": "s", "a": {"b": "x"}, "nothing": null})]).await;
     let exists = |path: &str| Predicate::Exists(path.into());
     let not_exists = |path: &str| Predicate::NotExists(path.into());
-    let equals = |path: &str, value: Value| Predicate::Equals(path.into(), value.to_string());
+    let equals = |path: &str, value: Value| Predicate::Equals((path.into(), value.to_string()));
     let failed = Some(ErrorKind::ConditionFailed);
     for (sk, condition, expected) in [
         ("s", vec![exists("a"), exists("a.b"), exists("nothing"), exists("pk")], None),
@@ -68,7 +68,7 @@ pub async fn checks_conditions(backend: &impl Backend) {
         ("absent", vec![not_exists("pk")], None),
         (
             "s",
-            vec![equals("a.b", json!("x")), Predicate::Equals("a".into(), "no json".into())],
+            vec![equals("a.b", json!("x")), Predicate::Equals(("a".into(), "no json".into()))],
             Some(ErrorKind::Invalid),
         ),
         ("s", vec![exists("a..b")], Some(ErrorKind::Invalid)),
@@ -84,7 +84,7 @@ pub async fn checks_conditions(backend: &impl Backend) {
 
 pub async fn compares_by_value(backend: &impl Backend) {
     put_all(backend, [json!({"pk": "p", "sk": "s", "n": 1, "m": {"a": 1, "b": 2}})]).await;
-    let equals = |path: &str, value: &str| vec![Predicate::Equals(path.into(), value.into())];
+    let equals = |path: &str, value: &str| vec![Predicate::Equals((path.into(), value.into()))];
     assert_eq!(kind_of(backend, when("s", equals("n", "1.0"))).await, None);
     assert_eq!(kind_of(backend, when("s", equals("m", r#"{ "b": 2, "a": 1 }"#))).await, None);
     assert_eq!(kind_of(backend, when("s", equals("n", r#""1""#))).await, Some(ErrorKind::ConditionFailed));

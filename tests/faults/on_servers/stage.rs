@@ -7,7 +7,7 @@ use backend_mongodb::Mongo;
 use backend_sqs::Sqs;
 use fake_services::{FakeServices, Options};
 use host_adapters_platform::{DocumentsBackend, QueueBackend, TableBackend};
-use platform_wire::table::{BatchGet, BatchWrite, Key};
+use host_adapters_records::table::{BatchGet, BatchWrite, Key};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;

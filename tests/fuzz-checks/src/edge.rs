@@ -6,9 +6,9 @@ use bytes::Bytes;
 use host_adapters_manifest::{App, ProvidedVariables, parse};
 use host_adapters_platform::clock::Clock;
 use host_adapters_platform::{Access, Grants, PlatformService, QueueAccess};
+use host_adapters_records::{self as records, ErrorKind, Function, Platform, platform_functions};
 use http::Request;
 use http_body_util::Full;
-use platform_wire::{Answer, ErrorKind, Function, Platform, documents, queue, table};
 use serde_json::Value;
 use std::cell::{Cell, OnceCell};
 use std::path::Path;
@@ -104,27 +104,22 @@ impl Host {
         use http_body_util::BodyExt;
         let body = body.collect().await.expect("a body in memory").to_bytes();
         macro_rules! functions {
-            ($($arguments:ty => $method:ident,)*) => {
+            ($($interface:ident $interface_wit:literal { $(
+                $method:ident $wit:literal $arguments:ident($($argument:ident: $type:ty),*) $(of $resource:ident)?
+                    -> $output:ty;
+            )* })*) => {
                 match path {
-                    $(<$arguments>::PATH => {
-                        let Ok(arguments) = serde_json::from_slice::<$arguments>(&body) else { return };
-                        read_again(&arguments);
-                        let answer = Answer::from(self.platform.$method(CALLER, arguments).await);
+                    $($(<records::$interface::$arguments>::PATH => {
+                        let Ok(arguments) = serde_json::from_slice(&body) else { return };
+                        read_again::<records::$interface::$arguments>(&arguments);
+                        let answer = self.platform.$method(CALLER, arguments).await;
                         check(&serde_json::to_value(answer).expect("an answer is JSON"));
-                    })*
+                    })*)*
                     _ => {}
                 }
             };
         }
-        functions! {
-            table::BatchGet => table_batch_get,
-            table::BatchWrite => table_batch_write,
-            table::BatchUpdate => table_batch_update,
-            table::Query => table_query,
-            queue::SendBatch => queue_send_batch,
-            documents::FindOne => documents_find_one,
-            documents::ReplaceOne => documents_replace_one,
-        }
+        platform_functions!(functions);
     }
 }
 
@@ -140,19 +135,19 @@ async fn batch(request: Request<Full<Bytes>>) -> Reply {
 }
 
 /// What crosses the wire is the same on the other side.
-fn read_again<F: Function + std::fmt::Debug>(arguments: &F) {
+fn read_again<F: Function>(arguments: &F) {
     let text = serde_json::to_string(arguments).expect("arguments are JSON");
     let again: F = serde_json::from_str(&text).expect("arguments can be read");
-    assert_eq!(format!("{again:?}"), format!("{arguments:?}"));
+    assert_eq!(serde_json::to_string(&again).expect("arguments are JSON"), text);
 }
 
 /// A bad argument is the caller's fault: "try again" would have it come back for ever.
 fn check(answer: &Value) {
     let kinds = [ErrorKind::Unavailable, ErrorKind::Throttled].map(|kind| serde_json::json!(kind));
     let mut errors = vec![answer];
-    errors.extend(answer.get("ok").and_then(Value::as_array).into_iter().flatten());
+    errors.extend(answer.get("Ok").and_then(Value::as_array).into_iter().flatten());
     for error in errors {
-        let kind = error.pointer("/error/kind").or_else(|| error.get("kind"));
+        let kind = error.pointer("/Err/kind").or_else(|| error.get("kind"));
         assert!(kind.is_none_or(|kind| !kinds.contains(kind)), "{error}");
     }
 }

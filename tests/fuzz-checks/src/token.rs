@@ -15,8 +15,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
 use host_adapters_platform::IdentityBackend;
 use host_adapters_platform::IdentityConfig;
 use host_adapters_platform::clock::Clock;
-use platform_wire::ErrorKind;
-use platform_wire::identity::Claims;
+use host_adapters_records::ErrorKind;
+use host_adapters_records::identity::Claims;
 use serde_json::Value;
 use std::cell::OnceCell;
 use std::path::PathBuf;
@@ -93,7 +93,7 @@ impl Issuer {
         let signed = format!("{message}.{signature}");
         let (header, payload) = message.split_once('.').expect("two parts");
         let authorization = recipe.authorization.replace("@H", header).replace("@P", payload).replace("@S", &signature);
-        let Some(token) = platform_wire::http::bearer(&authorization) else { return };
+        let Some(token) = worker_endpoint::bearer(&authorization) else { return };
 
         let (clock, keys) = (Clock::manual(NOW * 1000), self.publish(recipe.keys));
         let identity = self.identity(&clock);

@@ -162,7 +162,7 @@ async fn who_has_no_grant_is_refused() {
         let url = format!("http://{}/operator/dead-letters/{what}", host.running().addresses.gateway);
         let body = json!({"queue": DEAD, "ids": []});
         let reply = host.send(host.http().post(url).bearer_auth(OPERATOR_TOKEN).json(&body)).await;
-        assert_eq!(reply.body["error"]["kind"], "denied", "{what}: {}", reply.body);
+        assert_eq!(reply.body["Err"]["kind"], "Denied", "{what}: {}", reply.body);
     }
     let elsewhere = operator(&host, &["dead-letters", "list", "--queue", QUEUE]);
     assert!(elsewhere.code == 1 && elsewhere.stderr.contains("takes no dead letters"), "{elsewhere:?}");

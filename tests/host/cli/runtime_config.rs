@@ -218,9 +218,9 @@ async fn use_every_server(up: &Up, signer: &Signer) -> Vec<Value> {
         up.platform("queue/send-batch", resolver, send).await,
     ];
     let bodies: Vec<Value> = answers.into_iter().map(|(_, body)| body).collect();
-    assert_eq!(bodies[0]["error"]["kind"], "unavailable", "{bodies:?}");
-    assert_eq!(bodies[1]["error"]["kind"], "unavailable", "{bodies:?}");
-    assert!(bodies[3]["ok"][0]["ok"].is_string(), "{bodies:?}");
+    assert_eq!(bodies[0]["Err"]["kind"], "Unavailable", "{bodies:?}");
+    assert_eq!(bodies[1]["Err"]["kind"], "Unavailable", "{bodies:?}");
+    assert!(bodies[3]["Ok"][0]["Ok"].is_string(), "{bodies:?}");
     tests::wait::eventually("a dead letter", async || {
         let list = up.ask(&["dead-letters", "list", "--json"], "planted-6f1e-operator");
         (!list.json()["groups"].as_array()?.is_empty()).then_some(())

@@ -74,14 +74,14 @@ impl Hostile {
             let message = |deed: &&str| json!({"body": deed});
             let body = json!({"queue": queue, "messages": deeds.iter().map(message).collect::<Vec<_>>()});
             let answer = self.gateway("platform/queue/send-batch", "tester-token", &body).await;
-            assert!(answer["ok"].as_array().is_some_and(|sent| sent.len() == deeds.len()), "{answer}");
+            assert!(answer["Ok"].as_array().is_some_and(|sent| sent.len() == deeds.len()), "{answer}");
         }
     }
 
     /// Messages of a queue in all.
     pub async fn depth(&self, queue: &str) -> u64 {
         let answer = self.gateway("operator/queues", "operator-token", &json!({})).await;
-        let queues = answer["ok"]["queues"].as_array().unwrap_or_else(|| panic!("{answer}")).clone();
+        let queues = answer["Ok"]["queues"].as_array().unwrap_or_else(|| panic!("{answer}")).clone();
         let queue = queues.iter().find(|it| it["name"] == queue).unwrap();
         ["visible", "inFlight", "delayed"].iter().map(|state| queue[*state].as_u64().unwrap()).sum()
     }

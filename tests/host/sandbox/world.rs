@@ -1,9 +1,9 @@
 //! A world outside the sandbox that the tests can read and that fails on demand.
 
 use bytes::Bytes;
+use host_adapters_records::cache::CacheBackend;
+use host_adapters_records::{Error, ErrorKind, Platform, table};
 use host_adapters_runtime::host::{Host, SendError, SendErrorKind, Sent};
-use platform_wire::cache::CacheBackend;
-use platform_wire::{Answer, Error, ErrorKind, Platform, documents, identity, queue, table};
 use std::sync::{Arc, Mutex};
 
 /// The host of the probe. It has one variable, one table (`present`) and one service that answers
@@ -59,12 +59,8 @@ impl Host for World {
 }
 
 /// A platform that has the table `present`, of which each item tells who asked for it; the table `down` is down.
-/// Everything else is denied.
+/// Everything else is denied, as hosts deny what they do not implement.
 pub struct OneTable;
-
-fn denied<T>() -> Result<T, Error> {
-    Err(Error::new(ErrorKind::Denied, "not granted"))
-}
 
 #[async_trait::async_trait]
 impl Platform for OneTable {
@@ -72,35 +68,7 @@ impl Platform for OneTable {
         match args.table.as_str() {
             "present" => Ok(args.keys.iter().map(|key| Some(format!("{}/{} for {caller}", key.pk, key.sk))).collect()),
             "down" => Err(Error::new(ErrorKind::Unavailable, "the table is down")),
-            _ => denied(),
+            _ => Err(Error::new(ErrorKind::Denied, "not granted")),
         }
-    }
-
-    async fn table_batch_write(&self, _: &str, _: table::BatchWrite) -> Result<Vec<Option<Error>>, Error> {
-        denied()
-    }
-
-    async fn table_batch_update(&self, _: &str, _: table::BatchUpdate) -> Result<Vec<Option<Error>>, Error> {
-        denied()
-    }
-
-    async fn table_query(&self, _: &str, _: table::Query) -> Result<table::Page, Error> {
-        denied()
-    }
-
-    async fn queue_send_batch(&self, _: &str, _: queue::SendBatch) -> Result<Vec<Answer<String>>, Error> {
-        denied()
-    }
-
-    async fn documents_find_one(&self, _: &str, _: documents::FindOne) -> Result<Option<String>, Error> {
-        denied()
-    }
-
-    async fn documents_replace_one(&self, _: &str, _: documents::ReplaceOne) -> Result<(), Error> {
-        denied()
-    }
-
-    async fn identity_verify(&self, _: &str, _: identity::Verify) -> Result<identity::Claims, Error> {
-        denied()
     }
 }

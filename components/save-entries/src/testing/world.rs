@@ -186,7 +186,7 @@ impl World {
     fn apply(&self, update: &Update) -> Option<Error> {
         let mut table = self.table.borrow_mut();
         let holds = |predicate: &Predicate| match (table.get(&update.key), predicate) {
-            (Some(item), Predicate::Equals(path, value)) => {
+            (Some(item), Predicate::Equals((path, value))) => {
                 item.pointer(&format!("/{}", path.replace('.', "/"))).map(Value::to_string).as_ref() == Some(value)
             }
             _ => false,

@@ -11,9 +11,9 @@ pub use batch::{answer as answer_batch, handle as batch};
 pub use request::{answer as answer_request, handle as request};
 
 use http_body_util::BodyExt;
-use platform_wire::http::error_body;
 use spin_sdk::http::{FullBody, HeaderMap, IntoResponse, Request};
 use spin_sdk::wasip3::http::types::{ErrorCode, Response};
+use worker_endpoint::error_body;
 
 /// An answer before it is sent.
 #[doc(hidden)]

@@ -3,10 +3,10 @@
 use super::{Reply, body, header};
 use crate::{RequestWorker, lambda::appsync, worker::call_request};
 use http_body_util::BodyExt;
-use platform_wire::http::bearer;
 use spin_sdk::http::{FromRequest, Request};
 use spin_sdk::wasip3::{http::types, random::random::get_random_u64};
 use std::fmt::Display;
+use worker_endpoint::bearer;
 
 /// Answers one HTTP request to a request worker.
 #[doc(hidden)]

@@ -1,7 +1,7 @@
 //! What the SDK's errors mean to a caller: *again later*, *slower*, or *never*.
 
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
-use platform_wire::{Error, ErrorKind};
+use host_adapters_records::{Error, ErrorKind};
 
 /// The error of a call of `resource`.
 ///

@@ -3,9 +3,9 @@
 use super::keys::Key;
 use super::{IdentityConfig, denied};
 use host_adapters_platform::Result;
+use host_adapters_records::identity::Claims;
 use jsonwebtoken::errors::ErrorKind as JwtError;
 use jsonwebtoken::{Algorithm, Validation, decode, decode_header};
-use platform_wire::identity::Claims;
 use serde::Deserialize;
 
 /// How far the issuer's clock and ours may differ.

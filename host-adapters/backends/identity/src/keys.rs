@@ -3,9 +3,9 @@
 
 use super::denied;
 use host_adapters_platform::Result;
+use host_adapters_records::{Error, ErrorKind};
 use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, KeyAlgorithm, PublicKeyUse};
 use jsonwebtoken::{Algorithm, DecodingKey};
-use platform_wire::{Error, ErrorKind};
 use serde_json::Value;
 use std::collections::HashMap;
 use std::path::PathBuf;

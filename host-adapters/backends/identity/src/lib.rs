@@ -10,9 +10,9 @@ mod verified;
 
 use host_adapters_platform::clock::Clock;
 use host_adapters_platform::{IdentityBackend, IdentityConfig, Result};
+use host_adapters_records::identity::Claims;
+use host_adapters_records::{Error, ErrorKind};
 use keys::Keys;
-use platform_wire::identity::Claims;
-use platform_wire::{Error, ErrorKind};
 use sha2::{Digest, Sha256};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use verified::Verified;

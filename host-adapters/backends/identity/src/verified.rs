@@ -1,7 +1,7 @@
 //! Verified tokens, by their SHA-256, in two generations: when the young one is full it becomes the old one, and the
 //! old one is dropped. Tokens in use move to the young one and stay, without a list of uses.
 
-use platform_wire::identity::Claims;
+use host_adapters_records::identity::Claims;
 use std::collections::HashMap;
 
 /// Tokens in a generation; some 300 bytes each.

@@ -5,7 +5,7 @@ use host_adapters_manifest::Value;
 use host_adapters_manifest::fields::Fields;
 use host_adapters_manifest::runtime_config::{BackendKind, Secrets};
 use host_adapters_platform::{Backend, Declared, Opened, Result};
-use platform_wire::{Error, ErrorKind};
+use host_adapters_records::{Error, ErrorKind};
 use std::path::Path;
 use std::sync::Arc;
 

@@ -5,7 +5,7 @@ mod config;
 pub use config::{KIND, RedisConfig};
 
 use host_adapters_platform::count_cache_get;
-use platform_wire::cache::{CacheArgument, CacheBackend, CacheError, CacheReply};
+use host_adapters_records::cache::{CacheArgument, CacheBackend, CacheError, CacheReply};
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use redis::{Client, Cmd, FromRedisValue, RedisError, Value};
 use std::time::Duration;

@@ -14,8 +14,8 @@ use aws_sdk_sqs::types::QueueAttributeName;
 use backend_aws::{Aws, error};
 use host_adapters_platform::names::Names;
 use host_adapters_platform::{Depth, QueueBackend, Received, Result};
-use platform_wire::queue::Message;
-use platform_wire::{Answer, Error};
+use host_adapters_records::Error;
+use host_adapters_records::queue::Message;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
@@ -66,7 +66,7 @@ impl Sqs {
 
 #[async_trait::async_trait]
 impl QueueBackend for Sqs {
-    async fn send_batch(&self, queue: &str, messages: Vec<Message>) -> Result<Vec<Answer<String>>> {
+    async fn send_batch(&self, queue: &str, messages: Vec<Message>) -> Result<Vec<Result<String>>> {
         self.send_all(queue, messages).await
     }
 

@@ -4,7 +4,7 @@ use super::Sqs;
 use aws_sdk_sqs::types::QueueAttributeName;
 use backend_aws::error;
 use host_adapters_platform::{QueueSpec, Result};
-use platform_wire::{Error, ErrorKind};
+use host_adapters_records::{Error, ErrorKind};
 use serde_json::json;
 
 impl Sqs {

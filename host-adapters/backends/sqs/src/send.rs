@@ -6,8 +6,8 @@ use backend_aws::{error, side_by_side};
 use backon::{BackoffBuilder, ExponentialBuilder};
 use host_adapters_platform::Result;
 use host_adapters_platform::limits::message::{self, MAX_MESSAGE_BYTES, check_message};
-use platform_wire::queue::Message;
-use platform_wire::{Answer, Error, ErrorKind};
+use host_adapters_records::queue::Message;
+use host_adapters_records::{Error, ErrorKind};
 use std::time::Duration;
 
 /// A message and the place of its answer.
@@ -15,17 +15,17 @@ type Placed = (usize, Message);
 
 impl Sqs {
     /// Each message's id or its error.
-    pub(super) async fn send_all(&self, queue: &str, messages: Vec<Message>) -> Result<Vec<Answer<String>>> {
+    pub(super) async fn send_all(&self, queue: &str, messages: Vec<Message>) -> Result<Vec<Result<String>>> {
         let url = self.url(queue).await?;
         let mut answers = Vec::with_capacity(messages.len());
         let mut good = Vec::with_capacity(messages.len());
         for (place, message) in messages.into_iter().enumerate() {
             // An answer that never comes; each is replaced below.
             answers.push(match check_message(&message) {
-                Ok(()) => Answer::Error(Error::new(ErrorKind::Unavailable, format!("{queue}: no answer"))),
-                Err(error) => Answer::Error(error),
+                Ok(()) => Err(Error::new(ErrorKind::Unavailable, format!("{queue}: no answer"))),
+                Err(error) => Err(error),
             });
-            if let Some(Answer::Error(error)) = answers.last()
+            if let Some(Err(error)) = answers.last()
                 && error.kind == ErrorKind::Unavailable
             {
                 good.push((place, message));
@@ -41,7 +41,7 @@ impl Sqs {
     }
 
     /// Sends a batch, and again what failed for reasons of SQS's.
-    async fn send_batch_until_taken(&self, queue: &str, url: &str, batch: Vec<Placed>) -> Vec<(usize, Answer<String>)> {
+    async fn send_batch_until_taken(&self, queue: &str, url: &str, batch: Vec<Placed>) -> Vec<(usize, Result<String>)> {
         let mut waits = ExponentialBuilder::default().with_min_delay(Duration::from_millis(50)).with_jitter().build();
         let (mut open, mut answers) = (batch, Vec::new());
         loop {
@@ -52,7 +52,7 @@ impl Sqs {
                 Some(failed) => failed,
             };
             let Some(wait) = waits.next() else {
-                answers.extend(again.into_iter().map(|(place, _)| (place, Answer::Error(error.clone()))));
+                answers.extend(again.into_iter().map(|(place, _)| (place, Err(error.clone()))));
                 return answers;
             };
             tokio::time::sleep(wait).await;
@@ -66,7 +66,7 @@ impl Sqs {
         queue: &str,
         url: &str,
         batch: Vec<Placed>,
-    ) -> (Vec<(usize, Answer<String>)>, Option<(Vec<Placed>, Error)>) {
+    ) -> (Vec<(usize, Result<String>)>, Option<(Vec<Placed>, Error)>) {
         let entries: Result<Vec<_>> = batch.iter().enumerate().map(|(id, (_, message))| entry(id, message)).collect();
         let request = self.client.send_message_batch().queue_url(url);
         let answer = match entries {
@@ -77,20 +77,17 @@ impl Sqs {
             Ok(answer) => answer,
             // The SDK has tried again already.
             Err(error) => {
-                return (batch.into_iter().map(|(place, _)| (place, Answer::Error(error.clone()))).collect(), None);
+                return (batch.into_iter().map(|(place, _)| (place, Err(error.clone()))).collect(), None);
             }
         };
         let place = |id: &str| id.parse::<usize>().ok().and_then(|id| batch.get(id)).map(|(place, _)| *place);
-        let mut done: Vec<_> = answer
-            .successful
-            .iter()
-            .filter_map(|sent| Some((place(&sent.id)?, Answer::Ok(sent.message_id.clone()))))
-            .collect();
+        let mut done: Vec<_> =
+            answer.successful.iter().filter_map(|sent| Some((place(&sent.id)?, Ok(sent.message_id.clone())))).collect();
         let (mut again, mut reason) = (Vec::new(), None);
         for failed in &answer.failed {
             let said = format!("{queue}: {}: {}", failed.code, failed.message.as_deref().unwrap_or_default());
             if failed.sender_fault {
-                done.extend(place(&failed.id).map(|at| (at, Answer::Error(Error::new(ErrorKind::Invalid, said)))));
+                done.extend(place(&failed.id).map(|at| (at, Err(Error::new(ErrorKind::Invalid, said)))));
             } else {
                 again.extend(failed.id.parse::<usize>().ok().and_then(|id| batch.get(id)).cloned());
                 reason = Some(Error::new(ErrorKind::Unavailable, said));

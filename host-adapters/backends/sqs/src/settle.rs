@@ -9,7 +9,7 @@ use aws_sdk_sqs::types::{
 use backend_aws::{error, side_by_side};
 use host_adapters_platform::Result;
 use host_adapters_platform::limits::message::check_visibility;
-use platform_wire::{Error, ErrorKind};
+use host_adapters_records::{Error, ErrorKind};
 use std::time::Duration;
 
 /// The result of each entry of a call.

@@ -2,7 +2,7 @@
 
 use super::{DeadLetter, MAX_ATTRIBUTES, QUEUE, Summary};
 use crate::event::{Event, Payload};
-use platform_wire::queue::Message;
+use host_adapters_records::queue::Message;
 use serde_json::Value;
 
 const CORRELATION_ID: &str = "correlationId";

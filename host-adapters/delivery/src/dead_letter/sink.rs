@@ -6,8 +6,8 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use host_adapters_failpoint::{self as failpoint, Step};
 use host_adapters_platform::QueueBackend;
-use platform_wire::queue::Message;
-use platform_wire::{Error, ErrorKind};
+use host_adapters_records::queue::Message;
+use host_adapters_records::{Error, ErrorKind};
 use std::sync::Arc;
 
 /// A reason may be a guest's whole backtrace, and counts towards the size of the message.

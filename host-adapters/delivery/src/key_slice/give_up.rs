@@ -5,8 +5,8 @@
 use super::{Chunk, Interrupted, KeySlice, Record, Rules, Wait};
 use crate::dead_letter::{Cause, text};
 use crate::event::{Event, Payload};
-use platform_wire::queue::Message;
-use platform_wire::{Error, ErrorKind};
+use host_adapters_records::queue::Message;
+use host_adapters_records::{Error, ErrorKind};
 use serde_json::{Value, json};
 
 pub(super) const RETRIES_EXHAUSTED: &str = "RetryAttemptsExhausted";

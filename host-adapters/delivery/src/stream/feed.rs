@@ -4,7 +4,7 @@
 use super::window::{Page, Slice, Subscriber, Window};
 use crate::event::Event;
 use host_adapters_platform::{Position, Result, ShardPage, ShardReader};
-use platform_wire::{Error, ErrorKind};
+use host_adapters_records::{Error, ErrorKind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::oneshot;

@@ -5,8 +5,8 @@ mod operator;
 
 use crate::Result;
 use crate::limits::invalid;
+use host_adapters_records::Error;
 use operator::Operator;
-use platform_wire::Error;
 use serde_json::{Map, Value};
 
 /// A parsed filter.
@@ -26,7 +26,7 @@ pub enum Filter {
 }
 
 impl Filter {
-    /// Reads a filter; [`platform_wire::ErrorKind::Invalid`] names what it does not know.
+    /// Reads a filter; [`host_adapters_records::ErrorKind::Invalid`] names what it does not know.
     pub fn parse(text: &str) -> Result<Self> {
         match serde_json::from_str(text) {
             Ok(Value::Object(fields)) => Self::parse_fields(fields),

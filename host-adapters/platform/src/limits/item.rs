@@ -2,7 +2,7 @@
 
 use super::invalid;
 use crate::Result;
-use platform_wire::table::Key;
+use host_adapters_records::table::Key;
 use serde::Deserialize;
 use serde_json::Value;
 use std::borrow::Cow;

@@ -2,7 +2,7 @@
 
 use super::invalid;
 use crate::Result;
-use platform_wire::queue::Message;
+use host_adapters_records::queue::Message;
 use std::collections::HashSet;
 use std::time::Duration;
 

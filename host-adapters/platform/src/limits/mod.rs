@@ -6,7 +6,7 @@ pub mod item;
 pub mod message;
 pub mod path;
 
-use platform_wire::{Error, ErrorKind};
+use host_adapters_records::{Error, ErrorKind};
 
 /// An error of a call that is wrong in itself.
 pub fn invalid(message: impl Into<String>) -> Error {

@@ -1,6 +1,6 @@
 //! The host functions that a guest may call, one file per interface.
 
 pub(crate) mod http;
-mod platform;
+pub(crate) mod platform;
 pub mod redis;
 mod variables;

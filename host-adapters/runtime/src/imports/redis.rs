@@ -3,9 +3,10 @@
 use crate::bindings::spin::redis::redis::{
     Error, Host, HostConnection, HostConnectionWithStore, Payload, RedisParameter, RedisResult,
 };
-use crate::budget::{self, Held, Weight};
+use crate::budget::{self, Held};
 use crate::state::State;
-use platform_wire::cache::{CacheArgument, CacheBackend, CacheError, CacheReply};
+use host_adapters_records::Weight;
+use host_adapters_records::cache::{CacheArgument, CacheBackend, CacheError, CacheReply};
 use std::sync::Arc;
 use wasmtime::component::{Accessor, HasSelf, Resource};
 

@@ -39,7 +39,7 @@ fn payload(change: &Change) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use platform_wire::table::Key;
+    use host_adapters_records::table::Key;
 
     #[test]
     fn a_change_is_the_payload_that_workers_know() {

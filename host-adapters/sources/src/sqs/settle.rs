@@ -10,7 +10,7 @@ use host_adapters_delivery::event::Disposition;
 use host_adapters_delivery::retry::Backoff;
 use host_adapters_failpoint::{self as failpoint, Step};
 use host_adapters_platform::QueueBackend;
-use platform_wire::queue::Message;
+use host_adapters_records::queue::Message;
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -5,9 +5,9 @@ use crate::rows;
 use host_adapters_delivery::OnReject;
 use host_adapters_delivery::dispatch::CallError;
 use host_adapters_delivery::event::{Disposition, Event};
+use host_adapters_records::queue::Message;
 use host_adapters_sources::SourceConfig;
 use host_adapters_sources::sqs::SqsConfig;
-use platform_wire::queue::Message;
 use std::time::Duration;
 
 fn one_poller() -> SqsConfig {

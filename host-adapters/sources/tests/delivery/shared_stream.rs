@@ -6,9 +6,9 @@ use crate::model::{
 use crate::rows;
 use host_adapters_delivery::event::{Event, Payload};
 use host_adapters_platform::Checkpoint;
+use host_adapters_records::{Error, ErrorKind};
 use host_adapters_sources::dynamodb_stream::DynamodbStreamConfig;
 use host_adapters_sources::{SourceConfig, SourceContext};
-use platform_wire::{Error, ErrorKind};
 use std::collections::BTreeMap;
 
 fn plain() -> SourceConfig {

@@ -4,8 +4,8 @@ use crate::client::Connection;
 use crate::place;
 use crate::registration::{AUDIENCE, ISSUER, Registration};
 use anyhow::{Context, Result, bail};
-use platform_wire::Function;
-use platform_wire::documents::ReplaceOne;
+use host_adapters_records::Function;
+use host_adapters_records::documents::ReplaceOne;
 use rustix::process::{Pid, Signal, kill_process};
 use serde::Deserialize;
 use serde_json::json;
@@ -96,7 +96,7 @@ impl Process {
         let path = format!("/platform/{}", ReplaceOne::PATH);
         let mut gateway = Connection::open(self.gateway.context("it has no gateway")?).await?;
         let answer = gateway.post(&path, SEEDER_TOKEN, json!(replace).to_string().into()).await?;
-        if !answer.starts_with(br#"{"ok""#) {
+        if !answer.starts_with(br#"{"Ok""#) {
             bail!("the campaign is not taken: {}", String::from_utf8_lossy(&answer));
         }
         Ok(())

@@ -2,7 +2,7 @@
 
 use crate::host::Endpoint;
 use anyhow::{Context, Result, anyhow, bail};
-use platform_wire::{Answer, Error, ErrorKind, Function};
+use host_adapters_records::{Error, ErrorKind, Function};
 use reqwest::{Client, StatusCode};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -73,14 +73,14 @@ impl Gateway {
     /// Calls a function of the platform; repeats it for as long as that may help.
     pub async fn call<F: Function>(&self, arguments: &F) -> Result<F::Output> {
         let body = serde_json::to_vec(arguments)?;
-        let answer: Answer<F::Output> = self.post(&format!("/platform/{}", F::PATH), body).await?;
-        Result::from(answer).map_err(|error: Error| anyhow!("{}: {error}", F::PATH))
+        let answer: Result<F::Output, Error> = self.post(&format!("/platform/{}", F::PATH), body).await?;
+        answer.map_err(|error: Error| anyhow!("{}: {error}", F::PATH))
     }
 
     /// The depths of all queues.
     pub async fn queues(&self) -> Result<Vec<Depth>> {
-        let answer: Answer<Queues> = self.post("/operator/queues", b"{}".to_vec()).await?;
-        let queues = Result::from(answer).map_err(|error: Error| anyhow!("the depths of the queues: {error}"))?;
+        let answer: Result<Queues, Error> = self.post("/operator/queues", b"{}".to_vec()).await?;
+        let queues = answer.map_err(|error: Error| anyhow!("the depths of the queues: {error}"))?;
         Ok(queues.queues)
     }
 
@@ -113,9 +113,9 @@ impl Gateway {
     }
 
     async fn operate<T: DeserializeOwned>(&self, deed: &str, arguments: &Value) -> Result<T> {
-        let answer: Answer<T> =
+        let answer: Result<T, Error> =
             self.post(&format!("/operator/dead-letters/{deed}"), arguments.to_string().into()).await?;
-        Result::from(answer).map_err(|error: Error| anyhow!("dead letters: {error}"))
+        answer.map_err(|error: Error| anyhow!("dead letters: {error}"))
     }
 
     /// The metrics as they are now.
@@ -135,7 +135,7 @@ impl Gateway {
         response.text().await.context("reading the metrics")
     }
 
-    async fn post<T: DeserializeOwned>(&self, path: &str, body: Vec<u8>) -> Result<Answer<T>> {
+    async fn post<T: DeserializeOwned>(&self, path: &str, body: Vec<u8>) -> Result<Result<T, Error>> {
         let deadline = Instant::now() + PATIENCE;
         loop {
             let answer = self.once(path, body.clone()).await?;
@@ -148,7 +148,7 @@ impl Gateway {
     }
 
     /// One try; none where the host went away in the middle of it.
-    async fn once<T: DeserializeOwned>(&self, path: &str, body: Vec<u8>) -> Result<Option<Answer<T>>> {
+    async fn once<T: DeserializeOwned>(&self, path: &str, body: Vec<u8>) -> Result<Option<Result<T, Error>>> {
         let url = format!("{}{path}", self.endpoint.addresses().await?.gateway);
         let request = self.http.post(&url).bearer_auth(&self.token).header("content-type", "application/json");
         let Ok(response) = request.body(body).send().await else { return Ok(None) };
@@ -164,6 +164,6 @@ impl Gateway {
     }
 }
 
-fn may_pass<T>(answer: &Answer<T>) -> bool {
-    matches!(answer, Answer::Error(Error { kind: ErrorKind::Unavailable | ErrorKind::Throttled, .. }))
+fn may_pass<T>(answer: &Result<T, Error>) -> bool {
+    matches!(answer, Err(Error { kind: ErrorKind::Unavailable | ErrorKind::Throttled, .. }))
 }

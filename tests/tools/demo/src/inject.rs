@@ -13,7 +13,7 @@ use crate::resolver::TABLE;
 use crate::services::Services;
 use anyhow::{Context, Result, bail};
 use fake_services::{FakeServices, Faults, Service};
-use platform_wire::table::{BatchUpdate, Key, Update};
+use host_adapters_records::table::{BatchUpdate, Key, Update};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;

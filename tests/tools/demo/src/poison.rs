@@ -5,8 +5,7 @@ use crate::check::Snapshot;
 use crate::gateway::{DeadLetterId, Gateway};
 use crate::resolver::QUEUE;
 use anyhow::{Result, bail};
-use platform_wire::Answer;
-use platform_wire::queue::{Message, SendBatch};
+use host_adapters_records::queue::{Message, SendBatch};
 
 const DEAD_LETTERS: &str = "userInfoQueueDlq";
 const BODY: &str = "no browser says this";
@@ -16,7 +15,7 @@ pub async fn send(resolver: &Gateway) -> Result<()> {
     let message = Message { body: BODY.to_owned(), attributes: Vec::new(), delay_secs: 0 };
     let sent = resolver.call(&SendBatch { queue: QUEUE.to_owned(), messages: vec![message] }).await?;
     match &sent[..] {
-        [Answer::Ok(_)] => Ok(()),
+        [Ok(_)] => Ok(()),
         other => bail!("the poison cannot be sent: {other:?}"),
     }
 }

@@ -6,9 +6,9 @@
 use crate::gateway::Gateway;
 use anyhow::{Result, anyhow, bail};
 use chrono::{DateTime, SecondsFormat, Utc};
-use platform_wire::queue::{Message, SendBatch};
-use platform_wire::table::BatchWrite;
-use platform_wire::{Answer, Error};
+use host_adapters_records::Error;
+use host_adapters_records::queue::{Message, SendBatch};
+use host_adapters_records::table::BatchWrite;
 use serde_json::{Map, Value, json};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -153,10 +153,7 @@ async fn write_all(gateway: &Gateway, jobs: &[Job]) -> Result<i64> {
     let mut messages: Vec<Message> = jobs.iter().map(message).collect();
     while !messages.is_empty() {
         let send = SendBatch { queue: QUEUE.to_owned(), messages };
-        let answers = gateway.call(&send).await?.into_iter().map(|answer| match answer {
-            Answer::Ok(_) => None,
-            Answer::Error(error) => Some(error),
-        });
+        let answers = gateway.call(&send).await?.into_iter().map(Result::err);
         messages = again(send.messages.into_iter().zip(answers), &mut attempts).await?;
     }
     Ok(at_ms)

@@ -5,7 +5,7 @@ use crate::generate::World;
 use crate::progress::Progress;
 use crate::services::Services;
 use anyhow::{Context, Result};
-use platform_wire::documents::ReplaceOne;
+use host_adapters_records::documents::ReplaceOne;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 

@@ -3,7 +3,7 @@
 use crate::table::json_of_attributes;
 use aws_sdk_dynamodbstreams::types::Record;
 use host_adapters_platform::Change;
-use platform_wire::table::Key;
+use host_adapters_records::table::Key;
 
 json_of_attributes!(aws_sdk_dynamodbstreams::types::AttributeValue);
 

@@ -8,7 +8,7 @@ use aws_sdk_dynamodbstreams::types::{Record, ShardIteratorType};
 use backend_aws::error;
 use host_adapters_platform::limits::invalid;
 use host_adapters_platform::{Change, Position, Result, ShardPage};
-use platform_wire::{Error, ErrorKind};
+use host_adapters_records::{Error, ErrorKind};
 
 /// DynamoDB's limit for a `GetRecords`.
 const RECORDS: usize = 1_000;

@@ -3,7 +3,7 @@
 use super::DynamodbStreams;
 use backend_aws::error;
 use host_adapters_platform::{Result, Shard};
-use platform_wire::{Error, ErrorKind};
+use host_adapters_records::{Error, ErrorKind};
 
 impl DynamodbStreams {
     /// The stream that the table has now. Asked for each time: turned off and on, a table has another.

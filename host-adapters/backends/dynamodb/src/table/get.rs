@@ -7,8 +7,8 @@ use backend_aws::{error, side_by_side};
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 use host_adapters_platform::Result;
 use host_adapters_platform::limits::item::check_key;
-use platform_wire::table::Key;
-use platform_wire::{Error, ErrorKind};
+use host_adapters_records::table::Key;
+use host_adapters_records::{Error, ErrorKind};
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 

@@ -14,8 +14,8 @@ use aws_sdk_dynamodb::Client;
 use backend_aws::{Aws, error};
 use host_adapters_platform::names::Names;
 use host_adapters_platform::{Result, TableBackend};
-use platform_wire::Error;
-use platform_wire::table::{BatchGet, BatchUpdate, BatchWrite, Page, Query};
+use host_adapters_records::Error;
+use host_adapters_records::table::{BatchGet, BatchUpdate, BatchWrite, Page, Query};
 use std::collections::BTreeSet;
 
 /// The tables of one account and region.

@@ -9,7 +9,7 @@ use aws_sdk_dynamodb::types::{
 };
 use backend_aws::error;
 use host_adapters_platform::Result;
-use platform_wire::{Error, ErrorKind};
+use host_adapters_records::{Error, ErrorKind};
 use std::time::Duration;
 
 /// How often a new table is looked at, and how often at most.

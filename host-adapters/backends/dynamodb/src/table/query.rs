@@ -6,7 +6,7 @@ use backend_aws::error;
 use host_adapters_platform::Result;
 use host_adapters_platform::limits::invalid;
 use host_adapters_platform::limits::item::check_pk;
-use platform_wire::table::{Key, Page, Query};
+use host_adapters_records::table::{Key, Page, Query};
 
 impl Dynamodb {
     pub(super) async fn page(&self, table: &str, query: Query) -> Result<Page> {

@@ -7,8 +7,8 @@ use backend_aws::{error, side_by_side};
 use host_adapters_platform::Result;
 use host_adapters_platform::limits::item::{check_key, parse_value};
 use host_adapters_platform::limits::path;
-use platform_wire::table::{Key, Predicate, Update};
-use platform_wire::{Error, ErrorKind};
+use host_adapters_records::table::{Key, Predicate, Update};
+use host_adapters_records::{Error, ErrorKind};
 use std::collections::HashMap;
 
 impl Dynamodb {
@@ -77,7 +77,7 @@ impl Expression {
             let condition = match predicate {
                 Predicate::Exists(path) => format!("attribute_exists({})", expression.path(&path::parse(path)?)),
                 Predicate::NotExists(path) => format!("attribute_not_exists({})", expression.path(&path::parse(path)?)),
-                Predicate::Equals(path, value) => {
+                Predicate::Equals((path, value)) => {
                     format!("{} = {}", expression.path(&path::parse(path)?), expression.value(path, value)?)
                 }
             };
@@ -125,7 +125,7 @@ mod tests {
             key: Key { pk: "p".into(), sk: "s".into() },
             set: vec![("date.updated".into(), "\"v\"".into())],
             remove: vec!["size".into()],
-            condition: vec![Predicate::Exists("pk".into()), Predicate::Equals("n".into(), "1".into())],
+            condition: vec![Predicate::Exists("pk".into()), Predicate::Equals(("n".into(), "1".into()))],
         };
         let expression = Expression::of(&update).unwrap();
         assert_eq!(expression.update().unwrap(), "SET #n0.#n1 = :v0 REMOVE #n2");

@@ -5,7 +5,7 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use host_adapters_platform::Result;
 use host_adapters_platform::limits::invalid;
-use platform_wire::table::Key;
+use host_adapters_records::table::Key;
 use serde_json::{Map, Number, Value};
 use std::collections::HashMap;
 

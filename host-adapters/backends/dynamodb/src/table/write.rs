@@ -7,8 +7,8 @@ use aws_sdk_dynamodb::types::{DeleteRequest, PutRequest, WriteRequest};
 use backend_aws::{error, side_by_side};
 use host_adapters_platform::Result;
 use host_adapters_platform::limits::item::{Item, check_key};
-use platform_wire::table::Key;
-use platform_wire::{Error, ErrorKind};
+use host_adapters_records::table::Key;
+use host_adapters_records::{Error, ErrorKind};
 use std::collections::HashMap;
 
 /// DynamoDB's limit for a `BatchWriteItem`.

@@ -2,7 +2,7 @@
 //! name.
 
 use super::entries::{Entries, Value};
-use platform_wire::cache::{CacheArgument, CacheError, CacheReply};
+use host_adapters_records::cache::{CacheArgument, CacheError, CacheReply};
 
 pub(super) fn execute(
     entries: &mut Entries,

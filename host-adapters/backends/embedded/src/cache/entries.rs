@@ -1,6 +1,6 @@
 //! The entries of the embedded cache, their lifetimes and their size.
 
-use platform_wire::cache::CacheError;
+use host_adapters_records::cache::CacheError;
 use std::collections::{BTreeSet, HashMap};
 
 /// What a key holds.

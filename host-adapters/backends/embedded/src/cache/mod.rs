@@ -6,7 +6,7 @@ mod entries;
 use entries::{Entries, Value};
 use host_adapters_platform::clock::Clock;
 use host_adapters_platform::count_cache_get;
-use platform_wire::cache::{CacheArgument, CacheBackend, CacheError, CacheReply};
+use host_adapters_records::cache::{CacheArgument, CacheBackend, CacheError, CacheReply};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// All values and keys together; more is refused as a full Redis does.

@@ -7,8 +7,8 @@ use crate::Embedded;
 use host_adapters_platform::clock::millis;
 use host_adapters_platform::limits::message::{check_message, check_visibility};
 use host_adapters_platform::{Depth, QueueBackend, Received, Result};
-use platform_wire::queue::Message;
-use platform_wire::{Answer, Error};
+use host_adapters_records::Error;
+use host_adapters_records::queue::Message;
 use rusqlite::Connection;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -40,7 +40,7 @@ impl Embedded {
         self.store.write(take, after).await.map(|taken| taken.messages)
     }
 
-    async fn send_job(&self, queue: &Arc<Queue>, job: Vec<Result<Message>>) -> Result<Vec<Answer<String>>> {
+    async fn send_job(&self, queue: &Arc<Queue>, job: Vec<Result<Message>>) -> Result<Vec<Result<String>>> {
         let (clock, target, source) = (self.clock.clone(), Arc::clone(queue), Arc::clone(queue));
         let insert = move |conn: &Connection| {
             let now_ms = clock.now_ms();
@@ -50,9 +50,9 @@ impl Embedded {
                 answers.push(match message {
                     Ok(message) => {
                         due_ms = due_ms.min(now_ms + i64::from(message.delay_secs) * 1000);
-                        Answer::Ok(rows::insert(conn, &target, &message, now_ms)?)
+                        Ok(rows::insert(conn, &target, &message, now_ms)?)
                     }
-                    Err(error) => Answer::Error(error),
+                    Err(error) => Err(error),
                 });
             }
             Ok((answers, due_ms))
@@ -64,7 +64,7 @@ impl Embedded {
 
 #[async_trait::async_trait]
 impl QueueBackend for Embedded {
-    async fn send_batch(&self, queue: &str, messages: Vec<Message>) -> Result<Vec<Answer<String>>> {
+    async fn send_batch(&self, queue: &str, messages: Vec<Message>) -> Result<Vec<Result<String>>> {
         let queue = self.names.queue(queue)?;
         let mut answers = Vec::with_capacity(messages.len());
         let mut checked = messages.into_iter().map(|message| check_message(&message).map(|()| message)).peekable();

@@ -3,8 +3,8 @@
 use super::Queue;
 use host_adapters_platform::limits::invalid;
 use host_adapters_platform::{Depth, Received, Result};
-use platform_wire::queue::Message;
-use platform_wire::{Error, ErrorKind};
+use host_adapters_records::queue::Message;
+use host_adapters_records::{Error, ErrorKind};
 use rusqlite::{Connection, Row, params};
 use uuid::Uuid;
 

@@ -8,7 +8,7 @@ pub use schema::OpenError;
 pub(super) use writer::Upkeep;
 
 use host_adapters_platform::Result;
-use platform_wire::{Error, ErrorKind};
+use host_adapters_records::{Error, ErrorKind};
 use readers::Readers;
 use rusqlite::Connection;
 use std::path::Path;

@@ -3,7 +3,7 @@
 
 use super::{failed, schema};
 use host_adapters_platform::Result;
-use platform_wire::{Error, ErrorKind};
+use host_adapters_records::{Error, ErrorKind};
 use rusqlite::Connection;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -5,7 +5,7 @@ use super::failed;
 use super::schema::OpenError;
 use host_adapters_failpoint::{self as failpoint, Step};
 use host_adapters_platform::Result;
-use platform_wire::{Error, ErrorKind};
+use host_adapters_records::{Error, ErrorKind};
 use rusqlite::Connection;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};

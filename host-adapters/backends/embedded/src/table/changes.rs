@@ -7,8 +7,8 @@ use host_adapters_platform::limits::invalid;
 use host_adapters_platform::{
     Change, Checkpoint, LeaseTable, Position, Records, Result, Shard, ShardPage, ShardReader,
 };
-use platform_wire::table::Key;
-use platform_wire::{Error, ErrorKind};
+use host_adapters_records::table::Key;
+use host_adapters_records::{Error, ErrorKind};
 use rusqlite::{Connection, OptionalExtension, Row};
 use std::sync::Arc;
 use std::time::Duration;

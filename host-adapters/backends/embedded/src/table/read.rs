@@ -4,7 +4,7 @@ use super::{Table, rows};
 use host_adapters_platform::Result;
 use host_adapters_platform::limits::invalid;
 use host_adapters_platform::limits::item::{check_key, check_pk};
-use platform_wire::table::{Key, Page, Query};
+use host_adapters_records::table::{Key, Page, Query};
 use rusqlite::{Connection, params};
 
 /// Bytes after which a page ends, as DynamoDB's does.

@@ -3,7 +3,7 @@
 use super::Table;
 use host_adapters_platform::json;
 use host_adapters_platform::limits::item::Item;
-use platform_wire::table::Key;
+use host_adapters_records::table::Key;
 use rusqlite::{Connection, OptionalExtension};
 use serde_json::Value;
 

@@ -2,7 +2,7 @@
 
 use super::Table;
 use crate::config::TableConfig;
-use platform_wire::table::Key;
+use host_adapters_records::table::Key;
 use rusqlite::{Connection, OptionalExtension};
 use sha2::{Digest, Sha256};
 use std::ops::RangeInclusive;

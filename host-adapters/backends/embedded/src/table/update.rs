@@ -3,8 +3,8 @@
 use host_adapters_platform::limits::item::{check_size, parse_value};
 use host_adapters_platform::limits::{invalid, path};
 use host_adapters_platform::{Result, json};
-use platform_wire::table::{Key, Predicate, Update};
-use platform_wire::{Error, ErrorKind};
+use host_adapters_records::table::{Key, Predicate, Update};
+use host_adapters_records::{Error, ErrorKind};
 use serde_json::{Map, Value};
 
 /// The item after the update, as text; `None` where it stays as it is.
@@ -50,7 +50,7 @@ fn check(key: &Key, predicate: &Predicate, item: &Map<String, Value>) -> Result<
         Predicate::NotExists(path) => {
             (path::get(item, &path::parse(path)?).is_none(), format!("`{path}` does not exist"))
         }
-        Predicate::Equals(path, value) => {
+        Predicate::Equals((path, value)) => {
             let wanted = parse_value(path, value)?;
             let found = path::get(item, &path::parse(path)?);
             (found.is_some_and(|found| json::same(found, &wanted)), format!("`{path}` equals {value}"))

@@ -5,8 +5,8 @@ use super::{Table, read, update};
 use crate::Embedded;
 use host_adapters_platform::limits::item::{Item, check_key};
 use host_adapters_platform::{Result, TableBackend};
-use platform_wire::Error;
-use platform_wire::table::{BatchGet, BatchUpdate, BatchWrite, Key, Page, Query, Update};
+use host_adapters_records::Error;
+use host_adapters_records::table::{BatchGet, BatchUpdate, BatchWrite, Key, Page, Query, Update};
 use rusqlite::Connection;
 use std::sync::Arc;
 

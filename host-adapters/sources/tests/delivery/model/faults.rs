@@ -1,6 +1,6 @@
 //! Failures on demand: the next so many calls, or each with a probability.
 
-use platform_wire::{Error, ErrorKind};
+use host_adapters_records::{Error, ErrorKind};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use std::collections::HashMap;

@@ -2,8 +2,8 @@
 
 use super::{EPOCH_MS, Faults, rounded_ms};
 use host_adapters_platform::{Depth, QueueBackend, Received, Result};
-use platform_wire::queue::Message;
-use platform_wire::{Answer, Error, ErrorKind};
+use host_adapters_records::queue::Message;
+use host_adapters_records::{Error, ErrorKind};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard};
@@ -161,20 +161,20 @@ impl Stored {
 
 #[async_trait::async_trait]
 impl QueueBackend for ModelQueues {
-    async fn send_batch(&self, queue: &str, messages: Vec<Message>) -> Result<Vec<Answer<String>>> {
+    async fn send_batch(&self, queue: &str, messages: Vec<Message>) -> Result<Vec<Result<String>>> {
         self.faults.check("send")?;
         let send = |message: Message| {
             if let Err(error) = self.faults.check("send one") {
-                return Answer::Error(error);
+                return Err(error);
             }
             assert!(message.attributes.len() <= 10, "too many attributes");
             assert!(message.attributes.iter().all(|(_, value)| !value.is_empty()), "an empty attribute");
             if message.body.len() > 256 * 1024 {
-                return Answer::Error(Error::new(ErrorKind::Invalid, "message larger than 256 KiB"));
+                return Err(Error::new(ErrorKind::Invalid, "message larger than 256 KiB"));
             }
             let id = self.store(queue, message);
             self.log(queue, Asked::Sent(id.clone()));
-            Answer::Ok(id)
+            Ok(id)
         };
         let answers = messages.into_iter().map(send).collect();
         self.changed.notify_waiters();

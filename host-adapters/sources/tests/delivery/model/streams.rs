@@ -5,7 +5,7 @@ use super::{EPOCH_MS, Faults, WORKER, rounded_ms};
 use host_adapters_platform::{
     Change, Checkpoint, LeaseTable, Leases, Position, Records, Result, Shard, ShardPage, ShardReader,
 };
-use platform_wire::table::Key;
+use host_adapters_records::table::Key;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;

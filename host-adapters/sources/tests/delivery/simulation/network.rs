@@ -9,9 +9,9 @@ use crate::model::{BytesRecord, Faults, ModelQueues, ModelStreams, as_bytes, nam
 use host_adapters_platform::{
     Change, Checkpoint, Depth, LeaseTable, Position, QueueBackend, Received, Result, Shard, ShardPage, ShardReader,
 };
+use host_adapters_records::Error;
+use host_adapters_records::queue::Message;
 use host_adapters_sources::dynamodb_stream::DynamodbStreamConfig;
-use platform_wire::queue::Message;
-use platform_wire::{Answer, Error};
 use rand::RngExt;
 use rand::rngs::StdRng;
 use std::collections::{BTreeMap, BTreeSet};
@@ -208,7 +208,7 @@ impl Network {
 
 #[async_trait::async_trait]
 impl QueueBackend for Network {
-    async fn send_batch(&self, queue: &str, messages: Vec<Message>) -> Result<Vec<Answer<String>>> {
+    async fn send_batch(&self, queue: &str, messages: Vec<Message>) -> Result<Vec<Result<String>>> {
         let dead_letters: Vec<_> = messages.iter().map(|message| self.dead_letter(queue, message)).collect();
         let records: Vec<u64> = dead_letters.iter().flatten().map(|dead_letter| dead_letter.record).collect();
         self.there("send", &records).await?;
@@ -216,7 +216,7 @@ impl QueueBackend for Network {
         for (message, dead_letter) in messages.into_iter().zip(dead_letters) {
             let of: Vec<u64> = dead_letter.iter().map(|dead_letter| dead_letter.record).collect();
             if let Err(error) = self.check("send one", &of) {
-                answers.push(Answer::Error(error));
+                answers.push(Err(error));
                 continue;
             }
             answers.extend(self.queues.send_batch(queue, vec![message]).await?);

@@ -3,10 +3,11 @@
 use super::Transcript;
 use super::records::Batch;
 use bytes::Bytes;
+use host_adapters_records::cache::CacheBackend;
+use host_adapters_records::table::{BatchGet, BatchUpdate, Key};
+use host_adapters_records::{Error, Platform};
 use host_adapters_runtime::{Event, Host, host};
-use platform_wire::cache::CacheBackend;
-use platform_wire::table::{BatchGet, BatchUpdate, BatchWrite, Key, Page, Query, Update};
-use platform_wire::{Answer, Error, ErrorKind, Platform, documents, identity, queue};
+use serde::Serialize;
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -19,8 +20,8 @@ pub const SERVICE: &str = "http://entry.services.internal";
 pub struct Memory {
     /// What the worker is handed.
     pub events: Vec<Event>,
-    /// What the table holds.
-    pub items: HashMap<Key, String>,
+    /// What the table holds, by `pk` and `sk`.
+    pub items: HashMap<String, HashMap<String, String>>,
     /// What the Entry Service answers.
     pub answer: Bytes,
     writing: AtomicBool,
@@ -30,9 +31,13 @@ pub struct Memory {
 impl Memory {
     /// The outside of a batch.
     pub fn new(batch: Batch) -> Self {
+        let mut items: HashMap<_, HashMap<_, _>> = HashMap::new();
+        for (Key { pk, sk }, item) in batch.items {
+            items.entry(pk).or_default().insert(sk, item);
+        }
         Self {
             events: batch.events,
-            items: batch.items.into_iter().collect(),
+            items,
             answer: batch.answer.into(),
             writing: AtomicBool::new(false),
             transcript: Mutex::default(),
@@ -55,14 +60,18 @@ impl Memory {
         }
     }
 
-    /// Items by their keys.
-    pub fn read(&self, keys: &[Key]) -> Vec<Option<String>> {
+    /// Items by their keys, which are a host's or a guest's.
+    pub fn read<K: Serialize>(&self, keys: &[K], parts: impl Fn(&K) -> (&str, &str)) -> Vec<Option<String>> {
         self.write(|| format!("read {}", json!(keys)));
-        keys.iter().map(|key| self.items.get(key).cloned()).collect()
+        let item = |key| {
+            let (pk, sk) = parts(key);
+            self.items.get(pk)?.get(sk).cloned()
+        };
+        keys.iter().map(item).collect()
     }
 
     /// Every update is made.
-    pub fn update(&self, updates: &[Update]) -> Vec<Option<Error>> {
+    pub fn update<U: Serialize, E>(&self, updates: &[U]) -> Vec<Option<E>> {
         self.write(|| format!("update {}", json!(updates)));
         updates.iter().map(|_| None).collect()
     }
@@ -131,42 +140,13 @@ impl Host for Outside {
 
 struct Tables(Arc<Memory>);
 
-/// What save-entries never asks for here.
-fn unasked<T>() -> Result<T, Error> {
-    Err(Error::new(ErrorKind::Invalid, "this benchmark does not answer it"))
-}
-
 #[async_trait::async_trait]
 impl Platform for Tables {
     async fn table_batch_get(&self, _: &str, args: BatchGet) -> Result<Vec<Option<String>>, Error> {
-        Ok(self.0.read(&args.keys))
+        Ok(self.0.read(&args.keys, |key| (&key.pk, &key.sk)))
     }
 
     async fn table_batch_update(&self, _: &str, args: BatchUpdate) -> Result<Vec<Option<Error>>, Error> {
         Ok(self.0.update(&args.updates))
-    }
-
-    async fn table_batch_write(&self, _: &str, _: BatchWrite) -> Result<Vec<Option<Error>>, Error> {
-        unasked()
-    }
-
-    async fn table_query(&self, _: &str, _: Query) -> Result<Page, Error> {
-        unasked()
-    }
-
-    async fn queue_send_batch(&self, _: &str, _: queue::SendBatch) -> Result<Vec<Answer<String>>, Error> {
-        unasked()
-    }
-
-    async fn documents_find_one(&self, _: &str, _: documents::FindOne) -> Result<Option<String>, Error> {
-        unasked()
-    }
-
-    async fn documents_replace_one(&self, _: &str, _: documents::ReplaceOne) -> Result<(), Error> {
-        unasked()
-    }
-
-    async fn identity_verify(&self, _: &str, _: identity::Verify) -> Result<identity::Claims, Error> {
-        unasked()
     }
 }

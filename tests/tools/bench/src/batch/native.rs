@@ -6,13 +6,13 @@ use super::memory::{Memory, SERVICE};
 use crate::rounds::micros;
 use anyhow::{Result, bail};
 use chrono::Utc;
-use platform_wire::Error;
-use platform_wire::table::{Key, Update};
 use save_entries::ports::{Ports, Score};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use worker_kit::platform::Error;
+use worker_kit::platform::table::{Key, Update};
 use worker_kit::services::ServiceError;
 use worker_kit::services::entry::{Deleted, Deletion, Entries, Entry, Upserted};
 use worker_kit::{Disposition, Event, Payload, log};
@@ -109,7 +109,7 @@ type Answered<T> = Result<Vec<T>, ServiceError>;
 
 impl Ports for Ported<'_> {
     async fn read(&self, keys: Vec<Key>) -> Result<Vec<Option<String>>, Error> {
-        Ok(self.memory.read(&keys))
+        Ok(self.memory.read(&keys, |key| (&key.pk, &key.sk)))
     }
 
     async fn update(&self, updates: Vec<Update>) -> Result<Vec<Option<Error>>, Error> {

@@ -97,7 +97,7 @@ fn world(memory: &Memory) -> Value {
             "correlationId": event.correlation_id, "traceparent": event.traceparent,
         })
     };
-    let items = memory.items.iter().map(|(key, item)| json!([key.pk, key.sk, item]));
+    let items = memory.items.iter().flat_map(|(pk, items)| items.iter().map(move |(sk, item)| json!([pk, sk, item])));
     json!({
         "service": SERVICE, "answer": String::from_utf8_lossy(&memory.answer),
         "events": memory.events.iter().map(event).collect::<Vec<_>>(), "items": items.collect::<Vec<_>>(),

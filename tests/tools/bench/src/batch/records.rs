@@ -1,7 +1,7 @@
 //! The ten records: entries of one campaign in a presale's first minutes, eight new and two changed.
 
+use host_adapters_records::table::Key;
 use host_adapters_runtime::{Event, Payload};
-use platform_wire::table::Key;
 use serde_json::{Value, json};
 
 /// A batch, and what the outside holds of it.

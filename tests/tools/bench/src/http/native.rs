@@ -16,16 +16,16 @@ use chrono::Utc;
 use host_adapters_platform::IdentityBackend;
 use host_adapters_platform::IdentityConfig;
 use host_adapters_platform::clock::Clock;
-use platform_wire::Error;
-use platform_wire::cache::CacheBackend;
-use platform_wire::identity::Claims;
-use platform_wire::table::Key;
+use host_adapters_records::cache::CacheBackend;
 use serde_json::{Value, json};
 use std::io::Write;
 use std::net::Ipv4Addr;
 use std::path::Path;
 use std::sync::Arc;
 use worker_kit::log::{Level, line};
+use worker_kit::platform::identity::Claims;
+use worker_kit::platform::table::Key;
+use worker_kit::platform::{Error, ErrorKind};
 use worker_kit::services::entry::Invitee;
 
 const WORKER: &str = "check-eligibility";
@@ -94,7 +94,9 @@ impl World for Call<'_> {
     type Span = ();
 
     async fn verify(&self, token: &str) -> Result<Claims, Error> {
-        self.backends.identity.verify(token).await
+        let claims = self.backends.identity.verify(token).await;
+        let claims = claims.map_err(|error| Error::new(ErrorKind::Denied, error.message))?;
+        Ok(Claims { subject: claims.subject, email: claims.email, member_id: claims.member_id, idv: claims.idv })
     }
 
     async fn cached(&self, key: &str) -> Option<Vec<u8>> {

@@ -7,7 +7,7 @@ use crate::progress::Progress;
 use crate::resolver::TABLE;
 use crate::services::Services;
 use anyhow::{Context, Result};
-use platform_wire::table::Query;
+use host_adapters_records::table::Query;
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
 

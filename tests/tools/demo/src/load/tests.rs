@@ -58,7 +58,7 @@ async fn write(State(fake): State<Arc<Fake>>, Json(body): Json<Value>) -> Json<V
         .iter()
         .map(|put| serde_json::from_str(put.as_str().unwrap()).unwrap())
         .collect();
-    let answer = json!({ "ok": vec![Value::Null; puts.len()] });
+    let answer = json!({ "Ok": vec![Value::Null; puts.len()] });
     fake.items.lock().unwrap().extend(puts);
     Json(answer)
 }
@@ -71,7 +71,7 @@ async fn send(State(fake): State<Arc<Fake>>, Json(body): Json<Value>) -> Json<Va
         fake.busy.lock().unwrap().remove(user_info["globalUserId"].as_str().unwrap());
     }
     *fake.messages.lock().unwrap() += messages.len();
-    Json(json!({ "ok": vec![json!({ "ok": "id" }); messages.len()] }))
+    Json(json!({ "Ok": vec![json!({ "Ok": "id" }); messages.len()] }))
 }
 
 async fn run(world: World, plan: Plan, open: usize, delay: Duration) -> (Arc<Fake>, Arc<Load>) {

@@ -9,7 +9,7 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
 use backend_aws::{error, side_by_side};
 use host_adapters_platform::{Checkpoint, Leases, Result, Shard};
-use platform_wire::{Error, ErrorKind};
+use host_adapters_records::{Error, ErrorKind};
 pub(super) use row::scope;
 use row::{Row, forward};
 use std::collections::HashMap;

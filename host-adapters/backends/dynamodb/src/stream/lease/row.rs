@@ -5,7 +5,7 @@ use super::LeaseRows;
 use aws_sdk_dynamodb::types::AttributeValue;
 use backend_aws::error;
 use host_adapters_platform::{Checkpoint, Result, Shard};
-use platform_wire::{Error, ErrorKind};
+use host_adapters_records::{Error, ErrorKind};
 use std::collections::HashMap;
 use std::time::Duration;
 use tokio::time::Instant;

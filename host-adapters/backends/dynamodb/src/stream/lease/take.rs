@@ -5,7 +5,7 @@ use super::row::{self, Row};
 use super::{LEASE, Lease, LeaseRows};
 use aws_sdk_dynamodb::types::AttributeValue;
 use host_adapters_platform::{Checkpoint, Result, Shard};
-use platform_wire::ErrorKind;
+use host_adapters_records::ErrorKind;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use tokio::time::Instant;

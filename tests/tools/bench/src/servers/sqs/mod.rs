@@ -15,8 +15,7 @@ use aws_sdk_sqs::Client;
 use backend_aws::Aws;
 use backend_sqs::Sqs;
 use host_adapters_platform::{QueueBackend, QueueSpec};
-use platform_wire::Answer;
-use platform_wire::queue::Message;
+use host_adapters_records::queue::Message;
 use serde_json::json;
 use std::cell::Cell;
 use std::path::Path;
@@ -84,7 +83,7 @@ async fn fill(queues: &Sqs, messages: usize) -> Result<()> {
         let portion: Vec<_> = (first..messages.min(first + FILL)).map(message).collect();
         let sent = queues.send_batch(QUEUE, portion).await?;
         for answer in sent {
-            if let Answer::Error(error) = answer {
+            if let Err(error) = answer {
                 bail!("the queue does not take a message: {error}");
             }
         }

@@ -15,7 +15,7 @@ use aws_sdk_dynamodb::Client;
 use backend_aws::Aws;
 use backend_dynamodb::{Dynamodb, DynamodbStreams};
 use host_adapters_platform::TableBackend;
-use platform_wire::table::BatchWrite;
+use host_adapters_records::table::BatchWrite;
 use serde_json::json;
 use std::cell::Cell;
 use std::path::Path;

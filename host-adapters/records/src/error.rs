@@ -1,0 +1,68 @@
+//! Errors of the platform.
+
+/// What went wrong, so that a worker can tell *try again* from *never*.
+#[derive(Clone, Copy, Debug, serde::Deserialize, Eq, Hash, PartialEq, serde::Serialize)]
+#[cfg_attr(
+    feature = "component",
+    derive(wasmtime::component::ComponentType, wasmtime::component::Lift, wasmtime::component::Lower),
+    component(enum)
+)]
+#[repr(u8)]
+pub enum ErrorKind {
+    /// The backend is down or did not answer in time: try again later.
+    #[cfg_attr(feature = "component", component(name = "unavailable"))]
+    Unavailable,
+    /// Too many calls: try again after `retry_after_ms`.
+    #[cfg_attr(feature = "component", component(name = "throttled"))]
+    Throttled,
+    /// No such table, queue or collection.
+    #[cfg_attr(feature = "component", component(name = "not-found"))]
+    NotFound,
+    /// The condition of a write did not hold; nothing was written.
+    #[cfg_attr(feature = "component", component(name = "condition-failed"))]
+    ConditionFailed,
+    /// The call itself is wrong and can never succeed.
+    #[cfg_attr(feature = "component", component(name = "invalid"))]
+    Invalid,
+    /// The manifest does not grant it, or a token is not accepted.
+    #[cfg_attr(feature = "component", component(name = "denied"))]
+    Denied,
+}
+
+impl crate::Weight for ErrorKind {
+    fn weight(&self) -> usize {
+        size_of::<Self>()
+    }
+}
+
+record! {
+    /// An error of the platform.
+    Error {
+        /// What went wrong.
+        kind: ErrorKind,
+        /// For people: what happened, to which resource, and what to do.
+        message: String,
+        /// Milliseconds to wait before the next try, where the backend said so.
+        retry_after_ms = "retry-after-ms": Option<u64>,
+    }
+}
+
+impl Error {
+    /// An error without a time to wait.
+    pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into(), retry_after_ms: None }
+    }
+
+    /// Whether the same call may succeed later.
+    pub fn is_retryable(&self) -> bool {
+        matches!(self.kind, ErrorKind::Unavailable | ErrorKind::Throttled)
+    }
+}
+
+impl std::fmt::Display for Error {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Error {}

@@ -1,0 +1,50 @@
+//! The macros that define a record of the WIT: a type that is serialized, weighed, and, for `runtime`, passed into the
+//! sandbox as it is. A name that differs from WIT's is followed by WIT's own.
+
+/// A `record`.
+macro_rules! record {
+    ($(#[$meta:meta])* $name:ident {
+        $($(#[$field_meta:meta])* $field:ident $(= $wit:literal)?: $type:ty),* $(,)?
+    }) => {
+        $(#[$meta])*
+        #[derive(Clone, Debug, Eq, PartialEq, serde::Deserialize, serde::Serialize)]
+        #[cfg_attr(
+            feature = "component",
+            derive(wasmtime::component::ComponentType, wasmtime::component::Lift, wasmtime::component::Lower),
+            component(record)
+        )]
+        pub struct $name {
+            $($(#[$field_meta])* $(#[cfg_attr(feature = "component", component(name = $wit))])? pub $field: $type,)*
+        }
+
+        impl $crate::Weight for $name {
+            fn weight(&self) -> usize {
+                0 $(+ $crate::Weight::weight(&self.$field))*
+            }
+        }
+    };
+}
+
+/// A `variant` whose cases all carry something.
+macro_rules! variant {
+    ($(#[$meta:meta])* $name:ident {
+        $($(#[$case_meta:meta])* $case:ident = $wit:literal: $type:ty),* $(,)?
+    }) => {
+        $(#[$meta])*
+        #[derive(Clone, Debug, Eq, PartialEq, serde::Deserialize, serde::Serialize)]
+        #[cfg_attr(
+            feature = "component",
+            derive(wasmtime::component::ComponentType, wasmtime::component::Lift, wasmtime::component::Lower),
+            component(variant)
+        )]
+        pub enum $name {
+            $($(#[$case_meta])* #[cfg_attr(feature = "component", component(name = $wit))] $case($type),)*
+        }
+
+        impl $crate::Weight for $name {
+            fn weight(&self) -> usize {
+                match self { $(Self::$case(content) => $crate::Weight::weight(content),)* }
+            }
+        }
+    };
+}

@@ -1,0 +1,132 @@
+//! The records of each interface; meanings as in `platform.wit`.
+
+/// Records of `table`.
+pub mod table {
+    record! {
+        /// The key of an item.
+        #[derive(Hash, Ord, PartialOrd)]
+        Key {
+            /// Partition key.
+            pk: String,
+            /// Sort key.
+            sk: String,
+        }
+    }
+
+    variant! {
+        /// One predicate of a condition. Paths are dotted (`date.updated`), values JSON text.
+        Predicate {
+            /// The item has the attribute.
+            Exists = "exists": String,
+            /// The item, if there is one, does not have the attribute.
+            NotExists = "not-exists": String,
+            /// The attribute has this value.
+            Equals = "equals": (String, String),
+        }
+    }
+
+    record! {
+        /// A conditional update of one item; it makes the item if there is none, unless the condition forbids.
+        Update {
+            /// Which item.
+            key: Key,
+            /// Dotted path and new value as JSON text.
+            set: Vec<(String, String)>,
+            /// Dotted paths to remove.
+            remove: Vec<String>,
+            /// All must hold, else [`crate::ErrorKind::ConditionFailed`].
+            condition: Vec<Predicate>,
+        }
+    }
+
+    record! {
+        /// A page of a query.
+        Page {
+            /// JSON objects as text.
+            items: Vec<String>,
+            /// Pass it as `after` for the next page; `None` at the end.
+            next: Option<String>,
+        }
+    }
+}
+
+/// Records of `queue`.
+pub mod queue {
+    record! {
+        /// A message to send.
+        Message {
+            /// The body, at most 256 KiB with its attributes.
+            body: String,
+            /// String attributes, at most ten.
+            attributes: Vec<(String, String)>,
+            /// Seconds until it can be received, 0 to 900.
+            delay_secs = "delay-secs": u32,
+        }
+    }
+}
+
+/// Records of `documents`.
+pub mod documents {
+    record! {
+        /// What a find looks for, and what of it.
+        FindQuery {
+            /// A MongoDB filter as JSON text.
+            filter: String,
+            /// Dotted paths to sort by, the first before the others.
+            sort: Vec<SortPath>,
+            /// Dotted paths to keep; all where there is none.
+            projection: Vec<String>,
+            /// At most so many documents, 1 to 1,000.
+            limit: u32,
+            /// `next` of the page before.
+            after: Option<String>,
+        }
+    }
+
+    record! {
+        /// One path of a sort.
+        SortPath {
+            /// The dotted path.
+            path: String,
+            /// Whether the greatest comes first.
+            descending: bool,
+        }
+    }
+
+    record! {
+        /// A page of documents.
+        DocumentPage {
+            /// JSON objects as text.
+            items: Vec<String>,
+            /// Pass it as `after` for the next page; `None` at the end.
+            next: Option<String>,
+        }
+    }
+
+    record! {
+        /// What an update came upon.
+        UpdateResult {
+            /// How many documents the filter found, 0 or 1.
+            matched: u64,
+            /// How many of them the update changed.
+            modified: u64,
+        }
+    }
+}
+
+/// Records of `identity`.
+pub mod identity {
+    record! {
+        /// What a verified token says.
+        Claims {
+            /// `sub`: the fan's globalUserId.
+            subject: String,
+            /// `email`.
+            email: Option<String>,
+            /// `memberId`.
+            member_id = "member-id": Option<String>,
+            /// `idv`: identity verification done, where the token says so.
+            idv: Option<bool>,
+        }
+    }
+}
