@@ -87,6 +87,7 @@ pub async fn start(app: App, options: &Options, metrics: Metrics, tracing: Traci
             queues: backends.queues.clone(),
             browser: backends.browser.clone(),
             dispatch: Arc::new(dispatcher.clone()),
+            recoveries: host_adapters_sources::recovery,
             origins: Arc::new(app.dead_letter_queues()),
         }),
         metrics,

@@ -71,7 +71,7 @@ fn redriver(backend: &Opened, source: &str, worker: Arc<Worker>) -> Redriver {
     let origin = Origin { worker: WORKER.to_owned(), source: source.to_owned() };
     let queues = Arc::new(backend.embedded.clone());
     let origins = Arc::new([(DEAD_LETTERS.to_owned(), vec![origin])].into());
-    Redriver { browser: queues.clone(), queues, dispatch: worker, origins }
+    Redriver { browser: queues.clone(), queues, dispatch: worker, recoveries: host_adapters_sources::recovery, origins }
 }
 
 fn from_queue() -> String {
@@ -93,23 +93,34 @@ fn event(source: &str, payload: Payload, attributes: &[(&str, &str)]) -> Event {
 }
 
 /// Stores a dead letter for a record; returns its id.
-async fn store_dead_letter(backend: &Opened, event: &Event, body: &str) -> Vec<String> {
+async fn store_dead_letter(
+    backend: &Opened,
+    message: impl FnOnce(&DeadLetterSink, &Cause<'_>) -> Message,
+) -> Vec<String> {
     let dead_letters = DeadLetterSink::new(Arc::new(backend.embedded.clone()), DEAD_LETTERS.to_owned(), WORKER);
-    let dead_letter =
-        dead_letters.dead_letter(event, body.to_owned(), &Cause { reason: "worker trapped: no", digest: "d1" });
+    let dead_letter = message(&dead_letters, &Cause { reason: "worker trapped: no", digest: "d1" });
     assert_eq!(dead_letters.send(vec![dead_letter]).await, [None]);
     backend.embedded.peek(DEAD_LETTERS, 10).await.unwrap().into_iter().map(|dead_letter| dead_letter.id).collect()
 }
 
 async fn store_dead_message(backend: &Opened) -> Vec<String> {
     let attributes = ["a", "b", "c", "d", "e", "f", "reason"].map(|name| (name, "own"));
-    store_dead_letter(backend, &event(&from_queue(), Payload::Json("{}".into()), &attributes), "{}").await
+    let event = event(&from_queue(), Payload::Json("{}".into()), &attributes);
+    store_dead_letter(backend, |dead_letters, cause| dead_letters.message(&event, cause)).await
+}
+
+fn from_stream() -> String {
+    format!("dynamodb-stream:{TABLE}")
+}
+
+async fn store_dead_record(backend: &Opened, source: &str, payload: Payload) -> Vec<String> {
+    let event = event(source, payload, &[("shardId", "s1")]);
+    let envelope = serde_json::json!({"version": "1.0"});
+    store_dead_letter(backend, |dead_letters, cause| dead_letters.stream(&event, envelope, cause).0).await
 }
 
 async fn store_dead_change(backend: &Opened) -> Vec<String> {
-    let source = format!("dynamodb-stream:{TABLE}");
-    let body = format!(r#"{{"version":"1.0","payload":{CHANGE}}}"#);
-    store_dead_letter(backend, &event(&source, Payload::Json(CHANGE.into()), &[("shardId", "s1")]), &body).await
+    store_dead_record(backend, &from_stream(), Payload::Json(CHANGE.into())).await
 }
 
 #[tokio::test]
@@ -160,7 +171,7 @@ async fn d11_3__a_change_is_handed_to_its_worker_as_it_was() {
     let backend = open().await;
     let ids = store_dead_change(&backend).await;
     let worker = worker(Disposition::Ack);
-    let redriver = redriver(&backend, &format!("dynamodb-stream:{TABLE}"), worker.clone());
+    let redriver = redriver(&backend, &from_stream(), worker.clone());
     assert_eq!(redriver.redrive(DEAD_LETTERS, &ids).await.unwrap(), [Outcome::Redriven]);
     assert_eq!(backend.embedded.depth(DEAD_LETTERS).await.unwrap(), Depth::default());
     let handed = worker.1.lock().unwrap();
@@ -178,11 +189,35 @@ async fn d11_3__a_change_that_fails_again_stays() {
     ] {
         let backend = open().await;
         let ids = store_dead_change(&backend).await;
-        let redriver = redriver(&backend, &format!("dynamodb-stream:{TABLE}"), worker(answer));
+        let redriver = redriver(&backend, &from_stream(), worker(answer));
         let kept = [Outcome::Kept(said.to_owned())];
         assert_eq!(redriver.redrive(DEAD_LETTERS, &ids).await.unwrap(), kept);
         assert_eq!(redriver.redrive(DEAD_LETTERS, &ids).await.unwrap(), kept, "at once");
     }
+}
+
+#[tokio::test]
+async fn d11_7__bytes_come_back_as_the_bytes_they_were() {
+    let backend = open().await;
+    for bytes in [&b"\xff\x00{"[..], b"text", br#"{"a":1}"#, b""] {
+        let ids = store_dead_record(&backend, &from_stream(), Payload::Bytes(bytes.to_vec())).await;
+        let worker = worker(Disposition::Ack);
+        let redriver = redriver(&backend, &from_stream(), worker.clone());
+        assert_eq!(redriver.redrive(DEAD_LETTERS, &ids).await.unwrap(), [Outcome::Redriven]);
+        let handed = worker.1.lock().unwrap();
+        assert_eq!((handed.len(), &handed[0].payload), (1, &Payload::Bytes(bytes.to_vec())));
+    }
+}
+
+/// A dead letter of a host that has more kinds of source than this one.
+#[tokio::test]
+async fn d11_8__a_record_of_an_unknown_kind_of_source_stays() {
+    let backend = open().await;
+    let ids = store_dead_record(&backend, "tape:reel", Payload::Json("{}".into())).await;
+    let redriver = redriver(&backend, "tape:reel", worker(Disposition::Ack));
+    let outcomes = redriver.redrive(DEAD_LETTERS, &ids).await.unwrap();
+    assert!(matches!(outcomes.as_slice(), [Outcome::Kept(why)] if why.contains("`tape`")), "{outcomes:?}");
+    assert_eq!(backend.embedded.peek(DEAD_LETTERS, 10).await.unwrap().len(), 1);
 }
 
 #[tokio::test]

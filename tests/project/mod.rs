@@ -4,3 +4,4 @@ mod contract;
 mod fuzz;
 mod readme;
 mod tidy;
+mod wire;

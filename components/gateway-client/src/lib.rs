@@ -25,43 +25,81 @@ mod bindings {
 }
 
 use bindings::exports::registration::platform::{documents, identity, queue, table, types::Error};
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::Value;
 
 /// Exports every interface of the platform.
 struct GatewayClient;
 
-/// Forwards the functions of an interface; their arguments cross by their names.
+/// Forwards functions of the platform; their arguments cross by their names.
 macro_rules! forward {
-    ($interface:ident: $($wit:literal $function:ident($($argument:ident: $type:ty),*) -> $output:ty;)*) => {
-        impl $interface::Guest for GatewayClient {
-            $(async fn $function($($argument: $type),*) -> Result<$output, Error> {
-                #[derive(serde::Serialize)]
-                struct Arguments {
-                    $($argument: $type,)*
+    ($($interface:ident { $(
+        $wit:literal $function:ident($($argument:ident: $type:ty),*) -> $output:ty;
+    )* })*) => {
+        /// The arguments of each function, as they cross.
+        #[allow(missing_docs, reason = "meanings as in platform.wit")]
+        mod arguments { $(
+            pub mod $interface { $(
+                pub mod $function {
+                    #[allow(unused_imports, reason = "some have plain arguments only")]
+                    use crate::*;
+
+                    #[derive(serde::Deserialize, serde::Serialize)]
+                    pub struct Arguments {
+                        $(pub $argument: $type,)*
+                    }
                 }
-                gateway::call(concat!(stringify!($interface), "/", $wit), Arguments { $($argument),* }).await
+            )* }
+        )* }
+
+        $(impl $interface::Guest for GatewayClient {
+            $(async fn $function($($argument: $type),*) -> Result<$output, Error> {
+                let arguments = arguments::$interface::$function::Arguments { $($argument),* };
+                gateway::call(concat!(stringify!($interface), "/", $wit), arguments).await
             })*
-        }
+        })*
+
+        /// Every function, for the test that compares this end of the gateway with the other.
+        pub const FUNCTIONS: &[Function] = &[$($(Function {
+            path: concat!(stringify!($interface), "/", $wit),
+            arguments: again::<arguments::$interface::$function::Arguments>,
+            answer: again::<Result<$output, Error>>,
+        },)*)*];
     };
 }
 
-forward! { table:
-    "batch-get" batch_get(table: String, keys: Vec<table::Key>) -> Vec<Option<String>>;
-    "batch-write" batch_write(table: String, puts: Vec<String>, deletes: Vec<table::Key>) -> Vec<Option<Error>>;
-    "batch-update" batch_update(table: String, updates: Vec<table::Update>) -> Vec<Option<Error>>;
-    "query" query(table: String, pk: String, prefix: String, after: Option<String>, limit: u32) -> table::Page;
+forward! {
+    table {
+        "batch-get" batch_get(table: String, keys: Vec<table::Key>) -> Vec<Option<String>>;
+        "batch-write" batch_write(table: String, puts: Vec<String>, deletes: Vec<table::Key>) -> Vec<Option<Error>>;
+        "batch-update" batch_update(table: String, updates: Vec<table::Update>) -> Vec<Option<Error>>;
+        "query" query(table: String, pk: String, prefix: String, after: Option<String>, limit: u32) -> table::Page;
+    }
+    queue {
+        "send-batch" send_batch(queue: String, messages: Vec<queue::Message>) -> Vec<Result<String, Error>>;
+    }
+    documents {
+        "find-one" find_one(collection: String, filter: String) -> Option<String>;
+        "find" find(collection: String, query: documents::FindQuery) -> documents::DocumentPage;
+        "replace-one" replace_one(collection: String, filter: String, document: String) -> ();
+        "update-one" update_one(collection: String, filter: String, update: String) -> documents::UpdateResult;
+    }
+    identity {
+        "verify" verify(token: String) -> identity::Claims;
+    }
 }
 
-forward! { queue:
-    "send-batch" send_batch(queue: String, messages: Vec<queue::Message>) -> Vec<Result<String, Error>>;
+/// A function as this end of the gateway knows it.
+#[derive(Debug)]
+pub struct Function {
+    /// `<interface>/<function>`.
+    pub path: &'static str,
+    /// Reads the arguments and writes them again.
+    pub arguments: fn(Value) -> serde_json::Result<Value>,
+    /// Reads the answer and writes it again.
+    pub answer: fn(Value) -> serde_json::Result<Value>,
 }
 
-forward! { documents:
-    "find-one" find_one(collection: String, filter: String) -> Option<String>;
-    "find" find(collection: String, query: documents::FindQuery) -> documents::DocumentPage;
-    "replace-one" replace_one(collection: String, filter: String, document: String) -> ();
-    "update-one" update_one(collection: String, filter: String, update: String) -> documents::UpdateResult;
-}
-
-forward! { identity:
-    "verify" verify(token: String) -> identity::Claims;
+fn again<T: Serialize + DeserializeOwned>(value: Value) -> serde_json::Result<Value> {
+    serde_json::to_value(serde_json::from_value::<T>(value)?)
 }

@@ -11,7 +11,6 @@ pub mod cache;
 mod call;
 pub mod endpoint;
 mod export;
-mod json;
 pub mod lambda;
 pub mod log;
 pub mod platform;

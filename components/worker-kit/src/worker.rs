@@ -3,7 +3,8 @@
 pub use crate::bindings::batch::registration::workers::events::{Disposition, Event, Failure, Payload};
 pub use crate::bindings::request::exports::registration::workers::request_worker::{Request, Response};
 
-use crate::{Call, json, lambda::appsync, platform};
+use crate::{Call, lambda::appsync, platform};
+use host_adapters_event::json;
 use serde::Deserialize;
 
 /// A worker fed by an asynchronous source: a queue, a stream, a topic, a schedule. Exported by

@@ -114,6 +114,11 @@ impl Answer {
         Self { dispositions, failure, outage, digest }
     }
 
+    /// Whether the same call would fail again. During an outage nobody knows.
+    pub fn is_permanent(&self) -> bool {
+        matches!(self.failure, Some(CallError::Permanent(_))) && self.outage.is_none()
+    }
+
     /// The first record to be delivered again.
     pub fn first_retry(&self) -> Option<usize> {
         self.dispositions.iter().position(|disposition| matches!(disposition, Disposition::Retry { .. }))

@@ -29,6 +29,10 @@ pub enum CallError {
     /// The worker itself answered that it failed.
     #[error("worker failed: {0}")]
     Failed(String),
+    /// The worker itself answered that it failed, and that the same call will fail again: its batch is halved, and a
+    /// record that fails alone is given up.
+    #[error("worker failed for good: {0}")]
+    Permanent(String),
     /// The sandbox ended: a trap, memory or CPU limit, or a neighbour in the same instance did so.
     #[error("worker trapped: {0}")]
     Trapped(String),

@@ -20,7 +20,6 @@ pub mod circuit_breaker;
 pub mod dead_letter;
 pub mod dispatch;
 pub mod drain;
-pub mod event;
 mod key_slice;
 pub mod metrics;
 mod on_reject;
@@ -29,4 +28,5 @@ pub mod retry;
 pub mod split;
 pub mod stream;
 
+pub use host_adapters_event as event;
 pub use on_reject::OnReject;

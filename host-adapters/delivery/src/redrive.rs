@@ -8,8 +8,9 @@
 
 use crate::dead_letter::{DeadLetter, Origin, Summary};
 use crate::dispatch::Dispatch;
-use crate::event::Disposition;
+use crate::event::{Disposition, Event};
 use host_adapters_platform::{Page, QueueBackend, QueueBrowser, Received, Result};
+use host_adapters_records::queue::Message;
 use host_adapters_records::{Error, ErrorKind};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -20,6 +21,38 @@ const VISIBILITY: Duration = Duration::from_secs(60);
 /// The same while a worker is called: longer than a batch may take.
 const CALL_VISIBILITY: Duration = Duration::from_secs(15 * 60);
 
+/// How the records of one kind of source go back.
+#[derive(Clone, Copy)]
+pub struct Recovery {
+    /// Where to.
+    pub way: Way,
+    /// The record of a dead letter as its worker gets it.
+    pub event: fn(&DeadLetter) -> std::result::Result<Event, String>,
+}
+
+/// Where records go back to.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Way {
+    /// To the queue that they came from.
+    Queue,
+    /// To the worker, at once.
+    Worker,
+}
+
+/// Knows the kinds of source, by their names.
+pub type Recoveries = fn(kind: &str) -> Option<Recovery>;
+
+impl Recovery {
+    /// How records of `source`, `<kind>:<name>`, go back.
+    ///
+    /// # Errors
+    /// When there is no such kind of source.
+    pub fn of(recoveries: Recoveries, source: &str) -> std::result::Result<Self, String> {
+        let kind = source.split_once(':').map_or(source, |(kind, _)| kind);
+        recoveries(kind).ok_or_else(|| format!("there is no kind of source `{kind}` that its record could go back to"))
+    }
+}
+
 /// Works on dead letters.
 #[derive(Clone)]
 pub struct Redriver {
@@ -29,6 +62,8 @@ pub struct Redriver {
     pub browser: Arc<dyn QueueBrowser>,
     /// Takes the records of streams.
     pub dispatch: Arc<dyn Dispatch>,
+    /// How records go back.
+    pub recoveries: Recoveries,
     /// The dead letter queues, and what feeds each.
     pub origins: Arc<BTreeMap<String, Vec<Origin>>>,
 }
@@ -75,7 +110,7 @@ impl Redriver {
         let origins = self.origins(queue)?;
         let mut outcomes = BTreeMap::new();
         let mut settled = Vec::new();
-        let calls = origins.iter().any(|origin| !origin.is_queue());
+        let calls = origins.iter().any(|origin| self.way(&origin.source) == Ok(Way::Worker));
         let visibility = if calls { CALL_VISIBILITY } else { VISIBILITY };
         for message in self.browser.take(queue, ids, visibility).await? {
             let (id, receipt) = (message.id.clone(), message.receipt.clone());
@@ -116,26 +151,32 @@ impl Redriver {
     async fn send_back(&self, queue: &str, message: Received, origins: &[Origin]) -> std::result::Result<(), String> {
         let dead_letter = DeadLetter::read(queue, message, origins);
         let Summary { source, worker, .. } = &dead_letter.summary;
-        let from = |it: &&Origin| it.source == *source && (it.is_queue() || it.worker == *worker);
+        let to_queue = self.way(source) == Ok(Way::Queue);
+        let from = |it: &&Origin| it.source == *source && (to_queue || it.worker == *worker);
         let Some(origin) = origins.iter().find(from) else {
             return Err(format!("by spin.toml, dead letters of `{worker}` from `{source}` do not come to this queue"));
         };
-        match dead_letter.source_queue() {
-            Some(source) => self.send(source, &dead_letter).await,
-            None => self.hand_over(&origin.worker, &dead_letter).await,
+        let recovery = Recovery::of(self.recoveries, source)?;
+        match (recovery.way, source.split_once(':')) {
+            (Way::Queue, Some((_, name))) => self.send(name, dead_letter.message()?).await,
+            _ => self.hand_over(&origin.worker, (recovery.event)(&dead_letter)?).await,
         }
     }
 
-    async fn send(&self, queue: &str, dead_letter: &DeadLetter) -> std::result::Result<(), String> {
-        let sent = self.queues.send_batch(queue, vec![dead_letter.message()]).await.and_then(|answers| {
+    fn way(&self, source: &str) -> std::result::Result<Way, String> {
+        Recovery::of(self.recoveries, source).map(|recovery| recovery.way)
+    }
+
+    async fn send(&self, queue: &str, message: Message) -> std::result::Result<(), String> {
+        let sent = self.queues.send_batch(queue, vec![message]).await.and_then(|answers| {
             let missing = || Error::new(ErrorKind::Unavailable, "no answer for the message");
             answers.into_iter().next().map_or_else(|| Err(missing()), Result::from)
         });
         sent.map(drop).map_err(|error| format!("{queue}: {error}"))
     }
 
-    async fn hand_over(&self, worker: &str, dead_letter: &DeadLetter) -> std::result::Result<(), String> {
-        let dispatched = self.dispatch.dispatch(worker, vec![dead_letter.event()?]).await;
+    async fn hand_over(&self, worker: &str, event: Event) -> std::result::Result<(), String> {
+        let dispatched = self.dispatch.dispatch(worker, vec![event]).await;
         let outages = dispatched.outages.join(", ");
         match dispatched.answer.map(|dispositions| dispositions.into_iter().next()) {
             Ok(Some(Disposition::Ack)) => Ok(()),

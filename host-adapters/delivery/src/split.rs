@@ -2,7 +2,8 @@
 //!
 //! The first `retry` decides: the records before it are settled, it and all after it are delivered again. When a call
 //! fails as a whole, the culprit is unknown: the batch is halved until the culprit stands alone. Cutting and halving
-//! use no retry; only a record (or, without `bisect`, a batch) that fails at the head of its call does.
+//! use no retry; only a record (or, without `bisect`, a batch) that fails at the head of its call does. Where the worker says that
+//! the call can never succeed, the batch is halved in any case, and the record that stands alone is given up at once.
 
 use super::call::Answer;
 use super::retry::SHORTEST;
@@ -70,7 +71,9 @@ pub fn step<T>(chunk: Chunk<T>, answer: &Answer, policy: Policy) -> Step<T> {
         (Vec::new(), Vec::new(), Wait::No)
     } else if answer.outage.is_some() {
         (Vec::new(), vec![Chunk { records: rest, failures: head_failures }], Wait::No)
-    } else if answer.failure.is_some() && policy.bisect && rest.len() > 1 {
+    } else if answer.is_permanent() && rest.len() == 1 {
+        (rest, Vec::new(), Wait::No)
+    } else if rest.len() > 1 && (answer.is_permanent() || answer.failure.is_some() && policy.bisect) {
         (Vec::new(), halves(rest, head_failures), Wait::No)
     } else {
         let was_cut = first_retry > 0 && policy.bisect;
@@ -119,11 +122,17 @@ mod tests {
     enum Manner {
         Names,
         Traps,
+        /// Says that the call can never succeed.
+        FailsForGood,
     }
 
     fn answer(chunk: &[u32], poison: &BTreeSet<u32>, manner: Manner) -> Answer {
         let fails = chunk.iter().any(|record| poison.contains(record));
-        let failure = (fails && manner == Manner::Traps).then(|| CallError::Trapped("unreachable".into()));
+        let failure = match manner {
+            Manner::Traps if fails => Some(CallError::Trapped("unreachable".into())),
+            Manner::FailsForGood if fails => Some(CallError::Permanent("malformed".into())),
+            _ => None,
+        };
         let retried = |record: &u32| failure.is_some() || poison.contains(record);
         let disposition = |record| if retried(record) { Disposition::Retry { after: None } } else { Disposition::Ack };
         let dispositions = chunk.iter().map(disposition).collect();
@@ -161,7 +170,7 @@ mod tests {
             records in 1u32..60,
             poison in prop::collection::btree_set(0u32..60, 0..6),
             max_retries in 0u32..4,
-            manner in prop::sample::select(vec![Manner::Names, Manner::Traps]),
+            manner in prop::sample::select(vec![Manner::Names, Manner::Traps, Manner::FailsForGood]),
         ) {
             let run = run(records, &poison, manner, Policy { max_retries: Some(max_retries), bisect: true });
             let (bad, good): (Vec<u32>, Vec<u32>) = (0..records).partition(|record| poison.contains(record));
@@ -174,7 +183,7 @@ mod tests {
         #[test]
         fn halving_finds_one_poison_in_few_calls(records in 1u32..3000, at in any::<prop::sample::Index>()) {
             let poison = BTreeSet::from([at.index(records as usize) as u32]);
-            for manner in [Manner::Traps, Manner::Names] {
+            for manner in [Manner::Traps, Manner::Names, Manner::FailsForGood] {
                 let run = run(records, &poison, manner, Policy { max_retries: Some(0), bisect: true });
                 let log2 = records.next_power_of_two().trailing_zeros() as usize;
                 prop_assert!(run.failing <= log2.max(1) + 1, "{} failing", run.failing);
@@ -190,6 +199,23 @@ mod tests {
             let run = run(1, &poison, Manner::Traps, Policy { max_retries: Some(max_retries), bisect: true });
             assert_eq!(run.calls, max_retries as usize + 1);
         }
+    }
+
+    /// However many retries there are, and without `bisect`.
+    #[test]
+    fn a_record_that_fails_for_good_is_given_up_as_soon_as_it_stands_alone() {
+        for policy in [Policy { max_retries: None, bisect: false }, Policy { max_retries: Some(3), bisect: true }] {
+            let run = run(4, &BTreeSet::from([2]), Manner::FailsForGood, policy);
+            assert_eq!((run.dead, run.settled, run.calls), (vec![2], vec![0, 1, 3], 5));
+        }
+    }
+
+    #[test]
+    fn an_outage_says_nothing_of_the_records() {
+        let mut answer = answer(&[1], &BTreeSet::from([1]), Manner::FailsForGood);
+        answer.outage = Some("service:entry".into());
+        let step = step(Chunk::new(vec![1]), &answer, Policy { max_retries: Some(0), bisect: true });
+        assert_eq!((step.again, step.dead), (vec![Chunk::new(vec![1])], vec![]));
     }
 
     #[test]

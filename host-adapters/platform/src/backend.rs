@@ -94,6 +94,8 @@ pub struct Received {
     pub body: String,
     /// String attributes.
     pub attributes: Vec<(String, String)>,
+    /// The message group, of a FIFO queue.
+    pub group: Option<String>,
     /// `ApproximateReceiveCount`, this receive included.
     pub receive_count: u32,
     /// When it was sent, milliseconds since 1970 (UTC).

@@ -21,12 +21,16 @@ pub mod attribute {
     pub const SOURCE_MESSAGE_ID: &str = "sourceMessageId";
     /// When the record was made, milliseconds since 1970 (UTC), as SQS's `SentTimestamp`.
     pub const SOURCE_TIMESTAMP: &str = "sourceTimestamp";
+    /// Of a record with an ordering key that its payload does not tell: the message group of a FIFO queue.
+    pub const ORDERING_KEY: &str = "orderingKey";
+    /// How the body stands for the record's payload, where it is not the payload itself.
+    pub const PAYLOAD_ENCODING: &str = "payloadEncoding";
     /// A JSON object of the record's own attributes that found no place.
     pub const MORE: &str = "moreAttributes";
 }
 
 /// Every name that a dead letter's own attributes bear.
-pub const OURS: [&str; 8] = [
+pub const OURS: [&str; 10] = [
     attribute::REASON,
     attribute::ATTEMPT,
     attribute::WORKER,
@@ -34,6 +38,8 @@ pub const OURS: [&str; 8] = [
     attribute::DIGEST,
     attribute::SOURCE_MESSAGE_ID,
     attribute::SOURCE_TIMESTAMP,
+    attribute::ORDERING_KEY,
+    attribute::PAYLOAD_ENCODING,
     attribute::MORE,
 ];
 
@@ -42,14 +48,36 @@ pub fn attributes(told: Vec<(&'static str, String)>, own: Vec<(String, String)>)
     // An attribute of a queue's message must not be empty.
     let mut attributes: Vec<_> =
         told.into_iter().filter(|it| !it.1.is_empty()).map(|(name, value)| (name.to_owned(), value)).collect();
-    let (ours, mut own): (Vec<_>, Vec<_>) = own.into_iter().partition(|(name, _)| OURS.contains(&name.as_str()));
+    let (ours, mut own): (Vec<_>, Vec<_>) = own.into_iter().partition(|it| is_packed(&it.0, &it.1));
     let free = MAX_ATTRIBUTES.saturating_sub(attributes.len());
     let fitting = if ours.is_empty() && own.len() <= free { own.len() } else { own.len().min(free.saturating_sub(1)) };
     let rest: BTreeMap<String, String> = own.split_off(fitting).into_iter().chain(ours).collect();
     attributes.extend(own);
     if !rest.is_empty() {
         // Pairs of strings always have a JSON text.
-        attributes.push((attribute::MORE.to_owned(), serde_json::to_string(&rest).unwrap_or_default()));
+        let text = serde_json::to_string(&rest).unwrap_or_default();
+        // JSON escapes control characters itself, but not these two, which queues refuse as well.
+        let text = text.replace('\u{fffe}', r"\ufffe").replace('\u{ffff}', r"\uffff");
+        attributes.push((attribute::MORE.to_owned(), text));
     }
     attributes
+}
+
+/// Whether an attribute of a record cannot be one of its dead letter: it bears one of our names, or no queue takes it,
+/// as where it came from a header of another kind of source.
+fn is_packed(name: &str, value: &str) -> bool {
+    let is_name = !name.is_empty()
+        && name.len() <= 256
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.'))
+        && !name.starts_with('.')
+        && !name.ends_with('.')
+        && !name.contains("..")
+        && !["aws.", "amazon."].iter().any(|prefix| name.to_ascii_lowercase().starts_with(prefix));
+    !is_name || value.is_empty() || !is_queue_text(value) || OURS.contains(&name)
+}
+
+/// Whether a message may have this text in it
+/// ([SQS: SendMessage](https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html)).
+pub fn is_queue_text(text: &str) -> bool {
+    text.chars().all(|c| matches!(c, '\t' | '\n' | '\r' | ' '..='\u{fffd}' | '\u{10000}'..))
 }

@@ -27,7 +27,10 @@ const NOT_THE_GUESTS: [HeaderName; 8] = [
 
 /// The answer to a batch.
 pub(crate) fn batch(answer: Result<Vec<Disposition>, Failure>) -> Result<Vec<Disposition>, CallError> {
-    let mut dispositions = answer.map_err(|failure| failed(&failure.message))?;
+    let mut dispositions = answer.map_err(|failure| match failure.retryable {
+        true => failed(&failure.message),
+        false => CallError::Permanent(cut(&failure.message).to_owned()),
+    })?;
     for disposition in &mut dispositions {
         if let Disposition::Reject(reason) = disposition {
             reason.truncate(cut(reason).len());
@@ -79,8 +82,10 @@ mod tests {
             matches!(&answer[..], [Disposition::Ack, Disposition::Reject(reason)] if reason.len() == MAX_REASON_BYTES)
         );
         let failure = Failure { retryable: true, message: format!("x{}", "é".repeat(MAX_REASON_BYTES)) };
-        let error = batch(Err(failure)).unwrap_err();
+        let error = batch(Err(failure.clone())).unwrap_err();
         assert!(matches!(error, CallError::Failed(message) if message.len() == MAX_REASON_BYTES - 1));
+        let error = batch(Err(Failure { retryable: false, ..failure })).unwrap_err();
+        assert!(matches!(error, CallError::Permanent(message) if message.len() == MAX_REASON_BYTES - 1));
     }
 
     fn response(status: u16, bytes: usize) -> http::Response<WasiBody> {

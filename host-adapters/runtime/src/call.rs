@@ -26,6 +26,9 @@ pub enum CallError {
     /// The worker answered that it failed.
     #[error("worker failed: {0}")]
     Failed(String),
+    /// The worker answered that it failed, and that the same call will fail again.
+    #[error("worker failed for good: {0}")]
+    Permanent(String),
     /// The sandbox ended: a trap, a limit, or a neighbour in the same instance.
     #[error("worker trapped: {0}")]
     Trapped(String),

@@ -204,7 +204,7 @@ impl Runtime {
         let mut called = answer
             .await
             .unwrap_or_else(|_| failed(CallError::Trapped("its instance ended without an answer".into()), digest));
-        if let Err(CallError::Failed(message)) = &mut called.result {
+        if let Err(CallError::Failed(message) | CallError::Permanent(message)) = &mut called.result {
             self.hide_secrets(component, message);
         }
         called

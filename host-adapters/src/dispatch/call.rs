@@ -43,6 +43,7 @@ fn disposition(disposition: runtime::Disposition) -> Disposition {
 fn call_error(error: runtime::CallError) -> CallError {
     match error {
         runtime::CallError::Failed(message) => CallError::Failed(message),
+        runtime::CallError::Permanent(message) => CallError::Permanent(message),
         runtime::CallError::Trapped(message) => CallError::Trapped(message),
         runtime::CallError::TimedOut(after) => CallError::TimedOut(after),
         runtime::CallError::NotCallable(message) => CallError::NotCallable(message),

@@ -2,6 +2,7 @@
 //! what is read names only what is declared.
 
 use host_adapters_manifest::{App, ManifestErrors, ProvidedVariables, SourceConfig, parse};
+use host_adapters_sources::SourceSettings;
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -67,7 +68,7 @@ fn check_app(app: &App) {
         assert!(!component.limits.request_timeout.is_zero());
         for source in &component.sources {
             let (names, dead_letters) = match source {
-                SourceConfig::Sqs(it) => (app.host.queues.contains_key(&it.queue), it.dead_letter_queue()),
+                SourceConfig::Sqs(it) => (app.host.queues.contains_key(&it.queue), it.dead_letter_queue(id)),
                 SourceConfig::DynamodbStream(it) => (app.host.tables[&it.table].stream, it.dead_letter_queue(id)),
             };
             assert!(names, "{source:?} reads what is not declared");

@@ -2,10 +2,7 @@
 
 pub mod answer;
 pub mod appsync;
-mod attribute_value;
 mod batch;
-mod sqs;
-mod stream;
 
 #[cfg(test)]
 mod tests;

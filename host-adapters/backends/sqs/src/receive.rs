@@ -59,6 +59,7 @@ impl Sqs {
             .message_attribute_names("All")
             .message_system_attribute_names(MessageSystemAttributeName::ApproximateReceiveCount)
             .message_system_attribute_names(MessageSystemAttributeName::SentTimestamp)
+            .message_system_attribute_names(MessageSystemAttributeName::MessageGroupId)
             .message_system_attribute_names(MessageSystemAttributeName::DeadLetterQueueSourceArn)
             .send()
             .await;
@@ -98,6 +99,7 @@ impl Sqs {
             receipt: message.receipt_handle.unwrap_or_default(),
             body: message.body.unwrap_or_default(),
             attributes,
+            group: system(MessageSystemAttributeName::MessageGroupId),
             receive_count: receive_count.and_then(|count| count.parse().ok()).unwrap_or(1),
             sent_ms: sent_ms.and_then(|sent| sent.parse().ok()).unwrap_or(0),
         }

@@ -4,20 +4,17 @@
 //! attributes fill the rest; those that do not fit, or have one of the seven names, are packed into the last. A record
 //! that is sent back therefore has all its attributes.
 
+mod payload;
 mod record;
 mod sink;
 
 pub use host_adapters_platform::dead_letter::{RECEIVES_EXHAUSTED, attribute, attributes};
-pub use record::payload_of;
-pub use sink::{Cause, DeadLetterSink, text};
+pub use sink::{Cause, DeadLetterSink};
 
 use host_adapters_platform::Received;
 use host_adapters_platform::dead_letter::{MAX_ATTRIBUTES, OURS};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-
-/// How the source of a queue's record begins.
-const QUEUE: &str = "sqs:";
 
 /// What feeds a dead letter queue.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -26,13 +23,6 @@ pub struct Origin {
     pub worker: String,
     /// `<kind>:<name>` of the source they came from.
     pub source: String,
-}
-
-impl Origin {
-    /// Whether records can be sent back there.
-    pub fn is_queue(&self) -> bool {
-        self.source.starts_with(QUEUE)
-    }
 }
 
 /// An entry in a list of dead letters.
@@ -73,6 +63,13 @@ pub struct DeadLetter {
     pub attributes: BTreeMap<String, String>,
     /// A message's body, or the envelope of a stream's record with its `payload`.
     pub body: String,
+    /// How the body stands for a payload that is not text: `base64`, or `base64-json` where it is JSON. An envelope says
+    /// so itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub payload_encoding: Option<String>,
+    /// The message group of a FIFO queue's record.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ordering_key: Option<String>,
 }
 
 impl DeadLetter {
@@ -81,7 +78,7 @@ impl DeadLetter {
     pub fn read(queue: &str, message: Received, origins: &[Origin]) -> Self {
         let mut attributes: BTreeMap<_, _> = message.attributes.into_iter().collect();
         let told = OURS.map(|name| attributes.remove(name));
-        let [reason, attempt, worker, source, digest, record_id, first_ms, more] = told;
+        let [reason, attempt, worker, source, digest, record_id, first_ms, ordering_key, payload_encoding, more] = told;
         let more: BTreeMap<String, String> = more.and_then(|more| serde_json::from_str(&more).ok()).unwrap_or_default();
         attributes.extend(more);
         let source = source.or_else(|| only(origins.iter().map(|it| &it.source))).unwrap_or_default();
@@ -99,7 +96,7 @@ impl DeadLetter {
             id: message.id,
             queue: queue.to_owned(),
         };
-        Self { summary, attributes, body: message.body }
+        Self { summary, attributes, body: message.body, payload_encoding, ordering_key }
     }
 }
 
@@ -120,7 +117,7 @@ mod tests {
 
     fn received(attributes: Vec<(String, String)>) -> Received {
         let (id, receipt, body) = ("dead_letter-1".to_owned(), String::new(), "{}".to_owned());
-        Received { id, receipt, body, attributes, receive_count: 0, sent_ms: 7 }
+        Received { id, receipt, body, attributes, group: None, receive_count: 0, sent_ms: 7 }
     }
 
     fn origin(worker: &str, source: &str) -> Origin {

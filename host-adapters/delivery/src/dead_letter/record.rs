@@ -1,40 +1,54 @@
 //! The record inside a dead letter, as its source would hand it over for the first time.
 
-use super::{DeadLetter, MAX_ATTRIBUTES, QUEUE, Summary};
+use super::{DeadLetter, MAX_ATTRIBUTES, Summary, payload};
 use crate::event::{Event, Payload};
 use host_adapters_records::queue::Message;
-use serde_json::Value;
 
 const CORRELATION_ID: &str = "correlationId";
-/// Before the payload of a stream's record: the last key of its envelope.
-const PAYLOAD: &str = r#","payload":"#;
 
 impl DeadLetter {
-    /// The queue that the record came from, if it came from one.
-    pub fn source_queue(&self) -> Option<&str> {
-        self.summary.source.strip_prefix(QUEUE)
-    }
-
     /// The message that the record was. It is followed by the same correlation id as before.
-    pub fn message(&self) -> Message {
+    ///
+    /// # Errors
+    /// When the record is not text: no queue takes it.
+    pub fn message(&self) -> Result<Message, String> {
+        if self.payload_encoding.is_some() {
+            return Err("its payload is not text, which alone a queue takes".to_owned());
+        }
         let mut attributes: Vec<_> = self.attributes.clone().into_iter().collect();
         if attributes.len() < MAX_ATTRIBUTES && !self.attributes.contains_key(CORRELATION_ID) {
             attributes.push((CORRELATION_ID.to_owned(), self.summary.record_id.clone()));
         }
-        Message { body: self.body.clone(), attributes, delay_secs: 0 }
+        Ok(Message { body: self.body.clone(), attributes, delay_secs: 0 })
     }
 
-    /// The record as its worker gets it.
+    /// The record of a kind of source whose dead letters have its payload as their body.
+    ///
+    /// # Errors
+    /// When the body is not the payload that it is said to be.
+    pub fn message_event(&self) -> Result<Event, String> {
+        let payload = payload::of_body(&self.body, self.payload_encoding.as_deref())?;
+        Ok(self.event(payload, self.ordering_key.clone()))
+    }
+
+    /// The record of a kind of source whose dead letters have Lambda's envelope as their body.
     ///
     /// # Errors
     /// When the dead letter does not hold the record: it was too large for a queue, or the message is not a dead letter.
-    pub fn event(&self) -> Result<Event, String> {
-        let (payload, ordering_key) = match self.source_queue() {
-            Some(_) => (payload_of(&self.body), None),
-            None => self.change()?,
-        };
+    pub fn stream_event(&self) -> Result<Event, String> {
+        let held = payload::of_envelope(&self.body).ok_or_else(|| {
+            let Summary { record_id, source, .. } = &self.summary;
+            format!(
+                "the dead letter holds no record, only that {record_id} of {source} was too large for a queue; see to the \
+                 item itself, then drop the dead letter"
+            )
+        })?;
+        held.map(|(payload, ordering_key)| self.event(payload, ordering_key))
+    }
+
+    fn event(&self, payload: Payload, ordering_key: Option<String>) -> Event {
         let own = |name: &str| self.attributes.get(name).cloned();
-        Ok(Event {
+        Event {
             id: self.summary.record_id.clone(),
             source: self.summary.source.clone(),
             ordering_key,
@@ -44,31 +58,7 @@ impl DeadLetter {
             time_ms: self.summary.first_ms,
             correlation_id: own(CORRELATION_ID).unwrap_or_else(|| self.summary.record_id.clone()),
             traceparent: own("traceparent"),
-        })
-    }
-
-    /// The change that a stream's record is, and the key of its item. Cut out as text: parsing it could round numbers.
-    fn change(&self) -> Result<(Payload, Option<String>), String> {
-        let (_, payload) = self.body.split_once(PAYLOAD).ok_or_else(|| {
-            let Summary { record_id, source, .. } = &self.summary;
-            format!(
-                "the dead_letter holds no record, only that {record_id} of {source} was too large for a queue; see to the \
-                 item itself, then drop the dead_letter"
-            )
-        })?;
-        let payload = payload.strip_suffix('}').unwrap_or(payload);
-        let change: Value = serde_json::from_str(payload).map_err(|_| "its body is not a dead letter".to_owned())?;
-        let key = |name: &str| change.pointer(name)?.as_str();
-        let key = key("/keys/pk").zip(key("/keys/sk")).map(|(pk, sk)| format!("{pk}|{sk}"));
-        Ok((Payload::Json(payload.to_owned()), key))
-    }
-}
-
-/// A body that is not JSON reaches the worker all the same: it is the worker's to reject.
-pub fn payload_of(body: &str) -> Payload {
-    match serde_json::from_str::<serde::de::IgnoredAny>(body) {
-        Ok(_) => Payload::Json(body.to_owned()),
-        Err(_) => Payload::Bytes(body.as_bytes().to_vec()),
+        }
     }
 }
 
@@ -88,28 +78,28 @@ mod tests {
     #[test]
     fn a_change_comes_out_of_its_envelope_as_it_was() {
         let change = r#"{"keys":{"pk":"p","sk":"s"},"newImage":{"payload":12345678901234567890123456789.5}}"#;
-        let event =
-            dead_letter("dynamodb-stream:t", &format!(r#"{{"shardId":"\",\"payload\":","payload":{change}}}"#)).event();
+        let event = dead_letter("dynamodb-stream:t", &format!(r#"{{"shardId":"\",\"payload\":","payload":{change}}}"#))
+            .stream_event();
         let event = event.unwrap();
         assert_eq!(event.payload, Payload::Json(change.into()));
-        assert_eq!((event.ordering_key.as_deref(), event.attempt, event.time_ms), (Some("p|s"), 1, 9));
+        assert_eq!((event.attempt, event.time_ms), (1, 9));
         assert_eq!((event.correlation_id.as_str(), event.attributes.len()), ("000017", 1));
     }
 
     #[test]
     fn a_dead_letter_without_its_record_says_so() {
-        let error = dead_letter("dynamodb-stream:t", r#"{"version":"1.0"}"#).event().unwrap_err();
+        let error = dead_letter("dynamodb-stream:t", r#"{"version":"1.0"}"#).stream_event().unwrap_err();
         assert!(error.contains("000017 of dynamodb-stream:t was too large"), "{error}");
-        let error = dead_letter("dynamodb-stream:t", r#"{"version":"1.0","payload":{}"#).event().unwrap_err();
+        let error = dead_letter("dynamodb-stream:t", r#"{"version":"1.0","payload":{}"#).stream_event().unwrap_err();
         assert!(error.contains("not a dead letter"), "{error}");
     }
 
     #[test]
     fn a_message_is_followed_by_the_id_it_had() {
-        let message = dead_letter("sqs:q", "{truncated").message();
+        let message = dead_letter("sqs:q", "{truncated").message().unwrap();
         assert_eq!(message.body, "{truncated");
         assert_eq!(message.attributes, [("shardId".into(), "s".into()), ("correlationId".into(), "000017".into())]);
-        let event = dead_letter("sqs:q", "{truncated").event().unwrap();
+        let event = dead_letter("sqs:q", "{truncated").message_event().unwrap();
         assert_eq!((event.payload, event.ordering_key), (Payload::Bytes(b"{truncated".to_vec()), None));
     }
 }

@@ -1,13 +1,13 @@
 //! Storing dead letters: the payload of the record and, in attributes, who gave it up and why.
 
+use super::payload;
 use crate::dead_letter::{self, attribute};
-use crate::event::{Event, Payload};
-use base64::Engine;
-use base64::prelude::BASE64_STANDARD;
+use crate::event::Event;
 use host_adapters_failpoint::{self as failpoint, Step};
 use host_adapters_platform::QueueBackend;
 use host_adapters_records::queue::Message;
 use host_adapters_records::{Error, ErrorKind};
+use serde_json::Value;
 use std::sync::Arc;
 
 /// A reason may be a guest's whole backtrace, and counts towards the size of the message.
@@ -37,9 +37,32 @@ impl DeadLetterSink {
         Self { queue, backend, worker: worker.to_owned() }
     }
 
-    /// Makes the dead letter of a record.
-    pub fn dead_letter(&self, event: &Event, body: String, cause: &Cause<'_>) -> Message {
-        let told = vec![
+    /// Makes the dead letter of a record whose payload is to be the body.
+    pub fn message(&self, event: &Event, cause: &Cause<'_>) -> Message {
+        let (body, encoding) = payload::body(&event.payload);
+        let told = [
+            (attribute::ORDERING_KEY, event.ordering_key.clone().unwrap_or_default()),
+            (attribute::PAYLOAD_ENCODING, encoding.unwrap_or_default().to_owned()),
+        ];
+        self.dead_letter(event, body, cause, told)
+    }
+
+    /// Makes the dead letter of a stream's record, with `envelope` as the body: with the record in it, and without, for
+    /// the case that the record is too large for a queue.
+    pub fn stream(&self, event: &Event, envelope: Value, cause: &Cause<'_>) -> (Message, String) {
+        let bare = envelope.to_string();
+        let body = payload::in_envelope(envelope, &event.payload, event.ordering_key.as_deref());
+        (self.dead_letter(event, body, cause, []), bare)
+    }
+
+    fn dead_letter<const N: usize>(
+        &self,
+        event: &Event,
+        body: String,
+        cause: &Cause<'_>,
+        more: [(&'static str, String); N],
+    ) -> Message {
+        let mut told = vec![
             (attribute::REASON, shortened(cause.reason)),
             (attribute::ATTEMPT, event.attempt.to_string()),
             (attribute::WORKER, self.worker.clone()),
@@ -48,6 +71,7 @@ impl DeadLetterSink {
             (attribute::SOURCE_TIMESTAMP, event.time_ms.to_string()),
             (attribute::DIGEST, cause.digest.to_owned()),
         ];
+        told.extend(more);
         let attributes = dead_letter::attributes(told, own_attributes(event));
         Message { body, attributes, delay_secs: 0 }
     }
@@ -71,17 +95,6 @@ impl DeadLetterSink {
         };
         errors.resize(count, Some(unanswered));
         errors
-    }
-}
-
-/// A payload as text: itself, or base64 where it is not text.
-pub fn text(payload: &Payload) -> String {
-    match payload {
-        Payload::Json(text) => text.clone(),
-        Payload::Bytes(bytes) => match std::str::from_utf8(bytes) {
-            Ok(text) => text.to_owned(),
-            Err(_) => BASE64_STANDARD.encode(bytes),
-        },
     }
 }
 

@@ -3,8 +3,8 @@
 //! waits: nothing is skipped.
 
 use super::{Chunk, Interrupted, KeySlice, Record, Rules, Wait};
-use crate::dead_letter::{Cause, text};
-use crate::event::{Event, Payload};
+use crate::dead_letter::Cause;
+use crate::event::Event;
 use host_adapters_records::queue::Message;
 use host_adapters_records::{Error, ErrorKind};
 use serde_json::{Value, json};
@@ -42,9 +42,9 @@ impl KeySlice {
         let cause = Cause { reason, digest };
         let dead_letter = |record: &Record| {
             let event = record.event();
-            let bare = self.envelope(&event, condition, &batch).to_string();
-            let full = with_payload(&bare, &event.payload);
-            DeadLetter { message: self.rules.dead_letters.dead_letter(&event, full, &cause), bare, refused: None }
+            let envelope = self.envelope(&event, condition, &batch);
+            let (message, bare) = self.rules.dead_letters.stream(&event, envelope, &cause);
+            DeadLetter { message, bare, refused: None }
         };
         self.store(records.iter().map(dead_letter).collect()).await?;
         self.rules.invoker.meter.dead_lettered.increment(records.len() as u64);
@@ -147,16 +147,6 @@ impl DeadLetter {
         self.refused = Some(error);
         self
     }
-}
-
-/// Adds the payload as it is, number for number: parsing it could round.
-fn with_payload(bare: &str, payload: &Payload) -> String {
-    let payload = match payload {
-        Payload::Json(json) => json.clone(),
-        Payload::Bytes(_) => Value::String(text(payload)).to_string(),
-    };
-    let open = bare.strip_suffix('}').unwrap_or(bare);
-    format!(r#"{open},"payload":{payload}}}"#)
 }
 
 fn rfc3339(ms: u64) -> Option<String> {

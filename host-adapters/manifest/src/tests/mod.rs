@@ -8,6 +8,7 @@ mod project;
 mod ranges;
 mod routes;
 mod schema;
+mod settings;
 mod variables;
 
 use super::*;

@@ -1,71 +1,18 @@
-//! DynamoDB stream → worker: [`host_adapters_delivery::stream`] with the changes of items as records.
+//! DynamoDB stream → worker: the changes of a table's items, in order.
 
-mod config;
-mod decode;
+mod attribute_value;
+mod event;
+#[cfg(feature = "host")]
+mod host;
+mod lambda;
 
-pub use config::{DynamodbStreamConfig, StartingPosition};
+#[cfg(feature = "host")]
+pub use host::*;
 
-use super::{CircuitBreakers, Source, SourceContext, Status};
-use host_adapters_delivery::call::Invoker;
-use host_adapters_delivery::dead_letter::DeadLetterSink;
-use host_adapters_delivery::drain::{Drain, Ended};
-use host_adapters_delivery::stream::{OrderedStreams, Rules, Start, StreamConsumer};
-use host_adapters_platform::StreamBackend;
-use std::sync::Arc;
+use crate::lambda::Shape;
 
-/// The change stream of a table that feeds a worker.
-pub struct DynamodbStreamSource {
-    consumer: Arc<StreamConsumer>,
-    breakers: CircuitBreakers,
-}
-
-/// The change streams of tables, for all workers of this host.
-pub fn streams(backend: Arc<dyn StreamBackend>) -> Arc<OrderedStreams> {
-    OrderedStreams::new(backend.clone(), backend, decode::events)
-}
-
-impl DynamodbStreamSource {
-    /// Connects the stream of `config.table` to `context.worker`.
-    pub fn new(config: DynamodbStreamConfig, context: &SourceContext) -> Self {
-        let source = config.name();
-        let invoker = Invoker::new(&context.worker, source.clone(), context.dispatch.clone());
-        let breakers = CircuitBreakers::new(&source, &context.backoff, &invoker.meter.paused);
-        let dead_letter_queue = config.dead_letter_queue(&context.worker);
-        let rules = Rules {
-            invoker,
-            breaker: breakers.worker.clone(),
-            backoff: context.backoff.clone(),
-            clock: context.clock.clone(),
-            limits: config.limits(),
-            policy: config.policy(),
-            max_age: config.max_age(),
-            on_reject: config.on_reject,
-            dead_letters: DeadLetterSink::new(context.queues.clone(), dead_letter_queue, &context.worker),
-            batch_info: "DDBStreamBatchInfo",
-        };
-        let consumer = StreamConsumer {
-            streams: context.streams.clone(),
-            start: match config.starting_position {
-                StartingPosition::TrimHorizon => Start::Oldest,
-                StartingPosition::Latest => Start::Latest,
-            },
-            slices: config.parallelization_factor,
-            stream: config.table,
-            intake: breakers.intake.clone(),
-            rules: Arc::new(rules),
-        };
-        Self { consumer: Arc::new(consumer), breakers }
-    }
-}
-
-#[async_trait::async_trait]
-impl Source for DynamodbStreamSource {
-    fn status(&self) -> Status {
-        let invoker = &self.consumer.rules.invoker;
-        self.breakers.status(&invoker.worker, &invoker.source)
-    }
-
-    async fn run(&self, drain: Drain) -> Ended {
-        self.consumer.run(drain).await
-    }
-}
+/// Changes come by the table's own stream, or as the data of a Kinesis stream for DynamoDB.
+pub(crate) const LAMBDA: &[Shape] = &[
+    Shape { field: Some("dynamodb"), id: "/dynamodb/SequenceNumber", event: lambda::dynamodb },
+    Shape { field: Some("kinesis"), id: "/kinesis/sequenceNumber", event: lambda::kinesis },
+];

@@ -10,12 +10,12 @@
     reason = "tests"
 )]
 
+mod dead_letters;
 mod gathering;
 mod measures;
 mod model;
 mod pause_and_drain;
 mod queue;
-mod settings;
 mod shared_stream;
 mod simulation;
 mod stream;

@@ -4,6 +4,7 @@ use crate::model::{Asked, Reply, World, ack_all, down, retry, trap};
 use crate::rows;
 use host_adapters_delivery::OnReject;
 use host_adapters_delivery::dispatch::CallError;
+use host_adapters_delivery::drain::Ended;
 use host_adapters_delivery::event::{Disposition, Event};
 use host_adapters_records::queue::Message;
 use host_adapters_sources::SourceConfig;
@@ -325,6 +326,55 @@ rows! {
         fill(&world, 1);
         world.at(1.0).await;
         assert_eq!(world.queues.asked("q"), [(0, Asked::Visibility("m1".into(), 43_200))]);
+    }
+
+    /// The halves stay invisible while they wait for each other.
+    d3_10__a_message_that_fails_for_good_is_a_dead_letter_at_once {
+        let world = World::new(|batch| {
+            let reply = match batch.iter().any(|event| event.id == "m3") {
+                true => Reply::new(Err(CallError::Permanent("malformed".into()))),
+                false => ack_all(batch),
+            };
+            reply.takes(20)
+        });
+        start(&world, SqsConfig { max_concurrency: 2, ..SqsConfig::new("q") });
+        fill(&world, 4);
+        world.at(200.0).await;
+        let ids = |batch: &[&str]| batch.iter().map(ToString::to_string).collect::<Vec<_>>();
+        let halves = [&["m1", "m2", "m3", "m4"][..], &["m1", "m2"], &["m3", "m4"], &["m3"], &["m4"]];
+        assert_eq!(world.worker.batches(), halves.map(ids));
+        let attempts: Vec<u32> = world.worker.deliveries().into_iter().map(|(_, _, attempt)| attempt).collect();
+        assert_eq!(attempts, [1, 1, 1, 1, 2, 2, 2, 2, 3, 3]);
+        assert_eq!((world.queues.count("q"), world.queues.count("qDlq")), (0, 1));
+        assert_eq!(attribute(&world.queues.messages("qDlq")[0], "reason"), "worker failed for good: malformed");
+    }
+
+    d3_10__an_outage_is_waited_for {
+        let world = World::new(|_| Reply::new(Err(CallError::Permanent("refused".into()))).outage("service:entry"));
+        start(&world, one_poller());
+        fill(&world, 2);
+        world.at(1.0).await;
+        world.worker.answers(ack_all);
+        world.at(120.0).await;
+        assert_eq!((world.queues.count("q"), world.queues.count("qDlq")), (0, 0));
+    }
+
+    /// At the deadline every half is returned, the ones that wait as well.
+    d8_2__halves_that_wait_are_returned_at_the_deadline {
+        let mut calls = 0;
+        let world = World::new(move |batch| {
+            calls += 1;
+            match calls {
+                1 => Reply::new(Err(CallError::Permanent("malformed".into()))),
+                _ => ack_all(batch).takes(1_000),
+            }
+        });
+        let running = world.start(SourceConfig::Sqs(one_poller()));
+        fill(&world, 4);
+        world.at(5.0).await;
+        let ended = world.drain.finish(Duration::from_secs(10), running.task).await;
+        assert_eq!(ended.unwrap(), Ended::Abandoned(4));
+        assert_eq!(world.queues.visible("q"), 4);
     }
 
     /// Receives count, not failures: a host that dies with a message has used one up.

@@ -45,6 +45,14 @@ fn traps(poison: u64) -> impl FnMut(&[Event]) -> Reply + Send + 'static {
     move |batch| if batch.iter().any(|event| event.id == name(poison)) { trap() } else { ack_all(batch) }
 }
 
+/// A worker that says of a batch with record `poison` that it can never succeed.
+fn fails_for_good(poison: u64) -> impl FnMut(&[Event]) -> Reply + Send + 'static {
+    move |batch| match batch.iter().any(|event| event.id == name(poison)) {
+        true => Reply::new(Err(CallError::Permanent("malformed".into()))),
+        false => ack_all(batch),
+    }
+}
+
 fn settled_up_to(world: &World, sequence: u64) {
     assert_eq!(world.streams.position("s"), Some(Checkpoint::At(name(sequence))));
 }
@@ -66,6 +74,28 @@ rows! {
         assert_eq!(batches(&world), [vec![0, 1], vec![0], vec![0], vec![0], vec![0], vec![1]]);
         assert_eq!(dead_letters(&world).len(), 1);
         settled_up_to(&world, 1);
+    }
+
+    d5_10__a_record_that_fails_for_good_is_a_dead_letter_at_once {
+        for bisect in [true, false] {
+            let config = DynamodbStreamConfig { bisect, maximum_retry_attempts: -1, ..plain() };
+            let world = run(4, config, 1.0, fails_for_good(2)).await;
+            assert_eq!(batches(&world), [vec![0, 1, 2, 3], vec![0, 1], vec![2, 3], vec![2], vec![3]]);
+            assert_eq!(dead_letters(&world).len(), 1);
+            world.at(3.0).await;
+            settled_up_to(&world, 3);
+        }
+    }
+
+    d5_10__an_outage_is_waited_for {
+        let world = run(1, plain(), 1.0, |_| {
+            Reply::new(Err(CallError::Permanent("refused".into()))).outage("service:entry")
+        })
+        .await;
+        world.worker.answers(ack_all);
+        world.at(120.0).await;
+        assert_eq!(dead_letters(&world).len(), 0);
+        settled_up_to(&world, 0);
     }
 
     d5_2__no_retries {

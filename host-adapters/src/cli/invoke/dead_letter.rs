@@ -17,7 +17,7 @@ use std::process::ExitCode;
 /// Runs the dead letter of `options`.
 pub(super) async fn run(mut app: App, options: &Options, named: &str) -> Result<ExitCode> {
     let dead_letter = read(options, named).await?;
-    let event = dead_letter.event().map_err(|error| anyhow!("{named}: {error}"))?;
+    let event = host_adapters_sources::event_of(&dead_letter).map_err(|error| anyhow!("{named}: {error}"))?;
     let worker = &dead_letter.summary.worker;
     if let Err(why) = open(&mut app, worker, options) {
         eprintln!("{why}");

@@ -99,6 +99,7 @@ pub(super) fn read_message(row: &Row<'_>, first: usize, receipt: String) -> rusq
         receipt,
         body: row.get(first + 1)?,
         attributes,
+        group: None,
         receive_count: row.get(first + 3)?,
         sent_ms: u64::try_from(row.get::<_, i64>(first + 4)?).unwrap_or(0),
     })

@@ -155,7 +155,7 @@ impl Stored {
     fn received(&self) -> Received {
         let Message { body, attributes, .. } = self.message.clone();
         let (id, receipt) = (self.id.clone(), self.receipt.clone());
-        Received { id, receipt, body, attributes, receive_count: self.receives, sent_ms: self.sent_ms }
+        Received { id, receipt, body, attributes, group: None, receive_count: self.receives, sent_ms: self.sent_ms }
     }
 }
 

@@ -3,9 +3,9 @@
 //! as dead letters first and deleted then.
 
 use super::heartbeat::InFlightMessage;
-use crate::OnReject;
+use host_adapters_delivery::OnReject;
 use host_adapters_delivery::call::{Answer, Invoker};
-use host_adapters_delivery::dead_letter::{Cause, DeadLetterSink, text};
+use host_adapters_delivery::dead_letter::{Cause, DeadLetterSink};
 use host_adapters_delivery::event::Disposition;
 use host_adapters_delivery::retry::Backoff;
 use host_adapters_failpoint::{self as failpoint, Step};
@@ -42,6 +42,8 @@ pub struct Settler {
 pub struct Plan {
     /// The messages that an outage kept from being handled: they stay in flight, to be delivered again as the probe.
     pub keep: Vec<InFlightMessage>,
+    /// The messages of a batch that failed for good. They are delivered again in halves, until the culprit stands alone.
+    pub halve: Vec<InFlightMessage>,
     /// What is to be changed at the queue.
     pub changes: Changes,
 }
@@ -58,6 +60,11 @@ impl Settler {
     /// What `answer` asks for `batch`.
     pub fn plan(&self, batch: Vec<InFlightMessage>, answer: &Answer) -> Plan {
         let mut plan = Plan::default();
+        if answer.is_permanent() && batch.len() > 1 {
+            self.invoker.meter.retried.increment(batch.len() as u64);
+            plan.halve = batch;
+            return plan;
+        }
         for (message, disposition) in batch.into_iter().zip(&answer.dispositions) {
             self.plan_one(&mut plan, message, disposition, answer);
         }
@@ -95,7 +102,7 @@ impl Settler {
                 meter.retried.increment(1);
                 plan.keep.push(message);
             }
-            Disposition::Retry { .. } if message.receives >= self.max_attempts => {
+            Disposition::Retry { .. } if answer.is_permanent() || message.receives >= self.max_attempts => {
                 plan.changes.give_up.push(self.dead_letter(message, &answer.reason(), answer));
             }
             Disposition::Retry { after } => {
@@ -120,7 +127,7 @@ impl Settler {
             "record dead-lettered"
         );
         let cause = Cause { reason, digest };
-        let dead_letter = self.dead_letters.dead_letter(&message.event, text(&message.event.payload), &cause);
+        let dead_letter = self.dead_letters.message(&message.event, &cause);
         (message.receipt, dead_letter)
     }
 

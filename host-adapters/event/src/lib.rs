@@ -1,4 +1,7 @@
-//! What a worker is handed and what it answers; meanings as in `wit/events.wit`.
+//! What a worker is handed and what it answers; meanings as in `wit/events.wit`. The host and the guests' library make
+//! events by the same functions, those of `host-adapters-sources`, so this crate compiles for both.
+
+pub mod json;
 
 use std::time::Duration;
 
@@ -35,6 +38,14 @@ pub enum Payload {
 }
 
 impl Payload {
+    /// Text that is JSON is JSON. Other text is bytes: it reaches the worker all the same, which may reject it.
+    pub fn of_text(text: String) -> Self {
+        match serde_json::from_str::<serde::de::IgnoredAny>(&text) {
+            Ok(_) => Self::Json(text),
+            Err(_) => Self::Bytes(text.into_bytes()),
+        }
+    }
+
     /// Size in bytes, as it counts towards `max_batch_bytes`.
     pub fn len(&self) -> usize {
         match self {
@@ -64,4 +75,16 @@ pub enum Disposition {
         /// For the log and the metric.
         reason: String,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_that_is_not_json_is_bytes() {
+        assert_eq!(Payload::of_text(r#"{"a":1}"#.to_owned()), Payload::Json(r#"{"a":1}"#.to_owned()));
+        assert_eq!(Payload::of_text("{truncated".to_owned()), Payload::Bytes(b"{truncated".to_vec()));
+        assert_eq!(Payload::of_text(String::new()), Payload::Bytes(Vec::new()));
+    }
 }

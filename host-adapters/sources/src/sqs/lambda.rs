@@ -1,7 +1,8 @@
-//! Records of an SQS queue.
+//! AWS Lambda's records of a queue.
 
-use super::batch::{Context, source};
-use crate::{Event, Payload};
+use super::event::{Message, event as event_of};
+use crate::lambda::{Context, source};
+use host_adapters_event::{Event, Payload, json};
 use serde::Deserialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -35,29 +36,25 @@ struct MessageAttribute {
 }
 
 pub(super) fn event(id: String, record: Value, context: &Context<'_>) -> Result<Event, String> {
-    let record: Record = crate::json::from_value(record)?;
+    let record: Record = json::from_value(record)?;
     let attributes: Vec<_> = record
         .message_attributes
         .into_iter()
         .filter_map(|(name, attribute)| Some((name, attribute.string_value?)))
         .collect();
-    let own = |name: &str| attributes.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone());
-    Ok(Event {
-        correlation_id: own("correlationId")
-            .or_else(|| context.correlation_id.map(str::to_owned))
-            .unwrap_or_else(|| id.clone()),
-        traceparent: context.traceparent.map(str::to_owned).or_else(|| own("traceparent")),
+    let message = Message {
         source: source("sqs", record.arn.as_deref()),
-        ordering_key: record.attributes.message_group_id,
-        payload: Payload::Json(match record.body {
-            Value::String(text) => text,
-            object => object.to_string(),
-        }),
-        attempt: number("attributes.ApproximateReceiveCount", record.attributes.approximate_receive_count, 1)?,
-        time_ms: number("attributes.SentTimestamp", record.attributes.sent_timestamp, 0)?,
+        group: record.attributes.message_group_id,
+        payload: match record.body {
+            Value::String(text) => Payload::of_text(text),
+            object => Payload::Json(object.to_string()),
+        },
+        receives: number("attributes.ApproximateReceiveCount", record.attributes.approximate_receive_count, 1)?,
+        sent_ms: number("attributes.SentTimestamp", record.attributes.sent_timestamp, 0)?,
         attributes,
         id,
-    })
+    };
+    Ok(event_of(message, context))
 }
 
 /// AWS writes numbers as strings.

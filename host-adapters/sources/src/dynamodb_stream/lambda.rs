@@ -1,11 +1,12 @@
-//! Changes of a DynamoDB table, by its own stream or by a Kinesis stream for DynamoDB.
+//! AWS Lambda's records of a table's changes, by its own stream or by a Kinesis stream for DynamoDB.
 
 use super::attribute_value::plain;
-use super::batch::{Context, source};
-use crate::{Event, Payload};
+use super::event::{Change as EventChange, event as event_of, ordering_key};
+use crate::lambda::{Context, source};
 use base64::{Engine, engine::general_purpose::STANDARD};
+use host_adapters_event::{Event, json};
 use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -50,7 +51,7 @@ pub(super) fn dynamodb(id: String, record: Value, context: &Context<'_>) -> Resu
 /// A record of a Kinesis stream for DynamoDB: its data is one change as JSON, base64.
 pub(super) fn kinesis(id: String, record: Value, context: &Context<'_>) -> Result<Event, String> {
     object(&record, "kinesis")?;
-    let record: KinesisRecord = crate::json::from_value(record)?;
+    let record: KinesisRecord = json::from_value(record)?;
     let data = STANDARD.decode(&record.kinesis.data).map_err(|error| format!("kinesis.data is not base64: {error}"))?;
     let data = serde_json::from_slice(&data).map_err(|error| format!("kinesis.data is not JSON: {error}"))?;
     let change = change(data).map_err(|error| format!("kinesis.data: {error}"))?;
@@ -62,7 +63,7 @@ pub(super) fn kinesis(id: String, record: Value, context: &Context<'_>) -> Resul
 
 fn change(record: Value) -> Result<Record, String> {
     object(&record, "dynamodb")?;
-    crate::json::from_value(record)
+    json::from_value(record)
 }
 
 /// serde would take a list for an object, its values in the order of the fields.
@@ -79,35 +80,28 @@ fn event(
     context: &Context<'_>,
 ) -> Result<Event, String> {
     let image = |name: &str, image: Option<Map<String, Value>>| {
-        image.map(|image| plain(&format!("dynamodb.{name}"), image)).transpose()
+        let plain = image.map(|image| plain(&format!("dynamodb.{name}"), image)).transpose()?;
+        Ok::<_, String>(plain.map(|image| image.to_string()))
     };
     let keys = plain("dynamodb.Keys", record.dynamodb.keys)?;
-    let ordering_key = ordering_key(&keys);
-    let mut change = Map::from_iter([("eventName".to_owned(), json!(record.event_name)), ("keys".to_owned(), keys)]);
-    let images = [
-        ("newImage", image("NewImage", record.dynamodb.new_image)?),
-        ("oldImage", image("OldImage", record.dynamodb.old_image)?),
-    ];
-    change.extend(images.into_iter().filter_map(|(name, image)| Some((name.to_owned(), image?))));
-    let mut attributes = vec![("eventName".to_owned(), record.event_name)];
-    attributes.extend(shard.map(|shard| ("shardId".to_owned(), shard)));
-    Ok(Event {
-        correlation_id: context.correlation_id.map_or_else(|| id.clone(), str::to_owned),
-        traceparent: context.traceparent.map(str::to_owned),
+    let change = EventChange {
         source,
-        ordering_key,
-        payload: Payload::Json(Value::Object(change).to_string()),
-        attributes,
+        shard,
+        event_name: record.event_name,
+        ordering_key: key("pk", &keys).zip(key("sk", &keys)).map(|(pk, sk)| ordering_key(pk, sk)),
+        keys: keys.to_string(),
+        new_image: image("NewImage", record.dynamodb.new_image)?,
+        old_image: image("OldImage", record.dynamodb.old_image)?,
         // Lambda does not say; a worker that must know reads the item.
         attempt: 1,
         time_ms: record.dynamodb.approximate_creation_date_time.map_or(0, milliseconds),
         id,
-    })
+    };
+    Ok(event_of(change, context))
 }
 
-/// `<pk>|<sk>`.
-fn ordering_key(keys: &Value) -> Option<String> {
-    Some(format!("{}|{}", keys.get("pk")?.as_str()?, keys.get("sk")?.as_str()?))
+fn key<'k>(name: &str, keys: &'k Value) -> Option<&'k str> {
+    keys.get(name)?.as_str()
 }
 
 /// Tells the unit by the size: seconds until the year 5138, then milliseconds, then microseconds (a Kinesis stream's

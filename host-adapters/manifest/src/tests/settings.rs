@@ -1,0 +1,92 @@
+//! The ranges of settings: a value outside is named, a value at the edge is right. Names begin with a line of
+//! docs/delivery.md.
+#![allow(non_snake_case, reason = "names that begin with a line of docs/delivery.md")]
+
+use super::*;
+use host_adapters_sources::SourceSettings;
+use host_adapters_sources::dynamodb_stream::DynamodbStreamConfig;
+use host_adapters_sources::sqs::SqsConfig;
+
+/// What is said against an otherwise plain source with `settings`.
+fn diagnostics(kind: &str, settings: &str) -> Vec<String> {
+    let name = if kind == "sqs" { "queue = \"saveEntriesQueue\"" } else { "table = \"demand-table\"" };
+    let more = format!(
+        "[component.a]\nsource = \"a.wasm\"\n[[component.a.tool.host-adapters.source]]\ntype = \"{kind}\"\n{name}\n{settings}\n"
+    );
+    let errors = parse_with(&format!("{BASE}{more}")).err();
+    errors.into_iter().flat_map(|errors| errors.diagnostics).map(|diagnostic| diagnostic.message).collect()
+}
+
+/// The first and last value that is right, and their neighbours that are not.
+fn check_range(kind: &str, key: &str, first: i64, last: i64) {
+    for right in [first, last] {
+        assert_eq!(diagnostics(kind, &format!("{key} = {right}")), [""; 0], "{key} = {right}");
+    }
+    for wrong in [first - 1, last + 1] {
+        let said = diagnostics(kind, &format!("{key} = {wrong}"));
+        let expected = format!("{key} is {wrong}; write a whole number from {first} to {last}");
+        assert!(said.len() == 1 && said[0].starts_with(&expected), "{key} = {wrong}: {said:?}");
+    }
+}
+
+#[test]
+fn d1_1__more_than_ten_need_a_window() {
+    assert_eq!(diagnostics("sqs", "batch_size = 10"), [""; 0]);
+    let said = diagnostics("sqs", "batch_size = 11");
+    assert!(said.len() == 1 && said[0].contains("batch_window_secs = 1 or more"), "{said:?}");
+    assert_eq!(diagnostics("sqs", "batch_size = 25000\nbatch_window_secs = 1"), [""; 0]);
+    let range = "write a whole number from 1 to 25000";
+    assert!(diagnostics("sqs", "batch_size = 25001\nbatch_window_secs = 1")[0].contains(range));
+    assert!(diagnostics("sqs", "batch_size = 0")[0].contains(range));
+}
+
+#[test]
+fn d1_2__window_is_0_to_300_whole_seconds() {
+    check_range("sqs", "batch_window_secs", 0, 300);
+    assert!(diagnostics("sqs", "batch_window_secs = 0.5")[0].contains("a whole number"));
+}
+
+#[test]
+fn d3_2__visibility_is_30_s_by_default_and_at_most_12_h() {
+    assert_eq!(SqsConfig::new("q").visibility_timeout_secs, 30);
+    check_range("sqs", "visibility_timeout_secs", 1, 43_200);
+}
+
+#[test]
+fn d3_8__attempts_are_1_to_1000() {
+    assert_eq!(SqsConfig::new("q").max_attempts, 3);
+    check_range("sqs", "max_attempts", 1, 1_000);
+}
+
+#[test]
+fn d1_5__ranges() {
+    check_range("dynamodb-stream", "batch_size", 1, 10_000);
+    check_range("dynamodb-stream", "batch_window_secs", 0, 300);
+    check_range("dynamodb-stream", "parallelization_factor", 1, 10);
+    for right in ["TRIM_HORIZON", "LATEST"] {
+        assert_eq!(diagnostics("dynamodb-stream", &format!("starting_position = \"{right}\"")), [""; 0]);
+    }
+    assert!(diagnostics("dynamodb-stream", "starting_position = \"AT_TIMESTAMP\"")[0].contains("AT_TIMESTAMP"));
+}
+
+#[test]
+fn d5_2__ranges() {
+    check_range("dynamodb-stream", "maximum_retry_attempts", -1, 10_000);
+    check_range("dynamodb-stream", "maximum_record_age_secs", -1, 604_800);
+    assert_eq!(DynamodbStreamConfig::new("t").maximum_record_age_secs, -1);
+}
+
+#[test]
+fn d6_1__dead_letter_queues_are_named_after_their_queue_or_worker() {
+    assert_eq!(SqsConfig::new("saveEntriesQueue").dead_letter_queue("w"), "saveEntriesQueueDlq");
+    assert_eq!(DynamodbStreamConfig::new("t").dead_letter_queue("enqueue-entries"), "enqueueEntriesDlq");
+    assert_eq!(DynamodbStreamConfig::new("t").dead_letter_queue("mark-assigned-codes"), "markAssignedCodesDlq");
+    let own = SqsConfig { dead_letter_queue: Some("other".into()), ..SqsConfig::new("q") };
+    assert_eq!(own.dead_letter_queue("w"), "other");
+}
+
+#[test]
+fn d1_7__unknown_keys_are_refused() {
+    assert!(diagnostics("sqs", "batch_sise = 5")[0].contains("unknown key \"batch_sise\""));
+    assert!(diagnostics("dynamodb-stream", "queue = \"q\"")[0].contains("unknown key \"queue\""));
+}

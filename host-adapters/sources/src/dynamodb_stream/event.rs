@@ -1,0 +1,149 @@
+//! From a change of an item to an event.
+
+use crate::lambda::Context;
+use host_adapters_event::{Event, Payload};
+use serde_json::Value;
+
+/// A change, however it came. Keys and images are JSON text.
+pub(super) struct Change {
+    pub(super) id: String,
+    /// `<kind>:<table>`.
+    pub(super) source: String,
+    pub(super) shard: Option<String>,
+    pub(super) event_name: String,
+    pub(super) ordering_key: Option<String>,
+    pub(super) keys: String,
+    pub(super) new_image: Option<String>,
+    pub(super) old_image: Option<String>,
+    pub(super) attempt: u32,
+    /// Milliseconds since 1970 (UTC).
+    pub(super) time_ms: u64,
+}
+
+/// The event of a change.
+pub(super) fn event(change: Change, context: &Context<'_>) -> Event {
+    let payload = Payload::Json(payload(&change));
+    let shard = change.shard.map(|shard| ("shardId".to_owned(), shard));
+    Event {
+        correlation_id: context.correlation_id(None, &change.id),
+        traceparent: context.traceparent(None),
+        id: change.id,
+        source: change.source,
+        ordering_key: change.ordering_key,
+        payload,
+        attributes: [("eventName".to_owned(), change.event_name)].into_iter().chain(shard).collect(),
+        attempt: change.attempt,
+        time_ms: change.time_ms,
+    }
+}
+
+/// `{eventName, keys, newImage?, oldImage?}`. The images are put in as they are: parsing them could round numbers.
+fn payload(change: &Change) -> String {
+    let image = |key: &str, image: &Option<String>| image.as_ref().map(|image| format!(r#","{key}":{image}"#));
+    let new = image("newImage", &change.new_image).unwrap_or_default();
+    let old = image("oldImage", &change.old_image).unwrap_or_default();
+    let (name, keys) = (text(&change.event_name), &change.keys);
+    format!(r#"{{"eventName":{name},"keys":{keys}{new}{old}}}"#)
+}
+
+fn text(text: &str) -> String {
+    Value::from(text).to_string()
+}
+
+/// Changes of one item are in order.
+pub(super) fn ordering_key(pk: &str, sk: &str) -> String {
+    format!("{pk}|{sk}")
+}
+
+/// The ordering key of a change that is an event's payload.
+#[cfg(feature = "host")]
+pub(super) fn ordering_key_of(payload: &Payload) -> Option<String> {
+    let Payload::Json(text) = payload else { return None };
+    let change: Value = serde_json::from_str(text).ok()?;
+    Some(ordering_key(change.pointer("/keys/pk")?.as_str()?, change.pointer("/keys/sk")?.as_str()?))
+}
+
+/// The events of changes that the host read from `shard` of the stream of `table`. Their attempt is 0: they have not
+/// been handed over.
+#[cfg(feature = "host")]
+pub(super) fn events(table: &str, shard: &str, changes: Vec<host_adapters_platform::Change>) -> Vec<Event> {
+    let source = super::host::name(table);
+    let change = |change: host_adapters_platform::Change| Change {
+        id: change.sequence,
+        source: source.clone(),
+        shard: Some(shard.to_owned()),
+        event_name: change.event_name,
+        ordering_key: Some(ordering_key(&change.key.pk, &change.key.sk)),
+        keys: format!(r#"{{"pk":{},"sk":{}}}"#, text(&change.key.pk), text(&change.key.sk)),
+        new_image: change.new_image,
+        old_image: change.old_image,
+        attempt: 0,
+        time_ms: change.time_ms,
+    };
+    changes.into_iter().map(|it| event(change(it), &Context::default())).collect()
+}
+
+#[cfg(all(test, feature = "host"))]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+    use host_adapters_platform::Change;
+    use host_adapters_records::table::Key;
+
+    fn event(shard: &str, change: Change) -> Event {
+        events("demand-table", shard, vec![change]).remove(0)
+    }
+
+    #[test]
+    fn a_change_is_the_payload_that_workers_know() {
+        let change = Change {
+            sequence: "000017".into(),
+            event_name: "MODIFY".into(),
+            key: Key { pk: "CAMPAIGN#c\"1".into(), sk: "USER#u".into() },
+            new_image: Some(r#"{"score":12345678901234567890123456789.5}"#.into()),
+            old_image: Some("{}".into()),
+            time_ms: 9,
+        };
+        let event = event("shard-1", change);
+        let expected = r##"{"eventName":"MODIFY","keys":{"pk":"CAMPAIGN#c\"1","sk":"USER#u"},"newImage":{"score":12345678901234567890123456789.5},"oldImage":{}}"##;
+        assert_eq!(event.payload, Payload::Json(expected.into()));
+        assert_eq!((event.id.as_str(), event.ordering_key.as_deref()), ("000017", Some("CAMPAIGN#c\"1|USER#u")));
+        assert_eq!(event.attributes, [("eventName".into(), "MODIFY".into()), ("shardId".into(), "shard-1".into())]);
+        assert_eq!(ordering_key_of(&event.payload), event.ordering_key);
+    }
+
+    #[test]
+    fn an_absent_image_is_left_out() {
+        let key = Key { pk: "p".into(), sk: "s".into() };
+        let (sequence, event_name) = ("1".to_owned(), "REMOVE".to_owned());
+        let change = Change { sequence, event_name, key, new_image: None, old_image: Some("{}".into()), time_ms: 0 };
+        let expected = r#"{"eventName":"REMOVE","keys":{"pk":"p","sk":"s"},"oldImage":{}}"#;
+        assert_eq!(event("shard-1", change).payload, Payload::Json(expected.into()));
+    }
+
+    /// The host's own event of a change and the one that a worker makes of Lambda's record differ in what Lambda does
+    /// not say: the shard, and how often the record was handed over.
+    #[test]
+    fn a_change_is_the_same_event_whoever_reads_it() {
+        let change = Change {
+            sequence: "17".into(),
+            event_name: "INSERT".into(),
+            key: Key { pk: "p".into(), sk: "s".into() },
+            new_image: Some(r#"{"pk":"p","score":7,"sk":"s"}"#.into()),
+            old_image: None,
+            time_ms: 9_000,
+        };
+        let tagged = serde_json::json!({"pk": {"S": "p"}, "sk": {"S": "s"}});
+        let mut image = tagged.clone();
+        image["score"] = serde_json::json!({"N": "7"});
+        let record = serde_json::json!({
+            "eventName": "INSERT",
+            "dynamodb": {"SequenceNumber": "17", "ApproximateCreationDateTime": 9, "Keys": tagged, "NewImage": image},
+            "eventSourceARN": "arn:aws:dynamodb:us-east-1:1:table/demand-table/stream/2024-01-01T00:00:00.000",
+        });
+        let mut ours = event("shard-1", change);
+        let theirs = super::super::lambda::dynamodb("17".to_owned(), record, &Context::default()).unwrap();
+        ours.attributes.retain(|(name, _)| name != "shardId");
+        assert_eq!(Event { attempt: 1, ..ours }, theirs);
+    }
+}

@@ -1,0 +1,120 @@
+//! What all sources of a host have in common.
+
+use crate::{SourceConfig, recovery};
+use host_adapters_delivery::circuit_breaker::{CircuitBreaker, Paused};
+use host_adapters_delivery::dead_letter::{DeadLetter, Origin};
+use host_adapters_delivery::dispatch::Dispatch;
+use host_adapters_delivery::drain::{Drain, Ended};
+use host_adapters_delivery::event::Event;
+use host_adapters_delivery::redrive::Recovery;
+use host_adapters_delivery::retry::Backoff;
+use host_adapters_delivery::stream::OrderedStreams;
+use host_adapters_platform::QueueBackend;
+use host_adapters_platform::clock::Clock;
+use serde::Serialize;
+use std::sync::Arc;
+
+/// A source of one worker, ready to run.
+#[async_trait::async_trait]
+pub trait Source: Send + Sync {
+    /// How it is doing.
+    fn status(&self) -> Status;
+    /// Feeds the worker until `drain` ends it. Errors make it wait, and show in [`Source::status`]; they never end it.
+    async fn run(&self, drain: Drain) -> Ended;
+}
+
+/// The settings of one kind of source.
+pub trait SourceSettings {
+    /// What the source is called in logs, metrics and dead letters: `<kind>:<name>`.
+    fn name(&self) -> String;
+    /// The queue that dead letters of `worker` go to.
+    fn dead_letter_queue(&self, worker: &str) -> String;
+    /// The source, ready to run.
+    fn source(self, context: &SourceContext) -> Arc<dyn Source>
+    where
+        Self: Sized;
+}
+
+impl SourceConfig {
+    /// What the source is called in logs, metrics and dead letters: `<kind>:<name>`.
+    pub fn name(&self) -> String {
+        self.settings().name()
+    }
+
+    /// The queue that dead letters of this source of `worker` go to, and how they name where they come from.
+    pub fn dead_letters(&self, worker: &str) -> (String, Origin) {
+        let origin = Origin { worker: worker.to_owned(), source: self.name() };
+        (self.settings().dead_letter_queue(worker), origin)
+    }
+}
+
+/// The record of a dead letter as its worker gets it.
+///
+/// # Errors
+/// When the dead letter does not hold the record, or names a kind of source that there is not.
+pub fn event_of(dead_letter: &DeadLetter) -> Result<Event, String> {
+    Recovery::of(recovery, &dead_letter.summary.source).and_then(|recovery| (recovery.event)(dead_letter))
+}
+
+/// What a source is connected to.
+#[derive(Clone)]
+pub struct SourceContext {
+    /// Component id of the worker.
+    pub worker: String,
+    /// Where its batches go.
+    pub dispatch: Arc<dyn Dispatch>,
+    /// Queues: sources of their own, and dead letters of every source.
+    pub queues: Arc<dyn QueueBackend>,
+    /// Change streams of tables, which all workers of a host are to share.
+    pub streams: Arc<OrderedStreams>,
+    /// For the age of records.
+    pub clock: Clock,
+    /// Waits between retries and probes.
+    pub backoff: Backoff,
+}
+
+/// How a source is doing, for `/readyz` and the command line.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Status {
+    /// Component id of the worker it feeds.
+    pub worker: String,
+    /// `<kind>:<name>`.
+    pub source: String,
+    /// Why it is paused, if it is.
+    pub paused: Option<Paused>,
+}
+
+/// The two things a source pauses for.
+#[derive(Clone)]
+pub(crate) struct CircuitBreakers {
+    /// Open while the source itself cannot be read.
+    pub(crate) intake: Arc<CircuitBreaker>,
+    /// Open while something that the worker needs is down.
+    pub(crate) worker: Arc<CircuitBreaker>,
+}
+
+impl CircuitBreakers {
+    pub(crate) fn new(source: &str, backoff: &Backoff, gauge: &metrics::Gauge) -> Self {
+        let breaker = || Arc::new(CircuitBreaker::new(source, backoff.clone(), gauge.clone()));
+        Self { intake: breaker(), worker: breaker() }
+    }
+
+    pub(crate) fn status(&self, worker: &str, source: &str) -> Status {
+        let paused = self.worker.paused().or_else(|| self.intake.paused());
+        Status { worker: worker.to_owned(), source: source.to_owned(), paused }
+    }
+}
+
+/// `6 MiB`, as Lambda has it.
+pub(crate) const DEFAULT_MAX_BATCH_BYTES: usize = 6 * 1024 * 1024;
+
+/// `saveEntries` for `save-entries`: the documents' names are in camel case, component ids in kebab case.
+pub fn camel_case_name(id: &str) -> String {
+    let mut words = id.split('-');
+    let first = words.next().unwrap_or_default().to_owned();
+    words.fold(first, |name, word| {
+        let mut letters = word.chars();
+        name + &letters.next().map(|first| first.to_ascii_uppercase()).into_iter().chain(letters).collect::<String>()
+    })
+}

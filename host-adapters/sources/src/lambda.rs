@@ -1,0 +1,102 @@
+//! `{"Records": […]}` as AWS Lambda hands records over, turned into events.
+
+use crate::{LAMBDA, sqs};
+use host_adapters_event::{Event, json};
+use serde::Deserialize;
+use serde_json::Value;
+
+/// A record that came as Lambda hands it over.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Incoming {
+    /// What the worker is to handle.
+    Event(Event),
+    /// A malformed record, under the name its source knows it by. It can never succeed.
+    Malformed {
+        /// For the answer.
+        id: String,
+        /// Which field, and why.
+        reason: String,
+    },
+}
+
+/// The event as a whole is not one that a batch worker takes.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("the event is not one of AWS Lambda's: {0}")]
+pub struct MalformedEvent(String);
+
+#[derive(Deserialize)]
+struct Envelope {
+    #[serde(rename = "Records")]
+    records: Vec<Value>,
+}
+
+/// The call that brought records; empty where the host read them itself.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Context<'a> {
+    /// `x-correlation-id` of the request.
+    pub correlation_id: Option<&'a str>,
+    /// `traceparent` of the request.
+    pub traceparent: Option<&'a str>,
+}
+
+impl Context<'_> {
+    /// A record is followed by its own correlation id, else by that of the call, else by the record's id.
+    pub(crate) fn correlation_id(&self, own: Option<String>, id: &str) -> String {
+        own.or_else(|| self.correlation_id.map(str::to_owned)).unwrap_or_else(|| id.to_owned())
+    }
+
+    /// The trace that a record is handled in is that of the call where there is one: a call of many records has one
+    /// trace, as `wit/events.wit` has it. Else it is the record's own.
+    pub(crate) fn traceparent(&self, own: Option<String>) -> Option<String> {
+        self.traceparent.map(str::to_owned).or(own)
+    }
+}
+
+/// Records of one shape.
+pub struct Shape {
+    /// The field that only such records have; `None` for what a record is that has none of them.
+    pub(crate) field: Option<&'static str>,
+    /// Where the id stands by which the source knows the record: what `batchItemFailures` must name.
+    pub(crate) id: &'static str,
+    /// Makes the event.
+    pub(crate) event: fn(String, Value, &Context<'_>) -> Result<Event, String>,
+}
+
+/// Reads an event that `context` brought.
+///
+/// # Errors
+/// When it is not an event of Lambda's with records. A malformed record fails alone.
+pub fn parse(body: &[u8], context: &Context<'_>) -> Result<Vec<Incoming>, MalformedEvent> {
+    let envelope: Envelope = json::from_slice(body).map_err(MalformedEvent)?;
+    Ok(envelope.records.into_iter().enumerate().map(|(index, record)| incoming(index, record, context)).collect())
+}
+
+fn incoming(index: usize, record: Value, context: &Context<'_>) -> Incoming {
+    let id = identifier(&record).unwrap_or_else(|| format!("record-{index}"));
+    let event = (shape(&record).event)(id.clone(), record, context);
+    event.map_or_else(|reason| Incoming::Malformed { id, reason: format!("malformed: {reason}") }, Incoming::Event)
+}
+
+/// A record that no field tells the shape of is a message.
+fn shape(record: &Value) -> &'static Shape {
+    let has = |shape: &&Shape| shape.field.is_some_and(|field| record.get(field).is_some());
+    shapes().find(has).unwrap_or(&sqs::MESSAGE)
+}
+
+fn shapes() -> impl Iterator<Item = &'static Shape> {
+    LAMBDA.iter().copied().flatten()
+}
+
+/// By what the source knows a record.
+fn identifier(record: &Value) -> Option<String> {
+    let paths = shapes().map(|shape| shape.id).chain(["/eventID"]);
+    paths.filter_map(|path| record.pointer(path)?.as_str()).next().map(str::to_owned)
+}
+
+/// The resource's name at the end of an ARN, and `kind:name` as [`Event::source`] has it.
+pub(crate) fn source(kind: &str, arn: Option<&str>) -> String {
+    let resource = arn.and_then(|arn| arn.splitn(6, ':').nth(5)).unwrap_or("http");
+    // `table/demand-table/stream/2024-…`, `stream/scores`, `saveEntriesQueue`
+    let name = resource.split('/').nth(1).unwrap_or(resource);
+    format!("{kind}:{name}")
+}

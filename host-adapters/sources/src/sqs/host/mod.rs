@@ -1,0 +1,210 @@
+//! SQS → worker: a fixed set of pollers, each of which gathers a batch, hands it over, and settles it while it gathers
+//! the next.
+//!
+//! Concurrency is the number of pollers; a poller that waits for its worker receives nothing, so overload shows as
+//! depth of the queue. While a dependency of the worker is down, the pollers receive nothing, because the queue counts
+//! receives: pollers with a batch in flight keep it, one of them delivers it again as the probe, and when the probe
+//! succeeds all go on.
+
+mod config;
+mod heartbeat;
+mod settle;
+
+pub use config::SqsConfig as Config;
+pub use config::SqsConfig;
+
+use super::event;
+use crate::{CircuitBreakers, Source, SourceContext, SourceSettings, Status};
+use heartbeat::{InFlightMessage, VisibilityHeartbeat};
+use host_adapters_delivery::batch::{Batcher, Need};
+use host_adapters_delivery::call::Invoker;
+use host_adapters_delivery::dead_letter::{DeadLetter, DeadLetterSink};
+use host_adapters_delivery::drain::{Drain, Ended};
+use host_adapters_delivery::redrive::{Recovery, Way};
+use host_adapters_failpoint::{self as failpoint, Step};
+use host_adapters_platform::Received;
+use settle::{Plan, Settler};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+/// A message goes back to its queue.
+pub(crate) const RECOVERY: Recovery = Recovery { way: Way::Queue, event: DeadLetter::message_event };
+/// The longest that SQS waits for a message.
+const LONG_POLL: Duration = Duration::from_secs(20);
+/// Receives come in portions, so that `max_batch_bytes` and not `batch_size` bounds memory.
+const PORTION: usize = 500;
+
+/// A queue that feeds a worker.
+pub struct SqsSource {
+    config: SqsConfig,
+    poller: Poller,
+}
+
+impl SqsSource {
+    /// Connects `config.queue` to `context.worker`.
+    pub fn new(config: SqsConfig, context: &SourceContext) -> Self {
+        let source = config.name();
+        let invoker = Invoker::new(&context.worker, source.clone(), context.dispatch.clone());
+        let heartbeat = VisibilityHeartbeat {
+            backend: context.queues.clone(),
+            queue: config.queue.clone(),
+            visibility: config.visibility(),
+        };
+        let settler = Settler {
+            invoker: invoker.clone(),
+            backend: context.queues.clone(),
+            queue: config.queue.clone(),
+            dead_letters: DeadLetterSink::new(context.queues.clone(), config.dead_letter_queue(&context.worker), &context.worker),
+            max_attempts: config.max_attempts,
+            on_reject: config.on_reject,
+            backoff: context.backoff.clone(),
+        };
+        let breakers = CircuitBreakers::new(&source, &context.backoff, &invoker.meter.paused);
+        Self { poller: Poller { batch: config.limits(), invoker, breakers, heartbeat, settler }, config }
+    }
+}
+
+#[async_trait::async_trait]
+impl Source for SqsSource {
+    fn status(&self) -> Status {
+        self.poller.breakers.status(&self.poller.invoker.worker, &self.poller.invoker.source)
+    }
+
+    async fn run(&self, drain: Drain) -> Ended {
+        let poller = Arc::new(self.poller.clone());
+        let mut pollers = JoinSet::new();
+        for _ in 0..self.config.max_concurrency.max(1) {
+            let (poller, drain) = (poller.clone(), drain.clone());
+            pollers.spawn(async move { poller.run(&drain).await });
+        }
+        pollers.join_all().await.into_iter().fold(Ended::Drained, Ended::and)
+    }
+}
+
+#[derive(Clone)]
+struct Poller {
+    batch: host_adapters_delivery::batch::Limits,
+    invoker: Invoker,
+    breakers: CircuitBreakers,
+    heartbeat: VisibilityHeartbeat,
+    settler: Settler,
+}
+
+impl Poller {
+    async fn run(self: Arc<Self>, drain: &Drain) -> Ended {
+        let (mut batcher, mut settling) = (Batcher::new(self.batch), JoinSet::new());
+        let mut ended = Ended::Drained;
+        loop {
+            let batch = self.gather(&mut batcher, drain).await;
+            if batch.is_empty() {
+                settled(&mut settling).await;
+                return ended;
+            }
+            ended = ended.and(self.deliver(batch, &mut batcher, &mut settling, drain).await);
+        }
+    }
+
+    /// The next batch; empty only when intake has stopped and nothing is left. What was received before is handed
+    /// over all the same, at once: returning it would use up a receive.
+    async fn gather(&self, batcher: &mut Batcher<InFlightMessage>, drain: &Drain) -> Vec<InFlightMessage> {
+        batcher.open();
+        while let Need::More { room, until } = batcher.need() {
+            let receive = self.receive(room.min(PORTION), until);
+            let received = tokio::select! {
+                biased;
+                () = drain.stopping() => break,
+                received = self.heartbeat.keep(batcher.waiting_mut(), receive) => received,
+            };
+            batcher.push(received.iter().map(|message| self.hold(message)));
+        }
+        heartbeat::newest(batcher.take())
+    }
+
+    fn hold(&self, message: &Received) -> InFlightMessage {
+        self.heartbeat.hold(message, event::received(&self.invoker.source, message))
+    }
+
+    /// Receives up to `max` messages until `until`, or for as long as a long poll takes. An error opens the circuit, so
+    /// that the next receive waits.
+    async fn receive(&self, max: usize, until: Option<Instant>) -> Vec<Received> {
+        let admitted = async {
+            self.breakers.worker.closed().await;
+            self.breakers.intake.enter().await
+        };
+        let permit = match until {
+            None => admitted.await,
+            Some(until) => match tokio::time::timeout_at(until, admitted).await {
+                Ok(permit) => permit,
+                Err(_) => return Vec::new(),
+            },
+        };
+        let wait = until.map_or(LONG_POLL, |until| until.saturating_duration_since(Instant::now()));
+        match self.heartbeat.backend.receive(&self.heartbeat.queue, max, wait, self.heartbeat.visibility).await {
+            Ok(messages) => {
+                if !messages.is_empty() {
+                    failpoint::reached(Step::Receive);
+                }
+                permit.works();
+                messages
+            }
+            Err(error) => {
+                permit.down(format!("{}: {error}", self.invoker.source));
+                Vec::new()
+            }
+        }
+    }
+
+    /// Hands a batch over until each message is being settled. It is handed over again in an outage, and in halves after a
+    /// call that failed for good. What went before is settled first, so that a queue which does not answer stops its
+    /// poller.
+    async fn deliver(
+        self: &Arc<Self>,
+        batch: Vec<InFlightMessage>,
+        batcher: &mut Batcher<InFlightMessage>,
+        settling: &mut JoinSet<()>,
+        drain: &Drain,
+    ) -> Ended {
+        // The next one is the last.
+        let mut batches = vec![batch];
+        while let Some(mut batch) = batches.pop() {
+            self.heartbeat.keep(held(&mut batch, &mut batches, batcher), settled(settling)).await;
+            let events = batch.iter().map(|message| message.event.clone()).collect();
+            let call = self.invoker.call(&self.breakers.worker, drain, events);
+            let Some(answer) = self.heartbeat.keep(held(&mut batch, &mut batches, batcher), call).await else {
+                batch.extend(batches.into_iter().flatten());
+                self.settler.return_now(&batch).await;
+                return Ended::Abandoned(batch.len());
+            };
+            let Plan { keep, mut halve, changes } = self.settler.plan(batch, &answer);
+            let poller = self.clone();
+            settling.spawn(async move { poller.settler.settle(changes).await });
+            let second = halve.split_off(halve.len().div_ceil(2));
+            let again = [second, halve, keep].into_iter().filter(|batch| !batch.is_empty());
+            batches.extend(again.map(|mut batch| {
+                batch.iter_mut().for_each(|message| message.event.attempt += 1);
+                batch
+            }));
+        }
+        Ended::Drained
+    }
+}
+
+/// Every message in flight that is not being settled: of this call, of the calls after it, and of the next batch.
+fn held<'a>(
+    batch: &'a mut [InFlightMessage],
+    batches: &'a mut [Vec<InFlightMessage>],
+    batcher: &'a mut Batcher<InFlightMessage>,
+) -> impl Iterator<Item = &'a mut InFlightMessage> {
+    batch.iter_mut().chain(batches.iter_mut().flatten()).chain(batcher.waiting_mut())
+}
+
+/// Waits until what is being settled is.
+async fn settled(settling: &mut JoinSet<()>) {
+    while let Some(joined) = settling.join_next().await {
+        if let Some(panic) = joined.err().and_then(|error| error.try_into_panic().ok()) {
+            std::panic::resume_unwind(panic);
+        }
+    }
+}

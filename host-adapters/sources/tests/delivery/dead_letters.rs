@@ -1,0 +1,93 @@
+//! Any record goes through its dead letter and comes out as it was.
+
+use crate::model::{ModelQueues, WORKER};
+use host_adapters_delivery::dead_letter::{Cause, DeadLetter, DeadLetterSink, Origin};
+use host_adapters_delivery::event::{Event, Payload};
+use host_adapters_platform::Received;
+use host_adapters_platform::dead_letter::{MAX_ATTRIBUTES, is_queue_text};
+use host_adapters_records::queue::Message;
+use host_adapters_sources::event_of;
+use proptest::collection::{btree_map, vec};
+use proptest::prelude::*;
+use serde_json::json;
+use std::sync::Arc;
+use tokio::time::Instant;
+
+/// JSON, text, bytes, and all of them where they are hard to tell apart.
+fn payloads() -> impl Strategy<Value = Payload> {
+    let json = prop_oneof![
+        any::<String>().prop_map(|text| json!({ "a": text }).to_string()),
+        any::<String>().prop_map(|text| json!(text).to_string()),
+        Just(" {\"payload\":12345678901234567890123456789.5}\n".to_owned()),
+        Just("\"\u{ffff}\"".to_owned()),
+    ];
+    let bytes = prop_oneof![vec(any::<u8>(), 0..64), any::<String>().prop_map(String::into_bytes)];
+    prop_oneof![
+        json.clone().prop_map(Payload::Json),
+        json.prop_map(|text| Payload::Bytes(text.into_bytes())),
+        bytes.prop_map(Payload::Bytes),
+    ]
+}
+
+fn events(source: &'static str) -> impl Strategy<Value = Event> {
+    let name =
+        prop_oneof!["[a-zA-Z.]{0,9}", any::<String>(), Just("reason".to_owned()), Just("traceparent".to_owned())];
+    let attributes = btree_map(name, any::<String>(), 0..14);
+    (payloads(), attributes, any::<Option<String>>(), 1u32..9).prop_map(move |(payload, attributes, key, attempt)| {
+        Event {
+            id: "record-1".into(),
+            source: source.into(),
+            ordering_key: key,
+            payload,
+            correlation_id: attributes.get("correlationId").cloned().unwrap_or_else(|| "record-1".into()),
+            traceparent: attributes.get("traceparent").cloned(),
+            attributes: attributes.into_iter().collect(),
+            attempt,
+            time_ms: 5,
+        }
+    })
+}
+
+/// The dead letter as it is read from its queue.
+fn stored(message: Message, source: &str) -> DeadLetter {
+    let Message { body, attributes, .. } = message;
+    assert!(attributes.len() <= MAX_ATTRIBUTES, "{attributes:?}");
+    let texts = attributes.iter().flat_map(|(name, value)| [name, value]).chain([&body]);
+    texts.for_each(|text| assert!(!text.is_empty() && is_queue_text(text), "no queue takes {text:?}"));
+    let (id, receipt) = ("letter-1".to_owned(), String::new());
+    let received = Received { id, receipt, body, attributes, group: None, receive_count: 1, sent_ms: 9 };
+    DeadLetter::read("qDlq", received, &[Origin { worker: WORKER.into(), source: source.into() }])
+}
+
+fn sink() -> DeadLetterSink {
+    let queues = Arc::new(ModelQueues::new(1, Instant::now()));
+    DeadLetterSink::new(queues, "qDlq".into(), WORKER)
+}
+
+const CAUSE: Cause<'static> = Cause { reason: "worker trapped: no", digest: "d1" };
+
+proptest! {
+    #[test]
+    fn d6_7__a_message_comes_back_as_it_was(event in events("sqs:q")) {
+        // A queue's own group; it has no control characters.
+        let ordering_key = event.ordering_key.filter(|key| !key.is_empty() && is_queue_text(key));
+        let event = Event { ordering_key, ..event };
+        let dead_letter = stored(sink().message(&event, &CAUSE), "sqs:q");
+        prop_assert_eq!(event_of(&dead_letter), Ok(Event { attempt: 1, ..event.clone() }));
+        if let Ok(message) = dead_letter.message() {
+            prop_assert_eq!(Payload::of_text(message.body), event.payload);
+            let own = message.attributes.into_iter().filter(|it| event.attributes.contains(it)).count();
+            prop_assert_eq!(own, event.attributes.len());
+        }
+    }
+
+    #[test]
+    fn d6_7__a_record_of_a_stream_comes_back_as_it_was(event in events("dynamodb-stream:t")) {
+        let (message, _) = sink().stream(&event, json!({"version": "1.0", "batch": {"shardId": "s"}}), &CAUSE);
+        let dead_letter = stored(message, "dynamodb-stream:t");
+        let back = dead_letter.stream_event().unwrap();
+        // JSON tells its key itself.
+        let ordering_key = if matches!(event.payload, Payload::Bytes(_)) { event.ordering_key } else { back.ordering_key.clone() };
+        prop_assert_eq!(back, Event { attempt: 1, ordering_key, ..event });
+    }
+}
