@@ -1,14 +1,17 @@
 //! The policy for rejected records.
 
-use serde::{Deserialize, Serialize};
+use host_adapters_settings::Words;
 
 /// Whether a rejected record is dropped or becomes a dead letter.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub enum OnReject {
     /// It is logged, counted and settled.
     #[default]
     Drop,
     /// It is kept as a dead letter as well.
     DeadLetter,
+}
+
+impl Words for OnReject {
+    const WORDS: &'static [(&'static str, Self)] = &[("drop", Self::Drop), ("dead-letter", Self::DeadLetter)];
 }

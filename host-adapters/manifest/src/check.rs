@@ -2,12 +2,12 @@
 
 use super::app::Host;
 use super::component::RawComponent;
-use super::fields::Spanned;
 use super::grants::declared;
 use super::host::RawClient;
-use super::report::{Report, suggestion};
 use super::route::Target;
 use super::source::RawSource;
+use host_adapters_settings::Spanned;
+use host_adapters_settings::{Report, suggestion};
 use host_adapters_sources::SourceConfig;
 use std::collections::BTreeMap;
 

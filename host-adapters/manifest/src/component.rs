@@ -2,13 +2,13 @@
 
 use super::app::{Build, Component, Host, Profile};
 use super::by_id;
-use super::fields::{Fields, Spanned};
 use super::grants::{self, RawGrants};
 use super::limits::{self, Kind, Limits};
-use super::report::Report;
 use super::source::{self, RawSource};
 use super::variables::{Value, Variables, is_snake_case};
 use host_adapters_outbound::AllowedHosts;
+use host_adapters_settings::Report;
+use host_adapters_settings::{Fields, Spanned};
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::Path;

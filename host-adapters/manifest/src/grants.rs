@@ -1,9 +1,9 @@
 //! `grants = { … }`: the platform functions that a component or a client of the gateway may call.
 
 use super::app::Host;
-use super::fields::{Fields, Spanned};
-use super::report::{Report, suggestion};
 use host_adapters_platform::{Access, ComponentsAccess, Grants, QueueAccess};
+use host_adapters_settings::{Fields, Spanned};
+use host_adapters_settings::{Report, suggestion};
 use std::collections::BTreeMap;
 
 /// The words for tables and collections.

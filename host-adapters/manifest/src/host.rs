@@ -2,11 +2,11 @@
 
 use super::app::{Client, Host};
 use super::component::{Context, own_tool};
-use super::fields::{Fields, Spanned};
 use super::grants::{self, RawGrants};
 use super::variables::Value;
 use host_adapters_outbound::{LimitBy, RateLimit, ServiceConfig};
 use host_adapters_platform::{IdentityConfig, QueueSpec, TableSpec};
+use host_adapters_settings::{Fields, Spanned};
 use host_adapters_sources::SourceConfig;
 use std::num::NonZeroU32;
 use std::ops::Range;

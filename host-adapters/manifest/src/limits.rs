@@ -1,6 +1,6 @@
 //! What an instance of a component may use, named as Spin's flags are where Spin has one.
 
-use super::fields::{Fields, Spanned};
+use host_adapters_settings::{Fields, Spanned};
 use std::time::Duration;
 
 /// Limits of one component.

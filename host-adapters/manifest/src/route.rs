@@ -1,6 +1,6 @@
 //! `[[trigger.http]]`: which component answers a path, by the matcher that Spin itself uses.
 
-use super::fields::{Fields, Spanned};
+use host_adapters_settings::{Fields, Spanned};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Range;

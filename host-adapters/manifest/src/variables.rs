@@ -1,7 +1,7 @@
 //! Spin variables: declared under `[variables]`, given a value from outside, used as `{{ name }}`.
 
-use super::fields::{Fields, Spanned};
-use super::report::{Report, suggestion};
+use host_adapters_settings::{Fields, Spanned};
+use host_adapters_settings::{Report, suggestion};
 use std::collections::BTreeMap;
 use std::fmt;
 

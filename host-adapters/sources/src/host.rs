@@ -11,7 +11,9 @@ use host_adapters_delivery::retry::Backoff;
 use host_adapters_delivery::stream::OrderedStreams;
 use host_adapters_platform::QueueBackend;
 use host_adapters_platform::clock::Clock;
+use host_adapters_settings::{Fields, Settings};
 use serde::Serialize;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 /// A source of one worker, ready to run.
@@ -24,28 +26,32 @@ pub trait Source: Send + Sync {
 }
 
 /// The settings of one kind of source.
-pub trait SourceSettings {
+pub trait SourceSettings: Settings {
+    /// Reports what is wrong with several keys together.
+    fn check(&self, _fields: &mut Fields<'_, '_>) {}
     /// What the source is called in logs, metrics and dead letters: `<kind>:<name>`.
     fn name(&self) -> String;
     /// The queue that dead letters of `worker` go to.
     fn dead_letter_queue(&self, worker: &str) -> String;
     /// The source, ready to run.
-    fn source(self, context: &SourceContext) -> Arc<dyn Source>
-    where
-        Self: Sized;
+    fn source(self, context: &SourceContext) -> Arc<dyn Source>;
 }
 
 impl SourceConfig {
-    /// What the source is called in logs, metrics and dead letters: `<kind>:<name>`.
-    pub fn name(&self) -> String {
-        self.settings().name()
-    }
-
     /// The queue that dead letters of this source of `worker` go to, and how they name where they come from.
     pub fn dead_letters(&self, worker: &str) -> (String, Origin) {
-        let origin = Origin { worker: worker.to_owned(), source: self.name() };
-        (self.settings().dead_letter_queue(worker), origin)
+        (self.dead_letter_queue(worker), Origin { worker: worker.to_owned(), source: self.name() })
     }
+}
+
+/// Reads the settings of one kind of source.
+pub(crate) fn read<S: SourceSettings>(mut fields: Fields<'_, '_>) -> Option<S> {
+    let settings = S::read(&mut fields);
+    if let Some(settings) = &settings {
+        settings.check(&mut fields);
+    }
+    fields.finish();
+    settings
 }
 
 /// The record of a dead letter as its worker gets it.
@@ -106,6 +112,10 @@ impl CircuitBreakers {
     }
 }
 
+/// What `batch_window_secs` may be (docs/delivery.md, 1.2).
+pub(crate) const BATCH_WINDOW_SECS: RangeInclusive<i64> = 0..=300;
+/// What `max_batch_bytes` may be: up to what an instance could hold.
+pub(crate) const MAX_BATCH_BYTES: RangeInclusive<i64> = 1..=268_435_456;
 /// `6 MiB`, as Lambda has it.
 pub(crate) const DEFAULT_MAX_BATCH_BYTES: usize = 6 * 1024 * 1024;
 

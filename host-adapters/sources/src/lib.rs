@@ -40,9 +40,32 @@ macro_rules! kinds {
             /// The words for the kinds, as the manifest's `type` and the names of sources have them.
             pub const KINDS: &[&str] = &[$($kind),+];
 
-            fn settings(&self) -> &dyn SourceSettings {
+            /// The JSON Schema of each kind's settings.
+            pub fn schemas() -> Vec<(&'static str, serde_json::Value)> {
+                use host_adapters_settings::Settings;
+                vec![$(($kind, $module::Config::schema())),+]
+            }
+
+            /// Reads the settings of a source of `kind`; `None` if something required is missing or there is no such
+            /// kind.
+            pub fn read(kind: &str, fields: host_adapters_settings::Fields<'_, '_>) -> Option<Self> {
+                match kind {
+                    $($kind => host::read(fields).map(Self::$variant),)+
+                    _ => None,
+                }
+            }
+
+            /// What the source is called in logs, metrics and dead letters: `<kind>:<name>`.
+            pub fn name(&self) -> String {
                 match self {
-                    $(Self::$variant(config) => config,)+
+                    $(Self::$variant(config) => config.name(),)+
+                }
+            }
+
+            /// The queue that dead letters of `worker` go to.
+            pub fn dead_letter_queue(&self, worker: &str) -> String {
+                match self {
+                    $(Self::$variant(config) => config.dead_letter_queue(worker),)+
                 }
             }
 

@@ -5,8 +5,8 @@ use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region};
 use aws_smithy_http_client::{Builder, tls};
-use host_adapters_manifest::fields::Fields;
 use host_adapters_manifest::runtime_config::Secrets;
+use host_adapters_settings::Fields;
 use std::time::Duration;
 
 /// A connection that is not there by then will not come.

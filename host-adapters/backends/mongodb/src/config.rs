@@ -2,10 +2,10 @@
 
 use crate::Mongo;
 use host_adapters_manifest::Value;
-use host_adapters_manifest::fields::Fields;
 use host_adapters_manifest::runtime_config::{BackendKind, Secrets};
 use host_adapters_platform::{Backend, Declared, Opened, Result};
 use host_adapters_records::{Error, ErrorKind};
+use host_adapters_settings::Fields;
 use std::path::Path;
 use std::sync::Arc;
 

@@ -2,9 +2,9 @@
 
 use crate::Sqs;
 use backend_aws::{Aws, AwsConfig};
-use host_adapters_manifest::fields::Fields;
 use host_adapters_manifest::runtime_config::{BackendKind, Secrets};
 use host_adapters_platform::{Backend, Declared, Opened, Result};
+use host_adapters_settings::Fields;
 use std::path::Path;
 use std::sync::Arc;
 

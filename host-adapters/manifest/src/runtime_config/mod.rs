@@ -26,9 +26,9 @@ mod secret;
 
 pub use secret::Secrets;
 
-use crate::fields::Fields;
-use crate::report::{ManifestErrors, Report, position};
 use host_adapters_platform::Backend;
+use host_adapters_settings::Fields;
+use host_adapters_settings::{ManifestErrors, Report, position};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;

@@ -1,7 +1,7 @@
 //! Secrets by reference: `{ env = "NAME" }` or `{ file = "path" }`. The file itself never holds a secret.
 
-use crate::fields::Fields;
 use crate::variables::Value;
+use host_adapters_settings::Fields;
 use std::ops::Range;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;

@@ -8,7 +8,6 @@ mod project;
 mod ranges;
 mod routes;
 mod schema;
-mod settings;
 mod variables;
 
 use super::*;

@@ -1,38 +1,41 @@
 //! Settings of a DynamoDB stream source, as `spin.toml` has them.
 
 use super::DynamodbStreamSource;
-use crate::{DEFAULT_MAX_BATCH_BYTES, Source, SourceContext, SourceSettings, camel_case_name};
+use crate::{BATCH_WINDOW_SECS, DEFAULT_MAX_BATCH_BYTES, MAX_BATCH_BYTES, Source, SourceContext, SourceSettings, camel_case_name};
 use host_adapters_delivery::OnReject;
 use host_adapters_delivery::batch::Limits;
 use host_adapters_delivery::split::Policy;
+use host_adapters_settings::{Words, settings};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// The change stream of one table that feeds one worker.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct DynamodbStreamConfig {
-    /// The table.
-    pub table: String,
-    /// Records per call at most, 1 to 10,000.
-    pub batch_size: usize,
-    /// How long the first record of a batch waits for company at most, 0 to 300 s.
-    pub batch_window_secs: u32,
-    /// Bytes of payload per call at most.
-    pub max_batch_bytes: usize,
-    /// Batches of one shard in flight at most, 1 to 10; the changes of one item stay in order.
-    pub parallelization_factor: usize,
-    /// Where a worker begins that has no checkpoint yet.
-    pub starting_position: StartingPosition,
-    /// Retries of a record after its first attempt, 0 to 10,000; -1 retries until it expires and blocks its shard.
-    pub maximum_retry_attempts: i32,
-    /// Records older than this become dead letters untried, up to 604,800 s; -1 for no limit.
-    pub maximum_record_age_secs: i32,
-    /// Halve a batch whose call failed, until the record to blame stands alone.
-    pub bisect: bool,
-    /// Where dead letters go; by default the worker's name in camel case and `Dlq`, as in `enqueueEntriesDlq`.
-    pub dead_letter_queue: Option<String>,
-    /// Whether rejected records are dropped or become dead letters.
-    pub on_reject: OnReject,
+settings! {
+    /// The change stream of one table that feeds one worker.
+    pub struct DynamodbStreamConfig {
+        /// A table with `stream = true`.
+        pub table: String = String::new(), "the name of a table under [application.tool.host-adapters.tables]";
+        /// Records per call at most.
+        pub batch_size: usize = 100, 1..=10_000;
+        /// How long the first record of a batch waits for company at most, in seconds.
+        pub batch_window_secs: u32 = 0, BATCH_WINDOW_SECS;
+        /// Bytes of payload per call at most.
+        pub max_batch_bytes: usize = DEFAULT_MAX_BATCH_BYTES, MAX_BATCH_BYTES;
+        /// Batches of one shard in flight at most; the changes of one item stay in order.
+        pub parallelization_factor: usize = 1, 1..=10;
+        /// Where a worker begins that has no checkpoint yet.
+        pub starting_position: StartingPosition = StartingPosition::TrimHorizon, ();
+        /// Retries of a record after its first attempt; -1 retries until it expires and blocks its shard, which is
+        /// Lambda's default.
+        pub maximum_retry_attempts: i32 = 3, -1..=10_000;
+        /// Records older than this become dead letters untried, in seconds; -1 for no limit.
+        pub maximum_record_age_secs: i32 = -1, -1..=604_800;
+        /// Halve a batch whose call failed, until the record to blame stands alone.
+        pub bisect: bool = true, ();
+        /// Where dead letters go; by default the worker's name in camel case and `Dlq`, as in `enqueueEntriesDlq`.
+        pub dead_letter_queue: Option<String> = None, ();
+        /// Whether rejected records are dropped or become dead letters.
+        pub on_reject: OnReject = OnReject::Drop, ();
+    }
 }
 
 /// Where to begin.
@@ -45,6 +48,10 @@ pub enum StartingPosition {
     Latest,
 }
 
+impl Words for StartingPosition {
+    const WORDS: &'static [(&'static str, Self)] = &[("TRIM_HORIZON", Self::TrimHorizon), ("LATEST", Self::Latest)];
+}
+
 /// What the stream of a table is called in events, logs, metrics and dead letters.
 pub(in crate::dynamodb_stream) fn name(table: &str) -> String {
     format!("dynamodb-stream:{table}")
@@ -53,20 +60,7 @@ pub(in crate::dynamodb_stream) fn name(table: &str) -> String {
 impl DynamodbStreamConfig {
     /// All defaults, for `table`.
     pub fn new(table: &str) -> Self {
-        Self {
-            table: table.to_owned(),
-            batch_size: 100,
-            batch_window_secs: 0,
-            max_batch_bytes: DEFAULT_MAX_BATCH_BYTES,
-            parallelization_factor: 1,
-            starting_position: StartingPosition::TrimHorizon,
-            // Lambda's own default is -1, which lets one record block its shard for a day.
-            maximum_retry_attempts: 3,
-            maximum_record_age_secs: -1,
-            bisect: true,
-            dead_letter_queue: None,
-            on_reject: OnReject::Drop,
-        }
+        Self { table: table.to_owned(), ..Self::default() }
     }
 
     pub(super) fn limits(&self) -> Limits {

@@ -1,50 +1,46 @@
 //! Settings of an SQS source, as `spin.toml` has them.
 
 use super::SqsSource;
-use crate::{DEFAULT_MAX_BATCH_BYTES, Source, SourceContext, SourceSettings};
+use crate::{BATCH_WINDOW_SECS, DEFAULT_MAX_BATCH_BYTES, MAX_BATCH_BYTES, Source, SourceContext, SourceSettings};
 use host_adapters_delivery::OnReject;
 use host_adapters_delivery::batch::Limits;
+use host_adapters_settings::{Fields, settings};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// One queue that feeds one worker.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct SqsConfig {
-    /// The queue.
-    pub queue: String,
-    /// Records per call at most, 1 to 25,000; more than 10 need a window.
-    pub batch_size: usize,
-    /// The longest time that the first record of a batch waits for others, 0 to 300 s.
-    pub batch_window_secs: u32,
-    /// Bytes of payload per call at most.
-    pub max_batch_bytes: usize,
-    /// How long a received message stays invisible, 1 s to 12 h; it is extended while the message is in flight.
-    pub visibility_timeout_secs: u32,
-    /// The most batches in flight: the number of pollers, each of which handles one batch after the other.
-    pub max_concurrency: usize,
-    /// The receive at which a message that is to be retried becomes a dead letter, 1 to 1,000.
-    pub max_attempts: u32,
-    /// Where dead letters go; `<queue>Dlq` by default.
-    pub dead_letter_queue: Option<String>,
-    /// Whether rejected records are dropped or become dead letters.
-    pub on_reject: OnReject,
+/// Records of an SQS batch without a window. Above it, a batch needs time to gather: SQS hands out ten at a time.
+const WINDOWLESS_BATCH: usize = 10;
+
+settings! {
+    /// One queue that feeds one worker.
+    pub struct SqsConfig {
+        /// The queue.
+        pub queue: String = String::new(), "the name of a queue under [application.tool.host-adapters.queues]";
+        /// Records per call at most; more than 10 need a window.
+        pub batch_size: usize = 10, 1..=25_000;
+        /// How long the first record of a batch waits for company at most, in seconds.
+        pub batch_window_secs: u32 = 0, BATCH_WINDOW_SECS;
+        /// Bytes of payload per call at most.
+        pub max_batch_bytes: usize = DEFAULT_MAX_BATCH_BYTES, MAX_BATCH_BYTES;
+        /// How long a received message stays invisible, in seconds; it is extended while the message is in flight. The
+        /// queue's own by default.
+        pub visibility_timeout_secs: u32 = 30, 1..=43_200;
+        /// The most batches in flight: the number of pollers, each of which handles one batch after the other. Lambda
+        /// starts with five (its page "Scaling SQS event source mappings").
+        pub max_concurrency: usize = 5, 1..=1_000;
+        /// The receive at which a message that is to be retried becomes a dead letter.
+        pub max_attempts: u32 = 3, 1..=1_000;
+        /// Where dead letters go; `<queue>Dlq` by default.
+        pub dead_letter_queue: Option<String> = None, ();
+        /// Whether rejected records are dropped or become dead letters.
+        pub on_reject: OnReject = OnReject::Drop, ();
+    }
 }
 
 impl SqsConfig {
     /// All defaults, for `queue`.
     pub fn new(queue: &str) -> Self {
-        Self {
-            queue: queue.to_owned(),
-            batch_size: 10,
-            batch_window_secs: 0,
-            max_batch_bytes: DEFAULT_MAX_BATCH_BYTES,
-            visibility_timeout_secs: 30,
-            // Lambda starts with five (its page "Scaling SQS event source mappings").
-            max_concurrency: 5,
-            max_attempts: 3,
-            dead_letter_queue: None,
-            on_reject: OnReject::Drop,
-        }
+        Self { queue: queue.to_owned(), ..Self::default() }
     }
 
     pub(super) fn limits(&self) -> Limits {
@@ -58,6 +54,18 @@ impl SqsConfig {
 }
 
 impl SourceSettings for SqsConfig {
+    /// The size of a batch must allow for its window (docs/delivery.md, 1.1).
+    fn check(&self, fields: &mut Fields<'_, '_>) {
+        if self.batch_size > WINDOWLESS_BATCH
+            && self.batch_window_secs == 0
+            && let Some((_, span)) = fields.item("batch_size")
+        {
+            let size = self.batch_size;
+            let message = format!("batch_size = {size} needs time to gather; write batch_window_secs = 1 or more");
+            fields.diagnostic(&span, message);
+        }
+    }
+
     fn name(&self) -> String {
         format!("sqs:{}", self.queue)
     }

@@ -1,6 +1,6 @@
 //! Reads one table of the manifest: typed values, ranges, and at the end all unknown keys.
 
-use super::report::{Report, suggestion};
+use crate::report::{Report, suggestion};
 use std::collections::BTreeMap;
 use std::ops::{Range, RangeInclusive};
 use toml_edit::{Item, TableLike, Value};
@@ -54,6 +54,11 @@ impl<'r, 'd> Fields<'r, 'd> {
             _ => item.span().or_else(|| name.span()),
         };
         Some((item, span.unwrap_or_else(|| self.span.clone())))
+    }
+
+    /// Where the value of a key stands.
+    pub fn place(&self, key: &str) -> Option<Range<usize>> {
+        self.table.get(key)?.span()
     }
 
     /// Whether a key is present, with any value.

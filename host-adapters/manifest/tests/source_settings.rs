@@ -1,11 +1,25 @@
 //! The ranges of settings: a value outside is named, a value at the edge is right. Names begin with a line of
 //! docs/delivery.md.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, missing_docs, reason = "tests")]
 #![allow(non_snake_case, reason = "names that begin with a line of docs/delivery.md")]
 
-use super::*;
+use expect_test::expect_file;
+use host_adapters_manifest::{ProvidedVariables, SourceConfig, parse};
 use host_adapters_sources::SourceSettings;
 use host_adapters_sources::dynamodb_stream::DynamodbStreamConfig;
 use host_adapters_sources::sqs::SqsConfig;
+use serde_json::{Value, json};
+use std::path::Path;
+
+/// A manifest without a diagnostic that each test adds to.
+const BASE: &str = r#"spin_manifest_version = 2
+[application]
+name = "test"
+[application.tool.host-adapters.queues]
+saveEntriesQueue = {}
+[application.tool.host-adapters.tables]
+demand-table = { stream = true }
+"#;
 
 /// What is said against an otherwise plain source with `settings`.
 fn diagnostics(kind: &str, settings: &str) -> Vec<String> {
@@ -13,7 +27,7 @@ fn diagnostics(kind: &str, settings: &str) -> Vec<String> {
     let more = format!(
         "[component.a]\nsource = \"a.wasm\"\n[[component.a.tool.host-adapters.source]]\ntype = \"{kind}\"\n{name}\n{settings}\n"
     );
-    let errors = parse_with(&format!("{BASE}{more}")).err();
+    let errors = parse(Path::new("spin.toml"), &format!("{BASE}{more}"), &ProvidedVariables::default()).err();
     errors.into_iter().flat_map(|errors| errors.diagnostics).map(|diagnostic| diagnostic.message).collect()
 }
 
@@ -89,4 +103,16 @@ fn d6_1__dead_letter_queues_are_named_after_their_queue_or_worker() {
 fn d1_7__unknown_keys_are_refused() {
     assert!(diagnostics("sqs", "batch_sise = 5")[0].contains("unknown key \"batch_sise\""));
     assert!(diagnostics("dynamodb-stream", "queue = \"q\"")[0].contains("unknown key \"queue\""));
+}
+
+/// `UPDATE_EXPECT=1` writes the file.
+#[test]
+fn the_schema_has_the_settings_that_the_folders_of_sources_declare() {
+    let mut schema: Value = serde_json::from_str(include_str!("../../../schemas/config/host-adapters.json")).unwrap();
+    for (kind, mut settings) in SourceConfig::schemas() {
+        settings["type"] = json!({ "const": kind });
+        schema["$defs"][kind]["properties"] = settings;
+    }
+    let text = serde_json::to_string_pretty(&schema).unwrap() + "\n";
+    expect_file!["../../../schemas/config/host-adapters.json"].assert_eq(&text);
 }

@@ -57,6 +57,7 @@ pub struct Report<'d> {
 }
 
 impl<'d> Report<'d> {
+    /// For the text of a file.
     pub fn new(text: &'d str) -> Self {
         Self { text, diagnostics: RefCell::default() }
     }
