@@ -89,6 +89,14 @@ fn there_is_one_crypto_provider() {
     }
 }
 
+fn assert_compiles_none(selection: &[&str], sdks: &[&str]) {
+    let tree = tree(selection);
+    for name in names(&tree) {
+        assert!(!sdks.iter().any(|sdk| name.starts_with(sdk)), "{name} is compiled for {selection:?}");
+    }
+}
+
+/// What `cargo demo` builds (`xtask/src/build.rs`).
 const EMBEDDED: [&str; 9] = [
     "--package",
     "host-adapters",
@@ -103,16 +111,22 @@ const EMBEDDED: [&str; 9] = [
 
 #[test]
 fn sdks_are_compiled_for_their_backends_alone() {
-    let crates = ["delivery", "failpoint", "manifest", "outbound", "platform", "sources"];
-    let crates = crates.map(|krate| ["--package".to_owned(), format!("host-adapters-{krate}")]);
-    let crates: Vec<_> = crates.iter().map(|it| it.each_ref().map(String::as_str)).collect();
-    let selections = crates.iter().map(|it| &it[..]).chain([&EMBEDDED[..]]);
-    for selection in selections {
-        let tree = tree(selection);
-        for name in names(&tree) {
-            let is_sdk = name.starts_with("aws-sdk") || ["aws-config", "mongodb", "redis", "rdkafka"].contains(&name);
-            assert!(!is_sdk, "{name} is compiled for {selection:?}");
-        }
+    let mut sdks = vec!["aws-sdk", "aws-config", "mongodb", "redis", "rdkafka"];
+    assert_compiles_none(&EMBEDDED, &sdks);
+    sdks.push("rusqlite");
+    for krate in [
+        "delivery",
+        "event",
+        "failpoint",
+        "manifest",
+        "outbound",
+        "platform",
+        "records",
+        "runtime",
+        "settings",
+        "sources",
+    ] {
+        assert_compiles_none(&["--all-features", "--package", &format!("host-adapters-{krate}")], &sdks);
     }
     assert!(names(&tree(&["--package", "host-adapters"])).contains("aws-sdk-sqs"), "by default all are there");
 }

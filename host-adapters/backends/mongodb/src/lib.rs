@@ -2,7 +2,7 @@
 
 mod config;
 
-pub use config::{KIND, MongodbConfig};
+pub use config::{MongodbConfig, read};
 
 use host_adapters_platform::filter::Filter;
 use host_adapters_platform::limits::document::check_document;
