@@ -23,6 +23,10 @@ macro_rules! scripted_cases {
                 lists_all_pages_of_shards, holds_parents_before_children, renews_an_expired_iterator,
                 goes_on_behind_trimmed_records, ends_with_a_closed_shard, tells_a_lasting_throttle,
             ],
+            documents: [
+                reads_a_page_by_several_batches, goes_on_behind_a_place, updates_in_one_command,
+                tells_refused_updates_from_outages,
+            ],
         }
     };
 }

@@ -3,7 +3,7 @@
 use host_adapters_records::documents::{DocumentPage, FindQuery, UpdateResult};
 use host_adapters_records::identity::Claims;
 use host_adapters_records::queue::Message;
-use host_adapters_records::{Error, ErrorKind, table};
+use host_adapters_records::{Error, table};
 use std::time::Duration;
 
 /// Result of a backend; the error says whether to try again.
@@ -30,19 +30,9 @@ pub trait TableBackend: Send + Sync + 'static {
 #[allow(missing_docs, reason = "meanings as in platform.wit")]
 pub trait DocumentsBackend: Send + Sync + 'static {
     async fn find_one(&self, collection: &str, filter: &str) -> Result<Option<String>>;
-    async fn find(&self, collection: &str, query: FindQuery) -> Result<DocumentPage> {
-        let _ = query;
-        Err(unsupported("find", collection))
-    }
+    async fn find(&self, collection: &str, query: FindQuery) -> Result<DocumentPage>;
     async fn replace_one(&self, collection: &str, filter: &str, document: &str) -> Result<()>;
-    async fn update_one(&self, collection: &str, filter: &str, update: &str) -> Result<UpdateResult> {
-        let _ = (filter, update);
-        Err(unsupported("update-one", collection))
-    }
-}
-
-fn unsupported(function: &str, collection: &str) -> Error {
-    Error::new(ErrorKind::Invalid, format!("the backend of collection `{collection}` does not support {function}"))
+    async fn update_one(&self, collection: &str, filter: &str, update: &str) -> Result<UpdateResult>;
 }
 
 /// Whose tokens are accepted, as the platform interface `identity` needs it.

@@ -3,8 +3,8 @@
 //!
 //! - `service`: the platform itself. [`Grants`]: who may call what.
 //! - `backend`: the traits that backends implement.
-//! - [`limits`]: what every backend accepts, checked before one is asked; [`filter`], [`json`], [`names`]: shared by
-//!   backends.
+//! - [`limits`]: what every backend accepts, checked before one is asked; [`filter`], [`find`], [`update`],
+//!   [`json`], [`names`]: shared by backends.
 
 mod backend;
 pub mod clock;
@@ -14,6 +14,7 @@ pub mod dead_letter;
 mod declared;
 mod documents;
 pub mod filter;
+pub mod find;
 mod grants;
 mod identity;
 pub mod json;
@@ -23,6 +24,7 @@ mod outage;
 mod queue;
 mod service;
 mod table;
+pub mod update;
 
 pub use backend::*;
 pub use configured::{Backend, Opened};

@@ -2,7 +2,8 @@
 //! service itself cannot do. Each has to fail: one that passes loses its line (`suites::judge`).
 
 /// Suite, case, and why: of servers here.
-const OF_SERVERS: [(&str, &str, &str); 3] = [
+const OF_SERVERS: [(&str, &str, &str); 4] = [
+    ("documents", "refuses_to_increase_null", "mongo-java-server takes null for 0; MongoDB refuses it"),
     ("queue", "deletes_twice", "ElasticMQ refuses the receipt of a deleted message; SQS ignores it"),
     ("queue", "ignores_stale_receipts", "ElasticMQ refuses a stale receipt; SQS ignores it"),
     ("stream", "refuses_sequences_of_no_stream", "DynamoDB Local fails (InternalFailure); DynamoDB refuses them"),

@@ -1,6 +1,8 @@
 //! What no server that we can start shows: throttles, work left undone, batches that fail in part, shards that split,
 //! iterators that expire. A server that speaks the protocol answers as the services are documented to.
 
+mod documents;
+mod mongo;
 mod queues;
 mod server;
 mod streams;

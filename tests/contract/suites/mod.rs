@@ -32,6 +32,9 @@ macro_rules! contract_cases {
             ],
             documents: [
                 finds_by_index_and_scan, replaces_or_inserts, keeps_collections_apart, refuses_wrong_calls,
+                finds_all_that_match, sorts_by_type_and_value, sorts_lists_by_an_element, pages_through_ties,
+                pages_while_others_write, keeps_what_the_projection_names, refuses_wrong_queries, updates_by_operators,
+                updates_once_among_many, refuses_wrong_updates, refuses_to_increase_null,
             ],
         }
     };

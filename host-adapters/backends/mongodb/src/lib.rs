@@ -1,17 +1,21 @@
 //! Collections in MongoDB, by its official driver.
 
 mod config;
+mod page;
 
 pub use config::{MongodbConfig, read};
 
 use host_adapters_platform::filter::Filter;
+use host_adapters_platform::find::Query;
 use host_adapters_platform::limits::document::check_document;
 use host_adapters_platform::limits::invalid;
 use host_adapters_platform::names::Names;
+use host_adapters_platform::update::Update;
 use host_adapters_platform::{DocumentsBackend, Result};
+use host_adapters_records::documents::{DocumentPage, FindQuery, UpdateResult};
 use host_adapters_records::{Error, ErrorKind};
 use mongodb::bson::{Bson, Document, doc, serialize_to_document};
-use mongodb::error::ErrorKind as Failure;
+use mongodb::error::{ErrorKind as Failure, WriteFailure};
 use mongodb::options::ClientOptions;
 use mongodb::{Client, Collection, Database, IndexModel};
 use serde_json::{Map, Value};
@@ -86,17 +90,36 @@ impl DocumentsBackend for Mongo {
         Ok(found.map(|document| json(Bson::Document(document)).to_string()))
     }
 
+    async fn find(&self, collection: &str, query: FindQuery) -> Result<DocumentPage> {
+        let (name, collection, checked) = (collection, self.collection(collection)?, Query::parse(&query)?);
+        let filter = page::filter(bson_filter(&query.filter)?, &checked);
+        let found = page::read(&collection, filter, &checked, &query.projection).await;
+        found.map_err(|failed| error(name, &failed))
+    }
+
     async fn replace_one(&self, collection: &str, filter: &str, document: &str) -> Result<()> {
         let (name, collection, filter) = (collection, self.collection(collection)?, bson_filter(filter)?);
         let document = bson(&Value::Object(check_document(document)?))?;
         let replaced = collection.replace_one(filter, document).upsert(true).await;
         replaced.map(drop).map_err(|failed| error(name, &failed))
     }
+
+    async fn update_one(&self, collection: &str, filter: &str, update: &str) -> Result<UpdateResult> {
+        let (name, collection, filter) = (collection, self.collection(collection)?, bson_filter(filter)?);
+        Update::parse(update)?;
+        let updated = collection.update_one(filter, bson_object(update)?).await;
+        let updated = updated.map_err(|failed| error(name, &failed))?;
+        Ok(UpdateResult { matched: updated.matched_count, modified: updated.modified_count })
+    }
 }
 
 /// A filter that every backend understands.
 fn bson_filter(text: &str) -> Result<Document> {
     Filter::parse(text)?;
+    bson_object(text)
+}
+
+fn bson_object(text: &str) -> Result<Document> {
     let fields: Map<String, Value> = serde_json::from_str(text).map_err(|error| invalid(error.to_string()))?;
     bson(&Value::Object(fields))
 }
@@ -126,10 +149,15 @@ fn json(value: Bson) -> Value {
     }
 }
 
+/// Codes of a call that is wrong in itself: BadValue, FailedToParse, TypeMismatch, PathNotViable,
+/// ConflictingUpdateOperators, DollarPrefixedFieldName, EmptyFieldName, CannotBackfillArray, and what a document cannot
+/// be.
+const INVALID: [i32; 11] = [2, 9, 14, 28, 40, 52, 56, 154, 10_334, 17_280, 17_419];
+
 fn error(collection: &str, failed: &mongodb::error::Error) -> Error {
     let kind = match &*failed.kind {
-        // BadValue, FailedToParse, TypeMismatch, and what a document cannot be.
-        Failure::Command(command) if [2, 9, 14, 17_280, 10_334].contains(&command.code) => ErrorKind::Invalid,
+        Failure::Command(command) if INVALID.contains(&command.code) => ErrorKind::Invalid,
+        Failure::Write(WriteFailure::WriteError(write)) if INVALID.contains(&write.code) => ErrorKind::Invalid,
         Failure::InvalidArgument { .. } | Failure::BsonSerialization(_) => ErrorKind::Invalid,
         // A refused login too: the operator has to mend it, and no record may be given up for it.
         _ => ErrorKind::Unavailable,

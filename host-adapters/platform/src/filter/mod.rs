@@ -1,10 +1,12 @@
 //! MongoDB's filters, as far as the workers need them: equality and operators on dotted paths, `$and`, `$or`. Anything
 //! else is an error that names it; a filter never silently matches something else.
 
+mod element;
 mod operator;
 
 use crate::Result;
 use crate::limits::invalid;
+pub use element::ElementFilter;
 use host_adapters_records::Error;
 use operator::Operator;
 use serde_json::{Map, Value};
@@ -168,6 +170,11 @@ mod tests {
             (json!({"missing": {"$exists": false}}), true),
             (json!({"gone": {"$exists": true}}), true),
             (json!({"missing": {"$lt": 1}}), false),
+            (json!({"id": {"$regex": "^c1"}}), true),
+            (json!({"id": {"$regex": "^1"}}), false),
+            (json!({"tags": {"$regex": "^b"}}), true),
+            (json!({"n": {"$regex": "^5"}}), false),
+            (json!({"date.open": {"$regex": "^2024\\-01"}}), true),
             (json!({"$or": [{"n": 1}, {"id": "c1"}]}), true),
             (json!({"$and": [{"n": 5}, {"id": "c2"}]}), false),
         ] {
@@ -178,7 +185,10 @@ mod tests {
     #[test]
     fn names_what_it_does_not_support() {
         for (filter, word) in [
-            (json!({"id": {"$regex": "^c"}}), "`$regex`"),
+            (json!({"id": {"$regex": "c"}}), "`$regex`"),
+            (json!({"id": {"$regex": "^c", "$options": "i"}}), "`$options`"),
+            (json!({"id": {"$regex": "^c.*"}}), "`$regex`"),
+            (json!({"id": {"$regex": "^\\d"}}), "`$regex`"),
             (json!({"$where": "true"}), "`$where`"),
             (json!({"$or": {}}), "`$or`"),
             (json!({"$and": []}), "`$and`"),

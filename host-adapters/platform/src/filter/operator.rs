@@ -6,7 +6,7 @@ use crate::{Result, json};
 use serde_json::Value;
 use std::cmp::Ordering;
 
-const KNOWN: &str = "$eq, $ne, $in, $exists, $gt, $gte, $lt, $lte";
+const KNOWN: &str = "$eq, $ne, $in, $exists, $gt, $gte, $lt, $lte, $regex";
 
 #[derive(Debug)]
 pub enum Operator {
@@ -18,6 +18,8 @@ pub enum Operator {
     Gte(Value),
     Lt(Value),
     Lte(Value),
+    /// `$regex` with nothing but a beginning.
+    Prefix(String),
 }
 
 impl Operator {
@@ -33,6 +35,7 @@ impl Operator {
             ("$gte", value) => Self::Gte(value),
             ("$lt", value) => Self::Lt(value),
             ("$lte", value) => Self::Lte(value),
+            ("$regex", value) => Self::Prefix(parse_prefix(&value)?),
             _ => return Err(unsupported(name, KNOWN)),
         })
     }
@@ -50,8 +53,30 @@ impl Operator {
             Self::Gte(value) => ordered(value, Ordering::is_ge),
             Self::Lt(value) => ordered(value, Ordering::is_lt),
             Self::Lte(value) => ordered(value, Ordering::is_le),
+            Self::Prefix(prefix) => {
+                candidates(found).filter_map(Value::as_str).any(|found| found.starts_with(prefix.as_str()))
+            }
         }
     }
+}
+
+/// The beginning that a pattern `^…` asks for: plain characters, and punctuation behind a backslash. MongoDB gets the
+/// pattern as it is, and uses an index for it.
+fn parse_prefix(pattern: &Value) -> Result<String> {
+    let plain = |char: char| !r".^$*+?()[]{}|\".contains(char) && char != '\0';
+    let refused =
+        || invalid("`$regex` takes a beginning: `^` and plain characters, others behind a backslash: `^\\+1`");
+    let mut chars = pattern.as_str().and_then(|text| text.strip_prefix('^')).ok_or_else(refused)?.chars();
+    let mut prefix = String::new();
+    while let Some(char) = chars.next() {
+        let escaped = if char == '\\' {
+            chars.next().filter(char::is_ascii_punctuation)
+        } else {
+            Some(char).filter(|it| plain(*it))
+        };
+        prefix.push(escaped.ok_or_else(refused)?);
+    }
+    Ok(prefix)
 }
 
 /// Null equals what is not there, and a list equals each of its elements, as in MongoDB.

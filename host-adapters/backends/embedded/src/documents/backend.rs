@@ -1,54 +1,72 @@
-//! Documents over the embedded store. `id` and `slug` have an index each; any other filter looks at the whole
-//! collection, oldest document first.
+//! The interface `documents` over the embedded store.
 
+use super::{page, rows};
 use crate::Embedded;
 use host_adapters_platform::filter::Filter;
-use host_adapters_platform::limits::document::check_document;
+use host_adapters_platform::find::Query;
+use host_adapters_platform::limits::document::{check_document, check_size};
+use host_adapters_platform::limits::invalid;
+use host_adapters_platform::update::Update;
 use host_adapters_platform::{DocumentsBackend, Result};
-use rusqlite::{Connection, Params};
+use host_adapters_records::documents::{DocumentPage, FindQuery, UpdateResult};
+use rusqlite::Connection;
+use std::ops::ControlFlow;
 
 /// A document with the number of its row.
 type Found = Option<(i64, String)>;
 
 fn find(conn: &Connection, collection: i64, filter: &Filter) -> rusqlite::Result<Found> {
-    let all = "SELECT id, document FROM documents WHERE collection = ?1 ORDER BY id";
-    let by_id = "SELECT id, document FROM documents WHERE collection = ?1 AND document ->> '$.id' = ?2 ORDER BY id";
-    let by_slug = "SELECT id, document FROM documents WHERE collection = ?1 AND document ->> '$.slug' = ?2 ORDER BY id";
-    match (usable(filter.required("id")), usable(filter.required("slug"))) {
-        (Some(id), _) => first_match(conn, by_id, (collection, id), filter),
-        (None, Some(slug)) => first_match(conn, by_slug, (collection, slug), filter),
-        (None, None) => first_match(conn, all, [collection], filter),
-    }
-}
-
-/// What SQLite's JSON functions read as we do: they end a text at a NUL.
-fn usable(value: Option<&str>) -> Option<&str> {
-    value.filter(|value| !value.contains('\0'))
-}
-
-fn first_match(conn: &Connection, sql: &str, params: impl Params, filter: &Filter) -> rusqlite::Result<Found> {
-    let mut select = conn.prepare_cached(sql)?;
-    let mut rows = select.query(params)?;
-    while let Some(row) = rows.next()? {
-        let text = row.get_ref(1)?.as_str()?;
-        // Only what parsed is ever stored.
-        if serde_json::from_str(text).is_ok_and(|document| filter.matches(&document)) {
-            return Ok(Some((row.get(0)?, text.to_owned())));
-        }
-    }
-    Ok(None)
+    let mut first = None;
+    rows::each(conn, collection, filter, 0, |id, text, _| {
+        first = Some((id, text.to_owned()));
+        ControlFlow::Break(())
+    })?;
+    Ok(first)
 }
 
 fn replace(conn: &Connection, collection: i64, filter: &Filter, document: &str) -> rusqlite::Result<()> {
     match find(conn, collection, filter)? {
-        Some((id, _)) => {
-            conn.prepare_cached("UPDATE documents SET document = ?2 WHERE id = ?1")?.execute((id, document))
-        }
+        Some((id, _)) => store(conn, id, document),
         None => conn
             .prepare_cached("INSERT INTO documents (collection, document) VALUES (?1, ?2)")?
             .execute((collection, document)),
     }
     .map(drop)
+}
+
+fn update(
+    conn: &Connection,
+    collection: i64,
+    filter: &Filter,
+    update: &Update,
+) -> rusqlite::Result<Result<UpdateResult>> {
+    let Some((id, text)) = find(conn, collection, filter)? else {
+        return Ok(Ok(UpdateResult { matched: 0, modified: 0 }));
+    };
+    let changed = match changed(&text, update) {
+        Ok(changed) => changed,
+        Err(error) => return Ok(Err(error)),
+    };
+    if let Some(text) = &changed {
+        store(conn, id, text)?;
+    }
+    Ok(Ok(UpdateResult { matched: 1, modified: changed.is_some().into() }))
+}
+
+/// The document after the update; `None` where it stays as it is.
+fn changed(text: &str, update: &Update) -> Result<Option<String>> {
+    let mut document = serde_json::from_str(text)
+        .map_err(|error| invalid(format!("the stored document cannot be updated: {error}")))?;
+    if !update.apply(&mut document)? {
+        return Ok(None);
+    }
+    let text = document.to_string();
+    check_size(text.len())?;
+    Ok(Some(text))
+}
+
+fn store(conn: &Connection, id: i64, document: &str) -> rusqlite::Result<usize> {
+    conn.prepare_cached("UPDATE documents SET document = ?2 WHERE id = ?1")?.execute((id, document))
 }
 
 #[async_trait::async_trait]
@@ -59,10 +77,22 @@ impl DocumentsBackend for Embedded {
         Ok(found.map(|(_, document)| document))
     }
 
+    async fn find(&self, collection: &str, query: FindQuery) -> Result<DocumentPage> {
+        let (collection, query) = (self.names.collection(collection)?, Query::parse(&query)?);
+        let after = page::row_after(&query)?;
+        self.store.read(move |conn| page::read(conn, collection, query, after)).await
+    }
+
     async fn replace_one(&self, collection: &str, filter: &str, document: &str) -> Result<()> {
         let (collection, filter) = (self.names.collection(collection)?, Filter::parse(filter)?);
         check_document(document)?;
         let document = document.to_owned();
         self.store.write(move |conn| replace(conn, collection, &filter, &document), |()| {}).await
+    }
+
+    async fn update_one(&self, collection: &str, filter: &str, update: &str) -> Result<UpdateResult> {
+        let (collection, filter) = (self.names.collection(collection)?, Filter::parse(filter)?);
+        let wanted = Update::parse(update)?;
+        self.store.write(move |conn| self::update(conn, collection, &filter, &wanted), |_| {}).await?
     }
 }

@@ -1,3 +1,5 @@
 //! Collections of JSON documents, found by a part of MongoDB's filters.
 
 mod backend;
+mod page;
+mod rows;

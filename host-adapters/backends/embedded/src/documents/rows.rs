@@ -1,0 +1,56 @@
+//! The documents that a filter finds, oldest first. `id` and `slug` have an index each; any other filter looks at the
+//! whole collection.
+
+use host_adapters_platform::filter::Filter;
+use rusqlite::{Connection, Params};
+use serde_json::Value;
+use std::ops::ControlFlow;
+
+/// Is shown a document's row number, its text and its value.
+pub(super) trait Visit: FnMut(i64, &str, Value) -> ControlFlow<()> {}
+
+impl<F: FnMut(i64, &str, Value) -> ControlFlow<()>> Visit for F {}
+
+/// Visits each document behind the row `after` that the filter finds, until the visitor breaks off.
+pub(super) fn each(
+    conn: &Connection,
+    collection: i64,
+    filter: &Filter,
+    after: i64,
+    visit: impl Visit,
+) -> rusqlite::Result<()> {
+    let all = "SELECT id, document FROM documents WHERE collection = ?1 AND id > ?2 ORDER BY id";
+    let by_id =
+        "SELECT id, document FROM documents WHERE collection = ?1 AND id > ?2 AND document ->> '$.id' = ?3 ORDER BY id";
+    let by_slug = "SELECT id, document FROM documents WHERE collection = ?1 AND id > ?2 AND document ->> '$.slug' = ?3 ORDER BY id";
+    match (usable(filter.required("id")), usable(filter.required("slug"))) {
+        (Some(id), _) => matching(conn, by_id, (collection, after, id), filter, visit),
+        (None, Some(slug)) => matching(conn, by_slug, (collection, after, slug), filter, visit),
+        (None, None) => matching(conn, all, (collection, after), filter, visit),
+    }
+}
+
+/// What SQLite's JSON functions read as we do: they end a text at a NUL.
+fn usable(value: Option<&str>) -> Option<&str> {
+    value.filter(|value| !value.contains('\0'))
+}
+
+fn matching(
+    conn: &Connection,
+    sql: &str,
+    params: impl Params,
+    filter: &Filter,
+    mut visit: impl Visit,
+) -> rusqlite::Result<()> {
+    let mut select = conn.prepare_cached(sql)?;
+    let mut rows = select.query(params)?;
+    while let Some(row) = rows.next()? {
+        let text = row.get_ref(1)?.as_str()?;
+        // Only what parsed is ever stored.
+        let Ok(document) = serde_json::from_str(text) else { continue };
+        if filter.matches(&document) && visit(row.get(0)?, text, document).is_break() {
+            return Ok(());
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,70 @@
+//! A page of the documents that a filter finds, as MongoDB sorts and projects them; shared by the backends.
+//!
+//! Documents come in the order of the sort's paths, and those that are equal there in the order of an id that the
+//! backend gives them. A page ends with a [`Place`]: the sort key and the id of its last document. The next page has
+//! what comes after that place, so that it neither skips nor repeats a document that did not change meanwhile.
+
+mod place;
+mod projection;
+mod sort;
+
+pub use place::Place;
+pub use projection::Projection;
+pub use sort::{Sort, SortKey, order};
+
+use crate::Result;
+use crate::filter::Filter;
+use crate::limits::invalid;
+use host_adapters_records::documents::FindQuery;
+
+/// The most documents of one page.
+const MAX_LIMIT: u32 = 1_000;
+
+/// A checked query.
+#[derive(Debug)]
+pub struct Query {
+    /// Which documents.
+    pub filter: Filter,
+    /// In which order.
+    pub sort: Sort,
+    /// What of each.
+    pub projection: Projection,
+    /// At most so many.
+    pub limit: usize,
+    /// Where the page before ended.
+    pub after: Option<Place>,
+}
+
+impl Query {
+    /// Checks all parts of a query; [`host_adapters_records::ErrorKind::Invalid`] says what is wrong.
+    pub fn parse(query: &FindQuery) -> Result<Self> {
+        if !(1..=MAX_LIMIT).contains(&query.limit) {
+            return Err(invalid(format!("a limit of {}; it is 1 to {MAX_LIMIT}", query.limit)));
+        }
+        let sort = Sort::parse(&query.sort)?;
+        Ok(Self {
+            filter: Filter::parse(&query.filter)?,
+            projection: Projection::parse(&query.projection)?,
+            limit: query.limit as usize,
+            after: query.after.as_deref().map(|token| Place::parse(token, &sort)).transpose()?,
+            sort,
+        })
+    }
+
+    /// Whether a document at this place belongs to this page or a later one.
+    pub fn is_after(&self, place: &Place) -> bool {
+        self.after.as_ref().is_none_or(|after| self.sort.order(place, after).is_gt())
+    }
+}
+
+/// The segments of a dotted path to sort by or to keep.
+fn parse_path(path: &str) -> Result<Vec<String>> {
+    let segments: Vec<_> = path.split('.').map(str::to_owned).collect();
+    if segments.iter().any(|segment| segment.is_empty() || segment.starts_with('$') || segment.contains('\0')) {
+        return Err(invalid(format!("`{path}` is not a path; write names with dots between: `date.updated`")));
+    }
+    if segments.first().is_some_and(|first| first == "_id") {
+        return Err(invalid("`_id` is MongoDB's own; documents have an `id`"));
+    }
+    Ok(segments)
+}
