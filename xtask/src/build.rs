@@ -50,14 +50,12 @@ pub fn embedded() -> Result<Built> {
     Ok(Built { programs: target_dir()?.join("release") })
 }
 
-/// What [`embedded`] selects. `xtask` is among it, so that its dependencies have the features they have alone.
-const EMBEDDED: [&str; 9] = [
+/// What [`embedded`] selects.
+const EMBEDDED: [&str; 7] = [
     "--package",
     "host-adapters",
     "--package",
     "demo",
-    "--package",
-    "xtask",
     "--no-default-features",
     "--features",
     "host-adapters/embedded",
