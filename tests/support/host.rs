@@ -103,13 +103,13 @@ impl TestHost {
     pub async fn platform<F: Function>(&self, arguments: &F) -> F::Output {
         let path = format!("/platform/{}", F::PATH);
         let answer: Result<F::Output, Error> = self.gateway(&path, TESTER_TOKEN, &json!(arguments)).await;
-        Result::from(answer).unwrap_or_else(|error| panic!("{path}: {error}"))
+        answer.unwrap_or_else(|error| panic!("{path}: {error}"))
     }
 
     /// Messages of a queue: all, waiting, delayed and in flight.
     pub async fn depth(&self, queue: &str) -> u64 {
         let answer: Result<Value, Error> = self.gateway("/operator/queues", OPERATOR_TOKEN, &json!({})).await;
-        let queues = Result::from(answer).unwrap_or_else(|error| panic!("{error}"));
+        let queues = answer.unwrap_or_else(|error| panic!("{error}"));
         let queue = queues["queues"].as_array().unwrap().iter().find(|it| it["name"] == queue).unwrap().clone();
         ["visible", "inFlight", "delayed"].iter().map(|state| queue[*state].as_u64().unwrap()).sum()
     }
@@ -123,7 +123,7 @@ impl TestHost {
     pub async fn peek(&self, queue: &str) -> Vec<Value> {
         let answer: Result<Value, Error> =
             self.gateway("/operator/peek", OPERATOR_TOKEN, &json!({ "queue": queue })).await;
-        let peeked = Result::from(answer).unwrap_or_else(|error| panic!("{error}"));
+        let peeked = answer.unwrap_or_else(|error| panic!("{error}"));
         peeked["messages"].as_array().unwrap().clone()
     }
 

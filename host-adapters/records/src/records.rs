@@ -31,10 +31,13 @@ pub mod table {
             /// Which item.
             key: Key,
             /// Dotted path and new value as JSON text.
+            #[serde(default)]
             set: Vec<(String, String)>,
             /// Dotted paths to remove.
+            #[serde(default)]
             remove: Vec<String>,
             /// All must hold, else [`crate::ErrorKind::ConditionFailed`].
+            #[serde(default)]
             condition: Vec<Predicate>,
         }
     }
@@ -58,8 +61,10 @@ pub mod queue {
             /// The body, at most 256 KiB with its attributes.
             body: String,
             /// String attributes, at most ten.
+            #[serde(default)]
             attributes: Vec<(String, String)>,
             /// Seconds until it can be received, 0 to 900.
+            #[serde(default)]
             delay_secs = "delay-secs": u32,
         }
     }

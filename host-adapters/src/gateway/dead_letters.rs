@@ -90,8 +90,7 @@ async fn show(
     Json(
         dead_letter(&gateway.platform, &redriver, &caller, &show.id)
             .await
-            .map(|dead_letter| json!({ "dead_letter": dead_letter }))
-            .into(),
+            .map(|dead_letter| json!({ "dead_letter": dead_letter })),
     )
 }
 

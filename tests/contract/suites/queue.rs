@@ -14,7 +14,7 @@ pub fn message(body: &str) -> Message {
 pub async fn send(backend: &impl Backend, queue: &str, bodies: &[&str]) -> Vec<String> {
     let messages = bodies.iter().map(|body| message(body)).collect();
     let answers = backend.queues().send_batch(queue, messages).await.unwrap();
-    answers.into_iter().map(|answer| Result::from(answer).unwrap()).collect()
+    answers.into_iter().map(Result::unwrap).collect()
 }
 
 /// Receives without waiting.

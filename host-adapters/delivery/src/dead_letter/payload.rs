@@ -49,9 +49,9 @@ pub(super) fn in_envelope(mut envelope: Value, payload: &Payload, ordering_key: 
         Payload::Json(text) if is_queue_text(text) && Payload::of_text(text.clone()) == *payload => text.clone(),
         _ => {
             let (text, encoding) = encoded(payload);
-            envelope["payloadEncoding"] = json!(encoding);
-            if let Some(key) = ordering_key {
-                envelope["orderingKey"] = json!(key);
+            if let Some(members) = envelope.as_object_mut() {
+                members.insert("payloadEncoding".to_owned(), json!(encoding));
+                members.extend(ordering_key.map(|key| ("orderingKey".to_owned(), json!(key))));
             }
             json!(text).to_string()
         }

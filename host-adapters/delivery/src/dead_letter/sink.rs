@@ -88,7 +88,7 @@ impl DeadLetterSink {
         }
         let (mut errors, unanswered) = match sent {
             Ok(answers) => {
-                let errors: Vec<_> = answers.into_iter().map(|answer| Result::from(answer).err()).collect();
+                let errors: Vec<_> = answers.into_iter().map(Result::err).collect();
                 (errors, Error::new(ErrorKind::Unavailable, format!("{}: no answer for the message", self.queue)))
             }
             Err(error) => (Vec::new(), error),

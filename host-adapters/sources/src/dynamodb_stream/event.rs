@@ -84,7 +84,7 @@ pub(super) fn events(table: &str, shard: &str, changes: Vec<host_adapters_platfo
 }
 
 #[cfg(all(test, feature = "host"))]
-#[allow(clippy::unwrap_used, reason = "tests")]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 mod tests {
     use super::*;
     use host_adapters_platform::Change;

@@ -164,9 +164,7 @@ impl QueueBackend for ModelQueues {
     async fn send_batch(&self, queue: &str, messages: Vec<Message>) -> Result<Vec<Result<String>>> {
         self.faults.check("send")?;
         let send = |message: Message| {
-            if let Err(error) = self.faults.check("send one") {
-                return Err(error);
-            }
+            self.faults.check("send one")?;
             assert!(message.attributes.len() <= 10, "too many attributes");
             assert!(message.attributes.iter().all(|(_, value)| !value.is_empty()), "an empty attribute");
             if message.body.len() > 256 * 1024 {

@@ -117,7 +117,7 @@ pub fn streams(random: &mut StdRng) -> Streams {
 fn stream_config(random: &mut StdRng) -> DynamodbStreamConfig {
     let retries = one_of(random, &[-1, 0, 0, 1, 2, 3, 5]);
     let age = one_of(random, &[-1, -1, -1, 60, 300]);
-    let config = DynamodbStreamConfig {
+    DynamodbStreamConfig {
         batch_size: one_of(random, &[1, 2, 3, 7, 16, 64, 100]),
         batch_window_secs: one_of(random, &[0, 0, 1, 20]),
         max_batch_bytes: one_of(random, &[6 << 20, 6 << 20, 200]),
@@ -128,8 +128,7 @@ fn stream_config(random: &mut StdRng) -> DynamodbStreamConfig {
         bisect: random.random_bool(0.8),
         on_reject: on_reject(random),
         ..DynamodbStreamConfig::new(TABLE)
-    };
-    config
+    }
 }
 
 fn on_reject(random: &mut StdRng) -> OnReject {
