@@ -1,5 +1,5 @@
-//! Builds: always the whole native workspace, so that one set of features, and so one copy of the dependencies, serves
-//! the demo, the tests and the lints.
+//! Builds of two selections: the whole native workspace for tests and lints, and what `cargo demo` needs. Dependencies
+//! have the same features in both, so they are built once.
 
 use anyhow::{Context, Result, bail};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -50,14 +50,12 @@ pub fn embedded() -> Result<Built> {
     Ok(Built { programs: target_dir()?.join("release") })
 }
 
-/// What [`embedded`] selects. `xtask` is among it, so that its dependencies have the features they have alone.
-const EMBEDDED: [&str; 9] = [
+/// What [`embedded`] selects.
+const EMBEDDED: [&str; 7] = [
     "--package",
     "host-adapters",
     "--package",
     "demo",
-    "--package",
-    "xtask",
     "--no-default-features",
     "--features",
     "host-adapters/embedded",

@@ -19,25 +19,27 @@ use host_adapters_platform::clock::Clock;
 use std::path::Path;
 use std::sync::Arc;
 
-/// The kind of backend of a crate, or that this program was built without it.
+/// A line is a section of the runtime configuration, the word of its `type` (which is also the feature that compiles the
+/// crate in), and the crate.
 macro_rules! kinds {
-    ($($feature:literal: $krate:ident, $section:literal;)*) => {
-        &[$({
-            #[cfg(feature = $feature)]
-            let kind = $krate::KIND;
-            #[cfg(not(feature = $feature))]
-            let kind = BackendKind { section: $section, name: $feature, read: None };
-            kind
+    ($($section:literal, $name:literal: $krate:ident;)*) => {
+        &[$(BackendKind {
+            section: $section,
+            name: $name,
+            #[cfg(feature = $name)]
+            read: Some($krate::read),
+            #[cfg(not(feature = $name))]
+            read: None,
         }),*]
     };
 }
 
 /// Every kind of backend besides the embedded one, each of which is a crate and a feature.
 pub const KINDS: &[BackendKind] = kinds! {
-    "dynamodb": backend_dynamodb, "tables";
-    "sqs": backend_sqs, "queues";
-    "mongodb": backend_mongodb, "documents";
-    "redis": backend_redis, "cache";
+    "tables", "dynamodb": backend_dynamodb;
+    "queues", "sqs": backend_sqs;
+    "documents", "mongodb": backend_mongodb;
+    "cache", "redis": backend_redis;
 };
 
 /// The policy of outbound calls, with the signing key of a PEM file, or one of this process.

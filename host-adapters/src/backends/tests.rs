@@ -135,7 +135,7 @@ credentials = { access_key_id = "AKIA", secret_access_key = { env = "SET", file 
 
 #[test]
 fn a_backend_that_is_not_built_in_is_named() {
-    let kinds = [BackendKind { read: None, ..backend_sqs::KIND }];
+    let kinds = [BackendKind { section: "queues", name: "sqs", read: None }];
     let text = "[queues]\ntype = \"sqs\"\n";
     let told = RuntimeConfig::parse(Path::new("r.toml"), text, &kinds, &|_| None).unwrap_err().to_string();
     expect_test::expect![[r#"r.toml:1:2: this program was built without the backend "sqs"; build host-adapters with --features sqs, in queues"#]].assert_eq(&told);

@@ -2,14 +2,11 @@
 
 use crate::{Dynamodb, DynamodbStreams};
 use backend_aws::{Aws, AwsConfig};
-use host_adapters_manifest::runtime_config::{BackendKind, Secrets};
+use host_adapters_manifest::runtime_config::Secrets;
 use host_adapters_platform::{Backend, Declared, Opened, Result};
 use host_adapters_settings::Fields;
 use std::path::Path;
 use std::sync::Arc;
-
-/// The kind of backend that this crate is.
-pub const KIND: BackendKind = BackendKind { section: "tables", name: "dynamodb", read: Some(read) };
 
 /// The lease table's name, behind the prefix, where none is given.
 const LEASE_TABLE: &str = "host-adapters-leases";
@@ -25,7 +22,8 @@ pub struct DynamodbConfig {
     pub lease_table: String,
 }
 
-fn read(fields: &mut Fields<'_, '_>, secrets: &Secrets<'_>) -> Option<Arc<dyn Backend>> {
+/// Reads the section; what is wrong in it becomes a diagnostic.
+pub fn read(fields: &mut Fields<'_, '_>, secrets: &Secrets<'_>) -> Option<Arc<dyn Backend>> {
     let aws = AwsConfig::read(fields, secrets);
     let prefix = fields.string("prefix").map(|prefix| prefix.value).unwrap_or_default();
     let lease_table = fields.string("lease_table").map(|name| name.value);

@@ -4,6 +4,6 @@ mod config;
 mod stream;
 mod table;
 
-pub use config::{DynamodbConfig, KIND};
+pub use config::{DynamodbConfig, read};
 pub use stream::DynamodbStreams;
 pub use table::Dynamodb;

@@ -2,15 +2,12 @@
 
 use crate::Mongo;
 use host_adapters_manifest::Value;
-use host_adapters_manifest::runtime_config::{BackendKind, Secrets};
+use host_adapters_manifest::runtime_config::Secrets;
 use host_adapters_platform::{Backend, Declared, Opened, Result};
 use host_adapters_records::{Error, ErrorKind};
 use host_adapters_settings::Fields;
 use std::path::Path;
 use std::sync::Arc;
-
-/// The kind of backend that this crate is.
-pub const KIND: BackendKind = BackendKind { section: "documents", name: "mongodb", read: Some(read) };
 
 /// The settings.
 #[derive(Clone, Debug)]
@@ -23,7 +20,8 @@ pub struct MongodbConfig {
     pub prefix: String,
 }
 
-fn read(fields: &mut Fields<'_, '_>, secrets: &Secrets<'_>) -> Option<Arc<dyn Backend>> {
+/// Reads the section; what is wrong in it becomes a diagnostic.
+pub fn read(fields: &mut Fields<'_, '_>, secrets: &Secrets<'_>) -> Option<Arc<dyn Backend>> {
     let uri = secrets.address(fields, "uri", "mongodb://host:27017");
     let database = fields.string("database");
     let database = fields.required("database", database, "database = \"…\"");

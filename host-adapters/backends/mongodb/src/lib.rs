@@ -3,7 +3,7 @@
 mod config;
 mod page;
 
-pub use config::{KIND, MongodbConfig};
+pub use config::{MongodbConfig, read};
 
 use host_adapters_platform::filter::Filter;
 use host_adapters_platform::find::Query;

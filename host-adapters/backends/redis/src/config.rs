@@ -2,15 +2,12 @@
 
 use crate::Redis;
 use host_adapters_manifest::Value;
-use host_adapters_manifest::runtime_config::{BackendKind, Secrets};
+use host_adapters_manifest::runtime_config::Secrets;
 use host_adapters_platform::{Backend, Declared, Opened, Result};
 use host_adapters_records::{Error, ErrorKind};
 use host_adapters_settings::Fields;
 use std::path::Path;
 use std::sync::Arc;
-
-/// The kind of backend that this crate is.
-pub const KIND: BackendKind = BackendKind { section: "cache", name: "redis", read: Some(read) };
 
 /// The settings.
 #[derive(Clone, Debug)]
@@ -19,7 +16,8 @@ pub struct RedisConfig {
     pub url: Value,
 }
 
-fn read(fields: &mut Fields<'_, '_>, secrets: &Secrets<'_>) -> Option<Arc<dyn Backend>> {
+/// Reads the section; what is wrong in it becomes a diagnostic.
+pub fn read(fields: &mut Fields<'_, '_>, secrets: &Secrets<'_>) -> Option<Arc<dyn Backend>> {
     let url = secrets.address(fields, "url", "redis://host:6379").unwrap_or_default();
     Some(Arc::new(RedisConfig { url }))
 }

@@ -2,7 +2,7 @@
 
 mod config;
 
-pub use config::{KIND, RedisConfig};
+pub use config::{RedisConfig, read};
 
 use host_adapters_platform::count_cache_get;
 use host_adapters_records::cache::{CacheArgument, CacheBackend, CacheError, CacheReply};

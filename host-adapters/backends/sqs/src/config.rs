@@ -2,14 +2,11 @@
 
 use crate::Sqs;
 use backend_aws::{Aws, AwsConfig};
-use host_adapters_manifest::runtime_config::{BackendKind, Secrets};
+use host_adapters_manifest::runtime_config::Secrets;
 use host_adapters_platform::{Backend, Declared, Opened, Result};
 use host_adapters_settings::Fields;
 use std::path::Path;
 use std::sync::Arc;
-
-/// The kind of backend that this crate is.
-pub const KIND: BackendKind = BackendKind { section: "queues", name: "sqs", read: Some(read) };
 
 /// The settings.
 #[derive(Clone, Debug)]
@@ -20,7 +17,8 @@ pub struct SqsConfig {
     pub prefix: String,
 }
 
-fn read(fields: &mut Fields<'_, '_>, secrets: &Secrets<'_>) -> Option<Arc<dyn Backend>> {
+/// Reads the section; what is wrong in it becomes a diagnostic.
+pub fn read(fields: &mut Fields<'_, '_>, secrets: &Secrets<'_>) -> Option<Arc<dyn Backend>> {
     let aws = AwsConfig::read(fields, secrets);
     Some(Arc::new(SqsConfig { aws, prefix: fields.string("prefix").map(|prefix| prefix.value).unwrap_or_default() }))
 }

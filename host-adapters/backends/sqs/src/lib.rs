@@ -7,7 +7,7 @@ mod receive;
 mod send;
 mod settle;
 
-pub use config::{KIND, SqsConfig};
+pub use config::{SqsConfig, read};
 
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::QueueAttributeName;
