@@ -1,3 +1,5 @@
+//! Updates, refused and applied.
+
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
 use super::*;
