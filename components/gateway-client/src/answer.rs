@@ -45,17 +45,23 @@ mod tests {
         check(
             200,
             r#"{"Ok":[{"Ok":"m-1"},{"Err":{"kind":"Throttled","message":"later","retry_after_ms":50}}]}"#,
-            expect![[r#"[Ok("m-1"), Err(Error { kind: Throttled, message: "later", retry_after_ms: Some(50) })]"#]],
+            expect![[
+                r#"[Ok("m-1"), Err(Error { kind: ErrorKind::Throttled, message: "later", retry-after-ms: Some(50) })]"#
+            ]],
         );
     }
 
     #[test]
     fn an_error_keeps_its_kind() {
-        check(200, r#"{"Err":{"kind":"NotFound","message":"no queue x"}}"#, expect!["NotFound None: no queue x"]);
+        check(
+            200,
+            r#"{"Err":{"kind":"NotFound","message":"no queue x"}}"#,
+            expect!["ErrorKind::NotFound None: no queue x"],
+        );
         check(
             200,
             r#"{"Err":{"kind":"Throttled","message":"later","retry_after_ms":50}}"#,
-            expect!["Throttled Some(50): later"],
+            expect!["ErrorKind::Throttled Some(50): later"],
         );
     }
 
@@ -65,37 +71,39 @@ mod tests {
             200,
             "<html>",
             expect![
-                "Unavailable None: queue/send-batch: the gateway is not usable: its answer is not the wire's: expected value at line 1 column 1"
+                "ErrorKind::Unavailable None: queue/send-batch: the gateway is not usable: its answer is not the wire's: expected value at line 1 column 1"
             ],
         );
         check(
             200,
             r#"{"Ok":"m-1"}"#,
             expect![[
-                r#"Unavailable None: queue/send-batch: the gateway is not usable: its answer is not the wire's: invalid type: string "m-1", expected a sequence at line 1 column 11"#
+                r#"ErrorKind::Unavailable None: queue/send-batch: the gateway is not usable: its answer is not the wire's: invalid type: string "m-1", expected a sequence at line 1 column 11"#
             ]],
         );
         check(
             200,
             "",
             expect![
-                "Unavailable None: queue/send-batch: the gateway is not usable: its answer is not the wire's: EOF while parsing a value at line 1 column 0"
+                "ErrorKind::Unavailable None: queue/send-batch: the gateway is not usable: its answer is not the wire's: EOF while parsing a value at line 1 column 0"
             ],
         );
         check(
             401,
             "",
-            expect!["Denied None: queue/send-batch: the gateway answered 401: check the variable gateway_token"],
+            expect![
+                "ErrorKind::Denied None: queue/send-batch: the gateway answered 401: check the variable gateway_token"
+            ],
         );
         check(
             502,
             "bad gateway",
-            expect!["Unavailable None: queue/send-batch: the gateway is not usable: it answered status 502"],
+            expect!["ErrorKind::Unavailable None: queue/send-batch: the gateway is not usable: it answered status 502"],
         );
         check(
             204,
             "",
-            expect!["Unavailable None: queue/send-batch: the gateway is not usable: it answered status 204"],
+            expect!["ErrorKind::Unavailable None: queue/send-batch: the gateway is not usable: it answered status 204"],
         );
     }
 }

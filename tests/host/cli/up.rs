@@ -247,7 +247,7 @@ async fn use_every_secret(up: &Up) {
         assert_eq!(up.platform("table/batch-write", token, put.clone()).await.0, status, "{token}");
     }
     let verify = json!({"token": GUESS});
-    assert!(up.platform("identity/verify", "planted-6f1e-check-eligibility", verify).await.1["error"].is_object());
+    assert!(up.platform("identity/verify", "planted-6f1e-check-eligibility", verify).await.1["Err"].is_object());
     assert_eq!(up.queues(&[], "planted-6f1e-operator").code, 0);
     // The change is queued, and its delivery fails because no service is there: the log of that is wanted too.
     tokio::time::sleep(Duration::from_secs(3)).await;

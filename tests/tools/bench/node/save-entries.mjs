@@ -123,7 +123,7 @@ function unflag(item, now) {
     key: { pk: item.pk, sk: item.sk },
     set: [["needsReplication", "false"], ["replicatedAt", JSON.stringify(now)]],
     remove: [],
-    condition: [{ equals: [item.updatedPath, item.updatedJson] }],
+    condition: [{ Equals: [item.updatedPath, item.updatedJson] }],
   };
 }
 
