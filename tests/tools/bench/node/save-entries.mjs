@@ -217,7 +217,7 @@ class SaveEntries {
         held.forEach((job, at) => {
           if (errors[at] === null) done(job, "ack");
           else if (errors[at].kind === "condition-failed") changed.push(job);
-          else done(job, { retry: errors[at].retryAfterMs ?? null });
+          else done(job, { retry: errors[at].retry_after_ms ?? null });
         });
       }
       jobs = changed.length > 0 ? await this.reread(changed, done) : [];
