@@ -205,7 +205,7 @@ impl Stage {
     }
 
     async fn ask(&self, host: &Child, slug: &str) -> Option<Value> {
-        let mut event = fixture("events/http/check-eligibility-appsync.json");
+        let mut event = tests::workers::fixture("check-eligibility", "appsync");
         event["arguments"]["input"]["body"]["slug"] = slug.into();
         let request = client().post(format!("{}/workers/check-eligibility", host.http)).json(&event);
         let answer = request.bearer_auth(self.signer.sign(&JANE.claims())).send().await.unwrap();
