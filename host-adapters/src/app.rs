@@ -133,7 +133,7 @@ fn sources(app: &App, backends: &backends::Backends, dispatcher: &Dispatcher) ->
             clock: Clock::wall(),
             backoff: Backoff::new(),
         };
-        sources.extend(component.sources.iter().map(|source| source.clone().source(&context)));
+        sources.extend(component.sources.iter().map(|source| source.source(&context)));
     }
     sources
 }

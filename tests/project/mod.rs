@@ -3,5 +3,6 @@
 mod contract;
 mod fuzz;
 mod readme;
+mod slow;
 mod tidy;
 mod wire;

@@ -2,9 +2,9 @@
 
 use serde_json::Value;
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use tests::programs;
+use tests::project::{ProjectCopy, succeeded};
 
 const WORKER: &str = "rescore-fans";
 const FIXTURE: &str = "components/rescore-fans/fixtures/sqs.json";
@@ -23,61 +23,35 @@ fn block(section: &str, words: &str, language: &str) -> String {
     rest.split_once("```").unwrap().0.to_owned()
 }
 
-fn copy_project() -> PathBuf {
-    let copy = programs::scratch().join("readme-project");
-    tests::project::copy(&copy);
-    copy
-}
-
-fn write(project: &Path, path: &str, text: &str) {
-    let path = project.join(path);
-    assert!(!path.exists(), "{} is there already", path.display());
-    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-    std::fs::write(path, text).unwrap();
-}
-
 /// Runs a command line of the README in the copy, offline, with the programs at hand.
-fn run(project: &Path, line: &str) -> Output {
+fn run(project: &ProjectCopy, line: &str) -> Output {
     let host = programs::host_adapters();
     let line = line.replace("target/release/host-adapters", &host.display().to_string());
-    let mut command = Command::new("sh");
-    command
-        .args(["-c", &line])
-        .current_dir(project)
-        // Of its own: in the project's, Cargo would take what it made of the copy for what the project makes.
-        .env("CARGO_TARGET_DIR", programs::scratch().join("readme-target"))
-        .env("CARGO_NET_OFFLINE", "true");
-    // The lints of `cargo verify` would build all that the worker depends on a second time.
-    for name in ["RUSTC_WORKSPACE_WRAPPER", "CLIPPY_ARGS", "LOG_LEVEL", "CONFIG_ENV"] {
-        command.env_remove(name);
-    }
-    let output = command.output().unwrap();
-    assert!(output.status.success(), "{line}: {}", String::from_utf8_lossy(&output.stderr));
-    output
+    succeeded(project.command("sh").args(["-c", &line]))
 }
 
 #[test]
 fn adding_a_worker_works_as_written() {
     let section = section();
-    let project = copy_project();
+    let project = ProjectCopy::new("readme");
     for (words, language, path) in [
         ("`components/rescore-fans/Cargo.toml`", "toml", "components/rescore-fans/Cargo.toml"),
         ("`components/rescore-fans/src/lib.rs`", "rust", "components/rescore-fans/src/lib.rs"),
         ("**The fixture**", "json", FIXTURE),
     ] {
-        write(&project, path, &block(&section, words, language));
+        project.add(path, &block(&section, words, language));
     }
     let added = block(&section, "**The block**", "toml");
     let (_, worker) = added.split_once("[[trigger.http]]\n").unwrap();
     let lines = 1 + worker.lines().filter(|line| !line.is_empty()).count();
     assert!(lines <= 18, "the block of a worker has {lines} lines");
-    let manifest = std::fs::read_to_string(project.join("spin.toml")).unwrap();
-    let manifest = format!("{manifest}\n{added}");
-    std::fs::write(project.join("spin.toml"), manifest).unwrap();
+    let path = project.folder().join("spin.toml");
+    let manifest = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(path, format!("{manifest}\n{added}")).unwrap();
 
     let commands = block(&section, "\nThen:", "sh");
     let outputs: Vec<_> = commands.lines().map(|line| run(&project, line)).collect();
-    assert!(project.join("target/components").join(WORKER).with_extension("wasm").exists());
+    assert!(project.folder().join("target/components").join(WORKER).with_extension("wasm").exists());
     let answer: Value = serde_json::from_slice(&outputs.last().unwrap().stdout).unwrap();
     let promised: Value = serde_json::from_str(&block(&section, "\nprints", "json")).unwrap();
     assert_eq!(answer, promised);

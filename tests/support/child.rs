@@ -41,13 +41,17 @@ impl Child {
         environment: &BTreeMap<String, String>,
         log: Stdio,
     ) -> Self {
-        let program = program();
-        let mut command = Command::new(&program);
+        let mut command = Command::new(program());
+        command.envs(variables.iter().map(|(name, value)| (format!("SPIN_VARIABLE_{}", name.to_uppercase()), value)));
+        Self::run(command.envs(environment), manifest, data, log).await
+    }
+
+    /// Starts a host by a command that is to get its arguments here.
+    pub async fn run(command: &mut Command, manifest: &Path, data: &Path, log: Stdio) -> Self {
         command.arg("up").arg("--manifest").arg(manifest).arg("--data").arg(data).stderr(log);
         command.args(["--listen", "127.0.0.1:0", "--gateway-listen", "127.0.0.1:0"]);
-        command.envs(variables.iter().map(|(name, value)| (format!("SPIN_VARIABLE_{}", name.to_uppercase()), value)));
-        command.envs(environment).stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true);
-        let mut process = command.spawn().unwrap_or_else(|error| panic!("{}: {error}", program.display()));
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true);
+        let mut process = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
         let mut stdout = BufReader::new(process.stdout.take().unwrap()).lines();
         let line = tokio::time::timeout(START_LIMIT, stdout.next_line()).await.expect("the host starts in time");
         let line = line.unwrap().expect("the host says where it listens; its log above says why not");

@@ -1,9 +1,14 @@
 //! Copies of the project that tests may change and build.
 
+use crate::support::programs;
 use crate::support::settings::root;
-use std::path::Path;
+use serde_json::Value;
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
 
-/// What a build of components reads: workspace members count even where they are not built.
+/// What a build reads: workspace members count even where they are not built.
 const COPIED: [&str; 9] = [
     "Cargo.toml",
     "Cargo.lock",
@@ -16,23 +21,121 @@ const COPIED: [&str; 9] = [
     "xtask",
 ];
 
-/// Copies the project to a folder, in place of what is there. The same place each time lets Cargo know its crates
-/// again.
-pub fn copy(to: &Path) {
-    if to.exists() {
-        std::fs::remove_dir_all(to).unwrap();
-    }
-    COPIED.iter().for_each(|name| copy_into(&root().join(name), &to.join(name)));
+/// A copy of the project, and a target folder for it.
+pub struct ProjectCopy {
+    folder: PathBuf,
+    target: PathBuf,
 }
 
-fn copy_into(from: &Path, to: &Path) {
+impl ProjectCopy {
+    /// A new copy in place of the one before with this name. The same place each time lets Cargo know its crates again.
+    pub fn new(name: &str) -> Self {
+        let scratch = programs::scratch();
+        // Of its own: in the project's, Cargo would take what it made of the copy for what the project makes.
+        let copy =
+            Self { folder: scratch.join(format!("{name}-project")), target: scratch.join(format!("{name}-target")) };
+        if copy.folder.exists() {
+            std::fs::remove_dir_all(&copy.folder).unwrap();
+        }
+        COPIED.iter().for_each(|name| copy_into(&root().join(name), &copy.folder.join(name), &plain));
+        copy
+    }
+
+    /// Where it is.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// What a build of it makes.
+    pub fn target(&self) -> &Path {
+        &self.target
+    }
+
+    /// A program that runs in it, offline.
+    pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
+        let mut command = Command::new(program);
+        command.current_dir(&self.folder).env("CARGO_TARGET_DIR", &self.target).env("CARGO_NET_OFFLINE", "true");
+        // The lints of `cargo verify` would build all dependencies a second time.
+        for name in ["RUSTC_WORKSPACE_WRAPPER", "CLIPPY_ARGS", "LOG_LEVEL", "CONFIG_ENV"] {
+            command.env_remove(name);
+        }
+        command
+    }
+
+    /// Writes a file that it does not have.
+    pub fn add(&self, path: &str, text: &str) {
+        let path = self.folder.join(path);
+        assert!(!path.exists(), "{} is there already", path.display());
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    }
+
+    /// Gives its target folder what the project's has of others' crates, so that only the project's own are built. What
+    /// is missing Cargo makes.
+    pub fn take_dependencies(&self) {
+        let ours = self.packages();
+        for profile in ["release", "guest", "wasm32-wasip2/guest"] {
+            for part in ["deps", "build", ".fingerprint"] {
+                let from = programs::target().join(profile).join(part);
+                let entries = std::fs::read_dir(&from).into_iter().flatten().map(|entry| entry.unwrap().file_name());
+                for name in entries.filter(|name| is_of_others(&name.to_string_lossy(), &ours)) {
+                    let to = self.target.join(profile).join(part).join(&name);
+                    if !to.exists() {
+                        copy_into(&from.join(&name), &to, &link);
+                    }
+                }
+            }
+        }
+    }
+
+    /// The names of its own packages, as file names have them.
+    fn packages(&self) -> BTreeSet<String> {
+        let arguments = ["metadata", "--no-deps", "--format-version", "1"];
+        let metadata = succeeded(self.command(env!("CARGO")).args(arguments));
+        let metadata: Value = serde_json::from_slice(&metadata.stdout).unwrap();
+        let packages = metadata["packages"].as_array().unwrap().iter();
+        packages.map(|package| package["name"].as_str().unwrap().replace('-', "_")).collect()
+    }
+}
+
+/// Runs a command, which is to succeed.
+pub fn succeeded(command: &mut Command) -> Output {
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+    output
+}
+
+/// Whether a file or folder that Cargo made, `<name>-<hash>…` or `lib<name>-<hash>…`, belongs to none of `ours`.
+fn is_of_others(file: &str, ours: &BTreeSet<String>) -> bool {
+    let Some((name, _)) = file.rsplit_once('-') else { return false };
+    let name = name.replace('-', "_");
+    !ours.contains(&name) && !name.strip_prefix("lib").is_some_and(|name| ours.contains(name))
+}
+
+/// A second name for what Cargo never writes again in place, which is most of the bytes; a copy of the rest.
+fn link(from: &Path, to: &Path) -> std::io::Result<u64> {
+    let is_code = from.extension().is_some_and(|it| ["rlib", "rmeta", "so"].iter().any(|code| it == *code));
+    if is_code && std::fs::hard_link(from, to).is_ok() {
+        return Ok(0);
+    }
+    std::fs::copy(from, to)?;
+    // Cargo compares times.
+    let made = std::fs::metadata(from)?.modified()?;
+    std::fs::File::open(to)?.set_modified(made).map(|()| 0)
+}
+
+fn plain(from: &Path, to: &Path) -> std::io::Result<u64> {
+    std::fs::copy(from, to)
+}
+
+fn copy_into(from: &Path, to: &Path, copy: &impl Fn(&Path, &Path) -> std::io::Result<u64>) {
     std::fs::create_dir_all(to.parent().unwrap()).unwrap();
     if from.is_file() {
-        std::fs::copy(from, to).unwrap();
+        copy(from, to).unwrap();
         return;
     }
     for entry in std::fs::read_dir(from).unwrap() {
         let entry = entry.unwrap();
-        copy_into(&entry.path(), &to.join(entry.file_name()));
+        copy_into(&entry.path(), &to.join(entry.file_name()), copy);
     }
 }

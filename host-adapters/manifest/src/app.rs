@@ -6,7 +6,7 @@ use super::variables::Value;
 use host_adapters_delivery::dead_letter::Origin;
 use host_adapters_outbound::{AllowedHosts, ServiceConfig};
 use host_adapters_platform::{Declared, Grants, IdentityConfig, QueueSpec, TableSpec};
-use host_adapters_sources::SourceConfig;
+use host_adapters_sources::{Resource, SourceConfig, sqs};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
@@ -116,8 +116,7 @@ impl App {
         };
         Declared {
             tables: self.host.tables.iter().map(|(name, it)| (name.clone(), table(name, it))).collect(),
-            queues: self.host.queues.clone(),
-            collections: self.host.collections.clone(),
+            ..self.host.declared()
         }
     }
 
@@ -136,9 +135,10 @@ impl App {
         }
         for (name, queue) in &self.host.queues {
             let Some(dead_letters) = &queue.dead_letter_queue else { continue };
-            let source = format!("sqs:{name}");
-            let worker = sources.clone().map(|(id, it)| it.dead_letters(id).1).find(|it| it.source == source);
-            let origin = worker.unwrap_or(Origin { worker: String::new(), source });
+            let queue = Resource::Queue(name.clone());
+            let worker = sources.clone().find(|(_, source)| source.is_fed_by(&queue));
+            let nobody = || Origin { worker: String::new(), source: sqs::name(name) };
+            let origin = worker.map_or_else(nobody, |(id, source)| source.dead_letters(id).1);
             let origins = queues.entry(dead_letters.clone()).or_default();
             if !origins.contains(&origin) {
                 origins.push(origin);
@@ -148,9 +148,16 @@ impl App {
     }
 
     /// The components that read the stream of a table.
-    fn consumers<'a>(&'a self, table: &'a str) -> impl Iterator<Item = &'a Component> {
-        let reads =
-            move |source: &SourceConfig| matches!(source, SourceConfig::DynamodbStream(it) if it.table == table);
-        self.components.values().filter(move |component| component.sources.iter().any(reads))
+    fn consumers(&self, table: &str) -> impl Iterator<Item = &Component> {
+        let stream = Resource::Stream(table.to_owned());
+        self.components.values().filter(move |it| it.sources.iter().any(|source| source.is_fed_by(&stream)))
+    }
+}
+
+impl Host {
+    /// What sources may read and components may be granted.
+    pub(super) fn declared(&self) -> Declared {
+        let Self { queues, tables, collections, .. } = self.clone();
+        Declared { tables, queues, collections }
     }
 }

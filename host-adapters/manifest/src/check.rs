@@ -8,7 +8,7 @@ use super::route::Target;
 use super::source::RawSource;
 use host_adapters_settings::Spanned;
 use host_adapters_settings::{Report, suggestion};
-use host_adapters_sources::SourceConfig;
+use host_adapters_sources::Resource;
 use std::collections::BTreeMap;
 
 /// All that was read and names something.
@@ -67,17 +67,18 @@ fn component(report: &Report<'_>, names: &Names<'_>, id: &str, at: &std::ops::Ra
 }
 
 fn source(report: &Report<'_>, host: &Host, written: &RawSource) {
-    let at = |name: &String| Spanned { value: name.clone(), span: written.from.clone() };
-    match &written.source {
-        SourceConfig::Sqs(source) => declared(report, "queue", &at(&source.queue), host.queues.keys()),
-        SourceConfig::DynamodbStream(source) => {
-            declared(report, "table", &at(&source.table), host.tables.keys());
-            if host.tables.get(&source.table).is_some_and(|table| !table.stream) {
+    let at = |value: String| Spanned { value, span: written.from.clone() };
+    match written.source.reads().map(|(_, resource)| resource) {
+        None => (),
+        Some(Resource::Queue(queue)) => declared(report, "queue", &at(queue), host.queues.keys()),
+        Some(Resource::Stream(table)) => {
+            if host.tables.get(&table).is_some_and(|table| !table.stream) {
                 report.diagnostic(
                     &written.from,
-                    format!("table \"{}\" has no stream; declare it with stream = true", source.table),
+                    format!("table \"{table}\" has no stream; declare it with stream = true"),
                 );
             }
+            declared(report, "table", &at(table), host.tables.keys());
         }
     }
 }

@@ -1,12 +1,13 @@
 //! `[component.<id>]`: Spin's own keys, and the host's under `tool.host-adapters`.
 
-use super::app::{Build, Component, Host, Profile};
+use super::app::{Build, Component, Profile};
 use super::by_id;
 use super::grants::{self, RawGrants};
 use super::limits::{self, Kind, Limits};
 use super::source::{self, RawSource};
 use super::variables::{Value, Variables, is_snake_case};
 use host_adapters_outbound::AllowedHosts;
+use host_adapters_platform::Declared;
 use host_adapters_settings::Report;
 use host_adapters_settings::{Fields, Spanned};
 use std::collections::BTreeMap;
@@ -31,9 +32,10 @@ pub(super) struct RawComponent {
 }
 
 impl RawComponent {
-    /// The component, its sources completed from what is known of their queues.
-    pub(super) fn finish(self, host: &Host) -> Component {
-        Component { sources: self.sources.into_iter().map(|written| written.finish(host)).collect(), ..self.component }
+    /// The component, its sources completed from what is declared.
+    pub(super) fn finish(self, declared: &Declared) -> Component {
+        let sources = self.sources.into_iter().map(|written| written.finish(declared));
+        Component { sources: sources.collect(), ..self.component }
     }
 }
 

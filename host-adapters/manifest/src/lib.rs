@@ -72,7 +72,8 @@ fn read(report: &Report<'_>, path: &Path, table: &toml_edit::Table, given: &Prov
     host::declare_dead_letter_queues(&mut host, sources_of(&components));
     host.clients = clients.iter().map(|written| (written.name.clone(), written.finish(&host))).collect();
     check::check(report, &Names { components: &components, targets: &targets, clients: &clients, host: &host });
-    let components = components.into_iter().map(|(id, written)| (id, written.finish(&host))).collect();
+    let declared = host.declared();
+    let components = components.into_iter().map(|(id, written)| (id, written.finish(&declared))).collect();
     App { name, version, path: path.to_owned(), components, routes, host }
 }
 

@@ -61,6 +61,11 @@ impl<'r, 'd> Fields<'r, 'd> {
         self.table.get(key)?.span()
     }
 
+    /// All keys.
+    pub fn keys(&self) -> impl Iterator<Item = &'r str> {
+        self.table.iter().map(|(key, _)| key)
+    }
+
     /// Whether a key is present, with any value.
     pub fn has(&self, key: &str) -> bool {
         self.table.contains_key(key)

@@ -9,8 +9,8 @@ use host_adapters_delivery::event::Event;
 use host_adapters_delivery::redrive::Recovery;
 use host_adapters_delivery::retry::Backoff;
 use host_adapters_delivery::stream::OrderedStreams;
-use host_adapters_platform::QueueBackend;
 use host_adapters_platform::clock::Clock;
+use host_adapters_platform::{Declared, QueueBackend};
 use host_adapters_settings::{Fields, Settings};
 use serde::Serialize;
 use std::ops::RangeInclusive;
@@ -26,18 +26,38 @@ pub trait Source: Send + Sync {
 }
 
 /// The settings of one kind of source.
-pub trait SourceSettings: Settings {
+pub trait SourceSettings {
     /// Reports what is wrong with several keys together.
     fn check(&self, _fields: &mut Fields<'_, '_>) {}
     /// What the source is called in logs, metrics and dead letters: `<kind>:<name>`.
     fn name(&self) -> String;
+    /// What the manifest must declare for it, and the key that names it.
+    fn reads(&self) -> Option<(&'static str, Resource)> {
+        None
+    }
+    /// Takes from what the manifest declares what its own block leaves out; `has` says whether the block has a key.
+    fn complete(&mut self, _declared: &Declared, _has: &dyn Fn(&str) -> bool) {}
     /// The queue that dead letters of `worker` go to.
     fn dead_letter_queue(&self, worker: &str) -> String;
     /// The source, ready to run.
-    fn source(self, context: &SourceContext) -> Arc<dyn Source>;
+    fn source(&self, context: &SourceContext) -> Arc<dyn Source>;
+}
+
+/// What a source reads of what a manifest declares.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Resource {
+    /// A queue.
+    Queue(String),
+    /// The change stream of a table.
+    Stream(String),
 }
 
 impl SourceConfig {
+    /// Whether this is what the source reads.
+    pub fn is_fed_by(&self, resource: &Resource) -> bool {
+        self.reads().is_some_and(|(_, it)| it == *resource)
+    }
+
     /// The queue that dead letters of this source of `worker` go to, and how they name where they come from.
     pub fn dead_letters(&self, worker: &str) -> (String, Origin) {
         (self.dead_letter_queue(worker), Origin { worker: worker.to_owned(), source: self.name() })
@@ -45,12 +65,11 @@ impl SourceConfig {
 }
 
 /// Reads the settings of one kind of source.
-pub(crate) fn read<S: SourceSettings>(mut fields: Fields<'_, '_>) -> Option<S> {
-    let settings = S::read(&mut fields);
+pub(crate) fn read<S: Settings + SourceSettings>(fields: &mut Fields<'_, '_>) -> Option<S> {
+    let settings = S::read(fields);
     if let Some(settings) = &settings {
-        settings.check(&mut fields);
+        settings.check(fields);
     }
-    fields.finish();
     settings
 }
 

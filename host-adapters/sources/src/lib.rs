@@ -12,11 +12,16 @@
 //! | `LAMBDA` | the records of AWS Lambda's that it makes events of |
 //! | `Config` | the settings, which implement [`SourceSettings`] (`host`) |
 //! | `RECOVERY` | how a record that became a dead letter goes back (`host`) |
+//! | `CANNED` | the events that `host-adapters events generate` writes (`host`) |
 
+#[cfg(feature = "host")]
+mod canned;
 #[cfg(feature = "host")]
 mod host;
 pub mod lambda;
 
+#[cfg(feature = "host")]
+pub use canned::{CannedEvent, Records};
 #[cfg(feature = "host")]
 pub use host::*;
 
@@ -48,33 +53,46 @@ macro_rules! kinds {
 
             /// Reads the settings of a source of `kind`; `None` if something required is missing or there is no such
             /// kind.
-            pub fn read(kind: &str, fields: host_adapters_settings::Fields<'_, '_>) -> Option<Self> {
+            pub fn read(kind: &str, fields: &mut host_adapters_settings::Fields<'_, '_>) -> Option<Self> {
                 match kind {
                     $($kind => host::read(fields).map(Self::$variant),)+
                     _ => None,
                 }
             }
 
-            /// What the source is called in logs, metrics and dead letters: `<kind>:<name>`.
-            pub fn name(&self) -> String {
+            /// The word for its kind.
+            pub fn kind(&self) -> &'static str {
                 match self {
-                    $(Self::$variant(config) => config.name(),)+
+                    $(Self::$variant(_) => $kind,)+
                 }
             }
+        }
 
-            /// The queue that dead letters of `worker` go to.
-            pub fn dead_letter_queue(&self, worker: &str) -> String {
-                match self {
-                    $(Self::$variant(config) => config.dead_letter_queue(worker),)+
-                }
-            }
+        #[cfg(feature = "host")]
+        impl std::ops::Deref for SourceConfig {
+            type Target = dyn SourceSettings;
 
-            /// The source itself.
-            pub fn source(self, context: &SourceContext) -> std::sync::Arc<dyn Source> {
+            fn deref(&self) -> &Self::Target {
                 match self {
-                    $(Self::$variant(config) => config.source(context),)+
+                    $(Self::$variant(config) => config,)+
                 }
             }
+        }
+
+        #[cfg(feature = "host")]
+        impl std::ops::DerefMut for SourceConfig {
+            fn deref_mut(&mut self) -> &mut Self::Target {
+                match self {
+                    $(Self::$variant(config) => config,)+
+                }
+            }
+        }
+
+        /// The events that `host-adapters events generate` knows, each with the kind of source whose workers take it.
+        #[cfg(feature = "host")]
+        pub fn canned_events() -> impl Iterator<Item = (&'static str, &'static CannedEvent)> {
+            let events: [(&'static str, &'static [CannedEvent]); _] = [$(($kind, $module::CANNED)),+];
+            events.into_iter().flat_map(|(kind, events)| events.iter().map(move |event| (kind, event)))
         }
 
         /// How records of a kind of source go back; `None` for a kind that there is not.

@@ -1,8 +1,8 @@
 //! spin.toml: any text is read or refused without a panic; diagnostics have places within the text and show no secret;
 //! what is read names only what is declared.
 
-use host_adapters_manifest::{App, ManifestErrors, ProvidedVariables, SourceConfig, parse};
-use host_adapters_sources::SourceSettings;
+use host_adapters_manifest::{App, ManifestErrors, ProvidedVariables, parse};
+use host_adapters_sources::Resource;
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -67,11 +67,13 @@ fn check_app(app: &App) {
         assert!((1..=1_000).contains(&component.limits.max_instances));
         assert!(!component.limits.request_timeout.is_zero());
         for source in &component.sources {
-            let (names, dead_letters) = match source {
-                SourceConfig::Sqs(it) => (app.host.queues.contains_key(&it.queue), it.dead_letter_queue(id)),
-                SourceConfig::DynamodbStream(it) => (app.host.tables[&it.table].stream, it.dead_letter_queue(id)),
+            let is_declared = match source.reads() {
+                None => true,
+                Some((_, Resource::Queue(queue))) => app.host.queues.contains_key(&queue),
+                Some((_, Resource::Stream(table))) => app.host.tables[&table].stream,
             };
-            assert!(names, "{source:?} reads what is not declared");
+            assert!(is_declared, "{source:?} reads what is not declared");
+            let dead_letters = source.dead_letter_queue(id);
             assert!(app.host.queues.contains_key(&dead_letters), "{source:?} has no queue of dead letters");
         }
     }

@@ -2,7 +2,8 @@
 
 use super::{run, run_with_input};
 use fake_services::{FakeServices, Options, Service};
-use host_adapters::manifest::{Component, SourceConfig};
+use host_adapters::manifest::Component;
+use host_adapters_sources::canned_events;
 use serde_json::{Value, json};
 use tests::workers;
 
@@ -10,8 +11,7 @@ use tests::workers;
 fn generated() -> Vec<(&'static str, String)> {
     let app = workers::app();
     let kinds = |worker: &Component| match worker.sources.first() {
-        Some(SourceConfig::Sqs(_)) => vec!["sqs"],
-        Some(SourceConfig::DynamodbStream(_)) => vec!["dynamodb-stream", "kinesis"],
+        Some(source) => canned_events().filter(|(kind, _)| *kind == source.kind()).map(|(_, it)| it.name).collect(),
         None => vec!["appsync"],
     };
     workers::of(&app).flat_map(|worker| kinds(worker).into_iter().map(|kind| (kind, worker.id.clone()))).collect()

@@ -4,9 +4,9 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use std::fs::File;
 use std::io::{BufRead, BufReader};
-use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::process::{Child, ChildStdout, Stdio};
 use tests::WORKER_TOKEN;
+use tests::project::ProjectCopy;
 use toml_edit::DocumentMut;
 
 const WORKER: &str = "save-entries";
@@ -14,10 +14,9 @@ const SOURCE: &str = "components/save-entries/src/lib.rs";
 const EDITS: usize = 3;
 
 /// The project with one worker: the others' dependencies take minutes to build.
-fn project() -> PathBuf {
-    let project = Path::new(env!("CARGO_TARGET_TMPDIR")).join("dev-project");
-    tests::project::copy(&project);
-    let path = project.join("spin.toml");
+fn project() -> ProjectCopy {
+    let project = ProjectCopy::new("dev");
+    let path = project.folder().join("spin.toml");
     let mut manifest: DocumentMut = std::fs::read_to_string(&path).unwrap().parse().unwrap();
     manifest["component"].as_table_mut().unwrap().retain(|id, _| id == WORKER);
     manifest["component"][WORKER].as_table_mut().unwrap().remove("dependencies");
@@ -33,7 +32,7 @@ fn project() -> PathBuf {
 struct Dev {
     child: Child,
     stdout: BufReader<ChildStdout>,
-    project: PathBuf,
+    project: ProjectCopy,
     http: String,
 }
 
@@ -41,20 +40,13 @@ impl Dev {
     fn start() -> Self {
         let project = project();
         let programs = tests::programs::native();
-        let log = File::create(project.join("log")).unwrap();
-        let mut command = Command::new(programs.join("host-adapters"));
+        let log = File::create(project.folder().join("log")).unwrap();
+        let mut command = project.command(programs.join("host-adapters"));
         command.args(["dev", "--data", "data", "--listen", "127.0.0.1:0", "--gateway-listen", "127.0.0.1:0"]);
-        // Of its own: in the project's, Cargo would take what it made of the copy for what the project makes.
-        let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("dev-target");
-        command.current_dir(&project).env("CARGO_TARGET_DIR", target);
-        command.env("CARGO_NET_OFFLINE", "true").env("SPIN_VARIABLE_WORKER_TOKEN", WORKER_TOKEN);
-        let jwks = project.join("jwks.json");
+        command.env("SPIN_VARIABLE_WORKER_TOKEN", WORKER_TOKEN);
+        let jwks = project.folder().join("jwks.json");
         std::fs::write(&jwks, r#"{"keys":[]}"#).unwrap();
         command.env("SPIN_VARIABLE_IDENTITY_JWKS", jwks);
-        // The lints of `cargo verify` would build all that the worker depends on a second time.
-        for name in ["RUSTC_WORKSPACE_WRAPPER", "CLIPPY_ARGS", "LOG_LEVEL", "CONFIG_ENV"] {
-            command.env_remove(name);
-        }
         let mut child = command.stdout(Stdio::piped()).stderr(log).spawn().unwrap();
         let stdout = BufReader::new(child.stdout.take().unwrap());
         let mut dev = Self { child, stdout, project, http: String::new() };
@@ -75,11 +67,11 @@ impl Dev {
     }
 
     fn log(&self) -> String {
-        std::fs::read_to_string(self.project.join("log")).unwrap()
+        std::fs::read_to_string(self.project.folder().join("log")).unwrap()
     }
 
     fn edit(&self, from: &str, to: &str) {
-        let path = self.project.join(SOURCE);
+        let path = self.project.folder().join(SOURCE);
         let text = std::fs::read_to_string(&path).unwrap();
         assert!(text.contains(from), "{SOURCE} has no {from}");
         std::fs::write(path, text.replace(from, to)).unwrap();

@@ -1,17 +1,18 @@
-//! `host-adapters events generate`: events as AWS Lambda would hand them over, ready for `invoke` or `curl`.
+//! `host-adapters events generate`: events as AWS Lambda would hand them over, ready for `invoke` or `curl`. Those with
+//! records are made by their kinds of source.
 
+mod appsync;
 mod bodies;
-mod shapes;
 
 use super::invoke::event::{component, known, text_of};
 use super::{ManifestOptions, UNUSABLE};
-use crate::manifest::{App, SourceConfig};
-use anyhow::{Context, Result};
-use bodies::{Canned, Fixture};
-use clap::{Args, Subcommand, ValueEnum};
-use host_adapters_sources::camel_case_name;
+use crate::manifest::App;
+use anyhow::{Result, anyhow};
+use bodies::Fixture;
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+use clap::{Args, Subcommand};
+use host_adapters_sources::{CannedEvent, Records, camel_case_name, canned_events};
 use serde_json::Value;
-use shapes::{Change, Records};
 use std::process::ExitCode;
 
 #[derive(Args)]
@@ -29,6 +30,7 @@ enum Command {
 #[derive(Args)]
 struct Generate {
     /// What the event comes from.
+    #[arg(value_parser = kinds())]
     source: Kind,
     /// The worker whose event it is: its queue or table, and the body of its fixture, unless `--body` gives one.
     #[arg(long)]
@@ -47,17 +49,50 @@ struct Generate {
     manifest: ManifestOptions,
 }
 
-#[derive(Clone, Copy, Eq, PartialEq, ValueEnum)]
+/// What an event comes from.
+#[derive(Clone, Copy)]
 enum Kind {
-    /// Messages of a queue.
-    Sqs,
-    /// Changes of a table, by its own stream.
-    DynamodbStream,
-    /// Changes of a table, by a Kinesis stream for DynamoDB.
-    Kinesis,
+    /// A kind of source.
+    Source(&'static str, &'static CannedEvent),
     /// A resolver's call, as workers get it over HTTP.
-    #[value(alias = "http")]
     Appsync,
+}
+
+/// The kinds by their names on the command line.
+fn kinds() -> impl TypedValueParser<Value = Kind> {
+    let sources = canned_events().map(|(_, event)| PossibleValue::new(event.name).help(event.about));
+    let appsync = PossibleValue::new(appsync::NAME).alias(appsync::ALIAS);
+    let appsync = appsync.help("A resolver's call, as workers get it over HTTP");
+    PossibleValuesParser::new(sources.chain([appsync])).map(|name| {
+        let source = canned_events().find(|(_, event)| event.name == name);
+        source.map_or(Kind::Appsync, |(kind, event)| Kind::Source(kind, event))
+    })
+}
+
+impl Kind {
+    /// The name of its fixture.
+    fn fixture(&self) -> &'static str {
+        match self {
+            Self::Source(kind, _) => kind,
+            Self::Appsync => appsync::NAME,
+        }
+    }
+
+    /// Where the body stands in its fixture.
+    fn body(&self) -> &'static str {
+        match self {
+            Self::Source(_, event) => event.body,
+            Self::Appsync => appsync::BODY,
+        }
+    }
+
+    /// What it comes from, and its body, if nothing else is said.
+    fn example(&self) -> (&'static str, &'static str) {
+        match self {
+            Self::Source(_, event) => event.example,
+            Self::Appsync => appsync::EXAMPLE,
+        }
+    }
 }
 
 pub(super) fn run(options: Options) -> Result<ExitCode> {
@@ -66,10 +101,13 @@ pub(super) fn run(options: Options) -> Result<ExitCode> {
         Ok(worker) => worker,
         Err(code) => return Ok(code),
     };
-    let body = options.body.as_deref().map(|body| text_of(body, "body")).transpose()?;
-    let fixture = |worker: &Worker| Fixture::of(&options.manifest.manifest, &worker.id, options.source);
-    let canned = Canned::of(worker.as_ref().map(fixture), body.as_deref());
-    let event = event(&options, worker.as_ref(), &canned)?;
+    let (from, body) = options.source.example();
+    let body = match (&options.body, &worker) {
+        (Some(given), _) => text_of(given, "body")?,
+        (None, Some(worker)) => Fixture::of(&options.manifest.manifest, &worker.id, &options.source).body()?,
+        (None, None) => body.to_owned(),
+    };
+    let event = event(&options, worker.as_ref().map_or(from, |worker| &worker.resource), &body)?;
     println!("{}", serde_json::to_string_pretty(&event)?);
     Ok(ExitCode::SUCCESS)
 }
@@ -95,28 +133,25 @@ fn worker(options: &Generate, name: &str) -> Result<Worker, ExitCode> {
 
 fn resource(app: &App, id: &str, kind: Kind) -> Result<String, String> {
     let sources = app.components.get(id).map_or(&[][..], |component| component.sources.as_slice());
-    let resource = sources.iter().find_map(|source| match (kind, source) {
-        (Kind::Sqs, SourceConfig::Sqs(source)) => Some(source.queue.clone()),
-        (Kind::DynamodbStream | Kind::Kinesis, SourceConfig::DynamodbStream(source)) => Some(source.table.clone()),
-        _ => None,
-    });
-    let fed: Vec<_> = sources.iter().map(|source| source.dead_letters(id).1.source).collect();
-    match resource {
-        None if kind == Kind::Appsync && sources.is_empty() => Ok(camel_case_name(id)),
-        None if sources.is_empty() => Err(format!("{id} takes no records; generate an appsync event")),
-        None => Err(format!("{id} takes records of {}; generate such an event", fed.join(", "))),
-        Some(resource) => Ok(resource),
+    let fed: Vec<_> = sources.iter().map(|source| source.name()).collect();
+    match kind {
+        Kind::Appsync if sources.is_empty() => Ok(camel_case_name(id)),
+        _ if sources.is_empty() => Err(format!("{id} takes no records; generate an appsync event")),
+        _ => fed
+            .iter()
+            .filter_map(|name| name.split_once(':'))
+            .find(|(word, _)| *word == kind.fixture())
+            .map(|(_, resource)| resource.to_owned())
+            .ok_or_else(|| format!("{id} takes records of {}; generate such an event", fed.join(", "))),
     }
 }
 
-fn event(options: &Generate, worker: Option<&Worker>, canned: &Canned<'_>) -> Result<Value> {
-    let resource = |default: &str| worker.map_or_else(|| default.to_owned(), |worker| worker.resource.clone());
-    let records = Records { ids: &options.ids, count: options.count };
-    let change = || canned.change().and_then(|change| Change::read(&change).context("that is not a change of an item"));
-    Ok(match options.source {
-        Kind::Sqs => records.sqs(&resource("exampleQueue"), &canned.message()?),
-        Kind::DynamodbStream => records.dynamodb_stream(&resource("example-table"), &change()?),
-        Kind::Kinesis => records.kinesis(&resource("example-table"), &change()?),
-        Kind::Appsync => shapes::appsync(&resource("example"), &canned.input()?),
-    })
+fn event(options: &Generate, from: &str, body: &str) -> Result<Value> {
+    match options.source {
+        Kind::Source(_, event) => {
+            let records = Records { from, ids: &options.ids, count: options.count };
+            (event.make)(&records, body).map_err(|wrong| anyhow!(wrong))
+        }
+        Kind::Appsync => appsync::event(from, body),
+    }
 }

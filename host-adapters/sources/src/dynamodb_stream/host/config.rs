@@ -1,7 +1,10 @@
 //! Settings of a DynamoDB stream source, as `spin.toml` has them.
 
 use super::DynamodbStreamSource;
-use crate::{BATCH_WINDOW_SECS, DEFAULT_MAX_BATCH_BYTES, MAX_BATCH_BYTES, Source, SourceContext, SourceSettings, camel_case_name};
+use crate::{
+    BATCH_WINDOW_SECS, DEFAULT_MAX_BATCH_BYTES, MAX_BATCH_BYTES, Resource, Source, SourceContext, SourceSettings,
+    camel_case_name,
+};
 use host_adapters_delivery::OnReject;
 use host_adapters_delivery::batch::Limits;
 use host_adapters_delivery::split::Policy;
@@ -83,11 +86,15 @@ impl SourceSettings for DynamodbStreamConfig {
         name(&self.table)
     }
 
+    fn reads(&self) -> Option<(&'static str, Resource)> {
+        Some(("table", Resource::Stream(self.table.clone())))
+    }
+
     fn dead_letter_queue(&self, worker: &str) -> String {
         self.dead_letter_queue.clone().unwrap_or_else(|| format!("{}Dlq", camel_case_name(worker)))
     }
 
-    fn source(self, context: &SourceContext) -> Arc<dyn Source> {
-        Arc::new(DynamodbStreamSource::new(self, context))
+    fn source(&self, context: &SourceContext) -> Arc<dyn Source> {
+        Arc::new(DynamodbStreamSource::new(self.clone(), context))
     }
 }

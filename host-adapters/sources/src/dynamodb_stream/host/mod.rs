@@ -1,7 +1,9 @@
 //! DynamoDB stream → worker: [`host_adapters_delivery::stream`] with the changes of items as records.
 
+mod canned;
 mod config;
 
+pub(crate) use canned::CANNED;
 pub(in crate::dynamodb_stream) use config::name;
 pub use config::DynamodbStreamConfig as Config;
 pub use config::{DynamodbStreamConfig, StartingPosition};

@@ -1,9 +1,12 @@
 //! Settings of an SQS source, as `spin.toml` has them.
 
 use super::SqsSource;
-use crate::{BATCH_WINDOW_SECS, DEFAULT_MAX_BATCH_BYTES, MAX_BATCH_BYTES, Source, SourceContext, SourceSettings};
+use crate::{
+    BATCH_WINDOW_SECS, DEFAULT_MAX_BATCH_BYTES, MAX_BATCH_BYTES, Resource, Source, SourceContext, SourceSettings,
+};
 use host_adapters_delivery::OnReject;
 use host_adapters_delivery::batch::Limits;
+use host_adapters_platform::Declared;
 use host_adapters_settings::{Fields, settings};
 use std::sync::Arc;
 use std::time::Duration;
@@ -37,6 +40,11 @@ settings! {
     }
 }
 
+/// What a queue is called in events, logs, metrics and dead letters.
+pub fn name(queue: &str) -> String {
+    format!("sqs:{queue}")
+}
+
 impl SqsConfig {
     /// All defaults, for `queue`.
     pub fn new(queue: &str) -> Self {
@@ -67,14 +75,28 @@ impl SourceSettings for SqsConfig {
     }
 
     fn name(&self) -> String {
-        format!("sqs:{}", self.queue)
+        name(&self.queue)
+    }
+
+    fn reads(&self) -> Option<(&'static str, Resource)> {
+        Some(("queue", Resource::Queue(self.queue.clone())))
+    }
+
+    /// Where the block does not say how long a message stays invisible, the queue does.
+    fn complete(&mut self, declared: &Declared, has: &dyn Fn(&str) -> bool) {
+        if !has("visibility_timeout_secs")
+            && let Some(queue) = declared.queues.get(&self.queue)
+        {
+            // The manifest allows twelve hours at most.
+            self.visibility_timeout_secs = u32::try_from(queue.visibility_timeout.as_secs()).unwrap_or(u32::MAX);
+        }
     }
 
     fn dead_letter_queue(&self, _worker: &str) -> String {
         self.dead_letter_queue.clone().unwrap_or_else(|| format!("{}Dlq", self.queue))
     }
 
-    fn source(self, context: &SourceContext) -> Arc<dyn Source> {
-        Arc::new(SqsSource::new(self, context))
+    fn source(&self, context: &SourceContext) -> Arc<dyn Source> {
+        Arc::new(SqsSource::new(self.clone(), context))
     }
 }

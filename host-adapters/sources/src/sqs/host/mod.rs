@@ -6,12 +6,14 @@
 //! receives: pollers with a batch in flight keep it, one of them delivers it again as the probe, and when the probe
 //! succeeds all go on.
 
+mod canned;
 mod config;
 mod heartbeat;
 mod settle;
 
+pub(crate) use canned::CANNED;
 pub use config::SqsConfig as Config;
-pub use config::SqsConfig;
+pub use config::{SqsConfig, name};
 
 use super::event;
 use crate::{CircuitBreakers, Source, SourceContext, SourceSettings, Status};

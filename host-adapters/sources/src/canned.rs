@@ -1,0 +1,39 @@
+//! Events as AWS Lambda would hand them over, for `host-adapters events generate`.
+
+use serde_json::{Value, json};
+
+pub(crate) const REGION: &str = "us-east-1";
+pub(crate) const ACCOUNT: &str = "123456789012";
+
+/// An event that can be generated.
+pub struct CannedEvent {
+    /// Its name on the command line.
+    pub name: &'static str,
+    /// What it holds.
+    pub about: &'static str,
+    /// Where the body stands in a worker's fixture, `<kind>.json`: a JSON pointer.
+    pub body: &'static str,
+    /// What it comes from if no worker is named, and the body it has then.
+    pub example: (&'static str, &'static str),
+    /// Makes the event with a body, or says why it cannot.
+    pub make: fn(&Records<'_>, body: &str) -> Result<Value, String>,
+}
+
+/// The records that an event is to hold.
+pub struct Records<'a> {
+    /// The queue or table that they come from.
+    pub from: &'a str,
+    /// Their names in order, as far as they are given.
+    pub ids: &'a [String],
+    /// How many.
+    pub count: u32,
+}
+
+impl Records<'_> {
+    /// The event of records, each made of its name, if that is given, and its number.
+    pub(crate) fn event(&self, record: impl Fn(Option<String>, u32) -> Value) -> Value {
+        let ids = self.ids.iter().cloned().map(Some).chain(std::iter::repeat(None));
+        let records: Vec<_> = (0..self.count).zip(ids).map(|(n, id)| record(id, n)).collect();
+        json!({ "Records": records })
+    }
+}

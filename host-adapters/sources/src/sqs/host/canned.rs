@@ -1,0 +1,36 @@
+//! Messages of a queue for `host-adapters events generate`.
+
+use crate::canned::{ACCOUNT, CannedEvent, REGION, Records};
+use chrono::Utc;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+pub(crate) const CANNED: &[CannedEvent] = &[CannedEvent {
+    name: "sqs",
+    about: "Messages of a queue",
+    body: "/Records/0/body",
+    example: ("exampleQueue", r#"{"message":"Hello"}"#),
+    make: messages,
+}];
+
+#[expect(clippy::unnecessary_wraps, reason = "every text is a message")]
+fn messages(records: &Records<'_>, body: &str) -> Result<Value, String> {
+    let sent = Utc::now().timestamp_millis().to_string();
+    Ok(records.event(|id, _| {
+        json!({
+            "messageId": id.unwrap_or_else(|| Uuid::new_v4().to_string()),
+            "receiptHandle": Uuid::new_v4().simple().to_string(),
+            "body": body,
+            "attributes": {
+                "ApproximateReceiveCount": "1",
+                "SentTimestamp": sent,
+                "SenderId": ACCOUNT,
+                "ApproximateFirstReceiveTimestamp": sent,
+            },
+            "messageAttributes": {},
+            "eventSource": "aws:sqs",
+            "eventSourceARN": format!("arn:aws:sqs:{REGION}:{ACCOUNT}:{}", records.from),
+            "awsRegion": REGION,
+        })
+    }))
+}

@@ -1,0 +1,4 @@
+//! What takes long: builds of a changed project.
+
+mod additions;
+mod blocks;
