@@ -9,13 +9,14 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 /// What a build reads: workspace members count even where they are not built.
-const COPIED: [&str; 9] = [
+const COPIED: [&str; 10] = [
     "Cargo.toml",
     "Cargo.lock",
     "rust-toolchain.toml",
     "spin.toml",
     "components",
     "host-adapters",
+    "schemas",
     "tests",
     "wit",
     "xtask",
@@ -28,7 +29,7 @@ pub struct ProjectCopy {
 }
 
 impl ProjectCopy {
-    /// A new copy in place of the one before with this name. The same place each time lets Cargo know its crates again.
+    /// A new copy in place of the one before with this name. The same place and times let Cargo know its crates again.
     pub fn new(name: &str) -> Self {
         let scratch = programs::scratch();
         // Of its own: in the project's, Cargo would take what it made of the copy for what the project makes.
@@ -37,7 +38,7 @@ impl ProjectCopy {
         if copy.folder.exists() {
             std::fs::remove_dir_all(&copy.folder).unwrap();
         }
-        COPIED.iter().for_each(|name| copy_into(&root().join(name), &copy.folder.join(name), &plain));
+        COPIED.iter().for_each(|name| copy_into(&root().join(name), &copy.folder.join(name), &copy_file));
         copy
     }
 
@@ -70,10 +71,14 @@ impl ProjectCopy {
         std::fs::write(path, text).unwrap();
     }
 
-    /// Gives its target folder what the project's has of others' crates, so that only the project's own are built. What
-    /// is missing Cargo makes.
-    pub fn take_dependencies(&self) {
+    /// Prepares a fast build: its own crates are not optimised, and others' are those that the project has compiled. What
+    /// is missing of them Cargo makes.
+    pub fn prepare(&self) {
         let ours = self.packages();
+        // A profile that is another for all crates would be one for others' build scripts too, and so for what needs them.
+        let unoptimised = ours.iter().map(|name| format!("[profile.release.package.{name}]\nopt-level = 0\n"));
+        self.add(".cargo/config.toml", &unoptimised.collect::<String>());
+        let ours = ours.into_iter().map(|name| name.replace('-', "_")).collect();
         for profile in ["release", "guest", "wasm32-wasip2/guest"] {
             for part in ["deps", "build", ".fingerprint"] {
                 let from = programs::target().join(profile).join(part);
@@ -88,13 +93,13 @@ impl ProjectCopy {
         }
     }
 
-    /// The names of its own packages, as file names have them.
+    /// The names of its own packages.
     fn packages(&self) -> BTreeSet<String> {
         let arguments = ["metadata", "--no-deps", "--format-version", "1"];
         let metadata = succeeded(self.command(env!("CARGO")).args(arguments));
         let metadata: Value = serde_json::from_slice(&metadata.stdout).unwrap();
         let packages = metadata["packages"].as_array().unwrap().iter();
-        packages.map(|package| package["name"].as_str().unwrap().replace('-', "_")).collect()
+        packages.map(|package| package["name"].as_str().unwrap().to_owned()).collect()
     }
 }
 
@@ -113,22 +118,21 @@ fn is_of_others(file: &str, ours: &BTreeSet<String>) -> bool {
 }
 
 /// A second name for what Cargo never writes again in place, which is most of the bytes; a copy of the rest.
-fn link(from: &Path, to: &Path) -> std::io::Result<u64> {
+fn link(from: &Path, to: &Path) -> std::io::Result<()> {
     let is_code = from.extension().is_some_and(|it| ["rlib", "rmeta", "so"].iter().any(|code| it == *code));
     if is_code && std::fs::hard_link(from, to).is_ok() {
-        return Ok(0);
+        return Ok(());
     }
+    copy_file(from, to)
+}
+
+/// With the time of its last change, which Cargo compares.
+fn copy_file(from: &Path, to: &Path) -> std::io::Result<()> {
     std::fs::copy(from, to)?;
-    // Cargo compares times.
-    let made = std::fs::metadata(from)?.modified()?;
-    std::fs::File::open(to)?.set_modified(made).map(|()| 0)
+    std::fs::File::open(to)?.set_modified(std::fs::metadata(from)?.modified()?)
 }
 
-fn plain(from: &Path, to: &Path) -> std::io::Result<u64> {
-    std::fs::copy(from, to)
-}
-
-fn copy_into(from: &Path, to: &Path, copy: &impl Fn(&Path, &Path) -> std::io::Result<u64>) {
+fn copy_into(from: &Path, to: &Path, copy: &impl Fn(&Path, &Path) -> std::io::Result<()>) {
     std::fs::create_dir_all(to.parent().unwrap()).unwrap();
     if from.is_file() {
         copy(from, to).unwrap();

@@ -120,12 +120,10 @@ fn extended() -> ProjectCopy {
 
 /// Builds the host and the tests of the copy, and with that host the worker; where the tests are.
 fn build(project: &ProjectCopy) -> PathBuf {
-    project.take_dependencies();
+    project.prepare();
     let mut cargo = project.command(env!("CARGO"));
     cargo.args(["build", "--release", "--workspace", "--bin", "host-adapters", "--test", "all"]);
     cargo.arg("--message-format=json-render-diagnostics");
-    // Without a hash of its own for others' crates, which are compiled already.
-    cargo.args(["--config", "profile.release.opt-level=0", "--config", "profile.release.package.\"*\".opt-level=3"]);
     let made = String::from_utf8(succeeded(&mut cargo).stdout).unwrap();
     succeeded(project.command(project.target().join("release/host-adapters")).args(["build", WORKER]));
     let mut made = made.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
