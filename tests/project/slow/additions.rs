@@ -159,7 +159,9 @@ impl Host {
             let log = std::fs::read_to_string(self.project.folder().join("log")).unwrap();
             let lines = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
             let mut counted = lines.filter(|line| line["message"] == "Campaigns counted");
-            counted.find(|line| fields.as_object().unwrap().iter().all(|(name, value)| line[name] == *value)).map(drop)
+            counted
+                .find(|line| fields.as_object().unwrap().iter().all(|(name, value)| line["data"][name] == *value))
+                .map(drop)
         })
         .await;
     }
