@@ -26,7 +26,7 @@ impl Dispatch for Worker {
     async fn dispatch(&self, worker: &str, batch: Vec<Event>) -> Dispatched {
         assert_eq!(worker, WORKER);
         self.1.lock().unwrap().extend(batch);
-        Dispatched { answer: Ok(vec![self.0.clone()]), digest: "d2".into(), outages: vec![] }
+        Dispatched { result: Ok(vec![self.0.clone()]), digest: "d2".into(), outages: vec![] }
     }
 }
 

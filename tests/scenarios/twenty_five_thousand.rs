@@ -47,7 +47,7 @@ async fn req_015_a_batch_of_25_000_entries() {
     let batch = items.iter().enumerate().map(|(n, item)| event(n, item)).collect();
 
     let dispatched = host.running().dispatcher.dispatch("save-entries", batch).await;
-    let dispositions = dispatched.answer.unwrap();
+    let dispositions = dispatched.result.unwrap();
     assert_eq!(dispositions.len(), ENTRIES);
     let other = dispositions.iter().find(|disposition| **disposition != Disposition::Ack);
     assert_eq!(other, None, "every entry is replicated in this one invocation");

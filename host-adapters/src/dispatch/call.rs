@@ -24,12 +24,12 @@ pub(super) fn event(event: Event) -> runtime::Event {
 
 /// A longer list than the batch fails the call: which record would an extra disposition be for?
 pub(super) fn dispatched(called: runtime::Called<Vec<runtime::Disposition>>, size: usize) -> Dispatched {
-    let answer = match called.result {
+    let result = match called.result {
         Ok(dispositions) if dispositions.len() > size => Err(CallError::TooMany(dispositions.len(), size)),
         Ok(dispositions) => Ok(dispositions.into_iter().map(disposition).collect()),
         Err(error) => Err(call_error(error)),
     };
-    Dispatched { answer, digest: called.digest.to_string(), outages: called.outages }
+    Dispatched { result, digest: called.digest.to_string(), outages: called.outages }
 }
 
 fn disposition(disposition: runtime::Disposition) -> Disposition {

@@ -38,7 +38,7 @@ pub(super) fn dispatched(mut spans: Spans, dispatched: &Dispatched) {
     for span in [&mut spans.source, &mut spans.worker] {
         span.set(KeyValue::new("component.digest", dispatched.digest.clone()));
     }
-    if let Err(error) = &dispatched.answer {
+    if let Err(error) = &dispatched.result {
         spans.worker.fail(&error.to_string());
         spans.source.fail(&error.to_string());
     }

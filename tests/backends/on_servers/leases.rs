@@ -33,7 +33,7 @@ fn shards(count: usize) -> Vec<Shard> {
 }
 
 async fn hold(host: &DynamodbStreams, shards: &[Shard]) -> BTreeSet<String> {
-    host.hold(TABLE, WORKER, shards).await.unwrap().held.into_iter().collect()
+    host.hold(TABLE, WORKER, shards).await.unwrap().owned.into_iter().collect()
 }
 
 async fn renew(host: &DynamodbStreams) -> BTreeSet<String> {

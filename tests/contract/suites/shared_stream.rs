@@ -97,14 +97,14 @@ impl Dispatch for Workers {
         let (digest, items) = (String::new(), batch.iter().map(item).collect::<BTreeSet<_>>());
         if worker == "stopped" && !self.service_is_up.load(Ordering::Relaxed) {
             let retry = Disposition::Retry { after: None };
-            return Dispatched { answer: Ok(vec![retry; batch.len()]), digest, outages: vec!["service:entry".into()] };
+            return Dispatched { result: Ok(vec![retry; batch.len()]), digest, outages: vec!["service:entry".into()] };
         }
         if worker == "poisoned" && items.contains(POISON) {
-            let answer = Err(CallError::Trapped("unreachable".to_owned()));
-            return Dispatched { answer, digest, outages: vec![] };
+            let result = Err(CallError::Trapped("unreachable".to_owned()));
+            return Dispatched { result, digest, outages: vec![] };
         }
         self.done.lock().unwrap().entry(worker.to_owned()).or_default().extend(items);
-        Dispatched { answer: Ok(vec![Disposition::Ack; batch.len()]), digest, outages: vec![] }
+        Dispatched { result: Ok(vec![Disposition::Ack; batch.len()]), digest, outages: vec![] }
     }
 }
 

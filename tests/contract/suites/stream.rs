@@ -142,7 +142,7 @@ pub async fn remembers_checkpoints(backend: &impl Backend) {
     let (shard, streams) = (&found[0].0, backend.streams());
     let at = |n: usize| Checkpoint::At(found[n].1.sequence.clone());
     let shards = streams.shards(TABLE).await.unwrap();
-    assert!(streams.hold(TABLE, WORKER, &shards).await.unwrap().held.contains(shard));
+    assert!(streams.hold(TABLE, WORKER, &shards).await.unwrap().owned.contains(shard));
     assert_eq!(streams.checkpoint(TABLE, shard, WORKER).await.unwrap(), None);
     for (set, expected) in [(1, 1), (2, 2), (0, 2)] {
         streams.set_checkpoint(TABLE, shard, WORKER, &at(set)).await.unwrap();

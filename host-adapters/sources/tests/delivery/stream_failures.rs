@@ -398,8 +398,8 @@ impl Order {
             assert!(event.attempt > 1 || event.id > *newest, "{} after {newest}", event.id);
             newest.clone_from(&event.id.clone().max(newest.clone()));
         }
-        let answered = reply.dispatched.answer.iter().flatten();
-        let held = answered.take_while(|disposition| !matches!(disposition, Disposition::Retry { .. })).count();
-        self.settled.extend(batch[..held].iter().map(|event| event.id.clone()));
+        let answered = reply.dispatched.result.iter().flatten();
+        let settled = answered.take_while(|disposition| !matches!(disposition, Disposition::Retry { .. })).count();
+        self.settled.extend(batch[..settled].iter().map(|event| event.id.clone()));
     }
 }

@@ -46,7 +46,7 @@ async fn read(options: &Options, named: &str) -> Result<DeadLetter> {
 /// Lambda's answer on stdout, as for any event; why the record failed on stderr. Good is only a record that is done:
 /// one that is rejected would be lost when it is sent back.
 fn report(id: &str, dispatched: &Dispatched) -> Result<ExitCode> {
-    let disposition = dispatched.answer.as_ref().map(|dispositions| dispositions.first());
+    let disposition = dispatched.result.as_ref().map(|dispositions| dispositions.first());
     let (mut failures, mut rejected) = (Vec::new(), Vec::new());
     match disposition {
         Ok(Some(Disposition::Ack)) => {}

@@ -4,7 +4,7 @@
 
 use super::heartbeat::InFlightMessage;
 use host_adapters_delivery::OnReject;
-use host_adapters_delivery::call::{Answer, Invoker};
+use host_adapters_delivery::call::{CallOutcome, Invoker};
 use host_adapters_delivery::dead_letter::{Cause, DeadLetterSink};
 use host_adapters_delivery::event::Disposition;
 use host_adapters_delivery::retry::Backoff;
@@ -37,7 +37,7 @@ pub struct Settler {
     pub backoff: Backoff,
 }
 
-/// What an answer asks for.
+/// What the outcome of a call asks for.
 #[derive(Default)]
 pub struct Plan {
     /// The messages that an outage kept from being handled: they stay in flight, to be delivered again as the probe.
@@ -57,16 +57,16 @@ pub struct Changes {
 }
 
 impl Settler {
-    /// What `answer` asks for `batch`.
-    pub fn plan(&self, batch: Vec<InFlightMessage>, answer: &Answer) -> Plan {
+    /// What `outcome` asks for `batch`.
+    pub fn plan(&self, batch: Vec<InFlightMessage>, outcome: &CallOutcome) -> Plan {
         let mut plan = Plan::default();
-        if answer.is_permanent() && batch.len() > 1 {
+        if outcome.is_permanent() && batch.len() > 1 {
             self.invoker.meter.retried.increment(batch.len() as u64);
             plan.halve = batch;
             return plan;
         }
-        for (message, disposition) in batch.into_iter().zip(&answer.dispositions) {
-            self.plan_one(&mut plan, message, disposition, answer);
+        for (message, disposition) in batch.into_iter().zip(&outcome.dispositions) {
+            self.plan_one(&mut plan, message, disposition, outcome);
         }
         plan
     }
@@ -84,7 +84,7 @@ impl Settler {
         self.change_visibility(batch.iter().map(|message| (message.receipt.clone(), Duration::ZERO)).collect()).await;
     }
 
-    fn plan_one(&self, plan: &mut Plan, message: InFlightMessage, disposition: &Disposition, answer: &Answer) {
+    fn plan_one(&self, plan: &mut Plan, message: InFlightMessage, disposition: &Disposition, outcome: &CallOutcome) {
         let meter = &self.invoker.meter;
         match disposition {
             Disposition::Ack => {
@@ -92,18 +92,18 @@ impl Settler {
                 plan.changes.delete.push(message.receipt);
             }
             Disposition::Reject { reason } => {
-                self.invoker.rejected(&message.event, reason, &answer.digest);
+                self.invoker.rejected(&message.event, reason, &outcome.digest);
                 match self.on_reject {
                     OnReject::Drop => plan.changes.delete.push(message.receipt),
-                    OnReject::DeadLetter => plan.changes.give_up.push(self.dead_letter(message, reason, answer)),
+                    OnReject::DeadLetter => plan.changes.give_up.push(self.dead_letter(message, reason, outcome)),
                 }
             }
-            Disposition::Retry { .. } if answer.outage.is_some() => {
+            Disposition::Retry { .. } if outcome.outage.is_some() => {
                 meter.retried.increment(1);
                 plan.keep.push(message);
             }
-            Disposition::Retry { .. } if answer.is_permanent() || message.receives >= self.max_attempts => {
-                plan.changes.give_up.push(self.dead_letter(message, &answer.reason(), answer));
+            Disposition::Retry { .. } if outcome.is_permanent() || message.receives >= self.max_attempts => {
+                plan.changes.give_up.push(self.dead_letter(message, &outcome.reason(), outcome));
             }
             Disposition::Retry { after } => {
                 meter.retried.increment(1);
@@ -113,9 +113,9 @@ impl Settler {
         }
     }
 
-    fn dead_letter(&self, message: InFlightMessage, reason: &str, answer: &Answer) -> (String, Message) {
+    fn dead_letter(&self, message: InFlightMessage, reason: &str, outcome: &CallOutcome) -> (String, Message) {
         let (worker, source, id) = (&self.invoker.worker, &self.invoker.source, &message.event.id);
-        let (attempt, correlation, digest) = (message.event.attempt, &message.event.correlation_id, &answer.digest);
+        let (attempt, correlation, digest) = (message.event.attempt, &message.event.correlation_id, &outcome.digest);
         tracing::error!(
             worker,
             source,

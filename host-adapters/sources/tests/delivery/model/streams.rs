@@ -218,8 +218,8 @@ impl LeaseTable for ModelStreams {
         let ours = |shard: &&Shard| self.leased().is_none_or(|leased| leased.contains(&shard.id));
         let done = |shard: &&Shard| self.position_of(worker, &shard.id) == Some(Checkpoint::ShardEnd);
         let ids = |shards: Vec<&Shard>| shards.into_iter().map(|shard| shard.id.clone()).collect();
-        let (held, done) = (ids(shards.iter().filter(ours).collect()), ids(shards.iter().filter(done).collect()));
-        Ok(Leases { held, done, news: false })
+        let (owned, done) = (ids(shards.iter().filter(ours).collect()), ids(shards.iter().filter(done).collect()));
+        Ok(Leases { owned, done, news: false })
     }
 
     async fn renew(&self, _table: &str, _worker: &str) -> Result<Vec<String>> {

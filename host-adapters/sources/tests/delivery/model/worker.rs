@@ -14,8 +14,8 @@ pub struct Reply {
 }
 
 impl Reply {
-    pub fn new(answer: Result<Vec<Disposition>, CallError>) -> Self {
-        let dispatched = Dispatched { answer, digest: "d1".to_owned(), outages: Vec::new() };
+    pub fn new(result: Result<Vec<Disposition>, CallError>) -> Self {
+        let dispatched = Dispatched { result, digest: "d1".to_owned(), outages: Vec::new() };
         Self { after: Duration::ZERO, dispatched }
     }
 

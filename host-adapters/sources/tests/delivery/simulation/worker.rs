@@ -148,13 +148,13 @@ impl State {
         }
         if self.random.random_bool(schedule.hiccups) {
             let which = self.random.random_range(0..3);
-            reply.dispatched.answer = match reply.dispatched.answer {
+            reply.dispatched.result = match reply.dispatched.result {
                 Ok(mut said) if which == 0 => {
                     said.truncate(self.random.random_range(0..said.len()));
                     Ok(said)
                 }
                 Ok(said) if which == 1 => Ok([said, vec![Disposition::Ack]].concat()),
-                _ => trap().dispatched.answer,
+                _ => trap().dispatched.result,
             };
         }
         reply
@@ -163,10 +163,10 @@ impl State {
 
 /// What a host must take an answer to `records` records for.
 fn heard(call: CallId, dispatched: &Dispatched, records: usize) -> Fact {
-    let answer = dispatched.answer.as_ref().ok().filter(|answer| answer.len() <= records);
+    let answer = dispatched.result.as_ref().ok().filter(|answer| answer.len() <= records);
     let mut said: Vec<Said> = answer.into_iter().flatten().map(one_heard).collect();
     said.resize(records, Said::Retry(None));
-    let uncallable = matches!(dispatched.answer, Err(CallError::NotCallable(_)));
+    let uncallable = matches!(dispatched.result, Err(CallError::NotCallable(_)));
     let retried = said.iter().any(|said| matches!(said, Said::Retry(_)));
     let outage = uncallable || (retried && !dispatched.outages.is_empty());
     Fact::Answered { call, said, whole: answer.is_none(), outage }
