@@ -102,7 +102,7 @@ async fn a_file_that_cannot_serve_is_refused_with_the_reason() {
             assert!(message.contains(reason), "{reason:?} is not in {message:?}");
         }
     }
-    assert_eq!(served_by(&host).await, before, "what served before serves on");
+    assert_eq!(served_by(&host).await, before, "the previous version serves on");
 }
 
 async fn without_hosts(wasm: Vec<u8>) -> Value {
@@ -154,7 +154,7 @@ async fn a_file_that_changes_is_swapped_and_a_bad_one_refused() {
     // Half of it, then the rest: what is half is refused, what is whole serves.
     let third = stamped(&whole, "watched again");
     std::fs::write(&file, &third[..100_000]).unwrap();
-    let refused = || tests::log::lines("message", "component refused, what served before serves on");
+    let refused = || tests::log::lines("message", "component refused, the previous version serves on");
     let file_name = file.display().to_string();
     wait::eventually("a refusal", async || {
         refused().into_iter().find(|line| line["error"].as_str().is_some_and(|error| error.contains(&file_name)))

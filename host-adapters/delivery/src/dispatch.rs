@@ -16,7 +16,7 @@ pub struct Dispatched {
     /// One disposition per event and in the same order, or why the whole call failed (then every record is `Retry`).
     /// A list shorter than the batch leaves the rest `Retry`; a longer one fails the call.
     pub result: Result<Vec<Disposition>, CallError>,
-    /// SHA-256 of the component that served, hex; empty if none did.
+    /// SHA-256 of the component that handled the call, hex; empty if none did.
     pub digest: String,
     /// Dependencies that were still down after the retries of the call: `service:entry`, `table:demand-table`. If there
     /// are any, `Retry` dispositions count as an outage, and the source pauses.

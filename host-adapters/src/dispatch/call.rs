@@ -22,7 +22,7 @@ pub(super) fn event(event: Event) -> runtime::Event {
     }
 }
 
-/// A longer list than the batch fails the call: which record would an extra disposition be for?
+/// A list longer than the batch fails the call, because it is unknown which record an extra disposition is for.
 pub(super) fn dispatched(called: runtime::Called<Vec<runtime::Disposition>>, size: usize) -> Dispatched {
     let result = match called.result {
         Ok(dispositions) if dispositions.len() > size => Err(CallError::TooMany(dispositions.len(), size)),
@@ -62,13 +62,13 @@ mod tests {
     }
 
     #[test]
-    fn a_longer_answer_than_the_batch_fails_the_call() {
+    fn more_dispositions_than_records_fail_the_call() {
         let answer = dispatched(called(Ok(vec![runtime::Disposition::Ack; 2])), 1).answer;
         assert_eq!(answer, Err(CallError::TooMany(2, 1)));
     }
 
     #[test]
-    fn a_shorter_answer_is_passed_on() {
+    fn fewer_dispositions_are_passed_on() {
         let answer = dispatched(called(Ok(vec![runtime::Disposition::Retry(Some(1500))])), 2).answer;
         assert_eq!(answer.unwrap(), vec![Disposition::Retry { after: Some(Duration::from_millis(1500)) }]);
     }

@@ -130,7 +130,7 @@ fn an_edit_is_served_and_a_mistake_changes_nothing() {
     dev.edit("worker_kit::batch_worker!(SaveEntries);", "worker_kit::batch_worker!(NoSuchWorker);");
     let line = dev.line("save-entries: does not build");
     assert!(
-        line.contains("cargo build --profile guest-dev") && line.contains("what served before serves on"),
+        line.contains("cargo build --profile guest-dev") && line.contains("the previous version serves on"),
         "{line}"
     );
     assert!(dev.log().contains("NoSuchWorker"), "cargo's own words: {}", dev.log());

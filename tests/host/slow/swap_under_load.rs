@@ -217,7 +217,7 @@ async fn nothing_is_lost(host: &TestHost, entries: usize) {
     }
     assert_eq!(host.depth("enqueueEntriesDlq").await, 0);
     for message in
-        ["call failed", "call failed, its records are retried", "component refused, what served before serves on"]
+        ["call failed", "call failed, its records are retried", "component refused, the previous version serves on"]
     {
         assert_eq!(log::lines("message", message), Vec::<Value>::new());
     }
