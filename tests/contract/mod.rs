@@ -1,10 +1,10 @@
-//! What every backend promises: the suites, and the embedded backend for them.
-#![allow(missing_docs, reason = "a suite's cases say by their names what they check")]
+//! The contract of all backends: the suites, and the embedded backend for them.
+#![allow(missing_docs, reason = "the names of a suite's cases say what they check")]
 
 pub mod embedded;
 pub mod suites;
 
-/// Hands the cases of the scripted servers (`tests/backends/scripted`) to another macro.
+/// Passes the cases of the scripted servers (`tests/backends/scripted`) to another macro.
 #[macro_export]
 macro_rules! scripted_cases {
     ($($then:tt)*) => {

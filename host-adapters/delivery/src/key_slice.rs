@@ -196,7 +196,9 @@ impl KeySlice {
         self.rules.invoker.rejected(&record.event(), reason, &outcome.digest);
         match self.rules.on_reject {
             OnReject::Drop => Ok(()),
-            OnReject::DeadLetter => self.give_up(vec![record.clone()], give_up::REJECTED, reason, &outcome.digest).await,
+            OnReject::DeadLetter => {
+                self.give_up(vec![record.clone()], give_up::REJECTED, reason, &outcome.digest).await
+            }
         }
     }
 

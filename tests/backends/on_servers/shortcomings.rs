@@ -11,7 +11,7 @@ const OF_SERVERS: [(&str, &str, &str); 4] = [
 
 /// Of the services themselves.
 const OF_AWS: [(&str, &str, &str); 2] = [
-    ("queue_browser", "shows_what_is_held_and_delayed", "SQS shows a message only to who receives it"),
+    ("queue_browser", "shows_what_is_in_flight_and_delayed", "SQS shows a message only to who receives it"),
     ("queue_redrive", "fills_up_behind_moved_ones", "SQS may answer fewer than there are; the next receive has them"),
 ];
 

@@ -7,7 +7,7 @@
     reason = "what goes wrong here is what a fuzzer looks for"
 )]
 
-pub mod edge;
+pub mod endpoint;
 pub mod lambda;
 pub mod manifest;
 pub mod token;

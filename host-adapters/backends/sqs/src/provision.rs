@@ -27,7 +27,8 @@ impl Sqs {
         match request.send().await {
             Ok(_) => Ok(()),
             Err(failed) if failed.as_service_error().is_some_and(|error| error.is_queue_name_exists()) => {
-                let message = format!("{real}: the queue exists with settings that differ from spin.toml's; change either");
+                let message =
+                    format!("{real}: the queue exists with settings that differ from spin.toml's; change either");
                 Err(Error::new(ErrorKind::Invalid, message))
             }
             Err(failed) => Err(error(&real, &failed)),

@@ -89,7 +89,13 @@ impl DeadLetterSink {
         let (mut errors, unanswered) = match sent {
             Ok(answers) => {
                 let errors: Vec<_> = answers.into_iter().map(Result::err).collect();
-                (errors, Error::new(ErrorKind::Unavailable, format!("{}: the response does not mention the message", self.queue)))
+                (
+                    errors,
+                    Error::new(
+                        ErrorKind::Unavailable,
+                        format!("{}: the response does not mention the message", self.queue),
+                    ),
+                )
             }
             Err(error) => (Vec::new(), error),
         };

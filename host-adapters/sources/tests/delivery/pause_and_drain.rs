@@ -1,6 +1,6 @@
 //! Outages and drains: an outage uses up no attempt, and nothing is lost when the host ends (docs/delivery.md, 7 and 8).
 
-use crate::model::{Request, Reply, World, ack_all, down, name, retry};
+use crate::model::{Reply, Request, World, ack_all, down, name, retry};
 use crate::rows;
 use host_adapters_delivery::dispatch::CallError;
 use host_adapters_delivery::drain::Ended;

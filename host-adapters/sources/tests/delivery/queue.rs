@@ -1,6 +1,6 @@
 //! How the messages of a queue are settled (docs/delivery.md, 2, 3 and 6).
 
-use crate::model::{Request, Reply, World, ack_all, down, retry, trap};
+use crate::model::{Reply, Request, World, ack_all, down, retry, trap};
 use crate::rows;
 use host_adapters_delivery::OnReject;
 use host_adapters_delivery::dispatch::CallError;

@@ -112,7 +112,8 @@ fn resource(app: &App, id: &str, kind: Kind) -> Result<String, String> {
 fn event(options: &Generate, worker: Option<&Worker>, canned: &Canned<'_>) -> Result<Value> {
     let resource = |default: &str| worker.map_or_else(|| default.to_owned(), |worker| worker.resource.clone());
     let records = Records { ids: &options.ids, count: options.count };
-    let change = || canned.change().and_then(|change| Change::read(&change).context("the body is not a change of an item"));
+    let change =
+        || canned.change().and_then(|change| Change::read(&change).context("the body is not a change of an item"));
     Ok(match options.source {
         Kind::Sqs => records.sqs(&resource("exampleQueue"), &canned.message()?),
         Kind::DynamodbStream => records.dynamodb_stream(&resource("example-table"), &change()?),

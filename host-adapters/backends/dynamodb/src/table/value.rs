@@ -28,7 +28,9 @@ pub(super) fn attributes(fields: Map<String, Value>) -> Attributes {
 
 /// The attributes of an item that has been checked.
 pub(super) fn item(text: &str) -> Result<Attributes> {
-    serde_json::from_str(text).map(attributes).map_err(|error| invalid(format!("an item must be a JSON object: {error}")))
+    serde_json::from_str(text)
+        .map(attributes)
+        .map_err(|error| invalid(format!("an item must be a JSON object: {error}")))
 }
 
 pub(super) fn key(key: Key) -> Attributes {

@@ -9,7 +9,7 @@ mod worker;
 
 pub use bytes_stream::{BytesStreamConfig, bytes_streams, run_bytes_stream};
 pub use faults::{Faults, down};
-pub use queues::{Request, ModelQueues};
+pub use queues::{ModelQueues, Request};
 pub use streams::{BytesRecord, ModelStreams, as_bytes, name};
 pub use worker::{ModelWorker, Reply, ack_all, retry, trap};
 

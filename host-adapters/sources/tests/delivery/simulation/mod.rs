@@ -6,6 +6,7 @@
 //! more schedules than usual: `SIMULATION_SCHEDULES=<count>`.
 
 mod coverage;
+mod disruption;
 mod journal;
 mod network;
 mod oracle;
@@ -13,17 +14,16 @@ mod play;
 mod records;
 mod schedule;
 mod settings;
-mod disruption;
 mod worker;
 
 use coverage::Coverage;
+use disruption::Disruption;
 use schedule::Schedule;
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
-use disruption::Disruption;
 
 const SCHEDULES: u64 = 10_000;
 /// Seeds that once found a fault. They are played even if there are fewer schedules than these numbers.

@@ -1,8 +1,8 @@
 //! A schedule: everything that happens to a host from outside, drawn from a seed. Each kind of disruption has
 //! randomness of its own, so that leaving one out does not change the others, and a failing schedule can be reduced.
 
-use super::settings::{self, Queue, Streams};
 use super::disruption::{DISRUPTIONS, Disruption};
+use super::settings::{self, Queue, Streams};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use std::collections::BTreeSet;
