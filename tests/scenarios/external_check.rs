@@ -1,4 +1,4 @@
-//! A check from the outside, and that it sees what it is for: an Entry Service that keeps an old version.
+//! A check from outside, and a test that it finds its fault: an Entry Service that keeps an old version.
 
 use fake_services::{Faults, Service};
 use serde_json::{Value, json};
@@ -13,7 +13,7 @@ fn image(updated: &str, market: &str) -> Value {
     entry(CAMPAIGN, FAN, &json!({ "markets": ["A", market] }), updated)
 }
 
-/// Where the table and the Entry Service do not say the same of the fan's entry.
+/// In which respects the table and the Entry Service differ for the fan's entry.
 async fn differences(host: &TestHost) -> Vec<&'static str> {
     let (item, held) = (host.item(CAMPAIGN, FAN).await, host.entry(CAMPAIGN, FAN).await);
     let fields: Value = serde_json::from_str(item["fields"].as_str().unwrap()).unwrap();
