@@ -151,7 +151,7 @@ async fn a_file_that_changes_is_swapped_and_a_bad_one_refused() {
 
     write_by_renaming(&file, &stamped(&whole, "watched"));
     let second = changed(&host, &first).await;
-    // Half of it, then the rest: what is half is refused, what is whole serves.
+    // First half of the file, then all of it: the half is refused, the whole file serves.
     let third = stamped(&whole, "watched again");
     std::fs::write(&file, &third[..100_000]).unwrap();
     let refused = || tests::log::lines("message", "component refused, the previous version serves on");

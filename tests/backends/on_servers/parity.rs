@@ -1,4 +1,4 @@
-//! docs/parity.md: the cases of the contract, and what each ran on. Every row is a test of this binary.
+//! Writes docs/parity.md: the cases of the contract, and on which servers each ran. Every row is a test of this binary.
 
 use crate::backends::on_servers::shortcomings;
 use std::fmt::Write as _;
@@ -54,7 +54,7 @@ fn table() -> String {
     text
 }
 
-/// What stands behind the cases of a suite.
+/// The server that runs the cases of a suite.
 fn server_of(suite: &str) -> &'static Server {
     let name = match suite {
         "cache" => "redis",

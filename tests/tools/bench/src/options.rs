@@ -6,8 +6,8 @@ use std::path::PathBuf;
 
 /// Measures what the host costs, each figure beside a baseline of the same run.
 ///
-/// docs/performance.md says what each figure means. Figures of a busy machine are worth little; the ratios still are,
-/// because a figure and its baseline are measured in turns.
+/// docs/performance.md says what each figure means. Figures of a busy machine are of little use. Their ratios are still
+/// valid, because a figure and its baseline are measured alternately.
 #[derive(Debug, Parser)]
 #[command(name = "cargo bench-host", bin_name = "cargo bench-host")]
 pub struct Options {
@@ -23,7 +23,7 @@ pub struct Options {
     /// Measure the sources on real servers too; installs and starts ElasticMQ and DynamoDB Local unless they are up.
     #[arg(long)]
     pub servers: bool,
-    /// Only see that everything runs: the figures mean nothing then.
+    /// Only check that everything runs; the figures mean nothing then.
     #[arg(long)]
     pub quick: bool,
     /// The host.
@@ -54,7 +54,7 @@ pub enum Group {
     DynamodbStreams,
 }
 
-/// What the host is compared with: this program again, in a process of its own.
+/// The baselines: this program in a process of its own.
 #[derive(Debug, Subcommand)]
 pub enum Baseline {
     /// Serves check-eligibility natively.
@@ -90,7 +90,7 @@ impl Options {
         possible && (self.only.is_empty() || self.only.contains(&group))
     }
 
-    /// A group that is asked for and needs servers, which are not.
+    /// Whether a group was selected that needs servers, without --servers.
     pub fn lacks_servers(&self) -> bool {
         !self.servers && self.only.iter().any(|group| group.needs_servers())
     }

@@ -33,7 +33,7 @@ const WORKER: &str = "check-eligibility";
 /// Serves until it is killed.
 ///
 /// # Errors
-/// When it cannot listen, or the files it is given are not what they should be.
+/// When it cannot listen, or the files are not as expected.
 pub fn serve(jwks: &Path, campaign: &Path) -> Result<()> {
     tokio::runtime::Runtime::new()?.block_on(async {
         let config = IdentityConfig {
@@ -71,7 +71,7 @@ async fn answer(State(backends): State<Arc<Backends>>, headers: HeaderMap, body:
     }
 }
 
-/// The world of one call.
+/// The surroundings of one call.
 struct Call<'a> {
     backends: &'a Backends,
     correlation_id: String,
@@ -85,7 +85,7 @@ impl Call<'_> {
     }
 }
 
-/// What is not in the cache is not asked for here.
+/// A value that is not in the cache is not looked up here.
 fn unasked<T>() -> Result<T, Outage> {
     Err(Outage::new("benchmark", "only the cache is warm"))
 }
