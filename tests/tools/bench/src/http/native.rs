@@ -63,7 +63,7 @@ async fn answer(State(backends): State<Arc<Backends>>, headers: HeaderMap, body:
     let token = header("authorization").and_then(|value| value.strip_prefix("Bearer "));
     let call = Call { backends: &backends, correlation_id: header("x-correlation-id").unwrap_or_default().to_owned() };
     match check(&call, token, &body, Utc::now()).await {
-        Outcome::Answer(answer) => axum::Json(answer).into_response(),
+        Outcome::Decision(decision) => axum::Json(decision).into_response(),
         Outcome::Refused { status, code, message } => {
             let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
             (status, axum::Json(json!({"error": {"code": code, "message": message}}))).into_response()
