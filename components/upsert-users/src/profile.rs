@@ -58,7 +58,9 @@ fn of_user_info(info: UserInfo) -> Result<Profile, BadMessage> {
     let user = User {
         global_user_id,
         email: read("email", non_blank(info.email), &email::normalise),
-        phone_number: read("phoneNumber", non_blank(info.phone_number), &|number| phone::normalise(number, region).ok()),
+        phone_number: read("phoneNumber", non_blank(info.phone_number), &|number| {
+            phone::normalise(number, region).ok()
+        }),
         postal_code: read("postalCode", non_blank(info.postal_code), &|code| postal_code::canonical(code, region)),
         country_code: read("countryCode", country.clone(), &alpha_2),
         first_name: non_blank(info.first_name),
