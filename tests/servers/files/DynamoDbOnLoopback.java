@@ -14,8 +14,8 @@ import org.eclipse.jetty.server.Server;
 import org.eclipse.jetty.server.ServerConnector;
 
 /**
- * DynamoDB Local with settings for which its own main class has no option. If an upgrade has moved the fields and the
- * method that are used here, it does not start.
+ * DynamoDB Local with what its own main class has no option for. Where an upgrade has moved the fields and the method
+ * that are reached for here, it does not start.
  */
 public class DynamoDbOnLoopback {
     public static void main(String[] options) throws Exception {
@@ -27,7 +27,7 @@ public class DynamoDbOnLoopback {
         dynamoDb.join();
     }
 
-    /** Makes it listen on loopback; by default it listens on all interfaces. */
+    /** By itself it listens on all interfaces. */
     private static void listenOnLoopback(Server jetty) {
         Connector[] connectors = jetty.getConnectors();
         if (connectors.length == 0) {
@@ -38,9 +38,9 @@ public class DynamoDbOnLoopback {
         }
     }
 
-    /** Makes its database file as fast as its memory. */
+    /** Makes its database file as quick as its memory. */
     private static void quicken(Object requests) throws Exception {
-        // Otherwise the first request opens it. With -sharedDb there is one file for all keys.
+        // Else opened by the first request. With -sharedDb there is one for all keys.
         Method open = LocalDynamoDBRequestHandler.class.getDeclaredMethod("getHandler", String.class);
         open.setAccessible(true);
         Object access = read(LocalDBClient.class, "dbAccess", open.invoke(requests, "any"));
@@ -50,11 +50,11 @@ public class DynamoDbOnLoopback {
     private static class Quicken extends SQLiteJob<Void> {
         @Override
         protected Void job(SQLiteConnection connection) throws Exception {
-            // Writes reach the file but are not synced to the disk: they survive any end of the process, and are a
-            // hundred times faster. They would not survive a power cut.
+            // Written to the file and not to the disk: survives the end of the process, however it ends, and is a
+            // hundred times quicker. It would not survive a power cut.
             connection.exec("PRAGMA synchronous = OFF");
-            // Every write searches for the first record of its stream. Without this index it reads all older records of
-            // all streams.
+            // Every write looks for the first record of its stream, and without this goes through all records of all
+            // streams that are older.
             connection.exec("CREATE INDEX IF NOT EXISTS us_by_stream ON us (StreamID, SequenceNumber)");
             return null;
         }

@@ -9,8 +9,8 @@ import java.util.Collection;
 import java.util.List;
 
 /**
- * mongo-java-server on 127.0.0.1, with its data in a file and with what current drivers require and it lacks: wire
- * version 9 (so "4.4" is only a label), the command `hello`, and `operationTime` in the response to $changeStream.
+ * mongo-java-server on 127.0.0.1, its data in a file, plus what today's drivers insist on and it lacks: wire version 9
+ * (so "4.4" is a label, not a behaviour), the command `hello`, and `operationTime` in the answer to $changeStream.
  */
 public class MongoForDrivers {
     private static final MongoVersion VERSION = new MongoVersion() {
@@ -31,7 +31,7 @@ public class MongoForDrivers {
         MongoServer server = new MongoServer(backend);
         server.enableOplog();
         server.bind("127.0.0.1", Integer.parseInt(options[0]));
-        // Closes the file, so that it has the last writes. (kill -9 loses the last second.)
+        // Closes the file, so that what was written last is in it. (kill -9 loses the last second.)
         Runtime.getRuntime().addShutdownHook(new Thread(server::shutdownNow));
         Thread.currentThread().join();
     }
