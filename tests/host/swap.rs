@@ -114,7 +114,7 @@ async fn without_hosts(wasm: Vec<u8>) -> Value {
 }
 
 #[tokio::test]
-async fn only_who_is_granted_it_sees_and_swaps() {
+async fn only_granted_clients_see_and_swap() {
     let host = TestHost::start().await;
     let wasm = component("save-entries");
     let refusal = host.swap(TESTER_TOKEN, "save-entries", wasm.clone()).await.unwrap_err();

@@ -40,7 +40,7 @@ async fn a_service_that_keeps_the_newest_agrees_with_the_table() {
 }
 
 #[tokio::test]
-async fn a_service_told_to_ignore_versions_is_found_out() {
+async fn a_service_that_ignores_versions_is_found() {
     let faults = Faults { ignore_version: true, ..Faults::default() };
     assert_eq!(with_a_delayed_request(faults).await, ["version", "fields"]);
 }

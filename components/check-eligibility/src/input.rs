@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn a_body_about_somebody_else_is_noticed() {
+    fn a_body_about_another_fan_is_noticed() {
         for body in [
             json!({"slug": "s", "userInfo": {"globalUserId": "mallory"}}),
             json!({"slug": "s", "globalUserId": "mallory", "userInfo": {"globalUserId": "fan"}}),

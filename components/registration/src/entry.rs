@@ -74,7 +74,7 @@ pub struct FanAttributes<'a> {
 pub struct InvalidEntry {
     /// The path of the attribute, dotted.
     pub field: &'static str,
-    /// What is wrong with it.
+    /// The fault, as a message.
     pub problem: &'static str,
 }
 

@@ -47,7 +47,7 @@ pub struct Checkpointer {
     worker: String,
     progress: Mutex<Progress>,
     moved: Notify,
-    /// What is stored. Locked while it is written.
+    /// The stored checkpoint. Locked while it is written.
     stored: tokio::sync::Mutex<Option<String>>,
 }
 

@@ -39,7 +39,7 @@ const STEPS: [&str; 10] = [
 ];
 
 #[test]
-fn nothing_is_lost_at_whichever_step_the_host_crashes() {
+fn nothing_is_lost_at_any_step_at_which_the_host_crashes() {
     let _alone = alone();
     let stage = Stage::new();
     if let Ok(point) = std::env::var("FAILPOINT") {

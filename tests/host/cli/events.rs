@@ -90,7 +90,7 @@ fn an_event_that_no_worker_takes_is_not_written() {
 
 /// Without a project, an event of each kind shows its shape.
 #[test]
-fn an_event_of_no_worker_needs_no_project() {
+fn an_event_without_a_worker_needs_no_project() {
     for kind in ["sqs", "dynamodb-stream", "kinesis", "appsync"] {
         let folder = tempfile::tempdir().unwrap();
         let output = super::command().args(["events", "generate", kind]).current_dir(folder.path()).output().unwrap();

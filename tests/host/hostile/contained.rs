@@ -64,7 +64,7 @@ async fn every_deed_costs_its_own_instance_only() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_a_guest_says_of_the_connection_is_not_passed_on() {
+async fn a_guests_connection_headers_are_not_passed_on() {
     let host = Hostile::start().await;
     for header in
         ["content-length=10000", "content-length=2", "transfer-encoding=gzip", "connection=close", "upgrade=h2c"]

@@ -38,7 +38,7 @@ async fn deeds_that_take_memory_give_it_back_or_end() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn arguments_under_way_are_bounded_and_what_is_refused_may_be_sent_again() {
+async fn arguments_under_way_are_bounded_and_refused_calls_may_be_repeated() {
     let host = Hostile::start().await;
     // Each has a hundred kilobytes, and the host keeps some three hundred of them at a time.
     assert_eq!(host.told("storm?1000").await, "1000 answers, some throttled");
@@ -46,7 +46,7 @@ async fn arguments_under_way_are_bounded_and_what_is_refused_may_be_sent_again()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_cache_that_is_full_takes_no_more() {
+async fn a_full_cache_refuses_writes() {
     let host = Hostile::start().await;
     let before = host.memory();
     let told = host.told("fill-cache?400").await;

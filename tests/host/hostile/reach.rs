@@ -113,7 +113,7 @@ impl Slow {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_service_that_only_another_component_may_call_hears_nothing() {
+async fn a_service_that_only_another_component_may_call_gets_no_request() {
     let slow = Slow::start().await;
     let host = Hostile::with_slow_service(&slow.upstream).await;
     let other = "get?http://other.services.internal/";
@@ -137,7 +137,7 @@ async fn a_thousand_requests_wait_for_one_another() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn answers_that_nobody_reads_keep_their_places() {
+async fn unread_responses_keep_their_places() {
     let slow = Slow::start().await;
     let host = Hostile::with_slow_service(&slow.upstream).await;
     assert_eq!(host.ask("hurried", "hoard?http://slow.services.internal/").await.0, 504);

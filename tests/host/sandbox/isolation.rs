@@ -33,7 +33,7 @@ async fn a_trap_leaves_other_instances_alone() {
 
 /// A call that takes too long also ends the other calls of its instance, but these are not reported as timed out.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn nobody_is_told_of_a_time_out_before_it_is_due() {
+async fn no_call_times_out_before_its_limit() {
     let limit = Duration::from_secs(1);
     let limits = Limits { max_instances: 1, max_instance_concurrent_reuse_count: 2, request_timeout: limit, ..tight() };
     let probe = Arc::new(Probe::start(limits).await);

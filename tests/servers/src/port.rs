@@ -4,7 +4,7 @@ use anyhow::{Context, Result};
 use std::net::{Ipv4Addr, TcpListener};
 use std::time::{Duration, Instant};
 
-/// How many ports from a server's default on are tried: so many sets of servers may run on one machine.
+/// How many ports from a server's default on are tried: this many sets of servers may run on one machine.
 const TRIED: u16 = 50;
 /// How long to wait for a port that was just released.
 const PATIENCE: Duration = Duration::from_secs(5);

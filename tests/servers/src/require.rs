@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_is_named_with_its_package() {
+    fn missing_programs_are_named_with_their_package() {
         let install = Install::Debian { program: "no-such-program", package: "no-such-package" };
         let server = Server { install, ..crate::server::tests::sleeper() };
         let error = check(&[&server], &[]).unwrap_err().to_string();

@@ -255,7 +255,7 @@ fn a_malformed_campaign_is_an_internal_server_error_that_names_the_member() {
 }
 
 #[test]
-fn a_bad_phone_in_user_info_is_no_reason_to_refuse() {
+fn a_bad_phone_in_user_info_does_not_refuse_the_fan() {
     let mut event: Value = serde_json::from_str(INVOKE).unwrap();
     event["body"]["userInfo"]["phoneNumber"] = json!("call me");
     let Outcome::Decision(decision) = run(&Fake::new("test-user-123", &[test_campaign()]), &event.to_string()) else {

@@ -17,7 +17,7 @@ use tokio::task::{JoinError, JoinSet};
 pub enum Start {
     /// With the oldest record that the stream still has.
     Oldest,
-    /// With what is written from now on.
+    /// With records written from now on.
     Latest,
 }
 

@@ -11,7 +11,7 @@ enum Stage {
     Done,
 }
 
-/// What is known of the shards of a stream.
+/// The state of the shards of a stream.
 #[derive(Debug, Default)]
 pub(super) struct ShardPlan(BTreeMap<String, Stage>);
 

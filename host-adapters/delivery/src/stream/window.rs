@@ -156,7 +156,7 @@ mod tests {
         Position::After(sequence.to_string())
     }
 
-    /// The page of the records `first` to `last`, each with so many bytes.
+    /// The page of the records `first` to `last`, each of this many bytes.
     fn page(first: u64, last: u64, bytes: usize) -> Arc<Page> {
         let event = |sequence: u64| Event {
             id: sequence.to_string(),

@@ -1,4 +1,4 @@
-//! `cargo bench-host`: what the host costs, each figure beside a baseline of the same run.
+//! `cargo bench-host`: what the host costs, each figure compared with a baseline of the same run.
 //!
 //! Each group of figures is a module; [`rounds`] alternates the measurements, [`report`] prints. docs/performance.md
 //! says what each figure means and what was tried to improve it.

@@ -15,7 +15,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
 
-/// How long each round measures beside each guest.
+/// How long each round measures with each guest.
 const ROUND: Duration = Duration::from_secs(3);
 /// The time between two requests.
 const PAUSE: Duration = Duration::from_millis(4);

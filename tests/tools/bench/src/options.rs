@@ -4,7 +4,7 @@ use crate::rounds::Effort;
 use clap::{Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
-/// Measures what the host costs, each figure beside a baseline of the same run.
+/// Measures what the host costs, each figure compared with a baseline of the same run.
 ///
 /// docs/performance.md says what each figure means. Figures of a busy machine are of little use. Their ratios are still
 /// valid, because a figure and its baseline are measured alternately.
@@ -40,7 +40,7 @@ pub enum Group {
     Batch10,
     /// `http_*`, `native_http_*`, `rss_*`: check-eligibility under load.
     Http,
-    /// `neighbour_p99_ms`: check-eligibility beside a worker that does its worst.
+    /// `neighbour_p99_ms`: check-eligibility while another worker does its worst.
     Neighbours,
     /// `queue_*`, `host_cpu_us_per_msg`: a queue emptied by a worker that does nothing.
     Queue,
@@ -65,7 +65,7 @@ pub enum Baseline {
         /// The campaign in its cache.
         campaign: PathBuf,
     },
-    /// Empties a queue with the SDK alone, beside the source `sqs`.
+    /// Empties a queue with only the SDK, as the baseline of the source `sqs`.
     #[command(name = "native-sqs", hide = true)]
     Sqs {
         /// The server.
@@ -73,7 +73,7 @@ pub enum Baseline {
         /// The queue.
         queue: String,
     },
-    /// Reads a stream with the SDK alone, beside the source `dynamodb-stream`.
+    /// Reads a stream with only the SDK, as the baseline of the source `dynamodb-stream`.
     #[command(name = "native-stream", hide = true)]
     Stream {
         /// The server.

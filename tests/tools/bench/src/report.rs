@@ -17,7 +17,7 @@ pub struct Figure {
 /// The figure that a figure is compared with, and the bound for it. Names are keys of figures of the same run.
 #[derive(Clone, Copy, Debug)]
 pub enum Beside {
-    /// Shown beside another figure.
+    /// Shown with another figure.
     Only(&'static str),
     /// At most this many times another figure.
     AtMost(f64, &'static str),
@@ -28,7 +28,7 @@ pub enum Beside {
 }
 
 impl Figure {
-    /// A figure that stands beside others.
+    /// A figure that is compared with others.
     pub fn new(key: &'static str, value: f64, beside: &'static [Beside]) -> Self {
         Self { key, value: Some(value), beside }
     }
@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn a_figure_stands_beside_its_baseline() {
+    fn a_figure_is_shown_with_its_baseline() {
         let json = report(Some(4.0)).json();
         assert_eq!(json, json!({"reused_us": 12.3, "native_us": 4.0, "ratios": {"reused_us/native_us": 3.09}}));
         let table = report(Some(4.0)).table();

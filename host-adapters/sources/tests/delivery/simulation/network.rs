@@ -122,7 +122,7 @@ impl Network {
         false
     }
 
-    /// Travels to where a call takes effect. The call may fail before that.
+    /// Travels to the server, where the call takes effect. The call may fail before that.
     async fn there(&self, call: &'static str, records: &[u64]) -> Result<()> {
         self.travel().await;
         self.check(call, records)

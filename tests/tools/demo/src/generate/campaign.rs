@@ -33,7 +33,7 @@ pub struct Campaign {
     pub kind: Kind,
     /// Ids of its markets.
     pub markets: Vec<String>,
-    /// Its fields beside email, phone and markets.
+    /// Its fields apart from email, phone and markets.
     pub extras: Extras,
 }
 
