@@ -63,13 +63,13 @@ mod tests {
 
     #[test]
     fn more_dispositions_than_records_fail_the_call() {
-        let answer = dispatched(called(Ok(vec![runtime::Disposition::Ack; 2])), 1).answer;
-        assert_eq!(answer, Err(CallError::TooMany(2, 1)));
+        let result = dispatched(called(Ok(vec![runtime::Disposition::Ack; 2])), 1).result;
+        assert_eq!(result, Err(CallError::TooMany(2, 1)));
     }
 
     #[test]
     fn fewer_dispositions_are_passed_on() {
-        let answer = dispatched(called(Ok(vec![runtime::Disposition::Retry(Some(1500))])), 2).answer;
-        assert_eq!(answer.unwrap(), vec![Disposition::Retry { after: Some(Duration::from_millis(1500)) }]);
+        let result = dispatched(called(Ok(vec![runtime::Disposition::Retry(Some(1500))])), 2).result;
+        assert_eq!(result.unwrap(), vec![Disposition::Retry { after: Some(Duration::from_millis(1500)) }]);
     }
 }
