@@ -8,7 +8,7 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-/// What a build reads: workspace members count even where they are not built.
+/// What a build reads. Workspace members are needed even if they are not built.
 const COPIED: [&str; 10] = [
     "Cargo.toml",
     "Cargo.lock",
@@ -29,10 +29,12 @@ pub struct ProjectCopy {
 }
 
 impl ProjectCopy {
-    /// A new copy in place of the one before with this name. The same place and times let Cargo know its crates again.
+    /// Copies the project, in place of an earlier copy of this name. Because folder and times of files stay the same,
+    /// Cargo recognises the crates that it has built.
     pub fn new(name: &str) -> Self {
         let scratch = programs::scratch();
-        // Of its own: in the project's, Cargo would take what it made of the copy for what the project makes.
+        // A target folder of its own: in the project's, Cargo would confuse what it builds of the copy with what it builds
+        // of the project.
         let copy =
             Self { folder: scratch.join(format!("{name}-project")), target: scratch.join(format!("{name}-target")) };
         if copy.folder.exists() {
@@ -47,23 +49,23 @@ impl ProjectCopy {
         &self.folder
     }
 
-    /// What a build of it makes.
+    /// Its target folder.
     pub fn target(&self) -> &Path {
         &self.target
     }
 
-    /// A program that runs in it, offline.
+    /// A command that runs in the copy, offline.
     pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
         let mut command = Command::new(program);
         command.current_dir(&self.folder).env("CARGO_TARGET_DIR", &self.target).env("CARGO_NET_OFFLINE", "true");
-        // The lints of `cargo verify` would build all dependencies a second time.
+        // With the lints of `cargo verify`, all dependencies would be built a second time.
         for name in ["RUSTC_WORKSPACE_WRAPPER", "CLIPPY_ARGS", "LOG_LEVEL", "CONFIG_ENV"] {
             command.env_remove(name);
         }
         command
     }
 
-    /// Writes a file that it does not have.
+    /// Writes a new file.
     pub fn add(&self, path: &str, text: &str) {
         let path = self.folder.join(path);
         assert!(!path.exists(), "{} is there already", path.display());
@@ -71,11 +73,12 @@ impl ProjectCopy {
         std::fs::write(path, text).unwrap();
     }
 
-    /// Prepares a fast build: its own crates are not optimised, and others' are those that the project has compiled. What
-    /// is missing of them Cargo makes.
+    /// Prepares a fast build: the project's own crates are not optimised, and dependencies that are compiled already are
+    /// taken from the project's target folder. Cargo compiles the rest.
     pub fn prepare(&self) {
         let ours = self.packages();
-        // A profile that is another for all crates would be one for others' build scripts too, and so for what needs them.
+        // Crate by crate: a setting for all would change the build scripts of dependencies, and so everything that needs
+        // them.
         let unoptimised = ours.iter().map(|name| format!("[profile.release.package.{name}]\nopt-level = 0\n"));
         self.add(".cargo/config.toml", &unoptimised.collect::<String>());
         let ours = ours.into_iter().map(|name| name.replace('-', "_")).collect();
@@ -103,7 +106,7 @@ impl ProjectCopy {
     }
 }
 
-/// Runs a command, which is to succeed.
+/// Runs a command that must succeed.
 pub fn succeeded(command: &mut Command) -> Output {
     let output = command.output().unwrap();
     assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
@@ -117,7 +120,8 @@ fn is_of_others(file: &str, ours: &BTreeSet<String>) -> bool {
     !ours.contains(&name) && !name.strip_prefix("lib").is_some_and(|name| ours.contains(name))
 }
 
-/// A second name for what Cargo never writes again in place, which is most of the bytes; a copy of the rest.
+/// Hard links for compiled code, which is most of the bytes and which Cargo replaces but never overwrites; copies of the
+/// rest.
 fn link(from: &Path, to: &Path) -> std::io::Result<()> {
     let is_code = from.extension().is_some_and(|it| ["rlib", "rmeta", "so"].iter().any(|code| it == *code));
     if is_code && std::fs::hard_link(from, to).is_ok() {

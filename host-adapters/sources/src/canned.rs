@@ -19,18 +19,18 @@ pub struct CannedEvent {
     pub make: fn(&Records<'_>, body: &str) -> Result<Value, String>,
 }
 
-/// The records that an event is to hold.
+/// The records of an event.
 pub struct Records<'a> {
     /// The queue or table that they come from.
     pub from: &'a str,
-    /// Their names in order, as far as they are given.
+    /// Their ids in order; further records get made-up ones.
     pub ids: &'a [String],
     /// How many.
     pub count: u32,
 }
 
 impl Records<'_> {
-    /// The event of records, each made of its name, if that is given, and its number.
+    /// An event whose records are made of their ids, where given, and their numbers.
     pub(crate) fn event(&self, record: impl Fn(Option<String>, u32) -> Value) -> Value {
         let ids = self.ids.iter().cloned().map(Some).chain(std::iter::repeat(None));
         let records: Vec<_> = (0..self.count).zip(ids).map(|(n, id)| record(id, n)).collect();

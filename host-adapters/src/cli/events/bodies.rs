@@ -1,11 +1,11 @@
-//! Bodies of events: as given, as in the worker's fixture, or any.
+//! Bodies of events in workers' fixtures.
 
 use super::Kind;
 use anyhow::{Context, Result};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 
-/// An event in a worker's folder, and where in it the body stands.
+/// An event in a worker's folder, and the JSON pointer to its body.
 pub(super) struct Fixture {
     path: PathBuf,
     body: &'static str,

@@ -6,13 +6,13 @@ use chrono::Utc;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-/// As long as DynamoDB's own; those after it count on.
+/// Has as many digits as DynamoDB's own; later records count up from it.
 const FIRST_SEQUENCE_NUMBER: u128 = 4_421_584_500_000_000_017_450_439_091;
 const FIRST_KINESIS_NUMBER: u128 = 4_959_033_827_149_025_660_855_969_253_836_157_109;
 const SHARD: &str = "shardId-000000000006";
 const EXAMPLE: (&str, &str) = ("example-table", r#"{"eventName":"INSERT","newImage":{"pk":"example","sk":"1"}}"#);
 
-/// The same changes come by both.
+/// The same changes arrive by both.
 pub(crate) const CANNED: &[CannedEvent] = &[
     CannedEvent {
         name: "dynamodb-stream",
@@ -59,7 +59,7 @@ fn by_its_own_stream(records: &Records<'_>, body: &str) -> Result<Value, String>
     }))
 }
 
-/// Each record holds one change as JSON.
+/// A Kinesis stream for DynamoDB, in which each record holds one change as JSON.
 fn by_kinesis(records: &Records<'_>, body: &str) -> Result<Value, String> {
     let (change, table) = (Change::read(body)?, records.from);
     Ok(records.event(|id, n| {
@@ -95,10 +95,10 @@ fn by_kinesis(records: &Records<'_>, body: &str) -> Result<Value, String> {
 }
 
 impl Change {
-    /// Reads a change as workers see it, or as AWS writes it.
+    /// Reads a change as workers see it, or as AWS encodes it.
     fn read(body: &str) -> Result<Self, String> {
         let change = serde_json::from_str(body).map_err(|error| format!("the body is not JSON: {error}"))?;
-        Self::of(&change).ok_or_else(|| "that is not a change of an item".to_owned())
+        Self::of(&change).ok_or_else(|| "the body is not a change of an item".to_owned())
     }
 
     /// `None` if it has no image with `pk` and `sk`.
@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn an_image_without_keys_is_no_change() {
+    fn an_image_without_keys_is_not_a_change() {
         assert!(Change::of(&json!({"newImage": {"pk": "p"}})).is_none());
         assert!(Change::of(&json!({"eventName": "REMOVE"})).is_none());
     }
