@@ -5,7 +5,7 @@ use super::identity;
 use crate::manifest::App;
 use crate::manifest::runtime_config::RuntimeConfig;
 use anyhow::{Context, Result, anyhow, bail};
-use backend_embedded::{Cache, Config, Embedded};
+use backend_embedded::{Cache, Embedded};
 use host_adapters_platform::clock::Clock;
 use host_adapters_platform::{
     Declared, DocumentsBackend, Opened, PlatformService, QueueBackend, QueueBrowser, StreamBackend, TableBackend,
@@ -91,7 +91,7 @@ impl Sections {
 
 fn embedded(declared: &Declared, data: &Path) -> Result<Embedded> {
     let file = data.join("embedded.sqlite");
-    Embedded::open(&file, &Config::from(declared)).with_context(|| format!("cannot open {}", file.display()))
+    Embedded::open(&file, declared).with_context(|| format!("cannot open {}", file.display()))
 }
 
 /// The embedded cache.
