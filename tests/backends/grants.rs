@@ -2,7 +2,7 @@
 
 use host_adapters_manifest::{ManifestErrors, ProvidedVariables};
 use host_adapters_platform::{Grants, PlatformService};
-use host_adapters_records::documents::{FindOne, ReplaceOne};
+use host_adapters_records::documents::{Find, FindOne, FindQuery, ReplaceOne, UpdateOne};
 use host_adapters_records::identity::Verify;
 use host_adapters_records::queue::SendBatch;
 use host_adapters_records::table::{BatchGet, BatchUpdate, BatchWrite, Query, Update};
@@ -15,7 +15,7 @@ use tests::contract::suites::backend::{COLLECTION, QUEUE, TABLE};
 use tests::contract::suites::queue::message;
 use tests::contract::suites::table::key;
 
-const FUNCTIONS: [&str; 14] = [
+const FUNCTIONS: [&str; 16] = [
     "batch-get",
     "batch-write",
     "batch-update",
@@ -26,7 +26,9 @@ const FUNCTIONS: [&str; 14] = [
     "look",
     "redrive",
     "find",
+    "find-page",
     "replace",
+    "update-one",
     "verify",
     "versions",
     "swap",
@@ -94,6 +96,16 @@ async fn call(platform: &PlatformService, caller: &str, function: &str) -> Resul
             let args = ReplaceOne { collection: COLLECTION.into(), filter, document };
             platform.documents_replace_one(caller, args).await
         }
+        "find-page" => {
+            let (filter, sort, projection) = ("{}".to_owned(), vec![], vec![]);
+            let query = FindQuery { filter, sort, projection, limit: 1, after: None };
+            platform.documents_find(caller, Find { collection: COLLECTION.into(), query }).await.map(drop)
+        }
+        "update-one" => {
+            let (filter, update) = ("{}".to_owned(), r#"{"$set": {"n": 1}}"#.to_owned());
+            let args = UpdateOne { collection: COLLECTION.into(), filter, update };
+            platform.documents_update_one(caller, args).await.map(drop)
+        }
         "verify" => platform.identity_verify(caller, Verify { token: "t".into() }).await.map(drop),
         "versions" => platform.check_read_components(caller),
         "swap" => platform.check_swap_components(caller),
@@ -113,9 +125,9 @@ async fn allow_what_they_name_and_nothing_else() {
         (json!({"queues": {QUEUE: "peek"}}), vec!["depth", "peek", "look"]),
         (json!({"queues": {QUEUE: "redrive"}}), vec!["depth", "peek", "look", "redrive"]),
         (json!({"queues": {TABLE: "send"}, "tables": {QUEUE: "read-write"}}), vec![]),
-        (json!({"documents": {COLLECTION: "read"}}), vec!["find"]),
-        (json!({"documents": {COLLECTION: "write"}}), vec!["replace"]),
-        (json!({"documents": {COLLECTION: "read-write"}}), vec!["find", "replace"]),
+        (json!({"documents": {COLLECTION: "read"}}), vec!["find", "find-page"]),
+        (json!({"documents": {COLLECTION: "write"}}), vec!["replace", "update-one"]),
+        (json!({"documents": {COLLECTION: "read-write"}}), vec!["find", "find-page", "replace", "update-one"]),
         (json!({"identity": true}), vec!["verify"]),
         (json!({"components": "read"}), vec!["versions"]),
         (json!({"components": "swap"}), vec!["versions", "swap"]),

@@ -9,10 +9,7 @@ use wit_parser::{Resolve, Type, TypeDefKind};
 
 /// Functions of platform.wit by `<interface>/<function>`: values of their arguments, and of their results.
 fn functions() -> BTreeMap<String, (Vec<Value>, Vec<Value>)> {
-    let mut wit = Resolve::default();
-    let file = tests::programs::project().join("wit/deps/registration-platform/platform.wit");
-    wit.push_file(file).unwrap();
-    let mut functions = BTreeMap::new();
+    let (wit, mut functions) = (wit(), BTreeMap::new());
     for (_, interface) in &wit.interfaces {
         for (name, function) in &interface.functions {
             let path = format!("{}/{name}", interface.name.as_deref().unwrap());
@@ -22,6 +19,13 @@ fn functions() -> BTreeMap<String, (Vec<Value>, Vec<Value>)> {
         }
     }
     functions
+}
+
+fn wit() -> Resolve {
+    let mut wit = Resolve::default();
+    let file = tests::programs::project().join("wit/deps/registration-platform/platform.wit");
+    wit.push_file(file).unwrap();
+    wit
 }
 
 /// Objects with these members. Each takes all its shapes, one after the other.
@@ -116,6 +120,32 @@ macro_rules! check {
 }
 
 platform_functions!(check);
+
+macro_rules! arguments_of_the_list {
+    ($($interface:ident $interface_wit:literal { $(
+        $method:ident $wit:literal $arguments:ident($($argument:ident: $type:ty),*) $(of $resource:ident)? -> $output:ty;
+    )* })*) => {
+        BTreeMap::from([$($((concat!(stringify!($interface), "/", $wit), vec![$(stringify!($argument)),*]),)*)*])
+    };
+}
+
+/// They are passed into the sandbox by position, and many are strings: JSON, which goes by name, would not tell.
+#[test]
+fn arguments_are_in_the_order_of_the_wit() {
+    let (wit, listed) = (wit(), platform_functions!(arguments_of_the_list));
+    let mut written = BTreeMap::new();
+    for (_, interface) in &wit.interfaces {
+        for (name, function) in &interface.functions {
+            let names: Vec<_> = function.params.iter().map(|param| param.name.replace('-', "_")).collect();
+            written.insert(format!("{}/{name}", interface.name.as_deref().unwrap()), names);
+        }
+    }
+    let listed: BTreeMap<_, Vec<_>> = listed
+        .into_iter()
+        .map(|(path, names)| (path.to_owned(), names.into_iter().map(str::to_owned).collect()))
+        .collect();
+    assert_eq!(listed, written);
+}
 
 #[test]
 fn the_values_take_every_shape() {

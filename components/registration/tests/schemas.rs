@@ -95,16 +95,16 @@ fn schema_and_type_require_the_same_of_a_campaign() {
 #[test]
 fn mistakes_in_a_campaign_are_found() {
     let (schema, whole) = (schema("campaign"), fixtures("campaigns").remove(0));
-    let mistakes = [
+    let violations = [
         ("status", json!("PAUSED")),
         ("date", json!({"open": "yesterday", "close": "2024-01-01T00:00:00Z"})),
         ("fields", json!([{"name": "f", "type": "date"}])),
         ("fields", json!([{"name": "markets", "type": "markets"}])),
         ("gates", json!([{"type": "linked"}])),
     ];
-    for (member, mistake) in mistakes {
+    for (member, violation) in violations {
         let mut document = whole.clone();
-        document[member] = mistake;
+        document[member] = violation;
         assert!(!schema.is_valid(&document), "{document}");
     }
     let mut more = whole;

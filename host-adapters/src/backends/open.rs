@@ -4,8 +4,8 @@
 use super::identity;
 use crate::manifest::App;
 use crate::manifest::runtime_config::RuntimeConfig;
-use anyhow::{Context, Result, anyhow, bail};
-use backend_embedded::{Cache, Embedded};
+use anyhow::{Context, Result, anyhow};
+use backend_embedded::{Cache, Config, Embedded};
 use host_adapters_platform::clock::Clock;
 use host_adapters_platform::{
     Declared, DocumentsBackend, Opened, PlatformService, QueueBackend, QueueBrowser, StreamBackend, TableBackend,
@@ -69,29 +69,42 @@ impl Sections {
                 Opened::Cache(backend) => cache = Some(backend),
             }
         }
-        let store = match (&tables, &queues, &documents) {
-            (Some(_), Some(_), Some(_)) => None,
-            _ => Some(Arc::new(embedded(declared, data)?)),
-        };
-        // All three are there, or the store stands in for them.
-        let Some(store) = store else {
-            let (Some(tables), Some(queues), Some(documents)) = (tables, queues, documents) else {
-                bail!("a section has no backend");
-            };
-            return Ok(Self { tables, queues, documents, cache: cache.unwrap_or_else(memory) });
-        };
+        let mut store = EmbeddedStore { declared, data, opened: None };
         Ok(Self {
-            tables: tables.unwrap_or_else(|| (store.clone(), store.clone())),
-            queues: queues.unwrap_or_else(|| (store.clone(), store.clone())),
-            documents: documents.unwrap_or_else(|| store.clone()),
+            tables: match tables {
+                Some(tables) => tables,
+                None => (store.get()?, store.get()?),
+            },
+            queues: match queues {
+                Some(queues) => queues,
+                None => (store.get()?, store.get()?),
+            },
+            documents: match documents {
+                Some(documents) => documents,
+                None => store.get()?,
+            },
             cache: cache.unwrap_or_else(memory),
         })
     }
 }
 
-fn embedded(declared: &Declared, data: &Path) -> Result<Embedded> {
-    let file = data.join("embedded.sqlite");
-    Embedded::open(&file, declared).with_context(|| format!("cannot open {}", file.display()))
+/// The embedded store, opened when the first section asks for it.
+struct EmbeddedStore<'a> {
+    declared: &'a Declared,
+    data: &'a Path,
+    opened: Option<Arc<Embedded>>,
+}
+
+impl EmbeddedStore<'_> {
+    fn get(&mut self) -> Result<Arc<Embedded>> {
+        if let Some(store) = &self.opened {
+            return Ok(store.clone());
+        }
+        let file = self.data.join("embedded.sqlite");
+        let store = Embedded::open(&file, self.declared);
+        let store = Arc::new(store.with_context(|| format!("cannot open {}", file.display()))?);
+        Ok(self.opened.insert(store).clone())
+    }
 }
 
 /// The embedded cache.
