@@ -5,7 +5,7 @@ use super::identity;
 use crate::manifest::App;
 use crate::manifest::runtime_config::RuntimeConfig;
 use anyhow::{Context, Result, anyhow};
-use backend_embedded::{Cache, Config, Embedded};
+use backend_embedded::{Cache, Embedded};
 use host_adapters_platform::clock::Clock;
 use host_adapters_platform::{
     Declared, DocumentsBackend, Opened, PlatformService, QueueBackend, QueueBrowser, StreamBackend, TableBackend,
