@@ -11,11 +11,12 @@ settings! {
     /// What a caller may touch on the platform; everything else is denied. For a client, the name `*` stands for every
     /// declared one; a name beside it keeps its own grant.
     pub struct GrantSettings {
-        /// Tables by name.
+        /// What may be done with a table.
         pub tables: Granted<Access> = Granted::default(), ();
-        /// Queues by name: send messages; look at the oldest; or take dead letters away, and look at them.
+        /// What may be done with a queue: send messages to it; see how many it holds and look at them; or do that and send
+        /// dead letters back or drop them.
         pub queues: Granted<QueueAccess> = Granted::default(), ();
-        /// Collections of documents by name.
+        /// What may be done with a collection.
         pub documents: Granted<Access> = Granted::default(), ();
         /// Whether tokens may be verified.
         pub identity: bool = false, ();

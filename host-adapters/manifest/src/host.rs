@@ -15,13 +15,13 @@ use std::time::Duration;
 settings! {
     /// What the host has for its components.
     pub struct HostSettings {
-        /// Tables.
+        /// The tables that there are.
         pub tables: Named<TableSettings> = Named::default(), "table";
-        /// Queues.
+        /// The queues that there are.
         pub queues: Named<QueueSpec> = Named::default(), "queue";
-        /// Collections of documents.
+        /// The collections of documents that there are.
         pub collections: Names = Names::default(), ();
-        /// Services.
+        /// The services that may be called.
         pub services: Named<ServiceSettings> = Named::default(), "service";
         /// Whose fan tokens are accepted.
         pub identity: Table<IdentitySettings> = Table::default(), "identity";

@@ -30,7 +30,7 @@ pub fn schema() -> Json {
         "type": "object",
         "properties": {
             "application": tool("application"),
-            "component": {"additionalProperties": tool("component")},
+            "component": {"type": "object", "additionalProperties": tool("component")},
         },
         "$defs": definitions,
     })
