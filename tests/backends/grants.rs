@@ -1,4 +1,4 @@
-//! Grants: every function refuses what its caller's grants do not name, and says what to write.
+//! Grants: every function refuses resources that its caller's grants do not name, and says what to write.
 
 use host_adapters_manifest::{ManifestErrors, ProvidedVariables};
 use host_adapters_platform::{Grants, PlatformService};
@@ -62,7 +62,7 @@ async fn service(grants: Value) -> (PlatformService, Opened) {
     (service, opened)
 }
 
-/// Calls a function by its name on the contract's resources.
+/// Calls a function by its name, on the contract's resources.
 async fn call(platform: &PlatformService, caller: &str, function: &str) -> Result<(), Error> {
     let (table, key) = (TABLE.to_owned(), key("p", "s"));
     let update = Update { key: key.clone(), set: vec![], remove: vec![], condition: vec![] };

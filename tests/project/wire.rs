@@ -1,6 +1,6 @@
-//! The gateway's JSON is the same on both ends, and what platform.wit says. Values are made from the WIT itself, one for
-//! each shape that a type can take, written as JSON in the form that `host-adapters-records` documents, and read and
-//! written again by the host's types and by those that wit-bindgen generates.
+//! The gateway's JSON is the same at both ends and matches platform.wit. Values are made from the WIT itself, one for
+//! each shape that a type can have, as JSON in the form that `host-adapters-records` documents. The host's types and
+//! those that wit-bindgen generates must read them and write the same.
 
 use host_adapters_records::{self as host, Function, platform_functions};
 use serde_json::{Map, Value, json};
@@ -28,7 +28,7 @@ fn wit() -> Resolve {
     wit
 }
 
-/// Objects with these members. Each takes all its shapes, one after the other.
+/// Objects with these members. Each member takes all its shapes in turn.
 fn record(wit: &Resolve, members: &[(&str, &Type)]) -> Vec<Value> {
     let shapes: Vec<_> = members.iter().map(|(name, ty)| (name.replace('-', "_"), values(wit, ty))).collect();
     let most = shapes.iter().map(|(_, shapes)| shapes.len()).max().unwrap_or(1);
@@ -79,14 +79,14 @@ fn camel(name: &str) -> String {
     name.split('-').map(upper).collect()
 }
 
-/// A value that is read by one end and written again is the same.
+/// A value that one end reads and writes again must stay the same.
 fn crosses(end: &str, path: &str, value: &Value, again: impl Fn(Value) -> serde_json::Result<Value>) {
     let written = again(value.clone()).unwrap_or_else(|error| panic!("{path}, {end}: {error}: {value}"));
     assert_eq!(written, *value, "{path}, {end}");
 }
 
 #[test]
-fn every_function_crosses_the_guests_end_as_the_wit_has_it() {
+fn the_guests_json_of_every_function_matches_the_wit() {
     let mut functions = functions();
     for function in gateway_client::FUNCTIONS {
         let (arguments, results) = functions.remove(function.path).expect(function.path);
@@ -105,7 +105,7 @@ macro_rules! check {
         $method:ident $wit:literal $arguments:ident($($argument:ident: $type:ty),*) $(of $resource:ident)? -> $output:ty;
     )* })*) => {
         #[test]
-        fn every_function_crosses_the_hosts_end_as_the_wit_has_it() {
+        fn the_hosts_json_of_every_function_matches_the_wit() {
             let mut functions = functions();
             $($({
                 type Arguments = host::$interface::$arguments;

@@ -1,5 +1,5 @@
-//! Opening backends. Clients of servers connect at first use: a server that is down pauses sources, it does not keep
-//! the host from starting.
+//! Opens backends. Clients of servers connect at first use: a server that is down pauses sources, and does not keep the
+//! host from starting.
 
 use super::identity;
 use crate::manifest::App;
@@ -16,19 +16,20 @@ use std::sync::Arc;
 
 /// The backends of the platform and the sources.
 pub struct Backends {
-    /// The platform with the grants of components and clients.
+    /// The platform, with the grants of components and clients.
     pub platform: Arc<PlatformService>,
-    /// Queues of sources and dead letters.
+    /// The queues of sources and of dead letters.
     pub queues: Arc<dyn QueueBackend>,
-    /// Looks into queues for operators.
+    /// Shows operators what is in queues.
     pub browser: Arc<dyn QueueBrowser>,
-    /// Change streams.
+    /// The change streams of tables.
     pub streams: Arc<dyn StreamBackend>,
-    /// `spin:redis`.
+    /// The cache, which is `spin:redis` to components.
     pub cache: Arc<dyn CacheBackend>,
 }
 
-/// Opens the backends that `config` names; the embedded ones in the folder `data`, which is made if there is none.
+/// Opens the backends that `config` names, and the embedded ones in the folder `data`, which is made if it does not
+/// exist.
 ///
 /// # Errors
 /// When the folder or the file cannot be used, an address is not valid, or the keys of the identity are neither a file
@@ -49,7 +50,7 @@ pub async fn open(app: &App, data: &Path, config: &RuntimeConfig) -> Result<Back
     Ok(Backends { platform: Arc::new(platform), queues, browser, streams, cache: opened.cache })
 }
 
-/// What stands behind each section of the runtime configuration.
+/// The backend of each section of the runtime configuration.
 struct Sections {
     tables: (Arc<dyn TableBackend>, Arc<dyn StreamBackend>),
     queues: (Arc<dyn QueueBackend>, Arc<dyn QueueBrowser>),

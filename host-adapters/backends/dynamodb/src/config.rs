@@ -7,15 +7,15 @@ use host_adapters_settings::settings;
 use std::path::Path;
 use std::sync::Arc;
 
-/// The lease table's name, behind the prefix, where none is given.
+/// The default name of the lease table, after the prefix.
 const LEASE_TABLE: &str = "host-adapters-leases";
 
 settings! {
     /// Tables and their streams in DynamoDB.
     pub struct DynamodbConfig with aws: AwsConfig {
-        /// What stands before the name of each table.
+        /// Precedes the name of each table.
         pub prefix: Option<String> = None, ();
-        /// The table of leases and checkpoints, prefix included; by default `host-adapters-leases` behind the prefix.
+        /// The table of leases and checkpoints, prefix included; by default `host-adapters-leases` after the prefix.
         pub lease_table: Option<String> = None, ();
     }
 }
@@ -61,8 +61,8 @@ impl Backend for DynamodbConfig {
     }
 }
 
-/// What this host is called in the lease table. It is kept with the host's data: after a restart the host takes its own
-/// leases up at once instead of waiting for their end.
+/// The name of this host in the lease table. It is kept with the host's data, so that after a restart the host takes
+/// its own leases up at once instead of waiting for them to expire.
 fn host_id(data: &Path) -> std::result::Result<String, String> {
     let file = data.join("host-id");
     match std::fs::read_to_string(&file) {

@@ -14,7 +14,7 @@ settings! {
         pub uri: Value = Value::default(), Reference::Address("mongodb://host:27017");
         /// The database.
         pub database: String = String::new(), "database = \"…\"";
-        /// What stands before the name of each collection.
+        /// Precedes the name of each collection.
         pub prefix: Option<String> = None, ();
     }
 }

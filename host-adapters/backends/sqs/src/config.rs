@@ -10,7 +10,7 @@ use std::sync::Arc;
 settings! {
     /// Queues in SQS.
     pub struct SqsConfig with aws: AwsConfig {
-        /// What stands before the name of each queue.
+        /// Precedes the name of each queue.
         pub prefix: Option<String> = None, ();
     }
 }
@@ -36,7 +36,7 @@ impl Backend for SqsConfig {
     async fn provision(&self, declared: &Declared) -> std::result::Result<(), String> {
         let sqs = self.client(declared).await;
         let mut queues: Vec<_> = declared.queues.iter().collect();
-        // Dead-letter queues first: the others point at them.
+        // Dead letter queues first, because other queues refer to them.
         queues.sort_by_key(|(_, queue)| queue.dead_letter_queue.is_some());
         for (name, queue) in queues {
             sqs.provision(name, queue).await.map_err(|error| format!("queue {name}: {error}"))?;
