@@ -11,7 +11,7 @@ mod queue;
 mod store;
 mod table;
 
-pub use cache::Cache;
+pub use cache::EmbeddedCache;
 pub use store::OpenError;
 
 use host_adapters_platform::Declared;
