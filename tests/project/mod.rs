@@ -3,6 +3,7 @@
 mod contract;
 mod fuzz;
 mod readme;
+mod settings;
 mod slow;
 mod tidy;
 mod wire;

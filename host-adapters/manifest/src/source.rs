@@ -2,12 +2,35 @@
 //! `host-adapters-sources`.
 
 use host_adapters_platform::Declared;
-use host_adapters_settings::{Fields, suggestion};
+use host_adapters_settings::{Block, Fields, Setting, suggestion};
 use host_adapters_sources::SourceConfig;
+use serde_json::{Value as Json, json};
 use std::collections::BTreeSet;
 use std::ops::Range;
 
+/// The sources of a component that could be read.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Sources {
+    pub(super) read: Vec<RawSource>,
+    /// Whether there is any block, read or not.
+    pub(super) any: bool,
+}
+
+impl Setting for Sources {
+    type Rule = ();
+
+    fn read(fields: &mut Fields<'_, '_>, key: &'static str, (): &()) -> Option<Self> {
+        let blocks = fields.list(key);
+        Some(Self { any: !blocks.is_empty(), read: blocks.into_iter().filter_map(read).collect() })
+    }
+
+    fn schema(_default: Self, (): &()) -> Json {
+        json!({"type": "array", "items": Block::reference("source")})
+    }
+}
+
 /// A source with what is needed of its block once all of the manifest is read.
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) struct RawSource {
     pub(super) source: SourceConfig,
     /// Where it names what it reads.
@@ -24,7 +47,7 @@ impl RawSource {
 }
 
 /// Reads one source block; the names in it are checked later.
-pub(super) fn read(mut fields: Fields<'_, '_>) -> Option<RawSource> {
+fn read(mut fields: Fields<'_, '_>) -> Option<RawSource> {
     let kinds = || SourceConfig::KINDS.iter().copied();
     let written = fields.string("type");
     let words: Vec<_> = kinds().map(|kind| format!("\"{kind}\"")).collect();

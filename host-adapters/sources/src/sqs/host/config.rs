@@ -8,6 +8,7 @@ use host_adapters_delivery::OnReject;
 use host_adapters_delivery::batch::Limits;
 use host_adapters_platform::Declared;
 use host_adapters_settings::{Fields, settings};
+use serde_json::{Map, Value as Json, json};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -75,6 +76,12 @@ impl SourceSettings for SqsConfig {
         }
     }
 
+    fn rules() -> Map<String, Json> {
+        let more = json!({"properties": {"batch_size": {"minimum": WINDOWLESS_BATCH + 1}}, "required": ["batch_size"]});
+        let window = json!({"properties": {"batch_window_secs": {"minimum": 1}}, "required": ["batch_window_secs"]});
+        [("if".to_owned(), more), ("then".to_owned(), window)].into_iter().collect()
+    }
+
     fn name(&self) -> String {
         name(&self.queue)
     }
@@ -88,8 +95,7 @@ impl SourceSettings for SqsConfig {
         if !has("visibility_timeout_secs")
             && let Some(queue) = declared.queues.get(&self.queue)
         {
-            // The manifest allows twelve hours at most.
-            self.visibility_timeout_secs = u32::try_from(queue.visibility_timeout.as_secs()).unwrap_or(u32::MAX);
+            self.visibility_timeout_secs = queue.visibility_timeout_secs;
         }
     }
 
