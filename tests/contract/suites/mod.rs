@@ -35,6 +35,9 @@ macro_rules! contract_cases {
                 finds_all_that_match, sorts_by_type_and_value, sorts_lists_by_an_element, pages_through_ties,
                 pages_while_others_write, keeps_what_the_projection_names, refuses_wrong_queries, updates_by_operators,
                 updates_once_among_many, refuses_wrong_updates, refuses_to_increase_null,
+                sorts_lists_among_other_values, sorts_by_two_paths_through_one_list, refuses_to_sort_by_two_lists,
+                ends_a_page_by_its_bytes, refuses_foreign_places, refuses_wrong_paths, keeps_every_digit,
+                refuses_numbers_that_lose_digits, adds_to_numbers, refuses_to_exceed_integers,
             ],
         }
     };

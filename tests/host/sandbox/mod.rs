@@ -1,5 +1,6 @@
 //! The runtime alone, with a guest that behaves badly on demand and a world of the tests' own.
 
+pub mod documents;
 mod isolation;
 mod limits;
 pub mod probe;
