@@ -90,7 +90,7 @@ pub async fn refuses_wrong_calls(backend: &impl Backend) {
         assert_eq!(error.kind, ErrorKind::Invalid);
         assert!(error.message.contains(word), "{filter}: {error}");
     }
-    let nested = "{\"a\":".repeat(101) + "1" + &"}".repeat(101);
+    let nested = format!("{}1{}", r#"{"a":"#.repeat(101), "}".repeat(101));
     for document in ["", "[]", r#"{"$set":{"a":1}}"#, r#"{"a":[{"$oid":"x"}]}"#, r#"{"_id":1}"#, &nested] {
         let error = replace_one(backend, "{}", document).await.unwrap_err();
         assert_eq!(error.kind, ErrorKind::Invalid, "{document}");

@@ -19,7 +19,7 @@ enum Walk<'a> {
 }
 
 /// All keys of a document, by `paths`.
-pub(super) fn all(document: &Value, paths: impl Iterator<Item = &[String]>) -> Result<Vec<SortKey>> {
+pub(super) fn all<'a>(document: &'a Value, paths: impl Iterator<Item = &'a [String]>) -> Result<Vec<SortKey>> {
     let mut keys = Vec::new();
     follow(paths.map(|path| Walk::Before(document, path)).collect(), &mut keys)?;
     Ok(keys)

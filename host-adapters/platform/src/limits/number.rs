@@ -98,6 +98,7 @@ impl<'a> Iterator for Numbers<'a> {
 #[allow(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn takes_what_machine_numbers_hold() {
@@ -120,7 +121,7 @@ mod tests {
             "5e-324",
             "0.0",
             "0e99",
-            "110111111111111110000000000000000000000.0",
+            "123000000000000000000000000.0",
             "100000000000000000000000000.00",
         ] {
             assert!(is_exact(number), "{number}");
@@ -138,6 +139,16 @@ mod tests {
             "0.10000000000000000001",
         ] {
             assert!(!is_exact(number), "{number}");
+        }
+    }
+
+    proptest! {
+        /// With the fewest digits that tell it from others.
+        #[test]
+        fn takes_every_double_that_programs_write(double in any::<f64>().prop_filter("a number", |it| it.is_finite())) {
+            for text in [serde_json::json!(double).to_string(), format!("{double:?}"), format!("{double:E}")] {
+                prop_assert!(is_exact(&text) || !text.contains(['.', 'e', 'E']), "{}", text);
+            }
         }
     }
 
