@@ -12,6 +12,7 @@ use mongodb::Collection;
 use mongodb::bson::oid::ObjectId;
 use mongodb::bson::{Bson, DateTime, Document, doc};
 use serde_json::{Value, json as value};
+use std::collections::BTreeSet;
 
 /// How much more is asked for when too much of what came had to be dropped.
 const GROWTH: usize = 4;
@@ -59,25 +60,32 @@ fn filter(filter: Document, query: &Query) -> Document {
 }
 
 /// Filters of documents that come before a place or are at it: equal at the first paths, before it at the next. Each
-/// holds for some that come before, and for none that come after: what a list contains is at least its first element.
+/// holds for some that come before, and for none that come after: what a list contains is at least its first element. They
+/// end with a path that may lead through the list of an earlier one, where each could hold for another element.
 fn before(query: &Query, after: &Place) -> Vec<Document> {
-    let (mut all, mut equal) = (Vec::new(), Document::new());
+    let (mut all, mut equal, mut roots) = (Vec::new(), Document::new(), BTreeSet::new());
     let with = |equal: &Document, path: &str, condition: Bson| {
         let mut filter = equal.clone();
         filter.insert(path, condition);
         filter
     };
     for ((path, descending), key) in query.sort.paths().zip(&after.key) {
-        let Some(key) = scalar(key) else { return all };
-        let operator = if descending { "$gt" } else { "$lt" };
-        all.push(with(&equal, &path, doc! {operator: key.clone()}.into()));
-        if !descending && key != Bson::Null {
-            all.push(with(&equal, &path, Bson::Null));
+        let Some(key) = scalar(key).filter(|_| roots.insert(root(&path).to_owned())) else { return all };
+        if key != Bson::Null {
+            let operator = if descending { "$gt" } else { "$lt" };
+            all.push(with(&equal, &path, doc! {operator: key.clone()}.into()));
+            if !descending {
+                all.push(with(&equal, &path, Bson::Null));
+            }
         }
         equal.insert(path, key);
     }
     all.extend(after.id.get("_id").and_then(scalar).map(|id| with(&equal, "_id", doc! {"$lte": id}.into())));
     all
+}
+
+fn root(path: &str) -> &str {
+    path.split_once('.').map_or(path, |(root, _)| root)
 }
 
 /// Reads the page from the first `limit` documents; answers also how many of them there were.
