@@ -1,6 +1,6 @@
 //! Updates of documents by operators.
 
-use super::backend::{Backend, COLLECTION};
+use super::backend::Backend;
 use super::documents::{find, insert, update, update_one};
 use host_adapters_records::ErrorKind;
 use serde_json::json;
