@@ -1,6 +1,6 @@
-//! Components composed with gateway-client as Spin composes them, behind a linker that has only what Spin offers:
-//! save-entries reaches table and queue through a real gateway and replicates as it does under `host-adapters up`, the
-//! probe reaches documents.
+//! Components composed with gateway-client as Spin composes them, with a linker that has only what Spin offers.
+//! save-entries uses table and queue through a real gateway, and replicates as it does under `host-adapters up`; the
+//! probe uses documents.
 
 mod compose;
 mod spin_host;
@@ -23,7 +23,7 @@ const TABLE: &str = "demand-table";
 const COLLECTION: &str = "campaigns";
 const UPDATED: &str = "2024-01-15T10:30:00.000Z";
 
-/// Everything around the composed worker.
+/// The surroundings of the composed worker.
 struct Spin {
     runtime: Runtime,
     gateway: Gateway,
@@ -60,7 +60,7 @@ impl Spin {
         self.load_composed(WORKER, programs::component(WORKER));
     }
 
-    /// Puts an entry into the table, flagged, as the resolver would.
+    /// Puts a flagged entry into the table, as the resolver does.
     async fn put(&self, fan: &str) -> Value {
         let item = json!({
             "pk": "CAMPAIGN#campaign-123", "sk": format!("USER#{fan}"), "campaignId": "campaign-123",
@@ -118,7 +118,7 @@ async fn a_composed_worker_does_its_work() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn it_does_the_same_over_http_for_who_holds_the_worker_token() {
+async fn it_does_the_same_over_http_with_the_worker_token() {
     let spin = Spin::start().await;
     spin.load_worker();
     let item = spin.put("user-789").await;
@@ -166,7 +166,7 @@ async fn without_the_composition_it_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_gateway_grants_what_its_token_stands_for() {
+async fn the_gateway_applies_the_grants_of_its_token() {
     let spin = Spin::start().await;
     for (token, status) in [(GATEWAY_TOKEN, 200), ("guess", 401)] {
         let response = reqwest::Client::new()

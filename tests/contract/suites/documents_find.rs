@@ -30,7 +30,7 @@ fn parsed(page: &DocumentPage) -> Vec<Value> {
     page.items.iter().map(|item| serde_json::from_str(item).unwrap()).collect()
 }
 
-/// All pages of a query, one after the other.
+/// All pages of a query, in order.
 async fn pages(backend: &impl Backend, mut query: FindQuery) -> Vec<Value> {
     let mut all = vec![];
     loop {
@@ -102,7 +102,7 @@ pub async fn sorts_by_type_and_value(backend: &impl Backend) {
     }
 }
 
-/// Ascending by its least element, descending by its greatest.
+/// Ascending order uses the least element of a list, descending order the greatest.
 pub async fn sorts_lists_by_an_element(backend: &impl Backend) {
     insert(
         backend,
@@ -192,7 +192,7 @@ pub async fn refuses_to_sort_by_two_lists(backend: &impl Backend) {
     }
 }
 
-/// Best score first, ties by the earliest registration: as selections read them.
+/// The best score first, ties by the earliest registration: the order in which selections read them.
 pub async fn pages_through_ties(backend: &impl Backend) {
     let record =
         |n: u32| json!({"id": format!("{n:02}"), "score": n / 8, "at": {"date": format!("2024-01-{:02}", n % 3)}});
@@ -291,7 +291,7 @@ pub async fn pages_while_others_write(backend: &impl Backend) {
     let mut sorted = FindQuery { sort: by(&["n"]), limit: 4, ..query(json!({})) };
     let first = page(backend, &sorted).await.unwrap();
     assert_eq!(ids(&parsed(&first)), ["10", "11", "12", "13"]);
-    // Before the place: new ones, and the very document that the page ended with moves away.
+    // Before the start of the next page, documents are added and the last one of the page is moved.
     insert(backend, &[record(1), record(2)]).await;
     replace(backend, json!({"id": "13"}), &json!({"id": "13", "n": 0})).await;
     sorted.after = first.next;

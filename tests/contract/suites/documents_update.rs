@@ -29,10 +29,10 @@ pub async fn updates_by_operators(backend: &impl Backend) {
     });
     assert_eq!(find(backend, json!({"slug": "t"})).await, Some(expected), "the index follows");
     assert_eq!(update(backend, "nobody", &json!({"$set": {"n": 1}})).await.unwrap(), (0, 0));
-    assert_eq!(find(backend, json!({"id": "nobody"})).await, None, "none is made");
+    assert_eq!(find(backend, json!({"id": "nobody"})).await, None, "no document is made");
 }
 
-/// The filter and the update are one step.
+/// The filter and the update are applied in one step.
 pub async fn updates_once_among_many(backend: &impl Backend) {
     insert(backend, &[json!({"id": "a", "n": 0, "times": ["t"]})]).await;
     let filter = json!({"id": "a", "times": "t"}).to_string();
@@ -62,10 +62,10 @@ pub async fn refuses_wrong_updates(backend: &impl Backend) {
         assert_eq!(error.kind, ErrorKind::Invalid, "{change}: {error}");
         assert!(error.message.contains(word), "{change}: {error}");
     }
-    assert_eq!(find(backend, json!({"id": "a"})).await, Some(document), "nothing of a refused update is done");
+    assert_eq!(find(backend, json!({"id": "a"})).await, Some(document), "a refused update changes nothing");
 }
 
-/// Null is not taken for 0.
+/// Null does not count as 0.
 pub async fn refuses_to_increase_null(backend: &impl Backend) {
     insert(backend, &[json!({"id": "a", "none": null})]).await;
     let error = update(backend, "a", &json!({"$inc": {"none": 1}})).await.unwrap_err();
