@@ -3,7 +3,7 @@
 
 use super::probe::{PROBE, Probe, tight};
 use super::world::World;
-use host_adapters_platform::{Grants, PlatformService};
+use host_adapters_platform::{Access, Grants, PlatformService};
 use host_adapters_records::Platform;
 use host_adapters_records::documents::ReplaceOne;
 use serde_json::{Value, json};
@@ -69,7 +69,8 @@ pub async fn finds_and_updates(collection: &str, tell: impl AsyncFn(Value) -> St
 async fn a_component_finds_and_updates_documents() {
     let opened = open().await;
     let backend = Arc::new(opened.embedded.clone());
-    let grants: Grants = serde_json::from_value(json!({"documents": {COLLECTION: "read-write"}})).unwrap();
+    let documents = [(COLLECTION.to_owned(), Access::ReadWrite)].into();
+    let grants = Grants { documents, ..Grants::default() };
     let platform = Arc::new(PlatformService {
         grants: [(PROBE.to_owned(), grants)].into(),
         tables: backend.clone(),
