@@ -1,11 +1,12 @@
 //! Grants: every function refuses what its caller's grants do not name, and says what to write.
 
-use host_adapters_platform::{Grants, PlatformService};
+use host_adapters_platform::{Grants, PlatformService, ServiceBackend};
 use host_adapters_records::documents::{FindOne, ReplaceOne};
 use host_adapters_records::identity::Verify;
 use host_adapters_records::queue::SendBatch;
+use host_adapters_records::service::{CallService, ServiceRequest, ServiceResponse};
 use host_adapters_records::table::{BatchGet, BatchUpdate, BatchWrite, Query, Update};
-use host_adapters_records::{Error, ErrorKind, Platform};
+use host_adapters_records::{Caller, Error, ErrorKind, Platform};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use tests::contract::embedded::{Opened, open};
@@ -13,7 +14,7 @@ use tests::contract::suites::backend::{COLLECTION, QUEUE, TABLE};
 use tests::contract::suites::queue::message;
 use tests::contract::suites::table::key;
 
-const FUNCTIONS: [&str; 14] = [
+const FUNCTIONS: [&str; 15] = [
     "batch-get",
     "batch-write",
     "batch-update",
@@ -26,9 +27,22 @@ const FUNCTIONS: [&str; 14] = [
     "find",
     "replace",
     "verify",
+    "call",
     "versions",
     "swap",
 ];
+
+const SERVICE: &str = "contract-service";
+
+/// A service that answers everybody.
+struct Answers;
+
+#[async_trait::async_trait]
+impl ServiceBackend for Answers {
+    async fn call(&self, caller: Caller<'_>, service: &str, _: ServiceRequest) -> Result<ServiceResponse, Error> {
+        Ok(ServiceResponse { status: 200, headers: vec![], body: format!("{service} answers {}", caller.name) })
+    }
+}
 
 async fn service(grants: Value) -> (PlatformService, Opened) {
     let opened = open().await;
@@ -40,12 +54,19 @@ async fn service(grants: Value) -> (PlatformService, Opened) {
         queues: backend.clone(),
         documents: backend,
         identity: None,
+        services: Some(Arc::new(Answers)),
     };
     (service, opened)
 }
 
+fn request() -> CallService {
+    let request = ServiceRequest { method: "GET".into(), path: "/".into(), headers: vec![], body: String::new() };
+    CallService { service: SERVICE.into(), request }
+}
+
 /// Calls a function by its name on the contract's resources.
-async fn call(platform: &PlatformService, caller: &str, function: &str) -> Result<(), Error> {
+async fn call(platform: &PlatformService, name: &str, function: &str) -> Result<(), Error> {
+    let caller = Caller::client(name);
     let (table, key) = (TABLE.to_owned(), key("p", "s"));
     let update = Update { key: key.clone(), set: vec![], remove: vec![], condition: vec![] };
     match function {
@@ -65,10 +86,10 @@ async fn call(platform: &PlatformService, caller: &str, function: &str) -> Resul
             let args = SendBatch { queue: QUEUE.into(), messages: vec![message("m")] };
             platform.queue_send_batch(caller, args).await.map(drop)
         }
-        "depth" => platform.queue_depth(caller, QUEUE).await.map(drop),
-        "peek" => platform.queue_peek(caller, QUEUE, 1).await.map(drop),
-        "look" => platform.check_peek(caller, QUEUE),
-        "redrive" => platform.check_redrive(caller, QUEUE),
+        "depth" => platform.queue_depth(name, QUEUE).await.map(drop),
+        "peek" => platform.queue_peek(name, QUEUE, 1).await.map(drop),
+        "look" => platform.check_peek(name, QUEUE),
+        "redrive" => platform.check_redrive(name, QUEUE),
         "find" => {
             let args = FindOne { collection: COLLECTION.into(), filter: "{}".into() };
             platform.documents_find_one(caller, args).await.map(drop)
@@ -79,8 +100,9 @@ async fn call(platform: &PlatformService, caller: &str, function: &str) -> Resul
             platform.documents_replace_one(caller, args).await
         }
         "verify" => platform.identity_verify(caller, Verify { token: "t".into() }).await.map(drop),
-        "versions" => platform.check_read_components(caller),
-        "swap" => platform.check_swap_components(caller),
+        "call" => platform.service_call(caller, request()).await.map(drop),
+        "versions" => platform.check_read_components(name),
+        "swap" => platform.check_swap_components(name),
         other => panic!("{other}"),
     }
 }
@@ -101,6 +123,8 @@ async fn allow_what_they_name_and_nothing_else() {
         (json!({"documents": {COLLECTION: "write"}}), vec!["replace"]),
         (json!({"documents": {COLLECTION: "read-write"}}), vec!["find", "replace"]),
         (json!({"identity": true}), vec!["verify"]),
+        (json!({"services": [SERVICE]}), vec!["call"]),
+        (json!({"services": ["other"]}), vec![]),
         (json!({"components": "read"}), vec!["versions"]),
         (json!({"components": "swap"}), vec!["versions", "swap"]),
     ] {
@@ -125,6 +149,7 @@ async fn say_what_to_write() {
         ("redrive", QUEUE, r#"queues = { "contractQueue" = "redrive" }"#),
         ("replace", COLLECTION, r#"documents = { "contract-campaigns" = "write" } (or "read-write")"#),
         ("verify", "tokens", "identity = true"),
+        ("call", SERVICE, r#"services = ["contract-service"]"#),
         ("versions", "components", r#"components = "read""#),
         ("swap", "components", r#"components = "swap""#),
     ] {
@@ -142,11 +167,23 @@ fn refuse_unknown_words() {
         (json!({"tables": {TABLE: "all"}}), "all"),
         (json!({"queues": {QUEUE: "read"}}), "read"),
         (json!({"identity": "yes"}), "yes"),
+        (json!({"services": "all"}), "all"),
         (json!({"components": "write"}), "write"),
     ] {
         let error = serde_json::from_value::<Grants>(grants).unwrap_err().to_string();
         assert!(error.contains(word), "{error}");
     }
+}
+
+#[tokio::test]
+async fn a_service_is_called_for_who_is_granted_it() {
+    let (mut platform, _opened) = service(json!({"services": [SERVICE]})).await;
+    let caller = Caller::client("worker");
+    let response = platform.service_call(caller, request()).await.unwrap();
+    assert_eq!(response.body, "contract-service answers worker");
+    platform.services = None;
+    let error = platform.service_call(caller, request()).await.unwrap_err();
+    assert_eq!(error, Error::new(ErrorKind::NotFound, "there is no service `contract-service`; configured: none"));
 }
 
 #[tokio::test]

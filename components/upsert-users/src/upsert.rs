@@ -39,7 +39,7 @@ pub async fn upsert(users: &[User], send: impl AsyncFn(&[User]) -> Result<Vec<Up
 
 /// A request that failed. Even a refusal says nothing of any one profile (the service names invalid ones in its
 /// answer), so nothing is given up: after the last attempt the messages wait in the dead-letter queue.
-pub fn failed(users: &[User], error: &ServiceError) -> Outcomes {
+fn failed(users: &[User], error: &ServiceError) -> Outcomes {
     let disposition = match error.disposition() {
         Disposition::Retry(after) => Disposition::Retry(after),
         Disposition::Ack | Disposition::Reject(_) => Disposition::Retry(None),

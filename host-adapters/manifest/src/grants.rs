@@ -4,7 +4,7 @@ use super::app::Host;
 use host_adapters_platform::{Access, ComponentsAccess, Grants, QueueAccess};
 use host_adapters_settings::{Fields, Spanned};
 use host_adapters_settings::{Report, suggestion};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The words for tables and collections.
 const READ_WRITE: [(&str, Access); 3] =
@@ -32,6 +32,7 @@ enum Kind {
     Table,
     Queue,
     Collection,
+    Service,
 }
 
 impl RawGrants {
@@ -41,6 +42,9 @@ impl RawGrants {
         expand(&mut grants.tables, host.tables.keys());
         expand(&mut grants.queues, host.queues.keys());
         expand(&mut grants.documents, &host.collections);
+        if grants.services.remove(ALL) {
+            grants.services.extend(host.services.iter().map(|service| service.name.clone()));
+        }
         grants
     }
 
@@ -58,6 +62,7 @@ impl RawGrants {
                 Kind::Table => declared(report, "table", name, host.tables.keys()),
                 Kind::Queue => declared(report, "queue", name, host.queues.keys()),
                 Kind::Collection => declared(report, "collection", name, &host.collections),
+                Kind::Service => declared(report, "service", name, host.services.iter().map(|service| &service.name)),
             }
         }
     }
@@ -70,6 +75,7 @@ pub(super) fn read(fields: &mut Fields<'_, '_>) -> RawGrants {
     written.grants.tables = access(&mut block, "tables", Kind::Table, &READ_WRITE, &mut written.named);
     written.grants.queues = access(&mut block, "queues", Kind::Queue, &SEND_PEEK_REDRIVE, &mut written.named);
     written.grants.documents = access(&mut block, "documents", Kind::Collection, &READ_WRITE, &mut written.named);
+    written.grants.services = services(&mut block, &mut written.named);
     written.grants.identity = block.boolean("identity").unwrap_or_default();
     written.grants.components = block.choice("components", &READ_SWAP);
     block.finish();
@@ -98,6 +104,13 @@ fn expand<'n, T: Copy>(granted: &mut BTreeMap<String, T>, declared: impl IntoIte
     for name in declared {
         granted.entry(name.clone()).or_insert(access);
     }
+}
+
+/// Services have one kind of grant, so their names alone are listed.
+fn services(block: &mut Fields<'_, '_>, named: &mut Vec<(Kind, Spanned<String>)>) -> BTreeSet<String> {
+    let names = block.strings("services");
+    named.extend(names.iter().map(|name| (Kind::Service, name.clone())));
+    names.into_iter().map(|name| name.value).collect()
 }
 
 /// One kind of grant: names with what is allowed.

@@ -82,23 +82,10 @@ fn read_table(mut fields: Fields<'_, '_>) -> TableSpec {
 }
 
 fn read_services(tool: &mut Fields<'_, '_>, context: &Context<'_, '_>) -> Vec<ServiceConfig> {
-    let mut services: Vec<ServiceConfig> = Vec::new();
-    for (name, fields) in tool.tables("services") {
-        let at = fields.span.clone();
-        let Some(service) = read_service(name, fields, context) else { continue };
-        match services.iter().find(|other| other.host == service.host) {
-            Some(other) => {
-                tool.diagnostic(&at, format!("host \"{}\" is already that of \"{}\"", service.host, other.name))
-            }
-            None => services.push(service),
-        }
-    }
-    services
+    tool.tables("services").into_iter().map(|(name, fields)| read_service(name, fields, context)).collect()
 }
 
-fn read_service(name: &str, mut fields: Fields<'_, '_>, context: &Context<'_, '_>) -> Option<ServiceConfig> {
-    let host = fields.string("host");
-    let host = fields.required("host", host, &format!("the virtual host, as in host = \"{name}.services.internal\""));
+fn read_service(name: &str, mut fields: Fields<'_, '_>, context: &Context<'_, '_>) -> ServiceConfig {
     let upstream = fields.string("upstream");
     let upstream =
         fields.required("upstream", upstream, "the service's base URL").and_then(|url| web_url(&fields, context, &url));
@@ -106,13 +93,12 @@ fn read_service(name: &str, mut fields: Fields<'_, '_>, context: &Context<'_, '_
     let by = fields.choice("rate_limit_by", &[("campaign", LimitBy::Campaign), ("service", LimitBy::Service)]);
     let try_timeout = fields.number("try_timeout_secs", 1..=300);
     fields.finish();
-    Some(ServiceConfig {
+    ServiceConfig {
         name: name.to_owned(),
-        host: host?.value,
-        upstream: upstream?.expose().to_owned(),
+        upstream: upstream.unwrap_or_default().expose().to_owned(),
         rate_limit: rate.map(|per_sec| RateLimit { per_sec, by: by.unwrap_or_default() }),
         try_timeout: try_timeout.map_or(ServiceConfig::TRY_TIMEOUT, |it| seconds(it.value)),
-    })
+    }
 }
 
 fn read_identity(mut fields: Fields<'_, '_>, context: &Context<'_, '_>) -> Option<IdentityConfig> {

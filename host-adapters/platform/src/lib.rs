@@ -1,7 +1,7 @@
 //! What workers may call, independent of the backend: one module per WIT interface, whose functions check the caller's
 //! grant and then call the backend; and what all backends share.
 //!
-//! - `service`: the platform itself. [`Grants`]: who may call what.
+//! - `platform`: the platform itself. [`Grants`]: who may call what.
 //! - `backend`: the traits that backends implement.
 //! - [`limits`]: what every backend accepts, checked before one is asked; [`filter`], [`find`], [`update`],
 //!   [`json`], [`names`]: shared by backends.
@@ -21,6 +21,7 @@ pub mod json;
 pub mod limits;
 pub mod names;
 mod outage;
+mod platform;
 mod queue;
 mod service;
 mod table;
@@ -30,5 +31,5 @@ pub use backend::*;
 pub use configured::{Backend, Opened};
 pub use declared::{Declared, IdentityConfig, QueueSpec, TableSpec};
 pub use grants::{Access, ComponentsAccess, Grants, QueueAccess};
-pub use service::PlatformService;
-pub(crate) use service::took_effect;
+pub use platform::PlatformService;
+pub(crate) use platform::took_effect;

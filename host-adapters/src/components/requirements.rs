@@ -39,6 +39,7 @@ fn refused(component: &Component) -> Vec<RefusedImport> {
             grant("documents = { \"<collection>\" = \"read\" }"),
         ),
         ("registration:platform/identity", grants.identity, grant("identity = true")),
+        ("registration:platform/service", !grants.services.is_empty(), grant("services = [\"<service>\"]")),
         ("spin:redis/redis", hosts.has_scheme(&["redis", "rediss"]), host("redis://<host>")),
         ("wasi:http/client", hosts.has_scheme(&["http", "https"]), host("http://<host>")),
     ];
