@@ -1,4 +1,4 @@
-//! The world outside the sandbox, as the runtime sees it.
+//! What the runtime needs of the host: platform, cache, variables, the open web, logs.
 
 use crate::manifest::Component;
 use crate::outgoing;
@@ -18,15 +18,15 @@ use std::sync::Arc;
 
 /// Platform, cache, variables, the open web and logs of all components.
 pub struct Host {
-    /// Checks the grants.
+    /// The platform, which checks the grants.
     pub platform: Arc<dyn Platform>,
     /// Components by id, for their variables and allowed hosts.
     pub components: BTreeMap<String, Component>,
-    /// What is hidden in all that components say.
+    /// The secrets that are hidden in everything that components log or return.
     pub secrets: Secrets,
-    /// What `spin:redis` answers from.
+    /// The cache, which is `spin:redis` to components.
     pub cache: Arc<dyn CacheBackend>,
-    /// Takes requests to the open web.
+    /// Requests to the open web.
     pub web: Web,
     /// Makes the spans of such requests and of guests.
     pub tracing: Tracing,
@@ -46,7 +46,7 @@ impl runtime::Host for Host {
                 worker = component,
                 digest,
                 address,
-                "not in its allowed_outbound_hosts in spin.toml, or no address"
+                "not in its allowed_outbound_hosts in spin.toml, or not an address"
             );
             return None;
         }
@@ -97,7 +97,7 @@ impl runtime::Host for Host {
 }
 
 impl Host {
-    /// A span that a guest measured: a child of the call's.
+    /// Records a span that a guest measured, as a child of the call's.
     fn guest_span(&self, component: &str, digest: &str, span: &Map<String, Value>) {
         let text = |name: &str| span.get(name).and_then(Value::as_str);
         let number = |name: &str| span.get(name).and_then(Value::as_u64);

@@ -1,5 +1,5 @@
-//! A fake for a Spin host: variables, plain outbound HTTP, logs; no platform and no cache. Beside it the gateway,
-//! with the grants and the services of spin.toml.
+//! A fake of a Spin host: variables, plain outbound HTTP, logs; no platform and no cache. Also the gateway, with the
+//! grants and the services of spin.toml.
 
 use crate::host::sandbox::world::OneTable;
 use bytes::Bytes;
@@ -19,14 +19,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use tests::programs;
 
-/// Names save-entries to the gateway.
+/// The token of save-entries at the gateway.
 pub const GATEWAY_TOKEN: &str = "gateway-secret";
-/// Opens save-entries over HTTP.
+/// The token that opens save-entries over HTTP.
 pub const WORKER_TOKEN: &str = "worker-secret";
-/// The client of spin.toml that fills tables.
+/// The client of spin.toml that writes to tables.
 pub const SEEDER: &str = "seeder";
 
-/// The gateway of `host-adapters` on embedded backends, as `up` sets it up from spin.toml.
+/// The gateway of `host-adapters` on embedded backends, set up from spin.toml as `up` does.
 pub struct Gateway {
     pub url: String,
     pub platform: Arc<PlatformService>,
@@ -38,7 +38,7 @@ impl Gateway {
         let named = [("entry_service_upstream".to_owned(), entry_service.to_owned())].into();
         let given = ProvidedVariables { named, ..ProvidedVariables::default() };
         let mut app = manifest::load(&programs::project().join("spin.toml"), &given).unwrap();
-        // No token is verified here, so no keys are needed.
+        // No fan's token is verified here, so no keys are needed.
         app.host.identity = None;
         let (services, tracing) = (backends::services(&app, None).unwrap(), Tracing::from_env().unwrap());
         let services = TracedServices { services, tracing };
@@ -66,13 +66,13 @@ impl Gateway {
         Self { url, platform, answered }
     }
 
-    /// How many requests it has taken.
+    /// The number of requests that it has answered.
     pub fn answered(&self) -> usize {
         self.answered.load(Ordering::Relaxed)
     }
 }
 
-/// The host.
+/// The fake host.
 pub struct SpinHost {
     variables: BTreeMap<&'static str, String>,
     client: reqwest::Client,
@@ -95,7 +95,7 @@ impl SpinHost {
 
 #[async_trait::async_trait]
 impl Host for SpinHost {
-    /// Never reached: the linker has no such import.
+    /// Never called: the linker has no such import.
     fn platform(&self) -> &Arc<dyn Platform> {
         &self.no_platform
     }

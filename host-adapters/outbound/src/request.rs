@@ -66,7 +66,7 @@ fn has_dot_segment(path: &str) -> bool {
 fn headers(given: Vec<(String, String)>) -> Result<HeaderMap, String> {
     let mut headers = HeaderMap::with_capacity(given.len() + 1);
     for (name, value) in given {
-        let unusable = || format!("its header {name:?} cannot be sent; names are words, values are one line of ASCII");
+        let unusable = || format!("its header {name:?} cannot be sent; names are words, values have one line");
         let key = HeaderName::try_from(&name).map_err(|_| unusable())?;
         if is_hop_by_hop(&key) || OURS.contains(&key) {
             return Err(format!("its header {key} is the host's to set; leave it out"));
@@ -133,7 +133,7 @@ mod tests {
             let error = outgoing("POST", "/", (name, value)).unwrap_err();
             assert!(error.contains(&name.to_ascii_lowercase()) && error.contains("leave it out"), "{error}");
         }
-        for (name, value) in [("a b", "x"), ("a\r\nb", "x"), ("", "x"), ("x", "a\r\nb: c"), ("x", "a\0"), ("x", "é")] {
+        for (name, value) in [("a b", "x"), ("a\r\nb", "x"), ("", "x"), ("x", "a\r\nb: c"), ("x", "a\0")] {
             let error = outgoing("POST", "/", (name, value)).unwrap_err();
             assert!(error.contains("cannot be sent"), "{name:?} {value:?}: {error}");
         }

@@ -22,14 +22,14 @@ pub(super) fn event(event: Event) -> runtime::Event {
     }
 }
 
-/// A longer list than the batch fails the call: which record would an extra disposition be for?
+/// A list longer than the batch fails the call, because it is unknown which record an extra disposition is for.
 pub(super) fn dispatched(called: runtime::Called<Vec<runtime::Disposition>>, size: usize) -> Dispatched {
-    let answer = match called.result {
+    let result = match called.result {
         Ok(dispositions) if dispositions.len() > size => Err(CallError::TooMany(dispositions.len(), size)),
         Ok(dispositions) => Ok(dispositions.into_iter().map(disposition).collect()),
         Err(error) => Err(call_error(error)),
     };
-    Dispatched { answer, digest: called.digest.to_string(), outages: called.outages }
+    Dispatched { result, digest: called.digest.to_string(), outages: called.outages }
 }
 
 fn disposition(disposition: runtime::Disposition) -> Disposition {
@@ -62,14 +62,14 @@ mod tests {
     }
 
     #[test]
-    fn a_longer_answer_than_the_batch_fails_the_call() {
-        let answer = dispatched(called(Ok(vec![runtime::Disposition::Ack; 2])), 1).answer;
-        assert_eq!(answer, Err(CallError::TooMany(2, 1)));
+    fn more_dispositions_than_records_fail_the_call() {
+        let result = dispatched(called(Ok(vec![runtime::Disposition::Ack; 2])), 1).result;
+        assert_eq!(result, Err(CallError::TooMany(2, 1)));
     }
 
     #[test]
-    fn a_shorter_answer_is_passed_on() {
-        let answer = dispatched(called(Ok(vec![runtime::Disposition::Retry(Some(1500))])), 2).answer;
-        assert_eq!(answer.unwrap(), vec![Disposition::Retry { after: Some(Duration::from_millis(1500)) }]);
+    fn fewer_dispositions_are_passed_on() {
+        let result = dispatched(called(Ok(vec![runtime::Disposition::Retry(Some(1500))])), 2).result;
+        assert_eq!(result.unwrap(), vec![Disposition::Retry { after: Some(Duration::from_millis(1500)) }]);
     }
 }

@@ -1,6 +1,5 @@
-//! From a source to a component. The layers from the outside in: trace (so that it sees waiting and failure alike),
-//! then the call. Limits, time-outs and waiting for an instance belong to the runtime's pool; grants are checked where
-//! they are used, on every platform call.
+//! Hands events to components: first tracing, which thus sees waiting and failures too, then the call. Limits,
+//! time-outs and waiting for an instance belong to the runtime's pool; grants are checked at every platform call.
 
 mod call;
 mod trace;

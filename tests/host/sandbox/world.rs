@@ -1,4 +1,4 @@
-//! A world outside the sandbox that the tests can read and that fails on demand.
+//! A host for the sandbox that tests can read and that fails on demand.
 
 use bytes::Bytes;
 use host_adapters_records::cache::CacheBackend;
@@ -7,7 +7,7 @@ use host_adapters_records::{Caller, Error, ErrorKind, Platform, table};
 use host_adapters_runtime::host::{Host, SendError, SendErrorKind};
 use std::sync::{Arc, Mutex};
 
-/// The host of the probe. It has one variable, one table (`present`), one service that answers (`up`) and one place in
+/// The host of the probe. It has one variable, one table (`present`), one service that responds (`up`) and one host in
 /// the open web (`http://up.example`).
 pub struct World {
     platform: Arc<dyn Platform>,
@@ -19,7 +19,7 @@ impl World {
         Arc::new(Self { platform: Arc::new(OneTable), lines: Mutex::default() })
     }
 
-    /// What guests have written so far.
+    /// The lines that guests have logged so far.
     pub fn lines(&self) -> Vec<String> {
         self.lines.lock().unwrap().clone()
     }
@@ -59,9 +59,9 @@ impl Host for World {
     }
 }
 
-/// A platform that has the table `present`, of which each item tells who asked for it; the table `down` is down. The
-/// service `up` answers with what it was asked; `limiting`, `busy` and `down` are what they are called. Everything else is denied, as hosts deny
-/// what they do not implement.
+/// A platform with the table `present`, whose items name the caller; the table `down` is down. The service `up` repeats
+/// its request and names the caller; `limiting`, `busy` and `down` fail as they are named. All other functions are denied,
+/// as a host denies functions that it does not implement.
 pub struct OneTable;
 
 #[async_trait::async_trait]

@@ -49,8 +49,7 @@ impl Client<'_> {
     fn headers(&self) -> Vec<(String, String)> {
         let Call { correlation_id, traceparent, .. } = self.call;
         let follows = [("x-correlation-id", Some(correlation_id)), ("traceparent", traceparent.as_ref())];
-        let fits =
-            |text: &&String| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ');
+        let fits = |text: &&String| !text.is_empty() && !text.chars().any(|c| c.is_ascii_control());
         let headers = follows.into_iter().filter_map(|(name, text)| Some((name, text.filter(fits)?.as_str())));
         let headers = [("content-type", "application/json")].into_iter().chain(headers);
         headers.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()

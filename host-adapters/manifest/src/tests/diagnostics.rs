@@ -218,7 +218,7 @@ token = "t"
 grants = { services = ["*", "user"] }
 "#,
         &expect![[r#"
-            spin.toml:7:33: unknown service "entries"; write "entry", or declare it under [application.tool.host-adapters]
+            spin.toml:7:33: unknown service "entries"; there is "entry", or declare it under [application.tool.host-adapters]
             spin.toml:11:12: services is of type string; write a list of strings, as in ["a", "b"], in component.b.tool.host-adapters.grants
             spin.toml:14:29: unknown service "user"; there is "entry", or declare it under [application.tool.host-adapters]
         "#]],
