@@ -24,7 +24,7 @@ mod bindings {
     use super::GatewayClient;
 }
 
-use bindings::exports::registration::platform::{documents, identity, queue, service, table, types::Error};
+use bindings::exports::registration::platform::{types::Error, *};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 

@@ -101,6 +101,25 @@ impl Grants {
     }
 }
 
+impl Grants {
+    /// The interfaces of the platform of which these grants open nothing, each with the line that would.
+    pub fn closed(&self) -> impl Iterator<Item = (&'static str, &'static str)> {
+        let sends = self.queues.values().any(|access| *access == QueueAccess::Send);
+        let interfaces = [
+            ("registration:platform/table", !self.tables.is_empty(), r#"tables = { "<table>" = "read" }"#),
+            ("registration:platform/queue", sends, r#"queues = { "<queue>" = "send" }"#),
+            (
+                "registration:platform/documents",
+                !self.documents.is_empty(),
+                r#"documents = { "<collection>" = "read" }"#,
+            ),
+            ("registration:platform/identity", self.identity, "identity = true"),
+            ("registration:platform/service", !self.services.is_empty(), r#"services = ["<service>"]"#),
+        ];
+        interfaces.into_iter().filter(|(_, open, _)| !open).map(|(interface, _, line)| (interface, line))
+    }
+}
+
 impl Access {
     fn reads(&self) -> bool {
         matches!(self, Self::Read | Self::ReadWrite)
