@@ -3,7 +3,7 @@
 use crate::contract::suites::backend::{
     Backend, COLLECTION, DEAD_LETTERS, LOOSE_QUEUE, MAX_RECEIVES, OTHER_COLLECTION, PLAIN_TABLE, QUEUE, TABLE, WORKER,
 };
-use backend_embedded::{Cache, Config, Embedded, QueueConfig, TableConfig};
+use backend_embedded::{Config, Embedded, EmbeddedCache, QueueConfig, TableConfig};
 use host_adapters_platform::clock::Clock;
 use host_adapters_platform::{DocumentsBackend, QueueBackend, QueueBrowser, StreamBackend, TableBackend};
 use host_adapters_records::cache::CacheBackend;
@@ -15,7 +15,7 @@ const START_MS: i64 = 1_705_312_800_000;
 
 pub struct Opened {
     pub embedded: Embedded,
-    cache: Cache,
+    cache: EmbeddedCache,
     clock: Clock,
     folder: TempDir,
 }
@@ -48,7 +48,7 @@ impl Backend for Opened {
 pub async fn open() -> Opened {
     let (folder, clock) = (tempfile::tempdir().unwrap(), Clock::manual(START_MS));
     let embedded = Embedded::open_with_clock(&folder.path().join("store"), &config(), clock.clone()).unwrap();
-    Opened { embedded, cache: Cache::new(clock.clone()), clock, folder }
+    Opened { embedded, cache: EmbeddedCache::new(clock.clone()), clock, folder }
 }
 
 pub fn config() -> Config {

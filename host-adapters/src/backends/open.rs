@@ -5,7 +5,7 @@ use super::identity;
 use crate::manifest::App;
 use crate::manifest::runtime_config::RuntimeConfig;
 use anyhow::{Context, Result, anyhow};
-use backend_embedded::{Cache, Config, Embedded};
+use backend_embedded::{Config, Embedded, EmbeddedCache};
 use host_adapters_platform::clock::Clock;
 use host_adapters_platform::{
     Declared, DocumentsBackend, Opened, PlatformService, QueueBackend, QueueBrowser, ServiceBackend, StreamBackend,
@@ -112,5 +112,5 @@ impl EmbeddedStore<'_> {
 
 /// The embedded cache.
 fn memory() -> Arc<dyn CacheBackend> {
-    Arc::new(Cache::new(Clock::wall()))
+    Arc::new(EmbeddedCache::new(Clock::wall()))
 }

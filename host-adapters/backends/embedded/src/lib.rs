@@ -12,7 +12,7 @@ mod queue;
 mod store;
 mod table;
 
-pub use cache::Cache;
+pub use cache::EmbeddedCache;
 pub use config::{Config, QueueConfig, TableConfig};
 pub use store::OpenError;
 

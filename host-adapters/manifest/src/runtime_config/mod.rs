@@ -1,5 +1,6 @@
-//! Reads `runtime-config.toml`, the operator's part (Spin's word for it): the backends of tables, queues, documents
-//! and the cache. `spin.toml` and the workers are the same everywhere. Backends that the file leaves out are embedded.
+//! Reads `runtime-config.toml`, the operator's configuration (Spin's name for it): the backends of tables, queues,
+//! documents and the cache. `spin.toml` and the workers are the same in every deployment. Backends that the file leaves
+//! out are embedded.
 //!
 //! ```toml
 //! [tables]                       # and their streams
@@ -34,24 +35,25 @@ use std::path::Path;
 use std::sync::Arc;
 use toml_edit::Document;
 
-/// The sections, in the order in which they are told.
+/// The sections, in the order in which they are listed.
 const SECTIONS: [&str; 4] = ["tables", "queues", "documents", "cache"];
 
-/// A kind of backend: its section, the word of its `type`, and how its settings are read. The host has one list of them.
+/// A kind of backend: its section, the value of its `type`, and how its settings are read. The host has one list of
+/// them.
 #[derive(Clone, Copy)]
 pub struct BackendKind {
     /// `tables`, `queues`, `documents` or `cache`.
     pub section: &'static str,
-    /// The word of `type`.
+    /// The value of `type`.
     pub name: &'static str,
-    /// Reads the settings; `None` if this program was built without it.
+    /// Reads the settings; `None` if this program was built without this backend.
     pub read: Option<ReadSettings>,
 }
 
-/// Reads the settings of one section, `type` left out.
+/// Reads the settings of one section, apart from `type`.
 pub type ReadSettings = fn(&mut Fields<'_, '_>, &Secrets<'_>) -> Option<Arc<dyn Backend>>;
 
-/// What stands behind the platform, by section; a section that is not there is embedded.
+/// The backend of each section. A section that is missing is embedded.
 #[derive(Clone, Debug, Default)]
 pub struct RuntimeConfig(BTreeMap<&'static str, Arc<dyn Backend>>);
 
@@ -66,8 +68,8 @@ impl RuntimeConfig {
         SECTIONS.into_iter().filter_map(|section| Some((section, self.0.get(section)?)))
     }
 
-    /// Reads the file at `path`. Fails with every diagnostic it has; what it refers to (variables of the environment,
-    /// files) must be there.
+    /// Reads the file at `path`. The error has every diagnostic. Environment variables and files that it refers to must
+    /// exist.
     pub fn load(path: &Path, kinds: &[BackendKind]) -> Result<Self, ManifestErrors> {
         let text = std::fs::read_to_string(path).map_err(|error| {
             ManifestErrors::one(path, (1, 1), &format!("cannot be read: {error}; name an existing file"))
@@ -75,7 +77,7 @@ impl RuntimeConfig {
         Self::parse(path, &text, kinds, &|name| std::env::var(name).ok())
     }
 
-    /// Reads the text of the file that is, or would be, at `path`, with the environment that `environment` answers.
+    /// Reads the text of the file at `path`, with the environment variables that `environment` returns.
     pub fn parse(
         path: &Path,
         text: &str,
