@@ -23,13 +23,10 @@
 //! url = { env = "REDIS_URL" }
 //! ```
 
-mod secret;
-
-pub use secret::Secrets;
-
+use super::schema::one_of;
 use host_adapters_platform::Backend;
-use host_adapters_settings::Fields;
-use host_adapters_settings::{ManifestErrors, Report, position};
+use host_adapters_settings::{Block, Fields, ManifestErrors, Reference, Report, Secrets, Settings, position};
+use serde_json::{Map, Value as Json, json};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -38,20 +35,66 @@ use toml_edit::Document;
 /// The sections, in the order in which they are listed.
 const SECTIONS: [&str; 4] = ["tables", "queues", "documents", "cache"];
 
-/// A kind of backend: its section, the value of its `type`, and how its settings are read. The host has one list of
-/// them.
+/// A kind of backend: its section, the value of its `type`, and its settings. The host has one list of them.
 #[derive(Clone, Copy)]
 pub struct BackendKind {
     /// `tables`, `queues`, `documents` or `cache`.
     pub section: &'static str,
     /// The value of `type`.
     pub name: &'static str,
-    /// Reads the settings; `None` if this program was built without this backend.
-    pub read: Option<ReadSettings>,
+    /// The settings; `None` if this program was built without this backend.
+    pub settings: Option<BackendSettings>,
 }
 
-/// Reads the settings of one section, apart from `type`.
-pub type ReadSettings = fn(&mut Fields<'_, '_>, &Secrets<'_>) -> Option<Arc<dyn Backend>>;
+/// How the settings of a kind of backend are read, apart from `type`, and described.
+#[derive(Clone, Copy)]
+pub struct BackendSettings {
+    read: fn(&mut Fields<'_, '_>) -> Option<Arc<dyn Backend>>,
+    block: fn(&'static str) -> Block,
+}
+
+impl BackendSettings {
+    /// Those of `S`.
+    pub const fn of<S: Settings + Backend>() -> Self {
+        Self { read: |fields| Some(Arc::new(S::read(fields)?)), block: Block::of_kind::<S> }
+    }
+}
+
+impl BackendKind {
+    /// Its settings as documents describe them.
+    pub fn block(&self) -> Option<Block> {
+        self.settings.map(|settings| (settings.block)(self.name))
+    }
+}
+
+/// The settings of every kind, with the blocks that they refer to.
+pub fn blocks(kinds: &[BackendKind]) -> Vec<Block> {
+    Block::with_all_within(kinds.iter().filter_map(BackendKind::block))
+}
+
+/// The JSON Schema of the file.
+pub fn schema(kinds: &[BackendKind]) -> Json {
+    let section = |section: &'static str| {
+        let blocks = kinds.iter().filter(|kind| kind.section == section);
+        let embedded =
+            json!({"type": "object", "properties": {"type": {"const": "embedded"}}, "additionalProperties": false});
+        (section.to_owned(), one_of(std::iter::once(embedded).chain(blocks.map(|kind| Block::reference(kind.name)))))
+    };
+    let blocks = blocks(kinds).into_iter().map(|block| (block.name, block.schema()));
+    let definitions: Map<_, _> =
+        blocks.chain(Reference::definitions()).map(|(name, schema)| (name.to_owned(), schema)).collect();
+    let sections: Map<_, _> = SECTIONS.into_iter().map(section).collect();
+    json!({
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": "https://registration.example/schemas/config/runtime-config.json",
+        "title": "The runtime configuration of host-adapters",
+        "description": "The backends of tables, queues, documents and the cache. A section that is missing is embedded.",
+        "type": "object",
+        "properties": sections,
+        "additionalProperties": false,
+        "$defs": definitions,
+    })
+}
 
 /// The backend of each section. A section that is missing is embedded.
 #[derive(Clone, Debug, Default)]
@@ -88,13 +131,13 @@ impl RuntimeConfig {
             let at = position(text, error.span().unwrap_or_default().start);
             ManifestErrors::one(path, at, &error.message().replace('\n', ", "))
         })?;
-        let report = Report::new(text);
         let secrets = Secrets { folder: path.parent().unwrap_or(Path::new("")), environment };
+        let report = Report::with_secrets(text, secrets);
         let mut root = Fields::new(&report, "", document.as_table(), 0..0);
         let mut backends = BTreeMap::new();
         for section in SECTIONS {
             let kinds: Vec<_> = kinds.iter().copied().filter(|kind| kind.section == section).collect();
-            let backend = root.table(section).and_then(|fields| read(fields, &kinds, &secrets));
+            let backend = root.table(section).and_then(|fields| read(fields, &kinds));
             backends.extend(backend.map(|backend| (section, backend)));
         }
         root.finish();
@@ -104,7 +147,7 @@ impl RuntimeConfig {
 }
 
 /// Reads one section; `None` for the embedded backend.
-fn read(mut fields: Fields<'_, '_>, kinds: &[BackendKind], secrets: &Secrets<'_>) -> Option<Arc<dyn Backend>> {
+fn read(mut fields: Fields<'_, '_>, kinds: &[BackendKind]) -> Option<Arc<dyn Backend>> {
     let words: Vec<_> = std::iter::once("\"embedded\"".to_owned())
         .chain(kinds.iter().map(|kind| format!("\"{}\"", kind.name)))
         .collect();
@@ -116,7 +159,7 @@ fn read(mut fields: Fields<'_, '_>, kinds: &[BackendKind], secrets: &Secrets<'_>
         fields.finish();
         return None;
     };
-    let Some(read) = kind.read else {
+    let Some(settings) = kind.settings else {
         let at = fields.span.clone();
         let name = kind.name;
         fields.diagnostic(
@@ -127,7 +170,7 @@ fn read(mut fields: Fields<'_, '_>, kinds: &[BackendKind], secrets: &Secrets<'_>
         );
         return None;
     };
-    let backend = read(&mut fields, secrets);
+    let backend = (settings.read)(&mut fields);
     fields.finish();
     backend
 }
