@@ -1,7 +1,7 @@
 //! The platform's functions and types, as they are generated from `/wit`.
 
 pub use crate::bindings::batch::registration::platform::types::{Error, ErrorKind};
-pub use crate::bindings::batch::registration::platform::{documents, identity, queue, table};
+pub use crate::bindings::batch::registration::platform::*;
 
 impl Error {
     /// An error without a time to wait.
