@@ -29,7 +29,7 @@ impl BatchWorker for SaveEntries {
     const NAME: &'static str = "save-entries";
 
     async fn handle(batch: Vec<Event>, call: &Call) -> Result<Vec<Disposition>, Failure> {
-        let service = EntryService::new(call).await.map_err(|error| Failure::permanent(error.to_string()))?;
+        let service = EntryService::new(call).await?;
         let _span = call.span("replicateEntries");
         let dispositions = handle(&Live { service, call }, batch).await;
         call.info("Entries replicated", count(&dispositions));

@@ -1,5 +1,6 @@
 //! The way from delivery to the runtime. `host-adapters` implements it with components, tests with closures.
 
+pub use crate::event::CallError;
 use crate::event::{Disposition, Event};
 
 /// Hands batches to workers.
@@ -21,28 +22,4 @@ pub struct Dispatched {
     /// What the worker needed and found down as a whole during the call, after the retries: `service:entry`,
     /// `table:demand-table`. Not empty means that its `Retry` answers are an outage: the source pauses.
     pub outages: Vec<String>,
-}
-
-/// Why a whole call failed; every record of it is retried.
-#[derive(Clone, Debug, thiserror::Error, Eq, PartialEq)]
-pub enum CallError {
-    /// The worker itself answered that it failed.
-    #[error("worker failed: {0}")]
-    Failed(String),
-    /// The worker itself answered that it failed, and that the same call will fail again: its batch is halved, and a
-    /// record that fails alone is given up.
-    #[error("worker failed for good: {0}")]
-    Permanent(String),
-    /// The sandbox ended: a trap, memory or CPU limit, or a neighbour in the same instance did so.
-    #[error("worker trapped: {0}")]
-    Trapped(String),
-    /// The wall-time limit passed.
-    #[error("worker did not answer within {0:?}")]
-    TimedOut(std::time::Duration),
-    /// The answer is not one for this batch.
-    #[error("worker answered {0} dispositions for {1} records")]
-    TooMany(usize, usize),
-    /// No such worker, or it cannot be started.
-    #[error("worker cannot be called: {0}")]
-    NotCallable(String),
 }

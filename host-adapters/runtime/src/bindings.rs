@@ -17,5 +17,8 @@ wasmtime::component::bindgen!({
     world: "registration:host/component",
     imports: { default: async },
     exports: { default: async },
-    with: { "spin:redis/redis.connection": crate::imports::redis::Connection },
+    with: {
+        "registration:workers/events": host_adapters_event,
+        "spin:redis/redis.connection": crate::imports::redis::Connection,
+    },
 });

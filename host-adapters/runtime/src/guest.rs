@@ -68,13 +68,11 @@ async fn typed(
     worker: &request_worker::Guest,
     request: http::Request<Bytes>,
 ) -> Answered<http::Response<Bytes>> {
-    match request::typed(request) {
-        Ok(request) => {
-            let answer = worker.call_handle(accessor, request).await?;
-            Ok(request::answered(answer).map_err(|problem| answer::failed(&problem)))
-        }
-        Err((status, code, message)) => Ok(Ok(request::error(status, code, message))),
-    }
+    let answer = match request::typed(request) {
+        Ok(request) => worker.call_handle(accessor, request).await?,
+        Err(refusal) => Ok(refusal),
+    };
+    Ok(request::answered(answer).map_err(|problem| answer::failed(&problem)))
 }
 
 async fn wasi(

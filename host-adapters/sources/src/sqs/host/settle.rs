@@ -91,24 +91,25 @@ impl Settler {
                 meter.acked.increment(1);
                 plan.changes.delete.push(message.receipt);
             }
-            Disposition::Reject { reason } => {
+            Disposition::Reject(reason) => {
                 self.invoker.rejected(&message.event, reason, &answer.digest);
                 match self.on_reject {
                     OnReject::Drop => plan.changes.delete.push(message.receipt),
                     OnReject::DeadLetter => plan.changes.give_up.push(self.dead_letter(message, reason, answer)),
                 }
             }
-            Disposition::Retry { .. } if answer.outage.is_some() => {
+            Disposition::Retry(_) if answer.outage.is_some() => {
                 meter.retried.increment(1);
                 plan.keep.push(message);
             }
-            Disposition::Retry { .. } if answer.is_permanent() || message.receives >= self.max_attempts => {
+            Disposition::Retry(_) if answer.is_permanent() || message.receives >= self.max_attempts => {
                 plan.changes.give_up.push(self.dead_letter(message, &answer.reason(), answer));
             }
-            Disposition::Retry { after } => {
+            Disposition::Retry(millis) => {
                 meter.retried.increment(1);
                 // Without a time it is left alone, and reappears when its visibility ends, not before.
-                plan.changes.delay.extend(after.map(|after| (message.receipt, after.min(LONGEST_VISIBILITY))));
+                let delay = millis.map(|millis| Duration::from_millis(millis).min(LONGEST_VISIBILITY));
+                plan.changes.delay.extend(delay.map(|delay| (message.receipt, delay)));
             }
         }
     }
