@@ -1,6 +1,6 @@
 //! Which version of which component serves. A first load is a swap from nothing.
 
-use crate::call::{BatchCall, CallError, Called, Disposition};
+use crate::call::{CallError, Called, Disposition, Event};
 use crate::compiled::{self, Cache};
 use crate::component::{ComponentSpec, LoadError, Version};
 use crate::engine::{self, EpochTicker, RuntimeConfig, Shared, SharedHost};

@@ -211,7 +211,7 @@ fn correlation_and_trace_come_from_the_record_or_the_request() {
         {"messageId": "m-2", "body": "{}"},
     ]});
     let ids = |correlation_id, traceparent| {
-        let incoming = parse(event.to_string().as_bytes(), correlation_id, traceparent).unwrap();
+        let incoming = parse(event.to_string().as_bytes(), &Context { correlation_id, traceparent }).unwrap();
         let ids = incoming.iter().filter_map(Incoming::event);
         ids.map(|event| format!("{} {:?}", event.correlation_id, event.traceparent)).collect::<Vec<_>>()
     };

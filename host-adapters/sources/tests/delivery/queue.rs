@@ -83,7 +83,7 @@ rows! {
     /// A 429 in the worker delays only the records concerned.
     d2_3__a_retry_with_a_time_delays_that_record_only {
         let first = |batch: &[Event]| {
-            let later = |secs| Disposition::Retry(Some(secs * 1000));
+            let later = |secs: u64| Disposition::Retry(Some(secs * 1000));
             Reply::each(batch, |event| later(if event.id == "m1" { 90 } else { 5 }))
         };
         assert_eq!(deliveries_after(first).await[2..], [delivered(5_000, "m2", 2), delivered(90_000, "m1", 2)]);
