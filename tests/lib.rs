@@ -1,21 +1,21 @@
-//! What the tests share: the whole host in one process, on the real spin.toml and the fakes, and what a test asks of
-//! it.
+//! Shared by the tests: the whole host in one process, with the project's spin.toml and the fakes, and requests to
+//! both.
 //!
-//! - [`TestHost`] is the funnel: it starts the host and is asked for everything.
-//! - [`Fan`] is who registers, [`Signer`] whose tokens the host believes.
-//! - [`aws`] makes clients of AWS for servers that check no credentials.
-//! - [`components`] are files to swap in.
-//! - [`log`] is what the host of this process logged, [`wait`] the patience with what happens by itself.
-//! - [`manifest`] is spin.toml with something changed.
-//! - [`project`] is copied for tests that change it.
-//! - [`workers`] are those of spin.toml, and their fixtures.
-//! - [`Child`] is the host as a process of its own, where its environment counts.
+//! - [`TestHost`] starts the host and sends requests to it.
+//! - [`Fan`] is a fan who registers, [`Signer`] signs tokens that the host accepts.
+//! - [`aws`] makes AWS clients for servers that do not check credentials.
+//! - [`components`] makes files to swap in.
+//! - [`log`] has the log of the hosts in this process, [`wait`] waits for events that happen by themselves.
+//! - [`manifest`] makes changed copies of spin.toml.
+//! - [`project`] makes copies of the project for tests that change it.
+//! - [`workers`] lists the workers of spin.toml, and reads their fixtures.
+//! - [`Child`] is the host in a process of its own, for tests that set its environment.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
-    reason = "what goes wrong here fails the test that asked for it"
+    reason = "an error here fails the calling test"
 )]
 
 pub mod contract;

@@ -1,4 +1,4 @@
-//! Starts and stops a host as its manifest says: backends, platform, runtime, sources, HTTP.
+//! Starts and stops a host as its manifest declares it: backends, platform, runtime, sources, HTTP.
 
 use crate::components::Components;
 use crate::dispatch::Dispatcher;
@@ -23,23 +23,23 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-/// Where the host listens.
+/// The addresses that the host listens on.
 #[derive(Clone, Copy, Debug)]
 pub struct Addresses {
-    /// Components.
+    /// The address of the components.
     pub http: SocketAddr,
-    /// The gateway.
+    /// The address of the gateway.
     pub gateway: SocketAddr,
 }
 
 /// What the operator decides at the start.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Where the embedded store and the compiled components are kept.
+    /// The folder of the embedded store and of the compiled components.
     pub data: PathBuf,
-    /// Where to listen.
+    /// The addresses to listen on.
     pub addresses: Addresses,
-    /// The key of the app-to-app tokens, a PEM file (PKCS #8, P-256); without one, a key of this process.
+    /// The key of the app-to-app tokens: a PEM file (PKCS #8, P-256). Without one, a key is made for this process.
     pub service_key: Option<PathBuf>,
     /// The backends of the platform.
     pub runtime_config: RuntimeConfig,
@@ -47,11 +47,11 @@ pub struct Options {
 
 /// A running host.
 pub struct Running {
-    /// Where it listens, with the ports that port 0 became.
+    /// The addresses that it listens on, with the ports chosen for port 0.
     pub addresses: Addresses,
-    /// What its sources hand batches to.
+    /// Hands batches and requests to components.
     pub dispatcher: Dispatcher,
-    /// What serves, and how to replace it.
+    /// The serving components, and how to replace them.
     pub components: Arc<Components>,
     health: Health,
     drain: Drain,
@@ -60,10 +60,10 @@ pub struct Running {
     stop_servers: CancellationToken,
 }
 
-/// Loads every component, then listens, then feeds: nothing is taken in before all of it can be handled.
+/// Loads every component, then listens, then starts the sources, so that no event is taken in before it can be handled.
 ///
 /// # Errors
-/// Says what cannot be opened, loaded or listened on. Nothing runs on then.
+/// When a backend cannot be opened, a component cannot be loaded or an address cannot be used. Nothing runs on then.
 pub async fn start(app: App, options: &Options, metrics: Metrics, tracing: Tracing) -> Result<Running> {
     let app = Arc::new(app);
     let backends = backends::open(&app, &options.data, &options.runtime_config).await?;
@@ -110,8 +110,8 @@ pub async fn start(app: App, options: &Options, metrics: Metrics, tracing: Traci
 }
 
 impl Running {
-    /// Stops the intake, lets what is in flight end within `grace`, returns the rest to its queues. Whether nothing
-    /// had to be returned.
+    /// Stops the intake, lets work in flight end within `grace`, and returns the rest to its queues. Returns whether
+    /// nothing had to be returned.
     pub async fn drain(mut self, grace: Duration) -> bool {
         self.health.drain();
         self.stop_servers.cancel();
@@ -138,7 +138,7 @@ fn sources(app: &App, backends: &backends::Backends, dispatcher: &Dispatcher) ->
     sources
 }
 
-/// Components by their `gateway_token`, clients by their token.
+/// The callers of the gateway: components by their `gateway_token`, clients by their token.
 fn callers(app: &App) -> Callers {
     let components = app.components.values().filter_map(|component| {
         let token = component.variables.get("gateway_token")?;
@@ -156,7 +156,7 @@ async fn serve(
 ) -> Result<SocketAddr> {
     let listener = TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))?;
     let address = listener.local_addr()?;
-    // Small answers must not wait for a full segment.
+    // Small responses must not wait for a full segment.
     let listener = axum::serve::ListenerExt::tap_io(listener, |stream| {
         let _ = stream.set_nodelay(true);
     });

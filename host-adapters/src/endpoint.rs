@@ -1,4 +1,4 @@
-//! HTTP from outside to components, by the routes of spin.toml.
+//! Serves HTTP requests with components, by the routes of spin.toml.
 
 use crate::dispatch::Dispatcher;
 use crate::manifest::Routes;
@@ -17,26 +17,26 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-/// The largest request body, bytes: a Lambda payload.
+/// The largest request body, bytes: the limit of a Lambda payload.
 const MAX_BODY_BYTES: usize = 6 << 20;
 
-/// Bodies of requests in memory, bytes: those of further requests wait in their connections.
+/// The most bytes of request bodies in memory. Further bodies wait in their connections.
 const MAX_IN_FLIGHT_BYTES: usize = 256 << 20;
-/// How long a body may take to arrive once there is room for it.
+/// How long a body may take to arrive, once there is room for it.
 const BODY_LIMIT: Duration = Duration::from_secs(30);
 
-/// Names the version of the component that answered; empty if none did.
+/// The response header with the digest of the component that answered; empty if none did.
 const DIGEST: &str = "x-component-digest";
 
 #[derive(Clone)]
 struct Endpoint {
     routes: Arc<Routes>,
     dispatcher: Dispatcher,
-    /// Room for bodies, bytes.
+    /// Permits for bytes of bodies.
     room: Arc<Semaphore>,
 }
 
-/// Answers every route of the manifest.
+/// Serves every route of the manifest.
 pub fn router(routes: Arc<Routes>, dispatcher: Dispatcher) -> Router {
     let room = Arc::new(Semaphore::new(MAX_IN_FLIGHT_BYTES));
     Router::new().fallback(answer).layer(DefaultBodyLimit::disable()).with_state(Endpoint { routes, dispatcher, room })
@@ -68,24 +68,24 @@ async fn answer(State(endpoint): State<Endpoint>, request: Request) -> Response 
 }
 
 impl Endpoint {
-    /// The body of a request, and the room that it takes until it is answered.
+    /// Reads the body of a request. Its permit is kept until the request is answered.
     async fn collect(&self, body: Body) -> Result<(Bytes, Option<SemaphorePermit<'_>>), Response> {
         let expected = body.size_hint().upper().map_or(MAX_BODY_BYTES, |bytes| bytes.try_into().unwrap_or(usize::MAX));
         let too_large = || error(StatusCode::PAYLOAD_TOO_LARGE, "PAYLOAD_TOO_LARGE", "send at most 6 MB");
         if expected > MAX_BODY_BYTES {
             return Err(too_large());
         }
-        // Never closed.
-        let held = self.room.acquire_many(expected.try_into().unwrap_or(u32::MAX)).await.ok();
+        // The semaphore is never closed.
+        let permit = self.room.acquire_many(expected.try_into().unwrap_or(u32::MAX)).await.ok();
         match tokio::time::timeout(BODY_LIMIT, Limited::new(body, MAX_BODY_BYTES).collect()).await {
-            Ok(Ok(body)) => Ok((body.to_bytes(), held)),
+            Ok(Ok(body)) => Ok((body.to_bytes(), permit)),
             Ok(Err(_)) => Err(too_large()),
             Err(_) => Err(error(StatusCode::REQUEST_TIMEOUT, "BODY_TOO_SLOW", "send the body within 30 s")),
         }
     }
 }
 
-/// What a caller sees of a call that has no answer; the details are in the log.
+/// The response to a call that failed. Details are only logged.
 fn failed(problem: &CallError) -> Response {
     match problem {
         CallError::TimedOut(_) => error(StatusCode::GATEWAY_TIMEOUT, "TIMED_OUT", "the worker did not answer in time"),

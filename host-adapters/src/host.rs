@@ -1,4 +1,4 @@
-//! The world outside the sandbox, as the runtime sees it.
+//! What the runtime needs of the host: platform, cache, variables, services, logs.
 
 use crate::manifest::Component;
 use crate::secrets::Secrets;
@@ -20,15 +20,15 @@ use tracing::Instrument;
 
 /// Platform, cache, variables, services and logs of all components.
 pub struct Host {
-    /// Checks the grants.
+    /// The platform, which checks the grants.
     pub platform: Arc<dyn Platform>,
     /// Components by id, for their variables and allowed hosts.
     pub components: BTreeMap<String, Component>,
-    /// What is hidden in all that components say.
+    /// The secrets that are hidden in everything that components log or return.
     pub secrets: Secrets,
-    /// What `spin:redis` answers from.
+    /// The cache, which is `spin:redis` to components.
     pub cache: Arc<dyn CacheBackend>,
-    /// Outbound HTTP policy.
+    /// The policy of outbound HTTP.
     pub services: Services,
     /// Makes the spans of service calls and of guests.
     pub tracing: Tracing,
@@ -48,7 +48,7 @@ impl runtime::Host for Host {
                 worker = component,
                 digest,
                 address,
-                "not in its allowed_outbound_hosts in spin.toml, or no address"
+                "not in its allowed_outbound_hosts in spin.toml, or not an address"
             );
             return None;
         }
@@ -81,7 +81,7 @@ impl runtime::Host for Host {
         if let Some(value) = span.traceparent().and_then(|value| value.parse().ok()) {
             request.headers_mut().insert("traceparent", value);
         }
-        // What is logged below, retries for instance, says whose call it was.
+        // Names the worker in all lines that are logged below, those of retries for instance.
         let context = tracing::error_span!("service call", worker = component, digest);
         let sent = self.services.send(component, &manifest.allowed_outbound_hosts, request);
         match sent.instrument(context).await {
@@ -110,7 +110,7 @@ impl runtime::Host for Host {
 }
 
 impl Host {
-    /// A span that a guest measured: a child of the call's.
+    /// Records a span that a guest measured, as a child of the call's.
     fn guest_span(&self, component: &str, digest: &str, span: &Map<String, Value>) {
         let text = |name: &str| span.get(name).and_then(Value::as_str);
         let number = |name: &str| span.get(name).and_then(Value::as_u64);

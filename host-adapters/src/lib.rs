@@ -1,5 +1,5 @@
-//! The host's own parts; the sandbox is `host-adapters-runtime`, what feeds it and stands behind it
-//! `host-adapters-delivery`, what spin.toml says of both `host-adapters-manifest`.
+//! The host itself. The sandbox is in `host-adapters-runtime`, the delivery of events in `host-adapters-delivery`, the
+//! reader of spin.toml in `host-adapters-manifest`.
 
 pub mod app;
 pub mod backends;

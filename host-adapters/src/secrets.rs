@@ -1,16 +1,17 @@
-//! Hides the secrets that components are given in their log lines, spans, reasons and messages. A guest may send a
-//! secret to the services that it may call; the host never shows one to operators.
+//! Hides components' secrets in their log lines, spans, reasons and messages. A guest may send a secret to the services
+//! that it may call, but the host never shows one to operators.
 
 use crate::manifest::Component;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-/// What stands for a secret.
+/// Replaces a secret.
 const HIDDEN: &str = "***";
-/// Bytes. Shorter values are not hidden: they are not secrets, and equal words should stay readable.
+/// In bytes. Shorter values are not hidden: they are not secrets, and words equal to them should stay readable.
 const SHORTEST: usize = 8;
 
-/// The secrets of every component, as they are and as JSON writes them; a longer one stands before its parts.
+/// The secrets of every component, as they are and as JSON encodes them. A secret comes before those that are parts of
+/// it.
 #[derive(Debug, Default)]
 pub struct Secrets(BTreeMap<String, Vec<String>>);
 
@@ -24,7 +25,7 @@ impl Secrets {
         Self(components.iter().map(|(id, component)| (id.clone(), variables(component))).collect())
     }
 
-    /// What a component said, without its secrets.
+    /// A text of a component, without its secrets.
     pub fn hide<'a>(&self, component: &str, said: &'a str) -> Cow<'a, str> {
         let secrets = self.0.get(component).into_iter().flatten();
         secrets.fold(Cow::Borrowed(said), |said, secret| {
@@ -34,7 +35,7 @@ impl Secrets {
 }
 
 fn forms<'a>(secrets: impl Iterator<Item = &'a str>) -> Vec<String> {
-    // Between the quotes.
+    // Without the quotes.
     let json = |secret: &str| {
         let text = serde_json::Value::from(secret).to_string();
         text.get(1..text.len() - 1).unwrap_or_default().to_owned()
@@ -57,13 +58,13 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_is_hidden_wherever_it_stands() {
+    fn a_secret_is_hidden_everywhere_in_a_text() {
         assert_eq!(hidden(&["s3cr3t-token"], "Bearer s3cr3t-token, s3cr3t-token."), "Bearer ***, ***.");
         assert_eq!(hidden(&["s3cr3t-token"], "nothing"), "nothing");
     }
 
     #[test]
-    fn a_secret_is_hidden_as_json_writes_it_too() {
+    fn a_secret_is_also_hidden_as_json_encodes_it() {
         let key = "-----BEGIN\n\"key\"";
         let line = serde_json::json!({ "message": key }).to_string();
         assert_eq!(hidden(&[key], &line), r#"{"message":"***"}"#);
@@ -76,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_too_short_for_a_secret_stays() {
+    fn a_value_too_short_for_a_secret_stays() {
         assert_eq!(hidden(&["", "secret"], "a secret"), "a secret");
     }
 }

@@ -1,5 +1,5 @@
-//! What was acknowledged survives SIGKILL at any moment: a process writes as fast as it can and says what was
-//! acknowledged; it is killed; its file is opened again.
+//! Acknowledged writes survive SIGKILL at any moment: a process writes as fast as it can and prints what was
+//! acknowledged; it is killed, and its file is opened again.
 
 use backend_embedded::Embedded;
 use host_adapters_platform::{Position, QueueBackend, ShardReader, TableBackend};
@@ -13,11 +13,11 @@ use tests::contract::embedded::config;
 use tests::contract::suites::backend::{LOOSE_QUEUE, TABLE};
 use tests::contract::suites::table::key;
 
-/// Names the file to the child; without it the child's test has nothing to do.
+/// Names the file for the child. Without it the child's test does nothing.
 const STORE: &str = "CONTRACT_CRASH_STORE";
 const CALLERS: usize = 16;
 
-/// The child: started by the test below only. Writes until it is killed.
+/// The child, which only the test below starts. It writes until it is killed.
 #[test]
 fn child() {
     let Some(path) = std::env::var_os(STORE) else { return };
@@ -39,7 +39,7 @@ async fn write_for_ever(embedded: Embedded, caller: usize) {
         embedded.batch_write(BatchWrite { table: TABLE.into(), puts, deletes: vec![] }).await.unwrap();
         let message = Message { body: id.clone(), attributes: vec![], delay_secs: 0 };
         embedded.send_batch(LOOSE_QUEUE, vec![message]).await.unwrap();
-        // One write, so that a line is there whole or not at all.
+        // One write, so that a line is printed whole or not at all.
         std::io::stdout().write_all(format!("acknowledged {id}\n").as_bytes()).unwrap();
     }
 }
@@ -69,7 +69,7 @@ fn write_and_kill(path: &Path, lines: usize, acknowledged: &mut BTreeSet<String>
     let mut seen = 0;
     for line in output.lines() {
         let line = line.unwrap();
-        // The harness prints before the first line without a line end.
+        // The test harness prints text before the first line without a line end.
         let Some((_, id)) = line.split_once("acknowledged ") else { continue };
         acknowledged.insert(id.to_owned());
         seen += 1;
@@ -90,7 +90,7 @@ async fn check(embedded: &Embedded, acknowledged: &BTreeSet<String>) {
     assert_eq!(acknowledged.difference(&recorded).collect::<Vec<_>>(), Vec::<&String>::new(), "stream records lost");
     let sent: BTreeSet<_> = embedded.peek(LOOSE_QUEUE, usize::MAX).await.unwrap().into_iter().map(|m| m.body).collect();
     assert_eq!(acknowledged.difference(&sent).collect::<Vec<_>>(), Vec::<&String>::new(), "messages lost");
-    // An item and its stream record are one transaction: there is none without the other.
+    // An item and its stream record are written in one transaction, so neither exists without the other.
     let keys: Vec<_> = recorded.iter().map(|id| key("p", id)).collect();
     let items = embedded.batch_get(BatchGet { table: TABLE.into(), keys }).await.unwrap();
     assert!(items.iter().all(Option::is_some));

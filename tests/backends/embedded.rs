@@ -1,4 +1,4 @@
-//! What only the embedded backend promises: retention and pruning over days, and files that are kept.
+//! What only the embedded backend promises: retention and pruning over days, and persistence.
 
 use backend_embedded::{Embedded, OpenError};
 use host_adapters_platform::{Checkpoint, TableBackend};
@@ -58,7 +58,7 @@ async fn prunes_only_what_its_readers_have_settled() {
     let checkpoint = Checkpoint::At(records[2].1.sequence.clone());
     backend.streams().set_checkpoint(TABLE, &records[0].0, "somebody-else", &checkpoint).await.unwrap();
     backend.pass(secs(1)).await;
-    assert_eq!(all(&backend).await, records, "another's checkpoint says nothing of the reader's");
+    assert_eq!(all(&backend).await, records, "another worker's checkpoint does not count");
     settle(&backend, &records[0].0, &records[1].1.sequence).await;
     backend.pass(secs(1)).await;
     assert_eq!(all(&backend).await, records[2..]);

@@ -1,7 +1,7 @@
-//! Grants: every function refuses what its caller's grants do not name, and says what to write.
+//! Grants: every function refuses resources that its caller's grants do not name, and says what to write.
 
 use host_adapters_platform::{Grants, PlatformService};
-use host_adapters_records::documents::{FindOne, ReplaceOne};
+use host_adapters_records::documents::{Find, FindOne, FindQuery, ReplaceOne, UpdateOne};
 use host_adapters_records::identity::Verify;
 use host_adapters_records::queue::SendBatch;
 use host_adapters_records::table::{BatchGet, BatchUpdate, BatchWrite, Query, Update};
@@ -13,7 +13,7 @@ use tests::contract::suites::backend::{COLLECTION, QUEUE, TABLE};
 use tests::contract::suites::queue::message;
 use tests::contract::suites::table::key;
 
-const FUNCTIONS: [&str; 14] = [
+const FUNCTIONS: [&str; 16] = [
     "batch-get",
     "batch-write",
     "batch-update",
@@ -24,7 +24,9 @@ const FUNCTIONS: [&str; 14] = [
     "look",
     "redrive",
     "find",
+    "find-page",
     "replace",
+    "update-one",
     "verify",
     "versions",
     "swap",
@@ -44,7 +46,7 @@ async fn service(grants: Value) -> (PlatformService, Opened) {
     (service, opened)
 }
 
-/// Calls a function by its name on the contract's resources.
+/// Calls a function by its name, on the contract's resources.
 async fn call(platform: &PlatformService, caller: &str, function: &str) -> Result<(), Error> {
     let (table, key) = (TABLE.to_owned(), key("p", "s"));
     let update = Update { key: key.clone(), set: vec![], remove: vec![], condition: vec![] };
@@ -78,6 +80,16 @@ async fn call(platform: &PlatformService, caller: &str, function: &str) -> Resul
             let args = ReplaceOne { collection: COLLECTION.into(), filter, document };
             platform.documents_replace_one(caller, args).await
         }
+        "find-page" => {
+            let (filter, sort, projection) = ("{}".to_owned(), vec![], vec![]);
+            let query = FindQuery { filter, sort, projection, limit: 1, after: None };
+            platform.documents_find(caller, Find { collection: COLLECTION.into(), query }).await.map(drop)
+        }
+        "update-one" => {
+            let (filter, update) = ("{}".to_owned(), r#"{"$set": {"n": 1}}"#.to_owned());
+            let args = UpdateOne { collection: COLLECTION.into(), filter, update };
+            platform.documents_update_one(caller, args).await.map(drop)
+        }
         "verify" => platform.identity_verify(caller, Verify { token: "t".into() }).await.map(drop),
         "versions" => platform.check_read_components(caller),
         "swap" => platform.check_swap_components(caller),
@@ -97,9 +109,9 @@ async fn allow_what_they_name_and_nothing_else() {
         (json!({"queues": {QUEUE: "peek"}}), vec!["depth", "peek", "look"]),
         (json!({"queues": {QUEUE: "redrive"}}), vec!["depth", "peek", "look", "redrive"]),
         (json!({"queues": {TABLE: "send"}, "tables": {QUEUE: "read-write"}}), vec![]),
-        (json!({"documents": {COLLECTION: "read"}}), vec!["find"]),
-        (json!({"documents": {COLLECTION: "write"}}), vec!["replace"]),
-        (json!({"documents": {COLLECTION: "read-write"}}), vec!["find", "replace"]),
+        (json!({"documents": {COLLECTION: "read"}}), vec!["find", "find-page"]),
+        (json!({"documents": {COLLECTION: "write"}}), vec!["replace", "update-one"]),
+        (json!({"documents": {COLLECTION: "read-write"}}), vec!["find", "find-page", "replace", "update-one"]),
         (json!({"identity": true}), vec!["verify"]),
         (json!({"components": "read"}), vec!["versions"]),
         (json!({"components": "swap"}), vec!["versions", "swap"]),

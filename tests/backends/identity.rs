@@ -130,7 +130,7 @@ async fn refuses_other_algorithms_and_forgeries() {
     let setup = setup(&[es.jwk(), rs.jwk()]);
     let part = |value: Value| URL_SAFE_NO_PAD.encode(value.to_string());
     let none = format!("{}.{}.", part(json!({"alg": "none", "kid": "es"})), part(claims()));
-    // The classic: the public key's text taken as a shared secret.
+    // The classic attack: the text of the public key is used as a shared secret.
     let header = Header { kid: Some("rs".into()), ..Header::default() };
     let hmac = encode(&header, &claims(), &EncodingKey::from_secret(rs.jwk().to_string().as_bytes())).unwrap();
     let good = es.sign(&claims());
@@ -166,7 +166,7 @@ async fn fetches_the_keys_again_for_an_unknown_one_but_not_too_often() {
     std::fs::write(&setup.file, "broken").unwrap();
     setup.clock.advance(Duration::from_secs(10));
     assert_eq!(refused(&setup.identity, &newer.sign(&claims())).await.kind, ErrorKind::Unavailable);
-    assert!(setup.identity.verify(&old.sign(&with("n", json!(1)))).await.is_ok(), "the keys of before still serve");
+    assert!(setup.identity.verify(&old.sign(&with("n", json!(1)))).await.is_ok(), "the previous keys are still used");
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! Backends: the contract (`tests/contract`) against each, and what is particular to one.
+//! Backends: the contract (`tests/contract`) for each, and tests of single backends.
 
 mod crash;
 mod embedded;

@@ -1,4 +1,5 @@
-//! Dead letters sent back and dropped: the record as it was, its dead letter gone only afterwards.
+//! Dead letters are redriven and dropped: the record goes back as it was, and its dead letter is deleted only
+//! afterwards.
 #![allow(non_snake_case, reason = "names that begin with a line of docs/delivery.md")]
 
 use backend_embedded::Embedded;
@@ -18,7 +19,7 @@ use tests::contract::suites::queue::{message, receive, send};
 const WORKER: &str = "save-entries";
 const CHANGE: &str = r#"{"eventName":"INSERT","keys":{"pk":"p","sk":"s"},"newImage":{"n":12345678901234567890.5}}"#;
 
-/// A worker that keeps what it is handed and answers always the same.
+/// A worker that keeps its events and always returns the same disposition.
 struct Worker(Disposition, Mutex<Vec<Event>>);
 
 #[async_trait::async_trait]
@@ -26,11 +27,11 @@ impl Dispatch for Worker {
     async fn dispatch(&self, worker: &str, batch: Vec<Event>) -> Dispatched {
         assert_eq!(worker, WORKER);
         self.1.lock().unwrap().extend(batch);
-        Dispatched { answer: Ok(vec![self.0.clone()]), digest: "d2".into(), outages: vec![] }
+        Dispatched { result: Ok(vec![self.0.clone()]), digest: "d2".into(), outages: vec![] }
     }
 }
 
-/// Queues of which one function is down.
+/// Queues with one function that is down.
 struct Broken {
     queues: Embedded,
     sends: bool,
@@ -180,7 +181,7 @@ async fn d11_3__a_change_is_handed_to_its_worker_as_it_was() {
     assert_eq!((handed[0].attempt, &handed[0].attributes), (1, &vec![("shardId".into(), "s1".into())]));
 }
 
-/// Whatever but `ack` leaves the dead letter where everybody can work on it again.
+/// After any disposition but `ack`, the dead letter stays and can be redriven again at once.
 #[tokio::test]
 async fn d11_3__a_change_that_fails_again_stays() {
     for (answer, said) in [
@@ -209,7 +210,7 @@ async fn d11_7__bytes_come_back_as_the_bytes_they_were() {
     }
 }
 
-/// A dead letter of a host that has more kinds of source than this one.
+/// A dead letter of a host with more kinds of source than this one.
 #[tokio::test]
 async fn d11_8__a_record_of_an_unknown_kind_of_source_stays() {
     let backend = open().await;
@@ -221,7 +222,7 @@ async fn d11_8__a_record_of_an_unknown_kind_of_source_stays() {
 }
 
 #[tokio::test]
-async fn d11_4__nothing_is_lost_where_a_queue_is_down() {
+async fn d11_4__nothing_is_lost_while_a_queue_is_down() {
     for (sends, deletes, left, sent) in [(false, true, 1, 0), (true, false, 1, 1)] {
         let backend = open().await;
         let ids = store_dead_message(&backend).await;
@@ -237,7 +238,7 @@ async fn d11_4__nothing_is_lost_where_a_queue_is_down() {
     }
 }
 
-/// Who may send messages does not choose by their attributes where an operator sends them.
+/// Senders of messages must not choose by attributes where an operator sends a record.
 #[tokio::test]
 async fn d11_5__a_dead_letter_goes_only_where_its_queue_is_fed_from() {
     let backend = open().await;

@@ -1,4 +1,4 @@
-//! The embedded backend under the contract, on a clock that the suites move.
+//! Runs the embedded backend under the contract, on a clock that the suites advance.
 
 use crate::contract::suites::backend::{
     Backend, COLLECTION, DEAD_LETTERS, LOOSE_QUEUE, MAX_RECEIVES, OTHER_COLLECTION, PLAIN_TABLE, QUEUE, TABLE, WORKER,

@@ -1,10 +1,10 @@
-//! What every backend promises: the suites, and the embedded backend for them.
-#![allow(missing_docs, reason = "a suite's cases say by their names what they check")]
+//! The contract of all backends: the suites, and the embedded backend for them.
+#![allow(missing_docs, reason = "the names of a suite's cases say what they check")]
 
 pub mod embedded;
 pub mod suites;
 
-/// Hands the cases of the scripted servers (`tests/backends/scripted`) to another macro.
+/// Passes the cases of the scripted servers (`tests/backends/scripted`) to another macro.
 #[macro_export]
 macro_rules! scripted_cases {
     ($($then:tt)*) => {
@@ -12,7 +12,7 @@ macro_rules! scripted_cases {
             ()
             tables: [
                 sends_again_what_was_left_unprocessed, asks_again_for_keys_left_unprocessed, waits_out_a_throttle,
-                tells_a_lasting_throttle, finds_the_one_that_makes_a_batch_refused, keeps_records_when_credentials_are_refused,
+                reports_a_lasting_throttle, finds_the_item_that_gets_a_batch_refused, keeps_records_when_credentials_are_refused,
             ],
             queues: [
                 sends_again_what_failed_on_its_side, deletes_fail_one_by_one, visibility_fails_one_by_one,
@@ -21,7 +21,7 @@ macro_rules! scripted_cases {
             ],
             streams: [
                 lists_all_pages_of_shards, holds_parents_before_children, renews_an_expired_iterator,
-                goes_on_behind_trimmed_records, ends_with_a_closed_shard, tells_a_lasting_throttle,
+                goes_on_behind_trimmed_records, ends_with_a_closed_shard, reports_a_lasting_throttle,
             ],
             documents: [
                 reads_a_page_by_several_batches, goes_on_behind_a_place, updates_in_one_command,

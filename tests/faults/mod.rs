@@ -1,4 +1,4 @@
-//! What fails around a host, and the host itself: nothing is lost.
+//! Faults of servers and connections, and of the host itself: nothing may be lost.
 
 mod on_servers;
 mod slow;

@@ -1,4 +1,5 @@
-//! Bad events of every kind: each is answered or logged with the field that is wrong, and harms no other.
+//! Malformed events of every kind. Each is answered or logged with the field that is wrong, and does not affect other
+//! records.
 
 use expect_test::{Expect, expect};
 use serde_json::{Value, json};
@@ -6,10 +7,10 @@ use tests::{Fan, TestHost, WORKER_TOKEN, entry, log, without_stream};
 
 const FAN: Fan = Fan { id: "test-user-123", email: "test@example.com" };
 const UPDATED: &str = "2024-01-15T10:30:00.000Z";
-/// The largest body the host takes.
+/// The largest body that the host reads, bytes.
 const MAX_BODY: usize = 6 << 20;
 
-/// A line for each case: its name, the status and what is answered.
+/// One line for each case: its name, the status and the response.
 async fn answers(host: &TestHost, path: &str, token: &str, cases: &[(&str, Vec<u8>)]) -> String {
     let mut lines = String::new();
     for (name, body) in cases {
@@ -86,7 +87,7 @@ async fn batch_workers_say_what_is_wrong() {
         ("an unknown operation", r#"{"Records": [{"messageId": "m", "body": {"entry": {}, "operation": "UPSERT"}}]}"#),
         ("an empty entry", r#"{"Records": [{"messageId": "m", "body": {"entry": {}, "operation": "INSERT"}}]}"#),
         (
-            "a count that is none",
+            "a count that is not a number",
             r#"{"Records": [{"messageId": "m", "body": {}, "attributes": {"ApproximateReceiveCount": "x"}}]}"#,
         ),
     ]);
@@ -107,7 +108,7 @@ async fn batch_workers_say_what_is_wrong() {
         no operation: 200 {"batchItemFailures":[],"count":{"failed":0,"processed":0,"received":1,"rejected":1},"rejected":[{"itemIdentifier":"m","reason":"malformed: missing field `operation` at line 1 column 12"}]}
         an unknown operation: 200 {"batchItemFailures":[],"count":{"failed":0,"processed":0,"received":1,"rejected":1},"rejected":[{"itemIdentifier":"m","reason":"malformed: operation: unknown variant, expected one of `INSERT`, `MODIFY`, `REMOVE` at line 1 column 32"}]}
         an empty entry: 200 {"batchItemFailures":[],"count":{"failed":0,"processed":0,"received":1,"rejected":1},"rejected":[{"itemIdentifier":"m","reason":"malformed: entry.campaignId is missing or empty"}]}
-        a count that is none: 200 {"batchItemFailures":[],"count":{"failed":0,"processed":0,"received":1,"rejected":1},"rejected":[{"itemIdentifier":"m","reason":"malformed: attributes.ApproximateReceiveCount is not a number: \"x\""}]}
+        a count that is not a number: 200 {"batchItemFailures":[],"count":{"failed":0,"processed":0,"received":1,"rejected":1},"rejected":[{"itemIdentifier":"m","reason":"malformed: attributes.ApproximateReceiveCount is not a number: \"x\""}]}
         not UTF-8: 400 {"error":{"code":"MALFORMED_EVENT","message":"the event is not one of AWS Lambda's: not JSON: invalid unicode code point at line 1 column 42"}}
     "#]].assert_eq(&answers(&host, "/workers/save-entries", WORKER_TOKEN, &cases).await);
 }
@@ -125,7 +126,7 @@ async fn changes_say_what_is_wrong() {
         ("an unknown type", typed(json!({ "Keys": keys, "NewImage": { "campaignId": { "X": "c" } } }))),
         ("no image", typed(json!({ "Keys": keys }))),
         ("no campaign", typed(json!({ "Keys": keys, "NewImage": { "needsReplication": { "BOOL": true } } }))),
-        ("no base64", change(json!({ "eventID": "e", "kinesis": { "data": "%" } }))),
+        ("not base64", change(json!({ "eventID": "e", "kinesis": { "data": "%" } }))),
     ];
     let cases: Vec<_> = cases.into_iter().map(|(name, body)| (name, body.into_bytes())).collect();
     expect![[r#"
@@ -135,12 +136,12 @@ async fn changes_say_what_is_wrong() {
         an unknown type: 200 {"batchItemFailures":[],"count":{"failed":0,"processed":0,"received":1,"rejected":1},"rejected":[{"itemIdentifier":"e","reason":"malformed: dynamodb.NewImage.campaignId is not an attribute value: \"X\""}]}
         no image: 200 {"batchItemFailures":[],"count":{"failed":0,"processed":0,"received":1,"rejected":1},"rejected":[{"itemIdentifier":"e","reason":"malformed: newImage is missing"}]}
         no campaign: 200 {"batchItemFailures":[],"count":{"failed":0,"processed":0,"received":1,"rejected":1},"rejected":[{"itemIdentifier":"e","reason":"malformed: campaignId is missing or no text"}]}
-        no base64: 200 {"batchItemFailures":[],"count":{"failed":0,"processed":0,"received":1,"rejected":1},"rejected":[{"itemIdentifier":"e","reason":"malformed: kinesis.data is not base64: Invalid symbol 37, offset 0."}]}
+        not base64: 200 {"batchItemFailures":[],"count":{"failed":0,"processed":0,"received":1,"rejected":1},"rejected":[{"itemIdentifier":"e","reason":"malformed: kinesis.data is not base64: Invalid symbol 37, offset 0."}]}
     "#]].assert_eq(&answers(&host, "/workers/enqueue-entries", WORKER_TOKEN, &cases).await);
 }
 
 #[tokio::test]
-async fn the_door_refuses_what_is_no_call() {
+async fn the_http_endpoint_refuses_what_is_not_a_call() {
     let host = TestHost::start().await;
     let token = host.signer.sign(&FAN.claims());
     let (eligibility, entries) = ("/workers/check-eligibility", "/workers/save-entries");
@@ -159,11 +160,11 @@ async fn the_door_refuses_what_is_no_call() {
         let reply = host.post(path, Some(token), vec![b' '; MAX_BODY + 1]).await;
         assert_eq!(error(reply), is(413, "PAYLOAD_TOO_LARGE"), "{path}");
         let reply = host.post(path, Some(token), vec![b' '; MAX_BODY]).await;
-        assert_eq!(error(reply), is(400, "MALFORMED_EVENT"), "{path}: the largest there may be is read");
+        assert_eq!(error(reply), is(400, "MALFORMED_EVENT"), "{path}: a body of the largest size is read");
     }
 }
 
-/// One record is fine and is handled, whatever stands beside it.
+/// The good record of a batch is handled, whatever other records the batch has.
 #[tokio::test]
 async fn over_http_the_good_record_of_a_bad_batch_is_handled() {
     let host = TestHost::with(without_stream).await;
@@ -186,7 +187,7 @@ async fn over_http_the_good_record_of_a_bad_batch_is_handled() {
     assert_eq!(host.entry("campaign-123", "user-456").await["fields"], json!({ "city": "Zürich 🎫 東京" }));
 }
 
-/// Sends bad bodies with a good one in their midst; answers why each bad one was rejected.
+/// Sends bad bodies and, between them, a good one. Returns why each bad one was rejected.
 async fn rejections(host: &TestHost, queue: &str, good: &str, bad: &[&str]) -> String {
     let mut bodies: Vec<String> = bad.iter().map(|body| (*body).to_owned()).collect();
     bodies.insert(bad.len() / 2, good.to_owned());
@@ -203,7 +204,7 @@ async fn rejections(host: &TestHost, queue: &str, good: &str, bad: &[&str]) -> S
     told
 }
 
-/// What a queue's worker rejects is logged and settled; it is not a dead letter.
+/// A record that a queue's worker rejects is logged and settled. It does not become a dead letter.
 #[tokio::test]
 async fn on_queues_bad_records_are_rejected_by_name_and_the_good_one_is_handled() {
     let host = TestHost::with(without_stream).await;

@@ -1,5 +1,5 @@
-//! Replacing workers of a running host: what is verified, what is refused and how it says so, who may, and that answers
-//! name the version that served.
+//! Replacing workers of a running host: what is verified and refused, with which reasons, which clients may do it, and
+//! that responses name the version that served.
 
 use serde_json::{Value, json};
 use std::path::Path;
@@ -11,7 +11,7 @@ async fn version(host: &TestHost, worker: &str) -> Value {
     versions.into_iter().find(|version| version["worker"] == worker).unwrap()
 }
 
-/// The digest that an answer over HTTP names.
+/// The digest in a response over HTTP.
 async fn served_by(host: &TestHost) -> String {
     let request = host.http().post(host.url("/workers/save-entries")).bearer_auth(WORKER_TOKEN);
     let response = request.json(&json!({ "Records": [] })).send().await.unwrap();
@@ -46,7 +46,7 @@ async fn another_file_serves_at_once_and_answers_name_it() {
     assert_eq!(served_by(&host).await, swapped["digest"]);
 }
 
-/// A word that no run before has used.
+/// An id that no earlier run has used.
 fn uuid() -> String {
     let folder = tempfile::tempdir().unwrap();
     folder.path().file_name().unwrap().to_string_lossy().into_owned()
@@ -91,7 +91,7 @@ async fn a_file_that_cannot_serve_is_refused_with_the_reason() {
         ("upsert-users", whole, "Invalid", vec!["registration:platform/table", "registration:platform/queue"]),
         ("enqueue-entries", component("retry-score"), "Invalid", vec!["imports wasi:http/client@0.3.0"]),
     ] {
-        // enqueue-entries may call its gateway; without any host, not even a client is granted.
+        // enqueue-entries may call its gateway. Without any allowed host it has not even the grant of a client.
         let refusal = match worker {
             "enqueue-entries" => without_hosts(wasm).await,
             _ => host.swap(OPERATOR_TOKEN, worker, wasm).await.unwrap_err(),
@@ -102,7 +102,7 @@ async fn a_file_that_cannot_serve_is_refused_with_the_reason() {
             assert!(message.contains(reason), "{reason:?} is not in {message:?}");
         }
     }
-    assert_eq!(served_by(&host).await, before, "what served before serves on");
+    assert_eq!(served_by(&host).await, before, "the previous version serves on");
 }
 
 async fn without_hosts(wasm: Vec<u8>) -> Value {
@@ -114,7 +114,7 @@ async fn without_hosts(wasm: Vec<u8>) -> Value {
 }
 
 #[tokio::test]
-async fn only_who_is_granted_it_sees_and_swaps() {
+async fn only_granted_clients_see_and_swap() {
     let host = TestHost::start().await;
     let wasm = component("save-entries");
     let refusal = host.swap(TESTER_TOKEN, "save-entries", wasm.clone()).await.unwrap_err();
@@ -132,7 +132,7 @@ async fn the_first_load_is_checked_like_a_swap() {
     let refused = std::panic::AssertUnwindSafe(TestHost::with(|app| {
         app.components.get_mut("save-entries").unwrap().grants.tables.clear();
     }));
-    // TestHost unwraps what the start says.
+    // TestHost unwraps the error of the start.
     let refused = tokio::spawn(async move { drop(refused.0.await) }).await.unwrap_err().into_panic();
     let said = refused.downcast_ref::<String>().unwrap();
     assert!(said.contains("save-entries: imports registration:platform/table@1.0.0"), "{said}");
@@ -151,10 +151,10 @@ async fn a_file_that_changes_is_swapped_and_a_bad_one_refused() {
 
     write_by_renaming(&file, &stamped(&whole, "watched"));
     let second = changed(&host, &first).await;
-    // Half of it, then the rest: what is half is refused, what is whole serves.
+    // First half of the file, then all of it: the half is refused, the whole file serves.
     let third = stamped(&whole, "watched again");
     std::fs::write(&file, &third[..100_000]).unwrap();
-    let refused = || tests::log::lines("message", "component refused, what served before serves on");
+    let refused = || tests::log::lines("message", "component refused, the previous version serves on");
     let file_name = file.display().to_string();
     wait::eventually("a refusal", async || {
         refused().into_iter().find(|line| line["error"].as_str().is_some_and(|error| error.contains(&file_name)))
@@ -163,7 +163,7 @@ async fn a_file_that_changes_is_swapped_and_a_bad_one_refused() {
     assert_eq!(served_by(&host).await, second);
     std::fs::write(&file, &third).unwrap();
     let third = changed(&host, &second).await;
-    // The same bytes once more, and a file that is gone: nothing happens.
+    // The same bytes again, and a file that is gone: nothing happens.
     let since = version(&host, "save-entries").await["since"].clone();
     std::fs::write(&file, stamped(&whole, "watched again")).unwrap();
     tokio::time::sleep(std::time::Duration::from_millis(500)).await;
@@ -174,9 +174,9 @@ async fn a_file_that_changes_is_swapped_and_a_bad_one_refused() {
     watching.abort();
 }
 
-/// An operator's word holds until the file says something new, and a file may serve as several workers.
+/// A version that an operator sent serves until the file changes, and a file may serve as several workers.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_an_operator_sent_stays_until_the_file_changes() {
+async fn a_version_that_an_operator_sent_stays_until_the_file_changes() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("worker.wasm");
     let whole = component("save-entries");
@@ -191,7 +191,7 @@ async fn what_an_operator_sent_stays_until_the_file_changes() {
         retry_score.allowed_outbound_hosts = twin.allowed_outbound_hosts;
     })
     .await;
-    // As a swap that comes right after `up` listens: the files have not been looked at yet.
+    // Like a swap right after `up` begins to listen: the files have not been polled yet.
     let sent = host.swap(OPERATOR_TOKEN, "save-entries", stamped(&whole, "sent")).await.unwrap();
     let watching = tokio::spawn(host_adapters::components::watch::components(host.running().components.clone()));
     let unchanged = async |what: &str| {

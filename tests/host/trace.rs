@@ -23,7 +23,7 @@ const UPDATED: &str = "2024-01-15T10:30:00.000Z";
 
 type Spans = Arc<Mutex<Vec<Span>>>;
 
-/// A collector of OTLP over HTTP; its address, and what it was sent.
+/// A collector of OTLP over HTTP: its address, and the spans that it was sent.
 async fn collector() -> (String, Spans) {
     let spans = Spans::default();
     let take = async |State(spans): State<Spans>, body: Bytes| {
@@ -38,7 +38,7 @@ async fn collector() -> (String, Spans) {
     (address, spans)
 }
 
-/// The host as a process of its own, because its exporter is set up by the environment.
+/// The host in a process of its own, because its exporter is configured by the environment.
 async fn host(data: &std::path::Path, fakes: &FakeServices, endpoint: &str) -> Child {
     let variables = [
         ("entry_service_upstream", fakes.url(Service::Entry)),
@@ -61,7 +61,7 @@ async fn put(host: &Child, item: &serde_json::Value) {
     assert_eq!(response.json::<serde_json::Value>().await.unwrap(), json!({ "Ok": [null] }));
 }
 
-/// The text of an attribute; empty where there is none.
+/// The text of an attribute; empty if there is none.
 fn attribute(span: &Span, name: &str) -> String {
     let attribute = span.attributes.iter().find(|attribute| attribute.key == name);
     match attribute.and_then(|attribute| attribute.value.as_ref()?.value.as_ref()) {
@@ -71,7 +71,7 @@ fn attribute(span: &Span, name: &str) -> String {
     }
 }
 
-/// The span and all above it in its trace, the span first.
+/// The span and all spans above it in its trace, the span itself first.
 fn line(spans: &[Span], span: &Span) -> Vec<Span> {
     let mut line = vec![span.clone()];
     while let Some(parent) = spans.iter().find(|it| {
@@ -95,7 +95,7 @@ async fn a_trace_runs_from_the_source_through_the_worker_to_the_service_call() {
     let host = host(data.path(), &fakes, &endpoint).await;
     put(&host, &entry(CAMPAIGN, FAN, &json!({}), UPDATED)).await;
 
-    // The whole line is waited for: spans come in the order in which they end, the outermost last.
+    // All spans are waited for. They arrive in the order in which they end, the outermost last.
     let is_call = |span: &&Span| span.name == "POST entry.services.internal";
     let line = wait::eventually("the trace", async || {
         let spans = spans.lock().unwrap();
@@ -120,14 +120,14 @@ async fn a_trace_runs_from_the_source_through_the_worker_to_the_service_call() {
     assert!(!correlations[0].is_empty() && correlations.iter().all(|id| *id == correlations[0]), "{correlations:?}");
     assert_eq!(attribute(call, "url.path"), format!("/{CAMPAIGN}/entries"));
     assert_eq!(attribute(call, "http.response.status_code"), "200");
-    // What is about a call names the version that served it: two of one worker, two of the other.
+    // All spans of a call name the version that served it: two spans of one worker, two of the other.
     let digests: Vec<_> = line.iter().map(|span| attribute(span, "component.digest")).collect();
     let [call_by, save, save_source, enqueue, enqueue_source] = &digests[..] else { panic!("{digests:?}") };
     assert!(digests.iter().all(|digest| digest.len() == 64), "{digests:?}");
     assert_eq!((save, save, enqueue), (call_by, save_source, enqueue_source));
     assert!(!attribute(worker, "correlation.awsRequestId").is_empty());
 
-    // What the worker measured itself stands below its call.
+    // The span that the worker measured itself is below its call.
     let spans = wait::eventually("the worker's own span", async || {
         let spans = spans.lock().unwrap();
         spans.iter().any(|span| span.name == "replicateEntries").then(|| spans.clone())

@@ -1,5 +1,5 @@
 //! Every case of the contract's suites is in the lists that make tests of them (`tests/contract/suites/mod.rs`): a case
-//! in no list would never run.
+//! that is in no list would never run.
 
 use std::collections::BTreeSet;
 use tests::programs::project;

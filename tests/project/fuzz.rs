@@ -1,4 +1,4 @@
-//! The fuzz targets over the inputs of `tests/fuzz/corpus`: what once failed stays mended.
+//! Runs the fuzz targets on the inputs of `tests/fuzz/corpus`, so that what once failed is not broken again.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use tests::programs::project;
@@ -26,8 +26,8 @@ fn lambda() {
 }
 
 #[test]
-fn edge() {
-    check("edge", fuzz_checks::edge::run);
+fn endpoint() {
+    check("endpoint", fuzz_checks::endpoint::run);
 }
 
 #[test]

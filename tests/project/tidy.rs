@@ -1,11 +1,11 @@
-//! What always holds in this project (ARCHITECTURE.md, "Invariants"), as far as it can be read off the files.
+//! The invariants of ARCHITECTURE.md that can be checked by reading files.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use tests::programs::project;
 use toml_edit::{DocumentMut, Item};
 
-/// Lines of Rust in one file, its tests left out.
+/// Most lines of a Rust file, not counting its tests.
 const MAX_LINES: usize = 600;
 
 fn read(path: impl AsRef<Path>) -> String {
@@ -74,7 +74,7 @@ fn tree_along(edges: &str, selection: &[&str]) -> BTreeSet<String> {
     let output = tree.args(selection).current_dir(project()).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let lines = String::from_utf8(output.stdout).unwrap();
-    // Marks of what was printed before, and of macros.
+    // Removes the marks of packages that were printed before, and of macros.
     lines.lines().map(|line| line.replace(" (*)", "").replace(" (proc-macro)", "")).collect()
 }
 
@@ -84,7 +84,7 @@ fn names(tree: &BTreeSet<String>) -> BTreeSet<&str> {
 
 #[test]
 fn there_is_one_crypto_provider() {
-    // Not Cargo.lock, which lists what optional features would bring too.
+    // Cargo.lock would not do: it also lists what optional features would add.
     let tree = tree(&["--workspace"]);
     let names = names(&tree);
     assert!(names.contains("aws-lc-rs"));
@@ -133,11 +133,12 @@ fn sdks_are_compiled_for_their_backends_alone() {
     assert!(names(&tree(&["--package", "host-adapters"])).contains("aws-sdk-sqs"), "by default all are there");
 }
 
-/// So that `cargo verify` after `cargo demo` builds no dependency a second time.
+/// Otherwise `cargo verify` after `cargo demo` would build dependencies a second time.
 #[test]
 fn the_demo_shares_its_dependencies_with_the_whole() {
     let of_others = |line: &&String| !line.contains(&format!("({}", project().display()));
-    // First what programs are made of. Macros and build scripts have features of their own, which would hide a difference.
+    // First the dependencies of programs. Macros and build scripts have features of their own, which would hide a
+    // difference.
     for (edges, of_the_whole) in
         [("normal,no-proc-macro", "normal,dev,no-proc-macro"), ("normal,build", "normal,build,dev")]
     {
@@ -183,8 +184,8 @@ fn files_say_what_they_are() {
 }
 
 #[test]
-fn nothing_is_left_for_later() {
-    // Put together here, so that this file does not find itself.
+fn there_are_no_stubs_or_ignored_tests() {
+    // Put together here, so that this file does not contain the words itself.
     let words =
         [("to", "do!("), ("unimplement", "ed!("), ("#[igno", "re"), ("dbg", "!(")].map(|(a, b)| format!("{a}{b}"));
     for path in sources() {
@@ -195,14 +196,14 @@ fn nothing_is_left_for_later() {
     }
 }
 
-/// The folders of `components` that make a component.
+/// The folders of `components` with a component.
 fn component_folders() -> BTreeSet<String> {
     let folders = std::fs::read_dir(project().join("components")).unwrap().map(|entry| entry.unwrap().path());
     let makes_one = |path: &PathBuf| read(path.join("Cargo.toml")).contains("\"cdylib\"");
     folders.filter(makes_one).map(|path| path.file_name().unwrap().to_string_lossy().into_owned()).collect()
 }
 
-/// The components of spin.toml that are called, so not those that only fill imports of others.
+/// The components of spin.toml that have a trigger, which excludes those that only satisfy imports of others.
 fn workers(manifest: &DocumentMut) -> BTreeSet<String> {
     let components = manifest["component"].as_table().unwrap();
     let fill = components.iter().filter_map(|(_, it)| it.get("dependencies")?.as_table()).flat_map(|it| it.iter());
@@ -228,7 +229,7 @@ fn every_worker_has_its_route() {
     assert_eq!(routes, expected);
 }
 
-/// The events that a worker gets: one a kind of source, a request's where it has none.
+/// The events that a worker gets: one for each kind of source, and a request if it has no sources.
 fn events(component: &Item) -> BTreeSet<String> {
     let ours = component.get("tool").and_then(|tool| tool.get("host-adapters"));
     let sources = ours.and_then(|ours| ours.get("source")?.as_array_of_tables());

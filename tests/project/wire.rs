@@ -1,6 +1,6 @@
-//! The gateway's JSON is the same on both ends, and what platform.wit says. Values are made from the WIT itself, one for
-//! each shape that a type can take, written as JSON in the form that `host-adapters-records` documents, and read and
-//! written again by the host's types and by those that wit-bindgen generates.
+//! The gateway's JSON is the same at both ends and matches platform.wit. Values are made from the WIT itself, one for
+//! each shape that a type can have, as JSON in the form that `host-adapters-records` documents. The host's types and
+//! those that wit-bindgen generates must read them and write the same.
 
 use host_adapters_records::{self as host, Function, platform_functions};
 use serde_json::{Map, Value, json};
@@ -9,10 +9,7 @@ use wit_parser::{Resolve, Type, TypeDefKind};
 
 /// Functions of platform.wit by `<interface>/<function>`: values of their arguments, and of their results.
 fn functions() -> BTreeMap<String, (Vec<Value>, Vec<Value>)> {
-    let mut wit = Resolve::default();
-    let file = tests::programs::project().join("wit/deps/registration-platform/platform.wit");
-    wit.push_file(file).unwrap();
-    let mut functions = BTreeMap::new();
+    let (wit, mut functions) = (wit(), BTreeMap::new());
     for (_, interface) in &wit.interfaces {
         for (name, function) in &interface.functions {
             let path = format!("{}/{name}", interface.name.as_deref().unwrap());
@@ -24,7 +21,14 @@ fn functions() -> BTreeMap<String, (Vec<Value>, Vec<Value>)> {
     functions
 }
 
-/// Objects with these members. Each takes all its shapes, one after the other.
+fn wit() -> Resolve {
+    let mut wit = Resolve::default();
+    let file = tests::programs::project().join("wit/deps/registration-platform/platform.wit");
+    wit.push_file(file).unwrap();
+    wit
+}
+
+/// Objects with these members. Each member takes all its shapes in turn.
 fn record(wit: &Resolve, members: &[(&str, &Type)]) -> Vec<Value> {
     let shapes: Vec<_> = members.iter().map(|(name, ty)| (name.replace('-', "_"), values(wit, ty))).collect();
     let most = shapes.iter().map(|(_, shapes)| shapes.len()).max().unwrap_or(1);
@@ -75,14 +79,14 @@ fn camel(name: &str) -> String {
     name.split('-').map(upper).collect()
 }
 
-/// A value that is read by one end and written again is the same.
+/// A value that one end reads and writes again must stay the same.
 fn crosses(end: &str, path: &str, value: &Value, again: impl Fn(Value) -> serde_json::Result<Value>) {
     let written = again(value.clone()).unwrap_or_else(|error| panic!("{path}, {end}: {error}: {value}"));
     assert_eq!(written, *value, "{path}, {end}");
 }
 
 #[test]
-fn every_function_crosses_the_guests_end_as_the_wit_has_it() {
+fn the_guests_json_of_every_function_matches_the_wit() {
     let mut functions = functions();
     for function in gateway_client::FUNCTIONS {
         let (arguments, results) = functions.remove(function.path).expect(function.path);
@@ -101,7 +105,7 @@ macro_rules! check {
         $method:ident $wit:literal $arguments:ident($($argument:ident: $type:ty),*) $(of $resource:ident)? -> $output:ty;
     )* })*) => {
         #[test]
-        fn every_function_crosses_the_hosts_end_as_the_wit_has_it() {
+        fn the_hosts_json_of_every_function_matches_the_wit() {
             let mut functions = functions();
             $($({
                 type Arguments = host::$interface::$arguments;
@@ -116,6 +120,32 @@ macro_rules! check {
 }
 
 platform_functions!(check);
+
+macro_rules! arguments_of_the_list {
+    ($($interface:ident $interface_wit:literal { $(
+        $method:ident $wit:literal $arguments:ident($($argument:ident: $type:ty),*) $(of $resource:ident)? -> $output:ty;
+    )* })*) => {
+        BTreeMap::from([$($((concat!(stringify!($interface), "/", $wit), vec![$(stringify!($argument)),*]),)*)*])
+    };
+}
+
+/// They are passed into the sandbox by position, and many are strings: JSON, which goes by name, would not tell.
+#[test]
+fn arguments_are_in_the_order_of_the_wit() {
+    let (wit, listed) = (wit(), platform_functions!(arguments_of_the_list));
+    let mut written = BTreeMap::new();
+    for (_, interface) in &wit.interfaces {
+        for (name, function) in &interface.functions {
+            let names: Vec<_> = function.params.iter().map(|param| param.name.replace('-', "_")).collect();
+            written.insert(format!("{}/{name}", interface.name.as_deref().unwrap()), names);
+        }
+    }
+    let listed: BTreeMap<_, Vec<_>> = listed
+        .into_iter()
+        .map(|(path, names)| (path.to_owned(), names.into_iter().map(str::to_owned).collect()))
+        .collect();
+    assert_eq!(listed, written);
+}
 
 #[test]
 fn the_values_take_every_shape() {

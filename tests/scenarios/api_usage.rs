@@ -1,4 +1,4 @@
-//! API usage's example events, as printed, over HTTP at `/workers/<id>`.
+//! API usage's example events, as the document prints them, over HTTP at `/workers/<id>`.
 
 use expect_test::{Expect, expect};
 use fake_services::Service;
@@ -46,7 +46,7 @@ async fn upsert_users() {
     );
 }
 
-/// The entry is in the table as the example's image has it, and nothing has changed it since.
+/// The table has the entry as in the example's image, and it has not changed since.
 #[tokio::test]
 async fn save_entries_queue() {
     let host = TestHost::with(without_stream).await;
@@ -157,7 +157,7 @@ async fn enqueue_entries() {
     );
 }
 
-/// AWS's own shape of a record, on a queue of which the documents print no example.
+/// A record in AWS's own shape, for a queue of which the documents print no example.
 #[tokio::test]
 async fn retry_score() {
     let host = TestHost::start().await;
@@ -215,7 +215,7 @@ async fn a_host_without_a_worker_token_takes_no_batches_over_http() {
     }
 }
 
-/// The examples' answer, key for key. Variables and AppSync event are the same request.
+/// The examples' response, key for key. Variables and AppSync event are the same request.
 #[tokio::test]
 async fn check_eligibility() {
     let host = TestHost::start().await;

@@ -1,4 +1,4 @@
-//! A check from the outside, and that it sees what it is for: an Entry Service that keeps an old version.
+//! A check from outside, and a test that it finds its fault: an Entry Service that keeps an old version.
 
 use fake_services::{Faults, Service};
 use serde_json::{Value, json};
@@ -13,7 +13,7 @@ fn image(updated: &str, market: &str) -> Value {
     entry(CAMPAIGN, FAN, &json!({ "markets": ["A", market] }), updated)
 }
 
-/// Where the table and the Entry Service do not say the same of the fan's entry.
+/// In which respects the table and the Entry Service differ for the fan's entry.
 async fn differences(host: &TestHost) -> Vec<&'static str> {
     let (item, held) = (host.item(CAMPAIGN, FAN).await, host.entry(CAMPAIGN, FAN).await);
     let fields: Value = serde_json::from_str(item["fields"].as_str().unwrap()).unwrap();
@@ -40,7 +40,7 @@ async fn a_service_that_keeps_the_newest_agrees_with_the_table() {
 }
 
 #[tokio::test]
-async fn a_service_told_to_ignore_versions_is_found_out() {
+async fn a_service_that_ignores_versions_is_found() {
     let faults = Faults { ignore_version: true, ..Faults::default() };
     assert_eq!(with_a_delayed_request(faults).await, ["version", "fields"]);
 }

@@ -1,4 +1,5 @@
-//! The documents' flows on the real components, from the outside in: HTTP and queues in, table and services asked.
+//! The documents' flows on the real components, from outside: HTTP requests and messages go in, then the table and the
+//! services are checked.
 
 mod api_usage;
 mod external_check;

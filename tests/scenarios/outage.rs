@@ -10,9 +10,9 @@ const CAMPAIGN: &str = "campaign-123";
 const UPDATED: &str = "2024-01-15T10:30:00.000Z";
 const QUEUE: &str = "saveEntriesQueue";
 const DEAD: &str = "saveEntriesQueueDlq";
-/// How often the host tries one request of a worker.
+/// The attempts of the host for one request of a worker.
 const REQUEST_ATTEMPTS: u64 = 3;
-/// How often a message of saveEntriesQueue may be received before it is a dead letter.
+/// The receives after which a message of saveEntriesQueue becomes a dead letter.
 const ATTEMPTS: u64 = 3;
 
 fn item(fan: &str) -> Value {
@@ -33,7 +33,7 @@ async fn req_005_an_outage_pauses_the_source_and_it_recovers_by_itself() {
     let paused = wait::eventually("the pause", async || host.paused("save-entries").await).await;
     assert!(paused.contains("service:entry"), "{paused}");
 
-    // More calls than a message has attempts, and still it is not a dead letter.
+    // There are more calls than a message has attempts, and still it does not become a dead letter.
     wait::eventually("a probe after the last attempt", async || {
         (refused(&host, 503).await > REQUEST_ATTEMPTS * ATTEMPTS).then_some(())
     })
@@ -43,7 +43,7 @@ async fn req_005_an_outage_pauses_the_source_and_it_recovers_by_itself() {
         let item = host.item(CAMPAIGN, fan).await;
         assert_eq!((&item["needsReplication"], item.get("replicatedAt")), (&json!(true), None), "{fan}");
     }
-    // Others of the host's sources go on.
+    // Other sources of the host continue.
     host.queue("userInfoQueue", &[json!({ "globalUserId": "fan-1" }).to_string()]).await;
     wait::eventually("a profile meanwhile", async || host.profile("fan-1").await.is_object().then_some(())).await;
 
@@ -56,7 +56,8 @@ async fn req_005_an_outage_pauses_the_source_and_it_recovers_by_itself() {
     assert_eq!(host.depth(DEAD).await, 0);
 }
 
-/// An answer that cannot be read is not an outage: the service is there. The entry may be stored, nobody can know.
+/// A response that cannot be read is not an outage, because the service is there. It is unknown whether the entry was
+/// stored.
 #[tokio::test]
 async fn req_007_a_record_that_fails_for_good_keeps_its_flag_and_is_a_dead_letter() {
     let host = TestHost::with(|app| {
@@ -88,7 +89,7 @@ async fn req_007_a_record_that_fails_for_good_keeps_its_flag_and_is_a_dead_lette
     assert_eq!(host.paused("save-entries").await, None, "no outage");
 }
 
-/// What the service says will never do is not tried again; the flag stays for whoever looks.
+/// An entry that the service refuses for good is not retried. The flag stays set for operators.
 #[tokio::test]
 async fn req_007_an_entry_that_the_service_will_never_take_keeps_its_flag() {
     let host = TestHost::with(without_stream).await;

@@ -1,4 +1,4 @@
-//! Use cases, scenario 3: a race prevents stale replication. Times and markets are the documents' own.
+//! Use cases, scenario 3: a race does not cause stale replication. Times and markets are the documents' own.
 
 use super::change;
 use serde_json::{Value, json};
@@ -49,9 +49,9 @@ async fn scenario_3_event_2_first_and_the_stale_event_1_is_rejected() {
     assert_eq!(host.depth("saveEntriesQueueDlq").await, 0);
 }
 
-/// In order, the record of the change that is overtaken says nothing new, and the last one counts.
+/// In order: the record of the first change is stale, and the last one is replicated.
 #[tokio::test]
-async fn scenario_3_event_1_first_comes_to_the_same() {
+async fn scenario_3_event_1_first_has_the_same_result() {
     let host = TestHost::with(without_stream).await;
     let [first, second] = images();
     host.put_entry(&first).await;
@@ -62,7 +62,7 @@ async fn scenario_3_event_1_first_comes_to_the_same() {
     assert_eq!(host.versions(CAMPAIGN, FAN), [("2024-01-01T10:00:05.000Z".to_owned(), true)]);
 }
 
-/// The same two writes on their own way through the table's stream, and then the entry's removal.
+/// The same two writes through the table's stream, and then the removal of the entry.
 #[tokio::test]
 async fn scenario_3_by_the_stream_ends_with_the_newest_and_a_removal_with_nothing() {
     let host = TestHost::start().await;

@@ -14,18 +14,18 @@ async fn use_case_1_a_fan_registers() {
     host.put_campaign("artist-presale-2024").await;
     let event = fixture("check-eligibility", "appsync");
 
-    // 1 to 7: the form, the decision.
+    // Steps 1 to 7: the form and the decision.
     let decision = host.eligibility(JANE, &event).await;
     assert_eq!((decision.status, &decision.body["isEligible"]), (200, &json!(true)), "{}", decision.body);
 
-    // 8 and 10: what the resolver does with it.
+    // Steps 8 and 10: what the resolver does with the decision.
     let mut item = entry(CAMPAIGN, JANE.id, &decision.body["fields"], UPDATED);
     item["memberId"] = "member-456".into();
     host.put_entry(&item).await;
     let user_info = &event["arguments"]["input"]["body"]["userInfo"];
     host.queue("userInfoQueue", &[user_info.to_string()]).await;
 
-    // 9: replicated, and the flag says so.
+    // Step 9: the entry is replicated, and its flag is removed.
     host.replicated(CAMPAIGN, JANE.id, UPDATED).await;
     let expected = json!({
         "globalUserId": "global-user-123", "campaignId": "campaign-789", "memberId": "member-456",
@@ -50,7 +50,7 @@ async fn use_case_1_a_fan_registers() {
     }
 }
 
-/// The alternative flows of use case 1 with the documents' reasons; INVALID_ENTRY's field is the documents' own
+/// The alternative flows of use case 1 with the documents' reasons. The field of INVALID_ENTRY is the documents' own
 /// example.
 #[tokio::test]
 async fn use_case_1_alternative_flows() {

@@ -1,4 +1,4 @@
-//! Who may ask check-eligibility: the fan whom a token of the right issuer names, and nobody else.
+//! check-eligibility answers only the fan whom a token of the right issuer names.
 
 use serde_json::json;
 use tests::workers::fixture;
@@ -48,7 +48,7 @@ async fn only_the_fan_of_a_good_token_is_answered() {
     assert_eq!((reply.status, reply.body), (200, expected));
 }
 
-/// Without the header, the one that the resolver forwards in its event counts.
+/// Without the header, the token that the resolver forwards in its event is used.
 #[tokio::test]
 async fn the_token_may_come_in_the_appsync_event() {
     let host = TestHost::start().await;

@@ -1,4 +1,4 @@
-//! Use cases, scenario 2: an invite-only campaign with a linked transfer, up to the entry at the Entry Service.
+//! Use cases, scenario 2: an invite-only campaign with a linked transfer, up to the entry in the Entry Service.
 
 use serde_json::{Value, json};
 use tests::{Fan, TestHost, entry};
@@ -16,7 +16,7 @@ fn form(fan: Fan, do_transfer: bool) -> Value {
     }})
 }
 
-/// The VIP campaign, its invite list of 1,000 addresses with fan A's among them, and fan B's entry in campaign XYZ.
+/// The VIP campaign, its invite list with 1,000 addresses including fan A's, and fan B's entry in campaign XYZ.
 async fn vip() -> TestHost {
     let host = TestHost::start().await;
     host.put_campaign("vip-presale").await;
@@ -62,7 +62,7 @@ async fn an_entry_in_the_linked_campaign_without_do_transfer_is_a_linked_entry()
 
 /// Step 7: the resolver writes fan B's entry with `linkedFrom: XYZ`.
 #[tokio::test]
-async fn scenario_2_a_transferred_entry_keeps_where_it_came_from() {
+async fn scenario_2_a_transferred_entry_keeps_its_origin() {
     let host = vip().await;
     let answer = host.eligibility(B, &form(B, true)).await.body;
     let mut item = entry(VIP, B.id, &answer["fields"], UPDATED);

@@ -8,9 +8,9 @@ use serde_json::{Value, json};
 use tests::{TestHost, entry, without_stream};
 
 const ENTRIES: usize = 25_000;
-/// Each has a request limit of its own, 100 a second; five keep the test short.
+/// Each campaign has its own limit of 100 requests a second; five keep the test short.
 const CAMPAIGNS: usize = 5;
-/// The Entry Service takes so many in a request.
+/// The most entries of a request to the Entry Service.
 const PER_REQUEST: usize = 25;
 const UPDATED: &str = "2024-01-15T10:30:00.000Z";
 
@@ -47,13 +47,14 @@ async fn req_015_a_batch_of_25_000_entries() {
     let batch = items.iter().enumerate().map(|(n, item)| event(n, item)).collect();
 
     let dispatched = host.running().dispatcher.dispatch("save-entries", batch).await;
-    let dispositions = dispatched.answer.unwrap();
+    let dispositions = dispatched.result.unwrap();
     assert_eq!(dispositions.len(), ENTRIES);
     let other = dispositions.iter().find(|disposition| **disposition != Disposition::Ack);
     assert_eq!(other, None, "every entry is replicated in this one invocation");
 
     assert_eq!(host.fakes.entries().count(), ENTRIES);
-    // The fake refuses a request of more than 25; so many exactly mean that none was refused, cut or sent twice.
+    // The fake refuses requests with more than 25 entries. Exactly this many requests mean that none was refused, split
+    // or repeated.
     let requests = host.answers(Service::Entry).await;
     assert_eq!(requests, [("upsertEntries 200".to_owned(), (ENTRIES / PER_REQUEST) as u64)].into());
     for chunk in (0..ENTRIES).collect::<Vec<_>>().chunks(1_000) {

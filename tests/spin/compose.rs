@@ -1,12 +1,12 @@
-//! Composes a component with gateway-client as a Spin host does for `[component.X.dependencies]`.
+//! Composes a component with gateway-client, as a Spin host does for `[component.X.dependencies]`.
 
 use wac_graph::types::Package;
 use wac_graph::{CompositionGraph, EncodeOptions, NodeId, PackageId};
 
-/// What the dependency `"registration:platform@1.0.0"` of spin.toml stands for.
+/// The interfaces that the dependency `"registration:platform@1.0.0"` of spin.toml provides.
 const PLATFORM: &str = "registration:platform/";
 
-/// The component with every import of the platform taken from an instance of `dependency`; its exports stay its own.
+/// The component with every import of the platform taken from an instance of `dependency`. Its exports stay the same.
 pub fn with_platform(component: Vec<u8>, dependency: Vec<u8>) -> Vec<u8> {
     let mut graph = CompositionGraph::new();
     let component = register(&mut graph, "the:component", component);

@@ -1,5 +1,5 @@
-//! save-entries, composed with gateway-client as Spin composes it, behind a linker that has only what Spin offers: it
-//! reaches table and queue through a real gateway and replicates as it does under `host-adapters up`.
+//! save-entries, composed with gateway-client as Spin composes it, with a linker that has only what Spin offers. It
+//! uses table and queue through a real gateway, and replicates as it does under `host-adapters up`.
 
 mod compose;
 mod spin_host;
@@ -20,7 +20,7 @@ const WORKER: &str = "save-entries";
 const TABLE: &str = "demand-table";
 const UPDATED: &str = "2024-01-15T10:30:00.000Z";
 
-/// Everything around the composed worker.
+/// The surroundings of the composed worker.
 struct Spin {
     runtime: Runtime,
     gateway: Gateway,
@@ -52,7 +52,7 @@ impl Spin {
         self.load(file).unwrap();
     }
 
-    /// Puts an entry into the table, flagged, as the resolver would.
+    /// Puts a flagged entry into the table, as the resolver does.
     async fn put(&self, fan: &str) -> Value {
         let item = json!({
             "pk": "CAMPAIGN#campaign-123", "sk": format!("USER#{fan}"), "campaignId": "campaign-123",
@@ -110,7 +110,7 @@ async fn a_composed_worker_does_its_work() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn it_does_the_same_over_http_for_who_holds_the_worker_token() {
+async fn it_does_the_same_over_http_with_the_worker_token() {
     let spin = Spin::start().await;
     spin.load_composed();
     let item = spin.put("user-789").await;
@@ -143,7 +143,7 @@ async fn without_the_composition_it_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_gateway_grants_what_its_token_stands_for() {
+async fn the_gateway_applies_the_grants_of_its_token() {
     let spin = Spin::start().await;
     for (token, status) in [(GATEWAY_TOKEN, 200), ("guess", 401)] {
         let response = reqwest::Client::new()

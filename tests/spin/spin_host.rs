@@ -1,5 +1,5 @@
-//! A fake for a Spin host: variables, plain outbound HTTP, logs; no platform and no cache. Beside it the gateway,
-//! with the grants of spin.toml.
+//! A fake of a Spin host: variables, plain outbound HTTP, logs; no platform and no cache. Also the gateway, with the
+//! grants of spin.toml.
 
 use crate::host::sandbox::world::OneTable;
 use bytes::Bytes;
@@ -18,14 +18,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::SystemTime;
 use tests::programs;
 
-/// Names save-entries to the gateway.
+/// The token of save-entries at the gateway.
 pub const GATEWAY_TOKEN: &str = "gateway-secret";
-/// Opens save-entries over HTTP.
+/// The token that opens save-entries over HTTP.
 pub const WORKER_TOKEN: &str = "worker-secret";
-/// The client of spin.toml that fills tables.
+/// The client of spin.toml that writes to tables.
 pub const SEEDER: &str = "seeder";
 
-/// The gateway of `host-adapters` on embedded backends, as `up` sets it up from spin.toml.
+/// The gateway of `host-adapters` on embedded backends, set up from spin.toml as `up` does.
 pub struct Gateway {
     pub url: String,
     pub platform: Arc<PlatformService>,
@@ -35,7 +35,7 @@ pub struct Gateway {
 impl Gateway {
     pub async fn start(data: &Path) -> Self {
         let mut app = manifest::load(&programs::project().join("spin.toml"), &ProvidedVariables::default()).unwrap();
-        // No token is verified here, so no keys are needed.
+        // No fan's token is verified here, so no keys are needed.
         app.host.identity = None;
         let platform = host_adapters::backends::open(&app, data, &RuntimeConfig::default()).await.unwrap().platform;
         let gateway = host_adapters::gateway::Gateway {
@@ -60,17 +60,17 @@ impl Gateway {
         Self { url, platform, answered }
     }
 
-    /// How many requests it has taken.
+    /// The number of requests that it has answered.
     pub fn answered(&self) -> usize {
         self.answered.load(Ordering::Relaxed)
     }
 }
 
-/// The host.
+/// The fake host.
 pub struct SpinHost {
     variables: BTreeMap<&'static str, String>,
     entry_service: String,
-    /// Stands for the bridge that adds the app-to-app token on a Spin host's way to the services.
+    /// Signs the app-to-app token that the bridge adds to requests of a Spin host to services.
     signer: Signer,
     client: reqwest::Client,
     no_platform: Arc<dyn Platform>,
@@ -96,7 +96,7 @@ impl SpinHost {
 
 #[async_trait::async_trait]
 impl Host for SpinHost {
-    /// Never reached: the linker has no such import.
+    /// Never called: the linker has no such import.
     fn platform(&self) -> &Arc<dyn Platform> {
         &self.no_platform
     }

@@ -1,4 +1,4 @@
-//! Clients of AWS for servers that check no credentials.
+//! AWS clients for servers that do not check credentials.
 
 use backend_aws::{Aws, AwsConfig, Credentials};
 

@@ -1,4 +1,4 @@
-//! The host as a process of its own.
+//! The host in a process of its own.
 
 use crate::support::settings::root;
 use serde_json::Value;
@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, BufReader, Lines};
 use tokio::process::{ChildStdout, Command};
 
-/// Compiling the components anew takes seconds, on a busy machine minutes.
+/// How long the host may take to start. Compiling the components takes seconds, on a busy machine minutes.
 const START_LIMIT: Duration = Duration::from_secs(180);
 
 /// A running `host-adapters up`; it is killed when this is dropped.
@@ -19,12 +19,12 @@ pub struct Child {
     /// Base URL of the gateway.
     pub gateway: String,
     process: tokio::process::Child,
-    // Kept, so that the host can go on writing.
+    // Kept open, so that the host can write to it.
     _stdout: Lines<BufReader<ChildStdout>>,
 }
 
 impl Child {
-    /// Starts the host on the real manifest, with these variables of the manifest and of its environment.
+    /// Starts the host on the project's manifest, with these variables of the manifest and of the environment.
     pub async fn start(
         data: &Path,
         variables: &BTreeMap<String, String>,
@@ -56,13 +56,13 @@ impl Child {
         Self { http: url("http"), gateway: url("gateway"), process, _stdout: stdout }
     }
 
-    /// Its process id.
+    /// The id of the process.
     pub fn id(&self) -> u32 {
         self.process.id().expect("the host runs until this is dropped")
     }
 }
 
-/// `HOST_ADAPTERS_BIN`, else beside the running test.
+/// The program: `HOST_ADAPTERS_BIN`, else the one beside the running test.
 fn program() -> PathBuf {
     let beside = || std::env::current_exe().unwrap().parent().unwrap().parent().unwrap().join("host-adapters");
     let program = std::env::var_os("HOST_ADAPTERS_BIN").map_or_else(beside, PathBuf::from);

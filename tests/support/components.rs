@@ -1,17 +1,17 @@
-//! Which versions of components serve, and others instead.
+//! The serving versions of components, and files to replace them with.
 
 use crate::TestHost;
 use crate::support::settings::root;
 use serde_json::Value;
 
 impl TestHost {
-    /// Sends the gateway another file for a worker; what it says of it, or why it refuses.
+    /// Sends the gateway another file for a worker. Returns its response, or its refusal.
     pub async fn swap(&self, token: &str, worker: &str, wasm: Vec<u8>) -> Result<Value, Value> {
         let request = self.http().post(self.gateway_url(&format!("/operator/swap/{worker}"))).bearer_auth(token);
         outcome(self.send(request.body(wasm)).await.body)
     }
 
-    /// What the gateway says of every worker's version, or why it refuses.
+    /// The gateway's report on every worker's version, or its refusal.
     pub async fn serving(&self, token: &str) -> Result<Vec<Value>, Value> {
         let request = self.http().post(self.gateway_url("/operator/versions")).bearer_auth(token);
         let versions = outcome(self.send(request).await.body)?;
@@ -28,12 +28,12 @@ pub fn component(id: &str) -> Vec<u8> {
     std::fs::read(root().join("target/components").join(id).with_extension("wasm")).unwrap()
 }
 
-/// Another file of the same code: with a custom section of the component's own.
+/// Another file with the same code: it has another custom section of the component's own.
 pub fn stamped(wasm: &[u8], stamp: &str) -> Vec<u8> {
     [wasm, &custom_section(stamp)].concat()
 }
 
-/// Another file that has to be compiled: with a custom section in its first module, which wasmtime does read.
+/// Another file that has to be compiled: it has another custom section in its first module, which wasmtime does read.
 pub fn stamped_inside(wasm: &[u8], stamp: &str) -> Vec<u8> {
     const HEAD: usize = 8;
     const MODULE: u8 = 1;
@@ -54,7 +54,7 @@ fn custom_section(stamp: &str) -> Vec<u8> {
     [&[0], bytes_of(content.len()).as_slice(), &content].concat()
 }
 
-/// A number in LEB128, and where it ends.
+/// Reads a number in LEB128; also returns where it ends.
 fn number(wasm: &[u8], mut at: usize) -> (usize, usize) {
     let (mut value, mut shift) = (0, 0);
     loop {

@@ -1,4 +1,4 @@
-//! Fans, and the identity provider whose tokens the host believes.
+//! Fans, and the identity provider whose tokens the host accepts.
 
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
@@ -13,7 +13,7 @@ pub const ISSUER: &str = "https://identity.test.example";
 pub const AUDIENCE: &str = "registration-workers";
 const KEY_ID: &str = "test";
 
-/// A fan as a token names one.
+/// A fan, as named by a token.
 #[derive(Clone, Copy, Debug)]
 pub struct Fan {
     /// `sub`.
@@ -23,12 +23,12 @@ pub struct Fan {
 }
 
 impl Fan {
-    /// What a token says of the fan, good for an hour.
+    /// The claims of a token of the fan, valid for an hour.
     pub fn claims(&self) -> Value {
         json!({ "sub": self.id, "email": self.email, "iss": ISSUER, "aud": AUDIENCE, "exp": now() + 3600 })
     }
 
-    /// [`Fan::claims`] with one claim of another value.
+    /// [`Fan::claims`] with another value for one claim.
     pub fn claims_with(&self, name: &str, value: Value) -> Value {
         let mut claims = self.claims();
         claims[name] = value;
@@ -45,7 +45,7 @@ pub(crate) fn now() -> u64 {
 pub struct Signer(EncodingKey);
 
 impl Signer {
-    /// With a new key, under the key id that all signers share: a second one is a forger.
+    /// Makes a key, under the key id that all signers share: a second signer is a forger.
     pub fn generate() -> Self {
         let der = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &SystemRandom::new()).unwrap();
         Self(EncodingKey::from_ec_der(der.as_ref()))

@@ -1,4 +1,4 @@
-//! The whole host in this process.
+//! The whole host inside the test's process.
 
 use crate::support::fan::{Fan, Signer};
 use crate::support::settings::{self, OPERATOR_TOKEN, TESTER_TOKEN, root};
@@ -19,31 +19,31 @@ use tokio::sync::Mutex;
 
 /// A running host with its services. All of it ends when this is dropped.
 pub struct TestHost {
-    /// The services behind it.
+    /// The fakes of the services.
     pub fakes: FakeServices,
-    /// Signs what the host believes.
+    /// Signs tokens that the host accepts.
     pub signer: Signer,
     http: Client,
     running: Running,
     _folder: TempDir,
 }
 
-/// What came back over HTTP.
+/// A response over HTTP.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Reply {
     /// The status.
     pub status: u16,
-    /// The body; null where it is not JSON.
+    /// The body; null if it is not JSON.
     pub body: Value,
 }
 
 impl TestHost {
-    /// The host as spin.toml has it.
+    /// The host with the project's spin.toml.
     pub async fn start() -> Self {
         Self::with(|_| ()).await
     }
 
-    /// The host with something of its manifest changed.
+    /// The host with a changed manifest.
     pub async fn with(change: impl FnOnce(&mut App)) -> Self {
         log::listen();
         let folder = tempfile::tempdir().unwrap();
@@ -56,22 +56,22 @@ impl TestHost {
         Self { fakes, signer, http: client(), running, _folder: folder }
     }
 
-    /// The host's inside: batches go to workers as a source would hand them over.
+    /// The running host, for example to hand batches to workers as a source does.
     pub fn running(&self) -> &Running {
         &self.running
     }
 
-    /// What a test sends requests of its own by.
+    /// The HTTP client, for requests that the other functions do not send.
     pub fn http(&self) -> &Client {
         &self.http
     }
 
-    /// Asks check-eligibility as the resolver does, with the fan's token.
+    /// Calls check-eligibility as the resolver does, with the fan's token.
     pub async fn eligibility(&self, fan: Fan, body: &Value) -> Reply {
         self.eligibility_as(Some(&self.signer.sign(&fan.claims())), body).await
     }
 
-    /// Asks check-eligibility with any token, or none.
+    /// Calls check-eligibility with any token, or none.
     pub async fn eligibility_as(&self, token: Option<&str>, body: &Value) -> Reply {
         self.post("/workers/check-eligibility", token, body.to_string()).await
     }
@@ -99,14 +99,14 @@ impl TestHost {
         Reply { status, body: serde_json::from_slice(&response.bytes().await.unwrap()).unwrap_or_default() }
     }
 
-    /// Calls the platform through the gateway, as a client that may do everything a test needs.
+    /// Calls the platform through the gateway, as a client with all grants that tests need.
     pub async fn platform<F: Function>(&self, arguments: &F) -> F::Output {
         let path = format!("/platform/{}", F::PATH);
         let answer: Result<F::Output, Error> = self.gateway(&path, TESTER_TOKEN, &json!(arguments)).await;
         answer.unwrap_or_else(|error| panic!("{path}: {error}"))
     }
 
-    /// Messages of a queue: all, waiting, delayed and in flight.
+    /// The number of messages of a queue: visible, delayed and in flight.
     pub async fn depth(&self, queue: &str) -> u64 {
         let answer: Result<Value, Error> = self.gateway("/operator/queues", OPERATOR_TOKEN, &json!({})).await;
         let queues = answer.unwrap_or_else(|error| panic!("{error}"));
@@ -127,7 +127,7 @@ impl TestHost {
         peeked["messages"].as_array().unwrap().clone()
     }
 
-    /// The sum of a metric over its series that carry all of these labels. Hosts of one process count together.
+    /// The sum of a metric over its series with all of these labels. The hosts of one process share the metrics.
     pub async fn metric(&self, name: &str, labels: &[(&str, &str)]) -> f64 {
         let text = self.http.get(self.gateway_url("/metrics")).send().await.unwrap().text().await.unwrap();
         let labels: Vec<_> = labels.iter().map(|(name, value)| format!("{name}=\"{value}\"")).collect();
@@ -135,7 +135,7 @@ impl TestHost {
         lines.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum()
     }
 
-    /// Why a worker's source is paused, if it is.
+    /// Why a worker's source is paused; `None` if it is not.
     pub async fn paused(&self, worker: &str) -> Option<String> {
         let ready: Value = self.http.get(self.gateway_url("/readyz")).send().await.unwrap().json().await.unwrap();
         let source = ready["sources"].as_array().unwrap().iter().find(|source| source["worker"] == worker).cloned();
@@ -149,18 +149,18 @@ impl TestHost {
     }
 }
 
-/// What this process measures; one for all its hosts.
+/// The metrics of this process, which all its hosts share.
 pub fn metrics() -> Metrics {
     static METRICS: OnceLock<Metrics> = OnceLock::new();
     METRICS.get_or_init(|| metrics::install().unwrap()).clone()
 }
 
-/// A client of servers on this machine, whatever proxy the environment names.
+/// A client for servers on this machine, which ignores the environment's proxies.
 pub fn client() -> Client {
     Client::builder().no_proxy().build().unwrap()
 }
 
-/// One after the other, because they share the folder of compiled components.
+/// Starts one host at a time, because they share the folder of compiled components.
 async fn start(app: App, folder: &TempDir) -> Running {
     static TURN: Mutex<()> = Mutex::const_new(());
     let _turn = TURN.lock().await;

@@ -1,5 +1,5 @@
-//! What the hosts of this process logged. Tests run side by side in one process, so a test looks for lines with an id
-//! that is its own.
+//! What the hosts of this process logged. Tests run in parallel in one process, so a test searches for lines with an id
+//! of its own.
 
 use serde_json::{Map, Value};
 use std::sync::{Mutex, OnceLock, PoisonError};
@@ -10,7 +10,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 
 static LINES: Mutex<Vec<Value>> = Mutex::new(Vec::new());
 
-/// Begins to listen, once a process.
+/// Installs the subscriber, once a process.
 pub(crate) fn listen() {
     static LISTENING: OnceLock<()> = OnceLock::new();
     LISTENING.get_or_init(|| {
@@ -21,7 +21,7 @@ pub(crate) fn listen() {
         tracing_subscriber::registry()
             .with(Lines.with_filter(ours))
             .try_init()
-            .expect("nobody else listens to the log");
+            .expect("no other subscriber is installed");
     });
 }
 

@@ -1,9 +1,9 @@
-//! spin.toml with something changed, as text that can stand in any folder.
+//! Changed copies of spin.toml, as text that can be put into any folder.
 
 use crate::support::settings::root;
 use toml_edit::{DocumentMut, Item, value};
 
-/// spin.toml after `change`; its components are found wherever it stands.
+/// spin.toml after `change`. The paths of its components are absolute.
 pub fn changed(change: impl FnOnce(&mut DocumentMut)) -> String {
     let text = std::fs::read_to_string(root().join("spin.toml")).unwrap();
     let mut manifest: DocumentMut = text.parse().unwrap();
@@ -15,7 +15,7 @@ pub fn changed(change: impl FnOnce(&mut DocumentMut)) -> String {
     manifest.to_string()
 }
 
-/// Seconds after which an unsettled message is received again, and how often it may be.
+/// Sets the visibility timeout in seconds, and how often a message may be received.
 pub fn set_queues(manifest: &mut DocumentMut, visibility_secs: i64, receives: i64) {
     let queues = manifest["application"]["tool"]["host-adapters"]["queues"].as_table_like_mut().unwrap();
     for (_, queue) in queues.iter_mut() {
@@ -24,7 +24,7 @@ pub fn set_queues(manifest: &mut DocumentMut, visibility_secs: i64, receives: i6
     }
 }
 
-/// Nothing feeds these components.
+/// Removes the sources of these components.
 pub fn cut_off(manifest: &mut DocumentMut, components: &[&str]) {
     for component in components {
         let ours = manifest["component"][component]["tool"]["host-adapters"].as_table_like_mut().unwrap();

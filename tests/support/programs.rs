@@ -1,4 +1,4 @@
-//! Where the things under test are: the project, its programs, its components.
+//! Paths of what is tested: the project, its programs, its components.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -13,17 +13,17 @@ pub fn target() -> PathBuf {
     std::env::current_exe().unwrap().ancestors().nth(3).unwrap().to_owned()
 }
 
-/// A folder for what tests make and may find again.
+/// A folder for files that tests make and reuse.
 pub fn scratch() -> PathBuf {
     target().join("tmp")
 }
 
-/// The folder of the native programs.
+/// The folder of native programs.
 pub fn native() -> PathBuf {
     target().join("release")
 }
 
-/// The machine for oneself, for as long as this is kept: for tests that would disturb one another.
+/// A lock for tests that would disturb one another: while it is kept, no other of them runs.
 pub fn alone() -> MutexGuard<'static, ()> {
     static MACHINE: Mutex<()> = Mutex::new(());
     MACHINE.lock().unwrap_or_else(PoisonError::into_inner)
@@ -40,7 +40,7 @@ pub fn bench_host() -> PathBuf {
     existing(target().join("release/bench-host"))
 }
 
-/// A guest of the tests, as Cargo made it.
+/// A guest component of the tests, as Cargo built it.
 pub fn guest(name: &str) -> PathBuf {
     existing(target().join("wasm32-wasip2/guest").join(name).with_extension("wasm"))
 }
@@ -51,6 +51,6 @@ pub fn component(id: &str) -> PathBuf {
 }
 
 fn existing(path: PathBuf) -> PathBuf {
-    assert!(path.exists(), "{} is not there: run the tests with `cargo verify`, which builds it", path.display());
+    assert!(path.exists(), "{} does not exist: run the tests with `cargo verify`, which builds it", path.display());
     path
 }

@@ -3,7 +3,7 @@
 use crate::support::settings::root;
 use std::path::Path;
 
-/// What a build of components reads: workspace members count even where they are not built.
+/// What a build of components reads. Workspace members are needed even if they are not built.
 const COPIED: [&str; 9] = [
     "Cargo.toml",
     "Cargo.lock",
@@ -16,8 +16,8 @@ const COPIED: [&str; 9] = [
     "xtask",
 ];
 
-/// Copies the project to a folder, in place of what is there. The same place each time lets Cargo know its crates
-/// again.
+/// Copies the project into a folder and replaces what was there. If the folder is the same each time, Cargo recognises
+/// its crates.
 pub fn copy(to: &Path) {
     if to.exists() {
         std::fs::remove_dir_all(to).unwrap();

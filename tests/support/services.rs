@@ -1,4 +1,4 @@
-//! What the services hold, asked from outside.
+//! Requests to the fakes of the services, from outside.
 
 use crate::support::fan::now;
 use crate::{TestHost, wait};
@@ -7,23 +7,23 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
 impl TestHost {
-    /// What the Entry Service answers for an entry; null where it has none.
+    /// The Entry Service's response for an entry; null if it has none.
     pub async fn entry(&self, campaign: &str, fan: &str) -> Value {
         self.ask(Service::Entry, &format!("/{campaign}/entries/{fan}")).await
     }
 
-    /// What the User Service answers for a fan; null where it knows none.
+    /// The User Service's response for a fan; null if it does not know the fan.
     pub async fn profile(&self, fan: &str) -> Value {
         self.ask(Service::User, &format!("/users/{fan}")).await
     }
 
-    /// Every version of an entry that the Entry Service was sent, and whether it took it.
+    /// Every version of an entry that the Entry Service was sent, and whether it accepted it.
     pub fn versions(&self, campaign: &str, fan: &str) -> Vec<(String, bool)> {
         let sent = self.fakes.entries().versions(campaign, fan);
         sent.into_iter().map(|sent| (sent.version, sent.accepted)).collect()
     }
 
-    /// Sends the Entry Service an entry past the host, as a request that was long under way.
+    /// Sends the Entry Service an entry without the host, like a request that was delayed on the way.
     pub async fn send_past_host(&self, campaign: &str, item: &Value) {
         let entry = json!({
             "globalUserId": item["globalUserId"], "campaignId": campaign, "date": item["date"],
@@ -42,12 +42,12 @@ impl TestHost {
         serde_json::from_value(answers["answers"].clone()).unwrap()
     }
 
-    /// Puts faults in force, or ends them.
+    /// Sets the faults of a service; the default ends them.
     pub fn faults(&self, service: Service, faults: Faults) {
         self.fakes.set_faults(service, faults);
     }
 
-    /// Waits until the Entry Service has an entry in this version and the table's flag says so.
+    /// Waits until the Entry Service has this version of an entry and the table's flag is removed.
     pub async fn replicated(&self, campaign: &str, fan: &str, version: &str) {
         let what = format!("{campaign}/{fan} in version {version} at the Entry Service, and no flag in the table");
         let entries = self.fakes.entries();

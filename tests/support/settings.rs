@@ -1,4 +1,4 @@
-//! The real spin.toml, with what a test sets in it.
+//! The project's spin.toml, with the settings of a test.
 
 use crate::support::fan::{AUDIENCE, ISSUER};
 use fake_services::{FakeServices, Service};
@@ -6,14 +6,14 @@ use host_adapters::manifest::{self, App, ProvidedVariables, SourceConfig};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-/// `worker_token`: opens the batch workers over HTTP.
+/// The variable `worker_token`, which opens the batch workers over HTTP.
 pub const WORKER_TOKEN: &str = "worker-token-of-a-test";
-/// Of the client `tester`, which only tests have.
+/// The token of the client `tester`, which only tests have.
 pub const TESTER_TOKEN: &str = "tester-token-of-a-test";
-/// Of the client `operator` of spin.toml.
+/// The token of the client `operator` of spin.toml.
 pub const OPERATOR_TOKEN: &str = "operator-token-of-a-test";
 
-/// A client that may do what several of spin.toml's may, and send to queues that only components feed.
+/// A client with the grants of several clients of spin.toml, which may also send to queues that only components feed.
 const TESTER: &str = r#"
 [application.tool.host-adapters.clients.tester]
 token = "tester-token-of-a-test"
@@ -29,7 +29,7 @@ pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
 }
 
-/// The real manifest with these values of its variables, and the client `tester`.
+/// The project's manifest with these values of its variables, and the client `tester`.
 ///
 /// # Panics
 /// When the manifest has diagnostics or the components are not built.
@@ -61,14 +61,14 @@ pub fn variables(fakes: &FakeServices, jwks: &Path) -> BTreeMap<String, String> 
     values.map(|(name, value)| (name.to_owned(), value)).into()
 }
 
-/// Changes of the table feed nobody: the test decides what comes to saveEntriesQueue, and when.
+/// Removes the table's stream as a source: the test itself sends to saveEntriesQueue.
 pub fn without_stream(app: &mut App) {
     for component in app.components.values_mut() {
         component.sources.retain(|source| !matches!(source, SourceConfig::DynamodbStream(_)));
     }
 }
 
-/// What is to be delivered again is so after three seconds, not after half a minute.
+/// Redelivers after three seconds instead of half a minute.
 pub fn impatient(app: &mut App) {
     for component in app.components.values_mut() {
         for source in &mut component.sources {

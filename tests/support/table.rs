@@ -1,5 +1,5 @@
-//! Entries in `demand-table`, messages on queues, campaigns in their collection: what the resolver and others put
-//! there.
+//! Entries in `demand-table`, messages on queues, campaigns in their collection: what the resolver and other clients
+//! write.
 
 use crate::TestHost;
 use host_adapters_records::Error;
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 const TABLE: &str = "demand-table";
 
-/// An entry as the resolver writes it: flagged, all its dates the same.
+/// An entry as the resolver writes it: flagged, with all its dates the same.
 pub fn entry(campaign: &str, fan: &str, fields: &Value, updated: &str) -> Value {
     json!({
         "pk": format!("CAMPAIGN#{campaign}"), "sk": format!("USER#{fan}"),
@@ -20,12 +20,12 @@ pub fn entry(campaign: &str, fan: &str, fields: &Value, updated: &str) -> Value 
 }
 
 impl TestHost {
-    /// Writes an item, whole.
+    /// Writes a whole item.
     pub async fn put_entry(&self, item: &Value) {
         self.put_entries(std::slice::from_ref(item)).await;
     }
 
-    /// Writes items, whole.
+    /// Writes whole items.
     pub async fn put_entries(&self, items: &[Value]) {
         let puts = items.iter().map(Value::to_string).collect();
         self.write(BatchWrite { table: TABLE.to_owned(), puts, deletes: Vec::new() }).await;
@@ -41,12 +41,12 @@ impl TestHost {
         assert!(errors.is_empty(), "{errors:?}");
     }
 
-    /// An entry as the table holds it; null where it holds none.
+    /// An entry in the table; null if there is none.
     pub async fn item(&self, campaign: &str, fan: &str) -> Value {
         self.items(&[(campaign, fan)]).await.remove(0)
     }
 
-    /// Entries as the table holds them.
+    /// Entries in the table.
     pub async fn items(&self, entries: &[(&str, &str)]) -> Vec<Value> {
         let keys = entries.iter().map(|(campaign, fan)| key(campaign, fan)).collect();
         let items = self.platform(&BatchGet { table: TABLE.to_owned(), keys }).await;
@@ -56,12 +56,12 @@ impl TestHost {
             .collect()
     }
 
-    /// Whether an entry waits for its replication.
+    /// Whether an entry is flagged as not replicated.
     pub async fn flagged(&self, campaign: &str, fan: &str) -> bool {
         self.item(campaign, fan).await["needsReplication"] == true
     }
 
-    /// Sends messages to a queue; answers their ids.
+    /// Sends messages to a queue; returns their ids.
     pub async fn queue(&self, queue: &str, bodies: &[String]) -> Vec<String> {
         let message = |body: &String| Message { body: body.clone(), attributes: Vec::new(), delay_secs: 0 };
         let send = SendBatch { queue: queue.to_owned(), messages: bodies.iter().map(message).collect() };
@@ -74,7 +74,7 @@ impl TestHost {
             .collect()
     }
 
-    /// Puts one of the campaigns of `tests/fixtures/domain/campaigns` in; answers it.
+    /// Puts a campaign of `tests/fixtures/domain/campaigns` into the collection and returns it.
     pub async fn put_campaign(&self, fixture: &str) -> Value {
         let path = crate::support::settings::root().join(format!("tests/fixtures/domain/campaigns/{fixture}.json"));
         let document = std::fs::read_to_string(path).unwrap();
@@ -83,7 +83,7 @@ impl TestHost {
         campaign
     }
 
-    /// Puts a campaign in.
+    /// Puts a campaign into the collection.
     pub async fn put_document(&self, campaign: &Value) {
         let filter = json!({ "id": campaign["id"] }).to_string();
         let document = campaign.to_string();

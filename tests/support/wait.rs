@@ -1,16 +1,16 @@
-//! Patience with what happens by itself.
+//! Waits for events that happen by themselves.
 
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// Longer than anything takes on a busy machine.
+/// Longer than anything should take on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(90);
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// Asks again and again until there is an answer.
+/// Calls `ask` again and again until it returns a value.
 ///
 /// # Panics
-/// When there is none for too long; names what was waited for.
+/// When that takes too long; the message names what was waited for.
 pub async fn eventually<T>(what: &str, ask: impl AsyncFn() -> Option<T>) -> T {
     let deadline = Instant::now() + PATIENCE;
     loop {

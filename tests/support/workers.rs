@@ -1,4 +1,4 @@
-//! The workers of the project, as its own spin.toml lists them, and the events in their folders.
+//! The workers in the project's spin.toml, and the events in their folders.
 
 use crate::support::settings::{self, root};
 use host_adapters::manifest::{App, Component};
@@ -10,7 +10,7 @@ pub fn app() -> App {
     settings::manifest(BTreeMap::new())
 }
 
-/// The components of an application that something calls.
+/// The components of an application that have a trigger.
 pub fn of(app: &App) -> impl Iterator<Item = &Component> {
     app.components.values().filter(|component| app.is_called(component))
 }

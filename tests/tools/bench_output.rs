@@ -1,4 +1,4 @@
-//! The benchmark runs and prints every figure; what it prints in so short a run means nothing.
+//! The benchmark runs and prints every figure. The figures of such a short run mean nothing.
 
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -41,7 +41,7 @@ fn every_figure_is_printed() {
     assert_eq!(printed, KEYS.iter().copied().collect());
     let numbers = figures.as_object().unwrap().iter().filter(|(_, value)| !value.is_object());
     for (key, value) in numbers {
-        // A machine without Node has no such figure.
+        // A machine without Node lacks this figure.
         let measured = value.as_f64().is_some_and(|it| it > 0.0) || (*key == "batch10_node_us" && value.is_null());
         assert!(measured, "{key}: {value}");
     }

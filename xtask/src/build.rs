@@ -1,5 +1,5 @@
-//! Builds of two selections: the whole native workspace for tests and lints, and what `cargo demo` needs. Dependencies
-//! have the same features in both, so they are built once.
+//! Builds two selections of packages: the whole native workspace for tests and lints, and the one for `cargo demo`.
+//! Dependencies have the same features in both, so they are built once.
 
 use anyhow::{Context, Result, bail};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -8,14 +8,14 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-/// Whether clippy compiles our own crates: it lints and builds them in one go.
+/// Whether clippy compiles the project's crates: it lints and builds them in one step.
 #[derive(Clone, Copy, Eq, PartialEq)]
 pub enum Linting {
     On,
     Off,
 }
 
-/// Where the native programs are.
+/// The folder of the native programs.
 pub struct Built {
     pub programs: PathBuf,
 }
@@ -42,15 +42,15 @@ pub fn native(linting: Linting) -> Result<Built> {
     Ok(Built { programs: target_dir()?.join("release") })
 }
 
-/// Builds the host with its embedded backends alone, and the demo: no SDK of a server is compiled. What it builds of
-/// dependencies is what [`native`] would build (`tests/project/tidy.rs` compares the two).
+/// Builds the host with only its embedded backends, and the demo: no SDK of a server is compiled. Dependencies are
+/// built as [`native`] builds them (`tests/project/tidy.rs` compares the two).
 pub fn embedded() -> Result<Built> {
     eprintln!("building the host and the demo (the first time takes some minutes on two cores)");
     run(cargo(Linting::Off).args(["build", "--release", "--locked"]).args(EMBEDDED))?;
     Ok(Built { programs: target_dir()?.join("release") })
 }
 
-/// What [`embedded`] selects.
+/// The options with which [`embedded`] selects packages.
 const EMBEDDED: [&str; 7] = [
     "--package",
     "host-adapters",
@@ -63,8 +63,8 @@ const EMBEDDED: [&str; 7] = [
 
 /// Builds and pre-initialises components: all of spin.toml, or those named.
 ///
-/// Each is built by its own command only. Together with others a crate may get more features of what they share, and
-/// Cargo would build it anew each time that it is built the other way.
+/// Each is built only by its own command. Built together with others, a crate may get more features of shared
+/// dependencies, and Cargo would rebuild it each time that it is built the other way.
 pub fn components(built: &Built, names: &[String]) -> Result<()> {
     run(Command::new(built.program("host-adapters")).arg("build").args(names))
 }
@@ -91,7 +91,7 @@ pub fn program(built: &Built, name: &str, options: &[impl AsRef<OsStr>]) -> Comm
     program
 }
 
-/// Where Cargo builds.
+/// Cargo's target folder.
 pub fn target_dir() -> Result<PathBuf> {
     let metadata = cargo(Linting::Off)
         .args(["metadata", "--format-version", "1", "--no-deps", "--locked"])

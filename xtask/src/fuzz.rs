@@ -1,6 +1,5 @@
-//! `cargo xtask fuzz`: builds the targets of `tests/fuzz` with `cargo fuzz` and runs each for a while. What they find
-//! is kept in the target folder: inputs that reach new code, for the next run, and inputs that break a rule, for the
-//! fix.
+//! `cargo xtask fuzz`: builds the targets of `tests/fuzz` with `cargo fuzz` and runs each for a while. Findings are
+//! kept in the target folder: inputs that reach new code, for the next run, and inputs that break a rule, for the fix.
 
 use crate::build;
 use crate::setup::output;
@@ -12,11 +11,11 @@ use std::process::Command;
 use std::thread;
 
 const FOLDER: &str = "tests/fuzz";
-/// Of `cargo-fuzz`, from crates.io.
+/// The version of `cargo-fuzz` from crates.io.
 const VERSION: &str = "0.13.2";
 /// Targets that run at the same time.
 const AT_ONCE: usize = 2;
-/// An input that takes longer, or more memory, breaks a rule as well.
+/// An input that takes more time or memory than this also breaks a rule.
 const LIMITS: [&str; 2] = ["-timeout=10", "-rss_limit_mb=2048"];
 
 #[derive(Args)]
@@ -29,13 +28,13 @@ pub struct Options {
 }
 
 impl Options {
-    /// All targets, each for so many seconds.
+    /// All targets, each for this many seconds.
     pub fn all(seconds: u64) -> Self {
         Self { seconds, targets: Vec::new() }
     }
 }
 
-/// The folder under Cargo's own where everything of fuzzing is.
+/// The folder of all files of fuzzing, inside Cargo's target folder.
 struct Place(PathBuf);
 
 pub fn run(options: &Options) -> Result<()> {
@@ -58,7 +57,7 @@ pub fn run(options: &Options) -> Result<()> {
         }
     }
     if broken {
-        bail!("a rule is broken: mend the code, and add the input to {FOLDER}/corpus so that it stays mended");
+        bail!("a rule is broken: fix the code, and add the input to {FOLDER}/corpus as a test");
     }
     Ok(())
 }
@@ -75,8 +74,8 @@ fn targets() -> Result<Vec<String>> {
 }
 
 impl Place {
-    /// Builds all targets; the folder of their programs. Without a sanitizer: it would need a
-    /// nightly compiler, and the project has no unsafe code.
+    /// Builds all targets; returns the folder of their programs. They have no sanitizer, which would need a nightly
+    /// compiler, because the project has no unsafe code.
     fn build(&self) -> Result<PathBuf> {
         let cargo_fuzz = self.cargo_fuzz()?;
         let manifest = Path::new(FOLDER).join("Cargo.toml");
@@ -104,20 +103,20 @@ impl Place {
             eprintln!("installing cargo-fuzz {VERSION}");
             let mut install = build::cargo(build::Linting::Off);
             install.args(["install", "cargo-fuzz", "--locked", "--force", "--version", VERSION, "--root"]).arg(root);
-            // In a folder that goes when it is done.
+            // In a temporary folder, which is removed afterwards.
             build::run(install.env_remove("CARGO_TARGET_DIR"))?;
         }
         Ok(program)
     }
 
-    /// Runs one target; whether everything held.
+    /// Runs one target; returns whether no rule was broken.
     fn run(&self, programs: &Path, name: &str, seconds: u64) -> Result<bool> {
         let (found, broken) = (self.0.join("found").join(name), self.0.join("broken").join(name));
         std::fs::create_dir_all(&found)?;
         std::fs::create_dir_all(&broken)?;
         let (program, log) = (programs.join(name), self.0.join(format!("{name}.log")));
         let mut command = Command::new(&program);
-        // The first folder takes what is found.
+        // The first folder receives new inputs.
         command.arg(&found).arg(Path::new(FOLDER).join("corpus").join(name));
         command.arg(format!("-dict={FOLDER}/dictionaries/{name}.dict")).arg(format!("-max_total_time={seconds}"));
         command.arg(format!("-artifact_prefix={}/", broken.display())).arg("-print_final_stats=1").args(LIMITS);
@@ -137,13 +136,13 @@ impl Place {
     }
 }
 
-/// What broke, the input that did it, and how to run that again.
+/// Prints what broke, the input that did it, and how to run that again.
 fn report(text: &str, program: &Path, log: &Path) {
     let lines: Vec<_> = text.lines().collect();
     let from = lines.iter().position(|line| line.contains("panicked at") || line.contains("ERROR: libFuzzer"));
     lines.iter().skip(from.unwrap_or_default()).take(4).for_each(|line| eprintln!("  {line}"));
-    eprintln!("  the whole of it: {}", log.display());
+    eprintln!("  the whole log: {}", log.display());
     for input in lines.iter().filter_map(|line| line.split_once("Test unit written to ")).map(|(_, input)| input) {
-        eprintln!("  again: {} {input}", program.display());
+        eprintln!("  to run it again: {} {input}", program.display());
     }
 }

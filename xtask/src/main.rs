@@ -1,5 +1,5 @@
-//! The project's tasks, run by `cargo demo`, `cargo bench-host`, `cargo verify` and `cargo xtask`: they set up
-//! what is missing, build what has changed and run the rest.
+//! The project's tasks, run by `cargo demo`, `cargo bench-host`, `cargo verify` and `cargo xtask`: they set up what is
+//! missing, build what has changed and run the rest.
 
 mod build;
 mod fuzz;
@@ -27,7 +27,7 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         options: Vec<String>,
     },
-    /// Measure what the host costs, each figure beside a baseline (docs/performance.md).
+    /// Measure what the host costs, each figure compared with a baseline (docs/performance.md).
     #[command(disable_help_flag = true)]
     BenchHost {
         /// Options of the benchmark itself; `cargo bench-host --help` lists them.
@@ -36,7 +36,7 @@ enum Command {
     },
     /// Lint everything and run all tests.
     Verify(verify::Options),
-    /// Feed the parsers of what comes from outside with made-up input, and report what breaks a rule.
+    /// Run the fuzz targets: feed the parsers of external input with generated input, and report what breaks a rule.
     Fuzz(fuzz::Options),
     /// Build the host and the components (all, or those named) into `target/components`.
     Build {
@@ -54,7 +54,7 @@ fn main() -> Result<()> {
     let cli = Cli::parse();
     setup::check()?;
     match cli.command {
-        // On servers the host needs their SDKs.
+        // With --servers the host needs the SDKs of the servers.
         Command::Demo { options } if options.iter().any(|option| option == "--servers") => {
             run(&build::native(build::Linting::Off)?, "demo", &options)
         }
@@ -74,7 +74,7 @@ fn main() -> Result<()> {
     }
 }
 
-/// Builds the components and runs one of the programs; its exit code becomes ours.
+/// Builds the components and runs one of the programs. The exit code is the program's.
 fn run(built: &Built, program: &str, options: &[String]) -> Result<()> {
     build::components(built, &[])?;
     let status = build::program(built, program, options).status().with_context(|| format!("cannot run {program}"))?;

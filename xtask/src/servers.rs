@@ -10,22 +10,22 @@ use test_servers::{Servers, Status, named};
 pub enum Command {
     /// Install what is missing, start what does not run, and wait until all answer.
     Start {
-        /// Names of servers; all without any.
+        /// Names of servers; by default all.
         names: Vec<String>,
-        /// Begin with no data.
+        /// Start without data.
         #[arg(long)]
         fresh: bool,
     },
-    /// End servers that `start` started; their data stays.
+    /// Stop servers that `start` started; their data is kept.
     Stop {
-        /// Names of servers; all without any.
+        /// Names of servers; by default all.
         names: Vec<String>,
     },
-    /// What there is, where it listens, and whether it answers.
+    /// Show the servers, their endpoints, and whether they answer.
     Status {
-        /// Names of servers; all without any.
+        /// Names of servers; by default all.
         names: Vec<String>,
-        /// As JSON, for programs.
+        /// Print JSON.
         #[arg(long)]
         json: bool,
     },

@@ -1,14 +1,14 @@
-//! Checks for tools that a fresh machine may lack, with a clear message for each.
+//! Checks for tools that a new machine may lack, with a clear message for each.
 
 use anyhow::{Context, Result, bail};
 use std::process::{Command, Stdio};
 
 const WASM_TARGET: &str = "wasm32-wasip2";
 
-/// System programs that the native build needs, and the Debian package that brings each.
+/// System programs that the native build needs, and the Debian package with each.
 const SYSTEM: &[(&str, &str)] = &[("cc", "build-essential"), ("cmake", "cmake"), ("pkg-config", "pkg-config")];
 
-/// Installs the wasm target if it is missing; says what to install where a system package is.
+/// Installs the wasm target if it is missing. If a system package is missing, the error says which to install.
 pub fn check() -> Result<()> {
     let missing: Vec<_> = SYSTEM.iter().filter(|(program, _)| !runs(program)).map(|(_, package)| *package).collect();
     if !missing.is_empty() {

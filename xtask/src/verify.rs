@@ -1,4 +1,4 @@
-//! `cargo verify`: lints and tests everything; slow tests and tests that need servers run only on request.
+//! `cargo verify`: lints and tests everything. Slow tests, and tests that need servers, run only on request.
 
 use crate::build::{self, Built, Linting};
 use crate::fuzz;
@@ -8,25 +8,24 @@ use std::process::Command;
 
 #[derive(Args)]
 pub struct Options {
-    /// Go on with what needs servers, which are installed and started: they want Java, Maven and redis-server.
+    /// Also run what needs servers, which are installed and started; they need Java, Maven and redis-server.
     #[arg(long)]
     servers: bool,
-    /// Go on with that and with what takes too long for every change: the whole demo under kills, and fuzzing.
+    /// Also run that, and what takes too long for every change: the whole demo with kills, and fuzzing.
     #[arg(long)]
     all: bool,
-    /// Go on with the contract on AWS itself: it makes tables and queues whose names begin with
-    /// `registration-workers-` in the account and region of the environment (AWS_PROFILE, AWS_REGION, …), and deletes
-    /// them.
+    /// Also run the contract on AWS itself. It makes tables and queues whose names begin with `registration-workers-`
+    /// in the account and region of the environment (AWS_PROFILE, AWS_REGION, …), and deletes them.
     #[arg(long)]
     aws: bool,
 }
 
-/// A step that is left out unless it is asked for.
+/// A step that is left out unless an option requests it.
 struct Step {
     headline: &'static str,
-    /// Why it is not always taken.
+    /// Why it does not always run.
     because: &'static str,
-    /// What asks for it.
+    /// The option that requests it.
     option: &'static str,
     asked_for: fn(&Options) -> bool,
     run: fn(&Built) -> Result<()>,
@@ -63,7 +62,7 @@ const MORE: &[Step] = &[
     },
 ];
 
-/// Takes all steps that are asked for, or up to the first that fails; says what was left out.
+/// Runs all steps that were requested, up to the first that fails; names those that were left out.
 pub fn run(options: &Options) -> Result<()> {
     let built = build::native(Linting::On)?;
     build::components(&built, &[])?;
@@ -81,14 +80,14 @@ pub fn run(options: &Options) -> Result<()> {
     Ok(())
 }
 
-/// The tests of the whole, `tests/main.rs`, as far as `filter` names them.
+/// The tests of the binary `all`, `tests/main.rs`, that `filter` selects.
 fn all(filter: &[&str]) -> Command {
     let mut tests = test("--test=all");
     tests.arg("--").args(filter);
     tests
 }
 
-/// The tests that need servers. They wait for the servers' time, not for the processor.
+/// The tests that need servers. They mostly wait for the servers, not for the processor.
 fn on_servers(filter: &[&str]) -> Command {
     let mut tests = all(filter);
     tests.arg("--test-threads=16");

@@ -1,7 +1,7 @@
-//! Campaigns, cache-aside: Redis first, then the documents, whose result is then cached.
+//! Reads campaigns, cache-aside: Redis first, then the documents, whose result is then cached.
 //!
-//! A broken cache and a value that is not a campaign cost a read of the documents and a warning. The
-//! instance keeps nothing, so dropping a campaign from the cache is enough to make a change effective everywhere.
+//! A broken cache, or a cached value that is not a campaign, costs a read of the documents and a warning. The instance
+//! keeps no campaigns, so deleting one from the cache makes a change effective everywhere.
 
 use crate::world::{Outage, World};
 use registration::campaign::Campaign;
@@ -12,7 +12,7 @@ pub async fn find(world: &impl World, slug: &str) -> Result<Option<Campaign>, Ou
     let key = key(slug);
     if let Some(text) = world.cached(&key).await {
         match parse(&text) {
-            // Ids and slugs share the cache's keys: the id of one campaign may be the slug of another.
+            // Ids and slugs share the keys of the cache: the id of one campaign may be the slug of another.
             Ok(campaign) if campaign.slug == slug => return Ok(Some(campaign)),
             Ok(_) => {}
             Err(problem) => world.warn("Cached campaign cannot be read", json!({"key": key, "problem": problem})),
@@ -29,7 +29,7 @@ fn key(slug_or_id: &str) -> String {
     format!("campaign:{slug_or_id}")
 }
 
-/// The second, slower reading only serves to name the member that is wrong.
+/// On an error the text is read again, more slowly, to name the member that is wrong.
 fn parse(text: &[u8]) -> Result<Campaign, String> {
     serde_json::from_slice(text).map_err(|_| {
         let named = serde_path_to_error::deserialize::<_, Campaign>(&mut serde_json::Deserializer::from_slice(text));

@@ -8,7 +8,7 @@ use crate::{
 use chrono::{DateTime, Utc};
 use registration::{
     campaign::Campaign,
-    eligibility::{self, Answer, Facts, Question, Step},
+    eligibility::{self, Decision, Facts, Question, Step},
     entry::SORT_KEY_PREFIX,
     reason::Reason,
 };
@@ -18,35 +18,35 @@ use worker_kit::{
     services::entry::Invitee,
 };
 
-/// What the caller is answered.
+/// The outcome for the caller.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Outcome {
-    /// A decision, also one against the fan.
-    Answer(Answer),
-    /// No decision: who asks is not known, asks for somebody else, or cannot be understood.
+    /// A decision, for or against the fan.
+    Decision(Decision),
+    /// No decision: the caller is unknown, asks about another fan, or sends a malformed request.
     Refused {
         /// HTTP status.
         status: u16,
-        /// For programs.
+        /// The error code, for programs.
         code: &'static str,
-        /// For people.
+        /// The message, for people.
         message: String,
     },
 }
 
-/// Decides on one request at `now`. The fan is whom the token names, never whom the body names.
+/// Decides on one request at `now`. The fan is the one that the token names, never one that the body names.
 pub async fn check(world: &impl World, token: Option<&str>, event: &str, now: DateTime<Utc>) -> Outcome {
     let (claims, input) = match request(world, token, event).await {
         Ok(request) => request,
         Err(outcome) => return outcome,
     };
     let slug = input.slug.clone();
-    let answer = decide(world, &claims, input, now).await;
-    log(world, &slug, &answer);
-    Outcome::Answer(answer)
+    let decision = decide(world, &claims, input, now).await;
+    log(world, &slug, &decision);
+    Outcome::Decision(decision)
 }
 
-/// Who asks, and what.
+/// The caller's claims and the input.
 async fn request(world: &impl World, token: Option<&str>, event: &str) -> Result<(Claims, Input), Outcome> {
     let Some(token) = token else {
         return Err(refused(401, "UNAUTHORIZED", "send the fan's token: Authorization: Bearer <token>"));
@@ -55,7 +55,7 @@ async fn request(world: &impl World, token: Option<&str>, event: &str) -> Result
         ErrorKind::Denied | ErrorKind::Invalid => {
             refused(401, "UNAUTHORIZED", &format!("the token is not accepted: {}", error.message))
         }
-        _ => Outcome::Answer(outage(world, None, &Outage::new("identity", error))),
+        _ => Outcome::Decision(outage(world, None, &Outage::new("identity", error))),
     })?;
     let input = Input::parse(event).map_err(|problem| refused(400, "MALFORMED_EVENT", problem))?;
     if !input.is_about(&claims.subject) {
@@ -64,21 +64,21 @@ async fn request(world: &impl World, token: Option<&str>, event: &str) -> Result
     Ok((claims, input))
 }
 
-async fn decide(world: &impl World, claims: &Claims, input: Input, now: DateTime<Utc>) -> Answer {
+async fn decide(world: &impl World, claims: &Claims, input: Input, now: DateTime<Utc>) -> Decision {
     let campaign = match campaigns::find(world, &input.slug).await {
         Ok(Some(campaign)) => campaign,
-        Ok(None) => return Answer::refused(None, Reason::CampaignNotFound),
+        Ok(None) => return Decision::refused(None, Reason::CampaignNotFound),
         Err(problem) => return outage(world, None, &problem),
     };
-    // A token that says "not verified" may be older than the verification: then the User Service is asked.
+    // A token with "not verified" may be older than the verification, so the User Service is asked.
     let mut facts = Facts { verified: claims.idv.filter(|verified| *verified), ..Facts::default() };
     loop {
         let question = match eligibility::step(&campaign, input.do_transfer, &facts, now) {
             Step::Ask(question) => question,
-            Step::Refuse(refusal) => return Answer::refused(Some(campaign.id), refusal),
+            Step::Refuse(refusal) => return Decision::refused(Some(campaign.id), refusal),
             Step::Admit { linked_campaign_id } => {
                 let _span = world.span("validateEntry", &campaign.id, &claims.subject);
-                return Answer::of_admitted(campaign, input.entry, input.country.as_deref(), linked_campaign_id);
+                return Decision::of_admitted(campaign, input.entry, input.country.as_deref(), linked_campaign_id);
             }
         };
         if let Err(problem) = learn(world, &campaign, claims, question, &mut facts).await {
@@ -109,7 +109,7 @@ async fn learn(
     Ok(())
 }
 
-/// The fan as the invite list may know them.
+/// The fan's identifiers, by which the invite list may name the fan.
 fn invitee(claims: &Claims) -> Invitee {
     Invitee {
         email: claims.email.as_ref().map(|email| email.trim().to_lowercase()),
@@ -122,22 +122,22 @@ fn refused(status: u16, code: &'static str, message: &str) -> Outcome {
     Outcome::Refused { status, code, message: message.to_owned() }
 }
 
-/// The answer where something needed has failed; the caller may repeat the call.
-fn outage(world: &impl World, campaign_id: Option<String>, outage: &Outage) -> Answer {
+/// The decision when a dependency has failed; the caller may repeat the call.
+fn outage(world: &impl World, campaign_id: Option<String>, outage: &Outage) -> Decision {
     let data = json!({"campaignId": campaign_id, "dependency": outage.dependency, "problem": outage.problem});
     world.error("Eligibility check failed", data);
-    Answer::refused(campaign_id, Reason::InternalServerError)
+    Decision::refused(campaign_id, Reason::InternalServerError)
 }
 
-fn log(world: &impl World, slug: &str, answer: &Answer) {
+fn log(world: &impl World, slug: &str, decision: &Decision) {
     let mut data = Map::new();
-    match answer {
-        Answer::Eligible { campaign_id, linked_campaign_id, .. } => {
+    match decision {
+        Decision::Eligible { campaign_id, linked_campaign_id, .. } => {
             data.insert("campaignId".to_owned(), json!(campaign_id));
             data.insert("isEligible".to_owned(), Value::Bool(true));
             data.extend(linked_campaign_id.iter().map(|id| ("linkedCampaignId".to_owned(), json!(id))));
         }
-        Answer::Ineligible { campaign_id, refusal } => {
+        Decision::Ineligible { campaign_id, refusal } => {
             data.extend(campaign_id.iter().map(|id| ("campaignId".to_owned(), json!(id))));
             data.insert("isEligible".to_owned(), Value::Bool(false));
             data.insert("reason".to_owned(), json!(refusal.reason));

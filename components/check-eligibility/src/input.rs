@@ -3,22 +3,22 @@
 use serde_json::{Map, Value};
 use worker_kit::lambda::appsync;
 
-/// A fan's wish to enter a campaign.
+/// A fan's request to enter a campaign.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Input {
-    /// Which campaign.
+    /// The slug of the campaign.
     pub slug: String,
-    /// The form as filled in; empty where there is none.
+    /// The form as filled in; empty if there is none.
     pub entry: Map<String, Value>,
-    /// Whether an entry in a linked campaign is to be transferred.
+    /// Whether an entry in a linked campaign should be transferred.
     pub do_transfer: bool,
     /// The country by which phones and postal codes are read (ISO 3166-1 alpha-2).
     pub country: Option<String>,
-    /// Whom the body says it is about. Only the token is believed; a body that says otherwise is refused.
+    /// The fan's ids in the body. Only the token counts; a body about another fan is refused.
     claimed_ids: Vec<Value>,
 }
 
-/// Why an event cannot be read, in words for its sender.
+/// Why an event cannot be read, as a message for its sender.
 pub type Malformed = &'static str;
 
 impl Input {
@@ -43,7 +43,7 @@ impl Input {
         })
     }
 
-    /// Whether the body is about the fan `subject`, or about no particular fan.
+    /// Whether the body is about the fan `subject`, or names no fan.
     pub fn is_about(&self, subject: &str) -> bool {
         self.claimed_ids.iter().all(|id| id.as_str() == Some(subject))
     }
@@ -113,14 +113,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_given_has_a_default() {
+    fn absent_members_have_defaults() {
         let input = parse(json!({"slug": "s", "entry": null, "userInfo": null, "doTransfer": null})).unwrap();
         assert_eq!(input, parse(json!({"slug": "s"})).unwrap());
         assert!(input.entry.is_empty() && !input.do_transfer && input.is_about("anybody"));
     }
 
     #[test]
-    fn a_body_about_somebody_else_is_noticed() {
+    fn a_body_about_another_fan_is_noticed() {
         for body in [
             json!({"slug": "s", "userInfo": {"globalUserId": "mallory"}}),
             json!({"slug": "s", "globalUserId": "mallory", "userInfo": {"globalUserId": "fan"}}),

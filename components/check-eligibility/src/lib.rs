@@ -1,7 +1,7 @@
-//! check-eligibility: may this fan enter this campaign, and with which fields?
+//! check-eligibility decides whether a fan may enter a campaign, and with which fields.
 //!
-//! [`input`] reads the request, [`check`] makes the decision and looks up only what it still needs, through [`world`];
-//! [`campaigns`] finds the campaign, cache-aside. The rules themselves are in the crate `registration`.
+//! [`input`] reads the request, [`check`] makes the decision and looks up only the facts that it still needs, through
+//! [`world`]; [`campaigns`] finds the campaign, cache-aside. The rules themselves are in the crate `registration`.
 
 pub mod campaigns;
 pub mod check;
@@ -26,7 +26,7 @@ impl RequestWorker for CheckEligibility {
 
     async fn handle(request: Request, call: &Call) -> Result<Response, Failure> {
         match check(&Live::new(call), request.token.as_deref(), &request.body, Utc::now()).await {
-            Outcome::Answer(answer) => Response::json(200, &answer),
+            Outcome::Decision(decision) => Response::json(200, &decision),
             Outcome::Refused { status, code, message } => Ok(Response::error(status, code, &message)),
         }
     }

@@ -1,4 +1,4 @@
-//! What the decision may ask of the outside, and the real implementation.
+//! The interface through which a decision looks up facts, and its real implementation.
 
 use futures::future::join;
 use serde_json::{Value, json};
@@ -20,12 +20,12 @@ const CAMPAIGNS: &str = "campaigns";
 /// Seconds for which a campaign stays cached (data flow: one hour).
 const CACHE_SECONDS: u32 = 3600;
 
-/// Something that the decision needs has failed.
+/// A dependency of the decision has failed.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Outage {
-    /// What failed: `identity`, `documents:campaigns`, …
+    /// The dependency: `identity`, `documents:campaigns`, …
     pub dependency: &'static str,
-    /// What happened.
+    /// The error.
     pub problem: String,
 }
 
@@ -36,21 +36,21 @@ impl Outage {
     }
 }
 
-/// The world outside. Tests have one of their own.
+/// The surroundings of a decision. Tests have a fake.
 #[expect(async_fn_in_trait, reason = "components are single-threaded: no future needs to be Send")]
 pub trait World {
     /// Ends when dropped.
     type Span;
 
-    /// What a token says, or why it is not accepted.
+    /// The claims of a token, or why it is not accepted.
     async fn verify(&self, token: &str) -> Result<Claims, Error>;
-    /// A cached campaign; `None` where there is none or the cache is broken.
+    /// A cached campaign; `None` if there is none or the cache is broken.
     async fn cached(&self, key: &str) -> Option<Vec<u8>>;
-    /// Caches a campaign under two keys; a broken cache is only warned of.
+    /// Caches a campaign under two keys. A broken cache only causes a warning.
     async fn cache(&self, keys: [&str; 2], campaign: &[u8]);
     /// The campaign with this slug, as JSON text.
     async fn campaign(&self, slug: &str) -> Result<Option<String>, Outage>;
-    /// For each item of the table of entries whether it is there.
+    /// Whether each item exists in the table of entries.
     async fn entries(&self, keys: Vec<Key>) -> Result<Vec<bool>, Outage>;
     /// Whether the fan is on the campaign's invite list.
     async fn is_invited(&self, campaign_id: &str, fan: &Invitee) -> Result<bool, Outage>;
@@ -60,13 +60,13 @@ pub trait World {
     fn span(&self, name: &'static str, campaign_id: &str, global_user_id: &str) -> Self::Span;
     /// Logs what happened.
     fn info(&self, message: &str, data: Value);
-    /// Logs what was recovered from.
+    /// Logs a problem that was handled.
     fn warn(&self, message: &str, data: Value);
     /// Logs what needs attention.
     fn error(&self, message: &str, data: Value);
 }
 
-/// The world as it is, for one call.
+/// The real surroundings of one call.
 #[derive(Debug)]
 pub struct Live<'a> {
     call: &'a Call,
@@ -74,7 +74,7 @@ pub struct Live<'a> {
 }
 
 impl<'a> Live<'a> {
-    /// The world of a call.
+    /// The surroundings of a call.
     pub fn new(call: &'a Call) -> Self {
         Self { call, cache: Cache::new(call) }
     }

@@ -1,4 +1,4 @@
-//! Which changes of `demand-table` are replicated: entry items only. Pure.
+//! Decides which changes of `demand-table` are replicated: only those of entries. Pure.
 
 use registration::entry::{self, Operation};
 use serde::{Deserialize, Serialize};
@@ -23,19 +23,19 @@ struct Keys {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Body {
-    /// The image: the old one of a REMOVE, else the new one.
+    /// The image: the old one of a REMOVE, otherwise the new one.
     pub entry: Value,
     /// What happened.
     pub operation: Operation,
     /// The change's id in its stream.
     pub record_id: String,
-    /// `date.updated` of the image, where it has one.
+    /// `date.updated` of the image, if it has one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub date: Option<String>,
 }
 
-/// What is to be sent for a change; `None` for one that is a system's, or of something other than an entry. The error
-/// names the field of a change that is malformed.
+/// The message for a change; `None` if a system made the change, or if the item is not an entry. The error names the
+/// field of a malformed change.
 pub fn decide(change: Change, record_id: &str) -> Result<Option<Body>, String> {
     if !change.keys.sk.starts_with(entry::SORT_KEY_PREFIX) {
         return Ok(None);
@@ -51,7 +51,7 @@ pub fn decide(change: Change, record_id: &str) -> Result<Option<Body>, String> {
     image.map(|image| body(operation, image, record_id)).transpose()
 }
 
-/// Flagged, or modified by its fan.
+/// Whether the entry is flagged, or was modified by its fan.
 fn is_wanted(operation: Operation, new: &Value, old: Option<&Value>) -> bool {
     entry::needs_replication(new) || operation == Operation::Modify && fan_modified(Some(new)) != fan_modified(old)
 }
@@ -122,11 +122,11 @@ mod tests {
             (entry(true, LATER), entry(true, EARLIER), true),
             (entry(false, LATER), entry(false, EARLIER), true),
             (entry(true, LATER), entry(false, LATER), true),
-            // A verdict between the fan's change and its replication.
+            // A system's verdict between the fan's change and its replication.
             (entry(true, LATER), entry(true, LATER), true),
-            // The unflagging itself.
+            // The update that clears the flag.
             (entry(false, LATER), entry(true, LATER), false),
-            // A verdict after it.
+            // A system's verdict after it.
             (entry(false, LATER), entry(false, LATER), false),
         ] {
             let shown = format!("{old} -> {new}");
@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn the_older_date_goes_along() {
+    fn the_older_date_is_sent_too() {
         let mut image = entry(true, LATER);
         image["date"] = Value::Null;
         image["updatedAt"] = json!(EARLIER);

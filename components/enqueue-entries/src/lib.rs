@@ -7,7 +7,7 @@ use serde_json::json;
 use worker_kit::platform::{Error, queue};
 use worker_kit::{BatchWorker, Call, Disposition, Event, Failure};
 
-/// Where they go.
+/// The queue of the messages.
 const QUEUE: &str = "saveEntriesQueue";
 
 /// The worker.
@@ -36,7 +36,7 @@ impl BatchWorker for EnqueueEntries {
 
 worker_kit::batch_worker!(EnqueueEntries);
 
-/// The message for an event; none for what is not replicated.
+/// The message for an event; `None` if it is not replicated.
 fn message(event: &Event, call: &Call) -> Result<Option<queue::Message>, String> {
     let Some(body) = filter::decide(event.json()?, &event.id)? else { return Ok(None) };
     Ok(Some(queue::Message { body: text(&body)?, attributes: call.of(event).attributes(), delay_secs: 0 }))
@@ -46,7 +46,7 @@ fn text(body: &Body) -> Result<String, String> {
     serde_json::to_string(body).map_err(|error| format!("malformed: the entry cannot be written as JSON: {error}"))
 }
 
-/// Sends the messages and marks the records whose message was not taken for another delivery; answers how many.
+/// Sends the messages. Records whose message was not accepted are marked for redelivery; returns how many.
 async fn send(messages: Vec<queue::Message>, dispositions: Vec<&mut Disposition>) -> usize {
     if messages.is_empty() {
         return 0;
@@ -62,12 +62,12 @@ async fn send(messages: Vec<queue::Message>, dispositions: Vec<&mut Disposition>
     failed
 }
 
-/// The disposition of a record whose message was not taken; none if it was.
+/// The disposition of a record whose message was not accepted; `None` if it was.
 fn retry(results: &Result<Vec<Result<String, Error>>, Error>, index: usize) -> Option<Disposition> {
     match results.as_ref().map(|results| results.get(index)) {
         Ok(Some(Ok(_))) => None,
         Ok(Some(Err(error))) | Err(error) => Some(error.disposition()),
-        // A response for fewer messages than were sent does not say what happened to this one.
+        // If the response has fewer results than messages, it is unknown whether this one was accepted.
         Ok(None) => Some(Disposition::Retry(None)),
     }
 }
@@ -100,7 +100,7 @@ mod tests {
 
     /// Nothing is sent, so no queue is needed.
     #[test]
-    fn what_is_not_replicated_is_done_and_what_is_malformed_rejected() {
+    fn unreplicated_changes_are_acknowledged_and_malformed_ones_rejected() {
         let mut events = events(include_str!("../fixtures/dynamodb-stream.json"));
         let mut other = events[0].clone();
         other.payload = worker_kit::Payload::Json(r#"{"eventName":"INSERT","keys":{"sk":"SCORE#m"}}"#.to_owned());
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn only_messages_that_were_taken_are_done() {
+    fn only_records_of_accepted_messages_are_acknowledged() {
         let throttled = Error { kind: ErrorKind::Throttled, message: "later".to_owned(), retry_after_ms: Some(50) };
         let results = Ok(vec![Ok("m-1".to_owned()), Err(throttled)]);
         assert_eq!(retry(&results, 0), None);
@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn a_queue_that_does_not_answer_takes_nothing() {
+    fn a_queue_that_does_not_answer_accepts_nothing() {
         let results = Err(Error::new(ErrorKind::Unavailable, "down"));
         assert_eq!(retry(&results, 0), Some(Disposition::Retry(None)));
     }

@@ -1,10 +1,10 @@
-//! Campaigns, as the Campaign Service keeps them: `schemas/domain/campaign.json`.
+//! Campaigns, as in the Campaign Service: `schemas/domain/campaign.json`.
 
 use crate::{field::Field, gate::Gate};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-/// A campaign: when it takes entries, from whom, and what an entry must hold.
+/// A campaign: when it takes entries, from whom, and what an entry must contain.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 pub struct Campaign {
     /// Its id.
@@ -20,9 +20,9 @@ pub struct Campaign {
     pub locale: String,
     /// When it takes entries.
     pub date: Dates,
-    /// What an entry may hold, in the order in which it is checked and answered.
+    /// The fields that an entry may have, in the order in which they are checked and returned.
     pub fields: Vec<Field>,
-    /// Who may enter; empty for everybody. Required in the document: a campaign without this member is malformed, not
+    /// Who may enter; empty for everybody. The document requires it: a campaign without this member is malformed, not
     /// open.
     pub gates: Vec<Gate>,
     /// Switches of other workers.
@@ -34,12 +34,12 @@ pub struct Campaign {
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum Status {
-    /// New entries and transfers.
+    /// It takes new entries and transfers.
     #[serde(alias = "OPEN")]
     Active,
-    /// Transfers from a linked campaign only.
+    /// It takes only transfers from a linked campaign.
     Transferring,
-    /// None.
+    /// It takes no entries.
     Closed,
     /// A status that this version does not know; read as closed.
     #[serde(other)]
@@ -70,19 +70,19 @@ pub struct Options {
     pub automated_reminders: bool,
 }
 
-/// What a campaign takes at a certain time.
+/// The entries that a campaign takes at a certain time.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Intake {
     /// New entries and transfers.
     All,
     /// Transfers only.
     Transfers,
-    /// Nothing.
+    /// No entries.
     Nothing,
 }
 
 impl Campaign {
-    /// What the campaign takes at `now`, by its status and its dates.
+    /// The entries that the campaign takes at `now`, by its status and its dates.
     pub fn intake(&self, now: DateTime<Utc>) -> Intake {
         if now < self.date.open || now >= self.date.close {
             return Intake::Nothing;

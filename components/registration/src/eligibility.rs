@@ -1,7 +1,7 @@
-//! Whether a fan may enter a campaign: the gates in their order, then the fields.
+//! Decides whether a fan may enter a campaign: by the gates in their order, then by the fields.
 //!
-//! The caller asks [`step`] again and again with what it knows so far. `step` is pure and returns the next question, so
-//! the caller looks up only what the decision still needs.
+//! The caller calls [`step`] repeatedly with the facts known so far. `step` is pure and returns the next question, so
+//! the caller looks up only the facts that the decision still needs.
 //!
 //! The first failure is the reason, in this order: status and dates, unknown gates, an entry in a linked campaign
 //! without `doTransfer`, invitation or linked transfer, identity verification, fields.
@@ -16,7 +16,7 @@ use chrono::{DateTime, Utc};
 use serde::{Serialize, Serializer, ser::SerializeMap};
 use serde_json::{Map, Value};
 
-/// What is known of the fan so far; `None` is not known yet.
+/// The facts known about the fan; `None` is not known yet.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Facts {
     /// The linked campaign in which the fan has an entry, if any.
@@ -27,10 +27,10 @@ pub struct Facts {
     pub verified: Option<bool>,
 }
 
-/// What must be looked up next.
+/// A fact to look up.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Question<'c> {
-    /// In which of these campaigns, the first that counts, does the fan have an entry?
+    /// In which of these campaigns does the fan have an entry? The first one counts.
     LinkedEntry(Vec<&'c str>),
     /// Is the fan on the campaign's invite list?
     Invited,
@@ -38,10 +38,10 @@ pub enum Question<'c> {
     Verified,
 }
 
-/// Where the evaluation of the gates stands.
+/// The state of the evaluation of the gates.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Step<'c> {
-    /// The decision needs the answer to this question first.
+    /// The decision needs the answer to this question.
     Ask(Question<'c>),
     /// A gate is closed.
     Refuse(Refusal),
@@ -57,7 +57,7 @@ pub fn step<'c>(campaign: &'c Campaign, do_transfer: bool, facts: &Facts, now: D
     walk(campaign, do_transfer, facts, now).unwrap_or_else(|stop| stop)
 }
 
-/// [`step`], with every stop on the way as the error.
+/// [`step`], with every step but the last as an error.
 fn walk<'c>(
     campaign: &'c Campaign,
     do_transfer: bool,
@@ -73,7 +73,7 @@ fn walk<'c>(
     if linked.is_some() && !do_transfer {
         return Err(Step::Refuse(Reason::LinkedEntry.into()));
     }
-    // `doTransfer` alone is not a transfer: the fan must have an entry in the linked campaign.
+    // `doTransfer` alone does not make a transfer: the fan must have an entry in the linked campaign.
     if intake == Intake::Transfers && linked.is_none() {
         return Err(Step::Refuse(Reason::CampaignClosed.into()));
     }
@@ -86,7 +86,7 @@ fn walk<'c>(
     Ok(Step::Admit { linked_campaign_id: linked.map(str::to_owned) })
 }
 
-/// Gates that nobody can pass: of an unknown type, or without a linked campaign.
+/// Refuses gates that nobody can pass: of an unknown type, or without a linked campaign.
 fn no_unknown_gate(campaign: &Campaign) -> Result<(), Step<'_>> {
     let shut = campaign.gates.iter().find(|gate| match gate.kind {
         GateType::Unknown(_) => true,
@@ -96,7 +96,7 @@ fn no_unknown_gate(campaign: &Campaign) -> Result<(), Step<'_>> {
     shut.map_or(Ok(()), |gate| Err(closed(Reason::IneligibleEntry, &gate.kind)))
 }
 
-/// The linked campaign in which the fan has an entry; asks only where a campaign is linked.
+/// The linked campaign in which the fan has an entry. Asks only if a campaign is linked.
 fn linked_entry<'c, 'f>(campaign: &'c Campaign, facts: &'f Facts) -> Result<Option<&'f str>, Step<'c>> {
     let gates = campaign.gates.iter().filter(|gate| gate.kind == GateType::Linked);
     let linked: Vec<&str> = gates.filter_map(|gate| gate.linked_campaign_id.as_deref()).collect();
@@ -115,9 +115,9 @@ fn closed(reason: Reason, gate: &GateType) -> Step<'static> {
     Step::Refuse(Refusal::with(reason, Detail::GateType(gate.as_str().to_owned())))
 }
 
-/// What checkEligibility answers; serialises key for key as API usage prints it.
+/// The decision of checkEligibility. It is serialised key for key as API usage prints it.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Answer {
+pub enum Decision {
     /// The fan may enter, with these fields.
     Eligible {
         /// The campaign.
@@ -131,13 +131,13 @@ pub enum Answer {
     Ineligible {
         /// The campaign; `None` if it does not exist or is not known.
         campaign_id: Option<String>,
-        /// Why not.
+        /// The reason, and the detail.
         refusal: Refusal,
     },
 }
 
-impl Answer {
-    /// The last stage, for a fan whom the gates admit: the fields.
+impl Decision {
+    /// The decision on a fan whom the gates admit, by the fields.
     pub fn of_admitted(
         campaign: Campaign,
         entry: Map<String, Value>,
@@ -152,12 +152,12 @@ impl Answer {
         }
     }
 
-    /// A refusal.
+    /// The decision to refuse a fan.
     pub fn refused(campaign_id: Option<String>, refusal: impl Into<Refusal>) -> Self {
         Self::Ineligible { campaign_id, refusal: refusal.into() }
     }
 
-    /// Why not, if not.
+    /// The refusal; `None` if the fan may enter.
     pub fn refusal(&self) -> Option<&Refusal> {
         match self {
             Self::Eligible { .. } => None,
@@ -166,7 +166,7 @@ impl Answer {
     }
 }
 
-impl Serialize for Answer {
+impl Serialize for Decision {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
         match self {

@@ -2,7 +2,7 @@
 
 use email_address::{EmailAddress, Options};
 
-/// Only a bare address at a named domain: no display text (`Jane <jane@…>`), no `[127.0.0.1]`.
+/// Accepts only a bare address at a named domain: no display text (`Jane <jane@…>`), no `[127.0.0.1]`.
 const OPTIONS: Options = Options { minimum_sub_domains: 2, allow_domain_literal: false, allow_display_text: false };
 
 /// The canonical form of an address; `None` if it is not an address.
@@ -24,7 +24,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_address_is_refused() {
+    fn a_text_that_is_not_an_address_is_refused() {
         for text in ["", "fan", "@example.com", "fan@", "fan@localhost", "a b@example.com", "Fan <fan@example.com>"] {
             assert_eq!(normalise(text), None, "{text:?}");
         }

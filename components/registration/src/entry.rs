@@ -12,14 +12,14 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::borrow::Cow;
 
-/// Entry items are those whose sort key begins so; scores, counts and reminders are not.
+/// The beginning of the sort keys of entries. Scores, counts and reminders have other ones.
 pub const SORT_KEY_PREFIX: &str = "USER#";
 
 /// What happened to an item.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum Operation {
-    /// It was made.
+    /// It was created.
     Insert,
     /// It was changed.
     Modify,
@@ -44,11 +44,11 @@ pub struct Entry {
     pub score: Option<Value>,
     /// Whether the entry still has to be replicated to the Entry Service.
     pub needs_replication: bool,
-    /// When it was made and changed.
+    /// When it was created and changed.
     pub date: Dates,
 }
 
-/// When an entry was made and changed, as it stands in the item.
+/// When an entry was created and changed, as stored in the item.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Dates {
     /// `date.created`, else `createdAt`.
@@ -59,7 +59,7 @@ pub struct Dates {
     pub fan_modified: Option<String>,
 }
 
-/// What the fan wrote, as opposed to what systems did.
+/// The attributes that the fan wrote, as opposed to those that systems wrote.
 #[derive(Debug, PartialEq)]
 pub struct FanAttributes<'a> {
     member_id: Option<&'a str>,
@@ -72,9 +72,9 @@ pub struct FanAttributes<'a> {
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("{field} {problem}")]
 pub struct InvalidEntry {
-    /// Which attribute, dotted.
+    /// The path of the attribute, dotted.
     pub field: &'static str,
-    /// What is wrong with it.
+    /// The fault, as a message.
     pub problem: &'static str,
 }
 
@@ -99,13 +99,13 @@ impl Entry {
         })
     }
 
-    /// Reads an image that is parsed already.
+    /// Reads an image that is already parsed.
     pub fn from_image(image: &Value) -> Result<Self, InvalidEntry> {
-        // The target accepts every JSON value, so only a number that JSON cannot hold could fail.
+        // The target accepts every JSON value. Only a number out of range could fail.
         Self::new(Image::deserialize(image).unwrap_or_default())
     }
 
-    /// What the fan wrote.
+    /// The attributes that the fan wrote.
     pub fn fan_attributes(&self) -> FanAttributes<'_> {
         FanAttributes {
             member_id: self.member_id.as_deref(),
@@ -115,8 +115,8 @@ impl Entry {
         }
     }
 
-    /// What the Entry Service orders by: `date.updated` in UTC with milliseconds, so that the order of the text is the
-    /// order of time.
+    /// The version by which the Entry Service orders: `date.updated` in UTC with milliseconds, so that texts sort in
+    /// the order of time.
     pub fn version(&self) -> Result<String, InvalidEntry> {
         let updated = self.date.updated.as_deref();
         let updated = updated.ok_or(InvalidEntry { field: "date.updated", problem: "is missing" })?;
@@ -129,12 +129,12 @@ impl Entry {
     }
 }
 
-/// Whether the image says so; anything but `true` does not.
+/// Whether the image is flagged for replication; any value but `true` counts as false.
 pub fn needs_replication(image: &Value) -> bool {
     image.get("needsReplication") == Some(&Value::Bool(true))
 }
 
-/// The path, dotted, of the attribute that [`Dates::updated`] was read from, and its value.
+/// The dotted path of the attribute that [`Dates::updated`] was read from, and its value.
 pub fn updated_attribute(image: &Value) -> Option<(&'static str, &Value)> {
     let nested = image.pointer("/date/updated").map(|value| ("date.updated", value));
     nested.or_else(|| image.get("updatedAt").map(|value| ("updatedAt", value)))
@@ -175,8 +175,8 @@ fn is_instant(text: &str) -> bool {
     is_utc_with_milliseconds(text) || parse(text).is_some()
 }
 
-/// Whether it is a time in the form that this project writes, `2024-01-15T10:30:00.123Z`. A fast path: other forms go
-/// to the parser.
+/// Whether it is a time in the form that this project writes, `2024-01-15T10:30:00.123Z`. This is a fast path: other
+/// forms go to the parser.
 fn is_utc_with_milliseconds(text: &str) -> bool {
     const SHAPE: &[u8; 24] = b"0000-00-00T00:00:00.000Z";
     let Ok(text) = <&[u8; 24]>::try_from(text.as_bytes()) else { return false };
@@ -184,7 +184,7 @@ fn is_utc_with_milliseconds(text: &str) -> bool {
     let [_, _, _, _, _, m1, m2, _, d1, d2, _, h1, h2, _, min1, min2, _, s1, s2, ..] = text;
     text.iter().zip(SHAPE).all(fits)
         && (b"01"..=b"12").contains(&&[*m1, *m2])
-        // Days that only some months have are left to the parser.
+        // Days that only some months have also go to the parser.
         && (b"01"..=b"28").contains(&&[*d1, *d2])
         && (b"00"..=b"23").contains(&&[*h1, *h2])
         && (b"00"..=b"59").contains(&&[*min1, *min2])
@@ -226,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn the_documents_dates_stand_in() {
+    fn the_documents_dates_are_used_instead() {
         let mut image = image();
         image.as_object_mut().unwrap().remove("date");
         image["createdAt"] = json!("2024-01-15T10:30:00Z");
@@ -266,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn what_systems_write_is_not_the_fans() {
+    fn attributes_of_systems_are_not_the_fans() {
         let entry = Entry::from_image(&image()).unwrap();
         for (name, value) in [
             ("score", json!(1)),
@@ -286,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn the_short_way_agrees_with_the_parser() {
+    fn the_fast_path_agrees_with_the_parser() {
         for text in [
             "2024-01-15T10:30:00.123Z",
             "2024-02-28T23:59:59.999Z",
@@ -322,14 +322,14 @@ mod tests {
     }
 
     #[test]
-    fn a_form_that_cannot_be_held_is_the_same_only_as_itself() {
+    fn a_form_out_of_range_equals_only_itself() {
         let form = |text: &str| Entry::from_image(&with("fields", json!(text))).unwrap().fields;
         assert_eq!(form(r#"{"a":1e999}"#), form(r#"{"a":1e999}"#));
         assert_ne!(form(r#"{"a":1e999}"#), form(r#"{"a": 1e999}"#));
     }
 
     #[test]
-    fn only_true_asks_for_replication() {
+    fn only_true_counts_as_flagged() {
         assert!(needs_replication(&image()));
         for value in [json!(false), json!("true"), json!(1), Value::Null] {
             assert!(!needs_replication(&with("needsReplication", value)));

@@ -1,4 +1,4 @@
-//! The fields that a campaign asks for.
+//! The fields of a campaign's form.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,10 +8,10 @@ use serde::{Deserialize, Serialize};
 pub struct Field {
     /// Its key in the entry.
     pub name: String,
-    /// What its value must be.
+    /// The type of its value.
     #[serde(rename = "type")]
     pub kind: FieldType,
-    /// Whether an entry must have it: a required text is not blank, a required list of markets not empty.
+    /// Whether an entry must have it. A required text must not be blank, a required list of markets not empty.
     #[serde(default)]
     pub required: bool,
     /// Smallest integer, or fewest markets.
@@ -23,12 +23,12 @@ pub struct Field {
     /// Most characters of a string, after trimming.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_length: Option<usize>,
-    /// For a string, the values allowed; for markets, the ids of the campaign's markets.
+    /// The allowed values of a string; for markets, the ids of the campaign's markets.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub options: Option<Vec<String>>,
 }
 
-/// What the value of a field must be.
+/// The type of a field.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum FieldType {
@@ -46,7 +46,7 @@ pub enum FieldType {
     PostalCode,
     /// A list of market ids.
     Markets,
-    /// A type that this version does not know: no value can be checked, so none is accepted.
+    /// A type that this version does not know. Its values cannot be checked, so none is accepted.
     #[serde(other)]
     Unknown,
 }

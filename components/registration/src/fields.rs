@@ -1,4 +1,4 @@
-//! The fields of an entry, checked and normalised by the campaign's.
+//! Checks and normalises the fields of an entry, by the fields of the campaign.
 
 use crate::{
     email,
@@ -9,7 +9,7 @@ use crate::{
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
-/// The normalised fields of an entry, in the campaign's order; serialises as a JSON object in that order.
+/// The normalised fields of an entry. It is serialised as a JSON object in the campaign's order.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Fields(Vec<(String, Value)>);
 
@@ -31,11 +31,11 @@ impl Serialize for Fields {
     }
 }
 
-/// Checks `entry` against `fields` in their order and normalises its values. Phones and postal codes are read as those
-/// of `country` (ISO 3166-1 alpha-2).
+/// Checks `entry` against `fields` in their order and normalises its values. Phones and postal codes are read by
+/// `country` (ISO 3166-1 alpha-2).
 ///
-/// A `null` and, in a text, a blank count as absent, and absent fields are left out of the result. Fields that the
-/// campaign does not ask for are errors too, found after all others.
+/// A `null` counts as absent, and so does a blank text. Absent fields are left out of the result. Fields that the
+/// campaign does not have are errors too, found after all others.
 pub fn normalise(
     fields: &[Field],
     mut entry: Map<String, Value>,
@@ -43,10 +43,10 @@ pub fn normalise(
 ) -> Result<Fields, InvalidField> {
     let mut normalised = Vec::with_capacity(fields.len());
     for field in fields {
-        match given(field, entry.remove(&field.name), country) {
-            Some(Given::Value(value)) => normalised.push((field.name.clone(), value)),
-            Some(Given::Nothing) if !field.required => {}
-            Some(Given::Nothing) | None => return Err(InvalidField(field.name.clone())),
+        match normalised_value(field, entry.remove(&field.name), country) {
+            Some(FieldValue::Value(value)) => normalised.push((field.name.clone(), value)),
+            Some(FieldValue::Nothing) if !field.required => {}
+            Some(FieldValue::Nothing) | None => return Err(InvalidField(field.name.clone())),
         }
     }
     match entry.into_iter().next() {
@@ -55,17 +55,17 @@ pub fn normalise(
     }
 }
 
-/// What an entry gives for a field.
-enum Given {
+/// The normalised value of a field, if the entry has one.
+enum FieldValue {
     Value(Value),
     Nothing,
 }
 
-/// The normalised value; `None` if it is not as the field asks for it.
-fn given(field: &Field, value: Option<Value>, country: Option<&str>) -> Option<Given> {
+/// The normalised value; `None` if it does not meet the field's rules.
+fn normalised_value(field: &Field, value: Option<Value>, country: Option<&str>) -> Option<FieldValue> {
     match (field.kind, value) {
-        (_, None | Some(Value::Null)) => Some(Given::Nothing),
-        (FieldType::Boolean, Some(value @ Value::Bool(_))) => Some(Given::Value(value)),
+        (_, None | Some(Value::Null)) => Some(FieldValue::Nothing),
+        (FieldType::Boolean, Some(value @ Value::Bool(_))) => Some(FieldValue::Value(value)),
         (FieldType::Integer, Some(value)) => integer(field, value),
         (FieldType::Markets, Some(Value::Array(values))) => markets(field, values),
         (kind, Some(Value::String(value))) => text(field, kind, trimmed(value), country),
@@ -73,15 +73,15 @@ fn given(field: &Field, value: Option<Value>, country: Option<&str>) -> Option<G
     }
 }
 
-fn integer(field: &Field, value: Value) -> Option<Given> {
+fn integer(field: &Field, value: Value) -> Option<FieldValue> {
     let within = field.in_bounds(value.as_i64()?);
-    within.then_some(Given::Value(value))
+    within.then_some(FieldValue::Value(value))
 }
 
-fn text(field: &Field, kind: FieldType, value: String, country: Option<&str>) -> Option<Given> {
+fn text(field: &Field, kind: FieldType, value: String, country: Option<&str>) -> Option<FieldValue> {
     let normalised = match kind {
         FieldType::String | FieldType::Email | FieldType::Phone | FieldType::PostalCode if value.is_empty() => {
-            return Some(Given::Nothing);
+            return Some(FieldValue::Nothing);
         }
         FieldType::String => allowed(field, &value).then_some(value),
         FieldType::Email => email::normalise(&value),
@@ -89,17 +89,17 @@ fn text(field: &Field, kind: FieldType, value: String, country: Option<&str>) ->
         FieldType::PostalCode => postal_code::canonical(&value, country),
         FieldType::Integer | FieldType::Boolean | FieldType::Markets | FieldType::Unknown => None,
     };
-    normalised.map(|text| Given::Value(Value::String(text)))
+    normalised.map(|text| FieldValue::Value(Value::String(text)))
 }
 
-/// Whether a string is short enough and, where the field lists its values, one of them.
+/// Whether a string is short enough and, if the field lists its values, one of them.
 fn allowed(field: &Field, value: &str) -> bool {
     field.max_length.is_none_or(|most| value.chars().count() <= most)
         && field.options.as_ref().is_none_or(|options| options.iter().any(|option| option == value))
 }
 
-/// The ids without duplicates in the order given; `None` if one is unknown, or they are too few or too many.
-fn markets(field: &Field, values: Vec<Value>) -> Option<Given> {
+/// The ids without duplicates, in their order; `None` if one is unknown, or if there are too few or too many.
+fn markets(field: &Field, values: Vec<Value>) -> Option<FieldValue> {
     let known = field.options.as_deref().unwrap_or_default();
     let mut chosen: Vec<Value> = Vec::with_capacity(values.len().min(known.len()));
     for value in values {
@@ -114,10 +114,10 @@ fn markets(field: &Field, values: Vec<Value>) -> Option<Given> {
         }
     }
     if chosen.is_empty() && field.required {
-        return Some(Given::Nothing);
+        return Some(FieldValue::Nothing);
     }
     let within = field.in_bounds(i64::try_from(chosen.len()).ok()?);
-    within.then_some(Given::Value(Value::Array(chosen)))
+    within.then_some(FieldValue::Value(Value::Array(chosen)))
 }
 
 #[cfg(test)]

@@ -6,15 +6,15 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Gate {
-    /// What opens it.
+    /// The type of the gate.
     #[serde(rename = "type")]
     pub kind: GateType,
-    /// For a `linked` gate, the campaign to transfer from.
+    /// For a `linked` gate, the campaign that entries are transferred from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub linked_campaign_id: Option<String>,
 }
 
-/// What opens a gate.
+/// The type of a gate.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(from = "String", into = "String")]
 pub enum GateType {
@@ -22,9 +22,8 @@ pub enum GateType {
     Invite,
     /// Identity verification.
     Idv,
-    /// An entry in the linked campaign. Fans with such an entry may transfer it, beside fans
-    /// with an invitation, and cannot be in both campaigns. Without an invitation gate it does
-    /// not require such an entry.
+    /// An entry in the linked campaign. Fans with such an entry may transfer it, as an alternative to an invitation,
+    /// and cannot be in both campaigns. Without an invitation gate no such entry is required.
     Linked,
     /// A type that this version does not know (the documents name card and geography gates but do not describe them).
     /// It admits nobody.
@@ -32,7 +31,7 @@ pub enum GateType {
 }
 
 impl GateType {
-    /// Its name in campaign documents and answers.
+    /// Its name in campaign documents and decisions.
     pub fn as_str(&self) -> &str {
         match self {
             Self::Invite => "invite",

@@ -1,8 +1,8 @@
 //! The domain of registrations: campaigns, who may enter them, and what an entry must look like.
 //!
-//! Pure: no I/O, no clock, no WIT. A rule asks its caller for facts by name ([`eligibility::Question`]) and takes
-//! the time as an argument, so every rule is tested natively. The documents are defined by the JSON
-//! Schemas in `schemas/domain/`; the types here follow them and ignore unknown members.
+//! Pure: no I/O, no clock, no WIT. A rule asks its caller for facts by name ([`eligibility::Question`]) and takes the
+//! time as an argument, so every rule is tested natively. The JSON Schemas in `schemas/domain/` define the documents;
+//! the types here follow them and ignore unknown members.
 
 pub mod campaign;
 pub mod eligibility;
@@ -18,8 +18,8 @@ pub mod reason;
 mod text;
 pub mod user_info;
 
-/// Loads phone metadata and its regular expressions, so that the first call is as fast as the next. Workers call it
-/// from `wizer-initialize`, whose memory is frozen into the component.
+/// Loads phone metadata and its regular expressions, so that the first call is as fast as later ones. Workers call it
+/// in `wizer-initialize`, whose memory is frozen into the component.
 pub fn warm_up() {
     phone::warm_up();
 }

@@ -11,22 +11,22 @@ pub struct Market {
     pub id: String,
     /// The campaign it belongs to.
     pub campaign_id: String,
-    /// The event to which the codes open the presale.
+    /// The event whose presale the codes open.
     pub event_id: String,
     /// Its name for people.
     pub name: String,
-    /// `TM` shares one code among all winners; all others need one code a fan.
+    /// With `TM` all winners share one code; with any other value each needs a code of their own.
     pub ticketer: String,
     /// How many fans can win.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub capacity: Option<u64>,
-    /// Which part of the eligible fans can win, above 0 and at most 1; in place of a capacity.
+    /// The share of the eligible fans that can win, above 0 and at most 1; instead of a capacity.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub selection_ratio: Option<f64>,
     /// The code that all winners share.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shared_code: Option<String>,
-    /// IANA name of the market's zone.
+    /// IANA name of the market's time zone.
     pub time_zone: String,
     /// Its times.
     pub date: MarketDates,

@@ -1,26 +1,26 @@
 //! Telephone numbers, in E.164.
 //!
 //! A number is accepted if libphonenumber parses it and finds it *possible*: of a length that the numbering plan of its
-//! country has. The rule does not ask whether the range is in use: ranges open up every month, and the documents' own
+//! country has. Whether the range is in use is not checked: ranges open up every month, and the documents' own
 //! `+15551234567` is not in use. A number that can be dialled only within its town has no E.164 form and is refused.
 
 use rlibphonenumber::{NumberLengthType, PHONE_NUMBER_UTIL, PhoneNumber, PhoneNumberFormat, Region};
 
-/// Longest text that is parsed, as in libphonenumber; numbers are far shorter.
+/// Longest text that is parsed, in bytes, as in libphonenumber; numbers are far shorter.
 const MAX_INPUT: usize = 250;
 
-/// Why a text is not accepted as a telephone number. Never holds the number itself, so that it can be logged.
+/// Why a text is not accepted as a telephone number. Never contains the number itself, so that it can be logged.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum PhoneError {
-    /// libphonenumber finds no number in it, or no country to read it by.
+    /// libphonenumber finds no number in it, or there is no country to read it by.
     #[error("not a phone number, or a national one without a known countryCode")]
     NotANumber,
-    /// No number of the country is of that length, or begins so.
+    /// No number of the country has this length or beginning.
     #[error("not a possible phone number of its country")]
     NotPossible,
 }
 
-/// The E.164 form of a number in any notation; national notations are read by `country` (ISO 3166-1 alpha-2, in any
+/// The E.164 form of a number in any notation. National notations are read by `country` (ISO 3166-1 alpha-2, in any
 /// case).
 pub fn normalise(number: &str, country: Option<&str>) -> Result<String, PhoneError> {
     if number.len() > MAX_INPUT {
@@ -34,19 +34,19 @@ pub fn normalise(number: &str, country: Option<&str>) -> Result<String, PhoneErr
     Ok(PHONE_NUMBER_UTIL.format(&number, PhoneNumberFormat::E164).into_owned())
 }
 
-/// Whether the E.164 form means the same number: where zeros are left in front that are not part of numbers of this
-/// country (`00 30 901820` dialled in Germany), it would be read as another one.
+/// Whether the E.164 form is read as the same number. If leading zeros are left that numbers of this country do not
+/// have (`00 30 901820` dialled in Germany), it would be read as another number.
 fn reads_back(number: &PhoneNumber) -> bool {
     let read = || PHONE_NUMBER_UTIL.parse(PHONE_NUMBER_UTIL.format(number, PhoneNumberFormat::E164), None);
     !number.italian_leading_zero() || read().is_ok_and(|read| read == *number)
 }
 
-/// Loads the metadata of all countries and compiles the expressions that every number goes through; those of a
-/// country follow with its first number, in microseconds. (With `regex-lite`. The expressions
-/// of `regex` are ten times as fast, but take milliseconds and a megabyte for each country.)
+/// Loads the metadata of all countries and compiles the expressions that every number needs; those of a country are
+/// compiled with its first number, in microseconds. (With `regex-lite`. The expressions of `regex` are ten times as
+/// fast, but take milliseconds and a megabyte for each country.)
 pub(crate) fn warm_up() {
     for notation in ["+15551234567", "(555) 123-4567"] {
-        // The result is of no interest: what counts is what it loaded.
+        // The result does not matter, only what it loads.
         let _ = normalise(notation, Some("US"));
     }
 }
@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_number_is_refused() {
+    fn a_text_that_is_not_a_number_is_refused() {
         for text in ["", " ", "phone", "+", "+999 123", &"5".repeat(300)] {
             check(text, Some("US"), Err(PhoneError::NotANumber));
         }

@@ -1,11 +1,11 @@
-//! Postal codes, canonical by country.
+//! The canonical form of postal codes, by country.
 //!
 //! Countries whose codes fans write in several ways have patterns, in which `A` stands for a letter, `9` for a digit
-//! and the rest for itself; a code is compared by its letters and digits alone and written as the pattern has it. All
-//! others are trimmed, upper-cased, and kept if they look like a postal code at all. The crates that exist recognise
-//! codes of a few countries and do not normalise them.
+//! and any other character for itself. A code is compared by its letters and digits only, and written with the
+//! pattern's separators. Codes of other countries are trimmed, upper-cased, and accepted if they look like a postal
+//! code at all. Existing crates recognise codes of a few countries and do not normalise them.
 
-/// Longest code of any country, with its separators (Universal Postal Union: Iran and the USA have ten).
+/// Longest code of any country, with separators, in characters (Universal Postal Union: Iran and the USA have ten).
 const MAX_LENGTH: usize = 10;
 
 const UNITED_STATES: &[&str] = &["99999", "99999-9999"];
@@ -25,7 +25,7 @@ pub fn canonical(code: &str, country: Option<&str>) -> Option<String> {
     }
 }
 
-/// The patterns of a country; territories use those of the country whose post serves them.
+/// The patterns of a country; a territory uses those of the country whose post serves it.
 fn patterns(country: Option<&str>) -> Option<&'static [&'static str]> {
     match country? {
         "US" | "AS" | "GU" | "MP" | "PR" | "VI" => Some(UNITED_STATES),
@@ -35,7 +35,7 @@ fn patterns(country: Option<&str>) -> Option<&'static [&'static str]> {
     }
 }
 
-/// Letters and digits of a code, upper-cased, separators left out; `None` if it holds anything else.
+/// Letters and digits of a code, upper-cased, without separators; `None` if it has other characters.
 fn symbols(code: &str) -> Option<Vec<char>> {
     code.chars()
         .filter(|symbol| !is_separator(*symbol))
@@ -47,7 +47,7 @@ fn is_separator(symbol: char) -> bool {
     symbol.is_whitespace() || symbol == '-'
 }
 
-/// The symbols with the pattern's separators; `None` if they are not of that pattern.
+/// The symbols with the pattern's separators; `None` if they do not match the pattern.
 fn written_as(symbols: &[char], pattern: &str) -> Option<String> {
     let mut symbols = symbols.iter().copied();
     let written = pattern.chars().map(|expected| match expected {
@@ -60,7 +60,7 @@ fn written_as(symbols: &[char], pattern: &str) -> Option<String> {
     symbols.next().is_none().then_some(written)
 }
 
-/// For countries without patterns, or without a country: letters, digits and single separators.
+/// For countries without patterns, or without a country: accepts letters, digits and single separators.
 fn elsewhere(code: &str) -> Option<String> {
     let code = code.split_whitespace().collect::<Vec<_>>().join(" ").to_ascii_uppercase();
     let known = code.chars().all(|symbol| symbol.is_ascii_alphanumeric() || is_separator(symbol));

@@ -17,15 +17,15 @@ pub enum Reason {
     NotInvited,
     /// The fan's identity is not verified.
     IdvNotVerified,
-    /// A field of the entry is not as the campaign asks for it.
+    /// A field of the entry breaks the campaign's rules.
     InvalidEntry,
     /// A gate that nobody can pass.
     IneligibleEntry,
-    /// Something that the decision needs failed; the same call may succeed later.
+    /// A dependency of the decision failed; the same call may succeed later.
     InternalServerError,
 }
 
-/// What exactly is wrong; serialises as `{"field": …}` or `{"gateType": …}`.
+/// The detail of a refusal; serialised as `{"field": …}` or `{"gateType": …}`.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Detail {
@@ -35,12 +35,12 @@ pub enum Detail {
     GateType(String),
 }
 
-/// A refusal: the reason, and what exactly is wrong where that helps the fan.
+/// A refusal: the reason, and the detail if it helps the fan.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Refusal {
-    /// Why.
+    /// The reason.
     pub reason: Reason,
-    /// What exactly.
+    /// The detail.
     pub detail: Option<Detail>,
 }
 

@@ -1,6 +1,6 @@
-//! Small helpers on text.
+//! Helpers for text.
 
-/// Trims in place; allocates only where there is something to trim.
+/// Trims in place; allocates only if there is something to trim.
 pub(crate) fn trimmed(text: String) -> String {
     let trimmed = text.trim();
     if trimmed.len() == text.len() { text } else { trimmed.to_owned() }

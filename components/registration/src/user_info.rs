@@ -1,4 +1,4 @@
-//! What a fan's browser says of the fan: `schemas/domain/user-info.json`. Nothing in it is proven.
+//! Data about a fan from the fan's browser: `schemas/domain/user-info.json`. None of it is verified.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct UserInfo {
-    /// Whom it is about. Required by the schema; a message without it is rejected with a reason of its own.
+    /// The fan's id. The schema requires it; a message without it is rejected with a reason of its own.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub global_user_id: Option<String>,
     /// The fan's member id, if there is one.

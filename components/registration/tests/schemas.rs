@@ -1,4 +1,5 @@
-//! The documents of `schemas/domain/`: the fixtures keep to them, and so does what the Rust types read and write.
+//! Tests of the documents of `schemas/domain/`: the fixtures conform to them, and so does what the Rust types read and
+//! write.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 use jsonschema::Validator;
@@ -16,7 +17,7 @@ fn json_file(path: PathBuf) -> Value {
     serde_json::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// The schema of that name, itself checked against the meta-schema; formats such as `date-time` are asserted.
+/// The schema of that name, which is itself checked against the meta-schema. Formats such as `date-time` are asserted.
 fn schema(name: &str) -> Validator {
     let schema = json_file(root().join(format!("schemas/domain/{name}.json")));
     assert!(jsonschema::meta::is_valid(&schema), "{name} is not a JSON Schema");
@@ -37,7 +38,7 @@ fn valid(schema: &Validator, document: &Value) {
     assert!(errors.is_empty(), "{document}: {errors:?}");
 }
 
-/// The fixtures of a kind are valid, and still so after a journey through the Rust type.
+/// The fixtures of a kind are valid, also after a round trip through the Rust type.
 fn keeps_to<T: DeserializeOwned + Serialize + PartialEq + std::fmt::Debug>(name: &str, folder: &str) {
     let schema = schema(name);
     for document in fixtures(folder) {
@@ -80,7 +81,7 @@ fn user_infos() {
     keeps_to::<UserInfo>("user-info", "users");
 }
 
-/// A campaign without one of its required members is refused by the schema and by the type alike.
+/// The schema and the type refuse a campaign without one of its required members.
 #[test]
 fn schema_and_type_require_the_same_of_a_campaign() {
     let (schema, whole) = (schema("campaign"), fixtures("campaigns").remove(0));
@@ -93,18 +94,18 @@ fn schema_and_type_require_the_same_of_a_campaign() {
 }
 
 #[test]
-fn mistakes_in_a_campaign_are_found() {
+fn violations_in_a_campaign_are_found() {
     let (schema, whole) = (schema("campaign"), fixtures("campaigns").remove(0));
-    let mistakes = [
+    let violations = [
         ("status", json!("PAUSED")),
         ("date", json!({"open": "yesterday", "close": "2024-01-01T00:00:00Z"})),
         ("fields", json!([{"name": "f", "type": "date"}])),
         ("fields", json!([{"name": "markets", "type": "markets"}])),
         ("gates", json!([{"type": "linked"}])),
     ];
-    for (member, mistake) in mistakes {
+    for (member, violation) in violations {
         let mut document = whole.clone();
-        document[member] = mistake;
+        document[member] = violation;
         assert!(!schema.is_valid(&document), "{document}");
     }
     let mut more = whole;

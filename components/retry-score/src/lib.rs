@@ -1,4 +1,4 @@
-//! retryScore: asks the Entry Service again for scores that it could not update when it stored their entries.
+//! retryScore: has the Entry Service compute scores again that it could not update when it stored their entries.
 
 mod refresh;
 
@@ -8,7 +8,7 @@ use serde_json::json;
 use worker_kit::services::EntryService;
 use worker_kit::{BatchWorker, Call, Disposition, Event, Failure};
 
-/// Requests under way at once.
+/// Most requests at a time.
 const CONCURRENCY: usize = 8;
 
 /// The worker.

@@ -1,4 +1,4 @@
-//! Which scores to ask for, and the dispositions of the records. Pure.
+//! Decides which scores to request, and the dispositions of the records. Pure.
 
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -15,7 +15,7 @@ pub struct Body {
 }
 
 impl Body {
-    /// The error is a reason to reject the record and names the field.
+    /// Checks the ids. The error is a reason to reject the record, and names the field.
     pub fn checked(self) -> Result<Self, String> {
         for (field, value) in [("campaignId", &self.campaign_id), ("globalUserId", &self.global_user_id)] {
             if value.is_empty() {
@@ -26,18 +26,18 @@ impl Body {
     }
 }
 
-/// One request: fans of one campaign, each with the records that ask for its score.
+/// One request: fans of one campaign, each with the records of its score.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Request {
     /// The campaign.
     pub campaign_id: String,
     /// At most [`MAX_PER_REQUEST`] fans, each once.
     pub fans: Vec<String>,
-    /// Per fan the indices of its records in the batch.
+    /// The indices of each fan's records in the batch.
     records: Vec<Vec<usize>>,
 }
 
-/// The requests for a batch; records are named by their index in it.
+/// The requests for a batch, whose records are named by their index.
 pub fn requests(bodies: impl IntoIterator<Item = (usize, Body)>) -> Vec<Request> {
     let mut campaigns: BTreeMap<String, BTreeMap<String, Vec<usize>>> = BTreeMap::new();
     for (index, body) in bodies {
@@ -56,7 +56,8 @@ pub fn requests(bodies: impl IntoIterator<Item = (usize, Body)>) -> Vec<Request>
 }
 
 impl Request {
-    /// The dispositions of the records, by the service's response. A fan that it does not mention is unknown.
+    /// The dispositions of the records, by the service's response. The state of a fan that it does not mention is
+    /// unknown.
     pub fn settle(&self, results: &[Refreshed]) -> Vec<(usize, Disposition)> {
         let status = |fan: &String| results.iter().find(|result| result.global_user_id == *fan).map(|it| it.status);
         self.each(|fan| match status(fan) {
@@ -68,8 +69,8 @@ impl Request {
         })
     }
 
-    /// The two halves of a request that was refused as a whole, so that what spoils it stands alone in the end; none
-    /// if it does.
+    /// The halves of a request that was refused as a whole, so that the fan that caused it is alone in the end; `None`
+    /// if it is alone.
     pub fn halves(&self) -> Option<[Self; 2]> {
         let middle = self.fans.len() / 2;
         let (fans, more_fans) = self.fans.split_at_checked(middle).filter(|(fans, _)| !fans.is_empty())?;
@@ -82,7 +83,7 @@ impl Request {
         Some([half(fans, records), half(more_fans, more_records)])
     }
 
-    /// The same for all records of the request.
+    /// The same disposition for all records of the request.
     pub fn settle_all(&self, disposition: &Disposition) -> Vec<(usize, Disposition)> {
         self.each(|_| disposition.clone())
     }
@@ -133,13 +134,13 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_entry_can_never_have_a_score() {
+    fn the_record_of_an_unknown_entry_is_rejected() {
         let settled = request(&[("a", "u")]).settle(&[refreshed("u", RefreshStatus::Unknown)]);
         assert!(matches!(settled.first(), Some((0, Disposition::Reject(reason))) if reason.starts_with("unknown")));
     }
 
     #[test]
-    fn a_fan_the_answer_does_not_mention_is_tried_again() {
+    fn a_fan_that_the_response_does_not_mention_is_retried() {
         let settled = request(&[("a", "u")]).settle(&[refreshed("v", RefreshStatus::Refreshed)]);
         assert_eq!(settled, [(0, Disposition::Retry(None))]);
     }

@@ -9,19 +9,19 @@ use worker_kit::platform::{
 };
 use worker_kit::services::entry::{self, DeleteStatus, Deleted, UpsertStatus, Upserted};
 
-/// Read, send, unflag: so many times, then the record is delivered again.
+/// Rounds of read, send and unflag, after which the record is delivered again.
 pub const MAX_ROUNDS: usize = 5;
 
 /// What to do next with an item.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Next {
-    /// Nothing: the disposition of its records.
+    /// Nothing more: the disposition of its records.
     Settle(Disposition),
-    /// The service holds it: clear its flag.
+    /// The service has it: clear its flag.
     Unflag,
-    /// It is not what it was: read it again.
+    /// It may have changed: read it again.
     Reread(Why),
-    /// Send it as it is now.
+    /// Send its present version.
     Put(Rc<Item>),
     /// Send its deletion, with the version that was sent last.
     Delete,
@@ -30,13 +30,13 @@ pub enum Next {
 /// Why an item is read again.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Why {
-    /// The service holds a newer version or a tombstone.
+    /// The service has a newer version or a tombstone.
     Refused,
     /// It changed while it was sent: its flag could not be cleared.
     Changed,
 }
 
-/// After an entry was sent. If the response does not mention it, its state is unknown.
+/// The next step after an entry was sent. If the response does not mention it, its state is unknown.
 pub fn after_upsert(result: Option<&Upserted>) -> Next {
     match result.map(|result| (result.status, result.message.as_deref())) {
         Some((UpsertStatus::Upserted, _)) => Next::Unflag,
@@ -49,7 +49,7 @@ pub fn after_upsert(result: Option<&Upserted>) -> Next {
     }
 }
 
-/// After a deletion was sent. A newer version that the service holds has a record of its own.
+/// The next step after a deletion was sent. If the service has a newer version, that one has a record of its own.
 pub fn after_delete(result: Option<&Deleted>) -> Next {
     match result.map(|result| result.status) {
         Some(DeleteStatus::Deleted | DeleteStatus::Stale) => Next::Settle(Disposition::Ack),
@@ -57,7 +57,7 @@ pub fn after_delete(result: Option<&Deleted>) -> Next {
     }
 }
 
-/// After the flag was to be cleared.
+/// The next step after an attempt to clear the flag.
 pub fn after_unflag(error: Option<&Error>) -> Next {
     match error {
         None => Next::Settle(Disposition::Ack),
@@ -66,14 +66,14 @@ pub fn after_unflag(error: Option<&Error>) -> Next {
     }
 }
 
-/// After the item was read again; `sent` is what the service was sent.
+/// The next step after the item was read again; `sent` is the version that the service was sent.
 pub fn after_reread(sent: &Item, why: Why, current: Option<Rc<Item>>) -> Next {
     match (why, current) {
         (Why::Changed, Some(current)) => Next::Put(current),
         (Why::Changed, None) => Next::Delete,
-        // Removed since: the service has its tombstone, or the removal's own record brings it.
+        // It has been removed since: the service has its tombstone, or the record of the removal will bring it.
         (Why::Refused, None) => Next::Settle(Disposition::Ack),
-        // Somebody else replicated it.
+        // Another call has replicated it.
         (Why::Refused, Some(current)) if !current.entry.needs_replication => Next::Settle(Disposition::Ack),
         (Why::Refused, Some(current)) if current.version == sent.version => Next::Settle(Disposition::Reject(
             "refused: the entry service holds a newer version than the table; the flag stays set".to_owned(),
@@ -96,8 +96,8 @@ pub fn unflag(item: &Item, now: &str) -> Update {
     }
 }
 
-/// The entry as the service takes it. Its `date.updated` is the version, also where the table has it in other words
-/// (API usage's examples have no milliseconds): the service compares the two.
+/// The entry in the service's form. Its `date.updated` is the version, even if the table has it in another notation
+/// (API usage's examples have no milliseconds), because the service compares the two.
 pub fn for_service(item: &Item) -> entry::Entry<'_> {
     let entry = &item.entry;
     entry::Entry {
@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn silence_is_no_success() {
+    fn a_missing_result_is_not_success() {
         assert_eq!(after_upsert(None), Next::Settle(Disposition::Retry(None)));
         assert_eq!(after_delete(None), Next::Settle(Disposition::Retry(None)));
     }
@@ -170,14 +170,14 @@ mod tests {
     }
 
     #[test]
-    fn what_changed_while_it_was_sent_is_sent_again() {
+    fn an_item_that_changed_while_it_was_sent_is_sent_again() {
         let (sent, now) = (item(&image("u", 1, "a")), Rc::new(item(&image("u", 2, "b"))));
         assert_eq!(after_reread(&sent, Why::Changed, Some(now.clone())), Next::Put(now));
         assert_eq!(after_reread(&sent, Why::Changed, None), Next::Delete);
     }
 
     #[test]
-    fn what_the_service_refused_is_settled_by_the_item_as_it_is_now() {
+    fn a_refused_item_is_settled_by_its_present_version() {
         let (sent, newer) = (Rc::new(item(&image("u", 1, "a"))), Rc::new(item(&image("u", 2, "b"))));
         let mut replicated = image("u", 2, "b");
         replicated["needsReplication"] = false.into();

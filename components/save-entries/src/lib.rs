@@ -39,7 +39,7 @@ impl BatchWorker for SaveEntries {
 
 worker_kit::batch_worker!(SaveEntries);
 
-/// Handles a batch through the given ports.
+/// Handles a batch, through the given ports.
 pub async fn handle(ports: &impl Ports, batch: Vec<Event>) -> Vec<Disposition> {
     let mut dispositions = vec![Disposition::Retry(None); batch.len()];
     let mut inputs = Vec::with_capacity(batch.len());
@@ -57,7 +57,7 @@ pub async fn handle(ports: &impl Ports, batch: Vec<Event>) -> Vec<Disposition> {
     dispositions
 }
 
-/// What became of a batch, for the log.
+/// The counts of a batch's dispositions, for the log.
 pub fn count(dispositions: &[Disposition]) -> serde_json::Value {
     let count = |wanted: fn(&Disposition) -> bool| dispositions.iter().filter(|it| wanted(it)).count();
     json!({

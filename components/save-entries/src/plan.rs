@@ -1,4 +1,4 @@
-//! From checked records to jobs: one per item, grouped by campaign across the whole invocation. Pure.
+//! Makes jobs of checked records: one for each item, grouped by campaign across the whole invocation. Pure.
 
 use crate::record::{Item, Record};
 use crate::stale::{Check, check};
@@ -7,27 +7,27 @@ use std::rc::Rc;
 use worker_kit::Disposition;
 use worker_kit::platform::table::Key;
 
-/// A record of the invocation, by its place in the batch.
+/// A record of the invocation, with its index in the batch.
 #[derive(Clone, Debug)]
 pub struct Input {
-    /// Its place.
+    /// The index.
     pub index: usize,
-    /// Above 1, an earlier attempt may have sent something.
+    /// The attempt. Above 1, an earlier one may have sent something.
     pub attempt: u32,
-    /// What it says.
+    /// The content.
     pub record: Record,
 }
 
-/// An item as it is now, none if it is gone; or the disposition of its records if that is unknown.
+/// The present item, `None` if it is gone; or the disposition of its records if it could not be read.
 pub type Look = Result<Option<Rc<Item>>, Disposition>;
 
-/// The dispositions of records, by their place in the batch.
+/// The dispositions of records, by their index in the batch.
 pub type Settled = Vec<(usize, Disposition)>;
 
-/// What is to be sent for an item.
+/// What to send for an item.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Job {
-    /// The item to send; the image to delete.
+    /// The item to send, or the image to delete.
     pub item: Rc<Item>,
     /// Whether it is sent or deleted.
     pub action: Action,
@@ -44,10 +44,10 @@ pub enum Action {
     Delete,
 }
 
-/// What to send, per campaign, and the records that need nothing sent.
+/// What to send, by campaign, and the records for which nothing is sent.
 #[derive(Debug, Default)]
 pub struct Plan {
-    /// Jobs by campaign; puts before deletions, so that requests are as full as they can be.
+    /// Jobs by campaign. Puts come before deletions, so that requests are as full as possible.
     pub campaigns: BTreeMap<String, Vec<Job>>,
     /// Records that are settled already.
     pub settled: Settled,
@@ -83,7 +83,7 @@ fn decide(input: &Input, looks: &HashMap<Key, Look>) -> Result<(Rc<Item>, Action
     }
 }
 
-/// Of several deletions of one item the newest counts: its tombstone covers the others.
+/// Of several deletions of one item the newest counts, because its tombstone covers the others.
 fn add(jobs: &mut BTreeMap<Key, Job>, item: Rc<Item>, action: Action, index: usize) {
     let job = jobs.entry(item.key.clone()).or_insert_with(|| Job { item: item.clone(), action, records: vec![] });
     if item.version > job.item.version {
@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn puts_stand_before_deletions() {
+    fn puts_come_before_deletions() {
         let inputs = vec![input(0, Operation::Remove, "a", 1), input(1, Operation::Insert, "b", 1)];
         let plan = plan(inputs, &looks(&[("a", None), ("b", Some(1))]));
         let actions: Vec<_> = plan.campaigns.values().flatten().map(|job| job.action).collect();
@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn what_could_not_be_read_is_delivered_again() {
+    fn records_of_unread_items_are_delivered_again() {
         let mut looks = looks(&[("u", Some(1))]);
         let key = item(&image("v", 0, "a")).key;
         looks.insert(key, Err(Disposition::Retry(Some(7))));

@@ -1,5 +1,5 @@
-//! What a replication calls. The worker calls the platform and the Entry Service; tests call a small fake
-//! world, in which anything may happen between two calls.
+//! The requests of a replication. The worker sends them to the platform and the Entry Service; tests use a small fake,
+//! in which anything may happen between two requests.
 
 use serde::Serialize;
 use serde_json::Value;
@@ -11,12 +11,12 @@ use worker_kit::services::entry::{Deleted, Deletion, Entry, Upserted};
 use worker_kit::services::{EntryService, ServiceError};
 use worker_kit::{Call, log};
 
-/// The table that entries live in.
+/// The table of entries.
 const TABLE: &str = "demand-table";
-/// Where scores go that the Entry Service could not update.
+/// The queue of scores that the Entry Service could not update.
 const RETRY_SCORE_QUEUE: &str = "retryScoreQueue";
 
-/// A score to ask for again: the body of a message to retryScoreQueue.
+/// A score to compute again: the body of a message to retryScoreQueue.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Score {
@@ -26,31 +26,31 @@ pub struct Score {
     pub global_user_id: String,
 }
 
-/// What a replication calls.
+/// The requests of a replication.
 #[expect(async_fn_in_trait, reason = "components are single-threaded: no future needs to be Send")]
 pub trait Ports {
-    /// The items as they are now, in the order of the keys.
+    /// The present items, in the order of the keys.
     async fn read(&self, keys: Vec<Key>) -> Result<Vec<Option<String>>, Error>;
-    /// Conditional updates, each on its own.
+    /// Conditional updates, each independent of the others.
     async fn update(&self, updates: Vec<Update>) -> Result<Vec<Option<Error>>, Error>;
     /// Stores entries of one campaign.
     async fn upsert(&self, campaign_id: &str, entries: &[Entry<'_>]) -> Result<Vec<Upserted>, ServiceError>;
     /// Deletes entries of one campaign.
     async fn delete(&self, campaign_id: &str, entries: &[Deletion]) -> Result<Vec<Deleted>, ServiceError>;
-    /// Has scores asked for again later.
+    /// Queues scores to be computed again later.
     async fn queue_scores(&self, scores: &[Score]) -> Result<Vec<Result<String, Error>>, Error>;
-    /// RFC 3339 with milliseconds.
+    /// The present time, RFC 3339 with milliseconds.
     fn now(&self) -> String;
-    /// Logs what was recovered from.
+    /// Logs a problem that was handled.
     fn warn(&self, message: &str, data: Value);
 }
 
-/// The real ones.
+/// The real implementation.
 #[derive(Debug)]
 pub struct Live<'a> {
     /// The Entry Service.
     pub service: EntryService<'a>,
-    /// The call that is answered.
+    /// The call under way.
     pub call: &'a Call,
 }
 

@@ -1,4 +1,4 @@
-//! A record of saveEntriesQueue, and the item it is about. Pure.
+//! A record of saveEntriesQueue, and the item that it concerns. Pure.
 
 use registration::entry::{self, Entry, Image, InvalidEntry, Operation};
 use serde::Deserialize;
@@ -13,12 +13,12 @@ pub struct Body<'a> {
     operation: Operation,
 }
 
-/// A change of an entry, as it was when the change was made.
+/// A change of an entry, with the image at that time.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Record {
     /// What happened.
     pub operation: Operation,
-    /// The image: the old one of a REMOVE, else the new one.
+    /// The image: the old one of a REMOVE, otherwise the new one.
     pub image: Rc<Item>,
 }
 
@@ -27,7 +27,7 @@ pub struct Record {
 pub struct Item {
     /// Its key.
     pub key: Key,
-    /// What it says.
+    /// Its content.
     pub entry: Entry,
     /// [`Entry::version`].
     pub version: String,
@@ -36,7 +36,7 @@ pub struct Item {
 }
 
 impl Record {
-    /// Reads a body. The error is a reason to reject the record and names the field.
+    /// Reads a body. The error is a reason to reject the record, and names the field.
     pub fn new(body: Body<'_>) -> Result<Self, String> {
         let image = Item::new(body.entry).map_err(|error| format!("malformed: entry.{error}"))?;
         Ok(Self { operation: body.operation, image: Rc::new(image) })
@@ -44,7 +44,7 @@ impl Record {
 }
 
 impl Item {
-    /// Reads an item as the table holds it. The error is a reason to reject the record and names the attribute.
+    /// Reads an item of the table. The error is a reason to reject the record, and names the attribute.
     pub fn from_table(item: &str) -> Result<Self, String> {
         let item = serde_json::from_str(item).map_err(|error| format!("malformed: the item is not JSON: {error}"))?;
         Self::new(item).map_err(|error| format!("malformed: the item's {error}"))
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn a_broken_item_says_so() {
+    fn a_malformed_item_is_reported() {
         assert!(Item::from_table("{").unwrap_err().starts_with("malformed: the item is not JSON"));
         let mut item = documents_entry();
         item["fields"] = json!(1);

@@ -1,4 +1,4 @@
-//! Replicates a batch: read, check, send per campaign, unflag, and again for what changed meanwhile.
+//! Replicates a batch: reads, checks, sends by campaign, unflags, and repeats that for what changed meanwhile.
 
 use crate::convergence::{self, MAX_ROUNDS, Next, Why};
 use crate::plan::{Action, Input, Job, Look, Settled, plan};
@@ -13,13 +13,14 @@ use worker_kit::platform::table::Key;
 use worker_kit::services::entry::Deletion;
 use worker_kit::services::{MAX_PER_REQUEST, ServiceError};
 
-/// Keys in one read.
+/// Most keys of one read.
 const KEYS_PER_READ: usize = 500;
-/// Reads under way at once.
+/// Most reads at a time.
 const READS: usize = 4;
-/// Campaigns worked on at once. The Entry Service's limit is per campaign, so one that must wait delays no other.
+/// Most campaigns at a time. The Entry Service's limit is per campaign, so one that must wait does not delay the
+/// others.
 const CAMPAIGNS: usize = 8;
-/// Requests under way at once for one campaign.
+/// Most requests at a time for one campaign.
 const REQUESTS_PER_CAMPAIGN: usize = 4;
 
 /// Replicates the records; returns the disposition of each.
@@ -32,7 +33,7 @@ pub async fn replicate(ports: &impl Ports, inputs: Vec<Input>) -> Settled {
     plan.settled.into_iter().chain(sent.into_iter().flatten()).collect()
 }
 
-/// The items as they are now. A read that fails says nothing of its items, so their records are delivered again.
+/// The present items. If a read fails, the records of its items are delivered again.
 async fn look(ports: &impl Ports, keys: Vec<Key>) -> HashMap<Key, Look> {
     let reads = keys.chunks(KEYS_PER_READ).map(|keys| async move {
         let items = ports.read(keys.to_vec()).await;
@@ -59,14 +60,14 @@ async fn campaign(ports: &impl Ports, campaign_id: &str, jobs: &[Job]) -> Settle
     settled.into_iter().flatten().collect()
 }
 
-/// Goes on until flag and service agree for every job, a bounded number of times.
+/// Repeats rounds until flag and service agree for every job, at most [`MAX_ROUNDS`] times.
 async fn converge(ports: &impl Ports, campaign_id: &str, mut jobs: Vec<Job>) -> Settled {
     let mut settled = Settled::new();
     for _ in 0..MAX_ROUNDS {
         if jobs.is_empty() {
             return settled;
         }
-        let mut round = Round { ports, campaign_id, settled: vec![], held: vec![], changed: vec![] };
+        let mut round = Round { ports, campaign_id, settled: vec![], stored: vec![], changed: vec![] };
         jobs = round.run(jobs).await;
         settled.append(&mut round.settled);
     }
@@ -84,14 +85,14 @@ struct Round<'a, P> {
     ports: &'a P,
     campaign_id: &'a str,
     settled: Settled,
-    /// The service holds these; their flags are to be cleared.
-    held: Vec<Job>,
-    /// To be read again.
+    /// Jobs that the service has stored; their flags are to be cleared.
+    stored: Vec<Job>,
+    /// Jobs to be read again.
     changed: Vec<(Job, Why)>,
 }
 
 impl<P: Ports> Round<'_, P> {
-    /// The jobs of the next round.
+    /// Runs the round; returns the jobs of the next round.
     async fn run(&mut self, jobs: Vec<Job>) -> Vec<Job> {
         let (puts, deletions) = jobs.into_iter().partition::<Vec<_>, _>(|job| job.action == Action::Put);
         self.put(puts).await;
@@ -138,8 +139,8 @@ impl<P: Ports> Round<'_, P> {
         }
     }
 
-    /// A request that was refused as a whole is halved, until what spoils it stands alone; any other error is that of
-    /// all its jobs.
+    /// A request that was refused as a whole is halved, until the entry that caused it is alone. Any other error
+    /// applies to all its jobs.
     fn refused(&mut self, mut jobs: Vec<Job>, error: &ServiceError) -> Vec<Vec<Job>> {
         if error.is_refusal() && jobs.len() > 1 {
             let more = jobs.split_off(jobs.len() / 2);
@@ -153,7 +154,8 @@ impl<P: Ports> Round<'_, P> {
         vec![]
     }
 
-    /// Has failed scores asked for again. A job whose message is not taken keeps its flag and is delivered again.
+    /// Queues failed scores to be computed again. A job whose message is not accepted keeps its flag and is delivered
+    /// again.
     async fn queue_scores(
         &self,
         results: &[worker_kit::services::entry::Upserted],
@@ -184,7 +186,7 @@ impl<P: Ports> Round<'_, P> {
     }
 
     async fn unflag(&mut self) {
-        let jobs = std::mem::take(&mut self.held);
+        let jobs = std::mem::take(&mut self.stored);
         if jobs.is_empty() {
             return;
         }
@@ -216,11 +218,11 @@ impl<P: Ports> Round<'_, P> {
         jobs
     }
 
-    /// Takes the next step with a job; answers it where that step is the next round's.
+    /// Takes the next step of a job; returns the job if that step belongs to the next round.
     fn follow(&mut self, job: Job, next: Next) -> Option<Job> {
         match next {
             Next::Settle(disposition) => self.settled.extend(settle(job, &disposition)),
-            Next::Unflag => self.held.push(job),
+            Next::Unflag => self.stored.push(job),
             Next::Reread(why) => self.changed.push((job, why)),
             Next::Put(item) => return Some(Job { item, action: Action::Put, ..job }),
             Next::Delete => return Some(Job { action: Action::Delete, ..job }),

@@ -1,7 +1,7 @@
-//! The stale check: is the item still what the record says? Pure.
+//! The stale check: whether the item is still as in the record. Pure.
 //!
-//! The check needs the item as it is *now*, so reads must be strongly consistent. A read that shows an item older than
-//! the record's own image is late, and the record must not be lost for it.
+//! The check needs the *present* item, so reads must be strongly consistent. If a read returns an item older than the
+//! record's own image, the read is late, and the record must not be lost because of it.
 
 use crate::record::{Item, Record};
 use registration::entry::Operation;
@@ -9,18 +9,18 @@ use registration::entry::Operation;
 /// What to do with a record.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Check {
-    /// Send the item as it is now; it is what the record says, or a later attempt must mend what an earlier one sent.
+    /// Send the present item: it is as in the record, or this attempt must correct what an earlier one sent.
     Put,
     /// Send the deletion of the record's image.
     Delete,
-    /// Leave it: the item has moved on, and a record of its own says how.
+    /// Send nothing: the item has changed since, and that change has a record of its own.
     Stale(&'static str),
-    /// The read is behind the record: look again later.
+    /// The read is older than the record: read again later.
     Behind,
 }
 
-/// Checks a record against the item as it is now. From the second `attempt` on, an earlier one may have sent what is
-/// stale now, so the item as it is now is sent instead.
+/// Checks a record against the present item. From the second `attempt` on, an earlier attempt may have sent a version
+/// that is stale now, so the present item is sent instead.
 pub fn check(record: &Record, current: Option<&Item>, attempt: u32) -> Check {
     match verdict(record, current) {
         Check::Stale(_) if attempt > 1 => current.map_or(Check::Delete, |_| Check::Put),
@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn what_systems_write_makes_nothing_stale() {
+    fn attributes_of_systems_make_nothing_stale() {
         let mut now = image("u", 1, "a");
         now["verdict"] = true.into();
         now["score"] = 1.into();
@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn a_read_that_is_behind_is_no_reason_to_lose_the_record() {
+    fn a_record_is_not_lost_because_of_a_late_read() {
         let before = item(&image("u", 1, "a"));
         for attempt in [1, 2] {
             assert_eq!(check(&record(Operation::Modify, 2, "b"), Some(&before), attempt), Check::Behind);
@@ -110,7 +110,7 @@ mod tests {
     }
 
     proptest! {
-        /// Nothing older than the item is ever sent, and nothing is left unsent from the second attempt on.
+        /// No version older than the item is ever sent, and from the second attempt on something is always sent.
         #[test]
         fn only_the_present_is_sent(
             operation in prop::sample::select(vec![Operation::Insert, Operation::Modify, Operation::Remove]),

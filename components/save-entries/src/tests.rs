@@ -1,4 +1,4 @@
-//! Whole replications in a small world.
+//! Tests of whole replications in the small world.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
 use crate::plan::Input;
@@ -71,7 +71,7 @@ fn a_failed_read_is_a_retry_and_never_success() {
     assert!(world.service.borrow().is_empty());
 }
 
-/// `needsReplication` goes only once the Entry Service has the entry.
+/// `needsReplication` is cleared only once the Entry Service has the entry.
 #[test]
 fn a_failed_replication_keeps_its_flag() {
     let image = image("u", 1, "a");
@@ -98,7 +98,7 @@ fn an_invalid_entry_is_rejected_and_keeps_its_flag() {
 }
 
 #[test]
-fn one_entry_that_spoils_its_request_stands_alone_in_the_end() {
+fn an_entry_that_gets_its_request_refused_is_isolated() {
     let images: Vec<_> = (0..25).map(|n| image(&format!("fan-{n}"), 1, "a")).collect();
     let mut world = World::with(images.clone());
     world.poison = only("fan-13");
@@ -143,11 +143,11 @@ fn a_removed_entry_leaves_a_tombstone_that_a_late_post_does_not_lift() {
 
 /// The item changes after it was read and before it is unflagged.
 #[test]
-fn what_changes_while_it_is_sent_is_sent_again() {
+fn an_item_that_changes_while_it_is_sent_is_sent_again() {
     let image = image("u", 0, "a");
     let world = World::with([image.clone()]);
     world.changes.borrow_mut().push(Change::Fan("u", "b"));
-    // Read: nothing; upsert: nothing; update: a change.
+    // No change before the read and the upsert, one before the update.
     *world.choices.borrow_mut() = vec![0, 3, 0, 0, 0, 0, 0, 0, 0];
     assert_eq!(run(&world, vec![input(0, Operation::Insert, &image)]), [Disposition::Ack]);
     assert_eq!(world.requests.borrow().len(), 2);
@@ -155,7 +155,7 @@ fn what_changes_while_it_is_sent_is_sent_again() {
 }
 
 #[test]
-fn an_item_that_never_stands_still_is_delivered_again() {
+fn an_item_that_keeps_changing_is_delivered_again() {
     let image = image("u", 0, "a");
     let world = World::with([image.clone()]);
     *world.changes.borrow_mut() = vec![Change::Fan("u", "b"); 100];
@@ -167,7 +167,7 @@ fn an_item_that_never_stands_still_is_delivered_again() {
 }
 
 #[test]
-fn a_service_that_knows_better_leaves_the_flag_set() {
+fn the_flag_stays_set_if_the_service_has_a_newer_version() {
     let image = image("u", 1, "a");
     let world = World::with([image.clone()]);
     let id = ("c".to_owned(), "u".to_owned());
@@ -231,8 +231,8 @@ fn changes() -> impl Strategy<Value = Vec<Change>> {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// Whatever changes, whenever, in whatever order it is delivered and whatever fails: in the end the service holds
-    /// exactly what the table holds, and nothing is left flagged.
+    /// Whatever changes, in whatever order records are delivered and whatever fails: in the end the service has exactly
+    /// the entries of the table, and none is flagged.
     #[test]
     fn flag_and_service_agree_in_the_end(
         changes in changes(),

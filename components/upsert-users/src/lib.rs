@@ -1,8 +1,8 @@
 //! upsert-users: sends profiles from userInfoQueue to the User Service.
 //!
-//! Each message holds what a fan's browser said of the fan ([`registration::user_info`]). [`profile`] normalises it,
-//! [`merge`] combines the messages about one fan in one profile, [`upsert`] sends the profiles and returns the outcome
-//! of each. A message is settled only when its own content is stored, so repeating a batch changes nothing.
+//! Each message contains data about a fan from the fan's browser ([`registration::user_info`]). [`profile`] normalises
+//! it, [`merge`] combines the messages about one fan into one profile, [`upsert`] sends the profiles and returns the
+//! outcome of each. A message is settled only when its own content is stored, so repeating a batch changes nothing.
 
 pub mod merge;
 pub mod profile;

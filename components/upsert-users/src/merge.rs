@@ -1,11 +1,11 @@
-//! One profile of all messages about one fan.
+//! Merges all messages about one fan into one profile.
 //!
-//! The last message wins, by the time when it was sent and then by its place in the batch. Its absent parts are taken
-//! from the message before. The User Service does the same: it leaves absent parts as they are. The outcome therefore
-//! does not depend on how messages are batched.
+//! The last message wins, by the time when it was sent and then by its place in the batch. Parts that it lacks are
+//! taken from the previous message. The User Service does the same: it leaves absent parts as they are. The outcome
+//! therefore does not depend on how messages are batched.
 //!
-//! Maps keyed by a fan's input are ordered, because the seeds of hash maps are frozen into the component and could be
-//! attacked.
+//! Maps with keys from fans' input are ordered: the seeds of hash maps are frozen into the component, so hash maps
+//! could be attacked.
 
 use crate::profile::{self, BadMessage, Profile};
 use std::collections::BTreeMap;
@@ -15,7 +15,7 @@ use worker_kit::{Disposition, Event, Payload, services::user::User};
 #[derive(Debug)]
 pub struct Merged {
     users: Vec<User>,
-    /// For each event, the place of its profile in `users`, or why it has none.
+    /// For each event the index of its profile in `users`, or why it has none.
     places: Vec<Result<usize, BadMessage>>,
     left_out: Vec<(usize, Vec<&'static str>)>,
 }
@@ -40,17 +40,17 @@ impl Merged {
         merged
     }
 
-    /// The profiles, one a fan.
+    /// The profiles, one for each fan.
     pub fn users(&self) -> &[User] {
         &self.users
     }
 
-    /// For each event of which parts cannot be read, its place in the batch and the parts' names.
+    /// The index of each event with parts that cannot be read, and the names of these parts.
     pub fn left_out(&self) -> &[(usize, Vec<&'static str>)] {
         &self.left_out
     }
 
-    /// The disposition of each event, given that of each profile: all messages about a fan share it.
+    /// The disposition of each event, from that of its profile: all messages about a fan share it.
     pub fn settle(&self, profiles: &[Disposition]) -> Vec<Disposition> {
         let settle = |place: &Result<usize, BadMessage>| match place {
             Ok(place) => profiles.get(*place).cloned().unwrap_or(Disposition::Retry(None)),
@@ -80,7 +80,7 @@ fn body(event: &Event) -> &[u8] {
     }
 }
 
-/// The newer profile, with what only the older one gives.
+/// The newer profile, completed with the parts that only the older one has.
 fn over(newer: User, older: User) -> User {
     User {
         global_user_id: newer.global_user_id,
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_is_the_last_sent_wherever_it_stands_in_the_batch() {
+    fn the_last_message_is_the_one_sent_last_wherever_it_is_in_the_batch() {
         let merged = Merged::new(&[
             event(2, json!({"globalUserId": "a", "firstName": "Anna"})),
             event(1, json!({"globalUserId": "a", "firstName": "Ann", "lastName": "Lee"})),
@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn each_event_shares_the_fate_of_its_profile_and_bad_ones_are_rejected() {
+    fn each_event_has_the_disposition_of_its_profile_and_bad_ones_are_rejected() {
         let merged = Merged::new(&[
             event(3, json!({"globalUserId": "a"})),
             event(2, json!({"email": "x@example.com"})),
@@ -178,13 +178,13 @@ mod tests {
     }
 
     #[test]
-    fn a_profile_without_an_outcome_is_tried_again() {
+    fn a_profile_without_an_outcome_is_retried() {
         let merged = Merged::new(&[event(1, json!({"globalUserId": "a"}))]);
         assert_eq!(merged.settle(&[]), [Disposition::Retry(None)]);
     }
 
     #[test]
-    fn what_is_left_out_is_told_by_event() {
+    fn parts_left_out_are_reported_by_event() {
         let merged = Merged::new(&[
             event(1, json!({"globalUserId": "a"})),
             event(2, json!({"globalUserId": "a", "phoneNumber": "call me"})),

@@ -1,4 +1,4 @@
-//! A fan's profile as the User Service takes it, made from what the browser sent.
+//! Makes a fan's profile, in the User Service's form, from the browser's data.
 
 use registration::{email, phone, postal_code, user_info::UserInfo};
 use worker_kit::services::user::User;
@@ -8,32 +8,32 @@ use worker_kit::services::user::User;
 pub struct Profile {
     /// The profile.
     pub user: User,
-    /// Names of the members that were given and cannot be read, for the log.
+    /// Names of the members that cannot be read, for the log.
     pub left_out: Vec<&'static str>,
 }
 
-/// Why a message can never become a profile. Holds names, never values.
+/// Why a message can never become a profile. Contains names, never values.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum BadMessage {
     /// Not JSON, or a member of the wrong type.
     #[error("userInfo: `{path}` cannot be read: {problem}")]
     Malformed {
-        /// Which member; `.` for the whole.
+        /// The member; `.` for the whole message.
         path: String,
         /// What is wrong.
         problem: &'static str,
     },
-    /// It names no user.
+    /// It names no fan.
     #[error("userInfo: `globalUserId` is missing or blank: send the fan's id")]
     NoGlobalUserId,
 }
 
-/// The profile in a message's body.
+/// Reads the profile in a message's body.
 pub fn of_message(body: &[u8]) -> Result<Profile, BadMessage> {
     let mut json = serde_json::Deserializer::from_slice(body);
     let info: UserInfo = serde_path_to_error::deserialize(&mut json).map_err(|error| BadMessage::Malformed {
         path: error.path().to_string(),
-        // serde_json's own words would quote the value.
+        // serde_json's own message would quote the value.
         problem: if error.inner().is_data() { "it has the wrong type" } else { "it is not JSON" },
     })?;
     let behind = |_| BadMessage::Malformed { path: ".".to_owned(), problem: "it is not JSON" };
@@ -41,11 +41,12 @@ pub fn of_message(body: &[u8]) -> Result<Profile, BadMessage> {
     of_user_info(info)
 }
 
-/// Trims and normalises. What cannot be read (most often a phone number) is left out, never a reason to refuse.
+/// Trims and normalises. Parts that cannot be read (most often a phone number) are left out; they are not a reason to
+/// refuse.
 fn of_user_info(info: UserInfo) -> Result<Profile, BadMessage> {
-    let global_user_id = given(info.global_user_id).ok_or(BadMessage::NoGlobalUserId)?;
+    let global_user_id = non_blank(info.global_user_id).ok_or(BadMessage::NoGlobalUserId)?;
     let mut left_out = Vec::new();
-    let country = given(info.country_code);
+    let country = non_blank(info.country_code);
     let region = country.as_deref();
     let mut read = |name, text: Option<String>, normalise: &dyn Fn(&str) -> Option<String>| {
         let normalised = normalise(text.as_deref()?);
@@ -56,20 +57,22 @@ fn of_user_info(info: UserInfo) -> Result<Profile, BadMessage> {
     };
     let user = User {
         global_user_id,
-        email: read("email", given(info.email), &email::normalise),
-        phone_number: read("phoneNumber", given(info.phone_number), &|number| phone::normalise(number, region).ok()),
-        postal_code: read("postalCode", given(info.postal_code), &|code| postal_code::canonical(code, region)),
+        email: read("email", non_blank(info.email), &email::normalise),
+        phone_number: read("phoneNumber", non_blank(info.phone_number), &|number| {
+            phone::normalise(number, region).ok()
+        }),
+        postal_code: read("postalCode", non_blank(info.postal_code), &|code| postal_code::canonical(code, region)),
         country_code: read("countryCode", country.clone(), &alpha_2),
-        first_name: given(info.first_name),
-        last_name: given(info.last_name),
-        locale: given(info.locale),
-        member_id: given(info.member_id),
+        first_name: non_blank(info.first_name),
+        last_name: non_blank(info.last_name),
+        locale: non_blank(info.locale),
+        member_id: non_blank(info.member_id),
     };
     Ok(Profile { user, left_out })
 }
 
-/// Trimmed; a blank is not given.
-fn given(text: Option<String>) -> Option<String> {
+/// The trimmed text; `None` if it is blank.
+fn non_blank(text: Option<String>) -> Option<String> {
     text.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty())
 }
 
@@ -112,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_read_is_left_out_and_named() {
+    fn parts_that_cannot_be_read_are_left_out_and_named() {
         let Profile { user, left_out } = profile(json!({
             "globalUserId": "u", "email": "nobody", "phoneNumber": "12", "postalCode": "<>", "countryCode": "USA",
         }));
@@ -121,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn blanks_and_nulls_are_not_given() {
+    fn blanks_and_nulls_count_as_absent() {
         let Profile { user, left_out } = profile(json!({"globalUserId": "u", "email": " ", "phoneNumber": null}));
         assert!(left_out.is_empty());
         assert_eq!(user, User { global_user_id: "u".into(), ..User::default() });

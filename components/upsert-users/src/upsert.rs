@@ -10,10 +10,10 @@ use worker_kit::{
     },
 };
 
-/// Requests of one call in flight at once; the service's own limits are the host's to keep.
+/// Most requests of one call at a time. The host keeps the service's own limits.
 const IN_FLIGHT: usize = 4;
 
-/// What became of the profiles, in their order.
+/// The outcomes of the profiles, in their order.
 #[derive(Debug, Default)]
 pub struct Outcomes {
     /// One for each profile.
@@ -37,8 +37,8 @@ pub async fn upsert(users: &[User], send: impl AsyncFn(&[User]) -> Result<Vec<Up
     outcomes
 }
 
-/// A request that failed. Even a refusal says nothing of any one profile (the service names invalid ones in its
-/// answer), so nothing is given up: after the last attempt the messages wait in the dead-letter queue.
+/// The outcomes of a request that failed. Even a refusal concerns no single profile (the response of the service names
+/// invalid ones), so nothing is rejected: after the last attempt the messages become dead letters.
 pub fn failed(users: &[User], error: &ServiceError) -> Outcomes {
     let disposition = match error.disposition() {
         Disposition::Retry(after) => Disposition::Retry(after),
@@ -54,7 +54,7 @@ impl Outcomes {
     }
 }
 
-/// What the service says of each profile; one of which it says nothing is sent again.
+/// The disposition of each profile by the service's response. A profile that it does not mention is retried.
 fn answered(users: &[User], results: Vec<Upserted>) -> Vec<Disposition> {
     let results: BTreeMap<_, _> = results.into_iter().map(|result| (result.global_user_id.clone(), result)).collect();
     let disposition = |user: &User| match results.get(&user.global_user_id) {
@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn no_profiles_no_request() {
+    fn without_profiles_no_request_is_sent() {
         let outcomes = block_on(upsert(&[], async |_| unreachable!("nothing to send")));
         assert!(outcomes.dispositions.is_empty());
     }
@@ -104,7 +104,7 @@ mod tests {
     fn every_profile_has_its_own_outcome() {
         let outcomes = block_on(upsert(&users(3), async |chunk| {
             let statuses = [UpsertStatus::Invalid, UpsertStatus::Upserted];
-            // In another order than sent, and silent on the second profile.
+            // In another order than sent, and without the second profile.
             let results = chunk.iter().step_by(2).zip(statuses).map(|(user, status)| result(user, status));
             Ok(results.collect::<Vec<_>>().into_iter().rev().collect())
         }));
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refused_request_gives_up_no_profile() {
+    fn a_refused_request_rejects_no_profile() {
         let refused = ServiceError::Rejected { service: "user", status: 404, message: String::new() };
         assert_eq!(failed(&users(2), &refused).dispositions, vec![Disposition::Retry(None); 2]);
     }

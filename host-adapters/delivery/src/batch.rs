@@ -10,7 +10,7 @@ use tokio::time::Instant;
 pub struct Limits {
     /// The most records.
     pub size: usize,
-    /// The most bytes of payload; a larger record goes alone.
+    /// The most bytes of payload. A larger record makes a batch by itself.
     pub bytes: usize,
     /// The longest time that the first record waits for others.
     pub window: Duration,
@@ -25,36 +25,36 @@ pub trait Weigh {
 /// What a batch needs next.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Need {
-    /// Up to `room` more records, if they come before `until`; with `None` there is not even one yet.
+    /// Up to `room` more records, if they come before `until`. `None`: the batch is still empty.
     More {
         /// How many records it has room for.
         room: usize,
         /// When its window closes.
         until: Option<Instant>,
     },
-    /// Nothing: it is due.
+    /// Nothing: the batch is due.
     Call,
 }
 
-/// Records on their way to a worker, in order.
+/// Gathers records into batches, in order.
 #[derive(Debug)]
 pub struct Batcher<T> {
     limits: Limits,
     waiting: VecDeque<T>,
-    /// How many of `waiting` make the next batch, and their weight.
+    /// How many of `waiting` form the next batch, and their weight in bytes.
     fitting: usize,
     weight: usize,
     opened: Option<Instant>,
 }
 
 impl<T: Weigh> Batcher<T> {
-    /// An empty one.
+    /// An empty batcher.
     pub fn new(limits: Limits) -> Self {
         let limits = Limits { size: limits.size.max(1), ..limits };
         Self { limits, waiting: VecDeque::new(), fitting: 0, weight: 0, opened: None }
     }
 
-    /// The call before has ended: from now on the window of records left over runs.
+    /// Starts the window of the records left over. Call it when the previous call of the worker has ended.
     pub fn open(&mut self) {
         self.opened = (!self.waiting.is_empty()).then(Instant::now);
     }
@@ -77,7 +77,7 @@ impl<T: Weigh> Batcher<T> {
         Need::More { room: self.limits.size - self.fitting, until }
     }
 
-    /// The next batch; empty only if nothing waits.
+    /// The next batch; empty only if no record waits.
     pub fn take(&mut self) -> Vec<T> {
         let batch = self.waiting.drain(..self.fitting).collect();
         (self.fitting, self.weight, self.opened) = (0, 0, None);
@@ -85,17 +85,18 @@ impl<T: Weigh> Batcher<T> {
         batch
     }
 
-    /// Everything that waits.
+    /// All records that wait.
     pub fn waiting_mut(&mut self) -> &mut VecDeque<T> {
         &mut self.waiting
     }
 
-    /// Whether no more records belong into the next batch.
+    /// Whether the next batch takes no more records.
     pub fn is_full(&self) -> bool {
         self.fitting == self.limits.size || self.fitting < self.waiting.len() || self.weight >= self.limits.bytes
     }
 
-    /// Counts into the next batch what fits. A record that does not fit ends it: order is kept.
+    /// Adds waiting records to the next batch while they fit. The first that does not fit ends the batch, which keeps
+    /// the order.
     fn fit(&mut self) {
         for record in self.waiting.iter().skip(self.fitting) {
             let weight = self.weight.saturating_add(record.weight());

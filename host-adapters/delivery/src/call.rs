@@ -1,4 +1,4 @@
-//! Calling a worker with a batch and reading its answer, fail-closed: only an explicit disposition settles a record
+//! Calls a worker with a batch and reads its response, fail-closed: only an explicit disposition settles a record
 //! (docs/delivery.md, 2.1). An empty or missing response, which Lambda takes for success, is `retry` here.
 
 use super::circuit_breaker::{CircuitBreaker, Permit};
@@ -17,26 +17,26 @@ pub struct Invoker {
     pub worker: String,
     /// `<kind>:<name>` of the source.
     pub source: String,
-    /// The metrics of the two.
+    /// The metrics of this worker and source.
     pub meter: Meter,
     dispatch: Arc<dyn Dispatch>,
 }
 
-/// What a call said about each record of its batch.
+/// The result of a call, for each record of its batch.
 #[derive(Clone, Debug)]
-pub struct Answer {
+pub struct CallOutcome {
     /// Exactly one per record, in order.
     pub dispositions: Vec<Disposition>,
-    /// Why the call as a whole failed. Then every record is `Retry`, and the culprit is unknown.
+    /// Why the call as a whole failed. Every record is then `Retry`, and it is unknown which one caused it.
     pub failure: Option<CallError>,
-    /// What is down, if that and not the records is the reason for the `Retry`s.
+    /// Which dependency is down, if the records are `Retry` because of it.
     pub outage: Option<String>,
-    /// Digest of the component that served.
+    /// Digest of the component that handled the call.
     pub digest: String,
 }
 
 impl Invoker {
-    /// Feeds `worker` from `source`.
+    /// Calls `worker` with records of `source`.
     pub fn new(worker: &str, source: String, dispatch: Arc<dyn Dispatch>) -> Self {
         let meter = Meter::new(worker, &source);
         Self { worker: worker.to_owned(), source, meter, dispatch }
@@ -44,7 +44,7 @@ impl Invoker {
 
     /// Waits for a permit, calls the worker, and reports to the circuit breaker. `None` if `drain` came first: intake
     /// stopped while the circuit was open, or the deadline passed during the call.
-    pub async fn call(&self, breaker: &CircuitBreaker, drain: &Drain, batch: Vec<Event>) -> Option<Answer> {
+    pub async fn call(&self, breaker: &CircuitBreaker, drain: &Drain, batch: Vec<Event>) -> Option<CallOutcome> {
         let permit = Self::enter(breaker, drain).await?;
         self.call_with(permit, drain, batch).await
     }
@@ -62,31 +62,31 @@ impl Invoker {
     }
 
     /// Calls the worker, and reports to the circuit breaker; `None` if the drain's deadline passed meanwhile.
-    pub async fn call_with(&self, permit: Permit<'_>, drain: &Drain, batch: Vec<Event>) -> Option<Answer> {
+    pub async fn call_with(&self, permit: Permit<'_>, drain: &Drain, batch: Vec<Event>) -> Option<CallOutcome> {
         tokio::select! {
             biased;
-            answer = self.call_now(permit, batch) => Some(answer),
+            outcome = self.call_now(permit, batch) => Some(outcome),
             () = drain.abandoned() => None,
         }
     }
 
-    async fn call_now(&self, permit: Permit<'_>, batch: Vec<Event>) -> Answer {
+    async fn call_now(&self, permit: Permit<'_>, batch: Vec<Event>) -> CallOutcome {
         let records = batch.len();
         let _in_flight = InFlight::new(&self.meter, records);
         let began = Instant::now();
         let dispatched = self.dispatch.dispatch(&self.worker, batch).await;
         failpoint::reached(Step::Answer);
-        let answer = Answer::read(&self.worker, dispatched, records);
+        let outcome = CallOutcome::read(&self.worker, dispatched, records);
         self.meter.batch_seconds.record(began.elapsed().as_secs_f64());
-        if let Some(failure) = &answer.failure {
-            let (worker, source, digest) = (&self.worker, &self.source, &answer.digest);
+        if let Some(failure) = &outcome.failure {
+            let (worker, source, digest) = (&self.worker, &self.source, &outcome.digest);
             tracing::warn!(worker, source, digest, records, error = %failure, "call failed, its records are retried");
         }
-        match &answer.outage {
+        match &outcome.outage {
             Some(outage) => permit.down(outage.clone()),
             None => permit.works(),
         }
-        answer
+        outcome
     }
 
     /// Logs and counts a record that can never succeed.
@@ -98,11 +98,11 @@ impl Invoker {
     }
 }
 
-impl Answer {
-    /// Reads what came back for `records` records.
+impl CallOutcome {
+    /// Reads the result of a call with `records` records.
     fn read(worker: &str, dispatched: Dispatched, records: usize) -> Self {
-        let Dispatched { answer, digest, outages } = dispatched;
-        let (mut dispositions, failure) = match answer {
+        let Dispatched { result, digest, outages } = dispatched;
+        let (mut dispositions, failure) = match result {
             Ok(dispositions) if dispositions.len() > records => {
                 (Vec::new(), Some(CallError::TooMany(dispositions.len(), records)))
             }
@@ -114,7 +114,7 @@ impl Answer {
         Self { dispositions, failure, outage, digest }
     }
 
-    /// Whether the same call would fail again. During an outage nobody knows.
+    /// Whether the same call would fail again. Always false during an outage, because it cannot be known then.
     pub fn is_permanent(&self) -> bool {
         matches!(self.failure, Some(CallError::Permanent(_))) && self.outage.is_none()
     }
@@ -133,7 +133,7 @@ impl Answer {
     }
 }
 
-/// A worker that cannot be called at all is an outage too: no record is to blame for it.
+/// Which outage explains the retries. A worker that cannot be called at all counts as one: no record caused it.
 fn outage(
     worker: &str,
     dispositions: &[Disposition],
@@ -147,7 +147,7 @@ fn outage(
     (retried && !outages.is_empty()).then(|| outages.join(", "))
 }
 
-/// Counts the records of a call while it runs, also when the call is given up.
+/// Counts the records of a call while it runs, also when the call is cancelled.
 struct InFlight<'a> {
     meter: &'a Meter,
     records: f64,
@@ -177,15 +177,15 @@ mod tests {
 
     const RETRY: Disposition = Disposition::Retry(None);
 
-    fn read(answer: Result<Vec<Disposition>, CallError>, outages: &[&str]) -> Answer {
+    fn read(result: Result<Vec<Disposition>, CallError>, outages: &[&str]) -> CallOutcome {
         let outages = outages.iter().map(ToString::to_string).collect();
-        Answer::read("save-entries", Dispatched { answer, digest: String::new(), outages }, 2)
+        CallOutcome::read("save-entries", Dispatched { result, digest: String::new(), outages }, 2)
     }
 
     #[test]
     fn silence_is_retry() {
-        for answer in [Ok(vec![]), Err(CallError::Failed("no".into())), Ok(vec![Disposition::Ack; 3])] {
-            assert_eq!(read(answer, &[]).dispositions, [RETRY, RETRY]);
+        for result in [Ok(vec![]), Err(CallError::Failed("no".into())), Ok(vec![Disposition::Ack; 3])] {
+            assert_eq!(read(result, &[]).dispositions, [RETRY, RETRY]);
         }
         assert_eq!(read(Ok(vec![Disposition::Ack]), &[]).dispositions, [Disposition::Ack, RETRY]);
     }
@@ -202,7 +202,7 @@ mod tests {
 
     #[test]
     fn a_worker_that_cannot_be_called_is_an_outage() {
-        let answer = read(Err(CallError::NotCallable("no such component".into())), &[]);
-        assert_eq!(answer.outage.as_deref(), Some("worker:save-entries: no such component"));
+        let outcome = read(Err(CallError::NotCallable("no such component".into())), &[]);
+        assert_eq!(outcome.outage.as_deref(), Some("worker:save-entries: no such component"));
     }
 }

@@ -1,5 +1,5 @@
-//! How far a worker has come in a shard. Key slices settle records out of order; the checkpoint is the last record before
-//! which everything is settled, so a restart may repeat records but never skips one.
+//! How far a worker has come in a shard. Key slices settle records out of order. The checkpoint is the last record of
+//! the prefix in which all records are settled, so a restart may repeat records but never skips one.
 
 use host_adapters_failpoint::{self as failpoint, Step};
 use host_adapters_platform::{Checkpoint, LeaseTable, Result};
@@ -17,7 +17,7 @@ struct Progress {
     open: VecDeque<(String, bool)>,
     /// Ticket of the first of `open`.
     first: Ticket,
-    /// All up to this sequence number are settled.
+    /// All records up to this sequence number are settled.
     settled: Option<String>,
 }
 
@@ -47,31 +47,31 @@ pub struct Checkpointer {
     worker: String,
     progress: Mutex<Progress>,
     moved: Notify,
-    /// What is stored. Locked while it is written.
+    /// The stored checkpoint. Locked while it is written.
     stored: tokio::sync::Mutex<Option<String>>,
 }
 
 impl Checkpointer {
-    /// For `worker` in `shard` of `stream`.
+    /// The checkpointer of `worker` in `shard` of `stream`.
     pub fn new(leases: Arc<dyn LeaseTable>, stream: &str, shard: &str, worker: &str) -> Self {
         let (stream, shard, worker) = (stream.to_owned(), shard.to_owned(), worker.to_owned());
         let (progress, moved, stored) = Default::default();
         Self { leases, stream, shard, worker, progress, moved, stored }
     }
 
-    /// A record was read; call it in the shard's order.
+    /// Registers a record that was read. Call it in the shard's order.
     pub fn add(&self, sequence: &str) -> Ticket {
         self.progress().add(sequence)
     }
 
-    /// Records are settled: acknowledged, rejected or kept as dead letters.
+    /// Marks records as settled: acknowledged, rejected or stored as dead letters.
     pub fn settle(&self, tickets: impl IntoIterator<Item = Ticket>) {
         let mut progress = self.progress();
         tickets.into_iter().for_each(|ticket| progress.settle(ticket));
         self.moved.notify_one();
     }
 
-    /// Waits until records were settled since it was last asked.
+    /// Waits until records have been settled since the previous call.
     pub async fn moved(&self) {
         self.moved.notified().await;
     }
@@ -81,7 +81,7 @@ impl Checkpointer {
         self.progress().open.is_empty()
     }
 
-    /// Stores how far everything is settled, if that is news. A checkpoint that fails to be stored is stored with the next.
+    /// Stores the checkpoint if it has moved. One that failed to be stored is retried with the next call.
     pub async fn commit(&self) -> Result<()> {
         let mut stored = self.stored.lock().await;
         let settled = self.progress().settled.clone();
@@ -92,7 +92,7 @@ impl Checkpointer {
         Ok(())
     }
 
-    /// Stores that the shard is done with.
+    /// Stores the mark of the shard's end: the worker has settled all of it.
     pub async fn end(&self) -> Result<()> {
         let _stored = self.stored.lock().await;
         self.store(&Checkpoint::ShardEnd).await
@@ -116,7 +116,7 @@ mod tests {
     use proptest::prelude::*;
 
     proptest! {
-        /// In whatever order records are read and settled, the checkpoint is the last of the settled prefix.
+        /// The checkpoint is the last record of the settled prefix, in whatever order records are read and settled.
         #[test]
         fn the_checkpoint_is_the_end_of_the_settled_prefix(
             steps in prop::collection::vec(prop::option::of(any::<prop::sample::Index>()), 1..200),

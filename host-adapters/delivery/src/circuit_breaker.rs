@@ -11,10 +11,11 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-/// Closed, or open with a reason.
+/// A circuit breaker: closed, or open with a reason.
 pub struct CircuitBreaker {
     pause: Mutex<Option<Pause>>,
-    /// Wakes those who wait, first come first: with `watch` their order would be random, and no simulation repeatable.
+    /// Wakes waiting tasks in the order in which they came. With `watch` the order would be random, and a simulation
+    /// could not be repeated.
     changed: Notify,
     backoff: Backoff,
     gauge: metrics::Gauge,
@@ -36,22 +37,22 @@ struct Pause {
 pub struct Paused {
     /// What is down: `service:entry`, `sqs:saveEntriesQueue: connection refused`.
     pub reason: String,
-    /// For how long already, seconds.
+    /// How long it has been paused, seconds.
     pub for_secs: u64,
-    /// When the next probe is due, seconds from now; 0 while one is under way.
+    /// Seconds until the next probe; 0 while one is under way.
     pub probe_in_secs: u64,
 }
 
 impl CircuitBreaker {
-    /// A closed one. `source` is for the log, `gauge` counts open circuit breakers.
+    /// A closed circuit breaker. `source` is for the log, `gauge` counts open circuit breakers.
     pub fn new(source: &str, backoff: Backoff, gauge: metrics::Gauge) -> Self {
         Self { pause: Mutex::default(), changed: Notify::new(), backoff, gauge, source: source.to_owned() }
     }
 
-    /// Waits until the circuit is closed, or a probe is due and nobody else has taken it.
+    /// Waits until the circuit is closed, or a probe is due and no other caller has taken it.
     pub async fn enter(&self) -> Permit<'_> {
         loop {
-            // Registered before the look, so that no change between the two is missed.
+            // Registered before the state is read, so that no change in between is missed.
             let mut changed = pin!(self.changed.notified());
             changed.as_mut().enable();
             if let Some(permit) = self.try_enter() {
@@ -69,7 +70,7 @@ impl CircuitBreaker {
         }
     }
 
-    /// Waits until the circuit is closed, and leaves the probe to others.
+    /// Waits until the circuit is closed. Never takes the probe.
     pub async fn closed(&self) {
         loop {
             let mut changed = pin!(self.changed.notified());
@@ -81,7 +82,7 @@ impl CircuitBreaker {
         }
     }
 
-    /// Why it is open, if it is.
+    /// Why the circuit is open; `None` while it is closed.
     pub fn paused(&self) -> Option<Paused> {
         let now = Instant::now();
         self.lock().as_ref().map(|pause| Paused {
@@ -110,7 +111,7 @@ impl CircuitBreaker {
 
     fn trip(&self, reason: String, probe: bool) {
         let mut pause = self.lock();
-        // Of many that fail at the same time only the first, and later the probe, say how long to wait.
+        // When many users fail at the same time, only the first, and later the probe, decide how long to wait.
         if pause.is_some() && !probe {
             return;
         }
@@ -145,21 +146,22 @@ impl CircuitBreaker {
     }
 }
 
-/// The permission for one use. A probe that is dropped without a report is left to the next.
+/// The permission for one use of the dependency. If a probe is dropped without a report, the next caller takes it.
 pub struct Permit<'a> {
     breaker: &'a CircuitBreaker,
     probe: bool,
 }
 
 impl Permit<'_> {
-    /// It works. Only the probe closes the circuit: other permits may be older than the outage.
+    /// Reports that the dependency works. Only the probe closes the circuit: other permits may be older than the
+    /// outage.
     pub fn works(mut self) {
         if std::mem::take(&mut self.probe) {
             self.breaker.close();
         }
     }
 
-    /// It is down, as `reason` says.
+    /// Reports that the dependency is down, and why.
     pub fn down(mut self, reason: String) {
         let probe = std::mem::take(&mut self.probe);
         self.breaker.trip(reason, probe);
@@ -212,7 +214,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_probe_given_up_is_left_to_the_next() {
+    async fn the_next_caller_takes_a_probe_that_was_dropped() {
         let breaker = breaker();
         breaker.enter().await.down("service:entry".into());
         drop(breaker.enter().await);
@@ -220,7 +222,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn an_old_pass_does_not_open_the_gate() {
+    async fn a_permit_older_than_the_outage_does_not_close_the_circuit() {
         let breaker = breaker();
         let old = breaker.enter().await;
         breaker.enter().await.down("service:entry".into());

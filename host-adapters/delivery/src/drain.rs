@@ -1,4 +1,4 @@
-//! Ending in order: intake stops, calls in flight end, and at the deadline the rest is returned to its source.
+//! Ends delivery in order: intake stops, calls in flight end, and at the deadline the rest is returned to its source.
 
 use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-/// Told to all sources of a host. Clones are one and the same.
+/// Tells all sources of a host when to stop. Clones share one state.
 #[derive(Clone, Debug, Default)]
 pub struct Drain {
     stop: CancellationToken,
@@ -14,7 +14,7 @@ pub struct Drain {
     lease: Option<Lease>,
 }
 
-/// Until when work may go on that another host would take over.
+/// Until when this host may go on with work that another host would take over.
 #[derive(Clone, Debug)]
 struct Lease(Arc<Mutex<Instant>>);
 
@@ -23,7 +23,7 @@ impl Lease {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits for the end, however often it is put off.
+    /// Waits for the end, however often it is extended.
     async fn ended(&self) {
         while Instant::now() < self.until() {
             tokio::time::sleep_until(self.until()).await;
@@ -37,8 +37,8 @@ impl Drain {
         Self::default()
     }
 
-    /// Stops the intake at once, waits up to `grace` until `running` ends, then has the rest returned and waits for
-    /// that. `running` are the sources; its output is theirs.
+    /// Stops the intake at once and waits up to `grace` for `running`, the sources, to end. Then has the rest returned
+    /// and waits until that is done. Returns the output of `running`.
     pub async fn finish<F: Future>(&self, grace: Duration, running: F) -> F::Output {
         self.stop();
         tokio::pin!(running);
@@ -51,12 +51,12 @@ impl Drain {
         }
     }
 
-    /// No more intake.
+    /// Stops the intake.
     pub fn stop(&self) {
         self.stop.cancel();
     }
 
-    /// Calls in flight are given up, and what they hold goes back to its source.
+    /// Gives up the calls in flight; their records go back to their source.
     pub fn abandon(&self) {
         self.stop.cancel();
         self.abandon.cancel();
@@ -69,7 +69,7 @@ impl Drain {
         Self { stop, abandon, lease: Some(Lease(Arc::new(Mutex::new(until)))) }
     }
 
-    /// Puts the end of the lease off.
+    /// Extends the lease.
     pub fn extend(&self, until: Instant) {
         if let Some(Lease(end)) = &self.lease {
             *end.lock().unwrap_or_else(PoisonError::into_inner) = until;
@@ -108,17 +108,17 @@ impl Drain {
     }
 }
 
-/// Why the receive loop of a source ended. Errors make it wait and never end it.
+/// Why the receive loop of a source ended. An error never ends it, and only makes it wait.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Ended {
     /// Intake was stopped and everything in flight has ended.
     Drained,
-    /// The deadline came first: so many records went back to the source and will be delivered again.
+    /// The deadline came first: this many records went back to the source and will be delivered again.
     Abandoned(usize),
 }
 
 impl Ended {
-    /// Of two loops of one source.
+    /// How two loops of one source ended together.
     pub fn and(self, other: Self) -> Self {
         match (self, other) {
             (Self::Drained, other) => other,

@@ -1,8 +1,8 @@
-//! Delivery in order. The records of one ordering key are a key group: the next is handed over only when those before
-//! it are settled. A [`KeySlice`] does so for the key groups whose keys hash to it; it makes one call at a time.
+//! Delivery in order. The records of one ordering key are a key group: a record is handed over only when those before
+//! it are settled. A [`KeySlice`] delivers the key groups whose keys hash to it, with one call at a time.
 
 use super::batch::{Batcher, Limits, Need, Weigh};
-use super::call::{Answer, Invoker};
+use super::call::{CallOutcome, Invoker};
 use super::checkpoint::{Checkpointer, Ticket};
 use super::circuit_breaker::{CircuitBreaker, Permit};
 use super::dead_letter::DeadLetterSink;
@@ -32,7 +32,7 @@ pub struct Record {
 }
 
 impl Record {
-    /// A record that was not handed over yet.
+    /// A record that has not been handed over yet.
     pub fn new(ticket: Ticket, event: Arc<Event>) -> Self {
         Self { ticket, attempt: 0, event }
     }
@@ -53,21 +53,21 @@ impl Weigh for Record {
 pub struct Rules {
     /// The worker.
     pub invoker: Invoker,
-    /// Closed while what the worker needs is down.
+    /// Open while a dependency of the worker is down.
     pub breaker: Arc<CircuitBreaker>,
     /// Waits between retries.
     pub backoff: Backoff,
-    /// For the age of records.
+    /// Tells the age of records.
     pub clock: Clock,
-    /// Batches.
+    /// When a batch is due.
     pub limits: Limits,
-    /// Retries.
+    /// How often to retry.
     pub policy: Policy,
-    /// Older records are not tried (again).
+    /// Records older than this are given up instead of handed over.
     pub max_age: Option<Duration>,
     /// Whether rejected records are dropped or become dead letters.
     pub on_reject: OnReject,
-    /// Where records go that are given up.
+    /// Where given-up records are stored.
     pub dead_letters: DeadLetterSink,
     /// Lambda's name of this kind of source in the envelope of a dead letter: `DDBStreamBatchInfo`.
     pub batch_info: &'static str,
@@ -75,21 +75,21 @@ pub struct Rules {
 
 /// The part of the keys of one shard that one task handles.
 pub struct KeySlice {
-    /// What it shares.
+    /// What all key slices of the source share.
     pub rules: Arc<Rules>,
-    /// Whose records these are.
+    /// The shard whose records these are.
     pub shard: String,
-    /// Told what is settled.
+    /// Keeps track of what is settled.
     pub checkpointer: Arc<Checkpointer>,
     /// When to end.
     pub drain: Drain,
 }
 
-/// The drain ended the work on a batch; so many of its records are not settled.
+/// The drain ended the work on a batch; this many of its records are not settled.
 struct Interrupted(usize);
 
 impl KeySlice {
-    /// Hands over what comes through `records`, until its sender is gone or the drain ends it.
+    /// Delivers the records that arrive through `records`, until the sender is dropped or the drain ends it.
     pub async fn run(self, mut records: mpsc::Receiver<Vec<Record>>) -> Ended {
         let mut batcher = Batcher::new(self.rules.limits);
         while let Some(batch) = self.gather(&mut batcher, &mut records).await {
@@ -100,8 +100,8 @@ impl KeySlice {
         Ended::Drained
     }
 
-    /// The next batch; `None` at the end of the shard or of the intake. Records not handed over need no return: the
-    /// checkpoint stands before them.
+    /// The next batch; `None` at the end of the shard or of the intake. Records that were not handed over are not
+    /// returned anywhere: the checkpoint is before them, so they are read again.
     async fn gather(
         &self,
         batcher: &mut Batcher<Record>,
@@ -137,16 +137,16 @@ impl KeySlice {
             let Some(permit) = Invoker::enter(&self.rules.breaker, &self.drain).await else {
                 return Err(Interrupted(chunk.records.len() + left(&chunks)));
             };
-            // An outage may last: what has become too old while waiting is given up first, and the permit returned.
+            // Records may have become too old during an outage. They are given up first, and the permit is returned.
             if chunk.records.iter().any(|record| self.is_expired(record)) {
                 chunks.push_front(chunk);
                 continue;
             }
-            let Some(answer) = self.call(permit, &mut chunk).await else {
+            let Some(outcome) = self.call(permit, &mut chunk).await else {
                 return Err(Interrupted(chunk.records.len() + left(&chunks)));
             };
-            let step = step(chunk, &answer, self.rules.policy);
-            let wait = self.settle(step, &answer, &mut chunks).await?;
+            let step = step(chunk, &outcome, self.rules.policy);
+            let wait = self.settle(step, &outcome, &mut chunks).await?;
             self.pause(wait).await;
             if self.drain.is_stopping() && !chunks.is_empty() {
                 return Err(Interrupted(left(&chunks)));
@@ -155,7 +155,7 @@ impl KeySlice {
         Ok(())
     }
 
-    async fn call(&self, permit: Permit<'_>, chunk: &mut Chunk<Record>) -> Option<Answer> {
+    async fn call(&self, permit: Permit<'_>, chunk: &mut Chunk<Record>) -> Option<CallOutcome> {
         // Another host may have these records already.
         if self.drain.is_abandoned() {
             return None;
@@ -170,11 +170,11 @@ impl KeySlice {
         self.rules.invoker.call_with(permit, &self.drain, events).await
     }
 
-    /// Makes a step true: settles, keeps dead letters, and puts back what is delivered again.
+    /// Carries out a step: settles records, stores dead letters, and queues what is to be delivered again.
     async fn settle(
         &self,
         step: Step<Record>,
-        answer: &Answer,
+        outcome: &CallOutcome,
         chunks: &mut VecDeque<Chunk<Record>>,
     ) -> Result<Wait, Interrupted> {
         let meter = &self.rules.invoker.meter;
@@ -182,21 +182,23 @@ impl KeySlice {
         meter.retried.increment(retried as u64);
         for (record, disposition) in &step.settled {
             match disposition {
-                Disposition::Reject(reason) => self.reject(record, reason, answer).await?,
+                Disposition::Reject(reason) => self.reject(record, reason, outcome).await?,
                 _ => meter.acked.increment(1),
             }
         }
         self.checkpointer.settle(step.settled.iter().map(|(record, _)| record.ticket));
-        self.give_up(step.dead, give_up::RETRIES_EXHAUSTED, &answer.reason(), &answer.digest).await?;
+        self.give_up(step.dead, give_up::RETRIES_EXHAUSTED, &outcome.reason(), &outcome.digest).await?;
         step.again.into_iter().rev().for_each(|chunk| chunks.push_front(chunk));
         Ok(step.wait)
     }
 
-    async fn reject(&self, record: &Record, reason: &str, answer: &Answer) -> Result<(), Interrupted> {
-        self.rules.invoker.rejected(&record.event(), reason, &answer.digest);
+    async fn reject(&self, record: &Record, reason: &str, outcome: &CallOutcome) -> Result<(), Interrupted> {
+        self.rules.invoker.rejected(&record.event(), reason, &outcome.digest);
         match self.rules.on_reject {
             OnReject::Drop => Ok(()),
-            OnReject::DeadLetter => self.give_up(vec![record.clone()], give_up::REJECTED, reason, &answer.digest).await,
+            OnReject::DeadLetter => {
+                self.give_up(vec![record.clone()], give_up::REJECTED, reason, &outcome.digest).await
+            }
         }
     }
 

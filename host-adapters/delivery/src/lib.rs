@@ -6,12 +6,11 @@
 //! 3. [`call`]: the worker is called; a missing disposition is never success.
 //! 4. The dispositions are carried out at the source: by the source `sqs` message by message, by [`stream`] in order.
 //!    Only then is a message deleted or a [`checkpoint`] moved.
-//! 5. A record that is given up is kept as a [`dead_letter`], payload included, which is stored before the record is
-//!    deleted or passed by the checkpoint.
-//!    [`redrive`] sends it back.
+//! 5. A record that is given up becomes a [`dead_letter`], payload included. The dead letter is stored before the
+//!    record is deleted or passed by the checkpoint. [`redrive`] sends the record back.
 //!
-//! [`drain`] ends all of it: intake first, then calls in flight, and at the deadline the rest is returned. All waiting
-//! is on tokio's clock, so a test that pauses the clock sees each of these steps at its exact time.
+//! [`drain`] ends delivery: intake first, then calls in flight; at the deadline the rest is returned. All waits use
+//! tokio's clock, so a test that pauses the clock sees each of these steps at its exact time.
 
 pub mod batch;
 pub mod call;

@@ -1,10 +1,10 @@
-//! The metrics of a source, by their names at `/metrics`.
+//! The metrics of a source, as `/metrics` names them.
 
 use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Registers a help text for every metric of delivery. Call it once, after the recorder is installed.
+/// Registers the help text of every metric of delivery. Call it once, after the recorder is installed.
 pub fn describe() {
     metrics::describe_counter!(RECEIVED, "Records handed to a worker, each delivery counted");
     metrics::describe_counter!(ACKED, "Records settled as done");
@@ -14,7 +14,7 @@ pub fn describe() {
     metrics::describe_histogram!(BATCH_SIZE, "Records per call");
     metrics::describe_histogram!(BATCH_SECONDS, metrics::Unit::Seconds, "Duration of a call");
     metrics::describe_gauge!(IN_FLIGHT, "Records with a worker now");
-    metrics::describe_gauge!(PAUSED, "1 while the source waits for something that is down");
+    metrics::describe_gauge!(PAUSED, "1 while the source waits for a dependency that is down");
     metrics::describe_gauge!(ITERATOR_AGE, metrics::Unit::Seconds, "Age of the last record handed over from a stream");
 }
 
@@ -29,10 +29,10 @@ const IN_FLIGHT: &str = "registration_in_flight";
 const PAUSED: &str = "registration_paused";
 const ITERATOR_AGE: &str = "registration_iterator_age_seconds";
 
-/// Classes of reasons of one source that have a series of their own. A worker writes its reasons as it likes, and every
+/// Most classes of reasons of one source that have a series of their own. Workers write reasons freely, and every
 /// series stays in memory.
 const MAX_CLASSES: usize = 64;
-/// Counts the reasons beyond.
+/// The class of all further reasons.
 const OTHER: &str = "other";
 
 /// The metrics of one source of one worker.
@@ -47,7 +47,7 @@ pub struct Meter {
     pub acked: Counter,
     /// Records to be delivered again.
     pub retried: Counter,
-    /// Records kept as dead letters.
+    /// Records stored as dead letters.
     pub dead_lettered: Counter,
     /// Records per call.
     pub batch_size: Histogram,
@@ -81,7 +81,7 @@ impl Meter {
         }
     }
 
-    /// A record that can never succeed.
+    /// Counts a record that can never succeed.
     pub fn rejected(&self, reason: &str) {
         let (worker, source) = (self.worker.clone(), self.source.clone());
         counter!(REJECTED, "worker" => worker, "source" => source, "reason" => self.class(reason)).increment(1);
@@ -101,8 +101,8 @@ impl Meter {
     }
 }
 
-/// The part of a reason that is the same for many records: what stands before the first colon, without digits, so that
-/// ids and values in a reason do not make a series each.
+/// The part of a reason that is the same for many records: the text before the first colon, without digits, so that ids
+/// and values in reasons do not make series of their own.
 fn class(reason: &str) -> String {
     let head = reason.split(':').next().unwrap_or_default();
     let class: String = head.chars().filter(|c| !c.is_ascii_digit()).take(48).collect();
@@ -114,7 +114,7 @@ mod tests {
     use super::{MAX_CLASSES, Meter, OTHER, class};
 
     #[test]
-    fn a_worker_cannot_make_series_without_end() {
+    fn a_worker_cannot_make_unlimited_series() {
         let meter = Meter::new("worker", "sqs:queue");
         let dead_letters = |n: usize| char::from_u32(0x4e00 + n as u32).map(String::from).unwrap_or_default();
         for n in 0..MAX_CLASSES {

@@ -8,7 +8,7 @@ pub enum OnReject {
     /// It is logged, counted and settled.
     #[default]
     Drop,
-    /// It is kept as a dead letter as well.
+    /// It is also stored as a dead letter.
     DeadLetter,
 }
 

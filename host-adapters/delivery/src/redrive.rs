@@ -1,9 +1,9 @@
-//! Dead letters sent back to where their records came from, or dropped. A dead letter is deleted only once its record
-//! is sent: an interruption may repeat records and never loses one (docs/delivery.md, 11).
+//! Sends the records of dead letters back to where they came from, or drops them. A dead letter is deleted only once
+//! its record is sent: an interruption may repeat records and never loses one (docs/delivery.md, 11).
 //!
 //! - A queue's record goes back to its queue as a new message, with a new id, a receive count from the beginning and
 //!   the record's own attributes (docs/delivery.md, 11.1).
-//! - A stream cannot take records back: the record is handed to its worker at once, out of the stream's order, as a
+//! - A stream cannot take records back. The record is handed to its worker at once, out of the stream's order, as a
 //!   first delivery. Only `ack` settles it.
 
 use crate::dead_letter::{DeadLetter, Origin, Summary};
@@ -16,9 +16,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How long a dead letter is invisible to others while its record is sent to a queue, or it is dropped.
+/// How long a dead letter is invisible to others while its record is sent to a queue, or while it is dropped.
 const VISIBILITY: Duration = Duration::from_secs(60);
-/// The same while a worker is called: longer than a batch may take.
+/// How long it is invisible while a worker is called: longer than a batch may take.
 const CALL_VISIBILITY: Duration = Duration::from_secs(15 * 60);
 
 /// How the records of one kind of source go back.
@@ -26,7 +26,7 @@ const CALL_VISIBILITY: Duration = Duration::from_secs(15 * 60);
 pub struct Recovery {
     /// Where to.
     pub way: Way,
-    /// The record of a dead letter as its worker gets it.
+    /// Makes the event of a dead letter, as its worker gets it.
     pub event: fn(&DeadLetter) -> std::result::Result<Event, String>,
 }
 
@@ -39,7 +39,7 @@ pub enum Way {
     Worker,
 }
 
-/// Knows the kinds of source, by their names.
+/// How records of a kind of source go back; `None` if there is no such kind.
 pub type Recoveries = fn(kind: &str) -> Option<Recovery>;
 
 impl Recovery {
@@ -75,9 +75,9 @@ pub enum Outcome {
     Redriven,
     /// The dead letter is gone.
     Dropped,
-    /// The dead letter is gone, or another operator works on it.
+    /// The dead letter does not exist any more, or another operator is working on it.
     Missing,
-    /// The dead letter stays, for this reason.
+    /// The dead letter stays in its queue, for this reason.
     Kept(String),
 }
 
@@ -147,7 +147,8 @@ impl Redriver {
         })
     }
 
-    /// Only to what feeds this queue: a sender of messages must not choose by their attributes where they go.
+    /// Sends a record only to a source that feeds this queue: senders of messages must not choose by attributes where
+    /// they go.
     async fn send_back(&self, queue: &str, message: Received, origins: &[Origin]) -> std::result::Result<(), String> {
         let dead_letter = DeadLetter::read(queue, message, origins);
         let Summary { source, worker, .. } = &dead_letter.summary;
@@ -169,7 +170,7 @@ impl Redriver {
 
     async fn send(&self, queue: &str, message: Message) -> std::result::Result<(), String> {
         let sent = self.queues.send_batch(queue, vec![message]).await.and_then(|answers| {
-            let missing = || Error::new(ErrorKind::Unavailable, "no answer for the message");
+            let missing = || Error::new(ErrorKind::Unavailable, "the response does not mention the message");
             answers.into_iter().next().map_or_else(|| Err(missing()), Result::from)
         });
         sent.map(drop).map_err(|error| format!("{queue}: {error}"))
@@ -178,7 +179,7 @@ impl Redriver {
     async fn hand_over(&self, worker: &str, event: Event) -> std::result::Result<(), String> {
         let dispatched = self.dispatch.dispatch(worker, vec![event]).await;
         let outages = dispatched.outages.join(", ");
-        match dispatched.answer.map(|dispositions| dispositions.into_iter().next()) {
+        match dispatched.result.map(|dispositions| dispositions.into_iter().next()) {
             Ok(Some(Disposition::Ack)) => Ok(()),
             Ok(Some(Disposition::Reject(reason))) => Err(format!("{worker} rejected it: {reason}")),
             Ok(_) if outages.is_empty() => Err(format!("{worker} answered retry")),
@@ -204,16 +205,16 @@ impl Redriver {
         };
         for (id, error) in ids.into_iter().zip(errors) {
             let kept =
-                |error: Error| Outcome::Kept(format!("it could not be deleted, and may be worked on again: {error}"));
+                |error: Error| Outcome::Kept(format!("it could not be deleted, and can be redriven again: {error}"));
             outcomes.insert(id, error.map_or_else(|| outcome.clone(), kept));
         }
     }
 
-    /// Makes a dead letter visible again at once; where that fails, it is so by itself.
+    /// Makes a dead letter visible again at once. If that fails, it becomes visible after its visibility timeout.
     async fn put_back(&self, queue: &str, receipt: String) {
         let changed = self.queues.change_visibility_batch(queue, &[(receipt, Duration::ZERO)]).await;
         if let Err(error) = changed {
-            tracing::warn!(queue, %error, "a dead letter cannot be worked on for some minutes");
+            tracing::warn!(queue, %error, "dead letter not made visible again: it cannot be redriven for some minutes");
         }
     }
 }

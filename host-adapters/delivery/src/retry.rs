@@ -1,11 +1,11 @@
-//! How long to wait before trying again: 1 s to 60 s, exponential, full jitter.
+//! How long to wait before the next attempt: 1 s to 60 s, exponential, full jitter.
 
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-/// No retry of an ordered record comes sooner, even when the worker asks for it.
+/// The shortest wait before the retry of an ordered record, even if the worker asks for less.
 pub(super) const SHORTEST: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_secs(60);
 
@@ -14,7 +14,7 @@ const LONGEST: Duration = Duration::from_secs(60);
 pub struct Backoff(Arc<Mutex<StdRng>>);
 
 impl Backoff {
-    /// From the system's randomness.
+    /// Waits drawn from the system's randomness.
     pub fn new() -> Self {
         Self::seeded(rand::random())
     }
@@ -24,8 +24,8 @@ impl Backoff {
         Self(Arc::new(Mutex::new(StdRng::seed_from_u64(seed))))
     }
 
-    /// The wait after `failures` failures in a row (at least 1): between 1 s and `2^failures` s, never above 60 s. The
-    /// whole range is drawn from, so that many waiters spread out instead of coming back together.
+    /// The wait after `failures` failures in a row (at least 1): between 1 s and `2^failures` s, never above 60 s. It
+    /// is drawn from the whole range, so that many waiters spread out instead of coming back together.
     pub fn after(&self, failures: u32) -> Duration {
         let ceiling = SHORTEST.saturating_mul(2u32.saturating_pow(failures.max(1))).min(LONGEST);
         self.0.lock().unwrap_or_else(PoisonError::into_inner).random_range(SHORTEST..=ceiling)

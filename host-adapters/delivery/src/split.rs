@@ -1,21 +1,21 @@
 //! The next step for a batch of an ordered source after a call (docs/delivery.md, 5), as a pure function.
 //!
 //! The first `retry` decides: the records before it are settled, it and all after it are delivered again. When a call
-//! fails as a whole, the culprit is unknown: the batch is halved until the culprit stands alone. Cutting and halving
-//! use no retry; only a record (or, without `bisect`, a batch) that fails at the head of its call does. Where the worker says that
-//! the call can never succeed, the batch is halved in any case, and the record that stands alone is given up at once.
+//! fails as a whole, the culprit is unknown: the batch is halved until the culprit is alone. Cutting and halving use no
+//! retry; only a record (or, without `bisect`, a batch) that fails at the head of its call does. If the failure is
+//! permanent, the batch is halved in any case, and a record that is alone is given up at once.
 
-use super::call::Answer;
+use super::call::CallOutcome;
 use super::retry::SHORTEST;
 use crate::event::Disposition;
 use std::time::Duration;
 
-/// How often to try, and how to find the culprit.
+/// How often to retry, and how to find the culprit.
 #[derive(Clone, Copy, Debug)]
 pub struct Policy {
-    /// Retries after the first attempt; `None` tries until the record expires.
+    /// Retries after the first attempt; `None` retries until the record expires.
     pub max_retries: Option<u32>,
-    /// Halve a batch whose call failed.
+    /// Whether a batch whose call failed is halved.
     pub bisect: bool,
 }
 
@@ -24,18 +24,18 @@ pub struct Policy {
 pub struct Chunk<T> {
     /// In order, never empty.
     pub records: Vec<T>,
-    /// How often its first record failed already, outages and splits not counted.
+    /// How often its first record has failed, not counting outages and splits.
     pub failures: u32,
 }
 
 impl<T> Chunk<T> {
-    /// Records never tried.
+    /// Records that have not failed yet.
     pub fn new(records: Vec<T>) -> Self {
         Self { records, failures: 0 }
     }
 }
 
-/// What to do now.
+/// What to do after a call.
 #[derive(Debug, Eq, PartialEq)]
 pub struct Step<T> {
     /// Acknowledged or rejected.
@@ -53,31 +53,31 @@ pub struct Step<T> {
 pub enum Wait {
     /// Not at all.
     No,
-    /// As the worker asked, at least 1 s, so that endless retries cannot keep the host busy.
+    /// For as long as the worker asked, and at least 1 s, so that endless retries cannot keep the host busy.
     For(Duration),
-    /// The backoff after so many failures.
+    /// For the backoff after this many failures.
     Backoff(u32),
 }
 
-/// Reads the answer to a call with `chunk`.
-pub fn step<T>(chunk: Chunk<T>, answer: &Answer, policy: Policy) -> Step<T> {
+/// The next step after a call with `chunk`.
+pub fn step<T>(chunk: Chunk<T>, outcome: &CallOutcome, policy: Policy) -> Step<T> {
     let Chunk { mut records, failures } = chunk;
-    let first_retry = answer.first_retry().unwrap_or(records.len()).min(records.len());
+    let first_retry = outcome.first_retry().unwrap_or(records.len()).min(records.len());
     let rest = records.split_off(first_retry);
-    let settled = records.into_iter().zip(answer.dispositions.iter().cloned()).collect();
-    // What stood before the culprit is gone, so another record is the head now.
+    let settled = records.into_iter().zip(outcome.dispositions.iter().cloned()).collect();
+    // If records before the culprit were settled, another record is the head now.
     let head_failures = if first_retry == 0 { failures } else { 0 };
     let (dead, again, wait) = if rest.is_empty() {
         (Vec::new(), Vec::new(), Wait::No)
-    } else if answer.outage.is_some() {
+    } else if outcome.outage.is_some() {
         (Vec::new(), vec![Chunk { records: rest, failures: head_failures }], Wait::No)
-    } else if answer.is_permanent() && rest.len() == 1 {
+    } else if outcome.is_permanent() && rest.len() == 1 {
         (rest, Vec::new(), Wait::No)
-    } else if rest.len() > 1 && (answer.is_permanent() || answer.failure.is_some() && policy.bisect) {
+    } else if rest.len() > 1 && (outcome.is_permanent() || outcome.failure.is_some() && policy.bisect) {
         (Vec::new(), halves(rest, head_failures), Wait::No)
     } else {
         let was_cut = first_retry > 0 && policy.bisect;
-        fail(rest, if was_cut { 0 } else { head_failures + 1 }, answer, first_retry, policy)
+        fail(rest, if was_cut { 0 } else { head_failures + 1 }, outcome, first_retry, policy)
     };
     Step { settled, dead, again, wait }
 }
@@ -87,22 +87,22 @@ fn halves<T>(mut records: Vec<T>, failures: u32) -> Vec<Chunk<T>> {
     vec![Chunk { records, failures }, Chunk::new(second)]
 }
 
-/// The head of `rest` has failed `failures` times by now.
+/// The next step when the head of `rest` has failed `failures` times.
 fn fail<T>(
     mut rest: Vec<T>,
     failures: u32,
-    answer: &Answer,
+    outcome: &CallOutcome,
     first_retry: usize,
     policy: Policy,
 ) -> (Vec<T>, Vec<Chunk<T>>, Wait) {
     if policy.max_retries.is_some_and(|max_retries| failures > max_retries) {
-        // Named, the culprit goes alone; unnamed, all who may be it.
-        let culprits = if answer.failure.is_some() { rest.len() } else { 1 };
-        let innocent = rest.split_off(culprits.min(rest.len()));
-        let again = if innocent.is_empty() { Vec::new() } else { vec![Chunk::new(innocent)] };
+        // The first `retry` names the culprit. If the call failed as a whole, any record may be it.
+        let culprits = if outcome.failure.is_some() { rest.len() } else { 1 };
+        let others = rest.split_off(culprits.min(rest.len()));
+        let again = if others.is_empty() { Vec::new() } else { vec![Chunk::new(others)] };
         return (rest, again, Wait::No);
     }
-    let wait = match answer.dispositions.get(first_retry) {
+    let wait = match outcome.dispositions.get(first_retry) {
         Some(Disposition::Retry(Some(millis))) => Wait::For(Duration::from_millis(*millis).max(SHORTEST)),
         _ => Wait::Backoff(failures.max(1)),
     };
@@ -117,16 +117,16 @@ mod tests {
     use proptest::prelude::*;
     use std::collections::{BTreeSet, VecDeque};
 
-    /// How a model worker treats its poison records.
+    /// How a model worker fails on its poison records.
     #[derive(Clone, Copy, Debug, Eq, PartialEq)]
     enum Manner {
         Names,
         Traps,
-        /// Says that the call can never succeed.
+        /// Returns a permanent failure.
         FailsForGood,
     }
 
-    fn answer(chunk: &[u32], poison: &BTreeSet<u32>, manner: Manner) -> Answer {
+    fn outcome(chunk: &[u32], poison: &BTreeSet<u32>, manner: Manner) -> CallOutcome {
         let fails = chunk.iter().any(|record| poison.contains(record));
         let failure = match manner {
             Manner::Traps if fails => Some(CallError::Trapped("unreachable".into())),
@@ -136,10 +136,10 @@ mod tests {
         let retried = |record: &u32| failure.is_some() || poison.contains(record);
         let disposition = |record| if retried(record) { Disposition::Retry(None) } else { Disposition::Ack };
         let dispositions = chunk.iter().map(disposition).collect();
-        Answer { dispositions, failure, outage: None, digest: String::new() }
+        CallOutcome { dispositions, failure, outage: None, digest: String::new() }
     }
 
-    /// What a run of a batch through `step` came to.
+    /// The result of running a batch through `step`.
     #[derive(Debug, Default)]
     struct Run {
         settled: Vec<u32>,
@@ -152,10 +152,10 @@ mod tests {
         let mut run = Run::default();
         let mut chunks = VecDeque::from([Chunk::new((0..records).collect())]);
         while let Some(chunk) = chunks.pop_front() {
-            let answer = answer(&chunk.records, poison, manner);
+            let outcome = outcome(&chunk.records, poison, manner);
             run.calls += 1;
-            run.failing += usize::from(answer.first_retry().is_some());
-            let step = step(chunk, &answer, policy);
+            run.failing += usize::from(outcome.first_retry().is_some());
+            let step = step(chunk, &outcome, policy);
             run.settled.extend(step.settled.into_iter().map(|(record, _)| record));
             run.dead.extend(step.dead);
             step.again.into_iter().rev().for_each(|chunk| chunks.push_front(chunk));
@@ -164,7 +164,8 @@ mod tests {
     }
 
     proptest! {
-        /// Only the poison ends as dead letters, everything else is settled once and in order, however it fails.
+        /// However the worker fails, only poison records become dead letters, and all others are settled once and in
+        /// order.
         #[test]
         fn exactly_the_poison_is_given_up(
             records in 1u32..60,
@@ -193,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lone_poison_is_tried_once_and_retried_as_often_as_allowed() {
+    fn a_lone_poison_record_is_retried_as_often_as_allowed() {
         for max_retries in 0..4 {
             let poison = BTreeSet::from([0]);
             let run = run(1, &poison, Manner::Traps, Policy { max_retries: Some(max_retries), bisect: true });
@@ -201,9 +202,9 @@ mod tests {
         }
     }
 
-    /// However many retries there are, and without `bisect`.
+    /// With any number of retries, and without `bisect`.
     #[test]
-    fn a_record_that_fails_for_good_is_given_up_as_soon_as_it_stands_alone() {
+    fn a_record_that_fails_for_good_is_given_up_as_soon_as_it_is_alone() {
         for policy in [Policy { max_retries: None, bisect: false }, Policy { max_retries: Some(3), bisect: true }] {
             let run = run(4, &BTreeSet::from([2]), Manner::FailsForGood, policy);
             assert_eq!((run.dead, run.settled, run.calls), (vec![2], vec![0, 1, 3], 5));
@@ -211,10 +212,10 @@ mod tests {
     }
 
     #[test]
-    fn an_outage_says_nothing_of_the_records() {
-        let mut answer = answer(&[1], &BTreeSet::from([1]), Manner::FailsForGood);
-        answer.outage = Some("service:entry".into());
-        let step = step(Chunk::new(vec![1]), &answer, Policy { max_retries: Some(0), bisect: true });
+    fn an_outage_makes_no_failure_permanent() {
+        let mut outcome = outcome(&[1], &BTreeSet::from([1]), Manner::FailsForGood);
+        outcome.outage = Some("service:entry".into());
+        let step = step(Chunk::new(vec![1]), &outcome, Policy { max_retries: Some(0), bisect: true });
         assert_eq!((step.again, step.dead), (vec![Chunk::new(vec![1])], vec![]));
     }
 
@@ -227,9 +228,9 @@ mod tests {
     #[test]
     fn an_outage_uses_no_retry() {
         let policy = Policy { max_retries: Some(0), bisect: true };
-        let mut answer = answer(&[1, 2], &BTreeSet::from([1]), Manner::Traps);
-        answer.outage = Some("service:entry".into());
-        let step = step(Chunk::new(vec![1, 2]), &answer, policy);
+        let mut outcome = outcome(&[1, 2], &BTreeSet::from([1]), Manner::Traps);
+        outcome.outage = Some("service:entry".into());
+        let step = step(Chunk::new(vec![1, 2]), &outcome, policy);
         assert_eq!((step.again, step.dead), (vec![Chunk::new(vec![1, 2])], vec![]));
     }
 }

@@ -1,24 +1,24 @@
-//! A call without an answer.
+//! A call without a response.
 
 use std::time::Duration;
 
-/// Why a whole call failed. Every one of them may be tried again: its records are retried.
+/// Why a whole call failed; every record of it is retried.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum CallError {
-    /// The worker itself answered that it failed.
+    /// The worker itself returned a failure.
     #[error("worker failed: {0}")]
     Failed(String),
-    /// The worker itself answered that it failed, and that the same call will fail again: its batch is halved, and a
-    /// record that fails alone is given up.
+    /// The worker itself returned a permanent failure: the same call will fail again. The batch is halved, and a record
+    /// that fails alone is given up.
     #[error("worker failed for good: {0}")]
     Permanent(String),
-    /// The sandbox ended: a trap, memory or CPU limit, or a neighbour in the same instance did so.
+    /// The instance ended: by a trap, a memory limit or a CPU limit, of this call or of another in the same instance.
     #[error("worker trapped: {0}")]
     Trapped(String),
     /// The wall-time limit passed.
     #[error("worker did not answer within {0:?}")]
     TimedOut(Duration),
-    /// The answer is not one for this batch.
+    /// The response has more dispositions than the batch has records.
     #[error("worker answered {0} dispositions for {1} records")]
     TooMany(usize, usize),
     /// No such worker, it does not export this kind of call, or it cannot be started.

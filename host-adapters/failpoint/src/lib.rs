@@ -1,8 +1,8 @@
 //! Failpoints: the host can be told to abort at the n-th durable step of a kind, so that a test can end it at
 //! each of them and check that a restart completes the work (`tests/faults/slow/failpoints.rs`).
 //!
-//! A step is counted just before or after something becomes durable: whatever a crash loses or repeats, it does so in
-//! one of these windows. Unless armed, a step costs one atomic load.
+//! A step is counted just before or after something becomes durable, because a crash loses or repeats work only there.
+//! Unless armed, a step costs one atomic load.
 
 use std::num::NonZeroU64;
 use std::str::FromStr;
@@ -10,22 +10,23 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-/// How long the abort before a step holds the step up first: whoever wrongly does not wait for it gets ahead of it.
+/// How long an abort before a step first delays the step: code that wrongly does not wait for the step gets ahead of
+/// it.
 const HEAD_START: Duration = Duration::from_millis(20);
 
 static ARMED: OnceLock<Failpoint> = OnceLock::new();
-/// Steps of its kind that were reached since.
+/// Steps of the armed kind that were reached since.
 static REACHED: AtomicU64 = AtomicU64::new(0);
 
-/// A kind of step. Those that begin with `Before` are about to be taken, the others have just been.
+/// A kind of step. Those whose name begins with `Before` are about to be taken; the others have just been taken.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Step {
     /// A source has received records; its worker has not been called.
     Receive,
-    /// A worker has answered; nothing has followed from it.
+    /// A worker has answered; its dispositions have not been carried out.
     Answer,
-    /// What a worker or a client of the gateway asked for has taken effect outside the worker: a table write, a
-    /// message, a document, a call of a service. Whoever asked does not know yet.
+    /// A request of a worker or of a client of the gateway has taken effect: a table write, a message, a document, a
+    /// call of a service. The response has not been sent.
     SideEffect,
     /// Dead letters are stored; their records are not settled.
     DeadLetter,
@@ -39,7 +40,7 @@ pub enum Step {
     Delete,
     /// A transaction of the embedded store is about to be committed.
     BeforeCommit,
-    /// A transaction is on disk; whoever waits for it does not know yet.
+    /// A transaction is on disk; those who wait for it have not been told.
     Commit,
 }
 
@@ -58,12 +59,12 @@ impl Step {
         Self::Commit,
     ];
 
-    /// Whether it is about to be taken.
-    const fn is_ahead(self) -> bool {
+    /// Whether the step is counted before it is taken.
+    const fn is_counted_before(self) -> bool {
         matches!(self, Self::BeforeCheckpoint | Self::BeforeDelete | Self::BeforeCommit)
     }
 
-    /// Its name in the log.
+    /// Its name, in options and in the log.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Receive => "receive",
@@ -80,7 +81,7 @@ impl Step {
     }
 }
 
-/// Where to abort; written `delete:3`, the third delete.
+/// Where to abort. `delete:3` is the third delete.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Failpoint {
     step: Step,
@@ -103,12 +104,13 @@ impl FromStr for Failpoint {
     }
 }
 
-/// Has the process abort, without unwinding or a destructor, at a step from now on. Only the first call counts.
+/// Makes the process abort, without unwinding or running destructors, at a step from now on. Only the first call
+/// counts.
 pub fn arm(point: Failpoint) {
     ARMED.get_or_init(|| point);
 }
 
-/// This step is reached. Does not return if it is the one to abort at.
+/// Counts a step. Does not return if it is the one to abort at.
 pub fn reached(step: Step) {
     if let Some(point) = ARMED.get().filter(|point| point.step == step) {
         counted(*point);
@@ -118,10 +120,10 @@ pub fn reached(step: Step) {
 #[cold]
 fn counted(Failpoint { step, number }: Failpoint) {
     if REACHED.fetch_add(1, Ordering::Relaxed) + 1 == number.get() {
-        if step.is_ahead() {
+        if step.is_counted_before() {
             std::thread::sleep(HEAD_START);
         }
-        tracing::error!(step = step.name(), number, "aborts at this failpoint, as told");
+        tracing::error!(step = step.name(), number, "aborting at this failpoint");
         std::process::abort();
     }
 }

@@ -139,12 +139,12 @@ pub trait ShardReader<R>: Send + Sync + 'static {
 /// Where leases on shards and workers' checkpoints are kept.
 #[async_trait::async_trait]
 pub trait LeaseTable: Send + Sync + 'static {
-    /// Takes and keeps leases on shards for `worker`, sharing them with other hosts, and says which may be read until
-    /// it is asked again, [`LeaseTable::lease_renewal`] later. A store of one host holds all.
+    /// Takes and keeps leases on shards for `worker`, sharing them with other hosts, and returns which may be read until
+    /// it is asked again, [`LeaseTable::lease_renewal`] later. A store of one host owns all leases.
     async fn hold(&self, _stream: &str, _worker: &str, shards: &[Shard]) -> Result<Leases> {
-        Ok(Leases { held: shards.iter().map(|shard| shard.id.clone()).collect(), ..Leases::default() })
+        Ok(Leases { owned: shards.iter().map(|shard| shard.id.clone()).collect(), ..Leases::default() })
     }
-    /// Renews the leases of `worker` and takes no others; answers which are still held.
+    /// Renews the leases of `worker` and takes no others; returns the shards whose leases this host still owns.
     async fn renew(&self, _stream: &str, _worker: &str) -> Result<Vec<String>> {
         Ok(Vec::new())
     }
@@ -156,7 +156,7 @@ pub trait LeaseTable: Send + Sync + 'static {
     fn lease_renewal(&self) -> Option<Duration> {
         None
     }
-    /// The checkpoint of `worker` in a shard: the sequence number of the last record settled, or the mark for its end.
+    /// The checkpoint of `worker` in a shard: the sequence number of the last record settled, or the mark of the shard's end.
     async fn checkpoint(&self, stream: &str, shard: &str, worker: &str) -> Result<Option<Checkpoint>>;
     /// Moves it. Only ever forward; `condition-failed` where another host holds the shard's lease.
     async fn set_checkpoint(&self, stream: &str, shard: &str, worker: &str, checkpoint: &Checkpoint) -> Result<()>;
@@ -179,11 +179,11 @@ pub struct Shard {
 /// Which shards this host may read.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Leases {
-    /// Their ids.
-    pub held: Vec<String>,
+    /// Ids of the shards whose leases it owns.
+    pub owned: Vec<String>,
     /// Shards that some host has settled to the end.
     pub done: Vec<String>,
-    /// Other hosts have found shards that are not among the given ones: it is time to list them again.
+    /// Other hosts have found shards that are not among those that were passed: list them again now.
     pub news: bool,
 }
 

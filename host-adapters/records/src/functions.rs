@@ -63,7 +63,7 @@ macro_rules! arguments {
             $(
                 #[doc = concat!("The arguments of `", $wit, "`; meanings as in `platform.wit`.")]
                 #[allow(missing_docs, reason = "meanings as in platform.wit")]
-                #[derive(Clone, serde::Deserialize, serde::Serialize)]
+                #[derive(Clone, PartialEq, serde::Deserialize, serde::Serialize)]
                 pub struct $arguments {
                     $(pub $argument: $type,)*
                 }

@@ -19,26 +19,26 @@ use std::sync::Arc;
 /// A source of one worker, ready to run.
 #[async_trait::async_trait]
 pub trait Source: Send + Sync {
-    /// How it is doing.
+    /// Whether it runs or is paused, and why.
     fn status(&self) -> Status;
-    /// Feeds the worker until `drain` ends it. Errors make it wait, and show in [`Source::status`]; they never end it.
+    /// Feeds the worker until `drain` ends it. Errors make it wait and show in [`Source::status`]; they never end it.
     async fn run(&self, drain: Drain) -> Ended;
 }
 
 /// The settings of one kind of source.
 pub trait SourceSettings: Settings {
-    /// Reports what is wrong with several keys together.
+    /// Reports diagnostics about several keys together.
     fn check(&self, _fields: &mut Fields<'_, '_>) {}
-    /// What the source is called in logs, metrics and dead letters: `<kind>:<name>`.
+    /// The source's name in logs, metrics and dead letters: `<kind>:<name>`.
     fn name(&self) -> String;
     /// The queue that dead letters of `worker` go to.
     fn dead_letter_queue(&self, worker: &str) -> String;
-    /// The source, ready to run.
+    /// Makes the source of these settings.
     fn source(self, context: &SourceContext) -> Arc<dyn Source>;
 }
 
 impl SourceConfig {
-    /// The queue that dead letters of this source of `worker` go to, and how they name where they come from.
+    /// The queue that dead letters of this source of `worker` go to, and their origin.
     pub fn dead_letters(&self, worker: &str) -> (String, Origin) {
         (self.dead_letter_queue(worker), Origin { worker: worker.to_owned(), source: self.name() })
     }
@@ -54,32 +54,32 @@ pub(crate) fn read<S: SourceSettings>(mut fields: Fields<'_, '_>) -> Option<S> {
     settings
 }
 
-/// The record of a dead letter as its worker gets it.
+/// The event of a dead letter, as its worker gets it.
 ///
 /// # Errors
-/// When the dead letter does not hold the record, or names a kind of source that there is not.
+/// When the dead letter does not hold the record, or names an unknown kind of source.
 pub fn event_of(dead_letter: &DeadLetter) -> Result<Event, String> {
     Recovery::of(recovery, &dead_letter.summary.source).and_then(|recovery| (recovery.event)(dead_letter))
 }
 
-/// What a source is connected to.
+/// What a source is built with.
 #[derive(Clone)]
 pub struct SourceContext {
     /// Component id of the worker.
     pub worker: String,
-    /// Where its batches go.
+    /// Where its batches are sent.
     pub dispatch: Arc<dyn Dispatch>,
-    /// Queues: sources of their own, and dead letters of every source.
+    /// The queues: those that feed workers, and those of dead letters.
     pub queues: Arc<dyn QueueBackend>,
-    /// Change streams of tables, which all workers of a host are to share.
+    /// The change streams of tables, shared by all workers of a host.
     pub streams: Arc<OrderedStreams>,
-    /// For the age of records.
+    /// Tells the age of records.
     pub clock: Clock,
     /// Waits between retries and probes.
     pub backoff: Backoff,
 }
 
-/// How a source is doing, for `/readyz` and the command line.
+/// The state of a source, for `/readyz` and the command line.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Status {
@@ -87,16 +87,16 @@ pub struct Status {
     pub worker: String,
     /// `<kind>:<name>`.
     pub source: String,
-    /// Why it is paused, if it is.
+    /// Why it is paused; `None` while it runs.
     pub paused: Option<Paused>,
 }
 
-/// The two things a source pauses for.
+/// The two reasons for a source to pause.
 #[derive(Clone)]
 pub(crate) struct CircuitBreakers {
     /// Open while the source itself cannot be read.
     pub(crate) intake: Arc<CircuitBreaker>,
-    /// Open while something that the worker needs is down.
+    /// Open while a dependency of the worker is down.
     pub(crate) worker: Arc<CircuitBreaker>,
 }
 
@@ -112,14 +112,14 @@ impl CircuitBreakers {
     }
 }
 
-/// What `batch_window_secs` may be (docs/delivery.md, 1.2).
+/// The range of `batch_window_secs` (docs/delivery.md, 1.2).
 pub(crate) const BATCH_WINDOW_SECS: RangeInclusive<i64> = 0..=300;
-/// What `max_batch_bytes` may be: up to what an instance could hold.
+/// The range of `max_batch_bytes`: up to what an instance can hold.
 pub(crate) const MAX_BATCH_BYTES: RangeInclusive<i64> = 1..=268_435_456;
-/// `6 MiB`, as Lambda has it.
+/// `6 MiB`, as in Lambda.
 pub(crate) const DEFAULT_MAX_BATCH_BYTES: usize = 6 * 1024 * 1024;
 
-/// `saveEntries` for `save-entries`: the documents' names are in camel case, component ids in kebab case.
+/// `saveEntries` for `save-entries`: names in the documents are in camel case, component ids in kebab case.
 pub fn camel_case_name(id: &str) -> String {
     let mut words = id.split('-');
     let first = words.next().unwrap_or_default().to_owned();

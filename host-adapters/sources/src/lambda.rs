@@ -1,20 +1,20 @@
-//! `{"Records": […]}` as AWS Lambda hands records over, turned into events.
+//! Turns `{"Records": […]}`, as AWS Lambda hands records over, into events.
 
 use crate::{LAMBDA, sqs};
 use host_adapters_event::{Event, json};
 use serde::Deserialize;
 use serde_json::Value;
 
-/// A record that came as Lambda hands it over.
+/// A record that Lambda handed over.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Incoming {
-    /// What the worker is to handle.
+    /// The event for the worker.
     Event(Event),
-    /// A malformed record, under the name its source knows it by. It can never succeed.
+    /// A malformed record. It can never succeed.
     Malformed {
-        /// For the answer.
+        /// The id that its source knows it by, for the response.
         id: String,
-        /// Which field, and why.
+        /// Which field is malformed, and why.
         reason: String,
     },
 }
@@ -29,7 +29,7 @@ impl Incoming {
     }
 }
 
-/// The event as a whole is not one that a batch worker takes.
+/// The whole event is not one that a batch worker takes.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("the event is not one of AWS Lambda's: {0}")]
 pub struct MalformedEvent(String);
@@ -40,7 +40,7 @@ struct Envelope {
     records: Vec<Value>,
 }
 
-/// The call that brought records; empty where the host read them itself.
+/// The call that brought the records; empty if the host read them itself.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Context<'a> {
     /// `x-correlation-id` of the request.
@@ -50,23 +50,23 @@ pub struct Context<'a> {
 }
 
 impl Context<'_> {
-    /// A record is followed by its own correlation id, else by that of the call, else by the record's id.
+    /// The correlation id of a record: its own, else that of the call, else the record's id.
     pub(crate) fn correlation_id(&self, own: Option<String>, id: &str) -> String {
         own.or_else(|| self.correlation_id.map(str::to_owned)).unwrap_or_else(|| id.to_owned())
     }
 
-    /// The trace that a record is handled in is that of the call where there is one: a call of many records has one
-    /// trace, as `wit/events.wit` has it. Else it is the record's own.
+    /// The trace in which a record is handled: that of the call if there is one, because a call of many records has one
+    /// trace (`wit/events.wit`), else the record's own.
     pub(crate) fn traceparent(&self, own: Option<String>) -> Option<String> {
         self.traceparent.map(str::to_owned).or(own)
     }
 }
 
-/// Records of one shape.
+/// How records of one shape are recognised and read.
 pub struct Shape {
-    /// The field that only such records have; `None` for what a record is that has none of them.
+    /// The field that only such records have; `None` for the shape of records that have none of these fields.
     pub(crate) field: Option<&'static str>,
-    /// Where the id stands by which the source knows the record: what `batchItemFailures` must name.
+    /// The JSON pointer to the id by which the source knows the record: `batchItemFailures` must name it.
     pub(crate) id: &'static str,
     /// Makes the event.
     pub(crate) event: fn(String, Value, &Context<'_>) -> Result<Event, String>,
@@ -75,7 +75,7 @@ pub struct Shape {
 /// Reads an event that `context` brought.
 ///
 /// # Errors
-/// When it is not an event of Lambda's with records. A malformed record fails alone.
+/// When it is not a Lambda event with records. A malformed record fails alone.
 pub fn parse(body: &[u8], context: &Context<'_>) -> Result<Vec<Incoming>, MalformedEvent> {
     let envelope: Envelope = json::from_slice(body).map_err(MalformedEvent)?;
     Ok(envelope.records.into_iter().enumerate().map(|(index, record)| incoming(index, record, context)).collect())
@@ -87,7 +87,7 @@ fn incoming(index: usize, record: Value, context: &Context<'_>) -> Incoming {
     event.map_or_else(|reason| Incoming::Malformed { id, reason: format!("malformed: {reason}") }, Incoming::Event)
 }
 
-/// A record that no field tells the shape of is a message.
+/// A record that has no field of another shape is a message.
 fn shape(record: &Value) -> &'static Shape {
     let has = |shape: &&Shape| shape.field.is_some_and(|field| record.get(field).is_some());
     shapes().find(has).unwrap_or(&sqs::MESSAGE)
@@ -97,7 +97,7 @@ fn shapes() -> impl Iterator<Item = &'static Shape> {
     LAMBDA.iter().copied().flatten()
 }
 
-/// By what the source knows a record.
+/// The id by which the source knows a record.
 fn identifier(record: &Value) -> Option<String> {
     let paths = shapes().map(|shape| shape.id).chain(["/eventID"]);
     paths.filter_map(|path| record.pointer(path)?.as_str()).next().map(str::to_owned)

@@ -1,15 +1,15 @@
-//! What feeds workers: one folder per kind of source, and one line in the list below.
+//! Sources of events for workers: one folder per kind, and one line in the list below.
 //!
-//! A folder makes the typed event of what it receives by one function (`event.rs`), which the host calls with what it
-//! read and the guests' library with a record of AWS Lambda's (`lambda.rs`); so a worker sees the same event either
-//! way. That part compiles for guests. Its settings, the source itself and how its dead letters go back are under the
-//! feature `host`.
+//! A folder makes typed events of what it receives in one function (`event.rs`). The host calls it with the records
+//! that it read, the guests' library with a record of AWS Lambda's (`lambda.rs`), so a worker sees the same event
+//! either way. That part compiles for guests. The settings, the source itself and the way back of its dead letters are
+//! under the feature `host`.
 //!
 //! A folder `<kind>` provides:
 //!
 //! | | |
 //! |---|---|
-//! | `LAMBDA` | the records of AWS Lambda's that it makes events of |
+//! | `LAMBDA` | the AWS Lambda records that it makes events of |
 //! | `Config` | the settings, which implement [`SourceSettings`] (`host`) |
 //! | `RECOVERY` | how a record that became a dead letter goes back (`host`) |
 
@@ -20,12 +20,12 @@ pub mod lambda;
 #[cfg(feature = "host")]
 pub use host::*;
 
-/// Makes the modules of all kinds of source and what chooses among them.
+/// Makes the modules of all kinds of source and the functions that choose among them.
 macro_rules! kinds {
     ($($(#[doc = $doc:literal])* $kind:literal => $module:ident as $variant:ident;)+) => {
         $(pub mod $module;)+
 
-        /// The shapes of all kinds.
+        /// The shapes of all kinds of record.
         const LAMBDA: &[&[lambda::Shape]] = &[$($module::LAMBDA),+];
 
         /// A source as the manifest declares it.
@@ -37,7 +37,7 @@ macro_rules! kinds {
 
         #[cfg(feature = "host")]
         impl SourceConfig {
-            /// The words for the kinds, as the manifest's `type` and the names of sources have them.
+            /// The names of the kinds, as in the manifest's `type` and in the names of sources.
             pub const KINDS: &[&str] = &[$($kind),+];
 
             /// The JSON Schema of each kind's settings.
@@ -55,7 +55,7 @@ macro_rules! kinds {
                 }
             }
 
-            /// What the source is called in logs, metrics and dead letters: `<kind>:<name>`.
+            /// The source's name in logs, metrics and dead letters: `<kind>:<name>`.
             pub fn name(&self) -> String {
                 match self {
                     $(Self::$variant(config) => config.name(),)+
@@ -69,7 +69,7 @@ macro_rules! kinds {
                 }
             }
 
-            /// The source itself.
+            /// Makes the source of these settings.
             pub fn source(self, context: &SourceContext) -> std::sync::Arc<dyn Source> {
                 match self {
                     $(Self::$variant(config) => config.source(context),)+
@@ -77,7 +77,7 @@ macro_rules! kinds {
             }
         }
 
-        /// How records of a kind of source go back; `None` for a kind that there is not.
+        /// How records of a kind of source go back; `None` for an unknown kind.
         #[cfg(feature = "host")]
         pub fn recovery(kind: &str) -> Option<host_adapters_delivery::redrive::Recovery> {
             match kind {

@@ -1,11 +1,11 @@
-//! What an operator asks of the configured servers: whether they answer, and to make what is missing.
+//! Operator requests to the configured servers: probing them, and making tables and queues.
 
 use crate::manifest::App;
 use crate::manifest::runtime_config::RuntimeConfig;
 use anyhow::{Result, anyhow};
 use host_adapters_records::{Error, ErrorKind};
 
-/// Asks each configured server, also whether it has what spin.toml declares; the result is its section and what is wrong.
+/// Probes each configured server, also for what spin.toml declares. Returns its section and, if it fails, the reason.
 pub async fn probe(app: &App, config: &RuntimeConfig) -> Vec<(&'static str, Option<String>)> {
     let (declared, mut found) = (app.declared(), Vec::new());
     for (section, backend) in config.backends() {
@@ -14,10 +14,10 @@ pub async fn probe(app: &App, config: &RuntimeConfig) -> Vec<(&'static str, Opti
     found
 }
 
-/// Makes what is missing on the configured servers; what is there is left as it is.
+/// Makes what is missing on the configured servers and changes nothing else.
 ///
 /// # Errors
-/// When a server refuses, or what is there is not as spin.toml declares it.
+/// When a server refuses, or what exists differs from spin.toml.
 pub async fn provision(app: &App, config: &RuntimeConfig) -> Result<()> {
     let declared = app.declared();
     for (_, backend) in config.backends() {

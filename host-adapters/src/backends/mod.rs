@@ -1,4 +1,4 @@
-//! The backends of an application, chosen by the operator's configuration. Those that it leaves out are embedded, in
+//! The backends of an application, chosen by the runtime configuration. Backends that it leaves out are embedded, in
 //! one file.
 
 mod ask;
@@ -19,8 +19,8 @@ use host_adapters_platform::clock::Clock;
 use std::path::Path;
 use std::sync::Arc;
 
-/// A line is a section of the runtime configuration, the word of its `type` (which is also the feature that compiles the
-/// crate in), and the crate.
+/// Each line has a section of the runtime configuration, the value of its `type` (also the name of the feature that
+/// compiles the crate in), and the crate.
 macro_rules! kinds {
     ($($section:literal, $name:literal: $krate:ident;)*) => {
         &[$(BackendKind {
@@ -34,7 +34,7 @@ macro_rules! kinds {
     };
 }
 
-/// Every kind of backend besides the embedded one, each of which is a crate and a feature.
+/// Every kind of backend except the embedded one. Each is a crate and a feature.
 pub const KINDS: &[BackendKind] = kinds! {
     "tables", "dynamodb": backend_dynamodb;
     "queues", "sqs": backend_sqs;
@@ -42,7 +42,7 @@ pub const KINDS: &[BackendKind] = kinds! {
     "cache", "redis": backend_redis;
 };
 
-/// The policy of outbound calls, with the signing key of a PEM file, or one of this process.
+/// The policy of outbound calls. Its signing key comes from a PEM file, or is made for this process.
 ///
 /// # Errors
 /// When the file cannot be read or holds no such key.

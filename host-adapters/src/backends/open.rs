@@ -1,10 +1,10 @@
-//! Opening backends. Clients of servers connect at first use: a server that is down pauses sources, it does not keep
-//! the host from starting.
+//! Opens backends. Clients of servers connect at first use: a server that is down pauses sources, and does not keep the
+//! host from starting.
 
 use super::identity;
 use crate::manifest::App;
 use crate::manifest::runtime_config::RuntimeConfig;
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, anyhow};
 use backend_embedded::{Cache, Config, Embedded};
 use host_adapters_platform::clock::Clock;
 use host_adapters_platform::{
@@ -16,19 +16,20 @@ use std::sync::Arc;
 
 /// The backends of the platform and the sources.
 pub struct Backends {
-    /// The platform with the grants of components and clients.
+    /// The platform, with the grants of components and clients.
     pub platform: Arc<PlatformService>,
-    /// Queues of sources and dead letters.
+    /// The queues of sources and of dead letters.
     pub queues: Arc<dyn QueueBackend>,
-    /// Looks into queues for operators.
+    /// Shows operators what is in queues.
     pub browser: Arc<dyn QueueBrowser>,
-    /// Change streams.
+    /// The change streams of tables.
     pub streams: Arc<dyn StreamBackend>,
-    /// `spin:redis`.
+    /// The cache, which is `spin:redis` to components.
     pub cache: Arc<dyn CacheBackend>,
 }
 
-/// Opens the backends that `config` names; the embedded ones in the folder `data`, which is made if there is none.
+/// Opens the backends that `config` names, and the embedded ones in the folder `data`, which is made if it does not
+/// exist.
 ///
 /// # Errors
 /// When the folder or the file cannot be used, an address is not valid, or the keys of the identity are neither a file
@@ -49,7 +50,7 @@ pub async fn open(app: &App, data: &Path, config: &RuntimeConfig) -> Result<Back
     Ok(Backends { platform: Arc::new(platform), queues, browser, streams, cache: opened.cache })
 }
 
-/// What stands behind each section of the runtime configuration.
+/// The backend of each section of the runtime configuration.
 struct Sections {
     tables: (Arc<dyn TableBackend>, Arc<dyn StreamBackend>),
     queues: (Arc<dyn QueueBackend>, Arc<dyn QueueBrowser>),
@@ -69,29 +70,42 @@ impl Sections {
                 Opened::Cache(backend) => cache = Some(backend),
             }
         }
-        let store = match (&tables, &queues, &documents) {
-            (Some(_), Some(_), Some(_)) => None,
-            _ => Some(Arc::new(embedded(declared, data)?)),
-        };
-        // All three are there, or the store stands in for them.
-        let Some(store) = store else {
-            let (Some(tables), Some(queues), Some(documents)) = (tables, queues, documents) else {
-                bail!("a section has no backend");
-            };
-            return Ok(Self { tables, queues, documents, cache: cache.unwrap_or_else(memory) });
-        };
+        let mut store = EmbeddedStore { declared, data, opened: None };
         Ok(Self {
-            tables: tables.unwrap_or_else(|| (store.clone(), store.clone())),
-            queues: queues.unwrap_or_else(|| (store.clone(), store.clone())),
-            documents: documents.unwrap_or_else(|| store.clone()),
+            tables: match tables {
+                Some(tables) => tables,
+                None => (store.get()?, store.get()?),
+            },
+            queues: match queues {
+                Some(queues) => queues,
+                None => (store.get()?, store.get()?),
+            },
+            documents: match documents {
+                Some(documents) => documents,
+                None => store.get()?,
+            },
             cache: cache.unwrap_or_else(memory),
         })
     }
 }
 
-fn embedded(declared: &Declared, data: &Path) -> Result<Embedded> {
-    let file = data.join("embedded.sqlite");
-    Embedded::open(&file, &Config::from(declared)).with_context(|| format!("cannot open {}", file.display()))
+/// The embedded store, opened when the first section asks for it.
+struct EmbeddedStore<'a> {
+    declared: &'a Declared,
+    data: &'a Path,
+    opened: Option<Arc<Embedded>>,
+}
+
+impl EmbeddedStore<'_> {
+    fn get(&mut self) -> Result<Arc<Embedded>> {
+        if let Some(store) = &self.opened {
+            return Ok(store.clone());
+        }
+        let file = self.data.join("embedded.sqlite");
+        let store = Embedded::open(&file, &Config::from(self.declared));
+        let store = Arc::new(store.with_context(|| format!("cannot open {}", file.display()))?);
+        Ok(self.opened.insert(store).clone())
+    }
 }
 
 /// The embedded cache.

@@ -1,4 +1,4 @@
-//! The operator's configuration: what it may say, and every diagnostic at once.
+//! Tests of reading the runtime configuration: what it may contain, and that all diagnostics are reported at once.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use super::KINDS;
@@ -33,7 +33,7 @@ fn secret_file(folder: &Path, mode: u32) {
 }
 
 #[test]
-fn what_is_left_out_is_embedded() {
+fn sections_left_out_are_embedded() {
     let config = parse(Path::new(""), "[queues]\ntype = \"embedded\"\n").unwrap();
     assert_eq!(config.backends().count(), 0);
 }
@@ -74,7 +74,7 @@ fn every_backend_is_named_and_secrets_come_by_reference() {
 }
 
 #[test]
-fn every_mistake_is_told_at_once() {
+fn all_diagnostics_are_reported_at_once() {
     let folder = tempfile::tempdir().unwrap();
     secret_file(folder.path(), 0o644);
     let diagnostics = parse(
@@ -109,7 +109,7 @@ url = { file = "secret" }
 }
 
 #[test]
-fn references_that_lead_nowhere() {
+fn references_to_nothing_are_reported() {
     let folder = tempfile::tempdir().unwrap();
     let diagnostics = parse(
         folder.path(),

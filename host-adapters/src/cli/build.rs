@@ -1,4 +1,4 @@
-//! `host-adapters build`: each component's own build command, then its initialised state frozen into it.
+//! `host-adapters build`: runs each component's own build command, then freezes its initialised state into the file.
 
 use super::{ManifestOptions, UNUSABLE};
 use crate::manifest::Component;
@@ -14,7 +14,7 @@ use tokio::process::Command;
 pub(crate) struct Options {
     #[command(flatten)]
     manifest: ManifestOptions,
-    /// Only these components; all by default.
+    /// Build only these components; by default all.
     components: Vec<String>,
 }
 
@@ -42,7 +42,7 @@ pub(super) async fn run(options: Options) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Builds a component; says how long its own commands took, and how long freezing its state.
+/// Builds a component. Returns how long its own commands took, and how long freezing its state took.
 pub(super) async fn build(component: &Component) -> Result<Took> {
     let began = Instant::now();
     run_commands(component).await?;
@@ -53,7 +53,7 @@ pub(super) async fn build(component: &Component) -> Result<Took> {
     Ok(Took { commands: built - began, freezing: built.elapsed() })
 }
 
-/// How long the parts of a build took.
+/// The durations of the parts of a build.
 pub(super) struct Took {
     pub(super) commands: Duration,
     pub(super) freezing: Duration,
@@ -72,7 +72,7 @@ async fn run_commands(component: &Component) -> Result<()> {
     Ok(())
 }
 
-/// Writes the pre-initialised component, unless it is there already and newer than what it is made of.
+/// Writes the pre-initialised component, unless it exists and is newer than its artifact.
 async fn freeze(artifact: &Path, source: &Path) -> Result<()> {
     let modified = |path: &Path| std::fs::metadata(path).and_then(|metadata| metadata.modified());
     let made = modified(artifact).with_context(|| format!("the build command made no {}", artifact.display()))?;
@@ -84,13 +84,13 @@ async fn freeze(artifact: &Path, source: &Path) -> Result<()> {
     if let Some(folder) = source.parent() {
         std::fs::create_dir_all(folder)?;
     }
-    // Beside and renamed: a host that watches the file never reads half of it.
+    // Written beside the file and renamed, so that a host that watches the file never reads half of it.
     let partial = source.with_extension("partial");
     std::fs::write(&partial, frozen.as_deref().unwrap_or(&wasm))?;
     std::fs::rename(&partial, source).with_context(|| format!("cannot write {}", source.display()))
 }
 
-/// Cargo's target folder may lie elsewhere; `target/` in the manifest means wherever it is.
+/// Cargo's target folder may be elsewhere; `target/` in the manifest stands for it.
 fn artifact_path(artifact: &Path) -> PathBuf {
     match (std::env::var_os("CARGO_TARGET_DIR"), artifact.components().position(|part| part.as_os_str() == "target")) {
         (Some(folder), Some(at)) => {

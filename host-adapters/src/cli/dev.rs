@@ -1,4 +1,5 @@
-//! `host-adapters dev`: `up` on components built by the profile `dev`; one whose sources change is rebuilt and swapped.
+//! `host-adapters dev`: like `up`, with components built by the profile `dev`; a component whose sources change is
+//! rebuilt and swapped.
 
 use super::build::{Took, build};
 use super::up;
@@ -15,7 +16,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-/// The build profile, `[component.<id>.profile.dev]`; what spin.toml does not say of it follows from the id.
+/// The build profile, `[component.<id>.profile.dev]`. What spin.toml leaves out follows from the id.
 const PROFILE: &str = "dev";
 
 #[derive(Args)]
@@ -43,14 +44,14 @@ pub(super) async fn run(options: Options) -> Result<ExitCode> {
     up::serve(app, options.up, |components| follow(components, workers, watch)).await
 }
 
-/// A worker as it is built here, and the patterns of what it is made of.
+/// A worker as `dev` builds it, and the patterns of its source files.
 struct Worker {
     component: Component,
     watch: Vec<Pattern>,
 }
 
-/// The components that are called, built by the profile `dev` into a folder of their own, so that what `build` made
-/// stays; the application serves them from there.
+/// The components that are called, built by the profile `dev` into a folder of their own, so that files made by `build`
+/// are kept. The application serves them from that folder.
 fn workers(app: &mut App, data: &Path) -> Result<Vec<Worker>> {
     let called: Vec<_> = app.components.values().filter(|it| app.is_called(it)).map(|it| it.id.clone()).collect();
     let shared = shared_crates(app);
@@ -77,13 +78,13 @@ fn shared_crates(app: &App) -> Vec<String> {
     names.filter(|name| !app.components.contains_key(name)).collect()
 }
 
-/// The patterns of what a component is made of, from the folder of this process. Where its build names none, that is its
-/// own crate and the shared ones.
+/// The patterns of a component's source files, from the folder of this process. By default they are its own crate and
+/// the shared ones.
 fn patterns(build: &Build, id: &str, shared: &[String]) -> Result<Vec<Pattern>> {
-    let pattern = |written: &String| {
+    let pattern = |entry: &String| {
         let folder = Pattern::escape(&build.workdir.to_string_lossy());
-        let pattern = Path::new(&folder).join(written);
-        Pattern::new(&pattern.to_string_lossy()).with_context(|| format!("watch = \"{written}\" is not a pattern"))
+        let pattern = Path::new(&folder).join(entry);
+        Pattern::new(&pattern.to_string_lossy()).with_context(|| format!("watch = \"{entry}\" is not a pattern"))
     };
     if !build.watch.is_empty() {
         return build.watch.iter().map(pattern).collect();
@@ -92,17 +93,17 @@ fn patterns(build: &Build, id: &str, shared: &[String]) -> Result<Vec<Pattern>> 
     crates.map(|name| pattern(&format!("components/{name}/src/**/*.rs"))).collect()
 }
 
-/// A star stays within its folder, two do not.
+/// `*` matches within a folder, `**` across folders.
 fn matching() -> MatchOptions {
     MatchOptions { require_literal_separator: true, ..MatchOptions::new() }
 }
 
-/// The files that match now.
+/// The files that match at the moment.
 fn files(pattern: &Pattern) -> Vec<PathBuf> {
     glob::glob_with(pattern.as_str(), matching()).into_iter().flatten().filter_map(Result::ok).collect()
 }
 
-/// Rebuilds and swaps what changes, one worker after the other.
+/// Rebuilds and swaps components that change, one after the other.
 async fn follow(components: Arc<Components>, workers: Vec<Worker>, mut watch: Watch) {
     loop {
         let changed = watch.next().await;
@@ -112,7 +113,7 @@ async fn follow(components: Arc<Components>, workers: Vec<Worker>, mut watch: Wa
         for worker in workers.iter().filter(|worker| changed.iter().any(|path| is_of(worker, path))) {
             match rebuild(&components, worker).await {
                 Ok((took, swapped)) => println!("{}", told(&took, &swapped, age(&changed))),
-                Err(error) => println!("{}: {error:#}; what served before serves on", worker.component.id),
+                Err(error) => println!("{}: {error:#}; the previous version serves on", worker.component.id),
             }
         }
     }
@@ -152,7 +153,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn patterns_find_their_files() {
+    fn patterns_match_their_files() {
         let folder = tempfile::tempdir().unwrap();
         let make = |path: &str| {
             let path = folder.path().join(path);

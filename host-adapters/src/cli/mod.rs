@@ -20,9 +20,9 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-/// It ran, and the outcome is bad.
+/// The command ran, and the outcome is bad.
 pub(crate) const FAILED: u8 = 1;
-/// It cannot run.
+/// The command cannot run.
 pub(crate) const UNUSABLE: u8 = 2;
 
 #[derive(Parser)]
@@ -40,11 +40,11 @@ enum Command {
     Build(build::Options),
     /// Check spin.toml and report every diagnostic at once.
     Validate(validate::Options),
-    /// Call one worker offline with an event; the answer on stdout, logs on stderr.
+    /// Call one worker offline with an event; the response on stdout, logs on stderr.
     Invoke(invoke::Options),
-    /// Run everything as `up` does, rebuild the worker whose sources change, and swap it in.
+    /// Run everything as `up` does; rebuild a worker whose sources change, and swap it in.
     Dev(dev::Options),
-    /// Replace one worker of a running host by another file, until that host ends or its own file changes.
+    /// Replace one worker of a running host by another file, until the host ends or the worker's own file changes.
     Swap(swap::Options),
     /// Show which version of each worker a running host serves.
     Versions(versions::Options),
@@ -58,7 +58,7 @@ enum Command {
     Events(events::Options),
 }
 
-/// Which manifest, and values for its variables.
+/// The manifest, and values for its variables.
 #[derive(Args)]
 pub(crate) struct ManifestOptions {
     /// The manifest.
@@ -70,13 +70,13 @@ pub(crate) struct ManifestOptions {
 }
 
 impl ManifestOptions {
-    fn given(&self) -> ProvidedVariables {
+    fn provided(&self) -> ProvidedVariables {
         ProvidedVariables::from_process(self.variables.iter().cloned().collect::<BTreeMap<_, _>>())
     }
 
     /// The application, or the exit code after its diagnostics have been printed.
     pub(crate) fn load(&self) -> Result<App, ExitCode> {
-        manifest::load(&self.manifest, &self.given()).map_err(|diagnostics| {
+        manifest::load(&self.manifest, &self.provided()).map_err(|diagnostics| {
             eprintln!("{diagnostics}");
             ExitCode::from(UNUSABLE)
         })
@@ -86,7 +86,7 @@ impl ManifestOptions {
 /// The backends of the platform.
 #[derive(Args)]
 pub(crate) struct RuntimeConfigOptions {
-    /// The runtime configuration: the backends of tables, queues, documents and the cache. Without it all is
+    /// The runtime configuration: the backends of tables, queues, documents and the cache. Without it all backends are
     /// embedded.
     #[arg(long, value_name = "FILE", env = "HOST_ADAPTERS_RUNTIME_CONFIG")]
     runtime_config: Option<PathBuf>,

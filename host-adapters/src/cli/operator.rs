@@ -1,4 +1,4 @@
-//! What the commands that ask a running host share: where its gateway is, who asks, and how answers are shown.
+//! Shared by the commands that ask a running host: its gateway, the operator's token, and how responses are shown.
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
@@ -6,7 +6,7 @@ use comfy_table::{Table, presets};
 use reqwest::{Body, RequestBuilder, StatusCode};
 use serde_json::Value;
 
-/// Where `up` serves its gateway unless told otherwise.
+/// The default address of a host's gateway.
 pub(super) const DEFAULT_GATEWAY: &str = "http://127.0.0.1:3100";
 
 /// A running host, and a token for it.
@@ -15,23 +15,23 @@ pub(super) struct Operator {
     /// The running host's gateway.
     #[arg(long, default_value = DEFAULT_GATEWAY)]
     gateway: String,
-    /// The token of a client of spin.toml with the grants for it.
+    /// The token of a client of spin.toml with the grants for the command.
     #[arg(long, env = "HOST_ADAPTERS_TOKEN", hide_env_values = true)]
     token: String,
 }
 
-/// The host answered, and its answer is no.
+/// The host refused the request.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub(super) struct Refused(pub(super) String);
 
 impl Operator {
-    /// For commands that need a host only at times.
+    /// For commands that do not always need a host.
     pub(super) fn new(gateway: String, token: String) -> Self {
         Self { gateway, token }
     }
 
-    /// The answer to a question; a refusal is the error [`Refused`].
+    /// The response to a request; a refusal is the error [`Refused`].
     ///
     /// # Errors
     /// As [`Operator::ask`], and when the host refuses.
@@ -39,7 +39,7 @@ impl Operator {
         Ok(self.ask(what, question).await?.map_err(Refused)?)
     }
 
-    /// The answer to a question, or the host's refusal.
+    /// The response to a request, or the host's refusal.
     ///
     /// # Errors
     /// When no host answers, or it does not know the token.
@@ -47,7 +47,7 @@ impl Operator {
         self.answer(what, |request| request.json(question)).await
     }
 
-    /// [`Operator::ask`] with a file for a question.
+    /// [`Operator::ask`] with a file as the request.
     pub(super) async fn send(&self, what: &str, file: impl Into<Body>) -> Result<Result<Value, String>> {
         self.answer(what, |request| request.header("content-type", "application/wasm").body(file)).await
     }
@@ -73,17 +73,17 @@ impl Operator {
     }
 }
 
-/// The list under a name.
+/// The list in the field `name`.
 pub(super) fn rows<'a>(answer: &'a Value, name: &str) -> &'a [Value] {
     answer.get(name).and_then(Value::as_array).map_or(&[], Vec::as_slice)
 }
 
-/// A field as people read it.
+/// A field, formatted for people.
 pub(super) fn text(row: &Value, name: &str) -> String {
     row.get(name).map_or_else(String::new, |value| value.as_str().map_or_else(|| value.to_string(), str::to_owned))
 }
 
-/// Rows below a header, without lines.
+/// Rows below a header, without borders.
 pub(super) fn table<const N: usize>(header: [&str; N], rows: &[Value], cells: impl Fn(&Value) -> [String; N]) -> Table {
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_header(header);

@@ -12,7 +12,7 @@ use std::process::ExitCode;
 pub(crate) struct Options {
     /// Show the oldest messages of this queue instead of all depths; they stay in the queue.
     queue: Option<String>,
-    /// The most messages to show.
+    /// Most messages to show.
     #[arg(long, default_value_t = 10)]
     max: usize,
     #[command(flatten)]

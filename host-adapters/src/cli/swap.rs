@@ -1,4 +1,4 @@
-//! `host-adapters swap`: another file for one worker of a running host.
+//! `host-adapters swap`: replaces one worker of a running host by another file.
 
 use super::FAILED;
 use super::operator::{Operator, text};
@@ -12,7 +12,7 @@ use std::process::ExitCode;
 pub(crate) struct Options {
     /// The worker, by its id (`save-entries`) or its name in the documents (`saveEntries`).
     worker: String,
-    /// The component that is to serve. It is verified first; one that cannot serve is refused, and what serves now
+    /// The component that is to serve. It is verified first; if it cannot serve, it is refused and the present version
     /// serves on. After a restart the file that spin.toml names serves again.
     file: PathBuf,
     #[command(flatten)]

@@ -1,4 +1,4 @@
-//! `host-adapters up`: everything in one process. A component whose file changes is swapped.
+//! `host-adapters up`: runs everything in one process. A component whose file changes is swapped.
 
 use super::{ManifestOptions, RuntimeConfigOptions};
 use crate::app::{self, Addresses};
@@ -24,17 +24,17 @@ pub(crate) struct Options {
     pub(super) manifest: ManifestOptions,
     #[command(flatten)]
     runtime_config: RuntimeConfigOptions,
-    /// Where the embedded store and the compiled components are kept.
+    /// The folder of the embedded store and of the compiled components.
     #[arg(long, default_value = ".host-adapters")]
     pub(super) data: PathBuf,
-    /// Where components answer HTTP.
+    /// The address of the components.
     #[arg(long, default_value = "127.0.0.1:3000")]
     listen: SocketAddr,
-    /// Where the gateway answers: platform, metrics, health. It belongs on loopback.
+    /// The address of the gateway: platform, metrics, health. It belongs on loopback.
     #[arg(long, default_value = "127.0.0.1:3100")]
     gateway_listen: SocketAddr,
-    /// The key of the app-to-app tokens: a PEM file (PKCS #8, P-256). Without one, a key is made at each start; its
-    /// public half is at the gateway's /.well-known/jwks.json either way.
+    /// The key of the app-to-app tokens: a PEM file (PKCS #8, P-256). Without one, a key is made at each start. Either
+    /// way its public half is at the gateway's /.well-known/jwks.json.
     #[arg(long, env = "HOST_ADAPTERS_SERVICE_KEY")]
     service_key: Option<PathBuf>,
     /// How long work in flight may take after SIGTERM, seconds.
@@ -78,12 +78,12 @@ pub(super) async fn serve<F: Future<Output = ()> + Send + 'static>(
     ::tracing::info!(signal, "draining");
     let clean = running.drain(Duration::from_secs(options.drain_secs)).await;
     tracing.shutdown();
-    // What did not end in time went back to its queue: nothing is lost, so that is not a failure.
+    // Work that did not end in time went back to its queue. Nothing is lost, so this is not a failure.
     ::tracing::info!(clean, "stopped");
     Ok(ExitCode::SUCCESS)
 }
 
-/// One JSON line on stdout once everything listens, for the process that started the host.
+/// Prints one JSON line on stdout once everything listens, for the process that started the host.
 fn announce(addresses: Addresses) -> Result<()> {
     let line = json!({
         "event": "listening", "http": addresses.http.to_string(), "gateway": addresses.gateway.to_string(),

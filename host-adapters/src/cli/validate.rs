@@ -1,4 +1,4 @@
-//! `host-adapters validate`: reads the manifest and the runtime configuration, and with `--probe` asks the servers.
+//! `host-adapters validate`: reads the manifest and the runtime configuration, and with `--probe` probes the servers.
 
 use super::{FAILED, ManifestOptions, RuntimeConfigOptions};
 use crate::backends;
@@ -13,7 +13,7 @@ pub(crate) struct Options {
     manifest: ManifestOptions,
     #[command(flatten)]
     runtime_config: RuntimeConfigOptions,
-    /// Connect to each server of the runtime configuration and say which is down, and why.
+    /// Connect to each server of the runtime configuration and report which is down, and why.
     #[arg(long, requires = "runtime_config")]
     probe: bool,
 }
@@ -26,9 +26,9 @@ pub(super) async fn run(options: &Options) -> Result<ExitCode> {
     println!("{}", summary(&app));
     let mut down = false;
     if options.probe {
-        for (section, trouble) in backends::probe(&app, &config).await {
-            down |= trouble.is_some();
-            println!("{section}: {}", trouble.as_deref().unwrap_or("answers"));
+        for (section, problem) in backends::probe(&app, &config).await {
+            down |= problem.is_some();
+            println!("{section}: {}", problem.as_deref().unwrap_or("answers"));
         }
     }
     Ok(if down { ExitCode::from(FAILED) } else { ExitCode::SUCCESS })

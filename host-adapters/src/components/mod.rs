@@ -1,5 +1,5 @@
-//! The components that serve, and the one path by which a file is loaded: at the start, when it has changed, or when an
-//! operator sends it.
+//! The components that serve. A file is loaded in one way: at the start, when it has changed, and when an operator
+//! sends it.
 
 mod requirements;
 mod spec;
@@ -23,53 +23,53 @@ use tokio::sync::Mutex;
 use tokio::task::JoinError;
 use watch::Stamp;
 
-/// Every component of the manifest that is called, and what it is loaded with.
+/// Every component of the manifest that has a trigger, and the settings it is loaded with.
 pub struct Components {
     runtime: Arc<Runtime>,
     specs: BTreeMap<String, ComponentSpec>,
-    /// Who holds it loads.
-    turn: Arc<Mutex<Loads>>,
+    /// Locked by the load under way.
+    loads: Arc<Mutex<Loads>>,
 }
 
-/// How the file of each component was when the version that serves was loaded, be it from the file or not: only what
-/// changes from then on is newer than that version.
+/// The state of each component's file when the serving version was loaded, even if it was not loaded from the file:
+/// only later changes are newer than that version.
 type Loads = BTreeMap<String, Option<Stamp>>;
 
-/// What a swap came to.
+/// The result of a swap.
 #[derive(Clone, Debug)]
 pub struct Swapped {
     /// The component's id.
     pub worker: String,
-    /// Digests of now and before, and whether the code was compiled already.
+    /// The digests of the new and the previous version, and whether the code was already compiled.
     pub loaded: Loaded,
-    /// From reading the file to serving it.
+    /// The time from reading the file to serving it.
     pub took: Duration,
 }
 
-/// Why another file does not serve; the one before serves on.
+/// Why another file does not serve. The previous version serves on.
 #[derive(Debug, thiserror::Error)]
 pub enum SwapError {
-    /// Nothing is called so.
+    /// No worker has this name.
     #[error("there is no worker `{name}`; there are: {known}")]
     Unknown {
         /// The name in the request.
         name: String,
-        /// The ids that there are.
+        /// The ids of all workers.
         known: String,
     },
     /// The file cannot serve.
     #[error(transparent)]
     Refused(#[from] LoadError),
-    /// The host ends, or the compiler gave up.
+    /// The host is ending, or the compiler panicked.
     #[error("{0}: loading ended without a result; the log says why")]
     Ended(String),
 }
 
 impl Components {
-    /// Loads every component of the manifest that something calls. Compiled code is kept in `data`.
+    /// Loads every component of the manifest that has a trigger. Compiled code is kept in `data`.
     ///
     /// # Errors
-    /// Says which component cannot serve and why.
+    /// When a component cannot serve; names it, and the reason.
     pub async fn load(
         app: &Arc<App>,
         data: &Path,
@@ -94,18 +94,18 @@ impl Components {
             tracing,
         };
         let runtime = Runtime::new(&config, Arc::new(host)).map_err(anyhow::Error::msg)?;
-        let components = Self { runtime: Arc::new(runtime), specs, turn: Arc::default() };
+        let components = Self { runtime: Arc::new(runtime), specs, loads: Arc::default() };
         for spec in components.specs.values() {
             components.swap(&spec.id, spec.source.clone()).await?;
         }
         Ok(components)
     }
 
-    /// Verifies a file and lets it serve as `worker` (its id, or its name in the documents) from now until another does
-    /// or the host ends. Calls in flight end on the file before. One swap at a time.
+    /// Verifies a file and lets it serve as `worker` (its id, or its name in the documents) until another does or the
+    /// host ends. Calls in flight end on the previous version. One swap runs at a time.
     ///
     /// # Errors
-    /// Says why the file cannot serve; the one before serves on.
+    /// When the file cannot serve. The previous version serves on.
     pub async fn swap(&self, worker: &str, source: Source) -> Result<Swapped, SwapError> {
         let known = |(id, _): &(&String, &ComponentSpec)| *id == worker || camel_case_name(id) == worker;
         let Some((id, spec)) = self.specs.iter().find(known) else {
@@ -113,20 +113,20 @@ impl Components {
             return Err(SwapError::Unknown { name: worker.to_owned(), known });
         };
         let (file, spec) = (file(spec).map(Path::to_owned), ComponentSpec { source, ..spec.clone() });
-        let loaded = self.in_turn(move |runtime, loads| {
-            // Looked at first: a change while the file is read comes after this load.
+        let loaded = self.one_at_a_time(move |runtime, loads| {
+            // The file's state is read first: a change while the file is loaded counts as newer than this load.
             let stamp = file.as_deref().and_then(watch::stamp);
             load(runtime, loads, &spec, stamp)
         });
         Ok(loaded.await.map_err(|_| SwapError::Ended(id.clone()))??)
     }
 
-    /// Lets a file of the manifest serve as all its components, those excepted whose version was loaded since the file
-    /// changed. The outcomes are in the log.
+    /// Lets a file of the manifest serve as all its components, except those whose version was loaded since the file
+    /// changed. The outcomes are logged.
     async fn follow(&self, path: &Path) {
         let specs: Vec<_> = self.specs.values().filter(|spec| file(spec) == Some(path)).cloned().collect();
         let path = path.to_owned();
-        let followed = self.in_turn(move |runtime, loads| {
+        let followed = self.one_at_a_time(move |runtime, loads| {
             let Some(now) = watch::stamp(&path) else { return };
             for spec in specs {
                 if loads.get(&spec.id) != Some(&Some(now)) {
@@ -137,28 +137,29 @@ impl Components {
         let _ = followed.await;
     }
 
-    /// Loads on a thread of its own, because compiling takes CPU time. The load completes even if its caller has gone.
-    async fn in_turn<T: Send + 'static>(
+    /// Loads on a thread of its own, because compiling takes CPU time. The load completes even if the request for it is
+    /// dropped.
+    async fn one_at_a_time<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Runtime, &mut Loads) -> T + Send + 'static,
     ) -> Result<T, JoinError> {
-        // Two files at once: the one that came later is the one to serve, however long each takes to compile.
-        let mut turn = self.turn.clone().lock_owned().await;
+        // Of two files, the one that came later has to serve, however long each takes to compile.
+        let mut loads = self.loads.clone().lock_owned().await;
         let runtime = self.runtime.clone();
-        tokio::task::spawn_blocking(move || work(&runtime, &mut turn)).await
+        tokio::task::spawn_blocking(move || work(&runtime, &mut loads)).await
     }
 
-    /// What serves now, by id.
+    /// The serving versions, by component id.
     pub fn serving(&self) -> Vec<Serving> {
         self.runtime.serving()
     }
 
-    /// The files of the manifest.
+    /// The files that the manifest names.
     fn files(&self) -> Vec<PathBuf> {
         self.specs.values().filter_map(file).map(Path::to_owned).collect()
     }
 
-    /// What calls them.
+    /// The runtime that calls them.
     pub fn runtime(&self) -> &Arc<Runtime> {
         &self.runtime
     }
@@ -172,7 +173,7 @@ fn file(spec: &ComponentSpec) -> Option<&Path> {
     }
 }
 
-/// Loads, and logs what came of it. `stamp` is the component's file before that.
+/// Loads a component and logs the result. `stamp` is the state of its file before that.
 fn load(
     runtime: &Runtime,
     loads: &mut Loads,
@@ -181,7 +182,7 @@ fn load(
 ) -> Result<Swapped, LoadError> {
     let began = Instant::now();
     let loaded = runtime.load(spec).inspect_err(|error| {
-        tracing::warn!(worker = spec.id, %error, "component refused, what served before serves on");
+        tracing::warn!(worker = spec.id, %error, "component refused, the previous version serves on");
     })?;
     loads.insert(spec.id.clone(), stamp);
     let swapped = Swapped { worker: spec.id.clone(), loaded, took: began.elapsed() };

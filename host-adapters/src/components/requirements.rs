@@ -1,6 +1,6 @@
-//! What the manifest asks of a component's file: an export for each of its triggers, and no import that its grants
-//! leave out. Imports that every program has (WASI's files, sockets, environment) need no grant: the sandbox gives them
-//! nothing.
+//! What the manifest requires of a component's file: an export for each of its triggers, and no import that its grants
+//! leave out. Imports that every program has (WASI's files, sockets, environment) need no grant, because the sandbox
+//! gives them nothing.
 
 use crate::manifest::{App, Component};
 use host_adapters_platform::QueueAccess;
@@ -23,7 +23,7 @@ fn exports(app: &App, component: &Component) -> Vec<RequiredExport> {
     source.into_iter().chain(route).collect()
 }
 
-/// The interfaces that nothing in the manifest opens to it, each with the line that would.
+/// The interfaces that the manifest does not open to the component, each with the line that would.
 fn refused(component: &Component) -> Vec<RefusedImport> {
     let grants = &component.grants;
     let sends = grants.queues.values().any(|access| *access == QueueAccess::Send);

@@ -1,4 +1,4 @@
-//! A component of the manifest as the runtime loads it.
+//! Makes the runtime's specification of a component from the manifest.
 
 use super::requirements;
 use crate::manifest::{self, App, Component};
@@ -16,8 +16,8 @@ pub(super) fn of(app: &App, component: &Component) -> ComponentSpec {
     }
 }
 
-/// The manifest's limits as the runtime's: neither crate knows the other.
-fn limits(written: &manifest::Limits) -> Limits {
+/// Converts the manifest's limits into the runtime's: neither crate knows the other.
+fn limits(declared: &manifest::Limits) -> Limits {
     let manifest::Limits {
         max_instances,
         max_instance_reuse_count,
@@ -26,7 +26,7 @@ fn limits(written: &manifest::Limits) -> Limits {
         request_timeout,
         max_memory_bytes,
         max_cpu,
-    } = *written;
+    } = *declared;
     Limits {
         max_instances,
         max_instance_reuse_count,
@@ -38,8 +38,8 @@ fn limits(written: &manifest::Limits) -> Limits {
     }
 }
 
-/// The documents' environment variables, with their defaults, and the component's own. The host sets `APP_NAME`.
-/// Each name once: of several, a guest would see the first.
+/// The documents' environment variables with their defaults, and the component's own. The host sets `APP_NAME`. Each
+/// name occurs once, because a guest would see only the first value.
 fn environment(component: &Component) -> Vec<(String, String)> {
     let inherited = [("CONFIG_ENV", "local-dev"), ("AWS_REGION", "us-east-1"), ("LOG_LEVEL", "INFO")]
         .map(|(name, default)| (name.to_owned(), std::env::var(name).unwrap_or_else(|_| default.to_owned())));

@@ -1,4 +1,4 @@
-//! Files that change: the components' own, for `up`, and the sources they are made of, for `dev`.
+//! Watches files for changes: the components' own, for `up`, and the sources that they are made of, for `dev`.
 //!
 //! They are polled. There are few of them, and polling sees what the system's notifications miss:
 //! folders that come back after `cargo clean`, network and bind mounts, limits of watches.
@@ -9,33 +9,33 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-/// Time between two looks. A change counts once two looks see the same: builds write in pieces.
+/// Time between two polls. A change counts once two polls see the same state, because builds write in pieces.
 const LOOK: Duration = Duration::from_millis(100);
 
 /// When a file was modified, and its length.
 pub(super) type Stamp = (SystemTime, u64);
 
-/// The files that there are.
+/// The files that exist.
 type Seen = BTreeMap<PathBuf, Stamp>;
 
-/// Tells which files changed.
+/// Reports which files have changed.
 pub struct Watch {
     files: Arc<dyn Fn() -> Vec<PathBuf> + Send + Sync>,
     seen: Seen,
 }
 
 impl Watch {
-    /// Watches the files that `files` lists at each look. All of them are news at first.
+    /// Watches the files that `files` lists at each poll. At first all of them count as changed.
     pub fn new(files: impl Fn() -> Vec<PathBuf> + Send + Sync + 'static) -> Self {
         Self { files: Arc::new(files), seen: Seen::new() }
     }
 
-    /// Takes the files as they are now for seen.
+    /// Takes the present state of the files as seen.
     pub async fn catch_up(&mut self) {
         self.seen = self.look().await;
     }
 
-    /// The files of the next change, those that are gone included, once it has settled.
+    /// The files of the next change, including removed ones, once it has settled.
     pub async fn next(&mut self) -> BTreeSet<PathBuf> {
         let mut last = self.look().await;
         loop {
@@ -50,7 +50,7 @@ impl Watch {
         }
     }
 
-    /// Files may lie on a slow disk: they are looked at off the async threads.
+    /// Reads the state of the files. They may be on a slow disk, so this runs off the async threads.
     async fn look(&self) -> Seen {
         let files = self.files.clone();
         let look = move || files().into_iter().filter_map(|path| Some((path.clone(), stamp(&path)?))).collect();
@@ -58,14 +58,14 @@ impl Watch {
     }
 }
 
-/// `None` where there is no file.
+/// `None` if the file does not exist.
 pub(super) fn stamp(path: &Path) -> Option<Stamp> {
     let metadata = path.metadata().ok()?;
     Some((metadata.modified().ok()?, metadata.len()))
 }
 
 /// Swaps every component whose file has changed since the serving version was loaded, endlessly. A file that cannot
-/// serve is refused and tried again when it has changed again; one that is gone is about to come back.
+/// serve is refused, and loaded again when it has changed again. A file that is gone is expected to come back.
 pub async fn components(components: Arc<Components>) {
     let paths = components.files();
     let mut watch = Watch::new(move || paths.clone());
@@ -82,7 +82,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_change_is_told_once_and_whole() {
+    async fn a_change_is_reported_once_and_complete() {
         let folder = tempfile::tempdir().unwrap();
         let path = |name: &str| folder.path().join(name);
         let (one, two, gone) = (path("one"), path("two"), path("gone"));
@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_caught_up_with_is_no_news() {
+    async fn files_caught_up_with_are_not_reported() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("file");
         std::fs::write(&file, "1").unwrap();

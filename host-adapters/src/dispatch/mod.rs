@@ -1,6 +1,5 @@
-//! From a source to a component. The layers from the outside in: trace (so that it sees waiting and failure alike),
-//! then the call. Limits, time-outs and waiting for an instance belong to the runtime's pool; grants are checked where
-//! they are used, on every platform call.
+//! Hands events to components: first tracing, which thus sees waiting and failures too, then the call. Limits,
+//! time-outs and waiting for an instance belong to the runtime's pool; grants are checked at every platform call.
 
 mod trace;
 
@@ -44,13 +43,13 @@ impl Dispatch for Dispatcher {
     }
 }
 
-/// A longer list than the batch fails the call: which record would an extra disposition be for?
+/// A list longer than the batch fails the call, because it is unknown which record an extra disposition is for.
 fn dispatched(called: Called<Vec<Disposition>>, size: usize) -> Dispatched {
-    let answer = called.result.and_then(|dispositions| match dispositions.len() {
+    let result = called.result.and_then(|dispositions| match dispositions.len() {
         given if given > size => Err(CallError::TooMany(given, size)),
         _ => Ok(dispositions),
     });
-    Dispatched { answer, digest: called.digest.to_string(), outages: called.outages }
+    Dispatched { result, digest: called.digest.to_string(), outages: called.outages }
 }
 
 #[cfg(test)]
@@ -63,14 +62,14 @@ mod tests {
     }
 
     #[test]
-    fn a_longer_answer_than_the_batch_fails_the_call() {
-        let answer = dispatched(called(Ok(vec![Disposition::Ack; 2])), 1).answer;
-        assert_eq!(answer, Err(CallError::TooMany(2, 1)));
+    fn more_dispositions_than_records_fail_the_call() {
+        let result = dispatched(called(Ok(vec![Disposition::Ack; 2])), 1).result;
+        assert_eq!(result, Err(CallError::TooMany(2, 1)));
     }
 
     #[test]
-    fn a_shorter_answer_is_passed_on() {
-        let answer = dispatched(called(Ok(vec![Disposition::Retry(Some(1500))])), 2).answer;
-        assert_eq!(answer.unwrap(), vec![Disposition::Retry(Some(1500))]);
+    fn fewer_dispositions_are_passed_on() {
+        let result = dispatched(called(Ok(vec![Disposition::Retry(Some(1500))])), 2).result;
+        assert_eq!(result.unwrap(), vec![Disposition::Retry(Some(1500))]);
     }
 }

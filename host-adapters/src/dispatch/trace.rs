@@ -1,4 +1,4 @@
-//! Spans around calls: one for what the source handed over, one below it for the worker, whose context goes on to the
+//! Spans around calls: one of the source for its batch, and below it one of the worker, whose context is passed to the
 //! guest. Attribute names are those of API usage ("OpenTelemetry Tracing").
 
 use crate::telemetry::trace::{Span, Tracing};
@@ -13,7 +13,7 @@ use opentelemetry::trace::SpanKind;
 const TRACEPARENT: &str = "traceparent";
 const CORRELATION_ID: &str = "x-correlation-id";
 
-/// The spans of one batch, the source's outside the worker's.
+/// The spans of one batch: that of the source, and that of the worker inside it.
 pub(super) struct Spans {
     source: Span,
     worker: Span,
@@ -38,13 +38,13 @@ pub(super) fn dispatched(mut spans: Spans, dispatched: &Dispatched) {
     for span in [&mut spans.source, &mut spans.worker] {
         span.set(KeyValue::new("component.digest", dispatched.digest.clone()));
     }
-    if let Err(error) = &dispatched.answer {
+    if let Err(error) = &dispatched.result {
         spans.worker.fail(&error.to_string());
         spans.source.fail(&error.to_string());
     }
 }
 
-/// Starts the span of an HTTP request below the caller's trace; the guest finds its context and the correlation id
+/// Starts the span of an HTTP request below the caller's trace. The guest finds its context and the correlation id
 /// (made if there was none) in the headers.
 pub(super) fn request(
     tracing: &Tracing,
@@ -82,7 +82,7 @@ fn attributes(worker: &str, correlation_id: &str) -> Vec<KeyValue> {
     vec![
         KeyValue::new("span.workerName", camel_case_name(worker)),
         KeyValue::new("correlation.id", correlation_id.to_owned()),
-        // One id a call, as Lambda's request id is.
+        // One id for each call, like Lambda's request id.
         KeyValue::new("correlation.awsRequestId", uuid::Uuid::new_v4().to_string()),
     ]
 }

@@ -1,4 +1,4 @@
-//! Which client a gateway token belongs to.
+//! Finds out which component or client a gateway token belongs to.
 
 use axum::extract::FromRequestParts;
 use axum::http::StatusCode;
@@ -8,16 +8,16 @@ use axum::response::{IntoResponse, Response};
 use serde_json::json;
 use subtle::ConstantTimeEq;
 
-/// Tokens and the components or clients they name.
+/// Tokens, and the components or clients that they belong to.
 pub struct Callers(Vec<(String, String)>);
 
 impl Callers {
-    /// From pairs of token and caller; an empty token opens nothing.
+    /// Makes the list from pairs of token and caller. An empty token is ignored.
     pub fn new(tokens: impl IntoIterator<Item = (String, String)>) -> Self {
         Self(tokens.into_iter().filter(|(token, _)| !token.is_empty()).collect())
     }
 
-    /// The caller that holds `token`; every token is compared in full, so that time tells nothing.
+    /// The caller with this token. Every token is compared in full, so that the time taken reveals nothing.
     pub fn find(&self, token: &str) -> Option<&str> {
         let mut found = None;
         for (known, caller) in &self.0 {
@@ -55,7 +55,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_token_names_its_caller_and_an_empty_one_nobody() {
+    fn a_token_names_its_caller_and_an_empty_token_has_none() {
         let callers = Callers::new([("a".into(), "resolver".into()), (String::new(), "nobody".into())]);
         assert_eq!(callers.find("a"), Some("resolver"));
         assert_eq!(callers.find(""), None);

@@ -1,4 +1,4 @@
-//! Operator requests about components: which version serves, and swaps.
+//! Operator requests about components: their versions, and swaps.
 
 use super::Gateway;
 use super::callers::Caller;
@@ -16,10 +16,10 @@ use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// The largest component that may be sent: many times the largest there is.
+/// The largest component that may be sent, bytes: many times the largest in use.
 const MAX_COMPONENT_BYTES: usize = 64 << 20;
 
-/// For how long a file that is refused may go on arriving.
+/// For how long the rest of a refused file is read.
 const DISCARD_LIMIT: Duration = Duration::from_secs(10);
 
 pub(super) fn routes(components: Arc<Components>) -> Router<Gateway> {
@@ -29,7 +29,7 @@ pub(super) fn routes(components: Arc<Components>) -> Router<Gateway> {
         .layer(Extension(components))
 }
 
-/// What serves, by id.
+/// The serving versions, by component id.
 async fn versions(
     State(gateway): State<Gateway>,
     Caller(caller): Caller,
@@ -48,7 +48,7 @@ async fn swap(
     Path(worker): Path<String>,
     body: Body,
 ) -> Json<Result<Value, Error>> {
-    // Before the body is read: a caller without the grant cannot fill the memory.
+    // Checked before the body is read, so that a caller without the grant cannot fill the memory.
     let swapped = match gateway.platform.check_swap_components(&caller) {
         Ok(()) => swapped(&components, &worker, body).await,
         Err(refusal) => {
@@ -59,7 +59,7 @@ async fn swap(
     Json(swapped.map(|swapped| told(&swapped)))
 }
 
-/// Reads and drops the rest of a body: a client that still writes would otherwise lose the response.
+/// Reads and drops the rest of a body. Otherwise a client that still writes would not see the response.
 async fn discard(body: Body) {
     let mut body = Limited::new(body, MAX_COMPONENT_BYTES);
     let rest = async { while let Some(Ok(_)) = body.frame().await {} };

@@ -12,7 +12,7 @@ use host_adapters_records::{Error, ErrorKind};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-/// Dead letters in one response: with the largest bodies 25 MB pass through the host.
+/// Most dead letters in one response. With the largest bodies that is 25 MB.
 const PAGE: usize = 100;
 
 pub(super) fn routes(redriver: Redriver) -> Router<Gateway> {
@@ -24,7 +24,7 @@ pub(super) fn routes(redriver: Redriver) -> Router<Gateway> {
         .layer(Extension(redriver))
 }
 
-/// One queue, or from where a page ended, or everything from the beginning.
+/// Which page: of one queue, after an earlier page, or the first of all queues.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct List {
@@ -32,7 +32,7 @@ struct List {
     from: Option<Place>,
 }
 
-/// Where a page begins: a queue, and a place in it.
+/// Where a page begins: a queue and a position in it.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Place {
@@ -62,7 +62,7 @@ async fn list(
     Json(page(&gateway.platform, &redriver, &caller, list).await)
 }
 
-/// `{"dead letters": […], "next": null or where the next page begins}`.
+/// `{"dead_letters": […], "next": null or the start of the next page}`.
 async fn page(platform: &PlatformService, redriver: &Redriver, caller: &str, list: List) -> Result<Value, Error> {
     let queues = match list.queue {
         Some(queue) => platform.check_peek(caller, &queue).map(|()| vec![queue])?,
@@ -126,7 +126,7 @@ async fn discard(
     work(&gateway.platform, &caller, selection, async move |queue, ids| redriver.discard(&queue, &ids).await).await
 }
 
-/// Works on dead letters to the end, also where the operator does not wait for it.
+/// Works on dead letters to the end, even if the operator stops waiting.
 async fn work<F>(
     platform: &PlatformService,
     caller: &str,
@@ -145,7 +145,8 @@ where
     Json(outcomes.map(|outcomes| told(caller, &queue, &ids, &outcomes)))
 }
 
-/// `{"outcomes": [{"id", "outcome", "why"?}]}`; each is logged too, for a dead letter that is gone tells nothing.
+/// `{"outcomes": [{"id", "outcome", "why"?}]}`. Each outcome is also logged, because a dead letter that is gone leaves
+/// no other record.
 fn told(caller: &str, queue: &str, ids: &[String], outcomes: &[Outcome]) -> Value {
     let one = |(id, outcome): (&String, &Outcome)| {
         let (name, why) = match outcome {
@@ -160,7 +161,7 @@ fn told(caller: &str, queue: &str, ids: &[String], outcomes: &[Outcome]) -> Valu
     json!({"outcomes": ids.iter().zip(outcomes).map(one).collect::<Vec<_>>()})
 }
 
-/// The dead letter queues that a caller may look into; the refusal if there is none.
+/// The dead letter queues that a caller may read; an error if there is none.
 fn queues(platform: &PlatformService, redriver: &Redriver, caller: &str) -> Result<Vec<String>, Error> {
     let checked = redriver.origins.keys().map(|queue| (queue, platform.check_peek(caller, queue)));
     let (granted, refused): (Vec<_>, Vec<_>) = checked.partition(|(_, checked)| checked.is_ok());

@@ -1,10 +1,10 @@
 //! The platform over HTTP on loopback: the only way into embedded backends from outside.
 //!
-//! `POST /platform/<interface>/<function>` with `Authorization: Bearer <token>`, which names whose grants hold; `POST
+//! `POST /platform/<interface>/<function>` with `Authorization: Bearer <token>`, whose owner must have the grant; `POST
 //! /operator/queues` for depths, `POST /operator/peek` for the oldest messages, `POST /operator/dead-letters/<what>`
-//! for those that cannot succeed, `POST /operator/versions` for what serves, `POST /operator/swap/<worker>` to replace
-//! it; `/metrics`, `/livez`, `/readyz`, `/.well-known/jwks.json` (the keys of the app-to-app tokens) for anyone who can
-//! reach the port.
+//! for dead letters, `POST /operator/versions` for the serving versions, `POST /operator/swap/<worker>` to replace a
+//! worker; `/metrics`, `/livez`, `/readyz`, `/.well-known/jwks.json` (the keys of the app-to-app tokens) for anyone who
+//! can reach the port.
 
 mod callers;
 mod components;
@@ -24,21 +24,21 @@ use host_adapters_delivery::redrive::Redriver;
 use host_adapters_platform::PlatformService;
 use std::sync::Arc;
 
-/// The largest body of a call: 25 items of 400 KB and their keys.
+/// The largest body of a request, bytes: 25 items of 400 KB and their keys.
 const MAX_BODY_BYTES: usize = 16 << 20;
 
-/// What the gateway answers from.
+/// What the gateway serves.
 #[derive(Clone)]
 pub struct Gateway {
     /// Checks the grants.
     pub platform: Arc<PlatformService>,
-    /// Who holds which token.
+    /// The callers, by token.
     pub callers: Arc<Callers>,
-    /// What serves, where this host runs components.
+    /// The components, if this host runs any.
     pub components: Option<Arc<Components>>,
-    /// Queues in the order of their names.
+    /// The queues, in the order of their names.
     pub queues: Arc<[String]>,
-    /// Works on dead letters, where this host has workers to hand them to.
+    /// Works on dead letters, if this host has workers to hand them to.
     pub redriver: Option<Redriver>,
     /// For `/metrics`.
     pub metrics: Metrics,

@@ -8,7 +8,7 @@ use host_adapters_records::Error;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-/// Depths of all queues that the caller may look at.
+/// Depths of all queues that the caller may read.
 pub(super) async fn queues(State(gateway): State<Gateway>, Caller(caller): Caller) -> Json<Result<Value, Error>> {
     let mut queues = Vec::new();
     for queue in gateway.queues.iter() {
@@ -35,7 +35,7 @@ const fn ten() -> usize {
     10
 }
 
-/// The oldest messages of a queue, without receiving them.
+/// The oldest messages of a queue. They are not received.
 pub(super) async fn peek(
     State(gateway): State<Gateway>,
     Caller(caller): Caller,

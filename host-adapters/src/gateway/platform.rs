@@ -1,5 +1,5 @@
-//! `POST /platform/<interface>/<function>`: a route for each function of the platform. Its arguments are the body, its
-//! answer `{"Ok": …}` or `{"Err": …}`.
+//! `POST /platform/<interface>/<function>`: one route for each function of the platform. The body holds the arguments,
+//! the response is `{"Ok": …}` or `{"Err": …}`.
 
 use super::Gateway;
 use super::callers::Caller;

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// What `/readyz` tells: whether the host takes work, and which sources pause and why.
+/// The contents of `/readyz`: whether the host takes work, and which sources are paused and why.
 #[derive(Clone)]
 pub struct Health {
     draining: Arc<AtomicBool>,
@@ -17,12 +17,12 @@ pub struct Health {
 }
 
 impl Health {
-    /// Asks `sources` for their state each time.
+    /// Reads the state of the sources by `sources` at each request.
     pub fn new(sources: impl Fn() -> Vec<Status> + Send + Sync + 'static) -> Self {
         Self { draining: Arc::default(), sources: Arc::new(sources) }
     }
 
-    /// The host takes no new work.
+    /// From now on the host is not ready: it takes no new work.
     pub fn drain(&self) {
         self.draining.store(true, Ordering::Relaxed);
     }
@@ -40,7 +40,8 @@ pub(super) async fn livez() -> &'static str {
     "ok"
 }
 
-/// Ready while the host takes work. A paused source is listed but does not make the host unready: HTTP goes on.
+/// Ready while the host takes work. A paused source is listed but does not make the host unready, because HTTP still
+/// works.
 pub(super) async fn readyz(State(gateway): State<Gateway>) -> (StatusCode, Json<Value>) {
     let draining = gateway.health.draining.load(Ordering::Relaxed);
     let status = if draining { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };

@@ -1,4 +1,4 @@
-//! One JSON object a line on stderr, in the shape of API usage ("CloudWatch Logs"), from host and guests alike.
+//! Logs: one JSON object a line on stderr, in the shape of API usage ("CloudWatch Logs"), for host and guests.
 
 use chrono::{SecondsFormat, Utc};
 use host_adapters_sources::camel_case_name;
@@ -19,7 +19,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 /// The tag of the host's own lines; a worker's is `registration:apps:<its name in the documents>`.
 const HOST_TAG: &str = "registration:host";
 
-/// The level that `LOG_LEVEL` and `CONFIG_ENV` ask for: INFO by default, DEBUG in local-dev, dev and qa only.
+/// The level for `LOG_LEVEL` and `CONFIG_ENV`: INFO by default, DEBUG only in local-dev, dev and qa.
 pub fn level(log_level: Option<&str>, config_env: Option<&str>) -> LevelFilter {
     let debuggable = matches!(config_env.unwrap_or("local-dev"), "local-dev" | "dev" | "qa");
     match log_level.unwrap_or("INFO").to_ascii_uppercase().as_str() {
@@ -31,7 +31,7 @@ pub fn level(log_level: Option<&str>, config_env: Option<&str>) -> LevelFilter {
 }
 
 pub(super) fn install(level: LevelFilter) -> anyhow::Result<()> {
-    // Libraries speak only when something is wrong; wasmtime's and hyper's details are not an operator's.
+    // Libraries log only warnings and errors; details of wasmtime and hyper are of no use to operators.
     let ours = tracing_subscriber::filter::Targets::new()
         .with_default(LevelFilter::WARN.min(level))
         .with_target("host_adapters", level)
@@ -55,7 +55,7 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for JsonLines {
     fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
         let mut fields = Fields::default();
         event.record(&mut fields);
-        // What is known of the surroundings, where the event does not say it itself.
+        // Adds fields of the surrounding spans that the event itself lacks.
         for span in context.event_scope(event).into_iter().flatten() {
             if let Some(Fields(outer)) = span.extensions().get::<Fields>() {
                 for (name, value) in outer {
@@ -115,16 +115,16 @@ impl Visit for Fields {
     }
 }
 
-/// What a line of a guest is.
+/// The content of a guest's line.
 pub enum GuestLine {
-    /// A log line; already written.
+    /// A log line. It has been written.
     Logged,
     /// A finished span of the guest.
     Span(Map<String, Value>),
 }
 
-/// Writes one line of a guest with the worker's tag, id and digest, or hands back the span that it is. A line that is
-/// no JSON object becomes the message of one.
+/// Writes one line of a guest with the worker's tag, id and digest, or returns the span in it. A line that is not a
+/// JSON object becomes the message of one.
 pub fn guest_line(component: &str, digest: &str, line: &str) -> GuestLine {
     let Ok(members) = serde_json::from_str::<Members<'_>>(line) else {
         let message = json!({"message": line, "level": "INFO"}).to_string();
@@ -140,7 +140,7 @@ pub fn guest_line(component: &str, digest: &str, line: &str) -> GuestLine {
     GuestLine::Logged
 }
 
-/// The members of an object, unread.
+/// The members of an object, not parsed.
 type Members<'a> = BTreeMap<Name<'a>, &'a RawValue>;
 
 /// The name of a member, borrowed unless it is escaped.
@@ -153,7 +153,7 @@ impl Borrow<str> for Name<'_> {
     }
 }
 
-/// The line to write. What the host knows better is the host's word.
+/// The line to write. The host's values replace those of the guest.
 fn guest_text(component: &str, digest: &str, mut members: Members<'_>) -> String {
     #[derive(Serialize)]
     struct Line<'a> {
@@ -180,7 +180,8 @@ fn now() -> String {
     Utc::now().to_rfc3339_opts(SecondsFormat::Millis, true)
 }
 
-/// One write a line, so that lines of several threads do not mix. A full or closed stderr loses the line, not the work.
+/// Writes a line with one system call, so that lines of several threads do not mix. If stderr is full or closed, the
+/// line is lost.
 fn write(mut text: String) {
     text.push('\n');
     let _ = std::io::stderr().lock().write_all(text.as_bytes());
@@ -196,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn a_guests_line_gets_the_hosts_word() {
+    fn the_hosts_values_replace_those_of_a_guests_line() {
         let line = r#"{"level":"WARN","message":"a \"b\"","tag":"forged","digest":"forged","data":{"n":1.50},"\u0077orker":"forged"}"#;
         let members = serde_json::from_str(line).unwrap_or_default();
         let text = guest_text("save-entries", "d", members);

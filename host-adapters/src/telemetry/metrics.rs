@@ -7,11 +7,11 @@ use std::time::Duration;
 const SECONDS: &[f64] =
     &[0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0];
 
-/// What `/metrics` answers from.
+/// Renders the metrics at `/metrics`.
 #[derive(Clone)]
 pub struct Metrics(PrometheusHandle);
 
-/// Begins to measure, once a process; needs a runtime to keep the measures small.
+/// Installs the recorder of the process. Needs an async runtime, on which old measurements are dropped.
 ///
 /// # Errors
 /// When called twice.
@@ -34,7 +34,7 @@ pub fn install() -> anyhow::Result<Metrics> {
 }
 
 impl Metrics {
-    /// The exposition format of Prometheus.
+    /// The metrics in Prometheus' exposition format.
     pub fn render(&self) -> String {
         self.0.render()
     }

@@ -1,4 +1,4 @@
-//! OpenTelemetry spans, sent by OTLP when `OTEL_EXPORTER_OTLP_ENDPOINT` is set. Nothing waits for the collector.
+//! OpenTelemetry spans, sent by OTLP if `OTEL_EXPORTER_OTLP_ENDPOINT` is set. No call waits for the collector.
 
 use opentelemetry::trace::{
     Span as _, SpanContext, SpanKind, Status, TraceContextExt, TraceFlags, TraceState, Tracer, TracerProvider,
@@ -12,7 +12,7 @@ use std::time::{Duration, SystemTime};
 /// Name and attributes of a span.
 pub type Described = (String, Vec<KeyValue>);
 
-/// Makes spans; without an endpoint it makes none and passes the caller's trace context on.
+/// Makes spans. Without an endpoint it makes none, and passes the caller's trace context on.
 #[derive(Clone)]
 pub struct Tracing(Option<(SdkTracerProvider, SdkTracer)>);
 
@@ -25,7 +25,7 @@ impl Tracing {
         if std::env::var("OTEL_EXPORTER_OTLP_ENDPOINT").unwrap_or_default().is_empty() {
             return Ok(Self(None));
         }
-        // The exporter's blocking client may not be made on an async thread.
+        // The exporter's blocking client must not be made on an async thread.
         let exporter = std::thread::spawn(|| SpanExporter::builder().with_http().build())
             .join()
             .map_err(|_| anyhow::anyhow!("the OTLP exporter could not be made"))??;
@@ -35,8 +35,7 @@ impl Tracing {
         Ok(Self(Some((provider, tracer))))
     }
 
-    /// Starts a span below `parent` (a W3C `traceparent`), or a new trace. Its name and attributes are asked for only
-    /// where spans are made.
+    /// Starts a span below `parent` (a W3C `traceparent`), or a new trace. `describe` is called only if spans are made.
     pub fn start(&self, kind: SpanKind, parent: Option<&str>, describe: impl FnOnce() -> Described) -> Span {
         self.start_at(SystemTime::now(), kind, parent, describe)
     }
@@ -60,7 +59,7 @@ impl Tracing {
         Span { inner: Some(span), passed_on }
     }
 
-    /// A span that has already ended, as a guest reports it. Times are milliseconds since 1970 (UTC).
+    /// Records a span that has already ended, as a guest reports it. Times are milliseconds since 1970 (UTC).
     pub fn record(&self, name: String, parent: Option<&str>, attributes: Vec<KeyValue>, start_ms: u64, end_ms: u64) {
         let at = |ms| SystemTime::UNIX_EPOCH + Duration::from_millis(ms);
         let mut span = self.start_at(at(start_ms), SpanKind::Internal, parent, || (name, attributes));
@@ -69,10 +68,10 @@ impl Tracing {
         }
     }
 
-    /// Sends what is still waiting, as far as the collector takes it within the SDK's own time-out.
+    /// Sends the spans that wait, as far as the collector takes them within 3 s.
     pub fn shutdown(self) {
         if let Some((provider, _)) = self.0 {
-            // Blocking, with a client of its own: off the async threads.
+            // The shutdown blocks and has a client of its own, so it runs off the async threads.
             let _ = std::thread::spawn(move || provider.shutdown_with_timeout(Duration::from_secs(3))).join();
         }
     }

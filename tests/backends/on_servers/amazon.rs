@@ -1,6 +1,5 @@
-//! The backends of AWS's services, against whatever answers as they do; and against AWS itself: the cases of the
-//! contract that are about them, with `cargo verify --aws`. Each case makes tables and queues of its own and deletes
-//! them.
+//! The backends of AWS's services, for any server with their protocols; and on AWS itself the cases of the contract
+//! that concern them, with `cargo verify --aws`. Each case makes tables and queues of its own and deletes them.
 
 use crate::backends::on_servers::servers::unique;
 use backend_aws::{Aws, AwsConfig};
@@ -12,11 +11,11 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 use tests::contract::suites::backend::{Backend, DEAD_LETTERS, LOOSE_QUEUE, MAX_RECEIVES, PLAIN_TABLE, QUEUE, TABLE};
 
-/// Set by `cargo verify --aws`: credentials that happen to be there are not used unasked.
+/// Set by `cargo verify --aws`, so that credentials in the environment are not used without that option.
 const ASKED_FOR: &str = "CONTRACT_ON_AWS";
-/// Before the names of what is made in somebody's account.
+/// Precedes the names of everything that is made in the AWS account.
 const PREFIX: &str = "registration-workers-";
-/// The services' clocks are not ours to move; they may also lag a little.
+/// The services' clocks cannot be moved, and may lag a little.
 const LAG: Duration = Duration::from_millis(300);
 const TABLES: [&str; 2] = [TABLE, PLAIN_TABLE];
 const QUEUES: [&str; 3] = [QUEUE, DEAD_LETTERS, LOOSE_QUEUE];
@@ -65,7 +64,7 @@ pub struct OnAws {
     prefix: String,
 }
 
-/// In the account and region of the environment (`AWS_PROFILE`, `AWS_REGION`, …).
+/// Uses the account and region of the environment (`AWS_PROFILE`, `AWS_REGION`, …).
 pub async fn open() -> OnAws {
     assert!(std::env::var_os(ASKED_FOR).is_some(), "this makes tables and queues in AWS: run `cargo verify --aws`");
     let (aws, prefix) = (Aws::load(&AwsConfig::default()).await, format!("{PREFIX}{}", unique()));
@@ -88,10 +87,10 @@ impl Backend for OnAws {
         &self.amazon.queues
     }
     fn documents(&self) -> &dyn DocumentsBackend {
-        unreachable!("no case of AWS asks for documents")
+        unreachable!("no case of AWS uses documents")
     }
     fn cache(&self) -> &dyn CacheBackend {
-        unreachable!("no case of AWS asks for a cache")
+        unreachable!("no case of AWS uses a cache")
     }
     fn shortcoming(&self, suite: &str, case: &str) -> Option<&'static str> {
         crate::backends::on_servers::shortcomings::of_aws(suite, case)
@@ -99,7 +98,7 @@ impl Backend for OnAws {
     async fn pass(&self, by: Duration) {
         tokio::time::sleep(by + LAG).await;
     }
-    /// What cannot be deleted is named, so that somebody can.
+    /// Names what cannot be deleted, so that it can be deleted by hand.
     async fn close(&self) {
         let (tables, queues) =
             (aws_sdk_dynamodb::Client::new(self.aws.sdk()), aws_sdk_sqs::Client::new(self.aws.sdk()));

@@ -1,14 +1,14 @@
-//! A runtime configuration of the host that names real servers.
+//! A runtime configuration of the host for real servers.
 
 use crate::backends::on_servers::servers::Endpoints;
 use std::path::{Path, PathBuf};
 
-/// The variable of the host's environment that the configuration names for AWS's secret.
+/// The environment variable that the configuration names for AWS's secret.
 pub const SECRET: (&str, &str) = ("SECRET", "no server here checks it");
 /// The database of MongoDB.
 pub const DATABASE: &str = "contract";
 
-/// Writes one into `folder`, for names with this prefix.
+/// Writes a configuration into `folder`, for names with this prefix.
 pub fn write(folder: &Path, name: &str, at: &Endpoints, prefix: &str) -> PathBuf {
     let aws = |endpoint: &str| {
         let credentials = "{ access_key_id = \"test\", secret_access_key = { env = \"SECRET\" } }";

@@ -1,5 +1,6 @@
-//! Two hosts on one lease table in DynamoDB: they share shards, one takes over what the other leaves, and who has lost
-//! a lease moves no checkpoint. (The shards are made up; the streams that servers here have are of one shard.)
+//! Two hosts on one lease table in DynamoDB: they share shards, one takes over the shards that the other leaves, and a
+//! host that has lost a lease cannot move its checkpoint. (The shards are made up, because the streams of these servers
+//! have one shard.)
 #![allow(non_snake_case, reason = "names that begin with a line of docs/delivery.md")]
 
 use crate::backends::on_servers::servers::{endpoints, unique};
@@ -12,11 +13,11 @@ use tests::aws::aws;
 
 const TABLE: &str = "t";
 const WORKER: &str = "w";
-/// How long a lease holds that nobody renews.
+/// How long a lease lasts without a renewal.
 const LEASE: Duration = Duration::from_secs(10);
-/// After so long a shard that is not listed is taken for gone.
+/// After this time a shard that is not listed counts as gone.
 const GONE: Duration = Duration::from_secs(10 * 60);
-/// How often the host that goes on looks; production does so every 3.3 s.
+/// How often the remaining host checks; in production it does so every 3.3 s.
 const LOOK: Duration = Duration::from_millis(500);
 
 /// A host of the deployment `prefix`.
@@ -33,7 +34,7 @@ fn shards(count: usize) -> Vec<Shard> {
 }
 
 async fn hold(host: &DynamodbStreams, shards: &[Shard]) -> BTreeSet<String> {
-    host.hold(TABLE, WORKER, shards).await.unwrap().held.into_iter().collect()
+    host.hold(TABLE, WORKER, shards).await.unwrap().owned.into_iter().collect()
 }
 
 async fn renew(host: &DynamodbStreams) -> BTreeSet<String> {
@@ -67,7 +68,7 @@ async fn d9_6__a_host_that_stops_is_followed_within_the_lease_time_and_fenced() 
     let before = renew(&a).await;
     let shard = before.iter().next().unwrap().clone();
     a.set_checkpoint(TABLE, &shard, WORKER, &at("10")).await.unwrap();
-    // From here on nothing is heard of `a`.
+    // From here on `a` does nothing.
     let stopped = Instant::now();
     while hold(&b, &shards).await.len() < 2 {
         assert!(stopped.elapsed() < LEASE + Duration::from_secs(4), "not taken over");
@@ -76,7 +77,7 @@ async fn d9_6__a_host_that_stops_is_followed_within_the_lease_time_and_fenced() 
     assert!(stopped.elapsed() > LEASE - Duration::from_secs(1), "taken too early: {:?}", stopped.elapsed());
     assert_eq!(b.checkpoint(TABLE, &shard, WORKER).await.unwrap(), Some(at("10")), "where `a` was");
     b.set_checkpoint(TABLE, &shard, WORKER, &at("11")).await.unwrap();
-    // It wakes, and believes that it still holds the shard.
+    // It wakes, and believes that it still owns the shard.
     let refused = a.set_checkpoint(TABLE, &shard, WORKER, &at("12")).await.unwrap_err();
     assert_eq!(refused.kind, ErrorKind::ConditionFailed, "{refused}");
     let refused = a.set_checkpoint(TABLE, &shard, WORKER, &at("12")).await.unwrap_err();
@@ -86,7 +87,7 @@ async fn d9_6__a_host_that_stops_is_followed_within_the_lease_time_and_fenced() 
 }
 
 #[tokio::test]
-async fn what_is_given_back_is_taken_at_once() {
+async fn released_leases_are_taken_at_once() {
     let (prefix, shards) = (unique(), shards(3));
     let (a, b) = (host(&prefix, "a").await, host(&prefix, "b").await);
     hold(&a, &shards).await;
@@ -103,7 +104,7 @@ async fn d9_7__a_host_that_starts_again_takes_its_own_leases_up_at_once() {
     let after = host(&prefix, "a").await;
     assert_eq!(hold(&after, &shards).await.len(), 2);
     let refused = before.set_checkpoint(TABLE, "shard-0", WORKER, &at("1")).await.unwrap_err();
-    assert_eq!(refused.kind, ErrorKind::ConditionFailed, "the process before, should it still live: {refused}");
+    assert_eq!(refused.kind, ErrorKind::ConditionFailed, "the previous process, if it still runs: {refused}");
 }
 
 #[tokio::test]
@@ -120,13 +121,13 @@ async fn rows_of_shards_that_another_host_has_found_are_left_alone() {
 }
 
 #[tokio::test]
-async fn rows_of_shards_that_are_gone_go() {
+async fn rows_of_shards_that_are_gone_are_deleted() {
     let (prefix, shards) = (unique(), shards(2));
     let a = host(&prefix, "a").await;
     hold(&a, &shards).await;
     a.set_checkpoint(TABLE, "shard-0", WORKER, &at("1")).await.unwrap();
     hold(&a, &shards[1..]).await;
-    assert_eq!(a.checkpoint(TABLE, "shard-0", WORKER).await.unwrap(), Some(at("1")), "perhaps it is only not listed");
+    assert_eq!(a.checkpoint(TABLE, "shard-0", WORKER).await.unwrap(), Some(at("1")), "it may only be unlisted");
     tokio::time::pause();
     tokio::time::advance(GONE).await;
     tokio::time::resume();

@@ -1,4 +1,4 @@
-//! The contract on real servers, and what holds only with them.
+//! The contract on real servers, and tests that need them.
 
 pub mod amazon;
 pub mod config;

@@ -1,4 +1,4 @@
-//! docs/parity.md: the cases of the contract, and what each ran on. Every row is a test of this binary.
+//! Writes docs/parity.md: the cases of the contract, and on which servers each ran. Every row is a test of this binary.
 
 use crate::backends::on_servers::shortcomings;
 use std::fmt::Write as _;
@@ -12,16 +12,16 @@ const SCRIPTED: &[Suite] = tests::scripted_cases!(tests::contract_list);
 const SUITES_OF_AWS: &[Suite] = tests::contract_cases_of_aws!(contract_list);
 const HEAD: &str = "# Parity
 
-What the embedded backends and the real ones have been seen to do alike. Written by the tests that need servers:
+In which cases the embedded backends and the real ones behave alike. Written by the tests that need servers:
 `UPDATE_EXPECT=1 cargo test --release --workspace --test all parity`; without `UPDATE_EXPECT` they check that it is up to date.
 Each row is one test, the same code for every column (`tests/contract/suites`).
 
 - **yes**: it passed.
-- **no**: it is run and known to fail, for the reason given; should it pass one day, the run fails until this says so.
+- **no**: it runs and is known to fail, for this reason; if it ever passes, the run fails until this page says so.
 
-A server that is not the real one shows that our client speaks the protocol, and the service's ways as far as it
-imitates them. What none of them shows is scripted: the last table. `cargo verify --aws` runs the rows of queues, tables and
-streams on AWS itself, in the account and region of the environment; nobody has kept a table of such a run yet.
+A server that is not the real one shows that our client speaks the protocol, and how the service behaves as far as the server
+imitates it. Behaviour that none of them shows is scripted: the last table. `cargo verify --aws` runs the rows of queues, tables and
+streams on AWS itself, in the account and region of the environment; no table of such a run exists yet.
 ";
 
 #[test]
@@ -54,7 +54,7 @@ fn table() -> String {
     text
 }
 
-/// What stands behind the cases of a suite.
+/// The server that runs the cases of a suite.
 fn server_of(suite: &str) -> &'static Server {
     let name = match suite {
         "cache" => "redis",

@@ -1,4 +1,5 @@
-//! Backends on real servers. Each test has tables, queues and collections of its own, by a prefix; of Redis a database.
+//! Backends on real servers. Each test has tables, queues and collections of its own, by a prefix, and a database of
+//! Redis.
 
 use crate::backends::on_servers::amazon::Amazon;
 use crate::backends::on_servers::shortcomings;
@@ -14,12 +15,12 @@ use tests::contract::suites::backend::{Backend, COLLECTION, OTHER_COLLECTION};
 use tests::contract::suites::shared_stream;
 use tokio::sync::OnceCell;
 
-/// The servers' clocks are not ours to move; they may also lag a little.
+/// The servers' clocks cannot be moved, and may lag a little.
 const LAG: Duration = Duration::from_millis(300);
-/// What Redis has.
+/// The number of databases that Redis has.
 const REDIS_DATABASES: usize = 16;
 
-/// Where the servers answer.
+/// The addresses of the servers.
 #[derive(Clone)]
 pub struct Endpoints {
     pub dynamodb: String,
@@ -29,7 +30,7 @@ pub struct Endpoints {
 }
 
 impl Endpoints {
-    /// The address of one of them.
+    /// The address of one server.
     pub fn of(&mut self, server: &str) -> &mut String {
         match server {
             "dynamodb" => &mut self.dynamodb,
@@ -41,7 +42,7 @@ impl Endpoints {
     }
 }
 
-/// Starts what is not up.
+/// Starts the servers that are not up.
 pub async fn endpoints() -> &'static Endpoints {
     static STARTED: OnceCell<Endpoints> = OnceCell::const_new();
     STARTED
@@ -59,7 +60,7 @@ pub async fn endpoints() -> &'static Endpoints {
         .await
 }
 
-/// A prefix that nobody else has.
+/// A prefix that no other test has.
 pub fn unique() -> String {
     static TESTS: AtomicUsize = AtomicUsize::new(0);
     let since = std::time::UNIX_EPOCH.elapsed().unwrap().as_millis();
@@ -99,7 +100,7 @@ impl Backend for Opened {
     fn documents(&self) -> &dyn DocumentsBackend {
         &self.documents
     }
-    /// A database for each test that uses the cache, emptied at first use.
+    /// Each test that uses the cache has a database, which is emptied at first use.
     fn cache(&self) -> &dyn CacheBackend {
         static DATABASES: AtomicUsize = AtomicUsize::new(0);
         self.cache.get_or_init(|| {
@@ -118,7 +119,7 @@ impl Backend for Opened {
     }
 }
 
-/// Empties a database, from a thread of its own: the caller's cannot wait.
+/// Empties a database, on a thread of its own because the caller is async.
 fn flush(url: String) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async { Redis::new(&url).unwrap().execute("FLUSHDB", &[]).await.unwrap() });

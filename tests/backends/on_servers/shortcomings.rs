@@ -1,7 +1,7 @@
-//! The cases that a server is known to fail: what one here does otherwise than the service it stands for, or what the
-//! service itself cannot do. Each has to fail: one that passes loses its line (`suites::judge`).
+//! The cases that a server is known to fail: because a local server differs from the service that it replaces, or
+//! because the service itself cannot do it. Each must fail: if it passes, its line must be removed (`suites::judge`).
 
-/// Suite, case, and why: of servers here.
+/// Suite, case, and reason, for the local servers.
 const OF_SERVERS: [(&str, &str, &str); 4] = [
     ("documents", "refuses_to_increase_null", "mongo-java-server takes null for 0; MongoDB refuses it"),
     ("queue", "deletes_twice", "ElasticMQ refuses the receipt of a deleted message; SQS ignores it"),
@@ -9,9 +9,9 @@ const OF_SERVERS: [(&str, &str, &str); 4] = [
     ("stream", "refuses_sequences_of_no_stream", "DynamoDB Local fails (InternalFailure); DynamoDB refuses them"),
 ];
 
-/// Of the services themselves.
+/// The same for the services themselves.
 const OF_AWS: [(&str, &str, &str); 2] = [
-    ("queue_browser", "shows_what_is_held_and_delayed", "SQS shows a message only to who receives it"),
+    ("queue_browser", "shows_what_is_in_flight_and_delayed", "SQS shows a message only to its receiver"),
     ("queue_redrive", "fills_up_behind_moved_ones", "SQS may answer fewer than there are; the next receive has them"),
 ];
 
@@ -20,7 +20,7 @@ pub fn all() -> impl Iterator<Item = &'static (&'static str, &'static str, &'sta
     OF_SERVERS.iter().chain(&OF_AWS)
 }
 
-/// Why a case is known to fail on a server here.
+/// Why a case is known to fail on a local server.
 pub fn of(suite: &str, case: &str) -> Option<&'static str> {
     find(all(), suite, case)
 }

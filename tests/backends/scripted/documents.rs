@@ -17,12 +17,12 @@ fn query(limit: u32, after: Option<String>) -> FindQuery {
     FindQuery { filter: r#"{"n":1}"#.to_owned(), sort, projection: vec!["id".to_owned()], limit, after }
 }
 
-/// A batch of a cursor; 0 is the number of one that has ended.
+/// A batch of a cursor; the id 0 means that the cursor has ended.
 fn batch(kind: &str, cursor: i64, documents: Vec<Document>) -> Document {
     doc! {"ok": 1, "cursor": {"id": cursor, "ns": "d.p-c", kind: documents}}
 }
 
-/// The score and the date tie, so that the `_id` decides.
+/// Score and date are equal, so that the `_id` decides.
 fn record(n: u8) -> Document {
     doc! {"_id": id(n), "id": format!("r{n}"), "score": 5, "at": DateTime::from_millis(1000)}
 }
@@ -47,7 +47,7 @@ pub async fn reads_a_page_by_several_batches() {
     assert_eq!(server.commands("getMore").len(), 2);
 }
 
-/// Dates keep their type in the token; what the filter cannot leave out is dropped.
+/// Dates keep their type in the token. Documents that the filter cannot exclude are dropped.
 pub async fn goes_on_behind_a_place() {
     let server =
         Scripted::start(|command, _, body| match (command, body.get_document("filter").unwrap().get("$and")) {
@@ -71,7 +71,7 @@ pub async fn goes_on_behind_a_place() {
         doc! {"score": score, "at": at, "_id": {"$lte": id(1)}},
     ];
     assert_eq!(sent.get_document("filter").unwrap(), &doc! {"$and": [{"n": 1_i64}, {"$nor": before.to_vec()}]});
-    assert!(!sent.contains_key("limit"), "some of what comes may have to be dropped");
+    assert!(!sent.contains_key("limit"), "some documents may have to be dropped");
 }
 
 pub async fn updates_in_one_command() {
@@ -89,7 +89,7 @@ pub async fn updates_in_one_command() {
     assert!(!change.get_bool("upsert").unwrap_or(false) && !change.get_bool("multi").unwrap_or(false));
 }
 
-/// PathNotViable and TypeMismatch are the caller's fault, a server that is stepping down is not.
+/// PathNotViable and TypeMismatch are the caller's fault; a server that is stepping down is an outage.
 pub async fn tells_refused_updates_from_outages() {
     let server = Scripted::start(|_, before, _| {
         let code = [28, 14, 40, 11_602][before.min(3)];

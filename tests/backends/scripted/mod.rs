@@ -1,5 +1,5 @@
-//! What no server that we can start shows: throttles, work left undone, batches that fail in part, shards that split,
-//! iterators that expire. A server that speaks the protocol answers as the services are documented to.
+//! Behaviour that none of the local servers shows: throttling, unprocessed work, batches that fail in part, shards that
+//! split, iterators that expire. A scripted server speaks the protocol and responds as the services are documented.
 
 mod documents;
 mod mongo;

@@ -1,4 +1,4 @@
-//! A server that speaks MongoDB's wire protocol (OP_MSG) and answers what it is told to.
+//! A scripted server for MongoDB's wire protocol (OP_MSG).
 
 use backend_mongodb::Mongo;
 use mongodb::bson::{Document, doc};
@@ -14,7 +14,7 @@ const BEFORE_BODY: usize = 5;
 
 type Script = dyn Fn(&str, usize, &Document) -> Document + Send + Sync;
 
-/// The server; it ends with the test.
+/// The server. It ends with the test.
 pub struct Scripted {
     url: String,
     asked: Arc<Asked>,
@@ -26,7 +26,8 @@ struct Asked {
 }
 
 impl Scripted {
-    /// Answers each command with what `script` makes of its name, how many of that name came before, and its body.
+    /// Answers each command with the result of `script`, which gets its name, how many commands of that name came
+    /// before, and its body.
     pub async fn start(script: impl Fn(&str, usize, &Document) -> Document + Send + Sync + 'static) -> Self {
         let asked = Arc::new(Asked { script: Box::new(script), commands: Mutex::default() });
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -40,19 +41,19 @@ impl Scripted {
         Self { url, asked }
     }
 
-    /// A client of it, with the collection `c`.
+    /// A client of the server, with the collection `c`.
     pub async fn client(&self) -> Mongo {
         Mongo::new(&self.url, "d", "p-", ["c".to_owned()].into()).await.unwrap()
     }
 
-    /// The bodies of a command, in the order in which they came.
+    /// The bodies of a command, in order of arrival.
     pub fn commands(&self, name: &str) -> Vec<Document> {
         let commands = self.asked.commands.lock().unwrap();
         commands.iter().filter(|(of, _)| of == name).map(|(_, body)| body.clone()).collect()
     }
 }
 
-/// Until the client hangs up.
+/// Serves until the client disconnects.
 async fn serve(asked: Arc<Asked>, mut stream: TcpStream) {
     let mut header = [0; HEADER];
     while stream.read_exact(&mut header).await.is_ok() {

@@ -13,7 +13,7 @@ async fn queues(server: &Scripted) -> Sqs {
     Sqs::new(&server.aws().await, "p-", ["q", "qDlq"].map(str::to_owned).into())
 }
 
-/// A server whose queues are there.
+/// A server on which all queues exist.
 async fn start(script: impl Fn(&str, usize, &Value) -> Reply + Send + Sync + 'static) -> Scripted {
     Scripted::start(move |action, before, input| match action {
         "GetQueueUrl" => Ok(json!({"QueueUrl": format!("http://queues/{}", input["QueueName"].as_str().unwrap())})),
@@ -34,7 +34,7 @@ fn kinds(results: &[Option<Error>]) -> Vec<Option<ErrorKind>> {
     results.iter().map(|result| result.as_ref().map(|error| error.kind)).collect()
 }
 
-/// Entries by their bodies: `wrong` is the sender's fault for ever, `later` is SQS's once.
+/// Entries by their bodies: `wrong` always fails by the sender's fault, `later` fails once by SQS's.
 pub async fn sends_again_what_failed_on_its_side() {
     let server = start(|_, before, input| {
         let (mut successful, mut refused) = (vec![], vec![]);
@@ -65,7 +65,7 @@ pub async fn sends_again_what_failed_on_its_side() {
     assert_eq!(requests[1]["Entries"].as_array().unwrap().len(), 1, "only what failed is sent again");
 }
 
-/// Twelve receipts: of the second call one fails on SQS's side, one is wrong.
+/// Twelve receipts: in the second call one fails by SQS's fault, and one is invalid.
 pub async fn deletes_fail_one_by_one() {
     let server = start(|_, _, input| {
         let entries = input["Entries"].as_array().unwrap();
@@ -86,14 +86,14 @@ pub async fn deletes_fail_one_by_one() {
 pub async fn visibility_fails_one_by_one() {
     let server =
         start(|_, _, input| Ok(json!({"Successful": [], "Failed": [failed(&input["Entries"][1]["Id"], true)]}))).await;
-    // The second is refused before it is sent, so that the server's second is our third.
+    // The second is refused before it is sent, so the server's second entry is the third one here.
     let changes = [("a", 1), ("b", 13 * 3600), ("c", 2)].map(|(it, secs)| (it.to_owned(), Duration::from_secs(secs)));
     let results = queues(&server).await.change_visibility_batch("q", &changes).await.unwrap();
     assert_eq!(kinds(&results), [None, Some(ErrorKind::Invalid), Some(ErrorKind::Invalid)]);
     assert!(results[2].as_ref().unwrap().message.contains("as scripted"), "{results:?}");
 }
 
-/// The queue's own redrive tells nothing but the ARN of the queue; what we tell besides are a dead letter's attributes.
+/// The queue's own redrive only names the ARN of the queue; the other attributes are those of a dead letter.
 pub async fn tells_where_a_moved_message_came_from() {
     let server = start(|_, _, _| {
         let attributes = json!({"ApproximateReceiveCount": "4", "SentTimestamp": "1705312800000",
@@ -108,7 +108,7 @@ pub async fn tells_where_a_moved_message_came_from() {
     assert_eq!((received.receive_count, received.sent_ms), (4, 1_705_312_800_000));
 }
 
-/// What was received is in our hands though the call beside it failed.
+/// Received messages are returned although another call failed.
 pub async fn keeps_what_one_call_received_when_another_fails() {
     let server = start(|_, before, input| match before {
         0 => {
@@ -122,7 +122,7 @@ pub async fn keeps_what_one_call_received_when_another_fails() {
     assert_eq!(received.len(), 10);
 }
 
-/// A receive may answer fewer than there are; only one that answers none is the end.
+/// A receive may return fewer messages than there are; only an empty one ends the page.
 pub async fn fills_a_page_by_several_receives() {
     let server = start(|action, before, _| match action {
         "ReceiveMessage" => {

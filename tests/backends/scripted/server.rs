@@ -1,4 +1,4 @@
-//! A server that speaks AWS's JSON protocol and answers what it is told to.
+//! A scripted server for AWS's JSON protocol.
 
 use axum::Router;
 use axum::body::Bytes;
@@ -8,12 +8,12 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 use std::sync::{Arc, Mutex};
 
-/// What it answers: the output of the action, or the name of an error.
+/// Its response: the output of the action, or the name of an error.
 pub type Reply = Result<Value, &'static str>;
 
 type Script = dyn Fn(&str, usize, &Value) -> Reply + Send + Sync;
 
-/// The server; it ends with the test.
+/// The server. It ends with the test.
 pub struct Scripted {
     url: String,
     asked: Arc<Asked>,
@@ -25,7 +25,8 @@ struct Asked {
 }
 
 impl Scripted {
-    /// Answers each request with what `script` makes of its action, how many of that action came before, and its input.
+    /// Answers each request with the result of `script`, which gets its action, how many requests of that action came
+    /// before, and its input.
     pub async fn start(script: impl Fn(&str, usize, &Value) -> Reply + Send + Sync + 'static) -> Self {
         let asked = Arc::new(Asked { script: Box::new(script), requests: Mutex::default() });
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -35,12 +36,12 @@ impl Scripted {
         Self { url, asked }
     }
 
-    /// A client of it.
+    /// A client of the server.
     pub async fn aws(&self) -> backend_aws::Aws {
         tests::aws::aws(&self.url).await
     }
 
-    /// The inputs of an action, in the order in which they came.
+    /// The inputs of an action, in order of arrival.
     pub fn requests(&self, action: &str) -> Vec<Value> {
         let requests = self.asked.requests.lock().unwrap();
         requests.iter().filter(|(of, _)| of == action).map(|(_, input)| input.clone()).collect()

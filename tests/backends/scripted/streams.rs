@@ -10,7 +10,7 @@ use std::sync::Mutex;
 
 const ARN: &str = "arn:aws:dynamodb:us-east-1:1:table/p-t/stream/1";
 
-/// A stream whose table is there, and a lease table that stores what it is told.
+/// A stream whose table exists, and a lease table that stores what is written.
 async fn start(script: impl Fn(&str, usize, &Value) -> Reply + Send + Sync + 'static) -> (Scripted, DynamodbStreams) {
     let leases = Mutex::<Map<String, Value>>::default();
     let server = Scripted::start(move |action, before, input| match action {
@@ -27,7 +27,7 @@ async fn start(script: impl Fn(&str, usize, &Value) -> Reply + Send + Sync + 'st
     (server, streams)
 }
 
-/// The writes of the lease table, by the placeholders that they bear.
+/// Applies a write of the lease table, by the placeholders in it.
 fn write(leases: &mut Map<String, Value>, input: &Value) {
     let key = input.pointer("/Item/leaseKey/S").or(input.pointer("/Key/leaseKey/S")).unwrap().as_str().unwrap();
     let row = leases.entry(key).or_insert_with(|| input["Item"].clone()).as_object_mut().unwrap();
@@ -57,7 +57,7 @@ fn record(sequence: &str) -> Value {
     json!({"eventName": "INSERT", "dynamodb": {"SequenceNumber": sequence, "Keys": key, "NewImage": key}})
 }
 
-/// The iterator asked for, as `<type> <sequence number>`.
+/// The requested iterator, as `<type> <sequence number>`.
 fn asked(input: &Value) -> String {
     let word = |field| input[field].as_str().unwrap_or_default();
     format!("{} {}", word("ShardIteratorType"), word("SequenceNumber")).trim_end().to_owned()
@@ -79,12 +79,12 @@ pub async fn holds_parents_before_children() {
     let listed = streams.shards("t").await.unwrap();
     for _ in 0..2 {
         let leases = streams.hold("t", "w", &listed).await.unwrap();
-        assert_eq!((leases.held, leases.done), (vec!["parent".to_owned()], vec![]));
+        assert_eq!((leases.owned, leases.done), (vec!["parent".to_owned()], vec![]));
     }
     streams.set_checkpoint("t", "parent", "w", &Checkpoint::ShardEnd).await.unwrap();
     let leases = streams.hold("t", "w", &listed).await.unwrap();
     assert_eq!(leases.done, ["parent"]);
-    assert!(["left", "right"].iter().all(|child| leases.held.iter().any(|held| held == child)), "{leases:?}");
+    assert!(["left", "right"].iter().all(|child| leases.owned.contains(&(*child).to_owned())), "{leases:?}");
 }
 
 pub async fn renews_an_expired_iterator() {
@@ -106,7 +106,7 @@ pub async fn renews_an_expired_iterator() {
     assert_eq!(server.requests("GetShardIterator").len(), 2);
 }
 
-/// Records older than a day are gone, and so is the checkpoint's place: reading goes on with the oldest there is.
+/// Records older than a day are gone, and so is the checkpoint's position: reading continues with the oldest record.
 pub async fn goes_on_behind_trimmed_records() {
     let (_server, streams) = start(|action, _, input| match action {
         "DescribeStream" => Ok(shards(input)),
@@ -134,7 +134,7 @@ pub async fn ends_with_a_closed_shard() {
     assert_eq!((last.records.len(), last.next), (1, None), "its last records come with its end");
 }
 
-pub async fn tells_a_lasting_throttle() {
+pub async fn reports_a_lasting_throttle() {
     let (_server, streams) = start(|action, _, input| match action {
         "DescribeStream" => Ok(shards(input)),
         "GetShardIterator" => Ok(json!({"ShardIterator": asked(input)})),

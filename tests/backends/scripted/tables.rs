@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-/// The first wait before what was left is tried again.
+/// The first wait before unprocessed requests are repeated.
 const FIRST_WAIT: Duration = Duration::from_millis(50);
 
 async fn tables(server: &Scripted) -> Dynamodb {
@@ -66,15 +66,15 @@ pub async fn waits_out_a_throttle() {
     assert_eq!(server.requests("BatchWriteItem").len(), 3);
 }
 
-pub async fn tells_a_lasting_throttle() {
+pub async fn reports_a_lasting_throttle() {
     let server = Scripted::start(|_, _, _| Err("ProvisionedThroughputExceededException")).await;
     let results = tables(&server).await.batch_write(puts(&["a", "b"])).await.unwrap();
     let kinds: Vec<_> = results.into_iter().map(|result| result.unwrap().kind).collect();
     assert_eq!(kinds, [ErrorKind::Throttled, ErrorKind::Throttled]);
-    assert_eq!(server.requests("BatchWriteItem").len(), 3, "not for ever, and not one by one");
+    assert_eq!(server.requests("BatchWriteItem").len(), 3, "not endlessly, and not one by one");
 }
 
-pub async fn finds_the_one_that_makes_a_batch_refused() {
+pub async fn finds_the_item_that_gets_a_batch_refused() {
     let server = Scripted::start(|_, _, input| match sort_keys(&input["RequestItems"]["p-t"]).contains("bad") {
         true => Err("ValidationException"),
         false => Ok(json!({})),
@@ -85,7 +85,7 @@ pub async fn finds_the_one_that_makes_a_batch_refused() {
     assert_eq!(kinds, [None, Some(ErrorKind::Invalid), None]);
 }
 
-/// Neither denied nor invalid: it is the operator's trouble, and the source waits for its end.
+/// Neither denied nor invalid: the operator has to correct it, and the source waits meanwhile.
 pub async fn keeps_records_when_credentials_are_refused() {
     let server = Scripted::start(|_, before, _| {
         Err(["AccessDeniedException", "UnrecognizedClientException", "ExpiredTokenException"][before % 3])

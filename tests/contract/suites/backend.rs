@@ -1,4 +1,4 @@
-//! What a suite needs of a backend: its interfaces, names that exist, and time that passes.
+//! What a suite needs of a backend: its interfaces, names that exist, and a clock.
 
 use host_adapters_platform::{DocumentsBackend, QueueBackend, QueueBrowser, StreamBackend, TableBackend};
 use host_adapters_records::cache::CacheBackend;
@@ -16,14 +16,14 @@ pub const QUEUE: &str = "contractQueue";
 pub const DEAD_LETTERS: &str = "contractQueueDlq";
 /// See [`QUEUE`].
 pub const MAX_RECEIVES: u32 = 3;
-/// A queue without a dead-letter queue.
+/// A queue without a dead letter queue.
 pub const LOOSE_QUEUE: &str = "contractLooseQueue";
 /// A collection.
 pub const COLLECTION: &str = "contract-campaigns";
 /// Another collection.
 pub const OTHER_COLLECTION: &str = "contract-others";
 
-/// A backend with all of the names above, empty.
+/// A backend with all of the names above. It is empty.
 pub trait Backend {
     fn tables(&self) -> &dyn TableBackend;
     fn streams(&self) -> &dyn StreamBackend;
@@ -31,13 +31,13 @@ pub trait Backend {
     fn browser(&self) -> &dyn QueueBrowser;
     fn documents(&self) -> &dyn DocumentsBackend;
     fn cache(&self) -> &dyn CacheBackend;
-    /// Lets so much of the backend's time pass.
+    /// Lets this much of the backend's time pass.
     fn pass(&self, by: Duration) -> impl Future<Output = ()> + Send;
-    /// Removes what it made, where that would cost somebody.
+    /// Removes what the test made, where keeping it would cost money.
     fn close(&self) -> impl Future<Output = ()> + Send {
         async {}
     }
-    /// Why the server behind it is known to fail a case, though its backend does what it can.
+    /// Why the backend's server is known to fail a case, although the backend itself is correct.
     fn shortcoming(&self, _suite: &str, _case: &str) -> Option<&'static str> {
         None
     }

@@ -54,7 +54,7 @@ pub async fn keeps_sets(backend: &impl Backend) {
     assert_eq!(cache.smembers("s").await.unwrap(), ["b"]);
     assert_eq!(cache.srem("s", &members(&["b"])).await.unwrap(), 1);
     assert_eq!(cache.smembers("s").await.unwrap(), members(&[]));
-    assert_eq!(cache.del(&["s".into()]).await.unwrap(), 0, "an empty set is none");
+    assert_eq!(cache.del(&["s".into()]).await.unwrap(), 0, "an empty set does not exist");
 }
 
 pub async fn refuses_the_wrong_type(backend: &impl Backend) {

@@ -98,7 +98,7 @@ fn parsed(page: &DocumentPage) -> Vec<Value> {
     page.items.iter().map(|item| serde_json::from_str(item).unwrap()).collect()
 }
 
-/// All pages of a query, one after the other.
+/// All pages of a query, in order.
 async fn pages(backend: &impl Backend, mut query: FindQuery) -> Vec<Value> {
     let mut all = vec![];
     loop {
@@ -176,7 +176,7 @@ pub async fn sorts_by_type_and_value(backend: &impl Backend) {
     }
 }
 
-/// Ascending by its least element, descending by its greatest.
+/// Ascending order uses the least element of a list, descending order the greatest.
 pub async fn sorts_lists_by_an_element(backend: &impl Backend) {
     insert(
         backend,
@@ -197,7 +197,7 @@ pub async fn sorts_lists_by_an_element(backend: &impl Backend) {
     }
 }
 
-/// Best score first, ties by the earliest registration: as selections read them.
+/// The best score first, ties by the earliest registration: the order in which selections read them.
 pub async fn pages_through_ties(backend: &impl Backend) {
     let record =
         |n: u32| json!({"id": format!("{n:02}"), "score": n / 8, "at": {"date": format!("2024-01-{:02}", n % 3)}});
@@ -225,7 +225,7 @@ pub async fn pages_while_others_write(backend: &impl Backend) {
     let mut sorted = FindQuery { sort: by(&["n"]), limit: 4, ..query(json!({})) };
     let first = page(backend, &sorted).await.unwrap();
     assert_eq!(ids(&parsed(&first)), ["10", "11", "12", "13"]);
-    // Before the place: new ones, and the very document that the page ended with moves away.
+    // Before the start of the next page, documents are added and the last one of the page is moved.
     insert(backend, &[record(1), record(2)]).await;
     replace(backend, json!({"id": "13"}), &json!({"id": "13", "n": 0})).await;
     sorted.after = first.next;
@@ -306,10 +306,10 @@ pub async fn updates_by_operators(backend: &impl Backend) {
     });
     assert_eq!(find(backend, json!({"slug": "t"})).await, Some(expected), "the index follows");
     assert_eq!(update(backend, "nobody", &json!({"$set": {"n": 1}})).await.unwrap(), (0, 0));
-    assert_eq!(find(backend, json!({"id": "nobody"})).await, None, "none is made");
+    assert_eq!(find(backend, json!({"id": "nobody"})).await, None, "no document is made");
 }
 
-/// The filter and the update are one step.
+/// The filter and the update are applied in one step.
 pub async fn updates_once_among_many(backend: &impl Backend) {
     insert(backend, &[json!({"id": "a", "n": 0, "times": ["t"]})]).await;
     let filter = json!({"id": "a", "times": "t"}).to_string();
@@ -339,10 +339,10 @@ pub async fn refuses_wrong_updates(backend: &impl Backend) {
         assert_eq!(error.kind, ErrorKind::Invalid, "{change}: {error}");
         assert!(error.message.contains(word), "{change}: {error}");
     }
-    assert_eq!(find(backend, json!({"id": "a"})).await, Some(document), "nothing of a refused update is done");
+    assert_eq!(find(backend, json!({"id": "a"})).await, Some(document), "a refused update changes nothing");
 }
 
-/// Null is not taken for 0.
+/// Null does not count as 0.
 pub async fn refuses_to_increase_null(backend: &impl Backend) {
     insert(backend, &[json!({"id": "a", "none": null})]).await;
     let error = update(backend, "a", &json!({"$inc": {"none": 1}})).await.unwrap_err();

@@ -1,7 +1,7 @@
 //! The contract of the backends: one suite per interface, the same code for every backend.
 //!
-//! A backend is registered with one line, `contract!(name, open)`, where `open` is an async function that answers a
-//! fresh [`backend::Backend`]; it then runs every case. `contract_of_aws!` runs those of interfaces that AWS provides.
+//! A backend is registered with one line, `contract!(name, open)`, where `open` is an async function that returns a new
+//! [`backend::Backend`]. It then runs every case. `contract_of_aws!` runs the cases of interfaces that AWS provides.
 //! `tests/project/contract.rs` checks that every case is in a list.
 
 pub mod backend;
@@ -20,7 +20,7 @@ pub mod table_update;
 use futures::FutureExt;
 use std::panic::AssertUnwindSafe;
 
-/// Hands the cases of cache and documents to another macro, behind what that is to have besides.
+/// Passes the cases of cache and documents to another macro, after the tokens that this macro was given.
 #[macro_export]
 macro_rules! contract_cases {
     ($then:ident $($with:tt)*) => {
@@ -40,7 +40,7 @@ macro_rules! contract_cases {
     };
 }
 
-/// The same with the cases of what AWS provides.
+/// The same, with the cases of what AWS provides.
 #[macro_export]
 macro_rules! contract_cases_of_aws {
     ($then:ident $($with:tt)*) => {
@@ -49,12 +49,12 @@ macro_rules! contract_cases_of_aws {
             queue: [
                 delivers_what_was_sent, hides_what_was_received, delivers_again_and_counts, deletes_for_good,
                 deletes_twice,
-                ignores_stale_receipts, delays, returns_at_once, extends, refuses_to_extend_what_is_not_held,
+                ignores_stale_receipts, delays, returns_at_once, extends, refuses_to_extend_what_is_not_in_flight,
                 waits_for_a_message, answers_nothing_after_the_wait, takes_any_number, shares_among_receivers,
                 counts_and_shows,
             ],
             queue_browser: [
-                pages_through_all, shows_what_is_held_and_delayed, finds_one_by_its_id, takes_only_what_is_named_and_not_held,
+                pages_through_all, shows_what_is_in_flight_and_delayed, finds_one_by_its_id, takes_only_what_is_named_and_visible,
                 settles_what_was_taken, refuses_what_it_does_not_know,
             ],
             queue_limits: [
@@ -135,7 +135,7 @@ macro_rules! contract_list {
     };
 }
 
-/// A case that a server is known to fail has to fail: once it passes, its line goes.
+/// Runs a case. A case that a server is known to fail must fail; if it passes, its line is to be removed.
 pub async fn judge(backend: &impl backend::Backend, suite: &str, case: &str, run: impl Future<Output = ()>) {
     let outcome = AssertUnwindSafe(run).catch_unwind().await;
     backend.close().await;

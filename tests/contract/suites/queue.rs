@@ -10,7 +10,7 @@ pub fn message(body: &str) -> Message {
     Message { body: body.to_owned(), attributes: vec![], delay_secs: 0 }
 }
 
-/// Sends; answers the ids.
+/// Sends messages; returns their ids.
 pub async fn send(backend: &impl Backend, queue: &str, bodies: &[&str]) -> Vec<String> {
     let messages = bodies.iter().map(|body| message(body)).collect();
     let answers = backend.queues().send_batch(queue, messages).await.unwrap();
@@ -111,7 +111,7 @@ pub async fn extends(backend: &impl Backend) {
     assert_eq!(receive(backend, QUEUE, 1, 2).await.len(), 1);
 }
 
-pub async fn refuses_to_extend_what_is_not_held(backend: &impl Backend) {
+pub async fn refuses_to_extend_what_is_not_in_flight(backend: &impl Backend) {
     send(backend, QUEUE, &["a"]).await;
     let receipt = receive(backend, QUEUE, 1, 1).await.remove(0).receipt;
     backend.queues().delete_batch(QUEUE, std::slice::from_ref(&receipt)).await.unwrap();
@@ -170,5 +170,5 @@ pub async fn counts_and_shows(backend: &impl Backend) {
     let shown = backend.queues().peek(QUEUE, 2).await.unwrap();
     assert_eq!(shown.len(), 2);
     assert!(shown.iter().all(|message| message.receipt.is_empty() && !message.body.is_empty()), "{shown:?}");
-    assert_eq!(backend.queues().depth(QUEUE).await.unwrap().visible, 2, "looking takes nothing");
+    assert_eq!(backend.queues().depth(QUEUE).await.unwrap().visible, 2, "peeking receives nothing");
 }

@@ -1,4 +1,4 @@
-//! Queues: what an operator does with single messages, found by their ids and page by page.
+//! Queues: what an operator does with single messages, which are found by their ids or page by page.
 
 use super::backend::{Backend, LOOSE_QUEUE, QUEUE, secs};
 use super::queue::{message, receive, send};
@@ -24,7 +24,7 @@ async fn take(backend: &impl Backend, ids: &[&str]) -> Vec<Received> {
     backend.browser().take(QUEUE, &ids, secs(30)).await.unwrap()
 }
 
-/// Looks through all pages of a queue, of several sizes; what they show are `ids`, each once, and they change nothing.
+/// Reads all pages of a queue, in several sizes. They must show `ids`, each once, and change nothing.
 async fn shows(backend: &impl Backend, queue: &str, ids: &[String], depth: Depth) {
     assert_eq!(backend.queues().depth(queue).await.unwrap(), depth);
     for size in [1, 2, 3, 10] {
@@ -35,7 +35,7 @@ async fn shows(backend: &impl Backend, queue: &str, ids: &[String], depth: Depth
         let shown: Vec<_> = shown.into_iter().map(|message| message.id).collect();
         assert_eq!((shown.len(), shown.iter().collect()), (4, ids.iter().collect::<BTreeSet<_>>()), "pages of {size}");
     }
-    assert_eq!(backend.queues().depth(queue).await.unwrap(), depth, "looking takes nothing");
+    assert_eq!(backend.queues().depth(queue).await.unwrap(), depth, "browsing receives nothing");
 }
 
 pub async fn pages_through_all(backend: &impl Backend) {
@@ -44,7 +44,7 @@ pub async fn pages_through_all(backend: &impl Backend) {
     shows(backend, LOOSE_QUEUE, &ids, Depth { visible: 4, ..Depth::default() }).await;
 }
 
-pub async fn shows_what_is_held_and_delayed(backend: &impl Backend) {
+pub async fn shows_what_is_in_flight_and_delayed(backend: &impl Backend) {
     let mut ids = send(backend, QUEUE, &["a", "b", "c"]).await;
     receive(backend, QUEUE, 1, 60).await;
     let delayed = host_adapters_records::queue::Message { delay_secs: 60, ..message("later") };
@@ -67,18 +67,18 @@ pub async fn finds_one_by_its_id(backend: &impl Backend) {
     }
 }
 
-pub async fn takes_only_what_is_named_and_not_held(backend: &impl Backend) {
+pub async fn takes_only_what_is_named_and_visible(backend: &impl Backend) {
     let ids = send(backend, QUEUE, &["a", "b", "c"]).await;
     let taken = take(backend, &[&ids[2], &ids[0], "no id"]).await;
     assert_eq!(taken.iter().map(|it| &it.id).collect::<BTreeSet<_>>(), BTreeSet::from([&ids[0], &ids[2]]));
     assert!(taken.iter().all(|message| message.receive_count == 1 && !message.receipt.is_empty()), "{taken:?}");
-    assert_eq!(take(backend, &[&ids[0]]).await, [], "somebody holds it");
+    assert_eq!(take(backend, &[&ids[0]]).await, [], "it is in flight");
     assert_eq!(receive(backend, QUEUE, 10, 30).await.iter().map(|it| &it.id).collect::<Vec<_>>(), [&ids[1]]);
     backend.pass(secs(30)).await;
-    assert_eq!(take(backend, &[&ids[0]]).await[0].receive_count, 2, "held no longer");
+    assert_eq!(take(backend, &[&ids[0]]).await[0].receive_count, 2, "not in flight any more");
 }
 
-/// A taken message is settled by its receipt, as a received one is.
+/// A message that was taken is settled by its receipt, like a received one.
 pub async fn settles_what_was_taken(backend: &impl Backend) {
     let ids = send(backend, QUEUE, &["a", "b"]).await;
     let receipts: Vec<_> = take(backend, &[&ids[0], &ids[1]]).await.into_iter().map(|it| (it.id, it.receipt)).collect();

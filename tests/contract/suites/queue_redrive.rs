@@ -1,10 +1,11 @@
-//! Queues: redrive. A message whose receive count would exceed the queue's moves to its dead-letter queue (docs/delivery.md, 3.9).
+//! Queues: redrive. A message whose receive count would exceed the queue's maximum moves to its dead letter queue
+//! (docs/delivery.md, 3.9).
 
 use super::backend::{Backend, DEAD_LETTERS, LOOSE_QUEUE, MAX_RECEIVES, QUEUE, secs};
 use super::queue::{receive, send};
 use host_adapters_platform::{Depth, Received};
 
-/// Receives all there is as often as the queue allows, letting each receive run out; answers what came first.
+/// Receives all messages as often as the queue allows and lets each receive expire; returns the first receive.
 async fn exhaust(backend: &impl Backend) -> Received {
     let mut first = None;
     for count in 1..=MAX_RECEIVES {
@@ -20,7 +21,7 @@ fn attribute<'a>(message: &'a Received, name: &str) -> Option<&'a str> {
     message.attributes.iter().find(|(found, _)| found == name).map(|(_, value)| value.as_str())
 }
 
-/// As in SQS, a standard queue's dead letter keeps the time when it was first sent.
+/// As in SQS, a dead letter of a standard queue keeps the time when it was first sent.
 pub async fn moves_what_exceeds_the_count(backend: &impl Backend) {
     let id = send(backend, QUEUE, &["poison"]).await.remove(0);
     let sent_ms = exhaust(backend).await.sent_ms;

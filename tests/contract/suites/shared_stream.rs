@@ -1,5 +1,5 @@
-//! Three workers of a host on the stream of a table: one keeps up, one waits for the end of an outage, one gives up a
-//! poison record. Reads of a shard are counted.
+//! Three workers of a host on the stream of a table: one keeps up, one has an outage, one gives up a poison record. The
+//! reads of a shard are counted.
 
 use super::backend::{LOOSE_QUEUE, TABLE};
 use crate::wait;
@@ -22,14 +22,14 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
 
-/// Items written, each once, so many milliseconds apart.
+/// Number of items, each written once, and the time between them, milliseconds.
 const ITEMS: usize = 100;
 const APART: Duration = Duration::from_millis(50);
 const POISON: &str = "item-17";
-/// As DynamoDB asks for; the embedded store itself sets no limit.
+/// The interval that DynamoDB requires; the embedded store has none.
 const INTERVAL: Duration = Duration::from_millis(250);
 
-/// A stream whose reads are counted, and kept apart as DynamoDB's are.
+/// A stream whose reads are counted, and paced like DynamoDB's.
 struct Counted {
     streams: Arc<dyn StreamBackend>,
     reads: Mutex<BTreeMap<String, Vec<Instant>>>,
@@ -74,7 +74,7 @@ impl LeaseTable for Counted {
     }
 }
 
-/// Which items each worker has done.
+/// Which items each worker has settled.
 #[derive(Default)]
 struct Workers {
     service_is_up: AtomicBool,
@@ -97,14 +97,14 @@ impl Dispatch for Workers {
         let (digest, items) = (String::new(), batch.iter().map(item).collect::<BTreeSet<_>>());
         if worker == "stopped" && !self.service_is_up.load(Ordering::Relaxed) {
             let retry = Disposition::Retry(None);
-            return Dispatched { answer: Ok(vec![retry; batch.len()]), digest, outages: vec!["service:entry".into()] };
+            return Dispatched { result: Ok(vec![retry; batch.len()]), digest, outages: vec!["service:entry".into()] };
         }
         if worker == "poisoned" && items.contains(POISON) {
-            let answer = Err(CallError::Trapped("unreachable".to_owned()));
-            return Dispatched { answer, digest, outages: vec![] };
+            let result = Err(CallError::Trapped("unreachable".to_owned()));
+            return Dispatched { result, digest, outages: vec![] };
         }
         self.done.lock().unwrap().entry(worker.to_owned()).or_default().extend(items);
-        Dispatched { answer: Ok(vec![Disposition::Ack; batch.len()]), digest, outages: vec![] }
+        Dispatched { result: Ok(vec![Disposition::Ack; batch.len()]), digest, outages: vec![] }
     }
 }
 

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// Puts one item as text.
+/// Puts one item, from JSON text.
 pub async fn put(backend: &impl Backend, item: &str) {
     let args = BatchWrite { table: TABLE.into(), puts: vec![item.to_owned()], deletes: vec![] };
     assert_eq!(backend.tables().batch_write(args).await.unwrap(), [None]);
@@ -19,7 +19,7 @@ async fn put_number(backend: &impl Backend, sk: &str, n: u32) {
     put(backend, &json!({"pk": "p", "sk": sk, "n": n}).to_string()).await;
 }
 
-/// All records of a shard from a position on.
+/// All records of a shard after a position.
 async fn read_shard(backend: &impl Backend, shard: &str, from: Position) -> Vec<Change> {
     let (mut found, mut from) = (Vec::new(), Some(from));
     while let Some(position) = from {
@@ -121,7 +121,7 @@ pub async fn resumes_after_a_record(backend: &impl Backend) {
     let records = backend.streams().records(TABLE, shard, &end, 10).await.unwrap();
     assert_eq!(records.records, []);
     put_number(backend, "s", 9).await;
-    assert_eq!(read_shard(backend, shard, records.next.unwrap()).await.len(), 1, "an open shard goes on");
+    assert_eq!(read_shard(backend, shard, records.next.unwrap()).await.len(), 1, "an open shard can be read on");
 }
 
 pub async fn reads_from_latest(backend: &impl Backend) {
@@ -142,7 +142,7 @@ pub async fn remembers_checkpoints(backend: &impl Backend) {
     let (shard, streams) = (&found[0].0, backend.streams());
     let at = |n: usize| Checkpoint::At(found[n].1.sequence.clone());
     let shards = streams.shards(TABLE).await.unwrap();
-    assert!(streams.hold(TABLE, WORKER, &shards).await.unwrap().held.contains(shard));
+    assert!(streams.hold(TABLE, WORKER, &shards).await.unwrap().owned.contains(shard));
     assert_eq!(streams.checkpoint(TABLE, shard, WORKER).await.unwrap(), None);
     for (set, expected) in [(1, 1), (2, 2), (0, 2)] {
         streams.set_checkpoint(TABLE, shard, WORKER, &at(set)).await.unwrap();

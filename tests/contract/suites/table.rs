@@ -8,7 +8,7 @@ pub fn key(pk: &str, sk: &str) -> Key {
     Key { pk: pk.into(), sk: sk.into() }
 }
 
-/// Puts items; all must be taken.
+/// Puts items; all must be accepted.
 pub async fn put_all(backend: &impl Backend, items: impl IntoIterator<Item = Value>) {
     let puts = items.into_iter().map(|item| item.to_string()).collect();
     let args = BatchWrite { table: TABLE.into(), puts, deletes: vec![] };
@@ -107,7 +107,7 @@ pub async fn takes_thousands(backend: &impl Backend) {
     put_all(backend, (0..1000).map(|n| json!({"pk": "p", "sk": format!("{n:04}"), "text": "x".repeat(2000)}))).await;
     let (mut found, mut after) = (0, None);
     loop {
-        // A page holds what a page may hold in bytes, so it may be shorter than the limit.
+        // A page is also limited in bytes, so it may have fewer items than the limit.
         let page = query(backend, "p", "", after.as_deref(), 1000).await;
         found += page.items.len();
         after = page.next;

@@ -8,7 +8,7 @@ use serde_json::json;
 
 const MOST: usize = 400 * 1024;
 
-/// An item of exactly so many bytes as JSON text.
+/// An item of exactly this many bytes as JSON text.
 fn item_of(bytes: usize) -> String {
     let empty = r#"{"pk":"p","sk":"big","text":""}"#;
     empty.replace(r#""text":"""#, &format!(r#""text":"{}""#, "x".repeat(bytes - empty.len())))

@@ -34,7 +34,7 @@ pub async fn sets_and_removes(backend: &impl Backend) {
         remove: vec!["flag".into(), "never.there".into()],
         ..update("s")
     };
-    assert_eq!(kind_of(backend, wanted.clone()).await, Some(ErrorKind::Invalid), "a path through nothing");
+    assert_eq!(kind_of(backend, wanted.clone()).await, Some(ErrorKind::Invalid), "a path through an absent member");
     let wanted = Update { remove: vec!["flag".into(), "gone".into()], ..wanted };
     assert_eq!(kind_of(backend, wanted).await, None);
     let after = json!({"pk": "p", "sk": "s", "keep": 1, "date": {"created": "c", "updated": "v"}, "new": {"a": [1]}});

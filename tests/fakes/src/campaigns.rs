@@ -1,6 +1,6 @@
-//! The Campaign Service: campaigns and their markets, as they were put in by the control API.
+//! The Campaign Service: campaigns and their markets, which the control API puts in.
 
-use crate::edge::Edge;
+use crate::guard::Guard;
 use crate::reply;
 use axum::extract::{Path, Query, State};
 use axum::response::Response;
@@ -14,12 +14,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 /// What the handlers share.
 #[derive(Clone)]
 pub(crate) struct Campaigns {
-    edge: Arc<Edge>,
-    held: Arc<Mutex<Held>>,
+    guard: Arc<Guard>,
+    contents: Arc<Mutex<Contents>>,
 }
 
 #[derive(Default)]
-struct Held {
+struct Contents {
     campaigns: BTreeMap<String, Value>,
     markets: BTreeMap<(String, String), Value>,
 }
@@ -30,31 +30,31 @@ struct BySlug {
 }
 
 impl Campaigns {
-    pub(crate) fn new(edge: Arc<Edge>) -> Self {
-        Self { edge, held: Arc::default() }
+    pub(crate) fn new(guard: Arc<Guard>) -> Self {
+        Self { guard, contents: Arc::default() }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Held> {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Contents> {
+        self.contents.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// The routes of the contract and of the control API.
 pub(crate) fn routes(state: Campaigns) -> Router {
-    let edge = state.edge.clone();
+    let guard = state.guard.clone();
     Router::new()
-        .route("/campaigns", edge.guard("findCampaigns", get(by_slug)))
-        .route("/campaigns/{campaignId}", edge.guard("getCampaign", get(one)))
-        .route("/campaigns/{campaignId}/markets/{marketId}", edge.guard("getMarket", get(market)))
+        .route("/campaigns", guard.route("findCampaigns", get(by_slug)))
+        .route("/campaigns/{campaignId}", guard.route("getCampaign", get(one)))
+        .route("/campaigns/{campaignId}/markets/{marketId}", guard.route("getMarket", get(market)))
         .route("/_control/campaigns/{campaignId}", put(put_campaign))
         .route("/_control/campaigns/{campaignId}/markets/{marketId}", put(put_market))
         .with_state(state)
 }
 
 async fn by_slug(State(state): State<Campaigns>, Query(query): Query<BySlug>) -> Response {
-    let held = state.lock();
+    let contents = state.lock();
     let with_slug = |campaign: &&Value| campaign.get("slug").and_then(Value::as_str) == Some(&query.slug);
-    let campaigns: Vec<Value> = held.campaigns.values().find(with_slug).into_iter().cloned().collect();
+    let campaigns: Vec<Value> = contents.campaigns.values().find(with_slug).into_iter().cloned().collect();
     reply::ok(json!({ "campaigns": campaigns }))
 }
 

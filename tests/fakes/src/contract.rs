@@ -1,4 +1,4 @@
-//! The OpenAPI files as something to check requests and answers against, compiled once at start.
+//! Checks requests and responses against the OpenAPI files, which are compiled once at the start.
 
 use jsonschema::{ValidationError, Validator};
 use serde_json::{Value, json};
@@ -16,7 +16,7 @@ pub struct Contract {
     operations: HashMap<String, Operation>,
 }
 
-/// One operation: what it takes and what it answers.
+/// One operation: the schemas of its request and its response.
 struct Operation {
     request: Option<Validator>,
     answer: Validator,
@@ -38,12 +38,12 @@ pub enum ContractError {
     },
 }
 
-/// What is wrong with the body of a request.
+/// A fault in the body of a request.
 #[derive(Debug, Eq, PartialEq)]
 pub enum Fault {
-    /// The request as a whole.
+    /// A fault of the request as a whole.
     Request(String),
-    /// Some records of its list, by position; the others are as they should be.
+    /// Faults of some records of its list, by position; the other records are valid.
     Records(BTreeMap<usize, String>),
 }
 
@@ -73,7 +73,8 @@ impl Contract {
         self.operations.get(operation).is_some_and(|o| o.request.is_some())
     }
 
-    /// Checks the body of a request. A list is judged record by record where each record at fault has a globalUserId.
+    /// Checks the body of a request. Records of a list are checked one by one if each invalid record has a
+    /// globalUserId.
     pub fn check_request(&self, operation: &str, body: &Value) -> Result<(), Fault> {
         match self.operations.get(operation).and_then(|o| o.request.as_ref()) {
             Some(schema) if !schema.is_valid(body) => Err(sort_faults(schema.iter_errors(body), body)),
@@ -81,7 +82,7 @@ impl Contract {
         }
     }
 
-    /// Checks the body of a successful answer.
+    /// Checks the body of a successful response.
     pub fn check_answer(&self, operation: &str, body: &Value) -> Result<(), String> {
         match self.operations.get(operation) {
             Some(known) => known.answer.validate(body).map_err(|e| describe(&e)),
@@ -101,7 +102,7 @@ impl Operation {
     }
 }
 
-/// A schema of the document, compiled with the document's components at hand for its references.
+/// A schema of the document, compiled with the document's components for its references.
 fn compile(operation: &str, schema: &Value, document: &Value) -> Result<Validator, ContractError> {
     let components = document.get("components").cloned().unwrap_or_default();
     let root = json!({ "allOf": [schema], "components": components });
@@ -131,7 +132,7 @@ fn record_of(pointer: &str, body: &Value) -> Option<usize> {
     Some(position)
 }
 
-/// Where and why, without the value: it may be a fan's.
+/// Where the fault is and why. The value is left out, because it may be a fan's.
 fn describe(error: &ValidationError<'_>) -> String {
     format!("{}: {}", error.instance_path(), error.masked())
 }
@@ -169,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bad_entry_is_found_by_its_position_and_its_value_is_not_told() {
+    fn a_bad_entry_is_found_by_its_position_without_its_value() {
         let contract = Contract::parse(ENTRY).unwrap();
         let body = json!({ "entries": [entry("2026-01-01T00:00:00.000Z"), entry("yesterday")] });
         let Err(Fault::Records(bad)) = contract.check_request("upsertEntries", &body) else { panic!("{body}") };

@@ -1,37 +1,37 @@
-//! Faults on demand: what goes wrong, how often, drawn from a seeded generator so that a run can be repeated.
+//! Injected faults: which, and how often. They are drawn from a seed, so that a run can be repeated.
 
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
 use serde::{Deserialize, Serialize};
 use std::sync::{Mutex, PoisonError};
 
-/// What a service does wrong. Rates are parts of 1; the default is a service without fault.
+/// The faults of a service. Rates are between 0 and 1; by default there are no faults.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Faults {
     /// Seeds the draws.
     pub seed: u64,
-    /// The operations (`operationId`) concerned; all if empty.
+    /// The ids of the operations (`operationId`) with faults; all if empty.
     pub operations: Vec<String>,
     /// Rate of 429 with `Retry-After`.
     pub throttled: f64,
-    /// `Retry-After` of a 429 in seconds.
+    /// `Retry-After` of a 429, seconds.
     pub retry_after_secs: u64,
     /// Rate of 503.
     pub unavailable: f64,
-    /// Rate of answers that come late.
+    /// Rate of responses that are late.
     pub slow: f64,
-    /// How late, in milliseconds.
+    /// How late, milliseconds.
     pub slow_ms: u64,
     /// Rate of connections cut before the request takes effect.
     pub cut: f64,
-    /// Rate of connections cut after it took effect: the caller cannot know.
+    /// Rate of connections cut after the request took effect, so that the caller cannot know that.
     pub cut_after: f64,
-    /// Rate of answers with status 200 whose body is not JSON, after the request took effect.
+    /// Rate of responses with status 200 and a body that is not JSON, after the request took effect.
     pub garbled: f64,
-    /// Whether versions are ignored: the last entry sent is kept, be it old.
+    /// Whether versions are ignored, so that the last entry sent is kept even if it is older.
     pub ignore_version: bool,
-    /// Rate of entries whose score fails when they are stored, or when it is computed again.
+    /// Rate of entries whose score fails, when they are stored or when it is computed again.
     pub score_failed: f64,
 }
 
@@ -45,14 +45,14 @@ pub(crate) enum Fault {
     Garbled,
 }
 
-/// What one request is in for.
+/// The fault and the delay of one request.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub(crate) struct Fate {
     pub(crate) delay_ms: u64,
     pub(crate) fault: Option<Fault>,
 }
 
-/// The faults in force and the generator they are drawn from.
+/// The current faults, and the generator that they are drawn from.
 pub(crate) struct Dice(Mutex<(Faults, SmallRng)>);
 
 impl Dice {
@@ -61,23 +61,23 @@ impl Dice {
         Self(Mutex::new((faults, generator)))
     }
 
-    /// Puts other faults in force and seeds anew.
+    /// Replaces the faults and seeds the generator anew.
     pub(crate) fn set(&self, faults: Faults) {
         let generator = SmallRng::seed_from_u64(faults.seed);
         self.with(|state| *state = (faults, generator));
     }
 
-    /// The faults in force.
+    /// The current faults.
     pub(crate) fn get(&self) -> Faults {
         self.with(|(faults, _)| faults.clone())
     }
 
-    /// Whether versions are to be ignored.
+    /// Whether versions are ignored.
     pub(crate) fn ignores_version(&self) -> bool {
         self.with(|(faults, _)| faults.ignore_version)
     }
 
-    /// Whether the score fails that an operation computes.
+    /// Draws whether the score of an operation fails.
     pub(crate) fn score_fails(&self, operation: &str) -> bool {
         self.with(|(faults, generator)| {
             let rate = if faults.concern(operation) { faults.score_failed } else { 0.0 };
@@ -85,7 +85,7 @@ impl Dice {
         })
     }
 
-    /// Draws what a request is in for.
+    /// Draws the fault and the delay of a request.
     pub(crate) fn roll(&self, operation: &str) -> Fate {
         self.with(|(faults, generator)| {
             if !faults.concern(operation) {
@@ -106,7 +106,7 @@ impl Faults {
         self.operations.is_empty() || self.operations.iter().any(|o| o == operation)
     }
 
-    /// The fault at a point of the unit line on which the rates lie one after the other.
+    /// The fault at a point of the unit interval, on which the rates follow one another.
     fn at(&self, mut point: f64) -> Option<Fault> {
         let throttled = Fault::Throttled { retry_after_secs: self.retry_after_secs };
         let line = [

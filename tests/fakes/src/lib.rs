@@ -1,19 +1,19 @@
 //! Fakes for the Campaign, Entry and User services: real HTTP servers on the OpenAPI files of `schemas/services`.
 //!
-//! They behave as the services are documented to: every request is checked against the contract, needs an app-to-app
-//! token, and is answered from a store that converges. On top they can be told to fail ([`Faults`]) and asked what they
-//! hold and every version they were ever sent, under `/_control/` of each server, without a token. What they hold lives
-//! as long as the process that started them, so a host under test can be killed and started again beside them.
+//! They behave as the documents describe the services: every request is checked against the contract, needs an
+//! app-to-app token, and is answered from a store that converges. Under `/_control/` of each server, without a token,
+//! they can be told to fail ([`Faults`]) and asked for their contents and for every version that they were sent.
+//! Contents live as long as the process that started the fakes, so a host under test can be killed and started again.
 //!
 //! - [`FakeServices::start`] serves all three, each on a loopback port of its own.
-//! - [`contract`] reads the OpenAPI files, [`Token`] checks tokens, [`Faults`] says what goes wrong.
-//! - `edge` is the way every request takes; `entries`, `users` and `campaigns` are what the services do.
+//! - [`contract`] reads the OpenAPI files, [`Token`] checks tokens, [`Faults`] selects faults.
+//! - `guard` checks every request; `entries`, `users` and `campaigns` implement the services.
 
 mod campaigns;
 pub mod contract;
-mod edge;
 mod entries;
 mod faults;
+mod guard;
 mod reply;
 mod serve;
 mod token;

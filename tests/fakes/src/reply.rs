@@ -1,11 +1,11 @@
-//! Answers that all three services share.
+//! Responses that all three services share.
 
 use axum::Json;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
-/// An answer with a JSON body.
+/// A response with a JSON body.
 pub(crate) fn ok(body: Value) -> Response {
     Json(body).into_response()
 }
@@ -15,12 +15,12 @@ pub(crate) fn failure(status: StatusCode, code: &str, message: &str) -> Response
     (status, Json(json!({ "error": { "code": code, "message": message } }))).into_response()
 }
 
-/// 400.
+/// A response with status 400.
 pub(crate) fn bad_request(message: &str) -> Response {
     failure(StatusCode::BAD_REQUEST, "BAD_REQUEST", message)
 }
 
-/// The thing asked for, else 404.
+/// The value, or 404.
 pub(crate) fn found(value: Option<Value>, what: &str) -> Response {
     value.map_or_else(|| failure(StatusCode::NOT_FOUND, "NOT_FOUND", &format!("no such {what}")), ok)
 }
@@ -28,10 +28,10 @@ pub(crate) fn found(value: Option<Value>, what: &str) -> Response {
 /// `after` and `limit` of a listing.
 #[derive(Debug, serde::Deserialize)]
 pub(crate) struct Paging {
-    /// Begin behind this key.
+    /// The page begins after this key.
     #[serde(default)]
     pub after: String,
-    /// At most so many.
+    /// Most records of the page.
     #[serde(default = "default_limit")]
     pub limit: usize,
 }
@@ -46,7 +46,8 @@ impl Paging {
         self.limit.clamp(1, 1000)
     }
 
-    /// A page under `name`, with `next` where there is more. `records` holds one more than the page if there is.
+    /// A page under `name`, with `next` if there are more records. `records` holds one record more than the page in
+    /// that case.
     pub(crate) fn page(&self, name: &str, mut records: Vec<(String, Value)>) -> Value {
         let more = records.len() > self.size();
         records.truncate(self.size());

@@ -1,10 +1,10 @@
-//! Serving the three services, each on a port of its own.
+//! Serves the three services, each on a port of its own.
 
 use crate::campaigns::{self, Campaigns};
 use crate::contract::{self, Contract, ContractError};
-use crate::edge::Edge;
 use crate::entries::{self, Entries, EntryStore, Invites};
 use crate::faults::{Dice, Faults};
+use crate::guard::Guard;
 use crate::reply;
 use crate::token::{Token, TokenError};
 use crate::users::{self, Users};
@@ -19,18 +19,18 @@ use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
-/// How to start.
+/// How to start the fakes.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
-    /// The host's public key (P-256, PEM). Without it a token must be well-formed, in date and for the service.
+    /// The host's public key (P-256, PEM). Without it, the signature of a token is not checked.
     pub public_key: Option<String>,
-    /// Faults from the start on, of all three services.
+    /// The faults of all three services from the start.
     pub faults: Faults,
     /// Ports of the Entry, User and Campaign services; 0 for any free one.
     pub ports: [u16; 3],
 }
 
-/// Which service.
+/// One of the services.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Service {
     /// The Entry Service.
@@ -49,7 +49,7 @@ pub enum StartError {
     Contract {
         /// The service.
         name: &'static str,
-        /// What is wrong.
+        /// The error in it.
         source: ContractError,
     },
     /// The public key is not usable.
@@ -62,12 +62,12 @@ pub enum StartError {
         name: &'static str,
         /// The port asked for.
         port: u16,
-        /// What the system says.
+        /// The system's error.
         source: std::io::Error,
     },
 }
 
-/// The running fakes; they end when this is dropped.
+/// The running fakes. They end when this is dropped.
 pub struct FakeServices {
     entry: Server,
     user: Server,
@@ -79,12 +79,12 @@ pub struct FakeServices {
 
 struct Server {
     address: SocketAddr,
-    edge: Arc<Edge>,
+    guard: Arc<Guard>,
     task: JoinHandle<()>,
 }
 
 impl Service {
-    /// Its name: what the host calls it and what its tokens are for.
+    /// Its name in the host's configuration, which is also the audience of its tokens.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Entry => "entry",
@@ -101,12 +101,12 @@ impl Service {
         }
     }
 
-    /// What guards the service.
-    fn edge(self, options: &Options) -> Result<Arc<Edge>, StartError> {
+    /// The guard of the service.
+    fn guard(self, options: &Options) -> Result<Arc<Guard>, StartError> {
         let contract = Contract::parse(self.contract());
         let contract = contract.map_err(|source| StartError::Contract { name: self.name(), source })?;
         let token = Token::new(options.public_key.as_deref(), self.audiences())?;
-        Ok(Edge::new(contract, token, Dice::new(options.faults.clone())))
+        Ok(Guard::new(contract, token, Dice::new(options.faults.clone())))
     }
 
     /// A token may name the service or its virtual host.
@@ -118,11 +118,11 @@ impl Service {
 impl FakeServices {
     /// Serves all three services on 127.0.0.1.
     pub async fn start(options: Options) -> Result<Self, StartError> {
-        let entry = Service::Entry.edge(&options)?;
-        let user = Service::User.edge(&options)?;
-        let campaign = Service::Campaign.edge(&options)?;
+        let entry = Service::Entry.guard(&options)?;
+        let user = Service::User.guard(&options)?;
+        let campaign = Service::Campaign.guard(&options)?;
         let (store, invites) = (Arc::<EntryStore>::default(), Arc::<Invites>::default());
-        let entries = Entries { edge: entry.clone(), store: store.clone(), invites: invites.clone() };
+        let entries = Entries { guard: entry.clone(), store: store.clone(), invites: invites.clone() };
         let users = Users::new(user.clone());
         let campaigns = Campaigns::new(campaign.clone());
         let [entry_port, user_port, campaign_port] = options.ports;
@@ -141,7 +141,7 @@ impl FakeServices {
         format!("http://{}", self.server(service).address)
     }
 
-    /// What the Entry Service holds.
+    /// The contents of the Entry Service.
     pub fn entries(&self) -> &EntryStore {
         &self.entries
     }
@@ -151,19 +151,19 @@ impl FakeServices {
         &self.invites
     }
 
-    /// How many profiles the User Service holds.
+    /// The number of profiles in the User Service.
     pub fn user_count(&self) -> usize {
         self.users.count()
     }
 
-    /// Puts faults in force.
+    /// Replaces the faults of a service.
     pub fn set_faults(&self, service: Service, faults: Faults) {
-        self.server(service).edge.dice.set(faults);
+        self.server(service).guard.dice.set(faults);
     }
 
-    /// The faults in force.
+    /// The current faults of a service.
     pub fn faults(&self, service: Service) -> Faults {
-        self.server(service).edge.dice.get()
+        self.server(service).guard.dice.get()
     }
 
     fn server(&self, service: Service) -> &Server {
@@ -181,44 +181,44 @@ impl Drop for Server {
     }
 }
 
-async fn serve(service: Service, port: u16, edge: Arc<Edge>, routes: Router) -> Result<Server, StartError> {
+async fn serve(service: Service, port: u16, guard: Arc<Guard>, routes: Router) -> Result<Server, StartError> {
     let failed = |source| StartError::Listen { name: service.name(), port, source };
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.map_err(failed)?;
     let address = listener.local_addr().map_err(failed)?;
-    let routes = routes.merge(control(edge.clone()));
-    // Without it a small answer waits for the caller's delayed acknowledgement, 40 ms; where the system refuses, it is
-    // only slower.
+    let routes = routes.merge(control(guard.clone()));
+    // Without it a small response waits 40 ms for the caller's delayed acknowledgement. If the system refuses,
+    // responses are only slower.
     let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
     let task = tokio::spawn(async move {
         if let Err(error) = axum::serve(listener, routes).await {
             eprintln!("the fake of the {} service ended: {error}", service.name());
         }
     });
-    Ok(Server { address, edge, task })
+    Ok(Server { address, guard, task })
 }
 
-/// What every service's control API has.
-fn control(edge: Arc<Edge>) -> Router {
+/// The control API that all services have.
+fn control(guard: Arc<Guard>) -> Router {
     Router::new()
         .route("/_control/faults", get(tell_faults).put(put_faults).delete(clear_faults))
         .route("/_control/answers", get(tell_answers))
-        .with_state(edge)
+        .with_state(guard)
 }
 
-async fn tell_faults(State(edge): State<Arc<Edge>>) -> Json<Faults> {
-    Json(edge.dice.get())
+async fn tell_faults(State(guard): State<Arc<Guard>>) -> Json<Faults> {
+    Json(guard.dice.get())
 }
 
-async fn put_faults(State(edge): State<Arc<Edge>>, Json(faults): Json<Faults>) -> Response {
-    edge.dice.set(faults);
+async fn put_faults(State(guard): State<Arc<Guard>>, Json(faults): Json<Faults>) -> Response {
+    guard.dice.set(faults);
     reply::ok(json!({}))
 }
 
-async fn clear_faults(State(edge): State<Arc<Edge>>) -> Response {
-    edge.dice.set(Faults::default());
+async fn clear_faults(State(guard): State<Arc<Guard>>) -> Response {
+    guard.dice.set(Faults::default());
     reply::ok(json!({}))
 }
 
-async fn tell_answers(State(edge): State<Arc<Edge>>) -> Response {
-    reply::ok(json!({ "answers": edge.answers() }))
+async fn tell_answers(State(guard): State<Arc<Guard>>) -> Response {
+    reply::ok(json!({ "answers": guard.answers() }))
 }

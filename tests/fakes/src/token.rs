@@ -1,4 +1,4 @@
-//! The app-to-app token that every call needs.
+//! Checks the app-to-app token that every request needs.
 
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, dangerous};
 use serde::Deserialize;
@@ -6,8 +6,8 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// Verified tokens that are remembered; hosts send the same one until it expires, and a signature costs 120 µs to
-/// check.
+/// Most verified tokens that are remembered. Hosts send the same token until it expires, and checking a signature takes
+/// 120 µs.
 const REMEMBERED: usize = 64;
 
 /// Checks tokens.
@@ -23,10 +23,10 @@ pub enum TokenError {
     /// No `Authorization: Bearer`.
     #[error("the request has no bearer token")]
     Missing,
-    /// The fake services did not sign it.
+    /// The token is not valid for this service.
     #[error("the token is not accepted: {0}")]
     Refused(String),
-    /// The host's public key is not one.
+    /// The host's public key is not valid.
     #[error("the host's public key is not a P-256 key in PEM: {0}")]
     Key(String),
 }
@@ -37,7 +37,7 @@ struct Claims {
     aud: Audience,
 }
 
-/// `aud` is a text or a list of texts.
+/// `aud` is a string or a list of strings.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Audience {
@@ -46,7 +46,8 @@ enum Audience {
 }
 
 impl Token {
-    /// Accepts ES256 tokens for one of `audiences` signed by the key (PEM); without a key any signature will do.
+    /// Accepts ES256 tokens for one of `audiences` that are signed by the key (PEM). Without a key, signatures are not
+    /// checked.
     pub fn new(public_key: Option<&str>, audiences: Vec<String>) -> Result<Self, TokenError> {
         let parse = |pem: &str| DecodingKey::from_ec_pem(pem.as_bytes()).map_err(|e| TokenError::Key(e.to_string()));
         Ok(Self { key: public_key.map(parse).transpose()?, audiences, accepted: Mutex::default() })
@@ -94,7 +95,7 @@ impl Token {
     }
 }
 
-/// The claims are checked by ourselves, the same way with and without a key.
+/// Claims are checked in `check_claims`, in the same way with and without a key.
 fn signature_only() -> Validation {
     let mut validation = Validation::new(Algorithm::ES256);
     validation.validate_exp = false;

@@ -1,6 +1,6 @@
-//! The User Service: profiles and who has verified their identity.
+//! The User Service: profiles, and which fans have verified their identity.
 
-use crate::edge::{Checked, Edge};
+use crate::guard::{Checked, Guard};
 use crate::reply::{self, Paging};
 use axum::extract::{Path, Query, State};
 use axum::response::Response;
@@ -14,11 +14,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 /// What the handlers share.
 #[derive(Clone)]
 pub(crate) struct Users {
-    edge: Arc<Edge>,
+    guard: Arc<Guard>,
     fans: Arc<Mutex<BTreeMap<String, Fan>>>,
 }
 
-/// A fan is known by a profile, by a word on their identity, or both.
+/// A fan is known by a profile, by a verification, or both.
 #[derive(Default)]
 struct Fan {
     profile: Option<Map<String, Value>>,
@@ -26,11 +26,11 @@ struct Fan {
 }
 
 impl Users {
-    pub(crate) fn new(edge: Arc<Edge>) -> Self {
-        Self { edge, fans: Arc::default() }
+    pub(crate) fn new(guard: Arc<Guard>) -> Self {
+        Self { guard, fans: Arc::default() }
     }
 
-    /// How many profiles are held.
+    /// The number of profiles.
     pub(crate) fn count(&self) -> usize {
         self.lock().values().filter(|fan| fan.profile.is_some()).count()
     }
@@ -42,12 +42,12 @@ impl Users {
 
 /// The routes of the contract and of the control API.
 pub(crate) fn routes(state: Users) -> Router {
-    let edge = state.edge.clone();
-    let collection = edge.guard("upsertUsers", post(upsert)).merge(edge.guard("listUsers", get(list)));
+    let guard = state.guard.clone();
+    let collection = guard.route("upsertUsers", post(upsert)).merge(guard.route("listUsers", get(list)));
     Router::new()
         .route("/users", collection)
-        .route("/users/{globalUserId}", edge.guard("getUser", get(one)))
-        .route("/users/{globalUserId}/verification", edge.guard("getVerification", get(verification)))
+        .route("/users/{globalUserId}", guard.route("getUser", get(one)))
+        .route("/users/{globalUserId}/verification", guard.route("getVerification", get(verification)))
         .route("/_control/verifications", post(verify))
         .with_state(state)
 }

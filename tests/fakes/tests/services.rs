@@ -1,4 +1,4 @@
-//! The fakes over HTTP, as a host sees them.
+//! The fakes over HTTP, as a host uses them.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 use fake_services::contract::{self, Contract};
@@ -7,7 +7,7 @@ use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use reqwest::{Client, Method, StatusCode};
 use serde_json::{Value, json};
 
-/// A key made for this test only.
+/// A key for this test only.
 const PRIVATE_KEY: &str = "\
 -----BEGIN PRIVATE KEY-----
 MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQg11p2d9Wn6x6UKzJt
@@ -43,7 +43,7 @@ impl Fixture {
         Self { services: FakeServices::start(options).await.unwrap(), client: Client::new(), contracts }
     }
 
-    /// Sends a request with a token and without a connection of another request, answers status and body.
+    /// Sends a request with a token, on a connection of its own. Returns status and body.
     async fn send(
         &self,
         service: Service,
@@ -60,7 +60,7 @@ impl Fixture {
         Ok((response.status(), response.json().await?))
     }
 
-    /// Calls an operation: the answer must be 200 and as its contract says.
+    /// Calls an operation. The response must be 200 and conform to the contract.
     async fn call(&self, service: Service, operation: &str, method: Method, path: &str, body: Option<Value>) -> Value {
         let (status, answer) = self.send(service, method, path, body).await.unwrap();
         assert_eq!(status, StatusCode::OK, "{operation}: {answer}");
@@ -160,7 +160,7 @@ async fn entries_are_listed_by_pages() {
 }
 
 #[tokio::test]
-async fn invites_scores_and_verifications_are_answered_from_what_was_put_in() {
+async fn invites_scores_and_verifications_come_from_what_was_put_in() {
     let fixture = Fixture::new(Faults::default()).await;
     let names = json!([{ "email": "Fan@Example.com" }, { "memberId": "m7" }]);
     fixture.send(Service::Entry, Method::POST, "/_control/invites/c1", Some(names)).await.unwrap();
@@ -192,7 +192,7 @@ async fn invites_scores_and_verifications_are_answered_from_what_was_put_in() {
 }
 
 #[tokio::test]
-async fn profiles_are_merged_and_judged_one_by_one() {
+async fn profiles_are_merged_and_checked_one_by_one() {
     let fixture = Fixture::new(Faults::default()).await;
     let first = json!({ "globalUserId": "u1", "firstName": "Ada", "phoneNumber": "+14155550123" });
     let bad = json!({ "globalUserId": "u2", "phoneNumber": "415-555" });
@@ -208,7 +208,7 @@ async fn profiles_are_merged_and_judged_one_by_one() {
 }
 
 #[tokio::test]
-async fn campaigns_and_markets_are_those_put_in() {
+async fn campaigns_and_markets_are_those_that_were_put_in() {
     let fixture = Fixture::new(Faults::default()).await;
     let campaign = json!({ "id": "c1", "slug": "artist", "status": "ACTIVE" });
     let market = json!({ "id": "m1", "campaignId": "c1" });
@@ -225,7 +225,7 @@ async fn campaigns_and_markets_are_those_put_in() {
 }
 
 #[tokio::test]
-async fn each_fault_shows_as_it_does_in_the_field() {
+async fn each_fault_looks_as_in_production() {
     let fixture = Fixture::new(Faults::default()).await;
     let force = |faults| fixture.services.set_faults(Service::Entry, faults);
     let body = || Some(json!({ "entries": [entry("u1", V1)] }));

@@ -1,5 +1,5 @@
-//! Two hosts at once share queues and shards. One is killed: the other takes over within the lease time. One is paused:
-//! when it wakes, its leases are another's, and it keeps its hands off.
+//! Two hosts share queues and shards. If one is killed, the other takes over within the lease time. If one is paused,
+//! its leases have another owner when it wakes, and it must not touch their shards.
 
 use super::proxy::{Line, Proxy};
 use super::queued::{MANY, Queued, write};
@@ -10,11 +10,11 @@ use rustix::process::{Pid, Signal, kill_process};
 use std::time::{Duration, Instant};
 use tests::{Child, manifest, wait};
 
-/// A lease that nobody renews ends after 10 s; the other host looks every 3.3 s, and reads on then.
+/// A lease that is not renewed expires after 10 s; the other host checks every 3.3 s, and then reads on.
 const TAKEN_OVER: Duration = Duration::from_secs(10 + 4);
-/// For the way of a record to the Entry Service, on a busy machine.
+/// The time for a record to reach the Entry Service, on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// More than a lease's renewals.
+/// Longer than several renewals of a lease.
 const QUIET: Duration = Duration::from_secs(5);
 
 #[tokio::test(flavor = "multi_thread")]
@@ -36,7 +36,7 @@ async fn two_hosts_share_the_work_and_one_goes_on_alone() {
     };
     send(&killed, Signal::KILL);
     let since = Instant::now();
-    // A fan that nobody has seen before.
+    // A fan whose entry is new.
     stage.write(MANY..MANY + 1, 1).await;
     wait::eventually("the other host reads on", async || stage.holds(MANY, 1).then_some(())).await;
     assert!(since.elapsed() < TAKEN_OVER + PATIENCE, "taken over only after {:?}", since.elapsed());
@@ -46,19 +46,19 @@ async fn two_hosts_share_the_work_and_one_goes_on_alone() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_host_that_wakes_after_its_leases_were_taken_keeps_its_hands_off() {
+async fn a_host_that_wakes_after_its_leases_were_taken_leaves_the_shards_alone() {
     let direct = endpoints().await;
     let mut at = direct.clone();
     let queues = Proxy::before(at.of("elasticmq")).await;
-    // What is queued stays there, to be looked at.
+    // Queued messages stay there, so that the test can read them.
     let stage = Stage::new(direct, |manifest| manifest::cut_off(manifest, &[QUEUE_WORKER])).await;
     let paused = stage.host("host", &at).await;
     let mut queued = Queued::default();
     write(&stage, 0..MANY, 1).await;
     queued.until(&stage, 1).await;
 
-    // Its calls hang, more is read ahead, and there it stops.
-    queues.set(Line::Held);
+    // Its calls hang. It reads some more ahead, and then stops.
+    queues.set(Line::Stalled);
     write(&stage, 0..MANY, 2).await;
     let handed_over = steady(&paused).await;
     send(&paused, Signal::STOP);
@@ -71,13 +71,13 @@ async fn a_host_that_wakes_after_its_leases_were_taken_keeps_its_hands_off() {
 
     send(&paused, Signal::CONT);
     tokio::time::sleep(QUIET).await;
-    assert_eq!(received(&paused, STREAM_WORKER).await, handed_over, "it goes on with what is not its own");
+    assert_eq!(received(&paused, STREAM_WORKER).await, handed_over, "it goes on with a shard that it does not own");
     assert_eq!(checkpoint_now(&stage).await, checkpoint, "it moves the checkpoint");
     write(&stage, 0..MANY, 4).await;
     queued.until(&stage, 4).await;
-    assert_eq!(received(&paused, STREAM_WORKER).await, handed_over, "the shard is the other's");
+    assert_eq!(received(&paused, STREAM_WORKER).await, handed_over, "the other host owns the shard");
 
-    // It is a host like any other again.
+    // The woken host works normally again.
     send(&other, Signal::KILL);
     write(&stage, 0..MANY, 5).await;
     queued.until(&stage, 5).await;
@@ -89,7 +89,7 @@ fn send(host: &Child, signal: Signal) {
     kill_process(Pid::from_raw(host.id().try_into().unwrap()).unwrap(), signal).unwrap();
 }
 
-/// How many records the host has handed over, once that rests.
+/// How many records the host has handed over, once the number stays the same.
 async fn steady(host: &Child) -> u64 {
     let mut last = received(host, STREAM_WORKER).await;
     loop {
@@ -107,7 +107,7 @@ async fn checkpoint_now(stage: &Stage) -> Checkpoint {
     stage.streams.checkpoint(TABLE, &shard.id, STREAM_WORKER).await.unwrap().unwrap()
 }
 
-/// Where the checkpoint stands, once it rests.
+/// The checkpoint, once it stays the same.
 async fn settled_checkpoint(stage: &Stage) -> Checkpoint {
     let mut last = checkpoint_now(stage).await;
     loop {

@@ -1,11 +1,10 @@
-//! What goes wrong around a host, on real servers: nothing is lost, the order of each key is kept, and the host
-//! recovers by itself.
+//! Faults around a host, on real servers: nothing is lost, the order of each key is kept, and the host recovers by
+//! itself.
 //!
-//! - [`stage`] is what all share: hosts as processes of their own, fans whose entries change, and what must hold in the
-//!   end.
+//! - [`stage`]: hosts in processes of their own, fans whose entries change, and the final checks.
 //! - [`outages`]: a server is stopped and started again; connections to it are cut and slowed by a [`proxy`].
-//! - [`hosts`]: two hosts at once, of which one is killed or paused.
-//! - [`shards`]: a shard that splits, as DynamoDB's do and DynamoDB Local's do not: [`resharded`].
+//! - [`hosts`]: two hosts at a time, one of which is killed or paused.
+//! - [`shards`]: a shard that splits, as DynamoDB's do and DynamoDB Local's do not ([`resharded`]).
 
 mod hosts;
 mod outages;

@@ -1,4 +1,4 @@
-//! A server is away for some seconds, or its connections break and crawl, while entries change all the time.
+//! A server is away for some seconds, or its connections break and become slow, while entries change all the time.
 
 use super::proxy::{Line, Proxy};
 use super::stage::Stage;
@@ -6,11 +6,11 @@ use crate::backends::on_servers::servers::endpoints;
 use std::time::Duration;
 use test_servers::{Server, Servers, named};
 
-/// How long all goes well before.
+/// How long there is no fault at first.
 const BEFORE: Duration = Duration::from_secs(2);
 /// How long a server is away: longer than the retries of its client, so that sources pause.
 const AWAY: Duration = Duration::from_secs(6);
-/// How late each chunk is of a slow connection, and for how long.
+/// The delay of each chunk of a slow connection, and how long the connection stays slow.
 const LATE: Duration = Duration::from_millis(200);
 const SLOW: Duration = Duration::from_secs(5);
 
@@ -66,7 +66,7 @@ async fn stops_and_starts_again(server: &str) {
     own.stop().await;
     stage.asks_for_no_campaign(&host).await;
     tokio::time::sleep(AWAY).await;
-    assert_eq!(own.start().await, *at.of(server), "it comes back where it was");
+    assert_eq!(own.start().await, *at.of(server), "it has the same address again");
     stage.knows_new_campaigns(&host).await;
     let last = load.end().await;
     stage.settled(last).await;
@@ -94,7 +94,7 @@ async fn connections_break_and_crawl(server: &str) {
     stage.settled(last).await;
 }
 
-/// A server that others do not use, so that it can be stopped; it ends with this.
+/// A server that other tests do not use, so that it can be stopped. It ends when this is dropped.
 struct OwnServer {
     servers: Servers,
     server: &'static Server,
@@ -106,7 +106,7 @@ impl OwnServer {
         Self { servers, server: named(&[name]).unwrap().remove(0) }
     }
 
-    /// Starts it; answers its address.
+    /// Starts the server; returns its address.
     async fn start(&self) -> String {
         let (servers, server) = (self.servers.clone(), self.server);
         let started = tokio::task::spawn_blocking(move || servers.start(&[server], false)).await.unwrap();
@@ -121,7 +121,7 @@ impl OwnServer {
 
 impl Drop for OwnServer {
     fn drop(&mut self) {
-        // A failure of the test matters more.
+        // A failure of the test is more important.
         let _stopped = self.servers.stop(&[self.server]);
     }
 }

@@ -1,4 +1,4 @@
-//! A TCP proxy on loopback that cuts, slows or holds what goes through it.
+//! A TCP proxy on loopback that can cut, slow down or stall its connections.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -12,17 +12,17 @@ use tokio::task::JoinHandle;
 
 const CHUNK: usize = 16 * 1024;
 
-/// What becomes of connections.
+/// The state of all connections.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Line {
-    /// All goes through.
+    /// All data passes.
     Open,
-    /// Those that there are end, new ones end at once.
+    /// Existing connections end, and new ones end at once.
     Cut,
-    /// Each chunk, in both directions, is late by so much.
+    /// Each chunk, in both directions, is delayed by this much.
     Slow(Duration),
-    /// Nothing goes through until this ends.
-    Held,
+    /// No data passes until the state changes.
+    Stalled,
 }
 
 /// Listens until it is dropped.
@@ -33,7 +33,7 @@ pub struct Proxy {
 }
 
 impl Proxy {
-    /// Stands before the server at `endpoint`, which becomes its own address.
+    /// Starts a proxy for the server at `endpoint`, which becomes the proxy's address.
     pub async fn before(endpoint: &mut String) -> Self {
         let (scheme, target) = endpoint.split_once("://").unwrap();
         let target: SocketAddr = target.trim_end_matches('/').parse().unwrap();
@@ -46,12 +46,12 @@ impl Proxy {
         Self { line, accepted, task }
     }
 
-    /// From now on.
+    /// Sets the state of all connections.
     pub fn set(&self, line: Line) {
         self.line.send_replace(line);
     }
 
-    /// How many connections were made so far.
+    /// The number of connections made so far.
     pub fn connections(&self) -> usize {
         self.accepted.load(Ordering::Relaxed)
     }
@@ -73,7 +73,7 @@ async fn accept(listener: TcpListener, target: SocketAddr, line: watch::Receiver
     }
 }
 
-/// Both directions, until one ends or all are cut.
+/// Forwards both directions until one ends or all are cut.
 async fn forward(client: TcpStream, target: SocketAddr, line: watch::Receiver<Line>) {
     let Ok(server) = TcpStream::connect(target).await else { return };
     client.set_nodelay(true).unwrap();
@@ -82,20 +82,20 @@ async fn forward(client: TcpStream, target: SocketAddr, line: watch::Receiver<Li
     let mut cut = line.clone();
     tokio::select! {
         _ = cut.wait_for(|line| *line == Line::Cut) => (),
-        () = pass(from_client, to_server, line.clone()) => (),
-        () = pass(from_server, to_client, line) => (),
+        () = copy(from_client, to_server, line.clone()) => (),
+        () = copy(from_server, to_client, line) => (),
     }
 }
 
-async fn pass(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, mut line: watch::Receiver<Line>) {
+async fn copy(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, mut line: watch::Receiver<Line>) {
     let mut chunk = vec![0; CHUNK];
     while let Ok(read @ 1..) = from.read(&mut chunk).await {
         let now = *line.borrow();
         if let Line::Slow(late) = now {
             tokio::time::sleep(late).await;
         }
-        // Where the proxy is gone, nobody holds.
-        drop(line.wait_for(|line| *line != Line::Held).await);
+        // If the proxy is gone, data is not stalled any more.
+        drop(line.wait_for(|line| *line != Line::Stalled).await);
         if to.write_all(&chunk[..read]).await.is_err() {
             return;
         }

@@ -1,4 +1,4 @@
-//! Entries of many fans, and what enqueue-entries has queued of them.
+//! Entries of many fans, and the messages that enqueue-entries has queued for them.
 
 use super::stage::{QUEUE, Stage, updated};
 use host_adapters_platform::QueueBackend;
@@ -7,24 +7,24 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
-/// Fans of whom a host has some in its hands, some read ahead.
+/// The number of fans. A host has some of their records in flight, and some read ahead.
 pub const MANY: usize = 500;
-/// What DynamoDB takes at once.
+/// Most items of one write to DynamoDB.
 const BATCH: usize = 25;
 
-/// Writes this version of the entries of these fans.
+/// Writes this version of these fans' entries.
 pub async fn write(stage: &Stage, fans: Range<usize>, version: usize) {
     for first in fans.clone().step_by(BATCH) {
         stage.write(first..fans.end.min(first + BATCH), version).await;
     }
 }
 
-/// What enqueue-entries has queued: of each fan the versions, and when each was sent.
+/// The messages of enqueue-entries: each fan's versions, and when each was sent.
 #[derive(Default)]
 pub struct Queued(BTreeMap<String, Vec<(u64, String)>>);
 
 impl Queued {
-    /// Takes from the queue until a version of every fan was there.
+    /// Receives from the queue until it has seen this version of every fan's entry.
     pub async fn until(&mut self, stage: &Stage, version: usize) {
         let deadline = Instant::now() + Duration::from_secs(90);
         while self.has(version) < MANY {
@@ -50,7 +50,7 @@ impl Queued {
         self.0.values().filter(|sent| sent.iter().any(|(_, version)| *version == wanted)).count()
     }
 
-    /// No version of a fan was first sent after a later one: a repeat may be late, news may not.
+    /// Checks the order: no version of a fan was first sent after a later one. Only repeats may be late.
     pub fn in_order(&self) {
         for (fan, sent) in &self.0 {
             let mut first = BTreeMap::<&str, u64>::new();

@@ -1,6 +1,5 @@
-//! DynamoDB Local with a stream that splits: this stands before it and shows the records of its one shard as those of a
-//! parent and, once told to split, of two children, with the answers that DynamoDB Streams documents. All else passes
-//! through.
+//! DynamoDB Local with a stream that splits. This proxy shows the records of its one shard as those of a parent and,
+//! once told to split, of two children, with the responses that DynamoDB Streams documents. All other requests pass.
 
 use axum::Router;
 use axum::body::Bytes;
@@ -15,10 +14,10 @@ use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
 
 const PARENT: &str = "shardId-parent";
-/// The children; each has the items whose sort keys end on an even or an odd byte.
+/// The children. Each has the items whose sort keys end with an even or an odd byte.
 pub const CHILDREN: [&str; 2] = ["shardId-child-even", "shardId-child-odd"];
 const TARGET: &str = "x-amz-target";
-/// What DynamoDB gives at most in one call.
+/// Most records that DynamoDB returns in one call.
 const LIMIT: u64 = 1_000;
 
 /// Listens until it is dropped.
@@ -27,7 +26,7 @@ pub struct Resharded {
     task: JoinHandle<()>,
 }
 
-/// A request of the host's: what is asked of DynamoDB Local besides bears the same signature, which it does not check.
+/// A request of the host. Further requests to DynamoDB Local use the same signature, which it does not check.
 struct Request {
     headers: HeaderMap,
     body: Bytes,
@@ -38,18 +37,18 @@ struct Stream {
     endpoint: String,
     /// The stream's one shard in DynamoDB Local, `{StreamArn, ShardId}`; null before the stream was described.
     shard: Value,
-    /// Where reading it goes on.
+    /// The iterator for reading on.
     iterator: Option<String>,
-    /// All records, in their order.
+    /// All records, in order.
     records: Vec<Value>,
-    /// How many of them are the parent's.
+    /// How many of them belong to the parent; `None` before the split.
     split: Option<usize>,
-    /// Records that were read of each shard.
+    /// How many records of each shard were read.
     read: BTreeMap<String, usize>,
 }
 
 impl Resharded {
-    /// Stands before the server at `endpoint`, which becomes its own address.
+    /// Starts a proxy for the server at `endpoint`, which becomes the proxy's address.
     pub async fn before(endpoint: &mut String) -> Self {
         let stream = Stream { endpoint: endpoint.clone(), ..Stream::default() };
         let stream = Arc::new(Mutex::new(stream));
@@ -60,13 +59,13 @@ impl Resharded {
         Self { stream, task }
     }
 
-    /// What was not read yet goes to the children.
+    /// Splits the shard: records that were not read yet belong to the children.
     pub async fn split(&self) {
         let mut stream = self.stream.lock().await;
         stream.split = Some(stream.records.len());
     }
 
-    /// How many records there are, as far as somebody has asked.
+    /// How many records were seen so far.
     pub async fn all(&self) -> usize {
         self.stream.lock().await.records.len()
     }
@@ -138,7 +137,7 @@ impl Stream {
         output
     }
 
-    /// An iterator is its shard and a place in all records.
+    /// An iterator consists of its shard and a position among all records.
     fn iterator(&self, input: &Value) -> Value {
         let place = match text(&input["ShardIteratorType"]) {
             "TRIM_HORIZON" => 0,
@@ -178,7 +177,7 @@ impl Stream {
         shard == CHILDREN[usize::from(last % 2)]
     }
 
-    /// Reads what is new.
+    /// Reads new records.
     async fn follow(&mut self, request: &Request, service: &str) {
         loop {
             let iterator = match self.iterator.take() {
@@ -189,7 +188,7 @@ impl Stream {
             let (status, body) = request.send(&self.endpoint, &target, input.to_string().into()).await;
             let mut output: Value = serde_json::from_slice(&body).unwrap();
             if !status.is_success() {
-                // DynamoDB Local may come to refuse an iterator that it gave while the stream was empty.
+                // DynamoDB Local may refuse an iterator that it returned while the stream was empty.
                 assert!(output["__type"].as_str().unwrap().ends_with("#TrimmedDataAccessException"), "{output}");
                 return;
             }

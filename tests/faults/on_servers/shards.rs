@@ -1,5 +1,5 @@
-//! A shard splits while two hosts are at work: its children wait until it is settled to the end, also for the host that
-//! does not read it, and are then shared.
+//! A shard splits while two hosts are running. Its children wait until it is settled to the end, also for the host that
+//! does not read it. Then the hosts share them.
 
 use super::proxy::{Line, Proxy};
 use super::queued::{MANY, Queued, write};
@@ -9,9 +9,9 @@ use crate::backends::on_servers::servers::endpoints;
 use std::time::Duration;
 use tests::{manifest, wait};
 
-/// More than two looks of a host at the shards that there are.
+/// Longer than a host takes to list the shards twice.
 const QUIET: Duration = Duration::from_secs(8);
-/// Takes longer than a lease to change hands.
+/// More rounds than a lease needs to change its owner.
 const ROUNDS: usize = 60;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -20,15 +20,15 @@ async fn children_wait_for_their_parent_and_are_shared() {
     let mut at = direct.clone();
     let stream = Resharded::before(at.of("dynamodb")).await;
     let queues = Proxy::before(at.of("elasticmq")).await;
-    // What is queued stays there, to be looked at.
+    // Queued messages stay there, so that the test can read them.
     let stage = Stage::new(direct, |manifest| manifest::cut_off(manifest, &[QUEUE_WORKER])).await;
     let (one, other) = tokio::join!(stage.host("host", &at), stage.host("other", &at));
     let mut queued = Queued::default();
     write(&stage, 0..MANY, 1).await;
     queued.until(&stage, 1).await;
 
-    // Its calls hang: the parent is read, and not settled.
-    queues.set(Line::Held);
+    // Its calls hang: the parent is read, but not settled.
+    queues.set(Line::Stalled);
     write(&stage, 0..MANY / 2, 2).await;
     wait::eventually("the parent's last records", async || (stream.all().await == MANY * 3 / 2).then_some(())).await;
     stream.split().await;
@@ -45,7 +45,7 @@ async fn children_wait_for_their_parent_and_are_shared() {
     }
     queued.in_order();
     let mut version = 3;
-    // Each round is read to its end before the next: DynamoDB Local has to come to the hosts' leases too.
+    // Each round is read to its end before the next, so that DynamoDB Local has time for the hosts' leases too.
     while received(&one, STREAM_WORKER).await == 0 || received(&other, STREAM_WORKER).await == 0 {
         version += 1;
         assert!(version < ROUNDS, "no child for each host");

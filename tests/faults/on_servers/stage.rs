@@ -1,4 +1,4 @@
-//! Hosts as processes of their own on real servers, the services behind them, and fans whose entries change.
+//! Hosts in processes of their own on real servers, the fakes of the services, and fans whose entries change.
 
 use crate::backends::on_servers::config::{self, DATABASE, SECRET};
 use crate::backends::on_servers::servers::{Endpoints, unique};
@@ -25,34 +25,34 @@ use toml_edit::DocumentMut;
 
 /// The table of entries.
 pub const TABLE: &str = "demand-table";
-/// Who reads its stream, and who reads the queue behind that.
+/// The worker that reads the table's stream, and the worker that reads the queue which the first one fills.
 pub const STREAM_WORKER: &str = "enqueue-entries";
 pub const QUEUE_WORKER: &str = "save-entries";
-/// Where enqueue-entries sends.
+/// The queue that enqueue-entries sends to.
 pub const QUEUE: &str = "saveEntriesQueue";
 const QUEUES: [&str; 3] = [QUEUE, "retryScoreQueue", "userInfoQueue"];
 const DEAD_LETTERS: [&str; 4] = ["saveEntriesQueueDlq", "retryScoreQueueDlq", "userInfoQueueDlq", "enqueueEntriesDlq"];
 const CAMPAIGN: &str = "campaign-fault";
 const JANE: Fan = Fan { id: "global-user-123", email: "fan@example.com" };
-/// So many at a time: each has two hosts at most, and the machine two cores.
+/// Most tests at a time. Each has at most two hosts, and the machine two cores.
 const AT_ONCE: usize = 4;
-/// What a host that died held comes again after so many seconds.
+/// The visibility timeout, seconds, after which messages of a host that died are received again.
 const VISIBILITY_SECS: i64 = 3;
-/// No outage spends all receives.
+/// More receives than any outage uses up.
 const RECEIVES: i64 = 1_000;
-/// For a server to be back.
+/// How long a server may take to be back.
 const PATIENCE: Duration = Duration::from_secs(90);
-/// Reads of the cache that found something.
+/// Cache reads that found a value.
 const HITS: &[&str] = &["registration_cache_gets_total", "result=\"hit\""];
-/// Fans whose entries change all the time, and the pause between two changes.
+/// The number of fans whose entries change all the time, and the pause between two changes.
 const FANS: usize = 20;
 const PAUSE: Duration = Duration::from_millis(300);
 
-/// All of one test. Its tables, queues and collections are its own.
+/// Everything of one test. Its tables, queues and collections have names of its own.
 pub struct Stage {
-    /// The services.
+    /// The fakes of the services.
     pub fakes: FakeServices,
-    /// Streams and leases, as a host would see them that takes no part.
+    /// Streams and leases, read by the test without taking leases.
     pub streams: DynamodbStreams,
     /// The queues.
     pub queues: Sqs,
@@ -67,7 +67,7 @@ pub struct Stage {
 }
 
 impl Stage {
-    /// Makes everything at `at`, empty. The hosts' manifest is spin.toml after `change`.
+    /// Makes empty tables, queues and collections at `at`. The hosts' manifest is spin.toml after `change`.
     pub async fn new(at: &Endpoints, change: impl FnOnce(&mut DocumentMut)) -> Arc<Self> {
         static TURN: Semaphore = Semaphore::const_new(AT_ONCE);
         let turn = TURN.acquire().await.unwrap();
@@ -98,7 +98,7 @@ impl Stage {
         })
     }
 
-    /// Starts a host that finds the servers at `at`.
+    /// Starts a host that uses the servers at `at`.
     pub async fn host(&self, name: &str, at: &Endpoints) -> Child {
         let config = config::write(self.folder.path(), name, at, &self.prefix);
         let data = self.folder.path().join(name);
@@ -112,7 +112,7 @@ impl Stage {
         Child::of(&self.folder.path().join("spin.toml"), &data, &self.variables, &environment, log.into()).await
     }
 
-    /// Writes this version of the entries of these fans, however often it takes.
+    /// Writes this version of these fans' entries, and retries until it succeeds.
     pub async fn write(&self, fans: std::ops::Range<usize>, version: usize) {
         let item = |n| entry(CAMPAIGN, &fan(n), &json!({ "version": version }), &updated(version)).to_string();
         let items: Vec<String> = fans.map(item).collect();
@@ -126,7 +126,7 @@ impl Stage {
         }
     }
 
-    /// Changes the entries of all fans over and over, until it is told to end.
+    /// Changes the entries of all fans over and over, until the load is ended.
     pub fn load(self: &Arc<Self>) -> Load {
         let (stage, over) = (self.clone(), Arc::<AtomicBool>::default());
         let told = over.clone();
@@ -142,13 +142,13 @@ impl Stage {
         Load { over, task }
     }
 
-    /// Whether the Entry Service has an entry in this version.
+    /// Whether the Entry Service has this version of an entry.
     pub fn holds(&self, n: usize, version: usize) -> bool {
         self.fakes.entries().holds(CAMPAIGN, &fan(n), &updated(version))
     }
 
-    /// Waits until the Entry Service holds the last version of all entries, whatever came when, no flag is set, and
-    /// nothing is left in any queue.
+    /// Waits until the Entry Service has the last version of all entries, in whatever order they arrived, no flag is
+    /// set, and all queues are empty.
     pub async fn settled(&self, version: usize) {
         let missing = || (0..FANS).filter(|n| !self.holds(*n, version)).count();
         wait::eventually("every entry at the Entry Service", async || (missing() == 0).then_some(())).await;
@@ -159,7 +159,7 @@ impl Stage {
         for queue in DEAD_LETTERS {
             assert_eq!(self.depth(queue).await, Some(0), "{queue}");
         }
-        assert_eq!(missing(), 0, "an older version came after the last, and won");
+        assert_eq!(missing(), 0, "an older version arrived after the last and replaced it");
     }
 
     async fn flagged(&self) -> Option<usize> {
@@ -178,7 +178,7 @@ impl Stage {
         Some(depth.visible + depth.in_flight + depth.delayed)
     }
 
-    /// Waits until check-eligibility knows a campaign that is new, and then has it from the cache.
+    /// Waits until check-eligibility finds a new campaign, and then has it from the cache.
     pub async fn knows_new_campaigns(&self, host: &Child) {
         let slug = self.new_slug();
         let mut campaign = fixture("domain/campaigns/artist-presale-2024.json");
@@ -199,7 +199,8 @@ impl Stage {
         .await;
     }
 
-    /// Asks check-eligibility for a campaign that is nowhere, whatever it answers: cache and documents are asked.
+    /// Calls check-eligibility for a campaign that does not exist, so that it reads cache and documents. The response
+    /// does not matter.
     pub async fn asks_for_no_campaign(&self, host: &Child) {
         let _answer = self.ask(host, &self.new_slug()).await;
     }
@@ -222,14 +223,14 @@ pub async fn received(host: &Child, worker: &str) -> u64 {
     count(host, &["registration_received_total", &format!("worker=\"{worker}\"")]).await
 }
 
-/// The sum of a host's counters whose lines have all of these words.
+/// The sum of a host's counters whose lines contain all of these words.
 async fn count(host: &Child, words: &[&str]) -> u64 {
     let text = client().get(format!("{}/metrics", host.gateway)).send().await.unwrap().text().await.unwrap();
     let lines = text.lines().filter(|line| !line.starts_with('#') && words.iter().all(|word| line.contains(word)));
     lines.filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok()).sum()
 }
 
-/// A test that failed tells what its hosts had to say.
+/// Prints the hosts' logs if the test has failed.
 impl Drop for Stage {
     fn drop(&mut self) {
         const TOLD: usize = 30;
@@ -245,14 +246,14 @@ impl Drop for Stage {
     }
 }
 
-/// Changes under way.
+/// Entries that are being changed.
 pub struct Load {
     over: Arc<AtomicBool>,
     task: JoinHandle<usize>,
 }
 
 impl Load {
-    /// Ends it; answers the last version.
+    /// Ends the load; returns the last version.
     pub async fn end(self) -> usize {
         self.over.store(true, Ordering::Relaxed);
         self.task.await.unwrap()
@@ -264,7 +265,7 @@ fn fan(n: usize) -> String {
     format!("fan-{n:05}")
 }
 
-/// A version as entries have it: a time.
+/// A version of an entry, which is a time.
 pub fn updated(version: usize) -> String {
     format!("2026-01-01T00:{:02}:{:02}.000Z", version / 60, version % 60)
 }

@@ -1,5 +1,5 @@
-//! The host aborts at every durable step of one run through the whole pipeline, a run a step, and is started again on
-//! its data: each time the demo's checks must find everything as it should be.
+//! The host aborts at every durable step of the whole pipeline, one step in each run, and is restarted on its data.
+//! Each time the demo's checks must succeed.
 //!
 //! The steps are those of `host_adapters_failpoint`. `FAILPOINT=delete:3` runs that one alone.
 
@@ -14,15 +14,15 @@ use tests::programs::{alone, native, project};
 
 /// Thirty registrations: new, repeated and changed entries, transfers, one invitation and two refusals.
 const REGISTRATIONS: &str = "tests/fixtures/registrations/thirty.jsonl";
-/// Arrivals a second: slow enough that all stages of the pipeline are at work at the same time.
+/// Arrivals a second: slow enough that all stages of the pipeline work at the same time.
 const RATE: &str = "150";
-/// Part of the scores that fail, so that retry-score has work.
+/// The rate of scores that fail, so that retry-score has work.
 const FAILED_SCORES: &str = "0.3";
-/// Runs side by side: most of a run is waiting.
+/// Runs at the same time: a run mostly waits.
 const SIDE_BY_SIDE: usize = 6;
-/// After so many failures the rest is not worth the time.
+/// Stops after this many failures.
 const ENOUGH: usize = 5;
-/// Rejects the one message that cannot be handled, which is to end as a dead letter.
+/// Rejects the one message that cannot be handled, which must become a dead letter.
 const REJECTS: &str = "upsert-users";
 /// Every kind of step.
 const STEPS: [&str; 10] = [
@@ -39,7 +39,7 @@ const STEPS: [&str; 10] = [
 ];
 
 #[test]
-fn nothing_is_lost_at_whichever_step_the_host_crashes() {
+fn nothing_is_lost_at_any_step_at_which_the_host_crashes() {
     let _alone = alone();
     let stage = Stage::new();
     if let Ok(point) = std::env::var("FAILPOINT") {
@@ -52,13 +52,13 @@ fn nothing_is_lost_at_whichever_step_the_host_crashes() {
     assert_eq!(survived.keys().copied().collect::<Vec<_>>(), STEPS);
 }
 
-/// What all runs share.
+/// Shared by all runs.
 struct Stage {
     folder: TempDir,
 }
 
 impl Stage {
-    /// Writes the manifest, and runs once without a crash: that compiles the components for all.
+    /// Writes the manifest, and runs once without a crash, which compiles the components for all runs.
     fn new() -> Self {
         let stage = Self { folder: tempfile::tempdir().unwrap() };
         std::fs::write(stage.manifest(), impatient_manifest()).unwrap();
@@ -68,10 +68,10 @@ impl Stage {
         stage
     }
 
-    /// Crashes at each step of each kind from the first on, until a run ends without reaching its step. Answers how
-    /// often which kind of step was survived, and the failures.
+    /// Crashes at each step of each kind, from the first on, until a run ends without reaching its step. Returns how
+    /// often each kind of step was survived, and the failures.
     fn crash_at_every_step(&self) -> (BTreeMap<&'static str, usize>, Vec<String>) {
-        // The kinds take turns; one leaves at the first run that does not reach its step.
+        // The kinds alternate. A kind is done at the first run that does not reach its step.
         let turns = Mutex::new(VecDeque::from(STEPS.map(|step| (step, 1))));
         let next = || {
             let mut turns = turns.lock().unwrap();
@@ -99,7 +99,7 @@ impl Stage {
         (survived.into_inner().unwrap(), failures.into_inner().unwrap())
     }
 
-    /// One run; answers whether the host reached the step, and so aborted at it.
+    /// Runs once; returns whether the host reached the step, and so aborted at it.
     fn crash(&self, point: &str) -> Result<bool, String> {
         let folder = TempDir::with_prefix("crash-point-").unwrap();
         std::fs::create_dir(folder.path().join("host")).unwrap();
@@ -109,7 +109,7 @@ impl Stage {
         let aborted = log.lines().any(|line| aborts_at(line, point));
         let summary: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
         match summary["restarts"].as_u64().filter(|_| output.status.success()) {
-            // Not reached, or only once the checks were done and the host told to end.
+            // The step was not reached, or only when the host was told to end after the checks.
             Some(0) => return Ok(false),
             Some(1) if aborted => return Ok(true),
             _ => {}
@@ -143,17 +143,18 @@ impl Stage {
     }
 }
 
-/// Whether a line of the host's log says that it aborts there.
+/// Whether a line of the host's log reports that it aborts there.
 fn aborts_at(line: &str, point: &str) -> bool {
     let Ok(line) = serde_json::from_str::<Value>(line) else { return false };
     let data = &line["data"];
     data["step"].as_str().is_some_and(|step| format!("{step}:{}", data["number"]) == point)
 }
 
-/// spin.toml, but nothing waits for company and what a crash left in flight comes again after a second.
+/// spin.toml without batch windows and with a visibility timeout of a second, so that messages in flight at a crash
+/// come again soon.
 fn impatient_manifest() -> String {
     tests::manifest::changed(|manifest| {
-        // A machine that stands still for a second uses up a receive that no crash has cost.
+        // A machine that stalls for a second uses up a receive without a crash.
         tests::manifest::set_queues(manifest, 1, 1000);
         batches_at_once(manifest);
     })

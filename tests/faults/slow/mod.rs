@@ -1,3 +1,3 @@
-//! Takes long.
+//! Tests that take long.
 
 mod failpoints;

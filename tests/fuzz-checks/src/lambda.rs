@@ -1,5 +1,5 @@
-//! Lambda's event shapes: any body is events or refused as a whole; every record gets one disposition, under the name
-//! by which its source knows it.
+//! Lambda's event shapes: any body is a list of events or refused as a whole; every record gets one disposition, under
+//! the id by which its source knows it.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -12,12 +12,13 @@ use worker_kit::{Disposition, Event, Payload};
 /// Checks one body.
 pub fn run(data: &[u8]) {
     let parsed = parse(data, &Context::default());
-    // What is not JSON may pass where nobody looks: a broken dead letter in the name of a field that is not read.
+    // JSON that serde_json refuses may be accepted where a value is not read, for example with a broken character in
+    // the name of an unread field.
     let Ok(event) = serde_json::from_slice::<Value>(data) else { return };
     match (parsed, event.get("Records").and_then(Value::as_array)) {
         (Ok(incoming), Some(records)) => check(&incoming, records),
-        (Ok(incoming), None) => panic!("{incoming:?} were found in what is not an event"),
-        // Only what names its records twice has some and is none.
+        (Ok(incoming), None) => panic!("{incoming:?} were found in a body that is not an event"),
+        // Only a body that names its records twice has some and is refused.
         (Err(_), Some(_)) => assert!(parse(event.to_string().as_bytes(), &Context::default()).is_ok()),
         (Err(error), None) => assert!(!error.to_string().is_empty()),
     }
@@ -35,7 +36,7 @@ fn check(incoming: &[Incoming], records: &[Value]) {
         }
     }
     let events = incoming.iter().filter_map(Incoming::event).count();
-    // Fewer answers than events, as many, or more.
+    // One disposition fewer than events, as many, or one more.
     for answered in [events.saturating_sub(1), events, events + 1] {
         check_answer(incoming, (0..answered).map(|index| disposition(index, records)).collect(), events);
     }
@@ -48,7 +49,7 @@ fn id(incoming: &Incoming) -> &str {
     }
 }
 
-/// By what its source knows a record: AWS's own field, else its place.
+/// The id by which the source knows a record: AWS's own field, else its position.
 fn name(index: usize, record: &Value) -> String {
     let field = |path: &[&str]| path.iter().try_fold(record, |value, key| member(value, key))?.as_str();
     field(&["messageId"])
@@ -58,7 +59,7 @@ fn name(index: usize, record: &Value) -> String {
         .map_or_else(|| format!("record-{index}"), str::to_owned)
 }
 
-/// A field of an object. `None` for elements of lists.
+/// A member of an object. `None` for elements of lists.
 fn member<'v>(value: &'v Value, key: &str) -> Option<&'v Value> {
     value.as_object()?.get(key)
 }
@@ -69,7 +70,7 @@ fn check_event(event: &Event, record: &Value) {
         Payload::Bytes(bytes) => std::str::from_utf8(bytes).expect("a body is text"),
     };
     let is_json = serde_json::from_str::<serde::de::IgnoredAny>(payload).is_ok();
-    assert_eq!(is_json, matches!(event.payload, Payload::Json(_)), "text that is not JSON is bytes");
+    assert_eq!(is_json, matches!(event.payload, Payload::Json(_)), "text that is not JSON must be bytes");
     if member(record, "dynamodb").is_some() {
         check_change(event, payload, record);
     } else if member(record, "kinesis").is_none() {
@@ -78,7 +79,7 @@ fn check_event(event: &Event, record: &Value) {
     }
 }
 
-/// A change has the keys of its record, and is the same event when it comes by a Kinesis stream.
+/// A change has the keys of its record, and is the same event if it arrives by a Kinesis stream.
 fn check_change(event: &Event, payload: &str, record: &Value) {
     let change: Value = serde_json::from_str(payload).expect("a change is JSON");
     let names = |keys: &Value| keys.as_object().map(|keys| keys.keys().cloned().collect::<Vec<_>>());
@@ -92,7 +93,7 @@ fn check_change(event: &Event, payload: &str, record: &Value) {
     assert_eq!(same.time_ms, event.time_ms);
 }
 
-/// Any of the three, and always the same for the same records.
+/// One of the three, always the same for the same records.
 fn disposition(index: usize, records: &[Value]) -> Disposition {
     let mut hasher = DefaultHasher::new();
     (index, records.len(), records.first().map(Value::to_string)).hash(&mut hasher);
@@ -105,9 +106,9 @@ fn disposition(index: usize, records: &[Value]) -> Disposition {
 
 fn check_answer(incoming: &[Incoming], dispositions: Vec<Disposition>, events: usize) {
     let Ok(answer) = Answer::new(incoming, dispositions.clone()) else {
-        return assert!(dispositions.len() > events, "an answer for this batch is refused");
+        return assert!(dispositions.len() > events, "a response for this batch is refused");
     };
-    assert!(dispositions.len() <= events, "an answer for another batch is taken");
+    assert!(dispositions.len() <= events, "a response for another batch is accepted");
     let mut given = dispositions.into_iter();
     let (mut failed, mut rejected) = (Vec::new(), Vec::new());
     for record in incoming {
@@ -127,7 +128,7 @@ fn check_answer(incoming: &[Incoming], dispositions: Vec<Disposition>, events: u
     assert_eq!(serde_json::from_str::<Answer>(&text).expect("an answer can be read"), answer);
 }
 
-/// A token comes from the headers that the resolver forwards, whatever else the event holds.
+/// A token comes from the headers that the resolver forwards, whatever else the event contains.
 fn check_appsync(text: &str, event: &Value) {
     let token = appsync::token(text);
     assert!(token.as_ref().is_none_or(|token| !token.is_empty() && token.trim() == token));

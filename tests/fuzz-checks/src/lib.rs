@@ -1,13 +1,8 @@
-//! The fuzz targets: what each takes of an input, and what must hold whatever the input is. `tests/fuzz/fuzz_targets`
-//! hands them inputs from libFuzzer, `tests/project/fuzz.rs` those of `tests/fuzz/corpus`.
-#![allow(
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "what goes wrong here is what a fuzzer looks for"
-)]
+//! The checks of the fuzz targets: how each reads an input, and what must hold for any input. `tests/fuzz/fuzz_targets`
+//! calls them with inputs of libFuzzer, `tests/project/fuzz.rs` with those of `tests/fuzz/corpus`.
+#![allow(clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a panic is what a fuzzer looks for")]
 
-pub mod edge;
+pub mod endpoint;
 pub mod lambda;
 pub mod manifest;
 pub mod token;

@@ -1,5 +1,5 @@
 //! spin.toml: any text is read or refused without a panic; diagnostics have places within the text and show no secret;
-//! what is read names only what is declared.
+//! an accepted manifest refers only to declared names.
 
 use host_adapters_manifest::{App, ManifestErrors, ProvidedVariables, SourceConfig, parse};
 use host_adapters_sources::SourceSettings;
@@ -12,22 +12,22 @@ const SECRET: &str = "value-of-a-secret-variable";
 /// Checks one text.
 pub fn run(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
-    let given = given(text);
-    let read = |text: &str| parse(Path::new("folder/spin.toml"), text, &given);
+    let variables = variables(text);
+    let read = |text: &str| parse(Path::new("folder/spin.toml"), text, &variables);
     let first = read(text);
     match &first {
         Ok(app) => check_app(app),
         Err(errors) => check_diagnostics(text, errors),
     }
-    // A byte order mark may only stand at the beginning.
+    // A byte order mark is allowed only at the beginning.
     if !text.starts_with('\u{feff}') {
         let moved = read(&format!("# One line more.\n{text}"));
-        assert_eq!(shown(&first, 1), shown(&moved, 0), "a comment at the beginning changes what is read");
+        assert_eq!(shown(&first, 1), shown(&moved, 0), "a comment at the beginning changes the result");
     }
 }
 
 /// A value for each variable of the text that may need one.
-fn given(text: &str) -> ProvidedVariables {
+fn variables(text: &str) -> ProvidedVariables {
     let document = text.parse::<toml_edit::DocumentMut>().unwrap_or_default();
     let declared = document.get("variables").and_then(|it| it.as_table_like());
     let value = |(name, variable): (&str, &toml_edit::Item)| {
@@ -57,7 +57,7 @@ fn check_diagnostics(text: &str, errors: &ManifestErrors) {
 
 fn check_app(app: &App) {
     for route in app.routes.iter() {
-        assert!(app.components.contains_key(&route.component), "{route:?} leads nowhere");
+        assert!(app.components.contains_key(&route.component), "{route:?} names an unknown component");
         if !route.route.contains([':', '*', '.']) {
             assert_eq!(app.routes.find(&route.route).map(|it| &it.route), Some(&route.route));
         }
@@ -71,15 +71,15 @@ fn check_app(app: &App) {
                 SourceConfig::Sqs(it) => (app.host.queues.contains_key(&it.queue), it.dead_letter_queue(id)),
                 SourceConfig::DynamodbStream(it) => (app.host.tables[&it.table].stream, it.dead_letter_queue(id)),
             };
-            assert!(names, "{source:?} reads what is not declared");
+            assert!(names, "{source:?} reads a name that is not declared");
             assert!(app.host.queues.contains_key(&dead_letters), "{source:?} has no queue of dead letters");
         }
     }
     assert_eq!(app.declared().queues.len(), app.host.queues.len());
 }
 
-/// What was read, or the diagnostics, `down` lines further down. Those at the beginning are of the whole text, which
-/// stay there, or of its first line.
+/// The result, or the diagnostics, moved `down` lines further down. Diagnostics at the beginning concern the whole
+/// text, and are not moved, or its first line.
 fn shown(read: &Result<App, ManifestErrors>, down: usize) -> Result<String, Vec<(usize, usize, &str)>> {
     let place = |(line, column)| match (line + down, column) {
         (1 | 2, 1) => (0, 0),

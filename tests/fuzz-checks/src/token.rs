@@ -1,8 +1,8 @@
-//! Token verification: accepted is what was signed by a published key and says what a token must say, and nothing else.
+//! Token verification: a token is accepted exactly if it was signed with a published key and has the right claims.
 //!
-//! An input is a recipe of lines: who signs (see [`Issuer::sign`]), the header, the claims, the issuer's keys, the
-//! `Authorization` header. In the keys `@X` `@Y` `@N` `@E` stand for the public keys' own parts, in the last line `@H`
-//! `@P` `@S` for the token's. Lines that are missing are as of a good token.
+//! An input is a recipe in lines: the signer (see [`Issuer::sign`]), the header, the claims, the issuer's keys, the
+//! `Authorization` header. In the keys `@X` `@Y` `@N` `@E` stand for the parts of the public keys, in the last line
+//! `@H` `@P` `@S` for those of the token. Missing lines are those of a good token.
 
 use aws_lc_rs::encoding::AsDer;
 use aws_lc_rs::hmac;
@@ -39,12 +39,12 @@ thread_local! {
     static ISSUERS: OnceCell<Issuer> = const { OnceCell::new() };
 }
 
-/// The issuer, a stranger, and the machine that verifies.
+/// The issuer, another signer, and the verifying host.
 struct Issuer {
     es: EcdsaKeyPair,
     foreign: EcdsaKeyPair,
     rs: RsaKeyPair,
-    /// Where the keys are published.
+    /// The file in which the keys are published.
     jwks: PathBuf,
     runtime: Runtime,
     _folder: tempfile::TempDir,
@@ -98,27 +98,29 @@ impl Issuer {
         let (clock, keys) = (Clock::manual(NOW * 1000), self.publish(recipe.keys));
         let identity = self.identity(&clock);
         let verify = || self.runtime.block_on(identity.verify(&token));
-        let expected = if token == signed { self.believable(recipe, &keys) } else { None };
+        let expected = if token == signed { self.acceptable(recipe, &keys) } else { None };
         let answer = verify();
         match (&answer, &expected) {
             (Ok(claims), Some((expected, _))) => assert_eq!(claims, expected),
-            (Ok(claims), None) => panic!("{claims:?} of a token that nobody signed so: {token}"),
-            // Right but refused, for one of the many reasons of the library's (a duplicate name, a number too large).
+            (Ok(claims), None) => panic!("{claims:?} of a token that was not signed like this: {token}"),
+            // The token is right but refused, for one of the library's many reasons (a duplicate name, a number too
+            // large).
             (Err(error), _) => assert!(matches!(error.kind, ErrorKind::Denied | ErrorKind::Unavailable), "{error:?}"),
         }
         let good = [("es", HEADER), ("rs", RS_HEADER)].contains(&(recipe.signer, recipe.header));
         if good && recipe.claims == CLAIMS && recipe.keys == KEYS && token == signed {
-            assert!(answer.is_ok(), "{answer:?} to a good token");
+            assert!(answer.is_ok(), "{answer:?} for a good token");
         }
-        assert_eq!(verify().ok(), answer.ok(), "it was not so the first time");
+        assert_eq!(verify().ok(), answer.ok(), "the second result differs");
         let left = expected.map_or(f64::MAX, |(_, until)| until - NOW as f64 + LEEWAY);
         if (0.0..1e9).contains(&left) {
             clock.advance(Duration::from_secs_f64(left + 1.0));
-            assert!(verify().is_err(), "an expired token is believed");
+            assert!(verify().is_err(), "an expired token is accepted");
         }
     }
 
-    /// By one of the issuer's keys, a stranger's, or with what everybody knows of the issuer's as a shared secret.
+    /// Signs with one of the issuer's keys, with another signer's, or with a public part of the issuer's keys as a
+    /// shared secret.
     fn sign(&self, signer: &str, message: &[u8]) -> Vec<u8> {
         let random = SystemRandom::new();
         let shared = |secret: &[u8]| hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, secret), message).as_ref().to_vec();
@@ -139,7 +141,7 @@ impl Issuer {
         }
     }
 
-    /// Publishes keys by their template; returns what stands in the file.
+    /// Publishes keys from their template; returns the contents of the file.
     fn publish(&self, template: &str) -> String {
         let [x, y, n, e] = self.parts().map(|part| BASE64.encode(part));
         let keys = template.replace("@X", &x).replace("@Y", &y).replace("@N", &n).replace("@E", &e);
@@ -147,15 +149,15 @@ impl Issuer {
         keys
     }
 
-    /// Of the public keys: x, y; n, e.
+    /// The parts of the public keys: x, y; n, e.
     fn parts(&self) -> [&[u8]; 4] {
         let (point, rsa) = (self.es.public_key().as_ref(), self.rs.public_key());
         let (n, e) = (rsa.modulus(), rsa.exponent());
         [&point[1..33], &point[33..], n.big_endian_without_leading_zero(), e.big_endian_without_leading_zero()]
     }
 
-    /// Whom a token of this recipe speaks of and until when (seconds since 1970), if everything about it is right.
-    fn believable(&self, recipe: &Recipe<'_>, keys: &str) -> Option<(Claims, f64)> {
+    /// The claims of a token of this recipe and when it expires (seconds since 1970), if everything in it is right.
+    fn acceptable(&self, recipe: &Recipe<'_>, keys: &str) -> Option<(Claims, f64)> {
         let header: Value = serde_json::from_str(recipe.header).ok()?;
         let algorithm = match recipe.signer {
             "es" => "ES256",
@@ -193,7 +195,7 @@ impl Issuer {
     }
 }
 
-/// What claims say, if they say it of us, now, and in the right types.
+/// The claims, if they are for this host, valid now, and of the right types.
 fn said(claims: &Value) -> Option<(Claims, f64)> {
     let text = |name: &str| match &claims[name] {
         Value::Null => Some(None),

@@ -10,8 +10,8 @@ libfuzzer_sys::fuzz_mutator!(|data: &mut [u8], size: usize, max_size: usize, see
     mutate(data, size, max_size, seed).unwrap_or_else(|| libfuzzer_sys::fuzzer_mutate(data, size, max_size))
 });
 
-/// Another manifest by whole lines: one goes, moves or comes from spin.toml, or gets the value of another. The new
-/// length; `None` leaves it to libFuzzer, which changes bytes.
+/// Mutates a manifest by whole lines: a line is removed, moved, taken from spin.toml, or gets the value of another.
+/// Returns the new length; `None` leaves the mutation to libFuzzer, which changes bytes.
 fn mutate(data: &mut [u8], size: usize, max_size: usize, seed: u32) -> Option<usize> {
     let mut seed = u64::from(seed);
     let mut below = |bound: usize| {

@@ -1,4 +1,4 @@
-//! `host-adapters events generate`: what it writes, the worker accepts.
+//! `host-adapters events generate`: workers accept the events that it writes.
 
 use super::{run, run_with_input};
 use fake_services::{FakeServices, Options, Service};
@@ -6,7 +6,7 @@ use host_adapters::manifest::{Component, SourceConfig};
 use serde_json::{Value, json};
 use tests::workers;
 
-/// Each event that `generate` knows, with each worker of spin.toml that takes it.
+/// Each kind of event that `generate` knows, with each worker of spin.toml that takes it.
 fn generated() -> Vec<(&'static str, String)> {
     let app = workers::app();
     let kinds = |worker: &Component| match worker.sources.first() {
@@ -40,7 +40,7 @@ async fn every_event_is_accepted_by_its_worker() {
             continue;
         }
         assert_eq!((&answer["count"]["received"], &answer["batchItemFailures"]), (&json!(3), &json!([])), "{answer}");
-        // There is no such entry: what its events say is stale. That they were understood is enough.
+        // There is no such entry, so its events are stale. This shows that they were understood.
         for rejected in answer["rejected"].as_array().unwrap() {
             let reason = rejected["reason"].as_str().unwrap();
             assert!(reason.starts_with("stale") || reason.starts_with("unknown"), "{source} for {worker}: {answer}");
@@ -49,7 +49,7 @@ async fn every_event_is_accepted_by_its_worker() {
 }
 
 #[test]
-fn what_a_user_says_is_in_the_event() {
+fn the_users_body_and_ids_are_in_the_event() {
     let event = generate(&["sqs", "--worker", "saveEntries", "--body", "{truncated", "--count", "2", "--id", "m-1"]);
     let [first, second] = event["Records"].as_array().unwrap().as_slice() else { panic!("{event}") };
     assert_eq!((&first["messageId"], &first["body"]), (&json!("m-1"), &json!("{truncated")));
@@ -88,9 +88,9 @@ fn an_event_that_no_worker_takes_is_not_written() {
     }
 }
 
-/// Where there is no project, each kind has an event that says what one looks like.
+/// Without a project, an event of each kind shows its shape.
 #[test]
-fn an_event_of_no_worker_needs_no_project() {
+fn an_event_without_a_worker_needs_no_project() {
     for kind in ["sqs", "dynamodb-stream", "kinesis", "appsync"] {
         let folder = tempfile::tempdir().unwrap();
         let output = super::command().args(["events", "generate", kind]).current_dir(folder.path()).output().unwrap();

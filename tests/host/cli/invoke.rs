@@ -1,4 +1,4 @@
-//! `host-adapters invoke`, on the documents' own examples.
+//! `host-adapters invoke`, with the documents' own examples.
 
 use super::{run, run_with_input};
 use serde_json::{Value, json};
@@ -38,7 +38,7 @@ fn the_documents_variables_give_the_documents_answer_key_for_key() {
 
 #[test]
 fn the_documents_invoke_example_is_eligible() {
-    // Inline, as they print it.
+    // Inline, as the documents print it.
     let outcome = run(&["invoke", "checkEligibility", &fixture(INVOKE)]);
     assert_eq!(outcome.code, 0, "{outcome:?}");
     let answer = outcome.json();
@@ -47,7 +47,7 @@ fn the_documents_invoke_example_is_eligible() {
 }
 
 #[test]
-fn standard_input_and_the_components_id_do_as_well() {
+fn standard_input_and_the_components_id_work_too() {
     for arguments in [vec!["invoke", "check-eligibility", "-"], vec!["invoke", "check-eligibility"]] {
         let outcome = run_with_input(&arguments, &fixture(INVOKE));
         assert_eq!(outcome.code, 0, "{outcome:?}");
@@ -56,7 +56,7 @@ fn standard_input_and_the_components_id_do_as_well() {
 }
 
 #[test]
-fn a_worker_that_is_not_there_yet_says_so() {
+fn a_worker_that_does_not_exist_yet_is_named() {
     let event = r#"{"campaignId":"campaign-123","dateId":"2024-03-01","marketId":"market-456"}"#;
     let outcome = run(&["invoke", "enqueueMarketSelections", event]);
     assert_eq!((outcome.code, outcome.stdout.as_str()), (2, ""));

@@ -12,7 +12,7 @@ use std::io::Write;
 use std::process::{Command, Stdio};
 use tests::programs;
 
-/// What a command came to.
+/// The outcome of a command.
 #[derive(Debug)]
 pub struct Outcome {
     pub code: i32,
@@ -21,7 +21,7 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    /// Standard output, which is one JSON document and nothing else.
+    /// Standard output, which must be one JSON document.
     pub fn json(&self) -> Value {
         serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {self:?}"))
     }
@@ -36,14 +36,14 @@ pub fn run_with_input(arguments: &[&str], input: &str) -> Outcome {
     let mut command = command();
     command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
-    // A command that does not read its input may have ended already.
+    // A command that does not read its input may have ended.
     let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
     let output = child.wait_with_output().unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
     Outcome { code: output.status.code().unwrap(), stdout: text(output.stdout), stderr: text(output.stderr) }
 }
 
-/// The program with an environment that asks for nothing.
+/// The program, without the environment variables that it reads.
 pub fn command() -> Command {
     let mut command = Command::new(programs::host_adapters());
     command.current_dir(programs::project());
@@ -57,7 +57,7 @@ pub fn command() -> Command {
 }
 
 #[test]
-fn what_is_no_command_is_a_usage_error() {
+fn an_unknown_command_is_a_usage_error() {
     for arguments in [vec!["serve"], vec!["invoke"], vec!["up", "--listen", "nowhere"], vec![]] {
         let outcome = run(&arguments);
         assert_eq!((outcome.code, outcome.stdout.as_str()), (2, ""), "{arguments:?}");

@@ -1,4 +1,4 @@
-//! The operator's configuration as the program takes it: diagnostics, servers that are down, secrets that stay secret.
+//! The runtime configuration of the program: diagnostics, servers that are down, secrets that stay secret.
 
 use super::up::Up;
 use super::{Outcome, command, run};
@@ -11,10 +11,10 @@ use std::process::Command;
 use tests::programs;
 use tests::{AUDIENCE, Fan, ISSUER, Signer};
 
-/// In every secret of these tests.
+/// A part of every secret of these tests.
 const PLANTED: &str = "planted-9c2d";
 
-/// Servers at an address where nobody listens, with a secret each.
+/// Servers at an address where no process listens, with a secret each.
 const TABLES: &str = r#"
 [tables]
 type = "dynamodb"
@@ -40,10 +40,10 @@ const CACHE: &str = r#"
 type = "redis"
 url = { env = "REDIS_URL" }
 "#;
-/// All of them.
+/// All of these servers.
 const ALL_DOWN: [&str; 4] = [TABLES, QUEUES, DOCUMENTS, CACHE];
 
-/// Writes the configuration and the files that it names; answers its path.
+/// Writes the configuration and the files that it names; returns its path.
 fn write(folder: &Path, text: &str) -> String {
     let path = folder.join("runtime-config.toml");
     std::fs::write(&path, text).unwrap();
@@ -71,7 +71,7 @@ fn validate(arguments: &[&str]) -> Outcome {
 }
 
 #[test]
-fn mistakes_of_both_files_are_told_at_once() {
+fn diagnostics_of_both_files_are_reported_at_once() {
     let folder = tempfile::tempdir().unwrap();
     let config = ALL_DOWN.concat().replace("type = \"sqs\"", "type = \"sns\"").replace("database", "databse");
     let config = write(folder.path(), &config);
@@ -103,7 +103,7 @@ fn the_readmes_example_is_valid() {
 }
 
 #[test]
-fn a_configuration_that_is_not_there_is_named() {
+fn a_configuration_that_does_not_exist_is_named() {
     let outcome = run(&["validate", "--runtime-config", "elsewhere/runtime-config.toml"]);
     assert_eq!(outcome.code, 2);
     assert!(outcome.stderr.contains("elsewhere/runtime-config.toml"), "{outcome:?}");
@@ -114,7 +114,7 @@ fn the_probe_says_which_server_is_down_and_why() {
     let folder = tempfile::tempdir().unwrap();
     let config = write(folder.path(), &ALL_DOWN.concat());
     let without = validate(&["--runtime-config", &config]);
-    assert_eq!((without.code, without.stderr.as_str()), (0, ""), "valid, and not asked");
+    assert_eq!((without.code, without.stderr.as_str()), (0, ""), "valid, and not probed");
     let outcome = validate(&["--runtime-config", &config, "--probe"]);
     assert_eq!(outcome.code, 1, "{outcome:?}");
     for section in ["tables", "queues", "documents", "cache"] {
@@ -145,7 +145,7 @@ fn redis_that_refuses() -> u16 {
     port
 }
 
-/// spin.toml, but what upsert-users refuses becomes a dead letter.
+/// spin.toml, with dead letters for records that upsert-users rejects.
 fn manifest(folder: &Path) -> PathBuf {
     let text = std::fs::read_to_string(programs::project().join("spin.toml")).unwrap();
     let components = programs::project().join("target/components");
@@ -172,7 +172,8 @@ fn files_with(folder: &Path, text: &str) -> Vec<String> {
     found
 }
 
-/// Everything is down but the queues, so that dead letters have a place; all that is said and kept is searched.
+/// All servers but the queues are down, so that dead letters can be stored. All output and all files are searched for
+/// secrets.
 #[tokio::test]
 async fn secrets_of_servers_appear_nowhere() {
     let (files, signer, redis) = (tempfile::tempdir().unwrap(), Signer::generate(), redis_that_refuses());
@@ -192,8 +193,8 @@ async fn secrets_of_servers_appear_nowhere() {
     assert!(asked.iter().all(|outcome| outcome.code == 0), "{asked:?}");
     assert_eq!(asked[1].json()["groups"].as_array().unwrap().len(), 1, "a dead letter to search: {asked:?}");
     let (_, _, log) = up.stop();
-    for trouble in ["Connection refused", "Password authentication failed"] {
-        assert!(log.contains(trouble) || format!("{answers:?}").contains(trouble), "{trouble} is told: {log}");
+    for fault in ["Connection refused", "Password authentication failed"] {
+        assert!(log.contains(fault) || format!("{answers:?}").contains(fault), "{fault} is reported: {log}");
     }
     for (what, text) in [("answers", format!("{answers:?}")), ("commands", format!("{asked:?}")), ("log", log)] {
         assert!(!text.contains(PLANTED), "{what}: {text}");
@@ -202,7 +203,7 @@ async fn secrets_of_servers_appear_nowhere() {
     assert_eq!(files_with(files.path(), PLANTED), ["mongodb-uri", "queues-secret"], "the search finds what is there");
 }
 
-/// Has workers and clients call each server, and a worker give a record up.
+/// Makes workers and clients call each server, and a worker give a record up.
 async fn use_every_server(up: &Up, signer: &Signer) -> Vec<Value> {
     let (seeder, resolver) = ("planted-6f1e-seeder", "planted-6f1e-resolver");
     let find = json!({"collection": "campaigns", "filter": "{}"});

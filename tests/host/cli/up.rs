@@ -1,4 +1,4 @@
-//! `host-adapters up`: starts, is asked by `queues`, keeps its secrets, drains.
+//! `host-adapters up`: it starts, answers `queues`, keeps its secrets, drains.
 
 use super::command;
 use rustix::process::{Pid, Signal, kill_process};
@@ -16,7 +16,7 @@ use toml_edit::DocumentMut;
 /// Longer than any drain or test takes.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A value for each secret of spin.toml that stands for nothing else: `planted-6f1e-worker` for `worker_token`.
+/// A value for each secret of spin.toml that occurs nowhere else: `planted-6f1e-worker` for `worker_token`.
 fn secrets() -> Vec<(String, String)> {
     let text = std::fs::read_to_string(programs::project().join("spin.toml")).unwrap();
     let manifest: DocumentMut = text.parse().unwrap();
@@ -28,10 +28,10 @@ fn secrets() -> Vec<(String, String)> {
     secrets
 }
 
-/// What a caller sends that is not a token of anybody.
+/// A token that belongs to no caller.
 const GUESS: &str = "planted-6f1e-guess";
 
-/// A host on a folder of its own; killed if a test ends early.
+/// A host on a folder of its own. It is killed if a test ends early.
 pub(super) struct Up {
     child: Child,
     stdout: BufReader<ChildStdout>,
@@ -45,7 +45,7 @@ impl Up {
         Self::start_with(log_level, |_, _| ())
     }
 
-    /// With something of the command changed; it is told the host's folder.
+    /// Starts the host with a changed command; `change` also gets the host's folder.
     pub(super) fn start_with(log_level: &str, change: impl FnOnce(&mut Command, &Path)) -> Self {
         let folder = tempfile::tempdir().unwrap();
         share_compiled(folder.path());
@@ -89,17 +89,17 @@ impl Up {
         self.post(format!("{}/workers/{id}", self.http), token, body).await
     }
 
-    /// Asks the running host as an operator would.
+    /// Runs `queues` against the host.
     fn queues(&self, arguments: &[&str], token: &str) -> super::Outcome {
         super::run(&[&["queues", "--gateway", &self.gateway, "--token", token], arguments].concat())
     }
 
-    /// Runs another command that asks the running host.
+    /// Runs another command against the host.
     pub(super) fn ask(&self, arguments: &[&str], token: &str) -> super::Outcome {
         super::run(&[arguments, &["--gateway", &self.gateway, "--token", token]].concat())
     }
 
-    /// SIGTERM. Answers the exit code, what was still written to stdout, and the whole log.
+    /// Sends SIGTERM. Returns the exit code, the rest of stdout, and the whole log.
     pub(super) fn stop(&mut self) -> (i32, String, String) {
         kill_process(Pid::from_child(&self.child), Signal::TERM).unwrap();
         let deadline = Instant::now() + PATIENCE;
@@ -124,7 +124,7 @@ impl Drop for Up {
     }
 }
 
-/// Compiled components are kept from test to test, so that each host starts at once.
+/// Compiled components are kept between tests, so that each host starts at once.
 fn share_compiled(data: &Path) {
     let compiled = programs::scratch().join("compiled-up");
     std::fs::create_dir_all(&compiled).unwrap();
@@ -132,7 +132,7 @@ fn share_compiled(data: &Path) {
 }
 
 #[tokio::test]
-async fn it_serves_tells_its_queues_and_drains() {
+async fn it_serves_shows_its_queues_and_drains() {
     let mut up = Up::start("INFO");
     let ready = reqwest::get(format!("{}/readyz", up.gateway)).await.unwrap();
     assert_eq!(ready.status(), 200);
@@ -159,7 +159,7 @@ async fn it_serves_tells_its_queues_and_drains() {
 }
 
 #[test]
-fn operators_swap_workers_and_see_what_serves() {
+fn operators_swap_workers_and_see_their_versions() {
     let mut up = Up::start("INFO");
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("other.wasm");
@@ -194,7 +194,7 @@ fn operators_swap_workers_and_see_what_serves() {
     assert_eq!((&line["message"], &line["data"]["cached"]), (&json!("component serves"), &json!(true)), "{line}");
 }
 
-/// Lines about calls and their services; each names the version that was called.
+/// Lines about calls and their services. Each must name the version that was called.
 const ABOUT_CALLS: [&str; 2] = ["service call is tried again", "service call failed"];
 
 #[tokio::test]
@@ -231,7 +231,7 @@ async fn no_secret_is_in_the_log_at_any_level() {
     }
 }
 
-/// Calls the host by every endpoint, with right tokens and wrong ones, and has workers use theirs.
+/// Calls every endpoint of the host, with right tokens and wrong ones, and makes workers use theirs.
 async fn use_every_secret(up: &Up) {
     let sqs = json!({"Records": [{"messageId": "m1", "body": r#"{"campaignId":"c","globalUserId":"g"}"#}]});
     let (status, answer) = up.worker("retry-score", "planted-6f1e-worker", sqs.clone()).await;
@@ -249,6 +249,6 @@ async fn use_every_secret(up: &Up) {
     let verify = json!({"token": GUESS});
     assert!(up.platform("identity/verify", "planted-6f1e-check-eligibility", verify).await.1["Err"].is_object());
     assert_eq!(up.queues(&[], "planted-6f1e-operator").code, 0);
-    // The change is queued, and its delivery fails because no service is there: the log of that is wanted too.
+    // The change is queued, and its delivery fails because no service runs. The test needs the log of that too.
     tokio::time::sleep(Duration::from_secs(3)).await;
 }

@@ -14,11 +14,11 @@ fn the_projects_manifest_is_valid() {
 }
 
 #[test]
-fn five_mistakes_are_reported_at_once_with_their_places() {
+fn five_diagnostics_are_reported_at_once_with_their_places() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("spin.toml");
     let text = std::fs::read_to_string(programs::project().join("spin.toml")).unwrap();
-    // One planted diagnostic each: what stands there, what is written instead, and what must be said of it.
+    // Five faults: the right text, the wrong text, and a part of the diagnostic.
     let diagnostics = [
         ("max_instances = 8\nmax_instance_conc", "max_instanzes = 8\nmax_instance_conc", "\"max_instanzes\""),
         ("gateway_token = \"{{ save_entries_token }}\"", "gateway_token = \"{{ save_token }}\"", "\"save_token\""),
@@ -48,7 +48,7 @@ fn five_mistakes_are_reported_at_once_with_their_places() {
 }
 
 #[test]
-fn a_manifest_that_is_not_there_is_named() {
+fn a_manifest_that_does_not_exist_is_named() {
     let outcome = run(&["validate", "--manifest", "elsewhere/spin.toml"]);
     assert_eq!(outcome.code, 2);
     assert!(outcome.stderr.contains("elsewhere/spin.toml"), "{outcome:?}");

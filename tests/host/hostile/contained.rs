@@ -1,11 +1,11 @@
-//! Every deed costs the caller its answer and the guest its instance, and nobody else anything.
+//! Every harmful deed costs the caller its response and the guest its instance, and does not affect others.
 
 use super::host::{Hostile, Neighbour};
 use serde_json::Value;
 use std::sync::Arc;
 use tests::wait;
 
-/// A deed, the statuses that its caller may see, what the log says of it, and whether it costs the instance.
+/// A deed, the statuses that its caller may see, what the log must say, and whether the instance must end.
 const DEEDS: [(&str, &[u16], &str, bool); 25] = [
     ("trap", &[502], "worker trapped", true),
     ("exit", &[502], "worker trapped", true),
@@ -15,7 +15,7 @@ const DEEDS: [(&str, &[u16], &str, bool); 25] = [
     ("hog", &[502], "out of memory", true),
     ("recursion", &[502], "worker trapped: wasm trap", true),
     ("timers?1000000", &[502], "worker trapped", true),
-    // Little to the guest itself.
+    // The guest itself uses little CPU time for it.
     ("timers?20000", &[502], "worker trapped", true),
     ("random?100000000", &[200], "", false),
     ("big-message?100", &[502], "worker trapped", true),
@@ -64,7 +64,7 @@ async fn every_deed_costs_its_own_instance_only() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_a_guest_says_of_the_connection_is_not_passed_on() {
+async fn a_guests_connection_headers_are_not_passed_on() {
     let host = Hostile::start().await;
     for header in
         ["content-length=10000", "content-length=2", "transfer-encoding=gzip", "connection=close", "upgrade=h2c"]
@@ -75,7 +75,7 @@ async fn what_a_guest_says_of_the_connection_is_not_passed_on() {
         assert!(!["transfer-encoding", "connection", "upgrade"].iter().any(|it| response.headers().contains_key(*it)));
         let text = response.text().await.unwrap();
         assert_eq!(length, Some(text.len().to_string()), "{header}");
-        // Either the guest may not write it, or it is gone, or its own word on the length was a lie.
+        // The guest may not write the header, or the host removes it, or the guest's length was wrong.
         assert!(
             matches!((status, text.as_str()), (200, "xxxxxxxxxx" | "refused") | (502, _)),
             "{header}: {status} {text}"
@@ -83,9 +83,9 @@ async fn what_a_guest_says_of_the_connection_is_not_passed_on() {
     }
 }
 
-/// The same harm by a queue: the record fails, is tried again and ends as a dead letter; the good ones pass.
+/// The same harm, from a queue: the record fails, is retried and becomes a dead letter; the other records succeed.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_record_that_does_harm_ends_as_a_dead_letter_and_the_others_pass() {
+async fn a_record_that_does_harm_becomes_a_dead_letter_and_the_others_succeed() {
     let host = Arc::new(Hostile::start().await);
     let neighbour = Neighbour::of(&host).await;
     let harmful = ["trap", "hog", "recursion", "dispositions?1000000", "long-failure?10"];
@@ -98,7 +98,7 @@ async fn a_record_that_does_harm_ends_as_a_dead_letter_and_the_others_pass() {
     assert_eq!(host.depth("ordersDlq").await, harmful.len() as u64);
     let longest = std::fs::read_to_string(host.log_file()).unwrap().lines().map(str::len).max().unwrap();
     assert!(longest < 128 << 10, "a line of {longest} bytes");
-    // A wait without end is cut to the longest there is; it is not none.
+    // A wait that is too long is cut to the maximum; it is not ignored.
     let retried = async || host.metric("registration_retried_total", "hostile").await;
     let before = retried().await;
     host.send("orders", &["retry-for-ever"]).await;

@@ -23,12 +23,12 @@ pub struct Hostile {
 }
 
 impl Hostile {
-    /// On the manifest beside this file.
+    /// Starts the host with the manifest beside this file.
     pub async fn start() -> Self {
         Self::with_slow_service("http://127.0.0.1:1").await
     }
 
-    /// With its service `slow` at an address.
+    /// Starts it with the service `slow` at an address.
     pub async fn with_slow_service(upstream: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let file = |name: &str| folder.path().join(name);
@@ -50,20 +50,20 @@ impl Hostile {
         Self { client, child, folder }
     }
 
-    /// Asks a worker for a deed by HTTP: status and text.
+    /// Makes a worker do a deed over HTTP; returns status and text.
     pub async fn ask(&self, worker: &str, deed: &str) -> (u16, String) {
         let response = self.client.get(format!("{}/{worker}/{deed}", self.child.http)).send().await.unwrap();
         (response.status().as_u16(), response.text().await.unwrap())
     }
 
-    /// What `hostile` tells of a deed that it survives.
+    /// The report of `hostile` on a deed that it survives.
     pub async fn told(&self, deed: &str) -> String {
         let (status, text) = self.ask("hostile", deed).await;
         assert_eq!(status, 200, "{deed}: {text}");
         text
     }
 
-    /// The answer to a deed, as it came.
+    /// The whole response to a deed.
     pub async fn response(&self, deed: &str) -> reqwest::Response {
         self.client.get(format!("{}/hostile/{deed}", self.child.http)).send().await.unwrap()
     }
@@ -78,7 +78,7 @@ impl Hostile {
         }
     }
 
-    /// Messages of a queue in all.
+    /// The number of messages of a queue: visible, in flight and delayed.
     pub async fn depth(&self, queue: &str) -> u64 {
         let answer = self.gateway("operator/queues", "operator-token", &json!({})).await;
         let queues = answer["Ok"]["queues"].as_array().unwrap_or_else(|| panic!("{answer}")).clone();
@@ -86,12 +86,12 @@ impl Hostile {
         ["visible", "inFlight", "delayed"].iter().map(|state| queue[*state].as_u64().unwrap()).sum()
     }
 
-    /// What an operator is shown of the dead letters of a queue.
+    /// The dead letters of a queue, as an operator sees them.
     pub async fn dead_letters(&self, queue: &str) -> String {
         self.gateway("operator/dead-letters/list", "operator-token", &json!({"queue": queue})).await.to_string()
     }
 
-    /// Waits until a queue holds so many messages.
+    /// Waits until a queue has this many messages.
     pub async fn holds(&self, queue: &str, messages: u64) {
         wait::eventually(queue, async || (self.depth(queue).await == messages).then_some(())).await;
     }
@@ -110,12 +110,12 @@ impl Hostile {
         lines.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum()
     }
 
-    /// Instances of a worker started so far.
+    /// Instances of a worker that were started so far.
     pub async fn started(&self, worker: &str) -> f64 {
         self.metric("registration_instances_started_total", worker).await
     }
 
-    /// Where the gateway is, as a guest would write it.
+    /// The address of the gateway, as a guest would write it.
     pub fn gateway_address(&self) -> &str {
         &self.child.gateway
     }
@@ -130,12 +130,12 @@ impl Hostile {
         self.folder.path().join("stderr")
     }
 
-    /// The most memory that the process has had at a time, MiB.
+    /// The peak memory of the process, MiB.
     pub fn peak_memory(&self) -> u64 {
         self.status("VmHWM:")
     }
 
-    /// The memory of the process now, MiB.
+    /// The present memory of the process, MiB.
     pub fn memory(&self) -> u64 {
         self.status("VmRSS:")
     }
@@ -146,13 +146,13 @@ impl Hostile {
         line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() >> 10
     }
 
-    /// Files and sockets that the process has open.
+    /// The number of files and sockets that the process has open.
     pub fn open_files(&self) -> usize {
         std::fs::read_dir(format!("/proc/{}/fd", self.child.id())).unwrap().count()
     }
 }
 
-/// Asks the neighbour again and again; every answer has to be the right one.
+/// Calls the neighbour again and again. Every response must be right.
 pub struct Neighbour {
     stop: Arc<AtomicBool>,
     asking: JoinHandle<u32>,
@@ -176,7 +176,7 @@ impl Neighbour {
         Self { stop, asking }
     }
 
-    /// How many answers there were, all of them right.
+    /// Ends the calls; returns how many responses there were.
     pub async fn answers(self) -> u32 {
         self.stop.store(true, Ordering::Relaxed);
         self.asking.await.unwrap()

@@ -1,9 +1,10 @@
-//! The host's memory stays bounded, whatever its guests make it hold.
+//! The host's memory stays bounded, whatever its guests do.
 
 use super::host::{Hostile, Neighbour};
 use std::sync::Arc;
 
-/// `max_memory_mb` of `hostile`, its `max_instances`, and what the host may hold for each of them besides.
+/// The most MiB that the host may use: `max_memory_mb` of `hostile` and the host's own memory for an instance, times
+/// `max_instances`, and some more.
 const BOUND: u64 = 2 * (128 + 32) + 96;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -37,15 +38,15 @@ async fn deeds_that_take_memory_give_it_back_or_end() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn arguments_under_way_are_bounded_and_what_is_refused_may_be_sent_again() {
+async fn arguments_under_way_are_bounded_and_refused_calls_may_be_repeated() {
     let host = Hostile::start().await;
-    // A hundred kilobytes each: what the host holds at once is some three hundred of them.
+    // Each has a hundred kilobytes, and the host keeps some three hundred of them at a time.
     assert_eq!(host.told("storm?1000").await, "1000 answers, some throttled");
     assert_eq!(host.told("storm?10").await, "10 answers, none throttled");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_cache_that_is_full_takes_no_more() {
+async fn a_full_cache_refuses_writes() {
     let host = Hostile::start().await;
     let before = host.memory();
     let told = host.told("fill-cache?400").await;
@@ -58,6 +59,6 @@ async fn a_log_is_bounded_per_call() {
     let host = Hostile::start().await;
     host.ask("hostile", "lines?1000000").await;
     let lines = host.log().iter().filter(|line| line["worker"] == "hostile").count();
-    // The call's own failure may be one more.
+    // The failure of the call may be one more line.
     assert!((1_000..=1_002).contains(&lines), "{lines}");
 }

@@ -1,4 +1,4 @@
-//! Ten times more calls than there is capacity wait, and all of them are answered.
+//! Ten times more calls than the capacity wait, and all of them are answered.
 
 use super::host::Hostile;
 use super::wat;
@@ -10,7 +10,7 @@ use serde_json::json;
 use std::sync::Arc;
 use tests::programs;
 
-/// Of `neighbour`: instances times calls in each.
+/// The capacity of `neighbour`: instances times calls in each.
 const CAPACITY: usize = 2 * 4;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -31,7 +31,7 @@ async fn ten_times_the_capacity_of_requests_waits_and_drains() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn ten_times_the_capacity_of_batches_waits_and_drains() {
     let host = Hostile::start().await;
-    // Eighty batches of one record are out at once.
+    // Eighty batches of one record are in flight at a time.
     host.send("waits", &["wait?100"; 30 * CAPACITY]).await;
     host.holds("waits", 0).await;
     assert_eq!(host.depth("waitsDlq").await, 0);
@@ -39,8 +39,8 @@ async fn ten_times_the_capacity_of_batches_waits_and_drains() {
     assert_eq!(host.metric("registration_retried_total", "neighbour").await, 0.0);
 }
 
-/// Components that are made of as much as one may be, all of them with all their instances, and each replaced while its
-/// calls are under way: every instance finds room.
+/// Components as large as allowed, all of them with all their instances, are replaced during their calls. There is room
+/// for every instance.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn components_with_all_their_instances_leave_each_other_room() {
     const INSTANCES: usize = 3;
@@ -65,7 +65,7 @@ async fn components_with_all_their_instances_leave_each_other_room() {
         calls.map(|id| call(id, 100)).collect::<Vec<_>>()
     };
     let mut calls = round();
-    // Faster than the calls of a version end, so that more versions are there than instances may be.
+    // Faster than the calls of a version end, so that more versions exist than there may be instances.
     for file in [&files.cold, &files.warm, &files.cold, &files.warm, &files.cold, &files.warm] {
         tokio::time::sleep(std::time::Duration::from_millis(10)).await;
         load("a", Source::File(file.clone())).unwrap();

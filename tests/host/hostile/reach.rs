@@ -1,4 +1,4 @@
-//! What a guest was not given it does not reach.
+//! A guest cannot reach what it is not granted.
 
 use super::host::Hostile;
 use axum::Router;
@@ -50,7 +50,7 @@ async fn destinations_that_are_not_granted_are_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn nothing_secret_is_in_its_surroundings() {
+async fn its_environment_holds_no_secrets() {
     let host = Hostile::start().await;
     let found = host.told("secrets").await;
     assert!(!found.contains("planted"), "{found}");
@@ -58,7 +58,7 @@ async fn nothing_secret_is_in_its_surroundings() {
     assert_eq!(names, ["env APP_NAME", "env AWS_REGION", "env CONFIG_ENV", "env LOG_LEVEL"], "{found}");
 }
 
-/// A worker says a secret of its own in log lines, reasons and messages: they are shown without it.
+/// A worker writes one of its secrets to log lines, reasons and messages. They are shown without it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_secret_that_a_worker_betrays_is_hidden() {
     let host = Hostile::start().await;
@@ -78,7 +78,7 @@ async fn a_secret_that_a_worker_betrays_is_hidden() {
 /// A service that is slow.
 struct Slow {
     upstream: String,
-    /// Requests at a time at most, and in all.
+    /// Most requests at a time, and all requests.
     most: Arc<AtomicUsize>,
     all: Arc<AtomicUsize>,
 }
@@ -113,7 +113,7 @@ impl Slow {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_service_that_only_another_component_may_call_hears_nothing() {
+async fn a_service_that_only_another_component_may_call_gets_no_request() {
     let slow = Slow::start().await;
     let host = Hostile::with_slow_service(&slow.upstream).await;
     let other = "get?http://other.services.internal/";
@@ -130,14 +130,14 @@ async fn a_thousand_requests_wait_for_one_another() {
     let host = Hostile::with_slow_service(&slow.upstream).await;
     let files = host.open_files();
     let (status, told) = host.ask("hostile", "thousand?http://slow.services.internal/").await;
-    // On a busy machine a thousand of them may take longer than the call may.
+    // On a busy machine a thousand requests may take longer than the call's time limit.
     assert!((status, told.as_str()) == (200, "1000 answered") || status == 504, "{status} {told}");
     assert!((2..=64).contains(&slow.most()), "{} at once", slow.most());
     assert!(host.open_files() <= files + 64 + 16, "{} open files, {files} before", host.open_files());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn answers_that_nobody_reads_keep_their_places() {
+async fn unread_responses_keep_their_places() {
     let slow = Slow::start().await;
     let host = Hostile::with_slow_service(&slow.upstream).await;
     assert_eq!(host.ask("hurried", "hoard?http://slow.services.internal/").await.0, 504);

@@ -1,6 +1,6 @@
-//! Components in text, for what a Rust guest cannot be made to do.
+//! Components in text format, for deeds that cannot be written in Rust.
 
-/// The types of `wit/events.wit`, and `handle` as `batch-worker` has it.
+/// The types of `wit/events.wit`, and `handle` as in `batch-worker`.
 const TYPES: &str = r#"
     (import "registration:workers/events@1.0.0" (instance $events
         (type $payload (variant (case "json" string) (case "bytes" (list u8))))
@@ -20,8 +20,8 @@ const TYPES: &str = r#"
     (type $handle (func async
         (param "batch" (list $event)) (result (result (list $disposition) (error $failure)))))"#;
 
-/// A worker whose `handle` runs `body`, then answers no disposition. `fields` are more of its module, `more` of its
-/// component, which its module is instantiated `with`.
+/// A worker whose `handle` runs `body`, then returns no dispositions. `fields` are added to its module, `more` to its
+/// component; its module is instantiated `with` more imports.
 pub fn worker(fields: &str, body: &str, more: &str, with: &str) -> String {
     format!(
         r#"(component {TYPES} {more}
@@ -37,7 +37,7 @@ pub fn worker(fields: &str, body: &str, more: &str, with: &str) -> String {
     )
 }
 
-/// A worker made of so many more core instances, each with a table.
+/// A worker with this many more core instances, each with a table.
 pub fn crowd(instances: usize) -> String {
     let mut more = String::from(r#"(core module $member (table 1 funcref))"#);
     for n in 0..instances {
@@ -47,7 +47,7 @@ pub fn crowd(instances: usize) -> String {
     worker("", "", &format!("(core module $empty) {more}"), "")
 }
 
-/// A worker that calls `grow` of so many instances of a module, and traps where it is refused.
+/// A worker that calls `grow` in this many instances of a module, and traps if that is refused.
 pub fn growing(module: &str, instances: usize) -> String {
     let (mut more, mut with, mut fields, mut body) =
         (format!("(core module $g {module})"), String::new(), String::new(), String::new());
@@ -60,7 +60,7 @@ pub fn growing(module: &str, instances: usize) -> String {
     worker(&fields, &body, &more, &with)
 }
 
-/// A worker whose start waits for a day.
+/// A worker that waits for a day when it starts.
 pub fn waits_at_start() -> String {
     let more = r#"
         (import "wasi:io/poll@0.2.0" (instance $poll

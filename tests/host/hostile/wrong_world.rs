@@ -1,4 +1,5 @@
-//! Files that are not worker, or one only by name: refused before any call, while the one before serves on.
+//! Files that are not workers, or only claim to be. They are refused before any call, and the previous version serves
+//! on.
 
 use super::wat;
 use crate::host::sandbox::probe::{self, PROBE, Probe, tight};
@@ -6,7 +7,7 @@ use host_adapters_runtime::component::Source;
 use host_adapters_runtime::{ComponentSpec, Limits};
 use std::time::Duration;
 
-/// Modules for [`wat::growing`]: a table that takes 800 KB, a memory that takes 6 MB.
+/// Modules for [`wat::growing`]: one with a table that grows by 800 KB, one with a memory that grows by 6 MB.
 const TABLE: &str = "(table $t 1 funcref) (func (export \"grow\") (result i32)
     (table.grow $t (ref.null func) (i32.const 99999)))";
 const MEMORY: &str = "(memory $m 1) (func (export \"grow\") (result i32) (memory.grow $m (i32.const 100)))";
@@ -15,7 +16,7 @@ fn spec(text: &str, limits: Limits) -> ComponentSpec {
     ComponentSpec { source: Source::Sent(text.to_owned().into()), ..probe::spec("".as_ref(), limits) }
 }
 
-/// What is said of a file that may not serve.
+/// The error for a file that may not serve.
 async fn refused(text: &str) -> String {
     let probe = Probe::start(tight()).await;
     let (runtime, candidate) = (probe.runtime.clone(), spec(text, tight()));
@@ -36,7 +37,7 @@ fn exporting(handle: &str) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_is_no_worker_is_refused() {
+async fn a_file_that_is_not_a_worker_is_refused() {
     let empty = r#"(component (instance $w) (export "registration:workers/batch-worker@1.0.0" (instance $w)))"#;
     let other = exporting(r#"(func $f (param "batch" u32) (result u32) (canon lift (core func $i "f")))"#);
     let many = |what: &str, count: usize| wat::worker(&format!("({what})").repeat(count), "", "", "");
@@ -58,22 +59,22 @@ async fn what_is_no_worker_is_refused() {
     }
 }
 
-/// Calls a worker in text under tight limits; what its caller is told.
+/// Calls a worker in text format under tight limits; returns what its caller gets.
 async fn run(text: &str) -> Result<usize, String> {
     let probe = Probe::start(tight()).await;
     let limits =
         Limits { max_memory_bytes: 16 << 20, max_cpu: Duration::from_secs(10), max_instance_reuse_count: 1, ..tight() };
     probe.runtime.load(&spec(text, limits)).unwrap();
     let answer = probe.runtime.batch(PROBE, vec![]).await.result;
-    // Whatever it did, the next instance does the same: the first is gone with all that it took.
+    // The next instance does the same: the first has ended and released everything.
     assert_eq!(probe.runtime.batch(PROBE, vec![]).await.result.is_ok(), answer.is_ok());
     answer.map(|dispositions| dispositions.len()).map_err(|error| error.to_string())
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn all_tables_and_memories_count_together() {
-    assert_eq!(run(&wat::worker("", "", "", "")).await, Ok(0), "the worker in text is one");
-    // Twenty-nine tables, three memories: each of them is within every limit.
+    assert_eq!(run(&wat::worker("", "", "", "")).await, Ok(0), "the worker in text format works");
+    // Twenty-nine tables, three memories: each of them is within its own limit.
     for (growing, instances) in [(TABLE, 29), (MEMORY, 3)] {
         assert_eq!(run(&wat::growing(growing, 1)).await, Ok(0));
         let error = run(&wat::growing(growing, instances)).await.unwrap_err();

@@ -16,7 +16,7 @@ fn run(command: &str, config: &Path, options: &[&str]) -> Output {
         .expect("the host is built with the workspace; run `cargo verify`")
 }
 
-/// What `--probe` says of each section, and the exit code.
+/// The report of `--probe` on each section, and the exit code.
 fn probe(config: &Path) -> (Vec<String>, i32) {
     let output = run("validate", config, &["--probe"]);
     let text = String::from_utf8(output.stdout).unwrap();
@@ -24,7 +24,7 @@ fn probe(config: &Path) -> (Vec<String>, i32) {
 }
 
 #[tokio::test]
-async fn what_is_missing_is_told_and_made_and_then_left_alone() {
+async fn missing_tables_and_queues_are_reported_and_made_once() {
     let folder = tempfile::tempdir().unwrap();
     let config = config::write(folder.path(), "runtime-config", endpoints().await, &unique());
     let (lines, code) = probe(&config);

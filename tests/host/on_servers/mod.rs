@@ -1,3 +1,3 @@
-//! Commands that ask real servers.
+//! Commands that need real servers.
 
 mod commands;

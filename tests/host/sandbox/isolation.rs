@@ -1,4 +1,4 @@
-//! A trap among calls of the same instance.
+//! A trap during other calls of the same instance.
 
 use super::probe::{Probe, tight};
 use host_adapters_runtime::{CallError, Limits};
@@ -12,7 +12,7 @@ const CALLS: usize = 16;
 async fn a_trap_among_sixteen_answers_all_of_them_and_the_next_call_is_served() {
     let probe = Arc::new(Probe::start(Limits { max_instance_concurrent_reuse_count: CALLS, ..tight() }).await);
     let calls: Vec<_> = (1..CALLS).map(|_| call(&probe, json!({"do": "wait", "ms": 1_000}))).collect();
-    // The fifteen are in the instance once it has taken them off the queue; the trap comes last and ends them.
+    // The instance has taken the fifteen calls off the queue by then; the trap comes last and ends them.
     tokio::time::sleep(std::time::Duration::from_millis(300)).await;
     assert!(matches!(probe.order(json!({"do": "trap"})).await, Err(CallError::Trapped(_))));
     for call in calls {
@@ -31,10 +31,9 @@ async fn a_trap_leaves_other_instances_alone() {
     assert_eq!(other.await.unwrap(), Ok("ack".to_owned()));
 }
 
-/// A call that takes too long takes the others of its instance along, but no time that they had left is said to be
-/// over.
+/// A call that takes too long also ends the other calls of its instance, but these are not reported as timed out.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn nobody_is_told_of_a_time_out_before_it_is_due() {
+async fn no_call_times_out_before_its_limit() {
     let limit = Duration::from_secs(1);
     let limits = Limits { max_instances: 1, max_instance_concurrent_reuse_count: 2, request_timeout: limit, ..tight() };
     let probe = Arc::new(Probe::start(limits).await);

@@ -5,7 +5,7 @@ use host_adapters_runtime::{CallError, Limits};
 use serde_json::json;
 use std::time::{Duration, Instant};
 
-/// What a call may take at most on a busy machine, whatever its own limit is.
+/// How long a call may take at most on a busy machine, whatever its own limit is.
 const SOON: Duration = Duration::from_secs(20);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -18,7 +18,7 @@ async fn a_trap_ends_its_call() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_endless_loop_meets_the_cpu_limit() {
-    // Far below the wall time, so that it cannot be what ended the call.
+    // The wall-time limit is far higher, so it cannot be what ended the call.
     let probe = Probe::start(Limits { request_timeout: Duration::from_secs(600), ..tight() }).await;
     let start = Instant::now();
     let error = probe.order(json!({"do": "loop"})).await.unwrap_err();
@@ -30,7 +30,7 @@ async fn an_endless_loop_meets_the_cpu_limit() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn waiting_does_not_count_as_computing() {
     let probe = Probe::start(tight()).await;
-    // Longer than the limit of computing, shorter than that of wall time.
+    // Longer than the limit of CPU time, shorter than that of wall time.
     assert!(probe.order(json!({"do": "wait", "ms": 500})).await.is_ok());
 }
 
@@ -62,7 +62,7 @@ async fn a_flood_of_lines_is_cut_with_one_warning() {
     let warnings: Vec<_> = lines.iter().filter(|line| line.contains("WARN")).collect();
     assert_eq!(warnings.len(), 1, "{warnings:?}");
     assert!(lines[998].contains(r#""n":998"#) && lines[999] == *warnings[0], "{}", lines[999]);
-    // The next call may write again.
+    // The next call may log again.
     assert!(probe.order(json!({"do": "log", "lines": 2})).await.is_ok());
     assert_eq!(probe.world.lines().len(), 1002);
 }

@@ -1,4 +1,4 @@
-//! The runtime alone, with a guest that behaves badly on demand and a world of the tests' own.
+//! The runtime alone, with a guest that misbehaves on demand and a host of the tests' own.
 
 mod isolation;
 mod limits;
@@ -50,7 +50,7 @@ async fn too_few_and_too_many_dispositions_reach_the_caller_as_they_are() {
 }
 
 #[tokio::test]
-async fn a_worker_that_says_it_failed_is_no_trap() {
+async fn a_worker_that_returns_a_failure_is_not_a_trap() {
     let probe = Probe::start(tight()).await;
     assert_eq!(probe.order(json!({"do": "fail"})).await, Err(CallError::Failed("told to fail".to_owned())));
     assert!(probe.serves().await);

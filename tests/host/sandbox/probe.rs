@@ -12,18 +12,18 @@ use std::time::Duration;
 use tests::programs;
 use tokio::sync::OnceCell;
 
-/// The id under which tests load it.
+/// The component id under which tests load it.
 pub const PROBE: &str = "probe";
 
 /// The two files of the probe.
 pub struct Files {
-    /// As Cargo made it.
+    /// As Cargo builds it.
     pub cold: PathBuf,
     /// Pre-initialised, as `host-adapters build` makes it.
     pub warm: PathBuf,
 }
 
-/// Made, and compiled into the cache, once for all tests of the process.
+/// The files, made and compiled once for all tests of the process.
 pub async fn files() -> &'static Files {
     static FILES: OnceCell<Files> = OnceCell::const_new();
     FILES
@@ -45,7 +45,7 @@ pub fn runtime(world: Arc<World>) -> Arc<Runtime> {
     runtime_for(world, 16)
 }
 
-/// A runtime with room for so many instances.
+/// A runtime with room for this many instances.
 pub fn runtime_for(world: Arc<World>, max_instances: u32) -> Arc<Runtime> {
     let cache_dir = programs::scratch().join("compiled");
     let config = RuntimeConfig { cache_dir, max_instances, interfaces: Interfaces::All };
@@ -87,20 +87,20 @@ impl Probe {
         probe
     }
 
-    /// A batch of one record for each order; dispositions in [`words`].
+    /// A batch with one record for each order; dispositions as [`words`].
     pub async fn batch(&self, orders: &[Value]) -> Called<Vec<String>> {
         let Called { result, digest, outages } = self.runtime.batch(PROBE, orders.iter().map(event).collect()).await;
         Called { result: result.map(|dispositions| dispositions.into_iter().map(words).collect()), digest, outages }
     }
 
-    /// What comes of a batch of one order.
+    /// The result of a batch with one order.
     pub async fn order(&self, order: Value) -> Result<String, CallError> {
         let mut dispositions = self.batch(&[order]).await.result?;
         assert_eq!(dispositions.len(), 1);
         Ok(dispositions.remove(0))
     }
 
-    /// What the probe rejected its one record with.
+    /// The reason with which the probe rejected its one record.
     pub async fn told(&self, order: Value) -> String {
         let word = self.order(order).await.unwrap();
         word.strip_prefix("reject ").unwrap().to_owned()

@@ -1,4 +1,4 @@
-//! A second load replaces the first; one that fails changes nothing.
+//! A second load replaces the first one; a failed load changes nothing.
 
 use super::probe::{self, Probe, tight};
 use host_adapters_runtime::{
@@ -54,7 +54,7 @@ async fn no_call_is_lost_while_versions_come_and_go() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_file_that_cannot_serve_is_refused_and_the_old_one_serves_on() {
+async fn a_file_that_cannot_serve_is_refused_and_the_previous_version_serves_on() {
     let probe = Probe::start(tight()).await;
     let before = probe.runtime.serving()[0].digest.clone();
     let folder = tempfile::tempdir().unwrap();
@@ -79,7 +79,7 @@ async fn a_file_that_cannot_serve_is_refused_and_the_old_one_serves_on() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_replaced_version_is_kept_for_its_last_call_and_then_freed() {
-    // Not by idling: by being replaced.
+    // The old version must end because it is replaced, not because it idles.
     let limits = || Limits { idle_instance_timeout: Duration::from_secs(3600), ..tight() };
     let probe = Arc::new(Probe::start(limits()).await);
     let waiting = probe.clone();
@@ -108,7 +108,7 @@ async fn the_same_file_again_leaves_its_instances_alone() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_the_requirements_refuse_is_told_at_once() {
+async fn all_violations_of_the_requirements_are_reported_at_once() {
     let probe = Probe::start(Limits::default()).await;
     let before = probe.runtime.serving()[0].digest.clone();
     let requirements = Requirements {
@@ -129,7 +129,7 @@ async fn what_the_requirements_refuse_is_told_at_once() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_file_sent_serves_like_one_that_is_there() {
+async fn a_file_that_was_sent_serves_like_one_on_disk() {
     let probe = Probe::start(tight()).await;
     let wasm = std::fs::read(&probe::files().await.cold).unwrap();
     let spec = probe::spec(&probe::files().await.cold, tight());

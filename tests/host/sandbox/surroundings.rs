@@ -1,4 +1,4 @@
-//! What a guest sees of the world outside, and what the host learns of outages.
+//! What a guest sees of the host, and what the host learns of outages.
 
 use super::probe::{Probe, tight};
 use host_adapters_runtime::Limits;
@@ -14,7 +14,7 @@ async fn a_guest_reads_its_own_variables_only() {
 }
 
 #[tokio::test]
-async fn a_denied_host_is_an_error_and_no_outage() {
+async fn a_denied_host_is_an_error_and_not_an_outage() {
     let probe = Probe::start(tight()).await;
     assert_eq!(probe.told(json!({"do": "get", "url": "http://up.example/"})).await, "200 OK");
     let called = probe.batch(&[json!({"do": "get", "url": "http://elsewhere.example/"})]).await;
@@ -31,7 +31,7 @@ async fn the_platform_knows_which_component_asks() {
 }
 
 #[tokio::test]
-async fn outages_are_told_with_the_call_that_met_them() {
+async fn outages_are_reported_with_the_call_that_met_them() {
     let probe = Probe::start(tight()).await;
     for (order, outages) in [
         (json!({"do": "read", "table": "down"}), vec!["table:down"]),
@@ -50,7 +50,7 @@ async fn outages_are_told_with_the_call_that_met_them() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_outage_before_a_trap_is_told_too() {
+async fn an_outage_before_a_trap_is_also_reported() {
     let probe = Arc::new(Probe::start(Limits { max_instance_concurrent_reuse_count: 2, ..tight() }).await);
     let called = probe.batch(&[json!({"do": "read", "table": "down"}), json!({"do": "trap"})]).await;
     assert!(called.result.is_err());

@@ -1,4 +1,4 @@
-//! A world outside the sandbox that the tests can read and that fails on demand.
+//! A host for the sandbox that tests can read and that fails on demand.
 
 use bytes::Bytes;
 use host_adapters_records::cache::CacheBackend;
@@ -6,7 +6,7 @@ use host_adapters_records::{Error, ErrorKind, Platform, table};
 use host_adapters_runtime::host::{Host, SendError, SendErrorKind, Sent};
 use std::sync::{Arc, Mutex};
 
-/// The host of the probe. It has one variable, one table (`present`) and one service that answers
+/// The host of the probe. It has one variable, one table (`present`) and one service that responds
 /// (`http://up.example`).
 pub struct World {
     platform: Arc<dyn Platform>,
@@ -18,7 +18,7 @@ impl World {
         Arc::new(Self { platform: Arc::new(OneTable), lines: Mutex::default() })
     }
 
-    /// What guests have written so far.
+    /// The lines that guests have logged so far.
     pub fn lines(&self) -> Vec<String> {
         self.lines.lock().unwrap().clone()
     }
@@ -58,8 +58,8 @@ impl Host for World {
     }
 }
 
-/// A platform that has the table `present`, of which each item tells who asked for it; the table `down` is down.
-/// Everything else is denied, as hosts deny what they do not implement.
+/// A platform with the table `present`, whose items name the caller; the table `down` is down. All other functions are
+/// denied, as a host denies functions that it does not implement.
 pub struct OneTable;
 
 #[async_trait::async_trait]

@@ -1,4 +1,5 @@
-//! `host-adapters dev` on a copy of the project: an edit is served, a diagnostic is told and changes nothing.
+//! `host-adapters dev` on a copy of the project: an edit is served; an edit that does not compile is reported and
+//! changes nothing.
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
@@ -13,7 +14,7 @@ const WORKER: &str = "save-entries";
 const SOURCE: &str = "components/save-entries/src/lib.rs";
 const EDITS: usize = 3;
 
-/// The project with one worker: the others' dependencies take minutes to build.
+/// The project with one worker, because the dependencies of the others take minutes to build.
 fn project() -> PathBuf {
     let project = Path::new(env!("CARGO_TARGET_TMPDIR")).join("dev-project");
     tests::project::copy(&project);
@@ -23,13 +24,13 @@ fn project() -> PathBuf {
     manifest["component"][WORKER].as_table_mut().unwrap().remove("dependencies");
     let triggers = manifest["trigger"]["http"].as_array_of_tables_mut().unwrap();
     triggers.retain(|trigger| trigger["component"].as_str() == Some(WORKER));
-    // Their grants name queues of the others.
+    // The clients' grants name queues of the other workers.
     manifest["application"]["tool"]["host-adapters"].as_table_mut().unwrap().remove("clients");
     std::fs::write(path, manifest.to_string()).unwrap();
     project
 }
 
-/// The running command; killed if the test ends early.
+/// The running command. It is killed if the test ends early.
 struct Dev {
     child: Child,
     stdout: BufReader<ChildStdout>,
@@ -44,14 +45,15 @@ impl Dev {
         let log = File::create(project.join("log")).unwrap();
         let mut command = Command::new(programs.join("host-adapters"));
         command.args(["dev", "--data", "data", "--listen", "127.0.0.1:0", "--gateway-listen", "127.0.0.1:0"]);
-        // Of its own: in the project's, Cargo would take what it made of the copy for what the project makes.
+        // A target folder of its own: in the project's, Cargo would confuse what it builds of the copy with what it
+        // builds of the project.
         let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("dev-target");
         command.current_dir(&project).env("CARGO_TARGET_DIR", target);
         command.env("CARGO_NET_OFFLINE", "true").env("SPIN_VARIABLE_WORKER_TOKEN", WORKER_TOKEN);
         let jwks = project.join("jwks.json");
         std::fs::write(&jwks, r#"{"keys":[]}"#).unwrap();
         command.env("SPIN_VARIABLE_IDENTITY_JWKS", jwks);
-        // The lints of `cargo verify` would build all that the worker depends on a second time.
+        // With the lints of `cargo verify`, all dependencies of the worker would be built a second time.
         for name in ["RUSTC_WORKSPACE_WRAPPER", "CLIPPY_ARGS", "LOG_LEVEL", "CONFIG_ENV"] {
             command.env_remove(name);
         }
@@ -63,7 +65,7 @@ impl Dev {
         dev
     }
 
-    /// The next line that begins so.
+    /// The next line that begins with this.
     fn line(&mut self, beginning: &str) -> String {
         loop {
             let mut line = String::new();
@@ -85,7 +87,7 @@ impl Dev {
         std::fs::write(path, text.replace(from, to)).unwrap();
     }
 
-    /// Has the worker handle a record that it rejects; the digest of what served.
+    /// Makes the worker handle a record that it rejects; returns the digest of the version that served.
     fn call(&self) -> String {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
@@ -106,7 +108,7 @@ impl Drop for Dev {
 }
 
 #[test]
-fn an_edit_is_served_and_a_mistake_changes_nothing() {
+fn an_edit_is_served_and_a_compile_error_changes_nothing() {
     let _alone = tests::programs::alone();
     let mut dev = Dev::start();
     let mut digests = vec![dev.call()];
@@ -116,7 +118,7 @@ fn an_edit_is_served_and_a_mistake_changes_nothing() {
         dev.edit(&format!("{said:?}"), &format!("{next:?}"));
         said = next;
         let line = dev.line("save-entries: built in");
-        // How long it took is printed, not judged: that is the machine's affair.
+        // The time is printed and not checked, because it depends on the machine.
         eprint!("{line}");
         let digest = dev.call();
         assert!(line.contains(&digest[..12]) && !digests.contains(&digest), "{line}: {digest}, after {digests:?}");
@@ -130,7 +132,7 @@ fn an_edit_is_served_and_a_mistake_changes_nothing() {
     dev.edit("worker_kit::batch_worker!(SaveEntries);", "worker_kit::batch_worker!(NoSuchWorker);");
     let line = dev.line("save-entries: does not build");
     assert!(
-        line.contains("cargo build --profile guest-dev") && line.contains("what served before serves on"),
+        line.contains("cargo build --profile guest-dev") && line.contains("the previous version serves on"),
         "{line}"
     );
     assert!(dev.log().contains("NoSuchWorker"), "cargo's own words: {}", dev.log());

@@ -1,4 +1,4 @@
-//! Takes long.
+//! Tests that take long.
 
 mod dev;
 mod swap_under_load;

@@ -1,5 +1,5 @@
 //! A thousand swaps while fans register, entries are replicated and batches are handed over: no call fails, no record
-//! is lost, and every answer names a version that served while it was made.
+//! is lost, and every response names a version that was serving during its call.
 
 use aws_lc_rs::digest::{SHA256, digest};
 use host_adapters_delivery::dispatch::Dispatch;
@@ -12,9 +12,9 @@ use tests::components::{component, stamped, stamped_inside};
 use tests::{Fan, OPERATOR_TOKEN, TestHost, entry, log, wait};
 
 const SWAPS: usize = 1_000;
-/// Every so many swaps, the code is another and has to be compiled.
+/// After this many swaps, the code itself changes and has to be compiled.
 const AFRESH_EVERY: usize = 50;
-/// What a swap without compiling may take, milliseconds, in the middle of all of them.
+/// The most milliseconds of a swap without compiling, as a median.
 const TARGET_MS: f64 = 20.0;
 const WORKERS: [&str; 3] = ["check-eligibility", "enqueue-entries", "save-entries"];
 const CLIENTS: usize = 3;
@@ -23,10 +23,10 @@ const CAMPAIGN: &str = "campaign-swap";
 const UPDATED: &str = "2024-01-15T10:30:00.000Z";
 const JANE: Fan = Fan { id: "global-user-123", email: "fan@example.com" };
 
-/// The digests of one worker in the order in which they came to serve.
+/// The digests of one worker, in the order in which they began to serve.
 struct History {
     digests: Mutex<Vec<String>>,
-    /// The last one whose swap is known to be done.
+    /// The index of the last one whose swap is known to be done.
     done: AtomicUsize,
 }
 
@@ -43,12 +43,13 @@ impl History {
         self.done.fetch_add(1, Ordering::SeqCst);
     }
 
-    /// The oldest version that a call begun now may meet.
+    /// The oldest version that a call which begins now may be handled by.
     fn oldest(&self) -> usize {
         self.done.load(Ordering::SeqCst)
     }
 
-    /// A call that began when `oldest` had come to serve was answered by `digest`.
+    /// Checks the version `digest` that handled a call: it must not be older than `oldest`, which served when the call
+    /// began.
     fn check(&self, oldest: usize, digest: &str) {
         let digests = self.digests.lock().unwrap();
         let at = digests.iter().position(|known| known == digest);
@@ -60,7 +61,7 @@ fn sha256(wasm: &[u8]) -> String {
     digest(&SHA256, wasm).as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// The host and what the load of it knows.
+/// The host and the state of the load.
 struct World {
     host: TestHost,
     histories: [History; WORKERS.len()],
@@ -95,7 +96,7 @@ impl World {
         }
     }
 
-    /// The resolver writes entries; stream, queue and two workers bring them to the Entry Service.
+    /// The resolver writes entries; the stream, the queue and two workers replicate them to the Entry Service.
     async fn write_entries(&self) {
         while self.goes_on() {
             let first = self.entries.load(Ordering::SeqCst);
@@ -106,23 +107,23 @@ impl World {
         }
     }
 
-    /// Batches as a source would hand them over, one after the other.
+    /// Hands batches over as a source does, one after the other.
     async fn dispatch(&self) {
         let history = self.history("save-entries");
         while self.goes_on() {
             let oldest = history.oldest();
             let dispatched = self.host.running().dispatcher.dispatch("save-entries", vec![malformed()]).await;
             history.check(oldest, &dispatched.digest);
-            assert!(matches!(&dispatched.answer.unwrap()[..], [Disposition::Reject(_)]));
+            assert!(matches!(&dispatched.result.unwrap()[..], [Disposition::Reject(_)]));
             self.calls.fetch_add(1, Ordering::SeqCst);
         }
     }
 
-    /// All the swaps; how long each took without compiling, and with.
+    /// Makes all the swaps; returns how long each took, without compiling and with.
     async fn swap(&self) -> (Vec<f64>, Vec<f64>) {
         let (mut cached, mut afresh) = (Vec::new(), Vec::new());
         let files = WORKERS.map(component);
-        // Stamps of another run would find its compiled code.
+        // With the same stamps as another run, the compiled code would be cached.
         let run = std::process::id();
         for n in 0..SWAPS {
             let (worker, file) = (WORKERS[n % WORKERS.len()], &files[n % WORKERS.len()]);
@@ -217,12 +218,12 @@ async fn nothing_is_lost(host: &TestHost, entries: usize) {
     }
     assert_eq!(host.depth("enqueueEntriesDlq").await, 0);
     for message in
-        ["call failed", "call failed, its records are retried", "component refused, what served before serves on"]
+        ["call failed", "call failed, its records are retried", "component refused, the previous version serves on"]
     {
         assert_eq!(log::lines("message", message), Vec::<Value>::new());
     }
     assert_eq!(host.metric("registration_retried_total", &[]).await, 0.0);
-    // Every version that was replaced is gone.
+    // Every version that was replaced is unloaded.
     wait::eventually("the old versions' end", async || {
         let versions = host.serving(OPERATOR_TOKEN).await.unwrap();
         versions.iter().all(|version| version["retiring"]["versions"] == 0).then_some(())

@@ -1,10 +1,10 @@
-//! The folder that holds everything of the servers, outside the clone.
+//! The folder of the servers, outside the repository.
 
 use anyhow::{Context, Result};
 use std::fs::{File, TryLockError};
 use std::path::PathBuf;
 
-/// Names another folder than the usual one.
+/// The environment variable that names another folder.
 const HOME_VARIABLE: &str = "SERVERS_HOME";
 const USUAL: &str = ".cache/registration-workers/servers";
 
@@ -12,31 +12,31 @@ const USUAL: &str = ".cache/registration-workers/servers";
 #[derive(Clone, Debug)]
 pub struct Servers {
     home: PathBuf,
-    /// Where programs are installed: the home, but for a set beside others.
+    /// The folder of installed programs: the home folder, unless this is another set of the same programs.
     programs: PathBuf,
 }
 
-/// Where one server has its things.
+/// The paths of one server.
 #[derive(Debug)]
 pub struct Place {
-    /// All of it.
+    /// The folder that holds the others.
     pub folder: PathBuf,
     /// Jars and classes.
     pub program: PathBuf,
-    /// What `--fresh` removes.
+    /// The server's data, which `--fresh` removes.
     pub data: PathBuf,
-    /// Its configuration file. (The name's end tells ElasticMQ the format.)
+    /// The configuration file. (ElasticMQ derives the format from the end of its name.)
     pub config: PathBuf,
-    /// What it wrote since its last start.
+    /// The output since the last start.
     pub log: PathBuf,
-    /// What we know of its process.
+    /// The state file, which names the process.
     pub state: PathBuf,
 }
 
 impl Servers {
     /// The servers in `$SERVERS_HOME`, else in `~/.cache/registration-workers/servers`.
     ///
-    /// # Errors
+    /// When there is neither that variable nor a home folder.
     /// There is neither that variable nor a home folder.
     pub fn open() -> Result<Self> {
         if let Some(home) = std::env::var_os(HOME_VARIABLE).filter(|home| !home.is_empty()) {
@@ -52,8 +52,7 @@ impl Servers {
         Self { programs: home.clone(), home }
     }
 
-    /// Another set of the same programs, with processes, ports and data of its own: for those who stop servers that
-    /// others use.
+    /// Another set of the same programs, with processes, ports and data of its own: for tests that stop servers.
     #[must_use]
     pub fn beside(&self, name: &str) -> Self {
         Self { home: self.home.join(name), programs: self.programs.clone() }
@@ -71,12 +70,12 @@ impl Servers {
         }
     }
 
-    /// Maven's repository, so that jars are downloaded once.
+    /// Maven's repository, kept so that jars are downloaded once.
     pub(crate) fn maven(&self) -> PathBuf {
         self.programs.join("maven")
     }
 
-    /// Held while servers are started or stopped: one command at a time.
+    /// Locks the folder while servers are started or stopped: one command at a time.
     pub(crate) fn lock(&self) -> Result<File> {
         let path = self.home.join("lock");
         std::fs::create_dir_all(&self.home).with_context(|| format!("cannot make {}", self.home.display()))?;

@@ -1,4 +1,4 @@
-//! Installs a server's jars with Maven and compiles our launcher, once: a note says by which recipe it was done.
+//! Installs a server's jars with Maven and compiles our launcher, once. A file records by which recipe that was done.
 
 use crate::home::{Place, Servers};
 use crate::server::{Install, Launcher, Server};
@@ -9,21 +9,21 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// Pinned too: the prefix `dependency:` would take whichever is the latest.
+/// The plugin is pinned too, because the prefix `dependency:` would use the latest version.
 const PLUGIN: &str = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies";
-/// Lines of Maven that are shown when it fails.
+/// Lines of Maven's output that are shown when it fails.
 const SHOWN: usize = 20;
 
-/// Whether there is nothing to do.
+/// Whether the server is already installed.
 pub fn is_done(server: &Server, place: &Place) -> bool {
     let noted = || std::fs::read_to_string(place.program.join("recipe")).is_ok_and(|it| it == server.recipe());
     matches!(server.install, Install::Debian { .. }) || noted()
 }
 
-/// Installs it from Maven Central (or the mirror that Maven's settings name); afterwards no network is needed.
+/// Installs a server from Maven Central (or the mirror in Maven's settings). After that no network is needed.
 ///
 /// # Errors
-/// Downloads that fail, with Maven's last lines and what to do.
+/// When a download fails; with Maven's last lines and what to do.
 pub fn run(server: &Server, servers: &Servers, place: &Place) -> Result<()> {
     let Install::Maven { version, artifacts, launcher } = &server.install else { return Ok(()) };
     let start = Instant::now();
@@ -80,7 +80,7 @@ fn download(servers: &Servers, program: &Path, name: &str) -> Result<()> {
     Ok(())
 }
 
-/// Shows what Maven downloads, and keeps its last lines.
+/// Shows what Maven downloads; returns its last lines.
 fn follow(output: impl BufRead, name: &str) -> Result<Vec<String>> {
     let style = ProgressStyle::with_template("{spinner} {elapsed} {prefix}: {pos} files {msg}")?;
     let bar = ProgressBar::new_spinner().with_style(style).with_prefix(name.to_owned());
@@ -126,7 +126,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_maven_says_is_followed() {
+    fn mavens_output_is_followed() {
         let said = "[INFO] Downloading from central: https://m/a/a-1.jar\n\
             [INFO] Downloaded from central: https://m/a/a-1.jar (12 kB at 34 kB/s)\n[ERROR] no b\n";
         assert_eq!(said.lines().filter_map(downloaded).collect::<Vec<_>>(), ["a-1.jar"]);

@@ -1,9 +1,9 @@
-//! Servers for tests against the real thing: installed from the package registries, started on 127.0.0.1 in a folder of
-//! their own, stopped and started again with their data. `cargo xtask servers` is the command line; tests use this
-//! crate, since a test that stops a server cannot wait for Cargo.
+//! Servers for tests: installed from the package registries, started on 127.0.0.1 in a folder of their own, stopped and
+//! started again with their data. `cargo xtask servers` is the command line. Tests use this crate, because a test that
+//! stops a server cannot wait for Cargo.
 //!
 //! - [`ALL`] is the table: a new server is one entry there, and its files in `files/`.
-//! - [`Servers`] starts, stops and asks them; its folder holds everything, state and logs included.
+//! - [`Servers`] starts, stops and probes them; its folder holds everything, including state and logs.
 //! - Only a process whose id *and* start time were recorded is ever ended.
 
 mod home;

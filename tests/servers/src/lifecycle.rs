@@ -1,5 +1,5 @@
-//! The life of a server, on one that needs nothing installed: `sleep`, for which a thread of the test answers as long as
-//! it runs.
+//! Tests of starting and stopping a server that needs no installation: `sleep`, for which a thread of the test answers
+//! while it runs.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use crate::server::tests::sleeper;
@@ -12,7 +12,7 @@ use std::time::Duration;
 
 const PAUSE: Duration = Duration::from_millis(5);
 
-/// Answers on the sleeper's port while, and only while, its process runs; until the test is over.
+/// Answers on the sleeper's port while its process runs, until the test is over.
 fn answer(servers: &Servers, server: &Server, over: &AtomicBool) {
     while !over.load(Ordering::Relaxed) {
         let state = State::read(&servers.place(server.name)).unwrap();
@@ -34,7 +34,7 @@ fn answer(servers: &Servers, server: &Server, over: &AtomicBool) {
     }
 }
 
-/// Stops the server and the thread that answers for it, also where the test fails.
+/// Stops the server and the thread that answers for it, also if the test fails.
 struct End<'a>(&'a Servers, &'a Server, &'a AtomicBool);
 
 impl Drop for End<'_> {
@@ -45,7 +45,7 @@ impl Drop for End<'_> {
 }
 
 #[test]
-fn a_server_is_started_once_and_comes_again_with_its_data_at_the_same_place() {
+fn a_server_is_started_once_and_restarted_with_its_data_and_port() {
     let home = tempfile::tempdir().unwrap();
     let servers = Servers::at(home.path());
     let server = Server { config: Some("port @port@"), ..sleeper() };
@@ -55,7 +55,7 @@ fn a_server_is_started_once_and_comes_again_with_its_data_at_the_same_place() {
         assert_eq!(servers.status(&server).unwrap().condition, Condition::Down);
         scope.spawn(|| answer(&servers, &server, &over));
 
-        // Its own port is taken at first and free later: it stays where it was.
+        // Its default port is taken at first and free later: the server keeps the port that it got.
         let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, server.port));
         let first = servers.start(&[&server], false).unwrap().remove(0);
         drop(taken);
@@ -86,7 +86,7 @@ fn a_server_is_started_once_and_comes_again_with_its_data_at_the_same_place() {
 }
 
 #[test]
-fn a_server_that_is_described_anew_is_restarted() {
+fn a_server_whose_description_changes_is_restarted() {
     let home = tempfile::tempdir().unwrap();
     let servers = Servers::at(home.path());
     let (before, after) =

@@ -1,26 +1,26 @@
-//! Which port a server gets.
+//! Chooses a server's port.
 
 use anyhow::{Context, Result};
 use std::net::{Ipv4Addr, TcpListener};
 use std::time::{Duration, Instant};
 
-/// How many ports from a server's own on are tried: as many sets of servers may run on one machine.
+/// How many ports from a server's default on are tried: this many sets of servers may run on one machine.
 const TRIED: u16 = 50;
-/// A port that was just given up may be held for a moment.
+/// How long to wait for a port that was just released.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// The port it had before, so that its endpoint stays; else its own; else the next that is free.
+/// The port that the server had before, so that its endpoint stays; else its default port; else the next free one.
 pub fn choose(name: &str, before: Option<u16>, own: u16) -> Result<u16> {
     if let Some(port) = before {
         if free_within(port, PATIENCE) {
             return Ok(port);
         }
-        eprintln!("{name}: port {port}, which it had before, is taken by another process");
+        eprintln!("{name}: its previous port {port} is taken by another process");
     }
     let mut candidates = own..own.saturating_add(TRIED);
     let free = candidates.find(|port| is_free(*port));
     free.with_context(|| {
-        format!("all ports from {own} to {} are taken: end what holds them", own.saturating_add(TRIED))
+        format!("all ports from {own} to {} are taken: end the processes that use them", own.saturating_add(TRIED))
     })
 }
 
@@ -45,7 +45,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_taken_port_is_passed_over_and_the_one_from_before_is_kept() {
+    fn a_taken_port_is_skipped_and_the_previous_one_is_kept() {
         let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let port = taken.local_addr().unwrap().port();
         let next = choose("redis", None, port).unwrap();
@@ -54,7 +54,7 @@ mod tests {
     }
 
     #[test]
-    fn the_tables_ports_are_apart_and_below_those_of_outgoing_connections() {
+    fn default_ports_do_not_overlap_and_are_below_those_of_outgoing_connections() {
         for server in crate::ALL {
             assert!(server.port + TRIED < 32768, "{}", server.name);
             let near = crate::ALL.iter().filter(|other| server.port.abs_diff(other.port) < TRIED);

@@ -1,23 +1,23 @@
-//! Asks a server something real: an open port is not a server that works.
+//! Sends a server a real request: an open port does not show that the server works.
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
-/// More than any answer has.
+/// The longest response, bytes.
 const MAX_ANSWER: usize = 1024 * 1024;
 
-/// A request in the server's own protocol, and what stands in the answer if all is well.
+/// A request in the server's own protocol, and a part of the response if the server works.
 #[derive(Debug)]
 pub struct Probe {
-    /// Sent as it is.
+    /// The bytes to send.
     pub request: &'static [u8],
-    /// Looked for in what comes back.
+    /// The bytes to look for in the response.
     pub answer: &'static [u8],
 }
 
 impl Probe {
-    /// Whether the server on this port answers within the limit.
+    /// Whether the server on this port responds within the limit.
     pub(crate) fn answers(&self, port: u16, limit: Duration) -> bool {
         self.ask(port, Instant::now() + limit).unwrap_or(false)
     }
@@ -52,7 +52,7 @@ mod tests {
 
     const PING: Probe = Probe { request: b"PING\r\n", answer: b"+PONG" };
 
-    /// What [`PING`] finds at a server that answers so.
+    /// Whether [`PING`] accepts a server that responds like this.
     fn asked(answer: &'static [&'static [u8]]) -> bool {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let port = listener.local_addr().unwrap().port();
@@ -65,7 +65,7 @@ mod tests {
                 stream.write_all(part).unwrap();
                 std::thread::sleep(Duration::from_millis(20));
             }
-            // Held open, as servers do.
+            // Kept open, as servers do.
             stream.read_to_end(&mut Vec::new()).unwrap();
         });
         let answers = PING.answers(port, Duration::from_millis(500));
@@ -74,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_right_answer_counts() {
+    fn only_the_right_response_counts() {
         assert!(asked(&[b"+PONG\r\n"]));
         assert!(asked(&[b"+PO", b"NG\r\n"]));
         assert!(!asked(&[b"-LOADING\r\n"]));
@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_there_is_no_answer() {
+    fn no_server_is_no_response() {
         let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
         assert!(!PING.answers(port, Duration::from_millis(500)));
     }

@@ -1,4 +1,5 @@
-//! A process that we started, known by its id and its start time: an id alone may by now be somebody else's.
+//! A process that this crate started, identified by its id and start time: the id alone may by now be another
+//! process's.
 
 use anyhow::{Context, Result};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
@@ -14,29 +15,29 @@ const PAUSE: Duration = Duration::from_millis(20);
 pub struct Process {
     /// Its id.
     pub pid: i32,
-    /// When it started, in clock ticks since the machine did.
+    /// When it started, in clock ticks since the machine was started.
     pub started: u64,
 }
 
 impl Process {
-    /// The process that now has this id.
+    /// The process that has this id now.
     pub fn of(pid: u32) -> Result<Self> {
         let pid = i32::try_from(pid)?;
         let started = started(pid).with_context(|| format!("process {pid} is gone already"))?;
         Ok(Self { pid, started })
     }
 
-    /// Whether it runs: one that has ended and was not waited for does not.
+    /// Whether it runs. A process that has ended and was not waited for does not.
     pub fn is_alive(self) -> bool {
         stat(self.pid).is_some_and(|stat| stat.started == self.started && !stat.ended)
     }
 
-    /// Asks it to end (SIGTERM). One that has ended, or whose id is now another process's, is left alone.
+    /// Sends SIGTERM. Does nothing if it has ended, or if its id is now that of another process.
     pub fn ask_to_end(self) -> Result<()> {
         self.send(Signal::TERM)
     }
 
-    /// Waits until it has ended and, if it takes too long, kills it.
+    /// Waits until it has ended; kills it if that takes too long.
     pub fn wait_for_end(self) -> Result<()> {
         if self.ends_within(END_LIMIT) {
             return Ok(());
@@ -46,7 +47,7 @@ impl Process {
         Ok(())
     }
 
-    /// Memory it holds, in MB.
+    /// Its resident memory, MB.
     pub fn resident_mb(self) -> Option<u64> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid)).ok()?;
         let kilobytes = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
@@ -55,7 +56,7 @@ impl Process {
 
     fn send(self, signal: Signal) -> Result<()> {
         let pid = Pid::from_raw(self.pid).context("a process id is above zero")?;
-        // Looked at after it was opened: what the descriptor stands for cannot become another process any more.
+        // Checked after the descriptor was opened, which cannot refer to another process from then on.
         let Ok(process) = pidfd_open(pid, PidfdFlags::empty()) else { return Ok(()) };
         if !self.is_alive() {
             return Ok(());
@@ -89,7 +90,7 @@ fn started(pid: i32) -> Option<u64> {
     stat(pid).map(|stat| stat.started)
 }
 
-/// State and start time from `/proc/<pid>/stat` (proc(5): fields 3 and 22; field 2, the name in brackets, may hold
+/// State and start time from `/proc/<pid>/stat` (proc(5): fields 3 and 22; field 2, the name in brackets, may contain
 /// anything).
 fn stat(pid: i32) -> Option<Stat> {
     let text = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
@@ -106,7 +107,7 @@ mod tests {
     use std::process::Command;
 
     #[test]
-    fn a_process_of_another_start_time_is_not_ours_and_is_left_alone() {
+    fn a_process_with_another_start_time_is_left_alone() {
         let mut child = Command::new("sleep").arg("60").spawn().unwrap();
         let ours = Process::of(child.id()).unwrap();
         let earlier = Process { started: ours.started - 1, ..ours };

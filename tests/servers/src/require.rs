@@ -1,18 +1,18 @@
-//! What the machine must have, and a clear word about what it lacks.
+//! Checks which programs the machine has, and reports what is missing.
 
 use crate::server::{Install, Server};
 use anyhow::{Result, bail};
 use std::process::{Command, Stdio};
 
-/// Older ones cannot run DynamoDB Local.
+/// The oldest version that runs DynamoDB Local.
 const JAVA: u32 = 17;
-/// Brings `java` and `javac`, 17 from Debian 12 on.
+/// The package with `java` and `javac`; version 17 from Debian 12 on.
 const JAVA_PACKAGE: &str = "default-jdk-headless";
 
-/// Everything that these servers need to run and, where they are not installed yet, to be installed.
+/// Checks everything that these servers need to run and, if they are not installed yet, to be installed.
 ///
 /// # Errors
-/// All that is missing, and what to do.
+/// When something is missing; lists all of it, and what to do.
 pub fn check(servers: &[&Server], to_install: &[&Server]) -> Result<()> {
     let mut missing = Vec::new();
     if servers.iter().any(|it| is_java(it)) && java_version().is_none_or(|version| version < JAVA) {
@@ -38,7 +38,7 @@ pub fn check(servers: &[&Server], to_install: &[&Server]) -> Result<()> {
     bail!("the servers need {}; on Debian: apt-get install {}", what.join(", "), packages.join(" "));
 }
 
-/// The version that a program says it is, such as `7.0.15`; nothing where it is not there.
+/// The version that a program reports, such as `7.0.15`; `None` if the program does not exist.
 pub fn version_of(program: &str) -> Option<String> {
     let output = Command::new(program).arg("--version").stdin(Stdio::null()).output().ok()?;
     first_version(&String::from_utf8_lossy(&output.stdout))
@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_is_named_with_its_package() {
+    fn missing_programs_are_named_with_their_package() {
         let install = Install::Debian { program: "no-such-program", package: "no-such-package" };
         let server = Server { install, ..crate::server::tests::sleeper() };
         let error = check(&[&server], &[]).unwrap_err().to_string();

@@ -1,35 +1,35 @@
-//! What is known of a server: how it is installed, started and asked whether it is there.
+//! The description of a server: how it is installed, started and probed.
 
 use crate::Probe;
 use serde::Serialize;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-/// One entry of the table. Texts may hold placeholders, see `template.rs`.
+/// One entry of the table. Texts may contain placeholders, see `template.rs`.
 #[derive(Debug)]
 pub struct Server {
-    /// Its name on the command line and its folder's.
+    /// Its name on the command line, also the name of its folder.
     pub name: &'static str,
-    /// What it stands for.
+    /// The service that it replaces.
     pub serves: &'static str,
-    /// How much a passing test says about the real thing.
+    /// How much a test on it says about production.
     pub kind: Kind,
-    /// Where its programs come from.
+    /// How its programs are installed.
     pub install: Install,
-    /// The port it gets unless that is taken: not the usual one, and below the range from which the system takes the
-    /// ports of outgoing connections. (A client that keeps connecting to a stopped server's port in that range would
-    /// one day be given that very port, and be connected to itself.)
+    /// Its default port. It is not the usual one, and it is below the range that the system uses for outgoing
+    /// connections: a client that keeps connecting to a stopped server's port in that range could be given that very
+    /// port, and be connected to itself.
     pub port: u16,
-    /// Scheme of its endpoint.
+    /// The scheme of its endpoint.
     pub scheme: &'static str,
-    /// Template of its configuration file.
+    /// The template of its configuration file.
     pub config: Option<&'static str>,
     /// The command line.
     pub command: &'static [&'static str],
-    /// A request that it answers once it is there.
+    /// A request that succeeds once it is ready.
     pub probe: Probe,
 }
 
-/// How close a server is to what production has.
+/// How close a server is to the one in production.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Kind {
@@ -37,23 +37,23 @@ pub enum Kind {
     Real,
     /// The vendor's own build for development.
     VendorLocal,
-    /// Somebody's imitation.
+    /// An imitation by somebody else.
     Emulator,
 }
 
-/// Where a server's programs come from.
+/// How a server's programs are installed.
 #[derive(Debug)]
 pub enum Install {
-    /// Jars from Maven Central, with all they need.
+    /// Jars from Maven Central, with their dependencies.
     Maven {
-        /// Version of the server.
+        /// The version of the server.
         version: &'static str,
         /// `group:artifact:version`.
         artifacts: &'static [&'static str],
-        /// A main class of ours, compiled against the jars.
+        /// A main class of our own, compiled against the jars.
         launcher: Option<Launcher>,
     },
-    /// A program that is on the machine, and the Debian package that brings it.
+    /// A program on the machine, and the Debian package that contains it.
     Debian {
         /// Its name on the `PATH`.
         program: &'static str,
@@ -62,31 +62,31 @@ pub enum Install {
     },
 }
 
-/// A Java class of ours.
+/// A Java class of our own.
 #[derive(Debug)]
 pub struct Launcher {
-    /// Its name, also its file's.
+    /// Its name, also that of its file.
     pub class: &'static str,
-    /// Its text.
+    /// Its source text.
     pub source: &'static str,
 }
 
 impl Server {
-    /// Changes with everything said about this server: an installation or a process of another recipe is replaced.
+    /// Changes with everything in this description. An installation or a process of another recipe is replaced.
     pub(crate) fn recipe(&self) -> String {
         let mut hasher = DefaultHasher::new();
         format!("{self:?}").hash(&mut hasher);
         format!("{:016x}", hasher.finish())
     }
 
-    /// Where clients find it.
+    /// The address for clients.
     pub(crate) fn endpoint(&self, port: u16) -> String {
         format!("{}://127.0.0.1:{port}", self.scheme)
     }
 }
 
 impl Kind {
-    /// As people read it.
+    /// The text for people.
     #[must_use]
     pub const fn words(self) -> &'static str {
         match self {
@@ -101,7 +101,7 @@ impl Kind {
 pub(crate) mod tests {
     use super::*;
 
-    /// A server that never answers by itself: a test does that for it.
+    /// A server that never answers by itself; a thread of the test does.
     pub(crate) fn sleeper() -> Server {
         Server {
             name: "sleeper",
@@ -117,7 +117,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn every_word_about_a_server_changes_its_recipe() {
+    fn every_change_of_a_description_changes_the_recipe() {
         let recipe = sleeper().recipe();
         assert_eq!(recipe, sleeper().recipe());
         assert_ne!(recipe, Server { config: Some("port @port@"), ..sleeper() }.recipe());

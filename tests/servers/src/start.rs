@@ -15,15 +15,17 @@ use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// The slowest takes some five seconds on an idle machine, all at once on a busy one much longer.
+/// The time limit of a start. The slowest server takes some five seconds on an idle machine; all at once on a busy one
+/// take much longer.
 const START_LIMIT: Duration = Duration::from_secs(120);
-/// For one request; one that is not answered in time, or wrongly as by a Redis that still loads, is followed by another.
+/// The time limit of one probe. If it gets no response in time, or a wrong one, as from a Redis that still loads,
+/// another follows.
 const ANSWER_LIMIT: Duration = Duration::from_secs(1);
 const PAUSE: Duration = Duration::from_millis(50);
 /// Lines of a server's log that are shown when it does not start.
 const SHOWN: usize = 20;
 
-/// A server that was started and may not answer yet.
+/// A server that was started and may not be ready yet.
 struct Starting<'a> {
     server: &'a Server,
     place: Place,
@@ -34,12 +36,12 @@ struct Starting<'a> {
 }
 
 impl Servers {
-    /// Installs what is missing, starts what does not run, and waits until all answer; says on stderr how it goes.
-    /// `fresh` restarts them with no data.
+    /// Installs what is missing, starts what does not run, and waits until all answer; reports on stderr. `fresh`
+    /// restarts them without data.
     ///
     /// # Errors
-    /// What the machine lacks; downloads that fail; for each server that does not come up the end of its log. The
-    /// others run then.
+    /// When the machine lacks something or a download fails; for each server that does not start, the end of its log.
+    /// The others run then.
     pub fn start(&self, servers: &[&Server], fresh: bool) -> Result<Vec<Status>> {
         let _lock = self.lock()?;
         self.install(servers)?;
@@ -56,7 +58,7 @@ impl Servers {
         let to_install: Vec<_> = servers.iter().copied().filter(undone).collect();
         require::check(servers, &to_install)?;
         to_install.into_iter().try_for_each(|server| {
-            // Its jars are about to be replaced.
+            // Ended first, because its jars are about to be replaced.
             self.end(server)?;
             install::run(server, self, &self.place(server.name))
         })
@@ -85,7 +87,7 @@ impl Servers {
     }
 }
 
-/// Waits for each in a thread of its own, so that each says when it is there.
+/// Waits for each server in a thread of its own, so that each is reported as soon as it is ready.
 fn wait_for_all(starting: &[Starting<'_>]) -> Result<()> {
     let failures = std::thread::scope(|scope| {
         let waiting: Vec<_> = starting.iter().map(|it| scope.spawn(|| it.wait())).collect();
@@ -97,7 +99,7 @@ fn wait_for_all(starting: &[Starting<'_>]) -> Result<()> {
     Ok(())
 }
 
-/// Starts the process, apart from ours: a Ctrl-C in this terminal does not reach it.
+/// Starts the process detached from this one, so that a Ctrl-C in the terminal does not reach it.
 fn spawn(server: &Server, place: &Place, port: u16) -> Result<Process> {
     if let Some(template) = server.config {
         let text = fill(template, place, port)?;

@@ -1,4 +1,4 @@
-//! What is remembered of a server between two commands.
+//! What is stored about a server between two commands.
 
 use crate::home::Place;
 use crate::process::Process;
@@ -8,19 +8,19 @@ use serde::{Deserialize, Serialize};
 /// A server that was started.
 #[derive(Debug, Deserialize, Serialize)]
 pub struct State {
-    /// Kept over a stop, so that the endpoint stays.
+    /// Its port, kept when it is stopped, so that the endpoint stays.
     pub port: u16,
-    /// Its last process.
+    /// Its latest process.
     pub process: Process,
-    /// The recipe it was started by.
+    /// The recipe that it was started with.
     pub recipe: String,
 }
 
 impl State {
-    /// What is remembered; nothing of a server that was never started.
+    /// Reads the state; `None` if the server was never started.
     ///
     /// # Errors
-    /// The file is there and cannot be read.
+    /// When the file exists and cannot be read.
     pub fn read(place: &Place) -> Result<Option<Self>> {
         let path = &place.state;
         let text = match std::fs::read_to_string(path) {
@@ -33,7 +33,7 @@ impl State {
         Ok(Some(state))
     }
 
-    /// Remembers it. Written whole or not at all: a torn file would lose track of a process.
+    /// Stores the state. The file is replaced in one step: a damaged file would lose track of a process.
     pub fn write(&self, place: &Place) -> Result<()> {
         let path = &place.state;
         let draft = path.with_extension("draft");
@@ -50,7 +50,7 @@ mod tests {
     use crate::Servers;
 
     #[test]
-    fn what_is_written_is_read_and_a_damaged_file_is_named() {
+    fn a_state_is_read_as_written_and_a_damaged_file_is_named() {
         let home = tempfile::tempdir().unwrap();
         let place = Servers::at(home.path()).place("redis");
         assert!(State::read(&place).unwrap().is_none());

@@ -1,4 +1,4 @@
-//! How servers are.
+//! The status of servers.
 
 use crate::home::Servers;
 use crate::require::version_of;
@@ -11,26 +11,26 @@ use std::time::Duration;
 
 const ANSWER_LIMIT: Duration = Duration::from_secs(2);
 
-/// What is known of one server now.
+/// The present status of one server.
 #[derive(Debug, Serialize)]
 pub struct Status {
     /// Its name.
     pub name: &'static str,
-    /// What it stands for.
+    /// The service that it replaces.
     pub serves: &'static str,
-    /// How close it is to that.
+    /// How close it is to that service.
     pub kind: Kind,
-    /// Its version; none where it is not on the machine.
+    /// Its version; `None` if it is not installed.
     pub version: Option<String>,
     /// Whether it runs and answers.
     pub condition: Condition,
-    /// Where clients find it; none where it does not run.
+    /// The address for clients; `None` if it does not run.
     pub endpoint: Option<String>,
-    /// Its process, where it runs.
+    /// The id of its process, if it runs.
     pub pid: Option<i32>,
-    /// Memory it holds, in MB.
+    /// Its resident memory, MB.
     pub resident_mb: Option<u64>,
-    /// What it wrote since its last start.
+    /// The file with its output since the last start.
     pub log: PathBuf,
 }
 
@@ -47,10 +47,10 @@ pub enum Condition {
 }
 
 impl Servers {
-    /// How a server is.
+    /// Reads the status of a server.
     ///
     /// # Errors
-    /// A state file that cannot be read.
+    /// When a state file cannot be read.
     pub fn status(&self, server: &Server) -> Result<Status> {
         let place = self.place(server.name);
         let running = State::read(&place)?.filter(|state| state.process.is_alive());
@@ -84,7 +84,7 @@ fn version(server: &Server) -> Option<String> {
 }
 
 impl Condition {
-    /// As people read it.
+    /// The text for people.
     #[must_use]
     pub const fn words(self) -> &'static str {
         match self {

@@ -1,4 +1,4 @@
-//! Ends servers; their data stays.
+//! Stops servers; their data is kept.
 
 use crate::home::Servers;
 use crate::server::Server;
@@ -6,11 +6,11 @@ use crate::state::State;
 use anyhow::{Context, Result};
 
 impl Servers {
-    /// Ends these servers, all at once, and waits until they have ended; says on stderr how it goes. One that does not
-    /// run is left so.
+    /// Stops these servers, all at once, and waits until they have ended; reports on stderr. Servers that do not run
+    /// are left alone.
     ///
     /// # Errors
-    /// A process that does not end; a state file that cannot be read.
+    /// When a process does not end, or a state file cannot be read.
     pub fn stop(&self, servers: &[&Server]) -> Result<()> {
         let _lock = self.lock()?;
         let mut ending = Vec::new();
@@ -28,7 +28,7 @@ impl Servers {
         Ok(())
     }
 
-    /// Ends one server, for a command that holds the lock.
+    /// Stops one server, for a command that has the lock.
     pub(crate) fn end(&self, server: &Server) -> Result<()> {
         let Some(state) = State::read(&self.place(server.name))? else { return Ok(()) };
         state.process.ask_to_end()?;

@@ -1,4 +1,4 @@
-//! The servers there are.
+//! The table of servers.
 
 use crate::probe::Probe;
 use crate::server::{Install, Kind, Launcher, Server};
@@ -7,10 +7,10 @@ use anyhow::{Result, bail};
 /// All servers, in the order in which they are shown.
 pub const ALL: &[Server] = &[DYNAMODB, ELASTICMQ, MONGO, REDIS];
 
-/// The servers of these names, or all if there are none.
+/// The servers of these names; all if no names are given.
 ///
 /// # Errors
-/// A name that no server has.
+/// When no server has one of these names.
 pub fn named(names: &[impl AsRef<str>]) -> Result<Vec<&'static Server>> {
     if names.is_empty() {
         return Ok(ALL.iter().collect());
@@ -30,7 +30,7 @@ const DYNAMODB: Server = Server {
     serves: "DynamoDB and its streams",
     kind: Kind::VendorLocal,
     install: Install::Maven {
-        // 3.3.1 needs artifacts that Maven Central does not have.
+        // Version 3.3.1 needs artifacts that Maven Central does not have.
         version: "2.6.1",
         artifacts: &["com.amazonaws:DynamoDBLocal:2.6.1"],
         launcher: Some(Launcher {
@@ -45,7 +45,7 @@ const DYNAMODB: Server = Server {
         "java",
         "-Xmx768m",
         "-XX:+UseSerialGC",
-        // Its SQLite library is among the jars.
+        // The path of its SQLite library, which is among the jars.
         "-Dsqlite4java.library.path=@program@/jars",
         "-cp",
         "@program@/classes:@program@/jars/*",
@@ -123,7 +123,7 @@ const MONGO: Server = Server {
         "@data@/mongo.mv",
     ],
     probe: Probe {
-        // An OP_MSG with {ping: 1, $db: "admin"}; the answer is {ok: 1.0}.
+        // An OP_MSG with {ping: 1, $db: "admin"}; the response is {ok: 1.0}.
         request: b"\x33\0\0\0\x01\0\0\0\0\0\0\0\xdd\x07\0\0\0\0\0\0\0\
             \x1e\0\0\0\x10ping\0\x01\0\0\0\x02$db\0\x06\0\0\0admin\0\0",
         answer: b"\x01ok\0\0\0\0\0\0\0\xf0\x3f",

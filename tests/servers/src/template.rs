@@ -3,10 +3,10 @@
 use crate::home::Place;
 use anyhow::{Result, bail};
 
-/// The text with its placeholders filled.
+/// Fills the placeholders of a text.
 ///
 /// # Errors
-/// A placeholder that does not exist.
+/// When a placeholder does not exist.
 pub fn fill(text: &str, place: &Place, port: u16) -> Result<String> {
     let known = [
         ("program", place.program.display().to_string()),
@@ -28,7 +28,7 @@ pub fn fill(text: &str, place: &Place, port: u16) -> Result<String> {
     Ok(filled)
 }
 
-/// What stands before the next placeholder, its name, and what stands after it.
+/// The text before the next placeholder, its name, and the text after it.
 fn next(text: &str) -> Option<(&str, &str, &str)> {
     let (before, rest) = text.split_once('@')?;
     let (name, after) = rest.split_once('@')?;
@@ -49,7 +49,7 @@ mod tests {
     }
 
     #[test]
-    fn the_table_has_known_placeholders_only() {
+    fn the_table_has_only_known_placeholders() {
         for server in crate::ALL {
             let place = Servers::at("/home/x").place(server.name);
             for text in server.command.iter().chain(&server.config) {

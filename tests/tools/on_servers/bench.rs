@@ -1,5 +1,5 @@
-//! `cargo bench-host --servers` runs: host and baselines settle every record once. (The figures of so short a run mean
-//! nothing.)
+//! `cargo bench-host --servers` runs: host and baselines settle every record once. (The figures of such a short run
+//! mean nothing.)
 
 use serde_json::Value;
 use std::process::Command;

@@ -30,9 +30,9 @@ fn nothing_is_lost_on_real_servers() {
     assert_eq!((&summary["registrations"], &summary["restarts"]), (&1000.into(), &2.into()), "{summary}");
 }
 
-/// Each message is received once: what a killed host had in its hands is a dead letter.
+/// Each message is received only once, so messages in flight at a kill become dead letters.
 #[test]
-fn messages_whose_receives_kills_have_spent_are_sent_back() {
+fn messages_whose_receives_were_used_up_by_kills_are_sent_back() {
     let folder = tempfile::tempdir().unwrap();
     let manifest = folder.path().join("spin.toml");
     std::fs::write(&manifest, manifest::changed(|it| manifest::set_queues(it, 5, 1))).unwrap();

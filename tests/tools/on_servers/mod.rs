@@ -1,4 +1,4 @@
-//! On real servers.
+//! The demo and the benchmark on real servers.
 
 mod bench;
 mod demo;

@@ -1,4 +1,4 @@
-//! The demo checks the pipeline from the outside; here it is checked that it does, and that it holds under failure.
+//! Tests that the demo's checks find faults, and that the pipeline withstands failures.
 
 use serde_json::Value;
 use std::process::{Command, Output};
@@ -40,9 +40,9 @@ fn nothing_is_lost_when_the_host_is_killed_three_times() {
     assert_eq!(summary["restarts"], 3, "{summary}");
 }
 
-/// Each message is received once: what a killed host had in its hands is a dead letter.
+/// Each message is received only once, so messages in flight at a kill become dead letters.
 #[test]
-fn messages_whose_receives_kills_have_spent_are_sent_back() {
+fn messages_whose_receives_were_used_up_by_kills_are_sent_back() {
     let folder = tempfile::tempdir().unwrap();
     let manifest = folder.path().join("spin.toml");
     std::fs::write(&manifest, tests::manifest::changed(|it| tests::manifest::set_queues(it, 2, 1))).unwrap();
@@ -51,7 +51,7 @@ fn messages_whose_receives_kills_have_spent_are_sent_back() {
 }
 
 #[test]
-fn every_planted_fault_is_found_and_named() {
+fn every_injected_fault_is_found_and_named() {
     let (output, summary) = demo(&["--registrations", "2000", "--inject"]);
     assert_eq!(output.status.code(), Some(1), "{summary}");
     let injected = summary["injected"].as_array().unwrap();

@@ -1,4 +1,4 @@
-//! A fake world for tests: it returns what a test sets, fails where a test says, and records the questions.
+//! A fake of the surroundings: it returns what a test sets, fails where a test says, and records the calls.
 
 use crate::world::{Outage, World};
 use serde_json::{Value, json};
@@ -13,21 +13,21 @@ pub struct Fake {
     pub claims: Option<Claims>,
     pub cache: RefCell<BTreeMap<String, String>>,
     pub documents: BTreeMap<String, String>,
-    /// `pk|sk` of items that are there.
+    /// `pk|sk` of items that exist.
     pub entries: Vec<String>,
     /// E-mail addresses on the invite list.
     pub invited: Vec<String>,
     pub verified: bool,
-    /// What is broken: a method's name.
+    /// The methods that fail.
     pub broken: Vec<&'static str>,
-    /// The questions, in order.
+    /// The calls, in order.
     pub asked: RefCell<Vec<String>>,
     /// `LEVEL message data`.
     pub logs: RefCell<Vec<String>>,
 }
 
 impl Fake {
-    /// A world in which `sub` has a token and these campaigns are in the documents.
+    /// A fake in which `sub` has a token and these campaigns are in the documents.
     pub fn new(sub: &str, campaigns: &[Value]) -> Self {
         let claims = Claims { subject: sub.into(), email: Some("Fan@Example.com".into()), member_id: None, idv: None };
         let documents = campaigns.iter().map(|campaign| {

@@ -1,4 +1,4 @@
-//! Tests of the decision: the responses, and the questions asked on the way.
+//! Tests of the decision: the responses, and the facts that were looked up.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 #[path = "fake.rs"]
@@ -23,7 +23,7 @@ fn test_campaign() -> Value {
     campaign(include_str!("../../../../tests/fixtures/domain/campaigns/test-campaign.json"))
 }
 
-/// Invite-only, with transfer from campaign XYZ (scenario 2).
+/// Invite-only, with transfers from campaign XYZ (scenario 2).
 fn vip() -> Value {
     campaign(include_str!("../../../../tests/fixtures/domain/campaigns/vip-presale.json"))
 }
@@ -38,8 +38,8 @@ fn run(world: &Fake, event: &str) -> Outcome {
 
 #[track_caller]
 fn answers(world: &Fake, event: &str, expected: Value) {
-    let Outcome::Answer(answer) = run(world, event) else { panic!("no answer: {:?}", run(world, event)) };
-    assert_eq!(serde_json::to_value(answer).unwrap(), expected);
+    let Outcome::Decision(decision) = run(world, event) else { panic!("no decision: {:?}", run(world, event)) };
+    assert_eq!(serde_json::to_value(decision).unwrap(), expected);
 }
 
 fn vip_event(do_transfer: bool) -> String {
@@ -49,9 +49,9 @@ fn vip_event(do_transfer: bool) -> String {
 #[test]
 fn api_usages_variables_are_answered_as_printed() {
     let world = Fake::new("global-user-123", &[artist_presale()]);
-    let Outcome::Answer(answer) = run(&world, VARIABLES) else { panic!("refused") };
+    let Outcome::Decision(decision) = run(&world, VARIABLES) else { panic!("refused") };
     assert_eq!(
-        serde_json::to_string(&answer).unwrap(),
+        serde_json::to_string(&decision).unwrap(),
         concat!(
             r#"{"isEligible":true,"campaignId":"campaign-789","fields":{"email":"fan@example.com","#,
             r#""markets":["market-123","market-456"],"ticket_count":2,"opt_in":true},"linkedCampaignId":null}"#
@@ -114,11 +114,11 @@ fn scenario_2_fan_a_b_and_c() {
 }
 
 #[test]
-fn the_invite_list_is_asked_with_what_the_token_says() {
+fn the_invite_list_is_asked_with_the_tokens_identifiers() {
     let world = Fake::new("fan", &[vip()]);
     let event = json!({"slug": "vip-presale", "entry": {}, "userInfo": {"email": "invited@example.com"}}).to_string();
-    let Outcome::Answer(answer) = run(&world, &event) else { panic!("refused") };
-    assert_eq!(answer.refusal().unwrap().reason, Reason::NotInvited);
+    let Outcome::Decision(decision) = run(&world, &event) else { panic!("refused") };
+    assert_eq!(decision.refusal().unwrap().reason, Reason::NotInvited);
     let asked = r#"is_invited campaign-vip {"email":"fan@example.com","globalUserId":"fan"}"#;
     assert_eq!(world.asked().last().unwrap(), asked);
 }
@@ -136,8 +136,8 @@ fn a_verified_token_spares_the_user_service_and_another_does_not() {
     ] {
         world.claims.as_mut().unwrap().idv = claim;
         world.verified = service;
-        let Outcome::Answer(answer) = run(&world, INVOKE) else { panic!("refused") };
-        assert_eq!(answer.refusal().map(|refusal| refusal.reason), reason, "{claim:?} {service}");
+        let Outcome::Decision(decision) = run(&world, INVOKE) else { panic!("refused") };
+        assert_eq!(decision.refusal().map(|refusal| refusal.reason), reason, "{claim:?} {service}");
         assert_eq!(world.asked().contains(&"is_verified test-user-123".to_owned()), asked, "{claim:?} {service}");
     }
 }
@@ -190,14 +190,14 @@ fn a_broken_cache_costs_a_read_of_the_documents() {
     let mut world = Fake::new("test-user-123", &[test_campaign()]);
     world.broken = vec!["cached", "cache"];
     for _ in 0..2 {
-        let Outcome::Answer(answer) = run(&world, INVOKE) else { panic!("refused") };
-        assert_eq!(answer.refusal(), None);
+        let Outcome::Decision(decision) = run(&world, INVOKE) else { panic!("refused") };
+        assert_eq!(decision.refusal(), None);
         assert!(world.asked().contains(&"campaign test-campaign".to_owned()));
     }
 }
 
 #[test]
-fn a_cached_value_that_is_no_campaign_is_replaced_with_a_warning() {
+fn a_cached_value_that_is_not_a_campaign_is_replaced_with_a_warning() {
     let world = Fake::new("test-user-123", &[test_campaign()]);
     world.cache.borrow_mut().insert("campaign:test-campaign".into(), r#"{"id": 5}"#.into());
     run(&world, INVOKE);
@@ -211,12 +211,12 @@ fn the_id_of_one_campaign_is_not_taken_for_the_slug_of_another() {
     other["id"] = json!("test-campaign");
     let world = Fake::new("test-user-123", &[test_campaign()]);
     world.cache.borrow_mut().insert("campaign:test-campaign".into(), other.to_string());
-    let Outcome::Answer(answer) = run(&world, INVOKE) else { panic!("refused") };
-    assert_eq!(answer.refusal(), None);
+    let Outcome::Decision(decision) = run(&world, INVOKE) else { panic!("refused") };
+    assert_eq!(decision.refusal(), None);
 }
 
 #[test]
-fn whatever_is_needed_and_broken_is_an_internal_server_error() {
+fn a_needed_dependency_that_fails_is_an_internal_server_error() {
     let mut everything = vip();
     everything["gates"].as_array_mut().unwrap().push(json!({"type": "idv"}));
     let failed = |campaign_id: Option<&str>| match campaign_id {
@@ -237,11 +237,11 @@ fn whatever_is_needed_and_broken_is_an_internal_server_error() {
 }
 
 #[test]
-fn what_is_broken_and_not_needed_does_not_matter() {
+fn a_failed_dependency_that_is_not_needed_does_not_matter() {
     let mut world = Fake::new("test-user-123", &[test_campaign()]);
     world.broken = vec!["entries", "is_invited", "is_verified"];
-    let Outcome::Answer(answer) = run(&world, INVOKE) else { panic!("refused") };
-    assert_eq!(answer.refusal(), None);
+    let Outcome::Decision(decision) = run(&world, INVOKE) else { panic!("refused") };
+    assert_eq!(decision.refusal(), None);
 }
 
 #[test]
@@ -255,11 +255,11 @@ fn a_malformed_campaign_is_an_internal_server_error_that_names_the_member() {
 }
 
 #[test]
-fn a_bad_phone_in_user_info_is_no_reason_to_refuse() {
+fn a_bad_phone_in_user_info_does_not_refuse_the_fan() {
     let mut event: Value = serde_json::from_str(INVOKE).unwrap();
     event["body"]["userInfo"]["phoneNumber"] = json!("call me");
-    let Outcome::Answer(answer) = run(&Fake::new("test-user-123", &[test_campaign()]), &event.to_string()) else {
+    let Outcome::Decision(decision) = run(&Fake::new("test-user-123", &[test_campaign()]), &event.to_string()) else {
         panic!("refused")
     };
-    assert_eq!(answer.refusal(), None);
+    assert_eq!(decision.refusal(), None);
 }

@@ -1,4 +1,4 @@
-//! Tests of the order of the gates and of the answers.
+//! Tests of the order of the gates and of the decisions.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 use super::*;
@@ -22,7 +22,7 @@ fn vip() -> Campaign {
     campaign("ACTIVE", json!([{"type": "invite"}, {"type": "linked", "linkedCampaignId": "XYZ"}]))
 }
 
-/// What the world knows of a fan, for [`decide`].
+/// The facts about a fan, for [`decide`].
 #[derive(Clone, Copy, Debug, Default)]
 struct Fan {
     linked: bool,
@@ -84,7 +84,7 @@ fn scenario_2_fan_c_is_neither() {
         assert_eq!(end, closed(Reason::NotInvited, &GateType::Invite));
         let Step::Refuse(refusal) = end else { panic!("not refused") };
         assert_eq!(
-            serde_json::to_value(Answer::refused(Some("campaign-789".into()), refusal)).unwrap(),
+            serde_json::to_value(Decision::refused(Some("campaign-789".into()), refusal)).unwrap(),
             json!({"isEligible": false, "reason": "NOT_INVITED", "campaignId": "campaign-789",
                    "detail": {"gateType": "invite"}})
         );
@@ -92,7 +92,7 @@ fn scenario_2_fan_c_is_neither() {
 }
 
 #[test]
-fn an_entry_in_the_linked_campaign_without_do_transfer_is_in_the_way_of_the_invited_too() {
+fn an_entry_in_the_linked_campaign_without_do_transfer_also_stops_invited_fans() {
     let campaign = vip();
     let (end, asked) = decide(&campaign, Fan { linked: true, invited: true, ..Fan::default() }, during());
     assert_eq!(end, refused(Reason::LinkedEntry));
@@ -100,7 +100,7 @@ fn an_entry_in_the_linked_campaign_without_do_transfer_is_in_the_way_of_the_invi
 }
 
 #[test]
-fn a_linked_gate_alone_asks_nobody_for_an_entry_there() {
+fn a_linked_gate_alone_requires_no_entry_there() {
     let campaign = campaign("ACTIVE", json!([{"type": "linked", "linkedCampaignId": "XYZ"}]));
     assert_eq!(decide(&campaign, Fan::default(), during()).0, admitted(None));
     assert_eq!(decide(&campaign, Fan { linked: true, ..Fan::default() }, during()).0, refused(Reason::LinkedEntry));
@@ -122,7 +122,7 @@ fn a_transferring_campaign_takes_transfers_only() {
 }
 
 #[test]
-fn identity_is_asked_for_last_and_only_where_a_gate_wants_it() {
+fn identity_is_asked_for_last_and_only_if_a_gate_needs_it() {
     let gates = json!([{"type": "idv"}, {"type": "invite"}]);
     let campaign = campaign("ACTIVE", gates);
     let (end, asked) = decide(&campaign, Fan::default(), during());
@@ -146,25 +146,25 @@ fn without_gates_nothing_is_asked() {
 }
 
 #[test]
-fn a_linked_gate_without_a_campaign_lets_nobody_in() {
+fn a_linked_gate_without_a_campaign_admits_nobody() {
     let campaign = campaign("ACTIVE", json!([{"type": "linked"}]));
     assert_eq!(decide(&campaign, Fan::default(), during()).0, closed(Reason::IneligibleEntry, &GateType::Linked));
 }
 
 #[test]
-fn answers_are_written_key_for_key_as_api_usage_prints_them() {
+fn decisions_are_serialised_key_for_key_as_api_usage_prints_them() {
     let entry = json!({"email": " Fan@Example.com"}).as_object().unwrap().clone();
-    let answer = Answer::of_admitted(campaign("ACTIVE", json!([])), entry, None, None);
+    let answer = Decision::of_admitted(campaign("ACTIVE", json!([])), entry, None, None);
     assert_eq!(
         serde_json::to_string(&answer).unwrap(),
         r#"{"isEligible":true,"campaignId":"campaign-789","fields":{"email":"fan@example.com"},"linkedCampaignId":null}"#
     );
-    let answer = Answer::of_admitted(campaign("ACTIVE", json!([])), Map::new(), None, Some("XYZ".into()));
+    let answer = Decision::of_admitted(campaign("ACTIVE", json!([])), Map::new(), None, Some("XYZ".into()));
     assert_eq!(
         serde_json::to_string(&answer).unwrap(),
         r#"{"isEligible":false,"reason":"INVALID_ENTRY","campaignId":"campaign-789","detail":{"field":"email"}}"#
     );
-    let answer = Answer::refused(None, Reason::CampaignNotFound);
+    let answer = Decision::refused(None, Reason::CampaignNotFound);
     assert_eq!(serde_json::to_string(&answer).unwrap(), r#"{"isEligible":false,"reason":"CAMPAIGN_NOT_FOUND"}"#);
 }
 
@@ -211,7 +211,7 @@ proptest! {
     }
 
     #[test]
-    fn whoever_is_admitted_has_passed_every_gate(gates in any_gates(), fan in any_fan()) {
+    fn an_admitted_fan_has_passed_every_gate(gates in any_gates(), fan in any_fan()) {
         let campaign = campaign("ACTIVE", gates.into());
         let linked = has(&campaign, &GateType::Linked) && fan.linked;
         let admit = (fan.wants_transfer || !linked)

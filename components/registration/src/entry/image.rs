@@ -1,6 +1,7 @@
-//! An image of an entry's item as JSON has it, read in one pass with as few copies as possible.
+//! Reads the JSON image of an entry's item in one pass, with as few copies as possible.
 //!
-//! Here every attribute may have any type. [`Entry`](super::Entry) decides which wrong types matter, and names them.
+//! Here every attribute may have any type. [`Entry`](super::Entry) decides which wrong types are errors, and names
+//! them.
 
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor, value::MapAccessDeserializer};
 use serde_json::{Map, Number, Value};
@@ -8,7 +9,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
 
-/// The attributes of an image that matter here; a value that is not an object has none.
+/// The attributes of an image that an entry needs; a value that is not an object has none.
 #[derive(Debug, Default)]
 pub struct Image<'a>(Attributes<'a>);
 
@@ -17,7 +18,7 @@ impl<'a> Image<'a> {
         self.0
     }
 
-    /// The keys, where they are text.
+    /// The keys, if they are text.
     pub fn keys(&self) -> [Option<&str>; 2] {
         [&self.0.pk, &self.0.sk].map(|key| match key {
             Text::Is(text) => Some(text.as_ref()),
@@ -25,7 +26,7 @@ impl<'a> Image<'a> {
         })
     }
 
-    /// The path, dotted, of the attribute that says when the item was changed.
+    /// The dotted path of the attribute with the time of the last change.
     pub fn updated_path(&self) -> &'static str {
         match self.0.date.0.updated {
             Text::Absent => "updatedAt",
@@ -78,7 +79,7 @@ pub(super) struct Dates<'a> {
     pub(super) fan_modified: Text<'a>,
 }
 
-/// Text, where it is text.
+/// A text, or a value of another type.
 #[derive(Debug, Default)]
 pub(super) enum Text<'a> {
     /// Absent or null.
@@ -99,19 +100,19 @@ pub(super) enum Fields<'a> {
     Wrong,
 }
 
-/// A number, where it is one.
+/// A number, if the value is one.
 #[derive(Debug, Default)]
 pub(super) struct Score(pub(super) Option<Number>);
 
-/// True only where it is `true`.
+/// Whether the value is `true`.
 #[derive(Debug, Default)]
 pub(super) struct Flag(pub(super) bool);
 
-/// An object; anything else is one without attributes.
+/// An object; any other value counts as an object without attributes.
 #[derive(Debug, Default)]
 pub(super) struct Object<T>(pub(super) T);
 
-/// What becomes of a JSON value of each type.
+/// The conversion from a JSON value of each type.
 trait OfAnyType<'de>: Sized {
     fn wrong() -> Self;
     fn null() -> Self {

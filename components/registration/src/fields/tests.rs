@@ -16,7 +16,7 @@ fn object(value: Value) -> Map<String, Value> {
     object
 }
 
-/// What becomes of `value` in a field; `Err` if it is refused, `Ok(None)` if it is left out.
+/// The normalised `value` of a field; `Err` if it is refused, `Ok(None)` if it is left out.
 fn value_of(field: &Field, value: Value) -> Result<Option<Value>, ()> {
     let fields = normalise(std::slice::from_ref(field), object(json!({"f": value})), Some("US"));
     let fields = fields.map_err(|InvalidField(name)| assert_eq!(name, "f"))?;
@@ -90,7 +90,7 @@ fn a_field_of_an_unknown_type_takes_no_value() {
 }
 
 #[test]
-fn what_is_not_given_is_left_out_unless_required() {
+fn absent_values_are_left_out_unless_required() {
     for kind in ["string", "email", "phone", "postalCode"] {
         for nothing in [Value::Null, json!(""), json!(" \t")] {
             assert_eq!(value_of(&field("f", kind, json!({})), nothing.clone()), Ok(None), "{kind} {nothing}");
@@ -167,7 +167,7 @@ proptest! {
     }
 
     #[test]
-    fn an_answer_holds_only_known_fields_and_normalising_it_changes_nothing(
+    fn a_result_has_only_known_fields_and_normalising_it_changes_nothing(
         entry in proptest::collection::btree_map("f[0-7]", any_value(), 0..8),
     ) {
         let fields = every_type();

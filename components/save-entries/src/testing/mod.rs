@@ -1,5 +1,5 @@
-//! A small world for tests: a table, an Entry Service and a queue in memory, in which a list of choices decides
-//! which calls fail and what changes between two calls.
+//! A small world for tests: a table, an Entry Service and a queue in memory. A list of choices decides which calls fail
+//! and what changes between two calls.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
 mod world;

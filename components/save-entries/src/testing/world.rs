@@ -1,4 +1,4 @@
-//! The world itself.
+//! The small world itself.
 
 use super::{image, item};
 use crate::ports::{Ports, Score};
@@ -16,7 +16,7 @@ use worker_kit::services::entry::{self, DeleteStatus, Deleted, Deletion, UpsertS
 /// Something that happens to an item of campaign `c`.
 #[derive(Clone, Debug)]
 pub enum Change {
-    /// Its fan makes or changes it.
+    /// Its fan creates or changes it.
     Fan(&'static str, &'static str),
     /// It is removed.
     Remove(&'static str),
@@ -24,31 +24,31 @@ pub enum Change {
     Verdict(&'static str),
 }
 
-/// What the service holds of a fan: a version and the form, or its tombstone.
-pub type Held = (String, Option<Map<String, Value>>);
+/// The entry of a fan in the service: a version and the form, or a tombstone.
+pub type StoredEntry = (String, Option<Map<String, Value>>);
 
 /// The world.
 #[derive(Default)]
 pub struct World {
     pub table: RefCell<BTreeMap<Key, Value>>,
-    pub service: RefCell<BTreeMap<(String, String), Held>>,
-    /// What enqueueEntries would have sent.
+    pub service: RefCell<BTreeMap<(String, String), StoredEntry>>,
+    /// The records that enqueueEntries would have sent.
     pub records: RefCell<Vec<Record>>,
-    /// What happens between two calls, last first.
+    /// The changes between calls, last first.
     pub changes: RefCell<Vec<Change>>,
-    /// What decides about faults, waiting and changes, last first; once used up, nothing bad happens any more.
+    /// The choices of faults, waits and changes, last first. Once they are used up, no more faults occur.
     pub choices: RefCell<Vec<u8>>,
-    /// Fans whose entries the service will never take.
+    /// Fans whose entries the service never accepts.
     pub invalid: BTreeSet<String>,
-    /// Fans whose entry makes it refuse the whole request.
+    /// Fans whose entry makes the service refuse the whole request.
     pub poison: BTreeSet<String>,
     /// Fans whose score fails.
     pub unscored: BTreeSet<String>,
-    /// What every request to the service answers instead.
+    /// The error of every request to the service.
     pub outage: Option<ServiceError>,
-    /// What every read answers instead.
+    /// The error of every read.
     pub blind: Option<Error>,
-    /// Whether the queue takes nothing.
+    /// Whether the queue refuses all messages.
     pub queue_down: bool,
     pub scores: RefCell<Vec<Score>>,
     /// Sizes of all requests to the service.
@@ -61,8 +61,8 @@ enum Fate {
     Good,
     /// Fails before it does anything.
     Lost,
-    /// Does it, but the answer is lost.
-    AnswerLost,
+    /// Takes effect, but the response is lost.
+    ResponseLost,
 }
 
 fn down() -> Error {
@@ -74,7 +74,7 @@ fn service_down() -> ServiceError {
 }
 
 impl World {
-    /// A world that holds these items.
+    /// A world with these items.
     pub fn with(items: impl IntoIterator<Item = Value>) -> Self {
         let world = Self::default();
         world.table.borrow_mut().extend(items.into_iter().map(|image| (item(&image).key, image)));
@@ -85,7 +85,7 @@ impl World {
         self.choices.borrow_mut().pop().map_or(0, |choice| choice % options)
     }
 
-    /// Lets a change happen, and has it enqueued as enqueueEntries would.
+    /// Makes a change, and queues its record as enqueueEntries would.
     pub fn happen(&self, change: &Change) {
         let (Change::Fan(fan, _) | Change::Remove(fan) | Change::Verdict(fan)) = change;
         let key = item(&image(fan, 0, "")).key;
@@ -112,8 +112,8 @@ impl World {
         }
     }
 
-    /// What stands between a call and its effect.
-    async fn pass(&self) -> Fate {
+    /// Decides the fate of a call; changes may happen meanwhile.
+    async fn fate(&self) -> Fate {
         for _ in 0..self.choose(3) {
             yield_now().await;
         }
@@ -123,30 +123,30 @@ impl World {
         }
         match self.choose(8) {
             6 => Fate::Lost,
-            7 => Fate::AnswerLost,
+            7 => Fate::ResponseLost,
             _ => Fate::Good,
         }
     }
 
-    /// `Ok` while flag, table and service agree about every entry.
+    /// `Ok` if flag, table and service agree about every entry.
     pub fn agreement(&self) -> Result<(), String> {
         let (table, service) = (self.table.borrow(), self.service.borrow());
         for image in table.values() {
             let item = item(image);
             let id = (item.entry.campaign_id.clone(), item.entry.global_user_id.clone());
-            let held = service.get(&id);
-            if held.map(|(version, entry)| (version, entry.is_some())) != Some((&item.version, true)) {
-                return Err(format!("{id:?} is {image}, the service holds {held:?}"));
+            let stored = service.get(&id);
+            if stored.map(|(version, entry)| (version, entry.is_some())) != Some((&item.version, true)) {
+                return Err(format!("{id:?} is {image}, the service has {stored:?}"));
             }
-            if held.and_then(|(_, fields)| fields.as_ref()) != item.entry.fields.members().as_ref() {
-                return Err(format!("{id:?} has other fields: {held:?}"));
+            if stored.and_then(|(_, fields)| fields.as_ref()) != item.entry.fields.members().as_ref() {
+                return Err(format!("{id:?} has other fields: {stored:?}"));
             }
             if item.entry.needs_replication {
                 return Err(format!("{id:?} is still flagged: {image}"));
             }
         }
         let alive = service.iter().filter(|(_, (_, entry))| entry.is_some()).count();
-        if alive == table.len() { Ok(()) } else { Err(format!("the service holds {alive}, the table {}", table.len())) }
+        if alive == table.len() { Ok(()) } else { Err(format!("the service has {alive}, the table {}", table.len())) }
     }
 
     pub fn is_flagged(&self, image: &Value) -> bool {
@@ -157,8 +157,8 @@ impl World {
     fn store(&self, entry: &entry::Entry<'_>) -> Upserted {
         let id = (entry.campaign_id.to_owned(), entry.global_user_id.to_owned());
         let mut service = self.service.borrow_mut();
-        let refused = service.get(&id).is_some_and(|(version, held)| {
-            if held.is_some() { **version > *entry.version } else { **version >= *entry.version }
+        let refused = service.get(&id).is_some_and(|(version, stored)| {
+            if stored.is_some() { **version > *entry.version } else { **version >= *entry.version }
         });
         let status = if self.invalid.contains(entry.global_user_id) {
             UpsertStatus::Invalid
@@ -210,7 +210,7 @@ impl World {
 
 impl Ports for World {
     async fn read(&self, keys: Vec<Key>) -> Result<Vec<Option<String>>, Error> {
-        if let (Fate::Lost | Fate::AnswerLost, _) | (_, Some(_)) = (self.pass().await, &self.blind) {
+        if let (Fate::Lost | Fate::ResponseLost, _) | (_, Some(_)) = (self.fate().await, &self.blind) {
             return Err(self.blind.clone().unwrap_or_else(down));
         }
         let table = self.table.borrow();
@@ -218,17 +218,17 @@ impl Ports for World {
     }
 
     async fn update(&self, updates: Vec<Update>) -> Result<Vec<Option<Error>>, Error> {
-        let fate = self.pass().await;
+        let fate = self.fate().await;
         if matches!(fate, Fate::Lost) {
             return Err(down());
         }
         let results = updates.iter().map(|update| self.apply(update)).collect();
-        if matches!(fate, Fate::AnswerLost) { Err(down()) } else { Ok(results) }
+        if matches!(fate, Fate::ResponseLost) { Err(down()) } else { Ok(results) }
     }
 
     async fn upsert(&self, _: &str, entries: &[entry::Entry<'_>]) -> Result<Vec<Upserted>, ServiceError> {
         self.requests.borrow_mut().push(entries.len());
-        let fate = self.pass().await;
+        let fate = self.fate().await;
         if matches!(fate, Fate::Lost) {
             return Err(service_down());
         }
@@ -236,12 +236,12 @@ impl Ports for World {
             return Err(refusal);
         }
         let results = entries.iter().map(|entry| self.store(entry)).collect();
-        if matches!(fate, Fate::AnswerLost) { Err(service_down()) } else { Ok(results) }
+        if matches!(fate, Fate::ResponseLost) { Err(service_down()) } else { Ok(results) }
     }
 
     async fn delete(&self, campaign_id: &str, entries: &[Deletion]) -> Result<Vec<Deleted>, ServiceError> {
         self.requests.borrow_mut().push(entries.len());
-        let fate = self.pass().await;
+        let fate = self.fate().await;
         if matches!(fate, Fate::Lost) {
             return Err(service_down());
         }
@@ -249,7 +249,7 @@ impl Ports for World {
             return Err(refusal);
         }
         let results = entries.iter().map(|deletion| self.tombstone(campaign_id, deletion)).collect();
-        if matches!(fate, Fate::AnswerLost) { Err(service_down()) } else { Ok(results) }
+        if matches!(fate, Fate::ResponseLost) { Err(service_down()) } else { Ok(results) }
     }
 
     async fn queue_scores(&self, scores: &[Score]) -> Result<Vec<Result<String, Error>>, Error> {
@@ -269,7 +269,7 @@ impl Ports for World {
     }
 }
 
-/// Lets others go first.
+/// Lets other tasks run first.
 async fn yield_now() {
     let mut yielded = false;
     std::future::poll_fn(|context| {

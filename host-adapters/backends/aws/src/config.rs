@@ -9,28 +9,28 @@ use host_adapters_manifest::runtime_config::Secrets;
 use host_adapters_settings::Fields;
 use std::time::Duration;
 
-/// A connection that is not there by then will not come.
+/// The time-out of connecting.
 const CONNECT: Duration = Duration::from_secs(3);
-/// Longer than SQS's longest poll, 20 s.
+/// The time-out of a response: longer than SQS's longest poll, 20 s.
 const READ: Duration = Duration::from_secs(30);
 
 /// One account and region.
 #[derive(Clone, Debug, Default)]
 pub struct AwsConfig {
-    /// `us-east-1`; without it, what environment and profile say.
+    /// For example `us-east-1`; by default that of the environment or the profile.
     pub region: Option<String>,
     /// The address of a server other than Amazon's.
     pub endpoint: Option<String>,
-    /// Without them the SDK's own chain: environment, profile, container, instance.
+    /// By default those that the SDK finds: environment, profile, container, instance.
     pub credentials: Option<Credentials>,
 }
 
 /// An access key.
 #[derive(Clone)]
 pub struct Credentials {
-    /// Its public half.
+    /// The access key's id.
     pub access_key_id: String,
-    /// Its secret half.
+    /// The secret access key.
     pub secret_access_key: String,
 }
 
@@ -68,14 +68,14 @@ impl Credentials {
 }
 
 impl Aws {
-    /// Reads what `config` leaves open from the environment; connects to nothing yet.
+    /// Reads from the environment what `config` leaves open. Does not connect yet.
     pub async fn load(config: &AwsConfig) -> Self {
         let tls = tls::Provider::Rustls(tls::rustls_provider::CryptoMode::AwsLc);
         let timeouts = TimeoutConfig::builder().connect_timeout(CONNECT).read_timeout(READ).build();
         let mut loader = aws_config::defaults(BehaviorVersion::latest())
             .http_client(Builder::new().tls_provider(tls).build_https())
             .timeout_config(timeouts)
-            // Longer outages are left to the caller: sources pause, and workers are told to try again.
+            // Longer outages are left to the caller: sources pause, and workers get `unavailable`.
             .retry_config(RetryConfig::standard().with_max_attempts(3));
         if let Some(region) = &config.region {
             loader = loader.region(Region::new(region.clone()));

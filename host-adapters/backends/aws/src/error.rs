@@ -1,12 +1,12 @@
-//! What the SDK's errors mean to a caller: *again later*, *slower*, or *never*.
+//! Classifies the SDK's errors for a caller: retry later, retry more slowly, or never.
 
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use host_adapters_records::{Error, ErrorKind};
 
 /// The error of a call of `resource`.
 ///
-/// Refused credentials are `unavailable`, never `denied`: the operator has to mend them, and no record may be given
-/// up for it.
+/// Refused credentials are `unavailable`, never `denied`: the operator has to correct them, and no record may be given
+/// up because of them.
 pub fn error<E, R>(resource: &str, error: &SdkError<E, R>) -> Error
 where
     E: ProvideErrorMetadata + std::error::Error + 'static,
@@ -20,7 +20,8 @@ where
     Error::new(kind(code), format!("{resource}: {said}"))
 }
 
-/// What never reached the service, down to its cause: `dispatch failure: io error: …: Connection refused`.
+/// The error of a request that did not reach the service, with its causes: `dispatch failure: io error: …: Connection
+/// refused`.
 fn causes(error: &dyn std::error::Error) -> String {
     let chain = std::iter::successors(Some(error), |error| error.source());
     chain.map(ToString::to_string).collect::<Vec<_>>().join(": ")

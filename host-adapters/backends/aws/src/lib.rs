@@ -1,4 +1,4 @@
-//! What the backends on Amazon's services share: the official SDK's configuration, and how its errors are read.
+//! What the backends on AWS share: the SDK's configuration, and the classification of its errors.
 
 mod config;
 mod error;
@@ -14,16 +14,16 @@ use futures::{StreamExt, stream};
 pub struct Aws(SdkConfig);
 
 impl Aws {
-    /// For clients of one's own.
+    /// The configuration, to build a client.
     pub const fn sdk(&self) -> &SdkConfig {
         &self.0
     }
 }
 
-/// Requests of one call that are under way at once.
+/// Most requests of one call that run at the same time.
 pub const CONCURRENT: usize = 8;
 
-/// Runs requests side by side, not all at once; the answers are in their order.
+/// Runs requests concurrently, at most [`CONCURRENT`] at a time. Results are in the order of the requests.
 pub async fn side_by_side<F: Future>(requests: impl IntoIterator<Item = F>) -> Vec<F::Output> {
     // Collected first: a stream that makes them as it goes cannot be `Send` here (rust-lang/rust#102211).
     let requests: Vec<F> = requests.into_iter().collect();

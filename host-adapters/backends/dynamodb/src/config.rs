@@ -8,7 +8,7 @@ use host_adapters_settings::Fields;
 use std::path::Path;
 use std::sync::Arc;
 
-/// The lease table's name, behind the prefix, where none is given.
+/// The default name of the lease table, after the prefix.
 const LEASE_TABLE: &str = "host-adapters-leases";
 
 /// The settings.
@@ -16,13 +16,13 @@ const LEASE_TABLE: &str = "host-adapters-leases";
 pub struct DynamodbConfig {
     /// Account and region.
     pub aws: AwsConfig,
-    /// Before the name of each table.
+    /// Precedes the name of each table.
     pub prefix: String,
     /// The table of leases and checkpoints, prefix included.
     pub lease_table: String,
 }
 
-/// Reads the section; what is wrong in it becomes a diagnostic.
+/// Reads the section and reports its diagnostics.
 pub fn read(fields: &mut Fields<'_, '_>, secrets: &Secrets<'_>) -> Option<Arc<dyn Backend>> {
     let aws = AwsConfig::read(fields, secrets);
     let prefix = fields.string("prefix").map(|prefix| prefix.value).unwrap_or_default();
@@ -63,8 +63,8 @@ impl Backend for DynamodbConfig {
     }
 }
 
-/// What this host is called in the lease table. It is kept with the host's data: after a restart the host takes its own
-/// leases up at once instead of waiting for their end.
+/// The name of this host in the lease table. It is kept with the host's data, so that after a restart the host takes
+/// its own leases up at once instead of waiting for them to expire.
 fn host_id(data: &Path) -> std::result::Result<String, String> {
     let file = data.join("host-id");
     match std::fs::read_to_string(&file) {

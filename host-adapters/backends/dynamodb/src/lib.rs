@@ -1,4 +1,5 @@
-//! DynamoDB: [`Dynamodb`] has the tables, [`DynamodbStreams`] their change streams with leases and checkpoints.
+//! DynamoDB: [`Dynamodb`] reads and writes tables, [`DynamodbStreams`] reads their change streams and keeps leases and
+//! checkpoints.
 
 mod config;
 mod stream;

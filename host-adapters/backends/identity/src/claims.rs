@@ -1,4 +1,4 @@
-//! One token: its header, its signature, its claims.
+//! Checks one token: its header, its signature, its claims.
 
 use super::keys::Key;
 use super::{IdentityConfig, denied};
@@ -8,10 +8,10 @@ use jsonwebtoken::errors::ErrorKind as JwtError;
 use jsonwebtoken::{Algorithm, Validation, decode, decode_header};
 use serde::Deserialize;
 
-/// How far the issuer's clock and ours may differ.
+/// How far the issuer's clock and the host's may differ.
 const LEEWAY_MS: i64 = 60_000;
 
-/// What the header says, if it is one that we accept.
+/// The fields of an accepted header.
 pub(super) struct Header {
     pub(super) kid: String,
     algorithm: Algorithm,
@@ -31,7 +31,7 @@ struct Body {
 }
 
 pub(super) fn header(token: &str) -> Result<Header> {
-    // `none` is not an algorithm that the library knows, so it fails here, too.
+    // The library does not know the algorithm `none`, so such a token fails here too.
     let header = decode_header(token).map_err(|_| denied("the token is not a JWT signed with RS256 or ES256"))?;
     if !matches!(header.alg, Algorithm::RS256 | Algorithm::ES256) {
         return Err(denied(format!("the token is signed with {:?}; accepted: RS256, ES256", header.alg)));
@@ -40,7 +40,7 @@ pub(super) fn header(token: &str) -> Result<Header> {
     Ok(Header { kid, algorithm: header.alg })
 }
 
-/// The claims, and until when they hold (milliseconds since 1970).
+/// The claims, and until when they are valid (milliseconds since 1970).
 pub(super) fn check(
     token: &str,
     header: &Header,
@@ -75,7 +75,7 @@ fn validation(algorithm: Algorithm, config: &IdentityConfig) -> Validation {
     validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
     validation.set_issuer(&[&config.issuer]);
     validation.set_audience(&[&config.audience]);
-    // Checked by our own clock.
+    // Checked below, by the host's clock.
     validation.validate_exp = false;
     validation
 }
@@ -85,7 +85,7 @@ fn to_millis(seconds: f64) -> i64 {
     (seconds * 1000.0) as i64
 }
 
-/// For people; never with anything out of the token.
+/// The reason, for people to read. It never contains a part of the token.
 fn reason(kind: &JwtError) -> String {
     match kind {
         JwtError::InvalidSignature | JwtError::Signing(_) => "the token's signature is wrong".to_owned(),

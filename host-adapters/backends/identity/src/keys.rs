@@ -1,5 +1,5 @@
-//! The issuer's public keys. They are fetched with the first token, again when they are old or a token names a key that
-//! is not among them, and never more often than every 10 s, so that made-up key ids do not become requests.
+//! The issuer's public keys. They are fetched with the first token, and again when they are old or a token names an
+//! unknown key. They are fetched at most every 10 s, so that made-up key ids do not cause requests.
 
 use super::denied;
 use host_adapters_platform::Result;
@@ -13,22 +13,22 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 const LEAST_BETWEEN_MS: i64 = 10_000;
-/// A key that the issuer withdraws is not used for longer than this, as long as the issuer can be asked.
+/// A key that the issuer withdraws is used for at most this long, as long as the issuer can be reached.
 const MAX_AGE_MS: i64 = 10 * 60_000;
 const FETCH_TIMEOUT: Duration = Duration::from_secs(5);
 const MAX_BYTES: usize = 1024 * 1024;
 
-/// A public key with the one algorithm that it is for.
+/// A public key and its algorithm.
 #[derive(Clone)]
 pub(super) struct Key {
     pub(super) decoding: DecodingKey,
     pub(super) algorithm: Algorithm,
 }
 
-/// Why keys cannot be had.
+/// Why the keys are not available.
 #[derive(Debug, thiserror::Error)]
 pub enum JwksError {
-    /// Neither a file nor an address that may be asked.
+    /// Neither a file nor an allowed address.
     #[error("`{0}` is not a place for keys; name a file or an https:// address (http:// on this machine only)")]
     Place(String),
     /// The file cannot be read.
@@ -37,7 +37,7 @@ pub enum JwksError {
     /// The address does not answer.
     #[error("cannot fetch the keys from {0}: {1}")]
     Fetch(String, reqwest::Error),
-    /// Something else than a JWKS.
+    /// The content is not a JWKS.
     #[error("{0} holds no JWKS with a usable RS256 or ES256 key: {1}")]
     Content(String, String),
 }
@@ -45,7 +45,7 @@ pub enum JwksError {
 pub(super) struct Keys {
     place: Place,
     state: RwLock<State>,
-    /// Held while fetching: one asks, the others wait for its answer.
+    /// Locked while fetching: one task fetches, the others wait for the result.
     fetching: tokio::sync::Mutex<()>,
 }
 
@@ -77,7 +77,7 @@ impl Keys {
         self.fetch(now_ms).await;
         let state = self.state();
         match (state.keys.get(kid), state.error) {
-            // Where a fetch fails, the keys of before still serve.
+            // If fetching fails, the previous keys are used.
             (Some(key), _) => Ok(key.clone()),
             (None, Some(error)) => Err(Error::new(ErrorKind::Unavailable, error)),
             (None, None) => Err(denied("the token names a key (`kid`) that its issuer does not publish")),
@@ -146,7 +146,7 @@ impl Place {
     }
 }
 
-/// The usable keys of a JWKS; the issuer may publish others, for other uses.
+/// The usable keys of a JWKS. The issuer may publish others, for other purposes.
 fn parse(place: &str, bytes: &[u8]) -> std::result::Result<HashMap<String, Key>, JwksError> {
     let wrong = |what: &str| JwksError::Content(place.to_owned(), what.to_owned());
     let mut set: Value = serde_json::from_slice(bytes).map_err(|error| wrong(&error.to_string()))?;
@@ -162,7 +162,7 @@ fn usable_key(key: Value) -> Option<(String, Key)> {
     let algorithm = match &jwk.algorithm {
         AlgorithmParameters::RSA(_) => Algorithm::RS256,
         AlgorithmParameters::EllipticCurve(key) if key.curve == EllipticCurve::P256 => Algorithm::ES256,
-        // Never a shared secret: whoever can read a published one could sign.
+        // Never a shared secret: anyone who can read a published secret could sign.
         _ => return None,
     };
     let for_signing = matches!(jwk.common.public_key_use, None | Some(PublicKeyUse::Signature));

@@ -1,8 +1,8 @@
-//! Who a caller is: verifies the fan's token against the issuer's keys.
+//! Verifies fans' tokens against the issuer's keys.
 //!
-//! RS256 and ES256 only, by `kid` from a JWKS; `iss`, `aud` and `exp` must be right. A verification takes 0.1 ms, and
-//! returning fans send the same token, so the hashes of verified tokens are kept until the tokens expire, for ten
-//! minutes at most. Errors and log lines never contain a token.
+//! Only RS256 and ES256 are accepted, with a key from a JWKS by its `kid`; `iss`, `aud` and `exp` must be right. A
+//! verification takes 0.1 ms, and returning fans send the same token, so the hashes of verified tokens are kept until
+//! the tokens expire, for at most ten minutes. Errors and log lines never contain a token.
 
 mod claims;
 mod keys;
@@ -19,10 +19,11 @@ use verified::Verified;
 
 pub use keys::JwksError;
 
-/// More than any issuer sends; an HTTP header of a browser is no longer either.
+/// The most bytes of a token: more than any issuer sends, and the limit of browsers for an HTTP header.
 const MAX_TOKEN_BYTES: usize = 16 * 1024;
 
-/// A verified token is verified anew after this, so that one of a withdrawn key is not believed until it expires.
+/// After this time a verified token is verified again, so that a token of a withdrawn key is not accepted until it
+/// expires.
 const REMEMBERED_MS: i64 = 10 * 60_000;
 
 /// Verifies tokens.
@@ -34,7 +35,7 @@ pub struct Identity {
 }
 
 impl Identity {
-    /// Fails if the place of the keys makes no sense. The keys themselves are fetched with the first token.
+    /// Fails if the place of the keys is invalid. The keys themselves are fetched with the first token.
     pub fn new(config: IdentityConfig, clock: Clock) -> std::result::Result<Self, JwksError> {
         let keys = Keys::new(&config.jwks)?;
         Ok(Self { config, keys, verified: Mutex::new(Verified::default()), clock })
@@ -47,7 +48,8 @@ impl Identity {
 
 #[async_trait::async_trait]
 impl IdentityBackend for Identity {
-    /// The claims of a token; `denied` says why it is not accepted, `unavailable` that the keys cannot be had.
+    /// Returns the claims of a token; `denied` says why it is not accepted, `unavailable` that the keys are not
+    /// available.
     async fn verify(&self, token: &str) -> Result<Claims> {
         if token.len() > MAX_TOKEN_BYTES {
             return Err(denied(format!("the token has {} bytes; the most is {MAX_TOKEN_BYTES}", token.len())));

@@ -1,10 +1,10 @@
-//! Verified tokens, by their SHA-256, in two generations: when the young one is full it becomes the old one, and the
-//! old one is dropped. Tokens in use move to the young one and stay, without a list of uses.
+//! Verified tokens, by their SHA-256, in two generations. When the new generation is full it becomes the old one, and
+//! the old one is dropped. A token that is used moves to the new generation, so no list of uses is needed.
 
 use host_adapters_records::identity::Claims;
 use std::collections::HashMap;
 
-/// Tokens in a generation; some 300 bytes each.
+/// Most tokens of a generation; each takes some 300 bytes.
 const GENERATION: usize = 50_000;
 
 type Hash = [u8; 32];
@@ -55,7 +55,7 @@ mod tests {
     }
 
     #[test]
-    fn keeps_what_is_used_and_stays_bounded() {
+    fn keeps_used_tokens_and_stays_bounded() {
         let mut verified = Verified::default();
         for number in 0..GENERATION * 4 {
             verified.insert(hash(number), claims(number), 10);

@@ -12,11 +12,11 @@ use std::sync::Arc;
 /// The settings.
 #[derive(Clone, Debug)]
 pub struct RedisConfig {
-    /// `redis://…`; it may hold a password.
+    /// `redis://…`; may contain a password.
     pub url: Value,
 }
 
-/// Reads the section; what is wrong in it becomes a diagnostic.
+/// Reads the section and reports its diagnostics.
 pub fn read(fields: &mut Fields<'_, '_>, secrets: &Secrets<'_>) -> Option<Arc<dyn Backend>> {
     let url = secrets.address(fields, "url", "redis://host:6379").unwrap_or_default();
     Some(Arc::new(RedisConfig { url }))

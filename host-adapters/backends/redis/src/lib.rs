@@ -10,7 +10,7 @@ use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use redis::{Client, Cmd, FromRedisValue, RedisError, Value};
 use std::time::Duration;
 
-/// A cache that has not answered by then is slower than doing without.
+/// The time-out of a command. A slower cache is worse than none.
 const ANSWER: Duration = Duration::from_secs(1);
 const CONNECT: Duration = Duration::from_secs(2);
 
@@ -24,9 +24,9 @@ impl Redis {
     /// The server at `url` (`redis://` or `rediss://`); connects at first use.
     ///
     /// # Errors
-    /// Says what is wrong with the address, without quoting it: it may hold a password.
+    /// When the address is invalid. The error does not quote it, because it may contain a password.
     pub fn new(url: &str) -> std::result::Result<Self, String> {
-        let wrong = |error: RedisError| format!("not an address of Redis: {:?}", error.kind());
+        let wrong = |error: RedisError| format!("not a Redis address: {:?}", error.kind());
         let client = Client::open(url).map_err(wrong)?;
         let config = ConnectionManagerConfig::new()
             .set_connection_timeout(Some(CONNECT))
@@ -36,10 +36,10 @@ impl Redis {
         Ok(Self(ConnectionManager::new_lazy_with_config(client, config).map_err(wrong)?))
     }
 
-    /// Whether the server answers.
+    /// Checks that the server answers.
     ///
     /// # Errors
-    /// Why it does not.
+    /// When it does not.
     pub async fn probe(&self) -> Result<()> {
         self.query::<String>(redis::cmd("PING")).await.map(drop)
     }
@@ -49,7 +49,7 @@ impl Redis {
     }
 }
 
-/// A command on a key, with more arguments behind it.
+/// A command on a key, with further arguments.
 fn on(command: &str, key: &str, arguments: &[String]) -> Cmd {
     let mut command = redis::cmd(command);
     command.arg(key).arg(arguments);
@@ -137,7 +137,8 @@ fn reply(value: Value) -> CacheReply {
     }
 }
 
-/// What a server refuses is wrong; what it cannot do now, and what never reached it, may work later.
+/// Classifies an error: a command that the server refuses is invalid; one that it cannot run now, or that did not reach
+/// it, may succeed later.
 fn error(failed: &RedisError) -> CacheError {
     match failed.code() {
         Some("WRONGTYPE") => CacheError::WrongType,

@@ -1,5 +1,5 @@
-//! Single messages. SQS shows a message only by receiving it: looking for one receives all before it too, and returns
-//! those to the queue. Messages that are in flight elsewhere or delayed cannot be seen.
+//! Single messages. SQS shows a message only by receiving it, so looking for one receives all before it too, and
+//! returns them to the queue. Messages that are in flight elsewhere or delayed cannot be seen.
 
 use super::{BATCH, Sqs};
 use backend_aws::CONCURRENT;
@@ -10,16 +10,16 @@ use std::collections::HashSet;
 use std::sync::PoisonError;
 use std::time::Duration;
 
-/// How long messages that are only looked at stay invisible if the host ends before it returns them.
+/// How long messages that are only shown stay invisible if the host ends before it returns them.
 const HIDDEN: Duration = Duration::from_secs(30);
-/// SQS asks all of its servers only when it may wait; otherwise it may say that there is nothing where there is.
+/// How long to wait for messages. Without waiting, SQS asks only some of its servers and may report an empty queue.
 const WAIT: Duration = Duration::from_secs(1);
-/// Where a page begins that is not the first: the messages before it are hidden, so it needs no other mark.
+/// The start of any page but the first. The messages before it are hidden, so nothing else is needed to find it.
 const NEXT: &str = "next";
 
 #[async_trait::async_trait]
 impl QueueBrowser for Sqs {
-    /// The messages of a page stay hidden until the last page, so that the next one shows others.
+    /// Returns a page. Its messages stay hidden until the last page, so that the next page shows others.
     async fn browse(&self, queue: &str, from: Option<&str>, max: usize) -> Result<Page> {
         match from {
             None => self.unhide(queue).await?,
@@ -56,14 +56,14 @@ impl QueueBrowser for Sqs {
 }
 
 impl Sqs {
-    /// The oldest messages, as they were before they were looked at.
+    /// The oldest messages, as they were before this call.
     pub(super) async fn look(&self, queue: &str, max: usize) -> Result<Vec<Received>> {
         let mut messages = self.gather(queue, max).await?;
         self.give_back(queue, messages.iter_mut().map(looked_at).collect()).await?;
         Ok(messages)
     }
 
-    /// Receives until there are so many, or no more: one receive may answer fewer than there are.
+    /// Receives until there are this many messages, or no more: one receive may return fewer than there are.
     async fn gather(&self, queue: &str, max: usize) -> Result<Vec<Received>> {
         let mut messages: Vec<Received> = Vec::new();
         while messages.len() < max {
@@ -80,7 +80,7 @@ impl Sqs {
         Ok(messages)
     }
 
-    /// Receives until the messages are met, or there are no more; those of other ids are given back.
+    /// Receives until all the messages are found, or there are no more. Other messages are given back.
     async fn receive_these(&self, queue: &str, ids: &HashSet<&str>) -> Result<Vec<Received>> {
         self.unhide(queue).await?;
         let (mut found, mut others, mut met) = (Vec::new(), Vec::new(), HashSet::new());
@@ -93,7 +93,8 @@ impl Sqs {
                     return Err(error);
                 }
             };
-            // A message that is met again shows that the first ones are hidden no longer: that was all.
+            // A message that is received again shows that the first ones have become visible: all messages have been
+            // seen.
             let more = messages.iter().any(|message| met.insert(message.id.clone()));
             for message in messages {
                 if ids.contains(message.id.as_str()) && found.iter().all(|it: &Received| it.id != message.id) {
@@ -110,7 +111,7 @@ impl Sqs {
         Ok(found)
     }
 
-    /// Makes messages visible again; of those that cannot be, the time ends.
+    /// Makes messages visible again. Those for which that fails become visible at their timeout.
     async fn give_back(&self, queue: &str, receipts: Vec<String>) -> Result<()> {
         let back: Vec<_> = receipts.into_iter().map(|receipt| (receipt, Duration::ZERO)).collect();
         self.change_visibility_all(queue, &back).await.map(drop)
@@ -121,14 +122,14 @@ impl Sqs {
         hidden.entry(queue.to_owned()).or_default().extend(receipts);
     }
 
-    /// Gives back what pages have shown.
+    /// Makes visible what pages have shown.
     async fn unhide(&self, queue: &str) -> Result<()> {
         let hidden = self.hidden.lock().unwrap_or_else(PoisonError::into_inner).remove(queue);
         self.give_back(queue, hidden.unwrap_or_default()).await
     }
 }
 
-/// A message as it was before this receive; answers the receipt of it.
+/// Resets a message to what it was before this receive; returns the receipt.
 fn looked_at(message: &mut Received) -> String {
     message.receive_count = message.receive_count.saturating_sub(1);
     std::mem::take(&mut message.receipt)

@@ -13,11 +13,11 @@ use std::sync::Arc;
 pub struct SqsConfig {
     /// Account and region.
     pub aws: AwsConfig,
-    /// Before the name of each queue.
+    /// Precedes the name of each queue.
     pub prefix: String,
 }
 
-/// Reads the section; what is wrong in it becomes a diagnostic.
+/// Reads the section and reports its diagnostics.
 pub fn read(fields: &mut Fields<'_, '_>, secrets: &Secrets<'_>) -> Option<Arc<dyn Backend>> {
     let aws = AwsConfig::read(fields, secrets);
     Some(Arc::new(SqsConfig { aws, prefix: fields.string("prefix").map(|prefix| prefix.value).unwrap_or_default() }))
@@ -43,7 +43,7 @@ impl Backend for SqsConfig {
     async fn provision(&self, declared: &Declared) -> std::result::Result<(), String> {
         let sqs = self.client(declared).await;
         let mut queues: Vec<_> = declared.queues.iter().collect();
-        // Dead-letter queues first: the others point at them.
+        // Dead letter queues first, because other queues refer to them.
         queues.sort_by_key(|(_, queue)| queue.dead_letter_queue.is_some());
         for (name, queue) in queues {
             sqs.provision(name, queue).await.map_err(|error| format!("queue {name}: {error}"))?;

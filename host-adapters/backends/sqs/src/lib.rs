@@ -1,4 +1,4 @@
-//! Queues in SQS. Visibility, counts and redrive are the queue's own; calls carry ten messages, SQS's limit.
+//! Queues in SQS, which does visibility, counts and redrive itself. A call carries at most ten messages, SQS's limit.
 
 mod browser;
 mod config;
@@ -28,9 +28,9 @@ const BATCH: usize = 10;
 pub struct Sqs {
     client: Client,
     names: Names,
-    /// Addresses of queues asked for before.
+    /// URLs of queues that were asked for before.
     urls: Arc<RwLock<HashMap<String, String>>>,
-    /// Receipts, by queue, of messages that pages have shown and that are hidden until the last page.
+    /// For each queue the receipts of messages that pages have shown. They stay hidden until the last page.
     hidden: Arc<Mutex<HashMap<String, Vec<String>>>>,
 }
 
@@ -41,10 +41,10 @@ impl Sqs {
         Self { client, names, urls: Arc::default(), hidden: Arc::default() }
     }
 
-    /// Whether the service answers and has the queues.
+    /// Checks that the service answers and has the queues.
     ///
     /// # Errors
-    /// Why not.
+    /// When it does not answer, or lacks a queue.
     pub async fn probe(&self) -> Result<()> {
         for queue in self.names.declared() {
             self.url(queue).await?;
@@ -96,7 +96,7 @@ impl QueueBackend for Sqs {
         Ok(Depth { visible, in_flight, delayed })
     }
 
-    /// SQS shows a message only by receiving it, so looking counts as a receive there.
+    /// SQS shows a message only by receiving it, so this counts as a receive.
     async fn peek(&self, queue: &str, max: usize) -> Result<Vec<Received>> {
         self.look(queue, max).await
     }

@@ -8,10 +8,10 @@ use host_adapters_records::{Error, ErrorKind};
 use serde_json::json;
 
 impl Sqs {
-    /// Makes a queue unless it is there. Its dead-letter queue must be there.
+    /// Makes a queue if it does not exist. Its dead letter queue must exist.
     ///
     /// # Errors
-    /// When SQS refuses, or the queue that is there is not like this.
+    /// When SQS refuses, or the existing queue has other settings.
     pub async fn provision(&self, queue: &str, spec: &QueueSpec) -> Result<()> {
         let real = self.names.real(queue)?;
         let mut request = self
@@ -27,7 +27,8 @@ impl Sqs {
         match request.send().await {
             Ok(_) => Ok(()),
             Err(failed) if failed.as_service_error().is_some_and(|error| error.is_queue_name_exists()) => {
-                let message = format!("{real}: it is there with other settings than spin.toml's; change either");
+                let message =
+                    format!("{real}: the queue exists with settings that differ from spin.toml's; change either");
                 Err(Error::new(ErrorKind::Invalid, message))
             }
             Err(failed) => Err(error(&real, &failed)),
@@ -39,6 +40,6 @@ impl Sqs {
         let answer = request.attribute_names(QueueAttributeName::QueueArn).send().await;
         let attributes = answer.map_err(|failed| error(queue, &failed))?.attributes.unwrap_or_default();
         let arn = attributes.get(&QueueAttributeName::QueueArn).cloned();
-        arn.ok_or_else(|| Error::new(ErrorKind::Unavailable, format!("{queue}: SQS does not tell its ARN")))
+        arn.ok_or_else(|| Error::new(ErrorKind::Unavailable, format!("{queue}: SQS returned no ARN")))
     }
 }

@@ -32,7 +32,7 @@ impl Sqs {
                 self.receive_once(queue, &url, room, Duration::ZERO, visibility)
             };
             let found = side_by_side((0..calls).map(call)).await;
-            // What was received is in our hands: an error of another call must not lose it.
+            // Messages that were received are in flight, and must not be lost by the error of another call.
             messages.extend(found.into_iter().flatten().flatten());
             if messages.len() < before + calls * BATCH {
                 break;
@@ -68,7 +68,7 @@ impl Sqs {
     }
 }
 
-/// Whole seconds, as SQS counts; a part of one is one.
+/// Whole seconds, as SQS counts, rounded up.
 pub(super) fn seconds(duration: Duration) -> i32 {
     let seconds = duration.as_secs() + u64::from(duration.subsec_nanos() > 0);
     i32::try_from(seconds).unwrap_or(i32::MAX)
@@ -85,7 +85,7 @@ impl Sqs {
             message.message_attributes.into_iter().flatten().filter_map(|(name, it)| Some((name, text(it)?))).collect();
         attributes.sort_unstable();
         if let Some(arn) = moved_from {
-            // The queue moved it by itself, and cannot say more.
+            // The queue moved the message itself, and knows no other reason.
             let queue = arn.rsplit(':').next().and_then(|real| self.names.declared_as(real));
             let told = vec![
                 (attribute::REASON, dead_letter::RECEIVES_EXHAUSTED.to_owned()),

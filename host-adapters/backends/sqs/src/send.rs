@@ -1,4 +1,4 @@
-//! Sending: ten messages or 256 KiB a call; messages that fail by SQS's own fault are sent again.
+//! Sending: ten messages or 256 KiB a call. Messages that fail by SQS's own fault are sent again.
 
 use super::{BATCH, Sqs};
 use aws_sdk_sqs::types::{MessageAttributeValue, SendMessageBatchRequestEntry};
@@ -10,17 +10,17 @@ use host_adapters_records::queue::Message;
 use host_adapters_records::{Error, ErrorKind};
 use std::time::Duration;
 
-/// A message and the place of its answer.
+/// A message and the index of its result.
 type Placed = (usize, Message);
 
 impl Sqs {
-    /// Each message's id or its error.
+    /// Returns each message's id, or its error.
     pub(super) async fn send_all(&self, queue: &str, messages: Vec<Message>) -> Result<Vec<Result<String>>> {
         let url = self.url(queue).await?;
         let mut answers = Vec::with_capacity(messages.len());
         let mut good = Vec::with_capacity(messages.len());
         for (place, message) in messages.into_iter().enumerate() {
-            // An answer that never comes; each is replaced below.
+            // A placeholder: the result below replaces it.
             answers.push(match check_message(&message) {
                 Ok(()) => Err(Error::new(ErrorKind::Unavailable, format!("{queue}: no answer"))),
                 Err(error) => Err(error),
@@ -40,7 +40,7 @@ impl Sqs {
         Ok(answers)
     }
 
-    /// Sends a batch, and again what failed for reasons of SQS's.
+    /// Sends a batch, and sends again the messages that failed by SQS's own fault.
     async fn send_batch_until_taken(&self, queue: &str, url: &str, batch: Vec<Placed>) -> Vec<(usize, Result<String>)> {
         let mut waits = ExponentialBuilder::default().with_min_delay(Duration::from_millis(50)).with_jitter().build();
         let (mut open, mut answers) = (batch, Vec::new());
@@ -60,7 +60,7 @@ impl Sqs {
         }
     }
 
-    /// One call: the answers that are final, and the messages to send again with the reason.
+    /// Makes one call. Returns the final results, and the messages to send again with the reason.
     async fn send_once(
         &self,
         queue: &str,
@@ -75,7 +75,7 @@ impl Sqs {
         };
         let answer = match answer {
             Ok(answer) => answer,
-            // The SDK has tried again already.
+            // The SDK has already retried.
             Err(error) => {
                 return (batch.into_iter().map(|(place, _)| (place, Err(error.clone()))).collect(), None);
             }

@@ -66,7 +66,7 @@ impl Sqs {
     }
 }
 
-/// Entries have their places as ids. A call that failed failed for each.
+/// Reads the results: an entry's id is its index. If the call failed, every entry has failed.
 fn results(queue: &str, count: usize, answer: Result<Vec<BatchResultErrorEntry>>) -> Results {
     let failed = match answer {
         Ok(failed) => failed,

@@ -37,7 +37,7 @@ pub struct Summary {
     pub worker: String,
     /// `<kind>:<name>` of the source that the record came from; empty if unknown.
     pub source: String,
-    /// What named the record there: message id or sequence number.
+    /// The record's id in its source: message id or sequence number.
     pub record_id: String,
     /// Why it was given up.
     pub reason: String,
@@ -63,8 +63,8 @@ pub struct DeadLetter {
     pub attributes: BTreeMap<String, String>,
     /// A message's body, or the envelope of a stream's record with its `payload`.
     pub body: String,
-    /// How the body stands for a payload that is not text: `base64`, or `base64-json` where it is JSON. An envelope says
-    /// so itself.
+    /// How the body encodes a payload that is not text: `base64`, or `base64-json` if it is JSON. `None` for an
+    /// envelope, which has a field for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub payload_encoding: Option<String>,
     /// The message group of a FIFO queue's record.
@@ -73,8 +73,8 @@ pub struct DeadLetter {
 }
 
 impl DeadLetter {
-    /// Reads a message of `queue`, which `origins` feed. What its attributes do not say, as those of a message that
-    /// AWS's own redrive moved, is taken from the only origin there is.
+    /// Reads a message of `queue`, which `origins` feed. A message that the queue's own redrive moved has no attributes
+    /// for worker and source; they are taken from the origin if there is only one.
     pub fn read(queue: &str, message: Received, origins: &[Origin]) -> Self {
         let mut attributes: BTreeMap<_, _> = message.attributes.into_iter().collect();
         let told = OURS.map(|name| attributes.remove(name));
@@ -100,7 +100,7 @@ impl DeadLetter {
     }
 }
 
-/// The one value there is, if all are the same.
+/// The value of all, if they are the same.
 fn only<'a>(mut values: impl Iterator<Item = &'a String>) -> Option<String> {
     let first = values.next()?;
     values.all(|value| value == first).then(|| first.clone())
@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_moved_message_does_not_say_comes_from_its_only_origin() {
+    fn a_moved_message_gets_worker_and_source_from_its_only_origin() {
         let (first, second) = (origin("save-entries", "sqs:q"), origin("other", "sqs:r"));
         let dead_letter = DeadLetter::read("qDlq", received(pairs(&["a"])), std::slice::from_ref(&first)).summary;
         assert_eq!((dead_letter.worker.as_str(), dead_letter.source.as_str()), ("save-entries", "sqs:q"));

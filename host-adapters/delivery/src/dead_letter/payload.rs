@@ -1,8 +1,8 @@
-//! The payload of a record in a dead letter, which is text, and back: byte for byte, and JSON as JSON.
+//! Encodes the payload of a record as text for a dead letter, and decodes it: byte for byte, and JSON as JSON.
 //!
-//! A payload that is text stays as it is, so that people can read it. Every other one is base64, and the dead letter says
-//! so: in the attribute `payloadEncoding` of a message, in the field of this name in a stream's envelope. A dead letter
-//! without it is from before and is read as text.
+//! A payload that is text stays as it is, so that people can read it. Any other payload is stored as base64 and marked:
+//! in the attribute `payloadEncoding` of a message, in the field of this name in a stream's envelope. Dead letters of
+//! earlier versions lack the mark and are read as text.
 
 use crate::event::Payload;
 use base64::Engine;
@@ -13,11 +13,11 @@ use serde_json::{Value, json};
 
 /// The encoding of bytes.
 const BASE64: &str = "base64";
-/// The encoding of JSON that no queue takes as it is.
+/// The encoding of JSON with characters that queues refuse.
 const BASE64_JSON: &str = "base64-json";
-/// The encoding of no bytes at all, of which no queue takes a message.
+/// The encoding of an empty payload: queues refuse messages without a body.
 const EMPTY: &str = "empty";
-/// Before the payload in an envelope, whose last key it is.
+/// Precedes the payload in an envelope, where it is the last field.
 const PAYLOAD: &str = r#","payload":"#;
 
 /// The body of a message, and its encoding if it is not the payload itself.
@@ -42,8 +42,8 @@ pub(super) fn of_body(body: &str, encoding: Option<&str>) -> Result<Payload, Str
     }
 }
 
-/// Adds the payload to the envelope of a stream's record, and the ordering key where the payload does not tell it. JSON is
-/// put in as it is, number for number: parsing it could round.
+/// Adds the payload to the envelope of a stream's record, and the ordering key if the payload does not contain it. JSON
+/// is inserted as text, because parsing could round its numbers.
 pub(super) fn in_envelope(mut envelope: Value, payload: &Payload, ordering_key: Option<&str>) -> String {
     let json = match payload {
         Payload::Json(text) if is_queue_text(text) && Payload::of_text(text.clone()) == *payload => text.clone(),
@@ -61,10 +61,10 @@ pub(super) fn in_envelope(mut envelope: Value, payload: &Payload, ordering_key: 
     format!("{open}{PAYLOAD}{json}}}")
 }
 
-/// What an envelope tells of its record.
+/// The fields of an envelope that describe its record.
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Told {
+struct EnvelopeFields {
     payload_encoding: Option<String>,
     ordering_key: Option<String>,
 }
@@ -73,9 +73,9 @@ struct Told {
 pub(super) fn of_envelope(envelope: &str) -> Option<Result<(Payload, Option<String>), String>> {
     let (open, payload) = envelope.split_once(PAYLOAD)?;
     let payload = payload.strip_suffix('}').unwrap_or(payload);
-    let told: Told = serde_json::from_str(&format!("{open}}}")).unwrap_or_default();
+    let fields: EnvelopeFields = serde_json::from_str(&format!("{open}}}")).unwrap_or_default();
     let not_one = |_| "its body is not a dead letter".to_owned();
-    let payload = match told.payload_encoding {
+    let payload = match fields.payload_encoding {
         Some(encoding) => {
             serde_json::from_str::<String>(payload).map_err(not_one).and_then(|text| decoded(&text, &encoding))
         }
@@ -83,7 +83,7 @@ pub(super) fn of_envelope(envelope: &str) -> Option<Result<(Payload, Option<Stri
             .map(|_| Payload::Json(payload.to_owned()))
             .map_err(not_one),
     };
-    Some(payload.map(|payload| (payload, told.ordering_key)))
+    Some(payload.map(|payload| (payload, fields.ordering_key)))
 }
 
 fn encoded(payload: &Payload) -> (String, Option<&'static str>) {

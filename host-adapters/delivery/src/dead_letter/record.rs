@@ -1,4 +1,4 @@
-//! The record inside a dead letter, as its source would hand it over for the first time.
+//! Turns a dead letter back into its record, as its source would deliver it for the first time.
 
 use super::{DeadLetter, MAX_ATTRIBUTES, Summary, payload};
 use crate::event::{Event, Payload};
@@ -7,13 +7,13 @@ use host_adapters_records::queue::Message;
 const CORRELATION_ID: &str = "correlationId";
 
 impl DeadLetter {
-    /// The message that the record was. It is followed by the same correlation id as before.
+    /// The message that the record was, with the same correlation id.
     ///
     /// # Errors
-    /// When the record is not text: no queue takes it.
+    /// When the record is not text: queues take only text.
     pub fn message(&self) -> Result<Message, String> {
         if self.payload_encoding.is_some() {
-            return Err("its payload is not text, which alone a queue takes".to_owned());
+            return Err("its payload is not text, and a queue takes only text".to_owned());
         }
         let mut attributes: Vec<_> = self.attributes.clone().into_iter().collect();
         if attributes.len() < MAX_ATTRIBUTES && !self.attributes.contains_key(CORRELATION_ID) {
@@ -22,16 +22,16 @@ impl DeadLetter {
         Ok(Message { body: self.body.clone(), attributes, delay_secs: 0 })
     }
 
-    /// The record of a kind of source whose dead letters have its payload as their body.
+    /// The record of a source whose dead letters have the payload as their body.
     ///
     /// # Errors
-    /// When the body is not the payload that it is said to be.
+    /// When the body does not match its declared encoding.
     pub fn message_event(&self) -> Result<Event, String> {
         let payload = payload::of_body(&self.body, self.payload_encoding.as_deref())?;
         Ok(self.event(payload, self.ordering_key.clone()))
     }
 
-    /// The record of a kind of source whose dead letters have Lambda's envelope as their body.
+    /// The record of a source whose dead letters have Lambda's envelope as their body.
     ///
     /// # Errors
     /// When the dead letter does not hold the record: it was too large for a queue, or the message is not a dead letter.
@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_is_followed_by_the_id_it_had() {
+    fn a_message_keeps_its_correlation_id() {
         let message = dead_letter("sqs:q", "{truncated").message().unwrap();
         assert_eq!(message.body, "{truncated");
         assert_eq!(message.attributes, [("shardId".into(), "s".into()), ("correlationId".into(), "000017".into())]);

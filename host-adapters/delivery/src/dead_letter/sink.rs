@@ -1,4 +1,4 @@
-//! Storing dead letters: the payload of the record and, in attributes, who gave it up and why.
+//! Stores dead letters: the payload of the record and, in attributes, who gave it up and why.
 
 use super::payload;
 use crate::dead_letter::{self, attribute};
@@ -10,7 +10,7 @@ use host_adapters_records::{Error, ErrorKind};
 use serde_json::Value;
 use std::sync::Arc;
 
-/// A reason may be a guest's whole backtrace, and counts towards the size of the message.
+/// Most bytes of a reason. It may be a guest's whole backtrace, and counts towards the size of the message.
 const MAX_REASON: usize = 1024;
 
 /// The dead letter queue of one source.
@@ -25,19 +25,19 @@ pub struct DeadLetterSink {
 /// Who gave up on a record and why.
 #[derive(Clone, Debug)]
 pub struct Cause<'a> {
-    /// For people.
+    /// The reason, for people to read.
     pub reason: &'a str,
     /// Digest of the component that handled it last.
     pub digest: &'a str,
 }
 
 impl DeadLetterSink {
-    /// Dead letters of `worker` go to `queue`.
+    /// Sends the dead letters of `worker` to `queue`.
     pub fn new(backend: Arc<dyn QueueBackend>, queue: String, worker: &str) -> Self {
         Self { queue, backend, worker: worker.to_owned() }
     }
 
-    /// Makes the dead letter of a record whose payload is to be the body.
+    /// Makes the dead letter of a record, with the payload as the body.
     pub fn message(&self, event: &Event, cause: &Cause<'_>) -> Message {
         let (body, encoding) = payload::body(&event.payload);
         let told = [
@@ -47,8 +47,8 @@ impl DeadLetterSink {
         self.dead_letter(event, body, cause, told)
     }
 
-    /// Makes the dead letter of a stream's record, with `envelope` as the body: with the record in it, and without, for
-    /// the case that the record is too large for a queue.
+    /// Makes the dead letter of a stream's record, with `envelope` and the record as the body. Also returns the body
+    /// without the record, for a record that is too large for a queue.
     pub fn stream(&self, event: &Event, envelope: Value, cause: &Cause<'_>) -> (Message, String) {
         let bare = envelope.to_string();
         let body = payload::in_envelope(envelope, &event.payload, event.ordering_key.as_deref());
@@ -76,7 +76,7 @@ impl DeadLetterSink {
         Message { body, attributes, delay_secs: 0 }
     }
 
-    /// Stores dead letters; the answer holds for each its error if it was not stored.
+    /// Stores dead letters. Returns one entry for each, in order: the error if it was not stored.
     pub async fn send(&self, dead_letters: Vec<Message>) -> Vec<Option<Error>> {
         let count = dead_letters.len();
         if count == 0 {
@@ -89,7 +89,13 @@ impl DeadLetterSink {
         let (mut errors, unanswered) = match sent {
             Ok(answers) => {
                 let errors: Vec<_> = answers.into_iter().map(Result::err).collect();
-                (errors, Error::new(ErrorKind::Unavailable, format!("{}: no answer for the message", self.queue)))
+                (
+                    errors,
+                    Error::new(
+                        ErrorKind::Unavailable,
+                        format!("{}: the response does not mention the message", self.queue),
+                    ),
+                )
             }
             Err(error) => (Vec::new(), error),
         };
@@ -98,7 +104,7 @@ impl DeadLetterSink {
     }
 }
 
-/// A trace is gone on with, so its context comes first.
+/// The record's own attributes. The trace context comes first, so that it is kept if not all fit.
 fn own_attributes(event: &Event) -> Vec<(String, String)> {
     let traceparent = event.traceparent.clone().map(|value| ("traceparent".to_owned(), value));
     let others = event.attributes.iter().filter(|(name, _)| name != "traceparent").cloned();

@@ -1,6 +1,6 @@
-//! Giving up records of an ordered source: each becomes a dead letter with its payload, in Lambda's envelope for
-//! stream failures (docs/delivery.md, 6.5), and counts as settled only once the queue has it. Until then the key slice
-//! waits: nothing is skipped.
+//! Gives up records of an ordered source. Each becomes a dead letter with its payload, in Lambda's envelope for stream
+//! failures (docs/delivery.md, 6.5), and counts as settled only once the queue has it. Until then the key slice waits,
+//! so that no record is skipped.
 
 use super::{Chunk, Interrupted, KeySlice, Record, Rules, Wait};
 use crate::dead_letter::Cause;
@@ -14,11 +14,11 @@ pub(super) const TOO_OLD: &str = "RecordAgeExceeded";
 pub(super) const REJECTED: &str = "RecordRejected";
 
 impl KeySlice {
-    /// Gives up the records of `chunk` that are too old to be tried; `None` if none is left.
+    /// Gives up the records of `chunk` that are too old to be delivered; `None` if none is left.
     pub(super) async fn give_up_expired(&self, chunk: Chunk<Record>) -> Result<Option<Chunk<Record>>, Interrupted> {
         let Some(max_age) = self.rules.max_age else { return Ok(Some(chunk)) };
         let Chunk { mut records, mut failures } = chunk;
-        // Giving up takes time, in which the next may become too old.
+        // Giving up takes time, during which more records may become too old.
         while records.iter().any(|record| self.is_expired(record)) {
             let (old, young) = records.into_iter().partition(|record| self.is_expired(record));
             self.give_up(old, TOO_OLD, &format!("older than {} s", max_age.as_secs()), "").await?;
@@ -27,7 +27,7 @@ impl KeySlice {
         Ok((!records.is_empty()).then_some(Chunk { records, failures }))
     }
 
-    /// Keeps `records` as dead letters, then settles them.
+    /// Stores `records` as dead letters, then settles them.
     pub(super) async fn give_up(
         &self,
         records: Vec<Record>,
@@ -53,7 +53,7 @@ impl KeySlice {
         Ok(())
     }
 
-    /// Sends dead letters until the queue has taken every one.
+    /// Sends dead letters until the queue has stored every one.
     async fn store(&self, mut dead_letters: Vec<DeadLetter>) -> Result<(), Interrupted> {
         let mut failures = 0;
         loop {
@@ -128,18 +128,18 @@ impl KeySlice {
     }
 }
 
-/// A dead letter on its way.
+/// A dead letter that is being sent.
 struct DeadLetter {
     message: Message,
-    /// Its body without the payload.
+    /// The body without the payload.
     bare: String,
-    /// Why the queue did not take it the last time.
+    /// Why the queue refused it the last time.
     refused: Option<Error>,
 }
 
 impl DeadLetter {
-    /// What to send next. A dead letter that the queue will never take, for it is larger than allowed, goes without its
-    /// payload: the envelope still says where the record stands in the stream.
+    /// What to send after `error`. A dead letter that is too large for the queue is sent without its payload: the
+    /// envelope still names the record's place in the stream.
     fn after(mut self, error: Error) -> Self {
         if error.kind == ErrorKind::Invalid {
             self.message.body.clone_from(&self.bare);

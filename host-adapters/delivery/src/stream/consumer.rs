@@ -1,8 +1,8 @@
-//! One worker's way through a stream: every shard has a reader, every reader its key slices, and children wait for
-//! their parents.
+//! One worker's progress through a stream: every shard has a reader, every reader has key slices, and child shards wait
+//! for their parents.
 
 use super::OrderedStreams;
-use super::leases::HeldShards;
+use super::leases::LeasedShards;
 use super::plan::ShardPlan;
 use super::shard::{ReadEnd, ShardConsumer};
 use crate::circuit_breaker::CircuitBreaker;
@@ -12,26 +12,26 @@ use host_adapters_platform::{Checkpoint, Position, Result, Shard};
 use std::sync::Arc;
 use tokio::task::{JoinError, JoinSet};
 
-/// Where a worker begins that has no checkpoint yet.
+/// Where a worker without a checkpoint begins.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Start {
-    /// With the oldest record kept.
+    /// With the oldest record that the stream still has.
     Oldest,
-    /// With what is written from now on.
+    /// With records written from now on.
     Latest,
 }
 
 /// Feeds a worker from a stream.
 pub struct StreamConsumer {
-    /// Shared with the other workers of this host.
+    /// The streams of the store, shared with the other workers of this host.
     pub streams: Arc<OrderedStreams>,
-    /// Which of them.
+    /// The stream's name.
     pub stream: String,
     /// Where to begin.
     pub start: Start,
-    /// Batches of one shard under way at most.
+    /// Most batches of one shard that are delivered at the same time.
     pub slices: usize,
-    /// Open while the stream cannot be read, or its leases and checkpoints cannot.
+    /// Open while the stream, its leases or its checkpoints cannot be reached.
     pub intake: Arc<CircuitBreaker>,
     /// How records are delivered.
     pub rules: Arc<Rules>,
@@ -43,11 +43,11 @@ impl StreamConsumer {
         if self.skip_history(&drain).await.is_none() {
             return Ended::Drained;
         }
-        let (mut plan, mut readers, mut held) = (ShardPlan::default(), JoinSet::new(), HeldShards::new(self));
-        while let Some(leases) = held.hold(&drain).await {
+        let (mut plan, mut readers, mut leased) = (ShardPlan::default(), JoinSet::new(), LeasedShards::new(self));
+        while let Some(leases) = leased.hold(&drain).await {
             leases.done.iter().for_each(|shard| plan.done(shard));
-            for shard in plan.begin(&held.listed, &leases.held) {
-                let drain = held.drain_of(&shard, &drain);
+            for shard in plan.begin(&leased.listed, &leases.owned) {
+                let drain = leased.drain_of(&shard, &drain);
                 let reader = ShardConsumer { consumer: self.clone(), shard: shard.clone(), drain };
                 readers.spawn(async move { (shard, reader.run().await) });
             }
@@ -57,12 +57,12 @@ impl StreamConsumer {
                 Some(joined) = readers.join_next() => match ended_of(joined) {
                     (shard, ReadEnd::ShardEnd) => {
                         plan.done(&shard);
-                        held.list_again();
+                        leased.list_again();
                     }
-                    // The drain has not begun: the lease of the shard is over.
+                    // The drain has not begun, so the lease of the shard has ended.
                     (shard, ReadEnd::Drained(_)) => plan.lost(&shard),
                 },
-                () = held.due() => (),
+                () = leased.due() => (),
             }
         }
         let mut ended = Ended::Drained;
@@ -73,16 +73,16 @@ impl StreamConsumer {
                     Some((_, ReadEnd::ShardEnd)) => (),
                     None => break,
                 },
-                () = held.due() => held.renew().await,
+                () = leased.due() => leased.renew().await,
             }
         }
-        held.release().await;
+        leased.release().await;
         ended
     }
 
-    /// [`Start::Latest`], for a worker that has no checkpoint in this stream: its place in every shard is stored before
-    /// anything is read, so that what comes later is found even after a restart or a split. `None` if `drain` came
-    /// first.
+    /// For [`Start::Latest`] and a worker without a checkpoint in this stream: stores the end of every shard as its
+    /// checkpoint before anything is read, so that later records are found even after a restart or a split. `None` if
+    /// `drain` came first.
     async fn skip_history(&self, drain: &Drain) -> Option<()> {
         if self.start == Start::Oldest {
             return Some(());
@@ -108,7 +108,7 @@ impl StreamConsumer {
         Some(())
     }
 
-    /// Calls the stream until it answers, pausing between; `None` if `drain` came first.
+    /// Repeats `call` until it succeeds, pausing between attempts; `None` if `drain` came first.
     pub(super) async fn retry_until_ok<T, F: Future<Output = Result<T>>>(
         &self,
         drain: &Drain,
@@ -140,7 +140,7 @@ impl StreamConsumer {
     }
 }
 
-/// A reader ends only by its own reasons; a panic in it is a bug, and not to be passed over in silence.
+/// The result of a reader's task. A panic in it is a bug, and is passed on.
 fn ended_of(joined: std::result::Result<(String, ReadEnd), JoinError>) -> (String, ReadEnd) {
     joined.unwrap_or_else(|error| match error.try_into_panic() {
         Ok(panic) => std::panic::resume_unwind(panic),

@@ -1,5 +1,6 @@
-//! One reader of a shard for all workers of this host. Stores limit the reads of a shard by all readers together.
-//! Workers at about the same position share each read; a worker that lags reads again, within the same pace of reads.
+//! One reader of a shard for all workers of this host, because stores limit the reads of a shard by all readers
+//! together. Workers at about the same position share each read. A worker that lags has older records read again,
+//! within the same limit.
 
 use super::window::{Page, Slice, Subscriber, Window};
 use crate::event::Event;
@@ -11,14 +12,14 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-/// Records of a read at most; DynamoDB Streams gives no more. Reads are few, so each takes what there is.
+/// Most records of one read: the maximum of DynamoDB Streams. Reads are limited, so each takes as many as it can.
 const MOST_RECORDS: usize = 1_000;
-/// Pages read ahead of the worker that is furthest.
+/// Pages read ahead of the worker that is furthest ahead.
 const AHEAD: usize = 2;
-/// How long after a throttled read reads are paced even in a backlog.
+/// For how long after a throttled read all reads are paced, even in a backlog.
 const THROTTLED: Duration = Duration::from_secs(60);
 
-/// What a read gave.
+/// The result of a read.
 type Outcome = Result<Arc<Page>>;
 
 /// Reads one shard.
@@ -33,35 +34,35 @@ struct Shared {
     stream: String,
     shard: String,
     state: Mutex<State>,
-    /// One read at a time, first come, first served.
-    turn: tokio::sync::Mutex<Turn>,
+    /// Locked during a read: one at a time, first come, first served.
+    pace: tokio::sync::Mutex<Pace>,
     ended: CancellationToken,
 }
 
 #[derive(Default)]
 struct State {
     window: Window,
-    /// Reads under way, and who waits for each.
+    /// Reads under way, each with those that wait for it.
     under_way: Vec<Reading>,
 }
 
-/// A read that is not over.
+/// A read under way.
 struct Reading {
     from: Position,
-    /// Where the next begins, once the store has answered and the records are being converted.
+    /// Where the next read begins. Known once the store has answered, while the records are being converted.
     next: Option<Position>,
     waiting: Vec<oneshot::Sender<Outcome>>,
 }
 
 /// When the shard may be read next.
-struct Turn {
+struct Pace {
     not_before: Instant,
-    /// The read before was full and ended here: reading on, through a backlog, need not wait.
+    /// The end of the previous read, if that was full. A read from there, through a backlog, does not wait.
     backlog: Option<Position>,
     throttled_until: Instant,
 }
 
-/// A worker's place at a feed.
+/// A worker's subscription to a feed.
 pub(super) struct Subscription {
     feed: Arc<Feed>,
     subscriber: Subscriber,
@@ -70,13 +71,13 @@ pub(super) struct Subscription {
 impl Feed {
     pub(super) fn new(reader: Arc<dyn ShardReader<Event>>, stream: &str, shard: &str) -> Self {
         let (now, ended) = (Instant::now(), CancellationToken::new());
-        let turn = Turn { not_before: now, backlog: None, throttled_until: now };
+        let pace = Pace { not_before: now, backlog: None, throttled_until: now };
         let shared = Shared {
             reader,
             stream: stream.to_owned(),
             shard: shard.to_owned(),
             state: Mutex::default(),
-            turn: tokio::sync::Mutex::new(turn),
+            pace: tokio::sync::Mutex::new(pace),
             ended: ended.clone(),
         };
         Self { shared: Arc::new(shared), _reading: ended.drop_guard() }
@@ -89,7 +90,7 @@ impl Feed {
 }
 
 impl Subscription {
-    /// What follows a position: nothing where the shard has no more for now.
+    /// The records after a position; empty if the shard has no more for now.
     pub(super) async fn next(&self, position: &Position) -> Result<Slice> {
         let shared = &self.feed.shared;
         let outcome = {
@@ -121,7 +122,7 @@ impl Drop for Subscription {
 }
 
 impl Shared {
-    /// Begins to read from a position, unless that is under way, and tells `waiting`.
+    /// Begins to read from a position, unless such a read is under way. The result goes to `waiting`.
     fn read(self: &Arc<Self>, state: &mut State, from: &Position, waiting: Option<oneshot::Sender<Outcome>>) {
         if let Some(reading) = state.under_way.iter_mut().find(|reading| reading.from == *from) {
             reading.waiting.extend(waiting);
@@ -136,7 +137,7 @@ impl Shared {
         });
     }
 
-    /// Has the pages after one that was taken read, as far as [`AHEAD`] goes.
+    /// Reads up to [`AHEAD`] pages after one that was taken.
     fn read_ahead(self: &Arc<Self>, state: &mut State, page: &Page) {
         let mut following = page.following().cloned();
         for _ in 0..AHEAD {
@@ -149,19 +150,19 @@ impl Shared {
     async fn fetch(self: &Arc<Self>, from: Position) {
         let mut under_way = UnderWay { shared: self, from: Some(&from) };
         let read = {
-            let mut turn = self.turn.lock().await;
-            turn.wait(&from).await;
+            let mut pace = self.pace.lock().await;
+            pace.wait(&from).await;
             let began = Instant::now();
             let read = self.reader.page(&self.stream, &self.shard, &from, MOST_RECORDS).await;
-            turn.took(began + self.reader.read_interval(), &read);
+            pace.took(began + self.reader.read_interval(), &read);
             read
         };
-        // The next request is on its way before these records are converted.
+        // The next request is sent before these records are converted.
         if let Ok(page) = &read
             && let Some(next) = page.next.as_ref().filter(|_| is_full(page))
         {
             self.begin_ahead(&from, next);
-            // The request is written by other tasks of this thread.
+            // Lets the tasks of this thread that send the request run.
             tokio::task::yield_now().await;
         }
         let read = read.map(|page| Arc::new(decoded(from.clone(), page)));
@@ -176,7 +177,7 @@ impl Shared {
         }
     }
 
-    /// Reads on to `next`, unless the page before `from` is still waiting to be taken.
+    /// Reads on from `next`, unless the page before `from` has not been taken yet.
     fn begin_ahead(self: &Arc<Self>, from: &Position, next: &Position) {
         let mut state = self.state();
         let is_ahead =
@@ -194,15 +195,16 @@ impl Shared {
     }
 }
 
-/// A read under way. One that ends without a result, by a panic, is started again by a worker that waits for it.
+/// Removes a read from those under way when it ends. If it ends by a panic, those that wait for it get an error and
+/// read again.
 struct UnderWay<'a> {
     shared: &'a Shared,
-    /// From where, unless it has ended.
+    /// Where it reads from; `None` once it has ended.
     from: Option<&'a Position>,
 }
 
 impl UnderWay<'_> {
-    /// Ends it and says who waits.
+    /// Ends the read and returns those that wait for it.
     fn end(&mut self, state: &mut State) -> Vec<oneshot::Sender<Outcome>> {
         let from = self.from.take();
         let place = state.under_way.iter().position(|reading| Some(&reading.from) == from);
@@ -229,7 +231,7 @@ fn decoded(from: Position, page: ShardPage<Event>) -> Page {
     Page { from, events: records.records.into_iter().map(Arc::new).collect(), next: records.next, is_full }
 }
 
-impl Turn {
+impl Pace {
     async fn wait(&self, from: &Position) {
         let reads_on = self.backlog.as_ref() == Some(from) && self.throttled_until <= Instant::now();
         if !reads_on {

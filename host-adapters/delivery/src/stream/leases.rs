@@ -1,4 +1,4 @@
-//! Which shards this host may read: listed from time to time, and leased where hosts share them.
+//! Which shards this host may read: they are listed from time to time, and leased where hosts share them.
 
 use super::consumer::StreamConsumer;
 use crate::drain::Drain;
@@ -8,13 +8,13 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// How often shards are listed. They are also listed when one ends or another host has found new ones.
+/// How often shards are listed. They are also listed when one ends, or when another host has found new ones.
 const SHARD_SYNC: Duration = Duration::from_secs(60);
-/// Renewals in the lifetime of a lease.
+/// How often a lease is renewed in its lifetime.
 const RENEWALS: u32 = 3;
 
 /// The shards of a source, and the leases on them.
-pub(super) struct HeldShards {
+pub(super) struct LeasedShards {
     /// The shards of the stream as they were listed last.
     pub(super) listed: Vec<Shard>,
     consumer: Arc<StreamConsumer>,
@@ -24,20 +24,20 @@ pub(super) struct HeldShards {
     due: Instant,
     /// Drains of shards that are being read.
     drains: HashMap<String, Drain>,
-    /// Until when the leases hold that were renewed last.
+    /// Until when the leases are valid, by the last renewal.
     until: Instant,
 }
 
-impl HeldShards {
-    /// Nothing is listed, nothing held.
+impl LeasedShards {
+    /// No shards are listed or leased yet.
     pub(super) fn new(consumer: &Arc<StreamConsumer>) -> Self {
         let (now, renewal) = (Instant::now(), consumer.streams.leases.lease_renewal());
         let (consumer, drains) = (consumer.clone(), HashMap::new());
         Self { listed: Vec::new(), consumer, renewal, sync: now, due: now, drains, until: now }
     }
 
-    /// Lists shards if it is time, takes and renews leases; reading of shards whose lease is lost ends. `None` if
-    /// `drain` came first.
+    /// Lists shards if it is time, takes and renews leases, and ends the reading of shards whose lease is lost. `None`
+    /// if `drain` came first.
     pub(super) async fn hold(&mut self, drain: &Drain) -> Option<Leases> {
         let consumer = self.consumer.clone();
         let (streams, stream) = (&consumer.streams, &consumer.stream);
@@ -45,7 +45,7 @@ impl HeldShards {
             self.listed = consumer.retry_until_ok(drain, || streams.reader.shards(stream)).await?;
             self.sync = Instant::now() + SHARD_SYNC;
         }
-        // Counted from before the call: the other hosts count from when they see it.
+        // Measured from before the call: other hosts measure from when they see its effect.
         let mut began = Instant::now();
         let leases = consumer
             .retry_until_ok(drain, || {
@@ -53,19 +53,19 @@ impl HeldShards {
                 streams.leases.hold(stream, &consumer.rules.invoker.worker, &self.listed)
             })
             .await?;
-        self.keep(&leases.held, began);
+        self.keep(&leases.owned, began);
         if leases.news {
             self.list_again();
         }
         Some(leases)
     }
 
-    /// Renews while the last work ends; what fails to be renewed ends by itself.
+    /// Renews leases while the last work ends. A lease that fails to be renewed expires.
     pub(super) async fn renew(&mut self) {
         let StreamConsumer { streams, stream, rules, .. } = &*self.consumer;
         let began = Instant::now();
         match streams.leases.renew(stream, &rules.invoker.worker).await {
-            Ok(held) => self.keep(&held, began),
+            Ok(owned) => self.keep(&owned, began),
             Err(error) => {
                 tracing::warn!(worker = rules.invoker.worker, source = rules.invoker.source, %error, "leases not renewed");
                 self.due = began + self.renewal.unwrap_or(SHARD_SYNC);
@@ -78,7 +78,7 @@ impl HeldShards {
         let StreamConsumer { streams, stream, rules, .. } = &*self.consumer;
         if let Err(error) = streams.leases.release(stream, &rules.invoker.worker).await {
             let (worker, source) = (&rules.invoker.worker, &rules.invoker.source);
-            tracing::warn!(worker, source, %error, "leases not given back; they end by themselves");
+            tracing::warn!(worker, source, %error, "leases not given back: they expire");
         }
     }
 
@@ -92,7 +92,7 @@ impl HeldShards {
         drain
     }
 
-    /// There are shards that are not listed, or soon will be: one has ended, or another host knows of them.
+    /// Has shards listed now: there are new ones, because one has ended or another host knows of them.
     pub(super) fn list_again(&mut self) {
         self.sync = Instant::now();
     }
@@ -102,14 +102,14 @@ impl HeldShards {
         tokio::time::sleep_until(self.due).await;
     }
 
-    fn keep(&mut self, held: &[String], began: Instant) {
+    fn keep(&mut self, owned: &[String], began: Instant) {
         let Some(renewal) = self.renewal else {
             self.due = began + SHARD_SYNC;
             return;
         };
         (self.due, self.until) = (began + renewal, began + renewal * RENEWALS);
         self.drains.retain(|shard, drain| {
-            let ours = held.contains(shard);
+            let ours = owned.contains(shard);
             if ours {
                 drain.extend(self.until);
             } else {

@@ -1,9 +1,9 @@
 //! Ordered streams in shards, independent of their store: DynamoDB Streams, Kinesis, the embedded store.
 //!
 //! - [`OrderedStreams`]: the streams of one store; all workers of a host that read it share them.
-//! - `feed`: one reader a shard, for all its workers. `window`: what it has read and not every worker has taken.
-//! - [`StreamConsumer`]: one worker's way through a stream. Each worker has leases, checkpoints, retries and pauses of
-//!   its own, so one that lags or stops holds up no other.
+//! - `feed`: one reader a shard, for all its workers. `window`: pages that it has read and not every worker has taken.
+//! - [`StreamConsumer`]: one worker's progress through a stream. Each worker has leases, checkpoints, retries and
+//!   pauses of its own, so one that lags or stops does not hold up the others.
 //! - `leases`: which shards this host may read for a worker; `plan`: parents before children; `shard`: from the pages
 //!   of a shard to its key slices, and the checkpoint after them.
 //!
@@ -29,7 +29,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
-/// Makes events of records: of a stream, a shard, and the records read of it. An event's id is its sequence number, its
+/// Makes events of the records that were read from a shard of a stream. An event's id is its sequence number; its
 /// ordering key decides its key group.
 pub type Decode<R> = fn(stream: &str, shard: &str, records: Vec<R>) -> Vec<Event>;
 
@@ -41,7 +41,7 @@ pub struct OrderedStreams {
 }
 
 impl OrderedStreams {
-    /// The streams that `reader` reads and `decode` makes events of; `leases` knows who reads what and how far.
+    /// The streams that `reader` reads. `decode` makes events of their records; `leases` keeps leases and checkpoints.
     pub fn new<R: 'static>(
         reader: Arc<dyn ShardReader<R>>,
         leases: Arc<dyn LeaseTable>,
@@ -50,7 +50,7 @@ impl OrderedStreams {
         Arc::new(Self { reader: Arc::new(Decoded { reader, decode }), leases, feeds: Mutex::default() })
     }
 
-    /// A place at the feed of a shard.
+    /// A subscription to the feed of a shard.
     fn subscribe(&self, stream: &str, shard: &str) -> Subscription {
         let mut feeds = self.feeds.lock().unwrap_or_else(PoisonError::into_inner);
         feeds.retain(|_, feed| feed.strong_count() > 0);
@@ -64,7 +64,7 @@ impl OrderedStreams {
     }
 }
 
-/// Records as events.
+/// Reads shards and decodes their records into events.
 struct Decoded<R> {
     reader: Arc<dyn ShardReader<R>>,
     decode: Decode<R>,

@@ -4,20 +4,21 @@
 use host_adapters_platform::Shard;
 use std::collections::{BTreeMap, HashSet};
 
-/// How far we are with a shard.
+/// How far this host is with a shard.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Stage {
     Reading,
     Done,
 }
 
-/// What is known of the shards of a stream.
+/// The state of the shards of a stream.
 #[derive(Debug, Default)]
 pub(super) struct ShardPlan(BTreeMap<String, Stage>);
 
 impl ShardPlan {
-    /// Marks and returns those of `listed` that can be read now: `held` by us, not begun, and each parent done or gone.
-    pub(super) fn begin(&mut self, listed: &[Shard], held: &[String]) -> Vec<String> {
+    /// Marks and returns those of `listed` that can be read now: `owned` by this host, not begun, and each parent done
+    /// or gone.
+    pub(super) fn begin(&mut self, listed: &[Shard], owned: &[String]) -> Vec<String> {
         let ids: HashSet<&str> = listed.iter().map(|shard| shard.id.as_str()).collect();
         // A shard that is no longer listed has expired; forgetting it bounds the memory.
         self.0.retain(|id, stage| *stage == Stage::Reading || ids.contains(id.as_str()));
@@ -26,19 +27,19 @@ impl ShardPlan {
             // A parent that has expired holds up no child, unless its last records are still in flight.
             None => !ids.contains(parent.as_str()),
         };
-        let new = listed.iter().filter(|shard| held.contains(&shard.id) && !self.0.contains_key(&shard.id));
+        let new = listed.iter().filter(|shard| owned.contains(&shard.id) && !self.0.contains_key(&shard.id));
         let ready: Vec<String> =
             new.filter(|shard| shard.parents.iter().all(is_settled)).map(|shard| shard.id.clone()).collect();
         self.0.extend(ready.iter().map(|id| (id.clone(), Stage::Reading)));
         ready
     }
 
-    /// All of a shard is settled.
+    /// Marks that all of a shard is settled.
     pub(super) fn done(&mut self, id: &str) {
         self.0.insert(id.to_owned(), Stage::Done);
     }
 
-    /// A shard is another host's now.
+    /// Marks that another host has taken a shard.
     pub(super) fn lost(&mut self, id: &str) {
         self.0.remove(id);
     }
@@ -52,18 +53,18 @@ mod tests {
         Shard { id: id.to_owned(), parents: parents.iter().map(ToString::to_string).collect() }
     }
 
-    /// As the only host.
+    /// [`ShardPlan::begin`] for the only host.
     fn begin(plan: &mut ShardPlan, listed: &[Shard]) -> Vec<String> {
         plan.begin(listed, &listed.iter().map(|shard| shard.id.clone()).collect::<Vec<_>>())
     }
 
     #[test]
-    fn only_shards_that_are_held_are_read() {
+    fn only_leased_shards_are_read() {
         let listed = [shard("a", &[]), shard("b", &[])];
         let mut plan = ShardPlan::default();
         assert_eq!(plan.begin(&listed, &["b".to_owned()]), ["b"]);
         plan.lost("b");
-        assert_eq!(begin(&mut plan, &listed), ["a", "b"], "held again");
+        assert_eq!(begin(&mut plan, &listed), ["a", "b"], "leased again");
     }
 
     #[test]
@@ -90,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn an_expired_parent_holds_up_nobody_unless_it_is_still_being_read() {
+    fn an_expired_parent_holds_up_a_child_only_while_it_is_being_read() {
         let mut plan = ShardPlan::default();
         assert_eq!(begin(&mut plan, &[shard("child", &["gone"])]), ["child"]);
         assert!(begin(&mut plan, &[shard("grandchild", &["child"])]).is_empty());

@@ -1,5 +1,5 @@
-//! A worker's way through one shard: records go to the key slice of their key, in order; the slices settle them, and
-//! the checkpoint follows.
+//! A worker's progress through one shard: records go to the key slice of their key, in order; the slices settle them,
+//! and the checkpoint follows.
 
 use super::consumer::StreamConsumer;
 use crate::checkpoint::Checkpointer;
@@ -15,10 +15,10 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-/// Four reads a second of an idle shard (docs/delivery.md, 4.7).
+/// The time between reads of an idle shard: four a second (docs/delivery.md, 4.7).
 const POLL: Duration = Duration::from_millis(250);
-/// Between two writes of a checkpoint: more of them would cost the table, and the slices' speed, more than what a
-/// restart repeats.
+/// The time between two writes of a checkpoint. More frequent writes would load the table and slow the slices down,
+/// which costs more than the records that a restart repeats.
 const PACE: Duration = Duration::from_secs(1);
 
 /// How the reading of a shard ended.
@@ -32,7 +32,7 @@ pub(super) enum ReadEnd {
 
 /// Feeds a worker from one shard.
 pub(super) struct ShardConsumer {
-    /// What it shares with the other shards.
+    /// What the shards of the stream share.
     pub(super) consumer: Arc<StreamConsumer>,
     /// Which shard.
     pub(super) shard: String,
@@ -41,7 +41,7 @@ pub(super) struct ShardConsumer {
 }
 
 impl ShardConsumer {
-    /// Reads the shard from the checkpoint to its end or the drain's.
+    /// Reads the shard from the checkpoint until the shard ends or the drain comes.
     pub(super) async fn run(self) -> ReadEnd {
         let StreamConsumer { streams, stream, rules, .. } = &*self.consumer;
         let checkpointer = Checkpointer::new(streams.leases.clone(), stream, &self.shard, &rules.invoker.worker);
@@ -58,7 +58,8 @@ impl ShardConsumer {
             (complete, ended)
         };
         let ((complete, ended), ()) = tokio::join!(work, self.follow(&checkpointer, &done));
-        // Before the mark of the end, which may be stored although its answer is lost: nothing may follow that.
+        // The checkpoint is written before the mark of the end. That mark may be stored although its response is lost,
+        // so no write may follow it.
         self.commit(&checkpointer).await;
         let settled = complete && ended == Ended::Drained && checkpointer.is_idle();
         if settled && self.retry_until_ok(|| checkpointer.end()).await.is_some() {
@@ -68,7 +69,7 @@ impl ShardConsumer {
     }
 
     /// Stores the checkpoint when it has moved, at once and then every [`PACE`], until the slices are done. A write is
-    /// never cut short: it could arrive late, and move the checkpoint back.
+    /// never cancelled: it could arrive late and move the checkpoint back.
     async fn follow(&self, checkpointer: &Checkpointer, done: &CancellationToken) {
         while done.run_until_cancelled(checkpointer.moved()).await.is_some() {
             let wait = if self.commit(checkpointer).await { PACE } else { self.consumer.rules.backoff.after(1) };
@@ -76,7 +77,8 @@ impl ShardConsumer {
         }
     }
 
-    /// Whether it is stored. If not, it is with the next one; until then a restart repeats records.
+    /// Stores the checkpoint; returns whether that succeeded. If not, the next write includes it, and until then a
+    /// restart repeats records.
     async fn commit(&self, checkpointer: &Checkpointer) -> bool {
         let stored = checkpointer.commit().await;
         if let Err(error) = &stored {
@@ -87,7 +89,7 @@ impl ShardConsumer {
         stored.is_ok()
     }
 
-    /// Where to begin: `Some(None)` if all of the shard is settled already, `None` if the drain came first.
+    /// Where to begin: `Some(None)` if all of the shard is already settled, `None` if the drain came first.
     async fn start(&self) -> Option<Option<Position>> {
         let StreamConsumer { streams, stream, rules, .. } = &*self.consumer;
         let stored =
@@ -102,7 +104,7 @@ impl ShardConsumer {
     fn slices(&self, checkpointer: &Arc<Checkpointer>) -> (Vec<mpsc::Sender<Vec<Record>>>, JoinSet<Ended>) {
         let mut slices = JoinSet::new();
         let slice = |_| {
-            // One read ahead: the next records are ready when a batch ends, and memory stays bounded.
+            // Room for one read: the next records are ready when a batch ends, and memory stays bounded.
             let (sender, receiver) = mpsc::channel(1);
             let rules = self.consumer.rules.clone();
             let (shard, checkpointer, drain) = (self.shard.clone(), checkpointer.clone(), self.drain.clone());
@@ -113,7 +115,7 @@ impl ShardConsumer {
         (senders, slices)
     }
 
-    /// Reads on and on; true at the end of the shard, false on drain. Dropping the senders ends the slices.
+    /// Reads until the end of the shard (true) or the drain (false). Dropping the senders ends the slices.
     async fn read(
         &self,
         mut position: Position,
@@ -141,7 +143,7 @@ impl ShardConsumer {
         }
     }
 
-    /// Gives records to the slices of their keys; waits while a slice has enough. False on drain.
+    /// Gives records to the slices of their keys; waits while a slice is full. False on drain.
     async fn hand_on(
         &self,
         events: &[Arc<Event>],
@@ -168,7 +170,7 @@ impl ShardConsumer {
         true
     }
 
-    /// Nothing new: the worker is as far as the stream.
+    /// Waits for new records: the worker has read all of the shard.
     async fn idle(&self, checkpointer: &Checkpointer) {
         if checkpointer.is_idle() {
             self.consumer.rules.invoker.meter.iterator_age.set(0.0);
@@ -185,7 +187,7 @@ impl ShardConsumer {
     }
 }
 
-/// The slice of an ordering key: always the same one, so that the records of a key stay in order.
+/// The slice of an ordering key. It is always the same, so that the records of a key stay in order.
 fn slice_of(event: &Event, slices: usize) -> usize {
     let mut hasher = DefaultHasher::new();
     event.ordering_key.hash(&mut hasher);

@@ -5,23 +5,24 @@ use host_adapters_platform::Position;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-/// Pages and bytes of payload that a shard's window holds at most. A worker that falls further behind reads again.
+/// Most pages and bytes of payload that a shard's window holds. A worker that falls further behind has pages read
+/// again.
 const MOST_PAGES: usize = 64;
 const MOST_BYTES: usize = 8 * 1024 * 1024;
-/// Pages that stay whatever their size, so that pages read ahead are not dropped before they are used.
+/// Pages that stay whatever their size, so that pages which were read ahead are not dropped before they are used.
 const LEAST_PAGES: usize = 3;
 
 /// Names a worker that reads the shard.
 pub(super) type Subscriber = u64;
 
-/// What one read gave, decoded once for all workers.
+/// The result of one read, decoded once for all workers.
 #[derive(Debug)]
 pub(super) struct Page {
     pub(super) from: Position,
     pub(super) events: Vec<Arc<Event>>,
-    /// Where to read on; none at the end of the shard.
+    /// Where to read on; `None` at the end of the shard.
     pub(super) next: Option<Position>,
-    /// As many records as were asked for: there is more.
+    /// Whether the read gave as many records as were asked for, so that there are more.
     pub(super) is_full: bool,
 }
 
@@ -35,7 +36,7 @@ impl Page {
         self.events.iter().map(|event| event.payload.len()).sum()
     }
 
-    /// Behind how many of its events a position is; `None` if it is outside, or at the end of a page that has a next.
+    /// After how many of its events a position is; `None` if it is outside, or at the end of a page that has a next.
     fn place(&self, position: &Position) -> Option<usize> {
         if self.from == *position {
             return Some(0);
@@ -99,7 +100,7 @@ impl Window {
         self.drop_taken();
     }
 
-    /// What follows a position, if it was read.
+    /// The events after a position, if they were read.
     pub(super) fn find(&self, position: &Position) -> Option<Slice> {
         // The newest first: that is where most workers are.
         self.pages.iter().rev().find_map(|kept| {
@@ -117,7 +118,7 @@ impl Window {
         self.pages.iter().any(|kept| kept.taken_by.is_empty() && kept.page.next.as_ref() == Some(position))
     }
 
-    /// A page was read. One without events says only that there is nothing new, and is not kept.
+    /// Adds a page that was read. A page without events is not kept.
     pub(super) fn push(&mut self, page: &Arc<Page>) {
         if page.events.is_empty() || self.subscribers.is_empty() {
             return;
@@ -155,7 +156,7 @@ mod tests {
         Position::After(sequence.to_string())
     }
 
-    /// The page of the records `first` to `last`, each with so many bytes.
+    /// The page of the records `first` to `last`, each of this many bytes.
     fn page(first: u64, last: u64, bytes: usize) -> Arc<Page> {
         let event = |sequence: u64| Event {
             id: sequence.to_string(),
@@ -203,7 +204,7 @@ mod tests {
         window.push(&second);
         window.taken(&second, one);
         window.unsubscribe(other);
-        assert_eq!(found(&window, 3), None, "who has gone needs it no more");
+        assert_eq!(found(&window, 3), None, "a worker that has gone does not need it");
     }
 
     #[test]

@@ -1,8 +1,8 @@
-//! DynamoDB's typed attribute values (`{"S": "…"}`) as plain JSON.
+//! Converts DynamoDB's typed attribute values (`{"S": "…"}`) to plain JSON.
 
 use serde_json::{Map, Number, Value};
 
-/// An image without its type tags. `path` begins the names of fields in errors.
+/// An image without its type tags. Errors name fields from `path` on.
 pub(super) fn plain(path: &str, image: Map<String, Value>) -> Result<Value, String> {
     image
         .into_iter()
@@ -41,7 +41,8 @@ fn number_value(path: &str, value: Value) -> Result<Value, String> {
     }
 }
 
-/// DynamoDB writes numbers as strings. `12.50` and `1E+2` are numbers too; what JSON cannot hold exactly is rounded.
+/// DynamoDB writes numbers as strings. `12.50` and `1E+2` are numbers too; a number that JSON cannot hold exactly is
+/// rounded.
 fn number(path: &str, text: &str) -> Result<Value, String> {
     let number = text.parse::<i64>().ok().map(Number::from).or_else(|| Number::from_f64(text.parse().ok()?));
     number.map(Value::Number).ok_or_else(|| format!("{path} is not a number: {text:?}"))

@@ -1,10 +1,10 @@
-//! From a change of an item to an event.
+//! Makes an event of the change of an item.
 
 use crate::lambda::Context;
 use host_adapters_event::{Event, Payload};
 use serde_json::Value;
 
-/// A change, however it came. Keys and images are JSON text.
+/// A change, from the host's own reader or from Lambda. Keys and images are JSON text.
 pub(super) struct Change {
     pub(super) id: String,
     /// `<kind>:<table>`.
@@ -37,7 +37,7 @@ pub(super) fn event(change: Change, context: &Context<'_>) -> Event {
     }
 }
 
-/// `{eventName, keys, newImage?, oldImage?}`. The images are put in as they are: parsing them could round numbers.
+/// `{eventName, keys, newImage?, oldImage?}`. Images are inserted as text, because parsing them could round numbers.
 fn payload(change: &Change) -> String {
     let image = |key: &str, image: &Option<String>| image.as_ref().map(|image| format!(r#","{key}":{image}"#));
     let new = image("newImage", &change.new_image).unwrap_or_default();
@@ -50,12 +50,12 @@ fn text(text: &str) -> String {
     Value::from(text).to_string()
 }
 
-/// Changes of one item are in order.
+/// The ordering key of an item: its changes are delivered in order.
 pub(super) fn ordering_key(pk: &str, sk: &str) -> String {
     format!("{pk}|{sk}")
 }
 
-/// The ordering key of a change that is an event's payload.
+/// The ordering key of a change, from the event's payload.
 #[cfg(feature = "host")]
 pub(super) fn ordering_key_of(payload: &Payload) -> Option<String> {
     let Payload::Json(text) = payload else { return None };
@@ -63,8 +63,8 @@ pub(super) fn ordering_key_of(payload: &Payload) -> Option<String> {
     Some(ordering_key(change.pointer("/keys/pk")?.as_str()?, change.pointer("/keys/sk")?.as_str()?))
 }
 
-/// The events of changes that the host read from `shard` of the stream of `table`. Their attempt is 0: they have not
-/// been handed over.
+/// The events of changes that the host read from `shard` of the stream of `table`. Their attempt is 0, because they
+/// have not been handed over.
 #[cfg(feature = "host")]
 pub(super) fn events(table: &str, shard: &str, changes: Vec<host_adapters_platform::Change>) -> Vec<Event> {
     let source = super::host::name(table);
@@ -121,10 +121,10 @@ mod tests {
         assert_eq!(event("shard-1", change).payload, Payload::Json(expected.into()));
     }
 
-    /// The host's own event of a change and the one that a worker makes of Lambda's record differ in what Lambda does
-    /// not say: the shard, and how often the record was handed over.
+    /// The host's own event of a change and the event that a worker makes of Lambda's record differ only in what Lambda
+    /// does not tell: the shard, and how often the record was handed over.
     #[test]
-    fn a_change_is_the_same_event_whoever_reads_it() {
+    fn a_change_is_the_same_event_from_the_host_and_from_lambda() {
         let change = Change {
             sequence: "17".into(),
             event_name: "INSERT".into(),

@@ -1,4 +1,4 @@
-//! AWS Lambda's records of a table's changes, by its own stream or by a Kinesis stream for DynamoDB.
+//! AWS Lambda's records of a table's changes: of the table's own stream, or of a Kinesis stream for DynamoDB.
 
 use super::attribute_value::plain;
 use super::event::{Change as EventChange, event as event_of, ordering_key};
@@ -48,7 +48,7 @@ pub(super) fn dynamodb(id: String, record: Value, context: &Context<'_>) -> Resu
     event(id, record, source, None, context)
 }
 
-/// A record of a Kinesis stream for DynamoDB: its data is one change as JSON, base64.
+/// A record of a Kinesis stream for DynamoDB: its data is one change, as JSON in base64.
 pub(super) fn kinesis(id: String, record: Value, context: &Context<'_>) -> Result<Event, String> {
     object(&record, "kinesis")?;
     let record: KinesisRecord = json::from_value(record)?;
@@ -66,7 +66,7 @@ fn change(record: Value) -> Result<Record, String> {
     json::from_value(record)
 }
 
-/// serde would take a list for an object, its values in the order of the fields.
+/// Refuses lists: serde would read a list as an object, its values in the order of the fields.
 fn object(record: &Value, field: &str) -> Result<(), String> {
     let is_list = record.get(field).is_some_and(Value::is_array);
     if is_list { Err(format!("{field}: invalid type: sequence, expected an object")) } else { Ok(()) }
@@ -92,7 +92,7 @@ fn event(
         keys: keys.to_string(),
         new_image: image("NewImage", record.dynamodb.new_image)?,
         old_image: image("OldImage", record.dynamodb.old_image)?,
-        // Lambda does not say; a worker that must know reads the item.
+        // Lambda does not tell the attempt; a worker that must know reads the item.
         attempt: 1,
         time_ms: record.dynamodb.approximate_creation_date_time.map_or(0, milliseconds),
         id,
@@ -104,8 +104,8 @@ fn key<'k>(name: &str, keys: &'k Value) -> Option<&'k str> {
     keys.get(name)?.as_str()
 }
 
-/// Tells the unit by the size: seconds until the year 5138, then milliseconds, then microseconds (a Kinesis stream's
-/// precision is configurable).
+/// Guesses the unit from the size: seconds until the year 5138, then milliseconds, then microseconds (the precision of
+/// a Kinesis stream is configurable).
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to what fits")]
 fn milliseconds(time: f64) -> u64 {
     let milliseconds = match time {

@@ -11,7 +11,7 @@ pub use host::*;
 
 use crate::lambda::Shape;
 
-/// Changes come by the table's own stream, or as the data of a Kinesis stream for DynamoDB.
+/// Changes arrive by the table's own stream, or as the data of a Kinesis stream for DynamoDB.
 pub(crate) const LAMBDA: &[Shape] = &[
     Shape { field: Some("dynamodb"), id: "/dynamodb/SequenceNumber", event: lambda::dynamodb },
     Shape { field: Some("kinesis"), id: "/kinesis/sequenceNumber", event: lambda::kinesis },

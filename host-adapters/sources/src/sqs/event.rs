@@ -1,18 +1,18 @@
-//! From a message to an event.
+//! Makes an event of a message.
 
 use crate::lambda::Context;
 use host_adapters_event::{Event, Payload};
 
-/// A message, however it came.
+/// A message, received by the host or handed over by Lambda.
 pub(super) struct Message {
     pub(super) id: String,
     /// `sqs:<queue>`.
     pub(super) source: String,
     pub(super) payload: Payload,
     pub(super) attributes: Vec<(String, String)>,
-    /// Of a FIFO queue.
+    /// The message group, in a FIFO queue.
     pub(super) group: Option<String>,
-    /// This receive included.
+    /// How often it was received, including this time.
     pub(super) receives: u32,
     /// Milliseconds since 1970 (UTC).
     pub(super) sent_ms: u64,
@@ -71,14 +71,14 @@ mod tests {
     }
 
     #[test]
-    fn a_message_without_attributes_is_followed_by_its_id() {
+    fn a_message_without_attributes_has_its_id_as_correlation_id() {
         let event = received("sqs:q", &message("{}", &[]));
         assert_eq!((event.correlation_id.as_str(), event.traceparent), ("msg-1", None));
     }
 
-    /// The host's own event of a message and the one that a worker makes of Lambda's record are the same.
+    /// The host's own event of a message and the event that a worker makes of Lambda's record are the same.
     #[test]
-    fn a_message_is_the_same_event_whoever_receives_it() {
+    fn a_message_is_the_same_event_from_the_host_and_from_lambda() {
         for body in [r#"{"a":1}"#, "{truncated", "7"] {
             let record = serde_json::json!({
                 "messageId": "msg-1", "body": body, "eventSourceARN": "arn:aws:sqs:us-east-1:1:q",

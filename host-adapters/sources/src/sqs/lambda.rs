@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Record {
-    /// A string, as AWS has it, or an object, as the documents print it.
+    /// A string, as AWS sends it, or an object, as the documents print it.
     body: Value,
     #[serde(default)]
     attributes: SystemAttributes,
@@ -31,7 +31,7 @@ struct SystemAttributes {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct MessageAttribute {
-    /// Absent on binary attributes, which no worker of ours reads.
+    /// Absent on binary attributes, which none of the workers reads.
     string_value: Option<String>,
 }
 

@@ -10,6 +10,6 @@ pub use host::*;
 
 use crate::lambda::Shape;
 
-/// A message, which no field of its own tells apart.
+/// A message: the shape of records without a distinguishing field.
 pub(crate) const MESSAGE: Shape = Shape { field: None, id: "/messageId", event: lambda::event };
 pub(crate) const LAMBDA: &[Shape] = &[MESSAGE];

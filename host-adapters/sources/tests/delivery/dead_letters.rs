@@ -1,4 +1,4 @@
-//! Any record goes through its dead letter and comes out as it was.
+//! A record that becomes a dead letter comes back as it was, of every kind of source.
 
 use crate::model::{ModelQueues, WORKER};
 use host_adapters_delivery::dead_letter::{Cause, DeadLetter, DeadLetterSink, Origin};
@@ -13,7 +13,7 @@ use serde_json::json;
 use std::sync::Arc;
 use tokio::time::Instant;
 
-/// JSON, text, bytes, and all of them where they are hard to tell apart.
+/// JSON, text and bytes, also such that are hard to tell apart.
 fn payloads() -> impl Strategy<Value = Payload> {
     let json = prop_oneof![
         any::<String>().prop_map(|text| json!({ "a": text }).to_string()),
@@ -53,7 +53,7 @@ fn stored(message: Message, source: &str) -> DeadLetter {
     let Message { body, attributes, .. } = message;
     assert!(attributes.len() <= MAX_ATTRIBUTES, "{attributes:?}");
     let texts = attributes.iter().flat_map(|(name, value)| [name, value]).chain([&body]);
-    texts.for_each(|text| assert!(!text.is_empty() && is_queue_text(text), "no queue takes {text:?}"));
+    texts.for_each(|text| assert!(!text.is_empty() && is_queue_text(text), "queues refuse {text:?}"));
     let (id, receipt) = ("letter-1".to_owned(), String::new());
     let received = Received { id, receipt, body, attributes, group: None, receive_count: 1, sent_ms: 9 };
     DeadLetter::read("qDlq", received, &[Origin { worker: WORKER.into(), source: source.into() }])
@@ -69,7 +69,7 @@ const CAUSE: Cause<'static> = Cause { reason: "worker trapped: no", digest: "d1"
 proptest! {
     #[test]
     fn d6_7__a_message_comes_back_as_it_was(event in events("sqs:q")) {
-        // A queue's own group; it has no control characters.
+        // The group of a FIFO queue has no control characters.
         let ordering_key = event.ordering_key.filter(|key| !key.is_empty() && is_queue_text(key));
         let event = Event { ordering_key, ..event };
         let dead_letter = stored(sink().message(&event, &CAUSE), "sqs:q");
@@ -86,7 +86,7 @@ proptest! {
         let (message, _) = sink().stream(&event, json!({"version": "1.0", "batch": {"shardId": "s"}}), &CAUSE);
         let dead_letter = stored(message, "dynamodb-stream:t");
         let back = dead_letter.stream_event().unwrap();
-        // JSON tells its key itself.
+        // A JSON payload contains its key.
         let ordering_key = if matches!(event.payload, Payload::Bytes(_)) { event.ordering_key } else { back.ordering_key.clone() };
         prop_assert_eq!(back, Event { attempt: 1, ordering_key, ..event });
     }

@@ -11,11 +11,11 @@ struct Gathering {
     size: usize,
     window: u32,
     bytes: usize,
-    /// How long a call takes.
+    /// How long a call takes, seconds.
     call: u64,
-    /// When, how many, of how many bytes each.
+    /// Arrivals: time, number of records, bytes of each.
     arrivals: &'static [(f64, usize, usize)],
-    /// When, how many.
+    /// Calls: time, number of records.
     calls: &'static [(f64, usize)],
     until: f64,
 }
@@ -42,11 +42,11 @@ impl Gathering {
         }
         world.at(self.until).await;
         assert_eq!(world.worker.sizes(), in_ms(self.calls));
-        assert_eq!(world.queues.count("q"), 0, "all are deleted");
+        assert_eq!(world.queues.count("q"), 0, "all messages are deleted");
     }
 }
 
-/// JSON text of so many bytes.
+/// JSON text of this many bytes.
 fn json_of(bytes: usize) -> String {
     format!("\"{}\"", "x".repeat(bytes.saturating_sub(2)))
 }
@@ -166,7 +166,7 @@ rows! {
     }
 }
 
-/// The same for a stream: when which records arrive, and the calls.
+/// The same for a stream: when records arrive, and the calls that must follow.
 async fn stream(config: DynamodbStreamConfig, arrivals: &[(f64, std::ops::Range<u64>)], calls: &[(f64, usize)]) {
     let world = World::new(ack_all);
     world.streams.open("s", None);

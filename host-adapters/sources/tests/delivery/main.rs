@@ -1,4 +1,4 @@
-//! What docs/delivery.md promises, at least one row a line, on tokio's paused clock, against the models in `model`.
+//! The promises of docs/delivery.md, at least one test a line, on tokio's paused clock, against the models in `model`.
 
 #![allow(
     clippy::unwrap_used,
@@ -25,7 +25,7 @@ mod stream_leases;
 use std::collections::BTreeSet;
 use std::path::Path;
 
-/// Makes each row a test on paused time. A row's name begins with the line of docs/delivery.md that it proves.
+/// Makes each row a test on paused time. A row's name begins with the line of docs/delivery.md that it tests.
 #[macro_export]
 macro_rules! rows {
     ($($(#[doc = $doc:literal])* $name:ident $body:block)+) => {
@@ -63,7 +63,7 @@ fn add_row_numbers(folder: &Path, numbers: &mut BTreeSet<String>) {
     }
 }
 
-/// Some lines are proven by the contract of the backends, or on real servers: all tests of the project are looked at.
+/// Some lines are tested by the contract of the backends or on real servers, so all tests of the project are searched.
 #[test]
 fn every_rule_has_its_row() {
     let project = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");

@@ -1,4 +1,4 @@
-//! What is counted and measured: the names and labels that `/metrics` shows (docs/delivery.md, 10).
+//! The metrics of delivery: their names and labels at `/metrics` (docs/delivery.md, 10).
 
 use crate::model::{Reply, World, retry};
 use crate::rows;
@@ -12,7 +12,7 @@ use metrics::{
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
-/// Every value by `name{label=value,…}`: counters and gauges added up, of histograms the last value.
+/// Every value by `name{label=value,…}`: the sum of counters and gauges, the last value of histograms.
 #[derive(Clone, Default)]
 struct Measured(Arc<Mutex<BTreeMap<String, f64>>>);
 

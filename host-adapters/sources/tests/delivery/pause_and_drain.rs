@@ -1,6 +1,6 @@
 //! Outages and drains: an outage uses up no attempt, and nothing is lost when the host ends (docs/delivery.md, 7 and 8).
 
-use crate::model::{Asked, Reply, World, ack_all, down, name, retry};
+use crate::model::{Reply, Request, World, ack_all, down, name, retry};
 use crate::rows;
 use host_adapters_delivery::dispatch::CallError;
 use host_adapters_delivery::drain::Ended;
@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-/// A worker whose service can be switched off: it then retries everything but `m1`.
+/// A worker whose service can be switched off. It then retries all records except `m1`.
 fn with_service(up: &Arc<AtomicBool>) -> impl FnMut(&[Event]) -> Reply + Send + 'static {
     let up = up.clone();
     move |batch| match up.load(Ordering::Relaxed) {
@@ -36,8 +36,8 @@ fn fill(world: &World, count: usize) {
 }
 
 rows! {
-    /// An hour without the service: no receive is used up, no message leaves, the held batch is the probe.
-    d7_1__a_queue_sits_out_an_outage {
+    /// An hour without the service: no receive is used up, no message leaves, the batch in flight is the probe.
+    d7_1__a_queue_survives_an_outage {
         let up = Arc::new(AtomicBool::new(false));
         let world = World::new(with_service(&up));
         let running = world.start(sqs(SqsConfig { max_concurrency: 1, ..SqsConfig::new("q") }));
@@ -47,7 +47,7 @@ rows! {
         assert_eq!((paused.reason.as_str(), paused.for_secs), ("service:entry", 3600));
         assert!(paused.probe_in_secs <= 60);
         assert_eq!(world.queues.receives().len(), 1, "polling stopped");
-        assert_eq!(world.queues.asked("q")[0].1, Asked::Deleted("m1".into()), "what was done stays done");
+        assert_eq!(world.queues.asked("q")[0].1, Request::Deleted("m1".into()), "what was done is not undone");
         let calls = world.worker.sizes();
         assert!((60..200).contains(&calls.len()), "{} probes in an hour", calls.len());
         assert!(calls[1..].iter().all(|(_, size)| *size == 9), "always the same batch");
@@ -70,7 +70,7 @@ rows! {
         fill(&world, 100);
         world.at(300.0).await;
         let calls = world.worker.sizes();
-        assert!(calls[..4].iter().all(|(at, _)| *at == 0), "all four ran into it");
+        assert!(calls[..4].iter().all(|(at, _)| *at == 0), "all four met the outage");
         let probes = &calls[4..];
         assert!(probes.windows(2).all(|pair| pair[1].0 - pair[0].0 >= 1_000), "one at a time: {probes:?}");
         assert_eq!(world.queues.visible("q"), 60, "the rest was never received");
@@ -112,7 +112,7 @@ rows! {
         assert_eq!(world.queues.count("q"), 0);
     }
 
-    d7_1__a_stream_sits_out_an_outage_without_a_retry {
+    d7_1__a_stream_survives_an_outage_without_a_retry {
         let up = Arc::new(AtomicBool::new(false));
         let world = World::new(with_service(&up));
         world.streams.open("s", None);
@@ -217,7 +217,7 @@ rows! {
         assert_eq!(world.streams.position("s"), None, "a restart delivers them again");
     }
 
-    /// The models' faults by a seeded die, for an hour: nothing is lost, nothing is given up.
+    /// A tenth of all calls of the models fails at random for an hour: nothing is lost, nothing is given up.
     d7_6__nothing_is_lost_while_a_tenth_of_all_calls_fails {
         for seed in 0..10 {
             let world = World::seeded(seed, ack_all);

@@ -1,6 +1,6 @@
 //! How the messages of a queue are settled (docs/delivery.md, 2, 3 and 6).
 
-use crate::model::{Asked, Reply, World, ack_all, down, retry, trap};
+use crate::model::{Reply, Request, World, ack_all, down, retry, trap};
 use crate::rows;
 use host_adapters_delivery::OnReject;
 use host_adapters_delivery::dispatch::CallError;
@@ -33,7 +33,7 @@ fn attribute<'a>(message: &'a Message, name: &str) -> &'a str {
     &found.unwrap_or_else(|| panic!("no {name} in {:?}", message.attributes)).1
 }
 
-/// Two messages to a worker that answers `first`, then acknowledges; when was what delivered?
+/// Sends two messages to a worker that answers `first`, then acknowledges. Returns what was delivered when.
 async fn deliveries_after(first: fn(&[Event]) -> Reply) -> Vec<(u64, String, u32)> {
     let mut calls = 0;
     let world = World::new(move |batch| {
@@ -108,7 +108,7 @@ rows! {
         assert_eq!((dead_letters.len(), attribute(&dead_letters[0], "reason")), (1, "stale: newer item"));
     }
 
-    /// The third attempt that ends in retry goes to the DLQ by our hand, with what an operator needs.
+    /// After the third attempt that ends in retry, the host sends the message to the DLQ, with what an operator needs.
     d6_2__a_dead_letter_keeps_its_payload_and_names_its_reason {
         let world = World::new(|_| Reply::new(Err(CallError::Trapped("unreachable".into()))));
         start(&world, one_poller());
@@ -146,8 +146,8 @@ rows! {
         assert_eq!((world.queues.count("q"), world.queues.count("qDlq")), (1, 0), "refused: it stays");
         world.at(40.0).await;
         assert_eq!((world.queues.count("q"), world.queues.count("qDlq")), (0, 1));
-        assert_eq!(world.queues.asked("qDlq"), [(30_000, Asked::Sent("m2".into()))]);
-        assert_eq!(world.queues.asked("q"), [(30_000, Asked::Deleted("m1".into()))]);
+        assert_eq!(world.queues.asked("qDlq"), [(30_000, Request::Sent("m2".into()))]);
+        assert_eq!(world.queues.asked("q"), [(30_000, Request::Deleted("m1".into()))]);
     }
 
     d6_4__a_refused_dead_letter_is_left_to_the_queues_own_redrive {
@@ -203,7 +203,7 @@ rows! {
         start(&world, one_poller());
         fill(&world, 3);
         world.at(1.0).await;
-        let deleted = [(0, Asked::Deleted("m1".into())), (0, Asked::Deleted("m2".into()))];
+        let deleted = [(0, Request::Deleted("m1".into())), (0, Request::Deleted("m2".into()))];
         assert_eq!(world.queues.asked("q"), deleted);
     }
 
@@ -214,7 +214,7 @@ rows! {
         world.at(1_000.0).await;
         assert_eq!(world.worker.deliveries().len(), 5);
         assert_eq!(world.queues.count("q"), 0);
-        let beats = world.queues.asked("q").into_iter().filter(|(_, asked)| *asked == Asked::Visibility("m1".into(), 30));
+        let beats = world.queues.asked("q").into_iter().filter(|(_, asked)| *asked == Request::Visibility("m1".into(), 30));
         let times: Vec<u64> = beats.map(|(at, _)| at).collect();
         assert_eq!(times, (1..30).map(|n| n * 10_000).collect::<Vec<u64>>(), "at a third of the timeout");
     }
@@ -227,7 +227,7 @@ rows! {
         assert_eq!(world.worker.deliveries(), [delivered(100_000, "m1", 1)]);
     }
 
-    /// Its heartbeat failed while it waited for its window, so it became visible and is here twice.
+    /// Its heartbeat failed while it waited for its window, so it became visible and was received twice.
     d3_5__a_message_received_again_while_it_waits_is_handed_over_once {
         let world = World::new(ack_all);
         world.queues.faults.plan("visibility", usize::MAX, down());
@@ -238,7 +238,7 @@ rows! {
         assert_eq!((world.queues.count("q"), world.queues.count("qDlq")), (0, 0));
     }
 
-    /// Two go with the first call; the queue takes its time to delete them, and the others keep their lease.
+    /// Two messages go with the first call. The queue deletes them slowly, and the others are kept invisible.
     d3_3__messages_for_the_next_batch_are_extended_while_the_last_is_settled {
         let world = World::new(ack_all);
         world.queues.faults.plan("delete", 2, down());
@@ -252,8 +252,8 @@ rows! {
         assert!(times[0] > 2_000, "the first batch is settled late: {times:?}");
     }
 
-    /// One is done, one is kept by an outage; the queue takes its time to delete the first, and the second keeps its
-    /// lease.
+    /// One message is done, one is kept by an outage. The queue deletes the first slowly, and the second is kept
+    /// invisible.
     d3_3__messages_kept_by_an_outage_are_extended_while_the_rest_is_settled {
         let mut calls = 0;
         let world = World::new(move |batch| {
@@ -295,8 +295,8 @@ rows! {
         world.queues.faults.plan("visibility", usize::MAX, down());
         world.at(50.0).await;
         assert_eq!(world.worker.deliveries(), [delivered(0, "m1", 1), delivered(30_000, "m1", 2)]);
-        assert_eq!(world.queues.asked("q"), [(45_000, Asked::DeletedStale("m1".into()))]);
-        assert_eq!(world.queues.count("q"), 1, "the second delivery's to delete");
+        assert_eq!(world.queues.asked("q"), [(45_000, Request::DeletedStale("m1".into()))]);
+        assert_eq!(world.queues.count("q"), 1, "only the second delivery deletes it");
     }
 
     d3_7__a_delete_that_fails_is_repeated_and_else_the_message_comes_again {
@@ -325,7 +325,7 @@ rows! {
         start(&world, one_poller());
         fill(&world, 1);
         world.at(1.0).await;
-        assert_eq!(world.queues.asked("q"), [(0, Asked::Visibility("m1".into(), 43_200))]);
+        assert_eq!(world.queues.asked("q"), [(0, Request::Visibility("m1".into(), 43_200))]);
     }
 
     /// The halves stay invisible while they wait for each other.
@@ -359,7 +359,7 @@ rows! {
         assert_eq!((world.queues.count("q"), world.queues.count("qDlq")), (0, 0));
     }
 
-    /// At the deadline every half is returned, the ones that wait as well.
+    /// At the deadline every half is returned, also those that wait.
     d8_2__halves_that_wait_are_returned_at_the_deadline {
         let mut calls = 0;
         let world = World::new(move |batch| {
@@ -377,7 +377,7 @@ rows! {
         assert_eq!(world.queues.visible("q"), 4);
     }
 
-    /// Receives count, not failures: a host that dies with a message has used one up.
+    /// Receives are counted, not failures: a host that dies with a message has used one up.
     d3_9__a_message_without_receives_left_goes_to_the_dlq_without_a_call {
         let world = World::new(|batch| ack_all(batch).takes(10));
         fill(&world, 1);
@@ -395,14 +395,14 @@ rows! {
         assert_eq!((world.queues.count("q"), world.queues.count("qDlq")), (0, 1));
     }
 
-    /// Concurrency is a number, and waiting is the answer.
+    /// Concurrency is a configured number; further messages wait.
     d1_6__no_more_batches_in_flight_than_allowed {
         let world = World::new(|batch| ack_all(batch).takes(10));
         start(&world, SqsConfig { max_concurrency: 3, ..SqsConfig::new("q") });
         fill(&world, 100);
         world.at(9.0).await;
         assert_eq!(world.worker.sizes(), [(0, 10); 3]);
-        assert_eq!(world.queues.visible("q"), 70, "what waits, waits on the queue");
+        assert_eq!(world.queues.visible("q"), 70, "the others wait on the queue");
         world.at(35.0).await;
         assert_eq!(world.worker.sizes().len(), 10);
     }

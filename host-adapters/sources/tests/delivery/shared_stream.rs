@@ -42,7 +42,7 @@ async fn trickle(world: &World) -> u64 {
     1_200 * 3
 }
 
-/// How long after its arrival each record of [`trickle`] was handed over first, at most.
+/// The longest time between the arrival of a record of [`trickle`] and its first delivery.
 fn longest_wait_ms(worker: &ModelWorker) -> u64 {
     let waited = |(at, id, _): &(u64, String, u32)| at.saturating_sub(id.parse::<u64>().unwrap() / 3 * 100);
     worker.deliveries().iter().filter(|(_, _, attempt)| *attempt == 1).map(waited).max().unwrap()
@@ -61,8 +61,8 @@ rows! {
         assert!((38..=41).contains(&reads.len()), "{reads:?}");
     }
 
-    /// The second worker's service is down for a minute, so it falls out of what the host keeps of the shard; the third
-    /// has a record that traps.
+    /// The second worker's service is down for a minute, so it falls behind the pages that the host keeps of the shard.
+    /// The third has a record that traps.
     d4_12__reads_of_a_shard_are_five_a_second_at_most_for_any_number_of_workers {
         let world = World::new(ack_all);
         world.streams.open("s", None);
@@ -139,7 +139,7 @@ rows! {
         world.streams.put_range("s", 0..9_000);
         world.start(plain());
         world.at(50.0).await;
-        // One page is with the worker, two wait for their turn, and two are read ahead.
+        // One page is with the worker, two wait for it, and two are read ahead.
         assert_eq!(read_at(&world, "s"), [0; 5]);
     }
 
@@ -168,7 +168,7 @@ rows! {
         assert_eq!(world.streams.position("s"), at(8_999));
     }
 
-    /// As Kinesis has them; shard `left` and `right` are split from one and merged again.
+    /// Records as in Kinesis. The shards `left` and `right` are split from one and merged again.
     d4_15__bytes_under_a_partition_key_are_read_in_order_through_a_split_and_a_merge {
         let world = World::new(|batch| {
             if batch.iter().any(|event| event.id == name(33)) { trap() } else { ack_all(batch).takes(1) }
@@ -196,7 +196,7 @@ rows! {
         }
         for (key, events) in &keys {
             let mut ids: Vec<&str> = events.iter().map(|event| event.id.as_str()).collect();
-            // What traps with the poison record is delivered again.
+            // Records of the call that traps with the poison record are delivered again.
             ids.dedup();
             let mut once = ids.clone();
             once.sort_unstable();

@@ -47,7 +47,7 @@ rows! {
         assert_eq!(delivered(&world), [name(3), name(4)]);
     }
 
-    /// The place is written down before anything is read: what comes while the host is down is not skipped.
+    /// The checkpoint is stored before anything is read, so records that arrive while the host is down are not skipped.
     d4_2__latest_counts_from_the_first_start_only {
         let world = World::new(ack_all);
         world.streams.open("s", None);
@@ -226,8 +226,8 @@ rows! {
         assert_eq!(world.streams.reads("child-a")[0].1, Position::TrimHorizon);
     }
 
-    /// "Idle forever after SHARD_END", found elsewhere when the data was gone.
-    d4_10__the_end_of_a_shard_leads_to_its_children_at_once {
+    /// Other consumers have idled forever after SHARD_END.
+    d4_10__children_are_read_at_once_after_the_end_of_a_shard {
         let world = World::new(ack_all);
         world.streams.open("parent", None);
         start(&world, plain());

@@ -20,7 +20,7 @@ fn plain() -> DynamodbStreamConfig {
     DynamodbStreamConfig::new("t")
 }
 
-/// A shard with records `0..records` and a worker; the source has run for so many seconds.
+/// A shard with records `0..records` and a worker; the source has run for this many seconds.
 async fn run(
     records: u64,
     config: DynamodbStreamConfig,
@@ -35,17 +35,17 @@ async fn run(
     world
 }
 
-/// A worker that names record `poison`.
+/// A worker that answers `retry` for record `poison`.
 fn names(poison: u64) -> impl FnMut(&[Event]) -> Reply + Send + 'static {
     move |batch| Reply::each(batch, |event| if event.id == name(poison) { retry() } else { Disposition::Ack })
 }
 
-/// A worker that traps when it meets record `poison`.
+/// A worker that traps on record `poison`.
 fn traps(poison: u64) -> impl FnMut(&[Event]) -> Reply + Send + 'static {
     move |batch| if batch.iter().any(|event| event.id == name(poison)) { trap() } else { ack_all(batch) }
 }
 
-/// A worker that says of a batch with record `poison` that it can never succeed.
+/// A worker that returns a permanent failure for a batch with record `poison`.
 fn fails_for_good(poison: u64) -> impl FnMut(&[Event]) -> Reply + Send + 'static {
     move |batch| match batch.iter().any(|event| event.id == name(poison)) {
         true => Reply::new(Err(CallError::Permanent("malformed".into()))),
@@ -130,7 +130,7 @@ rows! {
         settled_up_to(&world, 2);
     }
 
-    /// The first is too old and its dead letter is refused for a while, in which the second becomes too old.
+    /// The first is too old, and its dead letter is refused for a while, in which the second becomes too old.
     d5_3__a_record_that_becomes_too_old_behind_a_dead_letter_is_not_handed_over {
         let config = DynamodbStreamConfig { maximum_record_age_secs: 60, ..plain() };
         let world = World::new(ack_all);
@@ -146,7 +146,7 @@ rows! {
         settled_up_to(&world, 1);
     }
 
-    /// What the worker needs is down for longer than the record may wait.
+    /// A dependency of the worker is down for longer than the maximum age of a record.
     d5_3__a_record_that_becomes_too_old_in_a_pause_is_not_handed_over {
         for age in [10, 30, 60] {
             let config = DynamodbStreamConfig { maximum_record_age_secs: age, ..plain() };
@@ -184,7 +184,7 @@ rows! {
         assert_eq!(world.worker.sizes(), [(0, 1), (17_000, 1)]);
     }
 
-    /// With retries without end it would be a loop without a pause.
+    /// With unlimited retries this would be a loop without a pause.
     d2_3__a_worker_that_asks_for_no_wait_gets_a_second {
         let world = run(1, plain(), 60.0, |batch| Reply::each(batch, |_| Disposition::Retry(Some(0)))).await;
         assert_eq!(world.worker.sizes(), [(0, 1), (1_000, 1), (2_000, 1), (3_000, 1)]);
@@ -275,7 +275,7 @@ rows! {
         assert!(others.len() > 25, "{}", others.len());
     }
 
-    /// Whatever a worker answers, by a seeded die: an item's changes are never overtaken, what is settled stays settled,
+    /// Whatever a worker answers, drawn from a seed: changes of an item stay in order, what is settled stays settled,
     /// and every record is either done or a dead letter.
     d4_3__order_holds_whatever_the_worker_answers {
         for seed in 0..30 {
@@ -361,7 +361,7 @@ rows! {
     }
 }
 
-/// Acknowledges mostly; else retries, rejects, forgets some, traps, or finds its service down.
+/// Mostly acknowledges. Otherwise retries, rejects, leaves some out, traps, or finds its service down.
 fn whim(random: &mut StdRng, batch: &[Event]) -> Reply {
     let each = |random: &mut StdRng| match random.random_range(0..30) {
         0 => retry(),
@@ -396,8 +396,8 @@ impl Order {
             assert!(event.attempt > 1 || event.id > *newest, "{} after {newest}", event.id);
             newest.clone_from(&event.id.clone().max(newest.clone()));
         }
-        let answered = reply.dispatched.answer.iter().flatten();
-        let held = answered.take_while(|disposition| !matches!(disposition, Disposition::Retry(_))).count();
-        self.settled.extend(batch[..held].iter().map(|event| event.id.clone()));
+        let answered = reply.dispatched.result.iter().flatten();
+        let settled = answered.take_while(|disposition| !matches!(disposition, Disposition::Retry(_))).count();
+        self.settled.extend(batch[..settled].iter().map(|event| event.id.clone()));
     }
 }

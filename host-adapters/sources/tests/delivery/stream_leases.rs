@@ -1,5 +1,5 @@
-//! Shards of a DynamoDB stream that hosts share by leases (docs/delivery.md, 9). Here leases are renewed every three
-//! seconds and last for nine.
+//! Shards of a DynamoDB stream that hosts share by leases (docs/delivery.md, 9). In these tests a lease is renewed
+//! every three seconds and lasts nine.
 
 use crate::model::{World, ack_all, down, name};
 use crate::rows;
@@ -17,7 +17,7 @@ fn at(sequence: u64) -> Option<Checkpoint> {
     Some(Checkpoint::At(name(sequence)))
 }
 
-/// A shard of ours with three records, and a worker that takes so many seconds for them.
+/// A shard that this host owns, with three records, and a worker that needs this many seconds for them.
 fn world(secs: u64) -> World {
     let world = World::new(move |batch| ack_all(batch).takes(secs));
     world.streams.open("s", None);
@@ -64,19 +64,20 @@ rows! {
         world.at(1.0).await;
         world.streams.lease(&[]);
         world.at(30.0).await;
-        assert_eq!(world.streams.position("s"), None, "what the worker answers counts no more");
+        assert_eq!(world.streams.position("s"), None, "the worker's dispositions do not count any more");
         assert_eq!(world.worker.sizes(), [(0, 3)]);
         world.streams.lease(&["s"]);
         world.at(60.0).await;
         assert_eq!((world.streams.position("s"), world.worker.sizes().len()), (at(2), 2), "ours again");
     }
 
-    /// The others count from the last renewal that they saw: by then nothing of ours may be under way.
+    /// Other hosts measure from the last renewal that they saw. When the lease ends, no work of this host may be under
+    /// way.
     d9_4__work_ends_with_a_lease_that_cannot_be_renewed {
         let world = world(10);
         world.streams.faults.plan("hold", usize::MAX, down());
         world.at(0.5).await;
-        assert_eq!(world.worker.sizes(), [], "not held yet");
+        assert_eq!(world.worker.sizes(), [], "not leased yet");
         world.streams.faults.end();
         world.at(4.0).await;
         let [(began, 3)] = world.worker.sizes()[..] else { panic!("{:?}", world.worker.sizes()) };
@@ -89,7 +90,7 @@ rows! {
         assert_eq!(world.streams.position("s"), at(2));
     }
 
-    d9_5__leases_are_renewed_while_the_last_work_ends_and_then_given_back {
+    d9_5__leases_are_renewed_until_the_last_work_ends_and_then_released {
         let world = world(20);
         world.at(1.0).await;
         let ended = world.drain.finish(Duration::from_secs(30), async {
@@ -98,7 +99,7 @@ rows! {
             world.at(25.0).await;
         });
         ended.await;
-        assert_eq!(world.streams.position("s"), at(2), "longer than a lease, and settled");
+        assert_eq!(world.streams.position("s"), at(2), "settled, though it took longer than a lease");
         assert_eq!(world.streams.leased(), Some(BTreeSet::new()));
     }
 }

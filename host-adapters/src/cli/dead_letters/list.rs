@@ -1,4 +1,4 @@
-//! `dead-letters list`: how many there are of each kind.
+//! `dead-letters list`: counts dead letters of each kind.
 
 use super::select::{self, given_up_ms};
 use super::{short, time};
@@ -37,7 +37,8 @@ pub(super) async fn run(options: Options) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// `{"groups": [{"queue", "worker", "reason", "digest", "count", "oldestMs", "example"}]}`; `example` is the oldest's id.
+/// `{"groups": [{"queue", "worker", "reason", "digest", "count", "oldestMs", "example"}]}`; `example` is the id of the
+/// oldest.
 pub(super) fn groups(dead_letters: &[Summary]) -> Value {
     let mut groups: BTreeMap<_, Vec<&Summary>> = BTreeMap::new();
     for dead_letter in dead_letters {

@@ -1,4 +1,4 @@
-//! `host-adapters dead-letters`: lists and shows what could not be processed, sends it back, or drops it.
+//! `host-adapters dead-letters`: lists and shows records that could not be processed, sends them back, or drops them.
 
 mod list;
 mod select;
@@ -22,7 +22,7 @@ pub(crate) struct Options {
 enum Command {
     /// Count dead letters by queue, worker, reason and digest of the component.
     List(list::Options),
-    /// Show one: its record, and who gave it up when and why.
+    /// Show one dead letter: its record, and who gave it up when and why.
     Show(show::Options),
     /// Send records back: to their queue, or, if they came from a stream, to their worker at once.
     Redrive(work::Redrive),

@@ -1,4 +1,4 @@
-//! Selecting dead letters: all are listed before the work begins, so that records which become dead letters again
+//! Selects dead letters. All are listed before the work begins, so that records which become dead letters again
 //! meanwhile are left out.
 
 use crate::cli::operator::{Operator, Refused, rows};
@@ -9,7 +9,7 @@ use host_adapters_sources::camel_case_name;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
-/// Ids, or what dead letters have in common: of several conditions all must hold.
+/// Ids, or conditions that must all be met.
 #[derive(Args)]
 #[group(required = true, multiple = true)]
 pub(super) struct Selection {
@@ -25,10 +25,10 @@ pub(super) struct Selection {
     /// Those whose reason contains this.
     #[arg(long)]
     reason: Option<String>,
-    /// Those that a component gave up whose digest begins so.
+    /// Those that a component gave up whose digest begins with this.
     #[arg(long)]
     digest: Option<String>,
-    /// All that there are.
+    /// All dead letters.
     #[arg(long, conflicts_with_all = ["queue", "worker", "reason", "digest"])]
     all: bool,
 }
@@ -37,7 +37,7 @@ impl Selection {
     /// The selected dead letters, the oldest first.
     ///
     /// # Errors
-    /// When no host answers or it refuses, and when an id names no dead letter: then none is worked on.
+    /// When no host answers or it refuses, and when an id names no dead letter; nothing has been done then.
     pub(super) async fn dead_letters(&self, operator: &Operator) -> Result<Vec<Summary>> {
         let dead_letters = all(operator, self.queue.as_deref()).await?;
         if let Some(id) = self.ids.iter().find(|id| dead_letters.iter().all(|dead_letter| dead_letter.id != **id)) {
@@ -57,12 +57,12 @@ impl Selection {
     }
 }
 
-/// Every dead letter of a queue, or of all that may be looked into, the oldest first.
+/// Every dead letter of a queue, or of all queues that the client may read, the oldest first.
 ///
 /// # Errors
 /// When no host answers or it refuses.
 pub(super) async fn all(operator: &Operator, queue: Option<&str>) -> Result<Vec<Summary>> {
-    // By id: a dead letter that somebody works on meanwhile may be listed twice.
+    // By id, because a dead letter that another operator is working on may be listed twice.
     let mut dead_letters = BTreeMap::new();
     let mut from = Value::Null;
     loop {

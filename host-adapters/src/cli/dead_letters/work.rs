@@ -1,4 +1,5 @@
-//! `dead-letters redrive` and `drop`: a few at a time, so that an interruption leaves the rest in place.
+//! `dead-letters redrive` and `drop`: they work on a few dead letters at a time, so that an interruption leaves the
+//! rest in place.
 
 use super::list;
 use super::select::Selection;
@@ -13,7 +14,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 use tokio::time::{MissedTickBehavior, interval};
 
-/// Dead letters in one request.
+/// Most dead letters in one request.
 const AT_ONCE: u32 = 10;
 /// The most messages that SQS's own redrive moves in a second.
 const MAX_RATE: u32 = 500;
@@ -33,7 +34,7 @@ pub(crate) struct Redrive {
 pub(crate) struct Discard {
     #[command(flatten)]
     selection: Selection,
-    /// Do it; without this, only what would be dropped is shown.
+    /// Do it; without this, the command only shows what it would drop.
     #[arg(long)]
     yes: bool,
     #[command(flatten)]
@@ -55,7 +56,7 @@ pub(super) async fn discard(options: Discard) -> Result<ExitCode> {
     work(&options.operator, "drop", dead_letters, MAX_RATE).await
 }
 
-/// What became of all dead letters: how many of each outcome.
+/// How many dead letters had each outcome.
 type Counts = BTreeMap<String, u64>;
 
 async fn work(operator: &Operator, what: &str, mut dead_letters: Vec<Summary>, rate: u32) -> Result<ExitCode> {
@@ -69,7 +70,7 @@ async fn work(operator: &Operator, what: &str, mut dead_letters: Vec<Summary>, r
         pace.tick().await;
         let worked = work_on(operator, what, some, &mut counts).await;
         if let Err(error) = worked {
-            // What is done is done: say so before the reason of the end.
+            // The counts are printed before the reason of an early end, because that work is done.
             tell(&counts);
             return Err(error);
         }
@@ -87,7 +88,7 @@ async fn work_on(operator: &Operator, what: &str, dead_letters: &[Summary], coun
         let (id, name) = (text(outcome, "id"), text(outcome, "outcome"));
         match name.as_str() {
             "kept" => eprintln!("{id} stays: {}", text(outcome, "why")),
-            "missing" => eprintln!("{id} is gone, or somebody else works on it"),
+            "missing" => eprintln!("{id} is gone, or another operator is working on it"),
             _ => {}
         }
         *counts.entry(name).or_default() += 1;

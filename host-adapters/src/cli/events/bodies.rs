@@ -1,4 +1,4 @@
-//! Bodies of events: as given, as in the worker's fixtures, or any.
+//! Bodies of events: from the command line, from the worker's fixtures, or made up.
 
 use super::Kind;
 use anyhow::{Context, Result};
@@ -8,10 +8,10 @@ use std::path::{Path, PathBuf};
 /// Where the body of an event comes from.
 pub(super) struct Canned<'a> {
     fixture: Option<Fixture>,
-    given: Option<&'a str>,
+    body: Option<&'a str>,
 }
 
-/// An event in a worker's folder, and where in it the body stands.
+/// An event in a worker's folder, and the JSON pointer to its body.
 pub(super) struct Fixture {
     path: PathBuf,
     body: &'static str,
@@ -22,7 +22,7 @@ impl Fixture {
     pub(super) fn of(manifest: &Path, worker: &str, kind: Kind) -> Self {
         let (name, body) = match kind {
             Kind::Sqs => ("sqs", "/Records/0/body"),
-            // The same changes come by both.
+            // The same changes arrive by both kinds of stream.
             Kind::DynamodbStream | Kind::Kinesis => ("dynamodb-stream", "/Records/0"),
             Kind::Appsync => ("appsync", "/arguments/input/body"),
         };
@@ -40,14 +40,14 @@ impl Fixture {
 }
 
 impl<'a> Canned<'a> {
-    /// The `given` body, or the one in `fixture`, or any.
-    pub(super) fn of(fixture: Option<Fixture>, given: Option<&'a str>) -> Self {
-        Self { fixture, given }
+    /// Uses the body from the command line, else the one in `fixture`, else one that is made up.
+    pub(super) fn of(fixture: Option<Fixture>, body: Option<&'a str>) -> Self {
+        Self { fixture, body }
     }
 
     /// A message's body: any text.
     pub(super) fn message(&self) -> Result<String> {
-        match self.given {
+        match self.body {
             Some(text) => Ok(text.to_owned()),
             None => self.canned(&json!({"message": "Hello"})).map(|body| match body {
                 Value::String(text) => text,
@@ -61,13 +61,13 @@ impl<'a> Canned<'a> {
         self.json(&json!({}))
     }
 
-    /// A change, as workers see it or as AWS writes it.
+    /// A change, as workers see it or as AWS encodes it.
     pub(super) fn change(&self) -> Result<Value> {
         self.json(&json!({"eventName": "INSERT", "newImage": {"pk": "example", "sk": "1"}}))
     }
 
     fn json(&self, any: &Value) -> Result<Value> {
-        match self.given {
+        match self.body {
             Some(text) => serde_json::from_str(text).context("the body is not JSON"),
             None => self.canned(any),
         }

@@ -28,7 +28,7 @@ enum Command {
 
 #[derive(Args)]
 struct Generate {
-    /// What the event comes from.
+    /// The kind of source that the event comes from.
     source: Kind,
     /// The worker whose event it is: its queue or table, and the body of its fixture, unless `--body` gives one.
     #[arg(long)]
@@ -37,10 +37,10 @@ struct Generate {
     /// `{"eventName", "newImage", "oldImage"}`, with the item's keys `pk` and `sk` in its images.
     #[arg(long)]
     body: Option<String>,
-    /// So many records.
+    /// The number of records.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     count: u32,
-    /// The message ids or sequence numbers of the records, in order; made up where there are fewer than records.
+    /// The message ids or sequence numbers of the records, in order; further records get made-up ones.
     #[arg(long = "id", value_name = "ID")]
     ids: Vec<String>,
     #[command(flatten)]
@@ -74,13 +74,13 @@ pub(super) fn run(options: Options) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// A worker of the manifest, and the queue or table that feeds it.
+/// A worker of the manifest, and the name of the queue or table that feeds it.
 struct Worker {
     id: String,
     resource: String,
 }
 
-/// The worker, or the exit code after the reason is printed why it takes no such event.
+/// The worker. If it takes no such event, prints why and returns the exit code.
 fn worker(options: &Generate, name: &str) -> Result<Worker, ExitCode> {
     let app = options.manifest.load()?;
     let refused = |why: String| {
@@ -112,7 +112,8 @@ fn resource(app: &App, id: &str, kind: Kind) -> Result<String, String> {
 fn event(options: &Generate, worker: Option<&Worker>, canned: &Canned<'_>) -> Result<Value> {
     let resource = |default: &str| worker.map_or_else(|| default.to_owned(), |worker| worker.resource.clone());
     let records = Records { ids: &options.ids, count: options.count };
-    let change = || canned.change().and_then(|change| Change::read(&change).context("that is not a change of an item"));
+    let change =
+        || canned.change().and_then(|change| Change::read(&change).context("the body is not a change of an item"));
     Ok(match options.source {
         Kind::Sqs => records.sqs(&resource("exampleQueue"), &canned.message()?),
         Kind::DynamodbStream => records.dynamodb_stream(&resource("example-table"), &change()?),

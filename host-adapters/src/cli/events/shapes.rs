@@ -7,12 +7,12 @@ use uuid::Uuid;
 
 const REGION: &str = "us-east-1";
 const ACCOUNT: &str = "123456789012";
-/// As long as DynamoDB's own; those after it count on.
+/// Has as many digits as DynamoDB's own; later records count up from it.
 const FIRST_SEQUENCE_NUMBER: u128 = 4_421_584_500_000_000_017_450_439_091;
 const FIRST_KINESIS_NUMBER: u128 = 4_959_033_827_149_025_660_855_969_253_836_157_109;
 const SHARD: &str = "shardId-000000000006";
 
-/// How many records, and their names.
+/// The number of records, and their ids.
 pub(super) struct Records<'a> {
     pub(super) ids: &'a [String],
     pub(super) count: u32,
@@ -68,7 +68,7 @@ impl Records<'_> {
         })
     }
 
-    /// A Kinesis stream for DynamoDB: each record holds one change as JSON.
+    /// A Kinesis stream for DynamoDB, in which each record holds one change as JSON.
     pub(super) fn kinesis(&self, table: &str, change: &Change) -> Value {
         self.event(|id, n| {
             let number = id.unwrap_or_else(|| (FIRST_KINESIS_NUMBER + u128::from(n)).to_string());
@@ -110,7 +110,7 @@ impl Records<'_> {
 }
 
 impl Change {
-    /// Reads a change as workers see it, or as AWS writes it; `None` if it has no image with `pk` and `sk`.
+    /// Reads a change as workers see it, or as AWS encodes it; `None` if it has no image with `pk` and `sk`.
     pub(super) fn read(change: &Value) -> Option<Self> {
         let event_name = change.get("eventName").and_then(Value::as_str).unwrap_or("INSERT").to_owned();
         let image = |plain: &str, tagged: &str| {
@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn an_image_without_keys_is_no_change() {
+    fn an_image_without_keys_is_not_a_change() {
         assert!(Change::read(&json!({"newImage": {"pk": "p"}})).is_none());
         assert!(Change::read(&json!({"eventName": "REMOVE"})).is_none());
     }

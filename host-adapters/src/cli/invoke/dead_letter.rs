@@ -1,5 +1,5 @@
 //! `invoke --dead-letter`: hands a record that a worker gave up to that worker again, or to its replacement. The
-//! running host does not change, and the dead letter stays in its queue.
+//! running host is not changed, and the dead letter stays in its queue.
 
 use super::{Options, event, load, open};
 use crate::cli::operator::Operator;
@@ -14,7 +14,7 @@ use host_adapters_delivery::event::Disposition;
 use serde_json::{Value, json};
 use std::process::ExitCode;
 
-/// Runs the dead letter of `options`.
+/// Runs the dead letter that `options` name.
 pub(super) async fn run(mut app: App, options: &Options, named: &str) -> Result<ExitCode> {
     let dead_letter = read(options, named).await?;
     let event = host_adapters_sources::event_of(&dead_letter).map_err(|error| anyhow!("{named}: {error}"))?;
@@ -30,7 +30,7 @@ pub(super) async fn run(mut app: App, options: &Options, named: &str) -> Result<
     report(&dead_letter.summary.record_id, &dispatched)
 }
 
-/// From the running host by its id, or as `dead-letters show --json` printed it.
+/// Reads a dead letter: from the running host by its id, or as `dead-letters show --json` printed it.
 async fn read(options: &Options, named: &str) -> Result<DeadLetter> {
     if named == "-" || named.starts_with('@') {
         let text = event::text_of(named, "dead letter")?;
@@ -43,10 +43,10 @@ async fn read(options: &Options, named: &str) -> Result<DeadLetter> {
     dead_letters::fetch(&Operator::new(options.gateway.clone(), token), named).await
 }
 
-/// Lambda's answer on stdout, as for any event; why the record failed on stderr. Good is only a record that is done:
-/// one that is rejected would be lost when it is sent back.
+/// Prints Lambda's response on stdout, as for any event, and on stderr why the record failed. The outcome is good only
+/// if the record is done: a rejected record would be lost when it is sent back.
 fn report(id: &str, dispatched: &Dispatched) -> Result<ExitCode> {
-    let disposition = dispatched.answer.as_ref().map(|dispositions| dispositions.first());
+    let disposition = dispatched.result.as_ref().map(|dispositions| dispositions.first());
     let (mut failures, mut rejected) = (Vec::new(), Vec::new());
     match disposition {
         Ok(Some(Disposition::Ack)) => {}

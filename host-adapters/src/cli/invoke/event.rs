@@ -1,4 +1,4 @@
-//! Which worker, and which event.
+//! Reads which worker to call, and with which event.
 
 use crate::manifest::{App, Client};
 use anyhow::{Context, Result};
@@ -31,7 +31,7 @@ pub(in crate::cli) fn text_of(argument: &str, what: &str) -> Result<String> {
     }
 }
 
-/// Reads the event. GraphQL variables (`{"input": …}`), as API usage prints them, become the AppSync event they make.
+/// Reads the event. GraphQL variables (`{"input": …}`), as API usage prints them, are turned into the AppSync event.
 pub(super) fn read(argument: &str) -> Result<Value> {
     let text = text_of(argument, "event")?;
     let event: Value = serde_json::from_str(&text).context("the event is not JSON; write '{…}', @file or -")?;
@@ -41,7 +41,7 @@ pub(super) fn read(argument: &str) -> Result<Value> {
     })
 }
 
-/// The fan that the event speaks of.
+/// The `userInfo` of the event's fan.
 pub(super) fn user_info(event: &Value) -> &Value {
     let paths = ["/arguments/input/body/userInfo", "/body/userInfo", "/userInfo"];
     paths.iter().find_map(|path| event.pointer(path)).unwrap_or(&Value::Null)

@@ -1,10 +1,10 @@
-//! `host-adapters invoke`: one worker, one event, nothing else running.
+//! `host-adapters invoke`: calls one worker with one event; no other component or source runs.
 //!
-//! The event goes in at `/workers/<id>` as AWS Lambda would hand it over, on an embedded store of its own that holds
-//! the fixtures' documents. A request worker gets a development token for the fan of the event's own `userInfo`; it is
+//! The event is sent to `/workers/<id>` as AWS Lambda would hand it over. The worker has an embedded store of its own
+//! with the fixtures' documents. A request worker gets a development token for the fan of the event's own `userInfo`,
 //! signed by a key that lives as long as the command and that no other host accepts.
 //!
-//! With `--dead-letter` the record of a [`dead letter`] goes in as its source would hand it over.
+//! With `--dead-letter` the record of a [`dead letter`] is handed over as its source would do it.
 
 mod dead_letter;
 pub(super) mod event;
@@ -29,7 +29,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-/// Who loads the fixtures, in the grants of this command's own store.
+/// The client that loads the fixtures, in the grants of this command's own store.
 const SEEDER: &str = "invoke";
 
 #[derive(Args)]
@@ -42,13 +42,13 @@ pub(crate) struct Options {
     /// The event: JSON, `@file`, or `-` for standard input.
     #[arg(default_value = "-")]
     event: String,
-    /// A folder of documents, `<collection>/<any name>.json`, that the worker finds.
+    /// A folder of documents for the worker to find, `<collection>/<any name>.json`.
     #[arg(long, default_value = "tests/fixtures/domain")]
     documents: PathBuf,
     /// The fan's token to send instead of a development token.
     #[arg(long, env = "HOST_ADAPTERS_FAN_TOKEN", hide_env_values = true)]
     token: Option<String>,
-    /// Instead of the file that spin.toml names: a component that is to replace it.
+    /// A component that is to replace the file that spin.toml names.
     #[arg(long)]
     component: Option<PathBuf>,
     /// Hand over the record of a dead letter: its id at a running host, or `@file` or `-` with what `dead-letters show
@@ -58,7 +58,7 @@ pub(crate) struct Options {
     /// The running host's gateway, for `--dead-letter ID`.
     #[arg(long, default_value = DEFAULT_GATEWAY)]
     gateway: String,
-    /// The token of a client of spin.toml that may look into the dead letter's queue.
+    /// The token of a client of spin.toml that may read the dead letter's queue.
     #[arg(long, env = "HOST_ADAPTERS_TOKEN", hide_env_values = true)]
     operator_token: Option<String>,
 }
@@ -87,7 +87,7 @@ pub(super) async fn run(options: Options) -> Result<ExitCode> {
     report(&answer)
 }
 
-/// Leaves only the worker in the application, with the file that is to be tried. Answers its id, or why it cannot run.
+/// Leaves only the worker in the application, with the file to call. Returns its id, or why it cannot run.
 fn open(app: &mut App, named: &str, options: &Options) -> Result<String, String> {
     let worker = event::component(app, named);
     let worker = worker.ok_or_else(|| format!("there is no worker `{named}` yet; {}", event::known(app)))?;
@@ -110,7 +110,7 @@ fn log() -> Result<()> {
     telemetry::install(logs::level(variable("LOG_LEVEL").as_deref(), variable("CONFIG_ENV").as_deref())).map(drop)
 }
 
-/// Gives the worker what authentication needs. Answers the bearer token to send.
+/// Gives the worker what authentication needs. Returns the bearer token to send.
 fn prepare(app: &mut App, worker: &str, options: &Options, event: &Value, data: &Path) -> Result<String> {
     let component = app.components.get_mut(worker).context("the worker has gone")?;
     let takes_batches = !component.sources.is_empty();
@@ -153,14 +153,14 @@ async fn call(
     called.result.with_context(|| format!("{worker} did not answer"))
 }
 
-/// A store of its own with the fixtures' documents, and the worker loaded.
+/// Makes a store with the fixtures' documents, and loads the worker.
 async fn load(mut app: App, documents: &Path, data: &Path) -> Result<Components> {
     app.host.clients.insert(SEEDER.to_owned(), event::seeder(&app));
     let folder = app.path.parent().unwrap_or(Path::new("")).join(documents);
     let app = Arc::new(app);
     let backends = backends::open(&app, data, &RuntimeConfig::default()).await?;
     load_documents(&app, &*backends.platform, &folder).await?;
-    // Compiled components are shared with `up`, so that a second call starts at once.
+    // Compiled components are shared with `up`, so that the next call starts at once.
     let compiled = app.path.parent().unwrap_or(Path::new("")).join(".host-adapters");
     let services = backends::services(&app, None)?;
     Components::load(&app, &compiled, &backends, services, Tracing::from_env()?).await
@@ -186,7 +186,7 @@ async fn load_documents(app: &App, platform: &dyn Platform, folder: &Path) -> Re
     Ok(())
 }
 
-/// The answer on stdout. The outcome is good if the status is, and no record of a batch failed.
+/// Prints the response on stdout. The outcome is good if the status is, and if no record of a batch failed.
 fn report(answer: &http::Response<Bytes>) -> Result<ExitCode> {
     let text = std::str::from_utf8(answer.body()).context("the answer is not UTF-8")?;
     let body: Value = serde_json::from_str(text).unwrap_or_else(|_| text.into());

@@ -1,4 +1,4 @@
-//! A development token: a key made for one command, and a token of it for the fan of the event.
+//! A development token: a key made for one command, and a token signed with it for the fan of the event.
 
 use anyhow::{Context, Result};
 use aws_lc_rs::rand::SystemRandom;
@@ -13,7 +13,7 @@ use std::path::Path;
 const KEY_ID: &str = "development";
 const LIFETIME_SECS: i64 = 300;
 
-/// Writes the public key to `jwks` and answers a token for the fan of `user_info`.
+/// Writes the public key to `jwks`, and returns a token for the fan of `user_info`.
 pub(super) fn development(identity: &IdentityConfig, user_info: &Value, jwks: &Path) -> Result<String> {
     let pkcs8 = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &SystemRandom::new())
         .ok()

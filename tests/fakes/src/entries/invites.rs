@@ -1,4 +1,4 @@
-//! Who is invited to which campaign.
+//! The invite lists of campaigns.
 
 use serde::Deserialize;
 use std::collections::{HashMap, HashSet};
@@ -10,7 +10,7 @@ pub struct Invites {
     lists: Mutex<HashMap<String, HashSet<String>>>,
 }
 
-/// Names of a fan, any of which may be on a list.
+/// Identifiers of a fan, any of which may be on a list.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct Names {
@@ -37,7 +37,7 @@ impl Invites {
 }
 
 impl Names {
-    /// One key a name; e-mail addresses without regard to case.
+    /// One key for each identifier; e-mail addresses are compared without regard to case.
     fn keys(self) -> impl Iterator<Item = String> {
         let email = self.email.map(|email| format!("email:{}", email.trim().to_lowercase()));
         let user = self.global_user_id.map(|id| format!("user:{id}"));

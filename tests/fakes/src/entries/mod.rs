@@ -6,7 +6,7 @@ mod store;
 pub use invites::Invites;
 pub use store::{Arrival, EntryStore, Operation, Sent};
 
-use crate::edge::{Checked, Edge};
+use crate::guard::{Checked, Guard};
 use crate::reply::{self, Paging};
 use axum::extract::{Path, Query, State};
 use axum::response::Response;
@@ -19,23 +19,23 @@ use std::sync::Arc;
 /// What the handlers share.
 #[derive(Clone)]
 pub(crate) struct Entries {
-    pub(crate) edge: Arc<Edge>,
+    pub(crate) guard: Arc<Guard>,
     pub(crate) store: Arc<EntryStore>,
     pub(crate) invites: Arc<Invites>,
 }
 
 /// The routes of the contract and of the control API.
 pub(crate) fn routes(state: Entries) -> Router {
-    let edge = state.edge.clone();
-    let collection = edge
-        .guard("upsertEntries", post(upsert))
-        .merge(edge.guard("deleteEntries", axum::routing::delete(delete)))
-        .merge(edge.guard("listEntries", get(list)));
+    let guard = state.guard.clone();
+    let collection = guard
+        .route("upsertEntries", post(upsert))
+        .merge(guard.route("deleteEntries", axum::routing::delete(delete)))
+        .merge(guard.route("listEntries", get(list)));
     Router::new()
         .route("/{campaignId}/entries", collection)
-        .route("/{campaignId}/entries/{globalUserId}", edge.guard("getEntry", get(one)))
-        .route("/{campaignId}/scores/refresh", edge.guard("refreshScores", post(refresh)))
-        .route("/{campaignId}/invites/check", edge.guard("checkInvite", post(check_invite)))
+        .route("/{campaignId}/entries/{globalUserId}", guard.route("getEntry", get(one)))
+        .route("/{campaignId}/scores/refresh", guard.route("refreshScores", post(refresh)))
+        .route("/{campaignId}/invites/check", guard.route("checkInvite", post(check_invite)))
         .route("/_control/versions/{campaignId}/{globalUserId}", get(versions))
         .route("/_control/arrivals/{campaignId}", get(arrivals))
         .route("/_control/campaigns", get(campaigns))
@@ -68,7 +68,7 @@ fn upsert_one(state: &Entries, campaign: &str, entry: &Value) -> Value {
         return result(entry, "invalid", Some("version is not date.updated"));
     }
     let id = text(entry, "/globalUserId");
-    let dice = &state.edge.dice;
+    let dice = &state.guard.dice;
     let score_fails = dice.score_fails("upsertEntries");
     if !state.store.upsert(campaign, id, version, entry, !score_fails, dice.ignores_version()) {
         return result(entry, "stale", Some("a newer version is held, or it is deleted"));
@@ -84,12 +84,12 @@ async fn delete(
     Path(campaign): Path<String>,
     Extension(sent): Extension<Checked>,
 ) -> Response {
-    // A deletion has no status `invalid`, so that a bad record makes the whole request bad.
+    // Deletions have no status `invalid`, so a bad record makes the whole request bad.
     if let Some(message) = sent.bad.values().next() {
         return reply::bad_request(message);
     }
     let entries = sent.body.get("entries").and_then(Value::as_array).into_iter().flatten();
-    let ignore_version = state.edge.dice.ignores_version();
+    let ignore_version = state.guard.dice.ignores_version();
     let judge = |entry: &Value| {
         let (id, version) = (text(entry, "/globalUserId"), text(entry, "/version"));
         let deleted = state.store.delete(&campaign, id, version, ignore_version);
@@ -117,7 +117,7 @@ async fn refresh(
 ) -> Response {
     let ids = sent.body.get("globalUserIds").and_then(Value::as_array).into_iter().flatten();
     let judge = |id: &Value| {
-        let scored = !state.edge.dice.score_fails("refreshScores");
+        let scored = !state.guard.dice.score_fails("refreshScores");
         let status = match (state.store.score(&campaign, id.as_str().unwrap_or_default(), scored), scored) {
             (false, _) => "unknown",
             (true, false) => "failed",
@@ -180,7 +180,7 @@ fn text<'a>(value: &'a Value, pointer: &str) -> &'a str {
     value.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
 }
 
-/// What the store holds was JSON when it came.
+/// Parses text that the store has serialised from JSON.
 fn parse(entry: &str) -> Value {
     serde_json::from_str(entry).unwrap_or_default()
 }

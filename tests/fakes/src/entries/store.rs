@@ -1,4 +1,4 @@
-//! What the Entry Service holds, and everything it was ever sent.
+//! The entries of the Entry Service, and everything that it was sent.
 
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -6,21 +6,21 @@ use std::ops::Bound::{Excluded, Unbounded};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// The entries of every campaign. Of each entry the newest version is kept, whatever the order of arrival.
+/// The entries of every campaign. The newest version of each entry is kept, whatever the order of arrival.
 #[derive(Default)]
 pub struct EntryStore {
     campaigns: Mutex<BTreeMap<String, BTreeMap<String, Record>>>,
 }
 
-/// One entry: what is held of it, up to which version it is known to be deleted, and what was sent.
+/// One entry: its newest version, the version up to which it is deleted, and everything that was sent.
 #[derive(Default)]
 struct Record {
-    held: Option<Held>,
+    stored: Option<Stored>,
     tombstone: Option<String>,
     sent: Vec<Sent>,
 }
 
-struct Held {
+struct Stored {
     version: String,
     scored: bool,
     entry: Arc<str>,
@@ -33,15 +33,15 @@ pub struct Sent {
     pub version: String,
     /// Whether it was sent to be stored or deleted.
     pub operation: Operation,
-    /// Whether it took effect; not so if it was stale.
+    /// Whether it took effect. A stale version does not.
     pub accepted: bool,
-    /// When, in milliseconds since 1970.
+    /// When it arrived, milliseconds since 1970 (UTC).
     pub at_ms: u64,
-    /// The entry as sent, as JSON text; none for a deletion.
+    /// The entry as sent, as JSON text; `None` for a deletion.
     pub entry: Option<Arc<str>>,
 }
 
-/// What a version was sent for.
+/// The operation that a version was sent with.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Operation {
     /// `POST /{campaignId}/entries`.
@@ -50,19 +50,19 @@ pub enum Operation {
     Delete,
 }
 
-/// A version that took effect and when it came: what replication lag is computed from.
+/// A version that took effect and when it arrived, to compute the replication lag.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Arrival {
-    /// Whose entry.
+    /// The entry's fan.
     pub global_user_id: String,
-    /// Which version.
+    /// The version.
     pub version: String,
-    /// When, in milliseconds since 1970.
+    /// When it arrived, milliseconds since 1970 (UTC).
     pub at_ms: u64,
 }
 
 impl EntryStore {
-    /// Stores an entry unless a newer version is held or a deletion as new is known; answers whether it did.
+    /// Stores an entry unless a newer version is stored or it is deleted up to this version. Returns whether it did.
     pub(crate) fn upsert(
         &self,
         campaign: &str,
@@ -75,40 +75,40 @@ impl EntryStore {
         let text: Arc<str> = entry.to_string().into();
         let mut campaigns = self.lock();
         let record = record(&mut campaigns, campaign, id);
-        let newer = record.held.as_ref().is_some_and(|held| held.version.as_str() > version);
+        let newer = record.stored.as_ref().is_some_and(|stored| stored.version.as_str() > version);
         let deleted = record.tombstone.as_deref().is_some_and(|tombstone| tombstone >= version);
         let accepted = ignore_version || !(newer || deleted);
         if accepted {
-            record.held = Some(Held { version: version.to_owned(), scored, entry: text.clone() });
+            record.stored = Some(Stored { version: version.to_owned(), scored, entry: text.clone() });
         }
         record.log(Operation::Upsert, version, accepted, Some(text));
         accepted
     }
 
-    /// Notes whether the score of an entry could be computed; false if no such entry is held.
+    /// Records whether the score of an entry could be computed. Returns false if there is no such entry.
     pub(crate) fn score(&self, campaign: &str, id: &str, scored: bool) -> bool {
         let mut campaigns = self.lock();
         let record = campaigns.get_mut(campaign).and_then(|fans| fans.get_mut(id));
-        let held = record.and_then(|record| record.held.as_mut());
-        held.map(|held| held.scored = scored).is_some()
+        let stored = record.and_then(|record| record.stored.as_mut());
+        stored.map(|stored| stored.scored = scored).is_some()
     }
 
-    /// The entries held whose score could not be computed when that was last tried: campaign and globalUserId.
+    /// Campaign and globalUserId of the entries whose score failed at the last attempt.
     pub(crate) fn unscored(&self) -> Vec<(String, String)> {
         let campaigns = self.lock();
         let records = campaigns.iter().flat_map(|(campaign, fans)| fans.iter().map(move |fan| (campaign, fan)));
-        let unscored = records.filter(|(_, (_, record))| record.held.as_ref().is_some_and(|held| !held.scored));
+        let unscored = records.filter(|(_, (_, record))| record.stored.as_ref().is_some_and(|stored| !stored.scored));
         unscored.map(|(campaign, (id, _))| (campaign.clone(), id.clone())).collect()
     }
 
-    /// Deletes an entry unless a newer version is held; answers whether it did. The tombstone stays in any case.
+    /// Deletes an entry unless a newer version is stored. Returns whether it did. A tombstone is stored in any case.
     pub(crate) fn delete(&self, campaign: &str, id: &str, version: &str, ignore_version: bool) -> bool {
         let mut campaigns = self.lock();
         let record = record(&mut campaigns, campaign, id);
-        let newer = record.held.as_ref().is_some_and(|held| held.version.as_str() > version);
+        let newer = record.stored.as_ref().is_some_and(|stored| stored.version.as_str() > version);
         let accepted = ignore_version || !newer;
         if accepted {
-            record.held = None;
+            record.stored = None;
         }
         if record.tombstone.as_deref().is_none_or(|tombstone| tombstone < version) {
             record.tombstone = Some(version.to_owned());
@@ -117,33 +117,33 @@ impl EntryStore {
         accepted
     }
 
-    /// The entry as held, as JSON text.
+    /// A stored entry, as JSON text.
     pub fn get(&self, campaign: &str, id: &str) -> Option<Arc<str>> {
         let campaigns = self.lock();
-        campaigns.get(campaign)?.get(id)?.held.as_ref().map(|held| held.entry.clone())
+        campaigns.get(campaign)?.get(id)?.stored.as_ref().map(|stored| stored.entry.clone())
     }
 
-    /// Whether an entry is held in exactly this version.
+    /// Whether exactly this version of an entry is stored.
     pub fn holds(&self, campaign: &str, id: &str, version: &str) -> bool {
         let campaigns = self.lock();
         let record = campaigns.get(campaign).and_then(|fans| fans.get(id));
-        record.and_then(|record| record.held.as_ref()).is_some_and(|held| held.version == version)
+        record.and_then(|record| record.stored.as_ref()).is_some_and(|stored| stored.version == version)
     }
 
-    /// At most `limit` entries of a campaign behind a globalUserId, as JSON text, by globalUserId.
+    /// At most `limit` entries of a campaign after a globalUserId, in the order of globalUserIds, as JSON text.
     pub(crate) fn list(&self, campaign: &str, after: &str, limit: usize) -> Vec<(String, Arc<str>)> {
         let campaigns = self.lock();
         let records = campaigns.get(campaign).into_iter().flat_map(|c| c.range::<str, _>((Excluded(after), Unbounded)));
-        let held = records.filter_map(|(id, record)| Some((id.clone(), record.held.as_ref()?.entry.clone())));
-        held.take(limit).collect()
+        let stored = records.filter_map(|(id, record)| Some((id.clone(), record.stored.as_ref()?.entry.clone())));
+        stored.take(limit).collect()
     }
 
-    /// How many entries are held in all campaigns.
+    /// The number of entries in all campaigns.
     pub fn count(&self) -> usize {
-        self.lock().values().flat_map(BTreeMap::values).filter(|record| record.held.is_some()).count()
+        self.lock().values().flat_map(BTreeMap::values).filter(|record| record.stored.is_some()).count()
     }
 
-    /// The campaigns of which an entry was ever sent.
+    /// The campaigns of all entries that were sent.
     pub(crate) fn campaigns(&self) -> Vec<String> {
         self.lock().keys().cloned().collect()
     }
@@ -181,7 +181,7 @@ impl Record {
 }
 
 impl Sent {
-    /// As `/_control/versions` tells it.
+    /// The JSON for `/_control/versions`.
     pub(crate) fn to_json(&self) -> Value {
         let entry = self.entry.as_deref().and_then(|text| serde_json::from_str::<Value>(text).ok());
         let operation = match self.operation {
@@ -205,7 +205,7 @@ fn record<'a>(
 mod tests {
     use super::*;
 
-    /// Sends `(operation, version)`s; answers which were accepted and which version is held at the end.
+    /// Sends `(operation, version)`s; returns which were accepted and which version is stored at the end.
     fn run(steps: &[(Operation, &str)], ignore_version: bool) -> (Vec<bool>, Option<String>) {
         let store = EntryStore::default();
         let send = |(operation, version): &(Operation, &str)| match operation {
@@ -229,19 +229,19 @@ mod tests {
             ("a newer entry lifts it", &[(Delete, "2"), (Upsert, "3"), (Delete, "2")], &[true, true, false], Some("3")),
             ("a late deletion leaves its tombstone", &[(Upsert, "3"), (Delete, "2")], &[true, false], Some("3")),
         ];
-        for (name, steps, accepted, held) in cases {
-            assert_eq!(run(steps, false), (accepted.to_vec(), held.map(str::to_owned)), "{name}");
+        for (name, steps, accepted, stored) in cases {
+            assert_eq!(run(steps, false), (accepted.to_vec(), stored.map(str::to_owned)), "{name}");
         }
     }
 
     #[test]
-    fn told_to_ignore_versions_it_keeps_the_last_sent() {
+    fn when_it_ignores_versions_it_keeps_the_last_sent() {
         let steps = [(Operation::Upsert, "2"), (Operation::Upsert, "1")];
         assert_eq!(run(&steps, true), (vec![true, true], Some("1".to_owned())));
     }
 
     #[test]
-    fn a_score_is_missing_from_when_it_failed_until_it_is_computed() {
+    fn a_failed_score_is_missing_until_it_is_computed() {
         let store = EntryStore::default();
         let missing = || store.unscored().into_iter().map(|(_, id)| id).collect::<Vec<_>>();
         store.upsert("c", "u", "1", &json!({}), false, false);
@@ -254,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn everything_sent_is_remembered_and_what_took_effect_is_an_arrival() {
+    fn everything_sent_is_recorded_and_accepted_versions_are_arrivals() {
         let store = EntryStore::default();
         store.upsert("c", "u", "2", &json!({}), true, false);
         store.upsert("c", "u", "1", &json!({}), true, false);

@@ -1,7 +1,8 @@
 // save-entries as one would write it for Node: the baseline `batch10_node_us` of `cargo bench-host`.
 //
-// It takes what the component takes and must ask, log and answer the same bytes; the benchmark compares them. The
-// outside is in memory here, too. First line of stdin: that world. Then {"writeDown": true} or {"calls": n} a line.
+// It gets what the component gets, and must send, log and return the same bytes; the benchmark compares them. Table,
+// service and log are in memory here too. The first line of stdin holds their contents; then each line is
+// {"writeDown": true} or {"calls": n}.
 
 import { createInterface } from "node:readline";
 import { isDeepStrictEqual } from "node:util";
@@ -13,7 +14,7 @@ const RFC3339 = /^\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)
 
 class Malformed extends Error {}
 
-// ── A record, and the item it is about ───────────────────────────────────────────────────────────────────────────────
+// ── A record, and its item ───────────────────────────────────────────────────────────────────────────────
 
 function text(image, field, required) {
   const value = image[field];
@@ -273,7 +274,7 @@ function group(jobs) {
   return groups;
 }
 
-// ── The outside in memory ────────────────────────────────────────────────────────────────────────────────────────────
+// ── Table, service and log in memory ────────────────────────────────────────────────────────────────────────────────────────────
 
 class Memory {
   transcript = null;

@@ -1,4 +1,4 @@
-//! A small HTTP client: one connection that is kept, so that the load costs the machine little beside what it loads.
+//! A small HTTP client on one persistent connection, so that the load uses little of the machine.
 
 use anyhow::{Context, Result, bail};
 use bytes::Bytes;
@@ -20,12 +20,12 @@ impl Connection {
         let stream = TcpStream::connect(address).await.with_context(|| format!("cannot connect to {address}"))?;
         stream.set_nodelay(true)?;
         let (sender, connection) = handshake(TokioIo::new(stream)).await?;
-        // Its end shows in the next request.
+        // If it ends, the next request fails.
         tokio::spawn(connection);
         Ok(Self { address, sender })
     }
 
-    /// Posts JSON with a bearer token; an answer other than 200 is an error.
+    /// Posts JSON with a bearer token. A status other than 200 is an error.
     pub async fn post(&mut self, path: &str, token: &str, body: Bytes) -> Result<Bytes> {
         let request = http::Request::post(path)
             .header("host", self.address.to_string())
@@ -35,7 +35,7 @@ impl Connection {
         self.ask(path, request).await
     }
 
-    /// Gets what anybody may; an answer other than 200 is an error.
+    /// Gets a public path. A status other than 200 is an error.
     pub async fn get(&mut self, path: &str) -> Result<Bytes> {
         let request = http::Request::get(path).header("host", self.address.to_string()).body(Full::default())?;
         self.ask(path, request).await

@@ -1,7 +1,7 @@
-//! `cargo bench-host`: what the host costs, each figure beside a baseline of the same run.
+//! `cargo bench-host`: what the host costs, each figure compared with a baseline of the same run.
 //!
-//! One module for each group of figures; [`rounds`] measures in turns, [`report`] prints. docs/performance.md says what
-//! each figure means and what was tried to improve it.
+//! Each group of figures is a module; [`rounds`] alternates the measurements, [`report`] prints. docs/performance.md
+//! says what each figure means and what was tried to improve it.
 
 mod batch;
 mod client;

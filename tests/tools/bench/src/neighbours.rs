@@ -1,6 +1,5 @@
 //! `neighbour_p99_ms`: the latency of check-eligibility while another worker of the same host computes endlessly. The
-//! load is low: at full load this would measure how the machine is shared, not how well the host keeps the guests
-//! apart.
+//! load is low: a full load would measure how the machine is shared, not how well the host isolates the guests.
 
 use crate::client::Connection;
 use crate::place;
@@ -16,14 +15,14 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
 
-/// How long each round asks beside each guest.
+/// How long each round measures with each guest.
 const ROUND: Duration = Duration::from_secs(3);
-/// From one question to the next.
+/// The time between two requests.
 const PAUSE: Duration = Duration::from_millis(4);
-/// Calls of the worst guest at once: all that its instances take.
+/// Calls of the worst guest at a time: as many as its instances take.
 const CALLS: usize = 4;
 
-/// The worst guest, beside the components of spin.toml.
+/// The worst guest, added to the components of spin.toml.
 const HOSTILE: &str = r#"
 [[trigger.http]]
 route = "/hostile/..."
@@ -45,10 +44,10 @@ documents = { campaigns = "read" }
 identity = true
 "#;
 
-/// Measures all of them.
+/// Measures all figures of the group.
 ///
 /// # Errors
-/// When the host does not start or a fan gets no answer.
+/// When the host does not start or a fan gets no response.
 pub fn measure(effort: Effort, program: &Path) -> Result<Vec<Figure>> {
     const BESIDE: &[Beside] = &[Beside::AtMost(2.0, "neighbour_p99_ms.alone")];
     let threads = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -84,7 +83,7 @@ pub fn measure(effort: Effort, program: &Path) -> Result<Vec<Figure>> {
     ])
 }
 
-/// The real manifest with one more component, in a folder that leads to the real components.
+/// The project's manifest with one more component, in a folder with a link to the project's components.
 fn manifest(folder: &Path) -> Result<std::path::PathBuf> {
     let real = std::fs::read_to_string("spin.toml").context("run this from the project's root")?;
     std::os::unix::fs::symlink(std::path::absolute("target")?, folder.join("target"))?;
@@ -94,7 +93,7 @@ fn manifest(folder: &Path) -> Result<std::path::PathBuf> {
     Ok(manifest)
 }
 
-/// Has the worst guest do the same again and again. What it answers does not matter.
+/// Makes the worst guest do the same again and again. Its responses do not matter.
 async fn misbehave(address: SocketAddr, deed: &'static str) -> Result<()> {
     loop {
         let mut connection = Connection::open(address).await?;
@@ -102,7 +101,7 @@ async fn misbehave(address: SocketAddr, deed: &'static str) -> Result<()> {
     }
 }
 
-/// The time that 99 of 100 answers take at most, milliseconds.
+/// The 99th percentile of the latency, milliseconds.
 async fn ask(address: SocketAddr, questions: &[Question], duration: Duration) -> Result<f64> {
     let mut times = Histogram::<u64>::new(3)?;
     let mut connection = Connection::open(address).await?;

@@ -4,10 +4,10 @@ use crate::rounds::Effort;
 use clap::{Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
-/// Measures what the host costs, each figure beside a baseline of the same run.
+/// Measures what the host costs, each figure compared with a baseline of the same run.
 ///
-/// docs/performance.md says what each figure means. Figures of a busy machine are worth little; the ratios still are,
-/// because a figure and its baseline are measured in turns.
+/// docs/performance.md says what each figure means. Figures of a busy machine are of little use. Their ratios are still
+/// valid, because a figure and its baseline are measured alternately.
 #[derive(Debug, Parser)]
 #[command(name = "cargo bench-host", bin_name = "cargo bench-host")]
 pub struct Options {
@@ -23,7 +23,7 @@ pub struct Options {
     /// Measure the sources on real servers too; installs and starts ElasticMQ and DynamoDB Local unless they are up.
     #[arg(long)]
     pub servers: bool,
-    /// Only see that everything runs: the figures mean nothing then.
+    /// Only check that everything runs; the figures mean nothing then.
     #[arg(long)]
     pub quick: bool,
     /// The host.
@@ -40,7 +40,7 @@ pub enum Group {
     Batch10,
     /// `http_*`, `native_http_*`, `rss_*`: check-eligibility under load.
     Http,
-    /// `neighbour_p99_ms`: check-eligibility beside a worker that does its worst.
+    /// `neighbour_p99_ms`: check-eligibility while another worker does its worst.
     Neighbours,
     /// `queue_*`, `host_cpu_us_per_msg`: a queue emptied by a worker that does nothing.
     Queue,
@@ -54,7 +54,7 @@ pub enum Group {
     DynamodbStreams,
 }
 
-/// What the host is compared with: this program again, in a process of its own.
+/// The baselines: this program in a process of its own.
 #[derive(Debug, Subcommand)]
 pub enum Baseline {
     /// Serves check-eligibility natively.
@@ -65,7 +65,7 @@ pub enum Baseline {
         /// The campaign in its cache.
         campaign: PathBuf,
     },
-    /// Empties a queue with the SDK alone, beside the source `sqs`.
+    /// Empties a queue with only the SDK, as the baseline of the source `sqs`.
     #[command(name = "native-sqs", hide = true)]
     Sqs {
         /// The server.
@@ -73,7 +73,7 @@ pub enum Baseline {
         /// The queue.
         queue: String,
     },
-    /// Reads a stream with the SDK alone, beside the source `dynamodb-stream`.
+    /// Reads a stream with only the SDK, as the baseline of the source `dynamodb-stream`.
     #[command(name = "native-stream", hide = true)]
     Stream {
         /// The server.
@@ -90,7 +90,7 @@ impl Options {
         possible && (self.only.is_empty() || self.only.contains(&group))
     }
 
-    /// A group that is asked for and needs servers, which are not.
+    /// Whether a group was selected that needs servers, without --servers.
     pub fn lacks_servers(&self) -> bool {
         !self.servers && self.only.iter().any(|group| group.needs_servers())
     }

@@ -10,24 +10,24 @@ pub fn component(id: &str) -> Result<PathBuf> {
     existing(Path::new("target/components").join(id).with_extension("wasm"))
 }
 
-/// A guest of the tests, as Cargo made it.
+/// A guest of the tests, as Cargo builds it.
 pub fn guest(name: &str) -> Result<PathBuf> {
     let program = std::env::current_exe().context("this program has no path")?;
     let target = program.parent().and_then(Path::parent).context("this program is in no target folder")?;
     existing(target.join("wasm32-wasip2/guest").join(name).with_extension("wasm"))
 }
 
-/// A file that must be there.
+/// Checks that a file exists.
 pub fn existing(path: PathBuf) -> Result<PathBuf> {
     ensure!(
         path.exists(),
-        "{} is not there: run `cargo bench-host` from the project's root, it builds all",
+        "{} does not exist: run `cargo bench-host` from the project's root, which builds everything",
         path.display()
     );
     Ok(path)
 }
 
-/// A component to load, in the environment that the host gives it by default.
+/// The specification of a component, in the environment that the host gives it by default.
 pub fn spec(id: &str, source: &Path, limits: Limits) -> ComponentSpec {
     let name = camel_case_name(id);
     let environment =

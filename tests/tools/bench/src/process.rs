@@ -1,4 +1,4 @@
-//! Servers as processes of their own, as they are run: the host, and its native counterpart.
+//! Servers in processes of their own: the host, and its native counterpart.
 
 use crate::client::Connection;
 use crate::place;
@@ -23,13 +23,13 @@ const SEEDER_TOKEN: &str = "seeder-token-of-the-benchmark";
 /// A running server; it is ended when this is dropped.
 pub struct Process {
     child: Child,
-    /// Where it answers.
+    /// The address of its HTTP endpoint.
     pub http: SocketAddr,
-    /// The host's gateway.
+    /// The address of the host's gateway.
     pub gateway: Option<SocketAddr>,
 }
 
-/// The line that says where a server listens.
+/// The line that names the addresses of a server.
 #[derive(Deserialize)]
 struct Listening {
     http: SocketAddr,
@@ -37,12 +37,12 @@ struct Listening {
 }
 
 impl Process {
-    /// `host-adapters up` on the real manifest, with its data in a folder.
+    /// Starts `host-adapters up` with the project's manifest and its data in a folder.
     pub fn host(program: &Path, data: &Path, registration: &Registration) -> Result<Self> {
         Self::host_on(program, Path::new("spin.toml"), data, registration)
     }
 
-    /// The same on any manifest with the same variables.
+    /// Starts it with another manifest and the same variables.
     pub fn host_on(program: &Path, manifest: &Path, data: &Path, registration: &Registration) -> Result<Self> {
         let mut command = Self::up(program, manifest, data)?;
         let jwks = registration.jwks.display().to_string();
@@ -64,7 +64,7 @@ impl Process {
         Ok(command)
     }
 
-    /// This program as the native counterpart of a host.
+    /// Starts this program as the native counterpart of a host.
     pub fn native(role: &str, arguments: &[impl AsRef<OsStr>]) -> Result<Self> {
         let mut command = Command::new(std::env::current_exe()?);
         command.arg(role).args(arguments);
@@ -73,7 +73,7 @@ impl Process {
 
     /// Starts a server and waits until it listens.
     pub fn start(mut command: Command) -> Result<Self> {
-        // Logs are written as ever, and go nowhere.
+        // Logs are written as usual, and discarded.
         command.env_remove("LOG_LEVEL").env_remove("CONFIG_ENV").env_remove("OTEL_EXPORTER_OTLP_ENDPOINT");
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut child = command.spawn().with_context(|| format!("cannot start {command:?}"))?;
@@ -86,7 +86,7 @@ impl Process {
         Ok(Self { child, http: listening.http, gateway: listening.gateway })
     }
 
-    /// Puts the campaign where the host's workers look for it.
+    /// Puts the campaign into the collection that the host's workers read.
     pub async fn seed(&self, registration: &Registration) -> Result<()> {
         let replace = ReplaceOne {
             collection: "campaigns".to_owned(),
@@ -102,7 +102,7 @@ impl Process {
         Ok(())
     }
 
-    /// What it holds in memory, MB of 10⁶ bytes.
+    /// Its resident memory, MB of 10⁶ bytes.
     pub fn rss_mb(&self) -> Result<f64> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("its memory is not known")?;
@@ -110,13 +110,13 @@ impl Process {
         Ok(kib * 1024.0 / 1e6)
     }
 
-    /// What it has used of all cores, in user and kernel, to a hundredth of a second.
+    /// The CPU time that it has used, in user and kernel mode, to a hundredth of a second.
     pub fn cpu(&self) -> Result<Duration> {
         let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
         ticks(&stat).map(|ticks| ticks * TICK).context("its CPU time is not known")
     }
 
-    /// Has it end by itself.
+    /// Sends SIGTERM and waits for the end.
     pub fn stop(mut self) -> Result<()> {
         let id = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw).context("it has no process id")?;
         kill_process(id, Signal::TERM)?;
@@ -125,7 +125,7 @@ impl Process {
     }
 }
 
-/// `utime` and `stime`, the 14th and 15th field; the second is the program's name, and may hold anything.
+/// `utime` and `stime`, the 14th and 15th fields; the second field is the program's name, which may contain anything.
 fn ticks(stat: &str) -> Option<u32> {
     let (_, fields) = stat.rsplit_once(')')?;
     let mut fields = fields.split_whitespace().skip(11).map(str::parse::<u32>);
@@ -134,7 +134,7 @@ fn ticks(stat: &str) -> Option<u32> {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // It may have ended by itself; either way nothing is left of it.
+        // It may have ended by itself. In either case no process is left.
         let _ended = self.child.kill();
         let _status = self.child.wait();
     }

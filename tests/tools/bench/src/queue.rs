@@ -1,6 +1,5 @@
 //! `queue_msgs_per_s`, `host_cpu_us_per_msg`: the embedded queue through the source `sqs` to a worker that does
-//! nothing, ten messages a call. The baseline is the same source over the same queue with a function in the worker's
-//! place.
+//! nothing, ten messages a call. The baseline is the same source and queue with a function instead of the worker.
 
 use crate::batch::{Memory, Outside, nothing};
 use crate::place;
@@ -27,7 +26,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 const QUEUE: &str = "benchQueue";
-/// A guest of the tests that does what its records say.
+/// A guest of the tests that does what its records tell it.
 const WORKER: &str = "probe";
 const BODY: &str = r#"{"do":"ack"}"#;
 /// Messages of one round.
@@ -35,13 +34,13 @@ const MESSAGES: usize = 10_000;
 /// Messages in one call of the queue when it is filled.
 const FILL: usize = 500;
 
-/// Measures both.
+/// Measures both figures.
 ///
 /// # Errors
 /// When the queue cannot be filled or is not emptied.
 pub fn measure(effort: Effort) -> Result<Vec<Figure>> {
     let threads = tokio::runtime::Runtime::new()?;
-    // The host counts; so does this.
+    // The host updates metrics, so the baseline does too.
     let _metrics = threads.block_on(async { metrics::install() })?;
     let folder = tempfile::tempdir()?;
     let store = store(folder.path())?;
@@ -123,7 +122,7 @@ async fn is_empty(store: &Embedded) -> Result<bool> {
     Ok(depth.visible + depth.in_flight + depth.delayed == 0)
 }
 
-/// What this process has used of all cores.
+/// The CPU time that this process has used.
 fn cpu_time() -> Duration {
     let time = clock_gettime(ClockId::ProcessCPUTime);
     Duration::new(time.tv_sec.try_into().unwrap_or_default(), time.tv_nsec.try_into().unwrap_or_default())
@@ -135,6 +134,6 @@ struct AckAll;
 #[async_trait::async_trait]
 impl Dispatch for AckAll {
     async fn dispatch(&self, _: &str, batch: Vec<Event>) -> Dispatched {
-        Dispatched { answer: Ok(vec![Disposition::Ack; batch.len()]), digest: String::new(), outages: vec![] }
+        Dispatched { result: Ok(vec![Disposition::Ack; batch.len()]), digest: String::new(), outages: vec![] }
     }
 }

@@ -1,4 +1,4 @@
-//! What check-eligibility is asked in these measurements: fans, their tokens, one campaign, one form.
+//! The requests of check-eligibility in these measurements: fans, their tokens, one campaign, one form.
 
 use anyhow::{Context, Result, ensure};
 use aws_lc_rs::rand::SystemRandom;
@@ -17,25 +17,25 @@ pub const AUDIENCE: &str = "registration-workers";
 /// The route.
 pub const PATH: &str = "/workers/check-eligibility";
 const KEY_ID: &str = "bench";
-/// So many fans ask in turns.
+/// The number of fans whose requests alternate.
 const FANS: usize = 256;
 
-/// One fan's question.
+/// One fan's request.
 #[derive(Clone)]
 pub struct Question {
     /// The fan's token.
     pub token: String,
-    /// What AppSync sends.
+    /// The body that AppSync sends.
     pub body: Bytes,
 }
 
-/// Everything that both servers are set up with and asked.
+/// The keys, the campaign and the requests for both servers.
 pub struct Registration {
     /// The issuer's public keys.
     pub jwks: PathBuf,
     /// The campaign, a JSON document.
     pub campaign: PathBuf,
-    /// What fans ask.
+    /// The fans' requests.
     pub questions: Vec<Question>,
 }
 
@@ -55,7 +55,7 @@ impl Registration {
         Ok(Self { jwks, campaign: campaign_file, questions: questions.collect::<Result<_>>()? })
     }
 
-    /// Checks that an answer admits the fan.
+    /// Checks that a response admits the fan.
     pub fn admitted(answer: &[u8]) -> Result<()> {
         let value: Value = serde_json::from_slice(answer)?;
         ensure!(value.get("isEligible") == Some(&Value::Bool(true)), "the fan is not admitted: {value}");
@@ -63,7 +63,7 @@ impl Registration {
     }
 }
 
-/// The campaign: open to everybody, with a form as presales have it.
+/// The campaign: open to all fans, with a typical form of presales.
 pub fn campaign() -> Value {
     json!({
         "id": "campaign-bench", "slug": "bench", "name": "Benchmark", "status": "ACTIVE", "locale": "en-US",

@@ -1,4 +1,4 @@
-//! The figures of a run: a table for people, one object for programs. Both hold only what was measured.
+//! The figures of a run: a table for people, one object for programs. Both contain only what was measured.
 
 use comfy_table::{CellAlignment, Table};
 use serde_json::{Map, Value, json};
@@ -6,29 +6,29 @@ use serde_json::{Map, Value, json};
 /// What was measured.
 #[derive(Clone, Debug)]
 pub struct Figure {
-    /// Its key in the JSON object; a dot leads into an object of its own.
+    /// Its key in the JSON object; a dot separates the name of an inner object.
     pub key: &'static str,
-    /// The value; `None` where the machine lacks what it takes to measure it.
+    /// The value; `None` if the machine lacks what the measurement needs.
     pub value: Option<f64>,
     /// What it is compared with.
     pub beside: &'static [Beside],
 }
 
-/// What a figure is compared with, and what it should be. Names are keys of figures of the same run.
+/// The figure that a figure is compared with, and the bound for it. Names are keys of figures of the same run.
 #[derive(Clone, Copy, Debug)]
 pub enum Beside {
-    /// Shown beside another figure.
+    /// Shown with another figure.
     Only(&'static str),
-    /// At most so many times another figure.
+    /// At most this many times another figure.
     AtMost(f64, &'static str),
-    /// At least so many times another figure.
+    /// At least this many times another figure.
     AtLeast(f64, &'static str),
     /// At most this.
     Limit(f64),
 }
 
 impl Figure {
-    /// A figure that stands beside others.
+    /// A figure that is compared with others.
     pub fn new(key: &'static str, value: f64, beside: &'static [Beside]) -> Self {
         Self { key, value: Some(value), beside }
     }
@@ -44,7 +44,7 @@ impl Report {
         self.0.extend(figures);
     }
 
-    /// One object: every figure by its key, and under `ratios` each that has a baseline divided by it.
+    /// One object: every figure by its key, and under `ratios` each figure divided by its baseline.
     pub fn json(&self) -> Value {
         let mut object = Map::new();
         for figure in &self.0 {
@@ -58,7 +58,7 @@ impl Report {
         Value::Object(object)
     }
 
-    /// The same for people.
+    /// The table.
     pub fn table(&self) -> String {
         let mut table = Table::new();
         table.load_style(comfy_table::presets::UTF8_FULL_CONDENSED);
@@ -125,7 +125,7 @@ impl Beside {
     }
 }
 
-/// Three digits that count, so that nobody reads more into a figure.
+/// Three significant digits: a figure is not more precise than that.
 fn rounded(value: f64) -> f64 {
     if value == 0.0 || !value.is_finite() {
         return value;
@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn a_figure_stands_beside_its_baseline() {
+    fn a_figure_is_shown_with_its_baseline() {
         let json = report(Some(4.0)).json();
         assert_eq!(json, json!({"reused_us": 12.3, "native_us": 4.0, "ratios": {"reused_us/native_us": 3.09}}));
         let table = report(Some(4.0)).table();
@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_not_measured_is_null_and_has_no_ratio() {
+    fn a_figure_without_a_value_is_null_and_has_no_ratio() {
         assert_eq!(report(None).json(), json!({"reused_us": 12.3, "native_us": null, "ratios": {}}));
         assert!(report(None).table().contains("not measured"));
     }

@@ -1,5 +1,5 @@
-//! Rounds: each measures everything once, one after the other, so that other load on the machine affects all
-//! alike; the figure is the median.
+//! Rounds: each round measures everything once, one after the other, so that other load on the machine affects all
+//! figures alike. A figure is the median of its rounds.
 
 use anyhow::Result;
 use std::time::Duration;
@@ -9,12 +9,12 @@ use std::time::Duration;
 pub struct Effort {
     /// Rounds of each figure; the figure is their median.
     pub rounds: usize,
-    /// Only enough to see that everything runs; the figures mean nothing.
+    /// Measure only enough to see that everything runs; the figures mean nothing.
     pub quick: bool,
 }
 
 impl Effort {
-    /// `full`, or what suffices to see that it runs.
+    /// `full`, or `quick` if the figures do not matter.
     pub fn of<T>(self, full: T, quick: T) -> T {
         if self.quick { quick } else { full }
     }
@@ -23,10 +23,10 @@ impl Effort {
 /// One thing to measure.
 pub type Measure<'a> = &'a mut dyn FnMut() -> Result<f64>;
 
-/// Measures in rounds A B A B …; the first round warms up and does not count. Answers the median of each.
+/// Measures in rounds A B A B …; the first round warms up and does not count. Returns the median of each.
 ///
 /// # Errors
-/// The first one of a measure.
+/// The first error of a measure.
 pub fn interleaved<const N: usize>(effort: Effort, mut measures: [Measure<'_>; N]) -> Result<[f64; N]> {
     let mut taken: [Vec<f64>; N] = std::array::from_fn(|_| Vec::with_capacity(effort.rounds));
     for round in 0..=effort.rounds {
@@ -40,7 +40,7 @@ pub fn interleaved<const N: usize>(effort: Effort, mut measures: [Measure<'_>; N
     Ok(taken.map(median))
 }
 
-/// The median; of an even number the lower one of the two in the middle.
+/// The median; of an even number of values the lower one of the two in the middle.
 pub fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     values.get(values.len().saturating_sub(1) / 2).copied().unwrap_or(f64::NAN)

@@ -1,5 +1,5 @@
-//! `startup_ms`: from the start of the process `host-adapters up` to a fan's first answer; with the compiled
-//! components at hand, and (`startup_cold_ms`) with all of them to compile.
+//! `startup_ms`: from the start of the process `host-adapters up` to the first response to a fan, with components that
+//! are already compiled, and (`startup_cold_ms`) with all of them to compile.
 
 use crate::client::Connection;
 use crate::process::Process;
@@ -13,7 +13,7 @@ use std::time::Instant;
 /// Starts of one round.
 const STARTS: usize = 3;
 
-/// Measures both.
+/// Measures both figures.
 ///
 /// # Errors
 /// When the host does not start or does not admit the fan.

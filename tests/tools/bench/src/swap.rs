@@ -1,8 +1,8 @@
-//! `swap_ms`: from the order to load a changed component until its first answer. First load and replacement are one
-//! path (`Runtime::load`), so this is also what each component adds to a start.
+//! `swap_ms`: from the order to load a changed component to its first response. First load and replacement are one path
+//! (`Runtime::load`), so this is also the time that each component adds to a start.
 //!
-//! The component is check-eligibility, the largest. Two versions take turns; they are the same code with another custom
-//! section, so that the compiled form of either serves both.
+//! The component is check-eligibility, the largest. Two versions alternate. They have the same code and another custom
+//! section, so that they share the compiled code.
 
 use crate::batch::{Memory, Outside, nothing};
 use crate::place;
@@ -17,15 +17,15 @@ use std::sync::Arc;
 use std::time::Instant;
 
 const COMPONENT: &str = "check-eligibility";
-/// The folder of the compiled form.
+/// The folder of the compiled code.
 const COMPILED: &str = "compiled";
 /// Swaps of one round.
 const SWAPS: usize = 10;
 
-/// Measures both: with the compiled form at hand, and without.
+/// Measures both: with cached compiled code, and without.
 ///
 /// # Errors
-/// When a version cannot be loaded, or its first answer is not its own.
+/// When a version cannot be loaded, or the other version sends the first response.
 pub fn measure(effort: Effort) -> Result<Vec<Figure>> {
     let folder = tempfile::tempdir()?;
     let swapper = Swapper::new(folder.path())?;
@@ -58,7 +58,7 @@ impl Swapper {
         let wasm = std::fs::read(place::component(COMPONENT)?)?;
         let versions = [b'a', b'b'].map(|dead_letter| {
             let path = folder.join(format!("{}.wasm", char::from(dead_letter)));
-            // A custom section: 0, its size, the size of its name, its name, what it holds.
+            // A custom section: 0, its size, the size of its name, its name, its contents.
             std::fs::write(&path, [&wasm, [0, 3, 1, b'v', dead_letter].as_slice()].concat()).map(|()| path)
         });
         let [a, b] = versions;
@@ -72,7 +72,7 @@ impl Swapper {
         })
     }
 
-    /// Has the other version serve; milliseconds until its first answer.
+    /// Swaps to the other version; returns the milliseconds to its first response.
     fn swap(&self) -> Result<f64> {
         self.turn.set(1 - self.turn.get());
         let source = self.versions.get(self.turn.get()).context("there are two versions")?;
@@ -82,8 +82,8 @@ impl Swapper {
         let loaded = self.runtime.load(&spec)?;
         let called = self.threads.block_on(self.runtime.http(COMPONENT, request));
         let took = millis(start.elapsed());
-        ensure!(called.digest == loaded.digest && loaded.is_new(), "the version before answered");
-        // It was sent no token.
+        ensure!(called.digest == loaded.digest && loaded.is_new(), "the previous version answered");
+        // The request had no token.
         ensure!(called.result?.status() == 401, "the first answer is not the component's");
         Ok(took)
     }

@@ -35,7 +35,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 const SERVICE_KEY: &str = "service-key.pem";
 const SERVICES: [Service; 3] = [Service::Entry, Service::User, Service::Campaign];
 
-/// Runs; answers whether every check is green.
+/// Runs the demo; returns whether every check succeeds.
 pub async fn run(options: Options) -> Result<bool> {
     let (progress, mut interrupts) = (Progress::new(), Interrupts::new()?);
     let world = Arc::new(world(&options)?);
@@ -45,7 +45,8 @@ pub async fn run(options: Options) -> Result<bool> {
     let folder = Folder::new(options.data_dir.as_deref())?;
     std::fs::write(folder.path().join("jwks.json"), fans.jwks().to_string()).context("writing the key set")?;
 
-    // The services check who calls: by the key that the host signs with, and the checks of the demo as well.
+    // The services check their callers' tokens, those of the host and of the demo's own checks, by the key that the
+    // host signs with.
     let service = Key::generate()?;
     write_secret(&folder.path().join(SERVICE_KEY), &service.private_pem()?)?;
     let public_key = Some(service.public_pem()?);
@@ -79,14 +80,14 @@ pub async fn run(options: Options) -> Result<bool> {
     if !green {
         progress.say(&format!("the host's log and data are kept in {}", folder.keep().display()));
     }
-    // Why the run failed matters more than how the host stopped.
+    // The error of the run is more important than how the host stopped.
     let report = result?;
     stopped?;
     Ok(report.is_green())
 }
 
-/// SIGINT and SIGTERM: somebody wants this to end. From the first moment on they no longer end the process by
-/// themselves, so that the host is always stopped and waited for.
+/// SIGINT and SIGTERM. From the start on they do not end the process by themselves, so that the host is always stopped
+/// and waited for.
 struct Interrupts {
     interrupt: Signal,
     terminate: Signal,
@@ -119,7 +120,7 @@ struct Stage<'a> {
 
 impl<'a> Stage<'a> {
     fn new(host: &Host, fakes: &'a FakeServices, service: &Key, secrets: &[(String, String)]) -> Result<Self> {
-        // Loopback only, so never by a proxy that the environment names.
+        // All servers are on loopback, so the environment's proxies are ignored.
         let http = Client::builder().no_proxy().pool_max_idle_per_host(256).build()?;
         let gateway = |client: &str| {
             let name = format!("{client}_token");
@@ -185,7 +186,7 @@ async fn perform(
     let wall = started.elapsed();
     SERVICES.into_iter().for_each(|service| stage.fakes.set_faults(service, Faults::default()));
     let arrivals = Arrivals::read(&world, stage.fakes);
-    plan.plant_after(&world, &outcomes, stage.fakes, &stage.services, &stage.resolver).await?;
+    plan.inject_after(&world, &outcomes, stage.fakes, &stage.services, &stage.resolver).await?;
     let mut snapshot = Snapshot::read(&world, &stage.services, &stage.checker, &stage.operator, progress).await?;
     plan.lift(stage.fakes);
     let poison_found = !options.poison || poison::take(&stage.operator, &mut snapshot).await?;
@@ -273,7 +274,7 @@ fn set_faults(fakes: &FakeServices, options: &Options) {
     }
 }
 
-/// 5 % errors of every kind, and a few answers that come late.
+/// 5 % errors of every kind, and a few late responses.
 fn inject_faults(fakes: &FakeServices, seed: u64) {
     for (service, salt) in SERVICES.into_iter().zip(0..) {
         let faults = Faults {
@@ -293,7 +294,7 @@ fn inject_faults(fakes: &FakeServices, seed: u64) {
     }
 }
 
-/// After how many answers the host is killed.
+/// The numbers of responses after which the host is killed.
 fn kills(options: &Options, total: usize) -> Vec<usize> {
     let mut random = StdRng::seed_from_u64(options.seed ^ 0x6b69_6c6c);
     let mut kills: Vec<usize> = (0..options.kills).map(|_| random.random_range(0..total.max(1))).collect();
@@ -319,7 +320,7 @@ fn tell(report: &Report, json: bool) {
     }
 }
 
-/// Whether nothing is in a folder but what has this name, or there is no such folder.
+/// Whether a folder contains at most an entry of this name, or does not exist.
 fn holds_at_most(folder: &Path, name: &str) -> Result<bool> {
     match std::fs::read_dir(folder) {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(true),
@@ -330,39 +331,39 @@ fn holds_at_most(folder: &Path, name: &str) -> Result<bool> {
     }
 }
 
-/// Where keys, log and data are: a folder of the user's, or a temporary one.
+/// The folder of keys, log and data: the user's, or a temporary one.
 enum Folder {
-    ProvidedVariables(PathBuf),
+    Named(PathBuf),
     Temporary(TempDir),
 }
 
 impl Folder {
-    fn new(given: Option<&Path>) -> Result<Self> {
-        let Some(path) = given else {
+    fn new(path: Option<&Path>) -> Result<Self> {
+        let Some(path) = path else {
             return Ok(Self::Temporary(
                 TempDir::with_prefix("registration-demo-").context("making a temporary folder")?,
             ));
         };
         std::fs::create_dir_all(path).with_context(|| format!("making {}", path.display()))?;
-        // Entries of another run would be unexpected ones in this.
+        // Entries of another run would be unexpected in this one.
         if !holds_at_most(path, "host")? || !holds_at_most(&path.join("host"), "compiled")? {
             bail!("the data folder {} is not empty: empty it, or name another with --data-dir", path.display());
         }
-        // The host may run elsewhere; it gets absolute paths.
-        Ok(Self::ProvidedVariables(path.canonicalize()?))
+        // The host may have another working folder, so it gets absolute paths.
+        Ok(Self::Named(path.canonicalize()?))
     }
 
     fn path(&self) -> &Path {
         match self {
-            Self::ProvidedVariables(path) => path,
+            Self::Named(path) => path,
             Self::Temporary(folder) => folder.path(),
         }
     }
 
-    /// Leaves it where it is.
+    /// Keeps the folder.
     fn keep(self) -> PathBuf {
         match self {
-            Self::ProvidedVariables(path) => path,
+            Self::Named(path) => path,
             Self::Temporary(folder) => folder.keep(),
         }
     }

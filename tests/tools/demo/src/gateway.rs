@@ -1,4 +1,4 @@
-//! The host's gateway, as its clients call it: the resolver, the seeder, the checker, the operator.
+//! A client of the host's gateway, for the resolver, the seeder, the checker and the operator.
 
 use crate::host::Endpoint;
 use anyhow::{Context, Result, anyhow, bail};
@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
-/// How long a call is repeated while the host is away, restarts or asks for patience.
+/// For how long a call is repeated while the host is away, restarts or is throttled.
 const PATIENCE: Duration = Duration::from_secs(120);
 const PAUSE: Duration = Duration::from_millis(50);
 
@@ -21,7 +21,7 @@ pub struct Gateway {
     token: String,
 }
 
-/// How many messages a queue holds.
+/// The number of messages of a queue.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct Depth {
@@ -33,12 +33,12 @@ pub struct Depth {
 }
 
 impl Depth {
-    /// All its messages.
+    /// The number of all its messages.
     pub fn total(&self) -> u64 {
         self.visible + self.in_flight + self.delayed
     }
 
-    /// Whether it is a queue for what could not be processed.
+    /// Whether it is a dead letter queue.
     pub fn is_dead_letter(&self) -> bool {
         self.name.ends_with("Dlq")
     }
@@ -65,12 +65,12 @@ struct Queues {
 }
 
 impl Gateway {
-    /// A client with the token that names its grants.
+    /// Makes a client with the token that has its grants.
     pub fn new(http: Client, endpoint: Endpoint, token: String) -> Self {
         Self { http, endpoint, token }
     }
 
-    /// Calls a function of the platform; repeats it for as long as that may help.
+    /// Calls a function of the platform, and repeats the call as long as a transient failure lasts.
     pub async fn call<F: Function>(&self, arguments: &F) -> Result<F::Output> {
         let body = serde_json::to_vec(arguments)?;
         let answer: Result<F::Output, Error> = self.post(&format!("/platform/{}", F::PATH), body).await?;
@@ -98,12 +98,12 @@ impl Gateway {
     }
 
     /// The body of a dead letter.
-    pub async fn letter_body(&self, dead_letter: &DeadLetterId) -> Result<String> {
+    pub async fn dead_letter_body(&self, dead_letter: &DeadLetterId) -> Result<String> {
         let shown: Value = self.operate("show", &json!({ "id": dead_letter.id })).await?;
         Ok(shown.pointer("/dead_letter/body").and_then(Value::as_str).unwrap_or_default().to_owned())
     }
 
-    /// Sends dead letters of one queue back; answers how many went.
+    /// Redrives dead letters of one queue; returns how many were.
     pub async fn redrive(&self, dead_letters: &[DeadLetterId]) -> Result<u64> {
         let queue = dead_letters.first().map(|dead_letter| &dead_letter.queue);
         let ids: Vec<&str> = dead_letters.iter().map(|dead_letter| dead_letter.id.as_str()).collect();
@@ -118,7 +118,7 @@ impl Gateway {
         answer.map_err(|error: Error| anyhow!("dead letters: {error}"))
     }
 
-    /// The metrics as they are now.
+    /// The present metrics, as text.
     pub async fn metrics(&self) -> Result<String> {
         let deadline = Instant::now() + PATIENCE;
         loop {
@@ -140,14 +140,14 @@ impl Gateway {
         loop {
             let answer = self.once(path, body.clone()).await?;
             match answer {
-                Some(answer) if !may_pass(&answer) || Instant::now() > deadline => return Ok(answer),
+                Some(answer) if !is_transient(&answer) || Instant::now() > deadline => return Ok(answer),
                 None if Instant::now() > deadline => bail!("{path}: no answer within {} s", PATIENCE.as_secs()),
                 _ => tokio::time::sleep(PAUSE).await,
             }
         }
     }
 
-    /// One try; none where the host went away in the middle of it.
+    /// One attempt; `None` if the host went away during it.
     async fn once<T: DeserializeOwned>(&self, path: &str, body: Vec<u8>) -> Result<Option<Result<T, Error>>> {
         let url = format!("{}{path}", self.endpoint.addresses().await?.gateway);
         let request = self.http.post(&url).bearer_auth(&self.token).header("content-type", "application/json");
@@ -160,10 +160,10 @@ impl Gateway {
         if status != StatusCode::OK {
             bail!("{path}: the gateway answers {status}: {}", String::from_utf8_lossy(&bytes));
         }
-        Ok(Some(serde_json::from_slice(&bytes).with_context(|| format!("{path}: not the answer of a gateway"))?))
+        Ok(Some(serde_json::from_slice(&bytes).with_context(|| format!("{path}: not a gateway's response"))?))
     }
 }
 
-fn may_pass<T>(answer: &Result<T, Error>) -> bool {
+fn is_transient<T>(answer: &Result<T, Error>) -> bool {
     matches!(answer, Err(Error { kind: ErrorKind::Unavailable | ErrorKind::Throttled, .. }))
 }

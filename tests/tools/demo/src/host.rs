@@ -1,4 +1,4 @@
-//! The host as a child process: started, watched, killed and started again, stopped.
+//! The host as a child process: it is started, watched, killed and restarted, and stopped.
 
 mod process;
 
@@ -12,10 +12,10 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
-/// How long a caller waits for a host that was killed to be back.
+/// How long a caller waits for the host to be back after a kill.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// Where a running host answers.
+/// The addresses of a running host.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Addresses {
     /// Base URL of the components.
@@ -45,7 +45,7 @@ enum Command {
     Stop,
 }
 
-/// What callers need of the host: where it is now.
+/// The host's present addresses, for callers.
 #[derive(Clone)]
 pub struct Endpoint(watch::Receiver<State>);
 
@@ -60,24 +60,24 @@ impl Host {
         Ok(Self { endpoint: Endpoint(receiver), commands, restarts, watcher })
     }
 
-    /// Where the host is.
+    /// The present addresses, for callers.
     pub fn endpoint(&self) -> Endpoint {
         self.endpoint.clone()
     }
 
-    /// Something that kills the host when told to.
+    /// A handle that kills the host.
     pub fn killer(&self) -> Killer {
         Killer(self.commands.clone())
     }
 
-    /// How often it was started again.
+    /// How often it was restarted.
     pub fn restarts(&self) -> u64 {
         self.restarts.load(Ordering::Relaxed)
     }
 
-    /// Has the host drain and end.
+    /// Makes the host drain and end.
     pub async fn stop(self) -> Result<()> {
-        // Where the watcher has ended, its result says why.
+        // If the watcher has ended, its result says why.
         let _ended = self.commands.send(Command::Stop).await;
         self.watcher.await?
     }
@@ -87,14 +87,14 @@ impl Host {
 pub struct Killer(mpsc::Sender<Command>);
 
 impl Killer {
-    /// As the system does: at once, without a chance to finish anything.
+    /// Kills it with SIGKILL, so that it cannot finish anything.
     pub async fn kill(&self) {
         let _ended = self.0.send(Command::Kill).await;
     }
 }
 
 impl Endpoint {
-    /// Where the host is; waits while it is down.
+    /// The addresses of the host; waits while it is down.
     pub async fn addresses(&self) -> Result<Addresses> {
         let mut state = self.0.clone();
         let up = state.wait_for(|state| !matches!(state, State::Down));
@@ -106,17 +106,17 @@ impl Endpoint {
         }
     }
 
-    /// An endpoint that never moves.
+    /// Addresses that never change.
     #[cfg(test)]
     pub fn fixed(addresses: Addresses) -> Self {
         let (sender, receiver) = watch::channel(State::Up(addresses));
-        // Kept for the life of the test process, so that the channel does not close.
+        // Leaked, so that the channel stays open for the life of the test process.
         std::mem::forget(sender);
         Self(receiver)
     }
 }
 
-/// Starts the host again whenever it was killed or aborted as told; any other end is a failure.
+/// Restarts the host whenever it was killed or aborted at its failpoint. Any other end is a failure.
 async fn watch_over(
     mut process: Process,
     mut launch: Launch,
@@ -156,7 +156,7 @@ async fn watch_over(
 
 #[cfg(test)]
 impl Host {
-    /// Why the watcher gave up.
+    /// The reason why the watcher ended.
     pub(crate) async fn watcher_error(self) -> String {
         self.watcher
             .await

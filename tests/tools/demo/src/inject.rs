@@ -1,14 +1,14 @@
-//! Faults injected into the pipeline, to see that the checks find them: `--inject`.
+//! Injects faults into the pipeline, to test that the checks find them: `--inject`.
 //!
-//! A lost message: an entry that the resolver says it wrote and did not. A wrong reason: an answer changed on its way
-//! to the comparison. A stale overwrite: an old version sent again to an Entry Service that is told to ignore versions.
-//! A flag left set: an entry flagged again by a system's write while the Entry Service is down, so that nothing clears
-//! it.
+//! A lost message: the resolver reports an entry as written that it did not write. A wrong reason: a response is
+//! changed before it is compared. A stale overwrite: an old version is sent again to an Entry Service that is told to
+//! ignore versions. A flag left set: an entry is flagged again by a system's write while the Entry Service is down, so
+//! that the flag is not cleared.
 
 use crate::check::{Failures, Kind};
 use crate::gateway::Gateway;
 use crate::generate::{Expected, World};
-use crate::load::{Answer, Outcome};
+use crate::load::{EligibilityResponse, Outcome};
 use crate::resolver::TABLE;
 use crate::services::Services;
 use anyhow::{Context, Result, bail};
@@ -20,7 +20,7 @@ use rand::seq::IndexedRandom;
 use serde_json::{Value, json};
 use std::collections::HashMap;
 
-/// Which registrations are to suffer what; the default is none.
+/// Which registrations have which fault; by default none.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Plan {
     lost: Option<usize>,
@@ -34,7 +34,7 @@ pub struct Plan {
 pub struct InjectedFault {
     /// What was injected.
     pub fault: &'static str,
-    /// Which entry.
+    /// The entry.
     pub subject: String,
     /// Whether it was found.
     pub found: bool,
@@ -48,7 +48,7 @@ impl Plan {
         for (position, registration) in world.registrations.iter().enumerate() {
             by_entry.entry((&registration.slug, &registration.fan)).or_default().push(position);
         }
-        // Entries are drawn from a list in the order of sending, so that the seed alone decides.
+        // Entries are drawn from a list in the order of sending, so that only the seed decides.
         let mut entries: Vec<Vec<usize>> = by_entry.into_values().collect();
         entries.sort();
         let accepted = |position: &usize| world.registrations.get(*position).is_some_and(|r| r.accepted_by().is_some());
@@ -66,22 +66,22 @@ impl Plan {
         Ok(Self { lost: Some(lost), flag: Some(flag), wrong_reason: Some(*wrong_reason), stale: Some(*stale) })
     }
 
-    /// Whether the entry of this registration is to be lost.
+    /// Whether the write of this registration's entry is to be lost.
     pub fn loses(&self, position: usize) -> bool {
         self.lost == Some(position)
     }
 
-    /// Changes the reason of an answer if it is to be wrong.
-    pub fn distort(&self, position: usize, answer: &mut Answer) {
+    /// Changes the reason of a response if it is to be wrong.
+    pub fn distort(&self, position: usize, answer: &mut EligibilityResponse) {
         if self.wrong_reason == Some(position)
-            && let Answer::Ineligible { reason, .. } = answer
+            && let EligibilityResponse::Ineligible { reason, .. } = answer
         {
             *reason = if reason == "INVALID_ENTRY" { "LINKED_ENTRY" } else { "INVALID_ENTRY" }.to_owned();
         }
     }
 
-    /// Plants what comes after everything is replicated.
-    pub async fn plant_after(
+    /// Injects the faults that come after everything is replicated.
+    pub async fn inject_after(
         &self,
         world: &World,
         outcomes: &[Option<&Outcome>],
@@ -110,14 +110,14 @@ impl Plan {
         Ok(())
     }
 
-    /// Ends what keeps the injected flag from being cleared, so that the host can finish its work.
+    /// Ends the fault that keeps the injected flag set, so that the host can finish its work.
     pub fn lift(&self, fakes: &FakeServices) {
         if self.flag.is_some() {
             fakes.set_faults(Service::Entry, Faults::default());
         }
     }
 
-    /// What was injected and whether it was found.
+    /// The injected faults, and whether the checks found them.
     pub fn injected(&self, world: &World, failures: &Failures) -> Vec<InjectedFault> {
         let by_id = |position| name(world, position).map(|(campaign, fan)| format!("{campaign}/{fan}"));
         let by_slug = |position: usize| {
@@ -170,7 +170,8 @@ mod tests {
     fn a_wrong_reason_is_never_the_right_one() {
         let plan = Plan { wrong_reason: Some(3), ..Plan::default() };
         for right in ["INVALID_ENTRY", "LINKED_ENTRY", "CAMPAIGN_CLOSED"] {
-            let mut answer = Answer::Ineligible { reason: right.to_owned(), detail: None, campaign_id: None };
+            let mut answer =
+                EligibilityResponse::Ineligible { reason: right.to_owned(), detail: None, campaign_id: None };
             plan.distort(2, &mut answer);
             assert_eq!(answer.reason(), Some(right));
             plan.distort(3, &mut answer);

@@ -1,4 +1,4 @@
-//! Registrations from a file of JSON lines, each with one part of the world.
+//! Reads registrations from a file of JSON lines, each with one part of the world.
 
 use crate::generate::World;
 use anyhow::{Context, Result, bail};
@@ -20,7 +20,7 @@ enum Line {
     Registration(crate::generate::Registration),
 }
 
-/// What the User Service says of a fan's identity.
+/// Whether the User Service knows a fan's identity as verified.
 #[derive(Deserialize, Serialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Verification {
@@ -28,7 +28,7 @@ struct Verification {
     verified: bool,
 }
 
-/// Reads a world; a diagnostic names its line.
+/// Reads a world; an error names its line.
 pub fn read(lines: impl BufRead) -> Result<World> {
     let mut world = World::default();
     for (number, line) in lines.lines().enumerate() {
@@ -36,7 +36,7 @@ pub fn read(lines: impl BufRead) -> Result<World> {
         if line.trim().is_empty() {
             continue;
         }
-        match serde_json::from_str(&line).with_context(|| format!("line {} is not as it should be", number + 1))? {
+        match serde_json::from_str(&line).with_context(|| format!("line {} is malformed", number + 1))? {
             Line::Campaign(campaign) => world.campaigns.push(campaign),
             Line::Market(market) => world.markets.push(market),
             Line::Invite(invite) => world.invites.push(invite),
@@ -65,7 +65,7 @@ pub fn write(world: &World, mut to: impl Write) -> Result<()> {
     to.flush().context("writing the last line")
 }
 
-/// Every registration must be of a fan and for a campaign that the file has.
+/// Checks that every registration is of a fan and for a campaign that the file has.
 fn check(world: &World) -> Result<()> {
     let fans: HashSet<&str> = world.fans.iter().map(|fan| fan.global_user_id.as_str()).collect();
     let campaigns: HashSet<&str> = world.campaign_ids().collect();
@@ -90,7 +90,7 @@ mod tests {
     use crate::generate::generate;
 
     #[test]
-    fn what_is_written_is_read_again() {
+    fn a_world_is_read_as_it_was_written() {
         let world = generate(600, 9);
         let mut file = Vec::new();
         write(&world, &mut file).unwrap();
@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mistake_names_its_line() {
+    fn an_error_names_its_line() {
         let told = |text: &str| format!("{:#}", read(text.as_bytes()).unwrap_err());
         assert!(told("{\"market\": {}}\n\n{\"fam\": {}}").contains("line 3"));
         assert!(told("{\"market\": {}}").contains("no line with a registration"));

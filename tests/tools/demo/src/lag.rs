@@ -1,4 +1,4 @@
-//! Distributions of times: how long answers took, how long replication lags behind.
+//! Distributions of times: latencies of responses, and replication lag.
 
 use crate::generate::World;
 use crate::load::Outcome;
@@ -8,12 +8,12 @@ use hdrhistogram::Histogram;
 use serde_json::{Value, json};
 use std::collections::HashMap;
 
-/// When each version of each entry first took effect in the Entry Service, in milliseconds since 1970.
+/// When each version of each entry first took effect in the Entry Service, milliseconds since 1970 (UTC).
 #[derive(Default)]
 pub struct Arrivals(HashMap<String, HashMap<(String, String), u64>>);
 
 impl Arrivals {
-    /// Reads what the fake noted of the world's campaigns.
+    /// Reads the arrivals of the world's campaigns from the fake.
     pub fn read(world: &World, fakes: &FakeServices) -> Self {
         let mut arrivals = Self::default();
         for campaign in world.campaign_ids() {
@@ -30,7 +30,7 @@ impl Arrivals {
     }
 }
 
-/// Times in microseconds, told in milliseconds.
+/// Times, recorded in microseconds and reported in milliseconds.
 pub struct Times(Histogram<u64>);
 
 impl Times {
@@ -39,7 +39,7 @@ impl Times {
         Ok(Self(Histogram::new_with_bounds(1, 3_600_000_000, 3)?))
     }
 
-    /// How long the answers to the first `count` registrations took, from when they were due.
+    /// The latencies of the responses to the first `count` registrations, from when these were due.
     pub fn of_answers(outcomes: &[Option<&Outcome>], count: usize) -> Result<Self> {
         let mut times = Self::new()?;
         outcomes.iter().take(count).flatten().for_each(|outcome| times.0.saturating_record(outcome.took_us));
@@ -72,7 +72,7 @@ impl Times {
         us as f64 / 1_000.0
     }
 
-    /// As `--json` tells it.
+    /// The JSON for `--json`.
     pub fn to_json(&self) -> Value {
         json!({ "p50": self.ms(0.50), "p95": self.ms(0.95), "p99": self.ms(0.99), "max": self.ms(1.0) })
     }

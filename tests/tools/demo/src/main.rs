@@ -1,7 +1,7 @@
-//! `cargo demo`: registrations end to end through the host, and the proof from the outside that none was lost.
+//! `cargo demo`: sends registrations end to end through the host, and proves from outside that none was lost.
 //!
-//! [`generate`] or [`input`] makes the registrations, each with the outcome it should have. [`app`] starts the
-//! services' fakes and the [`host`], [`load`] sends the registrations, [`resolver`] writes what AppSync would,
+//! [`generate`] or [`input`] makes the registrations, each with its expected outcome. [`app`] starts the fakes of the
+//! services and the [`host`], [`load`] sends the registrations, [`resolver`] writes what AppSync would write,
 //! [`settle`] waits until everything is replicated, [`redrive`] sends dead letters back, [`check`] compares, and
 //! [`report`] prints the summary. The demo shares no code with the workers.
 

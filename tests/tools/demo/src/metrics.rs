@@ -1,4 +1,4 @@
-//! The host's metrics that the summary shows, parsed from their text form.
+//! The metrics of the host that the summary shows, parsed from their text format.
 
 use std::collections::BTreeMap;
 
@@ -8,9 +8,9 @@ const INSTANCES: &str = "registration_instances_started_total";
 /// Counters at one moment.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Counters {
-    /// Reads of the cache that found what they asked for.
+    /// Cache reads that found a value.
     pub hits: u64,
-    /// Reads that did not.
+    /// Cache reads that found none.
     pub misses: u64,
     /// Instances started, by worker.
     pub instances: BTreeMap<String, u64>,
@@ -33,7 +33,7 @@ impl Counters {
         counters
     }
 
-    /// What was counted since. A host that was started again counts from nothing.
+    /// The difference to an earlier moment. A restarted host counts from zero.
     pub fn since(&self, before: &Self) -> Self {
         let difference = |now: u64, then: u64| now.checked_sub(then).unwrap_or(now);
         let instances = self.instances.iter().map(|(worker, now)| {
@@ -47,14 +47,14 @@ impl Counters {
         }
     }
 
-    /// The part of reads that found what they asked for; none if there were no reads.
+    /// The ratio of cache reads that found a value; `None` if there were no reads.
     pub fn hit_ratio(&self) -> Option<f64> {
         let reads = self.hits + self.misses;
         (reads > 0).then(|| self.hits as f64 / reads as f64)
     }
 }
 
-/// One line: `name{label="value",…} number`. Our labels hold neither quotes nor commas.
+/// One line: `name{label="value",…} number`. The host's labels contain neither quotes nor commas.
 struct Sample<'a> {
     name: &'a str,
     labels: &'a str,

@@ -3,59 +3,58 @@
 use clap::Parser;
 use std::path::PathBuf;
 
-/// Takes registrations end to end through the host and proves from the outside that none was lost.
+/// Takes registrations end to end through the host and proves from outside that none was lost.
 ///
-/// Starts fakes of the Campaign, Entry and User services and the host beside them, sends registrations as AppSync
-/// would, waits until all are replicated, then checks what the services and the table hold against how each
-/// registration was made. The exit code is 1 if any check fails.
+/// Starts fakes of the Campaign, Entry and User services and the host, sends registrations as AppSync would, waits
+/// until all are replicated, then compares the contents of the services and the table with how each registration was
+/// made. The exit code is 1 if any check fails.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "cargo demo", bin_name = "cargo demo")]
 pub struct Options {
-    /// Run on real servers (DynamoDB Local, ElasticMQ, a MongoDB, Redis), which are installed and started if need be.
+    /// Run on real servers (DynamoDB Local, ElasticMQ, a MongoDB, Redis), which are installed and started if necessary.
     #[arg(long)]
     pub servers: bool,
-    /// How many registrations.
+    /// The number of registrations.
     #[arg(long, default_value_t = 50_000, value_name = "N")]
     pub registrations: usize,
-    /// What registrations, faults, kills and plants are drawn from.
+    /// The seed of registrations, faults, kills and injected faults.
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
-    /// Arrivals a second in the first ten seconds; then as fast as 32 callers go.
+    /// Arrivals a second in the first ten seconds; after that, 32 callers send as fast as they can.
     #[arg(long, default_value_t = 1_000, value_name = "PER_SECOND", value_parser = clap::value_parser!(u32).range(1..=20_000))]
     pub rate: u32,
-    /// Have the services answer 5 % errors, and some late.
+    /// Let the services respond with 5 % errors, and sometimes late.
     #[arg(long, conflicts_with = "failed_scores")]
     pub faults: bool,
-    /// Kill the host so many times on the way, as the system would, and start it again on its data.
+    /// Kill the host this many times during the run, as the system would, and restart it on its data.
     #[arg(long, default_value_t = 0, value_name = "N")]
     pub kills: usize,
-    /// Have the host abort itself at its N-th durable step of a kind (`delete:3`), and start it again on its data.
+    /// Let the host abort itself at its N-th durable step of a kind (`delete:3`), and restart it on its data.
     #[arg(long, value_name = "KIND:N")]
     pub abort_at_step: Option<String>,
-    /// Have the Entry Service fail this part of the scores of entries it stores, from 0 to 1; retry-score has them
-    /// computed again.
+    /// Let this part of the Entry Service's scores fail, from 0 to 1; retry-score has them computed again.
     #[arg(long, default_value_t = 0.0, value_name = "PART")]
     pub failed_scores: f64,
-    /// Plant a lost message, a stale overwrite, a flag left set and a wrong reason: the checks must find all four.
+    /// Inject a lost message, a stale overwrite, a flag left set and a wrong reason: the checks must find all four.
     #[arg(long)]
     pub inject: bool,
-    /// Send a message too that can never be handled; the manifest has to keep it as a dead letter.
+    /// Also send a message that can never be handled; the manifest must make it a dead letter.
     #[arg(long, hide = true)]
     pub poison: bool,
     /// Read campaigns, fans and registrations from a file of JSON lines instead of making them.
     #[arg(long, value_name = "FILE")]
     pub input: Option<PathBuf>,
-    /// Write what was made as JSON lines, which --input reads.
+    /// Write the campaigns, fans and registrations as JSON lines, which --input reads.
     #[arg(long, value_name = "FILE", conflicts_with = "input")]
     pub output: Option<PathBuf>,
-    /// Print one JSON object on stdout, the readable summary on stderr.
+    /// Print one JSON object on stdout, and the readable summary on stderr.
     #[arg(long)]
     pub json: bool,
     /// Serve on afterwards, until interrupted.
     #[arg(long)]
     pub keep: bool,
-    /// Where keys, logs and the host's data go; it must be empty, save for `host/compiled`, the components compiled by
-    /// an earlier run. By default a temporary folder.
+    /// The folder of keys, logs and the host's data. It must be empty, except for `host/compiled`, the components
+    /// compiled by an earlier run. By default a temporary folder.
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
     /// The host's manifest.

@@ -1,4 +1,4 @@
-//! Progress on stderr: bars on a terminal, one line a step elsewhere.
+//! Progress on stderr: bars on a terminal, one line for each step elsewhere.
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use std::io::IsTerminal;
@@ -11,7 +11,7 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// Bars if stderr is a terminal.
+    /// Shows bars if stderr is a terminal.
     pub fn new() -> Self {
         Self { bars: MultiProgress::new(), terminal: std::io::stderr().is_terminal() }
     }
@@ -28,14 +28,14 @@ impl Progress {
         bar
     }
 
-    /// Says which step begins, where there are no bars.
+    /// Names the step that begins, if there are no bars.
     pub fn announce(&self, step: &str) {
         if !self.terminal {
             eprintln!("demo: {step}");
         }
     }
 
-    /// Says something worth knowing above the bars.
+    /// Prints a line above the bars.
     pub fn say(&self, text: &str) {
         self.bars.suspend(|| eprintln!("demo: {text}"));
     }

@@ -1,14 +1,14 @@
-//! Sends dead letters back once: hosts that are killed may use up all receives of a message that is in order.
+//! Sends dead letters back once: kills of the host may use up all receives of a message that is in order.
 
 use crate::gateway::Gateway;
 use crate::poison;
 use crate::progress::Progress;
 use anyhow::Result;
 
-/// Dead letters in one request.
+/// Most dead letters in one request.
 const AT_ONCE: usize = 10;
 
-/// Sends back what stands in the dead letter queues, an injected poison left out; answers how many went.
+/// Sends back all dead letters except that of the poison message; returns how many were.
 pub async fn redrive(operator: &Gateway, poisoned: bool, progress: &Progress) -> Result<u64> {
     let mut dead_letters = operator.dead_letters(None).await?;
     if poisoned {

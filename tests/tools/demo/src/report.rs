@@ -8,15 +8,15 @@ use comfy_table::Table;
 use serde_json::{Value, json};
 use std::time::Duration;
 
-/// All that a run has to tell.
+/// The contents of the summary.
 pub struct Report {
     /// What the run was made from.
     pub seed: u64,
-    /// How many registrations were sent.
+    /// The number of registrations sent.
     pub registrations: usize,
-    /// To how many campaigns.
+    /// The number of campaigns.
     pub campaigns: usize,
-    /// What the checks found.
+    /// The result of the checks.
     pub findings: Findings,
     /// Dead letters that were sent back.
     pub redriven: u64,
@@ -24,30 +24,30 @@ pub struct Report {
     pub dead_letters: u64,
     /// Calls repeated because of an error of the server.
     pub repeated: u64,
-    /// How often the host was started again.
+    /// How often the host was restarted.
     pub restarts: u64,
-    /// Registrations sent at their rate.
+    /// The phase in which registrations were sent at their rate.
     pub open: Phase,
-    /// Registrations sent as fast as the callers went.
+    /// The phase in which registrations were sent as fast as possible.
     pub flat_out: Phase,
-    /// How long answers took in the open phase.
+    /// The latencies of responses in the open phase.
     pub eligibility: Times,
-    /// How far replication lagged behind, over all.
+    /// The replication lag of both phases.
     pub lag: Times,
-    /// How far it lagged behind in the open phase.
+    /// The replication lag of the open phase.
     pub open_lag: Times,
-    /// What the host counted during the open phase.
+    /// The host's counters of the open phase.
     pub counters: Counters,
-    /// From the first call to the last replication.
+    /// The time from the first call to the last replication.
     pub wall: Duration,
-    /// Faults injected and whether they were found.
+    /// The injected faults, and whether they were found.
     pub injected: Vec<InjectedFault>,
 }
 
 /// A phase of the load.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Phase {
-    /// How many registrations.
+    /// The number of registrations.
     pub count: usize,
     /// How long it took.
     pub took: Duration,
@@ -60,7 +60,7 @@ impl Phase {
 }
 
 impl Report {
-    /// Whether every check is green.
+    /// Whether every check succeeded.
     pub fn is_green(&self) -> bool {
         self.findings.failures.is_empty()
     }
@@ -73,7 +73,7 @@ impl Report {
         self.findings.reasons.values().sum()
     }
 
-    /// The phase whose throughput is told: the one that goes as fast as it can, if there was one.
+    /// The throughput of the phase at full speed, if there was one, else of the open phase.
     fn throughput(&self) -> f64 {
         if self.flat_out.count > 0 { self.flat_out.per_second() } else { self.open.per_second() }
     }
@@ -82,7 +82,7 @@ impl Report {
         self.counters.instances.values().sum()
     }
 
-    /// As one JSON object.
+    /// One JSON object.
     pub fn to_json(&self) -> Value {
         let count = |kind| self.failures().of(kind).len();
         let injected = |p: &InjectedFault| json!({ "fault": p.fault, "subject": p.subject, "found": p.found });
@@ -115,7 +115,7 @@ impl Report {
         })
     }
 
-    /// For people.
+    /// The text for people.
     pub fn to_text(&self) -> String {
         let mut table = Table::new();
         table.load_style(comfy_table::presets::UTF8_BORDERS_ONLY);

@@ -1,7 +1,7 @@
-//! What the AppSync resolver does with an eligible registration: it writes the entry and queues the fan's profile.
+//! Does what the AppSync resolver does with an eligible registration: writes the entry and queues the fan's profile.
 //!
-//! Entries that come at the same time are written together, as few as one and as many as DynamoDB takes, so that the
-//! demo leaves the machine to what it measures.
+//! Entries that come at the same time are written together, at most as many as DynamoDB takes, so that the demo leaves
+//! the machine to the host.
 
 use crate::gateway::Gateway;
 use anyhow::{Result, anyhow, bail};
@@ -17,9 +17,9 @@ use tokio::sync::{Mutex as AsyncMutex, mpsc, oneshot};
 
 /// The table of entries.
 pub const TABLE: &str = "demand-table";
-/// The queue of what browsers say.
+/// The queue of the browsers' data.
 pub const QUEUE: &str = "userInfoQueue";
-/// DynamoDB's limit.
+/// Most items of one write to DynamoDB.
 const BATCH: usize = 25;
 const WRITERS: usize = 4;
 const ATTEMPTS: u32 = 20;
@@ -33,11 +33,11 @@ pub struct Entry<'a> {
     pub global_user_id: &'a str,
     /// The fan's memberId.
     pub member_id: Option<&'a str>,
-    /// The fields as check-eligibility answered them.
+    /// The fields, as check-eligibility returned them.
     pub fields: &'a Value,
     /// The campaign that it is transferred from.
     pub linked_from: Option<&'a str>,
-    /// For the User Service.
+    /// The data for the User Service.
     pub user_info: &'a Map<String, Value>,
 }
 
@@ -46,7 +46,7 @@ pub struct Entry<'a> {
 pub struct Written {
     /// Its `date.updated`.
     pub version: String,
-    /// When it was handed to the table, in milliseconds since 1970.
+    /// When it was handed to the table, milliseconds since 1970 (UTC).
     pub at_ms: i64,
 }
 
@@ -56,7 +56,7 @@ pub struct Resolver {
     dates: Mutex<HashMap<(String, String), Dates>>,
 }
 
-/// When an entry was first and last written, in milliseconds since 1970.
+/// When an entry was first and last written, milliseconds since 1970 (UTC).
 #[derive(Clone, Copy)]
 struct Dates {
     created: i64,
@@ -64,7 +64,7 @@ struct Dates {
 }
 
 struct Job {
-    /// None where the write is to be lost.
+    /// `None` if the write is to be lost.
     item: Option<String>,
     user_info: String,
     done: oneshot::Sender<Result<i64>>,
@@ -81,7 +81,7 @@ impl Resolver {
         Self { jobs, dates: Mutex::default() }
     }
 
-    /// Writes an entry; `lose` plants a fault: it says so and does not.
+    /// Writes an entry. With `lose`, an injected fault, it only reports that it did.
     pub async fn write(&self, entry: Entry<'_>, lose: bool) -> Result<Written> {
         let dates = self.next_dates(&entry);
         let item = (!lose).then(|| item(&entry, dates).to_string());
@@ -92,7 +92,7 @@ impl Resolver {
         Ok(Written { version: instant(dates.updated), at_ms })
     }
 
-    /// `date.updated` strictly increases per item, also where a fan is faster than the clock.
+    /// `date.updated` strictly increases for each item, even if a fan is faster than the clock.
     fn next_dates(&self, entry: &Entry<'_>) -> Dates {
         let now = Utc::now().timestamp_millis();
         let mut dates = self.dates.lock().unwrap_or_else(PoisonError::into_inner);
@@ -132,13 +132,13 @@ async fn work(gateway: Gateway, inbox: Arc<AsyncMutex<mpsc::Receiver<Job>>>) {
         let result = write_all(&gateway, &jobs).await;
         for job in jobs {
             let told = result.as_ref().copied().map_err(|error| anyhow!("{error:#}"));
-            // Nobody waits any more where the run was given up.
+            // If the run was cancelled, no one waits any more.
             let _gone = job.done.send(told);
         }
     }
 }
 
-/// Writes a batch; answers when it was handed over.
+/// Writes a batch; returns when it was handed over.
 async fn write_all(gateway: &Gateway, jobs: &[Job]) -> Result<i64> {
     let mut at_ms = Utc::now().timestamp_millis();
     let mut puts: Vec<String> = jobs.iter().filter_map(|job| job.item.clone()).collect();
@@ -159,7 +159,7 @@ async fn write_all(gateway: &Gateway, jobs: &[Job]) -> Result<i64> {
     Ok(at_ms)
 }
 
-/// What is to be sent again of a batch.
+/// The entries of a batch that must be sent again.
 async fn again<T>(parts: impl Iterator<Item = (T, Option<Error>)>, attempts: &mut u32) -> Result<Vec<T>> {
     let mut left = Vec::new();
     for (part, error) in parts {
@@ -182,7 +182,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_item_is_as_the_decisions_have_it() {
+    fn an_item_has_the_documented_members() {
         let fields = json!({ "email": "fan@example.com" });
         let entry = Entry {
             campaign_id: "c1",

@@ -1,4 +1,4 @@
-//! What must be known before the first fan comes: campaigns, markets, invite lists, verified identities.
+//! Writes what must exist before the first registration: campaigns, markets, invite lists, verified identities.
 
 use crate::gateway::Gateway;
 use crate::generate::World;
@@ -9,7 +9,7 @@ use host_adapters_records::documents::ReplaceOne;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
-/// Puts the world into the collection `campaigns` and into the services.
+/// Writes the world into the collection `campaigns` and into the services.
 pub async fn seed(world: &World, seeder: &Gateway, services: &Services, progress: &Progress) -> Result<()> {
     let bar = progress.bar("putting campaigns in", world.campaigns.len() + world.markets.len());
     for campaign in &world.campaigns {

@@ -1,4 +1,4 @@
-//! `--servers`: real servers behind the host. Each run has names of its own on them, by a prefix.
+//! `--servers`: real servers for the host. Each run has names of its own on them, by a prefix.
 
 use crate::options::Options;
 use anyhow::{Context, Result, bail};
@@ -9,11 +9,11 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use test_servers::{Servers, named};
 use tokio::process::Command;
 
-/// The database of Redis that belongs to the demo: it is emptied, for keys of the cache have no prefix.
+/// The database of Redis that belongs to the demo. It is emptied, because keys of the cache have no prefix.
 const REDIS_DATABASE: u32 = 15;
 
-/// Starts the servers that are not up, writes the runtime configuration into `folder` and has the host make what
-/// spin.toml declares.
+/// Starts the servers that are not up, writes the runtime configuration into `folder` and lets the host make the tables
+/// and queues of spin.toml.
 pub async fn prepare(options: &Options, folder: &Path) -> Result<PathBuf> {
     let [dynamodb, elasticmq, mongo, redis] = tokio::task::spawn_blocking(start).await??;
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! The services as the checks read them: over their own interfaces, page by page.
+//! Reads the services for the checks: over their own interfaces, page by page.
 
 use crate::tokens::Key;
 use anyhow::{Context, Result, bail};
@@ -16,7 +16,7 @@ pub struct Services {
     campaign: Base,
 }
 
-/// Where a service is and what it accepts.
+/// The address of a service, and its token.
 struct Base {
     url: String,
     token: String,
@@ -32,7 +32,7 @@ impl Services {
         Ok(Self { http, entry: base(Service::Entry)?, user: base(Service::User)?, campaign: base(Service::Campaign)? })
     }
 
-    /// All entries that the Entry Service holds of a campaign.
+    /// All entries of a campaign in the Entry Service.
     pub async fn entries(&self, campaign: &str) -> Result<Vec<Value>> {
         self.pages(&self.entry, &format!("/{campaign}/entries"), "entries").await
     }
@@ -51,28 +51,28 @@ impl Services {
         serde_json::from_value(entries).context("the entries without a score")
     }
 
-    /// All profiles that the User Service holds.
+    /// All profiles in the User Service.
     pub async fn profiles(&self) -> Result<Vec<Value>> {
         self.pages(&self.user, "/users", "users").await
     }
 
-    /// Sends the Entry Service an entry as the host would.
+    /// Sends the Entry Service an entry as the host does.
     pub async fn upsert(&self, campaign: &str, entry: Value) -> Result<Value> {
         let body = json!({ "entries": [entry] });
         self.send(&self.entry, Method::POST, &format!("/{campaign}/entries"), Some(body)).await
     }
 
-    /// Tells the Entry Service something by its control API.
+    /// Sends the Entry Service a request of its control API.
     pub async fn tell_entry(&self, path: &str, body: Value) -> Result<()> {
         self.send(&self.entry, Method::POST, path, Some(body)).await.map(drop)
     }
 
-    /// Tells the User Service something by its control API.
+    /// Sends the User Service a request of its control API.
     pub async fn tell_user(&self, path: &str, body: Value) -> Result<()> {
         self.send(&self.user, Method::POST, path, Some(body)).await.map(drop)
     }
 
-    /// Puts something into the Campaign Service by its control API.
+    /// Puts a document into the Campaign Service by its control API.
     pub async fn put_campaign(&self, path: &str, body: Value) -> Result<()> {
         self.send(&self.campaign, Method::PUT, path, Some(body)).await.map(drop)
     }

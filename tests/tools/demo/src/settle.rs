@@ -1,4 +1,4 @@
-//! Waiting until everything is replicated, or until nothing changes any more; dead letters are sent back once.
+//! Waits until everything is replicated, or until nothing changes any more; dead letters are sent back once.
 
 use crate::check::{Name, Wanted, flagged};
 use crate::gateway::Gateway;
@@ -11,49 +11,50 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 const POLL: Duration = Duration::from_millis(250);
-/// With work under way, a message may rest for its visibility of 30 s and a source for up to 60 s.
+/// For how long nothing may change while work is under way: a message may wait for its visibility of 30 s, and a source
+/// for up to 60 s.
 const STALLED: Duration = Duration::from_secs(120);
-/// With nothing under way, nothing will come any more.
+/// For how long nothing may change while no work is under way.
 const IDLE: Duration = Duration::from_secs(5);
-/// With dead letters, and nothing queued for so long, what is missing is among them. (Until a stream is read on after a
-/// kill, nothing is queued either: its lease ends after 10 s.)
-const BURIED: Duration = Duration::from_secs(15);
+/// If there are dead letters and nothing was queued for this long, missing entries are among the dead letters. (A
+/// stream after a kill queues nothing until its lease has expired, after 10 s.)
+const ALL_DEAD: Duration = Duration::from_secs(15);
 
-/// What is being waited for.
+/// The state to wait for.
 pub struct Settling<'a> {
-    /// What was sent.
+    /// The registrations that were sent.
     pub world: &'a World,
-    /// What should be held in the end.
+    /// The entries that should exist in the end.
     pub wanted: &'a BTreeMap<Name<'a>, Wanted<'a>>,
-    /// How many profiles should be held in the end.
+    /// The number of profiles that should exist in the end.
     pub profiles: usize,
-    /// Where it should be held.
+    /// The services that should have them.
     pub fakes: &'a FakeServices,
-    /// For the depths of the queues.
+    /// Reads the depths of the queues.
     pub operator: &'a Gateway,
-    /// For the flags of the entries.
+    /// Reads the flags of the entries.
     pub checker: &'a Gateway,
     /// Whether a message was sent that must stay a dead letter.
     pub poisoned: bool,
 }
 
-/// How it ended.
+/// The result of waiting.
 pub struct Settled {
-    /// What was still under way when nothing moved any more, if anything was.
+    /// The work that was still under way when nothing changed any more; `None` if all was done.
     pub unsettled: Option<String>,
-    /// How many dead letters were sent back.
+    /// The number of dead letters that were sent back.
     pub redriven: u64,
 }
 
-/// What is still missing; equal to the last one if nothing moves.
+/// What is still missing. If it does not change, nothing moves.
 #[derive(Clone, Debug, Eq, PartialEq)]
 struct Missing {
     entries: usize,
     profiles: usize,
     queued: u64,
-    /// Dead letters.
+    /// The number of dead letters.
     dead: u64,
-    /// Counted only when nothing is queued: it means reading the table.
+    /// Counted only when the queues are empty, because it reads the whole table.
     flagged: usize,
 }
 
@@ -62,14 +63,14 @@ impl Missing {
         self.is_idle() && self.entries == 0 && self.profiles == 0
     }
 
-    /// Whether no work is under way, so that what is missing will not come.
+    /// Whether no work is under way, so that missing entries will not come.
     fn is_idle(&self) -> bool {
         self.queued == 0 && self.flagged == 0
     }
 }
 
 impl Settling<'_> {
-    /// Waits, sends dead letters back, and waits for these.
+    /// Waits, sends dead letters back, and waits for their records.
     pub async fn settle(&self, progress: &Progress) -> Result<Settled> {
         let unsettled = self.wait(progress).await?;
         let redriven = redrive(self.operator, self.poisoned, progress).await?;
@@ -77,8 +78,8 @@ impl Settling<'_> {
         Ok(Settled { unsettled, redriven })
     }
 
-    /// Waits; answers what was still under way when nothing moved any more, if anything was. Entries that are missing
-    /// although nothing is under way are for the checks to tell.
+    /// Waits; returns the work that was still under way when nothing changed any more. The checks report entries that
+    /// are missing although no work is under way.
     async fn wait(&self, progress: &Progress) -> Result<Option<String>> {
         let versions = self.wanted.iter().filter_map(|(name, wanted)| Some((*name, wanted.version?)));
         let mut pending: Vec<(Name<'_>, &str)> = versions.collect();
@@ -99,7 +100,7 @@ impl Settling<'_> {
             if missing.is_idle() && moved.elapsed() > IDLE {
                 return Ok(None);
             }
-            if missing.queued == 0 && missing.dead > u64::from(self.poisoned) && moved.elapsed() > BURIED {
+            if missing.queued == 0 && missing.dead > u64::from(self.poisoned) && moved.elapsed() > ALL_DEAD {
                 return Ok(None);
             }
             if moved.elapsed() > STALLED {
@@ -118,7 +119,7 @@ impl Settling<'_> {
         let queues = self.operator.queues().await?;
         let (dead, waiting): (Vec<_>, Vec<_>) = queues.iter().partition(|queue| queue.is_dead_letter());
         let [dead, queued] = [dead, waiting].map(|queues| queues.iter().map(|queue| queue.total()).sum());
-        // While entries are under way there is no need to ask; once the queues are empty the flags decide.
+        // Only when the queues are empty do the flags decide.
         let flagged = if queued == 0 { flagged(self.world, self.checker).await? } else { 0 };
         let profiles = self.profiles.saturating_sub(self.fakes.user_count());
         Ok(Missing { entries, profiles, queued, dead, flagged })

@@ -1,7 +1,7 @@
-//! Keys and tokens: the fans' identity provider, and what the checks show to the services.
+//! Keys and tokens: the fans' identity provider, and the tokens of the checks for the services.
 //!
-//! Tokens are put together here and signed with a key that is parsed once: a library that parses it for each token
-//! takes fifteen times as long, which for 50,000 fans is a quarter of a minute.
+//! Tokens are made here and signed with a key that is parsed once. A library that parses it for each token takes
+//! fifteen times as long, which for 50,000 fans is a quarter of a minute.
 
 use crate::generate::Fan;
 use crate::progress::Progress;
@@ -34,13 +34,13 @@ pub struct Key {
 }
 
 impl Key {
-    /// A new key.
+    /// Makes a key.
     pub fn generate() -> Result<Self> {
         let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING);
         Ok(Self { pair: pair.map_err(|_| anyhow!("no key could be made"))? })
     }
 
-    /// The private key as a PEM file holds it (PKCS #8).
+    /// The private key as PEM (PKCS #8).
     pub fn private_pem(&self) -> Result<String> {
         let key = self.pair.to_pkcs8v1().map_err(|_| anyhow!("a key could not be written"))?;
         Ok(pem("PRIVATE KEY", key.as_ref()))
@@ -53,7 +53,7 @@ impl Key {
         Ok(pem("PUBLIC KEY", key.as_ref()))
     }
 
-    /// A JSON Web Key Set with the public key alone.
+    /// A JSON Web Key Set with only the public key.
     pub fn jwks(&self) -> Value {
         // An uncompressed point: 4, then x and y of 32 bytes each.
         let (x, y) = self.pair.public_key().as_ref().get(1..).unwrap_or_default().split_at(32);
@@ -109,7 +109,7 @@ fn sign_some(key: &Key, fans: &[Fan], bar: &ProgressBar) -> Result<HashMap<Strin
     fans.iter().map(sign).collect()
 }
 
-/// Text that nobody can guess, for the clients of the gateway.
+/// A random token for the clients of the gateway.
 pub fn secret() -> String {
     let bytes: [u8; 24] = rand::random();
     URL_SAFE_NO_PAD.encode(bytes)
@@ -123,7 +123,7 @@ mod tests {
     use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, jwk::JwkSet};
 
     #[test]
-    fn tokens_verify_against_the_key_set_and_say_who_the_fan_is() {
+    fn tokens_verify_against_the_key_set_and_name_the_fan() {
         let (key, fans) = (Key::generate().unwrap(), generate(400, 2).fans);
         let tokens = sign_all(&key, &fans, &Progress::new()).unwrap();
         assert_eq!(tokens.len(), fans.len());

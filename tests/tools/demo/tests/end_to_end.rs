@@ -1,5 +1,5 @@
-//! The demo as a program, on the real host: what it tells, reads, writes, and how it ends. `cargo xtask build` makes
-//! what it needs. Faults, kills and injected faults are in `tests/tools/slow/demo_under_faults.rs`.
+//! The demo as a program, on the real host: its output, its input, its files, and how it ends. `cargo xtask build`
+//! makes what it needs. Runs with faults and kills are in `tests/tools/slow/demo_under_faults.rs`.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 use serde_json::{Value, json};
@@ -23,7 +23,7 @@ fn command(options: &[&str]) -> Command {
     command
 }
 
-/// Runs the demo; answers its exit code and the object on stdout, which must be all that is there.
+/// Runs the demo; returns its exit code and the object on stdout, which must contain nothing else.
 #[track_caller]
 fn demo(options: &[&str]) -> (i32, Value) {
     told(command(options).output().unwrap())
@@ -36,7 +36,7 @@ fn told(output: Output) -> (i32, Value) {
     (output.status.code().unwrap(), object)
 }
 
-/// Every check is green: nothing lost, nothing that should not be there.
+/// Checks that every check succeeded: nothing is lost, and nothing unexpected exists.
 #[track_caller]
 fn assert_green((code, object): &(i32, Value)) {
     assert_eq!((*code, &object["failures"]), (0, &json!({})), "{object:#}");
@@ -46,7 +46,7 @@ fn assert_green((code, object): &(i32, Value)) {
 }
 
 #[test]
-fn a_run_is_green_and_tells_all_that_the_summary_promises() {
+fn a_run_succeeds_and_prints_the_whole_summary() {
     let told = demo(&["--registrations", "1200", "--seed", "11"]);
     assert_green(&told);
     let object = told.1;
@@ -63,7 +63,7 @@ fn a_run_is_green_and_tells_all_that_the_summary_promises() {
 }
 
 #[test]
-fn a_host_killed_by_somebody_else_is_started_again_and_loses_nothing() {
+fn a_host_killed_from_outside_is_restarted_and_loses_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
     let mut demo = command(&["--registrations", "3000", "--seed", "51", "--data-dir", data.to_str().unwrap()]);
@@ -72,7 +72,7 @@ fn a_host_killed_by_somebody_else_is_started_again_and_loses_nothing() {
         std::thread::sleep(std::time::Duration::from_millis(100));
         std::fs::read_to_string(data.join("host.pid")).ok()?.parse().ok()
     });
-    // Somewhere in the three seconds in which the registrations arrive.
+    // At some time during the three seconds in which the registrations arrive.
     std::thread::sleep(std::time::Duration::from_millis(1_500));
     let host = rustix::process::Pid::from_raw(process_id.unwrap()).unwrap();
     rustix::process::kill_process(host, rustix::process::Signal::KILL).unwrap();
@@ -96,7 +96,7 @@ fn what_one_run_writes_another_reads() {
 }
 
 #[test]
-fn told_to_serve_on_it_ends_with_the_host_when_it_is_told_to() {
+fn when_it_serves_on_it_ends_with_the_host_on_a_signal() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().to_str().unwrap();
     let mut demo = command(&["--registrations", "100", "--keep", "--data-dir", data]);
@@ -110,7 +110,7 @@ fn told_to_serve_on_it_ends_with_the_host_when_it_is_told_to() {
         })
         .unwrap();
     let demo_id = id(demo.id());
-    // Whether it has come to serving on or is still at work, the host ends with it.
+    // The host ends with the demo, whether the demo already serves on or is still at work.
     std::thread::sleep(std::time::Duration::from_secs(3));
     rustix::process::kill_process(demo_id, rustix::process::Signal::TERM).unwrap();
     demo.wait_with_output().unwrap();

@@ -1,4 +1,4 @@
-//! From a record of DynamoDB Streams to a change.
+//! Makes a change of a record of DynamoDB Streams.
 
 use crate::table::json_of_attributes;
 use aws_sdk_dynamodbstreams::types::Record;

@@ -1,5 +1,5 @@
-//! Shard iterators. Each is valid for one read and for 15 minutes. Positions are sequence numbers; the iterator of each
-//! position is kept, so that a read costs one call.
+//! Shard iterators. Each is valid for one read and for 15 minutes. A position is a sequence number; the iterator of the
+//! next position is kept, so that a read costs one call.
 
 use host_adapters_platform::{Position, Shard};
 use std::collections::HashMap;
@@ -7,7 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// Less than the 15 minutes for which DynamoDB keeps an iterator.
+/// How long an iterator is used: less than the 15 minutes for which DynamoDB keeps it.
 const FRESH: Duration = Duration::from_secs(14 * 60);
 
 /// Streams by table, and iterators by shard and position.
@@ -26,7 +26,7 @@ struct Iterator {
 }
 
 impl Iterators {
-    /// The stream's shards were listed: what is not among them is forgotten.
+    /// Updates the shards of a stream; iterators of shards that are not listed any more are dropped.
     pub(super) fn learn(&self, table: &str, arn: String, listed: &[Shard]) {
         let mut streams = self.streams();
         let mut before = streams.remove(table).filter(|stream| stream.arn == arn);
@@ -38,7 +38,7 @@ impl Iterators {
         streams.insert(table.to_owned(), Stream { arn, shards });
     }
 
-    /// The stream that holds a shard, if it has been listed.
+    /// The ARN of the stream with a shard, if it has been listed.
     pub(super) fn stream(&self, table: &str, shard: &str) -> Option<String> {
         let streams = self.streams();
         let stream = streams.get(table)?;

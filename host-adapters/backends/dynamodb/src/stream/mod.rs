@@ -1,4 +1,4 @@
-//! DynamoDB Streams: shards and their records, and the lease table: who reads each shard, and its checkpoints.
+//! DynamoDB Streams: shards and their records. The lease table keeps which host reads each shard, and the checkpoints.
 
 mod change;
 mod iterators;
@@ -18,7 +18,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Four reads a second of a shard; DynamoDB takes five from all readers together.
+/// The time between reads of a shard: four a second. DynamoDB allows five for all readers together.
 const POLL: Duration = Duration::from_millis(250);
 
 /// The streams of the tables of one account and region.
@@ -32,8 +32,8 @@ pub struct DynamodbStreams {
 }
 
 impl DynamodbStreams {
-    /// The streams of the tables with these names, each with `prefix` before it; `lease_table` keeps leases and
-    /// checkpoints, `host` names this process in it.
+    /// The streams of the tables with these names, each with `prefix` before it. `lease_table` keeps leases and
+    /// checkpoints; `host` names this process in it.
     pub fn new(aws: &Aws, prefix: &str, tables: BTreeSet<String>, lease_table: &str, host: &str) -> Self {
         let client = TableClient::new(aws.sdk());
         Self {
@@ -47,16 +47,16 @@ impl DynamodbStreams {
 }
 
 impl DynamodbStreams {
-    /// Whether the service answers and has the lease table.
+    /// Checks that the service answers and has the lease table.
     ///
     /// # Errors
-    /// Why not.
+    /// When it does not answer, or lacks the table.
     pub async fn probe(&self) -> Result<()> {
         let table = self.leases.table();
         self.tables.describe_table().table_name(table).send().await.map(drop).map_err(|failed| error(table, &failed))
     }
 
-    /// Makes the lease table unless it is there.
+    /// Makes the lease table if it does not exist.
     ///
     /// # Errors
     /// When DynamoDB refuses.
@@ -93,7 +93,7 @@ impl LeaseTable for DynamodbStreams {
     async fn renew(&self, table: &str, worker: &str) -> Result<Vec<String>> {
         let scope = lease::scope(worker, &self.names.real(table)?);
         self.leases.renew(&scope).await;
-        Ok(self.leases.held_shards(&scope))
+        Ok(self.leases.owned_shards(&scope))
     }
 
     async fn release(&self, table: &str, worker: &str) -> Result<()> {

@@ -1,4 +1,4 @@
-//! Reading records: one call where the iterator is known, two where it must be asked for.
+//! Reading records: one call if the iterator is known, otherwise two.
 
 use super::change::change;
 use super::{DynamodbStreams, POLL};
@@ -58,8 +58,8 @@ impl DynamodbStreams {
         answer.map_err(|failed| error(table, &failed))
     }
 
-    /// The position behind the newest record. Streams tell it only to who reads them through; this is done once, for a
-    /// worker that begins at `LATEST`.
+    /// The position after the newest record. It can only be found by reading the shard to its end. This is done once,
+    /// for a worker that begins at `LATEST`.
     async fn skip_to_end(&self, table: &str, shard: &str) -> Result<ShardPage<Change>> {
         let mut position = Position::TrimHorizon;
         loop {
@@ -75,7 +75,8 @@ impl DynamodbStreams {
         }
     }
 
-    /// A fresh iterator. A position that DynamoDB has dropped already (24 hours) is the oldest record it still has.
+    /// A fresh iterator. If DynamoDB has already dropped the position (after 24 hours), the iterator begins at its
+    /// oldest record.
     async fn iterator(&self, table: &str, shard: &str, from: &Position) -> Result<String> {
         let arn = match self.iterators.stream(table, shard) {
             Some(arn) => arn,

@@ -6,7 +6,8 @@ use host_adapters_platform::{Result, Shard};
 use host_adapters_records::{Error, ErrorKind};
 
 impl DynamodbStreams {
-    /// The stream that the table has now. Asked for each time: turned off and on, a table has another.
+    /// The ARN of the table's current stream. It is asked for each time, because a stream that is turned off and on has
+    /// another ARN.
     pub(super) async fn stream_arn(&self, table: &str) -> Result<String> {
         let real = self.names.real(table)?;
         let answer =

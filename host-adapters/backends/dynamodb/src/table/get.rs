@@ -19,7 +19,7 @@ impl Dynamodb {
     /// The items in the order of the keys.
     pub(super) async fn get_all(&self, table: &str, keys: Vec<Key>) -> Result<Vec<Option<String>>> {
         keys.iter().try_for_each(check_key)?;
-        // DynamoDB refuses a key that stands twice in a request.
+        // DynamoDB refuses a request with the same key twice.
         let distinct: Vec<Key> = keys.iter().collect::<HashSet<_>>().into_iter().cloned().collect();
         let mut found = HashMap::new();
         for items in side_by_side(distinct.chunks(KEYS).map(|keys| self.get(table, keys))).await {
@@ -28,7 +28,7 @@ impl Dynamodb {
         Ok(keys.iter().map(|key| found.get(key).cloned()).collect())
     }
 
-    /// Asks until every key is processed, or DynamoDB processes none.
+    /// Repeats the request until every key is processed, or DynamoDB processes none.
     async fn get(&self, table: &str, keys: &[Key]) -> Result<HashMap<Key, String>> {
         let mut open: Vec<Attributes> = keys.iter().cloned().map(value::key).collect();
         let mut found = HashMap::new();
@@ -48,7 +48,7 @@ impl Dynamodb {
     }
 }
 
-/// The waits between attempts of what DynamoDB left unprocessed.
+/// The waits between attempts at what DynamoDB left unprocessed.
 pub(super) struct Capacity<'a> {
     table: &'a str,
     waits: ExponentialBackoff,
@@ -64,7 +64,8 @@ impl<'a> Capacity<'a> {
         waits.with_max_delay(Duration::from_secs(5)).with_max_times(8).build()
     }
 
-    /// Waits before the `left` of `asked` are tried again; gives up after several attempts in which nothing was processed.
+    /// Waits before the `left` of `asked` requests are repeated; gives up after several attempts in which nothing was
+    /// processed.
     pub(super) async fn wait(&mut self, asked: usize, left: usize) -> Result<()> {
         if left == 0 {
             return Ok(());

@@ -1,4 +1,4 @@
-//! Tables in DynamoDB: string keys `pk` and `sk`, items as their attributes.
+//! Tables in DynamoDB, with string keys `pk` and `sk`. An item's fields are its attributes.
 
 mod get;
 mod provision;
@@ -31,10 +31,10 @@ impl Dynamodb {
         Self { client: Client::new(aws.sdk()), names: Names::new("table", prefix, tables) }
     }
 
-    /// Whether the service answers and has the tables.
+    /// Checks that the service answers and has the tables.
     ///
     /// # Errors
-    /// Why not.
+    /// When it does not answer, or lacks a table.
     pub async fn probe(&self) -> Result<()> {
         for table in self.names.declared() {
             let real = self.names.real(table)?;

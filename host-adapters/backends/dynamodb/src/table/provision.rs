@@ -12,21 +12,21 @@ use host_adapters_platform::Result;
 use host_adapters_records::{Error, ErrorKind};
 use std::time::Duration;
 
-/// How often a new table is looked at, and how often at most.
+/// How often a new table's state is read, and how many times at most.
 const LOOK: Duration = Duration::from_secs(1);
 const LOOKS: u32 = 120;
 
 impl Dynamodb {
-    /// Makes a table unless it is there, with a stream of both images if it is to have one.
+    /// Makes a table if it does not exist, with a stream of both images if `stream`.
     ///
     /// # Errors
-    /// When DynamoDB refuses, or the table that is there has no such stream.
+    /// When DynamoDB refuses, or the existing table has no such stream.
     pub async fn provision(&self, table: &str, stream: bool) -> Result<()> {
         make(&self.client, &self.names.real(table)?, &["pk", "sk"], stream).await
     }
 }
 
-/// Makes a table with string keys, unless it is there, and waits until it can be used.
+/// Makes a table with string keys if it does not exist, and waits until it can be used.
 pub(crate) async fn make(client: &Client, table: &str, keys: &[&str], stream: bool) -> Result<()> {
     if !is_active(client, table, stream).await? {
         let wrong = |error: BuildError| Error::new(ErrorKind::Invalid, error.to_string());
@@ -43,7 +43,7 @@ pub(crate) async fn make(client: &Client, table: &str, keys: &[&str], stream: bo
         }
         match request.send().await {
             Ok(_) => {}
-            // Another host makes it just now.
+            // Another host is making it.
             Err(failed) if failed.as_service_error().is_some_and(|error| error.is_resource_in_use_exception()) => {}
             Err(failed) => return Err(error(table, &failed)),
         }
@@ -59,10 +59,10 @@ async fn wait(client: &Client, table: &str, stream: bool) -> Result<()> {
         }
         tokio::time::sleep(LOOK).await;
     }
-    Err(Error::new(ErrorKind::Unavailable, format!("{table}: DynamoDB is still making it; try again")))
+    Err(Error::new(ErrorKind::Unavailable, format!("{table}: DynamoDB is still creating it; try again")))
 }
 
-/// Whether the table is there and can be used.
+/// Whether the table exists and can be used.
 async fn is_active(client: &Client, table: &str, stream: bool) -> Result<bool> {
     let described = match client.describe_table().table_name(table).send().await {
         Ok(answer) => answer.table,
@@ -74,7 +74,7 @@ async fn is_active(client: &Client, table: &str, stream: bool) -> Result<bool> {
     let Some(described) = described else { return Ok(false) };
     let view = described.stream_specification.and_then(|stream| stream.stream_view_type);
     if stream && view != Some(StreamViewType::NewAndOldImages) {
-        let message = format!("{table}: it is there without a stream of NEW_AND_OLD_IMAGES; turn that on");
+        let message = format!("{table}: the table exists without a stream of NEW_AND_OLD_IMAGES; turn that on");
         return Err(Error::new(ErrorKind::Invalid, message));
     }
     Ok(described.table_status == Some(TableStatus::Active))

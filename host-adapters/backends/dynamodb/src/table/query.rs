@@ -15,7 +15,8 @@ impl Dynamodb {
         if limit == 0 {
             return Err(invalid("a query's `limit` is at least 1"));
         }
-        // DynamoDB refuses to start outside the range: before it is its beginning, behind it nothing is left.
+        // DynamoDB refuses to start outside the range. A start before the range is its beginning; after the range there
+        // are no items.
         let start = query.after.filter(|after| *after >= query.prefix);
         if start.as_ref().is_some_and(|after| !after.starts_with(&query.prefix)) {
             return Ok(Page { items: Vec::new(), next: None });

@@ -1,4 +1,4 @@
-//! Conditional updates. DynamoDB has no batch of them: each is a request, several under way at once.
+//! Conditional updates. DynamoDB has no batches of them: each is a request, and several run at once.
 
 use super::write::waves;
 use super::{Dynamodb, value};
@@ -12,7 +12,7 @@ use host_adapters_records::{Error, ErrorKind};
 use std::collections::HashMap;
 
 impl Dynamodb {
-    /// Each update's error if it failed. Updates of one item are applied in their order.
+    /// Returns each update's error if it failed. Updates of one item are applied in their order.
     pub(super) async fn update_all(&self, table: &str, updates: Vec<Update>) -> Result<Vec<Option<Error>>> {
         let mut results = vec![None; updates.len()];
         for wave in waves(updates.into_iter().enumerate().collect(), |(_, update)| &update.key) {
@@ -43,7 +43,7 @@ impl Dynamodb {
             Ok(_) => Ok(()),
             Err(failed) => Err(match error(table, &failed) {
                 error if error.kind == ErrorKind::ConditionFailed => {
-                    let message = format!("item {pk}/{sk} is not as the condition wants it: {:?}", update.condition);
+                    let message = format!("item {pk}/{sk} does not meet the condition: {:?}", update.condition);
                     Error::new(ErrorKind::ConditionFailed, message)
                 }
                 error => Error { message: format!("item {pk}/{sk}: {}", error.message), ..error },
@@ -52,7 +52,7 @@ impl Dynamodb {
     }
 }
 
-/// An update in DynamoDB's words. All names and values are placeholders, so reserved words are allowed.
+/// An update as DynamoDB's expressions. All names and values are placeholders, so reserved words are allowed.
 #[derive(Debug, Default)]
 struct Expression {
     set: Vec<String>,

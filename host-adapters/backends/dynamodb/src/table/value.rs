@@ -1,4 +1,4 @@
-//! Between JSON and DynamoDB's typed attributes.
+//! Converts between JSON and DynamoDB's typed attributes.
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use base64::Engine;
@@ -28,7 +28,9 @@ pub(super) fn attributes(fields: Map<String, Value>) -> Attributes {
 
 /// The attributes of an item that has been checked.
 pub(super) fn item(text: &str) -> Result<Attributes> {
-    serde_json::from_str(text).map(attributes).map_err(|error| invalid(format!("an item is a JSON object: {error}")))
+    serde_json::from_str(text)
+        .map(attributes)
+        .map_err(|error| invalid(format!("an item must be a JSON object: {error}")))
 }
 
 pub(super) fn key(key: Key) -> Attributes {
@@ -36,19 +38,21 @@ pub(super) fn key(key: Key) -> Attributes {
     HashMap::from([of("pk", key.pk), of("sk", key.sk)])
 }
 
-/// The key in an item; items of our tables have one.
+/// The key of an item.
 pub(super) fn key_of(item: &Attributes) -> Option<Key> {
     let part = |name| item.get(name)?.as_s().ok().cloned();
     Some(Key { pk: part("pk")?, sk: part("sk")? })
 }
 
-/// `json_of`, for the type of attributes of one client: tables and streams have each their own. What is read is written
-/// at once, without a tree of values between: images of streams come by the tens of thousands a second.
+/// Makes `json_of` for the attribute type of one client, because the clients of tables and of streams have different
+/// types. Attributes are written as text directly, without a tree of values, because tens of thousands of images may
+/// arrive each second.
 macro_rules! json_of_attributes {
     ($Attribute:path) => {
-        /// An item as JSON text, by name. Sets become lists and bytes base64: workers write neither, other programs may.
+        /// An item as JSON text, by name. Sets become lists and bytes base64: other programs may write them, workers do
+        /// not.
         pub(super) fn json_of(item: &std::collections::HashMap<String, $Attribute>) -> String {
-            // Its keys are texts and it is written to memory: nothing can fail.
+            // Cannot fail: all keys are text, and the text is written to memory.
             serde_json::to_string(&Json::Item(item)).unwrap_or_default()
         }
 
@@ -89,7 +93,7 @@ pub(crate) fn json_bytes(bytes: &[u8]) -> String {
     BASE64_STANDARD.encode(bytes)
 }
 
-/// DynamoDB's numbers have 38 digits; one that no JSON number of ours holds keeps its digits as text.
+/// DynamoDB's numbers have 38 digits. A number that does not fit a JSON number keeps its digits as text.
 pub(crate) fn json_number(text: &str) -> Value {
     text.parse::<Number>().map_or_else(|_| Value::String(text.to_owned()), Value::Number)
 }
@@ -101,7 +105,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn json_survives_the_way_there_and_back() {
+    fn json_survives_a_round_trip() {
         let value = json!({"pk": "p", "sk": "s", "n": [0, -1, 12.5, 9_007_199_254_740_993_i64, 1e100], "b": true,
             "nothing": null, "text": "", "deep": {"ü": [{}, []]}});
         let back = json_of(&item(&value.to_string()).unwrap());
@@ -109,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn what_other_programs_wrote_is_readable() {
+    fn attributes_of_other_programs_are_readable() {
         let set = AttributeValue::Ss(vec!["a".into()]);
         let numbers = AttributeValue::Ns(vec!["1".into(), "1e999".into()]);
         let bytes = AttributeValue::B(b"abc".to_vec().into());

@@ -14,7 +14,7 @@ use std::collections::HashMap;
 /// DynamoDB's limit for a `BatchWriteItem`.
 const WRITES: usize = 25;
 
-/// A checked write, and where its result goes.
+/// A checked write, and the index of its result.
 struct Write {
     place: usize,
     key: Key,
@@ -40,7 +40,7 @@ impl Write {
 }
 
 impl Dynamodb {
-    /// Each write's error if it failed, puts first.
+    /// Returns each write's error if it failed, puts first.
     pub(super) async fn write_all(
         &self,
         table: &str,
@@ -74,7 +74,7 @@ impl Dynamodb {
         Ok(results)
     }
 
-    /// One request. What makes DynamoDB refuse it whole is found by writing one by one.
+    /// One request. If DynamoDB refuses all of it, each write is sent alone to find out which is invalid.
     async fn write(&self, table: &str, writes: &[Write]) -> Vec<(usize, Error)> {
         match self.write_together(table, writes).await {
             Ok(()) => Vec::new(),
@@ -92,7 +92,7 @@ impl Dynamodb {
         }
     }
 
-    /// Asks until every write is processed, or DynamoDB processes none.
+    /// Repeats the request until every write is processed, or DynamoDB processes none.
     async fn write_together(&self, table: &str, writes: &[Write]) -> Result<()> {
         let mut open: Vec<WriteRequest> = writes.iter().map(Write::request).collect::<Result<_>>()?;
         let mut capacity = Capacity::of(table);
@@ -107,8 +107,8 @@ impl Dynamodb {
     }
 }
 
-/// Splits writes so that no key stands twice in a wave and the order of each key's writes is kept: DynamoDB refuses a
-/// request with a key twice.
+/// Splits writes into waves in which no key occurs twice, because DynamoDB refuses such requests. The order of each
+/// key's writes is kept.
 pub(super) fn waves<T>(writes: Vec<T>, key: impl Fn(&T) -> &Key) -> Vec<Vec<T>> {
     let mut seen: HashMap<Key, usize> = HashMap::new();
     let mut waves: Vec<Vec<T>> = Vec::new();
@@ -128,7 +128,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_key_stands_once_in_a_wave_and_keeps_its_order() {
+    fn a_key_occurs_once_in_a_wave_and_keeps_its_order() {
         let writes = ["a1", "b1", "a2", "c1", "a3", "b2"];
         let key = |write: &&str| Key { pk: write.chars().take(1).collect(), sk: "s".to_owned() };
         let keyed: Vec<(Key, &str)> = writes.iter().map(|write| (key(write), *write)).collect();

@@ -1,4 +1,4 @@
-//! Settings of a DynamoDB stream source, as `spin.toml` has them.
+//! Settings of a DynamoDB stream source, as in `spin.toml`.
 
 use super::DynamodbStreamSource;
 use crate::{BATCH_WINDOW_SECS, DEFAULT_MAX_BATCH_BYTES, MAX_BATCH_BYTES, Source, SourceContext, SourceSettings, camel_case_name};
@@ -14,24 +14,24 @@ settings! {
     pub struct DynamodbStreamConfig {
         /// A table with `stream = true`.
         pub table: String = String::new(), "the name of a table under [application.tool.host-adapters.tables]";
-        /// Records per call at most.
+        /// Most records of a call.
         pub batch_size: usize = 100, 1..=10_000;
-        /// How long the first record of a batch waits for company at most, in seconds.
+        /// How long the first record of a batch waits for others at most, in seconds.
         pub batch_window_secs: u32 = 0, BATCH_WINDOW_SECS;
-        /// Bytes of payload per call at most.
+        /// Most bytes of payload of a call.
         pub max_batch_bytes: usize = DEFAULT_MAX_BATCH_BYTES, MAX_BATCH_BYTES;
-        /// Batches of one shard in flight at most; the changes of one item stay in order.
+        /// Most batches of one shard in flight; the changes of one item stay in order.
         pub parallelization_factor: usize = 1, 1..=10;
-        /// Where a worker begins that has no checkpoint yet.
+        /// Where a worker without a checkpoint begins.
         pub starting_position: StartingPosition = StartingPosition::TrimHorizon, ();
         /// Retries of a record after its first attempt; -1 retries until it expires and blocks its shard, which is
         /// Lambda's default.
         pub maximum_retry_attempts: i32 = 3, -1..=10_000;
-        /// Records older than this become dead letters untried, in seconds; -1 for no limit.
+        /// Records older than this become dead letters without an attempt, in seconds; -1 for no limit.
         pub maximum_record_age_secs: i32 = -1, -1..=604_800;
-        /// Halve a batch whose call failed, until the record to blame stands alone.
+        /// Whether a batch whose call failed is halved, until the record that caused it is alone.
         pub bisect: bool = true, ();
-        /// Where dead letters go; by default the worker's name in camel case and `Dlq`, as in `enqueueEntriesDlq`.
+        /// The queue of dead letters; by default the worker's name in camel case and `Dlq`, as in `enqueueEntriesDlq`.
         pub dead_letter_queue: Option<String> = None, ();
         /// Whether rejected records are dropped or become dead letters.
         pub on_reject: OnReject = OnReject::Drop, ();
@@ -41,10 +41,10 @@ settings! {
 /// Where to begin.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub enum StartingPosition {
-    /// With the oldest record kept.
+    /// With the oldest record that the stream still has.
     #[default]
     TrimHorizon,
-    /// With what is written from now on.
+    /// With records written from now on.
     Latest,
 }
 
@@ -52,13 +52,13 @@ impl Words for StartingPosition {
     const WORDS: &'static [(&'static str, Self)] = &[("TRIM_HORIZON", Self::TrimHorizon), ("LATEST", Self::Latest)];
 }
 
-/// What the stream of a table is called in events, logs, metrics and dead letters.
+/// The name of a table's stream in events, logs, metrics and dead letters.
 pub(in crate::dynamodb_stream) fn name(table: &str) -> String {
     format!("dynamodb-stream:{table}")
 }
 
 impl DynamodbStreamConfig {
-    /// All defaults, for `table`.
+    /// The default settings for `table`.
     pub fn new(table: &str) -> Self {
         Self { table: table.to_owned(), ..Self::default() }
     }
@@ -69,7 +69,7 @@ impl DynamodbStreamConfig {
     }
 
     pub(super) fn policy(&self) -> Policy {
-        // Only -1 does not fit.
+        // Only -1, which stands for no limit, does not fit.
         Policy { max_retries: u32::try_from(self.maximum_retry_attempts).ok(), bisect: self.bisect }
     }
 

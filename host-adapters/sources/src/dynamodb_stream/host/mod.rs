@@ -1,4 +1,4 @@
-//! DynamoDB stream → worker: [`host_adapters_delivery::stream`] with the changes of items as records.
+//! DynamoDB stream → worker: [`host_adapters_delivery::stream`] with changes of items as records.
 
 mod config;
 
@@ -17,16 +17,16 @@ use host_adapters_delivery::stream::{OrderedStreams, Rules, Start, StreamConsume
 use host_adapters_platform::StreamBackend;
 use std::sync::Arc;
 
-/// The stream has gone on: a change goes to its worker.
+/// A change goes to its worker: streams cannot take records back.
 pub(crate) const RECOVERY: Recovery = Recovery { way: Way::Worker, event: event_of };
 
-/// The change of a dead letter; its item is its ordering key.
+/// The event of a dead letter's change, with the item as its ordering key.
 fn event_of(dead_letter: &DeadLetter) -> Result<Event, String> {
     let event = dead_letter.stream_event()?;
     Ok(Event { ordering_key: ordering_key_of(&event.payload), ..event })
 }
 
-/// The change stream of a table that feeds a worker.
+/// A table's change stream that feeds a worker.
 pub struct DynamodbStreamSource {
     consumer: Arc<StreamConsumer>,
     breakers: CircuitBreakers,

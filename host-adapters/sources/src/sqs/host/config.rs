@@ -1,4 +1,4 @@
-//! Settings of an SQS source, as `spin.toml` has them.
+//! Settings of an SQS source, as in `spin.toml`.
 
 use super::SqsSource;
 use crate::{BATCH_WINDOW_SECS, DEFAULT_MAX_BATCH_BYTES, MAX_BATCH_BYTES, Source, SourceContext, SourceSettings};
@@ -8,7 +8,8 @@ use host_adapters_settings::{Fields, settings};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Records of an SQS batch without a window. Above it, a batch needs time to gather: SQS hands out ten at a time.
+/// Most records of an SQS batch without a window. A larger batch needs time to gather, because a receive returns ten at
+/// most.
 const WINDOWLESS_BATCH: usize = 10;
 
 settings! {
@@ -16,21 +17,21 @@ settings! {
     pub struct SqsConfig {
         /// The queue.
         pub queue: String = String::new(), "the name of a queue under [application.tool.host-adapters.queues]";
-        /// Records per call at most; more than 10 need a window.
+        /// Most records of a call; more than 10 need a window.
         pub batch_size: usize = 10, 1..=25_000;
-        /// How long the first record of a batch waits for company at most, in seconds.
+        /// How long the first record of a batch waits for others at most, in seconds.
         pub batch_window_secs: u32 = 0, BATCH_WINDOW_SECS;
-        /// Bytes of payload per call at most.
+        /// Most bytes of payload of a call.
         pub max_batch_bytes: usize = DEFAULT_MAX_BATCH_BYTES, MAX_BATCH_BYTES;
-        /// How long a received message stays invisible, in seconds; it is extended while the message is in flight. The
-        /// queue's own by default.
+        /// How long a received message stays invisible, in seconds; it is extended while the message is in flight. By
+        /// default that of the queue.
         pub visibility_timeout_secs: u32 = 30, 1..=43_200;
-        /// The most batches in flight: the number of pollers, each of which handles one batch after the other. Lambda
+        /// Most batches in flight: the number of pollers, each of which handles one batch after the other. Lambda
         /// starts with five (its page "Scaling SQS event source mappings").
         pub max_concurrency: usize = 5, 1..=1_000;
-        /// The receive at which a message that is to be retried becomes a dead letter.
+        /// The receive at which a message that would be retried becomes a dead letter.
         pub max_attempts: u32 = 3, 1..=1_000;
-        /// Where dead letters go; `<queue>Dlq` by default.
+        /// The queue of dead letters; `<queue>Dlq` by default.
         pub dead_letter_queue: Option<String> = None, ();
         /// Whether rejected records are dropped or become dead letters.
         pub on_reject: OnReject = OnReject::Drop, ();
@@ -38,7 +39,7 @@ settings! {
 }
 
 impl SqsConfig {
-    /// All defaults, for `queue`.
+    /// The default settings for `queue`.
     pub fn new(queue: &str) -> Self {
         Self { queue: queue.to_owned(), ..Self::default() }
     }

@@ -1,5 +1,6 @@
-//! Messages in flight, and the heartbeat that keeps them invisible (docs/delivery.md, 3.3): it extends their visibility
-//! at a third of the timeout while they wait, are with the worker or sit out a pause, up to SQS's limit of 12 hours.
+//! Messages in flight, and the heartbeat that keeps them invisible (docs/delivery.md, 3.3). At a third of the timeout
+//! it extends their visibility while they wait, are with the worker or are kept during a pause, up to SQS's limit of 12
+//! hours.
 
 use host_adapters_delivery::batch::Weigh;
 use host_adapters_delivery::event::Event;
@@ -11,20 +12,20 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// SQS lets no message be invisible for longer, counted from its receive.
+/// SQS keeps no message invisible for longer, counted from its receive.
 const LONGEST: Duration = Duration::from_secs(12 * 60 * 60);
 
-/// A message received and not yet settled.
+/// A message that was received and is not settled yet.
 #[derive(Clone, Debug)]
 pub struct InFlightMessage {
-    /// What the worker gets.
+    /// The event for the worker.
     pub event: Event,
-    /// Names the receive.
+    /// The receipt of this receive.
     pub receipt: String,
     /// How often the queue has delivered it; redelivery after a pause does not count.
     pub receives: u32,
     received: Instant,
-    /// When to extend; `None` when it may not be in flight any longer.
+    /// When to extend the visibility; `None` if the limit is reached.
     extend: Option<Instant>,
 }
 
@@ -34,8 +35,8 @@ impl Weigh for InFlightMessage {
     }
 }
 
-/// Keeps only the last receive of each message: a message that became visible while it waited here was received again,
-/// its earlier receipts are stale, and a batch holds a record once.
+/// Keeps only the last receive of each message. A message that became visible while it waited here was received again:
+/// its earlier receipts are stale, and a batch holds a record only once.
 pub fn newest(mut batch: Vec<InFlightMessage>) -> Vec<InFlightMessage> {
     if batch.iter().any(|message| message.receives > 1) {
         let last: HashMap<String, u32> =
@@ -48,23 +49,23 @@ pub fn newest(mut batch: Vec<InFlightMessage>) -> Vec<InFlightMessage> {
 /// Extends the visibility of messages of one queue.
 #[derive(Clone)]
 pub struct VisibilityHeartbeat {
-    /// Where the messages are from.
+    /// The queue that the messages are from.
     pub backend: Arc<dyn QueueBackend>,
-    /// Its name.
+    /// The queue's name.
     pub queue: String,
-    /// How far each extension reaches.
+    /// How long each extension lasts.
     pub visibility: Duration,
 }
 
 impl VisibilityHeartbeat {
-    /// Starts the heartbeat of a message received just now.
+    /// Starts the heartbeat of a message that was just received.
     pub fn hold(&self, message: &Received, event: Event) -> InFlightMessage {
         let received = Instant::now();
         let (receipt, receives) = (message.receipt.clone(), message.receive_count);
         InFlightMessage { event, receipt, receives, received, extend: Some(received + self.visibility / 3) }
     }
 
-    /// Does `work` and keeps the messages invisible meanwhile.
+    /// Runs `work` and keeps the messages invisible meanwhile.
     pub async fn keep<'a, F: Future>(
         &self,
         message: impl IntoIterator<Item = &'a mut InFlightMessage>,
@@ -88,8 +89,8 @@ impl VisibilityHeartbeat {
         }
     }
 
-    /// Extends what is due. One that fails is tried again a third of the timeout later, before it would reappear; one
-    /// that is cut short, because the work is done, is still due.
+    /// Extends the visibility of messages that are due. A failed extension is retried a third of the timeout later,
+    /// before the message would reappear. One that is cancelled, because the work is done, is still due.
     async fn extend(&self, message: &mut [&mut InFlightMessage]) {
         let now = Instant::now();
         let is_due = |message: &&mut &mut InFlightMessage| message.extend.is_some_and(|due| due <= now);
@@ -109,7 +110,7 @@ impl VisibilityHeartbeat {
         }
     }
 
-    /// How far an extension of a message may reach.
+    /// How long an extension of a message may last.
     fn reach(&self, message: &InFlightMessage, now: Instant) -> Duration {
         let left = (message.received + LONGEST).saturating_duration_since(now);
         self.visibility.min(Duration::from_secs(left.as_secs()))

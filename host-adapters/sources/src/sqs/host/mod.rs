@@ -33,7 +33,7 @@ use tokio::time::Instant;
 pub(crate) const RECOVERY: Recovery = Recovery { way: Way::Queue, event: DeadLetter::message_event };
 /// The longest that SQS waits for a message.
 const LONG_POLL: Duration = Duration::from_secs(20);
-/// Receives come in portions, so that `max_batch_bytes` and not `batch_size` bounds memory.
+/// Most messages received at a time, so that memory is bounded by `max_batch_bytes` and not by `batch_size`.
 const PORTION: usize = 500;
 
 /// A queue that feeds a worker.
@@ -106,8 +106,8 @@ impl Poller {
         }
     }
 
-    /// The next batch; empty only when intake has stopped and nothing is left. What was received before is handed
-    /// over all the same, at once: returning it would use up a receive.
+    /// The next batch; empty only when intake has stopped and no message is left. Messages that were received before
+    /// that are still handed over, at once: returning them would use up a receive.
     async fn gather(&self, batcher: &mut Batcher<InFlightMessage>, drain: &Drain) -> Vec<InFlightMessage> {
         batcher.open();
         while let Need::More { room, until } = batcher.need() {
@@ -156,9 +156,9 @@ impl Poller {
         }
     }
 
-    /// Hands a batch over until each message is being settled. It is handed over again in an outage, and in halves after a
-    /// call that failed for good. What went before is settled first, so that a queue which does not answer stops its
-    /// poller.
+    /// Hands a batch over until each message is being settled. It is handed over again after an outage, and in halves
+    /// after a call that failed for good. The previous batch is settled first, so that a queue which does not answer
+    /// stops its poller.
     async fn deliver(
         self: &Arc<Self>,
         batch: Vec<InFlightMessage>,
@@ -166,18 +166,18 @@ impl Poller {
         settling: &mut JoinSet<()>,
         drain: &Drain,
     ) -> Ended {
-        // The next one is the last.
+        // The next batch is the last.
         let mut batches = vec![batch];
         while let Some(mut batch) = batches.pop() {
-            self.heartbeat.keep(held(&mut batch, &mut batches, batcher), settled(settling)).await;
+            self.heartbeat.keep(unsettled(&mut batch, &mut batches, batcher), settled(settling)).await;
             let events = batch.iter().map(|message| message.event.clone()).collect();
             let call = self.invoker.call(&self.breakers.worker, drain, events);
-            let Some(answer) = self.heartbeat.keep(held(&mut batch, &mut batches, batcher), call).await else {
+            let Some(outcome) = self.heartbeat.keep(unsettled(&mut batch, &mut batches, batcher), call).await else {
                 batch.extend(batches.into_iter().flatten());
                 self.settler.return_now(&batch).await;
                 return Ended::Abandoned(batch.len());
             };
-            let Plan { keep, mut halve, changes } = self.settler.plan(batch, &answer);
+            let Plan { keep, mut halve, changes } = self.settler.plan(batch, &outcome);
             let poller = self.clone();
             settling.spawn(async move { poller.settler.settle(changes).await });
             let second = halve.split_off(halve.len().div_ceil(2));
@@ -191,8 +191,8 @@ impl Poller {
     }
 }
 
-/// Every message in flight that is not being settled: of this call, of the calls after it, and of the next batch.
-fn held<'a>(
+/// All messages in flight that are not being settled: of this call, of the calls after it, and of the next batch.
+fn unsettled<'a>(
     batch: &'a mut [InFlightMessage],
     batches: &'a mut [Vec<InFlightMessage>],
     batcher: &'a mut Batcher<InFlightMessage>,
@@ -200,7 +200,7 @@ fn held<'a>(
     batch.iter_mut().chain(batches.iter_mut().flatten()).chain(batcher.waiting_mut())
 }
 
-/// Waits until what is being settled is.
+/// Waits until the previous batch is settled.
 async fn settled(settling: &mut JoinSet<()>) {
     while let Some(joined) = settling.join_next().await {
         if let Some(panic) = joined.err().and_then(|error| error.try_into_panic().ok()) {

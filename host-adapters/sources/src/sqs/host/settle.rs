@@ -1,10 +1,10 @@
-//! Carrying out dispositions at the queue (docs/delivery.md, 3): acknowledged messages are deleted, messages to be
-//! retried appear again at their visibility timeout or when the worker asked, and messages that are given up are stored
-//! as dead letters first and deleted then.
+//! Carries out dispositions at the queue (docs/delivery.md, 3). Acknowledged messages are deleted. Messages to be
+//! retried reappear at their visibility timeout or when the worker asked. Messages that are given up are first stored
+//! as dead letters, then deleted.
 
 use super::heartbeat::InFlightMessage;
 use host_adapters_delivery::OnReject;
-use host_adapters_delivery::call::{Answer, Invoker};
+use host_adapters_delivery::call::{CallOutcome, Invoker};
 use host_adapters_delivery::dead_letter::{Cause, DeadLetterSink};
 use host_adapters_delivery::event::Disposition;
 use host_adapters_delivery::retry::Backoff;
@@ -15,19 +15,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 const LONGEST_VISIBILITY: Duration = Duration::from_secs(12 * 60 * 60);
-/// Attempts to delete a message before the worker sees it again.
+/// Attempts to delete a message. If all fail, the worker sees the message again.
 const DELETE_ATTEMPTS: u32 = 3;
 
 /// Settles messages of one queue.
 #[derive(Clone)]
 pub struct Settler {
-    /// Whose messages these are.
+    /// The worker and source of these messages.
     pub invoker: Invoker,
-    /// Their queue.
+    /// The queue that the messages are from.
     pub backend: Arc<dyn QueueBackend>,
-    /// Its name.
+    /// The queue's name.
     pub queue: String,
-    /// Where dead letters go.
+    /// Where dead letters are stored.
     pub dead_letters: DeadLetterSink,
     /// Receives after which a retry becomes a dead letter.
     pub max_attempts: u32,
@@ -37,14 +37,14 @@ pub struct Settler {
     pub backoff: Backoff,
 }
 
-/// What an answer asks for.
+/// What the outcome of a call asks for.
 #[derive(Default)]
 pub struct Plan {
-    /// The messages that an outage kept from being handled: they stay in flight, to be delivered again as the probe.
+    /// Messages that were not handled because of an outage. They stay in flight and are delivered again as the probe.
     pub keep: Vec<InFlightMessage>,
-    /// The messages of a batch that failed for good. They are delivered again in halves, until the culprit stands alone.
+    /// Messages of a batch that failed for good. They are delivered again in halves, until the culprit is alone.
     pub halve: Vec<InFlightMessage>,
-    /// What is to be changed at the queue.
+    /// Changes to make at the queue.
     pub changes: Changes,
 }
 
@@ -57,21 +57,22 @@ pub struct Changes {
 }
 
 impl Settler {
-    /// What `answer` asks for `batch`.
-    pub fn plan(&self, batch: Vec<InFlightMessage>, answer: &Answer) -> Plan {
+    /// The consequences of `outcome` for `batch`.
+    pub fn plan(&self, batch: Vec<InFlightMessage>, outcome: &CallOutcome) -> Plan {
         let mut plan = Plan::default();
-        if answer.is_permanent() && batch.len() > 1 {
+        if outcome.is_permanent() && batch.len() > 1 {
             self.invoker.meter.retried.increment(batch.len() as u64);
             plan.halve = batch;
             return plan;
         }
-        for (message, disposition) in batch.into_iter().zip(&answer.dispositions) {
-            self.plan_one(&mut plan, message, disposition, answer);
+        for (message, disposition) in batch.into_iter().zip(&outcome.dispositions) {
+            self.plan_one(&mut plan, message, disposition, outcome);
         }
         plan
     }
 
-    /// Makes these changes. Retries of a failing queue take time, so other messages in flight need their heartbeat.
+    /// Makes these changes. If the queue fails, retries take time, so the other messages in flight need their
+    /// heartbeat.
     pub async fn settle(&self, changes: Changes) {
         let Changes { delete, delay, give_up } = changes;
         let given_up = self.give_up(give_up).await;
@@ -79,12 +80,12 @@ impl Settler {
         self.change_visibility(delay).await;
     }
 
-    /// Returns messages to the queue: they are visible at once.
+    /// Returns messages to the queue, where they are visible at once.
     pub async fn return_now(&self, batch: &[InFlightMessage]) {
         self.change_visibility(batch.iter().map(|message| (message.receipt.clone(), Duration::ZERO)).collect()).await;
     }
 
-    fn plan_one(&self, plan: &mut Plan, message: InFlightMessage, disposition: &Disposition, answer: &Answer) {
+    fn plan_one(&self, plan: &mut Plan, message: InFlightMessage, disposition: &Disposition, outcome: &CallOutcome) {
         let meter = &self.invoker.meter;
         match disposition {
             Disposition::Ack => {
@@ -92,31 +93,31 @@ impl Settler {
                 plan.changes.delete.push(message.receipt);
             }
             Disposition::Reject(reason) => {
-                self.invoker.rejected(&message.event, reason, &answer.digest);
+                self.invoker.rejected(&message.event, reason, &outcome.digest);
                 match self.on_reject {
                     OnReject::Drop => plan.changes.delete.push(message.receipt),
-                    OnReject::DeadLetter => plan.changes.give_up.push(self.dead_letter(message, reason, answer)),
+                    OnReject::DeadLetter => plan.changes.give_up.push(self.dead_letter(message, reason, outcome)),
                 }
             }
-            Disposition::Retry(_) if answer.outage.is_some() => {
+            Disposition::Retry(_) if outcome.outage.is_some() => {
                 meter.retried.increment(1);
                 plan.keep.push(message);
             }
-            Disposition::Retry(_) if answer.is_permanent() || message.receives >= self.max_attempts => {
-                plan.changes.give_up.push(self.dead_letter(message, &answer.reason(), answer));
+            Disposition::Retry(_) if outcome.is_permanent() || message.receives >= self.max_attempts => {
+                plan.changes.give_up.push(self.dead_letter(message, &outcome.reason(), outcome));
             }
             Disposition::Retry(millis) => {
                 meter.retried.increment(1);
-                // Without a time it is left alone, and reappears when its visibility ends, not before.
+                // Without a time, nothing is changed: the message reappears when its visibility ends, not before.
                 let delay = millis.map(|millis| Duration::from_millis(millis).min(LONGEST_VISIBILITY));
                 plan.changes.delay.extend(delay.map(|delay| (message.receipt, delay)));
             }
         }
     }
 
-    fn dead_letter(&self, message: InFlightMessage, reason: &str, answer: &Answer) -> (String, Message) {
+    fn dead_letter(&self, message: InFlightMessage, reason: &str, outcome: &CallOutcome) -> (String, Message) {
         let (worker, source, id) = (&self.invoker.worker, &self.invoker.source, &message.event.id);
-        let (attempt, correlation, digest) = (message.event.attempt, &message.event.correlation_id, &answer.digest);
+        let (attempt, correlation, digest) = (message.event.attempt, &message.event.correlation_id, &outcome.digest);
         tracing::error!(
             worker,
             source,
@@ -132,8 +133,8 @@ impl Settler {
         (message.receipt, dead_letter)
     }
 
-    /// Sends dead letters; returns the receipts of those that are stored. The others stay on their queue, whose own
-    /// redrive is the net below this.
+    /// Sends dead letters; returns the receipts of those that were stored. The other messages stay on their queue,
+    /// whose own redrive applies to them.
     async fn give_up(&self, dead_letters: Vec<(String, Message)>) -> Vec<String> {
         let (receipts, messages): (Vec<String>, Vec<Message>) = dead_letters.into_iter().unzip();
         let errors = self.dead_letters.send(messages).await;
@@ -147,7 +148,8 @@ impl Settler {
         stored
     }
 
-    /// Success proves nothing (docs/delivery.md, 3.6): a stale receipt deletes nothing, and the message comes again.
+    /// Deletes messages. Success does not prove deletion (docs/delivery.md, 3.6): a stale receipt deletes nothing, and
+    /// the message comes again.
     async fn delete(&self, mut receipts: Vec<String>) {
         for failures in 1..=DELETE_ATTEMPTS {
             if receipts.is_empty() {

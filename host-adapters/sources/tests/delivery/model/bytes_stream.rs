@@ -1,4 +1,4 @@
-//! A source whose records are bytes under a partition key, as Kinesis has them: what a new ordered source consists of.
+//! A source whose records are bytes under a partition key, as in Kinesis: all that a new ordered source consists of.
 
 use super::BytesRecord;
 use host_adapters_delivery::OnReject;
@@ -15,7 +15,7 @@ use host_adapters_sources::SourceContext;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How a worker is fed from a stream of bytes.
+/// Settings of a source that reads a stream of bytes.
 #[derive(Clone, Debug)]
 pub struct BytesStreamConfig {
     pub stream: String,
@@ -41,7 +41,7 @@ impl BytesStreamConfig {
     }
 }
 
-/// The streams of a store of bytes.
+/// The streams of a store whose records are bytes.
 pub fn bytes_streams<S: ShardReader<BytesRecord> + LeaseTable>(store: Arc<S>) -> Arc<OrderedStreams> {
     OrderedStreams::new::<BytesRecord>(store.clone(), store, events)
 }

@@ -1,4 +1,4 @@
-//! Failures on demand: the next so many calls, or each with a probability.
+//! Injected faults: of the next calls, or of each call with a probability.
 
 use host_adapters_records::{Error, ErrorKind};
 use rand::rngs::StdRng;
@@ -15,7 +15,7 @@ struct State {
     random: StdRng,
 }
 
-/// What a backend answers that is down.
+/// The error of a backend that is down.
 pub fn down() -> Error {
     Error::new(ErrorKind::Unavailable, "connection refused")
 }
@@ -31,12 +31,12 @@ impl Faults {
         self.0.lock().unwrap().planned.insert(call, (times, error));
     }
 
-    /// Each call of `call` is down with this probability.
+    /// Each call of `call` fails as down with this probability.
     pub fn chance(&self, call: &'static str, probability: f64) {
         self.0.lock().unwrap().chance.insert(call, probability);
     }
 
-    /// From now on nothing fails.
+    /// From now on no call fails.
     pub fn end(&self) {
         let mut state = self.0.lock().unwrap();
         state.planned.clear();

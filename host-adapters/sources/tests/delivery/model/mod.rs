@@ -1,5 +1,5 @@
-//! Models of what stands around delivery: queues, a stream and a worker, in memory and on tokio's clock. Every call can
-//! be made to fail, by plan or by a seeded die, and everything that was asked of them is on record.
+//! Models of queues, a stream and a worker, in memory and on tokio's clock. Every call can be made to fail, as planned
+//! or at random from a seed, and all requests to them are recorded.
 
 mod bytes_stream;
 mod faults;
@@ -9,7 +9,7 @@ mod worker;
 
 pub use bytes_stream::{BytesStreamConfig, bytes_streams, run_bytes_stream};
 pub use faults::{Faults, down};
-pub use queues::{Asked, ModelQueues};
+pub use queues::{ModelQueues, Request};
 pub use streams::{BytesRecord, ModelStreams, as_bytes, name};
 pub use worker::{ModelWorker, Reply, ack_all, retry, trap};
 
@@ -23,9 +23,9 @@ use std::time::Duration;
 use tokio::task::{AbortHandle, JoinHandle};
 use tokio::time::Instant;
 
-/// The wall clock when a world begins.
+/// The wall clock when a world begins, milliseconds since 1970 (UTC).
 pub const EPOCH_MS: u64 = 1_700_000_000_000;
-/// The worker that every source here feeds.
+/// The worker of every source, unless a test names another.
 pub const WORKER: &str = "save-entries";
 
 /// Milliseconds since the world began, to the nearest ten: tokio's timers round up to a millisecond.
@@ -33,11 +33,11 @@ pub fn rounded_ms(since: Duration) -> u64 {
     (u64::try_from(since.as_millis()).unwrap() + 5) / 10 * 10
 }
 
-/// Everything that a source touches.
+/// Everything that a source works with.
 pub struct World {
     pub queues: Arc<ModelQueues>,
     pub streams: Arc<ModelStreams>,
-    /// The same, as all workers of a host share them.
+    /// The streams, as all workers of a host share them.
     pub ordered: Arc<OrderedStreams>,
     pub worker: Arc<ModelWorker>,
     pub drain: Drain,
@@ -46,7 +46,7 @@ pub struct World {
     tasks: Mutex<Vec<AbortHandle>>,
 }
 
-/// The next world of a test is not to share its time with this one's sources.
+/// Ends the sources of this world, so that they do not run during the next world of the test.
 impl Drop for World {
     fn drop(&mut self) {
         self.tasks.lock().unwrap().iter().for_each(AbortHandle::abort);
@@ -54,12 +54,12 @@ impl Drop for World {
 }
 
 impl World {
-    /// A world whose worker answers by `reply`.
+    /// A world whose worker answers with `reply`.
     pub fn new(reply: impl FnMut(&[host_adapters_delivery::event::Event]) -> Reply + Send + 'static) -> Self {
         Self::seeded(1, reply)
     }
 
-    /// The same, with other randomness.
+    /// The same, with another seed.
     pub fn seeded(
         seed: u64,
         reply: impl FnMut(&[host_adapters_delivery::event::Event]) -> Reply + Send + 'static,
@@ -72,7 +72,7 @@ impl World {
         Self { queues, streams, ordered, worker, drain: Drain::new(), began, seed, tasks }
     }
 
-    /// What a source of this world is connected to.
+    /// What a source of this world is built with.
     pub fn context(&self) -> SourceContext {
         self.context_of(WORKER, &self.worker)
     }
@@ -95,7 +95,7 @@ impl World {
         self.start_in(&self.context(), config)
     }
 
-    /// Another worker that answers by `reply`, fed by a source in the background.
+    /// Runs another worker, which answers with `reply` and is fed by a source in the background.
     pub fn start_worker(
         &self,
         worker: &str,
@@ -115,7 +115,7 @@ impl World {
         Running { source, task }
     }
 
-    /// Waits until so many seconds after the beginning.
+    /// Waits until this many seconds after the beginning.
     pub async fn at(&self, secs: f64) {
         tokio::time::sleep_until(self.began + Duration::from_secs_f64(secs)).await;
     }
@@ -126,14 +126,14 @@ impl World {
     }
 }
 
-/// A source in the background.
+/// A source that runs in the background.
 pub struct Running {
     pub source: Arc<dyn Source>,
     pub task: JoinHandle<Ended>,
 }
 
 impl Running {
-    /// As `kill -9` ends it: nothing is given back.
+    /// Ends the source like `kill -9`: nothing is given back.
     pub async fn kill(self) {
         self.task.abort();
         assert!(self.task.await.unwrap_err().is_cancelled());

@@ -13,21 +13,21 @@ use tokio::time::Instant;
 
 const LONGEST: Duration = Duration::from_secs(12 * 60 * 60);
 
-/// A request to a queue; ids stand for receipts.
+/// A request to a queue. Ids stand for receipts.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Asked {
+pub enum Request {
     Sent(String),
     Deleted(String),
-    /// With a receipt that a later receive made stale: nothing happened.
+    /// With a receipt that a later receive made stale: nothing was deleted.
     DeletedStale(String),
     Visibility(String, u64),
 }
 
-/// Any number of queues; one is made by the first message to it.
+/// Any number of queues. A queue is made by the first message to it.
 pub struct ModelQueues {
     pub faults: Faults,
     queues: Mutex<BTreeMap<String, Queue>>,
-    asked: Mutex<Vec<(u64, String, Asked)>>,
+    asked: Mutex<Vec<(u64, String, Request)>>,
     receives: Mutex<Vec<(u64, usize, Duration)>>,
     changed: Notify,
     began: Instant,
@@ -59,7 +59,7 @@ impl ModelQueues {
         Self { faults, queues, asked, receives, changed, began, max_receive_count: 3, ids: AtomicU64::new(0) }
     }
 
-    /// After so many receives a message goes to its DLQ; 3 without this.
+    /// After this many receives a message goes to its DLQ; 3 by default.
     pub fn redrive_after(mut self, max_receive_count: u32) -> Self {
         self.max_receive_count = max_receive_count;
         self
@@ -72,13 +72,13 @@ impl ModelQueues {
         self.changed.notify_waiters();
     }
 
-    /// Everything asked of `queue` in order, with its time.
-    pub fn asked(&self, queue: &str) -> Vec<(u64, Asked)> {
+    /// All requests to `queue`, in order, each with its time.
+    pub fn asked(&self, queue: &str) -> Vec<(u64, Request)> {
         let asked = self.asked.lock().unwrap();
         asked.iter().filter(|(_, name, _)| name == queue).map(|(at, _, asked)| (*at, asked.clone())).collect()
     }
 
-    /// Every receive: when, at most how many, visible after.
+    /// Every receive: when, at most how many messages, for how long invisible.
     pub fn receives(&self) -> Vec<(u64, usize, Duration)> {
         self.receives.lock().unwrap().clone()
     }
@@ -95,7 +95,7 @@ impl ModelQueues {
         self.messages(queue).len()
     }
 
-    /// How many can be received now.
+    /// How many messages can be received now.
     pub fn visible(&self, queue: &str) -> usize {
         let now = Instant::now();
         self.lock().get(queue).map_or(0, |queue| queue.messages.iter().filter(|stored| stored.visible <= now).count())
@@ -109,7 +109,7 @@ impl ModelQueues {
         rounded_ms(self.began.elapsed())
     }
 
-    fn log(&self, queue: &str, asked: Asked) {
+    fn log(&self, queue: &str, asked: Request) {
         self.asked.lock().unwrap().push((self.now_ms(), queue.to_owned(), asked));
     }
 
@@ -171,7 +171,7 @@ impl QueueBackend for ModelQueues {
                 return Err(Error::new(ErrorKind::Invalid, "message larger than 256 KiB"));
             }
             let id = self.store(queue, message);
-            self.log(queue, Asked::Sent(id.clone()));
+            self.log(queue, Request::Sent(id.clone()));
             Ok(id)
         };
         let answers = messages.into_iter().map(send).collect();
@@ -208,7 +208,7 @@ impl QueueBackend for ModelQueues {
             messages.retain(|stored| &stored.receipt != receipt);
             let deleted = messages.len() < before;
             drop(queues);
-            self.log(queue, if deleted { Asked::Deleted(id) } else { Asked::DeletedStale(id) });
+            self.log(queue, if deleted { Request::Deleted(id) } else { Request::DeletedStale(id) });
         }
         Ok(vec![None; receipts.len()])
     }
@@ -233,7 +233,7 @@ impl QueueBackend for ModelQueues {
                 None => Some(Error::new(ErrorKind::Invalid, "stale receipt")),
             });
             drop(queues);
-            self.log(queue, Asked::Visibility(id, visibility.as_secs()));
+            self.log(queue, Request::Visibility(id, visibility.as_secs()));
         }
         self.changed.notify_waiters();
         Ok(errors)

@@ -1,4 +1,4 @@
-//! A stream: shards with parents, that close, split and merge (docs/delivery.md, 4). It is read as the changes of a
+//! A stream: shards with parents, which close, split and merge (docs/delivery.md, 4). It is read as changes of a
 //! table's items, or as bytes under a partition key.
 
 use super::{EPOCH_MS, Faults, WORKER, rounded_ms};
@@ -12,13 +12,13 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-/// As DynamoDB's.
+/// The same as DynamoDB's.
 const READ_INTERVAL: Duration = Duration::from_millis(250);
 
-/// By worker and shard, each with its time.
+/// Checkpoints with their times, by worker and shard.
 type Checkpoints = BTreeMap<(String, String), Vec<(u64, Checkpoint)>>;
 
-/// A record as Kinesis has it.
+/// A record as in Kinesis.
 #[derive(Clone, Debug)]
 pub struct BytesRecord {
     pub sequence: String,
@@ -27,7 +27,7 @@ pub struct BytesRecord {
     pub arrived_ms: u64,
 }
 
-/// A page of changes as one of bytes.
+/// Turns a page of changes into a page of bytes.
 pub fn as_bytes(page: ShardPage<Change>) -> ShardPage<BytesRecord> {
     let (count, next) = (page.count, page.next.clone());
     ShardPage::new(count, next, || page.read().records.into_iter().map(BytesRecord::from).collect())
@@ -36,7 +36,7 @@ pub fn as_bytes(page: ShardPage<Change>) -> ShardPage<BytesRecord> {
 impl From<Change> for BytesRecord {
     fn from(change: Change) -> Self {
         let Change { sequence, key, new_image, time_ms, .. } = change;
-        // Not UTF-8, and so no JSON either.
+        // Not UTF-8, and therefore not JSON.
         let data = [&[0xff], new_image.unwrap_or_default().as_bytes()].concat();
         Self { sequence, partition_key: key.pk, data, arrived_ms: time_ms }
     }
@@ -80,17 +80,17 @@ impl ModelStreams {
         self.changed.notify_waiters();
     }
 
-    /// From now on shards are shared with other hosts, and these are ours.
+    /// From now on shards are shared with other hosts, and this host owns these.
     pub fn lease(&self, shards: &[&str]) {
         *self.leases.lock().unwrap() = Some(shards.iter().map(|&shard| shard.to_owned()).collect());
     }
 
-    /// The shards that are ours, if they are shared.
+    /// The shards that this host owns, if they are shared.
     pub fn leased(&self) -> Option<BTreeSet<String>> {
         self.leases.lock().unwrap().clone()
     }
 
-    /// A change of the item `key` for each number; the number becomes the sequence number.
+    /// A change of the item `key` for each number, which becomes the sequence number.
     pub fn put(&self, shard: &str, changes: impl IntoIterator<Item = (u64, String)>) {
         let time_ms = EPOCH_MS + rounded_ms(self.began.elapsed());
         let change = |(sequence, key): (u64, String)| Change {
@@ -105,17 +105,17 @@ impl ModelStreams {
         self.changed.notify_waiters();
     }
 
-    /// Changes of as many items.
+    /// Changes of as many different items.
     pub fn put_range(&self, shard: &str, sequences: std::ops::Range<u64>) {
         self.put(shard, sequences.map(|sequence| (sequence, format!("item-{sequence}"))));
     }
 
-    /// Every checkpoint that the worker of most rows has stored for a shard, with its time.
+    /// Every checkpoint that [`WORKER`](super::WORKER) has stored for a shard, with its time.
     pub fn checkpoints(&self, shard: &str) -> Vec<(u64, Checkpoint)> {
         self.checkpoints_of(WORKER, shard)
     }
 
-    /// The last of them.
+    /// The last checkpoint of [`WORKER`](super::WORKER).
     pub fn position(&self, shard: &str) -> Option<Checkpoint> {
         self.position_of(WORKER, shard)
     }
@@ -129,7 +129,7 @@ impl ModelStreams {
         self.checkpoints.lock().unwrap().get(&key).cloned().unwrap_or_default()
     }
 
-    /// For each shard its last sequence number, and whether it is closed.
+    /// The last sequence number of each shard, and whether it is closed.
     pub fn ends(&self) -> Vec<(String, Option<String>, bool)> {
         let shards = self.lock();
         let last = |shard: &ModelShard| shard.records.last().map(|change| change.sequence.clone());
@@ -151,7 +151,7 @@ impl ModelStreams {
     }
 }
 
-/// A sequence number as a stream has it: the order of the text is the order of the records.
+/// A sequence number of a stream: the order of the text is the order of the records.
 pub fn name(sequence: u64) -> String {
     format!("{sequence:06}")
 }
@@ -160,7 +160,7 @@ pub fn name(sequence: u64) -> String {
 impl ShardReader<Change> for ModelStreams {
     async fn shards(&self, _table: &str) -> Result<Vec<Shard>> {
         self.faults.check("shards")?;
-        // Children first, to show that the order of the list means nothing.
+        // Children first, because the order of the list must not matter.
         let shards = self.lock();
         Ok(shards.iter().rev().map(|(id, shard)| Shard { id: id.clone(), parents: shard.parents.clone() }).collect())
     }
@@ -191,7 +191,7 @@ impl ShardReader<Change> for ModelStreams {
     }
 }
 
-/// The same records as Kinesis would have them.
+/// The same records, as bytes.
 #[async_trait::async_trait]
 impl ShardReader<BytesRecord> for ModelStreams {
     async fn shards(&self, stream: &str) -> Result<Vec<Shard>> {
@@ -218,8 +218,8 @@ impl LeaseTable for ModelStreams {
         let ours = |shard: &&Shard| self.leased().is_none_or(|leased| leased.contains(&shard.id));
         let done = |shard: &&Shard| self.position_of(worker, &shard.id) == Some(Checkpoint::ShardEnd);
         let ids = |shards: Vec<&Shard>| shards.into_iter().map(|shard| shard.id.clone()).collect();
-        let (held, done) = (ids(shards.iter().filter(ours).collect()), ids(shards.iter().filter(done).collect()));
-        Ok(Leases { held, done, news: false })
+        let (owned, done) = (ids(shards.iter().filter(ours).collect()), ids(shards.iter().filter(done).collect()));
+        Ok(Leases { owned, done, news: false })
     }
 
     async fn renew(&self, _table: &str, _worker: &str) -> Result<Vec<String>> {
@@ -244,7 +244,7 @@ impl LeaseTable for ModelStreams {
         self.faults.check("set checkpoint")?;
         match (self.position_of(worker, shard), checkpoint) {
             (Some(Checkpoint::At(before)), Checkpoint::At(now)) => {
-                // The same again is what a host stores that did not hear the answer.
+                // A host that did not get the response stores the same checkpoint again.
                 assert!(*now >= before, "a checkpoint went backwards")
             }
             (Some(Checkpoint::ShardEnd), Checkpoint::At(_)) => panic!("a checkpoint after the end of its shard"),

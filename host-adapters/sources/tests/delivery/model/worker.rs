@@ -1,4 +1,4 @@
-//! A worker that answers by a closure and remembers what it was handed.
+//! A worker that answers with a closure and remembers what it received.
 
 use super::rounded_ms;
 use host_adapters_delivery::dispatch::{CallError, Dispatch, Dispatched};
@@ -7,15 +7,15 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// What the worker answers, and how long it takes.
+/// The result of a call, and how long the call takes.
 pub struct Reply {
     pub after: Duration,
     pub dispatched: Dispatched,
 }
 
 impl Reply {
-    pub fn new(answer: Result<Vec<Disposition>, CallError>) -> Self {
-        let dispatched = Dispatched { answer, digest: "d1".to_owned(), outages: Vec::new() };
+    pub fn new(result: Result<Vec<Disposition>, CallError>) -> Self {
+        let dispatched = Dispatched { result, digest: "d1".to_owned(), outages: Vec::new() };
         Self { after: Duration::ZERO, dispatched }
     }
 
@@ -47,28 +47,28 @@ pub fn trap() -> Reply {
     Reply::new(Err(CallError::Trapped("unreachable".to_owned())))
 }
 
-type Answer = Box<dyn FnMut(&[Event]) -> Reply + Send>;
+type Handler = Box<dyn FnMut(&[Event]) -> Reply + Send>;
 
 pub struct ModelWorker {
     name: String,
-    answer: Mutex<Answer>,
+    handler: Mutex<Handler>,
     calls: Mutex<Vec<(u64, Vec<Event>)>>,
     began: Instant,
 }
 
 impl ModelWorker {
-    pub fn new(began: Instant, answer: impl FnMut(&[Event]) -> Reply + Send + 'static) -> Arc<Self> {
-        Self::named(super::WORKER, began, answer)
+    pub fn new(began: Instant, handler: impl FnMut(&[Event]) -> Reply + Send + 'static) -> Arc<Self> {
+        Self::named(super::WORKER, began, handler)
     }
 
-    pub fn named(name: &str, began: Instant, answer: impl FnMut(&[Event]) -> Reply + Send + 'static) -> Arc<Self> {
-        let (name, answer) = (name.to_owned(), Mutex::new(Box::new(answer) as Answer));
-        Arc::new(Self { name, answer, calls: Mutex::default(), began })
+    pub fn named(name: &str, began: Instant, handler: impl FnMut(&[Event]) -> Reply + Send + 'static) -> Arc<Self> {
+        let (name, handler) = (name.to_owned(), Mutex::new(Box::new(handler) as Handler));
+        Arc::new(Self { name, handler, calls: Mutex::default(), began })
     }
 
-    /// From now on it answers by `answer`.
-    pub fn answers(&self, answer: impl FnMut(&[Event]) -> Reply + Send + 'static) {
-        *self.answer.lock().unwrap() = Box::new(answer);
+    /// From now on it answers with `handler`.
+    pub fn answers(&self, handler: impl FnMut(&[Event]) -> Reply + Send + 'static) {
+        *self.handler.lock().unwrap() = Box::new(handler);
     }
 
     /// Every call: when it began, and its batch.
@@ -99,8 +99,8 @@ impl Dispatch for ModelWorker {
         assert_eq!(worker, self.name);
         assert!(!batch.is_empty(), "a call without records");
         self.calls.lock().unwrap().push((rounded_ms(self.began.elapsed()), batch.clone()));
-        let reply = (self.answer.lock().unwrap())(&batch);
-        // A call without length yields all the same, as a real one does.
+        let reply = (self.handler.lock().unwrap())(&batch);
+        // A call that takes no time also yields, as a real one does.
         tokio::time::sleep(reply.after).await;
         reply.dispatched
     }

@@ -1,11 +1,11 @@
-//! What befell the schedules: a simulation in which nothing happens finds nothing, and says so.
+//! Counts what happened in the schedules. A simulation in which too little happens finds nothing, and fails.
 
 use super::journal::Fact;
 use super::schedule::Kind;
 use std::collections::BTreeMap;
 
-/// What must happen in a hundredth of all schedules at least.
-const OWED: [&str; 14] = [
+/// What must happen in at least a hundredth of all schedules.
+const REQUIRED: [&str; 14] = [
     "crash",
     "drain in order",
     "drain that gives back",
@@ -22,7 +22,7 @@ const OWED: [&str; 14] = [
     "call of a second worker of the stream",
 ];
 
-/// In how many schedules what happened.
+/// In how many schedules each of these happened.
 #[derive(Default)]
 pub struct Coverage(BTreeMap<String, u64>);
 
@@ -35,10 +35,10 @@ impl Coverage {
         names.into_iter().for_each(|name| *self.0.entry(name).or_default() += 1);
     }
 
-    /// What happened in too few of so many schedules.
+    /// What happened in too few of this many schedules.
     pub fn missing(&self, schedules: u64) -> Vec<&'static str> {
         let often = |name: &&str| self.0.get(*name).is_some_and(|times| *times >= schedules / 100);
-        OWED.into_iter().filter(|name| !often(name)).collect()
+        REQUIRED.into_iter().filter(|name| !often(name)).collect()
     }
 }
 

@@ -1,4 +1,4 @@
-//! What happened in a schedule, in order. The oracle judges by nothing else, and it is the trace that people read.
+//! What happened in a schedule, in order. The oracle judges only by it, and people read it as the trace.
 
 use super::schedule::Kind;
 use std::fmt;
@@ -6,16 +6,16 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Mutex;
 use tokio::time::Instant;
 
-/// What a host must take an answer for: silence and failures read as `Retry`.
+/// A disposition as a host must read it: a missing one and a failure are `Retry`.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub enum Said {
     Ack,
     Reject,
-    /// With the wish for a wait in seconds.
+    /// With the wait that the worker asked for, seconds.
     Retry(Option<u64>),
 }
 
-/// The name of a call of the worker: how many there were before it.
+/// Names a call of the worker: the number of calls before it.
 pub type CallId = usize;
 
 /// Something that happened. Records are named by their numbers.
@@ -25,11 +25,11 @@ pub enum Fact {
     Started,
     Crashed,
     DrainBegan,
-    /// By a drain, with so many records given back; `None` if everything in flight had ended.
+    /// By a drain, with this many records given back; `None` if everything in flight had ended.
     Ended(Kind, Option<usize>),
     /// A version of the worker is loaded.
     Swapped(u32),
-    /// For the reader only.
+    /// A remark for the reader of the trace.
     Note(&'static str),
     /// The worker is handed records with their attempts.
     Began {
@@ -38,7 +38,7 @@ pub enum Fact {
         version: u32,
         batch: Vec<(u64, u32)>,
     },
-    /// It answered; `whole`: the call failed as a whole; `outage`: because something is down.
+    /// It answered. `whole`: the call failed as a whole. `outage`: because a dependency is down.
     Answered {
         call: CallId,
         said: Vec<Said>,
@@ -51,14 +51,14 @@ pub enum Fact {
         receipt: String,
         receives: u32,
     },
-    /// The queue itself moves it to its DLQ.
+    /// The queue's own redrive moves it to the DLQ.
     Moved(u64),
-    /// The queue is asked to forget it.
+    /// The queue is asked to delete it.
     Deleted {
         record: u64,
         receipt: String,
     },
-    /// The queue hides it for so many seconds.
+    /// The queue hides it for this many seconds.
     Hidden {
         record: u64,
         secs: u64,
@@ -71,24 +71,24 @@ pub enum Fact {
         shard: String,
         upto: Option<u64>,
     },
-    /// A call of a queue or stream failed, or its answer was lost, and these records were concerned.
+    /// A call of a queue or stream for these records failed, or its response was lost.
     Failed {
         call: &'static str,
         records: Vec<u64>,
     },
-    /// What no host may do, whatever happened.
+    /// Something that no host may do in any situation.
     Impossible(String),
 }
 
-/// What a dead letter says.
+/// The contents of a dead letter.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub struct DeadLetter {
     pub kind: Kind,
     pub record: u64,
     pub attempt: u32,
-    /// Of the component that handled it last.
+    /// Digest of the component that handled it last.
     pub digest: Option<String>,
-    /// Of a stream's record.
+    /// The condition, of a stream's record.
     pub condition: Option<String>,
 }
 
@@ -117,7 +117,7 @@ impl Journal {
     }
 }
 
-/// The same for the same facts.
+/// A hash of the facts.
 pub fn hash(facts: &[(u64, Fact)]) -> u64 {
     let mut hasher = DefaultHasher::new();
     facts.hash(&mut hasher);

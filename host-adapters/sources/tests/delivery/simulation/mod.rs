@@ -1,11 +1,12 @@
-//! Simulation: schedules of arrivals, failures, pauses, swaps, drains and crashes, each drawn from one number and played
-//! on virtual time against the models; then an oracle that knows every record sent judges what happened.
+//! Simulation: schedules of arrivals, failures, pauses, swaps, drains and crashes, each drawn from a seed and played on
+//! virtual time against the models. An oracle that knows every record sent then judges what happened.
 //!
-//! A failing seed is printed with what is wrong and with the troubles that are needed for it. Alone, with its trace:
-//! `SIMULATION_SEED=<seed> cargo test --release --workspace --test delivery simulation -- --nocapture`. More of them
-//! than usual: `SIMULATION_SCHEDULES=<count>`.
+//! A failing seed is printed with the fault and with the disruptions that are needed for it. To play it alone, with its
+//! trace: `SIMULATION_SEED=<seed> cargo test --release --workspace --test delivery simulation -- --nocapture`. To play
+//! more schedules than usual: `SIMULATION_SCHEDULES=<count>`.
 
 mod coverage;
+mod disruption;
 mod journal;
 mod network;
 mod oracle;
@@ -13,28 +14,27 @@ mod play;
 mod records;
 mod schedule;
 mod settings;
-mod trouble;
 mod worker;
 
 use coverage::Coverage;
+use disruption::Disruption;
 use schedule::Schedule;
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
-use trouble::Trouble;
 
 const SCHEDULES: u64 = 10_000;
-/// Seeds that once found a fault, for when there are fewer schedules than these.
+/// Seeds that once found a fault. They are played even if there are fewer schedules than these numbers.
 const ONCE_FAILED: [u64; 8] = [399, 492, 586, 1524, 2026, 17_501, 23_249, 44_061];
 
-/// What is wrong with a schedule, if anything is.
+/// What is wrong with a schedule; `None` if nothing is.
 fn wrong(schedule: Schedule) -> Option<String> {
     covered(schedule, &Mutex::default())
 }
 
-/// The same, and what befell it.
+/// The same; also adds what happened to `coverage`.
 fn covered(schedule: Schedule, coverage: &Mutex<Coverage>) -> Option<String> {
     let schedule = Arc::new(schedule);
     let judged = catch_unwind(AssertUnwindSafe(|| {
@@ -48,45 +48,45 @@ fn covered(schedule: Schedule, coverage: &Mutex<Coverage>) -> Option<String> {
     }
 }
 
-/// What a panic said.
+/// The message of a panic.
 fn said(panic: &(dyn std::any::Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().map(ToString::to_string);
     text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default()
 }
 
-/// The same seed with as few troubles and records as still fail, and how.
-fn shrunk(seed: u64) -> (BTreeSet<Trouble>, usize, String) {
+/// The same seed with as few disruptions and records as still fail, and how it fails.
+fn shrunk(seed: u64) -> (BTreeSet<Disruption>, usize, String) {
     let whole = Schedule::new(seed);
-    let (mut troubles, mut records) = (whole.troubles.clone(), whole.records.len());
+    let (mut disruptions, mut records) = (whole.disruptions.clone(), whole.records.len());
     let mut how = wrong(whole).unwrap_or_default();
-    for trouble in troubles.clone() {
-        let fewer: BTreeSet<Trouble> = troubles.iter().copied().filter(|other| *other != trouble).collect();
+    for disruption in disruptions.clone() {
+        let fewer: BTreeSet<Disruption> = disruptions.iter().copied().filter(|other| *other != disruption).collect();
         if let Some(still) = wrong(Schedule::with(seed, fewer.clone(), records)) {
-            (troubles, how) = (fewer, still);
+            (disruptions, how) = (fewer, still);
         }
     }
-    while let Some(still) = wrong(Schedule::with(seed, troubles.clone(), records / 2)).filter(|_| records > 1) {
+    while let Some(still) = wrong(Schedule::with(seed, disruptions.clone(), records / 2)).filter(|_| records > 1) {
         (records, how) = (records / 2, still);
     }
-    (troubles, records, how)
+    (disruptions, records, how)
 }
 
 fn report(seed: u64, wrong: &str) -> String {
-    let (troubles, records, how) = shrunk(seed);
+    let (disruptions, records, how) = shrunk(seed);
     format!(
-        "seed {seed}: {wrong}\n  smaller: {troubles:?} and {records} records: {how}\n  alone, with its trace: \
+        "seed {seed}: {wrong}\n  smaller: {disruptions:?} and {records} records: {how}\n  alone, with its trace: \
          SIMULATION_SEED={seed} cargo test --release --workspace --test delivery simulation -- --nocapture"
     )
 }
 
 /// Plays one schedule and prints all of it.
 fn tell(seed: u64) {
-    let (troubles, records, _) = shrunk(seed);
+    let (disruptions, records, _) = shrunk(seed);
     let schedule = Arc::new(match wrong(Schedule::new(seed)) {
-        Some(_) => Schedule::with(seed, troubles, records),
+        Some(_) => Schedule::with(seed, disruptions, records),
         None => Schedule::new(seed),
     });
-    println!("seed {seed}: {:?}\n{:#?}\n{:#?}", schedule.troubles, schedule.queue, schedule.streams);
+    println!("seed {seed}: {:?}\n{:#?}\n{:#?}", schedule.disruptions, schedule.queue, schedule.streams);
     for (number, record) in schedule.records.iter().enumerate() {
         println!("record {number}: {record:?}");
     }
@@ -101,7 +101,7 @@ fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok().map(|text| text.parse().unwrap_or_else(|_| panic!("{name}={text}: not a number")))
 }
 
-/// Nothing is lost, nothing invented, nothing overtakes, whatever happens.
+/// Nothing is lost, invented or reordered, whatever happens.
 #[test]
 fn schedules_lose_nothing() {
     if let Some(seed) = number("SIMULATION_SEED") {
@@ -127,9 +127,9 @@ fn schedules_lose_nothing() {
     assert!(missing.is_empty(), "hardly ever happened in {count} schedules: {missing:?}");
 }
 
-/// Without this a failing seed would be worth nothing.
+/// Without this a failing seed could not be replayed.
 #[test]
-fn the_same_seed_is_the_same_story() {
+fn the_same_seed_plays_the_same_schedule() {
     for seed in 0..100 {
         let schedule = Arc::new(Schedule::new(seed));
         let (one, other) = (play::play(&schedule), play::play(&schedule));

@@ -1,5 +1,6 @@
-//! What lies between a host and what outlives it. Here calls take time, fail, and succeed without the host's hearing
-//! of it; here the host dies at its n-th step; and here everything asked of queues and streams is written down.
+//! The network between a host and the queues and streams that outlive it. Here calls take time, fail, or succeed
+//! without the host receiving the response; here the host dies at its n-th step; and all requests to queues and streams
+//! are recorded.
 
 use super::journal::{DeadLetter, Fact, Journal};
 use super::records;
@@ -21,9 +22,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::Notify;
 
-/// A poll of a shard without news costs the simulation time and tells nothing.
+/// The interval of polls of a shard without news. More would only slow the simulation down.
 const POLL: Duration = Duration::from_secs(5);
-/// No schedule needs a tenth of this.
+/// More than ten times what any schedule needs.
 const MOST_STEPS: u64 = 200_000;
 
 pub struct Network {
@@ -31,18 +32,18 @@ pub struct Network {
     pub queues: Arc<ModelQueues>,
     pub streams: Arc<ModelStreams>,
     pub journal: Arc<Journal>,
-    /// Told when the host dies at a step.
+    /// Notified when the host dies at a step.
     pub death: Notify,
     schedule: Arc<Schedule>,
-    /// After so many steps, if at all.
+    /// The number of steps after which the host dies; `None` if it does not.
     death_after: Mutex<Option<u32>>,
     random: Mutex<StdRng>,
     steps: AtomicU64,
-    /// When this host has read each shard.
+    /// The times at which this host has read each shard.
     reads: Mutex<BTreeMap<String, Vec<u64>>>,
-    /// Numbers of the records behind message ids.
+    /// The record's number for each message id.
     numbers: Mutex<BTreeMap<String, u64>>,
-    /// Records that are known to have been moved by the queue itself.
+    /// Records that the queue's own redrive is known to have moved.
     moved: Mutex<BTreeSet<u64>>,
 }
 
@@ -73,17 +74,17 @@ impl Network {
         }
     }
 
-    /// The host is to die at the n-th step from now, or is no longer to.
+    /// Makes the host die at the n-th step from now, or not any more.
     pub fn die_after(&self, steps: Option<u32>) {
         *self.death_after.lock().unwrap() = steps;
     }
 
-    /// A host begins: it knows of no reads.
+    /// A host starts: it has read no shard yet.
     pub fn host_started(&self) {
         self.reads.lock().unwrap().clear();
     }
 
-    /// A shard is read, five times a second at most, however many workers there are.
+    /// Checks that a shard is read at most five times a second, however many workers there are.
     fn reading(&self, shard: &str) {
         let (mut reads, now_ms) = (self.reads.lock().unwrap(), self.journal.now_ms());
         let reads = reads.entry(shard.to_owned()).or_default();
@@ -94,10 +95,10 @@ impl Network {
         }
     }
 
-    /// One step on the way to somewhere or back.
+    /// One step on the way to or from a server.
     pub async fn travel(&self) {
-        // Virtual time stands still for a host that asks and asks.
-        assert!(self.steps.fetch_add(1, Ordering::Relaxed) < MOST_STEPS, "the host goes round in circles");
+        // Virtual time does not advance for a host that calls in an endless loop.
+        assert!(self.steps.fetch_add(1, Ordering::Relaxed) < MOST_STEPS, "the host is in an endless loop");
         if self.schedule.latency_ms > 0 {
             let ms = self.random.lock().unwrap().random_range(0..self.schedule.latency_ms);
             tokio::time::sleep(Duration::from_millis(ms)).await;
@@ -121,13 +122,13 @@ impl Network {
         false
     }
 
-    /// To where a call takes effect; it may fail before.
+    /// Travels to the server, where the call takes effect. The call may fail before that.
     async fn there(&self, call: &'static str, records: &[u64]) -> Result<()> {
         self.travel().await;
         self.check(call, records)
     }
 
-    /// Back with the answer, which may be lost.
+    /// Travels back with the response, which may be lost.
     async fn back(&self, answer: &'static str, records: &[u64]) -> Result<()> {
         self.travel().await;
         self.check(answer, records)
@@ -141,7 +142,7 @@ impl Network {
         checked
     }
 
-    /// The record that a receipt of the models (`id#n`) is of.
+    /// The record of a receipt of the models (`id#n`).
     fn of_receipt(&self, receipt: &str) -> u64 {
         let id = receipt.split('#').next().unwrap_or_default();
         let known = self.numbers.lock().unwrap().get(id).copied();
@@ -159,7 +160,7 @@ impl Network {
         record
     }
 
-    /// Writes down what the queue has moved to its DLQ: messages without the attributes that a host gives a dead letter.
+    /// Records which messages the queue has moved to its DLQ: those without the attributes of a host's dead letter.
     pub fn note_moved(&self) {
         let dead_letters =
             self.queues.messages(QUEUE_DLQ).into_iter().filter(|dead_letter| dead_letter.attributes.is_empty());
@@ -171,7 +172,7 @@ impl Network {
         }
     }
 
-    /// The dead letter of a message to a dead letter queue, or what is wrong with it.
+    /// Reads a message to a dead letter queue; an error says what is wrong with it.
     fn dead_letter(&self, queue: &str, message: &Message) -> std::result::Result<DeadLetter, String> {
         let reader = WORKERS.iter().position(|worker| queue == stream_dead_letter_queue(worker));
         let kind = match reader {
@@ -185,7 +186,7 @@ impl Network {
             Kind::Queue => (records::of_body(&message.body), None),
             Kind::Stream(_) => records::of_envelope(&message.body),
         };
-        // Bytes are encoded in the envelope; that they come back is proven with the dead letters.
+        // Bytes are encoded in the envelope. `dead_letters.rs` tests that they come back.
         let is_bytes = kind != Kind::Queue && self.schedule.streams.as_ref().is_some_and(|streams| streams.bytes);
         let record = record.or_else(|| attribute("sourceMessageId")?.parse().ok().filter(|_| is_bytes));
         let record = record.ok_or_else(|| format!("a dead letter that holds no record: {}", message.body))?;
@@ -201,7 +202,7 @@ impl Network {
         }
     }
 
-    /// Of calls for several entries some may fail: the places of those that go through, and an error for each other.
+    /// Of a call for several entries some may fail: for each entry, its error if it does.
     fn through(&self, call: &'static str, records: &[u64]) -> Vec<Option<Error>> {
         records.iter().map(|record| self.check(call, &[*record]).err()).collect()
     }
@@ -223,7 +224,7 @@ impl QueueBackend for Network {
             answers.extend(self.queues.send_batch(queue, vec![message]).await?);
             self.journal.write(dead_letter.map_or_else(Fact::Impossible, Fact::DeadLettered));
         }
-        self.back("send answer", &records).await?;
+        self.back("send response", &records).await?;
         Ok(answers)
     }
 
@@ -232,7 +233,7 @@ impl QueueBackend for Network {
         let received = self.queues.receive(queue, max, wait, visibility).await?;
         self.note_moved();
         let records: Vec<u64> = received.iter().map(|message| self.received(message)).collect();
-        self.back("receive answer", &records).await?;
+        self.back("receive response", &records).await?;
         Ok(received)
     }
 
@@ -245,7 +246,7 @@ impl QueueBackend for Network {
             self.queues.delete_batch(queue, std::slice::from_ref(receipt)).await?;
             self.journal.write(Fact::Deleted { record: *record, receipt: receipt.clone() });
         }
-        self.back("delete answer", &records).await?;
+        self.back("delete response", &records).await?;
         Ok(errors)
     }
 
@@ -260,7 +261,7 @@ impl QueueBackend for Network {
                 Some(_) => Fact::Failed { call: "visibility of a stale receipt", records: vec![*record] },
             });
         }
-        self.back("visibility answer", &records).await?;
+        self.back("visibility response", &records).await?;
         Ok(errors)
     }
 
@@ -331,16 +332,16 @@ impl LeaseTable for Network {
         self.streams.set_checkpoint(table, shard, worker, checkpoint).await?;
         let worker = WORKERS.iter().position(|known| *known == worker).expect("only workers of the schedule");
         self.journal.write(Fact::Settled { worker, shard: shard.to_owned(), upto });
-        self.back("set checkpoint answer", &[]).await
+        self.back("set checkpoint response", &[]).await
     }
 }
 
-/// Where the dead letters go that a worker has of the stream.
+/// The dead letter queue of a worker of the stream.
 pub fn stream_dead_letter_queue(worker: &str) -> String {
     DynamodbStreamConfig::new(TABLE).dead_letter_queue(worker)
 }
 
-/// Sends records of a queue, from outside.
+/// Sends a record to the queue, from outside.
 pub fn arrive(queues: &ModelQueues, record: u64) {
     queues.put(QUEUE, [records::body(record)]);
 }

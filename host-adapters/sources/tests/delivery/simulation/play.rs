@@ -1,4 +1,4 @@
-//! Playing a schedule: a host is started, and ended and started again, on models that outlive it.
+//! Plays a schedule: a host is started, ended and started again, on models that outlive it.
 
 use super::journal::{Fact, Journal};
 use super::network::{self, Network, stream_dead_letter_queue};
@@ -20,9 +20,9 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-/// After the calm everything must be settled within this time: so long a shard of poison records may take.
+/// Once disruptions have ended, everything must be settled within this time, which a shard of poison records may take.
 const MOST_SETTLING: Duration = Duration::from_secs(3 * 60 * 60);
-/// A drain takes as long as its grace, and what settles the last answers.
+/// A drain takes its grace, and the time to settle the last dispositions.
 const MOST_DRAINING: Duration = Duration::from_secs(60);
 
 /// Plays a schedule from beginning to end, on a clock of its own.
@@ -71,7 +71,7 @@ impl Theatre {
             self.wait_until(Instant::now() + Duration::from_secs(5)).await;
         }
         if !self.is_settled() {
-            self.write(Fact::Impossible(format!("not settled {MOST_SETTLING:?} after the last trouble")));
+            self.write(Fact::Impossible(format!("not settled {MOST_SETTLING:?} after the last disruption")));
         }
         self.drain(Duration::from_secs(600)).await;
     }
@@ -121,7 +121,7 @@ impl Theatre {
         parents.iter().for_each(|parent| self.network.streams.close(parent));
     }
 
-    /// Waits, and brings the host up again where it dies meanwhile.
+    /// Waits; restarts the host if it dies meanwhile.
     async fn wait_until(&mut self, until: Instant) {
         let network = self.network.clone();
         loop {
@@ -169,7 +169,7 @@ impl Theatre {
         }
     }
 
-    /// As `kill -9` ends it: nothing is given back, nothing is finished.
+    /// Ends the host like `kill -9`: nothing is given back, nothing is finished.
     async fn crash(&mut self) {
         self.network.die_after(None);
         for (_, source) in self.sources.drain(..) {
@@ -184,7 +184,7 @@ impl Theatre {
         self.start();
     }
 
-    /// Ends the host in order. It may die even now.
+    /// Drains the host. It may die during that.
     async fn drain(&mut self, grace: Duration) {
         self.write(Fact::DrainBegan);
         let (kinds, mut tasks): (Vec<Kind>, Vec<_>) = std::mem::take(&mut self.sources).into_iter().unzip();
@@ -217,7 +217,7 @@ impl Theatre {
         ));
     }
 
-    /// Whether nothing is left to be done.
+    /// Whether all records are settled.
     fn is_settled(&self) -> bool {
         self.network.queues.count(QUEUE) == 0
             && WORKERS.into_iter().take(self.readers()).all(|worker| self.has_settled(worker))
@@ -244,7 +244,7 @@ impl Theatre {
     }
 }
 
-/// The settings of a worker of items' changes as those of bytes.
+/// The settings of a worker that reads changes, for a stream of bytes.
 fn as_bytes_config(worker: &str, config: &DynamodbStreamConfig) -> BytesStreamConfig {
     let window = Duration::from_secs(config.batch_window_secs.into());
     BytesStreamConfig {

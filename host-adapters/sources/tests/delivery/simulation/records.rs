@@ -1,4 +1,4 @@
-//! What records look like, from their number and back: whatever else is handed to a worker is invented.
+//! Makes records from their numbers and back. Anything else that is handed to a worker was invented.
 
 use crate::model::name;
 use host_adapters_delivery::event::{Event, Payload};
@@ -28,12 +28,12 @@ pub fn item(key: u64) -> String {
     format!("item-{key}")
 }
 
-/// The record of a stream of bytes: no text.
+/// The record of a stream of bytes, which are not text.
 fn of_bytes(bytes: &[u8]) -> Option<u64> {
     of_body(std::str::from_utf8(bytes.strip_prefix(&[0xff])?).ok()?)
 }
 
-/// The record that a worker is handed, if all of it is as it was sent.
+/// The record of an event, if all of it is as it was sent.
 pub fn of_event(event: &Event, key: impl Fn(u64) -> Option<u64>) -> Option<u64> {
     let payload = match &event.payload {
         Payload::Json(payload) => payload,

@@ -1,25 +1,25 @@
-//! A schedule: all that befalls a host from outside, drawn from one number. Each kind of trouble is drawn from a
-//! randomness of its own, so that leaving one out changes nothing else, and a failing schedule can be made smaller.
+//! A schedule: everything that happens to a host from outside, drawn from a seed. Each kind of disruption has
+//! randomness of its own, so that leaving one out does not change the others, and a failing schedule can be reduced.
 
+use super::disruption::{DISRUPTIONS, Disruption};
 use super::settings::{self, Queue, Streams};
-use super::trouble::{TROUBLES, Trouble};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use std::collections::BTreeSet;
 
-/// Which source: the queue, or the stream as one of its workers has it.
+/// The source: the queue, or the stream for one of its workers.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub enum Kind {
     Queue,
     Stream(usize),
 }
 
-/// What the worker does with a record.
+/// How the worker handles a record.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Temper {
     Fine,
     Rejected,
-    /// Answered `retry` so many times, each with the wish for a wait in seconds.
+    /// Answered `retry` this many times, each with the wait asked for, seconds.
     Retried(u32, Option<u64>),
     Traps,
     TimesOut,
@@ -32,60 +32,60 @@ impl Temper {
     }
 }
 
-/// A record; its number is its place in [`Schedule::records`].
+/// A record. Its number is its index in [`Schedule::records`].
 #[derive(Clone, Debug)]
 pub struct Record {
     pub kind: Kind,
-    /// Of a stream: the item that changed, and in which shard.
+    /// For a stream: the item that changed, and its shard.
     pub key: u64,
     pub shard: String,
     pub at_ms: u64,
     pub temper: Temper,
 }
 
-/// What happens from outside.
+/// An event from outside.
 #[derive(Clone, Debug)]
 pub enum Event {
     Arrive(u64),
     /// Shards are closed and these begin.
     Reshard(Vec<String>, Vec<String>),
     Swap,
-    /// What the worker needs goes down, or the worker itself.
+    /// A dependency of the worker goes down, or the worker itself.
     Outage {
         callable: bool,
-        /// Whose; all workers share what the others need.
+        /// The index of the worker concerned. Dependencies of other workers stay up.
         worker: usize,
     },
     Recover,
     Crash,
     /// The host dies at the n-th step from here.
     CrashAfter(u32),
-    /// With so many seconds of grace.
+    /// With this many seconds of grace.
     Drain(u64),
-    /// No more troubles but those that are the records' own.
+    /// All disruptions end, except those that the records themselves cause.
     Calm,
 }
 
-/// Everything drawn.
+/// All that was drawn from the seed.
 #[derive(Clone, Debug)]
 pub struct Schedule {
     pub seed: u64,
-    /// Those that are part of it.
-    pub troubles: BTreeSet<Trouble>,
+    /// The disruptions in it.
+    pub disruptions: BTreeSet<Disruption>,
     pub queue: Option<Queue>,
     pub streams: Option<Streams>,
     pub records: Vec<Record>,
-    /// In order, with their milliseconds.
+    /// In order, with their times in milliseconds.
     pub events: Vec<(u64, Event)>,
-    /// How likely each call fails or its answer is lost.
+    /// The probability that a call fails or that its response is lost, by call.
     pub chances: Vec<(&'static str, f64)>,
-    /// How long the way to a queue or stream and back takes at most, each.
+    /// The longest way to a queue or stream, and back, milliseconds each.
     pub latency_ms: u64,
-    /// How long a call of the worker takes at most, until the calm.
+    /// The longest call of the worker before the calm, seconds.
     pub slowness_secs: u64,
     /// The worker's wall-time limit.
     pub time_limit_secs: u64,
-    /// How likely a call has a hiccup, until the calm.
+    /// The probability that a call has a hiccup, before the calm.
     pub hiccups: f64,
 }
 
@@ -95,25 +95,25 @@ pub fn random(seed: u64, purpose: u64) -> StdRng {
 }
 
 impl Schedule {
-    /// The schedule of a number.
+    /// The schedule of a seed.
     pub fn new(seed: u64) -> Self {
         let mut random = random(seed, 0);
-        let troubles = TROUBLES.into_iter().filter(|_| random.random_bool(0.4)).collect();
-        Self::with(seed, troubles, usize::MAX)
+        let disruptions = DISRUPTIONS.into_iter().filter(|_| random.random_bool(0.4)).collect();
+        Self::with(seed, disruptions, usize::MAX)
     }
 
-    /// The same, with these troubles only, and not more records.
-    pub fn with(seed: u64, troubles: BTreeSet<Trouble>, most_records: usize) -> Self {
+    /// The same, with only these disruptions and at most this many records.
+    pub fn with(seed: u64, disruptions: BTreeSet<Disruption>, most_records: usize) -> Self {
         let mut random = random(seed, 1);
         let which = random.random_range(0..3);
         let queue = (which != 0).then(|| settings::queue(&mut random));
-        // Of a randomness of its own: seeds that once failed stay what they were.
+        // Has randomness of its own, so that seeds that once failed still play the same schedule.
         let streams = (which != 1).then(|| settings::streams(&mut random).shared(&mut self::random(seed, 4)));
         let time_limit_secs = random.random_range(5..60);
         let (records, events, chances) = (Vec::new(), Vec::new(), Vec::new());
         let mut this = Self {
             seed,
-            troubles,
+            disruptions,
             queue,
             streams,
             records,
@@ -136,7 +136,7 @@ impl Schedule {
         self.streams.as_ref().map_or(1, |streams| streams.configs.len())
     }
 
-    /// What a worker does with a record. Where several read the stream, it is trouble to one of them only.
+    /// How a worker handles a record. If several read the stream, only one of them has difficulties with it.
     pub fn temper(&self, number: u64, worker: usize) -> Temper {
         let record = usize::try_from(number).ok().and_then(|at| self.records.get(at));
         let concerned =
@@ -144,13 +144,13 @@ impl Schedule {
         record.filter(concerned).map_or(Temper::Fine, |record| record.temper)
     }
 
-    pub fn has(&self, trouble: Trouble) -> bool {
-        self.troubles.contains(&trouble)
+    pub fn has(&self, disruption: Disruption) -> bool {
+        self.disruptions.contains(&disruption)
     }
 
-    /// Randomness for a trouble, if it is part of this.
-    fn random(&self, trouble: Trouble) -> Option<StdRng> {
-        self.has(trouble).then(|| random(self.seed, 100 + trouble as u64))
+    /// Randomness for a disruption, if it is part of this schedule.
+    fn random(&self, disruption: Disruption) -> Option<StdRng> {
+        self.has(disruption).then(|| random(self.seed, 100 + disruption as u64))
     }
 
     /// Arrivals: some at the beginning, then in bursts.
@@ -172,7 +172,7 @@ impl Schedule {
     }
 
     fn draw_tempers(&mut self) {
-        let (unruly, poison) = (self.random(Trouble::Unruliness), self.random(Trouble::Poison));
+        let (unruly, poison) = (self.random(Disruption::Unruliness), self.random(Disruption::Poison));
         if let Some(mut random) = unruly {
             self.records.iter_mut().for_each(|record| record.temper = unruly_temper(&mut random));
         }
@@ -196,36 +196,36 @@ impl Schedule {
             events.push((record.at_ms, Event::Arrive(number)));
         }
         self.draw_endings(&mut events, calm);
-        self.draw_weather(&mut events, calm);
+        self.draw_outages(&mut events, calm);
         events.push((calm, Event::Calm));
         events.sort_by_key(|(at, _)| *at);
         self.events = events;
     }
 
-    /// How hosts end before the calm.
+    /// Draws how hosts end before the calm.
     fn draw_endings(&self, events: &mut Vec<(u64, Event)>, calm: u64) {
-        if let Some(mut random) = self.random(Trouble::Crashes) {
+        if let Some(mut random) = self.random(Disruption::Crashes) {
             for _ in 0..random.random_range(1..6) {
                 let steps = random.random_range(1..80);
                 let event = if random.random_bool(0.8) { Event::CrashAfter(steps) } else { Event::Crash };
                 events.push((random.random_range(0..calm), event));
             }
         }
-        if let Some(mut random) = self.random(Trouble::Drains) {
+        if let Some(mut random) = self.random(Disruption::Drains) {
             for _ in 0..random.random_range(1..4) {
                 events.push((random.random_range(0..calm), Event::Drain(random.random_range(0..30))));
             }
         }
     }
 
-    /// What the worker and those it needs go through before the calm.
-    fn draw_weather(&self, events: &mut Vec<(u64, Event)>, calm: u64) {
-        if let Some(mut random) = self.random(Trouble::Swaps) {
+    /// Draws swaps and outages of workers before the calm.
+    fn draw_outages(&self, events: &mut Vec<(u64, Event)>, calm: u64) {
+        if let Some(mut random) = self.random(Disruption::Swaps) {
             for _ in 0..random.random_range(1..6) {
                 events.push((random.random_range(0..calm), Event::Swap));
             }
         }
-        if let Some(mut random) = self.random(Trouble::Outages) {
+        if let Some(mut random) = self.random(Disruption::Outages) {
             for _ in 0..random.random_range(1..3) {
                 let from = random.random_range(0..calm);
                 let callable = random.random_bool(0.7);
@@ -237,15 +237,15 @@ impl Schedule {
     }
 
     fn draw_chances(&mut self) {
-        if let Some(mut random) = self.random(Trouble::Errors) {
+        if let Some(mut random) = self.random(Disruption::Errors) {
             self.chances.extend(CALLS.iter().map(|call| (*call, likelihood(&mut random))));
         }
-        if let Some(mut random) = self.random(Trouble::LostAnswers) {
+        if let Some(mut random) = self.random(Disruption::LostResponses) {
             self.chances.extend(ANSWERS.iter().map(|answer| (*answer, likelihood(&mut random))));
         }
-        self.latency_ms = self.random(Trouble::Latency).map_or(0, |mut random| random.random_range(1..300));
-        self.slowness_secs = self.random(Trouble::Slowness).map_or(0, |mut random| random.random_range(1..90));
-        self.hiccups = self.random(Trouble::Hiccups).map_or(0.0, |mut random| random.random_range(0.02..0.4));
+        self.latency_ms = self.random(Disruption::Latency).map_or(0, |mut random| random.random_range(1..300));
+        self.slowness_secs = self.random(Disruption::Slowness).map_or(0, |mut random| random.random_range(1..90));
+        self.hiccups = self.random(Disruption::Hiccups).map_or(0.0, |mut random| random.random_range(0.02..0.4));
     }
 }
 
@@ -264,7 +264,7 @@ const CALLS: [&str; 11] = [
 ];
 
 const ANSWERS: [&str; 5] =
-    ["receive answer", "delete answer", "visibility answer", "send answer", "set checkpoint answer"];
+    ["receive response", "delete response", "visibility response", "send response", "set checkpoint response"];
 
 fn likelihood(random: &mut StdRng) -> f64 {
     [0.0, 0.0, 0.05, 0.3][random.random_range(0..4)]

@@ -1,4 +1,4 @@
-//! Settings of the sources of a schedule, drawn from all that `spin.toml` allows and that is likely to matter.
+//! Settings of the sources of a schedule, drawn from what `spin.toml` allows and what is likely to matter.
 
 use host_adapters_delivery::OnReject;
 use host_adapters_sources::dynamodb_stream::DynamodbStreamConfig;
@@ -11,18 +11,18 @@ pub const QUEUE: &str = "q";
 pub const QUEUE_DLQ: &str = "qDlq";
 pub const TABLE: &str = "t";
 
-/// The shard that the first become where they are merged.
+/// The shard that the first two become if they are merged.
 const MERGED: &str = "merged";
 
 /// The queue of a schedule.
 #[derive(Clone, Debug)]
 pub struct Queue {
     pub config: SqsConfig,
-    /// The queue's own, after which it redrives by itself.
+    /// The receives after which the queue's own redrive moves a message.
     pub max_receive_count: u32,
 }
 
-/// Workers that may read the stream; the first has the queue, too.
+/// Workers that may read the stream; the first also has the queue.
 pub const WORKERS: [&str; 3] = [crate::model::WORKER, "second", "third"];
 
 /// The stream of a schedule: one or two shards at the beginning, each of which may be split once, or both merged.
@@ -30,11 +30,11 @@ pub const WORKERS: [&str; 3] = [crate::model::WORKER, "second", "third"];
 pub struct Streams {
     /// How each worker reads it.
     pub configs: Vec<DynamodbStreamConfig>,
-    /// Whether its records are bytes under a partition key, and not changes of items.
+    /// Whether its records are bytes under a partition key instead of changes of items.
     pub bytes: bool,
-    /// When the first shards become one, if they do.
+    /// When the first shards are merged, if they are, milliseconds.
     pub merged_ms: Option<u64>,
-    /// For each of the first shards when it is split and into how many, if it is.
+    /// For each of the first shards: when it is split and into how many, if it is.
     pub roots: Vec<Option<(u64, u64)>>,
 }
 
@@ -52,7 +52,7 @@ impl Streams {
         }
     }
 
-    /// When which shards become which.
+    /// All reshardings: when, which shards end, and which begin.
     pub fn reshardings(&self) -> Vec<(u64, Vec<String>, Vec<String>)> {
         let split = |(root, split): (usize, &Option<(u64, u64)>)| {
             let (at, children) = (*split)?;
@@ -67,7 +67,7 @@ impl Streams {
         (0..self.roots.len()).map(|root| format!("s{root}")).collect()
     }
 
-    /// What a shard came from.
+    /// The shards that a shard came from.
     pub fn parents_of(&self, shard: &str) -> Vec<String> {
         match shard.split_once('.') {
             Some((parent, _)) => vec![parent.to_owned()],
@@ -76,7 +76,7 @@ impl Streams {
         }
     }
 
-    /// The same with more workers, or of bytes, or merged, in part of the schedules.
+    /// The same, in part of the schedules with more workers, with bytes, or merged.
     pub fn shared(mut self, random: &mut StdRng) -> Self {
         for _ in 1..one_of(random, &[1, 1, 2, 3]) {
             self.configs.push(stream_config(random));
@@ -123,7 +123,7 @@ fn stream_config(random: &mut StdRng) -> DynamodbStreamConfig {
         max_batch_bytes: one_of(random, &[6 << 20, 6 << 20, 200]),
         parallelization_factor: one_of(random, &[1, 1, 2, 3, 10]),
         maximum_retry_attempts: retries,
-        // Retried for ever, a poison record blocks its shard until it is too old.
+        // Without a limit of retries, a poison record blocks its shard until it is too old.
         maximum_record_age_secs: if retries < 0 { age.max(60) } else { age },
         bisect: random.random_bool(0.8),
         on_reject: on_reject(random),

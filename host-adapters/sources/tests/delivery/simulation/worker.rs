@@ -1,5 +1,5 @@
-//! The workers of a schedule: what it answers depends on its records' tempers, the outages, and a seeded die. A call
-//! that has begun on one version ends on it.
+//! The workers of a schedule. Their dispositions depend on the records' tempers, the outages, and a seed. A call that
+//! has begun on one version ends on it.
 
 use super::journal::{CallId, Fact, Said};
 use super::network::Network;
@@ -25,9 +25,9 @@ struct State {
     random: StdRng,
     calls: CallId,
     version: u32,
-    /// How often each worker answered each record with `retry` because of its temper.
+    /// How often each worker answered `retry` for each record because of its temper.
     retried: BTreeMap<(usize, u64), u32>,
-    /// Of each worker: what it needs is down, or (`false`) it cannot even be called.
+    /// The workers with an outage: a dependency is down, or (`false`) the worker cannot be called.
     outages: BTreeMap<usize, bool>,
     calm: bool,
 }
@@ -52,7 +52,7 @@ impl SimulatedWorker {
         self.network.journal.write(Fact::Swapped(state.version));
     }
 
-    /// From now on what a worker needs is down, or (`false`) it cannot be called.
+    /// Begins an outage: a dependency of the worker is down, or (`false`) the worker cannot be called.
     pub fn outage(&self, worker: usize, callable: bool) {
         self.state.lock().unwrap().outages.insert(worker, callable);
     }
@@ -62,14 +62,14 @@ impl SimulatedWorker {
         self.state.lock().unwrap().outages.clear();
     }
 
-    /// From now on only records make trouble.
+    /// From now on only the records themselves cause failures.
     pub fn calm(&self) {
         let mut state = self.state.lock().unwrap();
         state.calm = true;
         state.outages.clear();
     }
 
-    /// The numbers of a batch; what is not a record of this schedule is written down as such.
+    /// The numbers of a batch. Reports events that are not records of this schedule.
     fn numbers(&self, batch: &[Event]) -> Vec<u64> {
         let key = |record: u64| Some(self.schedule.records.get(usize::try_from(record).ok()?)?.key);
         let number = |event: &Event| {
@@ -119,7 +119,7 @@ impl State {
         if self.calm { reply } else { self.hiccup(schedule, reply) }
     }
 
-    /// Most records need what is down, some do not.
+    /// Most records need the dependency that is down, some do not.
     fn without_service(&mut self, records: usize) -> Reply {
         if self.random.random_bool(0.1) {
             return Reply::new(Err(CallError::Failed("service down".to_owned()))).outage("service:entry");
@@ -140,32 +140,32 @@ impl State {
         }
     }
 
-    /// Slowness, traps and answers that are too short or too long.
+    /// Makes the call slow, trap, or return too few or too many dispositions.
     fn hiccup(&mut self, schedule: &Schedule, mut reply: Reply) -> Reply {
         if schedule.slowness_secs > 0 && self.random.random_bool(0.5) {
             reply = reply.takes(self.random.random_range(0..=schedule.slowness_secs));
         }
         if self.random.random_bool(schedule.hiccups) {
             let which = self.random.random_range(0..3);
-            reply.dispatched.answer = match reply.dispatched.answer {
+            reply.dispatched.result = match reply.dispatched.result {
                 Ok(mut said) if which == 0 => {
                     said.truncate(self.random.random_range(0..said.len()));
                     Ok(said)
                 }
                 Ok(said) if which == 1 => Ok([said, vec![Disposition::Ack]].concat()),
-                _ => trap().dispatched.answer,
+                _ => trap().dispatched.result,
             };
         }
         reply
     }
 }
 
-/// What a host must take an answer to `records` records for.
+/// How a host must read the result of a call with `records` records.
 fn heard(call: CallId, dispatched: &Dispatched, records: usize) -> Fact {
-    let answer = dispatched.answer.as_ref().ok().filter(|answer| answer.len() <= records);
+    let answer = dispatched.result.as_ref().ok().filter(|answer| answer.len() <= records);
     let mut said: Vec<Said> = answer.into_iter().flatten().map(one_heard).collect();
     said.resize(records, Said::Retry(None));
-    let uncallable = matches!(dispatched.answer, Err(CallError::NotCallable(_)));
+    let uncallable = matches!(dispatched.result, Err(CallError::NotCallable(_)));
     let retried = said.iter().any(|said| matches!(said, Said::Retry(_)));
     let outage = uncallable || (retried && !dispatched.outages.is_empty());
     Fact::Answered { call, said, whole: answer.is_none(), outage }

@@ -1,4 +1,4 @@
-//! The outside in memory: the table, the Entry Service, the log. What is asked of it can be written down.
+//! The table, the Entry Service and the log in memory. Requests to them can be recorded.
 
 use super::Transcript;
 use super::records::Batch;
@@ -13,23 +13,23 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Where the component finds the Entry Service.
+/// The address of the Entry Service, as the component knows it.
 pub const SERVICE: &str = "http://entry.services.internal";
 
-/// The outside of ten records.
+/// The surroundings of save-entries for ten records.
 pub struct Memory {
-    /// What the worker is handed.
+    /// The events for the worker.
     pub events: Vec<Event>,
-    /// What the table holds, by `pk` and `sk`.
+    /// The items of the table, by `pk` and `sk`.
     pub items: HashMap<String, HashMap<String, String>>,
-    /// What the Entry Service answers.
+    /// The response of the Entry Service.
     pub answer: Bytes,
     writing: AtomicBool,
     transcript: Mutex<Transcript>,
 }
 
 impl Memory {
-    /// The outside of a batch.
+    /// The surroundings for a batch.
     pub fn new(batch: Batch) -> Self {
         let mut items: HashMap<_, HashMap<_, _>> = HashMap::new();
         for (Key { pk, sk }, item) in batch.items {
@@ -44,7 +44,7 @@ impl Memory {
         }
     }
 
-    /// Writes down what is asked during `run`, and what it answers.
+    /// Records the requests during `run`, and its result.
     pub fn write_down<E>(&self, run: impl FnOnce() -> Result<Vec<Value>, E>) -> Result<Transcript, E> {
         self.writing.store(true, Ordering::Relaxed);
         let answer = run();
@@ -70,13 +70,13 @@ impl Memory {
         keys.iter().map(item).collect()
     }
 
-    /// Every update is made.
+    /// Every update succeeds.
     pub fn update<U: Serialize, E>(&self, updates: &[U]) -> Vec<Option<E>> {
         self.write(|| format!("update {}", json!(updates)));
         updates.iter().map(|_| None).collect()
     }
 
-    /// The Entry Service takes everything.
+    /// The Entry Service accepts every request.
     pub fn request(&self, method: &str, url: &str, body: &[u8]) -> Bytes {
         self.write(|| format!("{method} {url} {}", String::from_utf8_lossy(body)));
         self.answer.clone()
@@ -88,7 +88,7 @@ impl Memory {
     }
 }
 
-/// A line without the times of the run: they are the only thing in which two runs may differ.
+/// A line without the times of the run, the only thing in which two runs may differ.
 pub fn timeless(line: &str) -> String {
     let Some((kind @ ("log" | "update"), json)) = line.split_once(' ') else { return line.to_owned() };
     let Ok(mut value) = serde_json::from_str::<Value>(json) else { return line.to_owned() };
@@ -102,7 +102,7 @@ pub fn timeless(line: &str) -> String {
     format!("{kind} {value}")
 }
 
-/// [`Memory`] as the runtime sees it.
+/// [`Memory`] as the runtime's host.
 pub struct Outside {
     memory: Arc<Memory>,
     platform: Arc<dyn Platform>,

@@ -1,5 +1,5 @@
-//! `batch10_*`: save-entries' own work on ten records, with every call of the outside answered from memory: in the
-//! sandbox, natively and in Node. All three are handed the same bytes and must hand out the same.
+//! `batch10_*`: save-entries on ten records, with all its requests answered from memory: in the sandbox, natively and
+//! in Node. All three get the same bytes and must produce the same.
 
 mod memory;
 mod native;
@@ -20,15 +20,15 @@ use sandbox::Sandbox;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
-/// Calls in one round; a round of them takes about a tenth of a second.
+/// Calls in one round, which take about a tenth of a second.
 const CALLS: usize = 1_000;
-/// Calls of the first check that also warm Node up: its compiler has long settled by then.
+/// Calls of the first check, which also warm Node up: its compiler has settled long before.
 const WARM_UP: usize = 20_000;
 
-/// Measures all of them.
+/// Measures all three.
 ///
 /// # Errors
-/// When the component cannot be loaded, a call fails, or one of the three does not do what the others do.
+/// When the component cannot be loaded, a call fails, or the three do not do the same.
 pub fn measure(effort: Effort) -> Result<Vec<Figure>> {
     let memory = Arc::new(Memory::new(records::batch()));
     let sandbox = Sandbox::start(memory.clone())?;
@@ -58,13 +58,13 @@ pub fn measure(effort: Effort) -> Result<Vec<Figure>> {
 const NATIVE: &str = "batch10_native_us";
 const NODE: &str = "batch10_node_us";
 
-/// What one call asked of the outside, logged and answered, line by line.
+/// The requests, log lines and dispositions of one call, line by line.
 type Transcript = Vec<String>;
 
 fn same(who: &str, expected: &Transcript, found: &Transcript) -> Result<()> {
     let differs = expected.iter().zip(found).find(|(expected, found)| expected != found);
     if let Some((expected, found)) = differs {
-        anyhow::bail!("{who} does not do what the component does:\n  component: {expected}\n  {who}: {found}");
+        anyhow::bail!("{who} does not do the same as the component:\n  component: {expected}\n  {who}: {found}");
     }
     ensure!(expected.len() == found.len(), "{who} does {} things, the component {}", found.len(), expected.len());
     Ok(())

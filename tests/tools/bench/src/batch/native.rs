@@ -1,5 +1,5 @@
-//! The same rule, compiled for this machine: the crate `save-entries` as a library. Around it what the worker's own
-//! glue does: the Entry Service's JSON, and the log.
+//! The same rule, compiled for this machine: the crate `save-entries` as a library, with what the worker's own code
+//! does around it: the Entry Service's JSON, and the log.
 
 use super::memory::{Memory, SERVICE};
 use super::{Transcript, disposition};
@@ -19,7 +19,7 @@ use worker_kit::{Disposition, Event, log};
 
 const WORKER: &str = "save-entries";
 
-/// The rule on one thread.
+/// The rule, on one thread.
 pub struct Native {
     memory: Arc<Memory>,
     events: Vec<Event>,
@@ -27,13 +27,13 @@ pub struct Native {
 }
 
 impl Native {
-    /// The rule on the batch that the component is handed.
+    /// Prepares the rule for the batch that the component gets.
     pub fn new(memory: Arc<Memory>) -> Result<Self> {
         let events = memory.events.clone();
         Ok(Self { memory, events, thread: tokio::runtime::Builder::new_current_thread().build()? })
     }
 
-    /// What one call does.
+    /// Records one call.
     pub fn transcript(&self) -> Result<Transcript> {
         self.memory.write_down(|| {
             let answer = self.thread.block_on(handle(&self.memory, self.events.clone()));
@@ -41,7 +41,7 @@ impl Native {
         })
     }
 
-    /// Microseconds a call.
+    /// Microseconds for each call.
     pub fn run(&self, calls: usize) -> Result<f64> {
         self.thread.block_on(async {
             let mut took = Duration::ZERO;
@@ -59,7 +59,7 @@ impl Native {
     }
 }
 
-/// What `SaveEntries::handle` does, with the log in memory.
+/// Does what `SaveEntries::handle` does, with the log in memory.
 async fn handle(memory: &Memory, events: Vec<Event>) -> Vec<Disposition> {
     let (first, start_ms) = (events.first().cloned(), Utc::now().timestamp_millis());
     let (correlation_id, traceparent) = first.map(|it| (it.correlation_id, it.traceparent)).unwrap_or_default();
@@ -79,7 +79,7 @@ async fn handle(memory: &Memory, events: Vec<Event>) -> Vec<Disposition> {
     dispositions
 }
 
-/// The calls of the rule, answered from memory.
+/// The requests of the rule, answered from memory.
 struct Ported<'a> {
     memory: &'a Memory,
     correlation_id: &'a str,

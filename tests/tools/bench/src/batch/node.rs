@@ -1,4 +1,4 @@
-//! The same work in Node, in one process that lives through all rounds, so that its compiler has settled.
+//! The same work in Node. One process runs in all rounds, so that its compiler has settled.
 
 use super::Transcript;
 use super::memory::{Memory, SERVICE, timeless};
@@ -9,9 +9,9 @@ use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
-/// The port, as it stands in `tests/tools/bench/node`.
+/// The port, from `tests/tools/bench/node`.
 const PROGRAM: &str = include_str!("../../node/save-entries.mjs");
-/// The oldest that counts.
+/// The oldest version that is measured.
 const MAJOR: u32 = 20;
 
 /// A running Node.
@@ -32,7 +32,7 @@ struct Written {
 }
 
 impl Node {
-    /// Starts Node on the batch; `None` where there is none, or one that is too old.
+    /// Starts Node on the batch; `None` if there is no Node, or only an old one.
     pub fn start(memory: &Memory) -> Result<Option<Self>> {
         if version().is_none_or(|major| major < MAJOR) {
             eprintln!("bench-host: no Node {MAJOR} or later on the PATH: its figures are left out");
@@ -48,13 +48,13 @@ impl Node {
         Ok(Some(node))
     }
 
-    /// What one call does.
+    /// Records one call.
     pub fn transcript(&mut self) -> Result<Transcript> {
         let written: Written = self.ask(&json!({ "writeDown": true }))?;
         Ok(written.transcript.iter().map(|line| timeless(line)).collect())
     }
 
-    /// Microseconds a call.
+    /// Microseconds for each call.
     pub fn run(&mut self, calls: usize) -> Result<f64> {
         let timed: Timed = self.ask(&json!({ "calls": calls }))?;
         Ok(timed.us)
@@ -76,7 +76,7 @@ impl Node {
 
 impl Drop for Node {
     fn drop(&mut self) {
-        // It may have ended by itself; either way nothing is left of it.
+        // It may have ended by itself. In either case no process is left.
         let _ended = self.child.kill();
         let _status = self.child.wait();
     }
@@ -87,7 +87,7 @@ fn version() -> Option<u32> {
     String::from_utf8(output.stdout).ok()?.strip_prefix('v')?.split('.').next()?.parse().ok()
 }
 
-/// The first line that Node reads: what it is handed, and what the outside answers.
+/// The first line for Node: its events, and the responses to its requests.
 fn world(memory: &Memory) -> Value {
     let event = |event: &host_adapters_runtime::Event| {
         let Payload::Json(payload) = &event.payload else { return Value::Null };

@@ -1,22 +1,22 @@
-//! The ten records: entries of one campaign in a presale's first minutes, eight new and two changed.
+//! The ten records: entries of one campaign in the first minutes of a presale, eight new and two changed.
 
 use host_adapters_records::table::Key;
 use host_adapters_runtime::{Event, Payload};
 use serde_json::{Value, json};
 
-/// A batch, and what the outside holds of it.
+/// A batch, and the items and the response for it.
 pub struct Batch {
-    /// What the worker is handed.
+    /// The events for the worker.
     pub events: Vec<Event>,
     /// The items, as JSON text.
     pub items: Vec<(Key, String)>,
-    /// What the Entry Service answers.
+    /// The response of the Entry Service.
     pub answer: String,
 }
 
 const CAMPAIGN: &str = "campaign-4c1f0b7e";
 
-/// No batch at all, for components that ask for nothing.
+/// An empty batch, for components that send no requests.
 pub fn nothing() -> Batch {
     Batch { events: vec![], items: vec![], answer: String::new() }
 }
@@ -37,7 +37,7 @@ fn key(fan: &str) -> Key {
     Key { pk: format!("CAMPAIGN#{CAMPAIGN}"), sk: format!("USER#{fan}") }
 }
 
-/// As AppSync's resolver writes one: the form as JSON text.
+/// An item as AppSync's resolver writes it: the form as JSON text.
 fn item(number: usize, fan: &str) -> Value {
     let time = format!("2024-01-15T10:30:{number:02}.123Z");
     let fields = json!({

@@ -1,4 +1,4 @@
-//! The component itself, in the host's own runtime, on one thread as Node has it.
+//! The component itself, in the host's own runtime, on one thread like Node.
 
 use super::memory::{Memory, Outside};
 use super::{Transcript, disposition};
@@ -9,7 +9,7 @@ use host_adapters_runtime::{Disposition, Interfaces, Limits, Runtime, RuntimeCon
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// Limits as the manifest has them.
+/// The component with limits as in the manifest.
 const REUSED: &str = "reused";
 /// A new instance for each call.
 const FRESH: &str = "fresh";
@@ -38,7 +38,7 @@ impl Sandbox {
         Ok(Self { memory, runtime: Arc::new(runtime), thread, _cache: cache })
     }
 
-    /// What one call does.
+    /// Records one call.
     pub fn transcript(&self) -> Result<Transcript> {
         self.memory.write_down(|| {
             let answer = self.thread.block_on(self.call(FRESH))?.1;
@@ -46,12 +46,12 @@ impl Sandbox {
         })
     }
 
-    /// Microseconds a call in an instance that is used again.
+    /// Microseconds for each call, in an instance that is reused.
     pub fn reused(&self, calls: usize) -> Result<f64> {
         self.run(REUSED, calls)
     }
 
-    /// Microseconds a call in an instance of its own.
+    /// Microseconds for each call, each in a new instance.
     pub fn fresh(&self, calls: usize) -> Result<f64> {
         self.run(FRESH, calls)
     }
@@ -71,7 +71,7 @@ impl Sandbox {
     }
 
     async fn call(&self, component: &str) -> Result<(Duration, Vec<Disposition>)> {
-        // A source hands its records over; copying them is not the worker's work.
+        // A source hands its records over, so copying them does not count as the worker's work.
         let events = self.memory.events.clone();
         let start = Instant::now();
         let called = self.runtime.batch(component, events).await;

@@ -1,4 +1,4 @@
-//! The load: 32 connections that are kept, each with one question at a time.
+//! The load: 32 persistent connections, each with one request at a time.
 
 use crate::client::Connection;
 use crate::registration::{PATH, Question, Registration};
@@ -10,23 +10,23 @@ use tokio::task::JoinSet;
 
 const CONNECTIONS: usize = 32;
 
-/// What a server did under load.
+/// The result of loading a server.
 pub struct Load {
-    /// Answers a second.
+    /// Responses a second.
     pub per_second: f64,
-    /// Half of the answers took at most so long.
+    /// The median latency, milliseconds.
     pub p50_ms: f64,
-    /// 99 of 100 answers took at most so long.
+    /// The 99th percentile of the latency, milliseconds.
     pub p99_ms: f64,
 }
 
-/// Loads a server for so long.
+/// Loads a server for `duration`.
 pub async fn run(address: SocketAddr, questions: &[Question], duration: Duration) -> Result<Load> {
     let start = Instant::now();
     let end = start + duration;
     let mut callers = JoinSet::new();
     for number in 0..CONNECTIONS {
-        // Each begins elsewhere, so that all fans are asked for.
+        // Each connection begins with another request, so that requests of all fans are sent.
         let from = number * questions.len() / CONNECTIONS;
         let questions: Vec<_> = questions.iter().cycle().skip(from).take(questions.len()).cloned().collect();
         callers.spawn(call(address, questions, end));
@@ -39,7 +39,7 @@ pub async fn run(address: SocketAddr, questions: &[Question], duration: Duration
     Ok(Load { per_second: times.len() as f64 / start.elapsed().as_secs_f64(), p50_ms: ms(0.5), p99_ms: ms(0.99) })
 }
 
-/// One connection until the end; the times are microseconds.
+/// Sends requests on one connection until the end. Times are microseconds.
 async fn call(address: SocketAddr, questions: Vec<Question>, end: Instant) -> Result<Histogram<u64>> {
     let mut connection = Connection::open(address).await?;
     let mut times = Histogram::new(3)?;

@@ -1,5 +1,5 @@
-//! `http_rps`: check-eligibility over HTTP with a warm cache, in the host and natively, each a process of its own under
-//! the same load; `rss_mb` is what the host's holds before and after.
+//! `http_rps`: check-eligibility over HTTP with a warm cache, in the host and natively, each in a process of its own
+//! under the same load; `rss_mb` is the host's memory before and after.
 
 mod load;
 pub mod native;
@@ -17,10 +17,10 @@ use std::time::Duration;
 /// How long a round loads each server.
 const ROUND: Duration = Duration::from_secs(2);
 
-/// Measures all of them.
+/// Measures all figures of the group.
 ///
 /// # Errors
-/// When a server does not start, or the two do not answer alike.
+/// When a server does not start, or the two respond differently.
 pub fn measure(effort: Effort, program: &Path) -> Result<Vec<Figure>> {
     let threads = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let folder = tempfile::tempdir()?;
@@ -56,7 +56,7 @@ pub fn measure(effort: Effort, program: &Path) -> Result<Vec<Figure>> {
     ])
 }
 
-/// Asks both the same and compares; the host has the campaign in its cache from then on.
+/// Sends both the same requests and compares the responses. From then on the host has the campaign in its cache.
 async fn alike(host: &Process, native: &Process, registration: &Registration) -> Result<()> {
     let question = registration.questions.first().context("nobody asks")?;
     let mut answers = Vec::new();

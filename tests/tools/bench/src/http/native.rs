@@ -33,7 +33,7 @@ const WORKER: &str = "check-eligibility";
 /// Serves until it is killed.
 ///
 /// # Errors
-/// When it cannot listen, or the files it is given are not what they should be.
+/// When it cannot listen, or the files are not as expected.
 pub fn serve(jwks: &Path, campaign: &Path) -> Result<()> {
     tokio::runtime::Runtime::new()?.block_on(async {
         let config = IdentityConfig {
@@ -63,7 +63,7 @@ async fn answer(State(backends): State<Arc<Backends>>, headers: HeaderMap, body:
     let token = header("authorization").and_then(|value| value.strip_prefix("Bearer "));
     let call = Call { backends: &backends, correlation_id: header("x-correlation-id").unwrap_or_default().to_owned() };
     match check(&call, token, &body, Utc::now()).await {
-        Outcome::Answer(answer) => axum::Json(answer).into_response(),
+        Outcome::Decision(decision) => axum::Json(decision).into_response(),
         Outcome::Refused { status, code, message } => {
             let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
             (status, axum::Json(json!({"error": {"code": code, "message": message}}))).into_response()
@@ -71,7 +71,7 @@ async fn answer(State(backends): State<Arc<Backends>>, headers: HeaderMap, body:
     }
 }
 
-/// The world of one call.
+/// The surroundings of one call.
 struct Call<'a> {
     backends: &'a Backends,
     correlation_id: String,
@@ -85,7 +85,7 @@ impl Call<'_> {
     }
 }
 
-/// What is not in the cache is not asked for here.
+/// A value that is not in the cache is not looked up here.
 fn unasked<T>() -> Result<T, Outage> {
     Err(Outage::new("benchmark", "only the cache is warm"))
 }

@@ -1,4 +1,4 @@
-//! What the host runs here: a worker that does nothing, fed by one source.
+//! The application that the host runs here: a worker that does nothing, with one source.
 
 use super::{SECRET, SECRET_VARIABLE};
 use crate::place;
@@ -7,21 +7,21 @@ use anyhow::Result;
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
-/// A guest of the tests that does what its records say.
+/// A guest of the tests that does what its records tell it.
 pub const WORKER: &str = "probe";
 
-/// What a source may be fed from.
+/// The queue and the table that a source may read.
 pub const QUEUE: &str = "messages";
 pub const TABLE: &str = "records";
 
-/// A manifest, and the data of the hosts that are started on it one after the other.
+/// A manifest, and the data of the hosts that run it one after the other.
 pub struct Application {
     program: PathBuf,
     folder: TempDir,
 }
 
 impl Application {
-    /// Writes the manifest, with these keys of the source. The worker is granted what it imports, and asks for nothing.
+    /// Writes the manifest, with these keys of the source. The worker is granted its imports and uses none.
     pub fn new(program: &Path, source: &str) -> Result<Self> {
         let (program, folder) = (program.to_owned(), tempfile::tempdir()?);
         let component = place::guest(WORKER)?;
@@ -50,7 +50,7 @@ source = [{{ {source} }}]
         Ok(Self { program, folder })
     }
 
-    /// Starts the host on the servers of a runtime configuration.
+    /// Starts the host with a runtime configuration.
     pub fn start(&self, runtime_config: &str) -> Result<Process> {
         let (folder, config) = (self.folder.path(), self.folder.path().join("runtime-config.toml"));
         std::fs::write(&config, runtime_config)?;

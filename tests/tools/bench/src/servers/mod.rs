@@ -1,6 +1,6 @@
-//! `--servers`: the host's sources on real servers, each beside a plain loop with the same SDK. Host and loop are
-//! processes of their own; they are started afresh for every round, on a queue or stream that is full already, and both
-//! count what they settle where [`settled`] reads it.
+//! `--servers`: the host's sources on real servers, each compared with a plain loop with the same SDK. Host and loop
+//! run in processes of their own. They are started anew for every round, on a queue or stream that is already full, and
+//! both count what they settle where [`settled`] reads it.
 
 mod application;
 pub mod native;
@@ -13,26 +13,26 @@ use backend_aws::{AwsConfig, Credentials};
 use std::time::UNIX_EPOCH;
 use test_servers::{Servers, named};
 
-/// No server here checks it.
+/// The servers do not check it.
 const SECRET: &str = "not-checked-here";
 const ACCESS_KEY: &str = "bench";
 const REGION: &str = "us-east-1";
-/// The variable of the environment that a runtime configuration names for [`SECRET`].
+/// The environment variable that a runtime configuration names for [`SECRET`].
 const SECRET_VARIABLE: &str = "BENCH_AWS_SECRET";
 
 /// One server, and the names that this run has on it.
 pub struct Server {
     /// Its address.
     pub endpoint: String,
-    /// Before every name of this run.
+    /// Precedes every name of this run.
     pub prefix: String,
 }
 
 impl Server {
-    /// Installs and starts a server unless it is up.
+    /// Installs and starts a server if it is not up.
     ///
     /// # Errors
-    /// What the machine lacks for it, and what to do.
+    /// When the machine lacks something for it; says what to do.
     pub fn start(name: &str) -> Result<Self> {
         let started = Servers::open()?.start(&named(&[name])?, false)?;
         let endpoint = started.into_iter().find_map(|status| status.endpoint);
@@ -40,14 +40,14 @@ impl Server {
         Ok(Self { endpoint, prefix: format!("bench{}-", UNIX_EPOCH.elapsed().unwrap_or_default().as_millis()) })
     }
 
-    /// For the host's own backends, by which queue and table are filled.
+    /// The configuration for the host's own backends, which fill the queue and the table.
     pub fn config(&self) -> AwsConfig {
         let credentials = Credentials { access_key_id: ACCESS_KEY.to_owned(), secret_access_key: SECRET.to_owned() };
         let (region, endpoint) = (Some(REGION.to_owned()), Some(self.endpoint.clone()));
         AwsConfig { region, endpoint, credentials: Some(credentials) }
     }
 
-    /// The keys of a section of the runtime configuration that name this server and this prefix.
+    /// The keys of a section of the runtime configuration for this server and this prefix.
     fn section(&self, prefix: &str) -> String {
         let credentials =
             format!("{{ access_key_id = \"{ACCESS_KEY}\", secret_access_key = {{ env = \"{SECRET_VARIABLE}\" }} }}");

@@ -1,5 +1,5 @@
-//! What the baselines share: the SDK as a program sets it up, and the count of what is settled, told over HTTP as the
-//! host tells it.
+//! Shared by the baselines: the SDK's configuration, and the count of settled records, which is served over HTTP like
+//! the host's metrics.
 
 use super::settled::COUNTER;
 use super::{ACCESS_KEY, REGION, SECRET};
@@ -19,7 +19,7 @@ use tokio::task::JoinSet;
 pub struct Count(Arc<AtomicU64>);
 
 impl Count {
-    /// Counts more.
+    /// Counts more records.
     pub fn add(&self, records: usize) {
         self.0.fetch_add(records as u64, Ordering::Relaxed);
     }
@@ -37,7 +37,7 @@ pub async fn sdk(endpoint: &str) -> SdkConfig {
         .await
 }
 
-/// Says where it listens and tells the count, until a loop fails or the process is killed.
+/// Prints where it listens and serves the count, until a loop fails or the process is killed.
 pub async fn tell(count: Count, mut loops: JoinSet<Result<()>>) -> Result<()> {
     let metrics = get(move || async move { format!("{COUNTER} {}\n", count.0.load(Ordering::Relaxed)) });
     let router = Router::new().route("/metrics", metrics);

@@ -1,7 +1,7 @@
-//! How fast a process settles what lies ready, and at what CPU time: read off its own counter and the kernel's.
+//! How fast a process settles a backlog, and with how much CPU time: read from its own counter and the kernel's.
 //!
-//! Only the middle of a run counts, from a tenth to nine tenths: neither the start of the process nor the last batches,
-//! for which some pollers have nothing left.
+//! Only the middle of a run counts, from a tenth to nine tenths. The start of the process is left out, and so are the
+//! last batches, for which some pollers have no messages left.
 
 use crate::client::Connection;
 use crate::process::Process;
@@ -10,23 +10,23 @@ use crate::rounds::{Effort, interleaved, median, micros};
 use anyhow::{Context, Result, ensure};
 use std::time::{Duration, Instant};
 
-/// The host's counter of records that are settled as done; its baselines have one of the same name.
+/// The host's counter of acknowledged records. The baselines have one of the same name.
 pub const COUNTER: &str = "registration_acked_total";
-/// Between two looks: each costs the process some 0.2 ms of CPU time.
+/// The time between two readings: each costs the process some 0.2 ms of CPU time.
 const LOOK: Duration = Duration::from_millis(50);
-/// Records do not come any more.
+/// After this time without a record, no more are expected.
 const SILENCE: Duration = Duration::from_secs(60);
 
-/// What settling cost.
+/// The result of a run.
 #[derive(Clone, Copy, Debug)]
 pub struct Settled {
-    /// Records a second.
+    /// Records settled a second.
     pub per_second: f64,
     /// CPU time of the process for each, microseconds.
     pub cpu_us: f64,
 }
 
-/// Keys of the four figures, and what the first two should be.
+/// The keys of the four figures, and the bounds of the first two.
 pub struct Figures {
     pub rate: &'static str,
     pub rate_beside: &'static [Beside],
@@ -37,10 +37,10 @@ pub struct Figures {
 }
 
 impl Figures {
-    /// Measures host and baseline in turns.
+    /// Measures host and baseline alternately.
     ///
     /// # Errors
-    /// The first one of either.
+    /// The first error of either.
     pub fn measure(
         &self,
         effort: Effort,
@@ -73,7 +73,7 @@ struct Sample {
 /// Waits until the process has settled `total` records, each once.
 ///
 /// # Errors
-/// When it ends, settles fewer or more.
+/// When it ends early, or settles fewer or more.
 pub async fn watch(process: &Process, total: u64) -> Result<Settled> {
     let mut gateway = Connection::open(process.gateway.context("it does not tell what it counts")?).await?;
     let first = sample(process, &mut gateway).await?;
@@ -106,7 +106,7 @@ async fn sample(process: &Process, gateway: &mut Connection) -> Result<Sample> {
     Ok(Sample { at: Instant::now(), settled, cpu: process.cpu()? })
 }
 
-/// The counter; it is not there before the first record.
+/// The counter, which does not exist before the first record.
 fn count(metrics: &str) -> u64 {
     let line = metrics.lines().find(|line| line.starts_with(COUNTER));
     line.and_then(|line| line.rsplit(' ').next()?.parse().ok()).unwrap_or(0)

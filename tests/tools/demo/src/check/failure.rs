@@ -1,88 +1,88 @@
-//! Failures that the checks find.
+//! The failures that the checks find.
 
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
-/// How many of a kind are told in full.
-const TOLD: usize = 20;
+/// How many failures of a kind are reported in full.
+const REPORTED: usize = 20;
 
-/// In which way something is wrong.
+/// A kind of failure.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Kind {
-    /// An answer is not what the label says.
+    /// A response differs from the label.
     WrongAnswer,
-    /// A reason was not given as often as the labels ask.
+    /// A reason did not occur as often as the labels expect.
     ReasonCount,
-    /// An entry that the Entry Service should hold and does not.
+    /// An entry that the Entry Service should have and does not.
     Lost,
-    /// An entry of which it holds another version than the latest.
+    /// An entry of which the Entry Service has another version than the latest.
     Stale,
-    /// An entry whose latest version it holds with other content.
+    /// An entry whose latest version it has with other contents.
     Different,
-    /// An entry that it holds and should not.
+    /// An entry that it has and should not.
     Unexpected,
-    /// An entry that the table should hold, or holds otherwise than it should.
+    /// An entry that the table should have, or that differs there.
     Table,
     /// An entry that is still flagged for replication.
     FlagLeft,
-    /// A profile that is missing, different or should not be there.
+    /// A profile that is missing, differs or should not exist.
     Profile,
     /// An entry whose score failed and was not computed again.
     Score,
     /// A message that could not be processed.
     DeadLetter,
-    /// Something was still under way when nothing moved any more.
+    /// Work was still under way when nothing changed any more.
     Unsettled,
 }
 
-/// One thing that is wrong.
+/// One failure.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 pub struct Failure {
-    /// Which entry (`campaign/fan`), fan, reason or queue.
+    /// The entry (`campaign/fan`), fan, reason or queue.
     pub subject: String,
-    /// What was expected and what was found.
+    /// The expectation and the finding.
     pub detail: String,
 }
 
-/// Everything that is wrong, by kind.
+/// All failures, by kind.
 #[derive(Debug, Default)]
 pub struct Failures(BTreeMap<Kind, Vec<Failure>>);
 
 impl Failures {
-    /// Adds one.
+    /// Adds a failure.
     pub fn add(&mut self, kind: Kind, subject: impl Into<String>, detail: impl Into<String>) {
         self.0.entry(kind).or_default().push(Failure { subject: subject.into(), detail: detail.into() });
     }
 
-    /// All of a kind.
+    /// All failures of a kind.
     pub fn of(&self, kind: Kind) -> &[Failure] {
         self.0.get(&kind).map(Vec::as_slice).unwrap_or_default()
     }
 
-    /// Whether nothing is wrong.
+    /// Whether there are no failures.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// By kind: how many, and the first in full.
+    /// For each kind the number of failures, and the first of them in full.
     pub fn to_json(&self) -> Value {
         let told = |(kind, failures): (&Kind, &Vec<Failure>)| {
-            let first: Vec<&Failure> = failures.iter().take(TOLD).collect();
+            let first: Vec<&Failure> = failures.iter().take(REPORTED).collect();
             (kind.name(), json!({ "count": failures.len(), "first": first }))
         };
         Value::Object(self.0.iter().map(told).collect())
     }
 
-    /// One line a failure, the first of each kind and how many more.
+    /// One line for each failure: the first of each kind, and how many more there are.
     pub fn lines(&self) -> Vec<String> {
         let mut lines = Vec::new();
         for (kind, failures) in &self.0 {
-            let told = failures.iter().take(TOLD);
+            let told = failures.iter().take(REPORTED);
             lines.extend(told.map(|failure| format!("{}: {}: {}", kind.name(), failure.subject, failure.detail)));
-            if failures.len() > TOLD {
-                lines.push(format!("{}: and {} more", kind.name(), failures.len() - TOLD));
+            if failures.len() > REPORTED {
+                lines.push(format!("{}: and {} more", kind.name(), failures.len() - REPORTED));
             }
         }
         lines
@@ -90,14 +90,14 @@ impl Failures {
 }
 
 impl Kind {
-    /// As it is written in the summary.
+    /// The name in the summary.
     pub fn name(self) -> String {
-        // A unit variant is always a text.
+        // The JSON of a unit variant is always a string.
         serde_json::to_value(self).ok().and_then(|name| name.as_str().map(str::to_owned)).unwrap_or_default()
     }
 }
 
-/// How an entry is named.
+/// The name of an entry.
 pub(super) fn entry_name((campaign, fan): super::Name<'_>) -> String {
     format!("{campaign}/{fan}")
 }

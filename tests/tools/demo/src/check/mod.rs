@@ -1,6 +1,6 @@
-//! The checks from the outside: what the services and the table hold against how each registration was made.
+//! The checks from outside: the contents of services and table, compared with how each registration was made.
 //!
-//! [`Snapshot`] is what was read, over the interfaces of its owners; [`check`] compares and is pure.
+//! [`Snapshot`] is read over the interfaces of services and table; [`check`] compares, without I/O.
 
 pub mod answer;
 mod entries;
@@ -21,27 +21,27 @@ use std::collections::BTreeMap;
 /// An entry's name: campaign and fan.
 pub type Name<'a> = (&'a str, &'a str);
 
-/// What should be found of an entry.
+/// The expected state of an entry.
 #[derive(Clone, Debug)]
 pub struct Wanted<'a> {
-    /// The position of the registration that it comes from.
+    /// The position of its registration.
     pub position: usize,
-    /// Its version; none if it was never written, because it was refused.
+    /// Its version; `None` if it was never written, because it was refused.
     pub version: Option<&'a str>,
 }
 
-/// What was compared.
+/// The result of the checks.
 #[derive(Debug, Default)]
 pub struct Findings {
-    /// What is not as it should be.
+    /// Everything that is not as expected.
     pub failures: Failures,
-    /// Entries that the Entry Service holds exactly as it should.
+    /// The number of entries that the Entry Service has exactly as expected.
     pub replicated: usize,
-    /// Answers by reason.
+    /// Responses by reason.
     pub reasons: BTreeMap<String, usize>,
 }
 
-/// The entries that should be held in the end: of each the latest that should be accepted.
+/// The entries that should exist in the end: of each the latest that should be accepted.
 pub fn wanted<'a>(world: &'a World, outcomes: &[Option<&'a Outcome>]) -> BTreeMap<Name<'a>, Wanted<'a>> {
     let version = |position: usize| Some(outcomes.get(position).copied()??.written.as_ref()?.version.as_str());
     let latest = world.latest().into_iter();

@@ -1,11 +1,11 @@
-//! Whether each answer is right, and each reason was given as often as the labels ask.
+//! Checks that each response is right, and that each reason occurs as often as the labels expect.
 
 use super::failure::{Failures, Kind};
 use crate::generate::{Expected, World};
 use crate::load::Outcome;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Answers by reason, the eligible left out.
+/// Responses by reason, not counting eligible ones.
 pub(super) fn count(outcomes: &[Option<&Outcome>]) -> BTreeMap<String, usize> {
     let mut counts = BTreeMap::new();
     for reason in outcomes.iter().flatten().filter_map(|outcome| outcome.reason.clone()) {

@@ -1,4 +1,4 @@
-//! What services and table hold, read over their own interfaces.
+//! The contents of services and table, read over their own interfaces.
 
 use super::Name;
 use crate::gateway::Gateway;
@@ -16,21 +16,21 @@ const PAGE: u32 = 500;
 /// Everything that was read.
 #[derive(Debug, Default)]
 pub struct Snapshot {
-    /// What the Entry Service holds.
-    pub entries: ByEntry<Held>,
-    /// What the table holds.
+    /// The entries of the Entry Service.
+    pub entries: ByEntry<StoredEntry>,
+    /// The entries in the table.
     pub items: ByEntry<Item>,
-    /// What the User Service holds, by globalUserId.
+    /// The profiles of the User Service, by globalUserId.
     pub profiles: BTreeMap<String, Map<String, Value>>,
-    /// Entries that the Entry Service holds without their score: campaign and fan.
+    /// Entries of the Entry Service without a score: campaign and fan.
     pub unscored: Vec<(String, String)>,
-    /// Messages in dead letter queues.
+    /// The number of messages in each dead letter queue.
     pub dead_letters: BTreeMap<String, u64>,
 }
 
-/// An entry as the Entry Service holds it.
+/// An entry in the Entry Service.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Held {
+pub struct StoredEntry {
     /// `version`.
     pub version: String,
     /// `fields`.
@@ -39,7 +39,7 @@ pub struct Held {
     pub linked_from: Option<String>,
 }
 
-/// An entry as the table holds it.
+/// An entry in the table.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Item {
     /// `date.updated`.
@@ -48,7 +48,7 @@ pub struct Item {
     pub flagged: bool,
 }
 
-/// Something by campaign and fan.
+/// Values by campaign and fan.
 #[derive(Clone, Debug)]
 pub struct ByEntry<T>(BTreeMap<String, BTreeMap<String, T>>);
 
@@ -59,17 +59,17 @@ impl<T> Default for ByEntry<T> {
 }
 
 impl<T> ByEntry<T> {
-    /// What there is of an entry.
+    /// The value of an entry.
     pub fn get(&self, (campaign, fan): Name<'_>) -> Option<&T> {
         self.0.get(campaign)?.get(fan)
     }
 
-    /// Puts something in.
+    /// Adds a value.
     pub fn insert(&mut self, campaign: &str, fan: &str, value: T) {
         self.0.entry(campaign.to_owned()).or_default().insert(fan.to_owned(), value);
     }
 
-    /// The names of all entries of which there is something.
+    /// The names of all entries with a value.
     pub fn names(&self) -> impl Iterator<Item = Name<'_>> {
         self.0.iter().flat_map(|(campaign, fans)| fans.keys().map(move |fan| (campaign.as_str(), fan.as_str())))
     }
@@ -121,7 +121,7 @@ impl Snapshot {
     }
 }
 
-/// How many entries of the world's campaigns the table holds that are still flagged.
+/// The number of entries of the world's campaigns that are still flagged in the table.
 pub async fn flagged(world: &World, checker: &Gateway) -> Result<usize> {
     let mut count = 0;
     for campaign in world.campaign_ids() {
@@ -130,10 +130,10 @@ pub async fn flagged(world: &World, checker: &Gateway) -> Result<usize> {
     Ok(count)
 }
 
-fn held(mut entry: Value) -> Option<(String, Held)> {
+fn held(mut entry: Value) -> Option<(String, StoredEntry)> {
     let fan = text(&entry, "/globalUserId")?;
     let (version, linked_from) = (text(&entry, "/version")?, text(&entry, "/linkedFrom"));
-    Some((fan, Held { version, fields: entry.get_mut("fields")?.take(), linked_from }))
+    Some((fan, StoredEntry { version, fields: entry.get_mut("fields")?.take(), linked_from }))
 }
 
 /// A campaign's entries in the table, by fan.

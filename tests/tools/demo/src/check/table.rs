@@ -1,4 +1,4 @@
-//! The table holds each accepted entry in its latest version, none else, and nothing is left flagged.
+//! Checks that the table has each accepted entry in its latest version and no others, and that none is flagged.
 
 use super::failure::{Failures, Kind, entry_name};
 use super::snapshot::Snapshot;
@@ -8,12 +8,12 @@ use std::collections::BTreeMap;
 pub(super) fn check(wanted: &BTreeMap<Name<'_>, Wanted<'_>>, snapshot: &Snapshot, failures: &mut Failures) {
     for (name, wanted) in wanted {
         match snapshot.items.get(*name) {
-            // What was never written is told once, as an answer that is wrong.
+            // An entry that was never written is reported once, as a wrong response.
             None if wanted.version.is_none() => {}
-            None => failures.add(Kind::Table, entry_name(*name), "the table does not hold it"),
+            None => failures.add(Kind::Table, entry_name(*name), "the table does not have it"),
             Some(item) if wanted.version != Some(&item.version) => {
                 let version = wanted.version.unwrap_or("one that was never written");
-                let detail = format!("the table holds version {}, the latest is {version}", item.version);
+                let detail = format!("the table has version {}, the latest is {version}", item.version);
                 failures.add(Kind::Table, entry_name(*name), detail);
             }
             Some(_) => {}
@@ -21,7 +21,7 @@ pub(super) fn check(wanted: &BTreeMap<Name<'_>, Wanted<'_>>, snapshot: &Snapshot
     }
     for name in snapshot.items.names() {
         if !wanted.contains_key(&name) {
-            failures.add(Kind::Table, entry_name(name), "the table holds it and should not");
+            failures.add(Kind::Table, entry_name(name), "the table has it and should not");
         }
         if snapshot.items.get(name).is_some_and(|item| item.flagged) {
             failures.add(Kind::FlagLeft, entry_name(name), "needsReplication is still true");

@@ -1,14 +1,14 @@
-//! The checks on a snapshot in which everything is right, and with one thing wrong at a time.
+//! Tests of the checks: on a snapshot in which everything is right, and with one fault at a time.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
-use super::snapshot::{Held, Item};
+use super::snapshot::{Item, StoredEntry};
 use super::*;
 use crate::generate::{Expected, generate};
 use crate::resolver::Written;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-/// A run in which everything went right.
+/// A run without faults.
 struct Run {
     world: World,
     outcomes: Vec<Outcome>,
@@ -25,7 +25,7 @@ impl Run {
             let version = outcomes[position].written.as_ref().unwrap().version.clone();
             let (fields, linked_from) = (Value::Object(fields.clone()), linked_from.clone());
             snapshot.items.insert(campaign, fan, Item { version: version.clone(), flagged: false });
-            snapshot.entries.insert(campaign, fan, Held { version, fields, linked_from });
+            snapshot.entries.insert(campaign, fan, StoredEntry { version, fields, linked_from });
         }
         for fan in world.fans.iter().filter(|fan| profiles::accepted_fans(&world).contains(fan.global_user_id.as_str()))
         {
@@ -39,7 +39,7 @@ impl Run {
         check(&self.world, &self.outcomes.iter().map(Some).collect::<Vec<_>>(), &self.snapshot)
     }
 
-    /// One of the entries that are held.
+    /// One of the entries in the snapshot.
     fn entry(&self, draw: prop::sample::Index) -> (String, String) {
         let names: Vec<_> = self.snapshot.entries.names().collect();
         let (campaign, fan) = names[draw.index(names.len())];
@@ -74,7 +74,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(8))]
 
     #[test]
-    fn each_planted_fault_is_found_and_nothing_else(seed: u64, draw: prop::sample::Index) {
+    fn each_injected_fault_is_found_and_nothing_else(seed: u64, draw: prop::sample::Index) {
         let fresh = || Run::new(seed);
         let right = fresh().check();
         prop_assert!(right.failures.is_empty(), "{:?}", right.failures.lines());
@@ -156,12 +156,12 @@ fn an_accepted_entry_that_was_refused_is_lost_too() {
 }
 
 #[test]
-fn answers_are_compared_in_all_that_they_say() {
-    use crate::load::Answer;
+fn all_members_of_a_response_are_compared() {
+    use crate::load::EligibilityResponse;
     let world = generate(700, 3);
     let eligible = world.registrations.iter().find(|r| r.label == "transfer").unwrap();
     let Expected::Eligible { fields, linked_from } = eligible.expected.clone() else { panic!() };
-    let answer = |campaign: &str, fields: Value, linked: Option<&str>| Answer::Eligible {
+    let answer = |campaign: &str, fields: Value, linked: Option<&str>| EligibilityResponse::Eligible {
         campaign_id: campaign.to_owned(),
         fields,
         linked_campaign_id: linked.map(str::to_owned),
@@ -179,7 +179,7 @@ fn answers_are_compared_in_all_that_they_say() {
     let refused = world.registrations.iter().find(|r| r.label == "not-invited").unwrap();
     let refusal = |reason: &str, detail: Option<Value>| {
         let campaign_id = refused.campaign_id.clone();
-        answer::difference(refused, &Answer::Ineligible { reason: reason.to_owned(), detail, campaign_id })
+        answer::difference(refused, &EligibilityResponse::Ineligible { reason: reason.to_owned(), detail, campaign_id })
     };
     assert_eq!(refusal("NOT_INVITED", Some(json!({ "gateType": "invite" }))), None);
     assert!(refusal("NOT_INVITED", None).is_some() && refusal("CAMPAIGN_CLOSED", None).is_some());

@@ -2,10 +2,10 @@
 
 use serde_json::{Value, json};
 
-/// What decides about a registration before its fields do.
+/// What decides about a registration, apart from its fields.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Kind {
-    /// Open to everybody.
+    /// Open to all fans.
     Open,
     /// For invited fans.
     Invite,
@@ -15,13 +15,13 @@ pub enum Kind {
     Verified,
     /// Its status is CLOSED.
     Closed,
-    /// Its dates are over.
+    /// Its dates are in the past.
     Over,
-    /// Its dates are to come.
+    /// Its dates are in the future.
     NotYetOpen,
-    /// Takes only transfers from the campaign with this index.
+    /// Accepts only transfers from the campaign with this index.
     Transferring(usize),
-    /// Has a gate that is named in the documents and described in none.
+    /// Has a gate of a type that the documents name but do not describe.
     CardGate,
 }
 
@@ -33,7 +33,7 @@ pub struct Campaign {
     pub kind: Kind,
     /// Ids of its markets.
     pub markets: Vec<String>,
-    /// Its fields beside email, phone and markets.
+    /// Its fields apart from email, phone and markets.
     pub extras: Extras,
 }
 
@@ -60,12 +60,13 @@ const CITIES: [(&str, &str); 8] = [
     ("Sydney", "Australia/Sydney"),
 ];
 
-/// Campaigns by size: the largest two are open, the first tail of open ones is followed by all kinds in turn.
+/// Campaigns by size: the largest two are open; the long tail has open ones first, then all kinds in turn.
 pub fn all(count: usize) -> Vec<Campaign> {
     (0..count).map(|index| campaign(index, kind(index))).collect()
 }
 
-/// The largest eleven are open; below, invite-only campaigns are small enough for a fiftieth of all registrations.
+/// The largest eleven are open. The others are small enough for invite-only campaigns, which have at most a fiftieth of
+/// all registrations.
 fn kind(index: usize) -> Kind {
     let Some(place) = index.checked_sub(11) else { return Kind::Open };
     // Transfers come from large open campaigns.
@@ -97,7 +98,7 @@ fn campaign(index: usize, kind: Kind) -> Campaign {
 }
 
 impl Campaign {
-    /// As the Campaign Service and the collection `campaigns` hold it.
+    /// The campaign as a document of the Campaign Service and of the collection `campaigns`.
     pub fn document(&self) -> Value {
         let (open, close) = match self.kind {
             Kind::Over => (ALWAYS, PAST),
@@ -112,7 +113,7 @@ impl Campaign {
         })
     }
 
-    /// Its markets as the Campaign Service holds them.
+    /// Its markets, as documents of the Campaign Service.
     pub fn market_documents(&self) -> impl Iterator<Item = Value> {
         self.markets.iter().zip(CITIES.iter().cycle()).enumerate().map(|(index, (id, (city, zone)))| {
             json!({

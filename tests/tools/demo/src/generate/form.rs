@@ -1,4 +1,4 @@
-//! What fans enter: forms filled rightly, though not tidily, and forms with one thing wrong.
+//! Forms that fans fill in: valid ones, not always tidy, and ones with one fault.
 
 use super::campaign::Campaign;
 use super::people::{Origin, Written};
@@ -8,14 +8,14 @@ use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
 use serde_json::{Map, Value, json};
 
-/// A form that should be accepted: as entered, and as it should become.
+/// A valid form: as entered, and as it should become.
 #[derive(Clone, Debug)]
 pub struct Form {
     pub entered: Map<String, Value>,
     pub normalised: Map<String, Value>,
 }
 
-/// One thing wrong with a form.
+/// One fault of a form.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Flaw {
     /// A phone number that cannot be one.
@@ -30,7 +30,7 @@ pub enum Flaw {
     UnknownField,
 }
 
-/// A rightly filled form.
+/// Fills in a valid form.
 pub fn fill(campaign: &Campaign, fan: &Fan, origin: &Origin, random: &mut StdRng) -> Form {
     let mut form = Form { entered: Map::new(), normalised: Map::new() };
     let shouted = Written { canonical: fan.email.clone(), casual: format!(" {} ", fan.email.to_uppercase()) };
@@ -64,7 +64,7 @@ impl Form {
         self.normalised.insert(name.to_owned(), text.canonical.as_str().into());
     }
 
-    /// Some of the markets in any order, at times one of them twice.
+    /// Some of the markets in any order, sometimes one of them twice.
     fn markets(&mut self, markets: &[String], random: &mut StdRng) {
         let count = random.random_range(1..=markets.len().max(1));
         let chosen: Vec<&String> = markets.sample(random, count).collect();
@@ -77,7 +77,7 @@ impl Form {
     }
 }
 
-/// A rightly filled form with one thing wrong, and the field that is.
+/// A form with one fault, and the field that has it.
 pub fn spoil(form: &Form, flaw: Flaw, random: &mut StdRng) -> (Map<String, Value>, &'static str) {
     let mut entered = form.entered.clone();
     let mut put = |name: &'static str, value: Value| {

@@ -1,8 +1,8 @@
-//! Registrations as a real campaign week has them, from a seed.
+//! Registrations like those of a real campaign week, made from a seed.
 //!
-//! [`generate`] makes a [`World`]: [`plan`] says how many registrations each campaign gets, [`story`] what a fan does
-//! there and what should come of it, [`people`] who the fans are, [`form`] what they enter. Whatever a registration
-//! should lead to is known from how it was made.
+//! [`generate`] makes a [`World`]: [`plan`] decides how many registrations each campaign gets, [`story`] what a fan
+//! does there and with which outcome, [`people`] who the fans are, [`form`] what they enter. The expected outcome of a
+//! registration is known from how it was made.
 
 mod campaign;
 mod form;
@@ -16,13 +16,13 @@ pub use world::{Expected, Fan, Invite, Registration, World};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
-/// How many campaigns there are; the issue asks for 40.
+/// The number of campaigns; at least 40 are required.
 const CAMPAIGNS: usize = 44;
 
-/// Registrations a second that the gaps between a fan's own registrations are meant for.
+/// Registrations a second, by which the gaps between a fan's own registrations are chosen.
 const NOMINAL_RATE: f64 = 1_000.0;
 
-/// A world of `registrations`, the same for the same seed.
+/// A world of `registrations`, which is the same for the same seed.
 pub fn generate(registrations: usize, seed: u64) -> World {
     let mut random = StdRng::seed_from_u64(seed);
     let campaigns = campaign::all(CAMPAIGNS);
@@ -37,7 +37,8 @@ pub fn generate(registrations: usize, seed: u64) -> World {
             placed.push((at, number, registration));
         }
     }
-    // Stable, and by number where two meet, so that the order of a story and of equal seeds is kept.
+    // The sort is stable and breaks ties by number, so that the order within a story is kept, and the same for the same
+    // seed.
     placed.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
     World {
         campaigns: campaigns.iter().map(campaign::Campaign::document).collect(),

@@ -1,33 +1,33 @@
-//! Fans from several countries, with their numbers and postal codes as they write them and as they should become.
+//! Fans from several countries, with their numbers and postal codes as they enter them and as they should become.
 
 use super::world::Fan;
 use rand::RngExt;
 use rand::rngs::StdRng;
 use serde_json::{Map, Value, json};
 
-/// Everybody made so far, and the generator that the next is drawn from.
+/// All fans made so far, and the generator that draws the next.
 pub struct People {
     pub fans: Vec<Fan>,
     origins: Vec<Origin>,
 }
 
-/// What a fan's entries are filled from.
+/// Values for the entries of a fan.
 #[derive(Clone, Debug)]
 pub struct Origin {
     /// The number in E.164, and as the fan's country writes it.
     pub phone: Written,
-    /// The postal code as it should be, and as fans type it.
+    /// The postal code as it should become, and as fans enter it.
     pub postal_code: Written,
 }
 
-/// Something in its canonical form and in another that means the same.
+/// A value in its canonical form, and as fans enter it.
 #[derive(Clone, Debug)]
 pub struct Written {
     pub canonical: String,
     pub casual: String,
 }
 
-/// A fan by its place in [`People::fans`].
+/// A fan, by the index in [`People::fans`].
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct FanId(pub usize);
 
@@ -53,14 +53,14 @@ impl People {
         self.fans.get(id.0)
     }
 
-    /// Sets what the fan's token says of their identity.
+    /// Sets the claim of the fan's token about a verified identity.
     pub fn claim_identity(&mut self, id: FanId, verified: bool) {
         if let Some(fan) = self.fans.get_mut(id.0) {
             fan.idv = Some(verified);
         }
     }
 
-    /// What the fan's entries are filled from.
+    /// Values for the entries of the fan.
     pub fn origin(&self, id: FanId) -> Option<&Origin> {
         self.origins.get(id.0)
     }
@@ -84,7 +84,7 @@ fn fan(number: usize, country: &str, locale: &str, origin: &Origin, random: &mut
     }
     let mut user_info = profile.clone();
     user_info.extend([("env".to_owned(), json!("prod")), ("isLoggedIn".to_owned(), json!("true"))]);
-    // A number that is none does not stop a registration: it is left out of the profile.
+    // An invalid number does not stop a registration; it is left out of the profile.
     let phone = match random.random_range(0..50) {
         0 => "unlisted",
         1..=25 => &origin.phone.casual,
@@ -97,7 +97,7 @@ fn fan(number: usize, country: &str, locale: &str, origin: &Origin, random: &mut
     Fan { global_user_id: id, email, member_id, idv: None, user_info, profile }
 }
 
-/// Country, locale, and what is written in that country's way.
+/// Country, locale, and values as that country writes them.
 fn origin(random: &mut StdRng) -> (&'static str, &'static str, Origin) {
     let mut digits = |count: u32| random.random_range(0..10u32.pow(count));
     let (subscriber, zip, dead_letter) = (digits(4), 10_000 + digits(4) * 9, digits(1));

@@ -1,4 +1,4 @@
-//! What fans do: one story is the registrations of one fan that belong together, each with its expected outcome.
+//! Stories: the registrations of one fan that belong together, each with its expected outcome.
 
 use super::campaign::{Campaign, Kind};
 use super::form::{self, Flaw, Form};
@@ -10,10 +10,10 @@ use rand::rngs::StdRng;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
-/// The registrations of a story, each with the seconds since the one before.
+/// The registrations of a story, each with the seconds since the previous one.
 pub type Story = Vec<(f64, Registration)>;
 
-/// Every label there is.
+/// All labels.
 #[cfg(test)]
 pub const LABELS: [&str; 21] = [
     "valid",
@@ -58,14 +58,14 @@ enum Plot {
     Refused(&'static str, &'static str),
 }
 
-/// Tells stories and keeps what the services must know for them.
+/// Makes stories, and collects what the services must know for them.
 pub struct Teller<'a> {
     campaigns: &'a [Campaign],
     random: StdRng,
     pub people: People,
     pub invites: Vec<Invite>,
     pub verifications: BTreeMap<String, bool>,
-    /// Fans of plain stories: they may come again to other open campaigns.
+    /// Fans of plain stories, who may register again for other open campaigns.
     regulars: Vec<FanId>,
 }
 
@@ -75,7 +75,8 @@ impl<'a> Teller<'a> {
         Self { campaigns, random, people, invites: Vec::new(), verifications: BTreeMap::new(), regulars }
     }
 
-    /// Stories that fill the quotas exactly. Transfers come first: they use up quota of the campaign they come from.
+    /// Stories that fill the quotas exactly. Transfers come first, because they also use quota of the campaign they
+    /// come from.
     pub fn tell(&mut self, mut quotas: Quotas) -> Vec<Story> {
         let mut stories = Vec::new();
         let campaigns = self.campaigns;
@@ -91,7 +92,7 @@ impl<'a> Teller<'a> {
 
     fn fill(&mut self, index: usize, campaign: &Campaign, quotas: &mut [usize], stories: &mut Vec<Story>) {
         let plots = plots(campaign.kind);
-        // Each plot once before chance decides, so that small runs have all of them too.
+        // Each plot occurs once before plots are drawn at random, so that small runs have all of them too.
         let mut once = plots.iter().map(|(plot, _)| *plot);
         while let Some(left) = quotas.get(index).copied().filter(|left| *left > 0) {
             let plot = once.next().unwrap_or_else(|| draw(&plots, &mut self.random));
@@ -149,7 +150,7 @@ impl<'a> Teller<'a> {
                 vec![(0.0, self.accepted("verified-by-service", campaign, fan, form))]
             }
             Plot::Unverified => {
-                // Half of them the User Service has never heard of.
+                // The User Service does not know half of them.
                 if self.random.random_bool(0.5) {
                     self.verify(fan, false);
                 }
@@ -193,7 +194,7 @@ impl<'a> Teller<'a> {
         vec![(0.0, prerequisite), (self.random.random_range(0.3..3.0), registration)]
     }
 
-    /// The fan's entry in the campaign that is transferred from, and that campaign's id.
+    /// The fan's entry in the campaign that the transfer comes from, and that campaign's id.
     fn prerequisite(&mut self, from: usize, fan: FanId) -> Option<(Registration, String)> {
         let campaign = self.campaigns.get(from)?;
         let form = self.form(campaign, fan);
@@ -209,7 +210,7 @@ impl<'a> Teller<'a> {
         vec![(0.0, Registration { fan, slug, campaign_id: None, entry, do_transfer: None, label, expected })]
     }
 
-    /// A new fan, or at times for a plain story one who has registered before.
+    /// A new fan, or for a plain story sometimes one who has registered before.
     fn cast(&mut self, plot: Plot) -> FanId {
         if !matches!(plot, Plot::Valid) {
             return self.people.add(&mut self.random);
@@ -281,7 +282,7 @@ impl<'a> Teller<'a> {
         self.people.fan(fan).map(|fan| fan.global_user_id.clone()).unwrap_or_default()
     }
 
-    /// Puts one of the fan's names on the campaign's list.
+    /// Puts one of the fan's identifiers on the campaign's invite list.
     fn invite(&mut self, campaign: &Campaign, fan: FanId) {
         let Some(known) = self.people.fan(fan) else { return };
         let name = match (self.random.random_range(0..3), &known.member_id) {
@@ -298,7 +299,7 @@ impl<'a> Teller<'a> {
 }
 
 impl Plot {
-    /// How many registrations it sends to its own campaign.
+    /// How many registrations it has for its own campaign.
     const fn length(self) -> usize {
         match self {
             Self::Duplicate | Self::SpoiledChange => 2,
@@ -307,7 +308,7 @@ impl Plot {
         }
     }
 
-    /// The other campaign to which it sends one.
+    /// The other campaign for which it has one registration.
     const fn elsewhere(self) -> Option<usize> {
         match self {
             Self::Transfer(from) | Self::NoTransfer(from) => Some(from),
@@ -328,7 +329,7 @@ fn lone(kind: Kind) -> Plot {
     }
 }
 
-/// What happens in a campaign of this kind, with weights.
+/// The plots in a campaign of this kind, with their weights.
 fn plots(kind: Kind) -> Vec<(Plot, u32)> {
     match kind {
         Kind::Open => vec![

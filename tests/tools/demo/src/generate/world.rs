@@ -1,39 +1,39 @@
-//! What a run is made of: campaigns, fans, and the registrations that they send, each with its expected outcome.
+//! The input of a run: campaigns, fans, and their registrations, each with its expected outcome.
 //!
-//! The expected outcome is a label: it says how the registration was made, nothing evaluates it.
+//! The expected outcome follows from how the registration was made; it is not computed from its contents.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, HashMap};
 
-/// All that a run needs to know.
+/// Everything that a run needs.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct World {
-    /// Campaigns as the Campaign Service keeps them.
+    /// Campaigns, as documents of the Campaign Service.
     pub campaigns: Vec<Value>,
-    /// Markets as the Campaign Service keeps them.
+    /// Markets, as documents of the Campaign Service.
     pub markets: Vec<Value>,
-    /// Who is on which invite list.
+    /// The entries of all invite lists.
     pub invites: Vec<Invite>,
-    /// What the User Service says of fans' identities.
+    /// The identities that the User Service knows, verified or not.
     pub verifications: BTreeMap<String, bool>,
-    /// Everybody who registers.
+    /// All fans who register.
     pub fans: Vec<Fan>,
     /// In the order in which they are sent.
     pub registrations: Vec<Registration>,
 }
 
-/// One name of a fan on a campaign's invite list.
+/// One identifier of a fan on a campaign's invite list.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Invite {
-    /// Which campaign.
+    /// The campaign.
     pub campaign_id: String,
     /// `{"email": …}`, `{"globalUserId": …}` or `{"memberId": …}`.
     pub name: Value,
 }
 
-/// A fan: what the token says, what the browser says, and the profile that should come of it.
+/// A fan: the claims of the token, the browser's data, and the resulting profile.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Fan {
@@ -49,7 +49,7 @@ pub struct Fan {
     pub idv: Option<bool>,
     /// `userInfo` of every registration of this fan.
     pub user_info: Map<String, Value>,
-    /// What the User Service should hold once an entry of this fan was accepted.
+    /// The profile that the User Service should have once an entry of this fan was accepted.
     pub profile: Map<String, Value>,
 }
 
@@ -57,25 +57,25 @@ pub struct Fan {
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Registration {
-    /// Who: a globalUserId.
+    /// The globalUserId of the fan.
     pub fan: String,
-    /// For which campaign.
+    /// The slug of the campaign.
     pub slug: String,
-    /// The id of that campaign; none if there is no such campaign.
+    /// The id of that campaign; `None` if it does not exist.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub campaign_id: Option<String>,
-    /// What the fan entered.
+    /// The fields that the fan entered.
     pub entry: Map<String, Value>,
     /// Whether the fan asks for a transfer from a linked campaign.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub do_transfer: Option<bool>,
     /// How it was made.
     pub label: String,
-    /// What should come of it.
+    /// The expected outcome.
     pub expected: Expected,
 }
 
-/// What should come of a registration.
+/// The expected outcome of a registration.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase", tag = "outcome", deny_unknown_fields)]
 pub enum Expected {
@@ -90,9 +90,9 @@ pub enum Expected {
     },
     /// Refused.
     Ineligible {
-        /// Why.
+        /// The reason.
         reason: String,
-        /// What exactly: `{"field": …}` or `{"gateType": …}`.
+        /// The detail: `{"field": …}` or `{"gateType": …}`.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         detail: Option<Value>,
     },
@@ -109,15 +109,15 @@ impl Registration {
 }
 
 impl World {
-    /// For each registration the one that the same fan sent before, if any: it must be answered first.
+    /// For each registration the previous one of the same fan, if any, which must be answered first.
     pub fn predecessors(&self) -> Vec<Option<usize>> {
         let mut last = HashMap::new();
         let sent = self.registrations.iter().enumerate();
         sent.map(|(position, registration)| last.insert(registration.fan.as_str(), position)).collect()
     }
 
-    /// The last registration that should be accepted, for each entry `(campaign, fan)`: what the Entry Service should
-    /// hold in the end.
+    /// For each entry `(campaign, fan)` the last registration that should be accepted, which the Entry Service should
+    /// have in the end.
     pub fn latest(&self) -> BTreeMap<(&str, &str), usize> {
         let sent = self.registrations.iter().enumerate();
         sent.filter_map(|(position, r)| Some(((r.accepted_by()?, r.fan.as_str()), position))).collect()

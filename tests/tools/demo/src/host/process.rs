@@ -12,11 +12,11 @@ use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, ChildStdout, Command};
 
-/// Compiling the components anew takes seconds, on a busy machine minutes.
+/// How long the host may take to start. Compiling the components takes seconds, on a busy machine minutes.
 const START_LIMIT: Duration = Duration::from_secs(180);
-/// The host drains for up to 30 s.
+/// How long the host may take to stop: it drains for up to 30 s.
 const STOP_LIMIT: Duration = Duration::from_secs(45);
-/// The file in the data folder that holds the host's process id, for whoever wants to kill it.
+/// The file in the data folder with the host's process id, for callers that want to kill it.
 pub const PROCESS_ID_FILE: &str = "host.pid";
 
 /// How the host is started.
@@ -26,25 +26,25 @@ pub struct Launch {
     pub program: PathBuf,
     /// Its manifest.
     pub manifest: PathBuf,
-    /// Where it keeps its data.
+    /// The folder of its data.
     pub data: PathBuf,
-    /// Where its log goes.
+    /// The file of its log.
     pub log: PathBuf,
     /// The key of its app-to-app tokens.
     pub service_key: PathBuf,
-    /// At which durable step its first process aborts.
+    /// The durable step at which its first process aborts.
     pub abort_at_step: Option<String>,
-    /// Which servers stand behind it; without it all is embedded.
+    /// The servers that it uses; without it all backends are embedded.
     pub runtime_config: Option<PathBuf>,
-    /// Where its process id is written.
+    /// The file for its process id.
     pub process_id: PathBuf,
-    /// Values of variables of the manifest that anybody may see.
+    /// Values of variables of the manifest that are not secret.
     pub variables: Vec<(String, String)>,
-    /// Values of secret ones, handed over by the environment.
+    /// Values of secret variables, passed in the environment.
     pub secrets: Vec<(String, String)>,
 }
 
-/// The line that says where the host listens.
+/// The line with the addresses that the host listens on.
 #[derive(Deserialize)]
 struct Announcement {
     event: String,
@@ -78,7 +78,7 @@ impl Launch {
         Ok(command)
     }
 
-    /// Whether this is an end that was wanted: by SIGKILL, or where it was told to abort.
+    /// Whether this end was intended: by SIGKILL, or by the abort at a failpoint.
     pub(super) fn ends(&self, status: ExitStatus) -> bool {
         let aborted = self.abort_at_step.is_some() && status.signal() == Some(Signal::ABORT.as_raw());
         aborted || status.signal() == Some(Signal::KILL.as_raw())
@@ -109,7 +109,7 @@ impl Process {
         self.child.start_kill().context("killing the host")
     }
 
-    /// SIGTERM, then SIGKILL if it takes longer than its drain. One that was told to abort may do so even now.
+    /// Sends SIGTERM, and SIGKILL if it takes longer than its drain. A host with a failpoint may still abort.
     pub(super) async fn stop(mut self, launch: &Launch) -> Result<()> {
         let id = self.child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
         if let Some(id) = id {
@@ -128,7 +128,7 @@ impl Process {
     }
 }
 
-/// Reads stdout until the host says where it listens, and goes on reading so that the host never waits for us.
+/// Reads stdout until the host prints its addresses, and reads on so that the host never blocks on it.
 async fn listening(stdout: ChildStdout) -> Result<Addresses> {
     let mut lines = BufReader::new(stdout).lines();
     while let Some(line) = lines.next_line().await? {
@@ -156,7 +156,7 @@ mod tests {
     use super::*;
     use std::os::unix::fs::PermissionsExt;
 
-    /// A launch of a shell script in the place of the host.
+    /// A shell script to launch in place of the host.
     fn launch(folder: &Path, script: &str) -> Launch {
         let program = folder.join("host");
         std::fs::write(&program, format!("#!/bin/sh\n{script}\n")).unwrap();
@@ -186,7 +186,7 @@ echo '{"event":"listening","http":"127.0.0.1:1","gateway":"127.0.0.1:2"}'
 while :; do sleep 0.02; done"#;
 
     #[tokio::test]
-    async fn it_is_started_told_its_variables_and_stopped() {
+    async fn it_is_started_with_its_variables_and_stopped() {
         let folder = tempfile::tempdir().unwrap();
         let launch = launch(folder.path(), SERVE);
         let host = Host::start(launch.clone()).await.unwrap();
@@ -198,7 +198,7 @@ while :; do sleep 0.02; done"#;
     }
 
     #[tokio::test]
-    async fn killed_it_is_started_again_and_callers_wait_for_it() {
+    async fn when_killed_it_is_restarted_and_callers_wait_for_it() {
         let folder = tempfile::tempdir().unwrap();
         let launch = launch(folder.path(), SERVE);
         let host = Host::start(launch.clone()).await.unwrap();
@@ -215,7 +215,7 @@ while :; do sleep 0.02; done"#;
     }
 
     #[tokio::test]
-    async fn told_to_abort_it_is_started_again_without_being_told_so() {
+    async fn after_an_abort_at_its_failpoint_it_is_restarted_without_one() {
         let folder = tempfile::tempdir().unwrap();
         let aborts = r#"case "$*" in *"--abort-at-step delete:7"*)
             echo '{"event":"listening","http":"a","gateway":"b"}'; kill -ABRT $$;; esac"#;

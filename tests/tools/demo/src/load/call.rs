@@ -12,11 +12,11 @@ use std::time::Duration;
 
 /// How often a call is repeated after an error of the server.
 const REPEATS: u32 = 5;
-/// The wait before the first repeat; it doubles.
+/// The pause before the first repeat; it doubles each time.
 const PAUSE: Duration = Duration::from_millis(100);
-/// Between attempts of a host that is away.
+/// The pause between attempts while the host is away.
 const AWAY: Duration = Duration::from_millis(50);
-/// Attempts of a host that goes away again and again.
+/// Most attempts while the host goes away again and again.
 const RECONNECTS: u32 = 2_000;
 
 /// Calls the host.
@@ -27,9 +27,9 @@ pub struct Caller {
     repeated: Arc<AtomicU64>,
 }
 
-/// What check-eligibility answers.
+/// The response of check-eligibility.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Answer {
+pub enum EligibilityResponse {
     /// The fan may enter.
     Eligible {
         /// The campaign.
@@ -39,18 +39,18 @@ pub enum Answer {
         /// The campaign that it is transferred from.
         linked_campaign_id: Option<String>,
     },
-    /// The fan may not.
+    /// The fan may not enter.
     Ineligible {
-        /// Why.
+        /// The reason.
         reason: String,
-        /// What exactly.
+        /// The detail.
         detail: Option<Value>,
-        /// The campaign, where there is one.
+        /// The campaign, if there is one.
         campaign_id: Option<String>,
     },
 }
 
-/// The answer on the wire.
+/// The response on the wire.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Wire {
@@ -63,8 +63,8 @@ struct Wire {
     linked_campaign_id: Option<String>,
 }
 
-impl Answer {
-    /// The reason; none if the fan may enter.
+impl EligibilityResponse {
+    /// The reason; `None` if the fan may enter.
     pub fn reason(&self) -> Option<&str> {
         match self {
             Self::Eligible { .. } => None,
@@ -72,7 +72,7 @@ impl Answer {
         }
     }
 
-    /// An answer that check-eligibility does not give.
+    /// A response that check-eligibility never sends.
     fn strange(what: String) -> Self {
         Self::Ineligible { reason: "NO_ANSWER".to_owned(), detail: Some(what.into()), campaign_id: None }
     }
@@ -82,7 +82,7 @@ impl Answer {
     }
 }
 
-impl From<Wire> for Answer {
+impl From<Wire> for EligibilityResponse {
     fn from(wire: Wire) -> Self {
         let Wire { is_eligible, reason, detail, campaign_id, fields, linked_campaign_id } = wire;
         match is_eligible {
@@ -107,13 +107,13 @@ impl Caller {
         Self { http, endpoint, repeated: Arc::default() }
     }
 
-    /// How many calls were repeated because of an error of the server.
+    /// The number of calls that were repeated because of an error of the server.
     pub(super) fn repeated(&self) -> u64 {
         self.repeated.load(Ordering::Relaxed)
     }
 
-    /// The last answer to a call; an error only if the host does not come back.
-    pub(super) async fn check(&self, token: &str, body: Vec<u8>, position: usize) -> Result<Answer> {
+    /// The last response to a call. An error only if the host does not come back.
+    pub(super) async fn check(&self, token: &str, body: Vec<u8>, position: usize) -> Result<EligibilityResponse> {
         let (mut repeats, mut away) = (0, 0);
         loop {
             let answer = match self.once(token, body.clone(), position).await {
@@ -125,9 +125,9 @@ impl Caller {
                 }
                 Err(error) => return Err(error).context("the host cannot be reached"),
             };
-            let passing = answer.as_ref().map_or(true, Answer::is_passing);
+            let passing = answer.as_ref().map_or(true, EligibilityResponse::is_passing);
             if !passing || repeats == REPEATS {
-                return Ok(answer.unwrap_or_else(|status| Answer::strange(format!("status {status}"))));
+                return Ok(answer.unwrap_or_else(|status| EligibilityResponse::strange(format!("status {status}"))));
             }
             tokio::time::sleep(PAUSE * 2u32.pow(repeats)).await;
             repeats += 1;
@@ -135,13 +135,13 @@ impl Caller {
         }
     }
 
-    /// One try: an error of the connection, no host at all, a status 5xx, or an answer.
+    /// One attempt: an error of the connection, no host, a status 5xx, or a response.
     async fn once(
         &self,
         token: &str,
         body: Vec<u8>,
         position: usize,
-    ) -> reqwest::Result<Result<Result<Answer, StatusCode>>> {
+    ) -> reqwest::Result<Result<Result<EligibilityResponse, StatusCode>>> {
         let address = match self.endpoint.addresses().await {
             Ok(addresses) => addresses.http,
             Err(gone) => return Ok(Err(gone)),
@@ -154,10 +154,10 @@ impl Caller {
         Ok(Ok(match status {
             StatusCode::OK => Ok(match serde_json::from_slice::<Wire>(&bytes) {
                 Ok(wire) => wire.into(),
-                Err(error) => Answer::strange(format!("an answer that is none: {error}")),
+                Err(error) => EligibilityResponse::strange(format!("not a response of check-eligibility: {error}")),
             }),
             status if status.is_server_error() => Err(status),
-            status => Ok(Answer::strange(format!("status {status}: {}", String::from_utf8_lossy(&bytes)))),
+            status => Ok(EligibilityResponse::strange(format!("status {status}: {}", String::from_utf8_lossy(&bytes)))),
         }))
     }
 }

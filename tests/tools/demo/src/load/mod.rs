@@ -1,11 +1,11 @@
-//! Sending registrations: first each at its own time, however the host responds, then as fast as 32 callers can.
+//! Sends registrations: first each at its own time, however the host responds, then as fast as 32 callers can.
 //!
-//! A fan's own registrations keep their order: one is sent once the fan's last was answered and its entry written.
+//! A fan's registrations are sent in order: one is sent once the previous one was answered and its entry written.
 
 mod call;
 mod one;
 
-pub use call::{Answer, Caller};
+pub use call::{Caller, EligibilityResponse};
 pub use one::Outcome;
 
 use crate::generate::World;
@@ -20,15 +20,15 @@ use std::time::{Duration, Instant};
 use tokio::sync::{Semaphore, SetOnce};
 use tokio::task::JoinSet;
 
-/// How long arrivals come at their rate.
+/// The duration of the open phase, in which registrations arrive at their rate.
 pub const OPEN_SECS: usize = 10;
-/// How many callers go as fast as they can.
+/// The number of callers that send as fast as they can.
 const CALLERS: usize = 32;
-/// Calls under way at once in the open phase, so that a host that hangs does not cost every port there is. Waiting for
-/// a place counts as waiting for the answer.
+/// Most calls at a time in the open phase, so that a host that hangs does not use up all ports. Waiting for a free
+/// place counts as waiting for the response.
 const UNDER_WAY: usize = 1_024;
 
-/// All that sending needs, and what has come of it.
+/// The load, and its outcomes so far.
 pub struct Load {
     world: Arc<World>,
     tokens: HashMap<String, String>,
@@ -45,7 +45,7 @@ pub struct Load {
 }
 
 impl Load {
-    /// Ready to send the registrations of a world.
+    /// Prepares to send the registrations of a world.
     pub fn new(
         world: Arc<World>,
         tokens: HashMap<String, String>,
@@ -72,7 +72,7 @@ impl Load {
         })
     }
 
-    /// Sends the first `count`, so many a second, each when it is due; answers how long it took.
+    /// Sends the first `count` at this rate a second, each when it is due; returns how long that took.
     pub async fn open(self: &Arc<Self>, count: usize, rate: u32) -> Result<Duration> {
         let started = Instant::now();
         let mut under_way = JoinSet::new();
@@ -86,7 +86,7 @@ impl Load {
         Ok(started.elapsed())
     }
 
-    /// Sends all from `first` on with 32 callers; answers how long it took.
+    /// Sends all from `first` on with 32 callers; returns how long that took.
     pub async fn flat_out(self: &Arc<Self>, first: usize) -> Result<Duration> {
         let started = Instant::now();
         let next = Arc::new(AtomicUsize::new(first));
@@ -94,7 +94,7 @@ impl Load {
         for _ in 0..CALLERS {
             let (load, next) = (self.clone(), next.clone());
             callers.spawn(async move {
-                // Positions are taken in order, so that whoever waits for a predecessor waits for a call under way.
+                // Positions are taken in order, so a caller that waits for a predecessor waits for a call under way.
                 loop {
                     let position = next.fetch_add(1, Ordering::Relaxed);
                     if position >= load.world.registrations.len() {
@@ -108,17 +108,17 @@ impl Load {
         Ok(started.elapsed())
     }
 
-    /// How many were answered.
+    /// The number of answered registrations.
     pub fn answered(&self) -> usize {
         self.answered.load(Ordering::Relaxed)
     }
 
-    /// How many calls were repeated because of an error of the server.
+    /// The number of calls that were repeated because of an error of the server.
     pub fn repeated(&self) -> u64 {
         self.caller.repeated()
     }
 
-    /// What came of each registration, in their order; none of one that was never answered.
+    /// The outcome of each registration, in order; `None` if it was never answered.
     pub fn outcomes(&self) -> Vec<Option<&Outcome>> {
         self.outcomes.iter().map(OnceLock::get).collect()
     }

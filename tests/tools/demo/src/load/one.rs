@@ -1,7 +1,7 @@
-//! One registration: the call, the comparison with its label, the write if it is eligible.
+//! Sends one registration: calls, compares the response with the label, and writes the entry if it is eligible.
 
 use super::Load;
-use super::call::{Answer, body};
+use super::call::{EligibilityResponse, body};
 use crate::check::answer::difference;
 use crate::generate::{Fan, Registration};
 use crate::resolver::{Entry, Written};
@@ -9,21 +9,21 @@ use anyhow::{Context, Result};
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-/// What came of a registration.
+/// The outcome of a registration.
 #[derive(Clone, Debug)]
 pub struct Outcome {
-    /// The reason given; none if it was eligible.
+    /// The reason; `None` if it was eligible.
     pub reason: Option<String>,
-    /// How the answer differs from what the label says.
+    /// How the response differs from the label.
     pub difference: Option<String>,
-    /// Microseconds from when the call was due to its last answer.
+    /// Microseconds from when the call was due to its last response.
     pub took_us: u64,
-    /// The entry written, if it was eligible.
+    /// The written entry, if it was eligible.
     pub written: Option<Written>,
 }
 
 impl Load {
-    /// Sends the registration at a position, which is due then or once the fan's last one is settled.
+    /// Sends the registration at a position when it is due, or once the fan's previous one is settled.
     pub(super) async fn one(&self, position: usize, due: Instant) -> Result<()> {
         let registration = self.world.registrations.get(position).context("no such registration")?;
         let fan = self.fans.get(&registration.fan).and_then(|place| self.world.fans.get(*place));
@@ -44,7 +44,7 @@ impl Load {
         Ok(())
     }
 
-    /// When the call is due: not before the fan's own last registration is settled.
+    /// When the call is due: not before the fan's previous registration is settled.
     async fn after_predecessor(&self, position: usize, due: Instant) -> Instant {
         let predecessor = self.predecessors.get(position).copied().flatten();
         let Some(settled) = predecessor.and_then(|p| self.settled.get(p)).filter(|settled| !settled.initialized())
@@ -60,11 +60,11 @@ impl Load {
         position: usize,
         registration: &Registration,
         fan: &Fan,
-        mut answer: Answer,
+        mut answer: EligibilityResponse,
         took_us: u64,
     ) -> Result<Outcome> {
         let written = match &answer {
-            Answer::Eligible { campaign_id, fields, linked_campaign_id } => {
+            EligibilityResponse::Eligible { campaign_id, fields, linked_campaign_id } => {
                 let entry = Entry {
                     campaign_id,
                     global_user_id: &fan.global_user_id,
@@ -75,7 +75,7 @@ impl Load {
                 };
                 Some(self.resolver.write(entry, self.plan.loses(position)).await?)
             }
-            Answer::Ineligible { .. } => None,
+            EligibilityResponse::Ineligible { .. } => None,
         };
         self.plan.distort(position, &mut answer);
         let difference = difference(registration, &answer);

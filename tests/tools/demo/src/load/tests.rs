@@ -1,4 +1,4 @@
-//! The load against a fake host that answers each registration as its label says.
+//! Tests of the load against a fake host that answers each registration as labelled.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 use super::*;
@@ -16,12 +16,12 @@ use std::sync::Mutex;
 
 const QUICK: Duration = Duration::from_millis(2);
 
-/// What the fake host saw.
+/// The requests that the fake host got.
 struct Fake {
     world: Arc<World>,
-    /// How long an answer takes.
+    /// How long a response takes.
     delay: Duration,
-    /// Fans whose registration is being answered or written: two at once would break their order.
+    /// Fans whose registration is being answered or written: two at a time would break their order.
     busy: Mutex<HashSet<String>>,
     items: Mutex<Vec<Value>>,
     messages: Mutex<usize>,
@@ -66,7 +66,7 @@ async fn write(State(fake): State<Arc<Fake>>, Json(body): Json<Value>) -> Json<V
 async fn send(State(fake): State<Arc<Fake>>, Json(body): Json<Value>) -> Json<Value> {
     let messages = body["messages"].as_array().unwrap();
     for message in messages {
-        // The resolver's last step: from here on the fan's next registration may come.
+        // The resolver's last step: after it the fan's next registration may come.
         let user_info: Value = serde_json::from_str(message["body"].as_str().unwrap()).unwrap();
         fake.busy.lock().unwrap().remove(user_info["globalUserId"].as_str().unwrap());
     }
@@ -125,7 +125,7 @@ async fn every_registration_is_answered_in_its_fans_order_and_each_eligible_one_
 }
 
 #[tokio::test]
-async fn a_planted_loss_is_not_written_and_says_that_it_was() {
+async fn an_injected_loss_is_not_written_and_reported_as_written() {
     let world = generate(600, 2);
     let plan = Plan::draw(&world, 2).unwrap();
     let lost = (0..600).find(|position| plan.loses(*position)).unwrap();

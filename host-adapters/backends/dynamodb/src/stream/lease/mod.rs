@@ -1,4 +1,4 @@
-//! Who reads which shard, in a DynamoDB table with the KCL's columns (docs/delivery.md, 9). Every write is
+//! Which host reads which shard, in a DynamoDB table with the KCL's columns (docs/delivery.md, 9). Every write is
 //! conditional on the counter that this host saw: a host that has lost a lease can neither renew it nor move its
 //! checkpoint.
 
@@ -20,7 +20,7 @@ use tokio::time::Instant;
 
 /// How long a lease lasts without a renewal (`failoverTimeMillis`).
 const LEASE: Duration = Duration::from_secs(10);
-/// A third of it, less 25 ms.
+/// How often a lease is renewed: a third of its length, less 25 ms.
 pub(super) const RENEWAL: Duration = Duration::from_millis(3_308);
 
 /// The lease table, as one host sees it.
@@ -33,18 +33,19 @@ pub(super) struct LeaseRows {
 
 #[derive(Default)]
 struct State {
-    held: HashMap<String, Held>,
+    leases: HashMap<String, SharedLease>,
     seen: HashMap<String, Seen>,
-    /// Rows of shards that we have not listed, and since when.
+    /// Rows of shards that this host has not listed, and since when.
     unlisted: HashMap<String, Instant>,
 }
 
-/// A lease that this host has. Locked while its row is written: renewals and checkpoints count up the same counter.
-type Held = Arc<tokio::sync::Mutex<Lease>>;
+/// A lease that this host owns. It is locked while its row is written, because renewals and checkpoints increment the
+/// same counter.
+type SharedLease = Arc<tokio::sync::Mutex<Lease>>;
 
 struct Lease {
     row: Row,
-    /// When we last knew it to be ours.
+    /// When this host last knew that it owned the lease.
     renewed: Instant,
 }
 
@@ -53,12 +54,12 @@ impl LeaseRows {
         Self { client, table: table.to_owned(), host: host.to_owned(), state: Mutex::default() }
     }
 
-    /// What it is called.
+    /// The table's name.
     pub(super) fn table(&self) -> &str {
         &self.table
     }
 
-    /// Renews our leases, takes free ones up to our share, and steals one where another host has too many.
+    /// Renews this host's leases, takes free ones up to its share, and takes one from another host that has too many.
     pub(super) async fn hold(&self, scope: &str, shards: &[Shard]) -> Result<Leases> {
         self.renew(scope).await;
         let mut rows = self.rows(scope).await?;
@@ -74,13 +75,13 @@ impl LeaseRows {
             taken?;
         }
         let done = rows.values().filter(|row| row.checkpoint == Some(Checkpoint::ShardEnd));
-        Ok(Leases { held: self.held_shards(scope), done: done.map(|row| row.shard.clone()).collect(), news })
+        Ok(Leases { owned: self.owned_shards(scope), done: done.map(|row| row.shard.clone()).collect(), news })
     }
 
-    /// Gives all leases back, so that another host need not wait for their end.
+    /// Gives all leases back, so that other hosts need not wait until they expire.
     pub(super) async fn release(&self, scope: &str) -> Result<()> {
-        for (key, held) in self.held(scope) {
-            let lease = held.lock().await;
+        for (key, shared) in self.leases(scope) {
+            let lease = shared.lock().await;
             self.forget(&key);
             let update = self.client.update_item().update_expression("REMOVE leaseOwner");
             self.write(update, &lease.row).await?;
@@ -92,13 +93,13 @@ impl LeaseRows {
         Ok(self.row(scope, shard).await?.and_then(|row| row.checkpoint))
     }
 
-    /// Moves a checkpoint forward: of a shard whose lease this host or no host has.
+    /// Moves a checkpoint forward, of a shard whose lease is owned by this host or by none.
     pub(super) async fn set_checkpoint(&self, scope: &str, shard: &str, checkpoint: &Checkpoint) -> Result<()> {
         let key = row::key(scope, shard);
-        let held = self.state().held.get(&key).cloned();
-        match held {
-            Some(held) => {
-                let mut lease = held.lock().await;
+        let shared = self.state().leases.get(&key).cloned();
+        match shared {
+            Some(shared) => {
+                let mut lease = shared.lock().await;
                 let moved = self.store(&mut lease.row, checkpoint).await;
                 if moved.as_ref().is_err_and(|error| error.kind == ErrorKind::ConditionFailed) {
                     self.forget(&key);
@@ -109,7 +110,7 @@ impl LeaseRows {
                 let row = self.row(scope, shard).await?;
                 let mut row = row.unwrap_or_else(|| Row::new(scope, shard, Vec::new()));
                 if let Some(owner) = row.owner.as_ref().filter(|owner| **owner != self.host) {
-                    let message = format!("shard {shard}: its lease is held by {owner}, not by this host");
+                    let message = format!("shard {shard}: its lease is owned by {owner}, not by this host");
                     return Err(Error::new(ErrorKind::ConditionFailed, message));
                 }
                 self.store(&mut row, checkpoint).await
@@ -134,8 +135,8 @@ impl LeaseRows {
 
     /// Renews each lease of this host and forgets those that another host has taken.
     pub(super) async fn renew(&self, scope: &str) {
-        let renewals = self.held(scope).into_iter().map(|(key, held)| async move {
-            let mut lease = held.lock().await;
+        let renewals = self.leases(scope).into_iter().map(|(key, shared)| async move {
+            let mut lease = shared.lock().await;
             let next = lease.row.counter + 1;
             let update = self
                 .client
@@ -160,7 +161,7 @@ impl LeaseRows {
         side_by_side(renewals).await;
     }
 
-    /// Writes a row on condition that it is still as we know it.
+    /// Writes a row on condition that it is unchanged since this host read it.
     async fn write(
         &self,
         update: aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder,
@@ -175,7 +176,7 @@ impl LeaseRows {
             Ok(_) => Ok(()),
             Err(failed) => Err(match error(&self.table, &failed) {
                 Error { kind: ErrorKind::ConditionFailed, .. } => {
-                    let message = format!("shard {}: this host does not hold its lease any more", row.shard);
+                    let message = format!("shard {}: this host does not own its lease any more", row.shard);
                     Error::new(ErrorKind::ConditionFailed, message)
                 }
                 error => error,
@@ -183,19 +184,19 @@ impl LeaseRows {
         }
     }
 
-    fn held(&self, scope: &str) -> Vec<(String, Held)> {
+    fn leases(&self, scope: &str) -> Vec<(String, SharedLease)> {
         let state = self.state();
-        let held = state.held.iter().filter(|(key, _)| key.starts_with(scope));
-        held.map(|(key, held)| (key.clone(), Arc::clone(held))).collect()
+        let owned = state.leases.iter().filter(|(key, _)| key.starts_with(scope));
+        owned.map(|(key, lease)| (key.clone(), Arc::clone(lease))).collect()
     }
 
-    pub(super) fn held_shards(&self, scope: &str) -> Vec<String> {
+    pub(super) fn owned_shards(&self, scope: &str) -> Vec<String> {
         let state = self.state();
-        state.held.keys().filter_map(|key| key.strip_prefix(scope)).map(str::to_owned).collect()
+        state.leases.keys().filter_map(|key| key.strip_prefix(scope)).map(str::to_owned).collect()
     }
 
     fn forget(&self, key: &str) {
-        self.state().held.remove(key);
+        self.state().leases.remove(key);
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -12,10 +12,10 @@ use tokio::time::Instant;
 
 const TRIM_HORIZON: &str = "TRIM_HORIZON";
 const SHARD_END: &str = "SHARD_END";
-/// A shard that several listings in a row did not have is gone.
+/// For how long a shard must be missing from the listings until its row is deleted.
 const GONE: Duration = Duration::from_secs(10 * 60);
 
-/// One shard for one worker.
+/// The row of one shard and one worker.
 #[derive(Clone, Debug)]
 pub(super) struct Row {
     pub(super) key: String,
@@ -24,13 +24,13 @@ pub(super) struct Row {
     pub(super) owner: Option<String>,
     pub(super) counter: u64,
     pub(super) checkpoint: Option<Checkpoint>,
-    /// Whether it is stored.
+    /// Whether it is stored in the table.
     pub(super) exists: bool,
 }
 
 type Item = HashMap<String, AttributeValue>;
 
-/// What the leases of one worker on one table have in common.
+/// The common beginning of the keys of one worker's leases on one table.
 pub(crate) fn scope(worker: &str, table: &str) -> String {
     format!("{worker}:{table}:")
 }
@@ -46,7 +46,7 @@ pub(super) fn checkpoint_text(checkpoint: &Checkpoint) -> String {
     }
 }
 
-/// Whether a checkpoint is behind another: sequence numbers are compared as numbers of any length.
+/// Whether `to` is after `from`. Sequence numbers are compared as numbers of any length.
 pub(super) fn forward(from: Option<&Checkpoint>, to: &Checkpoint) -> bool {
     let number = |text: &str| {
         let digits = text.trim_start_matches('0');
@@ -61,7 +61,7 @@ pub(super) fn forward(from: Option<&Checkpoint>, to: &Checkpoint) -> bool {
 }
 
 impl Row {
-    /// A row that is not stored yet.
+    /// A row that is not stored in the table yet.
     pub(super) fn new(scope: &str, shard: &str, parents: Vec<String>) -> Self {
         let (key, shard) = (key(scope, shard), shard.to_owned());
         Self { key, shard, parents, owner: None, counter: 0, checkpoint: None, exists: false }
@@ -100,7 +100,7 @@ impl Row {
         item
     }
 
-    /// The condition that the row is still as we know it.
+    /// The condition that the row is unchanged since this host read it.
     pub(super) fn unchanged(&self) -> (&'static str, Vec<(&'static str, AttributeValue)>) {
         let counter = (":counter", AttributeValue::N(self.counter.to_string()));
         match (&self.owner, self.exists) {
@@ -145,7 +145,7 @@ impl LeaseRows {
         Ok(item.and_then(|item| Row::read(scope, &item)))
     }
 
-    /// Stores the row of a shard that has none; `None` where another host was first.
+    /// Stores the row of a shard that has none; `None` if another host was first.
     pub(super) async fn make(&self, scope: &str, shard: &Shard) -> Result<Option<Row>> {
         let row = Row { exists: true, ..Row::new(scope, &shard.id, shard.parents.clone()) };
         let put = self.client.put_item().table_name(&self.table).set_item(Some(row.item()));
@@ -158,9 +158,9 @@ impl LeaseRows {
         }
     }
 
-    /// Deletes the rows of shards that the stream has dropped; whether there are rows of shards that were not listed
-    /// and are new to us. A shard may also not be listed because it is younger than our list, and in the hands of a
-    /// host that has listed it.
+    /// Deletes the rows of shards that the stream has dropped. Returns whether there are rows of unlisted shards that
+    /// this host did not know. A shard may also be unlisted because it is younger than this host's list and another
+    /// host has listed it.
     pub(super) async fn tidy(&self, scope: &str, shards: &[Shard], rows: &HashMap<String, Row>) -> bool {
         let listed = |row: &&Row| shards.iter().any(|shard| shard.id == row.shard);
         let unlisted: Vec<&Row> = rows.values().filter(|row| !listed(row)).collect();
@@ -179,7 +179,7 @@ impl LeaseRows {
         news
     }
 
-    /// Which rows were not listed for so long that their shards are gone, and whether one is new.
+    /// Which rows were unlisted for so long that their shards are gone, and whether one of the others is new.
     fn miss<'a>(&self, scope: &str, unlisted: &[&'a Row]) -> (Vec<&'a Row>, bool) {
         let mut state = self.state();
         let missing = &mut state.unlisted;

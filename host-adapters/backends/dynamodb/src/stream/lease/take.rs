@@ -1,5 +1,5 @@
 //! Which leases to take: free leases up to this host's share of the shards that can be read now; if none is free, one
-//! lease of the host that has most.
+//! lease of the host that has the most.
 
 use super::row::{self, Row};
 use super::{LEASE, Lease, LeaseRows};
@@ -10,16 +10,16 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use tokio::time::Instant;
 
-/// A lease's counter, and since when this host has seen it unchanged. Expiry is measured by this host's clock alone.
+/// A lease's counter, and since when this host has seen it unchanged. Expiry is measured only by this host's clock.
 pub(super) struct Seen {
     counter: u64,
     since: Instant,
 }
 
-/// A shard that can be read, as `share` looks at it.
+/// A shard that can be read, as input of `share`.
 struct Candidate<'a> {
     row: &'a Row,
-    /// Who holds it, if anybody alive does.
+    /// The host that owns its lease, if that host is alive.
     owner: Option<&'a str>,
 }
 
@@ -49,10 +49,10 @@ impl LeaseRows {
         let candidates: Vec<Candidate<'_>> = ready
             .filter_map(|shard| {
                 let row = rows.get(&shard.id)?;
-                let ours = state.held.contains_key(&row::key(scope, &row.shard));
+                let ours = state.leases.contains_key(&row::key(scope, &row.shard));
                 let alive = || state.seen.get(&row.key).is_some_and(|seen| seen.since.elapsed() < LEASE);
                 let owner = row.owner.as_deref();
-                // A lease under this host's name that it does not hold is from before a restart.
+                // A lease under this host's name that is not among its leases is from before a restart.
                 let owner =
                     if ours { Some(self.host.as_str()) } else { owner.filter(|owner| *owner != self.host && alive()) };
                 Some(Candidate { row, owner })
@@ -61,7 +61,7 @@ impl LeaseRows {
         share(&self.host, &candidates)
     }
 
-    /// Takes a lease, unless another host was quicker.
+    /// Takes a lease, unless another host was faster.
     pub(super) async fn take(&self, row: Row) -> Result<()> {
         let began = Instant::now();
         let update = self
@@ -76,7 +76,7 @@ impl LeaseRows {
                 tracing::info!(shard = row.shard, from = row.owner, "lease taken");
                 let row = Row { owner: Some(self.host.clone()), counter: row.counter + 1, ..row };
                 let lease = Lease { row, renewed: began };
-                self.state().held.insert(lease.row.key.clone(), Arc::new(tokio::sync::Mutex::new(lease)));
+                self.state().leases.insert(lease.row.key.clone(), Arc::new(tokio::sync::Mutex::new(lease)));
                 Ok(())
             }
             Err(error) if error.kind == ErrorKind::ConditionFailed => Ok(()),
@@ -85,7 +85,7 @@ impl LeaseRows {
     }
 }
 
-/// Free shards up to our share; where none is free, one of the host that has most.
+/// Free shards up to this host's share; if none is free, one of the host that has the most.
 fn share(host: &str, candidates: &[Candidate<'_>]) -> Vec<Row> {
     let mut counts: BTreeMap<&str, usize> = BTreeMap::from([(host, 0)]);
     for owner in candidates.iter().filter_map(|candidate| candidate.owner) {

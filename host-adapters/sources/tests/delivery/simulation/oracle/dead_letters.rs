@@ -1,5 +1,5 @@
-//! What dead letters say: the attempt and the component of the last call that the record was part of. A call that
-//! began on one version and ended after a swap is the old version's.
+//! Checks the contents of dead letters: the attempt and the component of the last call that the record was part of. A
+//! call that began on one version and ended after a swap belongs to the old version.
 
 use super::{Call, Verdict, must};
 use crate::simulation::journal::DeadLetter;
@@ -7,7 +7,7 @@ use crate::simulation::schedule::Kind;
 use crate::simulation::worker::digest;
 use std::collections::BTreeMap;
 
-/// Who handled each record last, and at which attempt.
+/// The version that handled each record last, and the attempt.
 #[derive(Default)]
 pub struct DeadLetters(BTreeMap<(Kind, u64), (u32, u32)>);
 
@@ -18,9 +18,9 @@ impl DeadLetters {
         self.0.extend(handled);
     }
 
-    /// A dead letter is stored. Who handled a record last is not certain if it is in the host's hands `twice`.
+    /// A dead letter is stored. If the record was in flight `twice`, it is uncertain who handled it last.
     pub fn stored(&self, dead_letter: &DeadLetter, twice: bool) -> Verdict {
-        // Given up for its age it may never have been handed over, and no component is to blame.
+        // A record that was given up for its age may never have been handed over; no component caused that.
         if dead_letter.condition.as_deref() == Some("RecordAgeExceeded") {
             return must(dead_letter.digest.is_none(), || {
                 "a dead letter that blames a component for an age".to_owned()

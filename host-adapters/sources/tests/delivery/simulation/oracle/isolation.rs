@@ -1,5 +1,5 @@
-//! What it may cost to find the one record of a batch that fails every call it is part of: of N records, at most
-//! ⌈log2 N⌉ + 1 failing calls and 2⌈log2 N⌉ + 1 in all, the retries of the record that stands alone not counted.
+//! The cost of finding the one record of a batch that fails every call it is part of: of N records, at most ⌈log2 N⌉ +
+//! 1 failing calls and 2⌈log2 N⌉ + 1 in all, not counting the retries of the record once it is alone.
 
 use super::{Verdict, must};
 use crate::simulation::journal::Said;
@@ -21,7 +21,7 @@ struct Search {
     calls: u32,
     failing: u32,
     stood_alone: bool,
-    /// Something else than its poison made a call fail: then nothing is promised.
+    /// A call failed for another reason than the poison record. Then there is no upper limit.
     disturbed: bool,
 }
 
@@ -50,7 +50,7 @@ impl<'a> Isolation<'a> {
         Ok(())
     }
 
-    /// A search for the only record of a batch that is not well-behaved.
+    /// Starts a search if only one record of the batch fails calls.
     fn begun(&self, records: &BTreeSet<u64>) -> Option<Search> {
         let temper = |record: u64| self.schedule.temper(record, self.worker);
         let poison: Vec<u64> = records.iter().copied().filter(|record| temper(*record).is_poison()).collect();

@@ -1,5 +1,5 @@
-//! The judge of what happened: it knows every record that was sent, follows the journal fact by fact, and names the
-//! first fact that a host must not have brought about.
+//! The oracle judges what happened: it knows every record that was sent, follows the journal fact by fact, and names
+//! the first fact that a correct host cannot cause.
 
 mod dead_letters;
 mod isolation;
@@ -14,7 +14,7 @@ use queue::QueueOracle;
 use std::collections::BTreeMap;
 use stream::StreamOracle;
 
-/// What is wrong, in a sentence.
+/// `Err` says what is wrong, in a sentence.
 pub type Verdict = Result<(), String>;
 
 /// Fails with a sentence unless `holds`.
@@ -70,7 +70,7 @@ impl<'a> Oracle<'a> {
 
     fn hear(&mut self, fact: &Fact) -> Verdict {
         match fact {
-            Fact::Impossible(_) => Err("what never may happen".to_owned()),
+            Fact::Impossible(_) => Err("what may never happen".to_owned()),
             Fact::Began { call, kind, version, batch } => {
                 self.calls.insert(*call, Call { kind: *kind, version: *version, batch: batch.clone() });
                 self.began(*kind, batch)
@@ -123,7 +123,7 @@ impl<'a> Oracle<'a> {
         Ok(())
     }
 
-    /// An end by a drain says how many records go back; those of calls given up are among them.
+    /// A host that was drained reports how many records go back, including those of calls that were given up.
     fn ended(&mut self, kind: Kind, given_back: Option<usize>) -> Verdict {
         let open: usize = self.calls.values().filter(|call| call.kind == kind).map(|call| call.batch.len()).sum();
         must(given_back.is_some_and(|given_back| given_back >= open) || (given_back.is_none() && open == 0), || {

@@ -1,5 +1,5 @@
-//! What holds of a queue's messages: each leaves it by an `ack`, a `reject` or as a dead letter; none is with the worker
-//! twice; receives are counted, and no more calls made than receives allow.
+//! Checks the messages of a queue: each leaves it by an `ack`, a `reject` or as a dead letter; none is with the worker
+//! twice at a time; receives are counted, and no more calls are made than receives allow.
 
 use super::{Verdict, must};
 use crate::simulation::journal::{Fact, Said};
@@ -21,28 +21,28 @@ pub struct QueueOracle<'a> {
 struct Message {
     receives: u32,
     receipt: String,
-    /// In the host's hands, as far as the host may think so.
-    held: bool,
+    /// In flight, as far as the host may know.
+    in_flight: bool,
     with_worker: bool,
-    /// What the worker said, and whether that was an outage: then it is handed over again.
+    /// The disposition, and whether it was the result of an outage: then the message is handed over again.
     said: Option<(Said, bool)>,
     outages: u32,
-    /// A dead letter was stored since.
+    /// Whether a dead letter has been stored since.
     given_up: bool,
-    /// Whichever receive it was said of, it is done.
+    /// Whether it was settled after any of its receives.
     done_once: bool,
-    /// ProvidedVariables back by a drain.
+    /// Returned to the queue by a drain.
     returned: bool,
     deleted: bool,
     moved: bool,
     dead_letters: u32,
-    /// Something failed with it, or its host ended: from then on it may be handed over more often than it should.
+    /// A call for it failed, or its host ended. From then on it may be handed over more often.
     disturbed: bool,
 }
 
 impl Message {
     fn not_in_use(&self, record: u64) -> Verdict {
-        let in_use = self.held && (self.with_worker || self.said.is_none());
+        let in_use = self.in_flight && (self.with_worker || self.said.is_none());
         must(!in_use || self.disturbed, || format!("{record} became visible while the host had it"))
     }
 }
@@ -91,12 +91,12 @@ impl<'a> QueueOracle<'a> {
         message.not_in_use(record)?;
         message.receives = receives;
         message.receipt = receipt.to_owned();
-        (message.held, message.with_worker, message.said) = (true, false, None);
+        (message.in_flight, message.with_worker, message.said) = (true, false, None);
         (message.outages, message.given_up, message.returned) = (0, false, false);
         Ok(())
     }
 
-    /// The net below the host's own dead letters: it is needed only where something failed.
+    /// The queue's own redrive, below the host's dead letters, is needed only where a call failed.
     fn moved(&mut self, record: u64) -> Verdict {
         let most = self.settings.max_receive_count;
         let host_first = most >= self.settings.config.max_attempts;
@@ -128,7 +128,7 @@ impl<'a> QueueOracle<'a> {
         if message.disturbed {
             return Ok(());
         }
-        must(message.held && !message.deleted, || format!("{record} is not in the host's hands"))?;
+        must(message.in_flight && !message.deleted, || format!("{record} is not in the host's hands"))?;
         let again = message.said.as_ref().is_none_or(|(said, outage)| *outage && matches!(said, Said::Retry(_)));
         must(again, || format!("{record} twice after one receive"))?;
         let expected = message.receives + message.outages;
@@ -149,7 +149,8 @@ impl<'a> QueueOracle<'a> {
         Ok(())
     }
 
-    /// A dead letter is due for what is out of receives, and for what was rejected where the source keeps that.
+    /// A dead letter is due for a message that is out of receives, and for one that was rejected if the source keeps
+    /// those.
     pub fn given_up(&mut self, record: u64) -> Verdict {
         let (most, on_reject) = (self.settings.config.max_attempts, self.settings.config.on_reject);
         let message = self.message(record)?;
@@ -166,7 +167,7 @@ impl<'a> QueueOracle<'a> {
         })
     }
 
-    /// A stale receipt deletes nothing. Else what is deleted must be done with.
+    /// A stale receipt deletes nothing. Otherwise a message may be deleted only once it is settled.
     fn deleted(&mut self, record: u64, receipt: &str) -> Verdict {
         let on_reject = self.settings.config.on_reject;
         let message = self.message(record)?;
@@ -179,14 +180,14 @@ impl<'a> QueueOracle<'a> {
             Some((Said::Retry(_), _)) => message.given_up,
             None => false,
         };
-        // Two receives of a message may be in the host's hands, and the one tells nothing of the other.
+        // Two receives of a message may be in flight, and each is settled without knowledge of the other.
         let done = (done && !message.with_worker) || (message.disturbed && message.done_once);
         must(done, || format!("{record} deleted before it is done: lost"))?;
-        (message.deleted, message.held) = (true, false);
+        (message.deleted, message.in_flight) = (true, false);
         Ok(())
     }
 
-    /// Messages are hidden for longer while they are held, for as long as the worker asked, and not at all once given up.
+    /// A message is hidden while it is in flight, or for as long as the worker asked, and never once it is given up.
     fn hidden(&mut self, record: u64, secs: u64) -> Verdict {
         let timeout = u64::from(self.settings.config.visibility_timeout_secs);
         let draining = self.draining;
@@ -202,27 +203,27 @@ impl<'a> QueueOracle<'a> {
         must(due || message.disturbed, || format!("{record} hidden for {secs} s, said {:?}", message.said))
     }
 
-    /// Whether a message may be in the host's hands by two receives.
+    /// Whether a message may be in flight by two receives.
     pub fn is_disturbed(&self, record: u64) -> bool {
         self.messages.get(&record).is_some_and(|message| message.disturbed)
     }
 
-    /// A drain is over: what the worker had, or an outage kept from it, is to be visible at once.
+    /// A drain is over: messages that the worker had, or that an outage kept from it, must be visible at once.
     pub fn drained(&self) -> Verdict {
         let kept = |message: &Message| matches!(message.said, Some((Said::Retry(_), true)));
-        let mut held = self.messages.iter().filter(|(_, message)| message.held && !message.disturbed);
-        let left = held.find(|(_, message)| !message.returned && (message.with_worker || kept(message)));
+        let mut in_flight = self.messages.iter().filter(|(_, message)| message.in_flight && !message.disturbed);
+        let left = in_flight.find(|(_, message)| !message.returned && (message.with_worker || kept(message)));
         must(left.is_none(), || format!("{:?} is not given back", left.map(|(record, _)| record)))
     }
 
     pub fn host_ended(&mut self) {
         self.calls = 0;
-        for message in self.messages.values_mut().filter(|message| message.held) {
-            (message.held, message.with_worker, message.disturbed) = (false, false, true);
+        for message in self.messages.values_mut().filter(|message| message.in_flight) {
+            (message.in_flight, message.with_worker, message.disturbed) = (false, false, true);
         }
     }
 
-    /// Nothing is on the queue any more: each message was deleted, and is done with, or moved by the queue itself.
+    /// The queue is empty: each message was deleted after it was settled, or moved by the queue's own redrive.
     pub fn end(&self) -> Verdict {
         let lost = self.messages.iter().find(|(_, message)| !message.deleted && !message.moved);
         must(lost.is_none(), || format!("{:?} is lost", lost.map(|(record, _)| record)))

@@ -1,6 +1,7 @@
-//! What holds of a stream's records, for each worker that reads it: a record is handed over only when those before it in its key group are settled, a
-//! checkpoint never passes one that is not, a child never overtakes its parent, and retries are counted. A new host may
-//! repeat what is behind the checkpoint that it finds; within one host's life nothing settled is handed over again.
+//! Checks the records of a stream, for each worker that reads it. A record is handed over only when those before it in
+//! its key group are settled. A checkpoint never passes a record that is not settled, a child never overtakes its
+//! parent, and retries are counted. A new host may repeat records after the checkpoint that it finds; a host never
+//! hands over again what it has settled itself.
 
 use super::isolation::Isolation;
 use super::{Verdict, must};
@@ -14,7 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 pub struct StreamOracle<'a> {
     schedule: &'a Schedule,
     settings: &'a Streams,
-    /// Whose view this is.
+    /// The worker that reads it.
     worker: usize,
     config: &'a DynamodbStreamConfig,
     isolation: Isolation<'a>,
@@ -25,7 +26,7 @@ pub struct StreamOracle<'a> {
     with_worker: BTreeSet<u64>,
     attempts: BTreeMap<u64, Attempts>,
     dead_letters: BTreeSet<u64>,
-    /// Dead letters may be stored again: a host ended, or one was not told that it is stored.
+    /// Whether dead letters may be stored again: a host ended, or did not learn that one was stored.
     disturbed: bool,
 }
 
@@ -36,13 +37,13 @@ struct Shard {
     ended: bool,
 }
 
-/// Of one record, in the life of one host.
+/// The attempts of one record by one host.
 #[derive(Default)]
 struct Attempts {
     attempts: u32,
-    /// Failed calls that it was part of, outages left out.
+    /// Failed calls that it was part of, not counting outages.
     failed: u32,
-    /// Of those, the ones that it headed and that were not split.
+    /// Of those, the ones that it was the head of and that were not split.
     headed: u32,
     rejected: bool,
 }
@@ -105,7 +106,7 @@ impl<'a> StreamOracle<'a> {
         u32::try_from(self.config.maximum_retry_attempts).ok()
     }
 
-    /// A new host knows no more than the checkpoints.
+    /// A new host knows only the checkpoints.
     fn started(&mut self) {
         let done = self.shards.values().flat_map(|shard| {
             let settled = |number: &&u64| shard.ended || shard.checkpoint.is_some_and(|upto| **number <= upto);
@@ -137,20 +138,21 @@ impl<'a> StreamOracle<'a> {
         Ok(())
     }
 
-    /// Everything before it in its key group is settled or comes with it, its parent is at its end, and it is not settled.
+    /// All records before it in its key group are settled or in the same batch, its parent shard is at its end, and it
+    /// is not settled itself.
     fn in_turn(&self, number: u64, batch: &BTreeSet<u64>) -> Verdict {
         let record = self.record(number)?;
         must(!self.done.contains(&number), || format!("{number} again, though settled"))?;
         must(!self.with_worker.contains(&number), || format!("{number} is with the worker already"))?;
-        let one_lane = self.config.parallelization_factor == 1;
+        let one_slice = self.config.parallelization_factor == 1;
         let shard = self.shards.get(&record.shard).ok_or_else(|| format!("{number} has not arrived"))?;
         for before in shard.records.iter().take_while(|before| **before < number) {
-            let same_lane = one_lane || self.record(*before)?.key == record.key;
+            let same_slice = one_slice || self.record(*before)?.key == record.key;
             let settled = self.done.contains(before) || batch.contains(before);
-            must(!same_lane || settled, || format!("{number} before {before}, which is not settled"))?;
+            must(!same_slice || settled, || format!("{number} before {before}, which is not settled"))?;
         }
         let parents = self.settings.parents_of(&record.shard);
-        // A parent without records has nothing that could be overtaken, and is closed before its children begin.
+        // A parent without records is closed before its children begin, and has nothing to overtake.
         let ended = |parent: &String| self.shards.get(parent).is_none_or(|parent| parent.ended);
         must(parents.iter().all(ended), || format!("{number} before the end of its parent shard"))
     }
@@ -178,7 +180,7 @@ impl<'a> StreamOracle<'a> {
         self.isolation.answered(batch, said, whole, outage)
     }
 
-    /// These are to be delivered again. The first of them has used a retry, unless it was not the first of its call or
+    /// These records are to be delivered again. The head has used a retry, unless it was not the head of its call or
     /// the call is split to find the culprit.
     fn failed(&mut self, again: &[(u64, u32)], was_cut: bool, whole: bool) -> Verdict {
         again.iter().for_each(|(number, _)| self.attempts.entry(*number).or_default().failed += 1);
@@ -187,14 +189,14 @@ impl<'a> StreamOracle<'a> {
         let attempts = self.attempts.entry(*head).or_default();
         attempts.headed += 1;
         let (headed, most) = (attempts.headed, self.retries().map(|retries| retries + 1));
-        must(most.is_none_or(|most| headed <= most), || format!("{head} tried {headed} times, at most {most:?}"))
+        must(most.is_none_or(|most| headed <= most), || format!("{head} failed {headed} times, at most {most:?}"))
     }
 
     pub fn given_up(&mut self, at_ms: u64, dead_letter: &DeadLetter) -> Verdict {
         let (number, config) = (dead_letter.record, self.config);
         let age_ms = self.age_ms(at_ms, number);
         let attempts = self.attempts.entry(number).or_default();
-        // Without halving the whole batch is tried again and given up, whoever heads it.
+        // Without halving, the whole batch is retried and given up, whatever its head is.
         let used = if config.bisect { attempts.headed } else { attempts.failed };
         let due = match dead_letter.condition.as_deref() {
             Some("RetryAttemptsExhausted") => {
@@ -207,7 +209,7 @@ impl<'a> StreamOracle<'a> {
             Some("RecordRejected") => attempts.rejected,
             _ => false,
         };
-        must(due, || format!("{number} given up after {used} tries at an age of {age_ms} ms"))?;
+        must(due, || format!("{number} given up after {used} attempts at an age of {age_ms} ms"))?;
         must(!self.with_worker.contains(&number), || format!("{number} given up while the worker has it"))?;
         self.done.insert(number);
         must(self.dead_letters.insert(number) || self.disturbed, || format!("a second dead letter of {number}"))
@@ -228,7 +230,7 @@ impl<'a> StreamOracle<'a> {
         Ok(())
     }
 
-    /// Everything was settled, or kept as a dead letter.
+    /// Every record was settled or became a dead letter.
     pub fn end(&self) -> Verdict {
         let mut records = self.shards.values().flat_map(|shard| &shard.records);
         let open = records.find(|number| !self.done.contains(number));

@@ -25,7 +25,7 @@ use std::time::{Duration, Instant};
 const MESSAGES: usize = 20_000;
 /// Messages in one call when a queue is filled.
 const FILL: usize = 500;
-/// For deletes to be done after the last message is counted.
+/// The time for deletes to be done after the last message is counted.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 const FIGURES: Figures = Figures {
@@ -53,13 +53,13 @@ pub fn measure(effort: Effort, program: &Path) -> Result<Vec<Figure>> {
     let rounds = Cell::new(0);
     let empty = |start: &dyn Fn(&str) -> Result<Process>| {
         rounds.set(rounds.get() + 1);
-        // A queue of its own for each: a poll that ended with its process may still take messages.
+        // Each process has a queue of its own: a poll of a process that has ended may still receive messages.
         threads.block_on(empty(&server, &format!("{}{}-", server.prefix, rounds.get()), messages, start))
     };
     FIGURES.measure(effort, || empty(&host), || empty(&native))
 }
 
-/// Fills a queue and has a process empty it.
+/// Fills a queue and lets a process empty it.
 async fn empty(
     server: &Server,
     prefix: &str,
@@ -91,7 +91,7 @@ async fn fill(queues: &Sqs, messages: usize) -> Result<()> {
     Ok(())
 }
 
-/// As long as most that the workers send each other, with the attributes that those have.
+/// A message as long as most between workers, with the attributes that those have.
 fn message(number: usize) -> Message {
     let body = json!({
         "do": "ack", "globalUserId": format!("fan-{number}"), "email": format!("fan-{number}@example.com"),
@@ -102,7 +102,7 @@ fn message(number: usize) -> Message {
     Message { body: body.to_string(), attributes, delay_secs: 0 }
 }
 
-/// Waits until nothing is left: every message that was counted is also deleted.
+/// Waits until the queue is empty: every message that was counted is also deleted.
 async fn emptied(queues: &Sqs) -> Result<()> {
     let since = Instant::now();
     loop {

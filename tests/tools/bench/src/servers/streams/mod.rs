@@ -61,7 +61,7 @@ pub fn measure(effort: Effort, program: &Path) -> Result<Vec<Figure>> {
     Ok(figures)
 }
 
-/// The host begins at its checkpoint, and those are in the lease table: each round has its own.
+/// The host begins at its checkpoints, so each round has a lease table of its own.
 async fn read_by_host(server: &Server, application: &Application, records: usize, round: usize) -> Result<Settled> {
     let leases = format!("{}leases-{round}", server.prefix);
     let aws = Aws::load(&server.config()).await;
@@ -88,7 +88,7 @@ async fn fill(server: &Server, records: usize) -> Result<()> {
     Ok(())
 }
 
-/// About what an entry of a fan is.
+/// An item about as large as a fan's entry.
 fn item(number: usize) -> String {
     let item = json!({
         "pk": "CAMPAIGN#bench", "sk": format!("USER#fan-{number}"), "do": "ack", "type": "ENTRY", "score": number,

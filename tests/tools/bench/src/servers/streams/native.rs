@@ -7,9 +7,9 @@ use aws_sdk_dynamodbstreams::types::ShardIteratorType;
 use std::time::Duration;
 use tokio::task::JoinSet;
 
-/// Records a read at most, as the host's source has it.
+/// Most records of a read, as in the host's source.
 pub const LIMIT: u16 = 1_000;
-/// Where a shard has no more for now.
+/// The pause after a read without records.
 const PAUSE: Duration = Duration::from_millis(250);
 
 /// Reads the stream of a table from its beginning until it is killed.
@@ -45,6 +45,6 @@ async fn read(client: Client, arn: String, shard: String, count: Count) -> Resul
             tokio::time::sleep(PAUSE).await;
         }
     }
-    // A closed shard has ended; there is nothing more to read, and nothing that failed.
+    // The shard is closed and read to its end; there is nothing more to do, and no error.
     std::future::pending().await
 }

@@ -1,4 +1,4 @@
-//! The calls against a fake host.
+//! Tests of calls against a fake host.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 use super::*;
@@ -12,7 +12,7 @@ use std::collections::VecDeque;
 use std::sync::Mutex;
 use tokio::net::TcpListener;
 
-/// A host that gives these answers one after the other, status and body, and the last one for ever.
+/// A host that sends these responses, status and body, one after the other, and the last one for ever.
 async fn fake(answers: Vec<(u16, String)>) -> Caller {
     let answers = Arc::new(Mutex::new(VecDeque::from(answers)));
     let answer = move |headers: HeaderMap| async move {
@@ -32,7 +32,7 @@ fn refusal(reason: &str) -> String {
     json!({ "isEligible": false, "reason": reason, "campaignId": "c1" }).to_string()
 }
 
-async fn check(answers: Vec<(u16, String)>) -> (Answer, u64) {
+async fn check(answers: Vec<(u16, String)>) -> (EligibilityResponse, u64) {
     let caller = fake(answers).await;
     (caller.check("fan", b"{}".to_vec(), 7).await.unwrap(), caller.repeated())
 }
@@ -48,7 +48,8 @@ async fn an_error_of_the_server_is_repeated_and_counted_and_only_the_last_answer
                 .to_string(),
         ),
     ];
-    let eligible = Answer::Eligible { campaign_id: "c1".into(), fields: json!({ "a": 1 }), linked_campaign_id: None };
+    let eligible =
+        EligibilityResponse::Eligible { campaign_id: "c1".into(), fields: json!({ "a": 1 }), linked_campaign_id: None };
     assert_eq!(check(answers).await, (eligible, 2));
 }
 
@@ -61,7 +62,7 @@ async fn it_is_repeated_five_times_at_most() {
 }
 
 #[tokio::test]
-async fn a_refusal_is_an_answer_and_so_is_what_nobody_understands() {
+async fn a_refusal_is_a_response_and_so_is_an_unknown_body() {
     let (answer, repeated) = check(vec![(200, refusal("CAMPAIGN_CLOSED"))]).await;
     assert_eq!((answer.reason(), repeated), (Some("CAMPAIGN_CLOSED"), 0));
     for strange in [(401, String::new()), (200, "<html>".to_owned())] {

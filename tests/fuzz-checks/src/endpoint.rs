@@ -1,5 +1,6 @@
-//! The HTTP edge: whatever is sent to a path, the answer is JSON, never the server's fault, and a worker is called only
-//! for who may call it. An input is a request as HTTP/1.1 writes it: `POST /path`, headers, an empty line, the body.
+//! The HTTP endpoint: for any request to a path, the response is JSON and not a fault of the server, and a worker is
+//! called only by callers that may call it. An input is a request as in HTTP/1.1: `POST /path`, headers, an empty line,
+//! the body.
 
 use backend_embedded::Embedded;
 use bytes::Bytes;
@@ -18,7 +19,7 @@ use worker_kit::{BatchWorker, Call, Disposition, Event, Failure, RequestWorker, 
 
 const SPIN_TOML: &str = include_str!("../../../spin.toml");
 const WORKER_TOKEN: &str = "worker-token";
-/// Who calls the platform.
+/// The caller of the platform.
 const CALLER: &str = "caller";
 
 thread_local! {
@@ -26,7 +27,7 @@ thread_local! {
     static CALLED: Cell<bool> = const { Cell::new(false) };
 }
 
-/// What stands behind the edge. The store is kept from input to input.
+/// The host behind the endpoint. Its store is kept between inputs.
 struct Host {
     app: App,
     platform: PlatformService,
@@ -41,7 +42,7 @@ pub fn run(data: &[u8]) {
     }
 }
 
-/// The request; `None` for what no HTTP server takes for one.
+/// The request; `None` if an HTTP server would refuse it.
 fn read(data: &[u8]) -> Option<Request<Full<Bytes>>> {
     let at = data.windows(2).position(|two| two == b"\n\n")?;
     let (head, body) = (std::str::from_utf8(data.get(..at)?).ok()?, data.get(at + 2..)?);
@@ -95,7 +96,7 @@ impl Host {
             self.runtime.block_on(answer).unwrap_or_else(|refusal| refusal)
         };
         assert!(matches!(reply.status, 200 | 400 | 401 | 403 | 405), "{reply:?}");
-        let body: Value = serde_json::from_str(&reply.body).expect("an answer is JSON");
+        let body: Value = serde_json::from_str(&reply.body).expect("a response is JSON");
         assert_eq!(reply.status == 200, body.get("error").is_none(), "{reply:?}");
     }
 
@@ -113,7 +114,7 @@ impl Host {
                         let Ok(arguments) = serde_json::from_slice(&body) else { return };
                         read_again::<records::$interface::$arguments>(&arguments);
                         let answer = self.platform.$method(CALLER, arguments).await;
-                        check(&serde_json::to_value(answer).expect("an answer is JSON"));
+                        check(&serde_json::to_value(answer).expect("a result is JSON"));
                     })*)*
                     _ => {}
                 }
@@ -123,25 +124,25 @@ impl Host {
     }
 }
 
-/// A batch worker is called for who holds the worker token, and by POST, only.
+/// A batch worker is called only with the worker token, and only by POST.
 async fn batch(request: Request<Full<Bytes>>) -> Response {
     let authorization = request.headers().get("authorization").map(|value| value.as_bytes().to_owned());
     let may_call = authorization.as_deref() == Some(b"Bearer worker-token") && request.method() == http::Method::POST;
     CALLED.set(false);
     let reply = answer_batch::<Settles, _>(request, Some(WORKER_TOKEN)).await.unwrap_or_else(|refusal| refusal);
-    assert!(may_call || !CALLED.get(), "a worker was called by who may not");
+    assert!(may_call || !CALLED.get(), "a worker was called without its token");
     assert!(may_call || matches!(reply.status, 401 | 405), "{reply:?}");
     reply
 }
 
-/// What crosses the wire is the same on the other side.
-fn read_again<F: Function>(arguments: &F) {
+/// Arguments that were written as JSON are read as the same.
+fn read_again<F: Function + PartialEq>(arguments: &F) {
     let text = serde_json::to_string(arguments).expect("arguments are JSON");
     let again: F = serde_json::from_str(&text).expect("arguments can be read");
-    assert_eq!(serde_json::to_string(&again).expect("arguments are JSON"), text);
+    assert!(again == *arguments, "{text}");
 }
 
-/// A bad argument is the caller's fault: "try again" would have it come back for ever.
+/// A bad argument is the caller's fault: with `unavailable` the caller would retry for ever.
 fn check(answer: &Value) {
     let kinds = [ErrorKind::Unavailable, ErrorKind::Throttled].map(|kind| serde_json::json!(kind));
     let mut errors = vec![answer];
@@ -164,7 +165,7 @@ impl BatchWorker for Settles {
     }
 }
 
-/// Answers what it was asked.
+/// Returns the request.
 struct Echo;
 
 impl RequestWorker for Echo {

@@ -1,4 +1,4 @@
-//! The way every request takes: token, faults, contract, then the service itself.
+//! The checks of every request before it reaches a service: token, faults, contract.
 
 use crate::contract::{Contract, Fault as Breach};
 use crate::faults::{Dice, Fate, Fault};
@@ -15,36 +15,36 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-/// The largest body that is read: 25 entries of 40 KiB.
+/// The largest body that is read, bytes: 25 entries of 40 KiB.
 const MAX_BODY: usize = 1 << 20;
 
-/// What stands between the network and one service.
-pub(crate) struct Edge {
+/// Guards one service: checks its requests and injects faults.
+pub(crate) struct Guard {
     pub(crate) contract: Contract,
     pub(crate) token: Token,
     pub(crate) dice: Dice,
     answers: Mutex<BTreeMap<String, u64>>,
 }
 
-/// A body that keeps the contract, but for the records named in `bad`.
+/// A body that conforms to the contract, except for the records named in `bad`.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Checked {
     pub(crate) body: Arc<Value>,
     pub(crate) bad: Arc<BTreeMap<usize, String>>,
 }
 
-impl Edge {
+impl Guard {
     pub(crate) fn new(contract: Contract, token: Token, dice: Dice) -> Arc<Self> {
         Arc::new(Self { contract, token, dice, answers: Mutex::default() })
     }
 
-    /// A route guarded as the operation of the contract demands.
-    pub(crate) fn guard<S: Clone + Send + Sync + 'static>(
+    /// Guards a route with the checks of an operation of the contract.
+    pub(crate) fn route<S: Clone + Send + Sync + 'static>(
         self: &Arc<Self>,
         operation: &'static str,
         route: MethodRouter<S>,
     ) -> MethodRouter<S> {
-        route.layer(from_fn_with_state((self.clone(), operation), pass))
+        route.layer(from_fn_with_state((self.clone(), operation), check))
     }
 
     /// How many requests were answered, by `<operation> <status>`.
@@ -58,23 +58,23 @@ impl Edge {
     }
 }
 
-async fn pass(State((edge, operation)): State<(Arc<Edge>, &'static str)>, request: Request, next: Next) -> Response {
-    let fate = edge.dice.roll(operation);
+async fn check(State((guard, operation)): State<(Arc<Guard>, &'static str)>, request: Request, next: Next) -> Response {
+    let fate = guard.dice.roll(operation);
     if fate.delay_ms > 0 {
         tokio::time::sleep(Duration::from_millis(fate.delay_ms)).await;
     }
-    let response = answer(&edge, operation, fate, request, next).await;
+    let response = answer(&guard, operation, fate, request, next).await;
     match fate.fault {
-        Some(Fault::Cut | Fault::CutAfter) => edge.count(operation, "cut"),
-        Some(Fault::Garbled) => edge.count(operation, "garbled"),
-        _ => edge.count(operation, response.status().as_str()),
+        Some(Fault::Cut | Fault::CutAfter) => guard.count(operation, "cut"),
+        Some(Fault::Garbled) => guard.count(operation, "garbled"),
+        _ => guard.count(operation, response.status().as_str()),
     }
     response
 }
 
-async fn answer(edge: &Edge, operation: &str, fate: Fate, mut request: Request, next: Next) -> Response {
+async fn answer(guard: &Guard, operation: &str, fate: Fate, mut request: Request, next: Next) -> Response {
     let authorization = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    if let Err(error) = edge.token.check(authorization) {
+    if let Err(error) = guard.token.check(authorization) {
         return reply::failure(StatusCode::UNAUTHORIZED, "UNAUTHORIZED", &error.to_string());
     }
     match fate.fault {
@@ -83,9 +83,9 @@ async fn answer(edge: &Edge, operation: &str, fate: Fate, mut request: Request, 
         Some(Fault::Cut) => return cut(),
         Some(Fault::CutAfter | Fault::Garbled) | None => {}
     }
-    if edge.contract.takes_body(operation) {
+    if guard.contract.takes_body(operation) {
         let body = std::mem::take(request.body_mut());
-        match read(edge, operation, body).await {
+        match read(guard, operation, body).await {
             Ok(checked) => drop(request.extensions_mut().insert(checked)),
             Err(message) => return reply::bad_request(&message),
         }
@@ -98,10 +98,10 @@ async fn answer(edge: &Edge, operation: &str, fate: Fate, mut request: Request, 
     }
 }
 
-async fn read(edge: &Edge, operation: &str, body: Body) -> Result<Checked, String> {
+async fn read(guard: &Guard, operation: &str, body: Body) -> Result<Checked, String> {
     let bytes = axum::body::to_bytes(body, MAX_BODY).await.map_err(|e| format!("the body cannot be read: {e}"))?;
     let body: Value = serde_json::from_slice(&bytes).map_err(|e| format!("the body is not JSON: {e}"))?;
-    let bad = match edge.contract.check_request(operation, &body) {
+    let bad = match guard.contract.check_request(operation, &body) {
         Ok(()) => BTreeMap::new(),
         Err(Breach::Records(bad)) => bad,
         Err(Breach::Request(message)) => return Err(message),
@@ -115,7 +115,7 @@ fn throttled(retry_after_secs: u64) -> Response {
     response
 }
 
-/// An answer that promises more than it sends: the server closes the connection in the middle of it.
+/// A response that announces more than it sends: the server closes the connection in the middle of it.
 fn cut() -> Response {
     let chunks = [Ok(Bytes::from_static(b"{")), Err(std::io::Error::other("cut on demand"))];
     let mut response = Response::new(Body::from_stream(futures::stream::iter(chunks)));
