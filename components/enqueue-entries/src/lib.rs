@@ -109,10 +109,10 @@ mod tests {
         let dispositions = futures::executor::block_on(EnqueueEntries::handle(events, &call())).unwrap();
         expect![[r#"
             [
-                Disposition::Reject(
+                Reject(
                     "malformed: keys: missing field `sk` at line 1 column 31",
                 ),
-                Disposition::Ack,
+                Ack,
             ]
         "#]]
         .assert_debug_eq(&dispositions);
