@@ -1,17 +1,18 @@
 //! Counts what happened in the schedules. A simulation in which too little happens finds nothing, and fails.
 
-use super::journal::Fact;
+use super::journal::{Fact, Said};
 use super::schedule::Kind;
 use std::collections::BTreeMap;
 
 /// What must happen in at least a hundredth of all schedules.
-const REQUIRED: [&str; 14] = [
+const REQUIRED: [&str; 15] = [
     "crash",
     "drain in order",
     "drain that gives back",
     "swap",
     "answer in an outage",
     "failed call of several records",
+    "permanent failure of several records",
     "message received again",
     "message moved by the queue",
     "dead letter of a message",
@@ -49,6 +50,9 @@ fn name(fact: &Fact) -> Option<String> {
         Fact::Ended(_, Some(_)) => "drain that gives back".to_owned(),
         Fact::Swapped(_) => "swap".to_owned(),
         Fact::Answered { outage: true, .. } => "answer in an outage".to_owned(),
+        Fact::Answered { said, .. } if said.len() > 1 && said.contains(&Said::FailedForGood) => {
+            "permanent failure of several records".to_owned()
+        }
         Fact::Answered { whole: true, said, .. } if said.len() > 1 => "failed call of several records".to_owned(),
         Fact::Received { receives, .. } if *receives > 1 => "message received again".to_owned(),
         Fact::Moved(_) => "message moved by the queue".to_owned(),

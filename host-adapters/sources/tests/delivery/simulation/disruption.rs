@@ -21,7 +21,7 @@ pub enum Disruption {
     Slowness,
     /// The worker traps, or returns too few or too many dispositions, whatever the records are.
     Hiccups,
-    /// Records that make every call they are part of trap or time out.
+    /// Records that make every call they are part of trap, time out or fail permanently.
     Poison,
     /// Records that are retried for a while or for ever, or rejected.
     Unruliness,

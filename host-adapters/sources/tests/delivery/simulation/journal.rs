@@ -6,13 +6,22 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Mutex;
 use tokio::time::Instant;
 
-/// A disposition as a host must read it: a missing one and a failure are `Retry`.
+/// A disposition as a host must read it: a missing one and a failure that is not permanent are `Retry`.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub enum Said {
     Ack,
     Reject,
     /// With the wait that the worker asked for, seconds.
     Retry(Option<u64>),
+    /// Its call failed permanently.
+    FailedForGood,
+}
+
+impl Said {
+    /// Whether the record is not settled.
+    pub fn fails(&self) -> bool {
+        matches!(self, Self::Retry(_) | Self::FailedForGood)
+    }
 }
 
 /// Names a call of the worker: the number of calls before it.

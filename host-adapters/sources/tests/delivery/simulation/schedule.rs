@@ -23,12 +23,14 @@ pub enum Temper {
     Retried(u32, Option<u64>),
     Traps,
     TimesOut,
+    /// Its calls fail permanently.
+    FailsForGood,
 }
 
 impl Temper {
     /// Whether every call with it fails as a whole.
     pub fn is_poison(self) -> bool {
-        matches!(self, Self::Traps | Self::TimesOut)
+        matches!(self, Self::Traps | Self::TimesOut | Self::FailsForGood)
     }
 }
 
@@ -179,7 +181,7 @@ impl Schedule {
         if let Some(mut random) = poison {
             for _ in 0..random.random_range(1..4) {
                 let at = random.random_range(0..self.records.len().max(1));
-                let temper = if random.random_bool(0.8) { Temper::Traps } else { Temper::TimesOut };
+                let temper = poisonous_temper(&mut random);
                 self.records.iter_mut().skip(at).take(1).for_each(|record| record.temper = temper);
             }
         }
@@ -268,6 +270,14 @@ const ANSWERS: [&str; 5] =
 
 fn likelihood(random: &mut StdRng) -> f64 {
     [0.0, 0.0, 0.05, 0.3][random.random_range(0..4)]
+}
+
+fn poisonous_temper(random: &mut StdRng) -> Temper {
+    match random.random_range(0..10) {
+        0..5 => Temper::Traps,
+        5..8 => Temper::FailsForGood,
+        _ => Temper::TimesOut,
+    }
 }
 
 fn unruly_temper(random: &mut StdRng) -> Temper {

@@ -110,6 +110,9 @@ impl State {
         let reply = match outage {
             _ if tempers.contains(&Temper::Traps) => trap(),
             Some(_) => self.without_service(numbers.len()),
+            None if tempers.contains(&Temper::FailsForGood) => {
+                Reply::new(Err(CallError::Permanent("malformed".to_owned())))
+            }
             None => Reply::new(Ok(numbers
                 .iter()
                 .zip(tempers)
@@ -136,7 +139,7 @@ impl State {
                 *retried = retried.saturating_add(1);
                 if *retried <= times { Disposition::Retry(after.map(|secs| secs * 1000)) } else { Disposition::Ack }
             }
-            Temper::Fine | Temper::Traps | Temper::TimesOut => Disposition::Ack,
+            Temper::Fine | Temper::Traps | Temper::TimesOut | Temper::FailsForGood => Disposition::Ack,
         }
     }
 
@@ -164,7 +167,8 @@ impl State {
 fn heard(call: CallId, dispatched: &Dispatched, records: usize) -> Fact {
     let answer = dispatched.result.as_ref().ok().filter(|answer| answer.len() <= records);
     let mut said: Vec<Said> = answer.into_iter().flatten().map(one_heard).collect();
-    said.resize(records, Said::Retry(None));
+    let for_good = matches!(dispatched.result, Err(CallError::Permanent(_)));
+    said.resize(records, if for_good { Said::FailedForGood } else { Said::Retry(None) });
     let uncallable = matches!(dispatched.result, Err(CallError::NotCallable(_)));
     let retried = said.iter().any(|said| matches!(said, Said::Retry(_)));
     let outage = uncallable || (retried && !dispatched.outages.is_empty());

@@ -39,7 +39,7 @@ impl<'a> Isolation<'a> {
             return Ok(());
         }
         let records: BTreeSet<u64> = batch.iter().map(|(record, _)| *record).collect();
-        let failing = said.iter().any(|said| matches!(said, Said::Retry(_)));
+        let failing = said.iter().any(Said::fails);
         if !self.searches.iter().any(|search| search.records.is_superset(&records)) && whole {
             self.searches.extend(self.begun(&records));
         }

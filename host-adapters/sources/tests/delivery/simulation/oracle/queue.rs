@@ -27,6 +27,8 @@ struct Message {
     /// The disposition, and whether it was the result of an outage: then the message is handed over again.
     said: Option<(Said, bool)>,
     outages: u32,
+    /// Permanent failures of batches that it was in with others.
+    halvings: u32,
     /// Whether a dead letter has been stored since.
     given_up: bool,
     /// Whether it was settled after any of its receives.
@@ -92,7 +94,7 @@ impl<'a> QueueOracle<'a> {
         message.receives = receives;
         message.receipt = receipt.to_owned();
         (message.in_flight, message.with_worker, message.said) = (true, false, None);
-        (message.outages, message.given_up, message.returned) = (0, false, false);
+        (message.outages, message.halvings, message.given_up, message.returned) = (0, 0, false, false);
         Ok(())
     }
 
@@ -131,7 +133,7 @@ impl<'a> QueueOracle<'a> {
         must(message.in_flight && !message.deleted, || format!("{record} is not in the host's hands"))?;
         let again = message.said.as_ref().is_none_or(|(said, outage)| *outage && matches!(said, Said::Retry(_)));
         must(again, || format!("{record} twice after one receive"))?;
-        let expected = message.receives + message.outages;
+        let expected = message.receives + message.outages + message.halvings;
         must(attempt == expected, || format!("{record} at attempt {attempt} instead of {expected}"))?;
         must(message.receives <= most, || format!("{record} received {} times, at most {most}", message.receives))
     }
@@ -144,7 +146,10 @@ impl<'a> QueueOracle<'a> {
             message.with_worker = false;
             message.outages += u32::from(outage && matches!(said, Said::Retry(_)));
             message.done_once |= *said == Said::Ack || (*said == Said::Reject && drops);
-            message.said = Some((said.clone(), outage));
+            // A batch that failed permanently is handed over again in halves; a message that was alone is given up.
+            let halved = *said == Said::FailedForGood && batch.len() > 1;
+            message.halvings += u32::from(halved);
+            message.said = (!halved).then(|| (said.clone(), outage));
         }
         Ok(())
     }
@@ -156,6 +161,7 @@ impl<'a> QueueOracle<'a> {
         let message = self.message(record)?;
         let due = match &message.said {
             Some((Said::Retry(_), outage)) => !outage && message.receives >= most,
+            Some((Said::FailedForGood, _)) => true,
             Some((Said::Reject, _)) => on_reject == OnReject::DeadLetter,
             _ => false,
         };
@@ -177,7 +183,7 @@ impl<'a> QueueOracle<'a> {
         let done = match &message.said {
             Some((Said::Ack, _)) => true,
             Some((Said::Reject, _)) => on_reject == OnReject::Drop || message.given_up,
-            Some((Said::Retry(_), _)) => message.given_up,
+            Some((Said::Retry(_) | Said::FailedForGood, _)) => message.given_up,
             None => false,
         };
         // Two receives of a message may be in flight, and each is settled without knowledge of the other.

@@ -46,6 +46,8 @@ struct Attempts {
     /// Of those, the ones that it was the head of and that were not split.
     headed: u32,
     rejected: bool,
+    /// Its call failed permanently while it was alone.
+    failed_for_good: bool,
 }
 
 impl<'a> StreamOracle<'a> {
@@ -132,6 +134,7 @@ impl<'a> StreamOracle<'a> {
             self.young_enough(at_ms, *number)?;
             let attempts = self.attempts.entry(*number).or_default();
             attempts.attempts += 1;
+            must(!attempts.failed_for_good, || format!("{number} again, though it failed permanently alone"))?;
             must(*attempt == attempts.attempts, || format!("{number} is at attempt {}", attempts.attempts))?;
         }
         self.with_worker.extend(numbers);
@@ -165,7 +168,7 @@ impl<'a> StreamOracle<'a> {
 
     pub fn answered(&mut self, batch: &[(u64, u32)], said: &[Said], whole: bool, outage: bool) -> Verdict {
         let keeps_rejected = self.config.on_reject == OnReject::DeadLetter;
-        let first_retry = said.iter().position(|said| matches!(said, Said::Retry(_))).unwrap_or(batch.len());
+        let first_retry = said.iter().position(Said::fails).unwrap_or(batch.len());
         for ((number, _), said) in batch.iter().zip(said).take(first_retry) {
             if keeps_rejected && *said == Said::Reject {
                 self.attempts.entry(*number).or_default().rejected = true;
@@ -175,19 +178,21 @@ impl<'a> StreamOracle<'a> {
         }
         self.with_worker.retain(|number| batch.iter().all(|(answered, _)| answered != number));
         if !outage {
-            self.failed(&batch[first_retry..], first_retry > 0, whole)?;
+            let for_good = said.contains(&Said::FailedForGood);
+            self.failed(&batch[first_retry..], first_retry > 0, whole, for_good)?;
         }
         self.isolation.answered(batch, said, whole, outage)
     }
 
     /// These records are to be delivered again. The head has used a retry, unless it was not the head of its call or
     /// the call is split to find the culprit.
-    fn failed(&mut self, again: &[(u64, u32)], was_cut: bool, whole: bool) -> Verdict {
+    fn failed(&mut self, again: &[(u64, u32)], was_cut: bool, whole: bool, for_good: bool) -> Verdict {
         again.iter().for_each(|(number, _)| self.attempts.entry(*number).or_default().failed += 1);
-        let split = whole && self.config.bisect && again.len() > 1;
+        let split = whole && (self.config.bisect || for_good) && again.len() > 1;
         let Some((head, _)) = again.first().filter(|_| !split && !was_cut) else { return Ok(()) };
         let attempts = self.attempts.entry(*head).or_default();
         attempts.headed += 1;
+        attempts.failed_for_good |= for_good;
         let (headed, most) = (attempts.headed, self.retries().map(|retries| retries + 1));
         must(most.is_none_or(|most| headed <= most), || format!("{head} failed {headed} times, at most {most:?}"))
     }
@@ -200,7 +205,8 @@ impl<'a> StreamOracle<'a> {
         let used = if config.bisect { attempts.headed } else { attempts.failed };
         let due = match dead_letter.condition.as_deref() {
             Some("RetryAttemptsExhausted") => {
-                u32::try_from(config.maximum_retry_attempts).is_ok_and(|retries| used > retries)
+                let most = u32::try_from(config.maximum_retry_attempts);
+                attempts.failed_for_good || most.is_ok_and(|retries| used > retries)
             }
             // The stream's times are rounded to 10 ms.
             Some("RecordAgeExceeded") => {
