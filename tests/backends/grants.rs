@@ -1,5 +1,6 @@
 //! Grants: every function refuses resources that its caller's grants do not name, and says what to write.
 
+use host_adapters_manifest::{ManifestErrors, ProvidedVariables};
 use host_adapters_platform::{Grants, PlatformService};
 use host_adapters_records::documents::{Find, FindOne, FindQuery, ReplaceOne, UpdateOne};
 use host_adapters_records::identity::Verify;
@@ -7,6 +8,7 @@ use host_adapters_records::queue::SendBatch;
 use host_adapters_records::table::{BatchGet, BatchUpdate, BatchWrite, Query, Update};
 use host_adapters_records::{Error, ErrorKind, Platform};
 use serde_json::{Value, json};
+use std::path::Path;
 use std::sync::Arc;
 use tests::contract::embedded::{Opened, open};
 use tests::contract::suites::backend::{COLLECTION, QUEUE, TABLE};
@@ -32,10 +34,24 @@ const FUNCTIONS: [&str; 16] = [
     "swap",
 ];
 
+/// Reads grants as `spin.toml` has them, of an application in which every name of these tests is declared.
+fn read(grants: &Value) -> Result<Grants, ManifestErrors> {
+    let names: String = [TABLE, QUEUE, "other"].map(|name| format!("{name} = {{}}\n")).concat();
+    let text = format!(
+        "spin_manifest_version = 2\n[application]\nname = \"grants\"\n[application.tool.host-adapters]\n\
+         collections = [\"{COLLECTION}\"]\n[application.tool.host-adapters.tables]\n{names}\
+         [application.tool.host-adapters.queues]\n{names}[application.tool.host-adapters.clients.worker]\n\
+         token = \"t\"\ngrants = {}\n",
+        grants.to_string().replace("\":", "\" = ")
+    );
+    let app = host_adapters_manifest::parse(Path::new("spin.toml"), &text, &ProvidedVariables::default())?;
+    Ok(app.host.clients["worker"].grants.clone())
+}
+
 async fn service(grants: Value) -> (PlatformService, Opened) {
     let opened = open().await;
     let backend = Arc::new(opened.embedded.clone());
-    let grants = serde_json::from_value::<Grants>(grants).unwrap();
+    let grants = read(&grants).unwrap();
     let service = PlatformService {
         grants: [("worker".to_owned(), grants)].into(),
         tables: backend.clone(),
@@ -153,10 +169,10 @@ fn refuse_unknown_words() {
         (json!({"table": {}}), "table"),
         (json!({"tables": {TABLE: "all"}}), "all"),
         (json!({"queues": {QUEUE: "read"}}), "read"),
-        (json!({"identity": "yes"}), "yes"),
+        (json!({"identity": "yes"}), "identity"),
         (json!({"components": "write"}), "write"),
     ] {
-        let error = serde_json::from_value::<Grants>(grants).unwrap_err().to_string();
+        let error = read(&grants).unwrap_err().to_string();
         assert!(error.contains(word), "{error}");
     }
 }

@@ -3,9 +3,11 @@
 use crate::contract::suites::backend::{
     Backend, COLLECTION, DEAD_LETTERS, LOOSE_QUEUE, MAX_RECEIVES, OTHER_COLLECTION, PLAIN_TABLE, QUEUE, TABLE, WORKER,
 };
-use backend_embedded::{Cache, Config, Embedded, QueueConfig, TableConfig};
+use backend_embedded::{Embedded, EmbeddedCache};
 use host_adapters_platform::clock::Clock;
-use host_adapters_platform::{DocumentsBackend, QueueBackend, QueueBrowser, StreamBackend, TableBackend};
+use host_adapters_platform::{
+    Declared, DocumentsBackend, QueueBackend, QueueBrowser, QueueSpec, StreamBackend, TableBackend, TableSpec,
+};
 use host_adapters_records::cache::CacheBackend;
 use std::time::Duration;
 use tempfile::TempDir;
@@ -15,7 +17,7 @@ const START_MS: i64 = 1_705_312_800_000;
 
 pub struct Opened {
     pub embedded: Embedded,
-    cache: Cache,
+    cache: EmbeddedCache,
     clock: Clock,
     folder: TempDir,
 }
@@ -48,19 +50,19 @@ impl Backend for Opened {
 pub async fn open() -> Opened {
     let (folder, clock) = (tempfile::tempdir().unwrap(), Clock::manual(START_MS));
     let embedded = Embedded::open_with_clock(&folder.path().join("store"), &config(), clock.clone()).unwrap();
-    Opened { embedded, cache: Cache::new(clock.clone()), clock, folder }
+    Opened { embedded, cache: EmbeddedCache::new(clock.clone()), clock, folder }
 }
 
-pub fn config() -> Config {
-    let queue = QueueConfig {
+pub fn config() -> Declared {
+    let queue = QueueSpec {
         max_receive_count: MAX_RECEIVES,
         dead_letter_queue: Some(DEAD_LETTERS.to_owned()),
-        ..QueueConfig::default()
+        ..QueueSpec::default()
     };
-    let stream = TableConfig { stream: true, consumers: [WORKER.to_owned()].into() };
-    Config {
-        tables: [(TABLE.to_owned(), stream), (PLAIN_TABLE.to_owned(), TableConfig::default())].into(),
-        queues: [(QUEUE.to_owned(), queue), (LOOSE_QUEUE.to_owned(), QueueConfig::default())].into(),
+    let stream = TableSpec { stream: true, consumers: [WORKER.to_owned()].into() };
+    Declared {
+        tables: [(TABLE.to_owned(), stream), (PLAIN_TABLE.to_owned(), TableSpec::default())].into(),
+        queues: [(QUEUE.to_owned(), queue), (LOOSE_QUEUE.to_owned(), QueueSpec::default())].into(),
         collections: [COLLECTION.to_owned(), OTHER_COLLECTION.to_owned()].into(),
     }
 }

@@ -3,5 +3,6 @@
 mod contract;
 mod fuzz;
 mod readme;
+mod settings;
 mod tidy;
 mod wire;

@@ -43,6 +43,9 @@ enum Command {
         /// Ids of components, as in spin.toml.
         components: Vec<String>,
     },
+    /// Write what is generated from the declarations of settings: `schemas/config`, and tables in README.md and
+    /// `docs/configuration.md`.
+    Schema,
     /// Real servers for tests (DynamoDB Local, ElasticMQ, a MongoDB, Redis) on 127.0.0.1, in a folder of their own.
     Servers {
         #[command(subcommand)]
@@ -70,6 +73,7 @@ fn main() -> Result<()> {
             let built = build::native(build::Linting::Off)?;
             build::components(&built, &components)
         }
+        Command::Schema => verify::write_settings(),
         Command::Servers { command } => servers::run(command),
     }
 }

@@ -87,6 +87,13 @@ fn all(filter: &[&str]) -> Command {
     tests
 }
 
+/// Has the test that compares documents with the declarations of settings write them instead.
+pub fn write_settings() -> Result<()> {
+    let mut test = build::cargo(Linting::Off);
+    test.args(["test", "--release", "--locked", "--workspace", "--test=all", "--", "project::settings::"]);
+    build::run(test.env("UPDATE_EXPECT", "1"))
+}
+
 /// The tests that need servers. They mostly wait for the servers, not for the processor.
 fn on_servers(filter: &[&str]) -> Command {
     let mut tests = all(filter);

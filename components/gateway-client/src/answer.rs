@@ -3,8 +3,8 @@
 use crate::bindings::exports::registration::platform::types::{Error, ErrorKind};
 use serde::de::DeserializeOwned;
 
-/// Reads an answer. Anything but 200 with the wire's own words is not an answer of the platform: a token that is not
-/// accepted is `denied`; the rest (a proxy's page, a gateway that is starting) may pass.
+/// Reads a response. Only status 200 with the platform's JSON is one of the platform. If the token is not accepted, the
+/// error is `denied`; any other response (of a proxy, or of a gateway that is starting) may be transient.
 pub fn read<T: DeserializeOwned>(function: &str, status: u16, body: &[u8]) -> Result<T, Error> {
     match status {
         200 => serde_json::from_slice::<Result<T, Error>>(body)

@@ -27,7 +27,7 @@ pub async fn call<T: DeserializeOwned>(function: &str, args: impl Serialize) -> 
     answer::read(function, status, &body)
 }
 
-/// A variable that the manifest must set; without it no call is allowed.
+/// A variable that the manifest must set. Without it, calls are denied.
 async fn variable(name: &str) -> Result<String, Error> {
     let value = variables::get(name).await.ok().filter(|value| !value.is_empty());
     value.ok_or_else(|| {

@@ -10,18 +10,18 @@ use std::rc::Rc;
 const ADDRESS: &str = "redis_url";
 
 thread_local! {
-    /// The connection, for the later calls of this instance; until one fails.
+    /// The connection, kept for later calls of this instance until one fails.
     static KEPT: RefCell<Option<Rc<Connection>>> = const { RefCell::new(None) };
 }
 
-/// The cache, as one call uses it.
+/// The cache, for one call.
 #[derive(Clone, Copy, Debug)]
 pub struct Cache<'a> {
     call: &'a Call,
 }
 
 impl<'a> Cache<'a> {
-    /// The cache at the address in the variable `redis_url`. Nothing is opened before it is needed.
+    /// The cache at the address in the variable `redis_url`. It connects at first use.
     pub fn new(call: &'a Call) -> Self {
         Self { call }
     }
@@ -35,7 +35,7 @@ impl<'a> Cache<'a> {
         }
     }
 
-    /// Sets a key for so many seconds.
+    /// Sets a key for this many seconds.
     pub async fn set(&self, key: &str, value: &[u8], seconds: u32) {
         let arguments = [
             RedisParameter::Binary(key.as_bytes().to_vec()),
@@ -65,7 +65,7 @@ async fn connect() -> Result<Rc<Connection>, String> {
     Ok(opened)
 }
 
-/// What went wrong, for the log. Only a new connection may be better.
+/// The error, for the log. The connection is dropped, because only a new one may work.
 fn failed(error: Error) -> String {
     KEPT.set(None);
     format!("{error:?}")

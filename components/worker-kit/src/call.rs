@@ -1,16 +1,16 @@
-//! One call of a worker: what its logs, spans and outgoing requests carry.
+//! One call of a worker: the context of its logs, spans and outgoing requests.
 
 use crate::log::Level;
 use crate::{Event, log};
 use chrono::Utc;
 use serde_json::{Map, Value};
 
-/// Handed to every worker with its call. Cheap to make; [`Call::of`] makes one for a single record of a batch.
+/// Passed to every worker with its call. It is cheap to make; [`Call::of`] makes one for a single record of a batch.
 #[derive(Clone, Debug)]
 pub struct Call {
     worker: &'static str,
     threshold: Level,
-    /// Follows the work through logs and services.
+    /// Names the work in logs and in requests to services.
     pub correlation_id: String,
     /// W3C trace context to pass on.
     pub traceparent: Option<String>,
@@ -24,7 +24,7 @@ impl Call {
         Self { worker, threshold, correlation_id, traceparent }
     }
 
-    /// The same call, speaking for one record of its batch.
+    /// The same call, with the context of one record of its batch.
     pub fn of(&self, event: &Event) -> Self {
         Self {
             correlation_id: event.correlation_id.clone(),
@@ -33,7 +33,7 @@ impl Call {
         }
     }
 
-    /// Attributes for a message that carries this call on: `correlationId`, `traceparent`.
+    /// Attributes for a message that continues this call: `correlationId`, `traceparent`.
     pub fn attributes(&self) -> Vec<(String, String)> {
         let mut attributes = vec![("correlationId".to_owned(), self.correlation_id.clone())];
         attributes.extend(self.traceparent.clone().map(|value| ("traceparent".to_owned(), value)));
@@ -50,7 +50,7 @@ impl Call {
         self.log(Level::Info, message, &data);
     }
 
-    /// Logs what was recovered from, or somebody else's mistake.
+    /// Logs a problem that was handled, or a fault of the sender.
     pub fn warn(&self, message: &str, data: Value) {
         self.log(Level::Warn, message, &data);
     }
@@ -78,7 +78,7 @@ impl Call {
     }
 }
 
-/// A part of a call worth timing.
+/// A timed part of a call.
 #[derive(Debug)]
 pub struct Span<'a>(Option<Traced<'a>>);
 

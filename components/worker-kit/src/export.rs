@@ -1,7 +1,7 @@
 //! The macros that make a component of a worker: the typed export, `wizer-initialize` and `wasi:http/handler`.
 //!
-//! They expand to nothing outside WebAssembly, so that a worker's crate links natively and its rules are tested there;
-//! for the same reason the worker's type is `pub`: otherwise all of it would be dead code there.
+//! They expand to nothing outside WebAssembly, so that a worker's crate links natively and its rules are tested there.
+//! For the same reason the worker's type is `pub`: otherwise all of it would be dead code in native builds.
 
 /// Exports a [`BatchWorker`](crate::BatchWorker).
 #[macro_export]
@@ -31,7 +31,7 @@ macro_rules! request_worker {
     };
 }
 
-/// What [`batch_worker!`] and [`request_worker!`] have in common.
+/// Shared by [`batch_worker!`] and [`request_worker!`].
 #[doc(hidden)]
 #[macro_export]
 macro_rules! component {

@@ -1,10 +1,10 @@
-//! The guest library: what all workers share, without business rules.
+//! The guest library, shared by all workers, without business rules.
 //!
 //! - [`batch_worker!`] and [`request_worker!`] make a component of a [`BatchWorker`] or [`RequestWorker`].
 //! - [`lambda`]: the event JSON of AWS Lambda, both ways. Pure.
-//! - [`endpoint`]: the HTTP endpoint at `/workers/<id>`, which speaks it.
+//! - [`endpoint`]: the HTTP endpoint at `/workers/<id>`, which uses these events.
 //! - [`Call`], [`log`]: logs and spans that carry the call's correlation id.
-//! - [`platform`], [`services`], [`cache`]: what a worker may call.
+//! - [`platform`], [`services`], [`cache`]: the interfaces that a worker may call.
 
 pub mod bindings;
 pub mod cache;
@@ -19,7 +19,7 @@ pub mod variables;
 #[doc(hidden)]
 pub mod worker;
 
-/// A component's calls allocate and free thousands of small pieces; this takes half of the time that the libc's takes.
+/// A call allocates and frees thousands of small pieces; this allocator takes half of the time of libc's.
 #[cfg(target_family = "wasm")]
 #[global_allocator]
 static ALLOCATOR: talc::wasm::WasmDynamicTalc = talc::wasm::new_wasm_dynamic_allocator();

@@ -1,27 +1,27 @@
 //! Log lines and spans: one JSON object a line on stdout.
 //!
-//! `host-adapters` adds worker and digest and puts its own timestamp and tag in; a Spin host leaves the line as it
-//! is, so the line has its own `timestamp` and `tag`. Shape and levels are those of API usage, "CloudWatch Logs".
+//! `host-adapters` adds worker and digest and replaces timestamp and tag. A Spin host leaves the line as it is, so it
+//! has its own `timestamp` and `tag`. Shape and levels are those of API usage, "CloudWatch Logs".
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-/// How much a line matters. Later is more.
+/// The severity of a line; later ones are more severe.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub enum Level {
-    /// Details, in `local-dev`, `dev` and `qa` only.
+    /// Details, only in `local-dev`, `dev` and `qa`.
     Debug,
     /// What happened.
     Info,
-    /// Recovered, or somebody else's mistake.
+    /// A problem that was handled, or a fault of the sender.
     Warn,
     /// Needs attention.
     Error,
 }
 
 impl Level {
-    /// The lowest level written, by `LOG_LEVEL` and `CONFIG_ENV`. INFO where `LOG_LEVEL` is unset or not a level.
+    /// The lowest level that is written, by `LOG_LEVEL` and `CONFIG_ENV`. INFO if `LOG_LEVEL` is unset or not a level.
     pub fn threshold(log_level: Option<&str>, config_env: Option<&str>) -> Self {
         let wanted = match log_level.unwrap_or_default().to_ascii_uppercase().as_str() {
             "DEBUG" => Self::Debug,
@@ -67,7 +67,7 @@ pub fn line(
     text(&Line { correlation_id, data, level: level.name(), message, tag, timestamp: timestamp(now) })
 }
 
-/// A finished span; the host makes it a child of `traceparent`, the call's own. Times are milliseconds since 1970
+/// A finished span, which the host makes a child of `traceparent`, the call's own. Times are milliseconds since 1970
 /// (UTC).
 pub fn span_line(
     name: &str,
@@ -90,17 +90,17 @@ pub fn span_line(
     text(&Line { attributes, correlation_id, end_ms, span: name, start_ms, traceparent })
 }
 
-/// Text and numbers alone can always be written.
+/// Text and numbers can always be serialised.
 fn text(line: &impl Serialize) -> String {
     serde_json::to_string(line).unwrap_or_default()
 }
 
-/// RFC 3339 with milliseconds and `Z`, as everywhere in the documents.
+/// RFC 3339 with milliseconds and `Z`, as in all documents.
 pub fn timestamp(time: DateTime<Utc>) -> String {
     time.to_rfc3339_opts(SecondsFormat::Millis, true)
 }
 
-/// The documents' name of a worker: `save-entries` is their `saveEntries`.
+/// The worker's name in the documents: `saveEntries` for `save-entries`.
 pub fn camel_case_name(worker: &str) -> String {
     let mut parts = worker.split('-');
     let mut name = parts.next().unwrap_or_default().to_owned();

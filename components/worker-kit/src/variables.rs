@@ -7,7 +7,7 @@ pub async fn optional(name: &str) -> Option<String> {
     spin_sdk::variables::get(name).await.ok().filter(|value| !value.is_empty())
 }
 
-/// A variable's value, or what to do about its absence.
+/// A variable's value, or an error that says what to do.
 pub async fn required(name: &str) -> Result<String, String> {
     match spin_sdk::variables::get(name).await {
         Ok(value) if value.is_empty() => Err(format!("the variable {name} is empty: set it for this component")),

@@ -1,6 +1,6 @@
 //! Headers and bodies of a worker's HTTP endpoint, which either the guest or the host serves.
 
-/// The token in an `Authorization` header. AppSync's own clients send it bare.
+/// The token in an `Authorization` header. AppSync's own clients send it without `Bearer`.
 pub fn bearer(header: &str) -> Option<String> {
     let token = match header.split_once(' ') {
         Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => token.trim(),

@@ -1,5 +1,5 @@
-//! JSON objects from outside. Errors name the field and what was expected there. They never quote a value, which may be
-//! a fan's.
+//! Reads JSON objects from outside. Errors name the field and what was expected there. They never quote a value, which
+//! may be a fan's.
 
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
@@ -7,7 +7,7 @@ use serde_json::Value;
 /// What serde would take for an object, its values in the order of the fields.
 const LIST: &str = "invalid type: sequence, expected an object";
 
-/// Reads a whole text. The second, slower reading only serves to name the field that is wrong.
+/// Reads a whole text. On an error it is read again, more slowly, to name the field that is wrong.
 pub fn from_slice<'a, T: Deserialize<'a>>(text: &'a [u8]) -> Result<T, String> {
     if text.trim_ascii_start().starts_with(b"[") {
         return Err(LIST.to_owned());
@@ -22,7 +22,7 @@ fn named<'a, T: Deserialize<'a>>(text: &'a [u8]) -> Result<T, String> {
     Ok(value)
 }
 
-/// Reads what is parsed already.
+/// Reads a parsed value.
 pub fn from_value<T: DeserializeOwned>(value: Value) -> Result<T, String> {
     if value.is_array() {
         return Err(LIST.to_owned());

@@ -2,19 +2,46 @@
 
 use super::app::{Build, Component, Host, Profile};
 use super::by_id;
-use super::grants::{self, RawGrants};
-use super::limits::{self, Kind, Limits};
-use super::source::{self, RawSource};
+use super::grants::{GrantSettings, RawGrants};
+use super::limits;
+use super::source::{RawSource, Sources};
 use super::variables::{Value, Variables, is_snake_case};
 use host_adapters_outbound::AllowedHosts;
 use host_adapters_settings::Report;
-use host_adapters_settings::{Fields, Spanned};
+use host_adapters_settings::{Fields, Settings, Spanned, Table, Template, settings};
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::Path;
 
 /// Our table under `tool`.
 pub(super) const TOOL: &str = "host-adapters";
+
+settings! {
+    /// What the host needs to know of a component besides Spin's own keys.
+    pub struct ToolSettings {
+        /// What the build command makes; `source` is made of it by freezing its initialised state. It follows from the id
+        /// where `source` is `target/components/<id>.wasm` and there is no `build`.
+        pub artifact: Option<String> = None, ();
+        /// How many instances run at most; more calls wait.
+        pub max_instances: usize = 8, 1..=1_000;
+        /// How many calls an instance takes before it is replaced.
+        pub max_instance_reuse_count: usize = 1024, 1..=u32::MAX.into();
+        /// How many calls run in one instance at a time; by default 1 with a source, 16 without.
+        pub max_instance_concurrent_reuse_count: Option<usize> = None, 1..=1_000;
+        /// How long an instance without a call is kept, in seconds.
+        pub idle_instance_timeout_secs: u32 = 60, 0..=86_400;
+        /// Wall time of one call, in seconds; by default 300 with a source, 30 without.
+        pub request_timeout_secs: Option<u32> = None, 1..=43_200;
+        /// Linear memory of one instance, in MiB.
+        pub max_memory_mb: usize = 128, 1..=4_096;
+        /// The longest a guest may compute without waiting for anything, in milliseconds.
+        pub max_cpu_ms: u32 = 5_000, 1..=3_600_000;
+        /// What it may touch.
+        pub grants: Table<GrantSettings> = Table::default(), "grants";
+        /// What feeds it besides HTTP.
+        pub source: Sources = Sources::default(), ();
+    }
+}
 
 /// The id of a component, and where it was written.
 pub(super) type Named = (String, Range<usize>);
@@ -45,12 +72,20 @@ pub(super) struct Context<'c, 'd> {
     pub(super) folder: &'c Path,
 }
 
+impl Context<'_, '_> {
+    /// A text that is there, with its variables put in.
+    pub(super) fn resolve(&self, template: &Template) -> Option<Value> {
+        self.variables.resolve(self.report, template.0.as_ref()?)
+    }
+}
+
 /// Reads one component; the names in it are checked later.
 pub(super) fn read(id: &str, mut fields: Fields<'_, '_>, context: &Context<'_, '_>) -> RawComponent {
     check_id(id, &fields);
     ignore_what_spin_alone_needs(&mut fields);
     let (dependencies, named) = read_dependencies(&mut fields);
     let tool = read_tool(&mut fields);
+    let grants = RawGrants::from(tool.grants.clone());
     let source = read_source(&mut fields);
     let mut component = Component {
         id: id.to_owned(),
@@ -62,15 +97,15 @@ pub(super) fn read(id: &str, mut fields: Fields<'_, '_>, context: &Context<'_, '
         dependencies,
         build: read_build(&mut fields, context.folder),
         profiles: read_profiles(&mut fields, context.folder),
-        artifact: tool.artifact.map(|artifact| context.folder.join(artifact)),
-        limits: tool.limits,
+        artifact: tool.artifact.as_ref().map(|artifact| context.folder.join(artifact)),
+        limits: limits::of(&tool),
         sources: Vec::new(),
-        grants: tool.grants.grants.clone(),
+        grants: grants.grants.clone(),
     };
     by_id::complete(&mut component, &source, context.folder);
     let at = fields.span.clone();
     fields.finish();
-    RawComponent { component, sources: tool.sources, grants: tool.grants, dependencies: named, at }
+    RawComponent { component, sources: tool.source.read, grants, dependencies: named, at }
 }
 
 fn check_id(id: &str, fields: &Fields<'_, '_>) {
@@ -180,27 +215,11 @@ fn read_profiles(fields: &mut Fields<'_, '_>, folder: &Path) -> BTreeMap<String,
     fields.tables("profile").into_iter().map(profile).collect()
 }
 
-/// What stands under `tool.host-adapters`.
-struct Tool {
-    artifact: Option<String>,
-    limits: Limits,
-    sources: Vec<RawSource>,
-    grants: RawGrants,
-}
-
-fn read_tool(fields: &mut Fields<'_, '_>) -> Tool {
-    let Some(mut tool) = own_tool(fields) else {
-        let (sources, grants) = (Vec::new(), RawGrants::default());
-        return Tool { artifact: None, limits: limits::of(Kind::Request), sources, grants };
-    };
-    let blocks = tool.list("source");
-    let kind = if blocks.is_empty() { Kind::Request } else { Kind::Batch };
-    let sources = blocks.into_iter().filter_map(source::read).collect();
-    let limits = limits::read(&mut tool, kind);
-    let grants = grants::read(&mut tool);
-    let artifact = tool.string("artifact").map(|artifact| artifact.value);
+fn read_tool(fields: &mut Fields<'_, '_>) -> ToolSettings {
+    let Some(mut tool) = own_tool(fields) else { return ToolSettings::default() };
+    let (settings, _) = ToolSettings::read_all(&mut tool);
     tool.finish();
-    Tool { artifact, limits, sources, grants }
+    settings
 }
 
 /// The host's table; those of other tools are not looked at.

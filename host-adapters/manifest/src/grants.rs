@@ -2,19 +2,35 @@
 
 use super::app::Host;
 use host_adapters_platform::{Access, ComponentsAccess, Grants, QueueAccess};
-use host_adapters_settings::{Fields, Spanned};
+use host_adapters_settings::{Fields, Setting, Spanned, Table, Words, settings};
 use host_adapters_settings::{Report, suggestion};
+use serde_json::{Value as Json, json};
 use std::collections::BTreeMap;
 
-/// The words for tables and collections.
-const READ_WRITE: [(&str, Access); 3] =
-    [("read", Access::Read), ("write", Access::Write), ("read-write", Access::ReadWrite)];
-/// The words for queues.
-const SEND_PEEK_REDRIVE: [(&str, QueueAccess); 3] =
-    [("send", QueueAccess::Send), ("peek", QueueAccess::Peek), ("redrive", QueueAccess::Redrive)];
+settings! {
+    /// What a caller may touch on the platform; everything else is denied. For a client, the name `*` stands for every
+    /// declared one; a name beside it keeps its own grant.
+    pub struct GrantSettings {
+        /// What may be done with a table.
+        pub tables: Granted<Access> = Granted::default(), ();
+        /// What may be done with a queue: send messages to it; see how many it holds and look at them; or do that and send
+        /// dead letters back or drop them.
+        pub queues: Granted<QueueAccess> = Granted::default(), ();
+        /// What may be done with a collection.
+        pub documents: Granted<Access> = Granted::default(), ();
+        /// Whether tokens may be verified.
+        pub identity: bool = false, ();
+        /// Whether a client may see which version of each component serves, or replace them too.
+        pub components: Option<ComponentsAccess> = None, ();
+    }
+}
 
-/// The words for the components as a whole.
-const READ_SWAP: [(&str, ComponentsAccess); 2] = [("read", ComponentsAccess::Read), ("swap", ComponentsAccess::Swap)];
+/// Names with what is allowed, and where they stand.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Granted<T> {
+    allowed: BTreeMap<String, T>,
+    named: Vec<Spanned<String>>,
+}
 
 /// A client's word for every name that the application declares.
 const ALL: &str = "*";
@@ -32,6 +48,19 @@ enum Kind {
     Table,
     Queue,
     Collection,
+}
+
+impl From<Table<GrantSettings>> for RawGrants {
+    fn from(Table(settings): Table<GrantSettings>) -> Self {
+        let GrantSettings { tables, queues, documents, identity, components } = settings.unwrap_or_default();
+        let of = |kind, names: Vec<_>| names.into_iter().map(move |name| (kind, name));
+        let named = of(Kind::Table, tables.named)
+            .chain(of(Kind::Queue, queues.named))
+            .chain(of(Kind::Collection, documents.named))
+            .collect();
+        let (tables, queues, documents) = (tables.allowed, queues.allowed, documents.allowed);
+        Self { grants: Grants { tables, queues, documents, identity, components }, named }
+    }
 }
 
 impl RawGrants {
@@ -63,19 +92,6 @@ impl RawGrants {
     }
 }
 
-/// Reads the key `grants`; the names in it are checked later.
-pub(super) fn read(fields: &mut Fields<'_, '_>) -> RawGrants {
-    let mut written = RawGrants::default();
-    let Some(mut block) = fields.table("grants") else { return written };
-    written.grants.tables = access(&mut block, "tables", Kind::Table, &READ_WRITE, &mut written.named);
-    written.grants.queues = access(&mut block, "queues", Kind::Queue, &SEND_PEEK_REDRIVE, &mut written.named);
-    written.grants.documents = access(&mut block, "documents", Kind::Collection, &READ_WRITE, &mut written.named);
-    written.grants.identity = block.boolean("identity").unwrap_or_default();
-    written.grants.components = block.choice("components", &READ_SWAP);
-    block.finish();
-    written
-}
-
 /// Reports a name that is not declared.
 pub(super) fn declared<'n>(
     report: &Report<'_>,
@@ -100,26 +116,34 @@ fn expand<'n, T: Copy>(granted: &mut BTreeMap<String, T>, declared: impl IntoIte
     }
 }
 
-/// One kind of grant: names with what is allowed.
-fn access<T: Copy>(
-    block: &mut Fields<'_, '_>,
-    key: &'static str,
-    kind: Kind,
-    words: &[(&str, T)],
-    named: &mut Vec<(Kind, Spanned<String>)>,
-) -> BTreeMap<String, T> {
-    let mut granted = BTreeMap::new();
-    for (name, word) in block.string_map(key) {
-        named.push((kind, Spanned { value: name.clone(), span: word.span.clone() }));
-        match words.iter().find(|(known, _)| *known == word.value) {
-            Some((_, access)) => {
-                granted.insert(name, *access);
-            }
-            None => {
-                let instead = suggestion(&word.value, words.iter().map(|(known, _)| *known));
-                block.diagnostic(&word.span, format!("{key}.{name} = \"{}\" is not a grant{instead}", word.value));
+impl<T> Default for Granted<T> {
+    fn default() -> Self {
+        Self { allowed: BTreeMap::new(), named: Vec::new() }
+    }
+}
+
+impl<T: Words> Setting for Granted<T> {
+    type Rule = ();
+
+    fn read(fields: &mut Fields<'_, '_>, key: &'static str, (): &()) -> Option<Self> {
+        let mut granted = Self::default();
+        for (name, word) in fields.string_map(key) {
+            granted.named.push(Spanned { value: name.clone(), span: word.span.clone() });
+            match T::WORDS.iter().find(|(known, _)| *known == word.value) {
+                Some((_, access)) => {
+                    granted.allowed.insert(name, *access);
+                }
+                None => {
+                    let instead = suggestion(&word.value, T::WORDS.iter().map(|(known, _)| *known));
+                    fields.diagnostic(&word.span, format!("{key}.{name} = \"{}\" is not a grant{instead}", word.value));
+                }
             }
         }
+        Some(granted)
     }
-    granted
+
+    fn schema(_default: Self, (): &()) -> Json {
+        let words: Vec<_> = T::WORDS.iter().map(|(word, _)| *word).collect();
+        json!({"type": "object", "additionalProperties": {"enum": words}})
+    }
 }

@@ -1,16 +1,81 @@
 //! `[application.tool.host-adapters]`: what the host provides to its components. Spin ignores the table `tool`.
 
 use super::app::{Client, Host};
-use super::component::{Context, own_tool};
-use super::grants::{self, RawGrants};
+use super::component::{Context, TOOL, own_tool};
+use super::grants::{GrantSettings, RawGrants};
 use super::variables::Value;
 use host_adapters_outbound::{LimitBy, RateLimit, ServiceConfig};
 use host_adapters_platform::{IdentityConfig, QueueSpec, TableSpec};
-use host_adapters_settings::{Fields, Spanned};
+use host_adapters_settings::{Fields, Named, Names, Settings, Spanned, Table, Template, is_web_url, settings};
 use host_adapters_sources::SourceConfig;
 use std::num::NonZeroU32;
 use std::ops::Range;
 use std::time::Duration;
+
+settings! {
+    /// What the host has for its components.
+    pub struct HostSettings {
+        /// The tables that there are.
+        pub tables: Named<TableSettings> = Named::default(), "table";
+        /// The queues that there are.
+        pub queues: Named<QueueSpec> = Named::default(), "queue";
+        /// The collections of documents that there are.
+        pub collections: Names = Names::default(), ();
+        /// The services that may be called.
+        pub services: Named<ServiceSettings> = Named::default(), "service";
+        /// Whose fan tokens are accepted.
+        pub identity: Table<IdentitySettings> = Table::default(), "identity";
+        /// Callers of the gateway that are not components.
+        pub clients: Named<ClientSettings> = Named::default(), "client";
+    }
+}
+
+settings! {
+    /// A table.
+    pub struct TableSettings {
+        /// Whether its changes can be read as a stream.
+        pub stream: bool = false, ();
+    }
+}
+
+settings! {
+    /// A service that components call by a virtual host.
+    pub struct ServiceSettings {
+        /// The virtual host.
+        pub host: String = String::new(), "the virtual host, as in host = \"entry.services.internal\"";
+        /// The service's base URL.
+        pub upstream: Template = Template::default(), "the service's base URL";
+        /// Requests in any second, retries included; any number if it is not given.
+        pub rate_limit_per_sec: Option<u32> = None, 1..=1_000_000;
+        /// Whether the limit holds for each campaign (the first segment of the path) or for the service.
+        pub rate_limit_by: LimitBy = LimitBy::Service, ();
+        /// How long one try may take, in seconds. Three of them and the waits between fit into the usual wall time of a
+        /// request.
+        pub try_timeout_secs: u32 = 5, 1..=300;
+    }
+}
+
+settings! {
+    /// Whose fan tokens are accepted.
+    pub struct IdentitySettings {
+        /// What `iss` must be.
+        pub issuer: Template = Template::default(), "whose tokens are accepted (iss)";
+        /// What `aud` must be or hold.
+        pub audience: Template = Template::default(), "for whom the tokens are meant (aud)";
+        /// A file beside the manifest, or an address, with the public keys.
+        pub jwks: Template = Template::default(), "a file or URL with the issuer's public keys";
+    }
+}
+
+settings! {
+    /// A caller of the gateway that is not a component.
+    pub struct ClientSettings {
+        /// What it sends as `Authorization: Bearer …`; while it is empty, nobody can call as this client.
+        pub token: Template = Template::default(), "the variable that holds its token, as in \"{{ name }}\"";
+        /// What it may touch.
+        pub grants: Table<GrantSettings> = Table::default(), "grants";
+    }
+}
 
 /// A client with the places its names were written at, for the checks against what is declared.
 pub(super) struct RawClient {
@@ -31,17 +96,17 @@ impl RawClient {
 /// added.
 pub(super) fn read(application: &mut Fields<'_, '_>, context: &Context<'_, '_>) -> (Host, Vec<RawClient>) {
     let Some(mut tool) = own_tool(application) else { return Default::default() };
-    let written = read_clients(&mut tool, context);
+    let (settings, _) = HostSettings::read_all(&mut tool);
     let host = Host {
-        queues: tool.tables("queues").into_iter().map(|(name, fields)| (name.to_owned(), read_queue(fields))).collect(),
-        tables: tool.tables("tables").into_iter().map(|(name, fields)| (name.to_owned(), read_table(fields))).collect(),
-        collections: tool.strings("collections").into_iter().map(|name| name.value).collect(),
-        services: read_services(&mut tool, context),
-        identity: tool.table("identity").and_then(|fields| read_identity(fields, context)),
+        queues: settings.queues.0.into_iter().map(|(name, queue)| (name, queue.value)).collect(),
+        tables: settings.tables.0.into_iter().map(|(name, table)| (name, spec(&table.value))).collect(),
+        collections: settings.collections.0.into_iter().map(|name| name.value).collect(),
+        services: services(settings.services, &tool, context),
+        identity: settings.identity.0.and_then(|identity| identity_config(&identity, context)),
         ..Host::default()
     };
     tool.finish();
-    (host, written)
+    (host, settings.clients.0.into_iter().map(|(name, client)| raw_client(name, client, context)).collect())
 }
 
 /// A queue exists as soon as another queue or a source names it as its dead-letter queue.
@@ -56,39 +121,17 @@ pub(super) fn declare_dead_letter_queues<'s>(
     }
 }
 
-fn read_queue(mut fields: Fields<'_, '_>) -> QueueSpec {
-    let default = QueueSpec::default();
-    let visibility = fields.number("visibility_timeout_secs", 1..=43_200);
-    let receives = fields.number("max_receive_count", 1..=1_000);
-    let retention = fields.number("retention_secs", 60..=1_209_600);
-    let queue = QueueSpec {
-        visibility_timeout: visibility.map_or(default.visibility_timeout, |it| seconds(it.value)),
-        max_receive_count: receives.map_or(default.max_receive_count, |it| it.value),
-        dead_letter_queue: fields.string("dead_letter_queue").map(|name| name.value),
-        retention: retention.map_or(default.retention, |it| seconds(it.value)),
-    };
-    fields.finish();
-    queue
+fn spec(table: &TableSettings) -> TableSpec {
+    TableSpec { stream: table.stream, ..TableSpec::default() }
 }
 
-fn seconds(seconds: u32) -> Duration {
-    Duration::from_secs(seconds.into())
-}
-
-fn read_table(mut fields: Fields<'_, '_>) -> TableSpec {
-    let table = TableSpec { stream: fields.boolean("stream").unwrap_or_default(), ..TableSpec::default() };
-    fields.finish();
-    table
-}
-
-fn read_services(tool: &mut Fields<'_, '_>, context: &Context<'_, '_>) -> Vec<ServiceConfig> {
+fn services(written: Named<ServiceSettings>, tool: &Fields<'_, '_>, context: &Context<'_, '_>) -> Vec<ServiceConfig> {
     let mut services: Vec<ServiceConfig> = Vec::new();
-    for (name, fields) in tool.tables("services") {
-        let at = fields.span.clone();
-        let Some(service) = read_service(name, fields, context) else { continue };
+    for (name, Spanned { value, span }) in written.0 {
+        let Some(service) = service(name, value, context) else { continue };
         match services.iter().find(|other| other.host == service.host) {
             Some(other) => {
-                tool.diagnostic(&at, format!("host \"{}\" is already that of \"{}\"", service.host, other.name))
+                tool.diagnostic(&span, format!("host \"{}\" is already that of \"{}\"", service.host, other.name))
             }
             None => services.push(service),
         }
@@ -96,60 +139,40 @@ fn read_services(tool: &mut Fields<'_, '_>, context: &Context<'_, '_>) -> Vec<Se
     services
 }
 
-fn read_service(name: &str, mut fields: Fields<'_, '_>, context: &Context<'_, '_>) -> Option<ServiceConfig> {
-    let host = fields.string("host");
-    let host = fields.required("host", host, &format!("the virtual host, as in host = \"{name}.services.internal\""));
-    let upstream = fields.string("upstream");
-    let upstream =
-        fields.required("upstream", upstream, "the service's base URL").and_then(|url| web_url(&fields, context, &url));
-    let rate = fields.number::<u32>("rate_limit_per_sec", 1..=1_000_000).and_then(|rate| NonZeroU32::new(rate.value));
-    let by = fields.choice("rate_limit_by", &[("campaign", LimitBy::Campaign), ("service", LimitBy::Service)]);
-    let try_timeout = fields.number("try_timeout_secs", 1..=300);
-    fields.finish();
+fn service(name: String, settings: ServiceSettings, context: &Context<'_, '_>) -> Option<ServiceConfig> {
+    let upstream = web_url(&name, &settings.upstream, context)?.expose().to_owned();
+    let rate = settings.rate_limit_per_sec.and_then(NonZeroU32::new);
     Some(ServiceConfig {
-        name: name.to_owned(),
-        host: host?.value,
-        upstream: upstream?.expose().to_owned(),
-        rate_limit: rate.map(|per_sec| RateLimit { per_sec, by: by.unwrap_or_default() }),
-        try_timeout: try_timeout.map_or(ServiceConfig::TRY_TIMEOUT, |it| seconds(it.value)),
+        name,
+        host: settings.host,
+        upstream,
+        rate_limit: rate.map(|per_sec| RateLimit { per_sec, by: settings.rate_limit_by }),
+        try_timeout: Duration::from_secs(settings.try_timeout_secs.into()),
     })
 }
 
-fn read_identity(mut fields: Fields<'_, '_>, context: &Context<'_, '_>) -> Option<IdentityConfig> {
-    let issuer = resolved(&mut fields, "issuer", "whose tokens are accepted (iss)", context);
-    let audience = resolved(&mut fields, "audience", "for whom the tokens are meant (aud)", context);
-    let jwks = resolved(&mut fields, "jwks", "a file or URL with the issuer's public keys", context);
-    fields.finish();
-    let text = |value: Option<Value>| value.map(|value| value.expose().to_owned());
-    let (issuer, audience, jwks) = (text(issuer)?, text(audience)?, text(jwks)?);
+fn identity_config(settings: &IdentitySettings, context: &Context<'_, '_>) -> Option<IdentityConfig> {
+    let text = |template| Some(context.resolve(template)?.expose().to_owned());
+    let (issuer, audience, jwks) = (text(&settings.issuer), text(&settings.audience), text(&settings.jwks));
+    let (issuer, audience, jwks) = (issuer?, audience?, jwks?);
     // A file is one beside the manifest.
     let jwks = if jwks.contains("://") { jwks } else { context.folder.join(jwks).display().to_string() };
     Some(IdentityConfig { issuer, audience, jwks })
 }
 
-fn read_clients(tool: &mut Fields<'_, '_>, context: &Context<'_, '_>) -> Vec<RawClient> {
-    let mut clients = Vec::new();
-    for (name, mut fields) in tool.tables("clients") {
-        let token = resolved(&mut fields, "token", "the variable that holds its token, as in \"{{ name }}\"", context);
-        let (grants, at) = (grants::read(&mut fields), fields.span.clone());
-        clients.push(RawClient { name: name.to_owned(), token: token.unwrap_or_default(), grants, at });
-        fields.finish();
-    }
-    clients
+fn raw_client(name: String, client: Spanned<ClientSettings>, context: &Context<'_, '_>) -> RawClient {
+    let Spanned { value: ClientSettings { token, grants }, span: at } = client;
+    RawClient { name, token: context.resolve(&token).unwrap_or_default(), grants: grants.into(), at }
 }
 
-/// A string that must be there, with its variables put in.
-fn resolved(fields: &mut Fields<'_, '_>, key: &'static str, write: &str, context: &Context<'_, '_>) -> Option<Value> {
-    let written = fields.string(key);
-    let written = fields.required(key, written, write)?;
-    context.variables.resolve(context.report, &written)
-}
-
-fn web_url(fields: &Fields<'_, '_>, context: &Context<'_, '_>, written: &Spanned<String>) -> Option<Value> {
-    let url = context.variables.resolve(context.report, written)?;
-    if url.expose().starts_with("http://") || url.expose().starts_with("https://") {
+fn web_url(service: &str, written: &Template, context: &Context<'_, '_>) -> Option<Value> {
+    let url = context.resolve(written)?;
+    if is_web_url(url.expose()) {
         return Some(url);
     }
-    fields.diagnostic(&written.span, format!("\"{}\" is not an http or https URL", written.value));
+    if let Some(Spanned { value, span }) = &written.0 {
+        let place = format!("application.tool.{TOOL}.services.{service}");
+        context.report.diagnostic(span, format!("\"{value}\" is not an http or https URL, in {place}"));
+    }
     None
 }

@@ -17,16 +17,18 @@ mod host;
 mod limits;
 mod route;
 pub mod runtime_config;
+mod schema;
 mod source;
 #[cfg(test)]
 mod tests;
 mod variables;
 
 pub use app::*;
-pub use host_adapters_settings::{Diagnostic, ManifestErrors};
+pub use host_adapters_settings::{Block, Diagnostic, ManifestErrors};
 pub use host_adapters_sources::SourceConfig;
 pub use limits::Limits;
 pub use route::{Route, Routes};
+pub use schema::{blocks, schema};
 pub use variables::{ProvidedVariables, Value};
 
 use check::Names;

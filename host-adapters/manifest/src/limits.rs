@@ -1,6 +1,6 @@
-//! What an instance of a component may use, named as Spin's flags are where Spin has one.
+//! What an instance of a component may use.
 
-use host_adapters_settings::{Fields, Spanned};
+use super::component::ToolSettings;
 use std::time::Duration;
 
 /// Limits of one component.
@@ -22,52 +22,18 @@ pub struct Limits {
     pub max_cpu: Duration,
 }
 
-/// What a component answers decides some defaults.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Kind {
-    /// Fed in batches by a source.
-    Batch,
-    /// Called by HTTP only.
-    Request,
-}
-
-/// The defaults: batches get five minutes and an instance each, requests 30 seconds and sixteen to an instance.
-pub(super) fn of(kind: Kind) -> Limits {
-    let (concurrent, request_timeout) = match kind {
-        Kind::Batch => (1, Duration::from_secs(300)),
-        Kind::Request => (16, Duration::from_secs(30)),
-    };
+/// The limits of a component's tool block. Batches get five minutes and an instance each by default, requests 30 seconds
+/// and sixteen to an instance.
+pub(super) fn of(tool: &ToolSettings) -> Limits {
+    let (concurrent, request_timeout_secs) = if tool.source.any { (1, 300) } else { (16, 30) };
+    let secs = |secs: u32| Duration::from_secs(secs.into());
     Limits {
-        max_instances: 8,
-        max_instance_reuse_count: 1024,
-        max_instance_concurrent_reuse_count: concurrent,
-        idle_instance_timeout: Duration::from_secs(60),
-        request_timeout,
-        max_memory_bytes: 128 << 20,
-        max_cpu: Duration::from_secs(5),
-    }
-}
-
-/// Reads the keys of a component's tool block.
-pub(super) fn read(fields: &mut Fields<'_, '_>, kind: Kind) -> Limits {
-    let mut limits = of(kind);
-    set(&mut limits.max_instances, fields.number("max_instances", 1..=1_000));
-    set(&mut limits.max_instance_reuse_count, fields.number("max_instance_reuse_count", 1..=u32::MAX.into()));
-    let concurrent = fields.number("max_instance_concurrent_reuse_count", 1..=1_000);
-    set(&mut limits.max_instance_concurrent_reuse_count, concurrent);
-    let idle = fields.number("idle_instance_timeout_secs", 0..=86_400);
-    set(&mut limits.idle_instance_timeout, idle.map(|it| it.map(Duration::from_secs)));
-    let wall = fields.number("request_timeout_secs", 1..=43_200);
-    set(&mut limits.request_timeout, wall.map(|it| it.map(Duration::from_secs)));
-    let memory = fields.number::<usize>("max_memory_mb", 1..=4_096);
-    set(&mut limits.max_memory_bytes, memory.map(|it| it.map(|megabytes| megabytes << 20)));
-    let cpu = fields.number("max_cpu_ms", 1..=3_600_000);
-    set(&mut limits.max_cpu, cpu.map(|it| it.map(Duration::from_millis)));
-    limits
-}
-
-fn set<T>(limit: &mut T, written: Option<Spanned<T>>) {
-    if let Some(written) = written {
-        *limit = written.value;
+        max_instances: tool.max_instances,
+        max_instance_reuse_count: tool.max_instance_reuse_count,
+        max_instance_concurrent_reuse_count: tool.max_instance_concurrent_reuse_count.unwrap_or(concurrent),
+        idle_instance_timeout: secs(tool.idle_instance_timeout_secs),
+        request_timeout: secs(tool.request_timeout_secs.unwrap_or(request_timeout_secs)),
+        max_memory_bytes: tool.max_memory_mb << 20,
+        max_cpu: Duration::from_millis(tool.max_cpu_ms.into()),
     }
 }

@@ -15,7 +15,7 @@ pub struct Route {
     pub component: String,
 }
 
-/// All routes. An exact one wins over a wildcard, and of wildcards the longest.
+/// All routes. An exact route has precedence over a wildcard, and of wildcards the longest.
 #[derive(Clone, Default)]
 pub struct Routes {
     list: Vec<Route>,
@@ -45,13 +45,13 @@ impl fmt::Debug for Routes {
     }
 }
 
-/// What a trigger names, for the check against the components.
+/// The component that a trigger names, to be checked against the components.
 pub(super) struct Target {
     pub(super) component: String,
     pub(super) at: Range<usize>,
 }
 
-/// Reads `[[trigger.http]]`; the components that it names are checked later.
+/// Reads `[[trigger.http]]`. The components that it names are checked later.
 pub(super) fn read(root: &mut Fields<'_, '_>) -> (Routes, Vec<Target>) {
     let Some(mut triggers) = root.table("trigger") else { return Default::default() };
     let mut builder = Builder::default();
@@ -66,7 +66,7 @@ pub(super) fn read(root: &mut Fields<'_, '_>) -> (Routes, Vec<Target>) {
 struct Builder {
     list: Vec<Route>,
     router: routefinder::Router<usize>,
-    /// Routes without their trailing slash, which Spin does not tell apart.
+    /// Routes without a trailing slash, because Spin ignores it.
     seen: BTreeMap<String, String>,
     targets: Vec<Target>,
 }
@@ -98,7 +98,7 @@ impl Builder {
             );
             return;
         }
-        // Spin writes `/...` for what the matcher calls `/*`.
+        // The matcher writes `/*` for Spin's `/...`.
         let pattern = plain.strip_suffix("/...").map_or_else(|| plain.clone(), |prefix| format!("{prefix}/*"));
         if let Err(error) = self.router.add(pattern.as_str(), self.list.len()) {
             fields.diagnostic(&route.span, format!("route \"{}\" cannot be read: {error}", route.value));

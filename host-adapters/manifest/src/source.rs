@@ -2,11 +2,34 @@
 //! settings.
 
 use super::app::Host;
-use host_adapters_settings::{Fields, suggestion};
+use host_adapters_settings::{Block, Fields, Setting, suggestion};
 use host_adapters_sources::SourceConfig;
+use serde_json::{Value as Json, json};
 use std::ops::Range;
 
+/// The sources of a component that could be read.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Sources {
+    pub(super) read: Vec<RawSource>,
+    /// Whether there is any block, read or not.
+    pub(super) any: bool,
+}
+
+impl Setting for Sources {
+    type Rule = ();
+
+    fn read(fields: &mut Fields<'_, '_>, key: &'static str, (): &()) -> Option<Self> {
+        let blocks = fields.list(key);
+        Some(Self { any: !blocks.is_empty(), read: blocks.into_iter().filter_map(read).collect() })
+    }
+
+    fn schema(_default: Self, (): &()) -> Json {
+        json!({"type": "array", "items": Block::reference("source")})
+    }
+}
+
 /// A source with the places its names were written at, for the checks against what is declared.
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) struct RawSource {
     pub(super) source: SourceConfig,
     /// The queue or table.
@@ -22,15 +45,14 @@ impl RawSource {
             && !self.own_visibility
             && let Some(queue) = host.queues.get(&config.queue)
         {
-            // The manifest allows twelve hours at most.
-            config.visibility_timeout_secs = u32::try_from(queue.visibility_timeout.as_secs()).unwrap_or(u32::MAX);
+            config.visibility_timeout_secs = queue.visibility_timeout_secs;
         }
         self.source
     }
 }
 
 /// Reads one source block; the names in it are checked later.
-pub(super) fn read(mut fields: Fields<'_, '_>) -> Option<RawSource> {
+fn read(mut fields: Fields<'_, '_>) -> Option<RawSource> {
     let written = fields.string("type");
     let written = fields.required("type", written, "\"sqs\" or \"dynamodb-stream\"")?;
     if !SourceConfig::KINDS.contains(&written.value.as_str()) {

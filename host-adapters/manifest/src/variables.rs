@@ -1,9 +1,9 @@
 //! Spin variables: declared under `[variables]`, given a value from outside, used as `{{ name }}`.
 
+pub use host_adapters_settings::Value;
 use host_adapters_settings::{Fields, Spanned};
 use host_adapters_settings::{Report, suggestion};
 use std::collections::BTreeMap;
-use std::fmt;
 
 /// What the environment variables that set a Spin variable begin with.
 const PREFIX: &str = "SPIN_VARIABLE_";
@@ -29,36 +29,6 @@ impl ProvidedVariables {
 
     fn get(&self, name: &str) -> Option<&String> {
         self.named.get(name).or_else(|| self.environment.get(name))
-    }
-}
-
-/// A resolved value. It is shown in no message if a secret variable has gone into it.
-#[derive(Clone, Default, Eq, PartialEq)]
-pub struct Value {
-    text: String,
-    secret: bool,
-}
-
-impl Value {
-    /// A secret that is not from the manifest.
-    pub fn secret(text: String) -> Self {
-        Self { text, secret: true }
-    }
-
-    /// The value itself, also of a secret.
-    pub fn expose(&self) -> &str {
-        &self.text
-    }
-
-    /// Whether it must not be shown.
-    pub fn is_secret(&self) -> bool {
-        self.secret
-    }
-}
-
-impl fmt::Debug for Value {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.secret { f.write_str("\"***\"") } else { fmt::Debug::fmt(&self.text, f) }
     }
 }
 
@@ -88,21 +58,18 @@ impl Variables {
         let mut rest = template.value.as_str();
         let mut complete = true;
         while let Some((literal, after)) = rest.split_once("{{") {
-            value.text.push_str(literal);
+            value.push(&Value::plain(literal.to_owned()));
             let Some((expression, tail)) = after.split_once("}}") else {
                 report.diagnostic(&template.span, "unmatched \"{{\"; write \"{{ name }}\"");
                 return None;
             };
             rest = tail;
             match self.lookup(report, template, expression.trim()) {
-                Some(part) => {
-                    value.text.push_str(&part.text);
-                    value.secret |= part.secret;
-                }
+                Some(part) => value.push(part),
                 None => complete = false,
             }
         }
-        value.text.push_str(rest);
+        value.push(&Value::plain(rest.to_owned()));
         complete.then_some(value)
     }
 
@@ -139,7 +106,7 @@ fn read_variable(name: &str, mut fields: Fields<'_, '_>, given: &ProvidedVariabl
         _ => {}
     }
     fields.finish();
-    text.map(|text| Value { text, secret })
+    text.map(if secret { Value::secret } else { Value::plain })
 }
 
 /// Spin's rule for names of variables.

@@ -3,12 +3,10 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, missing_docs, reason = "tests")]
 #![allow(non_snake_case, reason = "names that begin with a line of docs/delivery.md")]
 
-use expect_test::expect_file;
-use host_adapters_manifest::{ProvidedVariables, SourceConfig, parse};
+use host_adapters_manifest::{ProvidedVariables, parse};
 use host_adapters_sources::SourceSettings;
 use host_adapters_sources::dynamodb_stream::DynamodbStreamConfig;
 use host_adapters_sources::sqs::SqsConfig;
-use serde_json::{Value, json};
 use std::path::Path;
 
 /// A manifest without a diagnostic that each test adds to.
@@ -103,16 +101,4 @@ fn d6_1__dead_letter_queues_are_named_after_their_queue_or_worker() {
 fn d1_7__unknown_keys_are_refused() {
     assert!(diagnostics("sqs", "batch_sise = 5")[0].contains("unknown key \"batch_sise\""));
     assert!(diagnostics("dynamodb-stream", "queue = \"q\"")[0].contains("unknown key \"queue\""));
-}
-
-/// `UPDATE_EXPECT=1` writes the file.
-#[test]
-fn the_schema_has_the_settings_that_the_folders_of_sources_declare() {
-    let mut schema: Value = serde_json::from_str(include_str!("../../../schemas/config/host-adapters.json")).unwrap();
-    for (kind, mut settings) in SourceConfig::schemas() {
-        settings["type"] = json!({ "const": kind });
-        schema["$defs"][kind]["properties"] = settings;
-    }
-    let text = serde_json::to_string_pretty(&schema).unwrap() + "\n";
-    expect_file!["../../../schemas/config/host-adapters.json"].assert_eq(&text);
 }

@@ -1,4 +1,4 @@
-//! `allowed_outbound_hosts`: where a component's calls may go, with the meaning that Spin gives it
+//! `allowed_outbound_hosts`: the destinations that a component may call, with the same meaning as on Spin
 //! (`scheme://host[:port]`; each of the three may be `*`, the host may be `*.domain` or a network, the port may be a
 //! range).
 
@@ -6,14 +6,14 @@ use http::Uri;
 use ipnet::IpNet;
 use std::ops::Range;
 
-/// The places that one component may call.
+/// The destinations that one component may call.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct AllowedHosts(Vec<AllowedHost>);
 
 /// One entry.
 #[derive(Clone, Debug, Eq, PartialEq)]
 struct AllowedHost {
-    /// `None` is any.
+    /// `None` allows any.
     scheme: Option<String>,
     host: Host,
     port: Port,
@@ -22,7 +22,7 @@ struct AllowedHost {
 #[derive(Clone, Debug, Eq, PartialEq)]
 enum Host {
     Any,
-    /// Ends with this, dot included.
+    /// A host that ends with this text, dot included.
     Subdomain(String),
     Network(IpNet),
     Exact(String),
@@ -34,28 +34,28 @@ enum Port {
     Range(Range<u32>),
 }
 
-/// Why an entry cannot be read; the entry itself is left out, as it may hold a secret.
+/// Why an entry cannot be read. The entry itself is left out, because it may contain a secret.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum InvalidHost {
     /// No `://`.
     #[error("no scheme; write it before the host, as in \"http://\", \"redis://\" or \"*://\"")]
     NoScheme,
-    /// Digits or signs in the scheme.
+    /// The scheme has digits or signs.
     #[error("the scheme is not a word; write letters only, or \"*\"")]
     BadScheme,
-    /// More than scheme, host and port.
+    /// It has more than scheme, host and port.
     #[error("there is a path; write scheme, host and port only")]
     Path,
-    /// A `*` that is not the whole host or its first label.
+    /// It has a `*` that is not the whole host or its first label.
     #[error("\"*\" in the middle of the host; write \"*\", or \"*.\" and a domain")]
     Wildcard,
-    /// Nothing where the host should be, or `self`.
+    /// The host is missing, or `self`.
     #[error("no host that can be called; write its name")]
     NoHost,
     /// A scheme without a well-known port needs one.
     #[error("no port, and none is usual for the scheme; write \":\" and a port, or \":*\"")]
     NoPort,
-    /// No number.
+    /// The port is not a number.
     #[error("the port is not a number; write a number, a range as in 8000..8010, or \"*\"")]
     BadPort,
 }
@@ -67,13 +67,13 @@ impl AllowedHosts {
         Ok(())
     }
 
-    /// Whether calls by one of these schemes are allowed to anywhere.
+    /// Whether calls with one of these schemes are allowed to any host.
     pub fn has_scheme(&self, schemes: &[&str]) -> bool {
         let allowed = |it: &AllowedHost| it.scheme.as_deref().is_none_or(|scheme| schemes.contains(&scheme));
         self.0.iter().any(allowed)
     }
 
-    /// Whether a call to `uri` is allowed. One without scheme or host never is.
+    /// Whether a call to `uri` is allowed. A call without scheme or host never is.
     pub fn allows(&self, uri: &Uri) -> bool {
         let (Some(scheme), Some(host)) = (uri.scheme_str(), uri.host()) else { return false };
         let Some(port) = uri.port_u16().or_else(|| well_known_port(scheme)) else { return false };
@@ -102,7 +102,7 @@ impl AllowedHost {
 
 impl Host {
     fn parse(host: &str) -> Result<Self, InvalidHost> {
-        // `self` is Spin's word for the application's own routes, which components of this host never call.
+        // `self` stands for the application's own routes, which components of this host never call.
         if host.is_empty() || host == "self" {
             return Err(InvalidHost::NoHost);
         }
@@ -159,10 +159,10 @@ impl Port {
     }
 }
 
-/// Host and port of what follows the scheme; one slash at the end says nothing.
+/// Host and port of the text after the scheme; one slash at the end is ignored.
 fn split_port(rest: &str) -> Result<(&str, Option<&str>), InvalidHost> {
     let rest = rest.strip_suffix('/').unwrap_or(rest);
-    // The colons of an IPv6 address stand in brackets.
+    // The colons of an IPv6 address are in brackets.
     let after_brackets = rest.rfind(']').map_or(0, |end| end + 1);
     let colon = rest.get(after_brackets..).and_then(|tail| tail.rfind(':')).map(|at| at + after_brackets);
     let Some((host, port)) = colon.and_then(|at| rest.split_at_checked(at)) else { return Ok((rest, None)) };
@@ -170,7 +170,7 @@ fn split_port(rest: &str) -> Result<(&str, Option<&str>), InvalidHost> {
     if port.contains('/') { Err(InvalidHost::Path) } else { Ok((host, Some(port))) }
 }
 
-/// Spin's list.
+/// Spin's list of ports.
 fn well_known_port(scheme: &str) -> Option<u16> {
     Some(match scheme {
         "http" => 80,
@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_read_says_why() {
+    fn an_entry_that_cannot_be_read_says_why() {
         let cases = [
             ("localhost:80", InvalidHost::NoScheme),
             ("h2c1://localhost", InvalidHost::BadScheme),

@@ -1,5 +1,6 @@
 //! The configuration of one service.
 
+use host_adapters_settings::Words;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
@@ -18,9 +19,8 @@ pub struct ServiceConfig {
     pub try_timeout: Duration,
 }
 
-impl ServiceConfig {
-    /// The usual time for a try: three of them and the waits between fit into the wall time of a request.
-    pub const TRY_TIMEOUT: Duration = Duration::from_secs(5);
+impl Words for LimitBy {
+    const WORDS: &'static [(&'static str, Self)] = &[("campaign", Self::Campaign), ("service", Self::Service)];
 }
 
 /// How many requests a service takes in any second.

@@ -1,4 +1,4 @@
-//! App-to-app tokens: short-lived ES256 JWTs that tell a service that a call comes from this host, and for which
+//! App-to-app tokens: short-lived ES256 JWTs that prove to a service that a call comes from this host, and name the
 //! component. The key stays in the host; no sandbox sees a token.
 
 use aws_lc_rs::rand::SystemRandom;
@@ -14,7 +14,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 pub const ISSUER: &str = "registration-workers";
 /// How long a token is valid.
 pub const LIFETIME: Duration = Duration::from_secs(300);
-/// A token is renewed when it has less left, so that none expires on its way.
+/// A token with less time left is renewed, so that none expires on its way.
 const RENEW_BEFORE: Duration = Duration::from_secs(60);
 
 /// The claims of a token.
@@ -22,30 +22,30 @@ const RENEW_BEFORE: Duration = Duration::from_secs(60);
 pub struct Claims {
     /// [`ISSUER`].
     pub iss: String,
-    /// The component that calls.
+    /// The calling component.
     pub sub: String,
-    /// The service that is called.
+    /// The called service.
     pub aud: String,
-    /// When it was made, seconds since 1970.
+    /// When it was made, seconds since 1970 (UTC).
     pub iat: u64,
-    /// When it ends, seconds since 1970.
+    /// When it expires, seconds since 1970 (UTC).
     pub exp: u64,
 }
 
-/// Why there is no key, or no token. Never contains the key.
+/// Why there is no key or no token. Never contains the key.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum SignerError {
-    /// Not what it should be.
+    /// The text is not an ES256 private key.
     #[error(
         "the service key is not an ES256 private key; give a PEM file in PKCS #8 form (BEGIN PRIVATE KEY, curve P-256)"
     )]
     BadKey,
-    /// The machine has no randomness, or the like.
+    /// The key cannot be made or used, for example without a source of randomness.
     #[error("the service key cannot be made or used")]
     Failed,
 }
 
-/// Makes tokens, and keeps each for as long as it is good.
+/// Makes tokens, and keeps each while it is valid.
 pub struct Signer {
     key: EncodingKey,
     jwk: Jwk,
@@ -59,12 +59,12 @@ struct Token {
 }
 
 impl Signer {
-    /// A key from a PEM file.
+    /// Uses the key in a PEM file.
     pub fn from_pem(pem: &[u8]) -> Result<Self, SignerError> {
         Self::new(EncodingKey::from_ec_pem(pem).map_err(|_| SignerError::BadKey)?)
     }
 
-    /// A key of its own, forgotten at the end of the process.
+    /// Makes a key for this process.
     pub fn generate() -> Result<Self, SignerError> {
         let pkcs8 = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &SystemRandom::new());
         Self::new(EncodingKey::from_ec_der(pkcs8.map_err(|_| SignerError::Failed)?.as_ref()))

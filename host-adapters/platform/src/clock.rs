@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::sync::Notify;
 
-/// Tells the time that visibility, delays, retention, cache lifetimes, token expiry and the age of records go by.
+/// Tells the time for visibility, delays, retention, cache lifetimes, the expiry of tokens and the age of records.
 #[derive(Clone, Default)]
 pub struct Clock(Kind);
 
@@ -29,12 +29,12 @@ impl Clock {
         Self(Kind::Wall)
     }
 
-    /// A clock that stands at `now_ms` (milliseconds since 1970) until [`Clock::advance`] moves it.
+    /// A clock that shows `now_ms` (milliseconds since 1970) until [`Clock::advance`] moves it.
     pub fn manual(now_ms: i64) -> Self {
         Self(Kind::Manual(Arc::new(Manual { now_ms: AtomicI64::new(now_ms), moved: Notify::new() })))
     }
 
-    /// A clock that shows what `now_ms` answers, for a test that has a time of its own.
+    /// A clock that shows the result of `now_ms`, for a test with a time of its own.
     pub fn following(now_ms: impl Fn() -> i64 + Send + Sync + 'static) -> Self {
         Self(Kind::Following(Arc::new(now_ms)))
     }
@@ -42,14 +42,14 @@ impl Clock {
     /// Milliseconds since 1970 (UTC).
     pub fn now_ms(&self) -> i64 {
         match &self.0 {
-            // A machine set before 1970 reads as 1970.
+            // A machine whose clock is before 1970 reads as 1970.
             Kind::Wall => SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, millis),
             Kind::Manual(manual) => manual.now_ms.load(Ordering::SeqCst),
             Kind::Following(now_ms) => now_ms(),
         }
     }
 
-    /// Moves a manual clock forward and wakes who waits for it; the wall clock moves by itself.
+    /// Moves a manual clock forward and wakes those who wait for it. Has no effect on the wall clock.
     pub fn advance(&self, by: Duration) {
         if let Kind::Manual(manual) = &self.0 {
             manual.now_ms.fetch_add(millis(by), Ordering::SeqCst);
@@ -65,7 +65,7 @@ impl Clock {
                 tokio::time::sleep(Duration::from_millis(u64::try_from(left).unwrap_or(0))).await;
             }
             Kind::Manual(manual) => loop {
-                // Registered before the look at the clock, so that no move between the two is missed.
+                // Registered before the clock is read, so that no move in between is missed.
                 let mut moved = std::pin::pin!(manual.moved.notified());
                 moved.as_mut().enable();
                 if self.now_ms() >= at_ms {
@@ -77,7 +77,7 @@ impl Clock {
     }
 }
 
-/// Whole milliseconds; a value that does not fit becomes the largest.
+/// Whole milliseconds; a duration that does not fit becomes the largest value.
 pub fn millis(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX / 2)
 }

@@ -1,4 +1,4 @@
-//! A backend as the operator configured it: opened, probed, provisioned.
+//! A backend, as the operator has configured it: it is opened, probed, provisioned.
 
 use crate::{Declared, DocumentsBackend, QueueBackend, QueueBrowser, Result, StreamBackend, TableBackend};
 use host_adapters_records::cache::CacheBackend;
@@ -7,33 +7,33 @@ use std::fmt::Debug;
 use std::path::Path;
 use std::sync::Arc;
 
-/// One section of the runtime configuration, read. Its `Debug` shows no secret.
+/// The settings of one section of the runtime configuration. Its `Debug` output contains no secrets.
 #[async_trait::async_trait]
 pub trait Backend: Any + Debug + Send + Sync {
-    /// Makes the clients; connects at first use. `data` is the host's folder.
+    /// Makes the clients, which connect at first use. `data` is the host's data folder.
     ///
     /// # Errors
-    /// Says which setting cannot be used.
+    /// When a setting cannot be used; names it.
     async fn open(&self, declared: &Declared, data: &Path) -> std::result::Result<Opened, String>;
 
-    /// Whether the server answers and has what is declared.
+    /// Checks that the server answers and has what is declared.
     ///
     /// # Errors
-    /// Why not.
+    /// When it does not answer, or something is missing.
     async fn probe(&self, declared: &Declared) -> Result<()>;
 
-    /// Makes what is declared and missing; what is there is left as it is.
+    /// Makes what is declared and missing, and changes nothing else.
     ///
     /// # Errors
-    /// Names what the server refuses, or what is there and not as declared.
+    /// When the server refuses, or when something exists and differs from its declaration; names it.
     async fn provision(&self, declared: &Declared) -> std::result::Result<(), String>;
 }
 
-/// What a backend stands behind.
+/// The interfaces that a backend implements.
 pub enum Opened {
     /// `table`, and the change streams of tables.
     Tables(Arc<dyn TableBackend>, Arc<dyn StreamBackend>),
-    /// `queue`, sources and dead letters.
+    /// `queue`, the queues of sources and of dead letters.
     Queues(Arc<dyn QueueBackend>, Arc<dyn QueueBrowser>),
     /// `documents`.
     Documents(Arc<dyn DocumentsBackend>),

@@ -1,11 +1,11 @@
 //! The attributes of a dead letter: who gave the record up and why, then the record's own.
 //!
-//! A message may have ten attributes. Up to seven describe why the record was given up. The record's own fill the
-//! rest; those that do not fit, or have one of the seven names, are packed into the last.
+//! A message may have ten attributes. Up to seven describe why the record was given up. The record's own attributes
+//! fill the rest; those that do not fit, or have one of the seven names, are packed into the last.
 
 use std::collections::BTreeMap;
 
-/// A queue takes at most so many attributes.
+/// Most attributes of a queue's message.
 pub const MAX_ATTRIBUTES: usize = 10;
 /// The reason of a dead letter that the queue's own redrive made.
 pub const RECEIVES_EXHAUSTED: &str = "receives exhausted";
@@ -21,15 +21,15 @@ pub mod attribute {
     pub const SOURCE_MESSAGE_ID: &str = "sourceMessageId";
     /// When the record was made, milliseconds since 1970 (UTC), as SQS's `SentTimestamp`.
     pub const SOURCE_TIMESTAMP: &str = "sourceTimestamp";
-    /// Of a record with an ordering key that its payload does not tell: the message group of a FIFO queue.
+    /// The ordering key of a record, if its payload does not contain it: the message group of a FIFO queue.
     pub const ORDERING_KEY: &str = "orderingKey";
-    /// How the body stands for the record's payload, where it is not the payload itself.
+    /// How the body encodes the record's payload, if it is not the payload itself.
     pub const PAYLOAD_ENCODING: &str = "payloadEncoding";
-    /// A JSON object of the record's own attributes that found no place.
+    /// A JSON object of the record's own attributes that did not fit.
     pub const MORE: &str = "moreAttributes";
 }
 
-/// Every name that a dead letter's own attributes bear.
+/// The names of a dead letter's own attributes.
 pub const OURS: [&str; 10] = [
     attribute::REASON,
     attribute::ATTEMPT,
@@ -54,17 +54,17 @@ pub fn attributes(told: Vec<(&'static str, String)>, own: Vec<(String, String)>)
     let rest: BTreeMap<String, String> = own.split_off(fitting).into_iter().chain(ours).collect();
     attributes.extend(own);
     if !rest.is_empty() {
-        // Pairs of strings always have a JSON text.
+        // Pairs of strings can always be serialised.
         let text = serde_json::to_string(&rest).unwrap_or_default();
-        // JSON escapes control characters itself, but not these two, which queues refuse as well.
+        // JSON escapes control characters, but not these two, which queues refuse as well.
         let text = text.replace('\u{fffe}', r"\ufffe").replace('\u{ffff}', r"\uffff");
         attributes.push((attribute::MORE.to_owned(), text));
     }
     attributes
 }
 
-/// Whether an attribute of a record cannot be one of its dead letter: it bears one of our names, or no queue takes it,
-/// as where it came from a header of another kind of source.
+/// Whether an attribute of a record cannot be an attribute of its dead letter, because it has one of the host's names
+/// or because queues refuse it, which is possible for headers of other kinds of source.
 fn is_packed(name: &str, value: &str) -> bool {
     let is_name = !name.is_empty()
         && name.len() <= 256
@@ -76,8 +76,8 @@ fn is_packed(name: &str, value: &str) -> bool {
     !is_name || value.is_empty() || !is_queue_text(value) || OURS.contains(&name)
 }
 
-/// Whether a message may have this text in it
-/// ([SQS: SendMessage](https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html)).
+/// Whether a message may contain this text ([SQS:
+/// SendMessage](https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html)).
 pub fn is_queue_text(text: &str) -> bool {
     text.chars().all(|c| matches!(c, '\t' | '\n' | '\r' | ' '..='\u{fffd}' | '\u{10000}'..))
 }

@@ -1,7 +1,7 @@
 //! What an application declares in spin.toml and its backends must have.
 
+use host_adapters_settings::settings;
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
 /// Tables, queues and collections by name.
 #[derive(Clone, Debug, Default)]
@@ -34,35 +34,27 @@ pub struct TableSpec {
     pub consumers: BTreeSet<String>,
 }
 
-/// One queue.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct QueueSpec {
-    /// How long a received message stays invisible unless its source says otherwise.
-    pub visibility_timeout: Duration,
-    /// How often a message may be received before the queue itself moves it to the dead-letter queue.
-    pub max_receive_count: u32,
-    /// Where such messages go.
-    pub dead_letter_queue: Option<String>,
-    /// How long a message is kept.
-    pub retention: Duration,
+settings! {
+    /// A queue.
+    pub struct QueueSpec {
+        /// How long a received message stays invisible, in seconds, unless its source says otherwise.
+        pub visibility_timeout_secs: u32 = 30, 1..=43_200;
+        /// How often a message may be received before the queue itself moves it to the dead-letter queue.
+        pub max_receive_count: u32 = 3, 1..=1_000;
+        /// Where such messages go. It exists when it is named; describe it only to have it otherwise.
+        pub dead_letter_queue: Option<String> = None, ();
+        /// How long a message is kept, in seconds; 14 days in a dead-letter queue that is not described.
+        pub retention_secs: u32 = 4 * DAY_SECS, 60..=14 * i64::from(DAY_SECS);
+    }
 }
+
+/// A day.
+const DAY_SECS: u32 = 24 * 3600;
 
 impl QueueSpec {
     /// A queue that only takes dead letters: SQS's longest retention, 14 days, for their age counts from their first
     /// queue.
     pub fn dead_letters() -> Self {
-        Self { retention: Duration::from_secs(14 * 24 * 3600), ..Self::default() }
-    }
-}
-
-/// SQS's own defaults, and three receives.
-impl Default for QueueSpec {
-    fn default() -> Self {
-        Self {
-            visibility_timeout: Duration::from_secs(30),
-            max_receive_count: 3,
-            dead_letter_queue: None,
-            retention: Duration::from_secs(4 * 24 * 3600),
-        }
+        Self { retention_secs: 14 * DAY_SECS, ..Self::default() }
     }
 }

@@ -1,7 +1,7 @@
 //! What a component or client may call, as `spin.toml` grants it. Nothing is granted by default.
 
 use host_adapters_records::{Error, ErrorKind};
-use serde::Deserialize;
+use host_adapters_settings::Words;
 use std::collections::BTreeMap;
 
 /// The table `grants` of a component:
@@ -15,8 +15,7 @@ use std::collections::BTreeMap;
 /// ```
 ///
 /// A client of the gateway may also have `components = "swap"`.
-#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq)]
-#[serde(deny_unknown_fields, default)]
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Grants {
     /// Tables by name.
     pub tables: BTreeMap<String, Access>,
@@ -31,8 +30,7 @@ pub struct Grants {
 }
 
 /// What may be done with a table or collection.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Access {
     /// Look.
     Read,
@@ -43,8 +41,7 @@ pub enum Access {
 }
 
 /// What may be done with a queue.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum QueueAccess {
     /// Send messages.
     Send,
@@ -55,13 +52,26 @@ pub enum QueueAccess {
 }
 
 /// What may be done with the components that serve, all of them.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum ComponentsAccess {
     /// See which version of each serves.
     Read,
     /// Replace them too.
     Swap,
+}
+
+impl Words for Access {
+    const WORDS: &'static [(&'static str, Self)] =
+        &[("read", Self::Read), ("write", Self::Write), ("read-write", Self::ReadWrite)];
+}
+
+impl Words for QueueAccess {
+    const WORDS: &'static [(&'static str, Self)] =
+        &[("send", Self::Send), ("peek", Self::Peek), ("redrive", Self::Redrive)];
+}
+
+impl Words for ComponentsAccess {
+    const WORDS: &'static [(&'static str, Self)] = &[("read", Self::Read), ("swap", Self::Swap)];
 }
 
 /// What a call needs; also the words of the error where it is not granted.

@@ -4,7 +4,7 @@ use super::Result;
 use host_adapters_records::{Error, ErrorKind};
 use std::collections::BTreeSet;
 
-/// Declared names of one kind, and the prefix that a deployment puts before them.
+/// The declared names of one kind, and the prefix that a deployment adds to them.
 #[derive(Clone, Debug)]
 pub struct Names {
     kind: &'static str,
@@ -18,12 +18,12 @@ impl Names {
         Self { kind, prefix: prefix.to_owned(), declared }
     }
 
-    /// All of them.
+    /// All declared names.
     pub fn declared(&self) -> impl Iterator<Item = &str> {
         self.declared.iter().map(String::as_str)
     }
 
-    /// What a declared name is called at the backend; any other is `not-found`, and never asked for.
+    /// The name at the backend of a declared name. Any other name is `not-found`, and the backend is not called.
     pub fn real(&self, name: &str) -> Result<String> {
         match self.declared.contains(name) {
             true => Ok(format!("{}{name}", self.prefix)),
@@ -31,7 +31,7 @@ impl Names {
         }
     }
 
-    /// The declared name of what the backend calls `real`.
+    /// The declared name for the backend's name `real`.
     pub fn declared_as<'a>(&self, real: &'a str) -> Option<&'a str> {
         real.strip_prefix(&self.prefix).filter(|name| self.declared.contains(*name))
     }

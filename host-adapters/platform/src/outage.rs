@@ -1,10 +1,10 @@
-//! When the server took no part of a batch, the batch is reported as one failure and not as failures of its parts, so
-//! that the caller's source pauses instead of giving records up.
+//! If the server is down for all parts of a batch, the batch fails as a whole instead of each part, so that the
+//! caller's source pauses and does not give records up.
 
 use crate::Result;
 use host_adapters_records::{Error, ErrorKind};
 
-/// The answers to the parts of a batch; where each is `unavailable`, the first of them for all.
+/// The results of the parts of a batch; if each is `unavailable`, the first error stands for all.
 pub(crate) fn whole<T>(parts: Vec<T>, error: impl Fn(&T) -> Option<&Error>) -> Result<Vec<T>> {
     let down = |part: &T| error(part).filter(|error| error.kind == ErrorKind::Unavailable).cloned();
     match parts.first().and_then(down) {
@@ -23,7 +23,7 @@ mod tests {
     }
 
     #[test]
-    fn a_batch_fails_as_a_whole_only_where_every_part_found_the_server_down() {
+    fn a_batch_fails_as_a_whole_only_if_every_part_found_the_server_down() {
         let (down, wrong) = (Some(ErrorKind::Unavailable), Some(ErrorKind::Invalid));
         assert_eq!(told(&[down, down]), Err(Error::new(ErrorKind::Unavailable, "said so")));
         for parts in [&[][..], &[down, None], &[None, down], &[down, wrong], &[wrong, wrong]] {

@@ -1,6 +1,6 @@
 //! Errors of the platform.
 
-/// What went wrong, so that a worker can tell *try again* from *never*.
+/// The kind of an error, by which a worker decides whether to retry.
 #[derive(Clone, Copy, Debug, serde::Deserialize, Eq, Hash, PartialEq, serde::Serialize)]
 #[cfg_attr(
     feature = "component",
@@ -9,16 +9,16 @@
 )]
 #[repr(u8)]
 pub enum ErrorKind {
-    /// The backend is down or did not answer in time: try again later.
+    /// The backend is down or did not answer in time: retry later.
     #[cfg_attr(feature = "component", component(name = "unavailable"))]
     Unavailable,
-    /// Too many calls: try again after `retry_after_ms`.
+    /// Too many calls: retry after `retry_after_ms`.
     #[cfg_attr(feature = "component", component(name = "throttled"))]
     Throttled,
-    /// No such table, queue or collection.
+    /// There is no such table, queue or collection.
     #[cfg_attr(feature = "component", component(name = "not-found"))]
     NotFound,
-    /// The condition of a write did not hold; nothing was written.
+    /// The condition of a write was not met; nothing was written.
     #[cfg_attr(feature = "component", component(name = "condition-failed"))]
     ConditionFailed,
     /// The call itself is wrong and can never succeed.
@@ -38,11 +38,11 @@ impl crate::Weight for ErrorKind {
 record! {
     /// An error of the platform.
     Error {
-        /// What went wrong.
+        /// The kind of the error.
         kind: ErrorKind,
-        /// For people: what happened, to which resource, and what to do.
+        /// The message, for people: what happened, to which resource, and what to do.
         message: String,
-        /// Milliseconds to wait before the next try, where the backend said so.
+        /// Milliseconds to wait before the next attempt, if the backend said so.
         retry_after_ms = "retry-after-ms": Option<u64>,
     }
 }

@@ -1,5 +1,5 @@
-//! The macros that define a record of the WIT: a type that is serialized, weighed, and, for `runtime`, passed into the
-//! sandbox as it is. A name that differs from WIT's is followed by WIT's own.
+//! The macros that define a record of the WIT: a type that is serialised, weighed, and, for `runtime`, passed into the
+//! sandbox without conversion. A name that differs from the WIT's is followed by the WIT's.
 
 /// A `record`.
 macro_rules! record {
@@ -25,7 +25,7 @@ macro_rules! record {
     };
 }
 
-/// A `variant` whose cases all carry something.
+/// A `variant` whose cases all have a value.
 macro_rules! variant {
     ($(#[$meta:meta])* $name:ident {
         $($(#[$case_meta:meta])* $case:ident = $wit:literal: $type:ty),* $(,)?

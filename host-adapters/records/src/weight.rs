@@ -1,6 +1,6 @@
-//! What arguments weigh.
+//! The weight of arguments.
 
-/// How many bytes of the host's memory an argument takes, roughly.
+/// The memory of the host that an argument takes, about, in bytes.
 pub trait Weight {
     /// The bytes.
     fn weight(&self) -> usize;

@@ -1,5 +1,5 @@
-//! The calls in flight of one instance. Their replies are kept outside the store, so that each call is answered even
-//! when the instance is gone.
+//! The calls in flight of one instance. Their replies are kept outside the store, so that each call is answered even if
+//! the instance has ended.
 
 use crate::call::{CallError, Called};
 use crate::component::Version;
@@ -38,7 +38,7 @@ impl Calls {
         self.lock().remove(&call).map(|(_, reply)| reply)
     }
 
-    /// Waits until a call has taken too long.
+    /// Waits until a call has exceeded its time limit.
     pub(crate) async fn expired(&self) {
         loop {
             tokio::time::sleep_until(self.next_deadline()).await;
@@ -59,7 +59,7 @@ impl Calls {
         Called { result, digest: version.digest.clone(), outages: self.outages.list() }
     }
 
-    /// The instance is gone: answers every call that has no answer yet.
+    /// Answers every call that has no response yet, because the instance has ended.
     pub(crate) fn abandon(&self, reason: &str, version: &Version) {
         let now = Instant::now();
         for (_, (deadline, reply)) in self.lock().drain() {

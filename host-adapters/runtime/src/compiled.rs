@@ -1,8 +1,8 @@
 //! The cache of compiled components: a folder of files, shared by all hosts that use it.
 //!
-//! A file's name is the digest of the component's code and the engine's version and settings. Custom sections of the
-//! component itself (names, producers, whatever a release stamps into it) are not part of the code: wasmtime does not
-//! read them. Those of the modules inside count, since their names appear in backtraces.
+//! A file's name is the digest of the component's code and of the engine's version and settings. Custom sections of the
+//! component itself (names, producers, stamps of a release) are not part of the code, because wasmtime does not read
+//! them. Those of the modules inside it are, because their names appear in backtraces.
 
 use sha2::{Digest, Sha256};
 use std::collections::HashSet;
@@ -16,12 +16,12 @@ use wasmparser::{Parser, Payload};
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
-/// Files that are kept besides those of what serves; the least recently used go first.
+/// Files that are kept apart from those of serving versions. The least recently used are removed first.
 const KEPT: usize = 32;
-/// A file that was being written for so long belongs to a host that has died.
+/// A file that has been incomplete for this long was left by a host that died.
 const ABANDONED: Duration = Duration::from_secs(3600);
 
-/// Where compiled components are.
+/// The cache: a folder, and the engine's version and settings.
 pub(crate) struct Cache {
     folder: PathBuf,
     engine: u64,
@@ -30,9 +30,9 @@ pub(crate) struct Cache {
 /// A component ready to be linked.
 pub(crate) struct Compiled {
     pub(crate) component: Component,
-    /// Its file in the cache.
+    /// The file in the cache.
     pub(crate) path: PathBuf,
-    /// Whether it was there.
+    /// Whether the file existed already.
     pub(crate) cached: bool,
 }
 
@@ -43,7 +43,7 @@ impl Cache {
         Self { folder, engine: hasher.finish() }
     }
 
-    /// From the cache, else compiled and put there.
+    /// Takes a component from the cache, or compiles it and stores it there.
     pub(crate) fn component(&self, engine: &Engine, wasm: &[u8]) -> wasmtime::Result<Compiled> {
         let path = self.folder.join(format!("{}-{:016x}.cwasm", code_digest(wasm), self.engine));
         if let Some(component) = cached(engine, &path) {
@@ -57,7 +57,7 @@ impl Cache {
         Ok(Compiled { component, path, cached: false })
     }
 
-    /// Removes what has not been used for long and does not serve.
+    /// Removes files that are not in use, except those used last.
     pub(crate) fn prune(&self, serving: &HashSet<PathBuf>) {
         if let Err(error) = prune(&self.folder, serving) {
             tracing::warn!(path = %self.folder.display(), %error, "the cache of compiled components was not pruned");
@@ -70,7 +70,7 @@ pub(crate) fn digest(wasm: &[u8]) -> String {
     hex(&Sha256::digest(wasm))
 }
 
-/// The digest of what decides how the component compiles. A file that cannot be read counts whole.
+/// The digest of everything that affects compilation. A file that cannot be read counts as a whole.
 fn code_digest(wasm: &[u8]) -> String {
     let mut hash = Sha256::new();
     let mut at = 0;
@@ -95,7 +95,7 @@ fn custom_sections(wasm: &[u8]) -> Option<Vec<std::ops::Range<usize>>> {
         at += consumed;
         match payload {
             Payload::CustomSection(_) => sections.push(start..at),
-            // A section that is itself a module or a component counts whole.
+            // A section that is itself a module or a component counts as a whole.
             Payload::ModuleSection { unchecked_range, .. } | Payload::ComponentSection { unchecked_range, .. } => {
                 at = unchecked_range.end;
             }
@@ -110,20 +110,20 @@ fn cached(engine: &Engine, path: &Path) -> Option<Component> {
     if !path.exists() {
         return None;
     }
-    // A file of another engine is refused by its header and compiled again.
+    // A file of another engine is refused by its header, and the component is compiled again.
     unsafe { Component::deserialize_file(engine, path) }.ok()
 }
 
-/// Notes that a file was used. One that cannot be touched only looks older than it is.
+/// Records that a file was used. If that fails, the file only looks older.
 fn touch(path: &Path) {
     let _ = File::options().append(true).open(path).and_then(|file| file.set_modified(SystemTime::now()));
 }
 
-/// Writes beside and renames, so that a reader never sees half a file.
+/// Writes another file and renames it, so that a reader never sees half a file.
 fn store(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let Some(folder) = path.parent() else { return Ok(()) };
     std::fs::create_dir_all(folder)?;
-    // A name of its own for each writer: several hosts, and several loads of one host, may share the folder.
+    // Each writer has a name of its own, because several hosts, and several loads of one host, may share the folder.
     static WRITERS: AtomicU64 = AtomicU64::new(0);
     let writer = WRITERS.fetch_add(1, Ordering::Relaxed);
     let partial = path.with_extension(format!("{}-{writer}.partial", std::process::id()));
@@ -135,7 +135,7 @@ fn prune(folder: &Path, serving: &HashSet<PathBuf>) -> io::Result<()> {
     let mut compiled = Vec::new();
     for entry in std::fs::read_dir(folder)? {
         let path = entry?.path();
-        // Gone meanwhile: another host prunes too.
+        // Another host, which prunes too, has removed it.
         let Ok(used) = path.metadata().and_then(|it| it.modified()) else { continue };
         match path.extension().and_then(|it| it.to_str()) {
             Some("cwasm") if !serving.contains(&path) => compiled.push((used, path)),
@@ -145,7 +145,8 @@ fn prune(folder: &Path, serving: &HashSet<PathBuf>) -> io::Result<()> {
     }
     compiled.sort();
     let surplus = compiled.len().saturating_sub(KEPT);
-    // What runs from a removed file runs on: it is mapped. One that is gone already was removed by another host.
+    // A component runs on after its file is removed, because it is mapped. A file that no longer exists was removed by
+    // another host.
     compiled.into_iter().take(surplus).for_each(|(_, path)| drop(std::fs::remove_file(path)));
     Ok(())
 }
@@ -173,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_components_own_custom_sections_are_no_code() {
+    fn only_the_components_own_custom_sections_do_not_count_as_code() {
         let wasm = |inner: &[u8], own: &[u8]| [HEAD, &module(inner), &custom(own)].concat();
         let one = wasm(b"a", b"b");
         assert_ne!(digest(&one), digest(&wasm(b"a", b"c")));
@@ -182,14 +183,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_component_counts_whole() {
+    fn a_file_that_is_not_a_component_counts_as_a_whole() {
         assert_ne!(code_digest(b"nonsense"), code_digest(b"nonsens3"));
         let cut = [HEAD, &[1, 100]].concat();
         assert_eq!(code_digest(&cut), digest(&cut));
     }
 
     #[test]
-    fn what_serves_and_what_was_used_last_is_kept() {
+    fn serving_files_and_those_used_last_are_kept() {
         let folder = tempfile::tempdir().unwrap();
         let file = |name: String, age_secs| {
             let path = folder.path().join(name);

@@ -11,7 +11,7 @@ use tokio::sync::Semaphore;
 use wasmtime::component::{HasSelf, Linker};
 use wasmtime::{Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
 
-/// How often a guest that computes is interrupted: the grain of CPU limits and of wall time within a turn.
+/// How often a computing guest is interrupted, which is the precision of CPU limits and of wall time within a turn.
 pub(crate) const EPOCH_TICK: Duration = Duration::from_millis(2);
 
 /// Which interfaces components are linked with.
@@ -20,16 +20,16 @@ pub enum Interfaces {
     /// All of `host-adapters`.
     #[default]
     All,
-    /// Only those that Spin 4.1 offers: a component that imports `registration:platform` must bring an implementation.
+    /// Only those of Spin 4.1: a component that imports `registration:platform` must bring an implementation.
     SpinOnly,
 }
 
 /// How to set up the runtime.
 #[derive(Clone, Debug)]
 pub struct RuntimeConfig {
-    /// Where compiled components are kept, by digest.
+    /// The folder of compiled components, by digest.
     pub cache_dir: PathBuf,
-    /// Instances of all components together; memory is reserved (not used) for each.
+    /// Most instances of all components together; memory is reserved (not used) for each.
     pub max_instances: u32,
     /// Which interfaces components are linked with.
     pub interfaces: Interfaces,
@@ -58,7 +58,7 @@ impl Drop for EpochTicker {
     }
 }
 
-/// The compiler's settings; components compiled under one are loaded only under the same.
+/// The compiler's settings. Components compiled with some settings are loaded only with the same.
 pub(crate) fn config() -> Config {
     let mut config = Config::new();
     config.wasm_component_model_async(true);
@@ -66,23 +66,23 @@ pub(crate) fn config() -> Config {
     config
 }
 
-/// The most that one component may be made of; a larger one does not compile. The module, its adapters and what they
-/// are linked by are some ten core instances with a table each, and only the module has a memory.
+/// Most core instances of one component; a larger one does not compile. The module, its adapters and what links them
+/// are some ten core instances with a table each; only the module has a memory.
 const CORE_INSTANCES: u32 = 64;
 const MEMORIES: u32 = 4;
 const TABLES: u32 = 32;
-/// Elements of one table. Guests' own tables hold their functions, some thousands.
+/// Most elements of one table. Guests' own tables hold their functions, some thousands.
 pub(crate) const TABLE_ELEMENTS: usize = 100_000;
 
-/// Instances that may be alive at once where components may have `max_instances`: a version that is replaced keeps its
+/// Most instances that may be alive at a time if components may have `max_instances`: a replaced version keeps its
 /// instances until their calls have ended, while those of the next start.
 pub(crate) fn slots(max_instances: u32) -> u32 {
     max_instances.saturating_mul(2)
 }
 
 pub(crate) fn engine(max_instances: u32) -> wasmtime::Result<Engine> {
-    // Room for every instance, whatever its parts: a pool that is too small would fail calls. One more than there
-    // are slots, for the version that is being loaded.
+    // The pool has room for every instance, whatever its parts, because a pool that is too small would fail calls. It
+    // has one place more than there are slots, for the version that is being loaded.
     let instances = slots(max_instances).saturating_add(1);
     let mut pool = PoolingAllocationConfig::default();
     pool.total_component_instances(instances)
@@ -98,7 +98,8 @@ pub(crate) fn engine(max_instances: u32) -> wasmtime::Result<Engine> {
         .table_elements(TABLE_ELEMENTS)
         .max_component_instance_size(8 << 20)
         .max_core_instance_size(8 << 20)
-        // Keeps the hot part of a retired instance's memory mapped: first-touch page faults are most of a fresh start.
+        // Keeps the hot part of a retired instance's memory mapped: most of a fresh start is page faults at first
+        // access.
         .linear_memory_keep_resident(256 << 10)
         .table_keep_resident(16 << 10);
     let mut config = config();
@@ -106,7 +107,7 @@ pub(crate) fn engine(max_instances: u32) -> wasmtime::Result<Engine> {
     Engine::new(&config)
 }
 
-/// Everything a component may import.
+/// All interfaces that a component may import.
 pub(crate) fn linker(engine: &Engine, interfaces: Interfaces) -> wasmtime::Result<Linker<State>> {
     use crate::bindings::spin;
     use crate::imports;
@@ -122,15 +123,15 @@ pub(crate) fn linker(engine: &Engine, interfaces: Interfaces) -> wasmtime::Resul
     Ok(linker)
 }
 
-/// The runtime's own view of the host it runs in.
+/// The host, as the runtime sees it.
 pub(crate) type SharedHost = Arc<dyn Host>;
 
-/// What the instances of all components share.
+/// Shared by the instances of all components.
 pub(crate) struct Shared {
     pub(crate) host: SharedHost,
-    /// One for each instance alive. There are enough, unless versions are replaced faster than their calls end.
+    /// One permit for each instance alive. There are enough, unless versions are replaced faster than their calls end.
     pub(crate) slots: Arc<Semaphore>,
-    /// Where guests go on that compute for long.
+    /// Runs guests that compute for long.
     pub(crate) long_turns: LongTurns,
 }
 

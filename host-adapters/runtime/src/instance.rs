@@ -1,10 +1,11 @@
 //! One instance: a task that owns a store and serves calls from the pool's queue until it is retired.
 //!
-//! - Calls run inside one `run_concurrent`; a trap ends it for all of them, so the replies are kept *outside*, where
-//!   the owner answers every call that has none.
-//! - Wall time is enforced outside too: inside, a guest that does not yield starves the timer.
-//! - CPU is bounded by epochs: each tick makes the guest yield, and traps it when one turn (from entering the guest
-//!   until it waits for something) has taken too long. A deadline from the instance's birth would kill it for waiting.
+//! - Calls run inside one `run_concurrent`. A trap ends it for all of them, so the replies are kept *outside*, where
+//!   the owner answers every call that has no response.
+//! - Wall time is enforced outside too: inside, a guest that does not yield would starve the timer.
+//! - CPU time is bounded by epochs: each tick makes the guest yield, and traps it when one turn (from entering the
+//!   guest until it waits for something) has taken too long. A deadline since the start of the instance would trap it
+//!   for waiting.
 
 use crate::budget::{MAX_CALL_BYTES, MAX_HANDLES};
 use crate::call::CallError;
@@ -27,12 +28,12 @@ use tokio::time::Instant;
 use wasmtime::component::Accessor;
 use wasmtime::{Store, UpdateDeadline};
 
-/// What an instance may take to start. What it does then is not a call yet, so that no call's limit ends it.
+/// How long an instance may take to start. There is no call yet, so no call's limit ends it.
 const START_LIMIT: Duration = Duration::from_secs(10);
-/// Entries of the tables that the host keeps for an instance: tasks, streams, resources.
+/// Most entries of the tables that the host keeps for an instance: tasks, streams, resources.
 const MAX_TABLE_ENTRIES: usize = 10 * MAX_HANDLES;
 
-/// Serves calls until retired; answers every call it took. The slot is held for as long as the store is there.
+/// Serves calls until retired; answers every call that it took. The slot is kept as long as the store exists.
 pub(crate) async fn serve(version: Arc<Version>, shared: &Shared, queue: Queue, slot: Option<OwnedSemaphorePermit>) {
     let turn = Arc::new(Turn::default());
     let mut store = store(&version, shared.host.clone(), turn.clone());
@@ -83,7 +84,7 @@ fn store(version: &Version, host: SharedHost, turn: Arc<Turn>) -> Store<State> {
     store
 }
 
-/// Counts an instance for as long as it lives.
+/// Counts an instance while it lives.
 struct Alive(metrics::Gauge);
 
 impl Alive {
@@ -102,7 +103,7 @@ impl Drop for Alive {
     }
 }
 
-/// Starts the guest; why it cannot be, if so.
+/// Starts the guest; the error says why it cannot start.
 async fn instantiate(version: &Version, store: &mut Store<State>) -> Result<Guest, String> {
     let start = async {
         let instance = version.instance.instantiate_async(&mut *store).await?;
@@ -115,8 +116,8 @@ async fn instantiate(version: &Version, store: &mut Store<State>) -> Result<Gues
     started.map_err(|error| format!("{:#}", error.root_cause()))
 }
 
-/// Starts an instance and drops it, on a thread of its own: whether calls will find one that starts and whose exports
-/// are of the right types, which cannot be read from the file.
+/// Starts an instance and drops it, on a thread of its own. This shows whether it starts, and whether its exports have
+/// the right types, which cannot be read from the file.
 pub(crate) fn try_out(version: &Version, host: &SharedHost) -> Result<(), String> {
     let start = || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
@@ -127,7 +128,7 @@ pub(crate) fn try_out(version: &Version, host: &SharedHost) -> Result<(), String
     joined.unwrap_or_else(|_| Err("starting it panicked".to_owned()))
 }
 
-/// An instance that cannot start fails one waiting call, so that callers learn of it instead of waiting for ever.
+/// If an instance cannot start, one waiting call fails, so that callers get an error instead of waiting for ever.
 async fn refuse(version: &Version, queue: &Queue, reason: &str) {
     if let Ok(job) = queue.recv().await {
         let error = CallError::NotCallable(format!("{} cannot be instantiated: {reason}", version.component));
@@ -135,7 +136,7 @@ async fn refuse(version: &Version, queue: &Queue, reason: &str) {
     }
 }
 
-/// Takes calls while the instance may, and drives those it has.
+/// Takes calls while the instance may, and drives those that it has.
 async fn work(
     accessor: &Accessor<State>,
     guest: &Guest,
@@ -145,7 +146,7 @@ async fn work(
 ) -> wasmtime::Result<()> {
     let limits = &version.limits;
     let mut running = FuturesUnordered::new();
-    // Moved only when it ends: setting a timer for every call is work.
+    // Moved only when it ends, because setting a timer for every call would cost CPU time.
     let mut idle = pin!(tokio::time::sleep(limits.idle_instance_timeout));
     let mut idle_since = Instant::now();
     let mut served = 0;
@@ -169,10 +170,11 @@ async fn work(
                     }
                     accessor.with(|mut access| access.get().log.begin_call());
                     served += 1;
-                    // Known from now on: if the instance ends before the call begins, it is answered all the same.
+                    // Registered from now on: if the instance ends before the call begins, the call is still answered.
                     let (asked, reply) = job.split();
                     running.push(one(accessor, guest, version, calls, (asked, calls.begin(reply))));
-                    // Let the call start before another is taken: one that computes leaves the rest to other instances.
+                    // Lets the call start before another is taken, so that other instances take further calls if this
+                    // one computes.
                     yield_now().await;
                 }
                 Err(_) => open = false,
@@ -186,7 +188,7 @@ async fn work(
     }
 }
 
-/// Leaves the store to its guest once. Tokio's own would first look for what is new on all connections of the process.
+/// Yields once to the store's guest. Tokio's own function would first poll all connections of the process.
 async fn yield_now() {
     let mut yielded = false;
     std::future::poll_fn(|cx| {
@@ -225,6 +227,7 @@ async fn one(
 }
 
 fn explain(error: &wasmtime::Error) -> String {
-    // The chain ends in the trap itself; the frames of a backtrace before it say nothing to a reader of logs.
+    // The last error of the chain is the trap itself; the frames of the backtrace before it do not help a reader of
+    // logs.
     error.root_cause().to_string()
 }

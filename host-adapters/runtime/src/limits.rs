@@ -1,23 +1,23 @@
-//! What one component may use, and how its instances are reused. Names follow Spin's flags.
+//! Limits of one component, and how its instances are reused. Names follow Spin's flags.
 
 use std::time::Duration;
 
 /// Limits of one component.
 #[derive(Clone, Debug)]
 pub struct Limits {
-    /// Instances at most; further calls wait.
+    /// Most instances; further calls wait.
     pub max_instances: usize,
-    /// Calls that one instance serves before it is retired.
+    /// Most calls that one instance serves before it is retired.
     pub max_instance_reuse_count: usize,
-    /// Calls at once in one instance.
+    /// Most calls at a time in one instance.
     pub max_instance_concurrent_reuse_count: usize,
-    /// An instance without a call for so long is retired.
+    /// An instance without a call for this long is retired.
     pub idle_instance_timeout: Duration,
     /// Wall time of one call.
     pub request_timeout: Duration,
-    /// Linear memory of one instance in all, bytes.
+    /// Linear memory of one instance, all memories together, bytes.
     pub max_memory_bytes: usize,
-    /// The longest a guest may compute without waiting for anything.
+    /// The longest time that a guest may compute without waiting for anything.
     pub max_cpu: Duration,
 }
 

@@ -1,4 +1,4 @@
-//! Standard output and standard error of a guest: cut into lines, bounded, handed to the host.
+//! Standard output and standard error of a guest: split into lines, bounded, passed to the host.
 
 use crate::engine::SharedHost;
 use bytes::Bytes;
@@ -10,12 +10,12 @@ use tokio::io::AsyncWrite;
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
 
-/// Longer lines are cut.
+/// Longer lines are cut, bytes.
 const MAX_LINE_BYTES: usize = 64 << 10;
-/// Further lines of a call are dropped, with one warning.
+/// Most lines of a call. Further lines are dropped, with one warning.
 const MAX_LINES_PER_CALL: u32 = 1_000;
 
-/// Where the lines of one instance go.
+/// Passes the lines of one instance to the host.
 #[derive(Clone)]
 pub(crate) struct GuestLog {
     lines: Arc<Mutex<Vec<u8>>>,

@@ -1,4 +1,4 @@
-//! The instances of one version of a component: calls wait in one bounded queue, instances take them.
+//! The instances of one version of a component. Calls wait in one bounded queue, from which instances take them.
 
 use crate::call::{CallError, Called, Disposition, Event};
 use crate::component::Version;
@@ -18,7 +18,7 @@ pub(crate) enum Job {
 }
 
 impl Job {
-    /// The request, and where the response goes.
+    /// The request, and the receiver of the response.
     pub(crate) fn split(self) -> (Asked, Reply) {
         match self {
             Self::Batch { events, reply } => (Asked::Batch(events), Reply::Batch(reply)),
@@ -27,20 +27,20 @@ impl Job {
     }
 }
 
-/// What a call asks of a guest.
+/// The request of a call.
 pub(crate) enum Asked {
     Batch(Vec<Event>),
     Http(Box<http::Request<Bytes>>),
 }
 
-/// Where the answer of a call goes.
+/// The receiver of a call's response.
 pub(crate) enum Reply {
     Batch(oneshot::Sender<Called<Vec<Disposition>>>),
     Http(oneshot::Sender<Called<http::Response<Bytes>>>),
 }
 
 impl Reply {
-    /// Answers that the call failed. A caller that has gone away is not an error.
+    /// Answers that the call failed. It is not an error if the caller does not wait any more.
     pub(crate) fn fail(self, error: CallError, version: &Version, outages: Vec<String>) {
         let digest = version.digest.clone();
         match self {
@@ -50,7 +50,7 @@ impl Reply {
     }
 }
 
-/// The end of the queue that an instance holds. It knows how many instances wait for a call.
+/// The receiving end of the queue, for an instance. It counts how many instances wait for a call.
 #[derive(Clone)]
 pub(crate) struct Queue {
     jobs: async_channel::Receiver<Job>,
@@ -68,7 +68,7 @@ impl Queue {
     }
 }
 
-/// Counts an instance as waiting for as long as it lives.
+/// Counts an instance as waiting while it exists.
 struct Waits<'a>(&'a AtomicUsize);
 
 impl<'a> Waits<'a> {
@@ -84,7 +84,7 @@ impl Drop for Waits<'_> {
     }
 }
 
-/// A version that serves, with its instances.
+/// A serving version, with its instances.
 #[derive(Clone)]
 pub(crate) struct Pool(Arc<Inner>);
 
@@ -105,17 +105,17 @@ impl Drop for Inner {
     }
 }
 
-/// A version that has been replaced, for as long as anything of it is left.
+/// A replaced version, until all of it is gone.
 pub(crate) struct Retired(Weak<Inner>);
 
 impl Retired {
-    /// Its calls in flight; `None` once it is gone.
+    /// The number of its calls in flight; `None` once it is gone.
     pub(crate) fn calls(&self) -> Option<usize> {
         self.0.upgrade().map(|inner| inner.calls.load(Ordering::Relaxed))
     }
 }
 
-/// A call of a version from its submission to its answer; it keeps the version.
+/// A call of a version from its submission to its response. It keeps the version alive.
 pub(crate) struct InFlight(Arc<Inner>);
 
 impl Drop for InFlight {
@@ -126,10 +126,11 @@ impl Drop for InFlight {
 
 impl Pool {
     pub(crate) fn new(version: Version, shared: Arc<Shared>) -> Self {
-        // What waits beyond one call for each instance waits in its caller: overload costs no memory here.
+        // The queue has room for one call for each instance. Further calls wait in their callers, so overload costs no
+        // memory here.
         let (sender, receiver) = async_channel::bounded(version.limits.max_instances.max(1));
         let queue = Queue { jobs: receiver, waiting: Arc::default() };
-        // Versions whose code is in memory: what serves, and what still ends calls.
+        // Counts the versions whose code is in memory: the serving one, and those that still end calls.
         let kept = metrics::gauge!("registration_versions", "worker" => version.component.to_string());
         kept.increment(1);
         Self(Arc::new(Inner {
@@ -148,7 +149,7 @@ impl Pool {
         &self.0.version
     }
 
-    /// Instances alive now.
+    /// The number of instances alive.
     pub(crate) fn instances(&self) -> usize {
         self.0.instances.load(Ordering::Relaxed)
     }
@@ -158,26 +159,27 @@ impl Pool {
         self.0.since
     }
 
-    /// Counts a call for as long as the answer is kept.
+    /// Counts a call as long as the result is kept.
     pub(crate) fn in_flight(&self) -> InFlight {
         self.0.calls.fetch_add(1, Ordering::Relaxed);
         InFlight(self.0.clone())
     }
 
-    /// Puts a call in the queue, waiting for room; gives it back if the version has been replaced.
+    /// Puts a call into the queue and waits for room; returns it if the version has been replaced.
     pub(crate) async fn submit(&self, job: Job) -> Result<(), Job> {
         if self.0.queue.waiting.load(Ordering::SeqCst) == 0 {
             self.start_instance();
         }
         self.0.jobs.send(job).await.map_err(|error| error.0)?;
-        // The last instance may have ended between the look and the send.
+        // The last instance may have ended between the check and the send.
         if self.instances() == 0 {
             self.start_instance();
         }
         Ok(())
     }
 
-    /// Takes no new calls; those in the queue are served, then the instances end, and with the last the version.
+    /// Stops taking new calls. Those in the queue are served, then the instances end, and with the last one the
+    /// version.
     pub(crate) fn retire(&self) -> Retired {
         self.0.jobs.close();
         Retired(Arc::downgrade(&self.0))
@@ -193,7 +195,7 @@ impl Pool {
         let pool = self.clone();
         tokio::spawn(async move {
             let inner = &pool.0;
-            // Never closed.
+            // The semaphore is never closed.
             let slot = inner.shared.slots.clone().acquire_owned().await.ok();
             crate::instance::serve(inner.version.clone(), &inner.shared, inner.queue.clone(), slot).await;
             inner.instances.fetch_sub(1, Ordering::SeqCst);

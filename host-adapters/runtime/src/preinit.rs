@@ -1,7 +1,7 @@
-//! Freezes a component's initialised state at build time, so that a fresh instance starts warm.
+//! Freezes a component's initialised state at build time, so that a new instance starts warm.
 //!
-//! What a worker needs loaded (phone metadata, schemas) is loaded once by its export `wizer-initialize` and becomes
-//! part of the component's memory image. The result is a plain component that any host can run.
+//! The export `wizer-initialize` loads what a worker needs (phone metadata, schemas), and this becomes part of the
+//! component's memory image. The result is a plain component that any host can run.
 
 use host_adapters_records::platform_functions;
 use wasmtime::Store;
@@ -18,10 +18,10 @@ macro_rules! platform {
     )* })*) => { &[$(($interface_wit, &[$($wit),*])),*] };
 }
 
-/// The platform's interfaces, which a component may import but not call while it initialises. WASI itself is real here:
-/// stubbing unknown imports as a whole would shadow its compatible versions.
+/// The platform's interfaces, which a component may import but not call while it initialises. WASI itself is real here,
+/// because stubs for all unknown imports would shadow its compatible versions.
 const PLATFORM: &[(&str, &[&str])] = platform_functions!(platform);
-/// Spin's, likewise.
+/// The same for Spin's interfaces.
 const SPIN: &[(&str, &[&str])] = &[
     ("spin:variables/variables@3.0.0", &["get"]),
     (
@@ -48,7 +48,7 @@ struct State {
     hooks: NoHttp,
 }
 
-/// No outbound HTTP at build time.
+/// Refuses outbound HTTP at build time.
 struct NoHttp;
 
 type Io = Box<dyn Future<Output = Result<(), wasmtime_wasi_http::Error>> + Send>;
@@ -79,7 +79,7 @@ impl WasiHttpView for State {
     }
 }
 
-/// The component with its state initialised; `None` if it exports no `wizer-initialize` and stays as it is.
+/// The component with its state initialised; `None` if it exports no `wizer-initialize` and is used as it is.
 ///
 /// # Errors
 /// When the component does not compile, or its initialisation traps or calls the platform.
@@ -90,7 +90,7 @@ pub async fn preinitialize(wasm: &[u8]) -> Result<Option<Vec<u8>>, String> {
 async fn run(wasm: &[u8]) -> wasmtime::Result<Option<Vec<u8>>> {
     let mut config = wasmtime::Config::new();
     config.wasm_component_model_async(true);
-    // The code runs once: compile quickly.
+    // The code runs only once, so it is compiled quickly.
     config.cranelift_opt_level(wasmtime::OptLevel::None);
     let engine = wasmtime::Engine::new(&config)?;
     let component = wasmtime::component::Component::new(&engine, wasm)?;

@@ -1,12 +1,12 @@
-//! What a version must export and may not import before it serves. The runtime does not know the manifest: the
-//! loader passes what the triggers need and what the grants leave out.
+//! The exports that a version must have before it serves, and the imports that it must not have. The runtime does not
+//! know the manifest: the loader passes what the triggers need and what the grants leave out.
 
 /// The requirements on a component. By default there are none.
 #[derive(Clone, Debug, Default)]
 pub struct Requirements {
-    /// Exports that something needs.
+    /// Exports that triggers need.
     pub exports: Vec<RequiredExport>,
-    /// Imports that nothing grants.
+    /// Imports that are not granted.
     pub refused: Vec<RefusedImport>,
 }
 
@@ -20,7 +20,7 @@ pub enum Export {
 }
 
 impl Export {
-    /// Its full name.
+    /// The full name.
     pub fn name(self) -> &'static str {
         match self {
             Self::BatchWorker => "registration:workers/batch-worker@1.0.0",
@@ -29,12 +29,12 @@ impl Export {
     }
 }
 
-/// An export, and what needs it.
+/// An export, and the trigger that needs it.
 #[derive(Clone, Debug)]
 pub struct RequiredExport {
     /// The export.
     pub export: Export,
-    /// For people: "its source sqs:saveEntriesQueue".
+    /// For people: for example "its source sqs:saveEntriesQueue".
     pub needed_by: String,
 }
 
@@ -43,12 +43,12 @@ pub struct RequiredExport {
 pub struct RefusedImport {
     /// Its name without the version: `registration:platform/table`.
     pub interface: String,
-    /// For people: what would allow it.
+    /// For people: what would allow the import.
     pub remedy: String,
 }
 
 impl Requirements {
-    /// What is wrong with a component that has these exports and imports, each a half sentence.
+    /// The violations of a component with these exports and imports, each as half a sentence.
     pub(crate) fn complaints<'i>(
         &self,
         exports: &[Export],
@@ -74,7 +74,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_fault_is_named_at_once() {
+    fn all_violations_are_reported_at_once() {
         let refused = |interface: &str| RefusedImport { interface: interface.into(), remedy: "grant it".into() };
         let requirements = Requirements {
             exports: vec![RequiredExport { export: Export::BatchWorker, needed_by: "its source".into() }],

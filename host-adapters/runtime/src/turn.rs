@@ -1,6 +1,6 @@
 //! A turn of a guest: from entering it until it waits for something. Every tick of the epochs interrupts it. A turn
-//! that takes too long is trapped; one that takes longer than a tick or two goes on in threads of lower priority than
-//! the runtime's, so that long computations of a guest hardly delay the calls of others.
+//! that takes too long is trapped. One that takes longer than a tick or two continues in threads of lower priority than
+//! the runtime's, so that long computations of a guest hardly delay other calls.
 
 use async_channel::Sender;
 use std::ops::ControlFlow;
@@ -12,9 +12,9 @@ use std::task::{Context, Poll};
 use tokio::runtime::Handle;
 use tokio::sync::{Mutex, oneshot};
 
-/// Ticks from which on a turn is long. The first may come at any time, also to a turn of microseconds.
+/// The number of ticks after which a turn is long. The first tick may come at any time, also in a turn of microseconds.
 const LONG: u64 = 2;
-/// How far the threads of long turns stand back behind the others, as `nice` counts it.
+/// The `nice` value of the threads of long turns.
 const NICE: i32 = 10;
 
 /// The work of an instance, which owns its store.
@@ -28,26 +28,26 @@ pub(crate) struct Turn {
 }
 
 impl Turn {
-    /// The store is polled: a new turn, unless a tick interrupted the last one.
+    /// The store is polled: this begins a new turn, unless a tick interrupted the last one.
     fn enter(&self) {
         if !self.interrupted.swap(false, Ordering::Relaxed) {
             self.ticks.store(0, Ordering::Relaxed);
         }
     }
 
-    /// Whether the next turn is one that has computed for long.
+    /// Whether the next turn continues one that has computed for long.
     fn is_long(&self) -> bool {
         self.interrupted.load(Ordering::Relaxed) && self.ticks.load(Ordering::Relaxed) >= LONG
     }
 
-    /// A tick interrupts the guest. How many have in this turn.
+    /// A tick interrupts the guest. Returns how many have done so in this turn.
     pub(crate) fn tick(&self) -> u64 {
         self.interrupted.store(true, Ordering::Relaxed);
         self.ticks.fetch_add(1, Ordering::Relaxed) + 1
     }
 }
 
-/// Why work has no output.
+/// Why work ended without an output.
 #[derive(Debug)]
 pub(crate) enum Unfinished {
     /// It was stopped.
@@ -55,8 +55,8 @@ pub(crate) enum Unfinished {
     Panicked,
 }
 
-/// Drives the work of an instance to its end, or until `stop`. The work is not polled any more once this returns, nor
-/// is it there: who has then been told that a call failed may repeat it without meeting the instance that failed it.
+/// Drives the work of an instance to its end, or until `stop`. Once this returns, the work is dropped: a caller who
+/// gets an error then may repeat the call without meeting the failed instance.
 pub(crate) async fn drive<T: Send + 'static>(
     turn: Arc<Turn>,
     mut work: Work<T>,
@@ -71,7 +71,7 @@ pub(crate) async fn drive<T: Send + 'static>(
                 return Ok(output);
             }
             work = back;
-            // It may have been woken before it came back, so it is polled again before anybody waits for that.
+            // It may have been woken while it was away, so it is polled again before waiting.
             continue;
         }
         let polled = std::future::poll_fn(|cx| {
@@ -87,8 +87,8 @@ pub(crate) async fn drive<T: Send + 'static>(
     }
 }
 
-/// Leaves the thread to others until the task is woken, for whatever reason, or until `stop`. Not `select!`: that may
-/// put off its first look, and with it a wake that comes meanwhile.
+/// Leaves the thread to others until the task is woken, for any reason, or until `stop`. `select!` would not do: it may
+/// delay its first poll, and with it a wake that comes meanwhile.
 async fn woken_or(mut stop: Pin<&mut impl Future<Output = ()>>) -> ControlFlow<()> {
     let mut waited = false;
     std::future::poll_fn(|cx| match std::mem::replace(&mut waited, true) {
@@ -98,19 +98,19 @@ async fn woken_or(mut stop: Pin<&mut impl Future<Output = ()>>) -> ControlFlow<(
     .await
 }
 
-/// The threads in which long turns go on, one tick each at a time: one less than the machine has, at least one. They
-/// end when this is dropped.
+/// The threads in which long turns continue, one tick each at a time. Their number is one less than that of the
+/// machine's cores, at least one. They end when this is dropped.
 pub(crate) struct LongTurns(Sender<Box<dyn FnOnce() + Send>>);
 
 impl LongTurns {
     pub(crate) fn start() -> std::io::Result<Self> {
-        // Each task sends only its one slice.
+        // Each task sends only one slice at a time.
         let (slices, queue) = async_channel::unbounded::<Box<dyn FnOnce() + Send>>();
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
         for _ in 0..threads.saturating_sub(1).max(1) {
             let queue = queue.clone();
             std::thread::Builder::new().name("long-turns".into()).spawn(move || {
-                // Of this thread alone, on Linux. Without it, long turns are as important as any.
+                // For this thread only, on Linux. If it fails, long turns have the same priority as other work.
                 let _ = rustix::process::setpriority_process(None, NICE);
                 while let Ok(slice) = queue.recv_blocking() {
                     slice();
@@ -120,7 +120,7 @@ impl LongTurns {
         Ok(Self(slices))
     }
 
-    /// Polls the work once, unless told to stop before; returns it with the outcome.
+    /// Polls the work once, unless it is stopped before; returns it with the outcome.
     async fn poll<T: Send + 'static>(
         &self,
         turn: Arc<Turn>,
@@ -130,7 +130,7 @@ impl LongTurns {
         let waker = std::future::poll_fn(|cx| Poll::Ready(cx.waker().clone())).await;
         let (reply, answer) = oneshot::channel();
         let runtime = Handle::current();
-        // Whoever comes first takes it out: the thread, or who stops it.
+        // The first to come takes it out: the thread, or the stopping task.
         let place = Arc::new(Mutex::new(Some(work)));
         let slice = {
             let place = place.clone();
@@ -140,19 +140,19 @@ impl LongTurns {
                 let _runtime = runtime.enter();
                 turn.enter();
                 let poll = || work.as_mut().poll(&mut Context::from_waker(&waker));
-                // A panic ends one instance; the thread is everybody's.
+                // A panic ends one instance; the thread is shared by all.
                 if let Ok(polled) = catch_unwind(AssertUnwindSafe(poll)) {
                     let _ = reply.send((polled, work));
                 }
             }
         };
-        // Never closed while this is there.
+        // The channel is open as long as this exists.
         let _ = self.0.send(Box::new(slice)).await;
         tokio::select! {
             biased;
             answer = answer => answer.map_err(|_| Unfinished::Panicked),
             () = stop => {
-                // Waits for a slice that has begun, which is one tick.
+                // Waits for a slice that has begun, which takes one tick.
                 drop(place.lock().await.take());
                 Err(Unfinished::Stopped)
             }
@@ -166,10 +166,10 @@ mod tests {
     use super::*;
     use std::time::Duration;
 
-    /// Computes for 5 ms a turn, which is always long, and never ends.
+    /// Computes for 5 ms each turn, which is always long, and never ends.
     struct Busy {
         turn: Arc<Turn>,
-        /// Tells of each turn, and, by its end, that the work is gone.
+        /// Reports each turn, and, by its end, that the work was dropped.
         turns: std::sync::mpsc::Sender<()>,
     }
 
@@ -188,7 +188,7 @@ mod tests {
     #[tokio::test]
     async fn work_that_is_stopped_is_gone_when_its_owner_is_told() {
         let long = LongTurns::start().unwrap();
-        // At moments when its slice runs, and when that waits for the slice of another.
+        // At times when its slice runs, and when it waits for the slice of another.
         for millis in 0..40 {
             let all = [0, 1].map(|_| {
                 let turn = Arc::<Turn>::default();

@@ -1,6 +1,7 @@
 //! Reads one table of the manifest: typed values, ranges, and at the end all unknown keys.
 
 use crate::report::{Report, suggestion};
+use crate::secret::Secrets;
 use std::collections::BTreeMap;
 use std::ops::{Range, RangeInclusive};
 use toml_edit::{Item, TableLike, Value};
@@ -17,7 +18,7 @@ pub struct Fields<'r, 'd> {
 }
 
 /// A value with its place in the text.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Spanned<T> {
     /// The value.
     pub value: T,
@@ -42,6 +43,11 @@ impl<'r, 'd> Fields<'r, 'd> {
     pub fn diagnostic(&self, at: &Range<usize>, message: impl std::fmt::Display) {
         let place = if self.place.is_empty() { String::new() } else { format!(", in {}", self.place) };
         self.report.diagnostic(at, format!("{message}{place}"));
+    }
+
+    /// Where references to secrets lead.
+    pub(crate) fn secrets(&self) -> Option<Secrets<'d>> {
+        self.report.secrets
     }
 
     /// A key's item and where its value stands.

@@ -1,5 +1,5 @@
-//! Settings: one declaration gives the struct, its defaults, its reader with all diagnostics at their places, and its
-//! JSON Schema. It knows no source and no backend.
+//! Settings: one declaration gives the struct, its defaults, its reader with all diagnostics at their places, its JSON
+//! Schema and its table in the documents. It knows no source and no backend.
 //!
 //! ```
 //! use host_adapters_settings::{Settings, settings};
@@ -16,30 +16,50 @@
 //!     }
 //! }
 //! assert_eq!(TickerConfig::default().every_secs, 60);
-//! assert_eq!(TickerConfig::schema()["every_secs"]["maximum"], 86_400);
+//! assert_eq!(TickerConfig::schema()["properties"]["every_secs"]["maximum"], 86_400);
 //! ```
 //!
-//! A line is a key: its meaning, type, default, and what is allowed. That is a range for a number, what to write
-//! for a `String`, which must be there, and `()` for `bool`, `Option<String>` and [`Words`]. Rules
-//! over several keys are checked after [`Settings::read`], with [`Fields::item`] for their places.
+//! A line is a key: its meaning, type, default, and what is allowed: a range for a number, what to write for a text that
+//! must be there, the name of the block for a [`Table`] or [`Named`] tables, how it is referred to for a [`Value`], and
+//! `()` for `bool`, `Option<String>`, [`Names`] and [`Words`]. `pub struct A with b: B { … }` reads the keys of `B` in
+//! the same table. Rules over several keys are checked after [`Settings::read`], with [`Fields::item`] for their places.
 
+mod block;
 mod fields;
 mod report;
+mod secret;
+mod types;
 
+pub use block::{Block, Key};
 pub use fields::{Fields, Spanned};
 pub use report::{Diagnostic, ManifestErrors, Report, position, suggestion};
+pub use secret::{Reference, Secrets, Value};
 #[doc(hidden)]
 pub use serde_json;
+pub use types::{Named, Names, Table, Template, Url, is_web_url};
 
-use serde_json::{Value, json};
-use std::ops::RangeInclusive;
+use serde_json::Value as Json;
 
 /// Settings that [`settings!`] declares.
 pub trait Settings: Default {
+    /// What they are the settings of.
+    const ABOUT: &'static str;
+    /// The keys, in the order in which they are declared.
+    fn keys() -> Vec<Key>;
+    /// Reads all keys, and reports what is wrong with each, which then has its default. Says whether all that is required
+    /// is there.
+    fn read_all(fields: &mut Fields<'_, '_>) -> (Self, bool);
+
     /// Reads all keys, and reports what is wrong with each. `None` if a required one cannot be had.
-    fn read(fields: &mut Fields<'_, '_>) -> Option<Self>;
-    /// The `properties` of their JSON Schema.
-    fn schema() -> Value;
+    fn read(fields: &mut Fields<'_, '_>) -> Option<Self> {
+        let (settings, complete) = Self::read_all(fields);
+        complete.then_some(settings)
+    }
+
+    /// Their JSON Schema.
+    fn schema() -> Json {
+        Block::of::<Self>("").schema()
+    }
 }
 
 /// The type of a setting.
@@ -51,7 +71,11 @@ pub trait Setting: Sized {
     /// Reads the key, and reports what is wrong with it.
     fn read(fields: &mut Fields<'_, '_>, key: &'static str, rule: &Self::Rule) -> Option<Self>;
     /// Its JSON Schema.
-    fn schema(default: Self, rule: &Self::Rule) -> Value;
+    fn schema(default: Self, rule: &Self::Rule) -> Json;
+    /// The blocks that the schema refers to.
+    fn blocks(_rule: &Self::Rule) -> Vec<Block> {
+        Vec::new()
+    }
 }
 
 /// A setting that is one of a few words.
@@ -60,114 +84,50 @@ pub trait Words: Copy + PartialEq + 'static {
     const WORDS: &'static [(&'static str, Self)];
 }
 
-macro_rules! numbers {
-    ($($type:ty),+) => {
-        $(impl Setting for $type {
-            type Rule = RangeInclusive<i64>;
-
-            fn read(fields: &mut Fields<'_, '_>, key: &'static str, range: &Self::Rule) -> Option<Self> {
-                fields.number(key, range.clone()).map(|written| written.value)
-            }
-
-            fn schema(default: Self, range: &Self::Rule) -> Value {
-                json!({"type": "integer", "minimum": range.start(), "maximum": range.end(), "default": default})
-            }
-        })+
-    };
-}
-
-numbers!(i32, u32, usize);
-
-impl Setting for bool {
-    type Rule = ();
-
-    fn read(fields: &mut Fields<'_, '_>, key: &'static str, (): &()) -> Option<Self> {
-        fields.boolean(key)
-    }
-
-    fn schema(default: Self, (): &()) -> Value {
-        json!({"type": "boolean", "default": default})
-    }
-}
-
-impl Setting for String {
-    type Rule = &'static str;
-    const REQUIRED: bool = true;
-
-    fn read(fields: &mut Fields<'_, '_>, key: &'static str, write: &&'static str) -> Option<Self> {
-        let written = fields.string(key);
-        fields.required(key, written, write).map(|written| written.value)
-    }
-
-    fn schema(_default: Self, _write: &&'static str) -> Value {
-        json!({"type": "string"})
-    }
-}
-
-impl Setting for Option<String> {
-    type Rule = ();
-
-    fn read(fields: &mut Fields<'_, '_>, key: &'static str, (): &()) -> Option<Self> {
-        fields.string(key).map(|written| Some(written.value))
-    }
-
-    fn schema(_default: Self, (): &()) -> Value {
-        json!({"type": "string"})
-    }
-}
-
-impl<T: Words> Setting for T {
-    type Rule = ();
-
-    fn read(fields: &mut Fields<'_, '_>, key: &'static str, (): &()) -> Option<Self> {
-        fields.choice(key, T::WORDS)
-    }
-
-    fn schema(default: Self, (): &()) -> Value {
-        let default = T::WORDS.iter().find(|(_, value)| *value == default).map(|(word, _)| *word);
-        json!({"enum": T::WORDS.iter().map(|(word, _)| *word).collect::<Vec<_>>(), "default": default})
-    }
-}
-
 /// Declares settings; the crate's page says how.
 #[macro_export]
 macro_rules! settings {
     (
         $(#[doc = $about:literal])*
-        pub struct $name:ident {
+        pub struct $name:ident $(with $part:ident: $part_type:ty)? {
             $($(#[doc = $doc:literal])* pub $key:ident: $type:ty = $default:expr, $rule:expr;)+
         }
     ) => {
         $(#[doc = $about])*
         #[derive(Clone, Debug, Eq, PartialEq)]
         pub struct $name {
+            $(#[doc = "Keys that this has in common with others."] pub $part: $part_type,)?
             $($(#[doc = $doc])* pub $key: $type,)+
         }
 
         impl Default for $name {
             fn default() -> Self {
-                Self { $($key: $default,)+ }
+                Self { $($part: Default::default(),)? $($key: $default,)+ }
             }
         }
 
         impl $crate::Settings for $name {
-            fn read(fields: &mut $crate::Fields<'_, '_>) -> Option<Self> {
+            const ABOUT: &'static str = concat!($($about),*);
+
+            fn keys() -> Vec<$crate::Key> {
+                let mut keys = Vec::new();
+                $(keys.extend(<$part_type as $crate::Settings>::keys());)?
+                $(keys.push($crate::Key::new::<$type>(stringify!($key), concat!($($doc),*), $default, &$rule));)+
+                keys
+            }
+
+            fn read_all(fields: &mut $crate::Fields<'_, '_>) -> (Self, bool) {
                 let (mut settings, mut complete) = (Self::default(), true);
+                $(
+                    let (part, whole) = <$part_type as $crate::Settings>::read_all(fields);
+                    settings.$part = part;
+                    complete &= whole;
+                )?
                 $(match <$type as $crate::Setting>::read(fields, stringify!($key), &$rule) {
                     Some(value) => settings.$key = value,
                     None => complete &= !<$type as $crate::Setting>::REQUIRED,
                 })+
-                complete.then_some(settings)
-            }
-
-            fn schema() -> $crate::serde_json::Value {
-                let mut keys = $crate::serde_json::Map::new();
-                $({
-                    let mut schema = <$type as $crate::Setting>::schema($default, &$rule);
-                    schema["description"] = [$($doc),*].concat().trim().into();
-                    keys.insert(stringify!($key).to_owned(), schema);
-                })+
-                keys.into()
+                (settings, complete)
             }
         }
     };

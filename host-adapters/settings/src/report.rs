@@ -1,5 +1,6 @@
 //! All diagnostics of a manifest, each with its place.
 
+use crate::secret::Secrets;
 use std::cell::RefCell;
 use std::fmt;
 use std::ops::Range;
@@ -53,13 +54,19 @@ impl fmt::Display for ManifestErrors {
 /// Collects diagnostics while a manifest is read. Readers report and go on with what can still be checked.
 pub struct Report<'d> {
     text: &'d str,
+    pub(crate) secrets: Option<Secrets<'d>>,
     diagnostics: RefCell<Vec<Diagnostic>>,
 }
 
 impl<'d> Report<'d> {
     /// For the text of a file.
     pub fn new(text: &'d str) -> Self {
-        Self { text, diagnostics: RefCell::default() }
+        Self { text, secrets: None, diagnostics: RefCell::default() }
+    }
+
+    /// For the text of a file that may refer to secrets.
+    pub fn with_secrets(text: &'d str, secrets: Secrets<'d>) -> Self {
+        Self { secrets: Some(secrets), ..Self::new(text) }
     }
 
     /// Notes a diagnostic at a place of the text.

@@ -11,8 +11,9 @@ use host_adapters_delivery::retry::Backoff;
 use host_adapters_delivery::stream::OrderedStreams;
 use host_adapters_platform::QueueBackend;
 use host_adapters_platform::clock::Clock;
-use host_adapters_settings::{Fields, Settings};
+use host_adapters_settings::{Block, Fields, Settings};
 use serde::Serialize;
+use serde_json::{Map, Value as Json};
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
@@ -29,6 +30,13 @@ pub trait Source: Send + Sync {
 pub trait SourceSettings: Settings {
     /// Reports diagnostics about several keys together.
     fn check(&self, _fields: &mut Fields<'_, '_>) {}
+    /// What [`Self::check`] demands, as keywords of JSON Schema.
+    fn rules() -> Map<String, Json>
+    where
+        Self: Sized,
+    {
+        Map::new()
+    }
     /// The source's name in logs, metrics and dead letters: `<kind>:<name>`.
     fn name(&self) -> String;
     /// The queue that dead letters of `worker` go to.
@@ -52,6 +60,11 @@ pub(crate) fn read<S: SourceSettings>(mut fields: Fields<'_, '_>) -> Option<S> {
     }
     fields.finish();
     settings
+}
+
+/// The settings of one kind of source as documents describe them.
+pub(crate) fn block<S: SourceSettings>(kind: &'static str) -> Block {
+    Block { rules: S::rules(), ..Block::of_kind::<S>(kind) }
 }
 
 /// The event of a dead letter, as its worker gets it.

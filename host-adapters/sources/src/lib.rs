@@ -40,10 +40,9 @@ macro_rules! kinds {
             /// The names of the kinds, as in the manifest's `type` and in the names of sources.
             pub const KINDS: &[&str] = &[$($kind),+];
 
-            /// The JSON Schema of each kind's settings.
-            pub fn schemas() -> Vec<(&'static str, serde_json::Value)> {
-                use host_adapters_settings::Settings;
-                vec![$(($kind, $module::Config::schema())),+]
+            /// The settings of each kind as documents describe them.
+            pub fn blocks() -> Vec<host_adapters_settings::Block> {
+                vec![$(host::block::<$module::Config>($kind)),+]
             }
 
             /// Reads the settings of a source of `kind`; `None` if something required is missing or there is no such

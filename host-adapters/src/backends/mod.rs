@@ -10,7 +10,7 @@ pub use ask::{probe, provision};
 pub use open::{Backends, open};
 
 use crate::manifest::App;
-use crate::manifest::runtime_config::BackendKind;
+use crate::manifest::runtime_config::{BackendKind, BackendSettings};
 use anyhow::{Context, Result};
 use backend_identity::Identity;
 use host_adapters_outbound::{Services, Signer};
@@ -27,9 +27,9 @@ macro_rules! kinds {
             section: $section,
             name: $name,
             #[cfg(feature = $name)]
-            read: Some($krate::read),
+            settings: Some(BackendSettings::of::<$krate::Config>()),
             #[cfg(not(feature = $name))]
-            read: None,
+            settings: None,
         }),*]
     };
 }

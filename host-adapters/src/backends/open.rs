@@ -5,7 +5,7 @@ use super::identity;
 use crate::manifest::App;
 use crate::manifest::runtime_config::RuntimeConfig;
 use anyhow::{Context, Result, anyhow};
-use backend_embedded::{Cache, Config, Embedded};
+use backend_embedded::{Embedded, EmbeddedCache};
 use host_adapters_platform::clock::Clock;
 use host_adapters_platform::{
     Declared, DocumentsBackend, Opened, PlatformService, QueueBackend, QueueBrowser, StreamBackend, TableBackend,
@@ -102,7 +102,7 @@ impl EmbeddedStore<'_> {
             return Ok(store.clone());
         }
         let file = self.data.join("embedded.sqlite");
-        let store = Embedded::open(&file, &Config::from(self.declared));
+        let store = Embedded::open(&file, self.declared);
         let store = Arc::new(store.with_context(|| format!("cannot open {}", file.display()))?);
         Ok(self.opened.insert(store).clone())
     }
@@ -110,5 +110,5 @@ impl EmbeddedStore<'_> {
 
 /// The embedded cache.
 fn memory() -> Arc<dyn CacheBackend> {
-    Arc::new(Cache::new(Clock::wall()))
+    Arc::new(EmbeddedCache::new(Clock::wall()))
 }

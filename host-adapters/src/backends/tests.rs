@@ -63,11 +63,11 @@ fn every_backend_is_named_and_secrets_come_by_reference() {
     "#,
     )
     .unwrap();
-    let DynamodbConfig { aws, prefix, lease_table } = backend(&config, "tables");
-    assert_eq!((aws.region.as_deref(), prefix.as_str()), (Some("us-west-2"), "prd-"));
-    assert_eq!(lease_table, "prd-host-adapters-leases");
+    let tables: &DynamodbConfig = backend(&config, "tables");
+    assert_eq!((tables.aws.region.as_deref(), tables.prefix.as_deref()), (Some("us-west-2"), Some("prd-")));
+    assert_eq!(tables.lease_table(), "prd-host-adapters-leases");
     let SqsConfig { aws, .. } = backend(&config, "queues");
-    assert_eq!(aws.credentials.as_ref().unwrap().secret_access_key, SECRET);
+    assert_eq!(aws.credentials.0.as_ref().unwrap().secret_access_key.expose(), SECRET);
     let RedisConfig { url } = backend(&config, "cache");
     assert_eq!(url.expose(), format!("redis://:{SECRET}@cache"));
     assert!(!format!("{config:?}").contains(SECRET), "{config:?}");
@@ -135,7 +135,7 @@ credentials = { access_key_id = "AKIA", secret_access_key = { env = "SET", file 
 
 #[test]
 fn a_backend_that_is_not_built_in_is_named() {
-    let kinds = [BackendKind { section: "queues", name: "sqs", read: None }];
+    let kinds = [BackendKind { section: "queues", name: "sqs", settings: None }];
     let text = "[queues]\ntype = \"sqs\"\n";
     let told = RuntimeConfig::parse(Path::new("r.toml"), text, &kinds, &|_| None).unwrap_err().to_string();
     expect_test::expect![[r#"r.toml:1:2: this program was built without the backend "sqs"; build host-adapters with --features sqs, in queues"#]].assert_eq(&told);

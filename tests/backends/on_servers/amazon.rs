@@ -41,11 +41,7 @@ impl Amazon {
         self.tables.provision(TABLE, true).await.unwrap();
         self.tables.provision(PLAIN_TABLE, false).await.unwrap();
         self.streams.provision().await.unwrap();
-        let spec = QueueSpec {
-            visibility_timeout: Duration::from_secs(30),
-            retention: Duration::from_secs(3600),
-            ..QueueSpec::default()
-        };
+        let spec = QueueSpec { visibility_timeout_secs: 30, retention_secs: 3600, ..QueueSpec::default() };
         self.queues.provision(DEAD_LETTERS, &spec).await.unwrap();
         self.queues.provision(LOOSE_QUEUE, &spec).await.unwrap();
         let (dead_letter_queue, max_receive_count) = (Some(DEAD_LETTERS.to_owned()), MAX_RECEIVES);

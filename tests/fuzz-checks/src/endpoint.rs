@@ -61,8 +61,7 @@ impl Host {
             .expect("the manifest has no diagnostic");
         let folder = tempfile::tempdir().expect("a folder");
         let clock = Clock::manual(1_705_312_800_000);
-        let store =
-            Embedded::open_with_clock(&folder.path().join("store"), &(&app.declared()).into(), clock).expect("a store");
+        let store = Embedded::open_with_clock(&folder.path().join("store"), &app.declared(), clock).expect("a store");
         let store = std::sync::Arc::new(store);
         let grants = Grants {
             tables: [("demand-table".to_owned(), Access::ReadWrite)].into(),

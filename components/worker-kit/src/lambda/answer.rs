@@ -1,5 +1,5 @@
-//! The answer of a batch worker, derived from its dispositions. AWS reads `batchItemFailures` and ignores the rest;
-//! the bridge reads all of it.
+//! The response of a batch worker, made from its dispositions. AWS reads `batchItemFailures` and ignores the rest; the
+//! bridge reads all of it.
 
 use super::Incoming;
 use crate::Disposition;
@@ -9,12 +9,12 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Answer {
-    /// Deliver these again.
+    /// Records to deliver again.
     pub batch_item_failures: Vec<ItemFailure>,
-    /// These can never succeed; they are settled.
+    /// Records that can never succeed. They are settled.
     #[serde(default)]
     pub rejected: Vec<Rejection>,
-    /// The sums.
+    /// The number of records, by outcome.
     #[serde(default)]
     pub count: Count,
 }
@@ -37,20 +37,20 @@ pub struct Rejection {
     pub reason: String,
 }
 
-/// What became of the records.
+/// The number of records, by outcome.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Count {
-    /// All.
+    /// All records.
     pub received: usize,
-    /// Done.
+    /// Records that are done.
     pub processed: usize,
-    /// To be delivered again.
+    /// Records to be delivered again.
     pub failed: usize,
-    /// Never to succeed.
+    /// Records that can never succeed.
     pub rejected: usize,
 }
 
-/// More dispositions than records: an answer for another batch.
+/// More dispositions than records: the response is not one for this batch.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("the worker answered {given} dispositions for {records} records")]
 pub struct TooMany {
@@ -59,8 +59,8 @@ pub struct TooMany {
 }
 
 impl Answer {
-    /// The answer for `incoming`, of which the worker was handed the events, in order. An event without a disposition
-    /// is delivered again.
+    /// The response for `incoming`, whose events the worker got in order. An event without a disposition is delivered
+    /// again.
     pub fn new(incoming: &[Incoming], dispositions: Vec<Disposition>) -> Result<Self, TooMany> {
         let records = incoming.iter().filter(|record| matches!(record, Incoming::Event(_))).count();
         if dispositions.len() > records {

@@ -5,8 +5,7 @@ use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region};
 use aws_smithy_http_client::{Builder, tls};
-use host_adapters_manifest::runtime_config::Secrets;
-use host_adapters_settings::Fields;
+use host_adapters_settings::{Reference, Table, Url, Value, settings};
 use std::time::Duration;
 
 /// The time-out of connecting.
@@ -14,56 +13,37 @@ const CONNECT: Duration = Duration::from_secs(3);
 /// The time-out of a response: longer than SQS's longest poll, 20 s.
 const READ: Duration = Duration::from_secs(30);
 
-/// One account and region.
-#[derive(Clone, Debug, Default)]
-pub struct AwsConfig {
-    /// For example `us-east-1`; by default that of the environment or the profile.
-    pub region: Option<String>,
-    /// The address of a server other than Amazon's.
-    pub endpoint: Option<String>,
-    /// By default those that the SDK finds: environment, profile, container, instance.
-    pub credentials: Option<Credentials>,
+settings! {
+    /// One account and region.
+    pub struct AwsConfig {
+        /// For example `us-east-1`; by default that of the environment or the profile.
+        pub region: Option<String> = None, ();
+        /// The address of a server other than Amazon's.
+        pub endpoint: Url = Url(None), ();
+        /// An access key; by default the one that the SDK finds: environment, profile, container, instance.
+        pub credentials: Table<Credentials> = Table(None), "credentials";
+    }
 }
 
-/// An access key.
-#[derive(Clone)]
-pub struct Credentials {
-    /// The access key's id.
-    pub access_key_id: String,
-    /// The secret access key.
-    pub secret_access_key: String,
-}
-
-impl std::fmt::Debug for Credentials {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Credentials").field("access_key_id", &self.access_key_id).finish_non_exhaustive()
+settings! {
+    /// An access key.
+    pub struct Credentials {
+        /// The access key's id.
+        pub access_key_id: String = String::new(), "access_key_id = \"AKIA…\"";
+        /// The secret access key.
+        pub secret_access_key: Value = Value::default(), Reference::Secret;
     }
 }
 
 impl AwsConfig {
-    /// Reads `region`, `endpoint` and `credentials` of a section.
-    pub fn read(fields: &mut Fields<'_, '_>, secrets: &Secrets<'_>) -> Self {
-        let endpoint = fields.string("endpoint");
-        if let Some(endpoint) =
-            endpoint.as_ref().filter(|it| !it.value.starts_with("http://") && !it.value.starts_with("https://"))
-        {
-            fields.diagnostic(&endpoint.span, format!("\"{}\" is not an http or https URL", endpoint.value));
-        }
-        Self {
-            region: fields.string("region").map(|region| region.value),
-            endpoint: endpoint.map(|endpoint| endpoint.value),
-            credentials: fields.table("credentials").and_then(|fields| Credentials::read(fields, secrets)),
-        }
-    }
-}
-
-impl Credentials {
-    fn read(mut fields: Fields<'_, '_>, secrets: &Secrets<'_>) -> Option<Self> {
-        let id = fields.string("access_key_id");
-        let id = fields.required("access_key_id", id, "access_key_id = \"AKIA…\"");
-        let secret = secrets.secret(&mut fields, "secret_access_key");
-        fields.finish();
-        Some(Self { access_key_id: id?.value, secret_access_key: secret?.expose().to_owned() })
+    /// A server other than Amazon's.
+    pub fn of_server(endpoint: &str, region: &str, access_key_id: &str, secret_access_key: &str) -> Self {
+        let credentials = Credentials {
+            access_key_id: access_key_id.to_owned(),
+            secret_access_key: Value::secret(secret_access_key.to_owned()),
+        };
+        let (region, endpoint) = (Some(region.to_owned()), Url(Some(endpoint.to_owned())));
+        Self { region, endpoint, credentials: Table(Some(credentials)) }
     }
 }
 
@@ -80,13 +60,13 @@ impl Aws {
         if let Some(region) = &config.region {
             loader = loader.region(Region::new(region.clone()));
         }
-        if let Some(endpoint) = &config.endpoint {
+        if let Url(Some(endpoint)) = &config.endpoint {
             loader = loader.endpoint_url(endpoint);
         }
-        if let Some(Credentials { access_key_id, secret_access_key }) = &config.credentials {
+        if let Table(Some(Credentials { access_key_id, secret_access_key })) = &config.credentials {
             let provider = "runtime-config.toml";
             let credentials =
-                aws_sdk_sqs::config::Credentials::new(access_key_id, secret_access_key, None, None, provider);
+                aws_sdk_sqs::config::Credentials::new(access_key_id, secret_access_key.expose(), None, None, provider);
             loader = loader.credentials_provider(credentials);
         }
         Self(loader.load().await)

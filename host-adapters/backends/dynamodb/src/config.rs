@@ -2,41 +2,39 @@
 
 use crate::{Dynamodb, DynamodbStreams};
 use backend_aws::{Aws, AwsConfig};
-use host_adapters_manifest::runtime_config::Secrets;
 use host_adapters_platform::{Backend, Declared, Opened, Result};
-use host_adapters_settings::Fields;
+use host_adapters_settings::settings;
 use std::path::Path;
 use std::sync::Arc;
 
 /// The default name of the lease table, after the prefix.
 const LEASE_TABLE: &str = "host-adapters-leases";
 
-/// The settings.
-#[derive(Clone, Debug)]
-pub struct DynamodbConfig {
-    /// Account and region.
-    pub aws: AwsConfig,
-    /// Precedes the name of each table.
-    pub prefix: String,
-    /// The table of leases and checkpoints, prefix included.
-    pub lease_table: String,
-}
-
-/// Reads the section and reports its diagnostics.
-pub fn read(fields: &mut Fields<'_, '_>, secrets: &Secrets<'_>) -> Option<Arc<dyn Backend>> {
-    let aws = AwsConfig::read(fields, secrets);
-    let prefix = fields.string("prefix").map(|prefix| prefix.value).unwrap_or_default();
-    let lease_table = fields.string("lease_table").map(|name| name.value);
-    let lease_table = lease_table.unwrap_or_else(|| format!("{prefix}{LEASE_TABLE}"));
-    Some(Arc::new(DynamodbConfig { aws, prefix, lease_table }))
+settings! {
+    /// Tables and their streams in DynamoDB.
+    pub struct DynamodbConfig with aws: AwsConfig {
+        /// Precedes the name of each table.
+        pub prefix: Option<String> = None, ();
+        /// The table of leases and checkpoints, prefix included; by default `host-adapters-leases` after the prefix.
+        pub lease_table: Option<String> = None, ();
+    }
 }
 
 impl DynamodbConfig {
+    fn prefix(&self) -> &str {
+        self.prefix.as_deref().unwrap_or_default()
+    }
+
+    /// The table of leases and checkpoints.
+    pub fn lease_table(&self) -> String {
+        self.lease_table.clone().unwrap_or_else(|| format!("{}{LEASE_TABLE}", self.prefix()))
+    }
+
     async fn clients(&self, declared: &Declared, host: &str) -> (Dynamodb, DynamodbStreams) {
         let (aws, names) =
             (Aws::load(&self.aws).await, declared.tables.keys().cloned().collect::<std::collections::BTreeSet<_>>());
-        let tables = Dynamodb::new(&aws, &self.prefix, names.clone());
-        (tables, DynamodbStreams::new(&aws, &self.prefix, names, &self.lease_table, host))
+        let tables = Dynamodb::new(&aws, self.prefix(), names.clone());
+        (tables, DynamodbStreams::new(&aws, self.prefix(), names, &self.lease_table(), host))
     }
 }
 
@@ -55,7 +53,7 @@ impl Backend for DynamodbConfig {
 
     async fn provision(&self, declared: &Declared) -> std::result::Result<(), String> {
         let (tables, streams) = self.clients(declared, "provision").await;
-        streams.provision().await.map_err(|error| format!("table {}: {error}", self.lease_table))?;
+        streams.provision().await.map_err(|error| format!("table {}: {error}", self.lease_table()))?;
         for (name, table) in &declared.tables {
             tables.provision(name, table.stream).await.map_err(|error| format!("table {name}: {error}"))?;
         }

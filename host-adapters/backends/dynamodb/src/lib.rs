@@ -5,6 +5,7 @@ mod config;
 mod stream;
 mod table;
 
-pub use config::{DynamodbConfig, read};
+pub use config::DynamodbConfig;
+pub use config::DynamodbConfig as Config;
 pub use stream::DynamodbStreams;
 pub use table::Dynamodb;

@@ -5,17 +5,16 @@
 //! read with any SQLite tool while the host runs.
 
 mod cache;
-mod config;
 mod documents;
 mod names;
 mod queue;
 mod store;
 mod table;
 
-pub use cache::Cache;
-pub use config::{Config, QueueConfig, TableConfig};
+pub use cache::EmbeddedCache;
 pub use store::OpenError;
 
+use host_adapters_platform::Declared;
 use host_adapters_platform::clock::Clock;
 use names::Names;
 use std::path::Path;
@@ -32,15 +31,15 @@ pub struct Embedded {
 
 impl Embedded {
     /// Opens the file at `path`, or makes it.
-    pub fn open(path: &Path, config: &Config) -> Result<Self, OpenError> {
-        Self::open_with_clock(path, config, Clock::wall())
+    pub fn open(path: &Path, declared: &Declared) -> Result<Self, OpenError> {
+        Self::open_with_clock(path, declared, Clock::wall())
     }
 
     /// Opens the file with a clock of the caller's.
-    pub fn open_with_clock(path: &Path, config: &Config, clock: Clock) -> Result<Self, OpenError> {
+    pub fn open_with_clock(path: &Path, declared: &Declared, clock: Clock) -> Result<Self, OpenError> {
         let upkeep_clock = clock.clone();
         let (store, names) = Store::open(path, |conn| {
-            let names = Arc::new(Names::load(conn, config)?);
+            let names = Arc::new(Names::load(conn, declared)?);
             let (kept, clock) = (Arc::clone(&names), upkeep_clock);
             let upkeep: Upkeep = Box::new(move |conn| kept.prune(conn, clock.now_ms()));
             Ok((names, upkeep))

@@ -1,11 +1,10 @@
 //! Numbers of tables, queues and collections in the file. A name that leaves the configuration keeps its number, so
 //! that its data is there when it returns.
 
-use super::config::{Config, QueueConfig};
 use super::queue::Queue;
 use super::table::Table;
-use host_adapters_platform::Result;
 use host_adapters_platform::names::unknown;
+use host_adapters_platform::{Declared, QueueSpec, Result};
 use rusqlite::Connection;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -20,18 +19,18 @@ pub(super) struct Names {
 
 impl Names {
     /// Reads the numbers, giving new ones to new names.
-    pub(super) fn load(conn: &Connection, config: &Config) -> rusqlite::Result<Self> {
+    pub(super) fn load(conn: &Connection, declared: &Declared) -> rusqlite::Result<Self> {
         let transaction = conn.unchecked_transaction()?;
         let mut names = Self::default();
-        for (name, table) in &config.tables {
+        for (name, table) in &declared.tables {
             let table = Table::load(conn, number(conn, "table", name)?, name, table)?;
             names.tables.insert(name.clone(), Arc::new(table));
         }
-        for (name, queue) in with_dead_letter_queues(config) {
+        for (name, queue) in with_dead_letter_queues(declared) {
             let queue = Queue::new(number(conn, "queue", &name)?, &name, &queue);
             names.queues.insert(name, Arc::new(queue));
         }
-        for name in &config.collections {
+        for name in &declared.collections {
             names.collections.insert(name.clone(), number(conn, "collection", name)?);
         }
         transaction.commit()?;
@@ -62,10 +61,10 @@ impl Names {
     }
 }
 
-fn with_dead_letter_queues(config: &Config) -> Vec<(String, QueueConfig)> {
-    let mut queues = config.queues.clone();
-    for name in config.queues.values().filter_map(|queue| queue.dead_letter_queue.clone()) {
-        queues.entry(name).or_insert_with(QueueConfig::dead_letters);
+fn with_dead_letter_queues(declared: &Declared) -> Vec<(String, QueueSpec)> {
+    let mut queues = declared.queues.clone();
+    for name in declared.queues.values().filter_map(|queue| queue.dead_letter_queue.clone()) {
+        queues.entry(name).or_insert_with(QueueSpec::dead_letters);
     }
     queues.into_iter().collect()
 }

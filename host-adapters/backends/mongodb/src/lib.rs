@@ -3,7 +3,8 @@
 mod config;
 mod page;
 
-pub use config::{MongodbConfig, read};
+pub use config::MongodbConfig;
+pub use config::MongodbConfig as Config;
 
 use host_adapters_platform::filter::Filter;
 use host_adapters_platform::find::Query;

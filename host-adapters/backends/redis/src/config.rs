@@ -1,25 +1,18 @@
 //! `[cache]` with `type = "redis"`.
 
 use crate::Redis;
-use host_adapters_manifest::Value;
-use host_adapters_manifest::runtime_config::Secrets;
 use host_adapters_platform::{Backend, Declared, Opened, Result};
 use host_adapters_records::{Error, ErrorKind};
-use host_adapters_settings::Fields;
+use host_adapters_settings::{Reference, Value, settings};
 use std::path::Path;
 use std::sync::Arc;
 
-/// The settings.
-#[derive(Clone, Debug)]
-pub struct RedisConfig {
-    /// `redis://…`; may contain a password.
-    pub url: Value,
-}
-
-/// Reads the section and reports its diagnostics.
-pub fn read(fields: &mut Fields<'_, '_>, secrets: &Secrets<'_>) -> Option<Arc<dyn Backend>> {
-    let url = secrets.address(fields, "url", "redis://host:6379").unwrap_or_default();
-    Some(Arc::new(RedisConfig { url }))
+settings! {
+    /// A cache in Redis.
+    pub struct RedisConfig {
+        /// Where the server is.
+        pub url: Value = Value::default(), Reference::Address("redis://host:6379");
+    }
 }
 
 #[async_trait::async_trait]

@@ -2,7 +2,8 @@
 
 mod config;
 
-pub use config::{RedisConfig, read};
+pub use config::RedisConfig;
+pub use config::RedisConfig as Config;
 
 use host_adapters_platform::count_cache_get;
 use host_adapters_records::cache::{CacheArgument, CacheBackend, CacheError, CacheReply};

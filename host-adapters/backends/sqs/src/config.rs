@@ -2,30 +2,23 @@
 
 use crate::Sqs;
 use backend_aws::{Aws, AwsConfig};
-use host_adapters_manifest::runtime_config::Secrets;
 use host_adapters_platform::{Backend, Declared, Opened, Result};
-use host_adapters_settings::Fields;
+use host_adapters_settings::settings;
 use std::path::Path;
 use std::sync::Arc;
 
-/// The settings.
-#[derive(Clone, Debug)]
-pub struct SqsConfig {
-    /// Account and region.
-    pub aws: AwsConfig,
-    /// Precedes the name of each queue.
-    pub prefix: String,
-}
-
-/// Reads the section and reports its diagnostics.
-pub fn read(fields: &mut Fields<'_, '_>, secrets: &Secrets<'_>) -> Option<Arc<dyn Backend>> {
-    let aws = AwsConfig::read(fields, secrets);
-    Some(Arc::new(SqsConfig { aws, prefix: fields.string("prefix").map(|prefix| prefix.value).unwrap_or_default() }))
+settings! {
+    /// Queues in SQS.
+    pub struct SqsConfig with aws: AwsConfig {
+        /// Precedes the name of each queue.
+        pub prefix: Option<String> = None, ();
+    }
 }
 
 impl SqsConfig {
     async fn client(&self, declared: &Declared) -> Sqs {
-        Sqs::new(&Aws::load(&self.aws).await, &self.prefix, declared.queues.keys().cloned().collect())
+        let prefix = self.prefix.as_deref().unwrap_or_default();
+        Sqs::new(&Aws::load(&self.aws).await, prefix, declared.queues.keys().cloned().collect())
     }
 }
 

@@ -7,7 +7,8 @@ mod receive;
 mod send;
 mod settle;
 
-pub use config::{SqsConfig, read};
+pub use config::SqsConfig;
+pub use config::SqsConfig as Config;
 
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::QueueAttributeName;

@@ -18,8 +18,8 @@ impl Sqs {
             .client
             .create_queue()
             .queue_name(&real)
-            .attributes(QueueAttributeName::VisibilityTimeout, spec.visibility_timeout.as_secs().to_string())
-            .attributes(QueueAttributeName::MessageRetentionPeriod, spec.retention.as_secs().to_string());
+            .attributes(QueueAttributeName::VisibilityTimeout, spec.visibility_timeout_secs.to_string())
+            .attributes(QueueAttributeName::MessageRetentionPeriod, spec.retention_secs.to_string());
         if let Some(dead_letters) = &spec.dead_letter_queue {
             let policy = json!({"deadLetterTargetArn": self.arn(dead_letters).await?, "maxReceiveCount": spec.max_receive_count});
             request = request.attributes(QueueAttributeName::RedrivePolicy, policy.to_string());

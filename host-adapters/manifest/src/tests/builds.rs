@@ -1,4 +1,4 @@
-//! `build` and `profile`: how a component is made.
+//! Tests of `build` and `profile`: how a component is made.
 
 use super::app;
 use super::project::project;
@@ -21,7 +21,7 @@ fn a_profile_has_its_own_source_and_commands() {
 }
 
 #[test]
-fn what_the_manifest_does_not_say_of_a_build_follows_from_the_id() {
+fn parts_of_a_build_that_the_manifest_leaves_out_follow_from_the_id() {
     let app = project();
     for component in app.components.values().filter(|component| app.is_called(component)) {
         let id = &component.id;
@@ -38,7 +38,7 @@ fn what_the_manifest_does_not_say_of_a_build_follows_from_the_id() {
 }
 
 #[test]
-fn what_the_manifest_says_of_a_build_wins() {
+fn parts_of_a_build_in_the_manifest_have_precedence() {
     let app = app("[component.a-b]\nsource = \"target/components/a-b.wasm\"\n\
          [component.a-b.profile.dev]\nbuild.command = \"quick\"\n\
          [component.a-b.tool.host-adapters]\nartifact = \"other.wasm\"\n\

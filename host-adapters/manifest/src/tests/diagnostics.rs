@@ -5,7 +5,7 @@ use expect_test::expect;
 
 /// The five diagnostics of the issue's list, in one manifest.
 #[test]
-fn five_mistakes_are_reported_at_once() {
+fn five_faults_are_reported_at_once() {
     let text = r#"spin_manifest_version = 2
 
 [application]

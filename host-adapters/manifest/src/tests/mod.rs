@@ -1,4 +1,4 @@
-//! Manifests in, applications or diagnostics out.
+//! Tests of reading manifests, with the resulting applications or diagnostics.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
 
@@ -35,8 +35,8 @@ fn app(more: &str) -> App {
     parse_with(&format!("{BASE}{more}")).unwrap_or_else(|diagnostics| panic!("{diagnostics}"))
 }
 
-/// What is wrong with [`BASE`] and `more`; lines are counted from the first of `more`.
-fn mistakes_of(more: &str) -> String {
+/// The diagnostics of [`BASE`] and `more`; lines are counted from the first of `more`.
+fn diagnostics_of(more: &str) -> String {
     let Err(mut errors) = parse_with(&format!("{BASE}{more}")) else { return "no diagnostic\n".to_owned() };
     let base = BASE.lines().count();
     errors.diagnostics.iter_mut().for_each(|diagnostic| diagnostic.line -= base);
@@ -45,5 +45,5 @@ fn mistakes_of(more: &str) -> String {
 
 /// Compares the diagnostics of [`BASE`] and `more` with a snapshot.
 fn check(more: &str, expected: &Expect) {
-    expected.assert_eq(&mistakes_of(more));
+    expected.assert_eq(&diagnostics_of(more));
 }

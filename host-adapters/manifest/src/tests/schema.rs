@@ -1,4 +1,4 @@
-//! `schemas/config/host-adapters.json` says what the reader does: same blocks, same keys, and spin.toml passes both.
+//! `schemas/config/host-adapters.json` agrees with the reader: it has the same blocks and keys, and accepts spin.toml.
 
 use super::project::SPIN_TOML;
 use super::*;
@@ -24,7 +24,7 @@ fn the_projects_manifest_is_valid() {
     assert!(!is_valid(&SPIN_TOML.replace("\"redrive\"", "\"take\"")), "an unknown grant");
 }
 
-/// The reader's own keys are those it lists for a key that resembles none.
+/// The reader lists its keys when a key resembles none of them.
 #[test]
 fn schema_and_reader_know_the_same_keys() {
     let component = "[component.a]\nsource = \"a.wasm\"\n";

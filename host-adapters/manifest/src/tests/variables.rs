@@ -1,4 +1,4 @@
-//! Where values come from and where they go.
+//! Tests of variables: where their values come from and where they are used.
 
 use super::*;
 use expect_test::expect;
@@ -32,7 +32,7 @@ fn values_are_put_into_templates() {
     let app = parse_given(&given(&[("port", "1"), ("key", "k3y")], &[("port", "2"), ("host", "x.org")])).unwrap();
     let component = &app.components["a"];
     let value = |name: &str| component.variables[name].expose();
-    // The command line wins over the environment, and that over the default.
+    // The command line has precedence over the environment, and that over the default.
     assert_eq!((value("url"), value("header")), ("https://x.org:1/x.org", "Bearer k3y"));
     assert_eq!(value("plain"), "as it is }}");
     assert!(component.allowed_outbound_hosts.allows(&"https://x.org:1/".parse().unwrap()));
@@ -49,7 +49,7 @@ fn secrets_do_not_show() {
 }
 
 #[test]
-fn what_is_missing_or_unknown_is_said_without_values() {
+fn missing_and_unknown_variables_are_reported_without_values() {
     let errors = parse_given(&given(&[("prt", "s3cret")], &[("other", "1")])).unwrap_err();
     expect![[r#"
         spin.toml:1:1: --variable prt sets an undeclared variable; write "port"
@@ -88,7 +88,7 @@ bad_host = "{{ boht }}"
 
 #[test]
 fn callers_of_the_gateway_share_no_token_and_no_name() {
-    let errors = mistakes_of(
+    let errors = diagnostics_of(
         r#"
 [variables]
 shared = { default = "s3cret" }

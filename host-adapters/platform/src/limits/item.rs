@@ -1,4 +1,4 @@
-//! Items and keys within DynamoDB's limits.
+//! Checks items and keys against DynamoDB's limits.
 
 use super::invalid;
 use crate::Result;
@@ -7,12 +7,12 @@ use serde::Deserialize;
 use serde_json::Value;
 use std::borrow::Cow;
 
-/// The largest item, 400 KB; DynamoDB counts names and values, we the JSON text.
+/// The largest item, 400 KB. DynamoDB counts names and values, this check the JSON text.
 pub const MAX_ITEM_BYTES: usize = 400 * 1024;
 const MAX_PK_BYTES: usize = 2048;
 const MAX_SK_BYTES: usize = 1024;
 
-/// A checked item: its text as given, and the key in it.
+/// A checked item: its text as it came, and its key.
 #[derive(Debug)]
 pub struct Item {
     /// Its key.
@@ -29,7 +29,7 @@ struct Keys<'a> {
     sk: Option<Text<'a>>,
 }
 
-/// A borrowed string where it has no escapes: the item's other attributes are checked but never built.
+/// A string, borrowed if it has no escapes: the item's other attributes are checked without being built.
 #[derive(Deserialize)]
 struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
@@ -52,7 +52,7 @@ impl Item {
     }
 }
 
-/// The value that an update gives a path, or a condition compares it with.
+/// The value that an update sets at a path, or that a condition compares it with.
 pub fn parse_value(path: &str, text: &str) -> Result<Value> {
     let value =
         serde_json::from_str(text).map_err(|error| invalid(format!("the value for `{path}` is not JSON: {error}")))?;
@@ -60,17 +60,17 @@ pub fn parse_value(path: &str, text: &str) -> Result<Value> {
     Ok(value)
 }
 
-/// An item is built only if it may hold an empty name.
+/// Checks the names of an item. The item is built only if the text may have an empty name.
 fn check_names_in(text: &str) -> Result<()> {
     if !text.contains("\"\"") {
         return Ok(());
     }
-    // What fails here nests deeper than anything that can be stored.
+    // This fails for an item that is nested deeper than any that can be stored.
     let item = serde_json::from_str(text).map_err(|error| invalid(format!("an item cannot be read: {error}")))?;
     check_names(&item)
 }
 
-/// DynamoDB has no attributes without a name, however deep.
+/// DynamoDB has no attributes without a name, at any depth.
 fn check_names(value: &Value) -> Result<()> {
     match value {
         Value::Array(values) => values.iter().try_for_each(check_names),
@@ -80,7 +80,7 @@ fn check_names(value: &Value) -> Result<()> {
     }
 }
 
-/// Keys are not empty and not longer than an index takes.
+/// Checks that a key is not empty and not longer than an index allows.
 pub fn check_key(key: &Key) -> Result<()> {
     check_part("pk", &key.pk, MAX_PK_BYTES)?;
     check_part("sk", &key.sk, MAX_SK_BYTES)

@@ -1,4 +1,4 @@
-//! What SQS accepts. An invalid message fails alone, not its batch.
+//! Checks messages against SQS's limits. An invalid message fails alone, not its batch.
 
 use super::invalid;
 use crate::Result;
@@ -6,7 +6,7 @@ use host_adapters_records::queue::Message;
 use std::collections::HashSet;
 use std::time::Duration;
 
-/// The most that a message may have, body and attributes together.
+/// The largest message, body and attributes together, in bytes.
 pub const MAX_MESSAGE_BYTES: usize = 256 * 1024;
 const MAX_DELAY_SECS: u32 = 900;
 const MAX_ATTRIBUTES: usize = 10;
@@ -29,7 +29,7 @@ pub fn check_message(message: &Message) -> Result<()> {
     check_attributes(&message.attributes)
 }
 
-/// What SQS counts: the body, and of each attribute its name, its type and its value.
+/// The size that SQS counts: the body, and for each attribute its name, its type and its value.
 pub fn bytes(message: &Message) -> usize {
     let attribute = |(name, value): &(String, String)| name.len() + "String".len() + value.len();
     message.body.len() + message.attributes.iter().map(attribute).sum::<usize>()
@@ -66,7 +66,7 @@ fn check_name(name: &str) -> Result<()> {
     )))
 }
 
-/// SQS takes the characters of XML 1.0, which leaves most control characters out.
+/// SQS accepts the characters of XML 1.0, which exclude most control characters.
 fn check_text(what: &str, text: &str) -> Result<()> {
     let refused =
         |char: &char| matches!(char, '\0'..='\u{8}' | '\u{b}' | '\u{c}' | '\u{e}'..='\u{1f}' | '\u{fffe}' | '\u{ffff}');
@@ -76,7 +76,7 @@ fn check_text(what: &str, text: &str) -> Result<()> {
     }
 }
 
-/// Checks how long messages are to stay invisible.
+/// Checks for how long messages are to stay invisible.
 pub fn check_visibility(visibility: Duration) -> Result<()> {
     if visibility <= MAX_VISIBILITY {
         return Ok(());

@@ -1,11 +1,11 @@
-//! Dotted paths into an item: `date.updated`. A path that leads through something missing, or through a value that is
-//! not an object, is refused for a change, as DynamoDB does, and absent for a condition.
+//! Dotted paths into an item: `date.updated`. A path through an absent member, or through a value that is not an
+//! object, is refused for a change, as in DynamoDB, and counts as absent for a condition.
 
 use super::invalid;
 use crate::Result;
 use serde_json::{Map, Value};
 
-/// The segments of a path that an update may change: not empty, and not the key.
+/// The segments of a path that an update may change: it is not empty and not a part of the key.
 pub fn parse_changeable(path: &str) -> Result<Vec<&str>> {
     let segments = parse(path)?;
     match segments.as_slice() {
@@ -36,14 +36,14 @@ pub fn set(item: &mut Map<String, Value>, path: &[&str], value: Value) -> Result
     Ok(())
 }
 
-/// Takes the value at a path away; it need not be there.
+/// Removes the value at a path, if it exists.
 pub fn remove(item: &mut Map<String, Value>, path: &[&str]) -> Result<()> {
     let (parent, name) = parent_of(item, path)?;
     parent.remove(name);
     Ok(())
 }
 
-/// Whether a change at one path would change what the other names, too.
+/// Whether a change at one path would also change the value at the other.
 pub fn overlap(a: &[&str], b: &[&str]) -> bool {
     a.iter().zip(b).all(|(a, b)| a == b)
 }

@@ -21,7 +21,7 @@ impl HostConnection for State {
     }
 }
 
-/// The cache behind a connection, and room for a call with so many bytes of arguments.
+/// The cache of a connection, and a permit for a call with this many bytes of arguments.
 fn cache<T>(
     store: &Accessor<T, HasSelf<State>>,
     connection: &Resource<Connection>,

@@ -6,15 +6,15 @@ use crate::place;
 use crate::report::{Beside, Figure};
 use crate::rounds::{Effort, interleaved, median};
 use anyhow::{Result, ensure};
-use backend_embedded::{Config, Embedded, QueueConfig};
+use backend_embedded::Embedded;
 use host_adapters::dispatch::Dispatcher;
 use host_adapters::telemetry::{Tracing, metrics};
 use host_adapters_delivery::dispatch::{Dispatch, Dispatched};
 use host_adapters_delivery::drain::Drain;
 use host_adapters_delivery::event::{Disposition, Event};
 use host_adapters_delivery::retry::Backoff;
-use host_adapters_platform::QueueBackend;
 use host_adapters_platform::clock::Clock;
+use host_adapters_platform::{Declared, QueueBackend, QueueSpec};
 use host_adapters_records::queue::Message;
 use host_adapters_runtime::{Interfaces, Limits, Runtime, RuntimeConfig};
 use host_adapters_sources::dynamodb_stream;
@@ -68,8 +68,8 @@ pub fn measure(effort: Effort) -> Result<Vec<Figure>> {
 }
 
 fn store(folder: &Path) -> Result<Arc<Embedded>> {
-    let queues = [(QUEUE.to_owned(), QueueConfig::default())].into();
-    Ok(Arc::new(Embedded::open(&folder.join("queue.sqlite"), &Config { queues, ..Config::default() })?))
+    let queues = [(QUEUE.to_owned(), QueueSpec::default())].into();
+    Ok(Arc::new(Embedded::open(&folder.join("queue.sqlite"), &Declared { queues, ..Declared::default() })?))
 }
 
 fn dispatcher(folder: &Path) -> Result<Dispatcher> {

@@ -13,7 +13,7 @@ impl Dynamodb {
         check_pk(&query.pk)?;
         let limit = i32::try_from(query.limit).unwrap_or(i32::MAX);
         if limit == 0 {
-            return Err(invalid("a query's `limit` is at least 1"));
+            return Err(invalid("a query's `limit` must be at least 1"));
         }
         // DynamoDB refuses to start outside the range. A start before the range is its beginning; after the range there
         // are no items.

@@ -1,5 +1,5 @@
-//! The commands of `execute`: `SET` with `EX`, `PX` and `NX`, `EXPIRE`, `TTL`, `PUBLISH`. Others are refused by
-//! name.
+//! The commands of `execute`: `SET` with `EX`, `PX` and `NX`, `EXPIRE`, `TTL`, `PUBLISH`. Other commands are refused;
+//! the error names the command.
 
 use super::entries::{Entries, Value};
 use host_adapters_records::cache::{CacheArgument, CacheError, CacheReply};
@@ -13,7 +13,7 @@ pub(super) fn execute(
         ("SET", [key, value, options @ ..]) => set(entries, &text(key)?, bytes(value), options),
         ("EXPIRE", [key, seconds]) => expire(entries, &text(key)?, number(seconds)?),
         ("TTL", [key]) => Ok(ttl(entries, &text(key)?)),
-        // The number of listeners, of which there are none here.
+        // The number of listeners: the embedded cache has none.
         ("PUBLISH", [_, _]) => Ok(CacheReply::Int(0)),
         (known @ ("SET" | "EXPIRE" | "TTL" | "PUBLISH"), _) => {
             Err(invalid(format!("ERR wrong number of arguments for `{known}`")))
@@ -64,12 +64,12 @@ fn set(entries: &mut Entries, key: &str, value: Vec<u8>, options: &[CacheArgumen
 
 fn expire(entries: &mut Entries, key: &str, seconds: i64) -> Result<CacheReply, CacheError> {
     let until_ms = entries.now_ms().saturating_add(seconds.saturating_mul(1000));
-    // A lifetime that is over deletes the key, as in Redis.
+    // A lifetime that has ended deletes the key, as in Redis.
     let found = if seconds > 0 { entries.expire(key, until_ms) } else { entries.remove(key) };
     Ok(CacheReply::Int(found.into()))
 }
 
-/// Seconds left; -1 without an end, -2 without the key.
+/// The seconds left; -1 if the lifetime does not end, -2 if there is no such key.
 fn ttl(entries: &Entries, key: &str) -> CacheReply {
     CacheReply::Int(match entries.lifetime(key) {
         None => -2,

@@ -3,7 +3,7 @@
 use host_adapters_records::cache::CacheError;
 use std::collections::{BTreeSet, HashMap};
 
-/// What a key holds.
+/// The value of a key.
 pub(super) enum Value {
     Bytes(Vec<u8>),
     Set(BTreeSet<String>),
@@ -24,7 +24,7 @@ impl Value {
         }
     }
 
-    /// Bytes of memory, roughly.
+    /// The size in memory, about, in bytes.
     fn size(&self) -> usize {
         match self {
             Self::Bytes(bytes) => bytes.len(),
@@ -33,9 +33,10 @@ impl Value {
     }
 }
 
-/// What an entry takes besides its key and value: without it, a million empty values would weigh nothing.
+/// The memory of an entry apart from its key and value, in bytes: without it, a million empty values would count as
+/// nothing.
 const ENTRY_BYTES: usize = 100;
-/// What a member of a set takes besides its text.
+/// The memory of a member of a set apart from its text, in bytes.
 const MEMBER_BYTES: usize = 40;
 
 fn size(key: &str, value: &Value) -> usize {
@@ -44,11 +45,11 @@ fn size(key: &str, value: &Value) -> usize {
 
 struct Entry {
     value: Value,
-    /// Gone from this time on, milliseconds since 1970.
+    /// When its lifetime ends, milliseconds since 1970 (UTC).
     until_ms: Option<i64>,
 }
 
-/// All entries. Those past their lifetime are invisible at once and dropped when room is needed.
+/// All entries. An entry past its lifetime is invisible at once, and dropped when room is needed.
 pub(super) struct Entries {
     entries: HashMap<String, Entry>,
     bytes: usize,
@@ -73,7 +74,7 @@ impl Entries {
         self.live(key).map(|entry| &entry.value)
     }
 
-    /// When a key's lifetime ends: `None` without the key, `Some(None)` without an end.
+    /// When a key's lifetime ends: `None` if there is no such key, `Some(None)` if it does not end.
     pub(super) fn lifetime(&self, key: &str) -> Option<Option<i64>> {
         self.live(key).map(|entry| entry.until_ms)
     }
@@ -88,7 +89,7 @@ impl Entries {
     }
 
     pub(super) fn insert(&mut self, key: &str, value: Value, until_ms: Option<i64>) -> Result<(), CacheError> {
-        // A value that does not fit leaves the key without one rather than with an old one.
+        // If the value does not fit, the key is left without a value and does not keep its old one.
         self.remove(key);
         let bytes = size(key, &value);
         if self.bytes + bytes > self.max_bytes {
@@ -103,7 +104,7 @@ impl Entries {
         Ok(())
     }
 
-    /// Whether there was such a key.
+    /// Removes a key; returns whether it existed.
     pub(super) fn remove(&mut self, key: &str) -> bool {
         let live = self.live(key).is_some();
         if let Some(entry) = self.entries.remove(key) {
@@ -112,7 +113,7 @@ impl Entries {
         live
     }
 
-    /// Adds one, keeping the lifetime.
+    /// Adds 1 to a value and keeps its lifetime.
     pub(super) fn increment(&mut self, key: &str) -> Result<i64, CacheError> {
         let not_a_number =
             || CacheError::Invalid(format!("ERR the value of `{key}` is not an integer or out of range"));
@@ -126,7 +127,7 @@ impl Entries {
         Ok(new)
     }
 
-    /// Changes a set, an absent one being empty; an empty one is removed.
+    /// Changes a set. A set that does not exist counts as empty; an empty set is removed.
     pub(super) fn change_set<T>(
         &mut self,
         key: &str,
@@ -160,7 +161,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn refuses_what_does_not_fit_and_makes_room_of_the_expired() {
+    fn refuses_what_does_not_fit_and_drops_expired_entries_for_room() {
         let mut entries = Entries::new(2 * ENTRY_BYTES + 10);
         entries.insert("a", Value::Bytes(vec![0; 4]), Some(100)).unwrap();
         entries.insert("b", Value::Bytes(vec![0; 4]), None).unwrap();

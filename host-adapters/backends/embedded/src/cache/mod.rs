@@ -9,22 +9,22 @@ use host_adapters_platform::count_cache_get;
 use host_adapters_records::cache::{CacheArgument, CacheBackend, CacheError, CacheReply};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// All values and keys together; more is refused as a full Redis does.
+/// The most bytes of all keys and values; further writes are refused, as by a full Redis.
 const MAX_BYTES: usize = 256 * 1024 * 1024;
 
 /// A cache in memory.
-pub struct Cache {
+pub struct EmbeddedCache {
     entries: Mutex<Entries>,
     clock: Clock,
 }
 
-impl Cache {
-    /// An empty cache; lifetimes go by `clock`.
+impl EmbeddedCache {
+    /// An empty cache, whose lifetimes are measured by `clock`.
     pub fn new(clock: Clock) -> Self {
         Self { entries: Mutex::new(Entries::new(MAX_BYTES)), clock }
     }
 
-    /// The entries as they are now: those past their lifetime are not there.
+    /// The present entries: those past their lifetime are left out.
     fn entries(&self) -> MutexGuard<'_, Entries> {
         let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
         entries.set_time(self.clock.now_ms());
@@ -33,7 +33,7 @@ impl Cache {
 }
 
 #[async_trait::async_trait]
-impl CacheBackend for Cache {
+impl CacheBackend for EmbeddedCache {
     async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, CacheError> {
         let value = self.entries().get(key).map(Value::bytes).transpose()?.map(<[u8]>::to_vec);
         count_cache_get(value.is_some());
@@ -68,7 +68,7 @@ impl CacheBackend for Cache {
     }
 
     async fn publish(&self, _channel: &str, _payload: &[u8]) -> Result<(), CacheError> {
-        // There are no listeners: the embedded profile has no source on channels.
+        // The embedded profile has no source on channels, so there are no listeners.
         Ok(())
     }
 

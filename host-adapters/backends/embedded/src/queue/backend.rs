@@ -15,7 +15,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// Messages that one job of the writer stores, so that a batch of thousands does not keep others from their turn.
+/// Most messages that one job of the writer stores, so that a batch of thousands does not delay other jobs.
 const MESSAGES_PER_JOB: usize = 256;
 
 impl Embedded {
@@ -24,7 +24,7 @@ impl Embedded {
         let (clock, source, target) = (self.clock.clone(), Arc::clone(queue), dead_letters.clone());
         let take = move |conn: &Connection| {
             let now_ms = clock.now_ms();
-            // At least a moment, so that one receive never takes a message twice.
+            // At least one millisecond, so that one receive never returns a message twice.
             let until_ms = now_ms.saturating_add(millis(visibility).max(1));
             let mark = rand::random::<i64>() & i64::MAX;
             let dead_letters = target.as_deref();
@@ -80,7 +80,7 @@ impl QueueBackend for Embedded {
         check_visibility(visibility)?;
         let deadline = Instant::now() + wait;
         loop {
-            // Made before the look, so that a message sent after it ends the wait.
+            // Registered before the queue is read, so that a message sent after that ends the wait.
             let nearer = queue.nearer.notified();
             if queue.due_ms.load(Ordering::SeqCst) <= self.clock.now_ms() {
                 let messages = self.take(&queue, max, visibility).await?;

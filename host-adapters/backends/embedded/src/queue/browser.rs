@@ -1,5 +1,5 @@
-//! Single messages, by their ids and page by page. Messages have no index on their ids, which would cost every send:
-//! a reader looks for them, so that the writer does not wait for it.
+//! Single messages, by their ids and page by page. Messages have no index on their ids, which would make every send
+//! slower. They are searched on a reading connection, so that the writer does not wait.
 
 use super::Queue;
 use super::rows::{Receipt, read_message};
@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use uuid::Uuid;
 
-/// Behind the last message of a page, in the order of the index `messages_due`.
+/// The position after the last message of a page, in the order of the index `messages_due`.
 #[derive(Clone, Copy)]
 struct Place {
     visible_ms: i64,
@@ -77,7 +77,7 @@ impl QueueBrowser for Embedded {
     }
 }
 
-/// A text that is not an id of this store names no message.
+/// Parses ids. A text that is not an id of this store matches no message.
 fn parse_ids(ids: &[String]) -> HashSet<Uuid> {
     ids.iter().filter_map(|id| id.parse().ok()).collect()
 }
@@ -96,7 +96,7 @@ fn find_rows(conn: &Connection, queue: &Queue, wanted: &HashSet<Uuid>) -> rusqli
     Ok(found)
 }
 
-/// Receives one message, unless it is in flight or was moved since it was found.
+/// Receives one message, unless it is in flight or was moved after it was found.
 fn take_row(
     conn: &Connection,
     queue: &Queue,

@@ -5,7 +5,7 @@ mod browser;
 mod receive;
 mod rows;
 
-use super::config::QueueConfig;
+use host_adapters_platform::QueueSpec;
 use host_adapters_platform::clock::millis;
 use rusqlite::Connection;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -26,13 +26,13 @@ pub(super) struct Queue {
 }
 
 impl Queue {
-    pub(super) fn new(id: i64, name: &str, config: &QueueConfig) -> Self {
+    pub(super) fn new(id: i64, name: &str, spec: &QueueSpec) -> Self {
         Self {
             id,
             name: name.to_owned(),
-            max_receive_count: config.max_receive_count,
-            dead_letter_queue: config.dead_letter_queue.clone(),
-            retention_ms: millis(Duration::from_secs(config.retention_secs.into())),
+            max_receive_count: spec.max_receive_count,
+            dead_letter_queue: spec.dead_letter_queue.clone(),
+            retention_ms: millis(Duration::from_secs(spec.retention_secs.into())),
             due_ms: AtomicI64::new(0),
             nearer: Notify::new(),
         }

@@ -1,5 +1,5 @@
-//! Receiving: one statement takes the batch. Messages received too often move to the dead-letter queue, messages past
-//! their retention are dropped, and the statement runs again to fill the batch.
+//! Receiving: one statement takes the batch. Messages that were received too often move to the dead letter queue,
+//! messages past their retention are dropped, and the statement runs again to fill the batch.
 
 use super::Queue;
 use super::rows::{Receipt, attributes_text, read_message};
@@ -7,7 +7,7 @@ use host_adapters_platform::Received;
 use host_adapters_platform::dead_letter::{self, attribute};
 use rusqlite::{Connection, params};
 
-/// What a receive asks for.
+/// The arguments of a receive.
 pub(super) struct Take<'a> {
     pub(super) queue: &'a Queue,
     pub(super) dead_letters: Option<&'a Queue>,
@@ -19,12 +19,12 @@ pub(super) struct Take<'a> {
     pub(super) mark: i64,
 }
 
-/// What a receive gave.
+/// The result of a receive.
 pub(super) struct Taken {
     pub(super) messages: Vec<Received>,
     /// When the next message can be received.
     pub(super) due_ms: i64,
-    /// Whether messages went to the dead-letter queue.
+    /// Whether messages were moved to the dead letter queue.
     pub(super) redriven: bool,
 }
 
@@ -65,7 +65,7 @@ impl Take<'_> {
             Ok(Row { id, message: read_message(row, 1, receipt.to_string())? })
         })?;
         let mut rows = rows.collect::<rusqlite::Result<Vec<_>>>()?;
-        // RETURNING has no order of its own.
+        // The rows of RETURNING are in no particular order.
         rows.sort_unstable_by_key(|row| row.id);
         Ok(rows)
     }
@@ -87,7 +87,8 @@ impl Take<'_> {
         }
     }
 
-    /// The message keeps its id and the time it was first sent; the receive that did not happen is not counted.
+    /// The message keeps its id and the time when it was first sent. This receive is not counted, because it did not
+    /// happen.
     fn redrive(&self, conn: &Connection, row: Row, dead_letters: &Queue) -> rusqlite::Result<()> {
         let told = vec![
             (attribute::REASON, dead_letter::RECEIVES_EXHAUSTED.to_owned()),

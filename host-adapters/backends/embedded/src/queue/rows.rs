@@ -1,4 +1,4 @@
-//! Rows of messages: sending, deleting, changing visibility, counting, looking.
+//! Rows of messages: sending, deleting, changing visibility, counting, peeking.
 
 use super::Queue;
 use host_adapters_platform::limits::invalid;
@@ -31,7 +31,7 @@ impl std::fmt::Display for Receipt {
     }
 }
 
-/// Stores a message; answers its id.
+/// Stores a message; returns its id.
 pub(super) fn insert(conn: &Connection, queue: &Queue, message: &Message, now_ms: i64) -> rusqlite::Result<String> {
     let uuid = Uuid::new_v4();
     let visible_ms = now_ms + i64::from(message.delay_secs) * 1000;
@@ -49,13 +49,13 @@ pub(super) fn insert(conn: &Connection, queue: &Queue, message: &Message, now_ms
     Ok(uuid.to_string())
 }
 
-/// Deletes by receipt; a stale one names nothing.
+/// Deletes a message by its receipt. A stale receipt matches no message.
 pub(super) fn delete(conn: &Connection, queue: &Queue, receipt: Receipt) -> rusqlite::Result<()> {
     let sql = "DELETE FROM messages WHERE id = ?1 AND receipt = ?2 AND queue = ?3";
     conn.prepare_cached(sql)?.execute((receipt.row, receipt.mark, queue.id)).map(drop)
 }
 
-/// Makes a message invisible until `until_ms`. Only who holds it may: not after it became visible again.
+/// Makes a message invisible until `until_ms`. Fails if it has become visible since the receive.
 pub(super) fn change_visibility(
     conn: &Connection,
     queue: &Queue,
@@ -70,7 +70,7 @@ pub(super) fn change_visibility(
     Ok((changed == 0).then(|| Error::new(ErrorKind::Invalid, message())))
 }
 
-/// Counts by the index alone.
+/// Counts messages with only the index.
 pub(super) fn depth(conn: &Connection, queue: &Queue, now_ms: i64) -> rusqlite::Result<Depth> {
     let sql =
         "SELECT count(*) FILTER (WHERE visible_ms <= ?2), count(*) FILTER (WHERE visible_ms > ?2 AND receives > 0),
@@ -81,7 +81,7 @@ pub(super) fn depth(conn: &Connection, queue: &Queue, now_ms: i64) -> rusqlite::
     })
 }
 
-/// The messages that are due first, as they are.
+/// The messages that are due first. They are not changed.
 pub(super) fn peek(conn: &Connection, queue: &Queue, max: usize) -> rusqlite::Result<Vec<Received>> {
     let sql = "SELECT uuid, body, attributes, receives, sent_ms FROM messages WHERE queue = ?1
                ORDER BY visible_ms, id LIMIT ?2";
@@ -105,9 +105,9 @@ pub(super) fn read_message(row: &Row<'_>, first: usize, receipt: String) -> rusq
     })
 }
 
-/// Attributes as they are stored: pairs as JSON, nothing where there are none.
+/// Attributes as they are stored: pairs as JSON, or nothing if there are none.
 pub(super) fn attributes_text(attributes: &[(String, String)]) -> Option<String> {
-    // Pairs of strings always have a JSON text.
+    // Pairs of strings can always be serialised.
     (!attributes.is_empty()).then(|| serde_json::to_string(attributes).unwrap_or_default())
 }
 

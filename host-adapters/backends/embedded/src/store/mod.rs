@@ -1,4 +1,4 @@
-//! The one file behind all embedded backends: a thread that writes, a few connections that read.
+//! The file of all embedded backends, with one thread that writes and a few connections that read.
 
 mod readers;
 mod schema;
@@ -14,15 +14,15 @@ use rusqlite::Connection;
 use std::path::Path;
 use writer::Writer;
 
-/// The open file. Dropping it lets the writer finish what it has taken on and closes the file.
+/// The open file. Dropping it lets the writer finish the accepted jobs and closes the file.
 pub(super) struct Store {
     writer: Writer,
     readers: Readers,
 }
 
 impl Store {
-    /// Opens or makes the file. `setup` runs once before anything else and hands out what the backends know by number,
-    /// with the upkeep that the writer does by itself from time to time.
+    /// Opens or makes the file. `setup` runs before anything else; it returns what the backends need, and the upkeep
+    /// that the writer does from time to time.
     pub(super) fn open<T>(
         path: &Path,
         setup: impl FnOnce(&Connection) -> rusqlite::Result<(T, Upkeep)>,
@@ -34,8 +34,8 @@ impl Store {
         Ok((Self { writer: Writer::start(conn, upkeep)?, readers }, value))
     }
 
-    /// Runs `job` in a transaction of the writer and answers when it is on disk. If `job` fails, nothing of it is
-    /// kept. `after` runs once it is committed, also where the caller no longer waits.
+    /// Runs `job` in a transaction of the writer and returns when it is on disk. If `job` fails, all its changes are
+    /// undone. `after` runs once it is committed, even if the caller does not wait any more.
     pub(super) async fn write<T: Send + 'static>(
         &self,
         job: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
@@ -44,7 +44,7 @@ impl Store {
         self.writer.run(job, after).await
     }
 
-    /// Runs `read` on a connection of its own; it sees all that was answered before.
+    /// Runs `read` on a connection of its own. It sees all writes that were acknowledged before.
     pub(super) async fn read<T: Send + 'static>(
         &self,
         read: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
@@ -53,7 +53,7 @@ impl Store {
     }
 }
 
-/// A failure of the file itself: full, gone, broken. Trying again may help once somebody has looked at it.
+/// An error of the file itself: it is full, gone or broken. A retry may succeed once an operator has corrected that.
 fn failed(error: &rusqlite::Error) -> Error {
     Error::new(ErrorKind::Unavailable, format!("the embedded store failed: {error}; check its disk"))
 }

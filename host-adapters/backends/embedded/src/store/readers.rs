@@ -1,5 +1,5 @@
-//! Connections that read. Each call has one for as long as it runs and holds no snapshot beyond that, so that the WAL
-//! can always be checkpointed.
+//! Connections that read. A call uses one only while it runs, and keeps no snapshot longer, so that the WAL can always
+//! be checkpointed.
 
 use super::{failed, schema};
 use host_adapters_platform::Result;
@@ -9,7 +9,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::Semaphore;
 
-/// Enough to keep a machine's cores busy; more would only wait for the disk together.
+/// Enough to keep a machine's cores busy; more would only wait for the disk.
 const CONNECTIONS: usize = 4;
 
 pub(super) struct Readers {
@@ -23,7 +23,7 @@ impl Readers {
         Ok(Self { idle: Arc::new(Mutex::new(idle)), places: Arc::new(Semaphore::new(CONNECTIONS)) })
     }
 
-    /// Runs `read` where it may block. It is one transaction, so all of it sees the same state.
+    /// Runs `read` on a thread that may block. It is one transaction, so it sees one state.
     pub(super) async fn run<T: Send + 'static>(
         &self,
         read: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
@@ -33,7 +33,7 @@ impl Readers {
         let idle = Arc::clone(&self.idle);
         let run = move || {
             let _place = place;
-            // There is one for each place; only a read that panicked leaves fewer.
+            // There is one connection for each permit. Only a read that panicked leaves fewer.
             let conn = idle.lock().unwrap_or_else(PoisonError::into_inner).pop().ok_or_else(closed)?;
             let result = in_transaction(&conn, read).map_err(|error| failed(&error));
             idle.lock().unwrap_or_else(PoisonError::into_inner).push(conn);

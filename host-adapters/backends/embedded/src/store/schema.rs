@@ -1,15 +1,15 @@
-//! The layout of the file, and how connections are opened on it.
+//! The layout of the file, and how its connections are opened.
 
 use rusqlite::{Connection, OpenFlags};
 use std::path::Path;
 
-/// Kept in the file as `user_version`; a file of a later version is refused rather than misread.
+/// Stored in the file as `user_version`. A file of a later version is refused, because it could be misread.
 const VERSION: i64 = 1;
 
 /// Marks the file as one of this project (`application_id`): "rgwk".
 const APPLICATION_ID: i64 = 0x7267_776b;
 
-/// One row of `names` stands for a table, queue or collection; the other tables refer to it by number.
+/// A row of `names` is a table, queue or collection; the other tables refer to it by number.
 ///
 /// - `items` is clustered by its key, so that a query reads neighbours.
 /// - `changes.id` is a stream's sequence number: shard number << 40 | count. One B-tree, appended to at one place per
@@ -51,11 +51,11 @@ pub enum OpenError {
     Sqlite {
         /// The file.
         path: String,
-        /// What SQLite said.
+        /// SQLite's error.
         #[source]
         error: rusqlite::Error,
     },
-    /// Another program's, or a later version's file.
+    /// The file of another program or of a later version.
     #[error(
         "{path} is not a store that this version can read (application {application:#x}, version {version}); name another file"
     )]
@@ -67,12 +67,12 @@ pub enum OpenError {
         /// Its `user_version`.
         version: i64,
     },
-    /// The thread that writes cannot be started.
+    /// The writer thread cannot be started.
     #[error("failed to start the embedded store's writer thread: {0}")]
     Thread(#[from] std::io::Error),
 }
 
-/// Opens the connection that writes, and lays the file out if it is new.
+/// Opens the connection that writes, and creates the tables if the file is new.
 pub(super) fn open_writer(path: &Path) -> Result<Connection, OpenError> {
     let failed = |error| OpenError::Sqlite { path: path.display().to_string(), error };
     let conn = Connection::open(path).map_err(failed)?;
@@ -95,8 +95,8 @@ fn check_ours(conn: &Connection, path: &Path) -> Result<(), OpenError> {
 fn prepare_writer(conn: &Connection) -> rusqlite::Result<()> {
     conn.busy_timeout(std::time::Duration::from_secs(5))?;
     conn.set_prepared_statement_cache_capacity(64);
-    // WAL with FULL: a commit is answered after its fsync, so an acknowledged write survives a power cut. A checkpoint
-    // each 8,000 pages (32 MB) lets pages that are written again and again meet in the WAL.
+    // WAL with FULL: a commit is acknowledged after its fsync, so an acknowledged write survives a power cut. A
+    // checkpoint every 8,000 pages (32 MB) lets repeated writes of a page meet in the WAL.
     conn.execute_batch(
         "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 8000;
          PRAGMA journal_size_limit = 67108864; PRAGMA cache_size = -32000; PRAGMA temp_store = MEMORY;",

@@ -1,5 +1,5 @@
-//! The thread that writes. It applies all jobs that wait, each in a savepoint of its own, commits them with one fsync
-//! and only then answers them. It never waits for a group to fill: a single job is committed alone.
+//! The thread that writes. It applies all waiting jobs, each in a savepoint of its own, commits them with one fsync,
+//! and only then acknowledges them. It never waits for a group to fill: a single job is committed alone.
 
 use super::failed;
 use super::schema::OpenError;
@@ -13,17 +13,17 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
-/// Jobs that may wait; callers beyond wait for a place.
+/// Most jobs that wait; further callers wait for a place.
 const WAITING: usize = 1024;
-/// Jobs in one commit, so that the first of a group is not kept from its answer for long.
+/// Most jobs in one commit, so that the first of a group does not wait long for its acknowledgement.
 const GROUP: usize = 256;
-/// How often the writer looks after the file.
+/// How often the writer does its upkeep.
 const UPKEEP_EVERY: Duration = Duration::from_secs(1);
 
-/// The writer's own housekeeping: it drops data that has expired.
+/// The upkeep of the file: drops data that has expired.
 pub(crate) type Upkeep = Box<dyn Fn(&Connection) -> rusqlite::Result<()> + Send>;
 
-/// The callers' side.
+/// The handle of the callers.
 pub(super) struct Writer {
     jobs: Option<Sender<Waiting>>,
     places: Arc<Semaphore>,
@@ -35,9 +35,9 @@ struct Waiting {
     _place: OwnedSemaphorePermit,
 }
 
-/// A job with its answer, as the thread sees it.
+/// A job and its reply, as the thread sees them.
 trait Job: Send {
-    /// Applies it; whether its changes are to be kept.
+    /// Applies the job; returns whether its changes are to be kept.
     fn apply(&mut self, conn: &Connection) -> bool;
     /// Sends the result; `commit` is the outcome of the group's commit.
     fn answer(self: Box<Self>, commit: Option<Error>);
@@ -71,7 +71,7 @@ where
             (None, Some(Err(error))) => Err(failed(&error)),
             (None, None) => Err(closed()),
         };
-        // The caller may have given up; the write stands all the same.
+        // The caller may not wait any more; the write is kept all the same.
         let _ = self.reply.send(answer);
     }
 }
@@ -101,7 +101,7 @@ impl Writer {
 
 impl Drop for Writer {
     fn drop(&mut self) {
-        // Without senders the thread ends when it has done all that waits.
+        // Without senders the thread ends when it has done all waiting jobs.
         self.jobs = None;
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
@@ -123,7 +123,7 @@ fn serve(conn: &Connection, waiting: &Receiver<Waiting>, upkeep: &Upkeep) {
         }
         if kept_up.elapsed() >= UPKEEP_EVERY {
             if let Err(error) = in_transaction(conn, || upkeep(conn)) {
-                tracing::warn!(%error, "the embedded store could not drop old records; it tries again");
+                tracing::warn!(%error, "the embedded store could not drop old records; it will retry");
             }
             kept_up = Instant::now();
         }
@@ -161,7 +161,7 @@ fn in_transaction(conn: &Connection, work: impl FnOnce() -> rusqlite::Result<()>
     done
 }
 
-/// Applies one job such that its failure undoes it and nothing else. The error of the job itself stays with the job.
+/// Applies one job so that a failure undoes this job and nothing else. The error of the job itself is kept in the job.
 fn in_savepoint(conn: &Connection, job: &mut dyn Job) -> rusqlite::Result<()> {
     conn.prepare_cached("SAVEPOINT job")?.execute([])?;
     if !job.apply(conn) {

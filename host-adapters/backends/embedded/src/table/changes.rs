@@ -13,12 +13,12 @@ use rusqlite::{Connection, OptionalExtension, Row};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Bytes after which a read ends, as DynamoDB's does.
+/// The number of bytes after which a read ends, as in DynamoDB.
 const READ_BYTES: usize = 1024 * 1024;
-/// Stands for the end of a shard; greater than every sequence number.
+/// The mark of a shard's end, greater than every sequence number.
 const SHARD_END: i64 = i64::MAX;
 
-/// A sequence number as text: of one length, so that its order as text is its order.
+/// A sequence number as text of fixed length, so that texts sort like numbers.
 fn sequence_text(id: i64) -> String {
     format!("{id:020}")
 }
@@ -42,7 +42,7 @@ impl Table {
 }
 
 impl Part {
-    /// The number that a sequence number's text names, if it is one of this shard.
+    /// Parses the text of a sequence number of this shard.
     fn parse_sequence(&self, text: &str) -> Result<i64> {
         let id = text.parse().ok().filter(|id| self.range().contains(id));
         id.ok_or_else(|| invalid(format!("`{text}` is not a sequence number of this shard")))
@@ -118,7 +118,7 @@ impl ShardReader<Change> for Embedded {
         let table = self.names.table(table);
         match table.as_ref().map(|table| table.stream_of()) {
             Ok(Ok(stream)) => stream.changed(wait).await,
-            // Nothing will ever change; waiting keeps a caller that asks all the same from spinning.
+            // Nothing will ever change. The wait keeps a caller from calling in an endless loop.
             _ => tokio::time::sleep(wait).await,
         }
     }

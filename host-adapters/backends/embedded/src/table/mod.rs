@@ -7,7 +7,7 @@ mod stream;
 mod update;
 mod write;
 
-use super::config::TableConfig;
+use host_adapters_platform::TableSpec;
 use rusqlite::Connection;
 use stream::Stream;
 
@@ -19,8 +19,8 @@ pub(super) struct Table {
 }
 
 impl Table {
-    pub(super) fn load(conn: &Connection, id: i64, name: &str, config: &TableConfig) -> rusqlite::Result<Self> {
-        let stream = if config.stream { Some(Stream::load(conn, id, config)?) } else { None };
+    pub(super) fn load(conn: &Connection, id: i64, name: &str, spec: &TableSpec) -> rusqlite::Result<Self> {
+        let stream = if spec.stream { Some(Stream::load(conn, id, spec)?) } else { None };
         Ok(Self { id, name: name.to_owned(), stream })
     }
 

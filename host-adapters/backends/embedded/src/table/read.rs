@@ -7,10 +7,10 @@ use host_adapters_platform::limits::item::{check_key, check_pk};
 use host_adapters_records::table::{Key, Page, Query};
 use rusqlite::{Connection, params};
 
-/// Bytes after which a page ends, as DynamoDB's does.
+/// The number of bytes after which a page ends, as in DynamoDB.
 const PAGE_BYTES: usize = 1024 * 1024;
 
-/// Checks the keys of a read; a wrong one fails it all.
+/// Checks the keys of a read; one wrong key fails the whole read.
 pub(super) fn check_keys(keys: &[Key]) -> Result<()> {
     keys.iter().try_for_each(check_key)
 }
@@ -20,18 +20,19 @@ pub(super) fn get_all(conn: &Connection, table: &Table, keys: &[Key]) -> rusqlit
     keys.iter().map(|key| rows::get(conn, table.id, key)).collect()
 }
 
-/// Checks what a query asks for.
+/// Checks the arguments of a query.
 pub(super) fn check_query(query: &Query) -> Result<()> {
     check_pk(&query.pk)?;
     match query.limit {
-        0 => Err(invalid("a query's `limit` is at least 1")),
+        0 => Err(invalid("a query's `limit` must be at least 1")),
         _ => Ok(()),
     }
 }
 
-/// A page of a query. Rows come in the order of their keys, so the first that does not begin with the prefix ends it.
+/// A page of a query. Rows are in the order of their keys, so the first that does not begin with the prefix ends the
+/// page.
 pub(super) fn page(conn: &Connection, table: &Table, query: &Query) -> rusqlite::Result<Page> {
-    // SQLite compares text by its bytes, as DynamoDB does. Nothing is less than an empty string: all sort keys follow.
+    // SQLite compares text by its bytes, as DynamoDB does. Every sort key is greater than an empty string.
     let after = query.after.as_deref().unwrap_or("");
     let sql = "SELECT sk, item FROM items WHERE tab = ?1 AND pk = ?2 AND sk >= ?3 AND sk > ?4 ORDER BY sk";
     let mut select = conn.prepare_cached(sql)?;

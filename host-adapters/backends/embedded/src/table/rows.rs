@@ -1,4 +1,5 @@
-//! Writing rows of a table: each change and its stream record in one transaction, none where nothing changes.
+//! Writes rows of a table, each change and its stream record in one transaction. A write that changes nothing makes no
+//! record.
 
 use super::Table;
 use host_adapters_platform::json;
@@ -7,7 +8,7 @@ use host_adapters_records::table::Key;
 use rusqlite::{Connection, OptionalExtension};
 use serde_json::Value;
 
-/// A table within a job of the writer.
+/// A table, for a job of the writer.
 pub(super) struct Rows<'a> {
     pub(super) conn: &'a Connection,
     pub(super) table: &'a Table,
@@ -63,7 +64,7 @@ pub(super) fn get(conn: &Connection, table: i64, key: &Key) -> rusqlite::Result<
         .optional()
 }
 
-/// Whether two texts are the same item; DynamoDB emits no record for a put that changes nothing.
+/// Whether two texts are the same item: DynamoDB makes no record of a put that changes nothing.
 fn is_same(old: &str, new: &str) -> bool {
     let parse = serde_json::from_str::<Value>;
     old == new || matches!((parse(old), parse(new)), (Ok(old), Ok(new)) if json::same(&old, &new))

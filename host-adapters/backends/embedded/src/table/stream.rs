@@ -1,7 +1,7 @@
 //! The change stream of a table: four shards by the hash of the key, so that the changes of one item stay in order.
 
 use super::Table;
-use crate::config::TableConfig;
+use host_adapters_platform::TableSpec;
 use host_adapters_records::table::Key;
 use rusqlite::{Connection, OptionalExtension};
 use sha2::{Digest, Sha256};
@@ -38,11 +38,11 @@ pub(super) struct Shard {
 }
 
 impl Stream {
-    pub(super) fn load(conn: &Connection, table: i64, config: &TableConfig) -> rusqlite::Result<Self> {
+    pub(super) fn load(conn: &Connection, table: i64, spec: &TableSpec) -> rusqlite::Result<Self> {
         let shards = (0..SHARDS).map(|number| Shard::load(conn, table, number)).collect::<rusqlite::Result<_>>()?;
         Ok(Self {
             shards,
-            consumers: config.consumers.iter().cloned().collect(),
+            consumers: spec.consumers.iter().cloned().collect(),
             changed: Notify::new(),
             opened: Instant::now(),
             changed_ms: AtomicU64::new(0),

@@ -7,7 +7,7 @@ use host_adapters_records::table::{Key, Predicate, Update};
 use host_adapters_records::{Error, ErrorKind};
 use serde_json::{Map, Value};
 
-/// The item after the update, as text; `None` where it stays as it is.
+/// The item after the update, as text; `None` if it does not change.
 pub(super) fn apply(update: &Update, old: Option<&str>) -> Result<Option<String>> {
     let before = old.map(parse_stored).transpose()?;
     let nothing = Map::new();
@@ -59,7 +59,7 @@ fn check(key: &Key, predicate: &Predicate, item: &Map<String, Value>) -> Result<
     if holds {
         return Ok(());
     }
-    let message = format!("item {}/{} is not as the condition wants it: {wanted}", key.pk, key.sk);
+    let message = format!("item {}/{} does not meet the condition: {wanted}", key.pk, key.sk);
     Err(Error::new(ErrorKind::ConditionFailed, message))
 }
 
@@ -67,7 +67,7 @@ fn empty_item(key: &Key) -> Map<String, Value> {
     Map::from_iter([("pk".to_owned(), key.pk.clone().into()), ("sk".to_owned(), key.sk.clone().into())])
 }
 
-/// A put is checked to be JSON; what fails here nests too deep or holds a number that no machine number can hold.
+/// A put is checked to be JSON. This fails for an item that is nested too deeply or has a number out of range.
 fn parse_stored(text: &str) -> Result<Map<String, Value>> {
     serde_json::from_str(text).map_err(|error| invalid(format!("the stored item cannot be updated: {error}")))
 }

@@ -10,7 +10,7 @@ use host_adapters_records::table::{BatchGet, BatchUpdate, BatchWrite, Key, Page,
 use rusqlite::Connection;
 use std::sync::Arc;
 
-/// Rows that one job of the writer changes, so that a batch of thousands does not keep others from their turn.
+/// Most rows that one job of the writer changes, so that a batch of thousands does not delay other jobs.
 const ROWS_PER_JOB: usize = 256;
 
 /// A checked write of one row.
@@ -21,7 +21,7 @@ enum Write {
 }
 
 impl Embedded {
-    /// Writes what was fine, job by job; the errors of the rest are in `results` already.
+    /// Writes the valid rows, job by job; the errors of the others are already in `results`.
     async fn write_rows(
         &self,
         table: &Arc<Table>,

@@ -5,6 +5,7 @@ use crate::{BATCH_WINDOW_SECS, DEFAULT_MAX_BATCH_BYTES, MAX_BATCH_BYTES, Source,
 use host_adapters_delivery::OnReject;
 use host_adapters_delivery::batch::Limits;
 use host_adapters_settings::{Fields, settings};
+use serde_json::{Map, Value as Json, json};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -65,6 +66,12 @@ impl SourceSettings for SqsConfig {
             let message = format!("batch_size = {size} needs time to gather; write batch_window_secs = 1 or more");
             fields.diagnostic(&span, message);
         }
+    }
+
+    fn rules() -> Map<String, Json> {
+        let more = json!({"properties": {"batch_size": {"minimum": WINDOWLESS_BATCH + 1}}, "required": ["batch_size"]});
+        let window = json!({"properties": {"batch_window_secs": {"minimum": 1}}, "required": ["batch_window_secs"]});
+        [("if".to_owned(), more), ("then".to_owned(), window)].into_iter().collect()
     }
 
     fn name(&self) -> String {

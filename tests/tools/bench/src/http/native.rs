@@ -8,7 +8,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
-use backend_embedded::Cache;
+use backend_embedded::EmbeddedCache;
 use backend_identity::Identity;
 use check_eligibility::check::{Outcome, check};
 use check_eligibility::world::{Outage, World};
@@ -41,7 +41,8 @@ pub fn serve(jwks: &Path, campaign: &Path) -> Result<()> {
             audience: AUDIENCE.to_owned(),
             jwks: jwks.display().to_string(),
         };
-        let backends = Backends { identity: Identity::new(config, Clock::wall())?, cache: Cache::new(Clock::wall()) };
+        let backends =
+            Backends { identity: Identity::new(config, Clock::wall())?, cache: EmbeddedCache::new(Clock::wall()) };
         backends.cache.set("campaign:bench", &std::fs::read(campaign)?).await?;
         let router = Router::new().route(PATH, post(answer)).with_state(Arc::new(backends));
         let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
@@ -55,7 +56,7 @@ pub fn serve(jwks: &Path, campaign: &Path) -> Result<()> {
 
 struct Backends {
     identity: Identity,
-    cache: Cache,
+    cache: EmbeddedCache,
 }
 
 async fn answer(State(backends): State<Arc<Backends>>, headers: HeaderMap, body: String) -> Response {

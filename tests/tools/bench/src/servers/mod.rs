@@ -9,7 +9,7 @@ pub mod sqs;
 pub mod streams;
 
 use anyhow::{Context, Result};
-use backend_aws::{AwsConfig, Credentials};
+use backend_aws::AwsConfig;
 use std::time::UNIX_EPOCH;
 use test_servers::{Servers, named};
 
@@ -42,9 +42,7 @@ impl Server {
 
     /// The configuration for the host's own backends, which fill the queue and the table.
     pub fn config(&self) -> AwsConfig {
-        let credentials = Credentials { access_key_id: ACCESS_KEY.to_owned(), secret_access_key: SECRET.to_owned() };
-        let (region, endpoint) = (Some(REGION.to_owned()), Some(self.endpoint.clone()));
-        AwsConfig { region, endpoint, credentials: Some(credentials) }
+        AwsConfig::of_server(&self.endpoint, REGION, ACCESS_KEY, SECRET)
     }
 
     /// The keys of a section of the runtime configuration for this server and this prefix.

@@ -67,8 +67,8 @@ async fn empty(
     start: &dyn Fn(&str) -> Result<Process>,
 ) -> Result<Settled> {
     let queues = Sqs::new(&Aws::load(&server.config()).await, prefix, [QUEUE.to_owned()].into());
-    let (visibility_timeout, retention) = (Duration::from_secs(30), Duration::from_secs(3600));
-    queues.provision(QUEUE, &QueueSpec { visibility_timeout, retention, ..QueueSpec::default() }).await?;
+    let spec = QueueSpec { visibility_timeout_secs: 30, retention_secs: 3600, ..QueueSpec::default() };
+    queues.provision(QUEUE, &spec).await?;
     fill(&queues, messages).await?;
     let process = start(prefix)?;
     let settled = watch(&process, messages as u64).await?;

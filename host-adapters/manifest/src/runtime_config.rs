@@ -1,5 +1,6 @@
-//! Reads `runtime-config.toml`, the operator's part (Spin's word for it): the backends of tables, queues, documents
-//! and the cache. `spin.toml` and the workers are the same everywhere. Backends that the file leaves out are embedded.
+//! Reads `runtime-config.toml`, the operator's configuration (Spin's name for it): the backends of tables, queues,
+//! documents and the cache. `spin.toml` and the workers are the same in every deployment. Backends that the file leaves
+//! out are embedded.
 //!
 //! ```toml
 //! [tables]                       # and their streams
@@ -22,36 +23,80 @@
 //! url = { env = "REDIS_URL" }
 //! ```
 
-mod secret;
-
-pub use secret::Secrets;
-
+use super::schema::one_of;
 use host_adapters_platform::Backend;
-use host_adapters_settings::Fields;
-use host_adapters_settings::{ManifestErrors, Report, position};
+use host_adapters_settings::{Block, Fields, ManifestErrors, Reference, Report, Secrets, Settings, position};
+use serde_json::{Map, Value as Json, json};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use toml_edit::Document;
 
-/// The sections, in the order in which they are told.
+/// The sections, in the order in which they are listed.
 const SECTIONS: [&str; 4] = ["tables", "queues", "documents", "cache"];
 
-/// A kind of backend: its section, the word of its `type`, and how its settings are read. The host has one list of them.
+/// A kind of backend: its section, the value of its `type`, and its settings. The host has one list of them.
 #[derive(Clone, Copy)]
 pub struct BackendKind {
     /// `tables`, `queues`, `documents` or `cache`.
     pub section: &'static str,
-    /// The word of `type`.
+    /// The value of `type`.
     pub name: &'static str,
-    /// Reads the settings; `None` if this program was built without it.
-    pub read: Option<ReadSettings>,
+    /// The settings; `None` if this program was built without this backend.
+    pub settings: Option<BackendSettings>,
 }
 
-/// Reads the settings of one section, `type` left out.
-pub type ReadSettings = fn(&mut Fields<'_, '_>, &Secrets<'_>) -> Option<Arc<dyn Backend>>;
+/// How the settings of a kind of backend are read, apart from `type`, and described.
+#[derive(Clone, Copy)]
+pub struct BackendSettings {
+    read: fn(&mut Fields<'_, '_>) -> Option<Arc<dyn Backend>>,
+    block: fn(&'static str) -> Block,
+}
 
-/// What stands behind the platform, by section; a section that is not there is embedded.
+impl BackendSettings {
+    /// Those of `S`.
+    pub const fn of<S: Settings + Backend>() -> Self {
+        Self { read: |fields| Some(Arc::new(S::read(fields)?)), block: Block::of_kind::<S> }
+    }
+}
+
+impl BackendKind {
+    /// Its settings as documents describe them.
+    pub fn block(&self) -> Option<Block> {
+        self.settings.map(|settings| (settings.block)(self.name))
+    }
+}
+
+/// The settings of every kind, with the blocks that they refer to.
+pub fn blocks(kinds: &[BackendKind]) -> Vec<Block> {
+    Block::with_all_within(kinds.iter().filter_map(BackendKind::block))
+}
+
+/// The JSON Schema of the file.
+pub fn schema(kinds: &[BackendKind]) -> Json {
+    let section = |section: &'static str| {
+        let blocks = kinds.iter().filter(|kind| kind.section == section);
+        let embedded =
+            json!({"type": "object", "properties": {"type": {"const": "embedded"}}, "additionalProperties": false});
+        (section.to_owned(), one_of(std::iter::once(embedded).chain(blocks.map(|kind| Block::reference(kind.name)))))
+    };
+    let blocks = blocks(kinds).into_iter().map(|block| (block.name, block.schema()));
+    let definitions: Map<_, _> =
+        blocks.chain(Reference::definitions()).map(|(name, schema)| (name.to_owned(), schema)).collect();
+    let sections: Map<_, _> = SECTIONS.into_iter().map(section).collect();
+    json!({
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": "https://registration.example/schemas/config/runtime-config.json",
+        "title": "The runtime configuration of host-adapters",
+        "description": "The backends of tables, queues, documents and the cache. A section that is missing is embedded.",
+        "type": "object",
+        "properties": sections,
+        "additionalProperties": false,
+        "$defs": definitions,
+    })
+}
+
+/// The backend of each section. A section that is missing is embedded.
 #[derive(Clone, Debug, Default)]
 pub struct RuntimeConfig(BTreeMap<&'static str, Arc<dyn Backend>>);
 
@@ -66,8 +111,8 @@ impl RuntimeConfig {
         SECTIONS.into_iter().filter_map(|section| Some((section, self.0.get(section)?)))
     }
 
-    /// Reads the file at `path`. Fails with every diagnostic it has; what it refers to (variables of the environment,
-    /// files) must be there.
+    /// Reads the file at `path`. The error has every diagnostic. Environment variables and files that it refers to must
+    /// exist.
     pub fn load(path: &Path, kinds: &[BackendKind]) -> Result<Self, ManifestErrors> {
         let text = std::fs::read_to_string(path).map_err(|error| {
             ManifestErrors::one(path, (1, 1), &format!("cannot be read: {error}; name an existing file"))
@@ -75,7 +120,7 @@ impl RuntimeConfig {
         Self::parse(path, &text, kinds, &|name| std::env::var(name).ok())
     }
 
-    /// Reads the text of the file that is, or would be, at `path`, with the environment that `environment` answers.
+    /// Reads the text of the file at `path`, with the environment variables that `environment` returns.
     pub fn parse(
         path: &Path,
         text: &str,
@@ -86,13 +131,13 @@ impl RuntimeConfig {
             let at = position(text, error.span().unwrap_or_default().start);
             ManifestErrors::one(path, at, &error.message().replace('\n', ", "))
         })?;
-        let report = Report::new(text);
         let secrets = Secrets { folder: path.parent().unwrap_or(Path::new("")), environment };
+        let report = Report::with_secrets(text, secrets);
         let mut root = Fields::new(&report, "", document.as_table(), 0..0);
         let mut backends = BTreeMap::new();
         for section in SECTIONS {
             let kinds: Vec<_> = kinds.iter().copied().filter(|kind| kind.section == section).collect();
-            let backend = root.table(section).and_then(|fields| read(fields, &kinds, &secrets));
+            let backend = root.table(section).and_then(|fields| read(fields, &kinds));
             backends.extend(backend.map(|backend| (section, backend)));
         }
         root.finish();
@@ -102,7 +147,7 @@ impl RuntimeConfig {
 }
 
 /// Reads one section; `None` for the embedded backend.
-fn read(mut fields: Fields<'_, '_>, kinds: &[BackendKind], secrets: &Secrets<'_>) -> Option<Arc<dyn Backend>> {
+fn read(mut fields: Fields<'_, '_>, kinds: &[BackendKind]) -> Option<Arc<dyn Backend>> {
     let words: Vec<_> = std::iter::once("\"embedded\"".to_owned())
         .chain(kinds.iter().map(|kind| format!("\"{}\"", kind.name)))
         .collect();
@@ -114,7 +159,7 @@ fn read(mut fields: Fields<'_, '_>, kinds: &[BackendKind], secrets: &Secrets<'_>
         fields.finish();
         return None;
     };
-    let Some(read) = kind.read else {
+    let Some(settings) = kind.settings else {
         let at = fields.span.clone();
         let name = kind.name;
         fields.diagnostic(
@@ -125,7 +170,7 @@ fn read(mut fields: Fields<'_, '_>, kinds: &[BackendKind], secrets: &Secrets<'_>
         );
         return None;
     };
-    let backend = read(&mut fields, secrets);
+    let backend = (settings.read)(&mut fields);
     fields.finish();
     backend
 }

@@ -1,0 +1,216 @@
+//! The types that a setting can have.
+
+use crate::{Block, Fields, Setting, Settings, Spanned, Words};
+use serde_json::{Value as Json, json};
+use std::ops::RangeInclusive;
+
+macro_rules! numbers {
+    ($($type:ty),+) => {
+        $(impl Setting for $type {
+            type Rule = RangeInclusive<i64>;
+
+            fn read(fields: &mut Fields<'_, '_>, key: &'static str, range: &Self::Rule) -> Option<Self> {
+                fields.number(key, range.clone()).map(|written| written.value)
+            }
+
+            fn schema(default: Self, range: &Self::Rule) -> Json {
+                json!({"type": "integer", "minimum": range.start(), "maximum": range.end(), "default": default})
+            }
+        }
+
+        impl Setting for Option<$type> {
+            type Rule = RangeInclusive<i64>;
+
+            fn read(fields: &mut Fields<'_, '_>, key: &'static str, range: &Self::Rule) -> Option<Self> {
+                <$type>::read(fields, key, range).map(Some)
+            }
+
+            fn schema(_default: Self, range: &Self::Rule) -> Json {
+                json!({"type": "integer", "minimum": range.start(), "maximum": range.end()})
+            }
+        })+
+    };
+}
+
+numbers!(i32, u32, usize);
+
+impl Setting for bool {
+    type Rule = ();
+
+    fn read(fields: &mut Fields<'_, '_>, key: &'static str, (): &()) -> Option<Self> {
+        fields.boolean(key)
+    }
+
+    fn schema(default: Self, (): &()) -> Json {
+        json!({"type": "boolean", "default": default})
+    }
+}
+
+impl Setting for String {
+    type Rule = &'static str;
+    const REQUIRED: bool = true;
+
+    fn read(fields: &mut Fields<'_, '_>, key: &'static str, write: &&'static str) -> Option<Self> {
+        let written = fields.string(key);
+        fields.required(key, written, write).map(|written| written.value)
+    }
+
+    fn schema(_default: Self, _write: &&'static str) -> Json {
+        json!({"type": "string"})
+    }
+}
+
+impl Setting for Option<String> {
+    type Rule = ();
+
+    fn read(fields: &mut Fields<'_, '_>, key: &'static str, (): &()) -> Option<Self> {
+        fields.string(key).map(|written| Some(written.value))
+    }
+
+    fn schema(_default: Self, (): &()) -> Json {
+        json!({"type": "string"})
+    }
+}
+
+impl<T: Words> Setting for T {
+    type Rule = ();
+
+    fn read(fields: &mut Fields<'_, '_>, key: &'static str, (): &()) -> Option<Self> {
+        fields.choice(key, T::WORDS)
+    }
+
+    fn schema(default: Self, (): &()) -> Json {
+        let default = T::WORDS.iter().find(|(_, value)| *value == default).map(|(word, _)| *word);
+        json!({"enum": words::<T>(), "default": default})
+    }
+}
+
+impl<T: Words> Setting for Option<T> {
+    type Rule = ();
+
+    fn read(fields: &mut Fields<'_, '_>, key: &'static str, (): &()) -> Option<Self> {
+        fields.choice(key, T::WORDS).map(Some)
+    }
+
+    fn schema(_default: Self, (): &()) -> Json {
+        json!({"enum": words::<T>()})
+    }
+}
+
+fn words<T: Words>() -> Vec<&'static str> {
+    T::WORDS.iter().map(|(word, _)| *word).collect()
+}
+
+/// A required text in which variables may stand, as in `{{ name }}`; `None` only where it is missing.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Template(pub Option<Spanned<String>>);
+
+impl Setting for Template {
+    type Rule = &'static str;
+    const REQUIRED: bool = true;
+
+    fn read(fields: &mut Fields<'_, '_>, key: &'static str, write: &&'static str) -> Option<Self> {
+        let written = fields.string(key);
+        fields.required(key, written, write).map(|written| Self(Some(written)))
+    }
+
+    fn schema(_default: Self, _write: &&'static str) -> Json {
+        json!({"type": "string"})
+    }
+}
+
+/// An address of the web, if there is one.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Url(pub Option<String>);
+
+impl Setting for Url {
+    type Rule = ();
+
+    fn read(fields: &mut Fields<'_, '_>, key: &'static str, (): &()) -> Option<Self> {
+        let written = fields.string(key)?;
+        if !is_web_url(&written.value) {
+            fields.diagnostic(&written.span, format!("\"{}\" is not an http or https URL", written.value));
+        }
+        Some(Self(Some(written.value)))
+    }
+
+    fn schema(_default: Self, (): &()) -> Json {
+        json!({"type": "string", "pattern": "^https?://"})
+    }
+}
+
+/// Whether a text begins as an address of the web.
+pub fn is_web_url(text: &str) -> bool {
+    text.starts_with("http://") || text.starts_with("https://")
+}
+
+/// Names with their places.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Names(pub Vec<Spanned<String>>);
+
+impl Setting for Names {
+    type Rule = ();
+
+    fn read(fields: &mut Fields<'_, '_>, key: &'static str, (): &()) -> Option<Self> {
+        Some(Self(fields.strings(key)))
+    }
+
+    fn schema(_default: Self, (): &()) -> Json {
+        json!({"type": "array", "items": {"type": "string"}})
+    }
+}
+
+/// Settings in a table of their own, if it is there. Documents describe them under the name of their block.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Table<T>(pub Option<T>);
+
+impl<T: Settings> Setting for Table<T> {
+    type Rule = &'static str;
+
+    fn read(fields: &mut Fields<'_, '_>, key: &'static str, _block: &&'static str) -> Option<Self> {
+        let mut table = fields.table(key)?;
+        let (settings, _) = T::read_all(&mut table);
+        table.finish();
+        Some(Self(Some(settings)))
+    }
+
+    fn schema(_default: Self, block: &&'static str) -> Json {
+        Block::reference(block)
+    }
+
+    fn blocks(block: &&'static str) -> Vec<Block> {
+        vec![Block::of::<T>(block)]
+    }
+}
+
+/// Settings by name, each with its place. Documents describe them under the name of their block.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Named<T>(pub Vec<(String, Spanned<T>)>);
+
+impl<T> Default for Named<T> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<T: Settings> Setting for Named<T> {
+    type Rule = &'static str;
+
+    fn read(fields: &mut Fields<'_, '_>, key: &'static str, _block: &&'static str) -> Option<Self> {
+        let read = |(name, mut table): (&str, Fields<'_, '_>)| {
+            let (value, _) = T::read_all(&mut table);
+            let span = table.span.clone();
+            table.finish();
+            (name.to_owned(), Spanned { value, span })
+        };
+        Some(Self(fields.tables(key).into_iter().map(read).collect()))
+    }
+
+    fn schema(_default: Self, block: &&'static str) -> Json {
+        json!({"type": "object", "additionalProperties": Block::reference(block)})
+    }
+
+    fn blocks(block: &&'static str) -> Vec<Block> {
+        vec![Block::of::<T>(block)]
+    }
+}
