@@ -9,6 +9,7 @@ use tests::contract::embedded::{Opened, config, open};
 use tests::contract::suites::backend::{
     Backend, COLLECTION, DEAD_LETTERS, LOOSE_QUEUE, MAX_RECEIVES, QUEUE, TABLE, WORKER, secs,
 };
+use tests::contract::suites::documents::{find_one, replace_one};
 use tests::contract::suites::queue::{receive, send};
 use tests::contract::suites::shared_stream;
 use tests::contract::suites::stream::{all, put};
@@ -18,14 +19,14 @@ async fn keeps_everything_over_a_restart() {
     let backend = open().await;
     put(&backend, r#"{"pk":"a","sk":"1"}"#).await;
     send(&backend, QUEUE, &["m"]).await;
-    backend.documents().replace_one(COLLECTION, r#"{"id":"c"}"#, r#"{"id":"c"}"#).await.unwrap();
+    replace_one(&backend, r#"{"id":"c"}"#, r#"{"id":"c"}"#).await.unwrap();
     let before = all(&backend).await;
     let backend = backend.reopen().await;
     let keys = vec![Key { pk: "a".into(), sk: "1".into() }];
     let found = backend.tables().batch_get(BatchGet { table: TABLE.into(), keys }).await.unwrap();
     assert_eq!(found, [Some(r#"{"pk":"a","sk":"1"}"#.to_owned())]);
     assert_eq!(receive(&backend, QUEUE, 10, 30).await.len(), 1);
-    assert!(backend.documents().find_one(COLLECTION, "{}").await.unwrap().is_some());
+    assert!(find_one(&backend, COLLECTION, "{}").await.unwrap().is_some());
     assert_eq!(all(&backend).await, before);
 }
 

@@ -24,8 +24,8 @@ macro_rules! scripted_cases {
                 goes_on_behind_trimmed_records, ends_with_a_closed_shard, reports_a_lasting_throttle,
             ],
             documents: [
-                reads_a_page_by_several_batches, goes_on_behind_a_place, updates_in_one_command,
-                tells_refused_updates_from_outages,
+                reads_a_page_by_several_batches, goes_on_behind_a_place, pages_by_two_paths_through_one_list,
+                updates_in_one_command, tells_refused_updates_from_outages,
             ],
         }
     };

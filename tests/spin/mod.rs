@@ -1,9 +1,11 @@
-//! save-entries, composed with gateway-client as Spin composes it, with a linker that has only what Spin offers. It
-//! uses table and queue through a real gateway, and replicates as it does under `host-adapters up`.
+//! Components composed with gateway-client as Spin composes them, with a linker that has only what Spin offers.
+//! save-entries uses table and queue through a real gateway, and replicates as it does under `host-adapters up`; the
+//! probe uses documents.
 
 mod compose;
 mod spin_host;
 
+use crate::host::sandbox::{documents, probe};
 use fake_services::{FakeServices, Service};
 use host_adapters_records::Platform;
 use host_adapters_records::table::{BatchGet, BatchWrite, Key};
@@ -18,6 +20,7 @@ use tests::programs;
 
 const WORKER: &str = "save-entries";
 const TABLE: &str = "demand-table";
+const COLLECTION: &str = "campaigns";
 const UPDATED: &str = "2024-01-15T10:30:00.000Z";
 
 /// The surroundings of the composed worker.
@@ -39,17 +42,22 @@ impl Spin {
         Self { runtime: Runtime::new(&config, Arc::new(host)).unwrap(), gateway, services, folder }
     }
 
-    fn load(&self, source: PathBuf) -> Result<Loaded, LoadError> {
-        let (id, limits) = (WORKER.to_owned(), Limits::default());
+    fn load(&self, id: &str, source: PathBuf) -> Result<Loaded, LoadError> {
+        let (id, limits) = (id.to_owned(), Limits::default());
         let (source, requirements) = (Source::File(source), Requirements::default());
         self.runtime.load(&ComponentSpec { id, source, limits, environment: vec![], requirements })
     }
 
-    fn load_composed(&self) {
-        let read = |id| std::fs::read(programs::component(id)).unwrap();
+    fn load_composed(&self, id: &str, component: PathBuf) {
+        let [component, client] =
+            [component, programs::component("gateway-client")].map(|it| std::fs::read(it).unwrap());
         let file = self.folder.path().join("composed.wasm");
-        std::fs::write(&file, compose::with_platform(read(WORKER), read("gateway-client"))).unwrap();
-        self.load(file).unwrap();
+        std::fs::write(&file, compose::with_platform(component, client)).unwrap();
+        self.load(id, file).unwrap();
+    }
+
+    fn load_worker(&self) {
+        self.load_composed(WORKER, programs::component(WORKER));
     }
 
     /// Puts a flagged entry into the table, as the resolver does.
@@ -100,10 +108,10 @@ fn event(item: &Value) -> Event {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_composed_worker_does_its_work() {
     let spin = Spin::start().await;
-    spin.load_composed();
+    spin.load_worker();
     let item = spin.put("user-456").await;
     let called = spin.runtime.batch(WORKER, vec![event(&item)]).await;
-    let words: Vec<_> = called.result.unwrap().into_iter().map(crate::host::sandbox::probe::words).collect();
+    let words: Vec<_> = called.result.unwrap().into_iter().map(probe::words).collect();
     assert_eq!(words, ["ack"]);
     spin.assert_replicated("user-456").await;
     assert!(spin.gateway.answered() > 0, "the worker did not use the gateway");
@@ -112,7 +120,7 @@ async fn a_composed_worker_does_its_work() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn it_does_the_same_over_http_with_the_worker_token() {
     let spin = Spin::start().await;
-    spin.load_composed();
+    spin.load_worker();
     let item = spin.put("user-789").await;
     let event = json!({"Records": [
         {"messageId": "m1", "body": body(&item).to_string()},
@@ -135,9 +143,24 @@ async fn it_does_the_same_over_http_with_the_worker_token() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_composed_component_finds_and_updates_documents() {
+    let spin = Spin::start().await;
+    spin.load_composed(probe::PROBE, programs::guest(probe::PROBE));
+    documents::seed(&*spin.gateway.platform, spin_host::SEEDER, COLLECTION).await;
+    let before = spin.gateway.answered();
+    documents::finds_and_updates(COLLECTION, async |order| {
+        let called = spin.runtime.batch(probe::PROBE, vec![probe::event(&order)]).await;
+        let [disposition] = called.result.unwrap().try_into().unwrap();
+        probe::words(disposition).strip_prefix("reject ").unwrap().to_owned()
+    })
+    .await;
+    assert!(spin.gateway.answered() > before, "the probe did not use the gateway");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_the_composition_it_is_refused() {
     let spin = Spin::start().await;
-    let error = spin.load(programs::component(WORKER)).unwrap_err();
+    let error = spin.load(WORKER, programs::component(WORKER)).unwrap_err();
     assert!(matches!(error, LoadError::Link { .. }), "{error:?}");
     assert!(error.to_string().contains("registration:platform/"), "{error}");
 }

@@ -1,6 +1,7 @@
 //! A fake of a Spin host: variables, plain outbound HTTP, logs; no platform and no cache. Also the gateway, with the
 //! grants of spin.toml.
 
+use crate::host::sandbox::probe::PROBE;
 use crate::host::sandbox::world::OneTable;
 use bytes::Bytes;
 use host_adapters::gateway::{Callers, Health};
@@ -20,6 +21,8 @@ use tests::programs;
 
 /// The token of save-entries at the gateway.
 pub const GATEWAY_TOKEN: &str = "gateway-secret";
+/// Names the probe to the gateway, which has the grants of [`SEEDER`] there.
+const PROBE_TOKEN: &str = "probe-secret";
 /// The token that opens save-entries over HTTP.
 pub const WORKER_TOKEN: &str = "worker-secret";
 /// The client of spin.toml that writes to tables.
@@ -42,7 +45,10 @@ impl Gateway {
             components: None,
             redriver: None,
             platform: platform.clone(),
-            callers: Arc::new(Callers::new([(GATEWAY_TOKEN.to_owned(), super::WORKER.to_owned())])),
+            callers: Arc::new(Callers::new(
+                [(GATEWAY_TOKEN, super::WORKER), (PROBE_TOKEN, SEEDER)]
+                    .map(|(token, caller)| (token.to_owned(), caller.to_owned())),
+            )),
             queues: app.host.queues.keys().cloned().collect(),
             metrics: tests::metrics(),
             health: Health::new(Vec::new),
@@ -105,8 +111,11 @@ impl Host for SpinHost {
         None
     }
 
-    fn variable(&self, _: &str, name: &str) -> Option<String> {
-        self.variables.get(name).cloned()
+    fn variable(&self, component: &str, name: &str) -> Option<String> {
+        match (component, name) {
+            (PROBE, "gateway_token") => Some(PROBE_TOKEN.to_owned()),
+            _ => self.variables.get(name).cloned(),
+        }
     }
 
     async fn send_http(&self, component: &str, _: &str, mut request: http::Request<Bytes>) -> Result<Sent, SendError> {

@@ -1,6 +1,10 @@
 //! The traits that backends implement for the platform and for sources.
 
-use host_adapters_records::documents::{DocumentPage, FindQuery, UpdateResult};
+use crate::filter::Filter;
+use crate::find::Query;
+use crate::limits::document::Document;
+use crate::update::Update;
+use host_adapters_records::documents::{DocumentPage, UpdateResult};
 use host_adapters_records::identity::Claims;
 use host_adapters_records::queue::Message;
 use host_adapters_records::{Error, table};
@@ -25,14 +29,15 @@ pub trait TableBackend: Send + Sync + 'static {
     async fn query(&self, args: table::Query) -> Result<table::Page>;
 }
 
-/// Collections of documents, as the platform interface `documents` needs them.
+/// Collections of documents, as the platform interface `documents` needs them. What a caller asks for has been checked
+/// before it gets here, so that every backend refuses the same.
 #[async_trait::async_trait]
 #[allow(missing_docs, reason = "meanings as in platform.wit")]
 pub trait DocumentsBackend: Send + Sync + 'static {
-    async fn find_one(&self, collection: &str, filter: &str) -> Result<Option<String>>;
-    async fn find(&self, collection: &str, query: FindQuery) -> Result<DocumentPage>;
-    async fn replace_one(&self, collection: &str, filter: &str, document: &str) -> Result<()>;
-    async fn update_one(&self, collection: &str, filter: &str, update: &str) -> Result<UpdateResult>;
+    async fn find_one(&self, collection: &str, filter: Filter) -> Result<Option<String>>;
+    async fn find(&self, collection: &str, query: Query) -> Result<DocumentPage>;
+    async fn replace_one(&self, collection: &str, filter: Filter, document: Document) -> Result<()>;
+    async fn update_one(&self, collection: &str, filter: Filter, update: Update) -> Result<UpdateResult>;
 }
 
 /// Whose tokens are accepted, as the platform interface `identity` needs it.

@@ -1,6 +1,10 @@
-//! `registration:platform/documents`.
+//! `registration:platform/documents`: the grant, then whether the call is a right one, then the backend.
 
+use crate::filter::Filter;
+use crate::find::Query;
 use crate::grants::Need;
+use crate::limits::document::Document;
+use crate::update::Update;
 use crate::{PlatformService, Result, took_effect};
 use host_adapters_records::documents::{DocumentPage, Find, FindOne, ReplaceOne, UpdateOne, UpdateResult};
 
@@ -10,17 +14,18 @@ pub(crate) async fn documents_find_one(
     args: FindOne,
 ) -> Result<Option<String>> {
     platform.check(caller, Need::ReadDocuments(&args.collection))?;
-    platform.documents.find_one(&args.collection, &args.filter).await
+    platform.documents.find_one(&args.collection, Filter::parse(&args.filter)?).await
 }
 
 pub(crate) async fn documents_find(platform: &PlatformService, caller: &str, args: Find) -> Result<DocumentPage> {
     platform.check(caller, Need::ReadDocuments(&args.collection))?;
-    platform.documents.find(&args.collection, args.query).await
+    platform.documents.find(&args.collection, Query::parse(&args.query)?).await
 }
 
 pub(crate) async fn documents_replace_one(platform: &PlatformService, caller: &str, args: ReplaceOne) -> Result<()> {
     platform.check(caller, Need::WriteDocuments(&args.collection))?;
-    took_effect(platform.documents.replace_one(&args.collection, &args.filter, &args.document).await)
+    let (filter, document) = (Filter::parse(&args.filter)?, Document::parse(args.document)?);
+    took_effect(platform.documents.replace_one(&args.collection, filter, document).await)
 }
 
 /// A filter looks at no more than it must to write, so the right to write is enough, as it is for tables.
@@ -30,5 +35,6 @@ pub(crate) async fn documents_update_one(
     args: UpdateOne,
 ) -> Result<UpdateResult> {
     platform.check(caller, Need::WriteDocuments(&args.collection))?;
-    took_effect(platform.documents.update_one(&args.collection, &args.filter, &args.update).await)
+    let (filter, update) = (Filter::parse(&args.filter)?, Update::parse(&args.update)?);
+    took_effect(platform.documents.update_one(&args.collection, filter, update).await)
 }

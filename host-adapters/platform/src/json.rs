@@ -28,14 +28,51 @@ pub fn order(a: &Value, b: &Value) -> Option<Ordering> {
 fn order_numbers(a: &Number, b: &Number) -> Option<Ordering> {
     match (a.as_i128(), b.as_i128()) {
         (Some(a), Some(b)) => Some(a.cmp(&b)),
-        _ => a.as_f64()?.partial_cmp(&b.as_f64()?),
+        (Some(a), None) => Some(order_by_value(a, b.as_f64()?)),
+        (None, Some(b)) => Some(order_by_value(b, a.as_f64()?).reverse()),
+        (None, None) => a.as_f64()?.partial_cmp(&b.as_f64()?),
     }
+}
+
+/// To the last digit: as doubles, 2^53 and 2^53 + 1 are the same.
+#[allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    reason = "beyond what integers hold it saturates"
+)]
+fn order_by_value(integer: i128, double: f64) -> Ordering {
+    let whole = double.trunc() as i128;
+    integer.cmp(&whole).then_with(|| 0.0.partial_cmp(&double.fract()).unwrap_or(Ordering::Equal))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn orders_integers_and_doubles_to_the_last_digit() {
+        let ascending = [
+            json!(-1e300),
+            json!(i64::MIN),
+            json!(-1.5),
+            json!(-1),
+            json!(-0.5),
+            json!(0),
+            json!(0.5),
+            json!(1),
+            json!(9_007_199_254_740_991_i64),
+            json!(9_007_199_254_740_992.0),
+            json!(9_007_199_254_740_993_i64),
+            json!(u64::MAX),
+            json!(1e300),
+        ];
+        for (i, a) in ascending.iter().enumerate() {
+            for (j, b) in ascending.iter().enumerate() {
+                assert_eq!(order(a, b), Some(i.cmp(&j)), "{a} and {b}");
+            }
+        }
+    }
 
     #[test]
     fn compares_by_value() {

@@ -113,7 +113,7 @@ pub mod documents {
         UpdateResult {
             /// How many documents the filter found, 0 or 1.
             matched: u64,
-            /// How many of them the update changed.
+            /// How many of them are different after the update, 0 or 1.
             modified: u64,
         }
     }

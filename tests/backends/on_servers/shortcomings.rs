@@ -2,8 +2,15 @@
 //! because the service itself cannot do it. Each must fail: if it passes, its line must be removed (`suites::judge`).
 
 /// Suite, case, and reason, for the local servers.
-const OF_SERVERS: [(&str, &str, &str); 4] = [
-    ("documents", "refuses_to_increase_null", "mongo-java-server takes null for 0; MongoDB refuses it"),
+const OF_SERVERS: [(&str, &str, &str); 7] = [
+    ("documents_update", "refuses_to_increase_null", "mongo-java-server takes null for 0; MongoDB refuses it"),
+    ("documents_update", "refuses_to_exceed_integers", "mongo-java-server wraps around; MongoDB refuses it"),
+    ("documents_find", "sorts_lists_in_lists", "mongo-java-server orders lists in lists before all else"),
+    (
+        "documents_find",
+        "sorts_by_two_paths_through_one_list",
+        "mongo-java-server takes each path's least element; MongoDB takes both from one element",
+    ),
     ("queue", "deletes_twice", "ElasticMQ refuses the receipt of a deleted message; SQS ignores it"),
     ("queue", "ignores_stale_receipts", "ElasticMQ refuses a stale receipt; SQS ignores it"),
     ("stream", "refuses_sequences_of_no_stream", "DynamoDB Local fails (InternalFailure); DynamoDB refuses them"),

@@ -7,6 +7,8 @@
 pub mod backend;
 pub mod cache;
 pub mod documents;
+pub mod documents_find;
+pub mod documents_update;
 pub mod queue;
 pub mod queue_browser;
 pub mod queue_limits;
@@ -31,10 +33,20 @@ macro_rules! contract_cases {
                 changes_lifetimes, names_unknown_commands, answers_a_publish,
             ],
             documents: [
-                finds_by_index_and_scan, replaces_or_inserts, keeps_collections_apart, refuses_wrong_calls,
-                finds_all_that_match, sorts_by_type_and_value, sorts_lists_by_an_element, pages_through_ties,
-                pages_while_others_write, keeps_what_the_projection_names, refuses_wrong_queries, updates_by_operators,
-                updates_once_among_many, refuses_wrong_updates, refuses_to_increase_null,
+                finds_by_index_and_scan, replaces_or_inserts, keeps_collections_apart,
+                refuses_wrong_calls, refuses_wrong_paths, keeps_every_digit,
+                refuses_numbers_that_lose_digits,
+            ],
+            documents_find: [
+                finds_all_that_match, sorts_by_type_and_value, sorts_lists_by_an_element,
+                sorts_lists_among_other_values, sorts_lists_in_lists,
+                sorts_by_two_paths_through_one_list, refuses_to_sort_by_two_lists, pages_through_ties,
+                ends_a_page_by_its_bytes, refuses_foreign_places, pages_while_others_write,
+                keeps_what_the_projection_names, refuses_wrong_queries,
+            ],
+            documents_update: [
+                updates_by_operators, updates_once_among_many, refuses_wrong_updates,
+                refuses_to_increase_null, adds_to_numbers, refuses_to_exceed_integers,
             ],
         }
     };

@@ -6,6 +6,8 @@ use backend_dynamodb::{Dynamodb, DynamodbStreams};
 use backend_mongodb::Mongo;
 use backend_sqs::Sqs;
 use fake_services::{FakeServices, Options};
+use host_adapters_platform::filter::Filter;
+use host_adapters_platform::limits::document::Document;
 use host_adapters_platform::{DocumentsBackend, QueueBackend, TableBackend};
 use host_adapters_records::table::{BatchGet, BatchWrite, Key};
 use serde_json::{Value, json};
@@ -186,7 +188,8 @@ impl Stage {
         campaign["slug"] = slug.clone().into();
         let (filter, document) = (json!({ "id": slug }).to_string(), campaign.to_string());
         wait::eventually("a write of a campaign", async || {
-            self.documents.replace_one("campaigns", &filter, &document).await.ok()
+            let (filter, document) = (Filter::parse(&filter).ok()?, Document::parse(document.clone()).ok()?);
+            self.documents.replace_one("campaigns", filter, document).await.ok()
         })
         .await;
         let ask = async || (self.ask(host, &slug).await?["isEligible"] == true).then_some(());

@@ -81,7 +81,11 @@ pub struct Probe {
 
 impl Probe {
     pub async fn start(limits: Limits) -> Self {
-        let world = World::new();
+        Self::start_in(World::new(), limits).await
+    }
+
+    /// In a world of the test's own.
+    pub async fn start_in(world: Arc<World>, limits: Limits) -> Self {
         let probe = Self { runtime: runtime(world.clone()), world };
         probe.runtime.load(&spec(&files().await.warm, limits)).unwrap();
         probe

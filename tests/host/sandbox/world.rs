@@ -15,7 +15,12 @@ pub struct World {
 
 impl World {
     pub fn new() -> Arc<Self> {
-        Arc::new(Self { platform: Arc::new(OneTable), lines: Mutex::default() })
+        Self::with(Arc::new(OneTable))
+    }
+
+    /// With a platform of the test's own.
+    pub fn with(platform: Arc<dyn Platform>) -> Arc<Self> {
+        Arc::new(Self { platform, lines: Mutex::default() })
     }
 
     /// The lines that guests have logged so far.

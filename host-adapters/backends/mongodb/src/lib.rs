@@ -8,12 +8,13 @@ pub use config::MongodbConfig as Config;
 
 use host_adapters_platform::filter::Filter;
 use host_adapters_platform::find::Query;
-use host_adapters_platform::limits::document::check_document;
+use host_adapters_platform::limits::document::Document as Checked;
 use host_adapters_platform::limits::invalid;
+use host_adapters_platform::limits::number::is_exact;
 use host_adapters_platform::names::Names;
 use host_adapters_platform::update::Update;
 use host_adapters_platform::{DocumentsBackend, Result};
-use host_adapters_records::documents::{DocumentPage, FindQuery, UpdateResult};
+use host_adapters_records::documents::{DocumentPage, UpdateResult};
 use host_adapters_records::{Error, ErrorKind};
 use mongodb::bson::{Bson, Document, doc, serialize_to_document};
 use mongodb::error::{ErrorKind as Failure, WriteFailure};
@@ -83,53 +84,38 @@ impl Mongo {
 
 #[async_trait::async_trait]
 impl DocumentsBackend for Mongo {
-    async fn find_one(&self, collection: &str, filter: &str) -> Result<Option<String>> {
-        let (name, collection, filter) = (collection, self.collection(collection)?, bson_filter(filter)?);
+    async fn find_one(&self, collection: &str, filter: Filter) -> Result<Option<String>> {
+        let (name, collection) = (collection, self.collection(collection)?);
         // `_id` is MongoDB's own; documents have an `id`.
-        let found = collection.find_one(filter).projection(doc! {"_id": 0}).await;
+        let found = collection.find_one(bson(filter.source())?).projection(doc! {"_id": 0}).await;
         let found = found.map_err(|failed| error(name, &failed))?;
         Ok(found.map(|document| json(Bson::Document(document)).to_string()))
     }
 
-    async fn find(&self, collection: &str, query: FindQuery) -> Result<DocumentPage> {
-        let (name, collection, checked) = (collection, self.collection(collection)?, Query::parse(&query)?);
-        let filter = page::filter(bson_filter(&query.filter)?, &checked);
-        let found = page::read(&collection, filter, &checked, &query.projection).await;
-        found.map_err(|failed| error(name, &failed))
+    async fn find(&self, collection: &str, query: Query) -> Result<DocumentPage> {
+        page::find(collection, &self.collection(collection)?, &query).await
     }
 
-    async fn replace_one(&self, collection: &str, filter: &str, document: &str) -> Result<()> {
-        let (name, collection, filter) = (collection, self.collection(collection)?, bson_filter(filter)?);
-        let document = bson(&Value::Object(check_document(document)?))?;
-        let replaced = collection.replace_one(filter, document).upsert(true).await;
+    async fn replace_one(&self, collection: &str, filter: Filter, document: Checked) -> Result<()> {
+        let (name, collection) = (collection, self.collection(collection)?);
+        let replaced = collection.replace_one(bson(filter.source())?, bson(&document.fields)?).upsert(true).await;
         replaced.map(drop).map_err(|failed| error(name, &failed))
     }
 
-    async fn update_one(&self, collection: &str, filter: &str, update: &str) -> Result<UpdateResult> {
-        let (name, collection, filter) = (collection, self.collection(collection)?, bson_filter(filter)?);
-        Update::parse(update)?;
-        let updated = collection.update_one(filter, bson_object(update)?).await;
+    async fn update_one(&self, collection: &str, filter: Filter, update: Update) -> Result<UpdateResult> {
+        let (name, collection) = (collection, self.collection(collection)?);
+        let updated = collection.update_one(bson(filter.source())?, bson(update.source())?).await;
         let updated = updated.map_err(|failed| error(name, &failed))?;
         Ok(UpdateResult { matched: updated.matched_count, modified: updated.modified_count })
     }
 }
 
-/// A filter that every backend understands.
-fn bson_filter(text: &str) -> Result<Document> {
-    Filter::parse(text)?;
-    bson_object(text)
+fn bson(fields: &Map<String, Value>) -> Result<Document> {
+    serialize_to_document(fields).map_err(|error| invalid(format!("cannot be stored in MongoDB: {error}")))
 }
 
-fn bson_object(text: &str) -> Result<Document> {
-    let fields: Map<String, Value> = serde_json::from_str(text).map_err(|error| invalid(error.to_string()))?;
-    bson(&Value::Object(fields))
-}
-
-fn bson(value: &Value) -> Result<Document> {
-    serialize_to_document(value).map_err(|error| invalid(format!("cannot be stored in MongoDB: {error}")))
-}
-
-/// As JSON; times that other programs stored as dates become RFC 3339, ids hexadecimal.
+/// As JSON; times that other programs stored as dates become RFC 3339, ids hexadecimal, decimals that a number would not
+/// hold to the last digit strings.
 fn json(value: Bson) -> Value {
     match value {
         Bson::Document(fields) => fields.into_iter().map(|(name, value)| (name, json(value))).collect(),
@@ -138,7 +124,8 @@ fn json(value: Bson) -> Value {
         Bson::ObjectId(id) => Value::String(id.to_hex()),
         Bson::Decimal128(number) => {
             let text = number.to_string();
-            text.parse().map_or(Value::String(text), Value::Number)
+            let number = text.parse().ok().filter(|_| is_exact(&text));
+            number.map_or(Value::String(text), Value::Number)
         }
         Bson::Int32(number) => number.into(),
         Bson::Int64(number) => number.into(),
@@ -151,9 +138,9 @@ fn json(value: Bson) -> Value {
 }
 
 /// Codes of a call that is wrong in itself: BadValue, FailedToParse, TypeMismatch, PathNotViable,
-/// ConflictingUpdateOperators, DollarPrefixedFieldName, EmptyFieldName, CannotBackfillArray, and what a document cannot
-/// be.
-const INVALID: [i32; 11] = [2, 9, 14, 28, 40, 52, 56, 154, 10_334, 17_280, 17_419];
+/// ConflictingUpdateOperators, DollarPrefixedFieldName, EmptyFieldName, ImmutableField, CannotBackfillArray,
+/// CannotIndexParallelArrays, and what a document cannot be.
+const INVALID: [i32; 13] = [2, 9, 14, 28, 40, 52, 56, 66, 154, 171, 10_334, 17_280, 17_419];
 
 fn error(collection: &str, failed: &mongodb::error::Error) -> Error {
     let kind = match &*failed.kind {
@@ -182,15 +169,20 @@ mod tests {
     #[test]
     fn json_survives_the_way_there_and_back() {
         let document = value!({"id": "c", "n": [1, -1, 12.5, 9_007_199_254_740_993_i64], "b": true, "none": null, "deep": {"ü": {}}});
-        assert_eq!(json(Bson::Document(bson(&document).unwrap())), document);
-        assert!(bson(&value!({"n": u64::MAX})).is_err());
+        assert_eq!(json(Bson::Document(bson(document.as_object().unwrap()).unwrap())), document);
     }
 
     #[test]
     fn what_other_programs_wrote_is_readable() {
         let id = ObjectId::from_bytes([7; 12]);
-        let document = doc! {"at": DateTime::from_millis(1_705_312_800_123), "by": id};
-        let expected = value!({"at": "2024-01-15T10:00:00.123Z", "by": "07".repeat(12)});
+        let decimal = |text: &str| Bson::Decimal128(text.parse().unwrap());
+        let document = doc! {
+            "at": DateTime::from_millis(1_705_312_800_123), "by": id, "price": decimal("12.50"), "exact": decimal("0.1234567890123456789"),
+            "none": decimal("NaN"),
+        };
+        let expected = value!({
+            "at": "2024-01-15T10:00:00.123Z", "by": "07".repeat(12), "price": 12.5, "exact": "0.1234567890123456789", "none": "NaN",
+        });
         assert_eq!(json(Bson::Document(document)), expected);
     }
 

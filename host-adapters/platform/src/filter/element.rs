@@ -1,7 +1,8 @@
 //! What `$pull` takes out of a list.
 
-use super::Filter;
+use super::condition::Condition;
 use super::operator::Operator;
+use crate::limits::document::check_value;
 use crate::{Result, json};
 use serde_json::Value;
 
@@ -13,7 +14,7 @@ pub enum ElementFilter {
     /// All operators hold for the element.
     Operators(Vec<Operator>),
     /// The element is an object that the filter finds.
-    Fields(Filter),
+    Fields(Condition),
 }
 
 impl ElementFilter {
@@ -24,8 +25,11 @@ impl ElementFilter {
                 let parse = |(name, value): (String, Value)| Operator::parse(&name, value);
                 operators.into_iter().map(parse).collect::<Result<_>>().map(Self::Operators)
             }
-            Value::Object(fields) => Filter::parse_fields(fields).map(Self::Fields),
-            value => Ok(Self::Equals(value)),
+            Value::Object(fields) => Condition::parse(fields).map(Self::Fields),
+            value => {
+                check_value(&value, 0)?;
+                Ok(Self::Equals(value))
+            }
         }
     }
 

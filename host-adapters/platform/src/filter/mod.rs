@@ -1,124 +1,46 @@
 //! MongoDB's filters, as far as the workers need them: equality and operators on dotted paths, `$and`, `$or`. Anything
 //! else is an error that names it; a filter never silently matches something else.
 
+mod condition;
 mod element;
 mod operator;
 
 use crate::Result;
+use crate::limits::document::parse_object;
 use crate::limits::invalid;
+use condition::Condition;
 pub use element::ElementFilter;
 use host_adapters_records::Error;
-use operator::Operator;
 use serde_json::{Map, Value};
 
-/// A parsed filter.
+/// A checked filter.
 #[derive(Debug)]
-pub enum Filter {
-    /// All of them hold.
-    All(Vec<Filter>),
-    /// At least one of them holds.
-    Any(Vec<Filter>),
-    /// The operator holds for what is found at the path.
-    Field {
-        /// Names from the document's root inwards.
-        path: Vec<String>,
-        /// The comparison.
-        operator: Operator,
-    },
+pub struct Filter {
+    source: Map<String, Value>,
+    condition: Condition,
 }
 
 impl Filter {
     /// Reads a filter; [`host_adapters_records::ErrorKind::Invalid`] names what it does not know.
     pub fn parse(text: &str) -> Result<Self> {
-        match serde_json::from_str(text) {
-            Ok(Value::Object(fields)) => Self::parse_fields(fields),
-            Ok(_) => Err(invalid("a filter is a JSON object")),
-            Err(error) => Err(invalid(format!("a filter is a JSON object: {error}"))),
-        }
+        let source = parse_object("a filter", text)?;
+        Ok(Self { condition: Condition::parse(source.clone())?, source })
     }
 
-    fn parse_fields(fields: Map<String, Value>) -> Result<Self> {
-        let mut all = Vec::with_capacity(fields.len());
-        for (name, value) in fields {
-            match name.as_str() {
-                "$and" => all.push(Self::All(Self::parse_list("$and", value)?)),
-                "$or" => all.push(Self::Any(Self::parse_list("$or", value)?)),
-                _ if name.starts_with('$') => return Err(unsupported(&name, "$and, $or")),
-                _ => all.extend(Self::parse_field(&name, value)?),
-            }
-        }
-        Ok(Self::All(all))
-    }
-
-    fn parse_list(name: &str, value: Value) -> Result<Vec<Self>> {
-        let Value::Array(filters) = value else { return Err(invalid(format!("`{name}` takes a list of filters"))) };
-        if filters.is_empty() {
-            return Err(invalid(format!("`{name}` takes a list of at least one filter")));
-        }
-        let parse = |filter| match filter {
-            Value::Object(fields) => Self::parse_fields(fields),
-            _ => Err(invalid(format!("`{name}` takes a list of filters, which are JSON objects"))),
-        };
-        filters.into_iter().map(parse).collect()
-    }
-
-    fn parse_field(name: &str, value: Value) -> Result<Vec<Self>> {
-        let path: Vec<_> = name.split('.').map(str::to_owned).collect();
-        let field = |operator| Self::Field { path: path.clone(), operator };
-        match value {
-            Value::Object(operators) if operators.keys().any(|name| name.starts_with('$')) => {
-                let parse = |(name, value): (String, Value)| Operator::parse(&name, value).map(field);
-                operators.into_iter().map(parse).collect()
-            }
-            value => Ok(vec![field(Operator::Eq(value))]),
-        }
+    /// As MongoDB reads it.
+    pub fn source(&self) -> &Map<String, Value> {
+        &self.source
     }
 
     /// Whether it finds this document.
     pub fn matches(&self, document: &Value) -> bool {
-        match self {
-            Self::All(filters) => filters.iter().all(|filter| filter.matches(document)),
-            Self::Any(filters) => filters.iter().any(|filter| filter.matches(document)),
-            Self::Field { path, operator } => {
-                let mut found = Vec::new();
-                collect(document, path, &mut found);
-                operator.matches(&found)
-            }
-        }
+        self.condition.matches(document)
     }
 
     /// A string that the document's `field` must equal, if the filter requires that at its top level: a value for an
     /// index.
     pub fn required(&self, field: &str) -> Option<&str> {
-        match self {
-            Self::All(filters) => filters.iter().find_map(|filter| filter.required(field)),
-            Self::Field { path, operator: Operator::Eq(Value::String(value)) } if *path == [field] => Some(value),
-            _ => None,
-        }
-    }
-}
-
-/// All values at a path; through a list it leads into each element, and by number into one.
-fn collect<'a>(value: &'a Value, path: &[String], found: &mut Vec<&'a Value>) {
-    let Some((first, rest)) = path.split_first() else {
-        found.push(value);
-        return;
-    };
-    match value {
-        Value::Object(fields) => {
-            if let Some(inner) = fields.get(first) {
-                collect(inner, rest, found);
-            }
-        }
-        Value::Array(elements) => {
-            if let Some(inner) = first.parse().ok().and_then(|index: usize| elements.get(index)) {
-                collect(inner, rest, found);
-            }
-            for inner in elements.iter().filter(|element| element.is_object()) {
-                collect(inner, path, found);
-            }
-        }
-        _ => {}
+        self.condition.required(field)
     }
 }
 

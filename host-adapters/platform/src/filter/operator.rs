@@ -1,6 +1,7 @@
 //! One operator of a filter, on the values that its path leads to.
 
 use super::unsupported;
+use crate::limits::document::check_value;
 use crate::limits::invalid;
 use crate::{Result, json};
 use serde_json::Value;
@@ -24,6 +25,13 @@ pub enum Operator {
 
 impl Operator {
     pub fn parse(name: &str, value: Value) -> Result<Self> {
+        if !KNOWN.split(", ").any(|known| known == name) {
+            return Err(unsupported(name, KNOWN));
+        }
+        check_value(&value, 0)?;
+        if ["$gt", "$gte", "$lt", "$lte"].contains(&name) && json::order(&value, &value).is_none() {
+            return Err(invalid(format!("`{name}` takes a number, a string or a boolean")));
+        }
         Ok(match (name, value) {
             ("$eq", value) => Self::Eq(value),
             ("$ne", value) => Self::Ne(value),

@@ -4,21 +4,22 @@
 //! backend gives them. A page ends with a [`Place`]: the sort key and the id of its last document. The next page has
 //! what comes after that place, so that it neither skips nor repeats a document that did not change meanwhile.
 
+mod page;
 mod place;
 mod projection;
 mod sort;
+mod sort_key;
 
-pub use place::Place;
+pub use page::PageBuilder;
+pub use place::{Place, foreign_place};
 pub use projection::Projection;
 pub use sort::{Sort, SortKey, order};
 
 use crate::Result;
 use crate::filter::Filter;
+use crate::limits::document::MAX_LIMIT;
 use crate::limits::invalid;
 use host_adapters_records::documents::FindQuery;
-
-/// The most documents of one page.
-const MAX_LIMIT: u32 = 1_000;
 
 /// A checked query.
 #[derive(Debug)]
@@ -55,16 +56,4 @@ impl Query {
     pub fn is_after(&self, place: &Place) -> bool {
         self.after.as_ref().is_none_or(|after| self.sort.order(place, after).is_gt())
     }
-}
-
-/// The segments of a dotted path to sort by or to keep.
-fn parse_path(path: &str) -> Result<Vec<String>> {
-    let segments: Vec<_> = path.split('.').map(str::to_owned).collect();
-    if segments.iter().any(|segment| segment.is_empty() || segment.starts_with('$') || segment.contains('\0')) {
-        return Err(invalid(format!("`{path}` is not a path; write names with dots between: `date.updated`")));
-    }
-    if segments.first().is_some_and(|first| first == "_id") {
-        return Err(invalid("`_id` is MongoDB's own; documents have an `id`"));
-    }
-    Ok(segments)
 }

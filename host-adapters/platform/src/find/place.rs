@@ -5,6 +5,7 @@
 use super::{Sort, SortKey};
 use crate::Result;
 use crate::limits::invalid;
+use host_adapters_records::Error;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -25,11 +26,16 @@ struct Token {
     id: Value,
 }
 
+/// The error for a place that no page of the backend has ended with: its id or a value of its key is none of the
+/// backend's.
+pub fn foreign_place() -> Error {
+    invalid("`after` is not a place in these documents; pass `next` of the page before")
+}
+
 impl Place {
     /// Reads a token of the same sort.
     pub(super) fn parse(token: &str, sort: &Sort) -> Result<Self> {
-        let token: Token = serde_json::from_str(token)
-            .map_err(|_| invalid("`after` is not a place in these documents; pass `next` of the page before"))?;
+        let token: Token = serde_json::from_str(token).map_err(|_| foreign_place())?;
         if token.sort != sort.words() || token.key.len() != token.sort.len() {
             return Err(invalid("`after` belongs to another sort; pass `next` of the page before, of the same query"));
         }

@@ -1,8 +1,8 @@
 //! What is kept of a document. A path leads through every element of a list; elements that are not objects are left
 //! out where it goes on, as in MongoDB.
 
-use super::parse_path;
 use crate::Result;
+use crate::limits::document::parse_path;
 use crate::limits::invalid;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -35,6 +35,15 @@ impl Projection {
                 Ok(())
             }
         }
+    }
+
+    /// The paths, dotted.
+    pub fn paths(&self) -> Vec<String> {
+        let below = |(name, inner): (&String, &Self)| match inner.keeps_all() {
+            true => vec![name.clone()],
+            false => inner.paths().into_iter().map(|path| format!("{name}.{path}")).collect(),
+        };
+        self.0.iter().flat_map(below).collect()
     }
 
     /// Whether whole documents are kept.
@@ -71,6 +80,7 @@ impl Projection {
 mod tests {
     use super::*;
     use serde_json::json;
+    use std::collections::BTreeSet;
 
     fn parse(paths: &[&str]) -> Result<Projection> {
         Projection::parse(&paths.iter().map(|path| (*path).to_owned()).collect::<Vec<_>>())
@@ -86,7 +96,12 @@ mod tests {
             (&["date.none", "id.x"], json!({"date": {}})),
             (&["gates.type", "date"], json!({"date": {"open": 2, "close": 3}, "gates": [{"type": "a"}, {}]})),
         ] {
-            assert_eq!(parse(paths).unwrap().apply(document.clone()), kept, "{paths:?}");
+            let projection = parse(paths).unwrap();
+            assert_eq!(
+                projection.paths().into_iter().collect::<BTreeSet<_>>(),
+                paths.iter().map(|it| (*it).to_owned()).collect()
+            );
+            assert_eq!(projection.apply(document.clone()), kept, "{paths:?}");
         }
     }
 

@@ -1,15 +1,13 @@
 //! MongoDB's order of values of different types, as far as JSON has them, and the keys that documents are sorted by.
 
-use super::{Place, parse_path};
+use super::{Place, sort_key};
 use crate::Result;
 use crate::json;
+use crate::limits::document::{MAX_SORT_PATHS, parse_path};
 use crate::limits::invalid;
 use host_adapters_records::documents::SortPath;
 use serde_json::{Map, Value};
 use std::cmp::Ordering;
-
-/// MongoDB sorts by 32 paths at most, of which the id is one.
-const MAX_PATHS: usize = 31;
 
 /// The values of a sort's paths in a document, in the order of the paths.
 pub type SortKey = Vec<Value>;
@@ -27,8 +25,8 @@ struct Path {
 impl Sort {
     /// Reads paths, each named once.
     pub(super) fn parse(paths: &[SortPath]) -> Result<Self> {
-        if paths.len() > MAX_PATHS {
-            return Err(invalid(format!("a sort by {} paths; the most is {MAX_PATHS}", paths.len())));
+        if paths.len() > MAX_SORT_PATHS {
+            return Err(invalid(format!("a sort by {} paths; the most is {MAX_SORT_PATHS}", paths.len())));
         }
         let mut sort = Self(Vec::with_capacity(paths.len()));
         for path in paths {
@@ -58,15 +56,23 @@ impl Sort {
             .collect()
     }
 
-    /// The key of a document.
-    pub fn key(&self, document: &Value) -> SortKey {
-        self.0.iter().map(|path| path.key(document)).collect()
+    /// The key of a document: of a list the element that comes first, null where nothing is.
+    ///
+    /// # Errors
+    /// When two paths lead through different lists of it.
+    pub fn key(&self, document: &Value) -> Result<SortKey> {
+        let keys = sort_key::all(document, self.0.iter().map(|path| path.segments.as_slice()))?;
+        Ok(keys.into_iter().min_by(|a, b| self.order_keys(a, b)).unwrap_or_default())
     }
 
     /// Which of two places comes first.
     pub fn order(&self, a: &Place, b: &Place) -> Ordering {
-        let by_key = self.0.iter().zip(a.key.iter().zip(&b.key)).map(|(path, (a, b))| path.directed(order(a, b)));
-        by_key.fold(Ordering::Equal, Ordering::then).then_with(|| order(&a.id, &b.id))
+        self.order_keys(&a.key, &b.key).then_with(|| order(&a.id, &b.id))
+    }
+
+    fn order_keys(&self, a: &SortKey, b: &SortKey) -> Ordering {
+        let by_path = self.0.iter().zip(a.iter().zip(b)).map(|(path, (a, b))| path.directed(order(a, b)));
+        by_path.fold(Ordering::Equal, Ordering::then)
     }
 }
 
@@ -74,41 +80,10 @@ impl Path {
     fn directed(&self, ordering: Ordering) -> Ordering {
         if self.descending { ordering.reverse() } else { ordering }
     }
-
-    /// Of a list the element that comes first; null where nothing is.
-    fn key(&self, document: &Value) -> Value {
-        let mut found = Vec::new();
-        collect(document, &self.segments, &mut found);
-        let first = found.into_iter().min_by(|a, b| self.directed(order(a, b)));
-        first.cloned().unwrap_or_default()
-    }
 }
 
-/// What a path leads to, as an index of MongoDB has it: of a list each element, and the list itself if it is empty.
-fn collect<'a>(value: &'a Value, path: &[String], found: &mut Vec<&'a Value>) {
-    let Some((first, rest)) = path.split_first() else {
-        return match value {
-            Value::Array(elements) if !elements.is_empty() => found.extend(elements),
-            value => found.push(value),
-        };
-    };
-    match value {
-        Value::Object(fields) => match fields.get(first) {
-            Some(inner) => collect(inner, rest, found),
-            None => found.push(&Value::Null),
-        },
-        Value::Array(elements) => match first.parse().ok().and_then(|index: usize| elements.get(index)) {
-            Some(inner) => collect(inner, rest, found),
-            None => elements.iter().for_each(|element| match element {
-                Value::Object(_) => collect(element, path, found),
-                _ => found.push(&Value::Null),
-            }),
-        },
-        _ => found.push(&Value::Null),
-    }
-}
-
-/// The order of any two values: an empty list, null, numbers, strings, objects, lists, booleans.
+/// The order of any two values: an empty list, null, numbers, strings, objects, lists, ids, booleans, dates. MongoDB's
+/// ids and dates are objects of one member here, `$oid` and `$date`, which documents cannot have.
 pub fn order(a: &Value, b: &Value) -> Ordering {
     let by_value = || match (a, b) {
         (Value::Array(a), Value::Array(b)) => {
@@ -137,9 +112,11 @@ fn rank(value: &Value) -> u8 {
         Value::Null => 1,
         Value::Number(_) => 2,
         Value::String(_) => 3,
+        Value::Object(fields) if fields.contains_key("$oid") => 6,
+        Value::Object(fields) if fields.contains_key("$date") => 8,
         Value::Object(_) => 4,
         Value::Array(_) => 5,
-        Value::Bool(_) => 6,
+        Value::Bool(_) => 7,
     }
 }
 
@@ -172,8 +149,12 @@ mod tests {
             json!([1]),
             json!([1, 0]),
             json!([2]),
+            json!({"$oid": "00"}),
+            json!({"$oid": "01"}),
             json!(false),
             json!(true),
+            json!({"$date": -5}),
+            json!({"$date": 7}),
         ];
         for (i, a) in ascending.iter().enumerate() {
             for (j, b) in ascending.iter().enumerate() {
@@ -198,7 +179,35 @@ mod tests {
             ("missing", true, json!(null)),
             ("n.0.x", true, json!(null)),
         ] {
-            assert_eq!(sort(&[(path, descending)]).key(&document), [key], "{path}");
+            assert_eq!(sort(&[(path, descending)]).key(&document).unwrap(), [key], "{path}");
+        }
+    }
+
+    #[test]
+    fn paths_through_one_list_take_the_same_element() {
+        let document = json!({
+            "gates": [{"type": "b", "n": 1}, {"type": "a", "n": 9}, {"type": "a", "n": 5}], "x": 3, "tags": [2, 1], "nested": [[2], [1, 0]],
+            "none": [],
+        });
+        for (paths, key) in [
+            (&[("gates.type", false), ("gates.n", false)][..], json!(["a", 5])),
+            (&[("gates.type", false), ("gates.n", true)], json!(["a", 9])),
+            (&[("gates.type", true), ("x", false), ("gates.n", true)], json!(["b", 3, 1])),
+            (&[("gates.0.n", false), ("gates.n", true)], json!([1, 9])),
+            (&[("tags", false), ("tags.x", false)], json!([1, null])),
+            (&[("none", false), ("none.x", false)], json!([[], null])),
+            (&[("nested", false)], json!([[1, 0]])),
+            (&[("nested.1", false)], json!([[1, 0]])),
+        ] {
+            assert_eq!(json!(sort(paths).key(&document).unwrap()), key, "{paths:?}");
+        }
+        for paths in [
+            [("gates.type", false), ("tags", false)],
+            [("tags", false), ("none", true)],
+            [("x", false), ("tags", true)],
+        ] {
+            let parallel = paths[0].0 != "x";
+            assert_eq!(sort(&paths).key(&document).is_err(), parallel, "{paths:?}");
         }
     }
 

@@ -4,6 +4,7 @@
 pub mod document;
 pub mod item;
 pub mod message;
+pub mod number;
 pub mod path;
 
 use host_adapters_records::{Error, ErrorKind};

@@ -1,45 +1,55 @@
 //! An update, applied to one document in memory.
 
+use super::node::Node;
 use super::{Change, Operator, Update};
 use crate::Result;
 use crate::filter::ElementFilter;
 use crate::limits::invalid;
-use serde_json::map::{Entry, VacantEntry};
-use serde_json::{Map, Number, Value};
+use serde_json::{Number, Value};
+use std::collections::BTreeMap;
+use std::collections::btree_map::{Entry, VacantEntry};
 
 /// How many nulls MongoDB fills a list up with at most, to set an element behind its end.
 const MAX_PADDING: usize = 1_500_000;
 
 impl Update {
-    /// Changes a document; answers whether it is another one now. It is not to be used after an error.
-    pub fn apply(&self, document: &mut Value) -> Result<bool> {
-        self.0.iter().try_fold(false, |changed, change| Ok(change.apply(document)? || changed))
+    /// The text of a document after the update; `None` where the document stays as it is.
+    pub fn apply(&self, document: &str) -> Result<Option<String>> {
+        let mut node = Node::parse(document)?;
+        let mut changed = false;
+        for change in &self.changes {
+            changed |= change.apply(&mut node)?;
+        }
+        changed.then(|| node.text()).transpose()
     }
 }
 
 impl Change {
-    fn apply(&self, document: &mut Value) -> Result<bool> {
+    /// Answers whether the document is another one now.
+    fn apply(&self, document: &mut Node<'_>) -> Result<bool> {
         match &self.operator {
-            Operator::Set(value) => Ok(set(make(document, &self.path)?, value.clone())),
+            Operator::Set(value) => set(make(document, &self.path)?, value.clone()),
             Operator::Inc(by) => self.increase(make(document, &self.path)?, by),
-            Operator::Unset => Ok(unset(document, &self.path)),
-            Operator::Pull(condition) => match find(document, &self.path) {
+            Operator::Unset => unset(document, &self.path),
+            Operator::Pull(condition) => match find(document, &self.path)? {
                 Some(found) => self.pull(found, condition),
                 None => Ok(false),
             },
         }
     }
 
-    fn increase(&self, place: Place<'_>, by: &Number) -> Result<bool> {
+    fn increase(&self, place: Place<'_, '_>, by: &Number) -> Result<bool> {
         let sum = match &place {
-            Place::There(Value::Number(number)) => self.sum(number, by)?,
-            Place::There(other) => {
-                let (field, type_name) = (self.path.join("."), type_name(other));
-                return Err(invalid(format!("cannot apply `$inc` to `{field}`, whose type is {type_name}")));
-            }
+            Place::There(node) => match node.value()? {
+                Value::Number(number) => self.sum(&number, by)?,
+                other => {
+                    let (field, type_name) = (self.path.join("."), type_name(&other));
+                    return Err(invalid(format!("cannot apply `$inc` to `{field}`, whose type is {type_name}")));
+                }
+            },
             _ => by.clone(),
         };
-        Ok(set(place, Value::Number(sum)))
+        set(place, Value::Number(sum))
     }
 
     /// Integers stay integers.
@@ -51,66 +61,72 @@ impl Change {
         sum.ok_or_else(|| invalid(format!("`$inc` of `{}` by {by} exceeds what a number holds", self.path.join("."))))
     }
 
-    fn pull(&self, from: &mut Value, condition: &ElementFilter) -> Result<bool> {
-        let Value::Array(elements) = from else {
-            let (field, type_name) = (self.path.join("."), type_name(from));
+    fn pull(&self, from: &mut Node<'_>, condition: &ElementFilter) -> Result<bool> {
+        from.open()?;
+        let Node::List(elements) = from else {
+            let (field, type_name) = (self.path.join("."), type_name(&from.value()?));
             return Err(invalid(format!("cannot apply `$pull` to `{field}`, which is not a list but {type_name}")));
         };
         let before = elements.len();
-        elements.retain(|element| !condition.matches(element));
+        for element in std::mem::take(elements) {
+            if !condition.matches(&element.value()?) {
+                elements.push(element);
+            }
+        }
         Ok(elements.len() != before)
     }
 }
 
 /// Where a value is, or is to be.
-enum Place<'a> {
-    There(&'a mut Value),
-    Member(VacantEntry<'a>),
+enum Place<'n, 'a> {
+    There(&'n mut Node<'a>),
+    Member(VacantEntry<'n, String, Node<'a>>),
     /// At or behind the end of a list.
-    Element(&'a mut Vec<Value>, usize),
+    Element(&'n mut Vec<Node<'a>>, usize),
 }
 
 /// 5 and 5.0 are different values here, as they are in MongoDB.
-fn set(place: Place<'_>, value: Value) -> bool {
+fn set(place: Place<'_, '_>, value: Value) -> Result<bool> {
     match place {
-        Place::There(old) if *old == value => return false,
-        Place::There(old) => *old = value,
-        Place::Member(entry) => drop(entry.insert(value)),
-        Place::Element(elements, index) => {
-            elements.resize(index, Value::Null);
-            elements.push(value);
-        }
+        Place::There(old) if old.value()? == value => return Ok(false),
+        Place::There(old) => *old = Node::New(value),
+        Place::Member(entry) => drop(entry.insert(Node::New(value))),
+        Place::Element(elements, index) => fill_up(elements, index, Node::New(value)),
     }
-    true
+    Ok(true)
+}
+
+fn fill_up<'a>(elements: &mut Vec<Node<'a>>, index: usize, last: Node<'a>) {
+    elements.resize_with(index, || Node::New(Value::Null));
+    elements.push(last);
 }
 
 /// The place at a path; parents that are missing are made, as objects.
-fn make<'a>(document: &'a mut Value, path: &[String]) -> Result<Place<'a>> {
+fn make<'n, 'a>(document: &'n mut Node<'a>, path: &[String]) -> Result<Place<'n, 'a>> {
     let Some((last, parents)) = path.split_last() else { return Ok(Place::There(document)) };
-    let mut value = document;
+    let mut node = document;
     for segment in parents {
-        value = match enter(value, segment)? {
+        let made = Node::Object(BTreeMap::new());
+        node = match enter(node, segment)? {
             Place::There(inner) => inner,
-            Place::Member(entry) => entry.insert(Value::Object(Map::new())),
+            Place::Member(entry) => entry.insert(made),
             Place::Element(elements, index) => {
-                elements.resize(index + 1, Value::Null);
-                let made = elements.last_mut().ok_or_else(|| not_viable(segment, "a list"))?;
-                *made = Value::Object(Map::new());
-                made
+                fill_up(elements, index, made);
+                elements.last_mut().ok_or_else(|| not_viable(segment, "a list"))?
             }
         };
     }
-    enter(value, last)
+    enter(node, last)
 }
 
-fn enter<'a>(value: &'a mut Value, segment: &str) -> Result<Place<'a>> {
-    let type_name = type_name(value);
-    match value {
-        Value::Object(fields) => Ok(match fields.entry(segment) {
+fn enter<'n, 'a>(node: &'n mut Node<'a>, segment: &str) -> Result<Place<'n, 'a>> {
+    node.open()?;
+    match node {
+        Node::Object(fields) => Ok(match fields.entry(segment.to_owned()) {
             Entry::Occupied(entry) => Place::There(entry.into_mut()),
             Entry::Vacant(entry) => Place::Member(entry),
         }),
-        Value::Array(elements) => {
+        Node::List(elements) => {
             let index = position(segment).ok_or_else(|| not_viable(segment, "a list"))?;
             if index > elements.len() + MAX_PADDING {
                 return Err(invalid(format!(
@@ -122,29 +138,40 @@ fn enter<'a>(value: &'a mut Value, segment: &str) -> Result<Place<'a>> {
             }
             elements.get_mut(index).map(Place::There).ok_or_else(|| not_viable(segment, "a list"))
         }
-        _ => Err(not_viable(segment, type_name)),
+        other => Err(not_viable(segment, type_name(&other.value()?))),
     }
 }
 
 /// What is at a path, if it leads to something.
-fn find<'a>(document: &'a mut Value, path: &[String]) -> Option<&'a mut Value> {
-    path.iter().try_fold(document, |value, segment| match value {
-        Value::Object(fields) => fields.get_mut(segment),
-        Value::Array(elements) => elements.get_mut(position(segment)?),
-        _ => None,
-    })
+fn find<'n, 'a>(document: &'n mut Node<'a>, path: &[String]) -> Result<Option<&'n mut Node<'a>>> {
+    let mut node = document;
+    for segment in path {
+        node.open()?;
+        let inner = match node {
+            Node::Object(fields) => fields.get_mut(segment),
+            Node::List(elements) => position(segment).and_then(|index| elements.get_mut(index)),
+            _ => None,
+        };
+        match inner {
+            Some(inner) => node = inner,
+            None => return Ok(None),
+        }
+    }
+    Ok(Some(node))
 }
 
 /// An element of a list becomes null, so that those behind it keep their places.
-fn unset(document: &mut Value, path: &[String]) -> bool {
-    let Some((last, parents)) = path.split_last() else { return false };
-    match find(document, parents) {
-        Some(Value::Object(fields)) => fields.remove(last).is_some(),
-        Some(Value::Array(elements)) => match position(last).and_then(|index| elements.get_mut(index)) {
-            Some(element) => !std::mem::take(element).is_null(),
-            None => false,
+fn unset(document: &mut Node<'_>, path: &[String]) -> Result<bool> {
+    let Some((last, parents)) = path.split_last() else { return Ok(false) };
+    let Some(parent) = find(document, parents)? else { return Ok(false) };
+    parent.open()?;
+    match parent {
+        Node::Object(fields) => Ok(fields.remove(last).is_some()),
+        Node::List(elements) => match position(last).and_then(|index| elements.get_mut(index)) {
+            Some(element) => set(Place::There(element), Value::Null),
+            None => Ok(false),
         },
-        _ => false,
+        _ => Ok(false),
     }
 }
 

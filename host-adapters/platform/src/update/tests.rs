@@ -8,9 +8,8 @@ use serde_json::json;
 use std::collections::BTreeMap;
 
 fn applied(document: &Value, update: &Value) -> Result<(Value, bool)> {
-    let mut document = document.clone();
-    let modified = Update::parse(&update.to_string())?.apply(&mut document)?;
-    Ok((document, modified))
+    let after = Update::parse(&update.to_string())?.apply(&document.to_string())?;
+    Ok((after.as_ref().map_or(document.clone(), |text| serde_json::from_str(text).unwrap()), after.is_some()))
 }
 
 #[test]
@@ -86,6 +85,49 @@ fn refuses_what_mongo_refuses() {
     ] {
         let error = applied(&document, &update).unwrap_err();
         assert!(error.message.contains(word), "{update}: {error}");
+    }
+}
+
+#[test]
+fn keeps_the_text_of_what_it_leaves_alone() {
+    let document = r#"{"z": 12345678901234567890123, "n": 1e2, "a": {"x": 1.0, "y": [0.12345678901234567890123, 5 ,7]},
+        "l": [1E-130, 12.50, "\u00fc", 3]}"#;
+    for (update, after) in [
+        (
+            r#"{"$set": {"a.y.1": 6}, "$inc": {"n": 1}}"#,
+            r#"{"a":{"x":1.0,"y":[0.12345678901234567890123,6,7]},"l":[1E-130, 12.50, "\u00fc", 3],"n":101.0,"z":12345678901234567890123}"#,
+        ),
+        (
+            r#"{"$pull": {"l": 3}, "$unset": {"a.y": ""}}"#,
+            r#"{"a":{"x":1.0},"l":[1E-130,12.50,"\u00fc"],"n":1e2,"z":12345678901234567890123}"#,
+        ),
+    ] {
+        assert_eq!(Update::parse(update).unwrap().apply(document).unwrap().as_deref(), Some(after), "{update}");
+    }
+    for update in [r#"{"$set": {"n": 100.0, "a.x": 1.0}}"#, r#"{"$inc": {"n": 0}}"#, r#"{"$pull": {"l": "u"}}"#] {
+        assert_eq!(Update::parse(update).unwrap().apply(document).unwrap(), None, "{update}");
+    }
+}
+
+#[test]
+fn adds_as_mongo_does() {
+    for (number, by, sum) in [
+        ("9223372036854775806", "1", "9223372036854775807"),
+        ("9007199254740993", "2", "9007199254740995"),
+        ("-9223372036854775807", "-1", "-9223372036854775808"),
+        ("1", "1.0", "2.0"),
+        ("0.1", "0.2", "0.30000000000000004"),
+        ("1e2", "1", "101.0"),
+        ("5", "0.0", "5.0"),
+    ] {
+        let update = Update::parse(&format!(r#"{{"$inc":{{"n":{by}}}}}"#)).unwrap();
+        let after = update.apply(&format!(r#"{{"n":{number}}}"#)).unwrap();
+        assert_eq!(after, Some(format!(r#"{{"n":{sum}}}"#)), "{number} + {by}");
+    }
+    for (number, by) in [("9223372036854775807", "1"), ("-9223372036854775808", "-1"), ("1.7e308", "1.7e308")] {
+        let update = Update::parse(&format!(r#"{{"$inc":{{"n":{by}}}}}"#)).unwrap();
+        let error = update.apply(&format!(r#"{{"n":{number}}}"#)).unwrap_err();
+        assert!(error.message.contains("`n`"), "{number} + {by}: {error}");
     }
 }
 

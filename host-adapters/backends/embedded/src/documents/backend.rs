@@ -4,11 +4,10 @@ use super::{page, rows};
 use crate::Embedded;
 use host_adapters_platform::filter::Filter;
 use host_adapters_platform::find::Query;
-use host_adapters_platform::limits::document::{check_document, check_size};
-use host_adapters_platform::limits::invalid;
+use host_adapters_platform::limits::document::{Document, check_size};
 use host_adapters_platform::update::Update;
 use host_adapters_platform::{DocumentsBackend, Result};
-use host_adapters_records::documents::{DocumentPage, FindQuery, UpdateResult};
+use host_adapters_records::documents::{DocumentPage, UpdateResult};
 use rusqlite::Connection;
 use std::ops::ControlFlow;
 
@@ -55,14 +54,9 @@ fn update(
 
 /// The document after the update; `None` where it stays as it is.
 fn changed(text: &str, update: &Update) -> Result<Option<String>> {
-    let mut document = serde_json::from_str(text)
-        .map_err(|error| invalid(format!("the stored document cannot be updated: {error}")))?;
-    if !update.apply(&mut document)? {
-        return Ok(None);
-    }
-    let text = document.to_string();
-    check_size(text.len())?;
-    Ok(Some(text))
+    let after = update.apply(text)?;
+    after.iter().try_for_each(|text| check_size("a document", text.len()))?;
+    Ok(after)
 }
 
 fn store(conn: &Connection, id: i64, document: &str) -> rusqlite::Result<usize> {
@@ -71,28 +65,25 @@ fn store(conn: &Connection, id: i64, document: &str) -> rusqlite::Result<usize> 
 
 #[async_trait::async_trait]
 impl DocumentsBackend for Embedded {
-    async fn find_one(&self, collection: &str, filter: &str) -> Result<Option<String>> {
-        let (collection, filter) = (self.names.collection(collection)?, Filter::parse(filter)?);
+    async fn find_one(&self, collection: &str, filter: Filter) -> Result<Option<String>> {
+        let collection = self.names.collection(collection)?;
         let found = self.store.read(move |conn| find(conn, collection, &filter)).await?;
         Ok(found.map(|(_, document)| document))
     }
 
-    async fn find(&self, collection: &str, query: FindQuery) -> Result<DocumentPage> {
-        let (collection, query) = (self.names.collection(collection)?, Query::parse(&query)?);
+    async fn find(&self, collection: &str, query: Query) -> Result<DocumentPage> {
+        let collection = self.names.collection(collection)?;
         let after = page::row_after(&query)?;
-        self.store.read(move |conn| page::read(conn, collection, query, after)).await
+        self.store.read(move |conn| page::read(conn, collection, &query, after)).await?
     }
 
-    async fn replace_one(&self, collection: &str, filter: &str, document: &str) -> Result<()> {
-        let (collection, filter) = (self.names.collection(collection)?, Filter::parse(filter)?);
-        check_document(document)?;
-        let document = document.to_owned();
-        self.store.write(move |conn| replace(conn, collection, &filter, &document), |()| {}).await
+    async fn replace_one(&self, collection: &str, filter: Filter, document: Document) -> Result<()> {
+        let collection = self.names.collection(collection)?;
+        self.store.write(move |conn| replace(conn, collection, &filter, &document.text), |()| {}).await
     }
 
-    async fn update_one(&self, collection: &str, filter: &str, update: &str) -> Result<UpdateResult> {
-        let (collection, filter) = (self.names.collection(collection)?, Filter::parse(filter)?);
-        let wanted = Update::parse(update)?;
-        self.store.write(move |conn| self::update(conn, collection, &filter, &wanted), |_| {}).await?
+    async fn update_one(&self, collection: &str, filter: Filter, update: Update) -> Result<UpdateResult> {
+        let collection = self.names.collection(collection)?;
+        self.store.write(move |conn| self::update(conn, collection, &filter, &update), |_| {}).await?
     }
 }

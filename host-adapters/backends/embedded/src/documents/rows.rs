@@ -2,7 +2,7 @@
 //! whole collection.
 
 use host_adapters_platform::filter::Filter;
-use rusqlite::{Connection, Params};
+use rusqlite::{Connection, OptionalExtension, Params};
 use serde_json::Value;
 use std::ops::ControlFlow;
 
@@ -28,6 +28,13 @@ pub(super) fn each(
         (None, Some(slug)) => matching(conn, by_slug, (collection, after, slug), filter, visit),
         (None, None) => matching(conn, all, (collection, after), filter, visit),
     }
+}
+
+/// A document by its row number, with its value.
+pub(super) fn get(conn: &Connection, id: i64) -> rusqlite::Result<Option<(String, Value)>> {
+    let mut select = conn.prepare_cached("SELECT document FROM documents WHERE id = ?1")?;
+    let text: Option<String> = select.query_row([id], |row| row.get(0)).optional()?;
+    Ok(text.and_then(|text| serde_json::from_str(&text).ok().map(|document| (text, document))))
 }
 
 /// What SQLite's JSON functions read as we do: they end a text at a NUL.

@@ -1,0 +1,165 @@
+//! Numbers that every backend of documents keeps to the last digit: integers of 64 bits with sign, and doubles.
+
+use super::invalid;
+use crate::Result;
+
+/// A number without an exponent that is no longer than this has at most 15 digits, which a double keeps.
+const SURELY_EXACT_BYTES: usize = 16;
+/// As much of a number as an error quotes.
+const QUOTED_CHARS: usize = 40;
+
+/// Checks all numbers of a text, which is JSON.
+pub fn check_numbers(json: &str) -> Result<()> {
+    match Numbers::of(json).find(|(_, number)| !is_exact(number)) {
+        Some((name, number)) => Err(invalid(format!(
+            "`{name}`: {number:.QUOTED_CHARS$} would lose digits; numbers are integers of 64 bits with sign, or doubles"
+        ))),
+        None => Ok(()),
+    }
+}
+
+/// Whether an integer of 64 bits holds it, or, if it has a fraction or an exponent, a double.
+pub fn is_exact(number: &str) -> bool {
+    if !number.contains(['.', 'e', 'E']) {
+        return number.parse::<i64>().is_ok();
+    }
+    if number.len() <= SURELY_EXACT_BYTES && !number.contains(['e', 'E']) {
+        return true;
+    }
+    let same_digits = |double: f64| double.is_finite() && digits(number) == digits(&format!("{double:e}"));
+    digits(number).is_some() && number.parse().is_ok_and(same_digits)
+}
+
+/// The digits from the first to the last one that is not 0, and the power of ten of the last one.
+fn digits(number: &str) -> Option<(String, i64)> {
+    let (mantissa, exponent) = number.split_once(['e', 'E']).unwrap_or((number, "0"));
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let all = format!("{}{fraction}", whole.trim_start_matches('-'));
+    let significant = all.trim_end_matches('0');
+    if significant.is_empty() {
+        return Some((String::new(), 0));
+    }
+    let behind_point = i64::try_from(fraction.len()).ok()?;
+    let zeros = i64::try_from(all.len() - significant.len()).ok()?;
+    let power = exponent.parse::<i64>().ok()?.checked_sub(behind_point)?.checked_add(zeros)?;
+    Some((significant.trim_start_matches('0').to_owned(), power))
+}
+
+/// The numbers of a JSON text as they are spelled, each with the name of the member that it is in.
+struct Numbers<'a> {
+    name: &'a str,
+    rest: &'a str,
+}
+
+impl<'a> Numbers<'a> {
+    fn of(rest: &'a str) -> Self {
+        Self { name: "", rest }
+    }
+
+    /// Goes past a string, whose first quotation mark is passed already.
+    fn skip_string(&mut self) -> Option<()> {
+        let mut escaped = false;
+        let end = self.rest.find(|char| {
+            let ends = char == '"' && !escaped;
+            escaped = char == '\\' && !escaped;
+            ends
+        })?;
+        let string = self.rest.get(..end)?;
+        self.rest = self.rest.get(end + 1..)?;
+        if self.rest.trim_start().starts_with(':') {
+            self.name = string;
+        }
+        Some(())
+    }
+}
+
+impl<'a> Iterator for Numbers<'a> {
+    type Item = (&'a str, &'a str);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            let start = self.rest.find(|char: char| matches!(char, '"' | '-' | '0'..='9'))?;
+            self.rest = self.rest.get(start..)?;
+            if let Some(string) = self.rest.strip_prefix('"') {
+                self.rest = string;
+                self.skip_string()?;
+                continue;
+            }
+            let is_part = |char: char| matches!(char, '-' | '+' | '.' | 'e' | 'E' | '0'..='9');
+            let end = self.rest.find(|char| !is_part(char)).unwrap_or(self.rest.len());
+            let (number, rest) = self.rest.split_at_checked(end)?;
+            self.rest = rest;
+            return Some((self.name, number));
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn takes_what_machine_numbers_hold() {
+        for number in [
+            "0",
+            "-0",
+            "-1",
+            "9007199254740993",
+            "9223372036854775807",
+            "-9223372036854775808",
+            "0.1",
+            "1.0",
+            "12.50",
+            "1e2",
+            "1E-130",
+            "-2.5e+10",
+            "0.30000000000000004",
+            "0.1234567890123456",
+            "1.7976931348623157e308",
+            "5e-324",
+            "0.0",
+            "0e99",
+            "123000000000000000000000000.0",
+            "100000000000000000000000000.00",
+        ] {
+            assert!(is_exact(number), "{number}");
+        }
+        for number in [
+            "9223372036854775808",
+            "12345678901234567890",
+            "18446744073709551616",
+            "0.12345678901234567890123456789012345678",
+            "9.9999999999999999999999999999999999999E+125",
+            "9007199254740993.0",
+            "1e400",
+            "1e-400",
+            "1e99999999999999999999",
+            "0.10000000000000000001",
+        ] {
+            assert!(!is_exact(number), "{number}");
+        }
+    }
+
+    proptest! {
+        /// With the fewest digits that tell it from others.
+        #[test]
+        fn takes_every_double_that_programs_write(double in any::<f64>().prop_filter("a number", |it| it.is_finite())) {
+            for text in [serde_json::json!(double).to_string(), format!("{double:?}"), format!("{double:E}")] {
+                prop_assert!(is_exact(&text) || !text.contains(['.', 'e', 'E']), "{}", text);
+            }
+        }
+    }
+
+    #[test]
+    fn names_the_member() {
+        let text =
+            r#"{"a-1": 1, "text": "9e999 \" 12345678901234567890", "deep": {"n": [1.5, -3, 12345678901234567890]}}"#;
+        assert!(serde_json::from_str::<serde_json::Value>(text).is_ok());
+        let numbers: Vec<_> = Numbers::of(text).collect();
+        assert_eq!(numbers, [("a-1", "1"), ("n", "1.5"), ("n", "-3"), ("n", "12345678901234567890")]);
+        let error = check_numbers(text).unwrap_err();
+        assert!(error.message.starts_with("`n`: 12345678901234567890 "), "{error}");
+    }
+}
