@@ -79,5 +79,10 @@ fn is_packed(name: &str, value: &str) -> bool {
 /// Whether a message may contain this text ([SQS:
 /// SendMessage](https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html)).
 pub fn is_queue_text(text: &str) -> bool {
-    text.chars().all(|c| matches!(c, '\t' | '\n' | '\r' | ' '..='\u{fffd}' | '\u{10000}'..))
+    text.chars().all(is_queue_char)
+}
+
+/// Whether the text of a message may contain this character.
+pub fn is_queue_char(c: char) -> bool {
+    matches!(c, '\t' | '\n' | '\r' | ' '..='\u{fffd}' | '\u{10000}'..)
 }

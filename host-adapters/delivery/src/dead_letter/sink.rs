@@ -5,6 +5,7 @@ use crate::dead_letter::{self, attribute};
 use crate::event::Event;
 use host_adapters_failpoint::{self as failpoint, Step};
 use host_adapters_platform::QueueBackend;
+use host_adapters_platform::dead_letter::is_queue_char;
 use host_adapters_records::queue::Message;
 use host_adapters_records::{Error, ErrorKind};
 use serde_json::Value;
@@ -111,8 +112,10 @@ fn own_attributes(event: &Event) -> Vec<(String, String)> {
     traceparent.into_iter().chain(others).collect()
 }
 
+/// Without characters that a queue refuses: a worker may take its reason from a record or a service.
 fn shortened(reason: &str) -> String {
     let end = reason.char_indices().map(|(at, _)| at).take_while(|at| *at <= MAX_REASON).last().unwrap_or(0);
     let short = if reason.len() <= MAX_REASON { reason } else { reason.get(..end).unwrap_or_default() };
-    if short.is_empty() { "unnamed".to_owned() } else { short.to_owned() }
+    let kept = |c| if is_queue_char(c) { c } else { char::REPLACEMENT_CHARACTER };
+    if short.is_empty() { "unnamed".to_owned() } else { short.chars().map(kept).collect() }
 }

@@ -57,8 +57,9 @@ struct Reading {
 /// When the shard may be read next.
 struct Pace {
     not_before: Instant,
-    /// The end of the previous read, if that was full. A read from there, through a backlog, does not wait.
-    backlog: Option<Position>,
+    /// The end of the furthest read, and whether that was full: a backlog. A read from there does not wait; a worker
+    /// that has older records read again waits.
+    front: Option<(Position, bool)>,
     throttled_until: Instant,
 }
 
@@ -71,7 +72,7 @@ pub(super) struct Subscription {
 impl Feed {
     pub(super) fn new(reader: Arc<dyn ShardReader<Event>>, stream: &str, shard: &str) -> Self {
         let (now, ended) = (Instant::now(), CancellationToken::new());
-        let pace = Pace { not_before: now, backlog: None, throttled_until: now };
+        let pace = Pace { not_before: now, front: None, throttled_until: now };
         let shared = Shared {
             reader,
             stream: stream.to_owned(),
@@ -149,12 +150,15 @@ impl Shared {
 
     async fn fetch(self: &Arc<Self>, from: Position) {
         let mut under_way = UnderWay { shared: self, from: Some(&from) };
-        let read = {
+        let read = if from == Position::Latest {
+            // The end of a shard may take many reads to find. The store spaces them; other workers do not wait for them.
+            self.reader.page(&self.stream, &self.shard, &from, MOST_RECORDS).await
+        } else {
             let mut pace = self.pace.lock().await;
             pace.wait(&from).await;
             let began = Instant::now();
             let read = self.reader.page(&self.stream, &self.shard, &from, MOST_RECORDS).await;
-            pace.took(began + self.reader.read_interval(), &read);
+            pace.took(began + self.reader.read_interval(), &from, &read);
             read
         };
         // The next request is sent before these records are converted.
@@ -233,15 +237,21 @@ fn decoded(from: Position, page: ShardPage<Event>) -> Page {
 
 impl Pace {
     async fn wait(&self, from: &Position) {
-        let reads_on = self.backlog.as_ref() == Some(from) && self.throttled_until <= Instant::now();
+        let in_backlog = self.front.as_ref().is_some_and(|(front, is_full)| *is_full && front == from);
+        let reads_on = in_backlog && self.throttled_until <= Instant::now();
         if !reads_on {
             tokio::time::sleep_until(self.not_before).await;
         }
     }
 
-    fn took(&mut self, not_before: Instant, read: &Result<ShardPage<Event>>) {
+    fn took(&mut self, not_before: Instant, from: &Position, read: &Result<ShardPage<Event>>) {
         self.not_before = not_before;
-        self.backlog = read.as_ref().ok().filter(|page| is_full(page)).and_then(|page| page.next.clone());
+        let is_furthest = self.front.as_ref().is_none_or(|(front, _)| front == from);
+        if let Some((page, next)) =
+            read.as_ref().ok().filter(|_| is_furthest).and_then(|page| Some((page, page.next.as_ref()?)))
+        {
+            self.front = Some((next.clone(), is_full(page)));
+        }
         if read.as_ref().is_err_and(|error| error.kind == ErrorKind::Throttled) {
             self.throttled_until = Instant::now() + THROTTLED;
         }

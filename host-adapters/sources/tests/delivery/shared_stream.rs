@@ -7,9 +7,10 @@ use crate::rows;
 use host_adapters_delivery::event::{Event, Payload};
 use host_adapters_platform::Checkpoint;
 use host_adapters_records::{Error, ErrorKind};
-use host_adapters_sources::dynamodb_stream::DynamodbStreamConfig;
+use host_adapters_sources::dynamodb_stream::{DynamodbStreamConfig, StartingPosition};
 use host_adapters_sources::{SourceConfig, SourceContext};
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 fn plain() -> SourceConfig {
     SourceConfig::DynamodbStream(DynamodbStreamConfig::new("t"))
@@ -114,6 +115,39 @@ rows! {
         world.at(200.0).await;
         assert_eq!(world.streams.position_of("second", "s"), at(records - 1));
         assert!(at_most_five_a_second(&read_at(&world, "s")));
+    }
+
+    /// It takes many reads to find the end of a shard of DynamoDB.
+    d4_13__a_worker_that_begins_at_the_end_holds_up_no_other {
+        let world = World::new(ack_all);
+        world.streams.open("s", None);
+        world.streams.latest_takes(Duration::from_secs(60));
+        world.start(plain());
+        let mut latest = DynamodbStreamConfig::new("t");
+        latest.starting_position = StartingPosition::Latest;
+        let (second, _) = world.start_worker("second", SourceConfig::DynamodbStream(latest), ack_all);
+        let records = trickle(&world).await;
+        world.at(122.0).await;
+        assert!(longest_wait_ms(&world.worker) <= 600, "{} ms", longest_wait_ms(&world.worker));
+        let later = ids(&second);
+        assert!(!later.is_empty() && later.len() < ids(&world.worker).len(), "{later:?}");
+        assert_eq!(world.streams.position_of("second", "s"), at(records - 1));
+    }
+
+    /// The second worker begins with a backlog that the first has behind it.
+    d4_13__older_records_are_read_again_at_most_five_times_a_second {
+        let world = World::new(ack_all);
+        world.streams.open("s", None);
+        world.streams.put_range("s", 0..20_000);
+        world.start(plain());
+        world.at(5.0).await;
+        assert_eq!(world.streams.position("s"), at(19_999));
+        let before = read_at(&world, "s").len();
+        let (second, _) = world.start_worker("second", plain(), ack_all);
+        world.at(15.0).await;
+        assert_eq!(ids(&second).len(), 20_000);
+        let reads = read_at(&world, "s").split_off(before);
+        assert!(reads.len() >= 20 && at_most_five_a_second(&reads), "{reads:?}");
     }
 
     d4_13__each_worker_begins_at_its_own_checkpoint {

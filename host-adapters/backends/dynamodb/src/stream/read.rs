@@ -69,9 +69,8 @@ impl DynamodbStreams {
                 Some(next) if read.count == 0 => return Ok(ShardPage::new(0, Some(next), Vec::new)),
                 Some(next) => position = next,
             }
-            if read.count < RECORDS {
-                tokio::time::sleep(POLL).await;
-            }
+            // The same shard may be read for other workers meanwhile.
+            tokio::time::sleep(POLL).await;
         }
     }
 

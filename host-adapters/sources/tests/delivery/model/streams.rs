@@ -47,6 +47,7 @@ pub struct ModelStreams {
     shards: Mutex<BTreeMap<String, ModelShard>>,
     checkpoints: Mutex<Checkpoints>,
     reads: Mutex<Vec<(u64, String, Position)>>,
+    latest_takes: Mutex<Duration>,
     leases: Mutex<Option<BTreeSet<String>>>,
     changed: Notify,
     began: Instant,
@@ -63,7 +64,8 @@ impl ModelStreams {
     pub fn new(seed: u64, began: Instant) -> Self {
         let (shards, checkpoints, reads) = (Mutex::default(), Mutex::default(), Mutex::default());
         let (faults, leases, changed) = (Faults::new(seed), Mutex::default(), Notify::new());
-        Self { faults, shards, checkpoints, reads, leases, changed, began }
+        let latest_takes = Mutex::default();
+        Self { faults, shards, checkpoints, reads, latest_takes, leases, changed, began }
     }
 
     pub fn open(&self, shard: &str, parent: Option<&str>) {
@@ -137,6 +139,11 @@ impl ModelStreams {
     }
 
     /// Every read of a shard: when and from where.
+    /// How long it takes to find the end of a shard.
+    pub fn latest_takes(&self, time: Duration) {
+        *self.latest_takes.lock().unwrap() = time;
+    }
+
     pub fn reads(&self, shard: &str) -> Vec<(u64, Position)> {
         let reads = self.reads.lock().unwrap();
         reads.iter().filter(|(_, id, _)| id == shard).map(|(at, _, position)| (*at, position.clone())).collect()
@@ -168,6 +175,10 @@ impl ShardReader<Change> for ModelStreams {
     async fn page(&self, _table: &str, shard: &str, from: &Position, limit: usize) -> Result<ShardPage<Change>> {
         self.reads.lock().unwrap().push((self.now_ms(), shard.to_owned(), from.clone()));
         self.faults.check("records")?;
+        if *from == Position::Latest {
+            let time = *self.latest_takes.lock().unwrap();
+            tokio::time::sleep(time).await;
+        }
         let shards = self.lock();
         let shard = &shards[shard];
         let start = match from {
