@@ -144,8 +144,8 @@ pub trait ShardReader<R>: Send + Sync + 'static {
 /// Where leases on shards and workers' checkpoints are kept.
 #[async_trait::async_trait]
 pub trait LeaseTable: Send + Sync + 'static {
-    /// Takes and keeps leases on shards for `worker`, sharing them with other hosts, and returns which may be read until
-    /// it is asked again, [`LeaseTable::lease_renewal`] later. A store of one host owns all leases.
+    /// Takes and keeps leases on shards for `worker`, sharing them with other hosts. Returns which shards may be read
+    /// until the next call, [`LeaseTable::lease_renewal`] later. The store of a single host owns all leases.
     async fn hold(&self, _stream: &str, _worker: &str, shards: &[Shard]) -> Result<Leases> {
         Ok(Leases { owned: shards.iter().map(|shard| shard.id.clone()).collect(), ..Leases::default() })
     }
@@ -161,7 +161,8 @@ pub trait LeaseTable: Send + Sync + 'static {
     fn lease_renewal(&self) -> Option<Duration> {
         None
     }
-    /// The checkpoint of `worker` in a shard: the sequence number of the last record settled, or the mark of the shard's end.
+    /// The checkpoint of `worker` in a shard: the sequence number of the last record settled, or the mark of the shard's
+    /// end.
     async fn checkpoint(&self, stream: &str, shard: &str, worker: &str) -> Result<Option<Checkpoint>>;
     /// Moves it. Only ever forward; `condition-failed` where another host holds the shard's lease.
     async fn set_checkpoint(&self, stream: &str, shard: &str, worker: &str, checkpoint: &Checkpoint) -> Result<()>;
