@@ -20,7 +20,9 @@ impl Key {
     /// A key of type `S`.
     pub fn new<S: Setting>(name: &'static str, meaning: &str, default: S, rule: &S::Rule) -> Self {
         let mut schema = S::schema(default, rule);
-        schema["description"] = meaning.trim().into();
+        if let Some(schema) = schema.as_object_mut() {
+            schema.insert("description".to_owned(), meaning.trim().into());
+        }
         Self { name, required: S::REQUIRED, schema, blocks: S::blocks(rule) }
     }
 
@@ -81,14 +83,15 @@ impl Block {
     pub fn schema(&self) -> Json {
         let properties: Map<_, _> = self.keys.iter().map(|key| (key.name.to_owned(), key.schema.clone())).collect();
         let required: Vec<_> = self.keys.iter().filter(|key| key.required).map(|key| key.name).collect();
-        let mut schema = json!({"type": "object", "description": self.about, "properties": properties, "additionalProperties": false});
+        let mut schema = self.rules.clone();
+        schema.insert("type".to_owned(), "object".into());
+        schema.insert("description".to_owned(), self.about.into());
+        schema.insert("properties".to_owned(), properties.into());
+        schema.insert("additionalProperties".to_owned(), false.into());
         if !required.is_empty() {
-            schema["required"] = required.into();
+            schema.insert("required".to_owned(), required.into());
         }
-        for (keyword, value) in &self.rules {
-            schema[keyword] = value.clone();
-        }
-        schema
+        schema.into()
     }
 
     /// The same as a table in Markdown, with links to the blocks on `page`. The word of `type` is left to the heading.
