@@ -5,6 +5,7 @@ use crate::dispatch::Dispatcher;
 use crate::gateway::{Callers, Gateway, Health};
 use crate::manifest::App;
 use crate::manifest::runtime_config::RuntimeConfig;
+use crate::outgoing::TracedServices;
 use crate::telemetry::Tracing;
 use crate::telemetry::metrics::Metrics;
 use crate::{backends, endpoint};
@@ -66,10 +67,11 @@ pub struct Running {
 /// When a backend cannot be opened, a component cannot be loaded or an address cannot be used. Nothing runs on then.
 pub async fn start(app: App, options: &Options, metrics: Metrics, tracing: Tracing) -> Result<Running> {
     let app = Arc::new(app);
-    let backends = backends::open(&app, &options.data, &options.runtime_config).await?;
     let services = backends::services(&app, options.service_key.as_deref())?;
     let service_keys = serde_json::to_value(services.signer().jwks())?;
-    let components = Components::load(&app, &options.data, &backends, services, tracing.clone()).await?;
+    let services = TracedServices { services, tracing: tracing.clone() };
+    let backends = backends::open(&app, &options.data, &options.runtime_config, services).await?;
+    let components = Components::load(&app, &options.data, &backends, tracing.clone()).await?;
     let components = Arc::new(components);
     let dispatcher = Dispatcher::new(components.runtime().clone(), tracing);
     let sources = sources(&app, &backends, &dispatcher);

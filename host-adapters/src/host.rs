@@ -1,24 +1,22 @@
-//! What the runtime needs of the host: platform, cache, variables, services, logs.
+//! What the runtime needs of the host: platform, cache, variables, the open web, logs.
 
 use crate::manifest::Component;
+use crate::outgoing;
 use crate::secrets::Secrets;
 use crate::telemetry::Tracing;
 use crate::telemetry::logs::{self, GuestLine};
 use bytes::Bytes;
-use host_adapters_outbound::{SendError, Services};
-use host_adapters_records::Platform;
+use host_adapters_outbound::{Web, WebError};
 use host_adapters_records::cache::CacheBackend;
-use host_adapters_runtime::host::{self as runtime, SendErrorKind, Sent};
-use host_adapters_sources::camel_case_name;
+use host_adapters_records::{Caller, Platform};
+use host_adapters_runtime::host::{self as runtime, SendError, SendErrorKind};
 use opentelemetry::KeyValue;
-use opentelemetry::trace::SpanKind;
 use serde_json::{Map, Value};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use tracing::Instrument;
 
-/// Platform, cache, variables, services and logs of all components.
+/// Platform, cache, variables, the open web and logs of all components.
 pub struct Host {
     /// The platform, which checks the grants.
     pub platform: Arc<dyn Platform>,
@@ -28,9 +26,9 @@ pub struct Host {
     pub secrets: Secrets,
     /// The cache, which is `spin:redis` to components.
     pub cache: Arc<dyn CacheBackend>,
-    /// The policy of outbound HTTP.
-    pub services: Services,
-    /// Makes the spans of service calls and of guests.
+    /// Requests to the open web.
+    pub web: Web,
+    /// Makes the spans of such requests and of guests.
     pub tracing: Tracing,
 }
 
@@ -63,37 +61,26 @@ impl runtime::Host for Host {
         &self,
         component: &str,
         digest: &str,
-        request: http::Request<Bytes>,
-    ) -> Result<Sent, runtime::SendError> {
+        mut request: http::Request<Bytes>,
+    ) -> Result<http::Response<Bytes>, SendError> {
+        let caller = Caller { name: component, digest };
         let Some(manifest) = self.components.get(component) else { return Err(unknown(component)) };
-        let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
-        let mut span = self.tracing.start(SpanKind::Client, header("traceparent").as_deref(), || {
-            let name = format!("{} {}", request.method(), request.uri().host().unwrap_or_default());
-            let attributes = vec![
-                KeyValue::new("span.workerName", camel_case_name(component)),
-                KeyValue::new("component.digest", digest.to_owned()),
-                KeyValue::new("correlation.id", header("x-correlation-id").unwrap_or_default()),
-                KeyValue::new("url.path", request.uri().path().to_owned()),
-            ];
-            (name, attributes)
-        });
-        let mut request = request;
+        let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
+        let uri = request.uri();
+        let target = (request.method().as_str(), uri.host().unwrap_or_default(), uri.path());
+        let mut span = outgoing::span(&self.tracing, caller, target, header);
         if let Some(value) = span.traceparent().and_then(|value| value.parse().ok()) {
             request.headers_mut().insert("traceparent", value);
         }
-        // Names the worker in all lines that are logged below, those of retries for instance.
-        let context = tracing::error_span!("service call", worker = component, digest);
-        let sent = self.services.send(component, &manifest.allowed_outbound_hosts, request);
-        match sent.instrument(context).await {
-            Ok(sent) => {
-                span.set(KeyValue::new("http.response.status_code", i64::from(sent.response.status().as_u16())));
-                span.set(KeyValue::new("http.request.resend_count", i64::from(sent.attempts.saturating_sub(1))));
-                Ok(Sent { response: sent.response, outage: sent.outage })
+        match self.web.send(component, &manifest.allowed_outbound_hosts, request).await {
+            Ok(response) => {
+                span.set(KeyValue::new("http.response.status_code", i64::from(response.status().as_u16())));
+                Ok(response)
             }
             Err(error) => {
                 span.fail(&error.to_string());
-                tracing::warn!(worker = component, digest, %error, "service call failed");
-                Err(runtime::SendError { kind: kind(&error), message: error.to_string(), outage: error.outage() })
+                tracing::warn!(worker = component, digest, %error, "request to the open web failed");
+                Err(SendError { kind: kind(&error), message: error.to_string() })
             }
         }
     }
@@ -127,19 +114,14 @@ impl Host {
     }
 }
 
-fn unknown(component: &str) -> runtime::SendError {
-    runtime::SendError {
-        kind: SendErrorKind::Denied,
-        message: format!("there is no component `{component}`"),
-        outage: None,
-    }
+fn unknown(component: &str) -> SendError {
+    SendError { kind: SendErrorKind::Denied, message: format!("there is no component `{component}`") }
 }
 
-fn kind(error: &SendError) -> SendErrorKind {
+fn kind(error: &WebError) -> SendErrorKind {
     match error {
-        SendError::Denied { .. } | SendError::Unknown(_) | SendError::BadPath(_) => SendErrorKind::Denied,
-        SendError::Connection { .. } => SendErrorKind::Connection,
-        SendError::TimedOut(_) => SendErrorKind::TimedOut,
-        SendError::TooLarge(_) | SendError::Unsendable { .. } => SendErrorKind::Other,
+        WebError::Denied { .. } => SendErrorKind::Denied,
+        WebError::Connection { .. } => SendErrorKind::Connection,
+        WebError::TooLarge(_) | WebError::Unsendable { .. } => SendErrorKind::Other,
     }
 }

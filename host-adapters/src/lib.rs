@@ -9,6 +9,7 @@ pub mod dispatch;
 pub mod endpoint;
 pub mod gateway;
 pub mod host;
+pub mod outgoing;
 pub mod secrets;
 pub mod shutdown;
 pub mod telemetry;

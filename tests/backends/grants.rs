@@ -1,12 +1,13 @@
 //! Grants: every function refuses resources that its caller's grants do not name, and says what to write.
 
 use host_adapters_manifest::{ManifestErrors, ProvidedVariables};
-use host_adapters_platform::{Grants, PlatformService};
+use host_adapters_platform::{Grants, PlatformService, ServiceBackend};
 use host_adapters_records::documents::{Find, FindOne, FindQuery, ReplaceOne, UpdateOne};
 use host_adapters_records::identity::Verify;
 use host_adapters_records::queue::SendBatch;
+use host_adapters_records::service::{CallService, ServiceRequest, ServiceResponse};
 use host_adapters_records::table::{BatchGet, BatchUpdate, BatchWrite, Query, Update};
-use host_adapters_records::{Error, ErrorKind, Platform};
+use host_adapters_records::{Caller, Error, ErrorKind, Platform};
 use serde_json::{Value, json};
 use std::path::Path;
 use std::sync::Arc;
@@ -15,7 +16,7 @@ use tests::contract::suites::backend::{COLLECTION, QUEUE, TABLE};
 use tests::contract::suites::queue::message;
 use tests::contract::suites::table::key;
 
-const FUNCTIONS: [&str; 16] = [
+const FUNCTIONS: [&str; 17] = [
     "batch-get",
     "batch-write",
     "batch-update",
@@ -30,17 +31,32 @@ const FUNCTIONS: [&str; 16] = [
     "replace",
     "update-one",
     "verify",
+    "call",
     "versions",
     "swap",
 ];
 
+const SERVICE: &str = "contract-service";
+
+/// A service that answers everybody.
+struct Answers;
+
+#[async_trait::async_trait]
+impl ServiceBackend for Answers {
+    async fn call(&self, caller: Caller<'_>, service: &str, _: ServiceRequest) -> Result<ServiceResponse, Error> {
+        Ok(ServiceResponse { status: 200, headers: vec![], body: format!("{service} answers {}", caller.name) })
+    }
+}
+
 /// Reads grants as `spin.toml` has them, of an application in which every name of these tests is declared.
 fn read(grants: &Value) -> Result<Grants, ManifestErrors> {
     let names: String = [TABLE, QUEUE, "other"].map(|name| format!("{name} = {{}}\n")).concat();
+    let services = [SERVICE, "other"].map(|name| format!("{name} = {{ upstream = \"http://{name}\" }}\n")).concat();
     let text = format!(
         "spin_manifest_version = 2\n[application]\nname = \"grants\"\n[application.tool.host-adapters]\n\
          collections = [\"{COLLECTION}\"]\n[application.tool.host-adapters.tables]\n{names}\
-         [application.tool.host-adapters.queues]\n{names}[application.tool.host-adapters.clients.worker]\n\
+         [application.tool.host-adapters.queues]\n{names}\
+         [application.tool.host-adapters.services]\n{services}[application.tool.host-adapters.clients.worker]\n\
          token = \"t\"\ngrants = {}\n",
         grants.to_string().replace("\":", "\" = ")
     );
@@ -58,12 +74,19 @@ async fn service(grants: Value) -> (PlatformService, Opened) {
         queues: backend.clone(),
         documents: backend,
         identity: None,
+        services: Some(Arc::new(Answers)),
     };
     (service, opened)
 }
 
+fn request() -> CallService {
+    let request = ServiceRequest { method: "GET".into(), path: "/".into(), headers: vec![], body: String::new() };
+    CallService { service: SERVICE.into(), request }
+}
+
 /// Calls a function by its name, on the contract's resources.
-async fn call(platform: &PlatformService, caller: &str, function: &str) -> Result<(), Error> {
+async fn call(platform: &PlatformService, name: &str, function: &str) -> Result<(), Error> {
+    let caller = Caller::client(name);
     let (table, key) = (TABLE.to_owned(), key("p", "s"));
     let update = Update { key: key.clone(), set: vec![], remove: vec![], condition: vec![] };
     match function {
@@ -83,10 +106,10 @@ async fn call(platform: &PlatformService, caller: &str, function: &str) -> Resul
             let args = SendBatch { queue: QUEUE.into(), messages: vec![message("m")] };
             platform.queue_send_batch(caller, args).await.map(drop)
         }
-        "depth" => platform.queue_depth(caller, QUEUE).await.map(drop),
-        "peek" => platform.queue_peek(caller, QUEUE, 1).await.map(drop),
-        "look" => platform.check_peek(caller, QUEUE),
-        "redrive" => platform.check_redrive(caller, QUEUE),
+        "depth" => platform.queue_depth(name, QUEUE).await.map(drop),
+        "peek" => platform.queue_peek(name, QUEUE, 1).await.map(drop),
+        "look" => platform.check_peek(name, QUEUE),
+        "redrive" => platform.check_redrive(name, QUEUE),
         "find" => {
             let args = FindOne { collection: COLLECTION.into(), filter: "{}".into() };
             platform.documents_find_one(caller, args).await.map(drop)
@@ -107,8 +130,9 @@ async fn call(platform: &PlatformService, caller: &str, function: &str) -> Resul
             platform.documents_update_one(caller, args).await.map(drop)
         }
         "verify" => platform.identity_verify(caller, Verify { token: "t".into() }).await.map(drop),
-        "versions" => platform.check_read_components(caller),
-        "swap" => platform.check_swap_components(caller),
+        "call" => platform.service_call(caller, request()).await.map(drop),
+        "versions" => platform.check_read_components(name),
+        "swap" => platform.check_swap_components(name),
         other => panic!("{other}"),
     }
 }
@@ -129,6 +153,8 @@ async fn allow_what_they_name_and_nothing_else() {
         (json!({"documents": {COLLECTION: "write"}}), vec!["replace", "update-one"]),
         (json!({"documents": {COLLECTION: "read-write"}}), vec!["find", "find-page", "replace", "update-one"]),
         (json!({"identity": true}), vec!["verify"]),
+        (json!({"services": [SERVICE]}), vec!["call"]),
+        (json!({"services": ["other"]}), vec![]),
         (json!({"components": "read"}), vec!["versions"]),
         (json!({"components": "swap"}), vec!["versions", "swap"]),
     ] {
@@ -153,6 +179,7 @@ async fn say_what_to_write() {
         ("redrive", QUEUE, r#"queues = { "contractQueue" = "redrive" }"#),
         ("replace", COLLECTION, r#"documents = { "contract-campaigns" = "write" } (or "read-write")"#),
         ("verify", "tokens", "identity = true"),
+        ("call", SERVICE, r#"services = ["contract-service"]"#),
         ("versions", "components", r#"components = "read""#),
         ("swap", "components", r#"components = "swap""#),
     ] {
@@ -169,12 +196,24 @@ fn refuse_unknown_words() {
         (json!({"table": {}}), "table"),
         (json!({"tables": {TABLE: "all"}}), "all"),
         (json!({"queues": {QUEUE: "read"}}), "read"),
+        (json!({"services": "all"}), "services"),
         (json!({"identity": "yes"}), "identity"),
         (json!({"components": "write"}), "write"),
     ] {
         let error = read(&grants).unwrap_err().to_string();
         assert!(error.contains(word), "{error}");
     }
+}
+
+#[tokio::test]
+async fn a_service_is_called_for_who_is_granted_it() {
+    let (mut platform, _opened) = service(json!({"services": [SERVICE]})).await;
+    let caller = Caller::client("worker");
+    let response = platform.service_call(caller, request()).await.unwrap();
+    assert_eq!(response.body, "contract-service answers worker");
+    platform.services = None;
+    let error = platform.service_call(caller, request()).await.unwrap_err();
+    assert_eq!(error, Error::new(ErrorKind::NotFound, "there is no service `contract-service`; configured: none"));
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 use std::path::Path;
 use tests::components::{component, stamped, stamped_inside};
-use tests::{OPERATOR_TOKEN, TESTER_TOKEN, TestHost, WORKER_TOKEN, wait};
+use tests::{OPERATOR_TOKEN, TESTER_TOKEN, TestHost, WORKER_TOKEN, programs, wait};
 
 async fn version(host: &TestHost, worker: &str) -> Value {
     let versions = host.serving(OPERATOR_TOKEN).await.unwrap();
@@ -89,7 +89,21 @@ async fn a_file_that_cannot_serve_is_refused_with_the_reason() {
             ],
         ),
         ("upsert-users", whole, "Invalid", vec!["registration:platform/table", "registration:platform/queue"]),
-        ("enqueue-entries", component("retry-score"), "Invalid", vec!["imports wasi:http/client@0.3.0"]),
+        (
+            "enqueue-entries",
+            component("retry-score"),
+            "Invalid",
+            vec![
+                "imports registration:platform/service@1.0.0",
+                r#"services = ["<service>"] under [component.enqueue-entries.tool.host-adapters.grants]"#,
+            ],
+        ),
+        (
+            "enqueue-entries",
+            std::fs::read(programs::guest("probe")).unwrap(),
+            "Invalid",
+            vec!["imports wasi:http/client@0.3.0"],
+        ),
     ] {
         // enqueue-entries may call its gateway. Without any allowed host it has not even the grant of a client.
         let refusal = match worker {

@@ -96,7 +96,7 @@ async fn a_trace_runs_from_the_source_through_the_worker_to_the_service_call() {
     put(&host, &entry(CAMPAIGN, FAN, &json!({}), UPDATED)).await;
 
     // All spans are waited for. They arrive in the order in which they end, the outermost last.
-    let is_call = |span: &&Span| span.name == "POST entry.services.internal";
+    let is_call = |span: &&Span| span.name == "POST entry";
     let line = wait::eventually("the trace", async || {
         let spans = spans.lock().unwrap();
         spans.iter().find(is_call).map(|call| line(&spans, call)).filter(|line| line.len() == 5)
@@ -107,7 +107,7 @@ async fn a_trace_runs_from_the_source_through_the_worker_to_the_service_call() {
     let told: Vec<_> =
         line.iter().map(|span| (span.name.as_str(), kind(span), attribute(span, "span.workerName"))).collect();
     let expected = [
-        ("POST entry.services.internal", "SPAN_KIND_CLIENT", "saveEntries"),
+        ("POST entry", "SPAN_KIND_CLIENT", "saveEntries"),
         ("save-entries", "SPAN_KIND_INTERNAL", "saveEntries"),
         ("sqs:saveEntriesQueue process", "SPAN_KIND_CONSUMER", "saveEntries"),
         ("enqueue-entries", "SPAN_KIND_INTERNAL", "enqueueEntries"),

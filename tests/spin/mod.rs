@@ -1,14 +1,14 @@
 //! Components composed with gateway-client as Spin composes them, with a linker that has only what Spin offers.
-//! save-entries uses table and queue through a real gateway, and replicates as it does under `host-adapters up`; the
-//! probe uses documents.
+//! save-entries uses table, queue and Entry Service through a real gateway, and replicates as it does under
+//! `host-adapters up`; the probe uses documents.
 
 mod compose;
 mod spin_host;
 
 use crate::host::sandbox::{documents, probe};
 use fake_services::{FakeServices, Service};
-use host_adapters_records::Platform;
 use host_adapters_records::table::{BatchGet, BatchWrite, Key};
+use host_adapters_records::{Caller, Platform};
 use host_adapters_runtime::{
     ComponentSpec, Event, Interfaces, Limits, LoadError, Loaded, Payload, Requirements, Runtime, RuntimeConfig, Source,
 };
@@ -26,6 +26,7 @@ const UPDATED: &str = "2024-01-15T10:30:00.000Z";
 /// The surroundings of the composed worker.
 struct Spin {
     runtime: Runtime,
+    host: Arc<SpinHost>,
     gateway: Gateway,
     services: FakeServices,
     folder: tempfile::TempDir,
@@ -35,11 +36,11 @@ impl Spin {
     async fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let services = FakeServices::start(fake_services::Options::default()).await.unwrap();
-        let gateway = Gateway::start(folder.path()).await;
-        let host = SpinHost::new(&gateway.url, &services.url(Service::Entry));
+        let gateway = Gateway::start(folder.path(), &services.url(Service::Entry)).await;
+        let host = Arc::new(SpinHost::new(&gateway.url));
         let cache_dir = programs::scratch().join("compiled-spin");
         let config = RuntimeConfig { cache_dir, max_instances: 8, interfaces: Interfaces::SpinOnly };
-        Self { runtime: Runtime::new(&config, Arc::new(host)).unwrap(), gateway, services, folder }
+        Self { runtime: Runtime::new(&config, host.clone()).unwrap(), host, gateway, services, folder }
     }
 
     fn load(&self, id: &str, source: PathBuf) -> Result<Loaded, LoadError> {
@@ -68,14 +69,17 @@ impl Spin {
             "date": {"created": UPDATED, "updated": UPDATED, "fanModified": UPDATED},
         });
         let args = BatchWrite { table: TABLE.to_owned(), puts: vec![item.to_string()], deletes: vec![] };
-        assert_eq!(self.gateway.platform.table_batch_write(spin_host::SEEDER, args).await.unwrap(), [None]);
+        assert_eq!(
+            self.gateway.platform.table_batch_write(Caller::client(spin_host::SEEDER), args).await.unwrap(),
+            [None]
+        );
         item
     }
 
     async fn item(&self, fan: &str) -> Value {
         let keys = vec![Key { pk: "CAMPAIGN#campaign-123".to_owned(), sk: format!("USER#{fan}") }];
         let args = BatchGet { table: TABLE.to_owned(), keys };
-        let items = self.gateway.platform.table_batch_get(spin_host::SEEDER, args).await.unwrap();
+        let items = self.gateway.platform.table_batch_get(Caller::client(spin_host::SEEDER), args).await.unwrap();
         serde_json::from_str(items[0].as_ref().unwrap()).unwrap()
     }
 
@@ -115,6 +119,8 @@ async fn a_composed_worker_does_its_work() {
     assert_eq!(words, ["ack"]);
     spin.assert_replicated("user-456").await;
     assert!(spin.gateway.answered() > 0, "the worker did not use the gateway");
+    let sent_to: Vec<_> = spin.host.sent_to.lock().unwrap().iter().map(|host| format!("http://{host}")).collect();
+    assert_eq!(sent_to, [spin.gateway.url.as_str()], "services are the gateway's to call");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -163,6 +169,25 @@ async fn without_the_composition_it_is_refused() {
     let error = spin.load(WORKER, programs::component(WORKER)).unwrap_err();
     assert!(matches!(error, LoadError::Link { .. }), "{error:?}");
     assert!(error.to_string().contains("registration:platform/"), "{error}");
+}
+
+/// The gateway calls only the services that the component is granted, and tells the worker what is wrong with a call.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_gateway_calls_granted_services() {
+    let spin = Spin::start().await;
+    let call = async |service: &str, path: &str| {
+        let request = json!({"method": "GET", "path": path});
+        let response = tests::client()
+            .post(format!("{}/platform/service/call", spin.gateway.url))
+            .bearer_auth(GATEWAY_TOKEN)
+            .json(&json!({"service": service, "request": request}));
+        response.send().await.unwrap().json::<Value>().await.unwrap()
+    };
+    let answer = call("entry", "/campaign-123/entries").await;
+    assert_eq!(answer["Ok"]["status"], 200, "{answer}");
+    assert!(serde_json::from_str::<Value>(answer["Ok"]["body"].as_str().unwrap()).is_ok(), "{answer}");
+    assert_eq!(call("user", "/users").await["Err"]["kind"], "Denied");
+    assert_eq!(call("entry", "/../entries").await["Err"]["kind"], "Invalid");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,22 +1,23 @@
 //! A fake of a Spin host: variables, plain outbound HTTP, logs; no platform and no cache. Also the gateway, with the
-//! grants of spin.toml.
+//! grants and the services of spin.toml.
 
 use crate::host::sandbox::probe::PROBE;
 use crate::host::sandbox::world::OneTable;
 use bytes::Bytes;
+use host_adapters::backends;
 use host_adapters::gateway::{Callers, Health};
 use host_adapters::manifest::runtime_config::RuntimeConfig;
 use host_adapters::manifest::{self, ProvidedVariables};
-use host_adapters_outbound::Signer;
+use host_adapters::outgoing::TracedServices;
+use host_adapters::telemetry::Tracing;
 use host_adapters_platform::PlatformService;
 use host_adapters_records::Platform;
 use host_adapters_records::cache::CacheBackend;
-use host_adapters_runtime::host::{Host, SendError, SendErrorKind, Sent};
-use std::collections::BTreeMap;
+use host_adapters_runtime::host::{Host, SendError, SendErrorKind};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::SystemTime;
+use std::sync::{Arc, Mutex};
 use tests::programs;
 
 /// The token of save-entries at the gateway.
@@ -36,11 +37,16 @@ pub struct Gateway {
 }
 
 impl Gateway {
-    pub async fn start(data: &Path) -> Self {
-        let mut app = manifest::load(&programs::project().join("spin.toml"), &ProvidedVariables::default()).unwrap();
+    pub async fn start(data: &Path, entry_service: &str) -> Self {
+        let named = [("entry_service_upstream".to_owned(), entry_service.to_owned())].into();
+        let given = ProvidedVariables { named, ..ProvidedVariables::default() };
+        let mut app = manifest::load(&programs::project().join("spin.toml"), &given).unwrap();
         // No fan's token is verified here, so no keys are needed.
         app.host.identity = None;
-        let platform = host_adapters::backends::open(&app, data, &RuntimeConfig::default()).await.unwrap().platform;
+        let (services, tracing) = (backends::services(&app, None).unwrap(), Tracing::from_env().unwrap());
+        let services = TracedServices { services, tracing };
+        let backends = backends::open(&app, data, &RuntimeConfig::default(), services).await.unwrap();
+        let platform = backends.platform;
         let gateway = host_adapters::gateway::Gateway {
             components: None,
             redriver: None,
@@ -75,26 +81,19 @@ impl Gateway {
 /// The fake host.
 pub struct SpinHost {
     variables: BTreeMap<&'static str, String>,
-    entry_service: String,
-    /// Signs the app-to-app token that the bridge adds to requests of a Spin host to services.
-    signer: Signer,
     client: reqwest::Client,
+    /// The hosts that components have called.
+    pub sent_to: Mutex<BTreeSet<String>>,
     no_platform: Arc<dyn Platform>,
 }
 
 impl SpinHost {
-    pub fn new(gateway: &str, entry_service: &str) -> Self {
-        let variables = [
-            ("gateway_url", gateway),
-            ("gateway_token", GATEWAY_TOKEN),
-            ("entry_service_url", entry_service),
-            ("worker_token", WORKER_TOKEN),
-        ];
+    pub fn new(gateway: &str) -> Self {
+        let variables = [("gateway_url", gateway), ("gateway_token", GATEWAY_TOKEN), ("worker_token", WORKER_TOKEN)];
         Self {
             variables: variables.map(|(name, value)| (name, value.to_owned())).into(),
-            entry_service: entry_service.to_owned(),
-            signer: Signer::generate().unwrap(),
-            client: reqwest::Client::new(),
+            client: tests::client(),
+            sent_to: Mutex::default(),
             no_platform: Arc::new(OneTable),
         }
     }
@@ -118,20 +117,18 @@ impl Host for SpinHost {
         }
     }
 
-    async fn send_http(&self, component: &str, _: &str, mut request: http::Request<Bytes>) -> Result<Sent, SendError> {
-        if request.uri().to_string().starts_with(&self.entry_service) {
-            let token = self.signer.token(component, "entry", SystemTime::now()).unwrap();
-            request.headers_mut().insert("authorization", format!("Bearer {token}").parse().unwrap());
-        }
-        let failed = |error: reqwest::Error| SendError {
-            kind: SendErrorKind::Connection,
-            message: error.to_string(),
-            outage: None,
-        };
+    async fn send_http(
+        &self,
+        _: &str,
+        _: &str,
+        request: http::Request<Bytes>,
+    ) -> Result<http::Response<Bytes>, SendError> {
+        self.sent_to.lock().unwrap().insert(request.uri().authority().unwrap().to_string());
+        let failed = |error: reqwest::Error| SendError { kind: SendErrorKind::Connection, message: error.to_string() };
         let response = self.client.execute(request.try_into().map_err(failed)?).await.map_err(failed)?;
         let mut answer = http::Response::builder().status(response.status());
         *answer.headers_mut().unwrap() = response.headers().clone();
-        Ok(Sent { response: answer.body(response.bytes().await.map_err(failed)?).unwrap(), outage: None })
+        Ok(answer.body(response.bytes().await.map_err(failed)?).unwrap())
     }
 
     fn log(&self, _: &str, _: &str, line: &str) {

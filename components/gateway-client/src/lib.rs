@@ -24,7 +24,7 @@ mod bindings {
     use super::GatewayClient;
 }
 
-use bindings::exports::registration::platform::{documents, identity, queue, table, types::Error};
+use bindings::exports::registration::platform::{types::Error, *};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
@@ -86,6 +86,9 @@ forward! {
     }
     identity {
         "verify" verify(token: String) -> identity::Claims;
+    }
+    service {
+        "call" call(service: String, request: service::ServiceRequest) -> service::ServiceResponse;
     }
 }
 

@@ -18,7 +18,7 @@ impl BatchWorker for RetryScore {
     const NAME: &'static str = "retry-score";
 
     async fn handle(batch: Vec<Event>, call: &Call) -> Result<Vec<Disposition>, Failure> {
-        let service = EntryService::new(call).await?;
+        let service = EntryService::new(call);
         let mut dispositions = vec![Disposition::Retry(None); batch.len()];
         let mut bodies = Vec::new();
         for (index, (event, disposition)) in batch.iter().zip(&mut dispositions).enumerate() {

@@ -29,9 +29,8 @@ impl BatchWorker for SaveEntries {
     const NAME: &'static str = "save-entries";
 
     async fn handle(batch: Vec<Event>, call: &Call) -> Result<Vec<Disposition>, Failure> {
-        let service = EntryService::new(call).await?;
         let _span = call.span("replicateEntries");
-        let dispositions = handle(&Live { service, call }, batch).await;
+        let dispositions = handle(&Live { service: EntryService::new(call), call }, batch).await;
         call.info("Entries replicated", count(&dispositions));
         Ok(dispositions)
     }

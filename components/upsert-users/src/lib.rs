@@ -26,10 +26,8 @@ impl BatchWorker for UpsertUsers {
     async fn handle(batch: Vec<Event>, call: &Call) -> Result<Vec<Disposition>, Failure> {
         let merged = Merged::new(&batch);
         log_left_out(&batch, &merged, call);
-        let outcomes = match UserService::new(call).await {
-            Ok(service) => upsert::upsert(merged.users(), async |users| service.upsert(users).await).await,
-            Err(error) => upsert::failed(merged.users(), &error),
-        };
+        let service = UserService::new(call);
+        let outcomes = upsert::upsert(merged.users(), async |users| service.upsert(users).await).await;
         for problem in &outcomes.problems {
             call.error("User Service request failed", json!({"problem": problem}));
         }

@@ -39,7 +39,7 @@ pub async fn upsert(users: &[User], send: impl AsyncFn(&[User]) -> Result<Vec<Up
 
 /// The outcomes of a request that failed. Even a refusal concerns no single profile (the response of the service names
 /// invalid ones), so nothing is rejected: after the last attempt the messages become dead letters.
-pub fn failed(users: &[User], error: &ServiceError) -> Outcomes {
+fn failed(users: &[User], error: &ServiceError) -> Outcomes {
     let disposition = match error.disposition() {
         Disposition::Retry(after) => Disposition::Retry(after),
         Disposition::Ack | Disposition::Reject(_) => Disposition::Retry(None),

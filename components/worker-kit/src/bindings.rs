@@ -37,6 +37,7 @@ pub mod request {
             "registration:platform/queue@1.0.0": crate::bindings::batch::registration::platform::queue,
             "registration:platform/documents@1.0.0": crate::bindings::batch::registration::platform::documents,
             "registration:platform/identity@1.0.0": crate::bindings::batch::registration::platform::identity,
+            "registration:platform/service@1.0.0": crate::bindings::batch::registration::platform::service,
             "registration:workers/events@1.0.0": host_adapters_event,
         },
     });

@@ -2,7 +2,7 @@
 //! generated one shows its fields instead of its message.
 
 pub use crate::bindings::batch::registration::platform::types::ErrorKind;
-pub use crate::bindings::batch::registration::platform::{documents, identity, queue, table};
+pub use crate::bindings::batch::registration::platform::*;
 
 use crate::Disposition;
 

@@ -2,7 +2,7 @@
 
 pub use host_adapters_event::{Disposition, Event, Failure, Payload, Request, Response};
 
-use crate::{Call, lambda::appsync, services::ServiceError};
+use crate::{Call, lambda::appsync};
 
 /// A worker fed by an asynchronous source: a queue, a stream, a topic, a schedule. Exported by
 /// [`batch_worker!`](crate::batch_worker).
@@ -31,14 +31,6 @@ pub trait RequestWorker {
 
     /// Answers a request.
     async fn handle(request: Request, call: &Call) -> Result<Response, Failure>;
-}
-
-/// A service that the whole call needs failed. Only a refusal lies in the records: a variable that is not set is the
-/// worker's set-up, and the same records succeed once it is mended.
-impl From<ServiceError> for Failure {
-    fn from(error: ServiceError) -> Self {
-        Self { retryable: !error.is_refusal(), message: error.to_string() }
-    }
 }
 
 /// The typed call of a batch worker. Rejections are logged here, so that no worker forgets.
@@ -72,25 +64,4 @@ pub async fn call_request<W: RequestWorker>(mut request: Request) -> Result<Resp
     }
     let call = Call::new(W::NAME, request.correlation_id.clone(), request.traceparent.clone());
     W::handle(request, &call).await
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_worker_that_is_not_set_up_blames_no_record() {
-        let (service, message) = ("entry", "the variable entry_service_url is not declared".to_owned());
-        let failure = Failure::from(ServiceError::Misconfigured { service, message });
-        assert!(failure.retryable, "{failure}");
-        assert!(failure.message.contains("entry_service_url"), "{failure}");
-    }
-
-    #[test]
-    fn only_a_refusal_is_for_good() {
-        let (service, message) = ("entry", "no such campaign".to_owned());
-        assert!(Failure::from(ServiceError::Throttled { service, retry_after_ms: None }).retryable);
-        assert!(Failure::from(ServiceError::Unavailable { service, message: message.clone() }).retryable);
-        assert!(!Failure::from(ServiceError::Rejected { service, status: 400, message }).retryable);
-    }
 }

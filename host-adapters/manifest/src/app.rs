@@ -90,7 +90,7 @@ pub struct Host {
     pub tables: BTreeMap<String, TableSpec>,
     /// Collections of documents.
     pub collections: BTreeSet<String>,
-    /// Services that components call by a virtual host.
+    /// Services that components call by their names.
     pub services: Vec<ServiceConfig>,
     /// Whose tokens `identity.verify` accepts.
     pub identity: Option<IdentityConfig>,

@@ -2,7 +2,7 @@
 
 use super::app::Host;
 use host_adapters_platform::{Access, ComponentsAccess, Grants, QueueAccess};
-use host_adapters_settings::{Fields, Setting, Spanned, Table, Words, settings};
+use host_adapters_settings::{Fields, Names, Setting, Spanned, Table, Words, settings};
 use host_adapters_settings::{Report, suggestion};
 use serde_json::{Value as Json, json};
 use std::collections::BTreeMap;
@@ -18,6 +18,8 @@ settings! {
         pub queues: Granted<QueueAccess> = Granted::default(), ();
         /// What may be done with a collection.
         pub documents: Granted<Access> = Granted::default(), ();
+        /// Services that may be called.
+        pub services: Names = Names::default(), ();
         /// Whether tokens may be verified.
         pub identity: bool = false, ();
         /// Whether a client may see which version of each component serves, or replace them too.
@@ -48,18 +50,21 @@ enum Kind {
     Table,
     Queue,
     Collection,
+    Service,
 }
 
 impl From<Table<GrantSettings>> for RawGrants {
     fn from(Table(settings): Table<GrantSettings>) -> Self {
-        let GrantSettings { tables, queues, documents, identity, components } = settings.unwrap_or_default();
+        let GrantSettings { tables, queues, documents, services, identity, components } = settings.unwrap_or_default();
         let of = |kind, names: Vec<_>| names.into_iter().map(move |name| (kind, name));
         let named = of(Kind::Table, tables.named)
             .chain(of(Kind::Queue, queues.named))
             .chain(of(Kind::Collection, documents.named))
+            .chain(of(Kind::Service, services.0.clone()))
             .collect();
         let (tables, queues, documents) = (tables.allowed, queues.allowed, documents.allowed);
-        Self { grants: Grants { tables, queues, documents, identity, components }, named }
+        let services = services.0.into_iter().map(|name| name.value).collect();
+        Self { grants: Grants { tables, queues, documents, identity, services, components }, named }
     }
 }
 
@@ -70,6 +75,9 @@ impl RawGrants {
         expand(&mut grants.tables, host.tables.keys());
         expand(&mut grants.queues, host.queues.keys());
         expand(&mut grants.documents, &host.collections);
+        if grants.services.remove(ALL) {
+            grants.services.extend(host.services.iter().map(|service| service.name.clone()));
+        }
         grants
     }
 
@@ -87,6 +95,7 @@ impl RawGrants {
                 Kind::Table => declared(report, "table", name, host.tables.keys()),
                 Kind::Queue => declared(report, "queue", name, host.queues.keys()),
                 Kind::Collection => declared(report, "collection", name, &host.collections),
+                Kind::Service => declared(report, "service", name, host.services.iter().map(|service| &service.name)),
             }
         }
     }

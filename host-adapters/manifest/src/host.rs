@@ -39,10 +39,8 @@ settings! {
 }
 
 settings! {
-    /// A service that components call by a virtual host.
+    /// A service that components call by its name.
     pub struct ServiceSettings {
-        /// The virtual host.
-        pub host: String = String::new(), "the virtual host, as in host = \"entry.services.internal\"";
         /// The service's base URL.
         pub upstream: Template = Template::default(), "the service's base URL";
         /// Requests in any second, retries included; any number if it is not given.
@@ -101,7 +99,7 @@ pub(super) fn read(application: &mut Fields<'_, '_>, context: &Context<'_, '_>) 
         queues: settings.queues.0.into_iter().map(|(name, queue)| (name, queue.value)).collect(),
         tables: settings.tables.0.into_iter().map(|(name, table)| (name, spec(&table.value))).collect(),
         collections: settings.collections.0.into_iter().map(|name| name.value).collect(),
-        services: services(settings.services, &tool, context),
+        services: settings.services.0.into_iter().map(|(name, it)| service(name, &it.value, context)).collect(),
         identity: settings.identity.0.and_then(|identity| identity_config(&identity, context)),
         ..Host::default()
     };
@@ -125,30 +123,14 @@ fn spec(table: &TableSettings) -> TableSpec {
     TableSpec { stream: table.stream, ..TableSpec::default() }
 }
 
-fn services(written: Named<ServiceSettings>, tool: &Fields<'_, '_>, context: &Context<'_, '_>) -> Vec<ServiceConfig> {
-    let mut services: Vec<ServiceConfig> = Vec::new();
-    for (name, Spanned { value, span }) in written.0 {
-        let Some(service) = service(name, value, context) else { continue };
-        match services.iter().find(|other| other.host == service.host) {
-            Some(other) => {
-                tool.diagnostic(&span, format!("host \"{}\" is already that of \"{}\"", service.host, other.name))
-            }
-            None => services.push(service),
-        }
-    }
-    services
-}
-
-fn service(name: String, settings: ServiceSettings, context: &Context<'_, '_>) -> Option<ServiceConfig> {
-    let upstream = web_url(&name, &settings.upstream, context)?.expose().to_owned();
+fn service(name: String, settings: &ServiceSettings, context: &Context<'_, '_>) -> ServiceConfig {
     let rate = settings.rate_limit_per_sec.and_then(NonZeroU32::new);
-    Some(ServiceConfig {
+    ServiceConfig {
+        upstream: web_url(&name, &settings.upstream, context).unwrap_or_default().expose().to_owned(),
         name,
-        host: settings.host,
-        upstream,
         rate_limit: rate.map(|per_sec| RateLimit { per_sec, by: settings.rate_limit_by }),
         try_timeout: Duration::from_secs(settings.try_timeout_secs.into()),
-    })
+    }
 }
 
 fn identity_config(settings: &IdentitySettings, context: &Context<'_, '_>) -> Option<IdentityConfig> {

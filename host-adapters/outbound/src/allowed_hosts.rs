@@ -191,11 +191,11 @@ mod tests {
     #[test]
     fn entries_allow_what_spin_allows() {
         let cases = [
-            ("http://entry.services.internal", "http://entry.services.internal/c1/entries", true),
-            ("http://entry.services.internal/", "http://Entry.Services.Internal:80/", true),
-            ("http://entry.services.internal", "http://entry.services.internal:81/", false),
-            ("http://entry.services.internal", "https://entry.services.internal/", false),
-            ("http://entry.services.internal", "http://evil-entry.services.internal/", false),
+            ("http://entry.example", "http://entry.example/c1/entries", true),
+            ("http://entry.example/", "http://Entry.Example:80/", true),
+            ("http://entry.example", "http://entry.example:81/", false),
+            ("http://entry.example", "https://entry.example/", false),
+            ("http://entry.example", "http://evil-entry.example/", false),
             ("https://*.example.com", "https://a.b.example.com/", true),
             ("https://*.example.com", "https://example.com/", false),
             ("*://localhost:*", "redis://localhost:7000", true),

@@ -4,13 +4,11 @@ use host_adapters_settings::Words;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-/// A service that components call by a virtual host.
+/// A service that components call by its name.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct ServiceConfig {
-    /// Its name: the metric label, and the `aud` of the tokens for it.
+    /// Its name: what components call it by, the metric label, and the `aud` of the tokens for it.
     pub name: String,
-    /// The host by which components call it, such as `entry.services.internal`.
-    pub host: String,
     /// Its base URL; a path in it is put before the path of each request.
     pub upstream: String,
     /// How many requests it takes; any number if `None`.

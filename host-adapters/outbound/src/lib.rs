@@ -1,34 +1,37 @@
-//! Outbound HTTP policy. A component calls a service by the name of a virtual host. This crate makes the call:
-//! it checks the component's `allowed_outbound_hosts`, waits for the service's rate limit, adds the app-to-app token,
-//! sends the request upstream, and retries transient failures.
+//! Outbound HTTP.
 //!
-//! All components and instances share it, so that a rate limit holds for the whole host and the key stays out of
-//! sandboxes.
+//! - [`Services`]: calls of services by their names. Each waits for the service's rate limit, carries the app-to-app
+//!   token, and is retried after a transient failure. All components and instances share it, so that a rate limit holds
+//!   for the whole host and the key stays out of sandboxes.
+//! - [`Web`]: requests of components to other hosts, as their `allowed_outbound_hosts` permit.
 
 mod allowed_hosts;
 mod attempt;
 mod call;
 mod config;
+mod exchange;
 mod limiter;
+mod request;
 mod retry;
 mod signer;
 #[cfg(test)]
 mod tests;
+mod web;
 
 pub use allowed_hosts::{AllowedHosts, InvalidHost};
-pub use attempt::MAX_BODY_BYTES;
 pub use call::{SendError, Sent};
 pub use config::{LimitBy, RateLimit, ServiceConfig};
+pub use exchange::MAX_BODY_BYTES;
 pub use retry::ATTEMPTS;
 pub use signer::{Claims, ISSUER, LIFETIME, Signer, SignerError};
+pub use web::{Web, WebError};
 
-use http::Uri;
 use limiter::Limiter;
 use std::collections::HashMap;
 
-/// All services, by virtual host.
+/// All services, by name.
 pub struct Services {
-    by_host: HashMap<String, Service>,
+    by_name: HashMap<String, Service>,
     signer: Signer,
     client: reqwest::Client,
 }
@@ -42,29 +45,23 @@ struct Service {
 impl Services {
     /// Opens no connection yet. Fails where the machine has no usable TLS set-up.
     pub fn new(services: Vec<ServiceConfig>, signer: Signer) -> Result<Self, reqwest::Error> {
-        // A redirect could lead the token to another host, so the component gets to see it. Services stand next to this
-        // host: a proxy for the world outside is not for them.
-        let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy().build()?;
         let service = |config: ServiceConfig| {
-            (config.host.to_lowercase(), Service { limiter: config.rate_limit.map(Limiter::new), config })
+            (config.name.clone(), Service { limiter: config.rate_limit.map(Limiter::new), config })
         };
         describe_metrics();
-        Ok(Self { by_host: services.into_iter().map(service).collect(), signer, client })
-    }
-
-    /// The name of the service that a URL leads to; `None` if it leads elsewhere.
-    pub fn name(&self, uri: &Uri) -> Option<&str> {
-        self.find(uri).map(|service| service.config.name.as_str())
+        Ok(Self { by_name: services.into_iter().map(service).collect(), signer, client: client()? })
     }
 
     /// The key that tokens are signed with.
     pub fn signer(&self) -> &Signer {
         &self.signer
     }
+}
 
-    fn find(&self, uri: &Uri) -> Option<&Service> {
-        self.by_host.get(&uri.host()?.to_lowercase())
-    }
+/// A redirect could lead a token or a call to another host, so the component gets to see it. Services stand next to this
+/// host, and Spin knows no proxies either: one in the environment is not meant for components.
+fn client() -> Result<reqwest::Client, reqwest::Error> {
+    reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy().build()
 }
 
 /// Attempts, by service and status (or `connection`, `time-out`).

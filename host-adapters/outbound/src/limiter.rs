@@ -40,7 +40,7 @@ impl Limiter {
     /// Waits until a request to `path` may go out. Who is dropped on the way has taken nothing.
     pub(super) async fn wait(&self, path: &str) {
         let bucket = self.bucket(match self.by {
-            LimitBy::Campaign => path.trim_start_matches('/').split('/').next().unwrap_or_default(),
+            LimitBy::Campaign => path.trim_start_matches('/').split(['/', '?']).next().unwrap_or_default(),
             LimitBy::Service => "",
         });
         bucket.wait().await;

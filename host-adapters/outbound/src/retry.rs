@@ -1,6 +1,7 @@
 //! Which responses are retried, and when.
 
 use backon::{BackoffBuilder, ExponentialBuilder};
+use host_adapters_records::service::is_outage;
 use http::header::RETRY_AFTER;
 use http::{HeaderMap, StatusCode};
 use std::time::{Duration, SystemTime};
@@ -16,12 +17,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(10);
 
 /// Whether a status is worth another try.
 pub(super) fn is_retryable(status: StatusCode) -> bool {
-    status == StatusCode::TOO_MANY_REQUESTS || is_outage(status)
-}
-
-/// Whether a status says that the service as a whole is down.
-pub(super) fn is_outage(status: StatusCode) -> bool {
-    matches!(status, StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT)
+    status == StatusCode::TOO_MANY_REQUESTS || is_outage(status.as_u16())
 }
 
 /// The waits between attempts: exponential with full jitter, so that callers who failed together do not come back
@@ -57,7 +53,7 @@ mod tests {
         let retryable: Vec<u16> =
             (100..600).filter(|code| is_retryable(StatusCode::from_u16(*code).unwrap())).collect();
         assert_eq!(retryable, [429, 502, 503, 504]);
-        let outage: Vec<u16> = (100..600).filter(|code| is_outage(StatusCode::from_u16(*code).unwrap())).collect();
+        let outage: Vec<u16> = (100..600).filter(|code| is_outage(*code)).collect();
         assert_eq!(outage, [502, 503, 504]);
     }
 

@@ -6,8 +6,10 @@ use super::*;
 use axum::Router;
 use axum::extract::State;
 use bytes::Bytes;
+use host_adapters_records::service::{ServiceRequest, is_outage};
+use host_adapters_records::{Error, ErrorKind};
 use http::header::{AUTHORIZATION, HOST, LOCATION, RETRY_AFTER};
-use http::{HeaderMap, Method, Request, Response, StatusCode};
+use http::{HeaderMap, Method, Request, Response, Uri};
 use std::collections::VecDeque;
 use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex};
@@ -93,7 +95,6 @@ async fn hang_up(after: &'static [u8]) -> (Arc<Mutex<usize>>, String) {
 fn config(upstream: &str) -> ServiceConfig {
     ServiceConfig {
         name: "entry".to_owned(),
-        host: "entry.services.internal".to_owned(),
         upstream: upstream.to_owned(),
         rate_limit: None,
         try_timeout: Duration::from_millis(300),
@@ -104,19 +105,22 @@ fn services(upstream: &str) -> Services {
     Services::new(vec![config(upstream)], Signer::generate().unwrap()).unwrap()
 }
 
-fn allowed() -> AllowedHosts {
-    let mut hosts = AllowedHosts::default();
-    hosts.add("http://entry.services.internal").unwrap();
-    hosts
-}
-
-fn request(path: &str) -> Request<Bytes> {
-    let uri = format!("http://entry.services.internal{path}");
-    Request::post(uri).header("traceparent", "00-1-2-01").body(Bytes::from_static(b"{\"entries\":[]}")).unwrap()
+fn request(path: &str) -> ServiceRequest {
+    ServiceRequest {
+        method: "POST".to_owned(),
+        path: path.to_owned(),
+        headers: vec![("traceparent".to_owned(), "00-1-2-01".to_owned())],
+        body: "{\"entries\":[]}".to_owned(),
+    }
 }
 
 async fn send(services: &Services, path: &str) -> Result<Sent, SendError> {
-    services.send("save-entries", &allowed(), request(path)).await
+    services.send("save-entries", "entry", request(path)).await
+}
+
+/// Whether the platform tells of the service being down.
+fn is_unavailable(error: &SendError) -> bool {
+    Error::from(error.clone()).kind == ErrorKind::Unavailable
 }
 
 #[tokio::test]
@@ -138,9 +142,9 @@ async fn each_status_is_tried_as_often_as_it_is_worth() {
     for (status, attempts, outage) in cases {
         let (script, upstream) = Script::serve(vec![Step::Answer(status); 3]).await;
         let sent = send(&services(&upstream), "/c1/entries").await.unwrap();
-        assert_eq!(sent.response.status().as_u16(), status);
+        assert_eq!(sent.response.status, status);
         assert_eq!((sent.attempts, script.count()), (attempts, attempts as usize), "{status}");
-        assert_eq!(sent.outage, outage.then(|| "service:entry".to_owned()), "{status}");
+        assert_eq!(is_outage(sent.response.status), outage, "{status}");
     }
 }
 
@@ -148,7 +152,7 @@ async fn each_status_is_tried_as_often_as_it_is_worth() {
 async fn a_try_that_succeeds_is_the_answer() {
     let (script, upstream) = Script::serve([Step::Answer(503), Step::Slow]).await;
     let sent = send(&services(&upstream), "/c1/entries").await.unwrap();
-    assert_eq!((sent.response.status(), sent.attempts, sent.outage), (StatusCode::OK, 3, None));
+    assert_eq!((sent.response.status, sent.attempts), (200, 3));
     let seen = script.seen.lock().unwrap();
     assert!(seen.iter().all(|(_, _, _, body)| body == "{\"entries\":[]}"), "each try carries the body");
 }
@@ -158,7 +162,7 @@ async fn is_delayed(status: u16, retry_after: &str, least: Duration) {
     let (_, upstream) = Script::serve([Step::AnswerWith(status, RETRY_AFTER, retry_after.to_owned())]).await;
     let started = Instant::now();
     let sent = send(&services(&upstream), "/c1/entries").await.unwrap();
-    assert_eq!((sent.response.status(), sent.attempts), (StatusCode::OK, 2));
+    assert_eq!((sent.response.status, sent.attempts), (200, 2));
     assert!(started.elapsed() >= least, "{retry_after}: {:?}", started.elapsed());
 }
 
@@ -178,8 +182,8 @@ async fn retry_after_as_a_date_is_kept() {
 async fn a_retry_after_of_minutes_is_left_to_the_caller() {
     let (_, upstream) = Script::serve([Step::AnswerWith(429, RETRY_AFTER, "120".to_owned())]).await;
     let sent = send(&services(&upstream), "/c1/entries").await.unwrap();
-    assert_eq!((sent.response.status().as_u16(), sent.attempts, sent.outage), (429, 1, None));
-    assert_eq!(sent.response.headers()[RETRY_AFTER], "120");
+    assert_eq!((sent.response.status, sent.attempts), (429, 1));
+    assert!(sent.response.headers.contains(&("retry-after".to_owned(), "120".to_owned())), "{sent:?}");
 }
 
 #[tokio::test]
@@ -187,7 +191,7 @@ async fn a_service_that_is_too_slow_is_down() {
     let (script, upstream) = Script::serve(vec![Step::Slow; 3]).await;
     let error = send(&services(&upstream), "/c1/entries").await.unwrap_err();
     assert_eq!(error, SendError::TimedOut("entry".to_owned()));
-    assert_eq!((error.outage().as_deref(), script.count()), (Some("service:entry"), 3));
+    assert_eq!((is_unavailable(&error), script.count()), (true, 3));
 }
 
 #[tokio::test]
@@ -197,7 +201,7 @@ async fn cut_connections_are_tried_again_and_then_an_outage() {
         let (connections, upstream) = hang_up(cut).await;
         let error = send(&services(&upstream), "/c1/entries").await.unwrap_err();
         assert!(matches!(&error, SendError::Connection { service, .. } if service == "entry"), "{error}");
-        assert_eq!(error.outage().as_deref(), Some("service:entry"));
+        assert!(is_unavailable(&error));
         assert!(*connections.lock().unwrap() >= 3);
     }
 }
@@ -208,18 +212,15 @@ async fn nobody_listening_is_an_outage() {
     let upstream = format!("http://{}", listener.local_addr().unwrap());
     drop(listener);
     let error = send(&services(&upstream), "/c1/entries").await.unwrap_err();
-    assert_eq!(error.outage().as_deref(), Some("service:entry"));
+    assert!(is_unavailable(&error));
     assert!(error.to_string().starts_with("no connection to service entry: "), "{error}");
 }
 
 #[tokio::test]
-async fn the_request_arrives_with_the_hosts_token_and_not_the_guests() {
+async fn the_request_arrives_with_the_hosts_token() {
     let (script, upstream) = Script::serve([]).await;
     let services = services(&format!("{upstream}/base/"));
-    let mut request = request("/c1/entries?after=x");
-    request.headers_mut().insert(AUTHORIZATION, "Bearer forged".parse().unwrap());
-    request.headers_mut().append(AUTHORIZATION, "Basic forged".parse().unwrap());
-    services.send("save-entries", &allowed(), request).await.unwrap();
+    send(&services, "/c1/entries?after=x").await.unwrap();
 
     let seen = script.seen.lock().unwrap();
     let (method, uri, headers, body) = &seen[0];
@@ -246,7 +247,7 @@ async fn a_redirect_is_an_answer_and_takes_the_token_nowhere() {
     let (elsewhere, other) = Script::serve([]).await;
     let (_, upstream) = Script::serve([Step::AnswerWith(307, LOCATION, other)]).await;
     let sent = send(&services(&upstream), "/c1/entries").await.unwrap();
-    assert_eq!((sent.response.status().as_u16(), elsewhere.count()), (307, 0));
+    assert_eq!((sent.response.status, elsewhere.count()), (307, 0));
 }
 
 #[tokio::test]
@@ -256,28 +257,39 @@ async fn an_answer_beyond_bounds_is_no_answer() {
     config.try_timeout = Duration::from_secs(10);
     let services = Services::new(vec![config], Signer::generate().unwrap()).unwrap();
     let error = send(&services, "/c1/entries").await.unwrap_err();
-    assert_eq!((error.clone(), error.outage()), (SendError::TooLarge("entry".to_owned()), None));
+    assert_eq!((&error, is_unavailable(&error)), (&SendError::TooLarge("entry".to_owned()), false));
     assert_eq!(script.count(), 1);
 }
 
 #[tokio::test]
-async fn what_is_not_allowed_is_not_sent() {
+async fn what_cannot_be_a_call_of_the_service_is_not_sent() {
     let (script, upstream) = Script::serve([]).await;
     let services = services(&upstream);
-    let denied = services.send("save-entries", &AllowedHosts::default(), request("/c1/entries")).await.unwrap_err();
-    let expected = "`save-entries` may not call entry.services.internal; to allow it, add it to its \
-                    allowed_outbound_hosts in spin.toml";
-    assert_eq!(denied.to_string(), expected);
-    for path in ["/c1/../c2/entries", "/c1/%2E%2e/entries", "/./c1/entries"] {
+    for path in ["/c1/../c2/entries", "/c1/%2E%2e/entries", "/./c1/entries", "http://evil.example/", "@evil.example"] {
         let bad = send(&services, path).await.unwrap_err();
-        assert_eq!(bad, SendError::BadPath("entry.services.internal".to_owned()), "{path}");
+        assert!(bad.to_string().starts_with("the call of service entry cannot be sent: its path "), "{path}: {bad}");
+        assert_eq!(Error::from(bad).kind, ErrorKind::Invalid);
     }
-    let mut anywhere = AllowedHosts::default();
-    anywhere.add("http://*").unwrap();
-    let other = Request::get("http://code.services.internal/").body(Bytes::new()).unwrap();
-    let unknown = services.send("save-entries", &anywhere, other).await.unwrap_err();
-    assert_eq!(unknown, SendError::Unknown("code.services.internal".to_owned()));
+    for name in ["authorization", "Authorization", "host", "connection"] {
+        let headers = vec![(name.to_owned(), "Bearer forged".to_owned())];
+        let request = ServiceRequest { headers, ..request("/c1/entries") };
+        let bad = services.send("save-entries", "entry", request).await.unwrap_err();
+        assert!(bad.to_string().contains("is the host's to set; leave it out"), "{name}: {bad}");
+    }
+    let unknown = services.send("save-entries", "Entry", request("/c1/entries")).await.unwrap_err();
+    assert_eq!(unknown, SendError::Unknown("Entry".to_owned()));
+    assert_eq!(Error::from(unknown).kind, ErrorKind::NotFound);
     assert_eq!(script.count(), 0);
+}
+
+#[tokio::test]
+async fn a_response_that_is_not_text_can_still_be_shown() {
+    let text = b"HTTP/1.1 502 \r\nx-of: caf\xe9\r\nconnection: close\r\ncontent-length: 4\r\n\r\ncaf\xe9";
+    let (_, upstream) = hang_up(text).await;
+    let response = send(&services(&upstream), "/c1/entries").await.unwrap().response;
+    assert_eq!((response.status, response.body.as_str()), (502, "caf\u{fffd}"));
+    let headers = [("x-of", "caf\u{fffd}"), ("content-length", "4")];
+    assert_eq!(response.headers, headers.map(|(name, value)| (name.to_owned(), value.to_owned())));
 }
 
 #[tokio::test]
@@ -286,10 +298,9 @@ async fn all_components_share_one_limit() {
     let mut config = config(&upstream);
     config.rate_limit = Some(RateLimit { per_sec: NonZeroU32::new(20).unwrap(), by: LimitBy::Campaign });
     let services = Services::new(vec![config], Signer::generate().unwrap()).unwrap();
-    let allowed = allowed();
     let calls = (0..40).map(|call| {
         let component = if call % 2 == 0 { "save-entries" } else { "retry-score" };
-        services.send(component, &allowed, request("/c1/entries"))
+        services.send(component, "entry", request("/c1/entries"))
     });
     // One second from the first call on: what is still in line then is dropped, as a call whose time is up.
     let (in_line, started) = (futures::future::join_all(calls), Instant::now());
@@ -297,14 +308,44 @@ async fn all_components_share_one_limit() {
     // Two at once and 18 a second, however late this machine ends the second.
     let (served, most) = (script.count(), 2.0 + 18.0 * started.elapsed().as_secs_f64().ceil());
     assert!((2.0..=most).contains(&(served as f64)), "{served} requests");
-    let other = send(&services, "/c2/entries").await.unwrap();
+    let other = send(&services, "/c2/entries?after=c1").await.unwrap();
     assert!(other.limited < Duration::from_millis(50), "another campaign waited {:?}", other.limited);
 }
 
-#[test]
-fn services_are_found_by_their_host() {
-    let services = services("http://127.0.0.1:1");
-    let name = |uri: &str| services.name(&uri.parse().unwrap()).map(str::to_owned);
-    assert_eq!(name("http://Entry.services.internal/c1"), Some("entry".to_owned()));
-    assert_eq!(name("http://127.0.0.1:1/c1"), None);
+/// What `web` gets from a URL, for a component that may call `allowed`.
+async fn fetch(allowed: &str, url: &str) -> Result<Response<Bytes>, WebError> {
+    let mut hosts = AllowedHosts::default();
+    hosts.add(allowed).unwrap();
+    let request = Request::get(url).header(AUTHORIZATION, "Bearer own").header("te", "trailers");
+    Web::new().unwrap().send("loader", &hosts, request.body(Bytes::new()).unwrap()).await
+}
+
+#[tokio::test]
+async fn the_open_web_gets_the_guests_request_and_no_token() {
+    let (elsewhere, other) = Script::serve([]).await;
+    let (script, upstream) = Script::serve([Step::Answer(503), Step::AnswerWith(307, LOCATION, other)]).await;
+    let url = format!("{upstream}/a?b=c");
+    assert_eq!(fetch(&upstream, &url).await.unwrap().status(), 503, "tried once");
+    assert_eq!(fetch(&upstream, &url).await.unwrap().status(), 307, "not followed");
+    assert_eq!(fetch(&upstream, &url).await.unwrap().body(), "{}");
+    assert_eq!((script.count(), elsewhere.count()), (3, 0));
+    let seen = script.seen.lock().unwrap();
+    let (method, uri, headers, _) = &seen[0];
+    assert_eq!(
+        (method, uri.as_str(), &headers[AUTHORIZATION]),
+        (&Method::GET, "/a?b=c", &"Bearer own".parse().unwrap())
+    );
+    assert!(!headers.contains_key("te"), "{headers:?}");
+}
+
+#[tokio::test]
+async fn the_open_web_is_where_a_component_may_call() {
+    let (script, upstream) = Script::serve([Step::Large]).await;
+    let denied = fetch("https://example.com", &upstream).await.unwrap_err();
+    let expected = "`loader` may not call 127.0.0.1; to allow it, add it to its allowed_outbound_hosts in spin.toml";
+    assert_eq!((denied.to_string().as_str(), script.count()), (expected, 0));
+    assert_eq!(fetch(&upstream, &upstream).await.unwrap_err(), WebError::TooLarge("127.0.0.1".to_owned()));
+    let (_, upstream) = hang_up(b"").await;
+    let broken = fetch(&upstream, &upstream).await.unwrap_err();
+    assert!(matches!(broken, WebError::Connection { .. }), "{broken}");
 }

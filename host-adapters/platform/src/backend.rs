@@ -7,7 +7,8 @@ use crate::update::Update;
 use host_adapters_records::documents::{DocumentPage, UpdateResult};
 use host_adapters_records::identity::Claims;
 use host_adapters_records::queue::Message;
-use host_adapters_records::{Error, table};
+use host_adapters_records::service::{ServiceRequest, ServiceResponse};
+use host_adapters_records::{Caller, Error, table};
 use std::time::Duration;
 
 /// Result of a backend; the error says whether to try again.
@@ -45,6 +46,14 @@ pub trait DocumentsBackend: Send + Sync + 'static {
 pub trait IdentityBackend: Send + Sync + 'static {
     /// What a verified token says; [`host_adapters_records::ErrorKind::Denied`] says why it is not accepted.
     async fn verify(&self, token: &str) -> Result<Claims>;
+}
+
+/// Services, as the platform interface `service` needs them.
+#[async_trait::async_trait]
+pub trait ServiceBackend: Send + Sync + 'static {
+    /// Calls a service by its name; a response may have any status.
+    /// [`Unavailable`](host_adapters_records::ErrorKind::Unavailable) says that the service as a whole is down.
+    async fn call(&self, caller: Caller<'_>, service: &str, request: ServiceRequest) -> Result<ServiceResponse>;
 }
 
 /// Queues with SQS's semantics (visibility, receive counts, redrive), as the platform and the source `sqs` need them.

@@ -6,23 +6,28 @@ use crate::grants::Need;
 use crate::limits::document::Document;
 use crate::update::Update;
 use crate::{PlatformService, Result, took_effect};
+use host_adapters_records::Caller;
 use host_adapters_records::documents::{DocumentPage, Find, FindOne, ReplaceOne, UpdateOne, UpdateResult};
 
 pub(crate) async fn documents_find_one(
     platform: &PlatformService,
-    caller: &str,
+    caller: Caller<'_>,
     args: FindOne,
 ) -> Result<Option<String>> {
     platform.check(caller, Need::ReadDocuments(&args.collection))?;
     platform.documents.find_one(&args.collection, Filter::parse(&args.filter)?).await
 }
 
-pub(crate) async fn documents_find(platform: &PlatformService, caller: &str, args: Find) -> Result<DocumentPage> {
+pub(crate) async fn documents_find(platform: &PlatformService, caller: Caller<'_>, args: Find) -> Result<DocumentPage> {
     platform.check(caller, Need::ReadDocuments(&args.collection))?;
     platform.documents.find(&args.collection, Query::parse(&args.query)?).await
 }
 
-pub(crate) async fn documents_replace_one(platform: &PlatformService, caller: &str, args: ReplaceOne) -> Result<()> {
+pub(crate) async fn documents_replace_one(
+    platform: &PlatformService,
+    caller: Caller<'_>,
+    args: ReplaceOne,
+) -> Result<()> {
     platform.check(caller, Need::WriteDocuments(&args.collection))?;
     let (filter, document) = (Filter::parse(&args.filter)?, Document::parse(args.document)?);
     took_effect(platform.documents.replace_one(&args.collection, filter, document).await)
@@ -31,7 +36,7 @@ pub(crate) async fn documents_replace_one(platform: &PlatformService, caller: &s
 /// A filter looks at no more than it must to write, so the right to write is enough, as it is for tables.
 pub(crate) async fn documents_update_one(
     platform: &PlatformService,
-    caller: &str,
+    caller: Caller<'_>,
     args: UpdateOne,
 ) -> Result<UpdateResult> {
     platform.check(caller, Need::WriteDocuments(&args.collection))?;

@@ -2,7 +2,7 @@
 
 use host_adapters_records::{Error, ErrorKind};
 use host_adapters_settings::Words;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The table `grants` of a component:
 ///
@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 /// queues = { retryScoreQueue = "send" }
 /// documents = { campaigns = "read" }
 /// identity = true
+/// services = ["entry"]
 /// ```
 ///
 /// A client of the gateway may also have `components = "swap"`.
@@ -25,6 +26,8 @@ pub struct Grants {
     pub documents: BTreeMap<String, Access>,
     /// Whether tokens may be verified.
     pub identity: bool,
+    /// Services that may be called.
+    pub services: BTreeSet<String>,
     /// What may be done with the components that serve.
     pub components: Option<ComponentsAccess>,
 }
@@ -85,6 +88,7 @@ pub(crate) enum Need<'a> {
     ReadDocuments(&'a str),
     WriteDocuments(&'a str),
     Identity,
+    CallService(&'a str),
     ReadComponents,
     SwapComponents,
 }
@@ -100,9 +104,29 @@ impl Grants {
             Need::ReadDocuments(name) => self.documents.get(name).is_some_and(Access::reads),
             Need::WriteDocuments(name) => self.documents.get(name).is_some_and(Access::writes),
             Need::Identity => self.identity,
+            Need::CallService(name) => self.services.contains(name),
             Need::ReadComponents => self.components.is_some(),
             Need::SwapComponents => self.components == Some(ComponentsAccess::Swap),
         }
+    }
+}
+
+impl Grants {
+    /// The interfaces of the platform of which these grants open nothing, each with the line that would.
+    pub fn closed(&self) -> impl Iterator<Item = (&'static str, &'static str)> {
+        let sends = self.queues.values().any(|access| *access == QueueAccess::Send);
+        let interfaces = [
+            ("registration:platform/table", !self.tables.is_empty(), r#"tables = { "<table>" = "read" }"#),
+            ("registration:platform/queue", sends, r#"queues = { "<queue>" = "send" }"#),
+            (
+                "registration:platform/documents",
+                !self.documents.is_empty(),
+                r#"documents = { "<collection>" = "read" }"#,
+            ),
+            ("registration:platform/identity", self.identity, "identity = true"),
+            ("registration:platform/service", !self.services.is_empty(), r#"services = ["<service>"]"#),
+        ];
+        interfaces.into_iter().filter(|(_, open, _)| !open).map(|(interface, _, line)| (interface, line))
     }
 }
 
@@ -128,6 +152,9 @@ impl Need<'_> {
             Self::ReadDocuments(name) => ("read documents", "documents", name, "read"),
             Self::WriteDocuments(name) => ("write documents", "documents", name, "write"),
             Self::Identity => return refusal(caller, "verify tokens", "identity = true"),
+            Self::CallService(name) => {
+                return refusal(caller, &format!("call service `{name}`"), &format!("services = [\"{name}\"]"));
+            }
             Self::ReadComponents => return refusal(caller, "see the components", "components = \"read\""),
             Self::SwapComponents => return refusal(caller, "replace components", "components = \"swap\""),
         };

@@ -3,9 +3,9 @@
 use crate::grants::Need;
 use crate::{PlatformService, Result};
 use host_adapters_records::identity::{Claims, Verify};
-use host_adapters_records::{Error, ErrorKind};
+use host_adapters_records::{Caller, Error, ErrorKind};
 
-pub(crate) async fn identity_verify(platform: &PlatformService, caller: &str, args: Verify) -> Result<Claims> {
+pub(crate) async fn identity_verify(platform: &PlatformService, caller: Caller<'_>, args: Verify) -> Result<Claims> {
     platform.check(caller, Need::Identity)?;
     let missing = || Error::new(ErrorKind::NotFound, "no identity is configured: name its issuer, audience and JWKS");
     platform.identity.as_ref().ok_or_else(missing)?.verify(&args.token).await

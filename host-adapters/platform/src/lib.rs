@@ -1,7 +1,7 @@
 //! What workers may call, independent of the backend: one module per WIT interface, whose functions check the caller's
 //! grant and then call the backend; and what all backends share.
 //!
-//! - `service`: the platform itself. [`Grants`]: who may call what.
+//! - [`PlatformService`]: the platform itself. [`Grants`]: who may call what.
 //! - `backend`: the traits that backends implement.
 //! - [`limits`]: what every backend accepts, checked before one is asked; [`filter`], [`find`], [`update`],
 //!   [`json`], [`names`]: shared by backends.
@@ -30,5 +30,62 @@ pub use backend::*;
 pub use configured::{Backend, Opened};
 pub use declared::{Declared, IdentityConfig, QueueSpec, TableSpec};
 pub use grants::{Access, ComponentsAccess, Grants, QueueAccess};
-pub use service::PlatformService;
-pub(crate) use service::took_effect;
+
+use grants::Need;
+use host_adapters_failpoint::{self as failpoint, Step};
+use host_adapters_records::{self as records, Caller, Platform, platform_functions};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// The platform over backends, with the grants of each component and client by name.
+pub struct PlatformService {
+    /// Who may call what; a name that is not here may call nothing.
+    pub grants: HashMap<String, Grants>,
+    /// Behind `table`.
+    pub tables: Arc<dyn TableBackend>,
+    /// Behind `queue`.
+    pub queues: Arc<dyn QueueBackend>,
+    /// Behind `documents`.
+    pub documents: Arc<dyn DocumentsBackend>,
+    /// Behind `identity`; without it no token can be verified.
+    pub identity: Option<Arc<dyn IdentityBackend>>,
+    /// Behind `service`; without it there are no services.
+    pub services: Option<Arc<dyn ServiceBackend>>,
+}
+
+impl PlatformService {
+    /// Refuses what the caller's grants do not name.
+    pub(crate) fn check(&self, caller: Caller<'_>, need: Need<'_>) -> Result<()> {
+        let granted = self.grants.get(caller.name).is_some_and(|grants| grants.allow(need));
+        if granted { Ok(()) } else { Err(need.denied(caller.name)) }
+    }
+}
+
+/// A crash here leaves the caller without the answer to what has happened.
+pub(crate) fn took_effect<T>(done: Result<T>) -> Result<T> {
+    if done.is_ok() {
+        failpoint::reached(Step::SideEffect);
+    }
+    done
+}
+
+macro_rules! platform {
+    ($($interface:ident $interface_wit:literal { $(
+        $method:ident $wit:literal $arguments:ident($($argument:ident: $type:ty),*) $(of $resource:ident)? -> $output:ty;
+    )* })*) => {
+        #[async_trait::async_trait]
+        impl Platform for PlatformService {
+            $($(
+                async fn $method(
+                    &self,
+                    caller: Caller<'_>,
+                    args: records::$interface::$arguments,
+                ) -> records::Output<records::$interface::$arguments> {
+                    crate::$interface::$method(self, caller, args).await
+                }
+            )*)*
+        }
+    };
+}
+
+platform_functions!(platform);

@@ -4,11 +4,12 @@
 use crate::grants::Need;
 use crate::outage::whole;
 use crate::{Depth, PlatformService, Received, Result, took_effect};
+use host_adapters_records::Caller;
 use host_adapters_records::queue::SendBatch;
 
 pub(crate) async fn queue_send_batch(
     platform: &PlatformService,
-    caller: &str,
+    caller: Caller<'_>,
     args: SendBatch,
 ) -> Result<Vec<Result<String>>> {
     platform.check(caller, Need::SendTo(&args.queue))?;
@@ -18,13 +19,13 @@ pub(crate) async fn queue_send_batch(
 impl PlatformService {
     /// How many messages a queue holds; needs the grant `peek`.
     pub async fn queue_depth(&self, caller: &str, queue: &str) -> Result<Depth> {
-        self.check(caller, Need::PeekAt(queue))?;
+        self.check(Caller::client(caller), Need::PeekAt(queue))?;
         self.queues.depth(queue).await
     }
 
     /// Up to `max` of a queue's messages, the first due first, without receiving them; needs the grant `peek`.
     pub async fn queue_peek(&self, caller: &str, queue: &str, max: usize) -> Result<Vec<Received>> {
-        self.check(caller, Need::PeekAt(queue))?;
+        self.check(Caller::client(caller), Need::PeekAt(queue))?;
         self.queues.peek(queue, max).await
     }
 
@@ -33,7 +34,7 @@ impl PlatformService {
     /// # Errors
     /// When neither `peek` nor `redrive` is granted.
     pub fn check_peek(&self, caller: &str, queue: &str) -> Result<()> {
-        self.check(caller, Need::PeekAt(queue))
+        self.check(Caller::client(caller), Need::PeekAt(queue))
     }
 
     /// Refuses a caller that may not send a queue's dead letters back, nor drop them.
@@ -41,6 +42,6 @@ impl PlatformService {
     /// # Errors
     /// When `redrive` is not granted.
     pub fn check_redrive(&self, caller: &str, queue: &str) -> Result<()> {
-        self.check(caller, Need::Redrive(queue))
+        self.check(Caller::client(caller), Need::Redrive(queue))
     }
 }

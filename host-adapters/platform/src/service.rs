@@ -1,55 +1,18 @@
-//! The platform over backends.
+//! `registration:platform/service`.
 
-use crate::grants::{Grants, Need};
-use crate::{DocumentsBackend, IdentityBackend, QueueBackend, Result, TableBackend, documents, identity, queue, table};
-use host_adapters_failpoint::{self as failpoint, Step};
-use host_adapters_records::{self as records, Platform, platform_functions};
-use std::collections::HashMap;
-use std::sync::Arc;
+use crate::grants::Need;
+use crate::names::unknown;
+use crate::{PlatformService, Result};
+use host_adapters_records::Caller;
+use host_adapters_records::service::{CallService, ServiceResponse};
 
-/// The platform over backends, with the grants of each component and client by name.
-pub struct PlatformService {
-    /// Who may call what; a name that is not here may call nothing.
-    pub grants: HashMap<String, Grants>,
-    /// Behind `table`.
-    pub tables: Arc<dyn TableBackend>,
-    /// Behind `queue`.
-    pub queues: Arc<dyn QueueBackend>,
-    /// Behind `documents`.
-    pub documents: Arc<dyn DocumentsBackend>,
-    /// Behind `identity`; without it no token can be verified.
-    pub identity: Option<Arc<dyn IdentityBackend>>,
+pub(crate) async fn service_call(
+    platform: &PlatformService,
+    caller: Caller<'_>,
+    args: CallService,
+) -> Result<ServiceResponse> {
+    platform.check(caller, Need::CallService(&args.service))?;
+    let services = platform.services.as_ref();
+    let services = services.ok_or_else(|| unknown("service", &args.service, std::iter::empty()))?;
+    services.call(caller, &args.service, args.request).await
 }
-
-impl PlatformService {
-    /// Refuses what the caller's grants do not name.
-    pub(crate) fn check(&self, caller: &str, need: Need<'_>) -> Result<()> {
-        let granted = self.grants.get(caller).is_some_and(|grants| grants.allow(need));
-        if granted { Ok(()) } else { Err(need.denied(caller)) }
-    }
-}
-
-/// A crash here leaves the caller without the answer to what has happened.
-pub(crate) fn took_effect<T>(done: Result<T>) -> Result<T> {
-    if done.is_ok() {
-        failpoint::reached(Step::SideEffect);
-    }
-    done
-}
-
-macro_rules! platform {
-    ($($interface:ident $interface_wit:literal { $(
-        $method:ident $wit:literal $arguments:ident($($argument:ident: $type:ty),*) $(of $resource:ident)? -> $output:ty;
-    )* })*) => {
-        #[async_trait::async_trait]
-        impl Platform for PlatformService {
-            $($(
-                async fn $method(&self, caller: &str, args: records::$interface::$arguments) -> records::Output<records::$interface::$arguments> {
-                    $interface::$method(self, caller, args).await
-                }
-            )*)*
-        }
-    };
-}
-
-platform_functions!(platform);

@@ -3,12 +3,12 @@
 use crate::grants::Need;
 use crate::outage::whole;
 use crate::{PlatformService, Result, took_effect};
-use host_adapters_records::Error;
 use host_adapters_records::table::{BatchGet, BatchUpdate, BatchWrite, Page, Query};
+use host_adapters_records::{Caller, Error};
 
 pub(crate) async fn table_batch_get(
     platform: &PlatformService,
-    caller: &str,
+    caller: Caller<'_>,
     args: BatchGet,
 ) -> Result<Vec<Option<String>>> {
     platform.check(caller, Need::ReadTable(&args.table))?;
@@ -17,7 +17,7 @@ pub(crate) async fn table_batch_get(
 
 pub(crate) async fn table_batch_write(
     platform: &PlatformService,
-    caller: &str,
+    caller: Caller<'_>,
     args: BatchWrite,
 ) -> Result<Vec<Option<Error>>> {
     platform.check(caller, Need::WriteTable(&args.table))?;
@@ -27,14 +27,14 @@ pub(crate) async fn table_batch_write(
 /// A condition looks at no more than it must to write, so the right to write is enough, as it is on DynamoDB.
 pub(crate) async fn table_batch_update(
     platform: &PlatformService,
-    caller: &str,
+    caller: Caller<'_>,
     args: BatchUpdate,
 ) -> Result<Vec<Option<Error>>> {
     platform.check(caller, Need::WriteTable(&args.table))?;
     took_effect(whole(platform.tables.batch_update(args).await?, Option::as_ref))
 }
 
-pub(crate) async fn table_query(platform: &PlatformService, caller: &str, args: Query) -> Result<Page> {
+pub(crate) async fn table_query(platform: &PlatformService, caller: Caller<'_>, args: Query) -> Result<Page> {
     platform.check(caller, Need::ReadTable(&args.table))?;
     platform.tables.query(args).await
 }

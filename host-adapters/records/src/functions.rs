@@ -47,6 +47,11 @@ macro_rules! platform_functions {
             identity "registration:platform/identity@1.0.0" {
                 identity_verify "verify" Verify(token: String) -> $crate::identity::Claims;
             }
+            service "registration:platform/service@1.0.0" {
+                service_call "call" CallService(
+                    service: String, request: $crate::service::ServiceRequest
+                ) of service -> $crate::service::ServiceResponse;
+            }
         }
     };
 }
@@ -89,6 +94,22 @@ macro_rules! arguments {
 
 platform_functions!(arguments);
 
+/// Who calls the platform, and whose grants hold: a component or a client of the gateway.
+#[derive(Clone, Copy, Debug)]
+pub struct Caller<'a> {
+    /// The component's id, or the client's name.
+    pub name: &'a str,
+    /// The digest of the component's version that calls; empty for callers of the gateway.
+    pub digest: &'a str,
+}
+
+impl<'a> Caller<'a> {
+    /// A caller of the gateway.
+    pub fn client(name: &'a str) -> Self {
+        Self { name, digest: "" }
+    }
+}
+
 /// What a method of [`Platform`] answers.
 pub type Output<F> = Result<<F as Function>::Output, Error>;
 
@@ -97,15 +118,19 @@ macro_rules! platform {
         $method:ident $wit:literal $arguments:ident($($argument:ident: $type:ty),*) $(of $resource:ident)? -> $output:ty;
     )* })*) => {
         /// The platform as the runtime and the gateway call it, whichever backend stands behind. One method per
-        /// function. `caller` is the component or client whose grants hold; an implementation checks them on every
-        /// call. What a host does not implement it denies.
+        /// function. An implementation checks the caller's grants on every call. What a host does not implement it
+        /// denies.
         #[async_trait::async_trait]
         #[allow(missing_docs, reason = "each method is the function whose arguments it takes")]
         pub trait Platform: Send + Sync + 'static {
             $($(
-                async fn $method(&self, caller: &str, _: $interface::$arguments) -> Output<$interface::$arguments> {
-                    let path = $interface::$arguments::PATH;
-                    Err(Error::new(ErrorKind::Denied, format!("this host does not offer {path} to `{caller}`")))
+                async fn $method(
+                    &self,
+                    caller: Caller<'_>,
+                    _: $interface::$arguments,
+                ) -> Output<$interface::$arguments> {
+                    let (path, name) = ($interface::$arguments::PATH, caller.name);
+                    Err(Error::new(ErrorKind::Denied, format!("this host does not offer {path} to `{name}`")))
                 }
             )*)*
         }

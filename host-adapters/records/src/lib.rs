@@ -22,7 +22,7 @@ mod records;
 mod weight;
 
 pub use error::{Error, ErrorKind};
-pub use functions::{Output, Platform, documents, identity, queue, table};
+pub use functions::*;
 pub use weight::Weight;
 
 /// One function of the platform: its arguments are the type that implements this.

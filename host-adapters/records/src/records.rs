@@ -119,6 +119,42 @@ pub mod documents {
     }
 }
 
+/// Records of `service`.
+pub mod service {
+    record! {
+        /// A request to a service.
+        ServiceRequest {
+            /// The HTTP method.
+            method: String,
+            /// Begins with `/`; the query, if there is one, follows a `?`.
+            path: String,
+            /// Without those that the host sets.
+            #[serde(default)]
+            headers: Vec<(String, String)>,
+            /// Empty where there is none.
+            #[serde(default)]
+            body: String,
+        }
+    }
+
+    record! {
+        /// A service's response.
+        ServiceResponse {
+            /// The HTTP status.
+            status: u16,
+            /// Names are in lower case.
+            headers: Vec<(String, String)>,
+            /// The body.
+            body: String,
+        }
+    }
+
+    /// Whether a status says that the service as a whole is down: 502, 503, 504.
+    pub fn is_outage(status: u16) -> bool {
+        matches!(status, 502..=504)
+    }
+}
+
 /// Records of `identity`.
 pub mod identity {
     record! {

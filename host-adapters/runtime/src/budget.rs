@@ -12,7 +12,8 @@ pub(crate) const MAX_HANDLES: usize = 10_000;
 const MAX_HELD_BYTES: usize = 32 << 20;
 /// What a call under way weighs besides its arguments, bytes.
 const CALL_BYTES: usize = 1 << 10;
-/// Outbound requests under way, those with answers not read yet included; further ones wait.
+/// Calls of services and requests to the open web under way, those with answers not read yet included; further ones
+/// wait.
 pub(crate) const MAX_REQUESTS: usize = 64;
 
 /// Held for as long as what it was given for is in memory.
@@ -41,7 +42,7 @@ impl Budget {
         self.bytes.clone().try_acquire_many_owned(u32::try_from(bytes).ok()?).ok()
     }
 
-    /// Waits for room for one more request: its body is still in the guest's own memory.
+    /// Waits for room for one more request. Its body is still in the guest's own memory, or has its room already.
     pub(crate) async fn request(&self) -> Option<Held> {
         self.requests.clone().acquire_owned().await.ok()
     }

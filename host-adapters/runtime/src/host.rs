@@ -1,4 +1,4 @@
-//! What the runtime needs from outside: the platform, the cache, variables, outbound HTTP, logs.
+//! What the runtime needs from outside: the platform, the cache, variables, the open web, logs.
 
 use bytes::Bytes;
 use host_adapters_records::Platform;
@@ -10,7 +10,7 @@ use std::sync::Arc;
 /// asks.
 #[async_trait::async_trait]
 pub trait Host: Send + Sync + 'static {
-    /// Tables, queues, documents, identity; it checks grants by itself.
+    /// Tables, queues, documents, identity, services; it checks grants by itself.
     fn platform(&self) -> &Arc<dyn Platform>;
 
     /// The cache at `address`; `None` if the component may not open it, or there is none (the host logs which).
@@ -19,8 +19,13 @@ pub trait Host: Send + Sync + 'static {
     /// The value of a variable of a component; `None` if it declares none of that name.
     fn variable(&self, component: &str, name: &str) -> Option<String>;
 
-    /// Sends an outbound HTTP request of a component, if it may.
-    async fn send_http(&self, component: &str, digest: &str, request: http::Request<Bytes>) -> Result<Sent, SendError>;
+    /// Sends an HTTP request of a component to the open web, if it may.
+    async fn send_http(
+        &self,
+        component: &str,
+        digest: &str,
+        request: http::Request<Bytes>,
+    ) -> Result<http::Response<Bytes>, SendError>;
 
     /// What a component says of a call, a reason or a message, without the secrets that it was given; by default there
     /// are none.
@@ -32,14 +37,6 @@ pub trait Host: Send + Sync + 'static {
     fn log(&self, component: &str, digest: &str, line: &str);
 }
 
-/// An answer to an outbound request.
-pub struct Sent {
-    /// The answer.
-    pub response: http::Response<Bytes>,
-    /// Set if the answer means that the whole service is down (502, 503, 504 after the retries): its name.
-    pub outage: Option<String>,
-}
-
 /// Why an outbound request has no answer.
 #[derive(Debug)]
 pub struct SendError {
@@ -47,8 +44,6 @@ pub struct SendError {
     pub kind: SendErrorKind,
     /// For the host's log; a guest does not see it.
     pub message: String,
-    /// Set if the whole service is down: its name.
-    pub outage: Option<String>,
 }
 
 /// The failures of an outbound request that a guest can tell apart.

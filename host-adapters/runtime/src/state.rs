@@ -40,17 +40,17 @@ impl State {
         for (name, value) in &version.environment {
             wasi.env(name, value);
         }
-        let (outages, budget) = (Outages::default(), Budget::new());
+        let budget = Budget::new();
         Self {
             table: ResourceTable::new(),
             wasi: wasi.build(),
             http: WasiHttpCtx::new(),
-            hooks: crate::imports::http::Hooks::new(version, host.clone(), outages.clone(), budget.clone()),
+            hooks: crate::imports::http::Hooks::new(version, host.clone(), budget.clone()),
             component: version.component.clone(),
             digest: version.digest.clone(),
             host,
             memory: MemoryLimit { used: 0, max: version.limits.max_memory_bytes, exceeded: Arc::default() },
-            outages,
+            outages: Outages::default(),
             budget,
             log,
         }

@@ -42,7 +42,7 @@ pub const KINDS: &[BackendKind] = kinds! {
     "cache", "redis": backend_redis;
 };
 
-/// The policy of outbound calls. Its signing key comes from a PEM file, or is made for this process.
+/// The services. The key that signs their tokens comes from a PEM file, or is made for this process.
 ///
 /// # Errors
 /// When the file cannot be read or holds no such key.
@@ -54,7 +54,7 @@ pub fn services(app: &App, key: Option<&Path>) -> Result<Services> {
             Signer::from_pem(&pem).with_context(|| format!("cannot use {}", path.display()))?
         }
     };
-    Services::new(app.host.services.clone(), signer).context("cannot set up outbound HTTP")
+    Services::new(app.host.services.clone(), signer).context("cannot set up calls of services")
 }
 
 fn identity(app: &App) -> Result<Option<Arc<dyn IdentityBackend>>> {

@@ -8,7 +8,8 @@ use anyhow::{Context, Result, anyhow};
 use backend_embedded::{Embedded, EmbeddedCache};
 use host_adapters_platform::clock::Clock;
 use host_adapters_platform::{
-    Declared, DocumentsBackend, Opened, PlatformService, QueueBackend, QueueBrowser, StreamBackend, TableBackend,
+    Declared, DocumentsBackend, Opened, PlatformService, QueueBackend, QueueBrowser, ServiceBackend, StreamBackend,
+    TableBackend,
 };
 use host_adapters_records::cache::CacheBackend;
 use std::path::Path;
@@ -34,7 +35,7 @@ pub struct Backends {
 /// # Errors
 /// When the folder or the file cannot be used, an address is not valid, or the keys of the identity are neither a file
 /// nor an address.
-pub async fn open(app: &App, data: &Path, config: &RuntimeConfig) -> Result<Backends> {
+pub async fn open(app: &App, data: &Path, config: &RuntimeConfig, services: impl ServiceBackend) -> Result<Backends> {
     std::fs::create_dir_all(data).with_context(|| format!("cannot make the folder {}", data.display()))?;
     let opened = Sections::open(&app.declared(), data, config).await?;
     let components = app.components.values().map(|it| (it.id.clone(), it.grants.clone()));
@@ -45,6 +46,7 @@ pub async fn open(app: &App, data: &Path, config: &RuntimeConfig) -> Result<Back
         queues: opened.queues.0.clone(),
         documents: opened.documents,
         identity: identity(app)?,
+        services: Some(Arc::new(services)),
     };
     let ((queues, browser), streams) = (opened.queues, opened.tables.1);
     Ok(Backends { platform: Arc::new(platform), queues, browser, streams, cache: opened.cache })

@@ -11,7 +11,7 @@ use crate::manifest::App;
 use crate::secrets::Secrets;
 use crate::telemetry::Tracing;
 use anyhow::Result;
-use host_adapters_outbound::Services;
+use host_adapters_outbound::Web;
 use host_adapters_runtime::registry::Serving;
 use host_adapters_runtime::{ComponentSpec, Interfaces, LoadError, Loaded, Runtime, RuntimeConfig, Source};
 use host_adapters_sources::camel_case_name;
@@ -70,13 +70,7 @@ impl Components {
     ///
     /// # Errors
     /// When a component cannot serve; names it, and the reason.
-    pub async fn load(
-        app: &Arc<App>,
-        data: &Path,
-        backends: &Backends,
-        services: Services,
-        tracing: Tracing,
-    ) -> Result<Self> {
+    pub async fn load(app: &Arc<App>, data: &Path, backends: &Backends, tracing: Tracing) -> Result<Self> {
         let called = app.components.values().filter(|component| app.is_called(component));
         let specs: BTreeMap<_, _> = called.map(|it| (it.id.clone(), spec::of(app, it))).collect();
         let max_instances: usize = specs.values().map(|spec| spec.limits.max_instances).sum();
@@ -90,7 +84,7 @@ impl Components {
             components: app.components.clone(),
             secrets: Secrets::of(&app.components),
             cache: backends.cache.clone(),
-            services,
+            web: Web::new()?,
             tracing,
         };
         let runtime = Runtime::new(&config, Arc::new(host)).map_err(anyhow::Error::msg)?;

@@ -3,7 +3,6 @@
 //! gives them nothing.
 
 use crate::manifest::{App, Component};
-use host_adapters_platform::QueueAccess;
 use host_adapters_runtime::{Export, RefusedImport, RequiredExport, Requirements};
 
 pub(super) fn of(app: &App, component: &Component) -> Requirements {
@@ -25,23 +24,14 @@ fn exports(app: &App, component: &Component) -> Vec<RequiredExport> {
 
 /// The interfaces that the manifest does not open to the component, each with the line that would.
 fn refused(component: &Component) -> Vec<RefusedImport> {
-    let grants = &component.grants;
-    let sends = grants.queues.values().any(|access| *access == QueueAccess::Send);
-    let hosts = &component.allowed_outbound_hosts;
     let grant = |line: &str| format!("write {line} under [component.{}.tool.host-adapters.grants]", component.id);
     let host = |entry: &str| format!("write allowed_outbound_hosts = [\"{entry}\"] in [component.{}]", component.id);
-    let rules = [
-        ("registration:platform/table", !grants.tables.is_empty(), grant("tables = { \"<table>\" = \"read\" }")),
-        ("registration:platform/queue", sends, grant("queues = { \"<queue>\" = \"send\" }")),
-        (
-            "registration:platform/documents",
-            !grants.documents.is_empty(),
-            grant("documents = { \"<collection>\" = \"read\" }"),
-        ),
-        ("registration:platform/identity", grants.identity, grant("identity = true")),
-        ("spin:redis/redis", hosts.has_scheme(&["redis", "rediss"]), host("redis://<host>")),
-        ("wasi:http/client", hosts.has_scheme(&["http", "https"]), host("http://<host>")),
+    let platform = component.grants.closed().map(|(interface, line)| (interface, grant(line)));
+    let hosts = [
+        ("spin:redis/redis", ["redis", "rediss"], host("redis://<host>")),
+        ("wasi:http/client", ["http", "https"], host("http://<host>")),
     ];
-    let refused = rules.into_iter().filter(|(_, granted, _)| !granted);
-    refused.map(|(interface, _, remedy)| RefusedImport { interface: interface.to_owned(), remedy }).collect()
+    let hosts = hosts.into_iter().filter(|(_, schemes, _)| !component.allowed_outbound_hosts.has_scheme(schemes));
+    let refused = platform.chain(hosts.map(|(interface, _, remedy)| (interface, remedy)));
+    refused.map(|(interface, remedy)| RefusedImport { interface: interface.to_owned(), remedy }).collect()
 }

@@ -2,7 +2,7 @@
 //! the response is `{"Ok": …}` or `{"Err": …}`.
 
 use super::Gateway;
-use super::callers::Caller;
+use super::callers;
 use axum::extract::State;
 use axum::routing::post;
 use axum::{Json, Router};
@@ -17,9 +17,9 @@ macro_rules! router {
                 &format!("/platform/{}", records::$interface::$arguments::PATH),
                 post(
                     async |State(gateway): State<Gateway>,
-                           Caller(caller): Caller,
+                           callers::Caller(caller): callers::Caller,
                            Json(args): Json<records::$interface::$arguments>| {
-                        Json(gateway.platform.$method(&caller, args).await)
+                        Json(gateway.platform.$method(records::Caller::client(&caller), args).await)
                     },
                 ),
             ))*)*

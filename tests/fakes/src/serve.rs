@@ -105,13 +105,8 @@ impl Service {
     fn guard(self, options: &Options) -> Result<Arc<Guard>, StartError> {
         let contract = Contract::parse(self.contract());
         let contract = contract.map_err(|source| StartError::Contract { name: self.name(), source })?;
-        let token = Token::new(options.public_key.as_deref(), self.audiences())?;
+        let token = Token::new(options.public_key.as_deref(), self.name())?;
         Ok(Guard::new(contract, token, Dice::new(options.faults.clone())))
-    }
-
-    /// A token may name the service or its virtual host.
-    fn audiences(self) -> Vec<String> {
-        vec![self.name().to_owned(), format!("{}.services.internal", self.name())]
     }
 }
 

@@ -13,7 +13,7 @@ const REMEMBERED: usize = 64;
 /// Checks tokens.
 pub struct Token {
     key: Option<DecodingKey>,
-    audiences: Vec<String>,
+    audience: &'static str,
     accepted: Mutex<HashMap<String, u64>>,
 }
 
@@ -46,11 +46,10 @@ enum Audience {
 }
 
 impl Token {
-    /// Accepts ES256 tokens for one of `audiences` that are signed by the key (PEM). Without a key, signatures are not
-    /// checked.
-    pub fn new(public_key: Option<&str>, audiences: Vec<String>) -> Result<Self, TokenError> {
+    /// Accepts ES256 tokens for `audience` that are signed by the key (PEM). Without a key, signatures are not checked.
+    pub fn new(public_key: Option<&str>, audience: &'static str) -> Result<Self, TokenError> {
         let parse = |pem: &str| DecodingKey::from_ec_pem(pem.as_bytes()).map_err(|e| TokenError::Key(e.to_string()));
-        Ok(Self { key: public_key.map(parse).transpose()?, audiences, accepted: Mutex::default() })
+        Ok(Self { key: public_key.map(parse).transpose()?, audience, accepted: Mutex::default() })
     }
 
     /// Checks an `Authorization` header.
@@ -86,7 +85,7 @@ impl Token {
         if claims.exp <= now {
             return Err(TokenError::Refused("it has expired".to_owned()));
         }
-        let known = |audience: &String| self.audiences.contains(audience);
+        let known = |audience: &String| audience == self.audience;
         let meant = match &claims.aud {
             Audience::One(audience) => known(audience),
             Audience::Many(audiences) => audiences.iter().any(known),

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use host_adapters_manifest::{App, ProvidedVariables, parse};
 use host_adapters_platform::clock::Clock;
 use host_adapters_platform::{Access, Grants, PlatformService, QueueAccess};
-use host_adapters_records::{self as records, ErrorKind, Function, Platform, platform_functions};
+use host_adapters_records::{self as records, Caller, ErrorKind, Function, Platform, platform_functions};
 use http::Request;
 use http_body_util::Full;
 use serde_json::Value;
@@ -75,6 +75,7 @@ impl Host {
             queues: store.clone(),
             documents: store,
             identity: None,
+            services: None,
         };
         let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
         Self { app, platform, runtime, _folder: folder }
@@ -112,7 +113,7 @@ impl Host {
                     $($(<records::$interface::$arguments>::PATH => {
                         let Ok(arguments) = serde_json::from_slice(&body) else { return };
                         read_again::<records::$interface::$arguments>(&arguments);
-                        let answer = self.platform.$method(CALLER, arguments).await;
+                        let answer = self.platform.$method(Caller::client(CALLER), arguments).await;
                         check(&serde_json::to_value(answer).expect("a result is JSON"));
                     })*)*
                     _ => {}

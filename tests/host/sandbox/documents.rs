@@ -4,8 +4,8 @@
 use super::probe::{PROBE, Probe, tight};
 use super::world::World;
 use host_adapters_platform::{Access, Grants, PlatformService};
-use host_adapters_records::Platform;
 use host_adapters_records::documents::ReplaceOne;
+use host_adapters_records::{Caller, Platform};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use tests::contract::embedded::open;
@@ -16,7 +16,10 @@ pub async fn seed(platform: &impl Platform, caller: &str, collection: &str) {
     for (n, id) in ["a", "b", "c"].into_iter().enumerate() {
         let document = json!({"id": id, "of": "probe", "n": n, "tags": ["x", "y"]}).to_string();
         let (collection, filter) = (collection.to_owned(), json!({"id": id}).to_string());
-        platform.documents_replace_one(caller, ReplaceOne { collection, filter, document }).await.unwrap();
+        platform
+            .documents_replace_one(Caller::client(caller), ReplaceOne { collection, filter, document })
+            .await
+            .unwrap();
     }
 }
 
@@ -77,6 +80,7 @@ async fn a_component_finds_and_updates_documents() {
         queues: backend.clone(),
         documents: backend,
         identity: None,
+        services: None,
     });
     seed(&*platform, PROBE, COLLECTION).await;
     let probe = Probe::start_in(World::with(platform), tight()).await;

@@ -26,6 +26,10 @@ async fn a_denied_host_is_an_error_and_not_an_outage() {
 #[tokio::test]
 async fn the_platform_knows_which_component_asks() {
     let probe = Probe::start(tight()).await;
+    let digest = probe.runtime.serving()[0].digest.clone();
+    let told = probe.told(json!({"do": "call", "service": "up", "path": "/c1/entries?a=b"})).await;
+    assert_eq!(told, format!("200 [(\"x-of\", \"probe\")] GET /c1/entries?a=b for probe {digest}"));
+    assert_eq!(probe.told(json!({"do": "call", "service": "absent", "path": "/"})).await, "not granted");
     assert_eq!(probe.told(json!({"do": "read", "table": "present"})).await, "p/s for probe");
     assert_eq!(probe.told(json!({"do": "read", "table": "absent"})).await, "not granted");
 }
@@ -35,8 +39,11 @@ async fn outages_are_reported_with_the_call_that_met_them() {
     let probe = Probe::start(tight()).await;
     for (order, outages) in [
         (json!({"do": "read", "table": "down"}), vec!["table:down"]),
-        (json!({"do": "get", "url": "http://busy.example/"}), vec!["service:busy"]),
-        (json!({"do": "get", "url": "http://down.example/"}), vec!["service:down"]),
+        (json!({"do": "call", "service": "busy", "path": "/"}), vec!["service:busy"]),
+        (json!({"do": "call", "service": "down", "path": "/"}), vec!["service:down"]),
+        (json!({"do": "call", "service": "limiting", "path": "/"}), vec![]),
+        (json!({"do": "call", "service": "absent", "path": "/"}), vec![]),
+        (json!({"do": "get", "url": "http://down.example/"}), vec![]),
         (json!({"do": "get", "url": "http://slow.example/"}), vec![]),
         (json!({"do": "read", "table": "absent"}), vec![]),
         (json!({"do": "ack"}), vec![]),
@@ -45,7 +52,7 @@ async fn outages_are_reported_with_the_call_that_met_them() {
         assert!(called.result.is_ok(), "{order}");
         assert_eq!(called.outages, outages, "{order}");
     }
-    let both = [json!({"do": "read", "table": "down"}), json!({"do": "get", "url": "http://down.example/"})];
+    let both = [json!({"do": "read", "table": "down"}), json!({"do": "call", "service": "down", "path": "/"})];
     assert_eq!(probe.batch(&both).await.outages, ["service:down", "table:down"]);
 }
 

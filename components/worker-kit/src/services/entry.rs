@@ -5,7 +5,6 @@ use crate::Call;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
-use spin_sdk::http::Method;
 
 /// The Entry Service, as one call uses it.
 #[derive(Clone, Debug)]
@@ -171,36 +170,36 @@ struct Invited {
 }
 
 impl<'a> EntryService<'a> {
-    /// The service at the URL in the variable `entry_service_url`.
-    pub async fn new(call: &'a Call) -> Result<Self, ServiceError> {
-        Ok(Self(Client::new("entry", "entry_service_url", call).await?))
+    /// The service, as `call` uses it.
+    pub fn new(call: &'a Call) -> Self {
+        Self(Client { service: "entry", call })
     }
 
     /// Stores at most [`MAX_PER_REQUEST`](super::MAX_PER_REQUEST) entries of one campaign in one request.
     pub async fn upsert(&self, campaign_id: &str, entries: &[Entry<'_>]) -> Result<Vec<Upserted>, ServiceError> {
         let path = format!("/{}/entries", segment(campaign_id));
-        let answer: Results<_> = self.0.send(Method::POST, &path, Some(&Entries { entries })).await?;
+        let answer: Results<_> = self.0.send("POST", path, Some(&Entries { entries })).await?;
         Ok(answer.results)
     }
 
     /// Deletes at most [`MAX_PER_REQUEST`](super::MAX_PER_REQUEST) entries of one campaign in one request.
     pub async fn delete(&self, campaign_id: &str, entries: &[Deletion]) -> Result<Vec<Deleted>, ServiceError> {
         let path = format!("/{}/entries", segment(campaign_id));
-        let answer: Results<_> = self.0.send(Method::DELETE, &path, Some(&Entries { entries })).await?;
+        let answer: Results<_> = self.0.send("DELETE", path, Some(&Entries { entries })).await?;
         Ok(answer.results)
     }
 
     /// Refreshes the scores of at most [`MAX_PER_REQUEST`](super::MAX_PER_REQUEST) fans of one campaign in one request.
     pub async fn refresh_scores(&self, campaign_id: &str, fans: &[String]) -> Result<Vec<Refreshed>, ServiceError> {
         let path = format!("/{}/scores/refresh", segment(campaign_id));
-        let answer: Results<_> = self.0.send(Method::POST, &path, Some(&json!({"globalUserIds": fans}))).await?;
+        let answer: Results<_> = self.0.send("POST", path, Some(&json!({"globalUserIds": fans}))).await?;
         Ok(answer.results)
     }
 
     /// Whether a fan is on the campaign's invite list.
     pub async fn is_invited(&self, campaign_id: &str, invitee: &Invitee) -> Result<bool, ServiceError> {
         let path = format!("/{}/invites/check", segment(campaign_id));
-        let answer: Invited = self.0.send(Method::POST, &path, Some(invitee)).await?;
+        let answer: Invited = self.0.send("POST", path, Some(invitee)).await?;
         Ok(answer.invited)
     }
 }

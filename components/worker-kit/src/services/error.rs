@@ -1,6 +1,7 @@
 //! Failed requests to a service: what a worker may do about each. Pure.
 
 use crate::Disposition;
+use crate::platform::{Error, ErrorKind};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -44,13 +45,19 @@ pub enum ServiceError {
 }
 
 impl ServiceError {
-    pub(super) fn misconfigured(service: &'static str, message: &str) -> Self {
-        Self::Misconfigured { service, message: message.to_owned() }
+    /// Sorts a call that has no response.
+    pub(super) fn from_platform(service: &'static str, error: Error) -> Self {
+        let Error { kind, message, retry_after_ms } = error;
+        match kind {
+            ErrorKind::Throttled => Self::Throttled { service, retry_after_ms },
+            ErrorKind::Denied | ErrorKind::NotFound | ErrorKind::Invalid => Self::Misconfigured { service, message },
+            ErrorKind::Unavailable | ErrorKind::ConditionFailed => Self::Unavailable { service, message },
+        }
     }
 
     /// Sorts an answer that is not 2xx. 401 and 403 are the host's or the service's set-up, not the record's fault:
     /// they pass when it is mended, as do 408 and every 5xx.
-    pub(super) fn from_status(service: &'static str, status: u16, retry_after_secs: Option<u64>, body: &[u8]) -> Self {
+    pub(super) fn from_status(service: &'static str, status: u16, retry_after_secs: Option<u64>, body: &str) -> Self {
         match status {
             429 => Self::Throttled { service, retry_after_ms: retry_after_secs.map(|secs| secs.saturating_mul(1000)) },
             401 | 403 | 408 | 500..=599 => {
@@ -81,20 +88,20 @@ impl ServiceError {
 }
 
 /// Reads a 2xx answer. One that cannot be read is not a success: a proxy's page, a cut body.
-pub(super) fn parse<T: DeserializeOwned>(service: &'static str, body: &[u8]) -> Result<T, ServiceError> {
+pub(super) fn parse<T: DeserializeOwned>(service: &'static str, body: &str) -> Result<T, ServiceError> {
     // The second, slower reading only serves to name what is wrong.
-    let named = || serde_path_to_error::deserialize(&mut serde_json::Deserializer::from_slice(body));
-    serde_json::from_slice(body).or_else(|_| named()).map_err(|error| ServiceError::Unavailable {
+    let named = || serde_path_to_error::deserialize(&mut serde_json::Deserializer::from_str(body));
+    serde_json::from_str(body).or_else(|_| named()).map_err(|error| ServiceError::Unavailable {
         service,
         message: format!("its answer is not what it should be: {error}"),
     })
 }
 
 /// The service's own words: `message`, `error.message` or the beginning of the body.
-fn message(body: &[u8]) -> String {
-    let json: Value = serde_json::from_slice(body).unwrap_or_default();
+fn message(body: &str) -> String {
+    let json: Value = serde_json::from_str(body).unwrap_or_default();
     let said = json.pointer("/error/message").or_else(|| json.get("message")).and_then(Value::as_str);
-    said.map_or_else(|| String::from_utf8_lossy(body).chars().take(200).collect(), str::to_owned)
+    said.map_or_else(|| body.chars().take(200).collect(), str::to_owned)
 }
 
 #[cfg(test)]
@@ -103,7 +110,7 @@ mod tests {
     use expect_test::{Expect, expect};
 
     fn check(status: u16, retry_after: Option<u64>, body: &str, expected: Expect) {
-        let error = ServiceError::from_status("entry", status, retry_after, body.as_bytes());
+        let error = ServiceError::from_status("entry", status, retry_after, body);
         expected.assert_eq(&format!("{error} -> {:?}", error.disposition()));
     }
 
@@ -131,6 +138,22 @@ mod tests {
     }
 
     #[test]
+    fn a_call_without_a_response_is_retried() {
+        let told = |kind, retry_after_ms| {
+            let error = Error { kind, message: "as the host says".to_owned(), retry_after_ms };
+            let error = ServiceError::from_platform("entry", error);
+            format!("{error} -> {:?}", error.disposition())
+        };
+        expect!["the entry service is unavailable: as the host says -> Retry(None)"]
+            .assert_eq(&told(ErrorKind::Unavailable, None));
+        expect!["the entry service has no capacity now -> Retry(Some(50))"]
+            .assert_eq(&told(ErrorKind::Throttled, Some(50)));
+        for kind in [ErrorKind::Denied, ErrorKind::NotFound, ErrorKind::Invalid] {
+            expect!["the entry service cannot be called: as the host says -> Retry(None)"].assert_eq(&told(kind, None));
+        }
+    }
+
+    #[test]
     fn a_refusal_is_final() {
         check(
             400,
@@ -149,7 +172,7 @@ mod tests {
             #[expect(dead_code, reason = "only its presence is checked")]
             results: Vec<u32>,
         }
-        let read = |body: &str| parse::<Answer>("user", body.as_bytes()).map_err(|error| error.to_string());
+        let read = |body: &str| parse::<Answer>("user", body).map_err(|error| error.to_string());
         expect![[r#"
             Err(
                 "the user service is unavailable: its answer is not what it should be: results[1]: invalid type: string \"x\", expected u32 at line 1 column 17",

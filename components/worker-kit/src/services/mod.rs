@@ -1,7 +1,7 @@
 //! Typed clients of the REST services.
 //!
-//! The host adds the app-to-app JWT, keeps the rate limits and retries; a worker calls once and gets the
-//! outcome. Requests hold at most [`MAX_PER_REQUEST`] entries or users.
+//! They call through the platform's interface `service`, so the host adds the app-to-app JWT, keeps the rate limits and
+//! retries; a worker calls once and gets the outcome. Requests hold at most [`MAX_PER_REQUEST`] entries or users.
 
 pub mod entry;
 mod error;
@@ -11,76 +11,58 @@ pub use entry::EntryService;
 pub use error::ServiceError;
 pub use user::UserService;
 
-use crate::{Call, variables};
+use crate::Call;
+use crate::platform::service::{self, ServiceRequest};
 use serde::{Serialize, de::DeserializeOwned};
-use spin_sdk::http::{HeaderMap, HeaderValue, Method, Request, body::IncomingBodyExt};
 
 /// Entries, users or ids in one request (API usage: 25).
 pub const MAX_PER_REQUEST: usize = 25;
 
-/// A service as one call uses it: its base URL and what each request carries.
+/// A service as one call uses it, and what each request carries.
 #[derive(Clone, Debug)]
 struct Client<'a> {
     service: &'static str,
-    base: String,
     call: &'a Call,
 }
 
-impl<'a> Client<'a> {
-    /// A client of `service`, whose base URL is in the Spin variable `variable`.
-    async fn new(service: &'static str, variable: &str, call: &'a Call) -> Result<Self, ServiceError> {
-        let base =
-            variables::required(variable).await.map_err(|problem| ServiceError::misconfigured(service, &problem))?;
-        Ok(Self { service, base: base.trim_end_matches('/').to_owned(), call })
-    }
-
+impl Client<'_> {
     async fn send<T: DeserializeOwned>(
         &self,
-        method: Method,
-        path: &str,
+        method: &str,
+        path: String,
         body: Option<&impl Serialize>,
     ) -> Result<T, ServiceError> {
-        let body = body.map(serde_json::to_vec).transpose().map_err(|error| self.unusable("request", &error))?;
-        let mut request = Request::builder()
-            .method(method)
-            .uri(format!("{}{path}", self.base))
-            .header("content-type", "application/json");
-        for (name, value) in self.call_headers() {
-            request = request.header(name, value);
+        let body = body.map(serde_json::to_string).transpose().map_err(|error| self.unusable(&error))?;
+        let (method, headers, body) = (method.to_owned(), self.headers(), body.unwrap_or_default());
+        let request = ServiceRequest { method, path, headers, body };
+        let response = service::call(self.service.to_owned(), request).await;
+        let response = response.map_err(|error| ServiceError::from_platform(self.service, error))?;
+        if (200..300).contains(&response.status) {
+            return error::parse(self.service, &response.body);
         }
-        let request = request
-            .body(http_body_util::Full::new(bytes::Bytes::from(body.unwrap_or_default())))
-            .map_err(|error| self.unusable("request", &error))?;
-        let response = spin_sdk::http::send(request).await.map_err(|error| self.unreachable(&error))?;
-        let status = response.status().as_u16();
-        let retry_after = retry_after(response.headers());
-        let bytes = response.into_body().bytes().await.map_err(|error| self.unreachable(&error))?;
-        if (200..300).contains(&status) {
-            return error::parse(self.service, &bytes);
-        }
-        Err(ServiceError::from_status(self.service, status, retry_after, &bytes))
+        let retry_after = retry_after(&response.headers);
+        Err(ServiceError::from_status(self.service, response.status, retry_after, &response.body))
     }
 
     /// What follows the call through services. Both come from outside; what no header can carry is left out rather
     /// than made the record's undoing.
-    fn call_headers(&self) -> impl Iterator<Item = (&'static str, HeaderValue)> {
+    fn headers(&self) -> Vec<(String, String)> {
         let Call { correlation_id, traceparent, .. } = self.call;
-        let headers = [("x-correlation-id", Some(correlation_id)), ("traceparent", traceparent.as_ref())];
-        let value = |text: &String| HeaderValue::from_str(text).ok().filter(|value| !value.is_empty());
-        headers.into_iter().filter_map(move |(name, text)| Some((name, value(text?)?)))
+        let follows = [("x-correlation-id", Some(correlation_id)), ("traceparent", traceparent.as_ref())];
+        let fits = |text: &&String| !text.is_empty() && !text.chars().any(|c| c.is_ascii_control());
+        let headers = follows.into_iter().filter_map(|(name, text)| Some((name, text.filter(fits)?.as_str())));
+        let headers = [("content-type", "application/json")].into_iter().chain(headers);
+        headers.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
     }
 
-    fn unreachable(&self, error: &impl std::fmt::Display) -> ServiceError {
-        ServiceError::Unavailable { service: self.service, message: error.to_string() }
-    }
-
-    fn unusable(&self, part: &str, error: &impl std::fmt::Display) -> ServiceError {
-        ServiceError::misconfigured(self.service, &format!("the {part} cannot be made: {error}"))
+    fn unusable(&self, error: &serde_json::Error) -> ServiceError {
+        let message = format!("the request cannot be written as JSON: {error}");
+        ServiceError::Misconfigured { service: self.service, message }
     }
 }
 
-fn retry_after(headers: &HeaderMap) -> Option<u64> {
-    headers.get("retry-after")?.to_str().ok()?.trim().parse().ok()
+fn retry_after(headers: &[(String, String)]) -> Option<u64> {
+    headers.iter().find(|(name, _)| name == "retry-after")?.1.trim().parse().ok()
 }
 
 /// A path segment with everything escaped that is not unreserved (RFC 3986).
@@ -98,10 +80,10 @@ fn segment(text: &str) -> String {
 mod tests {
     use super::*;
 
-    fn headers(correlation_id: &str, traceparent: Option<&str>) -> Vec<&'static str> {
+    fn headers(correlation_id: &str, traceparent: Option<&str>) -> Vec<String> {
         let call = Call::new("save-entries", correlation_id.to_owned(), traceparent.map(str::to_owned));
-        let client = Client { service: "entry", base: String::new(), call: &call };
-        client.call_headers().map(|(name, _)| name).collect()
+        let headers = Client { service: "entry", call: &call }.headers();
+        headers.into_iter().map(|(name, _)| name).filter(|name| name != "content-type").collect()
     }
 
     #[test]

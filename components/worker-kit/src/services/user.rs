@@ -4,7 +4,6 @@ use super::{Client, ServiceError, segment};
 use crate::Call;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use spin_sdk::http::Method;
 
 /// The User Service, as one call uses it.
 #[derive(Clone, Debug)]
@@ -76,21 +75,21 @@ struct Verification {
 }
 
 impl<'a> UserService<'a> {
-    /// The service at the URL in the variable `user_service_url`.
-    pub async fn new(call: &'a Call) -> Result<Self, ServiceError> {
-        Ok(Self(Client::new("user", "user_service_url", call).await?))
+    /// The service, as `call` uses it.
+    pub fn new(call: &'a Call) -> Self {
+        Self(Client { service: "user", call })
     }
 
     /// Stores at most [`MAX_PER_REQUEST`](super::MAX_PER_REQUEST) profiles in one request.
     pub async fn upsert(&self, users: &[User]) -> Result<Vec<Upserted>, ServiceError> {
-        let answer: Results = self.0.send(Method::POST, "/users", Some(&json!({"users": users}))).await?;
+        let answer: Results = self.0.send("POST", "/users".to_owned(), Some(&json!({"users": users}))).await?;
         Ok(answer.results)
     }
 
     /// Whether the fan's identity is verified. An unknown fan's is not.
     pub async fn is_verified(&self, global_user_id: &str) -> Result<bool, ServiceError> {
         let path = format!("/users/{}/verification", segment(global_user_id));
-        match self.0.send::<Verification>(Method::GET, &path, None::<&()>).await {
+        match self.0.send::<Verification>("GET", path, None::<&()>).await {
             Ok(verification) => Ok(verification.idv),
             Err(error) if error.is_not_found() => Ok(false),
             Err(error) => Err(error),

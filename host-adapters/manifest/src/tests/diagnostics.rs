@@ -141,7 +141,6 @@ source = [{ queue = "saveEntriesQueue" }, { type = "sqs" }, { type = "dynamodb-s
             spin.toml:5:11: "type" is missing; write "sqs" or "dynamodb-stream", in component.a.tool.host-adapters.source
             spin.toml:5:43: "queue" is missing; write the name of a queue under [application.tool.host-adapters.queues], in component.a.tool.host-adapters.source
             spin.toml:5:61: "table" is missing; write the name of a table under [application.tool.host-adapters.tables], in component.a.tool.host-adapters.source
-            spin.toml:6:42: "host" is missing; write the virtual host, as in host = "entry.services.internal", in application.tool.host-adapters.services.entry
             spin.toml:6:42: "upstream" is missing; write the service's base URL, in application.tool.host-adapters.services.entry
             spin.toml:7:33: "issuer" is missing; write whose tokens are accepted (iss), in application.tool.host-adapters.identity
             spin.toml:7:33: "audience" is missing; write for whom the tokens are meant (aud), in application.tool.host-adapters.identity
@@ -152,18 +151,17 @@ source = [{ queue = "saveEntriesQueue" }, { type = "sqs" }, { type = "dynamodb-s
 }
 
 #[test]
-fn services_need_a_url_and_a_host_of_their_own() {
+fn services_need_a_url() {
     check(
         r#"
 [application.tool.host-adapters.services]
-entry = { host = "entry.services.internal", upstream = "127.0.0.1:80", rate_limit_by = "fan" }
-user = { host = "user.services.internal", upstream = "http://127.0.0.1:81" }
-users = { host = "user.services.internal", upstream = "http://127.0.0.1:82" }
+entry = { upstream = "127.0.0.1:80", rate_limit_by = "fan" }
+user = { host = "user.internal", upstream = "http://127.0.0.1:81" }
 "#,
         &expect![[r#"
-            spin.toml:3:56: "127.0.0.1:80" is not an http or https URL, in application.tool.host-adapters.services.entry
-            spin.toml:3:88: rate_limit_by = "fan" is unknown; there is "campaign", "service", in application.tool.host-adapters.services.entry
-            spin.toml:5:9: host "user.services.internal" is already that of "user", in application.tool.host-adapters
+            spin.toml:3:22: "127.0.0.1:80" is not an http or https URL, in application.tool.host-adapters.services.entry
+            spin.toml:3:54: rate_limit_by = "fan" is unknown; there is "campaign", "service", in application.tool.host-adapters.services.entry
+            spin.toml:4:10: unknown key "host"; there is "upstream", "rate_limit_per_sec", "rate_limit_by", "try_timeout_secs", in application.tool.host-adapters.services.user
         "#]],
     );
 }
@@ -202,6 +200,32 @@ anything = 1
 }
 
 #[test]
+fn services_are_granted_by_name() {
+    check(
+        r#"
+[application.tool.host-adapters.services.entry]
+upstream = "http://127.0.0.1:1"
+[component.a]
+source = "a.wasm"
+[component.a.tool.host-adapters]
+grants = { services = ["entry", "entries"] }
+[component.b]
+source = "b.wasm"
+[component.b.tool.host-adapters.grants]
+services = "entry"
+[application.tool.host-adapters.clients.c]
+token = "t"
+grants = { services = ["*", "user"] }
+"#,
+        &expect![[r#"
+            spin.toml:7:33: unknown service "entries"; there is "entry", or declare it under [application.tool.host-adapters]
+            spin.toml:11:12: services is of type string; write a list of strings, as in ["a", "b"], in component.b.tool.host-adapters.grants
+            spin.toml:14:29: unknown service "user"; there is "entry", or declare it under [application.tool.host-adapters]
+        "#]],
+    );
+}
+
+#[test]
 fn everything_is_granted_to_clients_only() {
     check(
         r#"
@@ -209,9 +233,11 @@ fn everything_is_granted_to_clients_only() {
 source = "a.wasm"
 [component.a.tool.host-adapters.grants]
 queues = { "*" = "send" }
+services = ["*"]
 "#,
         &expect![[r#"
             spin.toml:5:18: "*" is for clients; write the names that the component uses
+            spin.toml:6:13: "*" is for clients; write the names that the component uses
         "#]],
     );
 }

@@ -1,7 +1,7 @@
 //! The project's own spin.toml.
 
 use super::*;
-use host_adapters_platform::{Access, QueueAccess};
+use host_adapters_platform::{Access, Grants, QueueAccess};
 use host_adapters_sources::SourceConfig;
 use host_adapters_sources::dynamodb_stream::DynamodbStreamConfig;
 use host_adapters_sources::sqs::SqsConfig;
@@ -51,8 +51,8 @@ fn sources_are_those_of_the_documents() {
 fn nobody_is_granted_more_than_the_work_takes() {
     let app = project();
     let grants = |id: &str| &app.components[id].grants;
-    assert_eq!(grants("upsert-users"), grants("retry-score"));
-    assert_eq!(grants("upsert-users"), &Default::default());
+    let only = |service: &str| Grants { services: [service.to_owned()].into(), ..Grants::default() };
+    assert_eq!((grants("upsert-users"), grants("retry-score")), (&only("user"), &only("entry")));
     assert_eq!(grants("check-eligibility").tables["demand-table"], Access::Read);
     assert!(grants("check-eligibility").identity);
     assert_eq!(grants("enqueue-entries").queues["saveEntriesQueue"], QueueAccess::Send);
@@ -61,6 +61,7 @@ fn nobody_is_granted_more_than_the_work_takes() {
     for (id, component) in &app.components {
         let allows = |uri: &str| component.allowed_outbound_hosts.allows(&uri.parse().unwrap());
         assert!(!allows("http://127.0.0.1:8081/"), "{id} reaches a service past the host");
+        assert_eq!(allows("http://127.0.0.1:3100"), component.variables.contains_key("gateway_url"), "{id}");
         assert_eq!(allows("redis://cache.embedded"), component.variables.contains_key("redis_url"), "{id}");
     }
 }
@@ -134,7 +135,11 @@ fn the_block_of_a_worker_with_one_source_has_18_lines_at_most() {
 #[test]
 fn a_client_may_be_granted_everything() {
     let grants = |own: &str| {
-        let app = app(&format!("[application.tool.host-adapters.clients.c]\ntoken = \"t\"\ngrants = {own}\n"));
+        let app = app(&format!(
+            "[application.tool.host-adapters.services]\nentry = {{ upstream = \"http://a\" }}\n\
+             user = {{ upstream = \"http://b\" }}\n\
+             [application.tool.host-adapters.clients.c]\ntoken = \"t\"\ngrants = {own}\n"
+        ));
         app.host.clients["c"].grants.clone()
     };
     let queues = grants(r#"{ queues = { "*" = "redrive", saveEntriesQueue = "send" } }"#).queues;
@@ -143,4 +148,5 @@ fn a_client_may_be_granted_everything() {
     let all = grants(r#"{ tables = { "*" = "read" }, documents = { "*" = "write" } }"#);
     let tables = ["demand-table", "quiet-table"].map(|name| (name.to_owned(), Access::Read));
     assert_eq!((all.tables, all.documents), (tables.into(), [("campaigns".to_owned(), Access::Write)].into()));
+    assert_eq!(grants(r#"{ services = ["*"] }"#).services, ["entry", "user"].map(str::to_owned).into());
 }

@@ -1,10 +1,9 @@
-//! `wasi:http/client`: every outbound request goes through the host's policy; a guest opens no socket.
+//! `wasi:http/client`, for the open web: every request goes through the host's policy; a guest opens no socket.
 
 use crate::budget::{Budget, Held, MAX_CALL_BYTES};
 use crate::component::Version;
 use crate::engine::SharedHost;
 use crate::host::{SendError, SendErrorKind};
-use crate::state::Outages;
 use bytes::{Bytes, BytesMut};
 use http_body_util::{BodyExt, Full};
 use std::sync::Arc;
@@ -15,13 +14,12 @@ pub(crate) struct Hooks {
     component: Arc<str>,
     digest: Arc<str>,
     host: SharedHost,
-    outages: Outages,
     budget: Budget,
 }
 
 impl Hooks {
-    pub(crate) fn new(version: &Version, host: SharedHost, outages: Outages, budget: Budget) -> Self {
-        Self { component: version.component.clone(), digest: version.digest.clone(), host, outages, budget }
+    pub(crate) fn new(version: &Version, host: SharedHost, budget: Budget) -> Self {
+        Self { component: version.component.clone(), digest: version.digest.clone(), host, budget }
     }
 }
 
@@ -35,22 +33,17 @@ impl WasiHttpHooks for Hooks {
         _: Io,
     ) -> Box<dyn Future<Output = Result<(http::Response<WasiBody>, Io), Error>> + Send> {
         let (component, digest) = (self.component.clone(), self.digest.clone());
-        let (host, outages, budget) = (self.host.clone(), self.outages.clone(), self.budget.clone());
+        let (host, budget) = (self.host.clone(), self.budget.clone());
         Box::new(async move {
             let (parts, body) = request.into_parts();
             let slot = budget.request().await;
             let (body, _held) = collect(body, &budget).await?;
             match host.send_http(&component, &digest, http::Request::from_parts(parts, body)).await {
-                Ok(sent) => {
-                    sent.outage.into_iter().for_each(|service| outages.add(service));
-                    Ok((sent.response.map(|body| whole(body, slot)), Box::new(async { Ok(()) }) as Io))
-                }
+                Ok(response) => Ok((response.map(|body| whole(body, slot)), Box::new(async { Ok(()) }) as Io)),
                 Err(error) => {
                     let (worker, digest) = (&*component, &*digest);
                     tracing::debug!(worker, digest, error = error.message, "outbound request failed");
-                    let code = code(&error);
-                    error.outage.into_iter().for_each(|service| outages.add(service));
-                    Err(code)
+                    Err(code(&error))
                 }
             }
         })

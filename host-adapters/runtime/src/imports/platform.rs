@@ -2,32 +2,77 @@
 
 use crate::budget;
 use crate::state::State;
-use host_adapters_records::{self as records, Error, ErrorKind, Function, Platform, platform_functions};
+use host_adapters_records::service::{CallService, is_outage};
+use host_adapters_records::{self as records, Caller, Error, ErrorKind, Function, Platform, platform_functions};
 use std::sync::Arc;
 use wasmtime::component::{Accessor, Linker};
 
+/// The platform, and who calls it.
+struct Calling {
+    platform: Arc<dyn Platform>,
+    component: Arc<str>,
+    digest: Arc<str>,
+}
+
+impl Calling {
+    fn caller(&self) -> Caller<'_> {
+        Caller { name: &self.component, digest: &self.digest }
+    }
+}
+
 /// Runs one platform call and notes what it found down.
-async fn call<A, F>(
-    store: &Accessor<State>,
-    args: A,
-    run: impl FnOnce(Arc<dyn Platform>, Arc<str>, A) -> F,
-) -> records::Output<A>
+async fn call<A, F>(store: &Accessor<State>, args: A, run: impl FnOnce(Calling, A) -> F) -> records::Output<A>
 where
     A: Function,
     F: Future<Output = records::Output<A>>,
 {
     let weight = args.weight();
-    let (platform, component, outages, held) = store.with(|mut access| {
+    let (calling, outages, held) = store.with(|mut access| {
         let state = access.get();
-        (state.host.platform().clone(), state.component.clone(), state.outages.clone(), state.budget.call(weight))
+        let (component, digest) = (state.component.clone(), state.digest.clone());
+        let calling = Calling { platform: state.host.platform().clone(), component, digest };
+        (calling, state.outages.clone(), state.budget.call(weight))
     });
     let Some(_held) = held else { return Err(Error::new(ErrorKind::Throttled, budget::refusal())) };
     let resource = args.resource();
-    let output = run(platform, component, args).await;
+    let output = run(calling, args).await;
     if output.as_ref().is_err_and(|error| error.kind == ErrorKind::Unavailable) {
         outages.add(resource);
     }
     output
+}
+
+/// Runs one call of a service. It is a request, of which an instance has only so many under way, and its response may
+/// say that the service is down.
+async fn request<F>(
+    store: &Accessor<State>,
+    args: CallService,
+    run: impl FnOnce(Calling, CallService) -> F,
+) -> records::Output<CallService>
+where
+    F: Future<Output = records::Output<CallService>>,
+{
+    let (budget, outages) = store.with(|mut access| (access.get().budget.clone(), access.get().outages.clone()));
+    let resource = args.resource();
+    let output = call(store, args, async |calling, args| {
+        let _slot = budget.request().await;
+        run(calling, args).await
+    });
+    let output = output.await;
+    if output.as_ref().is_ok_and(|response| is_outage(response.status)) {
+        outages.add(resource);
+    }
+    output
+}
+
+/// How the functions of an interface run.
+macro_rules! runner {
+    (service) => {
+        request
+    };
+    ($interface:ident) => {
+        call
+    };
 }
 
 macro_rules! link {
@@ -42,8 +87,8 @@ macro_rules! link {
                     instance.func_wrap_concurrent($wit, |store, ($($argument,)*): ($($type,)*)| {
                         let args = records::$interface::$arguments { $($argument),* };
                         Box::pin(async move {
-                            let output = call(store, args, async |platform, component, args| {
-                                platform.$method(&component, args).await
+                            let output = runner!($interface)(store, args, async |calling: Calling, args| {
+                                calling.platform.$method(calling.caller(), args).await
                             });
                             Ok((output.await,))
                         })

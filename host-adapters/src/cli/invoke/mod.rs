@@ -17,13 +17,14 @@ use crate::components::Components;
 use crate::dispatch::Dispatcher;
 use crate::manifest::App;
 use crate::manifest::runtime_config::RuntimeConfig;
+use crate::outgoing::TracedServices;
 use crate::telemetry::{self, Tracing, logs};
 use anyhow::{Context, Result, bail};
 use bytes::Bytes;
 use clap::Args;
 use host_adapters_platform::IdentityConfig;
-use host_adapters_records::Platform;
 use host_adapters_records::documents::ReplaceOne;
+use host_adapters_records::{Caller, Platform};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -158,12 +159,13 @@ async fn load(mut app: App, documents: &Path, data: &Path) -> Result<Components>
     app.host.clients.insert(SEEDER.to_owned(), event::seeder(&app));
     let folder = app.path.parent().unwrap_or(Path::new("")).join(documents);
     let app = Arc::new(app);
-    let backends = backends::open(&app, data, &RuntimeConfig::default()).await?;
+    let tracing = Tracing::from_env()?;
+    let services = TracedServices { services: backends::services(&app, None)?, tracing: tracing.clone() };
+    let backends = backends::open(&app, data, &RuntimeConfig::default(), services).await?;
     load_documents(&app, &*backends.platform, &folder).await?;
     // Compiled components are shared with `up`, so that the next call starts at once.
     let compiled = app.path.parent().unwrap_or(Path::new("")).join(".host-adapters");
-    let services = backends::services(&app, None)?;
-    Components::load(&app, &compiled, &backends, services, Tracing::from_env()?).await
+    Components::load(&app, &compiled, &backends, tracing).await
 }
 
 /// Puts every document of the declared collections into the store.
@@ -180,7 +182,7 @@ async fn load_documents(app: &App, platform: &dyn Platform, folder: &Path) -> Re
                 filter: json!({ "id": id }).to_string(),
                 document: document.to_string(),
             };
-            platform.documents_replace_one(SEEDER, replace).await?;
+            platform.documents_replace_one(Caller::client(SEEDER), replace).await?;
         }
     }
     Ok(())

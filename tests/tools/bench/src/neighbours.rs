@@ -30,7 +30,7 @@ component = "hostile"
 
 [component.hostile]
 source = "hostile.wasm"
-allowed_outbound_hosts = ["http://entry.services.internal", "{{ redis_url }}"]
+allowed_outbound_hosts = ["http://127.0.0.1:1", "{{ redis_url }}"]
 
 [component.hostile.tool.host-adapters]
 max_instances = 2
@@ -42,6 +42,7 @@ tables = { demand-table = "read" }
 queues = { saveEntriesQueue = "send" }
 documents = { campaigns = "read" }
 identity = true
+services = ["entry"]
 "#;
 
 /// Measures all figures of the group.

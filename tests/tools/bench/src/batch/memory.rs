@@ -4,17 +4,19 @@ use super::Transcript;
 use super::records::Batch;
 use bytes::Bytes;
 use host_adapters_records::cache::CacheBackend;
+use host_adapters_records::service::{CallService, ServiceResponse};
 use host_adapters_records::table::{BatchGet, BatchUpdate, Key};
-use host_adapters_records::{Error, Platform};
-use host_adapters_runtime::{Event, Host, host};
+use host_adapters_records::{Caller, Error, Platform};
+use host_adapters_runtime::host::{SendError, SendErrorKind};
+use host_adapters_runtime::{Event, Host};
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// The address of the Entry Service, as the component knows it.
-pub const SERVICE: &str = "http://entry.services.internal";
+/// The name of the Entry Service.
+pub const SERVICE: &str = "entry";
 
 /// The surroundings of save-entries for ten records.
 pub struct Memory {
@@ -23,7 +25,7 @@ pub struct Memory {
     /// The items of the table, by `pk` and `sk`.
     pub items: HashMap<String, HashMap<String, String>>,
     /// The response of the Entry Service.
-    pub answer: Bytes,
+    pub answer: String,
     writing: AtomicBool,
     transcript: Mutex<Transcript>,
 }
@@ -38,7 +40,7 @@ impl Memory {
         Self {
             events: batch.events,
             items,
-            answer: batch.answer.into(),
+            answer: batch.answer,
             writing: AtomicBool::new(false),
             transcript: Mutex::default(),
         }
@@ -77,8 +79,8 @@ impl Memory {
     }
 
     /// The Entry Service accepts every request.
-    pub fn request(&self, method: &str, url: &str, body: &[u8]) -> Bytes {
-        self.write(|| format!("{method} {url} {}", String::from_utf8_lossy(body)));
+    pub fn request(&self, method: &str, path: &str, body: &str) -> String {
+        self.write(|| format!("{method} {SERVICE}{path} {body}"));
         self.answer.clone()
     }
 
@@ -110,7 +112,7 @@ pub struct Outside {
 
 impl Outside {
     pub fn new(memory: Arc<Memory>) -> Self {
-        Self { platform: Arc::new(Tables(memory.clone())), memory }
+        Self { platform: Arc::new(InMemory(memory.clone())), memory }
     }
 }
 
@@ -124,13 +126,12 @@ impl Host for Outside {
         None
     }
 
-    fn variable(&self, _: &str, name: &str) -> Option<String> {
-        (name == "entry_service_url").then(|| SERVICE.to_owned())
+    fn variable(&self, _: &str, _: &str) -> Option<String> {
+        None
     }
 
-    async fn send_http(&self, _: &str, _: &str, request: http::Request<Bytes>) -> Result<host::Sent, host::SendError> {
-        let answer = self.memory.request(request.method().as_str(), &request.uri().to_string(), request.body());
-        Ok(host::Sent { response: http::Response::new(answer), outage: None })
+    async fn send_http(&self, _: &str, _: &str, _: http::Request<Bytes>) -> Result<http::Response<Bytes>, SendError> {
+        Err(SendError { kind: SendErrorKind::Denied, message: "the open web is not in memory".to_owned() })
     }
 
     fn log(&self, _: &str, _: &str, line: &str) {
@@ -138,15 +139,24 @@ impl Host for Outside {
     }
 }
 
-struct Tables(Arc<Memory>);
+struct InMemory(Arc<Memory>);
 
 #[async_trait::async_trait]
-impl Platform for Tables {
-    async fn table_batch_get(&self, _: &str, args: BatchGet) -> Result<Vec<Option<String>>, Error> {
+impl Platform for InMemory {
+    async fn table_batch_get(&self, _: Caller<'_>, args: BatchGet) -> Result<Vec<Option<String>>, Error> {
         Ok(self.0.read(&args.keys, |key| (&key.pk, &key.sk)))
     }
 
-    async fn table_batch_update(&self, _: &str, args: BatchUpdate) -> Result<Vec<Option<Error>>, Error> {
+    async fn table_batch_update(&self, _: Caller<'_>, args: BatchUpdate) -> Result<Vec<Option<Error>>, Error> {
         Ok(self.0.update(&args.updates))
+    }
+
+    async fn service_call(
+        &self,
+        _: Caller<'_>,
+        CallService { request, .. }: CallService,
+    ) -> Result<ServiceResponse, Error> {
+        let body = self.0.request(&request.method, &request.path, &request.body);
+        Ok(ServiceResponse { status: 200, headers: Vec::new(), body })
     }
 }

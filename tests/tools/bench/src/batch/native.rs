@@ -1,7 +1,7 @@
 //! The same rule, compiled for this machine: the crate `save-entries` as a library, with what the worker's own code
 //! does around it: the Entry Service's JSON, and the log.
 
-use super::memory::{Memory, SERVICE};
+use super::memory::Memory;
 use super::{Transcript, disposition};
 use crate::rounds::micros;
 use anyhow::{Result, bail};
@@ -99,9 +99,9 @@ impl Ported<'_> {
     ) -> Answered<T> {
         let refused =
             |error: serde_json::Error| ServiceError::Unavailable { service: "entry", message: error.to_string() };
-        let body = serde_json::to_vec(body).map_err(refused)?;
-        let answer = self.memory.request(method, &format!("{SERVICE}/{campaign_id}/entries"), &body);
-        Ok(serde_json::from_slice::<Results<T>>(&answer).map_err(refused)?.results)
+        let body = serde_json::to_string(body).map_err(refused)?;
+        let answer = self.memory.request(method, &format!("/{campaign_id}/entries"), &body);
+        Ok(serde_json::from_str::<Results<T>>(&answer).map_err(refused)?.results)
     }
 }
 

@@ -99,7 +99,7 @@ fn world(memory: &Memory) -> Value {
     };
     let items = memory.items.iter().flat_map(|(pk, items)| items.iter().map(move |(sk, item)| json!([pk, sk, item])));
     json!({
-        "service": SERVICE, "answer": String::from_utf8_lossy(&memory.answer),
+        "service": SERVICE, "answer": memory.answer,
         "events": memory.events.iter().map(event).collect::<Vec<_>>(), "items": items.collect::<Vec<_>>(),
     })
 }

@@ -1,0 +1,144 @@
+//! A component's request to a service, checked: it goes to that service and nowhere else, and says nothing that is the
+//! host's to say.
+
+use super::exchange::is_hop_by_hop;
+use bytes::Bytes;
+use host_adapters_records::service::ServiceRequest;
+use http::Method;
+use http::header::{AUTHORIZATION, CONTENT_LENGTH, EXPECT, HOST, HeaderMap, HeaderName, HeaderValue};
+use reqwest::Url;
+
+/// The methods that a service may be called by.
+const METHODS: [Method; 7] =
+    [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::PATCH, Method::DELETE, Method::OPTIONS];
+
+/// Headers that the host sets, besides those of the connection.
+const OURS: [HeaderName; 4] = [AUTHORIZATION, CONTENT_LENGTH, EXPECT, HOST];
+
+/// A request that may go out, but for the token.
+#[derive(Debug)]
+pub(super) struct Outgoing {
+    pub(super) method: Method,
+    /// As the component wrote it.
+    pub(super) path: String,
+    pub(super) url: Url,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Bytes,
+}
+
+impl Outgoing {
+    /// The request to the service behind `upstream`; the error says what is wrong with it.
+    pub(super) fn new(upstream: &str, request: ServiceRequest) -> Result<Self, String> {
+        let ServiceRequest { method, path, headers, body } = request;
+        let method = self::method(&method)?;
+        check_path(&path)?;
+        let url = format!("{}{path}", upstream.trim_end_matches('/'));
+        let url = url.parse().map_err(|_| "its URL cannot be read".to_owned())?;
+        Ok(Self { method, path, url, headers: self::headers(headers)?, body: body.into() })
+    }
+}
+
+fn method(name: &str) -> Result<Method, String> {
+    let known = METHODS.into_iter().find(|method| method.as_str() == name);
+    known.ok_or_else(|| format!("its method is {name:?}; write one of {}", METHODS.map(|it| it.to_string()).join(", ")))
+}
+
+/// The URL's reader drops tabs and line breaks, takes `\` for `/` and ends the path at `#`, so that a path with one of
+/// them could become another path.
+fn check_path(path: &str) -> Result<(), String> {
+    let is_plain = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'\\' | b'#');
+    if !path.starts_with('/') || !path.bytes().all(is_plain) {
+        return Err(format!("its path is {path:?}; begin it with \"/\" and escape what a path cannot hold"));
+    }
+    if has_dot_segment(path) {
+        return Err("its path has \".\" or \"..\" as a segment; write the path without them".to_owned());
+    }
+    Ok(())
+}
+
+/// Dot segments would lead out of the base path, or past the rate limit of a campaign.
+fn has_dot_segment(path: &str) -> bool {
+    let path = path.split_once('?').map_or(path, |(path, _)| path);
+    let plain = |segment: &str| segment.to_ascii_lowercase().replace("%2e", ".");
+    path.split('/').any(|segment| matches!(plain(segment).as_str(), "." | ".."))
+}
+
+fn headers(given: Vec<(String, String)>) -> Result<HeaderMap, String> {
+    let mut headers = HeaderMap::with_capacity(given.len() + 1);
+    for (name, value) in given {
+        let unusable = || format!("its header {name:?} cannot be sent; names are words, values have one line");
+        let key = HeaderName::try_from(&name).map_err(|_| unusable())?;
+        if is_hop_by_hop(&key) || OURS.contains(&key) {
+            return Err(format!("its header {key} is the host's to set; leave it out"));
+        }
+        headers.append(key, HeaderValue::from_str(&value).map_err(|_| unusable())?);
+    }
+    Ok(headers)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    fn outgoing(method: &str, path: &str, header: (&str, &str)) -> Result<Outgoing, String> {
+        let headers = vec![(header.0.to_owned(), header.1.to_owned())];
+        let request = ServiceRequest { method: method.to_owned(), path: path.to_owned(), headers, body: String::new() };
+        Outgoing::new("http://127.0.0.1:1/base/", request)
+    }
+
+    #[test]
+    fn a_path_stays_below_the_base_url() {
+        for path in ["/", "/c1/entries?after=a/../b", "//evil.example/", "/@evil.example:80/", "/a%2F..%2Fb", "/..."] {
+            let url = outgoing("GET", path, ("accept", "*/*")).unwrap().url;
+            assert_eq!(url.as_str(), format!("http://127.0.0.1:1/base{path}"));
+        }
+        let others = [
+            "",
+            "c1/entries",
+            "http://evil.example/",
+            "@evil.example/",
+            ":80/",
+            "?a",
+            "/c1/../c2",
+            "/./c1",
+            "/c1/..",
+            "/c1/%2E%2e/c2",
+            "/c1/.%2e/c2",
+            "/c1\\..\\c2",
+            "/c1/.\t./c2",
+            "/c1#/../",
+            "/a b",
+            "/a\r\nx: y",
+            "/é",
+        ];
+        for path in others {
+            let error = outgoing("GET", path, ("accept", "*/*")).unwrap_err();
+            assert!(error.starts_with("its path "), "{path:?}: {error}");
+        }
+    }
+
+    #[test]
+    fn what_is_the_hosts_to_say_is_refused() {
+        for (name, value) in [
+            ("Authorization", "Bearer forged"),
+            ("host", "evil.example"),
+            ("Content-Length", "0"),
+            ("transfer-encoding", "chunked"),
+            ("connection", "close"),
+            ("keep-alive", "timeout=1"),
+            ("upgrade", "h2c"),
+            ("proxy-authorization", "x"),
+        ] {
+            let error = outgoing("POST", "/", (name, value)).unwrap_err();
+            assert!(error.contains(&name.to_ascii_lowercase()) && error.contains("leave it out"), "{error}");
+        }
+        for (name, value) in [("a b", "x"), ("a\r\nb", "x"), ("", "x"), ("x", "a\r\nb: c"), ("x", "a\0")] {
+            let error = outgoing("POST", "/", (name, value)).unwrap_err();
+            assert!(error.contains("cannot be sent"), "{name:?} {value:?}: {error}");
+        }
+        for method in ["CONNECT", "TRACE", "get", "", "GET /x HTTP/1.1\r\nHost: y\r\n\r\nGET"] {
+            assert!(outgoing(method, "/", ("accept", "*/*")).unwrap_err().contains("write one of GET, "), "{method:?}");
+        }
+    }
+}

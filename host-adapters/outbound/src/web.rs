@@ -1,0 +1,83 @@
+//! Requests to the open web: where `allowed_outbound_hosts` lets a component call, without a token and without retries.
+
+use super::allowed_hosts::AllowedHosts;
+use super::exchange::{Broken, exchange, remove_hop_by_hop};
+use bytes::Bytes;
+use http::{Request, Response, header};
+
+/// The open web, for all components.
+#[derive(Clone, Debug)]
+pub struct Web(reqwest::Client);
+
+/// Why a request has no response.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum WebError {
+    /// The grant is missing.
+    #[error("`{component}` may not call {host}; to allow it, add it to its allowed_outbound_hosts in spin.toml")]
+    Denied {
+        /// Who.
+        component: String,
+        /// Whom.
+        host: String,
+    },
+    /// The host could not be reached, or hung up.
+    #[error("no connection to {host}: {reason}")]
+    Connection {
+        /// The host.
+        host: String,
+        /// What the network said.
+        reason: String,
+    },
+    /// The response does not fit into memory.
+    #[error("the response of {0} is larger than 16 MiB")]
+    TooLarge(String),
+    /// The request cannot be sent as it is.
+    #[error("the request to {host} cannot be sent: {reason}")]
+    Unsendable {
+        /// The host.
+        host: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+impl Web {
+    /// Opens no connection yet. Fails where the machine has no usable TLS set-up.
+    pub fn new() -> Result<Self, reqwest::Error> {
+        super::client().map(Self)
+    }
+
+    /// Sends a request of `component`, which may call the `allowed` hosts. A redirect is a response like any other.
+    ///
+    /// A caller whose time is up drops the future.
+    pub async fn send(
+        &self,
+        component: &str,
+        allowed: &AllowedHosts,
+        request: Request<Bytes>,
+    ) -> Result<Response<Bytes>, WebError> {
+        let host = request.uri().host().unwrap_or_default().to_owned();
+        if !allowed.allows(request.uri()) {
+            return Err(WebError::Denied { component: component.to_owned(), host });
+        }
+        let request = match outgoing(request) {
+            Ok(request) => request,
+            Err(error) => return Err(WebError::Unsendable { host, reason: error.to_string() }),
+        };
+        let response = exchange(&self.0, request).await.map_err(|broken| match broken {
+            Broken::Connection(reason) => WebError::Connection { host, reason },
+            Broken::TooLarge => WebError::TooLarge(host),
+        })?;
+        Ok(response.map(Bytes::from))
+    }
+}
+
+fn outgoing(request: Request<Bytes>) -> Result<reqwest::Request, reqwest::Error> {
+    let mut request = reqwest::Request::try_from(request)?;
+    let headers = request.headers_mut();
+    remove_hop_by_hop(headers);
+    // The client sets them, as the URL and the body have them.
+    headers.remove(header::HOST);
+    headers.remove(header::CONTENT_LENGTH);
+    Ok(request)
+}
