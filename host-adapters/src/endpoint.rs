@@ -92,7 +92,7 @@ fn failed(problem: &CallError) -> Response {
         CallError::NotCallable(_) => {
             error(StatusCode::SERVICE_UNAVAILABLE, "UNAVAILABLE", "the worker cannot be called")
         }
-        CallError::Failed(_) | CallError::Permanent(_) | CallError::Trapped(_) => error(
+        CallError::Failed(_) | CallError::Permanent(_) | CallError::Trapped(_) | CallError::TooMany(..) => error(
             StatusCode::BAD_GATEWAY,
             "INTERNAL_SERVER_ERROR",
             "the worker failed; the same request may be sent again",

@@ -185,8 +185,8 @@ async fn d11_3__a_change_is_handed_to_its_worker_as_it_was() {
 #[tokio::test]
 async fn d11_3__a_change_that_fails_again_stays() {
     for (answer, said) in [
-        (Disposition::Reject { reason: "stale".into() }, "save-entries rejected it: stale"),
-        (Disposition::Retry { after: None }, "save-entries answered retry"),
+        (Disposition::Reject("stale".into()), "save-entries rejected it: stale"),
+        (Disposition::Retry(None), "save-entries answered retry"),
     ] {
         let backend = open().await;
         let ids = store_dead_change(&backend).await;

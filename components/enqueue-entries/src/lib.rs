@@ -66,7 +66,7 @@ async fn send(messages: Vec<queue::Message>, dispositions: Vec<&mut Disposition>
 fn retry(results: &Result<Vec<Result<String, Error>>, Error>, index: usize) -> Option<Disposition> {
     match results.as_ref().map(|results| results.get(index)) {
         Ok(Some(Ok(_))) => None,
-        Ok(Some(Err(error))) | Err(error) => Some(Disposition::after(error)),
+        Ok(Some(Err(error))) | Err(error) => Some(error.disposition()),
         // If the response has fewer results than messages, it is unknown whether this one was accepted.
         Ok(None) => Some(Disposition::Retry(None)),
     }
@@ -77,7 +77,7 @@ fn retry(results: &Result<Vec<Result<String, Error>>, Error>, index: usize) -> O
 mod tests {
     use super::*;
     use expect_test::expect;
-    use worker_kit::lambda::{self, Incoming};
+    use worker_kit::lambda::{self, Context, Incoming};
     use worker_kit::platform::ErrorKind;
 
     fn call() -> Call {
@@ -85,7 +85,8 @@ mod tests {
     }
 
     fn events(fixture: &str) -> Vec<Event> {
-        let incoming = lambda::parse(fixture.as_bytes(), Some("correlation-123"), None).unwrap();
+        let context = Context { correlation_id: Some("correlation-123"), traceparent: None };
+        let incoming = lambda::parse(fixture.as_bytes(), &context).unwrap();
         incoming.iter().filter_map(Incoming::event).cloned().collect()
     }
 
@@ -108,10 +109,10 @@ mod tests {
         let dispositions = futures::executor::block_on(EnqueueEntries::handle(events, &call())).unwrap();
         expect![[r#"
             [
-                Disposition::Reject(
+                Reject(
                     "malformed: keys: missing field `sk` at line 1 column 31",
                 ),
-                Disposition::Ack,
+                Ack,
             ]
         "#]]
         .assert_debug_eq(&dispositions);

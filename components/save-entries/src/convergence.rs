@@ -62,7 +62,7 @@ pub fn after_unflag(error: Option<&Error>) -> Next {
     match error {
         None => Next::Settle(Disposition::Ack),
         Some(error) if error.kind == ErrorKind::ConditionFailed => Next::Reread(Why::Changed),
-        Some(error) => Next::Settle(Disposition::after(error)),
+        Some(error) => Next::Settle(error.disposition()),
     }
 }
 

@@ -42,7 +42,7 @@ async fn look(ports: &impl Ports, keys: Vec<Key>) -> HashMap<Key, Look> {
         }
         let look = |index: usize| match &items {
             Ok(items) => items.get(index).map_or(Err(Disposition::Retry(None)), |item| parse(item.as_deref())),
-            Err(error) => Err(Disposition::after(error)),
+            Err(error) => Err(error.disposition()),
         };
         keys.iter().cloned().enumerate().map(|(index, key)| (key, look(index))).collect::<Vec<_>>()
     });
@@ -177,7 +177,7 @@ impl<P: Ports> Round<'_, P> {
         let lost = jobs.iter().enumerate().filter_map(|(index, job)| {
             let disposition = match sent.as_ref().map(|sent| sent.get(index)) {
                 Ok(Some(Ok(_))) => return None,
-                Ok(Some(Err(error))) | Err(error) => Disposition::after(error),
+                Ok(Some(Err(error))) | Err(error) => error.disposition(),
                 Ok(None) => Disposition::Retry(None),
             };
             Some((job.item.key.clone(), disposition))
@@ -197,7 +197,7 @@ impl<P: Ports> Round<'_, P> {
             let next = match results.as_ref().map(|results| results.get(index)) {
                 Ok(Some(error)) => convergence::after_unflag(error.as_ref()),
                 Ok(None) => Next::Settle(Disposition::Retry(None)),
-                Err(error) => Next::Settle(Disposition::after(error)),
+                Err(error) => Next::Settle(error.disposition()),
             };
             self.follow(job, next);
         }

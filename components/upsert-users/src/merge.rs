@@ -100,7 +100,7 @@ fn over(newer: User, older: User) -> User {
 mod tests {
     use super::*;
     use serde_json::{Value, json};
-    use worker_kit::lambda::{self, Incoming};
+    use worker_kit::lambda::{self, Context, Incoming};
 
     fn event(time_ms: u64, body: Value) -> Event {
         Event {
@@ -119,7 +119,7 @@ mod tests {
     #[test]
     fn api_usages_message_is_read_as_printed() {
         let event = include_bytes!("../fixtures/sqs.json");
-        let incoming = lambda::parse(event, None, None).unwrap();
+        let incoming = lambda::parse(event, &Context::default()).unwrap();
         let batch: Vec<Event> = incoming.iter().filter_map(Incoming::event).cloned().collect();
         let john = User {
             global_user_id: "user-123".into(),

@@ -1,11 +1,8 @@
 //! What a worker implements, and how a call reaches it.
 
-pub use crate::bindings::batch::registration::workers::events::{Disposition, Event, Failure, Payload};
-pub use crate::bindings::request::exports::registration::workers::request_worker::{Request, Response};
+pub use host_adapters_event::{Disposition, Event, Failure, Payload, Request, Response};
 
-use crate::{Call, lambda::appsync, platform};
-use host_adapters_event::json;
-use serde::Deserialize;
+use crate::{Call, lambda::appsync};
 
 /// A worker fed by an asynchronous source: a queue, a stream, a topic, a schedule. Exported by
 /// [`batch_worker!`](crate::batch_worker).
@@ -34,50 +31,6 @@ pub trait RequestWorker {
 
     /// Answers a request.
     async fn handle(request: Request, call: &Call) -> Result<Response, Failure>;
-}
-
-impl Event {
-    /// The payload as JSON. The error is a reason to reject the record, and names the field.
-    pub fn json<'a, T: Deserialize<'a>>(&'a self) -> Result<T, String> {
-        let bytes = match &self.payload {
-            Payload::Json(text) => text.as_bytes(),
-            Payload::Bytes(bytes) => bytes,
-        };
-        json::from_slice(bytes).map_err(|problem| format!("malformed: {problem}"))
-    }
-}
-
-impl Disposition {
-    /// Another delivery, because the platform failed so.
-    pub fn after(error: &platform::Error) -> Self {
-        Self::Retry(error.retry_after_ms)
-    }
-}
-
-impl Failure {
-    /// A failure that may pass.
-    pub fn retryable(message: impl Into<String>) -> Self {
-        Self { retryable: true, message: message.into() }
-    }
-
-    /// A failure that will not.
-    pub fn permanent(message: impl Into<String>) -> Self {
-        Self { retryable: false, message: message.into() }
-    }
-}
-
-impl Response {
-    /// A JSON answer.
-    pub fn json(status: u16, body: &impl serde::Serialize) -> Result<Self, Failure> {
-        let body = serde_json::to_string(body)
-            .map_err(|error| Failure::permanent(format!("the answer cannot be written as JSON: {error}")))?;
-        Ok(Self { status, body })
-    }
-
-    /// `{"error": {"code", "message"}}`, the API's error response for 401 and 403.
-    pub fn error(status: u16, code: &str, message: &str) -> Self {
-        Self { status, body: worker_endpoint::error_body(code, message) }
-    }
 }
 
 /// The typed call of a batch worker. Rejections are logged here, so that no worker forgets.

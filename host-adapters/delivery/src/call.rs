@@ -109,7 +109,7 @@ impl CallOutcome {
             Ok(dispositions) => (dispositions, None),
             Err(failure) => (Vec::new(), Some(failure)),
         };
-        dispositions.resize(records, Disposition::Retry { after: None });
+        dispositions.resize(records, Disposition::Retry(None));
         let outage = outage(worker, &dispositions, failure.as_ref(), &outages);
         Self { dispositions, failure, outage, digest }
     }
@@ -121,7 +121,7 @@ impl CallOutcome {
 
     /// The first record to be delivered again.
     pub fn first_retry(&self) -> Option<usize> {
-        self.dispositions.iter().position(|disposition| matches!(disposition, Disposition::Retry { .. }))
+        self.dispositions.iter().position(|disposition| matches!(disposition, Disposition::Retry(_)))
     }
 
     /// Why its records are retried, for the dead letter.
@@ -143,7 +143,7 @@ fn outage(
     if let Some(CallError::NotCallable(why)) = failure {
         return Some(format!("worker:{worker}: {why}"));
     }
-    let retried = dispositions.iter().any(|disposition| matches!(disposition, Disposition::Retry { .. }));
+    let retried = dispositions.iter().any(|disposition| matches!(disposition, Disposition::Retry(_)));
     (retried && !outages.is_empty()).then(|| outages.join(", "))
 }
 
@@ -175,7 +175,7 @@ mod tests {
     use super::*;
     use std::time::Duration;
 
-    const RETRY: Disposition = Disposition::Retry { after: None };
+    const RETRY: Disposition = Disposition::Retry(None);
 
     fn read(result: Result<Vec<Disposition>, CallError>, outages: &[&str]) -> CallOutcome {
         let outages = outages.iter().map(ToString::to_string).collect();

@@ -1,5 +1,6 @@
 //! How delivery calls workers. `host-adapters` implements it with components, tests with closures.
 
+pub use crate::event::CallError;
 use crate::event::{Disposition, Event};
 
 /// Hands batches to workers.
@@ -21,28 +22,4 @@ pub struct Dispatched {
     /// Dependencies that were still down after the retries of the call: `service:entry`, `table:demand-table`. If there
     /// are any, `Retry` dispositions count as an outage, and the source pauses.
     pub outages: Vec<String>,
-}
-
-/// Why a whole call failed; every record of it is retried.
-#[derive(Clone, Debug, thiserror::Error, Eq, PartialEq)]
-pub enum CallError {
-    /// The worker itself returned a failure.
-    #[error("worker failed: {0}")]
-    Failed(String),
-    /// The worker itself returned a permanent failure: the same call will fail again. The batch is halved, and a record
-    /// that fails alone is given up.
-    #[error("worker failed for good: {0}")]
-    Permanent(String),
-    /// The instance ended: by a trap, a memory limit or a CPU limit, of this call or of another in the same instance.
-    #[error("worker trapped: {0}")]
-    Trapped(String),
-    /// The wall-time limit passed.
-    #[error("worker did not answer within {0:?}")]
-    TimedOut(std::time::Duration),
-    /// The response has more dispositions than the batch has records.
-    #[error("worker answered {0} dispositions for {1} records")]
-    TooMany(usize, usize),
-    /// No such worker, or it cannot be started.
-    #[error("worker cannot be called: {0}")]
-    NotCallable(String),
 }

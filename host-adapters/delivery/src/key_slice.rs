@@ -182,7 +182,7 @@ impl KeySlice {
         meter.retried.increment(retried as u64);
         for (record, disposition) in &step.settled {
             match disposition {
-                Disposition::Reject { reason } => self.reject(record, reason, outcome).await?,
+                Disposition::Reject(reason) => self.reject(record, reason, outcome).await?,
                 _ => meter.acked.increment(1),
             }
         }

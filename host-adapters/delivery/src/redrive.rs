@@ -181,7 +181,7 @@ impl Redriver {
         let outages = dispatched.outages.join(", ");
         match dispatched.result.map(|dispositions| dispositions.into_iter().next()) {
             Ok(Some(Disposition::Ack)) => Ok(()),
-            Ok(Some(Disposition::Reject { reason })) => Err(format!("{worker} rejected it: {reason}")),
+            Ok(Some(Disposition::Reject(reason))) => Err(format!("{worker} rejected it: {reason}")),
             Ok(_) if outages.is_empty() => Err(format!("{worker} answered retry")),
             Ok(_) => Err(format!("{worker} answered retry while this was down: {outages}")),
             Err(failure) => Err(failure.to_string()),

@@ -103,7 +103,7 @@ fn fail<T>(
         return (rest, again, Wait::No);
     }
     let wait = match outcome.dispositions.get(first_retry) {
-        Some(Disposition::Retry { after: Some(after) }) => Wait::For((*after).max(SHORTEST)),
+        Some(Disposition::Retry(Some(millis))) => Wait::For(Duration::from_millis(*millis).max(SHORTEST)),
         _ => Wait::Backoff(failures.max(1)),
     };
     (Vec::new(), vec![Chunk { records: rest, failures }], wait)
@@ -134,7 +134,7 @@ mod tests {
             _ => None,
         };
         let retried = |record: &u32| failure.is_some() || poison.contains(record);
-        let disposition = |record| if retried(record) { Disposition::Retry { after: None } } else { Disposition::Ack };
+        let disposition = |record| if retried(record) { Disposition::Retry(None) } else { Disposition::Ack };
         let dispositions = chunk.iter().map(disposition).collect();
         CallOutcome { dispositions, failure, outage: None, digest: String::new() }
     }

@@ -1,9 +1,9 @@
 //! Reads a guest's response. A guest may send anything, so all of it is bounded here, before it is logged, counted or
 //! sent on.
 
-use crate::bindings::registration::workers::events::Failure;
 use crate::call::{CallError, Disposition};
 use bytes::Bytes;
+use host_adapters_event::Failure;
 use http::header::{self, HeaderMap, HeaderName};
 use http_body_util::{BodyExt, Limited};
 use wasmtime_wasi_http::WasiBody;

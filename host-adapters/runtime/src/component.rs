@@ -1,6 +1,5 @@
 //! Loads a component: compile it or read it from the cache, link it, check its exports and imports.
 
-use crate::bindings::exports::registration::workers::{batch_worker, request_worker};
 use crate::compiled::Cache;
 use crate::limits::Limits;
 use crate::requirements::{Export, Requirements};
@@ -10,7 +9,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use wasmtime::Engine;
-use wasmtime::component::{Component, InstancePre, Linker};
+use wasmtime::component::{Component, ComponentExportIndex, InstancePre, Linker};
 use wasmtime_wasi_http::p3::bindings::ServicePre;
 
 /// A component to load.
@@ -122,9 +121,10 @@ pub(crate) struct Version {
     pub(crate) limits: Limits,
     pub(crate) environment: Vec<(String, String)>,
     pub(crate) instance: InstancePre<State>,
-    pub(crate) batch: Option<batch_worker::GuestIndices>,
-    /// Taken for HTTP where there is one.
-    pub(crate) request: Option<request_worker::GuestIndices>,
+    /// `handle` of `batch-worker`.
+    pub(crate) batch: Option<ComponentExportIndex>,
+    /// `handle` of `request-worker`, which is taken for HTTP where there is one.
+    pub(crate) request: Option<ComponentExportIndex>,
     pub(crate) http: Option<ServicePre<State>>,
 }
 
@@ -146,8 +146,8 @@ impl Version {
         let instance = linker
             .instantiate_pre(&compiled.component)
             .map_err(|error| LoadError::Link { component: component(), reason: format!("{error:#}") })?;
-        let batch = batch_worker::GuestIndices::new(&instance).ok();
-        let request = request_worker::GuestIndices::new(&instance).ok();
+        let batch = handle(&compiled.component, Export::BatchWorker.name());
+        let request = handle(&compiled.component, "registration:workers/request-worker@1.0.0");
         let http = ServicePre::new(instance.clone()).ok();
         let exports = [batch.as_ref().map(|_| Export::BatchWorker), http.as_ref().map(|_| Export::HttpHandler)];
         let exports: Vec<_> = exports.into_iter().flatten().collect();
@@ -172,6 +172,12 @@ impl Version {
             http,
         })
     }
+}
+
+/// Where a component has the function `handle` of an interface.
+fn handle(component: &Component, interface: &str) -> Option<ComponentExportIndex> {
+    let interface = component.get_export_index(None, interface)?;
+    component.get_export_index(Some(&interface), "handle")
 }
 
 /// What is wrong with a component that compiles and links.

@@ -1,40 +1,45 @@
 //! What an instance exports, and how it is called.
 
-use crate::bindings::exports::registration::workers::{batch_worker, request_worker};
 use crate::call::{CallError, Disposition, Event};
 use crate::component::Version;
 use crate::state::State;
 use crate::{answer, request};
 use bytes::Bytes;
+use host_adapters_event::{Failure, Request, Response};
 use http_body_util::Full;
 use wasmtime::Store;
-use wasmtime::component::{Accessor, Instance};
-use wasmtime_wasi_http::p3::Request;
+use wasmtime::component::{Accessor, Instance, TypedFunc};
+use wasmtime_wasi_http::p3;
 use wasmtime_wasi_http::p3::bindings::Service;
 use wasmtime_wasi_http::{FieldMap, WasiHttpView};
 
 /// An answer, or why there is none; the outer error is a trap.
 type Answered<T> = wasmtime::Result<Result<T, CallError>>;
 
+/// `handle` of `batch-worker` and of `request-worker`, as `wit/workers.wit` has them. An instance whose functions differ
+/// does not start.
+type HandleBatch = TypedFunc<(Vec<Event>,), (Result<Vec<Disposition>, Failure>,)>;
+type HandleRequest = TypedFunc<(Request,), (Result<Response, Failure>,)>;
+
 /// The exports of an instance.
 pub(crate) struct Guest {
-    batch: Option<batch_worker::Guest>,
+    batch: Option<HandleBatch>,
     http: Option<Endpoint>,
 }
 
 /// What answers HTTP requests.
 enum Endpoint {
     /// The same call without the streams of `wasi:http`.
-    Typed(request_worker::Guest),
+    Typed(HandleRequest),
     Wasi(Service),
 }
 
 impl Guest {
     /// The exports that a version is known to have.
     pub(crate) fn new(version: &Version, store: &mut Store<State>, instance: &Instance) -> wasmtime::Result<Self> {
-        let batch = version.batch.as_ref().map(|indices| indices.load(&mut *store, instance)).transpose()?;
+        let batch = version.batch.as_ref().map(|index| instance.get_typed_func(&mut *store, index)).transpose()?;
         let http = match (&version.request, &version.http) {
-            (Some(indices), Some(_)) => Some(Endpoint::Typed(indices.load(&mut *store, instance)?)),
+            (Some(index), Some(_)) => Some(Endpoint::Typed(instance.get_typed_func(&mut *store, index)?)),
             (None, Some(_)) => Some(Endpoint::Wasi(Service::new(&mut *store, instance)?)),
             (_, None) => None,
         };
@@ -44,7 +49,7 @@ impl Guest {
     /// Hands over a batch.
     pub(crate) async fn batch(&self, accessor: &Accessor<State>, events: Vec<Event>) -> Answered<Vec<Disposition>> {
         match &self.batch {
-            Some(worker) => Ok(answer::batch(worker.call_handle(accessor, events).await?)),
+            Some(handle) => Ok(answer::batch(handle.call_concurrent(accessor, (events,)).await?.0)),
             None => Ok(Err(CallError::NotCallable("it does not export registration:workers/batch-worker".into()))),
         }
     }
@@ -56,7 +61,7 @@ impl Guest {
         request: http::Request<Bytes>,
     ) -> Answered<http::Response<Bytes>> {
         match &self.http {
-            Some(Endpoint::Typed(worker)) => typed(accessor, worker, request).await,
+            Some(Endpoint::Typed(handle)) => typed(accessor, *handle, request).await,
             Some(Endpoint::Wasi(service)) => wasi(accessor, service, request).await,
             None => Ok(Err(CallError::NotCallable("it does not export wasi:http/handler".into()))),
         }
@@ -65,16 +70,14 @@ impl Guest {
 
 async fn typed(
     accessor: &Accessor<State>,
-    worker: &request_worker::Guest,
+    handle: HandleRequest,
     request: http::Request<Bytes>,
 ) -> Answered<http::Response<Bytes>> {
-    match request::typed(request) {
-        Ok(request) => {
-            let answer = worker.call_handle(accessor, request).await?;
-            Ok(request::answered(answer).map_err(|problem| answer::failed(&problem)))
-        }
-        Err((status, code, message)) => Ok(Ok(request::error(status, code, message))),
-    }
+    let answer = match request::typed(request) {
+        Ok(request) => handle.call_concurrent(accessor, (request,)).await?.0,
+        Err(refusal) => Ok(refusal),
+    };
+    Ok(request::answered(answer).map_err(|problem| answer::failed(&problem)))
 }
 
 async fn wasi(
@@ -86,7 +89,7 @@ async fn wasi(
     let uri = parts.uri.into_parts();
     let headers = accessor.with(|mut access| FieldMap::new_immutable(access.get().http().hooks, parts.headers));
     let (request, io) =
-        Request::new(parts.method, uri.scheme, uri.authority, uri.path_and_query, headers, None, Full::new(body));
+        p3::Request::new(parts.method, uri.scheme, uri.authority, uri.path_and_query, headers, None, Full::new(body));
     let response = match service.handle(accessor, request).await? {
         Ok(response) => response,
         Err(code) => return Ok(Err(answer::failed(&code.to_string()))),

@@ -32,7 +32,7 @@ pub mod requirements;
 mod state;
 mod turn;
 
-pub use call::{BatchCall, CallError, Called, Disposition, Event, Payload};
+pub use call::{CallError, Called, Disposition, Event, Payload};
 pub use component::{ComponentSpec, LoadError, Source};
 pub use engine::{Interfaces, RuntimeConfig};
 pub use host::Host;

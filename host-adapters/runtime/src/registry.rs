@@ -1,6 +1,6 @@
 //! Which version of which component serves. A first load is a swap from nothing.
 
-use crate::call::{BatchCall, CallError, Called, Disposition};
+use crate::call::{CallError, Called, Disposition, Event};
 use crate::compiled::{self, Cache};
 use crate::component::{ComponentSpec, LoadError, Version};
 use crate::engine::{self, EpochTicker, RuntimeConfig, Shared, SharedHost};
@@ -171,7 +171,7 @@ impl Runtime {
     }
 
     /// Hands a batch to a worker, waiting while all its instances are busy.
-    pub async fn batch(&self, component: &str, events: BatchCall) -> Called<Vec<Disposition>> {
+    pub async fn batch(&self, component: &str, events: Vec<Event>) -> Called<Vec<Disposition>> {
         let mut called = self.call(component, |reply| Job::Batch { events, reply }).await;
         for disposition in called.result.iter_mut().flatten() {
             if let Disposition::Reject(reason) = disposition {

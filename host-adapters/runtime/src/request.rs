@@ -2,24 +2,20 @@
 //! `wasi:http/handler` does, done by the host, which has the whole request at hand. A Spin host takes that endpoint.
 
 use crate::answer::{MAX_RESPONSE_BYTES, cut};
-use crate::bindings::exports::registration::workers::request_worker::{Request, Response};
-use crate::bindings::registration::workers::events::Failure;
 use bytes::Bytes;
+use host_adapters_event::endpoint::bearer;
+use host_adapters_event::{Failure, Request, Response};
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
 use http::{Method, StatusCode};
-use worker_endpoint::{bearer, error_body};
 
-/// Why no worker reads a request: status, code and message of the answer.
-pub(crate) type Refusal = (StatusCode, &'static str, &'static str);
-
-/// The typed request. The dispatcher has set the correlation id.
-pub(crate) fn typed(request: http::Request<Bytes>) -> Result<Request, Refusal> {
+/// The typed request, or the answer to one that no worker reads. The dispatcher has set the correlation id.
+pub(crate) fn typed(request: http::Request<Bytes>) -> Result<Request, Response> {
     let (parts, body) = request.into_parts();
     if parts.method != Method::POST {
-        return Err((StatusCode::METHOD_NOT_ALLOWED, "METHOD_NOT_ALLOWED", "send the event with POST"));
+        return Err(Response::error(405, "METHOD_NOT_ALLOWED", "send the event with POST"));
     }
     let body = String::from_utf8(body.into())
-        .map_err(|_| (StatusCode::BAD_REQUEST, "MALFORMED_EVENT", "the event is not UTF-8"))?;
+        .map_err(|_| Response::error(400, "MALFORMED_EVENT", "the event is not UTF-8"))?;
     let header = |name: &str| text(&parts.headers, name).map(str::to_owned);
     Ok(Request {
         body,
@@ -33,15 +29,10 @@ fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name).and_then(|value| value.to_str().ok())
 }
 
-/// The answer over HTTP: 503 for a failure where the same call may succeed later, else 500.
+/// The answer over HTTP; an error for what is not one.
 pub(crate) fn answered(answer: Result<Response, Failure>) -> Result<http::Response<Bytes>, String> {
-    let Response { status, body } = match answer {
-        Ok(response) => response,
-        Err(Failure { retryable, message }) => {
-            let status = if retryable { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::INTERNAL_SERVER_ERROR };
-            return Ok(error(status, "WORKER_FAILED", cut(&message)));
-        }
-    };
+    let failed = |failure: Failure| Failure { message: cut(&failure.message).to_owned(), ..failure }.into();
+    let Response { status, body } = answer.unwrap_or_else(failed);
     match StatusCode::from_u16(status) {
         Ok(status) if !status.is_informational() && body.len() <= MAX_RESPONSE_BYTES => Ok(json(status, body)),
         Ok(status) if !status.is_informational() => {
@@ -49,11 +40,6 @@ pub(crate) fn answered(answer: Result<Response, Failure>) -> Result<http::Respon
         }
         _ => Err(format!("it answered with the status {status}, which is not an answer")),
     }
-}
-
-/// `{"error": {"code", "message"}}`.
-pub(crate) fn error(status: StatusCode, code: &str, message: &str) -> http::Response<Bytes> {
-    json(status, error_body(code, message))
 }
 
 fn json(status: StatusCode, body: String) -> http::Response<Bytes> {
@@ -79,10 +65,10 @@ mod tests {
     #[test]
     fn what_no_worker_reads_is_refused() {
         let refused = |request: http::request::Builder, body: &'static [u8]| {
-            typed(request.body(Bytes::from_static(body)).unwrap()).unwrap_err().0
+            typed(request.body(Bytes::from_static(body)).unwrap()).unwrap_err().status
         };
-        assert_eq!(refused(http::Request::get("/"), b""), StatusCode::METHOD_NOT_ALLOWED);
-        assert_eq!(refused(http::Request::post("/"), b"\xff"), StatusCode::BAD_REQUEST);
+        assert_eq!(refused(http::Request::get("/"), b""), 405);
+        assert_eq!(refused(http::Request::post("/"), b"\xff"), 400);
     }
 
     #[test]

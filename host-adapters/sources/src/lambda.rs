@@ -19,6 +19,16 @@ pub enum Incoming {
     },
 }
 
+impl Incoming {
+    /// The event, if the record is one.
+    pub fn event(&self) -> Option<&Event> {
+        match self {
+            Self::Event(event) => Some(event),
+            Self::Malformed { .. } => None,
+        }
+    }
+}
+
 /// The whole event is not one that a batch worker takes.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("the event is not one of AWS Lambda's: {0}")]

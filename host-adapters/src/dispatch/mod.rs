@@ -1,13 +1,12 @@
 //! Hands events to components: first tracing, which thus sees waiting and failures too, then the call. Limits,
 //! time-outs and waiting for an instance belong to the runtime's pool; grants are checked at every platform call.
 
-mod call;
 mod trace;
 
 use crate::telemetry::Tracing;
 use bytes::Bytes;
-use host_adapters_delivery::dispatch::{Dispatch, Dispatched};
-use host_adapters_delivery::event::Event;
+use host_adapters_delivery::dispatch::{CallError, Dispatch, Dispatched};
+use host_adapters_delivery::event::{Disposition, Event};
 use host_adapters_runtime::{Called, Runtime};
 use std::sync::Arc;
 
@@ -38,9 +37,39 @@ impl Dispatch for Dispatcher {
     async fn dispatch(&self, worker: &str, batch: Vec<Event>) -> Dispatched {
         let size = batch.len();
         let (batch, spans) = trace::batch(&self.tracing, worker, batch);
-        let called = self.runtime.batch(worker, batch.into_iter().map(call::event).collect()).await;
-        let dispatched = call::dispatched(called, size);
+        let dispatched = dispatched(self.runtime.batch(worker, batch).await, size);
         trace::dispatched(spans, &dispatched);
         dispatched
+    }
+}
+
+/// A list longer than the batch fails the call, because it is unknown which record an extra disposition is for.
+fn dispatched(called: Called<Vec<Disposition>>, size: usize) -> Dispatched {
+    let result = called.result.and_then(|dispositions| match dispositions.len() {
+        given if given > size => Err(CallError::TooMany(given, size)),
+        _ => Ok(dispositions),
+    });
+    Dispatched { result, digest: called.digest.to_string(), outages: called.outages }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    fn called(result: Result<Vec<Disposition>, CallError>) -> Called<Vec<Disposition>> {
+        Called { result, digest: "d".into(), outages: vec![] }
+    }
+
+    #[test]
+    fn more_dispositions_than_records_fail_the_call() {
+        let result = dispatched(called(Ok(vec![Disposition::Ack; 2])), 1).result;
+        assert_eq!(result, Err(CallError::TooMany(2, 1)));
+    }
+
+    #[test]
+    fn fewer_dispositions_are_passed_on() {
+        let result = dispatched(called(Ok(vec![Disposition::Retry(Some(1500))])), 2).result;
+        assert_eq!(result.unwrap(), vec![Disposition::Retry(Some(1500))]);
     }
 }

@@ -96,7 +96,7 @@ impl Dispatch for Workers {
     async fn dispatch(&self, worker: &str, batch: Vec<Event>) -> Dispatched {
         let (digest, items) = (String::new(), batch.iter().map(item).collect::<BTreeSet<_>>());
         if worker == "stopped" && !self.service_is_up.load(Ordering::Relaxed) {
-            let retry = Disposition::Retry { after: None };
+            let retry = Disposition::Retry(None);
             return Dispatched { result: Ok(vec![retry; batch.len()]), digest, outages: vec!["service:entry".into()] };
         }
         if worker == "poisoned" && items.contains(POISON) {

@@ -14,7 +14,7 @@ use serde_json::Value;
 use std::cell::{Cell, OnceCell};
 use std::path::Path;
 use tokio::runtime::Runtime;
-use worker_kit::endpoint::{Reply, answer_batch, answer_request};
+use worker_kit::endpoint::{answer_batch, answer_request};
 use worker_kit::{BatchWorker, Call, Disposition, Event, Failure, RequestWorker, Response};
 
 const SPIN_TOML: &str = include_str!("../../../spin.toml");
@@ -125,7 +125,7 @@ impl Host {
 }
 
 /// A batch worker is called only with the worker token, and only by POST.
-async fn batch(request: Request<Full<Bytes>>) -> Reply {
+async fn batch(request: Request<Full<Bytes>>) -> Response {
     let authorization = request.headers().get("authorization").map(|value| value.as_bytes().to_owned());
     let may_call = authorization.as_deref() == Some(b"Bearer worker-token") && request.method() == http::Method::POST;
     CALLED.set(false);

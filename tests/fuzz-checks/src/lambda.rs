@@ -6,12 +6,12 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use worker_kit::lambda::answer::Answer;
-use worker_kit::lambda::{Incoming, appsync, parse};
+use worker_kit::lambda::{Context, Incoming, appsync, parse};
 use worker_kit::{Disposition, Event, Payload};
 
 /// Checks one body.
 pub fn run(data: &[u8]) {
-    let parsed = parse(data, None, None);
+    let parsed = parse(data, &Context::default());
     // JSON that serde_json refuses may be accepted where a value is not read, for example with a broken character in
     // the name of an unread field.
     let Ok(event) = serde_json::from_slice::<Value>(data) else { return };
@@ -19,7 +19,7 @@ pub fn run(data: &[u8]) {
         (Ok(incoming), Some(records)) => check(&incoming, records),
         (Ok(incoming), None) => panic!("{incoming:?} were found in a body that is not an event"),
         // Only a body that names its records twice has some and is refused.
-        (Err(_), Some(_)) => assert!(parse(event.to_string().as_bytes(), None, None).is_ok()),
+        (Err(_), Some(_)) => assert!(parse(event.to_string().as_bytes(), &Context::default()).is_ok()),
         (Err(error), None) => assert!(!error.to_string().is_empty()),
     }
     if let Ok(text) = std::str::from_utf8(data) {
@@ -87,7 +87,7 @@ fn check_change(event: &Event, payload: &str, record: &Value) {
     assert_eq!(change["eventName"], record["eventName"]);
     let data = STANDARD.encode(record.to_string());
     let kinesis = json!({"Records": [{"kinesis": {"data": data, "sequenceNumber": event.id}}]});
-    let incoming = parse(kinesis.to_string().as_bytes(), None, None).expect("an event");
+    let incoming = parse(kinesis.to_string().as_bytes(), &Context::default()).expect("an event");
     let same = incoming.first().and_then(Incoming::event).expect("the same event");
     assert_eq!((&same.id, &same.payload, &same.ordering_key), (&event.id, &event.payload, &event.ordering_key));
     assert_eq!(same.time_ms, event.time_ms);

@@ -93,7 +93,7 @@ impl Issuer {
         let signed = format!("{message}.{signature}");
         let (header, payload) = message.split_once('.').expect("two parts");
         let authorization = recipe.authorization.replace("@H", header).replace("@P", payload).replace("@S", &signature);
-        let Some(token) = worker_endpoint::bearer(&authorization) else { return };
+        let Some(token) = host_adapters_event::endpoint::bearer(&authorization) else { return };
 
         let (clock, keys) = (Clock::manual(NOW * 1000), self.publish(recipe.keys));
         let identity = self.identity(&clock);

@@ -114,7 +114,7 @@ impl World {
             let oldest = history.oldest();
             let dispatched = self.host.running().dispatcher.dispatch("save-entries", vec![malformed()]).await;
             history.check(oldest, &dispatched.digest);
-            assert!(matches!(&dispatched.result.unwrap()[..], [Disposition::Reject { .. }]));
+            assert!(matches!(&dispatched.result.unwrap()[..], [Disposition::Reject(_)]));
             self.calls.fetch_add(1, Ordering::SeqCst);
         }
     }

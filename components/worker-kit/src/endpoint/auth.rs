@@ -1,21 +1,21 @@
 //! A caller of a batch worker over HTTP needs the worker token.
 
-use super::Reply;
+use crate::Response;
 use subtle::ConstantTimeEq;
 
 /// Checks `Authorization: Bearer <worker_token>` in constant time. Without a token of its own the worker refuses all.
-pub(super) fn check(authorization: Option<&str>, worker_token: Option<&str>) -> Result<(), Reply> {
+pub(super) fn check(authorization: Option<&str>, worker_token: Option<&str>) -> Result<(), Response> {
     let Some(expected) = worker_token.filter(|token| !token.is_empty()) else {
         let message = "this worker takes no HTTP calls: its variable worker_token is not set";
-        return Err(Reply::error(403, "FORBIDDEN", message));
+        return Err(Response::error(403, "FORBIDDEN", message));
     };
     let Some(given) = authorization.and_then(|header| header.strip_prefix("Bearer ")) else {
-        return Err(Reply::error(401, "UNAUTHORIZED", "send the header Authorization: Bearer <worker token>"));
+        return Err(Response::error(401, "UNAUTHORIZED", "send the header Authorization: Bearer <worker token>"));
     };
     if bool::from(given.as_bytes().ct_eq(expected.as_bytes())) {
         Ok(())
     } else {
-        Err(Reply::error(401, "UNAUTHORIZED", "the worker token is not the right one"))
+        Err(Response::error(401, "UNAUTHORIZED", "the worker token is not the right one"))
     }
 }
 
@@ -24,7 +24,7 @@ mod tests {
     use super::*;
 
     fn status(authorization: Option<&str>, token: Option<&str>) -> u16 {
-        check(authorization, token).map_or_else(|reply| reply.status, |()| 200)
+        check(authorization, token).map_or_else(|refusal| refusal.status, |()| 200)
     }
 
     #[test]
@@ -49,7 +49,7 @@ mod tests {
 
     #[test]
     fn a_refusal_tells_nothing_of_the_secret() {
-        let body = check(Some("Bearer guess"), Some("secret")).map_or_else(|reply| reply.body, |()| String::new());
+        let body = check(Some("Bearer guess"), Some("secret")).map_or_else(|refusal| refusal.body, |()| String::new());
         expect_test::expect![[
             r#"{"error":{"code":"UNAUTHORIZED","message":"the worker token is not the right one"}}"#
         ]]

@@ -1,8 +1,8 @@
 //! Batch workers over HTTP.
 
-use super::{Reply, auth, body, header};
-use crate::lambda::{self, Incoming, answer::Answer};
-use crate::{BatchWorker, Call, variables, worker::call_batch};
+use super::{auth, body, header, send};
+use crate::lambda::{self, Context, Incoming, answer::Answer};
+use crate::{BatchWorker, Call, Response, variables, worker::call_batch};
 use http_body_util::BodyExt;
 use serde_json::json;
 use spin_sdk::http::{FromRequest, Request};
@@ -14,7 +14,7 @@ use std::fmt::Display;
 pub async fn handle<W: BatchWorker>(request: types::Request) -> Result<types::Response, types::ErrorCode> {
     let request = Request::from_request(request)?;
     let worker_token = variables::optional("worker_token").await;
-    answer::<W, _>(request, worker_token.as_deref()).await.unwrap_or_else(|refusal| refusal).send()
+    send(answer::<W, _>(request, worker_token.as_deref()).await.unwrap_or_else(|refusal| refusal))
 }
 
 /// The answer to a request that need not have come through WASI; `Err` if the worker was not called or failed.
@@ -22,19 +22,20 @@ pub async fn handle<W: BatchWorker>(request: types::Request) -> Result<types::Re
 pub async fn answer<W: BatchWorker, B: BodyExt<Error: Display>>(
     request: Request<B>,
     worker_token: Option<&str>,
-) -> Result<Reply, Reply> {
+) -> Result<Response, Response> {
     auth::check(header(request.headers(), "authorization"), worker_token)?;
     let correlation_id = header(request.headers(), "x-correlation-id").map(str::to_owned);
     let traceparent = header(request.headers(), "traceparent").map(str::to_owned);
     let body = body(request).await?;
-    let incoming = lambda::parse(&body, correlation_id.as_deref(), traceparent.as_deref())
-        .map_err(|error| Reply::error(400, "MALFORMED_EVENT", &error.to_string()))?;
+    let context = Context { correlation_id: correlation_id.as_deref(), traceparent: traceparent.as_deref() };
+    let incoming =
+        lambda::parse(&body, &context).map_err(|error| Response::error(400, "MALFORMED_EVENT", &error.to_string()))?;
     log_malformed(&Call::new(W::NAME, correlation_id.unwrap_or_default(), traceparent), &incoming);
     let events = incoming.iter().filter_map(Incoming::event).cloned().collect::<Vec<_>>();
     let dispositions = if events.is_empty() { vec![] } else { call_batch::<W>(events).await? };
-    let answer =
-        Answer::new(&incoming, dispositions).map_err(|error| Reply::error(500, "WORKER_FAILED", &error.to_string()))?;
-    Ok(Reply { status: 200, body: json!(answer).to_string() })
+    let answer = Answer::new(&incoming, dispositions)
+        .map_err(|error| Response::error(500, "WORKER_FAILED", &error.to_string()))?;
+    Ok(Response { status: 200, body: json!(answer).to_string() })
 }
 
 fn log_malformed(call: &Call, incoming: &[Incoming]) {

@@ -1,7 +1,7 @@
 //! Input of request workers: an AppSync event (`arguments.input.body`), `{"body": …}` or the bare input.
 
+use host_adapters_event::endpoint::bearer;
 use serde_json::Value;
-use worker_endpoint::bearer;
 
 /// The input inside an event, whichever way it came.
 pub fn input(event: Value) -> Value {

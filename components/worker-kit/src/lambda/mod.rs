@@ -2,9 +2,8 @@
 
 pub mod answer;
 pub mod appsync;
-mod batch;
 
 #[cfg(test)]
 mod tests;
 
-pub use batch::{Incoming, MalformedEvent, parse};
+pub use host_adapters_sources::lambda::{Context, Incoming, MalformedEvent, parse};

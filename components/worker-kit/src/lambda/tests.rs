@@ -1,7 +1,7 @@
 //! The documents' example events as printed, events as AWS sends them, and malformed events.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
-use super::{Incoming, answer::Answer, appsync, parse};
+use super::{Context, Incoming, answer::Answer, appsync, parse};
 use crate::{Disposition, Payload};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use expect_test::{Expect, expect};
@@ -36,7 +36,7 @@ fn show(incoming: &Incoming) -> String {
 }
 
 fn check(event: &str, expected: Expect) {
-    let shown = match parse(event.as_bytes(), None, None) {
+    let shown = match parse(event.as_bytes(), &Context::default()) {
         Ok(incoming) => incoming.iter().map(show).collect(),
         Err(error) => format!("{error}\n"),
     };
@@ -173,7 +173,7 @@ fn an_event_that_is_none_is_refused_as_a_whole() {
     for event in
         ["", "null", "[]", "{}", r#"{"Records":null}"#, r#"{"Records":{}}"#, "\u{0}", r#"{"Records":[}"#, "[[]]"]
     {
-        assert!(parse(event.as_bytes(), None, None).is_err(), "{event:?}");
+        assert!(parse(event.as_bytes(), &Context::default()).is_err(), "{event:?}");
     }
     check(
         r#"{"records":[]}"#,
@@ -211,7 +211,7 @@ fn correlation_and_trace_come_from_the_record_or_the_request() {
         {"messageId": "m-2", "body": "{}"},
     ]});
     let ids = |correlation_id, traceparent| {
-        let incoming = parse(event.to_string().as_bytes(), correlation_id, traceparent).unwrap();
+        let incoming = parse(event.to_string().as_bytes(), &Context { correlation_id, traceparent }).unwrap();
         let ids = incoming.iter().filter_map(Incoming::event);
         ids.map(|event| format!("{} {:?}", event.correlation_id, event.traceparent)).collect::<Vec<_>>()
     };
@@ -225,7 +225,7 @@ fn the_answer_follows_the_dispositions() {
         {"messageId": "m-1", "body": "{}"}, {"messageId": "m-2"}, {"messageId": "m-3", "body": "{}"},
         {"messageId": "m-4", "body": "{}"}, {"messageId": "m-5", "body": "{}"},
     ]});
-    let incoming = parse(event.to_string().as_bytes(), None, None).unwrap();
+    let incoming = parse(event.to_string().as_bytes(), &Context::default()).unwrap();
     let reject = Disposition::Reject("stale".to_owned());
     let answer = Answer::new(&incoming, vec![Disposition::Ack, Disposition::Retry(Some(5)), reject]).unwrap();
     expect![[r#"
@@ -260,7 +260,7 @@ fn the_answer_follows_the_dispositions() {
 
 #[test]
 fn an_answer_for_another_batch_is_none() {
-    let incoming = parse(br#"{"Records":[{"messageId":"m-1","body":"{}"}]}"#, None, None).unwrap();
+    let incoming = parse(br#"{"Records":[{"messageId":"m-1","body":"{}"}]}"#, &Context::default()).unwrap();
     let error = Answer::new(&incoming, vec![Disposition::Ack, Disposition::Ack]).unwrap_err();
     expect!["the worker answered 2 dispositions for 1 records"].assert_eq(&error.to_string());
 }

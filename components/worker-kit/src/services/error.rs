@@ -116,25 +116,25 @@ mod tests {
 
     #[test]
     fn transient_failures_are_retried() {
-        check(503, None, "", expect!["the entry service is unavailable: status 503:  -> Disposition::Retry(None)"]);
+        check(503, None, "", expect!["the entry service is unavailable: status 503:  -> Retry(None)"]);
         check(
             500,
             None,
             r#"{"error":{"code":"X","message":"disk full"}}"#,
-            expect!["the entry service is unavailable: status 500: disk full -> Disposition::Retry(None)"],
+            expect!["the entry service is unavailable: status 500: disk full -> Retry(None)"],
         );
         check(
             401,
             None,
             r#"{"message":"no token"}"#,
-            expect!["the entry service is unavailable: status 401: no token -> Disposition::Retry(None)"],
+            expect!["the entry service is unavailable: status 401: no token -> Retry(None)"],
         );
     }
 
     #[test]
     fn a_throttled_request_waits_as_told() {
-        check(429, Some(2), "", expect!["the entry service has no capacity now -> Disposition::Retry(Some(2000))"]);
-        check(429, None, "", expect!["the entry service has no capacity now -> Disposition::Retry(None)"]);
+        check(429, Some(2), "", expect!["the entry service has no capacity now -> Retry(Some(2000))"]);
+        check(429, None, "", expect!["the entry service has no capacity now -> Retry(None)"]);
     }
 
     #[test]
@@ -144,13 +144,12 @@ mod tests {
             let error = ServiceError::from_platform("entry", error);
             format!("{error} -> {:?}", error.disposition())
         };
-        expect!["the entry service is unavailable: as the host says -> Disposition::Retry(None)"]
+        expect!["the entry service is unavailable: as the host says -> Retry(None)"]
             .assert_eq(&told(ErrorKind::Unavailable, None));
-        expect!["the entry service has no capacity now -> Disposition::Retry(Some(50))"]
+        expect!["the entry service has no capacity now -> Retry(Some(50))"]
             .assert_eq(&told(ErrorKind::Throttled, Some(50)));
         for kind in [ErrorKind::Denied, ErrorKind::NotFound, ErrorKind::Invalid] {
-            expect!["the entry service cannot be called: as the host says -> Disposition::Retry(None)"]
-                .assert_eq(&told(kind, None));
+            expect!["the entry service cannot be called: as the host says -> Retry(None)"].assert_eq(&told(kind, None));
         }
     }
 
@@ -161,7 +160,7 @@ mod tests {
             None,
             r#"{"message":"more than 25 entries"}"#,
             expect![[
-                r#"the entry service refused with status 400: more than 25 entries -> Disposition::Reject("the entry service refused with status 400: more than 25 entries")"#
+                r#"the entry service refused with status 400: more than 25 entries -> Reject("the entry service refused with status 400: more than 25 entries")"#
             ]],
         );
     }

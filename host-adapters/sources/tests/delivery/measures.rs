@@ -86,7 +86,7 @@ rows! {
         let measured = Measured::default();
         let _recording = metrics::set_default_local_recorder(&measured);
         let world = World::new(|batch| Reply::each(batch, |event| match event.id.as_str() {
-            "m1" => Disposition::Reject { reason: "stale: 17 newer".into() },
+            "m1" => Disposition::Reject("stale: 17 newer".into()),
             "m2" => retry(),
             _ => Disposition::Ack,
         }).takes(2));

@@ -25,7 +25,7 @@ fn fill(world: &World, count: usize) {
 }
 
 fn reject(reason: &str) -> Disposition {
-    Disposition::Reject { reason: reason.to_owned() }
+    Disposition::Reject(reason.to_owned())
 }
 
 fn attribute<'a>(message: &'a Message, name: &str) -> &'a str {
@@ -83,7 +83,7 @@ rows! {
     /// A 429 in the worker delays only the records concerned.
     d2_3__a_retry_with_a_time_delays_that_record_only {
         let first = |batch: &[Event]| {
-            let later = |secs| Disposition::Retry { after: Some(Duration::from_secs(secs)) };
+            let later = |secs: u64| Disposition::Retry(Some(secs * 1000));
             Reply::each(batch, |event| later(if event.id == "m1" { 90 } else { 5 }))
         };
         assert_eq!(deliveries_after(first).await[2..], [delivered(5_000, "m2", 2), delivered(90_000, "m1", 2)]);
@@ -320,8 +320,8 @@ rows! {
     }
 
     d2_3__a_longer_wait_than_12_h_is_12_h {
-        let after = Some(Duration::from_secs(100 * 3600));
-        let world = World::new(move |batch| Reply::each(batch, |_| Disposition::Retry { after }));
+        let retry = Disposition::Retry(Some(100 * 3_600_000));
+        let world = World::new(move |batch| Reply::each(batch, |_| retry.clone()));
         start(&world, one_poller());
         fill(&world, 1);
         world.at(1.0).await;

@@ -165,7 +165,7 @@ rows! {
     }
 
     d4_4__rejected_records_advance_the_checkpoint_and_the_iterator {
-        let world = World::new(|batch| Reply::each(batch, |_| Disposition::Reject { reason: "not mine".into() }));
+        let world = World::new(|batch| Reply::each(batch, |_| Disposition::Reject("not mine".into())));
         world.streams.open("s", None);
         world.streams.put_range("s", 0..3);
         start(&world, plain());

@@ -176,9 +176,8 @@ rows! {
     }
 
     d2_3__a_retry_waits_as_long_as_the_worker_asks {
-        let after = Some(Duration::from_secs(17));
-        let world = run(1, plain(), 20.0, move |batch| match batch[0].attempt {
-            1 => Reply::each(batch, |_| Disposition::Retry { after }),
+        let world = run(1, plain(), 20.0, |batch| match batch[0].attempt {
+            1 => Reply::each(batch, |_| Disposition::Retry(Some(17_000))),
             _ => ack_all(batch),
         })
         .await;
@@ -187,8 +186,7 @@ rows! {
 
     /// With unlimited retries this would be a loop without a pause.
     d2_3__a_worker_that_asks_for_no_wait_gets_a_second {
-        let after = Some(Duration::ZERO);
-        let world = run(1, plain(), 60.0, move |batch| Reply::each(batch, |_| Disposition::Retry { after })).await;
+        let world = run(1, plain(), 60.0, |batch| Reply::each(batch, |_| Disposition::Retry(Some(0)))).await;
         assert_eq!(world.worker.sizes(), [(0, 1), (1_000, 1), (2_000, 1), (3_000, 1)]);
     }
 
@@ -353,7 +351,7 @@ rows! {
     d2_4__a_rejected_record_is_kept_where_the_source_says_so {
         let config = DynamodbStreamConfig { on_reject: OnReject::DeadLetter, ..plain() };
         let reject = |batch: &[Event]| Reply::each(batch, |event| match event.id.as_str() {
-            "000001" => Disposition::Reject { reason: "unreadable".into() },
+            "000001" => Disposition::Reject("unreadable".into()),
             _ => Disposition::Ack,
         });
         let world = run(3, config, 1.0, reject).await;
@@ -367,8 +365,8 @@ rows! {
 fn whim(random: &mut StdRng, batch: &[Event]) -> Reply {
     let each = |random: &mut StdRng| match random.random_range(0..30) {
         0 => retry(),
-        1 => Disposition::Retry { after: Some(Duration::from_secs(random.random_range(0..100))) },
-        2 => Disposition::Reject { reason: "whim".into() },
+        1 => Disposition::Retry(Some(random.random_range(0..100) * 1000)),
+        2 => Disposition::Reject("whim".into()),
         _ => Disposition::Ack,
     };
     let mut dispositions: Vec<Disposition> = batch.iter().map(|_| each(random)).collect();
@@ -399,7 +397,7 @@ impl Order {
             newest.clone_from(&event.id.clone().max(newest.clone()));
         }
         let answered = reply.dispatched.result.iter().flatten();
-        let settled = answered.take_while(|disposition| !matches!(disposition, Disposition::Retry { .. })).count();
+        let settled = answered.take_while(|disposition| !matches!(disposition, Disposition::Retry(_))).count();
         self.settled.extend(batch[..settled].iter().map(|event| event.id.clone()));
     }
 }

@@ -50,7 +50,7 @@ fn report(id: &str, dispatched: &Dispatched) -> Result<ExitCode> {
     let (mut failures, mut rejected) = (Vec::new(), Vec::new());
     match disposition {
         Ok(Some(Disposition::Ack)) => {}
-        Ok(Some(Disposition::Reject { reason })) => rejected.push(json!({"itemIdentifier": id, "reason": reason})),
+        Ok(Some(Disposition::Reject(reason))) => rejected.push(json!({"itemIdentifier": id, "reason": reason})),
         Ok(_) => failures.push(json!({ "itemIdentifier": id })),
         Err(failure) => {
             eprintln!("host-adapters: {failure}");

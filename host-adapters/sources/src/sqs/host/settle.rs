@@ -92,24 +92,25 @@ impl Settler {
                 meter.acked.increment(1);
                 plan.changes.delete.push(message.receipt);
             }
-            Disposition::Reject { reason } => {
+            Disposition::Reject(reason) => {
                 self.invoker.rejected(&message.event, reason, &outcome.digest);
                 match self.on_reject {
                     OnReject::Drop => plan.changes.delete.push(message.receipt),
                     OnReject::DeadLetter => plan.changes.give_up.push(self.dead_letter(message, reason, outcome)),
                 }
             }
-            Disposition::Retry { .. } if outcome.outage.is_some() => {
+            Disposition::Retry(_) if outcome.outage.is_some() => {
                 meter.retried.increment(1);
                 plan.keep.push(message);
             }
-            Disposition::Retry { .. } if outcome.is_permanent() || message.receives >= self.max_attempts => {
+            Disposition::Retry(_) if outcome.is_permanent() || message.receives >= self.max_attempts => {
                 plan.changes.give_up.push(self.dead_letter(message, &outcome.reason(), outcome));
             }
-            Disposition::Retry { after } => {
+            Disposition::Retry(millis) => {
                 meter.retried.increment(1);
                 // Without a time, nothing is changed: the message reappears when its visibility ends, not before.
-                plan.changes.delay.extend(after.map(|after| (message.receipt, after.min(LONGEST_VISIBILITY))));
+                let delay = millis.map(|millis| Duration::from_millis(millis).min(LONGEST_VISIBILITY));
+                plan.changes.delay.extend(delay.map(|delay| (message.receipt, delay)));
             }
         }
     }

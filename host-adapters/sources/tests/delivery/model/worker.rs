@@ -40,7 +40,7 @@ pub fn ack_all(batch: &[Event]) -> Reply {
 }
 
 pub fn retry() -> Disposition {
-    Disposition::Retry { after: None }
+    Disposition::Retry(None)
 }
 
 pub fn trap() -> Reply {

@@ -133,12 +133,11 @@ impl State {
 
     fn say(&mut self, which: (usize, u64), temper: Temper) -> Disposition {
         match temper {
-            Temper::Rejected => Disposition::Reject { reason: "never".to_owned() },
+            Temper::Rejected => Disposition::Reject("never".to_owned()),
             Temper::Retried(times, after) => {
                 let retried = self.retried.entry(which).or_default();
                 *retried = retried.saturating_add(1);
-                let after = after.map(Duration::from_secs);
-                if *retried <= times { Disposition::Retry { after } } else { Disposition::Ack }
+                if *retried <= times { Disposition::Retry(after.map(|secs| secs * 1000)) } else { Disposition::Ack }
             }
             Temper::Fine | Temper::Traps | Temper::TimesOut | Temper::FailsForGood => Disposition::Ack,
         }
@@ -179,8 +178,8 @@ fn heard(call: CallId, dispatched: &Dispatched, records: usize) -> Fact {
 fn one_heard(disposition: &Disposition) -> Said {
     match disposition {
         Disposition::Ack => Said::Ack,
-        Disposition::Retry { after } => Said::Retry(after.map(|after| after.as_secs())),
-        Disposition::Reject { .. } => Said::Reject,
+        Disposition::Retry(millis) => Said::Retry(millis.map(|millis| millis / 1000)),
+        Disposition::Reject(_) => Said::Reject,
     }
 }
 

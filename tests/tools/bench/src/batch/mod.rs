@@ -13,9 +13,11 @@ use anyhow::{Result, ensure};
 pub use memory::{Memory, Outside};
 pub use records::nothing;
 
+use host_adapters_runtime::Disposition;
 use native::Native;
 use node::Node;
 use sandbox::Sandbox;
+use serde_json::{Value, json};
 use std::sync::Arc;
 
 /// Calls in one round, which take about a tenth of a second.
@@ -66,4 +68,13 @@ fn same(who: &str, expected: &Transcript, found: &Transcript) -> Result<()> {
     }
     ensure!(expected.len() == found.len(), "{who} does {} things, the component {}", found.len(), expected.len());
     Ok(())
+}
+
+/// A disposition in a transcript.
+fn disposition(disposition: &Disposition) -> Value {
+    match disposition {
+        Disposition::Ack => json!("ack"),
+        Disposition::Retry(after) => json!({ "retry": after }),
+        Disposition::Reject(reason) => json!({ "reject": reason }),
+    }
 }

@@ -1,21 +1,21 @@
 //! The same rule, compiled for this machine: the crate `save-entries` as a library, with what the worker's own code
 //! does around it: the Entry Service's JSON, and the log.
 
-use super::Transcript;
 use super::memory::Memory;
+use super::{Transcript, disposition};
 use crate::rounds::micros;
 use anyhow::{Result, bail};
 use chrono::Utc;
 use save_entries::ports::{Ports, Score};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use worker_kit::platform::Error;
 use worker_kit::platform::table::{Key, Update};
 use worker_kit::services::ServiceError;
 use worker_kit::services::entry::{Deleted, Deletion, Entries, Entry, Upserted};
-use worker_kit::{Disposition, Event, Payload, log};
+use worker_kit::{Disposition, Event, log};
 
 const WORKER: &str = "save-entries";
 
@@ -29,7 +29,7 @@ pub struct Native {
 impl Native {
     /// Prepares the rule for the batch that the component gets.
     pub fn new(memory: Arc<Memory>) -> Result<Self> {
-        let events = memory.events.iter().map(event).collect();
+        let events = memory.events.clone();
         Ok(Self { memory, events, thread: tokio::runtime::Builder::new_current_thread().build()? })
     }
 
@@ -134,31 +134,5 @@ impl Ports for Ported<'_> {
 
     fn warn(&self, message: &str, data: Value) {
         self.memory.line(&log::line(Utc::now(), log::Level::Warn, WORKER, message, self.correlation_id, &data));
-    }
-}
-
-fn event(event: &host_adapters_runtime::Event) -> Event {
-    let event = event.clone();
-    Event {
-        id: event.id,
-        source: event.source,
-        ordering_key: event.ordering_key,
-        payload: match event.payload {
-            host_adapters_runtime::Payload::Json(text) => Payload::Json(text),
-            host_adapters_runtime::Payload::Bytes(bytes) => Payload::Bytes(bytes),
-        },
-        attributes: event.attributes,
-        attempt: event.attempt,
-        time_ms: event.time_ms,
-        correlation_id: event.correlation_id,
-        traceparent: event.traceparent,
-    }
-}
-
-fn disposition(disposition: &Disposition) -> Value {
-    match disposition {
-        Disposition::Ack => json!("ack"),
-        Disposition::Retry(after) => json!({ "retry": after }),
-        Disposition::Reject(reason) => json!({ "reject": reason }),
     }
 }

@@ -1,12 +1,11 @@
 //! The component itself, in the host's own runtime, on one thread like Node.
 
-use super::Transcript;
 use super::memory::{Memory, Outside};
+use super::{Transcript, disposition};
 use crate::place;
 use crate::rounds::micros;
 use anyhow::{Context, Result, bail};
 use host_adapters_runtime::{Disposition, Interfaces, Limits, Runtime, RuntimeConfig};
-use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -77,13 +76,5 @@ impl Sandbox {
         let start = Instant::now();
         let called = self.runtime.batch(component, events).await;
         Ok((start.elapsed(), called.result.context("save-entries failed")?))
-    }
-}
-
-fn disposition(disposition: &Disposition) -> Value {
-    match disposition {
-        Disposition::Ack => json!("ack"),
-        Disposition::Retry(after) => json!({ "retry": after }),
-        Disposition::Reject(reason) => json!({ "reject": reason }),
     }
 }

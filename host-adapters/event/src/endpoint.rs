@@ -1,4 +1,4 @@
-//! Requests and responses of the HTTP endpoint, which either the guest or the host implements.
+//! Headers and bodies of a worker's HTTP endpoint, which either the guest or the host serves.
 
 /// The token in an `Authorization` header. AppSync's own clients send it without `Bearer`.
 pub fn bearer(header: &str) -> Option<String> {
