@@ -43,7 +43,7 @@ impl BatchWorker for CountCampaigns {
         let mut dispositions = Vec::new();
         for event in &batch {
             let counted = count("campaigns".to_owned(), json!({"open": true}).to_string()).await;
-            let counted = counted.map_err(|error| Failure::permanent(error.message))?;
+            let counted = counted.map_err(|error| Failure::retryable(error.message))?;
             let tick: Value = event.json().map_err(Failure::permanent)?;
             call.info("Campaigns counted", json!({"event": tick, "from": event.source, "count": counted}));
             dispositions.push(match counted {
