@@ -19,6 +19,7 @@ fn faulty(app: &mut App) {
     let component = app.components.get_mut(WORKER).unwrap();
     component.source = programs::guest("probe");
     component.grants.tables.insert("demand-table".to_owned(), Access::Read);
+    component.grants.documents.insert("campaigns".to_owned(), Access::Read);
     for source in &mut component.sources {
         if let SourceConfig::Sqs(config) = source {
             config.max_attempts = 1;
@@ -35,8 +36,10 @@ fn faulty_manifest(folder: &tempfile::TempDir) -> String {
     let text = text.replace("\"target/components", &format!("\"{components}"));
     let probe = programs::guest("probe").display().to_string();
     let text = text.replace(&format!("{components}/{WORKER}.wasm"), &probe);
-    let own = format!("[component.{WORKER}.tool.host-adapters]\n");
-    let text = text.replace(&own, &format!("{own}grants = {{ tables = {{ demand-table = \"read\" }} }}\n"));
+    let (own, granted) =
+        (r#"grants = { services = ["user"] }"#, r#"services = ["user"], tables = { demand-table = "read" }"#);
+    assert_eq!(text.matches(own).count(), 1, "{WORKER} has these grants, and no other component");
+    let text = text.replace(own, &format!(r#"grants = {{ {granted}, documents = {{ campaigns = "read" }} }}"#));
     let path = folder.path().join("spin.toml");
     std::fs::write(&path, text).unwrap();
     path.display().to_string()

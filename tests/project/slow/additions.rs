@@ -131,6 +131,14 @@ fn build(project: &ProjectCopy) -> PathBuf {
     tests.unwrap()["executable"].as_str().unwrap().into()
 }
 
+/// The extended project with its host and tests, built while no other build or demo runs.
+fn built() -> (ProjectCopy, PathBuf) {
+    let _alone = programs::alone();
+    let project = extended();
+    let tests = build(&project);
+    (project, tests)
+}
+
 /// A running host of the copy.
 struct Host {
     child: Child,
@@ -178,9 +186,7 @@ impl Host {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_source_and_a_function_of_the_documents_own_blocks_work() {
-    let _alone = programs::alone();
-    let project = extended();
-    let tests = build(&project);
+    let (project, tests) = built();
     let cases = succeeded(project.command(tests).arg("on_embedded::documents::"));
     let cases = String::from_utf8(cases.stdout).unwrap();
     assert!(cases.contains("counts_what_the_filter_finds ... ok"), "{cases}");
