@@ -3,13 +3,15 @@
 use backend_embedded::{Embedded, OpenError};
 use host_adapters_platform::{Checkpoint, TableBackend};
 use host_adapters_records::table::{BatchGet, Key};
+use serde_json::json;
 use std::sync::Arc;
 use std::time::Duration;
 use tests::contract::embedded::{Opened, config, open};
 use tests::contract::suites::backend::{
     Backend, COLLECTION, DEAD_LETTERS, LOOSE_QUEUE, MAX_RECEIVES, QUEUE, TABLE, WORKER, secs,
 };
-use tests::contract::suites::documents::{find_one, replace_one};
+use tests::contract::suites::documents::{find_one, replace, replace_one};
+use tests::contract::suites::documents_find::{page, query};
 use tests::contract::suites::queue::{receive, send};
 use tests::contract::suites::shared_stream;
 use tests::contract::suites::stream::{all, put};
@@ -112,6 +114,36 @@ async fn refuses_files_of_others() {
     let missing = folder.path().join("no-folder").join("store");
     let error = Embedded::open(&missing, &config()).err().unwrap().to_string();
     assert!(error.contains("no-folder"), "{error}");
+}
+
+/// `id` and `slug` have an index, which must not hide that a condition also holds for an element of a list.
+#[tokio::test]
+async fn indexed_members_may_be_lists() {
+    let backend = open().await;
+    for (n, (id, slug)) in
+        [(json!("a"), json!(["s1", "s2"])), (json!(["b", "[c"]), json!("s2")), (json!("[c"), json!("x"))]
+            .into_iter()
+            .enumerate()
+    {
+        replace(&backend, json!({"n": n}), &json!({"id": id, "slug": slug, "n": n})).await;
+    }
+    for (filter, count) in
+        [(json!({"slug": "s2"}), 2), (json!({"slug": "s1"}), 1), (json!({"id": "[c"}), 2), (json!({"id": "b"}), 1)]
+    {
+        let found = page(&backend, &query(filter.clone())).await.unwrap().items;
+        assert_eq!(found.len(), count, "{filter}");
+    }
+}
+
+#[tokio::test]
+async fn a_second_process_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store.sqlite");
+    let first = Embedded::open(&path, &config()).unwrap();
+    let error = Embedded::open(&path, &config()).err().unwrap().to_string();
+    assert!(error.contains("another host uses") && error.contains("store.sqlite"), "{error}");
+    drop(first);
+    Embedded::open(&path, &config()).unwrap();
 }
 
 #[tokio::test]

@@ -89,42 +89,41 @@ async fn a_file_that_cannot_serve_is_refused_with_the_reason() {
             ],
         ),
         ("upsert-users", whole, "Invalid", vec!["registration:platform/table", "registration:platform/queue"]),
+    ] {
+        let refusal = host.swap(OPERATOR_TOKEN, worker, wasm).await.unwrap_err();
+        assert_refusal(&refusal, kind, &reasons);
+    }
+    assert_eq!(served_by(&host).await, before, "the previous version serves on");
+}
+
+/// enqueue-entries may call its gateway. Without any allowed host it has not even the grant of a client.
+#[tokio::test]
+async fn a_file_that_reaches_farther_than_its_worker_is_refused() {
+    let close = |app: &mut host_adapters::manifest::App| {
+        app.components.get_mut("enqueue-entries").unwrap().allowed_outbound_hosts = Default::default();
+    };
+    let host = TestHost::with(close).await;
+    for (wasm, reasons) in [
         (
-            "enqueue-entries",
             component("retry-score"),
-            "Invalid",
             vec![
                 "imports registration:platform/service@1.0.0",
                 r#"services = ["<service>"] under [component.enqueue-entries.tool.host-adapters.grants]"#,
             ],
         ),
-        (
-            "enqueue-entries",
-            std::fs::read(programs::guest("probe")).unwrap(),
-            "Invalid",
-            vec!["imports wasi:http/client@0.3.0"],
-        ),
+        (std::fs::read(programs::guest("probe")).unwrap(), vec!["imports wasi:http/client@0.3.0"]),
     ] {
-        // enqueue-entries may call its gateway. Without any allowed host it has not even the grant of a client.
-        let refusal = match worker {
-            "enqueue-entries" => without_hosts(wasm).await,
-            _ => host.swap(OPERATOR_TOKEN, worker, wasm).await.unwrap_err(),
-        };
-        let message = refusal["message"].as_str().unwrap();
-        assert_eq!(refusal["kind"], kind, "{message}");
-        for reason in reasons {
-            assert!(message.contains(reason), "{reason:?} is not in {message:?}");
-        }
+        let refusal = host.swap(OPERATOR_TOKEN, "enqueue-entries", wasm).await.unwrap_err();
+        assert_refusal(&refusal, "Invalid", &reasons);
     }
-    assert_eq!(served_by(&host).await, before, "the previous version serves on");
 }
 
-async fn without_hosts(wasm: Vec<u8>) -> Value {
-    let close = |app: &mut host_adapters::manifest::App| {
-        app.components.get_mut("enqueue-entries").unwrap().allowed_outbound_hosts = Default::default();
-    };
-    let host = TestHost::with(close).await;
-    host.swap(OPERATOR_TOKEN, "enqueue-entries", wasm).await.unwrap_err()
+fn assert_refusal(refusal: &Value, kind: &str, reasons: &[&str]) {
+    let message = refusal["message"].as_str().unwrap();
+    assert_eq!(refusal["kind"], kind, "{message}");
+    for reason in reasons {
+        assert!(message.contains(reason), "{reason:?} is not in {message:?}");
+    }
 }
 
 #[tokio::test]

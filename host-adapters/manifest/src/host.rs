@@ -4,9 +4,9 @@ use super::app::{Client, Host};
 use super::component::{Context, TOOL, own_tool};
 use super::grants::{GrantSettings, RawGrants};
 use super::variables::Value;
-use host_adapters_outbound::{LimitBy, RateLimit, ServiceConfig};
+use host_adapters_outbound::{LimitBy, RateLimit, ServiceConfig, check_upstream};
 use host_adapters_platform::{IdentityConfig, QueueSpec, TableSpec};
-use host_adapters_settings::{Fields, Named, Names, Settings, Spanned, Table, Template, is_web_url, settings};
+use host_adapters_settings::{Fields, Named, Names, Settings, Spanned, Table, Template, settings};
 use host_adapters_sources::SourceConfig;
 use std::num::NonZeroU32;
 use std::ops::Range;
@@ -149,12 +149,12 @@ fn raw_client(name: String, client: Spanned<ClientSettings>, context: &Context<'
 
 fn web_url(service: &str, written: &Template, context: &Context<'_, '_>) -> Option<Value> {
     let url = context.resolve(written)?;
-    if is_web_url(url.expose()) {
-        return Some(url);
-    }
+    let Err(mistake) = check_upstream(url.expose()) else { return Some(url) };
     if let Some(Spanned { value, span }) = &written.0 {
         let place = format!("application.tool.{TOOL}.services.{service}");
-        context.report.diagnostic(span, format!("\"{value}\" is not an http or https URL, in {place}"));
+        // A literal may contain a password.
+        let shown = if value.contains('@') { "upstream".to_owned() } else { format!("\"{value}\"") };
+        context.report.diagnostic(span, format!("{shown} {mistake}, in {place}"));
     }
     None
 }

@@ -39,3 +39,46 @@ pub enum LimitBy {
     #[default]
     Service,
 }
+
+/// Checks the base URL of a service. The path of a request is appended to it, so it has a host and ends with its path.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn check_upstream(upstream: &str) -> Result<(), &'static str> {
+    let url: reqwest::Url = upstream.parse().map_err(|_| "is not an http or https URL")?;
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err("is not an http or https URL");
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err("has a user or password; the host authenticates with tokens of its own, so leave them out");
+    }
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err("has a query or fragment; paths are appended to it, so leave them out");
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::check_upstream;
+
+    #[test]
+    fn an_upstream_has_a_host_and_ends_with_its_path() {
+        for upstream in ["http://127.0.0.1:8081", "https://entry.example/api/"] {
+            assert_eq!(check_upstream(upstream), Ok(()));
+        }
+        for (upstream, mistake) in [
+            ("http://", "is not an http"),
+            ("http:///", "is not an http"),
+            ("http://h:99999", "is not an http"),
+            ("http://[::1", "is not an http"),
+            ("ftp://h", "is not an http"),
+            ("127.0.0.1:80", "is not an http"),
+            ("http://u:p@h", "has a user"),
+            ("http://h/api?key=1", "has a query"),
+            ("http://h/#x", "has a query"),
+        ] {
+            assert!(check_upstream(upstream).is_err_and(|it| it.starts_with(mistake)), "{upstream}");
+        }
+    }
+}

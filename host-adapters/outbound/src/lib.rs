@@ -20,7 +20,7 @@ mod web;
 
 pub use allowed_hosts::{AllowedHosts, InvalidHost};
 pub use call::{SendError, Sent};
-pub use config::{LimitBy, RateLimit, ServiceConfig};
+pub use config::{LimitBy, RateLimit, ServiceConfig, check_upstream};
 pub use exchange::MAX_BODY_BYTES;
 pub use retry::ATTEMPTS;
 pub use signer::{Claims, ISSUER, LIFETIME, Signer, SignerError};

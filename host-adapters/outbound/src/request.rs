@@ -15,6 +15,12 @@ const METHODS: [Method; 7] =
 /// Headers that the host sets, besides those of the connection.
 const OURS: [HeaderName; 4] = [AUTHORIZATION, CONTENT_LENGTH, EXPECT, HOST];
 
+/// The longest path, bytes: servers need not take more (RFC 9110, section 4.1, has them take 8,000).
+const MAX_PATH: usize = 8_000;
+
+/// Most headers of a request.
+const MAX_HEADERS: usize = 100;
+
 /// A request that may go out, but for the token.
 #[derive(Debug)]
 pub(super) struct Outgoing {
@@ -50,6 +56,9 @@ fn check_path(path: &str) -> Result<(), String> {
     if !path.starts_with('/') || !path.bytes().all(is_plain) {
         return Err(format!("its path is {path:?}; begin it with \"/\" and escape what a path cannot hold"));
     }
+    if path.len() > MAX_PATH {
+        return Err(format!("its path has {} bytes; at most {MAX_PATH} are sent", path.len()));
+    }
     if has_dot_segment(path) {
         return Err("its path has \".\" or \"..\" as a segment; write the path without them".to_owned());
     }
@@ -64,6 +73,9 @@ fn has_dot_segment(path: &str) -> bool {
 }
 
 fn headers(given: Vec<(String, String)>) -> Result<HeaderMap, String> {
+    if given.len() > MAX_HEADERS {
+        return Err(format!("it has {} headers; at most {MAX_HEADERS} are sent", given.len()));
+    }
     let mut headers = HeaderMap::with_capacity(given.len() + 1);
     for (name, value) in given {
         let unusable = || format!("its header {name:?} cannot be sent; names are words, values have one line");
@@ -116,6 +128,15 @@ mod tests {
             let error = outgoing("GET", path, ("accept", "*/*")).unwrap_err();
             assert!(error.starts_with("its path "), "{path:?}: {error}");
         }
+    }
+
+    #[test]
+    fn what_servers_would_not_take_is_refused() {
+        let path = format!("/{}", "c".repeat(MAX_PATH));
+        assert!(outgoing("GET", &path, ("accept", "*/*")).unwrap_err().contains("has 8001 bytes"));
+        let headers = (0..30_000).map(|n| (format!("x-{n}"), "1".to_owned())).collect();
+        let request = ServiceRequest { method: "GET".into(), path: "/".into(), headers, body: String::new() };
+        assert!(Outgoing::new("http://127.0.0.1:1", request).unwrap_err().contains("30000 headers"));
     }
 
     #[test]

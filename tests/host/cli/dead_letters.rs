@@ -136,6 +136,8 @@ async fn dead_letters_are_dropped_only_with_yes() {
         (vec!["redrive", &id, "no-such-id"], 1, "nothing was done"),
         (vec!["show", "no-such-id"], 1, "there is no dead letter `no-such-id`"),
         (vec!["redrive"], 2, "--help"),
+        (vec!["drop", "--yes", "--reason", ""], 2, "--help"),
+        (vec!["redrive", "--digest", ""], 2, "--help"),
         (vec!["redrive", &id, "--all"], 2, "--help"),
     ] {
         let outcome = operator(&host, &[vec!["dead-letters"], arguments.clone()].concat());

@@ -4,6 +4,7 @@
 use crate::cli::operator::{Operator, Refused, rows};
 use anyhow::{Result, bail};
 use clap::Args;
+use clap::builder::NonEmptyStringValueParser;
 use host_adapters_delivery::dead_letter::Summary;
 use host_adapters_sources::camel_case_name;
 use serde_json::{Value, json};
@@ -17,16 +18,16 @@ pub(super) struct Selection {
     #[arg(conflicts_with_all = ["queue", "worker", "reason", "digest", "all"])]
     ids: Vec<String>,
     /// Those in this dead letter queue.
-    #[arg(long)]
+    #[arg(long, value_parser = NonEmptyStringValueParser::new())]
     queue: Option<String>,
     /// Those that this worker gave up.
-    #[arg(long)]
+    #[arg(long, value_parser = NonEmptyStringValueParser::new())]
     worker: Option<String>,
     /// Those whose reason contains this.
-    #[arg(long)]
+    #[arg(long, value_parser = NonEmptyStringValueParser::new())]
     reason: Option<String>,
     /// Those that a component gave up whose digest begins with this.
-    #[arg(long)]
+    #[arg(long, value_parser = NonEmptyStringValueParser::new())]
     digest: Option<String>,
     /// All dead letters.
     #[arg(long, conflicts_with_all = ["queue", "worker", "reason", "digest"])]

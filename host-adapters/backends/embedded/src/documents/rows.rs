@@ -11,6 +11,23 @@ pub(super) trait Visit: FnMut(i64, &str, Value) -> ControlFlow<()> {}
 
 impl<F: FnMut(i64, &str, Value) -> ControlFlow<()>> Visit for F {}
 
+/// Selects documents by an index: the text itself, and every list, whose JSON begins with `[`, because the text may be in
+/// it. The filter sorts out the others.
+macro_rules! indexed {
+    ($path:literal) => {
+        concat!(
+            "SELECT id, document FROM documents WHERE collection = ?1 AND id > ?2 AND document ->> '",
+            $path,
+            "' = ?3 UNION ALL SELECT id, document FROM documents WHERE collection = ?1 AND id > ?2 AND document ->> '",
+            $path,
+            r"' >= '[' AND document ->> '",
+            $path,
+            r"' < '\' AND document ->> '",
+            $path,
+            "' <> ?3 ORDER BY id"
+        )
+    };
+}
 /// Visits each document behind the row `after` that the filter finds, until the visitor breaks off.
 pub(super) fn each(
     conn: &Connection,
@@ -20,9 +37,7 @@ pub(super) fn each(
     visit: impl Visit,
 ) -> rusqlite::Result<()> {
     let all = "SELECT id, document FROM documents WHERE collection = ?1 AND id > ?2 ORDER BY id";
-    let by_id =
-        "SELECT id, document FROM documents WHERE collection = ?1 AND id > ?2 AND document ->> '$.id' = ?3 ORDER BY id";
-    let by_slug = "SELECT id, document FROM documents WHERE collection = ?1 AND id > ?2 AND document ->> '$.slug' = ?3 ORDER BY id";
+    let (by_id, by_slug) = (indexed!("$.id"), indexed!("$.slug"));
     match (usable(filter.required("id")), usable(filter.required("slug"))) {
         (Some(id), _) => matching(conn, by_id, (collection, after, id), filter, visit),
         (None, Some(slug)) => matching(conn, by_slug, (collection, after, slug), filter, visit),

@@ -1,5 +1,6 @@
 //! The file of all embedded backends, with one thread that writes and a few connections that read.
 
+mod lock;
 mod readers;
 mod schema;
 mod writer;
@@ -11,6 +12,7 @@ use host_adapters_platform::Result;
 use host_adapters_records::{Error, ErrorKind};
 use readers::Readers;
 use rusqlite::Connection;
+use std::fs::File;
 use std::path::Path;
 use writer::Writer;
 
@@ -18,6 +20,8 @@ use writer::Writer;
 pub(super) struct Store {
     writer: Writer,
     readers: Readers,
+    /// Kept while the file is open.
+    _lock: File,
 }
 
 impl Store {
@@ -29,9 +33,10 @@ impl Store {
     ) -> std::result::Result<(Self, T), OpenError> {
         let failed = |error| OpenError::Sqlite { path: path.display().to_string(), error };
         let conn = schema::open_writer(path)?;
+        let lock = lock::take(path)?;
         let (value, upkeep) = setup(&conn).map_err(failed)?;
         let readers = Readers::open(path).map_err(failed)?;
-        Ok((Self { writer: Writer::start(conn, upkeep)?, readers }, value))
+        Ok((Self { writer: Writer::start(conn, upkeep)?, readers, _lock: lock }, value))
     }
 
     /// Runs `job` in a transaction of the writer and returns when it is on disk. If `job` fails, all its changes are

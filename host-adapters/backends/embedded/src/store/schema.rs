@@ -67,9 +67,15 @@ pub enum OpenError {
         /// Its `user_version`.
         version: i64,
     },
-    /// The writer thread cannot be started.
-    #[error("failed to start the embedded store's writer thread: {0}")]
-    Thread(#[from] std::io::Error),
+    /// Another process has it open.
+    #[error("another host uses the embedded store {path}; stop it, or give this one another data folder")]
+    InUse {
+        /// The file.
+        path: String,
+    },
+    /// The lock file cannot be made, or the writer thread cannot be started.
+    #[error("failed to start the embedded store's lock or writer: {0}")]
+    Start(#[from] std::io::Error),
 }
 
 /// Opens the connection that writes, and creates the tables if the file is new.

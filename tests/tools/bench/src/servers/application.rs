@@ -35,13 +35,15 @@ version = "0.1.0"
 [application.tool.host-adapters]
 queues = {{ {QUEUE} = {{ visibility_timeout_secs = 30 }} }}
 tables = {{ {TABLE} = {{ stream = true }} }}
+collections = ["unused"]
+services = {{ unused = {{ upstream = "http://127.0.0.1:1" }} }}
 
 [component.{WORKER}]
 source = "{}"
 allowed_outbound_hosts = ["http://127.0.0.1"]
 
 [component.{WORKER}.tool.host-adapters]
-grants = {{ tables = {{ {TABLE} = "read" }} }}
+grants = {{ tables = {{ {TABLE} = "read" }}, documents = {{ unused = "read" }}, services = ["unused"] }}
 source = [{{ {source} }}]
 "#,
             component.display()
