@@ -29,8 +29,8 @@ pub struct ProjectCopy {
 }
 
 impl ProjectCopy {
-    /// Copies the project, in place of an earlier copy of this name. Because folder and times of files stay the same,
-    /// Cargo recognises the crates that it has built.
+    /// Copies the project, in place of an earlier copy of this name. The files are new to Cargo: with their old times, it
+    /// would take what it built of an earlier copy that a test had edited for what it would build of this one.
     pub fn new(name: &str) -> Self {
         let scratch = programs::scratch();
         // A target folder of its own: in the project's, Cargo would confuse what it builds of the copy with what it builds
@@ -40,6 +40,7 @@ impl ProjectCopy {
         if copy.folder.exists() {
             std::fs::remove_dir_all(&copy.folder).unwrap();
         }
+        let copy_file = |from: &Path, to: &Path| std::fs::copy(from, to).map(drop);
         COPIED.iter().for_each(|name| copy_into(&root().join(name), &copy.folder.join(name), &copy_file));
         copy
     }

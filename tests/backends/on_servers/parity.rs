@@ -58,7 +58,7 @@ fn table() -> String {
 fn server_of(suite: &str) -> &'static Server {
     let name = match suite {
         "cache" => "redis",
-        "documents" => "mongo",
+        _ if suite.starts_with("documents") => "mongo",
         _ if suite.starts_with("queue") => "elasticmq",
         _ => "dynamodb",
     };
