@@ -247,8 +247,8 @@ impl Pace {
     fn took(&mut self, not_before: Instant, from: &Position, read: &Result<ShardPage<Event>>) {
         self.not_before = not_before;
         let is_furthest = self.front.as_ref().is_none_or(|(front, _)| front == from);
-        if let Some((page, next)) =
-            read.as_ref().ok().filter(|_| is_furthest).and_then(|page| Some((page, page.next.as_ref()?)))
+        if let Ok(page) = read
+            && let Some(next) = page.next.as_ref().filter(|_| is_furthest)
         {
             self.front = Some((next.clone(), is_full(page)));
         }
