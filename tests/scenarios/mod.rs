@@ -2,10 +2,12 @@
 //! services are checked.
 
 mod api_usage;
+mod event_shapes;
 mod external_check;
 mod outage;
 mod race;
 mod registration;
+mod services;
 mod tokens;
 mod transfer;
 mod twenty_five_thousand;

@@ -2,10 +2,11 @@
 
 mod filter;
 
+use chrono::{DateTime, Utc};
 use filter::Body;
 use serde_json::json;
 use worker_kit::platform::{Error, queue};
-use worker_kit::{BatchWorker, Call, Disposition, Event, Failure};
+use worker_kit::{BatchWorker, Call, Disposition, Event, Failure, log};
 
 /// The queue of the messages.
 const QUEUE: &str = "saveEntriesQueue";
@@ -20,7 +21,7 @@ impl BatchWorker for EnqueueEntries {
         let mut dispositions = vec![Disposition::Ack; batch.len()];
         let mut messages = Vec::new();
         for (event, disposition) in batch.iter().zip(&mut dispositions) {
-            match message(event, call) {
+            match message(event, call, Utc::now()) {
                 Ok(None) => {}
                 Ok(Some(message)) => messages.push((message, disposition)),
                 Err(reason) => *disposition = Disposition::Reject(reason),
@@ -36,9 +37,11 @@ impl BatchWorker for EnqueueEntries {
 
 worker_kit::batch_worker!(EnqueueEntries);
 
-/// The message for an event; `None` if it is not replicated.
-fn message(event: &Event, call: &Call) -> Result<Option<queue::Message>, String> {
-    let Some(body) = filter::decide(event.json()?, &event.id)? else { return Ok(None) };
+/// The message for an event; `None` if it is not replicated. An event without a time counts as made `now`.
+fn message(event: &Event, call: &Call, now: DateTime<Utc>) -> Result<Option<queue::Message>, String> {
+    let made = i64::try_from(event.time_ms).ok().filter(|ms| *ms > 0).and_then(DateTime::from_timestamp_millis);
+    let changed_at = log::timestamp(made.unwrap_or(now));
+    let Some(body) = filter::decide(event.json()?, &event.id, &changed_at)? else { return Ok(None) };
     Ok(Some(queue::Message { body: text(&body)?, attributes: call.of(event).attributes(), delay_secs: 0 }))
 }
 
@@ -68,7 +71,7 @@ fn retry(results: &Result<Vec<Result<String, Error>>, Error>, index: usize) -> O
         Ok(Some(Ok(_))) => None,
         Ok(Some(Err(error))) | Err(error) => Some(error.disposition()),
         // If the response has fewer results than messages, it is unknown whether this one was accepted.
-        Ok(None) => Some(Disposition::Retry(None)),
+        Ok(None) => Some(Disposition::retry(format!("{QUEUE}: the response does not mention the message"))),
     }
 }
 
@@ -93,9 +96,13 @@ mod tests {
     #[test]
     fn the_documents_event_makes_one_message() {
         let events = events(include_str!("../fixtures/dynamodb-stream.json"));
-        let message = message(&events[0], &call()).unwrap().unwrap();
-        assert_eq!(message.attributes, [("correlationId".to_owned(), "correlation-123".to_owned())]);
-        expect![[r#"{"entry":{"campaignId":"campaign-123","fields":"{\"email\":\"fan@example.com\"}","globalUserId":"user-456","needsReplication":true,"pk":"CAMPAIGN#campaign-123","sk":"USER#user-456"},"operation":"INSERT","recordId":"record-0"}"#]].assert_eq(&message.body);
+        let now = "2024-01-15T10:30:00.123Z".parse().unwrap();
+        let first = message(&events[0], &call(), now).unwrap().unwrap();
+        assert_eq!(first.attributes, [("correlationId".to_owned(), "correlation-123".to_owned())]);
+        expect![[r#"{"entry":{"campaignId":"campaign-123","fields":"{\"email\":\"fan@example.com\"}","globalUserId":"user-456","needsReplication":true,"pk":"CAMPAIGN#campaign-123","sk":"USER#user-456"},"operation":"INSERT","recordId":"record-0","date":"2024-01-15T10:30:00.123Z"}"#]].assert_eq(&first.body);
+        let timed = Event { time_ms: 1_705_314_000_000, ..events[0].clone() };
+        let timed = message(&timed, &call(), now).unwrap().unwrap();
+        assert!(timed.body.ends_with(r#""date":"2024-01-15T10:20:00.000Z"}"#), "{}", timed.body);
     }
 
     /// Nothing is sent, so no queue is needed.
@@ -123,13 +130,13 @@ mod tests {
         let throttled = Error { kind: ErrorKind::Throttled, message: "later".to_owned(), retry_after_ms: Some(50) };
         let results = Ok(vec![Ok("m-1".to_owned()), Err(throttled)]);
         assert_eq!(retry(&results, 0), None);
-        assert_eq!(retry(&results, 1), Some(Disposition::Retry(Some(50))));
-        assert_eq!(retry(&results, 2), Some(Disposition::Retry(None)));
+        assert_eq!(retry(&results, 1), Some(Disposition::retry_after(Some(50), "later")));
+        assert!(matches!(retry(&results, 2), Some(Disposition::Retry(retry)) if retry.reason.contains("does not mention")));
     }
 
     #[test]
     fn a_queue_that_does_not_answer_accepts_nothing() {
         let results = Err(Error::new(ErrorKind::Unavailable, "down"));
-        assert_eq!(retry(&results, 0), Some(Disposition::Retry(None)));
+        assert_eq!(retry(&results, 0), Some(Disposition::retry("down")));
     }
 }

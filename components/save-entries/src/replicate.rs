@@ -1,7 +1,7 @@
 //! Replicates a batch: reads, checks, sends by campaign, unflags, and repeats that for what changed meanwhile.
 
 use crate::convergence::{self, MAX_ROUNDS, Next, Why};
-use crate::plan::{Action, Input, Job, Look, Settled, plan};
+use crate::plan::{Action, Input, Job, Look, Settled, UNREAD, plan};
 use crate::ports::{Ports, Score};
 use crate::record::Item;
 use futures::{StreamExt, stream};
@@ -9,9 +9,10 @@ use serde_json::json;
 use std::collections::{BTreeSet, HashMap};
 use std::rc::Rc;
 use worker_kit::Disposition;
+use worker_kit::platform::ErrorKind;
 use worker_kit::platform::table::Key;
 use worker_kit::services::entry::Deletion;
-use worker_kit::services::{MAX_PER_REQUEST, ServiceError};
+use worker_kit::services::{MAX_PER_REQUEST, ServiceError, isolate};
 
 /// Most keys of one read.
 const KEYS_PER_READ: usize = 500;
@@ -35,19 +36,30 @@ pub async fn replicate(ports: &impl Ports, inputs: Vec<Input>) -> Settled {
 
 /// The present items. If a read fails, the records of its items are delivered again.
 async fn look(ports: &impl Ports, keys: Vec<Key>) -> HashMap<Key, Look> {
-    let reads = keys.chunks(KEYS_PER_READ).map(|keys| async move {
+    let reads = keys.chunks(KEYS_PER_READ).map(|keys| look_at(ports, keys));
+    let looks: Vec<_> = stream::iter(reads).buffer_unordered(READS).collect().await;
+    looks.into_iter().flatten().collect()
+}
+
+/// The items of one read. One that is wrong in itself is halved, until the key that the table refuses is alone.
+async fn look_at(ports: &impl Ports, keys: &[Key]) -> Vec<(Key, Look)> {
+    let (mut looks, mut waiting) = (Vec::with_capacity(keys.len()), vec![keys]);
+    while let Some(keys) = waiting.pop() {
         let items = ports.read(keys.to_vec()).await;
         if let Err(error) = &items {
+            if error.kind == ErrorKind::Invalid && keys.len() > 1 {
+                waiting.extend(<[_; 2]>::from(keys.split_at(keys.len() / 2)));
+                continue;
+            }
             ports.warn("Items not read", json!({"items": keys.len(), "problem": error.message}));
         }
         let look = |index: usize| match &items {
-            Ok(items) => items.get(index).map_or(Err(Disposition::Retry(None)), |item| parse(item.as_deref())),
+            Ok(items) => items.get(index).map_or_else(|| Err(Disposition::retry(UNREAD)), |item| parse(item.as_deref())),
             Err(error) => Err(error.disposition()),
         };
-        keys.iter().cloned().enumerate().map(|(index, key)| (key, look(index))).collect::<Vec<_>>()
-    });
-    let looks: Vec<_> = stream::iter(reads).buffer_unordered(READS).collect().await;
-    looks.into_iter().flatten().collect()
+        looks.extend(keys.iter().cloned().enumerate().map(|(index, key)| (key, look(index))));
+    }
+    looks
 }
 
 fn parse(item: Option<&str>) -> Look {
@@ -72,7 +84,7 @@ async fn converge(ports: &impl Ports, campaign_id: &str, mut jobs: Vec<Job>) -> 
         settled.append(&mut round.settled);
     }
     ports.warn("Items keep changing", json!({"campaignId": campaign_id, "items": jobs.len()}));
-    settled.extend(jobs.into_iter().flat_map(|job| settle(job, &Disposition::Retry(None))));
+    settled.extend(jobs.into_iter().flat_map(|job| settle(job, &Disposition::retry("the item kept changing while it was sent"))));
     settled
 }
 
@@ -102,56 +114,53 @@ impl<P: Ports> Round<'_, P> {
     }
 
     async fn put(&mut self, jobs: Vec<Job>) {
-        let mut waiting = vec![jobs];
-        while let Some(jobs) = waiting.pop().filter(|jobs| !jobs.is_empty()) {
+        let (ports, campaign_id) = (self.ports, self.campaign_id);
+        let send = async |jobs: &[Job]| {
             let entries: Vec<_> = jobs.iter().map(|job| convergence::for_service(&job.item)).collect();
-            match self.ports.upsert(self.campaign_id, &entries).await {
-                Err(error) => waiting.extend(self.refused(jobs, &error)),
-                Ok(results) => {
-                    let unscored = self.queue_scores(&results, &jobs).await;
-                    for job in jobs {
-                        let result = results.iter().find(|it| it.global_user_id == job.item.entry.global_user_id);
-                        let lost = unscored.get(&job.item.key).cloned();
-                        self.follow(job, lost.map_or_else(|| convergence::after_upsert(result), Next::Settle));
-                    }
-                }
+            ports.upsert(campaign_id, &entries).await
+        };
+        for (jobs, answer) in isolate(jobs, 1, send).await {
+            let Some((jobs, results)) = self.answered(jobs, answer) else { continue };
+            let unscored = self.queue_scores(&results, &jobs).await;
+            for job in jobs {
+                let result = results.iter().find(|it| it.global_user_id == job.item.entry.global_user_id);
+                let lost = unscored.get(&job.item.key).cloned();
+                self.follow(job, lost.map_or_else(|| convergence::after_upsert(result), Next::Settle));
             }
         }
     }
 
     async fn delete(&mut self, jobs: Vec<Job>) {
-        let mut waiting = vec![jobs];
-        while let Some(jobs) = waiting.pop().filter(|jobs| !jobs.is_empty()) {
-            let deletion = |job: &Job| Deletion {
-                global_user_id: job.item.entry.global_user_id.clone(),
-                version: job.item.version.clone(),
-            };
+        let (ports, campaign_id) = (self.ports, self.campaign_id);
+        let deletion = |job: &Job| Deletion {
+            global_user_id: job.item.entry.global_user_id.clone(),
+            version: job.item.version.clone(),
+        };
+        let send = async |jobs: &[Job]| {
             let entries: Vec<_> = jobs.iter().map(deletion).collect();
-            match self.ports.delete(self.campaign_id, &entries).await {
-                Err(error) => waiting.extend(self.refused(jobs, &error)),
-                Ok(results) => {
-                    for job in jobs {
-                        let result = results.iter().find(|it| it.global_user_id == job.item.entry.global_user_id);
-                        self.follow(job, convergence::after_delete(result));
-                    }
-                }
+            ports.delete(campaign_id, &entries).await
+        };
+        for (jobs, answer) in isolate(jobs, 1, send).await {
+            let Some((jobs, results)) = self.answered(jobs, answer) else { continue };
+            for job in jobs {
+                let result = results.iter().find(|it| it.global_user_id == job.item.entry.global_user_id);
+                self.follow(job, convergence::after_delete(result));
             }
         }
     }
 
-    /// A request that was refused as a whole is halved, until the entry that caused it is alone. Any other error
-    /// applies to all its jobs.
-    fn refused(&mut self, mut jobs: Vec<Job>, error: &ServiceError) -> Vec<Vec<Job>> {
-        if error.is_refusal() && jobs.len() > 1 {
-            let more = jobs.split_off(jobs.len() / 2);
-            return vec![jobs, more];
-        }
+    /// The jobs of a request and its results; `None` if it failed, which settles the jobs.
+    fn answered<R>(&mut self, jobs: Vec<Job>, answer: Result<R, ServiceError>) -> Option<(Vec<Job>, R)> {
+        let error = match answer {
+            Ok(results) => return Some((jobs, results)),
+            Err(error) => error,
+        };
         let data = json!({"campaignId": self.campaign_id, "entries": jobs.len(), "problem": error.to_string()});
         self.ports.warn("Entries not replicated", data);
         for job in jobs {
             self.follow(job, Next::Settle(error.disposition()));
         }
-        vec![]
+        None
     }
 
     /// Queues failed scores to be computed again. A job whose message is not accepted keeps its flag and is delivered
@@ -178,7 +187,7 @@ impl<P: Ports> Round<'_, P> {
             let disposition = match sent.as_ref().map(|sent| sent.get(index)) {
                 Ok(Some(Ok(_))) => return None,
                 Ok(Some(Err(error))) | Err(error) => error.disposition(),
-                Ok(None) => Disposition::Retry(None),
+                Ok(None) => Disposition::retry("retryScoreQueue: the response does not mention the message"),
             };
             Some((job.item.key.clone(), disposition))
         });
@@ -196,7 +205,7 @@ impl<P: Ports> Round<'_, P> {
         for (index, job) in jobs.into_iter().enumerate() {
             let next = match results.as_ref().map(|results| results.get(index)) {
                 Ok(Some(error)) => convergence::after_unflag(error.as_ref()),
-                Ok(None) => Next::Settle(Disposition::Retry(None)),
+                Ok(None) => Next::Settle(Disposition::retry("table demand-table: the response does not mention the update")),
                 Err(error) => Next::Settle(error.disposition()),
             };
             self.follow(job, next);
@@ -211,7 +220,7 @@ impl<P: Ports> Round<'_, P> {
         let looks = look(self.ports, changed.iter().map(|(job, _)| job.item.key.clone()).collect()).await;
         let mut jobs = Vec::new();
         for (job, why) in changed {
-            let look = looks.get(&job.item.key).cloned().unwrap_or(Err(Disposition::Retry(None)));
+            let look = looks.get(&job.item.key).cloned().unwrap_or_else(|| Err(Disposition::retry(UNREAD)));
             let next = look.map(|item| convergence::after_reread(&job.item, why, item));
             jobs.extend(self.follow(job, next.unwrap_or_else(Next::Settle)));
         }

@@ -19,8 +19,12 @@ fn run(world: &World, inputs: Vec<Input>) -> Vec<Disposition> {
     settled.into_iter().map(|(_, disposition)| disposition).collect()
 }
 
-fn is_rejected(disposition: &Disposition, code: &str) -> bool {
-    matches!(disposition, Disposition::Reject(reason) if reason.starts_with(code))
+fn is_stale(disposition: &Disposition) -> bool {
+    matches!(disposition, Disposition::Skip(reason) if reason.starts_with("stale"))
+}
+
+fn is_retried(disposition: &Disposition) -> bool {
+    matches!(disposition, Disposition::Retry(retry) if !retry.reason.is_empty())
 }
 
 fn only(fan: &str) -> BTreeSet<String> {
@@ -67,7 +71,7 @@ fn a_failed_read_is_a_retry_and_never_success() {
     let image = image("u", 1, "a");
     let mut world = World::with([image.clone()]);
     world.blind = Some(Error { kind: ErrorKind::Throttled, message: "later".to_owned(), retry_after_ms: Some(20) });
-    assert_eq!(run(&world, vec![input(0, Operation::Insert, &image)]), [Disposition::Retry(Some(20))]);
+    assert_eq!(run(&world, vec![input(0, Operation::Insert, &image)]), [Disposition::retry_after(Some(20), "later")]);
     assert!(world.service.borrow().is_empty());
 }
 
@@ -77,35 +81,38 @@ fn a_failed_replication_keeps_its_flag() {
     let image = image("u", 1, "a");
     let unavailable = ServiceError::Unavailable { service: "entry", message: "down".to_owned() };
     let throttled = ServiceError::Throttled { service: "entry", retry_after_ms: Some(2000) };
-    for (outage, expected) in [(unavailable, None), (throttled, Some(2000))] {
+    for (outage, after) in [(unavailable, None), (throttled, Some(2000))] {
+        let expected = Disposition::retry_after(after, outage.to_string());
         let mut world = World::with([image.clone()]);
         world.outage = Some(outage);
-        assert_eq!(run(&world, vec![input(0, Operation::Insert, &image)]), [Disposition::Retry(expected)]);
+        assert_eq!(run(&world, vec![input(0, Operation::Insert, &image)]), [expected]);
         assert!(world.is_flagged(&image));
     }
 }
 
 #[test]
-fn an_invalid_entry_is_rejected_and_keeps_its_flag() {
+fn point_2_an_invalid_entry_is_retried_and_keeps_its_flag() {
     let images = [image("u", 1, "a"), image("v", 1, "a")];
     let mut world = World::with(images.clone());
     world.invalid = only("u");
     let inputs = images.iter().enumerate().map(|(index, image)| input(index, Operation::Insert, image)).collect();
     let dispositions = run(&world, inputs);
-    assert!(is_rejected(&dispositions[0], "invalid"), "{dispositions:?}");
+    assert!(is_retried(&dispositions[0]), "{dispositions:?}");
     assert_eq!(dispositions[1], Disposition::Ack);
     assert!(world.is_flagged(&images[0]) && !world.is_flagged(&images[1]));
 }
 
 #[test]
-fn an_entry_that_gets_its_request_refused_is_isolated() {
+fn point_2_an_entry_that_gets_its_request_refused_is_isolated_and_retried() {
     let images: Vec<_> = (0..25).map(|n| image(&format!("fan-{n}"), 1, "a")).collect();
     let mut world = World::with(images.clone());
     world.poison = only("fan-13");
     let inputs = images.iter().enumerate().map(|(index, image)| input(index, Operation::Insert, image)).collect();
     let dispositions = run(&world, inputs);
-    let rejected: Vec<_> = (0..25).filter(|index| dispositions[*index] != Disposition::Ack).collect();
-    assert_eq!(rejected, [13]);
+    let failed: Vec<_> = (0..25).filter(|index| dispositions[*index] != Disposition::Ack).collect();
+    assert_eq!(failed, [13]);
+    assert_eq!(dispositions[13], Disposition::retry("the entry service refused with status 400: not mine"));
+    assert!(world.is_flagged(&images[13]));
     assert!(world.requests.borrow().len() < 12, "halved, not sent one by one");
 }
 
@@ -125,7 +132,7 @@ fn a_score_that_cannot_be_queued_keeps_the_record() {
     let image = image("u", 1, "a");
     let mut world = World::with([image.clone()]);
     (world.unscored, world.queue_down) = (only("u"), true);
-    assert_eq!(run(&world, vec![input(0, Operation::Insert, &image)]), [Disposition::Retry(None)]);
+    assert!(is_retried(&run(&world, vec![input(0, Operation::Insert, &image)])[0]));
     assert!(world.is_flagged(&image));
 }
 
@@ -137,7 +144,7 @@ fn a_removed_entry_leaves_a_tombstone_that_a_late_post_does_not_lift() {
     world.table.borrow_mut().clear();
     assert_eq!(run(&world, vec![input(0, Operation::Remove, &image)]), [Disposition::Ack]);
     world.agreement().unwrap();
-    assert!(is_rejected(&run(&world, vec![input(0, Operation::Insert, &image)])[0], "stale"));
+    assert!(is_stale(&run(&world, vec![input(0, Operation::Insert, &image)])[0]));
     world.agreement().unwrap();
 }
 
@@ -161,7 +168,7 @@ fn an_item_that_keeps_changing_is_delivered_again() {
     *world.changes.borrow_mut() = vec![Change::Fan("u", "b"); 100];
     *world.choices.borrow_mut() = [0, 3, 0].repeat(100);
     let late = input(0, Operation::Insert, &image);
-    assert_eq!(run(&world, vec![Input { attempt: 2, ..late }]), [Disposition::Retry(None)]);
+    assert!(is_retried(&run(&world, vec![Input { attempt: 2, ..late }])[0]));
     assert_eq!(world.requests.borrow().len(), crate::convergence::MAX_ROUNDS);
     assert!(world.is_flagged(&image));
 }
@@ -172,8 +179,30 @@ fn the_flag_stays_set_if_the_service_has_a_newer_version() {
     let world = World::with([image.clone()]);
     let id = ("c".to_owned(), "u".to_owned());
     world.service.borrow_mut().insert(id, ("2024-01-01T10:00:00.009Z".to_owned(), None));
-    assert!(is_rejected(&run(&world, vec![input(0, Operation::Insert, &image)])[0], "refused"));
+    let reason = "refused: the entry service holds a newer version than the table; the flag stays set";
+    assert_eq!(run(&world, vec![input(0, Operation::Insert, &image)]), [Disposition::retry(reason)]);
     assert!(world.is_flagged(&image));
+}
+
+/// A table whose items have no dates, as in API usage's stream example.
+#[test]
+fn point_4_an_entry_without_a_date_is_sent_in_the_version_of_its_change_and_unflagged() {
+    let mut undated = image("u", 1, "a");
+    undated.as_object_mut().unwrap().remove("date");
+    let world = World::with([undated.clone()]);
+    let change = |operation: Operation, time: &str| {
+        let image = std::rc::Rc::new(crate::testing::item(&undated)).or_version(time);
+        Input { index: 0, attempt: 1, record: Record { operation, image } }
+    };
+    let times = ["2024-01-01T10:00:00.001Z", "2024-01-01T10:00:00.002Z"];
+    let id = ("c".to_owned(), "u".to_owned());
+    assert_eq!(run(&world, vec![change(Operation::Insert, times[0])]), [Disposition::Ack]);
+    assert_eq!(world.service.borrow()[&id].0, times[0]);
+    assert!(!world.is_flagged(&undated));
+    assert_eq!(run(&world, vec![change(Operation::Insert, times[0])]), [Disposition::Ack], "the same record twice");
+    world.table.borrow_mut().clear();
+    assert_eq!(run(&world, vec![change(Operation::Remove, times[1])]), [Disposition::Ack]);
+    assert_eq!(world.service.borrow()[&id], (times[1].to_owned(), None));
 }
 
 /// Delivers records in any order, some twice, two invocations at a time, until none is left.
@@ -197,7 +226,9 @@ fn deliver(world: &World, mut pending: Vec<(Record, u32)>) {
                 match disposition {
                     Disposition::Ack => {}
                     Disposition::Retry(_) => pending.push((input.record.clone(), input.attempt + 1)),
-                    Disposition::Reject(reason) => assert!(reason.starts_with("stale"), "{reason}"),
+                    Disposition::Skip(reason) | Disposition::Reject(reason) => {
+                        assert!(reason.starts_with("stale"), "{reason}");
+                    }
                 }
             }
         }

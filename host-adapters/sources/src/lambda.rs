@@ -2,8 +2,10 @@
 
 use crate::{LAMBDA, sqs};
 use host_adapters_event::{Event, json};
-use serde::Deserialize;
+use serde::de::{DeserializeOwned, Error};
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
+use std::str::FromStr;
 
 /// A record that Lambda handed over.
 #[derive(Clone, Debug, PartialEq)]
@@ -89,7 +91,7 @@ fn incoming(index: usize, record: Value, context: &Context<'_>) -> Incoming {
 
 /// A record that has no field of another shape is a message.
 fn shape(record: &Value) -> &'static Shape {
-    let has = |shape: &&Shape| shape.field.is_some_and(|field| record.get(field).is_some());
+    let has = |shape: &&Shape| shape.field.is_some_and(|field| record.get(field).is_some_and(|value| !value.is_null()));
     shapes().find(has).unwrap_or(&sqs::MESSAGE)
 }
 
@@ -101,6 +103,48 @@ fn shapes() -> impl Iterator<Item = &'static Shape> {
 fn identifier(record: &Value) -> Option<String> {
     let paths = shapes().map(|shape| shape.id).chain(["/eventID"]);
     paths.filter_map(|path| record.pointer(path)?.as_str()).next().map(str::to_owned)
+}
+
+/// A member that an event can do without: null, or a value that cannot be read, counts as absent. So a good record is
+/// never lost for what stands around it.
+#[derive(Debug)]
+pub(crate) struct Optional<T>(pub(crate) Option<T>);
+
+impl<T> Default for Optional<T> {
+    fn default() -> Self {
+        Self(None)
+    }
+}
+
+impl<'de, T: DeserializeOwned> Deserialize<'de> for Optional<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let value = Value::deserialize(deserializer)?;
+        // serde would read a list as an object, its values in the order of the fields.
+        Ok(Self(if value.is_array() { None } else { T::deserialize(value).ok() }))
+    }
+}
+
+/// Text, or a number where AWS writes one as text, or text where it does not.
+#[derive(Debug)]
+pub(crate) struct Scalar(pub(crate) String);
+
+impl<'de> Deserialize<'de> for Scalar {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match Value::deserialize(deserializer)? {
+            Value::String(text) => Ok(Self(text)),
+            Value::Number(number) => Ok(Self(number.to_string())),
+            _ => Err(D::Error::custom("neither text nor a number")),
+        }
+    }
+}
+
+impl Scalar {
+    /// The number; `None` if it is not one of this type. A whole number may have a fraction of zeros.
+    pub(crate) fn number<N: FromStr>(&self) -> Option<N> {
+        let text = self.0.trim();
+        let without_fraction = || text.split_once('.').filter(|(_, fraction)| fraction.bytes().all(|it| it == b'0'));
+        text.parse().ok().or_else(|| without_fraction()?.0.parse().ok())
+    }
 }
 
 /// The resource's name at the end of an ARN, and `kind:name` as [`Event::source`] has it.
