@@ -27,7 +27,7 @@ impl Dispatch for Worker {
     async fn dispatch(&self, worker: &str, batch: Vec<Event>) -> Dispatched {
         assert_eq!(worker, WORKER);
         self.1.lock().unwrap().extend(batch);
-        Dispatched { result: Ok(vec![self.0.clone()]), digest: "d2".into(), outages: vec![] }
+        Dispatched { result: Ok(vec![self.0.clone()]), digest: "d2".into(), ..Dispatched::default() }
     }
 }
 
@@ -186,7 +186,8 @@ async fn d11_3__a_change_is_handed_to_its_worker_as_it_was() {
 async fn d11_3__a_change_that_fails_again_stays() {
     for (answer, said) in [
         (Disposition::Reject("stale".into()), "save-entries rejected it: stale"),
-        (Disposition::Retry(None), "save-entries answered retry"),
+        (Disposition::retry(""), "save-entries answered retry"),
+        (Disposition::retry("table busy"), "save-entries answered retry: table busy"),
     ] {
         let backend = open().await;
         let ids = store_dead_change(&backend).await;

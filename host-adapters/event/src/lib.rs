@@ -13,7 +13,7 @@ mod event;
 pub mod json;
 mod request;
 
-pub use answer::{Disposition, Failure};
+pub use answer::{Disposition, Failure, Retry};
 pub use call_error::CallError;
 pub use event::{Event, Payload};
 pub use request::{Request, Response};

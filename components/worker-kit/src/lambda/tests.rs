@@ -227,15 +227,18 @@ fn the_answer_follows_the_dispositions() {
     ]});
     let incoming = parse(event.to_string().as_bytes(), &Context::default()).unwrap();
     let reject = Disposition::Reject("stale".to_owned());
-    let answer = Answer::new(&incoming, vec![Disposition::Ack, Disposition::Retry(Some(5)), reject]).unwrap();
+    let answer = Answer::new(&incoming, vec![Disposition::Ack, Disposition::retry_after(Some(5), "busy"), reject]).unwrap();
     expect![[r#"
         {
           "batchItemFailures": [
             {
-              "itemIdentifier": "m-3"
+              "itemIdentifier": "m-3",
+              "reason": "busy",
+              "afterMs": 5
             },
             {
-              "itemIdentifier": "m-5"
+              "itemIdentifier": "m-5",
+              "reason": "the worker answered no disposition for the record"
             }
           ],
           "rejected": [

@@ -83,7 +83,7 @@ rows! {
     /// A 429 in the worker delays only the records concerned.
     d2_3__a_retry_with_a_time_delays_that_record_only {
         let first = |batch: &[Event]| {
-            let later = |secs: u64| Disposition::Retry(Some(secs * 1000));
+            let later = |secs: u64| Disposition::retry_after(Some(secs * 1000), "busy");
             Reply::each(batch, |event| later(if event.id == "m1" { 90 } else { 5 }))
         };
         assert_eq!(deliveries_after(first).await[2..], [delivered(5_000, "m2", 2), delivered(90_000, "m1", 2)]);
@@ -91,6 +91,15 @@ rows! {
 
     d2_4__a_rejected_record_is_not_tried_again {
         let world = World::new(|batch| Reply::each(batch, |_| reject("stale: newer item")));
+        start(&world, SqsConfig { on_reject: OnReject::Drop, ..one_poller() });
+        fill(&world, 2);
+        world.at(100.0).await;
+        assert_eq!(world.worker.deliveries().len(), 2);
+        assert_eq!((world.queues.count("q"), world.queues.count("qDlq")), (0, 0));
+    }
+
+    d2_5__a_skipped_record_is_done_and_never_a_dead_letter {
+        let world = World::new(|batch| Reply::each(batch, |_| Disposition::Skip("stale: newer item".to_owned())));
         start(&world, one_poller());
         fill(&world, 2);
         world.at(100.0).await;
@@ -98,9 +107,9 @@ rows! {
         assert_eq!((world.queues.count("q"), world.queues.count("qDlq")), (0, 0));
     }
 
-    d2_4__a_rejected_record_is_kept_where_the_source_says_so {
+    d2_4__a_rejected_record_becomes_a_dead_letter_unless_the_source_says_otherwise {
         let world = World::new(|batch| Reply::each(batch, |_| reject("stale: newer item")));
-        start(&world, SqsConfig { on_reject: OnReject::DeadLetter, ..one_poller() });
+        start(&world, one_poller());
         fill(&world, 1);
         world.at(1.0).await;
         assert_eq!(world.queues.count("q"), 0);
@@ -320,7 +329,7 @@ rows! {
     }
 
     d2_3__a_longer_wait_than_12_h_is_12_h {
-        let retry = Disposition::Retry(Some(100 * 3_600_000));
+        let retry = Disposition::retry_after(Some(100 * 3_600_000), "busy");
         let world = World::new(move |batch| Reply::each(batch, |_| retry.clone()));
         start(&world, one_poller());
         fill(&world, 1);

@@ -177,7 +177,7 @@ rows! {
 
     d2_3__a_retry_waits_as_long_as_the_worker_asks {
         let world = run(1, plain(), 20.0, |batch| match batch[0].attempt {
-            1 => Reply::each(batch, |_| Disposition::Retry(Some(17_000))),
+            1 => Reply::each(batch, |_| Disposition::retry_after(Some(17_000), "busy")),
             _ => ack_all(batch),
         })
         .await;
@@ -186,7 +186,7 @@ rows! {
 
     /// With unlimited retries this would be a loop without a pause.
     d2_3__a_worker_that_asks_for_no_wait_gets_a_second {
-        let world = run(1, plain(), 60.0, |batch| Reply::each(batch, |_| Disposition::Retry(Some(0)))).await;
+        let world = run(1, plain(), 60.0, |batch| Reply::each(batch, |_| Disposition::retry_after(Some(0), "busy"))).await;
         assert_eq!(world.worker.sizes(), [(0, 1), (1_000, 1), (2_000, 1), (3_000, 1)]);
     }
 
@@ -348,8 +348,21 @@ rows! {
         settled_up_to(&world, 0);
     }
 
-    d2_4__a_rejected_record_is_kept_where_the_source_says_so {
-        let config = DynamodbStreamConfig { on_reject: OnReject::DeadLetter, ..plain() };
+    d2_4__a_rejected_record_is_dropped_where_the_source_says_so {
+        let config = DynamodbStreamConfig { on_reject: OnReject::Drop, ..plain() };
+        let world = run(3, config, 1.0, |batch| Reply::each(batch, |_| Disposition::Reject("unreadable".into()))).await;
+        assert_eq!(dead_letters(&world).len(), 0);
+        settled_up_to(&world, 2);
+    }
+
+    d2_5__a_skipped_record_is_done_and_never_a_dead_letter {
+        let world = run(3, plain(), 1.0, |batch| Reply::each(batch, |_| Disposition::Skip("stale".into()))).await;
+        assert_eq!(dead_letters(&world).len(), 0);
+        settled_up_to(&world, 2);
+    }
+
+    d2_4__a_rejected_record_becomes_a_dead_letter_unless_the_source_says_otherwise {
+        let config = plain();
         let reject = |batch: &[Event]| Reply::each(batch, |event| match event.id.as_str() {
             "000001" => Disposition::Reject("unreadable".into()),
             _ => Disposition::Ack,
@@ -365,7 +378,7 @@ rows! {
 fn whim(random: &mut StdRng, batch: &[Event]) -> Reply {
     let each = |random: &mut StdRng| match random.random_range(0..30) {
         0 => retry(),
-        1 => Disposition::Retry(Some(random.random_range(0..100) * 1000)),
+        1 => Disposition::retry_after(Some(random.random_range(0..100) * 1000), "whim"),
         2 => Disposition::Reject("whim".into()),
         _ => Disposition::Ack,
     };
