@@ -53,7 +53,9 @@ impl Merged {
     /// The disposition of each event, from that of its profile: all messages about a fan share it.
     pub fn settle(&self, profiles: &[Disposition]) -> Vec<Disposition> {
         let settle = |place: &Result<usize, BadMessage>| match place {
-            Ok(place) => profiles.get(*place).cloned().unwrap_or_else(|| Disposition::retry("its profile was not sent")),
+            Ok(place) => {
+                profiles.get(*place).cloned().unwrap_or_else(|| Disposition::retry("its profile was not sent"))
+            }
             Err(bad) => Disposition::Reject(bad.to_string()),
         };
         self.places.iter().map(settle).collect()
@@ -173,7 +175,12 @@ mod tests {
         let reason = "userInfo: `globalUserId` is missing or blank: send the fan's id".to_owned();
         assert_eq!(
             merged.settle(&fates.collect::<Vec<_>>()),
-            [Disposition::Ack, Disposition::Reject(reason), Disposition::retry_after(Some(500), "busy"), Disposition::Ack]
+            [
+                Disposition::Ack,
+                Disposition::Reject(reason),
+                Disposition::retry_after(Some(500), "busy"),
+                Disposition::Ack
+            ]
         );
     }
 

@@ -113,7 +113,16 @@ impl Invoker {
         let (worker, source, id, attempt) = (&self.worker, &self.source, &event.id, event.attempt);
         let (correlation, dropped) = (&event.correlation_id, queue.is_none());
         tracing::error!(
-            worker, source, digest, id, correlationId = correlation, attempt, reason, queue, dropped, "record rejected"
+            worker,
+            source,
+            digest,
+            id,
+            correlationId = correlation,
+            attempt,
+            reason,
+            queue,
+            dropped,
+            "record rejected"
         );
     }
 }
@@ -222,7 +231,10 @@ mod tests {
     #[test]
     fn point_15_the_reason_is_the_workers_or_that_of_the_whole_call() {
         let said = |result| read(result, &[]).reason();
-        assert_eq!(said(Ok(vec![Disposition::Ack, Disposition::retry("service entry: 500: disk full")])), "service entry: 500: disk full");
+        assert_eq!(
+            said(Ok(vec![Disposition::Ack, Disposition::retry("service entry: 500: disk full")])),
+            "service entry: 500: disk full"
+        );
         assert_eq!(said(Ok(vec![Disposition::retry(""); 2])), UNREASONED);
         assert_eq!(said(Err(CallError::Trapped("unreachable".into()))), "worker trapped: unreachable");
     }

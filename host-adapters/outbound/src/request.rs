@@ -136,7 +136,8 @@ mod tests {
         let path = format!("/{}", "c".repeat(MAX_PATH));
         assert!(outgoing("GET", &path, ("accept", "*/*")).unwrap_err().contains("has 8001 bytes"));
         let headers = (0..30_000).map(|n| (format!("x-{n}"), "1".to_owned())).collect();
-        let request = ServiceRequest { method: "GET".into(), path: "/".into(), route: None, headers, body: String::new() };
+        let request =
+            ServiceRequest { method: "GET".into(), path: "/".into(), route: None, headers, body: String::new() };
         assert!(Outgoing::new("http://127.0.0.1:1", request).unwrap_err().contains("30000 headers"));
     }
 

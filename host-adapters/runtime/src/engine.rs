@@ -1,8 +1,8 @@
 //! One wasmtime engine for all components, and the thread that drives its epochs.
 
 use crate::host::Host;
-use crate::state::State;
 use crate::outages::Routes;
+use crate::state::State;
 use crate::turn::LongTurns;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -141,6 +141,11 @@ pub(crate) struct Shared {
 impl Shared {
     pub(crate) fn new(host: SharedHost, max_instances: u32) -> std::io::Result<Self> {
         let slots = slots(max_instances).try_into().unwrap_or(Semaphore::MAX_PERMITS);
-        Ok(Self { host, slots: Arc::new(Semaphore::new(slots)), long_turns: LongTurns::start()?, routes: Arc::default() })
+        Ok(Self {
+            host,
+            slots: Arc::new(Semaphore::new(slots)),
+            long_turns: LongTurns::start()?,
+            routes: Arc::default(),
+        })
     }
 }

@@ -121,9 +121,9 @@ impl Routes {
     }
 
     fn is_down(&self, name: &str) -> bool {
-        self.lock().get(name).is_some_and(|route| {
-            route.refusals > 0 && (route.refusals >= IN_A_ROW || !route.worked_lately())
-        })
+        self.lock()
+            .get(name)
+            .is_some_and(|route| route.refusals > 0 && (route.refusals >= IN_A_ROW || !route.worked_lately()))
     }
 
     /// Where there are too many, those that work are forgotten first.

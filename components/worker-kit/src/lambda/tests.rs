@@ -227,7 +227,8 @@ fn the_answer_follows_the_dispositions() {
     ]});
     let incoming = parse(event.to_string().as_bytes(), &Context::default()).unwrap();
     let reject = Disposition::Reject("stale".to_owned());
-    let answer = Answer::new(&incoming, vec![Disposition::Ack, Disposition::retry_after(Some(5), "busy"), reject]).unwrap();
+    let answer =
+        Answer::new(&incoming, vec![Disposition::Ack, Disposition::retry_after(Some(5), "busy"), reject]).unwrap();
     expect![[r#"
         {
           "batchItemFailures": [

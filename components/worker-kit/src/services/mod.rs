@@ -76,7 +76,8 @@ impl Path {
     /// The path of a route. Each segment in braces is replaced by the next of `names`.
     fn new(route: &'static str, names: &[&str]) -> Self {
         let mut names = names.iter();
-        let fill = |part: &str| if part.starts_with('{') { segment(names.next().unwrap_or(&"")) } else { part.to_owned() };
+        let fill =
+            |part: &str| if part.starts_with('{') { segment(names.next().unwrap_or(&"")) } else { part.to_owned() };
         Self { route, path: route.split('/').map(fill).collect::<Vec<_>>().join("/") }
     }
 }
