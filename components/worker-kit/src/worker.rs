@@ -1,6 +1,8 @@
 //! What a worker implements, and how a call reaches it.
 
-pub use host_adapters_event::{Disposition, Event, Failure, Payload, Request, Response, Retry};
+pub use host_adapters_event::{
+    Attribute, AttributeValue, Disposition, Event, Failure, Payload, Request, Response, Retry,
+};
 
 use crate::{Call, lambda::appsync};
 

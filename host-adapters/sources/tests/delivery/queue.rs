@@ -5,7 +5,7 @@ use crate::rows;
 use host_adapters_delivery::OnReject;
 use host_adapters_delivery::dispatch::CallError;
 use host_adapters_delivery::drain::Ended;
-use host_adapters_delivery::event::{Disposition, Event};
+use host_adapters_delivery::event::{Attribute, AttributeValue, Disposition, Event};
 use host_adapters_records::queue::Message;
 use host_adapters_sources::SourceConfig;
 use host_adapters_sources::sqs::SqsConfig;
@@ -29,8 +29,8 @@ fn reject(reason: &str) -> Disposition {
 }
 
 fn attribute<'a>(message: &'a Message, name: &str) -> &'a str {
-    let found = message.attributes.iter().find(|(key, _)| key == name);
-    &found.unwrap_or_else(|| panic!("no {name} in {:?}", message.attributes)).1
+    let found = Attribute::find(&message.attributes, name);
+    found.unwrap_or_else(|| panic!("no {name} in {:?}", message.attributes))
 }
 
 /// Sends two messages to a worker that answers `first`, then acknowledges. Returns what was delivered when.
@@ -117,13 +117,32 @@ rows! {
         assert_eq!((dead_letters.len(), attribute(&dead_letters[0], "reason")), (1, "stale: newer item"));
     }
 
+    d6_2__case_11_a_dead_letter_keeps_types_and_bytes_of_attributes {
+        let attributes = vec![
+            Attribute::typed("image", "Binary", AttributeValue::Bytes(vec![0, 255])),
+            Attribute::typed("ratio", "Number.float", AttributeValue::Text("12.50".into())),
+            Attribute::typed("score", "Number", AttributeValue::Text("850".into())),
+        ];
+        let sent = attributes.clone();
+        let world = World::new(move |batch| {
+            assert_eq!(batch[0].attributes, sent);
+            Reply::each(batch, |_| reject("no"))
+        });
+        start(&world, SqsConfig { on_reject: OnReject::DeadLetter, ..one_poller() });
+        let message = Message { attributes: attributes.clone(), ..Message::new("{}") };
+        host_adapters_platform::QueueBackend::send_batch(&*world.queues, "q", vec![message]).await.unwrap();
+        world.at(1.0).await;
+        let dead_letter = world.queues.messages("qDlq").remove(0);
+        assert!(attributes.iter().all(|it| dead_letter.attributes.contains(it)), "{:?}", dead_letter.attributes);
+    }
+
     /// After the third attempt that ends in retry, the host sends the message to the DLQ, with what an operator needs.
     d6_2__a_dead_letter_keeps_its_payload_and_names_its_reason {
         let world = World::new(|_| Reply::new(Err(CallError::Trapped("unreachable".into()))));
         start(&world, one_poller());
-        let attributes = (0..9).map(|n| (format!("own{n}"), "v".to_owned()));
-        let attributes = attributes.chain([("traceparent".to_owned(), "00-a-b-01".to_owned())]).collect();
-        let message = Message { body: r#"{"n":1}"#.into(), attributes, delay_secs: 0 };
+        let attributes = (0..9).map(|n| Attribute::text(format!("own{n}"), "v"));
+        let attributes = attributes.chain([Attribute::text("traceparent", "00-a-b-01")]).collect();
+        let message = Message { attributes, ..Message::new(r#"{"n":1}"#) };
         host_adapters_platform::QueueBackend::send_batch(&*world.queues, "q", vec![message]).await.unwrap();
         world.at(100.0).await;
         let times: Vec<u64> = world.worker.sizes().into_iter().map(|(at, _)| at).collect();
