@@ -42,7 +42,7 @@ fn message(event: &Event, call: &Call, now: DateTime<Utc>) -> Result<Option<queu
     let made = i64::try_from(event.time_ms).ok().filter(|ms| *ms > 0).and_then(DateTime::from_timestamp_millis);
     let changed_at = log::timestamp(made.unwrap_or(now));
     let Some(body) = filter::decide(event.json()?, &event.id, &changed_at)? else { return Ok(None) };
-    Ok(Some(queue::Message { body: text(&body)?, attributes: call.of(event).attributes(), delay_secs: 0 }))
+    Ok(Some(queue::Message::new(text(&body)?, call.of(event).attributes())))
 }
 
 fn text(body: &Body) -> Result<String, String> {
@@ -80,6 +80,7 @@ fn retry(results: &Result<Vec<Result<String, Error>>, Error>, index: usize) -> O
 mod tests {
     use super::*;
     use expect_test::expect;
+    use worker_kit::Attribute;
     use worker_kit::lambda::{self, Context, Incoming};
     use worker_kit::platform::ErrorKind;
 
@@ -98,7 +99,7 @@ mod tests {
         let events = events(include_str!("../fixtures/dynamodb-stream.json"));
         let now = "2024-01-15T10:30:00.123Z".parse().unwrap();
         let first = message(&events[0], &call(), now).unwrap().unwrap();
-        assert_eq!(first.attributes, [("correlationId".to_owned(), "correlation-123".to_owned())]);
+        assert_eq!(first.attributes, [Attribute::text("correlationId", "correlation-123")]);
         expect![[r#"{"entry":{"campaignId":"campaign-123","fields":"{\"email\":\"fan@example.com\"}","globalUserId":"user-456","needsReplication":true,"pk":"CAMPAIGN#campaign-123","sk":"USER#user-456"},"operation":"INSERT","recordId":"record-0","date":"2024-01-15T10:30:00.123Z"}"#]].assert_eq(&first.body);
         let timed = Event { time_ms: 1_705_314_000_000, ..events[0].clone() };
         let timed = message(&timed, &call(), now).unwrap().unwrap();

@@ -12,6 +12,9 @@ use worker_kit::services::{ServiceError, isolate};
 /// Most requests of one call at a time. The host keeps the service's own limits.
 const IN_FLIGHT: usize = 4;
 
+/// The reason of a profile that the service's response does not mention.
+const UNMENTIONED: &str = "service user: its response does not mention the fan";
+
 /// The outcomes of the profiles, in their order.
 #[derive(Debug, Default)]
 pub struct Outcomes {
@@ -81,7 +84,7 @@ fn answered(result: Option<&Upserted>) -> Disposition {
             let message = message.unwrap_or("no reason given");
             Disposition::retry(format!("the user service finds the profile invalid: {message}"))
         }
-        None => Disposition::retry("the user service did not say what became of the profile"),
+        None => Disposition::retry(UNMENTIONED),
     }
 }
 
@@ -135,7 +138,7 @@ mod tests {
             Ok(results.collect::<Vec<_>>().into_iter().rev().collect())
         });
         let invalid = Disposition::retry("the user service finds the profile invalid: no reason given");
-        let unknown = Disposition::retry("the user service did not say what became of the profile");
+        let unknown = Disposition::retry(UNMENTIONED);
         let expected = [invalid, unknown, Disposition::Ack, Disposition::Ack];
         assert_eq!(outcomes.dispositions, expected);
     }

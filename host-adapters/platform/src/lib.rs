@@ -4,7 +4,7 @@
 //! - [`PlatformService`]: the platform itself. [`Grants`]: who may call what.
 //! - `backend`: the traits that backends implement.
 //! - [`limits`]: what every backend accepts, checked before one is asked; [`filter`], [`find`], [`update`],
-//!   [`json`], [`names`]: shared by backends.
+//!   [`json`], [`names`], [`fifo`]: shared by backends.
 
 mod backend;
 pub mod clock;
@@ -13,6 +13,7 @@ mod configured;
 pub mod dead_letter;
 mod declared;
 mod documents;
+pub mod fifo;
 pub mod filter;
 pub mod find;
 mod grants;
