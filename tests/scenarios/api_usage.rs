@@ -176,7 +176,8 @@ async fn point_4_an_entry_without_a_date_is_replicated_in_the_version_of_its_cha
     })
     .await;
     host.remove_entry("campaign-123", "user-456").await;
-    wait::eventually("the removal", async || host.entry("campaign-123", "user-456").await.is_null().then_some(())).await;
+    wait::eventually("the removal", async || host.entry("campaign-123", "user-456").await.is_null().then_some(()))
+        .await;
     host.drained("saveEntriesQueue").await;
     assert_eq!(host.depth("saveEntriesQueueDlq").await, 0);
 }

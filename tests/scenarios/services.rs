@@ -69,7 +69,10 @@ async fn point_2_a_refused_deletion_becomes_a_dead_letter_and_costs_no_other() {
     host.queue("saveEntriesQueue", &bodies).await;
     let letter = dead_letter(&host, "saveEntriesQueue").await;
     assert_eq!(letter["body"], bodies[1]);
-    assert_eq!([host.entry(CAMPAIGN, "good").await.is_null(), host.entry(CAMPAIGN, "bad").await.is_null()], [true, false]);
+    assert_eq!(
+        [host.entry(CAMPAIGN, "good").await.is_null(), host.entry(CAMPAIGN, "bad").await.is_null()],
+        [true, false]
+    );
 }
 
 #[tokio::test]
@@ -111,7 +114,8 @@ async fn point_6_a_member_of_a_wrong_type_is_left_out_and_the_rest_of_the_profil
     let host = host().await;
     let body = r#"{"globalUserId":"fan-1","firstName":["Jane"],"lastName":"Doe","postalCode":90210,"locale":1e999}"#;
     host.queue("userInfoQueue", &[body.to_owned()]).await;
-    let mut profile = wait::eventually("the profile", async || Some(host.profile("fan-1").await).filter(Value::is_object)).await;
+    let mut profile =
+        wait::eventually("the profile", async || Some(host.profile("fan-1").await).filter(Value::is_object)).await;
     profile.as_object_mut().unwrap().remove("updatedAt");
     assert_eq!(profile, json!({ "globalUserId": "fan-1", "lastName": "Doe" }));
     host.drained("userInfoQueue").await;
@@ -165,7 +169,8 @@ async fn point_5_the_newest_of_a_fans_messages_counts_however_often_the_service_
     host.faults(Service::User, Faults { unavailable: 0.5, cut_after: 0.1, seed: 7, ..Faults::default() });
     let fans = fans(20);
     for change in 0..3 {
-        let body = |fan: &String| json!({ "globalUserId": fan, "phoneNumber": format!("+1415555012{change}") }).to_string();
+        let body =
+            |fan: &String| json!({ "globalUserId": fan, "phoneNumber": format!("+1415555012{change}") }).to_string();
         host.queue("userInfoQueue", &fans.iter().map(body).collect::<Vec<_>>()).await;
         tokio::time::sleep(std::time::Duration::from_millis(5)).await;
     }

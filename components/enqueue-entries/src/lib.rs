@@ -132,7 +132,9 @@ mod tests {
         let results = Ok(vec![Ok("m-1".to_owned()), Err(throttled)]);
         assert_eq!(retry(&results, 0), None);
         assert_eq!(retry(&results, 1), Some(Disposition::retry_after(Some(50), "later")));
-        assert!(matches!(retry(&results, 2), Some(Disposition::Retry(retry)) if retry.reason.contains("does not mention")));
+        assert!(
+            matches!(retry(&results, 2), Some(Disposition::Retry(retry)) if retry.reason.contains("does not mention"))
+        );
     }
 
     #[test]

@@ -129,7 +129,6 @@ mod tests {
         Upserted { global_user_id: "u".to_owned(), status, message: message.map(str::to_owned), score: None }
     }
 
-
     #[test]
     fn an_entry_the_service_holds_is_unflagged() {
         assert_eq!(after_upsert(Some(&upserted(UpsertStatus::Upserted, None))), Next::Unflag);

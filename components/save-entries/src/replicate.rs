@@ -54,7 +54,9 @@ async fn look_at(ports: &impl Ports, keys: &[Key]) -> Vec<(Key, Look)> {
             ports.warn("Items not read", json!({"items": keys.len(), "problem": error.message}));
         }
         let look = |index: usize| match &items {
-            Ok(items) => items.get(index).map_or_else(|| Err(Disposition::retry(UNREAD)), |item| parse(item.as_deref())),
+            Ok(items) => {
+                items.get(index).map_or_else(|| Err(Disposition::retry(UNREAD)), |item| parse(item.as_deref()))
+            }
             Err(error) => Err(error.disposition()),
         };
         looks.extend(keys.iter().cloned().enumerate().map(|(index, key)| (key, look(index))));
@@ -84,7 +86,9 @@ async fn converge(ports: &impl Ports, campaign_id: &str, mut jobs: Vec<Job>) -> 
         settled.append(&mut round.settled);
     }
     ports.warn("Items keep changing", json!({"campaignId": campaign_id, "items": jobs.len()}));
-    settled.extend(jobs.into_iter().flat_map(|job| settle(job, &Disposition::retry("the item kept changing while it was sent"))));
+    settled.extend(
+        jobs.into_iter().flat_map(|job| settle(job, &Disposition::retry("the item kept changing while it was sent"))),
+    );
     settled
 }
 
@@ -205,7 +209,9 @@ impl<P: Ports> Round<'_, P> {
         for (index, job) in jobs.into_iter().enumerate() {
             let next = match results.as_ref().map(|results| results.get(index)) {
                 Ok(Some(error)) => convergence::after_unflag(error.as_ref()),
-                Ok(None) => Next::Settle(Disposition::retry("table demand-table: the response does not mention the update")),
+                Ok(None) => {
+                    Next::Settle(Disposition::retry("table demand-table: the response does not mention the update"))
+                }
                 Err(error) => Next::Settle(error.disposition()),
             };
             self.follow(job, next);

@@ -27,14 +27,6 @@ fn is_retried(disposition: &Disposition) -> bool {
     matches!(disposition, Disposition::Retry(retry) if !retry.reason.is_empty())
 }
 
-fn is_stale(disposition: &Disposition) -> bool {
-    matches!(disposition, Disposition::Skip(reason) if reason.starts_with("stale"))
-}
-
-fn is_retried(disposition: &Disposition) -> bool {
-    matches!(disposition, Disposition::Retry(retry) if !retry.reason.is_empty())
-}
-
 fn only(fan: &str) -> BTreeSet<String> {
     BTreeSet::from([fan.to_owned()])
 }

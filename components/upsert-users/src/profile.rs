@@ -213,7 +213,8 @@ mod tests {
     #[test]
     fn point_6_a_member_of_a_wrong_type_costs_only_itself() {
         for wrong in ["7", "1e999", "true", "[\"secret\"]", "{\"a\":\"secret\"}"] {
-            for name in ["email", "firstName", "lastName", "phoneNumber", "postalCode", "countryCode", "locale", "memberId"]
+            for name in
+                ["email", "firstName", "lastName", "phoneNumber", "postalCode", "countryCode", "locale", "memberId"]
             {
                 let body = format!(r#"{{"globalUserId":"u","updatedAt":"2024-01-15T10:30:00Z","{name}":{wrong}}}"#);
                 let Profile { user, left_out } = of_message(body.as_bytes(), 0).unwrap();

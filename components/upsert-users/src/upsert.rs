@@ -179,7 +179,8 @@ mod tests {
         let users = [profile("u", "3"), profile("v", "1"), profile("u", "1"), profile("u", "2")];
         let sent = RefCell::new(Vec::new());
         let outcomes = send(&users, async |chunk| {
-            let names = chunk.iter().map(|it| format!("{}{}", it.global_user_id, it.updated_at.as_deref().unwrap_or("")));
+            let names =
+                chunk.iter().map(|it| format!("{}{}", it.global_user_id, it.updated_at.as_deref().unwrap_or("")));
             sent.borrow_mut().push(names.collect::<Vec<_>>().join(" "));
             stored(chunk)
         });

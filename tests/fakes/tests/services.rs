@@ -231,7 +231,8 @@ async fn point_5_of_each_attribute_the_newest_is_kept_whatever_the_order_of_arri
             assert_eq!(statuses(&send(given[at].clone()).await), ["upserted"], "{order:?}");
         }
         let held = fixture.call(Service::User, "getUser", Method::GET, "/users/u1", None).await;
-        let newest = json!({ "phoneNumber": "+14155550123", "lastName": "Lovelace", "locale": "fr-CA", "firstName": "Ada" });
+        let newest =
+            json!({ "phoneNumber": "+14155550123", "lastName": "Lovelace", "locale": "fr-CA", "firstName": "Ada" });
         assert_eq!(held, profile(Some("2026-01-01T00:00:00.003Z"), newest), "{order:?}");
         assert_eq!(statuses(&send(profile(Some(V1), json!({ "phoneNumber": "+14155550120" }))).await), ["stale"]);
         assert_eq!(statuses(&send(profile(None, json!({ "phoneNumber": "+14155550129" }))).await), ["upserted"]);

@@ -124,7 +124,8 @@ impl ServiceError {
 pub(super) fn parse<T: DeserializeOwned>(service: &'static str, body: &str) -> Result<T, ServiceError> {
     // The second, slower reading only serves to name what is wrong.
     let named = || serde_path_to_error::deserialize(&mut serde_json::Deserializer::from_str(body));
-    let unreadable = |error: serde_path_to_error::Error<_>| ServiceError::Unreadable { service, message: error.to_string() };
+    let unreadable =
+        |error: serde_path_to_error::Error<_>| ServiceError::Unreadable { service, message: error.to_string() };
     serde_json::from_str(body).or_else(|_| named()).map_err(unreadable)
 }
 
@@ -202,7 +203,12 @@ mod tests {
             r#"{"error":{"code":"X","message":"disk full"}}"#,
             expect!["the entry service refused with status 500: disk full -> retry None"],
         );
-        check(401, None, r#"{"message":"no token"}"#, expect!["the entry service refused with status 401: no token -> retry None"]);
+        check(
+            401,
+            None,
+            r#"{"message":"no token"}"#,
+            expect!["the entry service refused with status 401: no token -> retry None"],
+        );
     }
 
     #[test]
