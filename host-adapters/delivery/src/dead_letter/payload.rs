@@ -109,6 +109,17 @@ pub(super) fn of_envelope(envelope: &str) -> Option<Result<(Payload, Option<Stri
     Some(payload.map(|payload| (payload, fields.ordering_key)))
 }
 
+/// An envelope with its encoded JSON as it is; `None` if it has none.
+pub(super) fn decoded_in_envelope(envelope: &str) -> Option<String> {
+    let (open, payload) = envelope.split_once(PAYLOAD)?;
+    match of_envelope(envelope)?.ok()? {
+        (Payload::Json(json), _) if payload.strip_suffix('}') != Some(&json) => {
+            Some(format!("{open}{PAYLOAD}{json}}}"))
+        }
+        _ => None,
+    }
+}
+
 fn encoded(payload: &Payload) -> (String, Option<&'static str>) {
     match payload {
         Payload::Json(text) => (BASE64_STANDARD.encode(text), Some(BASE64_JSON)),
