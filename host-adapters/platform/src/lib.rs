@@ -4,7 +4,7 @@
 //! - [`PlatformService`]: the platform itself. [`Grants`]: who may call what.
 //! - `backend`: the traits that backends implement.
 //! - [`limits`]: what every backend accepts, checked before one is asked; [`filter`], [`find`], [`update`],
-//!   [`json`], [`names`]: shared by backends.
+//!   [`json`], [`names`], [`node`]: shared by backends.
 
 mod backend;
 pub mod clock;
@@ -18,8 +18,10 @@ pub mod find;
 mod grants;
 mod identity;
 pub mod json;
+mod left_out;
 pub mod limits;
 pub mod names;
+pub mod node;
 mod outage;
 mod queue;
 mod service;
@@ -30,6 +32,7 @@ pub use backend::*;
 pub use configured::{Backend, Opened};
 pub use declared::{Declared, IdentityConfig, QueueSpec, TableSpec};
 pub use grants::{Access, ComponentsAccess, Grants, QueueAccess};
+pub use left_out::{LEFT_OUT, left_out};
 
 use grants::Need;
 use host_adapters_failpoint::{self as failpoint, Step};
