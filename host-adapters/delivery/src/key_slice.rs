@@ -75,6 +75,17 @@ pub struct Rules {
     pub batch_info: &'static str,
 }
 
+impl Rules {
+    /// How long ago a record was made, by the time in it.
+    pub(crate) fn age(&self, time_ms: u64) -> Duration {
+        Duration::from_millis(self.now_ms().saturating_sub(time_ms))
+    }
+
+    pub(crate) fn now_ms(&self) -> u64 {
+        u64::try_from(self.clock.now_ms()).unwrap_or(0)
+    }
+}
+
 /// The part of the keys of one shard that one task handles.
 pub struct KeySlice {
     /// What all key slices of the source share.
@@ -162,15 +173,12 @@ impl KeySlice {
         if self.drain.is_abandoned() {
             return None;
         }
-        let now_ms = self.now_ms();
+        let now_ms = self.rules.now_ms();
         for record in &mut chunk.records {
             record.attempt += 1;
             note_attempt(&mut record.attempts_ms, now_ms);
         }
         let events: Vec<Event> = chunk.records.iter().map(Record::event).collect();
-        if let Some(newest) = events.last() {
-            self.rules.invoker.meter.iterator_age.set(self.age(newest).as_secs_f64());
-        }
         self.rules.invoker.call_with(permit, &self.drain, events).await
     }
 
@@ -222,15 +230,7 @@ impl KeySlice {
     }
 
     fn is_expired(&self, record: &Record) -> bool {
-        self.rules.max_age.is_some_and(|max_age| self.age(&record.event) > max_age)
-    }
-
-    fn age(&self, event: &Event) -> Duration {
-        Duration::from_millis(self.now_ms().saturating_sub(event.time_ms))
-    }
-
-    fn now_ms(&self) -> u64 {
-        u64::try_from(self.rules.clock.now_ms()).unwrap_or(0)
+        self.rules.max_age.is_some_and(|max_age| self.rules.age(record.event.time_ms) > max_age)
     }
 }
 

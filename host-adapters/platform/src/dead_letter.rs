@@ -1,6 +1,6 @@
 //! The attributes of a dead letter: who gave the record up and why, then the record's own.
 //!
-//! A message may have ten attributes. Up to nine describe why the record was given up. The record's own attributes fill the
+//! A message may have ten attributes. Up to eight describe why the record was given up. The record's own attributes fill the
 //! rest; those that do not fit, or have one of our names, are packed into the last.
 
 use crate::limits::message::check_attribute;
@@ -23,13 +23,13 @@ pub mod attribute {
     pub const SOURCE: &str = "source";
     pub const DIGEST: &str = "digest";
     pub const SOURCE_MESSAGE_ID: &str = "sourceMessageId";
-    /// When the record was made, milliseconds since 1970 (UTC), as SQS's `SentTimestamp`.
+    /// When the record was made, milliseconds since 1970 (UTC); in dead letters of earlier versions.
     pub const SOURCE_TIMESTAMP: &str = "sourceTimestamp";
-    /// The ordering key of a record, if its payload does not contain it: the message group of a FIFO queue.
+    /// The ordering key of a record; in dead letters of earlier versions.
     pub const ORDERING_KEY: &str = "orderingKey";
     /// How the body encodes the record's payload, if it is not the payload itself.
     pub const PAYLOAD_ENCODING: &str = "payloadEncoding";
-    /// A JSON object of what else is known of the attempts.
+    /// A JSON object of what else is known: the ordering key, the time of the record and of the attempts, the trace.
     pub const DETAILS: &str = "details";
     /// A JSON object of the record's own attributes that did not fit.
     pub const MORE: &str = "moreAttributes";

@@ -1,5 +1,6 @@
 //! Who gave a record up and why.
 
+use crate::event::Event;
 use chrono::{DateTime, SecondsFormat};
 use serde::{Deserialize, Serialize};
 
@@ -26,6 +27,8 @@ pub(super) struct Details {
     /// The ordering key of a record, if its payload does not contain it: the message group of a FIFO queue.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) ordering_key: Option<String>,
+    /// When the record was made, milliseconds since 1970 (UTC).
+    pub(super) made_ms: Option<u64>,
     /// When it was handed over, RFC 3339.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) attempted: Vec<String>,
@@ -34,17 +37,10 @@ pub(super) struct Details {
 }
 
 impl Details {
-    pub(super) fn new(cause: &Cause<'_>, ordering_key: Option<String>) -> Self {
+    pub(super) fn new(event: &Event, cause: &Cause<'_>, ordering_key: Option<String>) -> Self {
         let attempted = cause.attempts_ms.iter().filter_map(|ms| rfc3339(*ms)).collect();
-        Self { ordering_key, attempted, traceparent: cause.traceparent.map(str::to_owned) }
-    }
-
-    /// The attribute; empty if there is nothing to say.
-    pub(super) fn text(&self) -> String {
-        match self {
-            Self { ordering_key: None, attempted, traceparent: None } if attempted.is_empty() => String::new(),
-            _ => host_adapters_platform::dead_letter::json(self),
-        }
+        let traceparent = cause.traceparent.map(str::to_owned);
+        Self { ordering_key, made_ms: Some(event.time_ms), attempted, traceparent }
     }
 }
 

@@ -1,6 +1,6 @@
 //! A dead letter in its queue: the record, and in its attributes who gave it up and why.
 //!
-//! Of the ten attributes that a message may have, up to nine describe why the record was given up. The record's own
+//! Of the ten attributes that a message may have, up to eight describe why the record was given up. The record's own
 //! attributes fill the rest; those that do not fit, or have one of our names, are packed into the last. A record that is
 //! sent back therefore has all its attributes.
 
@@ -92,7 +92,7 @@ impl DeadLetter {
         let (ours, mut attributes): (Vec<_>, Vec<_>) = message.attributes.into_iter().partition(is_ours);
         let told = OURS.map(|name| Attribute::find(&ours, name).map(str::to_owned));
         let [reason, attempt, worker, source, digest, record_id, first_ms, key, payload_encoding, details, more] = told;
-        let Details { ordering_key, attempted, traceparent } =
+        let Details { ordering_key, made_ms, attempted, traceparent } =
             details.and_then(|details| serde_json::from_str(&details).ok()).unwrap_or_default();
         attributes.extend(more.as_deref().map(unpacked).unwrap_or_default());
         attributes.sort_unstable();
@@ -106,14 +106,14 @@ impl DeadLetter {
             reason: reason.unwrap_or_else(|| RECEIVES_EXHAUSTED.to_owned()),
             digest,
             attempts: attempt.and_then(|it| it.parse().ok()).unwrap_or(message.receive_count),
-            first_ms: first_ms.and_then(|it| it.parse().ok()).unwrap_or(message.sent_ms),
+            first_ms: made_ms.or_else(|| first_ms?.parse().ok()).unwrap_or(message.sent_ms),
             last_ms: (!moved_by_the_queue).then_some(message.sent_ms),
             attempted,
             traceparent,
             id: message.id,
             queue: queue.to_owned(),
         };
-        // Earlier versions had an attribute for the key.
+        // Earlier versions had attributes for the key and the time.
         Self { summary, attributes, body: message.body, payload_encoding, ordering_key: ordering_key.or(key) }
     }
 }

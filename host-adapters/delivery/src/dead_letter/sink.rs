@@ -6,7 +6,7 @@ use crate::dead_letter::attribute;
 use crate::event::Event;
 use host_adapters_failpoint::{self as failpoint, Step};
 use host_adapters_platform::QueueBackend;
-use host_adapters_platform::dead_letter::is_queue_char;
+use host_adapters_platform::dead_letter::{self, is_queue_char};
 use host_adapters_records::{Error, ErrorKind};
 use serde_json::Value;
 use std::sync::Arc;
@@ -46,9 +46,8 @@ impl DeadLetterSink {
             (attribute::WORKER, self.worker.clone()),
             (attribute::SOURCE, event.source.clone()),
             (attribute::SOURCE_MESSAGE_ID, event.id.clone()),
-            (attribute::SOURCE_TIMESTAMP, event.time_ms.to_string()),
             (attribute::DIGEST, cause.digest.to_owned()),
-            (attribute::DETAILS, Details::new(cause, ordering_key).text()),
+            (attribute::DETAILS, dead_letter::json(&Details::new(event, cause, ordering_key))),
         ]
     }
 

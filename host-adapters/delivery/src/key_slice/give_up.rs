@@ -90,7 +90,7 @@ impl KeySlice {
     fn envelope(&self, event: &Event, condition: &str, batch: &Value) -> Value {
         json!({
             "version": "1.0",
-            "timestamp": rfc3339(self.now_ms()),
+            "timestamp": rfc3339(self.rules.now_ms()),
             "requestContext": {
                 "functionName": self.rules.invoker.worker,
                 "condition": condition,

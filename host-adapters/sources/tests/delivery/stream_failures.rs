@@ -5,7 +5,7 @@ use crate::rows;
 use host_adapters_delivery::OnReject;
 use host_adapters_delivery::dead_letter::DeadLetter;
 use host_adapters_delivery::dispatch::CallError;
-use host_adapters_delivery::event::{Attribute, Disposition, Event};
+use host_adapters_delivery::event::{Attribute, Disposition, Event, Payload};
 use host_adapters_platform::{Checkpoint, Received};
 use host_adapters_records::{Error, ErrorKind};
 use host_adapters_sources::SourceConfig;
@@ -343,7 +343,7 @@ rows! {
         let world = World::new(|batch| Reply::each(batch, |_| retry()));
         world.streams.open("s", None);
         let item = "k".repeat(3 << 20);
-        world.streams.put("s", [(0, item.clone())]);
+        world.streams.put_image("s", 0, json!({ "item": item }).to_string());
         world.start(SourceConfig::DynamodbStream(config));
         world.at(10.0).await;
         let message = world.queues.messages(DLQ).remove(0);
@@ -351,7 +351,8 @@ rows! {
         let received = Received { body: message.body, attributes: message.attributes, ..Received::default() };
         let dead_letter = DeadLetter::read(DLQ, received, &[]);
         let event = host_adapters_sources::event_of(&dead_letter).unwrap();
-        assert_eq!(event.ordering_key, Some(format!("{item}|s")));
+        assert_eq!(event.ordering_key.as_deref(), Some("item|s"));
+        assert!(matches!(&event.payload, Payload::Json(text) if text.contains(&item)));
         assert!(dead_letter.readable().contains(&item), "people see the record");
         settled_up_to(&world, 0);
     }
