@@ -316,3 +316,26 @@ fn the_token_is_a_header_and_never_in_the_body() {
     }
     assert_eq!(appsync::token("not json"), None);
 }
+
+/// Lambda: "stop at the first failure and return all failed and unprocessed messages", for each group.
+#[test]
+#[allow(non_snake_case, reason = "begins with a line of docs/delivery.md")]
+fn d3_17__case_09_messages_behind_a_failed_one_of_their_group_fail_too() {
+    let record = |id: &str| {
+        json!({"messageId": id, "body": "{}", "attributes": {"MessageGroupId": id[..1]},
+            "eventSourceARN": "arn:aws:sqs:us-east-1:1:q.fifo"})
+    };
+    let mut records: Vec<_> = ["a1", "b1", "a2", "b2", "a3"].map(record).into();
+    records.push(json!({"messageId": "c", "body": "{}"}));
+    let event = json!({ "Records": records }).to_string();
+    let incoming = parse(event.as_bytes(), &Context::default()).unwrap();
+    let ack = || Disposition::Ack;
+    let failed = |said: Vec<Disposition>| {
+        let answer = Answer::new(&incoming, said).unwrap();
+        answer.batch_item_failures.into_iter().map(|it| it.item_identifier).collect::<Vec<_>>()
+    };
+    assert_eq!(failed(vec![Disposition::Retry(None), ack(), ack(), ack(), ack(), ack()]), ["a1", "a2", "a3"]);
+    assert_eq!(failed(vec![ack(), ack(), Disposition::Retry(None), ack(), ack(), ack()]), ["a2", "a3"]);
+    assert_eq!(failed(vec![Disposition::Reject("no".into()), ack(), ack(), ack(), ack(), ack()]), [""; 0]);
+    assert_eq!(failed(vec![ack(), ack(), ack()]), ["b2", "a3", "c"], "no disposition");
+}

@@ -4,8 +4,9 @@ use super::payload;
 use crate::dead_letter::{self, attribute};
 use crate::event::Event;
 use host_adapters_failpoint::{self as failpoint, Step};
-use host_adapters_platform::QueueBackend;
 use host_adapters_platform::dead_letter::is_queue_char;
+use host_adapters_platform::limits::message::is_id;
+use host_adapters_platform::{QueueBackend, fifo};
 use host_adapters_records::queue::Message;
 use host_adapters_records::{Attribute, Error, ErrorKind};
 use serde_json::Value;
@@ -76,7 +77,18 @@ impl DeadLetterSink {
         ];
         told.extend(more);
         let attributes = dead_letter::attributes(told, own_attributes(event));
-        Message { attributes, ..Message::new(body) }
+        let message = Message { attributes, ..Message::new(body) };
+        match fifo::is_fifo(&self.queue) {
+            true => self.in_order(message, event),
+            false => message,
+        }
+    }
+
+    /// In a FIFO queue dead letters keep the order of their group. As when SQS moves a message, its id takes the place of
+    /// its deduplication id.
+    fn in_order(&self, message: Message, event: &Event) -> Message {
+        let group = event.ordering_key.clone().filter(|group| is_id(group)).unwrap_or_else(|| self.worker.clone());
+        Message { group_id: Some(group), deduplication_id: Some(event.id.clone()), ..message }
     }
 
     /// Stores dead letters. Returns one entry for each, in order: the error if it was not stored.
