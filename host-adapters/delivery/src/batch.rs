@@ -92,8 +92,8 @@ impl<T: Weigh> Batcher<T> {
 
     /// Takes out records that wait; the others keep their order.
     pub fn extract(&mut self, is_wanted: impl Fn(&T) -> bool) -> Vec<T> {
-        let (wanted, others) = std::mem::take(&mut self.waiting).into_iter().partition(is_wanted);
-        (self.waiting, self.fitting, self.weight) = (others, 0, 0);
+        let (wanted, others): (Vec<T>, Vec<T>) = self.waiting.drain(..).partition(is_wanted);
+        (self.waiting, self.fitting, self.weight) = (others.into(), 0, 0);
         self.fit();
         if self.waiting.is_empty() {
             self.opened = None;

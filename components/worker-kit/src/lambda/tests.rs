@@ -92,7 +92,7 @@ fn a_message_as_aws_sends_it() {
 }
 
 #[test]
-fn case_11__attributes_keep_their_types_and_bytes() {
+fn case_11_attributes_keep_their_types_and_bytes() {
     let event = json!({"Records": [{"messageId": "m", "body": "{}", "messageAttributes": {
         "a": {"stringValue": "850", "dataType": "Number"},
         "b": {"stringValue": "12.50", "dataType": "Number.float", "binaryValue": null, "stringListValues": []},

@@ -340,7 +340,7 @@ rows! {
         let config = DynamodbStreamConfig { maximum_retry_attempts: 0, ..plain() };
         let world = World::new(|batch| Reply::each(batch, |_| retry()));
         world.streams.open("s", None);
-        world.streams.put("s", [(0, "k".repeat(300 * 1024))]);
+        world.streams.put("s", [(0, "k".repeat(1100 * 1024))]);
         world.start(SourceConfig::DynamodbStream(config));
         world.at(10.0).await;
         let dead_letter = dead_letters(&world).remove(0);

@@ -49,7 +49,7 @@ impl FailureTable for ModelFailures {
     async fn forget_failures(&self, queue: &str, messages: &[String]) -> Result<()> {
         self.ask("forget failures", messages)?;
         let mut counts = self.counts.lock().unwrap();
-        messages.iter().for_each(|message| drop(counts.remove(&(queue.to_owned(), message.clone()))));
+        counts.retain(|(of, message), _| of != queue || !messages.contains(message));
         Ok(())
     }
 }
