@@ -5,7 +5,7 @@ use crate::backends::on_servers::amazon::Amazon;
 use crate::backends::on_servers::shortcomings;
 use backend_mongodb::Mongo;
 use backend_redis::Redis;
-use host_adapters_platform::{DocumentsBackend, QueueBackend, QueueBrowser, StreamBackend, TableBackend};
+use host_adapters_platform::{DocumentsBackend, FailureTable, QueueBackend, QueueBrowser, StreamBackend, TableBackend};
 use host_adapters_records::cache::CacheBackend;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -97,6 +97,9 @@ impl Backend for Opened {
     fn browser(&self) -> &dyn QueueBrowser {
         &self.amazon.queues
     }
+    fn failures(&self) -> &dyn FailureTable {
+        &self.amazon.failures
+    }
     fn documents(&self) -> &dyn DocumentsBackend {
         &self.documents
     }
@@ -132,7 +135,8 @@ async fn d4_12__one_reader_feeds_three_workers() {
     let amazon = Amazon::new(&aws(&at.dynamodb).await, &aws(&at.sqs).await, &unique());
     amazon.provision().await;
     let (streams, queues) = (Arc::new(amazon.streams.clone()), Arc::new(amazon.queues.clone()));
-    shared_stream::one_reader_feeds_three_workers(&amazon.tables, streams, queues).await;
+    let failures = Arc::new(amazon.failures.clone());
+    shared_stream::one_reader_feeds_three_workers(&amazon.tables, streams, queues, failures).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

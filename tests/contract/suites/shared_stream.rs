@@ -9,8 +9,8 @@ use host_adapters_delivery::event::{Disposition, Event};
 use host_adapters_delivery::retry::Backoff;
 use host_adapters_platform::clock::Clock;
 use host_adapters_platform::{
-    Change, Checkpoint, LeaseTable, Leases, Position, QueueBackend, Result, Shard, ShardPage, ShardReader,
-    StreamBackend, TableBackend,
+    Change, Checkpoint, FailureTable, LeaseTable, Leases, Position, QueueBackend, Result, Shard, ShardPage,
+    ShardReader, StreamBackend, TableBackend,
 };
 use host_adapters_records::table::BatchWrite;
 use host_adapters_sources::dynamodb_stream::{self, DynamodbStreamConfig};
@@ -122,6 +122,7 @@ pub async fn one_reader_feeds_three_workers(
     tables: &dyn TableBackend,
     streams: Arc<dyn StreamBackend>,
     queues: Arc<dyn QueueBackend>,
+    failures: Arc<dyn FailureTable>,
 ) {
     let counted = Arc::new(Counted { streams, reads: Mutex::default() });
     let (workers, ordered, drain) =
@@ -133,6 +134,7 @@ pub async fn one_reader_feeds_three_workers(
             dispatch: workers.clone(),
             queues: queues.clone(),
             streams: ordered.clone(),
+            failures: failures.clone(),
             clock: Clock::wall(),
             backoff: Backoff::new(),
         };
