@@ -111,9 +111,8 @@ impl Disturbance<'_> {
     /// Profiles that are years old, with other numbers.
     async fn send_old_profiles(&self, world: &World) -> Result<()> {
         let accepted = accepted_fans(&world.registrations);
-        let overtaken = |fan: &&Fan| {
-            accepted.contains(fan.global_user_id.as_str()) && fan.profile.contains_key("phoneNumber")
-        };
+        let overtaken =
+            |fan: &&Fan| accepted.contains(fan.global_user_id.as_str()) && fan.profile.contains_key("phoneNumber");
         let old = |fan: &Fan| {
             let profile = json!({
                 "globalUserId": fan.global_user_id, "firstName": "Old", "phoneNumber": "+12125550199",

@@ -212,16 +212,19 @@ impl<'a> Teller<'a> {
         let slug = format!("no-such-artist-{}", self.random.random_range(0..5));
         let expected = Expected::Ineligible { reason: "CAMPAIGN_NOT_FOUND".to_owned(), detail: None };
         let (fan, label) = (self.name(fan), "unknown-campaign".to_owned());
-        vec![(0.0, Registration {
-            fan,
-            slug,
-            campaign_id: None,
-            entry,
-            phone_number: None,
-            do_transfer: None,
-            label,
-            expected,
-        })]
+        vec![(
+            0.0,
+            Registration {
+                fan,
+                slug,
+                campaign_id: None,
+                entry,
+                phone_number: None,
+                do_transfer: None,
+                label,
+                expected,
+            },
+        )]
     }
 
     /// A new fan, or for a plain story sometimes one who has registered before.
