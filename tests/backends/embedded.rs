@@ -173,5 +173,11 @@ async fn one_reader_feeds_three_workers() {
 #[tokio::test(flavor = "multi_thread")]
 async fn case_04_latest_counts_from_the_first_start_of_an_empty_table() {
     let embedded = Arc::new(open().await.embedded);
-    latest::counts_from_the_first_start_of_an_empty_table(&*embedded, embedded.clone(), embedded.clone()).await;
+    latest::counts_from_the_first_start_of_an_empty_table(
+        &*embedded,
+        embedded.clone(),
+        embedded.clone(),
+        embedded.clone(),
+    )
+    .await;
 }

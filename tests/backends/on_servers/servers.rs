@@ -145,5 +145,6 @@ async fn case_04_latest_counts_from_the_first_start_of_an_empty_table() {
     let amazon = Amazon::new(&aws(&at.dynamodb).await, &aws(&at.sqs).await, &unique());
     amazon.provision().await;
     let (streams, queues) = (Arc::new(amazon.streams.clone()), Arc::new(amazon.queues.clone()));
-    latest::counts_from_the_first_start_of_an_empty_table(&amazon.tables, streams, queues).await;
+    let failures = Arc::new(amazon.failures.clone());
+    latest::counts_from_the_first_start_of_an_empty_table(&amazon.tables, streams, queues, failures).await;
 }

@@ -8,7 +8,7 @@ use host_adapters_delivery::drain::{Drain, Ended};
 use host_adapters_delivery::event::{Disposition, Event};
 use host_adapters_delivery::retry::Backoff;
 use host_adapters_platform::clock::Clock;
-use host_adapters_platform::{QueueBackend, StreamBackend, TableBackend};
+use host_adapters_platform::{FailureTable, QueueBackend, StreamBackend, TableBackend};
 use host_adapters_sources::dynamodb_stream::{self, DynamodbStreamConfig, StartingPosition};
 use host_adapters_sources::{SourceConfig, SourceContext};
 use std::sync::{Arc, Mutex};
@@ -24,7 +24,7 @@ impl Dispatch for Heard {
     async fn dispatch(&self, _worker: &str, batch: Vec<Event>) -> Dispatched {
         let dispositions = vec![Disposition::Ack; batch.len()];
         self.0.lock().unwrap().extend(batch);
-        Dispatched { result: Ok(dispositions), digest: String::new(), outages: vec![] }
+        Dispatched { result: Ok(dispositions), ..Dispatched::default() }
     }
 }
 
@@ -33,12 +33,14 @@ fn start(
     heard: &Arc<Heard>,
     streams: &Arc<dyn StreamBackend>,
     queues: &Arc<dyn QueueBackend>,
+    failures: &Arc<dyn FailureTable>,
 ) -> (Drain, JoinHandle<Ended>) {
     let context = SourceContext {
         worker: "latest".to_owned(),
         dispatch: heard.clone(),
         queues: queues.clone(),
         streams: dynamodb_stream::streams(streams.clone()),
+        failures: failures.clone(),
         clock: Clock::wall(),
         backoff: Backoff::new(),
     };
@@ -54,14 +56,15 @@ pub async fn counts_from_the_first_start_of_an_empty_table(
     tables: &dyn TableBackend,
     streams: Arc<dyn StreamBackend>,
     queues: Arc<dyn QueueBackend>,
+    failures: Arc<dyn FailureTable>,
 ) {
     let heard = Arc::new(Heard::default());
-    let (drain, source) = start(&heard, &streams, &queues);
+    let (drain, source) = start(&heard, &streams, &queues, &failures);
     let begun = async || streams.has_begun(TABLE, "latest").await.unwrap().then_some(());
     wait::eventually("the worker has begun", begun).await;
     assert_eq!(drain.finish(Duration::from_secs(10), source).await.unwrap(), Ended::Drained);
     put_number_in(tables, "s", 1).await;
-    let (drain, source) = start(&heard, &streams, &queues);
+    let (drain, source) = start(&heard, &streams, &queues, &failures);
     wait::eventually("the put", async || (!heard.0.lock().unwrap().is_empty()).then_some(())).await;
     tokio::time::sleep(Duration::from_secs(1)).await;
     assert_eq!(drain.finish(Duration::from_secs(10), source).await.unwrap(), Ended::Drained);
