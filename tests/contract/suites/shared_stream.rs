@@ -2,6 +2,7 @@
 //! reads of a shard are counted.
 
 use super::backend::{LOOSE_QUEUE, TABLE};
+use super::failures::OfNoQueue;
 use crate::wait;
 use host_adapters_delivery::dispatch::{CallError, Dispatch, Dispatched};
 use host_adapters_delivery::drain::Drain;
@@ -9,8 +10,8 @@ use host_adapters_delivery::event::{Disposition, Event};
 use host_adapters_delivery::retry::Backoff;
 use host_adapters_platform::clock::Clock;
 use host_adapters_platform::{
-    Change, Checkpoint, FailureTable, LeaseTable, Leases, Position, QueueBackend, Result, Shard, ShardPage,
-    ShardReader, StreamBackend, TableBackend,
+    Change, Checkpoint, LeaseTable, Leases, Position, QueueBackend, Result, Shard, ShardPage, ShardReader,
+    StreamBackend, TableBackend,
 };
 use host_adapters_records::table::BatchWrite;
 use host_adapters_sources::dynamodb_stream::{self, DynamodbStreamConfig};
@@ -44,6 +45,9 @@ impl ShardReader<Change> for Counted {
         self.reads.lock().unwrap().entry(shard.to_owned()).or_default().push(Instant::now());
         self.streams.page(stream, shard, from, limit).await
     }
+    fn most_records(&self) -> usize {
+        self.streams.most_records()
+    }
     async fn changed(&self, stream: &str, wait: Duration) {
         self.streams.changed(stream, wait).await;
     }
@@ -65,6 +69,12 @@ impl LeaseTable for Counted {
     }
     fn lease_renewal(&self) -> Option<Duration> {
         self.streams.lease_renewal()
+    }
+    async fn has_begun(&self, stream: &str, worker: &str) -> Result<bool> {
+        self.streams.has_begun(stream, worker).await
+    }
+    async fn begin(&self, stream: &str, shard: &str, worker: &str) -> Result<()> {
+        self.streams.begin(stream, shard, worker).await
     }
     async fn checkpoint(&self, stream: &str, shard: &str, worker: &str) -> Result<Option<Checkpoint>> {
         self.streams.checkpoint(stream, shard, worker).await
@@ -112,7 +122,6 @@ pub async fn one_reader_feeds_three_workers(
     tables: &dyn TableBackend,
     streams: Arc<dyn StreamBackend>,
     queues: Arc<dyn QueueBackend>,
-    failures: Arc<dyn FailureTable>,
 ) {
     let counted = Arc::new(Counted { streams, reads: Mutex::default() });
     let (workers, ordered, drain) =
@@ -124,7 +133,7 @@ pub async fn one_reader_feeds_three_workers(
             dispatch: workers.clone(),
             queues: queues.clone(),
             streams: ordered.clone(),
-            failures: failures.clone(),
+            failures: Arc::new(OfNoQueue),
             clock: Clock::wall(),
             backoff: Backoff::new(),
         };

@@ -34,7 +34,7 @@ impl DynamodbFailures {
     /// # Errors
     /// When it does not answer, or lacks the table.
     pub async fn probe(&self) -> Result<()> {
-        self.tables.probe().await
+        self.tables.probe(&self.table, false).await
     }
 
     /// Makes the table if it does not exist, and lets its items expire.
