@@ -1,6 +1,7 @@
 //! A worker that begins at `LATEST` with an empty table, on any backend.
 
 use super::backend::TABLE;
+use super::failures::OfNoQueue;
 use super::stream::put_number_in;
 use crate::wait;
 use host_adapters_delivery::dispatch::{Dispatch, Dispatched};
@@ -8,7 +9,7 @@ use host_adapters_delivery::drain::{Drain, Ended};
 use host_adapters_delivery::event::{Disposition, Event};
 use host_adapters_delivery::retry::Backoff;
 use host_adapters_platform::clock::Clock;
-use host_adapters_platform::{FailureTable, QueueBackend, StreamBackend, TableBackend};
+use host_adapters_platform::{QueueBackend, StreamBackend, TableBackend};
 use host_adapters_sources::dynamodb_stream::{self, DynamodbStreamConfig, StartingPosition};
 use host_adapters_sources::{SourceConfig, SourceContext};
 use std::sync::{Arc, Mutex};
@@ -33,14 +34,13 @@ fn start(
     heard: &Arc<Heard>,
     streams: &Arc<dyn StreamBackend>,
     queues: &Arc<dyn QueueBackend>,
-    failures: &Arc<dyn FailureTable>,
 ) -> (Drain, JoinHandle<Ended>) {
     let context = SourceContext {
         worker: "latest".to_owned(),
         dispatch: heard.clone(),
         queues: queues.clone(),
         streams: dynamodb_stream::streams(streams.clone()),
-        failures: failures.clone(),
+        failures: Arc::new(OfNoQueue),
         clock: Clock::wall(),
         backoff: Backoff::new(),
     };
@@ -56,15 +56,14 @@ pub async fn counts_from_the_first_start_of_an_empty_table(
     tables: &dyn TableBackend,
     streams: Arc<dyn StreamBackend>,
     queues: Arc<dyn QueueBackend>,
-    failures: Arc<dyn FailureTable>,
 ) {
     let heard = Arc::new(Heard::default());
-    let (drain, source) = start(&heard, &streams, &queues, &failures);
+    let (drain, source) = start(&heard, &streams, &queues);
     let begun = async || streams.has_begun(TABLE, "latest").await.unwrap().then_some(());
     wait::eventually("the worker has begun", begun).await;
     assert_eq!(drain.finish(Duration::from_secs(10), source).await.unwrap(), Ended::Drained);
     put_number_in(tables, "s", 1).await;
-    let (drain, source) = start(&heard, &streams, &queues, &failures);
+    let (drain, source) = start(&heard, &streams, &queues);
     wait::eventually("the put", async || (!heard.0.lock().unwrap().is_empty()).then_some(())).await;
     tokio::time::sleep(Duration::from_secs(1)).await;
     assert_eq!(drain.finish(Duration::from_secs(10), source).await.unwrap(), Ended::Drained);
