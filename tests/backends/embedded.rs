@@ -166,8 +166,7 @@ async fn answers_all_of_a_group_though_one_fails() {
 #[tokio::test(flavor = "multi_thread")]
 async fn one_reader_feeds_three_workers() {
     let embedded = Arc::new(open().await.embedded);
-    let stores = (embedded.clone(), embedded.clone(), embedded.clone());
-    shared_stream::one_reader_feeds_three_workers(&*embedded, stores.0, stores.1, stores.2).await;
+    shared_stream::one_reader_feeds_three_workers(&*embedded, embedded.clone(), embedded.clone()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -135,8 +135,7 @@ async fn d4_12__one_reader_feeds_three_workers() {
     let amazon = Amazon::new(&aws(&at.dynamodb).await, &aws(&at.sqs).await, &unique());
     amazon.provision().await;
     let (streams, queues) = (Arc::new(amazon.streams.clone()), Arc::new(amazon.queues.clone()));
-    let failures = Arc::new(amazon.failures.clone());
-    shared_stream::one_reader_feeds_three_workers(&amazon.tables, streams, queues, failures).await;
+    shared_stream::one_reader_feeds_three_workers(&amazon.tables, streams, queues).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2,6 +2,7 @@
 //! reads of a shard are counted.
 
 use super::backend::{LOOSE_QUEUE, TABLE};
+use super::failures::OfNoQueue;
 use crate::wait;
 use host_adapters_delivery::dispatch::{CallError, Dispatch, Dispatched};
 use host_adapters_delivery::drain::Drain;
@@ -9,8 +10,8 @@ use host_adapters_delivery::event::{Disposition, Event};
 use host_adapters_delivery::retry::Backoff;
 use host_adapters_platform::clock::Clock;
 use host_adapters_platform::{
-    Change, Checkpoint, FailureTable, LeaseTable, Leases, Position, QueueBackend, Result, Shard, ShardPage,
-    ShardReader, StreamBackend, TableBackend,
+    Change, Checkpoint, LeaseTable, Leases, Position, QueueBackend, Result, Shard, ShardPage, ShardReader,
+    StreamBackend, TableBackend,
 };
 use host_adapters_records::table::BatchWrite;
 use host_adapters_sources::dynamodb_stream::{self, DynamodbStreamConfig};
@@ -122,7 +123,6 @@ pub async fn one_reader_feeds_three_workers(
     tables: &dyn TableBackend,
     streams: Arc<dyn StreamBackend>,
     queues: Arc<dyn QueueBackend>,
-    failures: Arc<dyn FailureTable>,
 ) {
     let counted = Arc::new(Counted { streams, reads: Mutex::default() });
     let (workers, ordered, drain) =
@@ -134,7 +134,7 @@ pub async fn one_reader_feeds_three_workers(
             dispatch: workers.clone(),
             queues: queues.clone(),
             streams: ordered.clone(),
-            failures: failures.clone(),
+            failures: Arc::new(OfNoQueue),
             clock: Clock::wall(),
             backoff: Backoff::new(),
         };

@@ -11,11 +11,11 @@ use std::time::Duration;
 
 /// The default name of the lease table, after the prefix.
 const LEASE_TABLE: &str = "host-adapters-leases";
+/// The default name of the table of failures, after the prefix.
+const FAILURE_TABLE: &str = "host-adapters-failures";
 /// How long a start waits to learn that a table is not ours. A server that is down does not keep the host from starting;
 /// what is read as a stream is checked again before it is read.
 const PROBE: Duration = Duration::from_secs(5);
-/// The default name of the table of failures, after the prefix.
-const FAILURE_TABLE: &str = "host-adapters-failures";
 
 settings! {
     /// Tables and their streams in DynamoDB.
