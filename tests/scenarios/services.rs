@@ -175,6 +175,7 @@ async fn point_5_the_newest_of_a_fans_messages_counts_however_often_the_service_
         tokio::time::sleep(std::time::Duration::from_millis(5)).await;
     }
     host.drained("userInfoQueue").await;
+    host.faults(Service::User, Faults::default());
     assert_eq!(host.depth("userInfoQueueDlq").await, 0);
     for fan in fans {
         assert_eq!(host.profile(&fan).await["phoneNumber"], "+14155550122", "{fan}");
