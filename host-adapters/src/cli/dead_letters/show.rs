@@ -5,6 +5,8 @@ use crate::cli::operator::Operator;
 use anyhow::{Context, Result};
 use clap::Args;
 use host_adapters_delivery::dead_letter::{DeadLetter, Summary};
+use host_adapters_json::pretty;
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use std::process::ExitCode;
 
@@ -56,7 +58,7 @@ fn shown(dead_letter: &DeadLetter) -> String {
     ];
     let attributes = dead_letter.attributes.iter().map(|(name, value)| (name.as_str(), value.clone()));
     let lines = lines.into_iter().chain(attributes).map(|(name, value)| format!("{name:<16}{value}\n"));
-    let body: Value = serde_json::from_str(&dead_letter.body).unwrap_or_default();
-    let body = serde_json::to_string_pretty(&body).ok().filter(|_| !body.is_null());
+    let body = serde_json::from_str::<&RawValue>(&dead_letter.body).ok().filter(|body| body.get() != "null");
+    let body = body.and_then(|body| pretty(body).ok());
     lines.chain(["\n".to_owned(), body.unwrap_or_else(|| dead_letter.body.clone())]).collect()
 }
