@@ -110,6 +110,18 @@ mod tests {
     }
 
     #[test]
+    fn case_20_uk_is_stored_as_gb_with_its_number() {
+        let Profile { user, left_out } = profile(json!({
+            "globalUserId": "u", "phoneNumber": "\u{202a}020 7946 0018\u{202c}", "postalCode": "sw1a1aa", "countryCode": "UK",
+            "firstName": "\u{feff}Zoé\u{200b}",
+        }));
+        assert!(left_out.is_empty());
+        assert_eq!(user.country_code.as_deref(), Some("GB"));
+        assert_eq!(user.phone_number.as_deref(), Some("+442079460018"));
+        assert_eq!((user.postal_code.as_deref(), user.first_name.as_deref()), (Some("SW1A 1AA"), Some("Zoé")));
+    }
+
+    #[test]
     fn parts_that_cannot_be_read_are_left_out_and_named() {
         let Profile { user, left_out } = profile(json!({
             "globalUserId": "u", "email": "nobody", "phoneNumber": "12", "postalCode": "<>", "countryCode": "USA",
