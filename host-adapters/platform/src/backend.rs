@@ -72,6 +72,8 @@ pub trait ShardReader<R>: Send + Sync + 'static {
     async fn shards(&self, stream: &str) -> Result<Vec<Shard>>;
     /// Up to `limit` records of a shard in order, from a position; returns at once, with none where there are none.
     async fn page(&self, stream: &str, shard: &str, from: &Position, limit: usize) -> Result<ShardPage<R>>;
+    /// Most records of a page. A read that gives as many has a backlog behind it.
+    fn most_records(&self) -> usize;
     /// Waits until there may be new records, at most `wait` (a hint that spares polling; may return early).
     async fn changed(&self, stream: &str, wait: Duration);
     /// How far apart this host's reads of a shard are to be, whoever they are for; zero where the store sets no limit.
@@ -107,6 +109,11 @@ pub trait LeaseTable: Send + Sync + 'static {
     fn lease_renewal(&self) -> Option<Duration> {
         None
     }
+    /// Whether anything of `worker` in this stream has been stored before: it has begun, so `LATEST` does not apply to it
+    /// any more.
+    async fn has_begun(&self, stream: &str, worker: &str) -> Result<bool>;
+    /// Stores that `worker` begins a shard with its first record: the shard was empty when the worker began.
+    async fn begin(&self, stream: &str, shard: &str, worker: &str) -> Result<()>;
     /// The checkpoint of `worker` in a shard: the sequence number of the last record settled, or the mark of the shard's
     /// end.
     async fn checkpoint(&self, stream: &str, shard: &str, worker: &str) -> Result<Option<Checkpoint>>;
@@ -188,7 +195,7 @@ pub struct Records<R> {
     pub next: Option<Position>,
 }
 
-/// One change of an item. Images are plain JSON text, without DynamoDB's type tags.
+/// One change of an item. Images are plain JSON text, without DynamoDB's type tags, their numbers digit for digit.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Change {
     /// Sequence number within the shard.
@@ -201,6 +208,9 @@ pub struct Change {
     pub new_image: Option<String>,
     /// The item before it.
     pub old_image: Option<String>,
+    /// Who made the change, where that is a service: JSON text. DynamoDB names itself when an item's time to live has
+    /// ended.
+    pub user_identity: Option<String>,
     /// `ApproximateCreationDateTime`, milliseconds since 1970 (UTC).
     pub time_ms: u64,
 }
