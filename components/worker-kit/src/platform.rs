@@ -4,7 +4,7 @@
 pub use crate::bindings::imports::registration::platform::types::ErrorKind;
 pub use crate::bindings::imports::registration::platform::*;
 
-use crate::Disposition;
+use crate::{Attribute, Disposition};
 
 /// An error of the platform. It reads as its message.
 #[derive(Clone, Debug, Eq, PartialEq, serde::Deserialize, serde::Serialize, thiserror::Error)]
@@ -32,6 +32,13 @@ impl Error {
     /// The disposition of a record for which the platform failed in this way: another delivery.
     pub fn disposition(&self) -> Disposition {
         Disposition::Retry(self.retry_after_ms)
+    }
+}
+
+impl queue::Message {
+    /// A message for at once; where it is to be delayed or is for a FIFO queue, its fields say so.
+    pub fn new(body: impl Into<String>, attributes: Vec<Attribute>) -> Self {
+        Self { body: body.into(), attributes, delay_secs: 0, group_id: None, deduplication_id: None }
     }
 }
 

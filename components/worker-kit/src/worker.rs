@@ -1,6 +1,6 @@
 //! What a worker implements, and how a call reaches it.
 
-pub use host_adapters_event::{Disposition, Event, Failure, Payload, Request, Response};
+pub use host_adapters_event::{Attribute, AttributeValue, Disposition, Event, Failure, Payload, Request, Response};
 
 use crate::{Call, lambda::appsync};
 

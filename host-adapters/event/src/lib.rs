@@ -1,4 +1,5 @@
-//! What a worker is handed and what it answers: the records of `wit/events.wit`, one type each for host and guests.
+//! What a worker is handed and what it answers: the records of `wit/events.wit` and the attributes that they share with
+//! the platform's messages, one type each for host and guests.
 //!
 //! - wit-bindgen's code for guests and wasmtime's for the host are told to use these types (`with`), so neither
 //!   generates one of its own and nothing is converted. Fields and cases are WIT's.
@@ -8,6 +9,7 @@
 
 mod answer;
 pub mod appsync;
+mod attribute;
 mod call_error;
 pub mod endpoint;
 mod event;
@@ -15,6 +17,7 @@ pub mod json;
 mod request;
 
 pub use answer::{Disposition, Failure};
+pub use attribute::{Attribute, AttributeValue};
 pub use call_error::CallError;
 pub use event::{Event, Payload};
 pub use request::{Request, Response};

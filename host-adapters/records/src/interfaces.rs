@@ -110,17 +110,34 @@ pub mod table {
 
 /// Records of `queue`.
 pub mod queue {
+    use crate::Attribute;
+
     record! {
         /// A message to send.
+        #[derive(Default)]
         Message {
-            /// The body, at most 256 KiB with its attributes.
+            /// The body, at most 1 MiB with its attributes.
             body: String,
-            /// String attributes, at most ten.
+            /// At most ten.
             #[serde(default)]
-            attributes: Vec<(String, String)>,
-            /// Seconds until it can be received, 0 to 900.
+            attributes: Vec<Attribute>,
+            /// Seconds until it can be received, 0 to 900; 0 in a FIFO queue.
             #[serde(default)]
             delay_secs = "delay-secs": u32,
+            /// The message group, which a FIFO queue needs.
+            #[serde(default)]
+            group_id = "group-id": Option<String>,
+            /// A FIFO queue stores only one message with this id within five minutes; by default the SHA-256 of the
+            /// body.
+            #[serde(default)]
+            deduplication_id = "deduplication-id": Option<String>,
+        }
+    }
+
+    impl Message {
+        /// A message without attributes, for at once.
+        pub fn new(body: impl Into<String>) -> Self {
+            Self { body: body.into(), ..Self::default() }
         }
     }
 }

@@ -1,6 +1,7 @@
 //! A worker that begins at `LATEST` with an empty table, on any backend.
 
 use super::backend::TABLE;
+use super::failures::OfNoQueue;
 use super::stream::put_number_in;
 use crate::wait;
 use host_adapters_delivery::dispatch::{Dispatch, Dispatched};
@@ -39,6 +40,7 @@ fn start(
         dispatch: heard.clone(),
         queues: queues.clone(),
         streams: dynamodb_stream::streams(streams.clone()),
+        failures: Arc::new(OfNoQueue),
         clock: Clock::wall(),
         backoff: Backoff::new(),
     };

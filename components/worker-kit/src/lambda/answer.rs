@@ -2,8 +2,9 @@
 //! bridge reads all of it.
 
 use super::Incoming;
-use crate::Disposition;
+use crate::{Disposition, Event};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 
 /// `{"batchItemFailures": […], "rejected": […], "count": {…}}`.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
@@ -58,6 +59,19 @@ pub struct TooMany {
     records: usize,
 }
 
+/// What becomes of a message: behind one of its group that failed, it is delivered again whatever the worker said. (Of a
+/// stream AWS itself delivers again all records behind the first that failed.)
+fn in_order<'a>(event: &'a Event, said: Disposition, blocked: &mut BTreeSet<&'a str>) -> Disposition {
+    let Some(group) = event.ordering_key.as_deref().filter(|_| event.source.starts_with("sqs:")) else { return said };
+    if blocked.contains(group) {
+        return Disposition::Retry(None);
+    }
+    if matches!(said, Disposition::Retry(_)) {
+        blocked.insert(group);
+    }
+    said
+}
+
 impl Answer {
     /// The response for `incoming`, whose events the worker got in order. An event without a disposition is delivered
     /// again.
@@ -67,12 +81,13 @@ impl Answer {
             return Err(TooMany { given: dispositions.len(), records });
         }
         let mut answer = Self { count: Count { received: incoming.len(), ..Count::default() }, ..Self::default() };
-        let mut dispositions = dispositions.into_iter();
+        let (mut dispositions, mut blocked) = (dispositions.into_iter(), BTreeSet::new());
         for record in incoming {
             match record {
                 Incoming::Malformed { id, reason } => answer.add(id, Disposition::Reject(reason.clone())),
                 Incoming::Event(event) => {
-                    answer.add(&event.id, dispositions.next().unwrap_or(Disposition::Retry(None)))
+                    let said = dispositions.next().unwrap_or(Disposition::Retry(None));
+                    answer.add(&event.id, in_order(event, said, &mut blocked));
                 }
             }
         }

@@ -4,7 +4,7 @@ use crate::model::{EPOCH_MS, Reply, World, ack_all, down, name, retry, trap};
 use crate::rows;
 use host_adapters_delivery::OnReject;
 use host_adapters_delivery::dispatch::CallError;
-use host_adapters_delivery::event::{Disposition, Event};
+use host_adapters_delivery::event::{Attribute, Disposition, Event};
 use host_adapters_platform::Checkpoint;
 use host_adapters_sources::SourceConfig;
 use host_adapters_sources::dynamodb_stream::DynamodbStreamConfig;
@@ -315,7 +315,7 @@ rows! {
         });
         assert_eq!(dead_letter, expected);
         let attributes = world.queues.messages(DLQ).remove(0).attributes;
-        let attribute = |name: &str| attributes.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
+        let attribute = |name: &str| Attribute::find(&attributes, name);
         assert_eq!(attribute("reason"), Some("worker trapped: unreachable"));
         assert_eq!((attribute("attempt"), attribute("worker")), (Some("4"), Some("save-entries")));
         assert_eq!((attribute("digest"), attribute("sourceMessageId")), (Some("d1"), Some("000000")));
@@ -340,7 +340,7 @@ rows! {
         let config = DynamodbStreamConfig { maximum_retry_attempts: 0, ..plain() };
         let world = World::new(|batch| Reply::each(batch, |_| retry()));
         world.streams.open("s", None);
-        world.streams.put("s", [(0, "k".repeat(300 * 1024))]);
+        world.streams.put("s", [(0, "k".repeat(1100 * 1024))]);
         world.start(SourceConfig::DynamodbStream(config));
         world.at(10.0).await;
         let dead_letter = dead_letters(&world).remove(0);
