@@ -4,6 +4,7 @@
 mod api_usage;
 mod external_check;
 mod fields;
+mod letters;
 mod outage;
 mod race;
 mod registration;
