@@ -3,6 +3,8 @@
 
 mod api_usage;
 mod external_check;
+mod fields;
+mod letters;
 mod outage;
 mod race;
 mod registration;

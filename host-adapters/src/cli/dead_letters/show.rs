@@ -42,8 +42,9 @@ pub(in crate::cli) async fn fetch(operator: &Operator, id: &str) -> Result<DeadL
 }
 
 fn shown(dead_letter: &DeadLetter) -> String {
-    let Summary { id, queue, worker, source, record_id, reason, digest, attempts, first_ms, last_ms } =
+    let Summary { id, queue, worker, source, record_id, reason, digest, attempts, first_ms, last_ms, .. } =
         &dead_letter.summary;
+    let Summary { attempted, traceparent, .. } = &dead_letter.summary;
     let lines = [
         ("id", id.clone()),
         ("queue", queue.clone()),
@@ -53,12 +54,15 @@ fn shown(dead_letter: &DeadLetter) -> String {
         ("made", time(*first_ms)),
         ("given up", last_ms.map_or_else(|| "unknown: its queue moved it".to_owned(), time)),
         ("attempts", attempts.to_string()),
+        ("at", attempted.join(" ")),
+        ("trace", traceparent.clone().unwrap_or_default()),
         ("digest", digest.clone().unwrap_or_default()),
         ("reason", reason.clone()),
     ];
-    let attributes = dead_letter.attributes.iter().map(|(name, value)| (name.as_str(), value.clone()));
+    let attributes = dead_letter.attributes.iter().map(|it| (it.name.as_str(), it.value.to_string()));
     let lines = lines.into_iter().chain(attributes).map(|(name, value)| format!("{name:<16}{value}\n"));
-    let body = serde_json::from_str::<&RawValue>(&dead_letter.body).ok().filter(|body| body.get() != "null");
-    let body = body.and_then(|body| pretty(body).ok());
-    lines.chain(["\n".to_owned(), body.unwrap_or_else(|| dead_letter.body.clone())]).collect()
+    let readable = dead_letter.readable();
+    let body = serde_json::from_str::<&RawValue>(&readable).ok().filter(|body| body.get() != "null");
+    let body = body.and_then(|body| pretty(body).ok()).unwrap_or_else(|| readable.to_string());
+    lines.chain(["\n".to_owned(), body]).collect()
 }
