@@ -63,6 +63,6 @@ fn shown(dead_letter: &DeadLetter) -> String {
     let lines = lines.into_iter().chain(attributes).map(|(name, value)| format!("{name:<16}{value}\n"));
     let readable = dead_letter.readable();
     let body = serde_json::from_str::<&RawValue>(&readable).ok().filter(|body| body.get() != "null");
-    let body = body.and_then(|body| pretty(body).ok()).unwrap_or_else(|| readable.to_string());
+    let body = body.and_then(|body| pretty(body).ok()).unwrap_or(readable);
     lines.chain(["\n".to_owned(), body]).collect()
 }
