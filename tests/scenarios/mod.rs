@@ -4,6 +4,7 @@
 mod api_usage;
 mod event_shapes;
 mod external_check;
+mod fields;
 mod letters;
 mod outage;
 mod race;

@@ -1,7 +1,7 @@
 //! Makes a fan's profile, in the User Service's form, from the browser's data.
 
 use chrono::DateTime;
-use registration::{email, phone, postal_code};
+use registration::{country::Country, email, phone, postal_code, text};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use worker_kit::{log, services::user::User};
@@ -68,10 +68,10 @@ pub fn of_message(body: &[u8], sent_ms: u64) -> Result<Profile, BadMessage> {
 /// refuse.
 fn of_user_info(info: &UserInfo<'_>, sent_ms: u64) -> Result<Profile, BadMessage> {
     let wrong_id = |_| BadMessage::Malformed { path: "globalUserId".to_owned(), problem: WRONG_TYPE };
-    let global_user_id = text("globalUserId", info.global_user_id)?.map_err(wrong_id)?;
+    let global_user_id = text_of("globalUserId", info.global_user_id)?.map_err(wrong_id)?;
     let global_user_id = global_user_id.ok_or(BadMessage::NoGlobalUserId)?;
     let mut left_out = Vec::new();
-    let mut member = |name, value| match text(name, value)? {
+    let mut member = |name, value| match text_of(name, value)? {
         Ok(text) => Ok(text),
         Err(WrongType) => {
             left_out.push(name);
@@ -100,12 +100,12 @@ fn of_user_info(info: &UserInfo<'_>, sent_ms: u64) -> Result<Profile, BadMessage
         }
         normalised
     };
-    let region = country.as_deref();
+    let region = country.as_deref().and_then(Country::read);
     user.updated_at = read("updatedAt", updated_at, &instant).or_else(|| sent_at(sent_ms));
     user.email = read("email", email, &email::normalise);
     user.phone_number = read("phoneNumber", phone, &|number| phone::normalise(number, region).ok());
     user.postal_code = read("postalCode", postal_code, &|code| postal_code::canonical(code, region));
-    user.country_code = read("countryCode", country.clone(), &alpha_2);
+    user.country_code = read("countryCode", country, &|_| Some(region?.code().to_owned()));
     Ok(Profile { user, left_out })
 }
 
@@ -113,18 +113,18 @@ fn of_user_info(info: &UserInfo<'_>, sent_ms: u64) -> Result<Profile, BadMessage
 struct WrongType;
 
 /// A member's trimmed text; `None` if it is absent, null or blank. Broken JSON in it is the message's fault.
-fn text(name: &str, value: Option<&RawValue>) -> Result<Result<Option<String>, WrongType>, BadMessage> {
+fn text_of(name: &str, value: Option<&RawValue>) -> Result<Result<Option<String>, WrongType>, BadMessage> {
     let Some(json) = value.map(RawValue::get) else { return Ok(Ok(None)) };
     if !json.starts_with('"') {
         return Ok(if json == "null" { Ok(None) } else { Err(WrongType) });
     }
     let broken = |_| BadMessage::Malformed { path: name.to_owned(), problem: NOT_JSON };
-    serde_json::from_str::<String>(json).map(|text| Ok(non_blank(&text))).map_err(broken)
+    serde_json::from_str::<String>(json).map(|text| Ok(non_blank(text))).map_err(broken)
 }
 
 /// The trimmed text; `None` if it is blank.
-fn non_blank(text: &str) -> Option<String> {
-    Some(text.trim().to_owned()).filter(|text| !text.is_empty())
+fn non_blank(text: String) -> Option<String> {
+    Some(text::trimmed(text)).filter(|text| !text.is_empty())
 }
 
 /// The time in the form in which texts sort in the order of time.
@@ -135,11 +135,6 @@ fn instant(text: &str) -> Option<String> {
 fn sent_at(sent_ms: u64) -> Option<String> {
     let sent_ms = i64::try_from(sent_ms).ok().filter(|ms| *ms > 0)?;
     DateTime::from_timestamp_millis(sent_ms).map(log::timestamp)
-}
-
-fn alpha_2(country: &str) -> Option<String> {
-    let two_letters = country.len() == 2 && country.bytes().all(|letter| letter.is_ascii_alphabetic());
-    two_letters.then(|| country.to_ascii_uppercase())
 }
 
 #[cfg(test)]
@@ -173,6 +168,18 @@ mod tests {
                 "memberId": "m",
             })
         );
+    }
+
+    #[test]
+    fn case_20_uk_is_stored_as_gb_with_its_number() {
+        let Profile { user, left_out } = profile(json!({
+            "globalUserId": "u", "phoneNumber": "\u{202a}020 7946 0018\u{202c}", "postalCode": "sw1a1aa", "countryCode": "UK",
+            "firstName": "\u{feff}Zoé\u{200b}",
+        }));
+        assert!(left_out.is_empty());
+        assert_eq!(user.country_code.as_deref(), Some("GB"));
+        assert_eq!(user.phone_number.as_deref(), Some("+442079460018"));
+        assert_eq!((user.postal_code.as_deref(), user.first_name.as_deref()), (Some("SW1A 1AA"), Some("Zoé")));
     }
 
     #[test]
