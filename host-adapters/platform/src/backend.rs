@@ -4,6 +4,7 @@ use crate::filter::Filter;
 use crate::find::Query;
 use crate::limits::document::Document;
 use crate::update::Update;
+use host_adapters_records::cache::CacheError;
 use host_adapters_records::documents::{DocumentPage, UpdateResult};
 use host_adapters_records::identity::Claims;
 use host_adapters_records::queue::Message;
@@ -14,9 +15,13 @@ use std::time::Duration;
 /// Result of a backend; the error says whether to try again.
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// Counts a read of the cache that was answered.
-pub fn count_cache_get(found: bool) {
-    let result = if found { "hit" } else { "miss" };
+/// Counts a read of the cache.
+pub fn count_cache_get<T>(answer: &std::result::Result<Option<T>, CacheError>) {
+    let result = match answer {
+        Ok(Some(_)) => "hit",
+        Ok(None) => "miss",
+        Err(_) => "failed",
+    };
     metrics::counter!("registration_cache_gets_total", "result" => result).increment(1);
 }
 
@@ -71,6 +76,11 @@ pub trait QueueBackend: Send + Sync + 'static {
     async fn change_visibility_batch(&self, queue: &str, changes: &[(String, Duration)]) -> Result<Vec<Option<Error>>>;
     /// How many messages there are.
     async fn depth(&self, queue: &str) -> Result<Depth>;
+    /// When the oldest message was sent, milliseconds since 1970 (UTC). `None` where there is no message, or the server
+    /// does not say: SQS tells CloudWatch alone.
+    async fn oldest(&self, _queue: &str) -> Result<Option<u64>> {
+        Ok(None)
+    }
     /// The oldest messages. On SQS looking counts as a receive.
     async fn peek(&self, queue: &str, max: usize) -> Result<Vec<Received>>;
 }

@@ -2,7 +2,7 @@
 
 use super::{auth, body, header, send};
 use crate::lambda::{self, Context, Incoming, answer::Answer};
-use crate::{BatchWorker, Call, Response, variables, worker::call_batch};
+use crate::{BatchWorker, Call, Disposition, Response, variables, worker::call_batch};
 use http_body_util::BodyExt;
 use serde_json::json;
 use spin_sdk::http::{FromRequest, Request};
@@ -30,18 +30,29 @@ pub async fn answer<W: BatchWorker, B: BodyExt<Error: Display>>(
     let context = Context { correlation_id: correlation_id.as_deref(), traceparent: traceparent.as_deref() };
     let incoming =
         lambda::parse(&body, &context).map_err(|error| Response::error(400, "MALFORMED_EVENT", &error.to_string()))?;
-    log_malformed(&Call::new(W::NAME, correlation_id.unwrap_or_default(), traceparent), &incoming);
     let events = incoming.iter().filter_map(Incoming::event).cloned().collect::<Vec<_>>();
     let dispositions = if events.is_empty() { vec![] } else { call_batch::<W>(events).await? };
+    let call = Call::new(W::NAME, correlation_id.unwrap_or_default(), traceparent);
+    log_rejections(&call, &incoming, &dispositions);
     let answer = Answer::new(&incoming, dispositions)
         .map_err(|error| Response::error(500, "WORKER_FAILED", &error.to_string()))?;
     Ok(Response { status: 200, body: json!(answer).to_string() })
 }
 
-fn log_malformed(call: &Call, incoming: &[Incoming]) {
+/// Logs each rejection here, so that no worker forgets. In process the host does it, which calls no endpoint.
+fn log_rejections(call: &Call, incoming: &[Incoming], dispositions: &[Disposition]) {
+    let log = |call: &Call, id: &str, reason: &str| {
+        call.error("Record rejected", json!({"recordId": id, "reason": reason}));
+    };
+    let mut dispositions = dispositions.iter();
     for record in incoming {
-        if let Incoming::Malformed { id, reason } = record {
-            call.warn("Record rejected", json!({"recordId": id, "reason": reason}));
+        match record {
+            Incoming::Malformed { id, reason } => log(call, id, reason),
+            Incoming::Event(event) => {
+                if let Some(Disposition::Reject(reason)) = dispositions.next() {
+                    log(&call.of(event), &event.id, reason);
+                }
+            }
         }
     }
 }

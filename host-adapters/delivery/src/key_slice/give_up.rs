@@ -48,7 +48,10 @@ impl KeySlice {
         };
         self.store(records.iter().map(dead_letter).collect()).await?;
         self.rules.invoker.meter.dead_lettered.increment(records.len() as u64);
-        self.log_given_up(&records, condition, &cause);
+        // A rejection has been logged.
+        if condition != REJECTED {
+            self.log_given_up(&records, condition, &cause);
+        }
         self.checkpointer.settle(records.iter().map(|record| record.ticket));
         Ok(())
     }

@@ -104,6 +104,7 @@ impl Settler {
                 plan.keep.push(message);
             }
             Disposition::Retry(_) if outcome.is_permanent() || message.receives >= self.max_attempts => {
+                self.log_given_up(&message, &outcome.reason(), outcome);
                 plan.changes.give_up.push(self.dead_letter(message, &outcome.reason(), outcome));
             }
             Disposition::Retry(millis) => {
@@ -115,7 +116,8 @@ impl Settler {
         }
     }
 
-    fn dead_letter(&self, message: InFlightMessage, reason: &str, outcome: &CallOutcome) -> (String, Message) {
+    /// A rejection is logged as one, and not again as a dead letter.
+    fn log_given_up(&self, message: &InFlightMessage, reason: &str, outcome: &CallOutcome) {
         let (worker, source, id) = (&self.invoker.worker, &self.invoker.source, &message.event.id);
         let (attempt, correlation, digest) = (message.event.attempt, &message.event.correlation_id, &outcome.digest);
         tracing::error!(
@@ -128,7 +130,10 @@ impl Settler {
             reason,
             "record dead-lettered"
         );
-        let cause = Cause { reason, digest };
+    }
+
+    fn dead_letter(&self, message: InFlightMessage, reason: &str, outcome: &CallOutcome) -> (String, Message) {
+        let cause = Cause { reason, digest: &outcome.digest };
         let dead_letter = self.dead_letters.message(&message.event, &cause);
         (message.receipt, dead_letter)
     }
