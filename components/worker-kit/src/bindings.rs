@@ -17,6 +17,8 @@ pub mod batch {
         additional_derives: [Eq, Hash, Ord, PartialEq, PartialOrd, serde::Deserialize, serde::Serialize],
         with: {
             "registration:platform/types@1.0.0/error": crate::platform::Error,
+            "registration:platform/types@1.0.0/attribute": host_adapters_event::Attribute,
+            "registration:platform/types@1.0.0/attribute-value": host_adapters_event::AttributeValue,
             "registration:workers/events@1.0.0": host_adapters_event,
         },
         generate_all,

@@ -1,6 +1,8 @@
 //! What a worker implements, and how a call reaches it.
 
-pub use host_adapters_event::{Disposition, Event, Failure, Payload, Request, Response};
+pub use host_adapters_event::{
+    Attribute, AttributeValue, Disposition, Event, Failure, Payload, Request, Response, Retry,
+};
 
 use crate::{Call, lambda::appsync};
 
@@ -33,7 +35,7 @@ pub trait RequestWorker {
     async fn handle(request: Request, call: &Call) -> Result<Response, Failure>;
 }
 
-/// The typed call of a batch worker.
+/// The typed call of a batch worker. Rejections are logged by whoever settles the records: the host, or the endpoint.
 #[doc(hidden)]
 pub async fn call_batch<W: BatchWorker>(batch: Vec<Event>) -> Result<Vec<Disposition>, Failure> {
     let first = batch.first();

@@ -183,6 +183,9 @@ impl KeySlice {
         for (record, disposition) in &step.settled {
             match disposition {
                 Disposition::Reject(reason) => self.reject(record, reason, outcome).await?,
+                Disposition::Skip(reason) => {
+                    self.rules.invoker.skipped(&record.event(), reason, &outcome.digest);
+                }
                 _ => meter.acked.increment(1),
             }
         }
@@ -193,7 +196,8 @@ impl KeySlice {
     }
 
     async fn reject(&self, record: &Record, reason: &str, outcome: &CallOutcome) -> Result<(), Interrupted> {
-        self.rules.invoker.rejected(&record.event(), reason, &outcome.digest);
+        let queue = self.rules.on_reject.queue(&self.rules.dead_letters.queue);
+        self.rules.invoker.rejected(&record.event(), reason, &outcome.digest, queue);
         match self.rules.on_reject {
             OnReject::Drop => Ok(()),
             OnReject::DeadLetter => {

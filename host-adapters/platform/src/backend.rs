@@ -9,7 +9,7 @@ use host_adapters_records::documents::{DocumentPage, UpdateResult};
 use host_adapters_records::identity::Claims;
 use host_adapters_records::queue::Message;
 use host_adapters_records::service::{ServiceRequest, ServiceResponse};
-use host_adapters_records::{Caller, Error, table};
+use host_adapters_records::{Attribute, Caller, Error, table};
 use std::time::Duration;
 
 /// Result of a backend; the error says whether to try again.
@@ -108,7 +108,7 @@ pub struct Page {
 }
 
 /// A message as received.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Received {
     /// The queue's id of the message.
     pub id: String,
@@ -116,8 +116,8 @@ pub struct Received {
     pub receipt: String,
     /// The body.
     pub body: String,
-    /// String attributes.
-    pub attributes: Vec<(String, String)>,
+    /// The sender's attributes.
+    pub attributes: Vec<Attribute>,
     /// The message group, of a FIFO queue.
     pub group: Option<String>,
     /// `ApproximateReceiveCount`, this receive included.

@@ -5,7 +5,7 @@
 //! - `backend`: the traits that backends implement.
 //! - [`circuit_breaker`], [`retry`]: what stops the use of a dependency that is down, and the waits in between.
 //! - [`limits`]: what every backend accepts, checked before one is asked; [`filter`], [`find`], [`update`],
-//!   [`json`], [`names`]: shared by backends.
+//!   [`json`], [`names`], [`fifo`]: shared by backends.
 
 mod backend;
 pub mod circuit_breaker;
@@ -15,6 +15,7 @@ mod configured;
 pub mod dead_letter;
 mod declared;
 mod documents;
+pub mod fifo;
 pub mod filter;
 pub mod find;
 mod grants;

@@ -59,7 +59,7 @@ macro_rules! contract_cases_of_aws {
         $crate::$then! {
             ($($with)*)
             queue: [
-                delivers_what_was_sent, hides_what_was_received, delivers_again_and_counts, deletes_for_good,
+                delivers_what_was_sent, case_11_keeps_types_and_bytes_of_attributes, hides_what_was_received, delivers_again_and_counts, deletes_for_good,
                 deletes_twice,
                 ignores_stale_receipts, delays, returns_at_once, extends, refuses_to_extend_what_is_not_in_flight,
                 waits_for_a_message, answers_nothing_after_the_wait, takes_any_number, shares_among_receivers,
@@ -70,7 +70,7 @@ macro_rules! contract_cases_of_aws {
                 settles_what_was_taken, refuses_what_it_does_not_know,
             ],
             queue_limits: [
-                accepts_odd_text, refuses_one_and_takes_the_rest, accepts_what_just_fits, refuses_wrong_receipts,
+                accepts_odd_text, refuses_one_and_takes_the_rest, case_08_accepts_what_just_fits, refuses_wrong_receipts,
                 knows_its_names, limits_visibility,
             ],
             queue_redrive: [

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
 use super::{Context, Incoming, answer::Answer, appsync, parse};
-use crate::{Disposition, Payload};
+use crate::{Attribute, AttributeValue, Disposition, Payload};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use expect_test::{Expect, expect};
 use serde_json::{Value, json};
@@ -29,7 +29,7 @@ fn show(incoming: &Incoming) -> String {
                 event.attempt,
                 event.time_ms,
                 event.correlation_id,
-                event.attributes,
+                event.attributes.iter().map(|it| (&it.name, it.value.to_string())).collect::<Vec<_>>(),
             )
         }
     }
@@ -89,6 +89,26 @@ fn a_message_as_aws_sends_it() {
         {"campaignId":"campaign-123","globalUserId":"user-456"}
     "#]],
     );
+}
+
+#[test]
+fn case_11__attributes_keep_their_types_and_bytes() {
+    let event = json!({"Records": [{"messageId": "m", "body": "{}", "messageAttributes": {
+        "a": {"stringValue": "850", "dataType": "Number"},
+        "b": {"stringValue": "12.50", "dataType": "Number.float", "binaryValue": null, "stringListValues": []},
+        "c": {"binaryValue": STANDARD.encode([0, 255]), "stringValue": null, "dataType": "Binary"},
+        "d": {"stringValue": "text", "dataType": "String"},
+        "e": {"dataType": "String"},
+    }}]});
+    let incoming = parse(event.to_string().as_bytes(), &Context::default()).unwrap();
+    let text = |text: &str| AttributeValue::Text(text.to_owned());
+    let expected = [
+        Attribute::typed("a", "Number", text("850")),
+        Attribute::typed("b", "Number.float", text("12.50")),
+        Attribute::typed("c", "Binary", AttributeValue::Bytes(vec![0, 255])),
+        Attribute::text("d", "text"),
+    ];
+    assert_eq!(incoming[0].event().unwrap().attributes, expected);
 }
 
 #[test]
@@ -227,15 +247,19 @@ fn the_answer_follows_the_dispositions() {
     ]});
     let incoming = parse(event.to_string().as_bytes(), &Context::default()).unwrap();
     let reject = Disposition::Reject("stale".to_owned());
-    let answer = Answer::new(&incoming, vec![Disposition::Ack, Disposition::Retry(Some(5)), reject]).unwrap();
+    let answer =
+        Answer::new(&incoming, vec![Disposition::Ack, Disposition::retry_after(Some(5), "busy"), reject]).unwrap();
     expect![[r#"
         {
           "batchItemFailures": [
             {
-              "itemIdentifier": "m-3"
+              "itemIdentifier": "m-3",
+              "reason": "busy",
+              "afterMs": 5
             },
             {
-              "itemIdentifier": "m-5"
+              "itemIdentifier": "m-5",
+              "reason": "the worker answered no disposition for the record"
             }
           ],
           "rejected": [

@@ -12,9 +12,9 @@ pub use host_adapters_platform::dead_letter::{RECEIVES_EXHAUSTED, attribute, att
 pub use sink::{Cause, DeadLetterSink};
 
 use host_adapters_platform::Received;
-use host_adapters_platform::dead_letter::{MAX_ATTRIBUTES, OURS};
+use host_adapters_platform::dead_letter::{MAX_ATTRIBUTES, OURS, unpacked};
+use host_adapters_records::Attribute;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
 
 /// What feeds a dead letter queue.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -60,7 +60,7 @@ pub struct DeadLetter {
     #[serde(flatten)]
     pub summary: Summary,
     /// The record's own attributes.
-    pub attributes: BTreeMap<String, String>,
+    pub attributes: Vec<Attribute>,
     /// A message's body, or the envelope of a stream's record with its `payload`.
     pub body: String,
     /// How the body encodes a payload that is not text: `base64`, or `base64-json` if it is JSON. `None` for an
@@ -76,11 +76,12 @@ impl DeadLetter {
     /// Reads a message of `queue`, which `origins` feed. A message that the queue's own redrive moved has no attributes
     /// for worker and source; they are taken from the origin if there is only one.
     pub fn read(queue: &str, message: Received, origins: &[Origin]) -> Self {
-        let mut attributes: BTreeMap<_, _> = message.attributes.into_iter().collect();
-        let told = OURS.map(|name| attributes.remove(name));
+        let is_ours = |attribute: &Attribute| OURS.contains(&attribute.name.as_str());
+        let (ours, mut attributes): (Vec<_>, Vec<_>) = message.attributes.into_iter().partition(is_ours);
+        let told = OURS.map(|name| Attribute::find(&ours, name).map(str::to_owned));
         let [reason, attempt, worker, source, digest, record_id, first_ms, ordering_key, payload_encoding, more] = told;
-        let more: BTreeMap<String, String> = more.and_then(|more| serde_json::from_str(&more).ok()).unwrap_or_default();
-        attributes.extend(more);
+        attributes.extend(more.as_deref().map(unpacked).unwrap_or_default());
+        attributes.sort_unstable();
         let source = source.or_else(|| only(origins.iter().map(|it| &it.source))).unwrap_or_default();
         let of_source = origins.iter().filter(|it| it.source == source).map(|it| &it.worker);
         let moved_by_the_queue = reason.as_deref().is_none_or(|reason| reason == RECEIVES_EXHAUSTED);
@@ -110,14 +111,15 @@ fn only<'a>(mut values: impl Iterator<Item = &'a String>) -> Option<String> {
 #[allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 mod tests {
     use super::*;
+    use host_adapters_records::AttributeValue;
 
-    fn pairs(names: &[&str]) -> Vec<(String, String)> {
-        names.iter().map(|name| ((*name).to_owned(), format!("own {name}"))).collect()
+    fn own(names: &[&str]) -> Vec<Attribute> {
+        names.iter().map(|name| Attribute::text(*name, format!("own {name}"))).collect()
     }
 
-    fn received(attributes: Vec<(String, String)>) -> Received {
-        let (id, receipt, body) = ("dead_letter-1".to_owned(), String::new(), "{}".to_owned());
-        Received { id, receipt, body, attributes, group: None, receive_count: 0, sent_ms: 7 }
+    fn received(attributes: Vec<Attribute>) -> Received {
+        let (id, body) = ("dead_letter-1".to_owned(), "{}".to_owned());
+        Received { id, body, attributes, sent_ms: 7, ..Received::default() }
     }
 
     fn origin(worker: &str, source: &str) -> Origin {
@@ -127,19 +129,22 @@ mod tests {
     #[test]
     fn no_attribute_of_the_record_is_lost() {
         let told = || vec![("reason", "trap".to_owned()), ("attempt", "3".to_owned()), ("digest", String::new())];
+        let number = Attribute::typed("h", "Number.float", AttributeValue::Text("1.50".into()));
+        let bytes = Attribute::typed("reason", "Binary.png", AttributeValue::Bytes(vec![0, 255]));
         for own in [
-            pairs(&[]),
-            pairs(&["a", "b", "c", "d", "e", "f", "g", "h"]),
-            pairs(&["a", "b", "c", "d", "e", "f", "g", "h", "i", "j"]),
-            pairs(&["reason", "a", "moreAttributes"]),
+            own(&[]),
+            own(&["a", "b", "c", "d", "e", "f", "g", "h"]),
+            own(&["a", "b", "c", "d", "e", "f", "g", "h", "i", "j"]),
+            own(&["a", "moreAttributes", "reason"]),
+            [own(&["a", "b", "c", "d", "e", "f", "g"]), vec![number, bytes]].concat(),
         ] {
             let attributes = attributes(told(), own.clone());
             assert!(
-                attributes.len() <= MAX_ATTRIBUTES && attributes.iter().all(|it| !it.1.is_empty()),
+                attributes.len() <= MAX_ATTRIBUTES && attributes.iter().all(|it| !it.value.is_empty()),
                 "{attributes:?}"
             );
             let dead_letter = DeadLetter::read("qDlq", received(attributes), &[]);
-            assert_eq!(dead_letter.attributes, own.into_iter().collect());
+            assert_eq!(dead_letter.attributes, own);
             assert_eq!((dead_letter.summary.reason.as_str(), dead_letter.summary.attempts), ("trap", 3));
         }
     }
@@ -147,7 +152,7 @@ mod tests {
     #[test]
     fn a_moved_message_gets_worker_and_source_from_its_only_origin() {
         let (first, second) = (origin("save-entries", "sqs:q"), origin("other", "sqs:r"));
-        let dead_letter = DeadLetter::read("qDlq", received(pairs(&["a"])), std::slice::from_ref(&first)).summary;
+        let dead_letter = DeadLetter::read("qDlq", received(own(&["a"])), std::slice::from_ref(&first)).summary;
         assert_eq!((dead_letter.worker.as_str(), dead_letter.source.as_str()), ("save-entries", "sqs:q"));
         assert_eq!(
             (dead_letter.reason.as_str(), dead_letter.record_id.as_str()),

@@ -2,6 +2,7 @@
 
 use super::{DeadLetter, MAX_ATTRIBUTES, Summary, payload};
 use crate::event::{Event, Payload};
+use host_adapters_records::Attribute;
 use host_adapters_records::queue::Message;
 
 const CORRELATION_ID: &str = "correlationId";
@@ -15,11 +16,11 @@ impl DeadLetter {
         if self.payload_encoding.is_some() {
             return Err("its payload is not text, and a queue takes only text".to_owned());
         }
-        let mut attributes: Vec<_> = self.attributes.clone().into_iter().collect();
-        if attributes.len() < MAX_ATTRIBUTES && !self.attributes.contains_key(CORRELATION_ID) {
-            attributes.push((CORRELATION_ID.to_owned(), self.summary.record_id.clone()));
+        let mut attributes = self.attributes.clone();
+        if attributes.len() < MAX_ATTRIBUTES && attributes.iter().all(|it| it.name != CORRELATION_ID) {
+            attributes.push(Attribute::text(CORRELATION_ID, &self.summary.record_id));
         }
-        Ok(Message { body: self.body.clone(), attributes, delay_secs: 0 })
+        Ok(Message { attributes, ..Message::new(&self.body) })
     }
 
     /// The record of a source whose dead letters have the payload as their body.
@@ -47,13 +48,13 @@ impl DeadLetter {
     }
 
     fn event(&self, payload: Payload, ordering_key: Option<String>) -> Event {
-        let own = |name: &str| self.attributes.get(name).cloned();
+        let own = |name: &str| Attribute::find(&self.attributes, name).map(str::to_owned);
         Event {
             id: self.summary.record_id.clone(),
             source: self.summary.source.clone(),
             ordering_key,
             payload,
-            attributes: self.attributes.clone().into_iter().collect(),
+            attributes: self.attributes.clone(),
             attempt: 1,
             time_ms: self.summary.first_ms,
             correlation_id: own(CORRELATION_ID).unwrap_or_else(|| self.summary.record_id.clone()),
@@ -70,7 +71,7 @@ mod tests {
     fn dead_letter(source: &str, body: &str) -> DeadLetter {
         let text = serde_json::json!({
             "id": "l", "queue": "q", "worker": "w", "source": source, "recordId": "000017", "reason": "r",
-            "digest": null, "attempts": 4, "firstMs": 9, "lastMs": 10, "attributes": {"shardId": "s"}, "body": body,
+            "digest": null, "attempts": 4, "firstMs": 9, "lastMs": 10, "attributes": [{"name": "shardId", "data_type": "String", "value": {"Text": "s"}}], "body": body,
         });
         serde_json::from_value(text).unwrap()
     }
@@ -98,7 +99,7 @@ mod tests {
     fn a_message_keeps_its_correlation_id() {
         let message = dead_letter("sqs:q", "{truncated").message().unwrap();
         assert_eq!(message.body, "{truncated");
-        assert_eq!(message.attributes, [("shardId".into(), "s".into()), ("correlationId".into(), "000017".into())]);
+        assert_eq!(message.attributes, [Attribute::text("shardId", "s"), Attribute::text("correlationId", "000017")]);
         let event = dead_letter("sqs:q", "{truncated").message_event().unwrap();
         assert_eq!((event.payload, event.ordering_key), (Payload::Bytes(b"{truncated".to_vec()), None));
     }

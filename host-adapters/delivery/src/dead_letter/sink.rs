@@ -7,12 +7,14 @@ use host_adapters_failpoint::{self as failpoint, Step};
 use host_adapters_platform::QueueBackend;
 use host_adapters_platform::dead_letter::is_queue_char;
 use host_adapters_records::queue::Message;
-use host_adapters_records::{Error, ErrorKind};
+use host_adapters_records::{Attribute, Error, ErrorKind};
 use serde_json::Value;
 use std::sync::Arc;
 
 /// Most bytes of a reason. It may be a guest's whole backtrace, and counts towards the size of the message.
 const MAX_REASON: usize = 1024;
+
+const TRACEPARENT: &str = "traceparent";
 
 /// The dead letter queue of one source.
 #[derive(Clone)]
@@ -74,7 +76,7 @@ impl DeadLetterSink {
         ];
         told.extend(more);
         let attributes = dead_letter::attributes(told, own_attributes(event));
-        Message { body, attributes, delay_secs: 0 }
+        Message { attributes, ..Message::new(body) }
     }
 
     /// Stores dead letters. Returns one entry for each, in order: the error if it was not stored.
@@ -106,10 +108,10 @@ impl DeadLetterSink {
 }
 
 /// The record's own attributes. The trace context comes first, so that it is kept if not all fit.
-fn own_attributes(event: &Event) -> Vec<(String, String)> {
-    let traceparent = event.traceparent.clone().map(|value| ("traceparent".to_owned(), value));
-    let others = event.attributes.iter().filter(|(name, _)| name != "traceparent").cloned();
-    traceparent.into_iter().chain(others).collect()
+fn own_attributes(event: &Event) -> Vec<Attribute> {
+    let (own, others): (Vec<_>, Vec<_>) = event.attributes.iter().cloned().partition(|it| it.name == TRACEPARENT);
+    let made = event.traceparent.as_ref().filter(|_| own.is_empty()).map(|value| Attribute::text(TRACEPARENT, value));
+    own.into_iter().chain(made).chain(others).collect()
 }
 
 /// Without characters that a queue refuses: a worker may take its reason from a record or a service.

@@ -48,7 +48,7 @@ impl KeySlice {
         };
         self.store(records.iter().map(dead_letter).collect()).await?;
         self.rules.invoker.meter.dead_lettered.increment(records.len() as u64);
-        // A rejection has been logged.
+        // Rejections are logged already, one by one.
         if condition != REJECTED {
             self.log_given_up(&records, condition, &cause);
         }

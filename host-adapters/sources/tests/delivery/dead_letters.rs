@@ -5,7 +5,9 @@ use host_adapters_delivery::dead_letter::{Cause, DeadLetter, DeadLetterSink, Ori
 use host_adapters_delivery::event::{Event, Payload};
 use host_adapters_platform::Received;
 use host_adapters_platform::dead_letter::{MAX_ATTRIBUTES, is_queue_text};
+use host_adapters_platform::limits::message::check_message;
 use host_adapters_records::queue::Message;
+use host_adapters_records::{Attribute, AttributeValue};
 use host_adapters_sources::event_of;
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
@@ -32,16 +34,23 @@ fn payloads() -> impl Strategy<Value = Payload> {
 fn events(source: &'static str) -> impl Strategy<Value = Event> {
     let name =
         prop_oneof!["[a-zA-Z.]{0,9}", any::<String>(), Just("reason".to_owned()), Just("traceparent".to_owned())];
-    let attributes = btree_map(name, any::<String>(), 0..14);
+    let value = prop_oneof![
+        4 => any::<String>().prop_map(|text| ("String".to_owned(), AttributeValue::Text(text))),
+        1 => "[0-9]{1,9}".prop_map(|text| ("Number.int".to_owned(), AttributeValue::Text(text))),
+        1 => vec(any::<u8>(), 0..9).prop_map(|bytes| ("Binary".to_owned(), AttributeValue::Bytes(bytes))),
+    ];
+    let attribute = |(name, (data_type, value))| Attribute { name, data_type, value };
+    let attributes =
+        btree_map(name, value, 0..14).prop_map(move |it| it.into_iter().map(attribute).collect::<Vec<_>>());
     (payloads(), attributes, any::<Option<String>>(), 1u32..9).prop_map(move |(payload, attributes, key, attempt)| {
         Event {
             id: "record-1".into(),
             source: source.into(),
             ordering_key: key,
             payload,
-            correlation_id: attributes.get("correlationId").cloned().unwrap_or_else(|| "record-1".into()),
-            traceparent: attributes.get("traceparent").cloned(),
-            attributes: attributes.into_iter().collect(),
+            correlation_id: Attribute::find(&attributes, "correlationId").unwrap_or("record-1").into(),
+            traceparent: Attribute::find(&attributes, "traceparent").map(str::to_owned),
+            attributes,
             attempt,
             time_ms: 5,
         }
@@ -52,10 +61,11 @@ fn events(source: &'static str) -> impl Strategy<Value = Event> {
 fn stored(message: Message, source: &str) -> DeadLetter {
     let Message { body, attributes, .. } = message;
     assert!(attributes.len() <= MAX_ATTRIBUTES, "{attributes:?}");
-    let texts = attributes.iter().flat_map(|(name, value)| [name, value]).chain([&body]);
-    texts.for_each(|text| assert!(!text.is_empty() && is_queue_text(text), "queues refuse {text:?}"));
-    let (id, receipt) = ("letter-1".to_owned(), String::new());
-    let received = Received { id, receipt, body, attributes, group: None, receive_count: 1, sent_ms: 9 };
+    let message = Message { attributes, ..Message::new(body) };
+    assert_eq!(check_message("qDlq", &message), Ok(()));
+    let Message { body, attributes, .. } = message;
+    let id = "letter-1".to_owned();
+    let received = Received { id, body, attributes, receive_count: 1, sent_ms: 9, ..Received::default() };
     DeadLetter::read("qDlq", received, &[Origin { worker: WORKER.into(), source: source.into() }])
 }
 

@@ -5,7 +5,7 @@ use crate::rows;
 use host_adapters_delivery::OnReject;
 use host_adapters_delivery::dispatch::CallError;
 use host_adapters_delivery::drain::Ended;
-use host_adapters_delivery::event::{Disposition, Event};
+use host_adapters_delivery::event::{Attribute, AttributeValue, Disposition, Event};
 use host_adapters_records::queue::Message;
 use host_adapters_sources::SourceConfig;
 use host_adapters_sources::sqs::SqsConfig;
@@ -29,8 +29,8 @@ fn reject(reason: &str) -> Disposition {
 }
 
 fn attribute<'a>(message: &'a Message, name: &str) -> &'a str {
-    let found = message.attributes.iter().find(|(key, _)| key == name);
-    &found.unwrap_or_else(|| panic!("no {name} in {:?}", message.attributes)).1
+    let found = Attribute::find(&message.attributes, name);
+    found.unwrap_or_else(|| panic!("no {name} in {:?}", message.attributes))
 }
 
 /// Sends two messages to a worker that answers `first`, then acknowledges. Returns what was delivered when.
@@ -83,7 +83,7 @@ rows! {
     /// A 429 in the worker delays only the records concerned.
     d2_3__a_retry_with_a_time_delays_that_record_only {
         let first = |batch: &[Event]| {
-            let later = |secs: u64| Disposition::Retry(Some(secs * 1000));
+            let later = |secs: u64| Disposition::retry_after(Some(secs * 1000), "busy");
             Reply::each(batch, |event| later(if event.id == "m1" { 90 } else { 5 }))
         };
         assert_eq!(deliveries_after(first).await[2..], [delivered(5_000, "m2", 2), delivered(90_000, "m1", 2)]);
@@ -91,6 +91,15 @@ rows! {
 
     d2_4__a_rejected_record_is_not_tried_again {
         let world = World::new(|batch| Reply::each(batch, |_| reject("stale: newer item")));
+        start(&world, SqsConfig { on_reject: OnReject::Drop, ..one_poller() });
+        fill(&world, 2);
+        world.at(100.0).await;
+        assert_eq!(world.worker.deliveries().len(), 2);
+        assert_eq!((world.queues.count("q"), world.queues.count("qDlq")), (0, 0));
+    }
+
+    d2_5__a_skipped_record_is_done_and_never_a_dead_letter {
+        let world = World::new(|batch| Reply::each(batch, |_| Disposition::Skip("stale: newer item".to_owned())));
         start(&world, one_poller());
         fill(&world, 2);
         world.at(100.0).await;
@@ -98,9 +107,9 @@ rows! {
         assert_eq!((world.queues.count("q"), world.queues.count("qDlq")), (0, 0));
     }
 
-    d2_4__a_rejected_record_is_kept_where_the_source_says_so {
+    d2_4__a_rejected_record_becomes_a_dead_letter_unless_the_source_says_otherwise {
         let world = World::new(|batch| Reply::each(batch, |_| reject("stale: newer item")));
-        start(&world, SqsConfig { on_reject: OnReject::DeadLetter, ..one_poller() });
+        start(&world, one_poller());
         fill(&world, 1);
         world.at(1.0).await;
         assert_eq!(world.queues.count("q"), 0);
@@ -108,13 +117,32 @@ rows! {
         assert_eq!((dead_letters.len(), attribute(&dead_letters[0], "reason")), (1, "stale: newer item"));
     }
 
+    d6_2__case_11_a_dead_letter_keeps_types_and_bytes_of_attributes {
+        let attributes = vec![
+            Attribute::typed("image", "Binary", AttributeValue::Bytes(vec![0, 255])),
+            Attribute::typed("ratio", "Number.float", AttributeValue::Text("12.50".into())),
+            Attribute::typed("score", "Number", AttributeValue::Text("850".into())),
+        ];
+        let sent = attributes.clone();
+        let world = World::new(move |batch| {
+            assert_eq!(batch[0].attributes, sent);
+            Reply::each(batch, |_| reject("no"))
+        });
+        start(&world, SqsConfig { on_reject: OnReject::DeadLetter, ..one_poller() });
+        let message = Message { attributes: attributes.clone(), ..Message::new("{}") };
+        host_adapters_platform::QueueBackend::send_batch(&*world.queues, "q", vec![message]).await.unwrap();
+        world.at(1.0).await;
+        let dead_letter = world.queues.messages("qDlq").remove(0);
+        assert!(attributes.iter().all(|it| dead_letter.attributes.contains(it)), "{:?}", dead_letter.attributes);
+    }
+
     /// After the third attempt that ends in retry, the host sends the message to the DLQ, with what an operator needs.
     d6_2__a_dead_letter_keeps_its_payload_and_names_its_reason {
         let world = World::new(|_| Reply::new(Err(CallError::Trapped("unreachable".into()))));
         start(&world, one_poller());
-        let attributes = (0..9).map(|n| (format!("own{n}"), "v".to_owned()));
-        let attributes = attributes.chain([("traceparent".to_owned(), "00-a-b-01".to_owned())]).collect();
-        let message = Message { body: r#"{"n":1}"#.into(), attributes, delay_secs: 0 };
+        let attributes = (0..9).map(|n| Attribute::text(format!("own{n}"), "v"));
+        let attributes = attributes.chain([Attribute::text("traceparent", "00-a-b-01")]).collect();
+        let message = Message { attributes, ..Message::new(r#"{"n":1}"#) };
         host_adapters_platform::QueueBackend::send_batch(&*world.queues, "q", vec![message]).await.unwrap();
         world.at(100.0).await;
         let times: Vec<u64> = world.worker.sizes().into_iter().map(|(at, _)| at).collect();
@@ -320,7 +348,7 @@ rows! {
     }
 
     d2_3__a_longer_wait_than_12_h_is_12_h {
-        let retry = Disposition::Retry(Some(100 * 3_600_000));
+        let retry = Disposition::retry_after(Some(100 * 3_600_000), "busy");
         let world = World::new(move |batch| Reply::each(batch, |_| retry.clone()));
         start(&world, one_poller());
         fill(&world, 1);

@@ -54,7 +54,7 @@ fn shown(dead_letter: &DeadLetter) -> String {
         ("digest", digest.clone().unwrap_or_default()),
         ("reason", reason.clone()),
     ];
-    let attributes = dead_letter.attributes.iter().map(|(name, value)| (name.as_str(), value.clone()));
+    let attributes = dead_letter.attributes.iter().map(|it| (it.name.as_str(), it.value.to_string()));
     let lines = lines.into_iter().chain(attributes).map(|(name, value)| format!("{name:<16}{value}\n"));
     let body: Value = serde_json::from_str(&dead_letter.body).unwrap_or_default();
     let body = serde_json::to_string_pretty(&body).ok().filter(|_| !body.is_null());

@@ -67,7 +67,8 @@ impl QueueBackend for Embedded {
     async fn send_batch(&self, queue: &str, messages: Vec<Message>) -> Result<Vec<Result<String>>> {
         let queue = self.names.queue(queue)?;
         let mut answers = Vec::with_capacity(messages.len());
-        let mut checked = messages.into_iter().map(|message| check_message(&message).map(|()| message)).peekable();
+        let mut checked =
+            messages.into_iter().map(|message| check_message(&queue.name, &message).map(|()| message)).peekable();
         while checked.peek().is_some() {
             let job = checked.by_ref().take(MESSAGES_PER_JOB).collect();
             answers.extend(self.send_job(&queue, job).await?);

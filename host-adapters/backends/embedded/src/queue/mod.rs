@@ -1,5 +1,6 @@
 //! Queues with SQS's rules: visibility, delay, receive counts, redrive to a dead-letter queue, retention.
 
+mod attributes;
 mod backend;
 mod browser;
 mod receive;

@@ -1,8 +1,8 @@
 //! Receiving: one statement takes the batch. Messages that were received too often move to the dead letter queue,
 //! messages past their retention are dropped, and the statement runs again to fill the batch.
 
-use super::Queue;
-use super::rows::{Receipt, attributes_text, read_message};
+use super::rows::{Receipt, read_message};
+use super::{Queue, attributes};
 use host_adapters_platform::Received;
 use host_adapters_platform::dead_letter::{self, attribute};
 use rusqlite::{Connection, params};
@@ -106,7 +106,7 @@ impl Take<'_> {
         );
         let sql = "UPDATE messages SET queue = ?2, visible_ms = ?3, receives = receives - 1, receipt = 0,
                    attributes = ?4 WHERE id = ?1";
-        let params = params![row.id, dead_letters.id, self.now_ms, attributes_text(&attributes)];
+        let params = params![row.id, dead_letters.id, self.now_ms, attributes::stored(&attributes)];
         conn.prepare_cached(sql)?.execute(params).map(drop)
     }
 

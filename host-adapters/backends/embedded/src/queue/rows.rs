@@ -1,6 +1,6 @@
 //! Rows of messages: sending, deleting, changing visibility, counting, peeking.
 
-use super::Queue;
+use super::{Queue, attributes};
 use host_adapters_platform::limits::invalid;
 use host_adapters_platform::{Depth, Received, Result};
 use host_adapters_records::queue::Message;
@@ -37,7 +37,7 @@ pub(super) fn insert(conn: &Connection, queue: &Queue, message: &Message, now_ms
     let visible_ms = now_ms + i64::from(message.delay_secs) * 1000;
     let sql = "INSERT INTO messages (queue, visible_ms, receives, receipt, sent_ms, uuid, body, attributes)
                VALUES (?1, ?2, 0, 0, ?3, ?4, ?5, ?6)";
-    let attributes = attributes_text(&message.attributes);
+    let attributes = attributes::stored(&message.attributes);
     conn.prepare_cached(sql)?.execute(params![
         queue.id,
         visible_ms,
@@ -100,7 +100,7 @@ pub(super) fn peek(conn: &Connection, queue: &Queue, max: usize) -> rusqlite::Re
 /// Reads a message from the columns uuid, body, attributes, receives, sent_ms, beginning at `first`.
 pub(super) fn read_message(row: &Row<'_>, first: usize, receipt: String) -> rusqlite::Result<Received> {
     let uuid = Uuid::from_slice(row.get_ref(first)?.as_blob()?).unwrap_or_default();
-    let attributes = row.get_ref(first + 2)?.as_str_or_null()?.map(parse_attributes).unwrap_or_default();
+    let attributes = row.get_ref(first + 2)?.as_str_or_null()?.map(attributes::read).unwrap_or_default();
     Ok(Received {
         id: uuid.to_string(),
         receipt,
@@ -110,14 +110,4 @@ pub(super) fn read_message(row: &Row<'_>, first: usize, receipt: String) -> rusq
         receive_count: row.get(first + 3)?,
         sent_ms: u64::try_from(row.get::<_, i64>(first + 4)?).unwrap_or(0),
     })
-}
-
-/// Attributes as they are stored: pairs as JSON, or nothing if there are none.
-pub(super) fn attributes_text(attributes: &[(String, String)]) -> Option<String> {
-    // Pairs of strings can always be serialised.
-    (!attributes.is_empty()).then(|| serde_json::to_string(attributes).unwrap_or_default())
-}
-
-fn parse_attributes(text: &str) -> Vec<(String, String)> {
-    serde_json::from_str(text).unwrap_or_default()
 }

@@ -4,7 +4,8 @@
 //! Concurrency is the number of pollers; a poller that waits for its worker receives nothing, so overload shows as
 //! depth of the queue. While a dependency of the worker is down, the pollers receive nothing, because the queue counts
 //! receives: pollers with a batch in flight keep it, one of them delivers it again as the probe, and when the probe
-//! succeeds all go on.
+//! succeeds all go on. An outage that only refusals tell may be the batch's own fault: such a batch goes back to its queue,
+//! and whatever the queue gives next is the probe.
 
 mod canned;
 mod config;
@@ -132,7 +133,7 @@ impl Poller {
     /// that the next receive waits.
     async fn receive(&self, max: usize, until: Option<Instant>) -> Vec<Received> {
         let admitted = async {
-            self.breakers.worker.closed().await;
+            self.breakers.worker.wants_records().await;
             self.breakers.intake.enter().await
         };
         let permit = match until {

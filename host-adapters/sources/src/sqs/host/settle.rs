@@ -92,31 +92,38 @@ impl Settler {
                 meter.acked.increment(1);
                 plan.changes.delete.push(message.receipt);
             }
+            Disposition::Skip(reason) => {
+                self.invoker.skipped(&message.event, reason, &outcome.digest);
+                plan.changes.delete.push(message.receipt);
+            }
             Disposition::Reject(reason) => {
-                self.invoker.rejected(&message.event, reason, &outcome.digest);
+                let queue = self.on_reject.queue(&self.dead_letters.queue);
+                self.invoker.rejected(&message.event, reason, &outcome.digest, queue);
                 match self.on_reject {
                     OnReject::Drop => plan.changes.delete.push(message.receipt),
                     OnReject::DeadLetter => plan.changes.give_up.push(self.dead_letter(message, reason, outcome)),
                 }
             }
+            // It reappears when its visibility ends, and no attempt is used up.
+            Disposition::Retry(_) if outcome.is_suspected => meter.retried.increment(1),
             Disposition::Retry(_) if outcome.outage.is_some() => {
                 meter.retried.increment(1);
                 plan.keep.push(message);
             }
             Disposition::Retry(_) if outcome.is_permanent() || message.receives >= self.max_attempts => {
-                self.log_given_up(&message, &outcome.reason(), outcome);
-                plan.changes.give_up.push(self.dead_letter(message, &outcome.reason(), outcome));
+                let reason = outcome.reason_of(Some(disposition));
+                self.log_given_up(&message, &reason, outcome);
+                plan.changes.give_up.push(self.dead_letter(message, &reason, outcome));
             }
-            Disposition::Retry(millis) => {
+            Disposition::Retry(retry) => {
                 meter.retried.increment(1);
                 // Without a time, nothing is changed: the message reappears when its visibility ends, not before.
-                let delay = millis.map(|millis| Duration::from_millis(millis).min(LONGEST_VISIBILITY));
+                let delay = retry.after_ms.map(|millis| Duration::from_millis(millis).min(LONGEST_VISIBILITY));
                 plan.changes.delay.extend(delay.map(|delay| (message.receipt, delay)));
             }
         }
     }
 
-    /// A rejection is logged as one, and not again as a dead letter.
     fn log_given_up(&self, message: &InFlightMessage, reason: &str, outcome: &CallOutcome) {
         let (worker, source, id) = (&self.invoker.worker, &self.invoker.source, &message.event.id);
         let (attempt, correlation, digest) = (message.event.attempt, &message.event.correlation_id, &outcome.digest);

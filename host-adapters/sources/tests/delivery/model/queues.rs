@@ -1,6 +1,7 @@
 //! Queues with SQS's semantics: visibility, receipts, receive counts, redrive (docs/delivery.md, 3).
 
 use super::{EPOCH_MS, Faults, rounded_ms};
+use host_adapters_platform::limits::message::MAX_MESSAGE_BYTES;
 use host_adapters_platform::{Depth, QueueBackend, Received, Result};
 use host_adapters_records::queue::Message;
 use host_adapters_records::{Error, ErrorKind};
@@ -67,7 +68,7 @@ impl ModelQueues {
 
     /// Sends bodies now; their ids are `m1`, `m2` and so on.
     pub fn put(&self, queue: &str, bodies: impl IntoIterator<Item = String>) {
-        let messages = bodies.into_iter().map(|body| Message { body, attributes: Vec::new(), delay_secs: 0 });
+        let messages = bodies.into_iter().map(|body| Message::new(body));
         messages.for_each(|message| drop(self.store(queue, message)));
         self.changed.notify_waiters();
     }
@@ -166,9 +167,9 @@ impl QueueBackend for ModelQueues {
         let send = |message: Message| {
             self.faults.check("send one")?;
             assert!(message.attributes.len() <= 10, "too many attributes");
-            assert!(message.attributes.iter().all(|(_, value)| !value.is_empty()), "an empty attribute");
-            if message.body.len() > 256 * 1024 {
-                return Err(Error::new(ErrorKind::Invalid, "message larger than 256 KiB"));
+            assert!(message.attributes.iter().all(|it| !it.value.is_empty()), "an empty attribute");
+            if message.body.len() > MAX_MESSAGE_BYTES {
+                return Err(Error::new(ErrorKind::Invalid, "message larger than 1 MiB"));
             }
             let id = self.store(queue, message);
             self.log(queue, Request::Sent(id.clone()));

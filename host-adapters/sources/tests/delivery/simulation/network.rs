@@ -10,8 +10,8 @@ use crate::model::{BytesRecord, Faults, ModelQueues, ModelStreams, as_bytes, nam
 use host_adapters_platform::{
     Change, Checkpoint, Depth, LeaseTable, Position, QueueBackend, Received, Result, Shard, ShardPage, ShardReader,
 };
-use host_adapters_records::Error;
 use host_adapters_records::queue::Message;
+use host_adapters_records::{Attribute, Error};
 use host_adapters_sources::SourceSettings;
 use host_adapters_sources::dynamodb_stream::DynamodbStreamConfig;
 use rand::RngExt;
@@ -180,8 +180,7 @@ impl Network {
             None if queue == QUEUE_DLQ => Kind::Queue,
             None => return Err(format!("a dead letter on {queue}")),
         };
-        let attribute =
-            |name: &str| message.attributes.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone());
+        let attribute = |name: &str| Attribute::find(&message.attributes, name).map(str::to_owned);
         let (record, condition) = match kind {
             Kind::Queue => (records::of_body(&message.body), None),
             Kind::Stream(_) => records::of_envelope(&message.body),
