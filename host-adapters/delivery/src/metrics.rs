@@ -1,8 +1,9 @@
 //! The metrics of calls and sources, as `/metrics` names them. docs/operations.md says what they are for.
 
 use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 use tokio::time::Instant;
 
 /// Registers the help text of every metric of delivery. Call it once, after the recorder is installed.
@@ -21,10 +22,14 @@ pub fn describe() {
     metrics::describe_histogram!(RECORD_AGE, metrics::Unit::Seconds, "Age of records when they were done or rejected");
     metrics::describe_gauge!(IN_FLIGHT, "Records with a worker now");
     metrics::describe_gauge!(PAUSED, "Open circuit breakers of the source: it waits for a dependency that is down");
+    metrics::describe_counter!(
+        host_adapters_platform::LEFT_OUT,
+        "Records received that cannot be handed to any worker, by reason"
+    );
     metrics::describe_gauge!(
         ITERATOR_AGE,
         metrics::Unit::Seconds,
-        "Age of the oldest record that is with the worker or waits for it"
+        "Age of the oldest record that a stream has not settled, of all its shards"
     );
 }
 
@@ -101,8 +106,8 @@ pub struct Meter {
     pub in_flight: Gauge,
     /// Whether the source is paused.
     pub paused: Gauge,
-    /// Age of the newest record handed over, seconds.
-    pub iterator_age: Gauge,
+    /// How far the shards of a stream are behind.
+    pub ages: Ages,
 }
 
 impl Meter {
@@ -121,7 +126,7 @@ impl Meter {
             record_age: histogram!(RECORD_AGE, &labels),
             in_flight: gauge!(IN_FLIGHT, &labels),
             paused: gauge!(PAUSED, &labels),
-            iterator_age: gauge!(ITERATOR_AGE, &labels),
+            ages: Ages { most: gauge!(ITERATOR_AGE, &labels), by_shard: Arc::default() },
         }
     }
 
@@ -142,6 +147,35 @@ impl Meter {
         }
         classes.insert(class.clone());
         class
+    }
+}
+
+/// The age of the oldest record of each shard that is not settled. The metric is the greatest of them.
+#[derive(Clone)]
+pub struct Ages {
+    most: Gauge,
+    by_shard: Arc<Mutex<BTreeMap<String, Duration>>>,
+}
+
+impl Ages {
+    /// Sets the age of a shard; zero if all of it is settled.
+    pub fn set(&self, shard: &str, age: Duration) {
+        self.change(|ages| {
+            ages.insert(shard.to_owned(), age);
+        });
+    }
+
+    /// Forgets a shard that is not read any more.
+    pub fn forget(&self, shard: &str) {
+        self.change(|ages| {
+            ages.remove(shard);
+        });
+    }
+
+    fn change(&self, change: impl FnOnce(&mut BTreeMap<String, Duration>)) {
+        let mut ages = self.by_shard.lock().unwrap_or_else(PoisonError::into_inner);
+        change(&mut ages);
+        self.most.set(ages.values().max().copied().unwrap_or_default().as_secs_f64());
     }
 }
 
