@@ -18,7 +18,6 @@ pub mod imports {
             "registration:platform/types@1.0.0/error": crate::platform::Error,
             "registration:platform/types@1.0.0/attribute": host_adapters_event::Attribute,
             "registration:platform/types@1.0.0/attribute-value": host_adapters_event::AttributeValue,
-            "registration:workers/events@1.0.0": host_adapters_event,
         },
         generate_all,
     });
