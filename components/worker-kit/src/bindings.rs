@@ -36,7 +36,10 @@ pub mod batch {
         runtime_path: "::spin_sdk::wit_bindgen::rt",
         pub_export_macro: true,
         default_bindings_module: "worker_kit::bindings::batch",
-        with: { "registration:workers/events@1.0.0": host_adapters_event },
+        with: {
+            "registration:platform/types@1.0.0": crate::bindings::imports::registration::platform::types,
+            "registration:workers/events@1.0.0": host_adapters_event,
+        },
     });
 }
 
@@ -53,6 +56,9 @@ pub mod request {
         runtime_path: "::spin_sdk::wit_bindgen::rt",
         pub_export_macro: true,
         default_bindings_module: "worker_kit::bindings::request",
-        with: { "registration:workers/events@1.0.0": host_adapters_event },
+        with: {
+            "registration:platform/types@1.0.0": crate::bindings::imports::registration::platform::types,
+            "registration:workers/events@1.0.0": host_adapters_event,
+        },
     });
 }

@@ -2,6 +2,7 @@
 //! (docs/delivery.md, 2.1). An empty or missing response, which Lambda takes for success, is `retry` here.
 
 use super::circuit_breaker::{CircuitBreaker, Permit};
+use super::dead_letter::Cause;
 use super::drain::Drain;
 use super::metrics::{CallTimer, Meter};
 use crate::dispatch::{CallError, Dispatch, Dispatched};
@@ -183,6 +184,11 @@ impl CallOutcome {
     /// The first record to be delivered again.
     pub fn first_retry(&self) -> Option<usize> {
         self.dispositions.iter().position(|disposition| matches!(disposition, Disposition::Retry(_)))
+    }
+
+    /// The cause of a record's end, for its dead letter.
+    pub fn cause<'a>(&'a self, reason: &'a str) -> Cause<'a> {
+        Cause { reason, digest: &self.digest, traceparent: self.traceparent.as_deref(), attempts_ms: &[] }
     }
 
     /// Why its first retried record is, for the dead letter.

@@ -3,9 +3,12 @@
 use crate::model::{Reply, Request, World, ack_all, down, retry, trap};
 use crate::rows;
 use host_adapters_delivery::OnReject;
+use host_adapters_delivery::dead_letter::DeadLetter;
 use host_adapters_delivery::dispatch::CallError;
 use host_adapters_delivery::drain::Ended;
 use host_adapters_delivery::event::{Attribute, AttributeValue, Disposition, Event};
+use host_adapters_platform::Received;
+use host_adapters_platform::limits::message::MAX_MESSAGE_BYTES;
 use host_adapters_records::queue::Message;
 use host_adapters_sources::SourceConfig;
 use host_adapters_sources::sqs::SqsConfig;
@@ -163,6 +166,34 @@ rows! {
         for (name, value) in expected {
             assert_eq!(attribute(dead_letter, name), value);
         }
+    }
+
+    /// 1 MiB leaves no room for the reason.
+    d6_6__case_08_the_largest_message_is_given_up_whole {
+        let noise: String = {
+            let mut seed = 1u64;
+            std::iter::repeat_with(|| {
+                seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                char::from(b' ' + (seed >> 58) as u8)
+            })
+            .take(MAX_MESSAGE_BYTES)
+            .collect()
+        };
+        let world = World::new(|_| trap());
+        start(&world, SqsConfig { max_attempts: 1, batch_size: 1, ..one_poller() });
+        let zeros = "0".repeat(MAX_MESSAGE_BYTES);
+        world.queues.put("q", [zeros.clone(), noise.clone()]);
+        world.at(10.0).await;
+        assert_eq!(world.queues.count("q"), 0);
+        let dead_letters = world.queues.messages("qDlq").into_iter().map(|message| {
+            let received = Received { body: message.body, attributes: message.attributes, ..Received::default() };
+            DeadLetter::read("qDlq", received, &[])
+        });
+        let dead_letters: Vec<_> = dead_letters.collect();
+        let bodies: Vec<_> = dead_letters.iter().map(|dead_letter| dead_letter.message().unwrap().body).collect();
+        assert!(bodies == [zeros, noise], "whole");
+        let reasons: Vec<_> = dead_letters.iter().map(|dead_letter| dead_letter.summary.reason.as_str()).collect();
+        assert_eq!(reasons, ["worker trapped: unreachable", "receives exhausted"], "as its queue would have moved it");
     }
 
     d6_3__the_dead_letter_is_stored_before_the_message_is_deleted {

@@ -3,9 +3,11 @@
 use crate::model::{EPOCH_MS, Reply, World, ack_all, down, name, retry, trap};
 use crate::rows;
 use host_adapters_delivery::OnReject;
+use host_adapters_delivery::dead_letter::DeadLetter;
 use host_adapters_delivery::dispatch::CallError;
-use host_adapters_delivery::event::{Attribute, Disposition, Event};
-use host_adapters_platform::Checkpoint;
+use host_adapters_delivery::event::{Attribute, Disposition, Event, Payload};
+use host_adapters_platform::{Checkpoint, Received};
+use host_adapters_records::{Error, ErrorKind};
 use host_adapters_sources::SourceConfig;
 use host_adapters_sources::dynamodb_stream::DynamodbStreamConfig;
 use rand::rngs::StdRng;
@@ -336,15 +338,39 @@ rows! {
         assert_eq!(batches(&world), [vec![0, 1], vec![0], vec![1]]);
     }
 
-    d6_6__a_dead_letter_that_is_too_large_goes_without_its_payload {
+    d6_6__case_08_a_dead_letter_that_is_too_large_is_compressed_and_comes_back_whole {
         let config = DynamodbStreamConfig { maximum_retry_attempts: 0, ..plain() };
         let world = World::new(|batch| Reply::each(batch, |_| retry()));
         world.streams.open("s", None);
-        world.streams.put("s", [(0, "k".repeat(300 * 1024))]);
+        let item = "k".repeat(3 << 20);
+        world.streams.put_image("s", 0, json!({ "item": item }).to_string());
         world.start(SourceConfig::DynamodbStream(config));
         world.at(10.0).await;
-        let dead_letter = dead_letters(&world).remove(0);
-        assert_eq!((&dead_letter["payload"], &dead_letter["DDBStreamBatchInfo"]["startSequenceNumber"]), (&Value::Null, &json!("000000")));
+        let message = world.queues.messages(DLQ).remove(0);
+        assert!(message.body.len() < 100_000, "{} bytes", message.body.len());
+        let received = Received { body: message.body, attributes: message.attributes, ..Received::default() };
+        let dead_letter = DeadLetter::read(DLQ, received, &[]);
+        let event = host_adapters_sources::event_of(&dead_letter).unwrap();
+        assert_eq!(event.ordering_key.as_deref(), Some("item|s"));
+        assert!(matches!(&event.payload, Payload::Json(text) if text.contains(&item)));
+        assert!(dead_letter.readable().contains(&item), "people see the record");
+        settled_up_to(&world, 0);
+    }
+
+    /// A queue that takes less than the service's limit gets it compressed, too; one that takes nothing holds the shard.
+    d6_6__case_08_a_record_waits_until_the_queue_takes_its_dead_letter {
+        let config = DynamodbStreamConfig { maximum_retry_attempts: 0, ..plain() };
+        let world = World::new(|batch| Reply::each(batch, |_| retry()));
+        world.streams.open("s", None);
+        world.streams.put_range("s", 0..1);
+        let refusal = Error::new(ErrorKind::Invalid, "a message above the queue's maximum");
+        world.queues.faults.plan("send", 5, refusal);
+        world.start(SourceConfig::DynamodbStream(config));
+        world.at(1.0).await;
+        assert_eq!((world.queues.count(DLQ), world.streams.position("s")), (0, None), "not skipped");
+        world.at(60.0).await;
+        let body = &dead_letters(&world)[0];
+        assert_eq!(body["payloadEncoding"], "zstd-raw-json", "the sixth attempt was a compressed one: {body}");
         settled_up_to(&world, 0);
     }
 

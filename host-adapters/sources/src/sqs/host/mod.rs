@@ -21,11 +21,12 @@ use crate::{CircuitBreakers, Source, SourceContext, SourceSettings, Status};
 use heartbeat::{InFlightMessage, VisibilityHeartbeat};
 use host_adapters_delivery::batch::{Batcher, Need};
 use host_adapters_delivery::call::Invoker;
-use host_adapters_delivery::dead_letter::{DeadLetter, DeadLetterSink};
+use host_adapters_delivery::dead_letter::{DeadLetter, DeadLetterSink, note_attempt};
 use host_adapters_delivery::drain::{Drain, Ended};
 use host_adapters_delivery::redrive::{Recovery, Way};
 use host_adapters_failpoint::{self as failpoint, Step};
 use host_adapters_platform::Received;
+use host_adapters_platform::clock::Clock;
 use settle::{Plan, Settler};
 use std::sync::Arc;
 use std::time::Duration;
@@ -65,7 +66,7 @@ impl SqsSource {
             backoff: context.backoff.clone(),
         };
         let breakers = CircuitBreakers::new(&source, &context.backoff, &invoker.meter.paused);
-        Self { poller: Poller { batch: config.limits(), invoker, breakers, heartbeat, settler }, config }
+        Self { poller: Poller { batch: config.limits(), invoker, breakers, heartbeat, settler, clock: context.clock.clone() }, config }
     }
 }
 
@@ -93,6 +94,7 @@ struct Poller {
     breakers: CircuitBreakers,
     heartbeat: VisibilityHeartbeat,
     settler: Settler,
+    clock: Clock,
 }
 
 impl Poller {
@@ -173,6 +175,8 @@ impl Poller {
         let mut batches = vec![batch];
         while let Some(mut batch) = batches.pop() {
             self.heartbeat.keep(unsettled(&mut batch, &mut batches, batcher), settled(settling)).await;
+            let now_ms = u64::try_from(self.clock.now_ms()).unwrap_or(0);
+            batch.iter_mut().for_each(|message| note_attempt(&mut message.attempts_ms, now_ms));
             let events = batch.iter().map(|message| message.event.clone()).collect();
             let call = self.invoker.call(&self.breakers.worker, drain, events);
             let Some(outcome) = self.heartbeat.keep(unsettled(&mut batch, &mut batches, batcher), call).await else {

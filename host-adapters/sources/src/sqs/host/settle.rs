@@ -5,12 +5,11 @@
 use super::heartbeat::InFlightMessage;
 use host_adapters_delivery::OnReject;
 use host_adapters_delivery::call::{CallOutcome, Invoker};
-use host_adapters_delivery::dead_letter::{Cause, DeadLetterSink};
+use host_adapters_delivery::dead_letter::{Cause, DeadLetterSink, Unstored};
 use host_adapters_delivery::event::Disposition;
 use host_adapters_delivery::retry::Backoff;
 use host_adapters_failpoint::{self as failpoint, Step};
 use host_adapters_platform::QueueBackend;
-use host_adapters_records::queue::Message;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -53,7 +52,7 @@ pub struct Plan {
 pub struct Changes {
     delete: Vec<String>,
     delay: Vec<(String, Duration)>,
-    give_up: Vec<(String, Message)>,
+    give_up: Vec<(String, Unstored)>,
 }
 
 impl Settler {
@@ -139,16 +138,16 @@ impl Settler {
         );
     }
 
-    fn dead_letter(&self, message: InFlightMessage, reason: &str, outcome: &CallOutcome) -> (String, Message) {
-        let cause = Cause { reason, digest: &outcome.digest };
+    fn dead_letter(&self, message: InFlightMessage, reason: &str, outcome: &CallOutcome) -> (String, Unstored) {
+        let cause = Cause { attempts_ms: &message.attempts_ms, ..outcome.cause(reason) };
         let dead_letter = self.dead_letters.message(&message.event, &cause);
         (message.receipt, dead_letter)
     }
 
     /// Sends dead letters; returns the receipts of those that were stored. The other messages stay on their queue,
     /// whose own redrive applies to them.
-    async fn give_up(&self, dead_letters: Vec<(String, Message)>) -> Vec<String> {
-        let (receipts, messages): (Vec<String>, Vec<Message>) = dead_letters.into_iter().unzip();
+    async fn give_up(&self, dead_letters: Vec<(String, Unstored)>) -> Vec<String> {
+        let (receipts, messages): (Vec<String>, Vec<Unstored>) = dead_letters.into_iter().unzip();
         let errors = self.dead_letters.send(messages).await;
         if let Some(error) = errors.iter().flatten().next() {
             let (worker, source, queue) = (&self.invoker.worker, &self.invoker.source, &self.dead_letters.queue);
