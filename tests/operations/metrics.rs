@@ -51,7 +51,12 @@ fn labels(line: &str) -> Vec<String> {
 /// A host on which everything happens that is measured.
 async fn exercised() -> (TestHost, RedisServer) {
     let redis = RedisServer::start(Manner::Hung).await;
-    let host = TestHost::on(cached_in(&redis.url), |_| ()).await;
+    let host = TestHost::on(cached_in(&redis.url), |app| {
+        for component in app.components.values_mut() {
+            component.environment.insert("LOG_LEVEL".to_owned(), "WARN".to_owned());
+        }
+    })
+    .await;
     host.put_campaign("artist-presale-2024").await;
     assert_eq!(host.eligibility(JANE, &fixture("check-eligibility", "appsync")).await.status, 200);
     host.faults(Service::Entry, Faults { unavailable: 1.0, ..Faults::default() });

@@ -37,7 +37,7 @@ pub mod batch {
         pub_export_macro: true,
         default_bindings_module: "worker_kit::bindings::batch",
         with: {
-            "registration:platform/types@1.0.0": crate::bindings::imports::registration::platform::types,
+            "registration:platform/types@1.0.0": host_adapters_event,
             "registration:workers/events@1.0.0": host_adapters_event,
         },
     });
@@ -57,7 +57,7 @@ pub mod request {
         pub_export_macro: true,
         default_bindings_module: "worker_kit::bindings::request",
         with: {
-            "registration:platform/types@1.0.0": crate::bindings::imports::registration::platform::types,
+            "registration:platform/types@1.0.0": host_adapters_event,
             "registration:workers/events@1.0.0": host_adapters_event,
         },
     });

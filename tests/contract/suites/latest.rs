@@ -24,7 +24,13 @@ impl Dispatch for Heard {
     async fn dispatch(&self, _worker: &str, batch: Vec<Event>) -> Dispatched {
         let dispositions = vec![Disposition::Ack; batch.len()];
         self.0.lock().unwrap().extend(batch);
-        Dispatched { result: Ok(dispositions), digest: String::new(), outages: vec![] }
+        Dispatched {
+            result: Ok(dispositions),
+            digest: String::new(),
+            outages: vec![],
+            refusing: vec![],
+            traceparent: None,
+        }
     }
 }
 
