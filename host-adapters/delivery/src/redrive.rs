@@ -9,7 +9,7 @@
 use crate::dead_letter::{DeadLetter, Origin, Summary};
 use crate::dispatch::Dispatch;
 use crate::event::{Disposition, Event, Retry};
-use host_adapters_platform::{Page, QueueBackend, QueueBrowser, Received, Result};
+use host_adapters_platform::{Page, QueueBackend, QueueBrowser, Received, Result, fifo};
 use host_adapters_records::queue::Message;
 use host_adapters_records::{Error, ErrorKind};
 use std::collections::BTreeMap;
@@ -159,7 +159,12 @@ impl Redriver {
         };
         let recovery = Recovery::of(self.recoveries, source)?;
         match (recovery.way, source.split_once(':')) {
-            (Way::Queue, Some((_, name))) => self.send(name, dead_letter.message()?).await,
+            (Way::Queue, Some((_, name))) => {
+                let message = dead_letter.message()?;
+                // A new message: the queue must not take it for the one that failed.
+                let deduplication_id = fifo::is_fifo(name).then(|| dead_letter.summary.id.clone());
+                self.send(name, Message { deduplication_id, ..message }).await
+            }
             _ => self.hand_over(&origin.worker, (recovery.event)(&dead_letter)?).await,
         }
     }

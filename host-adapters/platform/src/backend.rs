@@ -30,6 +30,19 @@ pub trait QueueBrowser: Send + Sync + 'static {
     async fn take(&self, queue: &str, ids: &[String], visibility: Duration) -> Result<Vec<Received>>;
 }
 
+/// How often each message has failed. A queue counts receives, which end without an outcome where a host is drained,
+/// killed or paused.
+#[async_trait::async_trait]
+pub trait FailureTable: Send + Sync + 'static {
+    /// Counts one more failure of each message of a queue; returns how many each has had.
+    async fn count_failures(&self, queue: &str, messages: &[String]) -> Result<Vec<u32>>;
+    /// Forgets messages that are settled. What nobody forgets expires after [`FAILURES_KEPT`].
+    async fn forget_failures(&self, queue: &str, messages: &[String]) -> Result<()>;
+}
+
+/// How long failures are kept after the last one: as long as SQS keeps a message at most.
+pub const FAILURES_KEPT: Duration = Duration::from_secs(14 * 24 * 3600);
+
 /// A page of a queue's messages.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Page {

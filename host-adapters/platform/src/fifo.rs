@@ -16,6 +16,18 @@ pub fn tagged(queue: &str, tag: &str) -> String {
     }
 }
 
+/// What is wrong with a dead-letter queue that is not of its queue's type; SQS refuses it.
+pub fn mismatch(queue: &str, dead_letters: &str) -> Option<String> {
+    let kind = |queue| if is_fifo(queue) { "a FIFO queue" } else { "not a FIFO queue" };
+    (is_fifo(queue) != is_fifo(dead_letters)).then(|| {
+        format!(
+            "\"{queue}\" is {}, and \"{dead_letters}\" is {}; both end with `.fifo` or neither",
+            kind(queue),
+            kind(dead_letters)
+        )
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -2,6 +2,7 @@
 //! reads of a shard are counted.
 
 use super::backend::{LOOSE_QUEUE, TABLE};
+use super::failures::OfNoQueue;
 use crate::wait;
 use host_adapters_delivery::dispatch::{CallError, Dispatch, Dispatched};
 use host_adapters_delivery::drain::Drain;
@@ -133,6 +134,7 @@ pub async fn one_reader_feeds_three_workers(
             dispatch: workers.clone(),
             queues: queues.clone(),
             streams: ordered.clone(),
+            failures: Arc::new(OfNoQueue),
             clock: Clock::wall(),
             backoff: Backoff::new(),
         };

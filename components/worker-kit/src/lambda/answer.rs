@@ -2,8 +2,9 @@
 //! bridge reads all of it.
 
 use super::Incoming;
-use crate::{Disposition, Retry};
+use crate::{Disposition, Event, Retry};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 
 /// The reason of a record for which the worker answered no disposition.
 pub(crate) const UNANSWERED: &str = "the worker answered no disposition for the record";
@@ -75,6 +76,19 @@ pub struct TooMany {
     records: usize,
 }
 
+/// What becomes of a message: behind one of its group that failed, it is delivered again whatever the worker said. (Of a
+/// stream AWS itself delivers again all records behind the first that failed.)
+fn in_order<'a>(event: &'a Event, said: Disposition, blocked: &mut BTreeSet<&'a str>) -> Disposition {
+    let Some(group) = event.ordering_key.as_deref().filter(|_| event.source.starts_with("sqs:")) else { return said };
+    if blocked.contains(group) {
+        return Disposition::retry("a message before it in its group failed");
+    }
+    if matches!(said, Disposition::Retry(_)) {
+        blocked.insert(group);
+    }
+    said
+}
+
 impl Answer {
     /// The response for `incoming`, whose events the worker got in order. An event without a disposition is delivered
     /// again.
@@ -85,12 +99,13 @@ impl Answer {
         }
         let mut answer = Self { count: Count { received: incoming.len(), ..Count::default() }, ..Self::default() };
         let (mut dispositions, mut room) = (dispositions.into_iter(), MAX_REASONS_BYTES);
+        let mut blocked = BTreeSet::new();
         for record in incoming {
             match record {
                 Incoming::Malformed { id, reason } => answer.add(id, Disposition::Reject(reason.clone()), &mut room),
                 Incoming::Event(event) => {
-                    let disposition = dispositions.next().unwrap_or_else(|| Disposition::retry(UNANSWERED));
-                    answer.add(&event.id, disposition, &mut room);
+                    let said = dispositions.next().unwrap_or_else(|| Disposition::retry(UNANSWERED));
+                    answer.add(&event.id, in_order(event, said, &mut blocked), &mut room);
                 }
             }
         }

@@ -92,7 +92,7 @@ fn a_message_as_aws_sends_it() {
 }
 
 #[test]
-fn case_11__attributes_keep_their_types_and_bytes() {
+fn case_11_attributes_keep_their_types_and_bytes() {
     let event = json!({"Records": [{"messageId": "m", "body": "{}", "messageAttributes": {
         "a": {"stringValue": "850", "dataType": "Number"},
         "b": {"stringValue": "12.50", "dataType": "Number.float", "binaryValue": null, "stringListValues": []},
@@ -362,4 +362,27 @@ fn the_token_is_a_header_and_never_in_the_body() {
         assert_eq!(appsync::token(&event.to_string()), None, "{event}");
     }
     assert_eq!(appsync::token("not json"), None);
+}
+
+/// Lambda: "stop at the first failure and return all failed and unprocessed messages", for each group.
+#[test]
+#[allow(non_snake_case, reason = "begins with a line of docs/delivery.md")]
+fn d3_17__case_09_messages_behind_a_failed_one_of_their_group_fail_too() {
+    let record = |id: &str| {
+        json!({"messageId": id, "body": "{}", "attributes": {"MessageGroupId": id[..1]},
+            "eventSourceARN": "arn:aws:sqs:us-east-1:1:q.fifo"})
+    };
+    let mut records: Vec<_> = ["a1", "b1", "a2", "b2", "a3"].map(record).into();
+    records.push(json!({"messageId": "c", "body": "{}"}));
+    let event = json!({ "Records": records }).to_string();
+    let incoming = parse(event.as_bytes(), &Context::default()).unwrap();
+    let ack = || Disposition::Ack;
+    let failed = |said: Vec<Disposition>| {
+        let answer = Answer::new(&incoming, said).unwrap();
+        answer.batch_item_failures.into_iter().map(|it| it.item_identifier).collect::<Vec<_>>()
+    };
+    assert_eq!(failed(vec![Disposition::retry("not now"), ack(), ack(), ack(), ack(), ack()]), ["a1", "a2", "a3"]);
+    assert_eq!(failed(vec![ack(), ack(), Disposition::retry("not now"), ack(), ack(), ack()]), ["a2", "a3"]);
+    assert_eq!(failed(vec![Disposition::Reject("no".into()), ack(), ack(), ack(), ack(), ack()]), [""; 0]);
+    assert_eq!(failed(vec![ack(), ack(), ack()]), ["b2", "a3", "c"], "no disposition");
 }

@@ -5,8 +5,8 @@ use aws_sdk_sqs::primitives::Blob;
 use aws_sdk_sqs::types::{MessageAttributeValue, SendMessageBatchRequestEntry};
 use backend_aws::{error, side_by_side};
 use backon::{BackoffBuilder, ExponentialBuilder};
-use host_adapters_platform::Result;
 use host_adapters_platform::limits::message::{self, MAX_MESSAGE_BYTES, check_message};
+use host_adapters_platform::{Result, fifo};
 use host_adapters_records::queue::Message;
 use host_adapters_records::{Attribute, AttributeValue, Error, ErrorKind};
 use std::time::Duration;
@@ -33,7 +33,11 @@ impl Sqs {
             }
         }
         let calls = batches(good).into_iter().map(|batch| self.send_batch_until_taken(queue, &url, batch));
-        for (place, answer) in side_by_side(calls).await.into_iter().flatten() {
+        let sent = match fifo::is_fifo(queue) {
+            true => one_by_one(calls).await,
+            false => side_by_side(calls).await,
+        };
+        for (place, answer) in sent.into_iter().flatten() {
             if let Some(slot) = answers.get_mut(place) {
                 *slot = answer;
             }
@@ -96,6 +100,15 @@ impl Sqs {
         }
         (done, reason.map(|reason| (again, reason)))
     }
+}
+
+/// Calls of a FIFO queue keep the order of the messages.
+async fn one_by_one<T>(calls: impl Iterator<Item: Future<Output = T>>) -> Vec<T> {
+    let mut results = Vec::new();
+    for call in calls {
+        results.push(call.await);
+    }
+    results
 }
 
 /// Batches within SQS's limits.

@@ -98,7 +98,9 @@ impl DeadLetter {
         attributes.sort_unstable();
         let source = source.or_else(|| only(origins.iter().map(|it| &it.source))).unwrap_or_default();
         let of_source = origins.iter().filter(|it| it.source == source).map(|it| &it.worker);
+        // The host's dead letters name the group in an attribute, because not every dead letter queue has groups.
         let moved_by_the_queue = reason.as_deref().is_none_or(|reason| reason == RECEIVES_EXHAUSTED);
+        let ordering_key = ordering_key.or_else(|| message.group.filter(|_| moved_by_the_queue));
         let summary = Summary {
             worker: worker.or_else(|| only(of_source)).unwrap_or_default(),
             source,

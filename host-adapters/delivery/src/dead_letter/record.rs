@@ -8,7 +8,7 @@ use host_adapters_records::queue::Message;
 const CORRELATION_ID: &str = "correlationId";
 
 impl DeadLetter {
-    /// The message that the record was, with the same correlation id.
+    /// The message that the record was, with the same correlation id and in the same group.
     ///
     /// # Errors
     /// When the record is not text: queues take only text.
@@ -22,7 +22,7 @@ impl DeadLetter {
         if attributes.len() < MAX_ATTRIBUTES && attributes.iter().all(|it| it.name != CORRELATION_ID) {
             attributes.push(Attribute::text(CORRELATION_ID, &self.summary.record_id));
         }
-        Ok(Message { attributes, ..Message::new(body) })
+        Ok(Message { attributes, group_id: self.ordering_key.clone(), ..Message::new(body) })
     }
 
     /// The record of a source whose dead letters have the payload as their body.

@@ -31,12 +31,13 @@ impl DeadLetterSink {
 
     /// Makes the dead letter of a record, with the payload as the body.
     pub fn message(&self, event: &Event, cause: &Cause<'_>) -> Unstored {
-        Unstored::new(event.clone(), self.told(event, cause, event.ordering_key.clone()), None)
+        let told = self.told(event, cause, event.ordering_key.clone());
+        Unstored::new(&self.queue, &self.worker, event.clone(), told, None)
     }
 
     /// Makes the dead letter of a stream's record, with `envelope` and the record as the body.
     pub fn stream(&self, event: &Event, envelope: Value, cause: &Cause<'_>) -> Unstored {
-        Unstored::new(event.clone(), self.told(event, cause, None), Some(envelope))
+        Unstored::new(&self.queue, &self.worker, event.clone(), self.told(event, cause, None), Some(envelope))
     }
 
     fn told(&self, event: &Event, cause: &Cause<'_>, ordering_key: Option<String>) -> Vec<(&'static str, String)> {

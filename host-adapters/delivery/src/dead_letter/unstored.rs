@@ -4,7 +4,8 @@
 use super::payload;
 use crate::event::{Event, Payload};
 use host_adapters_platform::dead_letter::{attribute, attributes};
-use host_adapters_platform::limits::message::{MAX_MESSAGE_BYTES, bytes};
+use host_adapters_platform::fifo;
+use host_adapters_platform::limits::message::{MAX_MESSAGE_BYTES, bytes, is_id};
 use host_adapters_records::Attribute;
 use host_adapters_records::queue::Message;
 use serde_json::Value;
@@ -22,6 +23,8 @@ pub struct Unstored {
     told: Vec<(&'static str, String)>,
     /// Of a stream's record.
     envelope: Option<Value>,
+    /// The group in a dead letter queue that keeps an order.
+    group: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -32,8 +35,17 @@ enum Form {
 }
 
 impl Unstored {
-    pub(super) fn new(event: Event, told: Vec<(&'static str, String)>, envelope: Option<Value>) -> Self {
-        let mut this = Self { message: Message::new(""), form: Form::Readable, event, told, envelope };
+    /// The dead letter of a record for a queue. In a FIFO queue dead letters keep the order of their group.
+    pub(super) fn new(
+        queue: &str,
+        worker: &str,
+        event: Event,
+        told: Vec<(&'static str, String)>,
+        envelope: Option<Value>,
+    ) -> Self {
+        let group = || event.ordering_key.clone().filter(|group| is_id(group)).unwrap_or_else(|| worker.to_owned());
+        let group = fifo::is_fifo(queue).then(group);
+        let mut this = Self { message: Message::new(""), form: Form::Readable, event, told, envelope, group };
         this.message = this.readable();
         while bytes(&this.message) > MAX_MESSAGE_BYTES && this.shrink() {}
         this
@@ -86,13 +98,19 @@ impl Unstored {
             Payload::Json(text) => text.clone(),
             Payload::Bytes(bytes) => String::from_utf8(bytes.clone()).ok()?,
         };
-        Some(Message { attributes: self.event.attributes.clone(), ..Message::new(body) })
+        Some(self.in_order(Message { attributes: self.event.attributes.clone(), ..Message::new(body) }))
     }
 
     fn written(&self, body: String, encoding: Option<&str>) -> Message {
         let mut told = self.told.clone();
         told.extend(encoding.map(|encoding| (attribute::PAYLOAD_ENCODING, encoding.to_owned())));
-        Message { attributes: attributes(told, own_attributes(&self.event)), ..Message::new(body) }
+        self.in_order(Message { attributes: attributes(told, own_attributes(&self.event)), ..Message::new(body) })
+    }
+
+    /// As when SQS moves a message, its id takes the place of its deduplication id.
+    fn in_order(&self, message: Message) -> Message {
+        let deduplication_id = self.group.is_some().then(|| self.event.id.clone());
+        Message { group_id: self.group.clone(), deduplication_id, ..message }
     }
 }
 

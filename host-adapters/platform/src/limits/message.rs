@@ -64,7 +64,8 @@ fn check_order(queue: &str, message: &Message) -> Result<()> {
     }
 }
 
-fn is_id(id: &str) -> bool {
+/// Whether it can be the id of a group or of a deduplication.
+pub fn is_id(id: &str) -> bool {
     (1..=MAX_ID_CHARS).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_graphic())
 }
 

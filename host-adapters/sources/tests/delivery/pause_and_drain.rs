@@ -112,6 +112,7 @@ rows! {
             true => ack_all(batch),
             false => Reply::each(batch, |_| retry()).refused(ROUTE),
         });
+        world.queues.redrive_after(1_000);
         let running = world.start(sqs(SqsConfig { max_concurrency: 2, ..SqsConfig::new("q") }));
         fill(&world, 30);
         world.at(3600.0).await;
@@ -140,6 +141,7 @@ rows! {
             }
             if worked.load(Ordering::Relaxed) { reply } else { reply.refused(ROUTE) }
         });
+        world.queues.redrive_after(1_000);
         let running = world.start(sqs(SqsConfig { max_concurrency: 1, ..SqsConfig::new("q") }));
         fill(&world, 1);
         world.at(600.0).await;

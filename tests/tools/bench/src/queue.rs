@@ -98,6 +98,7 @@ async fn empty(store: &Arc<Embedded>, dispatch: &Arc<dyn Dispatch>, messages: us
         dispatch: dispatch.clone(),
         queues: store.clone(),
         streams: dynamodb_stream::streams(store.clone()),
+        failures: store.clone(),
         clock: Clock::wall(),
         backoff: Backoff::new(),
     };

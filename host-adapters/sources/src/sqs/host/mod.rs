@@ -28,6 +28,7 @@ use host_adapters_failpoint::{self as failpoint, Step};
 use host_adapters_platform::Received;
 use host_adapters_platform::clock::Clock;
 use settle::{Plan, Settler};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinSet;
@@ -61,6 +62,7 @@ impl SqsSource {
             backend: context.queues.clone(),
             queue: config.queue.clone(),
             dead_letters: DeadLetterSink::new(context.queues.clone(), config.dead_letter_queue(&context.worker), &context.worker),
+            failures: context.failures.clone(),
             max_attempts: config.max_attempts,
             on_reject: config.on_reject,
             backoff: context.backoff.clone(),
@@ -184,7 +186,8 @@ impl Poller {
                 self.settler.return_now(&batch).await;
                 return Ended::Abandoned(batch.len());
             };
-            let Plan { keep, mut halve, changes } = self.settler.plan(batch, &outcome);
+            let Plan { keep, mut halve, blocked, mut changes } = self.settler.plan(batch, &outcome);
+            changes.give_back(behind(&blocked, &mut batches, batcher));
             let poller = self.clone();
             settling.spawn(async move { poller.settler.settle(changes).await });
             let second = halve.split_off(halve.len().div_ceil(2));
@@ -196,6 +199,25 @@ impl Poller {
         }
         Ended::Drained
     }
+}
+
+/// Takes out the messages of these groups of a FIFO queue, which wait behind one that failed.
+fn behind(
+    groups: &BTreeSet<String>,
+    batches: &mut Vec<Vec<InFlightMessage>>,
+    batcher: &mut Batcher<InFlightMessage>,
+) -> Vec<InFlightMessage> {
+    if groups.is_empty() {
+        return Vec::new();
+    }
+    let is_behind =
+        |message: &InFlightMessage| message.event.ordering_key.as_ref().is_some_and(|group| groups.contains(group));
+    let mut behind = batcher.extract(is_behind);
+    for batch in batches.iter_mut() {
+        behind.extend(batch.extract_if(.., |message| is_behind(message)));
+    }
+    batches.retain(|batch| !batch.is_empty());
+    behind
 }
 
 /// All messages in flight that are not being settled: of this call, of the calls after it, and of the next batch.
