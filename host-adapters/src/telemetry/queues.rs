@@ -5,7 +5,6 @@ use host_adapters_platform::clock::Clock;
 use host_adapters_platform::{Depth, QueueBackend, Result};
 use metrics::{Gauge, Unit, describe_gauge, gauge};
 use std::collections::HashMap;
-use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -44,14 +43,12 @@ impl Queues {
     }
 
     /// Measures again and again, as long as the future is polled.
-    pub fn watch(mut self) -> impl Future<Output = ()> {
-        async move {
-            let mut tick = tokio::time::interval(PERIOD);
-            tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-            loop {
-                tick.tick().await;
-                self.measure().await;
-            }
+    pub async fn watch(mut self) {
+        let mut tick = tokio::time::interval(PERIOD);
+        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            tick.tick().await;
+            self.measure().await;
         }
     }
 
