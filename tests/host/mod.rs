@@ -2,6 +2,8 @@
 
 mod bad_events;
 mod cli;
+mod components;
+mod gateway;
 mod hostile;
 mod on_servers;
 pub mod sandbox;

@@ -7,6 +7,7 @@ use fake_services::{FakeServices, Options};
 use host_adapters::app::{self, Addresses, Running};
 use host_adapters::manifest::App;
 use host_adapters::manifest::runtime_config::RuntimeConfig;
+use host_adapters::server::HttpLimits;
 use host_adapters::telemetry::Tracing;
 use host_adapters::telemetry::metrics::{self, Metrics};
 use host_adapters_records::{Error, Function};
@@ -174,6 +175,7 @@ async fn start(app: App, folder: &TempDir) -> Running {
     let options = app::Options {
         data,
         addresses: Addresses { http: any, gateway: any },
+        limits: HttpLimits::default(),
         service_key: None,
         runtime_config: RuntimeConfig::default(),
     };

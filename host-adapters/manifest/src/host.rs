@@ -60,7 +60,8 @@ settings! {
         pub issuer: Template = Template::default(), "whose tokens are accepted (iss)";
         /// What `aud` must be or hold.
         pub audience: Template = Template::default(), "for whom the tokens are meant (aud)";
-        /// A file beside the manifest, or an address, with the public keys.
+        /// A file beside the manifest, or an address, with the public keys. They are renewed every ten minutes, while the
+        /// known ones serve; those that cannot be renewed serve for a day.
         pub jwks: Template = Template::default(), "a file or URL with the issuer's public keys";
     }
 }
@@ -134,12 +135,26 @@ fn service(name: String, settings: &ServiceSettings, context: &Context<'_, '_>) 
 }
 
 fn identity_config(settings: &IdentitySettings, context: &Context<'_, '_>) -> Option<IdentityConfig> {
-    let text = |template| Some(context.resolve(template)?.expose().to_owned());
-    let (issuer, audience, jwks) = (text(&settings.issuer), text(&settings.audience), text(&settings.jwks));
+    let text = |key, template| filled(key, template, context);
+    let (issuer, audience) = (text("issuer", &settings.issuer), text("audience", &settings.audience));
+    let jwks = text("jwks", &settings.jwks);
     let (issuer, audience, jwks) = (issuer?, audience?, jwks?);
     // A file is one beside the manifest.
     let jwks = if jwks.contains("://") { jwks } else { context.folder.join(jwks).display().to_string() };
     Some(IdentityConfig { issuer, audience, jwks })
+}
+
+/// A text of the identity. An empty one would accept tokens that name nobody, or never find a key.
+fn filled(key: &str, template: &Template, context: &Context<'_, '_>) -> Option<String> {
+    let text = context.resolve(template)?.expose().to_owned();
+    if !text.trim().is_empty() {
+        return Some(text);
+    }
+    if let Some(Spanned { span, .. }) = &template.0 {
+        let place = format!("application.tool.{TOOL}.identity");
+        context.report.diagnostic(span, format!("\"{key}\" is empty, in {place}; write it, or remove the table"));
+    }
+    None
 }
 
 fn raw_client(name: String, client: Spanned<ClientSettings>, context: &Context<'_, '_>) -> RawClient {

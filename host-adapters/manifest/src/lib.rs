@@ -27,7 +27,7 @@ pub use app::*;
 pub use host_adapters_settings::{Block, Diagnostic, ManifestErrors};
 pub use host_adapters_sources::SourceConfig;
 pub use limits::Limits;
-pub use route::{Route, Routes};
+pub use route::{Matched, Route, Routes};
 pub use schema::{blocks, schema};
 pub use variables::{ProvidedVariables, Value};
 

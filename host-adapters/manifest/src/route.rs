@@ -15,6 +15,39 @@ pub struct Route {
     pub component: String,
 }
 
+impl Route {
+    /// Without a trailing slash, as Spin matches it.
+    pub fn matched(&self) -> &str {
+        self.route.strip_suffix('/').unwrap_or(&self.route)
+    }
+
+    /// As written, without a trailing wildcard.
+    pub fn prefix(&self) -> &str {
+        self.route.strip_suffix("/...").unwrap_or(&self.route)
+    }
+}
+
+/// A path and the route that answers it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Matched<'r> {
+    /// The route.
+    pub route: &'r Route,
+    /// What stands in the path for each `:name` of the route.
+    pub named: Vec<(String, String)>,
+    /// What stands in the path for `/...`, with its leading slash; empty without it.
+    pub path_info: String,
+}
+
+/// Spin keeps a trailing slash, which the matcher drops.
+fn path_info(rest: &str, has_slash: bool) -> String {
+    match (rest.is_empty(), has_slash) {
+        (true, false) => String::new(),
+        (true, true) => "/".to_owned(),
+        (false, false) => format!("/{rest}"),
+        (false, true) => format!("/{rest}/"),
+    }
+}
+
 /// All routes. An exact route has precedence over a wildcard, and of wildcards the longest.
 #[derive(Clone, Default)]
 pub struct Routes {
@@ -24,8 +57,12 @@ pub struct Routes {
 
 impl Routes {
     /// The route that answers a path (without the query).
-    pub fn find(&self, path: &str) -> Option<&Route> {
-        self.list.get(*self.router.best_match(path)?.handler())
+    pub fn find<'r>(&'r self, path: &str) -> Option<Matched<'r>> {
+        let found = self.router.best_match(path)?;
+        let captures = found.captures();
+        let named = captures.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        let rest = captures.wildcard().map_or_else(String::new, |rest| path_info(rest, path.ends_with('/')));
+        Some(Matched { route: self.list.get(*found.handler())?, named, path_info: rest })
     }
 
     /// All routes in the order of the manifest.

@@ -4,6 +4,8 @@
 use super::config::{LimitBy, RateLimit};
 use governor::clock::{Clock, DefaultClock};
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
+use percent_encoding::percent_decode_str;
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -40,7 +42,7 @@ impl Limiter {
     /// Waits until a request to `path` may go out. Who is dropped on the way has taken nothing.
     pub(super) async fn wait(&self, path: &str) {
         let bucket = self.bucket(match self.by {
-            LimitBy::Campaign => path.trim_start_matches('/').split(['/', '?']).next().unwrap_or_default(),
+            LimitBy::Campaign => &campaign(path),
             LimitBy::Service => "",
         });
         bucket.wait().await;
@@ -72,6 +74,12 @@ impl Bucket {
             tokio::time::sleep(early.wait_time_from(DefaultClock::default().now())).await;
         }
     }
+}
+
+/// The first segment of a path. Servers read `%63` as `c`, so both are one campaign.
+fn campaign(path: &str) -> Cow<'_, str> {
+    let segment = path.trim_start_matches('/').split(['/', '?', '#']).next().unwrap_or_default();
+    percent_decode_str(segment).decode_utf8_lossy()
 }
 
 /// A tenth may come at once and the rest spread over the second, so that no second ever sees more than `per_sec`.
@@ -118,6 +126,7 @@ mod tests {
         assert!(within(&limiter, "/c1/entries", 0).await);
         assert!(!within(&limiter, "/c1/scores/refresh", 20).await);
         assert!(within(&limiter, "/c2/entries", 0).await);
+        assert!(!within(&limiter, "/%632/entries", 20).await, "the same campaign in other letters");
     }
 
     #[tokio::test]

@@ -15,6 +15,7 @@ mod bindings;
 mod budget;
 pub mod call;
 mod calls;
+mod check;
 mod compiled;
 pub mod component;
 pub mod engine;
@@ -33,6 +34,7 @@ mod state;
 mod turn;
 
 pub use call::{CallError, Called, Disposition, Event, Payload};
+pub use check::check;
 pub use component::{ComponentSpec, LoadError, Source};
 pub use engine::{Interfaces, RuntimeConfig};
 pub use host::Host;

@@ -3,7 +3,7 @@
 
 use crate::answer::{MAX_RESPONSE_BYTES, cut};
 use bytes::Bytes;
-use host_adapters_event::endpoint::bearer;
+use host_adapters_event::endpoint::fan_token;
 use host_adapters_event::{Failure, Request, Response};
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
 use http::{Method, StatusCode};
@@ -19,7 +19,7 @@ pub(crate) fn typed(request: http::Request<Bytes>) -> Result<Request, Response> 
     let header = |name: &str| text(&parts.headers, name).map(str::to_owned);
     Ok(Request {
         body,
-        token: text(&parts.headers, AUTHORIZATION.as_str()).and_then(bearer),
+        token: text(&parts.headers, AUTHORIZATION.as_str()).and_then(fan_token).map(str::to_owned),
         correlation_id: header("x-correlation-id").unwrap_or_default(),
         traceparent: header("traceparent"),
     })

@@ -15,7 +15,7 @@ pub struct Requirements {
 pub enum Export {
     /// `registration:workers/batch-worker`.
     BatchWorker,
-    /// `wasi:http/handler`.
+    /// `wasi:http/handler`, or `wasi:http/incoming-handler` of WASI 0.2.
     HttpHandler,
 }
 

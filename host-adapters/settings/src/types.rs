@@ -152,11 +152,15 @@ impl Setting for Names {
     type Rule = ();
 
     fn read(fields: &mut Fields<'_, '_>, key: &'static str, (): &()) -> Option<Self> {
-        Some(Self(fields.strings(key)))
+        let names = fields.strings(key);
+        for name in names.iter().filter(|name| name.value.trim().is_empty()) {
+            fields.diagnostic(&name.span, format!("\"{key}\" holds an empty name; remove it"));
+        }
+        Some(Self(names))
     }
 
     fn schema(_default: Self, (): &()) -> Json {
-        json!({"type": "array", "items": {"type": "string"}})
+        json!({"type": "array", "items": {"type": "string", "minLength": 1}})
     }
 }
 
@@ -200,6 +204,9 @@ impl<T: Settings> Setting for Named<T> {
         let read = |(name, mut table): (&str, Fields<'_, '_>)| {
             let (value, _) = T::read_all(&mut table);
             let span = table.span.clone();
+            if name.trim().is_empty() {
+                table.diagnostic(&span, format!("\"{key}\" holds an empty name; write one"));
+            }
             table.finish();
             (name.to_owned(), Spanned { value, span })
         };

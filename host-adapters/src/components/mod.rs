@@ -1,9 +1,12 @@
 //! The components that serve. A file is loaded in one way: at the start, when it has changed, and when an operator
 //! sends it.
 
+mod check;
 mod requirements;
 mod spec;
 pub mod watch;
+
+pub use check::{Checked, check};
 
 use crate::backends::Backends;
 use crate::host::Host;

@@ -30,6 +30,7 @@ fn refused(component: &Component) -> Vec<RefusedImport> {
     let hosts = [
         ("spin:redis/redis", ["redis", "rediss"], host("redis://<host>")),
         ("wasi:http/client", ["http", "https"], host("http://<host>")),
+        ("wasi:http/outgoing-handler", ["http", "https"], host("http://<host>")),
     ];
     let hosts = hosts.into_iter().filter(|(_, schemes, _)| !component.allowed_outbound_hosts.has_scheme(schemes));
     let refused = platform.chain(hosts.map(|(interface, _, remedy)| (interface, remedy)));

@@ -1,9 +1,12 @@
 //! The program `host-adapters` as a process: arguments, output and exit codes.
 
+mod connections;
 mod dead_letters;
+mod early;
 mod events;
 mod invoke;
 mod runtime_config;
+mod signals;
 mod up;
 mod validate;
 

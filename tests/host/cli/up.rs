@@ -35,13 +35,13 @@ const GUESS: &str = "planted-6f1e-guess";
 pub(super) struct Up {
     child: Child,
     stdout: BufReader<ChildStdout>,
-    http: String,
-    gateway: String,
+    pub(super) http: String,
+    pub(super) gateway: String,
     pub(super) folder: tempfile::TempDir,
 }
 
 impl Up {
-    fn start(log_level: &str) -> Self {
+    pub(super) fn start(log_level: &str) -> Self {
         Self::start_with(log_level, |_, _| ())
     }
 
@@ -49,11 +49,20 @@ impl Up {
     pub(super) fn start_with(log_level: &str, change: impl FnOnce(&mut Command, &Path)) -> Self {
         let folder = tempfile::tempdir().unwrap();
         share_compiled(folder.path());
+        Self::start_in(folder, log_level, change)
+    }
+
+    /// Starts the host on a folder that an earlier one may have left.
+    pub(super) fn start_in(
+        folder: tempfile::TempDir,
+        log_level: &str,
+        change: impl FnOnce(&mut Command, &Path),
+    ) -> Self {
         let jwks = folder.path().join("jwks.json");
         std::fs::write(&jwks, r#"{"keys":[]}"#).unwrap();
         let mut command = command();
         command
-            .args(["up", "--listen", "127.0.0.1:0", "--gateway-listen", "127.0.0.1:0", "--drain-secs", "20"])
+            .args(["up", "--listen", "127.0.0.1:0", "--gateway-listen", "127.0.0.1:0"])
             .arg("--data")
             .arg(folder.path())
             .env("LOG_LEVEL", log_level)
@@ -101,7 +110,16 @@ impl Up {
 
     /// Sends SIGTERM. Returns the exit code, the rest of stdout, and the whole log.
     pub(super) fn stop(&mut self) -> (i32, String, String) {
-        kill_process(Pid::from_child(&self.child), Signal::TERM).unwrap();
+        self.signal(Signal::TERM);
+        self.ended()
+    }
+
+    pub(super) fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
+    }
+
+    /// Waits for the end. Returns the exit code, the rest of stdout, and the whole log.
+    pub(super) fn ended(&mut self) -> (i32, String, String) {
         let deadline = Instant::now() + PATIENCE;
         let status = loop {
             match self.child.try_wait().unwrap() {

@@ -2,7 +2,7 @@
 
 use super::{body, header, send};
 use crate::{Request, RequestWorker, Response, lambda::appsync, worker::call_request};
-use host_adapters_event::endpoint::bearer;
+use host_adapters_event::endpoint::fan_token;
 use http_body_util::BodyExt;
 use spin_sdk::http::{self, FromRequest};
 use spin_sdk::wasip3::{http::types, random::random::get_random_u64};
@@ -23,7 +23,7 @@ pub async fn answer<W: RequestWorker, B: BodyExt<Error: Display>>(
     request: http::Request<B>,
     new_id: impl FnOnce() -> String,
 ) -> Result<Response, Response> {
-    let token = header(request.headers(), "authorization").and_then(bearer);
+    let token = header(request.headers(), "authorization").and_then(fan_token).map(str::to_owned);
     let correlation_id = header(request.headers(), "x-correlation-id").map(str::to_owned);
     let traceparent = header(request.headers(), "traceparent").map(str::to_owned);
     let body = body(request).await?;

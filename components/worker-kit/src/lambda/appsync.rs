@@ -1,6 +1,6 @@
 //! Input of request workers: an AppSync event (`arguments.input.body`), `{"body": …}` or the bare input.
 
-use host_adapters_event::endpoint::bearer;
+use host_adapters_event::endpoint::fan_token;
 use serde_json::Value;
 
 /// The input inside an event, whichever way it came.
@@ -25,7 +25,7 @@ pub fn input(event: Value) -> Value {
 
 /// The caller's token: `request.headers.authorization` of an AppSync event, without `Bearer `. Never from the body.
 pub fn token(event: &str) -> Option<String> {
-    bearer(&header(event, "authorization")?)
+    fan_token(&header(event, "authorization")?).map(str::to_owned)
 }
 
 /// A header that the AppSync resolver forwards, in any case of its name.

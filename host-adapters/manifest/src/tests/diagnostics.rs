@@ -151,6 +151,25 @@ source = [{ queue = "saveEntriesQueue" }, { type = "sqs" }, { type = "dynamodb-s
 }
 
 #[test]
+fn empty_names_and_texts_of_the_identity_are_refused() {
+    check(
+        r#"
+[variables]
+audience = { default = " " }
+[application.tool.host-adapters]
+collections = ["", "campaigns"]
+[application.tool.host-adapters.tables]
+"" = { stream = true }
+[application.tool.host-adapters.identity]
+issuer = ""
+audience = "{{ audience }}"
+jwks = ""
+"#,
+        &expect![[r#""#]],
+    );
+}
+
+#[test]
 fn services_need_a_url() {
     check(
         r#"
