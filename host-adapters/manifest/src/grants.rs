@@ -64,14 +64,15 @@ impl From<Table<GrantSettings>> for RawGrants {
             .collect();
         let (tables, queues, documents) = (tables.allowed, queues.allowed, documents.allowed);
         let services = services.0.into_iter().map(|name| name.value).collect();
-        Self { grants: Grants { tables, queues, documents, identity, services, components }, named }
+        let grants = Grants { tables, queues, documents, identity, services, components, of_client: false };
+        Self { grants, named }
     }
 }
 
 impl RawGrants {
     /// A client's grants, with every declared name in place of `"*"`. A name that stands beside it keeps its own grant.
     pub(super) fn expanded(&self, host: &Host) -> Grants {
-        let mut grants = self.grants.clone();
+        let mut grants = Grants { of_client: true, ..self.grants.clone() };
         expand(&mut grants.tables, host.tables.keys());
         expand(&mut grants.queues, host.queues.keys());
         expand(&mut grants.documents, &host.collections);

@@ -41,10 +41,11 @@ impl Limiter {
 
     /// Waits until a request to `path` may go out. Who is dropped on the way has taken nothing.
     pub(super) async fn wait(&self, path: &str) {
-        let bucket = self.bucket(match self.by {
-            LimitBy::Campaign => &campaign(path),
-            LimitBy::Service => "",
-        });
+        let key = match self.by {
+            LimitBy::Campaign => campaign(path),
+            LimitBy::Service => Cow::Borrowed(""),
+        };
+        let bucket = self.bucket(&key);
         bucket.wait().await;
     }
 

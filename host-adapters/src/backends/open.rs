@@ -8,8 +8,8 @@ use anyhow::{Context, Result, anyhow};
 use backend_embedded::{Embedded, EmbeddedCache};
 use host_adapters_platform::clock::Clock;
 use host_adapters_platform::{
-    Declared, DocumentsBackend, Grants, Opened, PlatformService, QueueBackend, QueueBrowser, ServiceBackend,
-    StreamBackend, TableBackend,
+    Declared, DocumentsBackend, Opened, PlatformService, QueueBackend, QueueBrowser, ServiceBackend, StreamBackend,
+    TableBackend,
 };
 use host_adapters_records::cache::CacheBackend;
 use std::path::Path;
@@ -39,11 +39,7 @@ pub async fn open(app: &App, data: &Path, config: &RuntimeConfig, services: impl
     std::fs::create_dir_all(data).with_context(|| format!("cannot make the folder {}", data.display()))?;
     let opened = Sections::open(&app.declared(), data, config).await?;
     let components = app.components.values().map(|it| (it.id.clone(), it.grants.clone()));
-    let clients = app
-        .host
-        .clients
-        .iter()
-        .map(|(name, client)| (name.clone(), Grants { of_client: true, ..client.grants.clone() }));
+    let clients = app.host.clients.iter().map(|(name, client)| (name.clone(), client.grants.clone()));
     let platform = PlatformService {
         grants: components.chain(clients).collect(),
         tables: opened.tables.0,
