@@ -11,7 +11,7 @@ fn status(url: &str, path: &str, token: &str, length: usize, chunked: bool) -> R
     let framing = if chunked { "Transfer-Encoding: chunked".to_owned() } else { format!("Content-Length: {length}") };
     let head = format!(
         "POST {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n\
-         Content-Type: application/json\r\n{framing}\r\n\r\n"
+         Content-Type: application/json\r\nConnection: close\r\n{framing}\r\n\r\n"
     );
     stream.write_all(head.as_bytes()).map_err(failed)?;
     let piece = vec![b' '; 64 << 10];
