@@ -1,6 +1,7 @@
 //! The next step of a replication after each outcome, until flag and service agree. Pure.
 
 use crate::record::Item;
+use registration::entry::Score;
 use std::rc::Rc;
 use worker_kit::Disposition;
 use worker_kit::platform::{
@@ -106,7 +107,7 @@ pub fn for_service(item: &Item) -> entry::Entry<'_> {
         member_id: entry.member_id.as_deref(),
         fields: entry.fields.as_json(),
         linked_from: entry.linked_from.as_deref(),
-        score: entry.score.as_ref(),
+        score: entry.score.as_ref().map(Score::as_json),
         date: entry::Dates {
             created: entry.date.created.as_deref(),
             updated: Some(&item.version),
@@ -131,6 +132,15 @@ mod tests {
             Next::Settle(Disposition::Reject(reason)) => Some(reason),
             _ => None,
         }
+    }
+
+    #[test]
+    fn case_01_a_score_is_sent_with_every_digit() {
+        let stored = image("u", 1, "m").to_string();
+        let stored = stored.replacen('{', r#"{"score":12345678901234567890123,"#, 1);
+        let item = Item::from_table(&stored).unwrap();
+        let sent = serde_json::to_string(&for_service(&item)).unwrap();
+        assert!(sent.contains(r#""score":12345678901234567890123,"#), "{sent}");
     }
 
     #[test]

@@ -73,6 +73,14 @@ pub struct Rules {
     pub batch_info: &'static str,
 }
 
+impl Rules {
+    /// How long ago a record was made, by the time in it.
+    pub(crate) fn age(&self, time_ms: u64) -> Duration {
+        let now_ms = u64::try_from(self.clock.now_ms()).unwrap_or(0);
+        Duration::from_millis(now_ms.saturating_sub(time_ms))
+    }
+}
+
 /// The part of the keys of one shard that one task handles.
 pub struct KeySlice {
     /// What all key slices of the source share.
@@ -164,9 +172,6 @@ impl KeySlice {
             record.attempt += 1;
         }
         let events: Vec<Event> = chunk.records.iter().map(Record::event).collect();
-        if let Some(newest) = events.last() {
-            self.rules.invoker.meter.iterator_age.set(self.age(newest).as_secs_f64());
-        }
         self.rules.invoker.call_with(permit, &self.drain, events).await
     }
 
@@ -215,12 +220,7 @@ impl KeySlice {
     }
 
     fn is_expired(&self, record: &Record) -> bool {
-        self.rules.max_age.is_some_and(|max_age| self.age(&record.event) > max_age)
-    }
-
-    fn age(&self, event: &Event) -> Duration {
-        let now_ms = u64::try_from(self.rules.clock.now_ms()).unwrap_or(0);
-        Duration::from_millis(now_ms.saturating_sub(event.time_ms))
+        self.rules.max_age.is_some_and(|max_age| self.rules.age(record.event.time_ms) > max_age)
     }
 }
 

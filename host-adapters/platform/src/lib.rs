@@ -1,10 +1,10 @@
-//! What workers may call, independent of the backend: one module per WIT interface, whose functions check the caller's
-//! grant and then call the backend; and what all backends share.
+//! What workers may call, independent of the backend: one module per WIT interface, with the trait that its backends
+//! implement and its functions, which check the caller's grant and then call the backend; and what all backends share.
 //!
 //! - [`PlatformService`]: the platform itself. [`Grants`]: who may call what.
-//! - `backend`: the traits that backends implement.
+//! - `backend`: what sources need of backends.
 //! - [`limits`]: what every backend accepts, checked before one is asked; [`filter`], [`find`], [`update`],
-//!   [`json`], [`names`]: shared by backends.
+//!   [`json`], [`names`], [`node`]: shared by backends.
 
 mod backend;
 pub mod clock;
@@ -18,8 +18,10 @@ pub mod find;
 mod grants;
 mod identity;
 pub mod json;
+mod left_out;
 pub mod limits;
 pub mod names;
+pub mod node;
 mod outage;
 mod queue;
 mod service;
@@ -29,7 +31,13 @@ pub mod update;
 pub use backend::*;
 pub use configured::{Backend, Opened};
 pub use declared::{Declared, IdentityConfig, QueueSpec, TableSpec};
+pub use documents::DocumentsBackend;
 pub use grants::{Access, ComponentsAccess, Grants, QueueAccess};
+pub use identity::IdentityBackend;
+pub use left_out::{LEFT_OUT, left_out};
+pub use queue::QueueBackend;
+pub use service::ServiceBackend;
+pub use table::TableBackend;
 
 use grants::Need;
 use host_adapters_failpoint::{self as failpoint, Step};

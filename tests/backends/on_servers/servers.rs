@@ -12,7 +12,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tests::aws::aws;
 use tests::contract::suites::backend::{Backend, COLLECTION, OTHER_COLLECTION};
-use tests::contract::suites::shared_stream;
+use tests::contract::suites::{latest, shared_stream};
 use tokio::sync::OnceCell;
 
 /// The servers' clocks cannot be moved, and may lag a little.
@@ -133,4 +133,13 @@ async fn d4_12__one_reader_feeds_three_workers() {
     amazon.provision().await;
     let (streams, queues) = (Arc::new(amazon.streams.clone()), Arc::new(amazon.queues.clone()));
     shared_stream::one_reader_feeds_three_workers(&amazon.tables, streams, queues).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn case_04_latest_counts_from_the_first_start_of_an_empty_table() {
+    let at = endpoints().await;
+    let amazon = Amazon::new(&aws(&at.dynamodb).await, &aws(&at.sqs).await, &unique());
+    amazon.provision().await;
+    let (streams, queues) = (Arc::new(amazon.streams.clone()), Arc::new(amazon.queues.clone()));
+    latest::counts_from_the_first_start_of_an_empty_table(&amazon.tables, streams, queues).await;
 }

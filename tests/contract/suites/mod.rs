@@ -9,6 +9,7 @@ pub mod cache;
 pub mod documents;
 pub mod documents_find;
 pub mod documents_update;
+pub mod latest;
 pub mod queue;
 pub mod queue_browser;
 pub mod queue_limits;
@@ -46,7 +47,7 @@ macro_rules! contract_cases {
             ],
             documents_update: [
                 updates_by_operators, updates_once_among_many, refuses_wrong_updates,
-                refuses_to_increase_null, adds_to_numbers, refuses_to_exceed_integers,
+                refuses_to_increase_null, adds_to_numbers, refuses_to_exceed_integers, refuses_to_exceed_doubles,
             ],
         }
     };
@@ -80,19 +81,19 @@ macro_rules! contract_cases_of_aws {
             stream: [
                 records_all_images, keeps_the_order_of_an_item, is_silent_where_nothing_changes, resumes_after_a_record,
                 reads_from_latest, remembers_checkpoints, limits_a_read, wakes_who_waits, knows_its_names,
-                refuses_sequences_of_no_stream,
+                refuses_sequences_of_no_stream, case_01_images_keep_every_digit, case_04_remembers_that_a_worker_has_begun,
             ],
             table: [
                 puts_gets_deletes, answers_in_the_order_of_keys, pages_through_a_query, orders_by_bytes,
-                queries_a_prefix, takes_thousands, puts_over,
+                queries_a_prefix, takes_thousands, puts_over, case_01_keeps_every_digit,
             ],
             table_limits: [
                 refuses_one_and_takes_the_rest, accepts_what_just_fits, refuses_wrong_keys, refuses_wrong_queries,
-                knows_its_names,
+                knows_its_names, case_01_refuses_numbers_with_too_many_digits,
             ],
             table_update: [
                 sets_and_removes, makes_an_absent_item, checks_conditions, compares_by_value, fails_one_by_one,
-                refuses_wrong_paths, keeps_the_size_limit,
+                refuses_wrong_paths, keeps_the_size_limit, case_01_compares_every_digit,
             ],
         }
     };

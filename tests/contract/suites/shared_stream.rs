@@ -44,6 +44,9 @@ impl ShardReader<Change> for Counted {
         self.reads.lock().unwrap().entry(shard.to_owned()).or_default().push(Instant::now());
         self.streams.page(stream, shard, from, limit).await
     }
+    fn most_records(&self) -> usize {
+        self.streams.most_records()
+    }
     async fn changed(&self, stream: &str, wait: Duration) {
         self.streams.changed(stream, wait).await;
     }
@@ -65,6 +68,12 @@ impl LeaseTable for Counted {
     }
     fn lease_renewal(&self) -> Option<Duration> {
         self.streams.lease_renewal()
+    }
+    async fn has_begun(&self, stream: &str, worker: &str) -> Result<bool> {
+        self.streams.has_begun(stream, worker).await
+    }
+    async fn begin(&self, stream: &str, shard: &str, worker: &str) -> Result<()> {
+        self.streams.begin(stream, shard, worker).await
     }
     async fn checkpoint(&self, stream: &str, shard: &str, worker: &str) -> Result<Option<Checkpoint>> {
         self.streams.checkpoint(stream, shard, worker).await

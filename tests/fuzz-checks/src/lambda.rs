@@ -75,7 +75,11 @@ fn check_event(event: &Event, record: &Value) {
         check_change(event, payload, record);
     } else if member(record, "kinesis").is_none() {
         let body = &record["body"];
-        assert_eq!(payload, body.as_str().map_or_else(|| body.to_string(), str::to_owned));
+        // Numbers of the payload may have more digits than the value's.
+        match body.as_str() {
+            Some(text) => assert_eq!(payload, text),
+            None => assert_eq!(serde_json::from_str::<Value>(payload).ok().as_ref(), Some(body)),
+        }
     }
 }
 

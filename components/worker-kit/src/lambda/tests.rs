@@ -195,8 +195,51 @@ fn types_become_plain_json() {
         expect![[r#"
         1 from dynamodb-stream:http key None attempt 1 at 0 for 1
         [("eventName", "INSERT")]
-        {"eventName":"INSERT","keys":{},"newImage":{"big":100.0,"bytes":"AAEC","list":["x",2],"map":{"inner":-1},"nothing":null,"numbers":[1,2.5],"part":12.5,"text":"a","texts":["a","b"],"whole":850,"yes":true}}
+        {"eventName":"INSERT","keys":{},"newImage":{"big":1E+2,"bytes":"AAEC","list":["x",2],"map":{"inner":-1},"nothing":null,"numbers":[1,2.5],"part":12.50,"text":"a","texts":["a","b"],"whole":850,"yes":true}}
     "#]],
+    );
+}
+
+#[test]
+fn case_01_numbers_keep_every_digit() {
+    check(
+        fixture!("tests/fixtures/cases/01-numbers.json"),
+        expect![[r#"
+            100000000000000000001 from dynamodb-stream:demand-table key Some("CAMPAIGN#c-1|USER#u-1") attempt 1 at 1767225600000 for 100000000000000000001
+            [("eventName", "INSERT")]
+            {"eventName":"INSERT","keys":{"pk":"CAMPAIGN#c-1","sk":"USER#u-1"},"newImage":{"campaignId":"c-1","exact":0.12345678901234567890123456789012345678,"fields":"{\"email\":\"fan@example.com\"}","globalUserId":"u-1","large":9.9999999999999999999999999999999999999E+125,"money":12.50,"needsReplication":true,"pk":"CAMPAIGN#c-1","score":12345678901234567890,"set":[3804086584686624768,12345678901234567890123],"sk":"USER#u-1","snowflake":18446744073709551616,"tiny":1E-130,"trailing":110111111111111110000000000000000000000,"updatedAt":"2026-01-01T00:00:00.000Z"}}
+        "#]],
+    );
+}
+
+/// The documents print bodies as objects, which AWS sends as text.
+#[test]
+fn case_01_the_numbers_of_a_body_keep_every_digit() {
+    check(
+        r#"{"Records": [{"messageId": "m", "body": { "n": [ 12345678901234567890123, 1E-130, 12.50 ] }}, {"messageId": "n", "body": 12345678901234567890123}]}"#,
+        expect![[r#"
+            m from sqs:http key None attempt 1 at 0 for m
+            []
+            {"n":[12345678901234567890123,1E-130,12.50]}
+            n from sqs:http key None attempt 1 at 0 for n
+            []
+            12345678901234567890123
+        "#]],
+    );
+}
+
+#[test]
+fn case_07_a_removal_says_who_removed_the_item() {
+    check(
+        fixture!("tests/fixtures/cases/07-ttl-removal.json"),
+        expect![[r#"
+            700000000000000000001 from dynamodb-stream:demand-table key Some("CAMPAIGN#c-7|USER#t07-expired") attempt 1 at 1767225600000 for 700000000000000000001
+            [("eventName", "REMOVE")]
+            {"eventName":"REMOVE","keys":{"pk":"CAMPAIGN#c-7","sk":"USER#t07-expired"},"oldImage":{"campaignId":"c-7","expiresAt":1767139200,"fields":"{\"email\":\"fan@example.com\"}","globalUserId":"t07-expired","pk":"CAMPAIGN#c-7","sk":"USER#t07-expired","updatedAt":"2026-01-01T00:00:00.000Z"},"userIdentity":{"principalId":"dynamodb.amazonaws.com","type":"Service"}}
+            700000000000000000002 from dynamodb-stream:demand-table key Some("CAMPAIGN#c-7|USER#t07-withdrawn") attempt 1 at 1767225601000 for 700000000000000000002
+            [("eventName", "REMOVE")]
+            {"eventName":"REMOVE","keys":{"pk":"CAMPAIGN#c-7","sk":"USER#t07-withdrawn"},"oldImage":{"campaignId":"c-7","fields":"{\"email\":\"fan@example.com\"}","globalUserId":"t07-withdrawn","pk":"CAMPAIGN#c-7","sk":"USER#t07-withdrawn","updatedAt":"2026-01-01T00:00:00.000Z"}}
+        "#]],
     );
 }
 

@@ -3,8 +3,8 @@
 use super::{Client, ServiceError, segment};
 use crate::Call;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use serde_json::value::RawValue;
-use serde_json::{Value, json};
 
 /// The Entry Service, as one call uses it.
 #[derive(Clone, Debug)]
@@ -28,7 +28,7 @@ pub struct Entry<'a> {
     pub linked_from: Option<&'a str>,
     /// The fan's score.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub score: Option<&'a Value>,
+    pub score: Option<&'a RawValue>,
     /// When the entry was made and changed, RFC 3339.
     pub date: Dates<'a>,
     /// `date.updated`; the service keeps the newer.

@@ -3,12 +3,17 @@
 use crate::{Dynamodb, DynamodbStreams};
 use backend_aws::{Aws, AwsConfig};
 use host_adapters_platform::{Backend, Declared, Opened, Result};
+use host_adapters_records::ErrorKind;
 use host_adapters_settings::settings;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// The default name of the lease table, after the prefix.
 const LEASE_TABLE: &str = "host-adapters-leases";
+/// How long a start waits to learn that a table is not ours. A server that is down does not keep the host from starting;
+/// what is read as a stream is checked again before it is read.
+const PROBE: Duration = Duration::from_secs(5);
 
 settings! {
     /// Tables and their streams in DynamoDB.
@@ -42,12 +47,17 @@ impl DynamodbConfig {
 impl Backend for DynamodbConfig {
     async fn open(&self, declared: &Declared, data: &Path) -> std::result::Result<Opened, String> {
         let (tables, streams) = self.clients(declared, &host_id(data)?).await;
+        if let Ok(Err(error)) = tokio::time::timeout(PROBE, probe(&tables, declared)).await
+            && error.kind == ErrorKind::Invalid
+        {
+            return Err(error.to_string());
+        }
         Ok(Opened::Tables(Arc::new(tables), Arc::new(streams)))
     }
 
     async fn probe(&self, declared: &Declared) -> Result<()> {
         let (tables, streams) = self.clients(declared, "probe").await;
-        tables.probe().await?;
+        probe(&tables, declared).await?;
         streams.probe().await
     }
 
@@ -59,6 +69,14 @@ impl Backend for DynamodbConfig {
         }
         Ok(())
     }
+}
+
+/// Checks the tables, one after the other.
+async fn probe(tables: &Dynamodb, declared: &Declared) -> Result<()> {
+    for (name, table) in &declared.tables {
+        tables.probe(name, table.stream).await?;
+    }
+    Ok(())
 }
 
 /// The name of this host in the lease table. It is kept with the host's data, so that after a restart the host takes

@@ -287,6 +287,10 @@ impl ShardReader<Change> for Network {
         self.streams.page(table, shard, from, limit).await
     }
 
+    fn most_records(&self) -> usize {
+        ShardReader::<Change>::most_records(&*self.streams)
+    }
+
     async fn changed(&self, table: &str, wait: Duration) {
         ShardReader::<Change>::changed(&*self.streams, table, wait.max(POLL)).await;
     }
@@ -307,6 +311,10 @@ impl ShardReader<BytesRecord> for Network {
         Ok(as_bytes(ShardReader::<Change>::page(self, stream, shard, from, limit).await?))
     }
 
+    fn most_records(&self) -> usize {
+        ShardReader::<Change>::most_records(self)
+    }
+
     async fn changed(&self, stream: &str, wait: Duration) {
         ShardReader::<Change>::changed(self, stream, wait).await;
     }
@@ -318,6 +326,16 @@ impl ShardReader<BytesRecord> for Network {
 
 #[async_trait::async_trait]
 impl LeaseTable for Network {
+    async fn has_begun(&self, table: &str, worker: &str) -> Result<bool> {
+        self.there("has begun", &[]).await?;
+        self.streams.has_begun(table, worker).await
+    }
+
+    async fn begin(&self, table: &str, shard: &str, worker: &str) -> Result<()> {
+        self.there("begin", &[]).await?;
+        self.streams.begin(table, shard, worker).await
+    }
+
     async fn checkpoint(&self, table: &str, shard: &str, worker: &str) -> Result<Option<Checkpoint>> {
         self.there("checkpoint", &[]).await?;
         self.streams.checkpoint(table, shard, worker).await
