@@ -1,6 +1,6 @@
 //! What sources need of backends, beside the interfaces of the platform.
 
-use host_adapters_records::{Error, table};
+use host_adapters_records::{Attribute, Error, table};
 use std::time::Duration;
 
 /// Result of a backend; the error says whether to try again.
@@ -25,6 +25,19 @@ pub trait QueueBrowser: Send + Sync + 'static {
     async fn take(&self, queue: &str, ids: &[String], visibility: Duration) -> Result<Vec<Received>>;
 }
 
+/// How often each message has failed. A queue counts receives, which end without an outcome where a host is drained,
+/// killed or paused.
+#[async_trait::async_trait]
+pub trait FailureTable: Send + Sync + 'static {
+    /// Counts one more failure of each message of a queue; returns how many each has had.
+    async fn count_failures(&self, queue: &str, messages: &[String]) -> Result<Vec<u32>>;
+    /// Forgets messages that are settled. What nobody forgets expires after [`FAILURES_KEPT`].
+    async fn forget_failures(&self, queue: &str, messages: &[String]) -> Result<()>;
+}
+
+/// How long failures are kept after the last one: as long as SQS keeps a message at most.
+pub const FAILURES_KEPT: Duration = Duration::from_secs(14 * 24 * 3600);
+
 /// A page of a queue's messages.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Page {
@@ -35,7 +48,7 @@ pub struct Page {
 }
 
 /// A message as received.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Received {
     /// The queue's id of the message.
     pub id: String,
@@ -43,8 +56,8 @@ pub struct Received {
     pub receipt: String,
     /// The body.
     pub body: String,
-    /// String attributes.
-    pub attributes: Vec<(String, String)>,
+    /// The sender's attributes.
+    pub attributes: Vec<Attribute>,
     /// The message group, of a FIFO queue.
     pub group: Option<String>,
     /// `ApproximateReceiveCount`, this receive included.

@@ -4,7 +4,7 @@
 //! - [`PlatformService`]: the platform itself. [`Grants`]: who may call what.
 //! - `backend`: what sources need of backends.
 //! - [`limits`]: what every backend accepts, checked before one is asked; [`filter`], [`find`], [`update`],
-//!   [`json`], [`names`], [`node`]: shared by backends.
+//!   [`json`], [`names`], [`node`], [`fifo`]: shared by backends.
 
 mod backend;
 pub mod clock;
@@ -13,6 +13,7 @@ mod configured;
 pub mod dead_letter;
 mod declared;
 mod documents;
+pub mod fifo;
 pub mod filter;
 pub mod find;
 mod grants;

@@ -5,7 +5,7 @@ use crate::backends::on_servers::amazon::Amazon;
 use crate::backends::on_servers::shortcomings;
 use backend_mongodb::Mongo;
 use backend_redis::Redis;
-use host_adapters_platform::{DocumentsBackend, QueueBackend, QueueBrowser, StreamBackend, TableBackend};
+use host_adapters_platform::{DocumentsBackend, FailureTable, QueueBackend, QueueBrowser, StreamBackend, TableBackend};
 use host_adapters_records::cache::CacheBackend;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -96,6 +96,9 @@ impl Backend for Opened {
     }
     fn browser(&self) -> &dyn QueueBrowser {
         &self.amazon.queues
+    }
+    fn failures(&self) -> &dyn FailureTable {
+        &self.amazon.failures
     }
     fn documents(&self) -> &dyn DocumentsBackend {
         &self.documents

@@ -1,6 +1,7 @@
 //! A worker that begins at `LATEST` with an empty table, on any backend.
 
 use super::backend::TABLE;
+use super::failures::OfNoQueue;
 use super::stream::put_number_in;
 use crate::wait;
 use host_adapters_delivery::dispatch::{Dispatch, Dispatched};
@@ -24,7 +25,7 @@ impl Dispatch for Heard {
     async fn dispatch(&self, _worker: &str, batch: Vec<Event>) -> Dispatched {
         let dispositions = vec![Disposition::Ack; batch.len()];
         self.0.lock().unwrap().extend(batch);
-        Dispatched { result: Ok(dispositions), digest: String::new(), outages: vec![] }
+        Dispatched { result: Ok(dispositions), ..Dispatched::default() }
     }
 }
 
@@ -39,6 +40,7 @@ fn start(
         dispatch: heard.clone(),
         queues: queues.clone(),
         streams: dynamodb_stream::streams(streams.clone()),
+        failures: Arc::new(OfNoQueue),
         clock: Clock::wall(),
         backoff: Backoff::new(),
     };

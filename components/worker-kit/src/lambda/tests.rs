@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
 use super::{Context, Incoming, answer::Answer, appsync, parse};
-use crate::{Disposition, Payload};
+use crate::{Attribute, AttributeValue, Disposition, Payload};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use expect_test::{Expect, expect};
 use serde_json::{Value, json};
@@ -29,7 +29,7 @@ fn show(incoming: &Incoming) -> String {
                 event.attempt,
                 event.time_ms,
                 event.correlation_id,
-                event.attributes,
+                event.attributes.iter().map(|it| (&it.name, it.value.to_string())).collect::<Vec<_>>(),
             )
         }
     }
@@ -89,6 +89,26 @@ fn a_message_as_aws_sends_it() {
         {"campaignId":"campaign-123","globalUserId":"user-456"}
     "#]],
     );
+}
+
+#[test]
+fn case_11_attributes_keep_their_types_and_bytes() {
+    let event = json!({"Records": [{"messageId": "m", "body": "{}", "messageAttributes": {
+        "a": {"stringValue": "850", "dataType": "Number"},
+        "b": {"stringValue": "12.50", "dataType": "Number.float", "binaryValue": null, "stringListValues": []},
+        "c": {"binaryValue": STANDARD.encode([0, 255]), "stringValue": null, "dataType": "Binary"},
+        "d": {"stringValue": "text", "dataType": "String"},
+        "e": {"dataType": "String"},
+    }}]});
+    let incoming = parse(event.to_string().as_bytes(), &Context::default()).unwrap();
+    let text = |text: &str| AttributeValue::Text(text.to_owned());
+    let expected = [
+        Attribute::typed("a", "Number", text("850")),
+        Attribute::typed("b", "Number.float", text("12.50")),
+        Attribute::typed("c", "Binary", AttributeValue::Bytes(vec![0, 255])),
+        Attribute::text("d", "text"),
+    ];
+    assert_eq!(incoming[0].event().unwrap().attributes, expected);
 }
 
 #[test]
@@ -270,15 +290,19 @@ fn the_answer_follows_the_dispositions() {
     ]});
     let incoming = parse(event.to_string().as_bytes(), &Context::default()).unwrap();
     let reject = Disposition::Reject("stale".to_owned());
-    let answer = Answer::new(&incoming, vec![Disposition::Ack, Disposition::Retry(Some(5)), reject]).unwrap();
+    let answer =
+        Answer::new(&incoming, vec![Disposition::Ack, Disposition::retry_after(Some(5), "busy"), reject]).unwrap();
     expect![[r#"
         {
           "batchItemFailures": [
             {
-              "itemIdentifier": "m-3"
+              "itemIdentifier": "m-3",
+              "reason": "busy",
+              "afterMs": 5
             },
             {
-              "itemIdentifier": "m-5"
+              "itemIdentifier": "m-5",
+              "reason": "the worker answered no disposition for the record"
             }
           ],
           "rejected": [
@@ -338,4 +362,27 @@ fn the_token_is_a_header_and_never_in_the_body() {
         assert_eq!(appsync::token(&event.to_string()), None, "{event}");
     }
     assert_eq!(appsync::token("not json"), None);
+}
+
+/// Lambda: "stop at the first failure and return all failed and unprocessed messages", for each group.
+#[test]
+#[allow(non_snake_case, reason = "begins with a line of docs/delivery.md")]
+fn d3_17__case_09_messages_behind_a_failed_one_of_their_group_fail_too() {
+    let record = |id: &str| {
+        json!({"messageId": id, "body": "{}", "attributes": {"MessageGroupId": id[..1]},
+            "eventSourceARN": "arn:aws:sqs:us-east-1:1:q.fifo"})
+    };
+    let mut records: Vec<_> = ["a1", "b1", "a2", "b2", "a3"].map(record).into();
+    records.push(json!({"messageId": "c", "body": "{}"}));
+    let event = json!({ "Records": records }).to_string();
+    let incoming = parse(event.as_bytes(), &Context::default()).unwrap();
+    let ack = || Disposition::Ack;
+    let failed = |said: Vec<Disposition>| {
+        let answer = Answer::new(&incoming, said).unwrap();
+        answer.batch_item_failures.into_iter().map(|it| it.item_identifier).collect::<Vec<_>>()
+    };
+    assert_eq!(failed(vec![Disposition::retry("not now"), ack(), ack(), ack(), ack(), ack()]), ["a1", "a2", "a3"]);
+    assert_eq!(failed(vec![ack(), ack(), Disposition::retry("not now"), ack(), ack(), ack()]), ["a2", "a3"]);
+    assert_eq!(failed(vec![Disposition::Reject("no".into()), ack(), ack(), ack(), ack(), ack()]), [""; 0]);
+    assert_eq!(failed(vec![ack(), ack(), ack()]), ["b2", "a3", "c"], "no disposition");
 }

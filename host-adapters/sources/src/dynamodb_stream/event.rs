@@ -2,7 +2,7 @@
 
 use super::attribute_value::text;
 use crate::lambda::Context;
-use host_adapters_event::{Event, Payload};
+use host_adapters_event::{Attribute, Event, Payload};
 
 /// A change, from the host's own reader or from Lambda. Keys and images are JSON text.
 pub(super) struct Change {
@@ -25,7 +25,7 @@ pub(super) struct Change {
 /// The event of a change.
 pub(super) fn event(change: Change, context: &Context<'_>) -> Event {
     let payload = Payload::Json(payload(&change));
-    let shard = change.shard.map(|shard| ("shardId".to_owned(), shard));
+    let shard = change.shard.map(|shard| Attribute::text("shardId", shard));
     Event {
         correlation_id: context.correlation_id(None, &change.id),
         traceparent: context.traceparent(None),
@@ -33,7 +33,7 @@ pub(super) fn event(change: Change, context: &Context<'_>) -> Event {
         source: change.source,
         ordering_key: change.ordering_key,
         payload,
-        attributes: [("eventName".to_owned(), change.event_name)].into_iter().chain(shard).collect(),
+        attributes: [Attribute::text("eventName", change.event_name)].into_iter().chain(shard).collect(),
         attempt: change.attempt,
         time_ms: change.time_ms,
     }
@@ -112,7 +112,7 @@ mod tests {
         let expected = r##"{"eventName":"MODIFY","keys":{"pk":"CAMPAIGN#c\"1","sk":"USER#u"},"newImage":{"score":12345678901234567890123456789.5},"oldImage":{}}"##;
         assert_eq!(event.payload, Payload::Json(expected.into()));
         assert_eq!((event.id.as_str(), event.ordering_key.as_deref()), ("000017", Some("CAMPAIGN#c\"1|USER#u")));
-        assert_eq!(event.attributes, [("eventName".into(), "MODIFY".into()), ("shardId".into(), "shard-1".into())]);
+        assert_eq!(event.attributes, [Attribute::text("eventName", "MODIFY"), Attribute::text("shardId", "shard-1")]);
         assert_eq!(ordering_key_of(&event.payload), event.ordering_key);
     }
 
@@ -150,7 +150,7 @@ mod tests {
         });
         let mut ours = event("shard-1", change);
         let theirs = super::super::lambda::dynamodb("17".to_owned(), record, &Context::default()).unwrap();
-        ours.attributes.retain(|(name, _)| name != "shardId");
+        ours.attributes.retain(|it| it.name != "shardId");
         assert_eq!(Event { attempt: 1, ..ours }, theirs);
     }
 }

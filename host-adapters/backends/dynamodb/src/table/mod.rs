@@ -21,7 +21,7 @@ use std::collections::BTreeSet;
 /// The tables of one account and region.
 #[derive(Clone)]
 pub struct Dynamodb {
-    client: Client,
+    pub(crate) client: Client,
     names: Names,
 }
 
