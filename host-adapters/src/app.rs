@@ -9,6 +9,7 @@ use crate::outgoing::TracedServices;
 use crate::server::{HttpLimits, Server};
 use crate::telemetry::Tracing;
 use crate::telemetry::metrics::Metrics;
+use crate::telemetry::queues::Queues;
 use crate::{backends, endpoint};
 use anyhow::Result;
 use host_adapters_delivery::drain::{Drain, Ended};
@@ -23,6 +24,7 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 
 /// The part of a drain that is left for returning messages, at most; a fifth of a short one.
 const RETURN_LIMIT: Duration = Duration::from_secs(3);
@@ -64,6 +66,7 @@ pub struct Running {
     sources: JoinSet<Ended>,
     servers: JoinSet<()>,
     stop_servers: CancellationToken,
+    _measured: AbortOnDropHandle<()>,
 }
 
 /// Loads every component, then listens, then starts the sources, so that no event is taken in before it can be handled.
@@ -113,7 +116,8 @@ pub async fn start(app: App, options: &Options, metrics: Metrics, tracing: Traci
         let drain = drain.clone();
         feeding.spawn(async move { source.run(drain).await });
     }
-    Ok(Running { addresses, dispatcher, components, health, drain, sources: feeding, servers, stop_servers })
+    let _measured = AbortOnDropHandle::new(tokio::spawn(queues(&app, &backends).watch()));
+    Ok(Running { addresses, dispatcher, components, health, drain, sources: feeding, servers, stop_servers, _measured })
 }
 
 impl Running {
@@ -151,6 +155,14 @@ fn sources(app: &App, backends: &backends::Backends, dispatcher: &Dispatcher) ->
         sources.extend(component.sources.iter().map(|source| source.source(&context)));
     }
     sources
+}
+
+/// All queues, with whether they hold dead letters.
+fn queues(app: &App, backends: &backends::Backends) -> Queues {
+    let dead_letters = app.dead_letter_queues();
+    let names = app.declared().queues.into_keys();
+    let queues = names.map(|name| (name.clone(), dead_letters.contains_key(&name))).collect();
+    Queues::new(backends.queues.clone(), Clock::wall(), queues)
 }
 
 /// The callers of the gateway: components by their `gateway_token`, clients by their token.

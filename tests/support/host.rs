@@ -46,6 +46,11 @@ impl TestHost {
 
     /// The host with a changed manifest.
     pub async fn with(change: impl FnOnce(&mut App)) -> Self {
+        Self::on(RuntimeConfig::default(), change).await
+    }
+
+    /// The host on these backends, with a changed manifest.
+    pub async fn on(backends: RuntimeConfig, change: impl FnOnce(&mut App)) -> Self {
         log::listen();
         let folder = tempfile::tempdir().unwrap();
         let (fakes, signer) = (FakeServices::start(Options::default()).await.unwrap(), Signer::generate());
@@ -53,7 +58,7 @@ impl TestHost {
         std::fs::write(&jwks, signer.jwks()).unwrap();
         let mut app = settings::manifest(settings::variables(&fakes, &jwks));
         change(&mut app);
-        let running = start(app, &folder).await;
+        let running = start(app, &folder, backends).await;
         Self { fakes, signer, http: client(), running, _folder: folder }
     }
 
@@ -162,7 +167,7 @@ pub fn client() -> Client {
 }
 
 /// Starts one host at a time, because they share the folder of compiled components.
-async fn start(app: App, folder: &TempDir) -> Running {
+async fn start(app: App, folder: &TempDir, runtime_config: RuntimeConfig) -> Running {
     static TURN: Mutex<()> = Mutex::const_new(());
     let _turn = TURN.lock().await;
     let metrics = metrics();
@@ -177,7 +182,7 @@ async fn start(app: App, folder: &TempDir) -> Running {
         addresses: Addresses { http: any, gateway: any },
         limits: HttpLimits::default(),
         service_key: None,
-        runtime_config: RuntimeConfig::default(),
+        runtime_config,
     };
     app::start(app, &options, metrics, Tracing::from_env().unwrap()).await.unwrap()
 }

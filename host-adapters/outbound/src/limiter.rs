@@ -27,6 +27,12 @@ struct Slot {
     used: Instant,
 }
 
+/// The campaign that a path names: its first segment. Servers read `%63` as `c`, so both name one.
+pub(super) fn campaign(path: &str) -> Cow<'_, str> {
+    let segment = path.trim_start_matches('/').split(['/', '?']).next().unwrap_or_default();
+    percent_decode_str(segment).decode_utf8_lossy()
+}
+
 /// The line for one key.
 struct Bucket {
     /// Tokio's mutex is fair: it makes the line. Only the first in it looks at the clock.
@@ -75,12 +81,6 @@ impl Bucket {
             tokio::time::sleep(early.wait_time_from(DefaultClock::default().now())).await;
         }
     }
-}
-
-/// The first segment of a path. Servers read `%63` as `c`, so both are one campaign.
-fn campaign(path: &str) -> Cow<'_, str> {
-    let segment = path.trim_start_matches('/').split(['/', '?', '#']).next().unwrap_or_default();
-    percent_decode_str(segment).decode_utf8_lossy()
 }
 
 /// A tenth may come at once and the rest spread over the second, so that no second ever sees more than `per_sec`.
