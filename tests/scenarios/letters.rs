@@ -1,5 +1,6 @@
 //! What becomes of records that fail: dead letters that hold the whole record and say why, and pauses that use up no
 //! attempt.
+#![allow(non_snake_case, reason = "names that begin with a line of docs/delivery.md")]
 
 use fake_services::{Faults, Service};
 use host_adapters_delivery::dead_letter::DeadLetter;

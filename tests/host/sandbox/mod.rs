@@ -70,6 +70,7 @@ async fn typed_and_http_calls_share_one_instance() {
 
 /// The batch is halved until the record that causes the failure is alone; the others are done.
 #[tokio::test]
+#[allow(non_snake_case, reason = "begins with its line of docs/delivery.md")]
 async fn d12_5__point_14_over_http_a_permanent_failure_costs_only_its_own_record() {
     let probe = Probe::start(tight()).await;
     let orders = [
