@@ -253,7 +253,8 @@ async fn no_secret_is_in_the_log_at_any_level() {
 async fn use_every_secret(up: &Up) {
     let sqs = json!({"Records": [{"messageId": "m1", "body": r#"{"campaignId":"c","globalUserId":"g"}"#}]});
     let (status, answer) = up.worker("retry-score", "planted-6f1e-worker", sqs.clone()).await;
-    assert_eq!((status, &answer["batchItemFailures"]), (200, &json!([{"itemIdentifier": "m1"}])));
+    assert_eq!((status, &answer["batchItemFailures"][0]["itemIdentifier"]), (200, &json!("m1")));
+    assert_eq!(answer["batchItemFailures"].as_array().map(Vec::len), Some(1));
     assert_eq!(up.worker("retry-score", GUESS, sqs).await.0, 401);
     let registration = json!({"body": {"slug": "s", "entry": {}, "userInfo": {"globalUserId": "g"}}});
     assert_eq!(up.worker("check-eligibility", GUESS, registration).await.0, 401);
