@@ -86,10 +86,43 @@ impl<'d> Report<'d> {
 }
 
 impl ManifestErrors {
+    /// The file at `path` cannot be read.
+    pub fn unreadable(path: &Path, error: &std::io::Error) -> Self {
+        let advice = if error.kind() == std::io::ErrorKind::NotFound { "; name an existing file" } else { "" };
+        Self::one(path, (1, 1), &format!("cannot be read: {error}{advice}"))
+    }
+
+    /// The text of the file at `path` is not TOML.
+    pub fn not_toml(path: &Path, text: &str, error: &toml_edit::TomlError) -> Self {
+        let span = error.span().unwrap_or_default();
+        let message = error.message().replace('\n', ", ");
+        // A key may be shown; a value may be a secret.
+        let is_key = |part: &&str| {
+            !part.is_empty() && part.chars().all(|c| c.is_alphanumeric() || matches!(c, '-' | '_' | '.' | '[' | ']'))
+        };
+        let after = text.get(span.end..).unwrap_or_default().trim_start();
+        let key = text.get(span.clone()).filter(is_key).filter(|part| after.starts_with('=') || part.starts_with('['));
+        let key = key.map(|key| format!(" {key}")).unwrap_or_default();
+        let advice = advice(&message).unwrap_or("write it as TOML has it (https://toml.io)");
+        Self::one(path, position(text, span.start), &format!("{message}{key}; {advice}"))
+    }
+
     /// The only diagnostic there is.
     pub fn one(path: &Path, at: (usize, usize), message: &str) -> Self {
         Self { path: path.to_owned(), diagnostics: vec![Diagnostic::new(at, message)] }
     }
+}
+
+/// What to do about a fault of the syntax, by the parser's word for it.
+fn advice(message: &str) -> Option<&'static str> {
+    let advices = [
+        ("duplicate key", "write it once"),
+        ("string values must be quoted", "write it between double quotes"),
+        ("unclosed", "close it"),
+        ("missing value", "write key = value"),
+        ("key with no value", "write key = value"),
+    ];
+    advices.into_iter().find(|(fault, _)| message.contains(fault)).map(|(_, advice)| advice)
 }
 
 /// Line and column of a byte offset.
@@ -106,14 +139,23 @@ pub fn suggestion<'n>(written: &str, known: impl IntoIterator<Item = &'n str> + 
     let close = known
         .clone()
         .into_iter()
-        .map(|name| (strsim::damerau_levenshtein(&plain(written), &plain(name)), name))
-        .filter(|(distance, name)| *distance <= 1 + name.len() / 4)
+        .map(|name| (distance(written, name), name))
+        .filter(|(_, name)| is_close(written, name))
         .min_by_key(|(distance, _)| *distance);
     if let Some((_, name)) = close {
         return format!("; write \"{name}\"");
     }
     let names: Vec<_> = known.into_iter().map(|name| format!("\"{name}\"")).collect();
     if names.is_empty() { "; there is none".to_owned() } else { format!("; there is {}", names.join(", ")) }
+}
+
+/// Whether a name may be meant by what was written.
+pub fn is_close(written: &str, name: &str) -> bool {
+    distance(written, name) <= 1 + name.len() / 4
+}
+
+fn distance(written: &str, name: &str) -> usize {
+    strsim::damerau_levenshtein(&plain(written), &plain(name))
 }
 
 /// Case and the choice between `-` and `_` are the most common slips: they count for nothing.

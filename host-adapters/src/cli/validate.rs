@@ -1,6 +1,6 @@
 //! `host-adapters validate`: reads the manifest and the runtime configuration, and with `--probe` probes the servers.
 
-use super::{FAILED, ManifestOptions, RuntimeConfigOptions};
+use super::{FAILED, ManifestOptions, RuntimeConfigOptions, print};
 use crate::backends;
 use crate::manifest::App;
 use anyhow::Result;
@@ -23,12 +23,12 @@ pub(super) async fn run(options: &Options) -> Result<ExitCode> {
         (Ok(app), Ok(config)) => (app, config),
         (Err(code), _) | (_, Err(code)) => return Ok(code),
     };
-    println!("{}", summary(&app));
+    print(summary(&app))?;
     let mut down = false;
     if options.probe {
         for (section, problem) in backends::probe(&app, &config).await {
             down |= problem.is_some();
-            println!("{section}: {}", problem.as_deref().unwrap_or("answers"));
+            print(format!("{section}: {}", problem.as_deref().unwrap_or("answers")))?;
         }
     }
     Ok(if down { ExitCode::from(FAILED) } else { ExitCode::SUCCESS })

@@ -2,10 +2,13 @@
 
 mod dead_letters;
 mod events;
+mod files;
+mod identity;
 mod invoke;
 mod runtime_config;
 mod up;
 mod validate;
+mod variables;
 
 use serde_json::Value;
 use std::io::Write;

@@ -1,6 +1,7 @@
 //! Bodies of events in workers' fixtures.
 
 use super::Kind;
+use crate::manifest::read_text;
 use anyhow::{Context, Result};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
@@ -21,7 +22,7 @@ impl Fixture {
     /// Text as it is, and everything else as JSON.
     pub(super) fn body(&self) -> Result<String> {
         let path = self.path.display();
-        let text = std::fs::read_to_string(&self.path)
+        let text = read_text(&self.path)
             .with_context(|| format!("cannot read {path}; add it, or give the body with --body"))?;
         let event: Value = serde_json::from_str(&text).with_context(|| format!("{path} is not JSON"))?;
         let body = event.pointer(self.body).with_context(|| format!("{path} has no {}", self.body))?;
