@@ -88,7 +88,8 @@ pub(super) fn read(id: &str, mut fields: Fields<'_, '_>, context: &Context<'_, '
     read_what_spin_alone_needs(&mut fields);
     let (dependencies, named) = dependencies::read(&mut fields);
     let (tool, components) = read_tool(&mut fields);
-    let grants = RawGrants { components, ..RawGrants::from(tool.grants.clone()) };
+    let mut grants = RawGrants::from(tool.grants.clone());
+    grants.components = components;
     let source = read_source(&mut fields);
     let source = fields.required("source", source, "the path of the component's .wasm file").unwrap_or_default();
     let mut component = Component {

@@ -93,6 +93,9 @@ impl AllowedHosts {
 impl AllowedHost {
     fn parse(entry: &str) -> Result<Self, InvalidHost> {
         let (scheme, rest) = entry.split_once("://").ok_or(InvalidHost::NoScheme)?;
+        if rest.contains('@') {
+            return Err(InvalidHost::User);
+        }
         let (host, port) = split_port(rest)?;
         if scheme != "*" && (scheme.is_empty() || !scheme.chars().all(char::is_alphabetic)) {
             return Err(InvalidHost::BadScheme);
@@ -113,9 +116,6 @@ impl Host {
     fn parse(host: &str) -> Result<Self, InvalidHost> {
         if host.is_empty() {
             return Err(InvalidHost::NoHost);
-        }
-        if host.contains('@') {
-            return Err(InvalidHost::User);
         }
         if is_of_other_components(host) {
             return Err(InvalidHost::OtherComponents);

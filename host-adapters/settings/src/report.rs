@@ -94,17 +94,10 @@ impl ManifestErrors {
 
     /// The text of the file at `path` is not TOML.
     pub fn not_toml(path: &Path, text: &str, error: &toml_edit::TomlError) -> Self {
-        let span = error.span().unwrap_or_default();
+        let start = error.span().unwrap_or_default().start;
         let message = error.message().replace('\n', ", ");
-        // A key may be shown; a value may be a secret.
-        let is_key = |part: &&str| {
-            !part.is_empty() && part.chars().all(|c| c.is_alphanumeric() || matches!(c, '-' | '_' | '.' | '[' | ']'))
-        };
-        let after = text.get(span.end..).unwrap_or_default().trim_start();
-        let key = text.get(span.clone()).filter(is_key).filter(|part| after.starts_with('=') || part.starts_with('['));
-        let key = key.map(|key| format!(" {key}")).unwrap_or_default();
-        let advice = advice(&message).unwrap_or("write it as TOML has it (https://toml.io)");
-        Self::one(path, position(text, span.start), &format!("{message}{key}; {advice}"))
+        let key = key_at(text, start).map(|key| format!(", at {key}")).unwrap_or_default();
+        Self::one(path, position(text, start), &format!("{message}{key}; {}", advice(&message)))
     }
 
     /// The only diagnostic there is.
@@ -113,16 +106,27 @@ impl ManifestErrors {
     }
 }
 
-/// What to do about a fault of the syntax, by the parser's word for it.
-fn advice(message: &str) -> Option<&'static str> {
+/// The key or the header in the line of a byte offset. A value is not shown, because it may be a secret.
+fn key_at(text: &str, offset: usize) -> Option<&str> {
+    let start = text.get(..offset)?.rfind('\n').map_or(0, |newline| newline + 1);
+    let line = text.get(start..)?.lines().next()?;
+    let key = line.split_once('=').map_or(line, |(key, _)| key).trim();
+    let is_one = line.contains('=') || line.starts_with('[');
+    let is_of_key = |c: char| c.is_alphanumeric() || "-_.[]".contains(c);
+    (is_one && !key.is_empty() && key.chars().all(is_of_key)).then_some(key)
+}
+
+/// What to do about a fault of the syntax, by the parser's words for it.
+fn advice(message: &str) -> &'static str {
     let advices = [
         ("duplicate key", "write it once"),
-        ("string values must be quoted", "write it between double quotes"),
+        ("string values must be quoted", "write the value, a text between double quotes"),
+        ("basic string", "end it with a double quote"),
         ("unclosed", "close it"),
-        ("missing value", "write key = value"),
-        ("key with no value", "write key = value"),
+        ("keys cannot be empty", "write key = value"),
     ];
-    advices.into_iter().find(|(fault, _)| message.contains(fault)).map(|(_, advice)| advice)
+    let found = advices.into_iter().find(|(fault, _)| message.contains(fault));
+    found.map_or("write it as on https://toml.io", |(_, advice)| advice)
 }
 
 /// Line and column of a byte offset.

@@ -136,8 +136,9 @@ credentials = { access_key_id = "AKIA", secret_access_key = { env = "SET", file 
 /// A fault shows at the line, not when the host starts, and no password in it.
 #[test]
 fn addresses_and_names_that_no_server_can_have_are_reported() {
+    let folder = tempfile::tempdir().unwrap();
     let diagnostics = parse(
-        Path::new(""),
+        folder.path(),
         r#"[tables]
 type = "dynamodb"
 endpoint = "http://me:hunter2@h:8000"

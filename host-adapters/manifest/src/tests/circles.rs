@@ -28,11 +28,12 @@ dead_letter_queue = "saveEntriesQueue"
 fn case_10_a_circle_of_two_or_more_is_reported_once() {
     check(
         r#"
-[application.tool.host-adapters.queues]
-one = { dead_letter_queue = "two" }
-two = { dead_letter_queue = "three" }
-three = {}
-four = {}
+[application.tool.host-adapters.queues.one]
+dead_letter_queue = "two"
+[application.tool.host-adapters.queues.two]
+dead_letter_queue = "three"
+[application.tool.host-adapters.queues.three]
+[application.tool.host-adapters.queues.four]
 [component.a]
 source = "a.wasm"
 [[component.a.tool.host-adapters.source]]
@@ -48,8 +49,8 @@ queue = "fourDlq"
 dead_letter_queue = "four"
 "#,
         &expect![[r#"
-            spin.toml:3:29: dead letters go round in a circle, "one" → "two" → "three" → "one", for ever; name a dead letter queue outside of it
-            spin.toml:15:9: dead letters go round in a circle, "four" → "fourDlq" → "four", for ever; name a dead letter queue outside of it
+            spin.toml:3:21: dead letters go round in a circle, "one" → "two" → "three" → "one", for ever; name a dead letter queue outside of it
+            spin.toml:17:9: dead letters go round in a circle, "four" → "fourDlq" → "four", for ever; name a dead letter queue outside of it
         "#]],
     );
 }

@@ -279,7 +279,7 @@ jwks = "https://me:hunter2@h/jwks.json"
 "#,
     );
     expect![[r#"
-        spin.toml:4:27: allowed_outbound_hosts: there is a path; write scheme, host and port only, in component.a
+        spin.toml:4:27: allowed_outbound_hosts: there is a user or password; write scheme, host and port only, in component.a
         spin.toml:4:55: allowed_outbound_hosts: there is a user or password; write scheme, host and port only, in component.a
         spin.toml:4:77: allowed_outbound_hosts: no scheme; write it before the host, as in "http://", "redis://" or "*://", in component.a
         spin.toml:6:22: upstream is not an http or https URL, in application.tool.host-adapters.services.entry
@@ -298,7 +298,15 @@ fn faults_of_the_syntax_name_the_key_and_say_what_to_write() {
             .map(of)
             .collect();
     assert!(!said.contains("hunter2"), "{said}");
-    expect![[r#""#]].assert_eq(&said);
+    expect![[r#"
+        spin.toml:2:1: duplicate key, at name; write it once
+        spin.toml:2:2: duplicate key, at [a]; write it once
+        spin.toml:1:8: string values must be quoted, expected literal string, at name; write the value, a text between double quotes
+        spin.toml:1:7: string values must be quoted, expected literal string, at name; write the value, a text between double quotes
+        spin.toml:1:3: unclosed table, expected `]`, at [a; close it
+        spin.toml:1:16: invalid basic string, expected `"`, at name; end it with a double quote
+        spin.toml:1:1: unquoted keys cannot be empty, expected letters, numbers, `-`, `_`; write key = value
+    "#]].assert_eq(&said);
 }
 
 #[test]
