@@ -1,44 +1,54 @@
 //! Bindings of `/wit`, generated once for all workers.
 //!
-//! Both worlds import the same platform, so `request` reuses what `batch` generated. The records that workers are handed
-//! and answer are those of `host-adapters-event`, which the host uses too. `pub_export_macro` keeps the
-//! exports out of this crate's own custom section: only a worker that invokes `export!` claims to export anything.
+//! What workers import is generated once, and what they export once a world. A component made of both has the world
+//! `registration:workers/batch` or `request`. The records that workers are handed and answer are those of
+//! `host-adapters-event`, which the host uses too. `pub_export_macro` keeps the exports out of this crate's own custom
+//! section: only a worker that invokes `export!` claims to export anything.
 #![allow(missing_docs, reason = "generated; the meanings are in /wit")]
 #![allow(unused_imports, reason = "generated re-exports of the export macros")]
 
-/// World `batch`: workers fed by asynchronous sources.
-pub mod batch {
+/// What every worker may import.
+pub mod imports {
     spin_sdk::wit_bindgen::generate!({
         path: "../../wit",
-        world: "registration:workers/batch",
+        world: "registration:platform/imports",
         runtime_path: "::spin_sdk::wit_bindgen::rt",
-        pub_export_macro: true,
-        default_bindings_module: "worker_kit::bindings::batch",
         additional_derives: [Eq, Hash, Ord, PartialEq, PartialOrd, serde::Deserialize, serde::Serialize],
-        with: {
-            "registration:platform/types@1.0.0/error": crate::platform::Error,
-            "registration:workers/events@1.0.0": host_adapters_event,
-        },
+        with: { "registration:platform/types@1.0.0/error": crate::platform::Error },
         generate_all,
     });
 }
 
-/// World `request`: workers that answer one request.
+/// What a worker of the world `batch` exports: one fed by an asynchronous source.
+pub mod batch {
+    spin_sdk::wit_bindgen::generate!({
+        path: "../../wit",
+        inline: "package registration:worker-kit;
+            world batch {
+                export registration:workers/batch-worker@1.0.0;
+                export wizer-initialize: func();
+            }",
+        world: "registration:worker-kit/batch",
+        runtime_path: "::spin_sdk::wit_bindgen::rt",
+        pub_export_macro: true,
+        default_bindings_module: "worker_kit::bindings::batch",
+        with: { "registration:workers/events@1.0.0": host_adapters_event },
+    });
+}
+
+/// What a worker of the world `request` exports: one that answers one request.
 pub mod request {
     spin_sdk::wit_bindgen::generate!({
         path: "../../wit",
-        world: "registration:workers/request",
+        inline: "package registration:worker-kit;
+            world request {
+                export registration:workers/request-worker@1.0.0;
+                export wizer-initialize: func();
+            }",
+        world: "registration:worker-kit/request",
         runtime_path: "::spin_sdk::wit_bindgen::rt",
         pub_export_macro: true,
         default_bindings_module: "worker_kit::bindings::request",
-        with: {
-            "registration:platform/types@1.0.0": crate::bindings::batch::registration::platform::types,
-            "registration:platform/table@1.0.0": crate::bindings::batch::registration::platform::table,
-            "registration:platform/queue@1.0.0": crate::bindings::batch::registration::platform::queue,
-            "registration:platform/documents@1.0.0": crate::bindings::batch::registration::platform::documents,
-            "registration:platform/identity@1.0.0": crate::bindings::batch::registration::platform::identity,
-            "registration:platform/service@1.0.0": crate::bindings::batch::registration::platform::service,
-            "registration:workers/events@1.0.0": host_adapters_event,
-        },
+        with: { "registration:workers/events@1.0.0": host_adapters_event },
     });
 }

@@ -1,8 +1,8 @@
 //! The platform's functions and types, as they are generated from `/wit`; and its error, which is written here because a
 //! generated one shows its fields instead of its message.
 
-pub use crate::bindings::batch::registration::platform::types::ErrorKind;
-pub use crate::bindings::batch::registration::platform::*;
+pub use crate::bindings::imports::registration::platform::types::ErrorKind;
+pub use crate::bindings::imports::registration::platform::*;
 
 use crate::Disposition;
 

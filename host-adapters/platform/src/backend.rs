@@ -1,14 +1,6 @@
-//! The traits that backends implement for the platform and for sources.
+//! What sources need of backends, beside the interfaces of the platform.
 
-use crate::filter::Filter;
-use crate::find::Query;
-use crate::limits::document::Document;
-use crate::update::Update;
-use host_adapters_records::documents::{DocumentPage, UpdateResult};
-use host_adapters_records::identity::Claims;
-use host_adapters_records::queue::Message;
-use host_adapters_records::service::{ServiceRequest, ServiceResponse};
-use host_adapters_records::{Caller, Error, table};
+use host_adapters_records::{Error, table};
 use std::time::Duration;
 
 /// Result of a backend; the error says whether to try again.
@@ -18,61 +10,6 @@ pub type Result<T> = std::result::Result<T, Error>;
 pub fn count_cache_get(found: bool) {
     let result = if found { "hit" } else { "miss" };
     metrics::counter!("registration_cache_gets_total", "result" => result).increment(1);
-}
-
-/// Tables, as the platform interface `table` needs them.
-#[async_trait::async_trait]
-#[allow(missing_docs, reason = "meanings as in platform.wit")]
-pub trait TableBackend: Send + Sync + 'static {
-    async fn batch_get(&self, args: table::BatchGet) -> Result<Vec<Option<String>>>;
-    async fn batch_write(&self, args: table::BatchWrite) -> Result<Vec<Option<Error>>>;
-    async fn batch_update(&self, args: table::BatchUpdate) -> Result<Vec<Option<Error>>>;
-    async fn query(&self, args: table::Query) -> Result<table::Page>;
-}
-
-/// Collections of documents, as the platform interface `documents` needs them. What a caller asks for has been checked
-/// before it gets here, so that every backend refuses the same.
-#[async_trait::async_trait]
-#[allow(missing_docs, reason = "meanings as in platform.wit")]
-pub trait DocumentsBackend: Send + Sync + 'static {
-    async fn find_one(&self, collection: &str, filter: Filter) -> Result<Option<String>>;
-    async fn find(&self, collection: &str, query: Query) -> Result<DocumentPage>;
-    async fn replace_one(&self, collection: &str, filter: Filter, document: Document) -> Result<()>;
-    async fn update_one(&self, collection: &str, filter: Filter, update: Update) -> Result<UpdateResult>;
-}
-
-/// Whose tokens are accepted, as the platform interface `identity` needs it.
-#[async_trait::async_trait]
-pub trait IdentityBackend: Send + Sync + 'static {
-    /// What a verified token says; [`host_adapters_records::ErrorKind::Denied`] says why it is not accepted.
-    async fn verify(&self, token: &str) -> Result<Claims>;
-}
-
-/// Services, as the platform interface `service` needs them.
-#[async_trait::async_trait]
-pub trait ServiceBackend: Send + Sync + 'static {
-    /// Calls a service by its name; a response may have any status.
-    /// [`Unavailable`](host_adapters_records::ErrorKind::Unavailable) says that the service as a whole is down.
-    async fn call(&self, caller: Caller<'_>, service: &str, request: ServiceRequest) -> Result<ServiceResponse>;
-}
-
-/// Queues with SQS's semantics (visibility, receive counts, redrive), as the platform and the source `sqs` need them.
-#[async_trait::async_trait]
-pub trait QueueBackend: Send + Sync + 'static {
-    /// Sends any number of messages; the answer holds for each its id or its error.
-    async fn send_batch(&self, queue: &str, messages: Vec<Message>) -> Result<Vec<Result<String>>>;
-    /// Receives up to `max` messages (any number: the backend makes as many calls as it takes), waiting up to `wait`
-    /// for the first; they stay invisible for `visibility`. A message whose receive count would exceed the queue's
-    /// `max_receive_count` goes to its DLQ instead (SQS redrive).
-    async fn receive(&self, queue: &str, max: usize, wait: Duration, visibility: Duration) -> Result<Vec<Received>>;
-    /// Deletes by receipt. A stale receipt is not an error and deletes nothing.
-    async fn delete_batch(&self, queue: &str, receipts: &[String]) -> Result<Vec<Option<Error>>>;
-    /// Makes each message invisible for so long from now; zero returns it at once.
-    async fn change_visibility_batch(&self, queue: &str, changes: &[(String, Duration)]) -> Result<Vec<Option<Error>>>;
-    /// How many messages there are.
-    async fn depth(&self, queue: &str) -> Result<Depth>;
-    /// The oldest messages. On SQS looking counts as a receive.
-    async fn peek(&self, queue: &str, max: usize) -> Result<Vec<Received>>;
 }
 
 /// What an operator does with single messages of a queue, dead letters above all. SQS itself knows no message by its

@@ -9,6 +9,17 @@ use crate::{PlatformService, Result, took_effect};
 use host_adapters_records::Caller;
 use host_adapters_records::documents::{DocumentPage, Find, FindOne, ReplaceOne, UpdateOne, UpdateResult};
 
+/// Collections of documents, as the platform interface `documents` needs them. What a caller asks for has been checked
+/// before it gets here, so that every backend refuses the same.
+#[async_trait::async_trait]
+#[allow(missing_docs, reason = "meanings as in platform.wit")]
+pub trait DocumentsBackend: Send + Sync + 'static {
+    async fn find_one(&self, collection: &str, filter: Filter) -> Result<Option<String>>;
+    async fn find(&self, collection: &str, query: Query) -> Result<DocumentPage>;
+    async fn replace_one(&self, collection: &str, filter: Filter, document: Document) -> Result<()>;
+    async fn update_one(&self, collection: &str, filter: Filter, update: Update) -> Result<UpdateResult>;
+}
+
 pub(crate) async fn documents_find_one(
     platform: &PlatformService,
     caller: Caller<'_>,

@@ -1,8 +1,8 @@
-//! What workers may call, independent of the backend: one module per WIT interface, whose functions check the caller's
-//! grant and then call the backend; and what all backends share.
+//! What workers may call, independent of the backend: one module per WIT interface, with the trait that its backends
+//! implement and its functions, which check the caller's grant and then call the backend; and what all backends share.
 //!
 //! - [`PlatformService`]: the platform itself. [`Grants`]: who may call what.
-//! - `backend`: the traits that backends implement.
+//! - `backend`: what sources need of backends.
 //! - [`limits`]: what every backend accepts, checked before one is asked; [`filter`], [`find`], [`update`],
 //!   [`json`], [`names`]: shared by backends.
 
@@ -29,7 +29,12 @@ pub mod update;
 pub use backend::*;
 pub use configured::{Backend, Opened};
 pub use declared::{Declared, IdentityConfig, QueueSpec, TableSpec};
+pub use documents::DocumentsBackend;
 pub use grants::{Access, ComponentsAccess, Grants, QueueAccess};
+pub use identity::IdentityBackend;
+pub use queue::QueueBackend;
+pub use service::ServiceBackend;
+pub use table::TableBackend;
 
 use grants::Need;
 use host_adapters_failpoint::{self as failpoint, Step};

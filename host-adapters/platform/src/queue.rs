@@ -4,8 +4,28 @@
 use crate::grants::Need;
 use crate::outage::whole;
 use crate::{Depth, PlatformService, Received, Result, took_effect};
-use host_adapters_records::Caller;
-use host_adapters_records::queue::SendBatch;
+use host_adapters_records::queue::{Message, SendBatch};
+use host_adapters_records::{Caller, Error};
+use std::time::Duration;
+
+/// Queues with SQS's semantics (visibility, receive counts, redrive), as the platform and the source `sqs` need them.
+#[async_trait::async_trait]
+pub trait QueueBackend: Send + Sync + 'static {
+    /// Sends any number of messages; the answer holds for each its id or its error.
+    async fn send_batch(&self, queue: &str, messages: Vec<Message>) -> Result<Vec<Result<String>>>;
+    /// Receives up to `max` messages (any number: the backend makes as many calls as it takes), waiting up to `wait`
+    /// for the first; they stay invisible for `visibility`. A message whose receive count would exceed the queue's
+    /// `max_receive_count` goes to its DLQ instead (SQS redrive).
+    async fn receive(&self, queue: &str, max: usize, wait: Duration, visibility: Duration) -> Result<Vec<Received>>;
+    /// Deletes by receipt. A stale receipt is not an error and deletes nothing.
+    async fn delete_batch(&self, queue: &str, receipts: &[String]) -> Result<Vec<Option<Error>>>;
+    /// Makes each message invisible for so long from now; zero returns it at once.
+    async fn change_visibility_batch(&self, queue: &str, changes: &[(String, Duration)]) -> Result<Vec<Option<Error>>>;
+    /// How many messages there are.
+    async fn depth(&self, queue: &str) -> Result<Depth>;
+    /// The oldest messages. On SQS looking counts as a receive.
+    async fn peek(&self, queue: &str, max: usize) -> Result<Vec<Received>>;
+}
 
 pub(crate) async fn queue_send_batch(
     platform: &PlatformService,

@@ -6,6 +6,16 @@ use crate::{PlatformService, Result, took_effect};
 use host_adapters_records::table::{BatchGet, BatchUpdate, BatchWrite, Page, Query};
 use host_adapters_records::{Caller, Error};
 
+/// Tables, as the platform interface `table` needs them.
+#[async_trait::async_trait]
+#[allow(missing_docs, reason = "meanings as in platform.wit")]
+pub trait TableBackend: Send + Sync + 'static {
+    async fn batch_get(&self, args: BatchGet) -> Result<Vec<Option<String>>>;
+    async fn batch_write(&self, args: BatchWrite) -> Result<Vec<Option<Error>>>;
+    async fn batch_update(&self, args: BatchUpdate) -> Result<Vec<Option<Error>>>;
+    async fn query(&self, args: Query) -> Result<Page>;
+}
+
 pub(crate) async fn table_batch_get(
     platform: &PlatformService,
     caller: Caller<'_>,

@@ -17,8 +17,9 @@
 mod record;
 pub mod cache;
 mod error;
+#[macro_use]
+mod interfaces;
 mod functions;
-mod records;
 mod weight;
 
 pub use error::{Error, ErrorKind};

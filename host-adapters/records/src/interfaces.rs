@@ -1,4 +1,59 @@
-//! The records of each interface; meanings as in `platform.wit`.
+//! The interfaces of the platform: the list of all functions, then the records of each interface; meanings as in
+//! `platform.wit`.
+
+/// Passes all functions of the platform to a macro:
+///
+/// - for each interface: its name, and its name in WIT;
+/// - for each function: the method of [`Platform`], its name in WIT, the type of its arguments, and these. `of` names
+///   the argument that names the resource.
+#[macro_export]
+macro_rules! platform_functions {
+    ($consumer:ident) => {
+        $consumer! {
+            table "registration:platform/table@1.0.0" {
+                table_batch_get "batch-get" BatchGet(
+                    table: String, keys: Vec<$crate::table::Key>
+                ) of table -> Vec<Option<String>>;
+                table_batch_write "batch-write" BatchWrite(
+                    table: String, puts: Vec<String>, deletes: Vec<$crate::table::Key>
+                ) of table -> Vec<Option<$crate::Error>>;
+                table_batch_update "batch-update" BatchUpdate(
+                    table: String, updates: Vec<$crate::table::Update>
+                ) of table -> Vec<Option<$crate::Error>>;
+                table_query "query" Query(
+                    table: String, pk: String, prefix: String, after: Option<String>, limit: u32
+                ) of table -> $crate::table::Page;
+            }
+            queue "registration:platform/queue@1.0.0" {
+                queue_send_batch "send-batch" SendBatch(
+                    queue: String, messages: Vec<$crate::queue::Message>
+                ) of queue -> Vec<Result<String, $crate::Error>>;
+            }
+            documents "registration:platform/documents@1.0.0" {
+                documents_find_one "find-one" FindOne(
+                    collection: String, filter: String
+                ) of collection -> Option<String>;
+                documents_find "find" Find(
+                    collection: String, query: $crate::documents::FindQuery
+                ) of collection -> $crate::documents::DocumentPage;
+                documents_replace_one "replace-one" ReplaceOne(
+                    collection: String, filter: String, document: String
+                ) of collection -> ();
+                documents_update_one "update-one" UpdateOne(
+                    collection: String, filter: String, update: String
+                ) of collection -> $crate::documents::UpdateResult;
+            }
+            identity "registration:platform/identity@1.0.0" {
+                identity_verify "verify" Verify(token: String) -> $crate::identity::Claims;
+            }
+            service "registration:platform/service@1.0.0" {
+                service_call "call" CallService(
+                    service: String, request: $crate::service::ServiceRequest
+                ) of service -> $crate::service::ServiceResponse;
+            }
+        }
+    };
+}
 
 /// Records of `table`.
 pub mod table {
