@@ -132,6 +132,7 @@ fn sources(app: &App, backends: &backends::Backends, dispatcher: &Dispatcher) ->
             dispatch: Arc::new(dispatcher.clone()),
             queues: backends.queues.clone(),
             streams: streams.clone(),
+            failures: backends.failures.clone(),
             clock: Clock::wall(),
             backoff: Backoff::new(),
         };

@@ -37,7 +37,7 @@ async fn write_for_ever(embedded: Embedded, caller: usize) {
         let id = format!("{caller}-{n}");
         let puts = vec![format!(r#"{{"pk":"p","sk":"{id}"}}"#)];
         embedded.batch_write(BatchWrite { table: TABLE.into(), puts, deletes: vec![] }).await.unwrap();
-        let message = Message { body: id.clone(), attributes: vec![], delay_secs: 0 };
+        let message = Message::new(&id);
         embedded.send_batch(LOOSE_QUEUE, vec![message]).await.unwrap();
         // One write, so that a line is printed whole or not at all.
         std::io::stdout().write_all(format!("acknowledged {id}\n").as_bytes()).unwrap();

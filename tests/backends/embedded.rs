@@ -13,8 +13,8 @@ use tests::contract::suites::backend::{
 use tests::contract::suites::documents::{find_one, replace, replace_one};
 use tests::contract::suites::documents_find::{page, query};
 use tests::contract::suites::queue::{receive, send};
-use tests::contract::suites::shared_stream;
 use tests::contract::suites::stream::{all, put};
+use tests::contract::suites::{latest, shared_stream};
 
 #[tokio::test]
 async fn keeps_everything_over_a_restart() {
@@ -167,4 +167,10 @@ async fn answers_all_of_a_group_though_one_fails() {
 async fn one_reader_feeds_three_workers() {
     let embedded = Arc::new(open().await.embedded);
     shared_stream::one_reader_feeds_three_workers(&*embedded, embedded.clone(), embedded.clone()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn case_04_latest_counts_from_the_first_start_of_an_empty_table() {
+    let embedded = Arc::new(open().await.embedded);
+    latest::counts_from_the_first_start_of_an_empty_table(&*embedded, embedded.clone(), embedded.clone()).await;
 }

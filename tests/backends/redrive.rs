@@ -3,18 +3,19 @@
 #![allow(non_snake_case, reason = "names that begin with a line of docs/delivery.md")]
 
 use backend_embedded::Embedded;
-use host_adapters_delivery::dead_letter::{Cause, DeadLetterSink, Origin};
+use host_adapters_delivery::dead_letter::{Cause, DeadLetterSink, Origin, Unstored};
 use host_adapters_delivery::dispatch::{Dispatch, Dispatched};
-use host_adapters_delivery::event::{Disposition, Event, Payload};
+use host_adapters_delivery::event::{Attribute, Disposition, Event, Payload};
 use host_adapters_delivery::redrive::{Outcome, Redriver};
 use host_adapters_platform::{Depth, QueueBackend, Received, Result};
 use host_adapters_records::queue::Message;
 use host_adapters_records::{Error, ErrorKind};
+use host_adapters_sources::event_of;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tests::contract::embedded::{Opened, open};
 use tests::contract::suites::backend::{DEAD_LETTERS, MAX_RECEIVES, QUEUE, TABLE, secs};
-use tests::contract::suites::queue::{message, receive, send};
+use tests::contract::suites::queue::{message, receive, send, typed_attributes};
 
 const WORKER: &str = "save-entries";
 const CHANGE: &str = r#"{"eventName":"INSERT","keys":{"pk":"p","sk":"s"},"newImage":{"n":12345678901234567890.5}}"#;
@@ -27,7 +28,7 @@ impl Dispatch for Worker {
     async fn dispatch(&self, worker: &str, batch: Vec<Event>) -> Dispatched {
         assert_eq!(worker, WORKER);
         self.1.lock().unwrap().extend(batch);
-        Dispatched { result: Ok(vec![self.0.clone()]), digest: "d2".into(), outages: vec![] }
+        Dispatched { result: Ok(vec![self.0.clone()]), digest: "d2".into(), ..Dispatched::default() }
     }
 }
 
@@ -85,7 +86,7 @@ fn event(source: &str, payload: Payload, attributes: &[(&str, &str)]) -> Event {
         source: source.to_owned(),
         ordering_key: None,
         payload,
-        attributes: attributes.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
+        attributes: attributes.iter().map(|(name, value)| Attribute::text(*name, *value)).collect(),
         attempt: 3,
         time_ms: 5,
         correlation_id: "record-1".into(),
@@ -96,10 +97,10 @@ fn event(source: &str, payload: Payload, attributes: &[(&str, &str)]) -> Event {
 /// Stores a dead letter for a record; returns its id.
 async fn store_dead_letter(
     backend: &Opened,
-    message: impl FnOnce(&DeadLetterSink, &Cause<'_>) -> Message,
+    message: impl FnOnce(&DeadLetterSink, &Cause<'_>) -> Unstored,
 ) -> Vec<String> {
     let dead_letters = DeadLetterSink::new(Arc::new(backend.embedded.clone()), DEAD_LETTERS.to_owned(), WORKER);
-    let dead_letter = message(&dead_letters, &Cause { reason: "worker trapped: no", digest: "d1" });
+    let dead_letter = message(&dead_letters, &Cause { reason: "worker trapped: no", digest: "d1", ..Cause::default() });
     assert_eq!(dead_letters.send(vec![dead_letter]).await, [None]);
     backend.embedded.peek(DEAD_LETTERS, 10).await.unwrap().into_iter().map(|dead_letter| dead_letter.id).collect()
 }
@@ -110,6 +111,26 @@ async fn store_dead_message(backend: &Opened) -> Vec<String> {
     store_dead_letter(backend, |dead_letters, cause| dead_letters.message(&event, cause)).await
 }
 
+#[tokio::test]
+async fn case_11__types_and_bytes_of_attributes_survive_the_dead_letter() {
+    let backend = open().await;
+    // Six of the record's own, three of which do not fit beside the host's and are packed.
+    let event = Event { attributes: typed_attributes(), ..event(&from_queue(), Payload::Json("{}".into()), &[]) };
+    let ids = store_dead_letter(&backend, |dead_letters, cause| dead_letters.message(&event, cause)).await;
+    let redriver = redriver(&backend, &from_queue(), worker(Disposition::Ack));
+    let dead_letter = redriver.find(DEAD_LETTERS, &ids[0]).await.unwrap().unwrap();
+    assert_eq!(dead_letter.attributes, typed_attributes());
+    let shown = serde_json::to_string(&dead_letter).unwrap();
+    let invoked = serde_json::from_str(&shown).map(|it| event_of(&it).unwrap().attributes).unwrap();
+    assert_eq!(invoked, typed_attributes(), "`dead-letters show --json`, which `invoke --dead-letter` reads");
+
+    assert_eq!(redriver.redrive(DEAD_LETTERS, &ids).await.unwrap(), [Outcome::Redriven]);
+    let mut back = receive(&backend, QUEUE, 10, 30).await.remove(0).attributes;
+    back.retain(|it| it.name != "correlationId");
+    back.sort();
+    assert_eq!(back, typed_attributes());
+}
+
 fn from_stream() -> String {
     format!("dynamodb-stream:{TABLE}")
 }
@@ -117,7 +138,7 @@ fn from_stream() -> String {
 async fn store_dead_record(backend: &Opened, source: &str, payload: Payload) -> Vec<String> {
     let event = event(source, payload, &[("shardId", "s1")]);
     let envelope = serde_json::json!({"version": "1.0"});
-    store_dead_letter(backend, |dead_letters, cause| dead_letters.stream(&event, envelope, cause).0).await
+    store_dead_letter(backend, |dead_letters, cause| dead_letters.stream(&event, envelope, cause)).await
 }
 
 async fn store_dead_change(backend: &Opened) -> Vec<String> {
@@ -145,7 +166,7 @@ async fn d11_1__a_message_goes_back_as_it_was_with_its_count_from_the_beginning(
     let mut attributes = message.attributes.clone();
     attributes.sort();
     let own = ["a", "b", "c", "correlationId", "d", "e", "f", "reason"];
-    let own = own.map(|name| (name.to_owned(), if name == "correlationId" { "record-1" } else { "own" }.to_owned()));
+    let own = own.map(|name| Attribute::text(name, if name == "correlationId" { "record-1" } else { "own" }));
     assert_eq!(attributes, own);
 }
 
@@ -178,7 +199,7 @@ async fn d11_3__a_change_is_handed_to_its_worker_as_it_was() {
     let handed = worker.1.lock().unwrap();
     assert_eq!((handed.len(), &handed[0].payload), (1, &Payload::Json(CHANGE.into())));
     assert_eq!((handed[0].id.as_str(), handed[0].ordering_key.as_deref()), ("record-1", Some("p|s")));
-    assert_eq!((handed[0].attempt, &handed[0].attributes), (1, &vec![("shardId".into(), "s1".into())]));
+    assert_eq!((handed[0].attempt, &handed[0].attributes), (1, &vec![Attribute::text("shardId", "s1")]));
 }
 
 /// After any disposition but `ack`, the dead letter stays and can be redriven again at once.
@@ -186,7 +207,8 @@ async fn d11_3__a_change_is_handed_to_its_worker_as_it_was() {
 async fn d11_3__a_change_that_fails_again_stays() {
     for (answer, said) in [
         (Disposition::Reject("stale".into()), "save-entries rejected it: stale"),
-        (Disposition::Retry(None), "save-entries answered retry"),
+        (Disposition::retry(""), "save-entries answered retry"),
+        (Disposition::retry("table busy"), "save-entries answered retry: table busy"),
     ] {
         let backend = open().await;
         let ids = store_dead_change(&backend).await;
@@ -243,7 +265,7 @@ async fn d11_4__nothing_is_lost_while_a_queue_is_down() {
 async fn d11_5__a_dead_letter_goes_only_where_its_queue_is_fed_from() {
     let backend = open().await;
     let mut forged = message("{}");
-    forged.attributes = vec![("source".into(), format!("sqs:{QUEUE}"))];
+    forged.attributes = vec![Attribute::text("source", format!("sqs:{QUEUE}"))];
     backend.embedded.send_batch(DEAD_LETTERS, vec![forged]).await.unwrap();
     let ids = vec![backend.embedded.peek(DEAD_LETTERS, 1).await.unwrap().remove(0).id];
     let redriver = redriver(&backend, "sqs:anotherQueue", worker(Disposition::Ack));

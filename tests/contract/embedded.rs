@@ -1,12 +1,14 @@
 //! Runs the embedded backend under the contract, on a clock that the suites advance.
 
 use crate::contract::suites::backend::{
-    Backend, COLLECTION, DEAD_LETTERS, LOOSE_QUEUE, MAX_RECEIVES, OTHER_COLLECTION, PLAIN_TABLE, QUEUE, TABLE, WORKER,
+    Backend, COLLECTION, DEAD_LETTERS, FIFO_DEAD_LETTERS, FIFO_QUEUE, LOOSE_QUEUE, MAX_RECEIVES, OTHER_COLLECTION,
+    PLAIN_TABLE, QUEUE, TABLE, WORKER,
 };
 use backend_embedded::{Embedded, EmbeddedCache};
 use host_adapters_platform::clock::Clock;
 use host_adapters_platform::{
-    Declared, DocumentsBackend, QueueBackend, QueueBrowser, QueueSpec, StreamBackend, TableBackend, TableSpec,
+    Declared, DocumentsBackend, FailureTable, QueueBackend, QueueBrowser, QueueSpec, StreamBackend, TableBackend,
+    TableSpec,
 };
 use host_adapters_records::cache::CacheBackend;
 use std::time::Duration;
@@ -35,6 +37,9 @@ impl Backend for Opened {
     fn browser(&self) -> &dyn QueueBrowser {
         &self.embedded
     }
+    fn failures(&self) -> &dyn FailureTable {
+        &self.embedded
+    }
     fn documents(&self) -> &dyn DocumentsBackend {
         &self.embedded
     }
@@ -59,10 +64,16 @@ pub fn config() -> Declared {
         dead_letter_queue: Some(DEAD_LETTERS.to_owned()),
         ..QueueSpec::default()
     };
+    let in_order = QueueSpec { dead_letter_queue: Some(FIFO_DEAD_LETTERS.to_owned()), ..queue.clone() };
     let stream = TableSpec { stream: true, consumers: [WORKER.to_owned()].into() };
     Declared {
         tables: [(TABLE.to_owned(), stream), (PLAIN_TABLE.to_owned(), TableSpec::default())].into(),
-        queues: [(QUEUE.to_owned(), queue), (LOOSE_QUEUE.to_owned(), QueueSpec::default())].into(),
+        queues: [
+            (QUEUE.to_owned(), queue),
+            (LOOSE_QUEUE.to_owned(), QueueSpec::default()),
+            (FIFO_QUEUE.to_owned(), in_order),
+        ]
+        .into(),
         collections: [COLLECTION.to_owned(), OTHER_COLLECTION.to_owned()].into(),
     }
 }

@@ -63,7 +63,7 @@ impl TestHost {
 
     /// Sends messages to a queue; returns their ids.
     pub async fn queue(&self, queue: &str, bodies: &[String]) -> Vec<String> {
-        let message = |body: &String| Message { body: body.clone(), attributes: Vec::new(), delay_secs: 0 };
+        let message = |body: &String| Message::new(body);
         let send = SendBatch { queue: queue.to_owned(), messages: bodies.iter().map(message).collect() };
         let answers = self.platform(&send).await.into_iter();
         answers

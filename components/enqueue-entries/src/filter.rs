@@ -1,8 +1,14 @@
 //! Decides which changes of `demand-table` are replicated: only those of entries. Pure.
+//!
+//! A removal is replicated whoever removed the entry. Where DynamoDB did, because the item's time to live had ended
+//! (`userIdentity`), the entry is gone like any other, and the Entry Service must not keep it.
 
 use registration::entry::{self, Operation};
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
+use serde_json::value::RawValue;
+use std::ops::Deref;
 
 /// A change of an item, images without type tags.
 #[derive(Clone, Debug, Deserialize)]
@@ -10,8 +16,37 @@ use serde_json::Value;
 pub struct Change {
     event_name: Operation,
     keys: Keys,
-    new_image: Option<Value>,
-    old_image: Option<Value>,
+    new_image: Option<Image>,
+    old_image: Option<Image>,
+}
+
+/// An image. It goes on as the text that it came as: the numbers of its value may have lost digits.
+#[derive(Clone, Debug)]
+pub struct Image {
+    text: Box<RawValue>,
+    value: Value,
+}
+
+impl<'de> Deserialize<'de> for Image {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let text = Box::<RawValue>::deserialize(from)?;
+        let value = serde_json::from_str(text.get()).map_err(D::Error::custom)?;
+        Ok(Self { text, value })
+    }
+}
+
+impl Serialize for Image {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        self.text.serialize(to)
+    }
+}
+
+impl Deref for Image {
+    type Target = Value;
+
+    fn deref(&self) -> &Value {
+        &self.value
+    }
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -20,11 +55,11 @@ struct Keys {
 }
 
 /// The body of a message to saveEntriesQueue.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Body {
     /// The image: the old one of a REMOVE, otherwise the new one.
-    pub entry: Value,
+    pub entry: Image,
     /// What happened.
     pub operation: Operation,
     /// The change's id in its stream.
@@ -45,7 +80,7 @@ pub fn decide(change: Change, record_id: &str) -> Result<Option<Body>, String> {
         Operation::Remove => Some(old_image.ok_or("malformed: oldImage is missing")?),
         Operation::Insert | Operation::Modify => {
             let image = new_image.ok_or("malformed: newImage is missing")?;
-            is_wanted(operation, &image, old_image.as_ref()).then_some(image)
+            is_wanted(operation, &image, old_image.as_deref()).then_some(image)
         }
     };
     image.map(|image| body(operation, image, record_id)).transpose()
@@ -60,7 +95,7 @@ fn fan_modified(image: Option<&Value>) -> Option<&Value> {
     image?.pointer("/date/fanModified")
 }
 
-fn body(operation: Operation, image: Value, record_id: &str) -> Result<Body, String> {
+fn body(operation: Operation, image: Image, record_id: &str) -> Result<Body, String> {
     for field in ["campaignId", "globalUserId"] {
         let text = image.get(field).and_then(Value::as_str).unwrap_or_default();
         if text.is_empty() {
@@ -150,6 +185,26 @@ mod tests {
                 r#"{"entry":{"campaignId":"c","date":{"fanModified":"2024-01-01T10:00:00.000Z","updated":"2024-01-01T10:00:00.000Z"},"globalUserId":"u","needsReplication":false,"pk":"CAMPAIGN#c","sk":"USER#u"},"operation":"REMOVE","recordId":"record-1","date":"2024-01-01T10:00:00.000Z"}"#
             ]],
         );
+    }
+
+    #[test]
+    fn case_01_the_numbers_of_an_image_keep_every_digit() {
+        let image = r#"{"campaignId":"c","exact":0.12345678901234567890123456789012345678,"globalUserId":"u","needsReplication":true,"score":12345678901234567890123,"tiny":1E-130}"#;
+        let change =
+            format!(r#"{{"eventName":"INSERT","keys":{{"pk":"CAMPAIGN#c","sk":"USER#u"}},"newImage":{image}}}"#);
+        let body = decide(serde_json::from_str(&change).unwrap(), "record-1").unwrap().unwrap();
+        let sent = format!(r#"{{"entry":{image},"operation":"INSERT","recordId":"record-1"}}"#);
+        assert_eq!(serde_json::to_string(&body).unwrap(), sent);
+    }
+
+    #[test]
+    fn case_07_a_removal_by_time_to_live_is_sent_like_any_other() {
+        let by_fan = change("REMOVE", None, Some(entry(false, LATER)));
+        let mut by_dynamodb = by_fan.clone();
+        by_dynamodb["userIdentity"] = json!({"type": "Service", "principalId": "dynamodb.amazonaws.com"});
+        let [by_fan, by_dynamodb] = [by_fan, by_dynamodb].map(|change| decided(change).unwrap().unwrap());
+        assert_eq!(by_dynamodb.operation, Operation::Remove);
+        assert_eq!(serde_json::to_string(&by_dynamodb).unwrap(), serde_json::to_string(&by_fan).unwrap());
     }
 
     #[test]

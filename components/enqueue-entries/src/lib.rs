@@ -39,7 +39,7 @@ worker_kit::batch_worker!(EnqueueEntries);
 /// The message for an event; `None` if it is not replicated.
 fn message(event: &Event, call: &Call) -> Result<Option<queue::Message>, String> {
     let Some(body) = filter::decide(event.json()?, &event.id)? else { return Ok(None) };
-    Ok(Some(queue::Message { body: text(&body)?, attributes: call.of(event).attributes(), delay_secs: 0 }))
+    Ok(Some(queue::Message::new(text(&body)?, call.of(event).attributes())))
 }
 
 fn text(body: &Body) -> Result<String, String> {
@@ -68,7 +68,7 @@ fn retry(results: &Result<Vec<Result<String, Error>>, Error>, index: usize) -> O
         Ok(Some(Ok(_))) => None,
         Ok(Some(Err(error))) | Err(error) => Some(error.disposition()),
         // If the response has fewer results than messages, it is unknown whether this one was accepted.
-        Ok(None) => Some(Disposition::Retry(None)),
+        Ok(None) => Some(Disposition::retry(format!("{QUEUE}: the response does not mention the message"))),
     }
 }
 
@@ -77,6 +77,7 @@ fn retry(results: &Result<Vec<Result<String, Error>>, Error>, index: usize) -> O
 mod tests {
     use super::*;
     use expect_test::expect;
+    use worker_kit::Attribute;
     use worker_kit::lambda::{self, Context, Incoming};
     use worker_kit::platform::ErrorKind;
 
@@ -94,7 +95,7 @@ mod tests {
     fn the_documents_event_makes_one_message() {
         let events = events(include_str!("../fixtures/dynamodb-stream.json"));
         let message = message(&events[0], &call()).unwrap().unwrap();
-        assert_eq!(message.attributes, [("correlationId".to_owned(), "correlation-123".to_owned())]);
+        assert_eq!(message.attributes, [Attribute::text("correlationId", "correlation-123")]);
         expect![[r#"{"entry":{"campaignId":"campaign-123","fields":"{\"email\":\"fan@example.com\"}","globalUserId":"user-456","needsReplication":true,"pk":"CAMPAIGN#campaign-123","sk":"USER#user-456"},"operation":"INSERT","recordId":"record-0"}"#]].assert_eq(&message.body);
     }
 
@@ -123,13 +124,15 @@ mod tests {
         let throttled = Error { kind: ErrorKind::Throttled, message: "later".to_owned(), retry_after_ms: Some(50) };
         let results = Ok(vec![Ok("m-1".to_owned()), Err(throttled)]);
         assert_eq!(retry(&results, 0), None);
-        assert_eq!(retry(&results, 1), Some(Disposition::Retry(Some(50))));
-        assert_eq!(retry(&results, 2), Some(Disposition::Retry(None)));
+        assert_eq!(retry(&results, 1), Some(Disposition::retry_after(Some(50), "later")));
+        assert!(
+            matches!(retry(&results, 2), Some(Disposition::Retry(retry)) if retry.reason.contains("does not mention"))
+        );
     }
 
     #[test]
     fn a_queue_that_does_not_answer_accepts_nothing() {
         let results = Err(Error::new(ErrorKind::Unavailable, "down"));
-        assert_eq!(retry(&results, 0), Some(Disposition::Retry(None)));
+        assert_eq!(retry(&results, 0), Some(Disposition::retry("down")));
     }
 }

@@ -10,6 +10,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use image::{Fields, Text};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use serde_json::value::RawValue;
 use std::borrow::Cow;
 
 /// The beginning of the sort keys of entries. Scores, counts and reminders have other ones.
@@ -41,11 +42,28 @@ pub struct Entry {
     /// The campaign that the entry was transferred from.
     pub linked_from: Option<String>,
     /// The fan's score. A system's attribute, not the fan's.
-    pub score: Option<Value>,
+    pub score: Option<Score>,
     /// Whether the entry still has to be replicated to the Entry Service.
     pub needs_replication: bool,
     /// When it was created and changed.
     pub date: Dates,
+}
+
+/// A score, as the digits that the item has.
+#[derive(Clone, Debug)]
+pub struct Score(Box<RawValue>);
+
+impl Score {
+    /// The number as JSON.
+    pub fn as_json(&self) -> &RawValue {
+        &self.0
+    }
+}
+
+impl PartialEq for Score {
+    fn eq(&self, other: &Self) -> bool {
+        host_adapters_json::same(self.0.get(), other.0.get())
+    }
 }
 
 /// When an entry was created and changed, as stored in the item.
@@ -89,7 +107,7 @@ impl Entry {
             member_id: optional(image.member_id, "memberId")?,
             fields: fields(image.fields)?,
             linked_from: optional(image.linked_from, "linkedFrom")?,
-            score: image.score.0.map(Value::Number),
+            score: image.score.0.map(Score),
             needs_replication: image.needs_replication.0,
             date: Dates {
                 created: instant(date.created, "date.created")?.or(instant(image.created_at, "createdAt")?),
@@ -156,7 +174,7 @@ fn optional(text: Text<'_>, field: &'static str) -> Result<Option<String>, Inval
 fn fields(fields: Fields<'_>) -> Result<Form, InvalidEntry> {
     let invalid = |problem| InvalidEntry { field: "fields", problem };
     match fields {
-        Fields::Object(fields) => Form::from_object(&fields).ok_or(invalid("cannot be written as JSON")),
+        Fields::Object(fields) => Form::from_members(&fields).ok_or(invalid("cannot be written as JSON")),
         Fields::Text(text) => Form::from_text(text.into_owned()).ok_or(invalid("is not a JSON object as text")),
         Fields::Wrong => Err(invalid("is neither text nor an object")),
         Fields::Absent => Err(invalid("is missing")),
@@ -222,7 +240,22 @@ mod tests {
         assert_eq!(entry.fields.as_json().get(), r#"{"email":"fan@example.com","markets":["a","b"]}"#);
         assert_eq!(entry.version().unwrap(), "2024-01-15T10:30:00.123Z");
         assert!(entry.needs_replication);
-        assert_eq!(entry.score, Some(json!(850)));
+        assert_eq!(entry.score.unwrap().as_json().get(), "850");
+    }
+
+    #[test]
+    fn case_01_score_and_form_keep_every_digit() {
+        let read = |score: &str, n: &str| {
+            let image = format!(r#"{{"campaignId":"c","globalUserId":"u","score":{score},"fields":{{"n":{n}}}}}"#);
+            Entry::new(serde_json::from_str(&image).unwrap()).unwrap()
+        };
+        let entry = read("12345678901234567890123", "0.12345678901234567890123");
+        assert_eq!(entry.score.as_ref().unwrap().as_json().get(), "12345678901234567890123");
+        assert_eq!(entry.fields.as_json().get(), r#"{"n":0.12345678901234567890123}"#);
+        let other = read("12345678901234567890124", "0.12345678901234567890124");
+        assert_ne!(entry.score, other.score);
+        assert_ne!(entry.fields, other.fields);
+        assert_eq!(read(r#""850""#, "1").score, None);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The next step of a replication after each outcome, until flag and service agree. Pure.
 
 use crate::record::Item;
+use registration::entry::Score;
 use std::rc::Rc;
 use worker_kit::Disposition;
 use worker_kit::platform::{
@@ -11,6 +12,9 @@ use worker_kit::services::entry::{self, DeleteStatus, Deleted, UpsertStatus, Ups
 
 /// Rounds of read, send and unflag, after which the record is delivered again.
 pub const MAX_ROUNDS: usize = 5;
+
+/// The reason of an entry that the service's response does not mention.
+const UNMENTIONED: &str = "service entry: its response does not mention the entry";
 
 /// What to do next with an item.
 #[derive(Clone, Debug, PartialEq)]
@@ -45,7 +49,7 @@ pub fn after_upsert(result: Option<&Upserted>) -> Next {
             let message = message.unwrap_or("without saying why");
             Next::Settle(Disposition::Reject(format!("invalid: the entry service will never take it: {message}")))
         }
-        None => Next::Settle(Disposition::Retry(None)),
+        None => Next::Settle(Disposition::retry(UNMENTIONED)),
     }
 }
 
@@ -53,7 +57,7 @@ pub fn after_upsert(result: Option<&Upserted>) -> Next {
 pub fn after_delete(result: Option<&Deleted>) -> Next {
     match result.map(|result| result.status) {
         Some(DeleteStatus::Deleted | DeleteStatus::Stale) => Next::Settle(Disposition::Ack),
-        None => Next::Settle(Disposition::Retry(None)),
+        None => Next::Settle(Disposition::retry(UNMENTIONED)),
     }
 }
 
@@ -106,7 +110,7 @@ pub fn for_service(item: &Item) -> entry::Entry<'_> {
         member_id: entry.member_id.as_deref(),
         fields: entry.fields.as_json(),
         linked_from: entry.linked_from.as_deref(),
-        score: entry.score.as_ref(),
+        score: entry.score.as_ref().map(Score::as_json),
         date: entry::Dates {
             created: entry.date.created.as_deref(),
             updated: Some(&item.version),
@@ -134,6 +138,15 @@ mod tests {
     }
 
     #[test]
+    fn case_01_a_score_is_sent_with_every_digit() {
+        let stored = image("u", 1, "m").to_string();
+        let stored = stored.replacen('{', r#"{"score":12345678901234567890123,"#, 1);
+        let item = Item::from_table(&stored).unwrap();
+        let sent = serde_json::to_string(&for_service(&item)).unwrap();
+        assert!(sent.contains(r#""score":12345678901234567890123,"#), "{sent}");
+    }
+
+    #[test]
     fn an_entry_the_service_holds_is_unflagged() {
         assert_eq!(after_upsert(Some(&upserted(UpsertStatus::Upserted, None))), Next::Unflag);
     }
@@ -146,8 +159,8 @@ mod tests {
 
     #[test]
     fn a_missing_result_is_not_success() {
-        assert_eq!(after_upsert(None), Next::Settle(Disposition::Retry(None)));
-        assert_eq!(after_delete(None), Next::Settle(Disposition::Retry(None)));
+        assert_eq!(after_upsert(None), Next::Settle(Disposition::retry(UNMENTIONED)));
+        assert_eq!(after_delete(None), Next::Settle(Disposition::retry(UNMENTIONED)));
     }
 
     #[test]
@@ -164,9 +177,9 @@ mod tests {
         let failed = Error::new(ErrorKind::ConditionFailed, "changed");
         assert_eq!(after_unflag(Some(&failed)), Next::Reread(Why::Changed));
         let throttled = Error { kind: ErrorKind::Throttled, message: "later".to_owned(), retry_after_ms: Some(9) };
-        assert_eq!(after_unflag(Some(&throttled)), Next::Settle(Disposition::Retry(Some(9))));
+        assert_eq!(after_unflag(Some(&throttled)), Next::Settle(Disposition::retry_after(Some(9), "later")));
         let denied = Error::new(ErrorKind::Denied, "no grant");
-        assert_eq!(after_unflag(Some(&denied)), Next::Settle(Disposition::Retry(None)));
+        assert_eq!(after_unflag(Some(&denied)), Next::Settle(Disposition::retry("no grant")));
     }
 
     #[test]

@@ -72,11 +72,8 @@ impl Ports for Live<'_> {
     }
 
     async fn queue_scores(&self, scores: &[Score]) -> Result<Vec<Result<String, Error>>, Error> {
-        let message = |score| queue::Message {
-            body: serde_json::json!(score).to_string(),
-            attributes: self.call.attributes(),
-            delay_secs: 0,
-        };
+        let body = |score| serde_json::json!(score).to_string();
+        let message = |score| queue::Message::new(body(score), self.call.attributes());
         queue::send_batch(RETRY_SCORE_QUEUE.to_owned(), scores.iter().map(message).collect()).await
     }
 

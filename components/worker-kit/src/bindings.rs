@@ -1,8 +1,8 @@
 //! Bindings of `/wit`, generated once for all workers.
 //!
 //! What workers import is generated once, and what they export once a world. A component made of both has the world
-//! `registration:workers/batch` or `request`. The records that workers are handed and answer are those of
-//! `host-adapters-event`, which the host uses too. `pub_export_macro` keeps the exports out of this crate's own custom
+//! `registration:workers/batch` or `request`. The records that workers are handed and answer, and the
+//! platform's attributes in them, are those of `host-adapters-event`, which the host uses too. `pub_export_macro` keeps the exports out of this crate's own custom
 //! section: only a worker that invokes `export!` claims to export anything.
 #![allow(missing_docs, reason = "generated; the meanings are in /wit")]
 #![allow(unused_imports, reason = "generated re-exports of the export macros")]
@@ -14,7 +14,11 @@ pub mod imports {
         world: "registration:platform/imports",
         runtime_path: "::spin_sdk::wit_bindgen::rt",
         additional_derives: [Eq, Hash, Ord, PartialEq, PartialOrd, serde::Deserialize, serde::Serialize],
-        with: { "registration:platform/types@1.0.0/error": crate::platform::Error },
+        with: {
+            "registration:platform/types@1.0.0/error": crate::platform::Error,
+            "registration:platform/types@1.0.0/attribute": host_adapters_event::Attribute,
+            "registration:platform/types@1.0.0/attribute-value": host_adapters_event::AttributeValue,
+        },
         generate_all,
     });
 }
@@ -32,7 +36,10 @@ pub mod batch {
         runtime_path: "::spin_sdk::wit_bindgen::rt",
         pub_export_macro: true,
         default_bindings_module: "worker_kit::bindings::batch",
-        with: { "registration:workers/events@1.0.0": host_adapters_event },
+        with: {
+            "registration:platform/types@1.0.0": host_adapters_event,
+            "registration:workers/events@1.0.0": host_adapters_event,
+        },
     });
 }
 
@@ -49,6 +56,9 @@ pub mod request {
         runtime_path: "::spin_sdk::wit_bindgen::rt",
         pub_export_macro: true,
         default_bindings_module: "worker_kit::bindings::request",
-        with: { "registration:workers/events@1.0.0": host_adapters_event },
+        with: {
+            "registration:platform/types@1.0.0": host_adapters_event,
+            "registration:workers/events@1.0.0": host_adapters_event,
+        },
     });
 }

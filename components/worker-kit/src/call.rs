@@ -1,7 +1,7 @@
 //! One call of a worker: the context of its logs, spans and outgoing requests.
 
 use crate::log::Level;
-use crate::{Event, log};
+use crate::{Attribute, Event, log};
 use chrono::Utc;
 use serde_json::{Map, Value};
 
@@ -34,9 +34,9 @@ impl Call {
     }
 
     /// Attributes for a message that continues this call: `correlationId`, `traceparent`.
-    pub fn attributes(&self) -> Vec<(String, String)> {
-        let mut attributes = vec![("correlationId".to_owned(), self.correlation_id.clone())];
-        attributes.extend(self.traceparent.clone().map(|value| ("traceparent".to_owned(), value)));
+    pub fn attributes(&self) -> Vec<Attribute> {
+        let mut attributes = vec![Attribute::text("correlationId", &self.correlation_id)];
+        attributes.extend(self.traceparent.as_ref().map(|value| Attribute::text("traceparent", value)));
         attributes
     }
 

@@ -25,7 +25,10 @@ pub mod worker;
 static ALLOCATOR: talc::wasm::WasmDynamicTalc = talc::wasm::new_wasm_dynamic_allocator();
 
 pub use call::{Call, Span};
-pub use worker::{BatchWorker, Disposition, Event, Failure, Payload, Request, RequestWorker, Response};
+pub use worker::{
+    Attribute, AttributeValue, BatchWorker, Disposition, Event, Failure, Payload, Request, RequestWorker, Response,
+    Retry,
+};
 
 #[doc(hidden)]
 pub use spin_sdk;

@@ -90,6 +90,17 @@ impl<T: Weigh> Batcher<T> {
         &mut self.waiting
     }
 
+    /// Takes out records that wait; the others keep their order.
+    pub fn extract(&mut self, is_wanted: impl Fn(&T) -> bool) -> Vec<T> {
+        let (wanted, others): (Vec<T>, Vec<T>) = self.waiting.drain(..).partition(is_wanted);
+        (self.waiting, self.fitting, self.weight) = (others.into(), 0, 0);
+        self.fit();
+        if self.waiting.is_empty() {
+            self.opened = None;
+        }
+        wanted
+    }
+
     /// Whether the next batch takes no more records.
     pub fn is_full(&self) -> bool {
         self.fitting == self.limits.size || self.fitting < self.waiting.len() || self.weight >= self.limits.bytes

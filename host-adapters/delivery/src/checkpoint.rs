@@ -13,26 +13,35 @@ pub type Ticket = u64;
 /// Which records of a shard are settled.
 #[derive(Debug, Default)]
 struct Progress {
-    /// Read and above the checkpoint, in order: sequence number, and whether settled.
-    open: VecDeque<(String, bool)>,
+    /// Read and above the checkpoint, in order.
+    open: VecDeque<Open>,
     /// Ticket of the first of `open`.
     first: Ticket,
     /// All records up to this sequence number are settled.
     settled: Option<String>,
 }
 
+/// A record above the checkpoint.
+#[derive(Debug)]
+struct Open {
+    sequence: String,
+    /// When it was made, milliseconds since 1970 (UTC).
+    time_ms: u64,
+    is_settled: bool,
+}
+
 impl Progress {
-    fn add(&mut self, sequence: &str) -> Ticket {
-        self.open.push_back((sequence.to_owned(), false));
+    fn add(&mut self, sequence: &str, time_ms: u64) -> Ticket {
+        self.open.push_back(Open { sequence: sequence.to_owned(), time_ms, is_settled: false });
         self.first + self.open.len() as Ticket - 1
     }
 
     fn settle(&mut self, ticket: Ticket) {
         let place = ticket.checked_sub(self.first).and_then(|place| usize::try_from(place).ok());
-        if let Some((_, settled)) = place.and_then(|place| self.open.get_mut(place)) {
-            *settled = true;
+        if let Some(record) = place.and_then(|place| self.open.get_mut(place)) {
+            record.is_settled = true;
         }
-        while let Some((sequence, _)) = self.open.pop_front_if(|(_, settled)| *settled) {
+        while let Some(Open { sequence, .. }) = self.open.pop_front_if(|record| record.is_settled) {
             self.settled = Some(sequence);
             self.first += 1;
         }
@@ -59,9 +68,9 @@ impl Checkpointer {
         Self { leases, stream, shard, worker, progress, moved, stored }
     }
 
-    /// Registers a record that was read. Call it in the shard's order.
-    pub fn add(&self, sequence: &str) -> Ticket {
-        self.progress().add(sequence)
+    /// Registers a record that was read, and when it was made (milliseconds since 1970). Call it in the shard's order.
+    pub fn add(&self, sequence: &str, time_ms: u64) -> Ticket {
+        self.progress().add(sequence, time_ms)
     }
 
     /// Marks records as settled: acknowledged, rejected or stored as dead letters.
@@ -74,6 +83,11 @@ impl Checkpointer {
     /// Waits until records have been settled since the previous call.
     pub async fn moved(&self) {
         self.moved.notified().await;
+    }
+
+    /// When the oldest record was made that was read and is not settled.
+    pub fn oldest_ms(&self) -> Option<u64> {
+        self.progress().open.front().map(|record| record.time_ms)
     }
 
     /// Whether every record read is settled.
@@ -130,7 +144,7 @@ mod tests {
                         *settled = true;
                         progress.settle(*ticket);
                     }
-                    _ => model.push((progress.add(&model.len().to_string()), false)),
+                    _ => model.push((progress.add(&model.len().to_string(), 0), false)),
                 }
                 let prefix = model.iter().take_while(|(_, settled)| *settled).count();
                 prop_assert_eq!(&progress.settled, &prefix.checked_sub(1).map(|last| last.to_string()));

@@ -1,8 +1,9 @@
 //! The metrics of a source, as `/metrics` names them.
 
 use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 /// Registers the help text of every metric of delivery. Call it once, after the recorder is installed.
 pub fn describe() {
@@ -15,7 +16,15 @@ pub fn describe() {
     metrics::describe_histogram!(BATCH_SECONDS, metrics::Unit::Seconds, "Duration of a call");
     metrics::describe_gauge!(IN_FLIGHT, "Records with a worker now");
     metrics::describe_gauge!(PAUSED, "1 while the source waits for a dependency that is down");
-    metrics::describe_gauge!(ITERATOR_AGE, metrics::Unit::Seconds, "Age of the last record handed over from a stream");
+    metrics::describe_counter!(
+        host_adapters_platform::LEFT_OUT,
+        "Records received that cannot be handed to any worker, by reason"
+    );
+    metrics::describe_gauge!(
+        ITERATOR_AGE,
+        metrics::Unit::Seconds,
+        "Age of the oldest record that a stream has not settled, of all its shards"
+    );
 }
 
 const RECEIVED: &str = "registration_received_total";
@@ -57,8 +66,8 @@ pub struct Meter {
     pub in_flight: Gauge,
     /// Whether the source is paused.
     pub paused: Gauge,
-    /// Age of the newest record handed over, seconds.
-    pub iterator_age: Gauge,
+    /// How far the shards of a stream are behind.
+    pub ages: Ages,
 }
 
 impl Meter {
@@ -77,7 +86,7 @@ impl Meter {
             batch_seconds: histogram!(BATCH_SECONDS, &labels),
             in_flight: gauge!(IN_FLIGHT, &labels),
             paused: gauge!(PAUSED, &labels),
-            iterator_age: gauge!(ITERATOR_AGE, &labels),
+            ages: Ages { most: gauge!(ITERATOR_AGE, &labels), by_shard: Arc::default() },
         }
     }
 
@@ -98,6 +107,35 @@ impl Meter {
         }
         classes.insert(class.clone());
         class
+    }
+}
+
+/// The age of the oldest record of each shard that is not settled. The metric is the greatest of them.
+#[derive(Clone)]
+pub struct Ages {
+    most: Gauge,
+    by_shard: Arc<Mutex<BTreeMap<String, Duration>>>,
+}
+
+impl Ages {
+    /// Sets the age of a shard; zero if all of it is settled.
+    pub fn set(&self, shard: &str, age: Duration) {
+        self.change(|ages| {
+            ages.insert(shard.to_owned(), age);
+        });
+    }
+
+    /// Forgets a shard that is not read any more.
+    pub fn forget(&self, shard: &str) {
+        self.change(|ages| {
+            ages.remove(shard);
+        });
+    }
+
+    fn change(&self, change: impl FnOnce(&mut BTreeMap<String, Duration>)) {
+        let mut ages = self.by_shard.lock().unwrap_or_else(PoisonError::into_inner);
+        change(&mut ages);
+        self.most.set(ages.values().max().copied().unwrap_or_default().as_secs_f64());
     }
 }
 

@@ -8,8 +8,8 @@
 
 use crate::dead_letter::{DeadLetter, Origin, Summary};
 use crate::dispatch::Dispatch;
-use crate::event::{Disposition, Event};
-use host_adapters_platform::{Page, QueueBackend, QueueBrowser, Received, Result};
+use crate::event::{Disposition, Event, Retry};
+use host_adapters_platform::{Page, QueueBackend, QueueBrowser, Received, Result, fifo};
 use host_adapters_records::queue::Message;
 use host_adapters_records::{Error, ErrorKind};
 use std::collections::BTreeMap;
@@ -159,7 +159,12 @@ impl Redriver {
         };
         let recovery = Recovery::of(self.recoveries, source)?;
         match (recovery.way, source.split_once(':')) {
-            (Way::Queue, Some((_, name))) => self.send(name, dead_letter.message()?).await,
+            (Way::Queue, Some((_, name))) => {
+                let message = dead_letter.message()?;
+                // A new message: the queue must not take it for the one that failed.
+                let deduplication_id = fifo::is_fifo(name).then(|| dead_letter.summary.id.clone());
+                self.send(name, Message { deduplication_id, ..message }).await
+            }
             _ => self.hand_over(&origin.worker, (recovery.event)(&dead_letter)?).await,
         }
     }
@@ -180,10 +185,16 @@ impl Redriver {
         let dispatched = self.dispatch.dispatch(worker, vec![event]).await;
         let outages = dispatched.outages.join(", ");
         match dispatched.result.map(|dispositions| dispositions.into_iter().next()) {
-            Ok(Some(Disposition::Ack)) => Ok(()),
+            Ok(Some(Disposition::Ack | Disposition::Skip(_))) => Ok(()),
             Ok(Some(Disposition::Reject(reason))) => Err(format!("{worker} rejected it: {reason}")),
-            Ok(_) if outages.is_empty() => Err(format!("{worker} answered retry")),
-            Ok(_) => Err(format!("{worker} answered retry while this was down: {outages}")),
+            Ok(answer) => {
+                let Some(Disposition::Retry(Retry { reason, .. })) = answer else {
+                    return Err(format!("{worker} answered no disposition"));
+                };
+                let reason = if reason.is_empty() { String::new() } else { format!(": {reason}") };
+                let down = if outages.is_empty() { String::new() } else { format!(" while this was down: {outages}") };
+                Err(format!("{worker} answered retry{down}{reason}"))
+            }
             Err(failure) => Err(failure.to_string()),
         }
     }

@@ -1,6 +1,6 @@
 //! One record of a source.
 
-use crate::json;
+use crate::{Attribute, json};
 use serde::Deserialize;
 #[cfg(feature = "component")]
 use wasmtime::component::{ComponentType, Lower};
@@ -19,7 +19,7 @@ pub struct Event {
     /// The record itself.
     pub payload: Payload,
     /// The source's own attributes.
-    pub attributes: Vec<(String, String)>,
+    pub attributes: Vec<Attribute>,
     /// 1 at the first delivery.
     pub attempt: u32,
     /// When the record was made, milliseconds since 1970 (UTC).
@@ -33,6 +33,11 @@ pub struct Event {
 }
 
 impl Event {
+    /// The text of an attribute.
+    pub fn attribute(&self, name: &str) -> Option<&str> {
+        Attribute::find(&self.attributes, name)
+    }
+
     /// The payload as JSON. The error is a reason to reject the record, and names the field.
     pub fn json<'a, T: Deserialize<'a>>(&'a self) -> Result<T, String> {
         let bytes = match &self.payload {

@@ -1,4 +1,5 @@
-//! What a worker is handed and what it answers: the records of `wit/events.wit`, one type each for host and guests.
+//! What a worker is handed and what it answers: the records of `wit/events.wit` and the attributes that they share with
+//! the platform's messages, one type each for host and guests.
 //!
 //! - wit-bindgen's code for guests and wasmtime's for the host are told to use these types (`with`), so neither
 //!   generates one of its own and nothing is converted. Fields and cases are WIT's.
@@ -7,13 +8,15 @@
 //! - [`json`]: reading payloads, with errors that name the field.
 
 mod answer;
+mod attribute;
 mod call_error;
 pub mod endpoint;
 mod event;
 pub mod json;
 mod request;
 
-pub use answer::{Disposition, Failure};
+pub use answer::{Disposition, Failure, Retry};
+pub use attribute::{Attribute, AttributeValue};
 pub use call_error::CallError;
 pub use event::{Event, Payload};
 pub use request::{Request, Response};

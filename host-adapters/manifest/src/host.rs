@@ -6,7 +6,7 @@ use super::component::{Context, TOOL, own_tool};
 use super::grants::{GrantSettings, RawGrants};
 use super::variables::Value;
 use host_adapters_outbound::{LimitBy, RateLimit, ServiceConfig, check_upstream};
-use host_adapters_platform::{IdentityConfig, QueueSpec, TableSpec};
+use host_adapters_platform::{IdentityConfig, QueueSpec, TableSpec, fifo};
 use host_adapters_settings::{
     Fields, Named, Names, Settings, Spanned, Table, Template, check_web_url, settings, showable,
 };
@@ -102,7 +102,7 @@ pub(super) fn read(application: &mut Fields<'_, '_>, context: &Context<'_, '_>) 
         |(name, _): &(String, _)| Some((name.clone(), tool.place_within(&["queues", name, "dead_letter_queue"])?));
     let places = settings.queues.0.iter().filter_map(place).collect();
     let host = Host {
-        queues: settings.queues.0.into_iter().map(|(name, queue)| (name, queue.value)).collect(),
+        queues: settings.queues.0.into_iter().map(|(name, it)| queue(name, it, context)).collect(),
         tables: settings.tables.0.into_iter().map(|(name, table)| (name, spec(&table.value))).collect(),
         collections: settings.collections.0.into_iter().map(|name| name.value).collect(),
         services: settings.services.0.into_iter().map(|(name, it)| service(name, &it.value, context)).collect(),
@@ -124,6 +124,13 @@ pub(super) fn declare_dead_letter_queues<'s>(
     for name in of_queues.chain(of_sources).collect::<Vec<_>>() {
         host.queues.entry(name).or_insert_with(QueueSpec::dead_letters);
     }
+}
+
+fn queue(name: String, queue: Spanned<QueueSpec>, context: &Context<'_, '_>) -> (String, QueueSpec) {
+    if let Some(message) = queue.value.dead_letter_queue.as_ref().and_then(|it| fifo::mismatch(&name, it)) {
+        context.report.diagnostic(&queue.span, message);
+    }
+    (name, queue.value)
 }
 
 fn spec(table: &TableSettings) -> TableSpec {

@@ -1,6 +1,6 @@
 //! What sources need of backends, beside the interfaces of the platform.
 
-use host_adapters_records::{Error, table};
+use host_adapters_records::{Attribute, Error, table};
 use std::time::Duration;
 
 /// Result of a backend; the error says whether to try again.
@@ -25,6 +25,19 @@ pub trait QueueBrowser: Send + Sync + 'static {
     async fn take(&self, queue: &str, ids: &[String], visibility: Duration) -> Result<Vec<Received>>;
 }
 
+/// How often each message has failed. A queue counts receives, which end without an outcome where a host is drained,
+/// killed or paused.
+#[async_trait::async_trait]
+pub trait FailureTable: Send + Sync + 'static {
+    /// Counts one more failure of each message of a queue; returns how many each has had.
+    async fn count_failures(&self, queue: &str, messages: &[String]) -> Result<Vec<u32>>;
+    /// Forgets messages that are settled. What nobody forgets expires after [`FAILURES_KEPT`].
+    async fn forget_failures(&self, queue: &str, messages: &[String]) -> Result<()>;
+}
+
+/// How long failures are kept after the last one: as long as SQS keeps a message at most.
+pub const FAILURES_KEPT: Duration = Duration::from_secs(14 * 24 * 3600);
+
 /// A page of a queue's messages.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Page {
@@ -35,7 +48,7 @@ pub struct Page {
 }
 
 /// A message as received.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Received {
     /// The queue's id of the message.
     pub id: String,
@@ -43,8 +56,8 @@ pub struct Received {
     pub receipt: String,
     /// The body.
     pub body: String,
-    /// String attributes.
-    pub attributes: Vec<(String, String)>,
+    /// The sender's attributes.
+    pub attributes: Vec<Attribute>,
     /// The message group, of a FIFO queue.
     pub group: Option<String>,
     /// `ApproximateReceiveCount`, this receive included.
@@ -72,6 +85,8 @@ pub trait ShardReader<R>: Send + Sync + 'static {
     async fn shards(&self, stream: &str) -> Result<Vec<Shard>>;
     /// Up to `limit` records of a shard in order, from a position; returns at once, with none where there are none.
     async fn page(&self, stream: &str, shard: &str, from: &Position, limit: usize) -> Result<ShardPage<R>>;
+    /// Most records of a page. A read that gives as many has a backlog behind it.
+    fn most_records(&self) -> usize;
     /// Waits until there may be new records, at most `wait` (a hint that spares polling; may return early).
     async fn changed(&self, stream: &str, wait: Duration);
     /// How far apart this host's reads of a shard are to be, whoever they are for; zero where the store sets no limit.
@@ -107,6 +122,11 @@ pub trait LeaseTable: Send + Sync + 'static {
     fn lease_renewal(&self) -> Option<Duration> {
         None
     }
+    /// Whether anything of `worker` in this stream has been stored before: it has begun, so `LATEST` does not apply to it
+    /// any more.
+    async fn has_begun(&self, stream: &str, worker: &str) -> Result<bool>;
+    /// Stores that `worker` begins a shard with its first record: the shard was empty when the worker began.
+    async fn begin(&self, stream: &str, shard: &str, worker: &str) -> Result<()>;
     /// The checkpoint of `worker` in a shard: the sequence number of the last record settled, or the mark of the shard's
     /// end.
     async fn checkpoint(&self, stream: &str, shard: &str, worker: &str) -> Result<Option<Checkpoint>>;
@@ -188,7 +208,7 @@ pub struct Records<R> {
     pub next: Option<Position>,
 }
 
-/// One change of an item. Images are plain JSON text, without DynamoDB's type tags.
+/// One change of an item. Images are plain JSON text, without DynamoDB's type tags, their numbers digit for digit.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Change {
     /// Sequence number within the shard.
@@ -201,6 +221,9 @@ pub struct Change {
     pub new_image: Option<String>,
     /// The item before it.
     pub old_image: Option<String>,
+    /// Who made the change, where that is a service: JSON text. DynamoDB names itself when an item's time to live has
+    /// ended.
+    pub user_identity: Option<String>,
     /// `ApproximateCreationDateTime`, milliseconds since 1970 (UTC).
     pub time_ms: u64,
 }

@@ -1,6 +1,8 @@
 //! A backend, as the operator has configured it: it is opened, probed, provisioned.
 
-use crate::{Declared, DocumentsBackend, QueueBackend, QueueBrowser, Result, StreamBackend, TableBackend};
+use crate::{
+    Declared, DocumentsBackend, FailureTable, QueueBackend, QueueBrowser, Result, StreamBackend, TableBackend,
+};
 use host_adapters_records::cache::CacheBackend;
 use std::any::Any;
 use std::fmt::Debug;
@@ -40,8 +42,8 @@ pub trait Backend: Any + Debug + Send + Sync {
 
 /// The interfaces that a backend implements.
 pub enum Opened {
-    /// `table`, and the change streams of tables.
-    Tables(Arc<dyn TableBackend>, Arc<dyn StreamBackend>),
+    /// `table`, the change streams of tables, and the failures of messages.
+    Tables(Arc<dyn TableBackend>, Arc<dyn StreamBackend>, Arc<dyn FailureTable>),
     /// `queue`, the queues of sources and of dead letters.
     Queues(Arc<dyn QueueBackend>, Arc<dyn QueueBrowser>),
     /// `documents`.

@@ -4,7 +4,7 @@
 //! - [`PlatformService`]: the platform itself. [`Grants`]: who may call what.
 //! - `backend`: what sources need of backends.
 //! - [`limits`]: what every backend accepts, checked before one is asked; [`filter`], [`find`], [`update`],
-//!   [`json`], [`names`]: shared by backends.
+//!   [`json`], [`names`], [`node`], [`fifo`]: shared by backends.
 
 mod backend;
 pub mod clock;
@@ -13,13 +13,16 @@ mod configured;
 pub mod dead_letter;
 mod declared;
 mod documents;
+pub mod fifo;
 pub mod filter;
 pub mod find;
 mod grants;
 mod identity;
 pub mod json;
+mod left_out;
 pub mod limits;
 pub mod names;
+pub mod node;
 mod outage;
 mod queue;
 mod service;
@@ -32,6 +35,7 @@ pub use declared::{Declared, IdentityConfig, QueueSpec, TableSpec};
 pub use documents::DocumentsBackend;
 pub use grants::{Access, ComponentsAccess, Grants, QueueAccess};
 pub use identity::IdentityBackend;
+pub use left_out::{LEFT_OUT, left_out};
 pub use queue::QueueBackend;
 pub use service::ServiceBackend;
 pub use table::TableBackend;

@@ -110,17 +110,34 @@ pub mod table {
 
 /// Records of `queue`.
 pub mod queue {
+    use crate::Attribute;
+
     record! {
         /// A message to send.
+        #[derive(Default)]
         Message {
-            /// The body, at most 256 KiB with its attributes.
+            /// The body, at most 1 MiB with its attributes.
             body: String,
-            /// String attributes, at most ten.
+            /// At most ten.
             #[serde(default)]
-            attributes: Vec<(String, String)>,
-            /// Seconds until it can be received, 0 to 900.
+            attributes: Vec<Attribute>,
+            /// Seconds until it can be received, 0 to 900; 0 in a FIFO queue.
             #[serde(default)]
             delay_secs = "delay-secs": u32,
+            /// The message group, which a FIFO queue needs.
+            #[serde(default)]
+            group_id = "group-id": Option<String>,
+            /// A FIFO queue stores only one message with this id within five minutes; by default the SHA-256 of the
+            /// body.
+            #[serde(default)]
+            deduplication_id = "deduplication-id": Option<String>,
+        }
+    }
+
+    impl Message {
+        /// A message without attributes, for at once.
+        pub fn new(body: impl Into<String>) -> Self {
+            Self { body: body.into(), ..Self::default() }
         }
     }
 }
@@ -183,6 +200,9 @@ pub mod service {
             method: String,
             /// Begins with `/`; the query, if there is one, follows a `?`.
             path: String,
+            /// The path as a template; without one it is its own.
+            #[serde(default)]
+            route: Option<String>,
             /// Without those that the host sets.
             #[serde(default)]
             headers: Vec<(String, String)>,
@@ -204,9 +224,43 @@ pub mod service {
         }
     }
 
+    impl ServiceRequest {
+        /// The route: the method, and the path as a template.
+        pub fn route(&self) -> String {
+            let path = self.path.split('?').next().unwrap_or_default();
+            format!("{} {}", self.method, self.route.as_deref().unwrap_or(path))
+        }
+    }
+
+    /// What a status says of the service.
+    #[derive(Clone, Copy, Debug, Eq, PartialEq)]
+    pub enum Health {
+        /// The service works, even if it refuses what is in the request: 2xx, other 4xx.
+        Works,
+        /// The service cannot take the request now: 408, 429.
+        Busy,
+        /// The service refuses the request, for what is in it or for what it is: 3xx, 401, 403, 404, 405, 415, other 5xx.
+        /// If all requests of a route are refused, the route is down.
+        Refuses,
+        /// The service as a whole is down: 502, 503, 504.
+        Down,
+    }
+
+    impl Health {
+        /// What a status says.
+        pub fn of(status: u16) -> Self {
+            match status {
+                502..=504 => Self::Down,
+                408 | 429 => Self::Busy,
+                300..=399 | 401 | 403 | 404 | 405 | 415 | 500.. => Self::Refuses,
+                _ => Self::Works,
+            }
+        }
+    }
+
     /// Whether a status says that the service as a whole is down: 502, 503, 504.
     pub fn is_outage(status: u16) -> bool {
-        matches!(status, 502..=504)
+        Health::of(status) == Health::Down
     }
 }
 

@@ -1,5 +1,7 @@
 //! The weight of arguments.
 
+use crate::{Attribute, AttributeValue};
+
 /// The memory of the host that an argument takes, about, in bytes.
 pub trait Weight {
     /// The bytes.
@@ -27,6 +29,12 @@ impl<T: Weight> Weight for Option<T> {
 impl<A: Weight, B: Weight> Weight for (A, B) {
     fn weight(&self) -> usize {
         self.0.weight() + self.1.weight()
+    }
+}
+
+impl Weight for Attribute {
+    fn weight(&self) -> usize {
+        self.name.weight() + self.data_type.weight() + size_of::<AttributeValue>() + self.value.len()
     }
 }
 

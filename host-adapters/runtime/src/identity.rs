@@ -3,30 +3,26 @@
 //! otherwise. Without it a file that exports and imports the same as another could take its place, and would handle the
 //! other's records by its own rules.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use wasm_encoder::{ComponentSection, CustomSection};
 use wasmparser::{Parser, Payload};
 
 /// The section's name. Its content is the id with a line feed; linkers join the contents of several.
 pub const SECTION: &str = "registration:component";
 
-/// The ids in a component, or in the modules and components in it; those of the outermost level that has any. None for
-/// a file of others, and for one that cannot be read.
+/// The ids in a file, at any depth: a component that was composed of several has all of theirs. None for a file of others,
+/// and for one that cannot be read.
 pub fn ids(wasm: &[u8]) -> BTreeSet<String> {
-    let mut levels: BTreeMap<usize, BTreeSet<String>> = BTreeMap::new();
-    let mut level = 0_usize;
+    let mut ids = BTreeSet::new();
     for payload in Parser::new(0).parse_all(wasm).map_while(Result::ok) {
-        match payload {
-            Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => level += 1,
-            Payload::End(_) => level = level.saturating_sub(1),
-            Payload::CustomSection(section) if section.name() == SECTION => {
-                let lines = String::from_utf8_lossy(section.data());
-                levels.entry(level).or_default().extend(lines.lines().map(str::to_owned));
-            }
-            _ => {}
+        if let Payload::CustomSection(section) = payload
+            && section.name() == SECTION
+        {
+            let lines = String::from_utf8_lossy(section.data());
+            ids.extend(lines.lines().map(str::to_owned));
         }
     }
-    levels.into_values().next().unwrap_or_default()
+    ids
 }
 
 /// Whether a file may be the component `id`: it is, or does not say which one it is.
@@ -54,7 +50,7 @@ pub fn marked(mut wasm: Vec<u8>, id: &str) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use wasm_encoder::{Component, Module, ModuleSection, NestedComponentSection};
+    use wasm_encoder::{Component, Module, ModuleSection, NestedComponentSection, RawSection};
 
     fn mark(id: &str) -> CustomSection<'static> {
         CustomSection { name: SECTION.into(), data: format!("{id}\n").into_bytes().into() }
@@ -81,18 +77,18 @@ mod tests {
         is(&worker(&["save-entries"]).finish(), &["save-entries"]);
         let mut composed = Component::new();
         composed.section(&NestedComponentSection(&worker(&["save-entries"])));
-        composed.section(&NestedComponentSection(&worker(&[])));
-        is(&composed.finish(), &["save-entries"]);
+        let client = marked(worker(&[]).finish(), "gateway-client");
+        composed.section(&RawSection { id: 4, data: &client });
+        is(&composed.finish(), &["gateway-client", "save-entries"]);
         is(&worker(&[]).finish(), &[]);
         is(b"no component", &[]);
     }
 
     #[test]
-    fn point_17_the_outermost_id_holds() {
+    fn point_17_an_id_is_added_once() {
         let wasm = marked(worker(&["save-entries"]).finish(), "retry-score");
-        is(&wasm, &["retry-score"]);
+        is(&wasm, &["retry-score", "save-entries"]);
         assert_eq!(marked(wasm.clone(), "retry-score"), wasm, "it has its id already");
-        is(&worker(&["a", "b"]).finish(), &["a", "b"]);
     }
 
     #[test]

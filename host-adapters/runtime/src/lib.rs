@@ -26,6 +26,7 @@ mod imports;
 mod instance;
 pub mod limits;
 mod logs;
+mod outages;
 pub mod pool;
 pub mod preinit;
 pub mod registry;
@@ -34,7 +35,7 @@ pub mod requirements;
 mod state;
 mod turn;
 
-pub use call::{CallError, Called, Disposition, Event, Payload};
+pub use call::{CallError, Called, Disposition, Event, Payload, Retry};
 pub use compiled::digest;
 pub use component::{ComponentSpec, LoadError, Source};
 pub use engine::{Interfaces, RuntimeConfig};

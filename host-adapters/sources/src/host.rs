@@ -10,7 +10,7 @@ use host_adapters_delivery::redrive::Recovery;
 use host_adapters_delivery::retry::Backoff;
 use host_adapters_delivery::stream::OrderedStreams;
 use host_adapters_platform::clock::Clock;
-use host_adapters_platform::{Declared, QueueBackend};
+use host_adapters_platform::{Declared, FailureTable, QueueBackend};
 use host_adapters_settings::{Block, Fields, Settings};
 use serde::Serialize;
 use serde_json::{Map, Value as Json};
@@ -105,6 +105,8 @@ pub struct SourceContext {
     pub queues: Arc<dyn QueueBackend>,
     /// The change streams of tables, shared by all workers of a host.
     pub streams: Arc<OrderedStreams>,
+    /// How often messages of queues have failed.
+    pub failures: Arc<dyn FailureTable>,
     /// Tells the age of records.
     pub clock: Clock,
     /// Waits between retries and probes.

@@ -2,8 +2,10 @@
 
 use crate::{LAMBDA, sqs};
 use host_adapters_event::{Event, json};
+use host_adapters_json::compact;
 use serde::Deserialize;
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 /// A record that Lambda handed over.
 #[derive(Clone, Debug, PartialEq)]
@@ -35,9 +37,9 @@ impl Incoming {
 pub struct MalformedEvent(String);
 
 #[derive(Deserialize)]
-struct Envelope {
-    #[serde(rename = "Records")]
-    records: Vec<Value>,
+struct Envelope<'a> {
+    #[serde(borrow, rename = "Records")]
+    records: Vec<&'a RawValue>,
 }
 
 /// The call that brought the records; empty if the host read them itself.
@@ -77,14 +79,38 @@ pub struct Shape {
 /// # Errors
 /// When it is not a Lambda event with records. A malformed record fails alone.
 pub fn parse(body: &[u8], context: &Context<'_>) -> Result<Vec<Incoming>, MalformedEvent> {
-    let envelope: Envelope = json::from_slice(body).map_err(MalformedEvent)?;
+    if std::str::from_utf8(body).is_err() {
+        // Fails, and says where.
+        json::from_slice::<Value>(body).map_err(MalformedEvent)?;
+    }
+    let envelope: Envelope<'_> = json::from_slice(body).map_err(MalformedEvent)?;
     Ok(envelope.records.into_iter().enumerate().map(|(index, record)| incoming(index, record, context)).collect())
 }
 
-fn incoming(index: usize, record: Value, context: &Context<'_>) -> Incoming {
-    let id = identifier(&record).unwrap_or_else(|| format!("record-{index}"));
+fn incoming(index: usize, record: &RawValue, context: &Context<'_>) -> Incoming {
+    let unnamed = || format!("record-{index}");
+    let record = match read(record) {
+        Ok(record) => record,
+        Err(error) => return Incoming::Malformed { id: unnamed(), reason: format!("malformed: not JSON: {error}") },
+    };
+    let id = identifier(&record).unwrap_or_else(unnamed);
     let event = (shape(&record).event)(id.clone(), record, context);
     event.map_or_else(|reason| Incoming::Malformed { id, reason: format!("malformed: {reason}") }, Incoming::Event)
+}
+
+/// Reads a record. The documents print bodies that are objects. Such a body becomes text, as AWS sends it, so that its
+/// numbers keep every digit.
+fn read(text: &RawValue) -> serde_json::Result<Value> {
+    #[derive(Deserialize)]
+    struct Body<'a> {
+        #[serde(borrow)]
+        body: &'a RawValue,
+    }
+    let mut record: Value = serde_json::from_str(text.get())?;
+    if let Some(body @ (Value::Object(_) | Value::Array(_) | Value::Number(_))) = record.get_mut("body") {
+        *body = Value::String(compact(serde_json::from_str::<Body<'_>>(text.get())?.body)?);
+    }
+    Ok(record)
 }
 
 /// A record that has no field of another shape is a message.

@@ -8,8 +8,8 @@ use anyhow::{Context, Result, anyhow};
 use backend_embedded::{Embedded, EmbeddedCache};
 use host_adapters_platform::clock::Clock;
 use host_adapters_platform::{
-    Declared, DocumentsBackend, Opened, PlatformService, QueueBackend, QueueBrowser, ServiceBackend, StreamBackend,
-    TableBackend,
+    Declared, DocumentsBackend, FailureTable, Opened, PlatformService, QueueBackend, QueueBrowser, ServiceBackend,
+    StreamBackend, TableBackend,
 };
 use host_adapters_records::cache::CacheBackend;
 use std::path::Path;
@@ -25,6 +25,8 @@ pub struct Backends {
     pub browser: Arc<dyn QueueBrowser>,
     /// The change streams of tables.
     pub streams: Arc<dyn StreamBackend>,
+    /// How often messages have failed.
+    pub failures: Arc<dyn FailureTable>,
     /// The cache, which is `spin:redis` to components.
     pub cache: Arc<dyn CacheBackend>,
 }
@@ -42,19 +44,19 @@ pub async fn open(app: &App, data: &Path, config: &RuntimeConfig, services: impl
     let clients = app.host.clients.iter().map(|(name, client)| (name.clone(), client.grants.clone()));
     let platform = PlatformService {
         grants: components.chain(clients).collect(),
-        tables: opened.tables.0,
+        tables: opened.tables.0.clone(),
         queues: opened.queues.0.clone(),
         documents: opened.documents,
         identity: identity(app)?,
         services: Some(Arc::new(services)),
     };
-    let ((queues, browser), streams) = (opened.queues, opened.tables.1);
-    Ok(Backends { platform: Arc::new(platform), queues, browser, streams, cache: opened.cache })
+    let ((queues, browser), (_, streams, failures)) = (opened.queues, opened.tables);
+    Ok(Backends { platform: Arc::new(platform), queues, browser, streams, failures, cache: opened.cache })
 }
 
 /// The backend of each section of the runtime configuration.
 struct Sections {
-    tables: (Arc<dyn TableBackend>, Arc<dyn StreamBackend>),
+    tables: (Arc<dyn TableBackend>, Arc<dyn StreamBackend>, Arc<dyn FailureTable>),
     queues: (Arc<dyn QueueBackend>, Arc<dyn QueueBrowser>),
     documents: Arc<dyn DocumentsBackend>,
     cache: Arc<dyn CacheBackend>,
@@ -66,7 +68,7 @@ impl Sections {
         for (section, backend) in config.backends() {
             let opened = backend.open(declared, data).await.map_err(|wrong| anyhow!(wrong));
             match opened.with_context(|| format!("[{section}] of the runtime configuration"))? {
-                Opened::Tables(table, stream) => tables = Some((table, stream)),
+                Opened::Tables(table, stream, failures) => tables = Some((table, stream, failures)),
                 Opened::Queues(queue, browser) => queues = Some((queue, browser)),
                 Opened::Documents(backend) => documents = Some(backend),
                 Opened::Cache(backend) => cache = Some(backend),
@@ -76,7 +78,7 @@ impl Sections {
         Ok(Self {
             tables: match tables {
                 Some(tables) => tables,
-                None => (store.get()?, store.get()?),
+                None => (store.get()?, store.get()?, store.get()?),
             },
             queues: match queues {
                 Some(queues) => queues,

@@ -68,7 +68,7 @@ pub(crate) struct ManifestOptions {
     /// Values for application variables: one, one in a file, or any number in a file of JSON or TOML; of a name that is
     /// given twice, the last one holds. SPIN_VARIABLE_<NAME>, also in the file `.env` beside the manifest, does the
     /// same and suits secrets.
-    #[arg(long = "variable", value_name = "NAME=VALUE | NAME=@FILE | @FILE.json | @FILE.toml", value_parser = variables)]
+    #[arg(long = "variable", value_name = "NAME=VALUE", value_parser = variables)]
     variables: Vec<Variables>,
 }
 

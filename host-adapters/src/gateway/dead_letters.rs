@@ -12,7 +12,7 @@ use host_adapters_records::{Error, ErrorKind};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-/// Most dead letters in one response. With the largest bodies that is 25 MB.
+/// Most dead letters in one response. With the largest bodies the host reads 100 MB for it.
 const PAGE: usize = 100;
 
 pub(super) fn routes(redriver: Redriver) -> Router<Gateway> {

@@ -35,7 +35,7 @@ const fn ten() -> usize {
     10
 }
 
-/// The oldest messages of a queue. They are not received.
+/// The oldest messages of a queue, with their attributes as text, bytes as base64. They are not received.
 pub(super) async fn peek(
     State(gateway): State<Gateway>,
     Caller(caller): Caller,
@@ -45,7 +45,7 @@ pub(super) async fn peek(
     let messages: Result<_, Error> = messages.map(|messages| {
         let messages = messages.into_iter().map(|message| {
             let attributes: serde_json::Map<_, _> =
-                message.attributes.into_iter().map(|(name, value)| (name, Value::from(value))).collect();
+                message.attributes.into_iter().map(|it| (it.name, Value::from(it.value.to_string()))).collect();
             json!({
                 "id": message.id, "body": message.body, "attributes": attributes,
                 "receiveCount": message.receive_count, "sentMs": message.sent_ms,

@@ -3,13 +3,17 @@
 
 use crate::backends::on_servers::servers::unique;
 use backend_aws::{Aws, AwsConfig};
-use backend_dynamodb::{Dynamodb, DynamodbStreams};
+use backend_dynamodb::{Dynamodb, DynamodbFailures, DynamodbStreams};
 use backend_sqs::Sqs;
-use host_adapters_platform::{DocumentsBackend, QueueBackend, QueueBrowser, QueueSpec, StreamBackend, TableBackend};
+use host_adapters_platform::{
+    DocumentsBackend, FailureTable, QueueBackend, QueueBrowser, QueueSpec, StreamBackend, TableBackend,
+};
 use host_adapters_records::cache::CacheBackend;
 use std::collections::BTreeSet;
 use std::time::Duration;
-use tests::contract::suites::backend::{Backend, DEAD_LETTERS, LOOSE_QUEUE, MAX_RECEIVES, PLAIN_TABLE, QUEUE, TABLE};
+use tests::contract::suites::backend::{
+    Backend, DEAD_LETTERS, FIFO_DEAD_LETTERS, FIFO_QUEUE, LOOSE_QUEUE, MAX_RECEIVES, PLAIN_TABLE, QUEUE, TABLE,
+};
 
 /// Set by `cargo verify --aws`, so that credentials in the environment are not used without that option.
 const ASKED_FOR: &str = "CONTRACT_ON_AWS";
@@ -18,13 +22,14 @@ const PREFIX: &str = "registration-workers-";
 /// The services' clocks cannot be moved, and may lag a little.
 const LAG: Duration = Duration::from_millis(300);
 const TABLES: [&str; 2] = [TABLE, PLAIN_TABLE];
-const QUEUES: [&str; 3] = [QUEUE, DEAD_LETTERS, LOOSE_QUEUE];
+const QUEUES: [&str; 5] = [QUEUE, DEAD_LETTERS, LOOSE_QUEUE, FIFO_QUEUE, FIFO_DEAD_LETTERS];
 
 /// DynamoDB, its streams and SQS.
 pub struct Amazon {
     pub tables: Dynamodb,
     pub streams: DynamodbStreams,
     pub queues: Sqs,
+    pub failures: DynamodbFailures,
 }
 
 impl Amazon {
@@ -34,6 +39,7 @@ impl Amazon {
             tables: Dynamodb::new(dynamodb, prefix, tables.clone()),
             streams: DynamodbStreams::new(dynamodb, prefix, tables, &leases(prefix), "this-host"),
             queues: Sqs::new(sqs, prefix, QUEUES.map(str::to_owned).into()),
+            failures: DynamodbFailures::new(dynamodb, &failures(prefix)),
         }
     }
 
@@ -41,16 +47,25 @@ impl Amazon {
         self.tables.provision(TABLE, true).await.unwrap();
         self.tables.provision(PLAIN_TABLE, false).await.unwrap();
         self.streams.provision().await.unwrap();
+        self.failures.provision().await.unwrap();
         let spec = QueueSpec { visibility_timeout_secs: 30, retention_secs: 3600, ..QueueSpec::default() };
         self.queues.provision(DEAD_LETTERS, &spec).await.unwrap();
         self.queues.provision(LOOSE_QUEUE, &spec).await.unwrap();
-        let (dead_letter_queue, max_receive_count) = (Some(DEAD_LETTERS.to_owned()), MAX_RECEIVES);
-        self.queues.provision(QUEUE, &QueueSpec { dead_letter_queue, max_receive_count, ..spec }).await.unwrap();
+        self.queues.provision(FIFO_DEAD_LETTERS, &spec).await.unwrap();
+        for (queue, dead_letters) in [(QUEUE, DEAD_LETTERS), (FIFO_QUEUE, FIFO_DEAD_LETTERS)] {
+            let (dead_letter_queue, max_receive_count) = (Some(dead_letters.to_owned()), MAX_RECEIVES);
+            let spec = QueueSpec { dead_letter_queue, max_receive_count, ..spec.clone() };
+            self.queues.provision(queue, &spec).await.unwrap();
+        }
     }
 }
 
 fn leases(prefix: &str) -> String {
     format!("{prefix}leases")
+}
+
+fn failures(prefix: &str) -> String {
+    format!("{prefix}failures")
 }
 
 /// AWS itself.
@@ -82,6 +97,9 @@ impl Backend for OnAws {
     fn browser(&self) -> &dyn QueueBrowser {
         &self.amazon.queues
     }
+    fn failures(&self) -> &dyn FailureTable {
+        &self.amazon.failures
+    }
     fn documents(&self) -> &dyn DocumentsBackend {
         unreachable!("no case of AWS uses documents")
     }
@@ -98,7 +116,11 @@ impl Backend for OnAws {
     async fn close(&self) {
         let (tables, queues) =
             (aws_sdk_dynamodb::Client::new(self.aws.sdk()), aws_sdk_sqs::Client::new(self.aws.sdk()));
-        for table in TABLES.map(|table| format!("{}{table}", self.prefix)).into_iter().chain([leases(&self.prefix)]) {
+        for table in TABLES
+            .map(|table| format!("{}{table}", self.prefix))
+            .into_iter()
+            .chain([leases(&self.prefix), failures(&self.prefix)])
+        {
             if let Err(error) = tables.delete_table().table_name(&table).send().await {
                 eprintln!("the table {table} is left in AWS: {error:?}");
             }

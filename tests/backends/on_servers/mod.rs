@@ -2,6 +2,7 @@
 
 pub mod amazon;
 pub mod config;
+mod foreign_tables;
 mod leases;
 mod parity;
 pub mod servers;

@@ -5,14 +5,14 @@ use crate::backends::on_servers::amazon::Amazon;
 use crate::backends::on_servers::shortcomings;
 use backend_mongodb::Mongo;
 use backend_redis::Redis;
-use host_adapters_platform::{DocumentsBackend, QueueBackend, QueueBrowser, StreamBackend, TableBackend};
+use host_adapters_platform::{DocumentsBackend, FailureTable, QueueBackend, QueueBrowser, StreamBackend, TableBackend};
 use host_adapters_records::cache::CacheBackend;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tests::aws::aws;
 use tests::contract::suites::backend::{Backend, COLLECTION, OTHER_COLLECTION};
-use tests::contract::suites::shared_stream;
+use tests::contract::suites::{latest, shared_stream};
 use tokio::sync::OnceCell;
 
 /// The servers' clocks cannot be moved, and may lag a little.
@@ -97,6 +97,9 @@ impl Backend for Opened {
     fn browser(&self) -> &dyn QueueBrowser {
         &self.amazon.queues
     }
+    fn failures(&self) -> &dyn FailureTable {
+        &self.amazon.failures
+    }
     fn documents(&self) -> &dyn DocumentsBackend {
         &self.documents
     }
@@ -133,4 +136,13 @@ async fn d4_12__one_reader_feeds_three_workers() {
     amazon.provision().await;
     let (streams, queues) = (Arc::new(amazon.streams.clone()), Arc::new(amazon.queues.clone()));
     shared_stream::one_reader_feeds_three_workers(&amazon.tables, streams, queues).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn case_04_latest_counts_from_the_first_start_of_an_empty_table() {
+    let at = endpoints().await;
+    let amazon = Amazon::new(&aws(&at.dynamodb).await, &aws(&at.sqs).await, &unique());
+    amazon.provision().await;
+    let (streams, queues) = (Arc::new(amazon.streams.clone()), Arc::new(amazon.queues.clone()));
+    latest::counts_from_the_first_start_of_an_empty_table(&amazon.tables, streams, queues).await;
 }

@@ -14,7 +14,7 @@ const ARN: &str = "arn:aws:dynamodb:us-east-1:1:table/p-t/stream/1";
 async fn start(script: impl Fn(&str, usize, &Value) -> Reply + Send + Sync + 'static) -> (Scripted, DynamodbStreams) {
     let leases = Mutex::<Map<String, Value>>::default();
     let server = Scripted::start(move |action, before, input| match action {
-        "DescribeTable" => Ok(json!({"Table": {"LatestStreamArn": ARN}})),
+        "DescribeTable" => Ok(json!({"Table": table()})),
         "Scan" => Ok(json!({"Items": leases.lock().unwrap().values().collect::<Vec<_>>()})),
         "PutItem" | "UpdateItem" => {
             write(&mut leases.lock().unwrap(), input);
@@ -25,6 +25,17 @@ async fn start(script: impl Fn(&str, usize, &Value) -> Reply + Send + Sync + 'st
     .await;
     let streams = DynamodbStreams::new(&server.aws().await, "p-", BTreeSet::from(["t".to_owned()]), "leases", "me");
     (server, streams)
+}
+
+/// The table, as the service describes it.
+fn table() -> Value {
+    let attribute = |name: &str| json!({"AttributeName": name, "AttributeType": "S"});
+    let key = |name: &str, kind: &str| json!({"AttributeName": name, "KeyType": kind});
+    json!({
+        "LatestStreamArn": ARN, "KeySchema": [key("pk", "HASH"), key("sk", "RANGE")],
+        "AttributeDefinitions": [attribute("pk"), attribute("sk")],
+        "StreamSpecification": {"StreamEnabled": true, "StreamViewType": "NEW_AND_OLD_IMAGES"},
+    })
 }
 
 /// Applies a write of the lease table, by the placeholders in it.
@@ -132,6 +143,54 @@ pub async fn ends_with_a_closed_shard() {
     let first = streams.records("t", "parent", &Position::TrimHorizon, 10).await.unwrap();
     let last = streams.records("t", "parent", &first.next.unwrap(), 10).await.unwrap();
     assert_eq!((last.records.len(), last.next), (1, None), "its last records come with its end");
+}
+
+pub async fn tells_who_removed_an_item() {
+    let removed = |identity: Value| {
+        let mut record = record("1");
+        record["eventName"] = json!("REMOVE");
+        record["userIdentity"] = identity;
+        record
+    };
+    let by_dynamodb = json!({"Type": "Service", "PrincipalId": "dynamodb.amazonaws.com"});
+    let records = json!([removed(by_dynamodb), removed(Value::Null)]);
+    let (_server, streams) = start(move |action, _, input| match action {
+        "DescribeStream" => Ok(shards(input)),
+        "GetShardIterator" => Ok(json!({"ShardIterator": asked(input)})),
+        _ => Ok(json!({"Records": records, "NextShardIterator": "next"})),
+    })
+    .await;
+    let read = streams.records("t", "parent", &Position::TrimHorizon, 10).await.unwrap();
+    let identities: Vec<_> = read.records.into_iter().map(|change| change.user_identity).collect();
+    let service = r#"{"principalId":"dynamodb.amazonaws.com","type":"Service"}"#;
+    assert_eq!(identities, [Some(service.to_owned()), None]);
+}
+
+/// It is counted and said (`platform/src/left_out.rs`), and the position goes on.
+pub async fn leaves_out_what_is_not_a_change_of_ours() {
+    let foreign = |sequence| {
+        let mut foreign = record(sequence);
+        foreign["dynamodb"]["Keys"] = json!({"id": {"S": "p"}});
+        foreign
+    };
+    let (_server, streams) = start(move |action, _, input| match action {
+        "DescribeStream" => Ok(shards(input)),
+        "GetShardIterator" => Ok(json!({"ShardIterator": asked(input)})),
+        _ => Ok(json!({"Records": [foreign("1"), record("2"), foreign("3")], "NextShardIterator": "next"})),
+    })
+    .await;
+    let read = streams.records("t", "parent", &Position::TrimHorizon, 10).await.unwrap();
+    assert_eq!((read.records[0].sequence.as_str(), read.records.len(), read.next), ("2", 1, Some(after("3"))));
+}
+
+/// A stream whose view was changed is not read on: without images its records would be handed over in vain.
+pub async fn refuses_a_stream_without_images() {
+    let mut table = table();
+    table["StreamSpecification"]["StreamViewType"] = json!("KEYS_ONLY");
+    let server = Scripted::start(move |_, _, _| Ok(json!({ "Table": table }))).await;
+    let streams = DynamodbStreams::new(&server.aws().await, "p-", BTreeSet::from(["t".to_owned()]), "leases", "me");
+    let error = streams.shards("t").await.unwrap_err();
+    assert!(error.kind == ErrorKind::Invalid && error.message.contains("p-t: its stream shows KEYS_ONLY"), "{error}");
 }
 
 pub async fn reports_a_lasting_throttle() {

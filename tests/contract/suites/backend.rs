@@ -1,6 +1,6 @@
 //! What a suite needs of a backend: its interfaces, names that exist, and a clock.
 
-use host_adapters_platform::{DocumentsBackend, QueueBackend, QueueBrowser, StreamBackend, TableBackend};
+use host_adapters_platform::{DocumentsBackend, FailureTable, QueueBackend, QueueBrowser, StreamBackend, TableBackend};
 use host_adapters_records::cache::CacheBackend;
 use std::time::Duration;
 
@@ -18,6 +18,10 @@ pub const DEAD_LETTERS: &str = "contractQueueDlq";
 pub const MAX_RECEIVES: u32 = 3;
 /// A queue without a dead letter queue.
 pub const LOOSE_QUEUE: &str = "contractLooseQueue";
+/// A FIFO queue whose messages go to [`FIFO_DEAD_LETTERS`] after [`MAX_RECEIVES`] receives.
+pub const FIFO_QUEUE: &str = "contractOrders.fifo";
+/// See [`FIFO_QUEUE`].
+pub const FIFO_DEAD_LETTERS: &str = "contractOrdersDlq.fifo";
 /// A collection.
 pub const COLLECTION: &str = "contract-campaigns";
 /// Another collection.
@@ -29,6 +33,7 @@ pub trait Backend {
     fn streams(&self) -> &dyn StreamBackend;
     fn queues(&self) -> &dyn QueueBackend;
     fn browser(&self) -> &dyn QueueBrowser;
+    fn failures(&self) -> &dyn FailureTable;
     fn documents(&self) -> &dyn DocumentsBackend;
     fn cache(&self) -> &dyn CacheBackend;
     /// Lets this much of the backend's time pass.

@@ -99,3 +99,23 @@ pub async fn refuses_to_exceed_integers(backend: &impl Backend) {
     }
     assert_eq!(find(backend, json!({"id": "a"})).await, Some(document));
 }
+
+/// Doubles do not become infinite.
+pub async fn refuses_to_exceed_doubles(backend: &impl Backend) {
+    let document = json!({"id": "a", "most": 1.7e308, "least": -1.7e308, "l": [{"n": 1.7e308}], "n": 1.5});
+    insert(backend, std::slice::from_ref(&document)).await;
+    for change in [
+        json!({"$inc": {"most": 1.7e308}}),
+        json!({"$inc": {"least": -1.7e308}}),
+        json!({"$inc": {"n": 1, "l.0.n": 1.7e308}}),
+    ] {
+        let error = update(backend, "a", &change).await.unwrap_err();
+        assert_eq!(error.kind, ErrorKind::Invalid, "{change}: {error}");
+    }
+    assert_eq!(find(backend, json!({"id": "a"})).await, Some(document));
+    assert_eq!(update(backend, "nobody", &json!({"$inc": {"most": 1.7e308}})).await.unwrap(), (0, 0));
+    assert_eq!(
+        update(backend, "a", &json!({"$inc": {"n": 1.7e308, "most": -1.7e308, "new": 1.7e308}})).await.unwrap(),
+        (1, 1)
+    );
+}

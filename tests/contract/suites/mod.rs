@@ -9,8 +9,11 @@ pub mod cache;
 pub mod documents;
 pub mod documents_find;
 pub mod documents_update;
+pub mod failures;
+pub mod latest;
 pub mod queue;
 pub mod queue_browser;
+pub mod queue_fifo;
 pub mod queue_limits;
 pub mod queue_redrive;
 pub mod shared_stream;
@@ -46,7 +49,7 @@ macro_rules! contract_cases {
             ],
             documents_update: [
                 updates_by_operators, updates_once_among_many, refuses_wrong_updates,
-                refuses_to_increase_null, adds_to_numbers, refuses_to_exceed_integers,
+                refuses_to_increase_null, adds_to_numbers, refuses_to_exceed_integers, refuses_to_exceed_doubles,
             ],
         }
     };
@@ -58,8 +61,9 @@ macro_rules! contract_cases_of_aws {
     ($then:ident $($with:tt)*) => {
         $crate::$then! {
             ($($with)*)
+            failures: [counts_each_message_by_itself, forgets_what_is_settled, counts_thousands],
             queue: [
-                delivers_what_was_sent, hides_what_was_received, delivers_again_and_counts, deletes_for_good,
+                delivers_what_was_sent, case_11_keeps_types_and_bytes_of_attributes, hides_what_was_received, delivers_again_and_counts, deletes_for_good,
                 deletes_twice,
                 ignores_stale_receipts, delays, returns_at_once, extends, refuses_to_extend_what_is_not_in_flight,
                 waits_for_a_message, answers_nothing_after_the_wait, takes_any_number, shares_among_receivers,
@@ -69,8 +73,13 @@ macro_rules! contract_cases_of_aws {
                 pages_through_all, shows_what_is_in_flight_and_delayed, finds_one_by_its_id, takes_only_what_is_named_and_visible,
                 settles_what_was_taken, refuses_what_it_does_not_know,
             ],
+            queue_fifo: [
+                keeps_the_order_of_a_group, holds_a_group_while_one_of_it_is_in_flight, delivers_again_in_order,
+                wakes_who_waits_for_a_group, stores_the_same_message_once, refuses_what_has_no_group,
+                moves_what_exceeds_the_count_with_its_group,
+            ],
             queue_limits: [
-                accepts_odd_text, refuses_one_and_takes_the_rest, accepts_what_just_fits, refuses_wrong_receipts,
+                accepts_odd_text, refuses_one_and_takes_the_rest, case_08_accepts_what_just_fits, refuses_wrong_receipts,
                 knows_its_names, limits_visibility,
             ],
             queue_redrive: [
@@ -80,19 +89,19 @@ macro_rules! contract_cases_of_aws {
             stream: [
                 records_all_images, keeps_the_order_of_an_item, is_silent_where_nothing_changes, resumes_after_a_record,
                 reads_from_latest, remembers_checkpoints, limits_a_read, wakes_who_waits, knows_its_names,
-                refuses_sequences_of_no_stream,
+                refuses_sequences_of_no_stream, case_01_images_keep_every_digit, case_04_remembers_that_a_worker_has_begun,
             ],
             table: [
                 puts_gets_deletes, answers_in_the_order_of_keys, pages_through_a_query, orders_by_bytes,
-                queries_a_prefix, takes_thousands, puts_over,
+                queries_a_prefix, takes_thousands, puts_over, case_01_keeps_every_digit,
             ],
             table_limits: [
                 refuses_one_and_takes_the_rest, accepts_what_just_fits, refuses_wrong_keys, refuses_wrong_queries,
-                knows_its_names,
+                knows_its_names, case_01_refuses_numbers_with_too_many_digits,
             ],
             table_update: [
                 sets_and_removes, makes_an_absent_item, checks_conditions, compares_by_value, fails_one_by_one,
-                refuses_wrong_paths, keeps_the_size_limit,
+                refuses_wrong_paths, keeps_the_size_limit, case_01_compares_every_digit,
             ],
         }
     };

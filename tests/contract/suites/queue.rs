@@ -3,11 +3,12 @@
 use super::backend::{Backend, QUEUE, secs};
 use host_adapters_platform::{Depth, Received};
 use host_adapters_records::queue::Message;
+use host_adapters_records::{Attribute, AttributeValue};
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 pub fn message(body: &str) -> Message {
-    Message { body: body.to_owned(), attributes: vec![], delay_secs: 0 }
+    Message::new(body)
 }
 
 /// Sends messages; returns their ids.
@@ -24,7 +25,7 @@ pub async fn receive(backend: &impl Backend, queue: &str, max: usize, visibility
 
 pub async fn delivers_what_was_sent(backend: &impl Backend) {
     let mut sent = message("body");
-    sent.attributes = vec![("traceparent".into(), "00-1-2-03".into()), ("type".into(), "ENTRY".into())];
+    sent.attributes = vec![Attribute::text("traceparent", "00-1-2-03"), Attribute::text("type", "ENTRY")];
     let answers = backend.queues().send_batch(QUEUE, vec![sent.clone()]).await.unwrap();
     let [Ok(id)] = answers.as_slice() else { panic!("{answers:?}") };
     let received = receive(backend, QUEUE, 10, 30).await;
@@ -35,6 +36,28 @@ pub async fn delivers_what_was_sent(backend: &impl Backend) {
     assert_eq!(message.receive_count, 1);
     assert!(!message.receipt.is_empty());
     assert!(message.sent_ms > 1_600_000_000_000, "{}", message.sent_ms);
+}
+
+/// Attributes of every type, sorted by name.
+pub fn typed_attributes() -> Vec<Attribute> {
+    let text = |text: &str| AttributeValue::Text(text.to_owned());
+    vec![
+        Attribute::typed("image", "Binary", AttributeValue::Bytes(vec![0, 0xff, 0xc3, 0x28, b'\n'])),
+        Attribute::typed("labelled", "Binary.png", AttributeValue::Bytes(vec![1])),
+        Attribute::typed("ratio", "Number.float", text("12.50")),
+        Attribute::typed("score", "Number", text("850")),
+        Attribute::typed("tenant", "String.id", text("t-1")),
+        Attribute::text("type", "ENTRY"),
+    ]
+}
+
+pub async fn case_11_keeps_types_and_bytes_of_attributes(backend: &impl Backend) {
+    let message = Message { attributes: typed_attributes(), ..message("body") };
+    let answers = backend.queues().send_batch(QUEUE, vec![message]).await.unwrap();
+    assert!(matches!(answers.as_slice(), [Ok(_)]), "{answers:?}");
+    let mut received = receive(backend, QUEUE, 1, 30).await.remove(0).attributes;
+    received.sort();
+    assert_eq!(received, typed_attributes());
 }
 
 pub async fn hides_what_was_received(backend: &impl Backend) {

@@ -2,14 +2,22 @@
 
 use super::backend::{Backend, QUEUE, secs};
 use super::queue::{message, receive, send};
-use host_adapters_records::ErrorKind;
 use host_adapters_records::queue::Message;
+use host_adapters_records::{Attribute, AttributeValue, ErrorKind};
 use std::time::Duration;
 
-const MOST: usize = 256 * 1024;
+const MOST: usize = 1024 * 1024;
 
 fn with_attribute(name: &str, value: &str) -> Message {
-    Message { attributes: vec![(name.into(), value.into())], ..message("b") }
+    Message { attributes: vec![Attribute::text(name, value)], ..message("b") }
+}
+
+fn typed(data_type: &str, value: AttributeValue) -> Message {
+    Message { attributes: vec![Attribute::typed("a", data_type, value)], ..message("b") }
+}
+
+fn text(text: &str) -> AttributeValue {
+    AttributeValue::Text(text.to_owned())
 }
 
 pub async fn accepts_odd_text(backend: &impl Backend) {
@@ -22,11 +30,11 @@ pub async fn accepts_odd_text(backend: &impl Backend) {
         backend.queues().delete_batch(QUEUE, &[received[0].receipt.clone()]).await.unwrap();
     }
     backend.queues().send_batch(QUEUE, vec![with_attribute("a.b-c_D", "ü 👍")]).await.unwrap();
-    assert_eq!(receive(backend, QUEUE, 1, 1).await[0].attributes, [("a.b-c_D".to_owned(), "ü 👍".to_owned())]);
+    assert_eq!(receive(backend, QUEUE, 1, 1).await[0].attributes, [Attribute::text("a.b-c_D", "ü 👍")]);
 }
 
 pub async fn refuses_one_and_takes_the_rest(backend: &impl Backend) {
-    let attribute = |n: usize| (format!("a{n}"), "v".to_owned());
+    let attribute = |n: usize| Attribute::text(format!("a{n}"), "v");
     let wrong = [
         message(""),
         message("\0"),
@@ -42,6 +50,14 @@ pub async fn refuses_one_and_takes_the_rest(backend: &impl Backend) {
         with_attribute(".a", "v"),
         with_attribute("AWS.x", "v"),
         with_attribute("a", &"x".repeat(MOST)),
+        typed("Number", text("many")),
+        typed("Number", text(&"1".repeat(39))),
+        typed("Text", text("v")),
+        typed("", text("v")),
+        typed("Binary", text("v")),
+        typed("String", AttributeValue::Bytes(vec![1])),
+        typed("Binary", AttributeValue::Bytes(vec![])),
+        Message { deduplication_id: Some("d".into()), ..message("b") },
     ];
     for wrong in wrong {
         let said = format!("{:.80?}", wrong);
@@ -55,15 +71,20 @@ pub async fn refuses_one_and_takes_the_rest(backend: &impl Backend) {
     assert_eq!(backend.queues().send_batch(QUEUE, vec![]).await.unwrap().len(), 0);
 }
 
-pub async fn accepts_what_just_fits(backend: &impl Backend) {
+/// 1 MiB passes, one byte more is refused with the limit, and calls are cut so that each carries 1 MiB at most.
+pub async fn case_08_accepts_what_just_fits(backend: &impl Backend) {
     let body = "x".repeat(MOST - 12);
-    let attributes = vec![("abc".to_owned(), "def".to_owned())];
-    let answers = backend.queues().send_batch(QUEUE, vec![Message { body, attributes, delay_secs: 0 }]).await.unwrap();
+    let attributes = vec![Attribute::text("abc", "def")];
+    let answers = backend.queues().send_batch(QUEUE, vec![Message { attributes, ..Message::new(body) }]).await.unwrap();
     assert!(matches!(answers.as_slice(), [Ok(_)]), "{answers:?}");
     let delayed = Message { delay_secs: 900, ..message("b") };
     let answers = backend.queues().send_batch(QUEUE, vec![delayed]).await.unwrap();
     assert!(matches!(answers.as_slice(), [Ok(_)]), "{answers:?}");
-    assert_eq!(receive(backend, QUEUE, 10, 1).await[0].body.len(), MOST - 12);
+    assert_eq!(receive(backend, QUEUE, 10, 60).await[0].body.len(), MOST - 12);
+    let more = [message(&"x".repeat(MOST + 1)), message(&"x".repeat(MOST)), message(&"y".repeat(MOST)), message("z")];
+    let answers = backend.queues().send_batch(QUEUE, more.into()).await.unwrap();
+    let [Err(error), Ok(_), Ok(_), Ok(_)] = answers.as_slice() else { panic!("{answers:?}") };
+    assert_eq!((error.kind, error.message.contains("the most is 1048576")), (ErrorKind::Invalid, true), "{error}");
 }
 
 pub async fn refuses_wrong_receipts(backend: &impl Backend) {

@@ -4,6 +4,7 @@
 use super::backend::{Backend, DEAD_LETTERS, LOOSE_QUEUE, MAX_RECEIVES, QUEUE, secs};
 use super::queue::{receive, send};
 use host_adapters_platform::{Depth, Received};
+use host_adapters_records::Attribute;
 
 /// Receives all messages as often as the queue allows and lets each receive expire; returns the first receive.
 async fn exhaust(backend: &impl Backend) -> Received {
@@ -18,7 +19,7 @@ async fn exhaust(backend: &impl Backend) -> Received {
 }
 
 fn attribute<'a>(message: &'a Received, name: &str) -> Option<&'a str> {
-    message.attributes.iter().find(|(found, _)| found == name).map(|(_, value)| value.as_str())
+    Attribute::find(&message.attributes, name)
 }
 
 /// As in SQS, a dead letter of a standard queue keeps the time when it was first sent.

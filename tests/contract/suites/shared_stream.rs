@@ -2,6 +2,7 @@
 //! reads of a shard are counted.
 
 use super::backend::{LOOSE_QUEUE, TABLE};
+use super::failures::OfNoQueue;
 use crate::wait;
 use host_adapters_delivery::dispatch::{CallError, Dispatch, Dispatched};
 use host_adapters_delivery::drain::Drain;
@@ -44,6 +45,9 @@ impl ShardReader<Change> for Counted {
         self.reads.lock().unwrap().entry(shard.to_owned()).or_default().push(Instant::now());
         self.streams.page(stream, shard, from, limit).await
     }
+    fn most_records(&self) -> usize {
+        self.streams.most_records()
+    }
     async fn changed(&self, stream: &str, wait: Duration) {
         self.streams.changed(stream, wait).await;
     }
@@ -65,6 +69,12 @@ impl LeaseTable for Counted {
     }
     fn lease_renewal(&self) -> Option<Duration> {
         self.streams.lease_renewal()
+    }
+    async fn has_begun(&self, stream: &str, worker: &str) -> Result<bool> {
+        self.streams.has_begun(stream, worker).await
+    }
+    async fn begin(&self, stream: &str, shard: &str, worker: &str) -> Result<()> {
+        self.streams.begin(stream, shard, worker).await
     }
     async fn checkpoint(&self, stream: &str, shard: &str, worker: &str) -> Result<Option<Checkpoint>> {
         self.streams.checkpoint(stream, shard, worker).await
@@ -94,17 +104,18 @@ fn item(event: &Event) -> String {
 #[async_trait::async_trait]
 impl Dispatch for Workers {
     async fn dispatch(&self, worker: &str, batch: Vec<Event>) -> Dispatched {
-        let (digest, items) = (String::new(), batch.iter().map(item).collect::<BTreeSet<_>>());
+        let items = batch.iter().map(item).collect::<BTreeSet<_>>();
         if worker == "stopped" && !self.service_is_up.load(Ordering::Relaxed) {
-            let retry = Disposition::Retry(None);
-            return Dispatched { result: Ok(vec![retry; batch.len()]), digest, outages: vec!["service:entry".into()] };
+            let retry = Disposition::retry("down");
+            let (result, outages) = (Ok(vec![retry; batch.len()]), vec!["service:entry".into()]);
+            return Dispatched { result, outages, ..Dispatched::default() };
         }
         if worker == "poisoned" && items.contains(POISON) {
             let result = Err(CallError::Trapped("unreachable".to_owned()));
-            return Dispatched { result, digest, outages: vec![] };
+            return Dispatched { result, ..Dispatched::default() };
         }
         self.done.lock().unwrap().entry(worker.to_owned()).or_default().extend(items);
-        Dispatched { result: Ok(vec![Disposition::Ack; batch.len()]), digest, outages: vec![] }
+        Dispatched { result: Ok(vec![Disposition::Ack; batch.len()]), ..Dispatched::default() }
     }
 }
 
@@ -123,6 +134,7 @@ pub async fn one_reader_feeds_three_workers(
             dispatch: workers.clone(),
             queues: queues.clone(),
             streams: ordered.clone(),
+            failures: Arc::new(OfNoQueue),
             clock: Clock::wall(),
             backoff: Backoff::new(),
         };

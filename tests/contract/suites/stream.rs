@@ -1,8 +1,8 @@
 //! The stream of a table: order, images, positions, checkpoints.
 
 use super::backend::{Backend, PLAIN_TABLE, TABLE, WORKER, secs};
-use super::table::key;
-use host_adapters_platform::{Change, Checkpoint, Position};
+use super::table::{item_of_numbers, key};
+use host_adapters_platform::{Change, Checkpoint, Position, Shard, TableBackend};
 use host_adapters_records::ErrorKind;
 use host_adapters_records::table::{BatchUpdate, BatchWrite, Update};
 use serde_json::{Value, json};
@@ -11,12 +11,21 @@ use std::time::Duration;
 
 /// Puts one item, from JSON text.
 pub async fn put(backend: &impl Backend, item: &str) {
+    put_in(backend.tables(), item).await;
+}
+
+async fn put_in(tables: &dyn TableBackend, item: &str) {
     let args = BatchWrite { table: TABLE.into(), puts: vec![item.to_owned()], deletes: vec![] };
-    assert_eq!(backend.tables().batch_write(args).await.unwrap(), [None]);
+    assert_eq!(tables.batch_write(args).await.unwrap(), [None]);
 }
 
 async fn put_number(backend: &impl Backend, sk: &str, n: u32) {
-    put(backend, &json!({"pk": "p", "sk": sk, "n": n}).to_string()).await;
+    put_number_in(backend.tables(), sk, n).await;
+}
+
+/// Puts an item with a number.
+pub async fn put_number_in(tables: &dyn TableBackend, sk: &str, n: u32) {
+    put_in(tables, &json!({"pk": "p", "sk": sk, "n": n}).to_string()).await;
 }
 
 /// All records of a shard after a position.
@@ -195,4 +204,49 @@ pub async fn refuses_sequences_of_no_stream(backend: &impl Backend) {
     let from = Position::After("99999999999999999999999999999999".to_owned());
     let error = backend.streams().records(TABLE, &shard, &from, 1).await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::Invalid);
+}
+
+/// Of both images. A put that differs in the last digit alone is a change.
+pub async fn case_01_images_keep_every_digit(backend: &impl Backend) {
+    let (first, second) =
+        (item_of_numbers(), item_of_numbers().replace("12345678901234567890", "12345678901234567891"));
+    put(backend, &first).await;
+    put(backend, &first).await;
+    put(backend, &second).await;
+    let found = all(backend).await;
+    let images: Vec<_> = found.iter().map(|(_, change)| (&change.old_image, &change.new_image)).collect();
+    let [(None, Some(inserted)), (Some(before), Some(after))] = images.as_slice() else { panic!("{images:?}") };
+    for (image, expected) in [(inserted, &first), (before, &first), (after, &second)] {
+        assert!(host_adapters_json::same(image, expected), "{image}");
+    }
+}
+
+/// Also in a shard that was empty: what is written while the worker is away is found.
+pub async fn case_04_remembers_that_a_worker_has_begun(backend: &impl Backend) {
+    let (streams, shards) = (backend.streams(), backend.streams().shards(TABLE).await.unwrap());
+    assert!(!streams.has_begun(TABLE, WORKER).await.unwrap());
+    for shard in &shards {
+        let end = streams.records(TABLE, &shard.id, &Position::Latest, 10).await.unwrap();
+        assert_eq!(end.records, []);
+        streams.begin(TABLE, &shard.id, WORKER).await.unwrap();
+    }
+    assert!(streams.has_begun(TABLE, WORKER).await.unwrap());
+    assert!(!streams.has_begun(TABLE, "another").await.unwrap());
+    put_number(backend, "s", 1).await;
+    let mut found = Vec::new();
+    for Shard { id, .. } in &shards {
+        let from = match streams.checkpoint(TABLE, id, WORKER).await.unwrap() {
+            Some(Checkpoint::At(sequence)) => Position::After(sequence),
+            Some(Checkpoint::ShardEnd) => panic!("{id} is open"),
+            None => Position::TrimHorizon,
+        };
+        for change in read_shard(backend, id, from).await {
+            found.push((id.clone(), change.sequence));
+        }
+    }
+    let [(shard, sequence)] = found.as_slice() else { panic!("{found:?}") };
+    let settled = Checkpoint::At(sequence.clone());
+    streams.set_checkpoint(TABLE, shard, WORKER, &settled).await.unwrap();
+    streams.begin(TABLE, shard, WORKER).await.unwrap();
+    assert_eq!(streams.checkpoint(TABLE, shard, WORKER).await.unwrap(), Some(settled), "only ever forward");
 }

@@ -121,3 +121,32 @@ pub async fn takes_thousands(backend: &impl Backend) {
     assert!(errors.len() == 1000 && errors.iter().all(Option::is_none));
     assert_eq!(query(backend, "p", "", None, 1).await, Page { items: vec![], next: None });
 }
+
+/// Numbers that a double would round.
+pub const NUMBERS: [&str; 8] = [
+    "12345678901234567890",
+    "18446744073709551616",
+    "0.12345678901234567890123456789012345678",
+    "-110111111111111110000000000000000000000",
+    "9.9999999999999999999999999999999999999E+125",
+    "1E-130",
+    "12.50",
+    "9007199254740993",
+];
+
+/// An item with all of them, as text.
+pub fn item_of_numbers() -> String {
+    format!(r#"{{"pk":"p","sk":"s","deep":{{"numbers":[{}]}},"score":{}}}"#, NUMBERS.join(","), NUMBERS[0])
+}
+
+/// DynamoDB spells numbers in its own way, so they are compared by value.
+pub async fn case_01_keeps_every_digit(backend: &impl Backend) {
+    let item = item_of_numbers();
+    let args = BatchWrite { table: TABLE.into(), puts: vec![item.clone()], deletes: vec![] };
+    assert_eq!(backend.tables().batch_write(args).await.unwrap(), [None]);
+    let args = BatchGet { table: TABLE.into(), keys: vec![key("p", "s")] };
+    let found = backend.tables().batch_get(args).await.unwrap().remove(0).unwrap();
+    assert!(host_adapters_json::same(&found, &item), "{found}");
+    let found = query(backend, "p", "", None, 1).await.items.remove(0);
+    assert!(host_adapters_json::same(&found, &item), "{found}");
+}

@@ -3,7 +3,7 @@
 use super::backend::{Backend, PLAIN_TABLE, TABLE};
 use super::table::{get, key, put_all};
 use host_adapters_records::ErrorKind;
-use host_adapters_records::table::{BatchGet, BatchUpdate, BatchWrite, Query};
+use host_adapters_records::table::{BatchGet, BatchUpdate, BatchWrite, Query, Update};
 use serde_json::json;
 
 const MOST: usize = 400 * 1024;
@@ -87,4 +87,33 @@ pub async fn knows_its_names(backend: &impl Backend) {
     put_all(backend, [json!({"pk": "p", "sk": "s"})]).await;
     let other = BatchGet { table: PLAIN_TABLE.into(), keys: vec![key("p", "s")] };
     assert_eq!(tables.batch_get(other).await.unwrap(), [None], "tables are apart");
+}
+
+/// As DynamoDB does; the error names the attribute.
+pub async fn case_01_refuses_numbers_with_too_many_digits(backend: &impl Backend) {
+    for number in [
+        "123456789012345678901234567890123456789",
+        "0.123456789012345678901234567890123456789",
+        "1e126",
+        "-1e126",
+        "1e-131",
+    ] {
+        let good = |sk: &str| json!({"pk": "p", "sk": sk}).to_string();
+        let wrong = format!(r#"{{"pk":"p","sk":"wrong","deep":[{{"score":{number}}}]}}"#);
+        let puts = vec![good("1"), wrong, good("2")];
+        let errors = backend.tables().batch_write(BatchWrite { table: TABLE.into(), puts, deletes: vec![] }).await;
+        let errors = errors.unwrap();
+        let [None, Some(error), None] = errors.as_slice() else { panic!("{number}: {errors:?}") };
+        assert!(error.kind == ErrorKind::Invalid && error.message.contains("`score`"), "{number}: {error}");
+        let update = Update {
+            key: key("p", "1"),
+            set: vec![("score".to_owned(), number.to_owned())],
+            remove: vec![],
+            condition: vec![],
+        };
+        let updates = BatchUpdate { table: TABLE.into(), updates: vec![update] };
+        let error = backend.tables().batch_update(updates).await.unwrap().remove(0).unwrap();
+        assert!(error.kind == ErrorKind::Invalid && error.message.contains("`score`"), "{number}: {error}");
+        assert_eq!(get(backend, "p", "1").await, Some(json!({"pk": "p", "sk": "1"})));
+    }
 }

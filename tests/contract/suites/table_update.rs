@@ -1,8 +1,8 @@
 //! Tables: conditional updates.
 
 use super::backend::{Backend, TABLE};
-use super::table::{get, key, put_all};
-use host_adapters_records::table::{BatchUpdate, Predicate, Update};
+use super::table::{get, item_of_numbers, key, put_all};
+use host_adapters_records::table::{BatchGet, BatchUpdate, BatchWrite, Predicate, Update};
 use host_adapters_records::{Error, ErrorKind};
 use serde_json::{Value, json};
 
@@ -120,4 +120,21 @@ pub async fn keeps_the_size_limit(backend: &impl Backend) {
     assert_eq!(kind_of(backend, set("s", "a", half.clone())).await, None);
     assert_eq!(kind_of(backend, set("s", "b", half)).await, Some(ErrorKind::Invalid));
     assert_eq!(get(backend, "p", "s").await.unwrap().get("b"), None);
+}
+
+/// A condition tells numbers apart that a double does not, and an update leaves the others as they are.
+pub async fn case_01_compares_every_digit(backend: &impl Backend) {
+    let args = BatchWrite { table: TABLE.into(), puts: vec![item_of_numbers()], deletes: vec![] };
+    assert_eq!(backend.tables().batch_write(args).await.unwrap(), [None]);
+    let equals = |value: &str| vec![Predicate::Equals(("score".into(), value.into()))];
+    assert_eq!(kind_of(backend, when("s", equals("12345678901234567891"))).await, Some(ErrorKind::ConditionFailed));
+    assert_eq!(kind_of(backend, when("s", equals("12345678901234567890"))).await, None);
+    let wanted = Update { set: vec![("score".into(), "12345678901234567891".into())], ..update("s") };
+    assert_eq!(kind_of(backend, wanted).await, None, "a change of the last digit");
+    assert_eq!(kind_of(backend, when("s", equals("12345678901234567891"))).await, None);
+    let expected =
+        item_of_numbers().replace(r#""score":12345678901234567890"#, r#""done":true,"score":12345678901234567891"#);
+    let args = BatchGet { table: TABLE.into(), keys: vec![key("p", "s")] };
+    let found = backend.tables().batch_get(args).await.unwrap().remove(0).unwrap();
+    assert!(host_adapters_json::same(&found, &expected), "{found}");
 }

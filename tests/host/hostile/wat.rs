@@ -5,9 +5,13 @@ const TYPES: &str = r#"
     (import "registration:workers/events@1.0.0" (instance $events
         (type $payload (variant (case "json" string) (case "bytes" (list u8))))
         (export "payload" (type $p (eq $payload)))
+        (type $value (variant (case "text" string) (case "bytes" (list u8))))
+        (export "attribute-value" (type $v (eq $value)))
+        (type $attribute (record (field "name" string) (field "data-type" string) (field "value" $v)))
+        (export "attribute" (type $a (eq $attribute)))
         (type $event (record
             (field "id" string) (field "source" string) (field "ordering-key" (option string)) (field "payload" $p)
-            (field "attributes" (list (tuple string string))) (field "attempt" u32) (field "time-ms" u64)
+            (field "attributes" (list $a)) (field "attempt" u32) (field "time-ms" u64)
             (field "correlation-id" string) (field "traceparent" (option string))))
         (export "event" (type (eq $event)))
         (type $disposition (variant (case "ack") (case "retry" (option u64)) (case "reject" string)))

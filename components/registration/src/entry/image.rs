@@ -4,8 +4,9 @@
 //! them.
 
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor, value::MapAccessDeserializer};
-use serde_json::{Map, Number, Value};
+use serde_json::value::RawValue;
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::marker::PhantomData;
 
@@ -96,13 +97,14 @@ pub(super) enum Fields<'a> {
     #[default]
     Absent,
     Text(Cow<'a, str>),
-    Object(Map<String, Value>),
+    /// With the text of each member.
+    Object(BTreeMap<String, Box<RawValue>>),
     Wrong,
 }
 
-/// A number, if the value is one.
+/// A number, if the value is one. It is kept as text, which has every digit.
 #[derive(Debug, Default)]
-pub(super) struct Score(pub(super) Option<Number>);
+pub(super) struct Score(pub(super) Option<Box<RawValue>>);
 
 /// Whether the value is `true`.
 #[derive(Debug, Default)]
@@ -119,9 +121,6 @@ trait OfAnyType<'de>: Sized {
         Self::wrong()
     }
     fn boolean(_: bool) -> Self {
-        Self::wrong()
-    }
-    fn number(_: Option<Number>) -> Self {
         Self::wrong()
     }
     fn text(_: Cow<'de, str>) -> Self {
@@ -153,16 +152,7 @@ impl<'de: 'a, 'a> OfAnyType<'de> for Fields<'a> {
         Self::Text(text)
     }
     fn object<A: MapAccess<'de>>(object: A) -> Result<Self, A::Error> {
-        Map::deserialize(MapAccessDeserializer::new(object)).map(Self::Object)
-    }
-}
-
-impl<'de> OfAnyType<'de> for Score {
-    fn wrong() -> Self {
-        Self(None)
-    }
-    fn number(number: Option<Number>) -> Self {
-        Self(number)
+        BTreeMap::deserialize(MapAccessDeserializer::new(object)).map(Self::Object)
     }
 }
 
@@ -198,14 +188,14 @@ impl<'de, T: OfAnyType<'de>> Visitor<'de> for AnyType<T> {
     fn visit_bool<E>(self, value: bool) -> Result<T, E> {
         Ok(T::boolean(value))
     }
-    fn visit_i64<E>(self, value: i64) -> Result<T, E> {
-        Ok(T::number(Some(value.into())))
+    fn visit_i64<E>(self, _: i64) -> Result<T, E> {
+        Ok(T::wrong())
     }
-    fn visit_u64<E>(self, value: u64) -> Result<T, E> {
-        Ok(T::number(Some(value.into())))
+    fn visit_u64<E>(self, _: u64) -> Result<T, E> {
+        Ok(T::wrong())
     }
-    fn visit_f64<E>(self, value: f64) -> Result<T, E> {
-        Ok(T::number(Number::from_f64(value)))
+    fn visit_f64<E>(self, _: f64) -> Result<T, E> {
+        Ok(T::wrong())
     }
     fn visit_str<E>(self, value: &str) -> Result<T, E> {
         Ok(T::text(Cow::Owned(value.to_owned())))
@@ -239,7 +229,9 @@ impl<'de: 'a, 'a> Deserialize<'de> for Fields<'a> {
 
 impl<'de> Deserialize<'de> for Score {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(AnyType(PhantomData))
+        let value = Box::<RawValue>::deserialize(deserializer)?;
+        let is_number = value.get().starts_with(|first: char| first == '-' || first.is_ascii_digit());
+        Ok(Self(is_number.then_some(value)))
     }
 }
 

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
 use super::{Context, Incoming, answer::Answer, appsync, parse};
-use crate::{Disposition, Payload};
+use crate::{Attribute, AttributeValue, Disposition, Payload};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use expect_test::{Expect, expect};
 use serde_json::{Value, json};
@@ -29,7 +29,7 @@ fn show(incoming: &Incoming) -> String {
                 event.attempt,
                 event.time_ms,
                 event.correlation_id,
-                event.attributes,
+                event.attributes.iter().map(|it| (&it.name, it.value.to_string())).collect::<Vec<_>>(),
             )
         }
     }
@@ -89,6 +89,26 @@ fn a_message_as_aws_sends_it() {
         {"campaignId":"campaign-123","globalUserId":"user-456"}
     "#]],
     );
+}
+
+#[test]
+fn case_11_attributes_keep_their_types_and_bytes() {
+    let event = json!({"Records": [{"messageId": "m", "body": "{}", "messageAttributes": {
+        "a": {"stringValue": "850", "dataType": "Number"},
+        "b": {"stringValue": "12.50", "dataType": "Number.float", "binaryValue": null, "stringListValues": []},
+        "c": {"binaryValue": STANDARD.encode([0, 255]), "stringValue": null, "dataType": "Binary"},
+        "d": {"stringValue": "text", "dataType": "String"},
+        "e": {"dataType": "String"},
+    }}]});
+    let incoming = parse(event.to_string().as_bytes(), &Context::default()).unwrap();
+    let text = |text: &str| AttributeValue::Text(text.to_owned());
+    let expected = [
+        Attribute::typed("a", "Number", text("850")),
+        Attribute::typed("b", "Number.float", text("12.50")),
+        Attribute::typed("c", "Binary", AttributeValue::Bytes(vec![0, 255])),
+        Attribute::text("d", "text"),
+    ];
+    assert_eq!(incoming[0].event().unwrap().attributes, expected);
 }
 
 #[test]
@@ -195,8 +215,51 @@ fn types_become_plain_json() {
         expect![[r#"
         1 from dynamodb-stream:http key None attempt 1 at 0 for 1
         [("eventName", "INSERT")]
-        {"eventName":"INSERT","keys":{},"newImage":{"big":100.0,"bytes":"AAEC","list":["x",2],"map":{"inner":-1},"nothing":null,"numbers":[1,2.5],"part":12.5,"text":"a","texts":["a","b"],"whole":850,"yes":true}}
+        {"eventName":"INSERT","keys":{},"newImage":{"big":1E+2,"bytes":"AAEC","list":["x",2],"map":{"inner":-1},"nothing":null,"numbers":[1,2.5],"part":12.50,"text":"a","texts":["a","b"],"whole":850,"yes":true}}
     "#]],
+    );
+}
+
+#[test]
+fn case_01_numbers_keep_every_digit() {
+    check(
+        fixture!("tests/fixtures/cases/01-numbers.json"),
+        expect![[r#"
+            100000000000000000001 from dynamodb-stream:demand-table key Some("CAMPAIGN#c-1|USER#u-1") attempt 1 at 1767225600000 for 100000000000000000001
+            [("eventName", "INSERT")]
+            {"eventName":"INSERT","keys":{"pk":"CAMPAIGN#c-1","sk":"USER#u-1"},"newImage":{"campaignId":"c-1","exact":0.12345678901234567890123456789012345678,"fields":"{\"email\":\"fan@example.com\"}","globalUserId":"u-1","large":9.9999999999999999999999999999999999999E+125,"money":12.50,"needsReplication":true,"pk":"CAMPAIGN#c-1","score":12345678901234567890,"set":[3804086584686624768,12345678901234567890123],"sk":"USER#u-1","snowflake":18446744073709551616,"tiny":1E-130,"trailing":110111111111111110000000000000000000000,"updatedAt":"2026-01-01T00:00:00.000Z"}}
+        "#]],
+    );
+}
+
+/// The documents print bodies as objects, which AWS sends as text.
+#[test]
+fn case_01_the_numbers_of_a_body_keep_every_digit() {
+    check(
+        r#"{"Records": [{"messageId": "m", "body": { "n": [ 12345678901234567890123, 1E-130, 12.50 ] }}, {"messageId": "n", "body": 12345678901234567890123}]}"#,
+        expect![[r#"
+            m from sqs:http key None attempt 1 at 0 for m
+            []
+            {"n":[12345678901234567890123,1E-130,12.50]}
+            n from sqs:http key None attempt 1 at 0 for n
+            []
+            12345678901234567890123
+        "#]],
+    );
+}
+
+#[test]
+fn case_07_a_removal_says_who_removed_the_item() {
+    check(
+        fixture!("tests/fixtures/cases/07-ttl-removal.json"),
+        expect![[r#"
+            700000000000000000001 from dynamodb-stream:demand-table key Some("CAMPAIGN#c-7|USER#t07-expired") attempt 1 at 1767225600000 for 700000000000000000001
+            [("eventName", "REMOVE")]
+            {"eventName":"REMOVE","keys":{"pk":"CAMPAIGN#c-7","sk":"USER#t07-expired"},"oldImage":{"campaignId":"c-7","expiresAt":1767139200,"fields":"{\"email\":\"fan@example.com\"}","globalUserId":"t07-expired","pk":"CAMPAIGN#c-7","sk":"USER#t07-expired","updatedAt":"2026-01-01T00:00:00.000Z"},"userIdentity":{"principalId":"dynamodb.amazonaws.com","type":"Service"}}
+            700000000000000000002 from dynamodb-stream:demand-table key Some("CAMPAIGN#c-7|USER#t07-withdrawn") attempt 1 at 1767225601000 for 700000000000000000002
+            [("eventName", "REMOVE")]
+            {"eventName":"REMOVE","keys":{"pk":"CAMPAIGN#c-7","sk":"USER#t07-withdrawn"},"oldImage":{"campaignId":"c-7","fields":"{\"email\":\"fan@example.com\"}","globalUserId":"t07-withdrawn","pk":"CAMPAIGN#c-7","sk":"USER#t07-withdrawn","updatedAt":"2026-01-01T00:00:00.000Z"}}
+        "#]],
     );
 }
 
@@ -227,15 +290,19 @@ fn the_answer_follows_the_dispositions() {
     ]});
     let incoming = parse(event.to_string().as_bytes(), &Context::default()).unwrap();
     let reject = Disposition::Reject("stale".to_owned());
-    let answer = Answer::new(&incoming, vec![Disposition::Ack, Disposition::Retry(Some(5)), reject]).unwrap();
+    let answer =
+        Answer::new(&incoming, vec![Disposition::Ack, Disposition::retry_after(Some(5), "busy"), reject]).unwrap();
     expect![[r#"
         {
           "batchItemFailures": [
             {
-              "itemIdentifier": "m-3"
+              "itemIdentifier": "m-3",
+              "reason": "busy",
+              "afterMs": 5
             },
             {
-              "itemIdentifier": "m-5"
+              "itemIdentifier": "m-5",
+              "reason": "the worker answered no disposition for the record"
             }
           ],
           "rejected": [
@@ -295,4 +362,27 @@ fn the_token_is_a_header_and_never_in_the_body() {
         assert_eq!(appsync::token(&event.to_string()), None, "{event}");
     }
     assert_eq!(appsync::token("not json"), None);
+}
+
+/// Lambda: "stop at the first failure and return all failed and unprocessed messages", for each group.
+#[test]
+#[allow(non_snake_case, reason = "begins with a line of docs/delivery.md")]
+fn d3_17__case_09_messages_behind_a_failed_one_of_their_group_fail_too() {
+    let record = |id: &str| {
+        json!({"messageId": id, "body": "{}", "attributes": {"MessageGroupId": id[..1]},
+            "eventSourceARN": "arn:aws:sqs:us-east-1:1:q.fifo"})
+    };
+    let mut records: Vec<_> = ["a1", "b1", "a2", "b2", "a3"].map(record).into();
+    records.push(json!({"messageId": "c", "body": "{}"}));
+    let event = json!({ "Records": records }).to_string();
+    let incoming = parse(event.as_bytes(), &Context::default()).unwrap();
+    let ack = || Disposition::Ack;
+    let failed = |said: Vec<Disposition>| {
+        let answer = Answer::new(&incoming, said).unwrap();
+        answer.batch_item_failures.into_iter().map(|it| it.item_identifier).collect::<Vec<_>>()
+    };
+    assert_eq!(failed(vec![Disposition::retry("not now"), ack(), ack(), ack(), ack(), ack()]), ["a1", "a2", "a3"]);
+    assert_eq!(failed(vec![ack(), ack(), Disposition::retry("not now"), ack(), ack(), ack()]), ["a2", "a3"]);
+    assert_eq!(failed(vec![Disposition::Reject("no".into()), ack(), ack(), ack(), ack(), ack()]), [""; 0]);
+    assert_eq!(failed(vec![ack(), ack(), ack()]), ["b2", "a3", "c"], "no disposition");
 }

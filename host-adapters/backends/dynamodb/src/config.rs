@@ -1,14 +1,21 @@
 //! `[tables]` with `type = "dynamodb"`.
 
-use crate::{Dynamodb, DynamodbStreams};
+use crate::{Dynamodb, DynamodbFailures, DynamodbStreams};
 use backend_aws::{Aws, AwsConfig};
 use host_adapters_platform::{Backend, Declared, Opened, Result};
+use host_adapters_records::ErrorKind;
 use host_adapters_settings::settings;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// The default name of the lease table, after the prefix.
 const LEASE_TABLE: &str = "host-adapters-leases";
+/// The default name of the table of failures, after the prefix.
+const FAILURE_TABLE: &str = "host-adapters-failures";
+/// How long a start waits to learn that a table is not ours. A server that is down does not keep the host from starting;
+/// what is read as a stream is checked again before it is read.
+const PROBE: Duration = Duration::from_secs(5);
 
 settings! {
     /// Tables and their streams in DynamoDB.
@@ -17,6 +24,8 @@ settings! {
         pub prefix: Option<String> = None, ();
         /// The table of leases and checkpoints, prefix included; by default `host-adapters-leases` after the prefix.
         pub lease_table: Option<String> = None, ();
+        /// The table of messages' failures, prefix included; by default `host-adapters-failures` after the prefix.
+        pub failure_table: Option<String> = None, ();
     }
 }
 
@@ -28,6 +37,15 @@ impl DynamodbConfig {
     /// The table of leases and checkpoints.
     pub fn lease_table(&self) -> String {
         self.lease_table.clone().unwrap_or_else(|| format!("{}{LEASE_TABLE}", self.prefix()))
+    }
+
+    /// The table of messages' failures.
+    pub fn failure_table(&self) -> String {
+        self.failure_table.clone().unwrap_or_else(|| format!("{}{FAILURE_TABLE}", self.prefix()))
+    }
+
+    async fn failures(&self) -> DynamodbFailures {
+        DynamodbFailures::new(&Aws::load(&self.aws).await, &self.failure_table())
     }
 
     async fn clients(&self, declared: &Declared, host: &str) -> (Dynamodb, DynamodbStreams) {
@@ -46,23 +64,39 @@ impl Backend for DynamodbConfig {
 
     async fn open(&self, declared: &Declared, data: &Path) -> std::result::Result<Opened, String> {
         let (tables, streams) = self.clients(declared, &host_id(data)?).await;
-        Ok(Opened::Tables(Arc::new(tables), Arc::new(streams)))
+        if let Ok(Err(error)) = tokio::time::timeout(PROBE, probe(&tables, declared)).await
+            && error.kind == ErrorKind::Invalid
+        {
+            return Err(error.to_string());
+        }
+        Ok(Opened::Tables(Arc::new(tables), Arc::new(streams), Arc::new(self.failures().await)))
     }
 
     async fn probe(&self, declared: &Declared) -> Result<()> {
         let (tables, streams) = self.clients(declared, "probe").await;
-        tables.probe().await?;
-        streams.probe().await
+        probe(&tables, declared).await?;
+        streams.probe().await?;
+        self.failures().await.probe().await
     }
 
     async fn provision(&self, declared: &Declared) -> std::result::Result<(), String> {
         let (tables, streams) = self.clients(declared, "provision").await;
         streams.provision().await.map_err(|error| format!("table {}: {error}", self.lease_table()))?;
+        let failures = self.failures().await.provision().await;
+        failures.map_err(|error| format!("table {}: {error}", self.failure_table()))?;
         for (name, table) in &declared.tables {
             tables.provision(name, table.stream).await.map_err(|error| format!("table {name}: {error}"))?;
         }
         Ok(())
     }
+}
+
+/// Checks the tables, one after the other.
+async fn probe(tables: &Dynamodb, declared: &Declared) -> Result<()> {
+    for (name, table) in &declared.tables {
+        tables.probe(name, table.stream).await?;
+    }
+    Ok(())
 }
 
 /// The name of this host in the lease table. It is kept with the host's data, so that after a restart the host takes

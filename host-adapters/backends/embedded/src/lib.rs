@@ -1,4 +1,4 @@
-//! The embedded backend: tables with streams, queues and documents in one durable SQLite file, and a cache in memory.
+//! The embedded backend: tables with streams, queues, documents and the failures of messages in one durable SQLite file, and a cache in memory.
 //!
 //! A write is answered after its fsync, so what was acknowledged survives a crash at any moment. One thread writes
 //! ([`store`]), grouping what waits into one commit; a write and its stream record are one transaction. The file can be
@@ -6,6 +6,7 @@
 
 mod cache;
 mod documents;
+mod failures;
 mod names;
 mod queue;
 mod store;

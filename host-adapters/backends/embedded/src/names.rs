@@ -1,7 +1,8 @@
 //! Numbers of tables, queues and collections in the file. A name that leaves the configuration keeps its number, so
 //! that its data is there when it returns.
 
-use super::queue::Queue;
+use super::failures;
+use super::queue::{Queue, prune_deduplication};
 use super::table::Table;
 use host_adapters_platform::names::unknown;
 use host_adapters_platform::{Declared, QueueSpec, Result};
@@ -52,7 +53,9 @@ impl Names {
     /// Drops expired data.
     pub(super) fn prune(&self, conn: &Connection, now_ms: i64) -> rusqlite::Result<()> {
         self.tables.values().try_for_each(|table| table.prune(conn, now_ms))?;
-        self.queues.values().try_for_each(|queue| queue.prune(conn, now_ms))
+        self.queues.values().try_for_each(|queue| queue.prune(conn, now_ms))?;
+        prune_deduplication(conn, now_ms)?;
+        failures::prune(conn, now_ms)
     }
 
     /// Where a queue's exhausted messages go.

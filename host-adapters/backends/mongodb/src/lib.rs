@@ -12,7 +12,7 @@ use host_adapters_platform::limits::document::Document as Checked;
 use host_adapters_platform::limits::invalid;
 use host_adapters_platform::limits::number::is_exact;
 use host_adapters_platform::names::Names;
-use host_adapters_platform::update::Update;
+use host_adapters_platform::update::{Overflow, Update};
 use host_adapters_platform::{DocumentsBackend, Result};
 use host_adapters_records::documents::{DocumentPage, UpdateResult};
 use host_adapters_records::{Error, ErrorKind};
@@ -20,7 +20,7 @@ use mongodb::bson::{Bson, Document, doc, serialize_to_document};
 use mongodb::error::{ErrorKind as Failure, WriteFailure};
 use mongodb::options::ClientOptions;
 use mongodb::{Client, Collection, Database, IndexModel};
-use serde_json::{Map, Value};
+use serde_json::{Map, Number, Value};
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -104,10 +104,27 @@ impl DocumentsBackend for Mongo {
 
     async fn update_one(&self, collection: &str, filter: Filter, update: Update) -> Result<UpdateResult> {
         let (name, collection) = (collection, self.collection(collection)?);
-        let updated = collection.update_one(bson(filter.source())?, bson(update.source())?).await;
-        let updated = updated.map_err(|failed| error(name, &failed))?;
+        let (filter, failed) = (bson(filter.source())?, |failed| error(name, &failed));
+        let overflows: Vec<_> = update.overflows().iter().map(overflowing).collect();
+        let mut safe = filter.clone();
+        if !overflows.is_empty() {
+            safe = doc! {"$and": [filter.clone(), {"$nor": overflows.clone()}]};
+        }
+        let updated = collection.update_one(safe, bson(update.source())?).await.map_err(failed)?;
+        if updated.matched_count == 0 && !overflows.is_empty() {
+            let refused = collection.find_one(doc! {"$and": [filter, {"$or": overflows}]}).await.map_err(failed)?;
+            if refused.is_some() {
+                return Err(invalid(format!("{name}: `$inc` exceeds what a number holds")));
+            }
+        }
         Ok(UpdateResult { matched: updated.matched_count, modified: updated.modified_count })
     }
+}
+
+/// Documents to which MongoDB would add up to infinity, where other backends refuse.
+fn overflowing(overflow: &Overflow) -> Document {
+    let operator = if overflow.from > 0.0 { "$gte" } else { "$lte" };
+    doc! {overflow.path.clone(): {operator: overflow.from}}
 }
 
 fn bson(fields: &Map<String, Value>) -> Result<Document> {
@@ -129,12 +146,22 @@ fn json(value: Bson) -> Value {
         }
         Bson::Int32(number) => number.into(),
         Bson::Int64(number) => number.into(),
-        Bson::Double(number) => number.into(),
+        Bson::Double(number) => double(number),
         Bson::Boolean(bool) => bool.into(),
         Bson::String(text) | Bson::Symbol(text) => text.into(),
         Bson::Null | Bson::Undefined => Value::Null,
         other => other.to_string().into(),
     }
+}
+
+/// A number, or the name of what other programs stored and JSON has no number for.
+fn double(number: f64) -> Value {
+    let name = match number {
+        _ if number.is_nan() => "NaN",
+        _ if number > 0.0 => "Infinity",
+        _ => "-Infinity",
+    };
+    Number::from_f64(number).map_or_else(|| name.into(), Value::Number)
 }
 
 /// Codes of a call that is wrong in itself: BadValue, FailedToParse, TypeMismatch, PathNotViable,
@@ -178,10 +205,11 @@ mod tests {
         let decimal = |text: &str| Bson::Decimal128(text.parse().unwrap());
         let document = doc! {
             "at": DateTime::from_millis(1_705_312_800_123), "by": id, "price": decimal("12.50"), "exact": decimal("0.1234567890123456789"),
-            "none": decimal("NaN"),
+            "none": decimal("NaN"), "most": f64::INFINITY, "least": f64::NEG_INFINITY, "no": f64::NAN,
         };
         let expected = value!({
             "at": "2024-01-15T10:00:00.123Z", "by": "07".repeat(12), "price": 12.5, "exact": "0.1234567890123456789", "none": "NaN",
+            "most": "Infinity", "least": "-Infinity", "no": "NaN",
         });
         assert_eq!(json(Bson::Document(document)), expected);
     }

@@ -3,7 +3,7 @@
 use super::Sqs;
 use aws_sdk_sqs::types::QueueAttributeName;
 use backend_aws::error;
-use host_adapters_platform::{QueueSpec, Result};
+use host_adapters_platform::{QueueSpec, Result, fifo};
 use host_adapters_records::{Error, ErrorKind};
 use serde_json::json;
 
@@ -20,6 +20,11 @@ impl Sqs {
             .queue_name(&real)
             .attributes(QueueAttributeName::VisibilityTimeout, spec.visibility_timeout_secs.to_string())
             .attributes(QueueAttributeName::MessageRetentionPeriod, spec.retention_secs.to_string());
+        if fifo::is_fifo(&real) {
+            request = request
+                .attributes(QueueAttributeName::FifoQueue, "true")
+                .attributes(QueueAttributeName::ContentBasedDeduplication, "true");
+        }
         if let Some(dead_letters) = &spec.dead_letter_queue {
             let policy = json!({"deadLetterTargetArn": self.arn(dead_letters).await?, "maxReceiveCount": spec.max_receive_count});
             request = request.attributes(QueueAttributeName::RedrivePolicy, policy.to_string());

@@ -3,11 +3,10 @@
 use super::{BATCH, Sqs};
 use aws_sdk_sqs::types::{Message, MessageAttributeValue, MessageSystemAttributeName};
 use backend_aws::{CONCURRENT, error, side_by_side};
-use base64::Engine;
-use base64::prelude::BASE64_STANDARD;
-use host_adapters_platform::dead_letter::{self, attribute};
+use host_adapters_platform::dead_letter::{self, attribute as told};
 use host_adapters_platform::limits::message::check_visibility;
 use host_adapters_platform::{Received, Result};
+use host_adapters_records::{Attribute, AttributeValue};
 use std::time::Duration;
 
 impl Sqs {
@@ -81,18 +80,18 @@ impl Sqs {
         let sent_ms = system(MessageSystemAttributeName::SentTimestamp);
         let moved_from = system(MessageSystemAttributeName::DeadLetterQueueSourceArn);
         let id = message.message_id.unwrap_or_default();
-        let mut attributes: Vec<(String, String)> =
-            message.message_attributes.into_iter().flatten().filter_map(|(name, it)| Some((name, text(it)?))).collect();
+        let attributes = message.message_attributes.into_iter().flatten();
+        let mut attributes: Vec<_> = attributes.filter_map(|(name, value)| attribute(name, value)).collect();
         attributes.sort_unstable();
         if let Some(arn) = moved_from {
             // The queue moved the message itself, and knows no other reason.
             let queue = arn.rsplit(':').next().and_then(|real| self.names.declared_as(real));
-            let told = vec![
-                (attribute::REASON, dead_letter::RECEIVES_EXHAUSTED.to_owned()),
-                (attribute::SOURCE, queue.map(|queue| format!("sqs:{queue}")).unwrap_or_default()),
-                (attribute::SOURCE_MESSAGE_ID, id.clone()),
+            let moved = vec![
+                (told::REASON, dead_letter::RECEIVES_EXHAUSTED.to_owned()),
+                (told::SOURCE, queue.map(|queue| format!("sqs:{queue}")).unwrap_or_default()),
+                (told::SOURCE_MESSAGE_ID, id.clone()),
             ];
-            attributes = dead_letter::attributes(told, attributes);
+            attributes = dead_letter::attributes(moved, attributes);
         }
         Received {
             id,
@@ -106,6 +105,8 @@ impl Sqs {
     }
 }
 
-fn text(value: MessageAttributeValue) -> Option<String> {
-    value.string_value.or_else(|| value.binary_value.map(|bytes| BASE64_STANDARD.encode(bytes.as_ref())))
+fn attribute(name: String, it: MessageAttributeValue) -> Option<Attribute> {
+    let bytes = || it.binary_value.map(|bytes| AttributeValue::Bytes(bytes.into_inner()));
+    let value = it.string_value.map(AttributeValue::Text).or_else(bytes)?;
+    Some(Attribute { name, data_type: it.data_type, value })
 }

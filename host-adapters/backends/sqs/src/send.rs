@@ -1,13 +1,14 @@
-//! Sending: ten messages or 256 KiB a call. Messages that fail by SQS's own fault are sent again.
+//! Sending: ten messages or 1 MiB a call. Messages that fail by SQS's own fault are sent again.
 
 use super::{BATCH, Sqs};
+use aws_sdk_sqs::primitives::Blob;
 use aws_sdk_sqs::types::{MessageAttributeValue, SendMessageBatchRequestEntry};
 use backend_aws::{error, side_by_side};
 use backon::{BackoffBuilder, ExponentialBuilder};
-use host_adapters_platform::Result;
 use host_adapters_platform::limits::message::{self, MAX_MESSAGE_BYTES, check_message};
+use host_adapters_platform::{Result, fifo};
 use host_adapters_records::queue::Message;
-use host_adapters_records::{Error, ErrorKind};
+use host_adapters_records::{Attribute, AttributeValue, Error, ErrorKind};
 use std::time::Duration;
 
 /// A message and the index of its result.
@@ -21,7 +22,7 @@ impl Sqs {
         let mut good = Vec::with_capacity(messages.len());
         for (place, message) in messages.into_iter().enumerate() {
             // A placeholder: the result below replaces it.
-            answers.push(match check_message(&message) {
+            answers.push(match check_message(queue, &message) {
                 Ok(()) => Err(Error::new(ErrorKind::Unavailable, format!("{queue}: no answer"))),
                 Err(error) => Err(error),
             });
@@ -32,7 +33,11 @@ impl Sqs {
             }
         }
         let calls = batches(good).into_iter().map(|batch| self.send_batch_until_taken(queue, &url, batch));
-        for (place, answer) in side_by_side(calls).await.into_iter().flatten() {
+        let sent = match fifo::is_fifo(queue) {
+            true => one_by_one(calls).await,
+            false => side_by_side(calls).await,
+        };
+        for (place, answer) in sent.into_iter().flatten() {
             if let Some(slot) = answers.get_mut(place) {
                 *slot = answer;
             }
@@ -97,6 +102,15 @@ impl Sqs {
     }
 }
 
+/// Calls of a FIFO queue keep the order of the messages.
+async fn one_by_one<T>(calls: impl Iterator<Item: Future<Output = T>>) -> Vec<T> {
+    let mut results = Vec::new();
+    for call in calls {
+        results.push(call.await);
+    }
+    results
+}
+
 /// Batches within SQS's limits.
 fn batches(messages: Vec<Placed>) -> Vec<Vec<Placed>> {
     let mut batches: Vec<Vec<Placed>> = Vec::new();
@@ -123,11 +137,19 @@ fn entry(id: usize, message: &Message) -> Result<SendMessageBatchRequestEntry> {
     if message.delay_secs > 0 {
         entry = entry.delay_seconds(i32::try_from(message.delay_secs).unwrap_or(i32::MAX));
     }
-    for (name, value) in &message.attributes {
-        let value = MessageAttributeValue::builder().data_type("String").string_value(value).build().map_err(wrong)?;
-        entry = entry.message_attributes(name, value);
+    for Attribute { name, data_type, value } in &message.attributes {
+        let typed = MessageAttributeValue::builder().data_type(data_type);
+        let typed = match value {
+            AttributeValue::Text(text) => typed.string_value(text),
+            AttributeValue::Bytes(bytes) => typed.binary_value(Blob::new(bytes.clone())),
+        };
+        entry = entry.message_attributes(name, typed.build().map_err(wrong)?);
     }
-    entry.build().map_err(wrong)
+    entry
+        .set_message_group_id(message.group_id.clone())
+        .set_message_deduplication_id(message.deduplication_id.clone())
+        .build()
+        .map_err(wrong)
 }
 
 #[cfg(test)]
@@ -136,12 +158,12 @@ mod tests {
 
     #[test]
     fn batches_keep_both_limits() {
-        let message = |bytes: usize| Message { body: "x".repeat(bytes), attributes: vec![], delay_secs: 0 };
+        let message = |bytes: usize| Message::new("x".repeat(bytes));
         let sizes = |messages: Vec<Message>| {
             batches(messages.into_iter().enumerate().collect()).iter().map(Vec::len).collect::<Vec<_>>()
         };
         assert_eq!(sizes(vec![message(1); 25]), [10, 10, 5]);
-        assert_eq!(sizes(vec![message(100 * 1024); 5]), [2, 2, 1]);
+        assert_eq!(sizes(vec![message(400 * 1024); 5]), [2, 2, 1]);
         assert_eq!(sizes(vec![message(MAX_MESSAGE_BYTES), message(1)]), [1, 1]);
         assert!(sizes(vec![]).is_empty());
     }

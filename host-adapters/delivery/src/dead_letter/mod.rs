@@ -1,20 +1,26 @@
 //! A dead letter in its queue: the record, and in its attributes who gave it up and why.
 //!
-//! Of the ten attributes that a message may have, up to seven describe why the record was given up. The record's own
-//! attributes fill the rest; those that do not fit, or have one of the seven names, are packed into the last. A record
-//! that is sent back therefore has all its attributes.
+//! Of the ten attributes that a message may have, up to eight describe why the record was given up. The record's own
+//! attributes fill the rest; those that do not fit, or have one of our names, are packed into the last. A record that is
+//! sent back therefore has all its attributes.
 
+mod cause;
 mod payload;
 mod record;
 mod sink;
+mod unstored;
 
+pub(crate) use cause::rfc3339;
+pub use cause::{Cause, note_attempt};
 pub use host_adapters_platform::dead_letter::{RECEIVES_EXHAUSTED, attribute, attributes};
-pub use sink::{Cause, DeadLetterSink};
+pub use sink::DeadLetterSink;
+pub use unstored::Unstored;
 
+use cause::Details;
 use host_adapters_platform::Received;
-use host_adapters_platform::dead_letter::{MAX_ATTRIBUTES, OURS};
+use host_adapters_platform::dead_letter::{MAX_ATTRIBUTES, OURS, unpacked};
+use host_adapters_records::Attribute;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
 
 /// What feeds a dead letter queue.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -50,6 +56,12 @@ pub struct Summary {
     /// When it was given up, milliseconds since 1970 (UTC); unknown where the queue's own redrive moved it,
     /// because SQS then keeps the time when the message was first sent.
     pub last_ms: Option<u64>,
+    /// When it was handed over, RFC 3339; the last times, if there were many.
+    #[serde(default)]
+    pub attempted: Vec<String>,
+    /// The W3C trace context in which it was handled last, if known.
+    #[serde(default)]
+    pub traceparent: Option<String>,
 }
 
 /// A whole dead letter.
@@ -60,7 +72,7 @@ pub struct DeadLetter {
     #[serde(flatten)]
     pub summary: Summary,
     /// The record's own attributes.
-    pub attributes: BTreeMap<String, String>,
+    pub attributes: Vec<Attribute>,
     /// A message's body, or the envelope of a stream's record with its `payload`.
     pub body: String,
     /// How the body encodes a payload that is not text: `base64`, or `base64-json` if it is JSON. `None` for an
@@ -76,14 +88,19 @@ impl DeadLetter {
     /// Reads a message of `queue`, which `origins` feed. A message that the queue's own redrive moved has no attributes
     /// for worker and source; they are taken from the origin if there is only one.
     pub fn read(queue: &str, message: Received, origins: &[Origin]) -> Self {
-        let mut attributes: BTreeMap<_, _> = message.attributes.into_iter().collect();
-        let told = OURS.map(|name| attributes.remove(name));
-        let [reason, attempt, worker, source, digest, record_id, first_ms, ordering_key, payload_encoding, more] = told;
-        let more: BTreeMap<String, String> = more.and_then(|more| serde_json::from_str(&more).ok()).unwrap_or_default();
-        attributes.extend(more);
+        let is_ours = |attribute: &Attribute| OURS.contains(&attribute.name.as_str());
+        let (ours, mut attributes): (Vec<_>, Vec<_>) = message.attributes.into_iter().partition(is_ours);
+        let told = OURS.map(|name| Attribute::find(&ours, name).map(str::to_owned));
+        let [reason, attempt, worker, source, digest, record_id, first_ms, key, payload_encoding, details, more] = told;
+        let Details { ordering_key, made_ms, attempted, traceparent } =
+            details.and_then(|details| serde_json::from_str(&details).ok()).unwrap_or_default();
+        attributes.extend(more.as_deref().map(unpacked).unwrap_or_default());
+        attributes.sort_unstable();
         let source = source.or_else(|| only(origins.iter().map(|it| &it.source))).unwrap_or_default();
         let of_source = origins.iter().filter(|it| it.source == source).map(|it| &it.worker);
+        // The host's dead letters name the group in an attribute, because not every dead letter queue has groups.
         let moved_by_the_queue = reason.as_deref().is_none_or(|reason| reason == RECEIVES_EXHAUSTED);
+        let ordering_key = ordering_key.or_else(|| message.group.filter(|_| moved_by_the_queue));
         let summary = Summary {
             worker: worker.or_else(|| only(of_source)).unwrap_or_default(),
             source,
@@ -91,12 +108,15 @@ impl DeadLetter {
             reason: reason.unwrap_or_else(|| RECEIVES_EXHAUSTED.to_owned()),
             digest,
             attempts: attempt.and_then(|it| it.parse().ok()).unwrap_or(message.receive_count),
-            first_ms: first_ms.and_then(|it| it.parse().ok()).unwrap_or(message.sent_ms),
+            first_ms: made_ms.or_else(|| first_ms?.parse().ok()).unwrap_or(message.sent_ms),
             last_ms: (!moved_by_the_queue).then_some(message.sent_ms),
+            attempted,
+            traceparent,
             id: message.id,
             queue: queue.to_owned(),
         };
-        Self { summary, attributes, body: message.body, payload_encoding, ordering_key }
+        // Earlier versions had attributes for the key and the time.
+        Self { summary, attributes, body: message.body, payload_encoding, ordering_key: ordering_key.or(key) }
     }
 }
 
@@ -110,14 +130,15 @@ fn only<'a>(mut values: impl Iterator<Item = &'a String>) -> Option<String> {
 #[allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 mod tests {
     use super::*;
+    use host_adapters_records::AttributeValue;
 
-    fn pairs(names: &[&str]) -> Vec<(String, String)> {
-        names.iter().map(|name| ((*name).to_owned(), format!("own {name}"))).collect()
+    fn own(names: &[&str]) -> Vec<Attribute> {
+        names.iter().map(|name| Attribute::text(*name, format!("own {name}"))).collect()
     }
 
-    fn received(attributes: Vec<(String, String)>) -> Received {
-        let (id, receipt, body) = ("dead_letter-1".to_owned(), String::new(), "{}".to_owned());
-        Received { id, receipt, body, attributes, group: None, receive_count: 0, sent_ms: 7 }
+    fn received(attributes: Vec<Attribute>) -> Received {
+        let (id, body) = ("dead_letter-1".to_owned(), "{}".to_owned());
+        Received { id, body, attributes, sent_ms: 7, ..Received::default() }
     }
 
     fn origin(worker: &str, source: &str) -> Origin {
@@ -127,19 +148,22 @@ mod tests {
     #[test]
     fn no_attribute_of_the_record_is_lost() {
         let told = || vec![("reason", "trap".to_owned()), ("attempt", "3".to_owned()), ("digest", String::new())];
+        let number = Attribute::typed("h", "Number.float", AttributeValue::Text("1.50".into()));
+        let bytes = Attribute::typed("reason", "Binary.png", AttributeValue::Bytes(vec![0, 255]));
         for own in [
-            pairs(&[]),
-            pairs(&["a", "b", "c", "d", "e", "f", "g", "h"]),
-            pairs(&["a", "b", "c", "d", "e", "f", "g", "h", "i", "j"]),
-            pairs(&["reason", "a", "moreAttributes"]),
+            own(&[]),
+            own(&["a", "b", "c", "d", "e", "f", "g", "h"]),
+            own(&["a", "b", "c", "d", "e", "f", "g", "h", "i", "j"]),
+            own(&["a", "moreAttributes", "reason"]),
+            [own(&["a", "b", "c", "d", "e", "f", "g"]), vec![number, bytes]].concat(),
         ] {
             let attributes = attributes(told(), own.clone());
             assert!(
-                attributes.len() <= MAX_ATTRIBUTES && attributes.iter().all(|it| !it.1.is_empty()),
+                attributes.len() <= MAX_ATTRIBUTES && attributes.iter().all(|it| !it.value.is_empty()),
                 "{attributes:?}"
             );
             let dead_letter = DeadLetter::read("qDlq", received(attributes), &[]);
-            assert_eq!(dead_letter.attributes, own.into_iter().collect());
+            assert_eq!(dead_letter.attributes, own);
             assert_eq!((dead_letter.summary.reason.as_str(), dead_letter.summary.attempts), ("trap", 3));
         }
     }
@@ -147,7 +171,7 @@ mod tests {
     #[test]
     fn a_moved_message_gets_worker_and_source_from_its_only_origin() {
         let (first, second) = (origin("save-entries", "sqs:q"), origin("other", "sqs:r"));
-        let dead_letter = DeadLetter::read("qDlq", received(pairs(&["a"])), std::slice::from_ref(&first)).summary;
+        let dead_letter = DeadLetter::read("qDlq", received(own(&["a"])), std::slice::from_ref(&first)).summary;
         assert_eq!((dead_letter.worker.as_str(), dead_letter.source.as_str()), ("save-entries", "sqs:q"));
         assert_eq!(
             (dead_letter.reason.as_str(), dead_letter.record_id.as_str()),

@@ -2,24 +2,27 @@
 
 use super::{DeadLetter, MAX_ATTRIBUTES, Summary, payload};
 use crate::event::{Event, Payload};
+use host_adapters_records::Attribute;
 use host_adapters_records::queue::Message;
 
 const CORRELATION_ID: &str = "correlationId";
 
 impl DeadLetter {
-    /// The message that the record was, with the same correlation id.
+    /// The message that the record was, with the same correlation id and in the same group.
     ///
     /// # Errors
     /// When the record is not text: queues take only text.
     pub fn message(&self) -> Result<Message, String> {
-        if self.payload_encoding.is_some() {
-            return Err("its payload is not text, and a queue takes only text".to_owned());
+        let body = match payload::of_body(&self.body, self.payload_encoding.as_deref())? {
+            Payload::Json(text) => Some(text),
+            Payload::Bytes(bytes) => String::from_utf8(bytes).ok().filter(|text| !text.is_empty()),
+        };
+        let body = body.ok_or("its payload is not text, and a queue takes only text")?;
+        let mut attributes = self.attributes.clone();
+        if attributes.len() < MAX_ATTRIBUTES && attributes.iter().all(|it| it.name != CORRELATION_ID) {
+            attributes.push(Attribute::text(CORRELATION_ID, &self.summary.record_id));
         }
-        let mut attributes: Vec<_> = self.attributes.clone().into_iter().collect();
-        if attributes.len() < MAX_ATTRIBUTES && !self.attributes.contains_key(CORRELATION_ID) {
-            attributes.push((CORRELATION_ID.to_owned(), self.summary.record_id.clone()));
-        }
-        Ok(Message { body: self.body.clone(), attributes, delay_secs: 0 })
+        Ok(Message { attributes, group_id: self.ordering_key.clone(), ..Message::new(body) })
     }
 
     /// The record of a source whose dead letters have the payload as their body.
@@ -34,7 +37,8 @@ impl DeadLetter {
     /// The record of a source whose dead letters have Lambda's envelope as their body.
     ///
     /// # Errors
-    /// When the dead letter does not hold the record: it was too large for a queue, or the message is not a dead letter.
+    /// When the dead letter does not hold the record: it is of an earlier version, which left out what was too large for a
+    /// queue, or the message is not a dead letter.
     pub fn stream_event(&self) -> Result<Event, String> {
         let held = payload::of_envelope(&self.body).ok_or_else(|| {
             let Summary { record_id, source, .. } = &self.summary;
@@ -46,14 +50,27 @@ impl DeadLetter {
         held.map(|(payload, ordering_key)| self.event(payload, ordering_key))
     }
 
+    /// The body for people to read: compressed text as what it was.
+    pub fn readable(&self) -> String {
+        let text = |payload| match payload {
+            Payload::Json(text) => Some(text),
+            Payload::Bytes(bytes) => String::from_utf8(bytes).ok(),
+        };
+        let readable = match self.payload_encoding.as_deref() {
+            Some(encoding) => payload::of_body(&self.body, Some(encoding)).ok().and_then(text),
+            None => payload::decoded_in_envelope(&self.body),
+        };
+        readable.unwrap_or_else(|| self.body.clone())
+    }
+
     fn event(&self, payload: Payload, ordering_key: Option<String>) -> Event {
-        let own = |name: &str| self.attributes.get(name).cloned();
+        let own = |name: &str| Attribute::find(&self.attributes, name).map(str::to_owned);
         Event {
             id: self.summary.record_id.clone(),
             source: self.summary.source.clone(),
             ordering_key,
             payload,
-            attributes: self.attributes.clone().into_iter().collect(),
+            attributes: self.attributes.clone(),
             attempt: 1,
             time_ms: self.summary.first_ms,
             correlation_id: own(CORRELATION_ID).unwrap_or_else(|| self.summary.record_id.clone()),
@@ -70,7 +87,7 @@ mod tests {
     fn dead_letter(source: &str, body: &str) -> DeadLetter {
         let text = serde_json::json!({
             "id": "l", "queue": "q", "worker": "w", "source": source, "recordId": "000017", "reason": "r",
-            "digest": null, "attempts": 4, "firstMs": 9, "lastMs": 10, "attributes": {"shardId": "s"}, "body": body,
+            "digest": null, "attempts": 4, "firstMs": 9, "lastMs": 10, "attributes": [{"name": "shardId", "data_type": "String", "value": {"Text": "s"}}], "body": body,
         });
         serde_json::from_value(text).unwrap()
     }
@@ -98,7 +115,7 @@ mod tests {
     fn a_message_keeps_its_correlation_id() {
         let message = dead_letter("sqs:q", "{truncated").message().unwrap();
         assert_eq!(message.body, "{truncated");
-        assert_eq!(message.attributes, [("shardId".into(), "s".into()), ("correlationId".into(), "000017".into())]);
+        assert_eq!(message.attributes, [Attribute::text("shardId", "s"), Attribute::text("correlationId", "000017")]);
         let event = dead_letter("sqs:q", "{truncated").message_event().unwrap();
         assert_eq!((event.payload, event.ordering_key), (Payload::Bytes(b"{truncated".to_vec()), None));
     }

@@ -9,6 +9,7 @@ use crate::circuit_breaker::CircuitBreaker;
 use crate::drain::{Drain, Ended};
 use crate::key_slice::Rules;
 use host_adapters_platform::{Checkpoint, Position, Result, Shard};
+use host_adapters_records::ErrorKind;
 use std::sync::Arc;
 use tokio::task::{JoinError, JoinSet};
 
@@ -80,32 +81,44 @@ impl StreamConsumer {
         ended
     }
 
-    /// For [`Start::Latest`] and a worker without a checkpoint in this stream: stores the end of every shard as its
-    /// checkpoint before anything is read, so that later records are found even after a restart or a split. `None` if
-    /// `drain` came first.
+    /// For [`Start::Latest`] and a worker that has not begun this stream: stores the end of every shard as its checkpoint
+    /// before anything is read, so that later records are found even after a restart or a split; of an empty shard, that
+    /// it begins with its first record. `None` if `drain` came first.
     async fn skip_history(&self, drain: &Drain) -> Option<()> {
         if self.start == Start::Oldest {
             return Some(());
         }
         let (leases, stream, worker) = (&self.streams.leases, &self.stream, &self.rules.invoker.worker);
-        let shards = self.retry_until_ok(drain, || self.streams.reader.shards(stream)).await?;
-        for Shard { id, .. } in &shards {
-            if self.retry_until_ok(drain, || leases.checkpoint(stream, id, worker)).await?.is_some() {
-                return Some(());
-            }
+        if self.retry_until_ok(drain, || leases.has_begun(stream, worker)).await? {
+            return Some(());
         }
-        for Shard { id, .. } in &shards {
-            let feed = self.streams.subscribe(stream, id);
+        let shards = self.retry_until_ok(drain, || self.streams.reader.shards(stream)).await?;
+        // All ends are found before one is stored: a start that is interrupted meanwhile has not begun.
+        let mut ends = Vec::with_capacity(shards.len());
+        for Shard { id, .. } in shards {
+            let feed = self.streams.subscribe(stream, &id);
             let end = self.retry_until_ok(drain, || feed.next(&Position::Latest)).await?;
-            let checkpoint = match end.next() {
-                None => Checkpoint::ShardEnd,
-                Some(Position::After(sequence)) => Checkpoint::At(sequence.clone()),
-                // An empty shard has no history.
-                Some(Position::TrimHorizon | Position::Latest) => continue,
-            };
-            self.retry_until_ok(drain, || leases.set_checkpoint(stream, id, worker, &checkpoint)).await?;
+            ends.push((id, end.next().cloned()));
+        }
+        for (id, end) in ends {
+            self.retry_until_ok(drain, || self.begin_at(&id, end.as_ref())).await?;
         }
         Some(())
+    }
+
+    /// Stores that the worker begins a shard at its present end.
+    async fn begin_at(&self, shard: &str, end: Option<&Position>) -> Result<()> {
+        let (leases, stream, worker) = (&self.streams.leases, &self.stream, &self.rules.invoker.worker);
+        let checkpoint = match end {
+            None => Checkpoint::ShardEnd,
+            Some(Position::After(sequence)) => Checkpoint::At(sequence.clone()),
+            Some(Position::TrimHorizon | Position::Latest) => return leases.begin(stream, shard, worker).await,
+        };
+        match leases.set_checkpoint(stream, shard, worker, &checkpoint).await {
+            // Another host has begun meanwhile.
+            Err(error) if error.kind == ErrorKind::ConditionFailed => Ok(()),
+            stored => stored,
+        }
     }
 
     /// Repeats `call` until it succeeds, pausing between attempts; `None` if `drain` came first.

@@ -12,8 +12,6 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-/// Most records of one read: the maximum of DynamoDB Streams. Reads are limited, so each takes as many as it can.
-const MOST_RECORDS: usize = 1_000;
 /// Pages read ahead of the worker that is furthest ahead.
 const AHEAD: usize = 2;
 /// For how long after a throttled read all reads are paced, even in a backlog.
@@ -152,24 +150,29 @@ impl Shared {
         let mut under_way = UnderWay { shared: self, from: Some(&from) };
         let read = if from == Position::Latest {
             // The end of a shard may take many reads to find. The store spaces them; other workers do not wait for them.
-            self.reader.page(&self.stream, &self.shard, &from, MOST_RECORDS).await
+            self.reader.page(&self.stream, &self.shard, &from, self.reader.most_records()).await
         } else {
             let mut pace = self.pace.lock().await;
             pace.wait(&from).await;
             let began = Instant::now();
-            let read = self.reader.page(&self.stream, &self.shard, &from, MOST_RECORDS).await;
-            pace.took(began + self.reader.read_interval(), &from, &read);
+            // Reads are limited, so each takes as many as it can.
+            let read = self.reader.page(&self.stream, &self.shard, &from, self.reader.most_records()).await;
+            let is_full = read.as_ref().is_ok_and(|page| self.is_full(page));
+            pace.took(began + self.reader.read_interval(), &from, &read, is_full);
             read
         };
         // The next request is sent before these records are converted.
         if let Ok(page) = &read
-            && let Some(next) = page.next.as_ref().filter(|_| is_full(page))
+            && let Some(next) = page.next.as_ref().filter(|_| self.is_full(page))
         {
             self.begin_ahead(&from, next);
             // Lets the tasks of this thread that send the request run.
             tokio::task::yield_now().await;
         }
-        let read = read.map(|page| Arc::new(decoded(from.clone(), page)));
+        let read = read.map(|page| {
+            let is_full = self.is_full(&page);
+            Arc::new(decoded(from.clone(), page, is_full))
+        });
         let mut state = self.state();
         if let Ok(page) = &read {
             state.window.push(page);
@@ -192,6 +195,11 @@ impl Shared {
         if !is_ahead && state.window.begins_at(next).is_none() {
             self.read(&mut state, next, None);
         }
+    }
+
+    /// Whether a read gave as many records as it may, so that there are more.
+    fn is_full(&self, page: &ShardPage<Event>) -> bool {
+        page.count >= self.reader.most_records()
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -225,12 +233,7 @@ impl Drop for UnderWay<'_> {
     }
 }
 
-fn is_full(page: &ShardPage<Event>) -> bool {
-    page.count >= MOST_RECORDS
-}
-
-fn decoded(from: Position, page: ShardPage<Event>) -> Page {
-    let is_full = is_full(&page);
+fn decoded(from: Position, page: ShardPage<Event>, is_full: bool) -> Page {
     let records = page.read();
     Page { from, events: records.records.into_iter().map(Arc::new).collect(), next: records.next, is_full }
 }
@@ -244,13 +247,13 @@ impl Pace {
         }
     }
 
-    fn took(&mut self, not_before: Instant, from: &Position, read: &Result<ShardPage<Event>>) {
+    fn took(&mut self, not_before: Instant, from: &Position, read: &Result<ShardPage<Event>>, is_full: bool) {
         self.not_before = not_before;
         let is_furthest = self.front.as_ref().is_none_or(|(front, _)| front == from);
         if let Ok(page) = read
             && let Some(next) = page.next.as_ref().filter(|_| is_furthest)
         {
-            self.front = Some((next.clone(), is_full(page)));
+            self.front = Some((next.clone(), is_full));
         }
         if read.as_ref().is_err_and(|error| error.kind == ErrorKind::Throttled) {
             self.throttled_until = Instant::now() + THROTTLED;

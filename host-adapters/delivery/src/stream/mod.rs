@@ -83,6 +83,10 @@ impl<R: 'static> ShardReader<Event> for Decoded<R> {
         Ok(ShardPage::new(count, next, move || decode(&stream, &shard, page.read().records)))
     }
 
+    fn most_records(&self) -> usize {
+        self.reader.most_records()
+    }
+
     async fn changed(&self, stream: &str, wait: Duration) {
         self.reader.changed(stream, wait).await;
     }

@@ -21,6 +21,9 @@ const POLL: Duration = Duration::from_millis(250);
 /// which costs more than the records that a restart repeats.
 const PACE: Duration = Duration::from_secs(1);
 
+/// The time between two measurements of the age of what waits.
+const MEASURE: Duration = Duration::from_secs(5);
+
 /// How the reading of a shard ended.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum ReadEnd {
@@ -57,7 +60,9 @@ impl ShardConsumer {
             done.cancel();
             (complete, ended)
         };
-        let ((complete, ended), ()) = tokio::join!(work, self.follow(&checkpointer, &done));
+        let ((complete, ended), (), ()) =
+            tokio::join!(work, self.follow(&checkpointer, &done), self.watch_age(&checkpointer, &done));
+        rules.invoker.meter.ages.forget(&self.shard);
         // The checkpoint is written before the mark of the end. That mark may be stored although its response is lost,
         // so no write may follow it.
         self.commit(&checkpointer).await;
@@ -75,6 +80,19 @@ impl ShardConsumer {
             let wait = if self.commit(checkpointer).await { PACE } else { self.consumer.rules.backoff.after(1) };
             let _ = done.run_until_cancelled(tokio::time::sleep(wait)).await;
         }
+    }
+
+    /// Keeps the metric up to date while records wait, until the slices are done.
+    async fn watch_age(&self, checkpointer: &Checkpointer, done: &CancellationToken) {
+        while done.run_until_cancelled(tokio::time::sleep(MEASURE)).await.is_some() {
+            self.measure(checkpointer);
+        }
+    }
+
+    fn measure(&self, checkpointer: &Checkpointer) {
+        let rules = &self.consumer.rules;
+        let age = checkpointer.oldest_ms().map_or(Duration::ZERO, |oldest| rules.age(oldest));
+        rules.invoker.meter.ages.set(&self.shard, age);
     }
 
     /// Stores the checkpoint; returns whether that succeeded. If not, the next write includes it, and until then a
@@ -152,11 +170,12 @@ impl ShardConsumer {
     ) -> bool {
         let mut portions: Vec<Vec<Record>> = senders.iter().map(|_| Vec::new()).collect();
         for event in events {
-            let ticket = checkpointer.add(&event.id);
+            let ticket = checkpointer.add(&event.id, event.time_ms);
             if let Some(portion) = portions.get_mut(slice_of(event, senders.len())) {
                 portion.push(Record::new(ticket, event.clone()));
             }
         }
+        self.measure(checkpointer);
         for (sender, portion) in senders.iter().zip(portions).filter(|(_, portion)| !portion.is_empty()) {
             let sent = tokio::select! {
                 biased;
@@ -172,9 +191,7 @@ impl ShardConsumer {
 
     /// Waits for new records: the worker has read all of the shard.
     async fn idle(&self, checkpointer: &Checkpointer) {
-        if checkpointer.is_idle() {
-            self.consumer.rules.invoker.meter.iterator_age.set(0.0);
-        }
+        self.measure(checkpointer);
         tokio::select! {
             biased;
             () = self.drain.stopping() => (),

@@ -81,7 +81,7 @@ fn the_embedded_backend_holds_what_is_declared() {
     ];
     assert!(expected.iter().all(|name| queues.contains(name)), "{queues:?}");
     let save = &config.queues["saveEntriesQueue"];
-    assert_eq!((save.max_receive_count, save.dead_letter_queue.as_deref()), (3, Some("saveEntriesQueueDlq")));
+    assert_eq!((save.max_receive_count, save.dead_letter_queue.as_deref()), (100, Some("saveEntriesQueueDlq")));
     assert_eq!(config.queues["saveEntriesQueueDlq"].retention_secs, 14 * 24 * 3600);
     let table = &config.tables["demand-table"];
     assert!(table.stream && table.consumers.contains("enqueue-entries"));

@@ -117,3 +117,29 @@ fn limits() {
     };
     assert_eq!(format!("{written:?}"), format!("{expected:?}"));
 }
+
+/// docs/delivery.md, 3.13.
+#[test]
+#[allow(non_snake_case, reason = "begins with a line of docs/delivery.md")]
+fn d3_13__fifo_queues_have_small_batches_and_dead_letters_of_their_type() {
+    let rows = [
+        ("batch_size = 10", true),
+        ("batch_size = 11\nbatch_window_secs = 1", false),
+        ("batch_window_secs = 1", false),
+        ("dead_letter_queue = \"other.fifo\"", true),
+        ("dead_letter_queue = \"other\"", false),
+    ];
+    let parsed = |dead_letters: &str, settings: &str| {
+        parse_with(&format!(
+            "{BASE}[application.tool.host-adapters.queues.\"o.fifo\"]\ndead_letter_queue = \"{dead_letters}\"\n\
+             [component.a]\nsource = \"a.wasm\"\n[[component.a.tool.host-adapters.source]]\ntype = \"sqs\"\n\
+             queue = \"o.fifo\"\n{settings}\n"
+        ))
+    };
+    for (settings, accepted) in rows {
+        assert_eq!(parsed("oDlq.fifo", settings).is_ok(), accepted, "{settings}");
+    }
+    let queues = parsed("oDlq.fifo", "").unwrap().host.queues;
+    assert!(queues.contains_key("oDlq.fifo"), "{:?}", queues.keys());
+    assert!(parsed("oDlq", "").is_err(), "SQS refuses it");
+}

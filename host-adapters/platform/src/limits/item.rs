@@ -1,10 +1,12 @@
 //! Checks items and keys against DynamoDB's limits.
 
 use super::invalid;
+use super::number::check_attributes;
 use crate::Result;
 use host_adapters_records::table::Key;
 use serde::Deserialize;
 use serde_json::Value;
+use serde_json::value::RawValue;
 use std::borrow::Cow;
 
 /// The largest item, 400 KB. DynamoDB counts names and values, this check the JSON text.
@@ -47,22 +49,28 @@ impl Item {
         let key = Key { pk: pk.into_owned(), sk: sk.into_owned() };
         check_key(&key)?;
         check_size(&key, text.len())?;
-        check_names_in(&text)?;
+        check_strings(&text)?;
+        check_attributes("", &text)?;
         Ok(Self { key, text })
     }
 }
 
 /// The value that an update sets at a path, or that a condition compares it with.
-pub fn parse_value(path: &str, text: &str) -> Result<Value> {
-    let value =
+///
+/// # Errors
+/// When it is not JSON, or not a value that DynamoDB has.
+pub fn parse_value<'a>(path: &str, text: &'a str) -> Result<&'a RawValue> {
+    let value: &RawValue =
         serde_json::from_str(text).map_err(|error| invalid(format!("the value for `{path}` is not JSON: {error}")))?;
-    check_names(&value)?;
+    check_strings(text)?;
+    check_attributes(path, text)?;
     Ok(value)
 }
 
-/// Checks the names of an item. The item is built only if the text may have an empty name.
-fn check_names_in(text: &str) -> Result<()> {
-    if !text.contains("\"\"") {
+/// Checks names, and strings with escapes, which need not stand for Unicode. The value is built only if the text may have
+/// an empty name or has such a string.
+fn check_strings(text: &str) -> Result<()> {
+    if !text.contains("\"\"") && !text.contains("\\u") {
         return Ok(());
     }
     // This fails for an item that is nested deeper than any that can be stored.

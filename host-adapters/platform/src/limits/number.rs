@@ -1,12 +1,41 @@
-//! Numbers that every backend of documents keeps to the last digit: integers of 64 bits with sign, and doubles.
+//! Numbers that every backend keeps to the last digit: of documents, integers of 64 bits with sign, and doubles; of items,
+//! those of DynamoDB.
 
 use super::invalid;
 use crate::Result;
+use host_adapters_json::Decimal;
 
 /// A number without an exponent that is no longer than this has at most 15 digits, which a double keeps.
 const SURELY_EXACT_BYTES: usize = 16;
 /// As much of a number as an error quotes.
 const QUOTED_CHARS: usize = 40;
+/// DynamoDB's most significant digits, and the powers of ten between which the first digit of a number is.
+const MAX_DIGITS: usize = 38;
+const MAGNITUDES: std::ops::RangeInclusive<i64> = -130..=125;
+
+/// Checks all numbers of a text, which is JSON, against DynamoDB's. `name` is that of the whole, if it has one.
+pub fn check_attributes(name: &str, json: &str) -> Result<()> {
+    let wrong = Numbers { name, rest: json }.find_map(|(name, number)| {
+        let problem = not_of_dynamodb(number)?;
+        Some(format!("`{name}`: {number:.QUOTED_CHARS$} {problem}"))
+    });
+    wrong.map_or(Ok(()), |wrong| Err(invalid(wrong)))
+}
+
+fn not_of_dynamodb(number: &str) -> Option<String> {
+    if number.len() <= MAX_DIGITS && !number.contains(['e', 'E']) {
+        return None;
+    }
+    let Some(decimal) = Decimal::parse(number) else { return Some("is not a number of DynamoDB".to_owned()) };
+    let (digits, magnitude) = (decimal.significant_digits(), decimal.magnitude().unwrap_or(0));
+    if digits > MAX_DIGITS {
+        return Some(format!("has {digits} significant digits; the most is {MAX_DIGITS}"));
+    }
+    if magnitude > *MAGNITUDES.end() {
+        return Some("is too large; the largest is 9.9999999999999999999999999999999999999E+125".to_owned());
+    }
+    (magnitude < *MAGNITUDES.start()).then(|| "is too small; the smallest is 1E-130".to_owned())
+}
 
 /// Checks all numbers of a text, which is JSON.
 pub fn check_numbers(json: &str) -> Result<()> {
@@ -26,23 +55,9 @@ pub fn is_exact(number: &str) -> bool {
     if number.len() <= SURELY_EXACT_BYTES && !number.contains(['e', 'E']) {
         return true;
     }
-    let same_digits = |double: f64| double.is_finite() && digits(number) == digits(&format!("{double:e}"));
-    digits(number).is_some() && number.parse().is_ok_and(same_digits)
-}
-
-/// The digits from the first to the last one that is not 0, and the power of ten of the last one.
-fn digits(number: &str) -> Option<(String, i64)> {
-    let (mantissa, exponent) = number.split_once(['e', 'E']).unwrap_or((number, "0"));
-    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
-    let all = format!("{}{fraction}", whole.trim_start_matches('-'));
-    let significant = all.trim_end_matches('0');
-    if significant.is_empty() {
-        return Some((String::new(), 0));
-    }
-    let behind_point = i64::try_from(fraction.len()).ok()?;
-    let zeros = i64::try_from(all.len() - significant.len()).ok()?;
-    let power = exponent.parse::<i64>().ok()?.checked_sub(behind_point)?.checked_add(zeros)?;
-    Some((significant.trim_start_matches('0').to_owned(), power))
+    let Some(decimal) = Decimal::parse(number) else { return false };
+    let is_same = |double: f64| double.is_finite() && Decimal::parse(&format!("{double:e}")).as_ref() == Some(&decimal);
+    number.parse().is_ok_and(is_same)
 }
 
 /// The numbers of a JSON text as they are spelled, each with the name of the member that it is in.
@@ -150,6 +165,35 @@ mod tests {
                 prop_assert!(is_exact(&text) || !text.contains(['.', 'e', 'E']), "{}", text);
             }
         }
+    }
+
+    #[test]
+    fn case_01_takes_the_numbers_of_dynamodb_and_no_others() {
+        for number in [
+            "-0",
+            "12345678901234567890",
+            "18446744073709551616",
+            "0.12345678901234567890123456789012345678",
+            "110111111111111110000000000000000000000",
+            "-9.9999999999999999999999999999999999999E+125",
+            "1E-130",
+            "0e-999",
+            "0.00000000000000000000000000000000000000000000000000000001",
+        ] {
+            assert_eq!(check_attributes("", number), Ok(()), "{number}");
+        }
+        for (number, word) in [
+            ("0.123456789012345678901234567890123456789", "39 significant digits"),
+            ("123456789012345678901234567890123456789", "39 significant digits"),
+            ("1e126", "too large"),
+            ("-1e126", "too large"),
+            ("9.9e-131", "too small"),
+            ("1e99999999999999999999", "not a number"),
+        ] {
+            let error = check_attributes("", &format!(r#"{{"pk":"p","deep":[{{"score":{number}}}]}}"#)).unwrap_err();
+            assert!(error.message.starts_with("`score`: ") && error.message.contains(word), "{number}: {error}");
+        }
+        assert!(check_attributes("a.b", "1e126").unwrap_err().message.starts_with("`a.b`: "));
     }
 
     #[test]

@@ -3,7 +3,10 @@
 
 use super::invalid;
 use crate::Result;
-use serde_json::{Map, Value};
+use crate::node::Node;
+use host_adapters_json as json;
+use serde_json::value::RawValue;
+use std::collections::BTreeMap;
 
 /// The segments of a path that an update may change: it is not empty and not a part of the key.
 pub fn parse_changeable(path: &str) -> Result<Vec<&str>> {
@@ -23,24 +26,46 @@ pub fn parse(path: &str) -> Result<Vec<&str>> {
     Ok(segments)
 }
 
-/// The value at a path.
-pub fn get<'a>(item: &'a Map<String, Value>, path: &[&str]) -> Option<&'a Value> {
-    let (first, rest) = path.split_first()?;
-    rest.iter().try_fold(item.get(*first)?, |value, segment| value.as_object()?.get(*segment))
+/// What is at a path, if anything is.
+///
+/// # Errors
+/// When what is stored cannot be read.
+pub fn get<'n, 'a>(item: &'n mut Node<'a>, path: &[&str]) -> Result<Option<&'n Node<'a>>> {
+    let mut node = item;
+    for segment in path {
+        node.open()?;
+        let Node::Object(fields) = node else { return Ok(None) };
+        match fields.get_mut(*segment) {
+            Some(inner) => node = inner,
+            None => return Ok(None),
+        }
+    }
+    Ok(Some(node))
 }
 
-/// Puts a value at a path.
-pub fn set(item: &mut Map<String, Value>, path: &[&str], value: Value) -> Result<()> {
+/// Puts a value at a path. Returns whether another one, or none, was there.
+///
+/// # Errors
+/// When the path leads through something that is not an object.
+pub fn set<'a>(item: &mut Node<'a>, path: &[&str], value: &'a RawValue) -> Result<bool> {
     let (parent, name) = parent_of(item, path)?;
-    parent.insert(name.to_owned(), value);
-    Ok(())
+    let same = match parent.get(name) {
+        Some(old) => json::same(&old.text()?, value.get()),
+        None => false,
+    };
+    if !same {
+        parent.insert(name.to_owned(), Node::Stored(value));
+    }
+    Ok(!same)
 }
 
-/// Removes the value at a path, if it exists.
-pub fn remove(item: &mut Map<String, Value>, path: &[&str]) -> Result<()> {
+/// Removes what is at a path. Returns whether something was.
+///
+/// # Errors
+/// When the path leads through something that is not an object.
+pub fn remove(item: &mut Node<'_>, path: &[&str]) -> Result<bool> {
     let (parent, name) = parent_of(item, path)?;
-    parent.remove(name);
-    Ok(())
+    Ok(parent.remove(name).is_some())
 }
 
 /// Whether a change at one path would also change the value at the other.
@@ -48,15 +73,21 @@ pub fn overlap(a: &[&str], b: &[&str]) -> bool {
     a.iter().zip(b).all(|(a, b)| a == b)
 }
 
-fn parent_of<'a, 'p>(
-    item: &'a mut Map<String, Value>,
+fn parent_of<'n, 'a, 'p>(
+    item: &'n mut Node<'a>,
     path: &[&'p str],
-) -> Result<(&'a mut Map<String, Value>, &'p str)> {
+) -> Result<(&'n mut BTreeMap<String, Node<'a>>, &'p str)> {
     let unusable = || invalid(format!("the path `{}` leads through something that is not an object", path.join(".")));
     let (name, parents) = path.split_last().ok_or_else(unusable)?;
-    let mut object = item;
+    let mut node = item;
     for segment in parents {
-        object = object.get_mut(*segment).and_then(Value::as_object_mut).ok_or_else(unusable)?;
+        node.open()?;
+        let Node::Object(fields) = node else { return Err(unusable()) };
+        node = fields.get_mut(*segment).ok_or_else(unusable)?;
     }
-    Ok((object, name))
+    node.open()?;
+    match node {
+        Node::Object(fields) => Ok((fields, name)),
+        _ => Err(unusable()),
+    }
 }

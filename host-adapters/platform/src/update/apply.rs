@@ -1,10 +1,10 @@
 //! An update, applied to one document in memory.
 
-use super::node::Node;
 use super::{Change, Operator, Update};
 use crate::Result;
 use crate::filter::ElementFilter;
 use crate::limits::invalid;
+use crate::node::Node;
 use serde_json::{Number, Value};
 use std::collections::BTreeMap;
 use std::collections::btree_map::{Entry, VacantEntry};

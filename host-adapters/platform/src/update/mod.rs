@@ -2,7 +2,9 @@
 //! else is an error that names it.
 
 mod apply;
-mod node;
+mod overflow;
+
+pub use overflow::Overflow;
 
 use crate::Result;
 use crate::filter::{ElementFilter, unsupported};
@@ -50,6 +52,15 @@ impl Update {
     /// As MongoDB reads it.
     pub fn source(&self) -> &Map<String, Value> {
         &self.source
+    }
+
+    /// From which numbers on its `$inc`s exceed what a double holds.
+    pub fn overflows(&self) -> Vec<Overflow> {
+        let of = |change: &Change| match &change.operator {
+            Operator::Inc(by) => Overflow::of(&change.path, by.as_f64()?),
+            _ => None,
+        };
+        self.changes.iter().filter_map(of).collect()
     }
 
     fn parse_operator(&mut self, name: &str, paths: Value) -> Result<()> {

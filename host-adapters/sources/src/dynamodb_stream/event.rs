@@ -1,8 +1,8 @@
 //! Makes an event of the change of an item.
 
+use super::attribute_value::text;
 use crate::lambda::Context;
-use host_adapters_event::{Event, Payload};
-use serde_json::Value;
+use host_adapters_event::{Attribute, Event, Payload};
 
 /// A change, from the host's own reader or from Lambda. Keys and images are JSON text.
 pub(super) struct Change {
@@ -15,6 +15,8 @@ pub(super) struct Change {
     pub(super) keys: String,
     pub(super) new_image: Option<String>,
     pub(super) old_image: Option<String>,
+    /// Who made the change, where that is a service: JSON text.
+    pub(super) user_identity: Option<String>,
     pub(super) attempt: u32,
     /// Milliseconds since 1970 (UTC).
     pub(super) time_ms: u64,
@@ -23,7 +25,7 @@ pub(super) struct Change {
 /// The event of a change.
 pub(super) fn event(change: Change, context: &Context<'_>) -> Event {
     let payload = Payload::Json(payload(&change));
-    let shard = change.shard.map(|shard| ("shardId".to_owned(), shard));
+    let shard = change.shard.map(|shard| Attribute::text("shardId", shard));
     Event {
         correlation_id: context.correlation_id(None, &change.id),
         traceparent: context.traceparent(None),
@@ -31,23 +33,23 @@ pub(super) fn event(change: Change, context: &Context<'_>) -> Event {
         source: change.source,
         ordering_key: change.ordering_key,
         payload,
-        attributes: [("eventName".to_owned(), change.event_name)].into_iter().chain(shard).collect(),
+        attributes: [Attribute::text("eventName", change.event_name)].into_iter().chain(shard).collect(),
         attempt: change.attempt,
         time_ms: change.time_ms,
     }
 }
 
-/// `{eventName, keys, newImage?, oldImage?}`. Images are inserted as text, because parsing them could round numbers.
+/// `{eventName, keys, newImage?, oldImage?, userIdentity?}`. Images are inserted as text, because parsing them could
+/// round numbers.
 fn payload(change: &Change) -> String {
-    let image = |key: &str, image: &Option<String>| image.as_ref().map(|image| format!(r#","{key}":{image}"#));
-    let new = image("newImage", &change.new_image).unwrap_or_default();
-    let old = image("oldImage", &change.old_image).unwrap_or_default();
+    let member = |name: &str, json: &Option<String>| {
+        json.as_ref().map(|json| format!(r#","{name}":{json}"#)).unwrap_or_default()
+    };
+    let new = member("newImage", &change.new_image);
+    let old = member("oldImage", &change.old_image);
+    let identity = member("userIdentity", &change.user_identity);
     let (name, keys) = (text(&change.event_name), &change.keys);
-    format!(r#"{{"eventName":{name},"keys":{keys}{new}{old}}}"#)
-}
-
-fn text(text: &str) -> String {
-    Value::from(text).to_string()
+    format!(r#"{{"eventName":{name},"keys":{keys}{new}{old}{identity}}}"#)
 }
 
 /// The ordering key of an item: its changes are delivered in order.
@@ -59,7 +61,7 @@ pub(super) fn ordering_key(pk: &str, sk: &str) -> String {
 #[cfg(feature = "host")]
 pub(super) fn ordering_key_of(payload: &Payload) -> Option<String> {
     let Payload::Json(text) = payload else { return None };
-    let change: Value = serde_json::from_str(text).ok()?;
+    let change: serde_json::Value = serde_json::from_str(text).ok()?;
     Some(ordering_key(change.pointer("/keys/pk")?.as_str()?, change.pointer("/keys/sk")?.as_str()?))
 }
 
@@ -77,6 +79,7 @@ pub(super) fn events(table: &str, shard: &str, changes: Vec<host_adapters_platfo
         keys: format!(r#"{{"pk":{},"sk":{}}}"#, text(&change.key.pk), text(&change.key.sk)),
         new_image: change.new_image,
         old_image: change.old_image,
+        user_identity: change.user_identity,
         attempt: 0,
         time_ms: change.time_ms,
     };
@@ -102,13 +105,14 @@ mod tests {
             key: Key { pk: "CAMPAIGN#c\"1".into(), sk: "USER#u".into() },
             new_image: Some(r#"{"score":12345678901234567890123456789.5}"#.into()),
             old_image: Some("{}".into()),
+            user_identity: None,
             time_ms: 9,
         };
         let event = event("shard-1", change);
         let expected = r##"{"eventName":"MODIFY","keys":{"pk":"CAMPAIGN#c\"1","sk":"USER#u"},"newImage":{"score":12345678901234567890123456789.5},"oldImage":{}}"##;
         assert_eq!(event.payload, Payload::Json(expected.into()));
         assert_eq!((event.id.as_str(), event.ordering_key.as_deref()), ("000017", Some("CAMPAIGN#c\"1|USER#u")));
-        assert_eq!(event.attributes, [("eventName".into(), "MODIFY".into()), ("shardId".into(), "shard-1".into())]);
+        assert_eq!(event.attributes, [Attribute::text("eventName", "MODIFY"), Attribute::text("shardId", "shard-1")]);
         assert_eq!(ordering_key_of(&event.payload), event.ordering_key);
     }
 
@@ -116,7 +120,8 @@ mod tests {
     fn an_absent_image_is_left_out() {
         let key = Key { pk: "p".into(), sk: "s".into() };
         let (sequence, event_name) = ("1".to_owned(), "REMOVE".to_owned());
-        let change = Change { sequence, event_name, key, new_image: None, old_image: Some("{}".into()), time_ms: 0 };
+        let (new_image, old_image, user_identity) = (None, Some("{}".into()), None);
+        let change = Change { sequence, event_name, key, new_image, old_image, user_identity, time_ms: 0 };
         let expected = r#"{"eventName":"REMOVE","keys":{"pk":"p","sk":"s"},"oldImage":{}}"#;
         assert_eq!(event("shard-1", change).payload, Payload::Json(expected.into()));
     }
@@ -129,21 +134,23 @@ mod tests {
             sequence: "17".into(),
             event_name: "INSERT".into(),
             key: Key { pk: "p".into(), sk: "s".into() },
-            new_image: Some(r#"{"pk":"p","score":7,"sk":"s"}"#.into()),
+            new_image: Some(r#"{"pk":"p","score":7.50,"sk":"s"}"#.into()),
             old_image: None,
+            user_identity: Some(r#"{"principalId":"dynamodb.amazonaws.com","type":"Service"}"#.into()),
             time_ms: 9_000,
         };
         let tagged = serde_json::json!({"pk": {"S": "p"}, "sk": {"S": "s"}});
         let mut image = tagged.clone();
-        image["score"] = serde_json::json!({"N": "7"});
+        image["score"] = serde_json::json!({"N": "7.50"});
         let record = serde_json::json!({
             "eventName": "INSERT",
+            "userIdentity": {"type": "Service", "principalId": "dynamodb.amazonaws.com"},
             "dynamodb": {"SequenceNumber": "17", "ApproximateCreationDateTime": 9, "Keys": tagged, "NewImage": image},
             "eventSourceARN": "arn:aws:dynamodb:us-east-1:1:table/demand-table/stream/2024-01-01T00:00:00.000",
         });
         let mut ours = event("shard-1", change);
         let theirs = super::super::lambda::dynamodb("17".to_owned(), record, &Context::default()).unwrap();
-        ours.attributes.retain(|(name, _)| name != "shardId");
+        ours.attributes.retain(|it| it.name != "shardId");
         assert_eq!(Event { attempt: 1, ..ours }, theirs);
     }
 }

@@ -13,6 +13,7 @@ use serde_json::{Map, Value};
 struct Record {
     event_name: String,
     dynamodb: Change,
+    user_identity: Option<Value>,
     #[serde(rename = "eventSourceARN")]
     arn: Option<String>,
     table_name: Option<String>,
@@ -80,18 +81,18 @@ fn event(
     context: &Context<'_>,
 ) -> Result<Event, String> {
     let image = |name: &str, image: Option<Map<String, Value>>| {
-        let plain = image.map(|image| plain(&format!("dynamodb.{name}"), image)).transpose()?;
-        Ok::<_, String>(plain.map(|image| image.to_string()))
+        image.map(|image| plain(&format!("dynamodb.{name}"), &image)).transpose()
     };
-    let keys = plain("dynamodb.Keys", record.dynamodb.keys)?;
+    let keys = record.dynamodb.keys;
     let change = EventChange {
         source,
         shard,
         event_name: record.event_name,
         ordering_key: key("pk", &keys).zip(key("sk", &keys)).map(|(pk, sk)| ordering_key(pk, sk)),
-        keys: keys.to_string(),
+        keys: plain("dynamodb.Keys", &keys)?,
         new_image: image("NewImage", record.dynamodb.new_image)?,
         old_image: image("OldImage", record.dynamodb.old_image)?,
+        user_identity: record.user_identity.map(|identity| identity.to_string()),
         // Lambda does not tell the attempt; a worker that must know reads the item.
         attempt: 1,
         time_ms: record.dynamodb.approximate_creation_date_time.map_or(0, milliseconds),
@@ -100,8 +101,8 @@ fn event(
     Ok(event_of(change, context))
 }
 
-fn key<'k>(name: &str, keys: &'k Value) -> Option<&'k str> {
-    keys.get(name)?.as_str()
+fn key<'k>(name: &str, keys: &'k Map<String, Value>) -> Option<&'k str> {
+    keys.get(name)?.get("S")?.as_str()
 }
 
 /// Guesses the unit from the size: seconds until the year 5138, then milliseconds, then microseconds (the precision of

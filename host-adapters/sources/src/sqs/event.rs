@@ -1,7 +1,7 @@
 //! Makes an event of a message.
 
 use crate::lambda::Context;
-use host_adapters_event::{Event, Payload};
+use host_adapters_event::{Attribute, Event, Payload};
 
 /// A message, received by the host or handed over by Lambda.
 pub(super) struct Message {
@@ -9,7 +9,7 @@ pub(super) struct Message {
     /// `sqs:<queue>`.
     pub(super) source: String,
     pub(super) payload: Payload,
-    pub(super) attributes: Vec<(String, String)>,
+    pub(super) attributes: Vec<Attribute>,
     /// The message group, in a FIFO queue.
     pub(super) group: Option<String>,
     /// How often it was received, including this time.
@@ -20,7 +20,7 @@ pub(super) struct Message {
 
 /// The event of a message.
 pub(super) fn event(message: Message, context: &Context<'_>) -> Event {
-    let own = |name: &str| message.attributes.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone());
+    let own = |name: &str| Attribute::find(&message.attributes, name).map(str::to_owned);
     Event {
         correlation_id: context.correlation_id(own("correlationId"), &message.id),
         traceparent: context.traceparent(own("traceparent")),
@@ -55,7 +55,7 @@ mod tests {
     use host_adapters_platform::Received;
 
     fn message(body: &str, attributes: &[(&str, &str)]) -> Received {
-        let attributes = attributes.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let attributes = attributes.iter().map(|(name, value)| Attribute::text(*name, *value)).collect();
         let (id, receipt, group) = ("msg-1".to_owned(), "receipt".to_owned(), Some("fan-1".to_owned()));
         Received { id, receipt, body: body.to_owned(), attributes, group, receive_count: 2, sent_ms: 5 }
     }

@@ -2,7 +2,9 @@
 
 use super::event::{Message, event as event_of};
 use crate::lambda::{Context, source};
-use host_adapters_event::{Event, Payload, json};
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use host_adapters_event::{Attribute, AttributeValue, Event, Payload, json};
 use serde::Deserialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -14,8 +16,7 @@ struct Record {
     body: Value,
     #[serde(default)]
     attributes: SystemAttributes,
-    #[serde(default)]
-    message_attributes: BTreeMap<String, MessageAttribute>,
+    message_attributes: Option<BTreeMap<String, MessageAttribute>>,
     #[serde(rename = "eventSourceARN")]
     arn: Option<String>,
 }
@@ -31,17 +32,28 @@ struct SystemAttributes {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct MessageAttribute {
-    /// Absent on binary attributes, which none of the workers reads.
     string_value: Option<String>,
+    /// Base64.
+    binary_value: Option<String>,
+    data_type: Option<String>,
+}
+
+impl MessageAttribute {
+    /// The attribute as it was sent; `None` where there is nothing in it that can be read.
+    fn named(self, name: String) -> Option<Attribute> {
+        let bytes = || BASE64_STANDARD.decode(self.binary_value?).ok();
+        let (value, usual) = match self.string_value {
+            Some(text) => (AttributeValue::Text(text), Attribute::STRING),
+            None => (AttributeValue::Bytes(bytes()?), Attribute::BINARY),
+        };
+        Some(Attribute { name, data_type: self.data_type.unwrap_or_else(|| usual.to_owned()), value })
+    }
 }
 
 pub(super) fn event(id: String, record: Value, context: &Context<'_>) -> Result<Event, String> {
     let record: Record = json::from_value(record)?;
-    let attributes: Vec<_> = record
-        .message_attributes
-        .into_iter()
-        .filter_map(|(name, attribute)| Some((name, attribute.string_value?)))
-        .collect();
+    let attributes = record.message_attributes.into_iter().flatten();
+    let attributes: Vec<_> = attributes.filter_map(|(name, attribute)| attribute.named(name)).collect();
     let message = Message {
         source: source("sqs", record.arn.as_deref()),
         group: record.attributes.message_group_id,

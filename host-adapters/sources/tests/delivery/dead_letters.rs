@@ -5,7 +5,9 @@ use host_adapters_delivery::dead_letter::{Cause, DeadLetter, DeadLetterSink, Ori
 use host_adapters_delivery::event::{Event, Payload};
 use host_adapters_platform::Received;
 use host_adapters_platform::dead_letter::{MAX_ATTRIBUTES, is_queue_text};
+use host_adapters_platform::limits::message::check_message;
 use host_adapters_records::queue::Message;
+use host_adapters_records::{Attribute, AttributeValue};
 use host_adapters_sources::event_of;
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
@@ -32,16 +34,23 @@ fn payloads() -> impl Strategy<Value = Payload> {
 fn events(source: &'static str) -> impl Strategy<Value = Event> {
     let name =
         prop_oneof!["[a-zA-Z.]{0,9}", any::<String>(), Just("reason".to_owned()), Just("traceparent".to_owned())];
-    let attributes = btree_map(name, any::<String>(), 0..14);
+    let value = prop_oneof![
+        4 => any::<String>().prop_map(|text| ("String".to_owned(), AttributeValue::Text(text))),
+        1 => "[0-9]{1,9}".prop_map(|text| ("Number.int".to_owned(), AttributeValue::Text(text))),
+        1 => vec(any::<u8>(), 0..9).prop_map(|bytes| ("Binary".to_owned(), AttributeValue::Bytes(bytes))),
+    ];
+    let attribute = |(name, (data_type, value))| Attribute { name, data_type, value };
+    let attributes =
+        btree_map(name, value, 0..14).prop_map(move |it| it.into_iter().map(attribute).collect::<Vec<_>>());
     (payloads(), attributes, any::<Option<String>>(), 1u32..9).prop_map(move |(payload, attributes, key, attempt)| {
         Event {
             id: "record-1".into(),
             source: source.into(),
             ordering_key: key,
             payload,
-            correlation_id: attributes.get("correlationId").cloned().unwrap_or_else(|| "record-1".into()),
-            traceparent: attributes.get("traceparent").cloned(),
-            attributes: attributes.into_iter().collect(),
+            correlation_id: Attribute::find(&attributes, "correlationId").unwrap_or("record-1").into(),
+            traceparent: Attribute::find(&attributes, "traceparent").map(str::to_owned),
+            attributes,
             attempt,
             time_ms: 5,
         }
@@ -52,10 +61,11 @@ fn events(source: &'static str) -> impl Strategy<Value = Event> {
 fn stored(message: Message, source: &str) -> DeadLetter {
     let Message { body, attributes, .. } = message;
     assert!(attributes.len() <= MAX_ATTRIBUTES, "{attributes:?}");
-    let texts = attributes.iter().flat_map(|(name, value)| [name, value]).chain([&body]);
-    texts.for_each(|text| assert!(!text.is_empty() && is_queue_text(text), "queues refuse {text:?}"));
-    let (id, receipt) = ("letter-1".to_owned(), String::new());
-    let received = Received { id, receipt, body, attributes, group: None, receive_count: 1, sent_ms: 9 };
+    let message = Message { attributes, ..Message::new(body) };
+    assert_eq!(check_message("qDlq", &message), Ok(()));
+    let Message { body, attributes, .. } = message;
+    let id = "letter-1".to_owned();
+    let received = Received { id, body, attributes, receive_count: 1, sent_ms: 9, ..Received::default() };
     DeadLetter::read("qDlq", received, &[Origin { worker: WORKER.into(), source: source.into() }])
 }
 
@@ -66,7 +76,7 @@ fn sink() -> DeadLetterSink {
 
 /// A worker may take its reason from a record or from the response of a service.
 fn cause(reason: &str) -> Cause<'_> {
-    Cause { reason, digest: "d1" }
+    Cause { reason, digest: "d1", traceparent: Some("00-0af7-b7ad-01"), attempts_ms: &[1, 2_000] }
 }
 
 proptest! {
@@ -75,7 +85,7 @@ proptest! {
         // The group of a FIFO queue has no control characters.
         let ordering_key = event.ordering_key.filter(|key| !key.is_empty() && is_queue_text(key));
         let event = Event { ordering_key, ..event };
-        let dead_letter = stored(sink().message(&event, &cause(&reason)), "sqs:q");
+        let dead_letter = stored(sink().message(&event, &cause(&reason)).message, "sqs:q");
         prop_assert_eq!(event_of(&dead_letter), Ok(Event { attempt: 1, ..event.clone() }));
         if let Ok(message) = dead_letter.message() {
             prop_assert_eq!(Payload::of_text(message.body), event.payload);
@@ -86,11 +96,38 @@ proptest! {
 
     #[test]
     fn d6_7__a_record_of_a_stream_comes_back_as_it_was(event in events("dynamodb-stream:t"), reason in any::<String>()) {
-        let (message, _) = sink().stream(&event, json!({"version": "1.0", "batch": {"shardId": "s"}}), &cause(&reason));
+        let envelope = json!({"version": "1.0", "batch": {"shardId": "s"}});
+        let message = sink().stream(&event, envelope, &cause(&reason)).message;
         let dead_letter = stored(message, "dynamodb-stream:t");
         let back = dead_letter.stream_event().unwrap();
         // A JSON payload contains its key.
         let ordering_key = if matches!(event.payload, Payload::Bytes(_)) { event.ordering_key } else { back.ordering_key.clone() };
         prop_assert_eq!(back, Event { attempt: 1, ordering_key, ..event });
+    }
+}
+
+/// Why, when and in which trace.
+#[test]
+fn d6_8__a_dead_letter_says_why_and_when_and_names_its_trace() {
+    let attributes = (0..9).map(|n| Attribute::text(format!("own{n}"), "v")).collect();
+    let event = Event {
+        id: "record-1".into(),
+        source: "sqs:q".into(),
+        ordering_key: Some("group".into()),
+        payload: Payload::Json("{}".into()),
+        attributes,
+        attempt: 2,
+        time_ms: 5,
+        correlation_id: "c".into(),
+        traceparent: None,
+    };
+    let reason = "the entry service refused with status 422: no such market";
+    for dead_letter in [
+        stored(sink().message(&event, &cause(reason)).message, "sqs:q"),
+        stored(sink().stream(&event, json!({"version": "1.0"}), &cause(reason)).message, "sqs:q"),
+    ] {
+        assert_eq!((dead_letter.summary.reason.as_str(), dead_letter.attributes.len()), (reason, 9));
+        assert_eq!(dead_letter.summary.attempted, ["1970-01-01T00:00:00.001Z", "1970-01-01T00:00:02.000Z"]);
+        assert_eq!(dead_letter.summary.traceparent.as_deref(), Some("00-0af7-b7ad-01"));
     }
 }

@@ -11,6 +11,8 @@
 )]
 
 mod dead_letters;
+mod ends;
+mod fifo;
 mod gathering;
 mod measures;
 mod model;
@@ -70,6 +72,7 @@ fn every_rule_has_its_row() {
     let document = std::fs::read_to_string(project.join("docs/delivery.md")).unwrap();
     let lines: BTreeSet<String> = document.lines().filter_map(line_number).collect();
     let mut rows = BTreeSet::new();
+    add_row_numbers(&project.join("components"), &mut rows);
     add_row_numbers(&project.join("host-adapters"), &mut rows);
     add_row_numbers(&project.join("tests"), &mut rows);
     assert!(lines.len() > 50, "docs/delivery.md has {} numbered lines", lines.len());

@@ -2,6 +2,7 @@
 
 use crate::model::{Reply, World, retry};
 use crate::rows;
+use host_adapters_delivery::OnReject;
 use host_adapters_delivery::event::Disposition;
 use host_adapters_sources::SourceConfig;
 use host_adapters_sources::dynamodb_stream::DynamodbStreamConfig;
@@ -90,7 +91,7 @@ rows! {
             "m2" => retry(),
             _ => Disposition::Ack,
         }).takes(2));
-        world.start(SourceConfig::Sqs(SqsConfig { max_concurrency: 1, ..SqsConfig::new("q") }));
+        world.start(SourceConfig::Sqs(SqsConfig { max_concurrency: 1, on_reject: OnReject::Drop, ..SqsConfig::new("q") }));
         world.queues.put("q", (0..4).map(|n| n.to_string()));
         let of = |name: &str| measured.get(&format!("{name}{{worker=save-entries,source=sqs:q}}"));
         world.at(1.0).await;
@@ -101,6 +102,30 @@ rows! {
         assert_eq!(measured.get("rejected_total{worker=save-entries,source=sqs:q,reason=stale}"), Some(1.0));
         world.at(100.0).await;
         assert_eq!((of("received_total"), of("dead_lettered_total")), (Some(6.0), Some(1.0)));
+    }
+
+    /// One shard idles, the other one lags: the age is that of the one that lags, and it grows.
+    d10_2__the_age_of_a_stream_is_the_greatest_of_its_shards {
+        let measured = Measured::default();
+        let _recording = metrics::set_default_local_recorder(&measured);
+        let world = World::new(|batch| Reply::each(batch, |event| match event.ordering_key.as_deref() {
+            Some("item-0|s") => retry(),
+            _ => Disposition::Ack,
+        }));
+        for shard in ["idle", "lags"] {
+            world.streams.open(shard, None);
+        }
+        world.streams.put_range("lags", 0..1);
+        world.streams.put_range("idle", 1..2);
+        world.start(SourceConfig::DynamodbStream(DynamodbStreamConfig { maximum_retry_attempts: -1, ..DynamodbStreamConfig::new("t") }));
+        let age = || measured.get("iterator_age_seconds{worker=save-entries,source=dynamodb-stream:t}").unwrap();
+        for at in [20.0, 40.0, 90.0] {
+            world.at(at).await;
+            assert!((at - 6.0..=at).contains(&age()), "{} at {at}", age());
+        }
+        world.worker.answers(crate::model::ack_all);
+        world.at(200.0).await;
+        assert_eq!(age(), 0.0);
     }
 
     d10_2__a_pause_and_the_age_of_a_stream_are_shown {

@@ -3,9 +3,12 @@
 use crate::model::{Reply, Request, World, ack_all, down, retry, trap};
 use crate::rows;
 use host_adapters_delivery::OnReject;
+use host_adapters_delivery::dead_letter::DeadLetter;
 use host_adapters_delivery::dispatch::CallError;
-use host_adapters_delivery::drain::Ended;
-use host_adapters_delivery::event::{Disposition, Event};
+use host_adapters_delivery::drain::{Drain, Ended};
+use host_adapters_delivery::event::{Attribute, AttributeValue, Disposition, Event};
+use host_adapters_platform::Received;
+use host_adapters_platform::limits::message::MAX_MESSAGE_BYTES;
 use host_adapters_records::queue::Message;
 use host_adapters_sources::SourceConfig;
 use host_adapters_sources::sqs::SqsConfig;
@@ -29,8 +32,8 @@ fn reject(reason: &str) -> Disposition {
 }
 
 fn attribute<'a>(message: &'a Message, name: &str) -> &'a str {
-    let found = message.attributes.iter().find(|(key, _)| key == name);
-    &found.unwrap_or_else(|| panic!("no {name} in {:?}", message.attributes)).1
+    let found = Attribute::find(&message.attributes, name);
+    found.unwrap_or_else(|| panic!("no {name} in {:?}", message.attributes))
 }
 
 /// Sends two messages to a worker that answers `first`, then acknowledges. Returns what was delivered when.
@@ -83,7 +86,7 @@ rows! {
     /// A 429 in the worker delays only the records concerned.
     d2_3__a_retry_with_a_time_delays_that_record_only {
         let first = |batch: &[Event]| {
-            let later = |secs: u64| Disposition::Retry(Some(secs * 1000));
+            let later = |secs: u64| Disposition::retry_after(Some(secs * 1000), "busy");
             Reply::each(batch, |event| later(if event.id == "m1" { 90 } else { 5 }))
         };
         assert_eq!(deliveries_after(first).await[2..], [delivered(5_000, "m2", 2), delivered(90_000, "m1", 2)]);
@@ -91,6 +94,15 @@ rows! {
 
     d2_4__a_rejected_record_is_not_tried_again {
         let world = World::new(|batch| Reply::each(batch, |_| reject("stale: newer item")));
+        start(&world, SqsConfig { on_reject: OnReject::Drop, ..one_poller() });
+        fill(&world, 2);
+        world.at(100.0).await;
+        assert_eq!(world.worker.deliveries().len(), 2);
+        assert_eq!((world.queues.count("q"), world.queues.count("qDlq")), (0, 0));
+    }
+
+    d2_5__a_skipped_record_is_done_and_never_a_dead_letter {
+        let world = World::new(|batch| Reply::each(batch, |_| Disposition::Skip("stale: newer item".to_owned())));
         start(&world, one_poller());
         fill(&world, 2);
         world.at(100.0).await;
@@ -98,9 +110,9 @@ rows! {
         assert_eq!((world.queues.count("q"), world.queues.count("qDlq")), (0, 0));
     }
 
-    d2_4__a_rejected_record_is_kept_where_the_source_says_so {
+    d2_4__a_rejected_record_becomes_a_dead_letter_unless_the_source_says_otherwise {
         let world = World::new(|batch| Reply::each(batch, |_| reject("stale: newer item")));
-        start(&world, SqsConfig { on_reject: OnReject::DeadLetter, ..one_poller() });
+        start(&world, one_poller());
         fill(&world, 1);
         world.at(1.0).await;
         assert_eq!(world.queues.count("q"), 0);
@@ -108,13 +120,32 @@ rows! {
         assert_eq!((dead_letters.len(), attribute(&dead_letters[0], "reason")), (1, "stale: newer item"));
     }
 
+    d6_2__case_11_a_dead_letter_keeps_types_and_bytes_of_attributes {
+        let attributes = vec![
+            Attribute::typed("image", "Binary", AttributeValue::Bytes(vec![0, 255])),
+            Attribute::typed("ratio", "Number.float", AttributeValue::Text("12.50".into())),
+            Attribute::typed("score", "Number", AttributeValue::Text("850".into())),
+        ];
+        let sent = attributes.clone();
+        let world = World::new(move |batch| {
+            assert_eq!(batch[0].attributes, sent);
+            Reply::each(batch, |_| reject("no"))
+        });
+        start(&world, SqsConfig { on_reject: OnReject::DeadLetter, ..one_poller() });
+        let message = Message { attributes: attributes.clone(), ..Message::new("{}") };
+        host_adapters_platform::QueueBackend::send_batch(&*world.queues, "q", vec![message]).await.unwrap();
+        world.at(1.0).await;
+        let dead_letter = world.queues.messages("qDlq").remove(0);
+        assert!(attributes.iter().all(|it| dead_letter.attributes.contains(it)), "{:?}", dead_letter.attributes);
+    }
+
     /// After the third attempt that ends in retry, the host sends the message to the DLQ, with what an operator needs.
     d6_2__a_dead_letter_keeps_its_payload_and_names_its_reason {
         let world = World::new(|_| Reply::new(Err(CallError::Trapped("unreachable".into()))));
         start(&world, one_poller());
-        let attributes = (0..9).map(|n| (format!("own{n}"), "v".to_owned()));
-        let attributes = attributes.chain([("traceparent".to_owned(), "00-a-b-01".to_owned())]).collect();
-        let message = Message { body: r#"{"n":1}"#.into(), attributes, delay_secs: 0 };
+        let attributes = (0..9).map(|n| Attribute::text(format!("own{n}"), "v"));
+        let attributes = attributes.chain([Attribute::text("traceparent", "00-a-b-01")]).collect();
+        let message = Message { attributes, ..Message::new(r#"{"n":1}"#) };
         host_adapters_platform::QueueBackend::send_batch(&*world.queues, "q", vec![message]).await.unwrap();
         world.at(100.0).await;
         let times: Vec<u64> = world.worker.sizes().into_iter().map(|(at, _)| at).collect();
@@ -135,6 +166,34 @@ rows! {
         for (name, value) in expected {
             assert_eq!(attribute(dead_letter, name), value);
         }
+    }
+
+    /// 1 MiB leaves no room for the reason.
+    d6_6__case_08_the_largest_message_is_given_up_whole {
+        let noise: String = {
+            let mut seed = 1u64;
+            std::iter::repeat_with(|| {
+                seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                char::from(b' ' + (seed >> 58) as u8)
+            })
+            .take(MAX_MESSAGE_BYTES)
+            .collect()
+        };
+        let world = World::new(|_| trap());
+        start(&world, SqsConfig { max_attempts: 1, batch_size: 1, ..one_poller() });
+        let zeros = "0".repeat(MAX_MESSAGE_BYTES);
+        world.queues.put("q", [zeros.clone(), noise.clone()]);
+        world.at(10.0).await;
+        assert_eq!(world.queues.count("q"), 0);
+        let dead_letters = world.queues.messages("qDlq").into_iter().map(|message| {
+            let received = Received { body: message.body, attributes: message.attributes, ..Received::default() };
+            DeadLetter::read("qDlq", received, &[])
+        });
+        let dead_letters: Vec<_> = dead_letters.collect();
+        let bodies: Vec<_> = dead_letters.iter().map(|dead_letter| dead_letter.message().unwrap().body).collect();
+        assert!(bodies == [zeros, noise], "whole");
+        let reasons: Vec<_> = dead_letters.iter().map(|dead_letter| dead_letter.summary.reason.as_str()).collect();
+        assert_eq!(reasons, ["worker trapped: unreachable", "receives exhausted"], "as its queue would have moved it");
     }
 
     d6_3__the_dead_letter_is_stored_before_the_message_is_deleted {
@@ -320,7 +379,7 @@ rows! {
     }
 
     d2_3__a_longer_wait_than_12_h_is_12_h {
-        let retry = Disposition::Retry(Some(100 * 3_600_000));
+        let retry = Disposition::retry_after(Some(100 * 3_600_000), "busy");
         let world = World::new(move |batch| Reply::each(batch, |_| retry.clone()));
         start(&world, one_poller());
         fill(&world, 1);
@@ -377,7 +436,89 @@ rows! {
         assert_eq!(world.queues.visible("q"), 4);
     }
 
-    /// Receives are counted, not failures: a host that dies with a message has used one up.
+    /// Case 06: a service is down while the host is started and drained three times.
+    d3_8__case_06_what_ends_without_a_disposition_is_no_attempt {
+        let world = World::new(|_| Reply::new(Ok(vec![])).outage("service:entry").takes(20));
+        world.queues.redrive_after(100);
+        fill(&world, 1);
+        for start in 0..3u32 {
+            let (at, drain) = (f64::from(start) * 40.0, Drain::new());
+            let running = world.start_with(SourceConfig::Sqs(one_poller()), &drain);
+            world.at(at + 4.0).await;
+            let ended = drain.finish(Duration::from_secs(2), running.task).await.unwrap();
+            assert_eq!(ended, Ended::Abandoned(1));
+            world.at(at + 40.0).await;
+        }
+        world.worker.answers(ack_all);
+        start(&world, one_poller());
+        world.at(130.0).await;
+        let attempts: Vec<u32> = world.worker.deliveries().into_iter().map(|(_, _, attempt)| attempt).collect();
+        assert_eq!(attempts, [1, 2, 3, 4], "the delivery number goes on");
+        assert_eq!((world.queues.count("q"), world.queues.count("qDlq")), (0, 0));
+        assert!(world.failures.asked().iter().all(|(call, _)| *call == "forget failures"), "nothing failed");
+    }
+
+    d3_8__the_third_failure_is_the_last_however_many_receives_there_were {
+        let mut calls = 0;
+        let world = World::new(move |_| {
+            calls += 1;
+            // Every other delivery ends with its host.
+            if calls % 2 == 0 { trap() } else { trap().takes(1_000) }
+        });
+        world.queues.redrive_after(100);
+        fill(&world, 1);
+        for start in 0..3u32 {
+            let at = f64::from(start) * 100.0;
+            let running = world.start(SourceConfig::Sqs(one_poller()));
+            world.at(at + 5.0).await;
+            running.kill().await;
+            let running = world.start(SourceConfig::Sqs(one_poller()));
+            world.at(at + 45.0).await;
+            running.kill().await;
+            world.at(at + 100.0).await;
+        }
+        assert_eq!((world.queues.count("q"), world.queues.count("qDlq")), (0, 1));
+        assert_eq!(attribute(&world.queues.messages("qDlq")[0], "attempt"), "6", "the delivery number");
+        assert_eq!(world.failures.kept(), Vec::<String>::new(), "forgotten where the message is settled");
+    }
+
+    /// The first two of four fail now and then.
+    d3_11__a_batch_without_failures_costs_no_count {
+        let world = World::new(|batch| Reply::each(batch, |event| match (event.id.as_str(), event.attempt) {
+            ("m1", 1) | ("m2", 1 | 2) => retry(),
+            _ => Disposition::Ack,
+        }));
+        start(&world, one_poller());
+        fill(&world, 4);
+        world.at(100.0).await;
+        let ids = |ids: &[&str]| ids.iter().map(ToString::to_string).collect::<Vec<_>>();
+        let (count, forget) = ("count failures", "forget failures");
+        let expected =
+            [(count, ids(&["m1", "m2"])), (forget, ids(&["m1"])), (count, ids(&["m2"])), (forget, ids(&["m2"]))];
+        let mut asked = world.failures.asked();
+        asked.sort_by_key(|(call, ids)| expected.iter().position(|it| (it.0, &it.1) == (*call, ids)));
+        assert_eq!(asked, expected);
+        fill(&world, 10);
+        world.at(200.0).await;
+        assert_eq!((world.failures.asked().len(), world.queues.count("q")), (4, 0), "first receives, all acknowledged");
+    }
+
+    /// While failures cannot be counted, none is the last; the queue's own redrive ends it.
+    d3_12__a_table_of_failures_that_is_down_loses_nothing {
+        let world = World::new(|_| trap());
+        world.queues.redrive_after(5);
+        world.failures.faults.plan("count failures", 3, down());
+        start(&world, one_poller());
+        fill(&world, 1);
+        world.at(400.0).await;
+        assert_eq!(world.worker.deliveries().len(), 5);
+        assert_eq!((world.queues.count("q"), world.queues.count("qDlq")), (0, 1));
+        fill(&world, 1);
+        world.at(800.0).await;
+        assert_eq!(world.worker.deliveries().len(), 5 + 3, "it is up again");
+    }
+
+    /// A queue counts receives: a host that dies with a message has used one up.
     d3_9__a_message_without_receives_left_goes_to_the_dlq_without_a_call {
         let world = World::new(|batch| ack_all(batch).takes(10));
         fill(&world, 1);

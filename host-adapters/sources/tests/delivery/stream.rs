@@ -2,7 +2,7 @@
 
 use crate::model::{ModelStreams, Reply, World, ack_all, down, name, retry, trap};
 use crate::rows;
-use host_adapters_delivery::event::Disposition;
+use host_adapters_delivery::event::{Disposition, Payload};
 use host_adapters_platform::{Checkpoint, Position};
 use host_adapters_sources::SourceConfig;
 use host_adapters_sources::dynamodb_stream::{DynamodbStreamConfig, StartingPosition};
@@ -60,6 +60,53 @@ rows! {
         start(&world, config);
         world.at(2.0).await;
         assert_eq!(delivered(&world), [name(3), name(4)]);
+    }
+
+    /// Nothing has been read, so nothing was settled: that the worker has begun is stored all the same.
+    d4_2__case_04_latest_counts_from_the_first_start_of_an_empty_stream {
+        let world = World::new(ack_all);
+        world.streams.open("s", None);
+        let config = DynamodbStreamConfig { starting_position: StartingPosition::Latest, ..plain() };
+        let first = start(&world, config.clone());
+        world.at(1.0).await;
+        first.kill().await;
+        world.streams.put_range("s", 0..1);
+        start(&world, config);
+        world.at(3.0).await;
+        assert_eq!(delivered(&world), [name(0)]);
+    }
+
+    /// Ends are found before one is stored, so that a start which is killed meanwhile does not begin with the history.
+    d4_2__a_start_that_was_killed_before_it_knew_all_ends_has_not_begun {
+        let world = World::new(ack_all);
+        for shard in ["a", "b"] {
+            world.streams.open(shard, None);
+        }
+        world.streams.put_range("a", 0..2);
+        world.streams.put_range("b", 2..4);
+        world.streams.latest_takes(std::time::Duration::from_secs(10));
+        let config = DynamodbStreamConfig { starting_position: StartingPosition::Latest, ..plain() };
+        let first = start(&world, config.clone());
+        world.at(15.0).await;
+        first.kill().await;
+        start(&world, config);
+        world.at(60.0).await;
+        assert!(delivered(&world).is_empty());
+        world.streams.put_range("b", 4..5);
+        world.at(62.0).await;
+        assert_eq!(delivered(&world), [name(4)]);
+    }
+
+    /// The record says itself what the service knows: here, who removed the item.
+    d4_16__a_change_is_handed_over_with_all_that_its_source_knows {
+        let world = World::new(ack_all);
+        world.streams.open("s", None);
+        world.streams.remove("s", 7, r#"{"principalId":"dynamodb.amazonaws.com","type":"Service"}"#);
+        start(&world, plain());
+        world.at(1.0).await;
+        let (_, batch) = world.worker.calls().remove(0);
+        let payload = r#"{"eventName":"REMOVE","keys":{"pk":"item-7","sk":"s"},"oldImage":{"n":7},"userIdentity":{"principalId":"dynamodb.amazonaws.com","type":"Service"}}"#;
+        assert_eq!(batch[0].payload, Payload::Json(payload.to_owned()));
     }
 
     d4_3__key_groups_run_side_by_side_and_keep_each_item_in_order {

@@ -87,7 +87,7 @@ struct Emptied {
 
 /// Fills the queue, then measures how long the source takes to empty it.
 async fn empty(store: &Arc<Embedded>, dispatch: &Arc<dyn Dispatch>, messages: usize) -> Result<Emptied> {
-    let body = || Message { body: BODY.to_owned(), attributes: vec![], delay_secs: 0 };
+    let body = || Message::new(BODY);
     for first in (0..messages).step_by(FILL) {
         let portion = FILL.min(messages - first);
         let sent = store.send_batch(QUEUE, std::iter::repeat_with(body).take(portion).collect()).await?;
@@ -98,6 +98,7 @@ async fn empty(store: &Arc<Embedded>, dispatch: &Arc<dyn Dispatch>, messages: us
         dispatch: dispatch.clone(),
         queues: store.clone(),
         streams: dynamodb_stream::streams(store.clone()),
+        failures: store.clone(),
         clock: Clock::wall(),
         backoff: Backoff::new(),
     };
@@ -134,6 +135,6 @@ struct AckAll;
 #[async_trait::async_trait]
 impl Dispatch for AckAll {
     async fn dispatch(&self, _: &str, batch: Vec<Event>) -> Dispatched {
-        Dispatched { result: Ok(vec![Disposition::Ack; batch.len()]), digest: String::new(), outages: vec![] }
+        Dispatched { result: Ok(vec![Disposition::Ack; batch.len()]), ..Dispatched::default() }
     }
 }

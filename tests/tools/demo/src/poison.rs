@@ -12,7 +12,7 @@ const BODY: &str = "no browser says this";
 
 /// Sends the poison message.
 pub async fn send(resolver: &Gateway) -> Result<()> {
-    let message = Message { body: BODY.to_owned(), attributes: Vec::new(), delay_secs: 0 };
+    let message = Message::new(BODY);
     let sent = resolver.call(&SendBatch { queue: QUEUE.to_owned(), messages: vec![message] }).await?;
     match &sent[..] {
         [Ok(_)] => Ok(()),

@@ -149,7 +149,7 @@ async fn write_all(gateway: &Gateway, jobs: &[Job]) -> Result<i64> {
         let errors = gateway.call(&write).await?;
         puts = again(write.puts.into_iter().zip(errors), &mut attempts).await?;
     }
-    let message = |job: &Job| Message { body: job.user_info.clone(), attributes: Vec::new(), delay_secs: 0 };
+    let message = |job: &Job| Message::new(&job.user_info);
     let mut messages: Vec<Message> = jobs.iter().map(message).collect();
     while !messages.is_empty() {
         let send = SendBatch { queue: QUEUE.to_owned(), messages };

@@ -6,10 +6,10 @@ mod lease;
 mod read;
 mod shards;
 
-use crate::table::make;
+use crate::table::{check, describe, make};
 use aws_sdk_dynamodb::Client as TableClient;
 use aws_sdk_dynamodbstreams::Client;
-use backend_aws::{Aws, error};
+use backend_aws::Aws;
 use host_adapters_platform::names::Names;
 use host_adapters_platform::{Change, Checkpoint, LeaseTable, Leases, Position, Result, Shard, ShardPage, ShardReader};
 use iterators::Iterators;
@@ -20,6 +20,8 @@ use std::time::Duration;
 
 /// The time between reads of a shard: four a second. DynamoDB allows five for all readers together.
 const POLL: Duration = Duration::from_millis(250);
+/// The key of the lease table.
+const LEASE_KEY: [&str; 1] = ["leaseKey"];
 
 /// The streams of the tables of one account and region.
 #[derive(Clone)]
@@ -50,10 +52,10 @@ impl DynamodbStreams {
     /// Checks that the service answers and has the lease table.
     ///
     /// # Errors
-    /// When it does not answer, or lacks the table.
+    /// When it does not answer, lacks the table, or has one with another key.
     pub async fn probe(&self) -> Result<()> {
         let table = self.leases.table();
-        self.tables.describe_table().table_name(table).send().await.map(drop).map_err(|failed| error(table, &failed))
+        check(table, &describe(&self.tables, table).await?, &LEASE_KEY, false)
     }
 
     /// Makes the lease table if it does not exist.
@@ -61,7 +63,7 @@ impl DynamodbStreams {
     /// # Errors
     /// When DynamoDB refuses.
     pub async fn provision(&self) -> Result<()> {
-        make(&self.tables, self.leases.table(), &["leaseKey"], false).await
+        make(&self.tables, self.leases.table(), &LEASE_KEY, false).await
     }
 }
 
@@ -75,6 +77,10 @@ impl ShardReader<Change> for DynamodbStreams {
         self.read(table, shard, from, limit).await
     }
 
+    fn most_records(&self) -> usize {
+        read::RECORDS
+    }
+
     async fn changed(&self, _table: &str, wait: Duration) {
         tokio::time::sleep(wait.min(POLL)).await;
     }
@@ -86,6 +92,14 @@ impl ShardReader<Change> for DynamodbStreams {
 
 #[async_trait::async_trait]
 impl LeaseTable for DynamodbStreams {
+    async fn has_begun(&self, table: &str, worker: &str) -> Result<bool> {
+        self.leases.has_begun(&lease::scope(worker, &self.names.real(table)?)).await
+    }
+
+    async fn begin(&self, table: &str, shard: &str, worker: &str) -> Result<()> {
+        self.leases.begin(&lease::scope(worker, &self.names.real(table)?), shard).await
+    }
+
     async fn hold(&self, table: &str, worker: &str, shards: &[Shard]) -> Result<Leases> {
         self.leases.hold(&lease::scope(worker, &self.names.real(table)?), shards).await
     }

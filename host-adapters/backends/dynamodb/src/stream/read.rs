@@ -1,6 +1,6 @@
 //! Reading records: one call if the iterator is known, otherwise two.
 
-use super::change::change;
+use super::change::changes;
 use super::{DynamodbStreams, POLL};
 use aws_sdk_dynamodb::error::ProvideErrorMetadata;
 use aws_sdk_dynamodbstreams::operation::get_records::GetRecordsOutput;
@@ -11,7 +11,7 @@ use host_adapters_platform::{Change, Position, Result, ShardPage};
 use host_adapters_records::{Error, ErrorKind};
 
 /// DynamoDB's limit for a `GetRecords`.
-const RECORDS: usize = 1_000;
+pub(super) const RECORDS: usize = 1_000;
 
 impl DynamodbStreams {
     pub(super) async fn read(
@@ -49,7 +49,8 @@ impl DynamodbStreams {
             position
         });
         let records = read.records.unwrap_or_default();
-        Ok(ShardPage::new(records.len(), next, || records.into_iter().filter_map(change).collect()))
+        let table = table.to_owned();
+        Ok(ShardPage::new(records.len(), next, move || changes(&table, records)))
     }
 
     async fn get_records(&self, table: &str, iterator: &str, limit: usize) -> Result<GetRecordsOutput> {

@@ -1,18 +1,19 @@
 //! The shards of a table's stream.
 
 use super::DynamodbStreams;
+use crate::table::{KEYS, check, describe};
 use backend_aws::error;
 use host_adapters_platform::{Result, Shard};
 use host_adapters_records::{Error, ErrorKind};
 
 impl DynamodbStreams {
     /// The ARN of the table's current stream. It is asked for each time, because a stream that is turned off and on has
-    /// another ARN.
+    /// another ARN, and may have another view.
     pub(super) async fn stream_arn(&self, table: &str) -> Result<String> {
         let real = self.names.real(table)?;
-        let answer =
-            self.tables.describe_table().table_name(&real).send().await.map_err(|failed| error(&real, &failed))?;
-        answer.table.and_then(|table| table.latest_stream_arn).ok_or_else(|| {
+        let described = describe(&self.tables, &real).await?;
+        check(&real, &described, &KEYS, true)?;
+        described.latest_stream_arn.ok_or_else(|| {
             let message = format!("table `{table}` has no stream; turn it on with NEW_AND_OLD_IMAGES");
             Error::new(ErrorKind::NotFound, message)
         })

@@ -17,7 +17,7 @@ const KEYS: usize = 100;
 
 impl Dynamodb {
     /// The items in the order of the keys.
-    pub(super) async fn get_all(&self, table: &str, keys: Vec<Key>) -> Result<Vec<Option<String>>> {
+    pub(crate) async fn get_all(&self, table: &str, keys: Vec<Key>) -> Result<Vec<Option<String>>> {
         keys.iter().try_for_each(check_key)?;
         // DynamoDB refuses a request with the same key twice.
         let distinct: Vec<Key> = keys.iter().collect::<HashSet<_>>().into_iter().cloned().collect();

@@ -7,11 +7,11 @@ mod update;
 mod value;
 mod write;
 
-pub(super) use provision::make;
-pub(super) use value::{json_bytes, json_number, json_of_attributes};
+pub(super) use provision::{KEYS, check, describe, make};
+pub(super) use value::{JsonNumber, json_bytes, json_of_attributes};
 
 use aws_sdk_dynamodb::Client;
-use backend_aws::{Aws, error};
+use backend_aws::Aws;
 use host_adapters_platform::names::Names;
 use host_adapters_platform::{Result, TableBackend};
 use host_adapters_records::Error;
@@ -21,7 +21,7 @@ use std::collections::BTreeSet;
 /// The tables of one account and region.
 #[derive(Clone)]
 pub struct Dynamodb {
-    client: Client,
+    pub(crate) client: Client,
     names: Names,
 }
 
@@ -31,17 +31,13 @@ impl Dynamodb {
         Self { client: Client::new(aws.sdk()), names: Names::new("table", prefix, tables) }
     }
 
-    /// Checks that the service answers and has the tables.
+    /// Checks that the service answers and has a table, with our keys and, if `stream`, with a stream of both images.
     ///
     /// # Errors
-    /// When it does not answer, or lacks a table.
-    pub async fn probe(&self) -> Result<()> {
-        for table in self.names.declared() {
-            let real = self.names.real(table)?;
-            let described = self.client.describe_table().table_name(&real).send().await;
-            described.map_err(|failed| error(&real, &failed))?;
-        }
-        Ok(())
+    /// When it does not answer, lacks the table, or has one that somebody else made for another purpose.
+    pub async fn probe(&self, table: &str, stream: bool) -> Result<()> {
+        let real = self.names.real(table)?;
+        check(&real, &describe(&self.client, &real).await?, &KEYS, stream)
     }
 }
 

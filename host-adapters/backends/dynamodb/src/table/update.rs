@@ -98,7 +98,7 @@ impl Expression {
     fn value(&mut self, path: &str, text: &str) -> Result<String> {
         let value = parse_value(path, text)?;
         let name = format!(":v{}", self.values.len());
-        self.values.insert(name.clone(), value::attribute(value));
+        self.values.insert(name.clone(), value::attribute(value)?);
         Ok(name)
     }
 

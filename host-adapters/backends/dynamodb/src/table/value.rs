@@ -3,34 +3,55 @@
 use aws_sdk_dynamodb::types::AttributeValue;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
+use host_adapters_json::number;
 use host_adapters_platform::Result;
 use host_adapters_platform::limits::invalid;
 use host_adapters_records::table::Key;
-use serde_json::{Map, Number, Value};
+use serde::{Serialize, Serializer};
+use serde_json::value::RawValue;
 use std::collections::HashMap;
+
+/// How deep JSON is followed. DynamoDB itself refuses more than 32 levels.
+const MAX_DEPTH: usize = 128;
 
 pub(super) type Attributes = HashMap<String, AttributeValue>;
 
-pub(super) fn attribute(value: Value) -> AttributeValue {
-    match value {
-        Value::Null => AttributeValue::Null(true),
-        Value::Bool(bool) => AttributeValue::Bool(bool),
-        Value::Number(number) => AttributeValue::N(number.to_string()),
-        Value::String(text) => AttributeValue::S(text),
-        Value::Array(values) => AttributeValue::L(values.into_iter().map(attribute).collect()),
-        Value::Object(fields) => AttributeValue::M(attributes(fields)),
-    }
+/// The attribute of a JSON value; numbers go as they are spelled.
+pub(super) fn attribute(json: &RawValue) -> Result<AttributeValue> {
+    attribute_below(json, 0)
 }
 
-pub(super) fn attributes(fields: Map<String, Value>) -> Attributes {
-    fields.into_iter().map(|(name, value)| (name, attribute(value))).collect()
+fn attribute_below(json: &RawValue, depth: usize) -> Result<AttributeValue> {
+    if depth >= MAX_DEPTH {
+        return Err(invalid(format!("objects and lists are nested in each other by more than {MAX_DEPTH} levels")));
+    }
+    let text = json.get();
+    Ok(match text.as_bytes().first() {
+        Some(b'{') => AttributeValue::M(attributes_below(text, depth + 1)?),
+        Some(b'[') => {
+            let values: Vec<&RawValue> = read(text)?;
+            let values = values.into_iter().map(|value| attribute_below(value, depth + 1));
+            AttributeValue::L(values.collect::<Result<_>>()?)
+        }
+        Some(b'"') => AttributeValue::S(read(text)?),
+        Some(b'n') => AttributeValue::Null(true),
+        Some(b't' | b'f') => AttributeValue::Bool(text == "true"),
+        _ => AttributeValue::N(text.to_owned()),
+    })
+}
+
+fn attributes_below(object: &str, depth: usize) -> Result<Attributes> {
+    let fields: HashMap<String, &RawValue> = read(object)?;
+    fields.into_iter().map(|(name, value)| Ok((name, attribute_below(value, depth)?))).collect()
+}
+
+fn read<'a, T: serde::Deserialize<'a>>(json: &'a str) -> Result<T> {
+    serde_json::from_str(json).map_err(|error| invalid(format!("cannot be stored in DynamoDB: {error}")))
 }
 
 /// The attributes of an item that has been checked.
 pub(super) fn item(text: &str) -> Result<Attributes> {
-    serde_json::from_str(text)
-        .map(attributes)
-        .map_err(|error| invalid(format!("an item must be a JSON object: {error}")))
+    attributes_below(text, 0)
 }
 
 pub(super) fn key(key: Key) -> Attributes {
@@ -64,7 +85,7 @@ macro_rules! json_of_attributes {
         impl serde::Serialize for Json<'_> {
             fn serialize<S: serde::Serializer>(&self, to: S) -> std::result::Result<S::Ok, S::Error> {
                 use $Attribute as Attribute;
-                use $crate::table::{json_bytes, json_number};
+                use $crate::table::{JsonNumber, json_bytes};
                 match *self {
                     Json::Item(fields) | Json::Value(Attribute::M(fields)) => {
                         let mut fields: Vec<_> = fields.iter().collect();
@@ -72,10 +93,10 @@ macro_rules! json_of_attributes {
                         to.collect_map(fields.into_iter().map(|(name, value)| (name, Json::Value(value))))
                     }
                     Json::Value(Attribute::Bool(bool)) => to.serialize_bool(*bool),
-                    Json::Value(Attribute::N(number)) => json_number(number).serialize(to),
+                    Json::Value(Attribute::N(number)) => JsonNumber(number).serialize(to),
                     Json::Value(Attribute::S(text)) => to.serialize_str(text),
                     Json::Value(Attribute::L(values)) => to.collect_seq(values.iter().map(Json::Value)),
-                    Json::Value(Attribute::Ns(numbers)) => to.collect_seq(numbers.iter().map(|it| json_number(it))),
+                    Json::Value(Attribute::Ns(numbers)) => to.collect_seq(numbers.iter().map(|it| JsonNumber(it))),
                     Json::Value(Attribute::Ss(texts)) => to.collect_seq(texts),
                     Json::Value(Attribute::B(bytes)) => to.serialize_str(&json_bytes(bytes.as_ref())),
                     Json::Value(Attribute::Bs(list)) => to.collect_seq(list.iter().map(|it| json_bytes(it.as_ref()))),
@@ -93,16 +114,24 @@ pub(crate) fn json_bytes(bytes: &[u8]) -> String {
     BASE64_STANDARD.encode(bytes)
 }
 
-/// DynamoDB's numbers have 38 digits. A number that does not fit a JSON number keeps its digits as text.
-pub(crate) fn json_number(text: &str) -> Value {
-    text.parse::<Number>().map_or_else(|_| Value::String(text.to_owned()), Value::Number)
+/// A number, digit for digit; as text if JSON has no such number, which no number of DynamoDB is.
+pub(crate) struct JsonNumber<'a>(pub(crate) &'a str);
+
+impl Serialize for JsonNumber<'_> {
+    fn serialize<S: Serializer>(&self, to: S) -> std::result::Result<S::Ok, S::Error> {
+        let number = number(self.0).and_then(|number| RawValue::from_string(number.into_owned()).ok());
+        match number {
+            Some(number) => number.serialize(to),
+            None => to.serialize_str(self.0),
+        }
+    }
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, reason = "tests")]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     #[test]
     fn json_survives_a_round_trip() {
@@ -110,6 +139,25 @@ mod tests {
             "nothing": null, "text": "", "deep": {"ü": [{}, []]}});
         let back = json_of(&item(&value.to_string()).unwrap());
         assert_eq!(serde_json::from_str::<Value>(&back).unwrap(), value);
+    }
+
+    #[test]
+    fn case_01_numbers_keep_every_digit() {
+        let text = r#"{"n":[12345678901234567890,0.12345678901234567890123456789012345678,1E-130,12.50]}"#;
+        let item = item(text).unwrap();
+        assert_eq!(item["n"].as_l().unwrap()[1], AttributeValue::N("0.12345678901234567890123456789012345678".into()));
+        assert_eq!(json_of(&item), text);
+        let set = AttributeValue::Ns(vec!["3804086584686624768".into(), "12345678901234567890123".into()]);
+        assert_eq!(
+            json_of(&[("set".to_owned(), set)].into()),
+            r#"{"set":[3804086584686624768,12345678901234567890123]}"#
+        );
+    }
+
+    #[test]
+    fn what_is_nested_too_deeply_is_refused() {
+        let deep = format!(r#"{{"a":{}{}}}"#, "[".repeat(100_000), "]".repeat(100_000));
+        assert!(item(&deep).is_err());
     }
 
     #[test]

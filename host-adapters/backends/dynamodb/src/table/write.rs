@@ -41,7 +41,7 @@ impl Write {
 
 impl Dynamodb {
     /// Returns each write's error if it failed, puts first.
-    pub(super) async fn write_all(
+    pub(crate) async fn write_all(
         &self,
         table: &str,
         puts: Vec<String>,

@@ -67,7 +67,8 @@ impl QueueBackend for Embedded {
     async fn send_batch(&self, queue: &str, messages: Vec<Message>) -> Result<Vec<Result<String>>> {
         let queue = self.names.queue(queue)?;
         let mut answers = Vec::with_capacity(messages.len());
-        let mut checked = messages.into_iter().map(|message| check_message(&message).map(|()| message)).peekable();
+        let mut checked =
+            messages.into_iter().map(|message| check_message(&queue.name, &message).map(|()| message)).peekable();
         while checked.peek().is_some() {
             let job = checked.by_ref().take(MESSAGES_PER_JOB).collect();
             answers.extend(self.send_job(&queue, job).await?);
@@ -99,14 +100,21 @@ impl QueueBackend for Embedded {
     async fn delete_batch(&self, queue: &str, receipts: &[String]) -> Result<Vec<Option<Error>>> {
         let queue = self.names.queue(queue)?;
         let receipts: Vec<_> = receipts.iter().map(|text| Receipt::parse(text)).collect();
+        let (source, clock) = (Arc::clone(&queue), self.clock.clone());
         let delete = move |conn: &Connection| {
             let one = |receipt: Result<Receipt>| match receipt {
-                Ok(receipt) => rows::delete(conn, &queue, receipt).map(|()| None),
+                Ok(receipt) => rows::delete(conn, &source, receipt).map(|()| None),
                 Err(error) => Ok(Some(error)),
             };
             receipts.into_iter().map(one).collect()
         };
-        self.store.write(delete, |_| {}).await
+        // Messages of the same group may be next.
+        let after = move |_: &Vec<_>| {
+            if queue.is_fifo {
+                queue.expect_at(clock.now_ms());
+            }
+        };
+        self.store.write(delete, after).await
     }
 
     async fn change_visibility_batch(&self, queue: &str, changes: &[(String, Duration)]) -> Result<Vec<Option<Error>>> {

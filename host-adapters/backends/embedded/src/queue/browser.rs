@@ -54,7 +54,7 @@ impl QueueBrowser for Embedded {
         let find = move |conn: &Connection| match find_rows(conn, &queue, &wanted)?.first() {
             None => Ok(None),
             Some(row) => {
-                let sql = "SELECT uuid, body, attributes, receives, sent_ms FROM messages WHERE id = ?1";
+                let sql = "SELECT uuid, body, attributes, receives, sent_ms, grp FROM messages WHERE id = ?1";
                 conn.prepare_cached(sql)?.query_row([row], |row| read_message(row, 0, String::new())).optional()
             }
         };
@@ -107,7 +107,7 @@ fn take_row(
     let receipt = Receipt { row, mark: rand::random::<i64>() & i64::MAX };
     let sql = "UPDATE messages SET visible_ms = ?4, receives = receives + 1, receipt = ?5
                WHERE id = ?1 AND queue = ?2 AND visible_ms <= ?3
-               RETURNING uuid, body, attributes, receives, sent_ms";
+               RETURNING uuid, body, attributes, receives, sent_ms, grp";
     conn.prepare_cached(sql)?
         .query_row(params![row, queue.id, now_ms, until_ms, receipt.mark], |row| {
             read_message(row, 0, receipt.to_string())
@@ -116,13 +116,13 @@ fn take_row(
 }
 
 fn page(conn: &Connection, queue: &Queue, from: Place, max: usize) -> rusqlite::Result<Page> {
-    let sql = "SELECT uuid, body, attributes, receives, sent_ms, visible_ms, id FROM messages
+    let sql = "SELECT uuid, body, attributes, receives, sent_ms, grp, visible_ms, id FROM messages
                WHERE queue = ?1 AND (visible_ms, receives, id) > (?2, ?3, ?4)
                ORDER BY visible_ms, receives, id LIMIT ?5";
     let mut select = conn.prepare_cached(sql)?;
     let limit = i64::try_from(max).unwrap_or(i64::MAX);
     let rows = select.query_map(params![queue.id, from.visible_ms, from.receives, from.id, limit], |row| {
-        let place = Place { visible_ms: row.get(5)?, receives: row.get(3)?, id: row.get(6)? };
+        let place = Place { visible_ms: row.get(6)?, receives: row.get(3)?, id: row.get(7)? };
         Ok((read_message(row, 0, String::new())?, place))
     })?;
     let rows = rows.collect::<rusqlite::Result<Vec<_>>>()?;

@@ -1,12 +1,17 @@
-//! Queues with SQS's rules: visibility, delay, receive counts, redrive to a dead-letter queue, retention.
+//! Queues with SQS's rules: visibility, delay, receive counts, redrive to a dead-letter queue, retention; in FIFO queues
+//! also the order of groups and deduplication.
 
+mod attributes;
 mod backend;
 mod browser;
+mod deduplication;
 mod receive;
 mod rows;
 
-use host_adapters_platform::QueueSpec;
+pub(super) use deduplication::prune as prune_deduplication;
+
 use host_adapters_platform::clock::millis;
+use host_adapters_platform::{QueueSpec, fifo};
 use rusqlite::Connection;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
@@ -16,6 +21,7 @@ use tokio::sync::Notify;
 pub(super) struct Queue {
     id: i64,
     name: String,
+    is_fifo: bool,
     max_receive_count: u32,
     pub(super) dead_letter_queue: Option<String>,
     retention_ms: i64,
@@ -30,6 +36,7 @@ impl Queue {
         Self {
             id,
             name: name.to_owned(),
+            is_fifo: fifo::is_fifo(name),
             max_receive_count: spec.max_receive_count,
             dead_letter_queue: spec.dead_letter_queue.clone(),
             retention_ms: millis(Duration::from_secs(spec.retention_secs.into())),

@@ -1,11 +1,23 @@
 //! Receiving: one statement takes the batch. Messages that were received too often move to the dead letter queue,
 //! messages past their retention are dropped, and the statement runs again to fill the batch.
 
-use super::Queue;
-use super::rows::{Receipt, attributes_text, read_message};
+use super::rows::{Receipt, read_message};
+use super::{Queue, attributes};
 use host_adapters_platform::Received;
 use host_adapters_platform::dead_letter::{self, attribute};
 use rusqlite::{Connection, params};
+
+const TAKE: &str = "UPDATE messages SET visible_ms = ?4, receives = receives + 1, receipt = ?5
+    WHERE id IN (SELECT id FROM messages WHERE queue = ?1 AND visible_ms <= ?2 ORDER BY visible_ms LIMIT ?3)
+    RETURNING id, uuid, body, attributes, receives, sent_ms, grp";
+
+/// In the order of sending, without groups of which a message is in flight.
+const TAKE_IN_ORDER: &str = "UPDATE messages SET visible_ms = ?4, receives = receives + 1, receipt = ?5
+    WHERE id IN (SELECT id FROM messages AS next WHERE queue = ?1 AND visible_ms <= ?2 AND NOT EXISTS (
+                     SELECT 1 FROM messages AS other
+                     WHERE other.queue = ?1 AND other.grp = next.grp AND other.visible_ms > ?2)
+                 ORDER BY id LIMIT ?3)
+    RETURNING id, uuid, body, attributes, receives, sent_ms, grp";
 
 /// The arguments of a receive.
 pub(super) struct Take<'a> {
@@ -52,10 +64,7 @@ impl Take<'_> {
     }
 
     fn take(&self, conn: &Connection, wanted: usize) -> rusqlite::Result<Vec<Row>> {
-        let sql = "UPDATE messages SET visible_ms = ?4, receives = receives + 1, receipt = ?5
-                   WHERE id IN (SELECT id FROM messages WHERE queue = ?1 AND visible_ms <= ?2
-                                ORDER BY visible_ms LIMIT ?3)
-                   RETURNING id, uuid, body, attributes, receives, sent_ms";
+        let sql = if self.queue.is_fifo { TAKE_IN_ORDER } else { TAKE };
         let mut update = conn.prepare_cached(sql)?;
         let limit = i64::try_from(wanted).unwrap_or(i64::MAX);
         let params = params![self.queue.id, self.now_ms, limit, self.until_ms, self.mark];
@@ -104,15 +113,19 @@ impl Take<'_> {
             receives = self.queue.max_receive_count,
             "message moved to the dead-letter queue: receives exhausted"
         );
+        // As in SQS, retention begins anew in a FIFO queue, and only there.
+        let sent_ms = if dead_letters.is_fifo { Some(self.now_ms) } else { None };
         let sql = "UPDATE messages SET queue = ?2, visible_ms = ?3, receives = receives - 1, receipt = 0,
-                   attributes = ?4 WHERE id = ?1";
-        let params = params![row.id, dead_letters.id, self.now_ms, attributes_text(&attributes)];
+                   attributes = ?4, sent_ms = coalesce(?5, sent_ms) WHERE id = ?1";
+        let params = params![row.id, dead_letters.id, self.now_ms, attributes::stored(&attributes), sent_ms];
         conn.prepare_cached(sql)?.execute(params).map(drop)
     }
 
     fn next_due(&self, conn: &Connection) -> rusqlite::Result<i64> {
-        let sql = "SELECT min(visible_ms) FROM messages WHERE queue = ?1";
-        let due: Option<i64> = conn.prepare_cached(sql)?.query_row([self.queue.id], |row| row.get(0))?;
+        // What is visible in a FIFO queue waits for its group: for a message in flight to become visible or be deleted.
+        let after_ms = if self.queue.is_fifo { self.now_ms } else { i64::MIN };
+        let sql = "SELECT min(visible_ms) FROM messages WHERE queue = ?1 AND visible_ms > ?2";
+        let due: Option<i64> = conn.prepare_cached(sql)?.query_row((self.queue.id, after_ms), |row| row.get(0))?;
         Ok(due.unwrap_or(i64::MAX))
     }
 }

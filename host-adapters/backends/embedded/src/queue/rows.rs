@@ -1,6 +1,6 @@
 //! Rows of messages: sending, deleting, changing visibility, counting, peeking.
 
-use super::Queue;
+use super::{Queue, attributes, deduplication};
 use host_adapters_platform::limits::invalid;
 use host_adapters_platform::{Depth, Received, Result};
 use host_adapters_records::queue::Message;
@@ -31,20 +31,26 @@ impl std::fmt::Display for Receipt {
     }
 }
 
-/// Stores a message; returns its id.
+/// Stores a message; returns its id. A FIFO queue returns the id of the same message that it has stored before.
 pub(super) fn insert(conn: &Connection, queue: &Queue, message: &Message, now_ms: i64) -> rusqlite::Result<String> {
     let uuid = Uuid::new_v4();
+    if queue.is_fifo
+        && let Some(earlier) = deduplication::earlier(conn, queue, message, uuid, now_ms)?
+    {
+        return Ok(earlier.to_string());
+    }
     let visible_ms = now_ms + i64::from(message.delay_secs) * 1000;
-    let sql = "INSERT INTO messages (queue, visible_ms, receives, receipt, sent_ms, uuid, body, attributes)
-               VALUES (?1, ?2, 0, 0, ?3, ?4, ?5, ?6)";
-    let attributes = attributes_text(&message.attributes);
+    let sql = "INSERT INTO messages (queue, visible_ms, receives, receipt, sent_ms, uuid, body, attributes, grp)
+               VALUES (?1, ?2, 0, 0, ?3, ?4, ?5, ?6, ?7)";
+    let attributes = attributes::stored(&message.attributes);
     conn.prepare_cached(sql)?.execute(params![
         queue.id,
         visible_ms,
         now_ms,
         uuid.as_bytes(),
         message.body,
-        attributes
+        attributes,
+        message.group_id
     ])?;
     Ok(uuid.to_string())
 }
@@ -83,34 +89,24 @@ pub(super) fn depth(conn: &Connection, queue: &Queue, now_ms: i64) -> rusqlite::
 
 /// The messages that are due first. They are not changed.
 pub(super) fn peek(conn: &Connection, queue: &Queue, max: usize) -> rusqlite::Result<Vec<Received>> {
-    let sql = "SELECT uuid, body, attributes, receives, sent_ms FROM messages WHERE queue = ?1
+    let sql = "SELECT uuid, body, attributes, receives, sent_ms, grp FROM messages WHERE queue = ?1
                ORDER BY visible_ms, id LIMIT ?2";
     let mut select = conn.prepare_cached(sql)?;
     let limit = i64::try_from(max).unwrap_or(i64::MAX);
     select.query_map((queue.id, limit), |row| read_message(row, 0, String::new()))?.collect()
 }
 
-/// Reads a message from the columns uuid, body, attributes, receives, sent_ms, beginning at `first`.
+/// Reads a message from the columns uuid, body, attributes, receives, sent_ms, grp, beginning at `first`.
 pub(super) fn read_message(row: &Row<'_>, first: usize, receipt: String) -> rusqlite::Result<Received> {
     let uuid = Uuid::from_slice(row.get_ref(first)?.as_blob()?).unwrap_or_default();
-    let attributes = row.get_ref(first + 2)?.as_str_or_null()?.map(parse_attributes).unwrap_or_default();
+    let attributes = row.get_ref(first + 2)?.as_str_or_null()?.map(attributes::read).unwrap_or_default();
     Ok(Received {
         id: uuid.to_string(),
         receipt,
         body: row.get(first + 1)?,
         attributes,
-        group: None,
+        group: row.get(first + 5)?,
         receive_count: row.get(first + 3)?,
         sent_ms: u64::try_from(row.get::<_, i64>(first + 4)?).unwrap_or(0),
     })
-}
-
-/// Attributes as they are stored: pairs as JSON, or nothing if there are none.
-pub(super) fn attributes_text(attributes: &[(String, String)]) -> Option<String> {
-    // Pairs of strings can always be serialised.
-    (!attributes.is_empty()).then(|| serde_json::to_string(attributes).unwrap_or_default())
-}
-
-fn parse_attributes(text: &str) -> Vec<(String, String)> {
-    serde_json::from_str(text).unwrap_or_default()
 }

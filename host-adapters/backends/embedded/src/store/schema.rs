@@ -4,7 +4,7 @@ use rusqlite::{Connection, OpenFlags};
 use std::path::Path;
 
 /// Stored in the file as `user_version`. A file of a later version is refused, because it could be misread.
-const VERSION: i64 = 1;
+const VERSION: i64 = 2;
 
 /// Marks the file as one of this project (`application_id`): "rgwk".
 const APPLICATION_ID: i64 = 0x7267_776b;
@@ -14,7 +14,8 @@ const APPLICATION_ID: i64 = 0x7267_776b;
 /// - `items` is clustered by its key, so that a query reads neighbours.
 /// - `changes.id` is a stream's sequence number: shard number << 40 | count. One B-tree, appended to at one place per
 ///   shard, read in order without an index. `shards.next` keeps counting when all records of a shard are pruned.
-/// - `messages_due` covers receiving and counting.
+/// - `messages_due` covers receiving and counting. `messages_of_groups` finds what is in flight of a message group; it
+///   holds no message without a group.
 const SCHEMA: &str = "
 CREATE TABLE IF NOT EXISTS names (
     id INTEGER PRIMARY KEY, kind TEXT NOT NULL, name TEXT NOT NULL, UNIQUE (kind, name)
@@ -33,9 +34,20 @@ CREATE TABLE IF NOT EXISTS checkpoints (
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS messages (
     id INTEGER PRIMARY KEY, queue INTEGER NOT NULL, visible_ms INTEGER NOT NULL, receives INTEGER NOT NULL,
-    receipt INTEGER NOT NULL, sent_ms INTEGER NOT NULL, uuid BLOB NOT NULL, body TEXT NOT NULL, attributes TEXT
+    receipt INTEGER NOT NULL, sent_ms INTEGER NOT NULL, uuid BLOB NOT NULL, body TEXT NOT NULL, attributes TEXT,
+    grp TEXT
 ) STRICT;
 CREATE INDEX IF NOT EXISTS messages_due ON messages (queue, visible_ms, receives);
+CREATE INDEX IF NOT EXISTS messages_of_groups ON messages (queue, grp, visible_ms) WHERE grp IS NOT NULL;
+CREATE TABLE IF NOT EXISTS deduplication (
+    queue INTEGER NOT NULL, id BLOB NOT NULL, uuid BLOB NOT NULL, until_ms INTEGER NOT NULL, PRIMARY KEY (queue, id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS deduplication_ends ON deduplication (until_ms);
+CREATE TABLE IF NOT EXISTS failures (
+    queue TEXT NOT NULL, message TEXT NOT NULL, failures INTEGER NOT NULL, expires_ms INTEGER NOT NULL,
+    PRIMARY KEY (queue, message)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS failures_expire ON failures (expires_ms);
 CREATE TABLE IF NOT EXISTS documents (
     id INTEGER PRIMARY KEY, collection INTEGER NOT NULL, document TEXT NOT NULL
 ) STRICT;
@@ -107,8 +119,10 @@ fn prepare_writer(conn: &Connection) -> rusqlite::Result<()> {
         "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 8000;
          PRAGMA journal_size_limit = 67108864; PRAGMA cache_size = -32000; PRAGMA temp_store = MEMORY;",
     )?;
+    let version: i64 = conn.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    let older = if version == 1 { "ALTER TABLE messages ADD COLUMN grp TEXT;" } else { "" };
     conn.execute_batch(&format!(
-        "BEGIN IMMEDIATE; {SCHEMA} PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION}; COMMIT;"
+        "BEGIN IMMEDIATE; {older} {SCHEMA} PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION}; COMMIT;"
     ))
 }
 

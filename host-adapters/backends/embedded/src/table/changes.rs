@@ -13,6 +13,8 @@ use rusqlite::{Connection, OptionalExtension, Row};
 use std::sync::Arc;
 use std::time::Duration;
 
+/// Most records of a read, as in DynamoDB.
+const READ_RECORDS: usize = 1_000;
 /// The number of bytes after which a read ends, as in DynamoDB.
 const READ_BYTES: usize = 1024 * 1024;
 /// The mark of a shard's end, greater than every sequence number.
@@ -85,6 +87,8 @@ fn read_change(row: &Row<'_>) -> rusqlite::Result<Change> {
         key: Key { pk: row.get(2)?, sk: row.get(3)? },
         new_image,
         old_image,
+        // Items of the embedded store have no time to live.
+        user_identity: None,
         time_ms: u64::try_from(row.get::<_, i64>(1)?).unwrap_or(0),
     })
 }
@@ -114,6 +118,10 @@ impl ShardReader<Change> for Embedded {
         Ok(records.unwrap_or(Records { records: Vec::new(), next: None }).into())
     }
 
+    fn most_records(&self) -> usize {
+        READ_RECORDS
+    }
+
     async fn changed(&self, table: &str, wait: Duration) {
         let table = self.names.table(table);
         match table.as_ref().map(|table| table.stream_of()) {
@@ -126,6 +134,28 @@ impl ShardReader<Change> for Embedded {
 
 #[async_trait::async_trait]
 impl LeaseTable for Embedded {
+    async fn has_begun(&self, table: &str, worker: &str) -> Result<bool> {
+        let table = self.names.table(table)?;
+        let shards: Vec<i64> = table.stream_of()?.shards().iter().map(|shard| shard.id).collect();
+        let worker = worker.to_owned();
+        let sql = "SELECT EXISTS (SELECT 1 FROM checkpoints WHERE shard = ?1 AND worker = ?2)";
+        let read = move |conn: &Connection| {
+            let mut select = conn.prepare_cached(sql)?;
+            for shard in shards {
+                if select.query_row((shard, &worker), |row| row.get(0))? {
+                    return Ok(true);
+                }
+            }
+            Ok(false)
+        };
+        self.store.read(read).await
+    }
+
+    async fn begin(&self, table: &str, shard: &str, worker: &str) -> Result<()> {
+        let first = *self.names.table(table)?.shard_of(shard)?.range().start();
+        self.set_checkpoint(table, shard, worker, &Checkpoint::At(sequence_text(first))).await
+    }
+
     async fn checkpoint(&self, table: &str, shard: &str, worker: &str) -> Result<Option<Checkpoint>> {
         let table = self.names.table(table)?;
         let (shard, worker) = (table.shard_of(shard)?.id, worker.to_owned());

@@ -2,11 +2,10 @@
 //! record.
 
 use super::Table;
-use host_adapters_platform::json;
+use host_adapters_json as json;
 use host_adapters_platform::limits::item::Item;
 use host_adapters_records::table::Key;
 use rusqlite::{Connection, OptionalExtension};
-use serde_json::Value;
 
 /// A table, for a job of the writer.
 pub(super) struct Rows<'a> {
@@ -19,7 +18,8 @@ impl Rows<'_> {
     pub(super) fn put(&self, item: &Item) -> rusqlite::Result<()> {
         let old = self.get(&item.key)?;
         match old {
-            Some(old) if is_same(&old, &item.text) => Ok(()),
+            // DynamoDB makes no record of a put that changes nothing.
+            Some(old) if json::same(&old, &item.text) => Ok(()),
             old => self.store(&item.key, old.as_deref(), &item.text),
         }
     }
@@ -62,10 +62,4 @@ pub(super) fn get(conn: &Connection, table: i64, key: &Key) -> rusqlite::Result<
     conn.prepare_cached("SELECT item FROM items WHERE tab = ?1 AND pk = ?2 AND sk = ?3")?
         .query_row((table, &key.pk, &key.sk), |row| row.get(0))
         .optional()
-}
-
-/// Whether two texts are the same item: DynamoDB makes no record of a put that changes nothing.
-fn is_same(old: &str, new: &str) -> bool {
-    let parse = serde_json::from_str::<Value>;
-    old == new || matches!((parse(old), parse(new)), (Ok(old), Ok(new)) if json::same(&old, &new))
 }

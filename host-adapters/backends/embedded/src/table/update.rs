@@ -1,31 +1,34 @@
 //! A conditional update, applied to one item in memory.
 
+use host_adapters_json as json;
+use host_adapters_platform::Result;
 use host_adapters_platform::limits::item::{check_size, parse_value};
 use host_adapters_platform::limits::{invalid, path};
-use host_adapters_platform::{Result, json};
+use host_adapters_platform::node::Node;
 use host_adapters_records::table::{Key, Predicate, Update};
 use host_adapters_records::{Error, ErrorKind};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
-/// The item after the update, as text; `None` if it does not change.
+/// The item after the update, as text; `None` if it does not change. What the update does not name keeps its text.
 pub(super) fn apply(update: &Update, old: Option<&str>) -> Result<Option<String>> {
-    let before = old.map(parse_stored).transpose()?;
-    let nothing = Map::new();
+    let mut item = Node::parse(old.unwrap_or("{}"))?;
     for predicate in &update.condition {
-        check(&update.key, predicate, before.as_ref().unwrap_or(&nothing))?;
+        check(&update.key, predicate, &mut item)?;
     }
-    let mut after = before.clone().unwrap_or_else(|| empty_item(&update.key));
-    change(update, &mut after)?;
-    let after = Value::Object(after);
-    if before.is_some_and(|before| json::same(&Value::Object(before), &after)) {
+    if old.is_none() {
+        add_key(&update.key, &mut item)?;
+    }
+    let changed = change(update, &mut item)?;
+    if old.is_some() && !changed {
         return Ok(None);
     }
-    let text = after.to_string();
+    let text = item.text()?;
     check_size(&update.key, text.len())?;
     Ok(Some(text))
 }
 
-fn change(update: &Update, item: &mut Map<String, Value>) -> Result<()> {
+/// Returns whether the item is another one now.
+fn change<'a>(update: &'a Update, item: &mut Node<'a>) -> Result<bool> {
     let mut paths: Vec<Vec<&str>> = Vec::with_capacity(update.set.len() + update.remove.len());
     let mut claim = |text| {
         let path = path::parse_changeable(text)?;
@@ -35,25 +38,26 @@ fn change(update: &Update, item: &mut Map<String, Value>) -> Result<()> {
         paths.push(path.clone());
         Ok(path)
     };
+    let mut changed = false;
     for (path, value) in &update.set {
-        path::set(item, &claim(path)?, parse_value(path, value)?)?;
+        changed |= path::set(item, &claim(path)?, parse_value(path, value)?)?;
     }
     for path in &update.remove {
-        path::remove(item, &claim(path)?)?;
+        changed |= path::remove(item, &claim(path)?)?;
     }
-    Ok(())
+    Ok(changed)
 }
 
-fn check(key: &Key, predicate: &Predicate, item: &Map<String, Value>) -> Result<()> {
+fn check(key: &Key, predicate: &Predicate, item: &mut Node<'_>) -> Result<()> {
     let (holds, wanted) = match predicate {
-        Predicate::Exists(path) => (path::get(item, &path::parse(path)?).is_some(), format!("`{path}` exists")),
+        Predicate::Exists(path) => (path::get(item, &path::parse(path)?)?.is_some(), format!("`{path}` exists")),
         Predicate::NotExists(path) => {
-            (path::get(item, &path::parse(path)?).is_none(), format!("`{path}` does not exist"))
+            (path::get(item, &path::parse(path)?)?.is_none(), format!("`{path}` does not exist"))
         }
         Predicate::Equals((path, value)) => {
             let wanted = parse_value(path, value)?;
-            let found = path::get(item, &path::parse(path)?);
-            (found.is_some_and(|found| json::same(found, &wanted)), format!("`{path}` equals {value}"))
+            let found = path::get(item, &path::parse(path)?)?.map(Node::text).transpose()?;
+            (found.is_some_and(|found| json::same(&found, wanted.get())), format!("`{path}` equals {value}"))
         }
     };
     if holds {
@@ -63,11 +67,13 @@ fn check(key: &Key, predicate: &Predicate, item: &Map<String, Value>) -> Result<
     Err(Error::new(ErrorKind::ConditionFailed, message))
 }
 
-fn empty_item(key: &Key) -> Map<String, Value> {
-    Map::from_iter([("pk".to_owned(), key.pk.clone().into()), ("sk".to_owned(), key.sk.clone().into())])
-}
-
-/// A put is checked to be JSON. This fails for an item that is nested too deeply or has a number out of range.
-fn parse_stored(text: &str) -> Result<Map<String, Value>> {
-    serde_json::from_str(text).map_err(|error| invalid(format!("the stored item cannot be updated: {error}")))
+/// Gives a new item its key.
+fn add_key(key: &Key, item: &mut Node<'_>) -> Result<()> {
+    item.open()?;
+    if let Node::Object(fields) = item {
+        for (name, value) in [("pk", &key.pk), ("sk", &key.sk)] {
+            fields.insert(name.to_owned(), Node::New(Value::from(value.as_str())));
+        }
+    }
+    Ok(())
 }

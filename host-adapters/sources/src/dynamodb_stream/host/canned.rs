@@ -3,7 +3,10 @@
 use crate::canned::{ACCOUNT, CannedEvent, REGION, Records};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use chrono::Utc;
+use serde::Deserialize;
+use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
 use uuid::Uuid;
 
 /// Has as many digits as DynamoDB's own; later records count up from it.
@@ -33,8 +36,24 @@ pub(crate) const CANNED: &[CannedEvent] = &[
 /// A change of an item with DynamoDB's type tags.
 struct Change {
     event_name: String,
+    user_identity: Value,
     keys: Value,
     images: Map<String, Value>,
+}
+
+/// A change as workers see it, or as AWS encodes it. The numbers of plain images are read as they are spelled.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Body<'a> {
+    event_name: Option<String>,
+    #[serde(default)]
+    user_identity: Value,
+    #[serde(borrow)]
+    new_image: Option<BTreeMap<String, &'a RawValue>>,
+    #[serde(borrow)]
+    old_image: Option<BTreeMap<String, &'a RawValue>>,
+    #[serde(default)]
+    dynamodb: Value,
 }
 
 fn by_its_own_stream(records: &Records<'_>, body: &str) -> Result<Value, String> {
@@ -43,7 +62,7 @@ fn by_its_own_stream(records: &Records<'_>, body: &str) -> Result<Value, String>
     Ok(records.event(|id, n| {
         let number = id.unwrap_or_else(|| (FIRST_SEQUENCE_NUMBER + u128::from(n)).to_string());
         let seconds = Utc::now().timestamp();
-        json!({
+        let mut record = json!({
             "eventID": Uuid::new_v4().simple().to_string(),
             "eventName": change.event_name,
             "eventVersion": "1.1",
@@ -56,7 +75,11 @@ fn by_its_own_stream(records: &Records<'_>, body: &str) -> Result<Value, String>
             ]),
             "eventSourceARN":
                 format!("arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/{table}/stream/2024-01-01T00:00:00.000"),
-        })
+        });
+        if let Some(record) = record.as_object_mut().filter(|_| !change.user_identity.is_null()) {
+            record.insert("userIdentity".to_owned(), change.user_identity.clone());
+        }
+        record
     }))
 }
 
@@ -71,7 +94,7 @@ fn by_kinesis(records: &Records<'_>, body: &str) -> Result<Value, String> {
             "awsRegion": REGION,
             "eventID": Uuid::new_v4().to_string(),
             "eventName": change.event_name,
-            "userIdentity": null,
+            "userIdentity": change.user_identity,
             "recordFormat": "application/json",
             "tableName": table,
             "dynamodb": change.record(&[("ApproximateCreationDateTime", json!(now.timestamp_millis()))]),
@@ -108,8 +131,8 @@ fn check_numbers(records: &Records<'_>) -> Result<(), String> {
 impl Change {
     /// Reads a change as workers see it, or as AWS encodes it.
     fn read(body: &str) -> Result<Self, String> {
-        let change = serde_json::from_str(body).map_err(|error| format!("the body is not JSON: {error}"))?;
-        let change = Self::of(&change).ok_or("the body is not a change of an item")?;
+        let body = serde_json::from_str(body).map_err(|error| format!("the body is not a change as JSON: {error}"))?;
+        let change = Self::of(body)?.ok_or("the body is not a change of an item")?;
         change.check()?;
         Ok(change)
     }
@@ -136,18 +159,18 @@ impl Change {
     }
 
     /// `None` if it has no image with `pk` and `sk`.
-    fn of(change: &Value) -> Option<Self> {
-        let event_name = change.get("eventName").and_then(Value::as_str).unwrap_or("INSERT").to_owned();
-        let image = |plain: &str, tagged: &str| {
-            let image = change.get(plain).and_then(Value::as_object).map(tagged_map);
-            let image = image.or_else(|| change.pointer(&format!("/dynamodb/{tagged}"))?.as_object().cloned());
-            Some((tagged.to_owned(), Value::Object(image?)))
-        };
-        let images: Map<_, _> =
-            [image("newImage", "NewImage"), image("oldImage", "OldImage")].into_iter().flatten().collect();
-        let (_, some) = images.iter().next()?;
-        let keys = json!({"pk": some.get("pk")?, "sk": some.get("sk")?});
-        Some(Self { event_name, keys, images })
+    fn of(body: Body<'_>) -> Result<Option<Self>, String> {
+        let Body { event_name, user_identity, new_image, old_image, dynamodb } = body;
+        let mut images = Map::new();
+        for (plain, tagged) in [(new_image, "NewImage"), (old_image, "OldImage")] {
+            let image = plain.map(|image| tagged_map(&image)).transpose()?;
+            let image = image.or_else(|| dynamodb.get(tagged)?.as_object().cloned());
+            images.extend(image.map(|image| (tagged.to_owned(), Value::Object(image))));
+        }
+        let key = |name| images.values().next()?.get(name).cloned();
+        let Some((pk, sk)) = key("pk").zip(key("sk")) else { return Ok(None) };
+        let event_name = event_name.unwrap_or_else(|| "INSERT".to_owned());
+        Ok(Some(Self { event_name, user_identity, keys: json!({"pk": pk, "sk": sk}), images }))
     }
 
     fn record(&self, fields: &[(&str, Value)]) -> Value {
@@ -158,20 +181,28 @@ impl Change {
     }
 }
 
-fn tagged_map(item: &Map<String, Value>) -> Map<String, Value> {
-    item.iter().map(|(name, value)| (name.clone(), tagged(value))).collect()
+fn tagged_map(item: &BTreeMap<String, &RawValue>) -> Result<Map<String, Value>, String> {
+    item.iter().map(|(name, value)| Ok((name.clone(), tagged(value)?))).collect()
 }
 
 /// A value with DynamoDB's type tag.
-fn tagged(value: &Value) -> Value {
-    match value {
-        Value::Null => json!({"NULL": true}),
-        Value::Bool(value) => json!({ "BOOL": value }),
-        Value::Number(value) => json!({"N": value.to_string()}),
-        Value::String(value) => json!({ "S": value }),
-        Value::Array(values) => json!({"L": values.iter().map(tagged).collect::<Vec<_>>()}),
-        Value::Object(values) => json!({ "M": tagged_map(values) }),
-    }
+fn tagged(value: &RawValue) -> Result<Value, String> {
+    let text = value.get();
+    Ok(match text.as_bytes().first() {
+        Some(b'{') => json!({ "M": tagged_map(&read(text)?)? }),
+        Some(b'[') => {
+            let values: Vec<&RawValue> = read(text)?;
+            json!({"L": values.into_iter().map(tagged).collect::<Result<Vec<_>, _>>()?})
+        }
+        Some(b'"') => json!({ "S": read::<String>(text)? }),
+        Some(b'n') => json!({"NULL": true}),
+        Some(b't' | b'f') => json!({ "BOOL": text == "true" }),
+        _ => json!({ "N": text }),
+    })
+}
+
+fn read<'a, T: Deserialize<'a>>(json: &'a str) -> Result<T, String> {
+    serde_json::from_str(json).map_err(|error| format!("the body cannot be read: {error}"))
 }
 
 #[cfg(test)]
@@ -214,8 +245,16 @@ mod tests {
     }
 
     #[test]
+    fn case_01_numbers_are_generated_as_they_are_spelled() {
+        let body = r#"{"newImage":{"pk":"p","sk":"s","n":12345678901234567890123,"l":[1E-130,12.50]}}"#;
+        let image = &Change::read(body).unwrap().images["NewImage"];
+        assert_eq!(image["n"], json!({"N": "12345678901234567890123"}));
+        assert_eq!(image["l"], json!({"L": [{"N": "1E-130"}, {"N": "12.50"}]}));
+    }
+
+    #[test]
     fn an_image_without_keys_is_not_a_change() {
-        assert!(Change::of(&json!({"newImage": {"pk": "p"}})).is_none());
-        assert!(Change::of(&json!({"eventName": "REMOVE"})).is_none());
+        assert!(Change::read(r#"{"newImage": {"pk": "p"}}"#).is_err());
+        assert!(Change::read(r#"{"eventName": "REMOVE"}"#).is_err());
     }
 }

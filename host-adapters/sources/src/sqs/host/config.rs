@@ -6,7 +6,7 @@ use crate::{
 };
 use host_adapters_delivery::OnReject;
 use host_adapters_delivery::batch::Limits;
-use host_adapters_platform::Declared;
+use host_adapters_platform::{Declared, fifo};
 use host_adapters_settings::{Fields, settings};
 use serde_json::{Map, Value as Json, json};
 use std::sync::Arc;
@@ -33,12 +33,12 @@ settings! {
         /// Most batches in flight: the number of pollers, each of which handles one batch after the other. Lambda
         /// starts with five (its page "Scaling SQS event source mappings").
         pub max_concurrency: usize = 5, 1..=1_000;
-        /// The receive at which a message that would be retried becomes a dead letter.
+        /// The failure at which a message becomes a dead letter. Receives that end without an outcome do not count.
         pub max_attempts: u32 = 3, 1..=1_000;
-        /// The queue of dead letters; `<queue>Dlq` by default.
+        /// The queue of dead letters; `<queue>Dlq` by default, `<queue>Dlq.fifo` of a FIFO queue.
         pub dead_letter_queue: Option<String> = None, ();
-        /// Whether rejected records are dropped or become dead letters.
-        pub on_reject: OnReject = OnReject::Drop, ();
+        /// Whether rejected records become dead letters or are dropped, and their payload lost.
+        pub on_reject: OnReject = OnReject::DeadLetter, ();
     }
 }
 
@@ -58,6 +58,20 @@ impl SqsConfig {
         Limits { size: self.batch_size, bytes: self.max_batch_bytes, window }
     }
 
+    /// A receive of a FIFO queue returns ten messages at most, and gathering more would hold their groups up
+    /// (docs/delivery.md, 12.1).
+    fn check_fifo(&self, fields: &mut Fields<'_, '_>) {
+        let too_much = [
+            ("batch_size", self.batch_size > WINDOWLESS_BATCH, "takes batches of at most 10"),
+            ("batch_window_secs", self.batch_window_secs > 0, "has no window; leave it out"),
+        ];
+        for (key, _, rule) in too_much.into_iter().filter(|(_, is_wrong, _)| *is_wrong) {
+            if let Some((_, span)) = fields.item(key) {
+                fields.diagnostic(&span, format!("\"{}\" is a FIFO queue, which {rule}", self.queue));
+            }
+        }
+    }
+
     pub(super) fn visibility(&self) -> Duration {
         Duration::from_secs(self.visibility_timeout_secs.into())
     }
@@ -72,6 +86,15 @@ impl SourceSettings for SqsConfig {
         {
             let size = self.batch_size;
             let message = format!("batch_size = {size} needs time to gather; write batch_window_secs = 1 or more");
+            fields.diagnostic(&span, message);
+        }
+        if fifo::is_fifo(&self.queue) {
+            self.check_fifo(fields);
+        }
+        if let Some(dead_letters) = &self.dead_letter_queue
+            && let Some(message) = fifo::mismatch(&self.queue, dead_letters)
+            && let Some((_, span)) = fields.item("dead_letter_queue")
+        {
             fields.diagnostic(&span, message);
         }
     }
@@ -100,7 +123,7 @@ impl SourceSettings for SqsConfig {
     }
 
     fn dead_letter_queue(&self, _worker: &str) -> String {
-        self.dead_letter_queue.clone().unwrap_or_else(|| format!("{}Dlq", self.queue))
+        self.dead_letter_queue.clone().unwrap_or_else(|| fifo::tagged(&self.queue, "Dlq"))
     }
 
     fn source(&self, context: &SourceContext) -> Arc<dyn Source> {

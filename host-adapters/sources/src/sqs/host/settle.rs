@@ -1,16 +1,19 @@
 //! Carries out dispositions at the queue (docs/delivery.md, 3). Acknowledged messages are deleted. Messages to be
-//! retried reappear at their visibility timeout or when the worker asked. Messages that are given up are first stored
-//! as dead letters, then deleted.
+//! retried reappear at their visibility timeout or when the worker asked, and their failures are counted. Messages that
+//! are given up are first stored as dead letters, then deleted.
+//!
+//! In a FIFO queue, a message that is not settled keeps its place: whatever the worker said of the messages behind it in
+//! its group, they are delivered again after it.
 
 use super::heartbeat::InFlightMessage;
 use host_adapters_delivery::OnReject;
 use host_adapters_delivery::call::{CallOutcome, Invoker};
-use host_adapters_delivery::dead_letter::{Cause, DeadLetterSink};
+use host_adapters_delivery::dead_letter::{Cause, DeadLetterSink, Unstored};
 use host_adapters_delivery::event::Disposition;
 use host_adapters_delivery::retry::Backoff;
 use host_adapters_failpoint::{self as failpoint, Step};
-use host_adapters_platform::QueueBackend;
-use host_adapters_records::queue::Message;
+use host_adapters_platform::{FailureTable, QueueBackend, fifo};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,7 +32,9 @@ pub struct Settler {
     pub queue: String,
     /// Where dead letters are stored.
     pub dead_letters: DeadLetterSink,
-    /// Receives after which a retry becomes a dead letter.
+    /// How often each message has failed.
+    pub failures: Arc<dyn FailureTable>,
+    /// The failure at which a message becomes a dead letter.
     pub max_attempts: u32,
     /// Whether rejected records are dropped or become dead letters.
     pub on_reject: OnReject,
@@ -44,6 +49,8 @@ pub struct Plan {
     pub keep: Vec<InFlightMessage>,
     /// Messages of a batch that failed for good. They are delivered again in halves, until the culprit is alone.
     pub halve: Vec<InFlightMessage>,
+    /// Groups of a FIFO queue in which a message failed: messages behind it wait in the queue.
+    pub blocked: BTreeSet<String>,
     /// Changes to make at the queue.
     pub changes: Changes,
 }
@@ -51,9 +58,47 @@ pub struct Plan {
 /// Changes to be made at the queue.
 #[derive(Default)]
 pub struct Changes {
-    delete: Vec<String>,
+    delete: Vec<Settled>,
     delay: Vec<(String, Duration)>,
-    give_up: Vec<(String, Message)>,
+    give_up: Vec<(Settled, Unstored)>,
+    failed: Vec<Failed>,
+}
+
+/// A message that is done with.
+struct Settled {
+    receipt: String,
+    /// Its id, if it may have failures to forget.
+    failed_id: Option<String>,
+}
+
+impl Settled {
+    fn new(message: InFlightMessage) -> Self {
+        Self { failed_id: (message.receives > 1).then_some(message.event.id), receipt: message.receipt }
+    }
+}
+
+/// A message that failed, to be retried or given up.
+struct Failed {
+    message: InFlightMessage,
+    /// The wait that the worker asked for.
+    wait: Option<Duration>,
+    reason: String,
+    digest: String,
+    traceparent: Option<String>,
+}
+
+/// What became of a message.
+enum Fate {
+    Settled,
+    Kept,
+    Failed,
+}
+
+impl Changes {
+    /// Returns messages to the queue, where they are visible at once.
+    pub fn give_back(&mut self, messages: impl IntoIterator<Item = InFlightMessage>) {
+        self.delay.extend(messages.into_iter().map(|message| (message.receipt, Duration::ZERO)));
+    }
 }
 
 impl Settler {
@@ -65,8 +110,18 @@ impl Settler {
             plan.halve = batch;
             return plan;
         }
+        let mut kept = BTreeSet::new();
         for (message, disposition) in batch.into_iter().zip(&outcome.dispositions) {
-            self.plan_one(&mut plan, message, disposition, outcome);
+            let group = message.event.ordering_key.clone().filter(|_| fifo::is_fifo(&self.queue));
+            match group {
+                Some(group) if plan.blocked.contains(&group) => plan.changes.give_back([message]),
+                Some(group) if kept.contains(&group) => plan.keep.push(message),
+                group => match (self.plan_one(&mut plan, message, disposition, outcome), group) {
+                    (Fate::Kept, Some(group)) => drop(kept.insert(group)),
+                    (Fate::Failed, Some(group)) => drop(plan.blocked.insert(group)),
+                    _ => {}
+                },
+            }
         }
         plan
     }
@@ -74,10 +129,64 @@ impl Settler {
     /// Makes these changes. If the queue fails, retries take time, so the other messages in flight need their
     /// heartbeat.
     pub async fn settle(&self, changes: Changes) {
-        let Changes { delete, delay, give_up } = changes;
+        let Changes { delete, delay, give_up, failed } = changes;
+        // What succeeded does not wait until the failures are counted.
+        tokio::join!(self.finish(delete), self.settle_failed(failed, give_up, delay));
+    }
+
+    async fn settle_failed(
+        &self,
+        failed: Vec<Failed>,
+        mut give_up: Vec<(Settled, Unstored)>,
+        mut delay: Vec<(String, Duration)>,
+    ) {
+        for (failed, is_last) in self.count(failed).await {
+            if is_last {
+                let Failed { message, reason, digest, traceparent, .. } = failed;
+                let cause = Cause { reason: &reason, digest: &digest, traceparent: traceparent.as_deref(), attempts_ms: &[] };
+                self.log_given_up(&message, cause);
+                give_up.push(self.dead_letter(message, cause));
+                continue;
+            }
+            self.invoker.meter.retried.increment(1);
+            // Without a time, nothing is changed: the message reappears when its visibility ends, not before.
+            delay.extend(failed.wait.map(|wait| (failed.message.receipt, wait)));
+        }
         let given_up = self.give_up(give_up).await;
-        self.delete(delete.into_iter().chain(given_up).collect()).await;
+        self.finish(given_up).await;
         self.change_visibility(delay).await;
+    }
+
+    /// Deletes messages that are done with, and forgets their failures.
+    async fn finish(&self, settled: Vec<Settled>) {
+        let (receipts, ids): (Vec<_>, Vec<_>) = settled.into_iter().map(|it| (it.receipt, it.failed_id)).unzip();
+        self.delete(receipts).await;
+        self.forget(ids.into_iter().flatten().collect()).await;
+    }
+
+    /// Counts the failures of messages; returns whether each was the last that it may have. If the table of failures is
+    /// down, none is: the queue's own redrive ends what fails for ever.
+    async fn count(&self, failed: Vec<Failed>) -> Vec<(Failed, bool)> {
+        if failed.is_empty() || self.max_attempts <= 1 {
+            return failed.into_iter().map(|failed| (failed, true)).collect();
+        }
+        let ids: Vec<String> = failed.iter().map(|failed| failed.message.event.id.clone()).collect();
+        let counts = self.failures.count_failures(&self.queue, &ids).await.unwrap_or_else(|error| {
+            let (queue, count) = (&self.queue, ids.len());
+            tracing::warn!(queue, count, %error, "failures not counted: the messages may be retried more often");
+            Vec::new()
+        });
+        let counts = counts.into_iter().chain(std::iter::repeat(0));
+        failed.into_iter().zip(counts).map(|(failed, count)| (failed, count >= self.max_attempts)).collect()
+    }
+
+    /// Forgets the failures of settled messages. If that fails, they expire.
+    async fn forget(&self, ids: Vec<String>) {
+        if !ids.is_empty()
+            && let Err(error) = self.failures.forget_failures(&self.queue, &ids).await
+        {
+            tracing::debug!(queue = self.queue, %error, "failures of settled messages are kept until they expire");
+        }
     }
 
     /// Returns messages to the queue, where they are visible at once.
@@ -85,39 +194,64 @@ impl Settler {
         self.change_visibility(batch.iter().map(|message| (message.receipt.clone(), Duration::ZERO)).collect()).await;
     }
 
-    fn plan_one(&self, plan: &mut Plan, message: InFlightMessage, disposition: &Disposition, outcome: &CallOutcome) {
-        let meter = &self.invoker.meter;
+    fn plan_one(
+        &self,
+        plan: &mut Plan,
+        message: InFlightMessage,
+        disposition: &Disposition,
+        outcome: &CallOutcome,
+    ) -> Fate {
+        let (meter, digest) = (&self.invoker.meter, &outcome.digest);
         match disposition {
             Disposition::Ack => {
                 meter.acked.increment(1);
-                plan.changes.delete.push(message.receipt);
+                plan.changes.delete.push(Settled::new(message));
+                Fate::Settled
+            }
+            Disposition::Skip(reason) => {
+                self.invoker.skipped(&message.event, reason, digest);
+                plan.changes.delete.push(Settled::new(message));
+                Fate::Settled
             }
             Disposition::Reject(reason) => {
-                self.invoker.rejected(&message.event, reason, &outcome.digest);
+                self.invoker.rejected(&message.event, reason, digest, self.on_reject.queue(&self.dead_letters.queue));
                 match self.on_reject {
-                    OnReject::Drop => plan.changes.delete.push(message.receipt),
-                    OnReject::DeadLetter => plan.changes.give_up.push(self.dead_letter(message, reason, outcome)),
+                    OnReject::Drop => plan.changes.delete.push(Settled::new(message)),
+                    OnReject::DeadLetter => {
+                        plan.changes.give_up.push(self.dead_letter(message, outcome.cause(reason)));
+                    }
                 }
+                Fate::Settled
+            }
+            // It reappears when its visibility ends, and no attempt is used up.
+            Disposition::Retry(_) if outcome.is_suspected => {
+                meter.retried.increment(1);
+                Fate::Failed
             }
             Disposition::Retry(_) if outcome.outage.is_some() => {
                 meter.retried.increment(1);
                 plan.keep.push(message);
+                Fate::Kept
             }
-            Disposition::Retry(_) if outcome.is_permanent() || message.receives >= self.max_attempts => {
-                plan.changes.give_up.push(self.dead_letter(message, &outcome.reason(), outcome));
+            Disposition::Retry(_) if outcome.is_permanent() => {
+                let reason = outcome.reason();
+                self.log_given_up(&message, outcome.cause(&reason));
+                plan.changes.give_up.push(self.dead_letter(message, outcome.cause(&reason)));
+                Fate::Failed
             }
-            Disposition::Retry(millis) => {
-                meter.retried.increment(1);
-                // Without a time, nothing is changed: the message reappears when its visibility ends, not before.
-                let delay = millis.map(|millis| Duration::from_millis(millis).min(LONGEST_VISIBILITY));
-                plan.changes.delay.extend(delay.map(|delay| (message.receipt, delay)));
+            Disposition::Retry(retry) => {
+                let wait = retry.after_ms.map(|millis| Duration::from_millis(millis).min(LONGEST_VISIBILITY));
+                let (reason, digest) = (outcome.reason_of(Some(disposition)), digest.clone());
+                let traceparent = outcome.traceparent.clone();
+                plan.changes.failed.push(Failed { message, wait, reason, digest, traceparent });
+                Fate::Failed
             }
         }
     }
 
-    fn dead_letter(&self, message: InFlightMessage, reason: &str, outcome: &CallOutcome) -> (String, Message) {
+    fn log_given_up(&self, message: &InFlightMessage, Cause { reason, digest, .. }: Cause<'_>) {
         let (worker, source, id) = (&self.invoker.worker, &self.invoker.source, &message.event.id);
-        let (attempt, correlation, digest) = (message.event.attempt, &message.event.correlation_id, &outcome.digest);
+        let (attempt, correlation) = (message.event.attempt, &message.event.correlation_id);
         tracing::error!(
             worker,
             source,
@@ -128,22 +262,25 @@ impl Settler {
             reason,
             "record dead-lettered"
         );
-        let cause = Cause { reason, digest };
-        let dead_letter = self.dead_letters.message(&message.event, &cause);
-        (message.receipt, dead_letter)
     }
 
-    /// Sends dead letters; returns the receipts of those that were stored. The other messages stay on their queue,
+    fn dead_letter(&self, message: InFlightMessage, cause: Cause<'_>) -> (Settled, Unstored) {
+        let cause = Cause { attempts_ms: &message.attempts_ms, ..cause };
+        let dead_letter = self.dead_letters.message(&message.event, &cause);
+        (Settled::new(message), dead_letter)
+    }
+
+    /// Sends dead letters; returns the messages whose dead letters were stored. The other messages stay on their queue,
     /// whose own redrive applies to them.
-    async fn give_up(&self, dead_letters: Vec<(String, Message)>) -> Vec<String> {
-        let (receipts, messages): (Vec<String>, Vec<Message>) = dead_letters.into_iter().unzip();
+    async fn give_up(&self, dead_letters: Vec<(Settled, Unstored)>) -> Vec<Settled> {
+        let (given_up, messages): (Vec<Settled>, Vec<Unstored>) = dead_letters.into_iter().unzip();
         let errors = self.dead_letters.send(messages).await;
         if let Some(error) = errors.iter().flatten().next() {
             let (worker, source, queue) = (&self.invoker.worker, &self.invoker.source, &self.dead_letters.queue);
             tracing::error!(worker, source, queue, %error, "dead letter refused, the message stays on its queue");
         }
-        let stored = receipts.into_iter().zip(errors).filter(|(_, error)| error.is_none());
-        let stored: Vec<String> = stored.map(|(receipt, _)| receipt).collect();
+        let stored = given_up.into_iter().zip(errors).filter(|(_, error)| error.is_none());
+        let stored: Vec<Settled> = stored.map(|(given_up, _)| given_up).collect();
         self.invoker.meter.dead_lettered.increment(stored.len() as u64);
         stored
     }

@@ -7,7 +7,7 @@ use host_adapters_delivery::call::Invoker;
 use host_adapters_delivery::circuit_breaker::CircuitBreaker;
 use host_adapters_delivery::dead_letter::DeadLetterSink;
 use host_adapters_delivery::drain::{Drain, Ended};
-use host_adapters_delivery::event::{Event, Payload};
+use host_adapters_delivery::event::{Attribute, Event, Payload};
 use host_adapters_delivery::split::Policy;
 use host_adapters_delivery::stream::{OrderedStreams, Rules, Start, StreamConsumer};
 use host_adapters_platform::{LeaseTable, ShardReader};
@@ -35,7 +35,7 @@ impl BytesStreamConfig {
             slices: 1,
             policy: Policy { max_retries: Some(3), bisect: true },
             max_age: None,
-            on_reject: OnReject::Drop,
+            on_reject: OnReject::default(),
             dead_letter_queue: "bytesDlq".to_owned(),
         }
     }
@@ -53,7 +53,7 @@ fn events(stream: &str, shard: &str, records: Vec<BytesRecord>) -> Vec<Event> {
         source: format!("bytes:{stream}"),
         ordering_key: Some(record.partition_key),
         payload: Payload::Bytes(record.data),
-        attributes: vec![("shardId".to_owned(), shard.to_owned())],
+        attributes: vec![Attribute::text("shardId", shard)],
         attempt: 0,
         time_ms: record.arrived_ms,
         traceparent: None,

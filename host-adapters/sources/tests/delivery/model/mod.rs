@@ -2,12 +2,14 @@
 //! or at random from a seed, and all requests to them are recorded.
 
 mod bytes_stream;
+mod failures;
 mod faults;
 mod queues;
 mod streams;
 mod worker;
 
 pub use bytes_stream::{BytesStreamConfig, bytes_streams, run_bytes_stream};
+pub use failures::ModelFailures;
 pub use faults::{Faults, down};
 pub use queues::{ModelQueues, Request};
 pub use streams::{BytesRecord, ModelStreams, as_bytes, name};
@@ -37,6 +39,7 @@ pub fn rounded_ms(since: Duration) -> u64 {
 pub struct World {
     pub queues: Arc<ModelQueues>,
     pub streams: Arc<ModelStreams>,
+    pub failures: Arc<ModelFailures>,
     /// The streams, as all workers of a host share them.
     pub ordered: Arc<OrderedStreams>,
     pub worker: Arc<ModelWorker>,
@@ -69,7 +72,8 @@ impl World {
         let worker = ModelWorker::new(began, reply);
         let (queues, streams, tasks) = (Arc::new(queues), Arc::new(streams), Mutex::default());
         let ordered = dynamodb_stream::streams(streams.clone());
-        Self { queues, streams, ordered, worker, drain: Drain::new(), began, seed, tasks }
+        let failures = Arc::new(ModelFailures::new(seed));
+        Self { queues, streams, failures, ordered, worker, drain: Drain::new(), began, seed, tasks }
     }
 
     /// What a source of this world is built with.
@@ -85,6 +89,7 @@ impl World {
             dispatch: dispatch.clone(),
             queues: self.queues.clone(),
             streams: self.ordered.clone(),
+            failures: self.failures.clone(),
             clock: Clock::following(move || i64::try_from(u128::from(EPOCH_MS) + began.elapsed().as_millis()).unwrap()),
             backoff: Backoff::seeded(self.seed),
         }
@@ -107,8 +112,17 @@ impl World {
         (model, running)
     }
 
+    /// Runs a source in the background that another drain ends.
+    pub fn start_with(&self, config: SourceConfig, drain: &Drain) -> Running {
+        self.start_until(&self.context(), config, drain)
+    }
+
     fn start_in(&self, context: &SourceContext, config: SourceConfig) -> Running {
-        let (source, drain) = (config.source(context), self.drain.clone());
+        self.start_until(context, config, &self.drain)
+    }
+
+    fn start_until(&self, context: &SourceContext, config: SourceConfig, drain: &Drain) -> Running {
+        let (source, drain) = (config.source(context), drain.clone());
         let running = source.clone();
         let task = tokio::spawn(async move { running.run(drain).await });
         self.tasks.lock().unwrap().push(task.abort_handle());

@@ -1,11 +1,12 @@
 //! Queues with SQS's semantics: visibility, receipts, receive counts, redrive (docs/delivery.md, 3).
 
 use super::{EPOCH_MS, Faults, rounded_ms};
-use host_adapters_platform::{Depth, QueueBackend, Received, Result};
+use host_adapters_platform::limits::message::MAX_MESSAGE_BYTES;
+use host_adapters_platform::{Depth, QueueBackend, Received, Result, fifo};
 use host_adapters_records::queue::Message;
 use host_adapters_records::{Error, ErrorKind};
-use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -31,7 +32,7 @@ pub struct ModelQueues {
     receives: Mutex<Vec<(u64, usize, Duration)>>,
     changed: Notify,
     began: Instant,
-    max_receive_count: u32,
+    max_receive_count: AtomicU32,
     ids: AtomicU64,
 }
 
@@ -56,18 +57,26 @@ impl ModelQueues {
     pub fn new(seed: u64, began: Instant) -> Self {
         let (queues, asked, receives) = (Mutex::default(), Mutex::default(), Mutex::default());
         let (faults, changed) = (Faults::new(seed), Notify::new());
-        Self { faults, queues, asked, receives, changed, began, max_receive_count: 3, ids: AtomicU64::new(0) }
+        Self {
+            faults,
+            queues,
+            asked,
+            receives,
+            changed,
+            began,
+            max_receive_count: AtomicU32::new(3),
+            ids: AtomicU64::new(0),
+        }
     }
 
     /// After this many receives a message goes to its DLQ; 3 by default.
-    pub fn redrive_after(mut self, max_receive_count: u32) -> Self {
-        self.max_receive_count = max_receive_count;
-        self
+    pub fn redrive_after(&self, max_receive_count: u32) {
+        self.max_receive_count.store(max_receive_count, Ordering::Relaxed);
     }
 
     /// Sends bodies now; their ids are `m1`, `m2` and so on.
     pub fn put(&self, queue: &str, bodies: impl IntoIterator<Item = String>) {
-        let messages = bodies.into_iter().map(|body| Message { body, attributes: Vec::new(), delay_secs: 0 });
+        let messages = bodies.into_iter().map(|body| Message::new(body));
         messages.for_each(|message| drop(self.store(queue, message)));
         self.changed.notify_waiters();
     }
@@ -127,9 +136,12 @@ impl ModelQueues {
     fn take(&self, name: &str, max: usize, visibility: Duration) -> Vec<Received> {
         let mut queues = self.lock();
         let queue = queues.entry(name.to_owned()).or_default();
-        let (now, max_receive_count) = (Instant::now(), self.max_receive_count);
+        let (now, max_receive_count) = (Instant::now(), self.max_receive_count.load(Ordering::Relaxed));
         let (mut received, mut spent) = (Vec::new(), Vec::new());
-        for stored in queue.messages.iter_mut().filter(|stored| stored.visible <= now) {
+        let in_flight = queue.messages.iter().filter(|stored| fifo::is_fifo(name) && stored.visible > now);
+        let blocked: BTreeSet<_> = in_flight.map(|stored| stored.message.group_id.clone()).collect();
+        let is_due = |stored: &&mut Stored| stored.visible <= now && !blocked.contains(&stored.message.group_id);
+        for stored in queue.messages.iter_mut().filter(is_due) {
             if stored.receives >= max_receive_count {
                 spent.push(stored.id.clone());
             } else if received.len() < max {
@@ -142,20 +154,23 @@ impl ModelQueues {
         }
         let (dead, live) = queue.messages.drain(..).partition(|stored| spent.contains(&stored.id));
         queue.messages = live;
-        queues.entry(format!("{name}Dlq")).or_default().messages.extend::<Vec<Stored>>(dead);
+        queues.entry(fifo::tagged(name, "Dlq")).or_default().messages.extend::<Vec<Stored>>(dead);
         received
     }
 
     fn next_visible(&self, name: &str) -> Option<Instant> {
-        self.lock().get(name)?.messages.iter().map(|stored| stored.visible).min()
+        // What is visible and was not received waits for its group.
+        let now = Instant::now();
+        let later = |visible: &Instant| !fifo::is_fifo(name) || *visible > now;
+        self.lock().get(name)?.messages.iter().map(|stored| stored.visible).filter(later).min()
     }
 }
 
 impl Stored {
     fn received(&self) -> Received {
-        let Message { body, attributes, .. } = self.message.clone();
+        let Message { body, attributes, group_id: group, .. } = self.message.clone();
         let (id, receipt) = (self.id.clone(), self.receipt.clone());
-        Received { id, receipt, body, attributes, group: None, receive_count: self.receives, sent_ms: self.sent_ms }
+        Received { id, receipt, body, attributes, group, receive_count: self.receives, sent_ms: self.sent_ms }
     }
 }
 
@@ -166,9 +181,10 @@ impl QueueBackend for ModelQueues {
         let send = |message: Message| {
             self.faults.check("send one")?;
             assert!(message.attributes.len() <= 10, "too many attributes");
-            assert!(message.attributes.iter().all(|(_, value)| !value.is_empty()), "an empty attribute");
-            if message.body.len() > 256 * 1024 {
-                return Err(Error::new(ErrorKind::Invalid, "message larger than 256 KiB"));
+            assert!(message.attributes.iter().all(|it| !it.value.is_empty()), "an empty attribute");
+            assert_eq!(fifo::is_fifo(queue), message.group_id.is_some(), "groups are those of FIFO queues");
+            if message.body.len() > MAX_MESSAGE_BYTES {
+                return Err(Error::new(ErrorKind::Invalid, "message larger than 1 MiB"));
             }
             let id = self.store(queue, message);
             self.log(queue, Request::Sent(id.clone()));
@@ -210,6 +226,7 @@ impl QueueBackend for ModelQueues {
             drop(queues);
             self.log(queue, if deleted { Request::Deleted(id) } else { Request::DeletedStale(id) });
         }
+        self.changed.notify_waiters();
         Ok(vec![None; receipts.len()])
     }
 

@@ -14,6 +14,7 @@ use tokio::time::Instant;
 
 /// The same as DynamoDB's.
 const READ_INTERVAL: Duration = Duration::from_millis(250);
+const MOST_RECORDS: usize = 1_000;
 
 /// Checkpoints with their times, by worker and shard.
 type Checkpoints = BTreeMap<(String, String), Vec<(u64, Checkpoint)>>;
@@ -49,6 +50,8 @@ pub struct ModelStreams {
     reads: Mutex<Vec<(u64, String, Position)>>,
     latest_takes: Mutex<Duration>,
     leases: Mutex<Option<BTreeSet<String>>>,
+    /// Workers that began with an empty shard.
+    begun: Mutex<BTreeSet<String>>,
     changed: Notify,
     began: Instant,
 }
@@ -64,8 +67,8 @@ impl ModelStreams {
     pub fn new(seed: u64, began: Instant) -> Self {
         let (shards, checkpoints, reads) = (Mutex::default(), Mutex::default(), Mutex::default());
         let (faults, leases, changed) = (Faults::new(seed), Mutex::default(), Notify::new());
-        let latest_takes = Mutex::default();
-        Self { faults, shards, checkpoints, reads, latest_takes, leases, changed, began }
+        let (latest_takes, begun) = (Mutex::default(), Mutex::default());
+        Self { faults, shards, checkpoints, reads, latest_takes, leases, begun, changed, began }
     }
 
     pub fn open(&self, shard: &str, parent: Option<&str>) {
@@ -101,10 +104,29 @@ impl ModelStreams {
             key: Key { pk: key, sk: "s".to_owned() },
             new_image: Some(format!(r#"{{"n":{sequence}}}"#)),
             old_image: None,
+            user_identity: None,
             time_ms,
         };
         self.lock().get_mut(shard).unwrap().records.extend(changes.into_iter().map(change));
         self.changed.notify_waiters();
+    }
+
+    /// The removal of an item by a service.
+    pub fn remove(&self, shard: &str, sequence: u64, by: &str) {
+        self.put_range(shard, sequence..sequence + 1);
+        let mut shards = self.lock();
+        let change = shards.get_mut(shard).unwrap().records.last_mut().unwrap();
+        change.event_name = "REMOVE".to_owned();
+        change.old_image = change.new_image.take();
+        change.user_identity = Some(by.to_owned());
+    }
+
+    /// A change with this image.
+    pub fn put_image(&self, shard: &str, sequence: u64, image: String) {
+        self.put(shard, [(sequence, "item".to_owned())]);
+        if let Some(change) = self.lock().get_mut(shard).unwrap().records.last_mut() {
+            change.new_image = Some(image);
+        }
     }
 
     /// Changes of as many different items.
@@ -193,6 +215,10 @@ impl ShardReader<Change> for ModelStreams {
         Ok(Records { records, next: (!done).then(|| last.unwrap_or(Position::TrimHorizon)) }.into())
     }
 
+    fn most_records(&self) -> usize {
+        MOST_RECORDS
+    }
+
     async fn changed(&self, _table: &str, wait: Duration) {
         let _ = tokio::time::timeout(wait, self.changed.notified()).await;
     }
@@ -211,6 +237,10 @@ impl ShardReader<BytesRecord> for ModelStreams {
 
     async fn page(&self, stream: &str, shard: &str, from: &Position, limit: usize) -> Result<ShardPage<BytesRecord>> {
         Ok(as_bytes(ShardReader::<Change>::page(self, stream, shard, from, limit).await?))
+    }
+
+    fn most_records(&self) -> usize {
+        MOST_RECORDS
     }
 
     async fn changed(&self, stream: &str, wait: Duration) {
@@ -244,6 +274,18 @@ impl LeaseTable for ModelStreams {
 
     fn lease_renewal(&self) -> Option<Duration> {
         self.leased().map(|_| Duration::from_secs(3))
+    }
+
+    async fn has_begun(&self, _table: &str, worker: &str) -> Result<bool> {
+        self.faults.check("has begun")?;
+        let begun = self.begun.lock().unwrap().contains(worker);
+        Ok(begun || self.checkpoints.lock().unwrap().keys().any(|(of, _)| of == worker))
+    }
+
+    async fn begin(&self, _table: &str, _shard: &str, worker: &str) -> Result<()> {
+        self.faults.check("begin")?;
+        self.begun.lock().unwrap().insert(worker.to_owned());
+        Ok(())
     }
 
     async fn checkpoint(&self, _table: &str, shard: &str, worker: &str) -> Result<Option<Checkpoint>> {

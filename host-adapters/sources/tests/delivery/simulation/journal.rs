@@ -72,6 +72,13 @@ pub enum Fact {
         record: u64,
         secs: u64,
     },
+    /// A failure of a message is counted, and this many have been.
+    Counted {
+        record: u64,
+        failures: u32,
+    },
+    /// Failures of a message are forgotten.
+    Forgotten(u64),
     /// A dead letter is stored.
     DeadLettered(DeadLetter),
     /// A checkpoint is stored; `None` is the shard's end.

@@ -6,12 +6,13 @@ use super::journal::{DeadLetter, Fact, Journal};
 use super::records;
 use super::schedule::{Kind, Schedule, random};
 use super::settings::{QUEUE, QUEUE_DLQ, TABLE, WORKERS};
-use crate::model::{BytesRecord, Faults, ModelQueues, ModelStreams, as_bytes, name};
+use crate::model::{BytesRecord, Faults, ModelFailures, ModelQueues, ModelStreams, as_bytes, name};
 use host_adapters_platform::{
-    Change, Checkpoint, Depth, LeaseTable, Position, QueueBackend, Received, Result, Shard, ShardPage, ShardReader,
+    Change, Checkpoint, Depth, FailureTable, LeaseTable, Position, QueueBackend, Received, Result, Shard, ShardPage,
+    ShardReader,
 };
-use host_adapters_records::Error;
 use host_adapters_records::queue::Message;
+use host_adapters_records::{Attribute, Error};
 use host_adapters_sources::SourceSettings;
 use host_adapters_sources::dynamodb_stream::DynamodbStreamConfig;
 use rand::RngExt;
@@ -31,6 +32,7 @@ pub struct Network {
     pub faults: Faults,
     pub queues: Arc<ModelQueues>,
     pub streams: Arc<ModelStreams>,
+    pub failures: ModelFailures,
     pub journal: Arc<Journal>,
     /// Notified when the host dies at a step.
     pub death: Notify,
@@ -61,6 +63,7 @@ impl Network {
         Self {
             faults,
             queues,
+            failures: ModelFailures::new(schedule.seed),
             streams,
             journal,
             death,
@@ -180,8 +183,7 @@ impl Network {
             None if queue == QUEUE_DLQ => Kind::Queue,
             None => return Err(format!("a dead letter on {queue}")),
         };
-        let attribute =
-            |name: &str| message.attributes.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone());
+        let attribute = |name: &str| Attribute::find(&message.attributes, name).map(str::to_owned);
         let (record, condition) = match kind {
             Kind::Queue => (records::of_body(&message.body), None),
             Kind::Stream(_) => records::of_envelope(&message.body),
@@ -275,6 +277,27 @@ impl QueueBackend for Network {
 }
 
 #[async_trait::async_trait]
+impl FailureTable for Network {
+    async fn count_failures(&self, queue: &str, messages: &[String]) -> Result<Vec<u32>> {
+        let records: Vec<u64> = messages.iter().map(|message| self.of_receipt(message)).collect();
+        self.there("count failures", &records).await?;
+        let counts = self.failures.count_failures(queue, messages).await?;
+        let counted = records.iter().zip(&counts);
+        counted.for_each(|(record, count)| self.journal.write(Fact::Counted { record: *record, failures: *count }));
+        self.back("count failures response", &records).await?;
+        Ok(counts)
+    }
+
+    async fn forget_failures(&self, queue: &str, messages: &[String]) -> Result<()> {
+        let records: Vec<u64> = messages.iter().map(|message| self.of_receipt(message)).collect();
+        self.there("forget failures", &records).await?;
+        self.failures.forget_failures(queue, messages).await?;
+        records.into_iter().for_each(|record| self.journal.write(Fact::Forgotten(record)));
+        Ok(())
+    }
+}
+
+#[async_trait::async_trait]
 impl ShardReader<Change> for Network {
     async fn shards(&self, table: &str) -> Result<Vec<Shard>> {
         self.there("shards", &[]).await?;
@@ -285,6 +308,10 @@ impl ShardReader<Change> for Network {
         self.reading(shard);
         self.there("records", &[]).await?;
         self.streams.page(table, shard, from, limit).await
+    }
+
+    fn most_records(&self) -> usize {
+        ShardReader::<Change>::most_records(&*self.streams)
     }
 
     async fn changed(&self, table: &str, wait: Duration) {
@@ -307,6 +334,10 @@ impl ShardReader<BytesRecord> for Network {
         Ok(as_bytes(ShardReader::<Change>::page(self, stream, shard, from, limit).await?))
     }
 
+    fn most_records(&self) -> usize {
+        ShardReader::<Change>::most_records(self)
+    }
+
     async fn changed(&self, stream: &str, wait: Duration) {
         ShardReader::<Change>::changed(self, stream, wait).await;
     }
@@ -318,6 +349,16 @@ impl ShardReader<BytesRecord> for Network {
 
 #[async_trait::async_trait]
 impl LeaseTable for Network {
+    async fn has_begun(&self, table: &str, worker: &str) -> Result<bool> {
+        self.there("has begun", &[]).await?;
+        self.streams.has_begun(table, worker).await
+    }
+
+    async fn begin(&self, table: &str, shard: &str, worker: &str) -> Result<()> {
+        self.there("begin", &[]).await?;
+        self.streams.begin(table, shard, worker).await
+    }
+
     async fn checkpoint(&self, table: &str, shard: &str, worker: &str) -> Result<Option<Checkpoint>> {
         self.there("checkpoint", &[]).await?;
         self.streams.checkpoint(table, shard, worker).await

@@ -49,7 +49,8 @@ impl Theatre {
     fn new(schedule: Arc<Schedule>) -> Self {
         let began = Instant::now();
         let most_receives = schedule.queue.as_ref().map_or(1, |queue| queue.max_receive_count);
-        let queues = ModelQueues::new(schedule.seed, began).redrive_after(most_receives);
+        let queues = ModelQueues::new(schedule.seed, began);
+        queues.redrive_after(most_receives);
         let streams = ModelStreams::new(schedule.seed, began);
         for root in schedule.streams.iter().flat_map(Streams::root_shards) {
             streams.open(&root, None);
@@ -145,6 +146,7 @@ impl Theatre {
             dispatch: self.worker.clone(),
             queues: self.network.clone(),
             streams: streams.clone(),
+            failures: self.network.clone(),
             clock: Clock::following(move || i64::try_from(u128::from(EPOCH_MS) + began.elapsed().as_millis()).unwrap()),
             backoff: Backoff::seeded(self.schedule.seed),
         };

@@ -251,7 +251,7 @@ impl Schedule {
     }
 }
 
-const CALLS: [&str; 11] = [
+const CALLS: [&str; 13] = [
     "receive",
     "delete",
     "delete one",
@@ -263,10 +263,18 @@ const CALLS: [&str; 11] = [
     "records",
     "checkpoint",
     "set checkpoint",
+    "count failures",
+    "forget failures",
 ];
 
-const ANSWERS: [&str; 5] =
-    ["receive response", "delete response", "visibility response", "send response", "set checkpoint response"];
+const ANSWERS: [&str; 6] = [
+    "receive response",
+    "delete response",
+    "visibility response",
+    "send response",
+    "set checkpoint response",
+    "count failures response",
+];
 
 fn likelihood(random: &mut StdRng) -> f64 {
     [0.0, 0.0, 0.05, 0.3][random.random_range(0..4)]

@@ -102,7 +102,7 @@ pub fn queue(random: &mut StdRng) -> Queue {
         on_reject: on_reject(random),
         ..SqsConfig::new(QUEUE)
     };
-    let max_receive_count = one_of(random, &[max_attempts, max_attempts, max_attempts + 1, max_attempts + 3, 1, 2]);
+    let max_receive_count = one_of(random, &[max_attempts, 100, max_attempts + 1, max_attempts + 3, 1, 2]);
     Queue { config, max_receive_count }
 }
 

@@ -1,5 +1,6 @@
 //! The ten records: entries of one campaign in the first minutes of a presale, eight new and two changed.
 
+use host_adapters_records::Attribute;
 use host_adapters_records::table::Key;
 use host_adapters_runtime::{Event, Payload};
 use serde_json::{Value, json};
@@ -66,8 +67,8 @@ fn event(number: usize, item: &Value) -> Event {
         ordering_key: None,
         payload: Payload::Json(body.to_string()),
         attributes: vec![
-            ("correlationId".to_owned(), correlation_id.clone()),
-            ("traceparent".to_owned(), traceparent.clone()),
+            Attribute::text("correlationId", &correlation_id),
+            Attribute::text("traceparent", &traceparent),
         ],
         attempt: 1,
         time_ms: 1_705_314_610_000,

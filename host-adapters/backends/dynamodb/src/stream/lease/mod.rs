@@ -89,6 +89,16 @@ impl LeaseRows {
         Ok(())
     }
 
+    /// Whether there is a row of the scope.
+    pub(super) async fn has_begun(&self, scope: &str) -> Result<bool> {
+        Ok(!self.rows(scope).await?.is_empty())
+    }
+
+    /// Makes the row of a shard, whose position is its beginning, unless there is one.
+    pub(super) async fn begin(&self, scope: &str, shard: &str) -> Result<()> {
+        self.make(scope, &Shard { id: shard.to_owned(), parents: Vec::new() }).await.map(drop)
+    }
+
     pub(super) async fn checkpoint(&self, scope: &str, shard: &str) -> Result<Option<Checkpoint>> {
         Ok(self.row(scope, shard).await?.and_then(|row| row.checkpoint))
     }

@@ -1,5 +1,5 @@
 //! Checks the messages of a queue: each leaves it by an `ack`, a `reject` or as a dead letter; none is with the worker
-//! twice at a time; receives are counted, and no more calls are made than receives allow.
+//! twice at a time; only failures are counted, and none is given up before it has failed as often as it may.
 
 use super::{Verdict, must};
 use crate::simulation::journal::{Fact, Said};
@@ -27,6 +27,14 @@ struct Message {
     /// The disposition, and whether it was the result of an outage: then the message is handed over again.
     said: Option<(Said, bool)>,
     outages: u32,
+    /// Answers by which it failed, since it arrived.
+    failed: u32,
+    /// Of these, how many were counted.
+    counted: u32,
+    /// Whether any is counted and not forgotten.
+    remembered: bool,
+    /// Whether an answer asked for a dead letter.
+    due_once: bool,
     /// Permanent failures of batches that it was in with others.
     halvings: u32,
     /// Whether a dead letter has been stored since.
@@ -72,6 +80,8 @@ impl<'a> QueueOracle<'a> {
             Fact::Moved(record) => self.moved(*record),
             Fact::Deleted { record, receipt } => self.deleted(*record, receipt),
             Fact::Hidden { record, secs } => self.hidden(*record, *secs),
+            Fact::Counted { record, failures } => self.counted(*record, *failures),
+            Fact::Forgotten(record) => self.forgotten(*record),
             Fact::Failed { records, .. } => {
                 let concerned = self.messages.iter_mut().filter(|(record, _)| records.contains(record));
                 concerned.for_each(|(_, message)| message.disturbed = true);
@@ -135,7 +145,7 @@ impl<'a> QueueOracle<'a> {
         must(again, || format!("{record} twice after one receive"))?;
         let expected = message.receives + message.outages + message.halvings;
         must(attempt == expected, || format!("{record} at attempt {attempt} instead of {expected}"))?;
-        must(message.receives <= most, || format!("{record} received {} times, at most {most}", message.receives))
+        must(message.failed < most, || format!("{record} comes again after {} failures", message.failed))
     }
 
     pub fn answered(&mut self, batch: &[(u64, u32)], said: &[Said], outage: bool) -> Verdict {
@@ -145,27 +155,46 @@ impl<'a> QueueOracle<'a> {
             let message = self.message(*record)?;
             message.with_worker = false;
             message.outages += u32::from(outage && matches!(said, Said::Retry(_)));
+            message.due_once |= (*said == Said::Reject && !drops) || (*said == Said::FailedForGood && batch.len() == 1);
             message.done_once |= *said == Said::Ack || (*said == Said::Reject && drops);
             // A batch that failed permanently is handed over again in halves; a message that was alone is given up.
             let halved = *said == Said::FailedForGood && batch.len() > 1;
             message.halvings += u32::from(halved);
+            message.failed += u32::from(!outage && matches!(said, Said::Retry(_)));
             message.said = (!halved).then(|| (said.clone(), outage));
         }
         Ok(())
     }
 
-    /// A dead letter is due for a message that is out of receives, and for one that was rejected if the source keeps
-    /// those.
+    /// A failure is an answer by which the message failed. What ended without one, in a drain, a crash or an outage, is
+    /// none.
+    fn counted(&mut self, record: u64, failures: u32) -> Verdict {
+        let message = self.message(record)?;
+        (message.counted, message.remembered) = (message.counted + 1, true);
+        must(message.counted <= message.failed, || format!("{record} counted as failed more often than it failed"))?;
+        must(failures <= message.counted, || format!("{record} has {failures} failures after {}", message.counted))
+    }
+
+    fn forgotten(&mut self, record: u64) -> Verdict {
+        let message = self.message(record)?;
+        message.remembered = false;
+        // The delete of a settled message may have failed.
+        must(message.deleted || message.disturbed, || format!("{record} is not settled, and its failures forgotten"))
+    }
+
+    /// A dead letter is due for a message that has failed as often as it may, and for one that was rejected if the
+    /// source keeps those. Nothing that happens to the host makes it due earlier.
     pub fn given_up(&mut self, record: u64) -> Verdict {
         let (most, on_reject) = (self.settings.config.max_attempts, self.settings.config.on_reject);
         let message = self.message(record)?;
         let due = match &message.said {
-            Some((Said::Retry(_), outage)) => !outage && message.receives >= most,
+            Some((Said::Retry(_), outage)) => !outage && message.failed >= most,
             Some((Said::FailedForGood, _)) => true,
             Some((Said::Reject, _)) => on_reject == OnReject::DeadLetter,
             _ => false,
         };
-        must(due || message.disturbed, || format!("{record} given up after {} receives", message.receives))?;
+        let may_be_late = message.disturbed && (message.due_once || message.failed >= most);
+        must(due || may_be_late, || format!("{record} given up after {} failures", message.failed))?;
         message.dead_letters += 1;
         (message.given_up, message.done_once) = (true, true);
         must(message.dead_letters == 1 || message.disturbed, || {
@@ -232,6 +261,9 @@ impl<'a> QueueOracle<'a> {
     /// The queue is empty: each message was deleted after it was settled, or moved by the queue's own redrive.
     pub fn end(&self) -> Verdict {
         let lost = self.messages.iter().find(|(_, message)| !message.deleted && !message.moved);
-        must(lost.is_none(), || format!("{:?} is lost", lost.map(|(record, _)| record)))
+        must(lost.is_none(), || format!("{:?} is lost", lost.map(|(record, _)| record)))?;
+        let is_left = |message: &Message| message.remembered && !message.disturbed && !message.moved;
+        let left = self.messages.iter().find(|(_, message)| is_left(message));
+        must(left.is_none(), || format!("failures of {:?} are left", left.map(|(record, _)| record)))
     }
 }

@@ -15,6 +15,7 @@ use aws_sdk_sqs::Client;
 use backend_aws::Aws;
 use backend_sqs::Sqs;
 use host_adapters_platform::{QueueBackend, QueueSpec};
+use host_adapters_records::Attribute;
 use host_adapters_records::queue::Message;
 use serde_json::json;
 use std::cell::Cell;
@@ -98,8 +99,8 @@ fn message(number: usize) -> Message {
         "firstName": "Ada", "lastName": "Lovelace", "country": "GB", "campaignId": "bench", "consent": true,
     });
     let attributes = [("correlationId", format!("correlation-{number}")), ("type", "USER".to_owned())];
-    let attributes = attributes.map(|(name, value)| (name.to_owned(), value)).into();
-    Message { body: body.to_string(), attributes, delay_secs: 0 }
+    let attributes = attributes.map(|(name, value)| Attribute::text(name, value)).into();
+    Message { attributes, ..Message::new(body.to_string()) }
 }
 
 /// Waits until the queue is empty: every message that was counted is also deleted.

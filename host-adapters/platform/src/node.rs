@@ -1,4 +1,5 @@
-//! A document that is changed at few places. Whatever no path of the update leads to keeps its text, numbers included.
+//! A document or an item that is changed at few places. Whatever no path of the update leads to keeps its text, numbers
+//! included.
 
 use crate::Result;
 use crate::limits::invalid;
@@ -7,8 +8,8 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 
-/// A part of the document.
-pub(super) enum Node<'a> {
+/// A part of it.
+pub enum Node<'a> {
     /// As it is stored.
     Stored(&'a RawValue),
     /// As the update has it.
@@ -20,13 +21,19 @@ pub(super) enum Node<'a> {
 }
 
 impl<'a> Node<'a> {
-    /// Reads a stored document.
-    pub(super) fn parse(text: &'a str) -> Result<Self> {
+    /// Reads what is stored.
+    ///
+    /// # Errors
+    /// When it is not JSON.
+    pub fn parse(text: &'a str) -> Result<Self> {
         read(text).map(Self::Stored)
     }
 
     /// Takes a stored object or list apart, by one level.
-    pub(super) fn open(&mut self) -> Result<()> {
+    ///
+    /// # Errors
+    /// When a name in it is not Unicode.
+    pub fn open(&mut self) -> Result<()> {
         let Self::Stored(stored) = *self else { return Ok(()) };
         match stored.get().as_bytes().first() {
             Some(b'{') => {
@@ -42,8 +49,11 @@ impl<'a> Node<'a> {
         Ok(())
     }
 
-    /// Its value.
-    pub(super) fn value(&self) -> Result<Value> {
+    /// Its value. Not for items, whose numbers it would round.
+    ///
+    /// # Errors
+    /// When it is nested too deeply, or a number is out of range.
+    pub fn value(&self) -> Result<Value> {
         match self {
             Self::Stored(stored) => read(stored.get()),
             Self::New(value) => Ok(value.clone()),
@@ -52,7 +62,10 @@ impl<'a> Node<'a> {
     }
 
     /// Its text.
-    pub(super) fn text(&self) -> Result<String> {
+    ///
+    /// # Errors
+    /// When a new part of it cannot be written.
+    pub fn text(&self) -> Result<String> {
         serde_json::to_string(self).map_err(unreadable)
     }
 }
@@ -73,5 +86,5 @@ fn read<'a, T: serde::Deserialize<'a>>(text: &'a str) -> Result<T> {
 }
 
 fn unreadable(error: serde_json::Error) -> host_adapters_records::Error {
-    invalid(format!("the stored document cannot be updated: {error}"))
+    invalid(format!("what is stored cannot be updated: {error}"))
 }

@@ -1,0 +1,170 @@
+//! Decimal numbers as text.
+
+use std::borrow::Cow;
+
+/// The value of a number, of any number of digits.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Decimal {
+    is_negative: bool,
+    /// From the first to the last one that is not 0; empty for 0.
+    digits: String,
+    /// The power of ten of the last digit.
+    power: i64,
+}
+
+impl Decimal {
+    /// Reads a number as JSON or DynamoDB spells it; `None` for any other text, and for exponents beyond 64 bits.
+    pub fn parse(text: &str) -> Option<Self> {
+        let Parts { is_negative, whole, fraction, exponent } = Parts::of(text)?;
+        let all = format!("{whole}{fraction}");
+        let significant = all.trim_end_matches('0');
+        let digits = significant.trim_start_matches('0');
+        if digits.is_empty() {
+            return Some(Self { is_negative: false, digits: String::new(), power: 0 });
+        }
+        let zeros = i64::try_from(all.len() - significant.len()).ok()?;
+        let behind_point = i64::try_from(fraction.len()).ok()?;
+        let power = exponent.parse::<i64>().ok()?.checked_sub(behind_point)?.checked_add(zeros)?;
+        Some(Self { is_negative, digits: digits.to_owned(), power })
+    }
+
+    /// How many digits it has from the first to the last one that is not 0.
+    pub fn significant_digits(&self) -> usize {
+        self.digits.len()
+    }
+
+    /// The power of ten of its first digit: 2 for 512, -3 for 0.005; `None` for 0.
+    pub fn magnitude(&self) -> Option<i64> {
+        let behind_first = i64::try_from(self.digits.len()).ok()?.checked_sub(1).filter(|count| *count >= 0)?;
+        self.power.checked_add(behind_first)
+    }
+}
+
+/// A number as JSON spells it, digit for digit; `None` if the text is not a number, or one beyond a double's range, which
+/// no reader of JSON takes.
+pub fn number(text: &str) -> Option<Cow<'_, str>> {
+    let Parts { is_negative, whole, fraction, exponent } = Parts::of(text)?;
+    if !text.parse::<f64>().is_ok_and(f64::is_finite) {
+        return None;
+    }
+    let is_spelled_so = (whole == "0" || !whole.is_empty() && !whole.starts_with('0'))
+        && !(fraction.is_empty() && text.contains('.'))
+        && !text.starts_with('+');
+    if is_spelled_so {
+        return Some(Cow::Borrowed(text));
+    }
+    let (sign, whole) = (if is_negative { "-" } else { "" }, whole.trim_start_matches('0'));
+    let whole = if whole.is_empty() { "0" } else { whole };
+    let fraction = if fraction.is_empty() { String::new() } else { format!(".{fraction}") };
+    let exponent = if exponent == "0" { String::new() } else { format!("e{exponent}") };
+    Some(Cow::Owned(format!("{sign}{whole}{fraction}{exponent}")))
+}
+
+/// The parts of a number's text.
+struct Parts<'a> {
+    is_negative: bool,
+    whole: &'a str,
+    fraction: &'a str,
+    /// "0" where there is none.
+    exponent: &'a str,
+}
+
+impl<'a> Parts<'a> {
+    fn of(text: &'a str) -> Option<Self> {
+        let (mantissa, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
+        let unsigned = |part: &'a str| part.strip_prefix(['-', '+']).unwrap_or(part);
+        let (whole, fraction) = unsigned(mantissa).split_once('.').unwrap_or((unsigned(mantissa), ""));
+        let are_digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
+        let is_number = are_digits(whole) && are_digits(fraction) && !(whole.is_empty() && fraction.is_empty());
+        let has_exponent = are_digits(unsigned(exponent)) && !unsigned(exponent).is_empty();
+        (is_number && has_exponent).then_some(Self {
+            is_negative: mantissa.starts_with('-'),
+            whole,
+            fraction,
+            exponent,
+        })
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn keeps_every_digit_and_spells_as_json_does() {
+        for (text, spelled) in [
+            ("12.50", Some("12.50")),
+            ("-0", Some("-0")),
+            ("1E-130", Some("1E-130")),
+            ("1E+2", Some("1E+2")),
+            ("18446744073709551616", Some("18446744073709551616")),
+            ("9.9999999999999999999999999999999999999E+125", Some("9.9999999999999999999999999999999999999E+125")),
+            ("+5", Some("5")),
+            ("-.5", Some("-0.5")),
+            ("5.", Some("5")),
+            ("007.10e1", Some("7.10e1")),
+            ("000", Some("0")),
+            ("1e999", None),
+            ("1e99999999999999999999", None),
+            ("", None),
+            (".", None),
+            ("1e", None),
+            ("e5", None),
+            ("--1", None),
+            ("1 ", None),
+            ("inf", None),
+            ("NaN", None),
+            ("0x1", None),
+            ("1_0", None),
+        ] {
+            assert_eq!(number(text).as_deref(), spelled, "{text}");
+        }
+    }
+
+    #[test]
+    fn compares_by_value() {
+        for (a, b, same) in [
+            ("1", "1.0", true),
+            ("1e2", "100", true),
+            ("-0", "0.00e5", true),
+            ("12345678901234567890123", "12345678901234567890123.0", true),
+            ("12345678901234567890123", "12345678901234567890124", false),
+            ("1", "-1", false),
+            ("10", "1", false),
+        ] {
+            assert_eq!(Decimal::parse(a).unwrap() == Decimal::parse(b).unwrap(), same, "{a} {b}");
+        }
+    }
+
+    #[test]
+    fn knows_its_digits_and_its_magnitude() {
+        for (text, digits, magnitude) in [
+            ("0.00", 0, None),
+            ("512", 3, Some(2)),
+            ("0.005", 1, Some(-3)),
+            ("110111111111111110000000000000000000000", 17, Some(38)),
+            ("0.12345678901234567890123456789012345678", 38, Some(-1)),
+            ("9.9999999999999999999999999999999999999E+125", 38, Some(125)),
+            ("1E-130", 1, Some(-130)),
+        ] {
+            let decimal = Decimal::parse(text).unwrap();
+            assert_eq!((decimal.significant_digits(), decimal.magnitude()), (digits, magnitude), "{text}");
+        }
+    }
+
+    proptest! {
+        /// Whatever is spelled anew is JSON, and the same number.
+        #[test]
+        fn every_number_is_json(text in "[-+]?[0-9]{0,45}\\.?[0-9]{0,45}([eE][-+]?[0-9]{1,2})?") {
+            match number(&text) {
+                Some(spelled) => {
+                    prop_assert!(serde_json::from_str::<serde_json::Value>(&spelled).is_ok(), "{}", spelled);
+                    prop_assert_eq!(Decimal::parse(&spelled), Decimal::parse(&text));
+                }
+                None => prop_assert!(text.parse::<f64>().is_err(), "{}", text),
+            }
+        }
+    }
+}

@@ -1,0 +1,21 @@
+//! JSON whose numbers keep every digit, for host and guests.
+//!
+//! `serde_json::Value` holds an integer of 64 bits or a double, and rounds any other number without a word. DynamoDB's
+//! numbers have 38 digits. So whatever carries somebody's data through the project carries it as text
+//! ([`RawValue`](serde_json::value::RawValue)), and this crate has what is done with such texts:
+//!
+//! - [`Decimal`]: the value of a number's text.
+//! - [`number`]: a number that DynamoDB spelled, as JSON spells it.
+//! - [`same`]: whether two texts are the same value.
+//! - [`compact`]: a text as `Value` would write it, but for the numbers.
+
+mod compact;
+mod decimal;
+mod same;
+
+pub use compact::compact;
+pub use decimal::{Decimal, number};
+pub use same::same;
+
+/// How deep objects and lists are followed, as in serde_json.
+const MAX_DEPTH: usize = 128;
