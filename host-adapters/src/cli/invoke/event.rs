@@ -2,6 +2,7 @@
 
 use crate::manifest::{App, Client, decoded, read_text, without_mark};
 use anyhow::{Context, Result};
+use host_adapters_delivery::event::appsync;
 use host_adapters_platform::{Access, Grants};
 use host_adapters_sources::camel_case_name;
 use serde_json::{Value, json};
@@ -52,9 +53,9 @@ pub(super) fn read(argument: &str) -> Result<Value> {
 }
 
 /// The `userInfo` of the event's fan.
-pub(super) fn user_info(event: &Value) -> &Value {
-    let paths = ["/arguments/input/body/userInfo", "/body/userInfo", "/userInfo"];
-    paths.iter().find_map(|path| event.pointer(path)).unwrap_or(&Value::Null)
+pub(super) fn user_info(event: &Value) -> Value {
+    let mut input = appsync::input(event.clone());
+    input.get_mut("userInfo").map(Value::take).map(appsync::json).unwrap_or_default()
 }
 
 /// A client that may write every collection, for the fixtures.
@@ -71,14 +72,16 @@ mod tests {
     #[test]
     fn graphql_variables_become_an_appsync_event() {
         let event = read(r#"{"input":{"body":{"userInfo":{"globalUserId":"g"}}}}"#).unwrap();
-        assert_eq!(user_info(&event), &json!({"globalUserId": "g"}));
+        assert_eq!(user_info(&event), json!({"globalUserId": "g"}));
         assert!(event.pointer("/arguments/input/body").is_some());
     }
 
     #[test]
     fn other_events_stay_as_they_are() {
         let event = read(r#"{"body":{"userInfo":{"globalUserId":"g"}}}"#).unwrap();
-        assert_eq!(user_info(&event), &json!({"globalUserId": "g"}));
+        assert_eq!(user_info(&event), json!({"globalUserId": "g"}));
+        let texts = json!({"arguments": {"input": {"userInfo": r#"{"globalUserId":"g"}"#}}});
+        assert_eq!(user_info(&texts), json!({"globalUserId": "g"}));
         assert!(read("{").unwrap_err().to_string().contains("not JSON"));
     }
 }

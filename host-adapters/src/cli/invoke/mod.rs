@@ -129,7 +129,7 @@ fn prepare(app: &mut App, worker: &str, options: &Options, event: &Value, data: 
         audience: "host-adapters invoke".to_owned(),
         jwks: jwks.display().to_string(),
     };
-    let token = token::development(&identity, event::user_info(event), &jwks)?;
+    let token = token::development(&identity, &event::user_info(event), &jwks)?;
     app.host.identity = Some(identity);
     Ok(token)
 }
