@@ -323,6 +323,23 @@ async fn uses_only_public_signing_keys() {
 }
 
 #[tokio::test]
+async fn case_22_keys_are_read_as_editors_save_them() {
+    let signer = Signer::es256("k");
+    let keys = jwks(&[signer.jwk()]);
+    let saved = |bytes: Vec<u8>| {
+        let setup = setup(&[]);
+        std::fs::write(&setup.file, bytes).unwrap();
+        setup
+    };
+    let windows = saved(format!("\u{feff}{}\r\n", keys.replace(',', ",\r\n")).into_bytes());
+    assert!(windows.identity.verify(&signer.sign(&claims())).await.is_ok());
+    let wide = saved(keys.encode_utf16().flat_map(u16::to_le_bytes).collect());
+    let error = wide.identity.verify(&signer.sign(&claims())).await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Unavailable);
+    assert!(error.message.contains("it is UTF-16, not UTF-8"), "{error}");
+}
+
+#[tokio::test]
 async fn is_unavailable_without_keys() {
     let signer = Signer::es256("k");
     let identity = Identity::new(config("/no/such/jwks.json"), Clock::wall()).unwrap();

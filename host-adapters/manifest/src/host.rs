@@ -1,12 +1,15 @@
 //! `[application.tool.host-adapters]`: what the host provides to its components. Spin ignores the table `tool`.
 
 use super::app::{Client, Host};
+use super::circles::Places;
 use super::component::{Context, TOOL, own_tool};
 use super::grants::{GrantSettings, RawGrants};
 use super::variables::Value;
 use host_adapters_outbound::{LimitBy, RateLimit, ServiceConfig, check_upstream};
 use host_adapters_platform::{IdentityConfig, QueueSpec, TableSpec, fifo};
-use host_adapters_settings::{Fields, Named, Names, Settings, Spanned, Table, Template, settings};
+use host_adapters_settings::{
+    Fields, Named, Names, Settings, Spanned, Table, Template, check_web_url, settings, showable,
+};
 use host_adapters_sources::SourceConfig;
 use std::num::NonZeroU32;
 use std::ops::Range;
@@ -93,9 +96,12 @@ impl RawClient {
 
 /// Reads the table; the names that its clients use are checked later, and its clients
 /// added.
-pub(super) fn read(application: &mut Fields<'_, '_>, context: &Context<'_, '_>) -> (Host, Vec<RawClient>) {
+pub(super) fn read(application: &mut Fields<'_, '_>, context: &Context<'_, '_>) -> (Host, Vec<RawClient>, Places) {
     let Some(mut tool) = own_tool(application) else { return Default::default() };
     let (settings, _) = HostSettings::read_all(&mut tool);
+    let place =
+        |(name, _): &(String, _)| Some((name.clone(), tool.place_within(&["queues", name, "dead_letter_queue"])?));
+    let places = settings.queues.0.iter().filter_map(place).collect();
     let host = Host {
         queues: settings.queues.0.into_iter().map(|(name, it)| queue(name, it, context)).collect(),
         tables: settings.tables.0.into_iter().map(|(name, table)| (name, spec(&table.value))).collect(),
@@ -105,7 +111,8 @@ pub(super) fn read(application: &mut Fields<'_, '_>, context: &Context<'_, '_>) 
         ..Host::default()
     };
     tool.finish();
-    (host, settings.clients.0.into_iter().map(|(name, client)| raw_client(name, client, context)).collect())
+    let clients = settings.clients.0.into_iter().map(|(name, client)| raw_client(name, client, context));
+    (host, clients.collect(), places)
 }
 
 /// A queue exists as soon as another queue or a source names it as its dead-letter queue.
@@ -147,7 +154,13 @@ fn identity_config(settings: &IdentitySettings, context: &Context<'_, '_>) -> Op
     let jwks = text("jwks", &settings.jwks);
     let (issuer, audience, jwks) = (issuer?, audience?, jwks?);
     // A file is one beside the manifest.
-    let jwks = if jwks.contains("://") { jwks } else { context.folder.join(jwks).display().to_string() };
+    let is_address = jwks.contains("://");
+    if let (true, Err(fault), Some(written)) = (is_address, check_web_url(&jwks), &settings.jwks.0) {
+        let shown = showable(&written.value).map_or_else(|| "jwks".to_owned(), |url| format!("\"{url}\""));
+        let message = format!("{shown} {fault}, in application.tool.{TOOL}.identity");
+        context.report.diagnostic(&written.span, message);
+    }
+    let jwks = if is_address { jwks } else { context.folder.join(jwks).display().to_string() };
     Some(IdentityConfig { issuer, audience, jwks })
 }
 
@@ -174,8 +187,7 @@ fn web_url(service: &str, written: &Template, context: &Context<'_, '_>) -> Opti
     let Err(mistake) = check_upstream(url.expose()) else { return Some(url) };
     if let Some(Spanned { value, span }) = &written.0 {
         let place = format!("application.tool.{TOOL}.services.{service}");
-        // A literal may contain a password.
-        let shown = if value.contains('@') { "upstream".to_owned() } else { format!("\"{value}\"") };
+        let shown = showable(value).map_or_else(|| "upstream".to_owned(), |url| format!("\"{url}\""));
         context.report.diagnostic(span, format!("{shown} {mistake}, in {place}"));
     }
     None

@@ -1,6 +1,7 @@
 //! Loads a component: compile it or read it from the cache, link it, check its exports and imports.
 
 use crate::compiled::Cache;
+use crate::identity;
 use crate::limits::Limits;
 use crate::requirements::{Export, Requirements};
 use crate::state::State;
@@ -71,6 +72,16 @@ pub enum LoadError {
         path: PathBuf,
         /// What the system said.
         source: std::io::Error,
+    },
+    /// The file is another component's.
+    #[error("{component}: {from} {reason}")]
+    Another {
+        /// The component's id.
+        component: String,
+        /// The file.
+        from: String,
+        /// Whose it is.
+        reason: String,
     },
     /// Not a component, or one that this engine cannot compile.
     #[error("{component}: {from} does not compile: {reason}")]
@@ -158,6 +169,11 @@ impl Version {
         (wasm, digest): (&[u8], Arc<str>),
     ) -> Result<Self, LoadError> {
         let component = || spec.id.clone();
+        identity::check(wasm, &spec.id).map_err(|reason| LoadError::Another {
+            component: component(),
+            from: spec.source.to_string(),
+            reason,
+        })?;
         let compiled = cache.component(engine, wasm).map_err(|error| LoadError::Compile {
             component: component(),
             from: spec.source.to_string(),
@@ -171,7 +187,14 @@ impl Version {
         let http = Http::of(&compiled.component, &instance);
         let exports = [batch.as_ref().map(|_| Export::BatchWorker), http.as_ref().map(|_| Export::HttpHandler)];
         let exports: Vec<_> = exports.into_iter().flatten().collect();
-        let complaints = complaints(engine, &compiled.component, spec, &exports);
+        let mut complaints = complaints(engine, &compiled.component, spec, &exports);
+        if spec.requirements.id && identity::ids(wasm).is_empty() {
+            complaints.push(format!(
+                "does not say which component it is (no section `{}`): make it by `host-adapters build {}`",
+                identity::SECTION,
+                spec.id
+            ));
+        }
         if !complaints.is_empty() {
             return Err(LoadError::Unfit { component: component(), complaints });
         }

@@ -1,7 +1,7 @@
 //! `host-adapters validate`: reads the manifest and the runtime configuration, opens every component, and with `--probe`
 //! probes the servers.
 
-use super::{FAILED, ManifestOptions, RuntimeConfigOptions, UNUSABLE};
+use super::{FAILED, ManifestOptions, RuntimeConfigOptions, UNUSABLE, print};
 use crate::manifest::App;
 use crate::{backends, components};
 use anyhow::Result;
@@ -24,7 +24,7 @@ pub(super) async fn run(options: &Options) -> Result<ExitCode> {
         (Ok(app), Ok(config)) => (app, config),
         (Err(code), _) | (_, Err(code)) => return Ok(code),
     };
-    println!("{}", summary(&app));
+    print(summary(&app))?;
     if !components_are_fit(&app).await? {
         return Ok(ExitCode::from(UNUSABLE));
     }
@@ -32,7 +32,7 @@ pub(super) async fn run(options: &Options) -> Result<ExitCode> {
     if options.probe {
         for (section, problem) in backends::probe(&app, &config).await {
             down |= problem.is_some();
-            println!("{section}: {}", problem.as_deref().unwrap_or("answers"));
+            print(format!("{section}: {}", problem.as_deref().unwrap_or("answers")))?;
         }
     }
     Ok(if down { ExitCode::from(FAILED) } else { ExitCode::SUCCESS })

@@ -6,7 +6,8 @@ use crate::manifest::{App, Component};
 use host_adapters_runtime::{Export, RefusedImport, RequiredExport, Requirements};
 
 pub(super) fn of(app: &App, component: &Component) -> Requirements {
-    Requirements { exports: exports(app, component), refused: refused(component) }
+    // What `build` makes has its id.
+    Requirements { exports: exports(app, component), refused: refused(component), id: component.artifact.is_some() }
 }
 
 fn exports(app: &App, component: &Component) -> Vec<RequiredExport> {

@@ -4,11 +4,14 @@ mod connections;
 mod dead_letters;
 mod early;
 mod events;
+mod files;
+mod identity;
 mod invoke;
 mod runtime_config;
 mod signals;
 mod up;
 mod validate;
+mod variables;
 
 use serde_json::Value;
 use std::io::Write;

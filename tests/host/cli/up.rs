@@ -1,6 +1,7 @@
 //! `host-adapters up`: it starts, answers `queues`, keeps its secrets, drains.
 
 use super::command;
+use host_adapters_runtime::identity::marked;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use std::fs::File;
@@ -200,9 +201,15 @@ fn operators_swap_workers_and_see_their_versions() {
     assert!(table.contains("old calls") && table.contains(&digest[..12]), "{table}");
 
     let whole = programs::component("save-entries");
-    let refused = up.ask(&["swap", "retry-score", whole.to_str().unwrap()], operator);
+    let anothers = up.ask(&["swap", "retry-score", whole.to_str().unwrap()], operator);
+    assert_eq!((anothers.code, anothers.stdout.as_str()), (1, ""));
+    assert!(anothers.stderr.contains("is the component save-entries, not retry-score"), "{anothers:?}");
+    let named = folder.path().join("named.wasm");
+    std::fs::write(&named, marked(component("save-entries"), "retry-score")).unwrap();
+    let refused = up.ask(&["swap", "retry-score", named.to_str().unwrap()], operator);
     assert_eq!((refused.code, refused.stdout.as_str()), (1, ""));
     assert!(refused.stderr.contains("imports registration:platform/table@1.0.0"), "{refused:?}");
+    assert_eq!(up.ask(&["swap", "nope", file], operator).code, 2, "there is no such worker");
     assert_eq!(up.ask(&["swap", "retry-score", file], "planted-6f1e-checker").code, 1, "not granted");
     assert_eq!(up.ask(&["versions"], GUESS).code, 2, "nobody's token");
     assert_eq!(up.ask(&["swap", "retry-score", "no-such.wasm"], operator).code, 2);

@@ -203,7 +203,8 @@ impl Place {
 /// The usable keys of a JWKS. The issuer may publish others, for other purposes.
 fn parse(place: &str, bytes: &[u8]) -> std::result::Result<Vec<Key>, JwksError> {
     let wrong = |what: &str| JwksError::Content(place.to_owned(), what.to_owned());
-    let mut set: Value = serde_json::from_slice(bytes).map_err(|error| wrong(&error.to_string()))?;
+    let text = host_adapters_settings::decode(bytes).map_err(|error| wrong(&error.to_string()))?;
+    let mut set: Value = serde_json::from_str(text).map_err(|error| wrong(&error.to_string()))?;
     let Some(Value::Array(keys)) = set.get_mut("keys").map(Value::take) else {
         return Err(wrong("it has no list `keys`"));
     };
