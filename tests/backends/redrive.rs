@@ -3,7 +3,7 @@
 #![allow(non_snake_case, reason = "names that begin with a line of docs/delivery.md")]
 
 use backend_embedded::Embedded;
-use host_adapters_delivery::dead_letter::{Cause, DeadLetterSink, Origin};
+use host_adapters_delivery::dead_letter::{Cause, DeadLetterSink, Origin, Unstored};
 use host_adapters_delivery::dispatch::{Dispatch, Dispatched};
 use host_adapters_delivery::event::{Attribute, Disposition, Event, Payload};
 use host_adapters_delivery::redrive::{Outcome, Redriver};
@@ -28,7 +28,7 @@ impl Dispatch for Worker {
     async fn dispatch(&self, worker: &str, batch: Vec<Event>) -> Dispatched {
         assert_eq!(worker, WORKER);
         self.1.lock().unwrap().extend(batch);
-        Dispatched { result: Ok(vec![self.0.clone()]), digest: "d2".into(), outages: vec![] }
+        Dispatched { result: Ok(vec![self.0.clone()]), digest: "d2".into(), ..Dispatched::default() }
     }
 }
 
@@ -97,10 +97,10 @@ fn event(source: &str, payload: Payload, attributes: &[(&str, &str)]) -> Event {
 /// Stores a dead letter for a record; returns its id.
 async fn store_dead_letter(
     backend: &Opened,
-    message: impl FnOnce(&DeadLetterSink, &Cause<'_>) -> Message,
+    message: impl FnOnce(&DeadLetterSink, &Cause<'_>) -> Unstored,
 ) -> Vec<String> {
     let dead_letters = DeadLetterSink::new(Arc::new(backend.embedded.clone()), DEAD_LETTERS.to_owned(), WORKER);
-    let dead_letter = message(&dead_letters, &Cause { reason: "worker trapped: no", digest: "d1" });
+    let dead_letter = message(&dead_letters, &Cause { reason: "worker trapped: no", digest: "d1", ..Cause::default() });
     assert_eq!(dead_letters.send(vec![dead_letter]).await, [None]);
     backend.embedded.peek(DEAD_LETTERS, 10).await.unwrap().into_iter().map(|dead_letter| dead_letter.id).collect()
 }
@@ -138,7 +138,7 @@ fn from_stream() -> String {
 async fn store_dead_record(backend: &Opened, source: &str, payload: Payload) -> Vec<String> {
     let event = event(source, payload, &[("shardId", "s1")]);
     let envelope = serde_json::json!({"version": "1.0"});
-    store_dead_letter(backend, |dead_letters, cause| dead_letters.stream(&event, envelope, cause).0).await
+    store_dead_letter(backend, |dead_letters, cause| dead_letters.stream(&event, envelope, cause)).await
 }
 
 async fn store_dead_change(backend: &Opened) -> Vec<String> {
@@ -207,7 +207,8 @@ async fn d11_3__a_change_is_handed_to_its_worker_as_it_was() {
 async fn d11_3__a_change_that_fails_again_stays() {
     for (answer, said) in [
         (Disposition::Reject("stale".into()), "save-entries rejected it: stale"),
-        (Disposition::Retry(None), "save-entries answered retry"),
+        (Disposition::retry(""), "save-entries answered retry"),
+        (Disposition::retry("table busy"), "save-entries answered retry: table busy"),
     ] {
         let backend = open().await;
         let ids = store_dead_change(&backend).await;

@@ -104,7 +104,8 @@ async fn save_entries_queue_of_an_entry_that_is_gone() {
           "rejected": [
             {
               "itemIdentifier": "msg-456",
-              "reason": "stale: the item was removed after this record"
+              "reason": "stale: the item was removed after this record",
+              "skipped": true
             }
           ]
         }"#]],

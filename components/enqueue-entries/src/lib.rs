@@ -68,7 +68,7 @@ fn retry(results: &Result<Vec<Result<String, Error>>, Error>, index: usize) -> O
         Ok(Some(Ok(_))) => None,
         Ok(Some(Err(error))) | Err(error) => Some(error.disposition()),
         // If the response has fewer results than messages, it is unknown whether this one was accepted.
-        Ok(None) => Some(Disposition::Retry(None)),
+        Ok(None) => Some(Disposition::retry(format!("{QUEUE}: the response does not mention the message"))),
     }
 }
 
@@ -124,13 +124,15 @@ mod tests {
         let throttled = Error { kind: ErrorKind::Throttled, message: "later".to_owned(), retry_after_ms: Some(50) };
         let results = Ok(vec![Ok("m-1".to_owned()), Err(throttled)]);
         assert_eq!(retry(&results, 0), None);
-        assert_eq!(retry(&results, 1), Some(Disposition::Retry(Some(50))));
-        assert_eq!(retry(&results, 2), Some(Disposition::Retry(None)));
+        assert_eq!(retry(&results, 1), Some(Disposition::retry_after(Some(50), "later")));
+        assert!(
+            matches!(retry(&results, 2), Some(Disposition::Retry(retry)) if retry.reason.contains("does not mention"))
+        );
     }
 
     #[test]
     fn a_queue_that_does_not_answer_accepts_nothing() {
         let results = Err(Error::new(ErrorKind::Unavailable, "down"));
-        assert_eq!(retry(&results, 0), Some(Disposition::Retry(None)));
+        assert_eq!(retry(&results, 0), Some(Disposition::retry("down")));
     }
 }

@@ -19,7 +19,7 @@ impl BatchWorker for RetryScore {
 
     async fn handle(batch: Vec<Event>, call: &Call) -> Result<Vec<Disposition>, Failure> {
         let service = EntryService::new(call);
-        let mut dispositions = vec![Disposition::Retry(None); batch.len()];
+        let mut dispositions = vec![Disposition::retry("its score was not asked for"); batch.len()];
         let mut bodies = Vec::new();
         for (index, (event, disposition)) in batch.iter().zip(&mut dispositions).enumerate() {
             match event.json().and_then(Body::checked) {

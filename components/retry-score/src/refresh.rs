@@ -63,9 +63,10 @@ impl Request {
         self.each(|fan| match status(fan) {
             Some(RefreshStatus::Refreshed) => Disposition::Ack,
             Some(RefreshStatus::Unknown) => {
-                Disposition::Reject("unknown: the entry service holds no such entry".to_owned())
+                Disposition::Skip("unknown: the entry service holds no such entry".to_owned())
             }
-            Some(RefreshStatus::Failed) | None => Disposition::Retry(None),
+            Some(RefreshStatus::Failed) => Disposition::retry("service entry: it failed to refresh the score"),
+            None => Disposition::retry("service entry: its response does not mention the fan"),
         })
     }
 
@@ -130,19 +131,20 @@ mod tests {
         assert_eq!(request.fans, ["u", "v"]);
         let settled =
             request.settle(&[refreshed("u", RefreshStatus::Refreshed), refreshed("v", RefreshStatus::Failed)]);
-        assert_eq!(settled, [(0, Disposition::Ack), (2, Disposition::Ack), (1, Disposition::Retry(None))]);
+        let failed = Disposition::retry("service entry: it failed to refresh the score");
+        assert_eq!(settled, [(0, Disposition::Ack), (2, Disposition::Ack), (1, failed)]);
     }
 
     #[test]
-    fn the_record_of_an_unknown_entry_is_rejected() {
+    fn the_record_of_an_unknown_entry_is_skipped() {
         let settled = request(&[("a", "u")]).settle(&[refreshed("u", RefreshStatus::Unknown)]);
-        assert!(matches!(settled.first(), Some((0, Disposition::Reject(reason))) if reason.starts_with("unknown")));
+        assert!(matches!(settled.first(), Some((0, Disposition::Skip(reason))) if reason.starts_with("unknown")));
     }
 
     #[test]
     fn a_fan_that_the_response_does_not_mention_is_retried() {
         let settled = request(&[("a", "u")]).settle(&[refreshed("v", RefreshStatus::Refreshed)]);
-        assert_eq!(settled, [(0, Disposition::Retry(None))]);
+        assert_eq!(settled, [(0, Disposition::retry("service entry: its response does not mention the fan"))]);
     }
 
     #[test]

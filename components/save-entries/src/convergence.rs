@@ -13,6 +13,9 @@ use worker_kit::services::entry::{self, DeleteStatus, Deleted, UpsertStatus, Ups
 /// Rounds of read, send and unflag, after which the record is delivered again.
 pub const MAX_ROUNDS: usize = 5;
 
+/// The reason of an entry that the service's response does not mention.
+const UNMENTIONED: &str = "service entry: its response does not mention the entry";
+
 /// What to do next with an item.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Next {
@@ -46,7 +49,7 @@ pub fn after_upsert(result: Option<&Upserted>) -> Next {
             let message = message.unwrap_or("without saying why");
             Next::Settle(Disposition::Reject(format!("invalid: the entry service will never take it: {message}")))
         }
-        None => Next::Settle(Disposition::Retry(None)),
+        None => Next::Settle(Disposition::retry(UNMENTIONED)),
     }
 }
 
@@ -54,7 +57,7 @@ pub fn after_upsert(result: Option<&Upserted>) -> Next {
 pub fn after_delete(result: Option<&Deleted>) -> Next {
     match result.map(|result| result.status) {
         Some(DeleteStatus::Deleted | DeleteStatus::Stale) => Next::Settle(Disposition::Ack),
-        None => Next::Settle(Disposition::Retry(None)),
+        None => Next::Settle(Disposition::retry(UNMENTIONED)),
     }
 }
 
@@ -156,8 +159,8 @@ mod tests {
 
     #[test]
     fn a_missing_result_is_not_success() {
-        assert_eq!(after_upsert(None), Next::Settle(Disposition::Retry(None)));
-        assert_eq!(after_delete(None), Next::Settle(Disposition::Retry(None)));
+        assert_eq!(after_upsert(None), Next::Settle(Disposition::retry(UNMENTIONED)));
+        assert_eq!(after_delete(None), Next::Settle(Disposition::retry(UNMENTIONED)));
     }
 
     #[test]
@@ -174,9 +177,9 @@ mod tests {
         let failed = Error::new(ErrorKind::ConditionFailed, "changed");
         assert_eq!(after_unflag(Some(&failed)), Next::Reread(Why::Changed));
         let throttled = Error { kind: ErrorKind::Throttled, message: "later".to_owned(), retry_after_ms: Some(9) };
-        assert_eq!(after_unflag(Some(&throttled)), Next::Settle(Disposition::Retry(Some(9))));
+        assert_eq!(after_unflag(Some(&throttled)), Next::Settle(Disposition::retry_after(Some(9), "later")));
         let denied = Error::new(ErrorKind::Denied, "no grant");
-        assert_eq!(after_unflag(Some(&denied)), Next::Settle(Disposition::Retry(None)));
+        assert_eq!(after_unflag(Some(&denied)), Next::Settle(Disposition::retry("no grant")));
     }
 
     #[test]

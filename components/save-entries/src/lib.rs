@@ -40,7 +40,7 @@ worker_kit::batch_worker!(SaveEntries);
 
 /// Handles a batch, through the given ports.
 pub async fn handle(ports: &impl Ports, batch: Vec<Event>) -> Vec<Disposition> {
-    let mut dispositions = vec![Disposition::Retry(None); batch.len()];
+    let mut dispositions = vec![Disposition::retry("the record was not planned"); batch.len()];
     let mut inputs = Vec::with_capacity(batch.len());
     for (index, (event, disposition)) in batch.into_iter().zip(&mut dispositions).enumerate() {
         match event.json().and_then(Record::new) {
@@ -63,6 +63,6 @@ pub fn count(dispositions: &[Disposition]) -> serde_json::Value {
         "received": dispositions.len(),
         "processed": count(|it| matches!(it, Disposition::Ack)),
         "failed": count(|it| matches!(it, Disposition::Retry(_))),
-        "rejected": count(|it| matches!(it, Disposition::Reject(_))),
+        "rejected": count(|it| matches!(it, Disposition::Reject(_) | Disposition::Skip(_))),
     })
 }

@@ -24,6 +24,9 @@ pub type Look = Result<Option<Rc<Item>>, Disposition>;
 /// The dispositions of records, by their index in the batch.
 pub type Settled = Vec<(usize, Disposition)>;
 
+/// The reason of a record whose item was not read.
+pub const UNREAD: &str = "table demand-table: the response does not mention the item";
+
 /// What to send for an item.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Job {
@@ -73,13 +76,13 @@ pub fn plan(inputs: Vec<Input>, looks: &HashMap<Key, Look>) -> Plan {
 }
 
 fn decide(input: &Input, looks: &HashMap<Key, Look>) -> Result<(Rc<Item>, Action), Disposition> {
-    let look = looks.get(&input.record.image.key).ok_or(Disposition::Retry(None))?;
+    let look = looks.get(&input.record.image.key).ok_or_else(|| Disposition::retry(UNREAD))?;
     let current = look.as_ref().map_err(Clone::clone)?.as_ref();
     match (check(&input.record, current.map(Rc::as_ref), input.attempt), current) {
         (Check::Put, Some(current)) => Ok((current.clone(), Action::Put)),
         (Check::Put | Check::Delete, _) => Ok((input.record.image.clone(), Action::Delete)),
-        (Check::Stale(reason), _) => Err(Disposition::Reject(reason.to_owned())),
-        (Check::Behind, _) => Err(Disposition::Retry(None)),
+        (Check::Stale(reason), _) => Err(Disposition::Skip(reason.to_owned())),
+        (Check::Behind, _) => Err(Disposition::retry("the table returned an item older than the record")),
     }
 }
 
@@ -119,7 +122,7 @@ mod tests {
         let plan = plan(inputs, &looks(&[("u", Some(2))]));
         let jobs: Vec<_> = plan.campaigns.values().flatten().map(|job| (job.action, job.records.clone())).collect();
         assert_eq!(jobs, [(Action::Put, vec![1, 2])]);
-        assert!(matches!(plan.settled.as_slice(), [(0, Disposition::Reject(reason))] if reason.starts_with("stale")));
+        assert!(matches!(plan.settled.as_slice(), [(0, Disposition::Skip(reason))] if reason.starts_with("stale")));
     }
 
     #[test]
@@ -142,10 +145,10 @@ mod tests {
     fn records_of_unread_items_are_delivered_again() {
         let mut looks = looks(&[("u", Some(1))]);
         let key = item(&image("v", 0, "a")).key;
-        looks.insert(key, Err(Disposition::Retry(Some(7))));
+        looks.insert(key, Err(Disposition::retry_after(Some(7), "busy")));
         let inputs = vec![input(0, Operation::Insert, "v", 1), input(1, Operation::Insert, "unread", 1)];
         let plan = plan(inputs, &looks);
         assert!(plan.campaigns.is_empty());
-        assert_eq!(plan.settled, [(0, Disposition::Retry(Some(7))), (1, Disposition::Retry(None))]);
+        assert_eq!(plan.settled, [(0, Disposition::retry_after(Some(7), "busy")), (1, Disposition::retry(UNREAD))]);
     }
 }

@@ -1,7 +1,7 @@
 //! Replicates a batch: reads, checks, sends by campaign, unflags, and repeats that for what changed meanwhile.
 
 use crate::convergence::{self, MAX_ROUNDS, Next, Why};
-use crate::plan::{Action, Input, Job, Look, Settled, plan};
+use crate::plan::{Action, Input, Job, Look, Settled, UNREAD, plan};
 use crate::ports::{Ports, Score};
 use crate::record::Item;
 use futures::{StreamExt, stream};
@@ -9,6 +9,7 @@ use serde_json::json;
 use std::collections::{BTreeSet, HashMap};
 use std::rc::Rc;
 use worker_kit::Disposition;
+use worker_kit::platform::ErrorKind;
 use worker_kit::platform::table::Key;
 use worker_kit::services::entry::Deletion;
 use worker_kit::services::{MAX_PER_REQUEST, ServiceError};
@@ -35,19 +36,32 @@ pub async fn replicate(ports: &impl Ports, inputs: Vec<Input>) -> Settled {
 
 /// The present items. If a read fails, the records of its items are delivered again.
 async fn look(ports: &impl Ports, keys: Vec<Key>) -> HashMap<Key, Look> {
-    let reads = keys.chunks(KEYS_PER_READ).map(|keys| async move {
+    let reads = keys.chunks(KEYS_PER_READ).map(|keys| look_at(ports, keys));
+    let looks: Vec<_> = stream::iter(reads).buffer_unordered(READS).collect().await;
+    looks.into_iter().flatten().collect()
+}
+
+/// The items of one read. One that is wrong in itself is halved, until the key that the table refuses is alone.
+async fn look_at(ports: &impl Ports, keys: &[Key]) -> Vec<(Key, Look)> {
+    let (mut looks, mut waiting) = (Vec::with_capacity(keys.len()), vec![keys]);
+    while let Some(keys) = waiting.pop() {
         let items = ports.read(keys.to_vec()).await;
         if let Err(error) = &items {
+            if error.kind == ErrorKind::Invalid && keys.len() > 1 {
+                waiting.extend(<[_; 2]>::from(keys.split_at(keys.len() / 2)));
+                continue;
+            }
             ports.warn("Items not read", json!({"items": keys.len(), "problem": error.message}));
         }
         let look = |index: usize| match &items {
-            Ok(items) => items.get(index).map_or(Err(Disposition::Retry(None)), |item| parse(item.as_deref())),
+            Ok(items) => {
+                items.get(index).map_or_else(|| Err(Disposition::retry(UNREAD)), |item| parse(item.as_deref()))
+            }
             Err(error) => Err(error.disposition()),
         };
-        keys.iter().cloned().enumerate().map(|(index, key)| (key, look(index))).collect::<Vec<_>>()
-    });
-    let looks: Vec<_> = stream::iter(reads).buffer_unordered(READS).collect().await;
-    looks.into_iter().flatten().collect()
+        looks.extend(keys.iter().cloned().enumerate().map(|(index, key)| (key, look(index))));
+    }
+    looks
 }
 
 fn parse(item: Option<&str>) -> Look {
@@ -72,7 +86,9 @@ async fn converge(ports: &impl Ports, campaign_id: &str, mut jobs: Vec<Job>) -> 
         settled.append(&mut round.settled);
     }
     ports.warn("Items keep changing", json!({"campaignId": campaign_id, "items": jobs.len()}));
-    settled.extend(jobs.into_iter().flat_map(|job| settle(job, &Disposition::Retry(None))));
+    settled.extend(
+        jobs.into_iter().flat_map(|job| settle(job, &Disposition::retry("the item kept changing while it was sent"))),
+    );
     settled
 }
 
@@ -178,7 +194,7 @@ impl<P: Ports> Round<'_, P> {
             let disposition = match sent.as_ref().map(|sent| sent.get(index)) {
                 Ok(Some(Ok(_))) => return None,
                 Ok(Some(Err(error))) | Err(error) => error.disposition(),
-                Ok(None) => Disposition::Retry(None),
+                Ok(None) => Disposition::retry("retryScoreQueue: the response does not mention the message"),
             };
             Some((job.item.key.clone(), disposition))
         });
@@ -196,7 +212,9 @@ impl<P: Ports> Round<'_, P> {
         for (index, job) in jobs.into_iter().enumerate() {
             let next = match results.as_ref().map(|results| results.get(index)) {
                 Ok(Some(error)) => convergence::after_unflag(error.as_ref()),
-                Ok(None) => Next::Settle(Disposition::Retry(None)),
+                Ok(None) => {
+                    Next::Settle(Disposition::retry("table demand-table: the response does not mention the update"))
+                }
                 Err(error) => Next::Settle(error.disposition()),
             };
             self.follow(job, next);
@@ -211,7 +229,7 @@ impl<P: Ports> Round<'_, P> {
         let looks = look(self.ports, changed.iter().map(|(job, _)| job.item.key.clone()).collect()).await;
         let mut jobs = Vec::new();
         for (job, why) in changed {
-            let look = looks.get(&job.item.key).cloned().unwrap_or(Err(Disposition::Retry(None)));
+            let look = looks.get(&job.item.key).cloned().unwrap_or_else(|| Err(Disposition::retry(UNREAD)));
             let next = look.map(|item| convergence::after_reread(&job.item, why, item));
             jobs.extend(self.follow(job, next.unwrap_or_else(Next::Settle)));
         }

@@ -23,6 +23,14 @@ fn is_rejected(disposition: &Disposition, code: &str) -> bool {
     matches!(disposition, Disposition::Reject(reason) if reason.starts_with(code))
 }
 
+fn is_stale(disposition: &Disposition) -> bool {
+    matches!(disposition, Disposition::Skip(reason) if reason.starts_with("stale"))
+}
+
+fn is_retried(disposition: &Disposition) -> bool {
+    matches!(disposition, Disposition::Retry(retry) if !retry.reason.is_empty())
+}
+
 fn only(fan: &str) -> BTreeSet<String> {
     BTreeSet::from([fan.to_owned()])
 }
@@ -67,7 +75,7 @@ fn a_failed_read_is_a_retry_and_never_success() {
     let image = image("u", 1, "a");
     let mut world = World::with([image.clone()]);
     world.blind = Some(Error { kind: ErrorKind::Throttled, message: "later".to_owned(), retry_after_ms: Some(20) });
-    assert_eq!(run(&world, vec![input(0, Operation::Insert, &image)]), [Disposition::Retry(Some(20))]);
+    assert_eq!(run(&world, vec![input(0, Operation::Insert, &image)]), [Disposition::retry_after(Some(20), "later")]);
     assert!(world.service.borrow().is_empty());
 }
 
@@ -77,10 +85,11 @@ fn a_failed_replication_keeps_its_flag() {
     let image = image("u", 1, "a");
     let unavailable = ServiceError::Unavailable { service: "entry", message: "down".to_owned() };
     let throttled = ServiceError::Throttled { service: "entry", retry_after_ms: Some(2000) };
-    for (outage, expected) in [(unavailable, None), (throttled, Some(2000))] {
+    for (outage, after) in [(unavailable, None), (throttled, Some(2000))] {
+        let expected = Disposition::retry_after(after, outage.to_string());
         let mut world = World::with([image.clone()]);
         world.outage = Some(outage);
-        assert_eq!(run(&world, vec![input(0, Operation::Insert, &image)]), [Disposition::Retry(expected)]);
+        assert_eq!(run(&world, vec![input(0, Operation::Insert, &image)]), [expected]);
         assert!(world.is_flagged(&image));
     }
 }
@@ -125,7 +134,7 @@ fn a_score_that_cannot_be_queued_keeps_the_record() {
     let image = image("u", 1, "a");
     let mut world = World::with([image.clone()]);
     (world.unscored, world.queue_down) = (only("u"), true);
-    assert_eq!(run(&world, vec![input(0, Operation::Insert, &image)]), [Disposition::Retry(None)]);
+    assert!(is_retried(&run(&world, vec![input(0, Operation::Insert, &image)])[0]));
     assert!(world.is_flagged(&image));
 }
 
@@ -137,7 +146,7 @@ fn a_removed_entry_leaves_a_tombstone_that_a_late_post_does_not_lift() {
     world.table.borrow_mut().clear();
     assert_eq!(run(&world, vec![input(0, Operation::Remove, &image)]), [Disposition::Ack]);
     world.agreement().unwrap();
-    assert!(is_rejected(&run(&world, vec![input(0, Operation::Insert, &image)])[0], "stale"));
+    assert!(is_stale(&run(&world, vec![input(0, Operation::Insert, &image)])[0]));
     world.agreement().unwrap();
 }
 
@@ -161,7 +170,7 @@ fn an_item_that_keeps_changing_is_delivered_again() {
     *world.changes.borrow_mut() = vec![Change::Fan("u", "b"); 100];
     *world.choices.borrow_mut() = [0, 3, 0].repeat(100);
     let late = input(0, Operation::Insert, &image);
-    assert_eq!(run(&world, vec![Input { attempt: 2, ..late }]), [Disposition::Retry(None)]);
+    assert!(is_retried(&run(&world, vec![Input { attempt: 2, ..late }])[0]));
     assert_eq!(world.requests.borrow().len(), crate::convergence::MAX_ROUNDS);
     assert!(world.is_flagged(&image));
 }
@@ -197,7 +206,9 @@ fn deliver(world: &World, mut pending: Vec<(Record, u32)>) {
                 match disposition {
                     Disposition::Ack => {}
                     Disposition::Retry(_) => pending.push((input.record.clone(), input.attempt + 1)),
-                    Disposition::Reject(reason) => assert!(reason.starts_with("stale"), "{reason}"),
+                    Disposition::Skip(reason) | Disposition::Reject(reason) => {
+                        assert!(reason.starts_with("stale"), "{reason}");
+                    }
                 }
             }
         }

@@ -53,7 +53,9 @@ impl Merged {
     /// The disposition of each event, from that of its profile: all messages about a fan share it.
     pub fn settle(&self, profiles: &[Disposition]) -> Vec<Disposition> {
         let settle = |place: &Result<usize, BadMessage>| match place {
-            Ok(place) => profiles.get(*place).cloned().unwrap_or(Disposition::Retry(None)),
+            Ok(place) => {
+                profiles.get(*place).cloned().unwrap_or_else(|| Disposition::retry("its profile was not sent"))
+            }
             Err(bad) => Disposition::Reject(bad.to_string()),
         };
         self.places.iter().map(settle).collect()
@@ -168,19 +170,24 @@ mod tests {
         ]);
         let fates = merged.users().iter().map(|user| match user.global_user_id.as_str() {
             "a" => Disposition::Ack,
-            _ => Disposition::Retry(Some(500)),
+            _ => Disposition::retry_after(Some(500), "busy"),
         });
         let reason = "userInfo: `globalUserId` is missing or blank: send the fan's id".to_owned();
         assert_eq!(
             merged.settle(&fates.collect::<Vec<_>>()),
-            [Disposition::Ack, Disposition::Reject(reason), Disposition::Retry(Some(500)), Disposition::Ack]
+            [
+                Disposition::Ack,
+                Disposition::Reject(reason),
+                Disposition::retry_after(Some(500), "busy"),
+                Disposition::Ack
+            ]
         );
     }
 
     #[test]
     fn a_profile_without_an_outcome_is_retried() {
         let merged = Merged::new(&[event(1, json!({"globalUserId": "a"}))]);
-        assert_eq!(merged.settle(&[]), [Disposition::Retry(None)]);
+        assert_eq!(merged.settle(&[]), [Disposition::retry("its profile was not sent")]);
     }
 
     #[test]

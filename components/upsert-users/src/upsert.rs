@@ -13,6 +13,9 @@ use worker_kit::{
 /// Most requests of one call at a time. The host keeps the service's own limits.
 const IN_FLIGHT: usize = 4;
 
+/// The reason of a profile that the service's response does not mention.
+const UNMENTIONED: &str = "service user: its response does not mention the fan";
+
 /// The outcomes of the profiles, in their order.
 #[derive(Debug, Default)]
 pub struct Outcomes {
@@ -41,8 +44,8 @@ pub async fn upsert(users: &[User], send: impl AsyncFn(&[User]) -> Result<Vec<Up
 /// invalid ones), so nothing is rejected: after the last attempt the messages become dead letters.
 fn failed(users: &[User], error: &ServiceError) -> Outcomes {
     let disposition = match error.disposition() {
-        Disposition::Retry(after) => Disposition::Retry(after),
-        Disposition::Ack | Disposition::Reject(_) => Disposition::Retry(None),
+        Disposition::Retry(retry) => Disposition::Retry(retry),
+        Disposition::Ack | Disposition::Reject(_) | Disposition::Skip(_) => Disposition::retry(error.to_string()),
     };
     Outcomes { dispositions: vec![disposition; users.len()], problems: vec![error.to_string()] }
 }
@@ -63,7 +66,7 @@ fn answered(users: &[User], results: Vec<Upserted>) -> Vec<Disposition> {
             let message = message.as_deref().unwrap_or("no reason given");
             Disposition::Reject(format!("the user service finds the profile invalid: {message}"))
         }
-        None => Disposition::Retry(None),
+        None => Disposition::retry(UNMENTIONED),
     };
     users.iter().map(disposition).collect()
 }
@@ -109,7 +112,7 @@ mod tests {
             Ok(results.collect::<Vec<_>>().into_iter().rev().collect())
         }));
         let invalid = "the user service finds the profile invalid: no reason given".to_owned();
-        let expected = [Disposition::Reject(invalid), Disposition::Retry(None), Disposition::Ack];
+        let expected = [Disposition::Reject(invalid), Disposition::retry(UNMENTIONED), Disposition::Ack];
         assert_eq!(outcomes.dispositions, expected);
     }
 
@@ -121,7 +124,7 @@ mod tests {
             _ => Ok(chunk.iter().map(|user| result(user, UpsertStatus::Upserted)).collect()),
         }));
         let (first, second) = outcomes.dispositions.split_at(25);
-        assert_eq!(first, vec![Disposition::Retry(Some(2000)); 25]);
+        assert_eq!(first, vec![Disposition::retry_after(Some(2000), throttled.to_string()); 25]);
         assert_eq!(second, vec![Disposition::Ack; 5]);
         assert_eq!(outcomes.problems, ["the user service has no capacity now"]);
     }
@@ -129,6 +132,6 @@ mod tests {
     #[test]
     fn a_refused_request_rejects_no_profile() {
         let refused = ServiceError::Rejected { service: "user", status: 404, message: String::new() };
-        assert_eq!(failed(&users(2), &refused).dispositions, vec![Disposition::Retry(None); 2]);
+        assert_eq!(failed(&users(2), &refused).dispositions, vec![Disposition::retry(refused.to_string()); 2]);
     }
 }

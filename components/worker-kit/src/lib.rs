@@ -27,6 +27,7 @@ static ALLOCATOR: talc::wasm::WasmDynamicTalc = talc::wasm::new_wasm_dynamic_all
 pub use call::{Call, Span};
 pub use worker::{
     Attribute, AttributeValue, BatchWorker, Disposition, Event, Failure, Payload, Request, RequestWorker, Response,
+    Retry,
 };
 
 #[doc(hidden)]

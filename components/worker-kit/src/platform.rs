@@ -29,9 +29,14 @@ impl Error {
         matches!(self.kind, ErrorKind::Unavailable | ErrorKind::Throttled)
     }
 
-    /// The disposition of a record for which the platform failed in this way: another delivery.
+    /// The disposition of a record for which the platform failed in this way: another delivery, unless the call is wrong
+    /// in itself. Such a call fails every time, so its record is given up at once. Where one call is about several
+    /// records, whoever made it finds out first which of them it is.
     pub fn disposition(&self) -> Disposition {
-        Disposition::Retry(self.retry_after_ms)
+        match self.kind {
+            ErrorKind::Invalid => Disposition::Reject(format!("invalid: {self}")),
+            _ => Disposition::retry_after(self.retry_after_ms, self.to_string()),
+        }
     }
 }
 
@@ -50,5 +55,16 @@ mod tests {
     fn an_error_reads_as_its_message() {
         let error = Error { retry_after_ms: Some(5), ..Error::new(ErrorKind::Throttled, "table demand-table is busy") };
         assert_eq!(error.to_string(), "table demand-table is busy");
+        assert_eq!(error.disposition(), Disposition::retry_after(Some(5), "table demand-table is busy"));
+    }
+
+    #[test]
+    fn point_1_an_invalid_call_gives_its_record_up_and_says_why() {
+        let error = Error::new(ErrorKind::Invalid, "a message of 2000000 bytes; the most is 1048576");
+        let reason = "invalid: a message of 2000000 bytes; the most is 1048576".to_owned();
+        assert_eq!(error.disposition(), Disposition::Reject(reason));
+        for kind in [ErrorKind::Unavailable, ErrorKind::Throttled, ErrorKind::NotFound, ErrorKind::Denied] {
+            assert_eq!(Error::new(kind, "why").disposition(), Disposition::retry("why"), "{kind:?}");
+        }
     }
 }

@@ -1,6 +1,8 @@
 //! What a worker implements, and how a call reaches it.
 
-pub use host_adapters_event::{Attribute, AttributeValue, Disposition, Event, Failure, Payload, Request, Response};
+pub use host_adapters_event::{
+    Attribute, AttributeValue, Disposition, Event, Failure, Payload, Request, Response, Retry,
+};
 
 use crate::{Call, lambda::appsync};
 
@@ -33,7 +35,7 @@ pub trait RequestWorker {
     async fn handle(request: Request, call: &Call) -> Result<Response, Failure>;
 }
 
-/// The typed call of a batch worker. Rejections are logged here, so that no worker forgets.
+/// The typed call of a batch worker. Rejections are logged by whoever settles the records: the host, or the endpoint.
 #[doc(hidden)]
 pub async fn call_batch<W: BatchWorker>(batch: Vec<Event>) -> Result<Vec<Disposition>, Failure> {
     let first = batch.first();
@@ -42,18 +44,7 @@ pub async fn call_batch<W: BatchWorker>(batch: Vec<Event>) -> Result<Vec<Disposi
         first.map(|event| event.correlation_id.clone()).unwrap_or_default(),
         first.and_then(|event| event.traceparent.clone()),
     );
-    let records: Vec<_> = batch.iter().map(|event| (event.id.clone(), call.of(event))).collect();
-    let dispositions = W::handle(batch, &call).await?;
-    log_rejections(&records, &dispositions);
-    Ok(dispositions)
-}
-
-fn log_rejections(records: &[(String, Call)], dispositions: &[Disposition]) {
-    for ((id, call), disposition) in records.iter().zip(dispositions) {
-        if let Disposition::Reject(reason) = disposition {
-            call.warn("Record rejected", serde_json::json!({"recordId": id, "reason": reason}));
-        }
-    }
+    W::handle(batch, &call).await
 }
 
 /// The typed call of a request worker. A token that did not come as a header is taken from the AppSync event.

@@ -2,6 +2,7 @@
 //! (docs/delivery.md, 2.1). An empty or missing response, which Lambda takes for success, is `retry` here.
 
 use super::circuit_breaker::{CircuitBreaker, Permit};
+use super::dead_letter::Cause;
 use super::drain::Drain;
 use super::metrics::Meter;
 use crate::dispatch::{CallError, Dispatch, Dispatched};
@@ -9,6 +10,11 @@ use crate::event::{Disposition, Event};
 use host_adapters_failpoint::{self as failpoint, Step};
 use std::sync::Arc;
 use tokio::time::Instant;
+
+/// The reason of a record for which the worker answered no disposition.
+const UNANSWERED: &str = "the worker answered no disposition for the record";
+/// The reason of a retry for which the worker gave none.
+const UNREASONED: &str = "the worker answered retry";
 
 /// The worker that a source feeds.
 #[derive(Clone)]
@@ -31,8 +37,12 @@ pub struct CallOutcome {
     pub failure: Option<CallError>,
     /// Which dependency is down, if the records are `Retry` because of it.
     pub outage: Option<String>,
+    /// Whether that is told only by refusals, which may also be these records' own: other records show which.
+    pub is_suspected: bool,
     /// Digest of the component that handled the call.
     pub digest: String,
+    /// The W3C trace context in which the worker handled the call.
+    pub traceparent: Option<String>,
 }
 
 impl Invoker {
@@ -83,25 +93,45 @@ impl Invoker {
             tracing::warn!(worker, source, digest, records, error = %failure, "call failed, its records are retried");
         }
         match &outcome.outage {
+            Some(outage) if outcome.is_suspected => permit.seems_down(outage.clone()),
             Some(outage) => permit.down(outage.clone()),
             None => permit.works(),
         }
         outcome
     }
 
-    /// Logs and counts a record that can never succeed.
-    pub fn rejected(&self, event: &Event, reason: &str, digest: &str) {
+    /// Logs and counts a record that has been overtaken.
+    pub fn skipped(&self, event: &Event, reason: &str, digest: &str) {
         self.meter.rejected(reason);
         let (worker, source, id, attempt) = (&self.worker, &self.source, &event.id, event.attempt);
         let correlation = &event.correlation_id;
         tracing::warn!(worker, source, digest, id, correlationId = correlation, attempt, reason, "record rejected");
+    }
+
+    /// Logs and counts a record that can never succeed. `queue` takes its dead letter; without one it is dropped.
+    pub fn rejected(&self, event: &Event, reason: &str, digest: &str, queue: Option<&str>) {
+        self.meter.rejected(reason);
+        let (worker, source, id, attempt) = (&self.worker, &self.source, &event.id, event.attempt);
+        let (correlation, dropped) = (&event.correlation_id, queue.is_none());
+        tracing::error!(
+            worker,
+            source,
+            digest,
+            id,
+            correlationId = correlation,
+            attempt,
+            reason,
+            queue,
+            dropped,
+            "record rejected"
+        );
     }
 }
 
 impl CallOutcome {
     /// Reads the result of a call with `records` records.
     fn read(worker: &str, dispatched: Dispatched, records: usize) -> Self {
-        let Dispatched { result, digest, outages } = dispatched;
+        let Dispatched { result, digest, outages, refusing, traceparent } = dispatched;
         let (mut dispositions, failure) = match result {
             Ok(dispositions) if dispositions.len() > records => {
                 (Vec::new(), Some(CallError::TooMany(dispositions.len(), records)))
@@ -109,9 +139,12 @@ impl CallOutcome {
             Ok(dispositions) => (dispositions, None),
             Err(failure) => (Vec::new(), Some(failure)),
         };
-        dispositions.resize(records, Disposition::Retry(None));
+        dispositions.resize(records, Disposition::retry(UNANSWERED));
+        let is_suspected = outages.is_empty();
+        let outages = [outages, refusing].concat();
         let outage = outage(worker, &dispositions, failure.as_ref(), &outages);
-        Self { dispositions, failure, outage, digest }
+        let is_suspected = is_suspected && outage.is_some() && !outages.is_empty();
+        Self { dispositions, failure, outage, is_suspected, digest, traceparent }
     }
 
     /// Whether the same call would fail again. Always false during an outage, because it cannot be known then.
@@ -124,11 +157,22 @@ impl CallOutcome {
         self.dispositions.iter().position(|disposition| matches!(disposition, Disposition::Retry(_)))
     }
 
-    /// Why its records are retried, for the dead letter.
+    /// The cause of a record's end, for its dead letter.
+    pub fn cause<'a>(&'a self, reason: &'a str) -> Cause<'a> {
+        Cause { reason, digest: &self.digest, traceparent: self.traceparent.as_deref(), attempts_ms: &[] }
+    }
+
+    /// Why its first retried record is, for the dead letter.
     pub fn reason(&self) -> String {
-        match &self.failure {
-            Some(failure) => failure.to_string(),
-            None => "the worker answered retry".to_owned(),
+        self.reason_of(self.first_retry().and_then(|index| self.dispositions.get(index)))
+    }
+
+    /// Why a record with this disposition is retried, for the dead letter.
+    pub fn reason_of(&self, disposition: Option<&Disposition>) -> String {
+        match (&self.failure, disposition) {
+            (Some(failure), _) => failure.to_string(),
+            (None, Some(Disposition::Retry(retry))) if !retry.reason.is_empty() => retry.reason.clone(),
+            (None, _) => UNREASONED.to_owned(),
         }
     }
 }
@@ -175,19 +219,30 @@ mod tests {
     use super::*;
     use std::time::Duration;
 
-    const RETRY: Disposition = Disposition::Retry(None);
-
     fn read(result: Result<Vec<Disposition>, CallError>, outages: &[&str]) -> CallOutcome {
         let outages = outages.iter().map(ToString::to_string).collect();
-        CallOutcome::read("save-entries", Dispatched { result, digest: String::new(), outages }, 2)
+        CallOutcome::read("save-entries", Dispatched { result, outages, ..Dispatched::default() }, 2)
     }
 
     #[test]
     fn silence_is_retry() {
         for result in [Ok(vec![]), Err(CallError::Failed("no".into())), Ok(vec![Disposition::Ack; 3])] {
-            assert_eq!(read(result, &[]).dispositions, [RETRY, RETRY]);
+            assert_eq!(read(result, &[]).dispositions, vec![Disposition::retry(UNANSWERED); 2]);
         }
-        assert_eq!(read(Ok(vec![Disposition::Ack]), &[]).dispositions, [Disposition::Ack, RETRY]);
+        let outcome = read(Ok(vec![Disposition::Ack]), &[]);
+        assert_eq!(outcome.dispositions, [Disposition::Ack, Disposition::retry(UNANSWERED)]);
+        assert_eq!(outcome.reason(), UNANSWERED);
+    }
+
+    #[test]
+    fn point_15_the_reason_is_the_workers_or_that_of_the_whole_call() {
+        let said = |result| read(result, &[]).reason();
+        assert_eq!(
+            said(Ok(vec![Disposition::Ack, Disposition::retry("service entry: 500: disk full")])),
+            "service entry: 500: disk full"
+        );
+        assert_eq!(said(Ok(vec![Disposition::retry(""); 2])), UNREASONED);
+        assert_eq!(said(Err(CallError::Trapped("unreachable".into()))), "worker trapped: unreachable");
     }
 
     #[test]

@@ -29,6 +29,8 @@ struct Pause {
     until: Instant,
     failures: u32,
     probing: bool,
+    /// Whether the records of the failed use may be the cause, so that others make a better probe.
+    suspected: bool,
 }
 
 /// Why and since when a source is paused, for `/readyz` and the command line.
@@ -70,15 +72,25 @@ impl CircuitBreaker {
         }
     }
 
-    /// Waits until the circuit is closed. Never takes the probe.
-    pub async fn closed(&self) {
+    /// Waits until new records are wanted: until the circuit is closed, or, if the outage is only suspected, a probe is
+    /// due. Never takes the probe.
+    pub async fn wants_records(&self) {
         loop {
             let mut changed = pin!(self.changed.notified());
             changed.as_mut().enable();
-            if self.lock().is_none() {
-                return;
+            let due = match self.lock().as_ref() {
+                None => return,
+                Some(pause) => Some(pause.until).filter(|_| pause.suspected && !pause.probing),
+            };
+            match due {
+                Some(due) if due <= Instant::now() => return,
+                Some(due) => tokio::select! {
+                    biased;
+                    () = tokio::time::sleep_until(due) => (),
+                    () = changed => (),
+                },
+                None => changed.await,
             }
-            changed.await;
         }
     }
 
@@ -109,7 +121,7 @@ impl CircuitBreaker {
         self.pause.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn trip(&self, reason: String, probe: bool) {
+    fn trip(&self, reason: String, probe: bool, suspected: bool) {
         let mut pause = self.lock();
         // When many users fail at the same time, only the first, and later the probe, decide how long to wait.
         if pause.is_some() && !probe {
@@ -121,7 +133,7 @@ impl CircuitBreaker {
         self.log_open(&reason, wait, before.is_none());
         let now = Instant::now();
         let since = before.map_or(now, |pause| pause.since);
-        *pause = Some(Pause { reason, since, until: now + wait, failures, probing: false });
+        *pause = Some(Pause { reason, since, until: now + wait, failures, probing: false, suspected });
         self.changed.notify_waiters();
     }
 
@@ -164,7 +176,14 @@ impl Permit<'_> {
     /// Reports that the dependency is down, and why.
     pub fn down(mut self, reason: String) {
         let probe = std::mem::take(&mut self.probe);
-        self.breaker.trip(reason, probe);
+        self.breaker.trip(reason, probe, false);
+    }
+
+    /// Reports that the dependency seems to be down, and why. The records of this use may be the cause: the next probe is
+    /// made with others, if there are any.
+    pub fn seems_down(mut self, reason: String) {
+        let probe = std::mem::take(&mut self.probe);
+        self.breaker.trip(reason, probe, true);
     }
 }
 
@@ -211,6 +230,24 @@ mod tests {
         breaker.enter().await.works();
         assert!(breaker.paused().is_none());
         assert!(enters_at_once(&breaker).await);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn point_16_a_suspected_outage_wants_other_records_for_its_probe() {
+        let breaker = breaker();
+        let wants = async |breaker: &CircuitBreaker| {
+            tokio::time::timeout(Duration::ZERO, breaker.wants_records()).await.is_ok()
+        };
+        breaker.enter().await.down("service:entry".into());
+        tokio::time::advance(Duration::from_secs(60)).await;
+        assert!(!wants(&breaker).await, "what was in flight is the probe");
+        breaker.enter().await.seems_down("service:entry".into());
+        assert!(!wants(&breaker).await, "not yet");
+        breaker.wants_records().await;
+        let probe = breaker.enter().await;
+        assert!(!wants(&breaker).await, "one probe at a time");
+        probe.works();
+        assert!(wants(&breaker).await);
     }
 
     #[tokio::test(start_paused = true)]

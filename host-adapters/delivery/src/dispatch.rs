@@ -22,4 +22,17 @@ pub struct Dispatched {
     /// Dependencies that were still down after the retries of the call: `service:entry`, `table:demand-table`. If there
     /// are any, `Retry` dispositions count as an outage, and the source pauses.
     pub outages: Vec<String>,
+    /// Routes of services that refuse everybody, as it seems. They count as `outages` do, but other records may show that
+    /// it was these records' own fault, so others are delivered meanwhile.
+    pub refusing: Vec<String>,
+    /// The W3C trace context in which the worker handled the call.
+    pub traceparent: Option<String>,
+}
+
+/// An empty response: every record is `Retry`.
+impl Default for Dispatched {
+    fn default() -> Self {
+        let (result, digest, outages, refusing) = (Ok(Vec::new()), String::new(), Vec::new(), Vec::new());
+        Self { result, digest, outages, refusing, traceparent: None }
+    }
 }

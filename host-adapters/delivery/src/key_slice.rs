@@ -5,7 +5,7 @@ use super::batch::{Batcher, Limits, Need, Weigh};
 use super::call::{CallOutcome, Invoker};
 use super::checkpoint::{Checkpointer, Ticket};
 use super::circuit_breaker::{CircuitBreaker, Permit};
-use super::dead_letter::DeadLetterSink;
+use super::dead_letter::{DeadLetterSink, note_attempt};
 use super::drain::{Drain, Ended};
 use super::retry::Backoff;
 use super::split::{Chunk, Policy, Step, Wait, step};
@@ -27,6 +27,8 @@ pub struct Record {
     pub ticket: Ticket,
     /// How often it was handed over.
     pub attempt: u32,
+    /// When it was handed over, milliseconds since 1970 (UTC).
+    pub attempts_ms: Vec<u64>,
     /// What the worker gets, shared with the other workers that read the shard.
     pub event: Arc<Event>,
 }
@@ -34,7 +36,7 @@ pub struct Record {
 impl Record {
     /// A record that has not been handed over yet.
     pub fn new(ticket: Ticket, event: Arc<Event>) -> Self {
-        Self { ticket, attempt: 0, event }
+        Self { ticket, attempt: 0, attempts_ms: Vec::new(), event }
     }
 
     /// The event as it is handed over at this attempt.
@@ -76,8 +78,11 @@ pub struct Rules {
 impl Rules {
     /// How long ago a record was made, by the time in it.
     pub(crate) fn age(&self, time_ms: u64) -> Duration {
-        let now_ms = u64::try_from(self.clock.now_ms()).unwrap_or(0);
-        Duration::from_millis(now_ms.saturating_sub(time_ms))
+        Duration::from_millis(self.now_ms().saturating_sub(time_ms))
+    }
+
+    pub(crate) fn now_ms(&self) -> u64 {
+        u64::try_from(self.clock.now_ms()).unwrap_or(0)
     }
 }
 
@@ -168,8 +173,10 @@ impl KeySlice {
         if self.drain.is_abandoned() {
             return None;
         }
+        let now_ms = self.rules.now_ms();
         for record in &mut chunk.records {
             record.attempt += 1;
+            note_attempt(&mut record.attempts_ms, now_ms);
         }
         let events: Vec<Event> = chunk.records.iter().map(Record::event).collect();
         self.rules.invoker.call_with(permit, &self.drain, events).await
@@ -188,22 +195,25 @@ impl KeySlice {
         for (record, disposition) in &step.settled {
             match disposition {
                 Disposition::Reject(reason) => self.reject(record, reason, outcome).await?,
+                Disposition::Skip(reason) => {
+                    self.rules.invoker.skipped(&record.event(), reason, &outcome.digest);
+                }
                 _ => meter.acked.increment(1),
             }
         }
         self.checkpointer.settle(step.settled.iter().map(|(record, _)| record.ticket));
-        self.give_up(step.dead, give_up::RETRIES_EXHAUSTED, &outcome.reason(), &outcome.digest).await?;
+        let reason = outcome.reason();
+        self.give_up(step.dead, give_up::RETRIES_EXHAUSTED, outcome.cause(&reason)).await?;
         step.again.into_iter().rev().for_each(|chunk| chunks.push_front(chunk));
         Ok(step.wait)
     }
 
     async fn reject(&self, record: &Record, reason: &str, outcome: &CallOutcome) -> Result<(), Interrupted> {
-        self.rules.invoker.rejected(&record.event(), reason, &outcome.digest);
+        let queue = self.rules.on_reject.queue(&self.rules.dead_letters.queue);
+        self.rules.invoker.rejected(&record.event(), reason, &outcome.digest, queue);
         match self.rules.on_reject {
             OnReject::Drop => Ok(()),
-            OnReject::DeadLetter => {
-                self.give_up(vec![record.clone()], give_up::REJECTED, reason, &outcome.digest).await
-            }
+            OnReject::DeadLetter => self.give_up(vec![record.clone()], give_up::REJECTED, outcome.cause(reason)).await,
         }
     }
 

@@ -8,7 +8,7 @@
 
 use crate::dead_letter::{DeadLetter, Origin, Summary};
 use crate::dispatch::Dispatch;
-use crate::event::{Disposition, Event};
+use crate::event::{Disposition, Event, Retry};
 use host_adapters_platform::{Page, QueueBackend, QueueBrowser, Received, Result, fifo};
 use host_adapters_records::queue::Message;
 use host_adapters_records::{Error, ErrorKind};
@@ -185,10 +185,16 @@ impl Redriver {
         let dispatched = self.dispatch.dispatch(worker, vec![event]).await;
         let outages = dispatched.outages.join(", ");
         match dispatched.result.map(|dispositions| dispositions.into_iter().next()) {
-            Ok(Some(Disposition::Ack)) => Ok(()),
+            Ok(Some(Disposition::Ack | Disposition::Skip(_))) => Ok(()),
             Ok(Some(Disposition::Reject(reason))) => Err(format!("{worker} rejected it: {reason}")),
-            Ok(_) if outages.is_empty() => Err(format!("{worker} answered retry")),
-            Ok(_) => Err(format!("{worker} answered retry while this was down: {outages}")),
+            Ok(answer) => {
+                let Some(Disposition::Retry(Retry { reason, .. })) = answer else {
+                    return Err(format!("{worker} answered no disposition"));
+                };
+                let reason = if reason.is_empty() { String::new() } else { format!(": {reason}") };
+                let down = if outages.is_empty() { String::new() } else { format!(" while this was down: {outages}") };
+                Err(format!("{worker} answered retry{down}{reason}"))
+            }
             Err(failure) => Err(failure.to_string()),
         }
     }

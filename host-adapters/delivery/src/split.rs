@@ -7,7 +7,7 @@
 
 use super::call::CallOutcome;
 use super::retry::SHORTEST;
-use crate::event::Disposition;
+use crate::event::{Disposition, Retry};
 use std::time::Duration;
 
 /// How often to retry, and how to find the culprit.
@@ -103,7 +103,9 @@ fn fail<T>(
         return (rest, again, Wait::No);
     }
     let wait = match outcome.dispositions.get(first_retry) {
-        Some(Disposition::Retry(Some(millis))) => Wait::For(Duration::from_millis(*millis).max(SHORTEST)),
+        Some(Disposition::Retry(Retry { after_ms: Some(millis), .. })) => {
+            Wait::For(Duration::from_millis(*millis).max(SHORTEST))
+        }
         _ => Wait::Backoff(failures.max(1)),
     };
     (Vec::new(), vec![Chunk { records: rest, failures }], wait)
@@ -134,9 +136,10 @@ mod tests {
             _ => None,
         };
         let retried = |record: &u32| failure.is_some() || poison.contains(record);
-        let disposition = |record| if retried(record) { Disposition::Retry(None) } else { Disposition::Ack };
+        let disposition = |record| if retried(record) { Disposition::retry("poison") } else { Disposition::Ack };
         let dispositions = chunk.iter().map(disposition).collect();
-        CallOutcome { dispositions, failure, outage: None, digest: String::new() }
+        let (outage, digest, traceparent) = (None, String::new(), None);
+        CallOutcome { dispositions, failure, outage, is_suspected: false, digest, traceparent }
     }
 
     /// The result of running a batch through `step`.

@@ -10,13 +10,40 @@ pub enum Disposition {
     /// Done.
     #[cfg_attr(feature = "component", component(name = "ack"))]
     Ack,
-    /// Deliver again, not before so many milliseconds have passed if given; after the last attempt, the DLQ. A stream,
-    /// which waits with all that follows, waits a second at least.
+    /// Deliver again; after the last attempt, the DLQ. A stream, which waits with all that follows, waits a second at
+    /// least.
     #[cfg_attr(feature = "component", component(name = "retry"))]
-    Retry(Option<u64>),
-    /// Can never succeed; the reason is for the log and the metric.
+    Retry(Retry),
+    /// Can never succeed; the reason is for the log, the metric and the dead letter.
     #[cfg_attr(feature = "component", component(name = "reject"))]
     Reject(String),
+    /// Done without effect: what the record asks for has been overtaken. Logged and counted as rejected; nothing is lost,
+    /// so it never becomes a dead letter.
+    #[cfg_attr(feature = "component", component(name = "skip"))]
+    Skip(String),
+}
+
+/// Why a record is to be delivered again, and when.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+#[cfg_attr(feature = "component", derive(ComponentType, Lift), component(record))]
+pub struct Retry {
+    /// Not before so many milliseconds have passed.
+    #[cfg_attr(feature = "component", component(name = "after-ms"))]
+    pub after_ms: Option<u64>,
+    /// What stood in the way, for people: the last one becomes the reason of the dead letter.
+    pub reason: String,
+}
+
+impl Disposition {
+    /// Another delivery, when the source sees fit.
+    pub fn retry(reason: impl Into<String>) -> Self {
+        Self::retry_after(None, reason)
+    }
+
+    /// Another delivery, after so many milliseconds if given.
+    pub fn retry_after(after_ms: Option<u64>, reason: impl Into<String>) -> Self {
+        Self::Retry(Retry { after_ms, reason: reason.into() })
+    }
 }
 
 /// The whole call failed.

@@ -15,7 +15,7 @@ mod event;
 pub mod json;
 mod request;
 
-pub use answer::{Disposition, Failure};
+pub use answer::{Disposition, Failure, Retry};
 pub use attribute::{Attribute, AttributeValue};
 pub use call_error::CallError;
 pub use event::{Event, Payload};

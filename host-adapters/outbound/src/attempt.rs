@@ -7,6 +7,7 @@ use super::{REQUESTS, Service, Services, retry};
 use host_adapters_failpoint::{self as failpoint, Step};
 use http::header::{self, HeaderValue};
 use http::{Response, StatusCode};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 /// What every try of a call needs.
@@ -53,7 +54,7 @@ impl Failure {
 impl Attempt<'_> {
     /// Sends the request once.
     pub(super) async fn send(&self) -> Tried {
-        let request = self.outgoing().map_err(Failure::last)?;
+        let (request, token) = self.outgoing().map_err(Failure::last)?;
         let answer = match tokio::time::timeout(self.service.config.try_timeout, self.exchange(request)).await {
             Ok(answer) => answer,
             Err(_) => Err(Failure::transient(SendError::TimedOut(self.name()))),
@@ -61,12 +62,13 @@ impl Attempt<'_> {
         if answer.is_ok() && !self.request.method.is_safe() {
             failpoint::reached(Step::SideEffect);
         }
-        let answer = answer.and_then(judge);
+        let answer = answer.map(|response| without(response, &token)).and_then(judge);
         self.count(&answer);
         answer
     }
 
-    fn outgoing(&self) -> Result<reqwest::Request, SendError> {
+    /// The request, and the token that it carries.
+    fn outgoing(&self) -> Result<(reqwest::Request, Arc<str>), SendError> {
         let unsendable = |reason: String| SendError::Invalid { service: self.name(), reason };
         let token = self.services.signer.token(self.component, &self.service.config.name, SystemTime::now());
         let token = token.map_err(|error| unsendable(error.to_string()))?;
@@ -78,7 +80,7 @@ impl Attempt<'_> {
         sent.headers_mut().clone_from(&self.request.headers);
         sent.headers_mut().insert(header::AUTHORIZATION, bearer);
         *sent.body_mut() = Some(self.request.body.clone().into());
-        Ok(sent)
+        Ok((sent, token))
     }
 
     async fn exchange(&self, request: reqwest::Request) -> Tried {
@@ -102,6 +104,18 @@ impl Attempt<'_> {
     fn name(&self) -> String {
         self.service.config.name.clone()
     }
+}
+
+/// A refusal without the token. What a service says of a refused request ends in logs and dead letters, and some services
+/// quote the request.
+fn without(mut response: Response<Vec<u8>>, token: &str) -> Response<Vec<u8>> {
+    if !response.status().is_success()
+        && let Ok(said) = std::str::from_utf8(response.body())
+        && said.contains(token)
+    {
+        *response.body_mut() = said.replace(token, "***").into_bytes();
+    }
+    response
 }
 
 /// Tells final answers from those worth another try.

@@ -35,7 +35,7 @@ pub(super) struct Outgoing {
 impl Outgoing {
     /// The request to the service behind `upstream`; the error says what is wrong with it.
     pub(super) fn new(upstream: &str, request: ServiceRequest) -> Result<Self, String> {
-        let ServiceRequest { method, path, headers, body } = request;
+        let ServiceRequest { method, path, headers, body, .. } = request;
         let method = self::method(&method)?;
         check_path(&path)?;
         let url = format!("{}{path}", upstream.trim_end_matches('/'));
@@ -95,7 +95,8 @@ mod tests {
 
     fn outgoing(method: &str, path: &str, header: (&str, &str)) -> Result<Outgoing, String> {
         let headers = vec![(header.0.to_owned(), header.1.to_owned())];
-        let request = ServiceRequest { method: method.to_owned(), path: path.to_owned(), headers, body: String::new() };
+        let (method, path) = (method.to_owned(), path.to_owned());
+        let request = ServiceRequest { method, path, route: None, headers, body: String::new() };
         Outgoing::new("http://127.0.0.1:1/base/", request)
     }
 
@@ -135,7 +136,8 @@ mod tests {
         let path = format!("/{}", "c".repeat(MAX_PATH));
         assert!(outgoing("GET", &path, ("accept", "*/*")).unwrap_err().contains("has 8001 bytes"));
         let headers = (0..30_000).map(|n| (format!("x-{n}"), "1".to_owned())).collect();
-        let request = ServiceRequest { method: "GET".into(), path: "/".into(), headers, body: String::new() };
+        let request =
+            ServiceRequest { method: "GET".into(), path: "/".into(), route: None, headers, body: String::new() };
         assert!(Outgoing::new("http://127.0.0.1:1", request).unwrap_err().contains("30000 headers"));
     }
 

@@ -24,6 +24,8 @@ enum Step {
     Answer(u16),
     AnswerWith(u16, http::HeaderName, String),
     Slow,
+    /// Refuses with what it was sent as `Authorization`.
+    Quote,
     Large,
 }
 
@@ -59,12 +61,15 @@ async fn play(
     headers: HeaderMap,
     body: Bytes,
 ) -> Response<axum::body::Body> {
+    let quoted =
+        format!("bad request: {headers:?}", headers = headers.get("authorization").map(|it| it.to_str().unwrap()));
     script.seen.lock().unwrap().push((method, uri.to_string(), headers, body));
     let step = script.steps.lock().unwrap().pop_front().unwrap_or(Step::Answer(200));
     let answer = Response::builder();
     match step {
         Step::Answer(status) => answer.status(status).body("{}".into()),
         Step::AnswerWith(status, name, value) => answer.status(status).header(name, value).body("{}".into()),
+        Step::Quote => answer.status(400).body(quoted.into()),
         Step::Large => answer.body(vec![b' '; MAX_BODY_BYTES + 1].into()),
         Step::Slow => {
             tokio::time::sleep(Duration::from_secs(60)).await;
@@ -109,6 +114,7 @@ fn request(path: &str) -> ServiceRequest {
     ServiceRequest {
         method: "POST".to_owned(),
         path: path.to_owned(),
+        route: None,
         headers: vec![("traceparent".to_owned(), "00-1-2-01".to_owned())],
         body: "{\"entries\":[]}".to_owned(),
     }
@@ -146,6 +152,14 @@ async fn each_status_is_tried_as_often_as_it_is_worth() {
         assert_eq!((sent.attempts, script.count()), (attempts, attempts as usize), "{status}");
         assert_eq!(is_outage(sent.response.status), outage, "{status}");
     }
+}
+
+/// What a service says of a refused request ends in a dead letter.
+#[tokio::test]
+async fn point_15_a_refusal_that_quotes_the_token_is_shown_without_it() {
+    let (_, upstream) = Script::serve([Step::Quote]).await;
+    let sent = send(&services(&upstream), "/c1/entries").await.unwrap();
+    assert_eq!((sent.response.status, sent.response.body.as_str()), (400, r#"bad request: Some("Bearer ***")"#));
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! The attributes of a dead letter: who gave the record up and why, then the record's own.
 //!
-//! A message may have ten attributes. Up to seven describe why the record was given up. The record's own attributes
-//! fill the rest; those that do not fit, or have one of the seven names, are packed into the last.
+//! A message may have ten attributes. Up to eight describe why the record was given up. The record's own attributes fill the
+//! rest; those that do not fit, or have one of our names, are packed into the last.
 
 use crate::limits::message::check_attribute;
 use base64::Engine;
@@ -23,18 +23,20 @@ pub mod attribute {
     pub const SOURCE: &str = "source";
     pub const DIGEST: &str = "digest";
     pub const SOURCE_MESSAGE_ID: &str = "sourceMessageId";
-    /// When the record was made, milliseconds since 1970 (UTC), as SQS's `SentTimestamp`.
+    /// When the record was made, milliseconds since 1970 (UTC); in dead letters of earlier versions.
     pub const SOURCE_TIMESTAMP: &str = "sourceTimestamp";
-    /// The ordering key of a record, if its payload does not contain it: the message group of a FIFO queue.
+    /// The ordering key of a record; in dead letters of earlier versions.
     pub const ORDERING_KEY: &str = "orderingKey";
     /// How the body encodes the record's payload, if it is not the payload itself.
     pub const PAYLOAD_ENCODING: &str = "payloadEncoding";
+    /// A JSON object of what else is known: the ordering key, the time of the record and of the attempts, the trace.
+    pub const DETAILS: &str = "details";
     /// A JSON object of the record's own attributes that did not fit.
     pub const MORE: &str = "moreAttributes";
 }
 
 /// The names of a dead letter's own attributes.
-pub const OURS: [&str; 10] = [
+pub const OURS: [&str; 11] = [
     attribute::REASON,
     attribute::ATTEMPT,
     attribute::WORKER,
@@ -44,6 +46,7 @@ pub const OURS: [&str; 10] = [
     attribute::SOURCE_TIMESTAMP,
     attribute::ORDERING_KEY,
     attribute::PAYLOAD_ENCODING,
+    attribute::DETAILS,
     attribute::MORE,
 ];
 
@@ -82,8 +85,13 @@ fn packed(attributes: Vec<Attribute>) -> String {
         (name, value)
     };
     let attributes: BTreeMap<String, Packed> = attributes.into_iter().map(pack).collect();
+    json(&attributes)
+}
+
+/// JSON that a queue takes.
+pub fn json(value: &impl serde::Serialize) -> String {
     // Strings can always be serialised.
-    let text = serde_json::to_string(&attributes).unwrap_or_default();
+    let text = serde_json::to_string(value).unwrap_or_default();
     // JSON escapes control characters, but not these two, which queues refuse as well.
     text.replace('\u{fffe}', r"\ufffe").replace('\u{ffff}', r"\uffff")
 }

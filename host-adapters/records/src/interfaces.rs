@@ -200,6 +200,9 @@ pub mod service {
             method: String,
             /// Begins with `/`; the query, if there is one, follows a `?`.
             path: String,
+            /// The path as a template; without one it is its own.
+            #[serde(default)]
+            route: Option<String>,
             /// Without those that the host sets.
             #[serde(default)]
             headers: Vec<(String, String)>,
@@ -221,9 +224,43 @@ pub mod service {
         }
     }
 
+    impl ServiceRequest {
+        /// The route: the method, and the path as a template.
+        pub fn route(&self) -> String {
+            let path = self.path.split('?').next().unwrap_or_default();
+            format!("{} {}", self.method, self.route.as_deref().unwrap_or(path))
+        }
+    }
+
+    /// What a status says of the service.
+    #[derive(Clone, Copy, Debug, Eq, PartialEq)]
+    pub enum Health {
+        /// The service works, even if it refuses what is in the request: 2xx, other 4xx.
+        Works,
+        /// The service cannot take the request now: 408, 429.
+        Busy,
+        /// The service refuses the request, for what is in it or for what it is: 3xx, 401, 403, 404, 405, 415, other 5xx.
+        /// If all requests of a route are refused, the route is down.
+        Refuses,
+        /// The service as a whole is down: 502, 503, 504.
+        Down,
+    }
+
+    impl Health {
+        /// What a status says.
+        pub fn of(status: u16) -> Self {
+            match status {
+                502..=504 => Self::Down,
+                408 | 429 => Self::Busy,
+                300..=399 | 401 | 403 | 404 | 405 | 415 | 500.. => Self::Refuses,
+                _ => Self::Works,
+            }
+        }
+    }
+
     /// Whether a status says that the service as a whole is down: 502, 503, 504.
     pub fn is_outage(status: u16) -> bool {
-        matches!(status, 502..=504)
+        Health::of(status) == Health::Down
     }
 }
 

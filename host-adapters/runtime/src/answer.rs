@@ -32,11 +32,20 @@ pub(crate) fn batch(answer: Result<Vec<Disposition>, Failure>) -> Result<Vec<Dis
         false => CallError::Permanent(cut(&failure.message).to_owned()),
     })?;
     for disposition in &mut dispositions {
-        if let Disposition::Reject(reason) = disposition {
+        if let Some(reason) = reason(disposition) {
             reason.truncate(cut(reason).len());
         }
     }
     Ok(dispositions)
+}
+
+/// What a guest says of a record.
+pub(crate) fn reason(disposition: &mut Disposition) -> Option<&mut String> {
+    match disposition {
+        Disposition::Ack => None,
+        Disposition::Retry(retry) => Some(&mut retry.reason),
+        Disposition::Reject(reason) | Disposition::Skip(reason) => Some(reason),
+    }
 }
 
 /// The failure that a worker reports itself.
@@ -77,10 +86,13 @@ mod tests {
 
     #[test]
     fn reasons_are_cut_between_characters() {
-        let answer = batch(Ok(vec![Disposition::Ack, Disposition::Reject("é".repeat(MAX_REASON_BYTES))])).unwrap();
-        assert!(
-            matches!(&answer[..], [Disposition::Ack, Disposition::Reject(reason)] if reason.len() == MAX_REASON_BYTES)
-        );
+        let long = "é".repeat(MAX_REASON_BYTES);
+        let answer = vec![Disposition::Ack, Disposition::Reject(long.clone()), Disposition::retry_after(Some(7), long)];
+        let answer = batch(Ok(answer)).unwrap();
+        let [Disposition::Ack, Disposition::Reject(reason), Disposition::Retry(retry)] = &answer[..] else {
+            panic!("{answer:?}");
+        };
+        assert_eq!((reason.len(), retry.reason.len(), retry.after_ms), (MAX_REASON_BYTES, MAX_REASON_BYTES, Some(7)));
         let failure = Failure { retryable: true, message: format!("x{}", "é".repeat(MAX_REASON_BYTES)) };
         let error = batch(Err(failure.clone())).unwrap_err();
         assert!(matches!(error, CallError::Failed(message) if message.len() == MAX_REASON_BYTES - 1));

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-pub use host_adapters_event::{CallError, Disposition, Event, Payload};
+pub use host_adapters_event::{CallError, Disposition, Event, Payload, Retry};
 
 /// What came of a call, and which component served it.
 #[derive(Debug)]
@@ -14,4 +14,7 @@ pub struct Called<T> {
     /// What the instance needed during the call and found down as a whole: `service:entry`, `table:demand-table`.
     /// With several calls in one instance it is what any of them found.
     pub outages: Vec<String>,
+    /// Which routes of services refused the call and, as it seems, everybody's: other records may show that it was their
+    /// own fault. Found as `outages` are.
+    pub refusing: Vec<String>,
 }

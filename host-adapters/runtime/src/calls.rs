@@ -3,8 +3,8 @@
 
 use crate::call::{CallError, Called};
 use crate::component::Version;
+use crate::outages::Outages;
 use crate::pool::Reply;
-use crate::state::Outages;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -56,7 +56,8 @@ impl Calls {
     }
 
     pub(crate) fn called<T>(&self, result: Result<T, CallError>, version: &Version) -> Called<T> {
-        Called { result, digest: version.digest.clone(), outages: self.outages.list() }
+        let (outages, refusing) = (self.outages.list(), self.outages.refusing());
+        Called { result, digest: version.digest.clone(), outages, refusing }
     }
 
     /// Answers every call that has no response yet, because the instance has ended.
@@ -67,7 +68,7 @@ impl Calls {
                 true => CallError::TimedOut(self.timeout),
                 false => CallError::Trapped(reason.to_owned()),
             };
-            reply.fail(error, version, self.outages.list());
+            reply.fail(error, version, &self.outages);
         }
     }
 }

@@ -1,6 +1,7 @@
 //! One wasmtime engine for all components, and the thread that drives its epochs.
 
 use crate::host::Host;
+use crate::outages::Routes;
 use crate::state::State;
 use crate::turn::LongTurns;
 use std::path::PathBuf;
@@ -133,11 +134,18 @@ pub(crate) struct Shared {
     pub(crate) slots: Arc<Semaphore>,
     /// Runs guests that compute for long.
     pub(crate) long_turns: LongTurns,
+    /// Which routes of services work.
+    pub(crate) routes: Arc<Routes>,
 }
 
 impl Shared {
     pub(crate) fn new(host: SharedHost, max_instances: u32) -> std::io::Result<Self> {
         let slots = slots(max_instances).try_into().unwrap_or(Semaphore::MAX_PERMITS);
-        Ok(Self { host, slots: Arc::new(Semaphore::new(slots)), long_turns: LongTurns::start()? })
+        Ok(Self {
+            host,
+            slots: Arc::new(Semaphore::new(slots)),
+            long_turns: LongTurns::start()?,
+            routes: Arc::default(),
+        })
     }
 }

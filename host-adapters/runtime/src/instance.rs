@@ -13,6 +13,7 @@ use crate::calls::Calls;
 use crate::component::Version;
 use crate::engine::{EPOCH_TICK, Shared, SharedHost};
 use crate::guest::Guest;
+use crate::outages::Outages;
 use crate::pool::{Asked, Queue, Reply};
 use crate::state::State;
 use crate::turn::{self, Turn, Unfinished};
@@ -36,7 +37,7 @@ const MAX_TABLE_ENTRIES: usize = 10 * MAX_HANDLES;
 /// Serves calls until retired; answers every call that it took. The slot is kept as long as the store exists.
 pub(crate) async fn serve(version: Arc<Version>, shared: &Shared, queue: Queue, slot: Option<OwnedSemaphorePermit>) {
     let turn = Arc::new(Turn::default());
-    let mut store = store(&version, shared.host.clone(), turn.clone());
+    let mut store = store(&version, shared.host.clone(), Outages::new(shared.routes.clone()), turn.clone());
     let calls = Arc::new(Calls::new(&version, store.data().outages.clone()));
     let guest = match instantiate(&version, &mut store).await {
         Ok(guest) => guest,
@@ -66,8 +67,8 @@ pub(crate) async fn serve(version: Arc<Version>, shared: &Shared, queue: Queue, 
     }
 }
 
-fn store(version: &Version, host: SharedHost, turn: Arc<Turn>) -> Store<State> {
-    let mut store = Store::new(version.instance.engine(), State::new(version, host));
+fn store(version: &Version, host: SharedHost, outages: Outages, turn: Arc<Turn>) -> Store<State> {
+    let mut store = Store::new(version.instance.engine(), State::new(version, host, outages));
     store.limiter(|state| &mut state.memory);
     store.set_hostcall_fuel(MAX_CALL_BYTES);
     store.set_max_component_handles(MAX_HANDLES);
@@ -121,7 +122,7 @@ async fn instantiate(version: &Version, store: &mut Store<State>) -> Result<Gues
 pub(crate) fn try_out(version: &Version, host: &SharedHost) -> Result<(), String> {
     let start = || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        let mut store = store(version, host.clone(), Arc::default());
+        let mut store = store(version, host.clone(), Outages::default(), Arc::default());
         runtime.map_err(|error| error.to_string())?.block_on(instantiate(version, &mut store)).map(drop)
     };
     let joined = std::thread::scope(|scope| scope.spawn(start).join());
@@ -132,7 +133,7 @@ pub(crate) fn try_out(version: &Version, host: &SharedHost) -> Result<(), String
 async fn refuse(version: &Version, queue: &Queue, reason: &str) {
     if let Ok(job) = queue.recv().await {
         let error = CallError::NotCallable(format!("{} cannot be instantiated: {reason}", version.component));
-        job.split().1.fail(error, version, Vec::new());
+        job.split().1.fail(error, version, &Outages::default());
     }
 }
 

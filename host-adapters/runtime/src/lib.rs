@@ -24,6 +24,7 @@ mod imports;
 mod instance;
 pub mod limits;
 mod logs;
+mod outages;
 pub mod pool;
 pub mod preinit;
 pub mod registry;
@@ -32,7 +33,7 @@ pub mod requirements;
 mod state;
 mod turn;
 
-pub use call::{CallError, Called, Disposition, Event, Payload};
+pub use call::{CallError, Called, Disposition, Event, Payload, Retry};
 pub use component::{ComponentSpec, LoadError, Source};
 pub use engine::{Interfaces, RuntimeConfig};
 pub use host::Host;

@@ -3,6 +3,7 @@
 use crate::call::{CallError, Called, Disposition, Event};
 use crate::component::Version;
 use crate::engine::Shared;
+use crate::outages::Outages;
 use bytes::Bytes;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
@@ -41,11 +42,11 @@ pub(crate) enum Reply {
 
 impl Reply {
     /// Answers that the call failed. It is not an error if the caller does not wait any more.
-    pub(crate) fn fail(self, error: CallError, version: &Version, outages: Vec<String>) {
-        let digest = version.digest.clone();
+    pub(crate) fn fail(self, error: CallError, version: &Version, found: &Outages) {
+        let (digest, outages, refusing) = (version.digest.clone(), found.list(), found.refusing());
         match self {
-            Self::Batch(reply) => drop(reply.send(Called { result: Err(error), digest, outages })),
-            Self::Http(reply) => drop(reply.send(Called { result: Err(error), digest, outages })),
+            Self::Batch(reply) => drop(reply.send(Called { result: Err(error), digest, outages, refusing })),
+            Self::Http(reply) => drop(reply.send(Called { result: Err(error), digest, outages, refusing })),
         }
     }
 }

@@ -4,9 +4,9 @@ use crate::call::{CallError, Called, Disposition, Event};
 use crate::compiled::{self, Cache};
 use crate::component::{ComponentSpec, LoadError, Version};
 use crate::engine::{self, EpochTicker, RuntimeConfig, Shared, SharedHost};
-use crate::instance;
 use crate::pool::{Job, Pool, Retired};
 use crate::state::State;
+use crate::{answer, instance};
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use std::borrow::Cow;
@@ -174,7 +174,7 @@ impl Runtime {
     pub async fn batch(&self, component: &str, events: Vec<Event>) -> Called<Vec<Disposition>> {
         let mut called = self.call(component, |reply| Job::Batch { events, reply }).await;
         for disposition in called.result.iter_mut().flatten() {
-            if let Disposition::Reject(reason) = disposition {
+            if let Some(reason) = answer::reason(disposition) {
                 self.hide_secrets(component, reason);
             }
         }
@@ -218,5 +218,5 @@ impl Runtime {
 }
 
 fn failed<T>(error: CallError, digest: Arc<str>) -> Called<T> {
-    Called { result: Err(error), digest, outages: Vec::new() }
+    Called { result: Err(error), digest, outages: Vec::new(), refusing: Vec::new() }
 }

@@ -1,12 +1,12 @@
-//! What is inside a store: the WASI contexts of one instance, its limits, and the outages it met.
+//! What is inside a store: the WASI contexts of one instance, its limits, and the outages that it met.
 
 use crate::budget::Budget;
 use crate::component::Version;
 use crate::engine::{SharedHost, TABLE_ELEMENTS};
 use crate::logs::GuestLog;
-use std::collections::BTreeSet;
+use crate::outages::Outages;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use wasmtime::ResourceLimiter;
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
@@ -31,7 +31,7 @@ pub(crate) struct State {
 }
 
 impl State {
-    pub(crate) fn new(version: &Version, host: SharedHost) -> Self {
+    pub(crate) fn new(version: &Version, host: SharedHost, outages: Outages) -> Self {
         let log = GuestLog::new(host.clone(), version.component.clone(), version.digest.clone());
         let mut wasi = WasiCtxBuilder::new();
         wasi.stdout(log.clone()).stderr(log.clone());
@@ -50,7 +50,7 @@ impl State {
             digest: version.digest.clone(),
             host,
             memory: MemoryLimit { used: 0, max: version.limits.max_memory_bytes, exceeded: Arc::default() },
-            outages: Outages::default(),
+            outages,
             budget,
             log,
         }
@@ -66,24 +66,6 @@ impl WasiView for State {
 impl WasiHttpView for State {
     fn http(&mut self) -> WasiHttpCtxView<'_> {
         WasiHttpCtxView { ctx: &mut self.http, table: &mut self.table, hooks: &mut self.hooks }
-    }
-}
-
-/// What an instance's calls found down as a whole since the instance last had nothing to do.
-#[derive(Clone, Default)]
-pub(crate) struct Outages(Arc<Mutex<BTreeSet<String>>>);
-
-impl Outages {
-    pub(crate) fn add(&self, resource: String) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(resource);
-    }
-
-    pub(crate) fn clear(&self) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
-    }
-
-    pub(crate) fn list(&self) -> Vec<String> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
     }
 }
 

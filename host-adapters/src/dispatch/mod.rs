@@ -37,7 +37,8 @@ impl Dispatch for Dispatcher {
     async fn dispatch(&self, worker: &str, batch: Vec<Event>) -> Dispatched {
         let size = batch.len();
         let (batch, spans) = trace::batch(&self.tracing, worker, batch);
-        let dispatched = dispatched(self.runtime.batch(worker, batch).await, size);
+        let mut dispatched = dispatched(self.runtime.batch(worker, batch).await, size);
+        dispatched.traceparent = spans.traceparent();
         trace::dispatched(spans, &dispatched);
         dispatched
     }
@@ -49,7 +50,8 @@ fn dispatched(called: Called<Vec<Disposition>>, size: usize) -> Dispatched {
         given if given > size => Err(CallError::TooMany(given, size)),
         _ => Ok(dispositions),
     });
-    Dispatched { result, digest: called.digest.to_string(), outages: called.outages }
+    let Called { digest, outages, refusing, .. } = called;
+    Dispatched { result, digest: digest.to_string(), outages, refusing, traceparent: None }
 }
 
 #[cfg(test)]
@@ -58,7 +60,7 @@ mod tests {
     use super::*;
 
     fn called(result: Result<Vec<Disposition>, CallError>) -> Called<Vec<Disposition>> {
-        Called { result, digest: "d".into(), outages: vec![] }
+        Called { result, digest: "d".into(), outages: vec![], refusing: vec![] }
     }
 
     #[test]
@@ -69,7 +71,7 @@ mod tests {
 
     #[test]
     fn fewer_dispositions_are_passed_on() {
-        let result = dispatched(called(Ok(vec![Disposition::Retry(Some(1500))])), 2).result;
-        assert_eq!(result.unwrap(), vec![Disposition::Retry(Some(1500))]);
+        let result = dispatched(called(Ok(vec![Disposition::retry_after(Some(1500), "busy")])), 2).result;
+        assert_eq!(result.unwrap(), vec![Disposition::retry_after(Some(1500), "busy")]);
     }
 }

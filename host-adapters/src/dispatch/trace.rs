@@ -19,6 +19,13 @@ pub(super) struct Spans {
     worker: Span,
 }
 
+impl Spans {
+    /// The context of the worker's span.
+    pub(super) fn traceparent(&self) -> Option<String> {
+        self.worker.traceparent().map(str::to_owned)
+    }
+}
+
 /// Starts the spans of a batch below its first record's trace, and gives every record the worker's context.
 pub(super) fn batch(tracing: &Tracing, worker: &str, mut batch: Vec<Event>) -> (Vec<Event>, Spans) {
     let first = batch.first();

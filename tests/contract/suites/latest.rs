@@ -25,7 +25,7 @@ impl Dispatch for Heard {
     async fn dispatch(&self, _worker: &str, batch: Vec<Event>) -> Dispatched {
         let dispositions = vec![Disposition::Ack; batch.len()];
         self.0.lock().unwrap().extend(batch);
-        Dispatched { result: Ok(dispositions), digest: String::new(), outages: vec![] }
+        Dispatched { result: Ok(dispositions), ..Dispatched::default() }
     }
 }
 

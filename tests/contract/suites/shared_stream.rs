@@ -104,17 +104,18 @@ fn item(event: &Event) -> String {
 #[async_trait::async_trait]
 impl Dispatch for Workers {
     async fn dispatch(&self, worker: &str, batch: Vec<Event>) -> Dispatched {
-        let (digest, items) = (String::new(), batch.iter().map(item).collect::<BTreeSet<_>>());
+        let items = batch.iter().map(item).collect::<BTreeSet<_>>();
         if worker == "stopped" && !self.service_is_up.load(Ordering::Relaxed) {
-            let retry = Disposition::Retry(None);
-            return Dispatched { result: Ok(vec![retry; batch.len()]), digest, outages: vec!["service:entry".into()] };
+            let retry = Disposition::retry("down");
+            let (result, outages) = (Ok(vec![retry; batch.len()]), vec!["service:entry".into()]);
+            return Dispatched { result, outages, ..Dispatched::default() };
         }
         if worker == "poisoned" && items.contains(POISON) {
             let result = Err(CallError::Trapped("unreachable".to_owned()));
-            return Dispatched { result, digest, outages: vec![] };
+            return Dispatched { result, ..Dispatched::default() };
         }
         self.done.lock().unwrap().entry(worker.to_owned()).or_default().extend(items);
-        Dispatched { result: Ok(vec![Disposition::Ack; batch.len()]), digest, outages: vec![] }
+        Dispatched { result: Ok(vec![Disposition::Ack; batch.len()]), ..Dispatched::default() }
     }
 }
 

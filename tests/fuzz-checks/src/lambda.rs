@@ -97,13 +97,14 @@ fn check_change(event: &Event, payload: &str, record: &Value) {
     assert_eq!(same.time_ms, event.time_ms);
 }
 
-/// One of the three, always the same for the same records.
+/// One of the four, always the same for the same records.
 fn disposition(index: usize, records: &[Value]) -> Disposition {
     let mut hasher = DefaultHasher::new();
     (index, records.len(), records.first().map(Value::to_string)).hash(&mut hasher);
-    match hasher.finish() % 3 {
+    match hasher.finish() % 4 {
         0 => Disposition::Ack,
-        1 => Disposition::Retry(Some(hasher.finish())),
+        1 => Disposition::retry_after(Some(hasher.finish()), "not now"),
+        2 => Disposition::Skip("overtaken".to_owned()),
         _ => Disposition::Reject("no".to_owned()),
     }
 }
@@ -116,11 +117,11 @@ fn check_answer(incoming: &[Incoming], dispositions: Vec<Disposition>, events: u
     let mut given = dispositions.into_iter();
     let (mut failed, mut rejected) = (Vec::new(), Vec::new());
     for record in incoming {
-        let given = record.event().map(|_| given.next().unwrap_or(Disposition::Retry(None)));
+        let given = record.event().map(|_| given.next().unwrap_or_else(|| Disposition::retry("")));
         match given {
             Some(Disposition::Ack) => {}
             Some(Disposition::Retry(_)) => failed.push(id(record)),
-            Some(Disposition::Reject(_)) | None => rejected.push(id(record)),
+            Some(Disposition::Reject(_) | Disposition::Skip(_)) | None => rejected.push(id(record)),
         }
     }
     assert_eq!(answer.batch_item_failures.iter().map(|it| &*it.item_identifier).collect::<Vec<_>>(), failed);

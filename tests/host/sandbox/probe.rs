@@ -2,7 +2,7 @@
 
 use super::world::World;
 use host_adapters_runtime::{
-    CallError, Called, ComponentSpec, Disposition, Event, Interfaces, Limits, Payload, Requirements, Runtime,
+    CallError, Called, ComponentSpec, Disposition, Event, Interfaces, Limits, Payload, Requirements, Retry, Runtime,
     RuntimeConfig, Source, preinit,
 };
 use serde_json::{Value, json};
@@ -93,8 +93,10 @@ impl Probe {
 
     /// A batch with one record for each order; dispositions as [`words`].
     pub async fn batch(&self, orders: &[Value]) -> Called<Vec<String>> {
-        let Called { result, digest, outages } = self.runtime.batch(PROBE, orders.iter().map(event).collect()).await;
-        Called { result: result.map(|dispositions| dispositions.into_iter().map(words).collect()), digest, outages }
+        let Called { result, digest, outages, refusing } =
+            self.runtime.batch(PROBE, orders.iter().map(event).collect()).await;
+        let result = result.map(|dispositions| dispositions.into_iter().map(words).collect());
+        Called { result, digest, outages, refusing }
     }
 
     /// The result of a batch with one order.
@@ -119,9 +121,10 @@ impl Probe {
 pub fn words(disposition: Disposition) -> String {
     match disposition {
         Disposition::Ack => "ack".to_owned(),
-        Disposition::Retry(None) => "retry".to_owned(),
-        Disposition::Retry(Some(after_ms)) => format!("retry {after_ms}"),
+        Disposition::Retry(Retry { after_ms: None, .. }) => "retry".to_owned(),
+        Disposition::Retry(Retry { after_ms: Some(after_ms), .. }) => format!("retry {after_ms}"),
         Disposition::Reject(reason) => format!("reject {reason}"),
+        Disposition::Skip(reason) => format!("skip {reason}"),
     }
 }
 

@@ -1,12 +1,16 @@
 //! Batch workers over HTTP.
 
 use super::{auth, body, header, send};
-use crate::lambda::{self, Context, Incoming, answer::Answer};
-use crate::{BatchWorker, Call, Response, variables, worker::call_batch};
+use crate::lambda::{
+    self, Context, Incoming,
+    answer::{Answer, Rejection, UNANSWERED},
+};
+use crate::{BatchWorker, Call, Disposition, Event, Failure, Response, variables, worker::call_batch};
 use http_body_util::BodyExt;
 use serde_json::json;
 use spin_sdk::http::{FromRequest, Request};
 use spin_sdk::wasip3::http::types;
+use std::collections::BTreeMap;
 use std::fmt::Display;
 
 /// Answers one HTTP request to a batch worker.
@@ -30,18 +34,58 @@ pub async fn answer<W: BatchWorker, B: BodyExt<Error: Display>>(
     let context = Context { correlation_id: correlation_id.as_deref(), traceparent: traceparent.as_deref() };
     let incoming =
         lambda::parse(&body, &context).map_err(|error| Response::error(400, "MALFORMED_EVENT", &error.to_string()))?;
-    log_malformed(&Call::new(W::NAME, correlation_id.unwrap_or_default(), traceparent), &incoming);
     let events = incoming.iter().filter_map(Incoming::event).cloned().collect::<Vec<_>>();
-    let dispositions = if events.is_empty() { vec![] } else { call_batch::<W>(events).await? };
+    let dispositions = halved::<W>(events).await?;
     let answer = Answer::new(&incoming, dispositions)
         .map_err(|error| Response::error(500, "WORKER_FAILED", &error.to_string()))?;
+    log_rejections(&Call::new(W::NAME, correlation_id.unwrap_or_default(), traceparent), &incoming, &answer);
     Ok(Response { status: 200, body: json!(answer).to_string() })
 }
 
-fn log_malformed(call: &Call, incoming: &[Incoming]) {
-    for record in incoming {
-        if let Incoming::Malformed { id, reason } = record {
-            call.warn("Record rejected", json!({"recordId": id, "reason": reason}));
+/// Calls the worker. After a permanent failure the halves are called instead, until the record that causes it is alone:
+/// that one is a batch item failure, and the others get what they deserve.
+async fn halved<W: BatchWorker>(events: Vec<Event>) -> Result<Vec<Disposition>, Response> {
+    let (all, mut dispositions, mut waiting) = (events.len(), Vec::with_capacity(events.len()), vec![events]);
+    while let Some(mut events) = waiting.pop().filter(|events| !events.is_empty()) {
+        match call_batch::<W>(events.clone()).await {
+            Err(failure) if !failure.retryable && events.len() > 1 => {
+                let second = events.split_off(events.len().div_ceil(2));
+                waiting.extend([second, events]);
+            }
+            Err(failure) if failure.retryable && events.len() == all => return Err(failure.into()),
+            called => dispositions.extend(one_each(called, events.len())?),
+        }
+    }
+    Ok(dispositions)
+}
+
+/// One disposition for each record of a call.
+fn one_each(called: Result<Vec<Disposition>, Failure>, records: usize) -> Result<Vec<Disposition>, Response> {
+    let (mut dispositions, reason) = match called {
+        Ok(dispositions) => (dispositions, UNANSWERED.to_owned()),
+        Err(failure) => (Vec::new(), failure.message),
+    };
+    if dispositions.len() > records {
+        let message = format!("the worker answered {} dispositions for {records} records", dispositions.len());
+        return Err(Response::error(500, "WORKER_FAILED", &message));
+    }
+    dispositions.resize(records, Disposition::retry(reason));
+    Ok(dispositions)
+}
+
+/// Logs each rejection once. Those of records that the host read itself are the host's to log.
+fn log_rejections(call: &Call, incoming: &[Incoming], answer: &Answer) {
+    if answer.rejected.is_empty() {
+        return;
+    }
+    let events: BTreeMap<_, _> =
+        incoming.iter().filter_map(Incoming::event).map(|event| (event.id.as_str(), event)).collect();
+    for Rejection { item_identifier: id, reason, skipped } in &answer.rejected {
+        let call = events.get(id.as_str()).map_or_else(|| call.clone(), |event| call.of(event));
+        let data = json!({"recordId": id, "reason": reason});
+        match skipped {
+            true => call.warn("Record rejected", data),
+            false => call.error("Record rejected", data),
         }
     }
 }

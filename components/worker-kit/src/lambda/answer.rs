@@ -2,9 +2,17 @@
 //! bridge reads all of it.
 
 use super::Incoming;
-use crate::{Disposition, Event};
+use crate::{Disposition, Event, Retry};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
+
+/// The reason of a record for which the worker answered no disposition.
+pub(crate) const UNANSWERED: &str = "the worker answered no disposition for the record";
+
+/// Most bytes of one reason.
+const MAX_REASON_BYTES: usize = 1024;
+/// Most bytes of all reasons, so that the response to 25,000 records stays below Lambda's 6 MiB.
+const MAX_REASONS_BYTES: usize = 2 << 20;
 
 /// `{"batchItemFailures": […], "rejected": […], "count": {…}}`.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
@@ -26,6 +34,12 @@ pub struct Answer {
 pub struct ItemFailure {
     /// The message id or sequence number.
     pub item_identifier: String,
+    /// Why, as the worker said it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub reason: String,
+    /// Not before so many milliseconds have passed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after_ms: Option<u64>,
 }
 
 /// A record that can never succeed.
@@ -36,6 +50,9 @@ pub struct Rejection {
     pub item_identifier: String,
     /// Why.
     pub reason: String,
+    /// Whether it has been overtaken, so that nothing is lost with it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub skipped: bool,
 }
 
 /// The number of records, by outcome.
@@ -64,7 +81,7 @@ pub struct TooMany {
 fn in_order<'a>(event: &'a Event, said: Disposition, blocked: &mut BTreeSet<&'a str>) -> Disposition {
     let Some(group) = event.ordering_key.as_deref().filter(|_| event.source.starts_with("sqs:")) else { return said };
     if blocked.contains(group) {
-        return Disposition::Retry(None);
+        return Disposition::retry("a message before it in its group failed");
     }
     if matches!(said, Disposition::Retry(_)) {
         blocked.insert(group);
@@ -81,31 +98,42 @@ impl Answer {
             return Err(TooMany { given: dispositions.len(), records });
         }
         let mut answer = Self { count: Count { received: incoming.len(), ..Count::default() }, ..Self::default() };
-        let (mut dispositions, mut blocked) = (dispositions.into_iter(), BTreeSet::new());
+        let (mut dispositions, mut room) = (dispositions.into_iter(), MAX_REASONS_BYTES);
+        let mut blocked = BTreeSet::new();
         for record in incoming {
             match record {
-                Incoming::Malformed { id, reason } => answer.add(id, Disposition::Reject(reason.clone())),
+                Incoming::Malformed { id, reason } => answer.add(id, Disposition::Reject(reason.clone()), &mut room),
                 Incoming::Event(event) => {
-                    let said = dispositions.next().unwrap_or(Disposition::Retry(None));
-                    answer.add(&event.id, in_order(event, said, &mut blocked));
+                    let said = dispositions.next().unwrap_or_else(|| Disposition::retry(UNANSWERED));
+                    answer.add(&event.id, in_order(event, said, &mut blocked), &mut room);
                 }
             }
         }
         Ok(answer)
     }
 
-    fn add(&mut self, id: &str, disposition: Disposition) {
+    fn add(&mut self, id: &str, disposition: Disposition, room: &mut usize) {
         let item_identifier = id.to_owned();
+        let skipped = matches!(disposition, Disposition::Skip(_));
         match disposition {
             Disposition::Ack => self.count.processed += 1,
-            Disposition::Retry(_) => {
+            Disposition::Retry(Retry { after_ms, reason }) => {
                 self.count.failed += 1;
-                self.batch_item_failures.push(ItemFailure { item_identifier });
+                let reason = cut(reason, room);
+                self.batch_item_failures.push(ItemFailure { item_identifier, reason, after_ms });
             }
-            Disposition::Reject(reason) => {
+            Disposition::Reject(reason) | Disposition::Skip(reason) => {
                 self.count.rejected += 1;
-                self.rejected.push(Rejection { item_identifier, reason });
+                let reason = cut(reason, room);
+                self.rejected.push(Rejection { item_identifier, reason, skipped });
             }
         }
     }
+}
+
+/// The beginning of a reason, as much of it as there is room for.
+fn cut(mut reason: String, room: &mut usize) -> String {
+    reason.truncate(reason.floor_char_boundary(MAX_REASON_BYTES.min(*room)));
+    *room -= reason.len();
+    reason
 }

@@ -290,15 +290,19 @@ fn the_answer_follows_the_dispositions() {
     ]});
     let incoming = parse(event.to_string().as_bytes(), &Context::default()).unwrap();
     let reject = Disposition::Reject("stale".to_owned());
-    let answer = Answer::new(&incoming, vec![Disposition::Ack, Disposition::Retry(Some(5)), reject]).unwrap();
+    let answer =
+        Answer::new(&incoming, vec![Disposition::Ack, Disposition::retry_after(Some(5), "busy"), reject]).unwrap();
     expect![[r#"
         {
           "batchItemFailures": [
             {
-              "itemIdentifier": "m-3"
+              "itemIdentifier": "m-3",
+              "reason": "busy",
+              "afterMs": 5
             },
             {
-              "itemIdentifier": "m-5"
+              "itemIdentifier": "m-5",
+              "reason": "the worker answered no disposition for the record"
             }
           ],
           "rejected": [
@@ -377,8 +381,8 @@ fn d3_17__case_09_messages_behind_a_failed_one_of_their_group_fail_too() {
         let answer = Answer::new(&incoming, said).unwrap();
         answer.batch_item_failures.into_iter().map(|it| it.item_identifier).collect::<Vec<_>>()
     };
-    assert_eq!(failed(vec![Disposition::Retry(None), ack(), ack(), ack(), ack(), ack()]), ["a1", "a2", "a3"]);
-    assert_eq!(failed(vec![ack(), ack(), Disposition::Retry(None), ack(), ack(), ack()]), ["a2", "a3"]);
+    assert_eq!(failed(vec![Disposition::retry("not now"), ack(), ack(), ack(), ack(), ack()]), ["a1", "a2", "a3"]);
+    assert_eq!(failed(vec![ack(), ack(), Disposition::retry("not now"), ack(), ack(), ack()]), ["a2", "a3"]);
     assert_eq!(failed(vec![Disposition::Reject("no".into()), ack(), ack(), ack(), ack(), ack()]), [""; 0]);
     assert_eq!(failed(vec![ack(), ack(), ack()]), ["b2", "a3", "c"], "no disposition");
 }

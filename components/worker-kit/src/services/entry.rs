@@ -1,6 +1,6 @@
 //! The Entry Service (`schemas/services/entry.json`).
 
-use super::{Client, ServiceError, segment};
+use super::{Client, Path, ServiceError};
 use crate::Call;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -177,28 +177,28 @@ impl<'a> EntryService<'a> {
 
     /// Stores at most [`MAX_PER_REQUEST`](super::MAX_PER_REQUEST) entries of one campaign in one request.
     pub async fn upsert(&self, campaign_id: &str, entries: &[Entry<'_>]) -> Result<Vec<Upserted>, ServiceError> {
-        let path = format!("/{}/entries", segment(campaign_id));
+        let path = Path::new("/{campaignId}/entries", &[campaign_id]);
         let answer: Results<_> = self.0.send("POST", path, Some(&Entries { entries })).await?;
         Ok(answer.results)
     }
 
     /// Deletes at most [`MAX_PER_REQUEST`](super::MAX_PER_REQUEST) entries of one campaign in one request.
     pub async fn delete(&self, campaign_id: &str, entries: &[Deletion]) -> Result<Vec<Deleted>, ServiceError> {
-        let path = format!("/{}/entries", segment(campaign_id));
+        let path = Path::new("/{campaignId}/entries", &[campaign_id]);
         let answer: Results<_> = self.0.send("DELETE", path, Some(&Entries { entries })).await?;
         Ok(answer.results)
     }
 
     /// Refreshes the scores of at most [`MAX_PER_REQUEST`](super::MAX_PER_REQUEST) fans of one campaign in one request.
     pub async fn refresh_scores(&self, campaign_id: &str, fans: &[String]) -> Result<Vec<Refreshed>, ServiceError> {
-        let path = format!("/{}/scores/refresh", segment(campaign_id));
+        let path = Path::new("/{campaignId}/scores/refresh", &[campaign_id]);
         let answer: Results<_> = self.0.send("POST", path, Some(&json!({"globalUserIds": fans}))).await?;
         Ok(answer.results)
     }
 
     /// Whether a fan is on the campaign's invite list.
     pub async fn is_invited(&self, campaign_id: &str, invitee: &Invitee) -> Result<bool, ServiceError> {
-        let path = format!("/{}/invites/check", segment(campaign_id));
+        let path = Path::new("/{campaignId}/invites/check", &[campaign_id]);
         let answer: Invited = self.0.send("POST", path, Some(invitee)).await?;
         Ok(answer.invited)
     }

@@ -70,8 +70,8 @@ impl ServiceError {
     /// The disposition of a record whose request failed in this way.
     pub fn disposition(&self) -> Disposition {
         match self {
-            Self::Unavailable { .. } | Self::Misconfigured { .. } => Disposition::Retry(None),
-            Self::Throttled { retry_after_ms, .. } => Disposition::Retry(*retry_after_ms),
+            Self::Unavailable { .. } | Self::Misconfigured { .. } => Disposition::retry(self.to_string()),
+            Self::Throttled { retry_after_ms, .. } => Disposition::retry_after(*retry_after_ms, self.to_string()),
             Self::Rejected { .. } => Disposition::Reject(self.to_string()),
         }
     }
@@ -107,34 +107,46 @@ fn message(body: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Retry;
     use expect_test::{Expect, expect};
+
+    /// The disposition. It says the same as the error.
+    fn word(error: &ServiceError) -> String {
+        let (word, reason) = match error.disposition() {
+            Disposition::Ack => ("ack".to_owned(), String::new()),
+            Disposition::Retry(Retry { after_ms, reason }) => (format!("retry {after_ms:?}"), reason),
+            Disposition::Reject(reason) | Disposition::Skip(reason) => ("reject".to_owned(), reason),
+        };
+        assert_eq!(reason, error.to_string());
+        word
+    }
 
     fn check(status: u16, retry_after: Option<u64>, body: &str, expected: Expect) {
         let error = ServiceError::from_status("entry", status, retry_after, body);
-        expected.assert_eq(&format!("{error} -> {:?}", error.disposition()));
+        expected.assert_eq(&format!("{error} -> {}", word(&error)));
     }
 
     #[test]
     fn transient_failures_are_retried() {
-        check(503, None, "", expect!["the entry service is unavailable: status 503:  -> Retry(None)"]);
+        check(503, None, "", expect!["the entry service is unavailable: status 503:  -> retry None"]);
         check(
             500,
             None,
             r#"{"error":{"code":"X","message":"disk full"}}"#,
-            expect!["the entry service is unavailable: status 500: disk full -> Retry(None)"],
+            expect!["the entry service is unavailable: status 500: disk full -> retry None"],
         );
         check(
             401,
             None,
             r#"{"message":"no token"}"#,
-            expect!["the entry service is unavailable: status 401: no token -> Retry(None)"],
+            expect!["the entry service is unavailable: status 401: no token -> retry None"],
         );
     }
 
     #[test]
     fn a_throttled_request_waits_as_told() {
-        check(429, Some(2), "", expect!["the entry service has no capacity now -> Retry(Some(2000))"]);
-        check(429, None, "", expect!["the entry service has no capacity now -> Retry(None)"]);
+        check(429, Some(2), "", expect!["the entry service has no capacity now -> retry Some(2000)"]);
+        check(429, None, "", expect!["the entry service has no capacity now -> retry None"]);
     }
 
     #[test]
@@ -142,14 +154,14 @@ mod tests {
         let told = |kind, retry_after_ms| {
             let error = Error { kind, message: "as the host says".to_owned(), retry_after_ms };
             let error = ServiceError::from_platform("entry", error);
-            format!("{error} -> {:?}", error.disposition())
+            format!("{error} -> {}", word(&error))
         };
-        expect!["the entry service is unavailable: as the host says -> Retry(None)"]
+        expect!["the entry service is unavailable: as the host says -> retry None"]
             .assert_eq(&told(ErrorKind::Unavailable, None));
-        expect!["the entry service has no capacity now -> Retry(Some(50))"]
+        expect!["the entry service has no capacity now -> retry Some(50)"]
             .assert_eq(&told(ErrorKind::Throttled, Some(50)));
         for kind in [ErrorKind::Denied, ErrorKind::NotFound, ErrorKind::Invalid] {
-            expect!["the entry service cannot be called: as the host says -> Retry(None)"].assert_eq(&told(kind, None));
+            expect!["the entry service cannot be called: as the host says -> retry None"].assert_eq(&told(kind, None));
         }
     }
 
@@ -159,9 +171,7 @@ mod tests {
             400,
             None,
             r#"{"message":"more than 25 entries"}"#,
-            expect![[
-                r#"the entry service refused with status 400: more than 25 entries -> Reject("the entry service refused with status 400: more than 25 entries")"#
-            ]],
+            expect!["the entry service refused with status 400: more than 25 entries -> reject"],
         );
     }
 

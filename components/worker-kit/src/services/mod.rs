@@ -29,12 +29,12 @@ impl Client<'_> {
     async fn send<T: DeserializeOwned>(
         &self,
         method: &str,
-        path: String,
+        Path { route, path }: Path,
         body: Option<&impl Serialize>,
     ) -> Result<T, ServiceError> {
         let body = body.map(serde_json::to_string).transpose().map_err(|error| self.unusable(&error))?;
         let (method, headers, body) = (method.to_owned(), self.headers(), body.unwrap_or_default());
-        let request = ServiceRequest { method, path, headers, body };
+        let request = ServiceRequest { method, path, route: Some(route.to_owned()), headers, body };
         let response = service::call(self.service.to_owned(), request).await;
         let response = response.map_err(|error| ServiceError::from_platform(self.service, error))?;
         if (200..300).contains(&response.status) {
@@ -65,6 +65,23 @@ fn retry_after(headers: &[(String, String)]) -> Option<u64> {
     headers.iter().find(|(name, _)| name == "retry-after")?.1.trim().parse().ok()
 }
 
+/// The path of a request, and its template.
+#[derive(Clone, Debug, Eq, PartialEq)]
+struct Path {
+    route: &'static str,
+    path: String,
+}
+
+impl Path {
+    /// The path of a route. Each segment in braces is replaced by the next of `names`.
+    fn new(route: &'static str, names: &[&str]) -> Self {
+        let mut names = names.iter();
+        let fill =
+            |part: &str| if part.starts_with('{') { segment(names.next().unwrap_or(&"")) } else { part.to_owned() };
+        Self { route, path: route.split('/').map(fill).collect::<Vec<_>>().join("/") }
+    }
+}
+
 /// A path segment with everything escaped that is not unreserved (RFC 3986).
 fn segment(text: &str) -> String {
     text.bytes().fold(String::with_capacity(text.len()), |mut path, byte| {
@@ -91,6 +108,13 @@ mod tests {
         assert_eq!(headers("c-1", Some("00-trace")), ["x-correlation-id", "traceparent"]);
         assert_eq!(headers("two\nlines", None), [""; 0]);
         assert_eq!(headers("", Some("00-trace")), ["traceparent"]);
+    }
+
+    #[test]
+    fn a_path_is_its_route_with_names() {
+        assert_eq!(Path::new("/{campaignId}/entries", &["a/b"]).path, "/a%2Fb/entries");
+        assert_eq!(Path::new("/users/{globalUserId}/verification", &["u"]).path, "/users/u/verification");
+        assert_eq!(Path::new("/users", &[]).path, "/users");
     }
 
     #[test]

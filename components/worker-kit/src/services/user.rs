@@ -1,6 +1,6 @@
 //! The User Service (`schemas/services/user.json`).
 
-use super::{Client, ServiceError, segment};
+use super::{Client, Path, ServiceError};
 use crate::Call;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -82,13 +82,13 @@ impl<'a> UserService<'a> {
 
     /// Stores at most [`MAX_PER_REQUEST`](super::MAX_PER_REQUEST) profiles in one request.
     pub async fn upsert(&self, users: &[User]) -> Result<Vec<Upserted>, ServiceError> {
-        let answer: Results = self.0.send("POST", "/users".to_owned(), Some(&json!({"users": users}))).await?;
+        let answer: Results = self.0.send("POST", Path::new("/users", &[]), Some(&json!({"users": users}))).await?;
         Ok(answer.results)
     }
 
     /// Whether the fan's identity is verified. An unknown fan's is not.
     pub async fn is_verified(&self, global_user_id: &str) -> Result<bool, ServiceError> {
-        let path = format!("/users/{}/verification", segment(global_user_id));
+        let path = Path::new("/users/{globalUserId}/verification", &[global_user_id]);
         match self.0.send::<Verification>("GET", path, None::<&()>).await {
             Ok(verification) => Ok(verification.idv),
             Err(error) if error.is_not_found() => Ok(false),

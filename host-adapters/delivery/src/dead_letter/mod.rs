@@ -1,16 +1,22 @@
 //! A dead letter in its queue: the record, and in its attributes who gave it up and why.
 //!
-//! Of the ten attributes that a message may have, up to seven describe why the record was given up. The record's own
-//! attributes fill the rest; those that do not fit, or have one of the seven names, are packed into the last. A record
-//! that is sent back therefore has all its attributes.
+//! Of the ten attributes that a message may have, up to eight describe why the record was given up. The record's own
+//! attributes fill the rest; those that do not fit, or have one of our names, are packed into the last. A record that is
+//! sent back therefore has all its attributes.
 
+mod cause;
 mod payload;
 mod record;
 mod sink;
+mod unstored;
 
+pub(crate) use cause::rfc3339;
+pub use cause::{Cause, note_attempt};
 pub use host_adapters_platform::dead_letter::{RECEIVES_EXHAUSTED, attribute, attributes};
-pub use sink::{Cause, DeadLetterSink};
+pub use sink::DeadLetterSink;
+pub use unstored::Unstored;
 
+use cause::Details;
 use host_adapters_platform::Received;
 use host_adapters_platform::dead_letter::{MAX_ATTRIBUTES, OURS, unpacked};
 use host_adapters_records::Attribute;
@@ -50,6 +56,12 @@ pub struct Summary {
     /// When it was given up, milliseconds since 1970 (UTC); unknown where the queue's own redrive moved it,
     /// because SQS then keeps the time when the message was first sent.
     pub last_ms: Option<u64>,
+    /// When it was handed over, RFC 3339; the last times, if there were many.
+    #[serde(default)]
+    pub attempted: Vec<String>,
+    /// The W3C trace context in which it was handled last, if known.
+    #[serde(default)]
+    pub traceparent: Option<String>,
 }
 
 /// A whole dead letter.
@@ -79,7 +91,9 @@ impl DeadLetter {
         let is_ours = |attribute: &Attribute| OURS.contains(&attribute.name.as_str());
         let (ours, mut attributes): (Vec<_>, Vec<_>) = message.attributes.into_iter().partition(is_ours);
         let told = OURS.map(|name| Attribute::find(&ours, name).map(str::to_owned));
-        let [reason, attempt, worker, source, digest, record_id, first_ms, ordering_key, payload_encoding, more] = told;
+        let [reason, attempt, worker, source, digest, record_id, first_ms, key, payload_encoding, details, more] = told;
+        let Details { ordering_key, made_ms, attempted, traceparent } =
+            details.and_then(|details| serde_json::from_str(&details).ok()).unwrap_or_default();
         attributes.extend(more.as_deref().map(unpacked).unwrap_or_default());
         attributes.sort_unstable();
         let source = source.or_else(|| only(origins.iter().map(|it| &it.source))).unwrap_or_default();
@@ -94,12 +108,15 @@ impl DeadLetter {
             reason: reason.unwrap_or_else(|| RECEIVES_EXHAUSTED.to_owned()),
             digest,
             attempts: attempt.and_then(|it| it.parse().ok()).unwrap_or(message.receive_count),
-            first_ms: first_ms.and_then(|it| it.parse().ok()).unwrap_or(message.sent_ms),
+            first_ms: made_ms.or_else(|| first_ms?.parse().ok()).unwrap_or(message.sent_ms),
             last_ms: (!moved_by_the_queue).then_some(message.sent_ms),
+            attempted,
+            traceparent,
             id: message.id,
             queue: queue.to_owned(),
         };
-        Self { summary, attributes, body: message.body, payload_encoding, ordering_key }
+        // Earlier versions had attributes for the key and the time.
+        Self { summary, attributes, body: message.body, payload_encoding, ordering_key: ordering_key.or(key) }
     }
 }
 

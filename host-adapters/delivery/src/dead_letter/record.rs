@@ -13,14 +13,16 @@ impl DeadLetter {
     /// # Errors
     /// When the record is not text: queues take only text.
     pub fn message(&self) -> Result<Message, String> {
-        if self.payload_encoding.is_some() {
-            return Err("its payload is not text, and a queue takes only text".to_owned());
-        }
+        let body = match payload::of_body(&self.body, self.payload_encoding.as_deref())? {
+            Payload::Json(text) => Some(text),
+            Payload::Bytes(bytes) => String::from_utf8(bytes).ok().filter(|text| !text.is_empty()),
+        };
+        let body = body.ok_or("its payload is not text, and a queue takes only text")?;
         let mut attributes = self.attributes.clone();
         if attributes.len() < MAX_ATTRIBUTES && attributes.iter().all(|it| it.name != CORRELATION_ID) {
             attributes.push(Attribute::text(CORRELATION_ID, &self.summary.record_id));
         }
-        Ok(Message { attributes, group_id: self.ordering_key.clone(), ..Message::new(&self.body) })
+        Ok(Message { attributes, group_id: self.ordering_key.clone(), ..Message::new(body) })
     }
 
     /// The record of a source whose dead letters have the payload as their body.
@@ -35,7 +37,8 @@ impl DeadLetter {
     /// The record of a source whose dead letters have Lambda's envelope as their body.
     ///
     /// # Errors
-    /// When the dead letter does not hold the record: it was too large for a queue, or the message is not a dead letter.
+    /// When the dead letter does not hold the record: it is of an earlier version, which left out what was too large for a
+    /// queue, or the message is not a dead letter.
     pub fn stream_event(&self) -> Result<Event, String> {
         let held = payload::of_envelope(&self.body).ok_or_else(|| {
             let Summary { record_id, source, .. } = &self.summary;
@@ -45,6 +48,19 @@ impl DeadLetter {
             )
         })?;
         held.map(|(payload, ordering_key)| self.event(payload, ordering_key))
+    }
+
+    /// The body for people to read: compressed text as what it was.
+    pub fn readable(&self) -> String {
+        let text = |payload| match payload {
+            Payload::Json(text) => Some(text),
+            Payload::Bytes(bytes) => String::from_utf8(bytes).ok(),
+        };
+        let readable = match self.payload_encoding.as_deref() {
+            Some(encoding) => payload::of_body(&self.body, Some(encoding)).ok().and_then(text),
+            None => payload::decoded_in_envelope(&self.body),
+        };
+        readable.unwrap_or_else(|| self.body.clone())
     }
 
     fn event(&self, payload: Payload, ordering_key: Option<String>) -> Event {

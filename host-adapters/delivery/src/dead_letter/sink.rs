@@ -1,21 +1,18 @@
 //! Stores dead letters: the payload of the record and, in attributes, who gave it up and why.
 
-use super::payload;
-use crate::dead_letter::{self, attribute};
+use super::cause::Details;
+use super::{Cause, Unstored};
+use crate::dead_letter::attribute;
 use crate::event::Event;
 use host_adapters_failpoint::{self as failpoint, Step};
-use host_adapters_platform::dead_letter::is_queue_char;
-use host_adapters_platform::limits::message::is_id;
-use host_adapters_platform::{QueueBackend, fifo};
-use host_adapters_records::queue::Message;
-use host_adapters_records::{Attribute, Error, ErrorKind};
+use host_adapters_platform::QueueBackend;
+use host_adapters_platform::dead_letter::{self, is_queue_char};
+use host_adapters_records::{Error, ErrorKind};
 use serde_json::Value;
 use std::sync::Arc;
 
 /// Most bytes of a reason. It may be a guest's whole backtrace, and counts towards the size of the message.
 const MAX_REASON: usize = 1024;
-
-const TRACEPARENT: &str = "traceparent";
 
 /// The dead letter queue of one source.
 #[derive(Clone)]
@@ -26,15 +23,6 @@ pub struct DeadLetterSink {
     worker: String,
 }
 
-/// Who gave up on a record and why.
-#[derive(Clone, Debug)]
-pub struct Cause<'a> {
-    /// The reason, for people to read.
-    pub reason: &'a str,
-    /// Digest of the component that handled it last.
-    pub digest: &'a str,
-}
-
 impl DeadLetterSink {
     /// Sends the dead letters of `worker` to `queue`.
     pub fn new(backend: Arc<dyn QueueBackend>, queue: String, worker: &str) -> Self {
@@ -42,88 +30,70 @@ impl DeadLetterSink {
     }
 
     /// Makes the dead letter of a record, with the payload as the body.
-    pub fn message(&self, event: &Event, cause: &Cause<'_>) -> Message {
-        let (body, encoding) = payload::body(&event.payload);
-        let told = [
-            (attribute::ORDERING_KEY, event.ordering_key.clone().unwrap_or_default()),
-            (attribute::PAYLOAD_ENCODING, encoding.unwrap_or_default().to_owned()),
-        ];
-        self.dead_letter(event, body, cause, told)
+    pub fn message(&self, event: &Event, cause: &Cause<'_>) -> Unstored {
+        let told = self.told(event, cause, event.ordering_key.clone());
+        Unstored::new(&self.queue, &self.worker, event.clone(), told, None)
     }
 
-    /// Makes the dead letter of a stream's record, with `envelope` and the record as the body. Also returns the body
-    /// without the record, for a record that is too large for a queue.
-    pub fn stream(&self, event: &Event, envelope: Value, cause: &Cause<'_>) -> (Message, String) {
-        let bare = envelope.to_string();
-        let body = payload::in_envelope(envelope, &event.payload, event.ordering_key.as_deref());
-        (self.dead_letter(event, body, cause, []), bare)
+    /// Makes the dead letter of a stream's record, with `envelope` and the record as the body.
+    pub fn stream(&self, event: &Event, envelope: Value, cause: &Cause<'_>) -> Unstored {
+        Unstored::new(&self.queue, &self.worker, event.clone(), self.told(event, cause, None), Some(envelope))
     }
 
-    fn dead_letter<const N: usize>(
-        &self,
-        event: &Event,
-        body: String,
-        cause: &Cause<'_>,
-        more: [(&'static str, String); N],
-    ) -> Message {
-        let mut told = vec![
+    fn told(&self, event: &Event, cause: &Cause<'_>, ordering_key: Option<String>) -> Vec<(&'static str, String)> {
+        vec![
             (attribute::REASON, shortened(cause.reason)),
             (attribute::ATTEMPT, event.attempt.to_string()),
             (attribute::WORKER, self.worker.clone()),
             (attribute::SOURCE, event.source.clone()),
             (attribute::SOURCE_MESSAGE_ID, event.id.clone()),
-            (attribute::SOURCE_TIMESTAMP, event.time_ms.to_string()),
             (attribute::DIGEST, cause.digest.to_owned()),
-        ];
-        told.extend(more);
-        let attributes = dead_letter::attributes(told, own_attributes(event));
-        let message = Message { attributes, ..Message::new(body) };
-        match fifo::is_fifo(&self.queue) {
-            true => self.in_order(message, event),
-            false => message,
+            (attribute::DETAILS, dead_letter::json(&Details::new(event, cause, ordering_key))),
+        ]
+    }
+
+    /// Stores dead letters. Returns one entry for each, in order: the error if it was not stored. One that the queue does
+    /// not take is sent in a smaller form.
+    pub async fn send(&self, mut dead_letters: Vec<Unstored>) -> Vec<Option<Error>> {
+        let mut errors = self.send_once(&dead_letters.iter().collect::<Vec<_>>()).await;
+        loop {
+            let refused = |error: &Option<Error>| error.as_ref().is_some_and(|error| error.kind == ErrorKind::Invalid);
+            let (mut again, mut smaller) = (Vec::new(), Vec::new());
+            for (error, dead_letter) in errors.iter_mut().zip(&mut dead_letters) {
+                if refused(error) && dead_letter.shrink() {
+                    again.push(error);
+                    smaller.push(&*dead_letter);
+                }
+            }
+            if again.is_empty() {
+                return errors;
+            }
+            for (error, sent) in again.into_iter().zip(self.send_once(&smaller).await) {
+                *error = sent;
+            }
         }
     }
 
-    /// In a FIFO queue dead letters keep the order of their group. As when SQS moves a message, its id takes the place of
-    /// its deduplication id.
-    fn in_order(&self, message: Message, event: &Event) -> Message {
-        let group = event.ordering_key.clone().filter(|group| is_id(group)).unwrap_or_else(|| self.worker.clone());
-        Message { group_id: Some(group), deduplication_id: Some(event.id.clone()), ..message }
-    }
-
-    /// Stores dead letters. Returns one entry for each, in order: the error if it was not stored.
-    pub async fn send(&self, dead_letters: Vec<Message>) -> Vec<Option<Error>> {
-        let count = dead_letters.len();
-        if count == 0 {
+    async fn send_once(&self, dead_letters: &[&Unstored]) -> Vec<Option<Error>> {
+        if dead_letters.is_empty() {
             return Vec::new();
         }
-        let sent = self.backend.send_batch(&self.queue, dead_letters).await;
+        let messages = dead_letters.iter().map(|dead_letter| dead_letter.message.clone()).collect();
+        let sent = self.backend.send_batch(&self.queue, messages).await;
         if sent.is_ok() {
             failpoint::reached(Step::DeadLetter);
         }
+        let unmentioned = || format!("{}: the response does not mention the message", self.queue);
         let (mut errors, unanswered) = match sent {
             Ok(answers) => {
                 let errors: Vec<_> = answers.into_iter().map(Result::err).collect();
-                (
-                    errors,
-                    Error::new(
-                        ErrorKind::Unavailable,
-                        format!("{}: the response does not mention the message", self.queue),
-                    ),
-                )
+                (errors, Error::new(ErrorKind::Unavailable, unmentioned()))
             }
             Err(error) => (Vec::new(), error),
         };
-        errors.resize(count, Some(unanswered));
+        errors.resize(dead_letters.len(), Some(unanswered));
         errors
     }
-}
-
-/// The record's own attributes. The trace context comes first, so that it is kept if not all fit.
-fn own_attributes(event: &Event) -> Vec<Attribute> {
-    let (own, others): (Vec<_>, Vec<_>) = event.attributes.iter().cloned().partition(|it| it.name == TRACEPARENT);
-    let made = event.traceparent.as_ref().filter(|_| own.is_empty()).map(|value| Attribute::text(TRACEPARENT, value));
-    own.into_iter().chain(made).chain(others).collect()
 }
 
 /// Without characters that a queue refuses: a worker may take its reason from a record or a service.

@@ -3,10 +3,9 @@
 //! so that no record is skipped.
 
 use super::{Chunk, Interrupted, KeySlice, Record, Rules, Wait};
-use crate::dead_letter::Cause;
+use crate::dead_letter::{Cause, Unstored, rfc3339};
 use crate::event::Event;
-use host_adapters_records::queue::Message;
-use host_adapters_records::{Error, ErrorKind};
+use host_adapters_records::Error;
 use serde_json::{Value, json};
 
 pub(super) const RETRIES_EXHAUSTED: &str = "RetryAttemptsExhausted";
@@ -21,7 +20,8 @@ impl KeySlice {
         // Giving up takes time, during which more records may become too old.
         while records.iter().any(|record| self.is_expired(record)) {
             let (old, young) = records.into_iter().partition(|record| self.is_expired(record));
-            self.give_up(old, TOO_OLD, &format!("older than {} s", max_age.as_secs()), "").await?;
+            let reason = format!("older than {} s", max_age.as_secs());
+            self.give_up(old, TOO_OLD, Cause { reason: &reason, ..Cause::default() }).await?;
             (records, failures) = (young, 0);
         }
         Ok((!records.is_empty()).then_some(Chunk { records, failures }))
@@ -32,42 +32,38 @@ impl KeySlice {
         &self,
         records: Vec<Record>,
         condition: &str,
-        reason: &str,
-        digest: &str,
+        cause: Cause<'_>,
     ) -> Result<(), Interrupted> {
         if records.is_empty() {
             return Ok(());
         }
         let batch = self.batch_info(&records);
-        let cause = Cause { reason, digest };
         let dead_letter = |record: &Record| {
             let event = record.event();
             let envelope = self.envelope(&event, condition, &batch);
-            let (message, bare) = self.rules.dead_letters.stream(&event, envelope, &cause);
-            DeadLetter { message, bare, refused: None }
+            let cause = Cause { attempts_ms: &record.attempts_ms, ..cause };
+            self.rules.dead_letters.stream(&event, envelope, &cause)
         };
         self.store(records.iter().map(dead_letter).collect()).await?;
         self.rules.invoker.meter.dead_lettered.increment(records.len() as u64);
-        self.log_given_up(&records, condition, &cause);
+        // Rejections are logged already, one by one.
+        if condition != REJECTED {
+            self.log_given_up(&records, condition, &cause);
+        }
         self.checkpointer.settle(records.iter().map(|record| record.ticket));
         Ok(())
     }
 
     /// Sends dead letters until the queue has stored every one.
-    async fn store(&self, mut dead_letters: Vec<DeadLetter>) -> Result<(), Interrupted> {
+    async fn store(&self, mut dead_letters: Vec<Unstored>) -> Result<(), Interrupted> {
         let mut failures = 0;
         loop {
-            let messages = dead_letters.iter().map(|dead_letter| dead_letter.message.clone()).collect();
-            let errors = self.rules.dead_letters.send(messages).await;
-            dead_letters = dead_letters
-                .into_iter()
-                .zip(errors)
-                .filter_map(|(dead_letter, error)| Some(dead_letter.after(error?)))
-                .collect();
-            if dead_letters.is_empty() {
-                return Ok(());
-            }
-            self.log_refused(&dead_letters);
+            let errors = self.rules.dead_letters.send(dead_letters.clone()).await;
+            let first = errors.iter().flatten().next().cloned();
+            let refused = dead_letters.into_iter().zip(errors).filter(|(_, error)| error.is_some());
+            dead_letters = refused.map(|(dead_letter, _)| dead_letter).collect();
+            let Some(error) = first else { return Ok(()) };
+            self.log_refused(dead_letters.len(), &error);
             failures += 1;
             self.pause(Wait::Backoff(failures)).await;
             if self.drain.is_stopping() {
@@ -94,7 +90,7 @@ impl KeySlice {
     fn envelope(&self, event: &Event, condition: &str, batch: &Value) -> Value {
         json!({
             "version": "1.0",
-            "timestamp": rfc3339(u64::try_from(self.rules.clock.now_ms()).unwrap_or(0)),
+            "timestamp": rfc3339(self.rules.now_ms()),
             "requestContext": {
                 "functionName": self.rules.invoker.worker,
                 "condition": condition,
@@ -104,52 +100,17 @@ impl KeySlice {
         })
     }
 
-    fn log_refused(&self, refused: &[DeadLetter]) {
+    fn log_refused(&self, count: usize, error: &Error) {
         let Rules { invoker, dead_letters, .. } = &*self.rules;
         let (worker, source, queue, shard) = (&invoker.worker, &invoker.source, &dead_letters.queue, &self.shard);
-        let error = refused.first().and_then(|dead_letter| dead_letter.refused.as_ref()).map(ToString::to_string);
-        tracing::error!(
-            worker,
-            source,
-            shard,
-            queue,
-            count = refused.len(),
-            error,
-            "dead letters refused, key slice waits"
-        );
+        tracing::error!(worker, source, shard, queue, count, %error, "dead letters refused, key slice waits");
     }
 
     fn log_given_up(&self, records: &[Record], condition: &str, cause: &Cause<'_>) {
         let Rules { invoker, dead_letters, .. } = &*self.rules;
         let (worker, source, queue, shard) = (&invoker.worker, &invoker.source, &dead_letters.queue, &self.shard);
         let (first, count) = (records.first().map(|record| record.event.id.as_str()), records.len());
-        let Cause { reason, digest } = cause;
+        let Cause { reason, digest, .. } = cause;
         tracing::error!(worker, source, shard, digest, queue, first, count, condition, reason, "records dead-lettered");
     }
-}
-
-/// A dead letter that is being sent.
-struct DeadLetter {
-    message: Message,
-    /// The body without the payload.
-    bare: String,
-    /// Why the queue refused it the last time.
-    refused: Option<Error>,
-}
-
-impl DeadLetter {
-    /// What to send after `error`. A dead letter that is too large for the queue is sent without its payload: the
-    /// envelope still names the record's place in the stream.
-    fn after(mut self, error: Error) -> Self {
-        if error.kind == ErrorKind::Invalid {
-            self.message.body.clone_from(&self.bare);
-        }
-        self.refused = Some(error);
-        self
-    }
-}
-
-fn rfc3339(ms: u64) -> Option<String> {
-    let time = chrono::DateTime::from_timestamp_millis(i64::try_from(ms).ok()?)?;
-    Some(time.to_rfc3339_opts(chrono::SecondsFormat::Millis, true))
 }

@@ -2,7 +2,7 @@
 
 use crate::budget;
 use crate::state::State;
-use host_adapters_records::service::{CallService, is_outage};
+use host_adapters_records::service::{CallService, Health};
 use host_adapters_records::{self as records, Caller, Error, ErrorKind, Function, Platform, platform_functions};
 use std::sync::Arc;
 use wasmtime::component::{Accessor, Linker};
@@ -53,14 +53,19 @@ where
     F: Future<Output = records::Output<CallService>>,
 {
     let (budget, outages) = store.with(|mut access| (access.get().budget.clone(), access.get().outages.clone()));
-    let resource = args.resource();
+    let (resource, route) = (args.resource(), args.request.route());
     let output = call(store, args, async |calling, args| {
         let _slot = budget.request().await;
         run(calling, args).await
     });
     let output = output.await;
-    if output.as_ref().is_ok_and(|response| is_outage(response.status)) {
-        outages.add(resource);
+    if let Ok(response) = &output {
+        match Health::of(response.status) {
+            Health::Works => outages.works(&resource, &route),
+            Health::Busy => (),
+            Health::Refuses => outages.refused(&resource, &route, response.status),
+            Health::Down => outages.add(resource),
+        }
     }
     output
 }

@@ -76,7 +76,7 @@ fn sink() -> DeadLetterSink {
 
 /// A worker may take its reason from a record or from the response of a service.
 fn cause(reason: &str) -> Cause<'_> {
-    Cause { reason, digest: "d1" }
+    Cause { reason, digest: "d1", traceparent: Some("00-0af7-b7ad-01"), attempts_ms: &[1, 2_000] }
 }
 
 proptest! {
@@ -85,7 +85,7 @@ proptest! {
         // The group of a FIFO queue has no control characters.
         let ordering_key = event.ordering_key.filter(|key| !key.is_empty() && is_queue_text(key));
         let event = Event { ordering_key, ..event };
-        let dead_letter = stored(sink().message(&event, &cause(&reason)), "sqs:q");
+        let dead_letter = stored(sink().message(&event, &cause(&reason)).message, "sqs:q");
         prop_assert_eq!(event_of(&dead_letter), Ok(Event { attempt: 1, ..event.clone() }));
         if let Ok(message) = dead_letter.message() {
             prop_assert_eq!(Payload::of_text(message.body), event.payload);
@@ -96,11 +96,38 @@ proptest! {
 
     #[test]
     fn d6_7__a_record_of_a_stream_comes_back_as_it_was(event in events("dynamodb-stream:t"), reason in any::<String>()) {
-        let (message, _) = sink().stream(&event, json!({"version": "1.0", "batch": {"shardId": "s"}}), &cause(&reason));
+        let envelope = json!({"version": "1.0", "batch": {"shardId": "s"}});
+        let message = sink().stream(&event, envelope, &cause(&reason)).message;
         let dead_letter = stored(message, "dynamodb-stream:t");
         let back = dead_letter.stream_event().unwrap();
         // A JSON payload contains its key.
         let ordering_key = if matches!(event.payload, Payload::Bytes(_)) { event.ordering_key } else { back.ordering_key.clone() };
         prop_assert_eq!(back, Event { attempt: 1, ordering_key, ..event });
+    }
+}
+
+/// Why, when and in which trace.
+#[test]
+fn d6_8__a_dead_letter_says_why_and_when_and_names_its_trace() {
+    let attributes = (0..9).map(|n| Attribute::text(format!("own{n}"), "v")).collect();
+    let event = Event {
+        id: "record-1".into(),
+        source: "sqs:q".into(),
+        ordering_key: Some("group".into()),
+        payload: Payload::Json("{}".into()),
+        attributes,
+        attempt: 2,
+        time_ms: 5,
+        correlation_id: "c".into(),
+        traceparent: None,
+    };
+    let reason = "the entry service refused with status 422: no such market";
+    for dead_letter in [
+        stored(sink().message(&event, &cause(reason)).message, "sqs:q"),
+        stored(sink().stream(&event, json!({"version": "1.0"}), &cause(reason)).message, "sqs:q"),
+    ] {
+        assert_eq!((dead_letter.summary.reason.as_str(), dead_letter.attributes.len()), (reason, 9));
+        assert_eq!(dead_letter.summary.attempted, ["1970-01-01T00:00:00.001Z", "1970-01-01T00:00:02.000Z"]);
+        assert_eq!(dead_letter.summary.traceparent.as_deref(), Some("00-0af7-b7ad-01"));
     }
 }

@@ -11,6 +11,7 @@
 )]
 
 mod dead_letters;
+mod ends;
 mod fifo;
 mod gathering;
 mod measures;

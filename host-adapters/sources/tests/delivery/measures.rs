@@ -2,6 +2,7 @@
 
 use crate::model::{Reply, World, retry};
 use crate::rows;
+use host_adapters_delivery::OnReject;
 use host_adapters_delivery::event::Disposition;
 use host_adapters_sources::SourceConfig;
 use host_adapters_sources::dynamodb_stream::DynamodbStreamConfig;
@@ -90,7 +91,7 @@ rows! {
             "m2" => retry(),
             _ => Disposition::Ack,
         }).takes(2));
-        world.start(SourceConfig::Sqs(SqsConfig { max_concurrency: 1, ..SqsConfig::new("q") }));
+        world.start(SourceConfig::Sqs(SqsConfig { max_concurrency: 1, on_reject: OnReject::Drop, ..SqsConfig::new("q") }));
         world.queues.put("q", (0..4).map(|n| n.to_string()));
         let of = |name: &str| measured.get(&format!("{name}{{worker=save-entries,source=sqs:q}}"));
         world.at(1.0).await;

@@ -9,6 +9,7 @@ use host_adapters_platform::Checkpoint;
 use host_adapters_sources::SourceConfig;
 use host_adapters_sources::dynamodb_stream::DynamodbStreamConfig;
 use host_adapters_sources::sqs::SqsConfig;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -22,6 +23,9 @@ fn with_service(up: &Arc<AtomicBool>) -> impl FnMut(&[Event]) -> Reply + Send + 
             .outage("service:entry"),
     }
 }
+
+/// What the host says of a route that refuses everybody.
+const ROUTE: &str = "service:entry POST /{campaignId}/entries: every request is answered with 404";
 
 fn sqs(config: SqsConfig) -> SourceConfig {
     SourceConfig::Sqs(config)
@@ -98,6 +102,73 @@ rows! {
         world.worker.answers(ack_all);
         world.at(700.0).await;
         assert_eq!(world.queues.count("q"), 0);
+    }
+
+    /// An hour of a wrong path: no attempt is used up, and each probe is made with the records that the queue gives.
+    d7_7__refusals_of_everything_pause_a_queue_and_use_no_attempt {
+        let up = Arc::new(AtomicBool::new(false));
+        let service = up.clone();
+        let world = World::new(move |batch| match service.load(Ordering::Relaxed) {
+            true => ack_all(batch),
+            false => Reply::each(batch, |_| retry()).refused(ROUTE),
+        });
+        world.queues.redrive_after(1_000);
+        let running = world.start(sqs(SqsConfig { max_concurrency: 2, ..SqsConfig::new("q") }));
+        fill(&world, 30);
+        world.at(3600.0).await;
+        assert_eq!(running.source.status().paused.unwrap().reason, ROUTE);
+        assert_eq!((world.queues.count("q"), world.queues.count("qDlq")), (30, 0));
+        let calls = world.worker.sizes();
+        assert!((60..250).contains(&calls.len()), "{} probes in an hour", calls.len());
+        let tried: BTreeSet<_> = world.worker.deliveries().into_iter().map(|(_, id, _)| id).collect();
+        assert_eq!(tried.len(), 30, "whatever the queue gives");
+        up.store(true, Ordering::Relaxed);
+        world.at(3800.0).await;
+        assert_eq!(running.source.status().paused, None);
+        assert_eq!((world.queues.count("q"), world.queues.count("qDlq")), (0, 0));
+    }
+
+    /// Alone it looks like an outage. Records that come later are handled all the same, and show whose fault it was.
+    d7_7__a_record_that_is_refused_alone_stops_no_others_and_is_given_up_after_its_attempts {
+        let worked = Arc::new(AtomicBool::new(false));
+        let world = World::new(move |batch| {
+            let reply = Reply::each(batch, |event| match event.id.as_str() {
+                "m1" => Disposition::retry("service entry: 500"),
+                _ => Disposition::Ack,
+            });
+            if batch.iter().any(|event| event.id != "m1") {
+                worked.store(true, Ordering::Relaxed);
+            }
+            if worked.load(Ordering::Relaxed) { reply } else { reply.refused(ROUTE) }
+        });
+        world.queues.redrive_after(1_000);
+        let running = world.start(sqs(SqsConfig { max_concurrency: 1, ..SqsConfig::new("q") }));
+        fill(&world, 1);
+        world.at(600.0).await;
+        assert_eq!(running.source.status().paused.unwrap().reason, ROUTE);
+        assert_eq!((world.queues.count("q"), world.queues.count("qDlq")), (1, 0), "nothing tells whose fault it is");
+        fill(&world, 5);
+        world.at(700.0).await;
+        assert_eq!((running.source.status().paused, world.queues.count("q")), (None, 1));
+        world.at(900.0).await;
+        assert_eq!((world.queues.count("q"), world.queues.count("qDlq")), (0, 1));
+    }
+
+    d7_7__refusals_of_everything_pause_a_stream_without_a_retry {
+        let up = Arc::new(AtomicBool::new(false));
+        let service = up.clone();
+        let world = World::new(move |batch| match service.load(Ordering::Relaxed) {
+            true => ack_all(batch),
+            false => Reply::each(batch, |_| retry()).refused(ROUTE),
+        });
+        world.streams.open("s", None);
+        world.streams.put_range("s", 0..5);
+        let running = world.start(stream());
+        world.at(3600.0).await;
+        assert_eq!(running.source.status().paused.unwrap().reason, ROUTE);
+        up.store(true, Ordering::Relaxed);
+        world.at(3700.0).await;
+        assert_eq!((running.source.status().paused, world.queues.count("saveEntriesDlq")), (None, 0));
     }
 
     d7_5__a_queue_that_is_down_pauses_and_resumes {

@@ -3,9 +3,12 @@
 use crate::model::{Reply, Request, World, ack_all, down, retry, trap};
 use crate::rows;
 use host_adapters_delivery::OnReject;
+use host_adapters_delivery::dead_letter::DeadLetter;
 use host_adapters_delivery::dispatch::CallError;
 use host_adapters_delivery::drain::{Drain, Ended};
 use host_adapters_delivery::event::{Attribute, AttributeValue, Disposition, Event};
+use host_adapters_platform::Received;
+use host_adapters_platform::limits::message::MAX_MESSAGE_BYTES;
 use host_adapters_records::queue::Message;
 use host_adapters_sources::SourceConfig;
 use host_adapters_sources::sqs::SqsConfig;
@@ -83,7 +86,7 @@ rows! {
     /// A 429 in the worker delays only the records concerned.
     d2_3__a_retry_with_a_time_delays_that_record_only {
         let first = |batch: &[Event]| {
-            let later = |secs: u64| Disposition::Retry(Some(secs * 1000));
+            let later = |secs: u64| Disposition::retry_after(Some(secs * 1000), "busy");
             Reply::each(batch, |event| later(if event.id == "m1" { 90 } else { 5 }))
         };
         assert_eq!(deliveries_after(first).await[2..], [delivered(5_000, "m2", 2), delivered(90_000, "m1", 2)]);
@@ -91,6 +94,15 @@ rows! {
 
     d2_4__a_rejected_record_is_not_tried_again {
         let world = World::new(|batch| Reply::each(batch, |_| reject("stale: newer item")));
+        start(&world, SqsConfig { on_reject: OnReject::Drop, ..one_poller() });
+        fill(&world, 2);
+        world.at(100.0).await;
+        assert_eq!(world.worker.deliveries().len(), 2);
+        assert_eq!((world.queues.count("q"), world.queues.count("qDlq")), (0, 0));
+    }
+
+    d2_5__a_skipped_record_is_done_and_never_a_dead_letter {
+        let world = World::new(|batch| Reply::each(batch, |_| Disposition::Skip("stale: newer item".to_owned())));
         start(&world, one_poller());
         fill(&world, 2);
         world.at(100.0).await;
@@ -98,9 +110,9 @@ rows! {
         assert_eq!((world.queues.count("q"), world.queues.count("qDlq")), (0, 0));
     }
 
-    d2_4__a_rejected_record_is_kept_where_the_source_says_so {
+    d2_4__a_rejected_record_becomes_a_dead_letter_unless_the_source_says_otherwise {
         let world = World::new(|batch| Reply::each(batch, |_| reject("stale: newer item")));
-        start(&world, SqsConfig { on_reject: OnReject::DeadLetter, ..one_poller() });
+        start(&world, one_poller());
         fill(&world, 1);
         world.at(1.0).await;
         assert_eq!(world.queues.count("q"), 0);
@@ -154,6 +166,34 @@ rows! {
         for (name, value) in expected {
             assert_eq!(attribute(dead_letter, name), value);
         }
+    }
+
+    /// 1 MiB leaves no room for the reason.
+    d6_6__case_08_the_largest_message_is_given_up_whole {
+        let noise: String = {
+            let mut seed = 1u64;
+            std::iter::repeat_with(|| {
+                seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                char::from(b' ' + (seed >> 58) as u8)
+            })
+            .take(MAX_MESSAGE_BYTES)
+            .collect()
+        };
+        let world = World::new(|_| trap());
+        start(&world, SqsConfig { max_attempts: 1, batch_size: 1, ..one_poller() });
+        let zeros = "0".repeat(MAX_MESSAGE_BYTES);
+        world.queues.put("q", [zeros.clone(), noise.clone()]);
+        world.at(10.0).await;
+        assert_eq!(world.queues.count("q"), 0);
+        let dead_letters = world.queues.messages("qDlq").into_iter().map(|message| {
+            let received = Received { body: message.body, attributes: message.attributes, ..Received::default() };
+            DeadLetter::read("qDlq", received, &[])
+        });
+        let dead_letters: Vec<_> = dead_letters.collect();
+        let bodies: Vec<_> = dead_letters.iter().map(|dead_letter| dead_letter.message().unwrap().body).collect();
+        assert!(bodies == [zeros, noise], "whole");
+        let reasons: Vec<_> = dead_letters.iter().map(|dead_letter| dead_letter.summary.reason.as_str()).collect();
+        assert_eq!(reasons, ["worker trapped: unreachable", "receives exhausted"], "as its queue would have moved it");
     }
 
     d6_3__the_dead_letter_is_stored_before_the_message_is_deleted {
@@ -339,7 +379,7 @@ rows! {
     }
 
     d2_3__a_longer_wait_than_12_h_is_12_h {
-        let retry = Disposition::Retry(Some(100 * 3_600_000));
+        let retry = Disposition::retry_after(Some(100 * 3_600_000), "busy");
         let world = World::new(move |batch| Reply::each(batch, |_| retry.clone()));
         start(&world, one_poller());
         fill(&world, 1);

@@ -3,9 +3,11 @@
 use crate::model::{EPOCH_MS, Reply, World, ack_all, down, name, retry, trap};
 use crate::rows;
 use host_adapters_delivery::OnReject;
+use host_adapters_delivery::dead_letter::DeadLetter;
 use host_adapters_delivery::dispatch::CallError;
-use host_adapters_delivery::event::{Attribute, Disposition, Event};
-use host_adapters_platform::Checkpoint;
+use host_adapters_delivery::event::{Attribute, Disposition, Event, Payload};
+use host_adapters_platform::{Checkpoint, Received};
+use host_adapters_records::{Error, ErrorKind};
 use host_adapters_sources::SourceConfig;
 use host_adapters_sources::dynamodb_stream::DynamodbStreamConfig;
 use rand::rngs::StdRng;
@@ -177,7 +179,7 @@ rows! {
 
     d2_3__a_retry_waits_as_long_as_the_worker_asks {
         let world = run(1, plain(), 20.0, |batch| match batch[0].attempt {
-            1 => Reply::each(batch, |_| Disposition::Retry(Some(17_000))),
+            1 => Reply::each(batch, |_| Disposition::retry_after(Some(17_000), "busy")),
             _ => ack_all(batch),
         })
         .await;
@@ -186,7 +188,7 @@ rows! {
 
     /// With unlimited retries this would be a loop without a pause.
     d2_3__a_worker_that_asks_for_no_wait_gets_a_second {
-        let world = run(1, plain(), 60.0, |batch| Reply::each(batch, |_| Disposition::Retry(Some(0)))).await;
+        let world = run(1, plain(), 60.0, |batch| Reply::each(batch, |_| Disposition::retry_after(Some(0), "busy"))).await;
         assert_eq!(world.worker.sizes(), [(0, 1), (1_000, 1), (2_000, 1), (3_000, 1)]);
     }
 
@@ -336,20 +338,57 @@ rows! {
         assert_eq!(batches(&world), [vec![0, 1], vec![0], vec![1]]);
     }
 
-    d6_6__a_dead_letter_that_is_too_large_goes_without_its_payload {
+    d6_6__case_08_a_dead_letter_that_is_too_large_is_compressed_and_comes_back_whole {
         let config = DynamodbStreamConfig { maximum_retry_attempts: 0, ..plain() };
         let world = World::new(|batch| Reply::each(batch, |_| retry()));
         world.streams.open("s", None);
-        world.streams.put("s", [(0, "k".repeat(1100 * 1024))]);
+        let item = "k".repeat(3 << 20);
+        world.streams.put_image("s", 0, json!({ "item": item }).to_string());
         world.start(SourceConfig::DynamodbStream(config));
         world.at(10.0).await;
-        let dead_letter = dead_letters(&world).remove(0);
-        assert_eq!((&dead_letter["payload"], &dead_letter["DDBStreamBatchInfo"]["startSequenceNumber"]), (&Value::Null, &json!("000000")));
+        let message = world.queues.messages(DLQ).remove(0);
+        assert!(message.body.len() < 100_000, "{} bytes", message.body.len());
+        let received = Received { body: message.body, attributes: message.attributes, ..Received::default() };
+        let dead_letter = DeadLetter::read(DLQ, received, &[]);
+        let event = host_adapters_sources::event_of(&dead_letter).unwrap();
+        assert_eq!(event.ordering_key.as_deref(), Some("item|s"));
+        assert!(matches!(&event.payload, Payload::Json(text) if text.contains(&item)));
+        assert!(dead_letter.readable().contains(&item), "people see the record");
         settled_up_to(&world, 0);
     }
 
-    d2_4__a_rejected_record_is_kept_where_the_source_says_so {
-        let config = DynamodbStreamConfig { on_reject: OnReject::DeadLetter, ..plain() };
+    /// A queue that takes less than the service's limit gets it compressed, too; one that takes nothing holds the shard.
+    d6_6__case_08_a_record_waits_until_the_queue_takes_its_dead_letter {
+        let config = DynamodbStreamConfig { maximum_retry_attempts: 0, ..plain() };
+        let world = World::new(|batch| Reply::each(batch, |_| retry()));
+        world.streams.open("s", None);
+        world.streams.put_range("s", 0..1);
+        let refusal = Error::new(ErrorKind::Invalid, "a message above the queue's maximum");
+        world.queues.faults.plan("send", 5, refusal);
+        world.start(SourceConfig::DynamodbStream(config));
+        world.at(1.0).await;
+        assert_eq!((world.queues.count(DLQ), world.streams.position("s")), (0, None), "not skipped");
+        world.at(60.0).await;
+        let body = &dead_letters(&world)[0];
+        assert_eq!(body["payloadEncoding"], "zstd-raw-json", "the sixth attempt was a compressed one: {body}");
+        settled_up_to(&world, 0);
+    }
+
+    d2_4__a_rejected_record_is_dropped_where_the_source_says_so {
+        let config = DynamodbStreamConfig { on_reject: OnReject::Drop, ..plain() };
+        let world = run(3, config, 1.0, |batch| Reply::each(batch, |_| Disposition::Reject("unreadable".into()))).await;
+        assert_eq!(dead_letters(&world).len(), 0);
+        settled_up_to(&world, 2);
+    }
+
+    d2_5__a_skipped_record_is_done_and_never_a_dead_letter {
+        let world = run(3, plain(), 1.0, |batch| Reply::each(batch, |_| Disposition::Skip("stale".into()))).await;
+        assert_eq!(dead_letters(&world).len(), 0);
+        settled_up_to(&world, 2);
+    }
+
+    d2_4__a_rejected_record_becomes_a_dead_letter_unless_the_source_says_otherwise {
+        let config = plain();
         let reject = |batch: &[Event]| Reply::each(batch, |event| match event.id.as_str() {
             "000001" => Disposition::Reject("unreadable".into()),
             _ => Disposition::Ack,
@@ -365,7 +404,7 @@ rows! {
 fn whim(random: &mut StdRng, batch: &[Event]) -> Reply {
     let each = |random: &mut StdRng| match random.random_range(0..30) {
         0 => retry(),
-        1 => Disposition::Retry(Some(random.random_range(0..100) * 1000)),
+        1 => Disposition::retry_after(Some(random.random_range(0..100) * 1000), "whim"),
         2 => Disposition::Reject("whim".into()),
         _ => Disposition::Ack,
     };

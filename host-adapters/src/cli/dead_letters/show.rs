@@ -40,8 +40,9 @@ pub(in crate::cli) async fn fetch(operator: &Operator, id: &str) -> Result<DeadL
 }
 
 fn shown(dead_letter: &DeadLetter) -> String {
-    let Summary { id, queue, worker, source, record_id, reason, digest, attempts, first_ms, last_ms } =
+    let Summary { id, queue, worker, source, record_id, reason, digest, attempts, first_ms, last_ms, .. } =
         &dead_letter.summary;
+    let Summary { attempted, traceparent, .. } = &dead_letter.summary;
     let lines = [
         ("id", id.clone()),
         ("queue", queue.clone()),
@@ -51,12 +52,15 @@ fn shown(dead_letter: &DeadLetter) -> String {
         ("made", time(*first_ms)),
         ("given up", last_ms.map_or_else(|| "unknown: its queue moved it".to_owned(), time)),
         ("attempts", attempts.to_string()),
+        ("at", attempted.join(" ")),
+        ("trace", traceparent.clone().unwrap_or_default()),
         ("digest", digest.clone().unwrap_or_default()),
         ("reason", reason.clone()),
     ];
     let attributes = dead_letter.attributes.iter().map(|it| (it.name.as_str(), it.value.to_string()));
     let lines = lines.into_iter().chain(attributes).map(|(name, value)| format!("{name:<16}{value}\n"));
-    let body: Value = serde_json::from_str(&dead_letter.body).unwrap_or_default();
+    let readable = dead_letter.readable();
+    let body: Value = serde_json::from_str(&readable).unwrap_or_default();
     let body = serde_json::to_string_pretty(&body).ok().filter(|_| !body.is_null());
-    lines.chain(["\n".to_owned(), body.unwrap_or_else(|| dead_letter.body.clone())]).collect()
+    lines.chain(["\n".to_owned(), body.unwrap_or(readable)]).collect()
 }

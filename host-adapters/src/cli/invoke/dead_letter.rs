@@ -50,8 +50,13 @@ fn report(id: &str, dispatched: &Dispatched) -> Result<ExitCode> {
     let (mut failures, mut rejected) = (Vec::new(), Vec::new());
     match disposition {
         Ok(Some(Disposition::Ack)) => {}
+        Ok(Some(Disposition::Skip(reason))) => eprintln!("host-adapters: skipped: {reason}"),
         Ok(Some(Disposition::Reject(reason))) => rejected.push(json!({"itemIdentifier": id, "reason": reason})),
-        Ok(_) => failures.push(json!({ "itemIdentifier": id })),
+        Ok(Some(Disposition::Retry(retry))) => {
+            eprintln!("host-adapters: retry: {}", retry.reason);
+            failures.push(json!({"itemIdentifier": id, "reason": retry.reason}));
+        }
+        Ok(None) => failures.push(json!({ "itemIdentifier": id })),
         Err(failure) => {
             eprintln!("host-adapters: {failure}");
             failures.push(json!({ "itemIdentifier": id }));

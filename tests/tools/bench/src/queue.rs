@@ -135,6 +135,6 @@ struct AckAll;
 #[async_trait::async_trait]
 impl Dispatch for AckAll {
     async fn dispatch(&self, _: &str, batch: Vec<Event>) -> Dispatched {
-        Dispatched { result: Ok(vec![Disposition::Ack; batch.len()]), digest: String::new(), outages: vec![] }
+        Dispatched { result: Ok(vec![Disposition::Ack; batch.len()]), ..Dispatched::default() }
     }
 }

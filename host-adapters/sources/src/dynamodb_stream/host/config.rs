@@ -36,8 +36,8 @@ settings! {
         pub bisect: bool = true, ();
         /// The queue of dead letters; by default the worker's name in camel case and `Dlq`, as in `enqueueEntriesDlq`.
         pub dead_letter_queue: Option<String> = None, ();
-        /// Whether rejected records are dropped or become dead letters.
-        pub on_reject: OnReject = OnReject::Drop, ();
+        /// Whether rejected records become dead letters or are dropped, and their payload lost.
+        pub on_reject: OnReject = OnReject::DeadLetter, ();
     }
 }
 

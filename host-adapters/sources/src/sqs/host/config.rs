@@ -37,8 +37,8 @@ settings! {
         pub max_attempts: u32 = 3, 1..=1_000;
         /// The queue of dead letters; `<queue>Dlq` by default, `<queue>Dlq.fifo` of a FIFO queue.
         pub dead_letter_queue: Option<String> = None, ();
-        /// Whether rejected records are dropped or become dead letters.
-        pub on_reject: OnReject = OnReject::Drop, ();
+        /// Whether rejected records become dead letters or are dropped, and their payload lost.
+        pub on_reject: OnReject = OnReject::DeadLetter, ();
     }
 }
 

@@ -24,6 +24,8 @@ pub struct InFlightMessage {
     pub receipt: String,
     /// How often the queue has delivered it; redelivery after a pause does not count.
     pub receives: u32,
+    /// When it was handed over since this receive, milliseconds since 1970 (UTC).
+    pub attempts_ms: Vec<u64>,
     received: Instant,
     /// When to extend the visibility; `None` if the limit is reached.
     extend: Option<Instant>,
@@ -62,7 +64,7 @@ impl VisibilityHeartbeat {
     pub fn hold(&self, message: &Received, event: Event) -> InFlightMessage {
         let received = Instant::now();
         let (receipt, receives) = (message.receipt.clone(), message.receive_count);
-        InFlightMessage { event, receipt, receives, received, extend: Some(received + self.visibility / 3) }
+        InFlightMessage { event, receipt, receives, attempts_ms: Vec::new(), received, extend: Some(received + self.visibility / 3) }
     }
 
     /// Runs `work` and keeps the messages invisible meanwhile.

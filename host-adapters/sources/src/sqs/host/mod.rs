@@ -4,7 +4,8 @@
 //! Concurrency is the number of pollers; a poller that waits for its worker receives nothing, so overload shows as
 //! depth of the queue. While a dependency of the worker is down, the pollers receive nothing, because the queue counts
 //! receives: pollers with a batch in flight keep it, one of them delivers it again as the probe, and when the probe
-//! succeeds all go on.
+//! succeeds all go on. An outage that only refusals tell may be the batch's own fault: such a batch goes back to its queue,
+//! and whatever the queue gives next is the probe.
 
 mod canned;
 mod config;
@@ -20,11 +21,12 @@ use crate::{CircuitBreakers, Source, SourceContext, SourceSettings, Status};
 use heartbeat::{InFlightMessage, VisibilityHeartbeat};
 use host_adapters_delivery::batch::{Batcher, Need};
 use host_adapters_delivery::call::Invoker;
-use host_adapters_delivery::dead_letter::{DeadLetter, DeadLetterSink};
+use host_adapters_delivery::dead_letter::{DeadLetter, DeadLetterSink, note_attempt};
 use host_adapters_delivery::drain::{Drain, Ended};
 use host_adapters_delivery::redrive::{Recovery, Way};
 use host_adapters_failpoint::{self as failpoint, Step};
 use host_adapters_platform::Received;
+use host_adapters_platform::clock::Clock;
 use settle::{Plan, Settler};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -66,7 +68,7 @@ impl SqsSource {
             backoff: context.backoff.clone(),
         };
         let breakers = CircuitBreakers::new(&source, &context.backoff, &invoker.meter.paused);
-        Self { poller: Poller { batch: config.limits(), invoker, breakers, heartbeat, settler }, config }
+        Self { poller: Poller { batch: config.limits(), invoker, breakers, heartbeat, settler, clock: context.clock.clone() }, config }
     }
 }
 
@@ -94,6 +96,7 @@ struct Poller {
     breakers: CircuitBreakers,
     heartbeat: VisibilityHeartbeat,
     settler: Settler,
+    clock: Clock,
 }
 
 impl Poller {
@@ -134,7 +137,7 @@ impl Poller {
     /// that the next receive waits.
     async fn receive(&self, max: usize, until: Option<Instant>) -> Vec<Received> {
         let admitted = async {
-            self.breakers.worker.closed().await;
+            self.breakers.worker.wants_records().await;
             self.breakers.intake.enter().await
         };
         let permit = match until {
@@ -174,6 +177,8 @@ impl Poller {
         let mut batches = vec![batch];
         while let Some(mut batch) = batches.pop() {
             self.heartbeat.keep(unsettled(&mut batch, &mut batches, batcher), settled(settling)).await;
+            let now_ms = u64::try_from(self.clock.now_ms()).unwrap_or(0);
+            batch.iter_mut().for_each(|message| note_attempt(&mut message.attempts_ms, now_ms));
             let events = batch.iter().map(|message| message.event.clone()).collect();
             let call = self.invoker.call(&self.breakers.worker, drain, events);
             let Some(outcome) = self.heartbeat.keep(unsettled(&mut batch, &mut batches, batcher), call).await else {

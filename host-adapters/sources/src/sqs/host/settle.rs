@@ -8,12 +8,11 @@
 use super::heartbeat::InFlightMessage;
 use host_adapters_delivery::OnReject;
 use host_adapters_delivery::call::{CallOutcome, Invoker};
-use host_adapters_delivery::dead_letter::{Cause, DeadLetterSink};
+use host_adapters_delivery::dead_letter::{Cause, DeadLetterSink, Unstored};
 use host_adapters_delivery::event::Disposition;
 use host_adapters_delivery::retry::Backoff;
 use host_adapters_failpoint::{self as failpoint, Step};
 use host_adapters_platform::{FailureTable, QueueBackend, fifo};
-use host_adapters_records::queue::Message;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -61,7 +60,7 @@ pub struct Plan {
 pub struct Changes {
     delete: Vec<Settled>,
     delay: Vec<(String, Duration)>,
-    give_up: Vec<(Settled, Message)>,
+    give_up: Vec<(Settled, Unstored)>,
     failed: Vec<Failed>,
 }
 
@@ -85,6 +84,7 @@ struct Failed {
     wait: Option<Duration>,
     reason: String,
     digest: String,
+    traceparent: Option<String>,
 }
 
 /// What became of a message.
@@ -137,12 +137,15 @@ impl Settler {
     async fn settle_failed(
         &self,
         failed: Vec<Failed>,
-        mut give_up: Vec<(Settled, Message)>,
+        mut give_up: Vec<(Settled, Unstored)>,
         mut delay: Vec<(String, Duration)>,
     ) {
         for (failed, is_last) in self.count(failed).await {
             if is_last {
-                give_up.push(self.dead_letter(failed.message, &failed.reason, &failed.digest));
+                let Failed { message, reason, digest, traceparent, .. } = failed;
+                let cause = Cause { reason: &reason, digest: &digest, traceparent: traceparent.as_deref(), attempts_ms: &[] };
+                self.log_given_up(&message, cause);
+                give_up.push(self.dead_letter(message, cause));
                 continue;
             }
             self.invoker.meter.retried.increment(1);
@@ -205,13 +208,25 @@ impl Settler {
                 plan.changes.delete.push(Settled::new(message));
                 Fate::Settled
             }
+            Disposition::Skip(reason) => {
+                self.invoker.skipped(&message.event, reason, digest);
+                plan.changes.delete.push(Settled::new(message));
+                Fate::Settled
+            }
             Disposition::Reject(reason) => {
-                self.invoker.rejected(&message.event, reason, digest);
+                self.invoker.rejected(&message.event, reason, digest, self.on_reject.queue(&self.dead_letters.queue));
                 match self.on_reject {
                     OnReject::Drop => plan.changes.delete.push(Settled::new(message)),
-                    OnReject::DeadLetter => plan.changes.give_up.push(self.dead_letter(message, reason, digest)),
+                    OnReject::DeadLetter => {
+                        plan.changes.give_up.push(self.dead_letter(message, outcome.cause(reason)));
+                    }
                 }
                 Fate::Settled
+            }
+            // It reappears when its visibility ends, and no attempt is used up.
+            Disposition::Retry(_) if outcome.is_suspected => {
+                meter.retried.increment(1);
+                Fate::Failed
             }
             Disposition::Retry(_) if outcome.outage.is_some() => {
                 meter.retried.increment(1);
@@ -219,19 +234,22 @@ impl Settler {
                 Fate::Kept
             }
             Disposition::Retry(_) if outcome.is_permanent() => {
-                plan.changes.give_up.push(self.dead_letter(message, &outcome.reason(), digest));
+                let reason = outcome.reason();
+                self.log_given_up(&message, outcome.cause(&reason));
+                plan.changes.give_up.push(self.dead_letter(message, outcome.cause(&reason)));
                 Fate::Failed
             }
-            Disposition::Retry(millis) => {
-                let wait = millis.map(|millis| Duration::from_millis(millis).min(LONGEST_VISIBILITY));
-                let (reason, digest) = (outcome.reason(), digest.clone());
-                plan.changes.failed.push(Failed { message, wait, reason, digest });
+            Disposition::Retry(retry) => {
+                let wait = retry.after_ms.map(|millis| Duration::from_millis(millis).min(LONGEST_VISIBILITY));
+                let (reason, digest) = (outcome.reason_of(Some(disposition)), digest.clone());
+                let traceparent = outcome.traceparent.clone();
+                plan.changes.failed.push(Failed { message, wait, reason, digest, traceparent });
                 Fate::Failed
             }
         }
     }
 
-    fn dead_letter(&self, message: InFlightMessage, reason: &str, digest: &str) -> (Settled, Message) {
+    fn log_given_up(&self, message: &InFlightMessage, Cause { reason, digest, .. }: Cause<'_>) {
         let (worker, source, id) = (&self.invoker.worker, &self.invoker.source, &message.event.id);
         let (attempt, correlation) = (message.event.attempt, &message.event.correlation_id);
         tracing::error!(
@@ -244,15 +262,18 @@ impl Settler {
             reason,
             "record dead-lettered"
         );
-        let cause = Cause { reason, digest };
+    }
+
+    fn dead_letter(&self, message: InFlightMessage, cause: Cause<'_>) -> (Settled, Unstored) {
+        let cause = Cause { attempts_ms: &message.attempts_ms, ..cause };
         let dead_letter = self.dead_letters.message(&message.event, &cause);
         (Settled::new(message), dead_letter)
     }
 
     /// Sends dead letters; returns the messages whose dead letters were stored. The other messages stay on their queue,
     /// whose own redrive applies to them.
-    async fn give_up(&self, dead_letters: Vec<(Settled, Message)>) -> Vec<Settled> {
-        let (given_up, messages): (Vec<Settled>, Vec<Message>) = dead_letters.into_iter().unzip();
+    async fn give_up(&self, dead_letters: Vec<(Settled, Unstored)>) -> Vec<Settled> {
+        let (given_up, messages): (Vec<Settled>, Vec<Unstored>) = dead_letters.into_iter().unzip();
         let errors = self.dead_letters.send(messages).await;
         if let Some(error) = errors.iter().flatten().next() {
             let (worker, source, queue) = (&self.invoker.worker, &self.invoker.source, &self.dead_letters.queue);

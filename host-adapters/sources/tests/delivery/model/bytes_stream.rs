@@ -35,7 +35,7 @@ impl BytesStreamConfig {
             slices: 1,
             policy: Policy { max_retries: Some(3), bisect: true },
             max_age: None,
-            on_reject: OnReject::Drop,
+            on_reject: OnReject::default(),
             dead_letter_queue: "bytesDlq".to_owned(),
         }
     }

@@ -121,6 +121,14 @@ impl ModelStreams {
         change.user_identity = Some(by.to_owned());
     }
 
+    /// A change with this image.
+    pub fn put_image(&self, shard: &str, sequence: u64, image: String) {
+        self.put(shard, [(sequence, "item".to_owned())]);
+        if let Some(change) = self.lock().get_mut(shard).unwrap().records.last_mut() {
+            change.new_image = Some(image);
+        }
+    }
+
     /// Changes of as many different items.
     pub fn put_range(&self, shard: &str, sequences: std::ops::Range<u64>) {
         self.put(shard, sequences.map(|sequence| (sequence, format!("item-{sequence}"))));

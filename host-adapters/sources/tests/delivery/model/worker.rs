@@ -15,7 +15,7 @@ pub struct Reply {
 
 impl Reply {
     pub fn new(result: Result<Vec<Disposition>, CallError>) -> Self {
-        let dispatched = Dispatched { result, digest: "d1".to_owned(), outages: Vec::new() };
+        let dispatched = Dispatched { result, digest: "d1".to_owned(), ..Dispatched::default() };
         Self { after: Duration::ZERO, dispatched }
     }
 
@@ -35,12 +35,20 @@ impl Reply {
     }
 }
 
+impl Reply {
+    /// A route of a service that refuses everybody, as it seems.
+    pub fn refused(mut self, route: &str) -> Self {
+        self.dispatched.refusing.push(route.to_owned());
+        self
+    }
+}
+
 pub fn ack_all(batch: &[Event]) -> Reply {
     Reply::each(batch, |_| Disposition::Ack)
 }
 
 pub fn retry() -> Disposition {
-    Disposition::Retry(None)
+    Disposition::retry("not now")
 }
 
 pub fn trap() -> Reply {

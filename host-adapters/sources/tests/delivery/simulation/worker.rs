@@ -137,7 +137,10 @@ impl State {
             Temper::Retried(times, after) => {
                 let retried = self.retried.entry(which).or_default();
                 *retried = retried.saturating_add(1);
-                if *retried <= times { Disposition::Retry(after.map(|secs| secs * 1000)) } else { Disposition::Ack }
+                if *retried > times {
+                    return Disposition::Ack;
+                }
+                Disposition::retry_after(after.map(|secs| secs * 1000), "not yet")
             }
             Temper::Fine | Temper::Traps | Temper::TimesOut | Temper::FailsForGood => Disposition::Ack,
         }
@@ -177,8 +180,8 @@ fn heard(call: CallId, dispatched: &Dispatched, records: usize) -> Fact {
 
 fn one_heard(disposition: &Disposition) -> Said {
     match disposition {
-        Disposition::Ack => Said::Ack,
-        Disposition::Retry(millis) => Said::Retry(millis.map(|millis| millis / 1000)),
+        Disposition::Ack | Disposition::Skip(_) => Said::Ack,
+        Disposition::Retry(retry) => Said::Retry(retry.after_ms.map(|millis| millis / 1000)),
         Disposition::Reject(_) => Said::Reject,
     }
 }

@@ -74,7 +74,7 @@ fn same(who: &str, expected: &Transcript, found: &Transcript) -> Result<()> {
 fn disposition(disposition: &Disposition) -> Value {
     match disposition {
         Disposition::Ack => json!("ack"),
-        Disposition::Retry(after) => json!({ "retry": after }),
-        Disposition::Reject(reason) => json!({ "reject": reason }),
+        Disposition::Retry(retry) => json!({ "retry": retry.after_ms }),
+        Disposition::Reject(reason) | Disposition::Skip(reason) => json!({ "reject": reason }),
     }
 }

@@ -1,0 +1,122 @@
+//! A dead letter on its way to the queue. It is sent as people can read it, or, if that is too large, compressed; a
+//! message that is still too large goes as it was received, as the queue's own redrive would move it.
+
+use super::payload;
+use crate::event::{Event, Payload};
+use host_adapters_platform::dead_letter::{attribute, attributes};
+use host_adapters_platform::fifo;
+use host_adapters_platform::limits::message::{MAX_MESSAGE_BYTES, bytes, is_id};
+use host_adapters_records::Attribute;
+use host_adapters_records::queue::Message;
+use serde_json::Value;
+
+const TRACEPARENT: &str = "traceparent";
+
+/// A dead letter that is not stored yet.
+#[derive(Clone, Debug)]
+pub struct Unstored {
+    /// The message that is sent next.
+    pub message: Message,
+    form: Form,
+    event: Event,
+    /// Why the record was given up.
+    told: Vec<(&'static str, String)>,
+    /// Of a stream's record.
+    envelope: Option<Value>,
+    /// The group in a dead letter queue that keeps an order.
+    group: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Form {
+    Readable,
+    Compressed,
+    AsReceived,
+}
+
+impl Unstored {
+    /// The dead letter of a record for a queue. In a FIFO queue dead letters keep the order of their group.
+    pub(super) fn new(
+        queue: &str,
+        worker: &str,
+        event: Event,
+        told: Vec<(&'static str, String)>,
+        envelope: Option<Value>,
+    ) -> Self {
+        let group = || event.ordering_key.clone().filter(|group| is_id(group)).unwrap_or_else(|| worker.to_owned());
+        let group = fifo::is_fifo(queue).then(group);
+        let mut this = Self { message: Message::new(""), form: Form::Readable, event, told, envelope, group };
+        this.message = this.readable();
+        while bytes(&this.message) > MAX_MESSAGE_BYTES && this.shrink() {}
+        this
+    }
+
+    /// Takes a smaller form; false if there is none.
+    pub(super) fn shrink(&mut self) -> bool {
+        let smaller = match self.form {
+            Form::Readable => Some((Form::Compressed, self.compressed())),
+            Form::Compressed => self.as_received().map(|message| (Form::AsReceived, message)),
+            Form::AsReceived => None,
+        };
+        let shrunk = smaller.is_some();
+        if let Some((form, message)) = smaller {
+            (self.form, self.message) = (form, message);
+        }
+        shrunk
+    }
+
+    fn readable(&self) -> Message {
+        match &self.envelope {
+            Some(envelope) => {
+                let key = self.event.ordering_key.as_deref();
+                self.written(payload::in_envelope(envelope.clone(), &self.event.payload, key), None)
+            }
+            None => {
+                let (body, encoding) = payload::body(&self.event.payload);
+                self.written(body, encoding)
+            }
+        }
+    }
+
+    fn compressed(&self) -> Message {
+        match &self.envelope {
+            Some(envelope) => {
+                let key = self.event.ordering_key.as_deref();
+                self.written(payload::compressed_in_envelope(envelope.clone(), &self.event.payload, key), None)
+            }
+            None => {
+                let (body, encoding) = payload::compressed(&self.event.payload);
+                self.written(body, encoding)
+            }
+        }
+    }
+
+    /// The message that the record was. A stream's record was none, nor was one that is not text.
+    fn as_received(&self) -> Option<Message> {
+        let body = match &self.event.payload {
+            _ if self.envelope.is_some() => return None,
+            Payload::Json(text) => text.clone(),
+            Payload::Bytes(bytes) => String::from_utf8(bytes.clone()).ok()?,
+        };
+        Some(self.in_order(Message { attributes: self.event.attributes.clone(), ..Message::new(body) }))
+    }
+
+    fn written(&self, body: String, encoding: Option<&str>) -> Message {
+        let mut told = self.told.clone();
+        told.extend(encoding.map(|encoding| (attribute::PAYLOAD_ENCODING, encoding.to_owned())));
+        self.in_order(Message { attributes: attributes(told, own_attributes(&self.event)), ..Message::new(body) })
+    }
+
+    /// As when SQS moves a message, its id takes the place of its deduplication id.
+    fn in_order(&self, message: Message) -> Message {
+        let deduplication_id = self.group.is_some().then(|| self.event.id.clone());
+        Message { group_id: self.group.clone(), deduplication_id, ..message }
+    }
+}
+
+/// The record's own attributes. The trace context comes first, so that it is kept if not all fit.
+fn own_attributes(event: &Event) -> Vec<Attribute> {
+    let (own, others): (Vec<_>, Vec<_>) = event.attributes.iter().cloned().partition(|it| it.name == TRACEPARENT);
+    let made = event.traceparent.as_ref().filter(|_| own.is_empty()).map(|value| Attribute::text(TRACEPARENT, value));
+    own.into_iter().chain(made).chain(others).collect()
+}
