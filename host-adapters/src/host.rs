@@ -100,7 +100,8 @@ impl Host {
     /// Records a span that a guest measured, as a child of the call's.
     fn guest_span(&self, component: &str, digest: &str, span: &Map<String, Value>) {
         let text = |name: &str| span.get(name).and_then(Value::as_str);
-        let number = |name: &str| span.get(name).and_then(Value::as_u64);
+        // JavaScript and Python measure in fractions of milliseconds, and write whole ones as `1.0`.
+        let number = |name: &str| span.get(name).and_then(Value::as_f64).map(|ms| ms as u64);
         let (Some(name), Some(start), Some(end)) = (text("span"), number("startMs"), number("endMs")) else {
             tracing::warn!(worker = component, digest, "a span line without span, startMs and endMs is dropped");
             return;

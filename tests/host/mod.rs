@@ -1,6 +1,7 @@
 //! The host from outside: command line, HTTP, swaps, sandboxes, hostile guests, traces.
 
 mod bad_events;
+mod changes;
 mod cli;
 mod hostile;
 mod on_servers;

@@ -137,3 +137,28 @@ async fn a_trace_runs_from_the_source_through_the_worker_to_the_service_call() {
     assert_eq!((&own.trace_id, &own.parent_span_id), (&worker.trace_id, &worker.span_id));
     assert_eq!(attribute(own, "component.digest"), attribute(worker, "component.digest"));
 }
+
+/// AppSync names trace and correlation id in its event. A header over HTTP goes before them.
+#[tokio::test]
+async fn point_7_an_appsync_event_names_its_trace_and_correlation_id() {
+    let (endpoint, spans) = collector().await;
+    let fakes = FakeServices::start(Options::default()).await.unwrap();
+    let data = tempfile::tempdir().unwrap();
+    let host = host(data.path(), &fakes, &endpoint).await;
+    let traceparent = |digit: &str| format!("00-{}-{}-01", digit.repeat(32), digit.repeat(16));
+    let headers = json!({ "x-correlation-id": "from-the-event", "traceparent": traceparent("a") });
+    let event = json!({ "arguments": {}, "request": { "headers": headers } });
+    let ask = || client().post(format!("{}/workers/check-eligibility", host.http)).json(&event);
+    assert_eq!(ask().send().await.unwrap().status(), 401);
+    let over_http = ask().header("x-correlation-id", "from-http").header("traceparent", traceparent("b"));
+    assert_eq!(over_http.send().await.unwrap().status(), 401);
+
+    for (correlation_id, trace) in [("from-the-event", 0xaa), ("from-http", 0xbb)] {
+        let span = wait::eventually("the request's span", async || {
+            let spans = spans.lock().unwrap();
+            spans.iter().find(|span| attribute(span, "correlation.id") == correlation_id).cloned()
+        });
+        let span = span.await;
+        assert_eq!((span.trace_id, span.parent_span_id), (vec![trace; 16], vec![trace; 8]), "{correlation_id}");
+    }
+}

@@ -3,6 +3,7 @@
 
 mod api_usage;
 mod external_check;
+mod fields;
 mod letters;
 mod outage;
 mod race;

@@ -8,6 +8,7 @@ use crate::{
 use chrono::{DateTime, Utc};
 use registration::{
     campaign::Campaign,
+    country::Country,
     eligibility::{self, Decision, Facts, Question, Step},
     entry::SORT_KEY_PREFIX,
     reason::Reason,
@@ -17,6 +18,9 @@ use worker_kit::{
     platform::{ErrorKind, identity::Claims, table::Key},
     services::entry::Invitee,
 };
+
+/// Most characters of a country code that is not known in the log; codes have two or three.
+const MAX_CODE_CHARS: usize = 16;
 
 /// The outcome for the caller.
 #[derive(Clone, Debug, PartialEq)]
@@ -78,13 +82,25 @@ async fn decide(world: &impl World, claims: &Claims, input: Input, now: DateTime
             Step::Refuse(refusal) => return Decision::refused(Some(campaign.id), refusal),
             Step::Admit { linked_campaign_id } => {
                 let _span = world.span("validateEntry", &campaign.id, &claims.subject);
-                return Decision::of_admitted(campaign, input.entry, input.country.as_deref(), linked_campaign_id);
+                let country = country(world, input.country.as_deref());
+                return Decision::of_admitted(campaign, input.entry, country, linked_campaign_id);
             }
         };
         if let Err(problem) = learn(world, &campaign, claims, question, &mut facts).await {
             return outage(world, Some(campaign.id), &problem);
         }
     }
+}
+
+/// The country by which the fields are read. A code that is not known is worth a warning: somebody's form is wrong.
+fn country(world: &impl World, code: Option<&str>) -> Option<Country> {
+    let code = code.filter(|code| !code.trim().is_empty())?;
+    let country = Country::read(code);
+    if country.is_none() {
+        let code: String = code.chars().take(MAX_CODE_CHARS).collect();
+        world.warn("The countryCode is not one of ISO 3166-1", json!({"countryCode": code}));
+    }
+    country
 }
 
 /// Looks up the answer to a question.
@@ -109,12 +125,14 @@ async fn learn(
     Ok(())
 }
 
-/// The fan's identifiers, by which the invite list may name the fan.
+/// The fan's identifiers, by which the invite list may name the fan. What the token has empty is not one.
 fn invitee(claims: &Claims) -> Invitee {
+    let text =
+        |text: &Option<String>| text.as_deref().map(str::trim).filter(|text| !text.is_empty()).map(str::to_owned);
     Invitee {
-        email: claims.email.as_ref().map(|email| email.trim().to_lowercase()),
+        email: text(&claims.email).map(|email| email.to_lowercase()),
         global_user_id: Some(claims.subject.clone()),
-        member_id: claims.member_id.clone(),
+        member_id: text(&claims.member_id),
     }
 }
 

@@ -1,4 +1,5 @@
-//! The input: an AppSync event (`arguments.input.body`), `{"body": …}` or the bare input.
+//! The input: an AppSync event (`arguments.input`, with or without `body`), `{"body": …}` or the bare input. AppSync
+//! hands over what a schema types as AWSJSON as text.
 
 use serde_json::{Map, Value};
 use worker_kit::lambda::appsync;
@@ -24,11 +25,11 @@ pub type Malformed = &'static str;
 impl Input {
     /// Reads an event, once.
     pub fn parse(event: &str) -> Result<Self, Malformed> {
-        let event = serde_json::from_str(event).map_err(|_| "the event is not JSON")?;
+        let event = appsync::parse(event).map_err(|_| "the event is not JSON")?;
         let Value::Object(mut body) = appsync::input(event) else {
             return Err("the input is not an object: send slug, entry, userInfo and doTransfer");
         };
-        let mut user_info = match body.remove("userInfo") {
+        let mut user_info = match body.remove("userInfo").map(appsync::json) {
             Some(Value::Object(user_info)) => user_info,
             None | Some(Value::Null) => Map::new(),
             Some(_) => return Err("`userInfo` is not an object"),
@@ -54,7 +55,7 @@ fn slug(slug: Option<Value>) -> Result<String, Malformed> {
 }
 
 fn entry(entry: Option<Value>) -> Result<Map<String, Value>, Malformed> {
-    match entry {
+    match entry.map(appsync::json) {
         Some(Value::Object(entry)) => Ok(entry),
         None | Some(Value::Null) => Ok(Map::new()),
         Some(_) => Err("`entry` is not an object"),
@@ -113,6 +114,42 @@ mod tests {
     }
 
     #[test]
+    fn point_7_input_without_a_body_and_aws_json() {
+        let body =
+            json!({"slug": "s", "entry": {"email": "a@b.co"}, "userInfo": {"globalUserId": "u", "countryCode": "DE"}});
+        let bare = parse(body.clone()).unwrap();
+        let mut texts = body.clone();
+        for member in ["entry", "userInfo"] {
+            texts[member] = body[member].to_string().into();
+        }
+        for input in [
+            body.clone(),
+            texts.clone(),
+            json!({"body": texts}),
+            json!({"body": body.to_string()}),
+            json!(body.to_string()),
+        ] {
+            assert_eq!(parse(json!({"arguments": {"input": input}, "identity": null})).unwrap(), bare, "{input}");
+        }
+        assert_eq!(parse(texts).unwrap(), bare);
+        assert!(!bare.is_about("somebody else"));
+        let nothing = parse(json!({"slug": "s", "entry": "null", "userInfo": "null"})).unwrap();
+        assert_eq!(nothing, parse(json!({"slug": "s"})).unwrap());
+    }
+
+    #[test]
+    fn point_1_half_of_a_surrogate_pair_spoils_only_its_own_field() {
+        for escape in [r"\ud83d", r"\uDE00", r"\ud83dx", r"\ud83d\ud83d\ude00"] {
+            let input =
+                Input::parse(&format!(r#"{{"slug":"s","entry":{{"note":"{escape}","email":"a@b.co"}}}}"#)).unwrap();
+            assert!(input.entry["note"].as_str().unwrap().contains('\u{ffff}'), "{escape}");
+            assert_eq!(input.entry["email"], "a@b.co");
+        }
+        let whole = Input::parse(r#"{"slug":"s","entry":{"note":"\ud83d\ude00 \\ud83d"}}"#).unwrap();
+        assert_eq!(whole.entry["note"], "😀 \\ud83d");
+    }
+
+    #[test]
     fn absent_members_have_defaults() {
         let input = parse(json!({"slug": "s", "entry": null, "userInfo": null, "doTransfer": null})).unwrap();
         assert_eq!(input, parse(json!({"slug": "s"})).unwrap());
@@ -147,7 +184,9 @@ mod tests {
             json!({"slug": ""}),
             json!({"slug": 5}),
             json!({"slug": "s", "entry": []}),
-            json!({"slug": "s", "entry": "{}"}),
+            json!({"slug": "s", "entry": "[]"}),
+            json!({"slug": "s", "entry": "{"}),
+            json!({"slug": "s", "entry": ""}),
             json!({"slug": "s", "userInfo": "fan"}),
             json!({"slug": "s", "doTransfer": "true"}),
         ] {

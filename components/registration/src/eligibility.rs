@@ -8,6 +8,7 @@
 
 use crate::{
     campaign::{Campaign, Intake},
+    country::Country,
     fields::{self, Fields},
     gate::GateType,
     reason::{Detail, Reason, Refusal},
@@ -77,13 +78,24 @@ fn walk<'c>(
     if intake == Intake::Transfers && linked.is_none() {
         return Err(Step::Refuse(Reason::CampaignClosed.into()));
     }
-    if linked.is_none() && has(campaign, &GateType::Invite) && !facts.invited.ok_or(Step::Ask(Question::Invited))? {
-        return Err(closed(Reason::NotInvited, &GateType::Invite));
+    if linked.is_none() {
+        may_enter_anew(campaign, facts)?;
     }
     if has(campaign, &GateType::Idv) && !facts.verified.ok_or(Step::Ask(Question::Verified))? {
         return Err(Step::Refuse(Reason::IdvNotVerified.into()));
     }
     Ok(Step::Admit { linked_campaign_id: linked.map(str::to_owned) })
+}
+
+/// Refuses a fan without an entry in a linked campaign who is not invited. An invitation stands in for that entry;
+/// where nobody is invited, the entry is a prerequisite.
+fn may_enter_anew<'c>(campaign: &'c Campaign, facts: &Facts) -> Result<(), Step<'c>> {
+    let gate = [GateType::Invite, GateType::Linked].into_iter().find(|gate| has(campaign, gate));
+    match gate {
+        None => Ok(()),
+        Some(GateType::Invite) if facts.invited.ok_or(Step::Ask(Question::Invited))? => Ok(()),
+        Some(gate) => Err(closed(Reason::NotInvited, &gate)),
+    }
 }
 
 /// Refuses gates that nobody can pass: of an unknown type, or without a linked campaign.
@@ -141,7 +153,7 @@ impl Decision {
     pub fn of_admitted(
         campaign: Campaign,
         entry: Map<String, Value>,
-        country: Option<&str>,
+        country: Option<Country>,
         linked_campaign_id: Option<String>,
     ) -> Self {
         match fields::normalise(&campaign.fields, entry, country) {

@@ -1,5 +1,6 @@
 //! E-mail addresses: trimmed, lower-cased, in the form of RFC 5321, with a domain of at least two labels.
 
+use crate::text;
 use email_address::{EmailAddress, Options};
 
 /// Accepts only a bare address at a named domain: no display text (`Jane <jane@…>`), no `[127.0.0.1]`.
@@ -7,7 +8,8 @@ const OPTIONS: Options = Options { minimum_sub_domains: 2, allow_domain_literal:
 
 /// The canonical form of an address; `None` if it is not an address.
 pub fn normalise(address: &str) -> Option<String> {
-    let address = address.trim().to_lowercase();
+    // The lower case of some folded letters can be folded once more.
+    let address = text::folded(&text::folded(address).to_lowercase());
     EmailAddress::parse_with_options(&address, OPTIONS).is_ok().then_some(address)
 }
 
@@ -21,6 +23,19 @@ mod tests {
     fn addresses_are_trimmed_and_lower_cased() {
         assert_eq!(normalise(" Fan@Example.COM\n").as_deref(), Some("fan@example.com"));
         assert_eq!(normalise("a.b+c@mail.example.co.uk").as_deref(), Some("a.b+c@mail.example.co.uk"));
+    }
+
+    #[test]
+    fn what_nobody_sees_and_other_widths_are_not_part_of_an_address() {
+        for text in [
+            "\u{202a}fan@example.com\u{202c}",
+            "fan\u{200b}@exam\u{ad}ple.com",
+            "ｆａｎ＠ｅｘａｍｐｌｅ．ｃｏｍ\u{feff}",
+        ] {
+            assert_eq!(normalise(text).as_deref(), Some("fan@example.com"), "{text:?}");
+        }
+        assert_eq!(normalise("\u{fb01}lip@example.com").as_deref(), Some("filip@example.com"));
+        assert_eq!(normalise("fan\u{a0}x@example.com"), None);
     }
 
     #[test]

@@ -1,13 +1,21 @@
 //! Checks and normalises the fields of an entry, by the fields of the campaign.
 
 use crate::{
+    country::Country,
     email,
     field::{Field, FieldType},
-    phone, postal_code,
-    text::trimmed,
+    number, phone, postal_code,
+    text::{is_carried, trimmed},
 };
 use serde::{Serialize, Serializer};
-use serde_json::{Map, Value};
+use serde_json::{Map, Number, Value};
+
+/// Most characters of a string whose field has no `maxLength`.
+pub const DEFAULT_MAX_LENGTH: usize = 1_000;
+
+/// Most bytes of an entry's fields as JSON. Escaped in a message they are up to twice as large, and both images of a
+/// change four times: they fit into the 1 MiB of a message of SQS, and into the 400 KB of an item.
+pub const MAX_BYTES: usize = 64 << 10;
 
 /// The normalised fields of an entry. It is serialised as a JSON object in the campaign's order.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -32,27 +40,43 @@ impl Serialize for Fields {
 }
 
 /// Checks `entry` against `fields` in their order and normalises its values. Phones and postal codes are read by
-/// `country` (ISO 3166-1 alpha-2).
+/// `country`.
 ///
 /// A `null` counts as absent, and so does a blank text. Absent fields are left out of the result. Fields that the
-/// campaign does not have are errors too, found after all others.
+/// campaign does not have are errors too, found after all others. If all fields together are larger than
+/// [`MAX_BYTES`], the first that does not fit is the bad one.
 pub fn normalise(
     fields: &[Field],
     mut entry: Map<String, Value>,
-    country: Option<&str>,
+    country: Option<Country>,
 ) -> Result<Fields, InvalidField> {
     let mut normalised = Vec::with_capacity(fields.len());
+    let mut room = MAX_BYTES - "{}".len();
     for field in fields {
-        match normalised_value(field, entry.remove(&field.name), country) {
-            Some(FieldValue::Value(value)) => normalised.push((field.name.clone(), value)),
-            Some(FieldValue::Nothing) if !field.required => {}
-            Some(FieldValue::Nothing) | None => return Err(InvalidField(field.name.clone())),
+        let invalid = || InvalidField(field.name.clone());
+        match normalised_value(field, entry.remove(&field.name), country).ok_or_else(invalid)? {
+            FieldValue::Value(value) => {
+                room = room.checked_sub(bytes(&field.name, &value)).ok_or_else(invalid)?;
+                normalised.push((field.name.clone(), value));
+            }
+            FieldValue::Nothing if is_required(field, country) => return Err(invalid()),
+            FieldValue::Nothing => {}
         }
     }
     match entry.into_iter().next() {
         Some((unknown, _)) => Err(InvalidField(unknown)),
         None => Ok(Fields(normalised)),
     }
+}
+
+/// Where there are no postal codes, nobody has to have one.
+fn is_required(field: &Field, country: Option<Country>) -> bool {
+    field.required && (field.kind != FieldType::PostalCode || postal_code::exist_in(country))
+}
+
+/// The size of a member as JSON, with its colon and comma.
+fn bytes(name: &str, value: &Value) -> usize {
+    Value::from(name).to_string().len() + value.to_string().len() + ":,".len()
 }
 
 /// The normalised value of a field, if the entry has one.
@@ -62,23 +86,26 @@ enum FieldValue {
 }
 
 /// The normalised value; `None` if it does not meet the field's rules.
-fn normalised_value(field: &Field, value: Option<Value>, country: Option<&str>) -> Option<FieldValue> {
+fn normalised_value(field: &Field, value: Option<Value>, country: Option<Country>) -> Option<FieldValue> {
     match (field.kind, value) {
         (_, None | Some(Value::Null)) => Some(FieldValue::Nothing),
         (FieldType::Boolean, Some(value @ Value::Bool(_))) => Some(FieldValue::Value(value)),
-        (FieldType::Integer, Some(value)) => integer(field, value),
+        (FieldType::Integer, Some(Value::Number(number))) => integer(field, &number),
         (FieldType::Markets, Some(Value::Array(values))) => markets(field, values),
         (kind, Some(Value::String(value))) => text(field, kind, trimmed(value), country),
         _ => None,
     }
 }
 
-fn integer(field: &Field, value: Value) -> Option<FieldValue> {
-    let within = field.in_bounds(value.as_i64()?);
-    within.then_some(FieldValue::Value(value))
+fn integer(field: &Field, number: &Number) -> Option<FieldValue> {
+    let integer = number::whole(number)?;
+    field.in_bounds(integer).then(|| FieldValue::Value(integer.into()))
 }
 
-fn text(field: &Field, kind: FieldType, value: String, country: Option<&str>) -> Option<FieldValue> {
+fn text(field: &Field, kind: FieldType, value: String, country: Option<Country>) -> Option<FieldValue> {
+    if !value.chars().all(is_carried) {
+        return None;
+    }
     let normalised = match kind {
         FieldType::String | FieldType::Email | FieldType::Phone | FieldType::PostalCode if value.is_empty() => {
             return Some(FieldValue::Nothing);
@@ -94,7 +121,7 @@ fn text(field: &Field, kind: FieldType, value: String, country: Option<&str>) ->
 
 /// Whether a string is short enough and, if the field lists its values, one of them.
 fn allowed(field: &Field, value: &str) -> bool {
-    field.max_length.is_none_or(|most| value.chars().count() <= most)
+    value.chars().count() <= field.max_length.unwrap_or(DEFAULT_MAX_LENGTH)
         && field.options.as_ref().is_none_or(|options| options.iter().any(|option| option == value))
 }
 

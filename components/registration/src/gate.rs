@@ -23,7 +23,7 @@ pub enum GateType {
     /// Identity verification.
     Idv,
     /// An entry in the linked campaign. Fans with such an entry may transfer it, as an alternative to an invitation,
-    /// and cannot be in both campaigns. Without an invitation gate no such entry is required.
+    /// and cannot be in both campaigns. Without an invitation gate such an entry is a prerequisite.
     Linked,
     /// A type that this version does not know (the documents name card and geography gates but do not describe them).
     /// It admits nobody.

@@ -5,6 +5,7 @@
 //! the types here follow them and ignore unknown members.
 
 pub mod campaign;
+pub mod country;
 pub mod eligibility;
 pub mod email;
 pub mod entry;
@@ -12,14 +13,16 @@ pub mod field;
 pub mod fields;
 pub mod gate;
 pub mod market;
+mod number;
 pub mod phone;
 pub mod postal_code;
 pub mod reason;
-mod text;
+pub mod text;
 pub mod user_info;
 
-/// Loads phone metadata and its regular expressions, so that the first call is as fast as later ones. Workers call it
-/// in `wizer-initialize`, whose memory is frozen into the component.
+/// Loads phone metadata, the formats of postal codes and the expressions of the USA, so that the first call is as fast
+/// as later ones. Workers call it in `wizer-initialize`, whose memory is frozen into the component.
 pub fn warm_up() {
     phone::warm_up();
+    postal_code::warm_up();
 }

@@ -18,7 +18,7 @@ pub struct Market {
     /// With `TM` all winners share one code; with any other value each needs a code of their own.
     pub ticketer: String,
     /// How many fans can win.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::number::optional")]
     pub capacity: Option<u64>,
     /// The share of the eligible fans that can win, above 0 and at most 1; instead of a capacity.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -1,6 +1,6 @@
 //! Makes a fan's profile, in the User Service's form, from the browser's data.
 
-use registration::{email, phone, postal_code, user_info::UserInfo};
+use registration::{country::Country, email, phone, postal_code, text, user_info::UserInfo};
 use worker_kit::services::user::User;
 
 /// A profile, and the parts of the browser's input that were left out.
@@ -47,7 +47,7 @@ fn of_user_info(info: UserInfo) -> Result<Profile, BadMessage> {
     let global_user_id = non_blank(info.global_user_id).ok_or(BadMessage::NoGlobalUserId)?;
     let mut left_out = Vec::new();
     let country = non_blank(info.country_code);
-    let region = country.as_deref();
+    let region = country.as_deref().and_then(Country::read);
     let mut read = |name, text: Option<String>, normalise: &dyn Fn(&str) -> Option<String>| {
         let normalised = normalise(text.as_deref()?);
         if normalised.is_none() {
@@ -62,7 +62,7 @@ fn of_user_info(info: UserInfo) -> Result<Profile, BadMessage> {
             phone::normalise(number, region).ok()
         }),
         postal_code: read("postalCode", non_blank(info.postal_code), &|code| postal_code::canonical(code, region)),
-        country_code: read("countryCode", country.clone(), &alpha_2),
+        country_code: read("countryCode", country, &|_| Some(region?.code().to_owned())),
         first_name: non_blank(info.first_name),
         last_name: non_blank(info.last_name),
         locale: non_blank(info.locale),
@@ -73,12 +73,7 @@ fn of_user_info(info: UserInfo) -> Result<Profile, BadMessage> {
 
 /// The trimmed text; `None` if it is blank.
 fn non_blank(text: Option<String>) -> Option<String> {
-    text.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty())
-}
-
-fn alpha_2(country: &str) -> Option<String> {
-    let two_letters = country.len() == 2 && country.bytes().all(|letter| letter.is_ascii_alphabetic());
-    two_letters.then(|| country.to_ascii_uppercase())
+    text.map(text::trimmed).filter(|text| !text.is_empty())
 }
 
 #[cfg(test)]
@@ -112,6 +107,18 @@ mod tests {
                 "memberId": "m",
             })
         );
+    }
+
+    #[test]
+    fn case_20_uk_is_stored_as_gb_with_its_number() {
+        let Profile { user, left_out } = profile(json!({
+            "globalUserId": "u", "phoneNumber": "\u{202a}020 7946 0018\u{202c}", "postalCode": "sw1a1aa", "countryCode": "UK",
+            "firstName": "\u{feff}Zoé\u{200b}",
+        }));
+        assert!(left_out.is_empty());
+        assert_eq!(user.country_code.as_deref(), Some("GB"));
+        assert_eq!(user.phone_number.as_deref(), Some("+442079460018"));
+        assert_eq!((user.postal_code.as_deref(), user.first_name.as_deref()), (Some("SW1A 1AA"), Some("Zoé")));
     }
 
     #[test]

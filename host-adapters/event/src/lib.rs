@@ -4,10 +4,11 @@
 //! - wit-bindgen's code for guests and wasmtime's for the host are told to use these types (`with`), so neither
 //!   generates one of its own and nothing is converted. Fields and cases are WIT's.
 //! - The functions of `host-adapters-sources` make events of them, for the host and for the guests' library.
-//! - [`endpoint`]: the same over HTTP, which either the guest or the host serves.
+//! - [`endpoint`]: the same over HTTP, which either the guest or the host serves; [`appsync`]: what AppSync's events say of it.
 //! - [`json`]: reading payloads, with errors that name the field.
 
 mod answer;
+pub mod appsync;
 mod attribute;
 mod call_error;
 pub mod endpoint;

@@ -1,4 +1,4 @@
-//! JSON text without white space.
+//! JSON text written anew: without white space, or for people.
 
 use crate::MAX_DEPTH;
 use serde::ser::{Error, Serialize, Serializer};
@@ -11,6 +11,14 @@ use std::collections::BTreeMap;
 /// When a string in it is not Unicode, or when it is nested deeper than serde_json follows.
 pub fn compact(json: &RawValue) -> serde_json::Result<String> {
     serde_json::to_string(&Compact(json, 0))
+}
+
+/// The same, with line breaks and indents.
+///
+/// # Errors
+/// As [`compact`].
+pub fn pretty(json: &RawValue) -> serde_json::Result<String> {
+    serde_json::to_string_pretty(&Compact(json, 0))
 }
 
 /// A value, and how deep it is.
@@ -55,6 +63,13 @@ mod tests {
         let text = "{ \"b\" : [ 1 , true, null, \"\\u00fc\\n\" ],\n\t\"a\": {\"c\": -1.5, \"c\": 2} }";
         assert_eq!(of(text).unwrap(), serde_json::from_str::<serde_json::Value>(text).unwrap().to_string());
         assert_eq!(of("[ 12345678901234567890123, 1E-130 ,12.50 ]").unwrap(), "[12345678901234567890123,1E-130,12.50]");
+    }
+
+    #[test]
+    fn writes_for_people_as_value_does() {
+        let text = r#"{"b":[1,{}],"a":"x"}"#;
+        let value: serde_json::Value = serde_json::from_str(text).unwrap();
+        assert_eq!(pretty(serde_json::from_str(text).unwrap()).unwrap(), serde_json::to_string_pretty(&value).unwrap());
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Decimal numbers as text.
 
 use std::borrow::Cow;
+use std::cmp::Ordering;
 
 /// The value of a number, of any number of digits.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -28,6 +29,15 @@ impl Decimal {
         Some(Self { is_negative, digits: digits.to_owned(), power })
     }
 
+    /// Zero, and else its sign.
+    fn sign(&self) -> i8 {
+        match (self.digits.is_empty(), self.is_negative) {
+            (true, _) => 0,
+            (false, true) => -1,
+            (false, false) => 1,
+        }
+    }
+
     /// How many digits it has from the first to the last one that is not 0.
     pub fn significant_digits(&self) -> usize {
         self.digits.len()
@@ -37,6 +47,20 @@ impl Decimal {
     pub fn magnitude(&self) -> Option<i64> {
         let behind_first = i64::try_from(self.digits.len()).ok()?.checked_sub(1).filter(|count| *count >= 0)?;
         self.power.checked_add(behind_first)
+    }
+}
+
+impl Ord for Decimal {
+    fn cmp(&self, other: &Self) -> Ordering {
+        // Without zeros behind them, digits of one magnitude are in the order of their texts.
+        let by_size = || self.magnitude().cmp(&other.magnitude()).then_with(|| self.digits.cmp(&other.digits));
+        self.sign().cmp(&other.sign()).then_with(|| if self.is_negative { by_size().reverse() } else { by_size() })
+    }
+}
+
+impl PartialOrd for Decimal {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
     }
 }
 
@@ -135,6 +159,17 @@ mod tests {
             ("10", "1", false),
         ] {
             assert_eq!(Decimal::parse(a).unwrap() == Decimal::parse(b).unwrap(), same, "{a} {b}");
+        }
+    }
+
+    #[test]
+    fn orders_by_value() {
+        let ascending =
+            ["-1e5", "-12", "-1.5", "-1e-9", "0", "1e-130", "1.25", "1.3", "9", "10", "1234567890123456789012", "1e99"];
+        for (i, a) in ascending.iter().enumerate() {
+            for (j, b) in ascending.iter().enumerate() {
+                assert_eq!(Decimal::parse(a).unwrap().cmp(&Decimal::parse(b).unwrap()), i.cmp(&j), "{a} {b}");
+            }
         }
     }
 

@@ -7,14 +7,17 @@
 //! - [`Decimal`]: the value of a number's text.
 //! - [`number`]: a number that DynamoDB spelled, as JSON spells it.
 //! - [`same`]: whether two texts are the same value.
-//! - [`compact`]: a text as `Value` would write it, but for the numbers.
+//! - [`compact`], [`pretty`]: a text as `Value` would write it, but for the numbers.
+//! - [`pointer`]: a part of a text.
 
 mod compact;
 mod decimal;
+mod pointer;
 mod same;
 
-pub use compact::compact;
+pub use compact::{compact, pretty};
 pub use decimal::{Decimal, number};
+pub use pointer::pointer;
 pub use same::same;
 
 /// How deep objects and lists are followed, as in serde_json.

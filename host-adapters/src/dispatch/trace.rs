@@ -4,7 +4,7 @@
 use crate::telemetry::trace::{Span, Tracing};
 use bytes::Bytes;
 use host_adapters_delivery::dispatch::Dispatched;
-use host_adapters_delivery::event::Event;
+use host_adapters_delivery::event::{Event, appsync};
 use host_adapters_runtime::Called;
 use host_adapters_sources::camel_case_name;
 use opentelemetry::KeyValue;
@@ -51,16 +51,23 @@ pub(super) fn dispatched(mut spans: Spans, dispatched: &Dispatched) {
     }
 }
 
-/// Starts the span of an HTTP request below the caller's trace. The guest finds its context and the correlation id
-/// (made if there was none) in the headers.
+/// Starts the span of an HTTP request below the caller's trace. The caller names trace and correlation id in the headers
+/// or, through AppSync, in those of its event. The guest finds its context and the correlation id (made if there was
+/// none) in the headers.
 pub(super) fn request(
     tracing: &Tracing,
     component: &str,
     mut request: http::Request<Bytes>,
 ) -> (http::Request<Bytes>, Span) {
     let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
-    let correlation_id = header(CORRELATION_ID).unwrap_or_else(|| uuid::Uuid::new_v4().to_string());
-    let span = tracing.start(SpanKind::Server, header(TRACEPARENT).as_deref(), || {
+    let (mut correlation_id, mut parent) = (header(CORRELATION_ID), header(TRACEPARENT));
+    if correlation_id.is_none() || parent.is_none() {
+        let event = std::str::from_utf8(request.body()).map(appsync::Context::of).unwrap_or_default();
+        correlation_id = correlation_id.or(event.correlation_id);
+        parent = parent.or(event.traceparent);
+    }
+    let correlation_id = correlation_id.unwrap_or_else(|| uuid::Uuid::new_v4().to_string());
+    let span = tracing.start(SpanKind::Server, parent.as_deref(), || {
         let name = format!("{} {}", request.method(), request.uri().path());
         (name, attributes(component, &correlation_id))
     });

@@ -124,6 +124,78 @@ fn the_invite_list_is_asked_with_the_tokens_identifiers() {
 }
 
 #[test]
+fn point_8_a_token_without_an_email_is_asked_about_by_its_ids() {
+    for email in [None, Some(""), Some(" ")] {
+        let mut world = Fake::new("fan", &[vip()]);
+        let claims = world.claims.as_mut().unwrap();
+        (claims.email, claims.member_id) = (email.map(str::to_owned), Some("member".into()));
+        run(&world, &vip_event(false));
+        let asked = r#"is_invited campaign-vip {"globalUserId":"fan","memberId":"member"}"#;
+        assert_eq!(world.asked().last().unwrap(), asked, "{email:?}");
+        world.claims.as_mut().unwrap().member_id = Some(String::new());
+        run(&world, &vip_event(false));
+        assert_eq!(world.asked().last().unwrap(), r#"is_invited campaign-vip {"globalUserId":"fan"}"#, "{email:?}");
+    }
+}
+
+#[test]
+fn point_9_a_linked_gate_alone_is_a_prerequisite() {
+    let mut linked = vip();
+    linked["gates"].as_array_mut().unwrap().retain(|gate| gate["type"] == "linked");
+    let mut world = Fake::new("fan", &[linked]);
+    let refused = json!({"isEligible": false, "reason": "NOT_INVITED", "campaignId": "campaign-vip",
+        "detail": {"gateType": "linked"}});
+    answers(&world, &vip_event(true), refused);
+    world.entries = vec!["CAMPAIGN#XYZ|USER#fan".into()];
+    let transferred = json!({"isEligible": true, "campaignId": "campaign-vip",
+        "fields": {"email": "fan@example.com"}, "linkedCampaignId": "XYZ"});
+    answers(&world, &vip_event(true), transferred);
+}
+
+/// The test campaign with these fields more, and its event with these values and this country.
+fn with_fields(fields: Value, entry: Value, country: &str) -> (Fake, String) {
+    let mut campaign = test_campaign();
+    campaign["fields"].as_array_mut().unwrap().extend(fields.as_array().unwrap().clone());
+    let mut event: Value = serde_json::from_str(INVOKE).unwrap();
+    event["body"]["entry"].as_object_mut().unwrap().extend(entry.as_object().unwrap().clone());
+    event["body"]["userInfo"]["countryCode"] = country.into();
+    (Fake::new("test-user-123", &[campaign]), event.to_string())
+}
+
+#[test]
+fn case_20_uk_is_understood_and_a_country_that_is_not_known_is_named() {
+    let phone = json!([{"name": "phone", "type": "phone"}]);
+    let (world, event) = with_fields(phone.clone(), json!({"phone": "020 7946 0018"}), "UK");
+    let Outcome::Decision(Decision::Eligible { fields, .. }) = run(&world, &event) else { panic!("refused") };
+    assert!(fields.iter().any(|(name, value)| name == "phone" && value == "+442079460018"), "{fields:?}");
+    let (world, event) = with_fields(phone, json!({"phone": "020 7946 0018"}), "ZZ");
+    let invalid = json!({"isEligible": false, "reason": "INVALID_ENTRY", "campaignId": "test-campaign-id",
+        "detail": {"field": "phone"}});
+    answers(&world, &event, invalid);
+    assert_eq!(world.logs.borrow()[0], r#"WARN The countryCode is not one of ISO 3166-1 {"countryCode":"ZZ"}"#);
+}
+
+#[test]
+fn case_21_a_malformed_bound_is_named_and_a_double_is_an_integer() {
+    let bounds = |min: Value| json!([{"name": "tickets", "type": "integer", "min": min}]);
+    let (world, event) = with_fields(bounds(json!(1.0)), json!({"tickets": 2.0}), "US");
+    let Outcome::Decision(Decision::Eligible { fields, .. }) = run(&world, &event) else { panic!("refused") };
+    assert!(fields.iter().any(|(name, value)| name == "tickets" && *value == json!(2)), "{fields:?}");
+    let (world, event) = with_fields(bounds(json!(1.5)), json!({}), "US");
+    answers(&world, &event, json!({"isEligible": false, "reason": "INTERNAL_SERVER_ERROR"}));
+    let error = &world.logs.borrow()[0];
+    assert!(error.contains("is malformed: fields[1].min: 1.5 is not a whole number"), "{error}");
+}
+
+#[test]
+fn point_1_half_of_a_surrogate_pair_names_its_field() {
+    let (world, event) = with_fields(json!([{"name": "note", "type": "string"}]), json!({"note": "half"}), "US");
+    let invalid = json!({"isEligible": false, "reason": "INVALID_ENTRY", "campaignId": "test-campaign-id",
+        "detail": {"field": "note"}});
+    answers(&world, &event.replace("half", r"\ud83d"), invalid);
+}
+
+#[test]
 fn a_verified_token_spares_the_user_service_and_another_does_not() {
     let mut idv = test_campaign();
     idv["gates"] = json!([{"type": "idv"}]);

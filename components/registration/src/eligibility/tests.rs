@@ -100,9 +100,17 @@ fn an_entry_in_the_linked_campaign_without_do_transfer_also_stops_invited_fans()
 }
 
 #[test]
-fn a_linked_gate_alone_requires_no_entry_there() {
+fn point_9_a_linked_gate_alone_is_a_prerequisite() {
     let campaign = campaign("ACTIVE", json!([{"type": "linked", "linkedCampaignId": "XYZ"}]));
-    assert_eq!(decide(&campaign, Fan::default(), during()).0, admitted(None));
+    for wants_transfer in [false, true] {
+        let (end, asked) = decide(&campaign, Fan { wants_transfer, invited: true, ..Fan::default() }, during());
+        assert_eq!(
+            (end, asked),
+            (closed(Reason::NotInvited, &GateType::Linked), vec![Question::LinkedEntry(vec!["XYZ"])])
+        );
+    }
+    let transfer = Fan { linked: true, wants_transfer: true, ..Fan::default() };
+    assert_eq!(decide(&campaign, transfer, during()).0, admitted(Some("XYZ")));
     assert_eq!(decide(&campaign, Fan { linked: true, ..Fan::default() }, during()).0, refused(Reason::LinkedEntry));
 }
 
@@ -213,9 +221,10 @@ proptest! {
     #[test]
     fn an_admitted_fan_has_passed_every_gate(gates in any_gates(), fan in any_fan()) {
         let campaign = campaign("ACTIVE", gates.into());
-        let linked = has(&campaign, &GateType::Linked) && fan.linked;
+        let (invite, linkable) = (has(&campaign, &GateType::Invite), has(&campaign, &GateType::Linked));
+        let linked = linkable && fan.linked;
         let admit = (fan.wants_transfer || !linked)
-            && (!has(&campaign, &GateType::Invite) || fan.invited || linked)
+            && (linked || invite && fan.invited || !invite && !linkable)
             && (!has(&campaign, &GateType::Idv) || fan.verified);
         let (end, _) = decide(&campaign, fan, during());
         prop_assert_eq!(matches!(end, Step::Admit { .. }), admit, "{:?}", end);

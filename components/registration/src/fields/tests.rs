@@ -11,6 +11,10 @@ fn field(name: &str, kind: &str, bounds: Value) -> Field {
     serde_json::from_value(field).unwrap()
 }
 
+fn us() -> Option<Country> {
+    Country::read("US")
+}
+
 fn object(value: Value) -> Map<String, Value> {
     let Value::Object(object) = value else { panic!("not an object: {value}") };
     object
@@ -18,7 +22,7 @@ fn object(value: Value) -> Map<String, Value> {
 
 /// The normalised `value` of a field; `Err` if it is refused, `Ok(None)` if it is left out.
 fn value_of(field: &Field, value: Value) -> Result<Option<Value>, ()> {
-    let fields = normalise(std::slice::from_ref(field), object(json!({"f": value})), Some("US"));
+    let fields = normalise(std::slice::from_ref(field), object(json!({"f": value})), us());
     let fields = fields.map_err(|InvalidField(name)| assert_eq!(name, "f"))?;
     Ok(fields.iter().next().map(|(_, value)| value.clone()))
 }
@@ -52,6 +56,93 @@ fn integers_are_whole_and_bounded() {
     accepts(&count, json!(1), json!(1));
     accepts(&count, json!(8), json!(8));
     refuses(&count, [json!(0), json!(9), json!(2.5), json!("2"), json!(true), json!(u64::MAX)]);
+}
+
+#[test]
+fn case_21_an_integer_is_a_number_without_a_fraction() {
+    let count = field("f", "integer", json!({"min": 1.0, "max": 8e0}));
+    for text in ["2", "2.0", "2e0", "0.2E1"] {
+        accepts(&count, serde_json::from_str(text).unwrap(), json!(2));
+    }
+    refuses(&count, [json!(0.0), json!(9.0), json!(2.5), json!(1e300)]);
+    let note = field("f", "string", json!({"maxLength": 4.0}));
+    refuses(&note, [json!("12345")]);
+    assert_eq!(serde_json::to_value(&count).unwrap()["min"], json!(1));
+    for (bound, problem) in [("min", json!(1.5)), ("max", json!("8")), ("maxLength", json!(-1.0))] {
+        let field = json!({"name": "f", "type": "integer", bound: problem});
+        assert!(serde_json::from_value::<Field>(field.clone()).is_err(), "{field}");
+    }
+}
+
+#[test]
+fn case_19_what_nobody_sees_is_in_no_field() {
+    accepts(&field("f", "string", json!({})), json!("\u{feff}Zoé\u{200b} "), json!("Zoé"));
+    accepts(&field("f", "string", json!({"options": ["S"]})), json!("S\u{200e}"), json!("S"));
+    accepts(&field("f", "markets", json!({"options": ["a"]})), json!(["\u{2066}a\u{2069}"]), json!(["a"]));
+    accepts(&field("f", "email", json!({})), json!("fan\u{200b}@example.com"), json!("fan@example.com"));
+    accepts(&field("f", "phone", json!({})), json!("\u{202a}555\u{2011}123\u{a0}4567\u{202c}"), json!("+15551234567"));
+    accepts(&field("f", "postalCode", json!({})), json!("９０２１０\u{200b}"), json!("90210"));
+    for kind in ["string", "email", "phone", "postalCode"] {
+        refuses(&field("f", kind, json!({"required": true})), [json!("\u{200b}\u{feff} ")]);
+    }
+}
+
+#[test]
+fn point_1_strings_are_bounded_without_a_max_length() {
+    let note = field("f", "string", json!({}));
+    let longest = "é".repeat(DEFAULT_MAX_LENGTH);
+    accepts(&note, json!(longest), json!(longest));
+    refuses(&note, [json!("é".repeat(DEFAULT_MAX_LENGTH + 1))]);
+    let longer = field("f", "string", json!({"maxLength": DEFAULT_MAX_LENGTH + 1}));
+    assert!(value_of(&longer, json!("é".repeat(DEFAULT_MAX_LENGTH + 1))).is_ok());
+}
+
+#[test]
+fn point_1_characters_that_no_queue_carries_are_refused() {
+    for kind in ["string", "email", "phone", "postalCode"] {
+        let field = field("f", kind, json!({}));
+        for refused in ["\0", "\u{1}", "\u{8}", "\u{b}", "\u{c}", "\u{1b}", "\u{1f}", "\u{fffe}", "\u{ffff}"] {
+            refuses(&field, [json!(format!("x{refused}y")), json!(format!(" \u{7f}{refused}\u{7f}"))]);
+        }
+    }
+    for carried in ["a\tb", "a\r\nb", "a\u{7f}b", "a\u{fffd}b", "\u{1ffff}", "🎟"] {
+        accepts(&field("f", "string", json!({})), json!(carried), json!(carried));
+    }
+}
+
+#[test]
+fn point_1_the_field_at_which_an_entry_is_too_large_is_named() {
+    let text = |name: &str| field(name, "string", json!({"maxLength": MAX_BYTES}));
+    let fields = [text("a"), text("b"), text("c")];
+    let whole = |last: usize| {
+        let half = "x".repeat(MAX_BYTES / 2);
+        let entry = object(json!({"a": half, "b": "x".repeat(last), "c": ""}));
+        normalise(&fields, entry, None)
+    };
+    // {"a":"…","b":"…"}, with room for one more comma.
+    let room = MAX_BYTES - MAX_BYTES / 2 - r#"{"a":"","b":"",}"#.len();
+    let largest = whole(room).unwrap();
+    assert_eq!(serde_json::to_string(&largest).unwrap().len(), MAX_BYTES - 1);
+    assert_eq!(whole(room + 1), Err(InvalidField("b".into())));
+}
+
+/// What enqueue-entries sends of the worst entry: it is escaped twice.
+#[test]
+fn point_1_every_entry_that_is_accepted_fits_into_a_message() {
+    let fields = [field("f", "string", json!({"maxLength": MAX_BYTES}))];
+    for worst in ["\"", "\\", ".\n", ".\t", ".\u{7f}", "é", "🎟", "x"] {
+        let count = (MAX_BYTES - r#"{"f":"",}"#.len()) / (json!(worst).to_string().len() - 2);
+        let largest = normalise(&fields, object(json!({"f": worst.repeat(count)})), None).unwrap();
+        let message = json!({"entry": {"fields": serde_json::to_string(&largest).unwrap()}}).to_string();
+        assert!(message.len() <= 2 * MAX_BYTES + 64, "{worst:?}: {}", message.len());
+    }
+}
+
+#[test]
+fn point_10_nobody_needs_a_postal_code_where_there_are_none() {
+    let fields = [field("f", "postalCode", json!({"required": true}))];
+    let blank = |country| normalise(&fields, object(json!({"f": " "})), Country::read(country)).is_ok();
+    assert!(blank("HK") && blank("AE") && !blank("DE") && !blank("XX"));
 }
 
 #[test]
@@ -163,7 +254,7 @@ proptest! {
         let entry = samples.iter().zip(&bad).enumerate();
         let entry = entry.map(|(at, ((good, wrong), bad))| (format!("f{at}"), if *bad { wrong } else { good }.clone()));
         let first_bad = order.iter().find(|at| bad[**at]).map(|at| format!("f{at}"));
-        prop_assert_eq!(normalise(&fields, entry.collect(), Some("US")).err().map(|InvalidField(name)| name), first_bad);
+        prop_assert_eq!(normalise(&fields, entry.collect(), us()).err().map(|InvalidField(name)| name), first_bad);
     }
 
     #[test]
@@ -171,10 +262,10 @@ proptest! {
         entry in proptest::collection::btree_map("f[0-7]", any_value(), 0..8),
     ) {
         let fields = every_type();
-        if let Ok(once) = normalise(&fields, entry.clone().into_iter().collect(), Some("US")) {
+        if let Ok(once) = normalise(&fields, entry.clone().into_iter().collect(), us()) {
             prop_assert!(once.iter().all(|(name, _)| entry.contains_key(name) && fields.iter().any(|f| f.name == name)));
             let again = once.iter().map(|(name, value)| (name.to_owned(), value.clone())).collect();
-            prop_assert_eq!(normalise(&fields, again, Some("US")), Ok(once));
+            prop_assert_eq!(normalise(&fields, again, us()), Ok(once));
         }
     }
 }

@@ -24,14 +24,15 @@ pub async fn answer<W: RequestWorker, B: BodyExt<Error: Display>>(
     new_id: impl FnOnce() -> String,
 ) -> Result<Response, Response> {
     let token = header(request.headers(), "authorization").and_then(bearer);
-    let correlation_id = header(request.headers(), "x-correlation-id").map(str::to_owned);
-    let traceparent = header(request.headers(), "traceparent").map(str::to_owned);
+    let given = |name| header(request.headers(), name).map(str::to_owned);
+    let (correlation_id, traceparent) = (given("x-correlation-id"), given("traceparent"));
     let body = body(request).await?;
     let body =
         String::from_utf8(body).map_err(|_| Response::error(400, "MALFORMED_EVENT", "the event is not UTF-8"))?;
+    let event = appsync::Context::of(&body);
     let request = Request {
-        correlation_id: correlation_id.or_else(|| appsync::header(&body, "x-correlation-id")).unwrap_or_else(new_id),
-        traceparent: traceparent.or_else(|| appsync::header(&body, "traceparent")),
+        correlation_id: correlation_id.or(event.correlation_id).unwrap_or_else(new_id),
+        traceparent: traceparent.or(event.traceparent),
         token,
         body,
     };

@@ -339,12 +339,28 @@ fn input_comes_in_three_shapes_and_as_variables() {
         json!({"arguments": {"input": {"body": input}}, "identity": null}),
         json!({"input": {"body": input}}),
         json!({"body": input}),
+        json!({"arguments": {"input": input}}),
+        json!({"arguments": {"input": input.to_string()}}),
+        json!({"arguments": {"input": {"body": input.to_string()}}}),
+        json!({"input": input}),
+        json!({"body": input.to_string()}),
         input.clone(),
     ] {
         assert_eq!(appsync::input(event.clone()), input, "{event}");
     }
+    let nulls = json!({"arguments": {"input": {"body": null, "slug": "s"}}, "input": null, "body": null});
+    assert_eq!(appsync::input(nulls.clone()), nulls["arguments"]["input"]);
     assert_eq!(appsync::input(json!({"body": "text"})), json!({"body": "text"}));
     assert_eq!(appsync::input(Value::Null), Value::Null);
+}
+
+#[test]
+fn an_event_with_half_of_a_surrogate_pair_is_read() {
+    let event = appsync::parse(r#"{"a":"\ud83d","b":"\ud83d\ude00 \\ud83d"}"#).unwrap();
+    assert_eq!(event, json!({"a": "\u{ffff}", "b": "😀 \\ud83d"}));
+    for event in ["", "{", r#"{"a":"\ud83d"#, r#"{"a":"\é"}"#, r"\u", r#""\ud83"#, "\\"] {
+        assert!(appsync::parse(event).is_err(), "{event}");
+    }
 }
 
 #[test]

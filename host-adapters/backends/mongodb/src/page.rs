@@ -5,6 +5,7 @@
 //! element but filters by any. So the filter leaves out what certainly comes before, and the rest is dropped here.
 
 use crate::{bson, error, json};
+use host_adapters_json::Decimal;
 use host_adapters_platform::Result;
 use host_adapters_platform::find::{PageBuilder, Place, Query, foreign_place};
 use host_adapters_records::documents::DocumentPage;
@@ -149,14 +150,19 @@ fn place(query: &Query, document: &mut Document) -> Result<Place> {
     Ok(Place { key, id })
 }
 
-/// As JSON in which ids and dates, which [`json`] makes strings, keep their types and with them their order.
+/// As JSON in which ids, dates and long decimals, which [`json`] makes strings, keep their types and with them their order.
 fn typed(bson: &Bson) -> Value {
     match bson {
         Bson::Document(fields) => fields.iter().map(|(name, value)| (name.clone(), typed(value))).collect(),
         Bson::Array(values) => values.iter().map(typed).collect(),
         Bson::ObjectId(id) => value!({"$oid": id.to_hex()}),
         Bson::DateTime(time) => value!({"$date": time.timestamp_millis()}),
-        Bson::Decimal128(number) => number.to_string().parse::<f64>().map_or(Value::Null, Value::from),
+        Bson::Decimal128(number) => match json(Bson::Decimal128(*number)) {
+            // Too long for a number.
+            Value::String(text) if Decimal::parse(&text).is_some() => value!({ "$numberDecimal": text }),
+            Value::String(_) => Value::Null,
+            number => number,
+        },
         other => json(other.clone()),
     }
 }
@@ -168,9 +174,10 @@ fn scalar(typed: &Value) -> Option<Bson> {
         Value::Bool(bool) => Some((*bool).into()),
         Value::Number(number) => number.as_i64().map(Bson::from).or(number.as_f64().map(Bson::from)),
         Value::String(text) => Some(text.into()),
-        Value::Object(fields) => match (fields.get("$oid"), fields.get("$date")) {
-            (Some(id), None) => ObjectId::parse_str(id.as_str()?).ok().map(Bson::from),
-            (None, Some(time)) => Some(DateTime::from_millis(time.as_i64()?).into()),
+        Value::Object(fields) => match fields.iter().next().map(|(name, value)| (name.as_str(), value)) {
+            Some(("$oid", id)) => ObjectId::parse_str(id.as_str()?).ok().map(Bson::from),
+            Some(("$date", time)) => Some(DateTime::from_millis(time.as_i64()?).into()),
+            Some(("$numberDecimal", number)) => Some(Bson::Decimal128(number.as_str()?.parse().ok()?)),
             _ => None,
         },
         Value::Array(_) => None,

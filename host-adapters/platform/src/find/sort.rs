@@ -5,6 +5,7 @@ use crate::Result;
 use crate::json;
 use crate::limits::document::{MAX_SORT_PATHS, parse_path};
 use crate::limits::invalid;
+use host_adapters_json::Decimal;
 use host_adapters_records::documents::SortPath;
 use serde_json::{Map, Value};
 use std::cmp::Ordering;
@@ -83,14 +84,16 @@ impl Path {
 }
 
 /// The order of any two values: an empty list, null, numbers, strings, objects, lists, ids, booleans, dates. MongoDB's
-/// ids and dates are objects of one member here, `$oid` and `$date`, which documents cannot have.
+/// ids, dates and long decimals are objects of one member here, `$oid`, `$date` and `$numberDecimal`, which documents
+/// cannot have.
 pub fn order(a: &Value, b: &Value) -> Ordering {
     let by_value = || match (a, b) {
         (Value::Array(a), Value::Array(b)) => {
             let elements = a.iter().zip(b).map(|(a, b)| order(a, b)).find(|ordering| ordering.is_ne());
             elements.unwrap_or_else(|| a.len().cmp(&b.len()))
         }
-        (Value::Object(a), Value::Object(b)) => order_objects(a, b),
+        (Value::Object(a_fields), Value::Object(b_fields)) if rank(a) != NUMBER => order_objects(a_fields, b_fields),
+        (Value::Object(_), _) | (_, Value::Object(_)) => decimal(a).cmp(&decimal(b)),
         _ => json::order(a, b).unwrap_or(Ordering::Equal),
     };
     rank(a).cmp(&rank(b)).then_with(by_value)
@@ -105,12 +108,25 @@ fn order_objects(a: &Map<String, Value>, b: &Map<String, Value>) -> Ordering {
     members.unwrap_or_else(|| a.len().cmp(&b.len()))
 }
 
+/// A number, or a decimal that a number would not hold to the last digit.
+fn decimal(value: &Value) -> Option<Decimal> {
+    match value {
+        Value::Number(number) => Decimal::parse(&number.to_string()),
+        Value::Object(fields) => Decimal::parse(fields.get("$numberDecimal")?.as_str()?),
+        _ => None,
+    }
+}
+
+/// The rank of numbers.
+const NUMBER: u8 = 2;
+
 /// As a key, an empty list stands for "no element", which comes before null.
 fn rank(value: &Value) -> u8 {
     match value {
         Value::Array(elements) if elements.is_empty() => 0,
         Value::Null => 1,
-        Value::Number(_) => 2,
+        Value::Number(_) => NUMBER,
+        Value::Object(fields) if fields.contains_key("$numberDecimal") => NUMBER,
         Value::String(_) => 3,
         Value::Object(fields) if fields.contains_key("$oid") => 6,
         Value::Object(fields) if fields.contains_key("$date") => 8,
@@ -129,6 +145,25 @@ mod tests {
     fn sort(paths: &[(&str, bool)]) -> Sort {
         let path = |(path, descending): &(&str, bool)| SortPath { path: (*path).to_owned(), descending: *descending };
         Sort::parse(&paths.iter().map(path).collect::<Vec<_>>()).unwrap()
+    }
+
+    #[test]
+    fn case_01_orders_decimals_to_the_last_digit() {
+        let decimal = |text: &str| json!({ "$numberDecimal": text });
+        let ascending = [
+            json!(null),
+            json!(-1.5),
+            decimal("0.12345678901234567890123"),
+            decimal("0.12345678901234567890124"),
+            json!(0.2),
+            json!("text"),
+            json!({"a": 1}),
+        ];
+        for (i, a) in ascending.iter().enumerate() {
+            for (j, b) in ascending.iter().enumerate() {
+                assert_eq!(order(a, b), i.cmp(&j), "{a} and {b}");
+            }
+        }
     }
 
     #[test]

@@ -5,6 +5,8 @@ use crate::cli::operator::Operator;
 use anyhow::{Context, Result};
 use clap::Args;
 use host_adapters_delivery::dead_letter::{DeadLetter, Summary};
+use host_adapters_json::pretty;
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use std::process::ExitCode;
 
@@ -60,7 +62,7 @@ fn shown(dead_letter: &DeadLetter) -> String {
     let attributes = dead_letter.attributes.iter().map(|it| (it.name.as_str(), it.value.to_string()));
     let lines = lines.into_iter().chain(attributes).map(|(name, value)| format!("{name:<16}{value}\n"));
     let readable = dead_letter.readable();
-    let body: Value = serde_json::from_str(&readable).unwrap_or_default();
-    let body = serde_json::to_string_pretty(&body).ok().filter(|_| !body.is_null());
-    lines.chain(["\n".to_owned(), body.unwrap_or(readable)]).collect()
+    let body = serde_json::from_str::<&RawValue>(&readable).ok().filter(|body| body.get() != "null");
+    let body = body.and_then(|body| pretty(body).ok()).unwrap_or(readable);
+    lines.chain(["\n".to_owned(), body]).collect()
 }

@@ -2,7 +2,8 @@
 
 use super::Kind;
 use anyhow::{Context, Result};
-use serde_json::Value;
+use host_adapters_json::{compact, pointer};
+use serde_json::value::RawValue;
 use std::path::{Path, PathBuf};
 
 /// An event in a worker's folder, and the JSON pointer to its body.
@@ -18,13 +19,16 @@ impl Fixture {
         Self { path: path.with_extension("json"), body: kind.body() }
     }
 
-    /// Text as it is, and everything else as JSON.
+    /// Text as it is, and everything else as JSON, numbers as they are spelled.
     pub(super) fn body(&self) -> Result<String> {
         let path = self.path.display();
         let text = std::fs::read_to_string(&self.path)
             .with_context(|| format!("cannot read {path}; add it, or give the body with --body"))?;
-        let event: Value = serde_json::from_str(&text).with_context(|| format!("{path} is not JSON"))?;
-        let body = event.pointer(self.body).with_context(|| format!("{path} has no {}", self.body))?;
-        Ok(body.as_str().map_or_else(|| body.to_string(), str::to_owned))
+        let not_json = || format!("{path} is not JSON");
+        let event: &RawValue = serde_json::from_str(&text).with_context(not_json)?;
+        let body = pointer(event, self.body).with_context(|| format!("{path} has no {}", self.body))?;
+        let is_text = body.get().starts_with('"');
+        let body = if is_text { serde_json::from_str(body.get()) } else { compact(body) };
+        body.with_context(not_json)
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::manifest::{App, Client};
 use anyhow::{Context, Result};
+use host_adapters_delivery::event::appsync;
 use host_adapters_platform::{Access, Grants};
 use host_adapters_sources::camel_case_name;
 use serde_json::{Value, json};
@@ -31,20 +32,21 @@ pub(in crate::cli) fn text_of(argument: &str, what: &str) -> Result<String> {
     }
 }
 
-/// Reads the event. GraphQL variables (`{"input": …}`), as API usage prints them, are turned into the AppSync event.
-pub(super) fn read(argument: &str) -> Result<Value> {
+/// Reads the event: the text to send, in which numbers have every digit, and its value. GraphQL variables (`{"input":
+/// …}`), as API usage prints them, are turned into the AppSync event.
+pub(super) fn read(argument: &str) -> Result<(String, Value)> {
     let text = text_of(argument, "event")?;
     let event: Value = serde_json::from_str(&text).context("the event is not JSON; write '{…}', @file or -")?;
     Ok(match event.get("input") {
-        Some(_) => json!({ "arguments": event }),
-        None => event,
+        Some(_) => (format!(r#"{{"arguments":{text}}}"#), json!({ "arguments": event })),
+        None => (text, event),
     })
 }
 
 /// The `userInfo` of the event's fan.
-pub(super) fn user_info(event: &Value) -> &Value {
-    let paths = ["/arguments/input/body/userInfo", "/body/userInfo", "/userInfo"];
-    paths.iter().find_map(|path| event.pointer(path)).unwrap_or(&Value::Null)
+pub(super) fn user_info(event: &Value) -> Value {
+    let mut input = appsync::input(event.clone());
+    input.get_mut("userInfo").map(Value::take).map(appsync::json).unwrap_or_default()
 }
 
 /// A client that may write every collection, for the fixtures.
@@ -60,15 +62,19 @@ mod tests {
 
     #[test]
     fn graphql_variables_become_an_appsync_event() {
-        let event = read(r#"{"input":{"body":{"userInfo":{"globalUserId":"g"}}}}"#).unwrap();
-        assert_eq!(user_info(&event), &json!({"globalUserId": "g"}));
+        let (text, event) = read(r#"{"input":{"body":{"userInfo":{"globalUserId":"g"}}}}"#).unwrap();
+        assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), event);
+        assert_eq!(user_info(&event), json!({"globalUserId": "g"}));
         assert!(event.pointer("/arguments/input/body").is_some());
     }
 
     #[test]
     fn other_events_stay_as_they_are() {
-        let event = read(r#"{"body":{"userInfo":{"globalUserId":"g"}}}"#).unwrap();
-        assert_eq!(user_info(&event), &json!({"globalUserId": "g"}));
+        let (text, event) = read(r#"{"body":{"userInfo":{"globalUserId":"g"},"n":12345678901234567890123}}"#).unwrap();
+        assert!(text.contains("12345678901234567890123"));
+        assert_eq!(user_info(&event), json!({"globalUserId": "g"}));
+        let texts = json!({"arguments": {"input": {"userInfo": r#"{"globalUserId":"g"}"#}}});
+        assert_eq!(user_info(&texts), json!({"globalUserId": "g"}));
         assert!(read("{").unwrap_err().to_string().contains("not JSON"));
     }
 }

@@ -81,10 +81,10 @@ pub(super) async fn run(options: Options) -> Result<ExitCode> {
             return Ok(ExitCode::from(UNUSABLE));
         }
     };
-    let event = event::read(&options.event)?;
+    let (text, event) = event::read(&options.event)?;
     let data = tempfile::tempdir().context("cannot make a temporary folder")?;
     let bearer = prepare(&mut app, &worker, &options, &event, data.path())?;
-    let answer = call(app, &worker, &options.documents, data.path(), &bearer, event).await?;
+    let answer = call(app, &worker, &options.documents, data.path(), &bearer, text).await?;
     report(&answer)
 }
 
@@ -130,7 +130,7 @@ fn prepare(app: &mut App, worker: &str, options: &Options, event: &Value, data: 
         audience: "host-adapters invoke".to_owned(),
         jwks: jwks.display().to_string(),
     };
-    let token = token::development(&identity, event::user_info(event), &jwks)?;
+    let token = token::development(&identity, &event::user_info(event), &jwks)?;
     app.host.identity = Some(identity);
     Ok(token)
 }
@@ -141,7 +141,7 @@ async fn call(
     documents: &Path,
     data: &Path,
     bearer: &str,
-    event: Value,
+    event: String,
 ) -> Result<http::Response<Bytes>> {
     let route = app.routes.of(worker).next().map(|route| route.route.clone());
     let route = route.with_context(|| format!("{worker} has no [[trigger.http]] in spin.toml"))?;
@@ -149,7 +149,7 @@ async fn call(
     let request = http::Request::post(format!("http://localhost{route}"))
         .header("content-type", "application/json")
         .header("authorization", format!("Bearer {bearer}"))
-        .body(Bytes::from(event.to_string()))?;
+        .body(Bytes::from(event))?;
     let called = Dispatcher::new(components.runtime().clone(), Tracing::from_env()?).http(worker, request).await;
     called.result.with_context(|| format!("{worker} did not answer"))
 }
@@ -174,14 +174,12 @@ async fn load_documents(app: &App, platform: &dyn Platform, folder: &Path) -> Re
         let Ok(entries) = std::fs::read_dir(folder.join(collection)) else { continue };
         for entry in entries {
             let path = entry?.path();
-            let document: Value = serde_json::from_str(&std::fs::read_to_string(&path)?)
-                .with_context(|| format!("{} is not a JSON document", path.display()))?;
+            let text = std::fs::read_to_string(&path)?;
+            let document: Value =
+                serde_json::from_str(&text).with_context(|| format!("{} is not a JSON document", path.display()))?;
             let Some(id) = document.get("id") else { bail!("{} has no `id`", path.display()) };
-            let replace = ReplaceOne {
-                collection: collection.clone(),
-                filter: json!({ "id": id }).to_string(),
-                document: document.to_string(),
-            };
+            let replace =
+                ReplaceOne { collection: collection.clone(), filter: json!({ "id": id }).to_string(), document: text };
             platform.documents_replace_one(Caller::client(SEEDER), replace).await?;
         }
     }

@@ -36,7 +36,7 @@ impl DynamodbStreams {
             None => self.iterator(table, shard, from).await?,
         };
         let read = match self.get_records(table, &known, limit).await {
-            Err(error) if error.kind == ErrorKind::Unavailable && error.message.contains("ExpiredIterator") => {
+            Err(error) if is_stale(&error) => {
                 let fresh = self.iterator(table, shard, from).await?;
                 self.get_records(table, &fresh, limit).await?
             }
@@ -103,6 +103,12 @@ impl DynamodbStreams {
             Err(failed) => Err(error(table, &failed)),
         }
     }
+}
+
+/// Whether an iterator was kept for too long: it has expired, or it is of a time before the oldest record of its shard.
+fn is_stale(error: &Error) -> bool {
+    let stale = ["ExpiredIterator", "TrimmedDataAccess"];
+    error.kind == ErrorKind::Unavailable && stale.iter().any(|code| error.message.contains(code))
 }
 
 fn sequence(record: &Record) -> Option<&str> {

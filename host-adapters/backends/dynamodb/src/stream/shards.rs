@@ -11,12 +11,13 @@ impl DynamodbStreams {
     /// another ARN, and may have another view.
     pub(super) async fn stream_arn(&self, table: &str) -> Result<String> {
         let real = self.names.real(table)?;
-        let described = describe(&self.tables, &real).await?;
-        check(&real, &described, &KEYS, true)?;
-        described.latest_stream_arn.ok_or_else(|| {
+        let mut described = describe(&self.tables, &real).await?;
+        let Some(arn) = described.latest_stream_arn.take() else {
             let message = format!("table `{table}` has no stream; turn it on with NEW_AND_OLD_IMAGES");
-            Error::new(ErrorKind::NotFound, message)
-        })
+            return Err(Error::new(ErrorKind::NotFound, message));
+        };
+        check(&real, &described, &KEYS, true)?;
+        Ok(arn)
     }
 
     pub(super) async fn list_shards(&self, table: &str) -> Result<Vec<Shard>> {
