@@ -7,6 +7,7 @@
 mod backends;
 mod faults;
 mod host;
+mod operations;
 mod project;
 mod scenarios;
 mod spin;

@@ -8,6 +8,7 @@ use crate::manifest::runtime_config::RuntimeConfig;
 use crate::outgoing::TracedServices;
 use crate::telemetry::Tracing;
 use crate::telemetry::metrics::Metrics;
+use crate::telemetry::queues::Queues;
 use crate::{backends, endpoint};
 use anyhow::{Context, Result};
 use axum::Router;
@@ -23,6 +24,7 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 
 /// The addresses that the host listens on.
 #[derive(Clone, Copy, Debug)]
@@ -59,6 +61,7 @@ pub struct Running {
     sources: JoinSet<Ended>,
     servers: JoinSet<std::io::Result<()>>,
     stop_servers: CancellationToken,
+    _measured: AbortOnDropHandle<()>,
 }
 
 /// Loads every component, then listens, then starts the sources, so that no event is taken in before it can be handled.
@@ -108,7 +111,8 @@ pub async fn start(app: App, options: &Options, metrics: Metrics, tracing: Traci
         feeding.spawn(async move { source.run(drain).await });
     }
     let addresses = Addresses { http, gateway };
-    Ok(Running { addresses, dispatcher, components, health, drain, sources: feeding, servers, stop_servers })
+    let _measured = AbortOnDropHandle::new(tokio::spawn(queues(&app, &backends).watch()));
+    Ok(Running { addresses, dispatcher, components, health, drain, sources: feeding, servers, stop_servers, _measured })
 }
 
 impl Running {
@@ -139,6 +143,14 @@ fn sources(app: &App, backends: &backends::Backends, dispatcher: &Dispatcher) ->
         sources.extend(component.sources.iter().map(|source| source.source(&context)));
     }
     sources
+}
+
+/// All queues, with whether they hold dead letters.
+fn queues(app: &App, backends: &backends::Backends) -> Queues {
+    let dead_letters = app.dead_letter_queues();
+    let names = app.declared().queues.into_keys();
+    let queues = names.map(|name| (name.clone(), dead_letters.contains_key(&name))).collect();
+    Queues::new(backends.queues.clone(), Clock::wall(), queues)
 }
 
 /// The callers of the gateway: components by their `gateway_token`, clients by their token.

@@ -5,11 +5,13 @@ use crate::outgoing;
 use crate::secrets::Secrets;
 use crate::telemetry::Tracing;
 use crate::telemetry::logs::{self, GuestLine};
+use crate::telemetry::trace::WORKER_NAME;
 use bytes::Bytes;
 use host_adapters_outbound::{Web, WebError};
 use host_adapters_records::cache::CacheBackend;
 use host_adapters_records::{Caller, Platform};
 use host_adapters_runtime::host::{self as runtime, SendError, SendErrorKind};
+use host_adapters_sources::camel_case_name;
 use opentelemetry::KeyValue;
 use serde_json::{Map, Value};
 use std::borrow::Cow;
@@ -68,7 +70,7 @@ impl runtime::Host for Host {
         let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
         let uri = request.uri();
         let target = (request.method().as_str(), uri.host().unwrap_or_default(), uri.path());
-        let mut span = outgoing::span(&self.tracing, caller, target, header);
+        let mut span = outgoing::span(&self.tracing, caller, target, None, header);
         if let Some(value) = span.traceparent().and_then(|value| value.parse().ok()) {
             request.headers_mut().insert("traceparent", value);
         }
@@ -106,8 +108,12 @@ impl Host {
             tracing::warn!(worker = component, digest, "a span line without span, startMs and endMs is dropped");
             return;
         };
-        let mut attributes = vec![KeyValue::new("component.digest", digest.to_owned())];
-        for (name, value) in span.get("attributes").and_then(Value::as_object).into_iter().flatten() {
+        let mut attributes = vec![
+            KeyValue::new(WORKER_NAME, camel_case_name(component)),
+            KeyValue::new("component.digest", digest.to_owned()),
+        ];
+        let given = span.get("attributes").and_then(Value::as_object).into_iter().flatten();
+        for (name, value) in given.filter(|(name, _)| *name != WORKER_NAME) {
             let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
             attributes.push(KeyValue::new(name.clone(), value));
         }

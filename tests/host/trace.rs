@@ -5,6 +5,7 @@ use axum::extract::State;
 use axum::routing::post;
 use fake_services::{FakeServices, Options, Service};
 use host_adapters_records::Function;
+use host_adapters_records::documents::ReplaceOne;
 use host_adapters_records::table::BatchWrite;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
@@ -12,11 +13,12 @@ use opentelemetry_proto::tonic::trace::v1::Span;
 use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
 use prost::Message;
 use serde_json::json;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
-use tests::{Child, client, entry, wait};
+use tests::{AUDIENCE, Child, Fan, ISSUER, Signer, client, entry, programs, wait, workers};
 
 const RESOLVER_TOKEN: &str = "resolver-token-of-a-test";
+const SEEDER_TOKEN: &str = "seeder-token-of-a-test";
 const CAMPAIGN: &str = "campaign-123";
 const FAN: &str = "user-456";
 const UPDATED: &str = "2024-01-15T10:30:00.000Z";
@@ -40,16 +42,24 @@ async fn collector() -> (String, Spans) {
 
 /// The host in a process of its own, because its exporter is configured by the environment.
 async fn host(data: &std::path::Path, fakes: &FakeServices, endpoint: &str) -> Child {
+    host_for(data, fakes, endpoint, &json!({ "keys": [] }).to_string()).await
+}
+
+/// The same, for fans whose tokens these keys verify.
+async fn host_for(data: &std::path::Path, fakes: &FakeServices, endpoint: &str, jwks: &str) -> Child {
     let variables = [
         ("entry_service_upstream", fakes.url(Service::Entry)),
         ("user_service_upstream", fakes.url(Service::User)),
         ("campaign_service_upstream", fakes.url(Service::Campaign)),
         ("identity_jwks", data.join("jwks.json").display().to_string()),
+        ("identity_issuer", ISSUER.to_owned()),
+        ("identity_audience", AUDIENCE.to_owned()),
         ("resolver_token", RESOLVER_TOKEN.to_owned()),
+        ("seeder_token", SEEDER_TOKEN.to_owned()),
     ];
     let environment =
         [("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint), ("OTEL_BSP_SCHEDULE_DELAY", "100"), ("LOG_LEVEL", "ERROR")];
-    std::fs::write(data.join("jwks.json"), json!({ "keys": [] }).to_string()).unwrap();
+    std::fs::write(data.join("jwks.json"), jwks).unwrap();
     let variables: BTreeMap<_, _> = variables.map(|(name, value)| (name.to_owned(), value)).into();
     Child::start(data, &variables, &environment.map(|(name, value)| (name.to_owned(), value.to_owned())).into()).await
 }
@@ -126,6 +136,10 @@ async fn a_trace_runs_from_the_source_through_the_worker_to_the_service_call() {
     assert!(digests.iter().all(|digest| digest.len() == 64), "{digests:?}");
     assert_eq!((save, save, enqueue), (call_by, save_source, enqueue_source));
     assert!(!attribute(worker, "correlation.awsRequestId").is_empty());
+    // One id for each of the two calls, and the campaign throughout.
+    let calls: Vec<_> = line.iter().map(|span| attribute(span, "correlation.awsRequestId")).collect();
+    assert!(calls[0] == calls[1] && calls[1] == calls[2] && calls[3] == calls[4] && calls[0] != calls[3], "{calls:?}");
+    assert!(line.iter().all(|span| attribute(span, "span.campaignId") == CAMPAIGN), "{line:?}");
 
     // The span that the worker measured itself is below its call.
     let spans = wait::eventually("the worker's own span", async || {
@@ -136,6 +150,56 @@ async fn a_trace_runs_from_the_source_through_the_worker_to_the_service_call() {
     let own = spans.iter().find(|span| span.name == "replicateEntries").unwrap();
     assert_eq!((&own.trace_id, &own.parent_span_id), (&worker.trace_id, &worker.span_id));
     assert_eq!(attribute(own, "component.digest"), attribute(worker, "component.digest"));
+    assert_is_of(own, worker);
+}
+
+/// The attributes of API usage ("OpenTelemetry Tracing") on a span below that of its call.
+fn assert_is_of(span: &Span, call: &Span) {
+    for name in ["span.workerName", "span.campaignId", "correlation.id", "correlation.awsRequestId"] {
+        assert_eq!(attribute(span, name), attribute(call, name), "{name} of {span:?}");
+        assert!(!attribute(span, name).is_empty(), "{name} of {span:?}");
+    }
+}
+
+/// A fan's request: AWS's id of it comes with AppSync's event, and the campaign is known when the worker has found it.
+#[tokio::test]
+async fn point_11_every_span_of_a_request_has_the_attributes_of_the_call() {
+    let (endpoint, spans) = collector().await;
+    let (fakes, signer) = (FakeServices::start(Options::default()).await.unwrap(), Signer::generate());
+    let data = tempfile::tempdir().unwrap();
+    let host = host_for(data.path(), &fakes, &endpoint, &signer.jwks()).await;
+    let path = programs::project().join("tests/fixtures/domain/campaigns/artist-presale-2024.json");
+    let mut campaign: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+    campaign["gates"] = json!([{ "type": "invite" }, { "type": "idv" }]);
+    let replace = ReplaceOne {
+        collection: "campaigns".to_owned(),
+        filter: json!({ "id": campaign["id"] }).to_string(),
+        document: campaign.to_string(),
+    };
+    let request = client().post(format!("{}/platform/{}", host.gateway, ReplaceOne::PATH)).bearer_auth(SEEDER_TOKEN);
+    assert_eq!(request.json(&replace).send().await.unwrap().status(), 200);
+    fakes.invites().invite_email("campaign-789", "fan@example.com");
+
+    let mut event = workers::fixture("check-eligibility", "appsync");
+    event["request"]["headers"]["x-amzn-requestid"] = json!("aws-request-1");
+    let fan = Fan { id: "global-user-123", email: "fan@example.com" };
+    let request = client().post(format!("{}/workers/check-eligibility", host.http));
+    let request = request.bearer_auth(signer.sign(&fan.claims_with("idv", json!(false)))).json(&event);
+    assert_eq!(request.send().await.unwrap().status(), 200);
+
+    let is_server = |span: &&Span| kind(span) == "SPAN_KIND_SERVER";
+    let spans = wait::eventually("the trace", async || {
+        let spans = spans.lock().unwrap();
+        spans.iter().any(|span| is_server(&span)).then(|| spans.clone())
+    });
+    let spans = spans.await;
+    let server = spans.iter().find(is_server).unwrap();
+    assert_eq!(attribute(server, "correlation.awsRequestId"), "aws-request-1");
+    assert_eq!(attribute(server, "span.campaignId"), "campaign-789");
+    let below: Vec<_> = spans.iter().filter(|span| span.parent_span_id == server.span_id).collect();
+    below.iter().for_each(|span| assert_is_of(span, server));
+    let names: BTreeSet<_> = below.iter().map(|span| span.name.as_str()).collect();
+    assert!(names.is_superset(&["POST entry", "GET user"].into()), "{names:?}");
 }
 
 /// AppSync names trace and correlation id in its event. A header over HTTP goes before them.

@@ -45,6 +45,11 @@ impl TestHost {
 
     /// The host with a changed manifest.
     pub async fn with(change: impl FnOnce(&mut App)) -> Self {
+        Self::on(RuntimeConfig::default(), change).await
+    }
+
+    /// The host on these backends, with a changed manifest.
+    pub async fn on(backends: RuntimeConfig, change: impl FnOnce(&mut App)) -> Self {
         log::listen();
         let folder = tempfile::tempdir().unwrap();
         let (fakes, signer) = (FakeServices::start(Options::default()).await.unwrap(), Signer::generate());
@@ -52,7 +57,7 @@ impl TestHost {
         std::fs::write(&jwks, signer.jwks()).unwrap();
         let mut app = settings::manifest(settings::variables(&fakes, &jwks));
         change(&mut app);
-        let running = start(app, &folder).await;
+        let running = start(app, &folder, backends).await;
         Self { fakes, signer, http: client(), running, _folder: folder }
     }
 
@@ -161,7 +166,7 @@ pub fn client() -> Client {
 }
 
 /// Starts one host at a time, because they share the folder of compiled components.
-async fn start(app: App, folder: &TempDir) -> Running {
+async fn start(app: App, folder: &TempDir, runtime_config: RuntimeConfig) -> Running {
     static TURN: Mutex<()> = Mutex::const_new(());
     let _turn = TURN.lock().await;
     let metrics = metrics();
@@ -171,11 +176,7 @@ async fn start(app: App, folder: &TempDir) -> Running {
     std::fs::create_dir(&data).unwrap();
     std::os::unix::fs::symlink(compiled, data.join("compiled")).unwrap();
     let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-    let options = app::Options {
-        data,
-        addresses: Addresses { http: any, gateway: any },
-        service_key: None,
-        runtime_config: RuntimeConfig::default(),
-    };
+    let options =
+        app::Options { data, addresses: Addresses { http: any, gateway: any }, service_key: None, runtime_config };
     app::start(app, &options, metrics, Tracing::from_env().unwrap()).await.unwrap()
 }

@@ -11,6 +11,8 @@ const KEYS: &[&str] = &[
     "batch10_native_us",
     "batch10_node_us",
     "batch10_reused_us",
+    "cache_hung_p95_ms",
+    "cache_slow_p95_ms",
     "host_cpu_us_per_msg",
     "http_p50_ms",
     "http_p99_ms",

@@ -120,7 +120,7 @@ async fn learn(
             facts.linked_entry = Some(first.map(|(id, _)| id.to_owned()));
         }
         Question::Invited => facts.invited = Some(world.is_invited(&campaign.id, &invitee(claims)).await?),
-        Question::Verified => facts.verified = Some(world.is_verified(&claims.subject).await?),
+        Question::Verified => facts.verified = Some(world.is_verified(&campaign.id, &claims.subject).await?),
     }
     Ok(())
 }

@@ -54,8 +54,8 @@ pub trait World {
     async fn entries(&self, keys: Vec<Key>) -> Result<Vec<bool>, Outage>;
     /// Whether the fan is on the campaign's invite list.
     async fn is_invited(&self, campaign_id: &str, fan: &Invitee) -> Result<bool, Outage>;
-    /// Whether the fan's identity is verified.
-    async fn is_verified(&self, global_user_id: &str) -> Result<bool, Outage>;
+    /// Whether the fan's identity is verified, which the campaign asks for.
+    async fn is_verified(&self, campaign_id: &str, global_user_id: &str) -> Result<bool, Outage>;
     /// Starts a span about a campaign and a fan.
     fn span(&self, name: &'static str, campaign_id: &str, global_user_id: &str) -> Self::Span;
     /// Logs what happened.
@@ -111,9 +111,9 @@ impl<'a> World for Live<'a> {
         EntryService::new(self.call).is_invited(campaign_id, fan).await.map_err(outage)
     }
 
-    async fn is_verified(&self, global_user_id: &str) -> Result<bool, Outage> {
+    async fn is_verified(&self, campaign_id: &str, global_user_id: &str) -> Result<bool, Outage> {
         let outage = |error| Outage::new("service:user", error);
-        UserService::new(self.call).is_verified(global_user_id).await.map_err(outage)
+        UserService::new(&self.call.about(campaign_id)).is_verified(global_user_id).await.map_err(outage)
     }
 
     fn span(&self, name: &'static str, campaign_id: &str, global_user_id: &str) -> Span<'a> {

@@ -1,9 +1,10 @@
-//! The cache: Redis through Spin. A broken cache never fails a call: it is a miss with a warning.
+//! The cache: Redis through Spin. A broken cache never fails a call: it is a miss with a warning. The rest of the call
+//! goes without it, so that it waits for a cache that hangs once and not for each command.
 
 use crate::{Call, variables};
 use serde_json::json;
 use spin_sdk::redis::{Connection, Error, RedisParameter};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 /// The variable that holds the cache's address.
@@ -15,19 +16,23 @@ thread_local! {
 }
 
 /// The cache, for one call.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub struct Cache<'a> {
     call: &'a Call,
+    broken: Cell<bool>,
 }
 
 impl<'a> Cache<'a> {
     /// The cache at the address in the variable `redis_url`. It connects at first use.
     pub fn new(call: &'a Call) -> Self {
-        Self { call }
+        Self { call, broken: Cell::new(false) }
     }
 
     /// The value of a key; `None` if there is none or the cache fails.
     pub async fn get(&self, key: &str) -> Option<Vec<u8>> {
+        if self.broken.get() {
+            return None;
+        }
         let read = async { connect().await?.get(key).await.map_err(failed) };
         match read.await {
             Ok(value) => value,
@@ -37,6 +42,9 @@ impl<'a> Cache<'a> {
 
     /// Sets a key for this many seconds.
     pub async fn set(&self, key: &str, value: &[u8], seconds: u32) {
+        if self.broken.get() {
+            return;
+        }
         let arguments = [
             RedisParameter::Binary(key.as_bytes().to_vec()),
             RedisParameter::Binary(value.to_vec()),
@@ -50,7 +58,10 @@ impl<'a> Cache<'a> {
     }
 
     fn warn<T>(&self, message: &str, key: &str, problem: &str) -> Option<T> {
-        self.call.warn(message, json!({"key": key, "problem": problem}));
+        // Of commands that fail together only the first warns.
+        if !self.broken.replace(true) {
+            self.call.warn(message, json!({"key": key, "problem": problem}));
+        }
         None
     }
 }

@@ -14,6 +14,7 @@ pub struct Call {
     pub correlation_id: String,
     /// W3C trace context to pass on.
     pub traceparent: Option<String>,
+    campaign_id: Option<String>,
 }
 
 impl Call {
@@ -21,7 +22,7 @@ impl Call {
     pub fn new(worker: &'static str, correlation_id: String, traceparent: Option<String>) -> Self {
         let variable = |name| std::env::var(name).ok();
         let threshold = Level::threshold(variable("LOG_LEVEL").as_deref(), variable("CONFIG_ENV").as_deref());
-        Self { worker, threshold, correlation_id, traceparent }
+        Self { worker, threshold, correlation_id, traceparent, campaign_id: None }
     }
 
     /// The same call, with the context of one record of its batch.
@@ -31,6 +32,17 @@ impl Call {
             traceparent: event.traceparent.clone().or_else(|| self.traceparent.clone()),
             ..self.clone()
         }
+    }
+
+    /// The same call, for the part of its work that is for one campaign: its spans and requests to services say so.
+    #[must_use]
+    pub fn about(&self, campaign_id: &str) -> Self {
+        Self { campaign_id: Some(campaign_id.to_owned()), ..self.clone() }
+    }
+
+    /// The campaign that the call is about, if that is known.
+    pub fn campaign_id(&self) -> Option<&str> {
+        self.campaign_id.as_deref()
     }
 
     /// Attributes for a message that continues this call: `correlationId`, `traceparent`.
@@ -73,6 +85,7 @@ impl Call {
             let mut attributes = Map::new();
             attributes.insert("span.workerName".to_owned(), log::camel_case_name(self.worker).into());
             attributes.insert("correlation.id".to_owned(), self.correlation_id.clone().into());
+            attributes.extend(self.campaign_id.clone().map(|id| ("span.campaignId".to_owned(), id.into())));
             Traced { call: self, traceparent, name, start_ms: Utc::now().timestamp_millis(), attributes }
         }))
     }

@@ -4,12 +4,13 @@
 use super::circuit_breaker::{CircuitBreaker, Permit};
 use super::dead_letter::Cause;
 use super::drain::Drain;
-use super::metrics::Meter;
+use super::metrics::{CallTimer, Meter};
 use crate::dispatch::{CallError, Dispatch, Dispatched};
 use crate::event::{Disposition, Event};
 use host_adapters_failpoint::{self as failpoint, Step};
+use host_adapters_platform::clock::Clock;
 use std::sync::Arc;
-use tokio::time::Instant;
+use std::time::Duration;
 
 /// The reason of a record for which the worker answered no disposition.
 const UNANSWERED: &str = "the worker answered no disposition for the record";
@@ -26,6 +27,7 @@ pub struct Invoker {
     /// The metrics of this worker and source.
     pub meter: Meter,
     dispatch: Arc<dyn Dispatch>,
+    clock: Clock,
 }
 
 /// The result of a call, for each record of its batch.
@@ -49,7 +51,13 @@ impl Invoker {
     /// Calls `worker` with records of `source`.
     pub fn new(worker: &str, source: String, dispatch: Arc<dyn Dispatch>) -> Self {
         let meter = Meter::new(worker, &source);
-        Self { worker: worker.to_owned(), source, meter, dispatch }
+        Self { worker: worker.to_owned(), source, meter, dispatch, clock: Clock::wall() }
+    }
+
+    /// The same, with another clock for the age of records.
+    #[must_use]
+    pub fn with_clock(self, clock: Clock) -> Self {
+        Self { clock, ..self }
     }
 
     /// Waits for a permit, calls the worker, and reports to the circuit breaker. `None` if `drain` came first: intake
@@ -83,21 +91,32 @@ impl Invoker {
     async fn call_now(&self, permit: Permit<'_>, batch: Vec<Event>) -> CallOutcome {
         let records = batch.len();
         let _in_flight = InFlight::new(&self.meter, records);
-        let began = Instant::now();
+        let timer = CallTimer::new(&self.worker, &self.source);
+        let times: Vec<u64> = batch.iter().map(|event| event.time_ms).collect();
         let dispatched = self.dispatch.dispatch(&self.worker, batch).await;
         failpoint::reached(Step::Answer);
         let outcome = CallOutcome::read(&self.worker, dispatched, records);
-        self.meter.batch_seconds.record(began.elapsed().as_secs_f64());
+        timer.end(outcome.name());
+        self.measure_ages(&times, &outcome);
         if let Some(failure) = &outcome.failure {
             let (worker, source, digest) = (&self.worker, &self.source, &outcome.digest);
             tracing::warn!(worker, source, digest, records, error = %failure, "call failed, its records are retried");
         }
         match &outcome.outage {
             Some(outage) if outcome.is_suspected => permit.seems_down(outage.clone()),
-            Some(outage) => permit.down(outage.clone()),
+            Some(outage) => drop(permit.down(outage.clone())),
             None => permit.works(),
         }
         outcome
+    }
+
+    fn measure_ages(&self, times: &[u64], outcome: &CallOutcome) {
+        let now_ms = u64::try_from(self.clock.now_ms()).unwrap_or(0);
+        for (time_ms, disposition) in times.iter().zip(&outcome.dispositions) {
+            if !matches!(disposition, Disposition::Retry(_)) {
+                self.meter.record_age.record(Duration::from_millis(now_ms.saturating_sub(*time_ms)));
+            }
+        }
     }
 
     /// Logs and counts a record that has been overtaken.
@@ -145,6 +164,16 @@ impl CallOutcome {
         let outage = outage(worker, &dispositions, failure.as_ref(), &outages);
         let is_suspected = is_suspected && outage.is_some() && !outages.is_empty();
         Self { dispositions, failure, outage, is_suspected, digest, traceparent }
+    }
+
+    /// The outcome in one word, for metrics.
+    fn name(&self) -> &'static str {
+        match (&self.failure, &self.outage, self.first_retry()) {
+            (_, Some(_), _) => "outage",
+            (Some(failure), ..) => failure.outcome(),
+            (None, None, Some(_)) => "retried",
+            (None, None, None) => "ok",
+        }
     }
 
     /// Whether the same call would fail again. Always false during an outage, because it cannot be known then.

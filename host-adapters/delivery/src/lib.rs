@@ -15,7 +15,6 @@
 pub mod batch;
 pub mod call;
 pub mod checkpoint;
-pub mod circuit_breaker;
 pub mod dead_letter;
 pub mod dispatch;
 pub mod drain;
@@ -23,9 +22,9 @@ mod key_slice;
 pub mod metrics;
 mod on_reject;
 pub mod redrive;
-pub mod retry;
 pub mod split;
 pub mod stream;
 
 pub use host_adapters_event as event;
+pub use host_adapters_platform::{circuit_breaker, retry};
 pub use on_reject::OnReject;

@@ -1,9 +1,10 @@
-//! The metrics of a source, as `/metrics` names them.
+//! The metrics of calls and sources, as `/metrics` names them. docs/operations.md says what they are for.
 
 use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+use tokio::time::Instant;
 
 /// Registers the help text of every metric of delivery. Call it once, after the recorder is installed.
 pub fn describe() {
@@ -13,9 +14,14 @@ pub fn describe() {
     metrics::describe_counter!(REJECTED, "Records that can never succeed, by class of reason");
     metrics::describe_counter!(DEAD_LETTERED, "Records sent to a dead letter queue");
     metrics::describe_histogram!(BATCH_SIZE, "Records per call");
-    metrics::describe_histogram!(BATCH_SECONDS, metrics::Unit::Seconds, "Duration of a call");
+    metrics::describe_histogram!(
+        CALL_SECONDS,
+        metrics::Unit::Seconds,
+        "Calls of workers, waits for an instance included"
+    );
+    metrics::describe_histogram!(RECORD_AGE, metrics::Unit::Seconds, "Age of records when they were done or rejected");
     metrics::describe_gauge!(IN_FLIGHT, "Records with a worker now");
-    metrics::describe_gauge!(PAUSED, "1 while the source waits for a dependency that is down");
+    metrics::describe_gauge!(PAUSED, "Open circuit breakers of the source: it waits for a dependency that is down");
     metrics::describe_counter!(
         host_adapters_platform::LEFT_OUT,
         "Records received that cannot be handed to any worker, by reason"
@@ -33,10 +39,44 @@ const RETRIED: &str = "registration_retried_total";
 const REJECTED: &str = "registration_rejected_total";
 const DEAD_LETTERED: &str = "registration_dead_lettered_total";
 const BATCH_SIZE: &str = "registration_batch_size";
-const BATCH_SECONDS: &str = "registration_batch_seconds";
+/// By worker, source (`http` for requests) and outcome.
+const CALL_SECONDS: &str = "registration_call_seconds";
+/// By worker and source.
+pub const RECORD_AGE: &str = "registration_record_age_seconds";
 const IN_FLIGHT: &str = "registration_in_flight";
 const PAUSED: &str = "registration_paused";
 const ITERATOR_AGE: &str = "registration_iterator_age_seconds";
+
+/// The outcome of a call whose caller did not wait for it: an HTTP client that hung up, or the deadline of a drain.
+const CANCELLED: &str = "cancelled";
+
+/// Measures one call of a worker until it is dropped.
+pub struct CallTimer<'a> {
+    worker: &'a str,
+    source: &'a str,
+    began: Instant,
+    outcome: &'static str,
+}
+
+impl<'a> CallTimer<'a> {
+    /// A call begins now.
+    pub fn new(worker: &'a str, source: &'a str) -> Self {
+        Self { worker, source, began: Instant::now(), outcome: CANCELLED }
+    }
+
+    /// It has ended, with this outcome.
+    pub fn end(mut self, outcome: &'static str) {
+        self.outcome = outcome;
+    }
+}
+
+impl Drop for CallTimer<'_> {
+    fn drop(&mut self) {
+        let (worker, source) = (self.worker.to_owned(), self.source.to_owned());
+        let seconds = histogram!(CALL_SECONDS, "worker" => worker, "source" => source, "outcome" => self.outcome);
+        seconds.record(self.began.elapsed());
+    }
+}
 
 /// Most classes of reasons of one source that have a series of their own. Workers write reasons freely, and every
 /// series stays in memory.
@@ -60,8 +100,8 @@ pub struct Meter {
     pub dead_lettered: Counter,
     /// Records per call.
     pub batch_size: Histogram,
-    /// Seconds per call.
-    pub batch_seconds: Histogram,
+    /// Age of each record when it was done or rejected, seconds.
+    pub record_age: Histogram,
     /// Records with the worker now.
     pub in_flight: Gauge,
     /// Whether the source is paused.
@@ -83,7 +123,7 @@ impl Meter {
             retried: counter!(RETRIED, &labels),
             dead_lettered: counter!(DEAD_LETTERED, &labels),
             batch_size: histogram!(BATCH_SIZE, &labels),
-            batch_seconds: histogram!(BATCH_SECONDS, &labels),
+            record_age: histogram!(RECORD_AGE, &labels),
             in_flight: gauge!(IN_FLIGHT, &labels),
             paused: gauge!(PAUSED, &labels),
             ages: Ages { most: gauge!(ITERATOR_AGE, &labels), by_shard: Arc::default() },

@@ -25,3 +25,17 @@ pub enum CallError {
     #[error("worker cannot be called: {0}")]
     NotCallable(String),
 }
+
+impl CallError {
+    /// The outcome of the call in one word, for metrics.
+    pub fn outcome(&self) -> &'static str {
+        match self {
+            Self::Failed(_) => "failed",
+            Self::Permanent(_) => "permanent",
+            Self::Trapped(_) => "trapped",
+            Self::TimedOut(_) => "timed-out",
+            Self::TooMany(..) => "too-many",
+            Self::NotCallable(_) => "not-callable",
+        }
+    }
+}

@@ -52,6 +52,12 @@ impl Services {
         Ok(Self { by_name: services.into_iter().map(service).collect(), signer, client: client()? })
     }
 
+    /// The campaign that a request to a service is for; `None` where its limit is not one for each campaign.
+    pub fn campaign<'p>(&self, service: &str, path: &'p str) -> Option<&'p str> {
+        let limit = self.by_name.get(service)?.config.rate_limit?;
+        (limit.by == LimitBy::Campaign).then(|| limiter::campaign(path))
+    }
+
     /// The key that tokens are signed with.
     pub fn signer(&self) -> &Signer {
         &self.signer

@@ -25,6 +25,11 @@ struct Slot {
     used: Instant,
 }
 
+/// The campaign that a path names: its first segment.
+pub(super) fn campaign(path: &str) -> &str {
+    path.trim_start_matches('/').split(['/', '?']).next().unwrap_or_default()
+}
+
 /// The line for one key.
 struct Bucket {
     /// Tokio's mutex is fair: it makes the line. Only the first in it looks at the clock.
@@ -40,7 +45,7 @@ impl Limiter {
     /// Waits until a request to `path` may go out. Who is dropped on the way has taken nothing.
     pub(super) async fn wait(&self, path: &str) {
         let bucket = self.bucket(match self.by {
-            LimitBy::Campaign => path.trim_start_matches('/').split(['/', '?']).next().unwrap_or_default(),
+            LimitBy::Campaign => campaign(path),
             LimitBy::Service => "",
         });
         bucket.wait().await;

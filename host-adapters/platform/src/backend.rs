@@ -1,14 +1,19 @@
 //! What sources need of backends, beside the interfaces of the platform.
 
+use host_adapters_records::cache::CacheError;
 use host_adapters_records::{Attribute, Error, table};
 use std::time::Duration;
 
 /// Result of a backend; the error says whether to try again.
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// Counts a read of the cache that was answered.
-pub fn count_cache_get(found: bool) {
-    let result = if found { "hit" } else { "miss" };
+/// Counts a read of the cache.
+pub fn count_cache_get<T>(answer: &std::result::Result<Option<T>, CacheError>) {
+    let result = match answer {
+        Ok(Some(_)) => "hit",
+        Ok(None) => "miss",
+        Err(_) => "failed",
+    };
     metrics::counter!("registration_cache_gets_total", "result" => result).increment(1);
 }
 

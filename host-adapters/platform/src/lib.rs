@@ -3,10 +3,12 @@
 //!
 //! - [`PlatformService`]: the platform itself. [`Grants`]: who may call what.
 //! - `backend`: what sources need of backends.
+//! - [`circuit_breaker`], [`retry`]: what stops the use of a dependency that is down, and the waits in between.
 //! - [`limits`]: what every backend accepts, checked before one is asked; [`filter`], [`find`], [`update`],
-//!   [`json`], [`names`], [`node`], [`fifo`]: shared by backends.
+//!   [`json`], [`names`], [`fifo`], [`node`]: shared by backends.
 
 mod backend;
+pub mod circuit_breaker;
 pub mod clock;
 mod components;
 mod configured;
@@ -25,6 +27,7 @@ pub mod names;
 pub mod node;
 mod outage;
 mod queue;
+pub mod retry;
 mod service;
 mod table;
 pub mod update;
@@ -42,9 +45,10 @@ pub use table::TableBackend;
 
 use grants::Need;
 use host_adapters_failpoint::{self as failpoint, Step};
-use host_adapters_records::{self as records, Caller, Platform, platform_functions};
+use host_adapters_records::{self as records, Caller, Function, Platform, platform_functions};
 use std::collections::HashMap;
 use std::sync::Arc;
+use tokio::time::Instant;
 
 /// The platform over backends, with the grants of each component and client by name.
 pub struct PlatformService {
@@ -78,6 +82,16 @@ pub(crate) fn took_effect<T>(done: Result<T>) -> Result<T> {
     done
 }
 
+/// Calls of the platform, by who called which function, with what result.
+pub const SECONDS: &str = "registration_platform_seconds";
+
+fn measure<T>(caller: Caller<'_>, function: &'static str, began: Instant, output: &Result<T>) {
+    let result = output.as_ref().err().map_or("ok", |error| error.kind.name());
+    let caller = caller.name.to_owned();
+    let seconds = metrics::histogram!(SECONDS, "caller" => caller, "function" => function, "result" => result);
+    seconds.record(began.elapsed());
+}
+
 macro_rules! platform {
     ($($interface:ident $interface_wit:literal { $(
         $method:ident $wit:literal $arguments:ident($($argument:ident: $type:ty),*) $(of $resource:ident)? -> $output:ty;
@@ -90,7 +104,10 @@ macro_rules! platform {
                     caller: Caller<'_>,
                     args: records::$interface::$arguments,
                 ) -> records::Output<records::$interface::$arguments> {
-                    crate::$interface::$method(self, caller, args).await
+                    let (began, path) = (Instant::now(), <records::$interface::$arguments as Function>::PATH);
+                    let output = crate::$interface::$method(self, caller, args).await;
+                    measure(caller, path, began, &output);
+                    output
                 }
             )*)*
         }

@@ -23,6 +23,11 @@ pub trait QueueBackend: Send + Sync + 'static {
     async fn change_visibility_batch(&self, queue: &str, changes: &[(String, Duration)]) -> Result<Vec<Option<Error>>>;
     /// How many messages there are.
     async fn depth(&self, queue: &str) -> Result<Depth>;
+    /// When the oldest message was sent, milliseconds since 1970 (UTC). `None` where there is no message, or the server
+    /// does not say: SQS tells CloudWatch alone.
+    async fn oldest(&self, _queue: &str) -> Result<Option<u64>> {
+        Ok(None)
+    }
     /// The oldest messages. On SQS looking counts as a receive.
     async fn peek(&self, queue: &str, max: usize) -> Result<Vec<Received>>;
 }

@@ -29,6 +29,20 @@ pub enum ErrorKind {
     Denied,
 }
 
+impl ErrorKind {
+    /// Its name in WIT, for metrics.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Unavailable => "unavailable",
+            Self::Throttled => "throttled",
+            Self::NotFound => "not-found",
+            Self::ConditionFailed => "condition-failed",
+            Self::Invalid => "invalid",
+            Self::Denied => "denied",
+        }
+    }
+}
+
 impl crate::Weight for ErrorKind {
     fn weight(&self) -> usize {
         size_of::<Self>()

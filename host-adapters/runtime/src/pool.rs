@@ -51,6 +51,23 @@ impl Reply {
     }
 }
 
+/// Counts a call while it waits for room in its version's queue: all instances are busy.
+struct Waiting(metrics::Gauge);
+
+impl Waiting {
+    fn new(version: &Version) -> Self {
+        let calls = metrics::gauge!("registration_calls_waiting", "worker" => version.component.to_string());
+        calls.increment(1);
+        Self(calls)
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.0.decrement(1);
+    }
+}
+
 /// The receiving end of the queue, for an instance. It counts how many instances wait for a call.
 #[derive(Clone)]
 pub(crate) struct Queue {
@@ -171,7 +188,9 @@ impl Pool {
         if self.0.queue.waiting.load(Ordering::SeqCst) == 0 {
             self.start_instance();
         }
+        let waiting = Waiting::new(&self.0.version);
         self.0.jobs.send(job).await.map_err(|error| error.0)?;
+        drop(waiting);
         // The last instance may have ended between the check and the send.
         if self.instances() == 0 {
             self.start_instance();

@@ -68,8 +68,8 @@ fn every_backend_is_named_and_secrets_come_by_reference() {
     assert_eq!(tables.lease_table(), "prd-host-adapters-leases");
     let SqsConfig { aws, .. } = backend(&config, "queues");
     assert_eq!(aws.credentials.0.as_ref().unwrap().secret_access_key.expose(), SECRET);
-    let RedisConfig { url } = backend(&config, "cache");
-    assert_eq!(url.expose(), format!("redis://:{SECRET}@cache"));
+    let RedisConfig { url, timeout_ms } = backend(&config, "cache");
+    assert_eq!((url.expose(), *timeout_ms), (format!("redis://:{SECRET}@cache").as_str(), 50));
     assert!(!format!("{config:?}").contains(SECRET), "{config:?}");
 }
 

@@ -7,8 +7,12 @@ use crate::telemetry::Tracing;
 use bytes::Bytes;
 use host_adapters_delivery::dispatch::{CallError, Dispatch, Dispatched};
 use host_adapters_delivery::event::{Disposition, Event};
+use host_adapters_delivery::metrics::CallTimer;
 use host_adapters_runtime::{Called, Runtime};
 use std::sync::Arc;
+
+/// What metrics name as the source of requests.
+const HTTP: &str = "http";
 
 /// Hands events and requests to components.
 #[derive(Clone)]
@@ -26,7 +30,13 @@ impl Dispatcher {
     /// Hands an HTTP request to a component.
     pub async fn http(&self, component: &str, request: http::Request<Bytes>) -> Called<http::Response<Bytes>> {
         let (request, span) = trace::request(&self.tracing, component, request);
+        let timer = CallTimer::new(component, HTTP);
         let called = self.runtime.http(component, request).await;
+        timer.end(match &called.result {
+            Ok(response) if response.status().is_server_error() => "failed",
+            Ok(_) => "ok",
+            Err(error) => error.outcome(),
+        });
         trace::answered(span, &called);
         called
     }

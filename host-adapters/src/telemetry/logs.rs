@@ -63,11 +63,13 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for JsonLines {
                 }
             }
         }
+        let level = name(*event.metadata().level());
+        count("host", level);
         let message = fields.0.remove("message").unwrap_or_default();
         let correlation_id = fields.0.remove("correlation_id");
         let mut line = json!({
             "timestamp": now(),
-            "level": name(*event.metadata().level()),
+            "level": level,
             "tag": HOST_TAG,
             "message": message,
         });
@@ -136,8 +138,19 @@ pub fn guest_line(component: &str, digest: &str, line: &str) -> GuestLine {
     {
         return GuestLine::Span(span);
     }
+    count(component, members.get("level").map_or("", |level| level.get().trim_matches('"')));
     write(guest_text(component, digest, members));
     GuestLine::Logged
+}
+
+/// Counts a line that is a warning or an error.
+fn count(worker: &str, level: &str) {
+    let level = match level {
+        "ERROR" => "ERROR",
+        "WARN" => "WARN",
+        _ => return,
+    };
+    metrics::counter!("registration_logged_total", "worker" => worker.to_owned(), "level" => level).increment(1);
 }
 
 /// The members of an object, not parsed.

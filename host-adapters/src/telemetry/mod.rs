@@ -1,7 +1,9 @@
 //! Telemetry of the host and its workers: JSON logs on stderr, metrics at `/metrics`, spans by OTLP.
 
+pub mod campaigns;
 pub mod logs;
 pub mod metrics;
+pub mod queues;
 pub mod trace;
 
 pub use trace::Tracing;

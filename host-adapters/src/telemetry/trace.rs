@@ -1,4 +1,7 @@
 //! OpenTelemetry spans, sent by OTLP if `OTEL_EXPORTER_OTLP_ENDPOINT` is set. No call waits for the collector.
+//!
+//! A call of a worker has an id, a correlation id and, where its input names them, campaigns. Every span below it, of
+//! the guest or of a service call, has these attributes too: it is found by its parent's context, which guests pass on.
 
 use opentelemetry::trace::{
     Span as _, SpanContext, SpanKind, Status, TraceContextExt, TraceFlags, TraceState, Tracer, TracerProvider,
@@ -7,14 +10,53 @@ use opentelemetry::{Context, KeyValue, SpanId, TraceId};
 use opentelemetry_otlp::SpanExporter;
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::{SdkTracer, SdkTracerProvider};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
+
+/// Names the call: one id for each, like Lambda's request id.
+pub const REQUEST_ID: &str = "correlation.awsRequestId";
+/// Names the work, across calls.
+pub const CORRELATION_ID: &str = "correlation.id";
+/// The worker, by its name in the documents.
+pub const WORKER_NAME: &str = "span.workerName";
+/// The campaigns that the work is for, separated by commas.
+pub const CAMPAIGN_ID: &str = "span.campaignId";
+/// What the spans below a call have of it.
+const INHERITED: [&str; 4] = [WORKER_NAME, CORRELATION_ID, REQUEST_ID, CAMPAIGN_ID];
 
 /// Name and attributes of a span.
 pub type Described = (String, Vec<KeyValue>);
 
 /// Makes spans. Without an endpoint it makes none, and passes the caller's trace context on.
 #[derive(Clone)]
-pub struct Tracing(Option<(SdkTracerProvider, SdkTracer)>);
+pub struct Tracing(Option<Arc<Exporting>>);
+
+struct Exporting {
+    provider: SdkTracerProvider,
+    tracer: SdkTracer,
+    /// The inherited attributes of the calls in progress, by their `traceparent`.
+    calls: Mutex<HashMap<String, Vec<KeyValue>>>,
+}
+
+impl Exporting {
+    fn calls(&self) -> MutexGuard<'_, HashMap<String, Vec<KeyValue>>> {
+        self.calls.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Adds what a span has of the call that it is below, and of its own gives none. A span below none is a call.
+    fn inherit(&self, attributes: &mut Vec<KeyValue>, parent: Option<&str>) {
+        let calls = self.calls();
+        for attribute in parent.and_then(|parent| calls.get(parent)).into_iter().flatten() {
+            if !attributes.iter().any(|own| own.key == attribute.key) {
+                attributes.push(attribute.clone());
+            }
+        }
+        if !attributes.iter().any(|own| own.key.as_str() == REQUEST_ID) {
+            attributes.push(KeyValue::new(REQUEST_ID, uuid::Uuid::new_v4().to_string()));
+        }
+    }
+}
 
 impl Tracing {
     /// Exports to the endpoint of `OTEL_EXPORTER_OTLP_ENDPOINT`, if it is set and not empty.
@@ -32,12 +74,23 @@ impl Tracing {
         let resource = Resource::builder().with_service_name("host-adapters").build();
         let provider = SdkTracerProvider::builder().with_batch_exporter(exporter).with_resource(resource).build();
         let tracer = provider.tracer("host-adapters");
-        Ok(Self(Some((provider, tracer))))
+        Ok(Self(Some(Arc::new(Exporting { provider, tracer, calls: Mutex::default() }))))
     }
 
     /// Starts a span below `parent` (a W3C `traceparent`), or a new trace. `describe` is called only if spans are made.
     pub fn start(&self, kind: SpanKind, parent: Option<&str>, describe: impl FnOnce() -> Described) -> Span {
-        self.start_at(SystemTime::now(), kind, parent, describe)
+        self.start_at(SystemTime::now(), kind, parent, describe).0
+    }
+
+    /// Starts the span of a call: the spans below it have its attributes too.
+    pub fn start_call(&self, kind: SpanKind, parent: Option<&str>, describe: impl FnOnce() -> Described) -> Span {
+        let (mut span, attributes) = self.start_at(SystemTime::now(), kind, parent, describe);
+        if let (Some(exporting), Some(name)) = (&self.0, &span.passed_on) {
+            let inherited = |it: &KeyValue| INHERITED.contains(&it.key.as_str());
+            exporting.calls().insert(name.clone(), attributes.into_iter().filter(inherited).collect());
+            span.call = Some(Registered { exporting: exporting.clone(), name: name.clone() });
+        }
+        span
     }
 
     fn start_at(
@@ -46,23 +99,28 @@ impl Tracing {
         kind: SpanKind,
         parent: Option<&str>,
         describe: impl FnOnce() -> Described,
-    ) -> Span {
-        let Some((_, tracer)) = &self.0 else { return Span { inner: None, passed_on: parent.map(str::to_owned) } };
-        let (name, attributes) = describe();
+    ) -> (Span, Vec<KeyValue>) {
+        let Some(exporting) = &self.0 else {
+            return (Span { inner: None, passed_on: parent.map(str::to_owned), call: None }, Vec::new());
+        };
+        let tracer = &exporting.tracer;
+        let (name, mut attributes) = describe();
+        exporting.inherit(&mut attributes, parent);
         let context = match parent.and_then(parse) {
             Some(parent) => Context::new().with_remote_span_context(parent),
             None => Context::new(),
         };
-        let builder = tracer.span_builder(name).with_kind(kind).with_attributes(attributes).with_start_time(start);
+        let builder =
+            tracer.span_builder(name).with_kind(kind).with_attributes(attributes.clone()).with_start_time(start);
         let span = tracer.build_with_context(builder, &context);
         let passed_on = Some(format(span.span_context()));
-        Span { inner: Some(span), passed_on }
+        (Span { inner: Some(span), passed_on, call: None }, attributes)
     }
 
     /// Records a span that has already ended, as a guest reports it. Times are milliseconds since 1970 (UTC).
     pub fn record(&self, name: String, parent: Option<&str>, attributes: Vec<KeyValue>, start_ms: u64, end_ms: u64) {
         let at = |ms| SystemTime::UNIX_EPOCH + Duration::from_millis(ms);
-        let mut span = self.start_at(at(start_ms), SpanKind::Internal, parent, || (name, attributes));
+        let (mut span, _) = self.start_at(at(start_ms), SpanKind::Internal, parent, || (name, attributes));
         if let Some(span) = &mut span.inner {
             span.end_with_timestamp(at(end_ms.max(start_ms)));
         }
@@ -70,9 +128,9 @@ impl Tracing {
 
     /// Sends the spans that wait, as far as the collector takes them within 3 s.
     pub fn shutdown(self) {
-        if let Some((provider, _)) = self.0 {
+        if let Some(exporting) = self.0 {
             // The shutdown blocks and has a client of its own, so it runs off the async threads.
-            let _ = std::thread::spawn(move || provider.shutdown_with_timeout(Duration::from_secs(3))).join();
+            let _ = std::thread::spawn(move || exporting.provider.shutdown_with_timeout(Duration::from_secs(3))).join();
         }
     }
 }
@@ -81,12 +139,31 @@ impl Tracing {
 pub struct Span {
     inner: Option<opentelemetry_sdk::trace::Span>,
     passed_on: Option<String>,
+    /// Of a call only.
+    call: Option<Registered>,
+}
+
+/// A call whose attributes are inherited as long as this exists.
+struct Registered {
+    exporting: Arc<Exporting>,
+    name: String,
+}
+
+impl Drop for Registered {
+    fn drop(&mut self) {
+        self.exporting.calls().remove(&self.name);
+    }
 }
 
 impl Span {
     /// The W3C `traceparent` for what happens below this span.
     pub fn traceparent(&self) -> Option<&str> {
         self.passed_on.as_deref()
+    }
+
+    /// Whether spans are made: then attributes are worth the work of finding them.
+    pub fn is_recorded(&self) -> bool {
+        self.inner.is_some()
     }
 
     /// Adds an attribute.

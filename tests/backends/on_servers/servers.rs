@@ -20,6 +20,8 @@ use tokio::sync::OnceCell;
 const LAG: Duration = Duration::from_millis(300);
 /// The number of databases that Redis has.
 const REDIS_DATABASES: usize = 16;
+/// Long enough for any machine: the suites are about what Redis answers.
+const REDIS_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The addresses of the servers.
 #[derive(Clone)]
@@ -110,7 +112,7 @@ impl Backend for Opened {
         self.cache.get_or_init(|| {
             let database = DATABASES.fetch_add(1, Ordering::Relaxed) % REDIS_DATABASES;
             let url = format!("{}/{database}", self.redis.trim_end_matches('/'));
-            let cache = Redis::new(&url).unwrap();
+            let cache = Redis::new(&url, REDIS_TIMEOUT).unwrap();
             std::thread::spawn(|| flush(url)).join().unwrap();
             cache
         })
@@ -126,7 +128,7 @@ impl Backend for Opened {
 /// Empties a database, on a thread of its own because the caller is async.
 fn flush(url: String) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(async { Redis::new(&url).unwrap().execute("FLUSHDB", &[]).await.unwrap() });
+    runtime.block_on(async { Redis::new(&url, REDIS_TIMEOUT).unwrap().execute("FLUSHDB", &[]).await.unwrap() });
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -88,7 +88,7 @@ impl World for Fake {
         Ok(fan.email.as_ref().is_some_and(|email| self.invited.contains(email)))
     }
 
-    async fn is_verified(&self, global_user_id: &str) -> Result<bool, Outage> {
+    async fn is_verified(&self, _campaign_id: &str, global_user_id: &str) -> Result<bool, Outage> {
         self.ask("is_verified", global_user_id)?;
         Ok(self.verified)
     }

@@ -44,13 +44,17 @@ impl Client<'_> {
         Err(ServiceError::from_status(self.service, response.status, retry_after, &response.body))
     }
 
-    /// What follows the call through services. Both come from outside; what no header can carry is left out rather
+    /// What follows the call through services. It comes from outside; what no header can carry is left out rather
     /// than made the record's undoing.
     fn headers(&self) -> Vec<(String, String)> {
         let Call { correlation_id, traceparent, .. } = self.call;
-        let follows = [("x-correlation-id", Some(correlation_id)), ("traceparent", traceparent.as_ref())];
-        let fits = |text: &&String| !text.is_empty() && !text.chars().any(|c| c.is_ascii_control());
-        let headers = follows.into_iter().filter_map(|(name, text)| Some((name, text.filter(fits)?.as_str())));
+        let follows = [
+            ("x-correlation-id", Some(correlation_id.as_str())),
+            ("traceparent", traceparent.as_deref()),
+            ("x-campaign-id", self.call.campaign_id()),
+        ];
+        let fits = |text: &&str| !text.is_empty() && !text.chars().any(|c| c.is_ascii_control());
+        let headers = follows.into_iter().filter_map(|(name, text)| Some((name, text.filter(fits)?)));
         let headers = [("content-type", "application/json")].into_iter().chain(headers);
         headers.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
     }

@@ -1,53 +1,111 @@
-//! The cache in Redis, over one multiplexed connection that reconnects by itself.
+//! The cache in Redis, over one multiplexed connection.
+//!
+//! A cache saves time, so a command has a short time-out, and a circuit breaker keeps commands from a server that hangs
+//! or cannot be reached: while it is open they fail at once. Its probe is a command like any other.
 
 mod config;
 
 pub use config::RedisConfig;
 pub use config::RedisConfig as Config;
 
+use host_adapters_platform::circuit_breaker::CircuitBreaker;
 use host_adapters_platform::count_cache_get;
+use host_adapters_platform::retry::Backoff;
 use host_adapters_records::cache::{CacheArgument, CacheBackend, CacheError, CacheReply};
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use redis::{Client, Cmd, FromRedisValue, RedisError, Value};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// The time-out of a command. A slower cache is worse than none.
-const ANSWER: Duration = Duration::from_secs(1);
+/// The time-out of a connection. No command waits for so long: the connection is made in the background.
 const CONNECT: Duration = Duration::from_secs(2);
+/// 1 while the circuit breaker is open.
+const OPEN: &str = "registration_cache_circuit_breaker_open";
 
 type Result<T> = std::result::Result<T, CacheError>;
 
 /// A Redis server.
-#[derive(Clone)]
-pub struct Redis(ConnectionManager);
+pub struct Redis {
+    client: Client,
+    connection: Mutex<ConnectionManager>,
+    breaker: CircuitBreaker,
+    timeout: Duration,
+}
 
 impl Redis {
-    /// The server at `url` (`redis://` or `rediss://`); connects at first use.
+    /// The server at `url` (`redis://` or `rediss://`), whose commands may take `timeout`. It begins to connect; a
+    /// server that is down is no error. Needs an async runtime.
     ///
     /// # Errors
     /// When the address is invalid. The error does not quote it, because it may contain a password.
-    pub fn new(url: &str) -> std::result::Result<Self, String> {
+    pub fn new(url: &str, timeout: Duration) -> std::result::Result<Self, String> {
         let wrong = |error: RedisError| format!("not a Redis address: {:?}", error.kind());
         let client = Client::open(url).map_err(wrong)?;
-        let config = ConnectionManagerConfig::new()
-            .set_connection_timeout(Some(CONNECT))
-            .set_response_timeout(Some(ANSWER))
-            .set_max_delay(Duration::from_secs(1))
-            .set_number_of_retries(1);
-        Ok(Self(ConnectionManager::new_lazy_with_config(client, config).map_err(wrong)?))
+        let connection = Mutex::new(connecting(&client).map_err(wrong)?);
+        metrics::describe_gauge!(OPEN, "1 while the circuit breaker of the cache is open");
+        let breaker = CircuitBreaker::new("cache", Backoff::new(), metrics::gauge!(OPEN));
+        Ok(Self { client, connection, breaker, timeout })
     }
 
-    /// Checks that the server answers.
+    /// Checks that the server answers, and in time.
     ///
     /// # Errors
     /// When it does not.
     pub async fn probe(&self) -> Result<()> {
+        let mut connection = self.connection().clone();
+        redis::cmd("PING").exec_async(&mut connection).await.map_err(|failed| error(&failed))?;
         self.query::<String>(redis::cmd("PING")).await.map(drop)
     }
 
     async fn query<T: FromRedisValue>(&self, command: Cmd) -> Result<T> {
-        command.query_async(&mut self.0.clone()).await.map_err(|failed| error(&failed))
+        let Some(permit) = self.breaker.try_enter() else {
+            return Err(CacheError::Unavailable("not asked: its circuit breaker is open".to_owned()));
+        };
+        let mut connection = self.connection().clone();
+        let down = match tokio::time::timeout(self.timeout, command.query_async(&mut connection)).await {
+            Ok(Ok(value)) => {
+                permit.works();
+                return Ok(value);
+            }
+            // An error that the server answers, of a full one for instance, costs no time.
+            Ok(Err(refusal)) if refusal.code().is_some() => {
+                permit.works();
+                return Err(error(&refusal));
+            }
+            Ok(Err(failed)) => failed.to_string(),
+            Err(_) => format!("no answer within {:?}", self.timeout),
+        };
+        if permit.down(down.clone()) {
+            self.reconnect();
+        }
+        Err(CacheError::Unavailable(down))
     }
+
+    /// Replaces the connection: one on which nothing comes back any more is not noticed otherwise.
+    fn reconnect(&self) {
+        if let Ok(connection) = connecting(&self.client) {
+            *self.connection() = connection;
+        }
+    }
+
+    fn connection(&self) -> MutexGuard<'_, ConnectionManager> {
+        self.connection.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A connection that is being made in the background, because that may take longer than a command may.
+fn connecting(client: &Client) -> std::result::Result<ConnectionManager, RedisError> {
+    let config = ConnectionManagerConfig::new()
+        .set_connection_timeout(Some(CONNECT))
+        .set_response_timeout(Some(CONNECT))
+        .set_number_of_retries(0);
+    let connection = ConnectionManager::new_lazy_with_config(client.clone(), config)?;
+    let mut first = connection.clone();
+    tokio::spawn(async move {
+        // Whether it succeeds shows at the next command.
+        let _ = redis::cmd("PING").exec_async(&mut first).await;
+    });
+    Ok(connection)
 }
 
 /// A command on a key, with further arguments.
@@ -60,9 +118,9 @@ fn on(command: &str, key: &str, arguments: &[String]) -> Cmd {
 #[async_trait::async_trait]
 impl CacheBackend for Redis {
     async fn get(&self, key: &str) -> Result<Option<Vec<u8>>> {
-        let value: Option<Vec<u8>> = self.query(on("GET", key, &[])).await?;
-        count_cache_get(value.is_some());
-        Ok(value)
+        let value = self.query(on("GET", key, &[])).await;
+        count_cache_get(&value);
+        value
     }
 
     async fn set(&self, key: &str, value: &[u8]) -> Result<()> {

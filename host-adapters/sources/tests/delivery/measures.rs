@@ -97,10 +97,14 @@ rows! {
         world.at(1.0).await;
         assert_eq!((of("in_flight"), of("batch_size")), (Some(4.0), Some(4.0)));
         world.at(3.0).await;
-        assert_eq!((of("in_flight"), of("batch_seconds").map(f64::round)), (Some(0.0), Some(2.0)));
+        assert_eq!((of("in_flight"), of("record_age_seconds").map(f64::round)), (Some(0.0), Some(2.0)));
+        let call = "call_seconds{worker=save-entries,source=sqs:q,outcome=retried}";
+        assert_eq!(measured.get(call).map(f64::round), Some(2.0));
         assert_eq!((of("received_total"), of("acked_total"), of("retried_total")), (Some(4.0), Some(2.0), Some(1.0)));
         assert_eq!(measured.get("rejected_total{worker=save-entries,source=sqs:q,reason=stale}"), Some(1.0));
         world.at(100.0).await;
+        let call = "call_seconds{worker=save-entries,source=sqs:q,outcome=retried}";
+        assert_eq!(measured.get(call).map(f64::round), Some(2.0));
         assert_eq!((of("received_total"), of("dead_lettered_total")), (Some(6.0), Some(1.0)));
     }
 

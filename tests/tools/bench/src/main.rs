@@ -4,6 +4,7 @@
 //! says what each figure means and what was tried to improve it.
 
 mod batch;
+mod cache;
 mod client;
 mod http;
 mod neighbours;
@@ -52,6 +53,7 @@ fn run(options: &Options) -> Result<()> {
     };
     measure(Group::Batch10, &|| batch::measure(effort))?;
     measure(Group::Http, &|| http::measure(effort, &options.host))?;
+    measure(Group::Cache, &|| cache::measure(effort, &options.host))?;
     measure(Group::Neighbours, &|| neighbours::measure(effort, &options.host))?;
     measure(Group::Queue, &|| queue::measure(effort))?;
     measure(Group::Startup, &|| startup::measure(effort, &options.host))?;

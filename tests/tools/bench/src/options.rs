@@ -40,6 +40,8 @@ pub enum Group {
     Batch10,
     /// `http_*`, `native_http_*`, `rss_*`: check-eligibility under load.
     Http,
+    /// `cache_*`: check-eligibility while Redis hangs or is slow.
+    Cache,
     /// `neighbour_p99_ms`: check-eligibility while another worker does its worst.
     Neighbours,
     /// `queue_*`, `host_cpu_us_per_msg`: a queue emptied by a worker that does nothing.

@@ -42,9 +42,19 @@ impl Process {
         Self::host_on(program, Path::new("spin.toml"), data, registration)
     }
 
+    /// Starts it with a runtime configuration.
+    pub fn host_with(program: &Path, data: &Path, registration: &Registration, config: &Path) -> Result<Self> {
+        let mut command = Self::up(program, Path::new("spin.toml"), data)?;
+        command.arg("--runtime-config").arg(config);
+        Self::serving(command, registration)
+    }
+
     /// Starts it with another manifest and the same variables.
     pub fn host_on(program: &Path, manifest: &Path, data: &Path, registration: &Registration) -> Result<Self> {
-        let mut command = Self::up(program, manifest, data)?;
+        Self::serving(Self::up(program, manifest, data)?, registration)
+    }
+
+    fn serving(mut command: Command, registration: &Registration) -> Result<Self> {
         let jwks = registration.jwks.display().to_string();
         let variables = [
             ("IDENTITY_JWKS", jwks.as_str()),

@@ -35,9 +35,9 @@ impl EmbeddedCache {
 #[async_trait::async_trait]
 impl CacheBackend for EmbeddedCache {
     async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, CacheError> {
-        let value = self.entries().get(key).map(Value::bytes).transpose()?.map(<[u8]>::to_vec);
-        count_cache_get(value.is_some());
-        Ok(value)
+        let value = self.entries().get(key).map(Value::bytes).transpose().map(|found| found.map(<[u8]>::to_vec));
+        count_cache_get(&value);
+        value
     }
 
     async fn set(&self, key: &str, value: &[u8]) -> Result<(), CacheError> {

@@ -147,6 +147,11 @@ impl QueueBackend for Embedded {
         self.store.read(move |conn| rows::depth(conn, &queue, now_ms)).await
     }
 
+    async fn oldest(&self, queue: &str) -> Result<Option<u64>> {
+        let queue = self.names.queue(queue)?;
+        self.store.read(move |conn| rows::oldest(conn, &queue)).await
+    }
+
     async fn peek(&self, queue: &str, max: usize) -> Result<Vec<Received>> {
         let queue = self.names.queue(queue)?;
         self.store.read(move |conn| rows::peek(conn, &queue, max)).await

@@ -87,6 +87,13 @@ pub(super) fn depth(conn: &Connection, queue: &Queue, now_ms: i64) -> rusqlite::
     })
 }
 
+/// When the oldest message was sent.
+pub(super) fn oldest(conn: &Connection, queue: &Queue) -> rusqlite::Result<Option<u64>> {
+    let sql = "SELECT min(sent_ms) FROM messages WHERE queue = ?1";
+    let sent_ms: Option<i64> = conn.prepare_cached(sql)?.query_row([queue.id], |row| row.get(0))?;
+    Ok(sent_ms.and_then(|ms| u64::try_from(ms).ok()))
+}
+
 /// The messages that are due first. They are not changed.
 pub(super) fn peek(conn: &Connection, queue: &Queue, max: usize) -> rusqlite::Result<Vec<Received>> {
     let sql = "SELECT uuid, body, attributes, receives, sent_ms, grp FROM messages WHERE queue = ?1

@@ -43,7 +43,7 @@ impl DynamodbStreamSource {
     /// Connects the stream of `config.table` to `context.worker`.
     pub fn new(config: DynamodbStreamConfig, context: &SourceContext) -> Self {
         let source = config.name();
-        let invoker = Invoker::new(&context.worker, source.clone(), context.dispatch.clone());
+        let invoker = Invoker::new(&context.worker, source.clone(), context.dispatch.clone()).with_clock(context.clock.clone());
         let breakers = CircuitBreakers::new(&source, &context.backoff, &invoker.meter.paused);
         let dead_letter_queue = config.dead_letter_queue(&context.worker);
         let rules = Rules {

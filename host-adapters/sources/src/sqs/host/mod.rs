@@ -51,7 +51,7 @@ impl SqsSource {
     /// Connects `config.queue` to `context.worker`.
     pub fn new(config: SqsConfig, context: &SourceContext) -> Self {
         let source = config.name();
-        let invoker = Invoker::new(&context.worker, source.clone(), context.dispatch.clone());
+        let invoker = Invoker::new(&context.worker, source.clone(), context.dispatch.clone()).with_clock(context.clock.clone());
         let heartbeat = VisibilityHeartbeat {
             backend: context.queues.clone(),
             queue: config.queue.clone(),

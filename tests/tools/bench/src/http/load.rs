@@ -16,6 +16,8 @@ pub struct Load {
     pub per_second: f64,
     /// The median latency, milliseconds.
     pub p50_ms: f64,
+    /// The 95th percentile of the latency, milliseconds.
+    pub p95_ms: f64,
     /// The 99th percentile of the latency, milliseconds.
     pub p99_ms: f64,
 }
@@ -36,7 +38,8 @@ pub async fn run(address: SocketAddr, questions: &[Question], duration: Duration
         times.add(called??)?;
     }
     let ms = |quantile| times.value_at_quantile(quantile) as f64 / 1e3;
-    Ok(Load { per_second: times.len() as f64 / start.elapsed().as_secs_f64(), p50_ms: ms(0.5), p99_ms: ms(0.99) })
+    let per_second = times.len() as f64 / start.elapsed().as_secs_f64();
+    Ok(Load { per_second, p50_ms: ms(0.5), p95_ms: ms(0.95), p99_ms: ms(0.99) })
 }
 
 /// Sends requests on one connection until the end. Times are microseconds.

@@ -1,7 +1,7 @@
 //! `http_rps`: check-eligibility over HTTP with a warm cache, in the host and natively, each in a process of its own
 //! under the same load; `rss_mb` is the host's memory before and after.
 
-mod load;
+pub mod load;
 pub mod native;
 
 use crate::client::Connection;

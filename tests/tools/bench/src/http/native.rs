@@ -118,7 +118,7 @@ impl World for Call<'_> {
         unasked()
     }
 
-    async fn is_verified(&self, _: &str) -> Result<bool, Outage> {
+    async fn is_verified(&self, _: &str, _: &str) -> Result<bool, Outage> {
         unasked()
     }
 

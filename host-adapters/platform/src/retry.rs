@@ -5,8 +5,8 @@ use rand::{RngExt, SeedableRng};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-/// The shortest wait before the retry of an ordered record, even if the worker asks for less.
-pub(super) const SHORTEST: Duration = Duration::from_secs(1);
+/// The shortest wait. The retry of an ordered record waits as long, even if the worker asks for less.
+pub const SHORTEST: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_secs(60);
 
 /// Draws the waits of one source. Clones share their randomness, so that a seed decides all of them.

@@ -1,7 +1,8 @@
-//! The pause of a source while a dependency is down as a whole: attempts count a record's failures, never an outage.
+//! Stops the use of a dependency while it is down as a whole.
 //!
-//! A user of the dependency asks [`CircuitBreaker::enter`] for a [`Permit`], and reports on it how the use
-//! ended. [`Permit::down`] opens the circuit for 1 s to 60 s (full jitter, longer each time). Then it is half-open: one
+//! A user of the dependency asks for a [`Permit`], and reports on it how the use ended. A source waits for one
+//! ([`CircuitBreaker::enter`]), and so is paused; who can do without the dependency does not wait
+//! ([`CircuitBreaker::try_enter`]). [`Permit::down`] opens the circuit for 1 s to 60 s (full jitter, longer each time). Then it is half-open: one
 //! permit is given out, as the probe, and its outcome closes the circuit for all or opens it again.
 
 use super::retry::Backoff;
@@ -19,7 +20,7 @@ pub struct CircuitBreaker {
     changed: Notify,
     backoff: Backoff,
     gauge: metrics::Gauge,
-    source: String,
+    name: String,
 }
 
 #[derive(Clone, Debug)]
@@ -46,9 +47,9 @@ pub struct Paused {
 }
 
 impl CircuitBreaker {
-    /// A closed circuit breaker. `source` is for the log, `gauge` counts open circuit breakers.
-    pub fn new(source: &str, backoff: Backoff, gauge: metrics::Gauge) -> Self {
-        Self { pause: Mutex::default(), changed: Notify::new(), backoff, gauge, source: source.to_owned() }
+    /// A closed circuit breaker. `name` is for the log, `gauge` counts open circuit breakers.
+    pub fn new(name: &str, backoff: Backoff, gauge: metrics::Gauge) -> Self {
+        Self { pause: Mutex::default(), changed: Notify::new(), backoff, gauge, name: name.to_owned() }
     }
 
     /// Waits until the circuit is closed, or a probe is due and no other caller has taken it.
@@ -104,7 +105,8 @@ impl CircuitBreaker {
         })
     }
 
-    fn try_enter(&self) -> Option<Permit<'_>> {
+    /// A permit, if the circuit is closed, or a probe is due and no other caller has taken it.
+    pub fn try_enter(&self) -> Option<Permit<'_>> {
         let mut pause = self.lock();
         let probe = match &mut *pause {
             None => false,
@@ -121,11 +123,11 @@ impl CircuitBreaker {
         self.pause.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn trip(&self, reason: String, probe: bool, suspected: bool) {
+    fn trip(&self, reason: String, probe: bool, suspected: bool) -> bool {
         let mut pause = self.lock();
         // When many users fail at the same time, only the first, and later the probe, decide how long to wait.
         if pause.is_some() && !probe {
-            return;
+            return false;
         }
         let before = pause.take();
         let failures = before.as_ref().map_or(0, |pause| pause.failures).saturating_add(1);
@@ -135,15 +137,16 @@ impl CircuitBreaker {
         let since = before.map_or(now, |pause| pause.since);
         *pause = Some(Pause { reason, since, until: now + wait, failures, probing: false, suspected });
         self.changed.notify_waiters();
+        true
     }
 
     fn log_open(&self, reason: &str, wait: Duration, first: bool) {
-        let (source, probe_in_ms) = (&self.source, wait.as_millis());
+        let (of, probe_in_ms) = (&self.name, wait.as_millis());
         if first {
             self.gauge.increment(1.0);
-            tracing::warn!(source, reason, probe_in_ms, "source paused");
+            tracing::warn!(of, reason, probe_in_ms, "circuit breaker opened");
         } else {
-            tracing::debug!(source, reason, probe_in_ms, "source still paused");
+            tracing::debug!(of, reason, probe_in_ms, "circuit breaker still open");
         }
     }
 
@@ -152,8 +155,8 @@ impl CircuitBreaker {
         if let Some(pause) = open {
             self.changed.notify_waiters();
             self.gauge.decrement(1.0);
-            let paused_ms = pause.since.elapsed().as_millis();
-            tracing::info!(source = self.source, reason = pause.reason, paused_ms, "source resumed");
+            let open_ms = pause.since.elapsed().as_millis();
+            tracing::info!(of = self.name, reason = pause.reason, open_ms, "circuit breaker closed");
         }
     }
 }
@@ -173,10 +176,11 @@ impl Permit<'_> {
         }
     }
 
-    /// Reports that the dependency is down, and why.
-    pub fn down(mut self, reason: String) {
+    /// Reports that the dependency is down, and why. Returns whether this opened the circuit, for the first time or
+    /// again: of many users that fail at the same time, only one does.
+    pub fn down(mut self, reason: String) -> bool {
         let probe = std::mem::take(&mut self.probe);
-        self.breaker.trip(reason, probe, false);
+        self.breaker.trip(reason, probe, false)
     }
 
     /// Reports that the dependency seems to be down, and why. The records of this use may be the cause: the next probe is

@@ -1,0 +1,178 @@
+//! docs/operations.md: its tables and alerts, the rules for Prometheus that are made of it, the dashboard.
+
+use expect_test::expect_file;
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use tests::programs::project;
+
+fn read(path: &str) -> String {
+    std::fs::read_to_string(project().join(path)).unwrap()
+}
+
+/// A metric in the table of metrics.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Metric {
+    /// `counter`, `gauge` or `histogram`.
+    pub kind: String,
+    /// The names of its labels.
+    pub labels: BTreeSet<String>,
+}
+
+/// The table of metrics.
+pub fn metrics() -> BTreeMap<String, Metric> {
+    let page = read("docs/operations.md");
+    let rows = page.lines().filter(|line| line.starts_with("| `registration_"));
+    let metric = |row: &str| {
+        let cells: Vec<_> = row.trim_matches('|').split(" | ").map(str::trim).collect();
+        let [name, kind, unit, labels, meaning] = &cells[..] else { panic!("{row}") };
+        assert!(!unit.is_empty() && !meaning.is_empty(), "{row}");
+        let labels = labels.split(',').map(|label| label.trim().trim_matches('`').to_owned());
+        let labels = labels.filter(|label| !label.is_empty()).collect();
+        (name.trim_matches('`').to_owned(), Metric { kind: (*kind).to_owned(), labels })
+    };
+    rows.map(metric).collect()
+}
+
+/// An alert of the page.
+pub struct Alert {
+    pub name: String,
+    /// The lines of the users' documents that it is for.
+    pub reasons: String,
+    pub after: String,
+    pub query: String,
+    /// What to do.
+    pub advice: String,
+}
+
+/// The alerts, in their order.
+pub fn alerts() -> Vec<Alert> {
+    let page = read("docs/operations.md");
+    let (_, section) = page.split_once("\n## Alerts\n").unwrap();
+    section.split("\n### ").skip(1).map(alert).collect()
+}
+
+fn alert(text: &str) -> Alert {
+    let (name, rest) = text.split_once("\n\n").unwrap();
+    let (head, rest) = rest.split_once("\n\n```promql\n").unwrap_or_else(|| panic!("{name} has no query"));
+    let (query, advice) = rest.split_once("\n```\n").unwrap();
+    let (reasons, after) = one_line(head).rsplit_once(" After ").map(|(a, b)| (a.to_owned(), b.to_owned())).unwrap();
+    let advice = one_line(advice);
+    assert!(!advice.is_empty(), "{name} does not say what to do");
+    Alert {
+        name: name.to_owned(),
+        reasons,
+        after: after.trim_end_matches('.').to_owned(),
+        query: query.to_owned(),
+        advice,
+    }
+}
+
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// The queries of the dashboard, each with its panel.
+pub fn panels() -> Vec<(String, String)> {
+    let dashboard: Value = serde_json::from_str(&read("deploy/grafana/registration-workers.json")).unwrap();
+    let panels = dashboard["panels"].as_array().unwrap().iter().filter(|panel| panel["type"] != "row");
+    let queries = panels.flat_map(|panel| {
+        let title = panel["title"].as_str().unwrap();
+        let targets = panel["targets"].as_array().unwrap().iter();
+        targets.map(move |target| (title.to_owned(), target["expr"].as_str().unwrap().to_owned()))
+    });
+    queries.collect()
+}
+
+/// `UPDATE_EXPECT=1` writes the file. A text in JSON's quotes is one in YAML's.
+#[test]
+fn the_rules_for_prometheus_are_those_of_the_page() {
+    let text = |text: &str| Value::from(text).to_string();
+    let mut rules =
+        "# Made of docs/operations.md, where each alert is explained (tests/operations/documents.rs).\n".to_owned();
+    rules += "groups:\n  - name: registration-workers\n    rules:\n";
+    for Alert { name, reasons, after, query, advice } in alerts() {
+        rules += &format!("      - alert: {name}\n        expr: {}\n        for: {after}\n", text(&one_line(&query)));
+        rules += &format!("        annotations:\n          summary: {}\n", text(&reasons));
+        rules += &format!("          description: {}\n", text(&advice));
+    }
+    expect_file!["../../deploy/prometheus/rules.yaml"].assert_eq(&rules);
+}
+
+/// The lines of API usage's "Troubleshooting", and the success metrics of the documents.
+const LINES: &[&str] = &[
+    "Verify queue has messages",
+    "Check Lambda concurrency limits",
+    "Review CloudWatch logs for errors",
+    "Check DLQ for failed messages",
+    "Verify IAM permissions",
+    "Monitor `saveEntriesQueue` depth",
+    "Check Entry Service response times",
+    "Review failed replication attempts in logs",
+    "Verify MongoDB availability",
+    "Check for race conditions (stale stream events)",
+    "Verify Code Service has available codes",
+    "Check code pool exhaustion",
+    "Review code reservation logs",
+    "Verify campaign/market mapping",
+    "Check for concurrent reservation conflicts",
+    "Entry replication success rate > 99.9% (3 retry attempts)",
+    "Eligibility check response time < 500ms (p95)",
+    "Campaign cache hit rate > 95% (Redis)",
+    "Selection completion rate 100% (with retry on failure)",
+    "Code reservation success rate 100% (pre-validation ensures sufficient pool)",
+    "Verdict update latency < 30 seconds (from selection to DynamoDB write)",
+    "Kafka publishing success rate > 99.5%",
+    "Schema validation pass rate 100% (rejects invalid records)",
+    "End-to-end latency < 5 minutes (entry change → Kafka message)",
+    "Notification generation success rate > 99%",
+    "SMS send timing accuracy within ±15 minutes of target (1 hour before presale)",
+    "Email reminder trigger rate 100% (for eligible campaigns)",
+    "Entry Service synchronization lag < 30 seconds (p99)",
+    "DynamoDB → MongoDB consistency 100%",
+    "Change validation rejection rate < 1% (race condition detection)",
+    "Processing Success Rate",
+    "Count Accuracy",
+    "Notification Timeliness",
+    "Stream Delivery",
+    "Invalid Record Handling",
+];
+
+#[test]
+fn point_13_each_line_of_the_documents_has_its_alert() {
+    let alerts = alerts();
+    for line in LINES {
+        let quoted = format!("\"{line}\" (");
+        assert!(alerts.iter().any(|alert| alert.reasons.contains(&quoted)), "{line} has no alert");
+    }
+    assert!(one_line(&read("docs/operations.md")).contains("\"Deduplication Effectiveness\""));
+    let names: BTreeSet<_> = alerts.iter().map(|alert| &alert.name).collect();
+    assert_eq!(names.len(), alerts.len(), "two alerts have one name");
+}
+
+#[test]
+fn point_13_every_metric_in_the_code_is_documented() {
+    let (documented, mut found) = (metrics(), BTreeSet::new());
+    let mut folders = vec![project().join("host-adapters")];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            match path.extension() {
+                _ if path.is_dir() => folders.push(path),
+                Some(extension) if extension == "rs" => found.extend(named_in(&path)),
+                _ => {}
+            }
+        }
+    }
+    assert!(found.len() > 20, "{found:?}");
+    let undocumented: Vec<_> = found.iter().filter(|name| !documented.contains_key(*name)).collect();
+    assert!(undocumented.is_empty(), "not in docs/operations.md: {undocumented:?}");
+}
+
+/// The names of metrics in a file: its texts that begin with the prefix of all metrics, which is not a name itself.
+fn named_in(path: &Path) -> Vec<String> {
+    let text = std::fs::read_to_string(path).unwrap();
+    let names = text.split("\"registration_").skip(1).map(|rest| rest.split('"').next().unwrap_or_default());
+    let names = names.filter(|name| !name.is_empty() && name.chars().all(|c| c.is_ascii_lowercase() || c == '_'));
+    names.map(|name| format!("registration_{name}")).collect()
+}

@@ -1,0 +1,18 @@
+//! What operators see of a host and rely on: metrics, alerts, logs; and a cache that fails.
+
+mod calls;
+mod documents;
+mod logs;
+mod metrics;
+mod redis;
+mod redis_server;
+
+use host_adapters::backends::KINDS;
+use host_adapters::manifest::runtime_config::RuntimeConfig;
+use std::path::Path;
+
+/// The runtime configuration whose cache is this Redis.
+fn cached_in(url: &str) -> RuntimeConfig {
+    let text = format!("[cache]\ntype = \"redis\"\nurl = \"{url}\"\n");
+    RuntimeConfig::parse(Path::new("runtime-config.toml"), &text, KINDS, &|_| None).unwrap()
+}

@@ -1,0 +1,92 @@
+//! Point 12: a cache that hangs or is slow costs a time-out now and then, and no request fails because of it.
+
+use super::cached_in;
+use super::redis_server::{Manner, RedisServer};
+use backend_redis::Redis;
+use host_adapters_records::cache::{CacheBackend, CacheError};
+use serde_json::{Value, json};
+use std::time::{Duration, Instant};
+use tests::workers::fixture;
+use tests::{Fan, TestHost, wait};
+
+const JANE: Fan = Fan { id: "global-user-123", email: "fan@example.com" };
+/// Requests while the circuit breaker is open.
+const REQUESTS: usize = 40;
+
+async fn is_admitted(host: &TestHost, event: &Value) {
+    let decision = host.eligibility(JANE, event).await;
+    assert_eq!((decision.status, &decision.body["isEligible"]), (200, &json!(true)), "{}", decision.body);
+}
+
+/// Fans are answered from the documents. Redis gets the command that fails and then only the probes, which are at least
+/// a second apart; once it answers again, campaigns come from it.
+async fn fans_do_not_notice(manner: Manner) {
+    let redis = RedisServer::start(manner).await;
+    let host = TestHost::on(cached_in(&redis.url), |_| ()).await;
+    host.put_campaign("artist-presale-2024").await;
+    let event = fixture("check-eligibility", "appsync");
+    let began = Instant::now();
+    is_admitted(&host, &event).await;
+    futures::future::join_all((0..REQUESTS).map(|_| is_admitted(&host, &event))).await;
+    let probes = usize::try_from(began.elapsed().as_secs()).unwrap();
+    let reached = ["GET", "SET"].map(|name| redis.count(name));
+    assert!(reached[0] <= 1 + probes && reached[1] == 0, "{reached:?} for {REQUESTS} requests and {probes} probes");
+
+    redis.becomes(Manner::Prompt);
+    wait::eventually("the cache in use again", async || {
+        is_admitted(&host, &event).await;
+        (redis.count("SET") >= 2).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn point_12_a_redis_that_accepts_and_never_answers() {
+    fans_do_not_notice(Manner::Mute).await;
+}
+
+#[tokio::test]
+async fn point_12_a_redis_that_hangs_at_commands() {
+    fans_do_not_notice(Manner::Hung).await;
+}
+
+#[tokio::test]
+async fn point_12_a_redis_that_answers_too_late() {
+    fans_do_not_notice(Manner::Slow(Duration::from_secs(5))).await;
+}
+
+fn is_unavailable<T>(answer: &Result<T, CacheError>) -> bool {
+    matches!(answer, Err(CacheError::Unavailable(_)))
+}
+
+#[tokio::test]
+async fn point_12_an_open_circuit_breaker_lets_no_command_through_but_its_probe() {
+    let server = RedisServer::start(Manner::Hung).await;
+    let redis = Redis::new(&server.url, Duration::from_millis(200)).unwrap();
+    wait::eventually("the connection", async || (server.count("PING") == 1).then_some(())).await;
+    assert!(is_unavailable(&redis.get("a").await));
+    let began = Instant::now();
+    for _ in 0..100 {
+        assert!(is_unavailable(&redis.get("a").await));
+    }
+    // A hundred refusals take no time; on a machine where they do, probes are due.
+    let probes = usize::try_from(began.elapsed().as_secs()).unwrap();
+    assert!(server.count("GET") <= 1 + probes, "{} commands", server.count("GET"));
+
+    server.becomes(Manner::Prompt);
+    wait::eventually("the probe", async || redis.get("a").await.is_ok().then_some(())).await;
+    for _ in 0..10 {
+        assert_eq!(redis.get("a").await, Ok(None), "closed");
+    }
+}
+
+/// What a server answers in time is no outage, even if it is an error.
+#[tokio::test]
+async fn point_12_a_slow_answer_within_the_time_out_is_an_answer() {
+    let server = RedisServer::start(Manner::Slow(Duration::from_millis(20))).await;
+    let redis = Redis::new(&server.url, Duration::from_secs(60)).unwrap();
+    for _ in 0..5 {
+        assert_eq!(redis.get("a").await, Ok(None));
+    }
+    assert_eq!(server.count("GET"), 5);
+}
