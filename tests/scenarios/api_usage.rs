@@ -4,7 +4,7 @@ use expect_test::{Expect, expect};
 use fake_services::Service;
 use serde_json::{Value, json};
 use tests::workers::{self, fixture};
-use tests::{Fan, TestHost, WORKER_TOKEN, entry, without_stream};
+use tests::{Fan, TestHost, WORKER_TOKEN, entry, wait, without_stream};
 
 fn check(answer: &Value, expected: Expect) {
     expected.assert_eq(&serde_json::to_string_pretty(answer).unwrap());
@@ -113,14 +113,17 @@ async fn save_entries_queue_of_an_entry_that_is_gone() {
     assert_eq!(host.entry("campaign-123", "user-456").await, Value::Null);
 }
 
+/// The example has neither a date nor a time. It is queued, then saved, in the version of when it was handled.
 #[tokio::test]
 async fn enqueue_entries() {
-    let host = TestHost::with(|app| {
-        without_stream(app);
-        app.components.get_mut("save-entries").unwrap().sources.clear();
-    })
-    .await;
+    let host = TestHost::with(without_stream).await;
     let event = fixture("enqueue-entries", "dynamodb-stream");
+    let item = json!({
+        "pk": "CAMPAIGN#campaign-123", "sk": "USER#user-456", "campaignId": "campaign-123", "globalUserId": "user-456",
+        "fields": "{\"email\":\"fan@example.com\"}", "needsReplication": true,
+    });
+    host.put_entry(&item).await;
+    let before = now();
     check(
         &post(&host, "enqueue-entries", &event).await,
         expect![[r#"
@@ -135,27 +138,57 @@ async fn enqueue_entries() {
           "rejected": []
         }"#]],
     );
-    let messages = host.peek("saveEntriesQueue").await;
-    let bodies: Vec<Value> =
-        messages.iter().map(|message| serde_json::from_str(message["body"].as_str().unwrap()).unwrap()).collect();
-    check(
-        &json!(bodies),
-        expect![[r#"
-        [
-          {
-            "entry": {
-              "campaignId": "campaign-123",
-              "fields": "{\"email\":\"fan@example.com\"}",
-              "globalUserId": "user-456",
-              "needsReplication": true,
-              "pk": "CAMPAIGN#campaign-123",
-              "sk": "USER#user-456"
-            },
-            "operation": "INSERT",
-            "recordId": "record-0"
-          }
-        ]"#]],
-    );
+    let mut saved = saved(&host, "campaign-123", "user-456").await;
+    let version = saved["version"].take();
+    let version = version.as_str().unwrap();
+    assert!(before.as_str() <= version && version <= now().as_str(), "{version}");
+    assert_eq!(saved["date"].take(), json!({ "updated": version }));
+    let expected = json!({
+        "campaignId": "campaign-123", "globalUserId": "user-456", "fields": { "email": "fan@example.com" },
+        "date": null, "version": null,
+    });
+    assert_eq!(saved, expected);
+    wait::eventually("no flag", async || (!host.flagged("campaign-123", "user-456").await).then_some(())).await;
+    host.drained("saveEntriesQueue").await;
+    assert_eq!(host.depth("saveEntriesQueueDlq").await, 0);
+}
+
+/// The same by the table's own stream, whose event has a time: that is the version. A removal comes after it.
+#[tokio::test]
+async fn point_4_an_entry_without_a_date_is_replicated_in_the_version_of_its_change() {
+    let host = TestHost::start().await;
+    let undated = |market: &str| {
+        json!({
+            "pk": "CAMPAIGN#campaign-123", "sk": "USER#user-456", "campaignId": "campaign-123",
+            "globalUserId": "user-456", "fields": json!({ "market": market }).to_string(), "needsReplication": true,
+        })
+    };
+    let before = now();
+    host.put_entry(&undated("A")).await;
+    let first = saved(&host, "campaign-123", "user-456").await;
+    let version = first["version"].as_str().unwrap();
+    assert!(before[..19] <= version[..19] && version <= now().as_str(), "{version}");
+    host.put_entry(&undated("B")).await;
+    wait::eventually("the change", async || {
+        let held = host.entry("campaign-123", "user-456").await;
+        let newer = held["version"].as_str().is_some_and(|it| it >= version);
+        (held["fields"]["market"] == "B" && newer && !host.flagged("campaign-123", "user-456").await).then_some(())
+    })
+    .await;
+    host.remove_entry("campaign-123", "user-456").await;
+    wait::eventually("the removal", async || host.entry("campaign-123", "user-456").await.is_null().then_some(()))
+        .await;
+    host.drained("saveEntriesQueue").await;
+    assert_eq!(host.depth("saveEntriesQueueDlq").await, 0);
+}
+
+/// Waits for an entry at the Entry Service.
+async fn saved(host: &TestHost, campaign: &str, fan: &str) -> Value {
+    wait::eventually("the entry", async || Some(host.entry(campaign, fan).await).filter(Value::is_object)).await
+}
+
+fn now() -> String {
+    worker_kit::log::timestamp(std::time::SystemTime::now().into())
 }
 
 /// A record in AWS's own shape, for a queue of which the documents print no example.

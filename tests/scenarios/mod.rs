@@ -2,12 +2,14 @@
 //! services are checked.
 
 mod api_usage;
+mod event_shapes;
 mod external_check;
 mod fields;
 mod letters;
 mod outage;
 mod race;
 mod registration;
+mod services;
 mod tokens;
 mod transfer;
 mod twenty_five_thousand;

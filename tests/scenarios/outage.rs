@@ -4,7 +4,7 @@
 use super::change;
 use fake_services::{Faults, Service};
 use serde_json::{Value, json};
-use tests::{TestHost, entry, impatient, log, wait, without_stream};
+use tests::{TestHost, entry, impatient, wait, without_stream};
 
 const CAMPAIGN: &str = "campaign-123";
 const UPDATED: &str = "2024-01-15T10:30:00.000Z";
@@ -89,25 +89,31 @@ async fn req_007_a_record_that_fails_for_good_keeps_its_flag_and_is_a_dead_lette
     assert_eq!(host.paused("save-entries").await, None, "no outage");
 }
 
-/// An entry that the service refuses for good is not retried. The flag stays set for operators.
+/// An entry that the service refuses for good is retried like any other, then it is a dead letter. The flag stays set for
+/// operators.
 #[tokio::test]
 async fn req_007_an_entry_that_the_service_will_never_take_keeps_its_flag() {
-    let host = TestHost::with(without_stream).await;
+    let host = TestHost::with(|app| {
+        without_stream(app);
+        impatient(app);
+    })
+    .await;
     let mut bad = item("bad");
     bad["linkedFrom"] = "longer than the contract allows ".repeat(10).into();
     host.put_entry(&bad).await;
     host.put_entry(&item("good")).await;
     let bodies = [change("INSERT", &bad, "event-1"), change("INSERT", &item("good"), "event-2")];
-    let ids = host.queue(QUEUE, &bodies).await;
+    host.queue(QUEUE, &bodies).await;
     host.replicated(CAMPAIGN, "good", UPDATED).await;
     host.drained(QUEUE).await;
-    let line = log::lines("id", &ids[0]).remove(0);
-    let reason = line["reason"].as_str().unwrap();
+    let dead_letters = host.peek(DEAD).await;
+    assert_eq!(dead_letters.len(), 1, "{dead_letters:?}");
+    assert_eq!(dead_letters[0]["body"], bodies[0]);
+    let reason = super::services::attribute(&dead_letters[0], "reason");
     assert!(
         reason.starts_with("invalid: the entry service will never take it: ") && reason.contains("/linkedFrom"),
-        "{line}"
+        "{reason}"
     );
-    assert_eq!((&line["message"], &line["worker"]), (&json!("record rejected"), &json!("save-entries")));
     assert!(host.flagged(CAMPAIGN, "bad").await, "still to be replicated");
     assert_eq!(host.entry(CAMPAIGN, "bad").await, Value::Null);
 }

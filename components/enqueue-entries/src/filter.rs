@@ -64,14 +64,13 @@ pub struct Body {
     pub operation: Operation,
     /// The change's id in its stream.
     pub record_id: String,
-    /// `date.updated` of the image, if it has one.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub date: Option<String>,
+    /// `date.updated` of the image; when the change was made if it has no date.
+    pub date: String,
 }
 
-/// The message for a change; `None` if a system made the change, or if the item is not an entry. The error names the
-/// field of a malformed change.
-pub fn decide(change: Change, record_id: &str) -> Result<Option<Body>, String> {
+/// The message for a change made at `changed_at`; `None` if a system made the change, or if the item is not an entry. The
+/// error names the field of a malformed change.
+pub fn decide(change: Change, record_id: &str, changed_at: &str) -> Result<Option<Body>, String> {
     if !change.keys.sk.starts_with(entry::SORT_KEY_PREFIX) {
         return Ok(None);
     }
@@ -83,7 +82,7 @@ pub fn decide(change: Change, record_id: &str) -> Result<Option<Body>, String> {
             is_wanted(operation, &image, old_image.as_deref()).then_some(image)
         }
     };
-    image.map(|image| body(operation, image, record_id)).transpose()
+    image.map(|image| body(operation, image, record_id, changed_at)).transpose()
 }
 
 /// Whether the entry is flagged, or was modified by its fan.
@@ -95,14 +94,15 @@ fn fan_modified(image: Option<&Value>) -> Option<&Value> {
     image?.pointer("/date/fanModified")
 }
 
-fn body(operation: Operation, image: Image, record_id: &str) -> Result<Body, String> {
+fn body(operation: Operation, image: Image, record_id: &str, changed_at: &str) -> Result<Body, String> {
     for field in ["campaignId", "globalUserId"] {
         let text = image.get(field).and_then(Value::as_str).unwrap_or_default();
         if text.is_empty() {
             return Err(format!("malformed: {field} is missing or no text"));
         }
     }
-    let date = entry::updated_attribute(&image).and_then(|(_, updated)| Some(updated.as_str()?.to_owned()));
+    let date = entry::updated_attribute(&image).and_then(|(_, updated)| updated.as_str());
+    let date = date.unwrap_or(changed_at).to_owned();
     Ok(Body { entry: image, operation, record_id: record_id.to_owned(), date })
 }
 
@@ -128,7 +128,7 @@ mod tests {
     }
 
     fn decided(change: Value) -> Result<Option<Body>, String> {
-        decide(serde_json::from_value(change).unwrap(), "record-1")
+        decide(serde_json::from_value(change).unwrap(), "record-1", CHANGED)
     }
 
     fn is_sent(change: Value) -> bool {
@@ -142,6 +142,7 @@ mod tests {
         });
     }
 
+    const CHANGED: &str = "2024-01-15T10:30:00.123Z";
     const EARLIER: &str = "2024-01-01T09:00:00.000Z";
     const LATER: &str = "2024-01-01T10:00:00.000Z";
 
@@ -192,8 +193,8 @@ mod tests {
         let image = r#"{"campaignId":"c","exact":0.12345678901234567890123456789012345678,"globalUserId":"u","needsReplication":true,"score":12345678901234567890123,"tiny":1E-130}"#;
         let change =
             format!(r#"{{"eventName":"INSERT","keys":{{"pk":"CAMPAIGN#c","sk":"USER#u"}},"newImage":{image}}}"#);
-        let body = decide(serde_json::from_str(&change).unwrap(), "record-1").unwrap().unwrap();
-        let sent = format!(r#"{{"entry":{image},"operation":"INSERT","recordId":"record-1"}}"#);
+        let body = decide(serde_json::from_str(&change).unwrap(), "record-1", CHANGED).unwrap().unwrap();
+        let sent = format!(r#"{{"entry":{image},"operation":"INSERT","recordId":"record-1","date":"{CHANGED}"}}"#);
         assert_eq!(serde_json::to_string(&body).unwrap(), sent);
     }
 
@@ -232,9 +233,19 @@ mod tests {
         let mut image = entry(true, LATER);
         image["date"] = Value::Null;
         image["updatedAt"] = json!(EARLIER);
-        let body = decided(change("INSERT", Some(image.clone()), None)).unwrap().unwrap();
-        assert_eq!(body.date.as_deref(), Some(EARLIER));
-        image["updatedAt"] = Value::Null;
-        assert_eq!(decided(change("INSERT", Some(image), None)).unwrap().unwrap().date, None);
+        let body = decided(change("INSERT", Some(image), None)).unwrap().unwrap();
+        assert_eq!(body.date, EARLIER);
+    }
+
+    #[test]
+    fn point_4_an_entry_without_a_date_is_sent_with_the_time_of_its_change() {
+        let mut image = entry(true, LATER);
+        for date in [Value::Null, json!({}), json!({"updated": null})] {
+            image["date"] = date;
+            image["updatedAt"] = Value::Null;
+            let insert = change("INSERT", Some(image.clone()), None);
+            assert_eq!(decided(insert).unwrap().unwrap().date, CHANGED);
+            assert_eq!(decided(change("REMOVE", None, Some(image.clone()))).unwrap().unwrap().date, CHANGED);
+        }
     }
 }

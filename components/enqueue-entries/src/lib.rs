@@ -2,10 +2,11 @@
 
 mod filter;
 
+use chrono::{DateTime, Utc};
 use filter::Body;
 use serde_json::json;
 use worker_kit::platform::{Error, queue};
-use worker_kit::{BatchWorker, Call, Disposition, Event, Failure};
+use worker_kit::{BatchWorker, Call, Disposition, Event, Failure, log};
 
 /// The queue of the messages.
 const QUEUE: &str = "saveEntriesQueue";
@@ -20,7 +21,7 @@ impl BatchWorker for EnqueueEntries {
         let mut dispositions = vec![Disposition::Ack; batch.len()];
         let mut messages = Vec::new();
         for (event, disposition) in batch.iter().zip(&mut dispositions) {
-            match message(event, call) {
+            match message(event, call, Utc::now()) {
                 Ok(None) => {}
                 Ok(Some(message)) => messages.push((message, disposition)),
                 Err(reason) => *disposition = Disposition::Reject(reason),
@@ -36,9 +37,11 @@ impl BatchWorker for EnqueueEntries {
 
 worker_kit::batch_worker!(EnqueueEntries);
 
-/// The message for an event; `None` if it is not replicated.
-fn message(event: &Event, call: &Call) -> Result<Option<queue::Message>, String> {
-    let Some(body) = filter::decide(event.json()?, &event.id)? else { return Ok(None) };
+/// The message for an event; `None` if it is not replicated. An event without a time counts as made `now`.
+fn message(event: &Event, call: &Call, now: DateTime<Utc>) -> Result<Option<queue::Message>, String> {
+    let made = i64::try_from(event.time_ms).ok().filter(|ms| *ms > 0).and_then(DateTime::from_timestamp_millis);
+    let changed_at = log::timestamp(made.unwrap_or(now));
+    let Some(body) = filter::decide(event.json()?, &event.id, &changed_at)? else { return Ok(None) };
     Ok(Some(queue::Message::new(text(&body)?, call.of(event).attributes())))
 }
 
@@ -94,9 +97,13 @@ mod tests {
     #[test]
     fn the_documents_event_makes_one_message() {
         let events = events(include_str!("../fixtures/dynamodb-stream.json"));
-        let message = message(&events[0], &call()).unwrap().unwrap();
-        assert_eq!(message.attributes, [Attribute::text("correlationId", "correlation-123")]);
-        expect![[r#"{"entry":{"campaignId":"campaign-123","fields":"{\"email\":\"fan@example.com\"}","globalUserId":"user-456","needsReplication":true,"pk":"CAMPAIGN#campaign-123","sk":"USER#user-456"},"operation":"INSERT","recordId":"record-0"}"#]].assert_eq(&message.body);
+        let now = "2024-01-15T10:30:00.123Z".parse().unwrap();
+        let first = message(&events[0], &call(), now).unwrap().unwrap();
+        assert_eq!(first.attributes, [Attribute::text("correlationId", "correlation-123")]);
+        expect![[r#"{"entry":{"campaignId":"campaign-123","fields":"{\"email\":\"fan@example.com\"}","globalUserId":"user-456","needsReplication":true,"pk":"CAMPAIGN#campaign-123","sk":"USER#user-456"},"operation":"INSERT","recordId":"record-0","date":"2024-01-15T10:30:00.123Z"}"#]].assert_eq(&first.body);
+        let timed = Event { time_ms: 1_705_314_000_000, ..events[0].clone() };
+        let timed = message(&timed, &call(), now).unwrap().unwrap();
+        assert!(timed.body.ends_with(r#""date":"2024-01-15T10:20:00.000Z"}"#), "{}", timed.body);
     }
 
     /// Nothing is sent, so no queue is needed.

@@ -133,18 +133,20 @@ impl Entry {
         }
     }
 
-    /// The version by which the Entry Service orders: `date.updated` in UTC with milliseconds, so that texts sort in
-    /// the order of time.
+    /// The version by which the Entry Service orders: that of `date.updated`.
     pub fn version(&self) -> Result<String, InvalidEntry> {
         let updated = self.date.updated.as_deref();
         let updated = updated.ok_or(InvalidEntry { field: "date.updated", problem: "is missing" })?;
-        if is_utc_with_milliseconds(updated) {
-            return Ok(updated.to_owned());
-        }
-        let updated =
-            parse(updated).ok_or(InvalidEntry { field: "date.updated", problem: "is not an RFC 3339 time" })?;
-        Ok(updated.to_rfc3339_opts(SecondsFormat::Millis, true))
+        version(updated).ok_or(InvalidEntry { field: "date.updated", problem: "is not an RFC 3339 time" })
     }
+}
+
+/// A time in UTC with milliseconds, so that texts sort in the order of time; `None` if it is not an RFC 3339 time.
+pub fn version(time: &str) -> Option<String> {
+    if is_utc_with_milliseconds(time) {
+        return Some(time.to_owned());
+    }
+    parse(time).map(|time| time.to_rfc3339_opts(SecondsFormat::Millis, true))
 }
 
 /// Whether the image is flagged for replication; any value but `true` counts as false.
@@ -154,8 +156,9 @@ pub fn needs_replication(image: &Value) -> bool {
 
 /// The dotted path of the attribute that [`Dates::updated`] was read from, and its value.
 pub fn updated_attribute(image: &Value) -> Option<(&'static str, &Value)> {
-    let nested = image.pointer("/date/updated").map(|value| ("date.updated", value));
-    nested.or_else(|| image.get("updatedAt").map(|value| ("updatedAt", value)))
+    let present = |path, value: Option<_>| value.filter(|value: &&Value| !value.is_null()).map(|value| (path, value));
+    let nested = present("date.updated", image.pointer("/date/updated"));
+    nested.or_else(|| present("updatedAt", image.get("updatedAt")))
 }
 
 fn required(text: Text<'_>, field: &'static str) -> Result<String, InvalidEntry> {
@@ -268,6 +271,15 @@ mod tests {
         assert_eq!(entry.date.created.as_deref(), Some("2024-01-15T10:30:00Z"));
         assert_eq!(entry.version().unwrap(), "2024-01-15T10:30:00.000Z");
         assert_eq!(updated_attribute(&image), Some(("updatedAt", &json!("2024-01-15T12:30:00+02:00"))));
+    }
+
+    #[test]
+    fn a_null_date_is_absent() {
+        let mut image = with("date", json!({"updated": null}));
+        assert_eq!(updated_attribute(&image), None);
+        image["updatedAt"] = json!("2024-01-15T10:30:00Z");
+        assert_eq!(updated_attribute(&image).map(|(path, _)| path), Some("updatedAt"));
+        assert_eq!(Entry::from_image(&image).unwrap().version().unwrap(), "2024-01-15T10:30:00.000Z");
     }
 
     #[test]

@@ -9,6 +9,9 @@ pub struct UserInfo {
     /// The fan's id. The schema requires it; a message without it is rejected with a reason of its own.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub global_user_id: Option<String>,
+    /// When the fan registered, RFC 3339.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub updated_at: Option<String>,
     /// The fan's member id, if there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub member_id: Option<String>,

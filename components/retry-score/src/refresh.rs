@@ -1,10 +1,16 @@
-//! Decides which scores to request, and the dispositions of the records. Pure.
+//! Requests the scores of a batch, and decides the dispositions of its records.
 
+use futures::{StreamExt, stream};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use worker_kit::Disposition;
-use worker_kit::services::MAX_PER_REQUEST;
 use worker_kit::services::entry::{RefreshStatus, Refreshed};
+use worker_kit::services::{ServiceError, isolate};
+
+/// Most campaigns at a time.
+const CAMPAIGNS: usize = 4;
+/// Most requests at a time for one campaign.
+const REQUESTS_PER_CAMPAIGN: usize = 2;
 
 /// The body of a message to retryScoreQueue.
 #[derive(Clone, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd)]
@@ -26,76 +32,69 @@ impl Body {
     }
 }
 
-/// One request: fans of one campaign, each with the records of its score.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Request {
-    /// The campaign.
-    pub campaign_id: String,
-    /// At most [`MAX_PER_REQUEST`] fans, each once.
-    pub fans: Vec<String>,
-    /// The indices of each fan's records in the batch.
-    records: Vec<Vec<usize>>,
+/// A fan of one campaign, with the indices of the records of the fan's score.
+type Fan = (String, Vec<usize>);
+
+/// What became of a batch.
+#[derive(Debug, Default)]
+pub struct Outcomes {
+    /// The disposition of each record.
+    pub settled: Vec<(usize, Disposition)>,
+    /// One for each request that failed, for the log.
+    pub problems: Vec<String>,
 }
 
-/// The requests for a batch, whose records are named by their index.
-pub fn requests(bodies: impl IntoIterator<Item = (usize, Body)>) -> Vec<Request> {
+/// Requests the scores of a batch, whose records are named by their index. `send` requests those of fans of one campaign.
+pub async fn refresh(
+    bodies: impl IntoIterator<Item = (usize, Body)>,
+    send: impl AsyncFn(&str, &[String]) -> Result<Vec<Refreshed>, ServiceError>,
+) -> Outcomes {
+    let send = &send;
+    let campaigns = by_campaign(bodies).into_iter().map(|(campaign_id, fans)| async move {
+        let send = async |fans: &[Fan]| {
+            let ids: Vec<_> = fans.iter().map(|(id, _)| id.clone()).collect();
+            send(&campaign_id, &ids).await
+        };
+        isolate(fans, REQUESTS_PER_CAMPAIGN, send).await
+    });
+    let mut outcomes = Outcomes::default();
+    for (fans, answer) in stream::iter(campaigns).buffer_unordered(CAMPAIGNS).concat().await {
+        outcomes.problems.extend(answer.as_ref().err().map(ServiceError::to_string));
+        outcomes.settled.extend(settle(fans, &answer));
+    }
+    outcomes
+}
+
+/// The fans of each campaign, each once.
+fn by_campaign(bodies: impl IntoIterator<Item = (usize, Body)>) -> BTreeMap<String, Vec<Fan>> {
     let mut campaigns: BTreeMap<String, BTreeMap<String, Vec<usize>>> = BTreeMap::new();
     for (index, body) in bodies {
         let fans = campaigns.entry(body.campaign_id).or_default();
         fans.entry(body.global_user_id).or_default().push(index);
     }
-    let mut requests = Vec::new();
-    for (campaign_id, fans) in campaigns {
-        let fans: Vec<_> = fans.into_iter().collect();
-        requests.extend(fans.chunks(MAX_PER_REQUEST).map(|chunk| {
-            let (fans, records) = chunk.iter().cloned().unzip();
-            Request { campaign_id: campaign_id.clone(), fans, records }
-        }));
-    }
-    requests
+    campaigns.into_iter().map(|(campaign_id, fans)| (campaign_id, fans.into_iter().collect())).collect()
 }
 
-impl Request {
-    /// The dispositions of the records, by the service's response. The state of a fan that it does not mention is
-    /// unknown.
-    pub fn settle(&self, results: &[Refreshed]) -> Vec<(usize, Disposition)> {
-        let status = |fan: &String| results.iter().find(|result| result.global_user_id == *fan).map(|it| it.status);
-        self.each(|fan| match status(fan) {
-            Some(RefreshStatus::Refreshed) => Disposition::Ack,
-            Some(RefreshStatus::Unknown) => {
-                Disposition::Skip("unknown: the entry service holds no such entry".to_owned())
-            }
-            Some(RefreshStatus::Failed) => Disposition::retry("service entry: it failed to refresh the score"),
-            None => Disposition::retry("service entry: its response does not mention the fan"),
-        })
-    }
+/// The dispositions of the fans' records, by the outcome of their request.
+fn settle(fans: Vec<Fan>, answer: &Result<Vec<Refreshed>, ServiceError>) -> Vec<(usize, Disposition)> {
+    let disposition = |id: &str| match answer {
+        Ok(results) => refreshed(results.iter().find(|result| result.global_user_id == id)),
+        Err(error) => error.disposition(),
+    };
+    let settle = |(id, records): Fan| {
+        let disposition = disposition(&id);
+        records.into_iter().map(move |record| (record, disposition.clone()))
+    };
+    fans.into_iter().flat_map(settle).collect()
+}
 
-    /// The halves of a request that was refused as a whole, so that the fan that caused it is alone in the end; `None`
-    /// if it is alone.
-    pub fn halves(&self) -> Option<[Self; 2]> {
-        let middle = self.fans.len() / 2;
-        let (fans, more_fans) = self.fans.split_at_checked(middle).filter(|(fans, _)| !fans.is_empty())?;
-        let (records, more_records) = self.records.split_at_checked(middle)?;
-        let half = |fans: &[String], records: &[Vec<usize>]| Self {
-            campaign_id: self.campaign_id.clone(),
-            fans: fans.to_vec(),
-            records: records.to_vec(),
-        };
-        Some([half(fans, records), half(more_fans, more_records)])
-    }
-
-    /// The same disposition for all records of the request.
-    pub fn settle_all(&self, disposition: &Disposition) -> Vec<(usize, Disposition)> {
-        self.each(|_| disposition.clone())
-    }
-
-    fn each(&self, disposition: impl Fn(&String) -> Disposition) -> Vec<(usize, Disposition)> {
-        let fans = self.fans.iter().zip(&self.records);
-        fans.flat_map(|(fan, records)| {
-            let disposition = disposition(fan);
-            records.iter().map(move |record| (*record, disposition.clone()))
-        })
-        .collect()
+/// The disposition by the service's result. The state of a fan that its response does not mention is unknown.
+fn refreshed(result: Option<&Refreshed>) -> Disposition {
+    match result.map(|result| result.status) {
+        Some(RefreshStatus::Refreshed) => Disposition::Ack,
+        Some(RefreshStatus::Unknown) => Disposition::Skip("unknown: the entry service holds no such entry".to_owned()),
+        Some(RefreshStatus::Failed) => Disposition::retry("service entry: it failed to refresh the score"),
+        None => Disposition::retry("service entry: its response does not mention the fan"),
     }
 }
 
@@ -103,60 +102,79 @@ impl Request {
 #[allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 mod tests {
     use super::*;
+    use futures::executor::block_on;
+    use std::cell::RefCell;
 
     fn body(campaign: &str, fan: &str) -> Body {
         Body { campaign_id: campaign.to_owned(), global_user_id: fan.to_owned() }
     }
 
-    fn request(bodies: &[(&str, &str)]) -> Request {
-        let bodies = bodies.iter().map(|(campaign, fan)| body(campaign, fan));
-        requests(bodies.enumerate()).pop().unwrap()
+    /// The dispositions of the records, where the service answers `status` for each fan; and the requests.
+    fn run(
+        bodies: Vec<Body>,
+        status: impl Fn(&str) -> Option<RefreshStatus>,
+        refused: &[&str],
+    ) -> (Vec<Disposition>, Vec<(String, usize)>) {
+        let requests = RefCell::new(Vec::new());
+        let outcomes = refresh(bodies.into_iter().enumerate(), async |campaign: &str, fans: &[String]| {
+            requests.borrow_mut().push((campaign.to_owned(), fans.len()));
+            if fans.iter().any(|fan| refused.contains(&fan.as_str())) {
+                return Err(refusal());
+            }
+            let results = fans.iter().filter_map(|fan| Some((fan, status(fan)?)));
+            Ok(results.map(|(fan, status)| Refreshed { global_user_id: fan.clone(), status }).collect())
+        });
+        let mut settled = block_on(outcomes).settled;
+        settled.sort_by_key(|(record, _)| *record);
+        (settled.into_iter().map(|(_, disposition)| disposition).collect(), requests.into_inner())
     }
 
-    fn refreshed(fan: &str, status: RefreshStatus) -> Refreshed {
-        Refreshed { global_user_id: fan.to_owned(), status }
+    fn refusal() -> ServiceError {
+        ServiceError::Refused { service: "entry", status: 400, message: "not mine".to_owned() }
+    }
+
+    fn all_refreshed(_: &str) -> Option<RefreshStatus> {
+        Some(RefreshStatus::Refreshed)
     }
 
     #[test]
     fn requests_hold_one_campaign_and_at_most_25_fans() {
         let bodies = (0..60).map(|fan| body(if fan % 2 == 0 { "a" } else { "b" }, &format!("fan-{fan:02}")));
-        let requests = requests(bodies.enumerate());
-        let sizes: Vec<_> = requests.iter().map(|it| (it.campaign_id.as_str(), it.fans.len())).collect();
-        assert_eq!(sizes, [("a", 25), ("a", 5), ("b", 25), ("b", 5)]);
+        let (dispositions, mut requests) = run(bodies.collect(), all_refreshed, &[]);
+        requests.sort();
+        let expected = [("a", 5), ("a", 25), ("b", 5), ("b", 25)].map(|(campaign, fans)| (campaign.to_owned(), fans));
+        assert_eq!(requests, expected);
+        assert_eq!(dispositions, vec![Disposition::Ack; 60]);
     }
 
     #[test]
     fn a_fan_is_asked_for_once_and_settles_all_its_records() {
-        let request = request(&[("a", "u"), ("a", "v"), ("a", "u")]);
-        assert_eq!(request.fans, ["u", "v"]);
-        let settled =
-            request.settle(&[refreshed("u", RefreshStatus::Refreshed), refreshed("v", RefreshStatus::Failed)]);
+        let status = |fan: &str| Some(if fan == "u" { RefreshStatus::Refreshed } else { RefreshStatus::Failed });
+        let (dispositions, requests) = run(vec![body("a", "u"), body("a", "v"), body("a", "u")], status, &[]);
+        assert_eq!(requests, [("a".to_owned(), 2)]);
         let failed = Disposition::retry("service entry: it failed to refresh the score");
-        assert_eq!(settled, [(0, Disposition::Ack), (2, Disposition::Ack), (1, failed)]);
+        assert_eq!(dispositions, [Disposition::Ack, failed, Disposition::Ack]);
     }
 
     #[test]
     fn the_record_of_an_unknown_entry_is_skipped() {
-        let settled = request(&[("a", "u")]).settle(&[refreshed("u", RefreshStatus::Unknown)]);
-        assert!(matches!(settled.first(), Some((0, Disposition::Skip(reason))) if reason.starts_with("unknown")));
+        let (dispositions, _) = run(vec![body("a", "u")], |_| Some(RefreshStatus::Unknown), &[]);
+        assert_eq!(dispositions, [Disposition::Skip("unknown: the entry service holds no such entry".to_owned())]);
     }
 
     #[test]
     fn a_fan_that_the_response_does_not_mention_is_retried() {
-        let settled = request(&[("a", "u")]).settle(&[refreshed("v", RefreshStatus::Refreshed)]);
-        assert_eq!(settled, [(0, Disposition::retry("service entry: its response does not mention the fan"))]);
+        let (dispositions, _) = run(vec![body("a", "u")], |_| None, &[]);
+        assert_eq!(dispositions, [Disposition::retry("service entry: its response does not mention the fan")]);
     }
 
     #[test]
-    fn a_refused_request_is_halved_down_to_one_fan() {
-        let [first, second] = request(&[("a", "u"), ("a", "v"), ("a", "w")]).halves().unwrap();
-        assert_eq!(
-            (first.fans.as_slice(), first.records.as_slice()),
-            (["u".to_owned()].as_slice(), [vec![0]].as_slice())
-        );
-        assert_eq!(second.fans, ["v", "w"]);
-        assert_eq!(second.settle_all(&Disposition::Ack), [(1, Disposition::Ack), (2, Disposition::Ack)]);
-        assert_eq!(first.halves(), None);
+    fn point_2_a_refused_request_is_halved_down_to_one_fan_who_is_retried() {
+        let bodies = ["u", "v", "w", "v"].map(|fan| body("a", fan)).to_vec();
+        let (dispositions, requests) = run(bodies, all_refreshed, &["v"]);
+        let refused = refusal().disposition();
+        assert_eq!(dispositions, [Disposition::Ack, refused.clone(), Disposition::Ack, refused]);
+        assert_eq!(requests.iter().map(|(_, fans)| *fans).collect::<Vec<_>>(), [3, 1, 2, 1, 1]);
     }
 
     #[test]

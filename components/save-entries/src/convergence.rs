@@ -47,7 +47,7 @@ pub fn after_upsert(result: Option<&Upserted>) -> Next {
         Some((UpsertStatus::Stale, _)) => Next::Reread(Why::Refused),
         Some((UpsertStatus::Invalid, message)) => {
             let message = message.unwrap_or("without saying why");
-            Next::Settle(Disposition::Reject(format!("invalid: the entry service will never take it: {message}")))
+            Next::Settle(Disposition::retry(format!("invalid: the entry service will never take it: {message}")))
         }
         None => Next::Settle(Disposition::retry(UNMENTIONED)),
     }
@@ -72,15 +72,15 @@ pub fn after_unflag(error: Option<&Error>) -> Next {
 
 /// The next step after the item was read again; `sent` is the version that the service was sent.
 pub fn after_reread(sent: &Item, why: Why, current: Option<Rc<Item>>) -> Next {
-    match (why, current) {
+    match (why, current.map(|current| current.or_version(&sent.version))) {
         (Why::Changed, Some(current)) => Next::Put(current),
         (Why::Changed, None) => Next::Delete,
         // It has been removed since: the service has its tombstone, or the record of the removal will bring it.
         (Why::Refused, None) => Next::Settle(Disposition::Ack),
         // Another call has replicated it.
         (Why::Refused, Some(current)) if !current.entry.needs_replication => Next::Settle(Disposition::Ack),
-        (Why::Refused, Some(current)) if current.version == sent.version => Next::Settle(Disposition::Reject(
-            "refused: the entry service holds a newer version than the table; the flag stays set".to_owned(),
+        (Why::Refused, Some(current)) if current.version == sent.version => Next::Settle(Disposition::retry(
+            "refused: the entry service holds a newer version than the table; the flag stays set",
         )),
         (Why::Refused, Some(current)) => Next::Put(current),
     }
@@ -88,7 +88,7 @@ pub fn after_reread(sent: &Item, why: Why, current: Option<Rc<Item>>) -> Next {
 
 /// Clears the flag, if the item is still the version that was sent. `now` is RFC 3339.
 pub fn unflag(item: &Item, now: &str) -> Update {
-    let (path, updated) = &item.updated;
+    let same = |(path, value): &(&str, String)| Predicate::Equals(((*path).to_owned(), value.clone()));
     Update {
         key: item.key.clone(),
         set: vec![
@@ -96,7 +96,7 @@ pub fn unflag(item: &Item, now: &str) -> Update {
             ("replicatedAt".to_owned(), serde_json::Value::from(now).to_string()),
         ],
         remove: vec![],
-        condition: vec![Predicate::Equals(((*path).to_owned(), updated.clone()))],
+        condition: item.unchanged.iter().map(same).collect(),
     }
 }
 
@@ -130,13 +130,6 @@ mod tests {
         Upserted { global_user_id: "u".to_owned(), status, message: message.map(str::to_owned), score: None }
     }
 
-    fn rejected(next: &Next) -> Option<&str> {
-        match next {
-            Next::Settle(Disposition::Reject(reason)) => Some(reason),
-            _ => None,
-        }
-    }
-
     #[test]
     fn case_01_a_score_is_sent_with_every_digit() {
         let stored = image("u", 1, "m").to_string();
@@ -152,9 +145,10 @@ mod tests {
     }
 
     #[test]
-    fn an_invalid_entry_is_rejected_and_keeps_its_flag() {
+    fn point_2_an_invalid_entry_is_retried_and_keeps_its_flag() {
         let next = after_upsert(Some(&upserted(UpsertStatus::Invalid, Some("no e-mail"))));
-        assert_eq!(rejected(&next), Some("invalid: the entry service will never take it: no e-mail"));
+        let retry = Disposition::retry("invalid: the entry service will never take it: no e-mail");
+        assert_eq!(next, Next::Settle(retry));
     }
 
     #[test]
@@ -198,7 +192,21 @@ mod tests {
         assert_eq!(after_reread(&sent, Why::Refused, Some(item(&replicated).into())), Next::Settle(Disposition::Ack));
         assert_eq!(after_reread(&sent, Why::Refused, Some(newer.clone())), Next::Put(newer));
         let next = after_reread(&sent, Why::Refused, Some(sent.clone()));
-        assert!(rejected(&next).unwrap().starts_with("refused: "));
+        let reason = "refused: the entry service holds a newer version than the table; the flag stays set";
+        assert_eq!(next, Next::Settle(Disposition::retry(reason)));
+    }
+
+    #[test]
+    fn point_4_an_item_without_a_date_is_read_again_in_the_version_of_its_change() {
+        let mut undated = image("u", 1, "a");
+        undated["date"] = serde_json::json!({});
+        let sent = Rc::new(item(&undated)).or_version("2024-01-01T10:00:00.001Z");
+        let Next::Put(again) = after_reread(&sent, Why::Changed, Some(Rc::new(item(&undated)))) else { unreachable!() };
+        assert_eq!(again.version, sent.version);
+        assert_eq!(for_service(&again).date.updated, Some("2024-01-01T10:00:00.001Z"));
+        let condition = unflag(&sent, "now").condition;
+        let fields = serde_json::to_string(r#"{"markets":["a"]}"#).unwrap();
+        assert_eq!(condition, [Predicate::Equals(("fields".to_owned(), fields))]);
     }
 
     /// API usage's example has no milliseconds.

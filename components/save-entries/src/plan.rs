@@ -76,11 +76,12 @@ pub fn plan(inputs: Vec<Input>, looks: &HashMap<Key, Look>) -> Plan {
 }
 
 fn decide(input: &Input, looks: &HashMap<Key, Look>) -> Result<(Rc<Item>, Action), Disposition> {
-    let look = looks.get(&input.record.image.key).ok_or_else(|| Disposition::retry(UNREAD))?;
+    let image = &input.record.image;
+    let look = looks.get(&image.key).ok_or_else(|| Disposition::retry(UNREAD))?;
     let current = look.as_ref().map_err(Clone::clone)?.as_ref();
     match (check(&input.record, current.map(Rc::as_ref), input.attempt), current) {
-        (Check::Put, Some(current)) => Ok((current.clone(), Action::Put)),
-        (Check::Put | Check::Delete, _) => Ok((input.record.image.clone(), Action::Delete)),
+        (Check::Put, Some(current)) => Ok((current.clone().or_version(&image.version), Action::Put)),
+        (Check::Put | Check::Delete, _) => Ok((image.clone(), Action::Delete)),
         (Check::Stale(reason), _) => Err(Disposition::Skip(reason.to_owned())),
         (Check::Behind, _) => Err(Disposition::retry("the table returned an item older than the record")),
     }

@@ -12,7 +12,7 @@ use worker_kit::Disposition;
 use worker_kit::platform::ErrorKind;
 use worker_kit::platform::table::Key;
 use worker_kit::services::entry::Deletion;
-use worker_kit::services::{MAX_PER_REQUEST, ServiceError};
+use worker_kit::services::{MAX_PER_REQUEST, ServiceError, isolate};
 
 /// Most keys of one read.
 const KEYS_PER_READ: usize = 500;
@@ -118,56 +118,53 @@ impl<P: Ports> Round<'_, P> {
     }
 
     async fn put(&mut self, jobs: Vec<Job>) {
-        let mut waiting = vec![jobs];
-        while let Some(jobs) = waiting.pop().filter(|jobs| !jobs.is_empty()) {
+        let (ports, campaign_id) = (self.ports, self.campaign_id);
+        let send = async |jobs: &[Job]| {
             let entries: Vec<_> = jobs.iter().map(|job| convergence::for_service(&job.item)).collect();
-            match self.ports.upsert(self.campaign_id, &entries).await {
-                Err(error) => waiting.extend(self.refused(jobs, &error)),
-                Ok(results) => {
-                    let unscored = self.queue_scores(&results, &jobs).await;
-                    for job in jobs {
-                        let result = results.iter().find(|it| it.global_user_id == job.item.entry.global_user_id);
-                        let lost = unscored.get(&job.item.key).cloned();
-                        self.follow(job, lost.map_or_else(|| convergence::after_upsert(result), Next::Settle));
-                    }
-                }
+            ports.upsert(campaign_id, &entries).await
+        };
+        for (jobs, answer) in isolate(jobs, 1, send).await {
+            let Some((jobs, results)) = self.answered(jobs, answer) else { continue };
+            let unscored = self.queue_scores(&results, &jobs).await;
+            for job in jobs {
+                let result = results.iter().find(|it| it.global_user_id == job.item.entry.global_user_id);
+                let lost = unscored.get(&job.item.key).cloned();
+                self.follow(job, lost.map_or_else(|| convergence::after_upsert(result), Next::Settle));
             }
         }
     }
 
     async fn delete(&mut self, jobs: Vec<Job>) {
-        let mut waiting = vec![jobs];
-        while let Some(jobs) = waiting.pop().filter(|jobs| !jobs.is_empty()) {
-            let deletion = |job: &Job| Deletion {
-                global_user_id: job.item.entry.global_user_id.clone(),
-                version: job.item.version.clone(),
-            };
+        let (ports, campaign_id) = (self.ports, self.campaign_id);
+        let deletion = |job: &Job| Deletion {
+            global_user_id: job.item.entry.global_user_id.clone(),
+            version: job.item.version.clone(),
+        };
+        let send = async |jobs: &[Job]| {
             let entries: Vec<_> = jobs.iter().map(deletion).collect();
-            match self.ports.delete(self.campaign_id, &entries).await {
-                Err(error) => waiting.extend(self.refused(jobs, &error)),
-                Ok(results) => {
-                    for job in jobs {
-                        let result = results.iter().find(|it| it.global_user_id == job.item.entry.global_user_id);
-                        self.follow(job, convergence::after_delete(result));
-                    }
-                }
+            ports.delete(campaign_id, &entries).await
+        };
+        for (jobs, answer) in isolate(jobs, 1, send).await {
+            let Some((jobs, results)) = self.answered(jobs, answer) else { continue };
+            for job in jobs {
+                let result = results.iter().find(|it| it.global_user_id == job.item.entry.global_user_id);
+                self.follow(job, convergence::after_delete(result));
             }
         }
     }
 
-    /// A request that was refused as a whole is halved, until the entry that caused it is alone. Any other error
-    /// applies to all its jobs.
-    fn refused(&mut self, mut jobs: Vec<Job>, error: &ServiceError) -> Vec<Vec<Job>> {
-        if error.is_refusal() && jobs.len() > 1 {
-            let more = jobs.split_off(jobs.len() / 2);
-            return vec![jobs, more];
-        }
+    /// The jobs of a request and its results; `None` if it failed, which settles the jobs.
+    fn answered<R>(&mut self, jobs: Vec<Job>, answer: Result<R, ServiceError>) -> Option<(Vec<Job>, R)> {
+        let error = match answer {
+            Ok(results) => return Some((jobs, results)),
+            Err(error) => error,
+        };
         let data = json!({"campaignId": self.campaign_id, "entries": jobs.len(), "problem": error.to_string()});
         self.ports.warn("Entries not replicated", data);
         for job in jobs {
             self.follow(job, Next::Settle(error.disposition()));
         }
-        vec![]
+        None
     }
 
     /// Queues failed scores to be computed again. A job whose message is not accepted keeps its flag and is delivered

@@ -37,10 +37,14 @@ fn verdict(record: &Record, current: Option<&Item>) -> Check {
     }
 }
 
+/// Two images without a date differ by the fan's attributes alone.
 fn compare(image: &Item, current: &Item) -> Check {
-    if current.version < image.version {
-        Check::Behind
-    } else if current.version == image.version && current.entry.fan_attributes() == image.entry.fan_attributes() {
+    let is_as_old = match (image.is_dated, current.is_dated) {
+        (true, true) if current.version < image.version => return Check::Behind,
+        (true, true) => current.version == image.version,
+        (image, current) => image == current,
+    };
+    if is_as_old && current.entry.fan_attributes() == image.entry.fan_attributes() {
         Check::Put
     } else {
         Check::Stale("stale: the item changed after this record")
@@ -107,6 +111,19 @@ mod tests {
         for attempt in [1, 2] {
             assert_eq!(check(&record(Operation::Modify, 2, "b"), Some(&before), attempt), Check::Behind);
         }
+    }
+
+    #[test]
+    fn point_4_without_dates_the_fans_attributes_decide() {
+        let undated = |market: &str| {
+            let mut image = image("u", 1, market);
+            image["date"] = serde_json::json!({});
+            std::rc::Rc::new(item(&image)).or_version("2024-01-01T10:00:00.001Z")
+        };
+        let record = Record { operation: Operation::Modify, image: undated("a") };
+        assert_eq!(check(&record, Some(&undated("a")), 1), Check::Put);
+        assert!(matches!(check(&record, Some(&undated("b")), 1), Check::Stale(_)));
+        assert!(matches!(check(&record, Some(&item(&image("u", 1, "a"))), 1), Check::Stale(_)), "it has a date now");
     }
 
     proptest! {

@@ -19,10 +19,6 @@ fn run(world: &World, inputs: Vec<Input>) -> Vec<Disposition> {
     settled.into_iter().map(|(_, disposition)| disposition).collect()
 }
 
-fn is_rejected(disposition: &Disposition, code: &str) -> bool {
-    matches!(disposition, Disposition::Reject(reason) if reason.starts_with(code))
-}
-
 fn is_stale(disposition: &Disposition) -> bool {
     matches!(disposition, Disposition::Skip(reason) if reason.starts_with("stale"))
 }
@@ -95,26 +91,28 @@ fn a_failed_replication_keeps_its_flag() {
 }
 
 #[test]
-fn an_invalid_entry_is_rejected_and_keeps_its_flag() {
+fn point_2_an_invalid_entry_is_retried_and_keeps_its_flag() {
     let images = [image("u", 1, "a"), image("v", 1, "a")];
     let mut world = World::with(images.clone());
     world.invalid = only("u");
     let inputs = images.iter().enumerate().map(|(index, image)| input(index, Operation::Insert, image)).collect();
     let dispositions = run(&world, inputs);
-    assert!(is_rejected(&dispositions[0], "invalid"), "{dispositions:?}");
+    assert!(is_retried(&dispositions[0]), "{dispositions:?}");
     assert_eq!(dispositions[1], Disposition::Ack);
     assert!(world.is_flagged(&images[0]) && !world.is_flagged(&images[1]));
 }
 
 #[test]
-fn an_entry_that_gets_its_request_refused_is_isolated() {
+fn point_2_an_entry_that_gets_its_request_refused_is_isolated_and_retried() {
     let images: Vec<_> = (0..25).map(|n| image(&format!("fan-{n}"), 1, "a")).collect();
     let mut world = World::with(images.clone());
     world.poison = only("fan-13");
     let inputs = images.iter().enumerate().map(|(index, image)| input(index, Operation::Insert, image)).collect();
     let dispositions = run(&world, inputs);
-    let rejected: Vec<_> = (0..25).filter(|index| dispositions[*index] != Disposition::Ack).collect();
-    assert_eq!(rejected, [13]);
+    let failed: Vec<_> = (0..25).filter(|index| dispositions[*index] != Disposition::Ack).collect();
+    assert_eq!(failed, [13]);
+    assert_eq!(dispositions[13], Disposition::retry("the entry service refused with status 400: not mine"));
+    assert!(world.is_flagged(&images[13]));
     assert!(world.requests.borrow().len() < 12, "halved, not sent one by one");
 }
 
@@ -181,8 +179,30 @@ fn the_flag_stays_set_if_the_service_has_a_newer_version() {
     let world = World::with([image.clone()]);
     let id = ("c".to_owned(), "u".to_owned());
     world.service.borrow_mut().insert(id, ("2024-01-01T10:00:00.009Z".to_owned(), None));
-    assert!(is_rejected(&run(&world, vec![input(0, Operation::Insert, &image)])[0], "refused"));
+    let reason = "refused: the entry service holds a newer version than the table; the flag stays set";
+    assert_eq!(run(&world, vec![input(0, Operation::Insert, &image)]), [Disposition::retry(reason)]);
     assert!(world.is_flagged(&image));
+}
+
+/// A table whose items have no dates, as in API usage's stream example.
+#[test]
+fn point_4_an_entry_without_a_date_is_sent_in_the_version_of_its_change_and_unflagged() {
+    let mut undated = image("u", 1, "a");
+    undated.as_object_mut().unwrap().remove("date");
+    let world = World::with([undated.clone()]);
+    let change = |operation: Operation, time: &str| {
+        let image = std::rc::Rc::new(crate::testing::item(&undated)).or_version(time);
+        Input { index: 0, attempt: 1, record: Record { operation, image } }
+    };
+    let times = ["2024-01-01T10:00:00.001Z", "2024-01-01T10:00:00.002Z"];
+    let id = ("c".to_owned(), "u".to_owned());
+    assert_eq!(run(&world, vec![change(Operation::Insert, times[0])]), [Disposition::Ack]);
+    assert_eq!(world.service.borrow()[&id].0, times[0]);
+    assert!(!world.is_flagged(&undated));
+    assert_eq!(run(&world, vec![change(Operation::Insert, times[0])]), [Disposition::Ack], "the same record twice");
+    world.table.borrow_mut().clear();
+    assert_eq!(run(&world, vec![change(Operation::Remove, times[1])]), [Disposition::Ack]);
+    assert_eq!(world.service.borrow()[&id], (times[1].to_owned(), None));
 }
 
 /// Delivers records in any order, some twice, two invocations at a time, until none is left.

@@ -1,14 +1,13 @@
 //! Sends profiles to the User Service, with an outcome for each.
+//!
+//! Every message is a profile of its own, also where a fan has several in a batch: the service keeps the newest of each
+//! part by `updatedAt`, so the outcome depends neither on how messages are batched nor on their order. Maps with keys from
+//! fans' input are ordered: the seeds of hash maps are frozen into the component, so hash maps could be attacked.
 
-use futures::{StreamExt, stream};
 use std::collections::BTreeMap;
-use worker_kit::{
-    Disposition,
-    services::{
-        MAX_PER_REQUEST, ServiceError,
-        user::{UpsertStatus, Upserted, User},
-    },
-};
+use worker_kit::Disposition;
+use worker_kit::services::user::{UpsertStatus, Upserted, User};
+use worker_kit::services::{ServiceError, isolate};
 
 /// Most requests of one call at a time. The host keeps the service's own limits.
 const IN_FLIGHT: usize = 4;
@@ -25,50 +24,68 @@ pub struct Outcomes {
     pub problems: Vec<String>,
 }
 
-/// Sends the profiles, at most [`MAX_PER_REQUEST`] in a request.
-pub async fn upsert(users: &[User], send: impl AsyncFn(&[User]) -> Result<Vec<Upserted>, ServiceError>) -> Outcomes {
-    let send = &send;
-    let requests = users.chunks(MAX_PER_REQUEST).map(|chunk| async move { (chunk, send(chunk).await) });
-    let mut answers = stream::iter(requests).buffered(IN_FLIGHT);
-    let mut outcomes = Outcomes::default();
-    while let Some((chunk, answer)) = answers.next().await {
-        match answer {
-            Ok(results) => outcomes.dispositions.extend(answered(chunk, results)),
-            Err(error) => outcomes.extend(failed(chunk, &error)),
+/// Sends the profiles.
+pub async fn upsert<'u>(
+    users: &[&'u User],
+    send: impl AsyncFn(&[&'u User]) -> Result<Vec<Upserted>, ServiceError>,
+) -> Outcomes {
+    let unsent = Disposition::retry(crate::UNSENT);
+    let mut outcomes = Outcomes { dispositions: vec![unsent; users.len()], problems: vec![] };
+    for round in rounds(users) {
+        let answers = isolate(round, IN_FLIGHT, async |places: &[usize]| {
+            let users: Vec<_> = places.iter().filter_map(|place| users.get(*place).copied()).collect();
+            send(&users).await
+        });
+        for (places, answer) in answers.await {
+            outcomes.settle(users, &places, answer);
         }
     }
     outcomes
 }
 
-/// The outcomes of a request that failed. Even a refusal concerns no single profile (the response of the service names
-/// invalid ones), so nothing is rejected: after the last attempt the messages become dead letters.
-fn failed(users: &[User], error: &ServiceError) -> Outcomes {
-    let disposition = match error.disposition() {
-        Disposition::Retry(retry) => Disposition::Retry(retry),
-        Disposition::Ack | Disposition::Reject(_) | Disposition::Skip(_) => Disposition::retry(error.to_string()),
-    };
-    Outcomes { dispositions: vec![disposition; users.len()], problems: vec![error.to_string()] }
+/// The places of the profiles, oldest first, in rounds that have each fan once, because the service's results name fans.
+fn rounds(users: &[&User]) -> Vec<Vec<usize>> {
+    let mut oldest_first: Vec<_> = users.iter().enumerate().collect();
+    oldest_first.sort_by_key(|(_, user)| user.updated_at.as_deref());
+    let mut rounds: Vec<Vec<usize>> = Vec::new();
+    let mut seen: BTreeMap<&str, usize> = BTreeMap::new();
+    for (place, user) in oldest_first {
+        let nth = seen.entry(&user.global_user_id).or_default();
+        match rounds.get_mut(*nth) {
+            Some(round) => round.push(place),
+            None => rounds.push(vec![place]),
+        }
+        *nth += 1;
+    }
+    rounds
 }
 
 impl Outcomes {
-    fn extend(&mut self, more: Self) {
-        self.dispositions.extend(more.dispositions);
-        self.problems.extend(more.problems);
+    fn settle(&mut self, users: &[&User], places: &[usize], answer: Result<Vec<Upserted>, ServiceError>) {
+        let results: Result<BTreeMap<_, _>, _> =
+            answer.map(|results| results.into_iter().map(|result| (result.global_user_id.clone(), result)).collect());
+        self.problems.extend(results.as_ref().err().map(ServiceError::to_string));
+        for place in places {
+            let (Some(slot), Some(user)) = (self.dispositions.get_mut(*place), users.get(*place)) else { continue };
+            *slot = match &results {
+                Ok(results) => answered(results.get(&user.global_user_id)),
+                Err(error) => error.disposition(),
+            };
+        }
     }
 }
 
-/// The disposition of each profile by the service's response. A profile that it does not mention is retried.
-fn answered(users: &[User], results: Vec<Upserted>) -> Vec<Disposition> {
-    let results: BTreeMap<_, _> = results.into_iter().map(|result| (result.global_user_id.clone(), result)).collect();
-    let disposition = |user: &User| match results.get(&user.global_user_id) {
-        Some(Upserted { status: UpsertStatus::Upserted, .. }) => Disposition::Ack,
-        Some(Upserted { status: UpsertStatus::Invalid, message, .. }) => {
-            let message = message.as_deref().unwrap_or("no reason given");
-            Disposition::Reject(format!("the user service finds the profile invalid: {message}"))
+/// The disposition of a profile by the service's result. One that the answer does not mention is retried, and so is one
+/// that the service finds invalid: after the last attempt it becomes a dead letter.
+fn answered(result: Option<&Upserted>) -> Disposition {
+    match result.map(|result| (result.status, result.message.as_deref())) {
+        Some((UpsertStatus::Upserted | UpsertStatus::Stale, _)) => Disposition::Ack,
+        Some((UpsertStatus::Invalid, message)) => {
+            let message = message.unwrap_or("no reason given");
+            Disposition::retry(format!("the user service finds the profile invalid: {message}"))
         }
         None => Disposition::retry(UNMENTIONED),
-    };
-    users.iter().map(disposition).collect()
+    }
 }
 
 #[cfg(test)]
@@ -81,6 +98,14 @@ mod tests {
         (0..count).map(|at| User { global_user_id: format!("u{at}"), ..User::default() }).collect()
     }
 
+    fn send(users: &[User], send: impl AsyncFn(&[&User]) -> Result<Vec<Upserted>, ServiceError>) -> Outcomes {
+        block_on(upsert(&users.iter().collect::<Vec<_>>(), send))
+    }
+
+    fn stored(users: &[&User]) -> Result<Vec<Upserted>, ServiceError> {
+        Ok(users.iter().map(|user| result(user, UpsertStatus::Upserted)).collect())
+    }
+
     fn result(user: &User, status: UpsertStatus) -> Upserted {
         Upserted { global_user_id: user.global_user_id.clone(), status, message: None }
     }
@@ -88,10 +113,10 @@ mod tests {
     #[test]
     fn a_request_holds_at_most_25_profiles() {
         let sizes = RefCell::new(Vec::new());
-        let outcomes = block_on(upsert(&users(60), async |chunk| {
+        let outcomes = send(&users(60), async |chunk| {
             sizes.borrow_mut().push(chunk.len());
-            Ok(chunk.iter().map(|user| result(user, UpsertStatus::Upserted)).collect())
-        }));
+            stored(chunk)
+        });
         assert_eq!(sizes.into_inner(), [25, 25, 10]);
         assert_eq!(outcomes.dispositions, vec![Disposition::Ack; 60]);
         assert!(outcomes.problems.is_empty());
@@ -99,39 +124,67 @@ mod tests {
 
     #[test]
     fn without_profiles_no_request_is_sent() {
-        let outcomes = block_on(upsert(&[], async |_| unreachable!("nothing to send")));
+        let outcomes = send(&[], async |_| unreachable!("nothing to send"));
         assert!(outcomes.dispositions.is_empty());
     }
 
     #[test]
     fn every_profile_has_its_own_outcome() {
-        let outcomes = block_on(upsert(&users(3), async |chunk| {
-            let statuses = [UpsertStatus::Invalid, UpsertStatus::Upserted];
+        let outcomes = send(&users(4), async |chunk| {
+            let statuses = [UpsertStatus::Invalid, UpsertStatus::Upserted, UpsertStatus::Stale];
             // In another order than sent, and without the second profile.
-            let results = chunk.iter().step_by(2).zip(statuses).map(|(user, status)| result(user, status));
+            let answered = chunk.iter().enumerate().filter(|(at, _)| *at != 1);
+            let results = answered.zip(statuses).map(|((_, user), status)| result(user, status));
             Ok(results.collect::<Vec<_>>().into_iter().rev().collect())
-        }));
-        let invalid = "the user service finds the profile invalid: no reason given".to_owned();
-        let expected = [Disposition::Reject(invalid), Disposition::retry(UNMENTIONED), Disposition::Ack];
+        });
+        let invalid = Disposition::retry("the user service finds the profile invalid: no reason given");
+        let unknown = Disposition::retry(UNMENTIONED);
+        let expected = [invalid, unknown, Disposition::Ack, Disposition::Ack];
         assert_eq!(outcomes.dispositions, expected);
     }
 
     #[test]
     fn a_failed_request_leaves_the_others_alone() {
         let throttled = ServiceError::Throttled { service: "user", retry_after_ms: Some(2000) };
-        let outcomes = block_on(upsert(&users(30), async |chunk| match chunk.len() {
+        let outcomes = send(&users(30), async |chunk| match chunk.len() {
             25 => Err(throttled.clone()),
-            _ => Ok(chunk.iter().map(|user| result(user, UpsertStatus::Upserted)).collect()),
-        }));
+            _ => stored(chunk),
+        });
         let (first, second) = outcomes.dispositions.split_at(25);
-        assert_eq!(first, vec![Disposition::retry_after(Some(2000), throttled.to_string()); 25]);
+        assert_eq!(first, vec![throttled.disposition(); 25]);
         assert_eq!(second, vec![Disposition::Ack; 5]);
         assert_eq!(outcomes.problems, ["the user service has no capacity now"]);
     }
 
     #[test]
-    fn a_refused_request_rejects_no_profile() {
-        let refused = ServiceError::Rejected { service: "user", status: 404, message: String::new() };
-        assert_eq!(failed(&users(2), &refused).dispositions, vec![Disposition::retry(refused.to_string()); 2]);
+    fn point_6_one_refused_profile_costs_no_other() {
+        let refused = ServiceError::Refused { service: "user", status: 400, message: "no name".to_owned() };
+        let outcomes = send(&users(10), async |chunk| {
+            let spoiled = chunk.iter().any(|user| user.global_user_id == "u7");
+            if spoiled { Err(refused.clone()) } else { stored(chunk) }
+        });
+        let failed: Vec<_> = (0..10).filter(|at| outcomes.dispositions.get(*at) != Some(&Disposition::Ack)).collect();
+        assert_eq!(failed, [7]);
+        assert_eq!(outcomes.dispositions.get(7), Some(&refused.disposition()), "a retry, never a rejection");
+        assert_eq!(outcomes.problems, ["the user service refused with status 400: no name"]);
+    }
+
+    #[test]
+    fn point_5_each_message_of_a_fan_is_sent_with_its_own_time_and_the_oldest_first() {
+        let profile = |fan: &str, updated_at: &str| User {
+            global_user_id: fan.to_owned(),
+            updated_at: Some(updated_at.to_owned()),
+            ..User::default()
+        };
+        let users = [profile("u", "3"), profile("v", "1"), profile("u", "1"), profile("u", "2")];
+        let sent = RefCell::new(Vec::new());
+        let outcomes = send(&users, async |chunk| {
+            let names =
+                chunk.iter().map(|it| format!("{}{}", it.global_user_id, it.updated_at.as_deref().unwrap_or("")));
+            sent.borrow_mut().push(names.collect::<Vec<_>>().join(" "));
+            stored(chunk)
+        });
+        assert_eq!(sent.into_inner(), ["v1 u1", "u2", "u3"]);
+        assert_eq!(outcomes.dispositions, vec![Disposition::Ack; 4]);
     }
 }

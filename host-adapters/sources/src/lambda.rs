@@ -3,9 +3,12 @@
 use crate::{LAMBDA, sqs};
 use host_adapters_event::{Event, json};
 use host_adapters_json::compact;
-use serde::Deserialize;
+use serde::de::{DeserializeOwned, Error};
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use serde_json::value::RawValue;
+use std::collections::BTreeMap;
+use std::str::FromStr;
 
 /// A record that Lambda handed over.
 #[derive(Clone, Debug, PartialEq)]
@@ -106,16 +109,29 @@ fn read(text: &RawValue) -> serde_json::Result<Value> {
         #[serde(borrow)]
         body: &'a RawValue,
     }
-    let mut record: Value = serde_json::from_str(text.get())?;
+    let mut record = serde_json::from_str(text.get()).or_else(|error| readable(text).ok_or(error))?;
     if let Some(body @ (Value::Object(_) | Value::Array(_) | Value::Number(_))) = record.get_mut("body") {
         *body = Value::String(compact(serde_json::from_str::<Body<'_>>(text.get())?.body)?);
     }
     Ok(record)
 }
 
+/// The members of a record that can be read: half a character, or a number out of range, costs only its own member.
+/// `None` if that is one of those that hold the record itself.
+fn readable(text: &RawValue) -> Option<Value> {
+    let members: BTreeMap<String, &RawValue> = serde_json::from_str(text.get()).ok()?;
+    let is_needed = |name: &str| name == "body" || shapes().any(|shape| shape.field == Some(name));
+    let read = |(name, value): (String, &RawValue)| match serde_json::from_str(value.get()) {
+        Ok(value) => Some(Some((name, value))),
+        Err(_) => (!is_needed(&name)).then_some(None),
+    };
+    let members: Option<Vec<Option<(String, Value)>>> = members.into_iter().map(read).collect();
+    Some(Value::Object(members?.into_iter().flatten().collect()))
+}
+
 /// A record that has no field of another shape is a message.
 fn shape(record: &Value) -> &'static Shape {
-    let has = |shape: &&Shape| shape.field.is_some_and(|field| record.get(field).is_some());
+    let has = |shape: &&Shape| shape.field.is_some_and(|field| record.get(field).is_some_and(|value| !value.is_null()));
     shapes().find(has).unwrap_or(&sqs::MESSAGE)
 }
 
@@ -127,6 +143,48 @@ fn shapes() -> impl Iterator<Item = &'static Shape> {
 fn identifier(record: &Value) -> Option<String> {
     let paths = shapes().map(|shape| shape.id).chain(["/eventID"]);
     paths.filter_map(|path| record.pointer(path)?.as_str()).next().map(str::to_owned)
+}
+
+/// A member that an event can do without: null, or a value that cannot be read, counts as absent. So a good record is
+/// never lost for what stands around it.
+#[derive(Debug)]
+pub(crate) struct Optional<T>(pub(crate) Option<T>);
+
+impl<T> Default for Optional<T> {
+    fn default() -> Self {
+        Self(None)
+    }
+}
+
+impl<'de, T: DeserializeOwned> Deserialize<'de> for Optional<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let value = Value::deserialize(deserializer)?;
+        // serde would read a list as an object, its values in the order of the fields.
+        Ok(Self(if value.is_array() { None } else { T::deserialize(value).ok() }))
+    }
+}
+
+/// Text, or a number where AWS writes one as text, or text where it does not.
+#[derive(Debug)]
+pub(crate) struct Scalar(pub(crate) String);
+
+impl<'de> Deserialize<'de> for Scalar {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match Value::deserialize(deserializer)? {
+            Value::String(text) => Ok(Self(text)),
+            Value::Number(number) => Ok(Self(number.to_string())),
+            _ => Err(D::Error::custom("neither text nor a number")),
+        }
+    }
+}
+
+impl Scalar {
+    /// The number; `None` if it is not one of this type. A whole number may have a fraction of zeros.
+    pub(crate) fn number<N: FromStr>(&self) -> Option<N> {
+        let text = self.0.trim();
+        let without_fraction = || text.split_once('.').filter(|(_, fraction)| fraction.bytes().all(|it| it == b'0'));
+        text.parse().ok().or_else(|| without_fraction()?.0.parse().ok())
+    }
 }
 
 /// The resource's name at the end of an ARN, and `kind:name` as [`Event::source`] has it.

@@ -19,6 +19,12 @@ pub struct Faults {
     pub retry_after_secs: u64,
     /// Rate of 503.
     pub unavailable: f64,
+    /// Rate of responses with the status `refusal`, before the request takes effect.
+    pub refused: f64,
+    /// The status of a refusal, for example 404 as of a server that does not know the path; 400 if it is 0.
+    pub refusal: u16,
+    /// Fans whose record makes the service answer the whole request with the status `refusal`.
+    pub poison: Vec<String>,
     /// Rate of responses that are late.
     pub slow: f64,
     /// How late, milliseconds.
@@ -31,6 +37,8 @@ pub struct Faults {
     pub garbled: f64,
     /// Whether versions are ignored, so that the last entry sent is kept even if it is older.
     pub ignore_version: bool,
+    /// Whether the Entry Service answers without `results`, as API usage prints its answer.
+    pub without_results: bool,
     /// Rate of entries whose score fails, when they are stored or when it is computed again.
     pub score_failed: f64,
 }
@@ -40,6 +48,7 @@ pub struct Faults {
 pub(crate) enum Fault {
     Throttled { retry_after_secs: u64 },
     Unavailable,
+    Refused { status: u16 },
     Cut,
     CutAfter,
     Garbled,
@@ -77,6 +86,19 @@ impl Dice {
         self.with(|(faults, _)| faults.ignore_version)
     }
 
+    /// Whether answers have no `results`.
+    pub(crate) fn answers_without_results(&self) -> bool {
+        self.with(|(faults, _)| faults.without_results)
+    }
+
+    /// The status of the answer to a request of an operation with these fans, if one of them spoils it.
+    pub(crate) fn spoiled<'f>(&self, operation: &str, mut fans: impl Iterator<Item = &'f str>) -> Option<u16> {
+        self.with(|(faults, _)| {
+            let spoils = |fan: &str| faults.poison.iter().any(|poison| poison == fan);
+            (faults.concern(operation) && fans.any(spoils)).then(|| faults.refusal())
+        })
+    }
+
     /// Draws whether the score of an operation fails.
     pub(crate) fn score_fails(&self, operation: &str) -> bool {
         self.with(|(faults, generator)| {
@@ -106,12 +128,17 @@ impl Faults {
         self.operations.is_empty() || self.operations.iter().any(|o| o == operation)
     }
 
+    fn refusal(&self) -> u16 {
+        if self.refusal == 0 { 400 } else { self.refusal }
+    }
+
     /// The fault at a point of the unit interval, on which the rates follow one another.
     fn at(&self, mut point: f64) -> Option<Fault> {
         let throttled = Fault::Throttled { retry_after_secs: self.retry_after_secs };
         let line = [
             (self.throttled, throttled),
             (self.unavailable, Fault::Unavailable),
+            (self.refused, Fault::Refused { status: self.refusal() }),
             (self.cut, Fault::Cut),
             (self.cut_after, Fault::CutAfter),
             (self.garbled, Fault::Garbled),

@@ -33,6 +33,14 @@ pub(crate) struct Checked {
     pub(crate) bad: Arc<BTreeMap<usize, String>>,
 }
 
+impl Checked {
+    /// The fans that the request is about.
+    fn fans(&self) -> impl Iterator<Item = &str> {
+        let records = self.body.as_object().into_iter().flat_map(|body| body.values()).filter_map(Value::as_array);
+        records.flatten().filter_map(|record| record.as_str().or_else(|| record.get("globalUserId")?.as_str()))
+    }
+}
+
 impl Guard {
     pub(crate) fn new(contract: Contract, token: Token, dice: Dice) -> Arc<Self> {
         Arc::new(Self { contract, token, dice, answers: Mutex::default() })
@@ -80,13 +88,19 @@ async fn answer(guard: &Guard, operation: &str, fate: Fate, mut request: Request
     match fate.fault {
         Some(Fault::Throttled { retry_after_secs }) => return throttled(retry_after_secs),
         Some(Fault::Unavailable) => return reply::failure(StatusCode::SERVICE_UNAVAILABLE, "UNAVAILABLE", "try later"),
+        Some(Fault::Refused { status }) => return refused(status),
         Some(Fault::Cut) => return cut(),
         Some(Fault::CutAfter | Fault::Garbled) | None => {}
     }
     if guard.contract.takes_body(operation) {
         let body = std::mem::take(request.body_mut());
         match read(guard, operation, body).await {
-            Ok(checked) => drop(request.extensions_mut().insert(checked)),
+            Ok(checked) => {
+                if let Some(status) = guard.dice.spoiled(operation, checked.fans()) {
+                    return refused(status);
+                }
+                request.extensions_mut().insert(checked);
+            }
             Err(message) => return reply::bad_request(&message),
         }
     }
@@ -107,6 +121,11 @@ async fn read(guard: &Guard, operation: &str, body: Body) -> Result<Checked, Str
         Err(Breach::Request(message)) => return Err(message),
     };
     Ok(Checked { body: Arc::new(body), bad: Arc::new(bad) })
+}
+
+fn refused(status: u16) -> Response {
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST);
+    reply::failure(status, "REFUSED", "refused on demand")
 }
 
 fn throttled(retry_after_secs: u64) -> Response {

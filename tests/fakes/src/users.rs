@@ -6,6 +6,7 @@ use axum::extract::{Path, Query, State};
 use axum::response::Response;
 use axum::routing::{get, post};
 use axum::{Extension, Json, Router};
+use chrono::{SecondsFormat, Utc};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::ops::Bound::{Excluded, Unbounded};
@@ -21,8 +22,34 @@ pub(crate) struct Users {
 /// A fan is known by a profile, by a verification, or both.
 #[derive(Default)]
 struct Fan {
-    profile: Option<Map<String, Value>>,
+    profile: Option<Profile>,
     verified: bool,
+}
+
+/// Each attribute with its value, and when the profile was given that it is from.
+#[derive(Default)]
+struct Profile(BTreeMap<String, (Value, String)>);
+
+impl Profile {
+    /// Takes what is not older than what is held. Returns whether that is anything. A profile without a time counts as
+    /// given now.
+    fn upsert(&mut self, given: &Map<String, Value>) -> bool {
+        let now = Utc::now().to_rfc3339_opts(SecondsFormat::Millis, true);
+        let updated_at = given.get("updatedAt").and_then(Value::as_str).unwrap_or(&now);
+        let mut any = false;
+        for (name, value) in given {
+            let newer_held = self.0.get(name).is_some_and(|(_, held)| held.as_str() > updated_at);
+            if !newer_held {
+                self.0.insert(name.clone(), (value.clone(), updated_at.to_owned()));
+                any |= name != "globalUserId";
+            }
+        }
+        any || given.len() == 1
+    }
+
+    fn to_json(&self) -> Value {
+        Value::Object(self.0.iter().map(|(name, (value, _))| (name.clone(), value.clone())).collect())
+    }
 }
 
 impl Users {
@@ -61,8 +88,8 @@ async fn upsert(State(state): State<Users>, Extension(sent): Extension<Checked>)
             return json!({ "globalUserId": id, "status": "invalid", "message": message });
         }
         let profile = fans.entry(id.to_owned()).or_default().profile.get_or_insert_default();
-        profile.extend(user.as_object().into_iter().flatten().map(|(name, value)| (name.clone(), value.clone())));
-        json!({ "globalUserId": id, "status": "upserted" })
+        let upserted = user.as_object().is_some_and(|user| profile.upsert(user));
+        json!({ "globalUserId": id, "status": if upserted { "upserted" } else { "stale" } })
     };
     let results: Vec<Value> = users.enumerate().map(&mut judge).collect();
     reply::ok(json!({ "results": results }))
@@ -71,13 +98,13 @@ async fn upsert(State(state): State<Users>, Extension(sent): Extension<Checked>)
 async fn list(State(state): State<Users>, Query(paging): Query<Paging>) -> Response {
     let fans = state.lock();
     let behind = fans.range::<str, _>((Excluded(paging.after.as_str()), Unbounded));
-    let profiles = behind.filter_map(|(id, fan)| Some((id.clone(), Value::Object(fan.profile.clone()?))));
+    let profiles = behind.filter_map(|(id, fan)| Some((id.clone(), fan.profile.as_ref()?.to_json())));
     reply::ok(paging.page("users", profiles.take(paging.size() + 1).collect()))
 }
 
 async fn one(State(state): State<Users>, Path(id): Path<String>) -> Response {
-    let profile = state.lock().get(&id).and_then(|fan| fan.profile.clone());
-    reply::found(profile.map(Value::Object), "user")
+    let profile = state.lock().get(&id).and_then(|fan| fan.profile.as_ref().map(Profile::to_json));
+    reply::found(profile, "user")
 }
 
 async fn verification(State(state): State<Users>, Path(id): Path<String>) -> Response {

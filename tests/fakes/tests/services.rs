@@ -208,6 +208,61 @@ async fn profiles_are_merged_and_checked_one_by_one() {
 }
 
 #[tokio::test]
+async fn point_5_of_each_attribute_the_newest_is_kept_whatever_the_order_of_arrival() {
+    let profile = |at: Option<&str>, parts: Value| {
+        let mut profile = json!({ "globalUserId": "u1" });
+        profile.as_object_mut().unwrap().extend(parts.as_object().unwrap().clone());
+        profile.as_object_mut().unwrap().extend(at.map(|at| ("updatedAt".to_owned(), json!(at))));
+        profile
+    };
+    let given = [
+        profile(Some(V1), json!({ "phoneNumber": "+14155550121", "lastName": "Lovelace" })),
+        profile(Some(V2), json!({ "phoneNumber": "+14155550122", "locale": "fr-CA" })),
+        profile(Some("2026-01-01T00:00:00.003Z"), json!({ "phoneNumber": "+14155550123", "firstName": "Ada" })),
+    ];
+    let orders = [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]];
+    for order in orders {
+        let fixture = Fixture::new(Faults::default()).await;
+        let send = |user: Value| {
+            let body = Some(json!({ "users": [user] }));
+            fixture.call(Service::User, "upsertUsers", Method::POST, "/users", body)
+        };
+        for at in order {
+            assert_eq!(statuses(&send(given[at].clone()).await), ["upserted"], "{order:?}");
+        }
+        let held = fixture.call(Service::User, "getUser", Method::GET, "/users/u1", None).await;
+        let newest =
+            json!({ "phoneNumber": "+14155550123", "lastName": "Lovelace", "locale": "fr-CA", "firstName": "Ada" });
+        assert_eq!(held, profile(Some("2026-01-01T00:00:00.003Z"), newest), "{order:?}");
+        assert_eq!(statuses(&send(profile(Some(V1), json!({ "phoneNumber": "+14155550120" }))).await), ["stale"]);
+        assert_eq!(statuses(&send(profile(None, json!({ "phoneNumber": "+14155550129" }))).await), ["upserted"]);
+    }
+}
+
+#[tokio::test]
+async fn point_3_it_can_be_told_to_answer_as_api_usage_prints_it() {
+    let fixture = Fixture::new(Faults { without_results: true, ..Faults::default() }).await;
+    let all = fixture.upsert("c1", vec![entry("u1", V2), entry("u2", V1)]).await;
+    assert_eq!(all, json!({ "success": true, "upsertedCount": 2 }));
+    let some = fixture.upsert("c1", vec![entry("u1", V1), entry("u2", V1)]).await;
+    assert_eq!(some, json!({ "success": false, "upsertedCount": 1 }));
+    let deletion = json!({ "entries": [{ "globalUserId": "u2", "version": V1 }] });
+    let answer = fixture.call(Service::Entry, "deleteEntries", Method::DELETE, "/c1/entries", Some(deletion)).await;
+    assert_eq!(answer, json!({ "success": true, "deletedCount": 1 }));
+}
+
+#[tokio::test]
+async fn point_2_a_fan_can_spoil_a_request_for_all() {
+    let poison = vec!["u2".to_owned()];
+    let fixture = Fixture::new(Faults { poison, refusal: 422, ..Faults::default() }).await;
+    let send = |entries: Value| fixture.send(Service::Entry, Method::POST, "/c1/entries", Some(entries));
+    let spoiled = send(json!({ "entries": [entry("u1", V1), entry("u2", V1)] })).await.unwrap();
+    assert_eq!(spoiled.0, StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(fixture.services.entries().count(), 0);
+    assert_eq!(send(json!({ "entries": [entry("u1", V1)] })).await.unwrap().0, StatusCode::OK);
+}
+
+#[tokio::test]
 async fn campaigns_and_markets_are_those_that_were_put_in() {
     let fixture = Fixture::new(Faults::default()).await;
     let campaign = json!({ "id": "c1", "slug": "artist", "status": "ACTIVE" });
@@ -237,6 +292,8 @@ async fn each_fault_looks_as_in_production() {
     assert_eq!((response.status().as_u16(), response.headers()["retry-after"].to_str().unwrap()), (429, "2"));
     force(Faults { unavailable: 1.0, ..Faults::default() });
     assert_eq!(send().await.unwrap().0, StatusCode::SERVICE_UNAVAILABLE);
+    force(Faults { refused: 1.0, refusal: 404, ..Faults::default() });
+    assert_eq!(send().await.unwrap().0, StatusCode::NOT_FOUND);
     force(Faults { cut: 1.0, ..Faults::default() });
     assert!(send().await.is_err());
     assert_eq!(fixture.services.entries().count(), 0, "none of these took effect");

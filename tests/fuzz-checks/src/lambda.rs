@@ -59,9 +59,9 @@ fn name(index: usize, record: &Value) -> String {
         .map_or_else(|| format!("record-{index}"), str::to_owned)
 }
 
-/// A member of an object. `None` for elements of lists.
+/// A member of an object. `None` for elements of lists, and for null.
 fn member<'v>(value: &'v Value, key: &str) -> Option<&'v Value> {
-    value.as_object()?.get(key)
+    value.as_object()?.get(key).filter(|value| !value.is_null())
 }
 
 fn check_event(event: &Event, record: &Value) {

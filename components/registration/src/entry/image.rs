@@ -27,6 +27,11 @@ impl<'a> Image<'a> {
         })
     }
 
+    /// Whether the form is JSON text, as in `demand-table`, and not an object.
+    pub fn has_text_fields(&self) -> bool {
+        matches!(self.0.fields, Fields::Text(_))
+    }
+
     /// The dotted path of the attribute with the time of the last change.
     pub fn updated_path(&self) -> &'static str {
         match self.0.date.0.updated {

@@ -203,7 +203,7 @@ impl World {
 
     fn refusal(&self, fans: impl IntoIterator<Item = String>) -> Option<ServiceError> {
         let spoiled = fans.into_iter().any(|fan| self.poison.contains(&fan));
-        let refusal = ServiceError::Rejected { service: "entry", status: 400, message: "not mine".to_owned() };
+        let refusal = ServiceError::Refused { service: "entry", status: 400, message: "not mine".to_owned() };
         self.outage.clone().or(spoiled.then_some(refusal))
     }
 }

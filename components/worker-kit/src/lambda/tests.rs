@@ -173,7 +173,9 @@ fn a_bad_record_does_not_spoil_its_neighbours() {
             []
             {}
             m-2: malformed: missing field `body`
-            m-3: malformed: attributes.ApproximateReceiveCount is not a number: "many"
+            m-3 from sqs:http key None attempt 1 at 0 for m-3
+            []
+            {}
             4: malformed: dynamodb.NewImage.a.b is not a number: "x"
             record-4: malformed: dynamodb.Keys.pk has no type tag
             6: malformed: kinesis.data is not base64: Invalid symbol 37, offset 0.

@@ -91,7 +91,7 @@ pub enum UpsertStatus {
     Upserted,
     /// The service holds a newer version, or a tombstone at least as new.
     Stale,
-    /// The service will never take it.
+    /// The service finds it invalid.
     Invalid,
 }
 
@@ -159,14 +159,48 @@ pub struct Entries<'a, T> {
     pub entries: &'a [T],
 }
 
+/// The answer about entries. API usage prints it without `results`.
 #[derive(Deserialize)]
-struct Results<T> {
-    results: Vec<T>,
+#[serde(rename_all = "camelCase")]
+struct Answer<T> {
+    results: Option<Vec<T>>,
+    success: Option<bool>,
+    #[serde(alias = "deletedCount")]
+    upserted_count: Option<u64>,
+}
+
+#[derive(Deserialize)]
+struct Refreshes {
+    results: Vec<Refreshed>,
 }
 
 #[derive(Deserialize)]
 struct Invited {
     invited: bool,
+}
+
+impl<T> Answer<T> {
+    /// What became of each entry of a request. Without results, all are done if that is a success with as many as were
+    /// sent; otherwise it is unknown which are.
+    fn results<E>(self, sent: &[E], done: impl Fn(&E) -> T) -> Result<Vec<T>, ServiceError> {
+        let service = "entry";
+        match (self.results, self.success, self.upserted_count) {
+            (Some(results), _, _) => Ok(results),
+            (None, None, None) => {
+                let message = "it has neither results nor success and count".to_owned();
+                Err(ServiceError::Unreadable { service, message })
+            }
+            (None, Some(true), Some(count)) if usize::try_from(count) == Ok(sent.len()) => {
+                Ok(sent.iter().map(done).collect())
+            }
+            (None, success, count) => Err(ServiceError::Partial {
+                service,
+                success: success.unwrap_or_default(),
+                count: count.unwrap_or_default(),
+                sent: sent.len(),
+            }),
+        }
+    }
 }
 
 impl<'a> EntryService<'a> {
@@ -178,21 +212,29 @@ impl<'a> EntryService<'a> {
     /// Stores at most [`MAX_PER_REQUEST`](super::MAX_PER_REQUEST) entries of one campaign in one request.
     pub async fn upsert(&self, campaign_id: &str, entries: &[Entry<'_>]) -> Result<Vec<Upserted>, ServiceError> {
         let path = Path::new("/{campaignId}/entries", &[campaign_id]);
-        let answer: Results<_> = self.0.send("POST", path, Some(&Entries { entries })).await?;
-        Ok(answer.results)
+        let answer: Answer<_> = self.0.send("POST", path, Some(&Entries { entries })).await?;
+        answer.results(entries, |entry| Upserted {
+            global_user_id: entry.global_user_id.to_owned(),
+            status: UpsertStatus::Upserted,
+            message: None,
+            score: None,
+        })
     }
 
     /// Deletes at most [`MAX_PER_REQUEST`](super::MAX_PER_REQUEST) entries of one campaign in one request.
     pub async fn delete(&self, campaign_id: &str, entries: &[Deletion]) -> Result<Vec<Deleted>, ServiceError> {
         let path = Path::new("/{campaignId}/entries", &[campaign_id]);
-        let answer: Results<_> = self.0.send("DELETE", path, Some(&Entries { entries })).await?;
-        Ok(answer.results)
+        let answer: Answer<_> = self.0.send("DELETE", path, Some(&Entries { entries })).await?;
+        answer.results(entries, |deletion| Deleted {
+            global_user_id: deletion.global_user_id.clone(),
+            status: DeleteStatus::Deleted,
+        })
     }
 
     /// Refreshes the scores of at most [`MAX_PER_REQUEST`](super::MAX_PER_REQUEST) fans of one campaign in one request.
     pub async fn refresh_scores(&self, campaign_id: &str, fans: &[String]) -> Result<Vec<Refreshed>, ServiceError> {
         let path = Path::new("/{campaignId}/scores/refresh", &[campaign_id]);
-        let answer: Results<_> = self.0.send("POST", path, Some(&json!({"globalUserIds": fans}))).await?;
+        let answer: Refreshes = self.0.send("POST", path, Some(&json!({"globalUserIds": fans}))).await?;
         Ok(answer.results)
     }
 
@@ -201,5 +243,52 @@ impl<'a> EntryService<'a> {
         let path = Path::new("/{campaignId}/invites/check", &[campaign_id]);
         let answer: Invited = self.0.send("POST", path, Some(invitee)).await?;
         Ok(answer.invited)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+    use crate::services::error::parse;
+
+    /// What a service's answer to three entries says of them, as `fan status`, or the error.
+    fn read(answer: &str) -> Result<Vec<String>, ServiceError> {
+        let answer: Answer<Deleted> = parse("entry", answer)?;
+        let done = |fan: &&str| Deleted { global_user_id: (*fan).to_owned(), status: DeleteStatus::Deleted };
+        let results = answer.results(&["u", "v", "w"], done)?;
+        Ok(results.into_iter().map(|it| format!("{} {:?}", it.global_user_id, it.status)).collect())
+    }
+
+    #[test]
+    fn point_3_the_documents_own_answer_is_understood() {
+        let all = vec!["u Deleted".to_owned(), "v Deleted".to_owned(), "w Deleted".to_owned()];
+        for answer in [
+            r#"{"success":true,"upsertedCount":3}"#,
+            r#"{"success":true,"upsertedCount":3,"results":null,"more":[]}"#,
+            r#"{"success":true,"deletedCount":3}"#,
+        ] {
+            assert_eq!(read(answer), Ok(all.clone()), "{answer}");
+        }
+        let ours = r#"{"success":false,"upsertedCount":3,"results":[{"globalUserId":"u","status":"stale"}]}"#;
+        assert_eq!(read(ours), Ok(vec!["u Stale".to_owned()]), "results say more than a count");
+    }
+
+    #[test]
+    fn point_3_an_answer_that_does_not_say_that_all_are_held_is_not_success() {
+        for answer in [
+            r#"{"success":true,"upsertedCount":2}"#,
+            r#"{"success":true,"upsertedCount":4}"#,
+            r#"{"success":false,"upsertedCount":3}"#,
+            r#"{"success":false}"#,
+            r#"{"success":true}"#,
+            r#"{"upsertedCount":3}"#,
+            r#"{"success":"yes","upsertedCount":3}"#,
+            r#"{"results":7}"#,
+            "{}",
+            "null",
+        ] {
+            assert!(read(answer).unwrap_err().is_refusal(), "halved until it is known which: {answer}");
+        }
     }
 }

@@ -8,7 +8,7 @@ use serde_json::Value;
 /// Why a request to a service did not succeed, so that a worker knows whether to retry.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum ServiceError {
-    /// The service is down, or did not answer in time, or not in its own words: try again later.
+    /// The service is down, or is not where the host looks for it, or did not answer in time: try again later.
     #[error("the {service} service is unavailable: {message}")]
     Unavailable {
         /// `entry`, `user`, …
@@ -24,14 +24,42 @@ pub enum ServiceError {
         /// Milliseconds to wait, where the service said so.
         retry_after_ms: Option<u64>,
     },
-    /// The service refused this request; it will refuse it again.
+    /// The service refused this request, perhaps for one part of it: [`isolate`](super::isolate) finds out.
     #[error("the {service} service refused with status {status}: {message}")]
-    Rejected {
+    Refused {
         /// `entry`, `user`, …
         service: &'static str,
         /// The HTTP status.
         status: u16,
         /// What the service said.
+        message: String,
+    },
+    /// The service answered 2xx, but not in its own words: a proxy's page, a cut body. Perhaps because of one part.
+    #[error("the {service} service is unavailable: its answer is not what it should be: {message}")]
+    Unreadable {
+        /// `entry`, `user`, …
+        service: &'static str,
+        /// What is wrong with it.
+        message: String,
+    },
+    /// The service answered 2xx without saying what became of each record, and not that all of them are done.
+    #[error("the {service} service answered success: {success} and {count} of {sent} done, not which")]
+    Partial {
+        /// `entry`, `user`, …
+        service: &'static str,
+        /// Whether it calls that a success.
+        success: bool,
+        /// How many it says are done.
+        count: u64,
+        /// How many it was sent.
+        sent: usize,
+    },
+    /// The host cannot send the request, or take the response: perhaps because of one part of it.
+    #[error("the {service} service cannot be sent this: {message}")]
+    Unsendable {
+        /// `entry`, `user`, …
+        service: &'static str,
+        /// What is wrong with it.
         message: String,
     },
     /// The component is not set up to call the service.
@@ -50,58 +78,62 @@ impl ServiceError {
         let Error { kind, message, retry_after_ms } = error;
         match kind {
             ErrorKind::Throttled => Self::Throttled { service, retry_after_ms },
-            ErrorKind::Denied | ErrorKind::NotFound | ErrorKind::Invalid => Self::Misconfigured { service, message },
+            ErrorKind::Denied | ErrorKind::NotFound => Self::Misconfigured { service, message },
+            ErrorKind::Invalid => Self::Unsendable { service, message },
             ErrorKind::Unavailable | ErrorKind::ConditionFailed => Self::Unavailable { service, message },
         }
     }
 
-    /// Sorts an answer that is not 2xx. 401 and 403 are the host's or the service's set-up, not the record's fault:
-    /// they pass when it is mended, as do 408 and every 5xx.
+    /// Sorts an answer that is not 2xx. 408, 502, 503 and 504 pass by themselves; 3xx, 405 and 415 speak of the address.
+    /// Any other may be the fault of one record: where all calls get it, the host takes it for an outage.
     pub(super) fn from_status(service: &'static str, status: u16, retry_after_secs: Option<u64>, body: &str) -> Self {
         match status {
             429 => Self::Throttled { service, retry_after_ms: retry_after_secs.map(|secs| secs.saturating_mul(1000)) },
-            401 | 403 | 408 | 500..=599 => {
+            ..400 | 405 | 408 | 415 | 502..=504 => {
                 Self::Unavailable { service, message: format!("status {status}: {}", message(body)) }
             }
-            _ => Self::Rejected { service, status, message: message(body) },
+            _ => Self::Refused { service, status, message: message(body) },
         }
     }
 
-    /// The disposition of a record whose request failed in this way.
+    /// The disposition of a record whose request failed in this way: another delivery. Not even a refusal ends a record:
+    /// one that is refused at each attempt becomes a dead letter.
     pub fn disposition(&self) -> Disposition {
-        match self {
-            Self::Unavailable { .. } | Self::Misconfigured { .. } => Disposition::retry(self.to_string()),
-            Self::Throttled { retry_after_ms, .. } => Disposition::retry_after(*retry_after_ms, self.to_string()),
-            Self::Rejected { .. } => Disposition::Reject(self.to_string()),
-        }
+        let after_ms = match self {
+            Self::Throttled { retry_after_ms, .. } => *retry_after_ms,
+            _ => None,
+        };
+        Disposition::retry_after(after_ms, self.to_string())
     }
 
-    /// Whether the service refused the request for what is in it, perhaps for one part only.
+    /// Whether it may be due to a part of the request, so that the other parts would be taken.
     pub fn is_refusal(&self) -> bool {
-        matches!(self, Self::Rejected { .. })
+        match self {
+            Self::Refused { .. } | Self::Partial { .. } | Self::Unreadable { .. } | Self::Unsendable { .. } => true,
+            Self::Unavailable { .. } | Self::Throttled { .. } | Self::Misconfigured { .. } => false,
+        }
     }
 
     /// The status of an answer that says *no such thing*.
     pub fn is_not_found(&self) -> bool {
-        matches!(self, Self::Rejected { status: 404, .. })
+        matches!(self, Self::Refused { status: 404, .. })
     }
 }
 
-/// Reads a 2xx answer. One that cannot be read is not a success: a proxy's page, a cut body.
+/// Reads a 2xx answer. One that cannot be read is not a success.
 pub(super) fn parse<T: DeserializeOwned>(service: &'static str, body: &str) -> Result<T, ServiceError> {
     // The second, slower reading only serves to name what is wrong.
     let named = || serde_path_to_error::deserialize(&mut serde_json::Deserializer::from_str(body));
-    serde_json::from_str(body).or_else(|_| named()).map_err(|error| ServiceError::Unavailable {
-        service,
-        message: format!("its answer is not what it should be: {error}"),
-    })
+    let unreadable =
+        |error: serde_path_to_error::Error<_>| ServiceError::Unreadable { service, message: error.to_string() };
+    serde_json::from_str(body).or_else(|_| named()).map_err(unreadable)
 }
 
-/// The service's own words: `message`, `error.message` or the beginning of the body.
+/// The service's own words: `message`, `error.message` or the first line of the body.
 fn message(body: &str) -> String {
     let json: Value = serde_json::from_str(body).unwrap_or_default();
     let said = json.pointer("/error/message").or_else(|| json.get("message")).and_then(Value::as_str);
-    said.map_or_else(|| body.chars().take(200).collect(), str::to_owned)
+    said.map_or_else(|| body.lines().next().unwrap_or_default().chars().take(200).collect(), str::to_owned)
 }
 
 #[cfg(test)]
@@ -129,18 +161,7 @@ mod tests {
     #[test]
     fn transient_failures_are_retried() {
         check(503, None, "", expect!["the entry service is unavailable: status 503:  -> retry None"]);
-        check(
-            500,
-            None,
-            r#"{"error":{"code":"X","message":"disk full"}}"#,
-            expect!["the entry service is unavailable: status 500: disk full -> retry None"],
-        );
-        check(
-            401,
-            None,
-            r#"{"message":"no token"}"#,
-            expect!["the entry service is unavailable: status 401: no token -> retry None"],
-        );
+        check(405, None, "", expect!["the entry service is unavailable: status 405:  -> retry None"]);
     }
 
     #[test]
@@ -160,18 +181,33 @@ mod tests {
             .assert_eq(&told(ErrorKind::Unavailable, None));
         expect!["the entry service has no capacity now -> retry Some(50)"]
             .assert_eq(&told(ErrorKind::Throttled, Some(50)));
-        for kind in [ErrorKind::Denied, ErrorKind::NotFound, ErrorKind::Invalid] {
+        expect!["the entry service cannot be sent this: as the host says -> retry None"]
+            .assert_eq(&told(ErrorKind::Invalid, None));
+        for kind in [ErrorKind::Denied, ErrorKind::NotFound] {
             expect!["the entry service cannot be called: as the host says -> retry None"].assert_eq(&told(kind, None));
         }
     }
 
+    /// Not even what the service will never take ends its record.
     #[test]
-    fn a_refusal_is_final() {
+    fn point_2_a_refusal_is_retried() {
         check(
             400,
             None,
             r#"{"message":"more than 25 entries"}"#,
-            expect!["the entry service refused with status 400: more than 25 entries -> reject"],
+            expect!["the entry service refused with status 400: more than 25 entries -> retry None"],
+        );
+        check(
+            500,
+            None,
+            r#"{"error":{"code":"X","message":"disk full"}}"#,
+            expect!["the entry service refused with status 500: disk full -> retry None"],
+        );
+        check(
+            401,
+            None,
+            r#"{"message":"no token"}"#,
+            expect!["the entry service refused with status 401: no token -> retry None"],
         );
     }
 

@@ -2,13 +2,16 @@
 //!
 //! They call through the platform's interface `service`, so the host adds the app-to-app JWT, keeps the rate limits and
 //! retries; a worker calls once and gets the outcome. Requests hold at most [`MAX_PER_REQUEST`] entries or users.
+//! [`isolate`] is what every worker does about one that is refused.
 
 pub mod entry;
 mod error;
+mod isolate;
 pub mod user;
 
 pub use entry::EntryService;
 pub use error::ServiceError;
+pub use isolate::isolate;
 pub use user::UserService;
 
 use crate::Call;

@@ -9,12 +9,16 @@ use serde_json::json;
 #[derive(Clone, Debug)]
 pub struct UserService<'a>(Client<'a>);
 
-/// A fan's profile as the service takes it. Absent parts are left as they are.
+/// A fan's profile as the service takes it. Absent parts are left as they are; of each part the service keeps the newest
+/// by `updated_at`.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct User {
     /// The fan.
     pub global_user_id: String,
+    /// When the fan gave it, RFC 3339 in UTC with milliseconds. Without it, it counts as given now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub updated_at: Option<String>,
     /// E-mail address, lower case.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub email: Option<String>,
@@ -60,7 +64,9 @@ pub struct Upserted {
 pub enum UpsertStatus {
     /// Stored.
     Upserted,
-    /// The service will never take it.
+    /// The service holds a newer profile, so nothing of this one was stored.
+    Stale,
+    /// The service finds it invalid.
     Invalid,
 }
 
@@ -81,7 +87,7 @@ impl<'a> UserService<'a> {
     }
 
     /// Stores at most [`MAX_PER_REQUEST`](super::MAX_PER_REQUEST) profiles in one request.
-    pub async fn upsert(&self, users: &[User]) -> Result<Vec<Upserted>, ServiceError> {
+    pub async fn upsert(&self, users: &[&User]) -> Result<Vec<Upserted>, ServiceError> {
         let answer: Results = self.0.send("POST", Path::new("/users", &[]), Some(&json!({"users": users}))).await?;
         Ok(answer.results)
     }

@@ -2,7 +2,7 @@
 
 use super::attribute_value::plain;
 use super::event::{Change as EventChange, event as event_of, ordering_key};
-use crate::lambda::{Context, source};
+use crate::lambda::{Context, Optional, Scalar, source};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use host_adapters_event::{Event, json};
 use serde::Deserialize;
@@ -14,9 +14,10 @@ struct Record {
     event_name: String,
     dynamodb: Change,
     user_identity: Option<Value>,
-    #[serde(rename = "eventSourceARN")]
-    arn: Option<String>,
-    table_name: Option<String>,
+    #[serde(default, rename = "eventSourceARN")]
+    arn: Optional<String>,
+    #[serde(default)]
+    table_name: Optional<String>,
 }
 
 #[derive(Deserialize)]
@@ -26,15 +27,16 @@ struct Change {
     new_image: Option<Map<String, Value>>,
     old_image: Option<Map<String, Value>>,
     /// Seconds since 1970 on a table's own stream, milliseconds or more on Kinesis.
-    approximate_creation_date_time: Option<f64>,
+    #[serde(default)]
+    approximate_creation_date_time: Optional<Scalar>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct KinesisRecord {
     kinesis: KinesisData,
-    #[serde(rename = "eventID")]
-    event_id: Option<String>,
+    #[serde(default, rename = "eventID")]
+    event_id: Optional<String>,
 }
 
 #[derive(Deserialize)]
@@ -45,7 +47,7 @@ struct KinesisData {
 /// A record of a table's own stream.
 pub(super) fn dynamodb(id: String, record: Value, context: &Context<'_>) -> Result<Event, String> {
     let record = change(record)?;
-    let source = source("dynamodb-stream", record.arn.as_deref());
+    let source = source("dynamodb-stream", record.arn.0.as_deref());
     event(id, record, source, None, context)
 }
 
@@ -56,9 +58,9 @@ pub(super) fn kinesis(id: String, record: Value, context: &Context<'_>) -> Resul
     let data = STANDARD.decode(&record.kinesis.data).map_err(|error| format!("kinesis.data is not base64: {error}"))?;
     let data = serde_json::from_slice(&data).map_err(|error| format!("kinesis.data is not JSON: {error}"))?;
     let change = change(data).map_err(|error| format!("kinesis.data: {error}"))?;
-    let source = format!("kinesis:{}", change.table_name.as_deref().unwrap_or("http"));
+    let source = format!("kinesis:{}", change.table_name.0.as_deref().unwrap_or("http"));
     // `shardId-000000000006:49590338271490256608559692538361571095921575989136588898`
-    let shard = record.event_id.and_then(|id| Some(id.split_once(':')?.0.to_owned()));
+    let shard = record.event_id.0.and_then(|id| Some(id.split_once(':')?.0.to_owned()));
     event(id, change, source, shard, context)
 }
 
@@ -84,6 +86,7 @@ fn event(
         image.map(|image| plain(&format!("dynamodb.{name}"), &image)).transpose()
     };
     let keys = record.dynamodb.keys;
+    let time = record.dynamodb.approximate_creation_date_time.0;
     let change = EventChange {
         source,
         shard,
@@ -95,7 +98,7 @@ fn event(
         user_identity: record.user_identity.map(|identity| identity.to_string()),
         // Lambda does not tell the attempt; a worker that must know reads the item.
         attempt: 1,
-        time_ms: record.dynamodb.approximate_creation_date_time.map_or(0, milliseconds),
+        time_ms: time.and_then(|time| time.number()).filter(|time| f64::is_finite(*time)).map_or(0, milliseconds),
         id,
     };
     Ok(event_of(change, context))

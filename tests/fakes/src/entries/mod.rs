@@ -24,6 +24,17 @@ pub(crate) struct Entries {
     pub(crate) invites: Arc<Invites>,
 }
 
+impl Entries {
+    /// The answer about entries; without `results` where the service is told so.
+    fn answer(&self, counted: &str, count: usize, results: Vec<Value>) -> Response {
+        let mut answer = json!({ "success": count == results.len(), counted: count });
+        if let Some(answer) = answer.as_object_mut().filter(|_| !self.guard.dice.answers_without_results()) {
+            answer.insert("results".to_owned(), results.into());
+        }
+        reply::ok(answer)
+    }
+}
+
 /// The routes of the contract and of the control API.
 pub(crate) fn routes(state: Entries) -> Router {
     let guard = state.guard.clone();
@@ -56,7 +67,7 @@ async fn upsert(
     };
     let results: Vec<Value> = entries.enumerate().map(judge).collect();
     let upserted = count(&results, "upserted");
-    reply::ok(json!({ "success": upserted == results.len(), "upsertedCount": upserted, "results": results }))
+    state.answer("upsertedCount", upserted, results)
 }
 
 fn upsert_one(state: &Entries, campaign: &str, entry: &Value) -> Value {
@@ -97,7 +108,7 @@ async fn delete(
     };
     let results: Vec<Value> = entries.map(judge).collect();
     let deleted = count(&results, "deleted");
-    reply::ok(json!({ "success": deleted == results.len(), "deletedCount": deleted, "results": results }))
+    state.answer("deletedCount", deleted, results)
 }
 
 async fn list(State(state): State<Entries>, Path(campaign): Path<String>, Query(paging): Query<Paging>) -> Response {

@@ -1,6 +1,7 @@
 //! One run, from the seed to the summary.
 
 use crate::check::{self, Kind, Snapshot};
+use crate::disturb::{self, Disturbance};
 use crate::gateway::Gateway;
 use crate::generate::{World, generate};
 use crate::host::{Host, Killer, Launch, PROCESS_ID_FILE};
@@ -138,6 +139,34 @@ impl<'a> Stage<'a> {
         })
     }
 
+    /// Waits until the first `sent` registrations are replicated.
+    async fn settle(
+        &self,
+        options: &Options,
+        world: &World,
+        load: &Load,
+        sent: usize,
+        progress: &Progress,
+    ) -> Result<Settled> {
+        let outcomes = load.outcomes();
+        let wanted = check::wanted(world, &outcomes);
+        let settling = Settling {
+            world,
+            wanted: &wanted,
+            profiles: check::accepted_fans(world.registrations.get(..sent).unwrap_or_default()).len(),
+            fakes: self.fakes,
+            operator: &self.operator,
+            checker: &self.checker,
+            poisoned: options.poison,
+        };
+        settling.settle(progress).await
+    }
+
+    fn disturbance<'s>(&'s self, options: &'s Options) -> Disturbance<'s> {
+        let (operator, resolver) = (&self.operator, &self.resolver);
+        Disturbance { fakes: self.fakes, operator, resolver, manifest: &options.manifest }
+    }
+
     async fn counters(&self) -> Result<Counters> {
         Ok(Counters::parse(&self.operator.metrics().await?))
     }
@@ -159,31 +188,33 @@ async fn perform(
         poison::send(&stage.resolver).await?;
     }
     let total = world.registrations.len();
-    let open_count = total.min(OPEN_SECS * options.rate as usize);
+    let disturbed = if options.calm { total..total } else { disturb::positions(total) };
+    let calm = disturbed.start;
+    let open_count = calm.min(OPEN_SECS * options.rate as usize);
     let bar = progress.bar("sending registrations", total);
     let resolver = Resolver::new(stage.resolver.clone());
     let load = Load::new(world.clone(), tokens, stage.caller.clone(), resolver, plan.clone(), bar.clone());
-    let kills = tokio::spawn(kill_on_the_way(load.clone(), kills(options, total), host.killer()));
+    let kills = tokio::spawn(kill_on_the_way(load.clone(), kills(options, calm), host.killer()));
     let (started, before) = (Instant::now(), stage.counters().await?);
-    let open = Phase { count: open_count, took: load.open(open_count, options.rate).await? };
+    let open = Phase { count: open_count, took: load.open(0..open_count, options.rate.into()).await? };
     let counters = stage.counters().await?.since(&before);
-    let flat_out = Phase { count: total - open_count, took: load.flat_out(open_count).await? };
+    let flat_out = Phase { count: calm - open_count, took: load.flat_out(open_count..calm).await? };
     kills.await?;
     bar.finish_and_clear();
 
-    let outcomes = load.outcomes();
-    let wanted = check::wanted(&world, &outcomes);
-    let settling = Settling {
-        world: &world,
-        wanted: &wanted,
-        profiles: check::accepted_fans(&world).len(),
-        fakes: stage.fakes,
-        operator: &stage.operator,
-        checker: &stage.checker,
-        poisoned: options.poison,
-    };
-    let Settled { unsettled, redriven } = settling.settle(progress).await?;
+    let Settled { mut unsettled, mut redriven } = stage.settle(options, &world, &load, calm, progress).await?;
     let wall = started.elapsed();
+    if !disturbed.is_empty() {
+        progress.announce("wrong addresses, a deploy, slow and old profiles");
+        let usual = || {
+            SERVICES.into_iter().for_each(|service| stage.fakes.set_faults(service, Faults::default()));
+            set_faults(stage.fakes, options);
+        };
+        stage.disturbance(options).happen(&world, &load, disturbed, usual).await?;
+        let settled = stage.settle(options, &world, &load, total, progress).await?;
+        (unsettled, redriven) = (unsettled.or(settled.unsettled), redriven + settled.redriven);
+    }
+    let outcomes = load.outcomes();
     SERVICES.into_iter().for_each(|service| stage.fakes.set_faults(service, Faults::default()));
     let arrivals = Arrivals::read(&world, stage.fakes);
     plan.inject_after(&world, &outcomes, stage.fakes, &stage.services, &stage.resolver).await?;
@@ -210,7 +241,8 @@ async fn perform(
         open,
         flat_out,
         eligibility: Times::of_answers(&outcomes, open_count)?,
-        lag: Times::of_replication(&world, &outcomes, total, &arrivals)?,
+        disturbed: total - calm,
+        lag: Times::of_replication(&world, &outcomes, calm, &arrivals)?,
         open_lag: Times::of_replication(&world, &outcomes, open_count, &arrivals)?,
         counters,
         wall,

@@ -112,6 +112,12 @@ impl Gateway {
         Ok(outcomes.filter(|outcome| outcome.get("outcome").is_some_and(|name| name == "redriven")).count() as u64)
     }
 
+    /// Replaces a worker of the host.
+    pub async fn swap(&self, worker: &str, wasm: Vec<u8>) -> Result<()> {
+        let answer: Result<Value, Error> = self.post(&format!("/operator/swap/{worker}"), wasm).await?;
+        answer.map(drop).map_err(|error: Error| anyhow!("replacing {worker}: {error}"))
+    }
+
     async fn operate<T: DeserializeOwned>(&self, deed: &str, arguments: &Value) -> Result<T> {
         let answer: Result<T, Error> =
             self.post(&format!("/operator/dead-letters/{deed}"), arguments.to_string().into()).await?;

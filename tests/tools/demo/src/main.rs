@@ -1,12 +1,13 @@
 //! `cargo demo`: sends registrations end to end through the host, and proves from outside that none was lost.
 //!
 //! [`generate`] or [`input`] makes the registrations, each with its expected outcome. [`app`] starts the fakes of the
-//! services and the [`host`], [`load`] sends the registrations, [`resolver`] writes what AppSync would write,
-//! [`settle`] waits until everything is replicated, [`redrive`] sends dead letters back, [`check`] compares, and
+//! services and the [`host`], [`load`] sends the registrations, [`resolver`] writes what AppSync would write, [`disturb`]
+//! lets things go wrong at the end, [`settle`] waits until everything is replicated, [`redrive`] sends dead letters back, [`check`] compares, and
 //! [`report`] prints the summary. The demo shares no code with the workers.
 
 mod app;
 mod check;
+mod disturb;
 mod gateway;
 mod generate;
 mod host;

@@ -26,6 +26,9 @@ pub struct Options {
     /// Let the services respond with 5 % errors, and sometimes late.
     #[arg(long, conflicts_with = "failed_scores")]
     pub faults: bool,
+    /// Leave out the disturbances at the end: wrong addresses of two services, a deploy meanwhile, slow and old profiles.
+    #[arg(long)]
+    pub calm: bool,
     /// Kill the host this many times during the run, as the system would, and restart it on its data.
     #[arg(long, default_value_t = 0, value_name = "N")]
     pub kills: usize,

@@ -14,6 +14,8 @@ pub struct Report {
     pub seed: u64,
     /// The number of registrations sent.
     pub registrations: usize,
+    /// The number of those that were sent during the disturbances.
+    pub disturbed: usize,
     /// The number of campaigns.
     pub campaigns: usize,
     /// The result of the checks.
@@ -91,6 +93,7 @@ impl Report {
             "seed": self.seed,
             "campaigns": self.campaigns,
             "registrations": self.registrations,
+            "disturbed": self.disturbed,
             "eligible": self.registrations - self.ineligible(),
             "ineligible": self.findings.reasons,
             "replicated": self.findings.replicated,
@@ -144,6 +147,7 @@ impl Report {
                 "registrations",
                 format!("{} for {} campaigns, seed {}", self.registrations, self.campaigns, self.seed),
             ),
+            row("  during the disturbances", self.disturbed.to_string()),
             row("eligible", (self.registrations - self.ineligible()).to_string()),
         ];
         rows.extend(self.findings.reasons.iter().map(|(reason, given)| row(&format!("  {reason}"), given.to_string())));

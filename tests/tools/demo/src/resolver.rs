@@ -38,7 +38,7 @@ pub struct Entry<'a> {
     /// The campaign that it is transferred from.
     pub linked_from: Option<&'a str>,
     /// The data for the User Service.
-    pub user_info: &'a Map<String, Value>,
+    pub user_info: Map<String, Value>,
 }
 
 /// An entry that was written.
@@ -85,7 +85,9 @@ impl Resolver {
     pub async fn write(&self, entry: Entry<'_>, lose: bool) -> Result<Written> {
         let dates = self.next_dates(&entry);
         let item = (!lose).then(|| item(&entry, dates).to_string());
-        let user_info = Value::Object(entry.user_info.clone()).to_string();
+        let mut user_info = entry.user_info;
+        user_info.insert("updatedAt".to_owned(), instant(dates.updated).into());
+        let user_info = Value::Object(user_info).to_string();
         let (done, written) = oneshot::channel();
         self.jobs.send(Job { item, user_info, done }).await.map_err(|_| anyhow!("the resolver has ended"))?;
         let at_ms = written.await.map_err(|_| anyhow!("the resolver has ended"))??;
@@ -103,7 +105,7 @@ impl Resolver {
 }
 
 fn item(entry: &Entry<'_>, dates: Dates) -> Value {
-    let Entry { campaign_id, global_user_id, member_id, fields, linked_from, .. } = *entry;
+    let Entry { campaign_id, global_user_id, member_id, fields, linked_from, .. } = entry;
     let updated = instant(dates.updated);
     let mut item = json!({
         "pk": format!("CAMPAIGN#{campaign_id}"), "sk": format!("USER#{global_user_id}"),
@@ -190,7 +192,7 @@ mod tests {
             member_id: Some("m1"),
             fields: &fields,
             linked_from: None,
-            user_info: &Map::new(),
+            user_info: Map::new(),
         };
         let expected = json!({
             "pk": "CAMPAIGN#c1", "sk": "USER#u1", "campaignId": "c1", "globalUserId": "u1", "memberId": "m1",

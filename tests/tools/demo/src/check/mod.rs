@@ -56,7 +56,7 @@ pub fn check(world: &World, outcomes: &[Option<&Outcome>], snapshot: &Snapshot) 
     reasons::check(world, outcomes, &findings.reasons, failures);
     findings.replicated = entries::check(world, &wanted, snapshot, failures);
     table::check(&wanted, snapshot, failures);
-    profiles::check(world, snapshot, failures);
+    profiles::check(world, outcomes, snapshot, failures);
     for (campaign, fan) in &snapshot.unscored {
         failures.add(Kind::Score, failure::entry_name((campaign, fan)), "its score failed and was not computed again");
     }

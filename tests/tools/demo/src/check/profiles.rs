@@ -2,23 +2,28 @@
 
 use super::failure::{Failures, Kind};
 use super::snapshot::Snapshot;
-use crate::generate::World;
-use std::collections::HashSet;
+use crate::generate::{Registration, World};
+use crate::load::Outcome;
+use std::collections::{BTreeSet, HashMap, HashSet};
 
-pub(super) fn check(world: &World, snapshot: &Snapshot, failures: &mut Failures) {
-    let accepted = accepted_fans(world);
+pub(super) fn check(world: &World, outcomes: &[Option<&Outcome>], snapshot: &Snapshot, failures: &mut Failures) {
+    let accepted = accepted_fans(&world.registrations);
+    let newest = newest(world, outcomes);
     for fan in &world.fans {
         let id = fan.global_user_id.as_str();
         match (accepted.contains(id), snapshot.profiles.get(id)) {
             (true, None) => failures.add(Kind::Profile, id, "the User Service does not have it"),
-            (true, Some(held)) if *held != fan.profile => {
-                let names = fan.profile.keys().chain(held.keys());
-                let wrong = names.filter(|name| fan.profile.get(*name) != held.get(*name));
-                let wrong: std::collections::BTreeSet<&str> = wrong.map(String::as_str).collect();
-                failures.add(Kind::Profile, id, format!("these fields are not as expected: {wrong:?}"));
+            (true, Some(held)) => {
+                let mut wanted = fan.profile.clone();
+                wanted.extend(newest.get(id).map(|at| ("updatedAt".to_owned(), (*at).into())));
+                let names = wanted.keys().chain(held.keys());
+                let wrong: BTreeSet<&String> = names.filter(|name| wanted.get(*name) != held.get(*name)).collect();
+                if !wrong.is_empty() {
+                    failures.add(Kind::Profile, id, format!("these fields are not as expected: {wrong:?}"));
+                }
             }
             (false, Some(_)) => failures.add(Kind::Profile, id, "the User Service has it and should not"),
-            (true, Some(_)) | (false, None) => {}
+            (false, None) => {}
         }
     }
     let known: HashSet<&str> = world.fans.iter().map(|fan| fan.global_user_id.as_str()).collect();
@@ -27,7 +32,19 @@ pub(super) fn check(world: &World, snapshot: &Snapshot, failures: &mut Failures)
     }
 }
 
-/// The fans with at least one entry that should be accepted.
-pub fn accepted_fans(world: &World) -> HashSet<&str> {
-    world.registrations.iter().filter(|r| r.accepted_by().is_some()).map(|r| r.fan.as_str()).collect()
+/// The fans with at least one of these registrations that should be accepted.
+pub fn accepted_fans(registrations: &[Registration]) -> HashSet<&str> {
+    registrations.iter().filter(|r| r.accepted_by().is_some()).map(|r| r.fan.as_str()).collect()
+}
+
+/// When each fan last wrote an entry, and with it a profile.
+fn newest<'a>(world: &'a World, outcomes: &[Option<&'a Outcome>]) -> HashMap<&'a str, &'a str> {
+    let mut newest: HashMap<&str, &str> = HashMap::new();
+    for (registration, outcome) in world.registrations.iter().zip(outcomes) {
+        if let Some(written) = outcome.and_then(|outcome| outcome.written.as_ref()) {
+            let at = newest.entry(&registration.fan).or_default();
+            *at = (*at).max(&written.version);
+        }
+    }
+    newest
 }

@@ -27,9 +27,12 @@ impl Run {
             snapshot.items.insert(campaign, fan, Item { version: version.clone(), flagged: false });
             snapshot.entries.insert(campaign, fan, StoredEntry { version, fields, linked_from });
         }
-        for fan in world.fans.iter().filter(|fan| profiles::accepted_fans(&world).contains(fan.global_user_id.as_str()))
-        {
-            snapshot.profiles.insert(fan.global_user_id.clone(), fan.profile.clone());
+        for (registration, outcome) in world.registrations.iter().zip(&outcomes) {
+            let Some(written) = &outcome.written else { continue };
+            let fan = world.fans.iter().find(|fan| fan.global_user_id == registration.fan).unwrap();
+            let mut profile = fan.profile.clone();
+            profile.insert("updatedAt".to_owned(), json!(written.version));
+            snapshot.profiles.insert(fan.global_user_id.clone(), profile);
         }
         snapshot.dead_letters.insert("saveEntriesQueueDlq".to_owned(), 0);
         Self { world, outcomes, snapshot }
@@ -121,6 +124,11 @@ proptest! {
 
         let mut run = fresh();
         run.snapshot.profiles.get_mut(&entry.1).unwrap().insert("email".into(), json!("other@example.com"));
+        run.only(Kind::Profile, &entry.1);
+
+        let mut run = fresh();
+        let older = json!("2025-12-31T00:00:00.000Z");
+        run.snapshot.profiles.get_mut(&entry.1).unwrap().insert("updatedAt".into(), older);
         run.only(Kind::Profile, &entry.1);
 
         let mut run = fresh();

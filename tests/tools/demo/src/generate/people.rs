@@ -60,6 +60,13 @@ impl People {
         }
     }
 
+    /// Gives the fan another phone number, in E.164.
+    pub fn change_phone(&mut self, id: FanId, number: &str) {
+        if let Some(fan) = self.fans.get_mut(id.0) {
+            fan.profile.insert("phoneNumber".to_owned(), number.into());
+        }
+    }
+
     /// Values for the entries of the fan.
     pub fn origin(&self, id: FanId) -> Option<&Origin> {
         self.origins.get(id.0)

@@ -163,12 +163,17 @@ impl<'a> Teller<'a> {
         }
     }
 
+    /// The fan changes the form twice, and the phone number of the profile with it.
     fn changed_twice(&mut self, campaign: &Campaign, fan: FanId, first: Form) -> Story {
         let mut story = vec![(0.0, self.accepted("changed-twice", campaign, fan, first))];
         for _ in 0..2 {
             let form = self.form(campaign, fan);
             let gap = self.random.random_range(0.05..0.4);
-            story.push((gap, self.accepted("changed-twice", campaign, fan, form)));
+            let number = format!("+1212555{:04}", self.random.random_range(0..10_000));
+            self.people.change_phone(fan, &number);
+            let mut registration = self.accepted("changed-twice", campaign, fan, form);
+            registration.phone_number = Some(number);
+            story.push((gap, registration));
         }
         story
     }
@@ -207,7 +212,19 @@ impl<'a> Teller<'a> {
         let slug = format!("no-such-artist-{}", self.random.random_range(0..5));
         let expected = Expected::Ineligible { reason: "CAMPAIGN_NOT_FOUND".to_owned(), detail: None };
         let (fan, label) = (self.name(fan), "unknown-campaign".to_owned());
-        vec![(0.0, Registration { fan, slug, campaign_id: None, entry, do_transfer: None, label, expected })]
+        vec![(
+            0.0,
+            Registration {
+                fan,
+                slug,
+                campaign_id: None,
+                entry,
+                phone_number: None,
+                do_transfer: None,
+                label,
+                expected,
+            },
+        )]
     }
 
     /// A new fan, or for a plain story sometimes one who has registered before.
@@ -275,7 +292,7 @@ impl<'a> Teller<'a> {
     ) -> Registration {
         let (slug, campaign_id) = (campaign.slug.clone(), Some(campaign.id.clone()));
         let (fan, label) = (self.name(fan), label.to_owned());
-        Registration { fan, slug, campaign_id, entry, do_transfer: None, label, expected }
+        Registration { fan, slug, campaign_id, entry, phone_number: None, do_transfer: None, label, expected }
     }
 
     fn name(&self, fan: FanId) -> String {

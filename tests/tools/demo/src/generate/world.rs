@@ -47,10 +47,19 @@ pub struct Fan {
     /// `idv` of the token.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub idv: Option<bool>,
-    /// `userInfo` of every registration of this fan.
+    /// `userInfo` of the registrations of this fan.
     pub user_info: Map<String, Value>,
-    /// The profile that the User Service should have once an entry of this fan was accepted.
+    /// The profile that the User Service should have once the entries of this fan were accepted, without `updatedAt`.
     pub profile: Map<String, Value>,
+}
+
+impl Fan {
+    /// `userInfo` of a registration of this fan.
+    pub fn user_info(&self, registration: &Registration) -> Map<String, Value> {
+        let mut user_info = self.user_info.clone();
+        user_info.extend(registration.phone_number.clone().map(|number| ("phoneNumber".to_owned(), number.into())));
+        user_info
+    }
 }
 
 /// One call of check-eligibility.
@@ -66,6 +75,9 @@ pub struct Registration {
     pub campaign_id: Option<String>,
     /// The fields that the fan entered.
     pub entry: Map<String, Value>,
+    /// The number in the `userInfo` of this registration, where it is another than the fan's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub phone_number: Option<String>,
     /// Whether the fan asks for a transfer from a linked campaign.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub do_transfer: Option<bool>,

@@ -14,6 +14,7 @@ use crate::resolver::Resolver;
 use anyhow::{Result, anyhow};
 use indicatif::ProgressBar;
 use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
@@ -72,12 +73,12 @@ impl Load {
         })
     }
 
-    /// Sends the first `count` at this rate a second, each when it is due; returns how long that took.
-    pub async fn open(self: &Arc<Self>, count: usize, rate: u32) -> Result<Duration> {
+    /// Sends those of a range at this rate a second, each when it is due; returns how long that took.
+    pub async fn open(self: &Arc<Self>, positions: Range<usize>, rate: f64) -> Result<Duration> {
         let started = Instant::now();
         let mut under_way = JoinSet::new();
-        for position in 0..count {
-            let due = started + Duration::from_secs_f64(position as f64 / f64::from(rate));
+        for (number, position) in positions.enumerate() {
+            let due = started + Duration::from_secs_f64(number as f64 / rate);
             tokio::time::sleep_until(due.into()).await;
             let load = self.clone();
             under_way.spawn(async move { load.one(position, due).await });
@@ -86,10 +87,10 @@ impl Load {
         Ok(started.elapsed())
     }
 
-    /// Sends all from `first` on with 32 callers; returns how long that took.
-    pub async fn flat_out(self: &Arc<Self>, first: usize) -> Result<Duration> {
+    /// Sends those of a range with 32 callers; returns how long that took.
+    pub async fn flat_out(self: &Arc<Self>, positions: Range<usize>) -> Result<Duration> {
         let started = Instant::now();
-        let next = Arc::new(AtomicUsize::new(first));
+        let next = Arc::new(AtomicUsize::new(positions.start));
         let mut callers = JoinSet::new();
         for _ in 0..CALLERS {
             let (load, next) = (self.clone(), next.clone());
@@ -97,7 +98,7 @@ impl Load {
                 // Positions are taken in order, so a caller that waits for a predecessor waits for a call under way.
                 loop {
                     let position = next.fetch_add(1, Ordering::Relaxed);
-                    if position >= load.world.registrations.len() {
+                    if position >= positions.end {
                         return Ok(());
                     }
                     load.one(position, Instant::now()).await?;

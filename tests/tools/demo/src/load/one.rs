@@ -71,7 +71,7 @@ impl Load {
                     member_id: fan.member_id.as_deref(),
                     fields,
                     linked_from: linked_campaign_id.as_deref(),
-                    user_info: &fan.user_info,
+                    user_info: fan.user_info(registration),
                 };
                 Some(self.resolver.write(entry, self.plan.loses(position)).await?)
             }

@@ -96,8 +96,9 @@ async fn run(world: World, plan: Plan, open: usize, delay: Duration) -> (Arc<Fak
     let tokens: HashMap<_, _> = world.fans.iter().map(|fan| (fan.global_user_id.clone(), "token".to_owned())).collect();
     let resolver = Resolver::new(Gateway::new(http.clone(), endpoint.clone(), "resolver".to_owned()));
     let load = Load::new(world, tokens, Caller::new(http, endpoint), resolver, plan, ProgressBar::hidden());
-    load.open(open, 1_000).await.unwrap();
-    load.flat_out(open).await.unwrap();
+    let count = load.world.registrations.len();
+    load.open(0..open, 1_000.0).await.unwrap();
+    load.flat_out(open..count).await.unwrap();
     (fake, load)
 }
 

@@ -1,0 +1,153 @@
+//! The disturbances at the end of a run: while the last registrations are sent, the addresses of the Entry Service and of
+//! the User Service are wrong for ten seconds, and workers are replaced during that; then the User Service is slow, and
+//! old profiles arrive late. Nothing may be lost because of it, and no record may use up its attempts.
+
+use crate::check::accepted_fans;
+use crate::gateway::Gateway;
+use crate::generate::{Fan, World};
+use crate::load::Load;
+use crate::resolver::QUEUE;
+use anyhow::{Context, Result};
+use fake_services::{FakeServices, Faults, Service};
+use host_adapters_records::queue::{Message, SendBatch};
+use serde_json::json;
+use std::ops::Range;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// For how long the addresses are wrong.
+const WRONG: Duration = Duration::from_secs(10);
+/// When workers are replaced, from when the addresses became wrong.
+const DEPLOY: Duration = Duration::from_secs(3);
+/// How long the last registrations take to arrive.
+const ARRIVALS: Duration = Duration::from_secs(8);
+/// Most registrations that are sent during the disturbances, and the part of a small run that is.
+const MOST: usize = 400;
+const PART: usize = 5;
+/// The workers that are replaced.
+const REPLACED: [&str; 3] = ["enqueue-entries", "save-entries", "upsert-users"];
+/// Most fans with an old profile.
+const OLD_PROFILES: usize = 25;
+/// How late the slow responses are, milliseconds.
+const SLOW_MS: u64 = 2_000;
+
+/// What is disturbed.
+pub struct Disturbance<'a> {
+    /// The services.
+    pub fakes: &'a FakeServices,
+    /// Replaces workers.
+    pub operator: &'a Gateway,
+    /// Sends old profiles.
+    pub resolver: &'a Gateway,
+    /// The host's manifest, which names the workers' files.
+    pub manifest: &'a Path,
+}
+
+/// The registrations that are sent during the disturbances: the last of the run.
+pub fn positions(total: usize) -> Range<usize> {
+    total - MOST.min(total / PART)..total
+}
+
+impl Disturbance<'_> {
+    /// Sends these registrations, while everything happens. The services' faults are `usual` again afterwards, but for
+    /// the slow User Service.
+    pub async fn happen(
+        &self,
+        world: &World,
+        load: &Arc<Load>,
+        positions: Range<usize>,
+        usual: impl Fn(),
+    ) -> Result<()> {
+        let rate = positions.len() as f64 / ARRIVALS.as_secs_f64();
+        self.lose_the_addresses();
+        let meanwhile = async {
+            tokio::time::sleep(DEPLOY).await;
+            self.deploy().await?;
+            tokio::time::sleep(WRONG - DEPLOY).await;
+            usual();
+            self.slow_down();
+            anyhow::Ok(())
+        };
+        tokio::try_join!(load.open(positions, rate), meanwhile)?;
+        self.send_old_profiles(world).await
+    }
+
+    /// As a server answers that does not know the path.
+    fn lose_the_addresses(&self) {
+        let faults = |operations: &[&str]| Faults {
+            operations: operations.iter().map(|it| (*it).to_owned()).collect(),
+            refused: 1.0,
+            refusal: 404,
+            ..Faults::default()
+        };
+        self.fakes.set_faults(Service::Entry, faults(&["upsertEntries", "deleteEntries", "refreshScores"]));
+        self.fakes.set_faults(Service::User, faults(&["upsertUsers"]));
+    }
+
+    /// Half of the profiles are slow to be stored, so that later ones overtake them.
+    fn slow_down(&self) {
+        let mut faults = self.fakes.faults(Service::User);
+        (faults.slow, faults.slow_ms) = (0.5, SLOW_MS);
+        faults.operations = vec!["upsertUsers".to_owned()];
+        self.fakes.set_faults(Service::User, faults);
+    }
+
+    /// Replaces the workers by the same code under another digest.
+    async fn deploy(&self) -> Result<()> {
+        let manifest = std::fs::read_to_string(self.manifest).context("reading the manifest")?;
+        let manifest: toml_edit::DocumentMut = manifest.parse().context("reading the manifest")?;
+        let folder = self.manifest.parent().unwrap_or(Path::new("."));
+        for worker in REPLACED {
+            let component = manifest.get("component").and_then(|it| it.get(worker));
+            let source = component.and_then(|it| it.get("source")).and_then(|it| it.as_str());
+            let file = folder.join(source.with_context(|| format!("the manifest names no file of {worker}"))?);
+            let wasm = std::fs::read(&file).with_context(|| format!("reading {}", file.display()))?;
+            self.operator.swap(worker, stamped(wasm)).await?;
+        }
+        Ok(())
+    }
+
+    /// Profiles that are years old, with other numbers.
+    async fn send_old_profiles(&self, world: &World) -> Result<()> {
+        let accepted = accepted_fans(&world.registrations);
+        let overtaken =
+            |fan: &&Fan| accepted.contains(fan.global_user_id.as_str()) && fan.profile.contains_key("phoneNumber");
+        let old = |fan: &Fan| {
+            let profile = json!({
+                "globalUserId": fan.global_user_id, "firstName": "Old", "phoneNumber": "+12125550199",
+                "updatedAt": "2020-01-01T00:00:00.000Z",
+            });
+            Message::new(profile.to_string())
+        };
+        let messages = world.fans.iter().filter(overtaken).take(OLD_PROFILES).map(old).collect();
+        let sent = self.resolver.call(&SendBatch { queue: QUEUE.to_owned(), messages }).await?;
+        sent.into_iter().collect::<Result<Vec<_>, _>>().context("sending old profiles")?;
+        Ok(())
+    }
+}
+
+/// The component with a custom section more, which changes nothing but its digest.
+fn stamped(mut wasm: Vec<u8>) -> Vec<u8> {
+    const SECTION: &[u8] = b"\x00\x0a\x06deploydem";
+    wasm.extend_from_slice(SECTION);
+    wasm
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_registrations_are_disturbed_a_fifth_at_most() {
+        assert_eq!(positions(50_000), 49_600..50_000);
+        assert_eq!(positions(100), 80..100);
+        assert_eq!(positions(3), 3..3);
+    }
+
+    #[test]
+    fn a_stamp_is_a_custom_section() {
+        let [id, size, content @ ..] = &stamped(vec![])[..] else { unreachable!("it has a head") };
+        assert_eq!((*id, usize::from(*size)), (0, content.len()));
+    }
+}
