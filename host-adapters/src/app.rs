@@ -6,12 +6,12 @@ use crate::gateway::{Callers, Gateway, Health};
 use crate::manifest::App;
 use crate::manifest::runtime_config::RuntimeConfig;
 use crate::outgoing::TracedServices;
+use crate::server::{HttpLimits, Server};
 use crate::telemetry::Tracing;
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::queues::Queues;
 use crate::{backends, endpoint};
-use anyhow::{Context, Result};
-use axum::Router;
+use anyhow::Result;
 use host_adapters_delivery::drain::{Drain, Ended};
 use host_adapters_delivery::redrive::Redriver;
 use host_adapters_delivery::retry::Backoff;
@@ -21,10 +21,13 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::TcpListener;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
+
+/// The part of a drain that is left for returning messages, at most; a fifth of a short one.
+const RETURN_LIMIT: Duration = Duration::from_secs(3);
 
 /// The addresses that the host listens on.
 #[derive(Clone, Copy, Debug)]
@@ -42,6 +45,8 @@ pub struct Options {
     pub data: PathBuf,
     /// The addresses to listen on.
     pub addresses: Addresses,
+    /// What clients of each address may hold open.
+    pub limits: HttpLimits,
     /// The key of the app-to-app tokens: a PEM file (PKCS #8, P-256). Without one, a key is made for this process.
     pub service_key: Option<PathBuf>,
     /// The backends of the platform.
@@ -59,7 +64,7 @@ pub struct Running {
     health: Health,
     drain: Drain,
     sources: JoinSet<Ended>,
-    servers: JoinSet<std::io::Result<()>>,
+    servers: JoinSet<()>,
     stop_servers: CancellationToken,
     _measured: AbortOnDropHandle<()>,
 }
@@ -99,31 +104,38 @@ pub async fn start(app: App, options: &Options, metrics: Metrics, tracing: Traci
         health: health.clone(),
         service_keys,
     };
-    let mut servers = JoinSet::new();
-    let stop_servers = CancellationToken::new();
     let http = endpoint::router(Arc::new(app.routes.clone()), dispatcher.clone());
-    let http = serve(&mut servers, options.addresses.http, http, stop_servers.clone()).await?;
-    let gateway = serve(&mut servers, options.addresses.gateway, gateway.router(), stop_servers.clone()).await?;
+    let http = Server::bind(options.addresses.http, http, options.limits).await?;
+    let gateway = Server::bind(options.addresses.gateway, gateway.router(), options.limits).await?;
+    let addresses = Addresses { http: http.address()?, gateway: gateway.address()? };
+    let stop_servers = CancellationToken::new();
+    let servers = [http, gateway].into_iter().map(|server| server.run(stop_servers.clone())).collect();
     let drain = Drain::new();
     let mut feeding = JoinSet::new();
     for source in sources {
         let drain = drain.clone();
         feeding.spawn(async move { source.run(drain).await });
     }
-    let addresses = Addresses { http, gateway };
     let _measured = AbortOnDropHandle::new(tokio::spawn(queues(&app, &backends).watch()));
     Ok(Running { addresses, dispatcher, components, health, drain, sources: feeding, servers, stop_servers, _measured })
 }
 
 impl Running {
-    /// Stops the intake, lets work in flight end within `grace`, and returns the rest to its queues. Returns whether
-    /// nothing had to be returned.
-    pub async fn drain(mut self, grace: Duration) -> bool {
+    /// Stops the intake, lets work in flight end, and returns the rest to its queues; all of that within `grace`. Returns
+    /// whether nothing had to be returned.
+    pub async fn drain(self, grace: Duration) -> bool {
+        let end = Instant::now() + grace;
         self.health.drain();
         self.stop_servers.cancel();
-        let ended = self.drain.finish(grace, self.sources.join_all()).await;
-        let served = tokio::time::timeout(grace, async { while self.servers.join_next().await.is_some() {} }).await;
-        served.is_ok() && ended.into_iter().all(|ended| ended == Ended::Drained)
+        let Self { drain, sources, mut servers, .. } = self;
+        let work = grace.saturating_sub(RETURN_LIMIT.min(grace / 5));
+        let drained = async {
+            let served = async { while servers.join_next().await.is_some() {} };
+            tokio::join!(drain.finish(work, sources.join_all()), served).0
+        };
+        // What is not returned by then becomes visible again by itself.
+        let ended = tokio::time::timeout_at(end, drained).await;
+        ended.is_ok_and(|ended| ended.into_iter().all(|ended| ended == Ended::Drained))
     }
 }
 
@@ -161,20 +173,4 @@ fn callers(app: &App) -> Callers {
     });
     let clients = app.host.clients.iter().map(|(name, client)| (client.token.expose().to_owned(), name.clone()));
     Callers::new(components.chain(clients))
-}
-
-async fn serve(
-    servers: &mut JoinSet<std::io::Result<()>>,
-    address: SocketAddr,
-    router: Router,
-    stop: CancellationToken,
-) -> Result<SocketAddr> {
-    let listener = TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))?;
-    let address = listener.local_addr()?;
-    // Small responses must not wait for a full segment.
-    let listener = axum::serve::ListenerExt::tap_io(listener, |stream| {
-        let _ = stream.set_nodelay(true);
-    });
-    servers.spawn(async move { axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned()).await });
-    Ok(address)
 }

@@ -44,6 +44,8 @@ impl runtime::Host for Host {
         let uri: Option<http::Uri> = address.parse().ok();
         let allowed = |uri| self.components.get(component).is_some_and(|it| it.allowed_outbound_hosts.allows(uri));
         if !uri.as_ref().is_some_and(allowed) {
+            // A user and a password are left out.
+            let address = address.rsplit_once('@').map_or(address, |(_, host)| host);
             tracing::warn!(
                 worker = component,
                 digest,

@@ -11,6 +11,7 @@ pub mod gateway;
 pub mod host;
 pub mod outgoing;
 pub mod secrets;
+pub mod server;
 pub mod shutdown;
 pub mod telemetry;
 

@@ -2,12 +2,24 @@
 
 use mimalloc::MiMalloc;
 use std::process::ExitCode;
+use std::time::Duration;
 
 /// A message costs hundreds of small allocations: with libc's allocator, a fifth of the CPU time (docs/performance.md).
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
 
-#[tokio::main]
-async fn main() -> ExitCode {
-    host_adapters::cli::run().await
+/// How long work on other threads, such as compiling a component, may hold up the end of the process.
+const END_LIMIT: Duration = Duration::from_millis(500);
+
+fn main() -> ExitCode {
+    let runtime = match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("host-adapters: cannot start threads: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let code = runtime.block_on(host_adapters::cli::run());
+    runtime.shutdown_timeout(END_LIMIT);
+    code
 }

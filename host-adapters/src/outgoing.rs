@@ -29,7 +29,8 @@ impl ServiceBackend for TracedServices {
     async fn call(&self, caller: Caller<'_>, service: &str, mut request: ServiceRequest) -> Result<ServiceResponse> {
         let header = |name: &str| Some(request.headers.iter().find(|it| it.0.eq_ignore_ascii_case(name))?.1.as_str());
         let path = request.path.split('?').next().unwrap_or_default();
-        let campaign = self.services.campaign(service, path).or_else(|| header(CAMPAIGN_HEADER));
+        let campaign = self.services.campaign(service, path);
+        let campaign = campaign.as_deref().or_else(|| header(CAMPAIGN_HEADER));
         let correlation_id = header(CORRELATION_HEADER).map(str::to_owned);
         let mut span = span(&self.tracing, caller, (&request.method, service, path), campaign, header);
         if let Some(traceparent) = span.traceparent() {

@@ -14,7 +14,7 @@ use tests::contract::suites::documents::{find_one, replace, replace_one};
 use tests::contract::suites::documents_find::{page, query};
 use tests::contract::suites::queue::{receive, send};
 use tests::contract::suites::stream::{all, put};
-use tests::contract::suites::{latest, shared_stream};
+use tests::contract::suites::{attempts, latest, shared_stream};
 
 #[tokio::test]
 async fn keeps_everything_over_a_restart() {
@@ -173,4 +173,25 @@ async fn one_reader_feeds_three_workers() {
 async fn case_04_latest_counts_from_the_first_start_of_an_empty_table() {
     let embedded = Arc::new(open().await.embedded);
     latest::counts_from_the_first_start_of_an_empty_table(&*embedded, embedded.clone(), embedded.clone()).await;
+}
+
+/// The embedded store with a clock that runs.
+fn host() -> (attempts::Host<Embedded>, tempfile::TempDir) {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Arc::new(Embedded::open(&folder.path().join("store"), &config()).unwrap());
+    (attempts::Host { queues: store.clone(), failures: store.clone(), streams: store }, folder)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[allow(non_snake_case, reason = "begins with a line of docs/delivery.md")]
+async fn d3_8__case_06_only_failures_count() {
+    let (host, _folder) = host();
+    attempts::case_06_only_failures_count(host).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[allow(non_snake_case, reason = "begins with a line of docs/delivery.md")]
+async fn d3_16__case_09_a_group_keeps_its_order() {
+    let (host, _folder) = host();
+    attempts::case_09_a_group_keeps_its_order(host).await;
 }

@@ -12,8 +12,11 @@ use host_adapters_records::{Error, ErrorKind};
 use jsonwebtoken::{EncodingKey, Header, encode};
 use serde_json::{Value, json};
 use std::path::PathBuf;
-use std::time::Duration;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 use tempfile::TempDir;
+use tests::{programs, wait};
 
 /// 2024-01-15T10:00:00Z.
 const NOW: i64 = 1_705_312_800;
@@ -177,7 +180,130 @@ async fn forgets_withdrawn_keys() {
     assert!(setup.identity.verify(&token).await.is_ok());
     std::fs::write(&setup.file, jwks(&[new.jwk()])).unwrap();
     setup.clock.advance(Duration::from_secs(600));
+    // The known key serves while the keys are renewed.
+    let _ = setup.identity.verify(&token).await;
+    let denied = wait::eventually("the renewal", async || setup.identity.verify(&token).await.err()).await;
+    assert_eq!(denied.kind, ErrorKind::Denied);
     assert_eq!(refused(&setup.identity, &token).await.kind, ErrorKind::Denied);
+}
+
+/// The input of a case.
+fn case(path: &str) -> String {
+    std::fs::read_to_string(programs::project().join("tests/fixtures/cases").join(path)).unwrap()
+}
+
+/// An identity with the keys of a case, at the time and for the issuer of its tokens.
+fn identity_of(keys: &str) -> Identity {
+    let jwks = programs::project().join("tests/fixtures/cases").join(keys).display().to_string();
+    let (issuer, audience) = ("https://identity.registration.example".into(), "registration-workers".into());
+    Identity::new(IdentityConfig { issuer, audience, jwks }, Clock::manual(NOW * 1000)).unwrap()
+}
+
+#[tokio::test]
+async fn case_16_a_token_with_critical_extensions_is_refused() {
+    let identity = identity_of("16-crit/jwks.json");
+    assert!(identity.verify(&case("16-crit/good.jwt")).await.is_ok());
+    for token in ["16-crit/crit-unknown.jwt", "16-crit/crit-empty.jwt"] {
+        let error = refused(&identity, &case(token)).await;
+        assert!(error.kind == ErrorKind::Denied && error.message.contains("`crit`"), "{token}: {error}");
+    }
+    let signer = Signer::es256("k");
+    let setup = setup(&[signer.jwk()]);
+    for crit in [json!(["exp"]), json!("exp"), json!(null), json!(1), json!({}), json!([1])] {
+        let header = json!({"alg": "ES256", "kid": "k", "crit": crit, "exp": 1});
+        let error = refused(&setup.identity, &signer.sign_with(&header, &claims())).await;
+        assert!(error.kind == ErrorKind::Denied && error.message.contains("`crit`"), "{crit}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn case_16_header_members_that_are_not_text_do_no_harm() {
+    let signer = Signer::es256("k");
+    let setup = setup(&[signer.jwk()]);
+    for (name, value) in [("v", json!(2)), ("nested", json!({"a": [1]})), ("typ", json!(null)), ("x5c", json!([]))] {
+        let mut header = json!({"alg": "ES256", "kid": "k"});
+        header[name] = value;
+        let verified = setup.identity.verify(&signer.sign_with(&header, &claims())).await;
+        assert!(verified.is_ok(), "{header}: {verified:?}");
+    }
+    for header in [json!({"alg": "ES256", "kid": 1}), json!({"alg": 1, "kid": "k"}), json!({"kid": "k"}), json!([])] {
+        let error = refused(&setup.identity, &signer.sign_with(&header, &claims())).await;
+        assert_eq!(error.kind, ErrorKind::Denied, "{header}");
+    }
+}
+
+#[tokio::test]
+async fn case_17_the_key_is_chosen_by_id_type_algorithm_and_use() {
+    for (keys, tokens) in [("17-jwks/jwks-rsa-ec.json", &["rsa", "ec"][..]), ("17-jwks/jwks-sig-enc.json", &["rsa"])] {
+        let identity = identity_of(keys);
+        for token in tokens {
+            let verified = identity.verify(&case(&format!("17-jwks/{token}.jwt"))).await;
+            assert!(verified.is_ok(), "{token} by {keys}: {verified:?}");
+        }
+    }
+    // Of several keys that fit, any may have signed.
+    let (first, second) = (Signer::es256("same"), Signer::es256("same"));
+    for keys in [[first.jwk(), second.jwk()], [second.jwk(), first.jwk()]] {
+        let setup = setup(&keys);
+        for signer in [&first, &second] {
+            assert!(setup.identity.verify(&signer.sign(&claims())).await.is_ok());
+        }
+        assert_eq!(refused(&setup.identity, &Signer::es256("same").sign(&claims())).await.kind, ErrorKind::Denied);
+    }
+    let mut for_signing = first.jwk();
+    for_signing["key_ops"] = json!(["sign"]);
+    let setup = setup(&[for_signing, Signer::rs256("other").jwk()]);
+    assert_eq!(refused(&setup.identity, &first.sign(&claims())).await.kind, ErrorKind::Denied);
+}
+
+#[tokio::test]
+async fn case_18_known_keys_serve_while_a_hanging_issuer_is_asked() {
+    let signer = Signer::es256("k");
+    let keys = jwks(&[signer.jwk()]);
+    let (hang, asked) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
+    let answer = {
+        let (hang, asked) = (hang.clone(), asked.clone());
+        move || {
+            let (keys, hangs) = (keys.clone(), hang.load(Ordering::Relaxed));
+            asked.fetch_add(1, Ordering::Relaxed);
+            async move {
+                if hangs {
+                    std::future::pending::<()>().await;
+                }
+                keys
+            }
+        }
+    };
+    let app = axum::Router::new().route("/jwks", axum::routing::get(answer));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move { axum::serve(listener, app).await });
+    let clock = Clock::manual(NOW * 1000);
+    let identity = Identity::new(config(&format!("http://{address}/jwks")), clock.clone()).unwrap();
+    let fan = |number: u32| {
+        let mut claims = with("n", json!(number));
+        claims["exp"] = json!(NOW + 7 * 86_400);
+        signer.sign(&claims)
+    };
+    assert!(identity.verify(&fan(0)).await.is_ok());
+    hang.store(true, Ordering::Relaxed);
+    for hour in 0..23 {
+        clock.advance(Duration::from_secs(3_600));
+        for number in 0..10 {
+            let began = Instant::now();
+            assert!(identity.verify(&fan(100 * hour + number)).await.is_ok(), "after {hour} hours");
+            assert!(began.elapsed() < Duration::from_millis(500), "{:?}", began.elapsed());
+        }
+        // Lets the renewal reach the issuer.
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert!((2..=3).contains(&asked.load(Ordering::Relaxed)), "one renewal at a time");
+    // After a day they serve no more: a request waits for the issuer.
+    clock.advance(Duration::from_secs(3_600));
+    assert_eq!(identity.verify(&fan(1_000_000)).await.unwrap_err().kind, ErrorKind::Unavailable);
+    hang.store(false, Ordering::Relaxed);
+    clock.advance(Duration::from_secs(10));
+    assert!(identity.verify(&fan(1_000_001)).await.is_ok(), "the issuer is back");
 }
 
 #[tokio::test]
@@ -194,6 +320,23 @@ async fn uses_only_public_signing_keys() {
     for signer in [encryption, other] {
         assert_eq!(refused(&setup.identity, &signer.sign(&claims())).await.kind, ErrorKind::Denied);
     }
+}
+
+#[tokio::test]
+async fn case_22_keys_are_read_as_editors_save_them() {
+    let signer = Signer::es256("k");
+    let keys = jwks(&[signer.jwk()]);
+    let saved = |bytes: Vec<u8>| {
+        let setup = setup(&[]);
+        std::fs::write(&setup.file, bytes).unwrap();
+        setup
+    };
+    let windows = saved(format!("\u{feff}{}\r\n", keys.replace(',', ",\r\n")).into_bytes());
+    assert!(windows.identity.verify(&signer.sign(&claims())).await.is_ok());
+    let wide = saved(keys.encode_utf16().flat_map(u16::to_le_bytes).collect());
+    let error = wide.identity.verify(&signer.sign(&claims())).await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Unavailable);
+    assert!(error.message.contains("it is UTF-16, not UTF-8"), "{error}");
 }
 
 #[tokio::test]

@@ -288,3 +288,17 @@ async fn d11_6__a_dropped_dead_letter_is_gone() {
     assert_eq!(left.iter().map(|dead_letter| &dead_letter.summary.id).collect::<Vec<_>>(), [&ids[1]]);
     assert_eq!(backend.embedded.depth(QUEUE).await.unwrap(), Depth::default());
 }
+
+/// A record that only fits compressed is handed over as it was.
+#[tokio::test]
+async fn case_08_a_record_that_was_too_large_for_a_message_comes_back_whole() {
+    let backend = open().await;
+    let change = format!(r#"{{"keys":{{"pk":"p","sk":"s"}},"newImage":{{"a":"{}"}}}}"#, r"\u0001".repeat(409_600));
+    assert!(change.len() > 2 << 20);
+    let ids = store_dead_record(&backend, &from_stream(), Payload::Json(change.clone())).await;
+    let worker = worker(Disposition::Ack);
+    let redriver = redriver(&backend, &from_stream(), worker.clone());
+    assert_eq!(redriver.redrive(DEAD_LETTERS, &ids).await.unwrap(), [Outcome::Redriven]);
+    let handed = worker.1.lock().unwrap();
+    assert!(handed.len() == 1 && handed[0].payload == Payload::Json(change), "as it was");
+}

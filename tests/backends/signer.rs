@@ -5,7 +5,7 @@ use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::{KeyPair, KeySize};
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
 use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use jsonwebtoken::jwk::Jwk;
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use serde_json::{Value, json};
@@ -36,6 +36,13 @@ impl Signer {
     pub fn sign_as(&self, kid: Option<&str>, claims: &Value) -> String {
         let header = Header { kid: kid.map(str::to_owned), ..Header::new(self.algorithm) };
         encode(&header, claims, &self.key).unwrap()
+    }
+
+    /// With a header that the library would not write.
+    pub fn sign_with(&self, header: &Value, claims: &Value) -> String {
+        let signed = [header, claims].map(|part| URL_SAFE_NO_PAD.encode(part.to_string())).join(".");
+        let signature = jsonwebtoken::crypto::sign(signed.as_bytes(), &self.key, self.algorithm).unwrap();
+        format!("{signed}.{signature}")
     }
 
     /// The public key, as an issuer publishes it.

@@ -3,6 +3,8 @@
 mod bad_events;
 mod changes;
 mod cli;
+mod components;
+mod gateway;
 mod hostile;
 mod on_servers;
 pub mod sandbox;

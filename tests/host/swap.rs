@@ -1,10 +1,14 @@
 //! Replacing workers of a running host: what is verified and refused, with which reasons, which clients may do it, and
 //! that responses name the version that served.
 
+use host_adapters_runtime::identity::marked;
 use serde_json::{Value, json};
 use std::path::Path;
 use tests::components::{component, stamped, stamped_inside};
 use tests::{OPERATOR_TOKEN, TESTER_TOKEN, TestHost, WORKER_TOKEN, programs, wait};
+
+/// A component without anything in it.
+const EMPTY: &[u8] = b"\0asm\x0d\0\x01\0";
 
 async fn version(host: &TestHost, worker: &str) -> Value {
     let versions = host.serving(OPERATOR_TOKEN).await.unwrap();
@@ -69,7 +73,7 @@ async fn a_file_that_cannot_serve_is_refused_with_the_reason() {
         ),
         (
             "check-eligibility",
-            whole.clone(),
+            marked(whole.clone(), "check-eligibility"),
             "Invalid",
             vec![
                 "check-eligibility: imports registration:platform/queue@1.0.0",
@@ -78,7 +82,7 @@ async fn a_file_that_cannot_serve_is_refused_with_the_reason() {
         ),
         (
             "save-entries",
-            component("check-eligibility"),
+            marked(component("check-eligibility"), "save-entries"),
             "Invalid",
             vec![
                 "does not export registration:workers/batch-worker@1.0.0, which [[component.save-entries.tool.host-adapters.source]] needs",
@@ -88,7 +92,25 @@ async fn a_file_that_cannot_serve_is_refused_with_the_reason() {
                 r#"allowed_outbound_hosts = ["redis://<host>"] in [component.save-entries]"#,
             ],
         ),
-        ("upsert-users", whole, "Invalid", vec!["registration:platform/table", "registration:platform/queue"]),
+        (
+            "upsert-users",
+            marked(whole.clone(), "upsert-users"),
+            "Invalid",
+            vec!["registration:platform/table", "registration:platform/queue"],
+        ),
+        // Point 17.
+        (
+            "save-entries",
+            component("retry-score"),
+            "Invalid",
+            vec!["save-entries: the file sent is the component retry-score, not save-entries"],
+        ),
+        (
+            "save-entries",
+            EMPTY.to_vec(),
+            "Invalid",
+            vec!["does not say which component it is", "host-adapters build save-entries"],
+        ),
     ] {
         let refusal = host.swap(OPERATOR_TOKEN, worker, wasm).await.unwrap_err();
         assert_refusal(&refusal, kind, &reasons);
@@ -105,13 +127,16 @@ async fn a_file_that_reaches_farther_than_its_worker_is_refused() {
     let host = TestHost::with(close).await;
     for (wasm, reasons) in [
         (
-            component("retry-score"),
+            marked(component("retry-score"), "enqueue-entries"),
             vec![
                 "imports registration:platform/service@1.0.0",
                 r#"services = ["<service>"] under [component.enqueue-entries.tool.host-adapters.grants]"#,
             ],
         ),
-        (std::fs::read(programs::guest("probe")).unwrap(), vec!["imports wasi:http/client@0.3.0"]),
+        (
+            std::fs::read(programs::guest_as("probe", "enqueue-entries")).unwrap(),
+            vec!["imports wasi:http/client@0.3.0"],
+        ),
     ] {
         let refusal = host.swap(OPERATOR_TOKEN, "enqueue-entries", wasm).await.unwrap_err();
         assert_refusal(&refusal, "Invalid", &reasons);
@@ -192,7 +217,8 @@ async fn a_file_that_changes_is_swapped_and_a_bad_one_refused() {
 async fn a_version_that_an_operator_sent_stays_until_the_file_changes() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("worker.wasm");
-    let whole = component("save-entries");
+    // It says that it is both.
+    let whole = marked(marked(component("save-entries"), "retry-score"), "save-entries");
     std::fs::write(&file, &whole).unwrap();
     let source = file.clone();
     let host = TestHost::with(move |app| {

@@ -1,8 +1,15 @@
 //! What becomes of records that fail: dead letters that hold the whole record and say why, and pauses that use up no
 //! attempt.
+#![allow(non_snake_case, reason = "names that begin with a line of docs/delivery.md")]
 
-use serde_json::Value;
-use tests::{TestHost, log, programs, wait};
+use fake_services::{Faults, Service};
+use host_adapters_delivery::dead_letter::DeadLetter;
+use host_adapters_platform::{Access, Received};
+use host_adapters_records::Attribute;
+use host_adapters_sources::event_of;
+use serde_json::{Value, json};
+use std::time::Duration;
+use tests::{OPERATOR_TOKEN, TestHost, entry, impatient, log, programs, wait, without_stream};
 
 const USERS: &str = "userInfoQueue";
 
@@ -42,4 +49,137 @@ async fn case_03_unreadable_bodies_become_dead_letters_with_their_bodies_and_rea
         assert_eq!((lines.len(), &lines[0]["level"]), (1, &Value::from("ERROR")), "{lines:?}");
     }
     assert_eq!(dead.len(), 2);
+}
+
+const CAMPAIGN: &str = "campaign-123";
+const UPDATED: &str = "2024-01-15T10:30:00.000Z";
+
+fn sized(fan: &str, bytes: usize) -> Value {
+    entry(CAMPAIGN, fan, &json!({ "email": "fan@example.com", "note": "n".repeat(bytes) }), UPDATED)
+}
+
+/// With spin.toml as it is.
+#[tokio::test]
+async fn case_08_a_large_entry_and_its_deletion_are_replicated() {
+    let host = TestHost::start().await;
+    host.put_entry(&sized("large", 270_000)).await;
+    host.replicated(CAMPAIGN, "large", UPDATED).await;
+    let held = host.entry(CAMPAIGN, "large").await;
+    assert_eq!(held["fields"]["note"].as_str().map(str::len), Some(270_000));
+    host.remove_entry(CAMPAIGN, "large").await;
+    wait::eventually("the deletion", async || host.entry(CAMPAIGN, "large").await.is_null().then_some(())).await;
+    for queue in ["enqueueEntriesDlq", "saveEntriesQueueDlq"] {
+        assert_eq!(host.depth(queue).await, 0, "{queue}");
+    }
+}
+
+/// Two images of 200 kB, given up.
+#[tokio::test]
+async fn case_08_a_change_of_large_images_is_given_up_whole() {
+    let host = TestHost::with(|app| {
+        let component = app.components.get_mut("enqueue-entries").unwrap();
+        component.source = programs::guest("probe");
+        component.grants.tables.insert("demand-table".to_owned(), Access::Read);
+        component.grants.documents.insert("campaigns".to_owned(), Access::Read);
+    })
+    .await;
+    let item = |fill: &str| {
+        let mut item = sized("large", 0);
+        item["do"] = "reject".into();
+        item["reason"] = "not a change of mine".into();
+        item["fill"] = fill.repeat(200_000).into();
+        item
+    };
+    host.put_entry(&item("a")).await;
+    host.put_entry(&item("b")).await;
+    let dead = dead_letters(&host, "enqueueEntriesDlq", 2).await;
+    let modify = dead.iter().find(|letter| letter["body"].as_str().unwrap().contains("MODIFY")).unwrap();
+    let envelope: Value = serde_json::from_str(modify["body"].as_str().unwrap()).unwrap();
+    assert_eq!((&envelope["payload"]["oldImage"], &envelope["payload"]["newImage"]), (&item("a"), &item("b")));
+    assert_eq!(modify["attributes"]["reason"], "not a change of mine");
+}
+
+/// A table keeps characters that no queue takes.
+#[tokio::test]
+async fn d12_4__case_08_point_1_what_no_queue_takes_is_given_up_at_once_and_whole() {
+    let host = TestHost::start().await;
+    let mut large = sized("refused", 0);
+    large["fields"] = json!({ "note": "\u{fffe}" }).to_string().into();
+    host.put_entries(&[large.clone(), sized("good", 10)]).await;
+    host.replicated(CAMPAIGN, "good", UPDATED).await;
+    let dead = dead_letters(&host, "enqueueEntriesDlq", 1).await;
+    let attributes = &dead[0]["attributes"];
+    let reason = attributes["reason"].as_str().unwrap();
+    assert!(reason.starts_with("invalid: ") && reason.contains("U+FFFE"), "{reason}");
+    assert_eq!(attributes["attempt"], "1", "at once");
+    let envelope: Value = serde_json::from_str(dead[0]["body"].as_str().unwrap()).unwrap();
+    assert_eq!(envelope["payloadEncoding"], "base64-json");
+    let message = Received {
+        body: dead[0]["body"].as_str().unwrap().to_owned(),
+        attributes: vec![Attribute::text("source", "dynamodb-stream:demand-table")],
+        ..Received::default()
+    };
+    let event = event_of(&DeadLetter::read("enqueueEntriesDlq", message, &[])).unwrap();
+    let change: Value = event.json().unwrap();
+    assert_eq!(change["newImage"], large);
+    assert_eq!(dead.len(), 1);
+}
+
+/// The path of the upstream is wrong, so every request is answered with 404: an outage, in which nothing is given up.
+#[tokio::test]
+async fn point_2_point_16_a_wrong_path_pauses_the_source_and_gives_nothing_up() {
+    let host = TestHost::with(|app| {
+        without_stream(app);
+        impatient(app);
+        let entry = app.host.services.iter_mut().find(|service| service.name == "entry").unwrap();
+        entry.upstream += "/no/such/path";
+    })
+    .await;
+    let bodies: Vec<_> = (0..30).map(|n| super::change("INSERT", &sized(&format!("fan-{n}"), 1), "event")).collect();
+    let items: Vec<_> = (0..30).map(|n| sized(&format!("fan-{n}"), 1)).collect();
+    host.put_entries(&items).await;
+    host.queue("saveEntriesQueue", &bodies).await;
+    let reason = wait::eventually("the pause", async || host.paused("save-entries").await).await;
+    assert!(
+        reason.contains("service:entry POST /{campaignId}/entries: every request is answered with 404"),
+        "{reason}"
+    );
+    // Longer than three attempts take.
+    tokio::time::sleep(Duration::from_secs(15)).await;
+    assert!(host.paused("save-entries").await.is_some());
+    assert_eq!((host.depth("saveEntriesQueue").await, host.depth("saveEntriesQueueDlq").await), (30, 0));
+}
+
+/// Secrets, times and the trace are in `host-adapters/outbound` and `sources/tests/delivery`.
+#[tokio::test]
+async fn point_15_a_dead_letter_names_the_service_and_what_it_said() {
+    let host = TestHost::with(|app| {
+        without_stream(app);
+        impatient(app);
+    })
+    .await;
+    let garbled = Faults { operations: vec!["upsertUsers".to_owned()], garbled: 1.0, ..Faults::default() };
+    host.faults(Service::User, garbled);
+    host.queue(USERS, &[json!({ "globalUserId": "unlucky" }).to_string()]).await;
+    let dead = dead_letters(&host, "userInfoQueueDlq", 1).await;
+    let attributes = &dead[0]["attributes"];
+    let reason = attributes["reason"].as_str().unwrap();
+    assert!(reason.contains("user service") && reason.contains("answer"), "{reason}");
+    let details: Value = serde_json::from_str(attributes["details"].as_str().unwrap()).unwrap();
+    assert_eq!(details["attempted"].as_array().map(Vec::len), Some(3), "{details}");
+}
+
+/// An operator's work on a dead letter is logged, because nothing else is left of it.
+#[tokio::test]
+async fn d12_6__a_dropped_dead_letter_leaves_a_line_in_the_log() {
+    let host = TestHost::start().await;
+    host.queue(USERS, &["{".to_owned()]).await;
+    let dead = dead_letters(&host, "userInfoQueueDlq", 1).await;
+    let id = dead[0]["id"].as_str().unwrap();
+    let request = host.http().post(host.gateway_url("/operator/dead-letters/drop")).bearer_auth(OPERATOR_TOKEN);
+    let reply = host.send(request.json(&json!({ "queue": "userInfoQueueDlq", "ids": [id] }))).await;
+    assert_eq!(reply.body["Ok"]["outcomes"][0]["outcome"], "dropped", "{}", reply.body);
+    let lines = log::lines("dead_letter", id);
+    assert_eq!((lines.len(), &lines[0]["outcome"]), (1, &json!("dropped")), "{lines:?}");
+    assert_eq!(host.depth("userInfoQueueDlq").await, 0);
 }

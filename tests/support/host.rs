@@ -7,6 +7,7 @@ use fake_services::{FakeServices, Options};
 use host_adapters::app::{self, Addresses, Running};
 use host_adapters::manifest::App;
 use host_adapters::manifest::runtime_config::RuntimeConfig;
+use host_adapters::server::HttpLimits;
 use host_adapters::telemetry::Tracing;
 use host_adapters::telemetry::metrics::{self, Metrics};
 use host_adapters_records::{Error, Function};
@@ -176,7 +177,12 @@ async fn start(app: App, folder: &TempDir, runtime_config: RuntimeConfig) -> Run
     std::fs::create_dir(&data).unwrap();
     std::os::unix::fs::symlink(compiled, data.join("compiled")).unwrap();
     let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-    let options =
-        app::Options { data, addresses: Addresses { http: any, gateway: any }, service_key: None, runtime_config };
+    let options = app::Options {
+        data,
+        addresses: Addresses { http: any, gateway: any },
+        limits: HttpLimits::default(),
+        service_key: None,
+        runtime_config,
+    };
     app::start(app, &options, metrics, Tracing::from_env().unwrap()).await.unwrap()
 }

@@ -45,6 +45,18 @@ pub fn guest(name: &str) -> PathBuf {
     existing(target().join("wasm32-wasip2/guest").join(name).with_extension("wasm"))
 }
 
+/// A guest component that says that it is the component `id`, whose place it is to take.
+pub fn guest_as(name: &str, id: &str) -> PathBuf {
+    let wasm = host_adapters_runtime::identity::marked(std::fs::read(guest(name)).unwrap(), id);
+    let path = scratch().join(format!("{name}-as-{id}.wasm"));
+    std::fs::create_dir_all(scratch()).unwrap();
+    // Several tests may write it at once; each reads the whole file.
+    let partial = tempfile::NamedTempFile::new_in(scratch()).unwrap();
+    std::fs::write(&partial, wasm).unwrap();
+    partial.persist(&path).unwrap();
+    path
+}
+
 /// A pre-initialised component of spin.toml.
 pub fn component(id: &str) -> PathBuf {
     existing(project().join("target/components").join(id).with_extension("wasm"))

@@ -10,6 +10,7 @@ mod verify;
 use anyhow::{Context, Result};
 use build::Built;
 use clap::{Parser, Subcommand};
+use std::os::unix::process::CommandExt;
 
 #[derive(Parser)]
 #[command(name = "cargo xtask", about = "Chores of Registration Workers")]
@@ -78,9 +79,8 @@ fn main() -> Result<()> {
     }
 }
 
-/// Builds the components and runs one of the programs. The exit code is the program's.
+/// Builds the components and becomes one of the programs, so that signals reach it and the exit code is its own.
 fn run(built: &Built, program: &str, options: &[String]) -> Result<()> {
     build::components(built, &[])?;
-    let status = build::program(built, program, options).status().with_context(|| format!("cannot run {program}"))?;
-    std::process::exit(status.code().unwrap_or(1))
+    Err(build::program(built, program, options).exec()).with_context(|| format!("cannot run {program}"))
 }

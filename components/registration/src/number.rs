@@ -10,9 +10,7 @@ const MAX_EXACT: f64 = 9_007_199_254_740_991.0;
 /// The integer that a number is; `None` if it has a fraction or is not exact.
 pub(crate) fn whole(number: &Number) -> Option<i64> {
     let exact = |number: &f64| number.fract() == 0.0 && number.abs() <= MAX_EXACT;
-    #[expect(clippy::cast_possible_truncation, reason = "it is whole and within the range")]
-    let integer = |number| number as i64;
-    number.as_i64().or_else(|| number.as_f64().filter(exact).map(integer))
+    number.as_i64().or_else(|| number.as_f64().filter(exact).map(|number| number as i64))
 }
 
 /// Reads an integer that may be absent or null.

@@ -30,7 +30,7 @@ impl BatchWorker for RetryScore {
         };
         let outcomes = refresh::refresh(bodies, send).await;
         for problem in outcomes.problems {
-            call.warn("Scores not refreshed", json!({"problem": problem}));
+            problem.log(call, "Scores not refreshed", json!({}));
         }
         for (index, settled) in outcomes.settled {
             if let Some(disposition) = dispositions.get_mut(index) {

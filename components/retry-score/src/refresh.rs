@@ -41,7 +41,7 @@ pub struct Outcomes {
     /// The disposition of each record.
     pub settled: Vec<(usize, Disposition)>,
     /// One for each request that failed, for the log.
-    pub problems: Vec<String>,
+    pub problems: Vec<ServiceError>,
 }
 
 /// Requests the scores of a batch, whose records are named by their index. `send` requests those of fans of one campaign.
@@ -59,7 +59,7 @@ pub async fn refresh(
     });
     let mut outcomes = Outcomes::default();
     for (fans, answer) in stream::iter(campaigns).buffer_unordered(CAMPAIGNS).concat().await {
-        outcomes.problems.extend(answer.as_ref().err().map(ServiceError::to_string));
+        outcomes.problems.extend(answer.as_ref().err().cloned());
         outcomes.settled.extend(settle(fans, &answer));
     }
     outcomes

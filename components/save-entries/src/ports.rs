@@ -43,6 +43,8 @@ pub trait Ports {
     fn now(&self) -> String;
     /// Logs a problem that was handled.
     fn warn(&self, message: &str, data: Value);
+    /// Logs what a service did not take.
+    fn failed(&self, message: &str, error: &ServiceError, data: Value);
 }
 
 /// The real implementation.
@@ -83,5 +85,9 @@ impl Ports for Live<'_> {
 
     fn warn(&self, message: &str, data: Value) {
         self.call.warn(message, data);
+    }
+
+    fn failed(&self, message: &str, error: &ServiceError, data: Value) {
+        error.log(self.call, message, data);
     }
 }

@@ -159,8 +159,8 @@ impl<P: Ports> Round<'_, P> {
             Ok(results) => return Some((jobs, results)),
             Err(error) => error,
         };
-        let data = json!({"campaignId": self.campaign_id, "entries": jobs.len(), "problem": error.to_string()});
-        self.ports.warn("Entries not replicated", data);
+        let data = json!({"campaignId": self.campaign_id, "entries": jobs.len()});
+        self.ports.failed("Entries not replicated", &error, data);
         for job in jobs {
             self.follow(job, Next::Settle(error.disposition()));
         }

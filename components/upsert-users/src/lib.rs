@@ -32,10 +32,14 @@ impl BatchWorker for UpsertUsers {
         let users: Vec<_> = profiles.iter().flatten().map(|profile| &profile.user).collect();
         let outcomes = upsert::upsert(&users, async |users| service.upsert(users).await).await;
         for problem in &outcomes.problems {
-            call.error("User Service request failed", json!({"problem": problem}));
+            problem.log(call, "User profiles not upserted", json!({}));
         }
-        call.info("User profiles upserted", json!({"received": batch.len(), "users": users.len()}));
-        Ok(settle(&profiles, outcomes.dispositions))
+        let dispositions = settle(&profiles, outcomes.dispositions);
+        let stored = dispositions.iter().filter(|disposition| matches!(disposition, Disposition::Ack)).count();
+        if stored > 0 {
+            call.info("User profiles upserted", json!({"received": batch.len(), "processed": stored}));
+        }
+        Ok(dispositions)
     }
 }
 

@@ -4,9 +4,12 @@ use chrono::DateTime;
 use registration::{country::Country, email, phone, postal_code, text};
 use serde::Deserialize;
 use serde_json::value::RawValue;
+use std::borrow::Cow;
 use worker_kit::{log, services::user::User};
 
 const WRONG_TYPE: &str = "it has the wrong type";
+/// Most characters of a country code that is not known in the log; codes have two or three.
+const MAX_CODE_CHARS: usize = 16;
 const NOT_JSON: &str = "it is not JSON";
 
 /// A profile, and the parts of the browser's input that were left out.
@@ -14,8 +17,8 @@ const NOT_JSON: &str = "it is not JSON";
 pub struct Profile {
     /// The profile.
     pub user: User,
-    /// Names of the members that cannot be read, for the log.
-    pub left_out: Vec<&'static str>,
+    /// Names of the members that cannot be read, for the log; with the code of a country that is not known.
+    pub left_out: Vec<Cow<'static, str>>,
 }
 
 /// Why a message can never become a profile. Contains names, never values.
@@ -70,11 +73,11 @@ fn of_user_info(info: &UserInfo<'_>, sent_ms: u64) -> Result<Profile, BadMessage
     let wrong_id = |_| BadMessage::Malformed { path: "globalUserId".to_owned(), problem: WRONG_TYPE };
     let global_user_id = text_of("globalUserId", info.global_user_id)?.map_err(wrong_id)?;
     let global_user_id = global_user_id.ok_or(BadMessage::NoGlobalUserId)?;
-    let mut left_out = Vec::new();
+    let mut left_out = Vec::<Cow<'static, str>>::new();
     let mut member = |name, value| match text_of(name, value)? {
         Ok(text) => Ok(text),
         Err(WrongType) => {
-            left_out.push(name);
+            left_out.push(name.into());
             Ok(None)
         }
     };
@@ -96,7 +99,7 @@ fn of_user_info(info: &UserInfo<'_>, sent_ms: u64) -> Result<Profile, BadMessage
     let mut read = |name, text: Option<String>, normalise: &dyn Fn(&str) -> Option<String>| {
         let normalised = normalise(text.as_deref()?);
         if normalised.is_none() {
-            left_out.push(name);
+            left_out.push(name.into());
         }
         normalised
     };
@@ -105,7 +108,11 @@ fn of_user_info(info: &UserInfo<'_>, sent_ms: u64) -> Result<Profile, BadMessage
     user.email = read("email", email, &email::normalise);
     user.phone_number = read("phoneNumber", phone, &|number| phone::normalise(number, region).ok());
     user.postal_code = read("postalCode", postal_code, &|code| postal_code::canonical(code, region));
-    user.country_code = read("countryCode", country, &|_| Some(region?.code().to_owned()));
+    user.country_code = region.map(|region| region.code().to_owned());
+    if let (Some(code), None) = (country, region) {
+        let code: String = code.chars().take(MAX_CODE_CHARS).collect();
+        left_out.push(format!("countryCode {code}").into());
+    }
     Ok(Profile { user, left_out })
 }
 
@@ -187,7 +194,7 @@ mod tests {
         let Profile { user, left_out } = profile(json!({
             "globalUserId": "u", "email": "nobody", "phoneNumber": "12", "postalCode": "<>", "countryCode": "USA",
         }));
-        assert_eq!(left_out, ["email", "phoneNumber", "postalCode", "countryCode"]);
+        assert_eq!(left_out, ["email", "phoneNumber", "postalCode", "countryCode USA"]);
         assert_eq!(user, User { global_user_id: "u".into(), ..User::default() });
     }
 

@@ -21,7 +21,7 @@ pub struct Outcomes {
     /// One for each profile.
     pub dispositions: Vec<Disposition>,
     /// One for each request that failed, for the log.
-    pub problems: Vec<String>,
+    pub problems: Vec<ServiceError>,
 }
 
 /// Sends the profiles.
@@ -64,7 +64,7 @@ impl Outcomes {
     fn settle(&mut self, users: &[&User], places: &[usize], answer: Result<Vec<Upserted>, ServiceError>) {
         let results: Result<BTreeMap<_, _>, _> =
             answer.map(|results| results.into_iter().map(|result| (result.global_user_id.clone(), result)).collect());
-        self.problems.extend(results.as_ref().err().map(ServiceError::to_string));
+        self.problems.extend(results.as_ref().err().cloned());
         for place in places {
             let (Some(slot), Some(user)) = (self.dispositions.get_mut(*place), users.get(*place)) else { continue };
             *slot = match &results {
@@ -110,6 +110,10 @@ mod tests {
         Upserted { global_user_id: user.global_user_id.clone(), status, message: None }
     }
 
+    fn problems(outcomes: &Outcomes) -> Vec<String> {
+        outcomes.problems.iter().map(ToString::to_string).collect()
+    }
+
     #[test]
     fn a_request_holds_at_most_25_profiles() {
         let sizes = RefCell::new(Vec::new());
@@ -153,7 +157,7 @@ mod tests {
         let (first, second) = outcomes.dispositions.split_at(25);
         assert_eq!(first, vec![throttled.disposition(); 25]);
         assert_eq!(second, vec![Disposition::Ack; 5]);
-        assert_eq!(outcomes.problems, ["the user service has no capacity now"]);
+        assert_eq!(problems(&outcomes), ["the user service has no capacity now"]);
     }
 
     #[test]
@@ -166,7 +170,7 @@ mod tests {
         let failed: Vec<_> = (0..10).filter(|at| outcomes.dispositions.get(*at) != Some(&Disposition::Ack)).collect();
         assert_eq!(failed, [7]);
         assert_eq!(outcomes.dispositions.get(7), Some(&refused.disposition()), "a retry, never a rejection");
-        assert_eq!(outcomes.problems, ["the user service refused with status 400: no name"]);
+        assert_eq!(problems(&outcomes), ["the user service refused with status 400: no name"]);
     }
 
     #[test]

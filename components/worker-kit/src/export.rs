@@ -44,6 +44,12 @@ macro_rules! component {
 
             struct Exports;
 
+            // The component's id is in the file, so that no host lets it serve as another.
+            const ID: &str = <$worker as $crate::$trait>::NAME;
+            #[used]
+            #[unsafe(link_section = "registration:component")]
+            static COMPONENT: [u8; ID.len() + 1] = $crate::worker::line(ID);
+
             impl $crate::bindings::$world::Guest for Exports {
                 fn wizer_initialize() {
                     <$worker as $crate::$trait>::warm_up();

@@ -35,6 +35,16 @@ pub trait RequestWorker {
     async fn handle(request: Request, call: &Call) -> Result<Response, Failure>;
 }
 
+/// A text of `N - 1` bytes with a line feed after it.
+#[doc(hidden)]
+pub const fn line<const N: usize>(text: &str) -> [u8; N] {
+    let mut line = [b'\n'; N];
+    if let Some((start, _)) = line.split_at_mut_checked(text.len()) {
+        start.copy_from_slice(text.as_bytes());
+    }
+    line
+}
+
 /// The typed call of a batch worker. Rejections are logged by whoever settles the records: the host, or the endpoint.
 #[doc(hidden)]
 pub async fn call_batch<W: BatchWorker>(batch: Vec<Event>) -> Result<Vec<Disposition>, Failure> {

@@ -3,7 +3,7 @@
 //!
 //! `request.headers` are those that the resolver forwards. A header over HTTP goes before one of the same name there.
 
-use crate::endpoint::bearer;
+use crate::endpoint::fan_token;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -50,7 +50,7 @@ pub fn json(value: Value) -> Value {
 
 /// The caller's token: `request.headers.authorization` of an AppSync event, without `Bearer `. Never from the body.
 pub fn token(event: &str) -> Option<String> {
-    bearer(find(&headers(event)?, "authorization")?)
+    fan_token(find(&headers(event)?, "authorization")?).map(str::to_owned)
 }
 
 /// What follows an event through logs and services.

@@ -1,6 +1,6 @@
 //! A request to a worker, and its answer.
 
-use crate::{Failure, endpoint};
+use crate::{Failure, appsync, endpoint};
 #[cfg(feature = "component")]
 use wasmtime::component::{ComponentType, Lift, Lower};
 
@@ -17,6 +17,27 @@ pub struct Request {
     pub correlation_id: String,
     /// W3C trace context of the call.
     pub traceparent: Option<String>,
+}
+
+impl Request {
+    /// The request of a body and its headers over HTTP, or the answer to one that no worker reads. What the headers leave
+    /// out is what the event says; the correlation id may be empty.
+    pub fn read<'h>(body: Vec<u8>, header: impl Fn(&str) -> Option<&'h str>) -> Result<Self, Response> {
+        let not_text = |_| Response::error(400, "MALFORMED_EVENT", "the event is not UTF-8");
+        let body = String::from_utf8(body).map_err(not_text)?;
+        let given = |name| header(name).map(str::to_owned);
+        let (correlation_id, traceparent) = (given("x-correlation-id"), given("traceparent"));
+        let event = match (&correlation_id, &traceparent) {
+            (Some(_), Some(_)) => appsync::Context::default(),
+            _ => appsync::Context::of(&body),
+        };
+        Ok(Self {
+            body,
+            token: header("authorization").and_then(endpoint::fan_token).map(str::to_owned),
+            correlation_id: correlation_id.or(event.correlation_id).unwrap_or_default(),
+            traceparent: traceparent.or(event.traceparent),
+        })
+    }
 }
 
 /// What a request worker answers.

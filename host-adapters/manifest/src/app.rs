@@ -40,8 +40,6 @@ pub struct Component {
     pub environment: BTreeMap<String, String>,
     /// Where its outbound calls may go.
     pub allowed_outbound_hosts: AllowedHosts,
-    /// The labels of the key-value stores it may open.
-    pub key_value_stores: BTreeSet<String>,
     /// Imports that a Spin host composes in: package to the id of the component that exports it. This host answers the
     /// same imports itself.
     pub dependencies: BTreeMap<String, String>,
@@ -79,6 +77,8 @@ pub struct Profile {
     pub source: Option<PathBuf>,
     /// The commands to run instead; none for the component's own.
     pub commands: Vec<String>,
+    /// Environment variables that it adds or changes.
+    pub environment: BTreeMap<String, String>,
 }
 
 /// `[application.tool.host-adapters]`.

@@ -22,6 +22,6 @@ pub(super) fn complete(component: &mut Component, source: &str, folder: &Path) {
         |profile: &str| vec![format!("cargo build --profile {profile} --target wasm32-wasip2 --package {id}")];
     component.build = Some(Build { commands: commands("guest"), workdir: folder.to_owned(), watch: Vec::new() });
     component.artifact.get_or_insert_with(|| made("guest"));
-    let dev = || Profile { source: Some(made("guest-dev")), commands: commands("guest-dev") };
+    let dev = || Profile { source: Some(made("guest-dev")), commands: commands("guest-dev"), ..Profile::default() };
     component.profiles.entry(DEV.to_owned()).or_insert_with(dev);
 }

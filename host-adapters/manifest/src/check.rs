@@ -9,7 +9,7 @@ use super::source::RawSource;
 use host_adapters_settings::Spanned;
 use host_adapters_settings::{Report, suggestion};
 use host_adapters_sources::Resource;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// All that was read and names something.
 pub(super) struct Names<'n> {
@@ -17,6 +17,16 @@ pub(super) struct Names<'n> {
     pub(super) targets: &'n [Target],
     pub(super) clients: &'n [RawClient],
     pub(super) host: &'n Host,
+}
+
+impl Names<'_> {
+    /// The queues that one would read: those of dead letters are named by others.
+    fn queues_to_read(&self) -> impl Iterator<Item = &String> {
+        let of_queues = self.host.queues.values().filter_map(|queue| queue.dead_letter_queue.clone());
+        let sources = self.components.iter().flat_map(|(id, it)| it.sources.iter().map(move |source| (id, source)));
+        let dead: BTreeSet<_> = of_queues.chain(sources.map(|(id, it)| it.source.dead_letter_queue(id))).collect();
+        self.host.queues.keys().filter(move |name| !dead.contains(*name))
+    }
 }
 
 /// Reports every name that is not declared.
@@ -29,10 +39,11 @@ pub(super) fn check(report: &Report<'_>, names: &Names<'_>) {
             component(report, names, id, at);
         }
         for written in &written.sources {
-            source(report, names.host, written);
+            source(report, names, written);
         }
+        repeated(report, written);
         written.grants.check(report, names.host);
-        written.grants.refuse_all(report);
+        written.grants.refuse_what_is_for_clients(report);
     }
     for client in names.clients {
         client.grants.check(report, names.host);
@@ -66,11 +77,22 @@ fn component(report: &Report<'_>, names: &Names<'_>, id: &str, at: &std::ops::Ra
     }
 }
 
-fn source(report: &Report<'_>, host: &Host, written: &RawSource) {
+/// A source that a component has twice would share its checkpoint, its permits and its name with itself.
+fn repeated(report: &Report<'_>, written: &RawComponent) {
+    let mut names = BTreeSet::new();
+    for source in written.sources.iter().filter(|it| !names.insert(it.source.name())) {
+        let (id, name) = (&written.component.id, source.source.name());
+        report.diagnostic(&source.from, format!("\"{id}\" has the source {name} already; remove one of the two"));
+    }
+}
+
+fn source(report: &Report<'_>, names: &Names<'_>, written: &RawSource) {
+    let host = names.host;
     let at = |value: String| Spanned { value, span: written.from.clone() };
     match written.source.reads().map(|(_, resource)| resource) {
         None => (),
-        Some(Resource::Queue(queue)) => declared(report, "queue", &at(queue), host.queues.keys()),
+        Some(Resource::Queue(queue)) if host.queues.contains_key(&queue) => (),
+        Some(Resource::Queue(queue)) => declared(report, "queue", &at(queue), names.queues_to_read()),
         Some(Resource::Stream(table)) => {
             if host.tables.get(&table).is_some_and(|table| !table.stream) {
                 report.diagnostic(

@@ -2,6 +2,7 @@
 
 use super::app::{Build, Component, Profile};
 use super::by_id;
+use super::dependencies;
 use super::grants::{GrantSettings, RawGrants};
 use super::limits;
 use super::source::{RawSource, Sources};
@@ -9,7 +10,7 @@ use super::variables::{Value, Variables, is_snake_case};
 use host_adapters_outbound::AllowedHosts;
 use host_adapters_platform::Declared;
 use host_adapters_settings::Report;
-use host_adapters_settings::{Fields, Settings, Spanned, Table, Template, settings};
+use host_adapters_settings::{Fields, Settings, Spanned, Table, Template, is_close, settings, showable};
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::Path;
@@ -84,18 +85,19 @@ impl Context<'_, '_> {
 /// Reads one component; the names in it are checked later.
 pub(super) fn read(id: &str, mut fields: Fields<'_, '_>, context: &Context<'_, '_>) -> RawComponent {
     check_id(id, &fields);
-    ignore_what_spin_alone_needs(&mut fields);
-    let (dependencies, named) = read_dependencies(&mut fields);
-    let tool = read_tool(&mut fields);
-    let grants = RawGrants::from(tool.grants.clone());
+    read_what_spin_alone_needs(&mut fields);
+    let (dependencies, named) = dependencies::read(&mut fields);
+    let (tool, components) = read_tool(&mut fields);
+    let mut grants = RawGrants::from(tool.grants.clone());
+    grants.components = components;
     let source = read_source(&mut fields);
+    let source = fields.required("source", source, "the path of the component's .wasm file").unwrap_or_default();
     let mut component = Component {
         id: id.to_owned(),
         source: context.folder.join(&source),
         variables: read_variables(&mut fields, context),
-        environment: fields.string_map("environment").into_iter().map(|(name, text)| (name, text.value)).collect(),
+        environment: read_environment(&mut fields),
         allowed_outbound_hosts: read_hosts(&mut fields, context),
-        key_value_stores: fields.strings("key_value_stores").into_iter().map(|store| store.value).collect(),
         dependencies,
         build: read_build(&mut fields, context.folder),
         profiles: read_profiles(&mut fields, context.folder),
@@ -111,36 +113,54 @@ pub(super) fn read(id: &str, mut fields: Fields<'_, '_>, context: &Context<'_, '
 }
 
 fn check_id(id: &str, fields: &Fields<'_, '_>) {
-    let word = |word: &str| {
-        word.starts_with(|first: char| first.is_ascii_lowercase())
-            && word.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit())
+    if !is_kebab_case(id) {
+        let message = format!("component id \"{id}\" is not a kebab-case name; write words joined by \"-\"");
+        fields.diagnostic(&fields.span, message);
+    }
+}
+
+/// Spin's rule for ids of components: each word is in lower case or in upper case.
+fn is_kebab_case(id: &str) -> bool {
+    let is_of = |word: &str, case: fn(&char) -> bool| {
+        word.starts_with(|first: char| case(&first)) && word.chars().all(|c| case(&c) || c.is_ascii_digit())
     };
-    if !id.split('-').all(word) {
-        fields.diagnostic(
-            &fields.span,
-            format!("component id \"{id}\" is not a kebab-case name; write words joined by \"-\""),
-        );
+    id.split('-').all(|word| is_of(word, char::is_ascii_lowercase) || is_of(word, char::is_ascii_uppercase))
+}
+
+/// Spin's keys that change nothing for a host that runs the component, and those whose effect this host does not have.
+fn read_what_spin_alone_needs(fields: &mut Fields<'_, '_>) {
+    fields.string("description");
+    read_targets(fields);
+    fields.boolean("dependencies_inherit_configuration");
+    fields.unsupported_list("files", "put what the component needs into it at build time");
+    fields.unsupported_list("exclude_files", "remove it");
+    fields.unsupported_list("allowed_http_hosts", "write allowed_outbound_hosts");
+    fields.unsupported_list("key_value_stores", "use a table under [application.tool.host-adapters.tables]");
+    fields.unsupported_list("sqlite_databases", "use a table under [application.tool.host-adapters.tables]");
+    fields.unsupported_list("ai_models", "call a model as a service under [application.tool.host-adapters.services]");
+}
+
+/// `targets`: the kinds of Spin host that `spin build` compares components with. It changes nothing at run time.
+pub(super) fn read_targets(fields: &mut Fields<'_, '_>) {
+    let Some((item, at)) = fields.item("targets") else { return };
+    let is_target = |value: &toml_edit::Value| {
+        value.is_str() || value.as_inline_table().is_some_and(|it| it.contains_key("url") || it.contains_key("path"))
+    };
+    if !item.as_array().is_some_and(|targets| targets.iter().all(is_target)) {
+        fields.diagnostic(&at, "targets is not a list of Spin hosts; write it as in [\"spin-up:4.1\"]");
     }
 }
 
-/// Keys of Spin's that change nothing for this host, and keys whose effect it does not have.
-fn ignore_what_spin_alone_needs(fields: &mut Fields<'_, '_>) {
-    for key in ["description", "targets", "dependencies_inherit_configuration"] {
-        fields.ignored(key);
+/// The path of a file; Spin's other forms name what it would fetch.
+fn read_source(fields: &mut Fields<'_, '_>) -> Option<String> {
+    let is_fetched = |item: &toml_edit::Item| {
+        item.as_table_like().is_some_and(|it| ["url", "registry", "package"].iter().any(|key| it.contains_key(key)))
+    };
+    if fields.item("source").is_some_and(|(item, _)| is_fetched(item)) {
+        fields.unsupported("source", "fetch the file when you build, and write its path");
+        return None;
     }
-    fields.unsupported("files", "put what the component needs into it at build time");
-    fields.unsupported("exclude_files", "remove it");
-    fields.unsupported("allowed_http_hosts", "write allowed_outbound_hosts");
-    fields.unsupported("sqlite_databases", "use a table under [application.tool.host-adapters.tables]");
-    fields.unsupported("ai_models", "remove it");
-}
-
-fn read_source(fields: &mut Fields<'_, '_>) -> String {
-    let source = fields.string("source");
-    fields
-        .required("source", source, "the path of the component's .wasm file")
-        .map(|source| source.value)
-        .unwrap_or_default()
+    fields.string("source").map(|source| source.value)
 }
 
 fn read_variables(fields: &mut Fields<'_, '_>, context: &Context<'_, '_>) -> BTreeMap<String, Value> {
@@ -157,27 +177,15 @@ fn read_hosts(fields: &mut Fields<'_, '_>, context: &Context<'_, '_>) -> Allowed
     for template in fields.strings("allowed_outbound_hosts") {
         let Some(host) = context.variables.resolve(context.report, &template) else { continue };
         if let Err(error) = hosts.add(host.expose()) {
-            fields.diagnostic(&template.span, format!("allowed_outbound_hosts \"{}\": {error}", template.value));
+            let shown = showable(&template.value).map(|host| format!(" \"{host}\"")).unwrap_or_default();
+            fields.diagnostic(&template.span, format!("allowed_outbound_hosts{shown}: {error}"));
         }
     }
     hosts
 }
 
-/// Dependencies on other components of the application, and the ids they name with their places.
-fn read_dependencies(fields: &mut Fields<'_, '_>) -> (BTreeMap<String, String>, Vec<Named>) {
-    let mut dependencies = BTreeMap::new();
-    let mut named = Vec::new();
-    for (package, mut dependency) in fields.tables("dependencies") {
-        dependency.ignored("inherit_configuration");
-        let component = dependency.string("component");
-        let component = dependency.required("component", component, "the id of the component that exports it");
-        dependency.finish();
-        if let Some(component) = component {
-            dependencies.insert(package.to_owned(), component.value.clone());
-            named.push((component.value, component.span));
-        }
-    }
-    (dependencies, named)
+fn read_environment(fields: &mut Fields<'_, '_>) -> BTreeMap<String, String> {
+    fields.string_map("environment").into_iter().map(|(name, text)| (name, text.value)).collect()
 }
 
 fn read_build(fields: &mut Fields<'_, '_>, folder: &Path) -> Option<Build> {
@@ -200,31 +208,38 @@ fn read_commands(build: &mut Fields<'_, '_>) -> Vec<String> {
     commands.into_iter().map(|command| command.value).collect()
 }
 
-/// Spin's build profiles, without what they may change of a component that runs.
+/// Spin's build profiles.
 fn read_profiles(fields: &mut Fields<'_, '_>, folder: &Path) -> BTreeMap<String, Profile> {
     let profile = |(name, mut fields): (&str, Fields<'_, '_>)| {
-        fields.ignored("environment");
-        fields.ignored("dependencies");
-        let source = fields.string("source").map(|source| folder.join(source.value));
+        let environment = read_environment(&mut fields);
+        dependencies::read(&mut fields);
+        let source = read_source(&mut fields).map(|source| folder.join(source));
         let commands = fields.table("build").map(|mut build| {
             let commands = read_commands(&mut build);
             build.finish();
             commands
         });
         fields.finish();
-        (name.to_owned(), Profile { source, commands: commands.unwrap_or_default() })
+        (name.to_owned(), Profile { source, commands: commands.unwrap_or_default(), environment })
     };
     fields.tables("profile").into_iter().map(profile).collect()
 }
 
-fn read_tool(fields: &mut Fields<'_, '_>) -> ToolSettings {
-    let Some(mut tool) = own_tool(fields) else { return ToolSettings::default() };
+/// The settings, and where `components` stands in the grants.
+fn read_tool(fields: &mut Fields<'_, '_>) -> (ToolSettings, Option<Range<usize>>) {
+    let Some(mut tool) = own_tool(fields) else { return Default::default() };
     let (settings, _) = ToolSettings::read_all(&mut tool);
+    let components = tool.place_within(&["grants", "components"]);
     tool.finish();
-    settings
+    (settings, components)
 }
 
-/// The host's table; those of other tools are not looked at.
+/// The host's table; those of other tools are not looked at, unless their name is meant to be the host's.
 pub(super) fn own_tool<'r, 'd>(fields: &mut Fields<'r, 'd>) -> Option<Fields<'r, 'd>> {
-    fields.table("tool")?.table(TOOL)
+    let mut tools = fields.table("tool")?;
+    for name in tools.keys().filter(|name| *name != TOOL && is_close(name, TOOL)).collect::<Vec<_>>() {
+        let at = tools.key_place(name).unwrap_or_else(|| tools.span.clone());
+        tools.diagnostic(&at, format!("tool.{name} is read by nobody; write tool.{TOOL}"));
+    }
+    tools.table(TOOL)
 }

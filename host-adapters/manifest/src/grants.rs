@@ -6,6 +6,7 @@ use host_adapters_settings::{Fields, Names, Setting, Spanned, Table, Words, sett
 use host_adapters_settings::{Report, suggestion};
 use serde_json::{Value as Json, json};
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 settings! {
     /// What a caller may touch on the platform; everything else is denied. For a client, the name `*` stands for every
@@ -42,6 +43,8 @@ const ALL: &str = "*";
 pub(super) struct RawGrants {
     pub(super) grants: Grants,
     named: Vec<(Kind, Spanned<String>)>,
+    /// Where `components` stands.
+    pub(super) components: Option<Range<usize>>,
 }
 
 /// What a name in a grant is the name of.
@@ -64,14 +67,15 @@ impl From<Table<GrantSettings>> for RawGrants {
             .collect();
         let (tables, queues, documents) = (tables.allowed, queues.allowed, documents.allowed);
         let services = services.0.into_iter().map(|name| name.value).collect();
-        Self { grants: Grants { tables, queues, documents, identity, services, components }, named }
+        let grants = Grants { tables, queues, documents, identity, services, components, of_client: false };
+        Self { grants, named, components: None }
     }
 }
 
 impl RawGrants {
     /// A client's grants, with every declared name in place of `"*"`. A name that stands beside it keeps its own grant.
     pub(super) fn expanded(&self, host: &Host) -> Grants {
-        let mut grants = self.grants.clone();
+        let mut grants = Grants { of_client: true, ..self.grants.clone() };
         expand(&mut grants.tables, host.tables.keys());
         expand(&mut grants.queues, host.queues.keys());
         expand(&mut grants.documents, &host.collections);
@@ -81,8 +85,11 @@ impl RawGrants {
         grants
     }
 
-    /// Reports every `"*"`, which a component must not have.
-    pub(super) fn refuse_all(&self, report: &Report<'_>) {
+    /// Reports what a component must not have: `"*"` and `components`.
+    pub(super) fn refuse_what_is_for_clients(&self, report: &Report<'_>) {
+        if let (Some(at), Some(_)) = (&self.components, self.grants.components) {
+            report.diagnostic(at, "components is for clients: no component sees or replaces others; remove it");
+        }
         for (_, name) in self.named.iter().filter(|(_, name)| name.value == ALL) {
             report.diagnostic(&name.span, "\"*\" is for clients; write the names that the component uses");
         }

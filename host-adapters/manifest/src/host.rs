@@ -1,12 +1,15 @@
 //! `[application.tool.host-adapters]`: what the host provides to its components. Spin ignores the table `tool`.
 
 use super::app::{Client, Host};
+use super::circles::Places;
 use super::component::{Context, TOOL, own_tool};
 use super::grants::{GrantSettings, RawGrants};
 use super::variables::Value;
 use host_adapters_outbound::{LimitBy, RateLimit, ServiceConfig, check_upstream};
 use host_adapters_platform::{IdentityConfig, QueueSpec, TableSpec, fifo};
-use host_adapters_settings::{Fields, Named, Names, Settings, Spanned, Table, Template, settings};
+use host_adapters_settings::{
+    Fields, Named, Names, Settings, Spanned, Table, Template, check_web_url, settings, showable,
+};
 use host_adapters_sources::SourceConfig;
 use std::num::NonZeroU32;
 use std::ops::Range;
@@ -60,7 +63,8 @@ settings! {
         pub issuer: Template = Template::default(), "whose tokens are accepted (iss)";
         /// What `aud` must be or hold.
         pub audience: Template = Template::default(), "for whom the tokens are meant (aud)";
-        /// A file beside the manifest, or an address, with the public keys.
+        /// A file beside the manifest, or an address, with the public keys. They are renewed every ten minutes, while the
+        /// known ones serve; those that cannot be renewed serve for a day.
         pub jwks: Template = Template::default(), "a file or URL with the issuer's public keys";
     }
 }
@@ -92,9 +96,12 @@ impl RawClient {
 
 /// Reads the table; the names that its clients use are checked later, and its clients
 /// added.
-pub(super) fn read(application: &mut Fields<'_, '_>, context: &Context<'_, '_>) -> (Host, Vec<RawClient>) {
+pub(super) fn read(application: &mut Fields<'_, '_>, context: &Context<'_, '_>) -> (Host, Vec<RawClient>, Places) {
     let Some(mut tool) = own_tool(application) else { return Default::default() };
     let (settings, _) = HostSettings::read_all(&mut tool);
+    let place =
+        |(name, _): &(String, _)| Some((name.clone(), tool.place_within(&["queues", name, "dead_letter_queue"])?));
+    let places = settings.queues.0.iter().filter_map(place).collect();
     let host = Host {
         queues: settings.queues.0.into_iter().map(|(name, it)| queue(name, it, context)).collect(),
         tables: settings.tables.0.into_iter().map(|(name, table)| (name, spec(&table.value))).collect(),
@@ -104,7 +111,8 @@ pub(super) fn read(application: &mut Fields<'_, '_>, context: &Context<'_, '_>) 
         ..Host::default()
     };
     tool.finish();
-    (host, settings.clients.0.into_iter().map(|(name, client)| raw_client(name, client, context)).collect())
+    let clients = settings.clients.0.into_iter().map(|(name, client)| raw_client(name, client, context));
+    (host, clients.collect(), places)
 }
 
 /// A queue exists as soon as another queue or a source names it as its dead-letter queue.
@@ -141,12 +149,32 @@ fn service(name: String, settings: &ServiceSettings, context: &Context<'_, '_>) 
 }
 
 fn identity_config(settings: &IdentitySettings, context: &Context<'_, '_>) -> Option<IdentityConfig> {
-    let text = |template| Some(context.resolve(template)?.expose().to_owned());
-    let (issuer, audience, jwks) = (text(&settings.issuer), text(&settings.audience), text(&settings.jwks));
+    let text = |key, template| filled(key, template, context);
+    let (issuer, audience) = (text("issuer", &settings.issuer), text("audience", &settings.audience));
+    let jwks = text("jwks", &settings.jwks);
     let (issuer, audience, jwks) = (issuer?, audience?, jwks?);
     // A file is one beside the manifest.
-    let jwks = if jwks.contains("://") { jwks } else { context.folder.join(jwks).display().to_string() };
+    let is_address = jwks.contains("://");
+    if let (true, Err(fault), Some(written)) = (is_address, check_web_url(&jwks), &settings.jwks.0) {
+        let shown = showable(&written.value).map_or_else(|| "jwks".to_owned(), |url| format!("\"{url}\""));
+        let message = format!("{shown} {fault}, in application.tool.{TOOL}.identity");
+        context.report.diagnostic(&written.span, message);
+    }
+    let jwks = if is_address { jwks } else { context.folder.join(jwks).display().to_string() };
     Some(IdentityConfig { issuer, audience, jwks })
+}
+
+/// A text of the identity. An empty one would accept tokens that name nobody, or never find a key.
+fn filled(key: &str, template: &Template, context: &Context<'_, '_>) -> Option<String> {
+    let text = context.resolve(template)?.expose().to_owned();
+    if !text.trim().is_empty() {
+        return Some(text);
+    }
+    if let Some(Spanned { span, .. }) = &template.0 {
+        let place = format!("application.tool.{TOOL}.identity");
+        context.report.diagnostic(span, format!("\"{key}\" is empty, in {place}; write it, or remove the table"));
+    }
+    None
 }
 
 fn raw_client(name: String, client: Spanned<ClientSettings>, context: &Context<'_, '_>) -> RawClient {
@@ -159,8 +187,7 @@ fn web_url(service: &str, written: &Template, context: &Context<'_, '_>) -> Opti
     let Err(mistake) = check_upstream(url.expose()) else { return Some(url) };
     if let Some(Spanned { value, span }) = &written.0 {
         let place = format!("application.tool.{TOOL}.services.{service}");
-        // A literal may contain a password.
-        let shown = if value.contains('@') { "upstream".to_owned() } else { format!("\"{value}\"") };
+        let shown = showable(value).map_or_else(|| "upstream".to_owned(), |url| format!("\"{url}\""));
         context.report.diagnostic(span, format!("{shown} {mistake}, in {place}"));
     }
     None

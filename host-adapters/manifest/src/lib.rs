@@ -11,7 +11,10 @@
 mod app;
 mod by_id;
 mod check;
+mod circles;
 mod component;
+mod dependencies;
+mod dotenv;
 mod grants;
 mod host;
 mod limits;
@@ -21,19 +24,21 @@ mod schema;
 mod source;
 #[cfg(test)]
 mod tests;
+mod variable_source;
 mod variables;
 
 pub use app::*;
-pub use host_adapters_settings::{Block, Diagnostic, ManifestErrors};
+pub use host_adapters_settings::{Block, Diagnostic, ManifestErrors, decode, decoded, read_text, without_mark};
 pub use host_adapters_sources::SourceConfig;
 pub use limits::Limits;
-pub use route::{Route, Routes};
+pub use route::{Matched, Route, Routes};
 pub use schema::{blocks, schema};
+pub use variable_source::given as given_variables;
 pub use variables::{ProvidedVariables, Value};
 
 use check::Names;
 use component::{Context, RawComponent};
-use host_adapters_settings::{Fields, Report, position};
+use host_adapters_settings::{Fields, Report};
 use std::collections::BTreeMap;
 use std::path::Path;
 use toml_edit::Document;
@@ -41,18 +46,14 @@ use variables::Variables;
 
 /// Reads the manifest at `path`. Fails with every diagnostic it has; one that cannot be read at all is one diagnostic.
 pub fn load(path: &Path, given: &ProvidedVariables) -> Result<App, ManifestErrors> {
-    let text = std::fs::read_to_string(path).map_err(|error| {
-        ManifestErrors::one(path, (1, 1), &format!("cannot be read: {error}; name an existing file"))
-    })?;
+    let text = read_text(path).map_err(|error| ManifestErrors::unreadable(path, &error))?;
     parse(path, &text, given)
 }
 
 /// Reads the text of the manifest that is, or would be, at `path`.
 pub fn parse(path: &Path, text: &str, given: &ProvidedVariables) -> Result<App, ManifestErrors> {
-    let document = Document::parse(text).map_err(|error| {
-        let at = position(text, error.span().unwrap_or_default().start);
-        ManifestErrors::one(path, at, &error.message().replace('\n', ", "))
-    })?;
+    let text = without_mark(text);
+    let document = Document::parse(text).map_err(|error| ManifestErrors::not_toml(path, text, &error))?;
     let report = Report::new(text);
     let app = read(&report, path, document.as_table(), given);
     report.finish(path)?;
@@ -66,7 +67,7 @@ fn read(report: &Report<'_>, path: &Path, table: &toml_edit::Table, given: &Prov
     let folder = path.parent().unwrap_or(Path::new(""));
     let context = Context { report, variables: &variables, folder };
     let mut application = root.table("application");
-    let (mut host, clients) = application.as_mut().map(|fields| host::read(fields, &context)).unwrap_or_default();
+    let (mut host, clients, places) = application.as_mut().map(|it| host::read(it, &context)).unwrap_or_default();
     let (name, version) = read_application(&root, application);
     let components = read_components(&mut root, &context);
     let (routes, targets) = route::read(&mut root);
@@ -74,6 +75,7 @@ fn read(report: &Report<'_>, path: &Path, table: &toml_edit::Table, given: &Prov
     host::declare_dead_letter_queues(&mut host, sources_of(&components));
     host.clients = clients.iter().map(|written| (written.name.clone(), written.finish(&host))).collect();
     check::check(report, &Names { components: &components, targets: &targets, clients: &clients, host: &host });
+    circles::check(report, &host, &components, &places);
     let declared = host.declared();
     let components = components.into_iter().map(|(id, written)| (id, written.finish(&declared))).collect();
     App { name, version, path: path.to_owned(), components, routes, host }
@@ -89,8 +91,15 @@ fn sources_of(components: &BTreeMap<String, RawComponent>) -> impl Iterator<Item
 }
 
 fn check_version(root: &mut Fields<'_, '_>) {
-    let version = root.number::<i64>("spin_manifest_version", 2..=2);
-    root.required("spin_manifest_version", version, "spin_manifest_version = 2");
+    const WRITE: &str = "spin_manifest_version = 2";
+    match root.item("spin_manifest_version") {
+        Some((item, at)) if item.as_integer() != Some(2) => {
+            let message = format!("spin_manifest_version is not 2, and no other version is read; write {WRITE}");
+            root.diagnostic(&at, message);
+        }
+        Some(_) => (),
+        None => drop(root.required("spin_manifest_version", None::<()>, WRITE)),
+    }
 }
 
 /// Name and version of the application.
@@ -98,13 +107,26 @@ fn read_application(root: &Fields<'_, '_>, application: Option<Fields<'_, '_>>) 
     let Some(mut fields) = root.required("application", application, "[application] with a name") else {
         return Default::default();
     };
-    for key in ["description", "authors", "targets"] {
-        fields.ignored(key);
-    }
-    fields.unsupported("trigger", "every route is written in full");
+    fields.string("description");
+    fields.strings("authors");
+    component::read_targets(&mut fields);
+    read_trigger_settings(&mut fields);
     let name = fields.string("name");
     let name = fields.required("name", name, "name = \"…\"").map(|name| name.value);
     let version = fields.string("version").map(|version| version.value);
     fields.finish();
     (name.unwrap_or_default(), version.unwrap_or_default())
+}
+
+/// `[application.trigger.<type>]`. Spin's default, `http.base = "/"`, changes nothing.
+fn read_trigger_settings(fields: &mut Fields<'_, '_>) {
+    let Some((item, _)) = fields.item("trigger") else { return };
+    let is_default = |(kind, settings): (&str, &toml_edit::Item)| {
+        let settings = settings.as_table_like();
+        let base = |(key, base): (&str, &toml_edit::Item)| key == "base" && base.as_str() == Some("/");
+        kind == "http" && settings.is_some_and(|settings| settings.iter().all(base))
+    };
+    if !item.as_table_like().is_some_and(|table| table.iter().all(is_default)) {
+        fields.unsupported("trigger", "write every [[trigger.http]] route in full");
+    }
 }

@@ -1,6 +1,7 @@
 //! `[[trigger.http]]`: which component answers a path, by the matcher that Spin itself uses.
 
 use host_adapters_settings::{Fields, Spanned};
+use host_adapters_sources::SourceConfig;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Range;
@@ -15,6 +16,39 @@ pub struct Route {
     pub component: String,
 }
 
+impl Route {
+    /// Without a trailing slash, as Spin matches it.
+    pub fn matched(&self) -> &str {
+        self.route.strip_suffix('/').unwrap_or(&self.route)
+    }
+
+    /// As written, without a trailing wildcard.
+    pub fn prefix(&self) -> &str {
+        self.route.strip_suffix("/...").unwrap_or(&self.route)
+    }
+}
+
+/// A path and the route that answers it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Matched<'r> {
+    /// The route.
+    pub route: &'r Route,
+    /// What stands in the path for each `:name` of the route.
+    pub named: Vec<(String, String)>,
+    /// What stands in the path for `/...`, with its leading slash; empty without it.
+    pub path_info: String,
+}
+
+/// Spin keeps a trailing slash, which the matcher drops.
+fn path_info(rest: &str, has_slash: bool) -> String {
+    match (rest.is_empty(), has_slash) {
+        (true, false) => String::new(),
+        (true, true) => "/".to_owned(),
+        (false, false) => format!("/{rest}"),
+        (false, true) => format!("/{rest}/"),
+    }
+}
+
 /// All routes. An exact route has precedence over a wildcard, and of wildcards the longest.
 #[derive(Clone, Default)]
 pub struct Routes {
@@ -24,8 +58,12 @@ pub struct Routes {
 
 impl Routes {
     /// The route that answers a path (without the query).
-    pub fn find(&self, path: &str) -> Option<&Route> {
-        self.list.get(*self.router.best_match(path)?.handler())
+    pub fn find<'r>(&'r self, path: &str) -> Option<Matched<'r>> {
+        let found = self.router.best_match(path)?;
+        let captures = found.captures();
+        let named = captures.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        let rest = captures.wildcard().map_or_else(String::new, |rest| path_info(rest, path.ends_with('/')));
+        Some(Matched { route: self.list.get(*found.handler())?, named, path_info: rest })
     }
 
     /// All routes in the order of the manifest.
@@ -58,8 +96,19 @@ pub(super) fn read(root: &mut Fields<'_, '_>) -> (Routes, Vec<Target>) {
     for fields in triggers.list("http") {
         builder.trigger(fields);
     }
-    triggers.finish();
+    refuse_other_triggers(&triggers);
     (Routes { list: builder.list, router: Arc::new(builder.router) }, builder.targets)
+}
+
+/// Reports triggers that are not of HTTP, each with what feeds a component here.
+fn refuse_other_triggers(triggers: &Fields<'_, '_>) {
+    for kind in triggers.keys().filter(|kind| *kind != "http") {
+        let at = triggers.key_place(kind).unwrap_or_else(|| triggers.span.clone());
+        let source = SourceConfig::KINDS.iter().find(|it| **it == kind).unwrap_or(&"…");
+        let instead = format!("write [[component.<id>.tool.host-adapters.source]] with type = \"{source}\"");
+        let message = format!("trigger \"{kind}\" is not provided by host-adapters, which has \"http\"; {instead}");
+        triggers.diagnostic(&at, message);
+    }
 }
 
 #[derive(Default)]
@@ -73,17 +122,16 @@ struct Builder {
 
 impl Builder {
     fn trigger(&mut self, mut fields: Fields<'_, '_>) {
-        fields.ignored("id");
+        fields.string("id");
         fields.unsupported("components", "name one component as component = \"id\"");
-        fields.unsupported("dependencies", "write [component.<id>.dependencies]");
-        fields.unsupported("executor", "every component is a wasi:http handler");
-        let component = fields.string("component");
-        let component = fields.required("component", component, "the id of the component that answers");
+        fields.unsupported("dependencies", "compose them into the component when you build");
+        read_executor(&mut fields);
+        let component = read_component(&mut fields);
         let route = read_route(&mut fields);
         if let Some(component) = &component {
             self.targets.push(Target { component: component.value.clone(), at: component.span.clone() });
         }
-        if let (Some(component), Some(Some(route))) = (component, route) {
+        if let (Some(component), Some(route)) = (component, route) {
             self.add(&fields, component.value, route);
         }
         fields.finish();
@@ -109,16 +157,42 @@ impl Builder {
     }
 }
 
-/// A route; `Some(None)` for `{ private = true }`, which only other components can call.
-fn read_route(fields: &mut Fields<'_, '_>) -> Option<Option<Spanned<String>>> {
-    let is_private = matches!(fields.item("route"), Some((item, _)) if item.is_table_like());
-    if is_private {
-        let mut private = fields.table("route")?;
-        if private.boolean("private") != Some(true) {
-            private.diagnostic(&private.span, "a route is a string or { private = true }");
+/// The id of the component that answers.
+fn read_component(fields: &mut Fields<'_, '_>) -> Option<Spanned<String>> {
+    if fields.has("static_response") {
+        fields.unsupported("static_response", "answer with a component");
+        fields.ignored("component");
+        return None;
+    }
+    if fields.item("component").is_some_and(|(item, _)| item.is_table_like()) {
+        let instead = "write it as [component.<id>] and name it as component = \"<id>\"";
+        fields.unsupported("component", instead);
+        return None;
+    }
+    let component = fields.string("component");
+    fields.required("component", component, "the id of the component that answers")
+}
+
+/// Spin's `http`, which is the default, and its older name `spin`.
+fn read_executor(fields: &mut Fields<'_, '_>) {
+    let kind = fields.item("executor").and_then(|(item, _)| item.get("type")?.as_str());
+    if !matches!(kind, Some("http" | "spin")) {
+        fields.unsupported("executor", "every component is a wasi:http handler");
+    }
+}
+
+/// A route. Spin's `{ private = true }` is for calls by other components, which this host does not have.
+fn read_route(fields: &mut Fields<'_, '_>) -> Option<Spanned<String>> {
+    if fields.item("route").is_some_and(|(item, _)| item.is_table_like()) {
+        let mut route = fields.table("route")?;
+        if route.boolean("private") == Some(true) {
+            let instead = "no component calls another over HTTP; write a path, or remove the trigger";
+            route.diagnostic(&route.span, format!("a private route is not provided by host-adapters; {instead}"));
+        } else {
+            route.diagnostic(&route.span, "a route is a path; write it as in route = \"/workers/<id>\"");
         }
-        private.finish();
-        return Some(None);
+        route.finish();
+        return None;
     }
     let route = fields.string("route");
     let route = fields.required("route", route, "a path, as in route = \"/workers/<id>\"")?;
@@ -126,5 +200,5 @@ fn read_route(fields: &mut Fields<'_, '_>) -> Option<Option<Spanned<String>>> {
         fields.diagnostic(&route.span, format!("route \"{0}\" has no leading slash; write \"/{0}\"", route.value));
         return None;
     }
-    Some(Some(route))
+    Some(route)
 }

@@ -25,7 +25,9 @@
 
 use super::schema::one_of;
 use host_adapters_platform::Backend;
-use host_adapters_settings::{Block, Fields, ManifestErrors, Reference, Report, Secrets, Settings, position};
+use host_adapters_settings::{
+    Block, Fields, ManifestErrors, Reference, Report, Secrets, Settings, read_text, without_mark,
+};
 use serde_json::{Map, Value as Json, json};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -56,7 +58,15 @@ pub struct BackendSettings {
 impl BackendSettings {
     /// Those of `S`.
     pub const fn of<S: Settings + Backend>() -> Self {
-        Self { read: |fields| Some(Arc::new(S::read(fields)?)), block: Block::of_kind::<S> }
+        let read = |fields: &mut Fields<'_, '_>| -> Option<Arc<dyn Backend>> {
+            let settings = S::read(fields)?;
+            for (key, fault) in settings.faults() {
+                let at = fields.place(key).unwrap_or_else(|| fields.span.clone());
+                fields.diagnostic(&at, fault);
+            }
+            Some(Arc::new(settings))
+        };
+        Self { read, block: Block::of_kind::<S> }
     }
 }
 
@@ -114,9 +124,7 @@ impl RuntimeConfig {
     /// Reads the file at `path`. The error has every diagnostic. Environment variables and files that it refers to must
     /// exist.
     pub fn load(path: &Path, kinds: &[BackendKind]) -> Result<Self, ManifestErrors> {
-        let text = std::fs::read_to_string(path).map_err(|error| {
-            ManifestErrors::one(path, (1, 1), &format!("cannot be read: {error}; name an existing file"))
-        })?;
+        let text = read_text(path).map_err(|error| ManifestErrors::unreadable(path, &error))?;
         Self::parse(path, &text, kinds, &|name| std::env::var(name).ok())
     }
 
@@ -127,10 +135,8 @@ impl RuntimeConfig {
         kinds: &[BackendKind],
         environment: &dyn Fn(&str) -> Option<String>,
     ) -> Result<Self, ManifestErrors> {
-        let document = Document::parse(text).map_err(|error| {
-            let at = position(text, error.span().unwrap_or_default().start);
-            ManifestErrors::one(path, at, &error.message().replace('\n', ", "))
-        })?;
+        let text = without_mark(text);
+        let document = Document::parse(text).map_err(|error| ManifestErrors::not_toml(path, text, &error))?;
         let secrets = Secrets { folder: path.parent().unwrap_or(Path::new("")), environment };
         let report = Report::with_secrets(text, secrets);
         let mut root = Fields::new(&report, "", document.as_table(), 0..0);

@@ -1,9 +1,11 @@
 //! Spin variables: declared under `[variables]`, given a value from outside, used as `{{ name }}`.
 
+use super::dotenv;
 pub use host_adapters_settings::Value;
 use host_adapters_settings::{Fields, Spanned};
 use host_adapters_settings::{Report, suggestion};
 use std::collections::BTreeMap;
+use std::path::Path;
 
 /// What the environment variables that set a Spin variable begin with.
 const PREFIX: &str = "SPIN_VARIABLE_";
@@ -11,20 +13,23 @@ const PREFIX: &str = "SPIN_VARIABLE_";
 /// Values for application variables from outside the manifest.
 #[derive(Clone, Debug, Default)]
 pub struct ProvidedVariables {
-    /// From `--variable name=value`; win over the environment, and must be declared.
+    /// From the command line; win over the environment, and must be declared.
     pub named: BTreeMap<String, String>,
     /// From `SPIN_VARIABLE_<NAME>`, keys in lower case without the prefix.
     pub environment: BTreeMap<String, String>,
 }
 
 impl ProvidedVariables {
-    /// `named`, and what this process's environment says.
-    pub fn from_process(named: BTreeMap<String, String>) -> Self {
-        let entry = |(name, value): (String, String)| Some((name.strip_prefix(PREFIX)?.to_lowercase(), value));
+    /// `named`, and what this process's environment says, and else the file `.env` beside the manifest.
+    ///
+    /// # Errors
+    /// When there is such a file and it cannot be read.
+    pub fn from_process(named: BTreeMap<String, String>, manifest: &Path) -> Result<Self, String> {
         // Names or values that are not UTF-8 cannot be variables of this program.
         let text =
             std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
-        Self { named, environment: text.filter_map(entry).collect() }
+        let entry = |(name, value): (String, String)| Some((name.strip_prefix(PREFIX)?.to_lowercase(), value));
+        Ok(Self { named, environment: dotenv::beside(manifest)?.into_iter().chain(text).filter_map(entry).collect() })
     }
 
     fn get(&self, name: &str) -> Option<&String> {

@@ -49,9 +49,18 @@ pub enum InvalidHost {
     /// It has a `*` that is not the whole host or its first label.
     #[error("\"*\" in the middle of the host; write \"*\", or \"*.\" and a domain")]
     Wildcard,
-    /// The host is missing, or `self`.
-    #[error("no host that can be called; write its name")]
+    /// The host is missing.
+    #[error("no host; write its name")]
     NoHost,
+    /// It has a user or password, which belong to the address that a component opens.
+    #[error("there is a user or password; write scheme, host and port only")]
+    User,
+    /// Spin's names for other components of the application.
+    #[error(
+        "calls of other components (self, *.spin.internal) are not provided by host-adapters; send them a message, or \
+         write the address that the component's route is served at"
+    )]
+    OtherComponents,
     /// A scheme without a well-known port needs one.
     #[error("no port, and none is usual for the scheme; write \":\" and a port, or \":*\"")]
     NoPort,
@@ -84,6 +93,9 @@ impl AllowedHosts {
 impl AllowedHost {
     fn parse(entry: &str) -> Result<Self, InvalidHost> {
         let (scheme, rest) = entry.split_once("://").ok_or(InvalidHost::NoScheme)?;
+        if rest.contains('@') {
+            return Err(InvalidHost::User);
+        }
         let (host, port) = split_port(rest)?;
         if scheme != "*" && (scheme.is_empty() || !scheme.chars().all(char::is_alphabetic)) {
             return Err(InvalidHost::BadScheme);
@@ -102,9 +114,11 @@ impl AllowedHost {
 
 impl Host {
     fn parse(host: &str) -> Result<Self, InvalidHost> {
-        // `self` stands for the application's own routes, which components of this host never call.
-        if host.is_empty() || host == "self" {
+        if host.is_empty() {
             return Err(InvalidHost::NoHost);
+        }
+        if is_of_other_components(host) {
+            return Err(InvalidHost::OtherComponents);
         }
         if host == "*" {
             return Ok(Self::Any);
@@ -157,6 +171,12 @@ impl Port {
             Self::Range(range) => range.contains(&u32::from(port)),
         }
     }
+}
+
+/// Whether Spin answers calls of a host with a component of the same application.
+fn is_of_other_components(host: &str) -> bool {
+    let host = host.to_lowercase();
+    matches!(host.as_str(), "self" | "self.alt") || host.ends_with(".spin.internal")
 }
 
 /// Host and port of the text after the scheme; one slash at the end is ignored.
@@ -232,7 +252,12 @@ mod tests {
             ("http://localhost/path", InvalidHost::Path),
             ("http://a.*.com", InvalidHost::Wildcard),
             ("http://", InvalidHost::NoHost),
-            ("http://self", InvalidHost::NoHost),
+            ("http://self", InvalidHost::OtherComponents),
+            ("http://self.alt", InvalidHost::OtherComponents),
+            ("http://entries.spin.internal", InvalidHost::OtherComponents),
+            ("http://*.SPIN.internal", InvalidHost::OtherComponents),
+            ("redis://me:pw@cache", InvalidHost::User),
+            ("redis://:pw@cache:6379", InvalidHost::User),
             ("ftp://localhost", InvalidHost::NoPort),
             ("*://localhost", InvalidHost::NoPort),
             ("http://localhost:http", InvalidHost::BadPort),

@@ -27,6 +27,7 @@ pub use signer::{Claims, ISSUER, LIFETIME, Signer, SignerError};
 pub use web::{Web, WebError};
 
 use limiter::Limiter;
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 /// All services, by name.
@@ -53,7 +54,7 @@ impl Services {
     }
 
     /// The campaign that a request to a service is for; `None` where its limit is not one for each campaign.
-    pub fn campaign<'p>(&self, service: &str, path: &'p str) -> Option<&'p str> {
+    pub fn campaign<'p>(&self, service: &str, path: &'p str) -> Option<Cow<'p, str>> {
         let limit = self.by_name.get(service)?.config.rate_limit?;
         (limit.by == LimitBy::Campaign).then(|| limiter::campaign(path))
     }

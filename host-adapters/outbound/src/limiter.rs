@@ -4,6 +4,8 @@
 use super::config::{LimitBy, RateLimit};
 use governor::clock::{Clock, DefaultClock};
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
+use percent_encoding::percent_decode_str;
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -25,9 +27,10 @@ struct Slot {
     used: Instant,
 }
 
-/// The campaign that a path names: its first segment.
-pub(super) fn campaign(path: &str) -> &str {
-    path.trim_start_matches('/').split(['/', '?']).next().unwrap_or_default()
+/// The campaign that a path names: its first segment. Servers read `%63` as `c`, so both name one.
+pub(super) fn campaign(path: &str) -> Cow<'_, str> {
+    let segment = path.trim_start_matches('/').split(['/', '?']).next().unwrap_or_default();
+    percent_decode_str(segment).decode_utf8_lossy()
 }
 
 /// The line for one key.
@@ -44,10 +47,11 @@ impl Limiter {
 
     /// Waits until a request to `path` may go out. Who is dropped on the way has taken nothing.
     pub(super) async fn wait(&self, path: &str) {
-        let bucket = self.bucket(match self.by {
+        let key = match self.by {
             LimitBy::Campaign => campaign(path),
-            LimitBy::Service => "",
-        });
+            LimitBy::Service => Cow::Borrowed(""),
+        };
+        let bucket = self.bucket(&key);
         bucket.wait().await;
     }
 
@@ -123,6 +127,7 @@ mod tests {
         assert!(within(&limiter, "/c1/entries", 0).await);
         assert!(!within(&limiter, "/c1/scores/refresh", 20).await);
         assert!(within(&limiter, "/c2/entries", 0).await);
+        assert!(!within(&limiter, "/%632/entries", 20).await, "the same campaign in other letters");
     }
 
     #[tokio::test]

@@ -12,6 +12,15 @@ use std::sync::Arc;
 /// The settings of one section of the runtime configuration. Its `Debug` output contains no secrets.
 #[async_trait::async_trait]
 pub trait Backend: Any + Debug + Send + Sync {
+    /// Where the server is, for people: without user, password and key.
+    fn address(&self) -> String;
+
+    /// What no single setting shows to be wrong, each with the key that it is about. A message quotes no address: it
+    /// may hold a password.
+    fn faults(&self) -> Vec<(&'static str, String)> {
+        Vec::new()
+    }
+
     /// Makes the clients, which connect at first use. `data` is the host's data folder.
     ///
     /// # Errors

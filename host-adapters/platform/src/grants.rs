@@ -30,6 +30,8 @@ pub struct Grants {
     pub services: BTreeSet<String>,
     /// What may be done with the components that serve.
     pub components: Option<ComponentsAccess>,
+    /// Whether they are those of a client of the gateway; else of a component.
+    pub of_client: bool,
 }
 
 /// What may be done with a table or collection.
@@ -141,8 +143,9 @@ impl Access {
 }
 
 impl Need<'_> {
-    /// Says which component may not do what, and what to write.
-    pub(crate) fn denied(self, caller: &str) -> Error {
+    /// Says who may not do what, and what to write. `of_client` tells whether the caller is a client of the gateway.
+    pub(crate) fn denied(self, caller: &str, of_client: bool) -> Error {
+        let refusal = |what: &str, line: &str| refusal(caller, of_client, what, line);
         let (what, key, name, access) = match self {
             Self::ReadTable(name) => ("read table", "tables", name, "read"),
             Self::WriteTable(name) => ("write table", "tables", name, "write"),
@@ -151,20 +154,23 @@ impl Need<'_> {
             Self::Redrive(name) => ("redrive or drop dead letters of queue", "queues", name, "redrive"),
             Self::ReadDocuments(name) => ("read documents", "documents", name, "read"),
             Self::WriteDocuments(name) => ("write documents", "documents", name, "write"),
-            Self::Identity => return refusal(caller, "verify tokens", "identity = true"),
+            Self::Identity => return refusal("verify tokens", "identity = true"),
             Self::CallService(name) => {
-                return refusal(caller, &format!("call service `{name}`"), &format!("services = [\"{name}\"]"));
+                return refusal(&format!("call service `{name}`"), &format!("services = [\"{name}\"]"));
             }
-            Self::ReadComponents => return refusal(caller, "see the components", "components = \"read\""),
-            Self::SwapComponents => return refusal(caller, "replace components", "components = \"swap\""),
+            Self::ReadComponents => return refusal("see the components", "components = \"read\""),
+            Self::SwapComponents => return refusal("replace components", "components = \"swap\""),
         };
         let both = if matches!(access, "read" | "write") { " (or \"read-write\")" } else { "" };
-        refusal(caller, &format!("{what} `{name}`"), &format!("{key} = {{ \"{name}\" = \"{access}\" }}{both}"))
+        refusal(&format!("{what} `{name}`"), &format!("{key} = {{ \"{name}\" = \"{access}\" }}{both}"))
     }
 }
 
-fn refusal(caller: &str, what: &str, line: &str) -> Error {
-    let place = format!("[component.{caller}.tool.host-adapters.grants]");
+fn refusal(caller: &str, of_client: bool, what: &str, line: &str) -> Error {
+    let place = match of_client {
+        true => format!("[application.tool.host-adapters.clients.{caller}.grants]"),
+        false => format!("[component.{caller}.tool.host-adapters.grants]"),
+    };
     let message = format!("`{caller}` may not {what}; to allow it, write in spin.toml under {place}: {line}");
     Error::new(ErrorKind::Denied, message)
 }

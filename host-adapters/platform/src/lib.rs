@@ -69,8 +69,10 @@ pub struct PlatformService {
 impl PlatformService {
     /// Refuses what the caller's grants do not name.
     pub(crate) fn check(&self, caller: Caller<'_>, need: Need<'_>) -> Result<()> {
-        let granted = self.grants.get(caller.name).is_some_and(|grants| grants.allow(need));
-        if granted { Ok(()) } else { Err(need.denied(caller.name)) }
+        match self.grants.get(caller.name) {
+            Some(grants) if grants.allow(need) => Ok(()),
+            grants => Err(need.denied(caller.name, grants.is_some_and(|grants| grants.of_client))),
+        }
     }
 }
 

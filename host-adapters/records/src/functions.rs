@@ -15,6 +15,7 @@ macro_rules! arguments {
                 #[doc = concat!("The arguments of `", $wit, "`; meanings as in `platform.wit`.")]
                 #[allow(missing_docs, reason = "meanings as in platform.wit")]
                 #[derive(Clone, PartialEq, serde::Deserialize, serde::Serialize)]
+                #[serde(deny_unknown_fields)]
                 pub struct $arguments {
                     $(pub $argument: $type,)*
                 }

@@ -8,6 +8,7 @@ macro_rules! record {
     }) => {
         $(#[$meta])*
         #[derive(Clone, Debug, Eq, PartialEq, serde::Deserialize, serde::Serialize)]
+        #[serde(deny_unknown_fields)]
         #[cfg_attr(
             feature = "component",
             derive(wasmtime::component::ComponentType, wasmtime::component::Lift, wasmtime::component::Lower),

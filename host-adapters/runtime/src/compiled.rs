@@ -66,7 +66,7 @@ impl Cache {
 }
 
 /// SHA-256 of a file, hex.
-pub(crate) fn digest(wasm: &[u8]) -> String {
+pub fn digest(wasm: &[u8]) -> String {
     hex(&Sha256::digest(wasm))
 }
 

@@ -1,6 +1,7 @@
 //! Loads a component: compile it or read it from the cache, link it, check its exports and imports.
 
 use crate::compiled::Cache;
+use crate::identity;
 use crate::limits::Limits;
 use crate::requirements::{Export, Requirements};
 use crate::state::State;
@@ -72,6 +73,16 @@ pub enum LoadError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// The file is another component's.
+    #[error("{component}: {from} {reason}")]
+    Another {
+        /// The component's id.
+        component: String,
+        /// The file.
+        from: String,
+        /// Whose it is.
+        reason: String,
+    },
     /// Not a component, or one that this engine cannot compile.
     #[error("{component}: {from} does not compile: {reason}")]
     Compile {
@@ -92,7 +103,8 @@ pub enum LoadError {
     },
     /// It exports nothing that the host can call.
     #[error(
-        "{component}: exports neither registration:workers/batch-worker@1.0.0 nor wasi:http/handler@0.3.0: it cannot be called"
+        "{component}: exports neither registration:workers/batch-worker@1.0.0 nor wasi:http/handler@0.3.0 \
+         (or, of WASI 0.2, wasi:http/incoming-handler): it cannot be called"
     )]
     NoExports {
         /// The component's id.
@@ -125,7 +137,26 @@ pub(crate) struct Version {
     pub(crate) batch: Option<ComponentExportIndex>,
     /// `handle` of `request-worker`, which is taken for HTTP where there is one.
     pub(crate) request: Option<ComponentExportIndex>,
-    pub(crate) http: Option<ServicePre<State>>,
+    pub(crate) http: Option<Http>,
+}
+
+/// How a component takes HTTP requests.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Http {
+    /// By `wasi:http/handler`.
+    Wasi03,
+    /// By `handle` of `wasi:http/incoming-handler`.
+    Wasi02(ComponentExportIndex),
+}
+
+impl Http {
+    fn of(component: &Component, instance: &InstancePre<State>) -> Option<Self> {
+        if ServicePre::new(instance.clone()).is_ok() {
+            return Some(Self::Wasi03);
+        }
+        // Any version that is compatible with this one is found, too.
+        handle(component, "wasi:http/incoming-handler@0.2.0").map(Self::Wasi02)
+    }
 }
 
 impl Version {
@@ -138,6 +169,11 @@ impl Version {
         (wasm, digest): (&[u8], Arc<str>),
     ) -> Result<Self, LoadError> {
         let component = || spec.id.clone();
+        identity::check(wasm, &spec.id).map_err(|reason| LoadError::Another {
+            component: component(),
+            from: spec.source.to_string(),
+            reason,
+        })?;
         let compiled = cache.component(engine, wasm).map_err(|error| LoadError::Compile {
             component: component(),
             from: spec.source.to_string(),
@@ -148,10 +184,17 @@ impl Version {
             .map_err(|error| LoadError::Link { component: component(), reason: format!("{error:#}") })?;
         let batch = handle(&compiled.component, Export::BatchWorker.name());
         let request = handle(&compiled.component, "registration:workers/request-worker@1.0.0");
-        let http = ServicePre::new(instance.clone()).ok();
+        let http = Http::of(&compiled.component, &instance);
         let exports = [batch.as_ref().map(|_| Export::BatchWorker), http.as_ref().map(|_| Export::HttpHandler)];
         let exports: Vec<_> = exports.into_iter().flatten().collect();
-        let complaints = complaints(engine, &compiled.component, spec, &exports);
+        let mut complaints = complaints(engine, &compiled.component, spec, &exports);
+        if spec.requirements.id && identity::ids(wasm).is_empty() {
+            complaints.push(format!(
+                "does not say which component it is (no section `{}`): make it by `host-adapters build {}`",
+                identity::SECTION,
+                spec.id
+            ));
+        }
         if !complaints.is_empty() {
             return Err(LoadError::Unfit { component: component(), complaints });
         }
@@ -164,13 +207,25 @@ impl Version {
             source: spec.source.to_string(),
             compiled: compiled.path,
             cached: compiled.cached,
-            limits: spec.limits.clone(),
+            limits: limits(spec, http),
             environment: spec.environment.clone(),
             instance,
             batch,
             request,
             http,
         })
+    }
+}
+
+/// An instance of a component of WASI 0.2 takes one call, as on Spin: it blocks while it waits, and toolchains of that time
+/// expect a fresh one.
+fn limits(spec: &ComponentSpec, http: Option<Http>) -> Limits {
+    let limits = spec.limits.clone();
+    match http {
+        Some(Http::Wasi02(_)) => {
+            Limits { max_instance_reuse_count: 1, max_instance_concurrent_reuse_count: 1, ..limits }
+        }
+        _ => limits,
     }
 }
 

@@ -115,6 +115,7 @@ pub(crate) fn linker(engine: &Engine, interfaces: Interfaces) -> wasmtime::Resul
     let mut linker = Linker::new(engine);
     wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
     wasmtime_wasi::p3::add_to_linker(&mut linker)?;
+    wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut linker)?;
     wasmtime_wasi_http::p3::add_to_linker(&mut linker)?;
     spin::redis::redis::add_to_linker::<_, HasSelf<State>>(&mut linker, |state| state)?;
     spin::variables::variables::add_to_linker::<_, HasSelf<State>>(&mut linker, |state| state)?;

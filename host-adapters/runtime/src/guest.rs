@@ -1,14 +1,18 @@
 //! What an instance exports, and how it is called.
 
 use crate::call::{CallError, Disposition, Event};
-use crate::component::Version;
+use crate::component::{Http, Version};
 use crate::state::State;
 use crate::{answer, request};
 use bytes::Bytes;
 use host_adapters_event::{Failure, Request, Response};
-use http_body_util::Full;
+use http::header::{HOST, HeaderValue};
+use http_body_util::{BodyExt, Full};
+use tokio::sync::oneshot;
 use wasmtime::Store;
-use wasmtime::component::{Accessor, Instance, TypedFunc};
+use wasmtime::component::{Accessor, Instance, Resource, TypedFunc};
+use wasmtime_wasi_http::p2::bindings::http::types::Scheme;
+use wasmtime_wasi_http::p2::types::{HostIncomingRequest, HostResponseOutparam};
 use wasmtime_wasi_http::p3;
 use wasmtime_wasi_http::p3::bindings::Service;
 use wasmtime_wasi_http::{FieldMap, WasiHttpView};
@@ -21,6 +25,9 @@ type Answered<T> = wasmtime::Result<Result<T, CallError>>;
 type HandleBatch = TypedFunc<(Vec<Event>,), (Result<Vec<Disposition>, Failure>,)>;
 type HandleRequest = TypedFunc<(Request,), (Result<Response, Failure>,)>;
 
+/// `handle` of `wasi:http/incoming-handler`.
+type HandleIncoming = TypedFunc<(Resource<HostIncomingRequest>, Resource<HostResponseOutparam>), ()>;
+
 /// The exports of an instance.
 pub(crate) struct Guest {
     batch: Option<HandleBatch>,
@@ -31,7 +38,8 @@ pub(crate) struct Guest {
 enum Endpoint {
     /// The same call without the streams of `wasi:http`.
     Typed(HandleRequest),
-    Wasi(Service),
+    Wasi03(Service),
+    Wasi02(HandleIncoming),
 }
 
 impl Guest {
@@ -40,7 +48,8 @@ impl Guest {
         let batch = version.batch.as_ref().map(|index| instance.get_typed_func(&mut *store, index)).transpose()?;
         let http = match (&version.request, &version.http) {
             (Some(index), Some(_)) => Some(Endpoint::Typed(instance.get_typed_func(&mut *store, index)?)),
-            (None, Some(_)) => Some(Endpoint::Wasi(Service::new(&mut *store, instance)?)),
+            (None, Some(Http::Wasi03)) => Some(Endpoint::Wasi03(Service::new(&mut *store, instance)?)),
+            (None, Some(Http::Wasi02(index))) => Some(Endpoint::Wasi02(instance.get_typed_func(&mut *store, index)?)),
             (_, None) => None,
         };
         Ok(Self { batch, http })
@@ -62,7 +71,8 @@ impl Guest {
     ) -> Answered<http::Response<Bytes>> {
         match &self.http {
             Some(Endpoint::Typed(handle)) => typed(accessor, *handle, request).await,
-            Some(Endpoint::Wasi(service)) => wasi(accessor, service, request).await,
+            Some(Endpoint::Wasi03(service)) => wasi03(accessor, service, request).await,
+            Some(Endpoint::Wasi02(handle)) => wasi02(accessor, *handle, request).await,
             None => Ok(Err(CallError::NotCallable("it does not export wasi:http/handler".into()))),
         }
     }
@@ -80,7 +90,7 @@ async fn typed(
     Ok(request::answered(answer).map_err(|problem| answer::failed(&problem)))
 }
 
-async fn wasi(
+async fn wasi03(
     accessor: &Accessor<State>,
     service: &Service,
     request: http::Request<Bytes>,
@@ -96,4 +106,30 @@ async fn wasi(
     };
     let response = accessor.with(|access| response.into_http(access, io))?;
     Ok(answer::http(response).await)
+}
+
+async fn wasi02(
+    accessor: &Accessor<State>,
+    handle: HandleIncoming,
+    mut request: http::Request<Bytes>,
+) -> Answered<http::Response<Bytes>> {
+    let (sender, receiver) = oneshot::channel();
+    // The guest blocks its store while it waits, also for room in the response, so that is read elsewhere.
+    let answer = tokio::spawn(async move {
+        match receiver.await {
+            Ok(Ok(response)) => answer::http(response).await,
+            Ok(Err(code)) => Err(answer::failed(&format!("{code:?}"))),
+            Err(_) => Err(answer::failed("it set no response")),
+        }
+    });
+    if request.uri().authority().is_none() {
+        request.headers_mut().entry(HOST).or_insert(HeaderValue::from_static("localhost"));
+    }
+    let request = request.map(|body| Full::new(body).map_err(|never| -> wasmtime_wasi_http::Error { match never {} }));
+    let handed = accessor.with(|mut access| {
+        let mut http = access.get().http();
+        wasmtime::error::Ok((http.new_incoming_request(Scheme::Http, request)?, http.new_response_outparam(sender)?))
+    });
+    handle.call_concurrent(accessor, handed?).await?;
+    Ok(answer.await.unwrap_or_else(|_| Err(answer::failed("its response could not be read"))))
 }

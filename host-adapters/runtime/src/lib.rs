@@ -2,6 +2,7 @@
 //!
 //! - [`engine`]: one wasmtime engine with a pooling allocator and its clock of epochs.
 //! - [`component`]: compile (or load from the cache of `compiled`), link, check against [`requirements`].
+//! - [`identity`]: which component a file is, by the id in it.
 //! - [`registry`]: which version of which component serves; publishing a version is one atomic exchange.
 //! - [`pool`] and `instance`: calls wait for an instance; an instance is a task that owns its store.
 //! - `state`, `imports`: what is inside a store, and the host functions a guest may call.
@@ -15,11 +16,13 @@ mod bindings;
 mod budget;
 pub mod call;
 mod calls;
+mod check;
 mod compiled;
 pub mod component;
 pub mod engine;
 mod guest;
 pub mod host;
+pub mod identity;
 mod imports;
 mod instance;
 pub mod limits;
@@ -34,6 +37,8 @@ mod state;
 mod turn;
 
 pub use call::{CallError, Called, Disposition, Event, Payload, Retry};
+pub use check::check;
+pub use compiled::digest;
 pub use component::{ComponentSpec, LoadError, Source};
 pub use engine::{Interfaces, RuntimeConfig};
 pub use host::Host;

@@ -3,9 +3,8 @@
 
 use crate::answer::{MAX_RESPONSE_BYTES, cut};
 use bytes::Bytes;
-use host_adapters_event::endpoint::bearer;
 use host_adapters_event::{Failure, Request, Response};
-use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
+use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use http::{Method, StatusCode};
 
 /// The typed request, or the answer to one that no worker reads. The dispatcher has set the correlation id.
@@ -14,15 +13,7 @@ pub(crate) fn typed(request: http::Request<Bytes>) -> Result<Request, Response> 
     if parts.method != Method::POST {
         return Err(Response::error(405, "METHOD_NOT_ALLOWED", "send the event with POST"));
     }
-    let body = String::from_utf8(body.into())
-        .map_err(|_| Response::error(400, "MALFORMED_EVENT", "the event is not UTF-8"))?;
-    let header = |name: &str| text(&parts.headers, name).map(str::to_owned);
-    Ok(Request {
-        body,
-        token: text(&parts.headers, AUTHORIZATION.as_str()).and_then(bearer),
-        correlation_id: header("x-correlation-id").unwrap_or_default(),
-        traceparent: header("traceparent"),
-    })
+    Request::read(body.into(), |name| text(&parts.headers, name))
 }
 
 fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {

@@ -8,6 +8,8 @@ pub struct Requirements {
     pub exports: Vec<RequiredExport>,
     /// Imports that are not granted.
     pub refused: Vec<RefusedImport>,
+    /// Whether the file must say which component it is ([`crate::identity`]). What it says must be right in any case.
+    pub id: bool,
 }
 
 /// An export that the host calls.
@@ -15,7 +17,7 @@ pub struct Requirements {
 pub enum Export {
     /// `registration:workers/batch-worker`.
     BatchWorker,
-    /// `wasi:http/handler`.
+    /// `wasi:http/handler`, or `wasi:http/incoming-handler` of WASI 0.2.
     HttpHandler,
 }
 
@@ -79,6 +81,7 @@ mod tests {
         let requirements = Requirements {
             exports: vec![RequiredExport { export: Export::BatchWorker, needed_by: "its source".into() }],
             refused: vec![refused("a:b/table"), refused("a:b/queue")],
+            id: false,
         };
         let imports = ["a:b/table@1.2.0", "a:b/tables", "wasi:cli/stdout@0.3.0"];
         let complaints = requirements.complaints(&[Export::HttpHandler], imports.into_iter());

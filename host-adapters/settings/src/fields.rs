@@ -67,6 +67,18 @@ impl<'r, 'd> Fields<'r, 'd> {
         self.table.get(key)?.span()
     }
 
+    /// Where a key stands.
+    pub fn key_place(&self, key: &str) -> Option<Range<usize>> {
+        self.table.key(key).and_then(toml_edit::Key::span)
+    }
+
+    /// Where a value stands in tables within this one.
+    pub fn place_within(&self, path: &[&str]) -> Option<Range<usize>> {
+        let (last, tables) = path.split_last()?;
+        let table = tables.iter().try_fold(self.table, |table, key| table.get(key)?.as_table_like())?;
+        table.get(last)?.span()
+    }
+
     /// All keys.
     pub fn keys(&self) -> impl Iterator<Item = &'r str> {
         self.table.iter().map(|(key, _)| key)
@@ -159,19 +171,19 @@ impl<'r, 'd> Fields<'r, 'd> {
 
     /// The tables of a table whose keys are names.
     pub fn tables(&mut self, key: &'static str) -> Vec<(&'r str, Fields<'r, 'd>)> {
-        let prefix = self.inside(key);
         let entries = self.entries(key);
-        let read = |(name, item, span): (&'r str, &'r Item, Range<usize>)| {
-            let place = format!("{prefix}.{name}");
-            match item.as_table_like() {
-                Some(table) => Some((name, Self::new(self.report, place, table, span))),
-                None => {
-                    self.diagnostic(&span, format!("{key}.{name} is {}; write a table", described(item)));
-                    None
-                }
-            }
-        };
+        let read = |(name, item, span)| Some((name, self.table_of(key, name, item, span)?));
         entries.into_iter().filter_map(read).collect()
+    }
+
+    /// An entry of the table `key` that is to be a table itself.
+    pub fn table_of(&self, key: &str, name: &str, item: &'r Item, at: Range<usize>) -> Option<Fields<'r, 'd>> {
+        let place = format!("{}.{name}", self.inside(key));
+        let table = item.as_table_like();
+        if table.is_none() {
+            self.diagnostic(&at, format!("{key}.{name} is {}; write a table", described(item)));
+        }
+        table.map(|table| Self::new(self.report, place, table, at))
     }
 
     /// A table of its own.
@@ -205,6 +217,14 @@ impl<'r, 'd> Fields<'r, 'd> {
     pub fn unsupported(&mut self, key: &'static str, instead: &str) {
         if let Some((_, span)) = self.item(key) {
             self.diagnostic(&span, format!("\"{key}\" is not provided by host-adapters; {instead}"));
+        }
+    }
+
+    /// As [`Self::unsupported`], of a list: an empty one asks for nothing.
+    pub fn unsupported_list(&mut self, key: &'static str, instead: &str) {
+        let is_empty = |item: &Item| item.as_array().is_some_and(toml_edit::Array::is_empty);
+        if !self.item(key).is_some_and(|(item, _)| is_empty(item)) {
+            self.unsupported(key, instead);
         }
     }
 

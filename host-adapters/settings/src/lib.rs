@@ -28,15 +28,17 @@ mod block;
 mod fields;
 mod report;
 mod secret;
+mod text;
 mod types;
 
 pub use block::{Block, Key};
 pub use fields::{Fields, Spanned};
-pub use report::{Diagnostic, ManifestErrors, Report, position, suggestion};
+pub use report::{Diagnostic, ManifestErrors, Report, is_close, position, suggestion};
 pub use secret::{Reference, Secrets, Value};
 #[doc(hidden)]
 pub use serde_json;
-pub use types::{Named, Names, Table, Template, Url, is_web_url};
+pub use text::{NotText, decode, decoded, read_text, without_mark};
+pub use types::{Named, Names, Table, Template, Url, check_web_url, showable};
 
 use serde_json::Value as Json;
 

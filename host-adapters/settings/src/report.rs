@@ -86,10 +86,47 @@ impl<'d> Report<'d> {
 }
 
 impl ManifestErrors {
+    /// The file at `path` cannot be read.
+    pub fn unreadable(path: &Path, error: &std::io::Error) -> Self {
+        let advice = if error.kind() == std::io::ErrorKind::NotFound { "; name an existing file" } else { "" };
+        Self::one(path, (1, 1), &format!("cannot be read: {error}{advice}"))
+    }
+
+    /// The text of the file at `path` is not TOML.
+    pub fn not_toml(path: &Path, text: &str, error: &toml_edit::TomlError) -> Self {
+        let start = error.span().unwrap_or_default().start;
+        let message = error.message().replace('\n', ", ");
+        let key = key_at(text, start).map(|key| format!(", at {key}")).unwrap_or_default();
+        Self::one(path, position(text, start), &format!("{message}{key}; {}", advice(&message)))
+    }
+
     /// The only diagnostic there is.
     pub fn one(path: &Path, at: (usize, usize), message: &str) -> Self {
         Self { path: path.to_owned(), diagnostics: vec![Diagnostic::new(at, message)] }
     }
+}
+
+/// The key or the header in the line of a byte offset. A value is not shown, because it may be a secret.
+fn key_at(text: &str, offset: usize) -> Option<&str> {
+    let start = text.get(..offset)?.rfind('\n').map_or(0, |newline| newline + 1);
+    let line = text.get(start..)?.lines().next()?;
+    let key = line.split_once('=').map_or(line, |(key, _)| key).trim();
+    let is_one = line.contains('=') || line.starts_with('[');
+    let is_of_key = |c: char| c.is_alphanumeric() || "-_.[]".contains(c);
+    (is_one && !key.is_empty() && key.chars().all(is_of_key)).then_some(key)
+}
+
+/// What to do about a fault of the syntax, by the parser's words for it.
+fn advice(message: &str) -> &'static str {
+    let advices = [
+        ("duplicate key", "write it once"),
+        ("string values must be quoted", "write the value, a text between double quotes"),
+        ("basic string", "end it with a double quote"),
+        ("unclosed", "close it"),
+        ("keys cannot be empty", "write key = value"),
+    ];
+    let found = advices.into_iter().find(|(fault, _)| message.contains(fault));
+    found.map_or("write it as on https://toml.io", |(_, advice)| advice)
 }
 
 /// Line and column of a byte offset.
@@ -106,14 +143,23 @@ pub fn suggestion<'n>(written: &str, known: impl IntoIterator<Item = &'n str> + 
     let close = known
         .clone()
         .into_iter()
-        .map(|name| (strsim::damerau_levenshtein(&plain(written), &plain(name)), name))
-        .filter(|(distance, name)| *distance <= 1 + name.len() / 4)
+        .map(|name| (distance(written, name), name))
+        .filter(|(_, name)| is_close(written, name))
         .min_by_key(|(distance, _)| *distance);
     if let Some((_, name)) = close {
         return format!("; write \"{name}\"");
     }
     let names: Vec<_> = known.into_iter().map(|name| format!("\"{name}\"")).collect();
     if names.is_empty() { "; there is none".to_owned() } else { format!("; there is {}", names.join(", ")) }
+}
+
+/// Whether a name may be meant by what was written.
+pub fn is_close(written: &str, name: &str) -> bool {
+    distance(written, name) <= 1 + name.len() / 4
+}
+
+fn distance(written: &str, name: &str) -> usize {
+    strsim::damerau_levenshtein(&plain(written), &plain(name))
 }
 
 /// Case and the choice between `-` and `_` are the most common slips: they count for nothing.

@@ -1,6 +1,6 @@
 //! Secrets by reference: `{ env = "NAME" }` or `{ file = "path" }`. The file itself never holds a secret.
 
-use crate::{Block, Fields, Setting};
+use crate::{Block, Fields, Setting, read_text};
 use serde_json::Value as Json;
 use std::fmt;
 use std::ops::Range;
@@ -151,7 +151,7 @@ fn variable(fields: &Fields<'_, '_>, name: &str, at: &Range<usize>) -> Option<St
 fn contents(fields: &Fields<'_, '_>, name: &str, at: &Range<usize>) -> Option<String> {
     let path = fields.secrets().map_or_else(|| name.into(), |secrets| secrets.folder.join(name));
     let read = || -> std::io::Result<(u32, String)> {
-        Ok((std::fs::metadata(&path)?.permissions().mode() & 0o777, std::fs::read_to_string(&path)?))
+        Ok((std::fs::metadata(&path)?.permissions().mode() & 0o777, read_text(&path)?))
     };
     match read() {
         Ok((mode, _)) if mode & 0o077 != 0 => {

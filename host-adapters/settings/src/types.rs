@@ -128,20 +128,36 @@ impl Setting for Url {
 
     fn read(fields: &mut Fields<'_, '_>, key: &'static str, (): &()) -> Option<Self> {
         let written = fields.string(key)?;
-        if !is_web_url(&written.value) {
-            fields.diagnostic(&written.span, format!("\"{}\" is not an http or https URL", written.value));
+        if let Err(wrong) = check_web_url(&written.value) {
+            let shown = showable(&written.value).map_or_else(|| key.to_owned(), |url| format!("\"{url}\""));
+            fields.diagnostic(&written.span, format!("{shown} {wrong}"));
         }
         Some(Self(Some(written.value)))
     }
 
     fn schema(_default: Self, (): &()) -> Json {
-        json!({"type": "string", "pattern": "^https?://"})
+        json!({"type": "string", "pattern": "^https?://[^/?#@]+([/?#].*)?$"})
     }
 }
 
-/// Whether a text begins as an address of the web.
-pub fn is_web_url(text: &str) -> bool {
-    text.starts_with("http://") || text.starts_with("https://")
+/// Whether a text is an address of the web without a user or password, which every log of it would show.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn check_web_url(text: &str) -> Result<(), &'static str> {
+    let rest = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://"));
+    let authority = rest.map(|rest| rest.split(['/', '?', '#']).next().unwrap_or_default());
+    match authority {
+        None | Some("") => Err("is not an http or https URL"),
+        Some(authority) if authority.contains('@') => Err("has a user or password; leave them out"),
+        Some(authority) if authority.contains(char::is_whitespace) => Err("is not an http or https URL"),
+        Some(_) => Ok(()),
+    }
+}
+
+/// An address that may be shown in a message: not one that may hold a password or a key.
+pub fn showable(address: &str) -> Option<&str> {
+    (!address.contains(['@', '?', '#'])).then_some(address)
 }
 
 /// Names with their places.
@@ -152,11 +168,15 @@ impl Setting for Names {
     type Rule = ();
 
     fn read(fields: &mut Fields<'_, '_>, key: &'static str, (): &()) -> Option<Self> {
-        Some(Self(fields.strings(key)))
+        let names = fields.strings(key);
+        for name in names.iter().filter(|name| name.value.trim().is_empty()) {
+            fields.diagnostic(&name.span, format!("\"{key}\" holds an empty name; remove it"));
+        }
+        Some(Self(names))
     }
 
     fn schema(_default: Self, (): &()) -> Json {
-        json!({"type": "array", "items": {"type": "string"}})
+        json!({"type": "array", "items": {"type": "string", "minLength": 1}})
     }
 }
 
@@ -200,6 +220,9 @@ impl<T: Settings> Setting for Named<T> {
         let read = |(name, mut table): (&str, Fields<'_, '_>)| {
             let (value, _) = T::read_all(&mut table);
             let span = table.span.clone();
+            if name.trim().is_empty() {
+                table.diagnostic(&span, format!("\"{key}\" holds an empty name; write one"));
+            }
             table.finish();
             (name.to_owned(), Spanned { value, span })
         };

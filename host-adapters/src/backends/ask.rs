@@ -9,19 +9,27 @@ use host_adapters_records::{Error, ErrorKind};
 pub async fn probe(app: &App, config: &RuntimeConfig) -> Vec<(&'static str, Option<String>)> {
     let (declared, mut found) = (app.declared(), Vec::new());
     for (section, backend) in config.backends() {
-        found.push((section, backend.probe(&declared).await.err().map(|error| told(&error))));
+        let failed = backend.probe(&declared).await.err();
+        found.push((section, failed.map(|error| format!("{}: {}", backend.address(), told(&error)))));
     }
     found
 }
 
-/// Makes what is missing on the configured servers and changes nothing else.
+/// Makes what is missing on the configured servers and changes nothing else. Reports each section, with the address of
+/// its server, as soon as all of it is there.
 ///
 /// # Errors
-/// When a server refuses, or what exists differs from spin.toml.
-pub async fn provision(app: &App, config: &RuntimeConfig) -> Result<()> {
+/// When a server refuses, or what exists differs from spin.toml, and when the report fails.
+pub async fn provision(
+    app: &App,
+    config: &RuntimeConfig,
+    report: impl Fn(&str, String) -> std::io::Result<()>,
+) -> Result<()> {
     let declared = app.declared();
-    for (_, backend) in config.backends() {
-        backend.provision(&declared).await.map_err(|refusal| anyhow!(refusal))?;
+    for (section, backend) in config.backends() {
+        let made = backend.provision(&declared).await;
+        made.map_err(|refusal| anyhow!("{section} at {}: {refusal}", backend.address()))?;
+        report(section, backend.address())?;
     }
     Ok(())
 }

@@ -9,8 +9,8 @@ mod tests;
 pub use ask::{probe, provision};
 pub use open::{Backends, open};
 
-use crate::manifest::App;
 use crate::manifest::runtime_config::{BackendKind, BackendSettings};
+use crate::manifest::{App, read_text};
 use anyhow::{Context, Result};
 use backend_identity::Identity;
 use host_adapters_outbound::{Services, Signer};
@@ -50,8 +50,8 @@ pub fn services(app: &App, key: Option<&Path>) -> Result<Services> {
     let signer = match key {
         None => Signer::generate().context("cannot make a key for the app-to-app tokens")?,
         Some(path) => {
-            let pem = std::fs::read(path).with_context(|| format!("cannot read the service key {}", path.display()))?;
-            Signer::from_pem(&pem).with_context(|| format!("cannot use {}", path.display()))?
+            let pem = read_text(path).with_context(|| format!("cannot read the service key {}", path.display()))?;
+            Signer::from_pem(pem.as_bytes()).with_context(|| format!("cannot use {}", path.display()))?
         }
     };
     Services::new(app.host.services.clone(), signer).context("cannot set up calls of services")

@@ -133,6 +133,63 @@ credentials = { access_key_id = "AKIA", secret_access_key = { env = "SET", file 
     .assert_eq(&diagnostics);
 }
 
+/// A fault shows at the line, not when the host starts, and no password in it.
+#[test]
+fn addresses_and_names_that_no_server_can_have_are_reported() {
+    let folder = tempfile::tempdir().unwrap();
+    let diagnostics = parse(
+        folder.path(),
+        r#"[tables]
+type = "dynamodb"
+endpoint = "http://me:hunter2@h:8000"
+[queues]
+type = "sqs"
+endpoint = "ftp://me:hunter2@h"
+[documents]
+type = "mongodb"
+uri = "http://h:27017"
+database = "de/mand"
+[cache]
+type = "redis"
+url = "http://h"
+"#,
+    )
+    .unwrap_err();
+    expect_test::expect![[r#"
+        3:12: endpoint has a user or password; leave them out, in tables
+        6:12: endpoint is not an http or https URL, in queues
+        9:7: uri is not an address of MongoDB; write one as in mongodb://host:27017, in documents
+        10:12: database is not a name; write 1 to 63 bytes without / \ . " $ * < > : | ? and blanks, in documents
+        13:7: url is not an address of Redis; write one as in redis://host:6379, in cache"#]]
+    .assert_eq(&diagnostics);
+}
+
+#[test]
+fn addresses_are_shown_without_user_and_password() {
+    let text = r#"
+        [tables]
+        type = "dynamodb"
+        region = "us-west-2"
+        [queues]
+        type = "sqs"
+        endpoint = "http://127.0.0.1:9324"
+        [documents]
+        type = "mongodb"
+        uri = { env = "MONGO" }
+        database = "demand"
+        [cache]
+        type = "redis"
+        url = { env = "REDIS" }
+    "#;
+    let environment = |name: &str| {
+        let scheme = if name == "MONGO" { "mongodb" } else { "redis" };
+        Some(format!("{scheme}://me:{SECRET}@h:1/"))
+    };
+    let config = RuntimeConfig::parse(Path::new("r.toml"), text, KINDS, &environment).unwrap();
+    let addresses: Vec<_> = config.backends().map(|(_, backend)| backend.address()).collect();
+    assert_eq!(addresses, ["AWS in us-west-2", "http://127.0.0.1:9324", "h:1", "h:1"]);
+}
+
 #[test]
 fn a_backend_that_is_not_built_in_is_named() {
     let kinds = [BackendKind { section: "queues", name: "sqs", settings: None }];

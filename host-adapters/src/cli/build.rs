@@ -2,9 +2,11 @@
 
 use super::{ManifestOptions, UNUSABLE};
 use crate::manifest::Component;
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use clap::Args;
+use host_adapters_runtime::identity;
 use indicatif::{ProgressBar, ProgressStyle};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -48,7 +50,7 @@ pub(super) async fn build(component: &Component) -> Result<Took> {
     run_commands(component).await?;
     let built = Instant::now();
     if let Some(artifact) = &component.artifact {
-        freeze(&artifact_path(artifact), &component.source).await?;
+        freeze(&component.id, &artifact_path(artifact), &component.source).await?;
     }
     Ok(Took { commands: built - began, freezing: built.elapsed() })
 }
@@ -72,22 +74,33 @@ async fn run_commands(component: &Component) -> Result<()> {
     Ok(())
 }
 
-/// Writes the pre-initialised component, unless it exists and is newer than its artifact.
-async fn freeze(artifact: &Path, source: &Path) -> Result<()> {
-    let modified = |path: &Path| std::fs::metadata(path).and_then(|metadata| metadata.modified());
-    let made = modified(artifact).with_context(|| format!("the build command made no {}", artifact.display()))?;
-    if modified(source).is_ok_and(|frozen| frozen > made) {
+/// Writes the pre-initialised component with its id, unless it exists and is newer than its artifact.
+async fn freeze(id: &str, artifact: &Path, source: &Path) -> Result<()> {
+    let made = std::fs::metadata(artifact);
+    let made = made.with_context(|| format!("the build command made no {}", artifact.display()))?;
+    if is_made_of(id, source, &made) {
         return Ok(());
     }
     let wasm = std::fs::read(artifact)?;
+    identity::check(&wasm, id).map_err(|reason| anyhow!("{} {reason}", artifact.display()))?;
     let frozen = host_adapters_runtime::preinit::preinitialize(&wasm).await.map_err(anyhow::Error::msg)?;
+    let frozen = identity::marked(frozen.unwrap_or(wasm), id);
     if let Some(folder) = source.parent() {
         std::fs::create_dir_all(folder)?;
     }
     // Written beside the file and renamed, so that a host that watches the file never reads half of it.
     let partial = source.with_extension("partial");
-    std::fs::write(&partial, frozen.as_deref().unwrap_or(&wasm))?;
+    std::fs::write(&partial, frozen)?;
     std::fs::rename(&partial, source).with_context(|| format!("cannot write {}", source.display()))
+}
+
+/// Whether a frozen component is newer than its artifact, and has its id. An artifact that was put into place with its
+/// old time, as Cargo and `cp -p` do, shows by the time at which its inode changed.
+fn is_made_of(id: &str, source: &Path, artifact: &std::fs::Metadata) -> bool {
+    let modified = |metadata: &std::fs::Metadata| (metadata.mtime(), metadata.mtime_nsec());
+    let made = modified(artifact).max((artifact.ctime(), artifact.ctime_nsec()));
+    std::fs::metadata(source).is_ok_and(|frozen| modified(&frozen) > made)
+        && std::fs::read(source).is_ok_and(|frozen| identity::ids(&frozen).contains(id))
 }
 
 /// Cargo's target folder may be elsewhere; `target/` in the manifest stands for it.

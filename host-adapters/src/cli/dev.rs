@@ -2,7 +2,7 @@
 //! rebuilt and swapped.
 
 use super::build::{Took, build};
-use super::up;
+use super::{print, up};
 use crate::components::watch::Watch;
 use crate::components::{Components, Swapped};
 use crate::manifest::{App, Build, Component};
@@ -37,9 +37,9 @@ pub(super) async fn run(options: Options) -> Result<ExitCode> {
     });
     watch.catch_up().await;
     for worker in &workers {
-        println!("{}: building", worker.component.id);
+        print(format!("{}: building", worker.component.id))?;
         let took = build(&worker.component).await.with_context(|| format!("{} does not build", worker.component.id))?;
-        println!("{}: {}", worker.component.id, phases(&took));
+        print(format!("{}: {}", worker.component.id, phases(&took)))?;
     }
     up::serve(app, options.up, |components| follow(components, workers, watch)).await
 }
@@ -61,6 +61,7 @@ fn workers(app: &mut App, data: &Path) -> Result<Vec<Worker>> {
         let profile = component.profiles.get(PROFILE).cloned().unwrap_or_default();
         component.artifact = Some(profile.source.unwrap_or(made));
         component.source = data.join(PROFILE).join(&component.id).with_extension("wasm");
+        component.environment.extend(profile.environment);
         if let Some(build) = component.build.as_mut().filter(|_| !profile.commands.is_empty()) {
             build.commands = profile.commands;
         }
@@ -111,17 +112,19 @@ async fn follow(components: Arc<Components>, workers: Vec<Worker>, mut watch: Wa
             worker.watch.iter().any(|pattern| pattern.matches_path_with(path, matching()))
         };
         for worker in workers.iter().filter(|worker| changed.iter().any(|path| is_of(worker, path))) {
-            match rebuild(&components, worker).await {
-                Ok((took, swapped)) => println!("{}", told(&took, &swapped, age(&changed))),
-                Err(error) => println!("{}: {error:#}; the previous version serves on", worker.component.id),
-            }
+            let line = match rebuild(&components, worker).await {
+                Ok((took, swapped)) => told(&took, &swapped, age(&changed)),
+                Err(error) => format!("{}: {error:#}; the previous version serves on", worker.component.id),
+            };
+            // Whether anybody reads it changes nothing.
+            let _ = print(line);
         }
     }
 }
 
 async fn rebuild(components: &Components, worker: &Worker) -> Result<(Took, Swapped)> {
     let Component { id, source, .. } = &worker.component;
-    println!("{id}: building");
+    print(format!("{id}: building"))?;
     let took = build(&worker.component).await.context("does not build")?;
     let swapped = components.swap(id, Source::File(source.clone())).await?;
     Ok((took, swapped))

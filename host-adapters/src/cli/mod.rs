@@ -16,9 +16,10 @@ mod versions;
 use crate::manifest::runtime_config::RuntimeConfig;
 use crate::manifest::{self, App, ProvidedVariables};
 use clap::{Args, Parser, Subcommand};
-use std::collections::BTreeMap;
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 /// The command ran, and the outcome is bad.
 pub(crate) const FAILED: u8 = 1;
@@ -64,22 +65,30 @@ pub(crate) struct ManifestOptions {
     /// The manifest.
     #[arg(long, default_value = "spin.toml")]
     manifest: PathBuf,
-    /// A value for an application variable; SPIN_VARIABLE_<NAME> does the same and suits secrets.
-    #[arg(long = "variable", value_name = "NAME=VALUE", value_parser = name_and_value)]
-    variables: Vec<(String, String)>,
+    /// Values for application variables: one, one in a file, or any number in a file of JSON or TOML; of a name that is
+    /// given twice, the last one holds. SPIN_VARIABLE_<NAME>, also in the file `.env` beside the manifest, does the
+    /// same and suits secrets.
+    #[arg(long = "variable", value_name = "NAME=VALUE", value_parser = variables)]
+    variables: Vec<Variables>,
+}
+
+/// The variables of one argument, with their values.
+type Variables = Arc<Vec<(String, String)>>;
+
+fn variables(argument: &str) -> Result<Variables, String> {
+    manifest::given_variables(argument).map(Arc::new)
 }
 
 impl ManifestOptions {
-    fn provided(&self) -> ProvidedVariables {
-        ProvidedVariables::from_process(self.variables.iter().cloned().collect::<BTreeMap<_, _>>())
-    }
-
     /// The application, or the exit code after its diagnostics have been printed.
     pub(crate) fn load(&self) -> Result<App, ExitCode> {
-        manifest::load(&self.manifest, &self.provided()).map_err(|diagnostics| {
-            eprintln!("{diagnostics}");
+        let named = self.variables.iter().flat_map(|given| given.iter().cloned()).collect();
+        let unusable = |fault: &dyn std::fmt::Display| {
+            eprintln!("{fault}");
             ExitCode::from(UNUSABLE)
-        })
+        };
+        let given = ProvidedVariables::from_process(named, &self.manifest).map_err(|fault| unusable(&fault))?;
+        manifest::load(&self.manifest, &given).map_err(|diagnostics| unusable(&diagnostics))
     }
 }
 
@@ -103,9 +112,16 @@ impl RuntimeConfigOptions {
     }
 }
 
-fn name_and_value(text: &str) -> Result<(String, String), String> {
-    let (name, value) = text.split_once('=').ok_or("write it as name=value")?;
-    Ok((name.to_owned(), value.to_owned()))
+/// Prints a line on stdout. A reader that has seen enough (`| head`) is no failure.
+///
+/// # Errors
+/// When the line cannot be written for another reason.
+pub(crate) fn print(line: impl std::fmt::Display) -> std::io::Result<()> {
+    let mut stdout = std::io::stdout().lock();
+    match writeln!(stdout, "{line}").and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        written => written,
+    }
 }
 
 /// Runs the command line of this process.

@@ -25,6 +25,21 @@ pub(super) struct Operator {
 #[error("{0}")]
 pub(super) struct Refused(pub(super) String);
 
+/// A host's refusal: its kind and its reason.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+pub(super) struct Refusal {
+    kind: String,
+    message: String,
+}
+
+impl Refusal {
+    /// Whether the request is about something that is not there.
+    pub(super) fn is_of_nothing(&self) -> bool {
+        self.kind == "NotFound"
+    }
+}
+
 impl Operator {
     /// For commands that do not always need a host.
     pub(super) fn new(gateway: String, token: String) -> Self {
@@ -36,19 +51,19 @@ impl Operator {
     /// # Errors
     /// As [`Operator::ask`], and when the host refuses.
     pub(super) async fn expect(&self, what: &str, question: &Value) -> Result<Value> {
-        Ok(self.ask(what, question).await?.map_err(Refused)?)
+        Ok(self.ask(what, question).await?.map_err(|refusal| Refused(refusal.message))?)
     }
 
     /// The response to a request, or the host's refusal.
     ///
     /// # Errors
     /// When no host answers, or it does not know the token.
-    pub(super) async fn ask(&self, what: &str, question: &Value) -> Result<Result<Value, String>> {
+    pub(super) async fn ask(&self, what: &str, question: &Value) -> Result<Result<Value, Refusal>> {
         self.answer(what, |request| request.json(question)).await
     }
 
     /// [`Operator::ask`] with a file as the request.
-    pub(super) async fn send(&self, what: &str, file: impl Into<Body>) -> Result<Result<Value, String>> {
+    pub(super) async fn send(&self, what: &str, file: impl Into<Body>) -> Result<Result<Value, Refusal>> {
         self.answer(what, |request| request.header("content-type", "application/wasm").body(file)).await
     }
 
@@ -56,7 +71,7 @@ impl Operator {
         &self,
         what: &str,
         with: impl FnOnce(RequestBuilder) -> RequestBuilder,
-    ) -> Result<Result<Value, String>> {
+    ) -> Result<Result<Value, Refusal>> {
         let url = format!("{}/operator/{what}", self.gateway.trim_end_matches('/'));
         let request = reqwest::Client::new().post(&url).bearer_auth(&self.token);
         let response = with(request).send().await;
@@ -66,7 +81,7 @@ impl Operator {
         }
         let mut answer: Value = response.error_for_status()?.json().await?;
         if let Some(error) = answer.get("Err") {
-            return Ok(Err(text(error, "message")));
+            return Ok(Err(Refusal { kind: text(error, "kind"), message: text(error, "message") }));
         }
         let answer = answer.get_mut("Ok").context("the gateway's answer has neither `Ok` nor `Err`")?;
         Ok(Ok(answer.take()))

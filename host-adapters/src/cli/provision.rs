@@ -1,6 +1,6 @@
 //! `host-adapters provision`: creates the missing tables and queues of spin.toml.
 
-use super::{ManifestOptions, RuntimeConfigOptions};
+use super::{ManifestOptions, RuntimeConfigOptions, print};
 use crate::backends;
 use anyhow::Result;
 use clap::Args;
@@ -19,6 +19,10 @@ pub(super) async fn run(options: Options) -> Result<ExitCode> {
         (Ok(app), Ok(config)) => (app, config),
         (Err(code), _) | (_, Err(code)) => return Ok(code),
     };
-    backends::provision(&app, &config).await?;
+    if config.backends().next().is_none() {
+        print("nothing to make: every backend is embedded; name the servers with --runtime-config")?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    backends::provision(&app, &config, |section, address| print(format!("{section}: all there, at {address}"))).await?;
     Ok(ExitCode::SUCCESS)
 }

@@ -1,7 +1,7 @@
 //! `host-adapters queues`: depths of a running host's queues, or the oldest messages of one.
 
-use super::FAILED;
 use super::operator::{Operator, rows, table, text};
+use super::{FAILED, print};
 use anyhow::Result;
 use clap::Args;
 use comfy_table::Table;
@@ -35,9 +35,9 @@ pub(super) async fn run(options: Options) -> Result<ExitCode> {
         }
     };
     match (options.json, &options.queue) {
-        (true, _) => println!("{answer}"),
-        (false, None) => println!("{}", depths(&answer)),
-        (false, Some(_)) => println!("{}", messages(&answer)),
+        (true, _) => print(&answer)?,
+        (false, None) => print(depths(&answer))?,
+        (false, Some(_)) => print(messages(&answer))?,
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -1,7 +1,7 @@
 //! `host-adapters swap`: replaces one worker of a running host by another file.
 
-use super::FAILED;
 use super::operator::{Operator, text};
+use super::{FAILED, UNUSABLE, print};
 use anyhow::{Context, Result};
 use clap::Args;
 use serde_json::Value;
@@ -28,12 +28,12 @@ pub(super) async fn run(options: Options) -> Result<ExitCode> {
         Ok(answer) => answer,
         Err(refusal) => {
             eprintln!("host-adapters: {refusal}");
-            return Ok(ExitCode::from(FAILED));
+            return Ok(ExitCode::from(if refusal.is_of_nothing() { UNUSABLE } else { FAILED }));
         }
     };
     match options.json {
-        true => println!("{answer}"),
-        false => println!("{}", sentence(&answer)),
+        true => print(&answer)?,
+        false => print(sentence(&answer))?,
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -4,7 +4,8 @@ use super::{ManifestOptions, RuntimeConfigOptions};
 use crate::app::{self, Addresses};
 use crate::components::{Components, watch};
 use crate::manifest::App;
-use crate::shutdown;
+use crate::server::HttpLimits;
+use crate::shutdown::Signals;
 use crate::telemetry::{self, Tracing, logs};
 use anyhow::Result;
 use clap::Args;
@@ -16,7 +17,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 #[derive(Args)]
 pub(crate) struct Options {
@@ -37,13 +38,46 @@ pub(crate) struct Options {
     /// way its public half is at the gateway's /.well-known/jwks.json.
     #[arg(long, env = "HOST_ADAPTERS_SERVICE_KEY")]
     service_key: Option<PathBuf>,
-    /// How long work in flight may take after SIGTERM, seconds.
-    #[arg(long, default_value_t = 30)]
+    /// How long the host may take to end after SIGTERM or SIGINT, seconds; a second SIGINT ends it at once. The default
+    /// is below the 30 s after which Kubernetes kills.
+    #[arg(long, default_value_t = 25)]
     drain_secs: u64,
+    #[command(flatten)]
+    limits: LimitOptions,
     /// For tests: once everything listens, abort at the N-th durable step of a kind (`receive`, `answer`,
     /// `side-effect`, `delete`, …), without finishing anything.
     #[arg(long, value_name = "KIND:N", hide = true)]
     abort_at_step: Option<Failpoint>,
+}
+
+/// What clients may hold open, of each address.
+#[derive(Args)]
+struct LimitOptions {
+    /// The most connections of each address at a time; further ones wait.
+    #[arg(long, default_value_t = 512, value_parser = clap::value_parser!(u32).range(1..=65_535))]
+    max_connections: u32,
+    /// How long the head of a request may take to arrive, seconds. It is checked at intervals of half of it.
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=3_600))]
+    header_timeout_secs: u32,
+    /// How long the body of a request may take to arrive, seconds.
+    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=3_600))]
+    body_timeout_secs: u32,
+    /// How long a connection may be silent, seconds. Behind a load balancer write more than its own idle time-out, so
+    /// that it does not send a request into a connection that ends.
+    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=86_400))]
+    idle_timeout_secs: u32,
+}
+
+impl From<&LimitOptions> for HttpLimits {
+    fn from(options: &LimitOptions) -> Self {
+        let secs = |secs: u32| Duration::from_secs(secs.into());
+        Self {
+            max_connections: options.max_connections.try_into().unwrap_or(usize::MAX),
+            header_timeout: secs(options.header_timeout_secs),
+            body_timeout: secs(options.body_timeout_secs),
+            idle_timeout: secs(options.idle_timeout_secs),
+        }
+    }
 }
 
 pub(super) async fn run(options: Options) -> Result<ExitCode> {
@@ -68,16 +102,28 @@ pub(super) async fn serve<F: Future<Output = ()> + Send + 'static>(
     let metrics = telemetry::install(logs::level(variable("LOG_LEVEL").as_deref(), variable("CONFIG_ENV").as_deref()))?;
     let tracing = Tracing::from_env()?;
     let addresses = Addresses { http: options.listen, gateway: options.gateway_listen };
-    let start = app::Options { data: options.data, addresses, service_key: options.service_key, runtime_config };
+    let start = app::Options {
+        data: options.data,
+        addresses,
+        limits: (&options.limits).into(),
+        service_key: options.service_key,
+        runtime_config,
+    };
     let running = app::start(app, &start, metrics, tracing.clone()).await?;
     let following = tokio::spawn(follow(running.components.clone()));
     announce(running.addresses)?;
     options.abort_at_step.into_iter().for_each(failpoint::arm);
-    let signal = shutdown::signal().await?;
+    let mut signals = Signals::listen()?;
+    let signal = signals.first().await;
     following.abort();
     ::tracing::info!(signal, "draining");
-    let clean = running.drain(Duration::from_secs(options.drain_secs)).await;
-    tracing.shutdown();
+    if signal == "SIGINT" {
+        eprintln!("host-adapters: draining for up to {} s; a second SIGINT ends it at once", options.drain_secs);
+    }
+    let _ending = tokio::spawn(signals.end_at_interrupt());
+    let (grace, began) = (Duration::from_secs(options.drain_secs), Instant::now());
+    let clean = running.drain(grace).await;
+    tracing.shutdown(grace.saturating_sub(began.elapsed()));
     // Work that did not end in time went back to its queue. Nothing is lost, so this is not a failure.
     ::tracing::info!(clean, "stopped");
     Ok(ExitCode::SUCCESS)

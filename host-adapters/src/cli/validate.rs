@@ -1,8 +1,9 @@
-//! `host-adapters validate`: reads the manifest and the runtime configuration, and with `--probe` probes the servers.
+//! `host-adapters validate`: reads the manifest and the runtime configuration, opens every component, and with `--probe`
+//! probes the servers.
 
-use super::{FAILED, ManifestOptions, RuntimeConfigOptions};
-use crate::backends;
+use super::{FAILED, ManifestOptions, RuntimeConfigOptions, UNUSABLE, print};
 use crate::manifest::App;
+use crate::{backends, components};
 use anyhow::Result;
 use clap::Args;
 use std::process::ExitCode;
@@ -23,15 +24,30 @@ pub(super) async fn run(options: &Options) -> Result<ExitCode> {
         (Ok(app), Ok(config)) => (app, config),
         (Err(code), _) | (_, Err(code)) => return Ok(code),
     };
-    println!("{}", summary(&app));
+    print(summary(&app))?;
+    if !components_are_fit(&app).await? {
+        return Ok(ExitCode::from(UNUSABLE));
+    }
     let mut down = false;
     if options.probe {
         for (section, problem) in backends::probe(&app, &config).await {
             down |= problem.is_some();
-            println!("{section}: {}", problem.as_deref().unwrap_or("answers"));
+            print(format!("{section}: {}", problem.as_deref().unwrap_or("answers")))?;
         }
     }
     Ok(if down { ExitCode::from(FAILED) } else { ExitCode::SUCCESS })
+}
+
+/// Opens every component. A file that is not there yet is no fault of the manifest.
+async fn components_are_fit(app: &App) -> Result<bool> {
+    let checked = components::check(app).await?;
+    for spec in checked.missing {
+        println!("{}: {} is not there, so it was not opened; `host-adapters build` makes it", spec.id, spec.source);
+    }
+    for fault in &checked.faults {
+        eprintln!("{fault}");
+    }
+    Ok(checked.faults.is_empty())
 }
 
 fn summary(app: &App) -> String {

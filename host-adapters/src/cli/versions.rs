@@ -1,7 +1,7 @@
 //! `host-adapters versions`: which version of each worker a running host serves.
 
-use super::FAILED;
 use super::operator::{Operator, rows, table, text};
+use super::{FAILED, print};
 use anyhow::Result;
 use clap::Args;
 use comfy_table::Table;
@@ -26,8 +26,8 @@ pub(super) async fn run(options: Options) -> Result<ExitCode> {
         }
     };
     match options.json {
-        true => println!("{answer}"),
-        false => println!("{}", versions(&answer)),
+        true => print(&answer)?,
+        false => print(versions(&answer))?,
     }
     Ok(ExitCode::SUCCESS)
 }

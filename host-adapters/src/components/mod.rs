@@ -1,9 +1,12 @@
 //! The components that serve. A file is loaded in one way: at the start, when it has changed, and when an operator
 //! sends it.
 
+mod check;
 mod requirements;
 mod spec;
 pub mod watch;
+
+pub use check::{Checked, check};
 
 use crate::backends::Backends;
 use crate::host::Host;
@@ -21,7 +24,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::Mutex;
 use tokio::task::JoinError;
-use watch::Stamp;
 
 /// Every component of the manifest that has a trigger, and the settings it is loaded with.
 pub struct Components {
@@ -31,9 +33,9 @@ pub struct Components {
     loads: Arc<Mutex<Loads>>,
 }
 
-/// The state of each component's file when the serving version was loaded, even if it was not loaded from the file:
-/// only later changes are newer than that version.
-type Loads = BTreeMap<String, Option<Stamp>>;
+/// The digest of each component's file when the serving version was loaded, even if it was not loaded from the file: only
+/// another content is newer than that version. A file that was moved or touched is the same.
+type Loads = BTreeMap<String, Option<String>>;
 
 /// The result of a swap.
 #[derive(Clone, Debug)]
@@ -108,9 +110,9 @@ impl Components {
         };
         let (file, spec) = (file(spec).map(Path::to_owned), ComponentSpec { source, ..spec.clone() });
         let loaded = self.one_at_a_time(move |runtime, loads| {
-            // The file's state is read first: a change while the file is loaded counts as newer than this load.
-            let stamp = file.as_deref().and_then(watch::stamp);
-            load(runtime, loads, &spec, stamp)
+            // The file is read first: a change while it is loaded counts as newer than this load.
+            let content = file.as_deref().and_then(digest);
+            load(runtime, loads, &spec, content)
         });
         Ok(loaded.await.map_err(|_| SwapError::Ended(id.clone()))??)
     }
@@ -121,10 +123,10 @@ impl Components {
         let specs: Vec<_> = self.specs.values().filter(|spec| file(spec) == Some(path)).cloned().collect();
         let path = path.to_owned();
         let followed = self.one_at_a_time(move |runtime, loads| {
-            let Some(now) = watch::stamp(&path) else { return };
+            let Some(now) = digest(&path) else { return };
             for spec in specs {
-                if loads.get(&spec.id) != Some(&Some(now)) {
-                    let _ = load(runtime, loads, &spec, Some(now));
+                if loads.get(&spec.id).and_then(Option::as_ref) != Some(&now) {
+                    let _ = load(runtime, loads, &spec, Some(now.clone()));
                 }
             }
         });
@@ -167,18 +169,23 @@ fn file(spec: &ComponentSpec) -> Option<&Path> {
     }
 }
 
-/// Loads a component and logs the result. `stamp` is the state of its file before that.
+/// The digest of a file, if it is there.
+fn digest(path: &Path) -> Option<String> {
+    std::fs::read(path).ok().map(|wasm| host_adapters_runtime::digest(&wasm))
+}
+
+/// Loads a component and logs the result. `content` is the digest of its file before that.
 fn load(
     runtime: &Runtime,
     loads: &mut Loads,
     spec: &ComponentSpec,
-    stamp: Option<Stamp>,
+    content: Option<String>,
 ) -> Result<Swapped, LoadError> {
     let began = Instant::now();
     let loaded = runtime.load(spec).inspect_err(|error| {
         tracing::warn!(worker = spec.id, %error, "component refused, the previous version serves on");
     })?;
-    loads.insert(spec.id.clone(), stamp);
+    loads.insert(spec.id.clone(), content);
     let swapped = Swapped { worker: spec.id.clone(), loaded, took: began.elapsed() };
     swapped.log();
     Ok(swapped)

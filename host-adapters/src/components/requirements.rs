@@ -6,7 +6,8 @@ use crate::manifest::{App, Component};
 use host_adapters_runtime::{Export, RefusedImport, RequiredExport, Requirements};
 
 pub(super) fn of(app: &App, component: &Component) -> Requirements {
-    Requirements { exports: exports(app, component), refused: refused(component) }
+    // What `build` makes has its id.
+    Requirements { exports: exports(app, component), refused: refused(component), id: component.artifact.is_some() }
 }
 
 fn exports(app: &App, component: &Component) -> Vec<RequiredExport> {
@@ -30,6 +31,7 @@ fn refused(component: &Component) -> Vec<RefusedImport> {
     let hosts = [
         ("spin:redis/redis", ["redis", "rediss"], host("redis://<host>")),
         ("wasi:http/client", ["http", "https"], host("http://<host>")),
+        ("wasi:http/outgoing-handler", ["http", "https"], host("http://<host>")),
     ];
     let hosts = hosts.into_iter().filter(|(_, schemes, _)| !component.allowed_outbound_hosts.has_scheme(schemes));
     let refused = platform.chain(hosts.map(|(interface, _, remedy)| (interface, remedy)));

@@ -5,15 +5,23 @@
 
 use super::Components;
 use std::collections::{BTreeMap, BTreeSet};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 /// Time between two polls. A change counts once two polls see the same state, because builds write in pieces.
 const LOOK: Duration = Duration::from_millis(100);
 
-/// When a file was modified, and its length.
-pub(super) type Stamp = (SystemTime, u64);
+/// What changes when a file is written or replaced: inode, times of its content and of its inode, length. A file that
+/// `cp -p` copied and `mv` put into place may differ by its inode alone.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+struct Stamp {
+    inode: (u64, u64),
+    modified: (i64, i64),
+    changed: (i64, i64),
+    length: u64,
+}
 
 /// The files that exist.
 type Seen = BTreeMap<PathBuf, Stamp>;
@@ -59,9 +67,14 @@ impl Watch {
 }
 
 /// `None` if the file does not exist.
-pub(super) fn stamp(path: &Path) -> Option<Stamp> {
+fn stamp(path: &Path) -> Option<Stamp> {
     let metadata = path.metadata().ok()?;
-    Some((metadata.modified().ok()?, metadata.len()))
+    Some(Stamp {
+        inode: (metadata.dev(), metadata.ino()),
+        modified: (metadata.mtime(), metadata.mtime_nsec()),
+        changed: (metadata.ctime(), metadata.ctime_nsec()),
+        length: metadata.len(),
+    })
 }
 
 /// Swaps every component whose file has changed since the serving version was loaded, endlessly. A file that cannot
@@ -98,6 +111,26 @@ mod tests {
         assert_eq!(watch.next().await, [one, two, gone].into());
         let still = tokio::time::timeout(4 * LOOK, watch.next()).await;
         assert!(still.is_err(), "{still:?}");
+    }
+
+    #[tokio::test]
+    async fn case_25_a_change_of_neither_length_nor_time_is_seen() {
+        let folder = tempfile::tempdir().unwrap();
+        let (file, other) = (folder.path().join("file"), folder.path().join("other"));
+        std::fs::write(&file, "1").unwrap();
+        std::fs::write(&other, "2").unwrap();
+        let time = |path: &Path| path.metadata().unwrap().modified().unwrap();
+        let set = |path: &Path, time| std::fs::File::options().append(true).open(path).unwrap().set_modified(time);
+        set(&other, time(&file)).unwrap();
+        let listed = file.clone();
+        let mut watch = Watch::new(move || vec![listed.clone()]);
+        watch.catch_up().await;
+        std::fs::rename(&other, &file).unwrap();
+        assert_eq!(watch.next().await, [file.clone()].into(), "another file");
+        let before = time(&file);
+        std::fs::write(&file, "3").unwrap();
+        set(&file, before).unwrap();
+        assert_eq!(watch.next().await, [file].into(), "another content");
     }
 
     #[tokio::test]

@@ -1,11 +1,12 @@
 //! Finds out which component or client a gateway token belongs to.
 
+use crate::server::error;
 use axum::extract::FromRequestParts;
 use axum::http::StatusCode;
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
-use axum::response::{IntoResponse, Response};
-use serde_json::json;
+use axum::response::Response;
+use host_adapters_event::endpoint::bearer;
 use subtle::ConstantTimeEq;
 
 /// Tokens, and the components or clients that they belong to.
@@ -36,16 +37,12 @@ impl FromRequestParts<super::Gateway> for Caller {
     type Rejection = Response;
 
     async fn from_request_parts(parts: &mut Parts, gateway: &super::Gateway) -> Result<Self, Response> {
-        let token = parts
-            .headers
-            .get(AUTHORIZATION)
-            .and_then(|value| value.to_str().ok())
-            .and_then(|value| value.strip_prefix("Bearer "));
+        let header = parts.headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+        let token = header.and_then(bearer);
         let caller = token.and_then(|token| gateway.callers.find(token));
         caller.map(|caller| Self(caller.to_owned())).ok_or_else(|| {
             let message = "send the header `Authorization: Bearer <token>` with the token of a component or client";
-            let body = json!({"error": {"code": "UNAUTHORIZED", "message": message}});
-            (StatusCode::UNAUTHORIZED, axum::Json(body)).into_response()
+            error(StatusCode::UNAUTHORIZED, "UNAUTHORIZED", message)
         })
     }
 }

@@ -14,13 +14,9 @@ use host_adapters_runtime::registry::Serving;
 use http_body_util::{BodyExt, Limited};
 use serde_json::{Value, json};
 use std::sync::Arc;
-use std::time::Duration;
 
 /// The largest component that may be sent, bytes: many times the largest in use.
 const MAX_COMPONENT_BYTES: usize = 64 << 20;
-
-/// For how long the rest of a refused file is read.
-const DISCARD_LIMIT: Duration = Duration::from_secs(10);
 
 pub(super) fn routes(components: Arc<Components>) -> Router<Gateway> {
     Router::new()
@@ -51,19 +47,9 @@ async fn swap(
     // Checked before the body is read, so that a caller without the grant cannot fill the memory.
     let swapped = match gateway.platform.check_swap_components(&caller) {
         Ok(()) => swapped(&components, &worker, body).await,
-        Err(refusal) => {
-            discard(body).await;
-            Err(refusal)
-        }
+        Err(refusal) => Err(refusal),
     };
     Json(swapped.map(|swapped| told(&swapped)))
-}
-
-/// Reads and drops the rest of a body. Otherwise a client that still writes would not see the response.
-async fn discard(body: Body) {
-    let mut body = Limited::new(body, MAX_COMPONENT_BYTES);
-    let rest = async { while let Some(Ok(_)) = body.frame().await {} };
-    let _ = tokio::time::timeout(DISCARD_LIMIT, rest).await;
 }
 
 async fn swapped(components: &Components, worker: &str, body: Body) -> Result<Swapped, Error> {

@@ -126,11 +126,12 @@ impl Tracing {
         }
     }
 
-    /// Sends the spans that wait, as far as the collector takes them within 3 s.
-    pub fn shutdown(self) {
+    /// Sends the spans that wait, as far as the collector takes them within `limit`, at most 3 s.
+    pub fn shutdown(self, limit: Duration) {
         if let Some(exporting) = self.0 {
             // The shutdown blocks and has a client of its own, so it runs off the async threads.
-            let _ = std::thread::spawn(move || exporting.provider.shutdown_with_timeout(Duration::from_secs(3))).join();
+            let limit = limit.min(Duration::from_secs(3));
+            let _ = std::thread::spawn(move || exporting.provider.shutdown_with_timeout(limit)).join();
         }
     }
 }

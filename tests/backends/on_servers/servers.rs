@@ -5,6 +5,7 @@ use crate::backends::on_servers::amazon::Amazon;
 use crate::backends::on_servers::shortcomings;
 use backend_mongodb::Mongo;
 use backend_redis::Redis;
+use backend_sqs::Sqs;
 use host_adapters_platform::{DocumentsBackend, FailureTable, QueueBackend, QueueBrowser, StreamBackend, TableBackend};
 use host_adapters_records::cache::CacheBackend;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -12,7 +13,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tests::aws::aws;
 use tests::contract::suites::backend::{Backend, COLLECTION, OTHER_COLLECTION};
-use tests::contract::suites::{latest, shared_stream};
+use tests::contract::suites::{attempts, latest, shared_stream};
 use tokio::sync::OnceCell;
 
 /// The servers' clocks cannot be moved, and may lag a little.
@@ -147,4 +148,24 @@ async fn case_04_latest_counts_from_the_first_start_of_an_empty_table() {
     amazon.provision().await;
     let (streams, queues) = (Arc::new(amazon.streams.clone()), Arc::new(amazon.queues.clone()));
     latest::counts_from_the_first_start_of_an_empty_table(&amazon.tables, streams, queues).await;
+}
+
+async fn host() -> attempts::Host<Sqs> {
+    let at = endpoints().await;
+    let amazon = Amazon::new(&aws(&at.dynamodb).await, &aws(&at.sqs).await, &unique());
+    amazon.provision().await;
+    let (queues, failures) = (Arc::new(amazon.queues), Arc::new(amazon.failures));
+    attempts::Host { queues, failures, streams: Arc::new(amazon.streams) }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[allow(non_snake_case, reason = "begins with a line of docs/delivery.md")]
+async fn d3_8__case_06_only_failures_count() {
+    attempts::case_06_only_failures_count(host().await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[allow(non_snake_case, reason = "begins with a line of docs/delivery.md")]
+async fn d3_16__case_09_a_group_keeps_its_order() {
+    attempts::case_09_a_group_keeps_its_order(host().await).await;
 }

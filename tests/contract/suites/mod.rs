@@ -4,6 +4,7 @@
 //! [`backend::Backend`]. It then runs every case. `contract_of_aws!` runs the cases of interfaces that AWS provides.
 //! `tests/project/contract.rs` checks that every case is in a list.
 
+pub mod attempts;
 pub mod backend;
 pub mod cache;
 pub mod documents;

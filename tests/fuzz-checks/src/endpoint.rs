@@ -87,7 +87,8 @@ impl Host {
             let (function, body) = (function.to_owned(), request.into_body());
             return self.runtime.block_on(self.function(&function, body));
         }
-        let Some(route) = self.app.routes.find(path) else { return };
+        let Some(matched) = self.app.routes.find(path) else { return };
+        let route = matched.route;
         let is_batch = !self.app.components[&route.component].sources.is_empty();
         let reply = if is_batch {
             self.runtime.block_on(batch(request))

@@ -59,7 +59,7 @@ fn check_app(app: &App) {
     for route in app.routes.iter() {
         assert!(app.components.contains_key(&route.component), "{route:?} names an unknown component");
         if !route.route.contains([':', '*', '.']) {
-            assert_eq!(app.routes.find(&route.route).map(|it| &it.route), Some(&route.route));
+            assert_eq!(app.routes.find(&route.route).map(|it| &it.route.route), Some(&route.route));
         }
     }
     for (id, component) in &app.components {

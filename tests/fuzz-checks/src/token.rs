@@ -93,11 +93,11 @@ impl Issuer {
         let signed = format!("{message}.{signature}");
         let (header, payload) = message.split_once('.').expect("two parts");
         let authorization = recipe.authorization.replace("@H", header).replace("@P", payload).replace("@S", &signature);
-        let Some(token) = host_adapters_event::endpoint::bearer(&authorization) else { return };
+        let Some(token) = host_adapters_event::endpoint::fan_token(&authorization) else { return };
 
         let (clock, keys) = (Clock::manual(NOW * 1000), self.publish(recipe.keys));
         let identity = self.identity(&clock);
-        let verify = || self.runtime.block_on(identity.verify(&token));
+        let verify = || self.runtime.block_on(identity.verify(token));
         let expected = if token == signed { self.acceptable(recipe, &keys) } else { None };
         let answer = verify();
         match (&answer, &expected) {
@@ -159,6 +159,9 @@ impl Issuer {
     /// The claims of a token of this recipe and when it expires (seconds since 1970), if everything in it is right.
     fn acceptable(&self, recipe: &Recipe<'_>, keys: &str) -> Option<(Claims, f64)> {
         let header: Value = serde_json::from_str(recipe.header).ok()?;
+        if header.get("crit").is_some() {
+            return None;
+        }
         let algorithm = match recipe.signer {
             "es" => "ES256",
             "rs" => "RS256",

@@ -17,7 +17,7 @@ const FANS: [&str; 3] = ["fan-1", "fan-2", "fan-3"];
 /// Puts the probe in the worker's place: it understands no message of the queue, and gives each up at once.
 fn faulty(app: &mut App) {
     let component = app.components.get_mut(WORKER).unwrap();
-    component.source = programs::guest("probe");
+    component.source = programs::guest_as("probe", WORKER);
     component.grants.tables.insert("demand-table".to_owned(), Access::Read);
     component.grants.documents.insert("campaigns".to_owned(), Access::Read);
     for source in &mut component.sources {
@@ -34,7 +34,7 @@ fn faulty_manifest(folder: &tempfile::TempDir) -> String {
     let text = std::fs::read_to_string(programs::project().join("spin.toml")).unwrap();
     let components = programs::project().join("target/components").display().to_string();
     let text = text.replace("\"target/components", &format!("\"{components}"));
-    let probe = programs::guest("probe").display().to_string();
+    let probe = programs::guest_as("probe", WORKER).display().to_string();
     let text = text.replace(&format!("{components}/{WORKER}.wasm"), &probe);
     let (own, granted) =
         (r#"grants = { services = ["user"] }"#, r#"services = ["user"], tables = { demand-table = "read" }"#);

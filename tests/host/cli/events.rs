@@ -80,6 +80,14 @@ fn an_event_that_no_worker_takes_is_not_written() {
         (vec!["sqs", "--worker", "save-entries", "--manifest", elsewhere], "save-entries/fixtures/sqs.json; add it"),
         (vec!["kinesis", "--body", "{}"], "not a change of an item"),
         (vec!["appsync", "--body", "{"], "not JSON"),
+        (vec!["appsync", "--count", "2"], "an appsync event is one call"),
+        (vec!["sqs", "--body", ""], "the body is empty"),
+        (vec!["sqs", "--id", "1", "--id", "2"], "2 ids for 1 records"),
+        (vec!["dynamodb-stream", "--id", "one"], "not a sequence number"),
+        (
+            vec!["dynamodb-stream", "--body", r#"{"eventName":"REMOVE","newImage":{"pk":"p","sk":"s"}}"#],
+            "a change of type REMOVE has OldImage, not NewImage",
+        ),
         (vec!["sns"], "--help"),
     ] {
         let outcome = run(&[vec!["events", "generate"], arguments.clone()].concat());

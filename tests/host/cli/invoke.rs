@@ -60,7 +60,7 @@ fn a_worker_that_does_not_exist_yet_is_named() {
     let event = r#"{"campaignId":"campaign-123","dateId":"2024-03-01","marketId":"market-456"}"#;
     let outcome = run(&["invoke", "enqueueMarketSelections", event]);
     assert_eq!((outcome.code, outcome.stdout.as_str()), (2, ""));
-    let said = "there is no worker `enqueueMarketSelections` yet";
+    let said = "there is no worker `enqueueMarketSelections` in spin.toml; there are: ";
     assert!(outcome.stderr.contains(said) && outcome.stderr.contains("check-eligibility"), "{outcome:?}");
 }
 

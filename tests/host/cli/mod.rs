@@ -1,11 +1,17 @@
 //! The program `host-adapters` as a process: arguments, output and exit codes.
 
+mod connections;
 mod dead_letters;
+mod early;
 mod events;
+mod files;
+mod identity;
 mod invoke;
 mod runtime_config;
+mod signals;
 mod up;
 mod validate;
+mod variables;
 
 use serde_json::Value;
 use std::io::Write;

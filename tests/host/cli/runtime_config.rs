@@ -103,6 +103,13 @@ fn the_readmes_example_is_valid() {
 }
 
 #[test]
+fn provision_without_servers_says_that_there_is_nothing_to_make() {
+    let outcome = run(&["provision"]);
+    let said = "nothing to make: every backend is embedded; name the servers with --runtime-config\n";
+    assert_eq!((outcome.code, outcome.stdout.as_str()), (0, said), "{outcome:?}");
+}
+
+#[test]
 fn a_configuration_that_does_not_exist_is_named() {
     let outcome = run(&["validate", "--runtime-config", "elsewhere/runtime-config.toml"]);
     assert_eq!(outcome.code, 2);
@@ -121,6 +128,7 @@ fn the_probe_says_which_server_is_down_and_why() {
         let line = outcome.stdout.lines().find(|line| line.starts_with(&format!("{section}: ")));
         let line = line.unwrap_or_else(|| panic!("{section}: {outcome:?}"));
         assert!(line.to_lowercase().contains("connection refused"), "{line}");
+        assert!(line.contains("127.0.0.1:1: "), "the address is in the line: {line}");
     }
     assert!(!format!("{outcome:?}").contains(PLANTED), "{outcome:?}");
 }

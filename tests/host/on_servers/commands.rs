@@ -39,6 +39,10 @@ async fn missing_tables_and_queues_are_reported_and_made_once() {
     for _ in 0..2 {
         let output = run("provision", &config, &[]);
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let made = String::from_utf8(output.stdout).unwrap();
+        let starts = ["tables: all there, at http", "queues: all there, at http", "documents: all", "cache: all"];
+        assert!(made.lines().zip(starts).all(|(line, start)| line.starts_with(start)), "{made}");
+        assert_eq!(made.lines().count(), starts.len(), "{made}");
         let all = ["tables", "queues", "documents", "cache"].map(|section| format!("{section}: answers"));
         assert_eq!(probe(&config), (all.to_vec(), 0));
     }

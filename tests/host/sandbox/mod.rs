@@ -68,11 +68,33 @@ async fn typed_and_http_calls_share_one_instance() {
     assert_eq!(probe.runtime.serving()[0].instances, 1);
 }
 
+/// The batch is halved until the record that causes the failure is alone; the others are done.
+#[tokio::test]
+#[allow(non_snake_case, reason = "begins with its line of docs/delivery.md")]
+async fn d12_5__point_14_over_http_a_permanent_failure_costs_only_its_own_record() {
+    let probe = Probe::start(tight()).await;
+    let orders = [
+        json!({"do": "ack"}),
+        json!({"do": "retry", "reason": "busy", "after_ms": 9}),
+        json!({"do": "nonsense"}),
+        json!({"do": "reject", "reason": "no"}),
+    ];
+    let (status, body) = answer(probe.runtime.http(PROBE, post(&orders, "secret")).await);
+    assert_eq!(status, 200, "{body}");
+    let failures = body["batchItemFailures"].as_array().unwrap();
+    assert_eq!(failures[0], json!({"itemIdentifier": "m1", "reason": "busy", "afterMs": 9}));
+    assert_eq!((failures.len(), &failures[1]["itemIdentifier"]), (2, &json!("m2")));
+    assert!(failures[1]["reason"].as_str().is_some_and(|reason| reason.contains("nonsense")), "{body}");
+    assert_eq!(body["rejected"], json!([{"itemIdentifier": "m3", "reason": "no"}]));
+    assert_eq!(body["count"], json!({"received": 4, "processed": 1, "failed": 2, "rejected": 1}));
+}
+
 #[tokio::test]
 async fn over_http_a_missing_disposition_is_a_failure_and_one_too_many_an_error() {
     let probe = Probe::start(tight()).await;
     let (status, body) = answer(probe.runtime.http(PROBE, post(&[json!({"do": "none"})], "secret")).await);
-    assert_eq!((status, &body["batchItemFailures"]), (200, &json!([{"itemIdentifier": "m0"}])));
+    let reason = "the worker answered no disposition for the record";
+    assert_eq!((status, &body["batchItemFailures"]), (200, &json!([{"itemIdentifier": "m0", "reason": reason}])));
     let (status, body) = answer(probe.runtime.http(PROBE, post(&[json!({"do": "too-many"})], "secret")).await);
     assert_eq!((status, &body["error"]["code"]), (500, &json!("WORKER_FAILED")));
 }

@@ -117,6 +117,7 @@ async fn all_violations_of_the_requirements_are_reported_at_once() {
             RefusedImport { interface: "registration:platform/table".to_owned(), remedy: "grant tables".to_owned() },
             RefusedImport { interface: "spin:redis/redis".to_owned(), remedy: "grant redis".to_owned() },
         ],
+        id: true,
     };
     let limits = Limits { max_memory_bytes: 64 << 10, ..tight() };
     let spec = probe::spec(&probe::files().await.cold, limits);

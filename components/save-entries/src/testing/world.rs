@@ -267,6 +267,10 @@ impl Ports for World {
     fn warn(&self, _: &str, data: Value) {
         assert_ne!(data, json!(null), "a warning says what happened");
     }
+
+    fn failed(&self, message: &str, _: &ServiceError, data: Value) {
+        self.warn(message, data);
+    }
 }
 
 /// Lets other tasks run first.

@@ -1,6 +1,7 @@
 //! A caller of a batch worker over HTTP needs the worker token.
 
 use crate::Response;
+use host_adapters_event::endpoint::bearer;
 use subtle::ConstantTimeEq;
 
 /// Checks `Authorization: Bearer <worker_token>` in constant time. Without a token of its own the worker refuses all.
@@ -9,7 +10,7 @@ pub(super) fn check(authorization: Option<&str>, worker_token: Option<&str>) -> 
         let message = "this worker takes no HTTP calls: its variable worker_token is not set";
         return Err(Response::error(403, "FORBIDDEN", message));
     };
-    let Some(given) = authorization.and_then(|header| header.strip_prefix("Bearer ")) else {
+    let Some(given) = authorization.and_then(bearer) else {
         return Err(Response::error(401, "UNAUTHORIZED", "send the header Authorization: Bearer <worker token>"));
     };
     if bool::from(given.as_bytes().ct_eq(expected.as_bytes())) {
@@ -30,6 +31,7 @@ mod tests {
     #[test]
     fn the_right_token_opens() {
         assert_eq!(status(Some("Bearer secret"), Some("secret")), 200);
+        assert_eq!(status(Some("BEARER  secret"), Some("secret")), 200);
     }
 
     #[test]

@@ -1,8 +1,7 @@
 //! Request workers over HTTP.
 
 use super::{body, header, send};
-use crate::{Request, RequestWorker, Response, lambda::appsync, worker::call_request};
-use host_adapters_event::endpoint::bearer;
+use crate::{Request, RequestWorker, Response, worker::call_request};
 use http_body_util::BodyExt;
 use spin_sdk::http::{self, FromRequest};
 use spin_sdk::wasip3::{http::types, random::random::get_random_u64};
@@ -23,18 +22,10 @@ pub async fn answer<W: RequestWorker, B: BodyExt<Error: Display>>(
     request: http::Request<B>,
     new_id: impl FnOnce() -> String,
 ) -> Result<Response, Response> {
-    let token = header(request.headers(), "authorization").and_then(bearer);
-    let given = |name| header(request.headers(), name).map(str::to_owned);
-    let (correlation_id, traceparent) = (given("x-correlation-id"), given("traceparent"));
-    let body = body(request).await?;
-    let body =
-        String::from_utf8(body).map_err(|_| Response::error(400, "MALFORMED_EVENT", "the event is not UTF-8"))?;
-    let event = appsync::Context::of(&body);
-    let request = Request {
-        correlation_id: correlation_id.or(event.correlation_id).unwrap_or_else(new_id),
-        traceparent: traceparent.or(event.traceparent),
-        token,
-        body,
-    };
+    let headers = request.headers().clone();
+    let mut request = Request::read(body(request).await?, |name| header(&headers, name))?;
+    if request.correlation_id.is_empty() {
+        request.correlation_id = new_id();
+    }
     call_request::<W>(request).await.map_err(Response::from)
 }

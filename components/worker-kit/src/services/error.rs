@@ -1,7 +1,7 @@
 //! Failed requests to a service: what a worker may do about each. Pure.
 
-use crate::Disposition;
 use crate::platform::{Error, ErrorKind};
+use crate::{Call, Disposition};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -111,6 +111,24 @@ impl ServiceError {
         match self {
             Self::Refused { .. } | Self::Partial { .. } | Self::Unreadable { .. } | Self::Unsendable { .. } => true,
             Self::Unavailable { .. } | Self::Throttled { .. } | Self::Misconfigured { .. } => false,
+        }
+    }
+
+    /// Logs that a part of a call's work is not done because of this. Each failure is one error in the log: where the host
+    /// has logged the failed call as one, this line is a warning.
+    pub fn log(&self, call: &Call, message: &str, mut data: Value) {
+        if let Value::Object(data) = &mut data {
+            data.insert("problem".to_owned(), self.to_string().into());
+        }
+        if self.is_logged_by_host() { call.warn(message, data) } else { call.error(message, data) }
+    }
+
+    /// The host cannot know whether a 4xx that may speak of a record, or an answer in other words, is a fault.
+    fn is_logged_by_host(&self) -> bool {
+        match self {
+            Self::Unavailable { .. } | Self::Throttled { .. } | Self::Unsendable { .. } => true,
+            Self::Refused { status, .. } => !matches!(status, 400 | 404 | 409 | 410 | 413 | 422),
+            Self::Unreadable { .. } | Self::Partial { .. } | Self::Misconfigured { .. } => false,
         }
     }
 

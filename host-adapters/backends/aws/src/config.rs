@@ -36,6 +36,15 @@ settings! {
 }
 
 impl AwsConfig {
+    /// Where the service is, for people.
+    pub fn address(&self) -> String {
+        match (&self.endpoint.0, &self.region) {
+            (Some(endpoint), _) => endpoint.clone(),
+            (None, Some(region)) => format!("AWS in {region}"),
+            (None, None) => "AWS".to_owned(),
+        }
+    }
+
     /// A server other than Amazon's.
     pub fn of_server(endpoint: &str, region: &str, access_key_id: &str, secret_access_key: &str) -> Self {
         let credentials = Credentials {

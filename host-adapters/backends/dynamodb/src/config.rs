@@ -58,6 +58,10 @@ impl DynamodbConfig {
 
 #[async_trait::async_trait]
 impl Backend for DynamodbConfig {
+    fn address(&self) -> String {
+        self.aws.address()
+    }
+
     async fn open(&self, declared: &Declared, data: &Path) -> std::result::Result<Opened, String> {
         let (tables, streams) = self.clients(declared, &host_id(data)?).await;
         if let Ok(Err(error)) = tokio::time::timeout(PROBE, probe(&tables, declared)).await

@@ -1,28 +1,41 @@
-//! The issuer's public keys. They are fetched with the first token, and again when they are old or a token names an
-//! unknown key. They are fetched at most every 10 s, so that made-up key ids do not cause requests.
+//! The issuer's public keys. They are fetched with the first token, and again when they are ten minutes old or a token
+//! names an unknown key. While known keys are renewed they serve on, so that no request waits for the issuer; after a day
+//! without a renewal they serve no more. They are fetched at most every 10 s, so that made-up key ids do not cause
+//! requests.
 
 use super::denied;
 use host_adapters_platform::Result;
 use host_adapters_records::{Error, ErrorKind};
-use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, KeyAlgorithm, PublicKeyUse};
+use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, KeyAlgorithm, KeyOperations, PublicKeyUse};
 use jsonwebtoken::{Algorithm, DecodingKey};
 use serde_json::Value;
-use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
+use tokio::sync::{Mutex, OwnedMutexGuard};
 
 const LEAST_BETWEEN_MS: i64 = 10_000;
-/// A key that the issuer withdraws is used for at most this long, as long as the issuer can be reached.
-const MAX_AGE_MS: i64 = 10 * 60_000;
+/// From this age on the keys are renewed. A key that the issuer withdraws is used for little longer, as long as the
+/// issuer can be reached.
+const RENEW_MS: i64 = 10 * 60_000;
+/// Keys that could not be renewed serve up to this age, so that an issuer may be down for a day.
+const MAX_AGE_MS: i64 = 24 * 3_600_000;
 const FETCH_TIMEOUT: Duration = Duration::from_secs(5);
 const MAX_BYTES: usize = 1024 * 1024;
 
-/// A public key and its algorithm.
+/// A public key, its id and its algorithm.
 #[derive(Clone)]
 pub(super) struct Key {
+    kid: String,
     pub(super) decoding: DecodingKey,
-    pub(super) algorithm: Algorithm,
+    algorithm: Algorithm,
+}
+
+/// The keys that a token may have been signed with.
+pub(super) struct Candidates {
+    pub(super) keys: Vec<Key>,
+    /// Until when they need no renewal, milliseconds since 1970.
+    pub(super) fresh_until_ms: i64,
 }
 
 /// Why the keys are not available.
@@ -42,11 +55,13 @@ pub enum JwksError {
     Content(String, String),
 }
 
-pub(super) struct Keys {
+pub(super) struct Keys(Arc<Shared>);
+
+struct Shared {
     place: Place,
     state: RwLock<State>,
-    /// Locked while fetching: one task fetches, the others wait for the result.
-    fetching: tokio::sync::Mutex<()>,
+    /// Locked while fetching: one task fetches, and those that know no key wait for the result.
+    fetching: Arc<Mutex<()>>,
 }
 
 enum Place {
@@ -56,49 +71,88 @@ enum Place {
 
 #[derive(Clone, Default)]
 struct State {
-    keys: Arc<HashMap<String, Key>>,
+    keys: Arc<[Key]>,
     fetched_ms: Option<i64>,
     tried_ms: Option<i64>,
     error: Option<String>,
 }
 
+impl State {
+    /// The keys that a token with this header may have been signed with, unless they are too old. An issuer may publish
+    /// several under one id.
+    fn candidates(&self, kid: &str, algorithm: Algorithm, now_ms: i64) -> Option<Candidates> {
+        let fetched_ms = self.fetched_ms.filter(|at| now_ms - at < MAX_AGE_MS)?;
+        let fitting = self.keys.iter().filter(|key| key.kid == kid && key.algorithm == algorithm);
+        let keys: Vec<_> = fitting.cloned().collect();
+        (!keys.is_empty()).then_some(Candidates { keys, fresh_until_ms: fetched_ms + RENEW_MS })
+    }
+}
+
 impl Keys {
     pub(super) fn new(place: &str) -> std::result::Result<Self, JwksError> {
-        Ok(Self { place: Place::parse(place)?, state: RwLock::default(), fetching: tokio::sync::Mutex::new(()) })
+        let (place, state, fetching) = (Place::parse(place)?, RwLock::default(), Arc::default());
+        if let Place::File(path) = &place
+            && !path.is_file()
+        {
+            let path = path.display();
+            tracing::warn!(%path, "there is no file with the issuer's keys; until there is one, no token is accepted");
+        }
+        Ok(Self(Arc::new(Shared { place, state, fetching })))
     }
 
-    /// The key of this id.
-    pub(super) async fn find(&self, kid: &str, now_ms: i64) -> Result<Key> {
-        let state = self.state();
-        let fresh = state.fetched_ms.is_some_and(|at| now_ms - at < MAX_AGE_MS);
-        if let (true, Some(key)) = (fresh, state.keys.get(kid)) {
-            return Ok(key.clone());
+    /// The keys that a token with this header may have been signed with.
+    pub(super) async fn find(&self, kid: &str, algorithm: Algorithm, now_ms: i64) -> Result<Candidates> {
+        if let Some(known) = self.0.state().candidates(kid, algorithm, now_ms) {
+            if now_ms >= known.fresh_until_ms {
+                self.renew(now_ms);
+            }
+            return Ok(known);
         }
-        self.fetch(now_ms).await;
-        let state = self.state();
-        match (state.keys.get(kid), state.error) {
-            // If fetching fails, the previous keys are used.
-            (Some(key), _) => Ok(key.clone()),
+        let fetching = self.0.fetching.clone().lock_owned().await;
+        self.0.fetch(now_ms, fetching).await;
+        let state = self.0.state();
+        match (state.candidates(kid, algorithm, now_ms), state.error) {
+            (Some(known), _) => Ok(known),
             (None, Some(error)) => Err(Error::new(ErrorKind::Unavailable, error)),
-            (None, None) => Err(denied("the token names a key (`kid`) that its issuer does not publish")),
+            (None, None) => {
+                Err(denied(format!("the token names a key (`kid`) that its issuer does not publish for {algorithm:?}")))
+            }
         }
     }
 
+    /// Renews the keys while they serve, unless somebody is at it.
+    fn renew(&self, now_ms: i64) {
+        if let Ok(fetching) = self.0.fetching.clone().try_lock_owned() {
+            let shared = self.0.clone();
+            tokio::spawn(async move { shared.fetch(now_ms, fetching).await });
+        }
+    }
+}
+
+impl Shared {
     fn state(&self) -> State {
         self.state.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    async fn fetch(&self, now_ms: i64) {
-        let _fetching = self.fetching.lock().await;
+    async fn fetch(&self, now_ms: i64, _fetching: OwnedMutexGuard<()>) {
         let mut state = self.state();
         if state.tried_ms.is_some_and(|at| now_ms - at < LEAST_BETWEEN_MS) {
             return;
         }
         state.tried_ms = Some(now_ms);
-        match self.place.load().await {
-            Ok(keys) => (state.keys, state.fetched_ms, state.error) = (Arc::new(keys), Some(now_ms), None),
+        let loaded = self.place.load().await;
+        let outcome = if loaded.is_ok() { "renewed" } else { "failed" };
+        metrics::counter!("registration_identity_key_fetches_total", "outcome" => outcome).increment(1);
+        match loaded {
+            Ok(keys) => {
+                (state.keys, state.fetched_ms, state.error) = (keys.into(), Some(now_ms), None);
+                #[expect(clippy::cast_precision_loss, reason = "a time in seconds")]
+                metrics::gauge!("registration_identity_keys_fetched_timestamp_seconds").set((now_ms / 1000) as f64);
+            }
             Err(error) => {
-                tracing::warn!(%error, known_keys = state.keys.len(), "the issuer's keys could not be renewed");
+                let age_secs = state.fetched_ms.map(|at| (now_ms - at) / 1000);
+                let known_keys = state.keys.len();
+                tracing::warn!(%error, known_keys, age_secs, "the issuer's keys could not be renewed; those known serve on");
                 state.error = Some(error.to_string());
             }
         }
@@ -122,7 +176,7 @@ impl Place {
         Ok(Self::Address(client, url))
     }
 
-    async fn load(&self) -> std::result::Result<HashMap<String, Key>, JwksError> {
+    async fn load(&self) -> std::result::Result<Vec<Key>, JwksError> {
         match self {
             Self::File(path) => {
                 let name = path.display().to_string();
@@ -147,17 +201,18 @@ impl Place {
 }
 
 /// The usable keys of a JWKS. The issuer may publish others, for other purposes.
-fn parse(place: &str, bytes: &[u8]) -> std::result::Result<HashMap<String, Key>, JwksError> {
+fn parse(place: &str, bytes: &[u8]) -> std::result::Result<Vec<Key>, JwksError> {
     let wrong = |what: &str| JwksError::Content(place.to_owned(), what.to_owned());
-    let mut set: Value = serde_json::from_slice(bytes).map_err(|error| wrong(&error.to_string()))?;
+    let text = host_adapters_settings::decode(bytes).map_err(|error| wrong(&error.to_string()))?;
+    let mut set: Value = serde_json::from_str(text).map_err(|error| wrong(&error.to_string()))?;
     let Some(Value::Array(keys)) = set.get_mut("keys").map(Value::take) else {
         return Err(wrong("it has no list `keys`"));
     };
-    let usable: HashMap<_, _> = keys.into_iter().filter_map(usable_key).collect();
+    let usable: Vec<_> = keys.into_iter().filter_map(usable_key).collect();
     if usable.is_empty() { Err(wrong("none of its keys has a `kid` and is of such a type")) } else { Ok(usable) }
 }
 
-fn usable_key(key: Value) -> Option<(String, Key)> {
+fn usable_key(key: Value) -> Option<Key> {
     let jwk: Jwk = serde_json::from_value(key).ok()?;
     let algorithm = match &jwk.algorithm {
         AlgorithmParameters::RSA(_) => Algorithm::RS256,
@@ -165,7 +220,9 @@ fn usable_key(key: Value) -> Option<(String, Key)> {
         // Never a shared secret: anyone who can read a published secret could sign.
         _ => return None,
     };
-    let for_signing = matches!(jwk.common.public_key_use, None | Some(PublicKeyUse::Signature));
+    let verifies = |operations: &Vec<_>| operations.contains(&KeyOperations::Verify);
+    let for_signing = matches!(jwk.common.public_key_use, None | Some(PublicKeyUse::Signature))
+        && jwk.common.key_operations.as_ref().is_none_or(verifies);
     let named = match jwk.common.key_algorithm {
         None => true,
         Some(KeyAlgorithm::RS256) => algorithm == Algorithm::RS256,
@@ -173,5 +230,5 @@ fn usable_key(key: Value) -> Option<(String, Key)> {
         Some(_) => false,
     };
     let decoding = DecodingKey::from_jwk(&jwk).ok()?;
-    (for_signing && named).then_some((jwk.common.key_id?, Key { decoding, algorithm }))
+    (for_signing && named).then_some(Key { kid: jwk.common.key_id?, decoding, algorithm })
 }

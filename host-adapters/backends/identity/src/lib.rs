@@ -1,13 +1,14 @@
 //! Verifies fans' tokens against the issuer's keys.
 //!
-//! Only RS256 and ES256 are accepted, with a key from a JWKS by its `kid`; `iss`, `aud` and `exp` must be right. A
-//! verification takes 0.1 ms, and returning fans send the same token, so the hashes of verified tokens are kept until
-//! the tokens expire, for at most ten minutes. Errors and log lines never contain a token.
+//! Only RS256 and ES256 are accepted, with a key from a JWKS by its `kid`, type, algorithm and use; `iss`, `aud` and
+//! `exp` must be right. A verification takes 0.1 ms, and returning fans send the same token, so the hashes of verified
+//! tokens are kept until the tokens expire or the keys are to be renewed. Errors and log lines never contain a token.
 
 mod claims;
 mod keys;
 mod verified;
 
+use claims::Token;
 use host_adapters_platform::clock::Clock;
 use host_adapters_platform::{IdentityBackend, IdentityConfig, Result};
 use host_adapters_records::identity::Claims;
@@ -21,10 +22,6 @@ pub use keys::JwksError;
 
 /// The most bytes of a token: more than any issuer sends, and the limit of browsers for an HTTP header.
 const MAX_TOKEN_BYTES: usize = 16 * 1024;
-
-/// After this time a verified token is verified again, so that a token of a withdrawn key is not accepted until it
-/// expires.
-const REMEMBERED_MS: i64 = 10 * 60_000;
 
 /// Verifies tokens.
 pub struct Identity {
@@ -58,10 +55,11 @@ impl IdentityBackend for Identity {
         if let Some(claims) = self.verified().get(&hash, now_ms) {
             return Ok(claims);
         }
-        let header = claims::header(token)?;
-        let key = self.keys.find(&header.kid, now_ms).await?;
-        let (claims, until_ms) = claims::check(token, &header, &key, &self.config, now_ms)?;
-        self.verified().insert(hash, claims.clone(), until_ms.min(now_ms + REMEMBERED_MS));
+        let token = Token::read(token)?;
+        let candidates = self.keys.find(&token.kid, token.algorithm, now_ms).await?;
+        let (claims, until_ms) = token.check(&candidates.keys, &self.config, now_ms)?;
+        // Verified again with renewed keys, so that a token of a withdrawn key is not accepted until it expires.
+        self.verified().insert(hash, claims.clone(), until_ms.min(candidates.fresh_until_ms));
         Ok(claims)
     }
 }

@@ -4,6 +4,7 @@ use crate::Redis;
 use host_adapters_platform::{Backend, Declared, Opened, Result};
 use host_adapters_records::{Error, ErrorKind};
 use host_adapters_settings::{Reference, Value, settings};
+use redis::Client;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,6 +28,18 @@ impl RedisConfig {
 
 #[async_trait::async_trait]
 impl Backend for RedisConfig {
+    fn address(&self) -> String {
+        Client::open(self.url.expose())
+            .map(|client| client.get_connection_info().addr().to_string())
+            .unwrap_or_default()
+    }
+
+    fn faults(&self) -> Vec<(&'static str, String)> {
+        let fault = Client::open(self.url.expose()).err();
+        let fault = fault.map(|_| "url is not an address of Redis; write one as in redis://host:6379".to_owned());
+        fault.into_iter().map(|fault| ("url", fault)).collect()
+    }
+
     async fn open(&self, _declared: &Declared, _data: &Path) -> std::result::Result<Opened, String> {
         Ok(Opened::Cache(Arc::new(self.client()?)))
     }

@@ -24,6 +24,10 @@ impl SqsConfig {
 
 #[async_trait::async_trait]
 impl Backend for SqsConfig {
+    fn address(&self) -> String {
+        self.aws.address()
+    }
+
     async fn open(&self, declared: &Declared, _data: &Path) -> std::result::Result<Opened, String> {
         let sqs = self.client(declared).await;
         Ok(Opened::Queues(Arc::new(sqs.clone()), Arc::new(sqs)))

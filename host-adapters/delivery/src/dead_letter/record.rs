@@ -13,10 +13,12 @@ impl DeadLetter {
     /// # Errors
     /// When the record is not text: queues take only text.
     pub fn message(&self) -> Result<Message, String> {
-        let body = match payload::of_body(&self.body, self.payload_encoding.as_deref())? {
-            Payload::Json(text) => Some(text),
-            Payload::Bytes(bytes) => String::from_utf8(bytes).ok().filter(|text| !text.is_empty()),
+        let payload = payload::of_body(&self.body, self.payload_encoding.as_deref())?;
+        let text = match &payload {
+            Payload::Json(text) => Some(text.clone()),
+            Payload::Bytes(bytes) => String::from_utf8(bytes.clone()).ok().filter(|text| !text.is_empty()),
         };
+        let body = text.filter(|text| Payload::of_text(text.clone()) == payload);
         let body = body.ok_or("its payload is not text, and a queue takes only text")?;
         let mut attributes = self.attributes.clone();
         if attributes.len() < MAX_ATTRIBUTES && attributes.iter().all(|it| it.name != CORRELATION_ID) {

@@ -15,9 +15,11 @@ fn a_profile_has_its_own_source_and_commands() {
     let build = component.build.as_ref().unwrap();
     assert_eq!((build.commands.join(" "), build.watch.join(" ")), ("one two".into(), "src/**/*.rs Cargo.toml".into()));
     let folder = app.path.parent().unwrap();
-    let dev = Profile { source: Some(folder.join("dev.wasm")), commands: vec!["quick".to_owned()] };
+    let dev =
+        Profile { source: Some(folder.join("dev.wasm")), commands: vec!["quick".to_owned()], ..Profile::default() };
     assert_eq!(component.profiles["dev"], dev);
-    assert_eq!(component.profiles["other"], Profile::default());
+    let environment = [("A".to_owned(), "b".to_owned())].into();
+    assert_eq!(component.profiles["other"], Profile { environment, ..Profile::default() });
 }
 
 #[test]
@@ -46,7 +48,7 @@ fn parts_of_a_build_in_the_manifest_have_precedence() {
          [component.bought]\nsource = \"bought.wasm\"\n");
     let folder = app.path.parent().unwrap();
     let of = |id: &str| &app.components[id];
-    assert_eq!(of("a-b").profiles["dev"], Profile { source: None, commands: vec!["quick".to_owned()] });
+    assert_eq!(of("a-b").profiles["dev"], Profile { commands: vec!["quick".to_owned()], ..Profile::default() });
     assert_eq!(of("a-b").artifact, Some(folder.join("other.wasm")));
     assert_eq!((&of("made").build.as_ref().unwrap().commands, &of("made").artifact), (&vec!["make".to_owned()], &None));
     assert!(of("made").profiles.is_empty());

@@ -73,8 +73,7 @@ table = "other-table"
         &expect![[r#"
             spin.toml:4:13: unknown component "save_entries"; write "save-entries", or add [component.save_entries]
             spin.toml:8:47: unknown component "gateway"; there is "save-entries", or add [component.gateway]
-            spin.toml:9:25: "component" is missing; write the id of the component that exports it, in component.save-entries.dependencies.other:package@1.0.0
-            spin.toml:9:27: unknown key "path"; there is "inherit_configuration", "component", in component.save-entries.dependencies.other:package@1.0.0
+            spin.toml:9:25: dependency "other:package@1.0.0" is not provided by host-adapters, which composes no components; compose it into the file when you build, in component.save-entries
             spin.toml:11:27: unknown table "demand_table"; write "demand-table", or declare it under [application.tool.host-adapters]
             spin.toml:11:50: unknown table "orders"; there is "demand-table", "quiet-table", or declare it under [application.tool.host-adapters]
             spin.toml:12:59: unknown queue "saveEntryQueue"; write "saveEntriesQueue", or declare it under [application.tool.host-adapters]
@@ -151,6 +150,25 @@ source = [{ queue = "saveEntriesQueue" }, { type = "sqs" }, { type = "dynamodb-s
 }
 
 #[test]
+fn empty_names_and_texts_of_the_identity_are_refused() {
+    check(
+        r#"
+[variables]
+audience = { default = " " }
+[application.tool.host-adapters]
+collections = ["", "campaigns"]
+[application.tool.host-adapters.tables]
+"" = { stream = true }
+[application.tool.host-adapters.identity]
+issuer = ""
+audience = "{{ audience }}"
+jwks = ""
+"#,
+        &expect![[r#""#]],
+    );
+}
+
+#[test]
 fn services_need_a_url() {
     check(
         r#"
@@ -192,7 +210,7 @@ sqlite_databases = ["default"]
 anything = 1
 "#,
         &expect![[r#"
-            spin.toml:3:1: unknown key "redis"; there is "http", in trigger
+            spin.toml:3:1: trigger "redis" is not provided by host-adapters, which has "http"; write [[component.<id>.tool.host-adapters.source]] with type = "…", in trigger
             spin.toml:7:12: "executor" is not provided by host-adapters; every component is a wasi:http handler, in trigger.http
             spin.toml:10:20: "sqlite_databases" is not provided by host-adapters; use a table under [application.tool.host-adapters.tables], in component.a
         "#]],
@@ -240,4 +258,90 @@ services = ["*"]
             spin.toml:6:13: "*" is for clients; write the names that the component uses
         "#]],
     );
+}
+
+#[test]
+fn components_are_seen_and_replaced_by_clients_only() {
+    check(
+        r#"
+[component.a]
+source = "a.wasm"
+[component.a.tool.host-adapters]
+grants = { components = "swap" }
+[component.b]
+source = "b.wasm"
+[component.b.tool.host-adapters.grants]
+components = "read"
+"#,
+        &expect![[r#"
+            spin.toml:5:25: components is for clients: no component sees or replaces others; remove it
+            spin.toml:9:14: components is for clients: no component sees or replaces others; remove it
+        "#]],
+    );
+}
+
+/// A fault of an address shows no password that stands in it, and no address may have one.
+#[test]
+fn passwords_in_addresses_are_refused_and_not_shown() {
+    let said = diagnostics_of(
+        r#"
+[component.a]
+source = "a.wasm"
+allowed_outbound_hosts = ["http://me:hunter2@h/path", "redis://:hunter2@h", "hunter2@h"]
+[application.tool.host-adapters.services]
+entry = { upstream = "ftp://me:hunter2@h" }
+user = { upstream = "http://h?key=hunter2" }
+[application.tool.host-adapters.identity]
+issuer = "i"
+audience = "a"
+jwks = "https://me:hunter2@h/jwks.json"
+"#,
+    );
+    expect![[r#"
+        spin.toml:4:27: allowed_outbound_hosts: there is a user or password; write scheme, host and port only, in component.a
+        spin.toml:4:55: allowed_outbound_hosts: there is a user or password; write scheme, host and port only, in component.a
+        spin.toml:4:77: allowed_outbound_hosts: no scheme; write it before the host, as in "http://", "redis://" or "*://", in component.a
+        spin.toml:6:22: upstream is not an http or https URL, in application.tool.host-adapters.services.entry
+        spin.toml:7:21: upstream has a query or fragment; paths are appended to it, so leave them out, in application.tool.host-adapters.services.user
+        spin.toml:11:8: jwks has a user or password; leave them out, in application.tool.host-adapters.identity
+    "#]]
+    .assert_eq(&said);
+}
+
+#[test]
+fn faults_of_the_syntax_name_the_key_and_say_what_to_write() {
+    let of = |text: &str| format!("{}\n", parse_with(text).unwrap_err());
+    let said: String =
+        ["name = 1\nname = 2\n", "[a]\n[a]\n", "name = hunter2\n", "name =\n", "[a\n", "name = \"hunter2\n", "= 1\n"]
+            .into_iter()
+            .map(of)
+            .collect();
+    assert!(!said.contains("hunter2"), "{said}");
+    expect![[r#"
+        spin.toml:2:1: duplicate key, at name; write it once
+        spin.toml:2:2: duplicate key, at [a]; write it once
+        spin.toml:1:8: string values must be quoted, expected literal string, at name; write the value, a text between double quotes
+        spin.toml:1:7: string values must be quoted, expected literal string, at name; write the value, a text between double quotes
+        spin.toml:1:3: unclosed table, expected `]`, at [a; close it
+        spin.toml:1:16: invalid basic string, expected `"`, at name; end it with a double quote
+        spin.toml:1:1: unquoted keys cannot be empty, expected letters, numbers, `-`, `_`; write key = value
+    "#]].assert_eq(&said);
+}
+
+#[test]
+fn case_22_a_manifest_is_read_as_editors_save_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("spin.toml");
+    let read = |bytes: &[u8]| {
+        std::fs::write(&path, bytes).unwrap();
+        load(&path, &ProvidedVariables::default())
+    };
+    let windows = format!("\u{feff}{}", BASE.replace('\n', "\r\n"));
+    assert_eq!(read(windows.as_bytes()).unwrap().name, "test");
+    let wide: Vec<u8> = windows.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let error = read(&wide).unwrap_err().to_string();
+    assert!(error.ends_with("spin.toml:1:1: cannot be read: it is UTF-16, not UTF-8; save it as UTF-8"), "{error}");
+    let fault = windows.replace("name = ", "nama = ");
+    let error = read(fault.as_bytes()).unwrap_err().to_string();
+    assert!(error.contains("spin.toml:3:1: unknown key \"nama\""), "{error}");
 }

@@ -3,12 +3,14 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
 
 mod builds;
+mod circles;
 mod diagnostics;
 mod project;
 mod ranges;
 mod routes;
 mod schema;
 mod variables;
+mod words;
 
 use super::*;
 use expect_test::Expect;

@@ -18,7 +18,6 @@ fn paths_find_their_routes_as_on_spin() {
         ("\"/one/two/...\"", "a"),
         ("\"/users/:id\"", "b"),
         ("\"/slash/\"", "a"),
-        ("{ private = true }", "b"),
     ]));
     let cases = [
         ("/one", Some("/one")),
@@ -35,7 +34,7 @@ fn paths_find_their_routes_as_on_spin() {
         ("/onetwo", None),
     ];
     for (path, route) in cases {
-        assert_eq!(app.routes.find(path).map(|found| found.route.as_str()), route, "{path}");
+        assert_eq!(app.routes.find(path).map(|found| found.route.route.as_str()), route, "{path}");
     }
     assert_eq!(app.routes.of("b").map(|route| route.route.as_str()).collect::<Vec<_>>(), ["/one/...", "/users/:id"]);
 }
@@ -52,7 +51,7 @@ fn a_route_is_taken_once_and_begins_with_a_slash() {
     let expected = expect_test::expect![[r#"
         spin.toml:9:9: route "/one/" is already that of "a"; write another, in trigger.http
         spin.toml:12:9: route "two" has no leading slash; write "/two", in trigger.http
-        spin.toml:15:9: a route is a string or { private = true }, in trigger.http.route
+        spin.toml:15:9: a route is a path; write it as in route = "/workers/<id>", in trigger.http.route
     "#]];
     check(&text, &expected);
 }

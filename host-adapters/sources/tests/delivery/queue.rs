@@ -196,6 +196,23 @@ rows! {
         assert_eq!(reasons, ["worker trapped: unreachable", "receives exhausted"], "as its queue would have moved it");
     }
 
+    d6_8__a_dead_letter_names_the_workers_reason_and_the_times_of_all_attempts {
+        let world = World::new(|batch| {
+            let attempt = batch[0].attempt;
+            Reply::each(batch, |_| Disposition::retry(format!("service entry: 422 at attempt {attempt}")))
+        });
+        start(&world, one_poller());
+        fill(&world, 1);
+        world.at(100.0).await;
+        let message = world.queues.messages("qDlq").remove(0);
+        let received = Received { body: message.body, attributes: message.attributes, ..Received::default() };
+        let summary = DeadLetter::read("qDlq", received, &[]).summary;
+        assert_eq!((summary.reason.as_str(), summary.attempts), ("service entry: 422 at attempt 3", 3));
+        let seconds = |time: &String| chrono::DateTime::parse_from_rfc3339(time).unwrap().timestamp();
+        let times: Vec<_> = summary.attempted.iter().map(seconds).collect();
+        assert_eq!(times.iter().map(|time| time - times[0]).collect::<Vec<_>>(), [0, 30, 60]);
+    }
+
     d6_3__the_dead_letter_is_stored_before_the_message_is_deleted {
         let world = World::new(|_| trap());
         start(&world, SqsConfig { max_attempts: 1, ..one_poller() });

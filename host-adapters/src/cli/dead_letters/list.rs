@@ -3,6 +3,7 @@
 use super::select::{self, given_up_ms};
 use super::{short, time};
 use crate::cli::operator::{Operator, rows, table, text};
+use crate::cli::print;
 use anyhow::Result;
 use clap::Args;
 use comfy_table::Table;
@@ -30,9 +31,9 @@ pub(super) async fn run(options: Options) -> Result<ExitCode> {
     let dead_letters = select::all(&options.operator, options.queue.as_deref()).await?;
     let groups = groups(&dead_letters);
     match options.json {
-        true => println!("{groups}"),
-        false if dead_letters.is_empty() => println!("no dead letters"),
-        false => println!("{}", shown(&groups)),
+        true => print(&groups)?,
+        false if dead_letters.is_empty() => print("no dead letters")?,
+        false => print(shown(&groups))?,
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -2,6 +2,7 @@
 
 use super::time;
 use crate::cli::operator::Operator;
+use crate::cli::print;
 use anyhow::{Context, Result};
 use clap::Args;
 use host_adapters_delivery::dead_letter::{DeadLetter, Summary};
@@ -24,8 +25,8 @@ pub(crate) struct Options {
 pub(super) async fn run(options: Options) -> Result<ExitCode> {
     let dead_letter = fetch(&options.operator, &options.id).await?;
     match options.json {
-        true => println!("{}", serde_json::to_string(&dead_letter)?),
-        false => println!("{}", shown(&dead_letter)),
+        true => print(serde_json::to_string(&dead_letter)?)?,
+        false => print(shown(&dead_letter))?,
     }
     Ok(ExitCode::SUCCESS)
 }

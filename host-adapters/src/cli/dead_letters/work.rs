@@ -4,7 +4,7 @@
 use super::list;
 use super::select::Selection;
 use crate::cli::operator::{Operator, rows, text};
-use crate::cli::{FAILED, UNUSABLE};
+use crate::cli::{FAILED, UNUSABLE, print};
 use anyhow::Result;
 use clap::Args;
 use host_adapters_delivery::dead_letter::Summary;
@@ -49,7 +49,7 @@ pub(super) async fn redrive(options: Redrive) -> Result<ExitCode> {
 pub(super) async fn discard(options: Discard) -> Result<ExitCode> {
     let dead_letters = options.selection.dead_letters(&options.operator).await?;
     if !options.yes && !dead_letters.is_empty() {
-        println!("{}", list::shown(&list::groups(&dead_letters)));
+        print(list::shown(&list::groups(&dead_letters)))?;
         eprintln!("host-adapters: nothing was dropped; say --yes to drop these {} for good", dead_letters.len());
         return Ok(ExitCode::from(UNUSABLE));
     }
@@ -71,11 +71,11 @@ async fn work(operator: &Operator, what: &str, mut dead_letters: Vec<Summary>, r
         let worked = work_on(operator, what, some, &mut counts).await;
         if let Err(error) = worked {
             // The counts are printed before the reason of an early end, because that work is done.
-            tell(&counts);
+            tell(&counts)?;
             return Err(error);
         }
     }
-    tell(&counts);
+    tell(&counts)?;
     let bad = ["kept", "missing"].iter().any(|outcome| counts.contains_key(*outcome));
     Ok(if bad { ExitCode::from(FAILED) } else { ExitCode::SUCCESS })
 }
@@ -96,7 +96,7 @@ async fn work_on(operator: &Operator, what: &str, dead_letters: &[Summary], coun
     Ok(())
 }
 
-fn tell(counts: &Counts) {
+fn tell(counts: &Counts) -> std::io::Result<()> {
     let counts: Vec<_> = counts.iter().map(|(outcome, count)| format!("{count} {outcome}")).collect();
-    println!("{}", if counts.is_empty() { "no dead letters".to_owned() } else { counts.join(", ") });
+    print(if counts.is_empty() { "no dead letters".to_owned() } else { counts.join(", ") })
 }

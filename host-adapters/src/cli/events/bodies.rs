@@ -1,6 +1,7 @@
 //! Bodies of events in workers' fixtures.
 
 use super::Kind;
+use crate::manifest::read_text;
 use anyhow::{Context, Result};
 use host_adapters_json::{compact, pointer};
 use serde_json::value::RawValue;
@@ -22,7 +23,7 @@ impl Fixture {
     /// Text as it is, and everything else as JSON, numbers as they are spelled.
     pub(super) fn body(&self) -> Result<String> {
         let path = self.path.display();
-        let text = std::fs::read_to_string(&self.path)
+        let text = read_text(&self.path)
             .with_context(|| format!("cannot read {path}; add it, or give the body with --body"))?;
         let not_json = || format!("{path} is not JSON");
         let event: &RawValue = serde_json::from_str(&text).with_context(not_json)?;

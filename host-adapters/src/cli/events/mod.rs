@@ -4,10 +4,10 @@
 mod appsync;
 mod bodies;
 
-use super::invoke::event::{component, known, text_of};
-use super::{ManifestOptions, UNUSABLE};
+use super::invoke::event::{component, text_of, unknown};
+use super::{ManifestOptions, UNUSABLE, print};
 use crate::manifest::App;
-use anyhow::{Result, anyhow};
+use anyhow::{Result, anyhow, bail};
 use bodies::Fixture;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, Subcommand};
@@ -108,7 +108,7 @@ pub(super) fn run(options: Options) -> Result<ExitCode> {
         (None, None) => body.to_owned(),
     };
     let event = event(&options, worker.as_ref().map_or(from, |worker| &worker.resource), &body)?;
-    println!("{}", serde_json::to_string_pretty(&event)?);
+    print(serde_json::to_string_pretty(&event)?)?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -125,8 +125,7 @@ fn worker(options: &Generate, name: &str) -> Result<Worker, ExitCode> {
         eprintln!("{why}");
         ExitCode::from(UNUSABLE)
     };
-    let id =
-        component(&app, name).ok_or_else(|| refused(format!("there is no worker `{name}` yet; {}", known(&app))))?;
+    let id = component(&app, name).ok_or_else(|| refused(unknown(&app, name)))?;
     let resource = resource(&app, &id, options.source).map_err(refused)?;
     Ok(Worker { id, resource })
 }
@@ -147,7 +146,13 @@ fn resource(app: &App, id: &str, kind: Kind) -> Result<String, String> {
 }
 
 fn event(options: &Generate, from: &str, body: &str) -> Result<Value> {
+    if options.ids.len() > options.count as usize {
+        bail!("there are {} ids for {} records; raise --count", options.ids.len(), options.count);
+    }
     match options.source {
+        Kind::Appsync if options.count > 1 || !options.ids.is_empty() => {
+            bail!("an appsync event is one call; leave out --count and --id")
+        }
         Kind::Source(_, event) => {
             let records = Records { from, ids: &options.ids, count: options.count };
             (event.make)(&records, body).map_err(|wrong| anyhow!(wrong))

@@ -3,7 +3,7 @@
 
 use super::{Options, event, load, open};
 use crate::cli::operator::Operator;
-use crate::cli::{FAILED, UNUSABLE, dead_letters};
+use crate::cli::{FAILED, UNUSABLE, dead_letters, print};
 use crate::dispatch::Dispatcher;
 use crate::manifest::App;
 use crate::telemetry::Tracing;
@@ -70,6 +70,6 @@ fn report(id: &str, dispatched: &Dispatched) -> Result<ExitCode> {
         "received": 1, "processed": u8::from(done), "failed": failures.len(), "rejected": rejected.len(),
     });
     let answer: Value = json!({"batchItemFailures": failures, "rejected": rejected, "count": count});
-    println!("{}", serde_json::to_string_pretty(&answer)?);
+    print(serde_json::to_string_pretty(&answer)?)?;
     Ok(if done { ExitCode::SUCCESS } else { ExitCode::from(FAILED) })
 }

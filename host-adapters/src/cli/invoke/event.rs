@@ -1,34 +1,44 @@
 //! Reads which worker to call, and with which event.
 
-use crate::manifest::{App, Client};
+use crate::manifest::{App, Client, decoded, read_text, without_mark};
 use anyhow::{Context, Result};
 use host_adapters_delivery::event::appsync;
 use host_adapters_platform::{Access, Grants};
 use host_adapters_sources::camel_case_name;
 use serde_json::{Value, json};
-use std::io::Read;
+use std::io::{IsTerminal, Read};
+use std::path::Path;
 
 /// The component id of a worker named by its id or by its name in the documents.
 pub(in crate::cli) fn component(app: &App, name: &str) -> Option<String> {
-    let callable = |id: &&String| app.routes.of(id).next().is_some();
-    app.components.keys().filter(callable).find(|id| *id == name || camel_case_name(id) == name).cloned()
+    workers(app).find(|id| *id == name || camel_case_name(id) == name).cloned()
 }
 
-pub(in crate::cli) fn known(app: &App) -> String {
-    let names = app.components.keys().filter(|id| app.routes.of(id).next().is_some());
-    format!("built into this application: {}", names.cloned().collect::<Vec<_>>().join(", "))
+/// What to say of a name that no worker has.
+pub(in crate::cli) fn unknown(app: &App, name: &str) -> String {
+    let ids = workers(app).map(String::as_str);
+    let ids: Vec<_> = ids.collect();
+    format!("there is no worker `{name}` in {}; there are: {}", app.path.display(), ids.join(", "))
+}
+
+/// The ids of the components that something calls.
+fn workers(app: &App) -> impl Iterator<Item = &String> {
+    app.components.values().filter(|component| app.is_called(component)).map(|component| &component.id)
 }
 
 /// The text of an argument: the argument itself, `@file`, or `-` for standard input. `what` names it in errors.
 pub(in crate::cli) fn text_of(argument: &str, what: &str) -> Result<String> {
     match argument.strip_prefix('@') {
-        Some(path) => std::fs::read_to_string(path).with_context(|| format!("cannot read the {what} {path}")),
+        Some(path) => read_text(Path::new(path)).with_context(|| format!("cannot read the {what} {path}")),
         None if argument == "-" => {
-            let mut text = String::new();
-            let read = std::io::stdin().read_to_string(&mut text);
-            read.with_context(|| format!("cannot read the {what} from standard input")).map(|_| text)
+            if std::io::stdin().is_terminal() {
+                eprintln!("host-adapters: waits for the {what} on standard input; end it with Ctrl-D");
+            }
+            let mut bytes = Vec::new();
+            let read = std::io::stdin().read_to_end(&mut bytes).and_then(|_| decoded(bytes));
+            read.with_context(|| format!("cannot read the {what} from standard input"))
         }
-        None => Ok(argument.to_owned()),
+        None => Ok(without_mark(argument).to_owned()),
     }
 }
 

@@ -11,12 +11,12 @@ pub(super) mod event;
 mod token;
 
 use super::operator::DEFAULT_GATEWAY;
-use super::{FAILED, ManifestOptions, UNUSABLE};
+use super::{FAILED, ManifestOptions, UNUSABLE, print};
 use crate::backends;
 use crate::components::Components;
 use crate::dispatch::Dispatcher;
-use crate::manifest::App;
 use crate::manifest::runtime_config::RuntimeConfig;
+use crate::manifest::{App, read_text};
 use crate::outgoing::TracedServices;
 use crate::telemetry::{self, Tracing, logs};
 use anyhow::{Context, Result, bail};
@@ -90,8 +90,7 @@ pub(super) async fn run(options: Options) -> Result<ExitCode> {
 
 /// Leaves only the worker in the application, with the file to call. Returns its id, or why it cannot run.
 fn open(app: &mut App, named: &str, options: &Options) -> Result<String, String> {
-    let worker = event::component(app, named);
-    let worker = worker.ok_or_else(|| format!("there is no worker `{named}` yet; {}", event::known(app)))?;
+    let worker = event::component(app, named).ok_or_else(|| event::unknown(app, named))?;
     app.components.retain(|id, _| *id == worker);
     for component in app.components.values_mut() {
         if let Some(file) = &options.component {
@@ -174,7 +173,7 @@ async fn load_documents(app: &App, platform: &dyn Platform, folder: &Path) -> Re
         let Ok(entries) = std::fs::read_dir(folder.join(collection)) else { continue };
         for entry in entries {
             let path = entry?.path();
-            let text = std::fs::read_to_string(&path)?;
+            let text = read_text(&path).with_context(|| format!("cannot read the document {}", path.display()))?;
             let document: Value =
                 serde_json::from_str(&text).with_context(|| format!("{} is not a JSON document", path.display()))?;
             let Some(id) = document.get("id") else { bail!("{} has no `id`", path.display()) };
@@ -190,7 +189,7 @@ async fn load_documents(app: &App, platform: &dyn Platform, folder: &Path) -> Re
 fn report(answer: &http::Response<Bytes>) -> Result<ExitCode> {
     let text = std::str::from_utf8(answer.body()).context("the answer is not UTF-8")?;
     let body: Value = serde_json::from_str(text).unwrap_or_else(|_| text.into());
-    println!("{}", serde_json::to_string_pretty(&body)?);
+    print(serde_json::to_string_pretty(&body)?)?;
     let failures = body.get("batchItemFailures").and_then(Value::as_array).map_or(0, Vec::len);
     let good = answer.status().is_success() && failures == 0;
     Ok(if good { ExitCode::SUCCESS } else { ExitCode::from(FAILED) })

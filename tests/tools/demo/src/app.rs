@@ -38,7 +38,8 @@ const SERVICES: [Service; 3] = [Service::Entry, Service::User, Service::Campaign
 
 /// Runs the demo; returns whether every check succeeds.
 pub async fn run(options: Options) -> Result<bool> {
-    let (progress, mut interrupts) = (Progress::new(), Interrupts::new()?);
+    let progress = Progress::new();
+    let mut interrupts = Interrupts::new(progress.clone())?;
     let world = Arc::new(world(&options)?);
     let plan = if options.inject { Plan::draw(&world, options.seed)? } else { Plan::default() };
     let fans = Key::generate()?;
@@ -76,7 +77,19 @@ pub async fn run(options: Options) -> Result<bool> {
             interrupts.next().await;
         }
     }
-    let stopped = host.stop().await;
+    let watching = host.watching();
+    let stopped = tokio::select! {
+        stopped = host.stop() => stopped,
+        () = interrupts.again() => {
+            // The host is killed as its watcher is dropped.
+            watching.abort();
+            while !watching.is_finished() {
+                tokio::task::yield_now().await;
+            }
+            progress.say(&format!("ended at once; the host's log and data are kept in {}", folder.keep().display()));
+            std::process::exit(INTERRUPTED);
+        }
+    };
     let green = result.as_ref().is_ok_and(Report::is_green) && stopped.is_ok();
     if !green {
         progress.say(&format!("the host's log and data are kept in {}", folder.keep().display()));
@@ -87,24 +100,47 @@ pub async fn run(options: Options) -> Result<bool> {
     Ok(report.is_green())
 }
 
+/// The exit code of a process that SIGINT ended: 128 and the signal's number.
+const INTERRUPTED: i32 = 130;
+
 /// SIGINT and SIGTERM. From the start on they do not end the process by themselves, so that the host is always stopped
-/// and waited for.
+/// and waited for; only a second SIGINT does.
 struct Interrupts {
     interrupt: Signal,
     terminate: Signal,
+    interrupted: bool,
+    progress: Progress,
 }
 
 impl Interrupts {
-    fn new() -> Result<Self> {
+    fn new(progress: Progress) -> Result<Self> {
         let listen = |kind| signal(kind).context("listening for signals");
-        Ok(Self { interrupt: listen(SignalKind::interrupt())?, terminate: listen(SignalKind::terminate())? })
+        let (interrupt, terminate) = (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?);
+        Ok(Self { interrupt, terminate, interrupted: false, progress })
     }
 
     async fn next(&mut self) -> anyhow::Error {
         tokio::select! {
-            _ = self.interrupt.recv() => anyhow!("interrupted"),
+            _ = self.interrupt.recv() => {
+                self.is_first();
+                anyhow!("interrupted")
+            }
             _ = self.terminate.recv() => anyhow!("told to end"),
         }
+    }
+
+    /// Whether a SIGINT is the first, which says what a second one does.
+    fn is_first(&mut self) -> bool {
+        let first = !std::mem::replace(&mut self.interrupted, true);
+        if first {
+            self.progress.say("stopping the host; a second SIGINT ends everything at once");
+        }
+        first
+    }
+
+    /// Waits for the second SIGINT.
+    async fn again(&mut self) {
+        while self.interrupt.recv().await.is_some() && self.is_first() {}
     }
 }
 

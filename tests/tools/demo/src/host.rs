@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
-use tokio::task::JoinHandle;
+use tokio::task::{AbortHandle, JoinHandle};
 
 /// How long a caller waits for the host to be back after a kill.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -73,6 +73,11 @@ impl Host {
     /// How often it was restarted.
     pub fn restarts(&self) -> u64 {
         self.restarts.load(Ordering::Relaxed)
+    }
+
+    /// The task that watches the host. When it is aborted, the host is killed.
+    pub fn watching(&self) -> AbortHandle {
+        self.watcher.abort_handle()
     }
 
     /// Makes the host drain and end.

@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 use serde_json::{Value, json};
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
@@ -116,4 +118,30 @@ fn when_it_serves_on_it_ends_with_the_host_on_a_signal() {
     rustix::process::kill_process(demo_id, rustix::process::Signal::TERM).unwrap();
     demo.wait_with_output().unwrap();
     assert!(rustix::process::test_kill_process(id(host)).is_err(), "the host is still there");
+}
+
+#[test]
+fn case_13_a_second_sigint_ends_it_and_its_host_at_once() {
+    use rustix::process::{Pid, Signal, kill_process, test_kill_process};
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().to_str().unwrap();
+    let mut demo = command(&["--registrations", "100", "--keep", "--data-dir", data]);
+    let mut demo = demo.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut said = BufReader::new(demo.stderr.take().unwrap()).lines().map(Result::unwrap);
+    let serving = said.find(|line| line.contains("serving on: components ")).unwrap();
+    let address = serving.split("components http://").nth(1).unwrap().split(',').next().unwrap();
+    // Half a request holds up the drain of the host.
+    let mut half = TcpStream::connect(address).unwrap();
+    half.write_all(b"POST /workers/check-eligibility HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n{").unwrap();
+    let host = std::fs::read_to_string(folder.path().join("host.pid")).unwrap().parse().unwrap();
+    let (host, id) = (Pid::from_raw(host).unwrap(), Pid::from_child(&demo));
+    std::thread::sleep(std::time::Duration::from_millis(300));
+
+    kill_process(id, Signal::INT).unwrap();
+    assert!(said.any(|line| line.contains("a second SIGINT ends everything at once")));
+    let began = std::time::Instant::now();
+    kill_process(id, Signal::INT).unwrap();
+    assert_eq!(demo.wait().unwrap().code(), Some(130));
+    assert!(began.elapsed() < std::time::Duration::from_secs(3), "{:?} after the second", began.elapsed());
+    assert!(test_kill_process(host).is_err(), "the host is still there");
 }

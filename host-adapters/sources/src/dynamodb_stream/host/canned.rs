@@ -58,6 +58,7 @@ struct Body<'a> {
 
 fn by_its_own_stream(records: &Records<'_>, body: &str) -> Result<Value, String> {
     let (change, table) = (Change::read(body)?, records.from);
+    check_numbers(records)?;
     Ok(records.event(|id, n| {
         let number = id.unwrap_or_else(|| (FIRST_SEQUENCE_NUMBER + u128::from(n)).to_string());
         let seconds = Utc::now().timestamp();
@@ -85,6 +86,7 @@ fn by_its_own_stream(records: &Records<'_>, body: &str) -> Result<Value, String>
 /// A Kinesis stream for DynamoDB, in which each record holds one change as JSON.
 fn by_kinesis(records: &Records<'_>, body: &str) -> Result<Value, String> {
     let (change, table) = (Change::read(body)?, records.from);
+    check_numbers(records)?;
     Ok(records.event(|id, n| {
         let number = id.unwrap_or_else(|| (FIRST_KINESIS_NUMBER + u128::from(n)).to_string());
         let now = Utc::now();
@@ -117,11 +119,43 @@ fn by_kinesis(records: &Records<'_>, body: &str) -> Result<Value, String> {
     }))
 }
 
+/// The ids of changes are sequence numbers.
+fn check_numbers(records: &Records<'_>) -> Result<(), String> {
+    let is_number = |id: &&String| !id.is_empty() && id.chars().all(|c| c.is_ascii_digit());
+    match records.ids.iter().find(|id| !is_number(id)) {
+        Some(id) => Err(format!("\"{id}\" is not a sequence number; write digits only")),
+        None => Ok(()),
+    }
+}
+
 impl Change {
     /// Reads a change as workers see it, or as AWS encodes it.
     fn read(body: &str) -> Result<Self, String> {
         let body = serde_json::from_str(body).map_err(|error| format!("the body is not a change as JSON: {error}"))?;
-        Self::of(body)?.ok_or_else(|| "the body is not a change of an item".to_owned())
+        let change = Self::of(body)?.ok_or("the body is not a change of an item")?;
+        change.check()?;
+        Ok(change)
+    }
+
+    /// Whether a table can change like this: DynamoDB says by the event's name which images there are.
+    fn check(&self) -> Result<(), String> {
+        let images: Vec<_> = self.images.keys().map(String::as_str).collect();
+        let expected: &[&str] = match self.event_name.as_str() {
+            "INSERT" => &["NewImage"],
+            "MODIFY" => &["NewImage", "OldImage"],
+            "REMOVE" => &["OldImage"],
+            other => return Err(format!("eventName is \"{other}\"; write INSERT, MODIFY or REMOVE")),
+        };
+        if images != expected {
+            let (name, images, expected) = (&self.event_name, images.join(" and "), expected.join(" and "));
+            return Err(format!("a change of type {name} has {expected}, not {images}"));
+        }
+        let key = |image: &Value, name: &str| image.get(name).cloned();
+        let differs = |name: &str| self.images.values().any(|image| key(image, name) != key(&self.keys, name));
+        match ["pk", "sk"].into_iter().find(|name| differs(name)) {
+            Some(name) => Err(format!("{name} differs between the images; a change of a key is a REMOVE and an INSERT")),
+            None => Ok(()),
+        }
     }
 
     /// `None` if it has no image with `pk` and `sk`.
@@ -188,6 +222,26 @@ mod tests {
         assert_eq!(record["NewImage"]["m"], json!({"M": {"a": {"S": "b"}}}));
         assert_eq!(record["SequenceNumber"], "17");
         assert_eq!(event["Records"][1]["dynamodb"]["SequenceNumber"], "4421584500000000017450439092");
+    }
+
+    #[test]
+    fn an_event_that_no_table_makes_is_refused() {
+        let refused = |change: Value| {
+            let records = Records { from: "t", ids: &[], count: 1 };
+            by_its_own_stream(&records, &change.to_string()).unwrap_err()
+        };
+        let (one, other) = (json!({"pk": "p", "sk": "s"}), json!({"pk": "p", "sk": "t"}));
+        for (change, said) in [
+            (json!({"eventName": "UPSERT", "newImage": one}), "write INSERT, MODIFY or REMOVE"),
+            (json!({"eventName": "INSERT", "newImage": one, "oldImage": one}), "has NewImage, not NewImage and OldImage"),
+            (json!({"eventName": "INSERT", "oldImage": one}), "has NewImage, not OldImage"),
+            (json!({"eventName": "MODIFY", "newImage": one}), "has NewImage and OldImage, not NewImage"),
+            (json!({"eventName": "REMOVE", "newImage": one}), "has OldImage, not NewImage"),
+            (json!({"eventName": "MODIFY", "newImage": one, "oldImage": other}), "sk differs"),
+        ] {
+            let error = refused(change);
+            assert!(error.contains(said), "{said}: {error}");
+        }
     }
 
     #[test]

@@ -13,8 +13,10 @@ pub(crate) const CANNED: &[CannedEvent] = &[CannedEvent {
     make: messages,
 }];
 
-#[expect(clippy::unnecessary_wraps, reason = "every text is a message")]
 fn messages(records: &Records<'_>, body: &str) -> Result<Value, String> {
+    if body.is_empty() {
+        return Err("the body is empty; a message of a queue has at least one character".to_owned());
+    }
     let sent = Utc::now().timestamp_millis().to_string();
     Ok(records.event(|id, _| {
         json!({

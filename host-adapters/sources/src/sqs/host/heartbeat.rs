@@ -24,7 +24,7 @@ pub struct InFlightMessage {
     pub receipt: String,
     /// How often the queue has delivered it; redelivery after a pause does not count.
     pub receives: u32,
-    /// When it was handed over since this receive, milliseconds since 1970 (UTC).
+    /// When it was handed over, milliseconds since 1970 (UTC).
     pub attempts_ms: Vec<u64>,
     received: Instant,
     /// When to extend the visibility; `None` if the limit is reached.

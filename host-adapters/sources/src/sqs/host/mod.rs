@@ -7,6 +7,7 @@
 //! succeeds all go on. An outage that only refusals tell may be the batch's own fault: such a batch goes back to its queue,
 //! and whatever the queue gives next is the probe.
 
+mod attempts;
 mod canned;
 mod config;
 mod heartbeat;
@@ -18,6 +19,7 @@ pub use config::{SqsConfig, name};
 
 use super::event;
 use crate::{CircuitBreakers, Source, SourceContext, SourceSettings, Status};
+use attempts::Attempts;
 use heartbeat::{InFlightMessage, VisibilityHeartbeat};
 use host_adapters_delivery::batch::{Batcher, Need};
 use host_adapters_delivery::call::Invoker;
@@ -65,6 +67,7 @@ impl SqsSource {
             failures: context.failures.clone(),
             max_attempts: config.max_attempts,
             on_reject: config.on_reject,
+            attempts: Attempts::default(),
             backoff: context.backoff.clone(),
         };
         let breakers = CircuitBreakers::new(&source, &context.backoff, &invoker.meter.paused);
@@ -130,7 +133,11 @@ impl Poller {
     }
 
     fn hold(&self, message: &Received) -> InFlightMessage {
-        self.heartbeat.hold(message, event::received(&self.invoker.source, message))
+        let mut held = self.heartbeat.hold(message, event::received(&self.invoker.source, message));
+        if message.receive_count > 1 {
+            held.attempts_ms = self.settler.attempts.take(&message.id);
+        }
+        held
     }
 
     /// Receives up to `max` messages until `until`, or for as long as a long poll takes. An error opens the circuit, so

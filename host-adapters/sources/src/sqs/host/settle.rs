@@ -5,6 +5,7 @@
 //! In a FIFO queue, a message that is not settled keeps its place: whatever the worker said of the messages behind it in
 //! its group, they are delivered again after it.
 
+use super::attempts::Attempts;
 use super::heartbeat::InFlightMessage;
 use host_adapters_delivery::OnReject;
 use host_adapters_delivery::call::{CallOutcome, Invoker};
@@ -38,6 +39,8 @@ pub struct Settler {
     pub max_attempts: u32,
     /// Whether rejected records are dropped or become dead letters.
     pub on_reject: OnReject,
+    /// When messages that come again were handed over.
+    pub attempts: Attempts,
     /// The wait between attempts to delete.
     pub backoff: Backoff,
 }
@@ -150,7 +153,9 @@ impl Settler {
             }
             self.invoker.meter.retried.increment(1);
             // Without a time, nothing is changed: the message reappears when its visibility ends, not before.
-            delay.extend(failed.wait.map(|wait| (failed.message.receipt, wait)));
+            let InFlightMessage { event, receipt, attempts_ms, .. } = failed.message;
+            self.attempts.keep(event.id, attempts_ms);
+            delay.extend(failed.wait.map(|wait| (receipt, wait)));
         }
         let given_up = self.give_up(give_up).await;
         self.finish(given_up).await;

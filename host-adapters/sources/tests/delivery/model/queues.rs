@@ -76,7 +76,7 @@ impl ModelQueues {
 
     /// Sends bodies now; their ids are `m1`, `m2` and so on.
     pub fn put(&self, queue: &str, bodies: impl IntoIterator<Item = String>) {
-        let messages = bodies.into_iter().map(|body| Message::new(body));
+        let messages = bodies.into_iter().map(Message::new);
         messages.for_each(|message| drop(self.store(queue, message)));
         self.changed.notify_waiters();
     }

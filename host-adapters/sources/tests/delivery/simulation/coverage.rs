@@ -5,7 +5,7 @@ use super::schedule::Kind;
 use std::collections::BTreeMap;
 
 /// What must happen in at least a hundredth of all schedules.
-const REQUIRED: [&str; 15] = [
+const REQUIRED: [&str; 17] = [
     "crash",
     "drain in order",
     "drain that gives back",
@@ -15,6 +15,8 @@ const REQUIRED: [&str; 15] = [
     "permanent failure of several records",
     "message received again",
     "message moved by the queue",
+    "second failure of a message",
+    "failures forgotten",
     "dead letter of a message",
     "dead_letter: RetryAttemptsExhausted",
     "dead_letter: RecordAgeExceeded",
@@ -55,6 +57,8 @@ fn name(fact: &Fact) -> Option<String> {
         }
         Fact::Answered { whole: true, said, .. } if said.len() > 1 => "failed call of several records".to_owned(),
         Fact::Received { receives, .. } if *receives > 1 => "message received again".to_owned(),
+        Fact::Counted { failures: 2.., .. } => "second failure of a message".to_owned(),
+        Fact::Forgotten(_) => "failures forgotten".to_owned(),
         Fact::Moved(_) => "message moved by the queue".to_owned(),
         Fact::DeadLettered(dead_letter) => match &dead_letter.condition {
             Some(condition) => format!("dead_letter: {condition}"),

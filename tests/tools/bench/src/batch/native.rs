@@ -135,4 +135,8 @@ impl Ports for Ported<'_> {
     fn warn(&self, message: &str, data: Value) {
         self.memory.line(&log::line(Utc::now(), log::Level::Warn, WORKER, message, self.correlation_id, &data));
     }
+
+    fn failed(&self, message: &str, error: &ServiceError, data: Value) {
+        self.warn(&format!("{message}: {error}"), data);
+    }
 }

@@ -118,7 +118,7 @@ impl<'a> Oracle<'a> {
 
     fn crashed(&mut self) -> Verdict {
         self.calls.clear();
-        self.queue.iter_mut().for_each(QueueOracle::host_ended);
+        self.queue.iter_mut().for_each(QueueOracle::crashed);
         self.streams.iter_mut().for_each(StreamOracle::host_ended);
         Ok(())
     }

@@ -251,6 +251,12 @@ impl<'a> QueueOracle<'a> {
         must(left.is_none(), || format!("{:?} is not given back", left.map(|(record, _)| record)))
     }
 
+    /// The host may have died between deleting a message and forgetting its failures, which then expire.
+    pub fn crashed(&mut self) {
+        self.messages.values_mut().filter(|message| message.deleted).for_each(|message| message.remembered = false);
+        self.host_ended();
+    }
+
     pub fn host_ended(&mut self) {
         self.calls = 0;
         for message in self.messages.values_mut().filter(|message| message.in_flight) {

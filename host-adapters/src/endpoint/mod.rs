@@ -1,20 +1,22 @@
 //! Serves HTTP requests with components, by the routes of spin.toml.
 
+mod spin_headers;
+
 use crate::dispatch::Dispatcher;
 use crate::manifest::Routes;
+use crate::server::error;
 use axum::Router;
 use axum::body::{Body, HttpBody};
-use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::extract::{ConnectInfo, DefaultBodyLimit, Request, State};
 use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use bytes::Bytes;
 use host_adapters_failpoint as failpoint;
 use host_adapters_failpoint::Step;
 use host_adapters_runtime::CallError;
-use http_body_util::{BodyExt, Limited};
-use serde_json::json;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 /// The largest request body, bytes: the limit of a Lambda payload.
@@ -22,8 +24,6 @@ const MAX_BODY_BYTES: usize = 6 << 20;
 
 /// The most bytes of request bodies in memory. Further bodies wait in their connections.
 const MAX_IN_FLIGHT_BYTES: usize = 256 << 20;
-/// How long a body may take to arrive, once there is room for it.
-const BODY_LIMIT: Duration = Duration::from_secs(30);
 
 /// The response header with the digest of the component that answered; empty if none did.
 const DIGEST: &str = "x-component-digest";
@@ -42,11 +42,19 @@ pub fn router(routes: Arc<Routes>, dispatcher: Dispatcher) -> Router {
     Router::new().fallback(answer).layer(DefaultBodyLimit::disable()).with_state(Endpoint { routes, dispatcher, room })
 }
 
-async fn answer(State(endpoint): State<Endpoint>, request: Request) -> Response {
-    let Some(route) = endpoint.routes.find(request.uri().path()) else {
+async fn answer(
+    State(endpoint): State<Endpoint>,
+    ConnectInfo(client): ConnectInfo<SocketAddr>,
+    request: Request,
+) -> Response {
+    let Some(matched) = endpoint.routes.find(request.uri().path()) else {
         return error(StatusCode::NOT_FOUND, "NOT_FOUND", "no [[trigger.http]] of spin.toml has this path");
     };
-    let (parts, body) = request.into_parts();
+    let route = matched.route;
+    let (mut parts, body) = request.into_parts();
+    if let Err(problem) = spin_headers::set(&mut parts, &matched, client) {
+        return error(StatusCode::BAD_REQUEST, "BAD_REQUEST", problem);
+    }
     let (body, _permit) = match endpoint.collect(body).await {
         Ok(collected) => collected,
         Err(refusal) => return refusal,
@@ -77,10 +85,11 @@ impl Endpoint {
         }
         // The semaphore is never closed.
         let permit = self.room.acquire_many(expected.try_into().unwrap_or(u32::MAX)).await.ok();
-        match tokio::time::timeout(BODY_LIMIT, Limited::new(body, MAX_BODY_BYTES).collect()).await {
-            Ok(Ok(body)) => Ok((body.to_bytes(), permit)),
-            Ok(Err(_)) => Err(too_large()),
-            Err(_) => Err(error(StatusCode::REQUEST_TIMEOUT, "BODY_TOO_SLOW", "send the body within 30 s")),
+        match Limited::new(body, MAX_BODY_BYTES).collect().await {
+            Ok(body) => Ok((body.to_bytes(), permit)),
+            Err(error) if error.is::<LengthLimitError>() => Err(too_large()),
+            // The server has a response of its own to a body that is late; one that broke off has no reader.
+            Err(_) => Err(error(StatusCode::BAD_REQUEST, "BODY_NOT_READ", "the body did not arrive")),
         }
     }
 }
@@ -98,8 +107,4 @@ fn failed(problem: &CallError) -> Response {
             "the worker failed; the same request may be sent again",
         ),
     }
-}
-
-fn error(status: StatusCode, code: &str, message: &str) -> Response {
-    (status, axum::Json(json!({"error": {"code": code, "message": message}}))).into_response()
 }

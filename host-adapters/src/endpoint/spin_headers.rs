@@ -1,0 +1,75 @@
+//! What a component is told of its request besides what the client sent, as Spin tells it: the headers `spin-*`, and a
+//! URI with scheme and authority.
+
+use crate::manifest::Matched;
+use axum::http::header::{CONNECTION, HOST};
+use axum::http::request::Parts;
+use axum::http::uri::{Authority, Scheme};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Uri};
+use std::net::SocketAddr;
+
+/// Components trust headers that begin like this, so clients cannot send any.
+const PREFIX: &str = "spin-";
+
+/// Sets them; the error says what is wrong with the request.
+pub(super) fn set(parts: &mut Parts, matched: &Matched<'_>, client: SocketAddr) -> Result<(), &'static str> {
+    let authority = authority(parts)?;
+    let mut uri = std::mem::take(&mut parts.uri).into_parts();
+    let path = uri.path_and_query.as_ref().map_or("/", |path| path.as_str());
+    let full_url = format!("http://{authority}{path}");
+    uri.path_and_query.get_or_insert(axum::http::uri::PathAndQuery::from_static("/"));
+    (uri.scheme, uri.authority) = (Some(Scheme::HTTP), Some(authority));
+    parts.uri = Uri::from_parts(uri).map_err(|_| "the request's target cannot be read")?;
+
+    remove_forged(&mut parts.headers);
+    // A header of the connection, which is the host's.
+    parts.headers.remove(CONNECTION);
+    let client = client.to_string();
+    let facts = [
+        ("path-info", matched.path_info.as_str()),
+        ("full-url", &full_url),
+        ("matched-route", matched.route.matched()),
+        ("base-path", "/"),
+        ("raw-component-route", &matched.route.route),
+        ("component-route", matched.route.prefix()),
+        ("client-addr", &client),
+    ];
+    for (name, value) in facts {
+        insert(&mut parts.headers, name, value);
+    }
+    for (name, value) in &matched.named {
+        insert(&mut parts.headers, &format!("path-match-{}", name.to_ascii_lowercase()), value);
+    }
+    Ok(())
+}
+
+/// The one authority that the target and the header `Host` name.
+fn authority(parts: &Parts) -> Result<Authority, &'static str> {
+    let mut hosts = parts.headers.get_all(HOST).iter();
+    let header = hosts.next().map(|host| host.to_str().ok()?.parse::<Authority>().ok());
+    if hosts.next().is_some() {
+        return Err("there are several headers Host");
+    }
+    match (header, parts.uri.authority()) {
+        (Some(None), _) => Err("the header Host is not an authority"),
+        (Some(Some(host)), Some(target)) if host != *target => Err("the header Host differs from the target"),
+        (Some(Some(host)), _) => Ok(host),
+        (None, Some(target)) => Ok(target.clone()),
+        (None, None) => Err("the header Host is missing"),
+    }
+}
+
+fn remove_forged(headers: &mut HeaderMap) {
+    let forged: Vec<_> = headers.keys().filter(|name| name.as_str().starts_with(PREFIX)).cloned().collect();
+    for name in forged {
+        headers.remove(name);
+    }
+}
+
+/// Sets a header, unless its name or value cannot be one: names of wildcards may be any text.
+fn insert(headers: &mut HeaderMap, name: &str, value: &str) {
+    let name = HeaderName::try_from(format!("{PREFIX}{name}"));
+    if let (Ok(name), Ok(value)) = (name, HeaderValue::try_from(value)) {
+        headers.insert(name, value);
+    }
+}

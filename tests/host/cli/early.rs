@@ -1,0 +1,72 @@
+//! Case 14: a response that is sent while the client still sends its body reaches it, every time.
+
+use super::up::Up;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+
+/// Sends all of a request, then reads the response, as simple clients do. Returns the status.
+fn status(url: &str, path: &str, token: &str, length: usize, chunked: bool) -> Result<u16, String> {
+    let failed = |error: std::io::Error| error.to_string();
+    let mut stream = TcpStream::connect(url.strip_prefix("http://").unwrap()).map_err(failed)?;
+    let framing = if chunked { "Transfer-Encoding: chunked".to_owned() } else { format!("Content-Length: {length}") };
+    let head = format!(
+        "POST {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n\
+         Content-Type: application/json\r\nConnection: close\r\n{framing}\r\n\r\n"
+    );
+    stream.write_all(head.as_bytes()).map_err(failed)?;
+    let piece = vec![b' '; 64 << 10];
+    let mut left = length;
+    while left > 0 {
+        let size = left.min(piece.len());
+        if chunked {
+            stream.write_all(format!("{size:x}\r\n").as_bytes()).map_err(failed)?;
+        }
+        stream.write_all(&piece[..size]).map_err(failed)?;
+        if chunked {
+            stream.write_all(b"\r\n").map_err(failed)?;
+        }
+        left -= size;
+    }
+    if chunked {
+        stream.write_all(b"0\r\n\r\n").map_err(failed)?;
+    }
+    let mut response = String::new();
+    stream.read_to_string(&mut response).map_err(failed)?;
+    let status = response.split(' ').nth(1).and_then(|status| status.parse().ok());
+    status.ok_or_else(|| format!("no status in {response:?}"))
+}
+
+#[test]
+fn case_14_early_answers_reach_clients_that_still_send() {
+    let up = Up::start("ERROR");
+    let (worker, gateway) = ("/workers/save-entries", "/platform/queue/send-batch");
+    let (known, unknown) = ("planted-6f1e-resolver", "planted-6f1e-guess");
+    for (url, path, token, length, expected) in [
+        (&up.http, worker, "planted-6f1e-worker", (6 << 20) + 1, 413),
+        (&up.http, "/nowhere", unknown, (6 << 20) + 1, 404),
+        (&up.gateway, gateway, known, (16 << 20) + 1, 413),
+        (&up.gateway, gateway, unknown, (6 << 20) + 1, 401),
+        (&up.gateway, "/nowhere", known, (6 << 20) + 1, 404),
+        (&up.gateway, "/operator/swap/save-entries", unknown, (6 << 20) + 1, 401),
+    ] {
+        for chunked in [false, true] {
+            for attempt in 0..25 {
+                let status = status(url, path, token, length, chunked);
+                assert_eq!(status, Ok(expected), "{path}, chunked: {chunked}, attempt {attempt}");
+            }
+        }
+    }
+}
+
+#[test]
+fn case_14_the_head_of_a_request_may_be_too_large() {
+    let up = Up::start("ERROR");
+    for url in [&up.http, &up.gateway] {
+        let mut stream = TcpStream::connect(url.strip_prefix("http://").unwrap()).unwrap();
+        let head = format!("GET / HTTP/1.1\r\nHost: localhost\r\nX-Long: {}\r\n\r\n", "a".repeat(2 << 20));
+        stream.write_all(head.as_bytes()).unwrap();
+        let mut response = String::new();
+        stream.read_to_string(&mut response).unwrap();
+        assert!(response.starts_with("HTTP/1.1 431 "), "{response:?}");
+    }
+}

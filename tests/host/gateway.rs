@@ -1,0 +1,74 @@
+//! The gateway and the workers over HTTP: whose token is read how (case 15), and what is refused of a body.
+
+use reqwest::header::AUTHORIZATION;
+use serde_json::{Value, json};
+use tests::{Fan, OPERATOR_TOKEN, TESTER_TOKEN, TestHost, WORKER_TOKEN};
+
+/// A header as different clients write it.
+fn written(token: &str) -> [String; 5] {
+    [
+        format!("Bearer {token}"),
+        format!("bearer {token}"),
+        format!("BEARER {token}"),
+        format!("Bearer  {token}"),
+        format!("bEaReR \t {token}"),
+    ]
+}
+
+async fn status(host: &TestHost, url: String, authorization: &str, body: &Value) -> (u16, Value) {
+    let request = host.http().post(url).header(AUTHORIZATION, authorization).json(body);
+    let reply = host.send(request).await;
+    (reply.status, reply.body)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn case_15_the_authorization_header_is_read_alike_everywhere() {
+    let host = TestHost::start().await;
+    let fan = host.signer.sign(&Fan { id: "fan-15", email: "fan@example.com" }.claims());
+    let registration = json!({"body": {"slug": "nowhere", "entry": {}, "userInfo": {"globalUserId": "fan-15"}}});
+    let records = json!({"Records": [{"messageId": "m1", "body": "{}"}]});
+    let query = json!({"table": "demand-table", "pk": "p", "prefix": "", "after": null, "limit": 1});
+    for (url, token, body) in [
+        (host.url("/workers/check-eligibility"), fan.as_str(), &registration),
+        (host.url("/workers/save-entries"), WORKER_TOKEN, &records),
+        (host.gateway_url("/platform/table/query"), TESTER_TOKEN, &query),
+        (host.gateway_url("/operator/queues"), OPERATOR_TOKEN, &json!({})),
+    ] {
+        for authorization in written(token) {
+            let (status, body) = status(&host, url.clone(), &authorization, body).await;
+            assert_eq!(status, 200, "{url} with {authorization:?}: {body}");
+        }
+        for authorization in ["Bearer", "Basic", "Bearer guess"] {
+            let (status, _) = status(&host, url.clone(), authorization, body).await;
+            assert_eq!(status, 401, "{url} with {authorization:?}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn unknown_and_repeated_members_are_refused_by_name() {
+    let host = TestHost::start().await;
+    let message = r#"{"body": "{}", "attributes": [], "delay_secs": 0"#;
+    for (body, named) in [
+        (r#"{"queue": "userInfoQueue", "messages": [], "mesages": []}"#.to_owned(), "`mesages`"),
+        (r#"{"queue": "userInfoQueue", "queue": "userInfoQueue", "messages": []}"#.to_owned(), "`queue`"),
+        (format!(r#"{{"queue": "userInfoQueue", "messages": [{message}, "delaySecs": 5}}]}}"#), "`delaySecs`"),
+        (format!(r#"{{"queue": "userInfoQueue", "messages": [{message}, "delay_secs": 5}}]}}"#), "`delay_secs`"),
+    ] {
+        let request = host.http().post(host.gateway_url("/platform/queue/send-batch")).bearer_auth(TESTER_TOKEN);
+        let response = request.header("content-type", "application/json").body(body.clone()).send().await.unwrap();
+        let (status, text) = (response.status(), response.text().await.unwrap());
+        assert!(status == 422 && text.contains(named), "{body}: {status} {text}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_refusal_names_the_section_of_a_client() {
+    let host = TestHost::start().await;
+    let find = json!({"collection": "nothing-granted", "filter": "{}"});
+    let authorization = format!("Bearer {TESTER_TOKEN}");
+    let url = host.gateway_url("/platform/documents/find-one");
+    let (_, answer) = status(&host, url, &authorization, &find).await;
+    let message = answer["Err"]["message"].as_str().unwrap();
+    assert!(message.contains("[application.tool.host-adapters.clients.tester.grants]"), "{message}");
+}
