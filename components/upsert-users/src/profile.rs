@@ -96,7 +96,7 @@ fn of_user_info(info: &UserInfo<'_>, sent_ms: u64) -> Result<Profile, BadMessage
         member_id: member("memberId", info.member_id)?,
         ..User::default()
     };
-    let mut read = |name, text: Option<String>, normalise: &dyn Fn(&str) -> Option<String>| {
+    let mut read = |name: &'static str, text: Option<String>, normalise: &dyn Fn(&str) -> Option<String>| {
         let normalised = normalise(text.as_deref()?);
         if normalised.is_none() {
             left_out.push(name.into());
@@ -253,7 +253,7 @@ mod tests {
         let told = at(r#"{"globalUserId":"u","updatedAt":"2024-01-15T12:30:00+02:00"}"#, 9);
         assert_eq!(told.user.updated_at.as_deref(), Some("2024-01-15T10:30:00.000Z"), "what it says itself counts");
         let wrong = at(r#"{"globalUserId":"u","updatedAt":"today"}"#, 1_705_314_600_123);
-        assert_eq!((wrong.left_out, wrong.user.updated_at), (vec!["updatedAt"], sent));
+        assert_eq!((wrong.left_out, wrong.user.updated_at), (vec![Cow::from("updatedAt")], sent));
         assert_eq!(at(r#"{"globalUserId":"u"}"#, 0).user.updated_at, None);
     }
 }

@@ -50,7 +50,7 @@ dead_letter_queue = "four"
 "#,
         &expect![[r#"
             spin.toml:3:21: dead letters go round in a circle, "one" → "two" → "three" → "one", for ever; name a dead letter queue outside of it
-            spin.toml:17:9: dead letters go round in a circle, "four" → "fourDlq" → "four", for ever; name a dead letter queue outside of it
+            spin.toml:16:9: dead letters go round in a circle, "four" → "fourDlq" → "four", for ever; name a dead letter queue outside of it
         "#]],
     );
 }

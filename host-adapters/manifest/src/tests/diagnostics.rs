@@ -151,21 +151,31 @@ source = [{ queue = "saveEntriesQueue" }, { type = "sqs" }, { type = "dynamodb-s
 
 #[test]
 fn empty_names_and_texts_of_the_identity_are_refused() {
-    check(
+    let said = diagnostics_of(
         r#"
 [variables]
 audience = { default = " " }
-[application.tool.host-adapters]
-collections = ["", "campaigns"]
-[application.tool.host-adapters.tables]
-"" = { stream = true }
+[component.a]
+source = "a.wasm"
+[component.a.tool.host-adapters]
+grants = { services = [""] }
+[application.tool.host-adapters.services]
+"" = { upstream = "http://127.0.0.1:1" }
 [application.tool.host-adapters.identity]
 issuer = ""
 audience = "{{ audience }}"
 jwks = ""
 "#,
-        &expect![[r#""#]],
     );
+    for part in [
+        "spin.toml:7:24: \"services\" holds an empty name; remove it",
+        "\"services\" holds an empty name; write one",
+        "spin.toml:11:10: \"issuer\" is empty",
+        "spin.toml:12:12: \"audience\" is empty",
+        "spin.toml:13:8: \"jwks\" is empty",
+    ] {
+        assert_eq!(said.lines().filter(|line| line.contains(part)).count(), 1, "{part} in {said}");
+    }
 }
 
 #[test]
