@@ -74,7 +74,7 @@ fn of_user_info(info: &UserInfo<'_>, sent_ms: u64) -> Result<Profile, BadMessage
     let global_user_id = text_of("globalUserId", info.global_user_id)?.map_err(wrong_id)?;
     let global_user_id = global_user_id.ok_or(BadMessage::NoGlobalUserId)?;
     let mut left_out = Vec::<Cow<'static, str>>::new();
-    let mut member = |name, value| match text_of(name, value)? {
+    let mut member = |name: &'static str, value| match text_of(name, value)? {
         Ok(text) => Ok(text),
         Err(WrongType) => {
             left_out.push(name.into());

@@ -94,7 +94,10 @@ fn a_batch_with_failures_is_a_bad_outcome() {
     let closed = "entry_service_upstream=http://127.0.0.1:1";
     let event = "@components/retry-score/fixtures/aws.json";
     let outcome = run(&["invoke", "retryScore", event, "--variable", closed]);
-    let failures = json!([{"itemIdentifier": "059f36b4-87a3-44ab-83d2-661975830a7d"}]);
+    let failures = json!([{
+        "itemIdentifier": "059f36b4-87a3-44ab-83d2-661975830a7d",
+        "reason": "the entry service is unavailable: no connection to service entry: Connection refused (os error 111)",
+    }]);
     assert_eq!((outcome.code, &outcome.json()["batchItemFailures"]), (1, &failures), "{outcome:?}");
     assert!(outcome.stderr.contains("correlation-123"), "the worker's log goes to stderr: {outcome:?}");
 }

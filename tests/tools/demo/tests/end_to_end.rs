@@ -53,6 +53,7 @@ fn a_run_succeeds_and_prints_the_whole_summary() {
     assert_green(&told);
     let object = told.1;
     assert_eq!(object["registrations"], 1_200);
+    assert_eq!((&object["disturbed"], &object["redriven"]), (&json!(240), &json!(0)), "no outage uses up attempts");
     let refused: u64 = object["ineligible"].as_object().unwrap().values().map(|count| count.as_u64().unwrap()).sum();
     assert_eq!(object["eligible"].as_u64().unwrap() + refused, 1_200);
     for (key, parts) in [("eligibility_ms", ["p50", "p95", "p99"].as_slice()), ("replication_lag_ms", &["p50", "p99"])]

@@ -156,7 +156,7 @@ impl Campaign {
         fields.extend(postal_code.then(|| json!({ "name": "postalCode", "type": "postalCode", "required": false })));
         fields.extend(ticket_count.then(|| json!({ "name": "ticket_count", "type": "integer", "min": 1, "max": 8 })));
         fields.extend(opt_in.then(|| json!({ "name": "opt_in", "type": "boolean" })));
-        fields.extend(note.then(|| json!({ "name": "note", "type": "string", "maxLength": 80 })));
+        fields.extend(note.then(|| json!({ "name": "note", "type": "string" })));
         fields
     }
 }

@@ -28,7 +28,14 @@ pub enum Flaw {
     WrongType,
     /// A field that the campaign does not ask for.
     UnknownField,
+    /// A text that no queue would take.
+    Oversized,
+    /// A character that no queue takes.
+    Unstorable,
 }
+
+/// More bytes than a message had room for at SQS until August 2025.
+const OVERSIZED: usize = 300_000;
 
 /// Fills in a valid form.
 pub fn fill(campaign: &Campaign, fan: &Fan, origin: &Origin, random: &mut StdRng) -> Form {
@@ -89,6 +96,8 @@ pub fn spoil(form: &Form, flaw: Flaw, random: &mut StdRng) -> (Map<String, Value
         Flaw::UnknownMarket => put("markets", json!([any(&["atlantis", "market-000", "demo"], random)])),
         Flaw::WrongType => put(any(&["email", "phone"], random), json!(any(&[json!(17), json!(true)], random))),
         Flaw::UnknownField => put("favourite_colour", json!("blue")),
+        Flaw::Oversized => put("note", json!("x".repeat(OVERSIZED))),
+        Flaw::Unstorable => put("note", json!("See you there\u{fffe}")),
         Flaw::MissingField => missing(&mut entered, random),
     };
     (entered, field)

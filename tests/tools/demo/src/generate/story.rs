@@ -15,13 +15,15 @@ pub type Story = Vec<(f64, Registration)>;
 
 /// All labels.
 #[cfg(test)]
-pub const LABELS: [&str; 21] = [
+pub const LABELS: [&str; 23] = [
     "valid",
     "wrong-phone",
     "unknown-market",
     "missing-field",
     "wrong-type",
     "unknown-field",
+    "oversized",
+    "unstorable",
     "duplicate",
     "changed-twice",
     "spoiled-change",
@@ -265,6 +267,8 @@ impl<'a> Teller<'a> {
             Flaw::MissingField => "missing-field",
             Flaw::WrongType => "wrong-type",
             Flaw::UnknownField => "unknown-field",
+            Flaw::Oversized => "oversized",
+            Flaw::Unstorable => "unstorable",
         };
         self.registration(label, campaign, fan, entered, expected)
     }
@@ -356,6 +360,8 @@ fn plots(kind: Kind) -> Vec<(Plot, u32)> {
             (Plot::Flawed(Flaw::MissingField), 25),
             (Plot::Flawed(Flaw::WrongType), 8),
             (Plot::Flawed(Flaw::UnknownField), 7),
+            (Plot::Flawed(Flaw::Oversized), 1),
+            (Plot::Flawed(Flaw::Unstorable), 1),
             (Plot::Duplicate, 30),
             (Plot::ChangedTwice, 20),
             (Plot::SpoiledChange, 10),
