@@ -185,7 +185,7 @@ async fn say_what_to_write() {
         ("swap", "components", r#"components = "swap""#),
     ] {
         let message = call(&platform, "worker", function).await.unwrap_err().message;
-        for part in ["`worker`", resource, line, "[component.worker.tool.host-adapters.grants]"] {
+        for part in ["`worker`", resource, line, "[application.tool.host-adapters.clients.worker.grants]"] {
             assert!(message.contains(part), "{function}: {part} in {message}");
         }
     }

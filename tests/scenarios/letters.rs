@@ -78,7 +78,7 @@ async fn case_08_a_large_entry_and_its_deletion_are_replicated() {
 async fn case_08_a_change_of_large_images_is_given_up_whole() {
     let host = TestHost::with(|app| {
         let component = app.components.get_mut("enqueue-entries").unwrap();
-        component.source = programs::guest("probe");
+        component.source = programs::guest_as("probe", "enqueue-entries");
         component.grants.tables.insert("demand-table".to_owned(), Access::Read);
         component.grants.documents.insert("campaigns".to_owned(), Access::Read);
     })

@@ -216,7 +216,7 @@ async fn use_every_server(up: &Up, signer: &Signer) -> Vec<Value> {
     let (seeder, resolver) = ("planted-6f1e-seeder", "planted-6f1e-resolver");
     let find = json!({"collection": "campaigns", "filter": "{}"});
     let get = json!({"table": "demand-table", "keys": [{"pk": "p", "sk": "s"}]});
-    let message = json!({"body": "no JSON", "attributes": [], "delaySecs": 0});
+    let message = json!({"body": "no JSON", "attributes": [], "delay_secs": 0});
     let send = json!({"queue": "userInfoQueue", "messages": [message]});
     let token = signer.sign(&Fan { id: "fan-1", email: "fan@example.com" }.claims());
     let registration = json!({"body": {"slug": "s", "entry": {}, "userInfo": {"globalUserId": "fan-1"}}});

@@ -5,7 +5,8 @@ use super::{Transcript, disposition};
 use crate::place;
 use crate::rounds::micros;
 use anyhow::{Context, Result, bail};
-use host_adapters_runtime::{Disposition, Interfaces, Limits, Runtime, RuntimeConfig};
+use host_adapters_runtime::identity::marked;
+use host_adapters_runtime::{ComponentSpec, Disposition, Interfaces, Limits, Runtime, RuntimeConfig, Source};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -32,7 +33,8 @@ impl Sandbox {
         let source = place::component("save-entries")?;
         for (id, max_instance_reuse_count) in [(REUSED, Limits::default().max_instance_reuse_count), (FRESH, 1)] {
             let limits = Limits { max_instance_reuse_count, ..Limits::default() };
-            runtime.load(&place::spec(id, &source, limits))?;
+            let wasm = marked(std::fs::read(&source)?, id);
+            runtime.load(&ComponentSpec { source: Source::Sent(wasm.into()), ..place::spec(id, &source, limits) })?;
         }
         let thread = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         Ok(Self { memory, runtime: Arc::new(runtime), thread, _cache: cache })
