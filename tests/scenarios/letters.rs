@@ -81,6 +81,8 @@ async fn case_08_a_change_of_large_images_is_given_up_whole() {
         component.source = programs::guest_as("probe", "enqueue-entries");
         component.grants.tables.insert("demand-table".to_owned(), Access::Read);
         component.grants.documents.insert("campaigns".to_owned(), Access::Read);
+        component.grants.services.insert("entry".to_owned());
+        component.grants.identity = true;
     })
     .await;
     let item = |fill: &str| {

@@ -5,6 +5,7 @@ use super::wat;
 use crate::host::sandbox::probe::{self, tight};
 use crate::host::sandbox::world::World;
 use host_adapters_runtime::component::Source;
+use host_adapters_runtime::identity::marked;
 use host_adapters_runtime::{ComponentSpec, Limits, Runtime};
 use serde_json::json;
 use std::sync::Arc;
@@ -51,9 +52,10 @@ async fn components_with_all_their_instances_leave_each_other_room() {
     load("crowd-a", crowd.clone()).unwrap();
     load("crowd-b", crowd).unwrap();
     let files = probe::files().await;
-    load("a", Source::File(files.warm.clone())).unwrap();
-    load("b", Source::File(files.warm.clone())).unwrap();
-    let refused = load("c", Source::File(files.warm.clone())).unwrap_err();
+    let file = |id: &str, path| Source::Sent(marked(std::fs::read(path).unwrap(), id).into());
+    load("a", file("a", &files.warm)).unwrap();
+    load("b", file("b", &files.warm)).unwrap();
+    let refused = load("c", file("c", &files.warm)).unwrap_err();
     assert!(refused.contains("c: wants 3 instances; of 12 in all the others may have 12"), "{refused}");
 
     let call = |id: &'static str, ms: u64| {
@@ -66,10 +68,10 @@ async fn components_with_all_their_instances_leave_each_other_room() {
     };
     let mut calls = round();
     // Faster than the calls of a version end, so that more versions exist than there may be instances.
-    for file in [&files.cold, &files.warm, &files.cold, &files.warm, &files.cold, &files.warm] {
+    for path in [&files.cold, &files.warm, &files.cold, &files.warm, &files.cold, &files.warm] {
         tokio::time::sleep(std::time::Duration::from_millis(10)).await;
-        load("a", Source::File(file.clone())).unwrap();
-        load("b", Source::File(file.clone())).unwrap();
+        load("a", file("a", path)).unwrap();
+        load("b", file("b", path)).unwrap();
         calls.extend(round());
     }
     for call in calls {
