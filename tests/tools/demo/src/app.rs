@@ -77,15 +77,13 @@ pub async fn run(options: Options) -> Result<bool> {
             interrupts.next().await;
         }
     }
-    let watching = host.watching();
+    let killer = host.killer();
+    let mut stopping = std::pin::pin!(host.stop());
     let stopped = tokio::select! {
-        stopped = host.stop() => stopped,
+        stopped = &mut stopping => stopped,
         () = interrupts.again() => {
-            // The host is killed as its watcher is dropped.
-            watching.abort();
-            while !watching.is_finished() {
-                tokio::task::yield_now().await;
-            }
+            killer.kill().await;
+            stopping.await?;
             progress.say(&format!("ended at once; the host's log and data are kept in {}", folder.keep().display()));
             std::process::exit(INTERRUPTED);
         }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
-use tokio::task::{AbortHandle, JoinHandle};
+use tokio::task::JoinHandle;
 
 /// How long a caller waits for the host to be back after a kill.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -75,11 +75,6 @@ impl Host {
         self.restarts.load(Ordering::Relaxed)
     }
 
-    /// The task that watches the host. When it is aborted, the host is killed.
-    pub fn watching(&self) -> AbortHandle {
-        self.watcher.abort_handle()
-    }
-
     /// Makes the host drain and end.
     pub async fn stop(self) -> Result<()> {
         // If the watcher has ended, its result says why.
@@ -137,7 +132,7 @@ async fn watch_over(
                     process.kill()?;
                     process.wait().await?
                 }
-                Some(Command::Stop) | None => return process.stop(&launch).await,
+                Some(Command::Stop) | None => return process.stop(&launch, killed(&mut inbox)).await,
             },
         };
         if !launch.ends(ended) {
@@ -157,6 +152,16 @@ async fn watch_over(
         restarts.fetch_add(1, Ordering::Relaxed);
         state.send_replace(State::Up(process.addresses.clone()));
     }
+}
+
+/// Ends when the host is to be killed.
+async fn killed(inbox: &mut mpsc::Receiver<Command>) {
+    while let Some(command) = inbox.recv().await {
+        if matches!(command, Command::Kill) {
+            return;
+        }
+    }
+    std::future::pending().await
 }
 
 #[cfg(test)]

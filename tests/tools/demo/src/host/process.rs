@@ -109,13 +109,21 @@ impl Process {
         self.child.start_kill().context("killing the host")
     }
 
-    /// Sends SIGTERM, and SIGKILL if it takes longer than its drain. A host with a failpoint may still abort.
-    pub(super) async fn stop(mut self, launch: &Launch) -> Result<()> {
+    /// Sends SIGTERM, and SIGKILL when `killed` ends or if it takes longer than its drain. A host with a failpoint may
+    /// still abort.
+    pub(super) async fn stop(mut self, launch: &Launch, killed: impl Future<Output = ()>) -> Result<()> {
         let id = self.child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
         if let Some(id) = id {
             kill_process(id, Signal::TERM).context("telling the host to stop")?;
         }
-        match tokio::time::timeout(STOP_LIMIT, self.wait()).await {
+        let stopped = tokio::select! {
+            stopped = tokio::time::timeout(STOP_LIMIT, self.wait()) => stopped,
+            () = killed => {
+                self.kill()?;
+                return self.wait().await.map(drop);
+            }
+        };
+        match stopped {
             Ok(status) => match status? {
                 status if status.success() || launch.ends(status) => Ok(()),
                 status => bail!("the host did not stop cleanly: {status}"),
