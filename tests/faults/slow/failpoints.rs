@@ -128,6 +128,8 @@ impl Stage {
     fn demo(&self, data: &Path, abort_at_step: Option<&str>) -> Output {
         let mut demo = Command::new(native().join("demo"));
         demo.args(["--input", REGISTRATIONS, "--rate", RATE, "--failed-scores", FAILED_SCORES, "--poison", "--json"]);
+        // Outages would make each run longer by half a minute, and add steps without end.
+        demo.arg("--calm");
         demo.args(abort_at_step.iter().flat_map(|step| ["--abort-at-step", step]));
         demo.arg("--manifest").arg(self.manifest()).arg("--data-dir").arg(data);
         demo.env("HOST_ADAPTERS_BIN", native().join("host-adapters")).current_dir(project());
