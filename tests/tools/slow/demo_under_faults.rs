@@ -30,13 +30,13 @@ fn green(arguments: &[&str]) -> Value {
 
 #[test]
 fn five_thousand_registrations_survive_services_that_fail() {
-    let summary = green(&["--registrations", "5000", "--faults"]);
+    let summary = green(&["--registrations", "5000", "--faults", "--calm"]);
     assert_eq!(summary["registrations"], 5000);
 }
 
 #[test]
 fn nothing_is_lost_when_the_host_is_killed_three_times() {
-    let summary = green(&["--registrations", "5000", "--kills", "3"]);
+    let summary = green(&["--registrations", "5000", "--kills", "3", "--calm"]);
     assert_eq!(summary["restarts"], 3, "{summary}");
 }
 
@@ -46,7 +46,8 @@ fn messages_whose_receives_were_used_up_by_kills_are_sent_back() {
     let folder = tempfile::tempdir().unwrap();
     let manifest = folder.path().join("spin.toml");
     std::fs::write(&manifest, tests::manifest::changed(|it| tests::manifest::set_queues(it, 2, 1))).unwrap();
-    let summary = green(&["--registrations", "3000", "--kills", "3", "--manifest", manifest.to_str().unwrap()]);
+    let summary =
+        green(&["--registrations", "3000", "--kills", "3", "--calm", "--manifest", manifest.to_str().unwrap()]);
     assert!(summary["redriven"].as_u64().is_some_and(|redriven| redriven > 0), "{summary}");
 }
 
