@@ -53,7 +53,7 @@ impl ServiceBackend for TracedServices {
     }
 }
 
-/// Why a call has failed, if it has. Statuses that may speak of the request are no failure here: it may be what the worker
+/// Why a call has failed, if it has. Statuses that may speak of the request are not failures here: it may be what the worker
 /// asked for, or is sent again in parts, so that the worker logs what is an error in the end.
 fn failure(sent: &std::result::Result<Sent, SendError>) -> Option<String> {
     match sent {

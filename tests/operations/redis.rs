@@ -80,7 +80,7 @@ async fn point_12_an_open_circuit_breaker_lets_no_command_through_but_its_probe(
     }
 }
 
-/// What a server answers in time is no outage, even if it is an error.
+/// What a server answers in time is not an outage, even if it is an error.
 #[tokio::test]
 async fn point_12_a_slow_answer_within_the_time_out_is_an_answer() {
     let server = RedisServer::start(Manner::Slow(Duration::from_millis(20))).await;

@@ -5,8 +5,9 @@ use crate::{
     email,
     field::{Field, FieldType},
     number, phone, postal_code,
-    text::{is_carried, trimmed},
+    text::trimmed,
 };
+use host_adapters_event::is_queue_char;
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Number, Value};
 
@@ -103,7 +104,7 @@ fn integer(field: &Field, number: &Number) -> Option<FieldValue> {
 }
 
 fn text(field: &Field, kind: FieldType, value: String, country: Option<Country>) -> Option<FieldValue> {
-    if !value.chars().all(is_carried) {
+    if !value.chars().all(is_queue_char) {
         return None;
     }
     let normalised = match kind {

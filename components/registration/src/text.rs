@@ -35,12 +35,6 @@ pub(crate) fn folded(text: &str) -> String {
     folded.trim().to_owned()
 }
 
-/// Whether every backend carries the character. SQS accepts those of XML 1.0: most control characters and U+FFFE and
-/// U+FFFF are not among them. (No text holds half of a surrogate pair.)
-pub(crate) fn is_carried(c: char) -> bool {
-    !matches!(c, '\0'..='\u{8}' | '\u{b}' | '\u{c}' | '\u{e}'..='\u{1f}' | '\u{fffe}' | '\u{ffff}')
-}
-
 /// Direction marks, joiners, variation selectors, soft hyphens, byte order marks and the like.
 fn is_invisible(c: char) -> bool {
     has::<DefaultIgnorableCodePoint>(c)

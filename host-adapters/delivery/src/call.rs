@@ -7,13 +7,12 @@ use super::drain::Drain;
 use super::metrics::{CallTimer, Meter};
 use crate::dispatch::{CallError, Dispatch, Dispatched};
 use crate::event::{Disposition, Event};
+use host_adapters_event::UNANSWERED;
 use host_adapters_failpoint::{self as failpoint, Step};
 use host_adapters_platform::clock::Clock;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// The reason of a record for which the worker answered no disposition.
-const UNANSWERED: &str = "the worker answered no disposition for the record";
 /// The reason of a retry for which the worker gave none.
 const UNREASONED: &str = "the worker answered retry";
 

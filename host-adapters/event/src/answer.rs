@@ -3,6 +3,9 @@
 #[cfg(feature = "component")]
 use wasmtime::component::{ComponentType, Lift};
 
+/// The reason of a record for which the worker answered no disposition.
+pub const UNANSWERED: &str = "the worker answered no disposition for the record";
+
 /// A worker's decision on one record.
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[cfg_attr(feature = "component", derive(ComponentType, Lift), component(variant))]

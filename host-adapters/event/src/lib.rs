@@ -15,9 +15,11 @@ pub mod endpoint;
 mod event;
 pub mod json;
 mod request;
+mod text;
 
-pub use answer::{Disposition, Failure, Retry};
+pub use answer::{Disposition, Failure, Retry, UNANSWERED};
 pub use attribute::{Attribute, AttributeValue};
 pub use call_error::CallError;
 pub use event::{Event, Payload};
 pub use request::{Request, Response};
+pub use text::is_queue_char;

@@ -21,15 +21,19 @@ pub struct Request {
 
 impl Request {
     /// The request of a body and its headers over HTTP, or the answer to one that no worker reads. What the headers leave
-    /// out is what the event says; the correlation id may be empty.
-    pub fn read<'h>(body: Vec<u8>, header: impl Fn(&str) -> Option<&'h str>) -> Result<Self, Response> {
+    /// out is what `context` finds in the event; the correlation id may be empty.
+    pub fn read<'h>(
+        body: Vec<u8>,
+        header: impl Fn(&str) -> Option<&'h str>,
+        context: impl FnOnce(&str) -> appsync::Context,
+    ) -> Result<Self, Response> {
         let not_text = |_| Response::error(400, "MALFORMED_EVENT", "the event is not UTF-8");
         let body = String::from_utf8(body).map_err(not_text)?;
         let given = |name| header(name).map(str::to_owned);
         let (correlation_id, traceparent) = (given("x-correlation-id"), given("traceparent"));
         let event = match (&correlation_id, &traceparent) {
             (Some(_), Some(_)) => appsync::Context::default(),
-            _ => appsync::Context::of(&body),
+            _ => context(&body),
         };
         Ok(Self {
             body,

@@ -22,7 +22,7 @@ pub(super) fn beside(manifest: &Path) -> Result<BTreeMap<String, String>, String
     })
 }
 
-/// The entries of a text, or the first line that is none.
+/// The entries of a text, or the first line that is not one.
 fn entries(text: &str) -> Result<BTreeMap<String, String>, usize> {
     let mut entries = BTreeMap::new();
     for entry in dotenvy::from_read_iter(text.as_bytes()) {

@@ -184,11 +184,11 @@ fn raw_client(name: String, client: Spanned<ClientSettings>, context: &Context<'
 
 fn web_url(service: &str, written: &Template, context: &Context<'_, '_>) -> Option<Value> {
     let url = context.resolve(written)?;
-    let Err(mistake) = check_upstream(url.expose()) else { return Some(url) };
+    let Err(fault) = check_upstream(url.expose()) else { return Some(url) };
     if let Some(Spanned { value, span }) = &written.0 {
         let place = format!("application.tool.{TOOL}.services.{service}");
         let shown = showable(value).map_or_else(|| "upstream".to_owned(), |url| format!("\"{url}\""));
-        context.report.diagnostic(span, format!("{shown} {mistake}, in {place}"));
+        context.report.diagnostic(span, format!("{shown} {fault}, in {place}"));
     }
     None
 }

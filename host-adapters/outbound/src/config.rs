@@ -67,7 +67,7 @@ mod tests {
         for upstream in ["http://127.0.0.1:8081", "https://entry.example/api/"] {
             assert_eq!(check_upstream(upstream), Ok(()));
         }
-        for (upstream, mistake) in [
+        for (upstream, fault) in [
             ("http://", "is not an http"),
             ("http:///", "is not an http"),
             ("http://h:99999", "is not an http"),
@@ -78,7 +78,7 @@ mod tests {
             ("http://h/api?key=1", "has a query"),
             ("http://h/#x", "has a query"),
         ] {
-            assert!(check_upstream(upstream).is_err_and(|it| it.starts_with(mistake)), "{upstream}");
+            assert!(check_upstream(upstream).is_err_and(|it| it.starts_with(fault)), "{upstream}");
         }
     }
 }

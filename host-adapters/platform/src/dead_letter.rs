@@ -118,13 +118,7 @@ fn is_packed(attribute: &Attribute) -> bool {
     OURS.contains(&attribute.name.as_str()) || check_attribute(attribute).is_err()
 }
 
-/// Whether a message may contain this text ([SQS:
-/// SendMessage](https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html)).
+/// Whether a message may contain this text.
 pub fn is_queue_text(text: &str) -> bool {
-    text.chars().all(is_queue_char)
-}
-
-/// Whether the text of a message may contain this character.
-pub fn is_queue_char(c: char) -> bool {
-    matches!(c, '\t' | '\n' | '\r' | ' '..='\u{fffd}' | '\u{10000}'..)
+    text.chars().all(host_adapters_records::is_queue_char)
 }

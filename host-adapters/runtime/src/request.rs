@@ -3,17 +3,19 @@
 
 use crate::answer::{MAX_RESPONSE_BYTES, cut};
 use bytes::Bytes;
+use host_adapters_event::appsync::Context;
 use host_adapters_event::{Failure, Request, Response};
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use http::{Method, StatusCode};
 
-/// The typed request, or the answer to one that no worker reads. The dispatcher has set the correlation id.
+/// The typed request, or the answer to one that no worker reads. The dispatcher has read the event's context, and set it
+/// in the headers.
 pub(crate) fn typed(request: http::Request<Bytes>) -> Result<Request, Response> {
     let (parts, body) = request.into_parts();
     if parts.method != Method::POST {
         return Err(Response::error(405, "METHOD_NOT_ALLOWED", "send the event with POST"));
     }
-    Request::read(body.into(), |name| text(&parts.headers, name))
+    Request::read(body.into(), |name| text(&parts.headers, name), |_| Context::default())
 }
 
 fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {

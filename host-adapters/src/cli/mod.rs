@@ -112,7 +112,7 @@ impl RuntimeConfigOptions {
     }
 }
 
-/// Prints a line on stdout. A reader that has seen enough (`| head`) is no failure.
+/// Prints a line on stdout. A reader that has seen enough (`| head`) is not a failure.
 ///
 /// # Errors
 /// When the line cannot be written for another reason.

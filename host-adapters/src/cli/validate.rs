@@ -38,11 +38,14 @@ pub(super) async fn run(options: &Options) -> Result<ExitCode> {
     Ok(if down { ExitCode::from(FAILED) } else { ExitCode::SUCCESS })
 }
 
-/// Opens every component. A file that is not there yet is no fault of the manifest.
+/// Opens every component. A file that is not there yet is not a fault of the manifest.
 async fn components_are_fit(app: &App) -> Result<bool> {
     let checked = components::check(app).await?;
     for spec in checked.missing {
-        println!("{}: {} is not there, so it was not opened; `host-adapters build` makes it", spec.id, spec.source);
+        print(format!(
+            "{}: {} is not there, so it was not opened; `host-adapters build` makes it",
+            spec.id, spec.source
+        ))?;
     }
     for fault in &checked.faults {
         eprintln!("{fault}");

@@ -97,7 +97,7 @@ fn case_22_invoke_at_a_terminal_says_that_it_waits() {
     assert!(!piped.stderr.contains("waits for"), "{piped:?}");
 }
 
-/// A reader that ends early, as `head` does, is no failure of the command.
+/// A reader that ends early, as `head` does, is not a failure of the command.
 #[test]
 fn a_closed_pipe_is_not_a_failure() {
     let program = command().get_program().to_string_lossy().into_owned();

@@ -108,7 +108,7 @@ fn extended() -> ProjectCopy {
     let function = section("ARCHITECTURE.md", "Adding a function of the platform");
     let at_backends = |path: &&str| ["/backend", "tests/contract/"].iter().any(|part| path.contains(part));
     let (backends, written): (Vec<_>, Vec<_>) = paths(&function).into_iter().partition(at_backends);
-    assert_eq!((written.len(), backends.len()), (4, 5), "{written:?} {backends:?}");
+    assert_eq!((written.len(), backends.len()), (4, 4), "{written:?} {backends:?}");
     source.iter().chain(&function).for_each(|block| block.apply(&project));
 
     project.add(&format!("components/{WORKER}/Cargo.toml"), CARGO_TOML);

@@ -3,9 +3,10 @@
 use super::{auth, body, header, send};
 use crate::lambda::{
     self, Context, Incoming,
-    answer::{Answer, Rejection, UNANSWERED},
+    answer::{Answer, Rejection},
 };
 use crate::{BatchWorker, Call, Disposition, Event, Failure, Response, variables, worker::call_batch};
+use host_adapters_event::UNANSWERED;
 use http_body_util::BodyExt;
 use serde_json::json;
 use spin_sdk::http::{FromRequest, Request};

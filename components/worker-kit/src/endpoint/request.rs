@@ -2,6 +2,7 @@
 
 use super::{body, header, send};
 use crate::{Request, RequestWorker, Response, worker::call_request};
+use host_adapters_event::appsync;
 use http_body_util::BodyExt;
 use spin_sdk::http::{self, FromRequest};
 use spin_sdk::wasip3::{http::types, random::random::get_random_u64};
@@ -23,7 +24,7 @@ pub async fn answer<W: RequestWorker, B: BodyExt<Error: Display>>(
     new_id: impl FnOnce() -> String,
 ) -> Result<Response, Response> {
     let headers = request.headers().clone();
-    let mut request = Request::read(body(request).await?, |name| header(&headers, name))?;
+    let mut request = Request::read(body(request).await?, |name| header(&headers, name), appsync::Context::of)?;
     if request.correlation_id.is_empty() {
         request.correlation_id = new_id();
     }

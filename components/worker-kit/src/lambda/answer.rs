@@ -3,11 +3,9 @@
 
 use super::Incoming;
 use crate::{Disposition, Event, Retry};
+use host_adapters_event::UNANSWERED;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
-
-/// The reason of a record for which the worker answered no disposition.
-pub(crate) const UNANSWERED: &str = "the worker answered no disposition for the record";
 
 /// Most bytes of one reason.
 const MAX_REASON_BYTES: usize = 1024;

@@ -34,7 +34,7 @@ pub struct Redis {
 
 impl Redis {
     /// The server at `url` (`redis://` or `rediss://`), whose commands may take `timeout`. It begins to connect; a
-    /// server that is down is no error. Needs an async runtime.
+    /// server that is down is not an error. Needs an async runtime.
     ///
     /// # Errors
     /// When the address is invalid. The error does not quote it, because it may contain a password.

@@ -6,8 +6,8 @@ use crate::dead_letter::attribute;
 use crate::event::Event;
 use host_adapters_failpoint::{self as failpoint, Step};
 use host_adapters_platform::QueueBackend;
-use host_adapters_platform::dead_letter::{self, is_queue_char};
-use host_adapters_records::{Error, ErrorKind};
+use host_adapters_platform::dead_letter;
+use host_adapters_records::{Error, ErrorKind, is_queue_char};
 use serde_json::Value;
 use std::sync::Arc;
 
@@ -98,8 +98,7 @@ impl DeadLetterSink {
 
 /// Without characters that a queue refuses: a worker may take its reason from a record or a service.
 fn shortened(reason: &str) -> String {
-    let end = reason.char_indices().map(|(at, _)| at).take_while(|at| *at <= MAX_REASON).last().unwrap_or(0);
-    let short = if reason.len() <= MAX_REASON { reason } else { reason.get(..end).unwrap_or_default() };
+    let short = reason.get(..reason.floor_char_boundary(MAX_REASON)).unwrap_or_default();
     let kept = |c| if is_queue_char(c) { c } else { char::REPLACEMENT_CHARACTER };
     if short.is_empty() { "unnamed".to_owned() } else { short.chars().map(kept).collect() }
 }

@@ -66,32 +66,30 @@ impl Unstored {
     }
 
     fn readable(&self) -> Message {
-        match &self.envelope {
-            Some(envelope) => {
-                let key = self.event.ordering_key.as_deref();
-                self.written(payload::in_envelope(envelope.clone(), &self.event.payload, key), None)
-            }
-            None => {
-                let (body, encoding) = payload::body(&self.event.payload);
-                self.written(body, encoding)
-            }
-        }
+        self.with_body(payload::in_envelope, payload::body)
     }
 
     fn compressed(&self) -> Message {
-        match &self.envelope {
-            Some(envelope) => {
-                let key = self.event.ordering_key.as_deref();
-                self.written(payload::compressed_in_envelope(envelope.clone(), &self.event.payload, key), None)
-            }
-            None => {
-                let (body, encoding) = payload::compressed(&self.event.payload);
-                self.written(body, encoding)
-            }
-        }
+        self.with_body(payload::compressed_in_envelope, payload::compressed)
     }
 
-    /// The message that the record was. A stream's record was none, nor was one that is not text.
+    /// The body of a stream's record is its envelope; that of a message is the payload, whose encoding is an attribute.
+    fn with_body(
+        &self,
+        in_envelope: fn(Value, &Payload, Option<&str>) -> String,
+        alone: fn(&Payload) -> (String, Option<&'static str>),
+    ) -> Message {
+        let Event { payload, ordering_key, .. } = &self.event;
+        let (body, encoding) = match &self.envelope {
+            Some(envelope) => (in_envelope(envelope.clone(), payload, ordering_key.as_deref()), None),
+            None => alone(payload),
+        };
+        let mut told = self.told.clone();
+        told.extend(encoding.map(|encoding| (attribute::PAYLOAD_ENCODING, encoding.to_owned())));
+        self.in_order(Message { attributes: attributes(told, own_attributes(&self.event)), ..Message::new(body) })
+    }
+
+    /// The message that the record was. `None` for a stream's record, and for a payload that is not text.
     fn as_received(&self) -> Option<Message> {
         let body = match &self.event.payload {
             _ if self.envelope.is_some() => return None,
@@ -99,12 +97,6 @@ impl Unstored {
             Payload::Bytes(bytes) => String::from_utf8(bytes.clone()).ok()?,
         };
         Some(self.in_order(Message { attributes: self.event.attributes.clone(), ..Message::new(body) }))
-    }
-
-    fn written(&self, body: String, encoding: Option<&str>) -> Message {
-        let mut told = self.told.clone();
-        told.extend(encoding.map(|encoding| (attribute::PAYLOAD_ENCODING, encoding.to_owned())));
-        self.in_order(Message { attributes: attributes(told, own_attributes(&self.event)), ..Message::new(body) })
     }
 
     /// As when SQS moves a message, its id takes the place of its deduplication id.

@@ -1,10 +1,9 @@
 //! Checks messages against SQS's limits. An invalid message fails alone, not its batch.
 
 use super::invalid;
-use crate::dead_letter::is_queue_char;
 use crate::{Result, fifo};
 use host_adapters_records::queue::Message;
-use host_adapters_records::{Attribute, AttributeValue};
+use host_adapters_records::{Attribute, AttributeValue, is_queue_char};
 use std::collections::HashSet;
 use std::time::Duration;
 

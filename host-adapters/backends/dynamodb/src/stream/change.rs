@@ -9,7 +9,8 @@ use std::collections::HashMap;
 json_of_attributes!(aws_sdk_dynamodbstreams::types::AttributeValue);
 
 /// The changes of `table`. A record that is not the change of an item with string keys is left out: counted, and said.
-/// The table's keys and its stream are checked before it is read, so there is none but by a mistake of somebody.
+/// The table's keys and its stream are checked before it is read, so this happens only if somebody changes the table
+/// meanwhile.
 pub(super) fn changes(table: &str, records: Vec<Record>) -> Vec<Change> {
     let left_out = |reason| left_out(&format!("dynamodb-stream:{table}"), reason);
     records.into_iter().filter_map(|record| change(record).map_err(left_out).ok()).collect()

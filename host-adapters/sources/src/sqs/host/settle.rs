@@ -170,7 +170,7 @@ impl Settler {
     }
 
     /// Counts the failures of messages; returns whether each was the last that it may have. If the table of failures is
-    /// down, none is: the queue's own redrive ends what fails for ever.
+    /// down, no failure counts as the last one: the queue's own redrive ends what fails for ever.
     async fn count(&self, failed: Vec<Failed>) -> Vec<(Failed, bool)> {
         if failed.is_empty() || self.max_attempts <= 1 {
             return failed.into_iter().map(|failed| (failed, true)).collect();
