@@ -131,6 +131,7 @@ fn kind(error: &WebError) -> SendErrorKind {
     match error {
         WebError::Denied { .. } => SendErrorKind::Denied,
         WebError::Connection { .. } => SendErrorKind::Connection,
+        WebError::TimedOut(_) => SendErrorKind::TimedOut,
         WebError::TooLarge(_) | WebError::Unsendable { .. } => SendErrorKind::Other,
     }
 }

@@ -3,6 +3,7 @@
 
 use crate::telemetry::Tracing;
 use crate::telemetry::trace::{CAMPAIGN_ID, CORRELATION_ID, Span, WORKER_NAME};
+use host_adapters_event::ServiceStatus;
 use host_adapters_outbound::{SendError, Sent, Services};
 use host_adapters_platform::{Result, ServiceBackend};
 use host_adapters_records::Caller;
@@ -57,10 +58,10 @@ impl ServiceBackend for TracedServices {
 /// asked for, or is sent again in parts, so that the worker logs what is an error in the end.
 fn failure(sent: &std::result::Result<Sent, SendError>) -> Option<String> {
     match sent {
-        Ok(Sent {
-            response: ServiceResponse { status: 200..=299 | 400 | 404 | 409 | 410 | 413 | 422, .. }, ..
-        }) => None,
-        Ok(sent) => Some(format!("it answered {}", sent.response.status)),
+        Ok(sent) => {
+            let status = sent.response.status;
+            ServiceStatus::is_failed_call(status).then(|| format!("it answered {status}"))
+        }
         Err(error) => Some(error.to_string()),
     }
 }

@@ -2,19 +2,22 @@
 
 use backend_embedded::{Embedded, OpenError};
 use host_adapters_platform::{Checkpoint, TableBackend};
+use host_adapters_records::queue::Message;
 use host_adapters_records::table::{BatchGet, Key};
+use rusqlite::Connection;
 use serde_json::json;
 use std::sync::Arc;
 use std::time::Duration;
-use tests::contract::embedded::{Opened, config, open};
+use tests::contract::embedded::{Opened, config, open, open_in};
 use tests::contract::suites::backend::{
-    Backend, COLLECTION, DEAD_LETTERS, LOOSE_QUEUE, MAX_RECEIVES, QUEUE, TABLE, WORKER, secs,
+    Backend, COLLECTION, DEAD_LETTERS, FIFO_QUEUE, LOOSE_QUEUE, MAX_RECEIVES, QUEUE, TABLE, WORKER, secs,
 };
 use tests::contract::suites::documents::{find_one, replace, replace_one};
 use tests::contract::suites::documents_find::{page, query};
 use tests::contract::suites::queue::{receive, send};
 use tests::contract::suites::stream::{all, put};
 use tests::contract::suites::{attempts, latest, shared_stream};
+use tests::{log, programs};
 
 #[tokio::test]
 async fn keeps_everything_over_a_restart() {
@@ -30,6 +33,37 @@ async fn keeps_everything_over_a_restart() {
     assert_eq!(receive(&backend, QUEUE, 10, 30).await.len(), 1);
     assert!(find_one(&backend, COLLECTION, "{}").await.unwrap().is_some());
     assert_eq!(all(&backend).await, before);
+}
+
+#[tokio::test]
+async fn a_file_of_version_1_is_read_on_with_all_that_it_holds() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = Connection::open(folder.path().join("store")).unwrap();
+    let layout = programs::project().join("tests/fixtures/store-v1.sql");
+    file.execute_batch(&std::fs::read_to_string(layout).unwrap()).unwrap();
+    drop(file);
+
+    let backend = open_in(folder);
+    let keys = vec![Key { pk: "a".into(), sk: "1".into() }];
+    let found = backend.tables().batch_get(BatchGet { table: TABLE.into(), keys }).await.unwrap();
+    assert_eq!(found, [Some(r#"{"pk":"a","sk":"1","n":2}"#.to_owned())]);
+    assert!(find_one(&backend, COLLECTION, r#"{"id":"campaign"}"#).await.unwrap().is_some());
+    let changes = all(&backend).await;
+    let sequences: Vec<_> = changes.iter().map(|(shard, change)| (shard.as_str(), change.sequence.as_str())).collect();
+    let (first, second) = ("00000001099511627777", "00000001099511627778");
+    assert_eq!(sequences, [("shardId-00000000", first), ("shardId-00000000", second)]);
+    let settled = backend.streams().checkpoint(TABLE, "shardId-00000000", WORKER).await.unwrap();
+    assert_eq!(settled, Some(Checkpoint::At(first.to_owned())));
+    let received = receive(&backend, QUEUE, 10, 30).await;
+    let [message] = received.as_slice() else { panic!("{received:?}") };
+    assert_eq!((message.id.as_str(), message.body.as_str()), ("00112233-4455-6677-8899-aabbccddeeff", "body"));
+    assert_eq!((message.receive_count, &message.group, message.attributes.len()), (2, &None, 1));
+
+    // What is new in version 2.
+    let grouped = Message { group_id: Some("g".to_owned()), ..Message::new("m") };
+    assert!(backend.queues().send_batch(FIFO_QUEUE, vec![grouped]).await.unwrap()[0].is_ok());
+    let backend = backend.reopen().await;
+    assert_eq!(receive(&backend, FIFO_QUEUE, 1, 30).await[0].group.as_deref(), Some("g"));
 }
 
 #[tokio::test]
@@ -89,6 +123,25 @@ async fn drops_messages_after_their_retention() {
     assert_eq!(bodies, ["new"]);
     backend.pass(secs(4 * 24 * 3600 + 1)).await;
     assert_eq!(backend.queues().depth(LOOSE_QUEUE).await.unwrap().visible, 0, "pruned without a receive");
+}
+
+/// By a receive, and by a sweep.
+#[tokio::test]
+async fn says_how_many_messages_were_dropped() {
+    log::listen();
+    let backend = open().await;
+    let said = |messages: u64| {
+        let lines = log::lines("queue", LOOSE_QUEUE);
+        lines.iter().filter(|line| line["messages"] == messages && line["level"] == "WARN").count()
+    };
+    send(&backend, LOOSE_QUEUE, &["old"; 37]).await;
+    backend.pass(secs(4 * 24 * 3600 - 1)).await;
+    assert_eq!(receive(&backend, LOOSE_QUEUE, 100, 1).await.len(), 37, "the sweep does not see what is in flight");
+    backend.pass(secs(1)).await;
+    assert_eq!((receive(&backend, LOOSE_QUEUE, 100, 1).await.len(), said(37)), (0, 1));
+    send(&backend, LOOSE_QUEUE, &["old"; 41]).await;
+    backend.pass(secs(4 * 24 * 3600)).await;
+    assert_eq!(said(41), 1);
 }
 
 #[tokio::test]
@@ -194,4 +247,11 @@ async fn d3_8__case_06_only_failures_count() {
 async fn d3_16__case_09_a_group_keeps_its_order() {
     let (host, _folder) = host();
     attempts::case_09_a_group_keeps_its_order(host).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[allow(non_snake_case, reason = "begins with a line of docs/delivery.md")]
+async fn d6_6__case_08_case_11_the_largest_messages_come_back_as_they_were() {
+    let (host, _folder) = host();
+    attempts::case_08_case_11_the_largest_messages_come_back_as_they_were(host).await;
 }

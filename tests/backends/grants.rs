@@ -80,8 +80,14 @@ async fn service(grants: Value) -> (PlatformService, Opened) {
 }
 
 fn request() -> CallService {
-    let request =
-        ServiceRequest { method: "GET".into(), path: "/".into(), route: None, headers: vec![], body: String::new() };
+    let request = ServiceRequest {
+        method: "GET".into(),
+        path: "/".into(),
+        route: None,
+        expects: vec![],
+        headers: vec![],
+        body: String::new(),
+    };
     CallService { service: SERVICE.into(), request }
 }
 

@@ -256,37 +256,80 @@ async fn case_17_the_key_is_chosen_by_id_type_algorithm_and_use() {
     assert_eq!(refused(&setup.identity, &first.sign(&claims())).await.kind, ErrorKind::Denied);
 }
 
+/// An issuer that may hang.
+struct Issuer {
+    url: String,
+    hangs: Arc<AtomicBool>,
+    asked: Arc<AtomicUsize>,
+}
+
+impl Issuer {
+    async fn of(signer: &Signer) -> Self {
+        let keys = jwks(&[signer.jwk()]);
+        let (hangs, asked) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
+        let answer = {
+            let (hangs, asked) = (hangs.clone(), asked.clone());
+            move || {
+                let (keys, hangs) = (keys.clone(), hangs.load(Ordering::Relaxed));
+                asked.fetch_add(1, Ordering::Relaxed);
+                async move {
+                    if hangs {
+                        std::future::pending::<()>().await;
+                    }
+                    keys
+                }
+            }
+        };
+        let app = axum::Router::new().route("/jwks", axum::routing::get(answer));
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/jwks", listener.local_addr().unwrap());
+        tokio::spawn(async move { axum::serve(listener, app).await });
+        Self { url, hangs, asked }
+    }
+
+    fn hangs(&self, hangs: bool) {
+        self.hangs.store(hangs, Ordering::Relaxed);
+    }
+
+    fn asked(&self) -> usize {
+        self.asked.load(Ordering::Relaxed)
+    }
+}
+
+#[tokio::test]
+async fn a_fetch_of_keys_counts_though_those_who_wait_for_it_hang_up() {
+    let signer = Signer::es256("k");
+    let issuer = Issuer::of(&signer).await;
+    issuer.hangs(true);
+    let clock = Clock::manual(NOW * 1000);
+    let identity = Identity::new(config(&issuer.url), clock.clone()).unwrap();
+    let token = signer.sign(&claims());
+    for _ in 0..5 {
+        let given_up = tokio::time::timeout(Duration::from_millis(50), identity.verify(&token)).await;
+        assert!(given_up.is_err(), "{given_up:?}");
+    }
+    assert_eq!(issuer.asked(), 1, "a request that hangs up takes no fetch with it");
+    issuer.hangs(false);
+    let error = identity.verify(&token).await.unwrap_err();
+    assert_eq!((error.kind, issuer.asked()), (ErrorKind::Unavailable, 1), "at most every 10 s: {error}");
+    clock.advance(Duration::from_secs(10));
+    assert!(identity.verify(&token).await.is_ok());
+    assert_eq!(issuer.asked(), 2);
+}
+
 #[tokio::test]
 async fn case_18_known_keys_serve_while_a_hanging_issuer_is_asked() {
     let signer = Signer::es256("k");
-    let keys = jwks(&[signer.jwk()]);
-    let (hang, asked) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
-    let answer = {
-        let (hang, asked) = (hang.clone(), asked.clone());
-        move || {
-            let (keys, hangs) = (keys.clone(), hang.load(Ordering::Relaxed));
-            asked.fetch_add(1, Ordering::Relaxed);
-            async move {
-                if hangs {
-                    std::future::pending::<()>().await;
-                }
-                keys
-            }
-        }
-    };
-    let app = axum::Router::new().route("/jwks", axum::routing::get(answer));
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    tokio::spawn(async move { axum::serve(listener, app).await });
+    let issuer = Issuer::of(&signer).await;
     let clock = Clock::manual(NOW * 1000);
-    let identity = Identity::new(config(&format!("http://{address}/jwks")), clock.clone()).unwrap();
+    let identity = Identity::new(config(&issuer.url), clock.clone()).unwrap();
     let fan = |number: u32| {
         let mut claims = with("n", json!(number));
         claims["exp"] = json!(NOW + 7 * 86_400);
         signer.sign(&claims)
     };
     assert!(identity.verify(&fan(0)).await.is_ok());
-    hang.store(true, Ordering::Relaxed);
+    issuer.hangs(true);
     for hour in 0..23 {
         clock.advance(Duration::from_secs(3_600));
         for number in 0..10 {
@@ -297,11 +340,11 @@ async fn case_18_known_keys_serve_while_a_hanging_issuer_is_asked() {
         // Lets the renewal reach the issuer.
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
-    assert!((2..=3).contains(&asked.load(Ordering::Relaxed)), "one renewal at a time");
+    assert!((2..=3).contains(&issuer.asked()), "one renewal at a time");
     // After a day they serve no more: a request waits for the issuer.
     clock.advance(Duration::from_secs(3_600));
     assert_eq!(identity.verify(&fan(1_000_000)).await.unwrap_err().kind, ErrorKind::Unavailable);
-    hang.store(false, Ordering::Relaxed);
+    issuer.hangs(false);
     clock.advance(Duration::from_secs(10));
     assert!(identity.verify(&fan(1_000_001)).await.is_ok(), "the issuer is back");
 }

@@ -138,7 +138,7 @@ fn from_stream() -> String {
 async fn store_dead_record(backend: &Opened, source: &str, payload: Payload) -> Vec<String> {
     let event = event(source, payload, &[("shardId", "s1")]);
     let envelope = serde_json::json!({"version": "1.0"});
-    store_dead_letter(backend, |dead_letters, cause| dead_letters.stream(&event, envelope, cause)).await
+    store_dead_letter(backend, |dead_letters, cause| dead_letters.stream(&event, "s", envelope, cause)).await
 }
 
 async fn store_dead_change(backend: &Opened) -> Vec<String> {

@@ -53,7 +53,12 @@ impl Backend for Opened {
 }
 
 pub async fn open() -> Opened {
-    let (folder, clock) = (tempfile::tempdir().unwrap(), Clock::manual(START_MS));
+    open_in(tempfile::tempdir().unwrap())
+}
+
+/// Opens the file `store` in a folder, or makes it.
+pub fn open_in(folder: TempDir) -> Opened {
+    let clock = Clock::manual(START_MS);
     let embedded = Embedded::open_with_clock(&folder.path().join("store"), &config(), clock.clone()).unwrap();
     Opened { embedded, cache: EmbeddedCache::new(clock.clone()), clock, folder }
 }

@@ -17,7 +17,8 @@ macro_rules! scripted_cases {
             queues: [
                 sends_again_what_failed_on_its_side, deletes_fail_one_by_one, visibility_fails_one_by_one,
                 tells_where_a_moved_message_came_from, keeps_what_one_call_received_when_another_fails,
-                fills_a_page_by_several_receives,
+                fills_a_page_by_several_receives, stops_a_group_behind_what_was_not_taken,
+                names_attributes_that_cannot_be_read, says_how_an_existing_queue_differs,
             ],
             streams: [
                 lists_all_pages_of_shards, holds_parents_before_children, renews_an_expired_iterator,

@@ -1,5 +1,6 @@
 //! The gateway and the workers over HTTP: whose token is read how (case 15), and what is refused of a body.
 
+use host_adapters_records::{self as records, Function, platform_functions};
 use reqwest::header::AUTHORIZATION;
 use serde_json::{Value, json};
 use tests::{Fan, OPERATOR_TOKEN, TESTER_TOKEN, TestHost, WORKER_TOKEN};
@@ -57,8 +58,9 @@ async fn unknown_and_repeated_members_are_refused_by_name() {
     ] {
         let request = host.http().post(host.gateway_url("/platform/queue/send-batch")).bearer_auth(TESTER_TOKEN);
         let response = request.header("content-type", "application/json").body(body.clone()).send().await.unwrap();
-        let (status, text) = (response.status(), response.text().await.unwrap());
-        assert!(status == 422 && text.contains(named), "{body}: {status} {text}");
+        let (status, answer) = (response.status(), response.json::<Value>().await.unwrap());
+        assert_eq!((status.as_u16(), &answer["error"]["code"]), (422, &json!("INVALID_ARGUMENTS")), "{body}");
+        assert!(answer["error"]["message"].as_str().unwrap().contains(named), "{body}: {answer}");
     }
 }
 
@@ -71,4 +73,51 @@ async fn a_refusal_names_the_section_of_a_client() {
     let (_, answer) = status(&host, url, &authorization, &find).await;
     let message = answer["Err"]["message"].as_str().unwrap();
     assert!(message.contains("[application.tool.host-adapters.clients.tester.grants]"), "{message}");
+}
+
+macro_rules! paths {
+    ($($interface:ident $interface_wit:literal { $(
+        $method:ident $wit:literal $arguments:ident($($argument:ident: $type:ty),*) $(of $resource:ident)? -> $output:ty;
+    )* })*) => {
+        [$($(<records::$interface::$arguments as Function>::PATH),*),*]
+    };
+}
+
+/// Every route of the gateway, and how it is refused what it cannot take.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_refusal_has_the_form_of_an_error() {
+    const JSON: &str = "application/json";
+    let host = TestHost::start().await;
+    let routes = platform_functions!(paths).map(|path| format!("/platform/{path}")).into_iter();
+    let operator = ["peek", "dead-letters/list", "dead-letters/show", "dead-letters/redrive", "dead-letters/drop"];
+    let routes: Vec<_> = routes.chain(operator.map(|what| format!("/operator/{what}"))).collect();
+    assert!(routes.len() > 10, "{routes:?}");
+    let large = format!(r#"{{"unknown": "{}"}}"#, "x".repeat(16 << 20));
+    for (method, path, kind, body, refused) in routes
+        .iter()
+        .flat_map(|path| {
+            let path = path.as_str();
+            [
+                ("POST", path, JSON, r#"{"unknown": 1}"#, (422, "INVALID_ARGUMENTS")),
+                ("POST", path, JSON, "{", (400, "BAD_REQUEST")),
+                ("POST", path, "text/plain", "{}", (415, "UNSUPPORTED_MEDIA_TYPE")),
+                ("GET", path, JSON, "", (405, "METHOD_NOT_ALLOWED")),
+            ]
+        })
+        .chain([
+            ("POST", "/platform/table/query", JSON, large.as_str(), (413, "PAYLOAD_TOO_LARGE")),
+            ("POST", "/platform/table/none", JSON, "{}", (404, "NOT_FOUND")),
+            ("GET", "/nowhere", JSON, "", (404, "NOT_FOUND")),
+            ("DELETE", "/metrics", JSON, "", (405, "METHOD_NOT_ALLOWED")),
+        ])
+    {
+        let request = host.http().request(method.parse().unwrap(), host.gateway_url(path)).bearer_auth(TESTER_TOKEN);
+        let reply = host.send(request.header("content-type", kind).body(body.to_owned())).await;
+        let said = (reply.status, reply.body["error"]["code"].as_str().unwrap_or_default());
+        assert_eq!(said, refused, "{method} {path}: {}", reply.body);
+        assert!(reply.body["error"]["message"].as_str().is_some_and(|message| !message.is_empty()), "{}", reply.body);
+    }
+    let request = host.http().post(host.gateway_url("/operator/swap/%ff")).bearer_auth(OPERATOR_TOKEN);
+    let reply = host.send(request.body("")).await;
+    assert_eq!((reply.status, &reply.body["Err"]["kind"]), (200, &json!("NotFound")), "{}", reply.body);
 }

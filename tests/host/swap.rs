@@ -98,7 +98,7 @@ async fn a_file_that_cannot_serve_is_refused_with_the_reason() {
             "Invalid",
             vec!["registration:platform/table", "registration:platform/queue"],
         ),
-        // Point 17.
+        // The file of another component.
         (
             "save-entries",
             component("retry-score"),

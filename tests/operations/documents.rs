@@ -34,6 +34,21 @@ pub fn metrics() -> BTreeMap<String, Metric> {
     rows.map(metric).collect()
 }
 
+/// What the table of metrics names besides the metrics and their labels: the values that labels have.
+pub fn named_values() -> BTreeMap<String, BTreeSet<String>> {
+    let page = read("docs/operations.md");
+    let rows = page.lines().filter(|line| line.starts_with("| `registration_"));
+    let values = rows.map(|row| {
+        let (cells, meaning) = row.trim_end_matches('|').rsplit_once(" | ").unwrap();
+        let mut values: BTreeSet<_> = meaning.split('`').skip(1).step_by(2).map(str::to_owned).collect();
+        if meaning.contains("`status`: HTTP's") {
+            values.extend((100..600).map(|status| status.to_string()));
+        }
+        (cells.split('`').nth(1).unwrap().to_owned(), values)
+    });
+    values.collect()
+}
+
 /// An alert of the page.
 pub struct Alert {
     pub name: String,
@@ -43,6 +58,13 @@ pub struct Alert {
     pub query: String,
     /// What to do.
     pub advice: String,
+}
+
+impl Alert {
+    /// Whether the page says that what it is for is not there yet.
+    pub fn is_of_a_worker_to_come(&self) -> bool {
+        self.advice.starts_with("Its workers are not there yet.")
+    }
 }
 
 /// The alerts, in their order.

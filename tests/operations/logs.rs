@@ -1,4 +1,4 @@
-//! Point 11: rejections and failed services are errors, each logged once.
+//! Rejections and failed services are errors, each logged once.
 
 use fake_services::{FakeServices, Faults, Options, Service};
 use serde_json::{Value, json};

@@ -4,6 +4,7 @@ mod calls;
 mod documents;
 mod logs;
 mod metrics;
+mod queries;
 mod redis;
 mod redis_server;
 

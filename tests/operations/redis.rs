@@ -1,4 +1,4 @@
-//! Point 12: a cache that hangs or is slow costs a time-out now and then, and no request fails because of it.
+//! A cache that hangs or is slow costs a time-out now and then, and no request fails because of it.
 
 use super::cached_in;
 use super::redis_server::{Manner, RedisServer};
@@ -89,4 +89,18 @@ async fn point_12_a_slow_answer_within_the_time_out_is_an_answer() {
         assert_eq!(redis.get("a").await, Ok(None));
     }
     assert_eq!(server.count("GET"), 5);
+}
+
+/// What cannot be read is one key's fault: the server has answered.
+#[tokio::test]
+async fn a_reply_of_another_type_leaves_the_circuit_breaker_closed() {
+    let server = RedisServer::start(Manner::Prompt).await;
+    let redis = Redis::new(&server.url, Duration::from_secs(60)).unwrap();
+    for _ in 0..3 {
+        assert_eq!(redis.incr("a").await, Err(CacheError::WrongType), "a status for a number");
+        assert_eq!(redis.smembers("a").await, Err(CacheError::WrongType), "a member that is not text");
+        assert_eq!(redis.get("a-list").await, Err(CacheError::WrongType), "an error of the server");
+        assert_eq!(redis.get("a").await, Ok(None));
+    }
+    assert_eq!(server.count("GET"), 6, "no command was held back");
 }

@@ -64,7 +64,11 @@ async fn serve(state: Arc<Mutex<State>>, stream: TcpStream) {
         state.lock().unwrap().commands.push(name.clone());
         let answer: &[u8] = match name.as_str() {
             "PING" => b"+PONG\r\n",
+            "GET" if command[1] == "a-list" => {
+                b"-WRONGTYPE Operation against a key holding the wrong kind of value\r\n"
+            }
             "GET" => b"$-1\r\n",
+            "SMEMBERS" => b"*1\r\n$1\r\n\xff\r\n",
             _ => b"+OK\r\n",
         };
         let is_greeting = ["CLIENT", "PING"].contains(&name.as_str());

@@ -3,6 +3,7 @@
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
+use check_eligibility::input::Input;
 use fake_services::Service;
 use host_adapters_delivery::event::{Event, Payload};
 use proptest::prelude::*;
@@ -77,6 +78,21 @@ const SQS_DEFAULTS: &[(&str, &str)] = &[
 ];
 
 const SHAPES: [Shape; 4] = [SQS, SQS_FIFO, DYNAMODB, KINESIS];
+
+/// Members of an input that have a default, and that.
+const APPSYNC_DEFAULTS: [(&str, &str); 3] = [("doTransfer", "false"), ("userInfo", "{}"), ("entry", "{}")];
+
+fn appsync_event() -> Value {
+    fixture(include_str!("../fixtures/events/appsync.json"))
+}
+
+/// The pointers of all members that an input does not need.
+fn optional_of_appsync(event: &Value) -> Vec<String> {
+    let mut found = Vec::new();
+    members(event, "", &mut found);
+    found.retain(|path| !path.starts_with("/arguments"));
+    found
+}
 
 fn fixture(text: &str) -> Value {
     serde_json::from_str(text).unwrap()
@@ -272,6 +288,52 @@ proptest! {
         prop_assert!(changed.attempt >= 1);
     }
 
+    /// AppSync's event has its input under `arguments`; what stands there beside it counts no more than the rest.
+    #[test]
+    fn a_good_input_is_never_lost_for_what_stands_around_it(
+        changes in prop::collection::vec((any::<Index>(), prop::option::of(junk())), 1..6),
+        unknown in junk(),
+    ) {
+        let mut event = appsync_event();
+        let (whole, optional) = (Input::parse(&event.to_string()), optional_of_appsync(&event));
+        for (index, change) in changes {
+            put(&mut event, index.get(optional.as_slice()).as_str(), change);
+        }
+        for parent in ["", "/arguments", "/arguments/input", "/arguments/input/body", "/arguments/input/body/userInfo"] {
+            put(&mut event, &format!("{parent}/unknown"), Some(unknown.clone()));
+        }
+        prop_assert!(whole.is_ok());
+        prop_assert_eq!(Input::parse(&event.to_string()), whole, "{}", event);
+    }
+
+    /// Absent, null and the default, in any combination.
+    #[test]
+    fn absent_null_and_default_are_alike_in_an_input(chosen in prop::collection::vec(0..3_usize, APPSYNC_DEFAULTS.len())) {
+        let alike = |chosen: &[usize]| {
+            let mut event = appsync_event();
+            for ((member, default), chosen) in APPSYNC_DEFAULTS.iter().zip(chosen) {
+                let value = [None, Some(Value::Null), Some(fixture(default))][*chosen].clone();
+                put(&mut event, &format!("/arguments/input/body/{member}"), value);
+            }
+            Input::parse(&event.to_string()).unwrap()
+        };
+        prop_assert_eq!(alike(&chosen), alike(&[0; APPSYNC_DEFAULTS.len()]));
+    }
+
+    /// A number of the form is read with every digit, or as what no field accepts.
+    #[test]
+    fn numbers_of_an_input_keep_their_digits(number in number()) {
+        let plain = format!(r#"{{"slug":"s","entry":{{"n":{number}}}}}"#);
+        let aws_json = json!({"slug": "s", "entry": format!(r#"{{"n":{number}}}"#)}).to_string();
+        for body in [plain, aws_json] {
+            let entry = Input::parse(&format!(r#"{{"arguments":{{"input":{{"body":{body}}}}}}}"#)).unwrap().entry;
+            match &entry["n"] {
+                Value::Number(read) => prop_assert_eq!(exactly(&read.to_string()), exactly(&number)),
+                refused => prop_assert_eq!(refused, "\u{ffff}", "{}", number),
+            }
+        }
+    }
+
     #[test]
     fn numbers_keep_their_digits(number in number()) {
         let sqs = |body: &str| format!(r#"{{"Records":[{{"messageId":"m","body":{body}}}]}}"#);
@@ -331,13 +393,11 @@ const JANE: Fan = Fan { id: "global-user-123", email: "fan@example.com" };
 async fn of_an_appsync_event_only_the_arguments_count() {
     let host = TestHost::start().await;
     host.put_campaign("artist-presale-2024").await;
-    let event = fixture(include_str!("../fixtures/events/appsync.json"));
+    let event = appsync_event();
     let expected = host.eligibility(JANE, &event).await;
     assert_eq!((expected.status, &expected.body["isEligible"]), (200, &json!(true)), "{}", expected.body);
-    let mut found = Vec::new();
-    members(&event, "", &mut found);
     let junk = [json!(7), json!("x"), json!([{}]), json!({ "headers": 7 }), json!(true)];
-    for path in found.iter().filter(|path| !path.starts_with("/arguments")) {
+    for path in &optional_of_appsync(&event) {
         for value in [None, Some(Value::Null)].into_iter().chain(junk.clone().map(Some)) {
             let event = with(&event, path, value);
             assert_eq!(host.eligibility(JANE, &event).await, expected, "{event}");
@@ -379,6 +439,9 @@ async fn numbers_of_an_appsync_event_keep_their_digits() {
         "2e0",
         "1.5",
         "0.1234567890123456789",
+        "4503599627370497.25",
+        "1.00000000000000000001",
+        "1e400",
     ] {
         let event = format!(r#"{{"arguments":{{"input":{{"body":{{"slug":"numbers","entry":{{"n":{number}}}}}}}}}}}"#);
         let request = host.http().post(host.url("/workers/check-eligibility")).bearer_auth(&token).body(event);

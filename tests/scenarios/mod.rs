@@ -2,14 +2,16 @@
 //! services are checked.
 
 mod api_usage;
+mod dead_letters;
 mod event_shapes;
 mod external_check;
 mod fields;
-mod letters;
+mod on_servers;
 mod outage;
 mod race;
 mod registration;
 mod services;
+mod statuses;
 mod tokens;
 mod transfer;
 mod twenty_five_thousand;

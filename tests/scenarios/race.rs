@@ -19,12 +19,13 @@ fn images() -> [Value; 2] {
 }
 
 #[tokio::test]
-async fn scenario_3_event_2_first_and_the_stale_event_1_is_rejected() {
+async fn scenario_3_event_2_first_and_the_stale_event_1_is_skipped() {
     let host = TestHost::with(without_stream).await;
     let [first, second] = images();
     host.put_entry(&first).await;
     host.put_entry(&second).await;
     let labels = [("worker", "save-entries"), ("source", "sqs:saveEntriesQueue"), ("reason", "stale")];
+    let skipped = host.metric("registration_skipped_total", &labels).await;
     let rejected = host.metric("registration_rejected_total", &labels).await;
 
     host.queue(QUEUE, &[change("MODIFY", &second, "event2")]).await;
@@ -37,10 +38,11 @@ async fn scenario_3_event_2_first_and_the_stale_event_1_is_rejected() {
         wait::eventually("a line for event1", async || Some(log::lines("id", &ids[0])).filter(|l| !l.is_empty()));
     let lines = lines.await;
     assert_eq!(lines.len(), 1, "{lines:?}");
-    assert_eq!((&lines[0]["level"], &lines[0]["message"]), (&json!("WARN"), &json!("record rejected")));
+    assert_eq!((&lines[0]["level"], &lines[0]["message"]), (&json!("WARN"), &json!("record skipped")));
     assert_eq!(lines[0]["worker"], "save-entries");
     assert_eq!(lines[0]["reason"], "stale: the item changed after this record");
-    assert!(host.metric("registration_rejected_total", &labels).await >= rejected + 1.0, "counted");
+    assert!(host.metric("registration_skipped_total", &labels).await >= skipped + 1.0, "counted");
+    assert_eq!(host.metric("registration_rejected_total", &labels).await, rejected, "nothing is wrong with it");
 
     assert_eq!(host.versions(CAMPAIGN, FAN), [("2024-01-01T10:00:05.000Z".to_owned(), true)], "nothing stale was sent");
     assert_eq!(host.entry(CAMPAIGN, FAN).await["fields"], json!({ "markets": ["A", "C"] }));

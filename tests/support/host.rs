@@ -5,6 +5,7 @@ use crate::support::settings::{self, OPERATOR_TOKEN, TESTER_TOKEN, root};
 use crate::{log, wait};
 use fake_services::{FakeServices, Options};
 use host_adapters::app::{self, Addresses, Running};
+use host_adapters::backends;
 use host_adapters::manifest::App;
 use host_adapters::manifest::runtime_config::RuntimeConfig;
 use host_adapters::server::HttpLimits;
@@ -49,8 +50,8 @@ impl TestHost {
         Self::on(RuntimeConfig::default(), change).await
     }
 
-    /// The host on these backends, with a changed manifest.
-    pub async fn on(backends: RuntimeConfig, change: impl FnOnce(&mut App)) -> Self {
+    /// The host on these backends, where what it needs is made, with a changed manifest.
+    pub async fn on(runtime_config: RuntimeConfig, change: impl FnOnce(&mut App)) -> Self {
         log::listen();
         let folder = tempfile::tempdir().unwrap();
         let (fakes, signer) = (FakeServices::start(Options::default()).await.unwrap(), Signer::generate());
@@ -58,7 +59,8 @@ impl TestHost {
         std::fs::write(&jwks, signer.jwks()).unwrap();
         let mut app = settings::manifest(settings::variables(&fakes, &jwks));
         change(&mut app);
-        let running = start(app, &folder, backends).await;
+        backends::provision(&app, &runtime_config, |_, _| Ok(())).await.unwrap();
+        let running = start(app, &folder, runtime_config).await;
         Self { fakes, signer, http: client(), running, _folder: folder }
     }
 

@@ -11,7 +11,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 static LINES: Mutex<Vec<Value>> = Mutex::new(Vec::new());
 
 /// Installs the subscriber, once a process.
-pub(crate) fn listen() {
+pub fn listen() {
     static LISTENING: OnceLock<()> = OnceLock::new();
     LISTENING.get_or_init(|| {
         let ours = tracing_subscriber::filter::Targets::new()

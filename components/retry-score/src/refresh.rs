@@ -5,7 +5,7 @@ use serde::Deserialize;
 use std::collections::BTreeMap;
 use worker_kit::Disposition;
 use worker_kit::services::entry::{RefreshStatus, Refreshed};
-use worker_kit::services::{ServiceError, isolate};
+use worker_kit::services::{Results, ServiceError, isolate};
 
 /// Most campaigns at a time.
 const CAMPAIGNS: usize = 4;
@@ -47,7 +47,7 @@ pub struct Outcomes {
 /// Requests the scores of a batch, whose records are named by their index. `send` requests those of fans of one campaign.
 pub async fn refresh(
     bodies: impl IntoIterator<Item = (usize, Body)>,
-    send: impl AsyncFn(&str, &[String]) -> Result<Vec<Refreshed>, ServiceError>,
+    send: impl AsyncFn(&str, &[String]) -> Result<Results<Refreshed>, ServiceError>,
 ) -> Outcomes {
     let send = &send;
     let campaigns = by_campaign(bodies).into_iter().map(|(campaign_id, fans)| async move {
@@ -76,9 +76,9 @@ fn by_campaign(bodies: impl IntoIterator<Item = (usize, Body)>) -> BTreeMap<Stri
 }
 
 /// The dispositions of the fans' records, by the outcome of their request.
-fn settle(fans: Vec<Fan>, answer: &Result<Vec<Refreshed>, ServiceError>) -> Vec<(usize, Disposition)> {
+fn settle(fans: Vec<Fan>, answer: &Result<Results<Refreshed>, ServiceError>) -> Vec<(usize, Disposition)> {
     let disposition = |id: &str| match answer {
-        Ok(results) => refreshed(results.iter().find(|result| result.global_user_id == id)),
+        Ok(answer) => refreshed(answer, id),
         Err(error) => error.disposition(),
     };
     let settle = |(id, records): Fan| {
@@ -88,22 +88,28 @@ fn settle(fans: Vec<Fan>, answer: &Result<Vec<Refreshed>, ServiceError>) -> Vec<
     fans.into_iter().flat_map(settle).collect()
 }
 
-/// The disposition by the service's result. The state of a fan that its response does not mention is unknown.
-fn refreshed(result: Option<&Refreshed>) -> Disposition {
+/// The disposition by the service's result. Whatever it says against the record, the record is retried: the entry may
+/// still be on its way to the service. The state of a fan that its answer does not mention is unknown.
+fn refreshed(answer: &Results<Refreshed>, id: &str) -> Disposition {
+    let result = answer.results.iter().find(|result| result.global_user_id == id);
     match result.map(|result| result.status) {
         Some(RefreshStatus::Refreshed) => Disposition::Ack,
-        Some(RefreshStatus::Unknown) => Disposition::Skip("unknown: the entry service holds no such entry".to_owned()),
-        Some(RefreshStatus::Failed) => Disposition::retry("service entry: it failed to refresh the score"),
-        None => Disposition::retry("service entry: its response does not mention the fan"),
+        Some(RefreshStatus::Unknown) => Disposition::retry(answer.told("unknown: it holds no such entry")),
+        Some(RefreshStatus::Failed) => Disposition::retry(answer.told("failed: it did not compute the score")),
+        None => Disposition::retry(answer.unmentioned()),
     }
 }
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+#[allow(non_snake_case, reason = "names that begin with a line of docs/delivery.md")]
 mod tests {
     use super::*;
     use futures::executor::block_on;
     use std::cell::RefCell;
+    use worker_kit::services::AnswerSummary;
+
+    const TOLD: &str = "the entry service answered with status 200";
 
     fn body(campaign: &str, fan: &str) -> Body {
         Body { campaign_id: campaign.to_owned(), global_user_id: fan.to_owned() }
@@ -122,7 +128,8 @@ mod tests {
                 return Err(refusal());
             }
             let results = fans.iter().filter_map(|fan| Some((fan, status(fan)?)));
-            Ok(results.map(|(fan, status)| Refreshed { global_user_id: fan.clone(), status }).collect())
+            let results = results.map(|(fan, status)| Refreshed { global_user_id: fan.clone(), status }).collect();
+            Ok(Results { summary: AnswerSummary::new("entry", 200, "{}"), results })
         });
         let mut settled = block_on(outcomes).settled;
         settled.sort_by_key(|(record, _)| *record);
@@ -130,7 +137,7 @@ mod tests {
     }
 
     fn refusal() -> ServiceError {
-        ServiceError::Refused { service: "entry", status: 400, message: "not mine".to_owned() }
+        ServiceError::Refused(AnswerSummary::new("entry", 400, "not mine"))
     }
 
     fn all_refreshed(_: &str) -> Option<RefreshStatus> {
@@ -152,20 +159,22 @@ mod tests {
         let status = |fan: &str| Some(if fan == "u" { RefreshStatus::Refreshed } else { RefreshStatus::Failed });
         let (dispositions, requests) = run(vec![body("a", "u"), body("a", "v"), body("a", "u")], status, &[]);
         assert_eq!(requests, [("a".to_owned(), 2)]);
-        let failed = Disposition::retry("service entry: it failed to refresh the score");
+        let failed = Disposition::retry(format!("{TOLD}, and of the record: failed: it did not compute the score"));
         assert_eq!(dispositions, [Disposition::Ack, failed, Disposition::Ack]);
     }
 
     #[test]
-    fn the_record_of_an_unknown_entry_is_skipped() {
+    fn d2_6__point_2_the_record_of_an_unknown_entry_is_retried() {
         let (dispositions, _) = run(vec![body("a", "u")], |_| Some(RefreshStatus::Unknown), &[]);
-        assert_eq!(dispositions, [Disposition::Skip("unknown: the entry service holds no such entry".to_owned())]);
+        let reason = format!("{TOLD}, and of the record: unknown: it holds no such entry");
+        assert_eq!(dispositions, [Disposition::retry(reason)]);
     }
 
     #[test]
     fn a_fan_that_the_response_does_not_mention_is_retried() {
         let (dispositions, _) = run(vec![body("a", "u")], |_| None, &[]);
-        assert_eq!(dispositions, [Disposition::retry("service entry: its response does not mention the fan")]);
+        let reason = format!("{TOLD}, which does not mention the record: {{}}");
+        assert_eq!(dispositions, [Disposition::retry(reason)]);
     }
 
     #[test]

@@ -8,13 +8,11 @@ use worker_kit::platform::{
     Error, ErrorKind,
     table::{Predicate, Update},
 };
+use worker_kit::services::Results;
 use worker_kit::services::entry::{self, DeleteStatus, Deleted, UpsertStatus, Upserted};
 
 /// Rounds of read, send and unflag, after which the record is delivered again.
 pub const MAX_ROUNDS: usize = 5;
-
-/// The reason of an entry that the service's response does not mention.
-const UNMENTIONED: &str = "service entry: its response does not mention the entry";
 
 /// What to do next with an item.
 #[derive(Clone, Debug, PartialEq)]
@@ -34,30 +32,32 @@ pub enum Next {
 /// Why an item is read again.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Why {
-    /// The service has a newer version or a tombstone.
-    Refused,
+    /// The service has a newer version or a tombstone, as its answer with this status says.
+    Refused(u16),
     /// It changed while it was sent: its flag could not be cleared.
     Changed,
 }
 
-/// The next step after an entry was sent. If the response does not mention it, its state is unknown.
-pub fn after_upsert(result: Option<&Upserted>) -> Next {
+/// The next step after a fan's entry was sent. If the answer does not mention it, its state is unknown.
+pub fn after_upsert(answer: &Results<Upserted>, fan: &str) -> Next {
+    let result = answer.results.iter().find(|result| result.global_user_id == fan);
     match result.map(|result| (result.status, result.message.as_deref())) {
         Some((UpsertStatus::Upserted, _)) => Next::Unflag,
-        Some((UpsertStatus::Stale, _)) => Next::Reread(Why::Refused),
+        Some((UpsertStatus::Stale, _)) => Next::Reread(Why::Refused(answer.summary.status)),
         Some((UpsertStatus::Invalid, message)) => {
-            let message = message.unwrap_or("without saying why");
-            Next::Settle(Disposition::retry(format!("invalid: the entry service will never take it: {message}")))
+            let message = message.unwrap_or("it does not say why");
+            Next::Settle(Disposition::retry(answer.told(format_args!("invalid: {message}"))))
         }
-        None => Next::Settle(Disposition::retry(UNMENTIONED)),
+        None => Next::Settle(Disposition::retry(answer.unmentioned())),
     }
 }
 
 /// The next step after a deletion was sent. If the service has a newer version, that one has a record of its own.
-pub fn after_delete(result: Option<&Deleted>) -> Next {
+pub fn after_delete(answer: &Results<Deleted>, fan: &str) -> Next {
+    let result = answer.results.iter().find(|result| result.global_user_id == fan);
     match result.map(|result| result.status) {
         Some(DeleteStatus::Deleted | DeleteStatus::Stale) => Next::Settle(Disposition::Ack),
-        None => Next::Settle(Disposition::retry(UNMENTIONED)),
+        None => Next::Settle(Disposition::retry(answer.unmentioned())),
     }
 }
 
@@ -76,13 +76,14 @@ pub fn after_reread(sent: &Item, why: Why, current: Option<Rc<Item>>) -> Next {
         (Why::Changed, Some(current)) => Next::Put(current),
         (Why::Changed, None) => Next::Delete,
         // It has been removed since: the service has its tombstone, or the record of the removal will bring it.
-        (Why::Refused, None) => Next::Settle(Disposition::Ack),
+        (Why::Refused(_), None) => Next::Settle(Disposition::Ack),
         // Another call has replicated it.
-        (Why::Refused, Some(current)) if !current.entry.needs_replication => Next::Settle(Disposition::Ack),
-        (Why::Refused, Some(current)) if current.version == sent.version => Next::Settle(Disposition::retry(
-            "refused: the entry service holds a newer version than the table; the flag stays set",
-        )),
-        (Why::Refused, Some(current)) => Next::Put(current),
+        (Why::Refused(_), Some(current)) if !current.entry.needs_replication => Next::Settle(Disposition::Ack),
+        (Why::Refused(status), Some(current)) if current.version == sent.version => {
+            let what = "stale: it holds a newer version than the table; the flag stays set";
+            Next::Settle(Disposition::retry(format!("the entry service answered with status {status}: {what}")))
+        }
+        (Why::Refused(_), Some(current)) => Next::Put(current),
     }
 }
 
@@ -122,12 +123,16 @@ pub fn for_service(item: &Item) -> entry::Entry<'_> {
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+#[allow(non_snake_case, reason = "names that begin with a line of docs/delivery.md")]
 mod tests {
     use super::*;
-    use crate::testing::{image, item};
+    use crate::testing::{answer, image, item};
 
-    fn upserted(status: UpsertStatus, message: Option<&str>) -> Upserted {
-        Upserted { global_user_id: "u".to_owned(), status, message: message.map(str::to_owned), score: None }
+    /// The answer to one entry, and what follows.
+    fn upserted(status: UpsertStatus, message: Option<&str>) -> Next {
+        let message = message.map(str::to_owned);
+        let result = Upserted { global_user_id: "u".to_owned(), status, message, score: None };
+        after_upsert(&answer(vec![result]), "u")
     }
 
     #[test]
@@ -141,27 +146,28 @@ mod tests {
 
     #[test]
     fn an_entry_the_service_holds_is_unflagged() {
-        assert_eq!(after_upsert(Some(&upserted(UpsertStatus::Upserted, None))), Next::Unflag);
+        assert_eq!(upserted(UpsertStatus::Upserted, None), Next::Unflag);
     }
 
     #[test]
-    fn point_2_an_invalid_entry_is_retried_and_keeps_its_flag() {
-        let next = after_upsert(Some(&upserted(UpsertStatus::Invalid, Some("no e-mail"))));
-        let retry = Disposition::retry("invalid: the entry service will never take it: no e-mail");
-        assert_eq!(next, Next::Settle(retry));
+    fn d2_6__point_2_point_15_an_invalid_entry_is_retried_and_keeps_its_flag() {
+        let next = upserted(UpsertStatus::Invalid, Some("no e-mail"));
+        let reason = "the entry service answered with status 200, and of the record: invalid: no e-mail";
+        assert_eq!(next, Next::Settle(Disposition::retry(reason)));
     }
 
     #[test]
     fn a_missing_result_is_not_success() {
-        assert_eq!(after_upsert(None), Next::Settle(Disposition::retry(UNMENTIONED)));
-        assert_eq!(after_delete(None), Next::Settle(Disposition::retry(UNMENTIONED)));
+        let reason = "the entry service answered with status 200, which does not mention the record: {}";
+        assert_eq!(after_upsert(&answer(vec![]), "u"), Next::Settle(Disposition::retry(reason)));
+        assert_eq!(after_delete(&answer(vec![]), "u"), Next::Settle(Disposition::retry(reason)));
     }
 
     #[test]
     fn a_deletion_that_lost_to_a_newer_version_is_done() {
         let deleted = |status| Deleted { global_user_id: "u".to_owned(), status };
         for status in [DeleteStatus::Deleted, DeleteStatus::Stale] {
-            assert_eq!(after_delete(Some(&deleted(status))), Next::Settle(Disposition::Ack));
+            assert_eq!(after_delete(&answer(vec![deleted(status)]), "u"), Next::Settle(Disposition::Ack));
         }
     }
 
@@ -188,11 +194,13 @@ mod tests {
         let (sent, newer) = (Rc::new(item(&image("u", 1, "a"))), Rc::new(item(&image("u", 2, "b"))));
         let mut replicated = image("u", 2, "b");
         replicated["needsReplication"] = false.into();
-        assert_eq!(after_reread(&sent, Why::Refused, None), Next::Settle(Disposition::Ack));
-        assert_eq!(after_reread(&sent, Why::Refused, Some(item(&replicated).into())), Next::Settle(Disposition::Ack));
-        assert_eq!(after_reread(&sent, Why::Refused, Some(newer.clone())), Next::Put(newer));
-        let next = after_reread(&sent, Why::Refused, Some(sent.clone()));
-        let reason = "refused: the entry service holds a newer version than the table; the flag stays set";
+        let reread = |current| after_reread(&sent, Why::Refused(200), current);
+        assert_eq!(reread(None), Next::Settle(Disposition::Ack));
+        assert_eq!(reread(Some(item(&replicated).into())), Next::Settle(Disposition::Ack));
+        assert_eq!(reread(Some(newer.clone())), Next::Put(newer));
+        let next = reread(Some(sent.clone()));
+        let reason = "the entry service answered with status 200: stale: it holds a newer version than the table; \
+            the flag stays set";
         assert_eq!(next, Next::Settle(Disposition::retry(reason)));
     }
 

@@ -62,7 +62,8 @@ pub fn count(dispositions: &[Disposition]) -> serde_json::Value {
     json!({
         "received": dispositions.len(),
         "processed": count(|it| matches!(it, Disposition::Ack)),
-        "failed": count(|it| matches!(it, Disposition::Retry(_))),
-        "rejected": count(|it| matches!(it, Disposition::Reject(_) | Disposition::Skip(_))),
+        "failed": count(|it| matches!(it, Disposition::Retry(_) | Disposition::GiveUp(_))),
+        "rejected": count(|it| matches!(it, Disposition::Reject(_))),
+        "skipped": count(|it| matches!(it, Disposition::Skip(_))),
     })
 }

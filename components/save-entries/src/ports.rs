@@ -8,7 +8,7 @@ use worker_kit::platform::{
     table::{Key, Update},
 };
 use worker_kit::services::entry::{Deleted, Deletion, Entry, Upserted};
-use worker_kit::services::{EntryService, ServiceError};
+use worker_kit::services::{EntryService, Results, ServiceError};
 use worker_kit::{Call, log};
 
 /// The table of entries.
@@ -34,9 +34,9 @@ pub trait Ports {
     /// Conditional updates, each independent of the others.
     async fn update(&self, updates: Vec<Update>) -> Result<Vec<Option<Error>>, Error>;
     /// Stores entries of one campaign.
-    async fn upsert(&self, campaign_id: &str, entries: &[Entry<'_>]) -> Result<Vec<Upserted>, ServiceError>;
+    async fn upsert(&self, campaign_id: &str, entries: &[Entry<'_>]) -> Result<Results<Upserted>, ServiceError>;
     /// Deletes entries of one campaign.
-    async fn delete(&self, campaign_id: &str, entries: &[Deletion]) -> Result<Vec<Deleted>, ServiceError>;
+    async fn delete(&self, campaign_id: &str, entries: &[Deletion]) -> Result<Results<Deleted>, ServiceError>;
     /// Queues scores to be computed again later.
     async fn queue_scores(&self, scores: &[Score]) -> Result<Vec<Result<String, Error>>, Error>;
     /// The present time, RFC 3339 with milliseconds.
@@ -65,11 +65,11 @@ impl Ports for Live<'_> {
         table::batch_update(TABLE.to_owned(), updates).await
     }
 
-    async fn upsert(&self, campaign_id: &str, entries: &[Entry<'_>]) -> Result<Vec<Upserted>, ServiceError> {
+    async fn upsert(&self, campaign_id: &str, entries: &[Entry<'_>]) -> Result<Results<Upserted>, ServiceError> {
         self.service.upsert(campaign_id, entries).await
     }
 
-    async fn delete(&self, campaign_id: &str, entries: &[Deletion]) -> Result<Vec<Deleted>, ServiceError> {
+    async fn delete(&self, campaign_id: &str, entries: &[Deletion]) -> Result<Results<Deleted>, ServiceError> {
         self.service.delete(campaign_id, entries).await
     }
 

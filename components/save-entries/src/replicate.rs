@@ -124,12 +124,13 @@ impl<P: Ports> Round<'_, P> {
             ports.upsert(campaign_id, &entries).await
         };
         for (jobs, answer) in isolate(jobs, 1, send).await {
-            let Some((jobs, results)) = self.answered(jobs, answer) else { continue };
-            let unscored = self.queue_scores(&results, &jobs).await;
+            let Some((jobs, answer)) = self.answered(jobs, answer) else { continue };
+            let unscored = self.queue_scores(&answer.results, &jobs).await;
             for job in jobs {
-                let result = results.iter().find(|it| it.global_user_id == job.item.entry.global_user_id);
                 let lost = unscored.get(&job.item.key).cloned();
-                self.follow(job, lost.map_or_else(|| convergence::after_upsert(result), Next::Settle));
+                let told = || convergence::after_upsert(&answer, &job.item.entry.global_user_id);
+                let next = lost.map_or_else(told, Next::Settle);
+                self.follow(job, next);
             }
         }
     }
@@ -145,10 +146,10 @@ impl<P: Ports> Round<'_, P> {
             ports.delete(campaign_id, &entries).await
         };
         for (jobs, answer) in isolate(jobs, 1, send).await {
-            let Some((jobs, results)) = self.answered(jobs, answer) else { continue };
+            let Some((jobs, answer)) = self.answered(jobs, answer) else { continue };
             for job in jobs {
-                let result = results.iter().find(|it| it.global_user_id == job.item.entry.global_user_id);
-                self.follow(job, convergence::after_delete(result));
+                let next = convergence::after_delete(&answer, &job.item.entry.global_user_id);
+                self.follow(job, next);
             }
         }
     }

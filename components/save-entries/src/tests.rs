@@ -11,7 +11,7 @@ use registration::entry::Operation;
 use std::collections::BTreeSet;
 use worker_kit::Disposition;
 use worker_kit::platform::{Error, ErrorKind};
-use worker_kit::services::ServiceError;
+use worker_kit::services::{AnswerSummary, ServiceError};
 
 fn run(world: &World, inputs: Vec<Input>) -> Vec<Disposition> {
     let mut settled = block_on(replicate(world, inputs));
@@ -80,7 +80,7 @@ fn a_failed_read_is_a_retry_and_never_success() {
 fn a_failed_replication_keeps_its_flag() {
     let image = image("u", 1, "a");
     let unavailable = ServiceError::Unavailable { service: "entry", message: "down".to_owned() };
-    let throttled = ServiceError::Throttled { service: "entry", retry_after_ms: Some(2000) };
+    let throttled = ServiceError::from_answer(AnswerSummary::new("entry", 429, "later"), Some(2));
     for (outage, after) in [(unavailable, None), (throttled, Some(2000))] {
         let expected = Disposition::retry_after(after, outage.to_string());
         let mut world = World::with([image.clone()]);
@@ -179,7 +179,8 @@ fn the_flag_stays_set_if_the_service_has_a_newer_version() {
     let world = World::with([image.clone()]);
     let id = ("c".to_owned(), "u".to_owned());
     world.service.borrow_mut().insert(id, ("2024-01-01T10:00:00.009Z".to_owned(), None));
-    let reason = "refused: the entry service holds a newer version than the table; the flag stays set";
+    let reason = "the entry service answered with status 200: stale: it holds a newer version than the table; \
+        the flag stays set";
     assert_eq!(run(&world, vec![input(0, Operation::Insert, &image)]), [Disposition::retry(reason)]);
     assert!(world.is_flagged(&image));
 }
@@ -226,7 +227,7 @@ fn deliver(world: &World, mut pending: Vec<(Record, u32)>) {
                 match disposition {
                     Disposition::Ack => {}
                     Disposition::Retry(_) => pending.push((input.record.clone(), input.attempt + 1)),
-                    Disposition::Skip(reason) | Disposition::Reject(reason) => {
+                    Disposition::Skip(reason) | Disposition::Reject(reason) | Disposition::GiveUp(reason) => {
                         assert!(reason.starts_with("stale"), "{reason}");
                     }
                 }

@@ -7,13 +7,10 @@
 use std::collections::BTreeMap;
 use worker_kit::Disposition;
 use worker_kit::services::user::{UpsertStatus, Upserted, User};
-use worker_kit::services::{ServiceError, isolate};
+use worker_kit::services::{Results, ServiceError, isolate};
 
 /// Most requests of one call at a time. The host keeps the service's own limits.
 const IN_FLIGHT: usize = 4;
-
-/// The reason of a profile that the service's response does not mention.
-const UNMENTIONED: &str = "service user: its response does not mention the fan";
 
 /// The outcomes of the profiles, in their order.
 #[derive(Debug, Default)]
@@ -27,7 +24,7 @@ pub struct Outcomes {
 /// Sends the profiles.
 pub async fn upsert<'u>(
     users: &[&'u User],
-    send: impl AsyncFn(&[&'u User]) -> Result<Vec<Upserted>, ServiceError>,
+    send: impl AsyncFn(&[&'u User]) -> Result<Results<Upserted>, ServiceError>,
 ) -> Outcomes {
     let unsent = Disposition::retry(crate::UNSENT);
     let mut outcomes = Outcomes { dispositions: vec![unsent; users.len()], problems: vec![] };
@@ -61,14 +58,14 @@ fn rounds(users: &[&User]) -> Vec<Vec<usize>> {
 }
 
 impl Outcomes {
-    fn settle(&mut self, users: &[&User], places: &[usize], answer: Result<Vec<Upserted>, ServiceError>) {
-        let results: Result<BTreeMap<_, _>, _> =
-            answer.map(|results| results.into_iter().map(|result| (result.global_user_id.clone(), result)).collect());
-        self.problems.extend(results.as_ref().err().cloned());
+    fn settle(&mut self, users: &[&User], places: &[usize], answer: Result<Results<Upserted>, ServiceError>) {
+        self.problems.extend(answer.as_ref().err().cloned());
+        let results = answer.as_ref().map_or(&[][..], |answer| &answer.results);
+        let results: BTreeMap<_, _> = results.iter().map(|result| (&result.global_user_id, result)).collect();
         for place in places {
             let (Some(slot), Some(user)) = (self.dispositions.get_mut(*place), users.get(*place)) else { continue };
-            *slot = match &results {
-                Ok(results) => answered(results.get(&user.global_user_id)),
+            *slot = match &answer {
+                Ok(answer) => answered(answer, results.get(&user.global_user_id).copied()),
                 Err(error) => error.disposition(),
             };
         }
@@ -77,14 +74,14 @@ impl Outcomes {
 
 /// The disposition of a profile by the service's result. One that the answer does not mention is retried, and so is one
 /// that the service finds invalid: after the last attempt it becomes a dead letter.
-fn answered(result: Option<&Upserted>) -> Disposition {
+fn answered(answer: &Results<Upserted>, result: Option<&Upserted>) -> Disposition {
     match result.map(|result| (result.status, result.message.as_deref())) {
         Some((UpsertStatus::Upserted | UpsertStatus::Stale, _)) => Disposition::Ack,
         Some((UpsertStatus::Invalid, message)) => {
-            let message = message.unwrap_or("no reason given");
-            Disposition::retry(format!("the user service finds the profile invalid: {message}"))
+            let message = message.unwrap_or("it does not say why");
+            Disposition::retry(answer.told(format_args!("invalid: {message}")))
         }
-        None => Disposition::retry(UNMENTIONED),
+        None => Disposition::retry(answer.unmentioned()),
     }
 }
 
@@ -93,17 +90,22 @@ mod tests {
     use super::*;
     use futures::executor::block_on;
     use std::cell::RefCell;
+    use worker_kit::services::AnswerSummary;
 
     fn users(count: usize) -> Vec<User> {
         (0..count).map(|at| User { global_user_id: format!("u{at}"), ..User::default() }).collect()
     }
 
-    fn send(users: &[User], send: impl AsyncFn(&[&User]) -> Result<Vec<Upserted>, ServiceError>) -> Outcomes {
+    fn send(users: &[User], send: impl AsyncFn(&[&User]) -> Result<Results<Upserted>, ServiceError>) -> Outcomes {
         block_on(upsert(&users.iter().collect::<Vec<_>>(), send))
     }
 
-    fn stored(users: &[&User]) -> Result<Vec<Upserted>, ServiceError> {
-        Ok(users.iter().map(|user| result(user, UpsertStatus::Upserted)).collect())
+    fn stored(users: &[&User]) -> Result<Results<Upserted>, ServiceError> {
+        Ok(answer(users.iter().map(|user| result(user, UpsertStatus::Upserted)).collect()))
+    }
+
+    fn answer(results: Vec<Upserted>) -> Results<Upserted> {
+        Results { summary: AnswerSummary::new("user", 200, "{}"), results }
     }
 
     fn result(user: &User, status: UpsertStatus) -> Upserted {
@@ -133,23 +135,24 @@ mod tests {
     }
 
     #[test]
-    fn every_profile_has_its_own_outcome() {
+    fn point_15_every_profile_has_its_own_outcome() {
         let outcomes = send(&users(4), async |chunk| {
             let statuses = [UpsertStatus::Invalid, UpsertStatus::Upserted, UpsertStatus::Stale];
             // In another order than sent, and without the second profile.
             let answered = chunk.iter().enumerate().filter(|(at, _)| *at != 1);
             let results = answered.zip(statuses).map(|((_, user), status)| result(user, status));
-            Ok(results.collect::<Vec<_>>().into_iter().rev().collect())
+            Ok(answer(results.collect::<Vec<_>>().into_iter().rev().collect()))
         });
-        let invalid = Disposition::retry("the user service finds the profile invalid: no reason given");
-        let unknown = Disposition::retry(UNMENTIONED);
+        let told = "the user service answered with status 200";
+        let invalid = Disposition::retry(format!("{told}, and of the record: invalid: it does not say why"));
+        let unknown = Disposition::retry(format!("{told}, which does not mention the record: {{}}"));
         let expected = [invalid, unknown, Disposition::Ack, Disposition::Ack];
         assert_eq!(outcomes.dispositions, expected);
     }
 
     #[test]
     fn a_failed_request_leaves_the_others_alone() {
-        let throttled = ServiceError::Throttled { service: "user", retry_after_ms: Some(2000) };
+        let throttled = ServiceError::from_answer(AnswerSummary::new("user", 429, ""), Some(2));
         let outcomes = send(&users(30), async |chunk| match chunk.len() {
             25 => Err(throttled.clone()),
             _ => stored(chunk),
@@ -157,12 +160,12 @@ mod tests {
         let (first, second) = outcomes.dispositions.split_at(25);
         assert_eq!(first, vec![throttled.disposition(); 25]);
         assert_eq!(second, vec![Disposition::Ack; 5]);
-        assert_eq!(problems(&outcomes), ["the user service has no capacity now"]);
+        assert_eq!(problems(&outcomes), ["the user service has no capacity now: status 429"]);
     }
 
     #[test]
     fn point_6_one_refused_profile_costs_no_other() {
-        let refused = ServiceError::Refused { service: "user", status: 400, message: "no name".to_owned() };
+        let refused = ServiceError::Refused(AnswerSummary::new("user", 400, "no name"));
         let outcomes = send(&users(10), async |chunk| {
             let spoiled = chunk.iter().any(|user| user.global_user_id == "u7");
             if spoiled { Err(refused.clone()) } else { stored(chunk) }

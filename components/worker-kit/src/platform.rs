@@ -31,13 +31,22 @@ impl Error {
 
     /// The disposition of a record for which the platform failed in this way: another delivery, unless the call is wrong
     /// in itself. Such a call fails every time, so its record is given up at once. Where one call is about several
-    /// records, whoever made it finds out first which of them it is.
+    /// records, whoever made it finds out first which of them it is. Where there is no capacity, the record only waits.
     pub fn disposition(&self) -> Disposition {
         match self.kind {
-            ErrorKind::Invalid => Disposition::Reject(format!("invalid: {self}")),
+            ErrorKind::Invalid => Disposition::GiveUp(format!("invalid: {self}")),
+            ErrorKind::Throttled => Disposition::retry_after(Some(wait_ms(self.retry_after_ms)), self.to_string()),
             _ => Disposition::retry_after(self.retry_after_ms, self.to_string()),
         }
     }
+}
+
+/// How long a record waits for capacity where nobody says how long.
+const WAIT_MS: u64 = 5_000;
+
+/// How long a record waits for what is throttled, milliseconds.
+pub(crate) fn wait_ms(told: Option<u64>) -> u64 {
+    told.unwrap_or(WAIT_MS)
 }
 
 impl queue::Message {
@@ -58,12 +67,19 @@ mod tests {
         assert_eq!(error.disposition(), Disposition::retry_after(Some(5), "table demand-table is busy"));
     }
 
+    /// A retry without a time would be an attempt.
+    #[test]
+    fn what_is_throttled_waits_even_if_nobody_says_how_long() {
+        let error = Error::new(ErrorKind::Throttled, "busy");
+        assert_eq!(error.disposition(), Disposition::retry_after(Some(WAIT_MS), "busy"));
+    }
+
     #[test]
     fn point_1_an_invalid_call_gives_its_record_up_and_says_why() {
         let error = Error::new(ErrorKind::Invalid, "a message of 2000000 bytes; the most is 1048576");
         let reason = "invalid: a message of 2000000 bytes; the most is 1048576".to_owned();
-        assert_eq!(error.disposition(), Disposition::Reject(reason));
-        for kind in [ErrorKind::Unavailable, ErrorKind::Throttled, ErrorKind::NotFound, ErrorKind::Denied] {
+        assert_eq!(error.disposition(), Disposition::GiveUp(reason));
+        for kind in [ErrorKind::Unavailable, ErrorKind::NotFound, ErrorKind::Denied] {
             assert_eq!(Error::new(kind, "why").disposition(), Disposition::retry("why"), "{kind:?}");
         }
     }

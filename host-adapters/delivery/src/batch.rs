@@ -85,6 +85,20 @@ impl<T: Weigh> Batcher<T> {
         batch
     }
 
+    /// Waiting records, in order, for which `batch` has room. It is delivered again.
+    pub fn take_beside(&mut self, batch: &[T]) -> Vec<T> {
+        let mut size = batch.len();
+        let mut bytes = batch.iter().map(Weigh::weight).fold(0, usize::saturating_add);
+        let fits = |record: &&T| {
+            (size, bytes) = (size + 1, bytes.saturating_add(record.weight()));
+            size <= self.limits.size && bytes <= self.limits.bytes
+        };
+        let count = self.waiting.iter().take_while(fits).count();
+        let taken = self.waiting.drain(..count).collect();
+        self.refit();
+        taken
+    }
+
     /// All records that wait.
     pub fn waiting_mut(&mut self) -> &mut VecDeque<T> {
         &mut self.waiting
@@ -93,12 +107,18 @@ impl<T: Weigh> Batcher<T> {
     /// Takes out records that wait; the others keep their order.
     pub fn extract(&mut self, is_wanted: impl Fn(&T) -> bool) -> Vec<T> {
         let (wanted, others): (Vec<T>, Vec<T>) = self.waiting.drain(..).partition(is_wanted);
-        (self.waiting, self.fitting, self.weight) = (others.into(), 0, 0);
+        self.waiting = others.into();
+        self.refit();
+        wanted
+    }
+
+    /// Finds the next batch anew after records were taken out.
+    fn refit(&mut self) {
+        (self.fitting, self.weight) = (0, 0);
         self.fit();
         if self.waiting.is_empty() {
             self.opened = None;
         }
-        wanted
     }
 
     /// Whether the next batch takes no more records.
@@ -152,6 +172,16 @@ mod tests {
         tokio::time::advance(Duration::from_secs(60)).await;
         batcher.open();
         assert_eq!(batcher.need(), Need::More { room: 1, until: Some(Instant::now() + Duration::from_secs(5)) });
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_batch_that_is_delivered_again_takes_in_what_it_has_room_for() {
+        let mut batcher = batcher(4, 10, 5);
+        batcher.push([3, 3, 3]);
+        assert_eq!(batcher.take_beside(&[2, 2]), [3, 3]);
+        assert_eq!(batcher.take_beside(&[2, 2, 3, 3]), [0; 0]);
+        assert_eq!(batcher.take_beside(&[]), [3]);
+        assert_eq!(batcher.need(), Need::More { room: 4, until: None });
     }
 
     proptest! {

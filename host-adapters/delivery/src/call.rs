@@ -59,13 +59,6 @@ impl Invoker {
         Self { clock, ..self }
     }
 
-    /// Waits for a permit, calls the worker, and reports to the circuit breaker. `None` if `drain` came first: intake
-    /// stopped while the circuit was open, or the deadline passed during the call.
-    pub async fn call(&self, breaker: &CircuitBreaker, drain: &Drain, batch: Vec<Event>) -> Option<CallOutcome> {
-        let permit = Self::enter(breaker, drain).await?;
-        self.call_with(permit, drain, batch).await
-    }
-
     /// Waits for a permit; `None` if `drain` came first.
     pub async fn enter<'a>(breaker: &'a CircuitBreaker, drain: &Drain) -> Option<Permit<'a>> {
         if drain.is_abandoned() {
@@ -102,7 +95,6 @@ impl Invoker {
             tracing::warn!(worker, source, digest, records, error = %failure, "call failed, its records are retried");
         }
         match &outcome.outage {
-            Some(outage) if outcome.is_suspected => permit.seems_down(outage.clone()),
             Some(outage) => drop(permit.down(outage.clone())),
             None => permit.works(),
         }
@@ -120,10 +112,10 @@ impl Invoker {
 
     /// Logs and counts a record that has been overtaken.
     pub fn skipped(&self, event: &Event, reason: &str, digest: &str) {
-        self.meter.rejected(reason);
+        self.meter.skipped(reason);
         let (worker, source, id, attempt) = (&self.worker, &self.source, &event.id, event.attempt);
         let correlation = &event.correlation_id;
-        tracing::warn!(worker, source, digest, id, correlationId = correlation, attempt, reason, "record rejected");
+        tracing::warn!(worker, source, digest, id, correlationId = correlation, attempt, reason, "record skipped");
     }
 
     /// Logs and counts a record that can never succeed. `queue` takes its dead letter; without one it is dropped.

@@ -19,6 +19,9 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 mod give_up;
+mod refused;
+
+pub use refused::{Patience, Refused};
 
 /// A record of an ordered source.
 #[derive(Clone, Debug)]
@@ -65,6 +68,8 @@ pub struct Rules {
     pub limits: Limits,
     /// How often to retry.
     pub policy: Policy,
+    /// How long a record may be refused alone.
+    pub patience: Patience,
     /// Records older than this are given up instead of handed over.
     pub max_age: Option<Duration>,
     /// Whether rejected records are dropped or become dead letters.
@@ -106,7 +111,7 @@ impl KeySlice {
     pub async fn run(self, mut records: mpsc::Receiver<Vec<Record>>) -> Ended {
         let mut batcher = Batcher::new(self.rules.limits);
         while let Some(batch) = self.gather(&mut batcher, &mut records).await {
-            if let Err(Interrupted(left)) = self.deliver(batch).await {
+            if let Err(Interrupted(left)) = self.deliver(batch, &mut batcher, &mut records).await {
                 return Ended::Abandoned(left);
             }
         }
@@ -122,11 +127,7 @@ impl KeySlice {
     ) -> Option<Vec<Record>> {
         batcher.open();
         while !self.drain.is_stopping() {
-            while !batcher.is_full()
-                && let Ok(more) = records.try_recv()
-            {
-                batcher.push(more);
-            }
+            arrived(batcher, records);
             let Need::More { until, .. } = batcher.need() else { return Some(batcher.take()) };
             tokio::select! {
                 biased;
@@ -141,8 +142,14 @@ impl KeySlice {
         None
     }
 
-    /// Calls the worker until every record of `batch` is settled.
-    async fn deliver(&self, batch: Vec<Record>) -> Result<(), Interrupted> {
+    /// Calls the worker until every record of `batch` is settled. A batch that is refused takes records in that have come
+    /// since: they show whose fault it is.
+    async fn deliver(
+        &self,
+        batch: Vec<Record>,
+        batcher: &mut Batcher<Record>,
+        records: &mut mpsc::Receiver<Vec<Record>>,
+    ) -> Result<(), Interrupted> {
         let mut chunks = VecDeque::from([Chunk::new(batch)]);
         while let Some(chunk) = chunks.pop_front() {
             let left = |chunks: &VecDeque<Chunk<Record>>| chunks.iter().map(|chunk| chunk.records.len()).sum::<usize>();
@@ -150,14 +157,19 @@ impl KeySlice {
             let Some(permit) = Invoker::enter(&self.rules.breaker, &self.drain).await else {
                 return Err(Interrupted(chunk.records.len() + left(&chunks)));
             };
+            if chunk.refused.calls > 0 && chunks.is_empty() {
+                arrived(batcher, records);
+                chunk.records.extend(batcher.take_beside(&chunk.records));
+            }
             // Records may have become too old during an outage. They are given up first, and the permit is returned.
             if chunk.records.iter().any(|record| self.is_expired(record)) {
                 chunks.push_front(chunk);
                 continue;
             }
-            let Some(outcome) = self.call(permit, &mut chunk).await else {
+            let Some(mut outcome) = self.call(permit, &mut chunk).await else {
                 return Err(Interrupted(chunk.records.len() + left(&chunks)));
             };
+            self.rules.judge(&mut chunk, &mut outcome);
             let step = step(chunk, &outcome, self.rules.policy);
             let wait = self.settle(step, &outcome, &mut chunks).await?;
             self.pause(wait).await;
@@ -198,6 +210,9 @@ impl KeySlice {
                 Disposition::Skip(reason) => {
                     self.rules.invoker.skipped(&record.event(), reason, &outcome.digest);
                 }
+                Disposition::GiveUp(reason) => {
+                    self.give_up(vec![record.clone()], give_up::INVALID, outcome.cause(reason)).await?;
+                }
                 _ => meter.acked.increment(1),
             }
         }
@@ -231,6 +246,15 @@ impl KeySlice {
 
     fn is_expired(&self, record: &Record) -> bool {
         self.rules.max_age.is_some_and(|max_age| self.rules.age(record.event.time_ms) > max_age)
+    }
+}
+
+/// Takes in what has arrived, as much as a batch takes.
+fn arrived(batcher: &mut Batcher<Record>, records: &mut mpsc::Receiver<Vec<Record>>) {
+    while !batcher.is_full()
+        && let Ok(more) = records.try_recv()
+    {
+        batcher.push(more);
     }
 }
 

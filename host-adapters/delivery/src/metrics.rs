@@ -12,6 +12,7 @@ pub fn describe() {
     metrics::describe_counter!(ACKED, "Records settled as done");
     metrics::describe_counter!(RETRIED, "Records to be delivered again");
     metrics::describe_counter!(REJECTED, "Records that can never succeed, by class of reason");
+    metrics::describe_counter!(SKIPPED, "Records done without effect because they were overtaken, by class of reason");
     metrics::describe_counter!(DEAD_LETTERED, "Records sent to a dead letter queue");
     metrics::describe_histogram!(BATCH_SIZE, "Records per call");
     metrics::describe_histogram!(
@@ -19,7 +20,11 @@ pub fn describe() {
         metrics::Unit::Seconds,
         "Calls of workers, waits for an instance included"
     );
-    metrics::describe_histogram!(RECORD_AGE, metrics::Unit::Seconds, "Age of records when they were done or rejected");
+    metrics::describe_histogram!(
+        RECORD_AGE,
+        metrics::Unit::Seconds,
+        "Age of records when they were done, skipped or rejected"
+    );
     metrics::describe_gauge!(IN_FLIGHT, "Records with a worker now");
     metrics::describe_gauge!(PAUSED, "Open circuit breakers of the source: it waits for a dependency that is down");
     metrics::describe_counter!(
@@ -37,6 +42,7 @@ const RECEIVED: &str = "registration_received_total";
 const ACKED: &str = "registration_acked_total";
 const RETRIED: &str = "registration_retried_total";
 const REJECTED: &str = "registration_rejected_total";
+const SKIPPED: &str = "registration_skipped_total";
 const DEAD_LETTERED: &str = "registration_dead_lettered_total";
 const BATCH_SIZE: &str = "registration_batch_size";
 /// By worker, source (`http` for requests) and outcome.
@@ -100,7 +106,7 @@ pub struct Meter {
     pub dead_lettered: Counter,
     /// Records per call.
     pub batch_size: Histogram,
-    /// Age of each record when it was done or rejected, seconds.
+    /// Age of each record when it was done, skipped or rejected, seconds.
     pub record_age: Histogram,
     /// Records with the worker now.
     pub in_flight: Gauge,
@@ -132,8 +138,17 @@ impl Meter {
 
     /// Counts a record that can never succeed.
     pub fn rejected(&self, reason: &str) {
+        self.count(REJECTED, reason);
+    }
+
+    /// Counts a record that has been overtaken.
+    pub fn skipped(&self, reason: &str) {
+        self.count(SKIPPED, reason);
+    }
+
+    fn count(&self, name: &'static str, reason: &str) {
         let (worker, source) = (self.worker.clone(), self.source.clone());
-        counter!(REJECTED, "worker" => worker, "source" => source, "reason" => self.class(reason)).increment(1);
+        counter!(name, "worker" => worker, "source" => source, "reason" => self.class(reason)).increment(1);
     }
 
     fn class(&self, reason: &str) -> String {

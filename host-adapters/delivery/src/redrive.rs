@@ -187,6 +187,7 @@ impl Redriver {
         match dispatched.result.map(|dispositions| dispositions.into_iter().next()) {
             Ok(Some(Disposition::Ack | Disposition::Skip(_))) => Ok(()),
             Ok(Some(Disposition::Reject(reason))) => Err(format!("{worker} rejected it: {reason}")),
+            Ok(Some(Disposition::GiveUp(reason))) => Err(format!("{worker} gave it up: {reason}")),
             Ok(answer) => {
                 let Some(Disposition::Retry(Retry { reason, .. })) = answer else {
                     return Err(format!("{worker} answered no disposition"));

@@ -1,14 +1,19 @@
 //! The next step for a batch of an ordered source after a call (docs/delivery.md, 5), as a pure function.
 //!
 //! The first `retry` decides: the records before it are settled, it and all after it are delivered again. When a call
-//! fails as a whole, the culprit is unknown: the batch is halved until the culprit is alone. Cutting and halving use no
-//! retry; only a record (or, without `bisect`, a batch) that fails at the head of its call does. If the failure is
-//! permanent, the batch is halved in any case, and a record that is alone is given up at once.
+//! fails as a whole, the culprit is unknown: the batch is halved until the culprit is alone. A record that only waits for
+//! capacity, cutting and halving use no retry; only a record (or, without `bisect`, a batch) that fails at the head of
+//! its call does. If the failure is permanent, the batch is halved in any case, and a record that is alone is given up
+//! at once.
 
 use super::call::CallOutcome;
+use super::key_slice::Refused;
 use super::retry::SHORTEST;
-use crate::event::{Disposition, Retry};
+use crate::event::Disposition;
 use std::time::Duration;
+
+/// The longest wait that a worker may ask for: the records behind wait, too, and a stream keeps them for 24 h only.
+const LONGEST_WAIT: Duration = Duration::from_secs(15 * 60);
 
 /// How often to retry, and how to find the culprit.
 #[derive(Clone, Copy, Debug)]
@@ -26,19 +31,21 @@ pub struct Chunk<T> {
     pub records: Vec<T>,
     /// How often its first record has failed, not counting outages and splits.
     pub failures: u32,
+    /// How often its first record was refused in what seems to be an outage.
+    pub refused: Refused,
 }
 
 impl<T> Chunk<T> {
     /// Records that have not failed yet.
     pub fn new(records: Vec<T>) -> Self {
-        Self { records, failures: 0 }
+        Self { records, failures: 0, refused: Refused::default() }
     }
 }
 
 /// What to do after a call.
 #[derive(Debug, Eq, PartialEq)]
 pub struct Step<T> {
-    /// Acknowledged or rejected.
+    /// Acknowledged, skipped, rejected or given up by the worker.
     pub settled: Vec<(T, Disposition)>,
     /// Out of retries.
     pub dead: Vec<T>,
@@ -53,7 +60,7 @@ pub struct Step<T> {
 pub enum Wait {
     /// Not at all.
     No,
-    /// For as long as the worker asked, and at least 1 s, so that endless retries cannot keep the host busy.
+    /// For as long as the worker asked, within bounds: at least 1 s, so that endless waits cannot keep the host busy.
     For(Duration),
     /// For the backoff after this many failures.
     Backoff(u32),
@@ -61,7 +68,7 @@ pub enum Wait {
 
 /// The next step after a call with `chunk`.
 pub fn step<T>(chunk: Chunk<T>, outcome: &CallOutcome, policy: Policy) -> Step<T> {
-    let Chunk { mut records, failures } = chunk;
+    let Chunk { mut records, failures, refused } = chunk;
     let first_retry = outcome.first_retry().unwrap_or(records.len()).min(records.len());
     let rest = records.split_off(first_retry);
     let settled = records.into_iter().zip(outcome.dispositions.iter().cloned()).collect();
@@ -70,31 +77,28 @@ pub fn step<T>(chunk: Chunk<T>, outcome: &CallOutcome, policy: Policy) -> Step<T
     let (dead, again, wait) = if rest.is_empty() {
         (Vec::new(), Vec::new(), Wait::No)
     } else if outcome.outage.is_some() {
-        (Vec::new(), vec![Chunk { records: rest, failures: head_failures }], Wait::No)
+        (Vec::new(), vec![Chunk { records: rest, failures: head_failures, refused }], Wait::No)
+    } else if let Some(wait) = outcome.dispositions.get(first_retry).and_then(Disposition::wait) {
+        let again = Chunk { failures: head_failures, ..Chunk::new(rest) };
+        (Vec::new(), vec![again], Wait::For(wait.clamp(SHORTEST, LONGEST_WAIT)))
     } else if outcome.is_permanent() && rest.len() == 1 {
         (rest, Vec::new(), Wait::No)
     } else if rest.len() > 1 && (outcome.is_permanent() || outcome.failure.is_some() && policy.bisect) {
         (Vec::new(), halves(rest, head_failures), Wait::No)
     } else {
         let was_cut = first_retry > 0 && policy.bisect;
-        fail(rest, if was_cut { 0 } else { head_failures + 1 }, outcome, first_retry, policy)
+        fail(rest, if was_cut { 0 } else { head_failures + 1 }, outcome, policy)
     };
     Step { settled, dead, again, wait }
 }
 
 fn halves<T>(mut records: Vec<T>, failures: u32) -> Vec<Chunk<T>> {
     let second = records.split_off(records.len().div_ceil(2));
-    vec![Chunk { records, failures }, Chunk::new(second)]
+    vec![Chunk { failures, ..Chunk::new(records) }, Chunk::new(second)]
 }
 
 /// The next step when the head of `rest` has failed `failures` times.
-fn fail<T>(
-    mut rest: Vec<T>,
-    failures: u32,
-    outcome: &CallOutcome,
-    first_retry: usize,
-    policy: Policy,
-) -> (Vec<T>, Vec<Chunk<T>>, Wait) {
+fn fail<T>(mut rest: Vec<T>, failures: u32, outcome: &CallOutcome, policy: Policy) -> (Vec<T>, Vec<Chunk<T>>, Wait) {
     if policy.max_retries.is_some_and(|max_retries| failures > max_retries) {
         // The first `retry` names the culprit. If the call failed as a whole, any record may be it.
         let culprits = if outcome.failure.is_some() { rest.len() } else { 1 };
@@ -102,13 +106,7 @@ fn fail<T>(
         let again = if others.is_empty() { Vec::new() } else { vec![Chunk::new(others)] };
         return (rest, again, Wait::No);
     }
-    let wait = match outcome.dispositions.get(first_retry) {
-        Some(Disposition::Retry(Retry { after_ms: Some(millis), .. })) => {
-            Wait::For(Duration::from_millis(*millis).max(SHORTEST))
-        }
-        _ => Wait::Backoff(failures.max(1)),
-    };
-    (Vec::new(), vec![Chunk { records: rest, failures }], wait)
+    (Vec::new(), vec![Chunk { failures, ..Chunk::new(rest) }], Wait::Backoff(failures.max(1)))
 }
 
 #[cfg(test)]
@@ -226,6 +224,18 @@ mod tests {
     fn without_bisect_the_whole_batch_is_given_up() {
         let run = run(4, &BTreeSet::from([2]), Manner::Traps, Policy { max_retries: Some(2), bisect: false });
         assert_eq!((run.dead, run.calls), (vec![0, 1, 2, 3], 3));
+    }
+
+    #[test]
+    fn a_record_that_only_waits_uses_no_retry() {
+        let policy = Policy { max_retries: Some(0), bisect: true };
+        for (acked, failures, left) in [(0, 2, vec![0, 1]), (1, 0, vec![1])] {
+            let mut outcome = outcome(&[0, 1], &BTreeSet::new(), Manner::Names);
+            outcome.dispositions[acked] = Disposition::retry_after(Some(90_000), "busy");
+            let step = step(Chunk { failures: 2, ..Chunk::new(vec![0, 1]) }, &outcome, policy);
+            assert_eq!((step.again, step.dead), (vec![Chunk { failures, ..Chunk::new(left) }], vec![]));
+            assert_eq!(step.wait, Wait::For(Duration::from_secs(90)));
+        }
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! What a worker answers to a batch.
 
+use std::time::Duration;
 #[cfg(feature = "component")]
 use wasmtime::component::{ComponentType, Lift};
 
@@ -13,24 +14,28 @@ pub enum Disposition {
     /// Done.
     #[cfg_attr(feature = "component", component(name = "ack"))]
     Ack,
-    /// Deliver again; after the last attempt, the DLQ. A stream, which waits with all that follows, waits a second at
-    /// least.
+    /// Deliver again. Without a time it is an attempt, and after the last one the DLQ; with a time the record only waits.
     #[cfg_attr(feature = "component", component(name = "retry"))]
     Retry(Retry),
     /// Can never succeed; the reason is for the log, the metric and the dead letter.
     #[cfg_attr(feature = "component", component(name = "reject"))]
     Reject(String),
-    /// Done without effect: what the record asks for has been overtaken. Logged and counted as rejected; nothing is lost,
-    /// so it never becomes a dead letter.
+    /// Done without effect: what the record asks for has been overtaken. Logged and counted as skipped; nothing is lost, so
+    /// it never becomes a dead letter.
     #[cfg_attr(feature = "component", component(name = "skip"))]
     Skip(String),
+    /// Given up at once: what the record asks for is wrong in itself, as a store or a queue says. It becomes a dead letter
+    /// with this reason, whatever the source does with rejected records.
+    #[cfg_attr(feature = "component", component(name = "give-up"))]
+    GiveUp(String),
 }
 
 /// Why a record is to be delivered again, and when.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 #[cfg_attr(feature = "component", derive(ComponentType, Lift), component(record))]
 pub struct Retry {
-    /// Not before so many milliseconds have passed.
+    /// Not before so many milliseconds have passed. The record only waits for capacity: this uses no attempt. A stream,
+    /// which waits with all that follows, waits a second at least.
     #[cfg_attr(feature = "component", component(name = "after-ms"))]
     pub after_ms: Option<u64>,
     /// What stood in the way, for people: the last one becomes the reason of the dead letter.
@@ -43,9 +48,17 @@ impl Disposition {
         Self::retry_after(None, reason)
     }
 
-    /// Another delivery, after so many milliseconds if given.
+    /// Another delivery: after so many milliseconds and without using an attempt, if a time is given.
     pub fn retry_after(after_ms: Option<u64>, reason: impl Into<String>) -> Self {
         Self::Retry(Retry { after_ms, reason: reason.into() })
+    }
+
+    /// How long the record only waits, without using an attempt; `None` if it is anything but such a retry.
+    pub fn wait(&self) -> Option<Duration> {
+        match self {
+            Self::Retry(Retry { after_ms, .. }) => after_ms.map(Duration::from_millis),
+            _ => None,
+        }
     }
 }
 

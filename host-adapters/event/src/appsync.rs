@@ -4,6 +4,7 @@
 //! `request.headers` are those that the resolver forwards. A header over HTTP goes before one of the same name there.
 
 use crate::endpoint::fan_token;
+use host_adapters_json::{Numbers, is_exact};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -17,9 +18,12 @@ const ESCAPE: usize = 6;
 /// The longest correlation id or trace context that is taken from an event, in bytes.
 const MAX_ID_BYTES: usize = 256;
 
-/// Reads an event. JSON can escape half of a surrogate pair, which no text can hold. It is read as U+FFFF, which no
-/// field accepts either, so that its field is refused and not the whole event.
+/// Reads an event. JSON can escape half of a surrogate pair, which no text can hold, and spell numbers that a machine
+/// rounds. Either is read as U+FFFF, which no field accepts, so that its field is refused and not the whole event.
 pub fn parse(event: &str) -> serde_json::Result<Value> {
+    let _: &RawValue = serde_json::from_str(event)?;
+    let exact = without_rounded(event);
+    let event = exact.as_deref().unwrap_or(event);
     serde_json::from_str(event).or_else(|error| match without_halves(event) {
         Some(event) => serde_json::from_str(&event),
         None => Err(error),
@@ -86,6 +90,22 @@ fn is_id(text: &str) -> bool {
     (1..=MAX_ID_BYTES).contains(&text.len()) && text.bytes().all(|byte| matches!(byte, b' '..=b'~'))
 }
 
+/// JSON text with U+FFFF for each number that would be rounded; `None` if it has none.
+fn without_rounded(json: &str) -> Option<String> {
+    let (mut exact, mut taken) = (String::new(), 0);
+    let mut numbers = Numbers::of(json);
+    while let Some((_, number)) = numbers.next() {
+        if !is_exact(number) {
+            let end = json.len() - numbers.rest().len();
+            exact.push_str(json.get(taken..end - number.len())?);
+            exact.push_str(r#""\uffff""#);
+            taken = end;
+        }
+    }
+    exact.push_str(json.get(taken..).filter(|_| taken > 0)?);
+    Some(exact)
+}
+
 /// JSON text with U+FFFF for each half of a surrogate pair; `None` if it has none.
 fn without_halves(json: &str) -> Option<String> {
     let (mut whole, mut rest) = (String::with_capacity(json.len()), json);
@@ -125,6 +145,7 @@ fn surrogate(escape: &str) -> Option<Half> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
     use serde_json::json;
@@ -145,6 +166,18 @@ mod tests {
     fn what_no_header_could_carry_is_left_out() {
         for id in [json!(""), json!("two\nlines"), json!("é"), json!("c".repeat(257)), json!(7), Value::Null] {
             assert_eq!(context(json!({"x-correlation-id": id})), (None, None), "{id}");
+        }
+    }
+
+    #[test]
+    fn numbers_that_would_be_rounded_spoil_only_their_own_fields() {
+        let event =
+            r#"{"a":1.00000000000000000001,"b":[-12345678901234567890,7],"c":"1.00000000000000000001","d":1e999}"#;
+        let read = json!({"a": "\u{ffff}", "b": ["\u{ffff}", 7], "c": "1.00000000000000000001", "d": "\u{ffff}"});
+        assert_eq!(parse(event).unwrap(), read);
+        assert_eq!(parse("[2.0,2e0,9007199254740993,0.1]").unwrap(), json!([2.0, 2.0, 9_007_199_254_740_993_i64, 0.1]));
+        for wrong in ["1.2.3", "[1 2]", "01", "[4503599627370497.25x]", "-"] {
+            assert!(parse(wrong).is_err(), "{wrong}");
         }
     }
 

@@ -5,6 +5,7 @@
 //!   generates one of its own and nothing is converted. Fields and cases are WIT's.
 //! - The functions of `host-adapters-sources` make events of them, for the host and for the guests' library.
 //! - [`endpoint`]: the same over HTTP, which either the guest or the host serves; [`appsync`]: what AppSync's events say of it.
+//! - [`ServiceStatus`]: what the status of a service's answer means.
 //! - [`json`]: reading payloads, with errors that name the field.
 
 mod answer;
@@ -15,6 +16,7 @@ pub mod endpoint;
 mod event;
 pub mod json;
 mod request;
+mod service_status;
 mod text;
 
 pub use answer::{Disposition, Failure, Retry, UNANSWERED};
@@ -22,4 +24,5 @@ pub use attribute::{Attribute, AttributeValue};
 pub use call_error::CallError;
 pub use event::{Event, Payload};
 pub use request::{Request, Response};
-pub use text::is_queue_char;
+pub use service_status::ServiceStatus;
+pub use text::{cut, is_queue_char};

@@ -6,19 +6,24 @@
 //!
 //! - [`Decimal`]: the value of a number's text.
 //! - [`number`]: a number that DynamoDB spelled, as JSON spells it.
-//! - [`same`]: whether two texts are the same value.
+//! - [`same`]: whether two texts are the same value; [`same_values`] and [`order_values`] of values that are read already.
+//! - [`Numbers`]: the numbers of a text; [`is_exact`]: whether a machine's number holds one.
 //! - [`compact`], [`pretty`]: a text as `Value` would write it, but for the numbers.
 //! - [`pointer`]: a part of a text.
 
 mod compact;
 mod decimal;
+mod numbers;
 mod pointer;
 mod same;
+mod value;
 
 pub use compact::{compact, pretty};
 pub use decimal::{Decimal, number};
+pub use numbers::{Numbers, is_exact};
 pub use pointer::pointer;
 pub use same::same;
+pub use value::{order_values, same_values};
 
 /// How deep objects and lists are followed, as in serde_json.
 const MAX_DEPTH: usize = 128;

@@ -86,6 +86,7 @@ impl Attempt<'_> {
     async fn exchange(&self, request: reqwest::Request) -> Tried {
         exchange(&self.services.client, request).await.map_err(|broken| match broken {
             Broken::Connection(reason) => Failure::transient(SendError::Connection { service: self.name(), reason }),
+            Broken::TimedOut => Failure::transient(SendError::TimedOut(self.name())),
             Broken::TooLarge => Failure::last(SendError::TooLarge(self.name())),
         })
     }

@@ -24,6 +24,8 @@ const HOP_BY_HOP: [HeaderName; 9] = [
 pub(super) enum Broken {
     /// Not connected, or the connection broke: what the network said.
     Connection(String),
+    /// Not connected in time, or nothing came for too long.
+    TimedOut,
     /// The body is larger than [`MAX_BODY_BYTES`].
     TooLarge,
 }
@@ -59,6 +61,9 @@ pub(super) fn remove_hop_by_hop(headers: &mut HeaderMap) {
 }
 
 fn connection(error: reqwest::Error) -> Broken {
+    if error.is_timeout() {
+        return Broken::TimedOut;
+    }
     // The innermost source says what happened; the outer ones repeat the URL.
     let mut reason: &dyn std::error::Error = &error;
     while let Some(source) = reason.source() {

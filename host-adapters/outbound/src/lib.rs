@@ -50,7 +50,7 @@ impl Services {
             (config.name.clone(), Service { limiter: config.rate_limit.map(Limiter::new), config })
         };
         describe_metrics();
-        Ok(Self { by_name: services.into_iter().map(service).collect(), signer, client: client()? })
+        Ok(Self { by_name: services.into_iter().map(service).collect(), signer, client: client().build()? })
     }
 
     /// The campaign that a request to a service is for; `None` where its limit is not one for each campaign.
@@ -67,8 +67,8 @@ impl Services {
 
 /// A redirect could lead a token or a call to another host, so the component gets to see it. Services stand next to this
 /// host, and Spin knows no proxies either: one in the environment is not meant for components.
-fn client() -> Result<reqwest::Client, reqwest::Error> {
-    reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy().build()
+fn client() -> reqwest::ClientBuilder {
+    reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy()
 }
 
 /// Attempts, by service and status (or `connection`, `time-out`).

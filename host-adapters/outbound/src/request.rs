@@ -96,7 +96,7 @@ mod tests {
     fn outgoing(method: &str, path: &str, header: (&str, &str)) -> Result<Outgoing, String> {
         let headers = vec![(header.0.to_owned(), header.1.to_owned())];
         let (method, path) = (method.to_owned(), path.to_owned());
-        let request = ServiceRequest { method, path, route: None, headers, body: String::new() };
+        let request = ServiceRequest { method, path, route: None, expects: vec![], headers, body: String::new() };
         Outgoing::new("http://127.0.0.1:1/base/", request)
     }
 
@@ -136,8 +136,14 @@ mod tests {
         let path = format!("/{}", "c".repeat(MAX_PATH));
         assert!(outgoing("GET", &path, ("accept", "*/*")).unwrap_err().contains("has 8001 bytes"));
         let headers = (0..30_000).map(|n| (format!("x-{n}"), "1".to_owned())).collect();
-        let request =
-            ServiceRequest { method: "GET".into(), path: "/".into(), route: None, headers, body: String::new() };
+        let request = ServiceRequest {
+            method: "GET".into(),
+            path: "/".into(),
+            route: None,
+            expects: vec![],
+            headers,
+            body: String::new(),
+        };
         assert!(Outgoing::new("http://127.0.0.1:1", request).unwrap_err().contains("30000 headers"));
     }
 

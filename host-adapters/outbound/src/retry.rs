@@ -1,7 +1,7 @@
 //! Which responses are retried, and when.
 
 use backon::{BackoffBuilder, ExponentialBuilder};
-use host_adapters_records::service::is_outage;
+use host_adapters_event::ServiceStatus;
 use http::header::RETRY_AFTER;
 use http::{HeaderMap, StatusCode};
 use std::time::{Duration, SystemTime};
@@ -17,7 +17,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(10);
 
 /// Whether a status is worth another try.
 pub(super) fn is_retryable(status: StatusCode) -> bool {
-    status == StatusCode::TOO_MANY_REQUESTS || is_outage(status.as_u16())
+    status == StatusCode::TOO_MANY_REQUESTS || ServiceStatus::of(status.as_u16()) == ServiceStatus::Down
 }
 
 /// The waits between attempts: exponential with full jitter, so that callers who failed together do not come back
@@ -53,8 +53,6 @@ mod tests {
         let retryable: Vec<u16> =
             (100..600).filter(|code| is_retryable(StatusCode::from_u16(*code).unwrap())).collect();
         assert_eq!(retryable, [429, 502, 503, 504]);
-        let outage: Vec<u16> = (100..600).filter(|code| is_outage(*code)).collect();
-        assert_eq!(outage, [502, 503, 504]);
     }
 
     #[test]

@@ -4,6 +4,13 @@ use super::allowed_hosts::AllowedHosts;
 use super::exchange::{Broken, exchange, remove_hop_by_hop};
 use bytes::Bytes;
 use http::{Request, Response, header};
+use std::time::Duration;
+
+/// How long a host may take to accept a connection. Shorter than the wall time of any call by default, so that a
+/// component can still say what it waited for.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long nothing may come of a response, before its first byte and between any two.
+const SILENCE_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// The open web, for all components.
 #[derive(Clone, Debug)]
@@ -28,6 +35,9 @@ pub enum WebError {
         /// What the network said.
         reason: String,
     },
+    /// No connection in time, or no byte of the response for too long.
+    #[error("{0} did not answer in time")]
+    TimedOut(String),
     /// The response does not fit into memory.
     #[error("the response of {0} is larger than 16 MiB")]
     TooLarge(String),
@@ -44,12 +54,14 @@ pub enum WebError {
 impl Web {
     /// Opens no connection yet. Fails where the machine has no usable TLS set-up.
     pub fn new() -> Result<Self, reqwest::Error> {
-        super::client().map(Self)
+        let client = super::client().connect_timeout(CONNECT_TIMEOUT).read_timeout(SILENCE_TIMEOUT);
+        client.build().map(Self)
     }
 
     /// Sends a request of `component`, which may call the `allowed` hosts. A redirect is a response like any other.
     ///
-    /// A caller whose time is up drops the future.
+    /// A host has 10 s to accept the connection, and 20 s for each next part of its response. A caller whose own time is
+    /// up drops the future.
     pub async fn send(
         &self,
         component: &str,
@@ -66,6 +78,7 @@ impl Web {
         };
         let response = exchange(&self.0, request).await.map_err(|broken| match broken {
             Broken::Connection(reason) => WebError::Connection { host, reason },
+            Broken::TimedOut => WebError::TimedOut(host),
             Broken::TooLarge => WebError::TooLarge(host),
         })?;
         Ok(response.map(Bytes::from))

@@ -63,6 +63,8 @@ pub struct Received {
     pub body: String,
     /// The sender's attributes.
     pub attributes: Vec<Attribute>,
+    /// The names of attributes that cannot be read, and are left out.
+    pub unreadable: Vec<String>,
     /// The message group, of a FIFO queue.
     pub group: Option<String>,
     /// `ApproximateReceiveCount`, this receive included.

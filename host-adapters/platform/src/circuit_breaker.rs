@@ -2,8 +2,9 @@
 //!
 //! A user of the dependency asks for a [`Permit`], and reports on it how the use ended. A source waits for one
 //! ([`CircuitBreaker::enter`]), and so is paused; who can do without the dependency does not wait
-//! ([`CircuitBreaker::try_enter`]). [`Permit::down`] opens the circuit for 1 s to 60 s (full jitter, longer each time). Then it is half-open: one
-//! permit is given out, as the probe, and its outcome closes the circuit for all or opens it again.
+//! ([`CircuitBreaker::try_enter`]). [`Permit::down`] opens the circuit for 1 s to 60 s (full jitter, longer each time).
+//! Then it is half-open: one permit is given out, as the probe, and its outcome closes the circuit for all or opens it
+//! again.
 
 use super::retry::Backoff;
 use std::pin::pin;
@@ -11,6 +12,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::Instant;
+
+/// How long a probe is due before new records are received for it.
+const OVERDUE: Duration = Duration::from_secs(1);
 
 /// A circuit breaker: closed, or open with a reason.
 pub struct CircuitBreaker {
@@ -30,8 +34,6 @@ struct Pause {
     until: Instant,
     failures: u32,
     probing: bool,
-    /// Whether the records of the failed use may be the cause, so that others make a better probe.
-    suspected: bool,
 }
 
 /// Why and since when a source is paused, for `/readyz` and the command line.
@@ -73,24 +75,25 @@ impl CircuitBreaker {
         }
     }
 
-    /// Waits until new records are wanted: until the circuit is closed, or, if the outage is only suspected, a probe is
-    /// due. Never takes the probe.
+    /// Waits until the circuit is closed, or a probe has been due for a second and nobody has taken it: then nobody holds
+    /// a record to probe with. Never takes the probe.
     pub async fn wants_records(&self) {
         loop {
             let mut changed = pin!(self.changed.notified());
             changed.as_mut().enable();
-            let due = match self.lock().as_ref() {
+            let overdue = match self.lock().as_ref() {
                 None => return,
-                Some(pause) => Some(pause.until).filter(|_| pause.suspected && !pause.probing),
+                Some(pause) if pause.probing => None,
+                Some(pause) => Some(pause.until + OVERDUE),
             };
-            match due {
-                Some(due) if due <= Instant::now() => return,
-                Some(due) => tokio::select! {
+            match overdue {
+                None => changed.await,
+                Some(overdue) if overdue <= Instant::now() => return,
+                Some(overdue) => tokio::select! {
                     biased;
-                    () = tokio::time::sleep_until(due) => (),
+                    () = tokio::time::sleep_until(overdue) => (),
                     () = changed => (),
                 },
-                None => changed.await,
             }
         }
     }
@@ -123,7 +126,7 @@ impl CircuitBreaker {
         self.pause.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn trip(&self, reason: String, probe: bool, suspected: bool) -> bool {
+    fn trip(&self, reason: String, probe: bool) -> bool {
         let mut pause = self.lock();
         // When many users fail at the same time, only the first, and later the probe, decide how long to wait.
         if pause.is_some() && !probe {
@@ -135,7 +138,7 @@ impl CircuitBreaker {
         self.log_open(&reason, wait, before.is_none());
         let now = Instant::now();
         let since = before.map_or(now, |pause| pause.since);
-        *pause = Some(Pause { reason, since, until: now + wait, failures, probing: false, suspected });
+        *pause = Some(Pause { reason, since, until: now + wait, failures, probing: false });
         self.changed.notify_waiters();
         true
     }
@@ -168,6 +171,11 @@ pub struct Permit<'a> {
 }
 
 impl Permit<'_> {
+    /// Whether this use finds out if the dependency is up again.
+    pub fn is_probe(&self) -> bool {
+        self.probe
+    }
+
     /// Reports that the dependency works. Only the probe closes the circuit: other permits may be older than the
     /// outage.
     pub fn works(mut self) {
@@ -180,14 +188,7 @@ impl Permit<'_> {
     /// again: of many users that fail at the same time, only one does.
     pub fn down(mut self, reason: String) -> bool {
         let probe = std::mem::take(&mut self.probe);
-        self.breaker.trip(reason, probe, false)
-    }
-
-    /// Reports that the dependency seems to be down, and why. The records of this use may be the cause: the next probe is
-    /// made with others, if there are any.
-    pub fn seems_down(mut self, reason: String) {
-        let probe = std::mem::take(&mut self.probe);
-        self.breaker.trip(reason, probe, true);
+        self.breaker.trip(reason, probe)
     }
 }
 
@@ -237,21 +238,18 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn point_16_a_suspected_outage_wants_other_records_for_its_probe() {
+    async fn records_are_wanted_where_the_circuit_is_closed_or_nobody_probes() {
         let breaker = breaker();
-        let wants = async |breaker: &CircuitBreaker| {
-            tokio::time::timeout(Duration::ZERO, breaker.wants_records()).await.is_ok()
-        };
+        let wants = async || tokio::time::timeout(Duration::ZERO, breaker.wants_records()).await.is_ok();
+        assert!(wants().await && !breaker.enter().await.is_probe());
         breaker.enter().await.down("service:entry".into());
-        tokio::time::advance(Duration::from_secs(60)).await;
-        assert!(!wants(&breaker).await, "what was in flight is the probe");
-        breaker.enter().await.seems_down("service:entry".into());
-        assert!(!wants(&breaker).await, "not yet");
-        breaker.wants_records().await;
+        assert!(!wants().await, "it is open");
+        tokio::time::advance(Duration::from_secs(60) + OVERDUE).await;
+        assert!(wants().await, "nobody has taken the probe");
         let probe = breaker.enter().await;
-        assert!(!wants(&breaker).await, "one probe at a time");
+        assert!(probe.is_probe() && !wants().await, "it is under way");
         probe.works();
-        assert!(wants(&breaker).await);
+        assert!(wants().await);
     }
 
     #[tokio::test(start_paused = true)]

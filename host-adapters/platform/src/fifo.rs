@@ -1,4 +1,11 @@
-//! Names of FIFO queues. SQS tells them by the end of their names, and so does every backend.
+//! FIFO queues: their names, by whose end SQS tells them and so does every backend, and the order in which messages are
+//! sent to them.
+
+use crate::Result;
+use crate::limits::message::check_message;
+use host_adapters_records::queue::Message;
+use host_adapters_records::{Error, ErrorKind};
+use std::collections::HashMap;
 
 /// The end of a FIFO queue's name.
 const SUFFIX: &str = ".fifo";
@@ -28,9 +35,75 @@ pub fn mismatch(queue: &str, dead_letters: &str) -> Option<String> {
     })
 }
 
+/// The groups of which a message was not sent. In a FIFO queue those behind it are not sent either, because it could not be
+/// put before them any more.
+pub struct Stopped<'a> {
+    queue: &'a str,
+    groups: HashMap<String, Error>,
+}
+
+impl<'a> Stopped<'a> {
+    /// Messages are going to be sent to this queue.
+    pub fn new(queue: &'a str) -> Self {
+        Self { queue, groups: HashMap::new() }
+    }
+
+    /// The message, if it can be sent.
+    ///
+    /// # Errors
+    /// When SQS would refuse the message, or one before it in its group was not sent.
+    pub fn check(&mut self, message: Message) -> Result<Message> {
+        self.in_turn(message.group_id.as_deref())?;
+        match check_message(self.queue, &message) {
+            Ok(()) => Ok(message),
+            Err(error) => {
+                self.note(message.group_id, &error);
+                Err(error)
+            }
+        }
+    }
+
+    /// Whether all messages before it in this group were sent. Those behind a message that can never be sent wait until the
+    /// sender has given it up.
+    ///
+    /// # Errors
+    /// When one was not.
+    pub fn in_turn(&self, group: Option<&str>) -> Result<()> {
+        let Some(before) = group.and_then(|group| self.groups.get(group)) else { return Ok(()) };
+        let kind = if before.kind == ErrorKind::Invalid { ErrorKind::Throttled } else { before.kind };
+        let message = format!("not sent, because a message before it in its group was not: {}", before.message);
+        Err(Error { retry_after_ms: before.retry_after_ms, ..Error::new(kind, message) })
+    }
+
+    /// A message of this group was not sent.
+    pub fn note(&mut self, group: Option<String>, error: &Error) {
+        if is_fifo(self.queue)
+            && let Some(group) = group
+        {
+            self.groups.entry(group).or_insert_with(|| error.clone());
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_behind_a_message_that_was_not_sent_waits() {
+        let of = |group: &str, body: &str| Message { group_id: Some(group.to_owned()), ..Message::new(body) };
+        let kinds = |queue: &str| {
+            let mut stopped = Stopped::new(queue);
+            let messages = [of("a", ""), of("a", "behind"), of("b", "other"), of("a", "behind")];
+            messages.map(|message| stopped.check(message).err().map(|error| error.kind))
+        };
+        let waits = Some(ErrorKind::Throttled);
+        assert_eq!(kinds("q.fifo"), [Some(ErrorKind::Invalid), waits, None, waits]);
+        assert_eq!(kinds("q"), [Some(ErrorKind::Invalid), None, None, None], "no order there");
+        let mut stopped = Stopped::new("q.fifo");
+        stopped.note(Some("a".to_owned()), &Error::new(ErrorKind::Unavailable, "down"));
+        assert_eq!(stopped.in_turn(Some("a")).map_err(|error| error.kind), Err(ErrorKind::Unavailable));
+    }
 
     #[test]
     fn a_dead_letter_queue_is_of_its_queues_type() {

@@ -1,4 +1,4 @@
-//! Records that a source received and that no worker can be handed. None is left out in silence.
+//! Records that no worker can be handed, or not any more. None is left out in silence.
 
 use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
@@ -13,6 +13,15 @@ pub fn left_out(source: &str, reason: &'static str) {
     metrics::counter!(LEFT_OUT, "source" => source.to_owned(), "reason" => reason).increment(1);
     if SAID.lock().unwrap_or_else(PoisonError::into_inner).insert((source.to_owned(), reason)) {
         tracing::error!(source, reason, "records left out; further ones are only counted");
+    }
+}
+
+/// Counts messages that the store dropped from a queue in one go because their retention has ended, and says so.
+pub fn expired(queue: &str, messages: usize) {
+    if messages > 0 {
+        let source = format!("sqs:{queue}");
+        metrics::counter!(LEFT_OUT, "source" => source, "reason" => "retention ended").increment(messages as u64);
+        tracing::warn!(queue, messages, "messages dropped: their retention has ended");
     }
 }
 
@@ -54,6 +63,13 @@ mod tests {
         fn register_histogram(&self, _: &Key, _: &Metadata<'_>) -> Histogram {
             Histogram::noop()
         }
+    }
+
+    #[test]
+    fn what_expires_is_counted() {
+        let sum = Sum::default();
+        metrics::with_local_recorder(&sum, || [0, 3, 4].map(|messages| expired("q", messages)));
+        assert_eq!(sum.0.0.load(Ordering::Relaxed), 7);
     }
 
     #[test]

@@ -5,7 +5,7 @@
 //! - `backend`: what sources need of backends.
 //! - [`circuit_breaker`], [`retry`]: what stops the use of a dependency that is down, and the waits in between.
 //! - [`limits`]: what every backend accepts, checked before one is asked; [`filter`], [`find`], [`update`],
-//!   [`json`], [`names`], [`fifo`], [`node`]: shared by backends.
+//!   [`names`], [`fifo`], [`node`]: shared by backends.
 
 mod backend;
 pub mod circuit_breaker;
@@ -20,7 +20,6 @@ pub mod filter;
 pub mod find;
 mod grants;
 mod identity;
-pub mod json;
 mod left_out;
 pub mod limits;
 pub mod names;
@@ -38,7 +37,7 @@ pub use declared::{Declared, IdentityConfig, QueueSpec, TableSpec};
 pub use documents::DocumentsBackend;
 pub use grants::{Access, ComponentsAccess, Grants, QueueAccess};
 pub use identity::IdentityBackend;
-pub use left_out::{LEFT_OUT, left_out};
+pub use left_out::{LEFT_OUT, expired, left_out};
 pub use queue::QueueBackend;
 pub use service::ServiceBackend;
 pub use table::TableBackend;

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 /// The shortest wait. The retry of an ordered record waits as long, even if the worker asks for less.
 pub const SHORTEST: Duration = Duration::from_secs(1);
-const LONGEST: Duration = Duration::from_secs(60);
+/// The longest wait.
+pub const LONGEST: Duration = Duration::from_secs(60);
 
 /// Draws the waits of one source. Clones share their randomness, so that a seed decides all of them.
 #[derive(Clone)]

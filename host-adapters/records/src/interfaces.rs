@@ -193,6 +193,9 @@ pub mod documents {
 
 /// Records of `service`.
 pub mod service {
+    use serde::de::IgnoredAny;
+    use std::collections::BTreeMap;
+
     record! {
         /// A request to a service.
         ServiceRequest {
@@ -203,6 +206,9 @@ pub mod service {
             /// The path as a template; without one it is its own.
             #[serde(default)]
             route: Option<String>,
+            /// Members of which an answer with status 2xx has at least one; where there are none, any answer will do.
+            #[serde(default)]
+            expects: Vec<String>,
             /// Without those that the host sets.
             #[serde(default)]
             headers: Vec<(String, String)>,
@@ -232,35 +238,37 @@ pub mod service {
         }
     }
 
-    /// What a status says of the service.
-    #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-    pub enum Health {
-        /// The service works, even if it refuses what is in the request: 2xx, other 4xx.
-        Works,
-        /// The service cannot take the request now: 408, 429.
-        Busy,
-        /// The service refuses the request, for what is in it or for what it is: 3xx, 401, 403, 404, 405, 415, other 5xx.
-        /// If all requests of a route are refused, the route is down.
-        Refuses,
-        /// The service as a whole is down: 502, 503, 504.
-        Down,
-    }
-
-    impl Health {
-        /// What a status says.
-        pub fn of(status: u16) -> Self {
-            match status {
-                502..=504 => Self::Down,
-                408 | 429 => Self::Busy,
-                300..=399 | 401 | 403 | 404 | 405 | 415 | 500.. => Self::Refuses,
-                _ => Self::Works,
-            }
+    impl ServiceResponse {
+        /// Whether the body is a JSON object with one of these members, or there are none: otherwise it is not the
+        /// service's own answer, but that of a proxy or of another service.
+        pub fn has_one_of(&self, expects: &[String]) -> bool {
+            expects.is_empty()
+                || serde_json::from_str::<BTreeMap<String, IgnoredAny>>(&self.body)
+                    .is_ok_and(|members| expects.iter().any(|name| members.contains_key(name)))
         }
     }
 
-    /// Whether a status says that the service as a whole is down: 502, 503, 504.
-    pub fn is_outage(status: u16) -> bool {
-        Health::of(status) == Health::Down
+    #[cfg(test)]
+    mod tests {
+        use super::*;
+
+        #[test]
+        fn point_16_a_services_own_answer_is_known_by_its_members() {
+            let has = |body: &str, expects: &[&str]| {
+                let response = ServiceResponse { status: 200, headers: Vec::new(), body: body.to_owned() };
+                response.has_one_of(&expects.iter().map(ToString::to_string).collect::<Vec<_>>())
+            };
+            let own = ["results", "success"];
+            for body in [r#"{"results":[]}"#, r#"{"more":{},"success":false}"#, r#" { "results" : null } "#] {
+                assert!(has(body, &own), "{body}");
+            }
+            for body in
+                ["<html>", "", "null", "[]", "{}", r#"{"status":"UP"}"#, r#"{"a":{"results":[]}}"#, r#"{"results":["#]
+            {
+                assert!(!has(body, &own), "{body}");
+            }
+            assert!(has("<html>", &[]));
+        }
     }
 }
 

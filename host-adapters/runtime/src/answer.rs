@@ -3,7 +3,7 @@
 
 use crate::call::{CallError, Disposition};
 use bytes::Bytes;
-use host_adapters_event::Failure;
+use host_adapters_event::{Failure, cut};
 use http::header::{self, HeaderMap, HeaderName};
 use http_body_util::{BodyExt, Limited};
 use wasmtime_wasi_http::WasiBody;
@@ -29,11 +29,11 @@ const NOT_THE_GUESTS: [HeaderName; 8] = [
 pub(crate) fn batch(answer: Result<Vec<Disposition>, Failure>) -> Result<Vec<Disposition>, CallError> {
     let mut dispositions = answer.map_err(|failure| match failure.retryable {
         true => failed(&failure.message),
-        false => CallError::Permanent(cut(&failure.message).to_owned()),
+        false => CallError::Permanent(bounded(&failure.message).to_owned()),
     })?;
     for disposition in &mut dispositions {
         if let Some(reason) = reason(disposition) {
-            reason.truncate(cut(reason).len());
+            reason.truncate(bounded(reason).len());
         }
     }
     Ok(dispositions)
@@ -44,18 +44,18 @@ pub(crate) fn reason(disposition: &mut Disposition) -> Option<&mut String> {
     match disposition {
         Disposition::Ack => None,
         Disposition::Retry(retry) => Some(&mut retry.reason),
-        Disposition::Reject(reason) | Disposition::Skip(reason) => Some(reason),
+        Disposition::Reject(reason) | Disposition::Skip(reason) | Disposition::GiveUp(reason) => Some(reason),
     }
 }
 
 /// The failure that a worker reports itself.
 pub(crate) fn failed(message: &str) -> CallError {
-    CallError::Failed(cut(message).to_owned())
+    CallError::Failed(bounded(message).to_owned())
 }
 
 /// What is kept of a guest's reason or message.
-pub(crate) fn cut(text: &str) -> &str {
-    text.get(..text.floor_char_boundary(MAX_REASON_BYTES)).unwrap_or_default()
+pub(crate) fn bounded(text: &str) -> &str {
+    cut(text, MAX_REASON_BYTES)
 }
 
 /// The answer to a request, once all of it is there.

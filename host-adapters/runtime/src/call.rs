@@ -18,3 +18,8 @@ pub struct Called<T> {
     /// own fault. Found as `outages` are.
     pub refusing: Vec<String>,
 }
+
+/// An extension of a request: adds what a component is told of it besides what the client sent. It runs only for
+/// components that read requests as HTTP; typed requests have neither headers nor a URI.
+#[derive(Clone)]
+pub struct Completion(pub Arc<dyn Fn(&mut http::request::Parts) + Send + Sync>);

@@ -1,6 +1,6 @@
 //! What an instance exports, and how it is called.
 
-use crate::call::{CallError, Disposition, Event};
+use crate::call::{CallError, Completion, Disposition, Event};
 use crate::component::{Http, Version};
 use crate::state::State;
 use crate::{answer, request};
@@ -71,8 +71,8 @@ impl Guest {
     ) -> Answered<http::Response<Bytes>> {
         match &self.http {
             Some(Endpoint::Typed(handle)) => typed(accessor, *handle, request).await,
-            Some(Endpoint::Wasi03(service)) => wasi03(accessor, service, request).await,
-            Some(Endpoint::Wasi02(handle)) => wasi02(accessor, *handle, request).await,
+            Some(Endpoint::Wasi03(service)) => wasi03(accessor, service, completed(request)).await,
+            Some(Endpoint::Wasi02(handle)) => wasi02(accessor, *handle, completed(request)).await,
             None => Ok(Err(CallError::NotCallable("it does not export wasi:http/handler".into()))),
         }
     }
@@ -88,6 +88,14 @@ async fn typed(
         Err(refusal) => Ok(refusal),
     };
     Ok(request::answered(answer).map_err(|problem| answer::failed(&problem)))
+}
+
+fn completed(request: http::Request<Bytes>) -> http::Request<Bytes> {
+    let (mut parts, body) = request.into_parts();
+    if let Some(Completion(complete)) = parts.extensions.remove() {
+        complete(&mut parts);
+    }
+    http::Request::from_parts(parts, body)
 }
 
 async fn wasi03(

@@ -36,7 +36,7 @@ pub mod requirements;
 mod state;
 mod turn;
 
-pub use call::{CallError, Called, Disposition, Event, Payload, Retry};
+pub use call::{CallError, Called, Completion, Disposition, Event, Payload, Retry};
 pub use check::check;
 pub use compiled::digest;
 pub use component::{ComponentSpec, LoadError, Source};

@@ -1,9 +1,10 @@
 //! What an instance found down, and whether the refusals that it met are its records' own.
 //!
-//! A service that answers 500 or 404 may mean one record, or be broken or looked for in the wrong place. What tells the
-//! two apart are the other requests of the route, from all components and instances of this host: if nobody gets
-//! anything else, the route is down.
+//! A service that answers 500 or 404, or 200 with a foreign page, may mean one record, or be broken or looked for in the
+//! wrong place. What tells the two apart are the other requests of the route, from all components and instances of this
+//! host: if nobody gets anything else, the route is down.
 
+use host_adapters_event::{ServiceStatus, cut};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -70,7 +71,11 @@ impl Outages {
     pub(crate) fn refusing(&self) -> Vec<String> {
         let found = self.lock();
         let down = found.refused.iter().filter(|(name, _)| self.routes.is_down(name));
-        down.map(|(name, status)| format!("{name}: every request is answered with {status}")).collect()
+        let told = |status| match ServiceStatus::of(status) {
+            ServiceStatus::Done => format!("{status}, but not by the service"),
+            _ => status.to_string(),
+        };
+        down.map(|(name, status)| format!("{name}: every request is answered with {}", told(*status))).collect()
     }
 
     fn lock(&self) -> MutexGuard<'_, Found> {
@@ -80,9 +85,7 @@ impl Outages {
 
 /// `service:entry POST /{campaignId}/entries`.
 fn name(service: &str, route: &str) -> String {
-    let mut name = format!("{service} {route}");
-    name.truncate(name.floor_char_boundary(MAX_NAME_BYTES));
-    name
+    cut(&format!("{service} {route}"), MAX_NAME_BYTES).to_owned()
 }
 
 /// The routes of services, as all instances of a host find them.
@@ -145,12 +148,12 @@ mod tests {
 
     const ROUTE: &str = "POST /{campaignId}/entries";
 
-    /// A call of a worker that met these statuses.
+    /// A call of a worker that met these statuses: 204 is the service's own, 200 a foreign page.
     fn call(routes: &Arc<Routes>, statuses: &[u16]) -> Vec<String> {
         let outages = Outages::new(routes.clone());
         for status in statuses {
             match status {
-                200 => outages.works("service:entry", ROUTE),
+                204 => outages.works("service:entry", ROUTE),
                 refused => outages.refused("service:entry", ROUTE, *refused),
             }
         }
@@ -162,7 +165,10 @@ mod tests {
         let routes = Arc::default();
         let down = ["service:entry POST /{campaignId}/entries: every request is answered with 404"];
         assert_eq!(call(&routes, &[404, 404]), down, "there never was an answer");
-        assert_eq!(call(&routes, &[200]), [""; 0]);
+        let foreign =
+            "service:entry POST /{campaignId}/entries: every request is answered with 200, but not by the service";
+        assert_eq!(call(&routes, &[200]), [foreign]);
+        assert_eq!(call(&routes, &[204]), [""; 0]);
         tokio::time::advance(MEMORY).await;
         assert_eq!(call(&routes, &[404]), down, "no answer for long");
     }
@@ -170,21 +176,21 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn point_16_among_answers_a_refusal_is_the_records_own() {
         let routes = Arc::default();
-        assert_eq!(call(&routes, &[500, 500, 200, 500]), [""; 0], "other records of the same call");
+        assert_eq!(call(&routes, &[500, 500, 204, 500]), [""; 0], "other records of the same call");
         tokio::time::advance(MEMORY / 2).await;
         for _ in 0..100 {
             assert_eq!(call(&routes, &[500]), [""; 0], "other calls");
-            call(&routes, &[200]);
+            call(&routes, &[204]);
         }
     }
 
     #[tokio::test(start_paused = true)]
     async fn point_16_an_outage_is_seen_within_three_calls() {
         let routes = Arc::default();
-        call(&routes, &[200]);
+        call(&routes, &[204]);
         let seen: Vec<_> = (0..4).map(|_| !call(&routes, &[401; 50]).is_empty()).collect();
         assert_eq!(seen, [false, false, true, true]);
-        assert_eq!(call(&routes, &[401, 200]), [""; 0]);
+        assert_eq!(call(&routes, &[401, 204]), [""; 0]);
     }
 
     #[tokio::test(start_paused = true)]

@@ -52,17 +52,16 @@ impl Reply {
 }
 
 /// Counts a call while it waits for room in its version's queue: all instances are busy.
-struct Waiting(metrics::Gauge);
+struct Waiting<'a>(&'a metrics::Gauge);
 
-impl Waiting {
-    fn new(version: &Version) -> Self {
-        let calls = metrics::gauge!("registration_calls_waiting", "worker" => version.component.to_string());
+impl<'a> Waiting<'a> {
+    fn new(calls: &'a metrics::Gauge) -> Self {
         calls.increment(1);
         Self(calls)
     }
 }
 
-impl Drop for Waiting {
+impl Drop for Waiting<'_> {
     fn drop(&mut self) {
         self.0.decrement(1);
     }
@@ -115,6 +114,8 @@ struct Inner {
     calls: AtomicUsize,
     since: SystemTime,
     kept: metrics::Gauge,
+    /// Calls that wait for room in the queue.
+    waiting: metrics::Gauge,
 }
 
 impl Drop for Inner {
@@ -151,6 +152,7 @@ impl Pool {
         // Counts the versions whose code is in memory: the serving one, and those that still end calls.
         let kept = metrics::gauge!("registration_versions", "worker" => version.component.to_string());
         kept.increment(1);
+        let waiting = metrics::gauge!("registration_calls_waiting", "worker" => version.component.to_string());
         Self(Arc::new(Inner {
             version: Arc::new(version),
             shared,
@@ -160,6 +162,7 @@ impl Pool {
             calls: AtomicUsize::default(),
             since: SystemTime::now(),
             kept,
+            waiting,
         }))
     }
 
@@ -188,7 +191,7 @@ impl Pool {
         if self.0.queue.waiting.load(Ordering::SeqCst) == 0 {
             self.start_instance();
         }
-        let waiting = Waiting::new(&self.0.version);
+        let waiting = Waiting::new(&self.0.waiting);
         self.0.jobs.send(job).await.map_err(|error| error.0)?;
         drop(waiting);
         // The last instance may have ended between the check and the send.

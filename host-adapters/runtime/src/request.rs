@@ -1,7 +1,7 @@
 //! HTTP requests as typed calls of `registration:workers/request-worker`: what the guest's own endpoint at
 //! `wasi:http/handler` does, done by the host, which has the whole request at hand. A Spin host takes that endpoint.
 
-use crate::answer::{MAX_RESPONSE_BYTES, cut};
+use crate::answer::{MAX_RESPONSE_BYTES, bounded};
 use bytes::Bytes;
 use host_adapters_event::appsync::Context;
 use host_adapters_event::{Failure, Request, Response};
@@ -24,7 +24,7 @@ fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
 
 /// The answer over HTTP; an error for what is not one.
 pub(crate) fn answered(answer: Result<Response, Failure>) -> Result<http::Response<Bytes>, String> {
-    let failed = |failure: Failure| Failure { message: cut(&failure.message).to_owned(), ..failure }.into();
+    let failed = |failure: Failure| Failure { message: bounded(&failure.message).to_owned(), ..failure }.into();
     let Response { status, body } = answer.unwrap_or_else(failed);
     match StatusCode::from_u16(status) {
         Ok(status) if !status.is_informational() && body.len() <= MAX_RESPONSE_BYTES => Ok(json(status, body)),

@@ -74,30 +74,57 @@ pub struct Shape {
     /// The JSON pointer to the id by which the source knows the record: `batchItemFailures` must name it.
     pub(crate) id: &'static str,
     /// Makes the event.
-    pub(crate) event: fn(String, Value, &Context<'_>) -> Result<Event, String>,
+    pub(crate) event: fn(String, Value, &Context<'_>, &mut Notes<'_>) -> Result<Event, String>,
 }
+
+/// An attribute that cannot be read. It is left out, and its record is handed over without it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct LeftOut {
+    /// `<kind>:<name>`.
+    pub source: String,
+    /// The id that the record's source knows it by.
+    pub id: String,
+    /// The attribute's name.
+    pub attribute: String,
+}
+
+/// Takes what is left out.
+pub type Notes<'a> = dyn FnMut(LeftOut) + 'a;
 
 /// Reads an event that `context` brought.
 ///
 /// # Errors
 /// When it is not a Lambda event with records. A malformed record fails alone.
 pub fn parse(body: &[u8], context: &Context<'_>) -> Result<Vec<Incoming>, MalformedEvent> {
+    parse_noting(body, context, &mut |_| ())
+}
+
+/// The same, with notes of what is left out of records.
+///
+/// # Errors
+/// As [`parse`].
+pub fn parse_noting(
+    body: &[u8],
+    context: &Context<'_>,
+    notes: &mut Notes<'_>,
+) -> Result<Vec<Incoming>, MalformedEvent> {
     if std::str::from_utf8(body).is_err() {
         // Fails, and says where.
         json::from_slice::<Value>(body).map_err(MalformedEvent)?;
     }
     let envelope: Envelope<'_> = json::from_slice(body).map_err(MalformedEvent)?;
-    Ok(envelope.records.into_iter().enumerate().map(|(index, record)| incoming(index, record, context)).collect())
+    let records = envelope.records.into_iter().enumerate();
+    Ok(records.map(|(index, record)| incoming(index, record, context, notes)).collect())
 }
 
-fn incoming(index: usize, record: &RawValue, context: &Context<'_>) -> Incoming {
+fn incoming(index: usize, record: &RawValue, context: &Context<'_>, notes: &mut Notes<'_>) -> Incoming {
     let unnamed = || format!("record-{index}");
     let record = match read(record) {
         Ok(record) => record,
         Err(error) => return Incoming::Malformed { id: unnamed(), reason: format!("malformed: not JSON: {error}") },
     };
     let id = identifier(&record).unwrap_or_else(unnamed);
-    let event = (shape(&record).event)(id.clone(), record, context);
+    let event = (shape(&record).event)(id.clone(), record, context, notes);
     event.map_or_else(|reason| Incoming::Malformed { id, reason: format!("malformed: {reason}") }, Incoming::Event)
 }
 
@@ -156,11 +183,17 @@ impl<T> Default for Optional<T> {
     }
 }
 
+impl<T: DeserializeOwned> Optional<T> {
+    /// What a value holds.
+    pub(crate) fn of(value: Value) -> Self {
+        // serde would read a list as an object, its values in the order of the fields.
+        Self(if value.is_array() { None } else { T::deserialize(value).ok() })
+    }
+}
+
 impl<'de, T: DeserializeOwned> Deserialize<'de> for Optional<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let value = Value::deserialize(deserializer)?;
-        // serde would read a list as an object, its values in the order of the fields.
-        Ok(Self(if value.is_array() { None } else { T::deserialize(value).ok() }))
+        Value::deserialize(deserializer).map(Self::of)
     }
 }
 

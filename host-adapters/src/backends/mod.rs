@@ -9,7 +9,7 @@ mod tests;
 pub use ask::{probe, provision};
 pub use open::{Backends, open};
 
-use crate::manifest::runtime_config::{BackendKind, BackendSettings};
+use crate::manifest::runtime_config::BackendKind;
 use crate::manifest::{App, read_text};
 use anyhow::{Context, Result};
 use backend_identity::Identity;
@@ -27,7 +27,7 @@ macro_rules! kinds {
             section: $section,
             name: $name,
             #[cfg(feature = $name)]
-            settings: Some(BackendSettings::of::<$krate::Config>()),
+            settings: Some(crate::manifest::runtime_config::BackendSettings::of::<$krate::Config>()),
             #[cfg(not(feature = $name))]
             settings: None,
         }),*]

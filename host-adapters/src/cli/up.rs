@@ -62,6 +62,9 @@ struct LimitOptions {
     /// How long the body of a request may take to arrive, seconds.
     #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=3_600))]
     body_timeout_secs: u32,
+    /// How long a client may take no byte of its response, seconds; the connection is closed.
+    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=3_600))]
+    write_timeout_secs: u32,
     /// How long a connection may be silent, seconds. Behind a load balancer write more than its own idle time-out, so
     /// that it does not send a request into a connection that ends.
     #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=86_400))]
@@ -75,6 +78,7 @@ impl From<&LimitOptions> for HttpLimits {
             max_connections: options.max_connections.try_into().unwrap_or(usize::MAX),
             header_timeout: secs(options.header_timeout_secs),
             body_timeout: secs(options.body_timeout_secs),
+            write_timeout: secs(options.write_timeout_secs),
             idle_timeout: secs(options.idle_timeout_secs),
         }
     }
@@ -111,9 +115,10 @@ pub(super) async fn serve<F: Future<Output = ()> + Send + 'static>(
     };
     let running = app::start(app, &start, metrics, tracing.clone()).await?;
     let following = tokio::spawn(follow(running.components.clone()));
+    // Before anybody is told that the host runs, and may want to stop it.
+    let mut signals = Signals::listen()?;
     announce(running.addresses)?;
     options.abort_at_step.into_iter().for_each(failpoint::arm);
-    let mut signals = Signals::listen()?;
     let signal = signals.first().await;
     following.abort();
     ::tracing::info!(signal, "draining");

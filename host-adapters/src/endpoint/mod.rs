@@ -52,8 +52,9 @@ async fn answer(
     };
     let route = matched.route;
     let (mut parts, body) = request.into_parts();
-    if let Err(problem) = spin_headers::set(&mut parts, &matched, client) {
-        return error(StatusCode::BAD_REQUEST, "BAD_REQUEST", problem);
+    match spin_headers::completion(&parts, &endpoint.routes, client) {
+        Ok(completion) => _ = parts.extensions.insert(completion),
+        Err(problem) => return error(StatusCode::BAD_REQUEST, "BAD_REQUEST", problem),
     }
     let (body, _permit) = match endpoint.collect(body).await {
         Ok(collected) => collected,

@@ -1,25 +1,34 @@
 //! What a component is told of its request besides what the client sent, as Spin tells it: the headers `spin-*`, and a
 //! URI with scheme and authority.
 
-use crate::manifest::Matched;
+use crate::manifest::{Matched, Routes};
 use axum::http::header::{CONNECTION, HOST};
 use axum::http::request::Parts;
-use axum::http::uri::{Authority, Scheme};
+use axum::http::uri::{Authority, PathAndQuery, Scheme};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Uri};
+use host_adapters_runtime::Completion;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 /// Components trust headers that begin like this, so clients cannot send any.
 const PREFIX: &str = "spin-";
 
-/// Sets them; the error says what is wrong with the request.
-pub(super) fn set(parts: &mut Parts, matched: &Matched<'_>, client: SocketAddr) -> Result<(), &'static str> {
-    let authority = authority(parts)?;
-    let mut uri = std::mem::take(&mut parts.uri).into_parts();
-    let path = uri.path_and_query.as_ref().map_or("/", |path| path.as_str());
+/// What sets them on a request; the error says what is wrong with the request.
+pub(super) fn completion(parts: &Parts, routes: &Arc<Routes>, client: SocketAddr) -> Result<Completion, &'static str> {
+    let (authority, routes) = (authority(parts)?, routes.clone());
+    Ok(Completion(Arc::new(move |parts| {
+        if let Some(matched) = routes.find(parts.uri.path()) {
+            set(parts, &matched, &authority, client);
+        }
+    })))
+}
+
+fn set(parts: &mut Parts, matched: &Matched<'_>, authority: &Authority, client: SocketAddr) {
+    let path = parts.uri.path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));
     let full_url = format!("http://{authority}{path}");
-    uri.path_and_query.get_or_insert(axum::http::uri::PathAndQuery::from_static("/"));
-    (uri.scheme, uri.authority) = (Some(Scheme::HTTP), Some(authority));
-    parts.uri = Uri::from_parts(uri).map_err(|_| "the request's target cannot be read")?;
+    let uri = Uri::builder().scheme(Scheme::HTTP).authority(authority.clone()).path_and_query(path).build();
+    // All three parts are there, so there is a URI.
+    parts.uri = uri.unwrap_or_default();
 
     remove_forged(&mut parts.headers);
     // A header of the connection, which is the host's.
@@ -40,7 +49,6 @@ pub(super) fn set(parts: &mut Parts, matched: &Matched<'_>, client: SocketAddr) 
     for (name, value) in &matched.named {
         insert(&mut parts.headers, &format!("path-match-{}", name.to_ascii_lowercase()), value);
     }
-    Ok(())
 }
 
 /// The one authority that the target and the header `Host` name.

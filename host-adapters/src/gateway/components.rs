@@ -4,6 +4,7 @@ use super::Gateway;
 use super::callers::Caller;
 use crate::components::{Components, SwapError, Swapped};
 use axum::body::Body;
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::routing::post;
 use axum::{Extension, Json, Router};
@@ -41,12 +42,13 @@ async fn swap(
     State(gateway): State<Gateway>,
     Caller(caller): Caller,
     Extension(components): Extension<Arc<Components>>,
-    Path(worker): Path<String>,
+    worker: Result<Path<String>, PathRejection>,
     body: Body,
 ) -> Json<Result<Value, Error>> {
     // Checked before the body is read, so that a caller without the grant cannot fill the memory.
     let swapped = match gateway.platform.check_swap_components(&caller) {
-        Ok(()) => swapped(&components, &worker, body).await,
+        // An id that is not UTF-8 is nobody's.
+        Ok(()) => swapped(&components, &worker.map(|Path(id)| id).unwrap_or_default(), body).await,
         Err(refusal) => Err(refusal),
     };
     Json(swapped.map(|swapped| told(&swapped)))

@@ -2,6 +2,7 @@
 
 use super::Gateway;
 use super::callers::Caller;
+use super::refusal::Arguments;
 use axum::extract::State;
 use axum::routing::post;
 use axum::{Extension, Json, Router};
@@ -57,7 +58,7 @@ async fn list(
     State(gateway): State<Gateway>,
     Caller(caller): Caller,
     Extension(redriver): Extension<Redriver>,
-    Json(list): Json<List>,
+    Arguments(list): Arguments<List>,
 ) -> Json<Result<Value, Error>> {
     Json(page(&gateway.platform, &redriver, &caller, list).await)
 }
@@ -85,7 +86,7 @@ async fn show(
     State(gateway): State<Gateway>,
     Caller(caller): Caller,
     Extension(redriver): Extension<Redriver>,
-    Json(show): Json<Show>,
+    Arguments(show): Arguments<Show>,
 ) -> Json<Result<Value, Error>> {
     Json(
         dead_letter(&gateway.platform, &redriver, &caller, &show.id)
@@ -112,7 +113,7 @@ async fn redrive(
     State(gateway): State<Gateway>,
     Caller(caller): Caller,
     Extension(redriver): Extension<Redriver>,
-    Json(selection): Json<Selection>,
+    Arguments(selection): Arguments<Selection>,
 ) -> Json<Result<Value, Error>> {
     work(&gateway.platform, &caller, selection, async move |queue, ids| redriver.redrive(&queue, &ids).await).await
 }
@@ -121,7 +122,7 @@ async fn discard(
     State(gateway): State<Gateway>,
     Caller(caller): Caller,
     Extension(redriver): Extension<Redriver>,
-    Json(selection): Json<Selection>,
+    Arguments(selection): Arguments<Selection>,
 ) -> Json<Result<Value, Error>> {
     work(&gateway.platform, &caller, selection, async move |queue, ids| redriver.discard(&queue, &ids).await).await
 }

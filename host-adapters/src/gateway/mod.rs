@@ -11,6 +11,7 @@ mod components;
 mod dead_letters;
 mod operator;
 mod platform;
+mod refusal;
 mod status;
 
 pub use callers::Callers;
@@ -63,6 +64,8 @@ impl Gateway {
             .route("/.well-known/jwks.json", get(status::service_keys))
             .merge(components.unwrap_or_default())
             .merge(dead_letters.unwrap_or_default())
+            .fallback(refusal::not_found)
+            .method_not_allowed_fallback(refusal::method_not_allowed)
             .with_state(self)
     }
 }

@@ -2,6 +2,7 @@
 
 use super::Gateway;
 use super::callers::Caller;
+use super::refusal::Arguments;
 use axum::Json;
 use axum::extract::State;
 use host_adapters_records::Error;
@@ -39,7 +40,7 @@ const fn ten() -> usize {
 pub(super) async fn peek(
     State(gateway): State<Gateway>,
     Caller(caller): Caller,
-    Json(peek): Json<Peek>,
+    Arguments(peek): Arguments<Peek>,
 ) -> Json<Result<Value, Error>> {
     let messages = gateway.platform.queue_peek(&caller, &peek.queue, peek.max).await;
     let messages: Result<_, Error> = messages.map(|messages| {

@@ -3,6 +3,7 @@
 
 use super::Gateway;
 use super::callers;
+use super::refusal::Arguments;
 use axum::extract::State;
 use axum::routing::post;
 use axum::{Json, Router};
@@ -18,7 +19,7 @@ macro_rules! router {
                 post(
                     async |State(gateway): State<Gateway>,
                            callers::Caller(caller): callers::Caller,
-                           Json(args): Json<records::$interface::$arguments>| {
+                           Arguments(args): Arguments<records::$interface::$arguments>| {
                         Json(gateway.platform.$method(records::Caller::client(&caller), args).await)
                     },
                 ),

@@ -1,13 +1,17 @@
 //! HTTP/1.1 servers: a router behind a listener, with bounds on what a client may hold open.
 //!
 //! Every listener of the host is served here. A connection ends when it is silent for too long, when the head of a
-//! request takes too long, or, with status 408, when a body does. A response that is sent before the whole request has
-//! arrived reaches its client: the connection is read on for a while before it is closed.
+//! request takes too long, when the client takes no byte of its response, or, with status 408, when a body takes too
+//! long. A response that is sent before the whole request has arrived reaches its client: the connection is read on for
+//! a while before it is closed.
 
 mod activity;
 mod body;
 mod connection;
 mod io;
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+mod tests;
 
 use activity::Activity;
 use anyhow::{Context, Result};
@@ -38,6 +42,8 @@ pub struct HttpLimits {
     pub header_timeout: Duration,
     /// Time from when the body of a request is first asked for to its end.
     pub body_timeout: Duration,
+    /// How long a client may take no byte of a response.
+    pub write_timeout: Duration,
     /// How long a connection may be silent between requests, or before its first.
     pub idle_timeout: Duration,
 }
@@ -48,6 +54,7 @@ impl Default for HttpLimits {
             max_connections: 512,
             header_timeout: Duration::from_secs(10),
             body_timeout: Duration::from_secs(30),
+            write_timeout: Duration::from_secs(30),
             idle_timeout: Duration::from_secs(50),
         }
     }
@@ -81,14 +88,16 @@ impl Server {
         self.listener.local_addr()
     }
 
-    /// Serves until `stop`, then until the requests that have begun are answered.
+    /// Serves until `stop`, then until the requests that have begun are answered and their responses sent.
     pub async fn run(mut self, stop: CancellationToken) {
         let mut connections = JoinSet::new();
         loop {
             tokio::select! {
                 () = stop.cancelled() => break,
                 (stream, client, permit) = self.accept() => {
-                    let served = connection::serve(stream, client, self.router.clone(), self.limits, stop.clone());
+                    // A token of its own: all connections look at theirs whenever they are polled.
+                    let stop = stop.child_token();
+                    let served = connection::serve(stream, client, self.router.clone(), self.limits, stop);
                     connections.spawn(async move {
                         let _permit = permit;
                         served.await;

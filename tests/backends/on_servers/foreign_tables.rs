@@ -13,7 +13,7 @@ use host_adapters_platform::{Backend, Declared, TableSpec};
 use tests::aws::aws;
 
 /// Makes a table with these keys, and a stream with this view.
-async fn make(client: &Client, table: &str, keys: &[(&str, ScalarAttributeType)], view: Option<StreamViewType>) {
+pub async fn make(client: &Client, table: &str, keys: &[(&str, ScalarAttributeType)], view: Option<StreamViewType>) {
     let mut request = client.create_table().table_name(table).billing_mode(BillingMode::PayPerRequest);
     for ((name, attribute), kind) in keys.iter().zip([KeyType::Hash, KeyType::Range]) {
         let definition = AttributeDefinition::builder().attribute_name(*name).attribute_type(attribute.clone());

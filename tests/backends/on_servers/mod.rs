@@ -2,7 +2,7 @@
 
 pub mod amazon;
 pub mod config;
-mod foreign_tables;
+pub mod foreign_tables;
 mod leases;
 mod parity;
 pub mod servers;

@@ -169,3 +169,21 @@ async fn d3_8__case_06_only_failures_count() {
 async fn d3_16__case_09_a_group_keeps_its_order() {
     attempts::case_09_a_group_keeps_its_order(host().await).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+#[allow(non_snake_case, reason = "begins with a line of docs/delivery.md")]
+async fn d7_7__refusals_use_few_receives() {
+    attempts::refusals_use_few_receives(host().await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[allow(non_snake_case, reason = "begins with a line of docs/delivery.md")]
+async fn d6_6__case_08_case_11_the_largest_messages_come_back_as_they_were() {
+    attempts::case_08_case_11_the_largest_messages_come_back_as_they_were(host().await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[allow(non_snake_case, reason = "begins with a line of docs/delivery.md")]
+async fn d6_6__case_08_a_large_change_comes_back_as_it_was() {
+    attempts::case_08_a_large_change_comes_back_as_it_was(host().await).await;
+}

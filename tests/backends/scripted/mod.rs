@@ -2,6 +2,7 @@
 //! split, iterators that expire. A scripted server speaks the protocol and responds as the services are documented.
 
 mod documents;
+mod left_out;
 mod mongo;
 mod queues;
 mod server;

@@ -2,7 +2,7 @@
 
 use super::server::{Reply, Scripted};
 use backend_sqs::Sqs;
-use host_adapters_platform::{QueueBackend, QueueBrowser};
+use host_adapters_platform::{QueueBackend, QueueBrowser, QueueSpec};
 use host_adapters_records::queue::Message;
 use host_adapters_records::{Error, ErrorKind};
 use serde_json::{Value, json};
@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 async fn queues(server: &Scripted) -> Sqs {
-    Sqs::new(&server.aws().await, "p-", ["q", "qDlq"].map(str::to_owned).into())
+    Sqs::new(&server.aws().await, "p-", ["q", "qDlq", "q.fifo"].map(str::to_owned).into())
 }
 
 /// A server on which all queues exist.
@@ -143,4 +143,77 @@ pub async fn fills_a_page_by_several_receives() {
     assert_eq!((last.messages.len(), last.next), (1, None));
     let given_back = server.requests("ChangeMessageVisibilityBatch");
     assert_eq!(given_back[0]["Entries"].as_array().unwrap().len(), 4);
+}
+
+/// SQS takes `a1` the second time, `b1` never, and refuses `c1`: what is behind the last two is not sent.
+pub async fn stops_a_group_behind_what_was_not_taken() {
+    let server = start(|_, before, input| {
+        let (mut successful, mut refused) = (vec![], vec![]);
+        for entry in input["Entries"].as_array().unwrap() {
+            match entry["MessageBody"].as_str().unwrap() {
+                "b1" => refused.push(failed(&entry["Id"], false)),
+                "c1" => refused.push(failed(&entry["Id"], true)),
+                "a1" if before == 0 => refused.push(failed(&entry["Id"], false)),
+                body => successful.push(json!({"Id": entry["Id"], "MessageId": body, "MD5OfMessageBody": ""})),
+            }
+        }
+        Ok(json!({"Successful": successful, "Failed": refused}))
+    })
+    .await;
+    let of_group = |body: &str| Message { group_id: Some(body[..1].to_owned()), ..message(body) };
+    let messages = ["a1", "a2", "b1", "b2", "c1", "a3", "c2", "d1"].map(of_group).to_vec();
+    let answers = queues(&server).await.send_batch("q.fifo", messages).await.unwrap();
+    let answers: Vec<_> = answers.into_iter().map(|answer| answer.map_err(|error| error.kind)).collect();
+    let taken = |body: &str| Ok(body.to_owned());
+    let (down, waits) = (Err(ErrorKind::Unavailable), Err(ErrorKind::Throttled));
+    let invalid = Err(ErrorKind::Invalid);
+    let expected = [taken("a1"), taken("a2"), down.clone(), down, invalid, taken("a3"), waits, taken("d1")];
+    assert_eq!(answers, expected);
+    let bodies = server.requests("SendMessageBatch").into_iter().flat_map(|request| {
+        let entries = request["Entries"].as_array().unwrap().clone();
+        entries.into_iter().map(|entry| entry["MessageBody"].as_str().unwrap().to_owned())
+    });
+    let sent: Vec<String> = bodies.collect();
+    assert!(!sent.iter().any(|body| body == "b2" || body == "c2"), "{sent:?}");
+    let last = |body: &str| sent.iter().rposition(|it| it == body).unwrap();
+    assert!(last("a1") < last("a2") && last("a2") < last("a3"), "{sent:?}");
+}
+
+/// The body is good.
+pub async fn names_attributes_that_cannot_be_read() {
+    let server = start(|_, _, _| {
+        let attributes = json!({"odd": {"DataType": "Binary"}, "good": {"DataType": "String", "StringValue": "v"}});
+        Ok(json!({"Messages": [{"MessageId": "m", "ReceiptHandle": "r", "Body": "b", "MessageAttributes": attributes}]}))
+    })
+    .await;
+    let second = Duration::from_secs(1);
+    let received = queues(&server).await.receive("q", 1, Duration::ZERO, second).await.unwrap().remove(0);
+    assert_eq!((received.body.as_str(), received.attributes.len()), ("b", 1));
+    assert_eq!(received.unreadable, ["odd"]);
+}
+
+/// A queue of an earlier version, whose messages had three receives.
+pub async fn says_how_an_existing_queue_differs() {
+    let server = start(|action, _, input| match action {
+        "CreateQueue" => Err("QueueNameExists"),
+        _ => {
+            let policy = r#"{"deadLetterTargetArn":"arn:dlq","maxReceiveCount":"3"}"#;
+            let all = json!({"QueueArn": "arn:dlq", "VisibilityTimeout": "30", "MessageRetentionPeriod": "345600", "RedrivePolicy": policy});
+            let name = input["AttributeNames"][0].as_str().unwrap();
+            Ok(json!({"Attributes": {name: all[name]}}))
+        }
+    })
+    .await;
+    let spec = QueueSpec { dead_letter_queue: Some("qDlq".to_owned()), ..QueueSpec::default() };
+    let error = queues(&server).await.provision("q", &spec).await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Invalid);
+    for part in [
+        "p-q exists with settings that differ from spin.toml's: RedrivePolicy is ",
+        r#""maxReceiveCount":"3"}, not {"#,
+        r#""maxReceiveCount":100}. "#,
+        r#"aws sqs set-queue-attributes --queue-url http://queues/p-q --attributes '{"RedrivePolicy":"#,
+    ] {
+        assert!(error.message.contains(part), "{part}: {}", error.message);
+    }
+    assert!(!error.message.contains("VisibilityTimeout"), "the same: {}", error.message);
 }

@@ -36,6 +36,11 @@ impl Scripted {
         Self { url, asked }
     }
 
+    /// Its address.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
     /// A client of the server.
     pub async fn aws(&self) -> backend_aws::Aws {
         tests::aws::aws(&self.url).await

@@ -97,8 +97,8 @@ macro_rules! contract_cases_of_aws {
                 queries_a_prefix, takes_thousands, puts_over, case_01_keeps_every_digit,
             ],
             table_limits: [
-                refuses_one_and_takes_the_rest, accepts_what_just_fits, refuses_wrong_keys, refuses_wrong_queries,
-                knows_its_names, case_01_refuses_numbers_with_too_many_digits,
+                refuses_one_and_takes_the_rest, accepts_what_just_fits, counts_as_dynamodb_does, refuses_wrong_keys,
+                refuses_wrong_queries, knows_its_names, case_01_refuses_numbers_with_too_many_digits,
             ],
             table_update: [
                 sets_and_removes, makes_an_absent_item, checks_conditions, compares_by_value, fails_one_by_one,

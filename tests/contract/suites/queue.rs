@@ -105,12 +105,12 @@ pub async fn ignores_stale_receipts(backend: &impl Backend) {
 }
 
 pub async fn delays(backend: &impl Backend) {
-    let delayed = Message { delay_secs: 2, ..message("later") };
+    let delayed = Message { delay_secs: 5, ..message("later") };
     backend.queues().send_batch(QUEUE, vec![delayed, message("now")]).await.unwrap();
     let bodies = |received: Vec<Received>| received.into_iter().map(|message| message.body).collect::<Vec<_>>();
     assert_eq!(bodies(receive(backend, QUEUE, 10, 30).await), ["now"]);
     assert_eq!(backend.queues().depth(QUEUE).await.unwrap(), Depth { visible: 0, in_flight: 1, delayed: 1 });
-    backend.pass(secs(2)).await;
+    backend.pass(secs(5)).await;
     assert_eq!(bodies(receive(backend, QUEUE, 10, 30).await), ["later"]);
 }
 

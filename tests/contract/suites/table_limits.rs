@@ -4,14 +4,26 @@ use super::backend::{Backend, PLAIN_TABLE, TABLE};
 use super::table::{get, key, put_all};
 use host_adapters_records::ErrorKind;
 use host_adapters_records::table::{BatchGet, BatchUpdate, BatchWrite, Query, Update};
-use serde_json::json;
+use serde_json::{Value, json};
 
 const MOST: usize = 400 * 1024;
 
-/// An item of exactly this many bytes as JSON text.
+/// An item that DynamoDB counts as this many bytes: its names, and its strings.
 fn item_of(bytes: usize) -> String {
-    let empty = r#"{"pk":"p","sk":"big","text":""}"#;
-    empty.replace(r#""text":"""#, &format!(r#""text":"{}""#, "x".repeat(bytes - empty.len())))
+    let others = "pk".len() + "p".len() + "sk".len() + "big".len() + "text".len();
+    json!({"pk": "p", "sk": "big", "text": "x".repeat(bytes - others)}).to_string()
+}
+
+/// Items that are shorter as JSON text than as DynamoDB counts them, or longer: empty lists in a list count 4 bytes
+/// each, strings have no escapes, and names no quotation marks.
+fn items_unlike_their_texts() -> [(String, bool); 4] {
+    let item = |name: &str, value: Value| json!({"pk": "p", "sk": "unlike", name: value}).to_string();
+    let lists = |count: usize| item("lists", json!(vec![json!([]); count]));
+    let escaped = item("text", json!("\n".repeat(MOST - 100)));
+    let named: serde_json::Map<_, _> = (0..50_000).map(|name| (format!("{name:05}"), json!("x"))).collect();
+    let mut named = json!(named);
+    (named["pk"], named["sk"]) = (json!("p"), json!("unlike"));
+    [(lists(MOST / 4 - 100), true), (lists(MOST / 4 + 100), false), (escaped, true), (named.to_string(), true)]
 }
 
 pub async fn refuses_one_and_takes_the_rest(backend: &impl Backend) {
@@ -30,7 +42,7 @@ pub async fn refuses_one_and_takes_the_rest(backend: &impl Backend) {
         r#"{"pk":"p","sk":"s"} x"#.to_owned(),
         json!({"pk": "p".repeat(2049), "sk": "s"}).to_string(),
         json!({"pk": "p", "sk": "s".repeat(1025)}).to_string(),
-        item_of(MOST + 1000),
+        item_of(MOST + 1),
     ];
     for wrong in wrong {
         let good = |sk: &str| json!({"pk": "p", "sk": sk, "from": wrong.len()}).to_string();
@@ -50,6 +62,16 @@ pub async fn accepts_what_just_fits(backend: &impl Backend) {
     assert!(get(backend, &pk, &sk).await.is_some());
     put_all(backend, [serde_json::from_str(&item_of(MOST)).unwrap()]).await;
     assert!(get(backend, "p", "big").await.is_some());
+}
+
+pub async fn counts_as_dynamodb_does(backend: &impl Backend) {
+    for (item, fits) in items_unlike_their_texts() {
+        let said = item[..60].to_owned();
+        let write = BatchWrite { table: TABLE.into(), puts: vec![item], deletes: vec![] };
+        let errors = backend.tables().batch_write(write).await.unwrap();
+        let kinds: Vec<_> = errors.into_iter().map(|error| error.map(|error| error.kind)).collect();
+        assert_eq!(kinds, [(!fits).then_some(ErrorKind::Invalid)], "{said}");
+    }
 }
 
 pub async fn refuses_wrong_keys(backend: &impl Backend) {

@@ -21,7 +21,8 @@ pub struct Faults {
     pub unavailable: f64,
     /// Rate of responses with the status `refusal`, before the request takes effect.
     pub refused: f64,
-    /// The status of a refusal, for example 404 as of a server that does not know the path; 400 if it is 0.
+    /// The status of a refusal, for example 404 as of a server that does not know the path; 400 if it is 0. With 200 the
+    /// answer is a page, as of a proxy.
     pub refusal: u16,
     /// Fans whose record makes the service answer the whole request with the status `refusal`.
     pub poison: Vec<String>,

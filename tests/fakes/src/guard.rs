@@ -8,7 +8,7 @@ use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::{Next, from_fn_with_state};
-use axum::response::Response;
+use axum::response::{Html, IntoResponse, Response};
 use axum::routing::MethodRouter;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -123,7 +123,11 @@ async fn read(guard: &Guard, operation: &str, body: Body) -> Result<Checked, Str
     Ok(Checked { body: Arc::new(body), bad: Arc::new(bad) })
 }
 
+/// With 200, the page of a proxy or of another server.
 fn refused(status: u16) -> Response {
+    if status == 200 {
+        return Html("<!DOCTYPE html>\n<title>It works!</title>").into_response();
+    }
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST);
     reply::failure(status, "REFUSED", "refused on demand")
 }

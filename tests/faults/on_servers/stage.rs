@@ -243,7 +243,7 @@ impl Drop for Stage {
         for name in ["host", "other"] {
             let log = std::fs::read_to_string(self.folder.path().join(format!("{name}.log"))).unwrap_or_default();
             let worth: Vec<&str> =
-                log.lines().filter(|line| !line.contains("\"INFO\"") && !line.contains("ecord rejected")).collect();
+                log.lines().filter(|line| !line.contains("\"INFO\"") && !line.contains("ecord skipped")).collect();
             eprintln!("{name}:\n{}", worth[worth.len().saturating_sub(TOLD)..].join("\n"));
         }
     }

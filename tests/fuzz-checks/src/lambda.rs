@@ -3,7 +3,10 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use host_adapters_json::{Decimal, pointer, same};
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use worker_kit::lambda::answer::Answer;
 use worker_kit::lambda::{Context, Incoming, appsync, parse};
@@ -16,7 +19,10 @@ pub fn run(data: &[u8]) {
     // the name of an unread field.
     let Ok(event) = serde_json::from_slice::<Value>(data) else { return };
     match (parsed, event.get("Records").and_then(Value::as_array)) {
-        (Ok(incoming), Some(records)) => check(&incoming, records),
+        (Ok(incoming), Some(records)) => {
+            let text = serde_json::from_slice(data).expect("it was read above");
+            check(&incoming, records, text);
+        }
         (Ok(incoming), None) => panic!("{incoming:?} were found in a body that is not an event"),
         // Only a body that names its records twice has some and is refused.
         (Err(_), Some(_)) => assert!(parse(event.to_string().as_bytes(), &Context::default()).is_ok()),
@@ -27,12 +33,13 @@ pub fn run(data: &[u8]) {
     }
 }
 
-fn check(incoming: &[Incoming], records: &[Value]) {
+/// `text` is the whole body: `records` have rounded numbers.
+fn check(incoming: &[Incoming], records: &[Value], text: &RawValue) {
     assert_eq!(incoming.len(), records.len());
     for (index, (incoming, record)) in incoming.iter().zip(records).enumerate() {
         assert_eq!(id(incoming), name(index, record));
         if let Incoming::Event(event) = incoming {
-            check_event(event, record);
+            check_event(event, record, pointer(text, &format!("/Records/{index}/body")));
         }
     }
     let events = incoming.iter().filter_map(Incoming::event).count();
@@ -64,7 +71,7 @@ fn member<'v>(value: &'v Value, key: &str) -> Option<&'v Value> {
     value.as_object()?.get(key).filter(|value| !value.is_null())
 }
 
-fn check_event(event: &Event, record: &Value) {
+fn check_event(event: &Event, record: &Value, body: Option<&RawValue>) {
     let payload = match &event.payload {
         Payload::Json(text) => text.as_str(),
         Payload::Bytes(bytes) => std::str::from_utf8(bytes).expect("a body is text"),
@@ -74,11 +81,9 @@ fn check_event(event: &Event, record: &Value) {
     if member(record, "dynamodb").is_some() {
         check_change(event, payload, record);
     } else if member(record, "kinesis").is_none() {
-        let body = &record["body"];
-        // Numbers of the payload may have more digits than the value's.
-        match body.as_str() {
+        match record["body"].as_str() {
             Some(text) => assert_eq!(payload, text),
-            None => assert_eq!(serde_json::from_str::<Value>(payload).ok().as_ref(), Some(body)),
+            None => assert!(body.is_some_and(|body| same(payload, body.get())), "{payload} is not {body:?}"),
         }
     }
 }
@@ -89,6 +94,9 @@ fn check_change(event: &Event, payload: &str, record: &Value) {
     let names = |keys: &Value| keys.as_object().map(|keys| keys.keys().cloned().collect::<Vec<_>>());
     assert_eq!(names(&change["keys"]), names(&record["dynamodb"]["Keys"]));
     assert_eq!(change["eventName"], record["eventName"]);
+    for (ours, theirs) in [("keys", "Keys"), ("newImage", "NewImage"), ("oldImage", "OldImage")] {
+        check_numbers(payload, ours, &record["dynamodb"][theirs]);
+    }
     let data = STANDARD.encode(record.to_string());
     let kinesis = json!({"Records": [{"kinesis": {"data": data, "sequenceNumber": event.id}}]});
     let incoming = parse(kinesis.to_string().as_bytes(), &Context::default()).expect("an event");
@@ -97,14 +105,28 @@ fn check_change(event: &Event, payload: &str, record: &Value) {
     assert_eq!(same.time_ms, event.time_ms);
 }
 
-/// One of the four, always the same for the same records.
+/// The numbers of an image have every digit of DynamoDB's.
+fn check_numbers(payload: &str, image: &str, tagged: &Value) {
+    let payload: &RawValue = serde_json::from_str(payload).expect("a change is JSON");
+    let image = pointer(payload, &format!("/{image}")).map_or("{}", RawValue::get);
+    let image: BTreeMap<String, &RawValue> = serde_json::from_str(image).expect("an image is an object");
+    for (name, value) in tagged.as_object().into_iter().flatten() {
+        if let Some(number) = value.get("N").and_then(Value::as_str) {
+            let found = image.get(name).map(|found| found.get());
+            assert_eq!(found.and_then(Decimal::parse), Decimal::parse(number), "{name} is {found:?}");
+        }
+    }
+}
+
+/// One of the five, always the same for the same records.
 fn disposition(index: usize, records: &[Value]) -> Disposition {
     let mut hasher = DefaultHasher::new();
     (index, records.len(), records.first().map(Value::to_string)).hash(&mut hasher);
-    match hasher.finish() % 4 {
+    match hasher.finish() % 5 {
         0 => Disposition::Ack,
         1 => Disposition::retry_after(Some(hasher.finish()), "not now"),
         2 => Disposition::Skip("overtaken".to_owned()),
+        3 => Disposition::GiveUp("invalid".to_owned()),
         _ => Disposition::Reject("no".to_owned()),
     }
 }
@@ -120,7 +142,7 @@ fn check_answer(incoming: &[Incoming], dispositions: Vec<Disposition>, events: u
         let given = record.event().map(|_| given.next().unwrap_or_else(|| Disposition::retry("")));
         match given {
             Some(Disposition::Ack) => {}
-            Some(Disposition::Retry(_)) => failed.push(id(record)),
+            Some(Disposition::Retry(_) | Disposition::GiveUp(_)) => failed.push(id(record)),
             Some(Disposition::Reject(_) | Disposition::Skip(_)) | None => rejected.push(id(record)),
         }
     }
@@ -143,4 +165,34 @@ fn check_appsync(text: &str, event: &Value) {
     let inside = ["", "/arguments/input/body", "/arguments/input", "/input/body", "/input", "/body"];
     let mut inside = inside.iter().filter_map(|path| event.pointer(path));
     assert!(inside.any(|it| *it == input || appsync::json(it.clone()) == input), "{input} is not what {event} holds");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::panic::catch_unwind;
+
+    fn event(payload: &str) -> Event {
+        let body = json!({"Records": [{"messageId": "m", "body": payload}]}).to_string();
+        let incoming = parse(body.as_bytes(), &Context::default()).expect("an event");
+        incoming.first().and_then(Incoming::event).expect("a message").clone()
+    }
+
+    /// The rounded values of both are the same.
+    #[test]
+    fn a_payload_with_another_last_digit_is_another_payload() {
+        let body = r#"{"score":12345678901234567890123}"#;
+        let (record, text) = (json!({"body": {"score": 1.2345678901234568e22}}), serde_json::from_str(body).ok());
+        check_event(&event(body), &record, text);
+        let other = event(r#"{"score":12345678901234567890124}"#);
+        assert!(catch_unwind(|| check_event(&other, &record, text)).is_err());
+    }
+
+    #[test]
+    fn an_image_with_another_last_digit_is_another_image() {
+        let tagged = json!({"score": {"N": "12345678901234567890123"}});
+        check_numbers(r#"{"newImage":{"score":12345678901234567890123}}"#, "newImage", &tagged);
+        let other = r#"{"newImage":{"score":12345678901234567890124}}"#;
+        assert!(catch_unwind(|| check_numbers(other, "newImage", &tagged)).is_err());
+    }
 }

@@ -1,5 +1,5 @@
-//! Case 12: connections that are silent or send half a request, as the case's `half_open.py` makes them. They are closed
-//! in time, there is a limit of them, and they do not hold up the end of the host.
+//! Case 12: connections that are silent or send half a request, as the case's `half_open.py` makes them, and clients that
+//! read no response. They are closed in time, there is a limit of them, and they do not hold up the end of the host.
 
 use super::up::Up;
 use serde_json::json;
@@ -77,6 +77,40 @@ fn case_12_half_open_connections_are_closed_on_every_port() {
                 let took = took.as_secs_f64();
                 assert!((limit - 0.2..2.0 * limit).contains(&took), "{url} {kind}: closed after {took} s");
                 assert_eq!(got.starts_with("HTTP/1.1 408 "), kind == "body", "{url} {kind}: {got}");
+            });
+        }
+    });
+}
+
+/// Sends requests without reading a response, until the server has closed the connection.
+fn until_cut_off(url: &str, path: &str) -> Duration {
+    let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n").repeat(100);
+    let mut stream = connect(url);
+    stream.set_write_timeout(Some(Duration::from_millis(200))).unwrap();
+    let mut stalled = None;
+    loop {
+        match stream.write(request.as_bytes()) {
+            Ok(_) => stalled = None,
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
+                let stalled = *stalled.get_or_insert_with(Instant::now);
+                assert!(stalled.elapsed() < Duration::from_secs(20), "{url}: still open");
+            }
+            Err(_) => return stalled.map_or(Duration::ZERO, |stalled: Instant| stalled.elapsed()),
+        }
+    }
+}
+
+#[test]
+fn case_12_clients_that_read_no_response_are_cut_off_on_every_port() {
+    let up = Up::start_with("INFO", |command, _| {
+        command.args(["--write-timeout-secs", "4"]);
+    });
+    std::thread::scope(|scope| {
+        for (url, path) in [(&up.http, "/nowhere"), (&up.gateway, "/metrics")] {
+            scope.spawn(move || {
+                // The server stalls before the client notices that it does.
+                let took = until_cut_off(url, path).as_secs_f64();
+                assert!((2.0..8.0).contains(&took), "{url}: cut off after {took} s");
             });
         }
     });

@@ -1,4 +1,4 @@
-//! Point 17: a file serves only as the component that it is.
+//! A file serves only as the component that it is.
 
 use super::{Outcome, run};
 use host_adapters_runtime::identity;

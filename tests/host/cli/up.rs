@@ -219,6 +219,16 @@ fn operators_swap_workers_and_see_their_versions() {
     assert_eq!((&line["message"], &line["data"]["cached"]), (&json!("component serves"), &json!(true)), "{line}");
 }
 
+#[test]
+fn a_file_of_keys_that_is_not_there_is_said_at_the_start() {
+    let mut up = Up::start_with("INFO", |command, folder| {
+        command.env("SPIN_VARIABLE_IDENTITY_JWKS", folder.join("no-such-jwks.json"));
+    });
+    let (code, _, log) = up.stop();
+    let line = log.lines().find(|line| line.contains("no-such-jwks.json")).unwrap_or_else(|| panic!("{log}"));
+    assert!(code == 0 && line.contains("no token is accepted") && line.contains(r#""level":"WARN""#), "{line}");
+}
+
 /// Lines about calls and their services. Each must name the version that was called.
 const ABOUT_CALLS: [&str; 2] = ["service call is tried again", "service call failed"];
 

@@ -125,6 +125,7 @@ pub fn words(disposition: Disposition) -> String {
         Disposition::Retry(Retry { after_ms: Some(after_ms), .. }) => format!("retry {after_ms}"),
         Disposition::Reject(reason) => format!("reject {reason}"),
         Disposition::Skip(reason) => format!("skip {reason}"),
+        Disposition::GiveUp(reason) => format!("give up {reason}"),
     }
 }
 

@@ -1,11 +1,13 @@
 //! `host-adapters dev` on a copy of the project: an edit is served; an edit that does not compile is reported and
-//! changes nothing.
+//! changes nothing. Case 13: a second SIGINT ends it at once.
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use std::fs::File;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpStream;
 use std::process::{Child, ChildStdout, Stdio};
+use std::time::{Duration, Instant};
 use tests::WORKER_TOKEN;
 use tests::project::ProjectCopy;
 use toml_edit::DocumentMut;
@@ -38,13 +40,13 @@ struct Dev {
 }
 
 impl Dev {
-    fn start() -> Self {
+    fn start(options: &[&str]) -> Self {
         let project = project();
         let programs = tests::programs::native();
         let log = File::create(project.folder().join("log")).unwrap();
         let mut command = project.command(programs.join("host-adapters"));
         command.args(["dev", "--data", "data", "--listen", "127.0.0.1:0", "--gateway-listen", "127.0.0.1:0"]);
-        command.env("SPIN_VARIABLE_WORKER_TOKEN", WORKER_TOKEN);
+        command.args(options).env("SPIN_VARIABLE_WORKER_TOKEN", WORKER_TOKEN);
         let jwks = project.folder().join("jwks.json");
         std::fs::write(&jwks, r#"{"keys":[]}"#).unwrap();
         command.env("SPIN_VARIABLE_IDENTITY_JWKS", jwks);
@@ -101,7 +103,7 @@ impl Drop for Dev {
 #[test]
 fn an_edit_is_served_and_a_compile_error_changes_nothing() {
     let _alone = tests::programs::alone();
-    let mut dev = Dev::start();
+    let mut dev = Dev::start(&[]);
     let mut digests = vec![dev.call()];
     let mut said = "Entries replicated".to_owned();
     for edit in 0..EDITS {
@@ -134,4 +136,29 @@ fn an_edit_is_served_and_a_compile_error_changes_nothing() {
 
     kill_process(Pid::from_child(&dev.child), Signal::TERM).unwrap();
     assert!(dev.child.wait().unwrap().success(), "{}", dev.log());
+}
+
+#[test]
+fn case_13_a_second_sigint_ends_dev_at_once() {
+    let _alone = tests::programs::alone();
+    let mut dev = Dev::start(&["--drain-secs", "60", "--body-timeout-secs", "600"]);
+    // A request that does not end holds up the drain.
+    let mut open = TcpStream::connect(dev.http.strip_prefix("http://").unwrap()).unwrap();
+    let head = format!("POST /workers/{WORKER} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{{");
+    open.write_all(head.as_bytes()).unwrap();
+    std::thread::sleep(Duration::from_millis(300));
+
+    let interrupt = |dev: &Dev| kill_process(Pid::from_child(&dev.child), Signal::INT).unwrap();
+    let began = Instant::now();
+    interrupt(&dev);
+    while !dev.log().contains("a second SIGINT ends it at once") {
+        assert!(began.elapsed() < Duration::from_secs(10), "{}", dev.log());
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    std::thread::sleep(Duration::from_secs(1));
+    assert!(dev.child.try_wait().unwrap().is_none(), "it drains: {}", dev.log());
+    let second = Instant::now();
+    interrupt(&dev);
+    assert_eq!(dev.child.wait().unwrap().code(), Some(130), "{}", dev.log());
+    assert!(second.elapsed() < Duration::from_secs(2), "{:?} after the second: {}", second.elapsed(), dev.log());
 }

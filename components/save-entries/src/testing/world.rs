@@ -1,6 +1,6 @@
 //! The small world itself.
 
-use super::{image, item};
+use super::{answer, image, item};
 use crate::ports::{Ports, Score};
 use crate::record::Record;
 use registration::entry::{Entry, Operation};
@@ -10,8 +10,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::task::Poll;
 use worker_kit::platform::table::{Key, Predicate, Update};
 use worker_kit::platform::{Error, ErrorKind};
-use worker_kit::services::ServiceError;
 use worker_kit::services::entry::{self, DeleteStatus, Deleted, Deletion, UpsertStatus, Upserted};
+use worker_kit::services::{AnswerSummary, Results, ServiceError};
 
 /// Something that happens to an item of campaign `c`.
 #[derive(Clone, Debug)]
@@ -203,7 +203,7 @@ impl World {
 
     fn refusal(&self, fans: impl IntoIterator<Item = String>) -> Option<ServiceError> {
         let spoiled = fans.into_iter().any(|fan| self.poison.contains(&fan));
-        let refusal = ServiceError::Refused { service: "entry", status: 400, message: "not mine".to_owned() };
+        let refusal = ServiceError::Refused(AnswerSummary::new("entry", 400, "not mine"));
         self.outage.clone().or(spoiled.then_some(refusal))
     }
 }
@@ -226,7 +226,7 @@ impl Ports for World {
         if matches!(fate, Fate::ResponseLost) { Err(down()) } else { Ok(results) }
     }
 
-    async fn upsert(&self, _: &str, entries: &[entry::Entry<'_>]) -> Result<Vec<Upserted>, ServiceError> {
+    async fn upsert(&self, _: &str, entries: &[entry::Entry<'_>]) -> Result<Results<Upserted>, ServiceError> {
         self.requests.borrow_mut().push(entries.len());
         let fate = self.fate().await;
         if matches!(fate, Fate::Lost) {
@@ -236,10 +236,10 @@ impl Ports for World {
             return Err(refusal);
         }
         let results = entries.iter().map(|entry| self.store(entry)).collect();
-        if matches!(fate, Fate::ResponseLost) { Err(service_down()) } else { Ok(results) }
+        if matches!(fate, Fate::ResponseLost) { Err(service_down()) } else { Ok(answer(results)) }
     }
 
-    async fn delete(&self, campaign_id: &str, entries: &[Deletion]) -> Result<Vec<Deleted>, ServiceError> {
+    async fn delete(&self, campaign_id: &str, entries: &[Deletion]) -> Result<Results<Deleted>, ServiceError> {
         self.requests.borrow_mut().push(entries.len());
         let fate = self.fate().await;
         if matches!(fate, Fate::Lost) {
@@ -249,7 +249,7 @@ impl Ports for World {
             return Err(refusal);
         }
         let results = entries.iter().map(|deletion| self.tombstone(campaign_id, deletion)).collect();
-        if matches!(fate, Fate::ResponseLost) { Err(service_down()) } else { Ok(results) }
+        if matches!(fate, Fate::ResponseLost) { Err(service_down()) } else { Ok(answer(results)) }
     }
 
     async fn queue_scores(&self, scores: &[Score]) -> Result<Vec<Result<String, Error>>, Error> {

@@ -2,7 +2,7 @@
 
 use super::{auth, body, header, send};
 use crate::lambda::{
-    self, Context, Incoming,
+    self, Context, Incoming, LeftOut,
     answer::{Answer, Rejection},
 };
 use crate::{BatchWorker, Call, Disposition, Event, Failure, Response, variables, worker::call_batch};
@@ -33,13 +33,14 @@ pub async fn answer<W: BatchWorker, B: BodyExt<Error: Display>>(
     let traceparent = header(request.headers(), "traceparent").map(str::to_owned);
     let body = body(request).await?;
     let context = Context { correlation_id: correlation_id.as_deref(), traceparent: traceparent.as_deref() };
-    let incoming =
-        lambda::parse(&body, &context).map_err(|error| Response::error(400, "MALFORMED_EVENT", &error.to_string()))?;
+    let call = Call::new(W::NAME, correlation_id.clone().unwrap_or_default(), traceparent.clone());
+    let incoming = lambda::parse_noting(&body, &context, &mut |left_out| log_left_out(&call, &left_out))
+        .map_err(|error| Response::error(400, "MALFORMED_EVENT", &error.to_string()))?;
     let events = incoming.iter().filter_map(Incoming::event).cloned().collect::<Vec<_>>();
     let dispositions = halved::<W>(events).await?;
     let answer = Answer::new(&incoming, dispositions)
         .map_err(|error| Response::error(500, "WORKER_FAILED", &error.to_string()))?;
-    log_rejections(&Call::new(W::NAME, correlation_id.unwrap_or_default(), traceparent), &incoming, &answer);
+    log_rejections(&call, &incoming, &answer);
     Ok(Response { status: 200, body: json!(answer).to_string() })
 }
 
@@ -74,7 +75,14 @@ fn one_each(called: Result<Vec<Disposition>, Failure>, records: usize) -> Result
     Ok(dispositions)
 }
 
-/// Logs each rejection once. Those of records that the host read itself are the host's to log.
+fn log_left_out(call: &Call, LeftOut { source, id, attribute }: &LeftOut) {
+    call.warn(
+        "Attribute left out: it cannot be read",
+        json!({"source": source, "recordId": id, "attribute": attribute}),
+    );
+}
+
+/// Logs each rejection and each skipped record once. Rejections of records that the host read itself are the host's to log.
 fn log_rejections(call: &Call, incoming: &[Incoming], answer: &Answer) {
     if answer.rejected.is_empty() {
         return;
@@ -85,7 +93,7 @@ fn log_rejections(call: &Call, incoming: &[Incoming], answer: &Answer) {
         let call = events.get(id.as_str()).map_or_else(|| call.clone(), |event| call.of(event));
         let data = json!({"recordId": id, "reason": reason});
         match skipped {
-            true => call.warn("Record rejected", data),
+            true => call.warn("Record skipped", data),
             false => call.error("Record rejected", data),
         }
     }

@@ -3,7 +3,7 @@
 
 use super::Incoming;
 use crate::{Disposition, Event, Retry};
-use host_adapters_event::UNANSWERED;
+use host_adapters_event::{UNANSWERED, cut};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
@@ -18,7 +18,7 @@ const MAX_REASONS_BYTES: usize = 2 << 20;
 pub struct Answer {
     /// Records to deliver again.
     pub batch_item_failures: Vec<ItemFailure>,
-    /// Records that can never succeed. They are settled.
+    /// Records that can never succeed, and skipped ones, which the documents count as rejected. They are settled.
     #[serde(default)]
     pub rejected: Vec<Rejection>,
     /// The number of records, by outcome.
@@ -40,7 +40,7 @@ pub struct ItemFailure {
     pub after_ms: Option<u64>,
 }
 
-/// A record that can never succeed.
+/// A record that can never succeed, or was skipped.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Rejection {
@@ -48,7 +48,7 @@ pub struct Rejection {
     pub item_identifier: String,
     /// Why.
     pub reason: String,
-    /// Whether it has been overtaken, so that nothing is lost with it.
+    /// Whether the worker skipped it, because it has been overtaken: nothing is lost with it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub skipped: bool,
 }
@@ -62,7 +62,7 @@ pub struct Count {
     pub processed: usize,
     /// Records to be delivered again.
     pub failed: usize,
-    /// Records that can never succeed.
+    /// Records that can never succeed or were skipped.
     pub rejected: usize,
 }
 
@@ -81,7 +81,7 @@ fn in_order<'a>(event: &'a Event, said: Disposition, blocked: &mut BTreeSet<&'a 
     if blocked.contains(group) {
         return Disposition::retry("a message before it in its group failed");
     }
-    if matches!(said, Disposition::Retry(_)) {
+    if matches!(said, Disposition::Retry(_) | Disposition::GiveUp(_)) {
         blocked.insert(group);
     }
     said
@@ -117,12 +117,18 @@ impl Answer {
             Disposition::Ack => self.count.processed += 1,
             Disposition::Retry(Retry { after_ms, reason }) => {
                 self.count.failed += 1;
-                let reason = cut(reason, room);
+                let reason = fitting(&reason, room);
                 self.batch_item_failures.push(ItemFailure { item_identifier, reason, after_ms });
+            }
+            // Whoever called has a dead-letter queue, and moves there what fails again and again.
+            Disposition::GiveUp(reason) => {
+                self.count.failed += 1;
+                let reason = fitting(&reason, room);
+                self.batch_item_failures.push(ItemFailure { item_identifier, reason, after_ms: None });
             }
             Disposition::Reject(reason) | Disposition::Skip(reason) => {
                 self.count.rejected += 1;
-                let reason = cut(reason, room);
+                let reason = fitting(&reason, room);
                 self.rejected.push(Rejection { item_identifier, reason, skipped });
             }
         }
@@ -130,8 +136,8 @@ impl Answer {
 }
 
 /// The beginning of a reason, as much of it as there is room for.
-fn cut(mut reason: String, room: &mut usize) -> String {
-    reason.truncate(reason.floor_char_boundary(MAX_REASON_BYTES.min(*room)));
+fn fitting(reason: &str, room: &mut usize) -> String {
+    let reason = cut(reason, MAX_REASON_BYTES.min(*room));
     *room -= reason.len();
-    reason
+    reason.to_owned()
 }

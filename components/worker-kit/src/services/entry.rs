@@ -1,7 +1,8 @@
 //! The Entry Service (`schemas/services/entry.json`).
 
-use super::{Client, Path, ServiceError};
+use super::{Answer, AnswerSummary, Client, Path, Results, ServiceError};
 use crate::Call;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use serde_json::value::RawValue;
@@ -162,11 +163,15 @@ pub struct Entries<'a, T> {
 /// The answer about entries. API usage prints it without `results`.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Answer<T> {
+struct Changes<T> {
     results: Option<Vec<T>>,
     success: Option<bool>,
     #[serde(alias = "deletedCount")]
     upserted_count: Option<u64>,
+}
+
+impl<T: DeserializeOwned> Answer for Changes<T> {
+    const MEMBERS: &[&str] = &["results", "success", "upsertedCount", "deletedCount"];
 }
 
 #[derive(Deserialize)]
@@ -174,27 +179,39 @@ struct Refreshes {
     results: Vec<Refreshed>,
 }
 
+impl Answer for Refreshes {
+    const MEMBERS: &[&str] = &["results"];
+}
+
 #[derive(Deserialize)]
 struct Invited {
     invited: bool,
 }
 
-impl<T> Answer<T> {
+impl Answer for Invited {
+    const MEMBERS: &[&str] = &["invited"];
+}
+
+impl<T> Changes<T> {
     /// What became of each entry of a request. Without results, all are done if that is a success with as many as were
     /// sent; otherwise it is unknown which are.
-    fn results<E>(self, sent: &[E], done: impl Fn(&E) -> T) -> Result<Vec<T>, ServiceError> {
-        let service = "entry";
+    fn results<E>(
+        self,
+        summary: AnswerSummary,
+        sent: &[E],
+        done: impl Fn(&E) -> T,
+    ) -> Result<Results<T>, ServiceError> {
         match (self.results, self.success, self.upserted_count) {
-            (Some(results), _, _) => Ok(results),
+            (Some(results), _, _) => Ok(Results { summary, results }),
             (None, None, None) => {
-                let message = "it has neither results nor success and count".to_owned();
-                Err(ServiceError::Unreadable { service, message })
+                let problem = "it has neither results nor success and count".to_owned();
+                Err(ServiceError::Unreadable { summary, problem })
             }
             (None, Some(true), Some(count)) if usize::try_from(count) == Ok(sent.len()) => {
-                Ok(sent.iter().map(done).collect())
+                Ok(Results { summary, results: sent.iter().map(done).collect() })
             }
             (None, success, count) => Err(ServiceError::Partial {
-                service,
+                summary,
                 success: success.unwrap_or_default(),
                 count: count.unwrap_or_default(),
                 sent: sent.len(),
@@ -210,10 +227,10 @@ impl<'a> EntryService<'a> {
     }
 
     /// Stores at most [`MAX_PER_REQUEST`](super::MAX_PER_REQUEST) entries of one campaign in one request.
-    pub async fn upsert(&self, campaign_id: &str, entries: &[Entry<'_>]) -> Result<Vec<Upserted>, ServiceError> {
+    pub async fn upsert(&self, campaign_id: &str, entries: &[Entry<'_>]) -> Result<Results<Upserted>, ServiceError> {
         let path = Path::new("/{campaignId}/entries", &[campaign_id]);
-        let answer: Answer<_> = self.0.send("POST", path, Some(&Entries { entries })).await?;
-        answer.results(entries, |entry| Upserted {
+        let (summary, changes): (_, Changes<_>) = self.0.send("POST", path, Some(&Entries { entries })).await?;
+        changes.results(summary, entries, |entry| Upserted {
             global_user_id: entry.global_user_id.to_owned(),
             status: UpsertStatus::Upserted,
             message: None,
@@ -222,27 +239,28 @@ impl<'a> EntryService<'a> {
     }
 
     /// Deletes at most [`MAX_PER_REQUEST`](super::MAX_PER_REQUEST) entries of one campaign in one request.
-    pub async fn delete(&self, campaign_id: &str, entries: &[Deletion]) -> Result<Vec<Deleted>, ServiceError> {
+    pub async fn delete(&self, campaign_id: &str, entries: &[Deletion]) -> Result<Results<Deleted>, ServiceError> {
         let path = Path::new("/{campaignId}/entries", &[campaign_id]);
-        let answer: Answer<_> = self.0.send("DELETE", path, Some(&Entries { entries })).await?;
-        answer.results(entries, |deletion| Deleted {
+        let (summary, changes): (_, Changes<_>) = self.0.send("DELETE", path, Some(&Entries { entries })).await?;
+        changes.results(summary, entries, |deletion| Deleted {
             global_user_id: deletion.global_user_id.clone(),
             status: DeleteStatus::Deleted,
         })
     }
 
     /// Refreshes the scores of at most [`MAX_PER_REQUEST`](super::MAX_PER_REQUEST) fans of one campaign in one request.
-    pub async fn refresh_scores(&self, campaign_id: &str, fans: &[String]) -> Result<Vec<Refreshed>, ServiceError> {
+    pub async fn refresh_scores(&self, campaign_id: &str, fans: &[String]) -> Result<Results<Refreshed>, ServiceError> {
         let path = Path::new("/{campaignId}/scores/refresh", &[campaign_id]);
-        let answer: Refreshes = self.0.send("POST", path, Some(&json!({"globalUserIds": fans}))).await?;
-        Ok(answer.results)
+        let body = json!({"globalUserIds": fans});
+        let (summary, Refreshes { results }) = self.0.send("POST", path, Some(&body)).await?;
+        Ok(Results { summary, results })
     }
 
     /// Whether a fan is on the campaign's invite list.
     pub async fn is_invited(&self, campaign_id: &str, invitee: &Invitee) -> Result<bool, ServiceError> {
         let path = Path::new("/{campaignId}/invites/check", &[campaign_id]);
-        let answer: Invited = self.0.send("POST", path, Some(invitee)).await?;
-        Ok(answer.invited)
+        let (_, Invited { invited }) = self.0.send("POST", path, Some(invitee)).await?;
+        Ok(invited)
     }
 }
 
@@ -254,9 +272,10 @@ mod tests {
 
     /// What a service's answer to three entries says of them, as `fan status`, or the error.
     fn read(answer: &str) -> Result<Vec<String>, ServiceError> {
-        let answer: Answer<Deleted> = parse("entry", answer)?;
+        let summary = AnswerSummary::new("entry", 200, answer);
+        let answer: Changes<Deleted> = parse(&summary, answer)?;
         let done = |fan: &&str| Deleted { global_user_id: (*fan).to_owned(), status: DeleteStatus::Deleted };
-        let results = answer.results(&["u", "v", "w"], done)?;
+        let results = answer.results(summary, &["u", "v", "w"], done)?.results;
         Ok(results.into_iter().map(|it| format!("{} {:?}", it.global_user_id, it.status)).collect())
     }
 

@@ -1,11 +1,14 @@
 //! Failed requests to a service: what a worker may do about each. Pure.
 
-use crate::platform::{Error, ErrorKind};
+use super::AnswerSummary;
+use crate::platform::{Error, ErrorKind, wait_ms};
 use crate::{Call, Disposition};
+use host_adapters_event::ServiceStatus;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-/// Why a request to a service did not succeed, so that a worker knows whether to retry.
+/// Why a request to a service did not succeed, so that a worker knows whether to retry. It reads as the reason of the
+/// records concerned: with the service, and of an answer its status and first line.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum ServiceError {
     /// The service is down, or is not where the host looks for it, or did not answer in time: try again later.
@@ -13,40 +16,36 @@ pub enum ServiceError {
     Unavailable {
         /// `entry`, `user`, …
         service: &'static str,
-        /// What happened.
+        /// Its answer, or why there is none.
         message: String,
     },
     /// Too many requests: try again later.
-    #[error("the {service} service has no capacity now")]
+    #[error("the {service} service has no capacity now: {message}")]
     Throttled {
         /// `entry`, `user`, …
         service: &'static str,
+        /// Its answer, or what the host says.
+        message: String,
         /// Milliseconds to wait, where the service said so.
         retry_after_ms: Option<u64>,
     },
     /// The service refused this request, perhaps for one part of it: [`isolate`](super::isolate) finds out.
-    #[error("the {service} service refused with status {status}: {message}")]
-    Refused {
-        /// `entry`, `user`, …
-        service: &'static str,
-        /// The HTTP status.
-        status: u16,
-        /// What the service said.
-        message: String,
-    },
-    /// The service answered 2xx, but not in its own words: a proxy's page, a cut body. Perhaps because of one part.
-    #[error("the {service} service is unavailable: its answer is not what it should be: {message}")]
+    #[error("the {} service refused with {_0}", _0.service)]
+    Refused(AnswerSummary),
+    /// The service answered 2xx, but not in its own words: a proxy's page, a cut body. Perhaps because of one part; where
+    /// every request of the route gets it, the host takes it for an outage.
+    #[error("the {} service is unavailable: its answer is not what it should be: {summary} ({problem})", summary.service)]
     Unreadable {
-        /// `entry`, `user`, …
-        service: &'static str,
+        /// The answer.
+        summary: AnswerSummary,
         /// What is wrong with it.
-        message: String,
+        problem: String,
     },
     /// The service answered 2xx without saying what became of each record, and not that all of them are done.
-    #[error("the {service} service answered success: {success} and {count} of {sent} done, not which")]
+    #[error("the {} service answered success: {success} and {count} of {sent} done, not which: {summary}", summary.service)]
     Partial {
-        /// `entry`, `user`, …
-        service: &'static str,
+        /// The answer.
+        summary: AnswerSummary,
         /// Whether it calls that a success.
         success: bool,
         /// How many it says are done.
@@ -77,30 +76,31 @@ impl ServiceError {
     pub(super) fn from_platform(service: &'static str, error: Error) -> Self {
         let Error { kind, message, retry_after_ms } = error;
         match kind {
-            ErrorKind::Throttled => Self::Throttled { service, retry_after_ms },
+            ErrorKind::Throttled => Self::Throttled { service, message, retry_after_ms },
             ErrorKind::Denied | ErrorKind::NotFound => Self::Misconfigured { service, message },
             ErrorKind::Invalid => Self::Unsendable { service, message },
             ErrorKind::Unavailable | ErrorKind::ConditionFailed => Self::Unavailable { service, message },
         }
     }
 
-    /// Sorts an answer that is not 2xx. 408, 502, 503 and 504 pass by themselves; 3xx, 405 and 415 speak of the address.
-    /// Any other may be the fault of one record: where all calls get it, the host takes it for an outage.
-    pub(super) fn from_status(service: &'static str, status: u16, retry_after_secs: Option<u64>, body: &str) -> Self {
-        match status {
-            429 => Self::Throttled { service, retry_after_ms: retry_after_secs.map(|secs| secs.saturating_mul(1000)) },
-            ..400 | 405 | 408 | 415 | 502..=504 => {
-                Self::Unavailable { service, message: format!("status {status}: {}", message(body)) }
+    /// Sorts an answer that is not 2xx.
+    pub fn from_answer(summary: AnswerSummary, retry_after_secs: Option<u64>) -> Self {
+        let (service, message) = (summary.service, summary.to_string());
+        match ServiceStatus::of(summary.status) {
+            ServiceStatus::Busy => {
+                let retry_after_ms = retry_after_secs.map(|secs| secs.saturating_mul(1000));
+                Self::Throttled { service, message, retry_after_ms }
             }
-            _ => Self::Refused { service, status, message: message(body) },
+            ServiceStatus::Down | ServiceStatus::WrongAddress => Self::Unavailable { service, message },
+            ServiceStatus::Done | ServiceStatus::Unclear | ServiceStatus::Refused => Self::Refused(summary),
         }
     }
 
     /// The disposition of a record whose request failed in this way: another delivery. Not even a refusal ends a record:
-    /// one that is refused at each attempt becomes a dead letter.
+    /// one that is refused at each attempt becomes a dead letter. Where there is no capacity, the record only waits.
     pub fn disposition(&self) -> Disposition {
         let after_ms = match self {
-            Self::Throttled { retry_after_ms, .. } => *retry_after_ms,
+            Self::Throttled { retry_after_ms, .. } => Some(wait_ms(*retry_after_ms)),
             _ => None,
         };
         Disposition::retry_after(after_ms, self.to_string())
@@ -109,7 +109,7 @@ impl ServiceError {
     /// Whether it may be due to a part of the request, so that the other parts would be taken.
     pub fn is_refusal(&self) -> bool {
         match self {
-            Self::Refused { .. } | Self::Partial { .. } | Self::Unreadable { .. } | Self::Unsendable { .. } => true,
+            Self::Refused(_) | Self::Partial { .. } | Self::Unreadable { .. } | Self::Unsendable { .. } => true,
             Self::Unavailable { .. } | Self::Throttled { .. } | Self::Misconfigured { .. } => false,
         }
     }
@@ -123,38 +123,33 @@ impl ServiceError {
         if self.is_logged_by_host() { call.warn(message, data) } else { call.error(message, data) }
     }
 
-    /// The host cannot know whether a 4xx that may speak of a record, or an answer in other words, is a fault.
     fn is_logged_by_host(&self) -> bool {
         match self {
             Self::Unavailable { .. } | Self::Throttled { .. } | Self::Unsendable { .. } => true,
-            Self::Refused { status, .. } => !matches!(status, 400 | 404 | 409 | 410 | 413 | 422),
+            Self::Refused(summary) => ServiceStatus::is_failed_call(summary.status),
             Self::Unreadable { .. } | Self::Partial { .. } | Self::Misconfigured { .. } => false,
         }
     }
 
     /// The status of an answer that says *no such thing*.
     pub fn is_not_found(&self) -> bool {
-        matches!(self, Self::Refused { status: 404, .. })
+        matches!(self, Self::Refused(AnswerSummary { status: 404, .. }))
     }
 }
 
 /// Reads a 2xx answer. One that cannot be read is not a success.
-pub(super) fn parse<T: DeserializeOwned>(service: &'static str, body: &str) -> Result<T, ServiceError> {
+pub(super) fn parse<T: DeserializeOwned>(summary: &AnswerSummary, body: &str) -> Result<T, ServiceError> {
     // The second, slower reading only serves to name what is wrong.
     let named = || serde_path_to_error::deserialize(&mut serde_json::Deserializer::from_str(body));
-    let unreadable =
-        |error: serde_path_to_error::Error<_>| ServiceError::Unreadable { service, message: error.to_string() };
+    let unreadable = |error: serde_path_to_error::Error<_>| ServiceError::Unreadable {
+        summary: summary.clone(),
+        problem: error.to_string(),
+    };
     serde_json::from_str(body).or_else(|_| named()).map_err(unreadable)
 }
 
-/// The service's own words: `message`, `error.message` or the first line of the body.
-fn message(body: &str) -> String {
-    let json: Value = serde_json::from_str(body).unwrap_or_default();
-    let said = json.pointer("/error/message").or_else(|| json.get("message")).and_then(Value::as_str);
-    said.map_or_else(|| body.lines().next().unwrap_or_default().chars().take(200).collect(), str::to_owned)
-}
-
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
     use crate::Retry;
@@ -165,27 +160,34 @@ mod tests {
         let (word, reason) = match error.disposition() {
             Disposition::Ack => ("ack".to_owned(), String::new()),
             Disposition::Retry(Retry { after_ms, reason }) => (format!("retry {after_ms:?}"), reason),
-            Disposition::Reject(reason) | Disposition::Skip(reason) => ("reject".to_owned(), reason),
+            Disposition::Reject(reason) | Disposition::Skip(reason) | Disposition::GiveUp(reason) => {
+                ("reject".to_owned(), reason)
+            }
         };
         assert_eq!(reason, error.to_string());
         word
     }
 
     fn check(status: u16, retry_after: Option<u64>, body: &str, expected: Expect) {
-        let error = ServiceError::from_status("entry", status, retry_after, body);
+        let error = ServiceError::from_answer(AnswerSummary::new("entry", status, body), retry_after);
         expected.assert_eq(&format!("{error} -> {}", word(&error)));
     }
 
     #[test]
     fn transient_failures_are_retried() {
-        check(503, None, "", expect!["the entry service is unavailable: status 503:  -> retry None"]);
-        check(405, None, "", expect!["the entry service is unavailable: status 405:  -> retry None"]);
+        check(503, None, "", expect!["the entry service is unavailable: status 503 -> retry None"]);
+        check(405, None, "no", expect!["the entry service is unavailable: status 405: no -> retry None"]);
     }
 
     #[test]
     fn a_throttled_request_waits_as_told() {
-        check(429, Some(2), "", expect!["the entry service has no capacity now -> retry Some(2000)"]);
-        check(429, None, "", expect!["the entry service has no capacity now -> retry None"]);
+        check(
+            429,
+            Some(2),
+            "slow down",
+            expect!["the entry service has no capacity now: status 429: slow down -> retry Some(2000)"],
+        );
+        check(408, None, "", expect!["the entry service has no capacity now: status 408 -> retry Some(5000)"]);
     }
 
     #[test]
@@ -197,7 +199,7 @@ mod tests {
         };
         expect!["the entry service is unavailable: as the host says -> retry None"]
             .assert_eq(&told(ErrorKind::Unavailable, None));
-        expect!["the entry service has no capacity now -> retry Some(50)"]
+        expect!["the entry service has no capacity now: as the host says -> retry Some(50)"]
             .assert_eq(&told(ErrorKind::Throttled, Some(50)));
         expect!["the entry service cannot be sent this: as the host says -> retry None"]
             .assert_eq(&told(ErrorKind::Invalid, None));
@@ -236,14 +238,33 @@ mod tests {
             #[expect(dead_code, reason = "only its presence is checked")]
             results: Vec<u32>,
         }
-        let read = |body: &str| parse::<Answer>("user", body).map_err(|error| error.to_string());
+        let read = |body: &str| {
+            let answer = parse::<Answer>(&AnswerSummary::new("user", 201, body), body);
+            answer.map_err(|error| error.to_string())
+        };
         expect![[r#"
             Err(
-                "the user service is unavailable: its answer is not what it should be: results[1]: invalid type: string \"x\", expected u32 at line 1 column 17",
+                "the user service is unavailable: its answer is not what it should be: status 201: {\"results\":[1,\"x\"]} (results[1]: invalid type: string \"x\", expected u32 at line 1 column 17)",
             )
         "#]]
         .assert_debug_eq(&read(r#"{"results":[1,"x"]}"#));
         assert!(read("<html>").is_err());
         assert!(read("").is_err());
+    }
+
+    #[test]
+    fn point_15_every_kind_of_answer_is_told_with_service_status_and_first_line() {
+        for status in [302, 400, 401, 403, 404, 405, 408, 415, 422, 429, 500, 502, 503, 504] {
+            let error =
+                ServiceError::from_answer(AnswerSummary::new("entry", status, "first line\nsecond"), None).to_string();
+            let told = format!("status {status}: first line");
+            assert!(error.contains("the entry service ") && error.contains(&told), "{error}");
+        }
+        let summary = AnswerSummary::new("entry", 207, "first line\nsecond");
+        let unreadable = parse::<()>(&summary, "first line\nsecond").unwrap_err();
+        let partial = ServiceError::Partial { summary, success: true, count: 1, sent: 2 };
+        for error in [unreadable.to_string(), partial.to_string()] {
+            assert!(error.contains("the entry service ") && error.contains("status 207: first line"), "{error}");
+        }
     }
 }

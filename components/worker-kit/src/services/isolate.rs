@@ -42,11 +42,12 @@ async fn halved<T, R>(
 #[allow(clippy::indexing_slicing, reason = "tests")]
 mod tests {
     use super::*;
+    use crate::services::AnswerSummary;
     use futures::executor::block_on;
     use std::cell::RefCell;
 
     fn refusal(status: u16) -> ServiceError {
-        ServiceError::from_status("entry", status, None, "not mine")
+        ServiceError::from_answer(AnswerSummary::new("entry", status, "not mine"), None)
     }
 
     /// Sends the parts to a service that answers a request with `status` if it has one of `bad` in it. Returns the parts

@@ -7,15 +7,18 @@
 pub mod entry;
 mod error;
 mod isolate;
+mod summary;
 pub mod user;
 
 pub use entry::EntryService;
 pub use error::ServiceError;
 pub use isolate::isolate;
+pub use summary::{AnswerSummary, Results};
 pub use user::UserService;
 
 use crate::Call;
 use crate::platform::service::{self, ServiceRequest};
+use host_adapters_event::ServiceStatus;
 use serde::{Serialize, de::DeserializeOwned};
 
 /// Entries, users or ids in one request (API usage: 25).
@@ -28,23 +31,30 @@ struct Client<'a> {
     call: &'a Call,
 }
 
+/// A service's own answer to a request.
+trait Answer: DeserializeOwned {
+    /// Members of which each such answer has at least one. By them the host knows a foreign page.
+    const MEMBERS: &[&str];
+}
+
 impl Client<'_> {
-    async fn send<T: DeserializeOwned>(
+    async fn send<T: Answer>(
         &self,
         method: &str,
         Path { route, path }: Path,
         body: Option<&impl Serialize>,
-    ) -> Result<T, ServiceError> {
+    ) -> Result<(AnswerSummary, T), ServiceError> {
         let body = body.map(serde_json::to_string).transpose().map_err(|error| self.unusable(&error))?;
         let (method, headers, body) = (method.to_owned(), self.headers(), body.unwrap_or_default());
-        let request = ServiceRequest { method, path, route: Some(route.to_owned()), headers, body };
+        let expects = T::MEMBERS.iter().map(ToString::to_string).collect();
+        let request = ServiceRequest { method, path, route: Some(route.to_owned()), expects, headers, body };
         let response = service::call(self.service.to_owned(), request).await;
         let response = response.map_err(|error| ServiceError::from_platform(self.service, error))?;
-        if (200..300).contains(&response.status) {
-            return error::parse(self.service, &response.body);
+        let summary = AnswerSummary::new(self.service, response.status, &response.body);
+        match ServiceStatus::of(response.status) {
+            ServiceStatus::Done => error::parse(&summary, &response.body).map(|answer| (summary, answer)),
+            _ => Err(ServiceError::from_answer(summary, retry_after(&response.headers))),
         }
-        let retry_after = retry_after(&response.headers);
-        Err(ServiceError::from_status(self.service, response.status, retry_after, &response.body))
     }
 
     /// What follows the call through services. It comes from outside; what no header can carry is left out rather

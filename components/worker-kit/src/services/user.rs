@@ -1,6 +1,6 @@
 //! The User Service (`schemas/services/user.json`).
 
-use super::{Client, Path, ServiceError};
+use super::{Answer, Client, Path, Results, ServiceError};
 use crate::Call;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -71,13 +71,21 @@ pub enum UpsertStatus {
 }
 
 #[derive(Deserialize)]
-struct Results {
+struct Upserts {
     results: Vec<Upserted>,
+}
+
+impl Answer for Upserts {
+    const MEMBERS: &[&str] = &["results"];
 }
 
 #[derive(Deserialize)]
 struct Verification {
     idv: bool,
+}
+
+impl Answer for Verification {
+    const MEMBERS: &[&str] = &["idv"];
 }
 
 impl<'a> UserService<'a> {
@@ -87,16 +95,17 @@ impl<'a> UserService<'a> {
     }
 
     /// Stores at most [`MAX_PER_REQUEST`](super::MAX_PER_REQUEST) profiles in one request.
-    pub async fn upsert(&self, users: &[&User]) -> Result<Vec<Upserted>, ServiceError> {
-        let answer: Results = self.0.send("POST", Path::new("/users", &[]), Some(&json!({"users": users}))).await?;
-        Ok(answer.results)
+    pub async fn upsert(&self, users: &[&User]) -> Result<Results<Upserted>, ServiceError> {
+        let (path, body) = (Path::new("/users", &[]), json!({"users": users}));
+        let (summary, Upserts { results }) = self.0.send("POST", path, Some(&body)).await?;
+        Ok(Results { summary, results })
     }
 
     /// Whether the fan's identity is verified. An unknown fan's is not.
     pub async fn is_verified(&self, global_user_id: &str) -> Result<bool, ServiceError> {
         let path = Path::new("/users/{globalUserId}/verification", &[global_user_id]);
         match self.0.send::<Verification>("GET", path, None::<&()>).await {
-            Ok(verification) => Ok(verification.idv),
+            Ok((_, verification)) => Ok(verification.idv),
             Err(error) if error.is_not_found() => Ok(false),
             Err(error) => Err(error),
         }

@@ -13,6 +13,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 use tokio::sync::{Mutex, OwnedMutexGuard};
+use tokio::task::JoinHandle;
 
 const LEAST_BETWEEN_MS: i64 = 10_000;
 /// From this age on the keys are renewed. A key that the issuer withdraws is used for little longer, as long as the
@@ -109,7 +110,9 @@ impl Keys {
             return Ok(known);
         }
         let fetching = self.0.fetching.clone().lock_owned().await;
-        self.0.fetch(now_ms, fetching).await;
+        // A request that is given up must not end the fetch: it would not be recorded, and the next request would repeat
+        // it at once. A fetch that panicked has recorded no keys either.
+        let _ = self.fetch(now_ms, fetching).await;
         let state = self.0.state();
         match (state.candidates(kid, algorithm, now_ms), state.error) {
             (Some(known), _) => Ok(known),
@@ -123,9 +126,14 @@ impl Keys {
     /// Renews the keys while they serve, unless somebody is at it.
     fn renew(&self, now_ms: i64) {
         if let Ok(fetching) = self.0.fetching.clone().try_lock_owned() {
-            let shared = self.0.clone();
-            tokio::spawn(async move { shared.fetch(now_ms, fetching).await });
+            self.fetch(now_ms, fetching);
         }
+    }
+
+    /// Fetches the keys in a task of its own, unless that was tried lately.
+    fn fetch(&self, now_ms: i64, fetching: OwnedMutexGuard<()>) -> JoinHandle<()> {
+        let shared = self.0.clone();
+        tokio::spawn(async move { shared.fetch(now_ms, fetching).await })
     }
 }
 

@@ -6,11 +6,11 @@ mod page;
 pub use config::MongodbConfig;
 pub use config::MongodbConfig as Config;
 
+use host_adapters_json::is_exact;
 use host_adapters_platform::filter::Filter;
 use host_adapters_platform::find::Query;
 use host_adapters_platform::limits::document::Document as Checked;
 use host_adapters_platform::limits::invalid;
-use host_adapters_platform::limits::number::is_exact;
 use host_adapters_platform::names::Names;
 use host_adapters_platform::update::{Overflow, Update};
 use host_adapters_platform::{DocumentsBackend, Result};

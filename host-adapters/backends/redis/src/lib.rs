@@ -57,7 +57,12 @@ impl Redis {
         self.query::<String>(redis::cmd("PING")).await.map(drop)
     }
 
+    /// Runs a command whose reply is of a known type. A reply of another type is the key's own fault, not the server's.
     async fn query<T: FromRedisValue>(&self, command: Cmd) -> Result<T> {
+        redis::from_redis_value(self.ask(command).await?).map_err(|_| CacheError::WrongType)
+    }
+
+    async fn ask(&self, command: Cmd) -> Result<Value> {
         let Some(permit) = self.breaker.try_enter() else {
             return Err(CacheError::Unavailable("not asked: its circuit breaker is open".to_owned()));
         };
@@ -176,7 +181,7 @@ impl CacheBackend for Redis {
                 CacheArgument::Bytes(bytes) => command.arg(bytes),
             };
         }
-        Ok(match self.query(command).await? {
+        Ok(match self.ask(command).await? {
             Value::Array(values) | Value::Set(values) => values.into_iter().map(reply).collect(),
             value => vec![reply(value)],
         })

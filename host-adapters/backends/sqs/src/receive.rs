@@ -80,9 +80,15 @@ impl Sqs {
         let sent_ms = system(MessageSystemAttributeName::SentTimestamp);
         let moved_from = system(MessageSystemAttributeName::DeadLetterQueueSourceArn);
         let id = message.message_id.unwrap_or_default();
-        let attributes = message.message_attributes.into_iter().flatten();
-        let mut attributes: Vec<_> = attributes.filter_map(|(name, value)| attribute(name, value)).collect();
+        let (mut attributes, mut unreadable) = (Vec::new(), Vec::new());
+        for (name, value) in message.message_attributes.into_iter().flatten() {
+            match attribute(&name, value) {
+                Some(attribute) => attributes.push(attribute),
+                None => unreadable.push(name),
+            }
+        }
         attributes.sort_unstable();
+        unreadable.sort_unstable();
         if let Some(arn) = moved_from {
             // The queue moved the message itself, and knows no other reason.
             let queue = arn.rsplit(':').next().and_then(|real| self.names.declared_as(real));
@@ -98,6 +104,7 @@ impl Sqs {
             receipt: message.receipt_handle.unwrap_or_default(),
             body: message.body.unwrap_or_default(),
             attributes,
+            unreadable,
             group: system(MessageSystemAttributeName::MessageGroupId),
             receive_count: receive_count.and_then(|count| count.parse().ok()).unwrap_or(1),
             sent_ms: sent_ms.and_then(|sent| sent.parse().ok()).unwrap_or(0),
@@ -105,8 +112,9 @@ impl Sqs {
     }
 }
 
-fn attribute(name: String, it: MessageAttributeValue) -> Option<Attribute> {
+/// `None` if it is neither text nor bytes.
+fn attribute(name: &str, it: MessageAttributeValue) -> Option<Attribute> {
     let bytes = || it.binary_value.map(|bytes| AttributeValue::Bytes(bytes.into_inner()));
     let value = it.string_value.map(AttributeValue::Text).or_else(bytes)?;
-    Some(Attribute { name, data_type: it.data_type, value })
+    Some(Attribute::typed(name, it.data_type, value))
 }

@@ -1,14 +1,19 @@
 //! Sending: ten messages or 1 MiB a call. Messages that fail by SQS's own fault are sent again.
+//!
+//! In a FIFO queue, a message is sent only when SQS has taken the one before it in its group: a call takes some of its
+//! messages and refuses others.
 
 use super::{BATCH, Sqs};
 use aws_sdk_sqs::primitives::Blob;
 use aws_sdk_sqs::types::{MessageAttributeValue, SendMessageBatchRequestEntry};
 use backend_aws::{error, side_by_side};
 use backon::{BackoffBuilder, ExponentialBuilder};
-use host_adapters_platform::limits::message::{self, MAX_MESSAGE_BYTES, check_message};
+use host_adapters_platform::fifo::Stopped;
+use host_adapters_platform::limits::message::{self, MAX_MESSAGE_BYTES};
 use host_adapters_platform::{Result, fifo};
 use host_adapters_records::queue::Message;
 use host_adapters_records::{Attribute, AttributeValue, Error, ErrorKind};
+use std::collections::HashMap;
 use std::time::Duration;
 
 /// A message and the index of its result.
@@ -20,29 +25,61 @@ impl Sqs {
         let url = self.url(queue).await?;
         let mut answers = Vec::with_capacity(messages.len());
         let mut good = Vec::with_capacity(messages.len());
+        let mut stopped = Stopped::new(queue);
         for (place, message) in messages.into_iter().enumerate() {
-            // A placeholder: the result below replaces it.
-            answers.push(match check_message(queue, &message) {
-                Ok(()) => Err(Error::new(ErrorKind::Unavailable, format!("{queue}: no answer"))),
+            answers.push(match stopped.check(message) {
+                Ok(message) => {
+                    good.push((place, message));
+                    // A placeholder: the result below replaces it.
+                    Err(Error::new(ErrorKind::Unavailable, format!("{queue}: no answer")))
+                }
                 Err(error) => Err(error),
             });
-            if let Some(Err(error)) = answers.last()
-                && error.kind == ErrorKind::Unavailable
-            {
-                good.push((place, message));
-            }
         }
-        let calls = batches(good).into_iter().map(|batch| self.send_batch_until_taken(queue, &url, batch));
+        let batches = batches(good, fifo::is_fifo(queue)).into_iter();
         let sent = match fifo::is_fifo(queue) {
-            true => one_by_one(calls).await,
-            false => side_by_side(calls).await,
+            true => self.send_in_order(queue, &url, batches).await,
+            false => side_by_side(batches.map(|batch| self.send_batch_until_taken(queue, &url, batch))).await.concat(),
         };
-        for (place, answer) in sent.into_iter().flatten() {
+        for (place, answer) in sent {
             if let Some(slot) = answers.get_mut(place) {
                 *slot = answer;
             }
         }
         Ok(answers)
+    }
+
+    /// Sends one batch after the other. No message of a group is sent behind one that SQS has not taken.
+    async fn send_in_order(
+        &self,
+        queue: &str,
+        url: &str,
+        batches: impl Iterator<Item = Vec<Placed>>,
+    ) -> Vec<(usize, Result<String>)> {
+        let (mut answers, mut stopped) = (Vec::new(), Stopped::new(queue));
+        for batch in batches {
+            let (mut batch_in_turn, mut groups) = (Vec::new(), HashMap::new());
+            for (place, message) in batch {
+                match stopped.in_turn(message.group_id.as_deref()) {
+                    Ok(()) => {
+                        groups.insert(place, message.group_id.clone());
+                        batch_in_turn.push((place, message));
+                    }
+                    Err(error) => answers.push((place, Err(error))),
+                }
+            }
+            if batch_in_turn.is_empty() {
+                continue;
+            }
+            for (place, answer) in self.send_batch_until_taken(queue, url, batch_in_turn).await {
+                let group = groups.remove(&place).flatten();
+                if let Err(error) = &answer {
+                    stopped.note(group, error);
+                }
+                answers.push((place, answer));
+            }
+        }
+        answers
     }
 
     /// Sends a batch, and sends again the messages that failed by SQS's own fault.
@@ -102,23 +139,15 @@ impl Sqs {
     }
 }
 
-/// Calls of a FIFO queue keep the order of the messages.
-async fn one_by_one<T>(calls: impl Iterator<Item: Future<Output = T>>) -> Vec<T> {
-    let mut results = Vec::new();
-    for call in calls {
-        results.push(call.await);
-    }
-    results
-}
-
-/// Batches within SQS's limits.
-fn batches(messages: Vec<Placed>) -> Vec<Vec<Placed>> {
+/// Batches within SQS's limits; to be sent in order, each has only one message of a group.
+fn batches(messages: Vec<Placed>, in_order: bool) -> Vec<Vec<Placed>> {
     let mut batches: Vec<Vec<Placed>> = Vec::new();
     let mut bytes = 0;
     for placed in messages {
         let size = message::bytes(&placed.1);
+        let is_behind = |batch: &[Placed]| in_order && batch.iter().any(|it| it.1.group_id == placed.1.group_id);
         match batches.last_mut() {
-            Some(batch) if batch.len() < BATCH && bytes + size <= MAX_MESSAGE_BYTES => {
+            Some(batch) if batch.len() < BATCH && bytes + size <= MAX_MESSAGE_BYTES && !is_behind(batch) => {
                 bytes += size;
                 batch.push(placed);
             }
@@ -160,11 +189,20 @@ mod tests {
     fn batches_keep_both_limits() {
         let message = |bytes: usize| Message::new("x".repeat(bytes));
         let sizes = |messages: Vec<Message>| {
-            batches(messages.into_iter().enumerate().collect()).iter().map(Vec::len).collect::<Vec<_>>()
+            batches(messages.into_iter().enumerate().collect(), false).iter().map(Vec::len).collect::<Vec<_>>()
         };
         assert_eq!(sizes(vec![message(1); 25]), [10, 10, 5]);
         assert_eq!(sizes(vec![message(400 * 1024); 5]), [2, 2, 1]);
         assert_eq!(sizes(vec![message(MAX_MESSAGE_BYTES), message(1)]), [1, 1]);
         assert!(sizes(vec![]).is_empty());
+    }
+
+    #[test]
+    fn a_batch_in_order_has_one_message_of_a_group() {
+        let message = |group: &str| Message { group_id: Some(group.to_owned()), ..Message::new("x") };
+        let messages = ["a", "b", "a", "a", "b", "c"].map(message);
+        let batches = batches(messages.into_iter().enumerate().collect(), true);
+        let places: Vec<Vec<_>> = batches.iter().map(|batch| batch.iter().map(|(place, _)| *place).collect()).collect();
+        assert_eq!(places, [vec![0, 1], vec![2], vec![3, 4, 5]]);
     }
 }

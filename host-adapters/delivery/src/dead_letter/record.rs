@@ -2,6 +2,7 @@
 
 use super::{DeadLetter, MAX_ATTRIBUTES, Summary, payload};
 use crate::event::{Event, Payload};
+use host_adapters_platform::limits::message::{MAX_MESSAGE_BYTES, bytes};
 use host_adapters_records::Attribute;
 use host_adapters_records::queue::Message;
 
@@ -16,15 +17,21 @@ impl DeadLetter {
         let payload = payload::of_body(&self.body, self.payload_encoding.as_deref())?;
         let text = match &payload {
             Payload::Json(text) => Some(text.clone()),
-            Payload::Bytes(bytes) => String::from_utf8(bytes.clone()).ok().filter(|text| !text.is_empty()),
+            Payload::Bytes(raw) => String::from_utf8(raw.clone()).ok().filter(|text| !text.is_empty()),
         };
         let body = text.filter(|text| Payload::of_text(text.clone()) == payload);
         let body = body.ok_or("its payload is not text, and a queue takes only text")?;
-        let mut attributes = self.attributes.clone();
-        if attributes.len() < MAX_ATTRIBUTES && attributes.iter().all(|it| it.name != CORRELATION_ID) {
-            attributes.push(Attribute::text(CORRELATION_ID, &self.summary.record_id));
-        }
-        Ok(Message { attributes, group_id: self.ordering_key.clone(), ..Message::new(body) })
+        let group_id = self.ordering_key.clone();
+        Ok(self.correlated(Message { attributes: self.attributes.clone(), group_id, ..Message::new(body) }))
+    }
+
+    /// Adds the correlation id, if the message has none and room for it.
+    fn correlated(&self, message: Message) -> Message {
+        let has_own = message.attributes.iter().any(|it| it.name == CORRELATION_ID);
+        let mut correlated = message.clone();
+        correlated.attributes.push(Attribute::text(CORRELATION_ID, &self.summary.record_id));
+        let fits = correlated.attributes.len() <= MAX_ATTRIBUTES && bytes(&correlated) <= MAX_MESSAGE_BYTES;
+        if fits && !has_own { correlated } else { message }
     }
 
     /// The record of a source whose dead letters have the payload as their body.

@@ -3,12 +3,13 @@
 use super::cause::Details;
 use super::{Cause, Unstored};
 use crate::dead_letter::attribute;
-use crate::event::Event;
+use crate::event::{Event, cut};
 use host_adapters_failpoint::{self as failpoint, Step};
 use host_adapters_platform::QueueBackend;
 use host_adapters_platform::dead_letter;
 use host_adapters_records::{Error, ErrorKind, is_queue_char};
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 use std::sync::Arc;
 
 /// Most bytes of a reason. It may be a guest's whole backtrace, and counts towards the size of the message.
@@ -32,12 +33,26 @@ impl DeadLetterSink {
     /// Makes the dead letter of a record, with the payload as the body.
     pub fn message(&self, event: &Event, cause: &Cause<'_>) -> Unstored {
         let told = self.told(event, cause, event.ordering_key.clone());
-        Unstored::new(&self.queue, &self.worker, event.clone(), told, None)
+        // As when SQS moves a message, its id takes the place of its deduplication id.
+        let id = event.id.clone();
+        Unstored::new(&self.queue, &self.worker, event.clone(), told, None, id)
     }
 
-    /// Makes the dead letter of a stream's record, with `envelope` and the record as the body.
-    pub fn stream(&self, event: &Event, envelope: Value, cause: &Cause<'_>) -> Unstored {
-        Unstored::new(&self.queue, &self.worker, event.clone(), self.told(event, cause, None), Some(envelope))
+    /// Makes the dead letter of a record of a stream's `shard`, with `envelope` and the record as the body.
+    pub fn stream(&self, event: &Event, shard: &str, envelope: Value, cause: &Cause<'_>) -> Unstored {
+        let (told, id) = (self.told(event, cause, None), self.id_of(event, shard));
+        Unstored::new(&self.queue, &self.worker, event.clone(), told, Some(envelope), id)
+    }
+
+    /// Names a dead letter of a stream's record among all in its queue: a sequence number is that of its shard alone, and
+    /// several workers may give the record up.
+    fn id_of(&self, event: &Event, shard: &str) -> String {
+        let mut hash = Sha256::new();
+        for part in [&*self.worker, &event.source, shard, &event.id] {
+            hash.update((part.len() as u64).to_be_bytes());
+            hash.update(part);
+        }
+        hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
     fn told(&self, event: &Event, cause: &Cause<'_>, ordering_key: Option<String>) -> Vec<(&'static str, String)> {
@@ -98,7 +113,7 @@ impl DeadLetterSink {
 
 /// Without characters that a queue refuses: a worker may take its reason from a record or a service.
 fn shortened(reason: &str) -> String {
-    let short = reason.get(..reason.floor_char_boundary(MAX_REASON)).unwrap_or_default();
+    let short = cut(reason, MAX_REASON);
     let kept = |c| if is_queue_char(c) { c } else { char::REPLACEMENT_CHARACTER };
     if short.is_empty() { "unnamed".to_owned() } else { short.chars().map(kept).collect() }
 }

@@ -23,8 +23,8 @@ pub struct Unstored {
     told: Vec<(&'static str, String)>,
     /// Of a stream's record.
     envelope: Option<Value>,
-    /// The group in a dead letter queue that keeps an order.
-    group: Option<String>,
+    /// The group and the deduplication id in a dead letter queue that keeps an order.
+    order: Option<(String, String)>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -35,17 +35,19 @@ enum Form {
 }
 
 impl Unstored {
-    /// The dead letter of a record for a queue. In a FIFO queue dead letters keep the order of their group.
+    /// The dead letter of a record for a queue. In a FIFO queue dead letters keep the order of their group, and one with
+    /// the same `id` is not stored again.
     pub(super) fn new(
         queue: &str,
         worker: &str,
         event: Event,
         told: Vec<(&'static str, String)>,
         envelope: Option<Value>,
+        id: String,
     ) -> Self {
         let group = || event.ordering_key.clone().filter(|group| is_id(group)).unwrap_or_else(|| worker.to_owned());
-        let group = fifo::is_fifo(queue).then(group);
-        let mut this = Self { message: Message::new(""), form: Form::Readable, event, told, envelope, group };
+        let order = fifo::is_fifo(queue).then(|| (group(), id));
+        let mut this = Self { message: Message::new(""), form: Form::Readable, event, told, envelope, order };
         this.message = this.readable();
         while bytes(&this.message) > MAX_MESSAGE_BYTES && this.shrink() {}
         this
@@ -99,10 +101,9 @@ impl Unstored {
         Some(self.in_order(Message { attributes: self.event.attributes.clone(), ..Message::new(body) }))
     }
 
-    /// As when SQS moves a message, its id takes the place of its deduplication id.
     fn in_order(&self, message: Message) -> Message {
-        let deduplication_id = self.group.is_some().then(|| self.event.id.clone());
-        Message { group_id: self.group.clone(), deduplication_id, ..message }
+        let (group_id, deduplication_id) = self.order.clone().unzip();
+        Message { group_id, deduplication_id, ..message }
     }
 }
 

@@ -2,7 +2,7 @@
 //! failures (docs/delivery.md, 6.5), and counts as settled only once the queue has it. Until then the key slice waits,
 //! so that no record is skipped.
 
-use super::{Chunk, Interrupted, KeySlice, Record, Rules, Wait};
+use super::{Chunk, Interrupted, KeySlice, Record, Refused, Rules, Wait};
 use crate::dead_letter::{Cause, Unstored, rfc3339};
 use crate::event::Event;
 use host_adapters_records::Error;
@@ -11,20 +11,22 @@ use serde_json::{Value, json};
 pub(super) const RETRIES_EXHAUSTED: &str = "RetryAttemptsExhausted";
 pub(super) const TOO_OLD: &str = "RecordAgeExceeded";
 pub(super) const REJECTED: &str = "RecordRejected";
+/// What the record asks for is wrong in itself.
+pub(super) const INVALID: &str = "RecordInvalid";
 
 impl KeySlice {
     /// Gives up the records of `chunk` that are too old to be delivered; `None` if none is left.
     pub(super) async fn give_up_expired(&self, chunk: Chunk<Record>) -> Result<Option<Chunk<Record>>, Interrupted> {
         let Some(max_age) = self.rules.max_age else { return Ok(Some(chunk)) };
-        let Chunk { mut records, mut failures } = chunk;
+        let Chunk { mut records, mut failures, mut refused } = chunk;
         // Giving up takes time, during which more records may become too old.
         while records.iter().any(|record| self.is_expired(record)) {
             let (old, young) = records.into_iter().partition(|record| self.is_expired(record));
             let reason = format!("older than {} s", max_age.as_secs());
             self.give_up(old, TOO_OLD, Cause { reason: &reason, ..Cause::default() }).await?;
-            (records, failures) = (young, 0);
+            (records, failures, refused) = (young, 0, Refused::default());
         }
-        Ok((!records.is_empty()).then_some(Chunk { records, failures }))
+        Ok((!records.is_empty()).then_some(Chunk { records, failures, refused }))
     }
 
     /// Stores `records` as dead letters, then settles them.
@@ -42,7 +44,7 @@ impl KeySlice {
             let event = record.event();
             let envelope = self.envelope(&event, condition, &batch);
             let cause = Cause { attempts_ms: &record.attempts_ms, ..cause };
-            self.rules.dead_letters.stream(&event, envelope, &cause)
+            self.rules.dead_letters.stream(&event, &self.shard, envelope, &cause)
         };
         self.store(records.iter().map(dead_letter).collect()).await?;
         self.rules.invoker.meter.dead_lettered.increment(records.len() as u64);

@@ -19,7 +19,7 @@ mod plan;
 mod shard;
 mod window;
 
-pub use super::key_slice::Rules;
+pub use super::key_slice::{Patience, Rules};
 pub use consumer::{Start, StreamConsumer};
 
 use crate::event::Event;

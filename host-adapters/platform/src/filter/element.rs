@@ -2,8 +2,9 @@
 
 use super::condition::Condition;
 use super::operator::Operator;
+use crate::Result;
 use crate::limits::document::check_value;
-use crate::{Result, json};
+use host_adapters_json::same_values;
 use serde_json::Value;
 
 /// A condition on the elements of a list.
@@ -36,7 +37,7 @@ impl ElementFilter {
     /// Whether it finds this element.
     pub(crate) fn matches(&self, element: &Value) -> bool {
         match self {
-            Self::Equals(value) => json::same(element, value),
+            Self::Equals(value) => same_values(element, value),
             Self::Operators(operators) => operators.iter().all(|operator| operator.matches(&[element])),
             Self::Fields(filter) => element.is_object() && filter.matches(element),
         }

@@ -1,9 +1,10 @@
 //! One operator of a filter, on the values that its path leads to.
 
 use super::unsupported;
+use crate::Result;
 use crate::limits::document::check_value;
 use crate::limits::invalid;
-use crate::{Result, json};
+use host_adapters_json::{order_values, same_values};
 use serde_json::Value;
 use std::cmp::Ordering;
 
@@ -29,7 +30,7 @@ impl Operator {
             return Err(unsupported(name, KNOWN));
         }
         check_value(&value, 0)?;
-        if ["$gt", "$gte", "$lt", "$lte"].contains(&name) && json::order(&value, &value).is_none() {
+        if ["$gt", "$gte", "$lt", "$lte"].contains(&name) && order_values(&value, &value).is_none() {
             return Err(invalid(format!("`{name}` takes a number, a string or a boolean")));
         }
         Ok(match (name, value) {
@@ -50,7 +51,7 @@ impl Operator {
 
     pub fn matches(&self, found: &[&Value]) -> bool {
         let ordered = |value: &Value, accept: fn(Ordering) -> bool| {
-            candidates(found).any(|found| json::order(found, value).is_some_and(accept))
+            candidates(found).any(|found| order_values(found, value).is_some_and(accept))
         };
         match self {
             Self::Eq(value) => equals(found, value),
@@ -89,7 +90,7 @@ fn parse_prefix(pattern: &Value) -> Result<String> {
 
 /// Null equals what is not there, and a list equals each of its elements, as in MongoDB.
 fn equals(found: &[&Value], value: &Value) -> bool {
-    (value.is_null() && found.is_empty()) || candidates(found).any(|found| json::same(found, value))
+    (value.is_null() && found.is_empty()) || candidates(found).any(|found| same_values(found, value))
 }
 
 fn candidates<'a>(found: &'a [&'a Value]) -> impl Iterator<Item = &'a Value> {

@@ -2,10 +2,9 @@
 
 use super::{Place, sort_key};
 use crate::Result;
-use crate::json;
 use crate::limits::document::{MAX_SORT_PATHS, parse_path};
 use crate::limits::invalid;
-use host_adapters_json::Decimal;
+use host_adapters_json::{Decimal, order_values};
 use host_adapters_records::documents::SortPath;
 use serde_json::{Map, Value};
 use std::cmp::Ordering;
@@ -94,7 +93,7 @@ pub fn order(a: &Value, b: &Value) -> Ordering {
         }
         (Value::Object(a_fields), Value::Object(b_fields)) if rank(a) != NUMBER => order_objects(a_fields, b_fields),
         (Value::Object(_), _) | (_, Value::Object(_)) => decimal(a).cmp(&decimal(b)),
-        _ => json::order(a, b).unwrap_or(Ordering::Equal),
+        _ => order_values(a, b).unwrap_or(Ordering::Equal),
     };
     rank(a).cmp(&rank(b)).then_with(by_value)
 }

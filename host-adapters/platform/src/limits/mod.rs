@@ -6,6 +6,7 @@ pub mod item;
 pub mod message;
 pub mod number;
 pub mod path;
+mod size;
 
 use host_adapters_records::{Error, ErrorKind};
 

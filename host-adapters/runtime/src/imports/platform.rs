@@ -2,7 +2,8 @@
 
 use crate::budget;
 use crate::state::State;
-use host_adapters_records::service::{CallService, Health};
+use host_adapters_event::ServiceStatus;
+use host_adapters_records::service::CallService;
 use host_adapters_records::{self as records, Caller, Error, ErrorKind, Function, Platform, platform_functions};
 use std::sync::Arc;
 use wasmtime::component::{Accessor, Linker};
@@ -53,18 +54,21 @@ where
     F: Future<Output = records::Output<CallService>>,
 {
     let (budget, outages) = store.with(|mut access| (access.get().budget.clone(), access.get().outages.clone()));
-    let (resource, route) = (args.resource(), args.request.route());
+    let (resource, route, expects) = (args.resource(), args.request.route(), args.request.expects.clone());
     let output = call(store, args, async |calling, args| {
         let _slot = budget.request().await;
         run(calling, args).await
     });
     let output = output.await;
     if let Ok(response) = &output {
-        match Health::of(response.status) {
-            Health::Works => outages.works(&resource, &route),
-            Health::Busy => (),
-            Health::Refuses => outages.refused(&resource, &route, response.status),
-            Health::Down => outages.add(resource),
+        match ServiceStatus::of(response.status) {
+            ServiceStatus::Done if response.has_one_of(&expects) => outages.works(&resource, &route),
+            ServiceStatus::Refused => outages.works(&resource, &route),
+            ServiceStatus::Busy => (),
+            ServiceStatus::Down => outages.add(resource),
+            ServiceStatus::Done | ServiceStatus::WrongAddress | ServiceStatus::Unclear => {
+                outages.refused(&resource, &route, response.status);
+            }
         }
     }
     output

@@ -149,7 +149,7 @@ mod tests {
             "eventSourceARN": "arn:aws:dynamodb:us-east-1:1:table/demand-table/stream/2024-01-01T00:00:00.000",
         });
         let mut ours = event("shard-1", change);
-        let theirs = super::super::lambda::dynamodb("17".to_owned(), record, &Context::default()).unwrap();
+        let theirs = super::super::lambda::dynamodb("17".to_owned(), record, &Context::default(), &mut |_| ()).unwrap();
         ours.attributes.retain(|it| it.name != "shardId");
         assert_eq!(Event { attempt: 1, ..ours }, theirs);
     }

@@ -2,7 +2,7 @@
 
 use super::attribute_value::plain;
 use super::event::{Change as EventChange, event as event_of, ordering_key};
-use crate::lambda::{Context, Optional, Scalar, source};
+use crate::lambda::{Context, Notes, Optional, Scalar, source};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use host_adapters_event::{Event, json};
 use serde::Deserialize;
@@ -45,14 +45,19 @@ struct KinesisData {
 }
 
 /// A record of a table's own stream.
-pub(super) fn dynamodb(id: String, record: Value, context: &Context<'_>) -> Result<Event, String> {
+pub(super) fn dynamodb(
+    id: String,
+    record: Value,
+    context: &Context<'_>,
+    _: &mut Notes<'_>,
+) -> Result<Event, String> {
     let record = change(record)?;
     let source = source("dynamodb-stream", record.arn.0.as_deref());
     event(id, record, source, None, context)
 }
 
 /// A record of a Kinesis stream for DynamoDB: its data is one change, as JSON in base64.
-pub(super) fn kinesis(id: String, record: Value, context: &Context<'_>) -> Result<Event, String> {
+pub(super) fn kinesis(id: String, record: Value, context: &Context<'_>, _: &mut Notes<'_>) -> Result<Event, String> {
     object(&record, "kinesis")?;
     let record: KinesisRecord = json::from_value(record)?;
     let data = STANDARD.decode(&record.kinesis.data).map_err(|error| format!("kinesis.data is not base64: {error}"))?;

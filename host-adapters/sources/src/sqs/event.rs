@@ -57,7 +57,7 @@ mod tests {
     fn message(body: &str, attributes: &[(&str, &str)]) -> Received {
         let attributes = attributes.iter().map(|(name, value)| Attribute::text(*name, *value)).collect();
         let (id, receipt, group) = ("msg-1".to_owned(), "receipt".to_owned(), Some("fan-1".to_owned()));
-        Received { id, receipt, body: body.to_owned(), attributes, group, receive_count: 2, sent_ms: 5 }
+        Received { id, receipt, body: body.to_owned(), attributes, group, receive_count: 2, sent_ms: 5, ..Received::default() }
     }
 
     #[test]
@@ -88,7 +88,7 @@ mod tests {
                 },
             });
             let ours = received("sqs:q", &message(body, &[("correlationId", "c-1"), ("traceparent", "00-a-b-01")]));
-            let theirs = super::super::lambda::event("msg-1".to_owned(), record, &Context::default());
+            let theirs = super::super::lambda::event("msg-1".to_owned(), record, &Context::default(), &mut |_| ());
             assert_eq!(Ok(ours), theirs);
         }
     }

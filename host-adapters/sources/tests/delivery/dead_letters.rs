@@ -97,7 +97,7 @@ proptest! {
     #[test]
     fn d6_7__a_record_of_a_stream_comes_back_as_it_was(event in events("dynamodb-stream:t"), reason in any::<String>()) {
         let envelope = json!({"version": "1.0", "batch": {"shardId": "s"}});
-        let message = sink().stream(&event, envelope, &cause(&reason)).message;
+        let message = sink().stream(&event, "s", envelope, &cause(&reason)).message;
         let dead_letter = stored(message, "dynamodb-stream:t");
         let back = dead_letter.stream_event().unwrap();
         // A JSON payload contains its key.
@@ -124,10 +124,44 @@ fn d6_8__a_dead_letter_says_why_and_when_and_names_its_trace() {
     let reason = "the entry service refused with status 422: no such market";
     for dead_letter in [
         stored(sink().message(&event, &cause(reason)).message, "sqs:q"),
-        stored(sink().stream(&event, json!({"version": "1.0"}), &cause(reason)).message, "sqs:q"),
+        stored(sink().stream(&event, "s", json!({"version": "1.0"}), &cause(reason)).message, "sqs:q"),
     ] {
         assert_eq!((dead_letter.summary.reason.as_str(), dead_letter.attributes.len()), (reason, 9));
         assert_eq!(dead_letter.summary.attempted, ["1970-01-01T00:00:00.001Z", "1970-01-01T00:00:02.000Z"]);
         assert_eq!(dead_letter.summary.traceparent.as_deref(), Some("00-0af7-b7ad-01"));
     }
+}
+
+/// A sequence number names a record of one shard, and several workers may give the record up.
+#[test]
+fn d3_16__dead_letters_of_streams_differ_in_worker_source_shard_and_record() {
+    let id = |worker: &str, source: &str, shard: &str, record: &str| {
+        let queues = Arc::new(ModelQueues::new(1, Instant::now()));
+        let event = Event {
+            id: record.into(),
+            source: source.into(),
+            ordering_key: None,
+            payload: Payload::Json("{}".into()),
+            attributes: vec![],
+            attempt: 1,
+            time_ms: 5,
+            correlation_id: "c".into(),
+            traceparent: None,
+        };
+        let sink = DeadLetterSink::new(queues, "dead.fifo".into(), worker);
+        let message = sink.stream(&event, shard, json!({"version": "1.0"}), &Cause::default()).message;
+        assert_eq!(check_message("dead.fifo", &message), Ok(()));
+        message.deduplication_id.unwrap()
+    };
+    let same = || id("w", "dynamodb-stream:t", "s", "000017");
+    let all = [
+        same(),
+        id("v", "dynamodb-stream:t", "s", "000017"),
+        id("w", "dynamodb-stream:u", "s", "000017"),
+        id("w", "dynamodb-stream:t", "r", "000017"),
+        id("w", "dynamodb-stream:t", "s", "000018"),
+        id("w", "dynamodb-stream:t", "s0", "00017"),
+    ];
+    assert_eq!(all.iter().collect::<std::collections::BTreeSet<_>>().len(), all.len(), "{all:?}");
+    assert_eq!(all[0], same(), "the same dead letter again is stored once");
 }

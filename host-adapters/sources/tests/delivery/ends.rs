@@ -6,6 +6,7 @@ use crate::rows;
 use host_adapters_delivery::OnReject;
 use host_adapters_delivery::dispatch::CallError;
 use host_adapters_delivery::event::{Disposition, Event, Payload};
+use host_adapters_platform::{Checkpoint, QueueSpec};
 use host_adapters_sources::SourceConfig;
 use host_adapters_sources::dynamodb_stream::DynamodbStreamConfig;
 use host_adapters_sources::sqs::SqsConfig;
@@ -78,11 +79,35 @@ fn dead(world: &World, queue: &str) -> BTreeSet<String> {
 }
 
 rows! {
+    /// Whatever becomes of rejected records.
+    d12_4__what_is_wrong_in_itself_is_a_dead_letter_at_once {
+        for on_reject in [OnReject::DeadLetter, OnReject::Drop] {
+            let world = World::new(|batch| Reply::each(batch, |event| match event.id.as_str() {
+                "m2" | "000001" => Disposition::GiveUp("invalid: a message of 2000000 bytes".into()),
+                _ => Disposition::Ack,
+            }));
+            world.start(SourceConfig::Sqs(SqsConfig { on_reject, ..SqsConfig::new("q") }));
+            world.queues.put("q", (0..3).map(|n| n.to_string()));
+            world.streams.open("s", None);
+            world.streams.put_range("s", 0..3);
+            world.start(SourceConfig::DynamodbStream(DynamodbStreamConfig { on_reject, ..DynamodbStreamConfig::new("t") }));
+            world.at(3.0).await;
+            assert_eq!((world.worker.sizes(), world.queues.count("q")), (vec![(0, 3), (0, 3)], 0));
+            assert_eq!(world.streams.position("s"), Some(Checkpoint::At(crate::model::name(2))));
+            for (queue, id) in [("qDlq", "m2"), ("saveEntriesDlq", "000001")] {
+                let dead = world.queues.messages(queue);
+                let attribute = |name| host_adapters_delivery::event::Attribute::find(&dead[0].attributes, name);
+                assert_eq!((dead.len(), attribute("sourceMessageId")), (1, Some(id)));
+                assert_eq!(attribute("reason"), Some("invalid: a message of 2000000 bytes"));
+            }
+        }
+    }
+
     d12_1__every_message_is_done_dead_or_dropped_as_the_settings_say {
         for (seed, on_reject) in [(1, OnReject::DeadLetter), (2, OnReject::Drop), (3, OnReject::DeadLetter)] {
             let answered = Answered::default();
             let world = World::new(answered.worker(seed));
-            world.queues.redrive_after(1_000);
+            world.queues.redrive_after(QueueSpec::default().max_receive_count);
             for call in ["send", "send one", "delete", "visibility", "receive"] {
                 world.queues.faults.chance(call, 0.05);
             }

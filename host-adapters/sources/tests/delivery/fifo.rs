@@ -1,6 +1,6 @@
 //! FIFO queues (docs/delivery.md, 3.13 to 3.16): the order of a message group, whatever fails.
 
-use crate::model::{Reply, World, ack_all, retry};
+use crate::model::{Reply, World, ack_all, down, retry};
 use crate::rows;
 use host_adapters_delivery::dispatch::CallError;
 use host_adapters_delivery::event::{Disposition, Event};
@@ -9,6 +9,8 @@ use host_adapters_records::Attribute;
 use host_adapters_records::queue::Message;
 use host_adapters_sources::SourceConfig;
 use host_adapters_sources::sqs::SqsConfig;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
 const QUEUE: &str = "q.fifo";
 const DEAD_LETTERS: &str = "qDlq.fifo";
@@ -90,6 +92,22 @@ rows! {
         assert_eq!(world.failures.asked(), []);
     }
 
+    /// The first of the group becomes a dead letter, so the second goes back, and nobody is left to probe with.
+    d3_15__an_outage_of_what_is_behind_a_dead_letter_ends {
+        let mut count = 0;
+        let world = World::new(move |batch| {
+            count += 1;
+            let reject = || Disposition::Reject("never".to_owned());
+            let said = |event: &Event| if name(event) == "a1" { reject() } else { retry() };
+            if count == 1 { Reply::each(batch, said).outage("service:entry") } else { ack_all(batch) }
+        });
+        world.start(SourceConfig::Sqs(one_poller()));
+        send(&world, &["a1", "a2"]).await;
+        world.at(100.0).await;
+        assert_eq!(calls(&world).len(), 2);
+        is_done(&world, 1);
+    }
+
     d3_15__the_group_goes_on_after_a_dead_letter {
         let world = World::new(|batch| {
             Reply::each(batch, |event| if name(event) == "a1" { retry() } else { Disposition::Ack })
@@ -100,6 +118,48 @@ rows! {
         world.at(100.0).await;
         assert_eq!(calls(&world), [call(0, &["a1", "a2"]), call(30, &["a1", "a2"]), call(30, &["a2"])]);
         is_done(&world, 1);
+    }
+
+    d3_15__what_is_behind_a_rejected_message_waits_until_its_dead_letter_is_stored {
+        let world = World::new(|batch| Reply::each(batch, |event| match name(event).as_str() {
+            "a1" => Disposition::Reject("unreadable".into()),
+            _ => Disposition::Ack,
+        }));
+        world.start(SourceConfig::Sqs(one_poller()));
+        world.queues.redrive_after(100);
+        send(&world, &["a1", "a2", "b1"]).await;
+        world.queues.faults.plan("send", 1, down());
+        world.at(100.0).await;
+        assert_eq!(calls(&world), [call(0, &["a1", "a2", "b1"]), call(30, &["a1", "a2"]), call(30, &["a2"])]);
+        is_done(&world, 1);
+    }
+
+    /// Whatever is held, set aside or received meanwhile.
+    d7_7__refusals_of_everything_keep_the_order_of_a_group {
+        let (up, done) = (Arc::new(AtomicBool::new(false)), Arc::new(Mutex::new(Vec::new())));
+        let (service, seen) = (up.clone(), done.clone());
+        let world = World::new(move |batch| match service.load(Ordering::Relaxed) {
+            true => {
+                seen.lock().unwrap().extend(batch.iter().map(name));
+                ack_all(batch)
+            }
+            false => Reply::each(batch, |_| retry()).refused("service:entry POST /x: every request is answered with 404"),
+        });
+        world.queues.redrive_after(100);
+        world.start(SourceConfig::Sqs(SqsConfig { max_batch_bytes: 4, ..one_poller() }));
+        for round in 0..10 {
+            let names: Vec<String> = ["a", "b", "c"].iter().map(|group| format!("{group}{round}")).collect();
+            send(&world, &names.iter().map(String::as_str).collect::<Vec<_>>()).await;
+            world.at(f64::from(round + 1) * 400.0).await;
+        }
+        assert_eq!((world.queues.count(QUEUE), done.lock().unwrap().len()), (30, 0));
+        up.store(true, Ordering::Relaxed);
+        world.at(4_200.0).await;
+        is_done(&world, 0);
+        for group in ["a", "b", "c"] {
+            let seen: Vec<_> = done.lock().unwrap().iter().filter(|name| name.starts_with(group)).cloned().collect();
+            assert_eq!(seen, (0..10).map(|round| format!("{group}{round}")).collect::<Vec<_>>());
+        }
     }
 
     /// The group is that of the message; its id stands for its deduplication id.

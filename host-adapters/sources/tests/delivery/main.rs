@@ -10,6 +10,7 @@
     reason = "tests"
 )]
 
+mod attempts;
 mod dead_letters;
 mod ends;
 mod fifo;

@@ -89,6 +89,7 @@ rows! {
         let world = World::new(|batch| Reply::each(batch, |event| match event.id.as_str() {
             "m1" => Disposition::Reject("stale: 17 newer".into()),
             "m2" => retry(),
+            "m3" => Disposition::Skip("stale: 18 newer".into()),
             _ => Disposition::Ack,
         }).takes(2));
         world.start(SourceConfig::Sqs(SqsConfig { max_concurrency: 1, on_reject: OnReject::Drop, ..SqsConfig::new("q") }));
@@ -100,8 +101,11 @@ rows! {
         assert_eq!((of("in_flight"), of("record_age_seconds").map(f64::round)), (Some(0.0), Some(2.0)));
         let call = "call_seconds{worker=save-entries,source=sqs:q,outcome=retried}";
         assert_eq!(measured.get(call).map(f64::round), Some(2.0));
-        assert_eq!((of("received_total"), of("acked_total"), of("retried_total")), (Some(4.0), Some(2.0), Some(1.0)));
-        assert_eq!(measured.get("rejected_total{worker=save-entries,source=sqs:q,reason=stale}"), Some(1.0));
+        assert_eq!((of("received_total"), of("acked_total"), of("retried_total")), (Some(4.0), Some(1.0), Some(1.0)));
+        for ended in ["rejected", "skipped"] {
+            let name = format!("{ended}_total{{worker=save-entries,source=sqs:q,reason=stale}}");
+            assert_eq!(measured.get(&name), Some(1.0), "{name}");
+        }
         world.at(100.0).await;
         let call = "call_seconds{worker=save-entries,source=sqs:q,outcome=retried}";
         assert_eq!(measured.get(call).map(f64::round), Some(2.0));

@@ -4,8 +4,8 @@ use crate::model::{Reply, Request, World, ack_all, down, name, retry};
 use crate::rows;
 use host_adapters_delivery::dispatch::CallError;
 use host_adapters_delivery::drain::Ended;
-use host_adapters_delivery::event::{Disposition, Event};
-use host_adapters_platform::Checkpoint;
+use host_adapters_delivery::event::{Attribute, Disposition, Event};
+use host_adapters_platform::{Checkpoint, QueueSpec};
 use host_adapters_sources::SourceConfig;
 use host_adapters_sources::dynamodb_stream::DynamodbStreamConfig;
 use host_adapters_sources::sqs::SqsConfig;
@@ -26,6 +26,33 @@ fn with_service(up: &Arc<AtomicBool>) -> impl FnMut(&[Event]) -> Reply + Send + 
 
 /// What the host says of a route that refuses everybody.
 const ROUTE: &str = "service:entry POST /{campaignId}/entries: every request is answered with 404";
+
+const REFUSED: &str = "the entry service refused with status 500: no";
+
+fn refusal(is_refused: bool) -> Disposition {
+    if is_refused { Disposition::retry(REFUSED) } else { Disposition::Ack }
+}
+
+/// A worker whose service refuses these records. It needs no service for the others.
+fn refuses(numbers: &[u64]) -> impl FnMut(&[Event]) -> Reply + Send + 'static {
+    let refused: Vec<String> = numbers.iter().map(|number| name(*number)).collect();
+    move |batch| {
+        let reply = Reply::each(batch, |event| refusal(refused.contains(&event.id)));
+        if batch.iter().any(|event| refused.contains(&event.id)) { reply.refused(ROUTE) } else { reply }
+    }
+}
+
+/// The records in the stream's dead letter queue, each with its reason.
+fn given_up(world: &World) -> Vec<(String, String)> {
+    let letters = world.queues.messages("saveEntriesDlq").into_iter();
+    letters
+        .map(|letter| {
+            let body: serde_json::Value = serde_json::from_str(&letter.body).unwrap();
+            let id = body["DDBStreamBatchInfo"]["startSequenceNumber"].as_str().unwrap().to_owned();
+            (id, Attribute::find(&letter.attributes, "reason").unwrap().to_owned())
+        })
+        .collect()
+}
 
 fn sqs(config: SqsConfig) -> SourceConfig {
     SourceConfig::Sqs(config)
@@ -104,7 +131,8 @@ rows! {
         assert_eq!(world.queues.count("q"), 0);
     }
 
-    /// An hour of a wrong path: no attempt is used up, and each probe is made with the records that the queue gives.
+    /// A day of a wrong path: no attempt is used up, the probes are made with whatever the queue gives, and its own redrive,
+    /// which counts receives, moves nothing.
     d7_7__refusals_of_everything_pause_a_queue_and_use_no_attempt {
         let up = Arc::new(AtomicBool::new(false));
         let service = up.clone();
@@ -112,7 +140,7 @@ rows! {
             true => ack_all(batch),
             false => Reply::each(batch, |_| retry()).refused(ROUTE),
         });
-        world.queues.redrive_after(1_000);
+        world.queues.redrive_after(QueueSpec::default().max_receive_count);
         let running = world.start(sqs(SqsConfig { max_concurrency: 2, ..SqsConfig::new("q") }));
         fill(&world, 30);
         world.at(3600.0).await;
@@ -122,10 +150,57 @@ rows! {
         assert!((60..250).contains(&calls.len()), "{} probes in an hour", calls.len());
         let tried: BTreeSet<_> = world.worker.deliveries().into_iter().map(|(_, id, _)| id).collect();
         assert_eq!(tried.len(), 30, "whatever the queue gives");
+        world.at(24.5 * 3600.0).await;
+        assert_eq!((world.queues.count("q"), world.queues.count("qDlq")), (30, 0));
+        assert!(world.queues.most_receives("q") <= 26, "{} receives in a day", world.queues.most_receives("q"));
         up.store(true, Ordering::Relaxed);
-        world.at(3800.0).await;
+        world.at(24.5 * 3600.0 + 100.0).await;
         assert_eq!(running.source.status().paused, None);
         assert_eq!((world.queues.count("q"), world.queues.count("qDlq")), (0, 0));
+    }
+
+    /// A load balancer answers 503 now and then, and the service behind it 500.
+    d7_7__refusals_between_outages_use_few_receives_too {
+        let mut count = 0;
+        let world = World::new(move |batch| {
+            count += 1;
+            let reply = Reply::each(batch, |_| retry());
+            if count % 5 == 0 { reply.outage("service:entry") } else { reply.refused(ROUTE) }
+        });
+        world.queues.redrive_after(QueueSpec::default().max_receive_count);
+        world.start(sqs(SqsConfig { max_concurrency: 1, ..SqsConfig::new("q") }));
+        fill(&world, 30);
+        world.at(24.0 * 3600.0).await;
+        assert_eq!((world.queues.count("q"), world.queues.count("qDlq")), (30, 0));
+        assert!(world.queues.most_receives("q") <= 26, "{} receives in a day", world.queues.most_receives("q"));
+    }
+
+    /// All probes are made with the one message there is, which is received again only every 12 hours.
+    d7_7__one_message_is_not_moved_by_days_of_refusals {
+        let world = World::new(|batch| Reply::each(batch, |_| retry()).refused(ROUTE));
+        world.queues.redrive_after(QueueSpec::default().max_receive_count);
+        world.start(sqs(SqsConfig::new("q")));
+        fill(&world, 1);
+        world.at(11.0 * 3600.0).await;
+        assert!(world.worker.sizes().len() > 600, "{} probes", world.worker.sizes().len());
+        assert_eq!(world.queues.most_receives("q"), 1);
+        world.at(96.0 * 3600.0).await;
+        assert_eq!((world.queues.count("q"), world.queues.count("qDlq")), (1, 0));
+        assert!(world.queues.most_receives("q") <= 9, "{} receives", world.queues.most_receives("q"));
+        world.worker.answers(ack_all);
+        world.at(96.0 * 3600.0 + 100.0).await;
+        assert_eq!((world.queues.count("q"), world.queues.count("qDlq")), (0, 0));
+    }
+
+    d8_4__what_refusals_set_aside_goes_back_at_once_too {
+        let world = World::new(|batch| Reply::each(batch, |_| retry()).refused(ROUTE));
+        let running = world.start(sqs(SqsConfig { max_concurrency: 1, ..SqsConfig::new("q") }));
+        fill(&world, 40);
+        world.at(900.0).await;
+        assert_eq!(world.queues.visible("q"), 0, "held, or set aside");
+        let ended = world.drain.finish(Duration::from_secs(30), running.task).await.unwrap();
+        assert_eq!((ended, world.now_ms()), (Ended::Abandoned(40), 900_000));
+        assert_eq!(world.queues.visible("q"), 40);
     }
 
     /// Alone it looks like an outage. Records that come later are handled all the same, and show whose fault it was.
@@ -141,7 +216,6 @@ rows! {
             }
             if worked.load(Ordering::Relaxed) { reply } else { reply.refused(ROUTE) }
         });
-        world.queues.redrive_after(1_000);
         let running = world.start(sqs(SqsConfig { max_concurrency: 1, ..SqsConfig::new("q") }));
         fill(&world, 1);
         world.at(600.0).await;
@@ -153,6 +227,10 @@ rows! {
         assert_eq!(world.queues.count("q") + world.queues.count("qDlq"), 1, "the others are done");
         world.at(900.0).await;
         assert_eq!((world.queues.count("q"), world.queues.count("qDlq")), (0, 1));
+        let letter = world.queues.messages("qDlq").remove(0);
+        let details: serde_json::Value =
+            serde_json::from_str(Attribute::find(&letter.attributes, "details").unwrap()).unwrap();
+        assert!(details["attempted"].as_array().unwrap().len() > 3, "the probes are attempts, too: {details}");
     }
 
     d7_7__refusals_of_everything_pause_a_stream_without_a_retry {
@@ -170,6 +248,85 @@ rows! {
         up.store(true, Ordering::Relaxed);
         world.at(3700.0).await;
         assert_eq!((running.source.status().paused, world.queues.count("saveEntriesDlq")), (None, 0));
+    }
+
+    /// Nothing else calls the service, so nothing tells whose fault it is. The others of the shard wait for minutes at most.
+    d7_8__a_record_refused_alone_on_a_stream_is_given_up_and_the_others_go_on {
+        let world = World::new(refuses(&[1]));
+        world.streams.open("s", None);
+        world.streams.put_range("s", 0..5);
+        let running = world.start(SourceConfig::DynamodbStream(DynamodbStreamConfig::new("t")));
+        world.at(59.0).await;
+        assert_eq!((running.source.status().paused.unwrap().reason.as_str(), given_up(&world)), (ROUTE, vec![]));
+        world.at(240.0).await;
+        assert_eq!(given_up(&world), [(name(1), REFUSED.to_owned())]);
+        assert_eq!(world.streams.position("s"), Some(Checkpoint::At(name(4))));
+        assert_eq!(running.source.status().paused, None);
+        let attempts = world.worker.deliveries().into_iter().filter(|(_, id, _)| *id == name(1)).count();
+        assert!(attempts > 3, "its retries come first: {attempts}");
+    }
+
+    /// What comes later goes with the next probe. If it gets through, the refusals were the record's own (7.7).
+    d7_8__records_that_come_later_show_whose_fault_it_is {
+        let world = World::new(|batch| {
+            let reply = Reply::each(batch, |event| refusal(event.id == name(0)));
+            if batch.len() == 1 { reply.refused(ROUTE) } else { reply }
+        });
+        world.streams.open("s", None);
+        world.streams.put_range("s", 0..1);
+        let config = DynamodbStreamConfig { maximum_retry_attempts: 1, ..DynamodbStreamConfig::new("t") };
+        world.start(SourceConfig::DynamodbStream(config));
+        world.at(20.0).await;
+        assert_eq!(given_up(&world), []);
+        world.streams.put_range("s", 1..5);
+        world.at(59.0).await;
+        assert_eq!(given_up(&world), [(name(0), REFUSED.to_owned())]);
+        assert_eq!(world.streams.position("s"), Some(Checkpoint::At(name(4))));
+    }
+
+    /// An hour of a wrong path, which begins with a record that comes alone.
+    d7_8__records_that_are_all_refused_are_an_outage {
+        let world = World::new(|batch| Reply::each(batch, |_| refusal(true)).refused(ROUTE));
+        world.streams.open("s", None);
+        world.streams.put_range("s", 0..1);
+        let running = world.start(stream());
+        world.at(30.0).await;
+        world.streams.put_range("s", 1..5);
+        world.at(3600.0).await;
+        assert_eq!((running.source.status().paused.unwrap().reason.as_str(), given_up(&world)), (ROUTE, vec![]));
+        world.worker.answers(ack_all);
+        world.at(3700.0).await;
+        assert_eq!((running.source.status().paused, given_up(&world)), (None, vec![]));
+        assert_eq!(world.streams.position("s"), Some(Checkpoint::At(name(4))));
+    }
+
+    /// So an outage in which few records come costs few of them.
+    d7_8__each_record_that_is_given_up_doubles_the_time_of_the_next {
+        let world = World::new(refuses(&[0, 1, 2]));
+        world.streams.open("s", None);
+        world.streams.put_range("s", 0..4);
+        let config = DynamodbStreamConfig { batch_size: 1, maximum_retry_attempts: 0, ..DynamodbStreamConfig::new("t") };
+        world.start(SourceConfig::DynamodbStream(config));
+        for (at, most) in [(59.0, 0), (179.0, 1), (419.0, 2), (1200.0, 3)] {
+            world.at(at).await;
+            assert!(given_up(&world).len() <= most, "{:?} at {at}", given_up(&world));
+        }
+        assert_eq!(given_up(&world).len(), 3);
+        assert_eq!(world.streams.position("s"), Some(Checkpoint::At(name(3))));
+    }
+
+    d7_8__with_endless_retries_the_age_of_the_record_is_its_end {
+        let world = World::new(refuses(&[0]));
+        world.streams.open("s", None);
+        world.streams.put_range("s", 0..2);
+        let config = DynamodbStreamConfig {
+            maximum_retry_attempts: -1, maximum_record_age_secs: 3600, ..DynamodbStreamConfig::new("t")
+        };
+        world.start(SourceConfig::DynamodbStream(config));
+        world.at(3500.0).await;
+        assert_eq!(given_up(&world), []);
+        world.at(3700.0).await;
+        assert_eq!(given_up(&world).len(), 2, "both are too old");
     }
 
     d7_5__a_queue_that_is_down_pauses_and_resumes {

@@ -1,29 +1,29 @@
 //! How the messages of a queue are settled (docs/delivery.md, 2, 3 and 6).
 
-use crate::model::{Reply, Request, World, ack_all, down, retry, trap};
+use crate::model::{Lines, Reply, Request, World, ack_all, down, retry, trap};
 use crate::rows;
 use host_adapters_delivery::OnReject;
 use host_adapters_delivery::dead_letter::DeadLetter;
 use host_adapters_delivery::dispatch::CallError;
-use host_adapters_delivery::drain::{Drain, Ended};
+use host_adapters_delivery::drain::Ended;
 use host_adapters_delivery::event::{Attribute, AttributeValue, Disposition, Event};
-use host_adapters_platform::Received;
 use host_adapters_platform::limits::message::MAX_MESSAGE_BYTES;
+use host_adapters_platform::{QueueSpec, Received};
 use host_adapters_records::queue::Message;
 use host_adapters_sources::SourceConfig;
 use host_adapters_sources::sqs::SqsConfig;
 use std::time::Duration;
 
-fn one_poller() -> SqsConfig {
+pub fn one_poller() -> SqsConfig {
     SqsConfig { max_concurrency: 1, ..SqsConfig::new("q") }
 }
 
-fn start(world: &World, config: SqsConfig) {
+pub fn start(world: &World, config: SqsConfig) {
     world.start(SourceConfig::Sqs(config));
 }
 
 /// `count` messages at the beginning, `m1` and so on.
-fn fill(world: &World, count: usize) {
+pub fn fill(world: &World, count: usize) {
     world.queues.put("q", (0..count).map(|n| format!(r#"{{"n":{n}}}"#)));
 }
 
@@ -31,7 +31,7 @@ fn reject(reason: &str) -> Disposition {
     Disposition::Reject(reason.to_owned())
 }
 
-fn attribute<'a>(message: &'a Message, name: &str) -> &'a str {
+pub fn attribute<'a>(message: &'a Message, name: &str) -> &'a str {
     let found = Attribute::find(&message.attributes, name);
     found.unwrap_or_else(|| panic!("no {name} in {:?}", message.attributes))
 }
@@ -395,6 +395,35 @@ rows! {
         assert_eq!(world.queues.receives(), [(0, 10, Duration::from_secs(30))]);
     }
 
+    /// A service is throttled for longer than three attempts take.
+    d2_3__a_retry_with_a_time_uses_no_attempt {
+        let world = World::new(|batch| match batch[0].attempt {
+            1..=9 => Reply::each(batch, |_| Disposition::retry_after(Some(5_000), "429")),
+            _ => ack_all(batch),
+        });
+        world.queues.redrive_after(100);
+        start(&world, one_poller());
+        fill(&world, 1);
+        world.at(100.0).await;
+        let times: Vec<u64> = world.worker.sizes().into_iter().map(|(at, _)| at).collect();
+        assert_eq!(times, (0..10).map(|n| n * 5_000).collect::<Vec<u64>>());
+        assert_eq!((world.queues.count("q"), world.queues.count("qDlq")), (0, 0));
+        assert!(world.failures.asked().iter().all(|(call, _)| *call == "forget failures"), "nothing failed");
+    }
+
+    /// Four days of 429: each wait is a receive, and the queue moves a message after 100 of them.
+    d2_3__a_message_that_only_waits_is_not_moved_by_its_queue {
+        let world = World::new(|batch| Reply::each(batch, |_| Disposition::retry_after(Some(1_000), "429")));
+        world.queues.redrive_after(QueueSpec::default().max_receive_count);
+        start(&world, one_poller());
+        fill(&world, 1);
+        world.at(96.0 * 3600.0).await;
+        assert_eq!((world.queues.count("q"), world.queues.count("qDlq")), (1, 0));
+        let times: Vec<u64> = world.worker.sizes().into_iter().map(|(at, _)| at / 1_000).collect();
+        assert_eq!(times[..14], [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 40, 100, 220], "longer from the eleventh on");
+        assert!(times.windows(2).all(|pair| pair[1] - pair[0] <= 4200), "70 minutes at most");
+    }
+
     d2_3__a_longer_wait_than_12_h_is_12_h {
         let retry = Disposition::retry_after(Some(100 * 3_600_000), "busy");
         let world = World::new(move |batch| Reply::each(batch, |_| retry.clone()));
@@ -453,104 +482,20 @@ rows! {
         assert_eq!(world.queues.visible("q"), 4);
     }
 
-    /// Case 06: a service is down while the host is started and drained three times.
-    d3_8__case_06_what_ends_without_a_disposition_is_no_attempt {
-        let world = World::new(|_| Reply::new(Ok(vec![])).outage("service:entry").takes(20));
-        world.queues.redrive_after(100);
+    d12_3__what_cannot_be_read_of_a_message_is_logged_once {
+        let lines = Lines::default();
+        let _heard = tracing::subscriber::set_default(lines.clone());
+        let world = World::new(|batch| if batch[0].attempt == 1 { trap() } else { ack_all(batch) });
+        world.queues.unreadable.lock().unwrap().push("image".to_owned());
+        start(&world, one_poller());
         fill(&world, 1);
-        for start in 0..3u32 {
-            let (at, drain) = (f64::from(start) * 40.0, Drain::new());
-            let running = world.start_with(SourceConfig::Sqs(one_poller()), &drain);
-            world.at(at + 4.0).await;
-            let ended = drain.finish(Duration::from_secs(2), running.task).await.unwrap();
-            assert_eq!(ended, Ended::Abandoned(1));
-            world.at(at + 40.0).await;
+        world.at(40.0).await;
+        assert_eq!((world.worker.deliveries().len(), world.queues.count("q")), (2, 0), "its body is good");
+        let said = lines.with("attribute left out");
+        assert_eq!(said.len(), 1, "{said:?}");
+        for part in ["worker=save-entries", "source=sqs:q", "id=m1", "attribute=image"] {
+            assert!(said[0].contains(part), "{part}: {said:?}");
         }
-        world.worker.answers(ack_all);
-        start(&world, one_poller());
-        world.at(130.0).await;
-        let attempts: Vec<u32> = world.worker.deliveries().into_iter().map(|(_, _, attempt)| attempt).collect();
-        assert_eq!(attempts, [1, 2, 3, 4], "the delivery number goes on");
-        assert_eq!((world.queues.count("q"), world.queues.count("qDlq")), (0, 0));
-        assert!(world.failures.asked().iter().all(|(call, _)| *call == "forget failures"), "nothing failed");
-    }
-
-    d3_8__the_third_failure_is_the_last_however_many_receives_there_were {
-        let mut calls = 0;
-        let world = World::new(move |_| {
-            calls += 1;
-            // Every other delivery ends with its host.
-            if calls % 2 == 0 { trap() } else { trap().takes(1_000) }
-        });
-        world.queues.redrive_after(100);
-        fill(&world, 1);
-        for start in 0..3u32 {
-            let at = f64::from(start) * 100.0;
-            let running = world.start(SourceConfig::Sqs(one_poller()));
-            world.at(at + 5.0).await;
-            running.kill().await;
-            let running = world.start(SourceConfig::Sqs(one_poller()));
-            world.at(at + 45.0).await;
-            running.kill().await;
-            world.at(at + 100.0).await;
-        }
-        assert_eq!((world.queues.count("q"), world.queues.count("qDlq")), (0, 1));
-        assert_eq!(attribute(&world.queues.messages("qDlq")[0], "attempt"), "6", "the delivery number");
-        assert_eq!(world.failures.kept(), Vec::<String>::new(), "forgotten where the message is settled");
-    }
-
-    /// The first two of four fail now and then.
-    d3_11__a_batch_without_failures_costs_no_count {
-        let world = World::new(|batch| Reply::each(batch, |event| match (event.id.as_str(), event.attempt) {
-            ("m1", 1) | ("m2", 1 | 2) => retry(),
-            _ => Disposition::Ack,
-        }));
-        start(&world, one_poller());
-        fill(&world, 4);
-        world.at(100.0).await;
-        let ids = |ids: &[&str]| ids.iter().map(ToString::to_string).collect::<Vec<_>>();
-        let (count, forget) = ("count failures", "forget failures");
-        let expected =
-            [(count, ids(&["m1", "m2"])), (forget, ids(&["m1"])), (count, ids(&["m2"])), (forget, ids(&["m2"]))];
-        let mut asked = world.failures.asked();
-        asked.sort_by_key(|(call, ids)| expected.iter().position(|it| (it.0, &it.1) == (*call, ids)));
-        assert_eq!(asked, expected);
-        fill(&world, 10);
-        world.at(200.0).await;
-        assert_eq!((world.failures.asked().len(), world.queues.count("q")), (4, 0), "first receives, all acknowledged");
-    }
-
-    /// While failures cannot be counted, none is the last; the queue's own redrive ends it.
-    d3_12__a_table_of_failures_that_is_down_loses_nothing {
-        let world = World::new(|_| trap());
-        world.queues.redrive_after(5);
-        world.failures.faults.plan("count failures", 3, down());
-        start(&world, one_poller());
-        fill(&world, 1);
-        world.at(400.0).await;
-        assert_eq!(world.worker.deliveries().len(), 5);
-        assert_eq!((world.queues.count("q"), world.queues.count("qDlq")), (0, 1));
-        fill(&world, 1);
-        world.at(800.0).await;
-        assert_eq!(world.worker.deliveries().len(), 5 + 3, "it is up again");
-    }
-
-    /// A queue counts receives: a host that dies with a message has used one up.
-    d3_9__a_message_without_receives_left_goes_to_the_dlq_without_a_call {
-        let world = World::new(|batch| ack_all(batch).takes(10));
-        fill(&world, 1);
-        for death in 0..3u32 {
-            let running = world.start(SourceConfig::Sqs(one_poller()));
-            world.at(f64::from(death) * 40.0 + 5.0).await;
-            running.kill().await;
-            world.at(f64::from(death) * 40.0 + 40.0).await;
-        }
-        assert_eq!(world.queues.count("q"), 1, "exactly max_receive_count receives: still there");
-        start(&world, one_poller());
-        world.at(300.0).await;
-        let attempts: Vec<u32> = world.worker.deliveries().into_iter().map(|(_, _, attempt)| attempt).collect();
-        assert_eq!(attempts, [1, 2, 3]);
-        assert_eq!((world.queues.count("q"), world.queues.count("qDlq")), (0, 1));
     }
 
     /// Concurrency is a configured number; further messages wait.

@@ -52,6 +52,10 @@ fn report(id: &str, dispatched: &Dispatched) -> Result<ExitCode> {
         Ok(Some(Disposition::Ack)) => {}
         Ok(Some(Disposition::Skip(reason))) => eprintln!("host-adapters: skipped: {reason}"),
         Ok(Some(Disposition::Reject(reason))) => rejected.push(json!({"itemIdentifier": id, "reason": reason})),
+        Ok(Some(Disposition::GiveUp(reason))) => {
+            eprintln!("host-adapters: given up: {reason}");
+            failures.push(json!({"itemIdentifier": id, "reason": reason}));
+        }
         Ok(Some(Disposition::Retry(retry))) => {
             eprintln!("host-adapters: retry: {}", retry.reason);
             failures.push(json!({"itemIdentifier": id, "reason": retry.reason}));

@@ -170,7 +170,7 @@ class SaveEntries {
       const current = looks.get(key);
       const todo = check(record, current);
       if (todo === "behind") settle(record.index, { retry: null });
-      else if (todo.stale) settle(record.index, { reject: todo.stale });
+      else if (todo.stale) settle(record.index, { skip: todo.stale });
       else {
         const item = todo === "put" ? current : record.image;
         const job = jobs.get(key) ?? { item, action: todo, records: [] };
@@ -203,7 +203,7 @@ class SaveEntries {
           const result = results.get(job.item.globalUserId);
           if (result?.status === "upserted") held.push(job);
           else if (result?.status === "stale") changed.push(job);
-          else if (result?.status === "invalid") done(job, { reject: `invalid: ${result.message}` });
+          else if (result?.status === "invalid") done(job, { retry: null });
           else done(job, { retry: null });
         }
       }
@@ -253,6 +253,7 @@ class SaveEntries {
       processed: count((it) => it === "ack"),
       received: dispositions.length,
       rejected: count((it) => it.reject !== undefined),
+      skipped: count((it) => it.skip !== undefined),
     };
     const [level, tag, timestamp] = ["INFO", "registration:apps:saveEntries", new Date().toISOString()];
     this.platform.log(JSON.stringify({ correlationId, data, level, message, tag, timestamp }));

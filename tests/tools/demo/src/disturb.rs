@@ -73,16 +73,16 @@ impl Disturbance<'_> {
         self.send_old_profiles(world).await
     }
 
-    /// As a server answers that does not know the path.
+    /// As a server answers that does not know the path, and as a proxy that has a page for any path.
     fn lose_the_addresses(&self) {
-        let faults = |operations: &[&str]| Faults {
+        let faults = |operations: &[&str], refusal: u16| Faults {
             operations: operations.iter().map(|it| (*it).to_owned()).collect(),
             refused: 1.0,
-            refusal: 404,
+            refusal,
             ..Faults::default()
         };
-        self.fakes.set_faults(Service::Entry, faults(&["upsertEntries", "deleteEntries", "refreshScores"]));
-        self.fakes.set_faults(Service::User, faults(&["upsertUsers"]));
+        self.fakes.set_faults(Service::Entry, faults(&["upsertEntries", "deleteEntries", "refreshScores"], 404));
+        self.fakes.set_faults(Service::User, faults(&["upsertUsers"], 200));
     }
 
     /// Half of the profiles are slow to be stored, so that later ones overtake them.

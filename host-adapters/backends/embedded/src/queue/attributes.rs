@@ -22,10 +22,18 @@ fn parts(attribute: &Attribute) -> Vec<Cow<'_, str>> {
     parts
 }
 
-/// What [`stored`] wrote.
-pub(super) fn read(text: &str) -> Vec<Attribute> {
+/// What [`stored`] wrote, and the names of attributes that cannot be read.
+pub(super) fn read(text: &str) -> (Vec<Attribute>, Vec<String>) {
     let stored: Vec<Vec<String>> = serde_json::from_str(text).unwrap_or_default();
-    stored.into_iter().filter_map(one).collect()
+    let (mut attributes, mut unreadable) = (Vec::new(), Vec::new());
+    for parts in stored {
+        let name = parts.first().cloned().unwrap_or_default();
+        match one(parts) {
+            Some(attribute) => attributes.push(attribute),
+            None => unreadable.push(name),
+        }
+    }
+    (attributes, unreadable)
 }
 
 fn one(parts: Vec<String>) -> Option<Attribute> {
@@ -55,7 +63,9 @@ mod tests {
         ];
         let text = stored(&attributes).unwrap_or_default();
         assert_eq!(text, r#"[["correlationId","c"],["n","1.50","Number.float"],["b","AP8K","Binary"]]"#);
-        assert_eq!(read(&text), attributes);
+        assert_eq!(read(&text), (attributes.to_vec(), vec![]));
+        let broken = text.replace("AP8K", "%");
+        assert_eq!(read(&broken), (attributes[..2].to_vec(), vec!["b".to_owned()]));
         assert_eq!(stored(&[]), None);
     }
 }

@@ -5,8 +5,9 @@ use super::receive::{Take, Taken};
 use super::rows::{self, Receipt};
 use crate::Embedded;
 use host_adapters_platform::clock::millis;
-use host_adapters_platform::limits::message::{check_message, check_visibility};
-use host_adapters_platform::{Depth, QueueBackend, Received, Result};
+use host_adapters_platform::fifo::Stopped;
+use host_adapters_platform::limits::message::check_visibility;
+use host_adapters_platform::{Depth, QueueBackend, Received, Result, expired};
 use host_adapters_records::Error;
 use host_adapters_records::queue::Message;
 use rusqlite::Connection;
@@ -33,6 +34,7 @@ impl Embedded {
         let (source, clock) = (Arc::clone(queue), self.clock.clone());
         let after = move |taken: &Taken| {
             source.due_ms.store(taken.due_ms, Ordering::SeqCst);
+            expired(&source.name, taken.expired);
             if let (true, Some(dead_letters)) = (taken.redriven, &dead_letters) {
                 dead_letters.expect_at(clock.now_ms());
             }
@@ -67,8 +69,8 @@ impl QueueBackend for Embedded {
     async fn send_batch(&self, queue: &str, messages: Vec<Message>) -> Result<Vec<Result<String>>> {
         let queue = self.names.queue(queue)?;
         let mut answers = Vec::with_capacity(messages.len());
-        let mut checked =
-            messages.into_iter().map(|message| check_message(&queue.name, &message).map(|()| message)).peekable();
+        let mut stopped = Stopped::new(&queue.name);
+        let mut checked = messages.into_iter().map(|message| stopped.check(message)).peekable();
         while checked.peek().is_some() {
             let job = checked.by_ref().take(MESSAGES_PER_JOB).collect();
             answers.extend(self.send_job(&queue, job).await?);

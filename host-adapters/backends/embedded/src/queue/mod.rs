@@ -11,7 +11,7 @@ mod rows;
 pub(super) use deduplication::prune as prune_deduplication;
 
 use host_adapters_platform::clock::millis;
-use host_adapters_platform::{QueueSpec, fifo};
+use host_adapters_platform::{QueueSpec, expired, fifo};
 use rusqlite::Connection;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
@@ -56,6 +56,8 @@ impl Queue {
     /// it is sent, so the index on visibility finds them; one received since is dropped at its next receive.
     pub(super) fn prune(&self, conn: &Connection, now_ms: i64) -> rusqlite::Result<()> {
         let sql = "DELETE FROM messages WHERE queue = ?1 AND visible_ms <= ?2";
-        conn.prepare_cached(sql)?.execute((self.id, now_ms - self.retention_ms)).map(drop)
+        let dropped = conn.prepare_cached(sql)?.execute((self.id, now_ms - self.retention_ms))?;
+        expired(&self.name, dropped);
+        Ok(())
     }
 }

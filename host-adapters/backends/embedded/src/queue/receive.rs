@@ -38,6 +38,8 @@ pub(super) struct Taken {
     pub(super) due_ms: i64,
     /// Whether messages were moved to the dead letter queue.
     pub(super) redriven: bool,
+    /// How many messages were dropped because their retention has ended.
+    pub(super) expired: usize,
 }
 
 struct Row {
@@ -47,7 +49,7 @@ struct Row {
 
 impl Take<'_> {
     pub(super) fn run(&self, conn: &Connection) -> rusqlite::Result<Taken> {
-        let mut taken = Taken { messages: Vec::new(), due_ms: self.now_ms, redriven: false };
+        let mut taken = Taken { messages: Vec::new(), due_ms: self.now_ms, redriven: false, expired: 0 };
         while taken.messages.len() < self.max {
             let wanted = self.max - taken.messages.len();
             let rows = self.take(conn, wanted)?;
@@ -82,6 +84,7 @@ impl Take<'_> {
     fn settle(&self, conn: &Connection, row: Row, taken: &mut Taken) -> rusqlite::Result<()> {
         let age = self.now_ms - i64::try_from(row.message.sent_ms).unwrap_or(i64::MAX);
         if age >= self.queue.retention_ms {
+            taken.expired += 1;
             return conn.prepare_cached("DELETE FROM messages WHERE id = ?1")?.execute([row.id]).map(drop);
         }
         match self.dead_letters {

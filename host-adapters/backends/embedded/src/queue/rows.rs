@@ -106,12 +106,13 @@ pub(super) fn peek(conn: &Connection, queue: &Queue, max: usize) -> rusqlite::Re
 /// Reads a message from the columns uuid, body, attributes, receives, sent_ms, grp, beginning at `first`.
 pub(super) fn read_message(row: &Row<'_>, first: usize, receipt: String) -> rusqlite::Result<Received> {
     let uuid = Uuid::from_slice(row.get_ref(first)?.as_blob()?).unwrap_or_default();
-    let attributes = row.get_ref(first + 2)?.as_str_or_null()?.map(attributes::read).unwrap_or_default();
+    let (attributes, unreadable) = row.get_ref(first + 2)?.as_str_or_null()?.map(attributes::read).unwrap_or_default();
     Ok(Received {
         id: uuid.to_string(),
         receipt,
         body: row.get(first + 1)?,
         attributes,
+        unreadable,
         group: row.get(first + 5)?,
         receive_count: row.get(first + 3)?,
         sent_ms: u64::try_from(row.get::<_, i64>(first + 4)?).unwrap_or(0),

@@ -23,7 +23,7 @@ pub(super) fn apply(update: &Update, old: Option<&str>) -> Result<Option<String>
         return Ok(None);
     }
     let text = item.text()?;
-    check_size(&update.key, text.len())?;
+    check_size(&update.key, &text)?;
     Ok(Some(text))
 }
 

@@ -15,7 +15,7 @@ use host_adapters_delivery::dead_letter::{DeadLetter, DeadLetterSink};
 use host_adapters_delivery::drain::{Drain, Ended};
 use host_adapters_delivery::event::Event;
 use host_adapters_delivery::redrive::{Recovery, Way};
-use host_adapters_delivery::stream::{OrderedStreams, Rules, Start, StreamConsumer};
+use host_adapters_delivery::stream::{OrderedStreams, Patience, Rules, Start, StreamConsumer};
 use host_adapters_platform::StreamBackend;
 use std::sync::Arc;
 
@@ -52,6 +52,7 @@ impl DynamodbStreamSource {
             backoff: context.backoff.clone(),
             clock: context.clock.clone(),
             limits: config.limits(),
+            patience: Patience::default(),
             policy: config.policy(),
             max_age: config.max_age(),
             on_reject: config.on_reject,

@@ -1,22 +1,25 @@
 //! When each message was handed over, for its dead letter. A host knows the attempts that it made itself, since its start.
 
-use std::collections::HashMap;
+use hashlink::LruCache;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// Most messages that are remembered; the times of others begin with their next receive.
+/// Most messages that are remembered; the oldest is forgotten for a new one.
 const MAX_MESSAGES: usize = 10_000;
 
 /// The attempts of messages that failed and are on their queue, by id, milliseconds since 1970 (UTC).
-#[derive(Clone, Default)]
-pub struct Attempts(Arc<Mutex<HashMap<String, Vec<u64>>>>);
+#[derive(Clone)]
+pub struct Attempts(Arc<Mutex<LruCache<String, Vec<u64>>>>);
+
+impl Default for Attempts {
+    fn default() -> Self {
+        Self(Arc::new(Mutex::new(LruCache::new(MAX_MESSAGES))))
+    }
+}
 
 impl Attempts {
     /// Remembers the attempts of a message that will come again.
     pub fn keep(&self, id: String, times_ms: Vec<u64>) {
-        let mut kept = self.lock();
-        if kept.len() < MAX_MESSAGES {
-            kept.insert(id, times_ms);
-        }
+        self.lock().insert(id, times_ms);
     }
 
     /// The attempts of a message that has come again; they are forgotten.
@@ -24,7 +27,24 @@ impl Attempts {
         self.lock().remove(id).unwrap_or_default()
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, Vec<u64>>> {
+    fn lock(&self) -> MutexGuard<'_, LruCache<String, Vec<u64>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_oldest_is_forgotten_for_a_new_one() {
+        let attempts = Attempts::default();
+        for n in 0..=MAX_MESSAGES {
+            attempts.keep(n.to_string(), vec![1, 2]);
+        }
+        assert_eq!(attempts.take("0"), [0; 0]);
+        assert_eq!(attempts.take("1"), [1, 2]);
+        assert_eq!(attempts.take(&MAX_MESSAGES.to_string()), [1, 2], "the newest");
+        assert_eq!(attempts.take("1"), [0; 0], "it has come again");
     }
 }

@@ -31,6 +31,14 @@ pub struct InFlightMessage {
     extend: Option<Instant>,
 }
 
+impl InFlightMessage {
+    /// As long as `wanted`, or as the queue may still keep the message invisible, in whole seconds.
+    pub fn at_most(&self, wanted: Duration) -> Duration {
+        let left = (self.received + LONGEST).saturating_duration_since(Instant::now());
+        wanted.min(Duration::from_secs(left.as_secs()))
+    }
+}
+
 impl Weigh for InFlightMessage {
     fn weight(&self) -> usize {
         self.event.payload.len()
@@ -97,7 +105,7 @@ impl VisibilityHeartbeat {
         let now = Instant::now();
         let is_due = |message: &&mut &mut InFlightMessage| message.extend.is_some_and(|due| due <= now);
         let mut due: Vec<&mut &mut InFlightMessage> = message.iter_mut().filter(is_due).collect();
-        let change = |message: &&mut &mut InFlightMessage| (message.receipt.clone(), self.reach(message, now));
+        let change = |message: &&mut &mut InFlightMessage| (message.receipt.clone(), message.at_most(self.visibility));
         let changes: Vec<(String, Duration)> = due.iter().map(change).collect();
         let count = changes.len();
         let failed = match self.backend.change_visibility_batch(&self.queue, &changes).await {
@@ -110,11 +118,5 @@ impl VisibilityHeartbeat {
         for (message, (_, reach)) in due.iter_mut().zip(changes) {
             message.extend = (reach == self.visibility).then_some(now + self.visibility / 3);
         }
-    }
-
-    /// How long an extension of a message may last.
-    fn reach(&self, message: &InFlightMessage, now: Instant) -> Duration {
-        let left = (message.received + LONGEST).saturating_duration_since(now);
-        self.visibility.min(Duration::from_secs(left.as_secs()))
     }
 }

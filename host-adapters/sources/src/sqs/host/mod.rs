@@ -4,13 +4,14 @@
 //! Concurrency is the number of pollers; a poller that waits for its worker receives nothing, so overload shows as
 //! depth of the queue. While a dependency of the worker is down, the pollers receive nothing, because the queue counts
 //! receives: pollers with a batch in flight keep it, one of them delivers it again as the probe, and when the probe
-//! succeeds all go on. An outage that only refusals tell may be the batch's own fault: such a batch goes back to its queue,
-//! and whatever the queue gives next is the probe.
+//! succeeds all go on. An outage that only refusals tell may be the batch's own fault: the next probe is made with other
+//! messages, if the queue has any ([`refused`]).
 
 mod attempts;
 mod canned;
 mod config;
 mod heartbeat;
+mod refused;
 mod settle;
 
 pub(crate) use canned::CANNED;
@@ -22,14 +23,16 @@ use crate::{CircuitBreakers, Source, SourceContext, SourceSettings, Status};
 use attempts::Attempts;
 use heartbeat::{InFlightMessage, VisibilityHeartbeat};
 use host_adapters_delivery::batch::{Batcher, Need};
-use host_adapters_delivery::call::Invoker;
+use host_adapters_delivery::call::{CallOutcome, Invoker};
+use host_adapters_delivery::circuit_breaker::Permit;
 use host_adapters_delivery::dead_letter::{DeadLetter, DeadLetterSink, note_attempt};
 use host_adapters_delivery::drain::{Drain, Ended};
 use host_adapters_delivery::redrive::{Recovery, Way};
 use host_adapters_failpoint::{self as failpoint, Step};
 use host_adapters_platform::Received;
 use host_adapters_platform::clock::Clock;
-use settle::{Plan, Settler};
+use refused::Refused;
+use settle::{Changes, Plan, Settler};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -42,6 +45,10 @@ pub(crate) const RECOVERY: Recovery = Recovery { way: Way::Queue, event: DeadLet
 const LONG_POLL: Duration = Duration::from_secs(20);
 /// Most messages received at a time, so that memory is bounded by `max_batch_bytes` and not by `batch_size`.
 const PORTION: usize = 500;
+/// Most messages that are received for a probe: one call of SQS returns no more.
+const PROBE: usize = 10;
+/// How long to wait for them. Without waiting, SQS asks only some of its servers.
+const PROBE_WAIT: Duration = Duration::from_secs(1);
 
 /// A queue that feeds a worker.
 pub struct SqsSource {
@@ -136,12 +143,21 @@ impl Poller {
         let mut held = self.heartbeat.hold(message, event::received(&self.invoker.source, message));
         if message.receive_count > 1 {
             held.attempts_ms = self.settler.attempts.take(&message.id);
+        } else {
+            self.log_unreadable(message);
         }
         held
     }
 
-    /// Receives up to `max` messages until `until`, or for as long as a long poll takes. An error opens the circuit, so
-    /// that the next receive waits.
+    /// Says once what is left out of a message; a body that is good is handed over all the same.
+    fn log_unreadable(&self, message: &Received) {
+        let (worker, source, id) = (&self.invoker.worker, &self.invoker.source, &message.id);
+        for attribute in &message.unreadable {
+            tracing::warn!(worker, source, id, attribute, "attribute left out: it cannot be read");
+        }
+    }
+
+    /// Receives up to `max` messages until `until`, or for as long as a long poll takes; waits in a pause.
     async fn receive(&self, max: usize, until: Option<Instant>) -> Vec<Received> {
         let admitted = async {
             self.breakers.worker.wants_records().await;
@@ -155,6 +171,11 @@ impl Poller {
             },
         };
         let wait = until.map_or(LONG_POLL, |until| until.saturating_duration_since(Instant::now()));
+        self.receive_with(permit, max, wait).await
+    }
+
+    /// An error opens the circuit of the queue, so that the next receive waits.
+    async fn receive_with(&self, permit: Permit<'_>, max: usize, wait: Duration) -> Vec<Received> {
         match self.heartbeat.backend.receive(&self.heartbeat.queue, max, wait, self.heartbeat.visibility).await {
             Ok(messages) => {
                 if !messages.is_empty() {
@@ -181,30 +202,118 @@ impl Poller {
         drain: &Drain,
     ) -> Ended {
         // The next batch is the last.
-        let mut batches = vec![batch];
-        while let Some(mut batch) = batches.pop() {
-            self.heartbeat.keep(unsettled(&mut batch, &mut batches, batcher), settled(settling)).await;
+        let mut hands = Hands { batches: vec![batch], refused: Refused::default(), batcher };
+        while !(hands.batches.is_empty() && hands.refused.is_empty()) {
+            self.heartbeat.keep(hands.unsettled(), settled(settling)).await;
+            let entered = self.heartbeat.keep(hands.unsettled(), Invoker::enter(&self.breakers.worker, drain)).await;
+            let Some(permit) = entered else { return self.abandon(hands).await };
+            if !permit.is_probe() {
+                self.settle(settling, hands.pause_is_over());
+            }
+            let mut batch = self.next(&permit, &mut hands, drain).await;
             let now_ms = u64::try_from(self.clock.now_ms()).unwrap_or(0);
             batch.iter_mut().for_each(|message| note_attempt(&mut message.attempts_ms, now_ms));
             let events = batch.iter().map(|message| message.event.clone()).collect();
-            let call = self.invoker.call(&self.breakers.worker, drain, events);
-            let Some(outcome) = self.heartbeat.keep(unsettled(&mut batch, &mut batches, batcher), call).await else {
-                batch.extend(batches.into_iter().flatten());
-                self.settler.return_now(&batch).await;
-                return Ended::Abandoned(batch.len());
+            let call = self.invoker.call_with(permit, drain, events);
+            let Some(outcome) = self.heartbeat.keep(batch.iter_mut().chain(hands.unsettled()), call).await else {
+                hands.batches.push(batch);
+                return self.abandon(hands).await;
             };
-            let Plan { keep, mut halve, blocked, mut changes } = self.settler.plan(batch, &outcome);
-            changes.give_back(behind(&blocked, &mut batches, batcher));
+            let plan = self.settler.plan(batch, &outcome);
+            let changes = hands.take_back(plan, &outcome, &self.settler);
+            self.settle(settling, changes);
+        }
+        self.settle(settling, hands.pause_is_over());
+        Ended::Drained
+    }
+
+    /// The batch of the next call. A probe is made with other messages than those that were refused, if there are any.
+    async fn next(&self, permit: &Permit<'_>, hands: &mut Hands<'_>, drain: &Drain) -> Vec<InFlightMessage> {
+        if let Some(batch) = hands.batches.pop() {
+            return batch;
+        }
+        let others = if permit.is_probe() { self.others(hands, drain).await } else { Vec::new() };
+        if others.is_empty() {
+            return hands.refused.take_held();
+        }
+        hands.refused.replaced_by(&others);
+        others
+    }
+
+    /// Messages that wait in the host, or else what the queue gives at once. Nothing is received once intake has stopped.
+    async fn others(&self, hands: &mut Hands<'_>, drain: &Drain) -> Vec<InFlightMessage> {
+        if hands.batcher.waiting_mut().is_empty()
+            && let Some(permit) = self.breakers.intake.try_enter()
+        {
+            let receive = self.receive_with(permit, self.batch.size.min(PROBE), PROBE_WAIT);
+            let received = tokio::select! {
+                biased;
+                () = drain.stopping() => Vec::new(),
+                received = self.heartbeat.keep(hands.unsettled(), receive) => received,
+            };
+            hands.batcher.push(received.iter().map(|message| self.hold(message)));
+        }
+        heartbeat::newest(hands.batcher.take())
+    }
+
+    /// Makes changes in the background.
+    fn settle(self: &Arc<Self>, settling: &mut JoinSet<()>, changes: Changes) {
+        if !changes.is_empty() {
             let poller = self.clone();
             settling.spawn(async move { poller.settler.settle(changes).await });
-            let second = halve.split_off(halve.len().div_ceil(2));
-            let again = [second, halve, keep].into_iter().filter(|batch| !batch.is_empty());
-            batches.extend(again.map(|mut batch| {
-                batch.iter_mut().for_each(|message| message.event.attempt += 1);
-                batch
-            }));
         }
-        Ended::Drained
+    }
+
+    /// Returns all messages to the queue, except those that wait for the next batch, which is the last.
+    async fn abandon(&self, mut hands: Hands<'_>) -> Ended {
+        hands.batches.push(hands.refused.take_held());
+        let mut receipts = hands.refused.take_aside();
+        receipts.extend(hands.batches.into_iter().flatten().map(|message| message.receipt));
+        let count = receipts.len();
+        self.settler.return_now(receipts).await;
+        Ended::Abandoned(count)
+    }
+}
+
+/// The messages that a poller has, except those of the call under way.
+struct Hands<'a> {
+    /// To be handed over, the last one first.
+    batches: Vec<Vec<InFlightMessage>>,
+    refused: Refused,
+    /// For the next batch.
+    batcher: &'a mut Batcher<InFlightMessage>,
+}
+
+impl Hands<'_> {
+    /// All messages in flight that are neither with the worker nor being settled.
+    fn unsettled(&mut self) -> impl Iterator<Item = &mut InFlightMessage> {
+        let batches = self.batches.iter_mut().flatten();
+        batches.chain(self.refused.held_mut()).chain(self.batcher.waiting_mut())
+    }
+
+    /// Takes the messages of a call that are to be handed over again; returns the changes at the queue.
+    fn take_back(&mut self, plan: Plan, outcome: &CallOutcome, settler: &Settler) -> Changes {
+        let Plan { keep, mut halve, blocked, mut changes } = plan;
+        changes.give_back(behind(&blocked, &mut self.batches, self.batcher));
+        let second = halve.split_off(halve.len().div_ceil(2));
+        let [second, halve, mut keep] = [second, halve, keep].map(|mut batch| {
+            batch.iter_mut().for_each(|message| message.event.attempt += 1);
+            batch
+        });
+        if outcome.is_suspected {
+            self.refused.add(std::mem::take(&mut keep), &mut changes, &settler.attempts);
+        } else if outcome.outage.is_none() {
+            changes.show(self.refused.take_aside());
+        }
+        self.batches.extend([second, halve, keep].into_iter().filter(|batch| !batch.is_empty()));
+        changes
+    }
+
+    /// What was set aside is received again.
+    fn pause_is_over(&mut self) -> Changes {
+        let mut changes = Changes::default();
+        changes.show(self.refused.take_aside());
+        changes
     }
 }
 
@@ -225,15 +334,6 @@ fn behind(
     }
     batches.retain(|batch| !batch.is_empty());
     behind
-}
-
-/// All messages in flight that are not being settled: of this call, of the calls after it, and of the next batch.
-fn unsettled<'a>(
-    batch: &'a mut [InFlightMessage],
-    batches: &'a mut [Vec<InFlightMessage>],
-    batcher: &'a mut Batcher<InFlightMessage>,
-) -> impl Iterator<Item = &'a mut InFlightMessage> {
-    batch.iter_mut().chain(batches.iter_mut().flatten()).chain(batcher.waiting_mut())
 }
 
 /// Waits until the previous batch is settled.

@@ -3,7 +3,8 @@
 //! are given up are first stored as dead letters, then deleted.
 //!
 //! In a FIFO queue, a message that is not settled keeps its place: whatever the worker said of the messages behind it in
-//! its group, they are delivered again after it.
+//! its group, they are delivered again after it. So are those behind a message that becomes a dead letter, because its
+//! queue may refuse that.
 
 use super::attempts::Attempts;
 use super::heartbeat::InFlightMessage;
@@ -14,11 +15,17 @@ use host_adapters_delivery::event::Disposition;
 use host_adapters_delivery::retry::Backoff;
 use host_adapters_failpoint::{self as failpoint, Step};
 use host_adapters_platform::{FailureTable, QueueBackend, fifo};
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-const LONGEST_VISIBILITY: Duration = Duration::from_secs(12 * 60 * 60);
+/// A message that only waits does so for as long as its worker asks up to this receive. Then it waits longer each time, so
+/// that the queue's own redrive does not move it: with 100 receives, not before its retention of 4 days by default ends.
+const PROMPT_RECEIVES: u32 = 10;
+/// The wait at the receive after that, which doubles with each.
+const FIRST_LONG_WAIT: Duration = Duration::from_secs(30);
+/// The longest of these waits.
+const LONGEST_WAIT: Duration = Duration::from_secs(70 * 60);
 /// Attempts to delete a message. If all fail, the worker sees the message again.
 const DELETE_ATTEMPTS: u32 = 3;
 
@@ -48,11 +55,11 @@ pub struct Settler {
 /// What the outcome of a call asks for.
 #[derive(Default)]
 pub struct Plan {
-    /// Messages that were not handled because of an outage. They stay in flight and are delivered again as the probe.
+    /// Messages that were not handled because of an outage. They stay in flight.
     pub keep: Vec<InFlightMessage>,
     /// Messages of a batch that failed for good. They are delivered again in halves, until the culprit is alone.
     pub halve: Vec<InFlightMessage>,
-    /// Groups of a FIFO queue in which a message failed: messages behind it wait in the queue.
+    /// Groups of a FIFO queue in which a message is not settled: messages behind it wait in the queue.
     pub blocked: BTreeSet<String>,
     /// Changes to make at the queue.
     pub changes: Changes,
@@ -62,7 +69,8 @@ pub struct Plan {
 #[derive(Default)]
 pub struct Changes {
     delete: Vec<Settled>,
-    delay: Vec<(String, Duration)>,
+    hide: Vec<(String, Duration)>,
+    give_back: Vec<String>,
     give_up: Vec<(Settled, Unstored)>,
     failed: Vec<Failed>,
 }
@@ -83,8 +91,6 @@ impl Settled {
 /// A message that failed, to be retried or given up.
 struct Failed {
     message: InFlightMessage,
-    /// The wait that the worker asked for.
-    wait: Option<Duration>,
     reason: String,
     digest: String,
     traceparent: Option<String>,
@@ -94,13 +100,31 @@ struct Failed {
 enum Fate {
     Settled,
     Kept,
-    Failed,
+    /// It is not settled, or may not be: messages behind it wait.
+    Blocks,
 }
 
 impl Changes {
     /// Returns messages to the queue, where they are visible at once.
     pub fn give_back(&mut self, messages: impl IntoIterator<Item = InFlightMessage>) {
-        self.delay.extend(messages.into_iter().map(|message| (message.receipt, Duration::ZERO)));
+        self.show(messages.into_iter().map(|message| message.receipt));
+    }
+
+    /// Makes messages visible at once.
+    pub fn show(&mut self, receipts: impl IntoIterator<Item = String>) {
+        self.give_back.extend(receipts);
+    }
+
+    /// Makes a message invisible for this long.
+    pub fn hide(&mut self, receipt: String, by: Duration) {
+        self.hide.push((receipt, by));
+    }
+
+    /// Whether there is nothing to do.
+    pub fn is_empty(&self) -> bool {
+        let Self { delete, hide, give_back, give_up, failed } = self;
+        let nothing_to_store = give_up.is_empty() && failed.is_empty();
+        nothing_to_store && delete.is_empty() && hide.is_empty() && give_back.is_empty()
     }
 }
 
@@ -121,10 +145,14 @@ impl Settler {
                 Some(group) if kept.contains(&group) => plan.keep.push(message),
                 group => match (self.plan_one(&mut plan, message, disposition, outcome), group) {
                     (Fate::Kept, Some(group)) => drop(kept.insert(group)),
-                    (Fate::Failed, Some(group)) => drop(plan.blocked.insert(group)),
+                    (Fate::Blocks, Some(group)) => drop(plan.blocked.insert(group)),
                     _ => {}
                 },
             }
+        }
+        if outcome.is_suspected {
+            // The next call is with others, so what was received behind these messages does not stay.
+            plan.blocked.extend(kept);
         }
         plan
     }
@@ -132,41 +160,41 @@ impl Settler {
     /// Makes these changes. If the queue fails, retries take time, so the other messages in flight need their
     /// heartbeat.
     pub async fn settle(&self, changes: Changes) {
-        let Changes { delete, delay, give_up, failed } = changes;
-        // What succeeded does not wait until the failures are counted.
-        tokio::join!(self.finish(delete), self.settle_failed(failed, give_up, delay));
+        let Changes { delete, hide, give_back, give_up, failed } = changes;
+        // What succeeded does not wait until the failures are counted, nor does what has no heartbeat any more.
+        let failed = self.settle_failed(failed, give_up, give_back);
+        tokio::join!(self.finish(delete), self.change_visibility(hide), failed);
     }
 
     async fn settle_failed(
         &self,
         failed: Vec<Failed>,
         mut give_up: Vec<(Settled, Unstored)>,
-        mut delay: Vec<(String, Duration)>,
+        give_back: Vec<String>,
     ) {
         for (failed, is_last) in self.count(failed).await {
             if is_last {
-                let Failed { message, reason, digest, traceparent, .. } = failed;
+                let Failed { message, reason, digest, traceparent } = failed;
                 let cause = Cause { reason: &reason, digest: &digest, traceparent: traceparent.as_deref(), attempts_ms: &[] };
                 self.log_given_up(&message, cause);
                 give_up.push(self.dead_letter(message, cause));
                 continue;
             }
             self.invoker.meter.retried.increment(1);
-            // Without a time, nothing is changed: the message reappears when its visibility ends, not before.
-            let InFlightMessage { event, receipt, attempts_ms, .. } = failed.message;
-            self.attempts.keep(event.id, attempts_ms);
-            delay.extend(failed.wait.map(|wait| (receipt, wait)));
+            // Nothing is changed: the message reappears when its visibility ends, not before.
+            self.attempts.keep(failed.message.event.id, failed.message.attempts_ms);
         }
         let given_up = self.give_up(give_up).await;
         self.finish(given_up).await;
-        self.change_visibility(delay).await;
+        self.return_now(give_back).await;
     }
 
-    /// Deletes messages that are done with, and forgets their failures.
-    async fn finish(&self, settled: Vec<Settled>) {
-        let (receipts, ids): (Vec<_>, Vec<_>) = settled.into_iter().map(|it| (it.receipt, it.failed_id)).unzip();
-        self.delete(receipts).await;
-        self.forget(ids.into_iter().flatten().collect()).await;
+    /// Deletes messages that are done with, and forgets the failures of those that are deleted: the others come again.
+    async fn finish(&self, mut settled: Vec<Settled>) {
+        let receipts = settled.iter().map(|it| it.receipt.clone()).collect();
+        let left = self.delete(receipts).await;
+        settled.retain(|it| !left.contains(&it.receipt));
+        self.forget(settled.into_iter().filter_map(|it| it.failed_id).collect()).await;
     }
 
     /// Counts the failures of messages; returns whether each was the last that it may have. If the table of failures is
@@ -195,8 +223,8 @@ impl Settler {
     }
 
     /// Returns messages to the queue, where they are visible at once.
-    pub async fn return_now(&self, batch: &[InFlightMessage]) {
-        self.change_visibility(batch.iter().map(|message| (message.receipt.clone(), Duration::ZERO)).collect()).await;
+    pub async fn return_now(&self, receipts: Vec<String>) {
+        self.change_visibility(receipts.into_iter().map(|receipt| (receipt, Duration::ZERO)).collect()).await;
     }
 
     fn plan_one(
@@ -220,18 +248,17 @@ impl Settler {
             }
             Disposition::Reject(reason) => {
                 self.invoker.rejected(&message.event, reason, digest, self.on_reject.queue(&self.dead_letters.queue));
-                match self.on_reject {
-                    OnReject::Drop => plan.changes.delete.push(Settled::new(message)),
-                    OnReject::DeadLetter => {
-                        plan.changes.give_up.push(self.dead_letter(message, outcome.cause(reason)));
-                    }
+                if self.on_reject == OnReject::Drop {
+                    plan.changes.delete.push(Settled::new(message));
+                    return Fate::Settled;
                 }
-                Fate::Settled
+                plan.changes.give_up.push(self.dead_letter(message, outcome.cause(reason)));
+                Fate::Blocks
             }
-            // It reappears when its visibility ends, and no attempt is used up.
-            Disposition::Retry(_) if outcome.is_suspected => {
-                meter.retried.increment(1);
-                Fate::Failed
+            Disposition::GiveUp(reason) => {
+                self.log_given_up(&message, outcome.cause(reason));
+                plan.changes.give_up.push(self.dead_letter(message, outcome.cause(reason)));
+                Fate::Blocks
             }
             Disposition::Retry(_) if outcome.outage.is_some() => {
                 meter.retried.increment(1);
@@ -242,16 +269,28 @@ impl Settler {
                 let reason = outcome.reason();
                 self.log_given_up(&message, outcome.cause(&reason));
                 plan.changes.give_up.push(self.dead_letter(message, outcome.cause(&reason)));
-                Fate::Failed
+                Fate::Blocks
             }
-            Disposition::Retry(retry) => {
-                let wait = retry.after_ms.map(|millis| Duration::from_millis(millis).min(LONGEST_VISIBILITY));
-                let (reason, digest) = (outcome.reason_of(Some(disposition)), digest.clone());
-                let traceparent = outcome.traceparent.clone();
-                plan.changes.failed.push(Failed { message, wait, reason, digest, traceparent });
-                Fate::Failed
+            Disposition::Retry(_) => {
+                match disposition.wait() {
+                    Some(wait) => self.delay(&mut plan.changes, message, wait),
+                    None => {
+                        let (reason, digest) = (outcome.reason_of(Some(disposition)), digest.clone());
+                        let traceparent = outcome.traceparent.clone();
+                        plan.changes.failed.push(Failed { message, reason, digest, traceparent });
+                    }
+                }
+                Fate::Blocks
             }
         }
+    }
+
+    /// The message only waits; it has not failed.
+    fn delay(&self, changes: &mut Changes, message: InFlightMessage, wait: Duration) {
+        self.invoker.meter.retried.increment(1);
+        let wait = message.at_most(wait.max(least_wait(message.receives)));
+        changes.hide(message.receipt, wait);
+        self.attempts.keep(message.event.id, message.attempts_ms);
     }
 
     fn log_given_up(&self, message: &InFlightMessage, Cause { reason, digest, .. }: Cause<'_>) {
@@ -290,12 +329,12 @@ impl Settler {
         stored
     }
 
-    /// Deletes messages. Success does not prove deletion (docs/delivery.md, 3.6): a stale receipt deletes nothing, and
-    /// the message comes again.
-    async fn delete(&self, mut receipts: Vec<String>) {
+    /// Deletes messages; returns the receipts of those for which that failed. Success does not prove deletion
+    /// (docs/delivery.md, 3.6): a stale receipt deletes nothing, and the message comes again.
+    async fn delete(&self, mut receipts: Vec<String>) -> HashSet<String> {
         for failures in 1..=DELETE_ATTEMPTS {
             if receipts.is_empty() {
-                return;
+                break;
             }
             failpoint::reached(Step::BeforeDelete);
             let deleted = self.backend.delete_batch(&self.queue, &receipts).await;
@@ -311,13 +350,14 @@ impl Settler {
                 }
                 Err(error) => Some(error),
             };
-            let Some(error) = error else { return };
+            let Some(error) = error else { break };
             let (queue, count) = (&self.queue, receipts.len());
             tracing::warn!(queue, count, failures, %error, "settled messages not deleted: they may come again");
             if failures < DELETE_ATTEMPTS {
                 tokio::time::sleep(self.backoff.after(failures)).await;
             }
         }
+        receipts.into_iter().collect()
     }
 
     async fn change_visibility(&self, changes: Vec<(String, Duration)>) {
@@ -332,5 +372,13 @@ impl Settler {
             let (queue, count) = (&self.queue, changes.len());
             tracing::warn!(queue, count, %error, "visibility not changed: messages reappear at their timeout");
         }
+    }
+}
+
+/// How long a message waits at least that was received so often and has not failed.
+fn least_wait(receives: u32) -> Duration {
+    match receives.checked_sub(PROMPT_RECEIVES + 1) {
+        None => Duration::ZERO,
+        Some(doublings) => FIRST_LONG_WAIT.saturating_mul(2u32.saturating_pow(doublings)).min(LONGEST_WAIT),
     }
 }

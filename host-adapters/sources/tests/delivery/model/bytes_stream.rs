@@ -9,7 +9,7 @@ use host_adapters_delivery::dead_letter::DeadLetterSink;
 use host_adapters_delivery::drain::{Drain, Ended};
 use host_adapters_delivery::event::{Attribute, Event, Payload};
 use host_adapters_delivery::split::Policy;
-use host_adapters_delivery::stream::{OrderedStreams, Rules, Start, StreamConsumer};
+use host_adapters_delivery::stream::{OrderedStreams, Patience, Rules, Start, StreamConsumer};
 use host_adapters_platform::{LeaseTable, ShardReader};
 use host_adapters_sources::SourceContext;
 use std::sync::Arc;
@@ -75,6 +75,7 @@ pub async fn run_bytes_stream(config: BytesStreamConfig, context: SourceContext,
         clock: context.clock.clone(),
         limits: config.limits,
         policy: config.policy,
+        patience: Patience::default(),
         max_age: config.max_age,
         on_reject: config.on_reject,
         dead_letters,

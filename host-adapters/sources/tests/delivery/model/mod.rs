@@ -4,6 +4,7 @@
 mod bytes_stream;
 mod failures;
 mod faults;
+mod lines;
 mod queues;
 mod streams;
 mod worker;
@@ -11,6 +12,7 @@ mod worker;
 pub use bytes_stream::{BytesStreamConfig, bytes_streams, run_bytes_stream};
 pub use failures::ModelFailures;
 pub use faults::{Faults, down};
+pub use lines::Lines;
 pub use queues::{ModelQueues, Request};
 pub use streams::{BytesRecord, ModelStreams, as_bytes, name};
 pub use worker::{ModelWorker, Reply, ack_all, retry, trap};

@@ -27,6 +27,8 @@ pub enum Request {
 /// Any number of queues. A queue is made by the first message to it.
 pub struct ModelQueues {
     pub faults: Faults,
+    /// Attributes that no message can be read with.
+    pub unreadable: Mutex<Vec<String>>,
     queues: Mutex<BTreeMap<String, Queue>>,
     asked: Mutex<Vec<(u64, String, Request)>>,
     receives: Mutex<Vec<(u64, usize, Duration)>>,
@@ -59,6 +61,7 @@ impl ModelQueues {
         let (faults, changed) = (Faults::new(seed), Notify::new());
         Self {
             faults,
+            unreadable: Mutex::default(),
             queues,
             asked,
             receives,
@@ -102,6 +105,11 @@ impl ModelQueues {
 
     pub fn count(&self, queue: &str) -> usize {
         self.messages(queue).len()
+    }
+
+    /// How often the message was received that was received most often.
+    pub fn most_receives(&self, queue: &str) -> u32 {
+        self.lock().get(queue).into_iter().flat_map(|queue| &queue.messages).map(|it| it.receives).max().unwrap_or(0)
     }
 
     /// How many messages can be received now.
@@ -170,7 +178,16 @@ impl Stored {
     fn received(&self) -> Received {
         let Message { body, attributes, group_id: group, .. } = self.message.clone();
         let (id, receipt) = (self.id.clone(), self.receipt.clone());
-        Received { id, receipt, body, attributes, group, receive_count: self.receives, sent_ms: self.sent_ms }
+        Received {
+            id,
+            receipt,
+            body,
+            attributes,
+            group,
+            receive_count: self.receives,
+            sent_ms: self.sent_ms,
+            ..Received::default()
+        }
     }
 }
 
@@ -202,7 +219,8 @@ impl QueueBackend for ModelQueues {
         loop {
             let mut changed = std::pin::pin!(self.changed.notified());
             changed.as_mut().enable();
-            let received = self.take(queue, max, visibility);
+            let mut received = self.take(queue, max, visibility);
+            received.iter_mut().for_each(|message| message.unreadable.clone_from(&self.unreadable.lock().unwrap()));
             if !received.is_empty() || Instant::now() >= deadline {
                 return Ok(received);
             }

@@ -5,7 +5,7 @@ use super::schedule::Kind;
 use std::collections::BTreeMap;
 
 /// What must happen in at least a hundredth of all schedules.
-const REQUIRED: [&str; 17] = [
+const REQUIRED: [&str; 18] = [
     "crash",
     "drain in order",
     "drain that gives back",
@@ -15,6 +15,7 @@ const REQUIRED: [&str; 17] = [
     "permanent failure of several records",
     "message received again",
     "message moved by the queue",
+    "message set aside",
     "second failure of a message",
     "failures forgotten",
     "dead letter of a message",
@@ -57,6 +58,7 @@ fn name(fact: &Fact) -> Option<String> {
         }
         Fact::Answered { whole: true, said, .. } if said.len() > 1 => "failed call of several records".to_owned(),
         Fact::Received { receives, .. } if *receives > 1 => "message received again".to_owned(),
+        Fact::Hidden { secs: 3_600, .. } => "message set aside".to_owned(),
         Fact::Counted { failures: 2.., .. } => "second failure of a message".to_owned(),
         Fact::Forgotten(_) => "failures forgotten".to_owned(),
         Fact::Moved(_) => "message moved by the queue".to_owned(),

@@ -25,9 +25,11 @@ pub enum Disruption {
     Poison,
     /// Records that are retried for a while or for ever, or rejected.
     Unruliness,
+    /// A service refuses everything that a worker asks of it.
+    Refusals,
 }
 
-pub const DISRUPTIONS: [Disruption; 11] = [
+pub const DISRUPTIONS: [Disruption; 12] = [
     Disruption::Crashes,
     Disruption::Drains,
     Disruption::Swaps,
@@ -39,4 +41,5 @@ pub const DISRUPTIONS: [Disruption; 11] = [
     Disruption::Hiccups,
     Disruption::Poison,
     Disruption::Unruliness,
+    Disruption::Refusals,
 ];

@@ -86,6 +86,10 @@ impl Theatre {
                 self.write(Fact::Note(if *callable { "a service is down" } else { "the worker cannot be called" }));
                 self.worker.outage(*worker, *callable);
             }
+            Event::Refuse(worker) => {
+                self.write(Fact::Note("a service refuses everything"));
+                self.worker.refuse(*worker);
+            }
             Event::Recover => {
                 self.write(Fact::Note("all is up again"));
                 self.worker.recover();

@@ -58,6 +58,8 @@ pub enum Event {
         /// The index of the worker concerned. Dependencies of other workers stay up.
         worker: usize,
     },
+    /// A service refuses everything that this worker asks of it.
+    Refuse(usize),
     Recover,
     Crash,
     /// The host dies at the n-th step from here.
@@ -236,6 +238,11 @@ impl Schedule {
                 events.push((random.random_range(from..calm), Event::Recover));
             }
         }
+        if let Some(mut random) = self.random(Disruption::Refusals) {
+            let from = random.random_range(0..calm);
+            events.push((from, Event::Refuse(random.random_range(0..self.workers()))));
+            events.push((random.random_range(from..calm), Event::Recover));
+        }
     }
 
     fn draw_chances(&mut self) {
@@ -293,7 +300,8 @@ fn unruly_temper(random: &mut StdRng) -> Temper {
     match random.random_range(0..20) {
         0..2 => Temper::Rejected,
         2..4 => Temper::Retried(random.random_range(1..4), after),
-        4 => Temper::Retried(u32::MAX, after),
+        // With a time it would wait for ever, because that uses no attempt.
+        4 => Temper::Retried(u32::MAX, None),
         _ => Temper::Fine,
     }
 }

@@ -11,7 +11,7 @@ use host_adapters_delivery::dispatch::{CallError, Dispatch, Dispatched};
 use host_adapters_delivery::event::{Disposition, Event};
 use rand::RngExt;
 use rand::rngs::StdRng;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -29,6 +29,8 @@ struct State {
     retried: BTreeMap<(usize, u64), u32>,
     /// The workers with an outage: a dependency is down, or (`false`) the worker cannot be called.
     outages: BTreeMap<usize, bool>,
+    /// The workers of which a service refuses everything.
+    refused: BTreeSet<usize>,
     calm: bool,
 }
 
@@ -40,8 +42,8 @@ pub fn digest(version: u32) -> String {
 impl SimulatedWorker {
     pub fn new(schedule: Arc<Schedule>, network: Arc<Network>) -> Self {
         let random = random(schedule.seed, 3);
-        let state =
-            State { random, calls: 0, version: 1, retried: BTreeMap::new(), outages: BTreeMap::new(), calm: false };
+        let (retried, outages, refused) = (BTreeMap::new(), BTreeMap::new(), BTreeSet::new());
+        let state = State { random, calls: 0, version: 1, retried, outages, refused, calm: false };
         Self { schedule, network, state: Mutex::new(state) }
     }
 
@@ -57,9 +59,16 @@ impl SimulatedWorker {
         self.state.lock().unwrap().outages.insert(worker, callable);
     }
 
+    /// From now on a service refuses everything that the worker asks of it.
+    pub fn refuse(&self, worker: usize) {
+        self.state.lock().unwrap().refused.insert(worker);
+    }
+
     /// From now on everything is up.
     pub fn recover(&self) {
-        self.state.lock().unwrap().outages.clear();
+        let mut state = self.state.lock().unwrap();
+        state.outages.clear();
+        state.refused.clear();
     }
 
     /// From now on only the records themselves cause failures.
@@ -67,6 +76,7 @@ impl SimulatedWorker {
         let mut state = self.state.lock().unwrap();
         state.calm = true;
         state.outages.clear();
+        state.refused.clear();
     }
 
     /// The numbers of a batch. Reports events that are not records of this schedule.
@@ -110,6 +120,7 @@ impl State {
         let reply = match outage {
             _ if tempers.contains(&Temper::Traps) => trap(),
             Some(_) => self.without_service(numbers.len()),
+            None if self.refused.contains(&worker) => self.refused_by_service(numbers.len()),
             None if tempers.contains(&Temper::FailsForGood) => {
                 Reply::new(Err(CallError::Permanent("malformed".to_owned())))
             }
@@ -129,6 +140,12 @@ impl State {
         }
         let each = |_| if self.random.random_bool(0.3) { Disposition::Ack } else { retry() };
         Reply::new(Ok((0..records).map(each).collect())).outage("service:entry")
+    }
+
+    /// Records that do not need the service are done.
+    fn refused_by_service(&mut self, records: usize) -> Reply {
+        let each = |_| if self.random.random_bool(0.1) { Disposition::Ack } else { retry() };
+        Reply::new(Ok((0..records).map(each).collect())).refused("service:entry POST /x: every request gets 404")
     }
 
     fn say(&mut self, which: (usize, u64), temper: Temper) -> Disposition {
@@ -174,7 +191,8 @@ fn heard(call: CallId, dispatched: &Dispatched, records: usize) -> Fact {
     said.resize(records, if for_good { Said::FailedForGood } else { Said::Retry(None) });
     let uncallable = matches!(dispatched.result, Err(CallError::NotCallable(_)));
     let retried = said.iter().any(|said| matches!(said, Said::Retry(_)));
-    let outage = uncallable || (retried && !dispatched.outages.is_empty());
+    let is_down = !(dispatched.outages.is_empty() && dispatched.refusing.is_empty());
+    let outage = uncallable || (retried && is_down);
     Fact::Answered { call, said, whole: answer.is_none(), outage }
 }
 
@@ -183,6 +201,7 @@ fn one_heard(disposition: &Disposition) -> Said {
         Disposition::Ack | Disposition::Skip(_) => Said::Ack,
         Disposition::Retry(retry) => Said::Retry(retry.after_ms.map(|millis| millis / 1000)),
         Disposition::Reject(_) => Said::Reject,
+        Disposition::GiveUp(_) => unreachable!("no worker of a schedule gives a record up"),
     }
 }
 

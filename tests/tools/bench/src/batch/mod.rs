@@ -75,6 +75,7 @@ fn disposition(disposition: &Disposition) -> Value {
     match disposition {
         Disposition::Ack => json!("ack"),
         Disposition::Retry(retry) => json!({ "retry": retry.after_ms }),
-        Disposition::Reject(reason) | Disposition::Skip(reason) => json!({ "reject": reason }),
+        Disposition::Reject(reason) | Disposition::GiveUp(reason) => json!({ "reject": reason }),
+        Disposition::Skip(reason) => json!({ "skip": reason }),
     }
 }

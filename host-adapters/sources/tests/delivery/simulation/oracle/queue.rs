@@ -8,6 +8,8 @@ use host_adapters_delivery::OnReject;
 use std::collections::{BTreeMap, BTreeSet};
 
 const LONGEST_VISIBILITY_SECS: u64 = 12 * 60 * 60;
+/// For how long a message is set aside that a service refuses while it refuses everything.
+const ASIDE_SECS: u64 = 60 * 60;
 
 pub struct QueueOracle<'a> {
     settings: &'a Queue,
@@ -29,6 +31,10 @@ struct Message {
     outages: u32,
     /// Answers by which it failed, since it arrived.
     failed: u32,
+    /// How often it only waited or was set aside, since it arrived. Each time costs a receive.
+    waited: u32,
+    /// Invisible until a pause is over.
+    aside: bool,
     /// Of these, how many were counted.
     counted: u32,
     /// Whether any is counted and not forgotten.
@@ -41,6 +47,8 @@ struct Message {
     given_up: bool,
     /// Whether it was settled after any of its receives.
     done_once: bool,
+    /// Whether a delete with a receipt that was not its last has succeeded, which the host cannot tell from a deletion.
+    seems_deleted: bool,
     /// Returned to the queue by a drain.
     returned: bool,
     deleted: bool,
@@ -105,14 +113,16 @@ impl<'a> QueueOracle<'a> {
         message.receipt = receipt.to_owned();
         (message.in_flight, message.with_worker, message.said) = (true, false, None);
         (message.outages, message.halvings, message.given_up, message.returned) = (0, 0, false, false);
+        message.aside = false;
         Ok(())
     }
 
     /// The queue's own redrive, below the host's dead letters, is needed only where a call failed.
     fn moved(&mut self, record: u64) -> Verdict {
         let most = self.settings.max_receive_count;
-        let host_first = most >= self.settings.config.max_attempts;
+        let attempts = self.settings.config.max_attempts;
         let message = self.message(record)?;
+        let host_first = most >= attempts + message.waited;
         must(!message.deleted, || format!("{record} in two places"))?;
         must(message.receives == most, || format!("{record} moved after {} receives", message.receives))?;
         message.not_in_use(record)?;
@@ -160,7 +170,8 @@ impl<'a> QueueOracle<'a> {
             // A batch that failed permanently is handed over again in halves; a message that was alone is given up.
             let halved = *said == Said::FailedForGood && batch.len() > 1;
             message.halvings += u32::from(halved);
-            message.failed += u32::from(!outage && matches!(said, Said::Retry(_)));
+            message.failed += u32::from(!outage && *said == Said::Retry(None));
+            message.waited += u32::from(!outage && matches!(said, Said::Retry(Some(_))));
             message.said = (!halved).then(|| (said.clone(), outage));
         }
         Ok(())
@@ -178,8 +189,7 @@ impl<'a> QueueOracle<'a> {
     fn forgotten(&mut self, record: u64) -> Verdict {
         let message = self.message(record)?;
         message.remembered = false;
-        // The delete of a settled message may have failed.
-        must(message.deleted || message.disturbed, || format!("{record} is not settled, and its failures forgotten"))
+        must(message.deleted || message.seems_deleted, || format!("{record} is there, and its failures forgotten"))
     }
 
     /// A dead letter is due for a message that has failed as often as it may, and for one that was rejected if the
@@ -188,7 +198,7 @@ impl<'a> QueueOracle<'a> {
         let (most, on_reject) = (self.settings.config.max_attempts, self.settings.config.on_reject);
         let message = self.message(record)?;
         let due = match &message.said {
-            Some((Said::Retry(_), outage)) => !outage && message.failed >= most,
+            Some((Said::Retry(None), outage)) => !outage && message.failed >= most,
             Some((Said::FailedForGood, _)) => true,
             Some((Said::Reject, _)) => on_reject == OnReject::DeadLetter,
             _ => false,
@@ -207,6 +217,7 @@ impl<'a> QueueOracle<'a> {
         let on_reject = self.settings.config.on_reject;
         let message = self.message(record)?;
         if message.receipt != receipt || message.deleted || message.moved {
+            message.seems_deleted = true;
             return must(message.disturbed, || format!("{record} deleted by a receipt that is not its last"));
         }
         let done = match &message.said {
@@ -231,7 +242,14 @@ impl<'a> QueueOracle<'a> {
         let beats = message.with_worker || message.said.as_ref().is_none_or(|(_, outage)| *outage);
         let due = match &message.said {
             _ if beats && secs == timeout => true,
-            _ if beats && secs == 0 => draining,
+            _ if beats && secs == 0 => {
+                message.returned |= message.aside;
+                draining || std::mem::take(&mut message.aside)
+            }
+            Some((Said::Retry(_), true)) if secs == ASIDE_SECS => {
+                (message.aside, message.waited) = (true, message.waited + 1);
+                true
+            }
             Some((Said::Retry(Some(after)), _)) => secs == (*after).min(LONGEST_VISIBILITY_SECS),
             _ => false,
         };

@@ -5,12 +5,16 @@
 
 use super::isolation::Isolation;
 use super::{Verdict, must};
+use crate::simulation::disruption::Disruption;
 use crate::simulation::journal::{DeadLetter, Fact, Said};
 use crate::simulation::schedule::{Kind, Record, Schedule};
 use crate::simulation::settings::Streams;
 use host_adapters_delivery::OnReject;
 use host_adapters_sources::dynamodb_stream::DynamodbStreamConfig;
 use std::collections::{BTreeMap, BTreeSet};
+
+/// For how long at least a record is refused alone before it is given up (docs/delivery.md, 7.8).
+const LONGEST_PAUSE_MS: u64 = 60_000;
 
 pub struct StreamOracle<'a> {
     schedule: &'a Schedule,
@@ -179,7 +183,10 @@ impl<'a> StreamOracle<'a> {
         self.with_worker.retain(|number| batch.iter().all(|(answered, _)| answered != number));
         if !outage {
             let for_good = said.contains(&Said::FailedForGood);
-            self.failed(&batch[first_retry..], first_retry > 0, whole, for_good)?;
+            // A record that only waits uses no retry, nor do those behind it.
+            let waits = matches!(said.get(first_retry), Some(Said::Retry(Some(_))));
+            let again = if waits { &[] } else { &batch[first_retry..] };
+            self.failed(again, first_retry > 0, whole, for_good)?;
         }
         self.isolation.answered(batch, said, whole, outage)
     }
@@ -206,7 +213,10 @@ impl<'a> StreamOracle<'a> {
         let due = match dead_letter.condition.as_deref() {
             Some("RetryAttemptsExhausted") => {
                 let most = u32::try_from(config.maximum_retry_attempts);
-                attempts.failed_for_good || most.is_ok_and(|retries| used > retries)
+                let refused_alone = self.schedule.disruptions.contains(&Disruption::Refusals)
+                    && age_ms >= LONGEST_PAUSE_MS
+                    && most.is_ok_and(|retries| attempts.attempts > retries);
+                attempts.failed_for_good || refused_alone || most.is_ok_and(|retries| used > retries)
             }
             // The stream's times are rounded to 10 ms.
             Some("RecordAgeExceeded") => {

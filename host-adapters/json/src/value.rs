@@ -1,22 +1,22 @@
-//! How JSON values compare: numbers by value (1 is 1.0), as DynamoDB and MongoDB do, objects in any order of members.
+//! How values that are read already compare: numbers by value (1 is 1.0), as MongoDB does, objects in any order of members.
 
 use serde_json::{Number, Value};
 use std::cmp::Ordering;
 
-/// Whether two values are the same.
-pub fn same(a: &Value, b: &Value) -> bool {
+/// Whether two values are the same, as [`same`](crate::same) finds of texts.
+pub fn same_values(a: &Value, b: &Value) -> bool {
     match (a, b) {
         (Value::Number(a), Value::Number(b)) => order_numbers(a, b) == Some(Ordering::Equal),
-        (Value::Array(a), Value::Array(b)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same(a, b)),
+        (Value::Array(a), Value::Array(b)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same_values(a, b)),
         (Value::Object(a), Value::Object(b)) => {
-            a.len() == b.len() && a.iter().all(|(name, a)| b.get(name).is_some_and(|b| same(a, b)))
+            a.len() == b.len() && a.iter().all(|(name, a)| b.get(name).is_some_and(|b| same_values(a, b)))
         }
         _ => a == b,
     }
 }
 
 /// The order of two values of one type that has an order: numbers, strings, booleans.
-pub fn order(a: &Value, b: &Value) -> Option<Ordering> {
+pub fn order_values(a: &Value, b: &Value) -> Option<Ordering> {
     match (a, b) {
         (Value::Number(a), Value::Number(b)) => order_numbers(a, b),
         (Value::String(a), Value::String(b)) => Some(a.cmp(b)),
@@ -69,7 +69,7 @@ mod tests {
         ];
         for (i, a) in ascending.iter().enumerate() {
             for (j, b) in ascending.iter().enumerate() {
-                assert_eq!(order(a, b), Some(i.cmp(&j)), "{a} and {b}");
+                assert_eq!(order_values(a, b), Some(i.cmp(&j)), "{a} and {b}");
             }
         }
     }
@@ -84,14 +84,14 @@ mod tests {
             (json!(null), json!(false), false),
             (json!([1, 2]), json!([2, 1]), false),
         ] {
-            assert_eq!(same(&a, &b), equal, "{a} and {b}");
+            assert_eq!(same_values(&a, &b), equal, "{a} and {b}");
         }
     }
 
     #[test]
     fn orders_within_a_type_only() {
-        assert_eq!(order(&json!(2), &json!(10)), Some(Ordering::Less));
-        assert_eq!(order(&json!("2"), &json!("10")), Some(Ordering::Greater));
-        assert_eq!(order(&json!(2), &json!("10")), None);
+        assert_eq!(order_values(&json!(2), &json!(10)), Some(Ordering::Less));
+        assert_eq!(order_values(&json!("2"), &json!("10")), Some(Ordering::Greater));
+        assert_eq!(order_values(&json!(2), &json!("10")), None);
     }
 }

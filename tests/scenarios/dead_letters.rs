@@ -2,7 +2,10 @@
 //! attempt.
 #![allow(non_snake_case, reason = "names that begin with a line of docs/delivery.md")]
 
-use fake_services::{Faults, Service};
+use super::statuses::{RETRY_SCORE, SAVE_ENTRIES, UPSERT_USERS, hasty};
+use fake_services::Faults;
+use host_adapters::manifest::SourceConfig;
+use host_adapters_delivery::OnReject;
 use host_adapters_delivery::dead_letter::DeadLetter;
 use host_adapters_platform::{Access, Received};
 use host_adapters_records::Attribute;
@@ -41,8 +44,8 @@ async fn case_03_unreadable_bodies_become_dead_letters_with_their_bodies_and_rea
     assert_eq!(host.profile("t03-good").await["firstName"], "Zoe");
     assert_eq!(host.profile("t03-cut-emoji").await, Value::Null);
     for (body, id) in bodies.iter().zip(&ids).take(2) {
-        let letter = dead.iter().find(|letter| letter["body"] == **body);
-        let attributes = &letter.unwrap_or_else(|| panic!("{body}: {dead:?}"))["attributes"];
+        let dead_letter = dead.iter().find(|dead_letter| dead_letter["body"] == **body);
+        let attributes = &dead_letter.unwrap_or_else(|| panic!("{body}: {dead:?}"))["attributes"];
         assert!(attributes["reason"].as_str().is_some_and(|reason| reason.contains("userInfo")), "{attributes}");
         assert_eq!(attributes["sourceMessageId"], **id);
         let lines = log::lines("id", id);
@@ -95,16 +98,23 @@ async fn case_08_a_change_of_large_images_is_given_up_whole() {
     host.put_entry(&item("a")).await;
     host.put_entry(&item("b")).await;
     let dead = dead_letters(&host, "enqueueEntriesDlq", 2).await;
-    let modify = dead.iter().find(|letter| letter["body"].as_str().unwrap().contains("MODIFY")).unwrap();
+    let modify = dead.iter().find(|dead_letter| dead_letter["body"].as_str().unwrap().contains("MODIFY")).unwrap();
     let envelope: Value = serde_json::from_str(modify["body"].as_str().unwrap()).unwrap();
     assert_eq!((&envelope["payload"]["oldImage"], &envelope["payload"]["newImage"]), (&item("a"), &item("b")));
     assert_eq!(modify["attributes"]["reason"], "not a change of mine");
 }
 
-/// A table keeps characters that no queue takes.
+/// A table keeps characters that no queue takes. Rejected records are dropped, and these are not.
 #[tokio::test]
 async fn d12_4__case_08_point_1_what_no_queue_takes_is_given_up_at_once_and_whole() {
-    let host = TestHost::start().await;
+    let host = TestHost::with(|app| {
+        for source in &mut app.components.get_mut("enqueue-entries").unwrap().sources {
+            if let SourceConfig::DynamodbStream(config) = source {
+                config.on_reject = OnReject::Drop;
+            }
+        }
+    })
+    .await;
     let mut large = sized("refused", 0);
     large["fields"] = json!({ "note": "\u{fffe}" }).to_string().into();
     host.put_entries(&[large.clone(), sized("good", 10)]).await;
@@ -152,23 +162,64 @@ async fn point_2_point_16_a_wrong_path_pauses_the_source_and_gives_nothing_up() 
     assert_eq!((host.depth("saveEntriesQueue").await, host.depth("saveEntriesQueueDlq").await), (30, 0));
 }
 
-/// Secrets, times and the trace are in `host-adapters/outbound` and `sources/tests/delivery`.
+/// One record for each kind of failure that can end a record (429 cannot, 2.3): what it is, its worker and body, the faults, and what its
+/// dead letter says. Secrets are in `host-adapters/outbound`.
+pub(super) async fn every_kind_of_failure(host: &TestHost) {
+    let refusing = |fan: &str, refusal: u16| Faults { poison: vec![fan.to_owned()], refusal, ..Faults::default() };
+    let mut invalid = sized("invalid", 1);
+    invalid["linkedFrom"] = "longer than the contract allows ".repeat(10).into();
+    host.put_entries(std::slice::from_ref(&invalid)).await;
+    let (user, entry) = ("the user service ", "the entry service ");
+    let profile = |fan: &str| json!({ "globalUserId": fan }).to_string();
+    let score = json!({ "campaignId": CAMPAIGN, "globalUserId": "unknown" }).to_string();
+    let partial = Faults { without_results: true, ..Faults::default() };
+    let kinds = [
+        (
+            "refused",
+            UPSERT_USERS,
+            profile("refused"),
+            refusing("refused", 422),
+            [user, "status 422: refused on demand"],
+        ),
+        ("broken", UPSERT_USERS, profile("broken"), refusing("broken", 500), [user, "status 500: refused on demand"]),
+        ("a page", UPSERT_USERS, profile("page"), refusing("page", 200), [user, "status 200: <!DOCTYPE html>"]),
+        (
+            "invalid",
+            SAVE_ENTRIES,
+            super::change("INSERT", &invalid, "1"),
+            Faults::default(),
+            [entry, "status 200, and of the record: invalid: "],
+        ),
+        ("partial", SAVE_ENTRIES, super::change("INSERT", &invalid, "2"), partial, [entry, "status 200: {"]),
+        ("unknown", RETRY_SCORE, score, Faults::default(), [entry, "status 200, and of the record: unknown: "]),
+    ];
+    for (what, caller, body, faults, told) in kinds {
+        caller.faults(host, faults);
+        let trace = format!("00-4bf92f3577b34da6a3ce929d0e0e4736-{:016x}-01", what.len());
+        caller.send(host, &body, &trace).await;
+        let letter = match what {
+            // Alone they would be an outage.
+            "broken" | "a page" => caller.letter_among_others(host, &body, &trace).await,
+            _ => {
+                let queue = format!("{}Dlq", caller.queue);
+                let found = async || host.peek(&queue).await.into_iter().find(|letter| letter["body"] == *body);
+                wait::eventually(what, found).await
+            }
+        };
+        let attributes = &letter["attributes"];
+        let reason = attributes["reason"].as_str().unwrap();
+        assert!(told.iter().all(|part| reason.contains(part)), "{what}: {reason}");
+        let details: Value = serde_json::from_str(attributes["details"].as_str().unwrap()).unwrap();
+        assert!(details["attempted"].as_array().is_some_and(|times| times.len() >= 3), "{what}: {details}");
+        assert_eq!(details["traceparent"], trace, "{what}");
+        host.faults(caller.service, Faults::default());
+        host.drained(caller.queue).await;
+    }
+}
+
 #[tokio::test]
-async fn point_15_a_dead_letter_names_the_service_and_what_it_said() {
-    let host = TestHost::with(|app| {
-        without_stream(app);
-        impatient(app);
-    })
-    .await;
-    let garbled = Faults { operations: vec!["upsertUsers".to_owned()], garbled: 1.0, ..Faults::default() };
-    host.faults(Service::User, garbled);
-    host.queue(USERS, &[json!({ "globalUserId": "unlucky" }).to_string()]).await;
-    let dead = dead_letters(&host, "userInfoQueueDlq", 1).await;
-    let attributes = &dead[0]["attributes"];
-    let reason = attributes["reason"].as_str().unwrap();
-    assert!(reason.contains("user service") && reason.contains("answer"), "{reason}");
-    let details: Value = serde_json::from_str(attributes["details"].as_str().unwrap()).unwrap();
-    assert_eq!(details["attempted"].as_array().map(Vec::len), Some(3), "{details}");
+async fn point_15_a_dead_letter_has_service_status_first_line_times_and_trace_for_every_kind_of_failure() {
+    every_kind_of_failure(&TestHost::with(hasty).await).await;
 }
 
 /// An operator's work on a dead letter is logged, because nothing else is left of it.

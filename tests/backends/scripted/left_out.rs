@@ -1,0 +1,71 @@
+//! Case 05: changes that no worker can be handed, of a table that is not as it was when it was checked. An operator sees
+//! them, and the changes behind them are handed over.
+
+use super::streams::{foreign, record, serve};
+use fake_services::{FakeServices, Options};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::fs::File;
+use tests::{Child, client, programs, variables, wait};
+
+const CONFIG: &str = "\
+[tables]
+type = \"dynamodb\"
+region = \"us-east-1\"
+credentials = { access_key_id = \"test\", secret_access_key = { env = \"SECRET\" } }
+";
+
+/// The value of a counter of the source.
+async fn counted(host: &Child, name: &str) -> Option<u64> {
+    let shown = client().get(format!("{}/metrics", host.gateway)).send().await.unwrap().text().await.unwrap();
+    let mut lines = shown.lines().filter(|line| line.starts_with(name));
+    lines.find(|line| line.contains("dynamodb-stream:demand-table"))?.rsplit(' ').next()?.parse().ok()
+}
+
+#[tokio::test]
+async fn case_05_a_record_that_no_worker_can_be_handed_is_counted_and_said() {
+    let server = serve(|action, before, _| match action {
+        "DescribeStream" => Ok(json!({"StreamDescription": {"Shards": [{"ShardId": "only"}]}})),
+        "GetShardIterator" => Ok(json!({"ShardIterator": "first"})),
+        "GetRecords" if before == 0 => {
+            Ok(json!({"Records": [foreign("1"), foreign("2"), record("3")], "NextShardIterator": "next"}))
+        }
+        "GetRecords" => Ok(json!({"Records": [], "NextShardIterator": "next"})),
+        _ => Ok(json!({})),
+    })
+    .await;
+    let folder = tempfile::tempdir().unwrap();
+    let place = |name: &str| folder.path().join(name);
+    std::fs::write(place("runtime-config.toml"), format!("{CONFIG}endpoint = \"{}\"\n", server.url())).unwrap();
+    std::fs::write(place("jwks.json"), r#"{"keys":[]}"#).unwrap();
+    let fakes = FakeServices::start(Options::default()).await.unwrap();
+    let environment = [
+        ("HOST_ADAPTERS_RUNTIME_CONFIG", place("runtime-config.toml").display().to_string()),
+        ("SECRET", "no server here checks it".to_owned()),
+    ];
+    let environment: BTreeMap<_, _> = environment.map(|(name, value)| (name.to_owned(), value)).into();
+    let variables = variables(&fakes, &place("jwks.json"));
+    let (manifest, log) = (programs::project().join("spin.toml"), File::create(place("log")).unwrap());
+    let host = Child::of(&manifest, folder.path(), &variables, &environment, log.into()).await;
+
+    let handed_over = wait::eventually("the change behind them", async || {
+        counted(&host, "registration_received_total").await.filter(|received| *received > 0)
+    });
+    assert_eq!(handed_over.await, 1);
+    assert_eq!(counted(&host, "registration_left_out_total").await, Some(2));
+    let log = std::fs::read_to_string(place("log")).unwrap();
+    let said: Vec<Value> = log
+        .lines()
+        .filter_map(|line| serde_json::from_str(line).ok())
+        .filter(|line: &Value| line["message"].as_str().is_some_and(|it| it.starts_with("records left out")))
+        .collect();
+    let [line] = said.as_slice() else { panic!("one line for each reason: {said:?}") };
+    assert_eq!(
+        (&line["level"], &line["data"]["source"], &line["data"]["reason"]),
+        (
+            &json!("ERROR"),
+            &json!("dynamodb-stream:demand-table"),
+            &json!("a change whose key is not the strings `pk` and `sk`")
+        )
+    );
+}

@@ -1,0 +1,185 @@
+//! What every worker that calls a service does about each status: a status that all of its calls get is an outage, which
+//! uses no attempt; among good answers it is one record's own.
+
+use super::change;
+use fake_services::{Faults, Service};
+use host_adapters::manifest::{App, SourceConfig};
+use host_adapters_records::Attribute;
+use host_adapters_records::queue::{Message, SendBatch};
+use serde_json::{Value, json};
+use std::time::Duration;
+use tests::{TestHost, entry, wait, without_stream};
+
+pub(super) const CAMPAIGN: &str = "campaign-123";
+const UPDATED: &str = "2024-01-15T10:30:00.000Z";
+/// Wrong credentials, a wrong path, a wrong method, a broken service; with 200 the page of a proxy.
+const STATUSES: [u16; 6] = [500, 401, 403, 404, 405, 200];
+/// It speaks of the address alone, so a worker does not find out which record of a request gets it.
+const OF_THE_ADDRESS: u16 = 405;
+/// A trace that records come in.
+const TRACE: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+/// The attempts of a record.
+const ATTEMPTS: u64 = 3;
+
+/// A worker that calls a service.
+#[derive(Clone, Copy)]
+pub(super) struct Caller {
+    pub(super) worker: &'static str,
+    pub(super) queue: &'static str,
+    pub(super) service: Service,
+    pub(super) operation: &'static str,
+    route: &'static str,
+}
+
+pub(super) const SAVE_ENTRIES: Caller = Caller {
+    worker: "save-entries",
+    queue: "saveEntriesQueue",
+    service: Service::Entry,
+    operation: "upsertEntries",
+    route: "POST /{campaignId}/entries",
+};
+pub(super) const RETRY_SCORE: Caller = Caller {
+    worker: "retry-score",
+    queue: "retryScoreQueue",
+    service: Service::Entry,
+    operation: "refreshScores",
+    route: "POST /{campaignId}/scores/refresh",
+};
+pub(super) const UPSERT_USERS: Caller = Caller {
+    worker: "upsert-users",
+    queue: "userInfoQueue",
+    service: Service::User,
+    operation: "upsertUsers",
+    route: "POST /users",
+};
+
+pub(super) fn item(fan: &str) -> Value {
+    entry(CAMPAIGN, fan, &json!({ "email": "fan@example.com" }), UPDATED)
+}
+
+impl Caller {
+    /// Makes what the record of a fan is about; returns the record.
+    pub(super) async fn record(&self, host: &TestHost, fan: &str) -> String {
+        match self.worker {
+            "save-entries" => {
+                host.put_entry(&item(fan)).await;
+                change("INSERT", &item(fan), fan)
+            }
+            "retry-score" => {
+                host.send_past_host(CAMPAIGN, &item(fan)).await;
+                json!({ "campaignId": CAMPAIGN, "globalUserId": fan }).to_string()
+            }
+            _ => json!({ "globalUserId": fan }).to_string(),
+        }
+    }
+
+    pub(super) fn faults(&self, host: &TestHost, faults: Faults) {
+        host.faults(self.service, Faults { operations: vec![self.operation.to_owned()], ..faults });
+    }
+
+    fn dead_letter_queue(&self) -> String {
+        format!("{}Dlq", self.queue)
+    }
+
+    async fn answered(&self, host: &TestHost, status: u16) -> u64 {
+        let answers = host.answers(self.service).await;
+        answers.get(&format!("{} {status}", self.operation)).copied().unwrap_or_default()
+    }
+
+    /// Every call gets this status, for longer than a record has attempts. Then the service is as usual.
+    pub(super) async fn outage(&self, host: &TestHost, status: u16) {
+        let record = self.record(host, &format!("all-{status}")).await;
+        let before = self.answered(host, status).await;
+        self.faults(host, Faults { refused: 1.0, refusal: status, ..Faults::default() });
+        host.queue(self.queue, &[record]).await;
+        wait::eventually("more calls than a record has attempts", async || {
+            (self.answered(host, status).await > before + ATTEMPTS).then_some(())
+        })
+        .await;
+        let reason = host.paused(self.worker).await.unwrap_or_default();
+        let (service, route) = (self.service.name(), self.route);
+        let told = format!("service:{service} {route}: every request is answered with {status}");
+        assert!(reason.contains(&told), "{status}: {reason}");
+        host.faults(self.service, Faults::default());
+        host.drained(self.queue).await;
+        wait::eventually("the end of the pause", async || host.paused(self.worker).await.is_none().then_some(())).await;
+    }
+
+    /// The record of a fan gets this status, while others are done. Returns its dead letter.
+    pub(super) async fn own(&self, host: &TestHost, status: u16) -> Value {
+        let fan = format!("own-{status}");
+        let record = self.record(host, &fan).await;
+        self.faults(host, Faults { poison: vec![fan], refusal: status, ..Faults::default() });
+        self.send(host, &record, TRACE).await;
+        let letter = self.letter_among_others(host, &record, TRACE).await;
+        host.faults(self.service, Faults::default());
+        host.drained(self.queue).await;
+        letter
+    }
+
+    /// Sends a record in a trace.
+    pub(super) async fn send(&self, host: &TestHost, record: &str, trace: &str) {
+        let message = Message { attributes: vec![Attribute::text("traceparent", trace)], ..Message::new(record) };
+        let sent = host.platform(&SendBatch { queue: self.queue.to_owned(), messages: vec![message] }).await;
+        assert!(sent.iter().all(Result::is_ok), "{sent:?}");
+    }
+
+    /// The dead letter of a record, while a good record comes every half second. A call is in the trace of its first
+    /// record, so all have the same.
+    pub(super) async fn letter_among_others(&self, host: &TestHost, record: &str, trace: &str) -> Value {
+        for n in 0..120 {
+            let letters = host.peek(&self.dead_letter_queue()).await;
+            if let Some(letter) = letters.iter().find(|letter| letter["body"] == record) {
+                return letter.clone();
+            }
+            let good = self.record(host, &format!("good-{n}")).await;
+            self.send(host, &good, trace).await;
+            tokio::time::sleep(Duration::from_millis(500)).await;
+        }
+        panic!("{record} has no dead letter after a minute");
+    }
+
+    /// All statuses, one after the other.
+    async fn all(&self) {
+        let host = TestHost::with(hasty).await;
+        for status in STATUSES {
+            self.outage(&host, status).await;
+            assert_eq!(host.depth(&self.dead_letter_queue()).await, 0, "{status}: an outage gives nothing up");
+        }
+        let own = STATUSES.into_iter().filter(|status| *status != OF_THE_ADDRESS);
+        for (count, status) in (1..).zip(own) {
+            let letter = self.own(&host, status).await;
+            let reason = super::services::attribute(&letter, "reason");
+            let service = format!("the {} service", self.service.name());
+            assert!(reason.contains(&service) && reason.contains(&format!("status {status}: ")), "{reason}");
+            assert_eq!(host.depth(&self.dead_letter_queue()).await, count, "{status}: it costs no other");
+        }
+    }
+}
+
+/// Messages come back after a second, and save-entries gets them from the test alone.
+pub(super) fn hasty(app: &mut App) {
+    without_stream(app);
+    for component in app.components.values_mut() {
+        for source in &mut component.sources {
+            if let SourceConfig::Sqs(config) = source {
+                config.visibility_timeout_secs = 1;
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn point_16_each_status_that_save_entries_gets() {
+    SAVE_ENTRIES.all().await;
+}
+
+#[tokio::test]
+async fn point_16_each_status_that_retry_score_gets() {
+    RETRY_SCORE.all().await;
+}
+
+#[tokio::test]
+async fn point_16_each_status_that_upsert_users_gets() {
+    UPSERT_USERS.all().await;
+}
