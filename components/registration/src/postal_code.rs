@@ -15,8 +15,8 @@ const MAX_LENGTH: usize = 10;
 
 /// The canonical form of a postal code; `None` if the country has no such code.
 ///
-/// Where there are no postal codes, or without a country, everything is accepted that looks like one: many forms insist
-/// on it everywhere.
+/// Where there are no postal codes, or without a country, everything is accepted that looks like one: many forms require
+/// one everywhere.
 pub fn canonical(code: &str, country: Option<Country>) -> Option<String> {
     let code = latin(code)?;
     match country.and_then(|country| Some((country, country.postal_codes()?))) {

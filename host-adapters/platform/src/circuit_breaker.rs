@@ -7,10 +7,11 @@
 //! again.
 
 use super::retry::Backoff;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;
+use tokio::sync::futures::Notified;
 use tokio::time::Instant;
 
 /// How long a probe is due before new records are received for it.
@@ -64,14 +65,7 @@ impl CircuitBreaker {
                 return permit;
             }
             let due = self.lock().as_ref().filter(|pause| !pause.probing).map(|pause| pause.until);
-            match due {
-                None => changed.await,
-                Some(due) => tokio::select! {
-                    biased;
-                    () = tokio::time::sleep_until(due) => (),
-                    () = changed => (),
-                },
-            }
+            changed_or_at(changed, due).await;
         }
     }
 
@@ -86,15 +80,10 @@ impl CircuitBreaker {
                 Some(pause) if pause.probing => None,
                 Some(pause) => Some(pause.until + OVERDUE),
             };
-            match overdue {
-                None => changed.await,
-                Some(overdue) if overdue <= Instant::now() => return,
-                Some(overdue) => tokio::select! {
-                    biased;
-                    () = tokio::time::sleep_until(overdue) => (),
-                    () = changed => (),
-                },
+            if overdue.is_some_and(|overdue| overdue <= Instant::now()) {
+                return;
             }
+            changed_or_at(changed, overdue).await;
         }
     }
 
@@ -161,6 +150,18 @@ impl CircuitBreaker {
             let open_ms = pause.since.elapsed().as_millis();
             tracing::info!(of = self.name, reason = pause.reason, open_ms, "circuit breaker closed");
         }
+    }
+}
+
+/// Waits for a change, at the longest until a time, if there is one.
+async fn changed_or_at(changed: Pin<&mut Notified<'_>>, at: Option<Instant>) {
+    match at {
+        None => changed.await,
+        Some(at) => tokio::select! {
+            biased;
+            () = tokio::time::sleep_until(at) => (),
+            () = changed => (),
+        },
     }
 }
 

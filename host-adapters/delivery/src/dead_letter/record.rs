@@ -26,12 +26,15 @@ impl DeadLetter {
     }
 
     /// Adds the correlation id, if the message has none and room for it.
-    fn correlated(&self, message: Message) -> Message {
-        let has_own = message.attributes.iter().any(|it| it.name == CORRELATION_ID);
-        let mut correlated = message.clone();
-        correlated.attributes.push(Attribute::text(CORRELATION_ID, &self.summary.record_id));
-        let fits = correlated.attributes.len() <= MAX_ATTRIBUTES && bytes(&correlated) <= MAX_MESSAGE_BYTES;
-        if fits && !has_own { correlated } else { message }
+    fn correlated(&self, mut message: Message) -> Message {
+        if message.attributes.iter().any(|it| it.name == CORRELATION_ID) {
+            return message;
+        }
+        message.attributes.push(Attribute::text(CORRELATION_ID, &self.summary.record_id));
+        if message.attributes.len() > MAX_ATTRIBUTES || bytes(&message) > MAX_MESSAGE_BYTES {
+            message.attributes.pop();
+        }
+        message
     }
 
     /// The record of a source whose dead letters have the payload as their body.

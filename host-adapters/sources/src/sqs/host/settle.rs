@@ -176,8 +176,7 @@ impl Settler {
             if is_last {
                 let Failed { message, reason, digest, traceparent } = failed;
                 let cause = Cause { reason: &reason, digest: &digest, traceparent: traceparent.as_deref(), attempts_ms: &[] };
-                self.log_given_up(&message, cause);
-                give_up.push(self.dead_letter(message, cause));
+                give_up.push(self.given_up(message, cause));
                 continue;
             }
             self.invoker.meter.retried.increment(1);
@@ -256,8 +255,7 @@ impl Settler {
                 Fate::Blocks
             }
             Disposition::GiveUp(reason) => {
-                self.log_given_up(&message, outcome.cause(reason));
-                plan.changes.give_up.push(self.dead_letter(message, outcome.cause(reason)));
+                plan.changes.give_up.push(self.given_up(message, outcome.cause(reason)));
                 Fate::Blocks
             }
             Disposition::Retry(_) if outcome.outage.is_some() => {
@@ -267,8 +265,7 @@ impl Settler {
             }
             Disposition::Retry(_) if outcome.is_permanent() => {
                 let reason = outcome.reason();
-                self.log_given_up(&message, outcome.cause(&reason));
-                plan.changes.give_up.push(self.dead_letter(message, outcome.cause(&reason)));
+                plan.changes.give_up.push(self.given_up(message, outcome.cause(&reason)));
                 Fate::Blocks
             }
             Disposition::Retry(_) => {
@@ -293,7 +290,9 @@ impl Settler {
         self.attempts.keep(message.event.id, message.attempts_ms);
     }
 
-    fn log_given_up(&self, message: &InFlightMessage, Cause { reason, digest, .. }: Cause<'_>) {
+    /// The dead letter of a message that is given up, which is logged.
+    fn given_up(&self, message: InFlightMessage, cause: Cause<'_>) -> (Settled, Unstored) {
+        let Cause { reason, digest, .. } = cause;
         let (worker, source, id) = (&self.invoker.worker, &self.invoker.source, &message.event.id);
         let (attempt, correlation) = (message.event.attempt, &message.event.correlation_id);
         tracing::error!(
@@ -306,6 +305,7 @@ impl Settler {
             reason,
             "record dead-lettered"
         );
+        self.dead_letter(message, cause)
     }
 
     fn dead_letter(&self, message: InFlightMessage, cause: Cause<'_>) -> (Settled, Unstored) {
