@@ -46,7 +46,8 @@ mod tests {
 
     fn file_of(service: &str, method: &str, path: &str) -> Option<PathBuf> {
         let (method, path) = (method.to_owned(), path.to_owned());
-        let request = ServiceRequest { method, path, route: None, expects: vec![], headers: vec![], body: String::new() };
+        let request =
+            ServiceRequest { method, path, route: None, expects: vec![], headers: vec![], body: String::new() };
         file(service, &request)
     }
 
