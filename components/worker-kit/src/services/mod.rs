@@ -17,7 +17,7 @@ pub use campaign::CampaignService;
 pub use code::CodeService;
 pub use entry::EntryService;
 pub use error::ServiceError;
-pub use isolate::isolate;
+pub use isolate::{isolate, isolate_by};
 pub use summary::{AnswerSummary, Results};
 pub use user::UserService;
 
