@@ -11,6 +11,7 @@ mod on_servers;
 mod outage;
 mod race;
 mod registration;
+mod save_selections;
 mod services;
 mod statuses;
 mod tokens;
