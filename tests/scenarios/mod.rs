@@ -6,6 +6,7 @@ mod dead_letters;
 mod event_shapes;
 mod external_check;
 mod fields;
+mod forty_four_markets;
 mod on_servers;
 mod outage;
 mod race;
