@@ -50,10 +50,10 @@ pub fn plan(selections: Vec<(usize, Selection)>) -> BTreeMap<String, Campaign> {
         let campaign = campaigns.entry(campaign_id).or_default();
         let (winners, losers) = jobs.into_iter().partition::<Vec<_>, _>(|job| job.won.is_some());
         for (pass, job) in winners.into_iter().enumerate() {
-            if campaign.passes.len() == pass {
-                campaign.passes.push(vec![]);
+            match campaign.passes.get_mut(pass) {
+                Some(jobs) => jobs.push(job),
+                None => campaign.passes.push(vec![job]),
             }
-            campaign.passes.get_mut(pass).into_iter().for_each(|jobs| jobs.push(job.clone()));
         }
         campaign.losers.extend(losers);
     }

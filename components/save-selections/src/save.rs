@@ -7,6 +7,7 @@ use crate::verdict::{self, MAX_ROUNDS, Next, Written};
 use futures::{Stream, StreamExt, stream};
 use serde_json::json;
 use std::collections::BTreeMap;
+use std::pin::pin;
 use worker_kit::Disposition;
 use worker_kit::services::entry::Assignment;
 use worker_kit::services::{MAX_PER_REQUEST, isolate};
@@ -186,9 +187,9 @@ impl Saved {
 
 /// What became of all parts.
 async fn together(parts: impl Stream<Item = Saved>) -> Saved {
-    let add = async |mut all: Saved, part| {
+    let (mut all, mut parts) = (Saved::default(), pin!(parts));
+    while let Some(part) = parts.next().await {
         all.add(part);
-        all
-    };
-    parts.fold(Saved::default(), add).await
+    }
+    all
 }
