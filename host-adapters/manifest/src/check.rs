@@ -6,6 +6,7 @@ use super::grants::declared;
 use super::host::RawClient;
 use super::route::Target;
 use super::source::RawSource;
+use host_adapters_platform::names::queue_fault;
 use host_adapters_settings::Spanned;
 use host_adapters_settings::{Report, suggestion};
 use host_adapters_sources::Resource;
@@ -38,8 +39,9 @@ pub(super) fn check(report: &Report<'_>, names: &Names<'_>) {
         for (id, at) in &written.dependencies {
             component(report, names, id, at);
         }
-        for written in &written.sources {
-            source(report, names, written);
+        for source in &written.sources {
+            reads(report, names, source);
+            dead_letters(report, &written.component.id, source);
         }
         repeated(report, written);
         written.grants.check(report, names.host);
@@ -86,7 +88,7 @@ fn repeated(report: &Report<'_>, written: &RawComponent) {
     }
 }
 
-fn source(report: &Report<'_>, names: &Names<'_>, written: &RawSource) {
+fn reads(report: &Report<'_>, names: &Names<'_>, written: &RawSource) {
     let host = names.host;
     let at = |value: String| Spanned { value, span: written.from.clone() };
     match written.source.reads().map(|(_, resource)| resource) {
@@ -102,5 +104,16 @@ fn source(report: &Report<'_>, names: &Names<'_>, written: &RawSource) {
             }
             declared(report, "table", &at(table), host.tables.keys());
         }
+    }
+}
+
+/// Reports a dead letter queue that no backend could have. The name of one that is not given follows from the queue's, of
+/// which a fault has been reported.
+fn dead_letters(report: &Report<'_>, worker: &str, written: &RawSource) {
+    let at = written.place("dead_letter_queue");
+    let follows = *at == written.from;
+    let from_fault = matches!(written.source.reads(), Some((_, Resource::Queue(queue))) if queue_fault(&queue).is_some());
+    if let Some(fault) = queue_fault(&written.source.dead_letter_queue(worker)).filter(|_| !(follows && from_fault)) {
+        report.diagnostic(at, fault);
     }
 }

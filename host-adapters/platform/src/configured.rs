@@ -15,9 +15,9 @@ pub trait Backend: Any + Debug + Send + Sync {
     /// Where the server is, for people: without user, password and key.
     fn address(&self) -> String;
 
-    /// What no single setting shows to be wrong, each with the key that it is about. A message quotes no address: it
-    /// may hold a password.
-    fn faults(&self) -> Vec<(&'static str, String)> {
+    /// What no single setting shows to be wrong, also with what is declared, each with the key that it is about. A message
+    /// quotes no address: it may hold a password.
+    fn faults(&self, _declared: &Declared) -> Vec<(&'static str, String)> {
         Vec::new()
     }
 

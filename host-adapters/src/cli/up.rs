@@ -98,7 +98,7 @@ pub(super) async fn serve<F: Future<Output = ()> + Send + 'static>(
     options: Options,
     follow: impl FnOnce(Arc<Components>) -> F,
 ) -> Result<ExitCode> {
-    let runtime_config = match options.runtime_config.load() {
+    let runtime_config = match options.runtime_config.load(&app.declared()) {
         Ok(config) => config,
         Err(code) => return Ok(code),
     };

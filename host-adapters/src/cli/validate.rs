@@ -20,9 +20,9 @@ pub(crate) struct Options {
 }
 
 pub(super) async fn run(options: &Options) -> Result<ExitCode> {
-    let (app, config) = match (options.manifest.load(), options.runtime_config.load()) {
-        (Ok(app), Ok(config)) => (app, config),
-        (Err(code), _) | (_, Err(code)) => return Ok(code),
+    let (app, config) = match super::load(&options.manifest, &options.runtime_config) {
+        Ok(loaded) => loaded,
+        Err(code) => return Ok(code),
     };
     print(summary(&app))?;
     if !components_are_fit(&app).await? {

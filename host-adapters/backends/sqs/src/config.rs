@@ -2,7 +2,7 @@
 
 use crate::Sqs;
 use backend_aws::{Aws, AwsConfig};
-use host_adapters_platform::{Backend, Declared, Opened, Result};
+use host_adapters_platform::{Backend, Declared, Opened, Result, names};
 use host_adapters_settings::settings;
 use std::path::Path;
 use std::sync::Arc;
@@ -16,9 +16,12 @@ settings! {
 }
 
 impl SqsConfig {
+    fn prefix(&self) -> &str {
+        self.prefix.as_deref().unwrap_or_default()
+    }
+
     async fn client(&self, declared: &Declared) -> Sqs {
-        let prefix = self.prefix.as_deref().unwrap_or_default();
-        Sqs::new(&Aws::load(&self.aws).await, prefix, declared.queues.keys().cloned().collect())
+        Sqs::new(&Aws::load(&self.aws).await, self.prefix(), declared.queues.keys().cloned().collect())
     }
 }
 
@@ -26,6 +29,11 @@ impl SqsConfig {
 impl Backend for SqsConfig {
     fn address(&self) -> String {
         self.aws.address()
+    }
+
+    fn faults(&self, declared: &Declared) -> Vec<(&'static str, String)> {
+        let fault = names::prefix_fault(self.prefix(), declared.queues.keys(), names::queue_fault);
+        fault.into_iter().map(|fault| ("prefix", fault)).collect()
     }
 
     async fn open(&self, declared: &Declared, _data: &Path) -> std::result::Result<Opened, String> {
