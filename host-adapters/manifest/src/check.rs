@@ -2,7 +2,7 @@
 
 use super::app::Host;
 use super::component::RawComponent;
-use super::grants::declared;
+use super::grants::refuse_undeclared;
 use super::host::RawClient;
 use super::route::Target;
 use super::source::RawSource;
@@ -32,6 +32,7 @@ impl Names<'_> {
 
 /// Reports every name that is not declared.
 pub(super) fn check(report: &Report<'_>, names: &Names<'_>) {
+    let declared = names.host.declared();
     for target in names.targets {
         component(report, names, &target.component, &target.at);
     }
@@ -41,6 +42,9 @@ pub(super) fn check(report: &Report<'_>, names: &Names<'_>) {
         }
         for source in &written.sources {
             reads(report, names, source);
+            for (key, fault) in source.source.faults(&declared) {
+                report.diagnostic(source.place(key), fault);
+            }
             dead_letters(report, &written.component.id, source);
         }
         repeated(report, written);
@@ -94,7 +98,7 @@ fn reads(report: &Report<'_>, names: &Names<'_>, written: &RawSource) {
     match written.source.reads().map(|(_, resource)| resource) {
         None => (),
         Some(Resource::Queue(queue)) if host.queues.contains_key(&queue) => (),
-        Some(Resource::Queue(queue)) => declared(report, "queue", &at(queue), names.queues_to_read()),
+        Some(Resource::Queue(queue)) => refuse_undeclared(report, "queue", &at(queue), names.queues_to_read()),
         Some(Resource::Stream(table)) => {
             if host.tables.get(&table).is_some_and(|table| !table.stream) {
                 report.diagnostic(
@@ -102,7 +106,7 @@ fn reads(report: &Report<'_>, names: &Names<'_>, written: &RawSource) {
                     format!("table \"{table}\" has no stream; declare it with stream = true"),
                 );
             }
-            declared(report, "table", &at(table), host.tables.keys());
+            refuse_undeclared(report, "table", &at(table), host.tables.keys());
         }
     }
 }
@@ -112,7 +116,8 @@ fn reads(report: &Report<'_>, names: &Names<'_>, written: &RawSource) {
 fn dead_letters(report: &Report<'_>, worker: &str, written: &RawSource) {
     let at = written.place("dead_letter_queue");
     let follows = *at == written.from;
-    let from_fault = matches!(written.source.reads(), Some((_, Resource::Queue(queue))) if queue_fault(&queue).is_some());
+    let from_fault =
+        matches!(written.source.reads(), Some((_, Resource::Queue(queue))) if queue_fault(&queue).is_some());
     if let Some(fault) = queue_fault(&written.source.dead_letter_queue(worker)).filter(|_| !(follows && from_fault)) {
         report.diagnostic(at, fault);
     }

@@ -45,6 +45,10 @@ pub trait SourceSettings {
     }
     /// Takes from what the manifest declares what its own block leaves out; `has` says whether the block has a key.
     fn complete(&mut self, _declared: &Declared, _has: &dyn Fn(&str) -> bool) {}
+    /// What is wrong with these settings beside what the manifest declares, each with the key that it is about.
+    fn faults(&self, _declared: &Declared) -> Vec<(&'static str, String)> {
+        Vec::new()
+    }
     /// The queue that dead letters of `worker` go to.
     fn dead_letter_queue(&self, worker: &str) -> String;
     /// Makes the source of these settings.

@@ -398,3 +398,35 @@ dead_letter_queue = "no queue"
     expect![[r#"spin.toml:5:16: "camp$aigns" cannot be the name of a collection in MongoDB; write 1 to 255 bytes without $, not beginning with system."#]]
         .assert_eq(&parse_with(&text).unwrap_err().to_string());
 }
+
+/// The queue would move a message away before its last attempt. Where it has no dead letter queue, it moves none.
+#[test]
+fn a_source_that_attempts_more_than_its_queue_lets_it_receive_is_reported() {
+    check(
+        r#"
+[application.tool.host-adapters.queues.twice]
+max_receive_count = 2
+dead_letter_queue = "twiceDlq"
+[application.tool.host-adapters.queues.thrice]
+max_receive_count = 3
+dead_letter_queue = "thriceDlq"
+[application.tool.host-adapters.queues.keeps]
+max_receive_count = 2
+[component.a]
+source = "a.wasm"
+tool.host-adapters.source = [
+    { type = "sqs", queue = "twice" },
+    { type = "sqs", queue = "thrice" },
+    { type = "sqs", queue = "keeps" },
+]
+[component.b]
+source = "b.wasm"
+tool.host-adapters.source = [
+    { type = "sqs", queue = "twice", max_attempts = 2 },
+    { type = "sqs", queue = "thrice", max_attempts = 4 },
+]
+"#,
+        &expect![[r#"
+        "#]],
+    );
+}
