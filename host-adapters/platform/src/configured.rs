@@ -33,11 +33,28 @@ pub trait Backend: Any + Debug + Send + Sync {
     /// When it does not answer, or something is missing.
     async fn probe(&self, declared: &Declared) -> Result<()>;
 
+    /// How what is there differs from what is declared. What is missing does not differ.
+    ///
+    /// # Errors
+    /// When the server does not tell.
+    async fn differences(&self, _declared: &Declared) -> Result<Vec<Difference>> {
+        Ok(Vec::new())
+    }
+
     /// Makes what is declared and missing, and changes nothing else.
     ///
     /// # Errors
     /// When the server refuses, or when something exists and differs from its declaration; names it.
     async fn provision(&self, declared: &Declared) -> std::result::Result<(), String>;
+}
+
+/// How something on a server differs from its declaration.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Difference {
+    /// What differs, with both values, and what to do.
+    pub message: String,
+    /// Whether records would not end as declared: the host does not start.
+    pub is_harmful: bool,
 }
 
 /// The interfaces that a backend implements.

@@ -32,7 +32,7 @@ mod table;
 pub mod update;
 
 pub use backend::*;
-pub use configured::{Backend, Opened};
+pub use configured::{Backend, Difference, Opened};
 pub use declared::{Declared, IdentityConfig, QueueSpec, TableSpec};
 pub use documents::DocumentsBackend;
 pub use grants::{Access, ComponentsAccess, Grants, QueueAccess};

@@ -2,8 +2,9 @@
 //! probes the servers.
 
 use super::{FAILED, ManifestOptions, RuntimeConfigOptions, UNUSABLE, print};
+use crate::backends::{self, Probed};
+use crate::components;
 use crate::manifest::App;
-use crate::{backends, components};
 use anyhow::Result;
 use clap::Args;
 use std::process::ExitCode;
@@ -30,9 +31,12 @@ pub(super) async fn run(options: &Options) -> Result<ExitCode> {
     }
     let mut down = false;
     if options.probe {
-        for (section, problem) in backends::probe(&app, &config).await {
+        for Probed { section, problem, differences } in backends::probe(&app, &config).await {
             down |= problem.is_some();
             print(format!("{section}: {}", problem.as_deref().unwrap_or("answers")))?;
+            for difference in differences {
+                print(format!("{section}: {difference}"))?;
+            }
         }
     }
     Ok(if down { ExitCode::from(FAILED) } else { ExitCode::SUCCESS })

@@ -1,8 +1,9 @@
 //! `[queues]` with `type = "sqs"`.
 
 use crate::Sqs;
-use backend_aws::{Aws, AwsConfig};
-use host_adapters_platform::{Backend, Declared, Opened, Result, names};
+use backend_aws::{Aws, AwsConfig, side_by_side};
+use host_adapters_platform::{Backend, Declared, Difference, Opened, Result, names};
+use host_adapters_records::ErrorKind;
 use host_adapters_settings::settings;
 use std::path::Path;
 use std::sync::Arc;
@@ -43,6 +44,14 @@ impl Backend for SqsConfig {
 
     async fn probe(&self, declared: &Declared) -> Result<()> {
         self.client(declared).await.probe().await
+    }
+
+    async fn differences(&self, declared: &Declared) -> Result<Vec<Difference>> {
+        let sqs = self.client(declared).await;
+        let asked = declared.queues.iter().map(|(name, queue)| sqs.difference(name, queue));
+        let told = side_by_side(asked).await.into_iter();
+        let told = told.filter(|told| !told.as_ref().is_err_and(|error| error.kind == ErrorKind::NotFound));
+        Ok(told.collect::<Result<Vec<_>>>()?.into_iter().flatten().collect())
     }
 
     async fn provision(&self, declared: &Declared) -> std::result::Result<(), String> {
