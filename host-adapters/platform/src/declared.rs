@@ -3,7 +3,7 @@
 use host_adapters_settings::settings;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Tables, queues and collections by name.
+/// Tables, queues, collections and services by name.
 #[derive(Clone, Debug, Default)]
 pub struct Declared {
     /// Tables.
@@ -12,6 +12,8 @@ pub struct Declared {
     pub queues: BTreeMap<String, QueueSpec>,
     /// Collections of documents.
     pub collections: BTreeSet<String>,
+    /// Services.
+    pub services: BTreeSet<String>,
 }
 
 /// Whose tokens are accepted.

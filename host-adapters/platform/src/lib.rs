@@ -51,6 +51,8 @@ use tokio::time::Instant;
 
 /// The platform over backends, with the grants of each component and client by name.
 pub struct PlatformService {
+    /// What there is, for refusals.
+    pub declared: Declared,
     /// Who may call what; a name that is not here may call nothing.
     pub grants: HashMap<String, Grants>,
     /// Behind `table`.
@@ -70,7 +72,9 @@ impl PlatformService {
     pub(crate) fn check(&self, caller: Caller<'_>, need: Need<'_>) -> Result<()> {
         match self.grants.get(caller.name) {
             Some(grants) if grants.allow(need) => Ok(()),
-            grants => Err(need.denied(caller.name, grants.is_some_and(|grants| grants.of_client))),
+            grants => Err(need.undeclared(caller.name, &self.declared).unwrap_or_else(|| {
+                need.denied(caller.name, grants.is_some_and(|grants| grants.of_client))
+            })),
         }
     }
 }

@@ -44,6 +44,7 @@ pub async fn open(app: &App, data: &Path, config: &RuntimeConfig, services: impl
     let components = app.components.values().map(|it| (it.id.clone(), it.grants.clone()));
     let clients = app.host.clients.iter().map(|(name, client)| (name.clone(), client.grants.clone()));
     let platform = PlatformService {
+        declared: app.declared(),
         grants: components.chain(clients).collect(),
         tables: opened.tables.0.clone(),
         queues: opened.queues.0.clone(),

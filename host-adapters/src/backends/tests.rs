@@ -178,6 +178,7 @@ fn prefixes_that_make_names_which_no_server_can_have_are_reported() {
         tables: [("demand-table".to_owned(), TableSpec::default())].into(),
         queues: [("q".repeat(78), QueueSpec::default())].into(),
         collections: ["campaigns".to_owned()].into(),
+        ..Declared::default()
     };
     let text = |prefix: &str| {
         format!(
@@ -228,6 +229,8 @@ fn addresses_are_shown_without_user_and_password() {
 fn a_backend_that_is_not_built_in_is_named() {
     let kinds = [BackendKind { section: "queues", name: "sqs", settings: None }];
     let text = "[queues]\ntype = \"sqs\"\n";
-    let told = RuntimeConfig::parse(Path::new("r.toml"), text, &kinds, &Declared::default(), &|_| None).unwrap_err().to_string();
+    let told = RuntimeConfig::parse(Path::new("r.toml"), text, &kinds, &Declared::default(), &|_| None)
+        .unwrap_err()
+        .to_string();
     expect_test::expect![[r#"r.toml:1:2: this program was built without the backend "sqs"; build host-adapters with --features sqs, in queues"#]].assert_eq(&told);
 }
