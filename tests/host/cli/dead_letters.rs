@@ -150,6 +150,25 @@ async fn dead_letters_are_dropped_only_with_yes() {
     assert_eq!(groups(&host)[0]["count"], json!(2));
 }
 
+/// A dead letter is a message of its queue: fans' data, of which an operator asks for all only when it is needed.
+#[tokio::test(flavor = "multi_thread")]
+async fn queues_shows_the_beginnings_of_messages_and_all_of_them_with_full() {
+    let host = TestHost::with(|app| app.components.get_mut(WORKER).unwrap().sources.clear()).await;
+    let end = "the end of the message";
+    let body = json!({"globalUserId": "fan-1", "email": "x".repeat(300), "last": end}).to_string();
+    host.queue(QUEUE, &[body.clone()]).await;
+    for json in [None, Some("--json")] {
+        let shown = operator(&host, &[&["queues", QUEUE][..], json.as_slice()].concat());
+        assert_eq!(shown.code, 0, "{shown:?}");
+        assert!(shown.stdout.contains("fan-1") && !shown.stdout.contains(end), "{shown:?}");
+        assert!(shown.stdout.contains(&body.len().to_string()), "{shown:?}");
+        let full = operator(&host, &[&["queues", QUEUE, "--full"][..], json.as_slice()].concat());
+        assert!(full.code == 0 && full.stdout.contains(end), "{full:?}");
+    }
+    let usage = operator(&host, &["queues", "--full"]);
+    assert_eq!(usage.code, 2, "{usage:?}");
+}
+
 /// A misspelt condition does not look like work that is done.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_condition_that_no_dead_letter_meets_is_refused_with_those_that_there_are() {
