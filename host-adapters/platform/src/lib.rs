@@ -37,7 +37,7 @@ pub use declared::{Declared, IdentityConfig, QueueSpec, TableSpec};
 pub use documents::DocumentsBackend;
 pub use grants::{Access, ComponentsAccess, Grants, QueueAccess};
 pub use identity::IdentityBackend;
-pub use left_out::{LEFT_OUT, expired, left_out};
+pub use left_out::{LEFT_OUT, TRIMMED, expired, left_out, trimmed};
 pub use queue::QueueBackend;
 pub use service::ServiceBackend;
 pub use table::TableBackend;
@@ -72,9 +72,9 @@ impl PlatformService {
     pub(crate) fn check(&self, caller: Caller<'_>, need: Need<'_>) -> Result<()> {
         match self.grants.get(caller.name) {
             Some(grants) if grants.allow(need) => Ok(()),
-            grants => Err(need.undeclared(caller.name, &self.declared).unwrap_or_else(|| {
-                need.denied(caller.name, grants.is_some_and(|grants| grants.of_client))
-            })),
+            grants => Err(need
+                .undeclared(caller.name, &self.declared)
+                .unwrap_or_else(|| need.denied(caller.name, grants.is_some_and(|grants| grants.of_client)))),
         }
     }
 }
