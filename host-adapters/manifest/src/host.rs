@@ -8,9 +8,7 @@ use super::variables::Value;
 use host_adapters_outbound::{LimitBy, RateLimit, ServiceConfig, check_upstream};
 use host_adapters_platform::names::{collection_fault, queue_fault, table_fault};
 use host_adapters_platform::{IdentityConfig, QueueSpec, TableSpec, fifo};
-use host_adapters_settings::{
-    Fields, Named, Names, Settings, Spanned, Table, Template, check_web_url, settings, showable,
-};
+use host_adapters_settings::{Fields, Named, Names, Settings, Spanned, Table, Template, check_web_url, settings};
 use host_adapters_sources::SourceConfig;
 use std::num::NonZeroU32;
 use std::ops::Range;
@@ -170,7 +168,7 @@ fn identity_config(settings: &IdentitySettings, context: &Context<'_, '_>) -> Op
     // A file is one beside the manifest.
     let is_address = jwks.contains("://");
     if let (true, Err(fault), Some(written)) = (is_address, check_web_url(&jwks), &settings.jwks.0) {
-        let shown = showable(&written.value).map_or_else(|| "jwks".to_owned(), |url| format!("\"{url}\""));
+        let shown = context.shown("jwks", &written.value);
         let message = format!("{shown} {fault}, in application.tool.{TOOL}.identity");
         context.report.diagnostic(&written.span, message);
     }
@@ -184,9 +182,10 @@ fn filled(key: &str, template: &Template, context: &Context<'_, '_>) -> Option<S
     if !text.trim().is_empty() {
         return Some(text);
     }
-    if let Some(Spanned { span, .. }) = &template.0 {
-        let place = format!("application.tool.{TOOL}.identity");
-        context.report.diagnostic(span, format!("\"{key}\" is empty, in {place}; write it, or remove the table"));
+    if let Some(Spanned { value, span }) = &template.0 {
+        let (place, origins) = (format!("application.tool.{TOOL}.identity"), context.variables.origins(value));
+        let message = format!("\"{key}\" is empty{origins}, in {place}; write it, or remove the table");
+        context.report.diagnostic(span, message);
     }
     None
 }
@@ -201,7 +200,7 @@ fn web_url(service: &str, written: &Template, context: &Context<'_, '_>) -> Opti
     let Err(fault) = check_upstream(url.expose()) else { return Some(url) };
     if let Some(Spanned { value, span }) = &written.0 {
         let place = format!("application.tool.{TOOL}.services.{service}");
-        let shown = showable(value).map_or_else(|| "upstream".to_owned(), |url| format!("\"{url}\""));
+        let shown = context.shown("upstream", value);
         context.report.diagnostic(span, format!("{shown} {fault}, in {place}"));
     }
     None

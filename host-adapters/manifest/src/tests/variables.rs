@@ -107,3 +107,27 @@ operator = { token = "" }
     "#]]
     .assert_eq(&errors);
 }
+
+/// A value is at fault, and not the text that it is put into: the diagnostic says where each value comes from.
+#[test]
+fn a_value_that_cannot_be_used_is_reported_with_its_variable_and_its_origin() {
+    let text = r#"
+[variables]
+url = { default = "ftp://planted" }
+port = { required = true }
+audience = { default = " " }
+[component.a]
+source = "a.wasm"
+allowed_outbound_hosts = ["http://h:{{ port }}"]
+[application.tool.host-adapters.services.entry]
+upstream = "{{ url }}/{{ port }}"
+[application.tool.host-adapters.identity]
+issuer = "i"
+audience = "{{ audience }}"
+jwks = "{{ url }}"
+"#;
+    let given = given(&[], &[("port", "planted")]);
+    let errors = parse(Path::new("spin.toml"), &format!("{BASE}{text}"), &given).unwrap_err();
+    assert!(!errors.to_string().contains("planted"), "{errors}");
+    expect![[r#""#]].assert_eq(&errors.to_string());
+}
