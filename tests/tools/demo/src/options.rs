@@ -23,7 +23,8 @@ pub struct Options {
     /// Arrivals a second in the first ten seconds; after that, 32 callers send as fast as they can.
     #[arg(long, default_value_t = 1_000, value_name = "PER_SECOND", value_parser = clap::value_parser!(u32).range(1..=20_000))]
     pub rate: u32,
-    /// Let the services respond with 5 % errors, and sometimes late.
+    /// Let all services respond with 5 % errors, and sometimes late; 1 % of the scores fail, too. It excludes
+    /// --failed-scores, which says for the scores alone how many.
     #[arg(long, conflicts_with = "failed_scores")]
     pub faults: bool,
     /// Leave out the disturbances at the end: wrong addresses of two services, a deploy meanwhile, slow and old profiles.
@@ -35,7 +36,8 @@ pub struct Options {
     /// Let the host abort itself at its N-th durable step of a kind (`delete:3`), and restart it on its data.
     #[arg(long, value_name = "KIND:N")]
     pub abort_at_step: Option<String>,
-    /// Let this part of the Entry Service's scores fail, from 0 to 1; retry-score has them computed again.
+    /// Let this part of the Entry Service's scores fail, from 0 to 1, and nothing else; retry-score has them computed
+    /// again. It excludes --faults.
     #[arg(long, default_value_t = 0.0, value_name = "PART")]
     pub failed_scores: f64,
     /// Inject a lost message, a stale overwrite, a flag left set and a wrong reason: the checks must find all four.
