@@ -6,6 +6,7 @@ use crate::gateway::Gateway;
 use crate::generate::{World, generate};
 use crate::host::{Host, Killer, Launch, PROCESS_ID_FILE};
 use crate::inject::Plan;
+use crate::keep::{Example, Kept};
 use crate::lag::{Arrivals, Times};
 use crate::load::{Caller, Load, OPEN_SECS};
 use crate::metrics::Counters;
@@ -65,6 +66,7 @@ pub async fn run(options: Options) -> Result<bool> {
         why = interrupts.next() => return Err(why),
     };
     let stage = Stage::new(&host, &fakes, &service, &secrets)?;
+    let example = Example::of(&world, &tokens);
     let result = tokio::select! {
         result = perform(&options, world, plan, tokens, &stage, &host, &progress) => result,
         why = interrupts.next() => Err(why),
@@ -72,8 +74,9 @@ pub async fn run(options: Options) -> Result<bool> {
     if let Ok(report) = &result {
         tell(report, options.json);
         if options.keep {
-            let addresses = host.endpoint().addresses().await?;
-            progress.say(&format!("serving on: components {}, gateway {}", addresses.http, addresses.gateway));
+            let (addresses, folder) = (host.endpoint().addresses().await?, folder.path());
+            let kept = Kept { host: &options.host, addresses, folder, fakes: &fakes, secrets: &secrets, example };
+            progress.say(&kept.told(&SERVICES)?);
             interrupts.next().await;
         }
     }
