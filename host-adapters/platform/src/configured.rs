@@ -1,5 +1,6 @@
 //! A backend, as the operator has configured it: it is opened, probed, provisioned.
 
+use crate::task::{ExecutionTable, TaskBackend};
 use crate::{
     Declared, DocumentsBackend, FailureTable, QueueBackend, QueueBrowser, Result, StreamBackend, TableBackend,
 };
@@ -67,4 +68,6 @@ pub enum Opened {
     Documents(Arc<dyn DocumentsBackend>),
     /// `spin:redis`.
     Cache(Arc<dyn CacheBackend>),
+    /// The executions of tasks, and how they are started, where that is not the business of another program.
+    Tasks(Arc<dyn TaskBackend>, Option<Arc<dyn ExecutionTable>>),
 }

@@ -3,7 +3,7 @@
 use host_adapters_settings::settings;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Tables, queues, collections and services by name.
+/// Tables, queues, collections and services by name, and the workers that do tasks.
 #[derive(Clone, Debug, Default)]
 pub struct Declared {
     /// Tables.
@@ -14,6 +14,8 @@ pub struct Declared {
     pub collections: BTreeSet<String>,
     /// Services.
     pub services: BTreeSet<String>,
+    /// Ids of the workers that have a source of tasks.
+    pub tasks: BTreeSet<String>,
 }
 
 /// Whose tokens are accepted.

@@ -2,7 +2,7 @@
 //! implement and its functions, which check the caller's grant and then call the backend; and what all backends share.
 //!
 //! - [`PlatformService`]: the platform itself. [`Grants`]: who may call what.
-//! - `backend`: what sources need of backends.
+//! - `backend`: what sources need of backends; [`task`]: what is needed of those that keep executions.
 //! - [`circuit_breaker`], [`retry`]: what stops the use of a dependency that is down, and the waits in between.
 //! - [`limits`]: what every backend accepts, checked before one is asked; [`filter`], [`find`], [`update`],
 //!   [`names`], [`fifo`], [`node`]: shared by backends.
@@ -29,13 +29,14 @@ mod queue;
 pub mod retry;
 mod service;
 mod table;
+pub mod task;
 pub mod update;
 
 pub use backend::*;
 pub use configured::{Backend, Difference, Opened};
 pub use declared::{Declared, IdentityConfig, QueueSpec, TableSpec};
 pub use documents::DocumentsBackend;
-pub use grants::{Access, ComponentsAccess, Grants, QueueAccess};
+pub use grants::{Access, ComponentsAccess, Grants, QueueAccess, TaskAccess};
 pub use identity::IdentityBackend;
 pub use left_out::{LEFT_OUT, TRIMMED, expired, left_out, trimmed};
 pub use queue::QueueBackend;

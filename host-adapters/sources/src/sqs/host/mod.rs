@@ -10,6 +10,7 @@
 mod attempts;
 mod canned;
 mod config;
+mod expiry;
 mod heartbeat;
 mod refused;
 mod settle;
@@ -21,6 +22,7 @@ pub use config::{SqsConfig, name};
 use super::event;
 use crate::{CircuitBreakers, Source, SourceContext, SourceSettings, Status};
 use attempts::Attempts;
+use expiry::Expiry;
 use heartbeat::{InFlightMessage, VisibilityHeartbeat};
 use host_adapters_delivery::batch::{Batcher, Need};
 use host_adapters_delivery::call::{CallOutcome, Invoker};
@@ -40,7 +42,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 /// A message goes back to its queue.
-pub(crate) const RECOVERY: Recovery = Recovery { way: Way::Queue, event: DeadLetter::message_event };
+pub(crate) const RECOVERY: Option<Recovery> = Some(Recovery { way: Way::Queue, event: DeadLetter::message_event });
 /// The longest that SQS waits for a message.
 const LONG_POLL: Duration = Duration::from_secs(20);
 /// Most messages received at a time, so that memory is bounded by `max_batch_bytes` and not by `batch_size`.
@@ -70,12 +72,14 @@ impl SqsSource {
             invoker: invoker.clone(),
             backend: context.queues.clone(),
             queue: config.queue.clone(),
-            dead_letters: DeadLetterSink::new(context.queues.clone(), config.dead_letter_queue(&context.worker), &context.worker),
+            dead_letters: DeadLetterSink::new(context.queues.clone(), config.dead_letters(), &context.worker),
             failures: context.failures.clone(),
             max_attempts: config.max_attempts,
             on_reject: config.on_reject,
             attempts: Attempts::default(),
             backoff: context.backoff.clone(),
+            expiry: Expiry { retention: config.retention(), clock: context.clock.clone() },
+            visibility: config.visibility(),
         };
         let breakers = CircuitBreakers::new(&source, &context.backoff, &invoker.meter.paused);
         Self { poller: Poller { batch: config.limits(), invoker, breakers, heartbeat, settler, clock: context.clock.clone() }, config }
