@@ -450,6 +450,8 @@ tool.host-adapters.source = [
 ]
 "#,
         &expect![[r#"
+            spin.toml:13:29: max_attempts = 3 is not reached, because "twice" moves a message to its dead letter queue after max_receive_count = 2 receives; write at most 2, or more receives there
+            spin.toml:21:54: max_attempts = 4 is not reached, because "thrice" moves a message to its dead letter queue after max_receive_count = 3 receives; write at most 3, or more receives there
         "#]],
     );
 }
