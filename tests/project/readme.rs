@@ -98,7 +98,7 @@ fn the_readme_calls_what_there_is() {
         let words: Vec<_> = call.split_whitespace().collect();
         let commands = words.iter().take_while(|word| word.bytes().all(|it| it.is_ascii_lowercase() || it == b'-'));
         let commands: Vec<_> =
-            commands.take(if matches!(words[0], "events" | "dead-letters") { 2 } else { 1 }).collect();
+            commands.take(if matches!(words[0], "events" | "dead-letters" | "tasks") { 2 } else { 1 }).collect();
         let help = Command::new(programs::host_adapters()).args(&commands).arg("--help").output().unwrap();
         assert!(help.status.success(), "{call}");
         let help = String::from_utf8(help.stdout).unwrap();

@@ -68,7 +68,7 @@ async fn d13_1__a_name_is_one_execution() {
         host.ask(Method::POST, "errand/a", r#"{"do":"output","output":12345678901234567890124}"#).await;
     assert_eq!((status, &other["error"]["code"]), (409, &json!("EXECUTION_ALREADY_EXISTS")), "{other}");
     let text = host.request(Method::GET, "errand/a", OPERATOR).send().await.unwrap().text().await.unwrap();
-    assert!(text.contains(r#""output":12345678901234567890123"#), "{text}");
+    assert!(text.contains(r#""output": 12345678901234567890123"#), "as its input spells it: {text}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
