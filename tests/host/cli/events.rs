@@ -39,7 +39,7 @@ async fn every_event_is_accepted_by_its_worker() {
         }
         let count = if *source == "appsync" { "1" } else { "3" };
         let event = generate(&[source, "--worker", worker, "--count", count]);
-        let call = [&["invoke", worker, "-"], &variables[..]].concat();
+        let call = [&["invoke", worker, "-"][..], &variables].concat();
         let outcome = run_with_input(&call, &event.to_string());
         let answer = outcome.json();
         let records = |list: &str| answer[list].as_array().cloned().unwrap_or_default();
