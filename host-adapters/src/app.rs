@@ -2,12 +2,13 @@
 
 use crate::components::Components;
 use crate::dispatch::Dispatcher;
-use crate::gateway::{Callers, Gateway, Health};
+use crate::gateway::{Callers, Gateway, Health, Tasks};
 use crate::manifest::App;
 use crate::manifest::runtime_config::RuntimeConfig;
 use crate::outgoing::TracedServices;
 use crate::server::{HttpLimits, Server};
 use crate::telemetry::Tracing;
+use crate::telemetry::executions::Executions;
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::queues::Queues;
 use crate::{backends, endpoint};
@@ -66,7 +67,7 @@ pub struct Running {
     sources: JoinSet<Ended>,
     servers: JoinSet<()>,
     stop_servers: CancellationToken,
-    _measured: AbortOnDropHandle<()>,
+    _measured: AbortOnDropHandle<((), ())>,
 }
 
 /// Loads every component, then listens, then starts the sources, so that no event is taken in before it can be handled.
@@ -100,6 +101,7 @@ pub async fn start(app: App, options: &Options, metrics: Metrics, tracing: Traci
             recoveries: host_adapters_sources::recovery,
             origins: Arc::new(app.dead_letter_queues()),
         }),
+        tasks: Some(Tasks { executions: backends.executions.clone(), workers: Arc::new(app.declared().tasks) }),
         metrics,
         health: health.clone(),
         service_keys,
@@ -116,7 +118,9 @@ pub async fn start(app: App, options: &Options, metrics: Metrics, tracing: Traci
         let drain = drain.clone();
         feeding.spawn(async move { source.run(drain).await });
     }
-    let _measured = AbortOnDropHandle::new(tokio::spawn(queues(&app, &backends).watch()));
+    let measures = (queues(&app, &backends), executions(&app, &backends));
+    let _measured =
+        AbortOnDropHandle::new(tokio::spawn(async move { tokio::join!(measures.0.watch(), measures.1.watch()) }));
     Ok(Running { addresses, dispatcher, components, health, drain, sources: feeding, servers, stop_servers, _measured })
 }
 
@@ -149,6 +153,7 @@ fn sources(app: &App, backends: &backends::Backends, dispatcher: &Dispatcher) ->
             queues: backends.queues.clone(),
             streams: streams.clone(),
             failures: backends.failures.clone(),
+            tasks: backends.tasks.clone(),
             clock: Clock::wall(),
             backoff: Backoff::new(),
         };
@@ -163,6 +168,12 @@ fn queues(app: &App, backends: &backends::Backends) -> Queues {
     let names = app.declared().queues.into_keys();
     let queues = names.map(|name| (name.clone(), dead_letters.contains_key(&name))).collect();
     Queues::new(backends.queues.clone(), Clock::wall(), queues)
+}
+
+/// The executions of all workers' tasks.
+fn executions(app: &App, backends: &backends::Backends) -> Executions {
+    let workers = backends.executions.iter().flat_map(|_| app.declared().tasks);
+    Executions::new(backends.executions.clone(), workers)
 }
 
 /// The callers of the gateway: components by their `gateway_token`, clients by their token.

@@ -1,6 +1,7 @@
 //! What only the embedded backend promises: retention and pruning over days, and persistence.
 
 use backend_embedded::{Embedded, OpenError};
+use host_adapters_platform::task::ExecutionState;
 use host_adapters_platform::{Checkpoint, TableBackend};
 use host_adapters_records::queue::Message;
 use host_adapters_records::table::{BatchGet, Key};
@@ -16,6 +17,7 @@ use tests::contract::suites::documents::{find_one, replace, replace_one};
 use tests::contract::suites::documents_find::{page, query};
 use tests::contract::suites::queue::{receive, send};
 use tests::contract::suites::stream::{all, put};
+use tests::contract::suites::tasks::{TaskStore, find, start, take};
 use tests::contract::suites::{attempts, latest, shared_stream};
 use tests::{log, programs};
 
@@ -59,11 +61,96 @@ async fn a_file_of_version_1_is_read_on_with_all_that_it_holds() {
     assert_eq!((message.id.as_str(), message.body.as_str()), ("00112233-4455-6677-8899-aabbccddeeff", "body"));
     assert_eq!((message.receive_count, &message.group, message.attributes.len()), (2, &None, 1));
 
-    // What is new in version 2.
+    // What is new in version 3.
+    start(&backend, "a", "1").await;
+    assert_eq!(take(&backend).await.unwrap().number, 1);
+    // And in version 2.
     let grouped = Message { group_id: Some("g".to_owned()), ..Message::new("m") };
     assert!(backend.queues().send_batch(FIFO_QUEUE, vec![grouped]).await.unwrap()[0].is_ok());
     let backend = backend.reopen().await;
     assert_eq!(receive(&backend, FIFO_QUEUE, 1, 30).await[0].group.as_deref(), Some("g"));
+}
+
+/// What a host that was killed has left, is there at once: nobody waits for the end of a lease.
+#[tokio::test]
+async fn d13_11__executions_are_resumed_by_the_next_host() {
+    let backend = open().await;
+    for name in ["running", "ended", "waiting"] {
+        start(&backend, name, "1").await;
+        backend.pass(secs(1)).await;
+    }
+    let (first, ended) = (take(&backend).await.unwrap(), take(&backend).await.unwrap());
+    backend.tasks().succeed(&ended, "1").await.unwrap();
+    let backend = backend.reopen().await;
+    assert_eq!(take(&backend).await.unwrap().name, "waiting", "it has been due for longer");
+    let second = take(&backend).await.unwrap();
+    assert_eq!((second.name.as_str(), second.number, second.failures), ("running", 2, 0));
+    assert_eq!(second.task_id, first.task_id);
+    assert!(!backend.tasks().heartbeat(&first, secs(30)).await.unwrap());
+    assert!(take(&backend).await.is_none());
+}
+
+#[tokio::test]
+async fn d13_11__an_execution_that_kills_its_host_each_time_fails_in_the_end() {
+    let mut backend = open().await;
+    start(&backend, "killer", "1").await;
+    for number in 1..=200 {
+        assert_eq!(take(&backend).await.unwrap().number, number);
+        backend = backend.reopen().await;
+    }
+    start(&backend, "other", "1").await;
+    assert_eq!(take(&backend).await.unwrap().name, "other");
+    let ended = find(&backend, "killer").await;
+    assert_eq!((ended.state, ended.attempts, ended.failures), (ExecutionState::Failed, 200, 0));
+    assert_eq!(
+        (ended.error.as_deref(), ended.cause.as_deref()),
+        (Some("AttemptsExhausted"), Some("200 attempts began"))
+    );
+}
+
+#[tokio::test]
+async fn d13_6__ended_executions_are_kept_for_90_days() {
+    let backend = open().await;
+    for name in ["old", "new", "open"] {
+        start(&backend, name, "1").await;
+    }
+    let old = take(&backend).await.unwrap();
+    backend.tasks().succeed(&old, "1").await.unwrap();
+    backend.pass(secs(1)).await;
+    let new = take(&backend).await.unwrap();
+    backend.tasks().succeed(&new, "1").await.unwrap();
+    backend.pass(secs(90 * 24 * 3600 - 1)).await;
+    let names = async || {
+        let page = backend.executions().list(WORKER, None, None, 100).await.unwrap();
+        page.executions.into_iter().map(|execution| execution.name).collect::<Vec<_>>()
+    };
+    assert_eq!(names().await, ["open", "new"]);
+    backend.pass(secs(1)).await;
+    assert_eq!(names().await, ["open"], "one that has not ended stays");
+    let again = start(&backend, "old", "2").await;
+    assert_ne!(again.id, old.task_id, "the name is free, the id is not used again");
+}
+
+#[tokio::test]
+async fn d13_6__so_many_ended_executions_are_kept() {
+    let backend = open().await;
+    let folder = backend.path().to_owned();
+    start(&backend, "template", "1").await;
+    let attempt = take(&backend).await.unwrap();
+    backend.tasks().succeed(&attempt, "1").await.unwrap();
+    let file = Connection::open(folder).unwrap();
+    let many = "WITH RECURSIVE n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 10000)
+                INSERT INTO executions (worker, name, uuid, state, due_ms, attempts, failures, token, input, output,
+                                        started_ms, ended_ms)
+                SELECT worker, 'copy-' || n, uuid, state, due_ms, 1, 0, 0, input, output, started_ms, ended_ms + n
+                FROM executions, n";
+    assert_eq!(file.execute(many, []).unwrap(), 10_000);
+    backend.pass(secs(20)).await;
+    let count = || file.query_row("SELECT count(*) FROM executions", [], |row| row.get::<_, i64>(0)).unwrap();
+    assert_eq!(count(), 10_000);
+    assert!(backend.executions().find(WORKER, "template").await.unwrap().is_none(), "the oldest is gone");
+    backend.pass(secs(1)).await;
+    assert_eq!(count(), 10_000, "no other is");
 }
 
 #[tokio::test]

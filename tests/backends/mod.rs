@@ -10,3 +10,4 @@ mod scripted;
 mod signer;
 
 tests::contract!(on_embedded, tests::contract::embedded::open);
+tests::contract_of_tasks!(tasks_on_embedded, tests::contract::embedded::open);

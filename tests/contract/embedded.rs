@@ -4,13 +4,16 @@ use crate::contract::suites::backend::{
     Backend, COLLECTION, DEAD_LETTERS, FIFO_DEAD_LETTERS, FIFO_QUEUE, LOOSE_QUEUE, MAX_RECEIVES, OTHER_COLLECTION,
     PLAIN_TABLE, QUEUE, TABLE, WORKER,
 };
+use crate::contract::suites::tasks::TaskStore;
 use backend_embedded::{Embedded, EmbeddedCache};
 use host_adapters_platform::clock::Clock;
+use host_adapters_platform::task::{ExecutionTable, TaskBackend};
 use host_adapters_platform::{
     Declared, DocumentsBackend, FailureTable, QueueBackend, QueueBrowser, QueueSpec, StreamBackend, TableBackend,
     TableSpec,
 };
 use host_adapters_records::cache::CacheBackend;
+use std::path::PathBuf;
 use std::time::Duration;
 use tempfile::TempDir;
 
@@ -80,10 +83,25 @@ pub fn config() -> Declared {
         ]
         .into(),
         collections: [COLLECTION.to_owned(), OTHER_COLLECTION.to_owned()].into(),
+        tasks: [WORKER.to_owned()].into(),
+    }
+}
+
+impl TaskStore for Opened {
+    fn tasks(&self) -> &dyn TaskBackend {
+        &self.embedded
+    }
+    fn executions(&self) -> &dyn ExecutionTable {
+        &self.embedded
     }
 }
 
 impl Opened {
+    /// The file.
+    pub fn path(&self) -> PathBuf {
+        self.folder.path().join("store")
+    }
+
     /// Closes the file and opens it again.
     pub async fn reopen(self) -> Self {
         let Self { embedded, cache, clock, folder } = self;

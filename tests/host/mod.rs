@@ -10,4 +10,5 @@ mod on_servers;
 pub mod sandbox;
 mod slow;
 mod swap;
+mod tasks;
 mod trace;

@@ -6,14 +6,32 @@ use super::documents::{alerts, metrics, named_values, panels};
 use super::queries::{Exposed, exposed, faults};
 use super::redis_server::{Manner, RedisServer};
 use fake_services::{Faults, Service};
+use host_adapters::manifest::{App, Component, SourceConfig};
+use host_adapters_platform::{Grants, TaskAccess};
+use host_adapters_sources::task::TaskConfig;
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 use tests::workers::fixture;
-use tests::{Fan, TestHost, entry, wait};
+use tests::{Fan, OPERATOR_TOKEN, TestHost, entry, programs, wait};
 
 const JANE: Fan = Fan { id: "global-user-123", email: "fan@example.com" };
 const CAMPAIGN: &str = "campaign-of-metrics";
 const UPDATED: &str = "2024-01-15T10:30:00.000Z";
+
+/// Adds a worker that does tasks.
+fn add_errand(app: &mut App) {
+    let errand = Component {
+        id: "errand".to_owned(),
+        source: programs::guest("errand"),
+        artifact: None,
+        sources: vec![SourceConfig::Task(TaskConfig::default())],
+        grants: Grants { services: ["entry".to_owned()].into(), ..Grants::default() },
+        ..app.components["check-eligibility"].clone()
+    };
+    app.components.insert(errand.id.clone(), errand);
+    let operator = app.host.clients.get_mut("operator").unwrap();
+    operator.grants.tasks.insert("errand".to_owned(), TaskAccess::Start);
+}
 
 /// A host on which everything happens that is measured.
 async fn exercised() -> (TestHost, RedisServer) {
@@ -22,6 +40,7 @@ async fn exercised() -> (TestHost, RedisServer) {
         for component in app.components.values_mut() {
             component.environment.insert("LOG_LEVEL".to_owned(), "WARN".to_owned());
         }
+        add_errand(app);
     })
     .await;
     host.put_campaign("artist-presale-2024").await;
@@ -35,6 +54,9 @@ async fn exercised() -> (TestHost, RedisServer) {
     let gone = entry(CAMPAIGN, "gone", &json!({}), UPDATED);
     let stale = json!({ "entry": gone, "operation": "INSERT", "recordId": "stale", "date": UPDATED });
     host.queue("saveEntriesQueue", &[stale.to_string()]).await;
+    let task =
+        host.http().post(host.gateway_url("/tasks/errand/a")).bearer_auth(OPERATOR_TOKEN).body(r#"{"do":"tell"}"#);
+    assert_eq!(host.send(task).await.status, 201);
     // Only the tables of others make a host leave records out.
     host_adapters_platform::left_out("dynamodb-stream:metrics", "of a test");
     (host, redis)

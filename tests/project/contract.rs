@@ -8,7 +8,11 @@ type Suite = (&'static str, &'static [&'static str]);
 
 #[test]
 fn every_case_is_listed() {
-    let suites: &[&[Suite]] = &[tests::contract_cases!(contract_list), tests::contract_cases_of_aws!(contract_list)];
+    let suites: &[&[Suite]] = &[
+        tests::contract_cases!(contract_list),
+        tests::contract_cases_of_aws!(contract_list),
+        tests::contract_cases_of_tasks!(contract_list),
+    ];
     let listed: BTreeSet<String> = suites
         .concat()
         .iter()
@@ -19,9 +23,10 @@ fn every_case_is_listed() {
         let path = entry.unwrap().path();
         let (suite, text) =
             (path.file_stem().unwrap().to_string_lossy().into_owned(), std::fs::read_to_string(&path).unwrap());
-        let cases = text
-            .lines()
-            .filter_map(|line| line.strip_prefix("pub async fn ")?.strip_suffix("(backend: &impl Backend) {"));
+        let cases = text.lines().filter_map(|line| {
+            let case = line.strip_prefix("pub async fn ")?;
+            ["Backend", "TaskStore"].iter().find_map(|kind| case.strip_suffix(&format!("(backend: &impl {kind}) {{")))
+        });
         written.extend(cases.map(|case| format!("{suite}::{case}")));
     }
     assert!(written.len() > 50, "only {} cases were found", written.len());

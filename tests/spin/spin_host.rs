@@ -50,6 +50,7 @@ impl Gateway {
         let gateway = host_adapters::gateway::Gateway {
             components: None,
             redriver: None,
+            tasks: None,
             platform: platform.clone(),
             callers: Arc::new(Callers::new(
                 [(GATEWAY_TOKEN, super::WORKER), (PROBE_TOKEN, SEEDER)]

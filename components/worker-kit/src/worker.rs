@@ -28,6 +28,10 @@ pub trait RequestWorker {
     /// The component's id, in kebab case: `check-eligibility`.
     const NAME: &'static str;
 
+    /// Whether it does tasks, which a source of its block in spin.toml hands it. Then its requests come from those who may
+    /// start tasks: over HTTP it takes the worker token, as batch workers do, and not a fan's.
+    const DOES_TASKS: bool = false;
+
     /// As [`BatchWorker::warm_up`].
     fn warm_up() {}
 
@@ -57,9 +61,19 @@ pub async fn call_batch<W: BatchWorker>(batch: Vec<Event>) -> Result<Vec<Disposi
     W::handle(batch, &call).await
 }
 
-/// The typed call of a request worker. A token that did not come as a header is taken from the AppSync event.
+/// The typed call of a request worker. One that does tasks takes only those of its source: the host hands it HTTP requests
+/// as HTTP, so that the endpoint checks the token, and where spin.toml has no such source it does not.
 #[doc(hidden)]
-pub async fn call_request<W: RequestWorker>(mut request: Request) -> Result<Response, Failure> {
+pub async fn call_request<W: RequestWorker>(request: Request) -> Result<Response, Failure> {
+    if W::DOES_TASKS && request.task_id.is_none() {
+        let message = "this worker does tasks: give it a source of the type \"task\" in spin.toml";
+        return Ok(Response::error(403, "FORBIDDEN", message));
+    }
+    answer_request::<W>(request).await
+}
+
+/// Calls a request worker. A token that did not come as a header is taken from the AppSync event.
+pub(crate) async fn answer_request<W: RequestWorker>(mut request: Request) -> Result<Response, Failure> {
     if request.token.is_none() {
         request.token = appsync::token(&request.body);
     }

@@ -212,14 +212,15 @@ fn outage(
 }
 
 /// Counts the records of a call while it runs, also when the call is cancelled.
-struct InFlight<'a> {
+pub struct InFlight<'a> {
     meter: &'a Meter,
     records: f64,
 }
 
 impl<'a> InFlight<'a> {
+    /// A call with so many records begins.
     #[expect(clippy::cast_precision_loss, reason = "a batch has at most 25,000 records")]
-    fn new(meter: &'a Meter, records: usize) -> Self {
+    pub fn new(meter: &'a Meter, records: usize) -> Self {
         let this = Self { meter, records: records as f64 };
         meter.received.increment(records as u64);
         meter.batch_size.record(this.records);

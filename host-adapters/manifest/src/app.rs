@@ -58,6 +58,13 @@ pub struct Component {
     pub grants: Grants,
 }
 
+impl Component {
+    /// Whether it has a source of tasks.
+    pub fn does_tasks(&self) -> bool {
+        self.sources.iter().any(|source| source.does_tasks())
+    }
+}
+
 /// `[component.<id>.build]`.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Build {
@@ -116,6 +123,7 @@ impl App {
         };
         Declared {
             tables: self.host.tables.iter().map(|(name, it)| (name.clone(), table(name, it))).collect(),
+            tasks: self.components.values().filter(|it| it.does_tasks()).map(|it| it.id.clone()).collect(),
             ..self.host.declared()
         }
     }
@@ -130,7 +138,7 @@ impl App {
     pub fn dead_letter_queues(&self) -> BTreeMap<String, Vec<Origin>> {
         let sources = self.components.values().flat_map(|it| it.sources.iter().map(|source| (it.id.as_str(), source)));
         let mut queues: BTreeMap<String, Vec<Origin>> = BTreeMap::new();
-        for (queue, origin) in sources.clone().map(|(worker, source)| source.dead_letters(worker)) {
+        for (queue, origin) in sources.clone().filter_map(|(worker, source)| source.dead_letters(worker)) {
             queues.entry(queue).or_default().push(origin);
         }
         for (name, queue) in &self.host.queues {
@@ -138,7 +146,8 @@ impl App {
             let queue = Resource::Queue(name.clone());
             let worker = sources.clone().find(|(_, source)| source.is_fed_by(&queue));
             let nobody = || Origin { worker: String::new(), source: sqs::name(name) };
-            let origin = worker.map_or_else(nobody, |(id, source)| source.dead_letters(id).1);
+            let origin = worker.and_then(|(id, source)| source.dead_letters(id));
+            let origin = origin.map_or_else(nobody, |(_, origin)| origin);
             let origins = queues.entry(dead_letters.clone()).or_default();
             if !origins.contains(&origin) {
                 origins.push(origin);
@@ -158,6 +167,6 @@ impl Host {
     /// What sources may read and components may be granted.
     pub(super) fn declared(&self) -> Declared {
         let Self { queues, tables, collections, .. } = self.clone();
-        Declared { tables, queues, collections }
+        Declared { tables, queues, collections, ..Declared::default() }
     }
 }

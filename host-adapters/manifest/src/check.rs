@@ -2,7 +2,7 @@
 
 use super::app::Host;
 use super::component::RawComponent;
-use super::grants::declared;
+use super::grants::{Declarations, declared};
 use super::host::RawClient;
 use super::route::Target;
 use super::source::RawSource;
@@ -17,6 +17,8 @@ pub(super) struct Names<'n> {
     pub(super) targets: &'n [Target],
     pub(super) clients: &'n [RawClient],
     pub(super) host: &'n Host,
+    /// Ids of the workers that have a source of tasks.
+    pub(super) tasks: &'n BTreeSet<String>,
 }
 
 impl Names<'_> {
@@ -24,13 +26,15 @@ impl Names<'_> {
     fn queues_to_read(&self) -> impl Iterator<Item = &String> {
         let of_queues = self.host.queues.values().filter_map(|queue| queue.dead_letter_queue.clone());
         let sources = self.components.iter().flat_map(|(id, it)| it.sources.iter().map(move |source| (id, source)));
-        let dead: BTreeSet<_> = of_queues.chain(sources.map(|(id, it)| it.source.dead_letter_queue(id))).collect();
+        let dead: BTreeSet<_> =
+            of_queues.chain(sources.filter_map(|(id, it)| it.source.dead_letter_queue(id))).collect();
         self.host.queues.keys().filter(move |name| !dead.contains(*name))
     }
 }
 
 /// Reports every name that is not declared.
 pub(super) fn check(report: &Report<'_>, names: &Names<'_>) {
+    let declarations = Declarations { host: names.host, tasks: names.tasks };
     for target in names.targets {
         component(report, names, &target.component, &target.at);
     }
@@ -42,11 +46,11 @@ pub(super) fn check(report: &Report<'_>, names: &Names<'_>) {
             source(report, names, written);
         }
         repeated(report, written);
-        written.grants.check(report, names.host);
+        written.grants.check(report, declarations);
         written.grants.refuse_what_is_for_clients(report);
     }
     for client in names.clients {
-        client.grants.check(report, names.host);
+        client.grants.check(report, declarations);
     }
     tokens(report, names);
 }

@@ -32,7 +32,7 @@ settings! {
         pub max_instance_concurrent_reuse_count: Option<usize> = None, 1..=1_000;
         /// How long an instance without a call is kept, in seconds.
         pub idle_instance_timeout_secs: u32 = 60, 0..=86_400;
-        /// Wall time of one call, in seconds; by default 300 with a source, 30 without.
+        /// Wall time of one call, in seconds; by default 900 with a source of tasks, 300 with another, 30 without.
         pub request_timeout_secs: Option<u32> = None, 1..=43_200;
         /// Linear memory of one instance, in MiB.
         pub max_memory_mb: usize = 128, 1..=4_096;

@@ -1,11 +1,11 @@
 //! `grants = { … }`: the platform functions that a component or a client of the gateway may call.
 
 use super::app::Host;
-use host_adapters_platform::{Access, ComponentsAccess, Grants, QueueAccess};
+use host_adapters_platform::{Access, ComponentsAccess, Grants, QueueAccess, TaskAccess};
 use host_adapters_settings::{Fields, Names, Setting, Spanned, Table, Words, settings};
 use host_adapters_settings::{Report, suggestion};
 use serde_json::{Value as Json, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 settings! {
@@ -23,6 +23,8 @@ settings! {
         pub services: Names = Names::default(), ();
         /// Whether tokens may be verified.
         pub identity: bool = false, ();
+        /// Workers whose tasks a client may start, see and stop.
+        pub tasks: Granted<TaskAccess> = Granted::default(), ();
         /// Whether a client may see which version of each component serves, or replace them too.
         pub components: Option<ComponentsAccess> = None, ();
     }
@@ -47,6 +49,14 @@ pub(super) struct RawGrants {
     pub(super) components: Option<Range<usize>>,
 }
 
+/// What the application declares, for the names in grants.
+#[derive(Clone, Copy)]
+pub(super) struct Declarations<'n> {
+    pub(super) host: &'n Host,
+    /// Ids of the workers that have a source of tasks.
+    pub(super) tasks: &'n BTreeSet<String>,
+}
+
 /// What a name in a grant is the name of.
 #[derive(Clone, Copy)]
 enum Kind {
@@ -54,57 +64,75 @@ enum Kind {
     Queue,
     Collection,
     Service,
+    Tasks,
 }
 
 impl From<Table<GrantSettings>> for RawGrants {
     fn from(Table(settings): Table<GrantSettings>) -> Self {
-        let GrantSettings { tables, queues, documents, services, identity, components } = settings.unwrap_or_default();
+        let GrantSettings { tables, queues, documents, services, identity, tasks, components } =
+            settings.unwrap_or_default();
         let of = |kind, names: Vec<_>| names.into_iter().map(move |name| (kind, name));
         let named = of(Kind::Table, tables.named)
             .chain(of(Kind::Queue, queues.named))
             .chain(of(Kind::Collection, documents.named))
             .chain(of(Kind::Service, services.0.clone()))
+            .chain(of(Kind::Tasks, tasks.named))
             .collect();
         let (tables, queues, documents) = (tables.allowed, queues.allowed, documents.allowed);
         let services = services.0.into_iter().map(|name| name.value).collect();
-        let grants = Grants { tables, queues, documents, identity, services, components, of_client: false };
+        let tasks = tasks.allowed;
+        let grants = Grants { tables, queues, documents, identity, services, tasks, components, of_client: false };
         Self { grants, named, components: None }
     }
 }
 
 impl RawGrants {
     /// A client's grants, with every declared name in place of `"*"`. A name that stands beside it keeps its own grant.
-    pub(super) fn expanded(&self, host: &Host) -> Grants {
+    pub(super) fn expanded(&self, Declarations { host, tasks }: Declarations<'_>) -> Grants {
         let mut grants = Grants { of_client: true, ..self.grants.clone() };
         expand(&mut grants.tables, host.tables.keys());
         expand(&mut grants.queues, host.queues.keys());
         expand(&mut grants.documents, &host.collections);
+        expand(&mut grants.tasks, tasks);
         if grants.services.remove(ALL) {
             grants.services.extend(host.services.iter().map(|service| service.name.clone()));
         }
         grants
     }
 
-    /// Reports what a component must not have: `"*"` and `components`.
+    /// Reports what a component must not have: `"*"`, `components` and `tasks`.
     pub(super) fn refuse_what_is_for_clients(&self, report: &Report<'_>) {
         if let (Some(at), Some(_)) = (&self.components, self.grants.components) {
             report.diagnostic(at, "components is for clients: no component sees or replaces others; remove it");
         }
-        for (_, name) in self.named.iter().filter(|(_, name)| name.value == ALL) {
+        for (_, name) in self.named.iter().filter(|(kind, _)| matches!(kind, Kind::Tasks)) {
+            report.diagnostic(&name.span, "tasks is for clients: no component starts tasks; remove it");
+        }
+        for (_, name) in self.named.iter().filter(|(kind, name)| name.value == ALL && !matches!(kind, Kind::Tasks)) {
             report.diagnostic(&name.span, "\"*\" is for clients; write the names that the component uses");
         }
     }
 
     /// Reports every name that the application does not declare.
-    pub(super) fn check(&self, report: &Report<'_>, host: &Host) {
+    pub(super) fn check(&self, report: &Report<'_>, Declarations { host, tasks }: Declarations<'_>) {
         for (kind, name) in self.named.iter().filter(|(_, name)| name.value != ALL) {
             match kind {
                 Kind::Table => declared(report, "table", name, host.tables.keys()),
                 Kind::Queue => declared(report, "queue", name, host.queues.keys()),
                 Kind::Collection => declared(report, "collection", name, &host.collections),
                 Kind::Service => declared(report, "service", name, host.services.iter().map(|service| &service.name)),
+                Kind::Tasks => does_tasks(report, name, tasks),
             }
         }
+    }
+}
+
+/// Reports a worker without a source of tasks.
+fn does_tasks(report: &Report<'_>, name: &Spanned<String>, tasks: &BTreeSet<String>) {
+    if !tasks.contains(&name.value) {
+        let instead = suggestion(&name.value, tasks.iter().map(String::as_str));
+        let message = format!("no worker \"{}\" has a source of the type \"task\"{instead}", name.value);
+        report.diagnostic(&name.span, message);
     }
 }
 

@@ -3,7 +3,7 @@
 use super::app::{Client, Host};
 use super::circles::Places;
 use super::component::{Context, TOOL, own_tool};
-use super::grants::{GrantSettings, RawGrants};
+use super::grants::{Declarations, GrantSettings, RawGrants};
 use super::variables::Value;
 use host_adapters_outbound::{LimitBy, RateLimit, ServiceConfig, check_upstream};
 use host_adapters_platform::{IdentityConfig, QueueSpec, TableSpec, fifo};
@@ -89,8 +89,8 @@ pub(super) struct RawClient {
 
 impl RawClient {
     /// The client, its grants completed from what is declared.
-    pub(super) fn finish(&self, host: &Host) -> Client {
-        Client { token: self.token.clone(), grants: self.grants.expanded(host) }
+    pub(super) fn finish(&self, declared: Declarations<'_>) -> Client {
+        Client { token: self.token.clone(), grants: self.grants.expanded(declared) }
     }
 }
 
@@ -121,7 +121,7 @@ pub(super) fn declare_dead_letter_queues<'s>(
     sources: impl Iterator<Item = (&'s str, &'s SourceConfig)>,
 ) {
     let of_queues = host.queues.values().filter_map(|queue| queue.dead_letter_queue.clone());
-    let of_sources = sources.map(|(worker, source)| source.dead_letters(worker).0);
+    let of_sources = sources.filter_map(|(worker, source)| source.dead_letter_queue(worker));
     for name in of_queues.chain(of_sources).collect::<Vec<_>>() {
         host.queues.entry(name).or_insert_with(QueueSpec::dead_letters);
     }

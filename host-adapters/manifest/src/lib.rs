@@ -38,6 +38,7 @@ pub use variables::{ProvidedVariables, Value};
 
 use check::Names;
 use component::{Context, RawComponent};
+use grants::Declarations;
 use host_adapters_settings::{Fields, Report};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -73,8 +74,13 @@ fn read(report: &Report<'_>, path: &Path, table: &toml_edit::Table, given: &Prov
     let (routes, targets) = route::read(&mut root);
     root.finish();
     host::declare_dead_letter_queues(&mut host, sources_of(&components));
-    host.clients = clients.iter().map(|written| (written.name.clone(), written.finish(&host))).collect();
-    check::check(report, &Names { components: &components, targets: &targets, clients: &clients, host: &host });
+    let tasks =
+        sources_of(&components).filter(|(_, source)| source.does_tasks()).map(|(id, _)| id.to_owned()).collect();
+    let declarations = Declarations { host: &host, tasks: &tasks };
+    let finished: Vec<_> = clients.iter().map(|it| (it.name.clone(), it.finish(declarations))).collect();
+    host.clients.extend(finished);
+    let names = Names { components: &components, targets: &targets, clients: &clients, host: &host, tasks: &tasks };
+    check::check(report, &names);
     circles::check(report, &host, &components, &places);
     let declared = host.declared();
     let components = components.into_iter().map(|(id, written)| (id, written.finish(&declared))).collect();

@@ -22,10 +22,14 @@ pub struct Limits {
     pub max_cpu: Duration,
 }
 
-/// The limits of a component's tool block. Batches get five minutes and an instance each by default, requests 30 seconds
-/// and sixteen to an instance.
+/// The limits of a component's tool block. By default tasks get fifteen minutes, as Lambda gives them at most, and batches
+/// five, with an instance each; requests get 30 seconds and sixteen to an instance.
 pub(super) fn of(tool: &ToolSettings) -> Limits {
-    let (concurrent, request_timeout_secs) = if tool.source.any { (1, 300) } else { (16, 30) };
+    let (concurrent, request_timeout_secs) = match &tool.source {
+        sources if sources.do_tasks() => (1, 900),
+        sources if sources.any => (1, 300),
+        _ => (16, 30),
+    };
     let secs = |secs: u32| Duration::from_secs(secs.into());
     Limits {
         max_instances: tool.max_instances,

@@ -16,6 +16,13 @@ pub struct Sources {
     pub(super) any: bool,
 }
 
+impl Sources {
+    /// Whether one of them hands over tasks.
+    pub(super) fn do_tasks(&self) -> bool {
+        self.read.iter().any(|it| it.source.does_tasks())
+    }
+}
+
 impl Setting for Sources {
     type Rule = ();
 
@@ -44,7 +51,7 @@ impl RawSource {
     /// The queue that it reads, if it reads one, that of its dead letters, and where the latter is named.
     pub(super) fn dead_letters(&self, worker: &str) -> Option<(String, String, Range<usize>)> {
         let Some((_, Resource::Queue(queue))) = self.source.reads() else { return None };
-        Some((queue, self.source.dead_letter_queue(worker), self.dead_letters.clone()))
+        Some((queue, self.source.dead_letter_queue(worker)?, self.dead_letters.clone()))
     }
 
     /// The source; what its block leaves out may be declared elsewhere.

@@ -7,6 +7,7 @@ use host_adapters_manifest::{ProvidedVariables, parse};
 use host_adapters_sources::SourceSettings;
 use host_adapters_sources::dynamodb_stream::DynamodbStreamConfig;
 use host_adapters_sources::sqs::SqsConfig;
+use host_adapters_sources::task::TaskConfig;
 use std::path::Path;
 
 /// A manifest without a diagnostic that each test adds to.
@@ -21,7 +22,11 @@ demand-table = { stream = true }
 
 /// What is said against an otherwise plain source with `settings`.
 fn diagnostics(kind: &str, settings: &str) -> Vec<String> {
-    let name = if kind == "sqs" { "queue = \"saveEntriesQueue\"" } else { "table = \"demand-table\"" };
+    let name = match kind {
+        "sqs" => "queue = \"saveEntriesQueue\"",
+        "dynamodb-stream" => "table = \"demand-table\"",
+        _ => "",
+    };
     let more = format!(
         "[component.a]\nsource = \"a.wasm\"\n[[component.a.tool.host-adapters.source]]\ntype = \"{kind}\"\n{name}\n{settings}\n"
     );
@@ -101,4 +106,36 @@ fn d6_1__dead_letter_queues_are_named_after_their_queue_or_worker() {
 fn d1_7__unknown_keys_are_refused() {
     assert!(diagnostics("sqs", "batch_sise = 5")[0].contains("unknown key \"batch_sise\""));
     assert!(diagnostics("dynamodb-stream", "queue = \"q\"")[0].contains("unknown key \"queue\""));
+}
+
+#[test]
+fn d13_2__side_by_side_are_1_to_1000() {
+    check_range("task", "max_concurrency", 1, 1_000);
+    assert_eq!(TaskConfig::default().max_concurrency, 4);
+}
+
+#[test]
+fn d13_4__attempts_are_1_to_100() {
+    check_range("task", "max_attempts", 1, 100);
+    assert_eq!(TaskConfig::default().max_attempts, 3);
+}
+
+#[test]
+fn d13_5__wall_time_is_15_minutes_by_default() {
+    let wall_time = |settings: &str| {
+        let manifest = format!(
+            "{BASE}[component.a]\nsource = \"a.wasm\"\n[component.a.tool.host-adapters]\n{settings}\n\
+             [[component.a.tool.host-adapters.source]]\ntype = \"task\"\n"
+        );
+        let app = parse(Path::new("spin.toml"), &manifest, &ProvidedVariables::default()).unwrap();
+        assert!(app.declared().tasks.contains("a") && app.dead_letter_queues().is_empty());
+        app.components["a"].limits.request_timeout.as_secs()
+    };
+    assert_eq!((wall_time(""), wall_time("request_timeout_secs = 60")), (900, 60));
+}
+
+#[test]
+fn d13_7__heartbeats_are_1_to_3600_seconds_apart() {
+    check_range("task", "heartbeat_secs", 1, 3_600);
+    assert_eq!(TaskConfig::default().heartbeat_secs, 10);
 }

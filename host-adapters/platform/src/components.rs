@@ -1,4 +1,5 @@
-//! The grant of gateway clients to read and swap components. Only the check is here; the components are the binary's.
+//! What only clients of the gateway may do: read and swap components, start tasks. Only the checks of the grants are here;
+//! the components are the binary's, and the executions the gateway's.
 
 use crate::grants::Need;
 use crate::{PlatformService, Result};
@@ -13,5 +14,10 @@ impl PlatformService {
     /// Refuses a caller that may not replace components; needs the grant `components = "swap"`.
     pub fn check_swap_components(&self, caller: &str) -> Result<()> {
         self.check(Caller::client(caller), Need::SwapComponents)
+    }
+
+    /// Refuses a caller that may not start tasks of a worker, nor see and stop them; needs the grant `tasks`.
+    pub fn check_start_tasks(&self, caller: &str, worker: &str) -> Result<()> {
+        self.check(Caller::client(caller), Need::StartTasks(worker))
     }
 }

@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 /// services = ["entry"]
 /// ```
 ///
-/// A client of the gateway may also have `components = "swap"`.
+/// A client of the gateway may also have `components = "swap"` and `tasks = { <worker> = "start" }`.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Grants {
     /// Tables by name.
@@ -28,6 +28,8 @@ pub struct Grants {
     pub identity: bool,
     /// Services that may be called.
     pub services: BTreeSet<String>,
+    /// Workers whose tasks may be started.
+    pub tasks: BTreeMap<String, TaskAccess>,
     /// What may be done with the components that serve.
     pub components: Option<ComponentsAccess>,
     /// Whether they are those of a client of the gateway; else of a component.
@@ -56,6 +58,13 @@ pub enum QueueAccess {
     Redrive,
 }
 
+/// What may be done with the tasks of a worker.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum TaskAccess {
+    /// Start executions, see what came of them, and stop them.
+    Start,
+}
+
 /// What may be done with the components that serve, all of them.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum ComponentsAccess {
@@ -75,6 +84,10 @@ impl Words for QueueAccess {
         &[("send", Self::Send), ("peek", Self::Peek), ("redrive", Self::Redrive)];
 }
 
+impl Words for TaskAccess {
+    const WORDS: &'static [(&'static str, Self)] = &[("start", Self::Start)];
+}
+
 impl Words for ComponentsAccess {
     const WORDS: &'static [(&'static str, Self)] = &[("read", Self::Read), ("swap", Self::Swap)];
 }
@@ -91,6 +104,7 @@ pub(crate) enum Need<'a> {
     WriteDocuments(&'a str),
     Identity,
     CallService(&'a str),
+    StartTasks(&'a str),
     ReadComponents,
     SwapComponents,
 }
@@ -107,6 +121,7 @@ impl Grants {
             Need::WriteDocuments(name) => self.documents.get(name).is_some_and(Access::writes),
             Need::Identity => self.identity,
             Need::CallService(name) => self.services.contains(name),
+            Need::StartTasks(worker) => self.tasks.contains_key(worker),
             Need::ReadComponents => self.components.is_some(),
             Need::SwapComponents => self.components == Some(ComponentsAccess::Swap),
         }
@@ -154,6 +169,7 @@ impl Need<'_> {
             Self::Redrive(name) => ("redrive or drop dead letters of queue", "queues", name, "redrive"),
             Self::ReadDocuments(name) => ("read documents", "documents", name, "read"),
             Self::WriteDocuments(name) => ("write documents", "documents", name, "write"),
+            Self::StartTasks(worker) => ("start or see tasks of", "tasks", worker, "start"),
             Self::Identity => return refusal("verify tokens", "identity = true"),
             Self::CallService(name) => {
                 return refusal(&format!("call service `{name}`"), &format!("services = [\"{name}\"]"));

@@ -36,7 +36,7 @@ pub use backend::*;
 pub use configured::{Backend, Opened};
 pub use declared::{Declared, IdentityConfig, QueueSpec, TableSpec};
 pub use documents::DocumentsBackend;
-pub use grants::{Access, ComponentsAccess, Grants, QueueAccess};
+pub use grants::{Access, ComponentsAccess, Grants, QueueAccess, TaskAccess};
 pub use identity::IdentityBackend;
 pub use left_out::{LEFT_OUT, expired, left_out};
 pub use queue::QueueBackend;

@@ -8,6 +8,7 @@
 
 use crate::Result;
 use crate::limits::invalid;
+use crate::names::unknown;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -23,7 +24,7 @@ pub const MAX_CAUSE_BYTES: usize = 32 * 1024;
 pub trait TaskBackend: Send + Sync + 'static {
     /// Begins an attempt of the execution of `worker` that has been due for longest. Waits for one up to `wait`, and not
     /// long beyond; `None` if there is none. The attempt is the caller's for `lease`, and after each heartbeat for as long
-    /// again. An attempt whose lease is over has failed; the backend begins the next one.
+    /// again. One whose lease is over has ended without an outcome, and the backend begins another as it sees fit.
     async fn take(&self, worker: &str, lease: Duration, wait: Duration) -> Result<Option<TaskAttempt>>;
     /// Extends the lease of an attempt. Returns whether the attempt was still the caller's; if not, because the execution
     /// was stopped or its lease was over, its work is to be ended, and nothing else is to be told of it. So do the
@@ -39,6 +40,33 @@ pub trait TaskBackend: Send + Sync + 'static {
     /// Functions does by its `Retry`. Then the source asks for [`NextAttempt::After`] whenever another attempt makes sense.
     fn limits_attempts(&self) -> bool {
         false
+    }
+}
+
+/// The backend of an application whose workers do no tasks.
+#[derive(Clone, Copy, Debug)]
+pub struct NoTasks;
+
+#[async_trait::async_trait]
+impl TaskBackend for NoTasks {
+    async fn take(&self, worker: &str, _lease: Duration, _wait: Duration) -> Result<Option<TaskAttempt>> {
+        Err(unknown("worker with tasks", worker, std::iter::empty()))
+    }
+
+    async fn heartbeat(&self, _attempt: &TaskAttempt, _lease: Duration) -> Result<bool> {
+        Ok(false)
+    }
+
+    async fn succeed(&self, _attempt: &TaskAttempt, _output: &str) -> Result<bool> {
+        Ok(false)
+    }
+
+    async fn fail(&self, _attempt: &TaskAttempt, _failure: &TaskFailure, _next: NextAttempt) -> Result<bool> {
+        Ok(false)
+    }
+
+    async fn release(&self, _attempt: &TaskAttempt) -> Result<bool> {
+        Ok(false)
     }
 }
 
@@ -167,13 +195,15 @@ impl NewExecution {
     }
 }
 
-/// Refuses what cannot be the name of an execution.
+/// Refuses what cannot be the name of an execution; a name has a letter or a digit.
 ///
 /// # Errors
 /// `invalid`, with what to write.
 pub fn check_name(name: &str) -> Result<()> {
     let is_allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-    match (1..=MAX_NAME_CHARS).contains(&name.len()) && name.chars().all(is_allowed) {
+    // `.` and `..` mean something else in a path.
+    let is_name = name.chars().any(|c| c.is_ascii_alphanumeric()) && name.chars().all(is_allowed);
+    match is_name && name.len() <= MAX_NAME_CHARS {
         true => Ok(()),
         false => Err(invalid(format!(
             "an execution cannot be named {name:?}; write 1 to {MAX_NAME_CHARS} letters, digits, `-`, `_` and `.`"
@@ -182,7 +212,7 @@ pub fn check_name(name: &str) -> Result<()> {
 }
 
 /// What came of starting an execution.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub enum Started {
     /// It is new.
     New(Execution),
@@ -235,7 +265,7 @@ impl ExecutionState {
 }
 
 /// An execution, as it is shown. Times are milliseconds since 1970 (UTC).
-#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Execution {
     /// The worker whose task it is.
@@ -273,7 +303,7 @@ pub struct Execution {
 }
 
 /// A page of executions.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct ExecutionPage {
     /// The executions.
     pub executions: Vec<Execution>,
@@ -300,7 +330,7 @@ mod tests {
         for name in ["a", "market-7_2.x", &"n".repeat(80)] {
             assert_eq!(check_name(name), Ok(()), "{name}");
         }
-        for name in ["", "a b", "a/b", "ü", "a#b", &"n".repeat(81)] {
+        for name in ["", "a b", "a/b", "ü", "a#b", ".", "..", &"n".repeat(81)] {
             assert!(check_name(name).unwrap_err().message.contains("1 to 80"), "{name}");
         }
     }
@@ -310,7 +340,9 @@ mod tests {
         let check = |input: String| NewExecution { name: "n".into(), input, ..NewExecution::default() }.check();
         let text = |bytes: usize| format!("\"{}\"", "a".repeat(bytes - 2));
         assert_eq!((check("{\"n\":1.0}".into()), check(text(MAX_TASK_BYTES))), (Ok(()), Ok(())));
-        for (input, said) in [(text(MAX_TASK_BYTES + 1), "262145 bytes"), ("{".into(), "not JSON"), (String::new(), "not JSON")] {
+        for (input, said) in
+            [(text(MAX_TASK_BYTES + 1), "262145 bytes"), ("{".into(), "not JSON"), (String::new(), "not JSON")]
+        {
             assert!(check(input).unwrap_err().message.contains(said), "{said}");
         }
     }

@@ -3,7 +3,7 @@
 
 use crate::call::{CallError, Disposition};
 use bytes::Bytes;
-use host_adapters_event::{Failure, cut};
+use host_adapters_event::{Failure, Response, cut};
 use http::header::{self, HeaderMap, HeaderName};
 use http_body_util::{BodyExt, Limited};
 use wasmtime_wasi_http::WasiBody;
@@ -27,16 +27,30 @@ const NOT_THE_GUESTS: [HeaderName; 8] = [
 
 /// The answer to a batch.
 pub(crate) fn batch(answer: Result<Vec<Disposition>, Failure>) -> Result<Vec<Disposition>, CallError> {
-    let mut dispositions = answer.map_err(|failure| match failure.retryable {
-        true => failed(&failure.message),
-        false => CallError::Permanent(bounded(&failure.message).to_owned()),
-    })?;
+    let mut dispositions = answer.map_err(|failure| refused(&failure))?;
     for disposition in &mut dispositions {
         if let Some(reason) = reason(disposition) {
             reason.truncate(bounded(reason).len());
         }
     }
     Ok(dispositions)
+}
+
+/// The answer to a request that did not come over HTTP.
+pub(crate) fn request(answer: Result<Response, Failure>) -> Result<Response, CallError> {
+    let response = answer.map_err(|failure| refused(&failure))?;
+    match response.body.len() {
+        ..=MAX_RESPONSE_BYTES => Ok(response),
+        bytes => Err(failed(&format!("its answer has {bytes} bytes (at most {MAX_RESPONSE_BYTES})"))),
+    }
+}
+
+/// The failure of a whole call.
+fn refused(failure: &Failure) -> CallError {
+    match failure.retryable {
+        true => failed(&failure.message),
+        false => CallError::Permanent(bounded(&failure.message).to_owned()),
+    }
 }
 
 /// What a guest says of a record.
@@ -104,6 +118,16 @@ mod tests {
         let body = Full::new(Bytes::from(vec![b'a'; bytes])).map_err(|never| match never {}).boxed_unsync();
         let answer = http::Response::builder().status(status).header("content-length", "1").header("x-own", "kept");
         answer.header("transfer-encoding", "chunked").body(body).unwrap()
+    }
+
+    #[test]
+    fn the_answer_to_a_task_is_bounded() {
+        let answer = |bytes| request(Ok(Response { status: 422, body: "a".repeat(bytes) }));
+        assert_eq!(answer(MAX_RESPONSE_BYTES).unwrap().status, 422);
+        assert!(answer(MAX_RESPONSE_BYTES + 1).unwrap_err().to_string().contains("at most 6291456"));
+        let failure = |retryable| request(Err(Failure { retryable, message: "m".into() })).unwrap_err();
+        assert_eq!(failure(true), CallError::Failed("m".into()));
+        assert_eq!(failure(false), CallError::Permanent("m".into()));
     }
 
     #[tokio::test]

@@ -135,8 +135,11 @@ pub(crate) struct Version {
     pub(crate) instance: InstancePre<State>,
     /// `handle` of `batch-worker`.
     pub(crate) batch: Option<ComponentExportIndex>,
-    /// `handle` of `request-worker`, which is taken for HTTP where there is one.
+    /// `handle` of `request-worker`, which is taken for HTTP too where there is one, unless the worker does tasks.
     pub(crate) request: Option<ComponentExportIndex>,
+    /// Whether a trigger hands it requests that do not come over HTTP. Those that do are handed over as HTTP then, so that
+    /// its own endpoint tells who may make them.
+    pub(crate) does_tasks: bool,
     pub(crate) http: Option<Http>,
 }
 
@@ -183,9 +186,13 @@ impl Version {
             .instantiate_pre(&compiled.component)
             .map_err(|error| LoadError::Link { component: component(), reason: format!("{error:#}") })?;
         let batch = handle(&compiled.component, Export::BatchWorker.name());
-        let request = handle(&compiled.component, "registration:workers/request-worker@1.0.0");
+        let request = handle(&compiled.component, Export::RequestWorker.name());
         let http = Http::of(&compiled.component, &instance);
-        let exports = [batch.as_ref().map(|_| Export::BatchWorker), http.as_ref().map(|_| Export::HttpHandler)];
+        let exports = [
+            batch.as_ref().map(|_| Export::BatchWorker),
+            request.as_ref().map(|_| Export::RequestWorker),
+            http.as_ref().map(|_| Export::HttpHandler),
+        ];
         let exports: Vec<_> = exports.into_iter().flatten().collect();
         let mut complaints = complaints(engine, &compiled.component, spec, &exports);
         if spec.requirements.id && identity::ids(wasm).is_empty() {
@@ -212,6 +219,7 @@ impl Version {
             instance,
             batch,
             request,
+            does_tasks: spec.requirements.exports.iter().any(|it| it.export == Export::RequestWorker),
             http,
         })
     }

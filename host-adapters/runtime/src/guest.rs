@@ -31,6 +31,7 @@ type HandleIncoming = TypedFunc<(Resource<HostIncomingRequest>, Resource<HostRes
 /// The exports of an instance.
 pub(crate) struct Guest {
     batch: Option<HandleBatch>,
+    request: Option<HandleRequest>,
     http: Option<Endpoint>,
 }
 
@@ -46,13 +47,14 @@ impl Guest {
     /// The exports that a version is known to have.
     pub(crate) fn new(version: &Version, store: &mut Store<State>, instance: &Instance) -> wasmtime::Result<Self> {
         let batch = version.batch.as_ref().map(|index| instance.get_typed_func(&mut *store, index)).transpose()?;
-        let http = match (&version.request, &version.http) {
-            (Some(index), Some(_)) => Some(Endpoint::Typed(instance.get_typed_func(&mut *store, index)?)),
+        let request = version.request.as_ref().map(|index| instance.get_typed_func(&mut *store, index)).transpose()?;
+        let http = match (request.filter(|_| !version.does_tasks), &version.http) {
+            (Some(handle), Some(_)) => Some(Endpoint::Typed(handle)),
             (None, Some(Http::Wasi03)) => Some(Endpoint::Wasi03(Service::new(&mut *store, instance)?)),
             (None, Some(Http::Wasi02(index))) => Some(Endpoint::Wasi02(instance.get_typed_func(&mut *store, index)?)),
             (_, None) => None,
         };
-        Ok(Self { batch, http })
+        Ok(Self { batch, request, http })
     }
 
     /// Hands over a batch.
@@ -60,6 +62,14 @@ impl Guest {
         match &self.batch {
             Some(handle) => Ok(answer::batch(handle.call_concurrent(accessor, (events,)).await?.0)),
             None => Ok(Err(CallError::NotCallable("it does not export registration:workers/batch-worker".into()))),
+        }
+    }
+
+    /// Hands over a request that did not come over HTTP.
+    pub(crate) async fn request(&self, accessor: &Accessor<State>, request: Request) -> Answered<Response> {
+        match &self.request {
+            Some(handle) => Ok(answer::request(handle.call_concurrent(accessor, (request,)).await?.0)),
+            None => Ok(Err(CallError::NotCallable("it does not export registration:workers/request-worker".into()))),
         }
     }
 

@@ -217,6 +217,12 @@ async fn one(
                 let _ = reply.send(calls.called(answer, version));
             }
         }
+        Asked::Request(request) => {
+            let answer = guest.request(accessor, *request).await?;
+            if let Some(Reply::Request(reply)) = calls.end(call) {
+                let _ = reply.send(calls.called(answer, version));
+            }
+        }
         Asked::Http(request) => {
             let answer = guest.http(accessor, *request).await?;
             if let Some(Reply::Http(reply)) = calls.end(call) {

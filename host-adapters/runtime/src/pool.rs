@@ -5,6 +5,7 @@ use crate::component::Version;
 use crate::engine::Shared;
 use crate::outages::Outages;
 use bytes::Bytes;
+use host_adapters_event::{Request, Response};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::SystemTime;
@@ -14,6 +15,8 @@ use tokio::sync::oneshot;
 pub(crate) enum Job {
     /// `registration:workers/batch-worker.handle`.
     Batch { events: Vec<Event>, reply: oneshot::Sender<Called<Vec<Disposition>>> },
+    /// `registration:workers/request-worker.handle`.
+    Request { request: Box<Request>, reply: oneshot::Sender<Called<Response>> },
     /// `wasi:http/handler.handle`.
     Http { request: Box<http::Request<Bytes>>, reply: oneshot::Sender<Called<http::Response<Bytes>>> },
 }
@@ -23,6 +26,7 @@ impl Job {
     pub(crate) fn split(self) -> (Asked, Reply) {
         match self {
             Self::Batch { events, reply } => (Asked::Batch(events), Reply::Batch(reply)),
+            Self::Request { request, reply } => (Asked::Request(request), Reply::Request(reply)),
             Self::Http { request, reply } => (Asked::Http(request), Reply::Http(reply)),
         }
     }
@@ -31,12 +35,14 @@ impl Job {
 /// The request of a call.
 pub(crate) enum Asked {
     Batch(Vec<Event>),
+    Request(Box<Request>),
     Http(Box<http::Request<Bytes>>),
 }
 
 /// The receiver of a call's response.
 pub(crate) enum Reply {
     Batch(oneshot::Sender<Called<Vec<Disposition>>>),
+    Request(oneshot::Sender<Called<Response>>),
     Http(oneshot::Sender<Called<http::Response<Bytes>>>),
 }
 
@@ -46,6 +52,7 @@ impl Reply {
         let (digest, outages, refusing) = (version.digest.clone(), found.list(), found.refusing());
         match self {
             Self::Batch(reply) => drop(reply.send(Called { result: Err(error), digest, outages, refusing })),
+            Self::Request(reply) => drop(reply.send(Called { result: Err(error), digest, outages, refusing })),
             Self::Http(reply) => drop(reply.send(Called { result: Err(error), digest, outages, refusing })),
         }
     }

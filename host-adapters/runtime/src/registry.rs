@@ -9,6 +9,7 @@ use crate::state::State;
 use crate::{answer, instance};
 use arc_swap::ArcSwap;
 use bytes::Bytes;
+use host_adapters_event::{Request, Response};
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -177,6 +178,19 @@ impl Runtime {
             if let Some(reason) = answer::reason(disposition) {
                 self.hide_secrets(component, reason);
             }
+        }
+        called
+    }
+
+    /// Hands a request to a worker that did not come over HTTP, waiting while all its instances are busy.
+    pub async fn request(&self, component: &str, request: Request) -> Called<Response> {
+        let request = Box::new(request);
+        let mut called = self.call(component, |reply| Job::Request { request, reply }).await;
+        // A refusal is a reason, as those of records are.
+        if let Ok(response) = &mut called.result
+            && !response.is_success()
+        {
+            self.hide_secrets(component, &mut response.body);
         }
         called
     }

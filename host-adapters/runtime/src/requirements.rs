@@ -17,6 +17,8 @@ pub struct Requirements {
 pub enum Export {
     /// `registration:workers/batch-worker`.
     BatchWorker,
+    /// `registration:workers/request-worker`.
+    RequestWorker,
     /// `wasi:http/handler`, or `wasi:http/incoming-handler` of WASI 0.2.
     HttpHandler,
 }
@@ -26,6 +28,7 @@ impl Export {
     pub fn name(self) -> &'static str {
         match self {
             Self::BatchWorker => "registration:workers/batch-worker@1.0.0",
+            Self::RequestWorker => "registration:workers/request-worker@1.0.0",
             Self::HttpHandler => "wasi:http/handler@0.3.0",
         }
     }

@@ -10,6 +10,7 @@ use host_adapters_delivery::redrive::Recovery;
 use host_adapters_delivery::retry::Backoff;
 use host_adapters_delivery::stream::OrderedStreams;
 use host_adapters_platform::clock::Clock;
+use host_adapters_platform::task::TaskBackend;
 use host_adapters_platform::{Declared, FailureTable, QueueBackend};
 use host_adapters_settings::{Block, Fields, Settings};
 use serde::Serialize;
@@ -37,7 +38,8 @@ pub trait SourceSettings {
     {
         Map::new()
     }
-    /// The source's name in logs, metrics and dead letters: `<kind>:<name>`.
+    /// The source's name in logs, metrics and dead letters: `<kind>:<name>`, or the kind alone of a source that a worker has
+    /// once.
     fn name(&self) -> String;
     /// What the manifest must declare for it, and the key that names it.
     fn reads(&self) -> Option<(&'static str, Resource)> {
@@ -45,8 +47,12 @@ pub trait SourceSettings {
     }
     /// Takes from what the manifest declares what its own block leaves out; `has` says whether the block has a key.
     fn complete(&mut self, _declared: &Declared, _has: &dyn Fn(&str) -> bool) {}
-    /// The queue that dead letters of `worker` go to.
-    fn dead_letter_queue(&self, worker: &str) -> String;
+    /// Whether it hands over tasks, one by one to a request worker, and not batches of events to a batch worker.
+    fn does_tasks(&self) -> bool {
+        false
+    }
+    /// The queue that dead letters of `worker` go to; `None` if there are no dead letters.
+    fn dead_letter_queue(&self, worker: &str) -> Option<String>;
     /// Makes the source of these settings.
     fn source(&self, context: &SourceContext) -> Arc<dyn Source>;
 }
@@ -67,8 +73,9 @@ impl SourceConfig {
     }
 
     /// The queue that dead letters of this source of `worker` go to, and their origin.
-    pub fn dead_letters(&self, worker: &str) -> (String, Origin) {
-        (self.dead_letter_queue(worker), Origin { worker: worker.to_owned(), source: self.name() })
+    pub fn dead_letters(&self, worker: &str) -> Option<(String, Origin)> {
+        let origin = Origin { worker: worker.to_owned(), source: self.name() };
+        Some((self.dead_letter_queue(worker)?, origin))
     }
 }
 
@@ -99,7 +106,7 @@ pub fn event_of(dead_letter: &DeadLetter) -> Result<Event, String> {
 pub struct SourceContext {
     /// Component id of the worker.
     pub worker: String,
-    /// Where its batches are sent.
+    /// Where its batches and requests are sent.
     pub dispatch: Arc<dyn Dispatch>,
     /// The queues: those that feed workers, and those of dead letters.
     pub queues: Arc<dyn QueueBackend>,
@@ -107,6 +114,8 @@ pub struct SourceContext {
     pub streams: Arc<OrderedStreams>,
     /// How often messages of queues have failed.
     pub failures: Arc<dyn FailureTable>,
+    /// The executions of tasks.
+    pub tasks: Arc<dyn TaskBackend>,
     /// Tells the age of records.
     pub clock: Clock,
     /// Waits between retries and probes.

@@ -11,7 +11,7 @@
 //! |---|---|
 //! | `LAMBDA` | the AWS Lambda records that it makes events of |
 //! | `Config` | the settings, which implement [`SourceSettings`] (`host`) |
-//! | `RECOVERY` | how a record that became a dead letter goes back (`host`) |
+//! | `RECOVERY` | how a record that became a dead letter goes back, if records become dead letters (`host`) |
 //! | `CANNED` | the events that `host-adapters events generate` writes (`host`) |
 
 #[cfg(feature = "host")]
@@ -94,11 +94,11 @@ macro_rules! kinds {
             events.into_iter().flat_map(|(kind, events)| events.iter().map(move |event| (kind, event)))
         }
 
-        /// How records of a kind of source go back; `None` for an unknown kind.
+        /// How records of a kind of source go back; `None` for an unknown kind, and for one without dead letters.
         #[cfg(feature = "host")]
         pub fn recovery(kind: &str) -> Option<host_adapters_delivery::redrive::Recovery> {
             match kind {
-                $($kind => Some($module::RECOVERY),)+
+                $($kind => $module::RECOVERY,)+
                 _ => None,
             }
         }
@@ -110,4 +110,6 @@ kinds! {
     "sqs" => sqs as Sqs;
     /// The change stream of a table.
     "dynamodb-stream" => dynamodb_stream as DynamodbStream;
+    /// Executions of tasks.
+    "task" => task as Task;
 }

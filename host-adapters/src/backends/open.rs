@@ -7,6 +7,7 @@ use crate::manifest::runtime_config::RuntimeConfig;
 use anyhow::{Context, Result, anyhow};
 use backend_embedded::{Embedded, EmbeddedCache};
 use host_adapters_platform::clock::Clock;
+use host_adapters_platform::task::{ExecutionTable, NoTasks, TaskBackend};
 use host_adapters_platform::{
     Declared, DocumentsBackend, FailureTable, Opened, PlatformService, QueueBackend, QueueBrowser, ServiceBackend,
     StreamBackend, TableBackend,
@@ -27,6 +28,10 @@ pub struct Backends {
     pub streams: Arc<dyn StreamBackend>,
     /// How often messages have failed.
     pub failures: Arc<dyn FailureTable>,
+    /// The executions of tasks.
+    pub tasks: Arc<dyn TaskBackend>,
+    /// How executions are started; `None` where another program does that.
+    pub executions: Option<Arc<dyn ExecutionTable>>,
     /// The cache, which is `spin:redis` to components.
     pub cache: Arc<dyn CacheBackend>,
 }
@@ -51,7 +56,8 @@ pub async fn open(app: &App, data: &Path, config: &RuntimeConfig, services: impl
         services: Some(Arc::new(services)),
     };
     let ((queues, browser), (_, streams, failures)) = (opened.queues, opened.tables);
-    Ok(Backends { platform: Arc::new(platform), queues, browser, streams, failures, cache: opened.cache })
+    let ((tasks, executions), cache) = (opened.tasks, opened.cache);
+    Ok(Backends { platform: Arc::new(platform), queues, browser, streams, failures, tasks, executions, cache })
 }
 
 /// The backend of each section of the runtime configuration.
@@ -60,11 +66,12 @@ struct Sections {
     queues: (Arc<dyn QueueBackend>, Arc<dyn QueueBrowser>),
     documents: Arc<dyn DocumentsBackend>,
     cache: Arc<dyn CacheBackend>,
+    tasks: (Arc<dyn TaskBackend>, Option<Arc<dyn ExecutionTable>>),
 }
 
 impl Sections {
     async fn open(declared: &Declared, data: &Path, config: &RuntimeConfig) -> Result<Self> {
-        let (mut tables, mut queues, mut documents, mut cache) = (None, None, None, None);
+        let (mut tables, mut queues, mut documents, mut cache, mut tasks) = (None, None, None, None, None);
         for (section, backend) in config.backends() {
             let opened = backend.open(declared, data).await.map_err(|wrong| anyhow!(wrong));
             match opened.with_context(|| format!("[{section}] of the runtime configuration"))? {
@@ -72,6 +79,7 @@ impl Sections {
                 Opened::Queues(queue, browser) => queues = Some((queue, browser)),
                 Opened::Documents(backend) => documents = Some(backend),
                 Opened::Cache(backend) => cache = Some(backend),
+                Opened::Tasks(backend, executions) => tasks = Some((backend, executions)),
             }
         }
         let mut store = EmbeddedStore { declared, data, opened: None };
@@ -89,6 +97,11 @@ impl Sections {
                 None => store.get()?,
             },
             cache: cache.unwrap_or_else(memory),
+            tasks: match tasks {
+                Some(tasks) => tasks,
+                None if declared.tasks.is_empty() => (Arc::new(NoTasks), None),
+                None => (store.get()?, Some(store.get()?)),
+            },
         })
     }
 }

@@ -9,6 +9,7 @@ mod operator;
 mod provision;
 mod queues;
 mod swap;
+mod tasks;
 mod up;
 mod validate;
 mod versions;
@@ -55,6 +56,8 @@ enum Command {
     Queues(queues::Options),
     /// Look through the dead letters of a running host, send them back, drop them.
     DeadLetters(dead_letters::Options),
+    /// Start executions of a worker's tasks on a running host, see what came of them, stop them.
+    Tasks(tasks::Options),
     /// Write events as AWS Lambda would hand them over.
     Events(events::Options),
 }
@@ -137,6 +140,7 @@ pub async fn run() -> ExitCode {
         Command::Provision(options) => provision::run(options).await,
         Command::Queues(options) => queues::run(options).await,
         Command::DeadLetters(options) => dead_letters::run(options).await,
+        Command::Tasks(options) => tasks::run(options).await,
         Command::Events(options) => events::run(options),
     };
     result.unwrap_or_else(|error| {

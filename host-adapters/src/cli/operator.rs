@@ -3,14 +3,17 @@
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use comfy_table::{Table, presets};
-use reqwest::{Body, RequestBuilder, StatusCode};
+use reqwest::{Body, Client, Method, RequestBuilder, StatusCode};
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 /// The default address of a host's gateway.
 pub(super) const DEFAULT_GATEWAY: &str = "http://127.0.0.1:3100";
 
+const UNKNOWN_TOKEN: &str = "the gateway does not know this token; use that of a client of spin.toml";
+
 /// A running host, and a token for it.
-#[derive(Args)]
+#[derive(Args, Clone)]
 pub(super) struct Operator {
     /// The running host's gateway.
     #[arg(long, default_value = DEFAULT_GATEWAY)]
@@ -36,7 +39,7 @@ pub(super) struct Refusal {
 impl Refusal {
     /// Whether the request is about something that is not there.
     pub(super) fn is_of_nothing(&self) -> bool {
-        self.kind == "NotFound"
+        matches!(self.kind.as_str(), "NotFound" | "NOT_FOUND")
     }
 }
 
@@ -67,6 +70,34 @@ impl Operator {
         self.answer(what, |request| request.header("content-type", "application/wasm").body(file)).await
     }
 
+    /// A request of a path that has methods and statuses of its own.
+    pub(super) fn request(&self, client: &Client, method: Method, path: &str) -> RequestBuilder {
+        let url = format!("{}/{path}", self.gateway.trim_end_matches('/'));
+        client.request(method, url).bearer_auth(&self.token)
+    }
+
+    /// The response to such a request, or the host's refusal.
+    ///
+    /// # Errors
+    /// When no host answers, or it does not know the token, or answers something else.
+    pub(super) async fn read<T: DeserializeOwned>(&self, request: RequestBuilder) -> Result<Result<T, Refusal>> {
+        let response = request.send().await;
+        let response =
+            response.with_context(|| format!("no host answers at {}; is `host-adapters up` running?", self.gateway))?;
+        let status = response.status();
+        if status == StatusCode::UNAUTHORIZED {
+            bail!(UNKNOWN_TOKEN);
+        }
+        let body = response.bytes().await.context("the gateway's answer broke off")?;
+        if status.is_success() {
+            // Not by way of a value, which would round numbers.
+            return Ok(Ok(serde_json::from_slice(&body).context("the gateway's answer is not of this version")?));
+        }
+        let answer: Value = serde_json::from_slice(&body).with_context(|| format!("the gateway answered {status}"))?;
+        let error = answer.get("error").with_context(|| format!("the gateway answered {status}"))?;
+        Ok(Err(Refusal { kind: text(error, "code"), message: text(error, "message") }))
+    }
+
     async fn answer(
         &self,
         what: &str,
@@ -77,7 +108,7 @@ impl Operator {
         let response = with(request).send().await;
         let response = response.with_context(|| format!("no host answers at {url}; is `host-adapters up` running?"))?;
         if response.status() == StatusCode::UNAUTHORIZED {
-            bail!("the gateway does not know this token; use that of a client of spin.toml");
+            bail!(UNKNOWN_TOKEN);
         }
         let mut answer: Value = response.error_for_status()?.json().await?;
         if let Some(error) = answer.get("Err") {

@@ -12,15 +12,19 @@ pub(super) fn of(app: &App, component: &Component) -> Requirements {
 
 fn exports(app: &App, component: &Component) -> Vec<RequiredExport> {
     let id = &component.id;
-    let source = (!component.sources.is_empty()).then(|| RequiredExport {
-        export: Export::BatchWorker,
+    let needed = [
+        (Export::BatchWorker, component.sources.iter().any(|source| !source.does_tasks())),
+        (Export::RequestWorker, component.does_tasks()),
+    ];
+    let sources = needed.into_iter().filter(|(_, is_needed)| *is_needed).map(|(export, _)| RequiredExport {
+        export,
         needed_by: format!("[[component.{id}.tool.host-adapters.source]]"),
     });
     let route = app.routes.of(id).next().map(|route| RequiredExport {
         export: Export::HttpHandler,
         needed_by: format!("its [[trigger.http]] {}", route.route),
     });
-    source.into_iter().chain(route).collect()
+    sources.chain(route).collect()
 }
 
 /// The interfaces that the manifest does not open to the component, each with the line that would.

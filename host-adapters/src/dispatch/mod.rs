@@ -6,7 +6,7 @@ mod trace;
 use crate::telemetry::Tracing;
 use bytes::Bytes;
 use host_adapters_delivery::dispatch::{CallError, Dispatch, Dispatched};
-use host_adapters_delivery::event::{Disposition, Event};
+use host_adapters_delivery::event::{Disposition, Event, Request, Response};
 use host_adapters_delivery::metrics::CallTimer;
 use host_adapters_runtime::{Called, Runtime};
 use std::sync::Arc;
@@ -49,6 +49,15 @@ impl Dispatch for Dispatcher {
         let (batch, spans) = trace::batch(&self.tracing, worker, batch);
         let mut dispatched = dispatched(self.runtime.batch(worker, batch).await, size);
         dispatched.traceparent = spans.traceparent();
+        trace::dispatched(spans, &dispatched);
+        dispatched
+    }
+
+    async fn request(&self, worker: &str, request: Request) -> Dispatched<Response> {
+        let (request, spans) = trace::task(&self.tracing, worker, request);
+        let Called { result, digest, outages, refusing } = self.runtime.request(worker, request).await;
+        let traceparent = spans.traceparent();
+        let dispatched = Dispatched { result, digest: digest.to_string(), outages, refusing, traceparent };
         trace::dispatched(spans, &dispatched);
         dispatched
     }

@@ -5,7 +5,7 @@ use crate::telemetry::campaigns;
 use crate::telemetry::trace::{CORRELATION_ID, REQUEST_ID, Span, Tracing, WORKER_NAME};
 use bytes::Bytes;
 use host_adapters_delivery::dispatch::Dispatched;
-use host_adapters_delivery::event::{Event, Payload, appsync};
+use host_adapters_delivery::event::{Event, Payload, Request, appsync};
 use host_adapters_runtime::Called;
 use host_adapters_sources::camel_case_name;
 use opentelemetry::KeyValue;
@@ -53,7 +53,25 @@ pub(super) fn batch(tracing: &Tracing, worker: &str, mut batch: Vec<Event>) -> (
     (batch, Spans { source, worker })
 }
 
-pub(super) fn dispatched(mut spans: Spans, dispatched: &Dispatched) {
+/// Starts the spans of an attempt below the trace of whoever started its execution, and gives it the worker's context.
+pub(super) fn task(tracing: &Tracing, worker: &str, mut request: Request) -> (Request, Spans) {
+    let attributes = LazyCell::new(|| {
+        let mut attributes = attributes(worker, &request.correlation_id, new_id());
+        attributes.extend(request.task_id.clone().map(|id| KeyValue::new("task.id", id)));
+        attributes.push(KeyValue::new("task.attempt", i64::from(request.attempt)));
+        attributes.extend(campaigns::attribute([request.body.as_bytes()]));
+        attributes
+    });
+    let parent = request.traceparent.as_deref();
+    let source = tracing.start(SpanKind::Consumer, parent, || ("task process".to_owned(), attributes.to_vec()));
+    let worker =
+        tracing.start_call(SpanKind::Internal, source.traceparent(), || (worker.to_owned(), attributes.to_vec()));
+    drop(attributes);
+    request.traceparent = worker.traceparent().map(str::to_owned).or(request.traceparent.take());
+    (request, Spans { source, worker })
+}
+
+pub(super) fn dispatched<T>(mut spans: Spans, dispatched: &Dispatched<T>) {
     for span in [&mut spans.source, &mut spans.worker] {
         span.set(KeyValue::new("component.digest", dispatched.digest.clone()));
     }

@@ -3,7 +3,7 @@
 //! `POST /platform/<interface>/<function>` with `Authorization: Bearer <token>`, whose owner must have the grant; `POST
 //! /operator/queues` for depths, `POST /operator/peek` for the oldest messages, `POST /operator/dead-letters/<what>`
 //! for dead letters, `POST /operator/versions` for the serving versions, `POST /operator/swap/<worker>` to replace a
-//! worker; `/metrics`, `/livez`, `/readyz`, `/.well-known/jwks.json` (the keys of the app-to-app tokens) for anyone who
+//! worker; `/tasks/<worker>/<name>` to start, see and stop executions of tasks; `/metrics`, `/livez`, `/readyz`, `/.well-known/jwks.json` (the keys of the app-to-app tokens) for anyone who
 //! can reach the port.
 
 mod callers;
@@ -13,9 +13,11 @@ mod operator;
 mod platform;
 mod refusal;
 mod status;
+mod tasks;
 
 pub use callers::Callers;
 pub use status::Health;
+pub use tasks::Tasks;
 
 use crate::components::Components;
 use crate::telemetry::metrics::Metrics;
@@ -41,6 +43,8 @@ pub struct Gateway {
     pub queues: Arc<[String]>,
     /// Works on dead letters, if this host has workers to hand them to.
     pub redriver: Option<Redriver>,
+    /// The executions of tasks, if this host has workers to hand them to.
+    pub tasks: Option<Tasks>,
     /// For `/metrics`.
     pub metrics: Metrics,
     /// For `/livez` and `/readyz`.
@@ -54,6 +58,7 @@ impl Gateway {
     pub fn router(self) -> Router {
         let components = self.components.clone().map(components::routes);
         let dead_letters = self.redriver.clone().map(dead_letters::routes);
+        let tasks = self.tasks.clone().map(tasks::routes);
         platform::routes()
             .route("/operator/queues", post(operator::queues))
             .route("/operator/peek", post(operator::peek))
@@ -64,6 +69,7 @@ impl Gateway {
             .route("/.well-known/jwks.json", get(status::service_keys))
             .merge(components.unwrap_or_default())
             .merge(dead_letters.unwrap_or_default())
+            .merge(tasks.unwrap_or_default())
             .fallback(refusal::not_found)
             .method_not_allowed_fallback(refusal::method_not_allowed)
             .with_state(self)

@@ -9,7 +9,7 @@ const SECONDS: &[f64] =
 
 /// Bucket bounds of the size of batches, records.
 const RECORDS: &[f64] = &[1.0, 2.0, 5.0, 10.0, 25.0, 100.0, 500.0, 1_000.0, 5_000.0, 25_000.0];
-/// Bucket bounds of the age of records, seconds: those of an outage too.
+/// Bucket bounds of the age of records and of tasks, seconds: those of an outage too.
 const AGES: &[f64] =
     &[0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0, 900.0, 3600.0, 21_600.0, 86_400.0];
 
@@ -25,6 +25,7 @@ pub fn install() -> anyhow::Result<Metrics> {
     let recorder = PrometheusBuilder::new()
         .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), SECONDS)?
         .set_buckets_for_metric(Matcher::Full(host_adapters_delivery::metrics::RECORD_AGE.to_owned()), AGES)?
+        .set_buckets_for_metric(Matcher::Full(host_adapters_sources::task::SECONDS.to_owned()), AGES)?
         .set_buckets_for_metric(Matcher::Full("registration_batch_size".to_owned()), RECORDS)?
         .build_recorder();
     let handle = recorder.handle();
@@ -46,6 +47,11 @@ pub fn install() -> anyhow::Result<Metrics> {
 fn describe() {
     use metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
     describe_histogram!(host_adapters_platform::SECONDS, Unit::Seconds, "Calls of the platform's functions");
+    describe_histogram!(
+        host_adapters_sources::task::SECONDS,
+        Unit::Seconds,
+        "Attempts of tasks until their outcomes are stored, pauses included"
+    );
     describe_counter!("registration_cache_gets_total", "Reads of the cache");
     describe_counter!("registration_instances_started_total", "Instances started");
     describe_gauge!("registration_instances", "Instances alive");

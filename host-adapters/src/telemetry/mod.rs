@@ -1,6 +1,7 @@
 //! Telemetry of the host and its workers: JSON logs on stderr, metrics at `/metrics`, spans by OTLP.
 
 pub mod campaigns;
+pub mod executions;
 pub mod logs;
 pub mod metrics;
 pub mod queues;

@@ -12,6 +12,7 @@ use host_adapters_delivery::redrive::{Outcome, Redriver};
 use host_adapters_delivery::retry::Backoff;
 use host_adapters_platform::clock::Clock;
 use host_adapters_platform::limits::message::{MAX_MESSAGE_BYTES, bytes};
+use host_adapters_platform::task::NoTasks;
 use host_adapters_platform::{FailureTable, QueueBackend, QueueBrowser, StreamBackend};
 use host_adapters_records::queue::Message;
 use host_adapters_sources::sqs::SqsConfig;
@@ -70,6 +71,7 @@ impl<Q: QueueBackend + QueueBrowser> Host<Q> {
             queues: self.queues.clone(),
             streams: dynamodb_stream::streams(self.streams.clone()),
             failures: self.failures.clone(),
+            tasks: Arc::new(NoTasks),
             clock: Clock::wall(),
             backoff: Backoff::new(),
         };

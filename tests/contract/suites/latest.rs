@@ -9,6 +9,7 @@ use host_adapters_delivery::drain::{Drain, Ended};
 use host_adapters_delivery::event::{Disposition, Event};
 use host_adapters_delivery::retry::Backoff;
 use host_adapters_platform::clock::Clock;
+use host_adapters_platform::task::NoTasks;
 use host_adapters_platform::{QueueBackend, StreamBackend, TableBackend};
 use host_adapters_sources::dynamodb_stream::{self, DynamodbStreamConfig, StartingPosition};
 use host_adapters_sources::{SourceConfig, SourceContext};
@@ -41,6 +42,7 @@ fn start(
         queues: queues.clone(),
         streams: dynamodb_stream::streams(streams.clone()),
         failures: Arc::new(OfNoQueue),
+        tasks: Arc::new(NoTasks),
         clock: Clock::wall(),
         backoff: Backoff::new(),
     };

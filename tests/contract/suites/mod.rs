@@ -1,7 +1,8 @@
 //! The contract of the backends: one suite per interface, the same code for every backend.
 //!
 //! A backend is registered with one line, `contract!(name, open)`, where `open` is an async function that returns a new
-//! [`backend::Backend`]. It then runs every case. `contract_of_aws!` runs the cases of interfaces that AWS provides.
+//! [`backend::Backend`]. It then runs every case. `contract_of_aws!` runs the cases of interfaces that AWS provides,
+//! `contract_of_tasks!` those of executions, which only the embedded store keeps.
 //! `tests/project/contract.rs` checks that every case is in a list.
 
 pub mod attempts;
@@ -22,6 +23,7 @@ pub mod stream;
 pub mod table;
 pub mod table_limits;
 pub mod table_update;
+pub mod tasks;
 
 use futures::FutureExt;
 use std::panic::AssertUnwindSafe;
@@ -108,6 +110,22 @@ macro_rules! contract_cases_of_aws {
     };
 }
 
+/// The same, with the cases of executions of tasks, for a [`tasks::TaskStore`].
+#[macro_export]
+macro_rules! contract_cases_of_tasks {
+    ($then:ident $($with:tt)*) => {
+        $crate::$then! {
+            ($($with)*)
+            tasks: [
+                d13_1__a_name_is_one_execution, takes_what_has_been_due_for_longest, waits_for_an_execution, keeps_an_output,
+                begins_again_after_the_wait, d12_7__a_failed_execution_stays_with_its_input, releases_without_a_failure,
+                d13_7__an_attempt_ends_with_its_lease, d13_8__what_is_stopped_stays_stopped, lists_the_latest_first,
+                refuses_what_cannot_be_an_execution,
+            ],
+        }
+    };
+}
+
 /// Runs every case against a backend.
 #[macro_export]
 macro_rules! contract {
@@ -125,6 +143,16 @@ macro_rules! contract_of_aws {
     ($name:ident, $($open:tt)*) => {
         mod $name {
             $crate::contract_cases_of_aws!(contract_tests $($open)*);
+        }
+    };
+}
+
+/// Runs the cases of what keeps executions of tasks.
+#[macro_export]
+macro_rules! contract_of_tasks {
+    ($name:ident, $($open:tt)*) => {
+        mod $name {
+            $crate::contract_cases_of_tasks!(contract_tests $($open)*);
         }
     };
 }

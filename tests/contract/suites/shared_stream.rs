@@ -9,6 +9,7 @@ use host_adapters_delivery::drain::Drain;
 use host_adapters_delivery::event::{Disposition, Event};
 use host_adapters_delivery::retry::Backoff;
 use host_adapters_platform::clock::Clock;
+use host_adapters_platform::task::NoTasks;
 use host_adapters_platform::{
     Change, Checkpoint, LeaseTable, Leases, Position, QueueBackend, Result, Shard, ShardPage, ShardReader,
     StreamBackend, TableBackend,
@@ -135,6 +136,7 @@ pub async fn one_reader_feeds_three_workers(
             queues: queues.clone(),
             streams: ordered.clone(),
             failures: Arc::new(OfNoQueue),
+            tasks: Arc::new(NoTasks),
             clock: Clock::wall(),
             backoff: Backoff::new(),
         };

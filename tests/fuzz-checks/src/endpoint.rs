@@ -89,11 +89,11 @@ impl Host {
         }
         let Some(matched) = self.app.routes.find(path) else { return };
         let route = matched.route;
-        let is_batch = !self.app.components[&route.component].sources.is_empty();
+        let is_batch = self.app.components[&route.component].sources.iter().any(|source| !source.does_tasks());
         let reply = if is_batch {
             self.runtime.block_on(batch(request))
         } else {
-            let answer = answer_request::<Echo, _>(request, || "new".to_owned());
+            let answer = answer_request::<Echo, _>(request, None, || "new".to_owned());
             self.runtime.block_on(answer).unwrap_or_else(|refusal| refusal)
         };
         assert!(matches!(reply.status, 200 | 400 | 401 | 403 | 405), "{reply:?}");

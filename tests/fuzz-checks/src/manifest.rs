@@ -74,7 +74,9 @@ fn check_app(app: &App) {
             };
             assert!(is_declared, "{source:?} reads a name that is not declared");
             let dead_letters = source.dead_letter_queue(id);
-            assert!(app.host.queues.contains_key(&dead_letters), "{source:?} has no queue of dead letters");
+            assert_eq!(dead_letters.is_none(), source.does_tasks(), "{source:?}");
+            let has_queue = dead_letters.is_none_or(|queue| app.host.queues.contains_key(&queue));
+            assert!(has_queue, "{source:?} has no queue of dead letters");
         }
     }
     assert_eq!(app.declared().queues.len(), app.host.queues.len());

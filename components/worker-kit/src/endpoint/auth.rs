@@ -1,4 +1,4 @@
-//! A caller of a batch worker over HTTP needs the worker token.
+//! A caller of a batch worker over HTTP, or of one that does tasks, needs the worker token.
 
 use crate::Response;
 use host_adapters_event::endpoint::bearer;

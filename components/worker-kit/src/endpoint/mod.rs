@@ -1,7 +1,7 @@
 //! The HTTP endpoint at `/workers/<id>`: Lambda's event JSON in, Lambda's answer out.
 //!
 //! AppSync, a Spin host, the bridge and `curl` use it. In process, `host-adapters` makes the typed call instead.
-//! Request workers take the fan's token; all others take the worker token.
+//! Request workers take the fan's token, unless they do tasks; all others take the worker token.
 
 mod auth;
 mod batch;

@@ -1,4 +1,5 @@
-//! The embedded backend: tables with streams, queues, documents and the failures of messages in one durable SQLite file, and a cache in memory.
+//! The embedded backend: tables with streams, queues, documents, the failures of messages and the executions of tasks in
+//! one durable SQLite file, and a cache in memory.
 //!
 //! A write is answered after its fsync, so what was acknowledged survives a crash at any moment. One thread writes
 //! ([`store`]), grouping what waits into one commit; a write and its stream record are one transaction. The file can be
@@ -6,11 +7,13 @@
 
 mod cache;
 mod documents;
+mod due;
 mod failures;
 mod names;
 mod queue;
 mod store;
 mod table;
+mod task;
 
 pub use cache::EmbeddedCache;
 pub use store::OpenError;
@@ -41,6 +44,7 @@ impl Embedded {
         let upkeep_clock = clock.clone();
         let (store, names) = Store::open(path, |conn| {
             let names = Arc::new(Names::load(conn, declared)?);
+            task::resume(conn, upkeep_clock.now_ms())?;
             let (kept, clock) = (Arc::clone(&names), upkeep_clock);
             let upkeep: Upkeep = Box::new(move |conn| kept.prune(conn, clock.now_ms()));
             Ok((names, upkeep))
@@ -48,7 +52,7 @@ impl Embedded {
         Ok(Self { store: Arc::new(store), names, clock })
     }
 
-    /// Drops expired data: settled stream records and messages past their retention. The backend does so
+    /// Drops expired data: settled stream records, messages past their retention, old executions. The backend does so
     /// by itself every second.
     pub async fn prune(&self) -> host_adapters_platform::Result<()> {
         let (names, clock) = (Arc::clone(&self.names), self.clock.clone());

@@ -1,9 +1,10 @@
-//! Numbers of tables, queues and collections in the file. A name that leaves the configuration keeps its number, so
+//! Numbers of tables, queues and collections in the file, and the workers that do tasks. A name that leaves the configuration keeps its number, so
 //! that its data is there when it returns.
 
-use super::failures;
+use super::due::Due;
 use super::queue::{Queue, prune_deduplication};
 use super::table::Table;
+use super::{failures, task};
 use host_adapters_platform::names::unknown;
 use host_adapters_platform::{Declared, QueueSpec, Result};
 use rusqlite::Connection;
@@ -16,6 +17,8 @@ pub(super) struct Names {
     tables: HashMap<String, Arc<Table>>,
     queues: HashMap<String, Arc<Queue>>,
     collections: HashMap<String, i64>,
+    /// When an execution of a worker's tasks can be taken.
+    tasks: HashMap<String, Arc<Due>>,
 }
 
 impl Names {
@@ -34,6 +37,7 @@ impl Names {
         for name in &declared.collections {
             names.collections.insert(name.clone(), number(conn, "collection", name)?);
         }
+        names.tasks.extend(declared.tasks.iter().map(|worker| (worker.clone(), Arc::default())));
         transaction.commit()?;
         Ok(names)
     }
@@ -50,12 +54,17 @@ impl Names {
         self.collections.get(name).copied().ok_or_else(|| unknown("collection", name, self.collections.keys()))
     }
 
+    pub(super) fn tasks(&self, worker: &str) -> Result<Arc<Due>> {
+        self.tasks.get(worker).cloned().ok_or_else(|| unknown("worker with tasks", worker, self.tasks.keys()))
+    }
+
     /// Drops expired data.
     pub(super) fn prune(&self, conn: &Connection, now_ms: i64) -> rusqlite::Result<()> {
         self.tables.values().try_for_each(|table| table.prune(conn, now_ms))?;
         self.queues.values().try_for_each(|queue| queue.prune(conn, now_ms))?;
         prune_deduplication(conn, now_ms)?;
-        failures::prune(conn, now_ms)
+        failures::prune(conn, now_ms)?;
+        task::prune(conn, now_ms)
     }
 
     /// Where a queue's exhausted messages go.

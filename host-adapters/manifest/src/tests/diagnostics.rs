@@ -290,6 +290,29 @@ components = "read"
     );
 }
 
+#[test]
+fn tasks_are_of_workers_that_do_them_and_for_clients_only() {
+    check(
+        r#"
+[application.tool.host-adapters.clients.c]
+token = "t"
+grants = { tasks = { enqueue-selection = "start", other = "start", enqueue-selections = "stop" } }
+[component.enqueue-selections]
+source = "a.wasm"
+[component.enqueue-selections.tool.host-adapters]
+grants = { tasks = { enqueue-selections = "start" } }
+[[component.enqueue-selections.tool.host-adapters.source]]
+type = "task"
+[[component.enqueue-selections.tool.host-adapters.source]]
+type = "task"
+"#,
+        &expect![[r#"
+            spin.toml:4:42: no worker "enqueue-selection" has a source of the type "task"; did you mean "enqueue-selections"?
+            spin.toml:4:59: no worker "other" has a source of the type "task"
+        "#]],
+    );
+}
+
 /// A fault of an address shows no password that stands in it, and no address may have one.
 #[test]
 fn passwords_in_addresses_are_refused_and_not_shown() {

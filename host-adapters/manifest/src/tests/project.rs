@@ -150,3 +150,18 @@ fn a_client_may_be_granted_everything() {
     assert_eq!((all.tables, all.documents), (tables.into(), [("campaigns".to_owned(), Access::Write)].into()));
     assert_eq!(grants(r#"{ services = ["*"] }"#).services, ["entry", "user"].map(str::to_owned).into());
 }
+
+/// `"*"` stands for every worker that does tasks.
+#[test]
+fn tasks_are_started_by_clients() {
+    let app = app(
+        "[application.tool.host-adapters.clients.all]\ntoken = \"t\"\ngrants = { tasks = { \"*\" = \"start\" } }\n\
+         [application.tool.host-adapters.clients.one]\ntoken = \"u\"\ngrants = { tasks = { b = \"start\" } }\n\
+         [component.a]\nsource = \"a.wasm\"\n[[component.a.tool.host-adapters.source]]\ntype = \"task\"\n\
+         [component.b]\nsource = \"b.wasm\"\n[[component.b.tool.host-adapters.source]]\ntype = \"task\"\n\
+         [component.c]\nsource = \"c.wasm\"\n",
+    );
+    let granted = |client: &str| app.host.clients[client].grants.tasks.keys().cloned().collect::<Vec<_>>();
+    assert_eq!((granted("all"), granted("one")), (vec!["a".to_owned(), "b".to_owned()], vec!["b".to_owned()]));
+    assert!(app.is_called(&app.components["a"]) && !app.is_called(&app.components["c"]));
+}

@@ -40,6 +40,7 @@ fn schema_and_reader_know_the_same_keys() {
         ("component", format!("{component}[component.a.tool.host-adapters]\n")),
         ("sqs", source("sqs")),
         ("dynamodb-stream", source("dynamodb-stream")),
+        ("task", source("task")),
     ];
     for (definition, block) in blocks {
         let errors = parse_with(&format!("{block}zzzzzzzzzzzz = 1\n")).unwrap_err().to_string();

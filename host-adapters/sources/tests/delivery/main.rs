@@ -24,6 +24,7 @@ mod simulation;
 mod stream;
 mod stream_failures;
 mod stream_leases;
+mod tasks;
 
 use std::collections::BTreeSet;
 use std::path::Path;

@@ -40,7 +40,7 @@ pub(super) async fn run(options: Options) -> Result<ExitCode> {
 }
 
 /// A time as people read it.
-fn time(ms: u64) -> String {
+pub(super) fn time(ms: u64) -> String {
     let time = i64::try_from(ms).ok().and_then(DateTime::from_timestamp_millis);
     time.map_or_else(String::new, |time| time.to_rfc3339_opts(SecondsFormat::Secs, true))
 }

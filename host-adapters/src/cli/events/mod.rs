@@ -138,7 +138,8 @@ fn resource(app: &App, id: &str, kind: Kind) -> Result<String, String> {
         _ if sources.is_empty() => Err(format!("{id} takes no records; generate an appsync event")),
         _ => fed
             .iter()
-            .filter_map(|name| name.split_once(':'))
+            // A source that a worker has once is named by its kind alone.
+            .map(|name| name.split_once(':').unwrap_or((name, id)))
             .find(|(word, _)| *word == kind.fixture())
             .map(|(_, resource)| resource.to_owned())
             .ok_or_else(|| format!("{id} takes records of {}; generate such an event", fed.join(", "))),

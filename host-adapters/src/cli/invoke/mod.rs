@@ -113,9 +113,10 @@ fn log() -> Result<()> {
 /// Gives the worker what authentication needs. Returns the bearer token to send.
 fn prepare(app: &mut App, worker: &str, options: &Options, event: &Value, data: &Path) -> Result<String> {
     let component = app.components.get_mut(worker).context("the worker has gone")?;
-    let takes_batches = !component.sources.is_empty();
-    component.sources.clear();
-    if takes_batches {
+    let takes_worker_token = !component.sources.is_empty();
+    // By a source of tasks the host knows that HTTP requests are the worker's own endpoint's.
+    component.sources.retain(|source| source.does_tasks());
+    if takes_worker_token {
         let secret = uuid::Uuid::new_v4().to_string();
         component.variables.insert("worker_token".to_owned(), crate::manifest::Value::secret(secret.clone()));
         return Ok(secret);

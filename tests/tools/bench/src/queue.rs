@@ -14,6 +14,7 @@ use host_adapters_delivery::drain::Drain;
 use host_adapters_delivery::event::{Disposition, Event};
 use host_adapters_delivery::retry::Backoff;
 use host_adapters_platform::clock::Clock;
+use host_adapters_platform::task::NoTasks;
 use host_adapters_platform::{Declared, QueueBackend, QueueSpec};
 use host_adapters_records::queue::Message;
 use host_adapters_runtime::{Interfaces, Limits, Runtime, RuntimeConfig};
@@ -99,6 +100,7 @@ async fn empty(store: &Arc<Embedded>, dispatch: &Arc<dyn Dispatch>, messages: us
         queues: store.clone(),
         streams: dynamodb_stream::streams(store.clone()),
         failures: store.clone(),
+        tasks: Arc::new(NoTasks),
         clock: Clock::wall(),
         backoff: Backoff::new(),
     };

@@ -12,7 +12,6 @@ use host_adapters_records::Error;
 use host_adapters_records::queue::Message;
 use rusqlite::Connection;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -33,10 +32,10 @@ impl Embedded {
         };
         let (source, clock) = (Arc::clone(queue), self.clock.clone());
         let after = move |taken: &Taken| {
-            source.due_ms.store(taken.due_ms, Ordering::SeqCst);
+            source.due.set(taken.due_ms);
             expired(&source.name, taken.expired);
             if let (true, Some(dead_letters)) = (taken.redriven, &dead_letters) {
-                dead_letters.expect_at(clock.now_ms());
+                dead_letters.due.expect_at(clock.now_ms());
             }
         };
         self.store.write(take, after).await.map(|taken| taken.messages)
@@ -59,7 +58,7 @@ impl Embedded {
             }
             Ok((answers, due_ms))
         };
-        let sent = self.store.write(insert, move |(_, due_ms)| source.expect_at(*due_ms)).await?;
+        let sent = self.store.write(insert, move |(_, due_ms)| source.due.expect_at(*due_ms)).await?;
         Ok(sent.0)
     }
 }
@@ -84,8 +83,8 @@ impl QueueBackend for Embedded {
         let deadline = Instant::now() + wait;
         loop {
             // Registered before the queue is read, so that a message sent after that ends the wait.
-            let nearer = queue.nearer.notified();
-            if queue.due_ms.load(Ordering::SeqCst) <= self.clock.now_ms() {
+            let nearer = queue.due.nearer();
+            if queue.due.is_over(self.clock.now_ms()) {
                 let messages = self.take(&queue, max, visibility).await?;
                 if !messages.is_empty() || max == 0 {
                     return Ok(messages);
@@ -94,8 +93,7 @@ impl QueueBackend for Embedded {
             if Instant::now() >= deadline {
                 return Ok(Vec::new());
             }
-            let due = self.clock.sleep_until(queue.due_ms.load(Ordering::SeqCst));
-            tokio::select! { () = nearer => {}, () = due => {}, () = tokio::time::sleep_until(deadline) => {} }
+            queue.due.wait(nearer, &self.clock, deadline).await;
         }
     }
 
@@ -113,7 +111,7 @@ impl QueueBackend for Embedded {
         // Messages of the same group may be next.
         let after = move |_: &Vec<_>| {
             if queue.is_fifo {
-                queue.expect_at(clock.now_ms());
+                queue.due.expect_at(clock.now_ms());
             }
         };
         self.store.write(delete, after).await
@@ -138,7 +136,7 @@ impl QueueBackend for Embedded {
         let clock = self.clock.clone();
         let after = move |_: &Vec<_>| {
             if let Some(by) = nearest {
-                queue.expect_at(clock.now_ms() + millis(by));
+                queue.due.expect_at(clock.now_ms() + millis(by));
             }
         };
         self.store.write(change, after).await

@@ -10,12 +10,11 @@ mod rows;
 
 pub(super) use deduplication::prune as prune_deduplication;
 
+use crate::due::Due;
 use host_adapters_platform::clock::millis;
 use host_adapters_platform::{QueueSpec, expired, fifo};
 use rusqlite::Connection;
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
-use tokio::sync::Notify;
 
 /// A queue by its number.
 pub(super) struct Queue {
@@ -25,10 +24,8 @@ pub(super) struct Queue {
     max_receive_count: u32,
     pub(super) dead_letter_queue: Option<String>,
     retention_ms: i64,
-    /// Before this time no message can be received, so receivers do not look. Only the writer changes it.
-    due_ms: AtomicI64,
-    /// Told when `due_ms` has come nearer.
-    nearer: Notify,
+    /// When a message can be received.
+    due: Due,
 }
 
 impl Queue {
@@ -40,15 +37,7 @@ impl Queue {
             max_receive_count: spec.max_receive_count,
             dead_letter_queue: spec.dead_letter_queue.clone(),
             retention_ms: millis(Duration::from_secs(spec.retention_secs.into())),
-            due_ms: AtomicI64::new(0),
-            nearer: Notify::new(),
-        }
-    }
-
-    /// There is a message that can be received from `at_ms` on.
-    fn expect_at(&self, at_ms: i64) {
-        if self.due_ms.fetch_min(at_ms, Ordering::SeqCst) > at_ms {
-            self.nearer.notify_waiters();
+            due: Due::default(),
         }
     }
 

@@ -4,7 +4,7 @@ use rusqlite::{Connection, OpenFlags};
 use std::path::Path;
 
 /// Stored in the file as `user_version`. A file of a later version is refused, because it could be misread.
-const VERSION: i64 = 2;
+const VERSION: i64 = 3;
 
 /// Marks the file as one of this project (`application_id`): "rgwk".
 const APPLICATION_ID: i64 = 0x7267_776b;
@@ -16,6 +16,8 @@ const APPLICATION_ID: i64 = 0x7267_776b;
 ///   shard, read in order without an index. `shards.next` keeps counting when all records of a shard are pruned.
 /// - `messages_due` covers receiving and counting. `messages_of_groups` finds what is in flight of a message group; it
 ///   holds no message without a group.
+/// - `executions.due_ms` is when an execution can be taken: when its next attempt may begin, or the lease of the one under
+///   way is over. `executions_due` holds those that have not ended.
 const SCHEMA: &str = "
 CREATE TABLE IF NOT EXISTS names (
     id INTEGER PRIMARY KEY, kind TEXT NOT NULL, name TEXT NOT NULL, UNIQUE (kind, name)
@@ -48,6 +50,15 @@ CREATE TABLE IF NOT EXISTS failures (
     PRIMARY KEY (queue, message)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS failures_expire ON failures (expires_ms);
+CREATE TABLE IF NOT EXISTS executions (
+    id INTEGER PRIMARY KEY, worker TEXT NOT NULL, name TEXT NOT NULL, uuid BLOB NOT NULL, state TEXT NOT NULL,
+    due_ms INTEGER NOT NULL, attempts INTEGER NOT NULL, failures INTEGER NOT NULL, token INTEGER NOT NULL,
+    input TEXT NOT NULL, output TEXT, error TEXT, cause TEXT, correlation_id TEXT, traceparent TEXT,
+    started_ms INTEGER NOT NULL, ended_ms INTEGER, UNIQUE (worker, name)
+) STRICT;
+CREATE INDEX IF NOT EXISTS executions_due ON executions (worker, due_ms, state) WHERE ended_ms IS NULL;
+CREATE INDEX IF NOT EXISTS executions_ended ON executions (ended_ms) WHERE ended_ms IS NOT NULL;
+CREATE INDEX IF NOT EXISTS executions_of_workers ON executions (worker);
 CREATE TABLE IF NOT EXISTS documents (
     id INTEGER PRIMARY KEY, collection INTEGER NOT NULL, document TEXT NOT NULL
 ) STRICT;

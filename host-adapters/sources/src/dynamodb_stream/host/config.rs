@@ -66,6 +66,11 @@ impl DynamodbStreamConfig {
         Self { table: table.to_owned(), ..Self::default() }
     }
 
+    /// The queue that dead letters of `worker` go to.
+    pub fn dead_letters(&self, worker: &str) -> String {
+        self.dead_letter_queue.clone().unwrap_or_else(|| format!("{}Dlq", camel_case_name(worker)))
+    }
+
     pub(super) fn limits(&self) -> Limits {
         let window = Duration::from_secs(self.batch_window_secs.into());
         Limits { size: self.batch_size, bytes: self.max_batch_bytes, window }
@@ -90,8 +95,8 @@ impl SourceSettings for DynamodbStreamConfig {
         Some(("table", Resource::Stream(self.table.clone())))
     }
 
-    fn dead_letter_queue(&self, worker: &str) -> String {
-        self.dead_letter_queue.clone().unwrap_or_else(|| format!("{}Dlq", camel_case_name(worker)))
+    fn dead_letter_queue(&self, worker: &str) -> Option<String> {
+        Some(self.dead_letters(worker))
     }
 
     fn source(&self, context: &SourceContext) -> Arc<dyn Source> {

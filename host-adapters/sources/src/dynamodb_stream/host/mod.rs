@@ -20,7 +20,7 @@ use host_adapters_platform::StreamBackend;
 use std::sync::Arc;
 
 /// A change goes to its worker: streams cannot take records back.
-pub(crate) const RECOVERY: Recovery = Recovery { way: Way::Worker, event: event_of };
+pub(crate) const RECOVERY: Option<Recovery> = Some(Recovery { way: Way::Worker, event: event_of });
 
 /// The event of a dead letter's change, with the item as its ordering key.
 fn event_of(dead_letter: &DeadLetter) -> Result<Event, String> {
@@ -45,7 +45,7 @@ impl DynamodbStreamSource {
         let source = config.name();
         let invoker = Invoker::new(&context.worker, source.clone(), context.dispatch.clone()).with_clock(context.clock.clone());
         let breakers = CircuitBreakers::new(&source, &context.backoff, &invoker.meter.paused);
-        let dead_letter_queue = config.dead_letter_queue(&context.worker);
+        let dead_letter_queue = config.dead_letters(&context.worker);
         let rules = Rules {
             invoker,
             breaker: breakers.worker.clone(),

@@ -72,6 +72,11 @@ impl SqsConfig {
         }
     }
 
+    /// The queue of dead letters.
+    pub(super) fn dead_letters(&self) -> String {
+        self.dead_letter_queue.clone().unwrap_or_else(|| fifo::tagged(&self.queue, "Dlq"))
+    }
+
     pub(super) fn visibility(&self) -> Duration {
         Duration::from_secs(self.visibility_timeout_secs.into())
     }
@@ -122,8 +127,8 @@ impl SourceSettings for SqsConfig {
         }
     }
 
-    fn dead_letter_queue(&self, _worker: &str) -> String {
-        self.dead_letter_queue.clone().unwrap_or_else(|| fifo::tagged(&self.queue, "Dlq"))
+    fn dead_letter_queue(&self, _worker: &str) -> Option<String> {
+        Some(self.dead_letters())
     }
 
     fn source(&self, context: &SourceContext) -> Arc<dyn Source> {

@@ -40,7 +40,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 /// A message goes back to its queue.
-pub(crate) const RECOVERY: Recovery = Recovery { way: Way::Queue, event: DeadLetter::message_event };
+pub(crate) const RECOVERY: Option<Recovery> = Some(Recovery { way: Way::Queue, event: DeadLetter::message_event });
 /// The longest that SQS waits for a message.
 const LONG_POLL: Duration = Duration::from_secs(20);
 /// Most messages received at a time, so that memory is bounded by `max_batch_bytes` and not by `batch_size`.
@@ -70,7 +70,7 @@ impl SqsSource {
             invoker: invoker.clone(),
             backend: context.queues.clone(),
             queue: config.queue.clone(),
-            dead_letters: DeadLetterSink::new(context.queues.clone(), config.dead_letter_queue(&context.worker), &context.worker),
+            dead_letters: DeadLetterSink::new(context.queues.clone(), config.dead_letters(), &context.worker),
             failures: context.failures.clone(),
             max_attempts: config.max_attempts,
             on_reject: config.on_reject,

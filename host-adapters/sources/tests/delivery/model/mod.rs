@@ -7,6 +7,7 @@ mod faults;
 mod lines;
 mod queues;
 mod streams;
+mod tasks;
 mod worker;
 
 pub use bytes_stream::{BytesStreamConfig, bytes_streams, run_bytes_stream};
@@ -15,7 +16,8 @@ pub use faults::{Faults, down};
 pub use lines::Lines;
 pub use queues::{ModelQueues, Request};
 pub use streams::{BytesRecord, ModelStreams, as_bytes, name};
-pub use worker::{ModelWorker, Reply, ack_all, retry, trap};
+pub use tasks::{End, ModelTasks};
+pub use worker::{Answer, ModelWorker, Reply, ack_all, retry, trap};
 
 use host_adapters_delivery::drain::{Drain, Ended};
 use host_adapters_delivery::retry::Backoff;
@@ -42,6 +44,8 @@ pub struct World {
     pub queues: Arc<ModelQueues>,
     pub streams: Arc<ModelStreams>,
     pub failures: Arc<ModelFailures>,
+    /// Of the tasks of [`WORKER`].
+    pub executions: Arc<ModelTasks>,
     /// The streams, as all workers of a host share them.
     pub ordered: Arc<OrderedStreams>,
     pub worker: Arc<ModelWorker>,
@@ -75,7 +79,8 @@ impl World {
         let (queues, streams, tasks) = (Arc::new(queues), Arc::new(streams), Mutex::default());
         let ordered = dynamodb_stream::streams(streams.clone());
         let failures = Arc::new(ModelFailures::new(seed));
-        Self { queues, streams, failures, ordered, worker, drain: Drain::new(), began, seed, tasks }
+        let executions = Arc::new(ModelTasks::new(seed, began));
+        Self { queues, streams, failures, executions, ordered, worker, drain: Drain::new(), began, seed, tasks }
     }
 
     /// What a source of this world is built with.
@@ -92,6 +97,7 @@ impl World {
             queues: self.queues.clone(),
             streams: self.ordered.clone(),
             failures: self.failures.clone(),
+            tasks: self.executions.clone(),
             clock: Clock::following(move || i64::try_from(u128::from(EPOCH_MS) + began.elapsed().as_millis()).unwrap()),
             backoff: Backoff::seeded(self.seed),
         }

@@ -2,7 +2,7 @@
 
 use super::rounded_ms;
 use host_adapters_delivery::dispatch::{CallError, Dispatch, Dispatched};
-use host_adapters_delivery::event::{Disposition, Event};
+use host_adapters_delivery::event::{Disposition, Event, Request, Response};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::time::Instant;
@@ -55,12 +55,52 @@ pub fn trap() -> Reply {
     Reply::new(Err(CallError::Trapped("unreachable".to_owned())))
 }
 
+/// The answer to a request of a task, and how long the call takes.
+pub struct Answer {
+    pub after: Duration,
+    pub dispatched: Dispatched<Response>,
+}
+
+impl Answer {
+    pub fn new(result: Result<Response, CallError>) -> Self {
+        Self { after: Duration::ZERO, dispatched: Dispatched { digest: "d1".to_owned(), ..Dispatched::of(result) } }
+    }
+
+    pub fn status(status: u16, body: &str) -> Self {
+        Self::new(Ok(Response { status, body: body.to_owned() }))
+    }
+
+    /// A retryable failure.
+    pub fn failed(message: &str) -> Self {
+        Self::new(Err(CallError::Failed(message.to_owned())))
+    }
+
+    pub fn takes(mut self, secs: u64) -> Self {
+        self.after = Duration::from_secs(secs);
+        self
+    }
+
+    pub fn outage(mut self, what: &str) -> Self {
+        self.dispatched.outages.push(what.to_owned());
+        self
+    }
+
+    /// A route of a service that refuses everybody, as it seems.
+    pub fn refused(mut self, route: &str) -> Self {
+        self.dispatched.refusing.push(route.to_owned());
+        self
+    }
+}
+
 type Handler = Box<dyn FnMut(&[Event]) -> Reply + Send>;
+type RequestHandler = Box<dyn FnMut(&Request) -> Answer + Send>;
 
 pub struct ModelWorker {
     name: String,
     handler: Mutex<Handler>,
     calls: Mutex<Vec<(u64, Vec<Event>)>>,
+    request_handler: Mutex<RequestHandler>,
+    requests: Mutex<Vec<(u64, Request)>>,
     began: Instant,
 }
 
@@ -71,7 +111,18 @@ impl ModelWorker {
 
     pub fn named(name: &str, began: Instant, handler: impl FnMut(&[Event]) -> Reply + Send + 'static) -> Arc<Self> {
         let (name, handler) = (name.to_owned(), Mutex::new(Box::new(handler) as Handler));
-        Arc::new(Self { name, handler, calls: Mutex::default(), began })
+        let request_handler = Mutex::new(Box::new(|_: &Request| unreachable!("it does no tasks")) as RequestHandler);
+        Arc::new(Self { name, handler, calls: Mutex::default(), request_handler, requests: Mutex::default(), began })
+    }
+
+    /// From now on it answers requests of tasks with `handler`.
+    pub fn does(&self, handler: impl FnMut(&Request) -> Answer + Send + 'static) {
+        *self.request_handler.lock().unwrap() = Box::new(handler);
+    }
+
+    /// Every request of a task, and when it was made.
+    pub fn requests(&self) -> Vec<(u64, Request)> {
+        self.requests.lock().unwrap().clone()
     }
 
     /// From now on it answers with `handler`.
@@ -111,5 +162,13 @@ impl Dispatch for ModelWorker {
         // A call that takes no time also yields, as a real one does.
         tokio::time::sleep(reply.after).await;
         reply.dispatched
+    }
+
+    async fn request(&self, worker: &str, request: Request) -> Dispatched<Response> {
+        assert_eq!(worker, self.name);
+        self.requests.lock().unwrap().push((rounded_ms(self.began.elapsed()), request.clone()));
+        let answer = (self.request_handler.lock().unwrap())(&request);
+        tokio::time::sleep(answer.after).await;
+        answer.dispatched
     }
 }

@@ -379,7 +379,7 @@ impl LeaseTable for Network {
 
 /// The dead letter queue of a worker of the stream.
 pub fn stream_dead_letter_queue(worker: &str) -> String {
-    DynamodbStreamConfig::new(TABLE).dead_letter_queue(worker)
+    DynamodbStreamConfig::new(TABLE).dead_letters(worker)
 }
 
 /// Sends a record to the queue, from outside.

@@ -13,6 +13,7 @@ use host_adapters_delivery::retry::Backoff;
 use host_adapters_delivery::split::Policy;
 use host_adapters_platform::Checkpoint;
 use host_adapters_platform::clock::Clock;
+use host_adapters_platform::task::NoTasks;
 use host_adapters_sources::dynamodb_stream::DynamodbStreamConfig;
 use host_adapters_sources::{SourceConfig, SourceContext, dynamodb_stream};
 use std::sync::Arc;
@@ -151,6 +152,7 @@ impl Theatre {
             queues: self.network.clone(),
             streams: streams.clone(),
             failures: self.network.clone(),
+            tasks: Arc::new(NoTasks),
             clock: Clock::following(move || i64::try_from(u128::from(EPOCH_MS) + began.elapsed().as_millis()).unwrap()),
             backoff: Backoff::seeded(self.schedule.seed),
         };

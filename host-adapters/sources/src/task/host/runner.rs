@@ -1,0 +1,304 @@
+//! One attempt after the other: taken, kept by a heartbeat, made, and its outcome stored.
+
+use super::SECONDS;
+use super::outcome::{Outcome, is_retryable};
+use crate::CircuitBreakers;
+use host_adapters_delivery::call::{InFlight, Invoker};
+use host_adapters_delivery::circuit_breaker::Permit;
+use host_adapters_delivery::dispatch::Dispatch;
+use host_adapters_delivery::drain::{Drain, Ended};
+use host_adapters_delivery::metrics::{CallTimer, Meter};
+use host_adapters_delivery::retry::{Backoff, LONGEST};
+use host_adapters_event::Request;
+use host_adapters_failpoint::{self as failpoint, Step};
+use host_adapters_platform::Result;
+use host_adapters_platform::task::{NextAttempt, TaskAttempt, TaskBackend, TaskFailure};
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// The longest wait for an execution: as long as Step Functions waits (its page "GetActivityTask").
+const LONG_POLL: Duration = Duration::from_secs(60);
+
+/// What makes the attempts of one worker's executions, any number side by side.
+pub struct Runner {
+    pub worker: String,
+    /// The source's name.
+    pub source: String,
+    pub backend: Arc<dyn TaskBackend>,
+    pub dispatch: Arc<dyn Dispatch>,
+    pub breakers: CircuitBreakers,
+    pub meter: Meter,
+    pub backoff: Backoff,
+    pub max_attempts: u32,
+    pub heartbeat: Duration,
+    pub lease: Duration,
+}
+
+/// How the work on an attempt ended.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum End {
+    Succeeded,
+    Retried,
+    Failed,
+    /// It went back without an outcome, because the host drains.
+    Released,
+    /// It was not this host's any more, or its outcome could not be stored.
+    Lost,
+}
+
+impl End {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Succeeded => "succeeded",
+            Self::Retried => "retried",
+            Self::Failed => "failed",
+            Self::Released => "released",
+            Self::Lost => "lost",
+        }
+    }
+}
+
+/// How often, and since when, an execution was refused where nothing but refusals tells of an outage.
+#[derive(Default)]
+struct Refusals {
+    count: u32,
+    since: Option<Instant>,
+}
+
+impl Refusals {
+    /// Counts one more. Returns whether they are the execution's own, as far as can be known: it was refused `most` times,
+    /// and for longer than a pause lasts.
+    fn are_own(&mut self, most: u32) -> bool {
+        self.count += 1;
+        let since = *self.since.get_or_insert_with(Instant::now);
+        self.count >= most && since.elapsed() >= LONGEST
+    }
+}
+
+impl Runner {
+    /// Makes attempts until the host drains.
+    pub async fn run(&self, drain: &Drain) -> Ended {
+        let mut ended = Ended::Drained;
+        while let Some(attempt) = self.next(drain).await {
+            ended = ended.and(self.perform(attempt, drain).await);
+        }
+        ended
+    }
+
+    /// The next attempt; `None` once the host drains.
+    async fn next(&self, drain: &Drain) -> Option<TaskAttempt> {
+        loop {
+            let taken = tokio::select! {
+                biased;
+                () = drain.stopping() => return None,
+                taken = self.take() => taken,
+            };
+            if taken.is_some() {
+                return taken;
+            }
+        }
+    }
+
+    async fn take(&self) -> Option<TaskAttempt> {
+        self.breakers.worker.wants_records().await;
+        let permit = self.breakers.intake.enter().await;
+        match self.backend.take(&self.worker, self.lease, LONG_POLL).await {
+            Ok(taken) => {
+                if taken.is_some() {
+                    failpoint::reached(Step::Receive);
+                }
+                permit.works();
+                taken
+            }
+            Err(error) => {
+                permit.down(format!("{}: {error}", self.source));
+                None
+            }
+        }
+    }
+
+    /// Works on an attempt until it is settled, or not this host's any more.
+    async fn perform(&self, attempt: TaskAttempt, drain: &Drain) -> Ended {
+        let began = Instant::now();
+        let end = tokio::select! {
+            biased;
+            end = self.work(attempt.clone(), drain) => end,
+            () = self.lost(&attempt) => End::Lost,
+        };
+        let labels = [("worker", self.worker.clone()), ("outcome", end.name().to_owned())];
+        metrics::histogram!(SECONDS, &labels).record(began.elapsed());
+        match end {
+            End::Lost => self.log_lost(&attempt),
+            End::Released => return Ended::Abandoned(1),
+            End::Succeeded | End::Retried | End::Failed => (),
+        }
+        Ended::Drained
+    }
+
+    /// Calls the worker, again and again while that finds an outage, and stores the outcome.
+    async fn work(&self, mut attempt: TaskAttempt, drain: &Drain) -> End {
+        let mut refusals = Refusals::default();
+        loop {
+            // Other than a batch, an attempt may take longer than a drain, so none begins any more.
+            let entered = match drain.is_stopping() {
+                true => None,
+                false => Invoker::enter(&self.breakers.worker, drain).await,
+            };
+            let Some(permit) = entered else { return self.release(&attempt, drain).await };
+            let Some((outcome, digest)) = self.call(permit, &attempt, drain).await else {
+                return self.release(&attempt, drain).await;
+            };
+            match outcome {
+                Outcome::Succeeded(output) => return self.succeed(&attempt, &output, &digest, drain).await,
+                Outcome::Failed(failure) => return self.fail(&attempt, &failure, &digest, drain).await,
+                Outcome::Outage { is_suspected: true, failure, .. } if refusals.are_own(self.max_attempts) => {
+                    return self.fail(&attempt, &failure, &digest, drain).await;
+                }
+                Outcome::Outage { reason, .. } => {
+                    let (worker, source, execution, task) =
+                        (&self.worker, &self.source, &attempt.name, &attempt.task_id);
+                    tracing::debug!(worker, source, execution, task, reason, "attempt repeated after the outage");
+                    attempt.number += 1;
+                }
+            }
+        }
+    }
+
+    /// Makes the attempt; `None` if the drain's deadline passed meanwhile. Also says which component made it.
+    async fn call(&self, permit: Permit<'_>, attempt: &TaskAttempt, drain: &Drain) -> Option<(Outcome, String)> {
+        tokio::select! {
+            biased;
+            called = self.call_now(permit, attempt) => Some(called),
+            () = drain.abandoned() => None,
+        }
+    }
+
+    async fn call_now(&self, permit: Permit<'_>, attempt: &TaskAttempt) -> (Outcome, String) {
+        let request = Request {
+            body: attempt.input.clone(),
+            token: None,
+            task_id: Some(attempt.task_id.clone()),
+            attempt: attempt.number,
+            correlation_id: attempt.correlation_id.clone().unwrap_or_else(|| attempt.task_id.clone()),
+            traceparent: attempt.traceparent.clone(),
+        };
+        let _in_flight = InFlight::new(&self.meter, 1);
+        let timer = CallTimer::new(&self.worker, &self.source);
+        let dispatched = self.dispatch.request(&self.worker, request).await;
+        failpoint::reached(Step::Answer);
+        let digest = dispatched.digest.clone();
+        let outcome = Outcome::read(&self.worker, dispatched);
+        timer.end(outcome.name());
+        match &outcome {
+            Outcome::Outage { reason, .. } => drop(permit.down(reason.clone())),
+            Outcome::Succeeded(_) | Outcome::Failed(_) => permit.works(),
+        }
+        (outcome, digest)
+    }
+
+    async fn succeed(&self, attempt: &TaskAttempt, output: &str, digest: &str, drain: &Drain) -> End {
+        if !self.tell(attempt, drain, || self.backend.succeed(attempt, output)).await {
+            return End::Lost;
+        }
+        self.meter.acked.increment(1);
+        let TaskAttempt { name: execution, task_id: task, number: attempt, .. } = attempt;
+        tracing::info!(worker = self.worker, source = self.source, digest, execution, task, attempt, "execution succeeded");
+        End::Succeeded
+    }
+
+    async fn fail(&self, attempt: &TaskAttempt, failure: &TaskFailure, digest: &str, drain: &Drain) -> End {
+        let failures = attempt.failures.saturating_add(1);
+        let is_last = !self.backend.limits_attempts() && failures >= self.max_attempts;
+        let next = match is_retryable(failure) && !is_last {
+            true => NextAttempt::After(self.backoff.after(failures)),
+            false => NextAttempt::Never,
+        };
+        if !self.tell(attempt, drain, || self.backend.fail(attempt, failure, next)).await {
+            return End::Lost;
+        }
+        let (worker, source, error, cause) = (&self.worker, &self.source, failure.error.name(), &failure.cause);
+        let TaskAttempt { name: execution, task_id: task, number: attempt, .. } = attempt;
+        match next {
+            NextAttempt::After(wait) => {
+                self.meter.retried.increment(1);
+                let retry_in_ms = wait.as_millis();
+                tracing::warn!(
+                    worker, source, digest, execution, task, attempt, error, cause, retry_in_ms, "attempt failed, another follows"
+                );
+                End::Retried
+            }
+            NextAttempt::Never => {
+                tracing::error!(worker, source, digest, execution, task, attempt, error, cause, "execution failed");
+                End::Failed
+            }
+        }
+    }
+
+    async fn release(&self, attempt: &TaskAttempt, drain: &Drain) -> End {
+        match self.tell(attempt, drain, || self.backend.release(attempt)).await {
+            true => {
+                let (execution, task) = (&attempt.name, &attempt.task_id);
+                tracing::info!(worker = self.worker, source = self.source, execution, task, "attempt released by the drain");
+                End::Released
+            }
+            false => End::Lost,
+        }
+    }
+
+    /// Tells the backend until it is told, or the heartbeat finds the attempt lost, or the drain's deadline has passed.
+    /// Returns whether the attempt was still this host's.
+    async fn tell<F>(&self, attempt: &TaskAttempt, drain: &Drain, tell: impl Fn() -> F) -> bool
+    where
+        F: Future<Output = Result<bool>>,
+    {
+        let mut failures = 0;
+        loop {
+            let error = match tell().await {
+                Ok(is_ours) => return is_ours,
+                Err(error) => error,
+            };
+            failures += 1;
+            let (worker, source, execution, task) = (&self.worker, &self.source, &attempt.name, &attempt.task_id);
+            tracing::warn!(worker, source, execution, task, %error, failures, "outcome of the attempt not stored");
+            if !error.is_retryable() || drain.is_abandoned() {
+                return false;
+            }
+            tokio::select! {
+                biased;
+                () = drain.abandoned() => {}
+                () = tokio::time::sleep(self.backoff.after(failures)) => {}
+            }
+        }
+    }
+
+    /// Keeps the attempt this host's; returns once it is not, as the backend says, or because no heartbeat has reached it
+    /// for as long as the lease.
+    async fn lost(&self, attempt: &TaskAttempt) {
+        let mut ends = Instant::now() + self.lease;
+        loop {
+            tokio::time::sleep_until(ends.min(Instant::now() + self.heartbeat)).await;
+            let asked = Instant::now();
+            let beat = tokio::time::timeout_at(ends, self.backend.heartbeat(attempt, self.lease)).await;
+            match beat {
+                Ok(Ok(true)) => ends = asked + self.lease,
+                Ok(Ok(false)) => return,
+                Ok(Err(error)) => {
+                    let (worker, source, execution) = (&self.worker, &self.source, &attempt.name);
+                    tracing::warn!(worker, source, execution, %error, "heartbeat of the attempt failed");
+                }
+                Err(_) => {}
+            }
+            if Instant::now() >= ends {
+                return;
+            }
+        }
+    }
+
+    fn log_lost(&self, attempt: &TaskAttempt) {
+        let TaskAttempt { name: execution, task_id: task, number: attempt, .. } = attempt;
+        let (worker, source) = (&self.worker, &self.source);
+        tracing::warn!(worker, source, execution, task, attempt, "attempt ended: it is not this host's any more");
+    }
+}

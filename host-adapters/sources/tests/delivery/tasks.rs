@@ -1,0 +1,361 @@
+//! Executions of tasks (docs/delivery.md, 13).
+
+use crate::model::{Answer, End, World, down};
+use crate::rows;
+use host_adapters_delivery::dispatch::CallError;
+use host_adapters_delivery::drain::Ended;
+use host_adapters_delivery::event::Request;
+use host_adapters_platform::task::{MAX_TASK_BYTES, TaskError, TaskFailure};
+use host_adapters_records::{Error, ErrorKind};
+use host_adapters_sources::SourceConfig;
+use host_adapters_sources::task::TaskConfig;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+/// A world whose worker answers requests.
+fn world(answer: impl FnMut(&Request) -> Answer + Send + 'static) -> World {
+    let world = World::new(|_| unreachable!("a task is not a batch"));
+    world.worker.does(answer);
+    world
+}
+
+fn tasks(config: TaskConfig) -> SourceConfig {
+    SourceConfig::Task(config)
+}
+
+fn one() -> SourceConfig {
+    tasks(TaskConfig { max_concurrency: 1, ..TaskConfig::default() })
+}
+
+fn failure(error: TaskError, cause: &str) -> Option<End> {
+    Some(End::Failed(TaskFailure { error, cause: cause.to_owned() }))
+}
+
+fn done() -> Option<End> {
+    Some(End::Succeeded("{}".to_owned()))
+}
+
+/// Every request: when, of which execution, which attempt.
+fn requests(world: &World) -> Vec<(u64, String, u32)> {
+    let requests = world.worker.requests().into_iter();
+    requests.map(|(at, request)| (at, request.task_id.unwrap(), request.attempt)).collect()
+}
+
+/// When each attempt of an execution began.
+fn times(world: &World, id: &str) -> Vec<u64> {
+    requests(world).into_iter().filter(|(_, task, _)| task == id).map(|(at, ..)| at).collect()
+}
+
+/// A worker whose service can be switched off.
+fn with_service(up: &Arc<AtomicBool>) -> impl FnMut(&Request) -> Answer + Send + 'static {
+    let up = up.clone();
+    move |_| match up.load(Ordering::Relaxed) {
+        true => Answer::status(200, "{}"),
+        false => Answer::failed("no service").outage("service:code"),
+    }
+}
+
+const ROUTE: &str = "service:code POST /{campaignId}/codes/reserve: every request is answered with 404";
+
+rows! {
+    d13_2__executions_begin_in_their_order_and_only_so_many_side_by_side {
+        let world = world(|_| Answer::status(200, "{}").takes(10));
+        world.executions.start(["a", "b", "c", "d", "e"]);
+        world.start(tasks(TaskConfig { max_concurrency: 2, ..TaskConfig::default() }));
+        world.at(100.0).await;
+        let began: Vec<_> = requests(&world).into_iter().map(|(at, task, _)| (at, task)).collect();
+        let expected = [(0, "a"), (0, "b"), (10_000, "c"), (10_000, "d"), (20_000, "e")];
+        assert_eq!(began, expected.map(|(at, name)| (at, format!("id-{name}"))));
+        world.executions.start(["f"]);
+        world.at(100.5).await;
+        assert_eq!(times(&world, "id-f"), [100_000], "at once");
+    }
+
+    d13_3__a_status_2xx_is_the_output_and_another_one_the_end {
+        let world = world(|request| match request.body.as_str() {
+            "\"good\"" => Answer::status(201, "{\"n\":12345678901234567890123}"),
+            "\"refused\"" => Answer::status(422, "{\"error\":\"no\"}"),
+            "\"busy\"" => Answer::status(503, "{}"),
+            _ => Answer::new(Err(CallError::Permanent("never".to_owned()))),
+        });
+        world.executions.start(["good", "refused", "busy", "permanent"]);
+        world.start(one());
+        world.at(200.0).await;
+        let end = |name| world.executions.end(name);
+        assert_eq!(end("good"), Some(End::Succeeded("{\"n\":12345678901234567890123}".to_owned())));
+        assert_eq!(end("refused"), failure(TaskError::Refused, "status 422: {\"error\":\"no\"}"));
+        assert_eq!(end("busy"), failure(TaskError::Refused, "status 503: {}"));
+        assert_eq!(end("permanent"), failure(TaskError::Refused, "never"));
+        assert_eq!(requests(&world).len(), 4, "one attempt each");
+    }
+
+    d13_3__an_output_that_cannot_be_kept_is_a_failure {
+        let world = world(|request| match request.body.as_str() {
+            "\"large\"" => Answer::status(200, &format!("\"{}\"", "a".repeat(MAX_TASK_BYTES))),
+            "\"just\"" => Answer::status(200, &format!("\"{}\"", "a".repeat(MAX_TASK_BYTES - 2))),
+            _ => Answer::status(200, "<html>"),
+        });
+        world.executions.start(["large", "just", "page"]);
+        world.start(one());
+        world.at(1.0).await;
+        for name in ["large", "page"] {
+            let end = world.executions.end(name).unwrap();
+            assert!(matches!(&end, End::Failed(failure) if failure.error == TaskError::BadOutput), "{end:?}");
+        }
+        assert!(matches!(world.executions.end("just"), Some(End::Succeeded(_))));
+    }
+
+    d13_4__failures_are_tried_again_after_waits_and_end_the_execution {
+        let results = [
+            CallError::Failed("later".to_owned()),
+            CallError::Trapped("unreachable".to_owned()),
+            CallError::TimedOut(Duration::from_secs(900)),
+        ];
+        let mut calls = results.into_iter();
+        let world = world(move |_| Answer::new(Err(calls.next().unwrap())));
+        world.executions.start(["a"]);
+        world.start(one());
+        world.at(600.0).await;
+        assert_eq!(world.executions.end("a"), failure(TaskError::TimedOut, "worker did not answer within 900s"));
+        assert_eq!(world.executions.attempts("a"), (3, 3));
+        let began = times(&world, "id-a");
+        let waits: Vec<_> = began.windows(2).map(|pair| pair[1] - pair[0]).collect();
+        assert!((1_000..=2_000).contains(&waits[0]) && (1_000..=4_000).contains(&waits[1]), "{waits:?}");
+    }
+
+    d13_4__so_many_failures_are_allowed {
+        for (max_attempts, failures, succeeds) in [(1, 1, false), (5, 4, true), (5, 5, false), (100, 60, true)] {
+            let mut left = failures;
+            let world = world(move |_| match left {
+                0 => Answer::status(200, "{}"),
+                _ => {
+                    left -= 1;
+                    Answer::failed("later")
+                }
+            });
+            world.executions.start(["a"]);
+            world.start(tasks(TaskConfig { max_attempts, ..TaskConfig::default() }));
+            world.at(4_000.0).await;
+            let expected = if succeeds { done() } else { failure(TaskError::Failed, "later") };
+            assert_eq!(world.executions.end("a"), expected, "{failures} of {max_attempts}");
+            assert_eq!(world.executions.attempts("a").1, failures);
+        }
+    }
+
+    /// The state machine's `Retry` counts, so the source asks for another attempt each time.
+    d13_4__a_backend_that_counts_attempts_is_asked_for_another_each_time {
+        let world = world(|request| match request.attempt {
+            ..=10 => Answer::failed("later"),
+            _ => Answer::new(Err(CallError::Permanent("never".to_owned()))),
+        });
+        world.executions.limit_attempts();
+        world.executions.start(["a"]);
+        world.start(one());
+        world.at(1_000.0).await;
+        assert_eq!(world.executions.end("a"), failure(TaskError::Refused, "never"));
+        assert_eq!(world.executions.attempts("a"), (11, 11));
+    }
+
+    d13_4__others_go_on_while_one_waits {
+        let world = world(|request| match request.body.as_str() {
+            "\"poison\"" => Answer::failed("later"),
+            _ => Answer::status(200, "{}"),
+        });
+        world.executions.start(["poison", "good"]);
+        world.start(one());
+        world.at(0.5).await;
+        assert_eq!((world.executions.end("poison"), world.executions.end("good")), (None, done()));
+    }
+
+    d13_5__an_attempt_names_its_execution_and_its_number {
+        let world = world(|request| match request.attempt {
+            1 => Answer::failed("later"),
+            _ => Answer::status(200, "{}"),
+        });
+        world.executions.start(["a"]);
+        world.start(one());
+        world.at(10.0).await;
+        let requests = requests(&world);
+        assert_eq!(requests.iter().map(|(_, id, n)| (id.as_str(), *n)).collect::<Vec<_>>(), [("id-a", 1), ("id-a", 2)]);
+        let (_, request) = world.worker.requests().pop().unwrap();
+        assert_eq!((request.body.as_str(), request.token, request.correlation_id.as_str()), ("\"a\"", None, "id-a"));
+    }
+
+    d13_7__heartbeats_keep_a_long_attempt {
+        let world = world(|_| Answer::status(200, "{}").takes(900));
+        world.executions.start(["a"]);
+        world.start(tasks(TaskConfig { max_concurrency: 2, ..TaskConfig::default() }));
+        world.at(1_000.0).await;
+        assert_eq!((world.executions.end("a"), requests(&world).len()), (done(), 1), "nobody took it meanwhile");
+        let beats = world.executions.asked_at("heartbeat");
+        assert_eq!(beats.len(), 89, "{beats:?}");
+        assert!(beats.windows(2).all(|pair| pair[1] - pair[0] == 10_000), "{beats:?}");
+    }
+
+    d13_7__heartbeats_that_fail_now_and_then_cost_nothing {
+        let world = world(|_| Answer::status(200, "{}").takes(100));
+        world.executions.faults.plan("heartbeat", 2, down());
+        world.executions.start(["a"]);
+        world.start(one());
+        world.at(200.0).await;
+        assert_eq!((world.executions.end("a"), requests(&world).len()), (done(), 1));
+    }
+
+    d13_7__without_heartbeats_the_work_ends_and_another_attempt_begins {
+        let world = world(|request| Answer::status(200, "{}").takes(if request.attempt == 1 { 900 } else { 1 }));
+        world.executions.faults.plan("heartbeat", 3, down());
+        world.executions.start(["a"]);
+        world.start(one());
+        world.at(100.0).await;
+        assert_eq!(world.executions.end("a"), done());
+        assert_eq!(times(&world, "id-a"), [0, 30_000], "the only runner was free at the end of the lease");
+        assert_eq!(world.executions.attempts("a"), (2, 0), "no failure");
+        assert_eq!(world.executions.asked_at("succeed"), [31_000], "of the second alone");
+    }
+
+    d13_8__a_stopped_execution_ends_with_the_next_heartbeat {
+        let world = world(|_| Answer::status(200, "{}").takes(600));
+        world.executions.start(["a", "b"]);
+        world.start(one());
+        world.at(5.0).await;
+        world.executions.stop("a");
+        world.at(11.0).await;
+        assert_eq!(world.executions.end("a"), Some(End::Stopped));
+        assert_eq!((times(&world, "id-a"), times(&world, "id-b")), (vec![0], vec![10_000]), "its place is free");
+        world.at(620.0).await;
+        assert_eq!((world.executions.end("a"), world.executions.end("b")), (Some(End::Stopped), done()));
+    }
+
+    /// An hour without the service: one execution is the probe, the other that was under way waits, no other begins.
+    d13_9__an_outage_uses_no_attempt {
+        let up = Arc::new(AtomicBool::new(false));
+        let world = world(with_service(&up));
+        world.executions.start(["a", "b", "c", "d"]);
+        let running = world.start(tasks(TaskConfig { max_concurrency: 2, ..TaskConfig::default() }));
+        world.at(3_600.0).await;
+        assert_eq!(running.source.status().paused.unwrap().reason, "service:code");
+        assert_eq!((times(&world, "id-c"), times(&world, "id-d")), (vec![], vec![]), "none is begun");
+        let probes = requests(&world).len();
+        assert!((60..200).contains(&probes), "{probes} probes in an hour");
+        assert_eq!(world.executions.asked_at("fail"), [0; 0]);
+        up.store(true, Ordering::Relaxed);
+        world.at(3_700.0).await;
+        assert!(["a", "b", "c", "d"].iter().all(|name| world.executions.end(name) == done()));
+        assert_eq!(running.source.status().paused, None);
+        assert_eq!(world.executions.attempts("a"), (1, 0));
+        assert!(requests(&world).iter().any(|(_, _, attempt)| *attempt > 30), "each call shows as an attempt");
+    }
+
+    d13_9__a_worker_that_cannot_be_called_is_an_outage {
+        let world = world(|_| Answer::new(Err(CallError::NotCallable("does not compile".to_owned()))));
+        world.executions.start(["a"]);
+        let running = world.start(one());
+        world.at(600.0).await;
+        assert_eq!(running.source.status().paused.unwrap().reason, "worker:save-entries: does not compile");
+        world.worker.does(|_| Answer::status(200, "{}"));
+        world.at(700.0).await;
+        assert_eq!(world.executions.end("a"), done());
+    }
+
+    /// One execution is refused whatever it asks; nothing else tells of an outage.
+    d13_9__refusals_of_one_execution_alone_are_its_own_in_the_end {
+        let world = world(|request| match request.body.as_str() {
+            "\"poison\"" => Answer::failed("the code service refused with status 404").refused(ROUTE),
+            _ => Answer::status(200, "{}"),
+        });
+        world.executions.start(["poison", "good"]);
+        world.start(one());
+        world.at(2.0).await;
+        assert_eq!((world.executions.end("poison"), world.executions.end("good")), (None, None), "they may be an outage");
+        world.at(300.0).await;
+        assert_eq!(world.executions.end("good"), done(), "another one was the probe");
+        world.at(1_200.0).await;
+        assert_eq!(
+            world.executions.end("poison"),
+            failure(TaskError::Failed, "the code service refused with status 404"),
+        );
+        assert_eq!(world.executions.attempts("poison").1, 3);
+        let began = times(&world, "id-poison");
+        assert!(*began.last().unwrap() > 180_000, "a pause for each failure: {began:?}");
+    }
+
+    d13_9__a_backend_that_is_down_is_probed_until_it_is_up {
+        let world = world(|_| Answer::status(200, "{}"));
+        world.executions.faults.plan("take", 5, down());
+        world.executions.start(["a"]);
+        let running = world.start(one());
+        world.at(0.5).await;
+        assert_eq!(running.source.status().paused.unwrap().reason, "task: connection refused");
+        world.at(300.0).await;
+        assert_eq!((world.executions.end("a"), running.source.status().paused), (done(), None));
+    }
+
+    d13_10__a_drain_lets_attempts_end_and_begins_none {
+        let world = world(|_| Answer::status(200, "{}").takes(20));
+        world.executions.start(["a", "b"]);
+        let running = world.start(one());
+        world.at(5.0).await;
+        let ended = world.drain.finish(Duration::from_secs(25), running.task).await.unwrap();
+        assert_eq!((ended, world.now_ms()), (Ended::Drained, 20_000));
+        assert_eq!((world.executions.end("a"), world.executions.end("b")), (done(), None));
+        assert_eq!(world.executions.attempts("b"), (0, 0));
+    }
+
+    d13_10__at_the_deadline_attempts_are_released_and_have_not_failed {
+        let world = world(|_| Answer::status(200, "{}").takes(900));
+        world.executions.start(["a", "b"]);
+        let running = world.start(tasks(TaskConfig { max_concurrency: 2, max_attempts: 1, ..TaskConfig::default() }));
+        world.at(5.0).await;
+        let ended = world.drain.finish(Duration::from_secs(25), running.task).await.unwrap();
+        assert_eq!((ended, world.now_ms()), (Ended::Abandoned(2), 30_000));
+        assert_eq!((world.executions.attempts("a"), world.executions.end("a")), ((1, 0), None));
+        // The next host begins them at once.
+        world.worker.does(|_| Answer::status(200, "{}"));
+        world.start_with(one(), &host_adapters_delivery::drain::Drain::new());
+        world.at(31.0).await;
+        assert_eq!((world.executions.end("a"), world.executions.attempts("a")), (done(), (2, 0)));
+    }
+
+    d13_10__a_paused_source_releases_its_executions_at_once {
+        let world = world(with_service(&Arc::default()));
+        world.executions.start(["a"]);
+        let running = world.start(one());
+        world.at(100.25).await;
+        let ended = world.drain.finish(Duration::from_secs(25), running.task).await.unwrap();
+        assert!(matches!(ended, Ended::Abandoned(1)) && world.now_ms() < 100_500, "{ended:?} at {}", world.now_ms());
+        assert_eq!(world.executions.attempts("a"), (1, 0));
+    }
+
+    d13_12__an_outcome_that_cannot_be_stored_is_stored_later {
+        let world = world(|_| Answer::status(200, "{}"));
+        world.executions.faults.plan("succeed", 4, down());
+        world.executions.start(["a"]);
+        world.start(one());
+        world.at(60.0).await;
+        assert_eq!((world.executions.end("a"), requests(&world).len()), (done(), 1), "the work was done once");
+    }
+
+    d13_12__an_outcome_that_is_refused_ends_the_attempt {
+        let world = world(|_| Answer::status(200, "{}"));
+        world.executions.faults.plan("succeed", 1, Error::new(ErrorKind::Invalid, "no such token"));
+        world.executions.start(["a", "b"]);
+        world.start(one());
+        world.at(1.0).await;
+        assert_eq!((world.executions.end("a"), world.executions.end("b")), (None, done()), "its runner goes on");
+        world.at(31.0).await;
+        assert_eq!((world.executions.end("a"), requests(&world).len()), (done(), 3), "with the end of the lease");
+    }
+
+    /// Only the backend is told by a killed host, when the lease is over.
+    d13_7__a_killed_hosts_attempt_is_made_again {
+        let world = world(|request| Answer::status(200, "{}").takes(if request.attempt == 1 { 900 } else { 1 }));
+        world.executions.start(["a"]);
+        let running = world.start(one());
+        world.at(5.0).await;
+        running.kill().await;
+        world.start(one());
+        world.at(60.0).await;
+        assert_eq!((world.executions.end("a"), times(&world, "id-a")), (done(), vec![0, 30_000]));
+    }
+}
