@@ -45,7 +45,7 @@ pub fn read(worker: &str, token: String, input: &str) -> Result<TaskAttempt, Str
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, reason = "tests")]
+#[allow(clippy::unwrap_used, non_snake_case, reason = "tests; names begin with a line of docs/delivery.md")]
 mod tests {
     use super::*;
     use serde_json::json;
@@ -70,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_with_an_envelope_is_said() {
+    fn d14_1__what_is_wrong_with_an_envelope_is_said() {
         for (input, said) in [
             (json!({"attempt": 1, "input": {}}), "missing field `taskId`"),
             (json!({"taskId": ID, "input": {}}), "missing field `attempt`"),

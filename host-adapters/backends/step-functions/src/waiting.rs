@@ -149,7 +149,7 @@ impl<T: Send + 'static> Drop for Taker<'_, T> {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, reason = "tests")]
+#[allow(clippy::unwrap_used, non_snake_case, reason = "tests; names begin with a line of docs/delivery.md")]
 mod tests {
     use super::*;
     use std::sync::atomic::{AtomicUsize, Ordering};
@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_poll_outlives_those_who_wait() {
+    async fn d14_5__a_poll_outlives_those_who_wait() {
         let (server, sender, waiting) = server();
         for _ in 0..5 {
             assert_eq!(waiting.take(&server, Duration::from_secs(10)).await, None);
@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn each_who_waits_has_a_poll() {
+    async fn d14_5__each_who_waits_has_a_poll() {
         let (server, sender, waiting) = server();
         (1..=3).for_each(|item| sender.send(item).unwrap());
         let take = || waiting.take(&server, Duration::from_secs(10));
@@ -213,7 +213,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_nobody_takes_is_given_back() {
+    async fn d14_5__what_nobody_takes_is_given_back() {
         let (server, sender, waiting) = server();
         assert_eq!(waiting.take(&server, Duration::from_secs(10)).await, None);
         sender.send(7).unwrap();

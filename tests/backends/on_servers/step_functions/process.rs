@@ -20,7 +20,8 @@ impl Folder {
         let folder = Self(tempfile::tempdir().unwrap());
         // With one slot no poll is under way while it is taken: LocalStack would hand the next attempt over to one that was
         // cut.
-        let manifest = include_str!("../../../host/tasks/spin.toml").replace("max_concurrency = 6", "max_concurrency = 1");
+        let manifest =
+            include_str!("../../../host/tasks/spin.toml").replace("max_concurrency = 6", "max_concurrency = 1");
         std::fs::write(folder.file("spin.toml"), manifest).unwrap();
         std::os::unix::fs::symlink(programs::guest(WORKER), folder.file("errand.wasm")).unwrap();
         let compiled = programs::scratch().join("compiled-errand");
@@ -66,7 +67,8 @@ impl Folder {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_killed_host_makes_the_next_attempt_when_it_is_up_again() {
+#[allow(non_snake_case, reason = "begins with a line of docs/delivery.md")]
+async fn d14_4__a_killed_host_makes_the_next_attempt_when_it_is_up_again() {
     let machine = Machine::start().await;
     let folder = Folder::new(&machine).await;
     let first = folder.up().await;
@@ -78,7 +80,10 @@ async fn a_killed_host_makes_the_next_attempt_when_it_is_up_again() {
     let _second = folder.up().await;
     let outcomes = machine.outcomes(&execution).await;
     assert_eq!(outcomes[0]["output"]["taskId"], task_id, "{outcomes:?}");
-    assert_eq!((&outcomes[0]["output"]["attempt"], &outcomes[0]["output"]["correlationId"]), (&json!(2), &json!(task_id)));
+    assert_eq!(
+        (&outcomes[0]["output"]["attempt"], &outcomes[0]["output"]["correlationId"]),
+        (&json!(2), &json!(task_id))
+    );
     assert_eq!(outcomes[1]["error"], json!({"Error": "Registration.Failed", "Cause": "WorkerRefused: never"}));
     assert_eq!(machine.errors(&execution).await.iter().filter(|error| *error == "States.Timeout").count(), 1);
     assert!(machine.hosts(&execution).await.iter().all(|host| host == "a-host"));
