@@ -19,7 +19,8 @@ use std::sync::OnceLock;
 use tempfile::TempDir;
 use tokio::sync::Mutex;
 
-/// A running host with its services. All of it ends when this is dropped.
+/// A running host with its services. All of it ends when this is dropped, and the test fails if a worker did what none may
+/// do, such as to give one code to two fans.
 pub struct TestHost {
     /// The fakes of the services.
     pub fakes: FakeServices,
@@ -154,6 +155,14 @@ impl TestHost {
         let response = self.http.post(self.gateway_url(path)).bearer_auth(token).json(body).send().await.unwrap();
         assert_eq!(response.status(), 200, "{path}");
         response.json().await.unwrap()
+    }
+}
+
+impl Drop for TestHost {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            assert_eq!(self.fakes.violations(), [""; 0]);
+        }
     }
 }
 

@@ -36,6 +36,16 @@ impl TestHost {
         assert_eq!(reply.status, 200, "{}", reply.body);
     }
 
+    /// Codes that the Code Service reserves for a market, as a selection has it do.
+    pub async fn reserve_codes(&self, campaign: &str, market: &str, count: usize) -> Vec<String> {
+        self.fakes.codes().add(campaign, market, (0..count).map(|n| format!("{market}-{n:03}")));
+        let url = format!("{}/{campaign}/codes/reserve", self.fakes.url(Service::Code));
+        let body = json!({ "marketId": market, "count": count, "reservationId": format!("test-{market}") });
+        let reply = self.send(self.http().post(url).bearer_auth(self.app_token(Service::Code)).json(&body)).await;
+        assert_eq!(reply.status, 200, "{}", reply.body);
+        serde_json::from_value(reply.body["codes"].clone()).unwrap()
+    }
+
     /// How many requests a service answered, by `<operation> <status>`.
     pub async fn answers(&self, service: Service) -> BTreeMap<String, u64> {
         let answers = self.ask(service, "/_control/answers").await;

@@ -21,7 +21,7 @@ token = "tester-token-of-a-test"
 [application.tool.host-adapters.clients.tester.grants]
 tables = { demand-table = "read-write" }
 documents = { campaigns = "read-write" }
-queues = { saveEntriesQueue = "send", userInfoQueue = "send", retryScoreQueue = "send" }
+queues = { saveEntriesQueue = "send", userInfoQueue = "send", retryScoreQueue = "send", saveSelectionQueue = "send", refreshSelectionQueue = "send" }
 "#;
 
 /// The project's root.

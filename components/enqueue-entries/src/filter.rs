@@ -170,6 +170,35 @@ mod tests {
         }
     }
 
+    /// saveSelections' writes: the verdict, and a winner's code and market.
+    #[test]
+    fn a_selections_writes_are_skipped_unless_the_fans_change_is_still_to_be_replicated() {
+        let pending = |flag: bool| entry(flag, LATER);
+        let loser = |flag: bool| {
+            let mut image = pending(flag);
+            image["verdict"] = json!(false);
+            image
+        };
+        let winner = |flag: bool| {
+            let mut image = loser(flag);
+            for (name, value) in [("verdict", json!(true)), ("accessCode", json!("CODE-1")), ("marketId", json!("m"))] {
+                image[name] = value;
+            }
+            image
+        };
+        for flag in [false, true] {
+            for (old, new) in [
+                (pending(flag), loser(flag)),
+                (pending(flag), winner(flag)),
+                (loser(flag), winner(flag)),
+                (winner(flag), winner(flag)),
+            ] {
+                let shown = format!("{old} -> {new}");
+                assert_eq!(is_sent(change("MODIFY", Some(new), Some(old))), flag, "{shown}");
+            }
+        }
+    }
+
     #[test]
     fn a_first_modification_by_the_fan_is_sent() {
         let mut undated = entry(false, LATER);

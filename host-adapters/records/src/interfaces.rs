@@ -77,6 +77,8 @@ pub mod table {
             NotExists = "not-exists": String,
             /// The attribute has this value.
             Equals = "equals": (String, String),
+            /// There is no such attribute (or no item), or it has this value.
+            AbsentOrEquals = "absent-or-equals": (String, String),
         }
     }
 
@@ -206,7 +208,8 @@ pub mod service {
             /// The path as a template; without one it is its own.
             #[serde(default)]
             route: Option<String>,
-            /// Members of which an answer with status 2xx has at least one; where there are none, any answer will do.
+            /// Members of which an answer with status 2xx has at least one; `[]` stands for a list, an empty name for no
+            /// body; where there are none, any answer will do.
             #[serde(default)]
             expects: Vec<String>,
             /// Without those that the host sets.
@@ -239,12 +242,18 @@ pub mod service {
     }
 
     impl ServiceResponse {
-        /// Whether the body is a JSON object with one of these members, or there are none: otherwise it is not the
-        /// service's own answer, but that of a proxy or of another service.
+        /// Whether the body is a JSON object with one of these members, or they allow for a list or no body and it is that,
+        /// or there are none: otherwise it is not the service's own answer, but that of a proxy or of another service.
         pub fn has_one_of(&self, expects: &[String]) -> bool {
-            expects.is_empty()
-                || serde_json::from_str::<BTreeMap<String, IgnoredAny>>(&self.body)
-                    .is_ok_and(|members| expects.iter().any(|name| members.contains_key(name)))
+            let allow = |name: &str| expects.iter().any(|expected| expected == name);
+            let body = self.body.trim_start();
+            match body.chars().next() {
+                _ if expects.is_empty() => true,
+                None => allow(""),
+                Some('[') => allow("[]") && serde_json::from_str::<Vec<IgnoredAny>>(body).is_ok(),
+                Some(_) => serde_json::from_str::<BTreeMap<String, IgnoredAny>>(body)
+                    .is_ok_and(|members| members.keys().any(|name| allow(name))),
+            }
         }
     }
 
@@ -268,6 +277,10 @@ pub mod service {
                 assert!(!has(body, &own), "{body}");
             }
             assert!(has("<html>", &[]));
+            assert!(has(r#" ["CODE-1"]"#, &["codes", "[]"]) && has("[]", &["[]"]) && has(" ", &["success", ""]));
+            for body in ["<html>", "[<html>", "[1", "null", r#"{"status":"UP"}"#] {
+                assert!(!has(body, &["codes", "[]", ""]), "{body}");
+            }
         }
     }
 }

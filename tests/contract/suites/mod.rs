@@ -103,8 +103,8 @@ macro_rules! contract_cases_of_aws {
                 refuses_wrong_queries, knows_its_names, case_01_refuses_numbers_with_too_many_digits,
             ],
             table_update: [
-                sets_and_removes, makes_an_absent_item, checks_conditions, compares_by_value, fails_one_by_one,
-                refuses_wrong_paths, keeps_the_size_limit, case_01_compares_every_digit,
+                sets_and_removes, makes_an_absent_item, checks_conditions, holds_where_absent_or_equal, compares_by_value,
+                fails_one_by_one, refuses_wrong_paths, keeps_the_size_limit, case_01_compares_every_digit,
             ],
         }
     };

@@ -82,6 +82,40 @@ pub async fn checks_conditions(backend: &impl Backend) {
     }
 }
 
+/// A null is there: it is compared as every value is.
+pub async fn holds_where_absent_or_equal(backend: &impl Backend) {
+    let item = json!({"pk": "p", "sk": "s", "code": "A", "a": {"b": "x"}, "nothing": null, "n": 1, "text": "t"});
+    put_all(backend, [item]).await;
+    let (held, failed, invalid) = (None, Some(ErrorKind::ConditionFailed), Some(ErrorKind::Invalid));
+    for (sk, path, value, expected) in [
+        ("s", "absent", r#""A""#, held),
+        ("s", "code", r#""A""#, held),
+        ("s", "code", r#""B""#, failed),
+        ("s", "code", "null", failed),
+        ("s", "nothing", "null", held),
+        ("s", "nothing", r#""A""#, failed),
+        ("s", "a.b", r#""x""#, held),
+        ("s", "a.b", r#""y""#, failed),
+        ("s", "a", r#"{"b": "x"}"#, held),
+        ("s", "a.c", r#""x""#, held),
+        ("s", "x.y.z", r#""x""#, held),
+        ("s", "text.a", r#""x""#, held),
+        ("s", "n", "1.0", held),
+        ("s", "n", r#""1""#, failed),
+        ("s", "sk", r#""s""#, held),
+        ("s", "absent", "no json", invalid),
+        ("s", "a..b", "1", invalid),
+        ("absent", "code", r#""A""#, held),
+    ] {
+        let before = get(backend, "p", sk).await;
+        let condition = vec![Predicate::AbsentOrEquals((path.into(), value.into()))];
+        assert_eq!(kind_of(backend, when(sk, condition)).await, expected, "{sk} {path} {value}");
+        if expected.is_some() {
+            assert_eq!(get(backend, "p", sk).await, before, "{sk} {path} {value}");
+        }
+    }
+}
+
 pub async fn compares_by_value(backend: &impl Backend) {
     put_all(backend, [json!({"pk": "p", "sk": "s", "n": 1, "m": {"a": 1, "b": 2}})]).await;
     let equals = |path: &str, value: &str| vec![Predicate::Equals((path.into(), value.into()))];
@@ -127,8 +161,12 @@ pub async fn case_01_compares_every_digit(backend: &impl Backend) {
     let args = BatchWrite { table: TABLE.into(), puts: vec![item_of_numbers()], deletes: vec![] };
     assert_eq!(backend.tables().batch_write(args).await.unwrap(), [None]);
     let equals = |value: &str| vec![Predicate::Equals(("score".into(), value.into()))];
-    assert_eq!(kind_of(backend, when("s", equals("12345678901234567891"))).await, Some(ErrorKind::ConditionFailed));
-    assert_eq!(kind_of(backend, when("s", equals("12345678901234567890"))).await, None);
+    let absent_or = |value: &str| vec![Predicate::AbsentOrEquals(("score".into(), value.into()))];
+    for condition in [equals, absent_or] {
+        let other = when("s", condition("12345678901234567891"));
+        assert_eq!(kind_of(backend, other).await, Some(ErrorKind::ConditionFailed));
+        assert_eq!(kind_of(backend, when("s", condition("12345678901234567890"))).await, None);
+    }
     let wanted = Update { set: vec![("score".into(), "12345678901234567891".into())], ..update("s") };
     assert_eq!(kind_of(backend, wanted).await, None, "a change of the last digit");
     assert_eq!(kind_of(backend, when("s", equals("12345678901234567891"))).await, None);

@@ -1,5 +1,6 @@
 //! The Campaign Service: campaigns and their markets, which the control API puts in.
 
+use crate::codes::CodeStore;
 use crate::guard::Guard;
 use crate::reply;
 use axum::extract::{Path, Query, State};
@@ -16,6 +17,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 pub(crate) struct Campaigns {
     guard: Arc<Guard>,
     contents: Arc<Mutex<Contents>>,
+    /// Told of the codes that markets share.
+    codes: Arc<CodeStore>,
 }
 
 #[derive(Default)]
@@ -30,8 +33,8 @@ struct BySlug {
 }
 
 impl Campaigns {
-    pub(crate) fn new(guard: Arc<Guard>) -> Self {
-        Self { guard, contents: Arc::default() }
+    pub(crate) fn new(guard: Arc<Guard>, codes: Arc<CodeStore>) -> Self {
+        Self { guard, contents: Arc::default(), codes }
     }
 
     fn lock(&self) -> MutexGuard<'_, Contents> {
@@ -76,6 +79,9 @@ async fn put_market(
     Path(ids): Path<(String, String)>,
     Json(market): Json<Value>,
 ) -> Response {
+    if let Some(code) = market.get("sharedCode").and_then(Value::as_str) {
+        state.codes.share(&ids.0, Some(&ids.1), code);
+    }
     state.lock().markets.insert(ids, market);
     reply::ok(json!({}))
 }

@@ -10,6 +10,8 @@ pub const ENTRY: &str = include_str!("../../../schemas/services/entry.json");
 pub const USER: &str = include_str!("../../../schemas/services/user.json");
 /// The contract of the Campaign Service.
 pub const CAMPAIGN: &str = include_str!("../../../schemas/services/campaign.json");
+/// The contract of the Code Service.
+pub const CODE: &str = include_str!("../../../schemas/services/code.json");
 
 /// The compiled contract of one service.
 pub struct Contract {
@@ -154,8 +156,20 @@ mod tests {
             ids.sort();
             ids
         };
-        let entry = ["checkInvite", "deleteEntries", "getEntry", "listEntries", "refreshScores", "upsertEntries"];
+        let entry = [
+            "assignCodes",
+            "checkInvite",
+            "countEligible",
+            "deleteEntries",
+            "getEntry",
+            "listEntries",
+            "listScoringRecords",
+            "putStats",
+            "refreshScores",
+            "upsertEntries",
+        ];
         assert_eq!(ids(ENTRY), entry);
+        assert_eq!(ids(CODE), ["listCodes", "markAssigned", "reserveCodes"]);
         assert_eq!(ids(USER), ["getUser", "getVerification", "listUsers", "upsertUsers"]);
         assert_eq!(ids(CAMPAIGN), ["findCampaigns", "getCampaign", "getMarket"]);
     }

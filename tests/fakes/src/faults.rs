@@ -24,7 +24,7 @@ pub struct Faults {
     /// The status of a refusal, for example 404 as of a server that does not know the path; 400 if it is 0. With 200 the
     /// answer is a page, as of a proxy.
     pub refusal: u16,
-    /// Fans whose record makes the service answer the whole request with the status `refusal`.
+    /// Fans, or codes, whose record makes the service answer the whole request with the status `refusal`.
     pub poison: Vec<String>,
     /// Rate of responses that are late.
     pub slow: f64,
@@ -38,7 +38,8 @@ pub struct Faults {
     pub garbled: f64,
     /// Whether versions are ignored, so that the last entry sent is kept even if it is older.
     pub ignore_version: bool,
-    /// Whether the Entry Service answers without `results`, as API usage prints its answer.
+    /// Whether services answer as API usage prints it: the Entry Service without `results`, the Code Service with a bare
+    /// list, and both without a body where it prints no answer.
     pub without_results: bool,
     /// Rate of entries whose score fails, when they are stored or when it is computed again.
     pub score_failed: f64,

@@ -4,13 +4,14 @@ use crate::contract::{Contract, Fault as Breach};
 use crate::faults::{Dice, Fate, Fault};
 use crate::reply;
 use crate::token::Token;
+use crate::violations::Violations;
 use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::MethodRouter;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -23,6 +24,7 @@ pub(crate) struct Guard {
     pub(crate) contract: Contract,
     pub(crate) token: Token,
     pub(crate) dice: Dice,
+    pub(crate) violations: Violations,
     answers: Mutex<BTreeMap<String, u64>>,
 }
 
@@ -34,7 +36,7 @@ pub(crate) struct Checked {
 }
 
 impl Checked {
-    /// The fans that the request is about.
+    /// The fans, or the codes, that the request is about.
     fn fans(&self) -> impl Iterator<Item = &str> {
         let records = self.body.as_object().into_iter().flat_map(|body| body.values()).filter_map(Value::as_array);
         records.flatten().filter_map(|record| record.as_str().or_else(|| record.get("globalUserId")?.as_str()))
@@ -43,7 +45,7 @@ impl Checked {
 
 impl Guard {
     pub(crate) fn new(contract: Contract, token: Token, dice: Dice) -> Arc<Self> {
-        Arc::new(Self { contract, token, dice, answers: Mutex::default() })
+        Arc::new(Self { contract, token, dice, violations: Violations::default(), answers: Mutex::default() })
     }
 
     /// Guards a route with the checks of an operation of the contract.
@@ -58,6 +60,14 @@ impl Guard {
     /// How many requests were answered, by `<operation> <status>`.
     pub(crate) fn answers(&self) -> BTreeMap<String, u64> {
         self.answers.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The response to what the documents print no answer for.
+    pub(crate) fn done(&self) -> Response {
+        match self.dice.answers_without_results() {
+            true => StatusCode::NO_CONTENT.into_response(),
+            false => reply::ok(json!({ "success": true })),
+        }
     }
 
     fn count(&self, operation: &str, outcome: &str) {

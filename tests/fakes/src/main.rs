@@ -1,12 +1,14 @@
-//! The fakes as a program: prints the base URLs as one JSON line and serves until it is interrupted.
+//! The fakes as a program: prints the base URLs as one JSON line and serves until it is interrupted. It fails if a caller
+//! did what no caller may do.
 
 use anyhow::Context;
 use clap::Parser;
 use fake_services::{FakeServices, Faults, Options, Service};
 use serde_json::json;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-/// Serves the Entry, User and Campaign services on 127.0.0.1.
+/// Serves the Entry, User, Campaign and Code services on 127.0.0.1.
 #[derive(Parser)]
 struct Arguments {
     /// Port of the Entry Service; 0 for any free one.
@@ -18,6 +20,9 @@ struct Arguments {
     /// Port of the Campaign Service; 0 for any free one.
     #[arg(long, default_value_t = 0)]
     campaign_port: u16,
+    /// Port of the Code Service; 0 for any free one.
+    #[arg(long, default_value_t = 0)]
+    code_port: u16,
     /// The host's public key (P-256, PEM); without it signatures are not checked.
     #[arg(long)]
     public_key: Option<PathBuf>,
@@ -37,13 +42,13 @@ async fn main() -> anyhow::Result<()> {
     let options = Options {
         public_key: arguments.public_key.map(read).transpose()?,
         faults: arguments.faults.unwrap_or_default(),
-        ports: [arguments.entry_port, arguments.user_port, arguments.campaign_port],
+        ports: [arguments.entry_port, arguments.user_port, arguments.campaign_port, arguments.code_port],
     };
     let fakes = FakeServices::start(options).await?;
-    let url = |service| fakes.url(service);
-    println!(
-        "{}",
-        json!({ "entry": url(Service::Entry), "user": url(Service::User), "campaign": url(Service::Campaign) })
-    );
-    tokio::signal::ctrl_c().await.context("waiting for the interrupt")
+    let urls: BTreeMap<_, _> = Service::ALL.map(|service| (service.name(), fakes.url(service))).into();
+    println!("{}", json!(urls));
+    tokio::signal::ctrl_c().await.context("waiting for the interrupt")?;
+    let violations = fakes.violations();
+    anyhow::ensure!(violations.is_empty(), "{}", violations.join("\n"));
+    Ok(())
 }

@@ -1,4 +1,4 @@
-//! Responses that all three services share.
+//! Responses that all services share.
 
 use axum::Json;
 use axum::http::StatusCode;

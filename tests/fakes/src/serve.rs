@@ -1,6 +1,7 @@
-//! Serves the three services, each on a port of its own.
+//! Serves the services, each on a port of its own.
 
 use crate::campaigns::{self, Campaigns};
+use crate::codes::{self, CodeStore, Codes};
 use crate::contract::{self, Contract, ContractError};
 use crate::entries::{self, Entries, EntryStore, Invites};
 use crate::faults::{Dice, Faults};
@@ -24,10 +25,10 @@ use tokio::task::JoinHandle;
 pub struct Options {
     /// The host's public key (P-256, PEM). Without it, the signature of a token is not checked.
     pub public_key: Option<String>,
-    /// The faults of all three services from the start.
+    /// The faults of all services from the start.
     pub faults: Faults,
-    /// Ports of the Entry, User and Campaign services; 0 for any free one.
-    pub ports: [u16; 3],
+    /// Ports of the services, in the order of [`Service::ALL`]; 0 for any free one.
+    pub ports: [u16; 4],
 }
 
 /// One of the services.
@@ -39,6 +40,8 @@ pub enum Service {
     User,
     /// The Campaign Service.
     Campaign,
+    /// The Code Service.
+    Code,
 }
 
 /// Why the fakes do not start.
@@ -72,8 +75,10 @@ pub struct FakeServices {
     entry: Server,
     user: Server,
     campaign: Server,
+    code: Server,
     entries: Arc<EntryStore>,
     invites: Arc<Invites>,
+    codes: Arc<CodeStore>,
     users: Users,
 }
 
@@ -84,12 +89,16 @@ struct Server {
 }
 
 impl Service {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Entry, Self::User, Self::Campaign, Self::Code];
+
     /// Its name in the host's configuration, which is also the audience of its tokens.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Entry => "entry",
             Self::User => "user",
             Self::Campaign => "campaign",
+            Self::Code => "code",
         }
     }
 
@@ -98,6 +107,7 @@ impl Service {
             Self::Entry => contract::ENTRY,
             Self::User => contract::USER,
             Self::Campaign => contract::CAMPAIGN,
+            Self::Code => contract::CODE,
         }
     }
 
@@ -111,22 +121,26 @@ impl Service {
 }
 
 impl FakeServices {
-    /// Serves all three services on 127.0.0.1.
+    /// Serves all services on 127.0.0.1.
     pub async fn start(options: Options) -> Result<Self, StartError> {
-        let entry = Service::Entry.guard(&options)?;
-        let user = Service::User.guard(&options)?;
-        let campaign = Service::Campaign.guard(&options)?;
-        let (store, invites) = (Arc::<EntryStore>::default(), Arc::<Invites>::default());
-        let entries = Entries { guard: entry.clone(), store: store.clone(), invites: invites.clone() };
+        let [entry, user, campaign, code] = Service::ALL.map(|service| service.guard(&options));
+        let (entry, user, campaign, code) = (entry?, user?, campaign?, code?);
+        let codes = Arc::new(CodeStore::new(code.violations.clone()));
+        let (store, invites) = (Arc::new(EntryStore::new(entry.violations.clone())), Arc::<Invites>::default());
+        let entries =
+            Entries { guard: entry.clone(), store: store.clone(), invites: invites.clone(), codes: codes.clone() };
         let users = Users::new(user.clone());
-        let campaigns = Campaigns::new(campaign.clone());
-        let [entry_port, user_port, campaign_port] = options.ports;
+        let campaigns = campaigns::routes(Campaigns::new(campaign.clone(), codes.clone()));
+        let pools = codes::routes(Codes { guard: code.clone(), store: codes.clone() });
+        let [entry_port, user_port, campaign_port, code_port] = options.ports;
         Ok(Self {
             entry: serve(Service::Entry, entry_port, entry, entries::routes(entries)).await?,
             user: serve(Service::User, user_port, user, users::routes(users.clone())).await?,
-            campaign: serve(Service::Campaign, campaign_port, campaign, campaigns::routes(campaigns)).await?,
+            campaign: serve(Service::Campaign, campaign_port, campaign, campaigns).await?,
+            code: serve(Service::Code, code_port, code, pools).await?,
             entries: store,
             invites,
+            codes,
             users,
         })
     }
@@ -144,6 +158,16 @@ impl FakeServices {
     /// The Entry Service's invite lists.
     pub fn invites(&self) -> &Invites {
         &self.invites
+    }
+
+    /// The pools of the Code Service.
+    pub fn codes(&self) -> &CodeStore {
+        &self.codes
+    }
+
+    /// What no caller may ever do and one did, of all services. A run that ends with any has failed.
+    pub fn violations(&self) -> Vec<String> {
+        Service::ALL.into_iter().flat_map(|service| self.server(service).guard.violations.list()).collect()
     }
 
     /// The number of profiles in the User Service.
@@ -166,6 +190,7 @@ impl FakeServices {
             Service::Entry => &self.entry,
             Service::User => &self.user,
             Service::Campaign => &self.campaign,
+            Service::Code => &self.code,
         }
     }
 }
@@ -197,6 +222,7 @@ fn control(guard: Arc<Guard>) -> Router {
     Router::new()
         .route("/_control/faults", get(tell_faults).put(put_faults).delete(clear_faults))
         .route("/_control/answers", get(tell_answers))
+        .route("/_control/violations", get(tell_violations))
         .with_state(guard)
 }
 
@@ -216,4 +242,8 @@ async fn clear_faults(State(guard): State<Arc<Guard>>) -> Response {
 
 async fn tell_answers(State(guard): State<Arc<Guard>>) -> Response {
     reply::ok(json!({ "answers": guard.answers() }))
+}
+
+async fn tell_violations(State(guard): State<Arc<Guard>>) -> Response {
+    reply::ok(json!({ "violations": guard.violations.list() }))
 }

@@ -1,5 +1,5 @@
-//! The host aborts at every durable step of the whole pipeline, one step in each run, and is restarted on its data.
-//! Each time the demo's checks must succeed.
+//! The host aborts at every durable step of the whole pipeline, and of a selection, one step in each run, and is restarted
+//! on its data. Each time the demo's checks must succeed, and a selection must give the same codes to the same fans.
 //!
 //! The steps are those of `host_adapters_failpoint`. `FAILPOINT=delete:3` runs that one alone.
 
@@ -12,12 +12,31 @@ use std::sync::Mutex;
 use tempfile::TempDir;
 use tests::programs::{alone, native, project};
 
-/// Thirty registrations: new, repeated and changed entries, transfers, one invitation and two refusals.
-const REGISTRATIONS: &str = "tests/fixtures/registrations/thirty.jsonl";
-/// Arrivals a second: slow enough that all stages of the pipeline work at the same time.
-const RATE: &str = "150";
-/// The rate of scores that fail, so that retry-score has work.
-const FAILED_SCORES: &str = "0.3";
+/// The whole pipeline: thirty registrations (new, repeated and changed entries, transfers, one invitation and two
+/// refusals), so slow that all stages work at the same time, a message that is rejected, and scores that fail, so that
+/// retry-score has work. Outages would make each run longer by half a minute, and add steps without end.
+const PIPELINE: Case = Case {
+    options: &[
+        "--input",
+        "tests/fixtures/registrations/thirty.jsonl",
+        "--rate",
+        "150",
+        "--failed-scores",
+        "0.3",
+        "--poison",
+        "--calm",
+    ],
+    abort: "--abort-at-step",
+    steps: &STEPS,
+    test: "nothing_is_lost_at_any_step",
+};
+/// The selection of 50 winners among 200 fans, some of whom change their entries meanwhile.
+const SELECTION: Case = Case {
+    options: &["--scenario", "1", "--registrations", "200"],
+    abort: "--abort-in-selection",
+    steps: &STEPS_OF_A_SELECTION,
+    test: "the_same_fans_win",
+};
 /// Runs at the same time: a run mostly waits.
 const SIDE_BY_SIDE: usize = 6;
 /// Stops after this many failures.
@@ -38,10 +57,32 @@ const STEPS: [&str; 10] = [
     "side-effect",
 ];
 
+/// The same, without those of records that are given up.
+const STEPS_OF_A_SELECTION: [&str; 9] = [
+    "answer",
+    "before-checkpoint",
+    "before-commit",
+    "before-delete",
+    "checkpoint",
+    "commit",
+    "delete",
+    "receive",
+    "side-effect",
+];
+
 #[test]
 fn nothing_is_lost_at_any_step_at_which_the_host_crashes() {
+    crash_at_each_step_of(&PIPELINE);
+}
+
+#[test]
+fn the_same_fans_win_with_the_same_codes_at_any_step_at_which_the_host_crashes() {
+    crash_at_each_step_of(&SELECTION);
+}
+
+fn crash_at_each_step_of(case: &'static Case) {
     let _alone = alone();
-    let stage = Stage::new();
+    let stage = Stage::new(case);
     if let Ok(point) = std::env::var("FAILPOINT") {
         let reached = stage.crash(&point).unwrap_or_else(|failure| panic!("{failure}"));
         return eprintln!("failpoint {point}: {}", if reached { "survived" } else { "not reached" });
@@ -49,22 +90,38 @@ fn nothing_is_lost_at_any_step_at_which_the_host_crashes() {
     let (survived, failures) = stage.crash_at_every_step();
     assert!(failures.is_empty(), "{} failpoints failed:\n{}", failures.len(), failures.join("\n"));
     eprintln!("survived a crash at each of {} steps: {survived:?}", survived.values().sum::<usize>());
-    assert_eq!(survived.keys().copied().collect::<Vec<_>>(), STEPS);
+    assert_eq!(survived.keys().copied().collect::<Vec<_>>(), case.steps);
+}
+
+/// What the host does when it crashes.
+struct Case {
+    /// The demo's options.
+    options: &'static [&'static str],
+    /// The option that sets the failpoint.
+    abort: &'static str,
+    /// The kinds of steps that are reached.
+    steps: &'static [&'static str],
+    /// The beginning of the test's name.
+    test: &'static str,
 }
 
 /// Shared by all runs.
 struct Stage {
+    case: &'static Case,
     folder: TempDir,
+    /// Says who won which code in the run without a crash.
+    codes: Value,
 }
 
 impl Stage {
     /// Writes the manifest, and runs once without a crash, which compiles the components for all runs.
-    fn new() -> Self {
-        let stage = Self { folder: tempfile::tempdir().unwrap() };
+    fn new(case: &'static Case) -> Self {
+        let mut stage = Self { case, folder: tempfile::tempdir().unwrap(), codes: Value::Null };
         std::fs::write(stage.manifest(), impatient_manifest()).unwrap();
         let whole = stage.path("whole");
         let output = stage.demo(&whole, None);
         assert!(output.status.success(), "not even without a crash: {}", String::from_utf8_lossy(&output.stderr));
+        stage.codes = codes(&summary(&output));
         stage
     }
 
@@ -72,7 +129,7 @@ impl Stage {
     /// often each kind of step was survived, and the failures.
     fn crash_at_every_step(&self) -> (BTreeMap<&'static str, usize>, Vec<String>) {
         // The kinds alternate. A kind is done at the first run that does not reach its step.
-        let turns = Mutex::new(VecDeque::from(STEPS.map(|step| (step, 1))));
+        let turns: Mutex<VecDeque<_>> = Mutex::new(self.case.steps.iter().map(|step| (*step, 1)).collect());
         let next = || {
             let mut turns = turns.lock().unwrap();
             let (step, number) = turns.pop_front()?;
@@ -86,7 +143,7 @@ impl Stage {
             {
                 match self.crash(&format!("{step}:{number}")) {
                     Ok(true) => *survived.lock().unwrap().entry(step).or_insert(0) += 1,
-                    Ok(false) => turns.lock().unwrap().retain(|(other, _)| *other != step),
+                    Ok(false) => turns.lock().unwrap().retain(|(other, _): &(&str, u32)| *other != step),
                     Err(failure) => failures.lock().unwrap().push(failure),
                 }
             }
@@ -107,8 +164,9 @@ impl Stage {
         let output = self.demo(folder.path(), Some(point));
         let log = std::fs::read_to_string(folder.path().join("host.log")).unwrap_or_default();
         let aborted = log.lines().any(|line| aborts_at(line, point));
-        let summary: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
-        match summary["restarts"].as_u64().filter(|_| output.status.success()) {
+        let summary = summary(&output);
+        let is_right = output.status.success() && codes(&summary) == self.codes;
+        match summary["restarts"].as_u64().filter(|_| is_right) {
             // The step was not reached, or only when the host was told to end after the checks.
             Some(0) => return Ok(false),
             Some(1) if aborted => return Ok(true),
@@ -116,21 +174,22 @@ impl Stage {
         }
         let (reached, kept) = (if aborted { "reached" } else { "not reached" }, folder.keep());
         Err(format!(
-            "failpoint {point} ({reached}): {} with {} restarts; its data and log are in {}; again, alone:\n    \
-             FAILPOINT={point} cargo test --release --workspace --test all failpoints\n{}",
+            "failpoint {point} ({reached}): {} with {} restarts and the codes {}, not {}; its data and log are in {}; \
+             again, alone:\n    FAILPOINT={point} cargo test --release --workspace --test all {}\n{}",
             output.status,
             summary["restarts"],
+            codes(&summary),
+            self.codes,
             kept.display(),
+            self.case.test,
             String::from_utf8_lossy(&output.stderr),
         ))
     }
 
     fn demo(&self, data: &Path, abort_at_step: Option<&str>) -> Output {
         let mut demo = Command::new(native().join("demo"));
-        demo.args(["--input", REGISTRATIONS, "--rate", RATE, "--failed-scores", FAILED_SCORES, "--poison", "--json"]);
-        // Outages would make each run longer by half a minute, and add steps without end.
-        demo.arg("--calm");
-        demo.args(abort_at_step.iter().flat_map(|step| ["--abort-at-step", step]));
+        demo.args(self.case.options).arg("--json");
+        demo.args(abort_at_step.iter().flat_map(|step| [self.case.abort, step]));
         demo.arg("--manifest").arg(self.manifest()).arg("--data-dir").arg(data);
         demo.env("HOST_ADAPTERS_BIN", native().join("host-adapters")).current_dir(project());
         demo.output().expect("the demo is built with the workspace; run `cargo verify`")
@@ -143,6 +202,15 @@ impl Stage {
     fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
+}
+
+fn summary(output: &Output) -> Value {
+    serde_json::from_slice(&output.stdout).unwrap_or_default()
+}
+
+/// What says who won which code.
+fn codes(summary: &Value) -> Value {
+    summary["selection"]["codes_digest"].clone()
 }
 
 /// Whether a line of the host's log reports that it aborts there.

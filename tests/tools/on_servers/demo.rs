@@ -26,8 +26,8 @@ fn green(arguments: &[&str]) -> Value {
 /// While services fail and the host is killed.
 #[test]
 fn nothing_is_lost_on_real_servers() {
-    let summary = green(&["--registrations", "1000", "--rate", "100", "--faults", "--kills", "2"]);
-    assert_eq!((&summary["registrations"], &summary["restarts"]), (&1000.into(), &2.into()), "{summary}");
+    let summary = green(&["--registrations", "1000", "--rate", "100", "--faults", "--kills", "3"]);
+    assert_eq!((&summary["registrations"], &summary["restarts"]), (&1000.into(), &3.into()), "{summary}");
 }
 
 /// Each message is received only once, so messages in flight at a kill become dead letters.

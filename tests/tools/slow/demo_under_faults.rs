@@ -25,6 +25,9 @@ fn green(arguments: &[&str]) -> Value {
     assert_eq!(summary["lost"], 0, "{summary}");
     assert_eq!(summary["unexpected"], 0, "{summary}");
     assert_eq!(summary["dead_letters"], 0, "{summary}");
+    let markets = summary["selection"]["markets"].as_array().unwrap();
+    let statuses: Vec<_> = markets.iter().map(|market| market["status"].as_str().unwrap()).collect();
+    assert_eq!(statuses, ["FINISHED", "FINISHED", "FINISHED", "FAILED", "FINISHED"], "{summary}");
     summary
 }
 
@@ -38,6 +41,20 @@ fn five_thousand_registrations_survive_services_that_fail() {
 fn nothing_is_lost_when_the_host_is_killed_three_times() {
     let summary = green(&["--registrations", "5000", "--kills", "3", "--calm"]);
     assert_eq!(summary["restarts"], 3, "{summary}");
+}
+
+#[test]
+fn the_same_fans_win_with_the_same_codes_when_services_fail_and_the_host_is_killed() {
+    let codes = |arguments: &[&str]| {
+        let (output, summary) = demo(&[&["--scenario", "1", "--registrations", "2000"], arguments].concat());
+        let log = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{arguments:?} ended with {}: {summary}\n{log}", output.status);
+        assert_eq!(summary["selection"]["markets"][0]["winners"], 500, "{summary}");
+        summary["selection"]["codes_digest"].clone()
+    };
+    let whole = codes(&[]);
+    assert_eq!(codes(&["--faults"]), whole);
+    assert_eq!(codes(&["--kills", "3"]), whole);
 }
 
 /// Each message is received only once, so messages in flight at a kill become dead letters.
@@ -57,7 +74,9 @@ fn every_injected_fault_is_found_and_named() {
     assert_eq!(output.status.code(), Some(1), "{summary}");
     let injected = summary["injected"].as_array().unwrap();
     let kinds: Vec<_> = injected.iter().map(|fault| fault["fault"].as_str().unwrap()).collect();
-    assert_eq!(kinds, ["lost message", "stale overwrite", "flag left set", "wrong reason"]);
+    let of_registrations = ["lost message", "stale overwrite", "flag left set", "wrong reason"];
+    let of_the_selection = ["code with two fans", "loser with a code", "missing verdict", "wrong winner"];
+    assert_eq!(kinds, [of_registrations, of_the_selection].concat());
     let log = String::from_utf8_lossy(&output.stderr);
     for fault in injected {
         assert_eq!(fault["found"], true, "{fault}");

@@ -135,6 +135,11 @@ impl ServiceError {
     pub fn is_not_found(&self) -> bool {
         matches!(self, Self::Refused(AnswerSummary { status: 404, .. }))
     }
+
+    /// The status of an answer that says *not as things are*: of a reservation, that there are too few codes.
+    pub fn is_conflict(&self) -> bool {
+        matches!(self, Self::Refused(AnswerSummary { status: 409, .. }))
+    }
 }
 
 /// Reads a 2xx answer. One that cannot be read is not a success.

@@ -11,10 +11,20 @@ pub async fn isolate<T, R>(
     at_once: usize,
     send: impl AsyncFn(&[T]) -> Result<R, ServiceError>,
 ) -> Vec<(Vec<T>, Result<R, ServiceError>)> {
+    isolate_by(MAX_PER_REQUEST, parts, at_once, send).await
+}
+
+/// The same with another number of parts in a request.
+pub async fn isolate_by<T, R>(
+    per_request: usize,
+    parts: Vec<T>,
+    at_once: usize,
+    send: impl AsyncFn(&[T]) -> Result<R, ServiceError>,
+) -> Vec<(Vec<T>, Result<R, ServiceError>)> {
     let mut requests = vec![];
     let mut parts = parts.into_iter().peekable();
     while parts.peek().is_some() {
-        requests.push(parts.by_ref().take(MAX_PER_REQUEST).collect());
+        requests.push(parts.by_ref().take(per_request).collect());
     }
     let send = &send;
     let outcomes = stream::iter(requests).map(|request| halved(request, send)).buffered(at_once);

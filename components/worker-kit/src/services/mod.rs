@@ -4,15 +4,20 @@
 //! retries; a worker calls once and gets the outcome. Requests hold at most [`MAX_PER_REQUEST`] entries or users.
 //! [`isolate`] is what every worker does about one that is refused.
 
+pub mod campaign;
+pub mod code;
+mod done;
 pub mod entry;
 mod error;
 mod isolate;
 mod summary;
 pub mod user;
 
+pub use campaign::CampaignService;
+pub use code::CodeService;
 pub use entry::EntryService;
 pub use error::ServiceError;
-pub use isolate::isolate;
+pub use isolate::{isolate, isolate_by};
 pub use summary::{AnswerSummary, Results};
 pub use user::UserService;
 
@@ -33,9 +38,30 @@ struct Client<'a> {
 
 /// A service's own answer to a request.
 trait Answer: DeserializeOwned {
-    /// Members of which each such answer has at least one. By them the host knows a foreign page.
+    /// Members of which each such answer has at least one; [`LIST`] if it may be a list. By them the host knows a foreign
+    /// page.
     const MEMBERS: &[&str];
+    /// What an answer without a body means, if the service may give one.
+    const WITHOUT_BODY: Option<&str> = None;
+
+    /// What the host knows such an answer by.
+    fn expects() -> Vec<String> {
+        let without_body = Self::WITHOUT_BODY.map(|_| NO_BODY);
+        Self::MEMBERS.iter().copied().chain(without_body).map(str::to_owned).collect()
+    }
+
+    /// Reads the body of a 2xx answer.
+    fn read(summary: &AnswerSummary, body: &str) -> Result<Self, ServiceError> {
+        let meant = Self::WITHOUT_BODY.filter(|_| body.trim().is_empty());
+        error::parse(summary, meant.unwrap_or(body))
+    }
 }
+
+/// In what an answer is known by: a list, as the platform's interface `service` spells it.
+const LIST: &str = "[]";
+
+/// In what an answer is known by: no body.
+const NO_BODY: &str = "";
 
 impl Client<'_> {
     async fn send<T: Answer>(
@@ -46,14 +72,23 @@ impl Client<'_> {
     ) -> Result<(AnswerSummary, T), ServiceError> {
         let body = body.map(serde_json::to_string).transpose().map_err(|error| self.unusable(&error))?;
         let (method, headers, body) = (method.to_owned(), self.headers(), body.unwrap_or_default());
-        let expects = T::MEMBERS.iter().map(ToString::to_string).collect();
-        let request = ServiceRequest { method, path, route: Some(route.to_owned()), expects, headers, body };
+        let (route, expects) = (Some(route.to_owned()), T::expects());
+        let request = ServiceRequest { method, path, route, expects, headers, body };
         let response = service::call(self.service.to_owned(), request).await;
         let response = response.map_err(|error| ServiceError::from_platform(self.service, error))?;
         let summary = AnswerSummary::new(self.service, response.status, &response.body);
         match ServiceStatus::of(response.status) {
-            ServiceStatus::Done => error::parse(&summary, &response.body).map(|answer| (summary, answer)),
+            ServiceStatus::Done => T::read(&summary, &response.body).map(|answer| (summary, answer)),
             _ => Err(ServiceError::from_answer(summary, retry_after(&response.headers))),
+        }
+    }
+
+    /// What a path names; `None` if the service answers that there is no such thing.
+    async fn find<T: Answer>(&self, path: Path) -> Result<Option<T>, ServiceError> {
+        match self.send("GET", path, None::<&()>).await {
+            Ok((_, found)) => Ok(Some(found)),
+            Err(error) if error.is_not_found() => Ok(None),
+            Err(error) => Err(error),
         }
     }
 
@@ -82,7 +117,7 @@ fn retry_after(headers: &[(String, String)]) -> Option<u64> {
     headers.iter().find(|(name, _)| name == "retry-after")?.1.trim().parse().ok()
 }
 
-/// The path of a request, and its template.
+/// The path of a request with its query, and the template of the path.
 #[derive(Clone, Debug, Eq, PartialEq)]
 struct Path {
     route: &'static str,
@@ -97,9 +132,15 @@ impl Path {
             |part: &str| if part.starts_with('{') { segment(names.next().unwrap_or(&"")) } else { part.to_owned() };
         Self { route, path: route.split('/').map(fill).collect::<Vec<_>>().join("/") }
     }
+
+    /// With a query of these names and values.
+    fn query(self, parts: &[(&str, &str)]) -> Self {
+        let parts: Vec<_> = parts.iter().map(|(name, value)| format!("{name}={}", segment(value))).collect();
+        Self { path: format!("{}?{}", self.path, parts.join("&")), ..self }
+    }
 }
 
-/// A path segment with everything escaped that is not unreserved (RFC 3986).
+/// A path segment, or a value of a query, with everything escaped that is not unreserved (RFC 3986).
 fn segment(text: &str) -> String {
     text.bytes().fold(String::with_capacity(text.len()), |mut path, byte| {
         match byte {
@@ -132,6 +173,15 @@ mod tests {
         assert_eq!(Path::new("/{campaignId}/entries", &["a/b"]).path, "/a%2Fb/entries");
         assert_eq!(Path::new("/users/{globalUserId}/verification", &["u"]).path, "/users/u/verification");
         assert_eq!(Path::new("/users", &[]).path, "/users");
+    }
+
+    #[test]
+    fn a_query_is_escaped_and_no_part_of_the_route() {
+        let path = Path::new("/{campaignId}/codes", &["c"]).query(&[("marketId", "a&b=c#d"), ("limit", "1000")]);
+        assert_eq!(
+            path,
+            Path { route: "/{campaignId}/codes", path: "/c/codes?marketId=a%26b%3Dc%23d&limit=1000".into() }
+        );
     }
 
     #[test]

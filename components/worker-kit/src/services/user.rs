@@ -104,10 +104,6 @@ impl<'a> UserService<'a> {
     /// Whether the fan's identity is verified. An unknown fan's is not.
     pub async fn is_verified(&self, global_user_id: &str) -> Result<bool, ServiceError> {
         let path = Path::new("/users/{globalUserId}/verification", &[global_user_id]);
-        match self.0.send::<Verification>("GET", path, None::<&()>).await {
-            Ok((_, verification)) => Ok(verification.idv),
-            Err(error) if error.is_not_found() => Ok(false),
-            Err(error) => Err(error),
-        }
+        Ok(self.0.find::<Verification>(path).await?.is_some_and(|verification| verification.idv))
     }
 }

@@ -38,13 +38,21 @@ fn sources_are_those_of_the_documents() {
     assert_eq!(app.components["save-entries"].sources, queue("saveEntriesQueue", 25, 1, 8));
     assert_eq!(app.components["upsert-users"].sources, queue("userInfoQueue", 10, 0, 4));
     assert_eq!(app.components["retry-score"].sources, queue("retryScoreQueue", 10, 0, 2));
-    let stream = DynamodbStreamConfig {
-        parallelization_factor: 2,
-        dead_letter_queue: Some("enqueueEntriesDlq".to_owned()),
-        ..DynamodbStreamConfig::new("demand-table")
+    assert_eq!(app.components["save-selections"].sources, queue("saveSelectionQueue", 25, 1, 8));
+    assert_eq!(app.components["refresh-selections"].sources, queue("refreshSelectionQueue", 1, 0, 2));
+    let stream = |dlq: &str| {
+        let stream = DynamodbStreamConfig {
+            parallelization_factor: 2,
+            dead_letter_queue: Some(dlq.to_owned()),
+            ..DynamodbStreamConfig::new("demand-table")
+        };
+        vec![SourceConfig::DynamodbStream(stream)]
     };
-    assert_eq!(app.components["enqueue-entries"].sources, [SourceConfig::DynamodbStream(stream)]);
+    assert_eq!(app.components["enqueue-entries"].sources, stream("enqueueEntriesDlq"));
+    assert_eq!(app.components["mark-assigned-codes"].sources, stream("markAssignedCodesDlq"));
     assert_eq!(app.components["check-eligibility"].sources, []);
+    let sources = &app.components["enqueue-market-selections"].sources;
+    assert!(matches!(sources.as_slice(), [SourceConfig::Task(_)]), "{sources:?}");
 }
 
 #[test]
@@ -58,6 +66,18 @@ fn nobody_is_granted_more_than_the_work_takes() {
     assert_eq!(grants("enqueue-entries").queues["saveEntriesQueue"], QueueAccess::Send);
     assert!(grants("enqueue-entries").tables.is_empty());
     assert_eq!(grants("save-entries").queues.len(), 1);
+    assert_eq!(grants("mark-assigned-codes"), &only("code"));
+    let sends = |id: &str, queue: &str| {
+        assert_eq!(grants(id).queues, [(queue.to_owned(), QueueAccess::Send)].into());
+        assert_eq!(grants(id).services, only("entry").services);
+    };
+    sends("save-selections", "verdictReporterQueue");
+    sends("refresh-selections", "saveSelectionQueue");
+    assert_eq!(grants("save-selections").tables, [("demand-table".to_owned(), Access::ReadWrite)].into());
+    assert!(grants("refresh-selections").tables.is_empty());
+    let selecting = grants("enqueue-market-selections");
+    assert_eq!(selecting.services, ["campaign", "code", "entry"].map(str::to_owned).into());
+    assert_eq!(selecting.queues, [("saveSelectionQueue".to_owned(), QueueAccess::Send)].into());
     for (id, component) in &app.components {
         let allows = |uri: &str| component.allowed_outbound_hosts.allows(&uri.parse().unwrap());
         assert!(!allows("http://127.0.0.1:8081/"), "{id} reaches a service past the host");
@@ -72,12 +92,19 @@ fn the_embedded_backend_holds_what_is_declared() {
     let queues: Vec<_> = config.queues.keys().map(String::as_str).collect();
     let expected = [
         "enqueueEntriesDlq",
+        "markAssignedCodesDlq",
+        "refreshSelectionQueue",
+        "refreshSelectionQueueDlq",
         "retryScoreQueue",
         "retryScoreQueueDlq",
         "saveEntriesQueue",
         "saveEntriesQueueDlq",
+        "saveSelectionQueue",
+        "saveSelectionQueueDlq",
         "userInfoQueue",
         "userInfoQueueDlq",
+        "verdictReporterQueue",
+        "verdictReporterQueueDlq",
     ];
     assert!(expected.iter().all(|name| queues.contains(name)), "{queues:?}");
     let save = &config.queues["saveEntriesQueue"];

@@ -1,11 +1,15 @@
-//! The Entry Service: entries that converge, scores, invite lists.
+//! The Entry Service: entries that converge, scores, invite lists, and what selection asks of it.
 
 mod invites;
+mod scoring;
+mod selection;
 mod store;
 
 pub use invites::Invites;
+pub use scoring::WonCode;
 pub use store::{Arrival, EntryStore, Operation, Sent};
 
+use crate::codes::CodeStore;
 use crate::guard::{Checked, Guard};
 use crate::reply::{self, Paging};
 use axum::extract::{Path, Query, State};
@@ -22,6 +26,8 @@ pub(crate) struct Entries {
     pub(crate) guard: Arc<Guard>,
     pub(crate) store: Arc<EntryStore>,
     pub(crate) invites: Arc<Invites>,
+    /// Knows which codes are shared.
+    pub(crate) codes: Arc<CodeStore>,
 }
 
 impl Entries {
@@ -52,6 +58,7 @@ pub(crate) fn routes(state: Entries) -> Router {
         .route("/_control/campaigns", get(campaigns))
         .route("/_control/unscored", get(unscored))
         .route("/_control/invites/{campaignId}", post(invite))
+        .merge(selection::routes(&guard))
         .with_state(state)
 }
 

@@ -1,7 +1,9 @@
 //! The entries of the Entry Service, and everything that it was sent.
 
+use super::scoring::{Given, ScoringStore, WonCode};
+use crate::violations::Violations;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::ops::Bound::{Excluded, Unbounded};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -10,6 +12,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 #[derive(Default)]
 pub struct EntryStore {
     campaigns: Mutex<BTreeMap<String, BTreeMap<String, Record>>>,
+    /// Told of entries while `campaigns` is locked, so that both have the same.
+    pub(super) scoring: ScoringStore,
+    stats: Mutex<BTreeMap<String, Vec<Value>>>,
 }
 
 /// One entry: its newest version, the version up to which it is deleted, and everything that was sent.
@@ -62,6 +67,10 @@ pub struct Arrival {
 }
 
 impl EntryStore {
+    pub(crate) fn new(violations: Violations) -> Self {
+        Self { scoring: ScoringStore::new(violations), ..Self::default() }
+    }
+
     /// Stores an entry unless a newer version is stored or it is deleted up to this version. Returns whether it did.
     pub(crate) fn upsert(
         &self,
@@ -80,6 +89,7 @@ impl EntryStore {
         let accepted = ignore_version || !(newer || deleted);
         if accepted {
             record.stored = Some(Stored { version: version.to_owned(), scored, entry: text.clone() });
+            self.scoring.enter(campaign, id, Some(entry));
         }
         record.log(Operation::Upsert, version, accepted, Some(text));
         accepted
@@ -109,6 +119,7 @@ impl EntryStore {
         let accepted = ignore_version || !newer;
         if accepted {
             record.stored = None;
+            self.scoring.enter(campaign, id, None);
         }
         if record.tombstone.as_deref().is_none_or(|tombstone| tombstone < version) {
             record.tombstone = Some(version.to_owned());
@@ -165,6 +176,34 @@ impl EntryStore {
             at_ms: sent.at_ms,
         };
         accepted.map(arrival).collect()
+    }
+
+    /// Takes scoring records as `POST /_control/scores/{campaignId}` does.
+    pub fn give_scores(&self, campaign: &str, records: Value) -> Result<(), serde_json::Error> {
+        let records: Vec<Given> = serde_json::from_value(records)?;
+        records.into_iter().for_each(|record| self.scoring.give(campaign, record));
+        Ok(())
+    }
+
+    /// Refuses codes for these fans of a campaign, and for no others of it.
+    pub fn refuse(&self, campaign: &str, fans: HashSet<String>) {
+        self.scoring.refuse(campaign, fans);
+    }
+
+    /// The codes that the fans of a campaign have won, by globalUserId.
+    pub fn codes(&self, campaign: &str) -> Vec<WonCode> {
+        self.scoring.codes(campaign)
+    }
+
+    /// Keeps a report about a selection.
+    pub(crate) fn report(&self, campaign: &str, stats: Value) {
+        let mut reports = self.stats.lock().unwrap_or_else(PoisonError::into_inner);
+        reports.entry(campaign.to_owned()).or_default().push(stats);
+    }
+
+    /// All reports about a campaign's selections, in the order of arrival.
+    pub fn stats(&self, campaign: &str) -> Vec<Value> {
+        self.stats.lock().unwrap_or_else(PoisonError::into_inner).get(campaign).cloned().unwrap_or_default()
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<String, BTreeMap<String, Record>>> {

@@ -1,49 +1,50 @@
 //! One run, from the seed to the summary.
 
-use crate::check::{self, Kind, Snapshot};
+use crate::check::{self, ByEntry, Kind, Snapshot};
 use crate::disturb::{self, Disturbance};
+use crate::folder::{Folder, write_secret};
 use crate::gateway::Gateway;
-use crate::generate::{World, generate};
+use crate::generate::{World, generate, scenario_1};
 use crate::host::{Host, Killer, Launch, PROCESS_ID_FILE};
 use crate::inject::Plan;
 use crate::lag::{Arrivals, Times};
 use crate::load::{Caller, Load, OPEN_SECS};
 use crate::metrics::Counters;
 use crate::options::Options;
+use crate::phases::Phases;
 use crate::progress::Progress;
-use crate::report::{Phase, Report};
+use crate::report::{Report, Sent};
 use crate::resolver::Resolver;
+use crate::selection::{self, Change, Contest, Selected, Selecting, Spoils};
 use crate::services::Services;
 use crate::settle::{Settled, Settling};
 use crate::tokens::{self, Key};
-use crate::{input, poison, seed, servers};
-use anyhow::{Context, Result, anyhow, bail};
-use fake_services::{FakeServices, Faults, Service};
+use crate::{faults, input, poison, seed, servers};
+use anyhow::{Context, Result, anyhow};
+use fake_services::{FakeServices, Service};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use reqwest::Client;
 use std::collections::HashMap;
-use std::fs::{File, OpenOptions};
-use std::io::{BufReader, BufWriter, ErrorKind, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs::File;
+use std::io::{BufReader, BufWriter};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tempfile::TempDir;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// The key of the app-to-app tokens, in the data folder.
 const SERVICE_KEY: &str = "service-key.pem";
-const SERVICES: [Service; 3] = [Service::Entry, Service::User, Service::Campaign];
 
 /// Runs the demo; returns whether every check succeeds.
 pub async fn run(options: Options) -> Result<bool> {
-    let progress = Progress::new();
+    let (progress, mut phases) = (Progress::new(), Phases::begin());
     let mut interrupts = Interrupts::new(progress.clone())?;
     let world = Arc::new(world(&options)?);
     let plan = if options.inject { Plan::draw(&world, options.seed)? } else { Plan::default() };
     let fans = Key::generate()?;
     let tokens = tokens::sign_all(&fans, &world.fans, &progress)?;
+    phases.end("preparation");
     let folder = Folder::new(options.data_dir.as_deref())?;
     std::fs::write(folder.path().join("jwks.json"), fans.jwks().to_string()).context("writing the key set")?;
 
@@ -64,9 +65,10 @@ pub async fn run(options: Options) -> Result<bool> {
         host = start => host?,
         why = interrupts.next() => return Err(why),
     };
-    let stage = Stage::new(&host, &fakes, &service, &secrets)?;
+    phases.end("start of the host");
+    let stage = Stage::new(&host, &fakes, &service, &secrets, folder.path().join(PROCESS_ID_FILE))?;
     let result = tokio::select! {
-        result = perform(&options, world, plan, tokens, &stage, &host, &progress) => result,
+        result = perform(&options, world, plan, tokens, &stage, &host, phases, &progress) => result,
         why = interrupts.next() => Err(why),
     };
     if let Ok(report) = &result {
@@ -151,10 +153,18 @@ struct Stage<'a> {
     checker: Gateway,
     seeder: Gateway,
     operator: Gateway,
+    /// The file with the host's process id.
+    process_id: PathBuf,
 }
 
 impl<'a> Stage<'a> {
-    fn new(host: &Host, fakes: &'a FakeServices, service: &Key, secrets: &[(String, String)]) -> Result<Self> {
+    fn new(
+        host: &Host,
+        fakes: &'a FakeServices,
+        service: &Key,
+        secrets: &[(String, String)],
+        process_id: PathBuf,
+    ) -> Result<Self> {
         // All servers are on loopback, so the environment's proxies are ignored.
         let http = Client::builder().no_proxy().pool_max_idle_per_host(256).build()?;
         let gateway = |client: &str| {
@@ -170,20 +180,22 @@ impl<'a> Stage<'a> {
             checker: gateway("checker"),
             seeder: gateway("seeder"),
             operator: gateway("operator"),
+            process_id,
         })
     }
 
-    /// Waits until the first `sent` registrations are replicated.
+    /// Waits until the first `sent` registrations are replicated, and what fans changed afterwards.
     async fn settle(
         &self,
         options: &Options,
         world: &World,
         load: &Load,
         sent: usize,
+        changes: &[Change],
         progress: &Progress,
     ) -> Result<Settled> {
         let outcomes = load.outcomes();
-        let wanted = check::wanted(world, &outcomes);
+        let wanted = check::wanted(world, &outcomes, changes);
         let settling = Settling {
             world,
             wanted: &wanted,
@@ -196,6 +208,54 @@ impl<'a> Stage<'a> {
         settling.settle(progress).await
     }
 
+    /// Has the winners selected, and waits until all that follows is done.
+    async fn select(
+        &self,
+        options: &Options,
+        world: &World,
+        contests: &[Contest<'_>],
+        load: &Load,
+        host: &Host,
+        progress: &Progress,
+    ) -> Result<(Selected, Settled)> {
+        let selecting = Selecting {
+            world,
+            contests,
+            seed: options.seed,
+            services: &self.services,
+            seeder: &self.seeder,
+            resolver: &self.resolver,
+            operator: &self.operator,
+            process_id: &self.process_id,
+        };
+        selecting.prepare().await?;
+        if let Some(step) = &options.abort_in_selection {
+            host.arm(step).await?;
+        }
+        let (sent, restarts) = (selection::sent(contests, self.fakes), host.restarts());
+        let outcomes = load.outcomes();
+        let wanted = check::wanted(world, &outcomes, &[]);
+        let ran = selecting.run(&wanted, kills_in_selection(options, world), &host.killer(), progress).await?;
+        let settled = self.settle(options, world, load, world.registrations.len(), &ran.changes, progress).await?;
+        let mut items = ByEntry::default();
+        for campaign in world.selected_campaigns() {
+            for (fan, item) in check::items(&self.checker, campaign).await? {
+                items.insert(campaign, &fan, item);
+            }
+        }
+        selecting.wait_for_codes(&items).await?;
+        // A host that was restarted may repeat what it has done.
+        let undisturbed = host.restarts() == restarts;
+        let sent = undisturbed.then_some(&sent);
+        let found = selection::read(contests, &ran, sent, &self.services, &self.operator, self.fakes, options.servers);
+        let found = found.await?;
+        let spoils = if options.inject { Some(Spoils::choose(contests, &items)?) } else { None };
+        if let Some(spoils) = &spoils {
+            spoils.spoil(contests, &items, &self.resolver).await?;
+        }
+        Ok((Selected { ran, found, spoils, undisturbed }, settled))
+    }
+
     fn disturbance<'s>(&'s self, options: &'s Options) -> Disturbance<'s> {
         let (operator, resolver) = (&self.operator, &self.resolver);
         Disturbance { fakes: self.fakes, operator, resolver, manifest: &options.manifest }
@@ -206,7 +266,8 @@ impl<'a> Stage<'a> {
     }
 }
 
-/// Seeds, sends, waits and checks.
+/// Seeds, sends, waits, selects and checks.
+#[allow(clippy::too_many_arguments, reason = "they are what a run is made from")]
 async fn perform(
     options: &Options,
     world: Arc<World>,
@@ -214,59 +275,82 @@ async fn perform(
     tokens: HashMap<String, String>,
     stage: &Stage<'_>,
     host: &Host,
+    mut phases: Phases,
     progress: &Progress,
 ) -> Result<Report> {
     seed::seed(&world, &stage.seeder, &stage.services, progress).await?;
-    set_faults(stage.fakes, options);
+    faults::set(stage.fakes, options);
     if options.poison {
         poison::send(&stage.resolver).await?;
     }
     let total = world.registrations.len();
-    let disturbed = if options.calm { total..total } else { disturb::positions(total) };
+    let disturbed = if is_calm(options) { total..total } else { disturb::positions(total) };
     let calm = disturbed.start;
     let open_count = calm.min(OPEN_SECS * options.rate as usize);
     let bar = progress.bar("sending registrations", total);
     let resolver = Resolver::new(stage.resolver.clone());
     let load = Load::new(world.clone(), tokens, stage.caller.clone(), resolver, plan.clone(), bar.clone());
-    let kills = tokio::spawn(kill_on_the_way(load.clone(), kills(options, calm), host.killer()));
+    let kills = tokio::spawn(kill_on_the_way(load.clone(), kills(options, &world, calm), host.killer()));
+    phases.end("seeding");
     let (started, before) = (Instant::now(), stage.counters().await?);
-    let open = Phase { count: open_count, took: load.open(0..open_count, options.rate.into()).await? };
+    let open = Sent { count: open_count, took: load.open(0..open_count, options.rate.into()).await? };
+    phases.end("registrations at their rate");
     let counters = stage.counters().await?.since(&before);
-    let flat_out = Phase { count: calm - open_count, took: load.flat_out(open_count..calm).await? };
+    let flat_out = Sent { count: calm - open_count, took: load.flat_out(open_count..calm).await? };
     kills.await?;
     bar.finish_and_clear();
+    phases.end("registrations at full speed");
 
-    let Settled { mut unsettled, mut redriven } = stage.settle(options, &world, &load, calm, progress).await?;
+    let Settled { mut unsettled, mut redriven } = stage.settle(options, &world, &load, calm, &[], progress).await?;
     let wall = started.elapsed();
+    phases.end("replication");
+    let mut settled_again = |settled: Settled| {
+        unsettled = unsettled.take().or(settled.unsettled);
+        redriven += settled.redriven;
+    };
     if !disturbed.is_empty() {
         progress.announce("wrong addresses, a deploy, slow and old profiles");
         let usual = || {
-            SERVICES.into_iter().for_each(|service| stage.fakes.set_faults(service, Faults::default()));
-            set_faults(stage.fakes, options);
+            faults::end(stage.fakes);
+            faults::set(stage.fakes, options);
         };
         stage.disturbance(options).happen(&world, &load, disturbed, usual).await?;
-        let settled = stage.settle(options, &world, &load, total, progress).await?;
-        (unsettled, redriven) = (unsettled.or(settled.unsettled), redriven + settled.redriven);
+        settled_again(stage.settle(options, &world, &load, total, &[], progress).await?);
+        phases.end("disturbances");
+    }
+    let contests = Contest::all(&world);
+    let mut selected = None;
+    if !contests.is_empty() {
+        let (done, settled) = stage.select(options, &world, &contests, &load, host, progress).await?;
+        selected = Some(done);
+        settled_again(settled);
+        phases.end("selection");
     }
     let outcomes = load.outcomes();
-    SERVICES.into_iter().for_each(|service| stage.fakes.set_faults(service, Faults::default()));
+    faults::end(stage.fakes);
     let arrivals = Arrivals::read(&world, stage.fakes);
     plan.inject_after(&world, &outcomes, stage.fakes, &stage.services, &stage.resolver).await?;
     let mut snapshot = Snapshot::read(&world, &stage.services, &stage.checker, &stage.operator, progress).await?;
     plan.lift(stage.fakes);
     let poison_found = !options.poison || poison::take(&stage.operator, &mut snapshot).await?;
-    let mut findings = check::check(&world, &outcomes, &snapshot);
+    let changes = selected.as_ref().map(Selected::changes).unwrap_or_default();
+    let mut findings = check::check(&world, &outcomes, changes, &snapshot);
     if !poison_found {
         findings.failures.add(Kind::DeadLetter, "poison", "it is not a dead letter");
     }
     if let Some(unsettled) = unsettled {
         findings.failures.add(Kind::Unsettled, "replication", unsettled);
     }
+    let limited = !options.servers && !options.faults;
+    let selection = selected.map(|it| it.conclude(&contests, &snapshot.items, limited, &mut findings.failures));
+    let mut injected = plan.injected(&world, &findings.failures);
+    injected.extend(selection.iter().flat_map(|it| it.injected.clone()));
+    phases.end("checks");
     Ok(Report {
         seed: options.seed,
         registrations: total,
         campaigns: world.campaigns.len(),
-        injected: plan.injected(&world, &findings.failures),
+        injected,
         findings,
         redriven,
         dead_letters: snapshot.dead_letters.values().sum(),
@@ -280,7 +364,14 @@ async fn perform(
         open_lag: Times::of_replication(&world, &outcomes, open_count, &arrivals)?,
         counters,
         wall,
+        selection,
+        phases: phases.into_done(),
     })
+}
+
+/// Whether nothing goes wrong at the end; in the documents' scenarios nothing does.
+fn is_calm(options: &Options) -> bool {
+    options.calm || options.scenario.is_some()
 }
 
 fn world(options: &Options) -> Result<World> {
@@ -289,19 +380,15 @@ fn world(options: &Options) -> Result<World> {
         let file = File::open(path).with_context(|| open(path))?;
         return input::read(BufReader::new(file)).with_context(|| format!("reading {}", path.display()));
     }
-    let world = generate(options.registrations, options.seed);
+    let world = match options.scenario {
+        Some(_) => scenario_1(options.registrations, options.seed),
+        None => generate(options.registrations, options.seed),
+    };
     if let Some(path) = &options.output {
         let file = File::create(path).with_context(|| open(path))?;
         input::write(&world, BufWriter::new(file)).with_context(|| format!("writing {}", path.display()))?;
     }
     Ok(world)
-}
-
-/// Writes a file that only its owner may read.
-pub fn write_secret(path: &Path, text: &str) -> Result<()> {
-    let file = OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(path);
-    let written = file.and_then(|mut file| file.write_all(text.as_bytes()));
-    written.with_context(|| format!("writing {}", path.display()))
 }
 
 fn launch(options: &Options, folder: &Path, fakes: &FakeServices, secrets: &[(String, String)]) -> Launch {
@@ -310,6 +397,7 @@ fn launch(options: &Options, folder: &Path, fakes: &FakeServices, secrets: &[(St
         ("entry_service_upstream", fakes.url(Service::Entry)),
         ("user_service_upstream", fakes.url(Service::User)),
         ("campaign_service_upstream", fakes.url(Service::Campaign)),
+        ("code_service_upstream", fakes.url(Service::Code)),
         ("identity_jwks", jwks),
         ("identity_issuer", tokens::ISSUER.to_owned()),
         ("identity_audience", tokens::AUDIENCE.to_owned()),
@@ -328,44 +416,18 @@ fn launch(options: &Options, folder: &Path, fakes: &FakeServices, secrets: &[(St
     }
 }
 
-fn set_faults(fakes: &FakeServices, options: &Options) {
-    let seed = options.seed;
-    if options.failed_scores > 0.0 {
-        let operations = vec!["upsertEntries".to_owned()];
-        let score_failed = options.failed_scores;
-        fakes.set_faults(Service::Entry, Faults { seed, operations, score_failed, ..Faults::default() });
-    }
-    if options.faults {
-        inject_faults(fakes, seed);
-    }
-}
-
-/// 5 % errors of every kind, and a few late responses.
-fn inject_faults(fakes: &FakeServices, seed: u64) {
-    for (service, salt) in SERVICES.into_iter().zip(0..) {
-        let faults = Faults {
-            seed: seed.wrapping_add(salt),
-            throttled: 0.01,
-            retry_after_secs: 1,
-            unavailable: 0.02,
-            cut: 0.007,
-            cut_after: 0.008,
-            garbled: 0.005,
-            slow: 0.03,
-            slow_ms: 250,
-            score_failed: 0.01,
-            ..Faults::default()
-        };
-        fakes.set_faults(service, faults);
-    }
-}
-
 /// The numbers of responses after which the host is killed.
-fn kills(options: &Options, total: usize) -> Vec<usize> {
+fn kills(options: &Options, world: &World, total: usize) -> Vec<usize> {
     let mut random = StdRng::seed_from_u64(options.seed ^ 0x6b69_6c6c);
-    let mut kills: Vec<usize> = (0..options.kills).map(|_| random.random_range(0..total.max(1))).collect();
+    let count = options.kills - kills_in_selection(options, world);
+    let mut kills: Vec<usize> = (0..count).map(|_| random.random_range(0..total.max(1))).collect();
     kills.sort_unstable();
     kills
+}
+
+/// How many of the kills are during the selection: one in three.
+fn kills_in_selection(options: &Options, world: &World) -> usize {
+    if world.selections.is_empty() { 0 } else { options.kills / 3 }
 }
 
 async fn kill_on_the_way(load: Arc<Load>, kills: Vec<usize>, killer: Killer) {
@@ -383,54 +445,5 @@ fn tell(report: &Report, json: bool) {
         println!("{}", report.to_json());
     } else {
         print!("{}", report.to_text());
-    }
-}
-
-/// Whether a folder contains at most an entry of this name, or does not exist.
-fn holds_at_most(folder: &Path, name: &str) -> Result<bool> {
-    match std::fs::read_dir(folder) {
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(true),
-        entries => {
-            let others = entries?.filter(|entry| !entry.as_ref().is_ok_and(|entry| entry.file_name() == name));
-            Ok(others.count() == 0)
-        }
-    }
-}
-
-/// The folder of keys, log and data: the user's, or a temporary one.
-enum Folder {
-    Named(PathBuf),
-    Temporary(TempDir),
-}
-
-impl Folder {
-    fn new(path: Option<&Path>) -> Result<Self> {
-        let Some(path) = path else {
-            return Ok(Self::Temporary(
-                TempDir::with_prefix("registration-demo-").context("making a temporary folder")?,
-            ));
-        };
-        std::fs::create_dir_all(path).with_context(|| format!("making {}", path.display()))?;
-        // Entries of another run would be unexpected in this one.
-        if !holds_at_most(path, "host")? || !holds_at_most(&path.join("host"), "compiled")? {
-            bail!("the data folder {} is not empty: empty it, or name another with --data-dir", path.display());
-        }
-        // The host may have another working folder, so it gets absolute paths.
-        Ok(Self::Named(path.canonicalize()?))
-    }
-
-    fn path(&self) -> &Path {
-        match self {
-            Self::Named(path) => path,
-            Self::Temporary(folder) => folder.path(),
-        }
-    }
-
-    /// Keeps the folder.
-    fn keep(self) -> PathBuf {
-        match self {
-            Self::Named(path) => path,
-            Self::Temporary(folder) => folder.keep(),
-        }
     }
 }

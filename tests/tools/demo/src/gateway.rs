@@ -3,7 +3,7 @@
 use crate::host::Endpoint;
 use anyhow::{Context, Result, anyhow, bail};
 use host_adapters_records::{Error, ErrorKind, Function};
-use reqwest::{Client, StatusCode};
+use reqwest::{Client, Method, StatusCode};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -12,6 +12,8 @@ use std::time::{Duration, Instant};
 /// For how long a call is repeated while the host is away, restarts or is throttled.
 const PATIENCE: Duration = Duration::from_secs(120);
 const PAUSE: Duration = Duration::from_millis(50);
+/// Most messages that are looked at.
+const MOST_PEEKED: usize = 100_000;
 
 /// A client of the gateway.
 #[derive(Clone)]
@@ -53,6 +55,18 @@ pub struct DeadLetterId {
     pub id: String,
 }
 
+/// An execution of a task.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Execution {
+    /// `scheduled`, `running`, `succeeded`, `failed` or `stopped`.
+    pub state: String,
+    /// The attempts that have begun.
+    pub attempts: u32,
+    /// When it ended, milliseconds since 1970 (UTC).
+    pub ended_ms: Option<u64>,
+}
+
 #[derive(Deserialize)]
 struct DeadLetters {
     dead_letters: Vec<DeadLetterId>,
@@ -82,6 +96,32 @@ impl Gateway {
         let answer: Result<Queues, Error> = self.post("/operator/queues", b"{}".to_vec()).await?;
         let queues = answer.map_err(|error: Error| anyhow!("the depths of the queues: {error}"))?;
         Ok(queues.queues)
+    }
+
+    /// How many messages a queue has.
+    pub async fn depth(&self, queue: &str) -> Result<u64> {
+        let queues = self.queues().await?;
+        let depth = queues.iter().find(|depth| depth.name == queue).map(Depth::total);
+        depth.with_context(|| format!("there is no queue {queue}"))
+    }
+
+    /// The bodies of the messages of a queue, as many as its backend shows.
+    pub async fn peek(&self, queue: &str) -> Result<Vec<String>> {
+        let arguments = json!({ "queue": queue, "max": MOST_PEEKED }).to_string();
+        let answer: Result<Value, Error> = self.post("/operator/peek", arguments.into()).await?;
+        let answer = answer.map_err(|error: Error| anyhow!("the messages of {queue}: {error}"))?;
+        let messages = answer.get("messages").and_then(Value::as_array).into_iter().flatten();
+        Ok(messages.filter_map(|message| Some(message.get("body")?.as_str()?.to_owned())).collect())
+    }
+
+    /// Starts an execution of a worker's task, unless the name's has been started.
+    pub async fn start_task(&self, worker: &str, name: &str, input: &Value) -> Result<Execution> {
+        self.told(Method::POST, &format!("/tasks/{worker}/{name}"), Some(input)).await
+    }
+
+    /// The execution with this name.
+    pub async fn task(&self, worker: &str, name: &str) -> Result<Execution> {
+        self.told(Method::GET, &format!("/tasks/{worker}/{name}"), None).await
     }
 
     /// The dead letters of one queue, or of all.
@@ -139,6 +179,35 @@ impl Gateway {
         let url = format!("{}/metrics", self.endpoint.addresses().await?.gateway);
         let response = self.http.get(&url).send().await?.error_for_status()?;
         response.text().await.context("reading the metrics")
+    }
+
+    /// The answer to a request about tasks, whose statuses are those of HTTP.
+    async fn told<T: DeserializeOwned>(&self, method: Method, path: &str, body: Option<&Value>) -> Result<T> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let url = format!("{}{path}", self.endpoint.addresses().await?.gateway);
+            let mut request = self.http.request(method.clone(), &url).bearer_auth(&self.token);
+            if let Some(body) = body {
+                request = request.json(body);
+            }
+            match request.send().await {
+                Ok(response) if response.status().is_success() => {
+                    if let Ok(bytes) = response.bytes().await {
+                        return serde_json::from_slice(&bytes)
+                            .with_context(|| format!("{path}: not a gateway's response"));
+                    }
+                }
+                Ok(response) if response.status().is_client_error() => {
+                    let status = response.status();
+                    bail!("{path}: the gateway answers {status}: {}", response.text().await.unwrap_or_default());
+                }
+                _ => {}
+            }
+            if Instant::now() > deadline {
+                bail!("{path}: no answer within {} s", PATIENCE.as_secs());
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
     }
 
     async fn post<T: DeserializeOwned>(&self, path: &str, body: Vec<u8>) -> Result<Result<T, Error>> {

@@ -9,7 +9,7 @@ use process::Process;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
 /// How long a caller waits for the host to be back after a kill.
@@ -42,6 +42,8 @@ pub struct Host {
 
 enum Command {
     Kill,
+    /// Stop it and start it again with this failpoint; then tell.
+    Arm(String, oneshot::Sender<()>),
     Stop,
 }
 
@@ -73,6 +75,15 @@ impl Host {
     /// How often it was restarted.
     pub fn restarts(&self) -> u64 {
         self.restarts.load(Ordering::Relaxed)
+    }
+
+    /// Stops the host and starts it again on its data, so that it aborts at this durable step, counted from now on. That
+    /// is no restart of those that are counted.
+    pub async fn arm(&self, step: &str) -> Result<()> {
+        let (done, told) = oneshot::channel();
+        // If the watcher has ended, nobody tells.
+        let _ended = self.commands.send(Command::Arm(step.to_owned(), done)).await;
+        told.await.map_err(|_| anyhow!("the host has ended before its failpoint was set"))
     }
 
     /// Makes the host drain and end.
@@ -132,6 +143,14 @@ async fn watch_over(
                     process.kill()?;
                     process.wait().await?
                 }
+                Some(Command::Arm(step, done)) => {
+                    process.stop(&launch, std::future::pending()).await?;
+                    launch.abort_at_step = Some(step);
+                    process = start_again(&launch, &state).await?;
+                    // If nobody waits any more, nobody is told.
+                    let _gone = done.send(());
+                    continue;
+                }
                 Some(Command::Stop) | None => return process.stop(&launch, killed(&mut inbox)).await,
             },
         };
@@ -142,15 +161,24 @@ async fn watch_over(
         }
         state.send_replace(State::Down);
         launch.abort_at_step = None;
-        match Process::start(&launch).await {
-            Ok(next) => process = next,
-            Err(error) => {
-                state.send_replace(State::Failed(error.to_string()));
-                return Err(error);
-            }
-        }
+        // Counted before the host is up, so that whoever finds it up finds the count, too.
         restarts.fetch_add(1, Ordering::Relaxed);
-        state.send_replace(State::Up(process.addresses.clone()));
+        process = start_again(&launch, &state).await?;
+    }
+}
+
+/// Starts the host again; whoever calls it waits meanwhile.
+async fn start_again(launch: &Launch, state: &watch::Sender<State>) -> Result<Process> {
+    state.send_replace(State::Down);
+    match Process::start(launch).await {
+        Ok(process) => {
+            state.send_replace(State::Up(process.addresses.clone()));
+            Ok(process)
+        }
+        Err(error) => {
+            state.send_replace(State::Failed(error.to_string()));
+            Err(error)
+        }
     }
 }
 

@@ -1,14 +1,15 @@
 //! Reads registrations from a file of JSON lines, each with one part of the world.
 
-use crate::generate::World;
+use crate::generate::{Selection, World};
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::HashSet;
 use std::io::{BufRead, Write};
 
-/// One line: `{"campaign": …}`, `{"market": …}`, `{"invite": …}`, `{"verification": …}`, `{"fan": …}` or
-/// `{"registration": …}`. Registrations are sent in their order and carry their own expected outcome.
+/// One line: `{"campaign": …}`, `{"market": …}`, `{"invite": …}`, `{"verification": …}`, `{"fan": …}`,
+/// `{"registration": …}`, `{"selection": …}` or `{"score": …}`. Registrations are sent in their order and carry their own
+/// expected outcome.
 #[derive(Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 enum Line {
@@ -18,6 +19,8 @@ enum Line {
     Verification(Verification),
     Fan(crate::generate::Fan),
     Registration(crate::generate::Registration),
+    Selection(crate::generate::Selection),
+    Score(crate::generate::Score),
 }
 
 /// Whether the User Service knows a fan's identity as verified.
@@ -43,6 +46,8 @@ pub fn read(lines: impl BufRead) -> Result<World> {
             Line::Verification(fact) => drop(world.verifications.insert(fact.global_user_id, fact.verified)),
             Line::Fan(fan) => world.fans.push(fan),
             Line::Registration(registration) => world.registrations.push(registration),
+            Line::Selection(selection) => world.selections.push(selection),
+            Line::Score(score) => world.scores.push(score),
         }
     }
     check(&world)?;
@@ -58,14 +63,16 @@ pub fn write(world: &World, mut to: impl Write) -> Result<()> {
     let facts = facts.map(|(id, verified)| Verification { global_user_id: id.clone(), verified: *verified });
     let fans = world.fans.iter().cloned().map(Line::Fan);
     let registrations = world.registrations.iter().cloned().map(Line::Registration);
+    let selections = world.selections.iter().cloned().map(Line::Selection);
+    let scores = world.scores.iter().cloned().map(Line::Score);
     let lines = campaigns.chain(markets).chain(invites).chain(facts.map(Line::Verification)).chain(fans);
-    for line in lines.chain(registrations) {
+    for line in lines.chain(registrations).chain(selections).chain(scores) {
         writeln!(to, "{}", serde_json::to_string(&line)?)?;
     }
     to.flush().context("writing the last line")
 }
 
-/// Checks that every registration is of a fan and for a campaign that the file has.
+/// Checks that every registration is of a fan and for a campaign that the file has, and every selection of its market.
 fn check(world: &World) -> Result<()> {
     let fans: HashSet<&str> = world.fans.iter().map(|fan| fan.global_user_id.as_str()).collect();
     let campaigns: HashSet<&str> = world.campaign_ids().collect();
@@ -76,6 +83,10 @@ fn check(world: &World) -> Result<()> {
         if let Some(id) = registration.campaign_id.as_deref().filter(|id| !campaigns.contains(id)) {
             bail!("registration {} is for campaign {id}, for which there is no line", number + 1);
         }
+    }
+    let markets: HashSet<&str> = world.markets.iter().filter_map(|market| market.get("id")?.as_str()).collect();
+    if let Some(Selection { market_id, .. }) = world.selections.iter().find(|it| !markets.contains(&*it.market_id)) {
+        bail!("winners of {market_id} are to be selected, for which there is no line");
     }
     if world.registrations.is_empty() {
         bail!("there is no line with a registration");

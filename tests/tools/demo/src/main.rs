@@ -2,12 +2,15 @@
 //!
 //! [`generate`] or [`input`] makes the registrations, each with its expected outcome. [`app`] starts the fakes of the
 //! services and the [`host`], [`load`] sends the registrations, [`resolver`] writes what AppSync would write, [`disturb`]
-//! lets things go wrong at the end, [`settle`] waits until everything is replicated, [`redrive`] sends dead letters back, [`check`] compares, and
-//! [`report`] prints the summary. The demo shares no code with the workers.
+//! lets things go wrong at the end, [`settle`] waits until everything is replicated, [`redrive`] sends dead letters back,
+//! [`selection`] has winners selected, [`check`] compares, and [`report`] prints the summary. The demo shares no code with
+//! the workers.
 
 mod app;
 mod check;
 mod disturb;
+mod faults;
+mod folder;
 mod gateway;
 mod generate;
 mod host;
@@ -17,12 +20,14 @@ mod lag;
 mod load;
 mod metrics;
 mod options;
+mod phases;
 mod poison;
 mod progress;
 mod redrive;
 mod report;
 mod resolver;
 mod seed;
+mod selection;
 mod servers;
 mod services;
 mod settle;

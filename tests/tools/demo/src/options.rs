@@ -5,9 +5,9 @@ use std::path::PathBuf;
 
 /// Takes registrations end to end through the host and proves from outside that none was lost.
 ///
-/// Starts fakes of the Campaign, Entry and User services and the host, sends registrations as AppSync would, waits
-/// until all are replicated, then compares the contents of the services and the table with how each registration was
-/// made. The exit code is 1 if any check fails.
+/// Starts fakes of the Campaign, Code, Entry and User services and the host, sends registrations as AppSync would, waits
+/// until all are replicated, closes the largest campaign and has the winners of its markets selected, then compares the
+/// contents of the services and the table with how each registration was made. The exit code is 1 if any check fails.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "cargo demo", bin_name = "cargo demo")]
 pub struct Options {
@@ -26,6 +26,10 @@ pub struct Options {
     /// Let the services respond with 5 % errors, and sometimes late.
     #[arg(long, conflicts_with = "failed_scores")]
     pub faults: bool,
+    /// Run a scenario of the documents instead of a campaign week. 1: all register for the one market of a campaign, Los
+    /// Angeles, where 500 of them win.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=1), conflicts_with_all = ["input", "inject"])]
+    pub scenario: Option<u8>,
     /// Leave out the disturbances at the end: wrong addresses of two services, a deploy meanwhile, slow and old profiles.
     #[arg(long)]
     pub calm: bool,
@@ -35,10 +39,14 @@ pub struct Options {
     /// Let the host abort itself at its N-th durable step of a kind (`delete:3`), and restart it on its data.
     #[arg(long, value_name = "KIND:N")]
     pub abort_at_step: Option<String>,
+    /// The same, but counted from when the selection begins, before which the host is restarted.
+    #[arg(long, value_name = "KIND:N", conflicts_with = "abort_at_step")]
+    pub abort_in_selection: Option<String>,
     /// Let this part of the Entry Service's scores fail, from 0 to 1; retry-score has them computed again.
     #[arg(long, default_value_t = 0.0, value_name = "PART")]
     pub failed_scores: f64,
-    /// Inject a lost message, a stale overwrite, a flag left set and a wrong reason: the checks must find all four.
+    /// Inject a lost message, a stale overwrite, a flag left set, a wrong reason, a code with two fans, a loser with a code,
+    /// a missing verdict and a wrong winner: the checks must find them all.
     #[arg(long)]
     pub inject: bool,
     /// Also send a message that can never be handled; the manifest must make it a dead letter.

@@ -4,6 +4,8 @@ use crate::check::{Failures, Findings, Kind};
 use crate::inject::InjectedFault;
 use crate::lag::Times;
 use crate::metrics::Counters;
+use crate::phases::Phase;
+use crate::selection::Selection;
 use comfy_table::Table;
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -29,9 +31,9 @@ pub struct Report {
     /// How often the host was restarted.
     pub restarts: u64,
     /// The phase in which registrations were sent at their rate.
-    pub open: Phase,
+    pub open: Sent,
     /// The phase in which registrations were sent as fast as possible.
-    pub flat_out: Phase,
+    pub flat_out: Sent,
     /// The latencies of responses in the open phase.
     pub eligibility: Times,
     /// The replication lag of both phases.
@@ -44,18 +46,22 @@ pub struct Report {
     pub wall: Duration,
     /// The injected faults, and whether they were found.
     pub injected: Vec<InjectedFault>,
+    /// The selection, if there was one.
+    pub selection: Option<Selection>,
+    /// The phases of the run.
+    pub phases: Vec<Phase>,
 }
 
-/// A phase of the load.
+/// A part of the registrations.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Phase {
-    /// The number of registrations.
+pub struct Sent {
+    /// Their number.
     pub count: usize,
-    /// How long it took.
+    /// How long it took to send them.
     pub took: Duration,
 }
 
-impl Phase {
+impl Sent {
     fn per_second(self) -> f64 {
         if self.took.is_zero() { 0.0 } else { round(self.count as f64 / self.took.as_secs_f64()) }
     }
@@ -113,6 +119,8 @@ impl Report {
             "instances_started": self.instances_started(),
             "instances_started_by_worker": self.counters.instances,
             "wall_s": round(self.wall.as_secs_f64()),
+            "selection": self.selection.as_ref().map(Selection::to_json),
+            "phases": self.phases.iter().map(Phase::to_json).collect::<Vec<_>>(),
             "failures": self.failures().to_json(),
             "injected": self.injected.iter().map(injected).collect::<Vec<_>>(),
         })
@@ -167,6 +175,12 @@ impl Report {
             row("instances started", format!("{} {:?}", self.instances_started(), self.counters.instances)),
             row("wall time", format!("{:.1} s", self.wall.as_secs_f64())),
         ]);
+        rows.extend(self.selection.iter().flat_map(Selection::rows));
+        let all: Duration = self.phases.iter().map(|phase| phase.took).sum();
+        rows.push(row("phases", format!("{:.1} s", all.as_secs_f64())));
+        rows.extend(
+            self.phases.iter().map(|phase| row(&format!("  {}", phase.name), format!("{:.1} s", phase.seconds()))),
+        );
         rows
     }
 }

@@ -121,7 +121,7 @@ fn item(entry: &Entry<'_>, dates: Dates) -> Value {
 }
 
 /// RFC 3339 in UTC with milliseconds.
-fn instant(ms: i64) -> String {
+pub fn instant(ms: i64) -> String {
     DateTime::<Utc>::from_timestamp_millis(ms).unwrap_or_default().to_rfc3339_opts(SecondsFormat::Millis, true)
 }
 
@@ -162,7 +162,7 @@ async fn write_all(gateway: &Gateway, jobs: &[Job]) -> Result<i64> {
 }
 
 /// The entries of a batch that must be sent again.
-async fn again<T>(parts: impl Iterator<Item = (T, Option<Error>)>, attempts: &mut u32) -> Result<Vec<T>> {
+pub async fn again<T>(parts: impl Iterator<Item = (T, Option<Error>)>, attempts: &mut u32) -> Result<Vec<T>> {
     let mut left = Vec::new();
     for (part, error) in parts {
         match error {

@@ -31,7 +31,7 @@ pub async fn prepare(options: &Options, folder: &Path) -> Result<PathBuf> {
         aws(&dynamodb),
         aws(&elasticmq),
     );
-    crate::app::write_secret(&folder.join("aws-secret"), "no server here checks it")?;
+    crate::folder::write_secret(&folder.join("aws-secret"), "no server here checks it")?;
     let config = folder.join("runtime-config.toml");
     std::fs::write(&config, text).with_context(|| format!("writing {}", config.display()))?;
     provision(options, &config).await?;

@@ -63,6 +63,42 @@ fn a_run_succeeds_and_prints_the_whole_summary() {
     for number in ["eligibility_per_s", "cache_hit_ratio", "wall_s", "instances_started", "replicated"] {
         assert!(object[number].as_f64().is_some_and(|value| value > 0.0), "{number}: {object:#}");
     }
+    let phases: Vec<_> = object["phases"].as_array().unwrap().iter().map(|it| it["name"].as_str().unwrap()).collect();
+    assert_eq!(
+        phases,
+        [
+            "preparation",
+            "start of the host",
+            "seeding",
+            "registrations at their rate",
+            "registrations at full speed",
+            "replication",
+            "disturbances",
+            "selection",
+            "checks"
+        ]
+    );
+    let selection = &object["selection"];
+    let markets = selection["markets"].as_array().unwrap();
+    let statuses: Vec<_> = markets.iter().map(|market| market["status"].as_str().unwrap()).collect();
+    assert_eq!(statuses, ["FINISHED", "FINISHED", "FINISHED", "FAILED", "FINISHED"], "{selection:#}");
+    for market in markets.iter().filter(|market| market["status"] == "FINISHED") {
+        assert!(market["PROCESSED"].as_u64() >= market["winners"].as_u64() && market["winners"] != 0, "{market:#}");
+        assert_eq!(market["FAILED"], 3, "records without a fan: {market:#}");
+    }
+    assert!(selection["changed"].as_u64().is_some_and(|changed| changed > 20), "{selection:#}");
+    assert!(selection["memory_mb"]["before"].as_u64().is_some_and(|memory| memory > 10), "{selection:#}");
+}
+
+#[test]
+fn scenario_1_tells_the_documents_numbers() {
+    let output = command(&["--scenario", "1", "--registrations", "2000"]).output().unwrap();
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    let told = told(output);
+    assert_green(&told);
+    assert!(text.contains("FINISHED, PROCESSED: 500, FAILED: 0, TOTAL: 2000"), "{text}");
+    let market = &told.1["selection"]["markets"][0];
+    assert_eq!((&market["winners"], &market["losers"]), (&json!(500), &json!(1_500)), "{market:#}");
 }
 
 #[test]

@@ -80,6 +80,10 @@ impl Expression {
                 Predicate::Equals((path, value)) => {
                     format!("{} = {}", expression.path(&path::parse(path)?), expression.value(path, value)?)
                 }
+                Predicate::AbsentOrEquals((path, value)) => {
+                    let (name, value) = (expression.path(&path::parse(path)?), expression.value(path, value)?);
+                    format!("(attribute_not_exists({name}) OR {name} = {value})")
+                }
             };
             expression.conditions.push(condition);
         }
@@ -125,11 +129,18 @@ mod tests {
             key: Key { pk: "p".into(), sk: "s".into() },
             set: vec![("date.updated".into(), "\"v\"".into())],
             remove: vec!["size".into()],
-            condition: vec![Predicate::Exists("pk".into()), Predicate::Equals(("n".into(), "1".into()))],
+            condition: vec![
+                Predicate::Exists("pk".into()),
+                Predicate::Equals(("n".into(), "1".into())),
+                Predicate::AbsentOrEquals(("a.b".into(), "true".into())),
+            ],
         };
         let expression = Expression::of(&update).unwrap();
         assert_eq!(expression.update().unwrap(), "SET #n0.#n1 = :v0 REMOVE #n2");
-        assert_eq!(expression.condition().unwrap(), "attribute_exists(#n3) AND #n4 = :v1");
+        assert_eq!(
+            expression.condition().unwrap(),
+            "attribute_exists(#n3) AND #n4 = :v1 AND (attribute_not_exists(#n5.#n6) OR #n5.#n6 = :v2)"
+        );
         assert_eq!(expression.names["#n2"], "size");
         assert_eq!(expression.values[":v1"], AttributeValue::N("1".into()));
     }

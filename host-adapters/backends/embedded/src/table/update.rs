@@ -55,9 +55,10 @@ fn check(key: &Key, predicate: &Predicate, item: &mut Node<'_>) -> Result<()> {
             (path::get(item, &path::parse(path)?)?.is_none(), format!("`{path}` does not exist"))
         }
         Predicate::Equals((path, value)) => {
-            let wanted = parse_value(path, value)?;
-            let found = path::get(item, &path::parse(path)?)?.map(Node::text).transpose()?;
-            (found.is_some_and(|found| json::same(&found, wanted.get())), format!("`{path}` equals {value}"))
+            (equals(item, path, value)? == Some(true), format!("`{path}` equals {value}"))
+        }
+        Predicate::AbsentOrEquals((path, value)) => {
+            (equals(item, path, value)? != Some(false), format!("`{path}` is absent or equals {value}"))
         }
     };
     if holds {
@@ -65,6 +66,13 @@ fn check(key: &Key, predicate: &Predicate, item: &mut Node<'_>) -> Result<()> {
     }
     let message = format!("item {}/{} does not meet the condition: {wanted}", key.pk, key.sk);
     Err(Error::new(ErrorKind::ConditionFailed, message))
+}
+
+/// Whether the item has this value at the path; `None` if it has none there.
+fn equals(item: &mut Node<'_>, path: &str, value: &str) -> Result<Option<bool>> {
+    let wanted = parse_value(path, value)?;
+    let found = path::get(item, &path::parse(path)?)?.map(Node::text).transpose()?;
+    Ok(found.map(|found| json::same(&found, wanted.get())))
 }
 
 /// Gives a new item its key.

@@ -30,6 +30,9 @@ settings! {
         /// How long a received message stays invisible, in seconds; it is extended while the message is in flight. By
         /// default that of the queue.
         pub visibility_timeout_secs: u32 = 30, 1..=43_200;
+        /// How long the queue keeps a message, in seconds: a message that waits becomes a dead letter before that. By
+        /// default that of the queue.
+        pub retention_secs: u32 = 345_600, 60..=1_209_600;
         /// Most batches in flight: the number of pollers, each of which handles one batch after the other. Lambda
         /// starts with five (its page "Scaling SQS event source mappings").
         pub max_concurrency: usize = 5, 1..=1_000;
@@ -70,6 +73,10 @@ impl SqsConfig {
                 fields.diagnostic(&span, format!("\"{}\" is a FIFO queue, which {rule}", self.queue));
             }
         }
+    }
+
+    pub(super) fn retention(&self) -> Duration {
+        Duration::from_secs(self.retention_secs.into())
     }
 
     /// The queue of dead letters.
@@ -118,12 +125,14 @@ impl SourceSettings for SqsConfig {
         Some(("queue", Resource::Queue(self.queue.clone())))
     }
 
-    /// Where the block does not say how long a message stays invisible, the queue does.
+    /// Where the block does not say how long a message stays invisible or is kept, the queue does.
     fn complete(&mut self, declared: &Declared, has: &dyn Fn(&str) -> bool) {
-        if !has("visibility_timeout_secs")
-            && let Some(queue) = declared.queues.get(&self.queue)
-        {
+        let Some(queue) = declared.queues.get(&self.queue) else { return };
+        if !has("visibility_timeout_secs") {
             self.visibility_timeout_secs = queue.visibility_timeout_secs;
+        }
+        if !has("retention_secs") {
+            self.retention_secs = queue.retention_secs;
         }
     }
 

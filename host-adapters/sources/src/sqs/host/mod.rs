@@ -10,6 +10,7 @@
 mod attempts;
 mod canned;
 mod config;
+mod expiry;
 mod heartbeat;
 mod refused;
 mod settle;
@@ -21,6 +22,7 @@ pub use config::{SqsConfig, name};
 use super::event;
 use crate::{CircuitBreakers, Source, SourceContext, SourceSettings, Status};
 use attempts::Attempts;
+use expiry::Expiry;
 use heartbeat::{InFlightMessage, VisibilityHeartbeat};
 use host_adapters_delivery::batch::{Batcher, Need};
 use host_adapters_delivery::call::{CallOutcome, Invoker};
@@ -76,6 +78,8 @@ impl SqsSource {
             on_reject: config.on_reject,
             attempts: Attempts::default(),
             backoff: context.backoff.clone(),
+            expiry: Expiry { retention: config.retention(), clock: context.clock.clone() },
+            visibility: config.visibility(),
         };
         let breakers = CircuitBreakers::new(&source, &context.backoff, &invoker.meter.paused);
         Self { poller: Poller { batch: config.limits(), invoker, breakers, heartbeat, settler, clock: context.clock.clone() }, config }

@@ -7,6 +7,7 @@
 //! queue may refuse that.
 
 use super::attempts::Attempts;
+use super::expiry::Expiry;
 use super::heartbeat::InFlightMessage;
 use host_adapters_delivery::OnReject;
 use host_adapters_delivery::call::{CallOutcome, Invoker};
@@ -50,6 +51,10 @@ pub struct Settler {
     pub attempts: Attempts,
     /// The wait between attempts to delete.
     pub backoff: Backoff,
+    /// When the queue drops a message.
+    pub expiry: Expiry,
+    /// How long a message that failed stays invisible.
+    pub visibility: Duration,
 }
 
 /// What the outcome of a call asks for.
@@ -258,6 +263,12 @@ impl Settler {
                 plan.changes.give_up.push(self.given_up(message, outcome.cause(reason)));
                 Fate::Blocks
             }
+            Disposition::Retry(_) if self.is_last_chance(&message, disposition, outcome) => {
+                let reason = outcome.reason_of(Some(disposition));
+                let reason = format!("{reason}; given up, because its queue is about to drop it at the end of its retention");
+                plan.changes.give_up.push(self.given_up(message, outcome.cause(&reason)));
+                Fate::Blocks
+            }
             Disposition::Retry(_) if outcome.outage.is_some() => {
                 meter.retried.increment(1);
                 plan.keep.push(message);
@@ -282,10 +293,17 @@ impl Settler {
         }
     }
 
+    /// Whether the queue may drop the message before it can be handed over again.
+    fn is_last_chance(&self, message: &InFlightMessage, retry: &Disposition, outcome: &CallOutcome) -> bool {
+        let waits = outcome.outage.is_some() || retry.wait().is_some();
+        if waits { self.expiry.may_wait(message).is_zero() } else { self.expiry.left(message) <= self.visibility }
+    }
+
     /// The message only waits; it has not failed.
     fn delay(&self, changes: &mut Changes, message: InFlightMessage, wait: Duration) {
         self.invoker.meter.retried.increment(1);
-        let wait = message.at_most(wait.max(least_wait(message.receives)));
+        let wait = wait.max(least_wait(message.receives)).min(self.expiry.may_wait(&message));
+        let wait = message.at_most(wait);
         changes.hide(message.receipt, wait);
         self.attempts.keep(message.event.id, message.attempts_ms);
     }

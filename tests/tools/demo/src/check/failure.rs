@@ -31,6 +31,22 @@ pub enum Kind {
     Profile,
     /// An entry whose score failed and was not computed again.
     Score,
+    /// A fan with another verdict than is due.
+    Verdict,
+    /// A fan who won and should not, or did not and should.
+    Winner,
+    /// A code that is with the wrong fan, or with none.
+    Code,
+    /// A wrong report about the selection of a market.
+    Stats,
+    /// A task that did not end as it should.
+    Task,
+    /// A wrong message about verdicts.
+    Report,
+    /// An entry that was replicated although its fan did not change it, or was not although the fan did.
+    Resent,
+    /// Verdicts that came late, or a host that took too much memory for them.
+    Slow,
     /// A message that could not be processed.
     DeadLetter,
     /// Work was still under way when nothing changed any more.
@@ -98,6 +114,6 @@ impl Kind {
 }
 
 /// The name of an entry.
-pub(super) fn entry_name((campaign, fan): super::Name<'_>) -> String {
+pub fn entry_name((campaign, fan): super::Name<'_>) -> String {
     format!("{campaign}/{fan}")
 }

@@ -10,12 +10,14 @@ mod reasons;
 mod snapshot;
 mod table;
 
-pub use failure::{Failures, Kind};
+pub use failure::{Failures, Kind, entry_name};
 pub use profiles::accepted_fans;
-pub use snapshot::{Snapshot, flagged};
+pub use snapshot::{ByEntry, Item, Snapshot, flagged, items};
 
-use crate::generate::World;
+use crate::generate::{Expected, World};
 use crate::load::Outcome;
+use crate::selection::Change;
+use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
 /// An entry's name: campaign and fan.
@@ -24,10 +26,12 @@ pub type Name<'a> = (&'a str, &'a str);
 /// The expected state of an entry.
 #[derive(Clone, Debug)]
 pub struct Wanted<'a> {
-    /// The position of its registration.
-    pub position: usize,
     /// Its version; `None` if it was never written, because it was refused.
     pub version: Option<&'a str>,
+    /// Its fields.
+    pub fields: &'a Map<String, Value>,
+    /// The campaign that it is transferred from.
+    pub linked_from: Option<&'a str>,
 }
 
 /// The result of the checks.
@@ -41,20 +45,38 @@ pub struct Findings {
     pub reasons: BTreeMap<String, usize>,
 }
 
-/// The entries that should exist in the end: of each the latest that should be accepted.
-pub fn wanted<'a>(world: &'a World, outcomes: &[Option<&'a Outcome>]) -> BTreeMap<Name<'a>, Wanted<'a>> {
+/// The entries that should exist in the end: of each the latest that should be accepted, and what its fan changed after
+/// that.
+pub fn wanted<'a>(
+    world: &'a World,
+    outcomes: &[Option<&'a Outcome>],
+    changes: &'a [Change],
+) -> BTreeMap<Name<'a>, Wanted<'a>> {
     let version = |position: usize| Some(outcomes.get(position).copied()??.written.as_ref()?.version.as_str());
     let latest = world.latest().into_iter();
-    latest.map(|(name, position)| (name, Wanted { position, version: version(position) })).collect()
+    let mut wanted: BTreeMap<_, _> = latest
+        .filter_map(|(name, position)| match &world.registrations.get(position)?.expected {
+            Expected::Eligible { fields, linked_from } => {
+                Some((name, Wanted { version: version(position), fields, linked_from: linked_from.as_deref() }))
+            }
+            Expected::Ineligible { .. } => None,
+        })
+        .collect();
+    for change in changes {
+        if let Some(wanted) = wanted.get_mut(&change.name()) {
+            (wanted.version, wanted.fields) = (Some(change.version.as_str()), &change.fields);
+        }
+    }
+    wanted
 }
 
-/// Compares everything.
-pub fn check(world: &World, outcomes: &[Option<&Outcome>], snapshot: &Snapshot) -> Findings {
-    let wanted = wanted(world, outcomes);
+/// Compares everything that came of the registrations.
+pub fn check(world: &World, outcomes: &[Option<&Outcome>], changes: &[Change], snapshot: &Snapshot) -> Findings {
+    let wanted = wanted(world, outcomes, changes);
     let mut findings = Findings { reasons: reasons::count(outcomes), ..Findings::default() };
     let failures = &mut findings.failures;
     reasons::check(world, outcomes, &findings.reasons, failures);
-    findings.replicated = entries::check(world, &wanted, snapshot, failures);
+    findings.replicated = entries::check(&wanted, snapshot, failures);
     table::check(&wanted, snapshot, failures);
     profiles::check(world, outcomes, snapshot, failures);
     for (campaign, fan) in &snapshot.unscored {

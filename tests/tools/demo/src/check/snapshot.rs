@@ -40,12 +40,20 @@ pub struct StoredEntry {
 }
 
 /// An entry in the table.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Item {
     /// `date.updated`.
     pub version: String,
     /// `needsReplication`.
     pub flagged: bool,
+    /// `fields`, parsed.
+    pub fields: Value,
+    /// `verdict`; null where there is none.
+    pub verdict: Value,
+    /// `accessCode`.
+    pub access_code: Option<String>,
+    /// `marketId`, the market won.
+    pub market: Option<String>,
 }
 
 /// Values by campaign and fan.
@@ -72,6 +80,11 @@ impl<T> ByEntry<T> {
     /// The names of all entries with a value.
     pub fn names(&self) -> impl Iterator<Item = Name<'_>> {
         self.0.iter().flat_map(|(campaign, fans)| fans.keys().map(move |fan| (campaign.as_str(), fan.as_str())))
+    }
+
+    /// The values of a campaign, by fan.
+    pub fn of(&self, campaign: &str) -> impl Iterator<Item = (&str, &T)> {
+        self.0.get(campaign).into_iter().flatten().map(|(fan, value)| (fan.as_str(), value))
     }
 
     #[cfg(test)]
@@ -121,6 +134,20 @@ impl Snapshot {
     }
 }
 
+impl Item {
+    fn new(item: &Value) -> Self {
+        let fields = text(item, "/fields").and_then(|fields| serde_json::from_str(&fields).ok());
+        Self {
+            version: text(item, "/date/updated").unwrap_or_default(),
+            flagged: item.get("needsReplication") == Some(&Value::Bool(true)),
+            fields: fields.unwrap_or_default(),
+            verdict: item.get("verdict").cloned().unwrap_or_default(),
+            access_code: text(item, "/accessCode"),
+            market: text(item, "/marketId"),
+        }
+    }
+}
+
 /// The number of entries of the world's campaigns that are still flagged in the table.
 pub async fn flagged(world: &World, checker: &Gateway) -> Result<usize> {
     let mut count = 0;
@@ -137,7 +164,7 @@ fn held(mut entry: Value) -> Option<(String, StoredEntry)> {
 }
 
 /// A campaign's entries in the table, by fan.
-async fn items(checker: &Gateway, campaign: &str) -> Result<Vec<(String, Item)>> {
+pub async fn items(checker: &Gateway, campaign: &str) -> Result<Vec<(String, Item)>> {
     let (mut items, mut after) = (Vec::new(), None);
     loop {
         let pk = format!("CAMPAIGN#{campaign}");
@@ -145,10 +172,7 @@ async fn items(checker: &Gateway, campaign: &str) -> Result<Vec<(String, Item)>>
         let page = checker.call(&query).await?;
         for item in &page.items {
             let item: Value = serde_json::from_str(item).context("an item of the table is not JSON")?;
-            let fan = text(&item, "/globalUserId").unwrap_or_default();
-            let version = text(&item, "/date/updated").unwrap_or_default();
-            let flagged = item.get("needsReplication") == Some(&Value::Bool(true));
-            items.push((fan, Item { version, flagged }));
+            items.push((text(&item, "/globalUserId").unwrap_or_default(), Item::new(&item)));
         }
         after = page.next;
         if after.is_none() {

@@ -1,5 +1,6 @@
 //! Checks that the table has each accepted entry in its latest version and no others, and that none is flagged.
 
+use super::answer::fields_difference;
 use super::failure::{Failures, Kind, entry_name};
 use super::snapshot::Snapshot;
 use super::{Name, Wanted};
@@ -16,7 +17,11 @@ pub(super) fn check(wanted: &BTreeMap<Name<'_>, Wanted<'_>>, snapshot: &Snapshot
                 let detail = format!("the table has version {}, the latest is {version}", item.version);
                 failures.add(Kind::Table, entry_name(*name), detail);
             }
-            Some(_) => {}
+            Some(item) => {
+                if let Some(difference) = fields_difference(wanted.fields, &item.fields) {
+                    failures.add(Kind::Table, entry_name(*name), format!("in the table {difference}"));
+                }
+            }
         }
     }
     for name in snapshot.items.names() {

@@ -24,7 +24,8 @@ impl Run {
             let Expected::Eligible { fields, linked_from } = &world.registrations[position].expected else { panic!() };
             let version = outcomes[position].written.as_ref().unwrap().version.clone();
             let (fields, linked_from) = (Value::Object(fields.clone()), linked_from.clone());
-            snapshot.items.insert(campaign, fan, Item { version: version.clone(), flagged: false });
+            let item = Item { version: version.clone(), fields: fields.clone(), ..Item::default() };
+            snapshot.items.insert(campaign, fan, item);
             snapshot.entries.insert(campaign, fan, StoredEntry { version, fields, linked_from });
         }
         for (registration, outcome) in world.registrations.iter().zip(&outcomes) {
@@ -39,7 +40,7 @@ impl Run {
     }
 
     fn check(&self) -> Findings {
-        check(&self.world, &self.outcomes.iter().map(Some).collect::<Vec<_>>(), &self.snapshot)
+        check(&self.world, &self.outcomes.iter().map(Some).collect::<Vec<_>>(), &[], &self.snapshot)
     }
 
     /// One of the entries in the snapshot.
@@ -111,6 +112,10 @@ proptest! {
 
         let mut run = fresh();
         run.snapshot.items.get_mut(named(&entry)).unwrap().version = "2025-12-31T00:00:00.000Z".into();
+        run.only(Kind::Table, &subject);
+
+        let mut run = fresh();
+        run.snapshot.items.get_mut(named(&entry)).unwrap().fields["phone"] = json!("+10000000000");
         run.only(Kind::Table, &subject);
 
         let mut run = fresh();
@@ -191,4 +196,22 @@ fn all_members_of_a_response_are_compared() {
     };
     assert_eq!(refusal("NOT_INVITED", Some(json!({ "gateType": "invite" }))), None);
     assert!(refusal("NOT_INVITED", None).is_some() && refusal("CAMPAIGN_CLOSED", None).is_some());
+}
+
+#[test]
+fn what_a_fan_changed_last_is_wanted() {
+    let run = Run::new(4);
+    let ((campaign, fan), position) = run.world.latest().into_iter().next().unwrap();
+    let Expected::Eligible { fields, .. } = &run.world.registrations[position].expected else { panic!() };
+    let mut fields = fields.clone();
+    fields.insert("opt_in".to_owned(), json!("changed"));
+    let version = "2026-02-01T00:00:00.000Z".to_owned();
+    let change = Change { campaign_id: campaign.to_owned(), global_user_id: fan.to_owned(), version, fields };
+    let outcomes: Vec<_> = run.outcomes.iter().map(Some).collect();
+    let findings = check(&run.world, &outcomes, &[change], &run.snapshot);
+    let subject = format!("{campaign}/{fan}");
+    for kind in [Kind::Stale, Kind::Table] {
+        assert_eq!(findings.failures.of(kind)[0].subject, subject);
+    }
+    assert_eq!(findings.failures.lines().len(), 2);
 }

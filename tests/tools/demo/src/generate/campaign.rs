@@ -65,6 +65,16 @@ pub fn all(count: usize) -> Vec<Campaign> {
     (0..count).map(|index| campaign(index, kind(index))).collect()
 }
 
+/// The campaign of the documents' first scenario: one market, Los Angeles.
+pub fn alone() -> Campaign {
+    Campaign {
+        id: "tour".to_owned(),
+        slug: "tour".to_owned(),
+        markets: vec!["los-angeles".to_owned()],
+        ..campaign(0, Kind::Open)
+    }
+}
+
 /// The largest eleven are open. The others are small enough for invite-only campaigns, which have at most a fiftieth of
 /// all registrations.
 fn kind(index: usize) -> Kind {

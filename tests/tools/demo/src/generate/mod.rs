@@ -1,20 +1,23 @@
 //! Registrations like those of a real campaign week, made from a seed.
 //!
 //! [`generate`] makes a [`World`]: [`plan`] decides how many registrations each campaign gets, [`story`] what a fan
-//! does there and with which outcome, [`people`] who the fans are, [`form`] what they enter. The expected outcome of a
-//! registration is known from how it was made.
+//! does there and with which outcome, [`people`] who the fans are, [`form`] what they enter, [`selection`] what decides
+//! who wins. The expected outcome of a registration is known from how it was made.
 
 mod campaign;
 mod form;
 mod people;
 mod plan;
+mod selection;
 mod story;
 mod world;
 
-pub use world::{Expected, Fan, Invite, Registration, World};
+pub use selection::{FEWEST_CODES, instant};
+pub use world::{Expected, Fan, Invite, Registration, Score, Seats, Selection, World};
 
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
+use selection::Offer;
 
 /// The number of campaigns; at least 40 are required.
 const CAMPAIGNS: usize = 44;
@@ -28,9 +31,40 @@ pub fn generate(registrations: usize, seed: u64) -> World {
     let campaigns = campaign::all(CAMPAIGNS);
     let mut teller = story::Teller::new(&campaigns, StdRng::seed_from_u64(random.random()));
     let quotas = plan::quotas(&campaigns, registrations);
-    let mut stories = teller.tell(quotas);
+    let stories = teller.tell(quotas);
+    let mut world = collect(&campaigns, teller, stories, registrations, &mut random);
+    // The markets of the largest campaign, each another case.
+    let offers =
+        [Offer::Shared(0.1), Offer::Unique(0.05), Offer::Ratio(0.05), Offer::TooFewCodes(0.1), Offer::Unique(0.3)];
+    let largest = campaigns.first().map(|campaign| campaign.id.as_str()).unwrap_or_default();
+    selection::add(&mut world, largest, &offers, true, seed);
+    world
+}
+
+/// The first scenario of the documents: everybody registers for the one market of a campaign, Los Angeles, where 500 fans
+/// can win, and there are as many codes. (Of fewer than 2,000 fans a quarter can win.)
+pub fn scenario_1(registrations: usize, seed: u64) -> World {
+    let mut random = StdRng::seed_from_u64(seed);
+    let campaigns = [campaign::alone()];
+    let [only] = &campaigns;
+    let mut teller = story::Teller::new(&campaigns, StdRng::seed_from_u64(random.random()));
+    let stories = (0..registrations).map(|_| teller.newcomer(only)).collect();
+    let mut world = collect(&campaigns, teller, stories, registrations, &mut random);
+    let seats = FEWEST_CODES.min(registrations / 4);
+    selection::add(&mut world, &only.id, &[Offer::Exactly(seats)], false, seed);
+    world
+}
+
+/// The stories, in the order in which their registrations are sent, and all that the services must know for them.
+fn collect(
+    campaigns: &[campaign::Campaign],
+    teller: story::Teller<'_>,
+    stories: Vec<story::Story>,
+    registrations: usize,
+    random: &mut StdRng,
+) -> World {
     let mut placed = Vec::with_capacity(registrations);
-    for (number, story) in stories.drain(..).enumerate() {
+    for (number, story) in stories.into_iter().enumerate() {
         let mut at = random.random_range(0.0..registrations.max(1) as f64);
         for (gap_secs, registration) in story {
             at += gap_secs * NOMINAL_RATE;
@@ -47,6 +81,7 @@ pub fn generate(registrations: usize, seed: u64) -> World {
         verifications: teller.verifications,
         fans: teller.people.fans,
         registrations: placed.into_iter().map(|(_, _, registration)| registration).collect(),
+        ..World::default()
     }
 }
 

@@ -92,6 +92,13 @@ impl<'a> Teller<'a> {
         stories
     }
 
+    /// A new fan's only registration for an open campaign.
+    pub fn newcomer(&mut self, campaign: &Campaign) -> Story {
+        let fan = self.people.add(&mut self.random);
+        let form = self.form(campaign, fan);
+        vec![(0.0, self.accepted("valid", campaign, fan, form))]
+    }
+
     fn fill(&mut self, index: usize, campaign: &Campaign, quotas: &mut [usize], stories: &mut Vec<Story>) {
         let plots = plots(campaign.kind);
         // Each plot occurs once before plots are drawn at random, so that small runs have all of them too.

@@ -4,7 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// Everything that a run needs.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -21,6 +21,55 @@ pub struct World {
     pub fans: Vec<Fan>,
     /// In the order in which they are sent.
     pub registrations: Vec<Registration>,
+    /// The markets whose winners are selected in the end.
+    pub selections: Vec<Selection>,
+    /// The scoring records of their campaigns.
+    pub scores: Vec<Score>,
+}
+
+/// A market whose winners are selected.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Selection {
+    /// The campaign.
+    pub campaign_id: String,
+    /// The market.
+    pub market_id: String,
+    /// How many fans can win.
+    pub seats: Seats,
+    /// The one code of all winners, if the ticketer is TM.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shared_code: Option<String>,
+    /// The number of codes that the Code Service has for the market, apart from a shared one.
+    pub codes: usize,
+}
+
+/// How many fans can win.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Seats {
+    /// So many.
+    Capacity(usize),
+    /// This part of the eligible ones.
+    SelectionRatio(f64),
+}
+
+/// A scoring record.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Score {
+    /// The campaign.
+    pub campaign_id: String,
+    /// The fan; `None` in records that must be rejected.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub global_user_id: Option<String>,
+    /// The market of a record without a fan. The markets of a fan are those of the entry.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub market_id: Option<String>,
+    /// The higher the better.
+    pub score: f64,
+    /// RFC 3339. Breaks ties: the earlier first.
+    pub registered_at: String,
 }
 
 /// One identifier of a fan on a campaign's invite list.
@@ -133,6 +182,23 @@ impl World {
     pub fn latest(&self) -> BTreeMap<(&str, &str), usize> {
         let sent = self.registrations.iter().enumerate();
         sent.filter_map(|(position, r)| Some(((r.accepted_by()?, r.fan.as_str()), position))).collect()
+    }
+
+    /// The fans with an entry that names the market, by globalUserId.
+    pub fn fans_of(&self, campaign: &str, market: &str) -> Vec<&str> {
+        let names_it = |position: usize| match self.registrations.get(position).map(|it| &it.expected) {
+            Some(Expected::Eligible { fields, .. }) => {
+                fields.get("markets").and_then(Value::as_array).is_some_and(|all| all.iter().any(|it| it == market))
+            }
+            _ => false,
+        };
+        let entries = self.latest().into_iter().filter(|((of, _), position)| *of == campaign && names_it(*position));
+        entries.map(|((_, fan), _)| fan).collect()
+    }
+
+    /// The campaigns with markets whose winners are selected.
+    pub fn selected_campaigns(&self) -> BTreeSet<&str> {
+        self.selections.iter().map(|selection| selection.campaign_id.as_str()).collect()
     }
 
     /// The ids of all campaigns.

@@ -244,6 +244,23 @@ while :; do sleep 0.02; done"#;
     }
 
     #[tokio::test]
+    async fn a_failpoint_set_later_stops_the_host_and_is_reached_after_that() {
+        let folder = tempfile::tempdir().unwrap();
+        let aborts = r#"case "$*" in *"--abort-at-step commit:2"*)
+            echo '{"event":"listening","http":"a","gateway":"b"}'; sleep 0.2; kill -ABRT $$;; esac"#;
+        let host = Host::start(launch(folder.path(), &format!("{aborts}\n{SERVE}"))).await.unwrap();
+        host.arm("commit:2").await.unwrap();
+        assert_eq!((host.restarts(), host.endpoint().addresses().await.unwrap().http.as_str()), (0, "http://a"));
+        let mut waited = 0;
+        while host.restarts() == 0 && waited < 500 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+            waited += 1;
+        }
+        assert_eq!(host.endpoint().addresses().await.unwrap().http, "http://127.0.0.1:1");
+        host.stop().await.unwrap();
+    }
+
+    #[tokio::test]
     async fn a_host_that_ends_by_itself_is_a_failure_with_its_log() {
         let folder = tempfile::tempdir().unwrap();
         let error = Host::start(launch(folder.path(), "echo 'five diagnostics' >&2; exit 2")).await.err().unwrap();

@@ -1,93 +1,13 @@
 //! The fakes over HTTP, as a host uses them.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
-use fake_services::contract::{self, Contract};
-use fake_services::{FakeServices, Faults, Options, Service};
-use jsonwebtoken::{Algorithm, EncodingKey, Header};
-use reqwest::{Client, Method, StatusCode};
+mod fixture;
+mod selection;
+
+use fake_services::{Faults, Service};
+use fixture::{FAR, Fixture, V1, V2, entry, statuses, token};
+use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
-
-/// A key for this test only.
-const PRIVATE_KEY: &str = "\
------BEGIN PRIVATE KEY-----
-MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQg11p2d9Wn6x6UKzJt
-kDjGDBADx6cldLRiwXAnCZwP24GhRANCAAScJViGQN73G3oB3xU5b/OCDlYcaoVK
-vXzNvTrKGsQvEgMC43OCd4Q+BtK8dMUrI6Cr0zccnQ6Pn4fSm+B503rb
------END PRIVATE KEY-----";
-
-const PUBLIC_KEY: &str = "\
------BEGIN PUBLIC KEY-----
-MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEnCVYhkDe9xt6Ad8VOW/zgg5WHGqF
-Sr18zb06yhrELxIDAuNzgneEPgbSvHTFKyOgq9M3HJ0Oj5+H0pvgedN62w==
------END PUBLIC KEY-----";
-
-const FAR: u64 = 4_102_444_800;
-const V1: &str = "2026-01-01T00:00:00.001Z";
-const V2: &str = "2026-01-01T00:00:00.002Z";
-
-struct Fixture {
-    services: FakeServices,
-    client: Client,
-    contracts: [(Service, Contract); 3],
-}
-
-impl Fixture {
-    async fn new(faults: Faults) -> Self {
-        let options = Options { public_key: Some(PUBLIC_KEY.to_owned()), faults, ..Options::default() };
-        let parse = |service, text| (service, Contract::parse(text).unwrap());
-        let contracts = [
-            parse(Service::Entry, contract::ENTRY),
-            parse(Service::User, contract::USER),
-            parse(Service::Campaign, contract::CAMPAIGN),
-        ];
-        Self { services: FakeServices::start(options).await.unwrap(), client: Client::new(), contracts }
-    }
-
-    /// Sends a request with a token, on a connection of its own. Returns status and body.
-    async fn send(
-        &self,
-        service: Service,
-        method: Method,
-        path: &str,
-        body: Option<Value>,
-    ) -> reqwest::Result<(StatusCode, Value)> {
-        let url = format!("{}{path}", self.services.url(service));
-        let mut request = self.client.request(method, url).bearer_auth(token(service.name(), FAR));
-        if let Some(body) = body {
-            request = request.json(&body);
-        }
-        let response = request.send().await?;
-        Ok((response.status(), response.json().await?))
-    }
-
-    /// Calls an operation. The response must be 200 and conform to the contract.
-    async fn call(&self, service: Service, operation: &str, method: Method, path: &str, body: Option<Value>) -> Value {
-        let (status, answer) = self.send(service, method, path, body).await.unwrap();
-        assert_eq!(status, StatusCode::OK, "{operation}: {answer}");
-        let (_, contract) = self.contracts.iter().find(|(name, _)| *name == service).unwrap();
-        contract.check_answer(operation, &answer).unwrap();
-        answer
-    }
-
-    async fn upsert(&self, campaign: &str, entries: Vec<Value>) -> Value {
-        let body = json!({ "entries": entries });
-        self.call(Service::Entry, "upsertEntries", Method::POST, &format!("/{campaign}/entries"), Some(body)).await
-    }
-}
-
-fn token(audience: &str, exp: u64) -> String {
-    let key = EncodingKey::from_ec_pem(PRIVATE_KEY.as_bytes()).unwrap();
-    jsonwebtoken::encode(&Header::new(Algorithm::ES256), &json!({ "aud": audience, "exp": exp }), &key).unwrap()
-}
-
-fn entry(id: &str, version: &str) -> Value {
-    json!({ "globalUserId": id, "campaignId": "c1", "fields": { "markets": [version] }, "version": version,
-            "date": { "created": V1, "updated": version, "fanModified": version } })
-}
-
-fn statuses(answer: &Value) -> Vec<&str> {
-    answer["results"].as_array().unwrap().iter().map(|result| result["status"].as_str().unwrap()).collect()
-}
 
 #[tokio::test]
 async fn a_call_needs_a_token_for_this_service_signed_by_the_host_and_in_date() {
@@ -266,7 +186,7 @@ async fn point_2_a_fan_can_spoil_a_request_for_all() {
 async fn campaigns_and_markets_are_those_that_were_put_in() {
     let fixture = Fixture::new(Faults::default()).await;
     let campaign = json!({ "id": "c1", "slug": "artist", "status": "ACTIVE" });
-    let market = json!({ "id": "m1", "campaignId": "c1" });
+    let market = json!({ "id": "m1", "campaignId": "c1", "ticketer": "TM", "capacity": 5, "sharedCode": "SHARED" });
     let put = |path, body: &Value| fixture.send(Service::Campaign, Method::PUT, path, Some(body.clone()));
     put("/_control/campaigns/c1", &campaign).await.unwrap();
     put("/_control/campaigns/c1/markets/m1", &market).await.unwrap();

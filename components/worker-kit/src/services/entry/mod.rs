@@ -1,4 +1,13 @@
-//! The Entry Service (`schemas/services/entry.json`).
+//! The Entry Service (`schemas/services/entry.json`): entries and invite lists, and in modules of their own what selection
+//! asks of it.
+
+mod codes;
+mod scoring;
+mod stats;
+
+pub use codes::{AssignStatus, Assigned, Assignment};
+pub use scoring::{Code, MAX_PER_PAGE, Score, ScoringPage, ScoringQuery, ScoringRecord, ScoringState};
+pub use stats::{Stats, StatsStatus};
 
 use super::{Answer, AnswerSummary, Client, Path, Results, ServiceError};
 use crate::Call;
@@ -166,12 +175,12 @@ pub struct Entries<'a, T> {
 struct Changes<T> {
     results: Option<Vec<T>>,
     success: Option<bool>,
-    #[serde(alias = "deletedCount")]
+    #[serde(alias = "deletedCount", alias = "assignedCount")]
     upserted_count: Option<u64>,
 }
 
 impl<T: DeserializeOwned> Answer for Changes<T> {
-    const MEMBERS: &[&str] = &["results", "success", "upsertedCount", "deletedCount"];
+    const MEMBERS: &[&str] = &["results", "success", "upsertedCount", "deletedCount", "assignedCount"];
 }
 
 #[derive(Deserialize)]
@@ -268,12 +277,11 @@ impl<'a> EntryService<'a> {
 #[allow(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
-    use crate::services::error::parse;
 
     /// What a service's answer to three entries says of them, as `fan status`, or the error.
     fn read(answer: &str) -> Result<Vec<String>, ServiceError> {
         let summary = AnswerSummary::new("entry", 200, answer);
-        let answer: Changes<Deleted> = parse(&summary, answer)?;
+        let answer = Changes::<Deleted>::read(&summary, answer)?;
         let done = |fan: &&str| Deleted { global_user_id: (*fan).to_owned(), status: DeleteStatus::Deleted };
         let results = answer.results(summary, &["u", "v", "w"], done)?.results;
         Ok(results.into_iter().map(|it| format!("{} {:?}", it.global_user_id, it.status)).collect())

@@ -1,0 +1,195 @@
+//! Saves a batch: assigns the winners' codes by campaign, writes all verdicts, and has the winners reported.
+
+use crate::plan::{Campaign, Job, Settled, plan};
+use crate::ports::{Ports, Report};
+use crate::selection::{Prize, Selection};
+use crate::verdict::{self, MAX_ROUNDS, Next, Written};
+use futures::{Stream, StreamExt, stream};
+use serde_json::json;
+use std::collections::BTreeMap;
+use std::pin::pin;
+use worker_kit::Disposition;
+use worker_kit::services::entry::Assignment;
+use worker_kit::services::{MAX_PER_REQUEST, isolate};
+
+/// Most campaigns at a time. The Entry Service's limit is per campaign, so one that must wait does not delay the
+/// others.
+const CAMPAIGNS: usize = 8;
+/// Most requests at a time for one campaign.
+const REQUESTS_PER_CAMPAIGN: usize = 4;
+/// Most losers of one update.
+const LOSERS_PER_UPDATE: usize = 500;
+
+/// What became of a part of a batch.
+#[derive(Default)]
+struct Saved {
+    /// Records that are settled.
+    settled: Settled,
+    /// Winners who hold their codes in the Entry Service and in the table. Their records are settled when they are
+    /// reported.
+    winners: Vec<Job>,
+}
+
+/// Saves the selections; returns the disposition of each record.
+pub async fn save(ports: &impl Ports, selections: Vec<(usize, Selection)>) -> Settled {
+    let campaigns = plan(selections).into_iter().map(|(campaign_id, plan)| campaign(ports, campaign_id, plan));
+    let Saved { mut settled, winners } = together(stream::iter(campaigns).buffer_unordered(CAMPAIGNS)).await;
+    settled.extend(report(ports, winners).await);
+    settled
+}
+
+async fn campaign(ports: &impl Ports, campaign_id: String, Campaign { passes, losers }: Campaign) -> Saved {
+    let mut saved = Saved::default();
+    for pass in passes {
+        let requests = pass.chunks(MAX_PER_REQUEST).map(|jobs| winners(ports, &campaign_id, jobs.to_vec()));
+        saved.add(together(stream::iter(requests).buffer_unordered(REQUESTS_PER_CAMPAIGN)).await);
+    }
+    for jobs in losers.chunks(LOSERS_PER_UPDATE) {
+        saved.add(write(ports, jobs.to_vec()).await);
+    }
+    saved
+}
+
+/// Assigns the codes of one request, and writes them at once: a crash leaves no more than this request half done.
+async fn winners(ports: &impl Ports, campaign_id: &str, jobs: Vec<Job>) -> Saved {
+    let (settled, assigned) = assign(ports, campaign_id, jobs).await;
+    let mut saved = Saved { settled, winners: vec![] };
+    saved.add(write(ports, assigned).await);
+    saved
+}
+
+/// Repeats the request without those who kept it from being taken, at most [`MAX_ROUNDS`] times. Returns what is settled,
+/// and the jobs whose codes the Entry Service holds.
+async fn assign(ports: &impl Ports, campaign_id: &str, mut jobs: Vec<Job>) -> (Settled, Vec<Job>) {
+    let send = async |jobs: &[Job]| ports.assign(campaign_id, &assignments(jobs)).await;
+    let (mut settled, mut assigned) = (vec![], vec![]);
+    for _ in 0..MAX_ROUNDS {
+        if jobs.is_empty() {
+            return (settled, assigned);
+        }
+        for (sent, answer) in isolate(std::mem::take(&mut jobs), 1, &send).await {
+            if let Err(error) = &answer {
+                let data = json!({"campaignId": campaign_id, "winners": sent.len()});
+                ports.failed("Codes not assigned", error, data);
+            }
+            for job in sent {
+                let next = answer.as_ref().map(|answer| verdict::after_assign(answer, &job.global_user_id));
+                match next.unwrap_or_else(|error| Next::Settle(error.disposition())) {
+                    Next::Write => assigned.push(job),
+                    Next::Again => jobs.push(job),
+                    Next::Settle(disposition) => settled.extend(job.settle(&disposition)),
+                }
+            }
+        }
+    }
+    let left = Disposition::retry("the entry service kept assigning nothing because of other winners");
+    settled.extend(jobs.into_iter().flat_map(|job| job.settle(&left)));
+    (settled, assigned)
+}
+
+fn assignments(jobs: &[Job]) -> Vec<Assignment> {
+    let assignment = |job: &Job| {
+        let Prize { market_id, code } = job.won.clone()?;
+        Some(Assignment { global_user_id: job.global_user_id.clone(), market_id, code })
+    };
+    jobs.iter().filter_map(assignment).collect()
+}
+
+/// Writes verdicts to the fans' items. Updates fail one by one: the others are done.
+async fn write(ports: &impl Ports, jobs: Vec<Job>) -> Saved {
+    let mut saved = Saved::default();
+    if jobs.is_empty() {
+        return saved;
+    }
+    let results = ports.update(jobs.iter().map(verdict::update).collect()).await;
+    let mut unmet = vec![];
+    for (index, job) in jobs.into_iter().enumerate() {
+        let written = match results.as_ref().map(|results| results.get(index)) {
+            Ok(Some(error)) => verdict::after_update(error.as_ref()),
+            Ok(None) => {
+                let problem = "table demand-table: the response does not mention the update";
+                Written::Failed(Disposition::retry(problem))
+            }
+            Err(error) => Written::Failed(error.disposition()),
+        };
+        match written {
+            Written::Done if job.won.is_some() => saved.winners.push(job),
+            Written::Done => saved.settled.extend(job.settle(&Disposition::Ack)),
+            Written::Unmet => unmet.push(job),
+            Written::Failed(disposition) => saved.settled.extend(job.settle(&disposition)),
+        }
+    }
+    saved.settled.extend(explain(ports, unmet).await);
+    saved
+}
+
+/// The dispositions of jobs whose items do not meet the condition, by the items as they are now.
+async fn explain(ports: &impl Ports, jobs: Vec<Job>) -> Settled {
+    if jobs.is_empty() {
+        return vec![];
+    }
+    let items = ports.read(jobs.iter().map(Job::key).collect()).await;
+    if let Err(error) = &items {
+        ports.warn("Items not read", json!({"items": jobs.len(), "problem": error.message}));
+    }
+    let settle = |(index, job): (usize, Job)| {
+        let disposition = match items.as_ref().map(|items| items.get(index)) {
+            Ok(Some(item)) => verdict::why_not(&job, item.as_deref()),
+            Ok(None) => Disposition::retry("table demand-table: the response does not mention the item"),
+            Err(error) => error.disposition(),
+        };
+        job.settle(&disposition)
+    };
+    jobs.into_iter().enumerate().flat_map(settle).collect()
+}
+
+/// Queues one report a campaign and market. Winners whose report is not queued are delivered again, all of the market:
+/// they are in the Entry Service and the table already, so nothing happens to them twice, and the report is repeated with
+/// the same number. It is a lower bound of how many are selected, never an increment, so a report that arrives twice, or
+/// winners who are in two reports, count no one twice. Without the report the market's last winners might never be told.
+async fn report(ports: &impl Ports, winners: Vec<Job>) -> Settled {
+    let mut markets: BTreeMap<(String, String), Vec<Job>> = BTreeMap::new();
+    for job in winners {
+        let market_id = job.won.iter().map(|prize| prize.market_id.clone()).collect();
+        markets.entry((job.campaign_id.clone(), market_id)).or_default().push(job);
+    }
+    if markets.is_empty() {
+        return vec![];
+    }
+    let report = |((campaign_id, market_id), jobs): (&(String, String), &Vec<Job>)| Report {
+        campaign_id: campaign_id.clone(),
+        market_id: market_id.clone(),
+        selected: jobs.len(),
+    };
+    let sent = ports.report(&markets.iter().map(report).collect::<Vec<_>>()).await;
+    let mut settled = vec![];
+    for (index, ((campaign_id, market_id), jobs)) in markets.into_iter().enumerate() {
+        let disposition = match sent.as_ref().map(|sent| sent.get(index)) {
+            Ok(Some(Ok(_))) => Disposition::Ack,
+            Ok(Some(Err(error))) | Err(error) => error.disposition(),
+            Ok(None) => Disposition::retry("verdictReporterQueue: the response does not mention the message"),
+        };
+        if disposition != Disposition::Ack {
+            let data = json!({"campaignId": campaign_id, "marketId": market_id, "winners": jobs.len()});
+            ports.warn("Winners not reported", data);
+        }
+        settled.extend(jobs.into_iter().flat_map(|job| job.settle(&disposition)));
+    }
+    settled
+}
+
+impl Saved {
+    fn add(&mut self, other: Self) {
+        self.settled.extend(other.settled);
+        self.winners.extend(other.winners);
+    }
+}
+
+/// What became of all parts.
+async fn together(parts: impl Stream<Item = Saved>) -> Saved {
+    let (mut all, mut parts) = (Saved::default(), pin!(parts));
+    while let Some(part) = parts.next().await {
+        all.add(part);
+    }
+    all
+}

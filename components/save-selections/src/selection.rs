@@ -1,0 +1,103 @@
+//! A message of saveSelectionQueue. Pure.
+
+use serde::Deserialize;
+
+/// The body of a message. `taskId` is for people: the task, or the refresh, that sent it.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Body {
+    task_id: String,
+    campaign_id: String,
+    market_id: String,
+    global_user_id: String,
+    verdict: bool,
+    #[serde(default)]
+    code: Option<String>,
+}
+
+/// What a selection says of one fan.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Selection {
+    /// The campaign.
+    pub campaign_id: String,
+    /// The fan.
+    pub global_user_id: String,
+    /// What a winner has won; `None` for a loser.
+    pub won: Option<Prize>,
+}
+
+/// What a winner gets.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Prize {
+    /// The market that selected the fan.
+    pub market_id: String,
+    /// The access code.
+    pub code: String,
+}
+
+impl Selection {
+    /// Checks a body. The error is a reason to reject the record, and names the field.
+    pub fn new(body: Body) -> Result<Self, String> {
+        let Body { task_id, campaign_id, market_id, global_user_id, verdict, code } = body;
+        let texts = [
+            ("taskId", &task_id),
+            ("campaignId", &campaign_id),
+            ("marketId", &market_id),
+            ("globalUserId", &global_user_id),
+        ];
+        if let Some((field, _)) = texts.into_iter().find(|(_, text)| text.is_empty()) {
+            return Err(format!("malformed: {field} is empty"));
+        }
+        let won = match (verdict, code) {
+            (true, Some(code)) if !code.is_empty() => Some(Prize { market_id, code }),
+            (true, _) => return Err("malformed: code is missing or empty, but verdict is true".to_owned()),
+            (false, Some(_)) => return Err("malformed: code is there, but verdict is false".to_owned()),
+            (false, None) => None,
+        };
+        Ok(Self { campaign_id, global_user_id, won })
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    fn winner() -> Value {
+        json!({"taskId": "t", "campaignId": "c", "marketId": "m", "globalUserId": "u", "verdict": true, "code": "A"})
+    }
+
+    fn with(field: &str, value: Value) -> Result<Selection, String> {
+        let mut body = winner();
+        body.as_object_mut().unwrap().insert(field.to_owned(), value);
+        Selection::new(serde_json::from_value(body).unwrap())
+    }
+
+    #[test]
+    fn a_winner_has_a_code_and_a_loser_has_none() {
+        let prize = Prize { market_id: "m".to_owned(), code: "A".to_owned() };
+        assert_eq!(with("taskId", json!("t")).unwrap().won, Some(prize));
+        let mut loser = winner();
+        loser["verdict"] = json!(false);
+        for code in [Value::Null, json!("A")] {
+            loser["code"] = code.clone();
+            let read = Selection::new(serde_json::from_value(loser.clone()).unwrap());
+            match code {
+                Value::Null => assert_eq!(read.unwrap().won, None),
+                _ => assert_eq!(read.unwrap_err(), "malformed: code is there, but verdict is false"),
+            }
+        }
+    }
+
+    #[test]
+    fn a_malformed_message_names_its_field() {
+        for field in ["taskId", "campaignId", "marketId", "globalUserId"] {
+            assert_eq!(with(field, json!("")).unwrap_err(), format!("malformed: {field} is empty"));
+        }
+        for code in [json!(""), Value::Null] {
+            let problem = with("code", code).unwrap_err();
+            assert_eq!(problem, "malformed: code is missing or empty, but verdict is true");
+        }
+    }
+}

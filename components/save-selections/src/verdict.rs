@@ -1,0 +1,228 @@
+//! The update of a fan's item, and what follows from an answer. Pure.
+
+use crate::plan::Job;
+use crate::selection::Prize;
+use serde::Deserialize;
+use serde_json::Value;
+use worker_kit::Disposition;
+use worker_kit::platform::{
+    Error, ErrorKind,
+    table::{Predicate, Update},
+};
+use worker_kit::services::Results;
+use worker_kit::services::entry::{AssignStatus, Assigned};
+
+/// Rounds of a request that the Entry Service took in parts, after which the rest is delivered again.
+pub const MAX_ROUNDS: usize = 5;
+
+/// How the reason of a winner begins who holds another code: such a record is done, and counted under this word.
+const FAILED: &str = "FAILED: ";
+
+/// What to do for a winner after a request to the Entry Service.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Next {
+    /// The Entry Service has the fan's code: write it to the item.
+    Write,
+    /// Another fan kept the service from assigning it: send it again without that one.
+    Again,
+    /// Nothing more: the disposition of its records.
+    Settle(Disposition),
+}
+
+/// What became of an update.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Written {
+    /// The item says the same as the selection.
+    Done,
+    /// The item does not meet the condition: read it to learn why.
+    Unmet,
+    /// It failed: the disposition of its records.
+    Failed(Disposition),
+}
+
+/// Whether it is the disposition of a winner who holds another code.
+pub fn is_failed(disposition: &Disposition) -> bool {
+    matches!(disposition, Disposition::Skip(reason) if reason.starts_with(FAILED))
+}
+
+/// The next step after a request to assign codes. All codes of a request are assigned, or none is; an answer that says
+/// `assigned` beside other words means that the fan has held this very code before.
+pub fn after_assign(answer: &Results<Assigned>, fan: &str) -> Next {
+    let Some(Assigned { status, message, .. }) = answer.results.iter().find(|result| result.global_user_id == fan)
+    else {
+        return Next::Settle(Disposition::retry(answer.unmentioned()));
+    };
+    let why = message.as_deref().unwrap_or("it does not say why");
+    let retry = |what: String| Next::Settle(Disposition::retry(answer.told(what)));
+    match status {
+        AssignStatus::Assigned => Next::Write,
+        AssignStatus::Unassigned => Next::Again,
+        AssignStatus::Held => Next::Settle(failed()),
+        // The entry may still be on its way to the service.
+        AssignStatus::Unknown => retry("unknown: it holds no such entry".to_owned()),
+        AssignStatus::Invalid => retry(format!("invalid: {why}")),
+    }
+}
+
+/// A fan has one scoring record, and so one code, in a campaign. The code stays reserved for a later task of its market.
+fn failed() -> Disposition {
+    Disposition::Skip(format!("{FAILED}the fan holds another code, which stays"))
+}
+
+/// Writes the verdict, and nothing else, to an item that exists. A winner's holds no other code and is of no other market;
+/// a loser's holds no code. What the fan changes meanwhile stays, and that the entry is still to be replicated.
+pub fn update(job: &Job) -> Update {
+    let exists = Predicate::Exists("pk".to_owned());
+    let set = |path: &str, value: Value| (path.to_owned(), value.to_string());
+    let absent_or = |(path, value): &(String, String)| Predicate::AbsentOrEquals((path.clone(), value.clone()));
+    let (set, condition) = match &job.won {
+        Some(Prize { market_id, code }) => {
+            let prize = [set("accessCode", code.as_str().into()), set("marketId", market_id.as_str().into())];
+            let condition = [exists].into_iter().chain(prize.iter().map(absent_or)).collect();
+            ([set("verdict", true.into())].into_iter().chain(prize).collect(), condition)
+        }
+        None => (vec![set("verdict", false.into())], vec![exists, Predicate::NotExists("accessCode".to_owned())]),
+    };
+    Update { key: job.key(), set, remove: vec![], condition }
+}
+
+/// What became of an update that has this error, or none.
+pub fn after_update(error: Option<&Error>) -> Written {
+    match error {
+        None => Written::Done,
+        Some(error) if error.kind == ErrorKind::ConditionFailed => Written::Unmet,
+        Some(error) => Written::Failed(error.disposition()),
+    }
+}
+
+/// What an item holds of selections.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Held {
+    access_code: Option<Value>,
+    market_id: Option<Value>,
+}
+
+/// The disposition of a job whose update found its condition not met, by the item as it is now.
+pub fn why_not(job: &Job, item: Option<&str>) -> Disposition {
+    let Some(item) = item else { return Disposition::Skip("gone: the fan has no entry any more".to_owned()) };
+    let Held { access_code, market_id } = match serde_json::from_str(item) {
+        Ok(held) => held,
+        Err(problem) => return Disposition::Reject(format!("malformed: the item's {problem}")),
+    };
+    let differs = |held: &Option<Value>, text: &str| held.as_ref().is_some_and(|held| held != text);
+    match &job.won {
+        Some(won) if differs(&access_code, &won.code) || differs(&market_id, &won.market_id) => failed(),
+        None if access_code.is_some() => Disposition::Skip("winner: the fan holds a code".to_owned()),
+        Some(_) | None => Disposition::retry("the item changed while the verdict was written"),
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+#[allow(non_snake_case, reason = "names that begin with a line of docs/delivery.md")]
+mod tests {
+    use super::*;
+    use crate::testing::{answer, job, lost, won};
+    use serde_json::json;
+
+    const TOLD: &str = "the entry service answered with status 200";
+
+    fn assigned(status: AssignStatus, message: Option<&str>) -> Next {
+        let message = message.map(str::to_owned);
+        after_assign(&answer(vec![Assigned { global_user_id: "u".to_owned(), status, message }]), "u")
+    }
+
+    #[test]
+    fn a_fan_who_holds_this_code_gets_it_written() {
+        assert_eq!(assigned(AssignStatus::Assigned, None), Next::Write);
+    }
+
+    #[test]
+    fn a_fan_kept_out_by_another_is_sent_again() {
+        assert_eq!(assigned(AssignStatus::Unassigned, None), Next::Again);
+    }
+
+    #[test]
+    fn a_winner_of_another_market_is_done_and_counted_as_failed() {
+        let Next::Settle(disposition) = assigned(AssignStatus::Held, None) else { unreachable!() };
+        assert!(is_failed(&disposition), "{disposition:?}");
+        assert!(!is_failed(&Disposition::Ack) && !is_failed(&Disposition::Skip("winner: …".to_owned())));
+    }
+
+    #[test]
+    fn d2_6__an_unknown_or_invalid_entry_is_retried_with_the_reason() {
+        let retry = |what: &str| Next::Settle(Disposition::retry(format!("{TOLD}, and of the record: {what}")));
+        assert_eq!(assigned(AssignStatus::Unknown, None), retry("unknown: it holds no such entry"));
+        assert_eq!(assigned(AssignStatus::Invalid, Some("no market m")), retry("invalid: no market m"));
+    }
+
+    #[test]
+    fn an_answer_that_does_not_mention_a_fan_is_not_success() {
+        let next = after_assign(&answer(vec![]), "u");
+        assert_eq!(next, Next::Settle(Disposition::retry(format!("{TOLD}, which does not mention the record: {{}}"))));
+    }
+
+    #[test]
+    fn a_winner_is_written_unless_the_item_is_gone_or_holds_another_code() {
+        let update = update(&job(won("u", "m", "A\"1")));
+        let set = [("verdict", "true"), ("accessCode", r#""A\"1""#), ("marketId", r#""m""#)];
+        assert_eq!(update.set, set.map(|(path, value)| (path.to_owned(), value.to_owned())));
+        let absent_or = |(path, value): (&str, &str)| Predicate::AbsentOrEquals((path.to_owned(), value.to_owned()));
+        let [_, code, market] = set.map(absent_or);
+        assert_eq!(update.condition, [Predicate::Exists("pk".into()), code, market]);
+        assert!(update.remove.is_empty());
+    }
+
+    #[test]
+    fn a_loser_is_written_unless_the_item_is_gone_or_holds_a_code() {
+        let update = update(&job(lost("u", "m")));
+        assert_eq!(update.set, [("verdict".to_owned(), "false".to_owned())]);
+        let condition = [Predicate::Exists("pk".into()), Predicate::NotExists("accessCode".into())];
+        assert_eq!(update.condition, condition);
+    }
+
+    #[test]
+    fn no_update_touches_what_replication_goes_by() {
+        for selection in [won("u", "m", "A"), lost("u", "m")] {
+            for (path, _) in update(&job(selection)).set {
+                assert!(["verdict", "accessCode", "marketId"].contains(&path.as_str()), "{path}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_update_that_failed_goes_back_alone() {
+        assert_eq!(after_update(None), Written::Done);
+        let after = |kind| after_update(Some(&Error::new(kind, "why")));
+        assert_eq!(after(ErrorKind::ConditionFailed), Written::Unmet);
+        assert_eq!(after(ErrorKind::Unavailable), Written::Failed(Disposition::retry("why")));
+        assert_eq!(after(ErrorKind::Invalid), Written::Failed(Disposition::GiveUp("invalid: why".to_owned())));
+    }
+
+    #[test]
+    fn an_item_tells_why_its_verdict_was_not_written() {
+        let tell = |selection, item: Option<Value>| {
+            let item = item.map(|item| item.to_string());
+            match why_not(&job(selection), item.as_deref()) {
+                Disposition::Skip(reason) => reason.split(':').next().unwrap().to_owned(),
+                Disposition::Retry(retry) => retry.reason,
+                other => format!("{other:?}"),
+            }
+        };
+        let (winner, loser) = (won("u", "m", "A"), lost("u", "m"));
+        let changed = "the item changed while the verdict was written";
+        for (selection, item, expected) in [
+            (winner.clone(), None, "gone"),
+            (winner.clone(), Some(json!({"accessCode": "B", "marketId": "m"})), "FAILED"),
+            (winner.clone(), Some(json!({"accessCode": "A", "marketId": "n"})), "FAILED"),
+            (winner.clone(), Some(json!({"accessCode": "A", "marketId": "m"})), changed),
+            (winner, Some(json!({"fields": "{}"})), changed),
+            (loser.clone(), None, "gone"),
+            (loser.clone(), Some(json!({"accessCode": "B"})), "winner"),
+            (loser, Some(json!({"fields": "{}"})), changed),
+        ] {
+            assert_eq!(tell(selection.clone(), item.clone()), expected, "{selection:?} {item:?}");
+        }
+    }
+}

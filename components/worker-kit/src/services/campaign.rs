@@ -1,0 +1,119 @@
+//! The Campaign Service (`schemas/services/campaign.json`). Of campaigns and markets only what workers ask for is read.
+
+use super::{Answer, Client, Path, ServiceError};
+use crate::Call;
+use serde::de::Error;
+use serde::{Deserialize, Deserializer};
+use serde_json::Number;
+
+/// The Campaign Service, as one call uses it.
+#[derive(Clone, Debug)]
+pub struct CampaignService<'a>(Client<'a>);
+
+/// A campaign.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq)]
+pub struct Campaign {
+    /// Its id.
+    pub id: String,
+    /// `ACTIVE`, `TRANSFERRING` or `CLOSED`; `OPEN` is another name of `ACTIVE`.
+    pub status: String,
+}
+
+/// A market of a campaign.
+#[derive(Clone, Debug, Deserialize, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct Market {
+    /// Its id.
+    pub id: String,
+    /// Its campaign.
+    pub campaign_id: String,
+    /// With `TM` all winners share one code; with any other value each needs a code of their own.
+    pub ticketer: String,
+    /// How many fans can win.
+    #[serde(default, deserialize_with = "whole")]
+    pub capacity: Option<u64>,
+    /// The share of the eligible fans that can win, above 0 and at most 1; instead of a capacity.
+    #[serde(default)]
+    pub selection_ratio: Option<f64>,
+    /// The code that all winners share.
+    #[serde(default)]
+    pub shared_code: Option<String>,
+}
+
+impl Answer for Campaign {
+    // Not `status`, which many a health page has.
+    const MEMBERS: &[&str] = &["slug"];
+}
+
+impl Answer for Market {
+    const MEMBERS: &[&str] = &["ticketer"];
+}
+
+/// A whole number, also as one that is written with a fraction of 0, as of a service that counts in doubles.
+fn whole<'de, D: Deserializer<'de>>(number: D) -> Result<Option<u64>, D::Error> {
+    /// Above this a double no longer tells neighbouring integers apart.
+    const MAX_EXACT: f64 = 9_007_199_254_740_991.0;
+    let Some(number) = Option::<Number>::deserialize(number)? else { return Ok(None) };
+    let exact = |double: &f64| double.fract() == 0.0 && (0.0..=MAX_EXACT).contains(double);
+    let integer = number.as_u64().or_else(|| number.as_f64().filter(exact).map(|double| double as u64));
+    integer.map(Some).ok_or_else(|| D::Error::custom(format!("{number} is not a count")))
+}
+
+impl<'a> CampaignService<'a> {
+    /// The service, as `call` uses it.
+    pub fn new(call: &'a Call) -> Self {
+        Self(Client { service: "campaign", call })
+    }
+
+    /// The campaign of that id; `None` if the service does not know it.
+    pub async fn campaign(&self, id: &str) -> Result<Option<Campaign>, ServiceError> {
+        self.0.find(Path::new("/campaigns/{campaignId}", &[id])).await
+    }
+
+    /// A market of a campaign; `None` if the service does not know it.
+    pub async fn market(&self, campaign_id: &str, market_id: &str) -> Result<Option<Market>, ServiceError> {
+        self.0.find(Path::new("/campaigns/{campaignId}/markets/{marketId}", &[campaign_id, market_id])).await
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+    use crate::services::AnswerSummary;
+
+    fn capacity(text: &str) -> Result<Option<u64>, ServiceError> {
+        let body = format!(r#"{{"id":"m","campaignId":"c","ticketer":"TM","name":"Los Angeles","capacity":{text}}}"#);
+        let market = Market::read(&AnswerSummary::new("campaign", 200, &body), &body)?;
+        Ok(market.capacity)
+    }
+
+    #[test]
+    fn a_capacity_is_a_whole_number() {
+        for (text, expected) in [("500", Some(500)), ("500.0", Some(500)), ("5e2", Some(500)), ("0", Some(0))] {
+            assert_eq!(capacity(text), Ok(expected), "{text}");
+        }
+        assert_eq!(capacity("null"), Ok(None));
+        for text in ["500.5", "-1", "1e300", "\"500\""] {
+            assert!(capacity(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_market_has_a_capacity_or_a_ratio_and_a_code_that_is_shared_or_none() {
+        let body = r#"{"id":"m","campaignId":"c","ticketer":"TM","selectionRatio":0.1,"sharedCode":"S-1"}"#;
+        let market = Market::read(&AnswerSummary::new("campaign", 200, body), body).unwrap();
+        let (campaign_id, ticketer) = ("c".to_owned(), "TM".to_owned());
+        let (selection_ratio, shared_code) = (Some(0.1), Some("S-1".to_owned()));
+        let expected =
+            Market { id: "m".to_owned(), campaign_id, ticketer, capacity: None, selection_ratio, shared_code };
+        assert_eq!(market, expected);
+    }
+
+    #[test]
+    fn a_health_page_is_not_a_campaign() {
+        let page = r#"{"status":"UP"}"#;
+        assert!(Campaign::read(&AnswerSummary::new("campaign", 200, page), page).is_err());
+        assert_eq!(Campaign::expects(), ["slug"]);
+    }
+}

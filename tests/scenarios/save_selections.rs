@@ -1,0 +1,240 @@
+//! Selections on their way from saveSelectionQueue: into the Entry Service, demand-table and the Code Service.
+
+use super::services::attribute;
+use fake_services::{CodeState, Faults, Service};
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+use tests::{TestHost, entry, impatient, wait};
+
+const CAMPAIGN: &str = "campaign-123";
+const UPDATED: &str = "2024-01-15T10:30:00.000Z";
+
+fn fans(count: usize) -> Vec<String> {
+    (0..count).map(|n| format!("fan-{n:02}")).collect()
+}
+
+/// A host with so many replicated entries.
+async fn host(count: usize) -> TestHost {
+    let host = TestHost::with(impatient).await;
+    let fields = json!({ "email": "fan@example.com", "markets": ["m", "n"] });
+    let items: Vec<_> = fans(count).iter().map(|fan| entry(CAMPAIGN, fan, &fields, UPDATED)).collect();
+    host.put_entries(&items).await;
+    for fan in fans(count) {
+        host.replicated(CAMPAIGN, &fan, UPDATED).await;
+    }
+    host
+}
+
+fn winner(fan: &str, market: &str, code: &str) -> String {
+    let ids = json!({ "taskId": "task-1", "campaignId": CAMPAIGN, "marketId": market, "globalUserId": fan });
+    let mut body = ids;
+    body["verdict"] = true.into();
+    body["code"] = code.into();
+    body.to_string()
+}
+
+fn loser(fan: &str, market: &str) -> String {
+    json!({ "taskId": "task-1", "campaignId": CAMPAIGN, "marketId": market, "globalUserId": fan, "verdict": false })
+        .to_string()
+}
+
+/// Verdict, code and market of a fan's item.
+async fn told(host: &TestHost, fan: &str) -> [Value; 3] {
+    let item = host.item(CAMPAIGN, fan).await;
+    ["verdict", "accessCode", "marketId"].map(|name| item[name].clone())
+}
+
+fn won(market: &str, code: &str) -> [Value; 3] {
+    [json!(true), json!(code), json!(market)]
+}
+
+fn lost() -> [Value; 3] {
+    [json!(false), Value::Null, Value::Null]
+}
+
+/// The codes of the Code Service in a state.
+fn codes(host: &TestHost, state: CodeState) -> BTreeSet<String> {
+    let codes = host.fakes.codes().codes(CAMPAIGN).into_iter();
+    codes.filter(|code| code.state == state).map(|code| code.code).collect()
+}
+
+/// The codes that the Entry Service has given, by fan.
+fn given(host: &TestHost) -> BTreeMap<String, String> {
+    let codes = host.fakes.entries().codes(CAMPAIGN).into_iter();
+    codes.map(|won| (won.global_user_id, won.code)).collect()
+}
+
+/// The bodies of verdictReporterQueue.
+async fn reports(host: &TestHost) -> Vec<Value> {
+    let messages = host.peek("verdictReporterQueue").await;
+    messages.iter().map(|message| serde_json::from_str(message["body"].as_str().unwrap()).unwrap()).collect()
+}
+
+/// Waits until all is done with the selections, and checks that none has become a dead letter.
+async fn saved(host: &TestHost) {
+    host.drained("saveSelectionQueue").await;
+    for queue in ["saveSelectionQueueDlq", "markAssignedCodesDlq", "saveEntriesQueueDlq"] {
+        assert_eq!(host.depth(queue).await, 0, "{queue}: {:?}", host.peek(queue).await);
+    }
+}
+
+/// Waits until the Code Service knows that exactly these codes are given.
+async fn marked(host: &TestHost, expected: &BTreeSet<String>) {
+    let what = format!("{} codes marked as assigned", expected.len());
+    wait::eventually(&what, async || (codes(host, CodeState::Assigned) == *expected).then_some(())).await;
+}
+
+/// Use case 2, steps 10 to 14, and its postconditions; some messages come twice.
+#[tokio::test]
+async fn winners_get_their_codes_and_losers_a_verdict() {
+    let host = host(40).await;
+    let reserved = host.reserve_codes(CAMPAIGN, "m", 35).await;
+    let fans = fans(40);
+    let (winners, losers) = fans.split_at(30);
+    let won_codes: BTreeMap<_, _> = winners.iter().cloned().zip(reserved.clone()).collect();
+    let bodies = won_codes.iter().map(|(fan, code)| winner(fan, "m", code));
+    let mut bodies: Vec<_> = bodies.chain(losers.iter().map(|fan| loser(fan, "m"))).collect();
+    bodies.extend_from_within(25..35);
+    host.queue("saveSelectionQueue", &bodies).await;
+    saved(&host).await;
+    for (fan, code) in &won_codes {
+        assert_eq!(told(&host, fan).await, won("m", code), "{fan}");
+    }
+    for fan in losers {
+        assert_eq!(told(&host, fan).await, lost(), "{fan}");
+    }
+    assert_eq!(given(&host), won_codes);
+    marked(&host, &won_codes.into_values().collect()).await;
+    assert_eq!(codes(&host, CodeState::Reserved), reserved[30..].iter().cloned().collect(), "not given");
+    let reports = reports(&host).await;
+    let selected = |report: &Value| report["expected"]["selected"].as_u64().unwrap();
+    assert!(reports.iter().map(selected).sum::<u64>() >= 30, "{reports:?}");
+    for report in &reports {
+        let n = selected(report);
+        assert!((1..=30).contains(&n), "{report}");
+        let expected =
+            json!({ "campaignId": CAMPAIGN, "marketId": "m", "source": "selection", "expected": { "selected": n } });
+        assert_eq!(*report, expected);
+    }
+    for fan in &fans {
+        assert_eq!(host.versions(CAMPAIGN, fan), [(UPDATED.to_owned(), true)], "a verdict is not replicated: {fan}");
+    }
+}
+
+/// The fan's entry is changed after the selection, and while it is to be replicated.
+#[tokio::test]
+async fn a_fans_own_change_and_a_selection_lose_nothing_of_each_other() {
+    let host = host(2).await;
+    let code = host.reserve_codes(CAMPAIGN, "m", 1).await.remove(0);
+    host.faults(
+        Service::Entry,
+        Faults { operations: vec!["upsertEntries".into()], unavailable: 1.0, ..Faults::default() },
+    );
+    let later = "2024-01-15T10:30:05.000Z";
+    let fields = json!({ "email": "new@example.com", "markets": ["m"] });
+    host.put_entries(&[entry(CAMPAIGN, "fan-00", &fields, later), entry(CAMPAIGN, "fan-01", &fields, later)]).await;
+    host.queue("saveSelectionQueue", &[winner("fan-00", "m", &code), loser("fan-01", "m")]).await;
+    wait::eventually("the verdicts", async || {
+        (told(&host, "fan-00").await == won("m", &code) && told(&host, "fan-01").await == lost()).then_some(())
+    })
+    .await;
+    assert!(host.flagged(CAMPAIGN, "fan-00").await && host.flagged(CAMPAIGN, "fan-01").await);
+    host.faults(Service::Entry, Faults::default());
+    for fan in ["fan-00", "fan-01"] {
+        host.replicated(CAMPAIGN, fan, later).await;
+        assert_eq!(host.entry(CAMPAIGN, fan).await["fields"]["email"], "new@example.com", "{fan}");
+    }
+    assert_eq!(told(&host, "fan-00").await, won("m", &code));
+}
+
+#[tokio::test]
+async fn a_winner_of_another_market_is_counted_as_failed_and_the_code_stays_reserved() {
+    let host = host(3).await;
+    let [first, second] = [host.reserve_codes(CAMPAIGN, "m", 1).await, host.reserve_codes(CAMPAIGN, "n", 2).await];
+    host.queue("saveSelectionQueue", &[winner("fan-00", "m", &first[0])]).await;
+    saved(&host).await;
+    let labels = [("worker", "save-selections"), ("reason", "FAILED")];
+    let before = host.metric("registration_skipped_total", &labels).await;
+    let bodies = [winner("fan-00", "n", &second[0]), winner("fan-01", "n", &second[1]), loser("fan-00", "n")];
+    host.queue("saveSelectionQueue", &bodies).await;
+    saved(&host).await;
+    assert!(host.metric("registration_skipped_total", &labels).await > before);
+    assert_eq!(told(&host, "fan-00").await, won("m", &first[0]));
+    assert_eq!(told(&host, "fan-01").await, won("n", &second[1]), "nobody pays for another");
+    marked(&host, &[first[0].clone(), second[1].clone()].into()).await;
+    assert_eq!(codes(&host, CodeState::Reserved), [second[0].clone()].into());
+}
+
+#[tokio::test]
+async fn an_unknown_winner_becomes_a_dead_letter_and_costs_no_other() {
+    let host = host(5).await;
+    let codes = host.reserve_codes(CAMPAIGN, "m", 6).await;
+    let mut bodies: Vec<_> = fans(5).iter().zip(&codes).map(|(fan, code)| winner(fan, "m", code)).collect();
+    bodies.insert(2, winner("nobody", "m", &codes[5]));
+    host.queue("saveSelectionQueue", &bodies).await;
+    let dead = "saveSelectionQueueDlq";
+    let dead_letters = wait::eventually(dead, async || Some(host.peek(dead).await).filter(|it| !it.is_empty())).await;
+    host.drained("saveSelectionQueue").await;
+    assert_eq!((host.depth(dead).await, &dead_letters[0]["body"]), (1, &json!(bodies[2])));
+    let reason = "the entry service answered with status 200, and of the record: unknown: it holds no such entry";
+    assert_eq!(attribute(&dead_letters[0], "reason"), reason);
+    for (fan, code) in fans(5).iter().zip(&codes) {
+        assert_eq!(told(&host, fan).await, won("m", code), "{fan}");
+    }
+    marked(&host, &codes[..5].iter().cloned().collect()).await;
+}
+
+/// Winners of a market with a shared code all have the same.
+#[tokio::test]
+async fn a_shared_code_is_every_winners() {
+    let host = host(4).await;
+    host.fakes.codes().share(CAMPAIGN, None, "TM-SHARED");
+    let bodies: Vec<_> = fans(4).iter().map(|fan| winner(fan, "m", "TM-SHARED")).collect();
+    host.queue("saveSelectionQueue", &bodies).await;
+    saved(&host).await;
+    for fan in fans(4) {
+        assert_eq!(told(&host, &fan).await, won("m", "TM-SHARED"), "{fan}");
+    }
+    let answered = "markAssigned 200";
+    wait::eventually(answered, async || host.answers(Service::Code).await.contains_key(answered).then_some(())).await;
+    assert_eq!(host.answers(Service::Code).await.len(), 1, "the Code Service refuses none");
+}
+
+#[tokio::test]
+async fn a_refresh_gives_winners_back_what_their_items_lack() {
+    let host = host(4).await;
+    let reserved = host.reserve_codes(CAMPAIGN, "m", 4).await;
+    let bodies: Vec<_> = fans(3).iter().zip(&reserved).map(|(fan, code)| winner(fan, "m", code)).collect();
+    host.queue("saveSelectionQueue", &bodies).await;
+    saved(&host).await;
+    let later = "2024-01-15T10:30:05.000Z";
+    host.put_entry(&entry(CAMPAIGN, "fan-01", &json!({ "markets": ["m"] }), later)).await;
+    host.replicated(CAMPAIGN, "fan-01", later).await;
+    assert_eq!(told(&host, "fan-01").await[0], Value::Null);
+    host.queue("refreshSelectionQueue", &[json!({ "campaignId": CAMPAIGN, "marketId": "m" }).to_string()]).await;
+    host.drained("refreshSelectionQueue").await;
+    saved(&host).await;
+    for (fan, code) in fans(3).iter().zip(&reserved) {
+        assert_eq!(told(&host, fan).await, won("m", code), "{fan}");
+    }
+    assert_eq!(told(&host, "fan-03").await[0], Value::Null, "who was not selected is not");
+    assert_eq!(codes(&host, CodeState::Reserved), [reserved[3].clone()].into(), "a refresh reserves none");
+    assert_eq!(host.depth("refreshSelectionQueueDlq").await, 0);
+}
+
+#[tokio::test]
+async fn what_the_code_service_refuses_becomes_a_dead_letter_and_costs_no_other() {
+    let host = host(5).await;
+    let reserved = host.reserve_codes(CAMPAIGN, "m", 5).await;
+    host.faults(Service::Code, Faults { poison: vec![reserved[2].clone()], refusal: 422, ..Faults::default() });
+    let bodies: Vec<_> = fans(5).iter().zip(&reserved).map(|(fan, code)| winner(fan, "m", code)).collect();
+    host.queue("saveSelectionQueue", &bodies).await;
+    let dead = "markAssignedCodesDlq";
+    let dead_letters = wait::eventually(dead, async || Some(host.peek(dead).await).filter(|it| !it.is_empty())).await;
+    assert_eq!(dead_letters.len(), 1);
+    let reason = "the code service refused with status 422: refused on demand";
+    assert_eq!(attribute(&dead_letters[0], "reason"), reason);
+    let others = reserved.iter().filter(|code| **code != reserved[2]).cloned().collect();
+    marked(&host, &others).await;
+    host.faults(Service::Code, Faults::default());
+}

@@ -1,0 +1,98 @@
+//! What came of a selection, read from outside.
+
+use serde::Deserialize;
+use serde_json::Value;
+use std::collections::{BTreeMap, HashMap};
+
+/// Everything about the selections that is not in the table.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Found {
+    /// By campaign and fan, the code that the Entry Service has.
+    pub entry_codes: BTreeMap<(String, String), EntryCode>,
+    /// By campaign and market, the codes of the Code Service.
+    pub codes: BTreeMap<(String, String), BTreeMap<String, CodeState>>,
+    /// By campaign and market, what was reported, in order.
+    pub stats: BTreeMap<(String, String), Vec<Stats>>,
+    /// By campaign and market, what became of the task.
+    pub tasks: BTreeMap<(String, String), Task>,
+    /// The messages of verdictReporterQueue.
+    pub reports: Vec<Value>,
+    /// Whether these are all.
+    pub all_reports: bool,
+    /// What the services report as a violation of their rules.
+    pub violations: Vec<String>,
+    /// By campaign and fan, how often the entry was sent to the Entry Service before and after; empty if the host was
+    /// restarted, which may repeat what was done.
+    pub sent: HashMap<(String, String), Sent>,
+}
+
+/// A code of a fan in the Entry Service.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct EntryCode {
+    /// The market that the fan won.
+    pub market_id: String,
+    /// The code.
+    pub value: String,
+}
+
+/// The state of a code.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub enum CodeState {
+    /// It can be reserved.
+    Free,
+    /// It is reserved for the market.
+    Reserved,
+    /// A fan has it.
+    Assigned,
+    /// All winners of the market have it.
+    Shared,
+}
+
+/// One report about a market.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq)]
+pub struct Stats {
+    /// `PROCESSING`, `FINISHED` or `FAILED`.
+    pub status: String,
+    /// Eligible records.
+    pub total: usize,
+    /// Winners.
+    #[serde(rename = "PROCESSED", default)]
+    pub processed: usize,
+    /// Rejected records.
+    #[serde(rename = "FAILED", default)]
+    pub failed: usize,
+}
+
+/// What became of a task.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Task {
+    /// How it ended.
+    pub ended: Ended,
+    /// How many attempts it had.
+    pub attempts: u32,
+}
+
+/// How a task ended.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Ended {
+    /// It succeeded.
+    Succeeded,
+    /// It failed.
+    Failed,
+    /// It did not end.
+    #[default]
+    Never,
+}
+
+/// How often an entry was sent to the Entry Service, and whether its fan changed it in between.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Sent {
+    /// Before the selection.
+    pub before: usize,
+    /// At the end.
+    pub after: usize,
+    /// Whether the fan changed it during the selection.
+    pub changed: bool,
+}

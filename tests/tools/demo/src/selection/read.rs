@@ -1,0 +1,58 @@
+//! Reads what came of a selection, over the interfaces of the services and of the gateway.
+
+use super::found::{Found, Sent};
+use super::rank::Contest;
+use super::run::Ran;
+use crate::check::Name;
+use crate::gateway::Gateway;
+use crate::services::Services;
+use anyhow::Result;
+use fake_services::FakeServices;
+use serde_json::Value;
+use std::collections::{HashMap, HashSet};
+
+/// The queue of the verdicts' reports, which no worker reads yet.
+pub const UNREAD: &str = "verdictReporterQueue";
+
+/// Reads everything but what the table has. `sent` is how often each entry had been sent before the selection; `None` if
+/// the host was restarted since.
+pub async fn read(
+    contests: &[Contest<'_>],
+    ran: &Ran,
+    sent: Option<&HashMap<(String, String), usize>>,
+    services: &Services,
+    operator: &Gateway,
+    fakes: &FakeServices,
+    servers: bool,
+) -> Result<Found> {
+    let mut found = Found { tasks: ran.ended.clone(), all_reports: !servers, ..Found::default() };
+    for contest in contests {
+        let (campaign, market) = (contest.campaign(), contest.market());
+        let key = (campaign.to_owned(), market.to_owned());
+        for (fan, code) in services.entry_codes(campaign, market).await? {
+            found.entry_codes.insert((campaign.to_owned(), fan), code);
+        }
+        found.codes.insert(key.clone(), services.codes(campaign, market).await?);
+        found.stats.insert(key, services.stats(campaign, market).await?);
+    }
+    for body in operator.peek(UNREAD).await? {
+        found.reports.push(serde_json::from_str(&body).unwrap_or(Value::String(body)));
+    }
+    found.violations = services.violations().await?;
+    if let Some(before) = sent {
+        let changed: HashSet<Name<'_>> = ran.changes.iter().map(|change| change.name()).collect();
+        for ((campaign, fan), before) in before {
+            let after = fakes.entries().versions(campaign, fan).len();
+            let changed = changed.contains(&(campaign.as_str(), fan.as_str()));
+            found.sent.insert((campaign.clone(), fan.clone()), Sent { before: *before, after, changed });
+        }
+    }
+    Ok(found)
+}
+
+/// How often the entry of each fan of these markets was sent to the Entry Service so far, by campaign and fan.
+pub fn sent(contests: &[Contest<'_>], fakes: &FakeServices) -> HashMap<(String, String), usize> {
+    let fans = contests.iter().flat_map(|contest| contest.ranked.iter().map(|fan| (contest.campaign(), *fan)));
+    fans.map(|(campaign, fan)| ((campaign.to_owned(), fan.to_owned()), fakes.entries().versions(campaign, fan).len()))
+        .collect()
+}

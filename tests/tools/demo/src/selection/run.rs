@@ -1,0 +1,255 @@
+//! Prepares the services for the selection, starts the tasks of all markets, and waits for their verdicts.
+
+use super::change::{self, Change};
+use super::found::{Ended, Task};
+use super::memory::{Measured, Memory};
+use super::rank::Contest;
+use crate::check::{ByEntry, Item, Name, Wanted};
+use crate::gateway::{Execution, Gateway};
+use crate::generate::World;
+use crate::host::Killer;
+use crate::progress::Progress;
+use crate::services::Services;
+use anyhow::{Context, Result, bail};
+use host_adapters_records::documents::ReplaceOne;
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// The worker that selects a market's winners.
+const WORKER: &str = "enqueue-market-selections";
+/// The queue of the verdicts.
+const VERDICTS: &str = "saveSelectionQueue";
+const POLL: Duration = Duration::from_millis(100);
+/// For how long nothing may change: a task may wait for the lease of its attempt, a message for its visibility.
+const STALLED: Duration = Duration::from_secs(180);
+/// How long the Code Service may take to know of the last code: a stream waits for its lease after a kill.
+const LATE_CODES: Duration = Duration::from_secs(60);
+/// In how many parts fans change their entries, and how far apart these are.
+const WAVES: usize = 4;
+const WAVE: Duration = Duration::from_millis(250);
+/// When the host is killed, from the start of the tasks.
+const KILL_MS: std::ops::Range<u64> = 50..3_000;
+
+/// What the selection works with.
+pub struct Selecting<'a> {
+    /// The run's campaigns and scores.
+    pub world: &'a World,
+    /// The markets.
+    pub contests: &'a [Contest<'a>],
+    /// What the run is drawn from.
+    pub seed: u64,
+    /// Reads and tells the services.
+    pub services: &'a Services,
+    /// Closes campaigns.
+    pub seeder: &'a Gateway,
+    /// Writes what fans change.
+    pub resolver: &'a Gateway,
+    /// Starts tasks, and reads the depths of queues.
+    pub operator: &'a Gateway,
+    /// The file with the host's process id.
+    pub process_id: &'a Path,
+}
+
+/// How the tasks and their verdicts went.
+#[derive(Clone, Debug)]
+pub struct Ran {
+    /// What fans changed meanwhile.
+    pub changes: Vec<Change>,
+    /// By campaign and market, what became of the task.
+    pub ended: BTreeMap<(String, String), Task>,
+    /// From the start of the tasks to the end of the last.
+    pub tasks: Duration,
+    /// From the end of the last task to the last verdict.
+    pub verdicts: Duration,
+    /// The memory of the host meanwhile.
+    pub memory: Measured,
+}
+
+impl Selecting<'_> {
+    /// Gives the fans their scores and the markets their codes, and closes the campaigns.
+    pub async fn prepare(&self) -> Result<()> {
+        let campaigns = self.world.selected_campaigns();
+        for campaign in &campaigns {
+            let scores = self.world.scores.iter().filter(|score| score.campaign_id == **campaign);
+            let records: Vec<Value> = scores
+                .map(|score| {
+                    let mut record = json!({ "score": score.score, "registeredAt": score.registered_at });
+                    if let Some(record) = record.as_object_mut() {
+                        record.extend(
+                            score.global_user_id.iter().map(|it| ("globalUserId".to_owned(), it.as_str().into())),
+                        );
+                        record.extend(score.market_id.iter().map(|it| ("marketId".to_owned(), it.as_str().into())));
+                    }
+                    record
+                })
+                .collect();
+            self.services.tell_entry(&format!("/_control/scores/{campaign}"), json!(records)).await?;
+        }
+        for contest in self.contests {
+            let (path, market) = (format!("/_control/codes/{}", contest.campaign()), contest.market());
+            match &contest.selection.shared_code {
+                Some(code) => {
+                    self.services.tell_code(&format!("{path}/shared"), json!({ "codes": [code] })).await?;
+                }
+                None => {
+                    let codes: Vec<String> =
+                        (0..contest.selection.codes).map(|it| format!("{market}-{it:06}")).collect();
+                    self.services.tell_code(&path, json!({ "marketId": market, "codes": codes })).await?;
+                }
+            }
+        }
+        for campaign in self.world.campaigns.iter().filter(|it| id(it).is_some_and(|id| campaigns.contains(id))) {
+            self.close(campaign.clone()).await?;
+        }
+        Ok(())
+    }
+
+    async fn close(&self, mut campaign: Value) -> Result<()> {
+        let id = id(&campaign).context("a campaign has no id")?.to_owned();
+        if let Some(campaign) = campaign.as_object_mut() {
+            campaign.insert("status".to_owned(), "CLOSED".into());
+        }
+        let (filter, document) = (json!({ "id": id }).to_string(), campaign.to_string());
+        self.seeder.call(&ReplaceOne { collection: "campaigns".to_owned(), filter, document }).await?;
+        self.services.put_campaign(&format!("/_control/campaigns/{id}"), campaign).await
+    }
+
+    /// Runs the tasks of all markets at once, and waits for their verdicts, while fans change their entries and the host is
+    /// killed so many times.
+    pub async fn run(
+        &self,
+        wanted: &BTreeMap<Name<'_>, Wanted<'_>>,
+        kills: usize,
+        killer: &Killer,
+        progress: &Progress,
+    ) -> Result<Ran> {
+        let memory = Memory::watch(self.process_id)?;
+        let (began, mut changes) = (now_ms(), change::draw(self.contests, wanted, self.seed));
+        for contest in self.contests {
+            let input = json!({ "campaignId": contest.campaign(), "marketId": contest.market() });
+            self.operator.start_task(WORKER, &self.task(contest), &input).await?;
+        }
+        let killed = async {
+            kill_meanwhile(kills, self.seed, killer).await;
+            anyhow::Ok(())
+        };
+        let (executions, (), ()) = tokio::try_join!(self.wait_for_tasks(progress), self.change(&mut changes), killed)?;
+        self.wait_for_verdicts(progress).await?;
+        let (last, memory) = (now_ms(), memory.measured()?);
+        let ended_at = executions.iter().filter_map(|execution| execution.ended_ms).max().unwrap_or(began);
+        let ended = self.contests.iter().zip(&executions).map(|(contest, execution)| {
+            let name = (contest.campaign().to_owned(), contest.market().to_owned());
+            let ended = if execution.state == "succeeded" { Ended::Succeeded } else { Ended::Failed };
+            (name, Task { ended, attempts: execution.attempts })
+        });
+        Ok(Ran {
+            changes,
+            ended: ended.collect(),
+            tasks: Duration::from_millis(ended_at.saturating_sub(began)),
+            verdicts: Duration::from_millis(last.saturating_sub(ended_at)),
+            memory,
+        })
+    }
+
+    /// The name of a market's task.
+    fn task(&self, contest: &Contest<'_>) -> String {
+        format!("{}-{}-{}", contest.campaign(), contest.market(), self.seed)
+    }
+
+    /// Changes entries, part by part.
+    async fn change(&self, changes: &mut [Change]) -> Result<()> {
+        let part = changes.len().div_ceil(WAVES).max(1);
+        for changes in changes.chunks_mut(part) {
+            change::write(changes, self.resolver).await?;
+            tokio::time::sleep(WAVE).await;
+        }
+        Ok(())
+    }
+
+    /// Waits until all tasks have ended; returns them in the order of the markets.
+    async fn wait_for_tasks(&self, progress: &Progress) -> Result<Vec<Execution>> {
+        let bar = progress.bar("selecting winners", self.contests.len());
+        let (mut last, mut moved) = (None, Instant::now());
+        loop {
+            let mut executions = Vec::with_capacity(self.contests.len());
+            for contest in self.contests {
+                executions.push(self.operator.task(WORKER, &self.task(contest)).await?);
+            }
+            let ended = executions.iter().filter(|execution| execution.ended_ms.is_some()).count();
+            bar.set_position(ended as u64);
+            if ended == executions.len() {
+                bar.finish_and_clear();
+                return Ok(executions);
+            }
+            let seen: Vec<_> = executions.iter().map(|it| (it.state.clone(), it.attempts)).collect();
+            if last.as_ref() != Some(&seen) {
+                (last, moved) = (Some(seen), Instant::now());
+            }
+            if moved.elapsed() > STALLED {
+                bail!("no task of a selection has moved for {} s: {last:?}", STALLED.as_secs());
+            }
+            tokio::time::sleep(POLL).await;
+        }
+    }
+
+    /// Waits until all verdicts are written, that is until their queue is empty.
+    async fn wait_for_verdicts(&self, progress: &Progress) -> Result<()> {
+        let mut left = self.operator.depth(VERDICTS).await?;
+        let bar = progress.bar("waiting for the verdicts", usize::try_from(left).unwrap_or(usize::MAX));
+        let mut moved = Instant::now();
+        while left > 0 {
+            tokio::time::sleep(POLL).await;
+            let now = self.operator.depth(VERDICTS).await?;
+            if now != left {
+                (left, moved) = (now, Instant::now());
+            }
+            if moved.elapsed() > STALLED {
+                bail!("{left} verdicts have not been written for {} s", STALLED.as_secs());
+            }
+            bar.set_position(bar.length().unwrap_or_default().saturating_sub(left));
+        }
+        bar.finish_and_clear();
+        Ok(())
+    }
+
+    /// Waits until the Code Service knows the winners' codes as assigned, or for a minute.
+    pub async fn wait_for_codes(&self, items: &ByEntry<Item>) -> Result<()> {
+        let began = Instant::now();
+        let shared: Vec<_> = self.contests.iter().filter_map(|it| it.selection.shared_code.as_ref()).collect();
+        let codes = items.names().filter_map(|name| items.get(name)?.access_code.as_ref());
+        let mut missing: Vec<&String> = codes.filter(|code| !shared.contains(code)).collect();
+        while !missing.is_empty() && began.elapsed() < LATE_CODES {
+            for campaign in self.world.selected_campaigns() {
+                let assigned = self.services.assigned_codes(campaign).await?;
+                missing.retain(|code| !assigned.contains(*code));
+            }
+            if !missing.is_empty() {
+                tokio::time::sleep(POLL).await;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Kills the host at times that are drawn from the seed.
+async fn kill_meanwhile(kills: usize, seed: u64, killer: &Killer) {
+    let mut random = StdRng::seed_from_u64(seed ^ 0x6b69_6c6c_6564);
+    for _ in 0..kills {
+        tokio::time::sleep(Duration::from_millis(random.random_range(KILL_MS))).await;
+        killer.kill().await;
+    }
+}
+
+fn id(document: &Value) -> Option<&str> {
+    document.get("id")?.as_str()
+}
+
+/// Milliseconds since 1970 (UTC), as the host tells when a task has ended.
+fn now_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
