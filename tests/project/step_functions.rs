@@ -1,7 +1,7 @@
 //! The state machine of `deploy/step-functions` agrees with the host: names of errors, times, how markets are isolated.
 
 use backend_step_functions::{DRAINED, FAILED, RETRYABLE};
-use host_adapters_sources::task::TaskConfig;
+use host_adapters::manifest::{self, ProvidedVariables, SourceConfig};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use tests::programs::project;
@@ -60,12 +60,12 @@ fn no_market_can_fail_the_map() {
 
 #[test]
 fn times_are_those_of_the_host() {
-    let (task, seconds) = (task(), |value: &Value| value.as_u64().unwrap());
-    assert_eq!(seconds(&task["HeartbeatSeconds"]), u64::from(3 * TaskConfig::default().heartbeat_secs));
-    let manifest = std::fs::read_to_string(project().join("spin.toml")).unwrap();
-    let manifest: toml_edit::DocumentMut = manifest.parse().unwrap();
-    let worker = &manifest["component"]["enqueue-market-selections"]["tool"]["host-adapters"];
-    assert_eq!(i64::try_from(seconds(&task["TimeoutSeconds"])).ok(), worker["request_timeout_secs"].as_integer());
+    let app = manifest::load(&project().join("spin.toml"), &ProvidedVariables::default()).unwrap();
+    let worker = &app.components["enqueue-market-selections"];
+    let SourceConfig::Task(source) = &worker.sources[0] else { panic!("{:?}", worker.sources) };
+    let task = task();
+    assert_eq!(task["HeartbeatSeconds"], 3 * source.heartbeat_secs);
+    assert_eq!(task["TimeoutSeconds"], worker.limits.request_timeout.as_secs());
 }
 
 #[test]

@@ -46,7 +46,12 @@ impl Backend for StepFunctionsConfig {
     fn faults(&self) -> Vec<(&'static str, String)> {
         match self.worker_name.as_deref().map(|name| name.chars().count()) {
             None | Some(1..=MAX_HOST_CHARS) => Vec::new(),
-            Some(_) => vec![("worker_name", format!("worker_name must have 1 to {MAX_HOST_CHARS} characters"))],
+            Some(_) => {
+                let fault = format!(
+                    "worker_name must have 1 to {MAX_HOST_CHARS} characters; leave it out for the machine's name"
+                );
+                vec![("worker_name", fault)]
+            }
         }
     }
 
