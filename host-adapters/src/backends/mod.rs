@@ -40,6 +40,7 @@ pub const KINDS: &[BackendKind] = kinds! {
     "queues", "sqs": backend_sqs;
     "documents", "mongodb": backend_mongodb;
     "cache", "redis": backend_redis;
+    "tasks", "step-functions": backend_step_functions;
 };
 
 /// The services. The key that signs their tokens comes from a PEM file, or is made for this process.

@@ -7,6 +7,7 @@ use backend_dynamodb::DynamodbConfig;
 use backend_redis::RedisConfig;
 use backend_sqs::SqsConfig;
 use host_adapters_platform::{Declared, QueueSpec, TableSpec};
+use backend_step_functions::StepFunctionsConfig;
 use std::any::Any;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -66,6 +67,9 @@ fn every_backend_is_named_and_secrets_come_by_reference() {
         [cache]
         type = "redis"
         url = { env = "SET" }
+        [tasks]
+        type = "step-functions"
+        prefix = "prd-"
     "#,
     )
     .unwrap();
@@ -74,6 +78,8 @@ fn every_backend_is_named_and_secrets_come_by_reference() {
     assert_eq!(tables.lease_table(), "prd-host-adapters-leases");
     let SqsConfig { aws, .. } = backend(&config, "queues");
     assert_eq!(aws.credentials.0.as_ref().unwrap().secret_access_key.expose(), SECRET);
+    let tasks: &StepFunctionsConfig = backend(&config, "tasks");
+    assert_eq!((tasks.prefix.as_deref(), &tasks.worker_name), (Some("prd-"), &None));
     let RedisConfig { url, timeout_ms } = backend(&config, "cache");
     assert_eq!((url.expose(), *timeout_ms), (format!("redis://:{SECRET}@cache").as_str(), 50));
     assert!(!format!("{config:?}").contains(SECRET), "{config:?}");
@@ -110,7 +116,7 @@ url = { file = "secret" }
         9:7: uri holds credentials in plain text; write { env = "NAME" } or { file = "path" }, in documents
         10:1: unknown key "databse"; write "database", in documents
         13:16: <folder>/secret can be read by others (mode 644); chmod 600 it, in cache.url
-        14:2: unknown key "metrics"; there is "tables", "queues", "documents", "cache""#]].assert_eq(&diagnostics);
+        14:2: unknown key "metrics"; there is "tables", "queues", "documents", "cache", "tasks""#]].assert_eq(&diagnostics);
     assert!(!diagnostics.contains(SECRET));
 }
 
@@ -158,6 +164,9 @@ database = "de/mand"
 [cache]
 type = "redis"
 url = "http://h"
+[tasks]
+type = "step-functions"
+worker_name = ""
 "#,
     )
     .unwrap_err();
@@ -166,7 +175,8 @@ url = "http://h"
         6:12: endpoint is not an http or https URL, in queues
         9:7: uri is not an address of MongoDB; write one as in mongodb://host:27017, in documents
         10:12: database is not a name; write 1 to 63 bytes without / \ . " $ * < > : | ? and blanks, in documents
-        13:7: url is not an address of Redis; write one as in redis://host:6379, in cache"#]]
+        13:7: url is not an address of Redis; write one as in redis://host:6379, in cache
+        16:15: worker_name must have 1 to 80 characters; leave it out for the machine's name, in tasks"#]]
     .assert_eq(&diagnostics);
 }
 

@@ -8,6 +8,7 @@ mod queues;
 pub mod server;
 mod streams;
 mod tables;
+mod tasks;
 
 /// Makes a test of each case.
 macro_rules! scripted {
