@@ -5,7 +5,8 @@
 //!   Another attempt of the same task takes it at once.
 //! - `fence`: counts how often the market was taken. Whatever its holder writes here is on condition of its own number, so
 //!   that one that was suspended and has lost the market changes nothing any more.
-//! - `plans`: the plans of the market, each with its number of winners. A plan is one once it is in this list.
+//! - `plans`: the plans of the market, each with its number of winners and whether they are told. A plan is one once it is
+//!   in this list.
 
 use crate::failed::Failed;
 use crate::input::Selection;
@@ -73,16 +74,30 @@ impl Lock {
 
     /// Adds a plan whose pages are stored. From then on it is the task's plan.
     pub async fn commit(&mut self, ports: &impl Ports, plan: Head) -> Result<(), Failed> {
-        let plans: Vec<_> = self.plans.iter().chain([&plan]).collect();
+        let plans = self.plans.iter().cloned().chain([plan]).collect();
+        self.write(ports, plans).await
+    }
+
+    /// Notes that the winners of these plans are told.
+    pub async fn mark_queued(&mut self, ports: &impl Ports, is_told: impl Fn(&Head) -> bool) -> Result<(), Failed> {
+        let mut plans = self.plans.clone();
+        plans.iter_mut().for_each(|plan| plan.queued |= is_told(plan));
+        self.write(ports, plans).await
+    }
+
+    /// Writes the list, if the market is still held.
+    async fn write(&mut self, ports: &impl Ports, plans: Vec<Head>) -> Result<(), Failed> {
         let set = vec![("plans".to_owned(), json!(plans).to_string())];
         match ports.update(self.update(set, vec![])).await? {
-            None => self.plans.push(plan),
-            Some(error) if error.kind == ErrorKind::ConditionFailed => {
-                return Err(Failed::Busy("another attempt has taken the market: this one was too slow".to_owned()));
+            None => {
+                self.plans = plans;
+                Ok(())
             }
-            Some(error) => return Err(error.into()),
+            Some(error) if error.kind == ErrorKind::ConditionFailed => {
+                Err(Failed::Busy("another attempt has taken the market: this one was too slow".to_owned()))
+            }
+            Some(error) => Err(error.into()),
         }
-        Ok(())
     }
 
     /// Gives the market back, if it is still held. A failure costs the next task time and nothing else.
@@ -156,7 +171,7 @@ mod tests {
     }
 
     fn head(task: &str, fence: u64) -> Head {
-        Head { task_id: task.to_owned(), fence, pages: 0, winners: 0, rejected: 0, total: 0 }
+        Head { task_id: task.to_owned(), fence, pages: 0, winners: 0, rejected: 0, total: 0, queued: false }
     }
 
     #[test]

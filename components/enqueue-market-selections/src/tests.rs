@@ -5,9 +5,11 @@ mod crashes;
 mod schedules;
 
 use crate::input::Selection;
-use crate::testing::{Fan, World, attempt, both, market, selection};
+use crate::testing::{Attempt, Fan, World, attempt, both, market, selection};
 use chrono::TimeDelta;
 use serde_json::{Value, json};
+use worker_kit::Response;
+use worker_kit::platform::{Error, ErrorKind};
 
 /// So many fans; the first one has the best score.
 fn fans(count: u32) -> Vec<Fan> {
@@ -164,6 +166,36 @@ fn a_task_that_has_finished_and_is_repeated_tells_the_same() {
     assert_eq!(attempt(&world, &selection("one"), None).output(), first);
     assert_eq!((world.verdicts(), world.plans()), (verdicts, plans));
     assert_eq!(world.messages().len(), 100);
+}
+
+/// Its task has failed for good, or nobody has tried it again.
+#[test]
+fn winners_whom_their_task_has_not_told_are_told_by_the_next_one_whatever_becomes_of_it() {
+    for (status, ends) in [("CLOSED", 200), ("ACTIVE", 409)] {
+        let mut world = World { queue: Some(Error::new(ErrorKind::Invalid, "too large")), ..World::with(fans(50)) };
+        assert_eq!(attempt(&world, &selection("one"), None).failure().0, 422);
+        assert!(world.messages().is_empty() && world.plans()["one"].len() == 10);
+        world.queue = None;
+        world.campaign = Some(json!({"id": "c", "slug": "s", "status": status}));
+        let two = attempt(&world, &selection("two"), None);
+        assert!(matches!(two, Attempt::Answered(Ok(Response { status, .. })) if status == ends), "{two:?}");
+        assert_eq!(world.verdicts()["one"].len(), 10);
+        world.check_all_told();
+        world.check_sound();
+    }
+}
+
+/// Who has won has won.
+#[test]
+fn a_task_that_has_its_plan_goes_on_though_its_campaign_is_open_again_or_unknown() {
+    for campaign in [None, Some(json!({"id": "c", "slug": "s", "status": "ACTIVE"}))] {
+        let mut world = World { queue: Some(Error::new(ErrorKind::Unavailable, "down")), ..World::with(fans(50)) };
+        attempt(&world, &selection("one"), None).retry();
+        (world.queue, world.campaign) = (None, campaign);
+        attempt(&world, &selection("one"), None).output();
+        world.check_told("one");
+        world.check_all_told();
+    }
 }
 
 #[test]
