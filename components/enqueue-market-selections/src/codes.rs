@@ -14,7 +14,7 @@ use worker_kit::services::code::MAX_PER_RESERVATION;
 
 /// The ticketer whose winners share one code.
 const SHARING_TICKETER: &str = "TM";
-/// Fewest codes to have reserved and free before winners are named (REQ-008).
+/// Fewest codes to have free after a reservation (REQ-008).
 const MIN_RESERVED: usize = 500;
 /// Entries in one read.
 const KEYS_PER_READ: usize = 500;
@@ -36,7 +36,8 @@ pub async fn find(
     }
     let reserved = reserved(ports, selection).await?;
     let mut codes = free(ports, selection, &reserved, plans).await?;
-    let missing = winners.max(MIN_RESERVED).saturating_sub(codes.len());
+    // Enough are enough: a market that has used up its codes is not to fail for what nobody gets.
+    let missing = if codes.len() < winners { winners.max(MIN_RESERVED) - codes.len() } else { 0 };
     let data =
         json!({"marketId": selection.market_id, "reserved": reserved.len(), "free": codes.len(), "more": missing});
     ports.info("Codes found", data);
@@ -211,6 +212,19 @@ mod tests {
     }
 
     #[test]
+    fn more_codes_are_reserved_only_if_there_are_fewer_than_winners() {
+        let world = World::with_codes(500);
+        codes(&world, &Plans::default(), 1).unwrap();
+        let reserved = world.codes("reserved");
+        let plans = plans(&[("none", &reserved[0])]);
+        assert_eq!(codes(&world, &plans, 499).unwrap(), reserved[1..]);
+        assert!(codes(&world, &plans, 500).is_err(), "none is left");
+        world.add_codes(1);
+        assert_eq!(codes(&world, &plans, 500).unwrap().len(), 500);
+        assert_eq!(world.reserved_count(), 501);
+    }
+
+    #[test]
     fn a_planned_code_is_free_only_if_its_winner_holds_another_one() {
         let world = World::with_codes(2_000);
         codes(&world, &Plans::default(), 1).unwrap();
@@ -222,7 +236,7 @@ mod tests {
         world.put_entry("own", Some(&reserved[2]));
         let codes = codes(&world, &plans, 3).unwrap();
         assert_eq!(codes, [&reserved[1], &reserved[4], &reserved[5]].map(Clone::clone));
-        assert_eq!(world.reserved_count(), 503, "of 500, three are not free");
+        assert_eq!(world.reserved_count(), 500, "three of the 497 that are free are enough");
     }
 
     /// The first winner could not take it; whether the second one can is open.

@@ -142,7 +142,7 @@ fn a_second_selection_after_more_capacity_selects_only_what_is_more() {
     let second = world.plans()["two"].clone();
     assert_eq!(second.iter().map(|(fan, _)| fan.clone()).collect::<Vec<_>>(), best);
     assert_eq!(second[0].1, first[7].1, "the code that its winner could not take is used first");
-    assert_eq!(world.reserved_count(), 504, "495 were reserved, four of them are the first winners': nine more");
+    assert_eq!(world.reserved_count(), 495, "of those that were reserved, 491 are free: no more are needed");
     world.check_told("two");
     world.check_sound();
     world.messages().iter().for_each(|message| world.deliver(message));
