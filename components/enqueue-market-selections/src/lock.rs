@@ -85,6 +85,17 @@ impl Lock {
         self.write(ports, plans).await
     }
 
+    /// Fails if the market is held no longer.
+    pub async fn check(&self, ports: &impl Ports) -> Result<(), Failed> {
+        if read(ports, &self.key).await?.fence == self.fence { Ok(()) } else { Err(lost()) }
+    }
+
+    /// How many winners the market has by the plans up to this task's, so that a task that is repeated says the same.
+    pub fn winners_until(&self, task_id: &str) -> usize {
+        let end = self.plans.iter().position(|plan| plan.task_id == task_id).map_or(0, |own| own + 1);
+        self.plans.iter().take(end).map(|plan| plan.winners).sum()
+    }
+
     /// Writes the list, if the market is still held.
     async fn write(&mut self, ports: &impl Ports, plans: Vec<Head>) -> Result<(), Failed> {
         let set = vec![("plans".to_owned(), json!(plans).to_string())];
@@ -93,9 +104,7 @@ impl Lock {
                 self.plans = plans;
                 Ok(())
             }
-            Some(error) if error.kind == ErrorKind::ConditionFailed => {
-                Err(Failed::Busy("another attempt has taken the market: this one was too slow".to_owned()))
-            }
+            Some(error) if error.kind == ErrorKind::ConditionFailed => Err(lost()),
             Some(error) => Err(error.into()),
         }
     }
@@ -116,6 +125,10 @@ impl Lock {
         let condition = vec![Predicate::Equals(("fence".to_owned(), self.fence.to_string()))];
         Update { key: self.key.clone(), set, remove, condition }
     }
+}
+
+fn lost() -> Failed {
+    Failed::Busy("another attempt has taken the market: this one was too slow".to_owned())
 }
 
 impl Item {

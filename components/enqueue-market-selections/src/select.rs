@@ -35,8 +35,8 @@ pub async fn select(ports: &impl Ports, selection: &Selection) -> (Stats, Result
 async fn steps(ports: &impl Ports, selection: &Selection, stats: &mut Stats) -> Result<(), Failed> {
     let mut lock = Lock::take(ports, selection).await?;
     let result = Task { ports, selection, lock: &mut lock }.run(stats).await;
-    if let Err(failed) = &result {
-        report_failed(ports, selection, stats, failed).await;
+    if result.is_err() {
+        report_failed(ports, selection, &lock, stats).await;
     }
     lock.release(ports).await;
     result
@@ -57,14 +57,16 @@ async fn market(ports: &impl Ports, selection: &Selection) -> Result<Market, Fai
     ports.market(selection).await?.ok_or_else(|| Failed::fatal(404, "MARKET_NOT_FOUND", message()))
 }
 
-/// Reports that the selection has failed, if it is this task's to report. The report may fail, too: the task's own end
-/// tells it then.
-async fn report_failed(ports: &impl Ports, selection: &Selection, stats: &mut Stats, failed: &Failed) {
-    if !matches!(failed, Failed::Busy(_)) {
-        stats.status = StatsStatus::Failed;
-        if let Err(error) = ports.report(selection, stats).await {
-            ports.warn("Failure not reported", json!({"marketId": selection.market_id, "problem": error.to_string()}));
-        }
+/// Reports that the selection has failed, unless the market is another's by now, whose stats these would replace. The
+/// report may fail, too: the task's own end tells it then.
+async fn report_failed(ports: &impl Ports, selection: &Selection, lock: &Lock, stats: &mut Stats) {
+    stats.status = StatsStatus::Failed;
+    let report = async {
+        lock.check(ports).await?;
+        ports.report(selection, stats).await.map_err(Failed::from)
+    };
+    if let Err(failed) = report.await {
+        ports.warn("Failure not reported", json!({"marketId": selection.market_id, "problem": failed.message()}));
     }
 }
 
@@ -78,6 +80,8 @@ struct Task<'a, P> {
 impl<P: Ports> Task<'_, P> {
     async fn run(&mut self, stats: &mut Stats) -> Result<(), Failed> {
         let (ports, selection) = (self.ports, self.selection);
+        let own = self.lock.plans.iter().find(|plan| plan.task_id == selection.task_id);
+        stats.total = own.map_or(0, |plan| plan.total);
         let plans = Plans::read(ports, selection, &self.lock.plans).await?;
         self.tell_others(&plans).await?;
         let own = plans.of(&selection.task_id);
@@ -98,7 +102,9 @@ impl<P: Ports> Task<'_, P> {
         });
         ports.info("Selection planned", data);
         self.tell(&plan, &losers).await?;
-        (stats.status, stats.processed, stats.failed) = (StatsStatus::Finished, Some(winners as u64), Some(rejected));
+        // Winners of all tasks of the market; but each task rejects the same records again.
+        let processed = self.lock.winners_until(&selection.task_id) as u64;
+        (stats.status, stats.processed, stats.failed) = (StatsStatus::Finished, Some(processed), Some(rejected));
         ports.report(selection, stats).await?;
         ports.info("Selection queued", json!({"marketId": selection.market_id, "messages": winners + losers.len()}));
         Ok(())

@@ -119,6 +119,7 @@ fn with_too_few_codes_nobody_is_told_anything_and_a_later_task_uses_what_was_res
     let (status, body) = attempt(&world, &selection("one"), None).failure();
     assert_eq!((status, &body["error"]["code"]), (409, &json!("TOO_FEW_CODES")));
     assert_eq!(statuses(&world), ["PROCESSING", "FAILED"]);
+    assert_eq!(body["stats"]["total"], 25_000);
     assert_eq!((world.messages().len(), world.reserved_count()), (0, 20_000));
     world.add_codes(1_000);
     attempt(&world, &selection("two"), None).output();
@@ -138,7 +139,7 @@ fn a_second_selection_after_more_capacity_selects_only_what_is_more() {
     world.sized(13);
     let best = world.best(13);
     let output = attempt(&world, &selection("two"), None).output();
-    assert_eq!(output["stats"]["PROCESSED"], 3);
+    assert_eq!(output["stats"]["PROCESSED"], 13, "the market's");
     let second = world.plans()["two"].clone();
     assert_eq!(second.iter().map(|(fan, _)| fan.clone()).collect::<Vec<_>>(), best);
     assert_eq!(second[0].1, first[7].1, "the code that its winner could not take is used first");
@@ -153,8 +154,10 @@ fn the_tasks_count_is_that_of_the_market_in_all() {
     let world = World::with(fans(100));
     let counted = |task: &str, count| Selection { count: Some(count), ..selection(task) };
     attempt(&world, &counted("one", 20), None).output();
-    assert_eq!(attempt(&world, &counted("two", 15), None).output()["stats"]["PROCESSED"], 0);
-    assert_eq!(attempt(&world, &counted("three", 21), None).output()["stats"]["PROCESSED"], 1);
+    assert_eq!(attempt(&world, &counted("two", 15), None).output()["stats"]["PROCESSED"], 20);
+    assert_eq!(attempt(&world, &counted("three", 21), None).output()["stats"]["PROCESSED"], 21);
+    assert_eq!(world.plans()["three"].len(), 1);
+    assert_eq!(attempt(&world, &counted("one", 20), None).output()["stats"]["PROCESSED"], 20, "as it said first");
 }
 
 #[test]
@@ -207,7 +210,7 @@ fn of_two_tasks_of_a_market_at_once_one_is_tried_again_later_and_wins_nothing() 
     let told = two.retry();
     assert!(told.starts_with("market m is held by task one, until 2024-03-01T12:16:00.000Z"), "{told}");
     assert_eq!(statuses(&world), ["PROCESSING", "FINISHED"], "the other task's stats are left alone");
-    assert_eq!(attempt(&world, &selection("two"), None).output()["stats"]["PROCESSED"], 0);
+    assert_eq!(attempt(&world, &selection("two"), None).output()["stats"]["PROCESSED"], 10);
     world.check_told("one");
     world.check_told("two");
     world.check_sound();
@@ -224,6 +227,7 @@ fn a_task_that_has_lost_its_market_stores_no_plan() {
     assert!(one.retry().contains("too slow"));
     assert_eq!(world.plans().into_keys().collect::<Vec<_>>(), ["two"]);
     world.check_sound();
+    assert_eq!(statuses(&world).last().unwrap(), "FINISHED", "its successor's report is left alone");
     world.pass(TimeDelta::minutes(20));
-    assert_eq!(attempt(&world, &selection("one"), None).output()["stats"]["PROCESSED"], 0);
+    assert_eq!(attempt(&world, &selection("one"), None).output()["stats"]["PROCESSED"], 10);
 }
