@@ -15,6 +15,7 @@ use crate::ports::Ports;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use std::time::Duration;
 use worker_kit::log::timestamp;
 use worker_kit::platform::{
     ErrorKind,
@@ -23,13 +24,16 @@ use worker_kit::platform::{
 
 /// Seconds for which a market is held: the wall time of a task, 15 minutes, and a minute more.
 const HELD_SECS: i64 = 16 * 60;
-/// How often a market is tried to be taken that others take at the same time.
-const TRIES: usize = 3;
+/// How long an attempt waits for a market: it has the rest of the wall time for its work.
+const WAIT_MINUTES: i64 = 10;
+/// How long it waits before it asks again.
+const ASK_AGAIN: Duration = Duration::from_secs(2);
 
 /// A market that is taken.
 #[derive(Debug)]
 pub struct Lock {
     key: Key,
+    holder: String,
     /// Its number, the same in no other call.
     pub fence: u64,
     /// The plans of the market, the first one first.
@@ -49,27 +53,50 @@ struct Item {
 }
 
 impl Lock {
-    /// Takes the market for a task, if no other task has it.
+    /// Takes the market for a task, as soon as no other task has it. It waits here, for each attempt is one of few.
     pub async fn take(ports: &impl Ports, selection: &Selection) -> Result<Self, Failed> {
-        let sk = format!("SELECTION#{}", selection.market_id);
-        let key = Key { pk: plan::pk(selection), sk };
-        for _ in 0..TRIES {
-            let old = read(ports, &key).await?;
-            old.check(selection, ports.now())?;
-            let fence = old.fence + 1;
-            match ports.update(taking(&key, &old, selection, ports.now())).await? {
-                None => {}
-                Some(error) if error.kind == ErrorKind::ConditionFailed => continue,
-                Some(error) => return Err(error.into()),
-            }
-            // Up to this moment the last holder could add its plan.
-            let Item { fence: present, plans, .. } = read(ports, &key).await?;
-            if present == fence {
-                clean_up(ports, selection, &old, &plans).await;
-                return Ok(Self { key, fence, plans });
+        let end = ports.now() + TimeDelta::minutes(WAIT_MINUTES);
+        loop {
+            match Self::try_take(ports, selection).await {
+                Err(Failed::Busy(_)) if ports.now() < end => ports.sleep(ASK_AGAIN).await,
+                taken => return taken,
             }
         }
-        Err(Failed::Busy(format!("market {} is taken again and again", selection.market_id)))
+    }
+
+    async fn try_take(ports: &impl Ports, selection: &Selection) -> Result<Self, Failed> {
+        let sk = format!("SELECTION#{}", selection.market_id);
+        let key = Key { pk: plan::pk(selection), sk };
+        let old = read(ports, &key).await?;
+        old.check(selection, ports.now())?;
+        let mut lock = Self { key, holder: selection.task_id.clone(), fence: old.fence + 1, plans: vec![] };
+        match lock.taken(ports, selection, &old).await {
+            Ok(()) => Ok(lock),
+            Err(failed) => {
+                // Perhaps it is taken, and only the response was lost.
+                if !matches!(failed, Failed::Busy(_)) {
+                    lock.release(ports).await;
+                }
+                Err(failed)
+            }
+        }
+    }
+
+    async fn taken(&mut self, ports: &impl Ports, selection: &Selection, old: &Item) -> Result<(), Failed> {
+        let again = || Failed::Busy(format!("market {} is taken again and again", selection.market_id));
+        match ports.update(taking(&self.key, old, selection, ports.now())).await? {
+            None => {}
+            Some(error) if error.kind == ErrorKind::ConditionFailed => return Err(again()),
+            Some(error) => return Err(error.into()),
+        }
+        // Up to this moment the last holder could add its plan.
+        let Item { fence, plans, .. } = read(ports, &self.key).await?;
+        if fence != self.fence {
+            return Err(again());
+        }
+        clean_up(ports, selection, old, &plans).await;
+        self.plans = plans;
+        Ok(())
     }
 
     /// Adds a plan whose pages are stored. From then on it is the task's plan.
@@ -122,7 +149,9 @@ impl Lock {
     }
 
     fn update(&self, set: Vec<(String, String)>, remove: Vec<String>) -> Update {
-        let condition = vec![Predicate::Equals(("fence".to_owned(), self.fence.to_string()))];
+        // Where the response of taking it was lost, the number may be another task's.
+        let expected = [("fence", json!(self.fence)), ("holder", json!(self.holder))];
+        let condition = expected.map(|(name, value)| Predicate::Equals((name.to_owned(), value.to_string()))).into();
         Update { key: self.key.clone(), set, remove, condition }
     }
 }
@@ -176,7 +205,7 @@ async fn clean_up(ports: &impl Ports, selection: &Selection, old: &Item, plans: 
 #[allow(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
-    use crate::testing::{World, selection};
+    use crate::testing::{Fault, World, selection};
     use futures::executor::block_on;
 
     fn take(world: &World, task: &str) -> Result<Lock, Failed> {
@@ -191,8 +220,20 @@ mod tests {
     fn another_task_is_told_who_holds_the_market_and_until_when() {
         let world = World::default();
         let _lock = take(&world, "one").unwrap();
+        let start = world.now();
         let told = "market m is held by task one, until 2024-03-01T12:16:00.000Z at the latest";
         assert_eq!(take(&world, "two").unwrap_err(), Failed::Busy(told.to_owned()));
+        assert_eq!(world.now() - start, TimeDelta::minutes(WAIT_MINUTES), "it has waited");
+    }
+
+    #[test]
+    fn a_market_of_whose_taking_nobody_has_heard_is_given_back() {
+        for (step, fault) in [(1, Fault::ResponseLost), (2, Fault::Lost)] {
+            let world = World { fault: Some((step, fault)).into(), ..World::default() };
+            assert!(matches!(take(&world, "one"), Err(Failed::Later(_))));
+            let start = world.now();
+            assert_eq!((take(&world, "two").unwrap().fence, world.now()), (2, start));
+        }
     }
 
     #[test]
@@ -220,10 +261,10 @@ mod tests {
     fn an_abandoned_task_does_not_block_its_market_for_ever() {
         let world = World::default();
         let mut abandoned = take(&world, "one").unwrap();
-        world.pass(TimeDelta::seconds(HELD_SECS - 1));
+        let start = world.now();
         assert!(take(&world, "two").is_err());
-        world.pass(TimeDelta::seconds(1));
         let lock = take(&world, "two").unwrap();
+        assert_eq!(world.now() - start, TimeDelta::seconds(HELD_SECS));
         assert!(block_on(abandoned.commit(&world, head("one", 1))).is_err(), "it comes too late");
         assert!(lock.plans.is_empty());
     }

@@ -5,7 +5,7 @@ mod crashes;
 mod schedules;
 
 use crate::input::Selection;
-use crate::testing::{Attempt, Fan, World, attempt, both, market, selection};
+use crate::testing::{Attempt, Fan, Fault, World, attempt, both, market, selection};
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 use worker_kit::Response;
@@ -202,18 +202,29 @@ fn a_task_that_has_its_plan_goes_on_though_its_campaign_is_open_again_or_unknown
 }
 
 #[test]
-fn of_two_tasks_of_a_market_at_once_one_is_tried_again_later_and_wins_nothing() {
+fn of_two_tasks_of_a_market_at_once_one_waits_for_the_other_and_wins_nothing() {
     let world = World::with(fans(50));
     world.delays.replace(vec![(1, 0); 200]);
     let [one, two] = both(&world, [&selection("one"), &selection("two")]);
     one.output();
-    let told = two.retry();
-    assert!(told.starts_with("market m is held by task one, until 2024-03-01T12:16:00.000Z"), "{told}");
-    assert_eq!(statuses(&world), ["PROCESSING", "FINISHED"], "the other task's stats are left alone");
-    assert_eq!(attempt(&world, &selection("two"), None).output()["stats"]["PROCESSED"], 10);
+    assert_eq!(two.output()["stats"]["PROCESSED"], 10);
+    assert_eq!(statuses(&world), ["PROCESSING", "FINISHED", "PROCESSING", "FINISHED"], "one after the other");
+    assert!(world.plans()["two"].is_empty());
     world.check_told("one");
     world.check_told("two");
     world.check_sound();
+}
+
+/// Its holder has died.
+#[test]
+fn a_market_that_stays_held_is_asked_for_by_one_attempt_for_ten_minutes() {
+    let world = World::with(fans(50));
+    attempt(&world, &selection("one"), Some((10, Fault::Crash)));
+    let told = attempt(&world, &selection("two"), None).retry();
+    assert!(told.starts_with("market m is held by task one, until 2024-03-01T12:16:00.000Z"), "{told}");
+    assert_eq!(statuses(&world), ["PROCESSING"], "the other task's stats are left alone");
+    attempt(&world, &selection("two"), None).output();
+    world.check_told("two");
 }
 
 /// A task that was suspended for longer than it may run, and goes on beside its successor.
