@@ -10,7 +10,7 @@ use serde_json::json;
 use std::collections::HashSet;
 use worker_kit::platform::table::Key;
 use worker_kit::services::campaign::Market;
-use worker_kit::services::code::MAX_PER_RESERVATION;
+use worker_kit::services::code::{MAX_PER_RESERVATION, TOO_FEW_CODES};
 
 /// The ticketer whose winners share one code.
 const SHARING_TICKETER: &str = "TM";
@@ -124,7 +124,9 @@ async fn reserve(ports: &impl Ports, selection: &Selection, fence: u64, count: u
         let id = format!("{}:{}:{fence}:{number}", selection.market_id, selection.task_id);
         match ports.reserve(selection, more, &id).await {
             Ok(reserved) => codes.extend(reserved),
-            Err(error) if error.is_conflict() => return Err(Failed::fatal(409, "TOO_FEW_CODES", error.to_string())),
+            Err(error) if error.has_code(TOO_FEW_CODES) => {
+                return Err(Failed::fatal(409, TOO_FEW_CODES, error.to_string()));
+            }
             Err(error) => return Err(error.into()),
         }
     }
@@ -199,6 +201,14 @@ mod tests {
         world.add_codes(10_000);
         assert_eq!(codes(&world, &Plans::default(), 45_000).unwrap().len(), 45_000);
         assert_eq!(world.reserved_count(), 45_000);
+    }
+
+    #[test]
+    fn another_conflict_is_not_told_as_too_few_codes() {
+        let world = World::with_codes(2_000);
+        world.reservations.borrow_mut().push(("m:one:2:0".to_owned(), vec![]));
+        let failed = codes(&world, &Plans::default(), 1).unwrap_err();
+        assert!(matches!(failed, Failed::Final { status: 422, code: "REFUSED", .. }), "{failed:?}");
     }
 
     #[test]

@@ -57,13 +57,13 @@ impl World {
             return if codes.len() == count {
                 Ok(codes.clone())
             } else {
-                Err(refused("code", 422, "another reservation"))
+                Err(refused("code", 409, r#"{"error":{"code":"RESERVATION_DIFFERS","message":"another reservation"}}"#))
             };
         }
         let mut pool = self.pool.borrow_mut();
         let free: Vec<_> = pool.iter_mut().filter(|(_, state)| *state == State::Free).take(count).collect();
         if free.len() < count {
-            return Err(refused("code", 409, "too few codes"));
+            return Err(refused("code", 409, r#"{"error":{"code":"TOO_FEW_CODES","message":"too few codes"}}"#));
         }
         let take = |(code, state): &mut (String, State)| {
             *state = State::Reserved;
