@@ -8,6 +8,7 @@ use crate::input::Selection;
 use crate::testing::{Attempt, Fan, Fault, World, attempt, both, market, selection};
 use chrono::TimeDelta;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use worker_kit::Response;
 use worker_kit::platform::{Error, ErrorKind};
 
@@ -147,6 +148,29 @@ fn a_second_selection_after_more_capacity_selects_only_what_is_more() {
     world.check_told("two");
     world.check_sound();
     world.messages().iter().for_each(|message| world.deliver(message));
+}
+
+/// The queue delivers them again before or after those of the later task, in which some of their losers have won.
+#[test]
+fn messages_of_an_earlier_task_that_come_again_take_nothing_from_a_later_ones_winners() {
+    for comes_first in [true, false] {
+        let world = World::with(fans(30));
+        attempt(&world, &selection("one"), None).output();
+        let first = world.messages();
+        first.iter().for_each(|message| world.deliver(message));
+        world.sized(13);
+        attempt(&world, &selection("two"), None).output();
+        let second = world.messages().split_off(first.len());
+        let order = if comes_first { [&first, &second] } else { [&second, &first] };
+        order.into_iter().flatten().for_each(|message| world.deliver(message));
+        let winners: BTreeMap<_, _> = world.plans().into_values().flatten().collect();
+        assert_eq!((winners.len(), world.codes("assigned").len()), (13, 13));
+        for fan in world.ranking() {
+            let (entry, code) = (world.entry(&fan), winners.get(&fan));
+            assert_eq!((&entry["verdict"], &entry["accessCode"]), (&json!(code.is_some()), &json!(code)), "{fan}");
+        }
+        world.check_sound();
+    }
 }
 
 #[test]

@@ -166,11 +166,16 @@ impl World {
 
     pub fn put_entry(&self, fan: &str, code: Option<&str>) {
         let key = Key { pk: "CAMPAIGN#c".to_owned(), sk: format!("USER#{fan}") };
-        let mut entry = json!({"pk": key.pk, "sk": key.sk, "globalUserId": fan});
+        let mut entry = json!({"pk": key.pk, "sk": key.sk, "globalUserId": fan, "verdict": code.is_some()});
         if let Some(code) = code {
             entry["accessCode"] = code.into();
         }
         self.table.borrow_mut().insert(key, entry);
+    }
+
+    pub fn entry(&self, fan: &str) -> Value {
+        let key = Key { pk: "CAMPAIGN#c".to_owned(), sk: format!("USER#{fan}") };
+        self.table.borrow().get(&key).cloned().unwrap_or_default()
     }
 
     pub fn pass(&self, time: TimeDelta) {
@@ -190,7 +195,13 @@ impl World {
 
     /// What saveSelections and markAssignedCodes do with a message.
     pub fn deliver(&self, message: &Message) {
-        let Some(code) = &message.code else { return };
+        let Some(code) = &message.code else {
+            // A loss is written on condition that no code is held.
+            if self.entry(&message.fan)["accessCode"].is_null() {
+                self.put_entry(&message.fan, None);
+            }
+            return;
+        };
         let mut held = self.held.borrow_mut();
         if !held.contains_key(&message.fan) {
             let owner = held.iter().find(|(_, held)| *held == code).map(|(fan, _)| fan.clone());

@@ -81,8 +81,8 @@ impl<'a> CodeService<'a> {
     }
 
     /// Reserves `count` codes for a market, at most [`MAX_PER_RESERVATION`], or none:
-    /// [`TOO_FEW_CODES`] is the code of an error that says that there are too few. The same reservation again answers the same codes, so
-    /// a request whose answer was lost can be repeated.
+    /// [`TOO_FEW_CODES`] is the code of the error then. The same reservation again answers the same codes, so a request
+    /// whose answer was lost can be repeated.
     pub async fn reserve(
         &self,
         campaign_id: &str,
