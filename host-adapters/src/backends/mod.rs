@@ -6,7 +6,7 @@ mod open;
 #[cfg(test)]
 mod tests;
 
-pub use ask::{probe, provision};
+pub use ask::{Probed, probe, provision};
 pub use open::{Backends, open};
 
 use crate::manifest::runtime_config::BackendKind;

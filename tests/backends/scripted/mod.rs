@@ -5,7 +5,7 @@ mod documents;
 mod left_out;
 mod mongo;
 mod queues;
-mod server;
+pub mod server;
 mod streams;
 mod tables;
 mod tasks;
