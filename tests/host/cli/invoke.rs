@@ -57,11 +57,37 @@ fn standard_input_and_the_components_id_work_too() {
 
 #[test]
 fn a_worker_that_does_not_exist_yet_is_named() {
-    let event = r#"{"campaignId":"campaign-123","dateId":"2024-03-01","marketId":"market-456"}"#;
-    let outcome = run(&["invoke", "enqueueMarketSelections", event]);
+    let outcome = run(&["invoke", "notificationGenerator", r#"{"campaignId":"campaign-123","marketId":"market-456"}"#]);
     assert_eq!((outcome.code, outcome.stdout.as_str()), (2, ""));
-    let said = "there is no worker `enqueueMarketSelections` in spin.toml; there are: ";
+    let said = "there is no worker `notificationGenerator` in spin.toml; there are: ";
     assert!(outcome.stderr.contains(said) && outcome.stderr.contains("check-eligibility"), "{outcome:?}");
+}
+
+/// As the documents print it. Services answer as the worker's fixtures say, so nothing else needs to run.
+#[test]
+fn the_documents_selection_finishes_offline() {
+    let event = r#"{"campaignId": "campaign-123","dateId": "2024-03-01","marketId": "market-456"}"#;
+    let outcome = run(&["invoke", "enqueueMarketSelections", event]);
+    assert_eq!(outcome.code, 0, "{outcome:?}");
+    let stats = json!({"marketId": "market-456", "status": "FINISHED", "total": 5, "PROCESSED": 2, "FAILED": 1});
+    assert_eq!(outcome.json(), json!({"stats": stats, "errors": []}));
+    assert!(outcome.stderr.contains("Scoring records without globalUserId"), "{outcome:?}");
+}
+
+#[test]
+fn a_selection_that_cannot_succeed_says_why() {
+    let outcome = run(&["invoke", "enqueueMarketSelections", r#"{"campaignId": "campaign-123"}"#]);
+    let error = json!({"error": {"code": "MALFORMED_INPUT", "message": "marketId is missing"}});
+    assert_eq!((outcome.code, outcome.json()), (1, error), "{outcome:?}");
+    let answers = tempfile::tempdir().unwrap();
+    let campaign = answers.path().join("campaign/campaigns/campaign-123");
+    std::fs::create_dir_all(&campaign).unwrap();
+    std::fs::write(campaign.join("get.json"), r#"{"id": "campaign-123", "slug": "s", "status": "ACTIVE"}"#).unwrap();
+    let event = "@components/enqueue-market-selections/fixtures/task.json";
+    let folder = answers.path().to_str().unwrap();
+    let closed = "entry_service_upstream=http://127.0.0.1:1";
+    let outcome = run(&["invoke", "enqueueMarketSelections", event, "--services", folder, "--variable", closed]);
+    assert_eq!((outcome.code, &outcome.json()["error"]["code"]), (1, &json!("CAMPAIGN_NOT_CLOSED")), "{outcome:?}");
 }
 
 #[test]

@@ -51,6 +51,8 @@ fn sources_are_those_of_the_documents() {
     assert_eq!(app.components["enqueue-entries"].sources, stream("enqueueEntriesDlq"));
     assert_eq!(app.components["mark-assigned-codes"].sources, stream("markAssignedCodesDlq"));
     assert_eq!(app.components["check-eligibility"].sources, []);
+    let sources = &app.components["enqueue-market-selections"].sources;
+    assert!(matches!(sources.as_slice(), [SourceConfig::Task(_)]), "{sources:?}");
 }
 
 #[test]
@@ -73,6 +75,9 @@ fn nobody_is_granted_more_than_the_work_takes() {
     sends("refresh-selections", "saveSelectionQueue");
     assert_eq!(grants("save-selections").tables, [("demand-table".to_owned(), Access::ReadWrite)].into());
     assert!(grants("refresh-selections").tables.is_empty());
+    let selecting = grants("enqueue-market-selections");
+    assert_eq!(selecting.services, ["campaign", "code", "entry"].map(str::to_owned).into());
+    assert_eq!(selecting.queues, [("saveSelectionQueue".to_owned(), QueueAccess::Send)].into());
     for (id, component) in &app.components {
         let allows = |uri: &str| component.allowed_outbound_hosts.allows(&uri.parse().unwrap());
         assert!(!allows("http://127.0.0.1:8081/"), "{id} reaches a service past the host");

@@ -1,7 +1,7 @@
 //! `invoke --dead-letter`: hands a record that a worker gave up to that worker again, or to its replacement. The
 //! running host is not changed, and the dead letter stays in its queue.
 
-use super::{Options, event, load, open};
+use super::{Fixtures, Options, event, load, open};
 use crate::cli::operator::Operator;
 use crate::cli::{FAILED, UNUSABLE, dead_letters, print};
 use crate::dispatch::Dispatcher;
@@ -24,7 +24,8 @@ pub(super) async fn run(mut app: App, options: &Options, named: &str) -> Result<
         return Ok(ExitCode::from(UNUSABLE));
     }
     let data = tempfile::tempdir().context("cannot make a temporary folder")?;
-    let components = load(app, &options.documents, data.path()).await?;
+    let fixtures = Fixtures { documents: &options.documents, answers: options.services.clone() };
+    let components = load(app, fixtures, data.path()).await?;
     let dispatcher = Dispatcher::new(components.runtime().clone(), Tracing::from_env()?);
     let dispatched = dispatcher.dispatch(worker, vec![event]).await;
     report(&dead_letter.summary.record_id, &dispatched)

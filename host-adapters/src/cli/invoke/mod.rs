@@ -1,13 +1,14 @@
 //! `host-adapters invoke`: calls one worker with one event; no other component or source runs.
 //!
 //! The event is sent to `/workers/<id>` as AWS Lambda would hand it over. The worker has an embedded store of its own
-//! with the fixtures' documents. A request worker gets a development token for the fan of the event's own `userInfo`,
+//! with the fixtures' documents, and services answer as its fixtures say ([`services`]). A request worker gets a development token for the fan of the event's own `userInfo`,
 //! signed by a key that lives as long as the command and that no other host accepts.
 //!
 //! With `--dead-letter` the record of a [`dead letter`] is handed over as its source would do it.
 
 mod dead_letter;
 pub(super) mod event;
+mod services;
 mod token;
 
 use super::operator::DEFAULT_GATEWAY;
@@ -26,6 +27,7 @@ use host_adapters_platform::IdentityConfig;
 use host_adapters_records::documents::ReplaceOne;
 use host_adapters_records::{Caller, Platform};
 use serde_json::{Value, json};
+use services::AnsweredServices;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -46,6 +48,10 @@ pub(crate) struct Options {
     /// A folder of documents for the worker to find, `<collection>/<any name>.json`.
     #[arg(long, default_value = "tests/fixtures/domain")]
     documents: PathBuf,
+    /// A folder of answers that services give, `<service>/<path>/<method>.json`; by default `fixtures/services` of the
+    /// worker. What has no file is asked of the service itself.
+    #[arg(long)]
+    services: Option<PathBuf>,
     /// The fan's token to send instead of a development token.
     #[arg(long, env = "HOST_ADAPTERS_FAN_TOKEN", hide_env_values = true)]
     token: Option<String>,
@@ -84,8 +90,19 @@ pub(super) async fn run(options: Options) -> Result<ExitCode> {
     let (text, event) = event::read(&options.event)?;
     let data = tempfile::tempdir().context("cannot make a temporary folder")?;
     let bearer = prepare(&mut app, &worker, &options, &event, data.path())?;
-    let answer = call(app, &worker, &options.documents, data.path(), &bearer, text).await?;
+    let own = || Path::new("components").join(&worker).join("fixtures/services");
+    let answers = options.services.clone().unwrap_or_else(own);
+    let fixtures = Fixtures { documents: &options.documents, answers: Some(answers) };
+    let answer = call(app, &worker, fixtures, data.path(), &bearer, text).await?;
     report(&answer)
+}
+
+/// What the worker finds.
+struct Fixtures<'a> {
+    /// The folder of the documents.
+    documents: &'a Path,
+    /// The folder of the services' answers; without one the services are called.
+    answers: Option<PathBuf>,
 }
 
 /// Leaves only the worker in the application, with the file to call. Returns its id, or why it cannot run.
@@ -138,14 +155,14 @@ fn prepare(app: &mut App, worker: &str, options: &Options, event: &Value, data: 
 async fn call(
     app: App,
     worker: &str,
-    documents: &Path,
+    fixtures: Fixtures<'_>,
     data: &Path,
     bearer: &str,
     event: String,
 ) -> Result<http::Response<Bytes>> {
     let route = app.routes.of(worker).next().map(|route| route.route.clone());
     let route = route.with_context(|| format!("{worker} has no [[trigger.http]] in spin.toml"))?;
-    let components = load(app, documents, data).await?;
+    let components = load(app, fixtures, data).await?;
     let request = http::Request::post(format!("http://localhost{route}"))
         .header("content-type", "application/json")
         .header("authorization", format!("Bearer {bearer}"))
@@ -155,16 +172,17 @@ async fn call(
 }
 
 /// Makes a store with the fixtures' documents, and loads the worker.
-async fn load(mut app: App, documents: &Path, data: &Path) -> Result<Components> {
+async fn load(mut app: App, fixtures: Fixtures<'_>, data: &Path) -> Result<Components> {
     app.host.clients.insert(SEEDER.to_owned(), event::seeder(&app));
-    let folder = app.path.parent().unwrap_or(Path::new("")).join(documents);
+    let project = app.path.parent().unwrap_or(Path::new("")).to_owned();
     let app = Arc::new(app);
     let tracing = Tracing::from_env()?;
     let services = TracedServices { services: backends::services(&app, None)?, tracing: tracing.clone() };
+    let services = AnsweredServices { folder: fixtures.answers.map(|answers| project.join(answers)), services };
     let backends = backends::open(&app, data, &RuntimeConfig::default(), services).await?;
-    load_documents(&app, &*backends.platform, &folder).await?;
+    load_documents(&app, &*backends.platform, &project.join(fixtures.documents)).await?;
     // Compiled components are shared with `up`, so that the next call starts at once.
-    let compiled = app.path.parent().unwrap_or(Path::new("")).join(".host-adapters");
+    let compiled = project.join(".host-adapters");
     Components::load(&app, &compiled, &backends, tracing).await
 }
 

@@ -1,0 +1,84 @@
+//! Why a task fails, and whether another attempt helps. Pure.
+
+use worker_kit::platform::{Error, ErrorKind};
+use worker_kit::services::ServiceError;
+
+/// Why a task fails.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Failed {
+    /// No attempt can succeed: the execution fails at once.
+    Final {
+        /// HTTP status of the answer.
+        status: u16,
+        /// What went wrong, for programs.
+        code: &'static str,
+        /// What went wrong, for people.
+        message: String,
+    },
+    /// Another attempt may succeed.
+    Later(String),
+    /// As [`Failed::Later`]; but the market is another task's, or another attempt's, whose stats are not to be touched.
+    Busy(String),
+}
+
+impl Failed {
+    /// A failure that no attempt changes.
+    pub fn fatal(status: u16, code: &'static str, message: impl Into<String>) -> Self {
+        Self::Final { status, code, message: message.into() }
+    }
+
+    /// What went wrong, for people.
+    pub fn message(&self) -> &str {
+        match self {
+            Self::Final { message, .. } | Self::Later(message) | Self::Busy(message) => message,
+        }
+    }
+}
+
+impl From<Error> for Failed {
+    fn from(error: Error) -> Self {
+        match error.kind {
+            ErrorKind::Invalid => Self::fatal(422, "INVALID", error.message),
+            _ => Self::Later(error.message),
+        }
+    }
+}
+
+/// What a service says of the request itself, it says at each attempt. A status that may speak of its address or of its
+/// state (401, 404, 500, …) may be another one later.
+impl From<ServiceError> for Failed {
+    fn from(error: ServiceError) -> Self {
+        match &error {
+            ServiceError::Refused(answer) if matches!(answer.status, 400 | 409 | 410 | 413 | 422) => {
+                Self::fatal(422, "REFUSED", error.to_string())
+            }
+            _ => Self::Later(error.to_string()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use worker_kit::services::AnswerSummary;
+
+    #[test]
+    fn outages_and_throttling_are_tried_again() {
+        for kind in [ErrorKind::Unavailable, ErrorKind::Throttled, ErrorKind::NotFound, ErrorKind::Denied] {
+            assert_eq!(Failed::from(Error::new(kind, "why")), Failed::Later("why".to_owned()), "{kind:?}");
+        }
+        for status in [302, 401, 403, 404, 408, 429, 500, 502, 503, 504] {
+            let error = ServiceError::from_answer(AnswerSummary::new("code", status, "why"), None);
+            assert_eq!(Failed::from(error.clone()), Failed::Later(error.to_string()));
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_in_itself_fails_at_once() {
+        assert_eq!(Failed::from(Error::new(ErrorKind::Invalid, "why")), Failed::fatal(422, "INVALID", "why"));
+        for status in [400, 409, 413, 422] {
+            let error = ServiceError::from_answer(AnswerSummary::new("entry", status, "why"), None);
+            assert_eq!(Failed::from(error.clone()), Failed::fatal(422, "REFUSED", error.to_string()));
+        }
+    }
+}

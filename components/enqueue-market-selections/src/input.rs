@@ -1,0 +1,180 @@
+//! What a task asks for. Pure.
+
+use serde_json::{Map, Value};
+use worker_kit::Request;
+
+/// Most bytes of an id.
+const MAX_ID_BYTES: usize = 256;
+/// Most bytes of the ids of task and market together. A reservation's id, of 256 characters at most, has them in it.
+const MAX_BOTH_IDS_BYTES: usize = 230;
+
+/// The selection of one market's winners, by one task.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Selection {
+    /// The id of the task's execution, the same in all its attempts.
+    pub task_id: String,
+    /// The campaign.
+    pub campaign_id: String,
+    /// The market.
+    pub market_id: String,
+    /// How many fans of the market win in all, those of earlier tasks included. By default the market says it.
+    pub count: Option<u64>,
+}
+
+impl Selection {
+    /// Reads a request: `{campaignId, marketId, dateId?, selectionCount?}`. Without a task's id, as over HTTP, the
+    /// correlation id stands for it: the same request again is the same task.
+    ///
+    /// The three ids become parts of sort keys that `#` separates. One that contains `#` is refused, not escaped: no id of
+    /// a campaign, a market or an execution has it, and keys stay legible.
+    ///
+    /// # Errors
+    /// What is wrong with the input; it names the field.
+    pub fn new(request: &Request) -> Result<Self, String> {
+        let input: Value = serde_json::from_str(&request.body).map_err(|_| "the input is not JSON".to_owned())?;
+        let Value::Object(input) = input else { return Err("the input is not an object".to_owned()) };
+        let (name, task_id) = match &request.task_id {
+            Some(id) => ("the task's id", id),
+            None => ("the correlation id", &request.correlation_id),
+        };
+        check_id(name, task_id)?;
+        text(&input, "dateId")?;
+        let (campaign_id, market_id) = (id(&input, "campaignId")?, id(&input, "marketId")?);
+        let both = task_id.len() + market_id.len();
+        if both > MAX_BOTH_IDS_BYTES {
+            return Err(format!("marketId and {name} have {both} bytes (at most {MAX_BOTH_IDS_BYTES})"));
+        }
+        Ok(Self { task_id: task_id.clone(), campaign_id, market_id, count: count(&input, "selectionCount")? })
+    }
+}
+
+fn id(input: &Map<String, Value>, name: &str) -> Result<String, String> {
+    let id = text(input, name)?.ok_or_else(|| format!("{name} is missing"))?;
+    check_id(name, id)?;
+    Ok(id.to_owned())
+}
+
+fn check_id(name: &str, id: &str) -> Result<(), String> {
+    match id {
+        "" => Err(format!("{name} is empty")),
+        _ if id.contains('#') => Err(format!("{name} contains `#`, which separates the parts of a key")),
+        _ if id.len() > MAX_ID_BYTES => Err(format!("{name} has {} bytes (at most {MAX_ID_BYTES})", id.len())),
+        _ => Ok(()),
+    }
+}
+
+fn text<'a>(input: &'a Map<String, Value>, name: &str) -> Result<Option<&'a str>, String> {
+    match input.get(name) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text)),
+        Some(_) => Err(format!("{name} is not text")),
+    }
+}
+
+/// A number without a fraction is an integer, however it is written.
+fn count(input: &Map<String, Value>, name: &str) -> Result<Option<u64>, String> {
+    const MAX: f64 = 1e9;
+    let value = match input.get(name) {
+        None | Some(Value::Null) => return Ok(None),
+        Some(value) => value,
+    };
+    let whole = |number: &f64| number.fract() == 0.0 && (0.0..=MAX).contains(number);
+    let number = value.as_f64().filter(whole);
+    number.map(|number| Some(number as u64)).ok_or_else(|| format!("{name} is not a whole number from 0 to {MAX}"))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn request(body: &Value) -> Request {
+        Request {
+            body: body.to_string(),
+            token: None,
+            task_id: Some("task-1".to_owned()),
+            attempt: 1,
+            correlation_id: "correlation-1".to_owned(),
+            traceparent: None,
+        }
+    }
+
+    fn refusal(body: &Value) -> String {
+        Selection::new(&request(body)).unwrap_err()
+    }
+
+    #[test]
+    fn the_documents_example_is_read() {
+        let body: Value = serde_json::from_str(include_str!("../fixtures/task.json")).unwrap();
+        let selection = Selection::new(&request(&body)).unwrap();
+        assert_eq!((selection.campaign_id.as_str(), selection.market_id.as_str()), ("campaign-123", "market-456"));
+        assert_eq!((selection.task_id.as_str(), selection.count), ("task-1", None));
+    }
+
+    #[test]
+    fn an_invocation_without_a_task_is_named_by_its_correlation_id() {
+        let request = Request { task_id: None, ..request(&json!({"campaignId": "c", "marketId": "m"})) };
+        assert_eq!(Selection::new(&request).unwrap().task_id, "correlation-1");
+        let nameless = Request { correlation_id: String::new(), ..request };
+        assert_eq!(Selection::new(&nameless).unwrap_err(), "the correlation id is empty");
+    }
+
+    #[test]
+    fn malformed_input_names_its_field() {
+        for (body, problem) in [
+            (json!([]), "the input is not an object"),
+            (json!({"marketId": "m"}), "campaignId is missing"),
+            (json!({"campaignId": null, "marketId": "m"}), "campaignId is missing"),
+            (json!({"campaignId": "c"}), "marketId is missing"),
+            (json!({"campaignId": 7, "marketId": "m"}), "campaignId is not text"),
+            (json!({"campaignId": "c", "marketId": "m", "dateId": 7}), "dateId is not text"),
+        ] {
+            assert_eq!(refusal(&body), problem, "{body}");
+        }
+        assert_eq!(
+            Selection::new(&Request { body: "{".into(), ..request(&json!({})) }).unwrap_err(),
+            "the input is not JSON"
+        );
+    }
+
+    #[test]
+    fn ids_that_cannot_be_part_of_a_key_are_refused() {
+        let long = "é".repeat(129);
+        for (id, problem) in [
+            ("", "is empty"),
+            ("a#b", "contains `#`, which separates the parts of a key"),
+            (long.as_str(), "has 258 bytes (at most 256)"),
+        ] {
+            assert_eq!(refusal(&json!({"campaignId": id, "marketId": "m"})), format!("campaignId {problem}"));
+            assert_eq!(refusal(&json!({"campaignId": "c", "marketId": id})), format!("marketId {problem}"));
+        }
+        let body = json!({"campaignId": "c", "marketId": "m"});
+        let of_task = |id: &str| {
+            let request = Request { task_id: Some(id.to_owned()), ..request(&body) };
+            Selection::new(&request).map(|selection| selection.task_id)
+        };
+        assert_eq!(of_task(""), Err("the task's id is empty".to_owned()));
+        assert!(of_task("a#b").unwrap_err().starts_with("the task's id contains `#`"));
+        assert!(of_task(&"t".repeat(257)).unwrap_err().starts_with("the task's id has 257 bytes"));
+        assert!(of_task(&"t".repeat(229)).is_ok());
+        let problem = "marketId and the task's id have 231 bytes (at most 230)".to_owned();
+        assert_eq!(of_task(&"t".repeat(230)), Err(problem));
+    }
+
+    #[test]
+    fn a_count_is_a_whole_number() {
+        let count = |count: Value| {
+            let body = json!({"campaignId": "c", "marketId": "m", "selectionCount": count});
+            Selection::new(&request(&body)).map(|selection| selection.count)
+        };
+        assert_eq!(count(json!(500)), Ok(Some(500)));
+        assert_eq!(count(json!(2.0)), Ok(Some(2)));
+        assert_eq!(count(json!(0)), Ok(Some(0)));
+        assert_eq!(count(Value::Null), Ok(None));
+        for wrong in [json!(-1), json!(1.5), json!("5"), json!(1e10), json!(true)] {
+            let problem = "selectionCount is not a whole number from 0 to 1000000000".to_owned();
+            assert_eq!(count(wrong.clone()), Err(problem), "{wrong}");
+        }
+    }
+}

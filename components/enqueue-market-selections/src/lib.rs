@@ -1,0 +1,73 @@
+//! enqueueMarketSelections: selects the winners of a market, reserves their codes, and queues a message for each fan.
+//!
+//! - [`input`]: what a task asks for; [`failed`]: why it fails, and whether another attempt helps.
+//! - [`lock`]: one task of a market at a time, and the list of the market's plans.
+//! - [`fans`]: who is eligible, best first, and how many win; [`codes`]: which codes they get; [`plan`]: both, as stored.
+//! - [`messages`]: what is queued. [`select`]: the steps, over [`ports`].
+//!
+//! A task ends in one of two ways: its plan is stored and every fan of the market gets a message, or it fails and nobody
+//! gets one. The plan is the point of no return. What fails before it leaves nothing but reserved codes, which the next
+//! task of the market uses up. What fails after it is repeated from the plan.
+
+mod codes;
+mod failed;
+mod fans;
+pub mod input;
+mod lock;
+mod messages;
+mod plan;
+pub mod ports;
+mod select;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
+
+use failed::Failed;
+use input::Selection;
+use ports::{Live, Ports};
+use serde_json::json;
+use worker_kit::services::entry::Stats;
+use worker_kit::{Call, Failure, Request, RequestWorker, Response};
+
+/// The worker.
+#[derive(Debug)]
+pub struct EnqueueMarketSelections;
+
+impl RequestWorker for EnqueueMarketSelections {
+    const NAME: &'static str = "enqueue-market-selections";
+    const DOES_TASKS: bool = true;
+
+    async fn handle(request: Request, call: &Call) -> Result<Response, Failure> {
+        match Selection::new(&request) {
+            Ok(selection) => {
+                let call = call.about(&selection.campaign_id);
+                let _span = call.span("enqueueSelections");
+                handle(&Live::new(&call), &selection).await
+            }
+            Err(problem) => {
+                call.error("Task refused", json!({"problem": problem}));
+                Ok(Response::error(400, "MALFORMED_INPUT", &problem))
+            }
+        }
+    }
+}
+
+worker_kit::request_worker!(EnqueueMarketSelections);
+
+/// Does a task, through the given ports.
+pub async fn handle(ports: &impl Ports, selection: &Selection) -> Result<Response, Failure> {
+    let (stats, result) = select::select(ports, selection).await;
+    answer(&stats, result)
+}
+
+/// The answer in the documents' form (data flow, "Returns: { stats, errors }").
+fn answer(stats: &Stats, result: Result<(), Failed>) -> Result<Response, Failure> {
+    match result {
+        Ok(()) => Response::json(200, &json!({"stats": stats, "errors": []})),
+        Err(Failed::Final { status, code, message }) => {
+            Response::json(status, &json!({"error": {"code": code, "message": message}, "stats": stats}))
+        }
+        Err(Failed::Later(message) | Failed::Busy(message)) => Err(Failure::retryable(message)),
+    }
+}

@@ -1,0 +1,215 @@
+//! One task of a market at a time, and the list of the market's plans: both in one item, `SELECTION#<marketId>`.
+//!
+//! - `holder` and `expires`: who has the market, and until when. Without `expires` it is free. It is held for as long as a
+//!   task may run, and a margin for clocks that differ, so that a task that died blocks the market no longer than that.
+//!   Another attempt of the same task takes it at once.
+//! - `fence`: counts how often the market was taken. Whatever its holder writes here is on condition of its own number, so
+//!   that one that was suspended and has lost the market changes nothing any more.
+//! - `plans`: the plans of the market, each with its number of winners. A plan is one once it is in this list.
+
+use crate::failed::Failed;
+use crate::input::Selection;
+use crate::plan::{self, Head};
+use crate::ports::Ports;
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use worker_kit::log::timestamp;
+use worker_kit::platform::{
+    ErrorKind,
+    table::{Key, Predicate, Update},
+};
+
+/// Seconds for which a market is held: the wall time of a task, 15 minutes, and a minute more.
+const HELD_SECS: i64 = 16 * 60;
+/// How often a market is tried to be taken that others take at the same time.
+const TRIES: usize = 3;
+
+/// A market that is taken.
+#[derive(Debug)]
+pub struct Lock {
+    key: Key,
+    /// Its number, the same in no other call.
+    pub fence: u64,
+    /// The plans of the market, the first one first.
+    pub plans: Vec<Head>,
+}
+
+/// The item.
+#[derive(Debug, Default, Deserialize)]
+struct Item {
+    #[serde(default)]
+    fence: u64,
+    #[serde(default)]
+    holder: String,
+    expires: Option<DateTime<Utc>>,
+    #[serde(default)]
+    plans: Vec<Head>,
+}
+
+impl Lock {
+    /// Takes the market for a task, if no other task has it.
+    pub async fn take(ports: &impl Ports, selection: &Selection) -> Result<Self, Failed> {
+        let sk = format!("SELECTION#{}", selection.market_id);
+        let key = Key { pk: plan::pk(selection), sk };
+        for _ in 0..TRIES {
+            let old = read(ports, &key).await?;
+            old.check(selection, ports.now())?;
+            let fence = old.fence + 1;
+            match ports.update(taking(&key, &old, selection, ports.now())).await? {
+                None => {}
+                Some(error) if error.kind == ErrorKind::ConditionFailed => continue,
+                Some(error) => return Err(error.into()),
+            }
+            // Up to this moment the last holder could add its plan.
+            let Item { fence: present, plans, .. } = read(ports, &key).await?;
+            if present == fence {
+                clean_up(ports, selection, &old, &plans).await;
+                return Ok(Self { key, fence, plans });
+            }
+        }
+        Err(Failed::Busy(format!("market {} is taken again and again", selection.market_id)))
+    }
+
+    /// Adds a plan whose pages are stored. From then on it is the task's plan.
+    pub async fn commit(&mut self, ports: &impl Ports, plan: Head) -> Result<(), Failed> {
+        let plans: Vec<_> = self.plans.iter().chain([&plan]).collect();
+        let set = vec![("plans".to_owned(), json!(plans).to_string())];
+        match ports.update(self.update(set, vec![])).await? {
+            None => self.plans.push(plan),
+            Some(error) if error.kind == ErrorKind::ConditionFailed => {
+                return Err(Failed::Busy("another attempt has taken the market: this one was too slow".to_owned()));
+            }
+            Some(error) => return Err(error.into()),
+        }
+        Ok(())
+    }
+
+    /// Gives the market back, if it is still held. A failure costs the next task time and nothing else.
+    pub async fn release(self, ports: &impl Ports) {
+        let failed = match ports.update(self.update(vec![], vec!["expires".to_owned()])).await {
+            Ok(failed) => failed,
+            Err(error) => Some(error),
+        };
+        if let Some(error) = failed {
+            ports
+                .warn("Market not given back: it stays held until its time is over", json!({"problem": error.message}));
+        }
+    }
+
+    fn update(&self, set: Vec<(String, String)>, remove: Vec<String>) -> Update {
+        let condition = vec![Predicate::Equals(("fence".to_owned(), self.fence.to_string()))];
+        Update { key: self.key.clone(), set, remove, condition }
+    }
+}
+
+impl Item {
+    /// Fails if another task has the market.
+    fn check(&self, selection: &Selection, now: DateTime<Utc>) -> Result<(), Failed> {
+        let Selection { task_id, market_id, .. } = selection;
+        let held = self.expires.filter(|expires| *expires > now && self.holder != *task_id);
+        let held = held.map(|expires| (&self.holder, timestamp(expires)));
+        held.map_or(Ok(()), |(holder, expires)| {
+            Err(Failed::Busy(format!("market {market_id} is held by task {holder}, until {expires} at the latest")))
+        })
+    }
+}
+
+async fn read(ports: &impl Ports, key: &Key) -> Result<Item, Failed> {
+    let item = ports.read(vec![key.clone()]).await?.pop().flatten();
+    let Some(item) = item else { return Ok(Item::default()) };
+    let malformed = |error| Failed::fatal(422, "MALFORMED_ITEM", format!("item {} is malformed: {error}", key.sk));
+    serde_json::from_str(&item).map_err(malformed)
+}
+
+fn taking(key: &Key, old: &Item, selection: &Selection, now: DateTime<Utc>) -> Update {
+    let fence = "fence".to_owned();
+    let condition = match old.fence {
+        0 => Predicate::NotExists(fence),
+        old => Predicate::Equals((fence, old.to_string())),
+    };
+    let expires = timestamp(now + TimeDelta::seconds(HELD_SECS));
+    let set = [("fence", json!(old.fence + 1)), ("holder", json!(selection.task_id)), ("expires", json!(expires))];
+    let set = set.map(|(name, value): (&str, Value)| (name.to_owned(), value.to_string())).into();
+    Update { key: key.clone(), set, remove: vec![], condition: vec![condition] }
+}
+
+/// Deletes the pages of the last holder if they have become no plan. They do no harm, and nobody else would find them.
+async fn clean_up(ports: &impl Ports, selection: &Selection, old: &Item, plans: &[Head]) {
+    if old.fence == 0 || plans.iter().any(|plan| plan.fence == old.fence) {
+        return;
+    }
+    if let Err(failed) = plan::discard(ports, selection, &old.holder, old.fence).await {
+        ports.warn("Pages of an abandoned plan not deleted", json!({"problem": failed.message()}));
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+    use crate::testing::{World, selection};
+    use futures::executor::block_on;
+
+    fn take(world: &World, task: &str) -> Result<Lock, Failed> {
+        block_on(Lock::take(world, &selection(task)))
+    }
+
+    fn head(task: &str, fence: u64) -> Head {
+        Head { task_id: task.to_owned(), fence, pages: 0, winners: 0, rejected: 0, total: 0 }
+    }
+
+    #[test]
+    fn another_task_is_told_who_holds_the_market_and_until_when() {
+        let world = World::default();
+        let _lock = take(&world, "one").unwrap();
+        let told = "market m is held by task one, until 2024-03-01T12:16:00.000Z at the latest";
+        assert_eq!(take(&world, "two").unwrap_err(), Failed::Busy(told.to_owned()));
+    }
+
+    #[test]
+    fn the_same_task_takes_its_market_again_at_once_and_its_earlier_attempt_has_lost_it() {
+        let world = World::default();
+        let (mut first, second) = (take(&world, "one").unwrap(), take(&world, "one").unwrap());
+        assert_eq!((first.fence, second.fence), (1, 2));
+        let lost = block_on(first.commit(&world, head("one", 1)));
+        assert!(matches!(lost, Err(Failed::Busy(_))), "{lost:?}");
+        block_on(first.release(&world));
+        assert!(take(&world, "two").is_err(), "the second attempt still has the market");
+    }
+
+    #[test]
+    fn a_market_that_is_given_back_is_free() {
+        let world = World::default();
+        let mut lock = take(&world, "one").unwrap();
+        block_on(lock.commit(&world, head("one", 1))).unwrap();
+        block_on(lock.release(&world));
+        let lock = take(&world, "two").unwrap();
+        assert_eq!((lock.fence, lock.plans), (2, vec![head("one", 1)]));
+    }
+
+    #[test]
+    fn an_abandoned_task_does_not_block_its_market_for_ever() {
+        let world = World::default();
+        let mut abandoned = take(&world, "one").unwrap();
+        world.pass(TimeDelta::seconds(HELD_SECS - 1));
+        assert!(take(&world, "two").is_err());
+        world.pass(TimeDelta::seconds(1));
+        let lock = take(&world, "two").unwrap();
+        assert!(block_on(abandoned.commit(&world, head("one", 1))).is_err(), "it comes too late");
+        assert!(lock.plans.is_empty());
+    }
+
+    /// The last holder commits between the look at the market and its taking.
+    #[test]
+    fn a_plan_that_is_committed_at_the_last_moment_is_seen() {
+        let world = World::default();
+        let mut slow = take(&world, "one").unwrap();
+        world.pass(TimeDelta::seconds(HELD_SECS));
+        let stale = block_on(read(&world, &slow.key)).unwrap();
+        block_on(slow.commit(&world, head("one", 1))).unwrap();
+        let update = taking(&slow.key, &stale, &selection("two"), world.now());
+        assert_eq!(block_on(world.update(update)), Ok(None));
+        assert_eq!(block_on(read(&world, &slow.key)).unwrap().plans, [head("one", 1)]);
+    }
+}

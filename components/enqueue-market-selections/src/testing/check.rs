@@ -1,0 +1,104 @@
+//! What must hold in the small world, whatever has failed.
+
+use super::{Message, World};
+use crate::plan::Head;
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+use worker_kit::platform::table::Key;
+
+/// What a task has told its fans: the code of each winner, and `None` for each loser.
+pub type Verdicts = BTreeMap<String, Option<String>>;
+
+impl World {
+    /// What each task has told. A fan who is told twice is told the same.
+    pub fn verdicts(&self) -> BTreeMap<String, Verdicts> {
+        let mut tasks = BTreeMap::<_, Verdicts>::new();
+        for Message { task_id, campaign_id, market_id, fan, verdict, code } in self.messages() {
+            assert_eq!((campaign_id.as_str(), market_id.as_str()), ("c", "m"));
+            assert_eq!(verdict, code.is_some(), "winners have codes, losers none");
+            let told = tasks.entry(task_id).or_default().insert(fan.clone(), code.clone());
+            assert!(told.as_ref().is_none_or(|told| *told == code), "{fan} was told {told:?}, then {code:?}");
+        }
+        tasks
+    }
+
+    /// The winners of the market's plans, by plan, with their codes.
+    pub fn plans(&self) -> BTreeMap<String, Vec<(String, String)>> {
+        let table = self.table.borrow();
+        let key = |sk: String| Key { pk: "CAMPAIGN#c".to_owned(), sk };
+        let heads = table.get(&key("SELECTION#m".to_owned())).and_then(|item| item.get("plans")).cloned();
+        let heads: Vec<Head> = heads.map(|heads| serde_json::from_value(heads).unwrap()).unwrap_or_default();
+        let plan = |head: Head| {
+            let page = |page| &table[&key(format!("PLAN#m#{}#{}-{page}", head.task_id, head.fence))]["winners"];
+            let winners =
+                (0..head.pages).flat_map(|index| -> Vec<_> { serde_json::from_value(page(index).clone()).unwrap() });
+            (head.task_id.clone(), winners.collect::<Vec<_>>())
+        };
+        let count = heads.len();
+        let plans: BTreeMap<_, _> = heads.into_iter().map(plan).collect();
+        assert_eq!(plans.len(), count, "a task has one plan");
+        plans
+    }
+
+    /// Pages that belong to no plan.
+    pub fn orphans(&self) -> Vec<String> {
+        let table = self.table.borrow();
+        let heads = table.iter().find(|(key, _)| key.sk == "SELECTION#m").map(|(_, item)| item["plans"].clone());
+        let heads: Vec<Head> =
+            heads.filter(Value::is_array).map(|it| serde_json::from_value(it).unwrap()).unwrap_or_default();
+        let names: Vec<_> = heads.iter().map(|head| format!("PLAN#m#{}#{}-", head.task_id, head.fence)).collect();
+        let pages = table.keys().map(|key| key.sk.clone()).filter(|sk| sk.starts_with("PLAN#"));
+        pages.filter(|sk| !names.iter().any(|name| sk.starts_with(name))).collect()
+    }
+
+    /// The fans who win if `count` in all may win: the best of those who are in no plan and have no code.
+    pub fn best(&self, count: usize) -> Vec<String> {
+        let (planned, held) = (self.planned(), self.held.borrow());
+        let open = self.ranking().into_iter().filter(|fan| !planned.contains(fan) && !held.contains_key(fan));
+        open.take(count.saturating_sub(planned.len())).collect()
+    }
+
+    fn planned(&self) -> BTreeSet<String> {
+        self.plans().into_values().flatten().map(|(fan, _)| fan).collect()
+    }
+
+    /// What a task that has finished has told: all of its winners, with the codes of its plan, and every other fan who has
+    /// neither won nor a code.
+    pub fn check_told(&self, task: &str) {
+        let (plans, verdicts) = (self.plans(), self.verdicts());
+        let told = verdicts.get(task).cloned().unwrap_or_default();
+        for (fan, code) in &plans[task] {
+            assert_eq!(told.get(fan), Some(&Some(code.clone())), "{fan} has won");
+        }
+        let winners = told.values().filter(|code| code.is_some()).count();
+        assert_eq!(winners, plans[task].len(), "nobody else is told to have won");
+        let (planned, held) = (self.planned(), self.held.borrow());
+        for fan in self.ranking().iter().filter(|fan| !planned.contains(*fan) && !held.contains_key(*fan)) {
+            assert_eq!(told.get(fan), Some(&None), "{fan} has lost");
+        }
+    }
+
+    /// What holds at any time: nobody wins twice, no code is two fans', and each is reserved.
+    pub fn check_sound(&self) {
+        let (mut winners, mut owners) = (BTreeSet::new(), BTreeMap::new());
+        let held = self.held.borrow();
+        for (fan, code) in self.plans().into_values().flatten() {
+            assert!(winners.insert(fan.clone()), "{fan} has won twice");
+            // The code of a winner who holds another one is free for the next winner.
+            if held.get(&fan).is_none_or(|held| *held == code) {
+                let other = owners.insert(code.clone(), fan.clone());
+                assert_eq!(other, None, "{code} is {fan}'s, too");
+            }
+            let pool = self.pool.borrow();
+            let known = pool.iter().find(|(known, _)| *known == code);
+            assert!(known.is_some_and(|(_, state)| *state != super::State::Free), "{code} is not reserved");
+        }
+        let (plans, verdicts) = (self.plans(), self.verdicts());
+        for (task, told) in verdicts {
+            let plan: BTreeMap<_, _> = plans[&task].iter().cloned().collect();
+            for (fan, code) in told {
+                assert_eq!(plan.get(&fan), code.as_ref(), "{task} has told {fan} what is not its plan");
+            }
+        }
+    }
+}

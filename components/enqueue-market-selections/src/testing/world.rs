@@ -1,0 +1,261 @@
+//! The small world itself.
+
+use super::market;
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, BTreeSet};
+use std::task::Poll;
+use worker_kit::platform::Error;
+use worker_kit::platform::table::Key;
+
+/// A scoring record.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Fan {
+    pub id: Option<String>,
+    pub score: u32,
+    /// When the fan registered, in minutes after ten o'clock.
+    pub minute: u32,
+}
+
+/// What becomes of one call.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Fault {
+    /// It fails before it does anything.
+    Lost,
+    /// It takes effect, but the response is lost.
+    ResponseLost,
+    /// It takes half of its effect, and the response is lost.
+    Half,
+    /// The instance dies before it.
+    Crash,
+    /// The instance dies after it.
+    CrashAfter,
+}
+
+impl Fault {
+    pub const ALL: [Self; 5] = [Self::Lost, Self::ResponseLost, Self::Half, Self::Crash, Self::CrashAfter];
+}
+
+/// The state of a code.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum State {
+    Free,
+    Reserved,
+    Assigned,
+}
+
+/// A message to saveSelectionQueue.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Message {
+    pub task_id: String,
+    pub campaign_id: String,
+    pub market_id: String,
+    #[serde(rename = "globalUserId")]
+    pub fan: String,
+    pub verdict: bool,
+    pub code: Option<String>,
+}
+
+/// The world. Campaign `c` has market `m`.
+pub struct World {
+    pub table: RefCell<BTreeMap<Key, Value>>,
+    pub campaign: Option<Value>,
+    pub market: RefCell<Option<Value>>,
+    pub fans: Vec<Fan>,
+    /// Who holds which code, of whichever market, by the Entry Service.
+    pub held: RefCell<BTreeMap<String, String>>,
+    /// The market's codes, in the service's order.
+    pub pool: RefCell<Vec<(String, State)>>,
+    pub reservations: RefCell<Vec<(String, Vec<String>)>>,
+    pub queued: RefCell<Vec<String>>,
+    pub reports: RefCell<Vec<Value>>,
+    pub logs: RefCell<Vec<(String, Value)>>,
+    /// Whether the Entry Service refuses reports.
+    pub refuses_reports: bool,
+    /// The queue refuses each n-th message it is sent.
+    pub refuses_every: Option<usize>,
+    /// The error of every call of the queue.
+    pub queue: Option<Error>,
+    /// How often the queue was called, and how many messages that were.
+    pub sends: Cell<usize>,
+    pub sent: Cell<usize>,
+    /// The calls of this attempt.
+    pub steps: Cell<usize>,
+    /// Which call of the attempt has a fault.
+    pub fault: Cell<Option<(usize, Fault)>>,
+    pub is_dead: Cell<bool>,
+    /// Scoring records in a page, and codes.
+    pub per_page: usize,
+    /// How long each call takes, last first: other tasks go on so often, and so many minutes pass.
+    pub delays: RefCell<Vec<(u8, u8)>>,
+    pub clock: Cell<DateTime<Utc>>,
+}
+
+impl Default for World {
+    fn default() -> Self {
+        Self {
+            table: RefCell::default(),
+            campaign: Some(json!({"id": "c", "slug": "s", "status": "CLOSED"})),
+            market: RefCell::new(Some(market(Some(10)))),
+            fans: vec![],
+            held: RefCell::default(),
+            pool: RefCell::default(),
+            reservations: RefCell::default(),
+            queued: RefCell::default(),
+            reports: RefCell::default(),
+            logs: RefCell::default(),
+            refuses_reports: false,
+            refuses_every: None,
+            queue: None,
+            sends: Cell::default(),
+            sent: Cell::default(),
+            steps: Cell::default(),
+            fault: Cell::default(),
+            is_dead: Cell::default(),
+            per_page: 100,
+            delays: RefCell::default(),
+            clock: Cell::new("2024-03-01T12:00:00Z".parse().unwrap()),
+        }
+    }
+}
+
+impl World {
+    /// A world with these scoring records and two thousand codes.
+    pub fn with(fans: Vec<Fan>) -> Self {
+        let per_page = if fans.len() > 10_000 { 1_000 } else { 100 };
+        Self { fans, per_page, ..Self::with_codes(2_000) }
+    }
+
+    /// A world with so many codes.
+    pub fn with_codes(count: usize) -> Self {
+        let world = Self { per_page: if count > 10_000 { 1_000 } else { 100 }, ..Self::default() };
+        world.add_codes(count);
+        world
+    }
+
+    pub fn add_codes(&self, count: usize) {
+        let mut pool = self.pool.borrow_mut();
+        let first = pool.len();
+        pool.extend((first..first + count).map(|n| (format!("CODE-{n}"), State::Free)));
+    }
+
+    pub fn sized(&self, capacity: u64) {
+        *self.market.borrow_mut() = Some(market(Some(capacity)));
+    }
+
+    /// The codes that are not free, by their state.
+    pub fn codes(&self, state: &str) -> Vec<String> {
+        let wanted = if state == "reserved" { State::Reserved } else { State::Assigned };
+        let pool = self.pool.borrow();
+        pool.iter().filter(|(_, state)| *state == wanted).map(|(code, _)| code.clone()).collect()
+    }
+
+    pub fn reserved_count(&self) -> usize {
+        self.codes("reserved").len()
+    }
+
+    /// The service breaks its word: a code that is reserved can be reserved again, and is still listed.
+    pub fn forget_reservation(&self) {
+        let mut pool = self.pool.borrow_mut();
+        let code = pool.iter().find(|(_, state)| *state == State::Reserved).unwrap().0.clone();
+        pool.insert(0, (code, State::Free));
+    }
+
+    pub fn put_entry(&self, fan: &str, code: Option<&str>) {
+        let key = Key { pk: "CAMPAIGN#c".to_owned(), sk: format!("USER#{fan}") };
+        let mut entry = json!({"pk": key.pk, "sk": key.sk, "globalUserId": fan});
+        if let Some(code) = code {
+            entry["accessCode"] = code.into();
+        }
+        self.table.borrow_mut().insert(key, entry);
+    }
+
+    pub fn pass(&self, time: TimeDelta) {
+        self.clock.set(self.clock.get() + time);
+    }
+
+    pub fn messages(&self) -> Vec<Message> {
+        self.queued.borrow().iter().map(|body| serde_json::from_str(body).unwrap()).collect()
+    }
+
+    /// A fan gets a code of another market.
+    pub fn win_elsewhere(&self, fan: &str) {
+        let code = format!("OTHER-{fan}");
+        self.held.borrow_mut().entry(fan.to_owned()).or_insert_with(|| code.clone());
+        self.put_entry(fan, self.held.borrow().get(fan).map(String::as_str));
+    }
+
+    /// What saveSelections and markAssignedCodes do with a message.
+    pub fn deliver(&self, message: &Message) {
+        let Some(code) = &message.code else { return };
+        let mut held = self.held.borrow_mut();
+        if !held.contains_key(&message.fan) {
+            let owner = held.iter().find(|(_, held)| *held == code).map(|(fan, _)| fan.clone());
+            assert_eq!(owner, None, "{code} is given to {} too", message.fan);
+            held.insert(message.fan.clone(), code.clone());
+        }
+        let is_ours = held[&message.fan] == *code;
+        drop(held);
+        if is_ours {
+            self.put_entry(&message.fan, Some(code));
+            let mut pool = self.pool.borrow_mut();
+            let state = pool.iter_mut().find(|(known, _)| known == code).map(|(_, state)| state).unwrap();
+            assert_ne!(*state, State::Free, "{code} was never reserved");
+            *state = State::Assigned;
+        }
+    }
+
+    /// The fans in the order that the documents ask for, each once.
+    pub fn ranking(&self) -> Vec<String> {
+        let mut fans: Vec<_> =
+            self.fans.iter().filter(|fan| fan.id.as_ref().is_some_and(|id| !id.is_empty())).collect();
+        fans.sort_by(|a, b| b.score.cmp(&a.score).then(a.minute.cmp(&b.minute)).then(a.id.cmp(&b.id)));
+        let mut seen = BTreeSet::new();
+        fans.into_iter().filter_map(|fan| fan.id.clone()).filter(|id| seen.insert(id.clone())).collect()
+    }
+
+    /// Makes a call, unless its fault is in the way. `effect` is told whether only half of it is to happen.
+    pub async fn call<T, E>(&self, down: E, effect: impl FnOnce(bool) -> Result<T, E>) -> Result<T, E> {
+        let step = self.steps.get();
+        self.steps.set(step + 1);
+        let (turns, minutes) = self.delays.borrow_mut().pop().unwrap_or_default();
+        self.pass(TimeDelta::minutes(minutes.into()));
+        for _ in 0..turns {
+            yield_now().await;
+        }
+        match self.fault.get().filter(|(at, _)| *at == step).map(|(_, fault)| fault) {
+            None => return effect(false),
+            Some(Fault::Lost) => {}
+            Some(Fault::ResponseLost) => drop(effect(false)),
+            Some(Fault::Half) => drop(effect(true)),
+            Some(Fault::Crash) => self.die().await,
+            Some(Fault::CrashAfter) => {
+                drop(effect(false));
+                self.die().await;
+            }
+        }
+        Err(down)
+    }
+
+    async fn die(&self) {
+        self.is_dead.set(true);
+        std::future::pending().await
+    }
+}
+
+/// Lets other tasks run first.
+async fn yield_now() {
+    let mut yielded = false;
+    std::future::poll_fn(|context| {
+        if yielded {
+            return Poll::Ready(());
+        }
+        yielded = true;
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
+}

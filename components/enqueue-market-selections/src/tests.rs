@@ -1,0 +1,197 @@
+//! Tests of whole tasks in the small world.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+
+mod crashes;
+mod schedules;
+
+use crate::input::Selection;
+use crate::testing::{Fan, World, attempt, both, market, selection};
+use chrono::TimeDelta;
+use serde_json::{Value, json};
+
+/// So many fans; the first one has the best score.
+fn fans(count: u32) -> Vec<Fan> {
+    (0..count).map(|n| Fan { id: Some(format!("fan-{n:05}")), score: count - n, minute: 0 }).collect()
+}
+
+fn statuses(world: &World) -> Vec<String> {
+    world.reports.borrow().iter().map(|report| report["status"].as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn the_best_fans_win_codes_and_all_others_are_told_that_they_have_lost() {
+    let mut world = World::with(fans(1_000));
+    world.fans.push(Fan { id: None, score: 9_999, minute: 0 });
+    let best = world.best(10);
+    let output = attempt(&world, &selection("one"), None).output();
+    let stats = json!({"marketId": "m", "status": "FINISHED", "total": 1_001, "PROCESSED": 10, "FAILED": 1});
+    assert_eq!(output, json!({"stats": stats, "errors": []}));
+    let processing = json!({"marketId": "m", "status": "PROCESSING", "total": 1_001});
+    assert_eq!(*world.reports.borrow(), [processing, stats], "use case 2");
+    assert_eq!(world.plans()["one"].iter().map(|(fan, _)| fan.clone()).collect::<Vec<_>>(), best);
+    let messages = world.messages();
+    let first: Vec<_> = messages.iter().take(10).map(|message| message.fan.clone()).collect();
+    assert_eq!((messages.len(), first), (1_000, best), "one a fan, winners first");
+    world.check_told("one");
+    world.check_sound();
+    assert_eq!(world.reserved_count(), 500);
+}
+
+/// Scenario 1.
+#[test]
+fn fifty_thousand_registrations_for_five_hundred_places() {
+    let world = World::with(fans(50_000));
+    world.sized(500);
+    let output = attempt(&world, &selection("one"), None).output();
+    assert_eq!((&output["stats"]["PROCESSED"], &output["stats"]["total"]), (&json!(500), &json!(50_000)));
+    let verdicts = world.verdicts().remove("one").unwrap();
+    assert_eq!(verdicts.len(), 50_000);
+    assert_eq!(verdicts.values().filter(|code| code.is_none()).count(), 49_500);
+    assert_eq!(world.reserved_count(), 500);
+}
+
+#[test]
+fn a_tm_market_has_one_code_for_all_winners_and_reserves_none() {
+    let world = World::with(fans(30));
+    let shared =
+        json!({"id": "m", "campaignId": "c", "ticketer": "TM", "selectionRatio": 0.25, "sharedCode": "SHARED"});
+    *world.market.borrow_mut() = Some(shared);
+    attempt(&world, &selection("one"), None).output();
+    let codes: Vec<_> = world.messages().into_iter().filter_map(|message| message.code).collect();
+    assert_eq!(codes, ["SHARED"; 8]);
+    assert!(world.reservations.borrow().is_empty());
+    world.check_told("one");
+}
+
+#[test]
+fn what_cannot_succeed_fails_at_once_is_reported_and_queues_nothing() {
+    let open = |status: &str| Some(json!({"id": "c", "slug": "s", "status": status}));
+    let with_market = |market: Value| {
+        let world = World::with(fans(3));
+        *world.market.borrow_mut() = Some(market);
+        world
+    };
+    let nothing = || World::with(fans(3));
+    let closing = "close it before selecting its winners";
+    for (world, status, code, message) in [
+        (World { campaign: None, ..nothing() }, 404, "CAMPAIGN_NOT_FOUND", "there is no campaign c"),
+        (World { campaign: open("ACTIVE"), ..nothing() }, 409, "CAMPAIGN_NOT_CLOSED", closing),
+        (
+            World { campaign: open("TRANSFERRING"), ..nothing() },
+            409,
+            "CAMPAIGN_NOT_CLOSED",
+            "campaign c is TRANSFERRING",
+        ),
+        (World { market: None.into(), ..nothing() }, 404, "MARKET_NOT_FOUND", "campaign c has no market m"),
+        (with_market(market(None)), 422, "NO_COUNT", "neither capacity nor selectionRatio"),
+        (
+            with_market(json!({"id": "m", "campaignId": "c", "ticketer": "TM", "capacity": 1})),
+            422,
+            "NO_SHARED_CODE",
+            "m",
+        ),
+        (World { pool: vec![].into(), ..nothing() }, 409, "TOO_FEW_CODES", "too few codes"),
+    ] {
+        let (answered, body) = attempt(&world, &selection("one"), None).failure();
+        assert_eq!((answered, &body["error"]["code"]), (status, &json!(code)), "{body}");
+        assert!(body["error"]["message"].as_str().unwrap().contains(message), "{body}");
+        assert_eq!(body["stats"]["status"], "FAILED");
+        assert_eq!(world.reports.borrow().last(), Some(&body["stats"]), "{code}");
+        assert!(world.messages().is_empty() && world.plans().is_empty() && world.reserved_count() == 0, "{code}");
+        assert!(world.logs.borrow().iter().any(|(message, _)| message == "Selection failed"));
+    }
+}
+
+#[test]
+fn a_failure_that_cannot_be_reported_is_still_answered() {
+    let world = World { campaign: None, refuses_reports: true, ..World::default() };
+    assert_eq!(attempt(&world, &selection("one"), None).failure().0, 404);
+    assert_eq!(world.logs.borrow()[0].0, "Failure not reported");
+}
+
+/// All or nothing (use case 2, "Insufficient Codes").
+#[test]
+fn with_too_few_codes_nobody_is_told_anything_and_a_later_task_uses_what_was_reserved() {
+    let world = World { fans: fans(25_000), ..World::with_codes(24_000) };
+    world.sized(25_000);
+    let (status, body) = attempt(&world, &selection("one"), None).failure();
+    assert_eq!((status, &body["error"]["code"]), (409, &json!("TOO_FEW_CODES")));
+    assert_eq!(statuses(&world), ["PROCESSING", "FAILED"]);
+    assert_eq!((world.messages().len(), world.reserved_count()), (0, 20_000));
+    world.add_codes(1_000);
+    attempt(&world, &selection("two"), None).output();
+    assert_eq!(world.reserved_count(), 25_000, "none leaks");
+    world.check_told("two");
+    world.check_sound();
+}
+
+#[test]
+fn a_second_selection_after_more_capacity_selects_only_what_is_more() {
+    let world = World::with(fans(100));
+    attempt(&world, &selection("one"), None).output();
+    let first = world.plans()["one"].clone();
+    // Some of the first winners have their codes already, one took another market's.
+    world.messages().iter().take(5).for_each(|message| world.deliver(message));
+    world.win_elsewhere(&first[7].0);
+    world.sized(13);
+    let best = world.best(13);
+    let output = attempt(&world, &selection("two"), None).output();
+    assert_eq!(output["stats"]["PROCESSED"], 3);
+    let second = world.plans()["two"].clone();
+    assert_eq!(second.iter().map(|(fan, _)| fan.clone()).collect::<Vec<_>>(), best);
+    assert_eq!(second[0].1, first[7].1, "the code that its winner could not take is used first");
+    assert_eq!(world.reserved_count(), 504, "495 were reserved, four of them are the first winners': nine more");
+    world.check_told("two");
+    world.check_sound();
+    world.messages().iter().for_each(|message| world.deliver(message));
+}
+
+#[test]
+fn the_tasks_count_is_that_of_the_market_in_all() {
+    let world = World::with(fans(100));
+    let counted = |task: &str, count| Selection { count: Some(count), ..selection(task) };
+    attempt(&world, &counted("one", 20), None).output();
+    assert_eq!(attempt(&world, &counted("two", 15), None).output()["stats"]["PROCESSED"], 0);
+    assert_eq!(attempt(&world, &counted("three", 21), None).output()["stats"]["PROCESSED"], 1);
+}
+
+#[test]
+fn a_task_that_has_finished_and_is_repeated_tells_the_same() {
+    let world = World::with(fans(50));
+    let first = attempt(&world, &selection("one"), None).output();
+    let (verdicts, plans) = (world.verdicts(), world.plans());
+    world.sized(20);
+    assert_eq!(attempt(&world, &selection("one"), None).output(), first);
+    assert_eq!((world.verdicts(), world.plans()), (verdicts, plans));
+    assert_eq!(world.messages().len(), 100);
+}
+
+#[test]
+fn of_two_tasks_of_a_market_at_once_one_is_tried_again_later_and_wins_nothing() {
+    let world = World::with(fans(50));
+    world.delays.replace(vec![(1, 0); 200]);
+    let [one, two] = both(&world, [&selection("one"), &selection("two")]);
+    one.output();
+    let told = two.retry();
+    assert!(told.starts_with("market m is held by task one, until 2024-03-01T12:16:00.000Z"), "{told}");
+    assert_eq!(statuses(&world), ["PROCESSING", "FINISHED"], "the other task's stats are left alone");
+    assert_eq!(attempt(&world, &selection("two"), None).output()["stats"]["PROCESSED"], 0);
+    world.check_told("one");
+    world.check_told("two");
+    world.check_sound();
+}
+
+/// A task that was suspended for longer than it may run, and goes on beside its successor.
+#[test]
+fn a_task_that_has_lost_its_market_stores_no_plan() {
+    let world = World::with(fans(50));
+    // The first one is suspended while it reads the scoring records.
+    world.delays.replace([vec![(0, 0); 100], vec![(200, 16)], vec![(0, 0); 7]].concat());
+    let [one, two] = both(&world, [&selection("one"), &selection("two")]);
+    two.output();
+    assert!(one.retry().contains("too slow"));
+    assert_eq!(world.plans().into_keys().collect::<Vec<_>>(), ["two"]);
+    world.check_sound();
+    world.pass(TimeDelta::minutes(20));
+    assert_eq!(attempt(&world, &selection("one"), None).output()["stats"]["PROCESSED"], 0);
+}

@@ -1,0 +1,131 @@
+//! A task fails or dies at any of its calls, and is repeated.
+
+use super::fans;
+use crate::testing::{Attempt, Fan, Fault, World, attempt, selection};
+
+/// Long ids fill several pages of a plan, and there are several calls of each kind.
+fn world() -> World {
+    let id = |n: u32| Some(format!("{n:04}{}", "x".repeat(900)));
+    let mut fans: Vec<_> = (0..800).map(|n| Fan { id: id(n % 750), score: n % 7, minute: n % 5 }).collect();
+    fans.extend([Fan { id: None, score: 9, minute: 0 }, Fan { id: Some(String::new()), score: 9, minute: 0 }]);
+    let world = World::with(fans);
+    world.sized(400);
+    world
+}
+
+/// Runs a task whose attempts have these faults, until it has its answer; returns how many calls its first attempt made.
+fn run(world: &World, task: &str, faults: &[(usize, Fault)]) -> usize {
+    let mut faults = faults.iter().copied();
+    let mut calls = 0;
+    for number in 0..10 {
+        let ended = attempt(world, &selection(task), faults.next());
+        if number == 0 {
+            calls = world.steps.get();
+        }
+        match ended {
+            Attempt::Died | Attempt::Answered(Err(_)) => {}
+            over => {
+                over.output();
+                return calls;
+            }
+        }
+    }
+    unreachable!("ten attempts")
+}
+
+fn check(world: &World, best: &[String]) {
+    let plan = world.plans().remove("one").unwrap();
+    assert_eq!(plan.iter().map(|(fan, _)| fan.clone()).collect::<Vec<_>>(), best, "the best have won");
+    world.check_told("one");
+    world.check_sound();
+    assert_eq!(world.reserved_count(), 500, "nothing is reserved twice");
+    assert_eq!(world.orphans(), [""; 0]);
+    let last = world.reports.borrow().last().cloned().unwrap();
+    assert_eq!((&last["status"], &last["PROCESSED"], &last["FAILED"]), (&"FINISHED".into(), &400.into(), &2.into()));
+}
+
+/// Whatever happens to any call of an attempt, the next one ends with the same winners, and every fan is told.
+#[test]
+fn a_task_may_fail_or_die_at_each_of_its_calls() {
+    let whole = world();
+    let best = whole.best(400);
+    let calls = run(&whole, "one", &[]);
+    check(&whole, &best);
+    assert!(calls > 20, "{calls}");
+    for step in 0..calls {
+        for fault in Fault::ALL {
+            let world = world();
+            run(&world, "one", &[(step, fault)]);
+            check(&world, &best);
+        }
+    }
+}
+
+/// Once the plan is stored, codes stay with their winners.
+#[test]
+fn after_the_plan_nobody_gets_another_code() {
+    let calls = run(&world(), "one", &[]);
+    for step in 0..calls {
+        let world = world();
+        attempt(&world, &selection("one"), Some((step, Fault::CrashAfter)));
+        let (planned, told) = (world.plans().remove("one"), world.messages().len());
+        assert!(planned.is_some() || told == 0, "no message before the plan");
+        run(&world, "one", &[]);
+        assert!(planned.is_none_or(|planned| planned == world.plans()["one"]), "call {step}");
+    }
+}
+
+/// The second attempt is the one that repeats: it may fail at each of its calls, too.
+#[test]
+fn the_attempt_that_repeats_may_fail_or_die_at_each_of_its_calls() {
+    let best = world().best(400);
+    // After the reservation, with half of the plan's pages, before it is committed, after half of the messages.
+    for first in [(17, Fault::CrashAfter), (18, Fault::Half), (19, Fault::Crash), (20, Fault::CrashAfter)] {
+        let died = world();
+        attempt(&died, &selection("one"), Some(first));
+        let calls = run(&died, "one", &[]);
+        for step in 0..calls {
+            for fault in Fault::ALL {
+                let world = world();
+                attempt(&world, &selection("one"), Some(first));
+                run(&world, "one", &[(step, fault)]);
+                let orphans = world.orphans();
+                assert!(orphans.is_empty() || step < 9, "only where deleting them has failed: {orphans:?}");
+                world.table.borrow_mut().retain(|key, _| !orphans.contains(&key.sk));
+                check(&world, &best);
+            }
+        }
+    }
+}
+
+/// The task is never repeated. Its market is another task's after a while, and nothing of it is lost.
+#[test]
+fn a_task_that_is_given_up_at_any_of_its_calls_blocks_no_other() {
+    let calls = run(&world(), "one", &[]);
+    for step in 0..calls {
+        let world = world();
+        attempt(&world, &selection("one"), Some((step, Fault::CrashAfter)));
+        let is_free = attempt(&world, &selection("two"), None).is_over();
+        world.pass(chrono::TimeDelta::minutes(16));
+        if !is_free {
+            attempt(&world, &selection("two"), None).output();
+        }
+        world.check_told("two");
+        world.check_sound();
+        let winners: usize = world.plans().values().map(Vec::len).sum();
+        assert_eq!((winners, world.orphans().len()), (400, 0), "call {step}");
+        assert!(world.reserved_count() <= 500, "call {step}");
+    }
+}
+
+#[test]
+fn messages_of_fifty_thousand_fans_survive_a_crash_in_their_midst() {
+    let world = World::with(fans(50_000));
+    world.sized(500);
+    attempt(&world, &selection("one"), Some((110, Fault::Crash)));
+    let told = world.messages().len();
+    assert!((1..50_000).contains(&told), "{told}");
+    attempt(&world, &selection("one"), None).output();
+    world.check_told("one");
+    assert_eq!(world.verdicts()["one"].len(), 50_000);
+}
