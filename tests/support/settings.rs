@@ -52,6 +52,7 @@ pub fn variables(fakes: &FakeServices, jwks: &Path) -> BTreeMap<String, String> 
         ("entry_service_upstream", fakes.url(Service::Entry)),
         ("user_service_upstream", fakes.url(Service::User)),
         ("campaign_service_upstream", fakes.url(Service::Campaign)),
+        ("code_service_upstream", fakes.url(Service::Code)),
         ("identity_issuer", ISSUER.to_owned()),
         ("identity_audience", AUDIENCE.to_owned()),
         ("identity_jwks", jwks.display().to_string()),

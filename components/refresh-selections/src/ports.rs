@@ -29,7 +29,6 @@ pub struct Selection {
 }
 
 /// The requests of a refresh.
-#[expect(async_fn_in_trait, reason = "components are single-threaded: no future needs to be Send")]
 pub trait Ports {
     /// A page of a market's scoring records.
     async fn page(&self, campaign_id: &str, query: &ScoringQuery) -> Result<ScoringPage, ServiceError>;

@@ -117,9 +117,9 @@ macro_rules! contract_cases_of_tasks {
         $crate::$then! {
             ($($with)*)
             tasks: [
-                d13_1__a_name_is_one_execution, takes_what_has_been_due_for_longest, waits_for_an_execution, keeps_an_output,
-                begins_again_after_the_wait, d12_7__a_failed_execution_stays_with_its_input, releases_without_a_failure,
-                d13_7__an_attempt_ends_with_its_lease, d13_8__what_is_stopped_stays_stopped, lists_the_latest_first,
+                a_name_is_one_execution, takes_what_has_been_due_for_longest, waits_for_an_execution, keeps_an_output,
+                begins_again_after_the_wait, ends_with_the_last_failure, releases_without_a_failure,
+                an_attempt_ends_with_its_lease, what_is_stopped_stays_stopped, lists_the_latest_first,
                 refuses_what_cannot_be_an_execution,
             ],
         }

@@ -41,7 +41,7 @@ fn failure(cause: &str) -> TaskFailure {
     TaskFailure { error: TaskError::Failed, cause: cause.to_owned() }
 }
 
-pub async fn d13_1__a_name_is_one_execution(backend: &impl TaskStore) {
+pub async fn a_name_is_one_execution(backend: &impl TaskStore) {
     let first = start(backend, "a", r#"{"n":1,"m":[true]}"#).await;
     assert_eq!((first.state, first.attempts, first.name.as_str()), (ExecutionState::Scheduled, 0, "a"));
     let again = |input| async move { backend.executions().start(WORKER, &new("a", input)).await.unwrap() };
@@ -127,7 +127,7 @@ pub async fn begins_again_after_the_wait(backend: &impl TaskStore) {
     assert_eq!(find(backend, "a").await.error, None, "it has succeeded after all");
 }
 
-pub async fn d12_7__a_failed_execution_stays_with_its_input(backend: &impl TaskStore) {
+pub async fn ends_with_the_last_failure(backend: &impl TaskStore) {
     start(backend, "a", r#"{"k":"v"}"#).await;
     let attempt = take(backend).await.unwrap();
     let refused = TaskFailure { error: TaskError::Refused, cause: "status 422: {}".to_owned() };
@@ -148,7 +148,7 @@ pub async fn releases_without_a_failure(backend: &impl TaskStore) {
     assert_eq!((again.number, again.failures), (2, 0));
 }
 
-pub async fn d13_7__an_attempt_ends_with_its_lease(backend: &impl TaskStore) {
+pub async fn an_attempt_ends_with_its_lease(backend: &impl TaskStore) {
     start(backend, "a", "1").await;
     let first = take(backend).await.unwrap();
     backend.pass(secs(29)).await;
@@ -164,7 +164,7 @@ pub async fn d13_7__an_attempt_ends_with_its_lease(backend: &impl TaskStore) {
     assert_eq!(find(backend, "a").await.output.unwrap().get(), "2");
 }
 
-pub async fn d13_8__what_is_stopped_stays_stopped(backend: &impl TaskStore) {
+pub async fn what_is_stopped_stays_stopped(backend: &impl TaskStore) {
     for name in ["waiting", "running", "ended"] {
         start(backend, name, "1").await;
         backend.pass(secs(1)).await;

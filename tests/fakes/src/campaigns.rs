@@ -79,7 +79,8 @@ async fn put_market(
     Path(ids): Path<(String, String)>,
     Json(market): Json<Value>,
 ) -> Response {
-    if let Some(code) = market.get("sharedCode").and_then(Value::as_str) {
+    let is_tm = market.get("ticketer").is_some_and(|ticketer| ticketer == "TM");
+    if let Some(code) = market.get("sharedCode").and_then(Value::as_str).filter(|_| is_tm) {
         state.codes.share(&ids.0, Some(&ids.1), code);
     }
     state.lock().markets.insert(ids, market);

@@ -59,6 +59,24 @@ fn with_service(up: &Arc<AtomicBool>) -> impl FnMut(&Request) -> Answer + Send +
 const ROUTE: &str = "service:code POST /{campaignId}/codes/reserve: every request is answered with 404";
 
 rows! {
+    /// Their store keeps them, with input and outcome (`tests/contract/suites/tasks.rs`).
+    d12_7__an_execution_ends_in_three_ways_and_is_never_a_dead_letter {
+        let world = world(|request| match request.body.as_str() {
+            "\"good\"" => Answer::status(200, "{}"),
+            "\"bad\"" => Answer::failed("later"),
+            _ => Answer::status(200, "{}").takes(600),
+        });
+        world.executions.start(["good", "bad", "long"]);
+        world.start(tasks(TaskConfig::default()));
+        world.at(1.0).await;
+        world.executions.stop("long");
+        world.at(600.0).await;
+        let ends = ["good", "bad", "long"].map(|name| world.executions.end(name));
+        assert_eq!(ends, [done(), failure(TaskError::Failed, "later"), Some(End::Stopped)]);
+        let letters = ["saveEntriesDlq", "save-entriesDlq", "taskDlq"].map(|queue| world.queues.asked(queue).len());
+        assert_eq!(letters, [0, 0, 0]);
+    }
+
     d13_2__executions_begin_in_their_order_and_only_so_many_side_by_side {
         let world = world(|_| Answer::status(200, "{}").takes(10));
         world.executions.start(["a", "b", "c", "d", "e"]);

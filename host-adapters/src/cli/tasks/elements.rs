@@ -89,7 +89,7 @@ mod tests {
 
     #[test]
     fn without_a_base_names_are_new() {
-        let name = || read("[1]", None, None)[0].0.clone();
+        let name = || read("[1]", None, None).remove(0).0;
         assert!(name() != name() && name().ends_with("-1") && name().len() < 80);
     }
 

@@ -104,7 +104,9 @@ impl Runner {
     async fn take(&self) -> Option<TaskAttempt> {
         self.breakers.worker.wants_records().await;
         let permit = self.breakers.intake.enter().await;
-        match self.backend.take(&self.worker, self.lease, LONG_POLL).await {
+        // A probe is to find out at once whether the backend is up, and not whether there is work.
+        let wait = if permit.is_probe() { Duration::ZERO } else { LONG_POLL };
+        match self.backend.take(&self.worker, self.lease, wait).await {
             Ok(taken) => {
                 if taken.is_some() {
                     failpoint::reached(Step::Receive);

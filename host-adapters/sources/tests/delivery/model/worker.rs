@@ -111,7 +111,8 @@ impl ModelWorker {
 
     pub fn named(name: &str, began: Instant, handler: impl FnMut(&[Event]) -> Reply + Send + 'static) -> Arc<Self> {
         let (name, handler) = (name.to_owned(), Mutex::new(Box::new(handler) as Handler));
-        let request_handler = Mutex::new(Box::new(|_: &Request| unreachable!("it does no tasks")) as RequestHandler);
+        let request_handler =
+            Mutex::new(Box::new(|_: &Request| -> Answer { unreachable!("it does no tasks") }) as RequestHandler);
         Arc::new(Self { name, handler, calls: Mutex::default(), request_handler, requests: Mutex::default(), began })
     }
 

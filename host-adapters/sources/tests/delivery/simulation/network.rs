@@ -13,7 +13,6 @@ use host_adapters_platform::{
 };
 use host_adapters_records::queue::Message;
 use host_adapters_records::{Attribute, Error};
-use host_adapters_sources::SourceSettings;
 use host_adapters_sources::dynamodb_stream::DynamodbStreamConfig;
 use rand::RngExt;
 use rand::rngs::StdRng;
