@@ -1,5 +1,7 @@
 //! What only the embedded backend promises: retention and pruning over days, and persistence.
 
+#![allow(non_snake_case, reason = "names that begin with a line of docs/delivery.md")]
+
 use backend_embedded::{Embedded, OpenError};
 use host_adapters_platform::task::ExecutionState;
 use host_adapters_platform::{Checkpoint, TableBackend};

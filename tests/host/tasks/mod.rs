@@ -1,5 +1,7 @@
 //! Tasks on the real host: started over the gateway, by the command line, through kills and drains.
 
+#![allow(non_snake_case, reason = "names that begin with a line of docs/delivery.md")]
+
 mod commands;
 mod host;
 
