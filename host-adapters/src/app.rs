@@ -6,7 +6,7 @@ use crate::gateway::{Callers, Gateway, Health, Tasks};
 use crate::manifest::App;
 use crate::manifest::runtime_config::RuntimeConfig;
 use crate::outgoing::TracedServices;
-use crate::server::{HttpLimits, Server};
+use crate::server::{HttpLimits, Reserved, Server};
 use crate::telemetry::Tracing;
 use crate::telemetry::executions::Executions;
 use crate::telemetry::metrics::Metrics;
@@ -37,6 +37,18 @@ pub struct Addresses {
     pub http: SocketAddr,
     /// The address of the gateway.
     pub gateway: SocketAddr,
+}
+
+impl Addresses {
+    /// Takes both addresses, before anything is done that takes long.
+    ///
+    /// # Errors
+    /// When one cannot be used.
+    pub fn reserve(&self) -> Result<[Reserved; 2]> {
+        let same = self.http == self.gateway && self.http.port() != 0;
+        anyhow::ensure!(!same, "--listen and --gateway-listen both choose {}; choose two addresses", self.http);
+        Ok([Reserved::new(self.http, "--listen")?, Reserved::new(self.gateway, "--gateway-listen")?])
+    }
 }
 
 /// What the operator decides at the start.
@@ -70,11 +82,13 @@ pub struct Running {
     _measured: AbortOnDropHandle<((), ())>,
 }
 
-/// Loads every component, then listens, then starts the sources, so that no event is taken in before it can be handled.
+/// Takes the addresses, loads every component, then listens, then starts the sources, so that no event is taken in before it
+/// can be handled.
 ///
 /// # Errors
 /// When a backend cannot be opened, a component cannot be loaded or an address cannot be used. Nothing runs on then.
 pub async fn start(app: App, options: &Options, metrics: Metrics, tracing: Tracing) -> Result<Running> {
+    let [http, gateway_address] = options.addresses.reserve()?;
     let app = Arc::new(app);
     let services = backends::services(&app, options.service_key.as_deref())?;
     let service_keys = serde_json::to_value(services.signer().jwks())?;
@@ -106,9 +120,9 @@ pub async fn start(app: App, options: &Options, metrics: Metrics, tracing: Traci
         health: health.clone(),
         service_keys,
     };
-    let http = endpoint::router(Arc::new(app.routes.clone()), dispatcher.clone());
-    let http = Server::bind(options.addresses.http, http, options.limits).await?;
-    let gateway = Server::bind(options.addresses.gateway, gateway.router(), options.limits).await?;
+    let router = endpoint::router(Arc::new(app.routes.clone()), dispatcher.clone());
+    let http = Server::listen(http, router, options.limits)?;
+    let gateway = Server::listen(gateway_address, gateway.router(), options.limits)?;
     let addresses = Addresses { http: http.address()?, gateway: gateway.address()? };
     let stop_servers = CancellationToken::new();
     let servers = [http, gateway].into_iter().map(|server| server.run(stop_servers.clone())).collect();

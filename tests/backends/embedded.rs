@@ -200,6 +200,26 @@ async fn keeps_unsettled_records_for_a_day() {
     assert_eq!(all(&backend).await.len(), 0);
 }
 
+/// A worker that has not read for a day loses changes; an operator sees how many.
+#[tokio::test]
+async fn says_how_many_changes_were_dropped_before_their_worker_had_them() {
+    log::listen();
+    let backend = open().await;
+    let said = |changes: u64| {
+        let lines = log::lines("table", TABLE);
+        lines.iter().filter(|line| line["changes"] == changes && line["level"] == "WARN").count()
+    };
+    for n in 0..31 {
+        put(&backend, &format!(r#"{{"pk":"a","sk":"1","n":{n}}}"#)).await;
+    }
+    let records = all(&backend).await;
+    settle(&backend, &records[0].0, &records[1].1.sequence).await;
+    backend.pass(secs(1)).await;
+    assert_eq!(said(2), 0, "settled");
+    backend.pass(secs(24 * 3600)).await;
+    assert_eq!((all(&backend).await.len(), said(29)), (0, 1));
+}
+
 #[tokio::test]
 async fn drops_messages_after_their_retention() {
     let backend = open().await;

@@ -1,7 +1,7 @@
 //! Grants: every function refuses resources that its caller's grants do not name, and says what to write.
 
 use host_adapters_manifest::{ManifestErrors, ProvidedVariables};
-use host_adapters_platform::{Grants, PlatformService, ServiceBackend};
+use host_adapters_platform::{Declared, Grants, PlatformService, ServiceBackend};
 use host_adapters_records::documents::{Find, FindOne, FindQuery, ReplaceOne, UpdateOne};
 use host_adapters_records::identity::Verify;
 use host_adapters_records::queue::SendBatch;
@@ -49,7 +49,7 @@ impl ServiceBackend for Answers {
 }
 
 /// Reads grants as `spin.toml` has them, of an application in which every name of these tests is declared.
-fn read(grants: &Value) -> Result<Grants, ManifestErrors> {
+fn read(grants: &Value) -> Result<(Declared, Grants), ManifestErrors> {
     let names: String = [TABLE, QUEUE, "other"].map(|name| format!("{name} = {{}}\n")).concat();
     let services = [SERVICE, "other"].map(|name| format!("{name} = {{ upstream = \"http://{name}\" }}\n")).concat();
     let text = format!(
@@ -61,14 +61,15 @@ fn read(grants: &Value) -> Result<Grants, ManifestErrors> {
         grants.to_string().replace("\":", "\" = ")
     );
     let app = host_adapters_manifest::parse(Path::new("spin.toml"), &text, &ProvidedVariables::default())?;
-    Ok(app.host.clients["worker"].grants.clone())
+    Ok((app.declared(), app.host.clients["worker"].grants.clone()))
 }
 
 async fn service(grants: Value) -> (PlatformService, Opened) {
     let opened = open().await;
     let backend = Arc::new(opened.embedded.clone());
-    let grants = read(&grants).unwrap();
+    let (declared, grants) = read(&grants).unwrap();
     let service = PlatformService {
+        declared,
         grants: [("worker".to_owned(), grants)].into(),
         tables: backend.clone(),
         queues: backend.clone(),
@@ -193,6 +194,28 @@ async fn say_what_to_write() {
         let message = call(&platform, "worker", function).await.unwrap_err().message;
         for part in ["`worker`", resource, line, "[application.tool.host-adapters.clients.worker.grants]"] {
             assert!(message.contains(part), "{function}: {part} in {message}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn say_of_an_unknown_name_that_it_is_not_declared() {
+    let (mut platform, _opened) = service(json!({})).await;
+    platform.declared = Declared::default();
+    for (functions, kind, name) in [
+        (vec!["batch-get", "batch-write", "batch-update", "query"], "table", TABLE),
+        (vec!["send", "depth", "peek", "look", "redrive"], "queue", QUEUE),
+        (vec!["find", "find-page", "replace", "update-one"], "collection", COLLECTION),
+        (vec!["call"], "service", SERVICE),
+    ] {
+        for function in functions {
+            let error = call(&platform, "worker", function).await.unwrap_err();
+            let said = format!("`worker` asks for the {kind} `{name}`, and spin.toml declares none of this name; ");
+            assert_eq!(
+                (error.kind, error.message.starts_with(&said)),
+                (ErrorKind::Denied, true),
+                "{function}: {error}"
+            );
         }
     }
 }

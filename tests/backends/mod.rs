@@ -6,7 +6,7 @@ mod grants;
 mod identity;
 pub mod on_servers;
 mod redrive;
-mod scripted;
+pub mod scripted;
 mod signer;
 
 tests::contract!(on_embedded, tests::contract::embedded::open);

@@ -84,6 +84,7 @@ pub fn config() -> Declared {
         .into(),
         collections: [COLLECTION.to_owned(), OTHER_COLLECTION.to_owned()].into(),
         tasks: [WORKER.to_owned()].into(),
+        ..Declared::default()
     }
 }
 

@@ -29,6 +29,12 @@ macro_rules! scripted_cases {
                 reads_a_page_by_several_batches, goes_on_behind_a_place, pages_by_two_paths_through_one_list,
                 updates_in_one_command, tells_refused_updates_from_outages,
             ],
+            tasks: [
+                finds_an_activity_behind_the_first_page, names_a_missing_activity,
+                refuses_an_input_without_task_id_and_attempt, hands_back_what_nobody_takes, tells_that_an_attempt_is_over,
+                names_failures_for_the_state_machine, fails_with_an_output_that_is_refused, reports_a_lasting_throttle,
+                makes_activities,
+            ],
         }
     };
 }

@@ -65,14 +65,19 @@ async fn unknown_and_repeated_members_are_refused_by_name() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_refusal_names_the_section_of_a_client() {
+async fn a_refusal_names_the_section_of_a_client_or_the_name_that_is_not_declared() {
     let host = TestHost::start().await;
-    let find = json!({"collection": "nothing-granted", "filter": "{}"});
-    let authorization = format!("Bearer {TESTER_TOKEN}");
-    let url = host.gateway_url("/platform/documents/find-one");
-    let (_, answer) = status(&host, url, &authorization, &find).await;
-    let message = answer["Err"]["message"].as_str().unwrap();
-    assert!(message.contains("[application.tool.host-adapters.clients.tester.grants]"), "{message}");
+    let authorization = format!("Bearer {OPERATOR_TOKEN}");
+    for (collection, said) in [
+        ("campaigns", "[application.tool.host-adapters.clients.operator.grants]"),
+        ("campaingns", "`operator` asks for the collection `campaingns`, and spin.toml declares none of this name"),
+    ] {
+        let find = json!({"collection": collection, "filter": "{}"});
+        let url = host.gateway_url("/platform/documents/find-one");
+        let (_, answer) = status(&host, url, &authorization, &find).await;
+        let message = answer["Err"]["message"].as_str().unwrap();
+        assert!(message.contains(said), "{message}");
+    }
 }
 
 macro_rules! paths {

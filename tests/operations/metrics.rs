@@ -51,6 +51,13 @@ async fn exercised() -> (TestHost, RedisServer) {
     host.faults(Service::Entry, Faults::default());
     host.queue("userInfoQueue", &["{".to_owned()]).await;
     host.replicated(CAMPAIGN, "fan", UPDATED).await;
+    // A code that a fan has: the Code Service hears of it.
+    let mut winner = entry(CAMPAIGN, "winner", &json!({}), UPDATED);
+    (winner["accessCode"], winner["marketId"]) = ("SHARED".into(), "m".into());
+    host.fakes.codes().share(CAMPAIGN, None, "SHARED");
+    host.put_entry(&winner).await;
+    let marked = async || (!host.answers(Service::Code).await.is_empty()).then_some(());
+    wait::eventually("the code marked as assigned", marked).await;
     let gone = entry(CAMPAIGN, "gone", &json!({}), UPDATED);
     let stale = json!({ "entry": gone, "operation": "INSERT", "recordId": "stale", "date": UPDATED });
     host.queue("saveEntriesQueue", &[stale.to_string()]).await;

@@ -10,10 +10,11 @@ mod redis_server;
 
 use host_adapters::backends::KINDS;
 use host_adapters::manifest::runtime_config::RuntimeConfig;
+use host_adapters_platform::Declared;
 use std::path::Path;
 
 /// The runtime configuration whose cache is this Redis.
 fn cached_in(url: &str) -> RuntimeConfig {
     let text = format!("[cache]\ntype = \"redis\"\nurl = \"{url}\"\n");
-    RuntimeConfig::parse(Path::new("runtime-config.toml"), &text, KINDS, &|_| None).unwrap()
+    RuntimeConfig::parse(Path::new("runtime-config.toml"), &text, KINDS, &Declared::default(), &|_| None).unwrap()
 }

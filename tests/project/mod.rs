@@ -5,5 +5,6 @@ mod fuzz;
 mod readme;
 mod settings;
 mod slow;
+mod step_functions;
 mod tidy;
 mod wire;

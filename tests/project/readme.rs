@@ -25,9 +25,15 @@ fn block(section: &str, words: &str, language: &str) -> String {
 
 /// Runs a command line of the README in the copy, offline, with the programs at hand.
 fn run(project: &ProjectCopy, line: &str) -> Output {
+    succeeded(&mut shell(project, line))
+}
+
+fn shell(project: &ProjectCopy, line: &str) -> Command {
     let host = programs::host_adapters();
     let line = line.replace("target/release/host-adapters", &host.display().to_string());
-    succeeded(project.command("sh").args(["-c", &line]))
+    let mut shell = project.command("sh");
+    shell.args(["-c", &line]);
+    shell
 }
 
 #[test]
@@ -50,12 +56,15 @@ fn adding_a_worker_works_as_written() {
     std::fs::write(path, format!("{manifest}\n{added}")).unwrap();
 
     let commands = block(&section, "\nThen:", "sh");
-    let outputs: Vec<_> = commands.lines().map(|line| run(&project, line)).collect();
+    let (preparing, invoking) = commands.trim_end().rsplit_once('\n').unwrap();
+    preparing.lines().for_each(|line| drop(run(&project, line)));
+    let invoked = shell(&project, invoking).output().unwrap();
+    assert_eq!(invoked.status.code(), Some(1), "one of its records is rejected: {invoked:?}");
     assert!(project.folder().join("target/components").join(WORKER).with_extension("wasm").exists());
-    let answer: Value = serde_json::from_slice(&outputs.last().unwrap().stdout).unwrap();
+    let answer: Value = serde_json::from_slice(&invoked.stdout).unwrap();
     let promised: Value = serde_json::from_str(&block(&section, "\nprints", "json")).unwrap();
     assert_eq!(answer, promised);
-    let log = String::from_utf8(outputs.last().unwrap().stderr.clone()).unwrap();
+    let log = String::from_utf8(invoked.stderr).unwrap();
     assert!(log.contains("Scores requested"), "{log}");
 
     let event = run(&project, &format!("target/release/host-adapters events generate sqs --worker {WORKER}"));
@@ -89,7 +98,7 @@ fn the_readme_calls_what_there_is() {
         let words: Vec<_> = call.split_whitespace().collect();
         let commands = words.iter().take_while(|word| word.bytes().all(|it| it.is_ascii_lowercase() || it == b'-'));
         let commands: Vec<_> =
-            commands.take(if matches!(words[0], "events" | "dead-letters") { 2 } else { 1 }).collect();
+            commands.take(if matches!(words[0], "events" | "dead-letters" | "tasks") { 2 } else { 1 }).collect();
         let help = Command::new(programs::host_adapters()).args(&commands).arg("--help").output().unwrap();
         assert!(help.status.success(), "{call}");
         let help = String::from_utf8(help.stdout).unwrap();

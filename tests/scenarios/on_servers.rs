@@ -7,6 +7,7 @@ use crate::backends::on_servers::servers::{endpoints, unique};
 use host_adapters::backends::KINDS;
 use host_adapters::manifest::App;
 use host_adapters::manifest::runtime_config::RuntimeConfig;
+use host_adapters_platform::Declared;
 use tests::{TestHost, impatient};
 
 /// A host on the servers, with tables, queues and collections of its own.
@@ -15,7 +16,7 @@ async fn host(change: impl FnOnce(&mut App)) -> TestHost {
     let path = config::write(folder.path(), "servers", endpoints().await, &unique());
     let text = std::fs::read_to_string(&path).unwrap();
     let environment = |name: &str| (name == SECRET.0).then(|| SECRET.1.to_owned());
-    let config = RuntimeConfig::parse(&path, &text, KINDS, &environment).unwrap();
+    let config = RuntimeConfig::parse(&path, &text, KINDS, &Declared::default(), &environment).unwrap();
     TestHost::on(config, change).await
 }
 

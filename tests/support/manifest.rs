@@ -15,12 +15,22 @@ pub fn changed(change: impl FnOnce(&mut DocumentMut)) -> String {
     manifest.to_string()
 }
 
-/// Sets the visibility timeout in seconds, and how often a message may be received.
+/// Sets the visibility timeout in seconds, and how often a message may be received; no source attempts it more often.
 pub fn set_queues(manifest: &mut DocumentMut, visibility_secs: i64, receives: i64) {
     let queues = manifest["application"]["tool"]["host-adapters"]["queues"].as_table_like_mut().unwrap();
     for (_, queue) in queues.iter_mut() {
         queue["visibility_timeout_secs"] = value(visibility_secs);
         queue["max_receive_count"] = value(receives);
+    }
+    let components = manifest["component"].as_table_like_mut().unwrap();
+    for (_, component) in components.iter_mut() {
+        let sources = component.get_mut("tool").and_then(|tool| tool.get_mut("host-adapters")?.get_mut("source"));
+        for source in sources.and_then(Item::as_array_of_tables_mut).into_iter().flat_map(|it| it.iter_mut()) {
+            if source["type"].as_str() == Some("sqs") {
+                let attempts = source.get("max_attempts").and_then(Item::as_integer).unwrap_or(3);
+                source["max_attempts"] = value(attempts.min(receives));
+            }
+        }
     }
 }
 

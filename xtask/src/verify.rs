@@ -8,7 +8,8 @@ use std::process::Command;
 
 #[derive(Args)]
 pub struct Options {
-    /// Also run what needs servers, which are installed and started; they need Java, Maven and redis-server.
+    /// Also run what needs servers, which are installed and started; they need Java, Maven, redis-server,
+    /// Python 3.11 with venv, and npm.
     #[arg(long)]
     servers: bool,
     /// Also run that, and what takes too long for every change: the whole demo with kills, and fuzzing.
@@ -33,8 +34,8 @@ struct Step {
 
 const MORE: &[Step] = &[
     Step {
-        headline: "contract, demo and faults on DynamoDB Local, ElasticMQ, a MongoDB and Redis",
-        because: "it needs Java, Maven and redis-server",
+        headline: "contract, demo and faults on DynamoDB Local, ElasticMQ, a MongoDB, Redis and LocalStack's Step Functions",
+        because: "it needs Java, Maven, redis-server, Python and npm",
         option: "--servers",
         asked_for: |options| options.servers || options.all,
         run: |_| build::run(&mut on_servers(&["::on_servers::", "--skip=::on_aws::"])),

@@ -166,7 +166,8 @@ impl App {
 impl Host {
     /// What sources may read and components may be granted.
     pub(super) fn declared(&self) -> Declared {
-        let Self { queues, tables, collections, .. } = self.clone();
-        Declared { tables, queues, collections, ..Declared::default() }
+        let Self { queues, tables, collections, services, .. } = self.clone();
+        let services = services.into_iter().map(|service| service.name).collect();
+        Declared { tables, queues, collections, services, ..Declared::default() }
     }
 }

@@ -2,10 +2,11 @@
 
 use super::app::Host;
 use super::component::RawComponent;
-use super::grants::{Declarations, declared};
+use super::grants::{Declarations, refuse_undeclared};
 use super::host::RawClient;
 use super::route::Target;
 use super::source::RawSource;
+use host_adapters_platform::names::queue_fault;
 use host_adapters_settings::Spanned;
 use host_adapters_settings::{Report, suggestion};
 use host_adapters_sources::Resource;
@@ -35,6 +36,7 @@ impl Names<'_> {
 /// Reports every name that is not declared.
 pub(super) fn check(report: &Report<'_>, names: &Names<'_>) {
     let declarations = Declarations { host: names.host, tasks: names.tasks };
+    let declared = names.host.declared();
     for target in names.targets {
         component(report, names, &target.component, &target.at);
     }
@@ -42,8 +44,12 @@ pub(super) fn check(report: &Report<'_>, names: &Names<'_>) {
         for (id, at) in &written.dependencies {
             component(report, names, id, at);
         }
-        for written in &written.sources {
-            source(report, names, written);
+        for source in &written.sources {
+            reads(report, names, source);
+            for (key, fault) in source.source.faults(&declared) {
+                report.diagnostic(source.place(key), fault);
+            }
+            dead_letters(report, &written.component.id, source);
         }
         repeated(report, written);
         written.grants.check(report, declarations);
@@ -90,13 +96,13 @@ fn repeated(report: &Report<'_>, written: &RawComponent) {
     }
 }
 
-fn source(report: &Report<'_>, names: &Names<'_>, written: &RawSource) {
+fn reads(report: &Report<'_>, names: &Names<'_>, written: &RawSource) {
     let host = names.host;
     let at = |value: String| Spanned { value, span: written.from.clone() };
     match written.source.reads().map(|(_, resource)| resource) {
         None => (),
         Some(Resource::Queue(queue)) if host.queues.contains_key(&queue) => (),
-        Some(Resource::Queue(queue)) => declared(report, "queue", &at(queue), names.queues_to_read()),
+        Some(Resource::Queue(queue)) => refuse_undeclared(report, "queue", &at(queue), names.queues_to_read()),
         Some(Resource::Stream(table)) => {
             if host.tables.get(&table).is_some_and(|table| !table.stream) {
                 report.diagnostic(
@@ -104,7 +110,20 @@ fn source(report: &Report<'_>, names: &Names<'_>, written: &RawSource) {
                     format!("table \"{table}\" has no stream; declare it with stream = true"),
                 );
             }
-            declared(report, "table", &at(table), host.tables.keys());
+            refuse_undeclared(report, "table", &at(table), host.tables.keys());
         }
+    }
+}
+
+/// Reports a dead letter queue that no backend could have. The name of one that is not given follows from the queue's, of
+/// which a fault has been reported.
+fn dead_letters(report: &Report<'_>, worker: &str, written: &RawSource) {
+    let at = written.place("dead_letter_queue");
+    let follows = *at == written.from;
+    let from_fault =
+        matches!(written.source.reads(), Some((_, Resource::Queue(queue))) if queue_fault(&queue).is_some());
+    let fault = written.source.dead_letter_queue(worker).and_then(|queue| queue_fault(&queue));
+    if let Some(fault) = fault.filter(|_| !(follows && from_fault)) {
+        report.diagnostic(at, fault);
     }
 }

@@ -80,6 +80,12 @@ impl Context<'_, '_> {
     pub(super) fn resolve(&self, template: &Template) -> Option<Value> {
         self.variables.resolve(self.report, template.0.as_ref()?)
     }
+
+    /// How a diagnostic names a text of the key `key`: as it is written, and where its variables come from.
+    pub(super) fn shown(&self, key: &str, template: &str) -> String {
+        let written = showable(template).map_or_else(|| key.to_owned(), |text| format!("\"{text}\""));
+        format!("{written}{}", self.variables.origins(template))
+    }
 }
 
 /// Reads one component; the names in it are checked later.
@@ -178,7 +184,8 @@ fn read_hosts(fields: &mut Fields<'_, '_>, context: &Context<'_, '_>) -> Allowed
         let Some(host) = context.variables.resolve(context.report, &template) else { continue };
         if let Err(error) = hosts.add(host.expose()) {
             let shown = showable(&template.value).map(|host| format!(" \"{host}\"")).unwrap_or_default();
-            fields.diagnostic(&template.span, format!("allowed_outbound_hosts{shown}: {error}"));
+            let origins = context.variables.origins(&template.value);
+            fields.diagnostic(&template.span, format!("allowed_outbound_hosts{shown}{origins}: {error}"));
         }
     }
     hosts

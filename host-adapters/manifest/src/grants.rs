@@ -117,10 +117,12 @@ impl RawGrants {
     pub(super) fn check(&self, report: &Report<'_>, Declarations { host, tasks }: Declarations<'_>) {
         for (kind, name) in self.named.iter().filter(|(_, name)| name.value != ALL) {
             match kind {
-                Kind::Table => declared(report, "table", name, host.tables.keys()),
-                Kind::Queue => declared(report, "queue", name, host.queues.keys()),
-                Kind::Collection => declared(report, "collection", name, &host.collections),
-                Kind::Service => declared(report, "service", name, host.services.iter().map(|service| &service.name)),
+                Kind::Table => refuse_undeclared(report, "table", name, host.tables.keys()),
+                Kind::Queue => refuse_undeclared(report, "queue", name, host.queues.keys()),
+                Kind::Collection => refuse_undeclared(report, "collection", name, &host.collections),
+                Kind::Service => {
+                    refuse_undeclared(report, "service", name, host.services.iter().map(|service| &service.name))
+                }
                 Kind::Tasks => does_tasks(report, name, tasks),
             }
         }
@@ -137,7 +139,7 @@ fn does_tasks(report: &Report<'_>, name: &Spanned<String>, tasks: &BTreeSet<Stri
 }
 
 /// Reports a name that is not declared.
-pub(super) fn declared<'n>(
+pub(super) fn refuse_undeclared<'n>(
     report: &Report<'_>,
     kind: &str,
     name: &Spanned<String>,

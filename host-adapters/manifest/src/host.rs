@@ -6,10 +6,9 @@ use super::component::{Context, TOOL, own_tool};
 use super::grants::{Declarations, GrantSettings, RawGrants};
 use super::variables::Value;
 use host_adapters_outbound::{LimitBy, RateLimit, ServiceConfig, check_upstream};
+use host_adapters_platform::names::{collection_fault, queue_fault, table_fault};
 use host_adapters_platform::{IdentityConfig, QueueSpec, TableSpec, fifo};
-use host_adapters_settings::{
-    Fields, Named, Names, Settings, Spanned, Table, Template, check_web_url, settings, showable,
-};
+use host_adapters_settings::{Fields, Named, Names, Settings, Spanned, Table, Template, check_web_url, settings};
 use host_adapters_sources::SourceConfig;
 use std::num::NonZeroU32;
 use std::ops::Range;
@@ -102,8 +101,9 @@ pub(super) fn read(application: &mut Fields<'_, '_>, context: &Context<'_, '_>) 
     let place =
         |(name, _): &(String, _)| Some((name.clone(), tool.place_within(&["queues", name, "dead_letter_queue"])?));
     let places = settings.queues.0.iter().filter_map(place).collect();
+    check_names(&settings, context);
     let host = Host {
-        queues: settings.queues.0.into_iter().map(|(name, it)| queue(name, it, context)).collect(),
+        queues: settings.queues.0.into_iter().map(|(name, it)| queue(name, it, &places, context)).collect(),
         tables: settings.tables.0.into_iter().map(|(name, table)| (name, spec(&table.value))).collect(),
         collections: settings.collections.0.into_iter().map(|name| name.value).collect(),
         services: settings.services.0.into_iter().map(|(name, it)| service(name, &it.value, context)).collect(),
@@ -127,9 +127,21 @@ pub(super) fn declare_dead_letter_queues<'s>(
     }
 }
 
-fn queue(name: String, queue: Spanned<QueueSpec>, context: &Context<'_, '_>) -> (String, QueueSpec) {
-    if let Some(message) = queue.value.dead_letter_queue.as_ref().and_then(|it| fifo::mismatch(&name, it)) {
-        context.report.diagnostic(&queue.span, message);
+/// Reports names that no backend could have. Where one is empty, that has been said.
+fn check_names(settings: &HostSettings, context: &Context<'_, '_>) {
+    let queues = settings.queues.0.iter().map(|(name, it)| (name, &it.span, queue_fault as fn(&str) -> Option<String>));
+    let tables = settings.tables.0.iter().map(|(name, it)| (name, &it.span, table_fault as _));
+    let collections = settings.collections.0.iter().map(|name| (&name.value, &name.span, collection_fault as _));
+    for (name, at, fault) in queues.chain(tables).chain(collections).filter(|(name, ..)| !name.trim().is_empty()) {
+        fault(name).into_iter().for_each(|fault| context.report.diagnostic(at, fault));
+    }
+}
+
+fn queue(name: String, queue: Spanned<QueueSpec>, places: &Places, context: &Context<'_, '_>) -> (String, QueueSpec) {
+    if let Some(dead_letters) = &queue.value.dead_letter_queue {
+        let fault = queue_fault(dead_letters).or_else(|| fifo::mismatch(&name, dead_letters));
+        let at = places.get(&name).unwrap_or(&queue.span);
+        fault.into_iter().for_each(|fault| context.report.diagnostic(at, fault));
     }
     (name, queue.value)
 }
@@ -156,7 +168,7 @@ fn identity_config(settings: &IdentitySettings, context: &Context<'_, '_>) -> Op
     // A file is one beside the manifest.
     let is_address = jwks.contains("://");
     if let (true, Err(fault), Some(written)) = (is_address, check_web_url(&jwks), &settings.jwks.0) {
-        let shown = showable(&written.value).map_or_else(|| "jwks".to_owned(), |url| format!("\"{url}\""));
+        let shown = context.shown("jwks", &written.value);
         let message = format!("{shown} {fault}, in application.tool.{TOOL}.identity");
         context.report.diagnostic(&written.span, message);
     }
@@ -170,9 +182,10 @@ fn filled(key: &str, template: &Template, context: &Context<'_, '_>) -> Option<S
     if !text.trim().is_empty() {
         return Some(text);
     }
-    if let Some(Spanned { span, .. }) = &template.0 {
-        let place = format!("application.tool.{TOOL}.identity");
-        context.report.diagnostic(span, format!("\"{key}\" is empty, in {place}; write it, or remove the table"));
+    if let Some(Spanned { value, span }) = &template.0 {
+        let (place, origins) = (format!("application.tool.{TOOL}.identity"), context.variables.origins(value));
+        let message = format!("\"{key}\" is empty{origins}, in {place}; write it, or remove the table");
+        context.report.diagnostic(span, message);
     }
     None
 }
@@ -187,7 +200,7 @@ fn web_url(service: &str, written: &Template, context: &Context<'_, '_>) -> Opti
     let Err(fault) = check_upstream(url.expose()) else { return Some(url) };
     if let Some(Spanned { value, span }) = &written.0 {
         let place = format!("application.tool.{TOOL}.services.{service}");
-        let shown = showable(value).map_or_else(|| "upstream".to_owned(), |url| format!("\"{url}\""));
+        let shown = context.shown("upstream", value);
         context.report.diagnostic(span, format!("{shown} {fault}, in {place}"));
     }
     None

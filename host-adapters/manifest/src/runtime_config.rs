@@ -24,7 +24,7 @@
 //! ```
 
 use super::schema::one_of;
-use host_adapters_platform::Backend;
+use host_adapters_platform::{Backend, Declared};
 use host_adapters_settings::{
     Block, Fields, ManifestErrors, Reference, Report, Secrets, Settings, read_text, without_mark,
 };
@@ -51,16 +51,16 @@ pub struct BackendKind {
 /// How the settings of a kind of backend are read, apart from `type`, and described.
 #[derive(Clone, Copy)]
 pub struct BackendSettings {
-    read: fn(&mut Fields<'_, '_>) -> Option<Arc<dyn Backend>>,
+    read: fn(&mut Fields<'_, '_>, &Declared) -> Option<Arc<dyn Backend>>,
     block: fn(&'static str) -> Block,
 }
 
 impl BackendSettings {
     /// Those of `S`.
     pub const fn of<S: Settings + Backend>() -> Self {
-        let read = |fields: &mut Fields<'_, '_>| -> Option<Arc<dyn Backend>> {
+        let read = |fields: &mut Fields<'_, '_>, declared: &Declared| -> Option<Arc<dyn Backend>> {
             let settings = S::read(fields)?;
-            for (key, fault) in settings.faults() {
+            for (key, fault) in settings.faults(declared) {
                 let at = fields.place(key).unwrap_or_else(|| fields.span.clone());
                 fields.diagnostic(&at, fault);
             }
@@ -121,11 +121,11 @@ impl RuntimeConfig {
         SECTIONS.into_iter().filter_map(|section| Some((section, self.0.get(section)?)))
     }
 
-    /// Reads the file at `path`. The error has every diagnostic. Environment variables and files that it refers to must
-    /// exist.
-    pub fn load(path: &Path, kinds: &[BackendKind]) -> Result<Self, ManifestErrors> {
+    /// Reads the file at `path`, for an application that declares this. The error has every diagnostic. Environment
+    /// variables and files that it refers to must exist.
+    pub fn load(path: &Path, kinds: &[BackendKind], declared: &Declared) -> Result<Self, ManifestErrors> {
         let text = read_text(path).map_err(|error| ManifestErrors::unreadable(path, &error))?;
-        Self::parse(path, &text, kinds, &|name| std::env::var(name).ok())
+        Self::parse(path, &text, kinds, declared, &|name| std::env::var(name).ok())
     }
 
     /// Reads the text of the file at `path`, with the environment variables that `environment` returns.
@@ -133,6 +133,7 @@ impl RuntimeConfig {
         path: &Path,
         text: &str,
         kinds: &[BackendKind],
+        declared: &Declared,
         environment: &dyn Fn(&str) -> Option<String>,
     ) -> Result<Self, ManifestErrors> {
         let text = without_mark(text);
@@ -143,7 +144,7 @@ impl RuntimeConfig {
         let mut backends = BTreeMap::new();
         for section in SECTIONS {
             let kinds: Vec<_> = kinds.iter().copied().filter(|kind| kind.section == section).collect();
-            let backend = root.table(section).and_then(|fields| read(fields, &kinds));
+            let backend = root.table(section).and_then(|fields| read(fields, &kinds, declared));
             backends.extend(backend.map(|backend| (section, backend)));
         }
         root.finish();
@@ -153,7 +154,7 @@ impl RuntimeConfig {
 }
 
 /// Reads one section; `None` for the embedded backend.
-fn read(mut fields: Fields<'_, '_>, kinds: &[BackendKind]) -> Option<Arc<dyn Backend>> {
+fn read(mut fields: Fields<'_, '_>, kinds: &[BackendKind], declared: &Declared) -> Option<Arc<dyn Backend>> {
     let words: Vec<_> = std::iter::once("\"embedded\"".to_owned())
         .chain(kinds.iter().map(|kind| format!("\"{}\"", kind.name)))
         .collect();
@@ -176,7 +177,7 @@ fn read(mut fields: Fields<'_, '_>, kinds: &[BackendKind]) -> Option<Arc<dyn Bac
         );
         return None;
     };
-    let backend = (settings.read)(&mut fields);
+    let backend = (settings.read)(&mut fields, declared);
     fields.finish();
     backend
 }

@@ -5,7 +5,7 @@ use host_adapters_platform::Declared;
 use host_adapters_settings::{Block, Fields, Setting, suggestion};
 use host_adapters_sources::{Resource, SourceConfig};
 use serde_json::{Value as Json, json};
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 /// The sources of a component that could be read.
@@ -42,21 +42,25 @@ pub(super) struct RawSource {
     pub(super) source: SourceConfig,
     /// Where it names what it reads.
     pub(super) from: Range<usize>,
-    /// Where it names its dead letter queue, or else what it reads.
-    dead_letters: Range<usize>,
-    keys: BTreeSet<String>,
+    /// The keys of its block, and where their values stand.
+    keys: BTreeMap<String, Range<usize>>,
 }
 
 impl RawSource {
     /// The queue that it reads, if it reads one, that of its dead letters, and where the latter is named.
     pub(super) fn dead_letters(&self, worker: &str) -> Option<(String, String, Range<usize>)> {
         let Some((_, Resource::Queue(queue))) = self.source.reads() else { return None };
-        Some((queue, self.source.dead_letter_queue(worker)?, self.dead_letters.clone()))
+        Some((queue, self.source.dead_letter_queue(worker)?, self.place("dead_letter_queue").clone()))
+    }
+
+    /// Where the value of a key stands, or else what it reads is named.
+    pub(super) fn place(&self, key: &str) -> &Range<usize> {
+        self.keys.get(key).unwrap_or(&self.from)
     }
 
     /// The source; what its block leaves out may be declared elsewhere.
     pub(super) fn finish(mut self, declared: &Declared) -> SourceConfig {
-        self.source.complete(declared, &|key| self.keys.contains(key));
+        self.source.complete(declared, &|key| self.keys.contains_key(key));
         self.source
     }
 }
@@ -74,10 +78,9 @@ fn read(mut fields: Fields<'_, '_>) -> Option<RawSource> {
         return None;
     }
     let source = SourceConfig::read(&written.value, &mut fields);
-    let keys = fields.keys().map(str::to_owned).collect();
+    let keys = fields.keys().filter_map(|key| Some((key.to_owned(), fields.place(key)?))).collect();
     let key = source.as_ref().and_then(|source| Some(source.reads()?.0));
     let from = key.and_then(|key| fields.place(key)).unwrap_or_else(|| fields.span.clone());
-    let dead_letters = fields.place("dead_letter_queue").unwrap_or_else(|| from.clone());
     fields.finish();
-    source.map(|source| RawSource { source, from, dead_letters, keys })
+    source.map(|source| RawSource { source, from, keys })
 }

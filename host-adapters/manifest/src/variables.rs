@@ -4,7 +4,7 @@ use super::dotenv;
 pub use host_adapters_settings::Value;
 use host_adapters_settings::{Fields, Spanned};
 use host_adapters_settings::{Report, suggestion};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 /// What the environment variables that set a Spin variable begin with.
@@ -32,13 +32,27 @@ impl ProvidedVariables {
         Ok(Self { named, environment: dotenv::beside(manifest)?.into_iter().chain(text).filter_map(entry).collect() })
     }
 
-    fn get(&self, name: &str) -> Option<&String> {
-        self.named.get(name).or_else(|| self.environment.get(name))
+    /// The value of a variable, and where it comes from.
+    fn get(&self, name: &str) -> Option<(&String, String)> {
+        let named = self.named.get(name).map(|value| (value, "--variable".to_owned()));
+        named.or_else(|| Some((self.environment.get(name)?, format!("{} (environment or .env)", in_environment(name)))))
     }
 }
 
-/// The application's variables; `None` for one whose lack of a value has been reported.
-pub(super) struct Variables(BTreeMap<String, Option<Value>>);
+/// The application's variables.
+pub(super) struct Variables(BTreeMap<String, Variable>);
+
+struct Variable {
+    /// `None` if its lack has been reported.
+    value: Option<Value>,
+    /// Where it comes from, for people.
+    from: String,
+}
+
+/// The environment variable that sets a Spin variable.
+fn in_environment(name: &str) -> String {
+    format!("{PREFIX}{}", name.to_uppercase())
+}
 
 impl Variables {
     /// Reads `[variables]` of the manifest's root.
@@ -78,8 +92,18 @@ impl Variables {
         complete.then_some(value)
     }
 
+    /// What is wrong with a text is often wrong with the value of a variable: says where each comes from, as in
+    /// ` with port from --variable`. No value is shown, because it may be a secret.
+    pub(super) fn origins(&self, template: &str) -> String {
+        let names = template.split("{{").skip(1).filter_map(|rest| Some(rest.split_once("}}")?.0.trim()));
+        let names: BTreeSet<_> = names.filter(|name| self.0.contains_key(*name)).collect();
+        let from = |name: &str| self.0.get(name).map(|variable| format!("{name} from {}", variable.from));
+        let from: Vec<_> = names.into_iter().filter_map(from).collect();
+        if from.is_empty() { String::new() } else { format!(" with {}", from.join(" and ")) }
+    }
+
     fn lookup(&self, report: &Report<'_>, template: &Spanned<String>, name: &str) -> Option<&Value> {
-        let Some(value) = self.0.get(name) else {
+        let Some(variable) = self.0.get(name) else {
             let known = suggestion(name, self.0.keys().map(String::as_str));
             report.diagnostic(
                 &template.span,
@@ -87,16 +111,17 @@ impl Variables {
             );
             return None;
         };
-        value.as_ref()
+        variable.value.as_ref()
     }
 }
 
-fn read_variable(name: &str, mut fields: Fields<'_, '_>, given: &ProvidedVariables) -> Option<Value> {
+fn read_variable(name: &str, mut fields: Fields<'_, '_>, given: &ProvidedVariables) -> Variable {
     fields.ignored("description");
     let default = fields.string("default");
     let required = fields.boolean("required").unwrap_or(false);
     let secret = fields.boolean("secret").unwrap_or(false);
-    let text = given.get(name).cloned().or_else(|| default.as_ref().map(|default| default.value.clone()));
+    let given = given.get(name).map(|(value, from)| (value.clone(), from));
+    let text = given.or_else(|| Some((default.as_ref()?.value.clone(), "its default".to_owned())));
     match (&default, required) {
         (Some(default), true) => {
             fields.diagnostic(&default.span, "a variable is either required or has a default; remove one of the two");
@@ -105,13 +130,14 @@ fn read_variable(name: &str, mut fields: Fields<'_, '_>, given: &ProvidedVariabl
             fields.diagnostic(&fields.span, "neither \"default\" nor \"required\"; write one of the two")
         }
         (None, true) if text.is_none() => {
-            let variable = format!("{PREFIX}{}", name.to_uppercase());
+            let variable = in_environment(name);
             fields.diagnostic(&fields.span, format!("no value given; set {variable}, or write --variable {name}=…"));
         }
         _ => {}
     }
     fields.finish();
-    text.map(if secret { Value::secret } else { Value::plain })
+    let (value, from) = text.unzip();
+    Variable { value: value.map(if secret { Value::secret } else { Value::plain }), from: from.unwrap_or_default() }
 }
 
 /// Spin's rule for names of variables.

@@ -97,7 +97,10 @@ fn d5_2__ranges() {
 fn d6_1__dead_letter_queues_are_named_after_their_queue_or_worker() {
     assert_eq!(SqsConfig::new("saveEntriesQueue").dead_letter_queue("w").unwrap(), "saveEntriesQueueDlq");
     assert_eq!(DynamodbStreamConfig::new("t").dead_letter_queue("enqueue-entries").unwrap(), "enqueueEntriesDlq");
-    assert_eq!(DynamodbStreamConfig::new("t").dead_letter_queue("mark-assigned-codes").unwrap(), "markAssignedCodesDlq");
+    assert_eq!(
+        DynamodbStreamConfig::new("t").dead_letter_queue("mark-assigned-codes").unwrap(),
+        "markAssignedCodesDlq"
+    );
     let own = SqsConfig { dead_letter_queue: Some("other".into()), ..SqsConfig::new("q") };
     assert_eq!(own.dead_letter_queue("w").unwrap(), "other");
 }

@@ -16,9 +16,9 @@ pub trait Backend: Any + Debug + Send + Sync {
     /// Where the server is, for people: without user, password and key.
     fn address(&self) -> String;
 
-    /// What no single setting shows to be wrong, each with the key that it is about. A message quotes no address: it
-    /// may hold a password.
-    fn faults(&self) -> Vec<(&'static str, String)> {
+    /// What no single setting shows to be wrong, also with what is declared, each with the key that it is about. A message
+    /// quotes no address: it may hold a password.
+    fn faults(&self, _declared: &Declared) -> Vec<(&'static str, String)> {
         Vec::new()
     }
 
@@ -34,11 +34,28 @@ pub trait Backend: Any + Debug + Send + Sync {
     /// When it does not answer, or something is missing.
     async fn probe(&self, declared: &Declared) -> Result<()>;
 
+    /// How what is there differs from what is declared. What is missing does not differ.
+    ///
+    /// # Errors
+    /// When the server does not tell.
+    async fn differences(&self, _declared: &Declared) -> Result<Vec<Difference>> {
+        Ok(Vec::new())
+    }
+
     /// Makes what is declared and missing, and changes nothing else.
     ///
     /// # Errors
     /// When the server refuses, or when something exists and differs from its declaration; names it.
     async fn provision(&self, declared: &Declared) -> std::result::Result<(), String>;
+}
+
+/// How something on a server differs from its declaration.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Difference {
+    /// What differs, with both values, and what to do.
+    pub message: String,
+    /// Whether records would not end as declared: the host does not start.
+    pub is_harmful: bool,
 }
 
 /// The interfaces that a backend implements.

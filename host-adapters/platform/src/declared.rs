@@ -3,7 +3,7 @@
 use host_adapters_settings::settings;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Tables, queues and collections by name, and the workers that do tasks.
+/// Tables, queues, collections and services by name, and the workers that do tasks.
 #[derive(Clone, Debug, Default)]
 pub struct Declared {
     /// Tables.
@@ -12,6 +12,8 @@ pub struct Declared {
     pub queues: BTreeMap<String, QueueSpec>,
     /// Collections of documents.
     pub collections: BTreeSet<String>,
+    /// Services.
+    pub services: BTreeSet<String>,
     /// Ids of the workers that have a source of tasks.
     pub tasks: BTreeSet<String>,
 }
@@ -42,7 +44,7 @@ settings! {
         /// How long a received message stays invisible, in seconds, unless its source says otherwise.
         pub visibility_timeout_secs: u32 = 30, 1..=43_200;
         /// How often a message may be received before the queue itself moves it to the dead-letter queue. Drains and
-        /// outages use receives up, so it is far above a source's `max_attempts`.
+        /// outages use receives up, so it is far above a source's `max_attempts`, and never below.
         pub max_receive_count: u32 = 100, 1..=1_000;
         /// Where such messages go. It exists when it is named; describe it only to have it otherwise.
         pub dead_letter_queue: Option<String> = None, ();

@@ -8,7 +8,7 @@ use host_adapters_records::{Error, ErrorKind};
 use std::collections::HashMap;
 
 /// The end of a FIFO queue's name.
-const SUFFIX: &str = ".fifo";
+pub(crate) const SUFFIX: &str = ".fifo";
 
 /// Whether a queue of this name keeps the order of each message group.
 pub fn is_fifo(queue: &str) -> bool {

@@ -1,5 +1,6 @@
 //! What a component or client may call, as `spin.toml` grants it. Nothing is granted by default.
 
+use crate::Declared;
 use host_adapters_records::{Error, ErrorKind};
 use host_adapters_settings::Words;
 use std::collections::{BTreeMap, BTreeSet};
@@ -158,6 +159,26 @@ impl Access {
 }
 
 impl Need<'_> {
+    /// Says that a name is of nothing. A grant of it would be refused, too.
+    pub(crate) fn undeclared(self, caller: &str, declared: &Declared) -> Option<Error> {
+        let (kind, name, is_declared) = match self {
+            Self::ReadTable(name) | Self::WriteTable(name) => ("table", name, declared.tables.contains_key(name)),
+            Self::SendTo(name) | Self::PeekAt(name) | Self::Redrive(name) => {
+                ("queue", name, declared.queues.contains_key(name))
+            }
+            Self::ReadDocuments(name) | Self::WriteDocuments(name) => {
+                ("collection", name, declared.collections.contains(name))
+            }
+            Self::CallService(name) => ("service", name, declared.services.contains(name)),
+            Self::Identity | Self::StartTasks(_) | Self::ReadComponents | Self::SwapComponents => return None,
+        };
+        let message = format!(
+            "`{caller}` asks for the {kind} `{name}`, and spin.toml declares none of this name; correct the name, or \
+             declare the {kind} under [application.tool.host-adapters] and grant it"
+        );
+        (!is_declared).then(|| Error::new(ErrorKind::Denied, message))
+    }
+
     /// Says who may not do what, and what to write. `of_client` tells whether the caller is a client of the gateway.
     pub(crate) fn denied(self, caller: &str, of_client: bool) -> Error {
         let refusal = |what: &str, line: &str| refusal(caller, of_client, what, line);

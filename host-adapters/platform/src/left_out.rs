@@ -10,7 +10,7 @@ pub const LEFT_OUT: &str = "registration_left_out_total";
 /// each reason. Its intake goes on without it.
 pub fn left_out(source: &str, reason: &'static str) {
     static SAID: Mutex<BTreeSet<(String, &'static str)>> = Mutex::new(BTreeSet::new());
-    metrics::counter!(LEFT_OUT, "source" => source.to_owned(), "reason" => reason).increment(1);
+    count(source.to_owned(), reason, 1);
     if SAID.lock().unwrap_or_else(PoisonError::into_inner).insert((source.to_owned(), reason)) {
         tracing::error!(source, reason, "records left out; further ones are only counted");
     }
@@ -19,10 +19,24 @@ pub fn left_out(source: &str, reason: &'static str) {
 /// Counts messages that the store dropped from a queue in one go because their retention has ended, and says so.
 pub fn expired(queue: &str, messages: usize) {
     if messages > 0 {
-        let source = format!("sqs:{queue}");
-        metrics::counter!(LEFT_OUT, "source" => source, "reason" => "retention ended").increment(messages as u64);
+        count(format!("sqs:{queue}"), "retention ended", messages);
         tracing::warn!(queue, messages, "messages dropped: their retention has ended");
     }
+}
+
+/// The reason of changes that a stream has dropped before all workers had them.
+pub const TRIMMED: &str = "trimmed";
+
+/// Counts changes that a store has dropped from a table's stream, a day old, before all workers had them, and says so.
+pub fn trimmed(table: &str, changes: usize) {
+    if changes > 0 {
+        count(format!("dynamodb-stream:{table}"), TRIMMED, changes);
+        tracing::warn!(table, changes, "changes dropped a day old, before all workers had them");
+    }
+}
+
+fn count(source: String, reason: &'static str, records: usize) {
+    metrics::counter!(LEFT_OUT, "source" => source, "reason" => reason).increment(records as u64);
 }
 
 #[cfg(test)]
@@ -68,8 +82,11 @@ mod tests {
     #[test]
     fn what_expires_is_counted() {
         let sum = Sum::default();
-        metrics::with_local_recorder(&sum, || [0, 3, 4].map(|messages| expired("q", messages)));
-        assert_eq!(sum.0.0.load(Ordering::Relaxed), 7);
+        metrics::with_local_recorder(&sum, || {
+            [0, 3, 4].into_iter().for_each(|messages| expired("q", messages));
+            [0, 5].into_iter().for_each(|changes| trimmed("t", changes));
+        });
+        assert_eq!(sum.0.0.load(Ordering::Relaxed), 12);
     }
 
     #[test]

@@ -33,12 +33,12 @@ pub mod task;
 pub mod update;
 
 pub use backend::*;
-pub use configured::{Backend, Opened};
+pub use configured::{Backend, Difference, Opened};
 pub use declared::{Declared, IdentityConfig, QueueSpec, TableSpec};
 pub use documents::DocumentsBackend;
 pub use grants::{Access, ComponentsAccess, Grants, QueueAccess, TaskAccess};
 pub use identity::IdentityBackend;
-pub use left_out::{LEFT_OUT, expired, left_out};
+pub use left_out::{LEFT_OUT, TRIMMED, expired, left_out, trimmed};
 pub use queue::QueueBackend;
 pub use service::ServiceBackend;
 pub use table::TableBackend;
@@ -52,6 +52,8 @@ use tokio::time::Instant;
 
 /// The platform over backends, with the grants of each component and client by name.
 pub struct PlatformService {
+    /// What there is, for refusals.
+    pub declared: Declared,
     /// Who may call what; a name that is not here may call nothing.
     pub grants: HashMap<String, Grants>,
     /// Behind `table`.
@@ -71,7 +73,9 @@ impl PlatformService {
     pub(crate) fn check(&self, caller: Caller<'_>, need: Need<'_>) -> Result<()> {
         match self.grants.get(caller.name) {
             Some(grants) if grants.allow(need) => Ok(()),
-            grants => Err(need.denied(caller.name, grants.is_some_and(|grants| grants.of_client))),
+            grants => Err(need
+                .undeclared(caller.name, &self.declared)
+                .unwrap_or_else(|| need.denied(caller.name, grants.is_some_and(|grants| grants.of_client)))),
         }
     }
 }

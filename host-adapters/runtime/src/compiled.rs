@@ -67,7 +67,7 @@ impl Cache {
 
 /// SHA-256 of a file, hex.
 pub fn digest(wasm: &[u8]) -> String {
-    hex(&Sha256::digest(wasm))
+    format!("{:x}", Sha256::digest(wasm))
 }
 
 /// The digest of everything that affects compilation. A file that cannot be read counts as a whole.
@@ -79,7 +79,7 @@ fn code_digest(wasm: &[u8]) -> String {
         at = section.end;
     }
     hash.update(wasm.get(at..).unwrap_or_default());
-    hex(&hash.finalize())
+    format!("{:x}", hash.finalize())
 }
 
 /// The component's own custom sections, in order.
@@ -149,10 +149,6 @@ fn prune(folder: &Path, serving: &HashSet<PathBuf>) -> io::Result<()> {
     // another host.
     compiled.into_iter().take(surplus).for_each(|(_, path)| drop(std::fs::remove_file(path)));
     Ok(())
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

@@ -47,6 +47,10 @@ pub trait SourceSettings {
     }
     /// Takes from what the manifest declares what its own block leaves out; `has` says whether the block has a key.
     fn complete(&mut self, _declared: &Declared, _has: &dyn Fn(&str) -> bool) {}
+    /// What is wrong with these settings beside what the manifest declares, each with the key that it is about.
+    fn faults(&self, _declared: &Declared) -> Vec<(&'static str, String)> {
+        Vec::new()
+    }
     /// Whether it hands over tasks, one by one to a request worker, and not batches of events to a batch worker.
     fn does_tasks(&self) -> bool {
         false

@@ -3,16 +3,67 @@
 use crate::manifest::App;
 use crate::manifest::runtime_config::RuntimeConfig;
 use anyhow::{Result, anyhow};
+use host_adapters_platform::{Backend, Declared, Difference};
 use host_adapters_records::{Error, ErrorKind};
+use std::time::Duration;
 
-/// Probes each configured server, also for what spin.toml declares. Returns its section and, if it fails, the reason.
-pub async fn probe(app: &App, config: &RuntimeConfig) -> Vec<(&'static str, Option<String>)> {
+/// How long a start waits to learn how what is on a server differs. A server that is down does not keep the host from
+/// starting.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// What a configured server says.
+pub struct Probed {
+    /// Its section of the runtime configuration.
+    pub section: &'static str,
+    /// Why it cannot be used.
+    pub problem: Option<String>,
+    /// How what is there differs from spin.toml without harm.
+    pub differences: Vec<String>,
+}
+
+/// Probes each configured server, also for what spin.toml declares.
+pub async fn probe(app: &App, config: &RuntimeConfig) -> Vec<Probed> {
     let (declared, mut found) = (app.declared(), Vec::new());
     for (section, backend) in config.backends() {
-        let failed = backend.probe(&declared).await.err();
-        found.push((section, failed.map(|error| format!("{}: {}", backend.address(), told(&error)))));
+        let asked = async {
+            backend.probe(&declared).await?;
+            backend.differences(&declared).await
+        };
+        let (problem, differences) = match asked.await {
+            Ok(differences) => split(differences),
+            Err(error) => (Some(told(&error)), Vec::new()),
+        };
+        let problem = problem.map(|problem| format!("{}: {problem}", backend.address()));
+        found.push(Probed { section, problem, differences });
     }
     found
+}
+
+/// Says how what is on a server differs from spin.toml.
+///
+/// # Errors
+/// When records would not end as spin.toml says.
+pub(super) async fn compare(section: &str, backend: &dyn Backend, declared: &Declared) -> Result<()> {
+    let asked = tokio::time::timeout(PATIENCE, backend.differences(declared)).await;
+    let asked = asked.map_err(|_| "it did not answer in time".to_owned());
+    let (problem, differences) = match asked.and_then(|asked| asked.map_err(|error| error.message)) {
+        Ok(differences) => split(differences),
+        Err(why) => {
+            tracing::warn!(section, why, "what is on the server was not compared with spin.toml");
+            return Ok(());
+        }
+    };
+    for difference in differences {
+        tracing::warn!(section, "{difference}");
+    }
+    problem.map_or(Ok(()), |problem| Err(anyhow!(problem)))
+}
+
+/// The harmful differences as one text, and the others.
+fn split(differences: Vec<Difference>) -> (Option<String>, Vec<String>) {
+    let (harmful, others): (Vec<_>, Vec<_>) = differences.into_iter().partition(|it| it.is_harmful);
+    let [harmful, others] = [harmful, others].map(|some| some.into_iter().map(|it| it.message).collect::<Vec<_>>());
+    ((!harmful.is_empty()).then(|| harmful.join("\n")), others)
 }
 
 /// Makes what is missing on the configured servers and changes nothing else. Reports each section, with the address of

@@ -6,7 +6,7 @@ mod open;
 #[cfg(test)]
 mod tests;
 
-pub use ask::{probe, provision};
+pub use ask::{Probed, probe, provision};
 pub use open::{Backends, open};
 
 use crate::manifest::runtime_config::BackendKind;
@@ -40,6 +40,7 @@ pub const KINDS: &[BackendKind] = kinds! {
     "queues", "sqs": backend_sqs;
     "documents", "mongodb": backend_mongodb;
     "cache", "redis": backend_redis;
+    "tasks", "step-functions": backend_step_functions;
 };
 
 /// The services. The key that signs their tokens comes from a PEM file, or is made for this process.

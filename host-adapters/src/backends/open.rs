@@ -1,6 +1,7 @@
 //! Opens backends. Clients of servers connect at first use: a server that is down pauses sources, and does not keep the
 //! host from starting.
 
+use super::ask::compare;
 use super::identity;
 use crate::manifest::App;
 use crate::manifest::runtime_config::RuntimeConfig;
@@ -48,6 +49,7 @@ pub async fn open(app: &App, data: &Path, config: &RuntimeConfig, services: impl
     let components = app.components.values().map(|it| (it.id.clone(), it.grants.clone()));
     let clients = app.host.clients.iter().map(|(name, client)| (name.clone(), client.grants.clone()));
     let platform = PlatformService {
+        declared: app.declared(),
         grants: components.chain(clients).collect(),
         tables: opened.tables.0.clone(),
         queues: opened.queues.0.clone(),
@@ -73,8 +75,10 @@ impl Sections {
     async fn open(declared: &Declared, data: &Path, config: &RuntimeConfig) -> Result<Self> {
         let (mut tables, mut queues, mut documents, mut cache, mut tasks) = (None, None, None, None, None);
         for (section, backend) in config.backends() {
-            let opened = backend.open(declared, data).await.map_err(|wrong| anyhow!(wrong));
-            match opened.with_context(|| format!("[{section}] of the runtime configuration"))? {
+            let place = || format!("[{section}] of the runtime configuration");
+            let opened = backend.open(declared, data).await.map_err(|wrong| anyhow!(wrong)).with_context(place)?;
+            compare(section, &**backend, declared).await.with_context(place)?;
+            match opened {
                 Opened::Tables(table, stream, failures) => tables = Some((table, stream, failures)),
                 Opened::Queues(queue, browser) => queues = Some((queue, browser)),
                 Opened::Documents(backend) => documents = Some(backend),

@@ -6,6 +6,8 @@ use crate::manifest::runtime_config::{BackendKind, RuntimeConfig};
 use backend_dynamodb::DynamodbConfig;
 use backend_redis::RedisConfig;
 use backend_sqs::SqsConfig;
+use host_adapters_platform::{Declared, QueueSpec, TableSpec};
+use backend_step_functions::StepFunctionsConfig;
 use std::any::Any;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -13,8 +15,13 @@ use std::path::Path;
 const SECRET: &str = "hunter2";
 
 fn parse(folder: &Path, text: &str) -> Result<RuntimeConfig, String> {
+    parse_for(&Declared::default(), folder, text)
+}
+
+/// Reads a configuration for an application that declares this.
+fn parse_for(declared: &Declared, folder: &Path, text: &str) -> Result<RuntimeConfig, String> {
     let environment = |name: &str| (name == "SET").then(|| format!("redis://:{SECRET}@cache"));
-    RuntimeConfig::parse(&folder.join("runtime-config.toml"), text, KINDS, &environment).map_err(|errors| {
+    RuntimeConfig::parse(&folder.join("runtime-config.toml"), text, KINDS, declared, &environment).map_err(|errors| {
         let place = format!("{}/runtime-config.toml:", folder.display());
         errors.to_string().replace(&place, "").replace(&folder.display().to_string(), "<folder>")
     })
@@ -60,6 +67,9 @@ fn every_backend_is_named_and_secrets_come_by_reference() {
         [cache]
         type = "redis"
         url = { env = "SET" }
+        [tasks]
+        type = "step-functions"
+        prefix = "prd-"
     "#,
     )
     .unwrap();
@@ -68,6 +78,8 @@ fn every_backend_is_named_and_secrets_come_by_reference() {
     assert_eq!(tables.lease_table(), "prd-host-adapters-leases");
     let SqsConfig { aws, .. } = backend(&config, "queues");
     assert_eq!(aws.credentials.0.as_ref().unwrap().secret_access_key.expose(), SECRET);
+    let tasks: &StepFunctionsConfig = backend(&config, "tasks");
+    assert_eq!((tasks.prefix.as_deref(), &tasks.worker_name), (Some("prd-"), &None));
     let RedisConfig { url, timeout_ms } = backend(&config, "cache");
     assert_eq!((url.expose(), *timeout_ms), (format!("redis://:{SECRET}@cache").as_str(), 50));
     assert!(!format!("{config:?}").contains(SECRET), "{config:?}");
@@ -104,7 +116,7 @@ url = { file = "secret" }
         9:7: uri holds credentials in plain text; write { env = "NAME" } or { file = "path" }, in documents
         10:1: unknown key "databse"; write "database", in documents
         13:16: <folder>/secret can be read by others (mode 644); chmod 600 it, in cache.url
-        14:2: unknown key "metrics"; there is "tables", "queues", "documents", "cache""#]].assert_eq(&diagnostics);
+        14:2: unknown key "metrics"; there is "tables", "queues", "documents", "cache", "tasks""#]].assert_eq(&diagnostics);
     assert!(!diagnostics.contains(SECRET));
 }
 
@@ -152,6 +164,9 @@ database = "de/mand"
 [cache]
 type = "redis"
 url = "http://h"
+[tasks]
+type = "step-functions"
+worker_name = ""
 "#,
     )
     .unwrap_err();
@@ -160,8 +175,38 @@ url = "http://h"
         6:12: endpoint is not an http or https URL, in queues
         9:7: uri is not an address of MongoDB; write one as in mongodb://host:27017, in documents
         10:12: database is not a name; write 1 to 63 bytes without / \ . " $ * < > : | ? and blanks, in documents
-        13:7: url is not an address of Redis; write one as in redis://host:6379, in cache"#]]
+        13:7: url is not an address of Redis; write one as in redis://host:6379, in cache
+        16:15: worker_name must have 1 to 80 characters; leave it out for the machine's name, in tasks"#]]
     .assert_eq(&diagnostics);
+}
+
+/// A name that spin.toml may have may be one that the server cannot, once the deployment's prefix is before it.
+#[test]
+fn prefixes_that_make_names_which_no_server_can_have_are_reported() {
+    let folder = tempfile::tempdir().unwrap();
+    let declared = Declared {
+        tables: [("demand-table".to_owned(), TableSpec::default())].into(),
+        queues: [("q".repeat(78), QueueSpec::default())].into(),
+        collections: ["campaigns".to_owned()].into(),
+        ..Declared::default()
+    };
+    let text = |prefix: &str| {
+        format!(
+            "[tables]\ntype = \"dynamodb\"\nprefix = \"{prefix}\"\nlease_table = \"our leases\"\n\
+             [queues]\ntype = \"sqs\"\nprefix = \"{prefix}\"\n\
+             [documents]\ntype = \"mongodb\"\nuri = \"mongodb://h\"\ndatabase = \"d\"\nprefix = \"{prefix}\"\n"
+        )
+    };
+    expect_test::expect![[r#"
+        3:10: before "demand-table" the prefix makes a wrong name: "p$demand-table" cannot be the name of a table in DynamoDB; write 3 to 255 letters, digits, _, - and ., in tables
+        4:15: "our leases" cannot be the name of a table in DynamoDB; write 3 to 255 letters, digits, _, - and ., in tables
+        7:10: before "qqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqq" the prefix makes a wrong name: "p$qqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqq" cannot be the name of a queue in SQS; write 1 to 80 letters, digits, - and _, with .fifo at the end of a FIFO queue's, in queues
+        12:10: before "campaigns" the prefix makes a wrong name: "p$campaigns" cannot be the name of a collection in MongoDB; write 1 to 255 bytes without $, not beginning with system., in documents"#]]
+    .assert_eq(&parse_for(&declared, folder.path(), &text("p$")).unwrap_err());
+    let told = parse_for(&declared, folder.path(), &text("prd")).unwrap_err();
+    assert!(told.contains("7:10: before \"qqq") && !told.contains("3:10") && !told.contains("12:10"), "{told}");
+    let fits = text("p-").replace("our leases", "our-leases");
+    assert!(parse_for(&declared, folder.path(), &fits).is_ok());
 }
 
 #[test]
@@ -185,7 +230,7 @@ fn addresses_are_shown_without_user_and_password() {
         let scheme = if name == "MONGO" { "mongodb" } else { "redis" };
         Some(format!("{scheme}://me:{SECRET}@h:1/"))
     };
-    let config = RuntimeConfig::parse(Path::new("r.toml"), text, KINDS, &environment).unwrap();
+    let config = RuntimeConfig::parse(Path::new("r.toml"), text, KINDS, &Declared::default(), &environment).unwrap();
     let addresses: Vec<_> = config.backends().map(|(_, backend)| backend.address()).collect();
     assert_eq!(addresses, ["AWS in us-west-2", "http://127.0.0.1:9324", "h:1", "h:1"]);
 }
@@ -194,6 +239,8 @@ fn addresses_are_shown_without_user_and_password() {
 fn a_backend_that_is_not_built_in_is_named() {
     let kinds = [BackendKind { section: "queues", name: "sqs", settings: None }];
     let text = "[queues]\ntype = \"sqs\"\n";
-    let told = RuntimeConfig::parse(Path::new("r.toml"), text, &kinds, &|_| None).unwrap_err().to_string();
+    let told = RuntimeConfig::parse(Path::new("r.toml"), text, &kinds, &Declared::default(), &|_| None)
+        .unwrap_err()
+        .to_string();
     expect_test::expect![[r#"r.toml:1:2: this program was built without the backend "sqs"; build host-adapters with --features sqs, in queues"#]].assert_eq(&told);
 }

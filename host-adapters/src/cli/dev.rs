@@ -30,6 +30,8 @@ pub(super) async fn run(options: Options) -> Result<ExitCode> {
         Ok(app) => app,
         Err(code) => return Ok(code),
     };
+    // Taken again after the builds, which take long.
+    options.up.addresses().reserve().map(drop)?;
     let workers = workers(&mut app, &options.up.data)?;
     let mut watch = Watch::new({
         let patterns: BTreeSet<_> = workers.iter().flat_map(|worker| worker.watch.clone()).collect();

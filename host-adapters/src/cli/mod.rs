@@ -17,6 +17,7 @@ mod versions;
 use crate::manifest::runtime_config::RuntimeConfig;
 use crate::manifest::{self, App, ProvidedVariables};
 use clap::{Args, Parser, Subcommand};
+use host_adapters_platform::Declared;
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -105,14 +106,26 @@ pub(crate) struct RuntimeConfigOptions {
 }
 
 impl RuntimeConfigOptions {
-    /// The configuration, or the exit code after its diagnostics have been printed.
-    pub(crate) fn load(&self) -> Result<RuntimeConfig, ExitCode> {
+    /// The configuration for an application that declares this, or the exit code after its diagnostics have been printed.
+    pub(crate) fn load(&self, declared: &Declared) -> Result<RuntimeConfig, ExitCode> {
         let Some(path) = &self.runtime_config else { return Ok(RuntimeConfig::default()) };
-        RuntimeConfig::load(path, crate::backends::KINDS).map_err(|diagnostics| {
+        RuntimeConfig::load(path, crate::backends::KINDS, declared).map_err(|diagnostics| {
             eprintln!("{diagnostics}");
             ExitCode::from(UNUSABLE)
         })
     }
+}
+
+/// The application and its backends, or the exit code after the diagnostics of both files have been printed.
+pub(crate) fn load(
+    manifest: &ManifestOptions,
+    runtime_config: &RuntimeConfigOptions,
+) -> Result<(App, RuntimeConfig), ExitCode> {
+    let app = manifest.load();
+    // Of an application that cannot be read the names are not known, and the rest of the configuration can be judged.
+    let declared = app.as_ref().map(App::declared).unwrap_or_default();
+    let config = runtime_config.load(&declared);
+    Ok((app?, config?))
 }
 
 /// Prints a line on stdout. A reader that has seen enough (`| head`) is not a failure.

@@ -15,9 +15,9 @@ pub(crate) struct Options {
 }
 
 pub(super) async fn run(options: Options) -> Result<ExitCode> {
-    let (app, config) = match (options.manifest.load(), options.runtime_config.load()) {
-        (Ok(app), Ok(config)) => (app, config),
-        (Err(code), _) | (_, Err(code)) => return Ok(code),
+    let (app, config) = match super::load(&options.manifest, &options.runtime_config) {
+        Ok(loaded) => loaded,
+        Err(code) => return Ok(code),
     };
     if config.backends().next().is_none() {
         print("nothing to make: every backend is embedded; name the servers with --runtime-config")?;

@@ -50,6 +50,12 @@ pub(crate) struct Options {
     abort_at_step: Option<Failpoint>,
 }
 
+impl Options {
+    pub(super) fn addresses(&self) -> Addresses {
+        Addresses { http: self.listen, gateway: self.gateway_listen }
+    }
+}
+
 /// What clients may hold open, of each address.
 #[derive(Args)]
 struct LimitOptions {
@@ -98,14 +104,14 @@ pub(super) async fn serve<F: Future<Output = ()> + Send + 'static>(
     options: Options,
     follow: impl FnOnce(Arc<Components>) -> F,
 ) -> Result<ExitCode> {
-    let runtime_config = match options.runtime_config.load() {
+    let runtime_config = match options.runtime_config.load(&app.declared()) {
         Ok(config) => config,
         Err(code) => return Ok(code),
     };
     let variable = |name| std::env::var(name).ok();
     let metrics = telemetry::install(logs::level(variable("LOG_LEVEL").as_deref(), variable("CONFIG_ENV").as_deref()))?;
     let tracing = Tracing::from_env()?;
-    let addresses = Addresses { http: options.listen, gateway: options.gateway_listen };
+    let addresses = options.addresses();
     let start = app::Options {
         data: options.data,
         addresses,

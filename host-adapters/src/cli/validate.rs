@@ -2,8 +2,9 @@
 //! probes the servers.
 
 use super::{FAILED, ManifestOptions, RuntimeConfigOptions, UNUSABLE, print};
+use crate::backends::{self, Probed};
+use crate::components;
 use crate::manifest::App;
-use crate::{backends, components};
 use anyhow::Result;
 use clap::Args;
 use std::process::ExitCode;
@@ -20,9 +21,9 @@ pub(crate) struct Options {
 }
 
 pub(super) async fn run(options: &Options) -> Result<ExitCode> {
-    let (app, config) = match (options.manifest.load(), options.runtime_config.load()) {
-        (Ok(app), Ok(config)) => (app, config),
-        (Err(code), _) | (_, Err(code)) => return Ok(code),
+    let (app, config) = match super::load(&options.manifest, &options.runtime_config) {
+        Ok(loaded) => loaded,
+        Err(code) => return Ok(code),
     };
     print(summary(&app))?;
     if !components_are_fit(&app).await? {
@@ -30,9 +31,12 @@ pub(super) async fn run(options: &Options) -> Result<ExitCode> {
     }
     let mut down = false;
     if options.probe {
-        for (section, problem) in backends::probe(&app, &config).await {
+        for Probed { section, problem, differences } in backends::probe(&app, &config).await {
             down |= problem.is_some();
             print(format!("{section}: {}", problem.as_deref().unwrap_or("answers")))?;
+            for difference in differences {
+                print(format!("{section}: {difference}"))?;
+            }
         }
     }
     Ok(if down { ExitCode::from(FAILED) } else { ExitCode::SUCCESS })

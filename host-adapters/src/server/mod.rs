@@ -22,7 +22,7 @@ use serde_json::json;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -60,6 +60,35 @@ impl Default for HttpLimits {
     }
 }
 
+/// Connections that the system accepts before the server does, as tokio's own listeners have it.
+const BACKLOG: u32 = 1024;
+
+/// An address that this process has taken. Nobody can connect to it before a server listens there.
+pub struct Reserved {
+    socket: TcpSocket,
+    /// The address, and how an operator chooses it.
+    place: String,
+}
+
+impl Reserved {
+    /// Takes an address that an operator chooses by this option.
+    ///
+    /// # Errors
+    /// When it cannot be used; names both.
+    pub fn new(address: SocketAddr, option: &str) -> Result<Self> {
+        let place = format!("cannot listen on {address}, which {option} chooses");
+        let take = || {
+            let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+            // What an earlier process has closed a moment ago does not count.
+            socket.set_reuseaddr(true)?;
+            socket.bind(address)?;
+            std::io::Result::Ok(socket)
+        };
+        let socket = take().with_context(|| place.clone())?;
+        Ok(Self { socket, place })
+    }
+}
+
 /// A router and the address that it is served at.
 pub struct Server {
     listener: TcpListener,
@@ -70,12 +99,12 @@ pub struct Server {
 }
 
 impl Server {
-    /// Listens at `address`. Connections wait until the server [runs](Self::run).
+    /// Listens at an address. Connections wait until the server [runs](Self::run).
     ///
     /// # Errors
     /// When the address cannot be used.
-    pub async fn bind(address: SocketAddr, router: Router, limits: HttpLimits) -> Result<Self> {
-        let listener = TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))?;
+    pub fn listen(at: Reserved, router: Router, limits: HttpLimits) -> Result<Self> {
+        let listener = at.socket.listen(BACKLOG).context(at.place)?;
         let connections = Arc::new(Semaphore::new(limits.max_connections));
         Ok(Self { listener, router, limits, connections, full: None })
     }

@@ -18,7 +18,8 @@ struct Large {
 impl Large {
     async fn start(limits: HttpLimits) -> Self {
         let router = Router::new().route("/", get(async || vec![b'a'; BODY_BYTES]));
-        let server = Server::bind((Ipv4Addr::LOCALHOST, 0).into(), router, limits).await.unwrap();
+        let address = Reserved::new((Ipv4Addr::LOCALHOST, 0).into(), "--listen").unwrap();
+        let server = Server::listen(address, router, limits).unwrap();
         let (address, stop) = (server.address().unwrap(), CancellationToken::new());
         let served = tokio::spawn(server.run(stop.clone()));
         Self { address, stop, served }

@@ -7,6 +7,7 @@ mod leases;
 mod parity;
 pub mod servers;
 mod shortcomings;
+mod step_functions;
 
 tests::contract!(contract, crate::backends::on_servers::servers::open);
 tests::contract_of_aws!(on_aws, crate::backends::on_servers::amazon::open);

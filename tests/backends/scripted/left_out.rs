@@ -2,7 +2,9 @@
 //! them, and the changes behind them are handed over.
 
 use super::streams::{foreign, record, serve};
+use backend_dynamodb::DynamodbStreams;
 use fake_services::{FakeServices, Options};
+use host_adapters_platform::{Position, ShardReader};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -20,6 +22,30 @@ async fn counted(host: &Child, name: &str) -> Option<u64> {
     let shown = client().get(format!("{}/metrics", host.gateway)).send().await.unwrap().text().await.unwrap();
     let mut lines = shown.lines().filter(|line| line.starts_with(name));
     lines.find(|line| line.contains("dynamodb-stream:demand-table"))?.rsplit(' ').next()?.parse().ok()
+}
+
+/// A position that the stream has dropped counts once, however often it is asked for.
+#[tokio::test]
+async fn records_that_the_stream_dropped_before_they_were_read_are_counted() {
+    let metrics = tests::metrics();
+    let server = serve(|action, _, input| match action {
+        "DescribeStream" => Ok(json!({"StreamDescription": {"StreamArn": "arn", "Shards": [{"ShardId": "only"}]}})),
+        "GetShardIterator" if input["ShardIteratorType"] == "AFTER_SEQUENCE_NUMBER" => {
+            Err("TrimmedDataAccessException")
+        }
+        "GetShardIterator" => Ok(json!({"ShardIterator": "oldest"})),
+        _ => Ok(json!({"Records": [], "NextShardIterator": null})),
+    })
+    .await;
+    let streams = DynamodbStreams::new(&server.aws().await, "", ["trimmed".to_owned()].into(), "leases", "me");
+    for sequence in ["1", "1", "2"] {
+        let read = streams.records("trimmed", "only", &Position::After(sequence.to_owned()), 10).await.unwrap();
+        assert_eq!(read.records.len(), 0);
+    }
+    let shown = metrics.render();
+    let mut lines = shown.lines().filter(|line| line.starts_with("registration_left_out_total"));
+    let line = lines.find(|line| line.contains("dynamodb-stream:trimmed")).unwrap_or_default();
+    assert!(line.contains("reason=\"trimmed\"") && line.ends_with(" 2"), "{shown}");
 }
 
 #[tokio::test]

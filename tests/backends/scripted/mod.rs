@@ -5,9 +5,10 @@ mod documents;
 mod left_out;
 mod mongo;
 mod queues;
-mod server;
+pub mod server;
 mod streams;
 mod tables;
+mod tasks;
 
 /// Makes a test of each case.
 macro_rules! scripted {

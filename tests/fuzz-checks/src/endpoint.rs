@@ -70,6 +70,7 @@ impl Host {
             ..Grants::default()
         };
         let platform = PlatformService {
+            declared: app.declared(),
             grants: [(CALLER.to_owned(), grants)].into(),
             tables: store.clone(),
             queues: store.clone(),

@@ -147,9 +147,52 @@ async fn dead_letters_are_dropped_only_with_yes() {
     assert_eq!(host.depth(DEAD).await, 3);
     let one = operator(&host, &["dead-letters", "drop", &id, "--yes"]);
     assert_eq!((one.code, one.stdout.trim()), (0, "1 dropped"), "{one:?}");
-    let none = operator(&host, &["dead-letters", "drop", "--reason", "of another kind", "--yes"]);
-    assert_eq!((none.code, none.stdout.trim()), (0, "no dead letters"), "{none:?}");
     assert_eq!(groups(&host)[0]["count"], json!(2));
+}
+
+/// A dead letter is a message of its queue: fans' data, of which an operator asks for all only when it is needed.
+#[tokio::test(flavor = "multi_thread")]
+async fn queues_shows_the_beginnings_of_messages_and_all_of_them_with_full() {
+    let host = TestHost::with(|app| app.components.get_mut(WORKER).unwrap().sources.clear()).await;
+    let end = "the end of the message";
+    let body = json!({"globalUserId": "fan-1", "email": "x".repeat(300), "last": end}).to_string();
+    host.queue(QUEUE, &[body.clone()]).await;
+    for json in [None, Some("--json")] {
+        let shown = operator(&host, &[&["queues", QUEUE][..], json.as_slice()].concat());
+        assert_eq!(shown.code, 0, "{shown:?}");
+        assert!(shown.stdout.contains("fan-1") && !shown.stdout.contains(end), "{shown:?}");
+        assert!(shown.stdout.contains(&body.len().to_string()), "{shown:?}");
+        let full = operator(&host, &[&["queues", QUEUE, "--full"][..], json.as_slice()].concat());
+        assert!(full.code == 0 && full.stdout.contains(end), "{full:?}");
+    }
+    let usage = operator(&host, &["queues", "--full"]);
+    assert_eq!(usage.code, 2, "{usage:?}");
+}
+
+/// A misspelt condition does not look like work that is done.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_condition_that_no_dead_letter_meets_is_refused_with_those_that_there_are() {
+    let host = with_dead_letters().await;
+    let digest = groups(&host)[0]["digest"].as_str().unwrap()[..12].to_owned();
+    for (condition, said) in [
+        (["--worker", "upsertUser"], "no dead letter meets --worker upsertUser; nothing was done; "),
+        (["--digest", "000000000000"], "no dead letter meets --digest 000000000000; "),
+        (["--reason", "of another kind"], "no dead letter meets --reason of another kind; "),
+    ] {
+        for command in [&["redrive"][..], &["drop"], &["drop", "--yes"]] {
+            let outcome = operator(&host, &[&["dead-letters"], command, &condition].concat());
+            assert_eq!((outcome.code, outcome.stdout.as_str()), (1, ""), "{command:?} {condition:?}: {outcome:?}");
+            let there = format!("those that there are come from {WORKER} ({digest})");
+            assert!(outcome.stderr.contains(said) && outcome.stderr.contains(&there), "{outcome:?}");
+        }
+    }
+    assert_eq!(host.depth(DEAD).await, 3);
+    let all = operator(&host, &["dead-letters", "drop", "--queue", DEAD, "--yes"]);
+    assert_eq!((all.code, all.stdout.trim()), (0, "3 dropped"), "{all:?}");
+    let none = operator(&host, &["dead-letters", "redrive", "--queue", DEAD]);
+    assert_eq!((none.code, none.stdout.trim()), (0, "no dead letters"), "the queue is there: {none:?}");
+    let none = operator(&host, &["dead-letters", "redrive", "--worker", WORKER]);
+    assert!(none.code == 1 && none.stderr.contains("nothing was done; there are none"), "{none:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -70,3 +70,41 @@ fn case_14_the_head_of_a_request_may_be_too_large() {
         assert!(response.starts_with("HTTP/1.1 431 "), "{response:?}");
     }
 }
+
+/// Sends a request line and headers; returns the status and the body of the response.
+fn refused(url: &str, head: &str) -> (u16, String) {
+    let mut stream = TcpStream::connect(url.strip_prefix("http://").unwrap()).unwrap();
+    stream.write_all(format!("{head}\r\nHost: localhost\r\nConnection: close\r\n\r\n").as_bytes()).unwrap();
+    let mut response = String::new();
+    stream.read_to_string(&mut response).unwrap();
+    let (start, body) = response.split_once("\r\n\r\n").unwrap_or_else(|| panic!("{response:?}"));
+    (start.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
+}
+
+/// The limits of hyper, as README has them. Its refusals have no body, and ours have one.
+#[test]
+fn heads_are_refused_beyond_the_limits_of_the_readme() {
+    let up = Up::start("ERROR");
+    let readme = std::fs::read_to_string(tests::programs::project().join("README.md")).unwrap();
+    for limit in ["417,792 bytes", "100 headers", "65,534 bytes"] {
+        assert!(readme.contains(limit), "{limit}");
+    }
+    // Two more headers are sent with each.
+    let headers = |count: usize| format!("GET /nowhere HTTP/1.1{}", "\r\nx: y".repeat(count - 2));
+    let target = |length: usize| format!("GET /{} HTTP/1.1", "a".repeat(length - 1));
+    let rest = "GET /nowhere HTTP/1.1\r\nx: \r\nHost: localhost\r\nConnection: close\r\n\r\n".len();
+    let head = |bytes: usize| format!("GET /nowhere HTTP/1.1\r\nx: {}", "a".repeat(bytes - rest));
+    for url in [&up.http, &up.gateway] {
+        for (within, beyond, status) in [
+            (headers(100), headers(101), 431),
+            (target(65_534), target(65_535), 414),
+            (head(417_791), head(417_793), 431),
+            (headers(2), "no HTTP".to_owned(), 400),
+        ] {
+            let (code, body) = refused(url, &within);
+            let error = serde_json::from_str::<serde_json::Value>(&body).unwrap();
+            assert!(code == 404 && error["error"]["code"].is_string(), "{url}, below {status}: {code} {body}");
+            assert_eq!(refused(url, &beyond), (status, String::new()), "{url}, beyond");
+        }
+    }
+}

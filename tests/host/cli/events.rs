@@ -28,8 +28,9 @@ fn generate(arguments: &[&str]) -> Value {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_event_is_accepted_by_its_worker() {
     let services = FakeServices::start(Options::default()).await.unwrap();
-    let upstreams = [Service::Entry, Service::User]
+    let upstreams = [Service::Entry, Service::User, Service::Code]
         .map(|service| format!("{}_service_upstream={}", service.name(), services.url(service)));
+    let variables: Vec<_> = upstreams.iter().flat_map(|upstream| ["--variable", upstream]).collect();
     for (source, worker) in &generated() {
         if *source == "task" {
             // What comes of it is the worker's own test: an input has no records.
@@ -38,21 +39,26 @@ async fn every_event_is_accepted_by_its_worker() {
         }
         let count = if *source == "appsync" { "1" } else { "3" };
         let event = generate(&[source, "--worker", worker, "--count", count]);
-        let call = ["invoke", worker, "-", "--variable", &upstreams[0], "--variable", &upstreams[1]];
+        let call = [&["invoke", worker, "-"][..], &variables].concat();
         let outcome = run_with_input(&call, &event.to_string());
         let answer = outcome.json();
-        let failed = answer["batchItemFailures"].as_array().is_some_and(|failed| !failed.is_empty());
+        let records = |list: &str| answer[list].as_array().cloned().unwrap_or_default();
+        let failed =
+            !records("batchItemFailures").is_empty() || records("rejected").iter().any(|it| it["skipped"] != true);
         assert_eq!(outcome.code, i32::from(failed), "{source} for {worker}: {outcome:?}");
         if *source == "appsync" {
             assert_eq!(answer["isEligible"], json!(true), "{answer}");
             continue;
         }
         assert_eq!(answer["count"]["received"], json!(3), "{answer}");
-        // There is no such entry, so its changes are stale and its score is unknown. This shows that they were understood.
+        // There is no such entry, so its changes are stale, its score is unknown, and its code is nobody's. This shows that
+        // they were understood.
         for list in ["rejected", "batchItemFailures"] {
             for record in answer[list].as_array().unwrap() {
                 let reason = record["reason"].as_str().unwrap();
-                assert!(reason.starts_with("stale") || reason.contains("unknown: "), "{source} for {worker}: {answer}");
+                let understood = reason.starts_with("stale")
+                    || ["unknown: ", "is not reserved"].iter().any(|it| reason.contains(it));
+                assert!(understood, "{source} for {worker}: {answer}");
             }
         }
     }

@@ -115,6 +115,20 @@ fn a_batch_worker_answers_as_lambda_does() {
     assert_eq!(answer["count"]["received"], answer["count"]["processed"]);
 }
 
+/// A rejected record is not done, and a skipped one is: it has been overtaken.
+#[test]
+fn a_batch_with_a_rejected_record_is_a_bad_outcome() {
+    let event = |body: &str| json!({"Records": [{"messageId": "m", "body": body}]}).to_string();
+    let outcome = run(&["invoke", "upsertUsers", &event("no JSON")]);
+    let rejected = outcome.json()["rejected"].clone();
+    assert_eq!((outcome.code, &rejected[0]["itemIdentifier"]), (1, &json!("m")), "{outcome:?}");
+
+    // The store has no such item, so its change is stale.
+    let outcome = run(&["invoke", "saveEntries", "@components/save-entries/fixtures/sqs.json"]);
+    let rejected = outcome.json()["rejected"].clone();
+    assert_eq!((outcome.code, &rejected[0]["skipped"]), (0, &json!(true)), "{outcome:?}");
+}
+
 #[test]
 fn a_batch_with_failures_is_a_bad_outcome() {
     let closed = "entry_service_upstream=http://127.0.0.1:1";

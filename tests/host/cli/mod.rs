@@ -7,6 +7,7 @@ mod events;
 mod files;
 mod identity;
 mod invoke;
+mod queues_differ;
 mod runtime_config;
 mod signals;
 mod up;

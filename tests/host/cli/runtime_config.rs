@@ -40,8 +40,15 @@ const CACHE: &str = r#"
 type = "redis"
 url = { env = "REDIS_URL" }
 "#;
+const TASKS: &str = r#"
+[tasks]
+type = "step-functions"
+region = "us-east-1"
+endpoint = "http://127.0.0.1:1"
+credentials = { access_key_id = "AKIA", secret_access_key = { file = "queues-secret" } }
+"#;
 /// All of these servers.
-const ALL_DOWN: [&str; 4] = [TABLES, QUEUES, DOCUMENTS, CACHE];
+const ALL_DOWN: [&str; 5] = [TABLES, QUEUES, DOCUMENTS, CACHE, TASKS];
 
 /// Writes the configuration and the files that it names; returns its path.
 fn write(folder: &Path, text: &str) -> String {
@@ -124,7 +131,7 @@ fn the_probe_says_which_server_is_down_and_why() {
     assert_eq!((without.code, without.stderr.as_str()), (0, ""), "valid, and not probed");
     let outcome = validate(&["--runtime-config", &config, "--probe"]);
     assert_eq!(outcome.code, 1, "{outcome:?}");
-    for section in ["tables", "queues", "documents", "cache"] {
+    for section in ["tables", "queues", "documents", "cache", "tasks"] {
         let line = outcome.stdout.lines().find(|line| line.starts_with(&format!("{section}: ")));
         let line = line.unwrap_or_else(|| panic!("{section}: {outcome:?}"));
         assert!(line.to_lowercase().contains("connection refused"), "{line}");

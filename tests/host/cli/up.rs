@@ -219,6 +219,33 @@ fn operators_swap_workers_and_see_their_versions() {
     assert_eq!((&line["message"], &line["data"]["cached"]), (&json!("component serves"), &json!(true)), "{line}");
 }
 
+/// A taken port is said before components are loaded, which may take minutes, and before the store is opened.
+#[test]
+fn a_taken_address_is_said_first_with_the_option_that_chooses_it() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let other = "127.0.0.1:0";
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    for command in ["up", "dev"] {
+        for (http, gateway, said) in [
+            (
+                address.as_str(),
+                other,
+                format!("cannot listen on {address}, which --listen chooses: Address already in use"),
+            ),
+            (other, address.as_str(), format!("cannot listen on {address}, which --gateway-listen chooses: ")),
+            ("127.0.0.1:1234", "127.0.0.1:1234", "both choose 127.0.0.1:1234; choose two addresses".to_owned()),
+        ] {
+            let arguments = [command, "--listen", http, "--gateway-listen", gateway, "--data", data.to_str().unwrap()];
+            let outcome = super::run(&arguments);
+            assert_eq!((outcome.code, outcome.stdout.as_str()), (2, ""), "{outcome:?}");
+            assert!(outcome.stderr.contains(&said), "{said}: {outcome:?}");
+            assert!(!data.exists(), "{outcome:?}");
+        }
+    }
+}
+
 #[test]
 fn a_file_of_keys_that_is_not_there_is_said_at_the_start() {
     let mut up = Up::start_with("INFO", |command, folder| {

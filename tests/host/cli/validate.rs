@@ -1,7 +1,8 @@
 //! `host-adapters validate`.
 
 use super::run;
-use tests::programs;
+use tests::{manifest, programs};
+use toml_edit::value;
 
 #[test]
 fn the_projects_manifest_is_valid() {
@@ -44,6 +45,43 @@ fn five_diagnostics_are_reported_at_once_with_their_places() {
             let number = planted.lines().position(|line| line.contains(first)).unwrap() + 1;
             assert!(place.starts_with(&format!("{number}:")), "{first} is in line {number}: {line}");
         }
+    }
+}
+
+/// Names are those of the file, and those that the deployment's prefix makes of them.
+#[test]
+fn names_that_sqs_cannot_have_are_refused_at_their_lines_in_both_files() {
+    let folder = tempfile::tempdir().unwrap();
+    let (manifest, config) = (folder.path().join("spin.toml"), folder.path().join("runtime-config.toml"));
+    let long = "q".repeat(75);
+    let text = manifest::changed(|it| {
+        let queues = &mut it["application"]["tool"]["host-adapters"]["queues"];
+        queues["bad name!"]["retention_secs"] = value(60);
+        queues["userInfoQueue"]["dead_letter_queue"] = value("");
+        queues[&long]["retention_secs"] = value(60);
+    });
+    std::fs::write(&manifest, &text).unwrap();
+    std::fs::write(&config, "[queues]\ntype = \"sqs\"\nregion = \"us-west-2\"\nprefix = \"staging-\"\n").unwrap();
+    let arguments = ["--manifest", manifest.to_str().unwrap(), "--runtime-config", config.to_str().unwrap()];
+    let line = |of: &str| text.lines().position(|line| line.contains(of)).unwrap() + 1;
+    let said = [
+        format!("spin.toml:{}:", line("bad name!")),
+        "\"bad name!\" cannot be the name of a queue in SQS".to_owned(),
+        format!("spin.toml:{}:", line("userInfoQueue")),
+        "\"\" cannot be the name of a queue in SQS".to_owned(),
+    ];
+    let outcome = run(&[&["validate"], &arguments[..]].concat());
+    assert_eq!((outcome.code, outcome.stdout.as_str()), (2, ""));
+    assert!(said.iter().all(|said| outcome.stderr.contains(said)), "{said:?}: {outcome:?}");
+
+    let none = "dead_letter_queue = \"\"";
+    let text = text.replace("\"bad name!\"", "good").replace(none, "dead_letter_queue = \"userInfoQueueDlq\"");
+    std::fs::write(&manifest, text).unwrap();
+    for command in ["validate", "provision", "up"] {
+        let outcome = run(&[&[command], &arguments[..]].concat());
+        assert_eq!((outcome.code, outcome.stdout.as_str()), (2, ""), "{command}: {outcome:?}");
+        let said = format!("runtime-config.toml:4:10: before \"{long}\" the prefix makes a wrong name");
+        assert!(outcome.stderr.contains(&said), "{command}: {outcome:?}");
     }
 }
 

@@ -53,6 +53,9 @@ fn case_23_the_environment_wins_over_env_and_the_command_line_over_both() {
         let case = (in_file, environment, &arguments);
         assert_eq!(outcome.code, if is_good { 0 } else { 2 }, "{case:?}: {outcome:?}");
         assert!(!outcome.stderr.contains(BAD), "{case:?}: {outcome:?}");
+        let from = if argument.is_some() { "--variable" } else { "SPIN_VARIABLE_UPSTREAM (environment or .env)" };
+        let said = format!("\"{{{{ upstream }}}}\" with upstream from {from} is not an http or https URL");
+        assert!(is_good || outcome.stderr.contains(&said), "{case:?}: {outcome:?}");
     }
 }
 

@@ -75,6 +75,7 @@ async fn a_component_finds_and_updates_documents() {
     let documents = [(COLLECTION.to_owned(), Access::ReadWrite)].into();
     let grants = Grants { documents, ..Grants::default() };
     let platform = Arc::new(PlatformService {
+        declared: tests::contract::embedded::config(),
         grants: [(PROBE.to_owned(), grants)].into(),
         tables: backend.clone(),
         queues: backend.clone(),

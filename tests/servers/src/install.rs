@@ -1,6 +1,8 @@
-//! Installs a server's jars with Maven and compiles our launcher, once. A file records by which recipe that was done.
+//! Installs a server once: jars with Maven, and our launcher compiled; or packages with pip. A file records by which
+//! recipe that was done.
 
 use crate::home::{Place, Servers};
+use crate::python;
 use crate::server::{Install, Launcher, Server};
 use anyhow::{Context, Result, bail};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -11,8 +13,8 @@ use std::time::{Duration, Instant};
 
 /// The plugin is pinned too, because the prefix `dependency:` would use the latest version.
 const PLUGIN: &str = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies";
-/// Lines of Maven's output that are shown when it fails.
-const SHOWN: usize = 20;
+/// Lines of an installer's output that are shown when it fails.
+pub const SHOWN: usize = 20;
 
 /// Whether the server is already installed.
 pub fn is_done(server: &Server, place: &Place) -> bool {
@@ -20,27 +22,45 @@ pub fn is_done(server: &Server, place: &Place) -> bool {
     matches!(server.install, Install::Debian { .. }) || noted()
 }
 
-/// Installs a server from Maven Central (or the mirror in Maven's settings). After that no network is needed.
+/// Installs a server from Maven Central or PyPI (or the mirrors in the settings of Maven and pip). After that no network
+/// is needed.
 ///
 /// # Errors
-/// When a download fails; with Maven's last lines and what to do.
+/// When a download fails; with the last lines of Maven or pip, and what to do.
 pub fn run(server: &Server, servers: &Servers, place: &Place) -> Result<()> {
-    let Install::Maven { version, artifacts, launcher } = &server.install else { return Ok(()) };
-    let start = Instant::now();
-    eprintln!("installing {} {version} from Maven Central", server.name);
-    let program = &place.program;
-    if program.exists() {
-        std::fs::remove_dir_all(program).with_context(|| format!("cannot empty {}", program.display()))?;
-    }
-    std::fs::create_dir_all(program).with_context(|| format!("cannot make {}", program.display()))?;
-    std::fs::write(program.join("pom.xml"), pom(artifacts)?)?;
-    download(servers, program, server.name)?;
-    if let Some(launcher) = launcher {
-        compile(launcher, program)?;
+    let (program, start) = (&place.program, Instant::now());
+    empty(program)?;
+    match &server.install {
+        Install::Maven { artifacts, launcher, .. } => {
+            from_maven(server.name, servers, program, artifacts, launcher.as_ref())?;
+        }
+        Install::Python { packages, .. } => python::install(server.name, program, packages)?,
+        Install::Debian { .. } => {}
     }
     std::fs::write(program.join("recipe"), server.recipe())?;
     eprintln!("installed {} in {:.0} s", server.name, start.elapsed().as_secs_f64());
     Ok(())
+}
+
+/// Makes the folder, without what was in it.
+pub fn empty(folder: &Path) -> Result<()> {
+    if folder.exists() {
+        std::fs::remove_dir_all(folder).with_context(|| format!("cannot empty {}", folder.display()))?;
+    }
+    std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))
+}
+
+fn from_maven(
+    name: &str,
+    servers: &Servers,
+    program: &Path,
+    artifacts: &[&str],
+    launcher: Option<&Launcher>,
+) -> Result<()> {
+    eprintln!("installing {name} from Maven Central: {}", artifacts.join(", "));
+    std::fs::write(program.join("pom.xml"), pom(artifacts)?)?;
+    download(servers, program, name)?;
+    launcher.map_or(Ok(()), |launcher| compile(launcher, program))
 }
 
 fn pom(artifacts: &[&str]) -> Result<String> {
@@ -138,8 +158,20 @@ mod tests {
     #[test]
     fn every_artifact_of_the_table_is_pinned() {
         for server in crate::ALL {
-            let Install::Maven { artifacts, version, .. } = &server.install else { continue };
-            assert!(pom(artifacts).unwrap().contains(&format!("<version>{version}</version>")), "{}", server.name);
+            match &server.install {
+                Install::Maven { artifacts, version, .. } => {
+                    assert!(
+                        pom(artifacts).unwrap().contains(&format!("<version>{version}</version>")),
+                        "{}",
+                        server.name
+                    );
+                }
+                Install::Python { packages, version } => {
+                    assert!(packages.iter().all(|package| package.contains("==")), "{}", server.name);
+                    assert!(packages.iter().any(|package| package.ends_with(version)), "{}", server.name);
+                }
+                Install::Debian { .. } => {}
+            }
         }
         assert!(pom(&["group:name"]).is_err());
     }

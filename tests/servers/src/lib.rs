@@ -2,7 +2,8 @@
 //! started again with their data. `cargo xtask servers` is the command line. Tests use this crate, because a test that
 //! stops a server cannot wait for Cargo.
 //!
-//! - [`ALL`] is the table: a new server is one entry there, and its files in `files/`.
+//! - [`ALL`] is the table: a new server is one entry there, and its files in `files/`. [`Tool`] is a program from npm that
+//!   tests run.
 //! - [`Servers`] starts, stops and probes them; its folder holds everything, including state and logs.
 //! - Only a process whose id *and* start time were recorded is ever ended.
 
@@ -13,6 +14,7 @@ mod lifecycle;
 mod port;
 mod probe;
 mod process;
+mod python;
 mod require;
 mod server;
 mod start;
@@ -21,9 +23,11 @@ mod status;
 mod stop;
 mod table;
 mod template;
+mod tool;
 
 pub use home::Servers;
 pub use probe::Probe;
 pub use server::{Install, Kind, Launcher, Server};
 pub use status::{Condition, Status};
 pub use table::{ALL, named};
+pub use tool::{ASL_VALIDATOR, Tool};

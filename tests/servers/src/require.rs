@@ -22,6 +22,9 @@ pub fn check(servers: &[&Server], to_install: &[&Server]) -> Result<()> {
         missing.extend((!runs("javac")).then_some(("a Java compiler", JAVA_PACKAGE)));
         missing.extend((!runs("mvn")).then_some(("Maven", "maven")));
     }
+    if to_install.iter().any(|it| matches!(it.install, Install::Python { .. })) && !has_venv() {
+        missing.push(("Python 3.11 with venv", "python3-venv"));
+    }
     for server in servers {
         if let Install::Debian { program, package } = server.install
             && !runs(program)
@@ -48,9 +51,16 @@ fn is_java(server: &Server) -> bool {
     matches!(server.install, Install::Maven { .. })
 }
 
-fn runs(program: &str) -> bool {
+pub fn runs(program: &str) -> bool {
     let mut command = Command::new(program);
     command.arg("--version").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok()
+}
+
+/// Whether environments can be made: Debian has that in a package of its own.
+fn has_venv() -> bool {
+    let mut python = Command::new("python3");
+    python.args(["-c", "import ensurepip, venv"]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    python.status().is_ok_and(|status| status.success())
 }
 
 fn java_version() -> Option<u32> {

@@ -53,6 +53,13 @@ pub enum Install {
         /// A main class of our own, compiled against the jars.
         launcher: Option<Launcher>,
     },
+    /// Packages from PyPI, in an environment of their own.
+    Python {
+        /// The version of the server.
+        version: &'static str,
+        /// `name==version`, as `pip install` takes them.
+        packages: &'static [&'static str],
+    },
     /// A program on the machine, and the Debian package that contains it.
     Debian {
         /// Its name on the `PATH`.

@@ -78,7 +78,7 @@ fn condition(server: &Server, running: Option<&State>) -> Condition {
 
 fn version(server: &Server) -> Option<String> {
     match server.install {
-        Install::Maven { version, .. } => Some(version.to_owned()),
+        Install::Maven { version, .. } | Install::Python { version, .. } => Some(version.to_owned()),
         Install::Debian { program, .. } => version_of(program),
     }
 }

@@ -5,7 +5,7 @@ use crate::server::{Install, Kind, Launcher, Server};
 use anyhow::{Result, bail};
 
 /// All servers, in the order in which they are shown.
-pub const ALL: &[Server] = &[DYNAMODB, ELASTICMQ, MONGO, REDIS];
+pub const ALL: &[Server] = &[DYNAMODB, ELASTICMQ, MONGO, REDIS, LOCALSTACK];
 
 /// The servers of these names; all if no names are given.
 ///
@@ -140,4 +140,48 @@ const REDIS: Server = Server {
     config: Some(include_str!("../files/redis.conf")),
     command: &["redis-server", "@config@"],
     probe: Probe { request: b"PING\r\n", answer: b"+PONG" },
+};
+
+/// Heavy (half a gigabyte of packages, as much memory in use), so only what needs it starts it.
+const LOCALSTACK: Server = Server {
+    name: "localstack",
+    serves: "Step Functions",
+    kind: Kind::Emulator,
+    install: Install::Python {
+        // Later versions do not import on Python 3.11; the other packages are those that this one works with.
+        version: "4.9.2",
+        packages: &["localstack-core[runtime]==4.9.2", "cbor2==5.6.5", "pyOpenSSL==25.1.0", "service-identity==24.2.0"],
+    },
+    port: 18500,
+    scheme: "http",
+    config: None,
+    command: &[
+        "env",
+        // Its other server listens on all addresses.
+        "GATEWAY_SERVER=hypercorn",
+        "GATEWAY_LISTEN=127.0.0.1:@port@",
+        "SERVICES=stepfunctions",
+        "EAGER_SERVICE_LOADING=1",
+        "DNS_ADDRESS=0",
+        "DISABLE_EVENTS=1",
+        "SKIP_SSL_CERT_DOWNLOAD=1",
+        // Everything that it writes.
+        "OVERRIDE_IN_DOCKER=0",
+        "FILESYSTEM_ROOT=@data@",
+        "TMPDIR=@data@",
+        "HOME=@data@",
+        "@program@/bin/python",
+        "-m",
+        "localstack.runtime.main",
+    ],
+    probe: Probe {
+        request: concat!(
+            "POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Amz-Target: AWSStepFunctions.ListActivities\r\n",
+            "Content-Type: application/x-amz-json-1.0\r\nAuthorization: AWS4-HMAC-SHA256 ",
+            "Credential=probe/20200101/us-east-1/states/aws4_request, SignedHeaders=host, Signature=0\r\n",
+            "Content-Length: 2\r\nConnection: close\r\n\r\n{}"
+        )
+        .as_bytes(),
+        answer: b"\"activities\"",
+    },
 };

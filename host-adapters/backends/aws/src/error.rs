@@ -30,7 +30,9 @@ fn causes(error: &dyn std::error::Error) -> String {
 fn kind(code: &str) -> ErrorKind {
     match code.rsplit(['#', '.']).next().unwrap_or_default() {
         "ConditionalCheckFailedException" => ErrorKind::ConditionFailed,
-        "ResourceNotFoundException" | "QueueDoesNotExist" | "NonExistentQueue" => ErrorKind::NotFound,
+        "ResourceNotFoundException" | "QueueDoesNotExist" | "NonExistentQueue" | "ActivityDoesNotExist" => {
+            ErrorKind::NotFound
+        }
         "ValidationException"
         | "ItemCollectionSizeLimitExceededException"
         | "SerializationException"
@@ -40,14 +42,18 @@ fn kind(code: &str) -> ErrorKind {
         | "ReceiptHandleIsInvalid"
         | "MessageNotInflight"
         | "InvalidAttributeValue"
-        | "UnsupportedOperation" => ErrorKind::Invalid,
+        | "UnsupportedOperation"
+        | "InvalidArn"
+        | "InvalidName" => ErrorKind::Invalid,
         "ProvisionedThroughputExceededException"
         | "ThrottlingException"
         | "Throttling"
         | "RequestThrottled"
         | "RequestLimitExceeded"
         | "LimitExceededException"
-        | "OverLimit" => ErrorKind::Throttled,
+        | "OverLimit"
+        | "ActivityWorkerLimitExceeded"
+        | "KmsThrottlingException" => ErrorKind::Throttled,
         _ => ErrorKind::Unavailable,
     }
 }

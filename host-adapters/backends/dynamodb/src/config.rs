@@ -2,7 +2,7 @@
 
 use crate::{Dynamodb, DynamodbFailures, DynamodbStreams};
 use backend_aws::{Aws, AwsConfig};
-use host_adapters_platform::{Backend, Declared, Opened, Result};
+use host_adapters_platform::{Backend, Declared, Opened, Result, names};
 use host_adapters_records::ErrorKind;
 use host_adapters_settings::settings;
 use std::path::Path;
@@ -60,6 +60,15 @@ impl DynamodbConfig {
 impl Backend for DynamodbConfig {
     fn address(&self) -> String {
         self.aws.address()
+    }
+
+    fn faults(&self, declared: &Declared) -> Vec<(&'static str, String)> {
+        let ours = [("lease_table", &self.lease_table), ("failure_table", &self.failure_table)];
+        let ours = ours.into_iter().filter_map(|(key, name)| Some((key, names::table_fault(name.as_ref()?)?)));
+        let with_prefix = [LEASE_TABLE, FAILURE_TABLE].map(str::to_owned);
+        let with_prefix = declared.tables.keys().chain(&with_prefix);
+        let prefix = names::prefix_fault(self.prefix(), with_prefix, names::table_fault);
+        ours.chain(prefix.map(|fault| ("prefix", fault))).collect()
     }
 
     async fn open(&self, declared: &Declared, data: &Path) -> std::result::Result<Opened, String> {

@@ -1,7 +1,7 @@
 //! `[documents]` with `type = "mongodb"`.
 
 use crate::Mongo;
-use host_adapters_platform::{Backend, Declared, Opened, Result};
+use host_adapters_platform::{Backend, Declared, Opened, Result, names};
 use host_adapters_records::{Error, ErrorKind};
 use host_adapters_settings::{Reference, Value, settings};
 use mongodb::options::{ConnectionString, HostInfo};
@@ -44,7 +44,7 @@ impl Backend for MongodbConfig {
         }
     }
 
-    fn faults(&self) -> Vec<(&'static str, String)> {
+    fn faults(&self, declared: &Declared) -> Vec<(&'static str, String)> {
         let uri = ConnectionString::parse(self.uri.expose())
             .err()
             .map(|_| ("uri", "uri is not an address of MongoDB; write one as in mongodb://host:27017".to_owned()));
@@ -54,7 +54,9 @@ impl Backend for MongodbConfig {
                 "database is not a name; write 1 to 63 bytes without / \\ . \" $ * < > : | ? and blanks".to_owned(),
             )
         });
-        uri.into_iter().chain(database).collect()
+        let prefix = self.prefix.as_deref().unwrap_or_default();
+        let prefix = names::prefix_fault(prefix, &declared.collections, names::collection_fault);
+        uri.into_iter().chain(database).chain(prefix.map(|fault| ("prefix", fault))).collect()
     }
 
     async fn open(&self, declared: &Declared, _data: &Path) -> std::result::Result<Opened, String> {

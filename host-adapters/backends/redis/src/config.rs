@@ -34,7 +34,7 @@ impl Backend for RedisConfig {
             .unwrap_or_default()
     }
 
-    fn faults(&self) -> Vec<(&'static str, String)> {
+    fn faults(&self, _declared: &Declared) -> Vec<(&'static str, String)> {
         let fault = Client::open(self.url.expose()).err();
         let fault = fault.map(|_| "url is not an address of Redis; write one as in redis://host:6379".to_owned());
         fault.into_iter().map(|fault| ("url", fault)).collect()

@@ -1,8 +1,9 @@
 //! `[queues]` with `type = "sqs"`.
 
 use crate::Sqs;
-use backend_aws::{Aws, AwsConfig};
-use host_adapters_platform::{Backend, Declared, Opened, Result};
+use backend_aws::{Aws, AwsConfig, side_by_side};
+use host_adapters_platform::{Backend, Declared, Difference, Opened, Result, names};
+use host_adapters_records::ErrorKind;
 use host_adapters_settings::settings;
 use std::path::Path;
 use std::sync::Arc;
@@ -16,9 +17,12 @@ settings! {
 }
 
 impl SqsConfig {
+    fn prefix(&self) -> &str {
+        self.prefix.as_deref().unwrap_or_default()
+    }
+
     async fn client(&self, declared: &Declared) -> Sqs {
-        let prefix = self.prefix.as_deref().unwrap_or_default();
-        Sqs::new(&Aws::load(&self.aws).await, prefix, declared.queues.keys().cloned().collect())
+        Sqs::new(&Aws::load(&self.aws).await, self.prefix(), declared.queues.keys().cloned().collect())
     }
 }
 
@@ -28,6 +32,11 @@ impl Backend for SqsConfig {
         self.aws.address()
     }
 
+    fn faults(&self, declared: &Declared) -> Vec<(&'static str, String)> {
+        let fault = names::prefix_fault(self.prefix(), declared.queues.keys(), names::queue_fault);
+        fault.into_iter().map(|fault| ("prefix", fault)).collect()
+    }
+
     async fn open(&self, declared: &Declared, _data: &Path) -> std::result::Result<Opened, String> {
         let sqs = self.client(declared).await;
         Ok(Opened::Queues(Arc::new(sqs.clone()), Arc::new(sqs)))
@@ -35,6 +44,14 @@ impl Backend for SqsConfig {
 
     async fn probe(&self, declared: &Declared) -> Result<()> {
         self.client(declared).await.probe().await
+    }
+
+    async fn differences(&self, declared: &Declared) -> Result<Vec<Difference>> {
+        let sqs = self.client(declared).await;
+        let asked = declared.queues.iter().map(|(name, queue)| sqs.difference(name, queue));
+        let told = side_by_side(asked).await.into_iter();
+        let told = told.filter(|told| !told.as_ref().is_err_and(|error| error.kind == ErrorKind::NotFound));
+        Ok(told.collect::<Result<Vec<_>>>()?.into_iter().flatten().collect())
     }
 
     async fn provision(&self, declared: &Declared) -> std::result::Result<(), String> {

@@ -52,7 +52,7 @@ impl DeadLetterSink {
             hash.update((part.len() as u64).to_be_bytes());
             hash.update(part);
         }
-        hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+        format!("{:x}", hash.finalize())
     }
 
     fn told(&self, event: &Event, cause: &Cause<'_>, ordering_key: Option<String>) -> Vec<(&'static str, String)> {

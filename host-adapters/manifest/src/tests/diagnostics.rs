@@ -378,3 +378,80 @@ fn case_22_a_manifest_is_read_as_editors_save_it() {
     let error = read(fault.as_bytes()).unwrap_err().to_string();
     assert!(error.contains("spin.toml:3:1: unknown key \"nama\""), "{error}");
 }
+
+/// The same spin.toml serves every backend, so a name must be one that each of them can have.
+#[test]
+fn names_that_no_queue_table_or_collection_can_have_are_reported_at_their_lines() {
+    let long = "q".repeat(78);
+    let said = diagnostics_of(&format!(
+        r#"
+[application.tool.host-adapters.queues."bad name!"]
+[application.tool.host-adapters.queues."a.fifo.b"]
+[application.tool.host-adapters.queues.nowhere]
+dead_letter_queue = ""
+[application.tool.host-adapters.queues.{long}]
+[application.tool.host-adapters.tables.t]
+[component.a]
+source = "a.wasm"
+[[component.a.tool.host-adapters.source]]
+type = "sqs"
+queue = "bad name!"
+[[component.a.tool.host-adapters.source]]
+type = "sqs"
+queue = "{long}"
+[[component.a.tool.host-adapters.source]]
+type = "dynamodb-stream"
+table = "demand-table"
+dead_letter_queue = "no queue"
+"#
+    ));
+    let queue = "cannot be the name of a queue in SQS; write 1 to 80 letters, digits, - and _, with .fifo at the end of a \
+                 FIFO queue's";
+    let table = "cannot be the name of a table in DynamoDB; write 3 to 255 letters, digits, _, - and .";
+    let expected = [
+        format!("2:40: \"bad name!\" {queue}"),
+        format!("3:40: \"a.fifo.b\" {queue}"),
+        format!("5:21: \"\" {queue}"),
+        format!("7:40: \"t\" {table}"),
+        format!("15:9: \"{long}Dlq\" {queue}"),
+        format!("19:21: \"no queue\" {queue}"),
+    ];
+    assert_eq!(said, expected.map(|line| format!("spin.toml:{line}\n")).concat());
+    let text = BASE.replace("[\"campaigns\"]", "[\"camp$aigns\"]");
+    expect![[r#"spin.toml:5:16: "camp$aigns" cannot be the name of a collection in MongoDB; write 1 to 255 bytes without $, not beginning with system."#]]
+        .assert_eq(&parse_with(&text).unwrap_err().to_string());
+}
+
+/// The queue would move a message away before its last attempt. Where it has no dead letter queue, it moves none.
+#[test]
+fn a_source_that_attempts_more_than_its_queue_lets_it_receive_is_reported() {
+    check(
+        r#"
+[application.tool.host-adapters.queues.twice]
+max_receive_count = 2
+dead_letter_queue = "twiceDlq"
+[application.tool.host-adapters.queues.thrice]
+max_receive_count = 3
+dead_letter_queue = "thriceDlq"
+[application.tool.host-adapters.queues.keeps]
+max_receive_count = 2
+[component.a]
+source = "a.wasm"
+tool.host-adapters.source = [
+    { type = "sqs", queue = "twice" },
+    { type = "sqs", queue = "thrice" },
+    { type = "sqs", queue = "keeps" },
+]
+[component.b]
+source = "b.wasm"
+tool.host-adapters.source = [
+    { type = "sqs", queue = "twice", max_attempts = 2 },
+    { type = "sqs", queue = "thrice", max_attempts = 4 },
+]
+"#,
+        &expect![[r#"
+            spin.toml:13:29: max_attempts = 3 is not reached, because "twice" moves a message to its dead letter queue after max_receive_count = 2 receives; write at most 2, or more receives there
+            spin.toml:21:54: max_attempts = 4 is not reached, because "thrice" moves a message to its dead letter queue after max_receive_count = 3 receives; write at most 3, or more receives there
+        "#]],
+    );
+}

@@ -107,3 +107,31 @@ operator = { token = "" }
     "#]]
     .assert_eq(&errors);
 }
+
+/// A value is at fault, and not the text that it is put into: the diagnostic says where each value comes from.
+#[test]
+fn a_value_that_cannot_be_used_is_reported_with_its_variable_and_its_origin() {
+    let text = r#"
+[variables]
+url = { default = "ftp://planted" }
+port = { required = true }
+audience = { default = " " }
+[component.a]
+source = "a.wasm"
+allowed_outbound_hosts = ["http://h:{{ port }}"]
+[application.tool.host-adapters.services.entry]
+upstream = "{{ url }}/{{ port }}"
+[application.tool.host-adapters.identity]
+issuer = "i"
+audience = "{{ audience }}"
+jwks = "jwks.json"
+"#;
+    let given = given(&[], &[("port", "planted")]);
+    let errors = parse(Path::new("spin.toml"), &format!("{BASE}{text}"), &given).unwrap_err();
+    assert!(!errors.to_string().contains("planted"), "{errors}");
+    expect![[r#"
+        spin.toml:18:27: allowed_outbound_hosts "http://h:{{ port }}" with port from SPIN_VARIABLE_PORT (environment or .env): the port is not a number; write a number, a range as in 8000..8010, or "*", in component.a
+        spin.toml:20:12: "{{ url }}/{{ port }}" with port from SPIN_VARIABLE_PORT (environment or .env) and url from its default is not an http or https URL, in application.tool.host-adapters.services.entry
+        spin.toml:23:12: "audience" is empty with audience from its default, in application.tool.host-adapters.identity; write it, or remove the table"#]]
+    .assert_eq(&errors.to_string());
+}

@@ -417,7 +417,7 @@ rows! {
         world.queues.redrive_after(QueueSpec::default().max_receive_count);
         start(&world, one_poller());
         fill(&world, 1);
-        world.at(96.0 * 3600.0).await;
+        world.at(93.0 * 3600.0).await;
         assert_eq!((world.queues.count("q"), world.queues.count("qDlq")), (1, 0));
         let times: Vec<u64> = world.worker.sizes().into_iter().map(|(at, _)| at / 1_000).collect();
         assert_eq!(times[..14], [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 40, 100, 220], "longer from the eleventh on");

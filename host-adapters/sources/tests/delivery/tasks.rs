@@ -227,9 +227,9 @@ rows! {
         world.start(one());
         world.at(100.0).await;
         assert_eq!(world.executions.end("a"), done());
-        assert_eq!(times(&world, "id-a"), [0, 30_000], "the only runner was free at the end of the lease");
+        assert_eq!(times(&world, "id-a"), [0, 35_000], "the only runner was free at the end of the lease");
         assert_eq!(world.executions.attempts("a"), (2, 0), "no failure");
-        assert_eq!(world.executions.asked_at("succeed"), [31_000], "of the second alone");
+        assert_eq!(world.executions.asked_at("succeed"), [36_000], "of the second alone");
     }
 
     d13_8__a_stopped_execution_ends_with_the_next_heartbeat {
@@ -361,7 +361,7 @@ rows! {
         world.start(one());
         world.at(1.0).await;
         assert_eq!((world.executions.end("a"), world.executions.end("b")), (None, done()), "its runner goes on");
-        world.at(31.0).await;
+        world.at(36.0).await;
         assert_eq!((world.executions.end("a"), requests(&world).len()), (done(), 3), "with the end of the lease");
     }
 
@@ -374,6 +374,6 @@ rows! {
         running.kill().await;
         world.start(one());
         world.at(60.0).await;
-        assert_eq!((world.executions.end("a"), times(&world, "id-a")), (done(), vec![0, 30_000]));
+        assert_eq!((world.executions.end("a"), times(&world, "id-a")), (done(), vec![0, 35_000]));
     }
 }

@@ -1,6 +1,7 @@
 //! Selects dead letters. All are listed before the work begins, so that records which become dead letters again
 //! meanwhile are left out.
 
+use super::short;
 use crate::cli::operator::{Operator, Refused, rows};
 use anyhow::{Result, bail};
 use clap::Args;
@@ -8,7 +9,7 @@ use clap::builder::NonEmptyStringValueParser;
 use host_adapters_delivery::dead_letter::Summary;
 use host_adapters_sources::camel_case_name;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Ids, or conditions that must all be met.
 #[derive(Args)]
@@ -38,13 +39,24 @@ impl Selection {
     /// The selected dead letters, the oldest first.
     ///
     /// # Errors
-    /// When no host answers or it refuses, and when an id names no dead letter; nothing has been done then.
+    /// When no host answers or it refuses, and when an id or a condition is of no dead letter, which may be misspelt.
     pub(super) async fn dead_letters(&self, operator: &Operator) -> Result<Vec<Summary>> {
         let dead_letters = all(operator, self.queue.as_deref()).await?;
         if let Some(id) = self.ids.iter().find(|id| dead_letters.iter().all(|dead_letter| dead_letter.id != **id)) {
             bail!(Refused(format!("there is no dead letter `{id}`; nothing was done")));
         }
-        Ok(dead_letters.into_iter().filter(|dead_letter| self.means(dead_letter)).collect())
+        let selected: Vec<_> = dead_letters.iter().filter(|dead_letter| self.means(dead_letter)).cloned().collect();
+        match self.conditions() {
+            conditions if conditions.is_empty() || !selected.is_empty() => Ok(selected),
+            conditions => bail!(Refused(nothing(&conditions, &dead_letters))),
+        }
+    }
+
+    /// The conditions as they were given, without the queue, which the host knows or refuses.
+    fn conditions(&self) -> String {
+        let given = [("worker", &self.worker), ("reason", &self.reason), ("digest", &self.digest)];
+        let given = given.into_iter().filter_map(|(name, value)| Some(format!("--{name} {}", value.as_ref()?)));
+        given.collect::<Vec<_>>().join(" ")
     }
 
     fn means(&self, dead_letter: &Summary) -> bool {
@@ -56,6 +68,17 @@ impl Selection {
             && self.reason.as_ref().is_none_or(|part| dead_letter.reason.contains(part.as_str()))
             && self.digest.as_ref().is_none_or(digest)
     }
+}
+
+/// What to say when no dead letter meets the conditions: which there are.
+fn nothing(conditions: &str, dead_letters: &[Summary]) -> String {
+    let versions: BTreeSet<_> =
+        dead_letters.iter().map(|it| format!("{} ({})", it.worker, short(it.digest.as_deref()))).collect();
+    let there = match versions.is_empty() {
+        true => "there are none".to_owned(),
+        false => format!("those that there are come from {}", versions.into_iter().collect::<Vec<_>>().join(", ")),
+    };
+    format!("no dead letter meets {conditions}; nothing was done; {there}")
 }
 
 /// Every dead letter of a queue, or of all queues that the client may read, the oldest first.

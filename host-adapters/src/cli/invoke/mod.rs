@@ -204,12 +204,16 @@ async fn load_documents(app: &App, platform: &dyn Platform, folder: &Path) -> Re
     Ok(())
 }
 
-/// Prints the response on stdout. The outcome is good if the status is, and if no record of a batch failed.
+/// Prints the response on stdout. The outcome is good if the status is, and if every record of a batch is done: none
+/// failed, and none was rejected. A skipped one is listed among the rejected, and is done.
 fn report(answer: &http::Response<Bytes>) -> Result<ExitCode> {
     let text = std::str::from_utf8(answer.body()).context("the answer is not UTF-8")?;
     let body: Value = serde_json::from_str(text).unwrap_or_else(|_| text.into());
     print(serde_json::to_string_pretty(&body)?)?;
-    let failures = body.get("batchItemFailures").and_then(Value::as_array).map_or(0, Vec::len);
-    let good = answer.status().is_success() && failures == 0;
+    let records = |list: &str| body.get(list).and_then(Value::as_array).into_iter().flatten();
+    let is_skipped = |record: &Value| record.get("skipped") == Some(&Value::Bool(true));
+    let good = answer.status().is_success()
+        && records("batchItemFailures").next().is_none()
+        && records("rejected").all(is_skipped);
     Ok(if good { ExitCode::SUCCESS } else { ExitCode::from(FAILED) })
 }

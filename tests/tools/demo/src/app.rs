@@ -7,6 +7,7 @@ use crate::gateway::Gateway;
 use crate::generate::{World, generate, scenario_1};
 use crate::host::{Host, Killer, Launch, PROCESS_ID_FILE};
 use crate::inject::Plan;
+use crate::keep::{Example, Kept};
 use crate::lag::{Arrivals, Times};
 use crate::load::{Caller, Load, OPEN_SECS};
 use crate::metrics::Counters;
@@ -67,6 +68,7 @@ pub async fn run(options: Options) -> Result<bool> {
     };
     phases.end("start of the host");
     let stage = Stage::new(&host, &fakes, &service, &secrets, folder.path().join(PROCESS_ID_FILE))?;
+    let example = Example::of(&world, &tokens);
     let result = tokio::select! {
         result = perform(&options, world, plan, tokens, &stage, &host, phases, &progress) => result,
         why = interrupts.next() => Err(why),
@@ -74,8 +76,9 @@ pub async fn run(options: Options) -> Result<bool> {
     if let Ok(report) = &result {
         tell(report, options.json);
         if options.keep {
-            let addresses = host.endpoint().addresses().await?;
-            progress.say(&format!("serving on: components {}, gateway {}", addresses.http, addresses.gateway));
+            let (addresses, folder) = (host.endpoint().addresses().await?, folder.path());
+            let kept = Kept { host: &options.host, addresses, folder, fakes: &fakes, secrets: &secrets, example };
+            progress.say(&kept.told(&SERVICES)?);
             interrupts.next().await;
         }
     }

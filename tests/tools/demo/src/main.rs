@@ -3,8 +3,8 @@
 //! [`generate`] or [`input`] makes the registrations, each with its expected outcome. [`app`] starts the fakes of the
 //! services and the [`host`], [`load`] sends the registrations, [`resolver`] writes what AppSync would write, [`disturb`]
 //! lets things go wrong at the end, [`settle`] waits until everything is replicated, [`redrive`] sends dead letters back,
-//! [`selection`] has winners selected, [`check`] compares, and [`report`] prints the summary. The demo shares no code with
-//! the workers.
+//! [`selection`] has winners selected, [`check`] compares, and [`report`] prints the summary; [`keep`] says how to call what
+//! `--keep` leaves running. The demo shares no code with the workers.
 
 mod app;
 mod check;
@@ -16,6 +16,7 @@ mod generate;
 mod host;
 mod inject;
 mod input;
+mod keep;
 mod lag;
 mod load;
 mod metrics;

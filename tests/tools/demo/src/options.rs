@@ -23,7 +23,8 @@ pub struct Options {
     /// Arrivals a second in the first ten seconds; after that, 32 callers send as fast as they can.
     #[arg(long, default_value_t = 1_000, value_name = "PER_SECOND", value_parser = clap::value_parser!(u32).range(1..=20_000))]
     pub rate: u32,
-    /// Let the services respond with 5 % errors, and sometimes late.
+    /// Let all services respond with 5 % errors, and sometimes late; 1 % of the scores fail, too. It excludes
+    /// --failed-scores, which says for the scores alone how many.
     #[arg(long, conflicts_with = "failed_scores")]
     pub faults: bool,
     /// Run a scenario of the documents instead of a campaign week. 1: all register for the one market of a campaign, Los
@@ -42,7 +43,8 @@ pub struct Options {
     /// The same, but counted from when the selection begins, before which the host is restarted.
     #[arg(long, value_name = "KIND:N", conflicts_with = "abort_at_step")]
     pub abort_in_selection: Option<String>,
-    /// Let this part of the Entry Service's scores fail, from 0 to 1; retry-score has them computed again.
+    /// Let this part of the Entry Service's scores fail, from 0 to 1, and nothing else; retry-score has them computed
+    /// again. It excludes --faults.
     #[arg(long, default_value_t = 0.0, value_name = "PART")]
     pub failed_scores: f64,
     /// Inject a lost message, a stale overwrite, a flag left set, a wrong reason, a code with two fans, a loser with a code,

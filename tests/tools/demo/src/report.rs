@@ -65,6 +65,11 @@ impl Sent {
     fn per_second(self) -> f64 {
         if self.took.is_zero() { 0.0 } else { round(self.count as f64 / self.took.as_secs_f64()) }
     }
+
+    /// The rate for people, if there was such a phase.
+    fn rate(self) -> Option<String> {
+        (self.count > 0).then(|| format!("{} /s", self.per_second()))
+    }
 }
 
 impl Report {
@@ -168,7 +173,9 @@ impl Report {
             row("redriven · dead letters", format!("{} · {}", self.redriven, self.dead_letters)),
             row("calls repeated · host restarts", format!("{} · {}", self.repeated, self.restarts)),
             row("eligibility, ms", format!("{} at {} /s", times(&self.eligibility), self.open.per_second())),
-            row("eligibility at full speed", format!("{} /s", self.throughput())),
+        ]);
+        rows.extend(self.flat_out.rate().map(|rate| row("eligibility at full speed", rate)));
+        rows.extend([
             row("replication lag, ms", times(&self.lag)),
             row("  in the open phase", times(&self.open_lag)),
             row("cache hit ratio", hits),
@@ -187,4 +194,16 @@ impl Report {
 
 fn round(value: f64) -> f64 {
     (value * 10.0).round() / 10.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A run of at most ten seconds' arrivals has no phase at full speed.
+    #[test]
+    fn a_phase_without_registrations_has_no_rate_to_show() {
+        let rate = |count| Phase { count, took: Duration::from_millis(500) }.rate();
+        assert_eq!((rate(0), rate(9).as_deref()), (None, Some("18 /s")));
+    }
 }

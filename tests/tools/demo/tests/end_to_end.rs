@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 use serde_json::{Value, json};
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -154,6 +154,39 @@ fn when_it_serves_on_it_ends_with_the_host_on_a_signal() {
     rustix::process::kill_process(demo_id, rustix::process::Signal::TERM).unwrap();
     demo.wait_with_output().unwrap();
     assert!(rustix::process::test_kill_process(id(host)).is_err(), "the host is still there");
+}
+
+/// A newcomer copies the calls: a fan registers, and the operator looks at the queues.
+#[test]
+fn when_it_serves_on_it_says_how_to_call_what_runs() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().to_str().unwrap();
+    let mut demo = command(&["--registrations", "100", "--keep", "--data-dir", data]);
+    let mut demo = demo.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(demo.stderr.take().unwrap()).lines().map(Result::unwrap);
+    let mut said = Vec::new();
+    while said.last().is_none_or(|line: &String| !line.contains(" queues --gateway http://")) {
+        said.push(lines.next().unwrap());
+    }
+    for part in [data, "fake of the service entry: http://127.0.0.1:", "worker_token: "] {
+        assert!(said.iter().any(|line| line.contains(part)), "{part}: {said:#?}");
+    }
+    let curl = said.iter().find_map(|line| line.strip_prefix("curl ")).unwrap();
+    let between = |from: &str, to: &str| curl.split_once(from).unwrap().1.split_once(to).unwrap().0.to_owned();
+    let (token, event) = (between("Bearer ", "'"), std::fs::read_to_string(between("--data @", " ")).unwrap());
+    let address = between(" http://", "/workers/check-eligibility");
+    let mut stream = TcpStream::connect(&address).unwrap();
+    let request = format!(
+        "POST /workers/check-eligibility HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer {token}\r\nConnection: close\r\n\
+         Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{event}",
+        event.len()
+    );
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut response = String::new();
+    stream.read_to_string(&mut response).unwrap();
+    assert!(response.starts_with("HTTP/1.1 200 ") && response.contains(r#""isEligible":true"#), "{response}");
+    rustix::process::kill_process(rustix::process::Pid::from_child(&demo), rustix::process::Signal::TERM).unwrap();
+    demo.wait().unwrap();
 }
 
 #[test]

@@ -14,8 +14,8 @@ use host_adapters_platform::names::Names;
 use host_adapters_platform::{Change, Checkpoint, LeaseTable, Leases, Position, Result, Shard, ShardPage, ShardReader};
 use iterators::Iterators;
 use lease::LeaseRows;
-use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::collections::{BTreeSet, HashSet};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// The time between reads of a shard: four a second. DynamoDB allows five for all readers together.
@@ -30,6 +30,8 @@ pub struct DynamodbStreams {
     tables: TableClient,
     names: Names,
     iterators: Arc<Iterators>,
+    /// Positions that the stream has dropped, by table, shard and sequence number: each is counted once.
+    trimmed: Arc<Mutex<HashSet<[String; 3]>>>,
     leases: Arc<LeaseRows>,
 }
 
@@ -42,6 +44,7 @@ impl DynamodbStreams {
             client: Client::new(aws.sdk()),
             names: Names::new("table", prefix, tables),
             iterators: Arc::default(),
+            trimmed: Arc::default(),
             leases: Arc::new(LeaseRows::new(client.clone(), lease_table, host)),
             tables: client,
         }

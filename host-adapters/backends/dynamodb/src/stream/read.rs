@@ -7,8 +7,9 @@ use aws_sdk_dynamodbstreams::operation::get_records::GetRecordsOutput;
 use aws_sdk_dynamodbstreams::types::{Record, ShardIteratorType};
 use backend_aws::error;
 use host_adapters_platform::limits::invalid;
-use host_adapters_platform::{Change, Position, Result, ShardPage};
+use host_adapters_platform::{Change, Position, Result, ShardPage, TRIMMED, left_out};
 use host_adapters_records::{Error, ErrorKind};
+use std::sync::PoisonError;
 
 /// DynamoDB's limit for a `GetRecords`.
 pub(super) const RECORDS: usize = 1_000;
@@ -97,10 +98,23 @@ impl DynamodbStreams {
         match request.send().await {
             Ok(answer) => Ok(answer.shard_iterator.unwrap_or_default()),
             Err(failed) if failed.code() == Some("TrimmedDataAccessException") && *from != Position::TrimHorizon => {
-                tracing::error!(table, shard, from = ?from, "records lost: the stream has dropped what follows the checkpoint; reading on from its oldest record");
+                self.trimmed(table, shard, from);
                 Box::pin(self.iterator(table, shard, &Position::TrimHorizon)).await
             }
             Err(failed) => Err(error(table, &failed)),
+        }
+    }
+}
+
+impl DynamodbStreams {
+    /// Says and counts, once, that the stream has dropped a position. DynamoDB does not tell how many records were behind
+    /// it: they count as one.
+    fn trimmed(&self, table: &str, shard: &str, from: &Position) {
+        let Position::After(sequence) = from else { return };
+        let place = [table, shard, sequence].map(str::to_owned);
+        if self.trimmed.lock().unwrap_or_else(PoisonError::into_inner).insert(place) {
+            tracing::error!(table, shard, from = ?from, "records lost: the stream has dropped what follows the checkpoint; reading on from its oldest record");
+            left_out(&format!("dynamodb-stream:{table}"), TRIMMED);
         }
     }
 }

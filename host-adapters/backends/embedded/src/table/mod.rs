@@ -7,7 +7,7 @@ mod stream;
 mod update;
 mod write;
 
-use host_adapters_platform::TableSpec;
+use host_adapters_platform::{TableSpec, trimmed};
 use rusqlite::Connection;
 use stream::Stream;
 
@@ -26,6 +26,8 @@ impl Table {
 
     /// Drops stream records that are settled by all who read them, or a day old.
     pub(super) fn prune(&self, conn: &Connection, now_ms: i64) -> rusqlite::Result<()> {
-        self.stream.as_ref().map_or(Ok(()), |stream| stream.prune(conn, now_ms))
+        let Some(stream) = &self.stream else { return Ok(()) };
+        trimmed(&self.name, stream.prune(conn, now_ms)?);
+        Ok(())
     }
 }

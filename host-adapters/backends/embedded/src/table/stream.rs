@@ -78,8 +78,10 @@ impl Stream {
         let _ = tokio::time::timeout(wait, changed).await;
     }
 
-    pub(super) fn prune(&self, conn: &Connection, now_ms: i64) -> rusqlite::Result<()> {
-        self.shards.iter().try_for_each(|shard| shard.prune(conn, &self.consumers, now_ms - RETENTION_MS))
+    /// Drops what is settled or a day old; returns how many records of the latter are not settled.
+    pub(super) fn prune(&self, conn: &Connection, now_ms: i64) -> rusqlite::Result<usize> {
+        let prune = |shard: &Shard| shard.prune(conn, &self.consumers, now_ms - RETENTION_MS);
+        self.shards.iter().map(prune).sum()
     }
 }
 
@@ -108,19 +110,22 @@ impl Shard {
         conn.prepare_cached(sql)?.query_row((first, last, self.id), |row| row.get(0))
     }
 
-    fn prune(&self, conn: &Connection, consumers: &[String], horizon_ms: i64) -> rusqlite::Result<()> {
+    fn prune(&self, conn: &Connection, consumers: &[String], horizon_ms: i64) -> rusqlite::Result<usize> {
         let (first, last) = self.range().into_inner();
         let sql = "SELECT id FROM changes WHERE id BETWEEN ?1 AND ?2 ORDER BY id LIMIT 1";
         let oldest: Option<i64> = conn.prepare_cached(sql)?.query_row((first, last), |row| row.get(0)).optional()?;
-        let Some(oldest) = oldest else { return Ok(()) };
+        let Some(oldest) = oldest else { return Ok(0) };
         let settled = self.settled_by_all(conn, consumers)?;
         let next = self.newest(conn)? + 1;
-        let sql = "DELETE FROM changes WHERE id BETWEEN ?1 AND ?2 AND (id <= ?3 OR time_ms < ?4)";
         let until = last.min(oldest + PRUNE_ROWS - 1);
-        if conn.prepare_cached(sql)?.execute((oldest, until, settled, horizon_ms))? > 0 {
+        let sql = "DELETE FROM changes WHERE id BETWEEN ?1 AND ?2";
+        let done = conn.prepare_cached(sql)?.execute((oldest, until.min(settled)))?;
+        let sql = "DELETE FROM changes WHERE id BETWEEN ?1 AND ?2 AND time_ms < ?3";
+        let unread = conn.prepare_cached(sql)?.execute((oldest, until, horizon_ms))?;
+        if done + unread > 0 {
             conn.prepare_cached("UPDATE shards SET next = ?1 WHERE id = ?2")?.execute((next, self.id))?;
         }
-        Ok(())
+        Ok(if consumers.is_empty() { 0 } else { unread })
     }
 
     /// Up to where all consumers have come; before everything while one has not settled anything.

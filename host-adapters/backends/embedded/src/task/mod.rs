@@ -17,7 +17,7 @@ pub(super) fn resume(conn: &Connection, now_ms: i64) -> rusqlite::Result<()> {
     let sql = "UPDATE executions SET state = 'scheduled', due_ms = ?1 WHERE state = 'running' AND ended_ms IS NULL";
     let resumed = conn.execute(sql, [now_ms])?;
     if resumed > 0 {
-        tracing::info!(resumed, "executions of tasks are resumed: the last host ended during their attempts");
+        tracing::warn!(resumed, "executions of tasks are resumed: the last host ended during their attempts");
     }
     Ok(())
 }

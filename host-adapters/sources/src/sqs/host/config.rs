@@ -6,7 +6,7 @@ use crate::{
 };
 use host_adapters_delivery::OnReject;
 use host_adapters_delivery::batch::Limits;
-use host_adapters_platform::{Declared, fifo};
+use host_adapters_platform::{Declared, QueueSpec, fifo};
 use host_adapters_settings::{Fields, settings};
 use serde_json::{Map, Value as Json, json};
 use std::sync::Arc;
@@ -134,6 +134,21 @@ impl SourceSettings for SqsConfig {
         if !has("retention_secs") {
             self.retention_secs = queue.retention_secs;
         }
+    }
+
+    /// The queue's own redrive must not come before the last attempt: the message would miss attempts, and its dead letter a
+    /// reason (docs/delivery.md, 3.9).
+    fn faults(&self, declared: &Declared) -> Vec<(&'static str, String)> {
+        let (name, attempts) = (&self.queue, self.max_attempts);
+        let moves = |queue: &&QueueSpec| queue.dead_letter_queue.is_some() && queue.max_receive_count < attempts;
+        let fault = declared.queues.get(name).filter(moves).map(|queue| {
+            let receives = queue.max_receive_count;
+            format!(
+                "max_attempts = {attempts} is not reached, because \"{name}\" moves a message to its dead letter queue \
+                 after max_receive_count = {receives} receives; write at most {receives}, or more receives there"
+            )
+        });
+        fault.into_iter().map(|fault| ("max_attempts", fault)).collect()
     }
 
     fn dead_letter_queue(&self, _worker: &str) -> Option<String> {

@@ -6,7 +6,7 @@ use host_adapters_settings::settings;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How many heartbeats in a row may fail before the attempt's lease is over.
+/// How many heartbeats in a row must fail before the attempt's lease is over.
 const HEARTBEATS_OF_A_LEASE: u32 = 3;
 
 settings! {
@@ -30,7 +30,8 @@ impl TaskConfig {
 
     /// How long an attempt is this host's after a heartbeat.
     pub(super) fn lease(&self) -> Duration {
-        self.heartbeat() * HEARTBEATS_OF_A_LEASE
+        // And a half, so that the last of them may still arrive.
+        self.heartbeat() * HEARTBEATS_OF_A_LEASE + self.heartbeat() / 2
     }
 }
 

@@ -93,7 +93,7 @@ impl From<Wire> for EligibilityResponse {
 }
 
 /// The AppSync resolver's event.
-pub(super) fn body(registration: &Registration, fan: &Fan) -> Vec<u8> {
+pub fn event(registration: &Registration, fan: &Fan) -> Vec<u8> {
     let mut body =
         json!({ "slug": registration.slug, "entry": registration.entry, "userInfo": fan.user_info(registration) });
     if let (Some(body), Some(do_transfer)) = (body.as_object_mut(), registration.do_transfer) {

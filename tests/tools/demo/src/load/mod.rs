@@ -5,7 +5,7 @@
 mod call;
 mod one;
 
-pub use call::{Caller, EligibilityResponse};
+pub use call::{Caller, EligibilityResponse, event};
 pub use one::Outcome;
 
 use crate::generate::World;

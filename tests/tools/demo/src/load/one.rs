@@ -1,7 +1,7 @@
 //! Sends one registration: calls, compares the response with the label, and writes the entry if it is eligible.
 
 use super::Load;
-use super::call::{EligibilityResponse, body};
+use super::call::{EligibilityResponse, event};
 use crate::check::answer::difference;
 use crate::generate::{Fan, Registration};
 use crate::resolver::{Entry, Written};
@@ -31,7 +31,7 @@ impl Load {
         let due = self.after_predecessor(position, due).await;
         let place = self.places.acquire().await?;
         let token = self.tokens.get(&registration.fan).context("a fan has no token")?;
-        let answer = self.caller.check(token, body(registration, fan), position).await?;
+        let answer = self.caller.check(token, event(registration, fan), position).await?;
         let took_us = u64::try_from(due.elapsed().as_micros()).unwrap_or(u64::MAX);
         drop(place);
         self.answered.fetch_add(1, Ordering::Relaxed);

@@ -75,7 +75,7 @@ fn the_event_is_appsyncs() {
     let world = generate(300, 1);
     let registration = world.registrations.iter().find(|r| r.do_transfer == Some(true)).unwrap();
     let fan = world.fans.iter().find(|fan| fan.global_user_id == registration.fan).unwrap();
-    let event: Value = serde_json::from_slice(&body(registration, fan)).unwrap();
+    let event: Value = serde_json::from_slice(&event(registration, fan)).unwrap();
     let sent = &event["arguments"]["input"]["body"];
     assert_eq!(sent["slug"], registration.slug);
     assert_eq!((&sent["doTransfer"], &sent["userInfo"]["globalUserId"]), (&json!(true), &json!(fan.global_user_id)));

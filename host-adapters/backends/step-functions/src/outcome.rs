@@ -1,0 +1,100 @@
+//! What the service is told of an attempt. The names of errors are those that a state machine retries, or does not.
+
+use crate::StepFunctions;
+use crate::poll::Polls;
+use aws_sdk_sfn::error::{ProvideErrorMetadata, SdkError};
+use backend_aws::error;
+use host_adapters_platform::Result;
+use host_adapters_platform::task::{NextAttempt, TaskAttempt, TaskBackend, TaskError, TaskFailure};
+use std::time::Duration;
+
+/// The error of an attempt that is to be tried again: a state machine retries it, with a longer wait each time.
+pub const RETRYABLE: &str = "Registration.Retryable";
+/// The error of an execution that has failed for good.
+pub const FAILED: &str = "Registration.Failed";
+/// The error of an attempt that its host gave up because it ends: a state machine retries it at once, and does not count
+/// it with others.
+pub const DRAINED: &str = "Registration.Drained";
+
+/// Most characters of a cause. The service takes 32,768 ([SendTaskFailure]), but a map keeps the causes of all its items in
+/// 256 KiB, and fails as a whole beyond them.
+///
+/// [SendTaskFailure]: https://docs.aws.amazon.com/step-functions/latest/apireference/API_SendTaskFailure.html
+const MAX_CAUSE_CHARS: usize = 2048;
+
+/// The codes of an attempt that is not ours any more: its time is over, its execution has ended.
+const OVER: [&str; 3] = ["TaskTimedOut", "TaskDoesNotExist", "InvalidToken"];
+/// The code of an output that the service does not take.
+const INVALID_OUTPUT: &str = "InvalidOutput";
+
+#[async_trait::async_trait]
+impl TaskBackend for StepFunctions {
+    /// The time of an attempt is the state machine's: `HeartbeatSeconds` and `TimeoutSeconds`, not `lease`.
+    async fn take(&self, worker: &str, _lease: Duration, wait: Duration) -> Result<Option<TaskAttempt>> {
+        let Some(waiting) = self.waiting.get(worker) else { return self.names.real(worker).map(|_| None) };
+        let polls = Polls { activities: self.clone(), worker: worker.to_owned() };
+        waiting.take(&polls, wait).await.transpose()
+    }
+
+    async fn heartbeat(&self, attempt: &TaskAttempt, _lease: Duration) -> Result<bool> {
+        told(&attempt.worker, self.client.send_task_heartbeat().task_token(&attempt.token).send().await)
+    }
+
+    async fn succeed(&self, attempt: &TaskAttempt, output: &str) -> Result<bool> {
+        let request = self.client.send_task_success().task_token(&attempt.token).output(output);
+        match request.send().await {
+            // It would be refused as often as it is sent.
+            Err(refused) if refused.code() == Some(INVALID_OUTPUT) => {
+                let cause = refused.message().unwrap_or_default().to_owned();
+                self.fail(attempt, &TaskFailure { error: TaskError::BadOutput, cause }, NextAttempt::Never).await
+            }
+            answer => told(&attempt.worker, answer),
+        }
+    }
+
+    /// When the next attempt begins is the state machine's to say.
+    async fn fail(&self, attempt: &TaskAttempt, failure: &TaskFailure, next: NextAttempt) -> Result<bool> {
+        let error = match next {
+            NextAttempt::After(_) => RETRYABLE,
+            NextAttempt::Never => FAILED,
+        };
+        let cause = format!("{}: {}", failure.error.name(), failure.cause);
+        self.send_failure(&attempt.worker, &attempt.token, error, &cause).await
+    }
+
+    async fn release(&self, attempt: &TaskAttempt) -> Result<bool> {
+        self.hand_back(attempt).await
+    }
+
+    fn limits_attempts(&self) -> bool {
+        true
+    }
+}
+
+impl StepFunctions {
+    pub(super) async fn hand_back(&self, attempt: &TaskAttempt) -> Result<bool> {
+        self.send_failure(&attempt.worker, &attempt.token, DRAINED, "the host takes no more").await
+    }
+
+    pub(super) async fn refuse(&self, worker: &str, token: &str, cause: &str) -> Result<bool> {
+        self.send_failure(worker, token, FAILED, cause).await
+    }
+
+    async fn send_failure(&self, worker: &str, token: &str, error: &str, cause: &str) -> Result<bool> {
+        let cause: String = cause.chars().take(MAX_CAUSE_CHARS).collect();
+        told(worker, self.client.send_task_failure().task_token(token).error(error).cause(cause).send().await)
+    }
+}
+
+/// Whether the attempt was still ours.
+fn told<T, E, R>(worker: &str, answer: std::result::Result<T, SdkError<E, R>>) -> Result<bool>
+where
+    E: ProvideErrorMetadata + std::error::Error + 'static,
+    R: std::fmt::Debug,
+{
+    match answer {
+        Ok(_) => Ok(true),
+        Err(failed) if failed.code().is_some_and(|code| OVER.contains(&code)) => Ok(false),
+        Err(failed) => Err(error(worker, &failed)),
+    }
+}
