@@ -51,9 +51,8 @@ impl Calls {
         loop {
             tokio::time::sleep_until(self.next_look()).await;
             let now = Instant::now();
-            let is_over = |(deadline, reply): &(Instant, Reply)| {
-                *deadline <= now || self.is_alone && reply.is_abandoned()
-            };
+            let is_over =
+                |(deadline, reply): &(Instant, Reply)| *deadline <= now || self.is_alone && reply.is_abandoned();
             if self.lock().values().any(is_over) {
                 return;
             }

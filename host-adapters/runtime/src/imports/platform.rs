@@ -65,7 +65,9 @@ where
             ServiceStatus::Done if response.has_one_of(&expects) => outages.works(&resource, &route),
             ServiceStatus::Refused => outages.works(&resource, &route),
             // In the service's own words, that there is no such thing.
-            ServiceStatus::Unclear if response.status == 404 && !expects.is_empty() && response.has_one_of(&expects) => {
+            ServiceStatus::Unclear
+                if response.status == 404 && !expects.is_empty() && response.has_one_of(&expects) =>
+            {
                 outages.works(&resource, &route);
             }
             ServiceStatus::Busy => (),
