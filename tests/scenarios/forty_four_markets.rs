@@ -62,8 +62,7 @@ async fn prepare(host: &TestHost) {
 
 /// Selects the winners of markets, as an operator does; returns the exit code and the executions.
 async fn select(host: &TestHost, markets: Range<usize>) -> (i32, Vec<Value>) {
-    let inputs: Vec<_> =
-        markets.map(|number| json!({ "campaignId": CAMPAIGN, "marketId": market(number) })).collect();
+    let inputs: Vec<_> = markets.map(|number| json!({ "campaignId": CAMPAIGN, "marketId": market(number) })).collect();
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("markets.json");
     std::fs::write(&file, json!(inputs).to_string()).unwrap();
