@@ -78,7 +78,7 @@ pub async fn run(options: Options) -> Result<bool> {
         if options.keep {
             let (addresses, folder) = (host.endpoint().addresses().await?, folder.path());
             let kept = Kept { host: &options.host, addresses, folder, fakes: &fakes, secrets: &secrets, example };
-            progress.say(&kept.told(&SERVICES)?);
+            progress.say(&kept.told(&faults::SERVICES)?);
             interrupts.next().await;
         }
     }
