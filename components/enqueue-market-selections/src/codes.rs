@@ -10,11 +10,11 @@ use serde_json::json;
 use std::collections::HashSet;
 use worker_kit::platform::table::Key;
 use worker_kit::services::campaign::Market;
-use worker_kit::services::code::MAX_PER_RESERVATION;
+use worker_kit::services::code::{MAX_PER_RESERVATION, TOO_FEW_CODES};
 
 /// The ticketer whose winners share one code.
 const SHARING_TICKETER: &str = "TM";
-/// Fewest codes to have reserved and free before winners are named (REQ-008).
+/// Fewest codes to have free after a reservation (REQ-008).
 const MIN_RESERVED: usize = 500;
 /// Entries in one read.
 const KEYS_PER_READ: usize = 500;
@@ -36,7 +36,8 @@ pub async fn find(
     }
     let reserved = reserved(ports, selection).await?;
     let mut codes = free(ports, selection, &reserved, plans).await?;
-    let missing = winners.max(MIN_RESERVED).saturating_sub(codes.len());
+    // Enough are enough: a market that has used up its codes is not to fail for what nobody gets.
+    let missing = if codes.len() < winners { winners.max(MIN_RESERVED) - codes.len() } else { 0 };
     let data =
         json!({"marketId": selection.market_id, "reserved": reserved.len(), "free": codes.len(), "more": missing});
     ports.info("Codes found", data);
@@ -123,7 +124,9 @@ async fn reserve(ports: &impl Ports, selection: &Selection, fence: u64, count: u
         let id = format!("{}:{}:{fence}:{number}", selection.market_id, selection.task_id);
         match ports.reserve(selection, more, &id).await {
             Ok(reserved) => codes.extend(reserved),
-            Err(error) if error.is_conflict() => return Err(Failed::fatal(409, "TOO_FEW_CODES", error.to_string())),
+            Err(error) if error.has_code(TOO_FEW_CODES) => {
+                return Err(Failed::fatal(409, TOO_FEW_CODES, error.to_string()));
+            }
             Err(error) => return Err(error.into()),
         }
     }
@@ -148,7 +151,7 @@ mod tests {
     fn plans(winners: &[(&str, &str)]) -> Plans {
         let winners: Vec<_> = winners.iter().map(|(fan, code)| ((*fan).to_owned(), (*code).to_owned())).collect();
         let (task_id, count) = ("earlier".to_owned(), winners.len());
-        let head = Head { task_id, fence: 0, pages: 1, winners: count, rejected: 0, total: 0 };
+        let head = Head { task_id, fence: 0, pages: 1, winners: count, rejected: 0, total: 0, queued: true };
         Plans(vec![Plan { head, winners }])
     }
 
@@ -201,6 +204,14 @@ mod tests {
     }
 
     #[test]
+    fn another_conflict_is_not_told_as_too_few_codes() {
+        let world = World::with_codes(2_000);
+        world.reservations.borrow_mut().push(("m:one:2:0".to_owned(), vec![]));
+        let failed = codes(&world, &Plans::default(), 1).unwrap_err();
+        assert!(matches!(failed, Failed::Final { status: 422, code: "REFUSED", .. }), "{failed:?}");
+    }
+
+    #[test]
     fn codes_that_the_market_has_reserved_are_used_up_first() {
         let world = World::with_codes(2_000);
         codes(&world, &Plans::default(), 1).unwrap();
@@ -208,6 +219,19 @@ mod tests {
         assert_eq!(world.reserved_count(), 500);
         codes(&world, &Plans::default(), 600).unwrap();
         assert_eq!(world.reserved_count(), 600);
+    }
+
+    #[test]
+    fn more_codes_are_reserved_only_if_there_are_fewer_than_winners() {
+        let world = World::with_codes(500);
+        codes(&world, &Plans::default(), 1).unwrap();
+        let reserved = world.codes("reserved");
+        let plans = plans(&[("none", &reserved[0])]);
+        assert_eq!(codes(&world, &plans, 499).unwrap(), reserved[1..]);
+        assert!(codes(&world, &plans, 500).is_err(), "none is left");
+        world.add_codes(1);
+        assert_eq!(codes(&world, &plans, 500).unwrap().len(), 500);
+        assert_eq!(world.reserved_count(), 501);
     }
 
     #[test]
@@ -222,7 +246,7 @@ mod tests {
         world.put_entry("own", Some(&reserved[2]));
         let codes = codes(&world, &plans, 3).unwrap();
         assert_eq!(codes, [&reserved[1], &reserved[4], &reserved[5]].map(Clone::clone));
-        assert_eq!(world.reserved_count(), 503, "of 500, three are not free");
+        assert_eq!(world.reserved_count(), 500, "three of the 497 that are free are enough");
     }
 
     /// The first winner could not take it; whether the second one can is open.

@@ -17,7 +17,7 @@ pub enum Failed {
     },
     /// Another attempt may succeed.
     Later(String),
-    /// As [`Failed::Later`]; but the market is another task's, or another attempt's, whose stats are not to be touched.
+    /// As [`Failed::Later`]: the market is another task's, or another attempt's.
     Busy(String),
 }
 

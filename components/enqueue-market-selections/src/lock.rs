@@ -5,7 +5,8 @@
 //!   Another attempt of the same task takes it at once.
 //! - `fence`: counts how often the market was taken. Whatever its holder writes here is on condition of its own number, so
 //!   that one that was suspended and has lost the market changes nothing any more.
-//! - `plans`: the plans of the market, each with its number of winners. A plan is one once it is in this list.
+//! - `plans`: the plans of the market, each with its number of winners and whether they are told. A plan is one once it is
+//!   in this list.
 
 use crate::failed::Failed;
 use crate::input::Selection;
@@ -14,6 +15,7 @@ use crate::ports::Ports;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use std::time::Duration;
 use worker_kit::log::timestamp;
 use worker_kit::platform::{
     ErrorKind,
@@ -22,13 +24,16 @@ use worker_kit::platform::{
 
 /// Seconds for which a market is held: the wall time of a task, 15 minutes, and a minute more.
 const HELD_SECS: i64 = 16 * 60;
-/// How often a market is tried to be taken that others take at the same time.
-const TRIES: usize = 3;
+/// How long an attempt waits for a market: it has the rest of the wall time for its work.
+const WAIT_MINUTES: i64 = 10;
+/// How long it waits before it asks again.
+const ASK_AGAIN: Duration = Duration::from_secs(2);
 
 /// A market that is taken.
 #[derive(Debug)]
 pub struct Lock {
     key: Key,
+    holder: String,
     /// Its number, the same in no other call.
     pub fence: u64,
     /// The plans of the market, the first one first.
@@ -48,41 +53,87 @@ struct Item {
 }
 
 impl Lock {
-    /// Takes the market for a task, if no other task has it.
+    /// Takes the market for a task, as soon as no other task has it. It waits here, for each attempt is one of few.
     pub async fn take(ports: &impl Ports, selection: &Selection) -> Result<Self, Failed> {
-        let sk = format!("SELECTION#{}", selection.market_id);
-        let key = Key { pk: plan::pk(selection), sk };
-        for _ in 0..TRIES {
-            let old = read(ports, &key).await?;
-            old.check(selection, ports.now())?;
-            let fence = old.fence + 1;
-            match ports.update(taking(&key, &old, selection, ports.now())).await? {
-                None => {}
-                Some(error) if error.kind == ErrorKind::ConditionFailed => continue,
-                Some(error) => return Err(error.into()),
-            }
-            // Up to this moment the last holder could add its plan.
-            let Item { fence: present, plans, .. } = read(ports, &key).await?;
-            if present == fence {
-                clean_up(ports, selection, &old, &plans).await;
-                return Ok(Self { key, fence, plans });
+        let end = ports.now() + TimeDelta::minutes(WAIT_MINUTES);
+        loop {
+            match Self::try_take(ports, selection).await {
+                Err(Failed::Busy(_)) if ports.now() < end => ports.sleep(ASK_AGAIN).await,
+                taken => return taken,
             }
         }
-        Err(Failed::Busy(format!("market {} is taken again and again", selection.market_id)))
+    }
+
+    async fn try_take(ports: &impl Ports, selection: &Selection) -> Result<Self, Failed> {
+        let sk = format!("SELECTION#{}", selection.market_id);
+        let key = Key { pk: plan::pk(selection), sk };
+        let old = read(ports, &key).await?;
+        old.check(selection, ports.now())?;
+        let mut lock = Self { key, holder: selection.task_id.clone(), fence: old.fence + 1, plans: vec![] };
+        match lock.taken(ports, selection, &old).await {
+            Ok(()) => Ok(lock),
+            Err(failed) => {
+                // Perhaps it is taken, and only the response was lost.
+                if !matches!(failed, Failed::Busy(_)) {
+                    lock.release(ports).await;
+                }
+                Err(failed)
+            }
+        }
+    }
+
+    async fn taken(&mut self, ports: &impl Ports, selection: &Selection, old: &Item) -> Result<(), Failed> {
+        let again = || Failed::Busy(format!("market {} is taken again and again", selection.market_id));
+        match ports.update(taking(&self.key, old, selection, ports.now())).await? {
+            None => {}
+            Some(error) if error.kind == ErrorKind::ConditionFailed => return Err(again()),
+            Some(error) => return Err(error.into()),
+        }
+        // Up to this moment the last holder could add its plan.
+        let Item { fence, plans, .. } = read(ports, &self.key).await?;
+        if fence != self.fence {
+            return Err(again());
+        }
+        clean_up(ports, selection, old, &plans).await;
+        self.plans = plans;
+        Ok(())
     }
 
     /// Adds a plan whose pages are stored. From then on it is the task's plan.
     pub async fn commit(&mut self, ports: &impl Ports, plan: Head) -> Result<(), Failed> {
-        let plans: Vec<_> = self.plans.iter().chain([&plan]).collect();
+        let plans = self.plans.iter().cloned().chain([plan]).collect();
+        self.write(ports, plans).await
+    }
+
+    /// Notes that the winners of these plans are told.
+    pub async fn mark_queued(&mut self, ports: &impl Ports, is_told: impl Fn(&Head) -> bool) -> Result<(), Failed> {
+        let mut plans = self.plans.clone();
+        plans.iter_mut().for_each(|plan| plan.queued |= is_told(plan));
+        self.write(ports, plans).await
+    }
+
+    /// Fails if the market is held no longer.
+    pub async fn check(&self, ports: &impl Ports) -> Result<(), Failed> {
+        if read(ports, &self.key).await?.fence == self.fence { Ok(()) } else { Err(lost()) }
+    }
+
+    /// How many winners the market has by the plans up to this task's, so that a task that is repeated says the same.
+    pub fn winners_until(&self, task_id: &str) -> usize {
+        let end = self.plans.iter().position(|plan| plan.task_id == task_id).map_or(0, |own| own + 1);
+        self.plans.iter().take(end).map(|plan| plan.winners).sum()
+    }
+
+    /// Writes the list, if the market is still held.
+    async fn write(&mut self, ports: &impl Ports, plans: Vec<Head>) -> Result<(), Failed> {
         let set = vec![("plans".to_owned(), json!(plans).to_string())];
         match ports.update(self.update(set, vec![])).await? {
-            None => self.plans.push(plan),
-            Some(error) if error.kind == ErrorKind::ConditionFailed => {
-                return Err(Failed::Busy("another attempt has taken the market: this one was too slow".to_owned()));
+            None => {
+                self.plans = plans;
+                Ok(())
             }
-            Some(error) => return Err(error.into()),
+            Some(error) if error.kind == ErrorKind::ConditionFailed => Err(lost()),
+            Some(error) => Err(error.into()),
         }
-        Ok(())
     }
 
     /// Gives the market back, if it is still held. A failure costs the next task time and nothing else.
@@ -98,9 +149,15 @@ impl Lock {
     }
 
     fn update(&self, set: Vec<(String, String)>, remove: Vec<String>) -> Update {
-        let condition = vec![Predicate::Equals(("fence".to_owned(), self.fence.to_string()))];
+        // Where the response of taking it was lost, the number may be another task's.
+        let expected = [("fence", json!(self.fence)), ("holder", json!(self.holder))];
+        let condition = expected.map(|(name, value)| Predicate::Equals((name.to_owned(), value.to_string()))).into();
         Update { key: self.key.clone(), set, remove, condition }
     }
+}
+
+fn lost() -> Failed {
+    Failed::Busy("another attempt has taken the market: this one was too slow".to_owned())
 }
 
 impl Item {
@@ -148,7 +205,7 @@ async fn clean_up(ports: &impl Ports, selection: &Selection, old: &Item, plans: 
 #[allow(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
-    use crate::testing::{World, selection};
+    use crate::testing::{Fault, World, selection};
     use futures::executor::block_on;
 
     fn take(world: &World, task: &str) -> Result<Lock, Failed> {
@@ -156,15 +213,27 @@ mod tests {
     }
 
     fn head(task: &str, fence: u64) -> Head {
-        Head { task_id: task.to_owned(), fence, pages: 0, winners: 0, rejected: 0, total: 0 }
+        Head { task_id: task.to_owned(), fence, pages: 0, winners: 0, rejected: 0, total: 0, queued: false }
     }
 
     #[test]
     fn another_task_is_told_who_holds_the_market_and_until_when() {
         let world = World::default();
         let _lock = take(&world, "one").unwrap();
+        let start = world.now();
         let told = "market m is held by task one, until 2024-03-01T12:16:00.000Z at the latest";
         assert_eq!(take(&world, "two").unwrap_err(), Failed::Busy(told.to_owned()));
+        assert_eq!(world.now() - start, TimeDelta::minutes(WAIT_MINUTES), "it has waited");
+    }
+
+    #[test]
+    fn a_market_of_whose_taking_nobody_has_heard_is_given_back() {
+        for (step, fault) in [(1, Fault::ResponseLost), (2, Fault::Lost)] {
+            let world = World { fault: Some((step, fault)).into(), ..World::default() };
+            assert!(matches!(take(&world, "one"), Err(Failed::Later(_))));
+            let start = world.now();
+            assert_eq!((take(&world, "two").unwrap().fence, world.now()), (2, start));
+        }
     }
 
     #[test]
@@ -192,10 +261,10 @@ mod tests {
     fn an_abandoned_task_does_not_block_its_market_for_ever() {
         let world = World::default();
         let mut abandoned = take(&world, "one").unwrap();
-        world.pass(TimeDelta::seconds(HELD_SECS - 1));
+        let start = world.now();
         assert!(take(&world, "two").is_err());
-        world.pass(TimeDelta::seconds(1));
         let lock = take(&world, "two").unwrap();
+        assert_eq!(world.now() - start, TimeDelta::seconds(HELD_SECS));
         assert!(block_on(abandoned.commit(&world, head("one", 1))).is_err(), "it comes too late");
         assert!(lock.plans.is_empty());
     }

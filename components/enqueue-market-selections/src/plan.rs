@@ -41,6 +41,10 @@ pub struct Head {
     pub rejected: u64,
     /// How many fans were eligible.
     pub total: u64,
+    /// Whether the messages of all its winners are queued. A task may end for good before it has done that; the market's
+    /// next task does it then.
+    #[serde(default)]
+    pub queued: bool,
 }
 
 /// A plan.
@@ -202,7 +206,15 @@ mod tests {
     fn a_plan_of_many_pages_is_read_as_it_was_stored() {
         let (world, selection, all) = (World::default(), selection("one"), winners(50_000));
         let pages = block_on(store(&world, &selection, 7, &all)).unwrap();
-        let head = Head { task_id: "one".to_owned(), fence: 7, pages, winners: 50_000, rejected: 1, total: 60_000 };
+        let head = Head {
+            task_id: "one".to_owned(),
+            fence: 7,
+            pages,
+            winners: 50_000,
+            rejected: 1,
+            total: 60_000,
+            queued: true,
+        };
         let plans = block_on(Plans::read(&world, &selection, std::slice::from_ref(&head))).unwrap();
         assert_eq!(plans.of("one"), Some(&Plan { head: head.clone(), winners: all }));
         assert_eq!((plans.of("two"), plans.count(), plans.fans().len()), (None, 50_000, 50_000));

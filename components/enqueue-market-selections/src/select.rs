@@ -33,19 +33,11 @@ pub async fn select(ports: &impl Ports, selection: &Selection) -> (Stats, Result
 }
 
 async fn steps(ports: &impl Ports, selection: &Selection, stats: &mut Stats) -> Result<(), Failed> {
-    let taken = async {
-        let market = market(ports, selection).await?;
-        Ok::<_, Failed>((market, Lock::take(ports, selection).await?))
-    };
-    let (market, mut lock) = match taken.await {
-        Ok(taken) => taken,
-        Err(failed) => return Err(report_failed(ports, selection, stats, failed).await),
-    };
-    let result = Task { ports, selection, market: &market, lock: &mut lock }.run(stats).await;
-    let result = match result {
-        Ok(()) => Ok(()),
-        Err(failed) => Err(report_failed(ports, selection, stats, failed).await),
-    };
+    let mut lock = Lock::take(ports, selection).await?;
+    let result = Task { ports, selection, lock: &mut lock }.run(stats).await;
+    if result.is_err() {
+        report_failed(ports, selection, &lock, stats).await;
+    }
     lock.release(ports).await;
     result
 }
@@ -65,66 +57,93 @@ async fn market(ports: &impl Ports, selection: &Selection) -> Result<Market, Fai
     ports.market(selection).await?.ok_or_else(|| Failed::fatal(404, "MARKET_NOT_FOUND", message()))
 }
 
-/// Reports that the selection has failed, if it is this task's to report. The report may fail, too: the task's own end
-/// tells it then.
-async fn report_failed(ports: &impl Ports, selection: &Selection, stats: &mut Stats, failed: Failed) -> Failed {
-    if !matches!(failed, Failed::Busy(_)) {
-        stats.status = StatsStatus::Failed;
-        if let Err(error) = ports.report(selection, stats).await {
-            ports.warn("Failure not reported", json!({"marketId": selection.market_id, "problem": error.to_string()}));
-        }
+/// Reports that the selection has failed, unless the market is another's by now, whose stats these would replace. The
+/// report may fail, too: the task's own end tells it then.
+async fn report_failed(ports: &impl Ports, selection: &Selection, lock: &Lock, stats: &mut Stats) {
+    stats.status = StatsStatus::Failed;
+    let report = async {
+        lock.check(ports).await?;
+        ports.report(selection, stats).await.map_err(Failed::from)
+    };
+    if let Err(failed) = report.await {
+        ports.warn("Failure not reported", json!({"marketId": selection.market_id, "problem": failed.message()}));
     }
-    failed
 }
 
 /// A task that has its market.
 struct Task<'a, P> {
     ports: &'a P,
     selection: &'a Selection,
-    market: &'a Market,
     lock: &'a mut Lock,
 }
 
 impl<P: Ports> Task<'_, P> {
     async fn run(&mut self, stats: &mut Stats) -> Result<(), Failed> {
         let (ports, selection) = (self.ports, self.selection);
+        let own = self.lock.plans.iter().find(|plan| plan.task_id == selection.task_id);
+        stats.total = own.map_or(0, |plan| plan.total);
         let plans = Plans::read(ports, selection, &self.lock.plans).await?;
-        let own = plans.of(&selection.task_id).cloned();
-        stats.total = match &own {
-            Some(plan) => plan.head.total,
-            None => ports.eligible_count(selection).await?,
-        };
-        ports.report(selection, stats).await?;
-
-        let fans = {
-            let _span = ports.span("getScoringRecords");
-            fans::read(ports, selection, &plans.fans()).await?
-        };
-        let is_repeated = own.is_some();
+        self.tell_others(&plans).await?;
+        let own = plans.of(&selection.task_id);
         let (plan, losers) = match own {
-            Some(plan) => (plan, fans.ranked),
-            None => self.plan(&plans, fans, stats.total).await?,
+            // Whatever has become of the campaign since: who has won has won.
+            Some(plan) => (plan.clone(), self.start(plan.head.total, &plans, stats).await?.ranked),
+            None => {
+                let market = market(ports, selection).await?;
+                let total = ports.eligible_count(selection).await?;
+                let fans = self.start(total, &plans, stats).await?;
+                self.plan(&market, &plans, fans, total).await?
+            }
         };
         let Head { winners, rejected, .. } = plan.head;
         let data = json!({
             "taskId": selection.task_id, "marketId": selection.market_id, "eligible": stats.total,
-            "winners": winners, "losers": losers.len(), "rejected": rejected, "repeated": is_repeated,
+            "winners": winners, "losers": losers.len(), "rejected": rejected, "repeated": own.is_some(),
         });
         ports.info("Selection planned", data);
-
-        {
-            let _span = ports.span("queueSelections");
-            messages::send(ports, selection, &plan.winners, &losers).await?;
-        }
-        (stats.status, stats.processed, stats.failed) = (StatsStatus::Finished, Some(winners as u64), Some(rejected));
+        self.tell(&plan, &losers).await?;
+        // Winners of all tasks of the market; but each task rejects the same records again.
+        let processed = self.lock.winners_until(&selection.task_id) as u64;
+        (stats.status, stats.processed, stats.failed) = (StatsStatus::Finished, Some(processed), Some(rejected));
         ports.report(selection, stats).await?;
         ports.info("Selection queued", json!({"marketId": selection.market_id, "messages": winners + losers.len()}));
         Ok(())
     }
 
+    /// Tells the winners of plans whose tasks have ended before they had told them all. Whom those tasks have left out
+    /// besides is a loser of this one, or of the next.
+    async fn tell_others(&mut self, plans: &Plans) -> Result<(), Failed> {
+        let (ports, selection) = (self.ports, self.selection);
+        let is_left = |head: &Head| !head.queued && head.task_id != selection.task_id;
+        let left: Vec<_> = plans.0.iter().filter(|plan| is_left(&plan.head)).collect();
+        if left.is_empty() {
+            return Ok(());
+        }
+        for Plan { head, winners } in left {
+            let theirs = Selection { task_id: head.task_id.clone(), ..selection.clone() };
+            messages::send(ports, &theirs, winners, &[]).await?;
+            ports.info("Winners of an earlier task queued", json!({"taskId": head.task_id, "winners": head.winners}));
+        }
+        self.lock.mark_queued(ports, is_left).await
+    }
+
+    /// Reports that the selection is under way, and reads who may win.
+    async fn start(&self, total: u64, plans: &Plans, stats: &mut Stats) -> Result<Fans, Failed> {
+        stats.total = total;
+        self.ports.report(self.selection, stats).await?;
+        let _span = self.ports.span("getScoringRecords");
+        fans::read(self.ports, self.selection, &plans.fans()).await
+    }
+
     /// Selects the winners, finds their codes and stores both. Returns the plan and the losers.
-    async fn plan(&mut self, plans: &Plans, fans: Fans, total: u64) -> Result<(Plan, Vec<String>), Failed> {
-        let (ports, selection, market) = (self.ports, self.selection, self.market);
+    async fn plan(
+        &mut self,
+        market: &Market,
+        plans: &Plans,
+        fans: Fans,
+        total: u64,
+    ) -> Result<(Plan, Vec<String>), Failed> {
+        let (ports, selection) = (self.ports, self.selection);
         let Fans { ranked: mut winners, rejected } = fans;
         let wanted = fans::wanted(selection, market, total, plans.count()).ok_or_else(|| {
             let message =
@@ -140,8 +159,15 @@ impl<P: Ports> Task<'_, P> {
         let winners: Vec<_> = winners.into_iter().zip(codes).collect();
         let (task_id, fence) = (selection.task_id.clone(), self.lock.fence);
         let pages = plan::store(ports, selection, fence, &winners).await?;
-        let head = Head { task_id, fence, pages, winners: winners.len(), rejected, total };
+        let head = Head { task_id, fence, pages, winners: winners.len(), rejected, total, queued: false };
         self.lock.commit(ports, head.clone()).await?;
         Ok((Plan { head, winners }, losers))
+    }
+
+    /// Queues the message of each fan, and notes it.
+    async fn tell(&mut self, plan: &Plan, losers: &[String]) -> Result<(), Failed> {
+        let _span = self.ports.span("queueSelections");
+        messages::send(self.ports, self.selection, &plan.winners, losers).await?;
+        self.lock.mark_queued(self.ports, |head| head.task_id == plan.head.task_id).await
     }
 }

@@ -5,9 +5,11 @@ mod crashes;
 mod schedules;
 
 use crate::input::Selection;
-use crate::testing::{Fan, World, attempt, both, market, selection};
+use crate::testing::{Attempt, Fan, Fault, World, attempt, both, market, selection};
 use chrono::TimeDelta;
 use serde_json::{Value, json};
+use worker_kit::Response;
+use worker_kit::platform::{Error, ErrorKind};
 
 /// So many fans; the first one has the best score.
 fn fans(count: u32) -> Vec<Fan> {
@@ -117,6 +119,7 @@ fn with_too_few_codes_nobody_is_told_anything_and_a_later_task_uses_what_was_res
     let (status, body) = attempt(&world, &selection("one"), None).failure();
     assert_eq!((status, &body["error"]["code"]), (409, &json!("TOO_FEW_CODES")));
     assert_eq!(statuses(&world), ["PROCESSING", "FAILED"]);
+    assert_eq!(body["stats"]["total"], 25_000);
     assert_eq!((world.messages().len(), world.reserved_count()), (0, 20_000));
     world.add_codes(1_000);
     attempt(&world, &selection("two"), None).output();
@@ -136,11 +139,11 @@ fn a_second_selection_after_more_capacity_selects_only_what_is_more() {
     world.sized(13);
     let best = world.best(13);
     let output = attempt(&world, &selection("two"), None).output();
-    assert_eq!(output["stats"]["PROCESSED"], 3);
+    assert_eq!(output["stats"]["PROCESSED"], 13, "the market's");
     let second = world.plans()["two"].clone();
     assert_eq!(second.iter().map(|(fan, _)| fan.clone()).collect::<Vec<_>>(), best);
     assert_eq!(second[0].1, first[7].1, "the code that its winner could not take is used first");
-    assert_eq!(world.reserved_count(), 504, "495 were reserved, four of them are the first winners': nine more");
+    assert_eq!(world.reserved_count(), 495, "of those that were reserved, 491 are free: no more are needed");
     world.check_told("two");
     world.check_sound();
     world.messages().iter().for_each(|message| world.deliver(message));
@@ -151,8 +154,10 @@ fn the_tasks_count_is_that_of_the_market_in_all() {
     let world = World::with(fans(100));
     let counted = |task: &str, count| Selection { count: Some(count), ..selection(task) };
     attempt(&world, &counted("one", 20), None).output();
-    assert_eq!(attempt(&world, &counted("two", 15), None).output()["stats"]["PROCESSED"], 0);
-    assert_eq!(attempt(&world, &counted("three", 21), None).output()["stats"]["PROCESSED"], 1);
+    assert_eq!(attempt(&world, &counted("two", 15), None).output()["stats"]["PROCESSED"], 20);
+    assert_eq!(attempt(&world, &counted("three", 21), None).output()["stats"]["PROCESSED"], 21);
+    assert_eq!(world.plans()["three"].len(), 1);
+    assert_eq!(attempt(&world, &counted("one", 20), None).output()["stats"]["PROCESSED"], 20, "as it said first");
 }
 
 #[test]
@@ -166,19 +171,60 @@ fn a_task_that_has_finished_and_is_repeated_tells_the_same() {
     assert_eq!(world.messages().len(), 100);
 }
 
+/// Its task has failed for good, or nobody has tried it again.
 #[test]
-fn of_two_tasks_of_a_market_at_once_one_is_tried_again_later_and_wins_nothing() {
+fn winners_whom_their_task_has_not_told_are_told_by_the_next_one_whatever_becomes_of_it() {
+    for (status, ends) in [("CLOSED", 200), ("ACTIVE", 409)] {
+        let mut world = World { queue: Some(Error::new(ErrorKind::Invalid, "too large")), ..World::with(fans(50)) };
+        assert_eq!(attempt(&world, &selection("one"), None).failure().0, 422);
+        assert!(world.messages().is_empty() && world.plans()["one"].len() == 10);
+        world.queue = None;
+        world.campaign = Some(json!({"id": "c", "slug": "s", "status": status}));
+        let two = attempt(&world, &selection("two"), None);
+        assert!(matches!(two, Attempt::Answered(Ok(Response { status, .. })) if status == ends), "{two:?}");
+        assert_eq!(world.verdicts()["one"].len(), 10);
+        world.check_all_told();
+        world.check_sound();
+    }
+}
+
+/// Who has won has won.
+#[test]
+fn a_task_that_has_its_plan_goes_on_though_its_campaign_is_open_again_or_unknown() {
+    for campaign in [None, Some(json!({"id": "c", "slug": "s", "status": "ACTIVE"}))] {
+        let mut world = World { queue: Some(Error::new(ErrorKind::Unavailable, "down")), ..World::with(fans(50)) };
+        attempt(&world, &selection("one"), None).retry();
+        (world.queue, world.campaign) = (None, campaign);
+        attempt(&world, &selection("one"), None).output();
+        world.check_told("one");
+        world.check_all_told();
+    }
+}
+
+#[test]
+fn of_two_tasks_of_a_market_at_once_one_waits_for_the_other_and_wins_nothing() {
     let world = World::with(fans(50));
     world.delays.replace(vec![(1, 0); 200]);
     let [one, two] = both(&world, [&selection("one"), &selection("two")]);
     one.output();
-    let told = two.retry();
-    assert!(told.starts_with("market m is held by task one, until 2024-03-01T12:16:00.000Z"), "{told}");
-    assert_eq!(statuses(&world), ["PROCESSING", "FINISHED"], "the other task's stats are left alone");
-    assert_eq!(attempt(&world, &selection("two"), None).output()["stats"]["PROCESSED"], 0);
+    assert_eq!(two.output()["stats"]["PROCESSED"], 10);
+    assert_eq!(statuses(&world), ["PROCESSING", "FINISHED", "PROCESSING", "FINISHED"], "one after the other");
+    assert!(world.plans()["two"].is_empty());
     world.check_told("one");
     world.check_told("two");
     world.check_sound();
+}
+
+/// Its holder has died.
+#[test]
+fn a_market_that_stays_held_is_asked_for_by_one_attempt_for_ten_minutes() {
+    let world = World::with(fans(50));
+    attempt(&world, &selection("one"), Some((10, Fault::Crash)));
+    let told = attempt(&world, &selection("two"), None).retry();
+    assert!(told.starts_with("market m is held by task one, until 2024-03-01T12:16:00.000Z"), "{told}");
+    assert_eq!(statuses(&world), ["PROCESSING"], "the other task's stats are left alone");
+    attempt(&world, &selection("two"), None).output();
+    world.check_told("two");
 }
 
 /// A task that was suspended for longer than it may run, and goes on beside its successor.
@@ -192,6 +238,7 @@ fn a_task_that_has_lost_its_market_stores_no_plan() {
     assert!(one.retry().contains("too slow"));
     assert_eq!(world.plans().into_keys().collect::<Vec<_>>(), ["two"]);
     world.check_sound();
+    assert_eq!(statuses(&world).last().unwrap(), "FINISHED", "its successor's report is left alone");
     world.pass(TimeDelta::minutes(20));
-    assert_eq!(attempt(&world, &selection("one"), None).output()["stats"]["PROCESSED"], 0);
+    assert_eq!(attempt(&world, &selection("one"), None).output()["stats"]["PROCESSED"], 10);
 }

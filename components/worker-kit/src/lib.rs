@@ -30,5 +30,7 @@ pub use worker::{
     Retry,
 };
 
+pub use spin_sdk::time::sleep;
+
 #[doc(hidden)]
 pub use spin_sdk;

@@ -2,7 +2,6 @@
 
 use super::{Message, World};
 use crate::plan::Head;
-use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use worker_kit::platform::table::Key;
 
@@ -22,12 +21,17 @@ impl World {
         tasks
     }
 
+    /// The market's list.
+    pub fn heads(&self) -> Vec<Head> {
+        let key = Key { pk: "CAMPAIGN#c".to_owned(), sk: "SELECTION#m".to_owned() };
+        let heads = self.table.borrow().get(&key).and_then(|item| item.get("plans")).cloned();
+        heads.map(|heads| serde_json::from_value(heads).unwrap()).unwrap_or_default()
+    }
+
     /// The winners of the market's plans, by plan, with their codes.
     pub fn plans(&self) -> BTreeMap<String, Vec<(String, String)>> {
-        let table = self.table.borrow();
+        let (table, heads) = (self.table.borrow(), self.heads());
         let key = |sk: String| Key { pk: "CAMPAIGN#c".to_owned(), sk };
-        let heads = table.get(&key("SELECTION#m".to_owned())).and_then(|item| item.get("plans")).cloned();
-        let heads: Vec<Head> = heads.map(|heads| serde_json::from_value(heads).unwrap()).unwrap_or_default();
         let plan = |head: Head| {
             let page = |page| &table[&key(format!("PLAN#m#{}#{}-{page}", head.task_id, head.fence))]["winners"];
             let winners =
@@ -42,10 +46,7 @@ impl World {
 
     /// Pages that belong to no plan.
     pub fn orphans(&self) -> Vec<String> {
-        let table = self.table.borrow();
-        let heads = table.iter().find(|(key, _)| key.sk == "SELECTION#m").map(|(_, item)| item["plans"].clone());
-        let heads: Vec<Head> =
-            heads.filter(Value::is_array).map(|it| serde_json::from_value(it).unwrap()).unwrap_or_default();
+        let (table, heads) = (self.table.borrow(), self.heads());
         let names: Vec<_> = heads.iter().map(|head| format!("PLAN#m#{}#{}-", head.task_id, head.fence)).collect();
         let pages = table.keys().map(|key| key.sk.clone()).filter(|sk| sk.starts_with("PLAN#"));
         pages.filter(|sk| !names.iter().any(|name| sk.starts_with(name))).collect()
@@ -78,8 +79,26 @@ impl World {
         }
     }
 
+    /// The winners of all plans are told.
+    pub fn check_all_told(&self) {
+        assert!(self.heads().iter().all(|plan| plan.queued), "{:?}", self.heads());
+        self.check_queued();
+    }
+
+    /// The winners are told of each plan of which the list says so.
+    fn check_queued(&self) {
+        let (plans, verdicts) = (self.plans(), self.verdicts());
+        for Head { task_id, .. } in self.heads().into_iter().filter(|plan| plan.queued) {
+            for (fan, code) in &plans[&task_id] {
+                let told = verdicts.get(&task_id).and_then(|told| told.get(fan));
+                assert_eq!(told, Some(&Some(code.clone())), "{fan} has won in task {task_id}");
+            }
+        }
+    }
+
     /// What holds at any time: nobody wins twice, no code is two fans', and each is reserved.
     pub fn check_sound(&self) {
+        self.check_queued();
         let (mut winners, mut owners) = (BTreeSet::new(), BTreeMap::new());
         let held = self.held.borrow();
         for (fan, code) in self.plans().into_values().flatten() {

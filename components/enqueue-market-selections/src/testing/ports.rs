@@ -5,6 +5,7 @@ use crate::input::Selection;
 use crate::ports::Ports;
 use chrono::{DateTime, FixedOffset, TimeDelta, Utc};
 use serde_json::{Value, json};
+use std::time::Duration;
 use worker_kit::platform::table::{Key, Page, Predicate, Update};
 use worker_kit::platform::{Error, ErrorKind};
 use worker_kit::services::campaign::{Campaign, Market};
@@ -56,13 +57,13 @@ impl World {
             return if codes.len() == count {
                 Ok(codes.clone())
             } else {
-                Err(refused("code", 422, "another reservation"))
+                Err(refused("code", 409, r#"{"error":{"code":"RESERVATION_DIFFERS","message":"another reservation"}}"#))
             };
         }
         let mut pool = self.pool.borrow_mut();
         let free: Vec<_> = pool.iter_mut().filter(|(_, state)| *state == State::Free).take(count).collect();
         if free.len() < count {
-            return Err(refused("code", 409, "too few codes"));
+            return Err(refused("code", 409, r#"{"error":{"code":"TOO_FEW_CODES","message":"too few codes"}}"#));
         }
         let take = |(code, state): &mut (String, State)| {
             *state = State::Reserved;
@@ -196,6 +197,11 @@ impl Ports for World {
             Ok(bodies.into_iter().take(if is_half { half } else { usize::MAX }).map(&mut send).collect())
         };
         self.call(down(), sent).await
+    }
+
+    async fn sleep(&self, time: Duration) {
+        self.pass(TimeDelta::from_std(time).unwrap());
+        super::world::yield_now().await;
     }
 
     fn now(&self) -> DateTime<Utc> {

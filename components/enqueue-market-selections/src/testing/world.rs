@@ -247,7 +247,7 @@ impl World {
 }
 
 /// Lets other tasks run first.
-async fn yield_now() {
+pub async fn yield_now() {
     let mut yielded = false;
     std::future::poll_fn(|context| {
         if yielded {

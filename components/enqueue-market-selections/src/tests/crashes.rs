@@ -37,6 +37,7 @@ fn check(world: &World, best: &[String]) {
     let plan = world.plans().remove("one").unwrap();
     assert_eq!(plan.iter().map(|(fan, _)| fan.clone()).collect::<Vec<_>>(), best, "the best have won");
     world.check_told("one");
+    world.check_all_told();
     world.check_sound();
     assert_eq!(world.reserved_count(), 500, "nothing is reserved twice");
     assert_eq!(world.orphans(), [""; 0]);
@@ -111,10 +112,33 @@ fn a_task_that_is_given_up_at_any_of_its_calls_blocks_no_other() {
             attempt(&world, &selection("two"), None).output();
         }
         world.check_told("two");
+        world.check_all_told();
         world.check_sound();
         let winners: usize = world.plans().values().map(Vec::len).sum();
         assert_eq!((winners, world.orphans().len()), (400, 0), "call {step}");
         assert!(world.reserved_count() <= 500, "call {step}");
+    }
+}
+
+/// As the test before; but the next task fails or dies at each of its calls, too.
+#[test]
+fn the_task_that_tells_anothers_winners_may_fail_or_die_at_each_of_its_calls() {
+    let died = || {
+        let world = world();
+        attempt(&world, &selection("one"), Some((20, Fault::Crash)));
+        assert!(!world.heads()[0].queued && world.messages().iter().all(|message| !message.verdict));
+        world.pass(chrono::TimeDelta::minutes(16));
+        world
+    };
+    let calls = run(&died(), "two", &[]);
+    for step in 0..calls {
+        for fault in Fault::ALL {
+            let world = died();
+            run(&world, "two", &[(step, fault)]);
+            world.check_told("two");
+            world.check_all_told();
+            world.check_sound();
+        }
     }
 }
 

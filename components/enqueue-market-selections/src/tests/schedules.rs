@@ -118,6 +118,7 @@ impl Schedule {
             assert!(self.over.contains(&task));
         }
         self.world.messages().iter().for_each(|message| self.world.deliver(message));
+        self.world.check_all_told();
         self.world.check_sound();
         let winners: usize = self.world.plans().values().map(Vec::len).sum();
         assert!(winners as u64 <= self.most, "{winners} winners of at most {}", self.most);

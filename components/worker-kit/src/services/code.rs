@@ -10,6 +10,9 @@ use std::collections::HashSet;
 /// Codes in one reservation (data flow: 20,000).
 pub const MAX_PER_RESERVATION: usize = 20_000;
 
+/// The code of the error that says that there are too few codes left.
+pub const TOO_FEW_CODES: &str = "TOO_FEW_CODES";
+
 /// Codes of one page, and of one request that assigns.
 pub const MAX_PER_PAGE: usize = 1_000;
 
@@ -78,7 +81,7 @@ impl<'a> CodeService<'a> {
     }
 
     /// Reserves `count` codes for a market, at most [`MAX_PER_RESERVATION`], or none:
-    /// [`ServiceError::is_conflict`] says that there are too few. The same reservation again answers the same codes, so
+    /// [`TOO_FEW_CODES`] is the code of an error that says that there are too few. The same reservation again answers the same codes, so
     /// a request whose answer was lost can be repeated.
     pub async fn reserve(
         &self,
@@ -158,10 +161,11 @@ mod tests {
 
     #[test]
     fn too_few_codes_are_told_from_what_else_a_service_refuses() {
-        let error = |status| ServiceError::from_answer(AnswerSummary::new("code", status, "too few"), None);
-        assert!(error(409).is_conflict());
-        for status in [400, 404, 422, 500, 503] {
-            assert!(!error(status).is_conflict(), "{status}");
-        }
+        let error = |code| {
+            let body = format!(r#"{{"error":{{"code":"{code}","message":"why"}}}}"#);
+            ServiceError::from_answer(AnswerSummary::new("code", 409, &body), None)
+        };
+        assert!(error(TOO_FEW_CODES).has_code(TOO_FEW_CODES));
+        assert!(!error("RESERVATION_DIFFERS").has_code(TOO_FEW_CODES));
     }
 }

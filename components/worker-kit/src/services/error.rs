@@ -136,9 +136,9 @@ impl ServiceError {
         matches!(self, Self::Refused(AnswerSummary { status: 404, .. }))
     }
 
-    /// The status of an answer that says *not as things are*: of a reservation, that there are too few codes.
-    pub fn is_conflict(&self) -> bool {
-        matches!(self, Self::Refused(AnswerSummary { status: 409, .. }))
+    /// Whether the service refused for the reason of this code, the `error.code` of its answer.
+    pub fn has_code(&self, code: &str) -> bool {
+        matches!(self, Self::Refused(summary) if summary.code == code)
     }
 }
 

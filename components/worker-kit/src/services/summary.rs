@@ -14,6 +14,8 @@ pub struct AnswerSummary {
     pub service: &'static str,
     /// The HTTP status.
     pub status: u16,
+    /// `error.code` of the body, for programs; else empty.
+    pub code: String,
     /// `error.message` or `message` of the body, else the body: the first line, 200 characters at most.
     pub said: String,
 }
@@ -26,7 +28,8 @@ impl AnswerSummary {
             _ => serde_json::from_str(body).unwrap_or_default(),
         };
         let said = json.pointer("/error/message").or_else(|| json.get("message")).and_then(Value::as_str);
-        Self { service, status, said: first_line(said.unwrap_or(body)) }
+        let code = json.pointer("/error/code").and_then(Value::as_str).unwrap_or_default().to_owned();
+        Self { service, status, code, said: first_line(said.unwrap_or(body)) }
     }
 
     /// `the entry service answered with status 200`.
