@@ -3,6 +3,7 @@
 use fake_services::Service;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::process::Stdio;
 use tests::programs::host_adapters;
 use tests::{OPERATOR_TOKEN, TestHost, entry, wait};
@@ -59,10 +60,9 @@ async fn prepare(host: &TestHost) {
     wait::eventually("all entries", async || (entries.count() == MARKETS * FANS).then_some(())).await;
 }
 
-/// Selects the winners of all markets, as an operator does; returns the exit code and the executions.
-async fn select(host: &TestHost) -> (i32, Vec<Value>) {
-    let inputs: Vec<_> =
-        (0..MARKETS).map(|number| json!({ "campaignId": CAMPAIGN, "marketId": market(number) })).collect();
+/// Selects the winners of markets, as an operator does; returns the exit code and the executions.
+async fn select(host: &TestHost, markets: Range<usize>) -> (i32, Vec<Value>) {
+    let inputs: Vec<_> = markets.map(|number| json!({ "campaignId": CAMPAIGN, "marketId": market(number) })).collect();
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("markets.json");
     std::fs::write(&file, json!(inputs).to_string()).unwrap();
@@ -87,7 +87,7 @@ async fn verdicts(host: &TestHost, number: usize) -> Vec<(Value, Value)> {
 async fn req_010_three_of_44_markets_fail_and_the_others_finish() {
     let host = TestHost::start().await;
     prepare(&host).await;
-    let (code, executions) = select(&host).await;
+    let (code, executions) = select(&host, 0..MARKETS).await;
     assert_eq!((code, executions.len()), (1, MARKETS), "some have failed: {executions:?}");
     for (number, execution) in executions.iter().enumerate() {
         let state = if FAILING.contains(&number) { "failed" } else { "succeeded" };
@@ -123,4 +123,23 @@ async fn req_010_three_of_44_markets_fail_and_the_others_finish() {
         }
     }
     assert_eq!(host.fakes.violations(), Vec::<String>::new());
+}
+
+/// The Campaign Service says so itself: that is no outage, and other selections begin.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn markets_that_nobody_knows_fail_at_once_and_pause_nothing() {
+    let host = TestHost::start().await;
+    let (code, executions) = select(&host, MARKETS..MARKETS + 6).await;
+    assert_eq!((code, executions.len()), (1, 6));
+    for execution in executions {
+        assert_eq!((&execution["state"], &execution["attempts"]), (&json!("failed"), &json!(1)), "{execution:#}");
+        assert!(execution["cause"].as_str().unwrap().contains("CAMPAIGN_NOT_FOUND"), "{execution:#}");
+    }
+    let metrics = host.http().get(host.gateway_url("/metrics")).send().await.unwrap().text().await.unwrap();
+    let calls: Vec<_> = metrics.lines().filter(|line| line.starts_with("registration_call_seconds_count")).collect();
+    let of_selections = |outcome: &str| {
+        let is_of = |line: &&&str| line.contains("enqueue-market-selections") && line.contains(outcome);
+        calls.iter().filter(is_of).count()
+    };
+    assert_eq!((of_selections(r#"outcome="outage""#), of_selections(r#"outcome="ok""#)), (0, 1), "{calls:#?}");
 }

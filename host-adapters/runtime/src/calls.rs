@@ -11,17 +11,25 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
 
+/// How long the call of an event goes on, at most, after whoever waited for it has gone: a task that was stopped, a shard
+/// whose lease was lost.
+const LOOK: Duration = Duration::from_secs(1);
+
 /// The calls in flight of one instance, with their deadlines and replies.
 pub(crate) struct Calls {
     in_flight: Mutex<HashMap<u64, (Instant, Reply)>>,
     next: AtomicU64,
     timeout: Duration,
+    /// Whether there is one call at a time: an instance that serves several does not end for one that nobody waits for.
+    is_alone: bool,
     outages: Outages,
 }
 
 impl Calls {
     pub(crate) fn new(version: &Version, outages: Outages) -> Self {
-        Self { in_flight: Mutex::default(), next: AtomicU64::new(0), timeout: version.limits.request_timeout, outages }
+        let limits = &version.limits;
+        let (timeout, is_alone) = (limits.request_timeout, limits.max_instance_concurrent_reuse_count == 1);
+        Self { in_flight: Mutex::default(), next: AtomicU64::new(0), timeout, is_alone, outages }
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<u64, (Instant, Reply)>> {
@@ -38,21 +46,24 @@ impl Calls {
         self.lock().remove(&call).map(|(_, reply)| reply)
     }
 
-    /// Waits until a call has exceeded its time limit.
+    /// Waits until a call has exceeded its time limit, or nobody waits for it any more.
     pub(crate) async fn expired(&self) {
         loop {
-            tokio::time::sleep_until(self.next_deadline()).await;
+            tokio::time::sleep_until(self.next_look()).await;
             let now = Instant::now();
-            if self.lock().values().any(|(deadline, _)| *deadline <= now) {
+            let is_over =
+                |(deadline, reply): &(Instant, Reply)| *deadline <= now || self.is_alone && reply.is_abandoned();
+            if self.lock().values().any(is_over) {
                 return;
             }
         }
     }
 
     /// No call expires before this time, not even one that begins later.
-    fn next_deadline(&self) -> Instant {
+    fn next_look(&self) -> Instant {
         let earliest = self.lock().values().map(|(deadline, _)| *deadline).min();
-        earliest.unwrap_or_else(|| Instant::now() + self.timeout)
+        let deadline = earliest.unwrap_or_else(|| Instant::now() + self.timeout);
+        if self.is_alone { deadline.min(Instant::now() + LOOK) } else { deadline }
     }
 
     pub(crate) fn called<T>(&self, result: Result<T, CallError>, version: &Version) -> Called<T> {

@@ -47,6 +47,15 @@ pub(crate) enum Reply {
 }
 
 impl Reply {
+    /// Whether nobody waits for the answer to an event. (A client that hangs up ends no instance.)
+    pub(crate) fn is_abandoned(&self) -> bool {
+        match self {
+            Self::Batch(reply) => reply.is_closed(),
+            Self::Request(reply) => reply.is_closed(),
+            Self::Http(_) => false,
+        }
+    }
+
     /// Answers that the call failed. It is not an error if the caller does not wait any more.
     pub(crate) fn fail(self, error: CallError, version: &Version, found: &Outages) {
         let (digest, outages, refusing) = (version.digest.clone(), found.list(), found.refusing());

@@ -68,7 +68,9 @@ async fn a_queue_with_another_time_is_named_with_both_values_and_served() {
     assert!(matches!(*lines, ["queues: answers", line] if line.contains(&said)), "{lines:?}");
     assert!(lines[1].contains("set-queue-attributes --queue-url http://queues/userInfoQueue"), "{lines:?}");
 
-    let mut up = Up::start_with("WARN", |command, _| drop(command.args(["--runtime-config", &config])));
+    let mut up = Up::start_with("WARN", |command, _| {
+        command.args(["--runtime-config", &config]);
+    });
     let (_, _, log) = up.stop();
     assert_eq!(log.lines().filter(|line| line.contains(&said)).count(), 1, "{log}");
 }

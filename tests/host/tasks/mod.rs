@@ -141,8 +141,12 @@ async fn executions_are_listed_page_by_page_and_stopped() {
 
     let (status, stopped) = host.ask(Method::DELETE, "errand/long", "").await;
     assert_eq!((status, &stopped["state"], &stopped["cause"]), (200, &json!("stopped"), &json!("stopped by operator")));
-    wait::eventually("the end of its work", async || host.metrics().await.contains(r#"outcome="lost""#).then_some(()))
-        .await;
+    wait::eventually("the end of its work", async || {
+        let metrics = host.metrics().await;
+        let ended = [r#"outcome="lost""#, r#"registration_instances{worker="errand"} 0"#];
+        ended.iter().all(|it| metrics.contains(it)).then_some(())
+    })
+    .await;
     assert_eq!(host.ask(Method::DELETE, "errand/e0", "").await.1["state"], "succeeded", "it had ended");
 }
 

@@ -41,12 +41,12 @@ pub struct Market {
 }
 
 impl Answer for Campaign {
-    // Not `status`, which many a health page has.
-    const MEMBERS: &[&str] = &["slug"];
+    // Not `status`, which many a health page has. By `error` the service says that it knows no such campaign.
+    const MEMBERS: &[&str] = &["slug", "error"];
 }
 
 impl Answer for Market {
-    const MEMBERS: &[&str] = &["ticketer"];
+    const MEMBERS: &[&str] = &["ticketer", "error"];
 }
 
 /// A whole number, also as one that is written with a fraction of 0, as of a service that counts in doubles.

@@ -43,7 +43,7 @@ impl Backend for StepFunctionsConfig {
         self.aws.address()
     }
 
-    fn faults(&self) -> Vec<(&'static str, String)> {
+    fn faults(&self, _declared: &Declared) -> Vec<(&'static str, String)> {
         match self.worker_name.as_deref().map(|name| name.chars().count()) {
             None | Some(1..=MAX_HOST_CHARS) => Vec::new(),
             Some(_) => {

@@ -20,10 +20,11 @@ use tests::wait::eventually;
 use tokio::task::JoinHandle;
 
 type Answer = Result<Response, CallError>;
+type Rule = dyn Fn(&str, u32) -> BoxFuture<'static, Answer> + Send + Sync;
 
 /// A worker that answers with a function of market and attempt, and keeps what it was asked.
 struct Worker {
-    answer: Box<dyn Fn(&str, u32) -> BoxFuture<'static, Answer> + Send + Sync>,
+    answer: Box<Rule>,
     asked: Mutex<Vec<Request>>,
 }
 

@@ -78,7 +78,7 @@ pub async fn run(options: Options) -> Result<bool> {
         if options.keep {
             let (addresses, folder) = (host.endpoint().addresses().await?, folder.path());
             let kept = Kept { host: &options.host, addresses, folder, fakes: &fakes, secrets: &secrets, example };
-            progress.say(&kept.told(&SERVICES)?);
+            progress.say(&kept.told(&faults::SERVICES)?);
             interrupts.next().await;
         }
     }
@@ -240,23 +240,27 @@ impl<'a> Stage<'a> {
         let wanted = check::wanted(world, &outcomes, &[]);
         let ran = selecting.run(&wanted, kills_in_selection(options, world), &host.killer(), progress).await?;
         let settled = self.settle(options, world, load, world.registrations.len(), &ran.changes, progress).await?;
+        selecting.wait_for_codes().await?;
+        // A host that was restarted may repeat what it has done.
+        let undisturbed = host.restarts() == restarts;
+        let sent = undisturbed.then_some(&sent);
+        let found = selection::read(contests, &ran, sent, &self.services, &self.operator, self.fakes, options.servers);
+        let found = found.await?;
+        let spoils = if options.inject { Some(self.spoil(world, contests).await?) } else { None };
+        Ok((Selected { ran, found, spoils, undisturbed }, settled))
+    }
+
+    /// Spoils the outcome of the selection.
+    async fn spoil(&self, world: &World, contests: &[Contest<'_>]) -> Result<Spoils> {
         let mut items = ByEntry::default();
         for campaign in world.selected_campaigns() {
             for (fan, item) in check::items(&self.checker, campaign).await? {
                 items.insert(campaign, &fan, item);
             }
         }
-        selecting.wait_for_codes(&items).await?;
-        // A host that was restarted may repeat what it has done.
-        let undisturbed = host.restarts() == restarts;
-        let sent = undisturbed.then_some(&sent);
-        let found = selection::read(contests, &ran, sent, &self.services, &self.operator, self.fakes, options.servers);
-        let found = found.await?;
-        let spoils = if options.inject { Some(Spoils::choose(contests, &items)?) } else { None };
-        if let Some(spoils) = &spoils {
-            spoils.spoil(contests, &items, &self.resolver).await?;
-        }
-        Ok((Selected { ran, found, spoils, undisturbed }, settled))
+        let spoils = Spoils::choose(contests, &items)?;
+        spoils.spoil(contests, &items, &self.resolver).await?;
+        Ok(spoils)
     }
 
     fn disturbance<'s>(&'s self, options: &'s Options) -> Disturbance<'s> {

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 /// For how long a call is repeated while the host is away, restarts or is throttled.
 const PATIENCE: Duration = Duration::from_secs(120);
 const PAUSE: Duration = Duration::from_millis(50);
+const TOO_MANY: StatusCode = StatusCode::TOO_MANY_REQUESTS;
 /// Most messages that are looked at.
 const MOST_PEEKED: usize = 100_000;
 
@@ -197,7 +198,7 @@ impl Gateway {
                             .with_context(|| format!("{path}: not a gateway's response"));
                     }
                 }
-                Ok(response) if response.status().is_client_error() => {
+                Ok(response) if response.status().is_client_error() && response.status() != TOO_MANY => {
                     let status = response.status();
                     bail!("{path}: the gateway answers {status}: {}", response.text().await.unwrap_or_default());
                 }

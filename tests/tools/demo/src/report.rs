@@ -202,8 +202,8 @@ mod tests {
 
     /// A run of at most ten seconds' arrivals has no phase at full speed.
     #[test]
-    fn a_phase_without_registrations_has_no_rate_to_show() {
-        let rate = |count| Phase { count, took: Duration::from_millis(500) }.rate();
+    fn a_part_without_registrations_has_no_rate_to_show() {
+        let rate = |count| Sent { count, took: Duration::from_millis(500) }.rate();
         assert_eq!((rate(0), rate(9).as_deref()), (None, Some("18 /s")));
     }
 }

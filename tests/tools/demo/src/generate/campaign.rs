@@ -33,6 +33,8 @@ pub struct Campaign {
     pub kind: Kind,
     /// Ids of its markets.
     pub markets: Vec<String>,
+    /// The part of the fans who name one market and no other, beyond those who do by chance.
+    pub one_market: f64,
     /// Its fields apart from email, phone and markets.
     pub extras: Extras,
 }
@@ -104,7 +106,9 @@ fn campaign(index: usize, kind: Kind) -> Campaign {
         opt_in: index % 4 < 3,
         note: index % 5 == 1,
     };
-    Campaign { slug: format!("demo-artist-{index:02}"), id, kind, markets, extras }
+    // Winners of the largest campaign are selected. Whoever wins two markets takes a seat of both.
+    let one_market = if index == 0 { 0.9 } else { 0.0 };
+    Campaign { slug: format!("demo-artist-{index:02}"), id, kind, markets, one_market, extras }
 }
 
 impl Campaign {

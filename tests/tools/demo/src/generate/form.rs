@@ -43,7 +43,7 @@ pub fn fill(campaign: &Campaign, fan: &Fan, origin: &Origin, random: &mut StdRng
     let shouted = Written { canonical: fan.email.clone(), casual: format!(" {} ", fan.email.to_uppercase()) };
     form.text("email", &shouted, random);
     form.text("phone", &origin.phone, random);
-    form.markets(&campaign.markets, random);
+    form.markets(campaign, random);
     if campaign.extras.postal_code && random.random_bool(0.8) {
         form.text("postalCode", &origin.postal_code, random);
     }
@@ -72,8 +72,10 @@ impl Form {
     }
 
     /// Some of the markets in any order, sometimes one of them twice.
-    fn markets(&mut self, markets: &[String], random: &mut StdRng) {
-        let count = random.random_range(1..=markets.len().max(1));
+    fn markets(&mut self, campaign: &Campaign, random: &mut StdRng) {
+        let markets = &campaign.markets;
+        let one = campaign.one_market > 0.0 && random.random_bool(campaign.one_market);
+        let count = if one { 1 } else { random.random_range(1..=markets.len().max(1)) };
         let chosen: Vec<&String> = markets.sample(random, count).collect();
         let mut entered = chosen.clone();
         if random.random_bool(0.1) {

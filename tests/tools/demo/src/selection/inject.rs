@@ -27,16 +27,17 @@ pub struct Spoils {
 }
 
 impl Spoils {
-    /// Chooses them from the fans of the first market with codes of its own.
+    /// Chooses them from the fans of the market with codes of its own that has most winners.
     pub fn choose(contests: &[Contest<'_>], items: &ByEntry<Item>) -> Result<Self> {
-        let unique = |contest: &&Contest<'_>| contest.selection.shared_code.is_none() && !contest.fails();
-        let contest = contests.iter().find(unique).context("no selection can be spoilt")?;
-        let item = |fan: &str| items.get((contest.campaign(), fan));
-        let won = |fan: &&&str| {
-            item(fan).is_some_and(|it| it.verdict == true && it.market.as_deref() == Some(contest.market()))
+        let won = |contest: &Contest<'_>, fan: &str| {
+            let item = items.get((contest.campaign(), fan));
+            item.is_some_and(|it| it.verdict == true && it.market.as_deref() == Some(contest.market()))
         };
-        let lost = |fan: &&&str| item(fan).is_some_and(|it| it.verdict == false);
-        let mut winners = contest.ranked.iter().filter(won).map(ToString::to_string);
+        let unique = contests.iter().filter(|it| it.selection.shared_code.is_none());
+        let winners = |contest: &&Contest<'_>| contest.ranked.iter().filter(|fan| won(contest, fan)).count();
+        let contest = unique.max_by_key(winners).context("no selection can be spoilt")?;
+        let lost = |fan: &&&str| items.get((contest.campaign(), fan)).is_some_and(|it| it.verdict == false);
+        let mut winners = contest.ranked.iter().filter(|fan| won(contest, fan)).map(ToString::to_string);
         // The worst of all, so that they rank below every winner.
         let mut losers = contest.ranked.iter().rev().filter(lost).map(ToString::to_string);
         let few = "too few fans to spoil a selection";

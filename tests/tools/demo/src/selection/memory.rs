@@ -1,19 +1,18 @@
 //! The memory of the host, as the system counts it.
 
 use anyhow::{Context, Result};
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 use tokio::task::JoinHandle;
 
 const POLL: Duration = Duration::from_millis(100);
+/// How long the host may take to be back after a kill.
+const PATIENCE: Duration = Duration::from_secs(120);
 
-/// Measures the resident memory of a process from now on, and keeps the greatest value.
+/// Measures the resident memory of a process from now on.
 pub struct Memory {
-    process_id: PathBuf,
-    before: u64,
-    greatest: Arc<AtomicU64>,
+    seen: Arc<Mutex<Measured>>,
     task: JoinHandle<()>,
 }
 
@@ -29,28 +28,33 @@ pub struct Measured {
 }
 
 impl Memory {
-    /// Begins to measure the process whose id is in a file.
-    pub fn watch(process_id: &Path) -> Result<Self> {
-        let before = resident(process_id)?;
-        let (greatest, path) = (Arc::new(AtomicU64::new(before)), process_id.to_owned());
-        let seen = greatest.clone();
+    /// Begins to measure the process whose id is in a file. While it is killed and restarted, there is nothing to see.
+    pub async fn watch(process_id: &Path) -> Result<Self> {
+        let deadline = Instant::now() + PATIENCE;
+        let before = loop {
+            match resident(process_id) {
+                Err(_) if Instant::now() < deadline => tokio::time::sleep(POLL).await,
+                before => break before?,
+            }
+        };
+        let seen = Arc::new(Mutex::new(Measured { before, greatest: before, after: before }));
+        let (path, sink) = (process_id.to_owned(), seen.clone());
         let task = tokio::spawn(async move {
             loop {
-                // While the host is killed and restarted, there is nothing to see.
                 if let Ok(now) = resident(&path) {
-                    seen.fetch_max(now, Ordering::Relaxed);
+                    let mut seen = sink.lock().unwrap_or_else(PoisonError::into_inner);
+                    (seen.greatest, seen.after) = (seen.greatest.max(now), now);
                 }
                 tokio::time::sleep(POLL).await;
             }
         });
-        Ok(Self { process_id: process_id.to_owned(), before, greatest, task })
+        Ok(Self { seen, task })
     }
 
     /// Ends the measurement.
-    pub fn measured(self) -> Result<Measured> {
+    pub fn measured(self) -> Measured {
         self.task.abort();
-        let after = resident(&self.process_id)?;
-        Ok(Measured { before: self.before, greatest: self.greatest.load(Ordering::Relaxed).max(after), after })
+        *self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -80,13 +84,13 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("id");
         std::fs::write(&file, std::process::id().to_string()).unwrap();
-        let memory = Memory::watch(&file).unwrap();
+        let memory = Memory::watch(&file).await.unwrap();
         let touched = vec![1_u8; 64 << 20];
         tokio::time::sleep(3 * POLL).await;
         assert!(std::hint::black_box(&touched).iter().all(|byte| *byte == 1));
         drop(touched);
-        let measured = memory.measured().unwrap();
+        let measured = memory.measured();
         assert!(measured.before > 0 && measured.grown() > 32 << 20, "{measured:?}");
-        assert!(Memory::watch(&folder.path().join("none")).is_err());
+        assert!(resident(&folder.path().join("none")).is_err());
     }
 }

@@ -4,7 +4,7 @@ use super::change::{self, Change};
 use super::found::{Ended, Task};
 use super::memory::{Measured, Memory};
 use super::rank::Contest;
-use crate::check::{ByEntry, Item, Name, Wanted};
+use crate::check::{Name, Wanted};
 use crate::gateway::{Execution, Gateway};
 use crate::generate::World;
 use crate::host::Killer;
@@ -15,7 +15,7 @@ use host_adapters_records::documents::ReplaceOne;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -127,7 +127,7 @@ impl Selecting<'_> {
         killer: &Killer,
         progress: &Progress,
     ) -> Result<Ran> {
-        let memory = Memory::watch(self.process_id)?;
+        let memory = Memory::watch(self.process_id).await?;
         let (began, mut changes) = (now_ms(), change::draw(self.contests, wanted, self.seed));
         for contest in self.contests {
             let input = json!({ "campaignId": contest.campaign(), "marketId": contest.market() });
@@ -139,7 +139,7 @@ impl Selecting<'_> {
         };
         let (executions, (), ()) = tokio::try_join!(self.wait_for_tasks(progress), self.change(&mut changes), killed)?;
         self.wait_for_verdicts(progress).await?;
-        let (last, memory) = (now_ms(), memory.measured()?);
+        let (last, memory) = (now_ms(), memory.measured());
         let ended_at = executions.iter().filter_map(|execution| execution.ended_ms).max().unwrap_or(began);
         let ended = self.contests.iter().zip(&executions).map(|(contest, execution)| {
             let name = (contest.campaign().to_owned(), contest.market().to_owned());
@@ -217,15 +217,17 @@ impl Selecting<'_> {
     }
 
     /// Waits until the Code Service knows the winners' codes as assigned, or for a minute.
-    pub async fn wait_for_codes(&self, items: &ByEntry<Item>) -> Result<()> {
+    pub async fn wait_for_codes(&self) -> Result<()> {
         let began = Instant::now();
-        let shared: Vec<_> = self.contests.iter().filter_map(|it| it.selection.shared_code.as_ref()).collect();
-        let codes = items.names().filter_map(|name| items.get(name)?.access_code.as_ref());
-        let mut missing: Vec<&String> = codes.filter(|code| !shared.contains(code)).collect();
+        let mut missing = BTreeSet::new();
+        for contest in self.contests.iter().filter(|it| it.selection.shared_code.is_none()) {
+            let codes = self.services.entry_codes(contest.campaign(), contest.market()).await?;
+            missing.extend(codes.into_iter().map(|(_, code)| code.value));
+        }
         while !missing.is_empty() && began.elapsed() < LATE_CODES {
             for campaign in self.world.selected_campaigns() {
                 let assigned = self.services.assigned_codes(campaign).await?;
-                missing.retain(|code| !assigned.contains(*code));
+                missing.retain(|code| !assigned.contains(code));
             }
             if !missing.is_empty() {
                 tokio::time::sleep(POLL).await;

@@ -147,14 +147,16 @@ impl Selection {
                 || "nothing was reported".to_owned(),
                 |it| format!("{}, PROCESSED: {}, FAILED: {}, TOTAL: {}", it.status, it.processed, it.failed, it.total),
             );
-            (format!("  {}", outcome.market), told)
+            (format!("  {}", outcome.market), format!("{told}; {} with its codes", outcome.winners))
         };
         let winners: usize = self.markets.iter().map(|outcome| outcome.winners).sum();
+        let seats: usize = self.markets.iter().filter_map(|outcome| Some(outcome.stats.as_ref()?.processed)).sum();
         let Measured { before, greatest, after } = self.memory;
-        let mut rows = vec![(
-            "selection".to_owned(),
-            format!("{winners} winners, {} entries changed by their fans meanwhile", self.changed),
-        )];
+        let (empty, changed) = (seats.saturating_sub(winners), self.changed);
+        let told = format!(
+            "{winners} winners, who won {empty} seats of other markets, too; {changed} entries changed meanwhile"
+        );
+        let mut rows = vec![("selection".to_owned(), told)];
         rows.extend(self.markets.iter().map(market));
         rows.extend([
             (
