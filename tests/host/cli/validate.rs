@@ -25,7 +25,11 @@ fn five_diagnostics_are_reported_at_once_with_their_places() {
         ("gateway_token = \"{{ save_entries_token }}\"", "gateway_token = \"{{ save_token }}\"", "\"save_token\""),
         ("type = \"sqs\"\nqueue = \"userInfoQueue\"", "type = \"kinesys\"\nqueue = \"userInfoQueue\"", "\"kinesys\""),
         ("queues = { retryScoreQueue = \"send\" }", "queues = { retryQueue = \"send\" }", "\"retryQueue\""),
-        ("batch_window_secs = 1\n", "", "batch_window_secs"),
+        (
+            "queue = \"saveEntriesQueue\"\nbatch_size = 25\nbatch_window_secs = 1\n",
+            "queue = \"saveEntriesQueue\"\nbatch_size = 25\n",
+            "batch_window_secs",
+        ),
     ];
     let mut planted = text;
     for (right, wrong, _) in diagnostics {
