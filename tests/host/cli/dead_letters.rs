@@ -155,7 +155,7 @@ async fn dead_letters_are_dropped_only_with_yes() {
 async fn queues_shows_the_beginnings_of_messages_and_all_of_them_with_full() {
     let host = TestHost::with(|app| app.components.get_mut(WORKER).unwrap().sources.clear()).await;
     let end = "the end of the message";
-    let body = json!({"globalUserId": "fan-1", "email": "x".repeat(300), "last": end}).to_string();
+    let body = json!({"aFan": "fan-1", "email": "x".repeat(300), "last": end}).to_string();
     host.queue(QUEUE, std::slice::from_ref(&body)).await;
     for json in [None, Some("--json")] {
         let shown = operator(&host, &[&["queues", QUEUE][..], json.as_slice()].concat());

@@ -26,8 +26,8 @@ fn five_diagnostics_are_reported_at_once_with_their_places() {
         ("type = \"sqs\"\nqueue = \"userInfoQueue\"", "type = \"kinesys\"\nqueue = \"userInfoQueue\"", "\"kinesys\""),
         ("queues = { retryScoreQueue = \"send\" }", "queues = { retryQueue = \"send\" }", "\"retryQueue\""),
         (
-            "queue = \"saveEntriesQueue\"\nbatch_size = 25\nbatch_window_secs = 1\n",
-            "queue = \"saveEntriesQueue\"\nbatch_size = 25\n",
+            "batch_size = 25\nbatch_window_secs = 1\nmax_concurrency = 8\n\n[variables.retry_score_token]",
+            "batch_size = 25\nmax_concurrency = 8\n\n[variables.retry_score_token]",
             "batch_window_secs",
         ),
     ];
