@@ -125,7 +125,7 @@ async fn req_010_three_of_44_markets_fail_and_the_others_finish() {
     assert_eq!(host.fakes.violations(), Vec::<String>::new());
 }
 
-/// The Campaign Service says so itself: that is no outage, and other selections begin.
+/// The Campaign Service says so itself: that is not an outage, and other selections begin.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn markets_that_nobody_knows_fail_at_once_and_pause_nothing() {
     let host = TestHost::start().await;

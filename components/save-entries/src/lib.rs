@@ -18,9 +18,8 @@ mod tests;
 use plan::Input;
 use ports::{Live, Ports};
 use record::Record;
-use serde_json::json;
 use worker_kit::services::EntryService;
-use worker_kit::{BatchWorker, Call, Disposition, Event, Failure};
+use worker_kit::{BatchWorker, Call, Disposition, Event, Failure, batch};
 
 /// The worker.
 pub struct SaveEntries;
@@ -31,7 +30,7 @@ impl BatchWorker for SaveEntries {
     async fn handle(batch: Vec<Event>, call: &Call) -> Result<Vec<Disposition>, Failure> {
         let _span = call.span("replicateEntries");
         let dispositions = handle(&Live { service: EntryService::new(call), call }, batch).await;
-        call.info("Entries replicated", count(&dispositions));
+        call.info("Entries replicated", batch::counts(&dispositions));
         Ok(dispositions)
     }
 }
@@ -40,30 +39,10 @@ worker_kit::batch_worker!(SaveEntries);
 
 /// Handles a batch, through the given ports.
 pub async fn handle(ports: &impl Ports, batch: Vec<Event>) -> Vec<Disposition> {
-    let mut dispositions = vec![Disposition::retry("the record was not planned"); batch.len()];
-    let mut inputs = Vec::with_capacity(batch.len());
-    for (index, (event, disposition)) in batch.into_iter().zip(&mut dispositions).enumerate() {
-        match event.json().and_then(Record::new) {
-            Ok(record) => inputs.push(Input { index, attempt: event.attempt, record }),
-            Err(reason) => *disposition = Disposition::Reject(reason),
-        }
-    }
-    for (index, settled) in replicate::replicate(ports, inputs).await {
-        if let Some(disposition) = dispositions.get_mut(index) {
-            *disposition = settled;
-        }
-    }
-    dispositions
-}
-
-/// The counts of a batch's dispositions, for the log.
-pub fn count(dispositions: &[Disposition]) -> serde_json::Value {
-    let count = |wanted: fn(&Disposition) -> bool| dispositions.iter().filter(|it| wanted(it)).count();
-    json!({
-        "received": dispositions.len(),
-        "processed": count(|it| matches!(it, Disposition::Ack)),
-        "failed": count(|it| matches!(it, Disposition::Retry(_) | Disposition::GiveUp(_))),
-        "rejected": count(|it| matches!(it, Disposition::Reject(_))),
-        "skipped": count(|it| matches!(it, Disposition::Skip(_))),
+    let read = |event: &Event| Ok((event.attempt, event.json().and_then(Record::new)?));
+    batch::handle_readable(batch, read, async |records| {
+        let input = |(index, (attempt, record))| Input { index, attempt, record };
+        replicate::replicate(ports, records.into_iter().map(input).collect()).await
     })
+    .await
 }

@@ -16,9 +16,9 @@ mod verdict;
 
 use ports::{Live, Ports};
 use selection::Selection;
-use serde_json::json;
+use serde_json::Value;
 use worker_kit::services::EntryService;
-use worker_kit::{BatchWorker, Call, Disposition, Event, Failure};
+use worker_kit::{BatchWorker, Call, Disposition, Event, Failure, batch};
 
 /// The worker.
 pub struct SaveSelections;
@@ -29,7 +29,7 @@ impl BatchWorker for SaveSelections {
     async fn handle(batch: Vec<Event>, call: &Call) -> Result<Vec<Disposition>, Failure> {
         let _span = call.span("saveSelections");
         let dispositions = handle(&Live { service: EntryService::new(call), call }, batch).await;
-        call.info("Selections saved", count(&dispositions));
+        call.info("Selections saved", counts(&dispositions));
         Ok(dispositions)
     }
 }
@@ -38,32 +38,16 @@ worker_kit::batch_worker!(SaveSelections);
 
 /// Handles a batch, through the given ports.
 pub async fn handle(ports: &impl Ports, batch: Vec<Event>) -> Vec<Disposition> {
-    let mut dispositions = vec![Disposition::retry("the record was not planned"); batch.len()];
-    let mut selections = Vec::with_capacity(batch.len());
-    for (index, (event, disposition)) in batch.into_iter().zip(&mut dispositions).enumerate() {
-        match event.json().and_then(Selection::new) {
-            Ok(selection) => selections.push((index, selection)),
-            Err(reason) => *disposition = Disposition::Reject(reason),
-        }
-    }
-    for (index, settled) in save::save(ports, selections).await {
-        if let Some(disposition) = dispositions.get_mut(index) {
-            *disposition = settled;
-        }
-    }
-    dispositions
+    let read = |event: &Event| event.json().and_then(Selection::new);
+    batch::handle_readable(batch, read, async |selections| save::save(ports, selections).await).await
 }
 
 /// The counts of a batch's dispositions, for the log. `FAILED` are winners who hold another code: they are among the
 /// skipped.
-fn count(dispositions: &[Disposition]) -> serde_json::Value {
-    let count = |wanted: fn(&Disposition) -> bool| dispositions.iter().filter(|it| wanted(it)).count();
-    json!({
-        "received": dispositions.len(),
-        "processed": count(|it| matches!(it, Disposition::Ack)),
-        "failed": count(|it| matches!(it, Disposition::Retry(_) | Disposition::GiveUp(_))),
-        "rejected": count(|it| matches!(it, Disposition::Reject(_))),
-        "skipped": count(|it| matches!(it, Disposition::Skip(_))),
-        "FAILED": count(verdict::is_failed),
-    })
+fn counts(dispositions: &[Disposition]) -> Value {
+    let mut counts = batch::counts(dispositions);
+    if let Some(counts) = counts.as_object_mut() {
+        counts.insert("FAILED".to_owned(), batch::count(dispositions, verdict::is_failed).into());
+    }
+    counts
 }

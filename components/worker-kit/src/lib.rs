@@ -1,11 +1,13 @@
 //! The guest library, shared by all workers, without business rules.
 //!
 //! - [`batch_worker!`] and [`request_worker!`] make a component of a [`BatchWorker`] or [`RequestWorker`].
+//! - [`batch`]: what workers share that read records before they handle them.
 //! - [`lambda`]: the event JSON of AWS Lambda, both ways. Pure.
 //! - [`endpoint`]: the HTTP endpoint at `/workers/<id>`, which uses these events.
 //! - [`Call`], [`log`]: logs and spans that carry the call's correlation id.
 //! - [`platform`], [`services`], [`cache`]: the interfaces that a worker may call.
 
+pub mod batch;
 pub mod bindings;
 pub mod cache;
 mod call;

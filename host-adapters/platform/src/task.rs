@@ -34,7 +34,7 @@ pub trait TaskBackend: Send + Sync + 'static {
     async fn succeed(&self, attempt: &TaskAttempt, output: &str) -> Result<bool>;
     /// The attempt has failed. The execution is tried again as `next` says, or has failed with it.
     async fn fail(&self, attempt: &TaskAttempt, failure: &TaskFailure, next: NextAttempt) -> Result<bool>;
-    /// The attempt ends without an outcome, because the host drains. It is no failure: the next one may begin at once.
+    /// The attempt ends without an outcome, because the host drains. It is not a failure: the next one may begin at once.
     async fn release(&self, attempt: &TaskAttempt) -> Result<bool>;
     /// Whether the backend itself counts attempts and ends the execution after the last one, as a state machine of Step
     /// Functions does by its `Retry`. Then the source asks for [`NextAttempt::After`] whenever another attempt makes sense.

@@ -114,6 +114,6 @@ mod tests {
     fn a_health_page_is_not_a_campaign() {
         let page = r#"{"status":"UP"}"#;
         assert!(Campaign::read(&AnswerSummary::new("campaign", 200, page), page).is_err());
-        assert_eq!(Campaign::expects(), ["slug"]);
+        assert_eq!(Campaign::expects(), ["slug", "error"]);
     }
 }

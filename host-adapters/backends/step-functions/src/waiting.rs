@@ -130,7 +130,7 @@ impl<'a, T: Send + 'static> Taker<'a, T> {
         Self { waiting, waits: true }
     }
 
-    /// Takes what arrived first. From then on this is no taker.
+    /// Takes what arrived first. From then on it takes nothing.
     fn arrived(&mut self) -> Option<T> {
         let mut state = self.waiting.lock();
         let (_, item) = state.arrived.pop_front()?;

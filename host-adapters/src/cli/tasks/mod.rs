@@ -8,6 +8,7 @@ mod show;
 mod start;
 mod stop;
 
+use super::dead_letters::time;
 use anyhow::Result;
 use clap::{Args, Subcommand};
 use host_adapters_platform::task::{Execution, ExecutionState};
@@ -38,11 +39,6 @@ pub(super) async fn run(options: Options) -> Result<ExitCode> {
         Command::Show(options) => show::run(options).await,
         Command::Stop(options) => stop::run(options).await,
     }
-}
-
-/// A time as people read it.
-fn time(ms: u64) -> String {
-    super::dead_letters::time(ms)
 }
 
 /// Why an execution has no output, in one line: `WorkerRefused: status 422: …`.

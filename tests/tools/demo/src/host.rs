@@ -77,8 +77,8 @@ impl Host {
         self.restarts.load(Ordering::Relaxed)
     }
 
-    /// Stops the host and starts it again on its data, so that it aborts at this durable step, counted from now on. That
-    /// is no restart of those that are counted.
+    /// Stops the host and starts it again on its data, so that it aborts at this durable step, counted from now on. Such a
+    /// restart is not among those that are counted.
     pub async fn arm(&self, step: &str) -> Result<()> {
         let (done, told) = oneshot::channel();
         // If the watcher has ended, nobody tells.

@@ -64,7 +64,7 @@ async fn handle(memory: &Memory, events: Vec<Event>) -> Vec<Disposition> {
     let (first, start_ms) = (events.first().cloned(), Utc::now().timestamp_millis());
     let (correlation_id, traceparent) = first.map(|it| (it.correlation_id, it.traceparent)).unwrap_or_default();
     let dispositions = save_entries::handle(&Ported { memory, correlation_id: &correlation_id }, events).await;
-    let data = save_entries::count(&dispositions);
+    let data = worker_kit::batch::counts(&dispositions);
     let now = Utc::now();
     memory.line(&log::line(now, log::Level::Info, WORKER, "Entries replicated", &correlation_id, &data));
     if let Some(traceparent) = traceparent {

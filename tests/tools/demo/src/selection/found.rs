@@ -1,5 +1,7 @@
 //! What came of a selection, read from outside.
 
+pub use fake_services::CodeState;
+
 use serde::Deserialize;
 use serde_json::Value;
 use std::collections::{BTreeMap, HashMap};
@@ -34,20 +36,6 @@ pub struct EntryCode {
     pub market_id: String,
     /// The code.
     pub value: String,
-}
-
-/// The state of a code.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
-#[serde(rename_all = "camelCase")]
-pub enum CodeState {
-    /// It can be reserved.
-    Free,
-    /// It is reserved for the market.
-    Reserved,
-    /// A fan has it.
-    Assigned,
-    /// All winners of the market have it.
-    Shared,
 }
 
 /// One report about a market.
