@@ -68,8 +68,8 @@ pub fn run(options: &Options) -> Result<()> {
     let built = build::native(Linting::On)?;
     build::components(&built, &[])?;
     build::guests()?;
-    build::run(test("--all-targets").args(["--", "--skip=::slow::", "--skip=::on_servers::"]))?;
-    build::run(&mut all(&["::slow::"]))?;
+    build::run(&mut test(&["--skip=::slow::", "--skip=::on_servers::"]))?;
+    build::run(&mut test(&["::slow::"]))?;
     let (taken, left): (Vec<_>, Vec<_>) = MORE.iter().partition(|step| (step.asked_for)(options));
     for step in taken {
         eprintln!("\n━━ {} ━━\n", step.headline);
@@ -81,29 +81,22 @@ pub fn run(options: &Options) -> Result<()> {
     Ok(())
 }
 
-/// The tests of the binary `all`, `tests/main.rs`, that `filter` selects.
-fn all(filter: &[&str]) -> Command {
-    let mut tests = test("--test=all");
-    tests.arg("--").args(filter);
-    tests
-}
-
 /// Has the test that compares documents with the declarations of settings write them instead.
 pub fn write_settings() -> Result<()> {
-    let mut test = build::cargo(Linting::Off);
-    test.args(["test", "--release", "--locked", "--workspace", "--test=all", "--", "project::settings::"]);
-    build::run(test.env("UPDATE_EXPECT", "1"))
+    build::run(test(&["project::settings::"]).env("UPDATE_EXPECT", "1"))
 }
 
 /// The tests that need servers. They mostly wait for the servers, not for the processor.
 fn on_servers(filter: &[&str]) -> Command {
-    let mut tests = all(filter);
+    let mut tests = test(filter);
     tests.arg("--test-threads=16");
     tests
 }
 
-fn test(targets: &str) -> Command {
+/// The tests that `filter` selects. All targets are named however few it leaves: with fewer, dependencies have other
+/// features, and Cargo would compile them again.
+fn test(filter: &[&str]) -> Command {
     let mut test = build::cargo(Linting::On);
-    test.args(["test", "--release", "--locked", "--workspace", targets]);
+    test.args(["test", "--release", "--locked", "--workspace", "--all-targets", "--"]).args(filter);
     test
 }

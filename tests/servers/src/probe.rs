@@ -1,6 +1,6 @@
 //! Sends a server a real request: an open port does not show that the server works.
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
@@ -31,7 +31,11 @@ impl Probe {
         let mut part = [0; 4096];
         while received.len() < MAX_ANSWER && Instant::now() < deadline {
             stream.set_read_timeout(Some(left()))?;
-            let length = stream.read(&mut part)?;
+            let length = match stream.read(&mut part) {
+                // A process that was stopped for a moment: a socket with a timeout does not resume by itself (signal(7)).
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                length => length?,
+            };
             if length == 0 {
                 break;
             }
