@@ -3,7 +3,7 @@
 use tokio::signal::unix::{Signal, SignalKind, signal as listen};
 
 /// The exit code of a process that SIGINT ended: 128 and the signal's number.
-const INTERRUPTED: i32 = 130;
+pub(crate) const INTERRUPTED: u8 = 130;
 
 /// SIGTERM and SIGINT.
 pub struct Signals {
@@ -33,6 +33,6 @@ impl Signals {
     pub async fn end_at_interrupt(mut self) {
         self.interrupt.recv().await;
         eprintln!("host-adapters: ended at once; work in flight is delivered again");
-        std::process::exit(INTERRUPTED);
+        std::process::exit(INTERRUPTED.into());
     }
 }

@@ -106,8 +106,40 @@ async fn d13_11__an_execution_that_kills_its_host_each_time_fails_in_the_end() {
     assert_eq!((ended.state, ended.attempts, ended.failures), (ExecutionState::Failed, 200, 0));
     assert_eq!(
         (ended.error.as_deref(), ended.cause.as_deref()),
-        (Some("AttemptsExhausted"), Some("200 attempts began"))
+        (Some("AttemptsExhausted"), Some("200 attempts ended with their hosts, or without heartbeats"))
     );
+}
+
+/// Only attempts that ended with their hosts are so limited.
+#[tokio::test]
+async fn d13_11__attempts_that_wait_are_repeated_or_released_end_no_execution() {
+    let backend = open().await;
+    start(&backend, "a", "1").await;
+    for _ in 0..100 {
+        let attempt = take(&backend).await.unwrap();
+        backend.tasks().repeat(&attempt).await.unwrap();
+        backend.tasks().postpone(&attempt, "taken", Duration::ZERO).await.unwrap();
+        let attempt = take(&backend).await.unwrap();
+        backend.tasks().release(&attempt).await.unwrap();
+    }
+    let attempt = take(&backend).await.unwrap();
+    assert_eq!((attempt.number, attempt.failures), (301, 0));
+}
+
+/// As version 3 left it: without the count of lost attempts.
+#[tokio::test]
+async fn executions_of_a_file_of_version_3_go_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let backend = open_in(folder);
+    start(&backend, "a", "1").await;
+    assert_eq!(take(&backend).await.unwrap().number, 1);
+    let file = Connection::open(backend.path()).unwrap();
+    file.execute_batch("ALTER TABLE executions DROP COLUMN lost; PRAGMA user_version = 3;").unwrap();
+    drop(file);
+    let backend = backend.reopen().await;
+    let attempt = take(&backend).await.unwrap();
+    assert_eq!((attempt.name.as_str(), attempt.number), ("a", 2));
+    assert!(backend.tasks().succeed(&attempt, "1").await.unwrap());
 }
 
 #[tokio::test]

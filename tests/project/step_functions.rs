@@ -1,6 +1,6 @@
 //! The state machine of `deploy/step-functions` agrees with the host: names of errors, times, how markets are isolated.
 
-use backend_step_functions::{DRAINED, FAILED, RETRYABLE};
+use backend_step_functions::{DRAINED, FAILED, RETRYABLE, WAITING};
 use host_adapters::manifest::{self, ProvidedVariables, SourceConfig};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -34,6 +34,10 @@ fn attempts_are_retried_by_the_names_that_the_host_gives() {
         times(RETRYABLE) > Some(0) && times("States.Timeout") > Some(0) && times("States.HeartbeatTimeout") > Some(0)
     );
     assert!(times(DRAINED) >= Some(100), "a drain is not the task's failure");
+    // Longer than a market may be held by a task that has died (16 minutes), were each wait the average one.
+    let waiting = retries.iter().find(|retry| retry["ErrorEquals"] == serde_json::json!([WAITING])).unwrap();
+    let of = |name: &str| waiting[name].as_u64().unwrap();
+    assert!(of("MaxAttempts") * of("MaxDelaySeconds") / 2 > 16 * 60, "{waiting}");
     assert_eq!((times(FAILED), times("States.ALL")), (None, None), "not retried");
     for retry in retries {
         assert_eq!(retry["JitterStrategy"], "FULL");

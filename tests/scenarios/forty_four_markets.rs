@@ -68,7 +68,7 @@ async fn select(host: &TestHost, markets: Range<usize>) -> (i32, Vec<Value>) {
     std::fs::write(&file, json!(inputs).to_string()).unwrap();
     let mut command = Command::new(host_adapters());
     command.args(["tasks", "start", "enqueue-market-selections", "friday", "--name-by", "marketId", "--json"]);
-    command.arg("--for-each").arg(file).arg("--gateway").arg(host.gateway_url("")).stdin(Stdio::null());
+    command.args(["--wait", "--for-each"]).arg(file).arg("--gateway").arg(host.gateway_url("")).stdin(Stdio::null());
     let output = command.env("HOST_ADAPTERS_TOKEN", OPERATOR_TOKEN).output().await.unwrap();
     let told: Value = serde_json::from_slice(&output.stdout)
         .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&output.stderr)));

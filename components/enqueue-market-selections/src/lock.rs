@@ -15,7 +15,6 @@ use crate::ports::Ports;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use std::time::Duration;
 use worker_kit::log::timestamp;
 use worker_kit::platform::{
     ErrorKind,
@@ -24,10 +23,8 @@ use worker_kit::platform::{
 
 /// Seconds for which a market is held: the wall time of a task, 15 minutes, and a minute more.
 const HELD_SECS: i64 = 16 * 60;
-/// How long an attempt waits for a market: it has the rest of the wall time for its work.
-const WAIT_MINUTES: i64 = 10;
-/// How long it waits before it asks again.
-const ASK_AGAIN: Duration = Duration::from_secs(2);
+/// The status by which a task says that it waits: its attempt has not failed, and gives its place to other tasks.
+pub const WAITS: u16 = 429;
 
 /// A market that is taken.
 #[derive(Debug)]
@@ -53,15 +50,12 @@ struct Item {
 }
 
 impl Lock {
-    /// Takes the market for a task, as soon as no other task has it. It waits here, for each attempt is one of few.
+    /// Takes the market for a task. While another task has it, the answer is that this one waits, and the host asks again.
     pub async fn take(ports: &impl Ports, selection: &Selection) -> Result<Self, Failed> {
-        let end = ports.now() + TimeDelta::minutes(WAIT_MINUTES);
-        loop {
-            match Self::try_take(ports, selection).await {
-                Err(Failed::Busy(_)) if ports.now() < end => ports.sleep(ASK_AGAIN).await,
-                taken => return taken,
-            }
-        }
+        Self::try_take(ports, selection).await.map_err(|failed| match failed {
+            Failed::Busy(message) => Failed::fatal(WAITS, "MARKET_BUSY", message),
+            failed => failed,
+        })
     }
 
     async fn try_take(ports: &impl Ports, selection: &Selection) -> Result<Self, Failed> {
@@ -222,8 +216,8 @@ mod tests {
         let _lock = take(&world, "one").unwrap();
         let start = world.now();
         let told = "market m is held by task one, until 2024-03-01T12:16:00.000Z at the latest";
-        assert_eq!(take(&world, "two").unwrap_err(), Failed::Busy(told.to_owned()));
-        assert_eq!(world.now() - start, TimeDelta::minutes(WAIT_MINUTES), "it has waited");
+        assert_eq!(take(&world, "two").unwrap_err(), Failed::fatal(WAITS, "MARKET_BUSY", told));
+        assert_eq!(world.now(), start, "at once");
     }
 
     #[test]
@@ -261,10 +255,10 @@ mod tests {
     fn an_abandoned_task_does_not_block_its_market_for_ever() {
         let world = World::default();
         let mut abandoned = take(&world, "one").unwrap();
-        let start = world.now();
+        world.pass(TimeDelta::seconds(HELD_SECS - 1));
         assert!(take(&world, "two").is_err());
+        world.pass(TimeDelta::seconds(1));
         let lock = take(&world, "two").unwrap();
-        assert_eq!(world.now() - start, TimeDelta::seconds(HELD_SECS));
         assert!(block_on(abandoned.commit(&world, head("one", 1))).is_err(), "it comes too late");
         assert!(lock.plans.is_empty());
     }

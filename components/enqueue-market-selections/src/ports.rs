@@ -4,7 +4,6 @@
 use crate::input::Selection;
 use chrono::{DateTime, Utc};
 use serde_json::Value;
-use std::time::Duration;
 use worker_kit::platform::{
     Error, queue, table,
     table::{Key, Page, Update},
@@ -52,8 +51,6 @@ pub trait Ports {
     /// Queues messages for saveSelections, each on its own.
     async fn send(&self, bodies: Vec<String>) -> Result<Vec<Result<String, Error>>, Error>;
 
-    /// Waits.
-    async fn sleep(&self, time: Duration);
     /// The present time.
     fn now(&self) -> DateTime<Utc>;
     /// Starts a span.
@@ -140,10 +137,6 @@ impl<'a> Ports for Live<'a> {
     async fn send(&self, bodies: Vec<String>) -> Result<Vec<Result<String, Error>>, Error> {
         let message = |body| queue::Message::new(body, self.call.attributes());
         queue::send_batch(QUEUE.to_owned(), bodies.into_iter().map(message).collect()).await
-    }
-
-    async fn sleep(&self, time: Duration) {
-        worker_kit::sleep(time).await;
     }
 
     fn now(&self) -> DateTime<Utc> {

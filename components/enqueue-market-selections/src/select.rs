@@ -4,7 +4,7 @@ use crate::codes;
 use crate::failed::Failed;
 use crate::fans::{self, Fans};
 use crate::input::Selection;
-use crate::lock::Lock;
+use crate::lock::{Lock, WAITS};
 use crate::messages;
 use crate::plan::{self, Head, Plan, Plans};
 use crate::ports::Ports;
@@ -27,7 +27,10 @@ pub async fn select(ports: &impl Ports, selection: &Selection) -> (Stats, Result
     let result = steps(ports, selection, &mut stats).await;
     if let Err(failed) = &result {
         let data = json!({"taskId": selection.task_id, "marketId": selection.market_id, "problem": failed.message()});
-        ports.error("Selection failed", data);
+        match failed {
+            Failed::Final { status: WAITS, .. } => ports.info("Selection waits", data),
+            _ => ports.error("Selection failed", data),
+        }
     }
     (stats, result)
 }

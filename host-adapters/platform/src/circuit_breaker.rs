@@ -38,7 +38,7 @@ struct Pause {
 }
 
 /// Why and since when a source is paused, for `/readyz` and the command line.
-#[derive(Clone, Debug, Eq, PartialEq, serde::Serialize)]
+#[derive(Clone, Debug, Eq, PartialEq, serde::Deserialize, serde::Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Paused {
     /// What is down: `service:entry`, `sqs:saveEntriesQueue: connection refused`.

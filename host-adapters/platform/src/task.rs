@@ -7,6 +7,7 @@
 //! finds the same behind either.
 
 use crate::Result;
+use crate::circuit_breaker::Paused;
 use crate::limits::invalid;
 use crate::names::unknown;
 use serde::{Deserialize, Serialize};
@@ -36,6 +37,12 @@ pub trait TaskBackend: Send + Sync + 'static {
     async fn fail(&self, attempt: &TaskAttempt, failure: &TaskFailure, next: NextAttempt) -> Result<bool>;
     /// The attempt ends without an outcome, because the host drains. It is not a failure: the next one may begin at once.
     async fn release(&self, attempt: &TaskAttempt) -> Result<bool>;
+    /// The attempt ends without an outcome, because the execution waits for something that another one has now; `cause` says
+    /// for what, in at most [`MAX_CAUSE_BYTES`]. It is not a failure: the next one may begin after `wait`.
+    async fn postpone(&self, attempt: &TaskAttempt, cause: &str, wait: Duration) -> Result<bool>;
+    /// Begins the next attempt in place of this one, which has ended without an outcome in an outage; token and lease stay.
+    /// Returns its number, which is the execution's highest so far, or `None` if the attempt was not the caller's any more.
+    async fn repeat(&self, attempt: &TaskAttempt) -> Result<Option<u32>>;
     /// Whether the backend itself counts attempts and ends the execution after the last one, as a state machine of Step
     /// Functions does by its `Retry`. Then the source asks for [`NextAttempt::After`] whenever another attempt makes sense.
     fn limits_attempts(&self) -> bool {
@@ -68,6 +75,14 @@ impl TaskBackend for NoTasks {
     async fn release(&self, _attempt: &TaskAttempt) -> Result<bool> {
         Ok(false)
     }
+
+    async fn postpone(&self, _attempt: &TaskAttempt, _cause: &str, _wait: Duration) -> Result<bool> {
+        Ok(false)
+    }
+
+    async fn repeat(&self, _attempt: &TaskAttempt) -> Result<Option<u32>> {
+        Ok(None)
+    }
 }
 
 /// How executions are started, shown and stopped.
@@ -75,7 +90,7 @@ impl TaskBackend for NoTasks {
 pub trait ExecutionTable: Send + Sync + 'static {
     /// Starts an execution, or finds the one that has the name already.
     async fn start(&self, worker: &str, new: &NewExecution) -> Result<Started>;
-    /// The execution with this name.
+    /// The execution with this name; without one, the execution with this id.
     async fn find(&self, worker: &str, name: &str) -> Result<Option<Execution>>;
     /// Up to `max` executions in this state, or in any, the latest first, from where an earlier page ended. Input and
     /// output are left out.
@@ -87,7 +102,7 @@ pub trait ExecutionTable: Send + Sync + 'static {
         max: usize,
     ) -> Result<ExecutionPage>;
     /// Stops an execution that has not ended; one that has stays as it is. An attempt under way is told at its next
-    /// heartbeat. Returns the execution; `None` if there is none with this name.
+    /// heartbeat. Returns the execution; `None` if there is none with this name or id.
     async fn stop(&self, worker: &str, name: &str, cause: &str) -> Result<Option<Execution>>;
     /// How many executions of a worker have not ended.
     async fn counts(&self, worker: &str) -> Result<ExecutionCounts>;
@@ -102,10 +117,13 @@ pub struct TaskAttempt {
     pub task_id: String,
     /// The execution's name, for people.
     pub name: String,
-    /// 1 at first. Above 1, an earlier attempt may have had effects.
+    /// 1 at first. Above 1, an earlier attempt may have had effects. No two attempts of an execution in the embedded store
+    /// have the same number.
     pub number: u32,
     /// How many attempts have failed.
     pub failures: u32,
+    /// When the execution was started, milliseconds since 1970 (UTC); `None` where the backend does not tell.
+    pub started_ms: Option<u64>,
     /// JSON text.
     pub input: String,
     /// Names this attempt to the backend; that of an earlier attempt is worth nothing.
@@ -132,13 +150,15 @@ pub enum TaskError {
     Failed,
     /// The worker refused the execution for good: by a permanent failure, or by a status that is not 2xx.
     Refused,
+    /// The worker answered that the execution waits for something that another one has now.
+    Busy,
     /// The instance ended during the attempt.
     Trapped,
     /// The attempt took longer than the worker's wall time.
     TimedOut,
     /// The output has more than [`MAX_TASK_BYTES`], or is not JSON.
     BadOutput,
-    /// The execution was begun as often as one may be, and no attempt had an outcome.
+    /// As many attempts as may have ended with their hosts, or with their leases.
     AttemptsExhausted,
 }
 
@@ -148,6 +168,7 @@ impl TaskError {
         match self {
             Self::Failed => "WorkerFailed",
             Self::Refused => "WorkerRefused",
+            Self::Busy => "WorkerBusy",
             Self::Trapped => "WorkerTrapped",
             Self::TimedOut => "WorkerTimedOut",
             Self::BadOutput => "BadOutput",
@@ -289,7 +310,7 @@ pub struct Execution {
     /// The name of the last failure.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub error: Option<String>,
-    /// What the last failure said, or why it was stopped.
+    /// What the last failure said, what it waits for, or why it was stopped.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub cause: Option<String>,
     /// When it was started.
@@ -300,6 +321,9 @@ pub struct Execution {
     /// When it ended.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub ended_ms: Option<u64>,
+    /// Why it does not go on although it has not ended: its worker's source is paused. The host that shows it says so.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub paused: Option<Paused>,
 }
 
 /// A page of executions.

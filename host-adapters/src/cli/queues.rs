@@ -6,6 +6,7 @@ use super::{FAILED, print};
 use anyhow::Result;
 use chrono::Utc;
 use clap::Args;
+use clap::builder::RangedU64ValueParser;
 use comfy_table::Table;
 use serde_json::{Value, json};
 use std::process::ExitCode;
@@ -15,7 +16,7 @@ pub(crate) struct Options {
     /// Show the oldest messages of this queue instead of all depths; they stay in the queue.
     queue: Option<String>,
     /// Most messages to show.
-    #[arg(long, default_value_t = 10)]
+    #[arg(long, default_value_t = 10, value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
     max: usize,
     /// Show messages with their attributes and whole bodies, instead of the first 200 characters.
     #[arg(long, requires = "queue")]

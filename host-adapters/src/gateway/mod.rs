@@ -17,6 +17,7 @@ mod tasks;
 
 pub use callers::Callers;
 pub use status::Health;
+pub(crate) use tasks::PAGE as TASKS_PAGE;
 pub use tasks::Tasks;
 
 use crate::components::Components;

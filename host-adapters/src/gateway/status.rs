@@ -4,6 +4,7 @@ use super::Gateway;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
+use host_adapters_platform::circuit_breaker::Paused;
 use host_adapters_sources::Status;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -20,6 +21,11 @@ impl Health {
     /// Reads the state of the sources by `sources` at each request.
     pub fn new(sources: impl Fn() -> Vec<Status> + Send + Sync + 'static) -> Self {
         Self { draining: Arc::default(), sources: Arc::new(sources) }
+    }
+
+    /// Why a source of the worker is paused, if one is.
+    pub(super) fn paused(&self, worker: &str) -> Option<Paused> {
+        (self.sources)().into_iter().filter(|status| status.worker == worker).find_map(|status| status.paused)
     }
 
     /// From now on the host is not ready: it takes no new work.

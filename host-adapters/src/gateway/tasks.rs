@@ -3,6 +3,7 @@
 
 use super::Gateway;
 use super::callers::Caller;
+use crate::manifest::decoded;
 use crate::server::error;
 use axum::extract::rejection::{BytesRejection, PathRejection, QueryRejection};
 use axum::extract::{DefaultBodyLimit, Path, Query, State};
@@ -24,7 +25,7 @@ use std::sync::Arc;
 /// The input of an execution that is started without one, as in Step Functions.
 const NO_INPUT: &str = "{}";
 /// Most executions of a page.
-const PAGE: usize = 100;
+pub(crate) const PAGE: usize = 100;
 
 /// What the gateway needs for tasks.
 #[derive(Clone)]
@@ -68,7 +69,7 @@ async fn start(
 ) -> Result<Response, Refused> {
     let Path((worker, name)) = path?;
     let (executions, worker) = tasks.of(&gateway, &caller, &worker)?;
-    let input = String::from_utf8(body?.into()).map_err(|_| invalid("the input is not UTF-8"))?;
+    let input = decoded(body?.into()).map_err(|wrong| invalid(format!("cannot read the input: {wrong}")))?;
     let input = if input.trim().is_empty() { NO_INPUT.to_owned() } else { input };
     let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
     let (correlation_id, traceparent) = (header("x-correlation-id"), header("traceparent"));
@@ -84,7 +85,7 @@ async fn start(
         Started::Before(execution) => (StatusCode::OK, execution),
         Started::Differs(other) => return Err(Refused::Exists(other.into())),
     };
-    Ok((status, Json(execution)).into_response())
+    Ok((status, Json(shown(&gateway, execution))).into_response())
 }
 
 async fn show(
@@ -95,7 +96,7 @@ async fn show(
 ) -> Result<Json<Execution>, Refused> {
     let Path((worker, name)) = path?;
     let (executions, worker) = tasks.of(&gateway, &caller, &worker)?;
-    found(worker, &name, executions.find(worker, &name).await?)
+    found(&gateway, worker, &name, executions.find(worker, &name).await?)
 }
 
 async fn stop(
@@ -106,11 +107,12 @@ async fn stop(
 ) -> Result<Json<Execution>, Refused> {
     let Path((worker, name)) = path?;
     let (executions, worker) = tasks.of(&gateway, &caller, &worker)?;
-    let stopped = found(worker, &name, executions.stop(worker, &name, &format!("stopped by {caller}")).await?)?;
+    let stopped = executions.stop(worker, &name, &format!("stopped by {caller}")).await?;
+    let stopped = found(&gateway, worker, &name, stopped)?;
     tracing::info!(
         caller,
         worker,
-        execution = name,
+        execution = stopped.name,
         task = stopped.id,
         state = stopped.state.name(),
         "execution stopped"
@@ -137,23 +139,41 @@ async fn list(
     let Path(worker) = path?;
     let (executions, worker) = tasks.of(&gateway, &caller, &worker)?;
     let Query(Selection { state, from, limit }) = query?;
-    let max = limit.unwrap_or(PAGE).clamp(1, PAGE);
+    let max = limit.unwrap_or(PAGE);
+    if !(1..=PAGE).contains(&max) {
+        let problem = format!("limit must be 1 to {PAGE}; the next page begins where `next` says (`from`)");
+        return Err(invalid(problem).into());
+    }
     let page = executions.list(worker, state, from.as_deref(), max).await?;
-    Ok(Json(json!({"executions": page.executions, "next": page.next})).into_response())
+    let listed: Vec<_> = page.executions.into_iter().map(|execution| shown(&gateway, execution)).collect();
+    Ok(Json(json!({"executions": listed, "next": page.next})).into_response())
 }
 
-fn found(worker: &str, name: &str, execution: Option<Execution>) -> Result<Json<Execution>, Refused> {
-    let missing = || Error::new(ErrorKind::NotFound, format!("`{worker}` has no execution `{name}`"));
-    Ok(Json(execution.ok_or_else(missing)?))
+fn found(
+    gateway: &Gateway,
+    worker: &str,
+    name: &str,
+    execution: Option<Execution>,
+) -> Result<Json<Execution>, Refused> {
+    let missing = || Refused::Missing(format!("`{worker}` has no execution `{name}`"));
+    Ok(Json(shown(gateway, execution.ok_or_else(missing)?)))
 }
 
-fn invalid(message: &str) -> Error {
+/// Adds why the execution does not go on, if its worker's source is paused.
+fn shown(gateway: &Gateway, execution: Execution) -> Execution {
+    let paused = if execution.state.has_ended() { None } else { gateway.health.paused(&execution.worker) };
+    Execution { paused, ..execution }
+}
+
+fn invalid(message: impl Into<String>) -> Error {
     Error::new(ErrorKind::Invalid, message)
 }
 
 /// Why a request was not met.
 enum Refused {
     Failed(Error),
+    /// The worker has no such execution.
+    Missing(String),
     /// Another execution has the name.
     Exists(Box<Execution>),
     /// The request cannot be read.
@@ -192,9 +212,12 @@ impl IntoResponse for Refused {
                 };
                 error(status, code, &message)
             }
+            Self::Missing(message) => error(StatusCode::NOT_FOUND, "EXECUTION_NOT_FOUND", &message),
             Self::Exists(other) => {
                 let Execution { worker, name, .. } = *other;
-                let message = format!("`{worker}` has an execution `{name}` with another input; write another name");
+                let message = format!(
+                    "`{worker}` has an execution `{name}` with another input; start this one under another name"
+                );
                 error(StatusCode::CONFLICT, "EXECUTION_ALREADY_EXISTS", &message)
             }
             Self::Unread(StatusCode::PAYLOAD_TOO_LARGE, _) => {

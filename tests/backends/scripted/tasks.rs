@@ -49,6 +49,7 @@ fn attempt() -> TaskAttempt {
         name: "select-winners:e/0".to_owned(),
         number: 1,
         failures: 0,
+        started_ms: None,
         input: "{}".to_owned(),
         token: "token".to_owned(),
         correlation_id: None,
@@ -133,9 +134,13 @@ pub async fn names_failures_for_the_state_machine() {
     assert!(activities.fail(&attempt, &failure("slow"), NextAttempt::After(SECOND)).await.unwrap());
     assert!(activities.fail(&attempt, &failure("é".repeat(40_000)), NextAttempt::Never).await.unwrap());
     assert!(activities.release(&attempt).await.unwrap());
+    assert!(activities.postpone(&attempt, "market m is taken", SECOND).await.unwrap());
+    assert_eq!(activities.repeat(&attempt).await.unwrap(), Some(2), "it is asked about none of them");
     let sent = server.requests("SendTaskFailure");
     let errors: Vec<_> = sent.iter().map(|request| request["error"].as_str().unwrap()).collect();
-    assert_eq!(errors, ["Registration.Retryable", "Registration.Failed", "Registration.Drained"]);
+    let expected = ["Registration.Retryable", "Registration.Failed", "Registration.Drained", "Registration.Waiting"];
+    assert_eq!(errors, expected);
+    assert_eq!(sent[3]["cause"], "market m is taken");
     assert_eq!(sent[0]["cause"], "WorkerFailed: slow");
     assert_eq!(sent[1]["cause"].as_str().unwrap().chars().count(), 2048);
 }

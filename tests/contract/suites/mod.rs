@@ -119,6 +119,7 @@ macro_rules! contract_cases_of_tasks {
             tasks: [
                 a_name_is_one_execution, takes_what_has_been_due_for_longest, waits_for_an_execution, keeps_an_output,
                 begins_again_after_the_wait, ends_with_the_last_failure, releases_without_a_failure,
+                waits_without_a_failure, counts_attempts_that_are_repeated, an_id_stands_for_a_name,
                 an_attempt_ends_with_its_lease, what_is_stopped_stays_stopped, lists_the_latest_first,
                 refuses_what_cannot_be_an_execution,
             ],

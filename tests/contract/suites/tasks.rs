@@ -72,6 +72,7 @@ pub async fn takes_what_has_been_due_for_longest(backend: &impl TaskStore) {
     let attempt = take(backend).await.unwrap();
     assert_eq!((attempt.worker.as_str(), attempt.name.as_str(), &attempt.task_id), (WORKER, "a", &first.id));
     assert_eq!((attempt.number, attempt.failures, attempt.input.trim()), (1, 0, r#"{"n": 12345678901234567890123}"#));
+    assert_eq!(attempt.started_ms, Some(first.started_ms));
     assert_eq!((attempt.correlation_id.as_deref(), attempt.traceparent.as_deref()), (Some("c-1"), Some("00-1-2-01")));
     let second = take(backend).await.unwrap();
     assert_eq!((second.name.as_str(), second.correlation_id, second.traceparent), ("b", None, None));
@@ -106,7 +107,10 @@ pub async fn keeps_an_output(backend: &impl TaskStore) {
     assert!(!backend.tasks().heartbeat(&attempt, LEASE).await.unwrap());
     assert!(!backend.tasks().fail(&attempt, &failure("no"), NextAttempt::Never).await.unwrap());
     assert!(!backend.tasks().release(&attempt).await.unwrap());
-    assert_eq!(find(backend, "a").await.state, ExecutionState::Succeeded);
+    assert!(!backend.tasks().postpone(&attempt, "taken", secs(1)).await.unwrap());
+    assert_eq!(backend.tasks().repeat(&attempt).await.unwrap(), None);
+    let ended = find(backend, "a").await;
+    assert_eq!((ended.state, ended.attempts), (ExecutionState::Succeeded, 1));
 }
 
 pub async fn begins_again_after_the_wait(backend: &impl TaskStore) {
@@ -146,6 +150,56 @@ pub async fn releases_without_a_failure(backend: &impl TaskStore) {
     assert!(backend.tasks().release(&attempt).await.unwrap());
     let again = take(backend).await.unwrap();
     assert_eq!((again.number, again.failures), (2, 0));
+}
+
+pub async fn waits_without_a_failure(backend: &impl TaskStore) {
+    start(backend, "a", "1").await;
+    let attempt = take(backend).await.unwrap();
+    assert!(backend.tasks().fail(&attempt, &failure("no"), NextAttempt::After(secs(1))).await.unwrap());
+    backend.pass(secs(1)).await;
+    let attempt = take(backend).await.unwrap();
+    assert!(backend.tasks().postpone(&attempt, "market m is taken", secs(10)).await.unwrap());
+    let waiting = find(backend, "a").await;
+    assert_eq!((waiting.state, waiting.attempts, waiting.failures), (ExecutionState::Scheduled, 2, 1));
+    assert_eq!((waiting.error.as_deref(), waiting.cause.as_deref()), (None, Some("market m is taken")));
+    assert!(!backend.tasks().succeed(&attempt, "1").await.unwrap(), "the attempt has ended");
+    start(backend, "b", "1").await;
+    assert_eq!(take(backend).await.unwrap().name, "b", "others go on meanwhile");
+    backend.pass(Duration::from_millis(9_999)).await;
+    assert!(take(backend).await.is_none());
+    backend.pass(Duration::from_millis(1)).await;
+    let again = take(backend).await.unwrap();
+    assert_eq!((again.name.as_str(), again.number, again.failures), ("a", 3, 1));
+    assert!(backend.tasks().succeed(&again, "1").await.unwrap());
+    assert_eq!(find(backend, "a").await.cause, None);
+}
+
+pub async fn counts_attempts_that_are_repeated(backend: &impl TaskStore) {
+    start(backend, "a", "1").await;
+    let attempt = take(backend).await.unwrap();
+    for number in 2..=4 {
+        assert_eq!(backend.tasks().repeat(&attempt).await.unwrap(), Some(number));
+    }
+    assert!(backend.tasks().heartbeat(&attempt, LEASE).await.unwrap(), "it is still the caller's");
+    let running = find(backend, "a").await;
+    assert_eq!((running.state, running.attempts, running.failures), (ExecutionState::Running, 4, 0));
+    backend.pass(LEASE).await;
+    let next = take(backend).await.unwrap();
+    assert_eq!((next.number, next.failures), (5, 0), "no number comes again");
+    assert_eq!(backend.tasks().repeat(&attempt).await.unwrap(), None, "it is another's");
+    assert!(backend.tasks().succeed(&next, "1").await.unwrap());
+}
+
+pub async fn an_id_stands_for_a_name(backend: &impl TaskStore) {
+    let first = start(backend, "a", "1").await;
+    let found = find(backend, &first.id).await;
+    assert_eq!((found.name.as_str(), &found.id), ("a", &first.id));
+    // A name is looked for first.
+    let named = start(backend, &first.id, "2").await;
+    assert_eq!(find(backend, &first.id).await.id, named.id);
+    let stopped = backend.executions().stop(WORKER, &named.id, "by hand").await.unwrap().unwrap();
+    assert_eq!((stopped.name, stopped.state), (first.id, ExecutionState::Stopped));
+    assert_eq!(find(backend, "a").await.state, ExecutionState::Scheduled);
 }
 
 pub async fn an_attempt_ends_with_its_lease(backend: &impl TaskStore) {

@@ -104,6 +104,15 @@ impl Errands {
         .await
     }
 
+    /// Waits until an execution has been started by somebody else and its worker is called.
+    pub async fn begins(&self, name: &str) {
+        wait::eventually(&format!("{name} begins"), async || {
+            let (status, execution) = self.ask(Method::GET, &format!("errand/{name}"), "").await;
+            (status == 200 && execution["attempts"] != 0).then_some(())
+        })
+        .await;
+    }
+
     /// The file of `upstream` and others is in here.
     pub fn file(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)

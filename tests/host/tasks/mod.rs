@@ -67,6 +67,14 @@ async fn d13_1__a_name_is_one_execution() {
     let (status, other) =
         host.ask(Method::POST, "errand/a", r#"{"do":"output","output":12345678901234567890124}"#).await;
     assert_eq!((status, &other["error"]["code"]), (409, &json!("EXECUTION_ALREADY_EXISTS")), "{other}");
+    let hint = other["error"]["message"].as_str().unwrap();
+    assert!(hint.ends_with("start this one under another name"), "{hint}");
+    // The same bytes as a file that an editor has marked.
+    let marked = "\u{feff}{\"do\": \"output\", \"output\": 12345678901234567890123}";
+    assert_eq!(host.ask(Method::POST, "errand/a", marked).await.0, 200);
+    // Whoever has the id alone, from a log or a message, finds the execution by it.
+    let path = format!("errand/{}", first["id"].as_str().unwrap());
+    assert_eq!(host.ask(Method::GET, &path, "").await.1["name"], "a");
     let text = host.request(Method::GET, "errand/a", OPERATOR).send().await.unwrap().text().await.unwrap();
     assert!(text.contains(r#""output": 12345678901234567890123"#), "as its input spells it: {text}");
 }
@@ -84,8 +92,8 @@ async fn every_refusal_has_the_form_of_an_error() {
         (Method::GET, "errand/there", OUTSIDER, "", (403, "FORBIDDEN")),
         (Method::DELETE, "errand/there", OUTSIDER, "", (403, "FORBIDDEN")),
         (Method::POST, "nobody/a", OPERATOR, "{}", (404, "NOT_FOUND")),
-        (Method::GET, "errand/nothing", OPERATOR, "", (404, "NOT_FOUND")),
-        (Method::DELETE, "errand/nothing", OPERATOR, "", (404, "NOT_FOUND")),
+        (Method::GET, "errand/nothing", OPERATOR, "", (404, "EXECUTION_NOT_FOUND")),
+        (Method::DELETE, "errand/nothing", OPERATOR, "", (404, "EXECUTION_NOT_FOUND")),
         (Method::POST, "errand/a%20b", OPERATOR, "{}", (400, "INVALID_ARGUMENTS")),
         (Method::POST, "errand/%ff", OPERATOR, "{}", (400, "BAD_REQUEST")),
         (Method::POST, "errand/a", OPERATOR, "{", (400, "INVALID_ARGUMENTS")),
@@ -93,6 +101,10 @@ async fn every_refusal_has_the_form_of_an_error() {
         (Method::POST, "errand/a", OPERATOR, &huge, (413, "PAYLOAD_TOO_LARGE")),
         (Method::GET, "errand?state=odd", OPERATOR, "", (400, "BAD_REQUEST")),
         (Method::GET, "errand?from=x", OPERATOR, "", (400, "INVALID_ARGUMENTS")),
+        (Method::GET, "errand?limit=0", OPERATOR, "", (400, "INVALID_ARGUMENTS")),
+        (Method::GET, "errand?limit=101", OPERATOR, "", (400, "INVALID_ARGUMENTS")),
+        (Method::GET, "errand?limit=-1", OPERATOR, "", (400, "BAD_REQUEST")),
+        (Method::POST, "errand/a", OPERATOR, "{\0}\0", (400, "INVALID_ARGUMENTS")),
         (Method::PUT, "errand/a", OPERATOR, "{}", (405, "METHOD_NOT_ALLOWED")),
         (Method::POST, "errand", OPERATOR, "{}", (405, "METHOD_NOT_ALLOWED")),
     ] {
@@ -221,11 +233,55 @@ async fn d13_9__a_service_that_is_down_pauses_the_source() {
     .await;
     host.begin("b", r#"{"do":"tell"}"#).await;
     assert_eq!(host.show("a").await["failures"], 0);
+    assert_eq!(host.show("b").await["paused"]["reason"], "service:upstream", "why it does not begin");
+    let (_, list) = host.ask(Method::GET, "errand", "").await;
+    assert_eq!(list["executions"][0]["paused"]["reason"], "service:upstream", "{list}");
     let router = axum::Router::new().fallback(|| async { "{}" });
     let server = tokio::net::TcpListener::bind(address).await.unwrap();
     tokio::spawn(async move { axum::serve(server, router).await });
     for name in ["a", "b"] {
-        assert_eq!(host.becomes(name, "succeeded").await["failures"], 0, "{name}");
+        let ended = host.becomes(name, "succeeded").await;
+        assert_eq!((&ended["failures"], &ended["paused"]), (&json!(0), &Value::Null), "{name}");
+    }
+}
+
+/// The worker is called again and again in an outage, over a crash.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn d13_5__no_attempt_after_a_crash_has_the_number_of_an_earlier_one() {
+    let host = Errands::start().await;
+    host.begin("a", r#"{"do":"call","service":"upstream"}"#).await;
+    let calls = |host: &Errands| -> Vec<u64> {
+        let lines = host.log();
+        let lines = lines.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        lines.filter(|line| line["message"] == "errand").map(|line| line["data"]["attempt"].as_u64().unwrap()).collect()
+    };
+    wait::eventually("three calls", async || (calls(&host).len() >= 3).then_some(())).await;
+    let host = host.kill_and_start().await;
+    let before = calls(&host).len();
+    wait::eventually("another call", async || (calls(&host).len() > before).then_some(())).await;
+    let numbers = calls(&host);
+    assert!(numbers.windows(2).all(|pair| pair[0] < pair[1]), "{numbers:?}");
+    assert_eq!(host.show("a").await["failures"], 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn d13_13__an_execution_waits_for_another_one_and_has_not_failed() {
+    let host = Errands::start().await;
+    host.begin("a", r#"{"do":"busy","times":3}"#).await;
+    let waiting = wait::eventually("the wait", async || {
+        let shown = host.show("a").await;
+        shown["cause"].is_string().then_some(shown)
+    })
+    .await;
+    assert!(waiting["cause"].as_str().unwrap().contains("it is taken") && waiting["error"].is_null(), "{waiting}");
+    let ended = host.becomes("a", "succeeded").await;
+    assert_eq!((&ended["attempts"], &ended["failures"], &ended["cause"]), (&json!(4), &json!(0), &Value::Null));
+    let metrics = host.metrics().await;
+    for series in [
+        r#"registration_task_seconds_count{worker="errand",outcome="waiting"} 3"#,
+        r#"registration_record_age_seconds_count{worker="errand",source="task"} 1"#,
+    ] {
+        assert!(metrics.contains(series), "{series}: {metrics}");
     }
 }
 

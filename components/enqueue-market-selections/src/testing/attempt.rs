@@ -3,6 +3,7 @@
 use super::{Fault, World};
 use crate::handle;
 use crate::input::Selection;
+use crate::lock::WAITS;
 use futures::executor::block_on;
 use futures::future::join;
 use serde_json::Value;
@@ -46,9 +47,17 @@ impl Attempt {
         }
     }
 
+    /// What the execution waits for.
+    pub fn waits(self) -> String {
+        match self {
+            Self::Answered(Ok(Response { status: WAITS, body })) => body,
+            other => unreachable!("it does not wait: {other:?}"),
+        }
+    }
+
     /// Whether it has its answer, so that no more attempts follow.
     pub fn is_over(&self) -> bool {
-        matches!(self, Self::Answered(Ok(_)))
+        matches!(self, Self::Answered(Ok(Response { status, .. })) if *status != WAITS)
     }
 }
 

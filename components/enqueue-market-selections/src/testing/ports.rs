@@ -5,7 +5,6 @@ use crate::input::Selection;
 use crate::ports::Ports;
 use chrono::{DateTime, FixedOffset, TimeDelta, Utc};
 use serde_json::{Value, json};
-use std::time::Duration;
 use worker_kit::platform::table::{Key, Page, Predicate, Update};
 use worker_kit::platform::{Error, ErrorKind};
 use worker_kit::services::campaign::{Campaign, Market};
@@ -197,11 +196,6 @@ impl Ports for World {
             Ok(bodies.into_iter().take(if is_half { half } else { usize::MAX }).map(&mut send).collect())
         };
         self.call(down(), sent).await
-    }
-
-    async fn sleep(&self, time: Duration) {
-        self.pass(TimeDelta::from_std(time).unwrap());
-        super::world::yield_now().await;
     }
 
     fn now(&self) -> DateTime<Utc> {

@@ -258,7 +258,7 @@ impl World {
 }
 
 /// Lets other tasks run first.
-pub async fn yield_now() {
+async fn yield_now() {
     let mut yielded = false;
     std::future::poll_fn(|context| {
         if yielded {

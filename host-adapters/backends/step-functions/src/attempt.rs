@@ -36,6 +36,7 @@ pub fn read(worker: &str, token: String, input: &str) -> Result<TaskAttempt, Str
         name,
         number: attempt.get(),
         failures: attempt.get() - 1,
+        started_ms: None,
         input: input.get().to_owned(),
         token,
         correlation_id: None,

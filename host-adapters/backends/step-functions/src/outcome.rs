@@ -15,6 +15,9 @@ pub const FAILED: &str = "Registration.Failed";
 /// The error of an attempt that its host gave up because it ends: a state machine retries it at once, and does not count
 /// it with others.
 pub const DRAINED: &str = "Registration.Drained";
+/// The error of an attempt whose execution waits for something that another one has now: a state machine retries it soon,
+/// and does not count it with others.
+pub const WAITING: &str = "Registration.Waiting";
 
 /// Most characters of a cause. The service takes 32,768 ([SendTaskFailure]), but a map keeps the causes of all its items in
 /// 256 KiB, and fails as a whole beyond them.
@@ -64,6 +67,16 @@ impl TaskBackend for StepFunctions {
 
     async fn release(&self, attempt: &TaskAttempt) -> Result<bool> {
         self.hand_back(attempt).await
+    }
+
+    /// As of [`TaskBackend::fail`], when the next attempt begins is the state machine's to say.
+    async fn postpone(&self, attempt: &TaskAttempt, cause: &str, _wait: Duration) -> Result<bool> {
+        self.send_failure(&attempt.worker, &attempt.token, WAITING, cause).await
+    }
+
+    /// A state machine is told of an attempt once, at its end, so this host alone counts these.
+    async fn repeat(&self, attempt: &TaskAttempt) -> Result<Option<u32>> {
+        Ok(Some(attempt.number.saturating_add(1)))
     }
 
     fn limits_attempts(&self) -> bool {

@@ -1,12 +1,13 @@
 //! The metrics of delivery: their names and labels at `/metrics` (docs/delivery.md, 10).
 
-use crate::model::{Reply, World, retry};
+use crate::model::{Answer, Reply, World, retry};
 use crate::rows;
 use host_adapters_delivery::OnReject;
 use host_adapters_delivery::event::Disposition;
 use host_adapters_sources::SourceConfig;
 use host_adapters_sources::dynamodb_stream::DynamodbStreamConfig;
 use host_adapters_sources::sqs::SqsConfig;
+use host_adapters_sources::task::TaskConfig;
 use metrics::{
     Counter, CounterFn, Gauge, GaugeFn, Histogram, HistogramFn, Key, KeyName, Metadata, Recorder, SharedString, Unit,
 };
@@ -110,6 +111,29 @@ rows! {
         let call = "call_seconds{worker=save-entries,source=sqs:q,outcome=retried}";
         assert_eq!(measured.get(call).map(f64::round), Some(2.0));
         assert_eq!((of("received_total"), of("dead_lettered_total")), (Some(6.0), Some(1.0)));
+    }
+
+    /// Of an execution that fails once, waits once, and takes a second in the end; and of one that fails for good.
+    d10_1__the_age_of_an_execution_is_measured_when_it_has_ended {
+        let measured = Measured::default();
+        let _recording = metrics::set_default_local_recorder(&measured);
+        let world = World::new(|_| unreachable!("a task is not a batch"));
+        world.worker.does(|request| match (request.body.as_str(), request.attempt) {
+            ("\"a\"", 1) => Answer::failed("later"),
+            ("\"a\"", 2) => Answer::status(429, "taken"),
+            ("\"a\"", _) => Answer::status(200, "{}").takes(10),
+            _ => Answer::status(422, "{}").takes(60),
+        });
+        let age = || measured.get("record_age_seconds{worker=save-entries,source=task}");
+        world.executions.start(["a"]);
+        world.start(SourceConfig::Task(TaskConfig::default()));
+        world.at(9.0).await;
+        assert_eq!(age(), None, "it has not ended");
+        world.at(30.0).await;
+        assert!(age().is_some_and(|age| (12.0..=17.0).contains(&age)), "{:?}", age());
+        world.executions.start(["b"]);
+        world.at(100.0).await;
+        assert_eq!(age().map(f64::round), Some(60.0));
     }
 
     /// One shard idles, the other one lags: the age is that of the one that lags, and it grows.

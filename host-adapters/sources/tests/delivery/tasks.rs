@@ -94,16 +94,16 @@ rows! {
         let world = world(|request| match request.body.as_str() {
             "\"good\"" => Answer::status(201, "{\"n\":12345678901234567890123}"),
             "\"refused\"" => Answer::status(422, "{\"error\":\"no\"}"),
-            "\"busy\"" => Answer::status(503, "{}"),
+            "\"down\"" => Answer::status(503, "{}"),
             _ => Answer::new(Err(CallError::Permanent("never".to_owned()))),
         });
-        world.executions.start(["good", "refused", "busy", "permanent"]);
+        world.executions.start(["good", "refused", "down", "permanent"]);
         world.start(one());
         world.at(200.0).await;
         let end = |name| world.executions.end(name);
         assert_eq!(end("good"), Some(End::Succeeded("{\"n\":12345678901234567890123}".to_owned())));
         assert_eq!(end("refused"), failure(TaskError::Refused, "status 422: {\"error\":\"no\"}"));
-        assert_eq!(end("busy"), failure(TaskError::Refused, "status 503: {}"));
+        assert_eq!(end("down"), failure(TaskError::Refused, "status 503: {}"));
         assert_eq!(end("permanent"), failure(TaskError::Refused, "never"));
         assert_eq!(requests(&world).len(), 4, "one attempt each");
     }
@@ -200,6 +200,45 @@ rows! {
         assert_eq!((request.body.as_str(), request.token, request.correlation_id.as_str()), ("\"a\"", None, "id-a"));
     }
 
+    /// In an outage, over a crash and over a drain: no number is used twice, and each is stored before its call.
+    d13_5__no_two_attempts_have_the_same_number {
+        let up = Arc::new(AtomicBool::new(false));
+        let world = world(with_service(&up));
+        world.executions.start(["a"]);
+        let first = world.start(one());
+        world.at(200.0).await;
+        assert_eq!(world.executions.attempts("a").0 as usize, requests(&world).len(), "what was called is stored");
+        first.kill().await;
+        let (drain, before) = (host_adapters_delivery::drain::Drain::new(), requests(&world).len());
+        let second = world.start_with(one(), &drain);
+        world.at(400.0).await;
+        drain.finish(Duration::from_secs(25), second.task).await.unwrap();
+        let between = requests(&world).len();
+        world.start(one());
+        world.at(600.0).await;
+        up.store(true, Ordering::Relaxed);
+        world.at(700.0).await;
+        assert_eq!(world.executions.end("a"), done());
+        let numbers: Vec<_> = requests(&world).into_iter().map(|(.., number)| number).collect();
+        assert!(before > 3 && between > before + 3 && numbers.len() > between + 3, "{before} {between} {numbers:?}");
+        assert!(numbers.windows(2).all(|pair| pair[0] < pair[1]), "{numbers:?}");
+        assert_eq!(world.executions.attempts("a"), (*numbers.last().unwrap(), 0));
+    }
+
+    /// The store fails while the next attempt is counted: it is not made before.
+    d13_5__an_attempt_that_cannot_be_counted_waits {
+        let up = Arc::new(AtomicBool::new(false));
+        let world = world(with_service(&up));
+        world.executions.faults.plan("repeat", 3, down());
+        world.executions.start(["a"]);
+        world.start(one());
+        world.at(0.5).await;
+        up.store(true, Ordering::Relaxed);
+        world.at(100.0).await;
+        assert_eq!(requests(&world).into_iter().map(|(.., number)| number).collect::<Vec<_>>(), [1, 2]);
+        assert_eq!((world.executions.end("a"), world.executions.attempts("a")), (done(), (2, 0)));
+    }
+
     d13_7__heartbeats_keep_a_long_attempt {
         let world = world(|_| Answer::status(200, "{}").takes(900));
         world.executions.start(["a"]);
@@ -261,8 +300,9 @@ rows! {
         world.at(3_700.0).await;
         assert!(["a", "b", "c", "d"].iter().all(|name| world.executions.end(name) == done()));
         assert_eq!(running.source.status().paused, None);
-        assert_eq!(world.executions.attempts("a"), (1, 0));
-        assert!(requests(&world).iter().any(|(_, _, attempt)| *attempt > 30), "each call shows as an attempt");
+        let [of_a, of_b] = ["a", "b"].map(|name| world.executions.attempts(name));
+        assert!(of_a.0.max(of_b.0) > 30 && (of_a.1, of_b.1) == (0, 0), "each call is an attempt: {of_a:?} {of_b:?}");
+        assert_eq!((of_a.0 + of_b.0) as usize, requests(&world).len() - 2, "and c and d have one each");
     }
 
     d13_9__a_worker_that_cannot_be_called_is_an_outage {
@@ -342,7 +382,7 @@ rows! {
         world.at(100.25).await;
         let ended = world.drain.finish(Duration::from_secs(25), running.task).await.unwrap();
         assert!(matches!(ended, Ended::Abandoned(1)) && world.now_ms() < 100_500, "{ended:?} at {}", world.now_ms());
-        assert_eq!(world.executions.attempts("a"), (1, 0));
+        assert_eq!(world.executions.attempts("a"), (u32::try_from(requests(&world).len()).unwrap(), 0));
     }
 
     d13_12__an_outcome_that_cannot_be_stored_is_stored_later {
@@ -363,6 +403,29 @@ rows! {
         assert_eq!((world.executions.end("a"), world.executions.end("b")), (None, done()), "its runner goes on");
         world.at(36.0).await;
         assert_eq!((world.executions.end("a"), requests(&world).len()), (done(), 3), "with the end of the lease");
+    }
+
+    /// The only place is given to others meanwhile; the wait is no failure, however long it is.
+    d13_13__an_execution_that_waits_gives_its_place_to_others_and_has_not_failed {
+        let is_free = Arc::new(AtomicBool::new(false));
+        let free = is_free.clone();
+        let world = world(move |request| match (request.body.as_str(), free.load(Ordering::Relaxed)) {
+            ("\"waits\"", false) => Answer::status(429, "taken"),
+            _ => Answer::status(200, "{}"),
+        });
+        world.executions.start(["waits", "good"]);
+        let running = world.start(tasks(TaskConfig { max_concurrency: 1, max_attempts: 1, ..TaskConfig::default() }));
+        world.at(0.5).await;
+        assert_eq!((world.executions.end("waits"), world.executions.end("good")), (None, done()));
+        world.at(3_600.0).await;
+        let began = times(&world, "id-waits");
+        let waits: Vec<_> = began.windows(2).map(|pair| pair[1] - pair[0]).collect();
+        assert!(waits.len() > 900 && waits.iter().all(|wait| (1_000..=4_010).contains(wait)), "{waits:?}");
+        assert!(world.executions.asked().iter().any(|(_, asked)| asked == "postpone waits status 429: taken"));
+        assert_eq!((running.source.status().paused, world.executions.attempts("waits").1), (None, 0));
+        is_free.store(true, Ordering::Relaxed);
+        world.at(3_605.0).await;
+        assert_eq!(world.executions.end("waits"), done());
     }
 
     /// Only the backend is told by a killed host, when the lease is over.

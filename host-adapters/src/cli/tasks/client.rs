@@ -1,10 +1,11 @@
 //! Requests about executions to a running host.
 
 use crate::cli::operator::{Operator, Refusal, Refused};
-use anyhow::Result;
+use anyhow::{Error, Result, anyhow};
 use host_adapters_platform::task::Execution;
 use reqwest::{Client, Method, RequestBuilder};
 use serde::Deserialize;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -21,6 +22,8 @@ pub(super) struct Tasks {
     operator: Operator,
     http: Client,
     worker: String,
+    /// The pause that was told last to somebody who waits.
+    told: Arc<Mutex<Option<String>>>,
 }
 
 /// A page of executions.
@@ -32,7 +35,12 @@ pub(super) struct Page {
 
 impl Tasks {
     pub(super) fn new(operator: Operator, worker: String) -> Self {
-        Self { operator, http: Client::new(), worker }
+        Self { operator, http: Client::new(), worker, told: Arc::default() }
+    }
+
+    /// The worker, as it was named.
+    pub(super) fn worker(&self) -> &str {
+        &self.worker
     }
 
     /// Starts an execution with this input, or finds the one that was started before.
@@ -56,10 +64,14 @@ impl Tasks {
         self.expect(self.operator.request(&self.http, Method::GET, &path)).await
     }
 
-    /// Waits until an execution has ended.
-    pub(super) async fn ended(&self, mut execution: Execution) -> Result<Execution> {
+    /// Waits until an execution has ended. What holds all executions of the worker up is said by `say`, once for all of
+    /// them.
+    pub(super) async fn ended(&self, mut execution: Execution, say: impl Fn(&str)) -> Result<Execution> {
         let (mut wait, mut answered) = (FIRST_LOOK, Instant::now());
         while !execution.state.has_ended() {
+            if let Some(line) = self.news_of_a_pause(&execution) {
+                say(&line);
+            }
             tokio::time::sleep(wait).await;
             wait = (wait * 2).min(LAST_LOOK);
             match self.show(&execution.name).await {
@@ -71,8 +83,19 @@ impl Tasks {
         Ok(execution)
     }
 
+    /// A line about the pause of the worker's source, if there is one that nobody has told yet.
+    fn news_of_a_pause(&self, execution: &Execution) -> Option<String> {
+        let paused = execution.paused.as_ref()?;
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        if told.as_ref() == Some(&paused.reason) {
+            return None;
+        }
+        *told = Some(paused.reason.clone());
+        Some(format!("host-adapters: {} is paused, and goes on once this is over: {}", self.worker, paused.reason))
+    }
+
     async fn expect<T: serde::de::DeserializeOwned>(&self, request: RequestBuilder) -> Result<T> {
-        Ok(self.operator.read(request).await?.map_err(|refusal| Refused(refusal.to_string()))?)
+        self.operator.read(request).await?.map_err(refused)
     }
 
     fn request(&self, method: Method, name: &str) -> RequestBuilder {
@@ -84,6 +107,14 @@ impl Tasks {
     fn path(&self, name: &str) -> String {
         let parts = ["tasks", &self.worker, name].into_iter().filter(|part| !part.is_empty());
         parts.map(encoded).collect::<Vec<_>>().join("/")
+    }
+}
+
+/// The error of a refusal. A worker that is not there, or does no tasks, means that the command cannot run.
+pub(super) fn refused(refusal: Refusal) -> Error {
+    match refusal.is_of_nothing() {
+        true => anyhow!("{refusal}"),
+        false => Refused(refusal.to_string()).into(),
     }
 }
 

@@ -12,17 +12,28 @@ pub(super) struct Element {
     pub(super) input: String,
 }
 
+/// The executions of a file.
+pub(super) struct Elements {
+    /// The first part of their names, if it is a new one.
+    pub(super) drawn: Option<String>,
+    pub(super) elements: Vec<Element>,
+}
+
 /// Reads a file, `-` for standard input. Each execution is named `<base>-<number>`, or by a member of its element.
 ///
 /// # Errors
 /// When the file cannot be read, is neither a JSON list nor JSON Lines, or an element lacks the member.
-pub(super) fn read(file: &str, base: Option<&str>, name_by: Option<&str>) -> Result<Vec<Element>> {
+pub(super) fn read(file: &str, base: Option<&str>, name_by: Option<&str>) -> Result<Elements> {
     let argument = if file == "-" { file.to_owned() } else { format!("@{file}") };
-    let elements = of(&text_of(&argument, "elements")?, base, name_by).with_context(|| format!("in {file}"))?;
+    // Without a base, the names of another run would be those of this one.
+    let is_named = base.is_some() || name_by.is_some();
+    let drawn = (!is_named).then(|| uuid::Uuid::new_v4().simple().to_string());
+    let elements = of(&text_of(&argument, "elements")?, base.or(drawn.as_deref()), name_by);
+    let elements = elements.with_context(|| format!("in {file}"))?;
     if elements.is_empty() {
         bail!("{file} has no elements");
     }
-    Ok(elements)
+    Ok(Elements { drawn, elements })
 }
 
 fn of(text: &str, base: Option<&str>, name_by: Option<&str>) -> Result<Vec<Element>> {
@@ -33,11 +44,9 @@ fn of(text: &str, base: Option<&str>, name_by: Option<&str>) -> Result<Vec<Eleme
         let line = |(n, line)| serde_json::from_str(line).with_context(|| format!("line {} is not JSON", n + 1));
         lines.map(line).collect::<Result<_>>()?
     };
-    // Without a base, the names of another run would be those of this one.
-    let run = base.map_or_else(|| uuid::Uuid::new_v4().simple().to_string(), str::to_owned);
     let named = |(n, input): (usize, &&RawValue)| -> Result<Element> {
         let name = match name_by {
-            None => format!("{run}-{}", n + 1),
+            None => base.map_or_else(|| (n + 1).to_string(), |base| format!("{base}-{}", n + 1)),
             Some(member) => {
                 let value = member_of(input, member).with_context(|| format!("element {}", n + 1))?;
                 base.map_or_else(|| value.clone(), |base| format!("{base}-{value}"))
@@ -60,7 +69,7 @@ fn member_of(input: &RawValue, member: &str) -> Result<String> {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, reason = "tests")]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 mod tests {
     use super::*;
 
@@ -88,9 +97,16 @@ mod tests {
     }
 
     #[test]
-    fn without_a_base_names_are_new() {
-        let name = || read("[1]", None, None).remove(0).0;
-        assert!(name() != name() && name().ends_with("-1") && name().len() < 80);
+    fn without_a_base_names_are_new_and_can_be_given_again() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "[1]").unwrap();
+        let read = |base: Option<&str>, name_by| super::read(file.path().to_str().unwrap(), base, name_by).unwrap();
+        let (one, other) = (read(None, None), read(None, None));
+        let drawn = one.drawn.unwrap();
+        assert_ne!(Some(&drawn), other.drawn.as_ref());
+        let again = read(Some(&drawn), None);
+        assert_eq!((&one.elements[0].name, again.drawn), (&again.elements[0].name, None));
+        assert!(one.elements[0].name.len() < 80);
     }
 
     #[test]

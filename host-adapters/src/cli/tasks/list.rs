@@ -4,9 +4,10 @@ use super::client::Tasks;
 use super::{reason, seconds, time};
 use crate::cli::operator::{Operator, table, text};
 use crate::cli::print;
+use crate::gateway::TASKS_PAGE;
 use anyhow::Result;
 use clap::Args;
-use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::builder::{PossibleValuesParser, RangedU64ValueParser, TypedValueParser};
 use host_adapters_platform::task::{Execution, ExecutionState};
 use serde_json::{Value, json};
 use std::process::ExitCode;
@@ -22,7 +23,7 @@ pub(crate) struct Options {
     #[arg(long, value_parser = states())]
     state: Option<ExecutionState>,
     /// The most executions to show.
-    #[arg(long, default_value_t = 100)]
+    #[arg(long, default_value_t = 100, value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
     max: usize,
     #[command(flatten)]
     operator: Operator,
@@ -40,7 +41,7 @@ pub(super) async fn run(options: Options) -> Result<ExitCode> {
     let tasks = Tasks::new(options.operator, options.worker);
     let (mut executions, mut from) = (Vec::new(), None);
     while executions.len() < options.max {
-        let mut query = vec![("limit", (options.max - executions.len()).min(100).to_string())];
+        let mut query = vec![("limit", (options.max - executions.len()).min(TASKS_PAGE).to_string())];
         query.extend(options.state.map(|state| ("state", state.name().to_owned())));
         query.extend(from.map(|from| ("from", from)));
         let page = tasks.list(&query).await?;
@@ -54,6 +55,9 @@ pub(super) async fn run(options: Options) -> Result<ExitCode> {
         true => print(json!({"executions": executions, "next": from}))?,
         false if executions.is_empty() => print("no executions")?,
         false => print(shown(&executions))?,
+    }
+    if from.is_some() && !options.json {
+        eprintln!("host-adapters: there are more than {}; --max shows more of them", options.max);
     }
     Ok(ExitCode::SUCCESS)
 }

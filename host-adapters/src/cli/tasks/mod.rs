@@ -1,8 +1,9 @@
-//! `host-adapters tasks`: executions of workers' tasks on a running host.
+//! `host-adapters tasks`: executions of workers' tasks on a running host. README.md, "Tasks", has its exit codes.
 
 mod client;
 mod elements;
 mod for_each;
+mod interrupt;
 mod list;
 mod show;
 mod start;
@@ -41,9 +42,13 @@ pub(super) async fn run(options: Options) -> Result<ExitCode> {
     }
 }
 
-/// Why an execution has no output, in one line: `WorkerRefused: status 422: …`.
+/// Why an execution has no output, in one line: `WorkerRefused: status 422: …`. A pause comes before what the last attempt
+/// said.
 fn reason(execution: &Execution) -> String {
-    let parts = [execution.error.as_deref(), execution.cause.as_deref()];
+    let parts = match &execution.paused {
+        Some(paused) => [Some("paused"), Some(paused.reason.as_str())],
+        None => [execution.error.as_deref(), execution.cause.as_deref()],
+    };
     parts.into_iter().flatten().collect::<Vec<_>>().join(": ")
 }
 

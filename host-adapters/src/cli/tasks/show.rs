@@ -14,7 +14,7 @@ use std::process::ExitCode;
 pub(crate) struct Options {
     /// The worker, by its id or its name in the documents.
     worker: String,
-    /// The execution's name.
+    /// The execution's name, or its id.
     name: String,
     #[command(flatten)]
     operator: Operator,
@@ -35,6 +35,8 @@ pub(super) async fn run(options: Options) -> Result<ExitCode> {
 fn shown(execution: &Execution) -> Result<String> {
     let Execution { worker, name, id, state, attempts, failures, error, cause, .. } = execution;
     let at = |ms: Option<u64>| ms.map(time);
+    let paused = execution.paused.as_ref();
+    let paused = paused.map(|it| format!("{}; for {} s, next probe in {} s", it.reason, it.for_secs, it.probe_in_secs));
     let lines = [
         ("worker", Some(worker.clone())),
         ("name", Some(name.clone())),
@@ -44,6 +46,7 @@ fn shown(execution: &Execution) -> Result<String> {
         ("failures", Some(failures.to_string())),
         ("started", Some(time(execution.started_ms))),
         ("due", at(execution.due_ms)),
+        ("paused", paused),
         ("ended", at(execution.ended_ms)),
         ("error", error.clone()),
         ("cause", cause.clone()),

@@ -1,11 +1,12 @@
 //! `tasks start`: starts an execution, or one for each element of a file.
 
-use super::client::Tasks;
+use super::client::{Tasks, refused};
+use super::interrupt::{Ended, or_interrupted};
 use super::{elements, for_each, has_succeeded, reason};
 use crate::cli::invoke::event::text_of;
-use crate::cli::operator::{Operator, Refused};
+use crate::cli::operator::Operator;
 use crate::cli::{FAILED, print};
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, bail};
 use clap::Args;
 use clap::builder::NonEmptyStringValueParser;
 use host_adapters_json::pretty;
@@ -24,14 +25,15 @@ pub(crate) struct Options {
     /// The input: JSON, `@file`, or `-` for standard input; `{}` if it is left out.
     #[arg(conflicts_with = "for_each")]
     input: Option<String>,
-    /// Start one execution for each element of a file, side by side, and wait for all of them. The file (`-` for standard
-    /// input) is a JSON list, or JSON Lines; each element is the input of one.
+    /// Start one execution for each element of a file, side by side. The file (`-` for standard input) is a JSON list, or
+    /// JSON Lines; each element is the input of one.
     #[arg(long, value_name = "FILE")]
     for_each: Option<String>,
     /// Name executions by this member of their elements (`marketId`), not by their numbers.
     #[arg(long, value_name = "MEMBER", requires = "for_each")]
     name_by: Option<String>,
-    /// Wait until the execution has ended, and print its output.
+    /// Wait until the execution has ended, and print its output; with `--for-each`, until all have, and print what came of
+    /// each. The exit code is 0 only if they have succeeded. Whoever stops waiting (Ctrl-C) stops no execution.
     #[arg(long)]
     wait: bool,
     #[command(flatten)]
@@ -52,22 +54,31 @@ pub(super) async fn run(mut options: Options) -> Result<ExitCode> {
     let tasks = Tasks::new(options.operator.clone(), options.worker.clone());
     if let Some(file) = &options.for_each {
         let elements = elements::read(file, options.name.as_deref(), options.name_by.as_deref())?;
-        return for_each::run(&tasks, elements, options.json).await;
+        return for_each::run(&tasks, elements, options.wait, options.json).await;
     }
     let input = text_of(options.input.as_deref().unwrap_or("{}"), "input")?;
     serde_json::from_str::<&RawValue>(&input).context("the input is not JSON; write '{…}', @file or -")?;
     let name = options.name.unwrap_or_else(|| uuid::Uuid::new_v4().to_string());
-    let mut execution = tasks.start(&name, input).await?.map_err(|refusal| match refusal.is_of_nothing() {
-        // There is no such worker, or it does no tasks.
-        true => anyhow!("{refusal}"),
-        false => Refused(refusal.to_string()).into(),
-    })?;
+    let mut execution = tasks.start(&name, input).await?.map_err(refused)?;
     if options.wait {
-        execution = tasks.ended(execution).await?;
+        let goes_on = goes_on(&execution);
+        let ended = tasks.ended(execution, |line| eprintln!("{line}"));
+        execution = match or_interrupted(ended, || goes_on).await? {
+            Ended::Done(execution) => execution,
+            Ended::Interrupted(code) => return Ok(code),
+        };
     }
     tell(&execution, options.json)?;
     let failed = options.wait && !has_succeeded(&execution);
     Ok(if failed { ExitCode::from(FAILED) } else { ExitCode::SUCCESS })
+}
+
+/// What to say to somebody who waits no longer.
+fn goes_on(Execution { worker, name, .. }: &Execution) -> String {
+    format!(
+        "no longer waits; the execution goes on. `host-adapters tasks show {worker} {name}` shows it, \
+         `host-adapters tasks stop {worker} {name}` stops it"
+    )
 }
 
 /// Whether an argument is an input and not a name.

@@ -1,7 +1,7 @@
 //! `tasks stop`: stops executions that have not ended.
 
 use super::client::Tasks;
-use crate::cli::operator::Operator;
+use crate::cli::operator::{Operator, Refused};
 use crate::cli::{FAILED, print};
 use anyhow::Result;
 use clap::Args;
@@ -12,7 +12,7 @@ use std::process::ExitCode;
 pub(crate) struct Options {
     /// The worker, by its id or its name in the documents.
     worker: String,
-    /// The executions' names.
+    /// The executions' names, or their ids.
     #[arg(required = true)]
     names: Vec<String>,
     #[command(flatten)]
@@ -23,9 +23,17 @@ pub(super) async fn run(options: Options) -> Result<ExitCode> {
     let tasks = Tasks::new(options.operator, options.worker);
     let mut all_stopped = true;
     for name in &options.names {
-        let execution = tasks.stop(name).await?;
-        all_stopped &= execution.state == ExecutionState::Stopped;
-        print(format!("{}: {name} {}", execution.worker, execution.state.name()))?;
+        match tasks.stop(name).await {
+            Ok(execution) => {
+                all_stopped &= execution.state == ExecutionState::Stopped;
+                print(format!("{}: {} {}", execution.worker, execution.name, execution.state.name()))?;
+            }
+            Err(error) if error.is::<Refused>() => {
+                all_stopped = false;
+                eprintln!("host-adapters: {error}");
+            }
+            Err(error) => return Err(error),
+        }
     }
     Ok(if all_stopped { ExitCode::SUCCESS } else { ExitCode::from(FAILED) })
 }

@@ -4,7 +4,7 @@ use rusqlite::{Connection, OpenFlags};
 use std::path::Path;
 
 /// Stored in the file as `user_version`. A file of a later version is refused, because it could be misread.
-const VERSION: i64 = 3;
+const VERSION: i64 = 4;
 
 /// Marks the file as one of this project (`application_id`): "rgwk".
 const APPLICATION_ID: i64 = 0x7267_776b;
@@ -17,7 +17,8 @@ const APPLICATION_ID: i64 = 0x7267_776b;
 /// - `messages_due` covers receiving and counting. `messages_of_groups` finds what is in flight of a message group; it
 ///   holds no message without a group.
 /// - `executions.due_ms` is when an execution can be taken: when its next attempt may begin, or the lease of the one under
-///   way is over. `executions_due` holds those that have not ended.
+///   way is over. `executions_due` holds those that have not ended. `attempts` is the number of the last attempt that began;
+///   `lost` counts those that ended with their hosts, or their leases.
 const SCHEMA: &str = "
 CREATE TABLE IF NOT EXISTS names (
     id INTEGER PRIMARY KEY, kind TEXT NOT NULL, name TEXT NOT NULL, UNIQUE (kind, name)
@@ -54,7 +55,7 @@ CREATE TABLE IF NOT EXISTS executions (
     id INTEGER PRIMARY KEY, worker TEXT NOT NULL, name TEXT NOT NULL, uuid BLOB NOT NULL, state TEXT NOT NULL,
     due_ms INTEGER NOT NULL, attempts INTEGER NOT NULL, failures INTEGER NOT NULL, token INTEGER NOT NULL,
     input TEXT NOT NULL, output TEXT, error TEXT, cause TEXT, correlation_id TEXT, traceparent TEXT,
-    started_ms INTEGER NOT NULL, ended_ms INTEGER, UNIQUE (worker, name)
+    started_ms INTEGER NOT NULL, ended_ms INTEGER, lost INTEGER NOT NULL DEFAULT 0, UNIQUE (worker, name)
 ) STRICT;
 CREATE INDEX IF NOT EXISTS executions_due ON executions (worker, due_ms, state) WHERE ended_ms IS NULL;
 CREATE INDEX IF NOT EXISTS executions_ended ON executions (ended_ms) WHERE ended_ms IS NOT NULL;
@@ -131,7 +132,12 @@ fn prepare_writer(conn: &Connection) -> rusqlite::Result<()> {
          PRAGMA journal_size_limit = 67108864; PRAGMA cache_size = -32000; PRAGMA temp_store = MEMORY;",
     )?;
     let version: i64 = conn.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    let older = if version == 1 { "ALTER TABLE messages ADD COLUMN grp TEXT;" } else { "" };
+    // Version 2 added no column, and version 3 came with the table of executions.
+    let older = match version {
+        1 => "ALTER TABLE messages ADD COLUMN grp TEXT;",
+        3 => "ALTER TABLE executions ADD COLUMN lost INTEGER NOT NULL DEFAULT 0;",
+        _ => "",
+    };
     conn.execute_batch(&format!(
         "BEGIN IMMEDIATE; {older} {SCHEMA} PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION}; COMMIT;"
     ))

@@ -69,6 +69,20 @@ impl TaskBackend for Embedded {
         let due_ms = Some(self.clock.now_ms());
         self.change(attempt, due_ms, |conn, token, now_ms| rows::change(conn, token, &Change::Release, now_ms)).await
     }
+
+    async fn postpone(&self, attempt: &TaskAttempt, cause: &str, wait: Duration) -> Result<bool> {
+        let due_ms = self.clock.now_ms().saturating_add(millis(wait));
+        let cause = cause.to_owned();
+        self.change(attempt, Some(due_ms), move |conn, token, now_ms| {
+            rows::change(conn, token, &Change::Postpone(&cause, due_ms), now_ms)
+        })
+        .await
+    }
+
+    async fn repeat(&self, attempt: &TaskAttempt) -> Result<Option<u32>> {
+        let Some(token) = Token::of(attempt) else { return Ok(None) };
+        self.store.write(move |conn| rows::repeat(conn, token), |_: &Option<u32>| {}).await
+    }
 }
 
 impl Embedded {

@@ -14,7 +14,8 @@ const MOST_KEPT: i64 = 10_000;
 
 /// What a host that was killed has left: its attempts have ended, because the file has one host at a time.
 pub(super) fn resume(conn: &Connection, now_ms: i64) -> rusqlite::Result<()> {
-    let sql = "UPDATE executions SET state = 'scheduled', due_ms = ?1 WHERE state = 'running' AND ended_ms IS NULL";
+    let sql = "UPDATE executions SET state = 'scheduled', lost = lost + 1, due_ms = ?1
+               WHERE state = 'running' AND ended_ms IS NULL";
     let resumed = conn.execute(sql, [now_ms])?;
     if resumed > 0 {
         tracing::warn!(resumed, "executions of tasks are resumed: the last host ended during their attempts");

@@ -6,12 +6,15 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
-/// Most attempts of an execution that may begin. It ends executions that kill their host each time.
-const MOST_ATTEMPTS: u32 = 200;
+/// Most attempts of an execution that may end with their hosts, or their leases. It ends executions that kill their host
+/// each time.
+const MOST_LOST: u32 = 200;
 
-const TAKE: &str = "UPDATE executions SET state = 'running', attempts = attempts + 1, due_ms = ?3, token = ?4
+/// One that is running is due when its lease is over: the attempt under way is lost.
+const TAKE: &str = "UPDATE executions
+    SET lost = lost + (state = 'running'), state = 'running', attempts = attempts + 1, due_ms = ?3, token = ?4
     WHERE id = (SELECT id FROM executions WHERE worker = ?1 AND ended_ms IS NULL AND due_ms <= ?2 ORDER BY due_ms, id LIMIT 1)
-    RETURNING id, uuid, name, attempts, failures, input, correlation_id, traceparent";
+    RETURNING id, lost, uuid, name, attempts, failures, input, correlation_id, traceparent, started_ms";
 
 /// Names one attempt of one execution: `<row>-<mark of the attempt>`.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -44,35 +47,34 @@ pub(super) fn take(
     loop {
         let mark = rand::random::<i64>() & i64::MAX;
         let taken = conn.prepare_cached(TAKE)?.query_row(params![worker, now_ms, until_ms, mark], |row| {
-            let id: i64 = row.get(0)?;
-            Ok((
-                id,
-                TaskAttempt {
-                    worker: worker.to_owned(),
-                    task_id: uuid(row, 1)?.to_string(),
-                    name: row.get(2)?,
-                    number: row.get(3)?,
-                    failures: row.get(4)?,
-                    input: row.get(5)?,
-                    token: format!("{id}-{mark}"),
-                    correlation_id: row.get(6)?,
-                    traceparent: row.get(7)?,
-                },
-            ))
+            let (id, lost): (i64, u32) = (row.get(0)?, row.get(1)?);
+            let attempt = TaskAttempt {
+                worker: worker.to_owned(),
+                task_id: uuid(row, 2)?.to_string(),
+                name: row.get(3)?,
+                number: row.get(4)?,
+                failures: row.get(5)?,
+                input: row.get(6)?,
+                token: format!("{id}-{mark}"),
+                correlation_id: row.get(7)?,
+                traceparent: row.get(8)?,
+                started_ms: row.get::<_, i64>(9)?.try_into().ok(),
+            };
+            Ok((id, lost, attempt))
         });
         match taken.optional()? {
-            Some((id, attempt)) if attempt.number > MOST_ATTEMPTS => exhaust(conn, id, &attempt, now_ms)?,
-            taken => return Ok(taken.map(|(_, attempt)| attempt)),
+            Some((id, MOST_LOST.., attempt)) => exhaust(conn, id, &attempt, now_ms)?,
+            taken => return Ok(taken.map(|(.., attempt)| attempt)),
         }
     }
 }
 
-/// Ends an execution of which no attempt has had an outcome.
+/// Ends an execution of which too many attempts were lost. The one that was to begin has not.
 fn exhaust(conn: &Connection, id: i64, attempt: &TaskAttempt, now_ms: i64) -> rusqlite::Result<()> {
     let TaskAttempt { worker, name: execution, task_id: task, .. } = attempt;
     let error = TaskError::AttemptsExhausted.name();
-    tracing::error!(worker, execution, task, error, attempts = MOST_ATTEMPTS, "execution failed");
-    let cause = format!("{MOST_ATTEMPTS} attempts began");
+    let cause = format!("{MOST_LOST} attempts ended with their hosts, or without heartbeats");
+    tracing::error!(worker, execution, task, error, cause, "execution failed");
     let sql = "UPDATE executions SET state = 'failed', attempts = attempts - 1, error = ?2, cause = ?3, ended_ms = ?4
                WHERE id = ?1";
     conn.prepare_cached(sql)?.execute((id, error, cause, now_ms)).map(drop)
@@ -95,6 +97,8 @@ pub(super) enum Change<'a> {
     Fail(&'a str, &'a str, Option<i64>),
     /// It has ended without an outcome.
     Release,
+    /// As [`Change::Release`]; the execution waits for something, and the next attempt may begin at this time.
+    Postpone(&'a str, i64),
 }
 
 /// Changes an attempt, if it is still the one under way. Returns whether it was.
@@ -119,7 +123,17 @@ pub(super) fn change(conn: &Connection, token: Token, change: &Change<'_>, now_m
             params![row, mark, error, cause, now_ms],
         ),
         Change::Release => run("state = 'scheduled', due_ms = ?3", params![row, mark, now_ms]),
+        Change::Postpone(cause, due_ms) => {
+            run("state = 'scheduled', error = NULL, cause = ?3, due_ms = ?4", params![row, mark, cause, due_ms])
+        }
     }
+}
+
+/// Counts another attempt in place of the one under way, if that is still this one. Returns its number.
+pub(super) fn repeat(conn: &Connection, Token { row, mark }: Token) -> rusqlite::Result<Option<u32>> {
+    let sql = "UPDATE executions SET attempts = attempts + 1 WHERE id = ?1 AND token = ?2 AND state = 'running'
+               RETURNING attempts";
+    conn.prepare_cached(sql)?.query_row((row, mark), |row| row.get(0)).optional()
 }
 
 /// Stops an execution that has not ended.
@@ -133,6 +147,16 @@ pub(super) fn stop(conn: &Connection, worker: &str, name: &str, cause: &str, now
 pub(super) fn find(conn: &Connection, worker: &str, name: &str) -> rusqlite::Result<Option<Execution>> {
     let sql = format!("SELECT {SHOWN} FROM executions WHERE worker = ?1 AND name = ?2");
     conn.prepare_cached(&sql)?.query_row((worker, name), execution).optional()
+}
+
+/// The execution with a name; without one, the execution with this id.
+pub(super) fn find_named(conn: &Connection, worker: &str, name: &str) -> rusqlite::Result<Option<Execution>> {
+    if let Some(found) = find(conn, worker, name)? {
+        return Ok(Some(found));
+    }
+    let Ok(id) = Uuid::parse_str(name) else { return Ok(None) };
+    let sql = format!("SELECT {SHOWN} FROM executions WHERE worker = ?1 AND uuid = ?2");
+    conn.prepare_cached(&sql)?.query_row((worker, id.as_bytes()), execution).optional()
 }
 
 /// Executions that were started before the row `before`, the latest first, each with its row.
@@ -180,6 +204,7 @@ fn execution(row: &Row<'_>) -> rusqlite::Result<Execution> {
         ended_ms: ms(10)?,
         input: json(row, 11)?,
         output: json(row, 12)?,
+        paused: None,
     })
 }
 

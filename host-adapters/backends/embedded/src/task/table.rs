@@ -31,7 +31,7 @@ impl ExecutionTable for Embedded {
         self.names.tasks(worker)?;
         check_name(name)?;
         let (worker, name) = (worker.to_owned(), name.to_owned());
-        self.store.read(move |conn| rows::find(conn, &worker, &name)).await
+        self.store.read(move |conn| rows::find_named(conn, &worker, &name)).await
     }
 
     async fn list(
@@ -60,8 +60,9 @@ impl ExecutionTable for Embedded {
         check_name(name)?;
         let (worker, name, cause, clock) = (worker.to_owned(), name.to_owned(), cause.to_owned(), self.clock.clone());
         let stop = move |conn: &Connection| {
-            rows::stop(conn, &worker, &name, &cause, clock.now_ms())?;
-            rows::find(conn, &worker, &name)
+            let Some(execution) = rows::find_named(conn, &worker, &name)? else { return Ok(None) };
+            rows::stop(conn, &worker, &execution.name, &cause, clock.now_ms())?;
+            rows::find(conn, &worker, &execution.name)
         };
         self.store.write(stop, |_: &Option<Execution>| {}).await
     }

@@ -44,6 +44,7 @@ impl TaskSource {
             dispatch: context.dispatch.clone(),
             breakers: CircuitBreakers::new(&source, &context.backoff, &meter.paused),
             meter,
+            clock: context.clock.clone(),
             backoff: context.backoff.clone(),
             max_attempts: config.max_attempts,
             heartbeat: config.heartbeat(),

@@ -5,6 +5,9 @@ use host_adapters_event::{Response, cut};
 use host_adapters_platform::task::{MAX_CAUSE_BYTES, MAX_TASK_BYTES, TaskError, TaskFailure};
 use serde_json::value::RawValue;
 
+/// The status by which a worker says that the execution waits for something that another one has now.
+const WAITS: u16 = 429;
+
 /// What came of an attempt.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Outcome {
@@ -12,6 +15,8 @@ pub enum Outcome {
     Succeeded(String),
     /// The attempt has failed.
     Failed(TaskFailure),
+    /// The execution waits for something that another one has now, as the cause says. The attempt is no failure.
+    Waiting(String),
     /// A dependency of the worker is down: the attempt proves nothing of the execution.
     Outage {
         /// What is down, and what the attempt would have failed with.
@@ -35,10 +40,11 @@ impl Outcome {
             Ok(output) => return Self::Succeeded(output),
             Err(failure) => failure,
         };
+        let is_waiting = failure.error == TaskError::Busy;
         let is_suspected = not_callable.is_none() && outages.is_empty();
         let down: Vec<_> = not_callable.into_iter().chain(outages).chain(refusing).collect();
         if down.is_empty() {
-            return Self::Failed(failure);
+            return if is_waiting { Self::Waiting(failure.cause) } else { Self::Failed(failure) };
         }
         Self::Outage { reason: down.join(", "), is_suspected, failure }
     }
@@ -48,9 +54,11 @@ impl Outcome {
         match self {
             Self::Succeeded(_) => "ok",
             Self::Outage { .. } => "outage",
+            Self::Waiting(_) => "waiting",
             Self::Failed(failure) => match failure.error {
                 TaskError::Failed => "failed",
                 TaskError::Refused => "permanent",
+                TaskError::Busy => "waiting",
                 TaskError::Trapped => "trapped",
                 TaskError::TimedOut => "timed-out",
                 TaskError::BadOutput | TaskError::AttemptsExhausted => "bad-output",
@@ -61,7 +69,7 @@ impl Outcome {
 
 /// Whether another attempt may succeed where this one has not.
 pub fn is_retryable(failure: &TaskFailure) -> bool {
-    matches!(failure.error, TaskError::Failed | TaskError::Trapped | TaskError::TimedOut)
+    matches!(failure.error, TaskError::Failed | TaskError::Busy | TaskError::Trapped | TaskError::TimedOut)
 }
 
 /// The output, or why there is none.
@@ -69,8 +77,8 @@ fn output(result: Result<Response, CallError>) -> Result<String, TaskFailure> {
     let failure = |error, cause: &str| TaskFailure { error, cause: cut(cause, MAX_CAUSE_BYTES).to_owned() };
     match result {
         Ok(response) if !response.is_success() => {
-            let said = format!("status {}: {}", response.status, response.body);
-            Err(failure(TaskError::Refused, &said))
+            let error = if response.status == WAITS { TaskError::Busy } else { TaskError::Refused };
+            Err(failure(error, &format!("status {}: {}", response.status, response.body)))
         }
         Ok(response) => match unfit(&response.body) {
             None => Ok(response.body),
@@ -114,9 +122,11 @@ mod tests {
     fn a_status_or_a_failure_says_what_the_attempt_was() {
         assert_eq!(read(answer(200, "{}"), &[], &[]), Outcome::Succeeded("{}".into()));
         assert_eq!(read(answer(204, "null"), &["service:code"], &[]), Outcome::Succeeded("null".into()));
+        assert_eq!(read(answer(429, "taken"), &[], &[]), Outcome::Waiting("status 429: taken".into()));
         for (result, error, retryable, said) in [
             (answer(422, "no"), TaskError::Refused, false, "status 422: no"),
             (answer(503, "{}"), TaskError::Refused, false, "status 503: {}"),
+            (answer(428, "{}"), TaskError::Refused, false, "status 428: {}"),
             (Err(CallError::Permanent("bad".into())), TaskError::Refused, false, "bad"),
             (Err(CallError::Failed("later".into())), TaskError::Failed, true, "later"),
             (Err(CallError::Trapped("unreachable".into())), TaskError::Trapped, true, "worker trapped: unreachable"),
@@ -141,6 +151,8 @@ mod tests {
             assert_eq!(outage(read(result.clone(), &["service:code"], &[])), ("service:code".into(), false));
             assert_eq!(outage(read(result, &[], &["service:code GET /x"])), ("service:code GET /x".into(), true));
         }
+        let Outcome::Outage { failure, .. } = read(answer(429, "{}"), &[], &["service:code GET /x"]) else { unreachable!() };
+        assert!(is_retryable(&failure), "if the refusals are its own, it may succeed later: {failure:?}");
         let gone = Err(CallError::NotCallable("no such component".into()));
         assert_eq!(outage(read(gone, &[], &[])), ("worker:w: no such component".into(), false));
     }

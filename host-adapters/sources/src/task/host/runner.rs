@@ -12,6 +12,7 @@ use host_adapters_delivery::retry::{Backoff, LONGEST};
 use host_adapters_event::Request;
 use host_adapters_failpoint::{self as failpoint, Step};
 use host_adapters_platform::Result;
+use host_adapters_platform::clock::Clock;
 use host_adapters_platform::task::{NextAttempt, TaskAttempt, TaskBackend, TaskFailure};
 use std::future::Future;
 use std::sync::Arc;
@@ -20,6 +21,9 @@ use tokio::time::Instant;
 
 /// The longest wait for an execution: as long as Step Functions waits (its page "GetActivityTask").
 const LONG_POLL: Duration = Duration::from_secs(60);
+
+/// An execution that waits for another one is attempted again as after so many failures: after 1 to 4 s.
+const WAITS_AS_AFTER: u32 = 2;
 
 /// What makes the attempts of one worker's executions, any number side by side.
 pub struct Runner {
@@ -30,6 +34,8 @@ pub struct Runner {
     pub dispatch: Arc<dyn Dispatch>,
     pub breakers: CircuitBreakers,
     pub meter: Meter,
+    /// Tells the age of executions.
+    pub clock: Clock,
     pub backoff: Backoff,
     pub max_attempts: u32,
     pub heartbeat: Duration,
@@ -42,6 +48,8 @@ enum End {
     Succeeded,
     Retried,
     Failed,
+    /// The execution waits for another one, and another attempt follows.
+    Waiting,
     /// It went back without an outcome, because the host drains.
     Released,
     /// It was not this host's any more, or its outcome could not be stored.
@@ -54,6 +62,7 @@ impl End {
             Self::Succeeded => "succeeded",
             Self::Retried => "retried",
             Self::Failed => "failed",
+            Self::Waiting => "waiting",
             Self::Released => "released",
             Self::Lost => "lost",
         }
@@ -134,14 +143,14 @@ impl Runner {
         match end {
             End::Lost => self.log_lost(&attempt),
             End::Released => return Ended::Abandoned(1),
-            End::Succeeded | End::Retried | End::Failed => (),
+            End::Succeeded | End::Retried | End::Failed | End::Waiting => (),
         }
         Ended::Drained
     }
 
     /// Calls the worker, again and again while that finds an outage, and stores the outcome.
     async fn work(&self, mut attempt: TaskAttempt, drain: &Drain) -> End {
-        let mut refusals = Refusals::default();
+        let (mut refusals, mut is_repeated) = (Refusals::default(), false);
         loop {
             // Other than a batch, an attempt may take longer than a drain, so none begins any more.
             let entered = match drain.is_stopping() {
@@ -149,12 +158,19 @@ impl Runner {
                 false => Invoker::enter(&self.breakers.worker, drain).await,
             };
             let Some(permit) = entered else { return self.release(&attempt, drain).await };
+            if is_repeated {
+                // Stored before the call: after a crash the next number is higher than any that the worker has seen.
+                let number = self.tell(&attempt, drain, || self.backend.repeat(&attempt)).await.flatten();
+                let Some(number) = number else { return End::Lost };
+                attempt.number = number;
+            }
             let Some((outcome, digest)) = self.call(permit, &attempt, drain).await else {
                 return self.release(&attempt, drain).await;
             };
             match outcome {
                 Outcome::Succeeded(output) => return self.succeed(&attempt, &output, &digest, drain).await,
                 Outcome::Failed(failure) => return self.fail(&attempt, &failure, &digest, drain).await,
+                Outcome::Waiting(cause) => return self.postpone(&attempt, &cause, &digest, drain).await,
                 Outcome::Outage { is_suspected: true, failure, .. } if refusals.are_own(self.max_attempts) => {
                     return self.fail(&attempt, &failure, &digest, drain).await;
                 }
@@ -162,7 +178,7 @@ impl Runner {
                     let (worker, source, execution, task) =
                         (&self.worker, &self.source, &attempt.name, &attempt.task_id);
                     tracing::debug!(worker, source, execution, task, reason, "attempt repeated after the outage");
-                    attempt.number += 1;
+                    is_repeated = true;
                 }
             }
         }
@@ -195,16 +211,17 @@ impl Runner {
         timer.end(outcome.name());
         match &outcome {
             Outcome::Outage { reason, .. } => drop(permit.down(reason.clone())),
-            Outcome::Succeeded(_) | Outcome::Failed(_) => permit.works(),
+            Outcome::Succeeded(_) | Outcome::Failed(_) | Outcome::Waiting(_) => permit.works(),
         }
         (outcome, digest)
     }
 
     async fn succeed(&self, attempt: &TaskAttempt, output: &str, digest: &str, drain: &Drain) -> End {
-        if !self.tell(attempt, drain, || self.backend.succeed(attempt, output)).await {
+        if !self.is_told(attempt, drain, || self.backend.succeed(attempt, output)).await {
             return End::Lost;
         }
         self.meter.acked.increment(1);
+        self.measure_age(attempt);
         let TaskAttempt { name: execution, task_id: task, number: attempt, .. } = attempt;
         tracing::info!(worker = self.worker, source = self.source, digest, execution, task, attempt, "execution succeeded");
         End::Succeeded
@@ -217,8 +234,11 @@ impl Runner {
             true => NextAttempt::After(self.backoff.after(failures)),
             false => NextAttempt::Never,
         };
-        if !self.tell(attempt, drain, || self.backend.fail(attempt, failure, next)).await {
+        if !self.is_told(attempt, drain, || self.backend.fail(attempt, failure, next)).await {
             return End::Lost;
+        }
+        if next == NextAttempt::Never {
+            self.measure_age(attempt);
         }
         let (worker, source, error, cause) = (&self.worker, &self.source, failure.error.name(), &failure.cause);
         let TaskAttempt { name: execution, task_id: task, number: attempt, .. } = attempt;
@@ -238,8 +258,27 @@ impl Runner {
         }
     }
 
+    /// How long ago an execution that has ended was started.
+    fn measure_age(&self, attempt: &TaskAttempt) {
+        let now_ms = u64::try_from(self.clock.now_ms()).unwrap_or(0);
+        if let Some(started_ms) = attempt.started_ms {
+            self.meter.record_age.record(Duration::from_millis(now_ms.saturating_sub(started_ms)));
+        }
+    }
+
+    async fn postpone(&self, attempt: &TaskAttempt, cause: &str, digest: &str, drain: &Drain) -> End {
+        let wait = self.backoff.after(WAITS_AS_AFTER);
+        if !self.is_told(attempt, drain, || self.backend.postpone(attempt, cause, wait)).await {
+            return End::Lost;
+        }
+        let (worker, source, retry_in_ms) = (&self.worker, &self.source, wait.as_millis());
+        let TaskAttempt { name: execution, task_id: task, number: attempt, .. } = attempt;
+        tracing::debug!(worker, source, digest, execution, task, attempt, cause, retry_in_ms, "execution waits");
+        End::Waiting
+    }
+
     async fn release(&self, attempt: &TaskAttempt, drain: &Drain) -> End {
-        match self.tell(attempt, drain, || self.backend.release(attempt)).await {
+        match self.is_told(attempt, drain, || self.backend.release(attempt)).await {
             true => {
                 let (execution, task) = (&attempt.name, &attempt.task_id);
                 tracing::info!(worker = self.worker, source = self.source, execution, task, "attempt released by the drain");
@@ -249,23 +288,31 @@ impl Runner {
         }
     }
 
-    /// Tells the backend until it is told, or the heartbeat finds the attempt lost, or the drain's deadline has passed.
-    /// Returns whether the attempt was still this host's.
-    async fn tell<F>(&self, attempt: &TaskAttempt, drain: &Drain, tell: impl Fn() -> F) -> bool
+    /// As [`Runner::tell`]. Returns whether the backend was told, and the attempt was still this host's.
+    async fn is_told<F>(&self, attempt: &TaskAttempt, drain: &Drain, tell: impl Fn() -> F) -> bool
     where
         F: Future<Output = Result<bool>>,
+    {
+        self.tell(attempt, drain, tell).await.unwrap_or(false)
+    }
+
+    /// Tells the backend until it is told, or the heartbeat finds the attempt lost, or the drain's deadline has passed.
+    /// Returns what it answers; `None` if it could not be told.
+    async fn tell<T, F>(&self, attempt: &TaskAttempt, drain: &Drain, tell: impl Fn() -> F) -> Option<T>
+    where
+        F: Future<Output = Result<T>>,
     {
         let mut failures = 0;
         loop {
             let error = match tell().await {
-                Ok(is_ours) => return is_ours,
+                Ok(answer) => return Some(answer),
                 Err(error) => error,
             };
             failures += 1;
             let (worker, source, execution, task) = (&self.worker, &self.source, &attempt.name, &attempt.task_id);
-            tracing::warn!(worker, source, execution, task, %error, failures, "outcome of the attempt not stored");
+            tracing::warn!(worker, source, execution, task, %error, failures, "what became of the attempt not stored");
             if !error.is_retryable() || drain.is_abandoned() {
-                return false;
+                return None;
             }
             tokio::select! {
                 biased;

@@ -1,6 +1,6 @@
 //! Executions of tasks, in memory.
 
-use super::{Faults, rounded_ms};
+use super::{EPOCH_MS, Faults, rounded_ms};
 use host_adapters_platform::Result;
 use host_adapters_platform::task::{NextAttempt, TaskAttempt, TaskBackend, TaskFailure};
 use std::sync::Mutex;
@@ -60,6 +60,7 @@ impl ModelTasks {
                 name: name.to_owned(),
                 number: 0,
                 failures: 0,
+                started_ms: Some(EPOCH_MS + u64::try_from(self.began.elapsed().as_millis()).unwrap()),
                 input: format!("{name:?}"),
                 token: String::new(),
                 correlation_id: None,
@@ -176,6 +177,23 @@ impl TaskBackend for ModelTasks {
         self.faults.check("release")?;
         let release = |execution: &mut Execution| (execution.due, execution.lease) = (Instant::now(), None);
         self.change(format!("release {}", attempt.name), attempt, release)
+    }
+
+    async fn postpone(&self, attempt: &TaskAttempt, cause: &str, wait: Duration) -> Result<bool> {
+        self.faults.check("postpone")?;
+        let postpone = |execution: &mut Execution| (execution.due, execution.lease) = (Instant::now() + wait, None);
+        self.change(format!("postpone {} {cause}", attempt.name), attempt, postpone)
+    }
+
+    async fn repeat(&self, attempt: &TaskAttempt) -> Result<Option<u32>> {
+        self.faults.check("repeat")?;
+        let mut number = 0;
+        let count = |execution: &mut Execution| {
+            execution.attempt.number += 1;
+            number = execution.attempt.number;
+        };
+        let is_ours = self.change(format!("repeat {}", attempt.name), attempt, count)?;
+        Ok(is_ours.then_some(number))
     }
 
     fn limits_attempts(&self) -> bool {

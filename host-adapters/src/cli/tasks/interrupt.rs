@@ -1,0 +1,30 @@
+//! Ctrl-C while executions are started or waited for: they are the host's, and go on without the command.
+
+use crate::shutdown::INTERRUPTED;
+use anyhow::Result;
+use std::process::ExitCode;
+
+/// What came of work that Ctrl-C may end.
+pub(super) enum Ended<T> {
+    Done(T),
+    /// Ctrl-C came first; what goes on has been said.
+    Interrupted(ExitCode),
+}
+
+/// Does `work`. If Ctrl-C comes first, it ends there, and `goes_on` is said.
+///
+/// # Errors
+/// Those of the work.
+pub(super) async fn or_interrupted<T>(
+    work: impl Future<Output = Result<T>>,
+    goes_on: impl FnOnce() -> String,
+) -> Result<Ended<T>> {
+    tokio::select! {
+        biased;
+        Ok(()) = tokio::signal::ctrl_c() => {
+            eprintln!("host-adapters: {}", goes_on());
+            Ok(Ended::Interrupted(ExitCode::from(INTERRUPTED)))
+        }
+        done = work => done.map(Ended::Done),
+    }
+}
