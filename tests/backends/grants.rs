@@ -4,6 +4,7 @@ use host_adapters_manifest::{ManifestErrors, ProvidedVariables};
 use host_adapters_platform::{Declared, Grants, PlatformService, ServiceBackend};
 use host_adapters_records::documents::{Find, FindOne, FindQuery, ReplaceOne, UpdateOne};
 use host_adapters_records::identity::Verify;
+use host_adapters_records::objects::{ByteRange, GetRange, Head, List, Put};
 use host_adapters_records::queue::SendBatch;
 use host_adapters_records::service::{CallService, ServiceRequest, ServiceResponse};
 use host_adapters_records::table::{BatchGet, BatchUpdate, BatchWrite, Query, Update};
@@ -12,11 +13,11 @@ use serde_json::{Value, json};
 use std::path::Path;
 use std::sync::Arc;
 use tests::contract::embedded::{Opened, open};
-use tests::contract::suites::backend::{COLLECTION, QUEUE, TABLE};
+use tests::contract::suites::backend::{BUCKET, COLLECTION, QUEUE, TABLE};
 use tests::contract::suites::queue::message;
 use tests::contract::suites::table::key;
 
-const FUNCTIONS: [&str; 17] = [
+const FUNCTIONS: [&str; 21] = [
     "batch-get",
     "batch-write",
     "batch-update",
@@ -30,6 +31,10 @@ const FUNCTIONS: [&str; 17] = [
     "find-page",
     "replace",
     "update-one",
+    "head",
+    "get-range",
+    "put",
+    "list",
     "verify",
     "call",
     "versions",
@@ -54,7 +59,7 @@ fn read(grants: &Value) -> Result<(Declared, Grants), ManifestErrors> {
     let services = [SERVICE, "other"].map(|name| format!("{name} = {{ upstream = \"http://{name}\" }}\n")).concat();
     let text = format!(
         "spin_manifest_version = 2\n[application]\nname = \"grants\"\n[application.tool.host-adapters]\n\
-         collections = [\"{COLLECTION}\"]\n[application.tool.host-adapters.tables]\n{names}\
+         collections = [\"{COLLECTION}\"]\nbuckets = [\"{BUCKET}\", \"other\"]\n[application.tool.host-adapters.tables]\n{names}\
          [application.tool.host-adapters.queues]\n{names}\
          [application.tool.host-adapters.services]\n{services}[application.tool.host-adapters.clients.worker]\n\
          token = \"t\"\ngrants = {}\n",
@@ -73,7 +78,8 @@ async fn service(grants: Value) -> (PlatformService, Opened) {
         grants: [("worker".to_owned(), grants)].into(),
         tables: backend.clone(),
         queues: backend.clone(),
-        documents: backend,
+        documents: backend.clone(),
+        objects: backend,
         identity: None,
         services: Some(Arc::new(Answers)),
     };
@@ -90,6 +96,24 @@ fn request() -> CallService {
         body: String::new(),
     };
     CallService { service: SERVICE.into(), request }
+}
+
+/// What is asked for of objects, and as the prefix of a list.
+const OBJECT: &str = "scrubbed/1.csv";
+
+/// Calls a function of objects by its name.
+async fn object(platform: &PlatformService, caller: Caller<'_>, function: &str, key: &str) -> Result<(), Error> {
+    let (bucket, key) = (BUCKET.to_owned(), key.to_owned());
+    match function {
+        "head" => platform.objects_head(caller, Head { bucket, key }).await.map(drop),
+        "get-range" => {
+            let (etag, range) = ("e".to_owned(), ByteRange { offset: 0, length: 1 });
+            platform.objects_get_range(caller, GetRange { bucket, key, etag, range }).await.map(drop)
+        }
+        "put" => platform.objects_put(caller, Put { bucket, key, content: vec![] }).await.map(drop),
+        "list" => platform.objects_list(caller, List { bucket, prefix: key, after: None, limit: 1 }).await.map(drop),
+        other => panic!("{other}"),
+    }
 }
 
 /// Calls a function by its name, on the contract's resources.
@@ -137,6 +161,7 @@ async fn call(platform: &PlatformService, name: &str, function: &str) -> Result<
             let args = UpdateOne { collection: COLLECTION.into(), filter, update };
             platform.documents_update_one(caller, args).await.map(drop)
         }
+        "head" | "get-range" | "put" | "list" => object(platform, caller, function, OBJECT).await,
         "verify" => platform.identity_verify(caller, Verify { token: "t".into() }).await.map(drop),
         "call" => platform.service_call(caller, request()).await.map(drop),
         "versions" => platform.check_read_components(name),
@@ -160,6 +185,16 @@ async fn allow_what_they_name_and_nothing_else() {
         (json!({"documents": {COLLECTION: "read"}}), vec!["find", "find-page"]),
         (json!({"documents": {COLLECTION: "write"}}), vec!["replace", "update-one"]),
         (json!({"documents": {COLLECTION: "read-write"}}), vec!["find", "find-page", "replace", "update-one"]),
+        (json!({"objects": {BUCKET: ["read"]}}), vec!["head", "get-range"]),
+        (json!({"objects": {BUCKET: ["write"]}}), vec!["put"]),
+        (json!({"objects": {BUCKET: ["list"]}}), vec!["list"]),
+        (json!({"objects": {BUCKET: ["list", "write", "read"]}}), vec!["head", "get-range", "put", "list"]),
+        (json!({"objects": {BUCKET: []}}), vec![]),
+        (json!({"objects": {"other": ["read", "write", "list"]}}), vec![]),
+        (json!({"objects": {format!("{BUCKET}/scrubbed/"): ["read"]}}), vec!["head", "get-range"]),
+        (json!({"objects": {format!("{BUCKET}/fanlist/"): ["read"]}}), vec![]),
+        (json!({"objects": {"*": ["write"], format!("{BUCKET}/scrubbed/"): ["list"]}}), vec!["list"]),
+        (json!({"objects": {"*": ["write"]}}), vec!["put"]),
         (json!({"identity": true}), vec!["verify"]),
         (json!({"services": [SERVICE]}), vec!["call"]),
         (json!({"services": ["other"]}), vec![]),
@@ -177,6 +212,44 @@ async fn allow_what_they_name_and_nothing_else() {
 }
 
 #[tokio::test]
+async fn a_grant_of_a_part_of_a_bucket_is_of_the_keys_that_begin_so() {
+    let part = format!("{BUCKET}/scrubbed/");
+    let (platform, _opened) = service(json!({"objects": {part: ["read", "write", "list"]}})).await;
+    for (key, allowed) in [
+        ("scrubbed/1.csv", true),
+        ("scrubbed/", true),
+        ("scrubbed/../fanlist/1.csv", true),
+        ("scrubbed", false),
+        ("/scrubbed/1.csv", false),
+        ("scrubbed%2F1.csv", false),
+        ("Scrubbed/1.csv", false),
+        ("fanlist/scrubbed/1.csv", false),
+        ("", false),
+    ] {
+        for function in ["head", "get-range", "put", "list"] {
+            let answer = object(&platform, Caller::client("worker"), function, key).await;
+            let kind = answer.err().map(|error| error.kind);
+            assert_eq!(kind != Some(ErrorKind::Denied), allowed, "{function} of {key}");
+            if key.contains("..") && function != "list" {
+                assert_eq!(kind, Some(ErrorKind::Invalid), "{function}: it leads nowhere else");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_call_of_objects_moves_4_mib_at_most() {
+    let (platform, _opened) = service(json!({"objects": {BUCKET: ["read", "write"]}})).await;
+    let (bucket, key, caller) = (BUCKET.to_owned(), OBJECT.to_owned(), Caller::client("worker"));
+    let put = Put { bucket: bucket.clone(), key: key.clone(), content: vec![0; (4 << 20) + 1] };
+    assert_eq!(platform.objects_put(caller, put).await.unwrap_err().kind, ErrorKind::TooLarge);
+    assert_eq!(object(&platform, caller, "head", OBJECT).await.unwrap_err().kind, ErrorKind::NotFound);
+    let (etag, range) = ("e".to_owned(), ByteRange { offset: 0, length: 1_000_000_000 });
+    let refused = platform.objects_get_range(caller, GetRange { bucket, key, etag, range }).await.unwrap_err();
+    assert_eq!(refused.kind, ErrorKind::TooLarge, "{refused}");
+}
+
+#[tokio::test]
 async fn say_what_to_write() {
     let (platform, _opened) = service(json!({})).await;
     for (function, resource, line) in [
@@ -186,6 +259,9 @@ async fn say_what_to_write() {
         ("depth", QUEUE, r#"queues = { "contractQueue" = "peek" }"#),
         ("redrive", QUEUE, r#"queues = { "contractQueue" = "redrive" }"#),
         ("replace", COLLECTION, r#"documents = { "contract-campaigns" = "write" } (or "read-write")"#),
+        ("head", "`objects/scrubbed/1.csv`", r#"objects = { "objects" = ["read"] } (or, of a part, "#),
+        ("put", "`objects/scrubbed/1.csv`", r#"objects = { "objects" = ["write"] } (or, of a part, "#),
+        ("list", "`objects/scrubbed/1.csv`", r#"objects = { "objects" = ["list"] } (or, of a part, "#),
         ("verify", "tokens", "identity = true"),
         ("call", SERVICE, r#"services = ["contract-service"]"#),
         ("versions", "components", r#"components = "read""#),
@@ -206,6 +282,7 @@ async fn say_of_an_unknown_name_that_it_is_not_declared() {
         (vec!["batch-get", "batch-write", "batch-update", "query"], "table", TABLE),
         (vec!["send", "depth", "peek", "look", "redrive"], "queue", QUEUE),
         (vec!["find", "find-page", "replace", "update-one"], "collection", COLLECTION),
+        (vec!["head", "get-range", "put", "list"], "bucket", BUCKET),
         (vec!["call"], "service", SERVICE),
     ] {
         for function in functions {
@@ -226,6 +303,10 @@ fn refuse_unknown_words() {
         (json!({"table": {}}), "table"),
         (json!({"tables": {TABLE: "all"}}), "all"),
         (json!({"queues": {QUEUE: "read"}}), "read"),
+        (json!({"objects": {BUCKET: "read"}}), "a list of strings"),
+        (json!({"objects": {BUCKET: ["raed"]}}), "write \"read\""),
+        (json!({"objects": {"unknown/scrubbed/": ["read"]}}), "unknown bucket \"unknown\""),
+        (json!({"objects": {"*/scrubbed/": ["read"]}}), "whole buckets"),
         (json!({"services": "all"}), "services"),
         (json!({"identity": "yes"}), "identity"),
         (json!({"components": "write"}), "write"),

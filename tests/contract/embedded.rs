@@ -1,16 +1,16 @@
 //! Runs the embedded backend under the contract, on a clock that the suites advance.
 
 use crate::contract::suites::backend::{
-    Backend, COLLECTION, DEAD_LETTERS, FIFO_DEAD_LETTERS, FIFO_QUEUE, LOOSE_QUEUE, MAX_RECEIVES, OTHER_COLLECTION,
-    PLAIN_TABLE, QUEUE, TABLE, WORKER,
+    BUCKET, Backend, COLLECTION, DEAD_LETTERS, FIFO_DEAD_LETTERS, FIFO_QUEUE, LOOSE_QUEUE, MAX_RECEIVES, OTHER_BUCKET,
+    OTHER_COLLECTION, PLAIN_TABLE, QUEUE, TABLE, WORKER,
 };
 use crate::contract::suites::tasks::TaskStore;
 use backend_embedded::{Embedded, EmbeddedCache};
 use host_adapters_platform::clock::Clock;
 use host_adapters_platform::task::{ExecutionTable, TaskBackend};
 use host_adapters_platform::{
-    Declared, DocumentsBackend, FailureTable, QueueBackend, QueueBrowser, QueueSpec, StreamBackend, TableBackend,
-    TableSpec,
+    Declared, DocumentsBackend, FailureTable, ObjectsBackend, QueueBackend, QueueBrowser, QueueSpec, StreamBackend,
+    TableBackend, TableSpec,
 };
 use host_adapters_records::cache::CacheBackend;
 use std::path::PathBuf;
@@ -44,6 +44,9 @@ impl Backend for Opened {
         &self.embedded
     }
     fn documents(&self) -> &dyn DocumentsBackend {
+        &self.embedded
+    }
+    fn objects(&self) -> &dyn ObjectsBackend {
         &self.embedded
     }
     fn cache(&self) -> &dyn CacheBackend {
@@ -83,6 +86,7 @@ pub fn config() -> Declared {
         ]
         .into(),
         collections: [COLLECTION.to_owned(), OTHER_COLLECTION.to_owned()].into(),
+        buckets: [BUCKET.to_owned(), OTHER_BUCKET.to_owned()].into(),
         tasks: [WORKER.to_owned()].into(),
         ..Declared::default()
     }

@@ -29,6 +29,11 @@ macro_rules! scripted_cases {
                 reads_a_page_by_several_batches, goes_on_behind_a_place, pages_by_two_paths_through_one_list,
                 updates_in_one_command, tells_refused_updates_from_outages,
             ],
+            objects: [
+                waits_out_a_slow_down, is_an_outage_when_it_is_refused, tells_a_missing_bucket_from_a_missing_object,
+                takes_no_other_version_for_the_one_asked_for, takes_no_other_range_for_the_one_asked_for,
+                is_an_outage_when_an_object_breaks_off, lists_keys_that_xml_cannot_hold,
+            ],
             tasks: [
                 finds_an_activity_behind_the_first_page, names_a_missing_activity,
                 refuses_an_input_without_task_id_and_attempt, hands_back_what_nobody_takes, tells_that_an_attempt_is_over,

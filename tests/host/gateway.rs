@@ -97,7 +97,7 @@ async fn every_refusal_has_the_form_of_an_error() {
     let operator = ["peek", "dead-letters/list", "dead-letters/show", "dead-letters/redrive", "dead-letters/drop"];
     let routes: Vec<_> = routes.chain(operator.map(|what| format!("/operator/{what}"))).collect();
     assert!(routes.len() > 10, "{routes:?}");
-    let large = format!(r#"{{"unknown": "{}"}}"#, "x".repeat(16 << 20));
+    let large = format!(r#"{{"unknown": "{}"}}"#, "x".repeat(17 << 20));
     for (method, path, kind, body, refused) in routes
         .iter()
         .flat_map(|path| {

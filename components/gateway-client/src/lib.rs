@@ -84,6 +84,12 @@ forward! {
         "replace-one" replace_one(collection: String, filter: String, document: String) -> ();
         "update-one" update_one(collection: String, filter: String, update: String) -> documents::UpdateResult;
     }
+    objects {
+        "head" head(bucket: String, key: String) -> objects::ObjectInfo;
+        "get-range" get_range(bucket: String, key: String, etag: String, range: objects::ByteRange) -> Vec<u8>;
+        "put" put(bucket: String, key: String, content: Vec<u8>) -> String;
+        "list" list(bucket: String, prefix: String, after: Option<String>, limit: u32) -> objects::ObjectPage;
+    }
     identity {
         "verify" verify(token: String) -> identity::Claims;
     }

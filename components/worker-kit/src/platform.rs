@@ -34,7 +34,7 @@ impl Error {
     /// records, whoever made it finds out first which of them it is. Where there is no capacity, the record only waits.
     pub fn disposition(&self) -> Disposition {
         match self.kind {
-            ErrorKind::Invalid => Disposition::GiveUp(format!("invalid: {self}")),
+            ErrorKind::Invalid | ErrorKind::TooLarge => Disposition::GiveUp(format!("invalid: {self}")),
             ErrorKind::Throttled => Disposition::retry_after(Some(wait_ms(self.retry_after_ms)), self.to_string()),
             _ => Disposition::retry_after(self.retry_after_ms, self.to_string()),
         }

@@ -97,6 +97,8 @@ pub struct Host {
     pub tables: BTreeMap<String, TableSpec>,
     /// Collections of documents.
     pub collections: BTreeSet<String>,
+    /// Buckets of objects.
+    pub buckets: BTreeSet<String>,
     /// Services that components call by their names.
     pub services: Vec<ServiceConfig>,
     /// Whose tokens `identity.verify` accepts.
@@ -166,8 +168,8 @@ impl App {
 impl Host {
     /// What sources may read and components may be granted.
     pub(super) fn declared(&self) -> Declared {
-        let Self { queues, tables, collections, services, .. } = self.clone();
+        let Self { queues, tables, collections, buckets, services, .. } = self.clone();
         let services = services.into_iter().map(|service| service.name).collect();
-        Declared { tables, queues, collections, services, ..Declared::default() }
+        Declared { tables, queues, collections, buckets, services, ..Declared::default() }
     }
 }

@@ -1,7 +1,7 @@
 //! `grants = { … }`: the platform functions that a component or a client of the gateway may call.
 
 use super::app::Host;
-use host_adapters_platform::{Access, ComponentsAccess, Grants, QueueAccess, TaskAccess};
+use host_adapters_platform::{Access, ComponentsAccess, Grants, ObjectAccess, QueueAccess, TaskAccess};
 use host_adapters_settings::{Fields, Names, Setting, Spanned, Table, Words, settings};
 use host_adapters_settings::{Report, suggestion};
 use serde_json::{Value as Json, json};
@@ -19,6 +19,9 @@ settings! {
         pub queues: Granted<QueueAccess> = Granted::default(), ();
         /// What may be done with a collection.
         pub documents: Granted<Access> = Granted::default(), ();
+        /// What may be done with the objects of a bucket, or of the part of it whose keys begin with what follows the name:
+        /// `"bucket/reports/" = ["read", "list"]`.
+        pub objects: GrantedObjects = GrantedObjects::default(), ();
         /// Services that may be called.
         pub services: Names = Names::default(), ();
         /// Whether tokens may be verified.
@@ -34,6 +37,14 @@ settings! {
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Granted<T> {
     allowed: BTreeMap<String, T>,
+    named: Vec<Spanned<String>>,
+}
+
+/// Buckets, or parts of buckets, with what is allowed, and where they stand.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct GrantedObjects {
+    allowed: BTreeMap<String, ObjectAccess>,
+    /// The names of the buckets.
     named: Vec<Spanned<String>>,
 }
 
@@ -63,25 +74,27 @@ enum Kind {
     Table,
     Queue,
     Collection,
+    Bucket,
     Service,
     Tasks,
 }
 
 impl From<Table<GrantSettings>> for RawGrants {
     fn from(Table(settings): Table<GrantSettings>) -> Self {
-        let GrantSettings { tables, queues, documents, services, identity, tasks, components } =
+        let GrantSettings { tables, queues, documents, objects, services, identity, tasks, components } =
             settings.unwrap_or_default();
         let of = |kind, names: Vec<_>| names.into_iter().map(move |name| (kind, name));
         let named = of(Kind::Table, tables.named)
             .chain(of(Kind::Queue, queues.named))
             .chain(of(Kind::Collection, documents.named))
+            .chain(of(Kind::Bucket, objects.named))
             .chain(of(Kind::Service, services.0.clone()))
             .chain(of(Kind::Tasks, tasks.named))
             .collect();
         let (tables, queues, documents) = (tables.allowed, queues.allowed, documents.allowed);
         let services = services.0.into_iter().map(|name| name.value).collect();
-        let tasks = tasks.allowed;
-        let grants = Grants { tables, queues, documents, identity, services, tasks, components, of_client: false };
+        let (tasks, objects, of_client) = (tasks.allowed, objects.allowed, false);
+        let grants = Grants { tables, queues, documents, objects, identity, services, tasks, components, of_client };
         Self { grants, named, components: None }
     }
 }
@@ -93,6 +106,8 @@ impl RawGrants {
         expand(&mut grants.tables, host.tables.keys());
         expand(&mut grants.queues, host.queues.keys());
         expand(&mut grants.documents, &host.collections);
+        let granted: BTreeSet<_> = grants.objects.keys().map(|part| bucket_of(part).to_owned()).collect();
+        expand(&mut grants.objects, host.buckets.difference(&granted));
         expand(&mut grants.tasks, tasks);
         if grants.services.remove(ALL) {
             grants.services.extend(host.services.iter().map(|service| service.name.clone()));
@@ -120,6 +135,7 @@ impl RawGrants {
                 Kind::Table => refuse_undeclared(report, "table", name, host.tables.keys()),
                 Kind::Queue => refuse_undeclared(report, "queue", name, host.queues.keys()),
                 Kind::Collection => refuse_undeclared(report, "collection", name, &host.collections),
+                Kind::Bucket => refuse_undeclared(report, "bucket", name, &host.buckets),
                 Kind::Service => {
                     refuse_undeclared(report, "service", name, host.services.iter().map(|service| &service.name))
                 }
@@ -152,6 +168,11 @@ pub(super) fn refuse_undeclared<'n>(
             format!("unknown {kind} \"{}\"{instead}, or declare it under [application.tool.host-adapters]", name.value);
         report.diagnostic(&name.span, message);
     }
+}
+
+/// The bucket of which something is granted.
+fn bucket_of(part: &str) -> &str {
+    part.split('/').next().unwrap_or_default()
 }
 
 /// Puts the declared names in place of `"*"`.
@@ -191,5 +212,38 @@ impl<T: Words> Setting for Granted<T> {
     fn schema(_default: Self, (): &()) -> Json {
         let words: Vec<_> = T::WORDS.iter().map(|(word, _)| *word).collect();
         json!({"type": "object", "additionalProperties": {"enum": words}})
+    }
+}
+
+impl Setting for GrantedObjects {
+    type Rule = ();
+
+    fn read(fields: &mut Fields<'_, '_>, key: &'static str, (): &()) -> Option<Self> {
+        let mut granted = Self::default();
+        for (part, words) in fields.string_lists(key) {
+            let bucket = bucket_of(&part);
+            if bucket == ALL && part != ALL {
+                fields.diagnostic(&words.span, format!("{key}.{part}: \"{ALL}\" stands for whole buckets; name one"));
+            }
+            granted.named.push(Spanned { value: bucket.to_owned(), span: words.span.clone() });
+            let mut access = ObjectAccess::default();
+            for word in words.value {
+                match ObjectAccess::WORDS.iter().find(|(known, _)| *known == word.value) {
+                    Some((_, more)) => access = access.and(*more),
+                    None => {
+                        let instead = suggestion(&word.value, ObjectAccess::WORDS.iter().map(|(known, _)| *known));
+                        let message = format!("{key}.{part} holds \"{}\", which is not a grant{instead}", word.value);
+                        fields.diagnostic(&word.span, message);
+                    }
+                }
+            }
+            granted.allowed.insert(part, access);
+        }
+        Some(granted)
+    }
+
+    fn schema(_default: Self, (): &()) -> Json {
+        let words = ObjectAccess::WORDS.map(|(word, _)| word);
+        json!({"type": "object", "additionalProperties": {"type": "array", "items": {"enum": words}}})
     }
 }

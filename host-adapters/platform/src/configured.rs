@@ -2,7 +2,8 @@
 
 use crate::task::{ExecutionTable, TaskBackend};
 use crate::{
-    Declared, DocumentsBackend, FailureTable, QueueBackend, QueueBrowser, Result, StreamBackend, TableBackend,
+    Declared, DocumentsBackend, FailureTable, ObjectsBackend, QueueBackend, QueueBrowser, Result, StreamBackend,
+    TableBackend,
 };
 use host_adapters_records::cache::CacheBackend;
 use std::any::Any;
@@ -66,6 +67,8 @@ pub enum Opened {
     Queues(Arc<dyn QueueBackend>, Arc<dyn QueueBrowser>),
     /// `documents`.
     Documents(Arc<dyn DocumentsBackend>),
+    /// `objects`.
+    Objects(Arc<dyn ObjectsBackend>),
     /// `spin:redis`.
     Cache(Arc<dyn CacheBackend>),
     /// The executions of tasks, and how they are started, where that is not the business of another program.

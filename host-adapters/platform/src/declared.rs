@@ -3,7 +3,7 @@
 use host_adapters_settings::settings;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Tables, queues, collections and services by name, and the workers that do tasks.
+/// Tables, queues, collections, buckets and services by name, and the workers that do tasks.
 #[derive(Clone, Debug, Default)]
 pub struct Declared {
     /// Tables.
@@ -12,6 +12,8 @@ pub struct Declared {
     pub queues: BTreeMap<String, QueueSpec>,
     /// Collections of documents.
     pub collections: BTreeSet<String>,
+    /// Buckets of objects.
+    pub buckets: BTreeSet<String>,
     /// Services.
     pub services: BTreeSet<String>,
     /// Ids of the workers that have a source of tasks.

@@ -12,6 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 /// tables = { "demand-table" = "read-write" }
 /// queues = { retryScoreQueue = "send" }
 /// documents = { campaigns = "read" }
+/// objects = { "scoring-bucket/scrubbed/" = ["read", "list"] }
 /// identity = true
 /// services = ["entry"]
 /// ```
@@ -25,6 +26,8 @@ pub struct Grants {
     pub queues: BTreeMap<String, QueueAccess>,
     /// Collections by name.
     pub documents: BTreeMap<String, Access>,
+    /// Buckets, or the part of one whose keys begin with what follows the bucket's name and a `/`.
+    pub objects: BTreeMap<String, ObjectAccess>,
     /// Whether tokens may be verified.
     pub identity: bool,
     /// Services that may be called.
@@ -46,6 +49,35 @@ pub enum Access {
     Write,
     /// Both.
     ReadWrite,
+}
+
+/// What may be done with objects.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct ObjectAccess {
+    /// Read objects whose keys the caller knows.
+    pub read: bool,
+    /// Write and replace objects.
+    pub write: bool,
+    /// See which objects there are.
+    pub list: bool,
+}
+
+impl ObjectAccess {
+    /// The words of spin.toml, each with what it allows.
+    pub const WORDS: [(&'static str, Self); 3] = {
+        let none = Self { read: false, write: false, list: false };
+        [
+            ("read", Self { read: true, ..none }),
+            ("write", Self { write: true, ..none }),
+            ("list", Self { list: true, ..none }),
+        ]
+    };
+
+    /// What either allows.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self { read: self.read || other.read, write: self.write || other.write, list: self.list || other.list }
+    }
 }
 
 /// What may be done with a queue.
@@ -103,6 +135,11 @@ pub(crate) enum Need<'a> {
     Redrive(&'a str),
     ReadDocuments(&'a str),
     WriteDocuments(&'a str),
+    /// A bucket and a key.
+    ReadObject(&'a str, &'a str),
+    WriteObject(&'a str, &'a str),
+    /// A bucket and what the keys begin with.
+    ListObjects(&'a str, &'a str),
     Identity,
     CallService(&'a str),
     StartTasks(&'a str),
@@ -120,12 +157,24 @@ impl Grants {
             Need::Redrive(name) => self.queues.get(name) == Some(&QueueAccess::Redrive),
             Need::ReadDocuments(name) => self.documents.get(name).is_some_and(Access::reads),
             Need::WriteDocuments(name) => self.documents.get(name).is_some_and(Access::writes),
+            Need::ReadObject(bucket, key) => self.objects(bucket, key).any(|access| access.read),
+            Need::WriteObject(bucket, key) => self.objects(bucket, key).any(|access| access.write),
+            Need::ListObjects(bucket, prefix) => self.objects(bucket, prefix).any(|access| access.list),
             Need::Identity => self.identity,
             Need::CallService(name) => self.services.contains(name),
             Need::StartTasks(worker) => self.tasks.contains_key(worker),
             Need::ReadComponents => self.components.is_some(),
             Need::SwapComponents => self.components == Some(ComponentsAccess::Swap),
         }
+    }
+
+    /// What is granted of the parts of a bucket in which this key is, or all keys that begin with it.
+    fn objects(&self, bucket: &str, key: &str) -> impl Iterator<Item = ObjectAccess> {
+        let is_in = move |part: &str| {
+            let (name, prefix) = part.split_once('/').unwrap_or((part, ""));
+            name == bucket && key.starts_with(prefix)
+        };
+        self.objects.iter().filter(move |(part, _)| is_in(part)).map(|(_, access)| *access)
     }
 }
 
@@ -141,6 +190,7 @@ impl Grants {
                 !self.documents.is_empty(),
                 r#"documents = { "<collection>" = "read" }"#,
             ),
+            ("registration:platform/objects", !self.objects.is_empty(), r#"objects = { "<bucket>" = ["read"] }"#),
             ("registration:platform/identity", self.identity, "identity = true"),
             ("registration:platform/service", !self.services.is_empty(), r#"services = ["<service>"]"#),
         ];
@@ -169,6 +219,9 @@ impl Need<'_> {
             Self::ReadDocuments(name) | Self::WriteDocuments(name) => {
                 ("collection", name, declared.collections.contains(name))
             }
+            Self::ReadObject(name, _) | Self::WriteObject(name, _) | Self::ListObjects(name, _) => {
+                ("bucket", name, declared.buckets.contains(name))
+            }
             Self::CallService(name) => ("service", name, declared.services.contains(name)),
             Self::Identity | Self::StartTasks(_) | Self::ReadComponents | Self::SwapComponents => return None,
         };
@@ -182,6 +235,12 @@ impl Need<'_> {
     /// Says who may not do what, and what to write. `of_client` tells whether the caller is a client of the gateway.
     pub(crate) fn denied(self, caller: &str, of_client: bool) -> Error {
         let refusal = |what: &str, line: &str| refusal(caller, of_client, what, line);
+        let objects = |what: &str, bucket: &str, key: &str, word: &str| {
+            let line = format!(
+                "objects = {{ \"{bucket}\" = [\"{word}\"] }} (or, of a part, \"{bucket}/<beginning of its keys>\")"
+            );
+            refusal(&format!("{what} `{bucket}/{key}`"), &line)
+        };
         let (what, key, name, access) = match self {
             Self::ReadTable(name) => ("read table", "tables", name, "read"),
             Self::WriteTable(name) => ("write table", "tables", name, "write"),
@@ -191,6 +250,9 @@ impl Need<'_> {
             Self::ReadDocuments(name) => ("read documents", "documents", name, "read"),
             Self::WriteDocuments(name) => ("write documents", "documents", name, "write"),
             Self::StartTasks(worker) => ("start or see tasks of", "tasks", worker, "start"),
+            Self::ReadObject(bucket, key) => return objects("read the object", bucket, key, "read"),
+            Self::WriteObject(bucket, key) => return objects("write the object", bucket, key, "write"),
+            Self::ListObjects(bucket, prefix) => return objects("list objects of", bucket, prefix, "list"),
             Self::Identity => return refusal("verify tokens", "identity = true"),
             Self::CallService(name) => {
                 return refusal(&format!("call service `{name}`"), &format!("services = [\"{name}\"]"));

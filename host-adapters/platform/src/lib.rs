@@ -5,7 +5,7 @@
 //! - `backend`: what sources need of backends; [`task`]: what is needed of those that keep executions.
 //! - [`circuit_breaker`], [`retry`]: what stops the use of a dependency that is down, and the waits in between.
 //! - [`limits`]: what every backend accepts, checked before one is asked; [`filter`], [`find`], [`update`],
-//!   [`names`], [`fifo`], [`node`]: shared by backends.
+//!   [`names`], [`fifo`], [`node`], [`objects`]: shared by backends.
 
 mod backend;
 pub mod circuit_breaker;
@@ -24,6 +24,7 @@ mod left_out;
 pub mod limits;
 pub mod names;
 pub mod node;
+pub mod objects;
 mod outage;
 mod queue;
 pub mod retry;
@@ -36,9 +37,10 @@ pub use backend::*;
 pub use configured::{Backend, Difference, Opened};
 pub use declared::{Declared, IdentityConfig, QueueSpec, TableSpec};
 pub use documents::DocumentsBackend;
-pub use grants::{Access, ComponentsAccess, Grants, QueueAccess, TaskAccess};
+pub use grants::{Access, ComponentsAccess, Grants, ObjectAccess, QueueAccess, TaskAccess};
 pub use identity::IdentityBackend;
 pub use left_out::{LEFT_OUT, TRIMMED, expired, left_out, trimmed};
+pub use objects::ObjectsBackend;
 pub use queue::QueueBackend;
 pub use service::ServiceBackend;
 pub use table::TableBackend;
@@ -62,6 +64,8 @@ pub struct PlatformService {
     pub queues: Arc<dyn QueueBackend>,
     /// Behind `documents`.
     pub documents: Arc<dyn DocumentsBackend>,
+    /// Behind `objects`.
+    pub objects: Arc<dyn ObjectsBackend>,
     /// Behind `identity`; without it no token can be verified.
     pub identity: Option<Arc<dyn IdentityBackend>>,
     /// Behind `service`; without it there are no services.

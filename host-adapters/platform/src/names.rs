@@ -61,6 +61,21 @@ pub fn collection_fault(name: &str) -> Option<String> {
     (!is_fit).then(|| fault(name, "a collection in MongoDB", "1 to 255 bytes without $, not beginning with system."))
 }
 
+/// What is wrong with the name of a bucket. S3 takes 3 to 63 lower-case letters, digits, `-` and `.`, with a letter or digit
+/// at both ends and no two dots together (Amazon S3 User Guide, "General purpose bucket naming rules"); the beginnings and
+/// ends that it keeps for itself it refuses by itself.
+pub fn bucket_fault(name: &str) -> Option<String> {
+    let is_inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    let is_fit = (3..=63).contains(&name.len())
+        && name.bytes().all(|it| is_inner(it) || b"-.".contains(&it))
+        && name.starts_with(|it: char| it.is_ascii_alphanumeric())
+        && name.ends_with(|it: char| it.is_ascii_alphanumeric())
+        && !name.contains("..")
+        && name.parse::<std::net::Ipv4Addr>().is_err();
+    let rule = "3 to 63 lower-case letters, digits, - and ., beginning and ending with a letter or digit";
+    (!is_fit).then(|| fault(name, "a bucket in S3", rule))
+}
+
 /// What is wrong with the first name that a backend could have, and could not with this prefix before it.
 pub fn prefix_fault<'n>(
     prefix: &str,
@@ -127,6 +142,18 @@ mod tests {
         assert_eq!(collection_fault("campaigns"), None);
         for name in ["", "a$b", "a\0b", "system.users", &"c".repeat(256)] {
             assert!(collection_fault(name).is_some(), "{name}");
+        }
+    }
+
+    #[test]
+    fn names_that_s3_cannot_have_are_faults() {
+        let longest = "b".repeat(63);
+        for name in ["abc", "scoring-bucket", "a.b-9", &longest] {
+            assert_eq!(bucket_fault(name), None, "{name}");
+        }
+        let long = format!("{longest}b");
+        for name in ["", "ab", "scoringBucket", "a_b", "-abc", "abc.", "a..b", "a/b", "10.0.0.1", "bücket", &long] {
+            assert!(bucket_fault(name).is_some(), "{name}");
         }
     }
 

@@ -15,15 +15,21 @@ pub enum ErrorKind {
     /// Too many calls: retry after `retry_after_ms`.
     #[cfg_attr(feature = "component", component(name = "throttled"))]
     Throttled,
-    /// There is no such table, queue or collection.
+    /// There is no such table, queue, collection, service or object.
     #[cfg_attr(feature = "component", component(name = "not-found"))]
     NotFound,
     /// The condition of a write was not met; nothing was written.
     #[cfg_attr(feature = "component", component(name = "condition-failed"))]
     ConditionFailed,
+    /// The object is another version than the caller asked for.
+    #[cfg_attr(feature = "component", component(name = "changed"))]
+    Changed,
     /// The call itself is wrong and can never succeed.
     #[cfg_attr(feature = "component", component(name = "invalid"))]
     Invalid,
+    /// The call asks for, or carries, more bytes than one call may.
+    #[cfg_attr(feature = "component", component(name = "too-large"))]
+    TooLarge,
     /// The manifest does not grant it, or a token is not accepted.
     #[cfg_attr(feature = "component", component(name = "denied"))]
     Denied,
@@ -37,7 +43,9 @@ impl ErrorKind {
             Self::Throttled => "throttled",
             Self::NotFound => "not-found",
             Self::ConditionFailed => "condition-failed",
+            Self::Changed => "changed",
             Self::Invalid => "invalid",
+            Self::TooLarge => "too-large",
             Self::Denied => "denied",
         }
     }

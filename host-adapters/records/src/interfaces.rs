@@ -43,6 +43,16 @@ macro_rules! platform_functions {
                     collection: String, filter: String, update: String
                 ) of collection -> $crate::documents::UpdateResult;
             }
+            objects "registration:platform/objects@1.0.0" {
+                objects_head "head" Head(bucket: String, key: String) of bucket -> $crate::objects::ObjectInfo;
+                objects_get_range "get-range" GetRange(
+                    bucket: String, key: String, etag: String, range: $crate::objects::ByteRange
+                ) of bucket -> Vec<u8>;
+                objects_put "put" Put(bucket: String, key: String, content: Vec<u8>) of bucket -> String;
+                objects_list "list" List(
+                    bucket: String, prefix: String, after: Option<String>, limit: u32
+                ) of bucket -> $crate::objects::ObjectPage;
+            }
             identity "registration:platform/identity@1.0.0" {
                 identity_verify "verify" Verify(token: String) -> $crate::identity::Claims;
             }
@@ -189,6 +199,57 @@ pub mod documents {
             matched: u64,
             /// How many of them are different after the update, 0 or 1.
             modified: u64,
+        }
+    }
+}
+
+/// Records of `objects`.
+pub mod objects {
+    use crate::Weight;
+
+    /// The most bytes that one call reads, ours.
+    pub const MAX_RANGE_BYTES: u32 = 4 << 20;
+
+    record! {
+        /// What is under a key.
+        ObjectInfo {
+            /// The key.
+            key: String,
+            /// Bytes.
+            size: u64,
+            /// Names this version of the object.
+            etag: String,
+            /// When it was written, milliseconds since 1970 (UTC).
+            modified_ms = "modified-ms": u64,
+        }
+    }
+
+    record! {
+        /// A page of a list.
+        ObjectPage {
+            /// In the order of their keys' bytes.
+            items: Vec<ObjectInfo>,
+            /// Pass it as `after` for the next page; `None` at the end.
+            next: Option<String>,
+        }
+    }
+
+    unweighed! {
+        /// A part of an object.
+        #[derive(Copy)]
+        ByteRange {
+            /// Where it begins.
+            offset: u64,
+            /// Bytes, at most [`MAX_RANGE_BYTES`].
+            length: u32,
+        }
+    }
+
+    /// The answer's memory, which is the host's until the guest has it. What is longer is refused, and takes none.
+    impl Weight for ByteRange {
+        fn weight(&self) -> usize {
+            let answer = if self.length > MAX_RANGE_BYTES { 0 } else { self.length };
+            size_of::<Self>() + answer as usize
         }
     }
 }

@@ -6,6 +6,23 @@ macro_rules! record {
     ($(#[$meta:meta])* $name:ident {
         $($(#[$field_meta:meta])* $field:ident $(= $wit:literal)?: $type:ty),* $(,)?
     }) => {
+        unweighed! {
+            $(#[$meta])* $name { $($(#[$field_meta])* $field $(= $wit)?: $type,)* }
+        }
+
+        impl $crate::Weight for $name {
+            fn weight(&self) -> usize {
+                0 $(+ $crate::Weight::weight(&self.$field))*
+            }
+        }
+    };
+}
+
+/// A `record` whose weight is written by hand.
+macro_rules! unweighed {
+    ($(#[$meta:meta])* $name:ident {
+        $($(#[$field_meta:meta])* $field:ident $(= $wit:literal)?: $type:ty),* $(,)?
+    }) => {
         $(#[$meta])*
         #[derive(Clone, Debug, Eq, PartialEq, serde::Deserialize, serde::Serialize)]
         #[serde(deny_unknown_fields)]
@@ -16,12 +33,6 @@ macro_rules! record {
         )]
         pub struct $name {
             $($(#[$field_meta])* $(#[cfg_attr(feature = "component", component(name = $wit))])? pub $field: $type,)*
-        }
-
-        impl $crate::Weight for $name {
-            fn weight(&self) -> usize {
-                0 $(+ $crate::Weight::weight(&self.$field))*
-            }
         }
     };
 }

@@ -156,6 +156,22 @@ impl<'r, 'd> Fields<'r, 'd> {
         map
     }
 
+    /// A table whose keys are names, with lists of strings.
+    pub fn string_lists(&mut self, key: &'static str) -> Vec<(String, Spanned<Vec<Spanned<String>>>)> {
+        let mut lists = Vec::new();
+        for (name, item, span) in self.entries(key) {
+            let key = format!("{key}.{name}");
+            let Some(array) = item.as_array() else {
+                let found = described(item);
+                self.diagnostic(&span, format!("{key} is {found}; write a list of strings, as in [\"a\", \"b\"]"));
+                continue;
+            };
+            let value = array.iter().filter_map(|value| self.element(&key, value, &span)).collect();
+            lists.push((name.to_owned(), Spanned { value, span }));
+        }
+        lists
+    }
+
     /// The entries of a table whose keys are names: name, value, place.
     pub fn entries(&mut self, key: &'static str) -> Vec<(&'r str, &'r Item, Range<usize>)> {
         let Some((item, at)) = self.item(key) else { return Vec::new() };

@@ -39,6 +39,7 @@ pub const KINDS: &[BackendKind] = kinds! {
     "tables", "dynamodb": backend_dynamodb;
     "queues", "sqs": backend_sqs;
     "documents", "mongodb": backend_mongodb;
+    "objects", "s3": backend_s3;
     "cache", "redis": backend_redis;
     "tasks", "step-functions": backend_step_functions;
 };

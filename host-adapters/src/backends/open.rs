@@ -10,8 +10,8 @@ use backend_embedded::{Embedded, EmbeddedCache};
 use host_adapters_platform::clock::Clock;
 use host_adapters_platform::task::{ExecutionTable, NoTasks, TaskBackend};
 use host_adapters_platform::{
-    Declared, DocumentsBackend, FailureTable, Opened, PlatformService, QueueBackend, QueueBrowser, ServiceBackend,
-    StreamBackend, TableBackend,
+    Declared, DocumentsBackend, FailureTable, ObjectsBackend, Opened, PlatformService, QueueBackend, QueueBrowser,
+    ServiceBackend, StreamBackend, TableBackend,
 };
 use host_adapters_records::cache::CacheBackend;
 use std::path::Path;
@@ -54,6 +54,7 @@ pub async fn open(app: &App, data: &Path, config: &RuntimeConfig, services: impl
         tables: opened.tables.0.clone(),
         queues: opened.queues.0.clone(),
         documents: opened.documents,
+        objects: opened.objects,
         identity: identity(app)?,
         services: Some(Arc::new(services)),
     };
@@ -67,13 +68,15 @@ struct Sections {
     tables: (Arc<dyn TableBackend>, Arc<dyn StreamBackend>, Arc<dyn FailureTable>),
     queues: (Arc<dyn QueueBackend>, Arc<dyn QueueBrowser>),
     documents: Arc<dyn DocumentsBackend>,
+    objects: Arc<dyn ObjectsBackend>,
     cache: Arc<dyn CacheBackend>,
     tasks: (Arc<dyn TaskBackend>, Option<Arc<dyn ExecutionTable>>),
 }
 
 impl Sections {
     async fn open(declared: &Declared, data: &Path, config: &RuntimeConfig) -> Result<Self> {
-        let (mut tables, mut queues, mut documents, mut cache, mut tasks) = (None, None, None, None, None);
+        let (mut tables, mut queues, mut documents, mut objects) = (None, None, None, None);
+        let (mut cache, mut tasks) = (None, None);
         for (section, backend) in config.backends() {
             let place = || format!("[{section}] of the runtime configuration");
             let opened = backend.open(declared, data).await.map_err(|wrong| anyhow!(wrong)).with_context(place)?;
@@ -82,6 +85,7 @@ impl Sections {
                 Opened::Tables(table, stream, failures) => tables = Some((table, stream, failures)),
                 Opened::Queues(queue, browser) => queues = Some((queue, browser)),
                 Opened::Documents(backend) => documents = Some(backend),
+                Opened::Objects(backend) => objects = Some(backend),
                 Opened::Cache(backend) => cache = Some(backend),
                 Opened::Tasks(backend, executions) => tasks = Some((backend, executions)),
             }
@@ -98,6 +102,10 @@ impl Sections {
             },
             documents: match documents {
                 Some(documents) => documents,
+                None => store.get()?,
+            },
+            objects: match objects {
+                Some(objects) => objects,
                 None => store.get()?,
             },
             cache: cache.unwrap_or_else(memory),

@@ -5,6 +5,7 @@ use super::KINDS;
 use crate::manifest::runtime_config::{BackendKind, RuntimeConfig};
 use backend_dynamodb::DynamodbConfig;
 use backend_redis::RedisConfig;
+use backend_s3::S3Config;
 use backend_sqs::SqsConfig;
 use backend_step_functions::StepFunctionsConfig;
 use host_adapters_platform::{Declared, QueueSpec, TableSpec};
@@ -64,6 +65,9 @@ fn every_backend_is_named_and_secrets_come_by_reference() {
         type = "mongodb"
         uri = "mongodb://127.0.0.1"
         database = "demand"
+        [objects]
+        type = "s3"
+        prefix = "acme-prd-"
         [cache]
         type = "redis"
         url = { env = "SET" }
@@ -78,6 +82,8 @@ fn every_backend_is_named_and_secrets_come_by_reference() {
     assert_eq!(tables.lease_table(), "prd-host-adapters-leases");
     let SqsConfig { aws, .. } = backend(&config, "queues");
     assert_eq!(aws.credentials.0.as_ref().unwrap().secret_access_key.expose(), SECRET);
+    let objects: &S3Config = backend(&config, "objects");
+    assert_eq!(objects.prefix.as_deref(), Some("acme-prd-"));
     let tasks: &StepFunctionsConfig = backend(&config, "tasks");
     assert_eq!((tasks.prefix.as_deref(), &tasks.worker_name), (Some("prd-"), &None));
     let RedisConfig { url, timeout_ms } = backend(&config, "cache");
@@ -116,7 +122,7 @@ url = { file = "secret" }
         9:7: uri holds credentials in plain text; write { env = "NAME" } or { file = "path" }, in documents
         10:1: unknown key "databse"; write "database", in documents
         13:16: <folder>/secret can be read by others (mode 644); chmod 600 it, in cache.url
-        14:2: unknown key "metrics"; there is "tables", "queues", "documents", "cache", "tasks""#]].assert_eq(&diagnostics);
+        14:2: unknown key "metrics"; there is "tables", "queues", "documents", "objects", "cache", "tasks""#]].assert_eq(&diagnostics);
     assert!(!diagnostics.contains(SECRET));
 }
 
@@ -188,20 +194,23 @@ fn prefixes_that_make_names_which_no_server_can_have_are_reported() {
         tables: [("demand-table".to_owned(), TableSpec::default())].into(),
         queues: [("q".repeat(78), QueueSpec::default())].into(),
         collections: ["campaigns".to_owned()].into(),
+        buckets: ["scoring".to_owned()].into(),
         ..Declared::default()
     };
     let text = |prefix: &str| {
         format!(
             "[tables]\ntype = \"dynamodb\"\nprefix = \"{prefix}\"\nlease_table = \"our leases\"\n\
              [queues]\ntype = \"sqs\"\nprefix = \"{prefix}\"\n\
-             [documents]\ntype = \"mongodb\"\nuri = \"mongodb://h\"\ndatabase = \"d\"\nprefix = \"{prefix}\"\n"
+             [documents]\ntype = \"mongodb\"\nuri = \"mongodb://h\"\ndatabase = \"d\"\nprefix = \"{prefix}\"\n\
+             [objects]\ntype = \"s3\"\nprefix = \"{prefix}\"\n"
         )
     };
     expect_test::expect![[r#"
         3:10: before "demand-table" the prefix makes a wrong name: "p$demand-table" cannot be the name of a table in DynamoDB; write 3 to 255 letters, digits, _, - and ., in tables
         4:15: "our leases" cannot be the name of a table in DynamoDB; write 3 to 255 letters, digits, _, - and ., in tables
         7:10: before "qqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqq" the prefix makes a wrong name: "p$qqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqq" cannot be the name of a queue in SQS; write 1 to 80 letters, digits, - and _, with .fifo at the end of a FIFO queue's, in queues
-        12:10: before "campaigns" the prefix makes a wrong name: "p$campaigns" cannot be the name of a collection in MongoDB; write 1 to 255 bytes without $, not beginning with system., in documents"#]]
+        12:10: before "campaigns" the prefix makes a wrong name: "p$campaigns" cannot be the name of a collection in MongoDB; write 1 to 255 bytes without $, not beginning with system., in documents
+        15:10: before "scoring" the prefix makes a wrong name: "p$scoring" cannot be the name of a bucket in S3; write 3 to 63 lower-case letters, digits, - and ., beginning and ending with a letter or digit, in objects"#]]
     .assert_eq(&parse_for(&declared, folder.path(), &text("p$")).unwrap_err());
     let told = parse_for(&declared, folder.path(), &text("prd")).unwrap_err();
     assert!(told.contains("7:10: before \"qqq") && !told.contains("3:10") && !told.contains("12:10"), "{told}");

@@ -28,8 +28,8 @@ use host_adapters_delivery::redrive::Redriver;
 use host_adapters_platform::PlatformService;
 use std::sync::Arc;
 
-/// The largest body of a request, bytes: 25 items of 400 KB and their keys.
-const MAX_BODY_BYTES: usize = 16 << 20;
+/// The largest body of a request, bytes: an object of 4 MiB, each byte as up to three digits and a comma, and its key.
+const MAX_BODY_BYTES: usize = 17 << 20;
 
 /// What the gateway serves.
 #[derive(Clone)]

@@ -206,7 +206,8 @@ impl IntoResponse for Refused {
                     ErrorKind::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, "UNAVAILABLE"),
                     ErrorKind::Throttled => (StatusCode::TOO_MANY_REQUESTS, "THROTTLED"),
                     ErrorKind::NotFound => (StatusCode::NOT_FOUND, "NOT_FOUND"),
-                    ErrorKind::ConditionFailed => (StatusCode::CONFLICT, "CONFLICT"),
+                    ErrorKind::ConditionFailed | ErrorKind::Changed => (StatusCode::CONFLICT, "CONFLICT"),
+                    ErrorKind::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "PAYLOAD_TOO_LARGE"),
                     ErrorKind::Invalid => (StatusCode::BAD_REQUEST, "INVALID_ARGUMENTS"),
                     ErrorKind::Denied => (StatusCode::FORBIDDEN, "FORBIDDEN"),
                 };

@@ -1,18 +1,20 @@
 //! The backends of AWS's services, for any server with their protocols; and on AWS itself the cases of the contract
-//! that concern them, with `cargo verify --aws`. Each case makes tables and queues of its own and deletes them.
+//! that concern them, with `cargo verify --aws`. Each case makes tables, queues and buckets of its own and deletes them.
 
 use crate::backends::on_servers::servers::unique;
 use backend_aws::{Aws, AwsConfig};
 use backend_dynamodb::{Dynamodb, DynamodbFailures, DynamodbStreams};
+use backend_s3::S3;
 use backend_sqs::Sqs;
 use host_adapters_platform::{
-    DocumentsBackend, FailureTable, QueueBackend, QueueBrowser, QueueSpec, StreamBackend, TableBackend,
+    DocumentsBackend, FailureTable, ObjectsBackend, QueueBackend, QueueBrowser, QueueSpec, StreamBackend, TableBackend,
 };
 use host_adapters_records::cache::CacheBackend;
 use std::collections::BTreeSet;
 use std::time::Duration;
 use tests::contract::suites::backend::{
-    Backend, DEAD_LETTERS, FIFO_DEAD_LETTERS, FIFO_QUEUE, LOOSE_QUEUE, MAX_RECEIVES, PLAIN_TABLE, QUEUE, TABLE,
+    BUCKET, Backend, DEAD_LETTERS, FIFO_DEAD_LETTERS, FIFO_QUEUE, LOOSE_QUEUE, MAX_RECEIVES, OTHER_BUCKET, PLAIN_TABLE,
+    QUEUE, TABLE,
 };
 
 /// Set by `cargo verify --aws`, so that credentials in the environment are not used without that option.
@@ -24,22 +26,26 @@ const LAG: Duration = Duration::from_millis(300);
 const TABLES: [&str; 2] = [TABLE, PLAIN_TABLE];
 const QUEUES: [&str; 5] = [QUEUE, DEAD_LETTERS, LOOSE_QUEUE, FIFO_QUEUE, FIFO_DEAD_LETTERS];
 
-/// DynamoDB, its streams and SQS.
+const BUCKETS: [&str; 2] = [BUCKET, OTHER_BUCKET];
+
+/// DynamoDB, its streams, SQS and S3.
 pub struct Amazon {
     pub tables: Dynamodb,
     pub streams: DynamodbStreams,
     pub queues: Sqs,
     pub failures: DynamodbFailures,
+    pub objects: S3,
 }
 
 impl Amazon {
-    pub fn new(dynamodb: &Aws, sqs: &Aws, prefix: &str) -> Self {
+    pub fn new(dynamodb: &Aws, sqs: &Aws, s3: &Aws, prefix: &str) -> Self {
         let tables: BTreeSet<_> = TABLES.map(str::to_owned).into();
         Self {
             tables: Dynamodb::new(dynamodb, prefix, tables.clone()),
             streams: DynamodbStreams::new(dynamodb, prefix, tables, &leases(prefix), "this-host"),
             queues: Sqs::new(sqs, prefix, QUEUES.map(str::to_owned).into()),
             failures: DynamodbFailures::new(dynamodb, &failures(prefix)),
+            objects: S3::new(s3, prefix, BUCKETS.map(str::to_owned).into()),
         }
     }
 
@@ -57,6 +63,7 @@ impl Amazon {
             let spec = QueueSpec { dead_letter_queue, max_receive_count, ..spec.clone() };
             self.queues.provision(queue, &spec).await.unwrap();
         }
+        self.objects.provision().await.unwrap();
     }
 }
 
@@ -77,9 +84,12 @@ pub struct OnAws {
 
 /// Uses the account and region of the environment (`AWS_PROFILE`, `AWS_REGION`, …).
 pub async fn open() -> OnAws {
-    assert!(std::env::var_os(ASKED_FOR).is_some(), "this makes tables and queues in AWS: run `cargo verify --aws`");
+    assert!(
+        std::env::var_os(ASKED_FOR).is_some(),
+        "this makes tables, queues and buckets in AWS: run `cargo verify --aws`"
+    );
     let (aws, prefix) = (Aws::load(&AwsConfig::default()).await, format!("{PREFIX}{}", unique()));
-    let opened = OnAws { amazon: Amazon::new(&aws, &aws, &prefix), aws, prefix };
+    let opened = OnAws { amazon: Amazon::new(&aws, &aws, &aws, &prefix), aws, prefix };
     opened.amazon.provision().await;
     opened
 }
@@ -102,6 +112,9 @@ impl Backend for OnAws {
     }
     fn documents(&self) -> &dyn DocumentsBackend {
         unreachable!("no case of AWS uses documents")
+    }
+    fn objects(&self) -> &dyn ObjectsBackend {
+        &self.amazon.objects
     }
     fn cache(&self) -> &dyn CacheBackend {
         unreachable!("no case of AWS uses a cache")
@@ -136,5 +149,19 @@ impl Backend for OnAws {
                 eprintln!("the queue {queue} is left in AWS: {error}");
             }
         }
+        for bucket in BUCKETS.map(|bucket| format!("{}{bucket}", self.prefix)) {
+            if let Err(error) = delete_bucket(&aws_sdk_s3::Client::new(self.aws.sdk()), &bucket).await {
+                eprintln!("the bucket {bucket} is left in AWS: {error:?}");
+            }
+        }
     }
+}
+
+/// Deletes a bucket with its objects: fewer than a page, the cases put no more.
+async fn delete_bucket(s3: &aws_sdk_s3::Client, bucket: &str) -> Result<(), aws_sdk_s3::Error> {
+    for object in s3.list_objects_v2().bucket(bucket).send().await?.contents() {
+        s3.delete_object().bucket(bucket).key(object.key().unwrap_or_default()).send().await?;
+    }
+    s3.delete_bucket().bucket(bucket).send().await?;
+    Ok(())
 }

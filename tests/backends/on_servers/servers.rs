@@ -1,4 +1,4 @@
-//! Backends on real servers. Each test has tables, queues and collections of its own, by a prefix, and a database of
+//! Backends on real servers. Each test has tables, queues, buckets and collections of its own, by a prefix, and a database of
 //! Redis.
 
 use crate::backends::on_servers::amazon::Amazon;
@@ -6,7 +6,9 @@ use crate::backends::on_servers::shortcomings;
 use backend_mongodb::Mongo;
 use backend_redis::Redis;
 use backend_sqs::Sqs;
-use host_adapters_platform::{DocumentsBackend, FailureTable, QueueBackend, QueueBrowser, StreamBackend, TableBackend};
+use host_adapters_platform::{
+    DocumentsBackend, FailureTable, ObjectsBackend, QueueBackend, QueueBrowser, StreamBackend, TableBackend,
+};
 use host_adapters_records::cache::CacheBackend;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -28,6 +30,7 @@ const REDIS_TIMEOUT: Duration = Duration::from_secs(10);
 pub struct Endpoints {
     pub dynamodb: String,
     pub sqs: String,
+    pub s3: String,
     pub mongo: String,
     pub redis: String,
 }
@@ -38,6 +41,7 @@ impl Endpoints {
         match server {
             "dynamodb" => &mut self.dynamodb,
             "elasticmq" => &mut self.sqs,
+            "moto" => &mut self.s3,
             "mongo" => &mut self.mongo,
             "redis" => &mut self.redis,
             _ => panic!("{server}?"),
@@ -52,11 +56,11 @@ pub async fn endpoints() -> &'static Endpoints {
         .get_or_init(|| async {
             let start = || {
                 let servers = test_servers::Servers::open().unwrap();
-                let names = ["dynamodb", "elasticmq", "mongo", "redis"];
+                let names = ["dynamodb", "elasticmq", "moto", "mongo", "redis"];
                 let up = servers.start(&test_servers::named(&names).unwrap(), false).unwrap();
                 let endpoint = |name: &str| up.iter().find(|it| it.name == name).unwrap().endpoint.clone().unwrap();
-                let [dynamodb, sqs, mongo, redis] = names.map(endpoint);
-                Endpoints { dynamodb, sqs, mongo, redis }
+                let [dynamodb, sqs, s3, mongo, redis] = names.map(endpoint);
+                Endpoints { dynamodb, sqs, s3, mongo, redis }
             };
             tokio::task::spawn_blocking(start).await.unwrap()
         })
@@ -80,7 +84,7 @@ pub struct Opened {
 
 pub async fn open() -> Opened {
     let (at, prefix) = (endpoints().await, unique());
-    let amazon = Amazon::new(&aws(&at.dynamodb).await, &aws(&at.sqs).await, &prefix);
+    let amazon = Amazon::new(&aws(&at.dynamodb).await, &aws(&at.sqs).await, &aws(&at.s3).await, &prefix);
     amazon.provision().await;
     let collections = [COLLECTION, OTHER_COLLECTION].map(str::to_owned).into();
     let documents = Mongo::new(&at.mongo, "contract", &prefix, collections).await.unwrap();
@@ -105,6 +109,9 @@ impl Backend for Opened {
     }
     fn documents(&self) -> &dyn DocumentsBackend {
         &self.documents
+    }
+    fn objects(&self) -> &dyn ObjectsBackend {
+        &self.amazon.objects
     }
     /// Each test that uses the cache has a database, which is emptied at first use.
     fn cache(&self) -> &dyn CacheBackend {
@@ -135,7 +142,7 @@ fn flush(url: String) {
 #[allow(non_snake_case, reason = "begins with a line of docs/delivery.md")]
 async fn d4_12__one_reader_feeds_three_workers() {
     let at = endpoints().await;
-    let amazon = Amazon::new(&aws(&at.dynamodb).await, &aws(&at.sqs).await, &unique());
+    let amazon = Amazon::new(&aws(&at.dynamodb).await, &aws(&at.sqs).await, &aws(&at.s3).await, &unique());
     amazon.provision().await;
     let (streams, queues) = (Arc::new(amazon.streams.clone()), Arc::new(amazon.queues.clone()));
     shared_stream::one_reader_feeds_three_workers(&amazon.tables, streams, queues).await;
@@ -144,7 +151,7 @@ async fn d4_12__one_reader_feeds_three_workers() {
 #[tokio::test(flavor = "multi_thread")]
 async fn case_04_latest_counts_from_the_first_start_of_an_empty_table() {
     let at = endpoints().await;
-    let amazon = Amazon::new(&aws(&at.dynamodb).await, &aws(&at.sqs).await, &unique());
+    let amazon = Amazon::new(&aws(&at.dynamodb).await, &aws(&at.sqs).await, &aws(&at.s3).await, &unique());
     amazon.provision().await;
     let (streams, queues) = (Arc::new(amazon.streams.clone()), Arc::new(amazon.queues.clone()));
     latest::counts_from_the_first_start_of_an_empty_table(&amazon.tables, streams, queues).await;
@@ -152,7 +159,7 @@ async fn case_04_latest_counts_from_the_first_start_of_an_empty_table() {
 
 async fn host() -> attempts::Host<Sqs> {
     let at = endpoints().await;
-    let amazon = Amazon::new(&aws(&at.dynamodb).await, &aws(&at.sqs).await, &unique());
+    let amazon = Amazon::new(&aws(&at.dynamodb).await, &aws(&at.sqs).await, &aws(&at.s3).await, &unique());
     amazon.provision().await;
     let (queues, failures) = (Arc::new(amazon.queues), Arc::new(amazon.failures));
     attempts::Host { queues, failures, streams: Arc::new(amazon.streams) }

@@ -4,7 +4,9 @@
 mod documents;
 mod left_out;
 mod mongo;
+mod objects;
 mod queues;
+mod rest;
 pub mod server;
 mod streams;
 mod tables;

@@ -1,6 +1,8 @@
 //! What a suite needs of a backend: its interfaces, names that exist, and a clock.
 
-use host_adapters_platform::{DocumentsBackend, FailureTable, QueueBackend, QueueBrowser, StreamBackend, TableBackend};
+use host_adapters_platform::{
+    DocumentsBackend, FailureTable, ObjectsBackend, QueueBackend, QueueBrowser, StreamBackend, TableBackend,
+};
 use host_adapters_records::cache::CacheBackend;
 use std::time::Duration;
 
@@ -27,6 +29,11 @@ pub const COLLECTION: &str = "contract-campaigns";
 /// Another collection.
 pub const OTHER_COLLECTION: &str = "contract-others";
 
+/// A bucket. With the prefixes of tests the name has at most 63 bytes.
+pub const BUCKET: &str = "objects";
+/// Another bucket.
+pub const OTHER_BUCKET: &str = "others";
+
 /// A backend with all of the names above. It is empty.
 pub trait Backend {
     fn tables(&self) -> &dyn TableBackend;
@@ -35,6 +42,7 @@ pub trait Backend {
     fn browser(&self) -> &dyn QueueBrowser;
     fn failures(&self) -> &dyn FailureTable;
     fn documents(&self) -> &dyn DocumentsBackend;
+    fn objects(&self) -> &dyn ObjectsBackend;
     fn cache(&self) -> &dyn CacheBackend;
     /// Lets this much of the backend's time pass.
     fn pass(&self, by: Duration) -> impl Future<Output = ()> + Send;

@@ -4,9 +4,11 @@
 //! - [`stage`]: hosts in processes of their own, fans whose entries change, and the final checks.
 //! - [`outages`]: a server is stopped and started again; connections to it are cut and slowed by a [`proxy`].
 //! - [`hosts`]: two hosts at a time, one of which is killed or paused.
+//! - [`objects`]: connections that are cut while an object is read.
 //! - [`shards`]: a shard that splits, as DynamoDB's do and DynamoDB Local's do not ([`resharded`]).
 
 mod hosts;
+mod objects;
 mod outages;
 mod proxy;
 mod queued;

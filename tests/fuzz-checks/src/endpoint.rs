@@ -6,7 +6,7 @@ use backend_embedded::Embedded;
 use bytes::Bytes;
 use host_adapters_manifest::{App, ProvidedVariables, parse};
 use host_adapters_platform::clock::Clock;
-use host_adapters_platform::{Access, Grants, PlatformService, QueueAccess};
+use host_adapters_platform::{Access, Declared, Grants, ObjectAccess, PlatformService, QueueAccess};
 use host_adapters_records::{self as records, Caller, ErrorKind, Function, Platform, platform_functions};
 use http::Request;
 use http_body_util::Full;
@@ -21,6 +21,7 @@ const SPIN_TOML: &str = include_str!("../../../spin.toml");
 const WORKER_TOKEN: &str = "worker-token";
 /// The caller of the platform.
 const CALLER: &str = "caller";
+const BUCKET: &str = "objects";
 
 thread_local! {
     static HOST: OnceCell<Host> = const { OnceCell::new() };
@@ -61,20 +62,23 @@ impl Host {
             .expect("the manifest has no diagnostic");
         let folder = tempfile::tempdir().expect("a folder");
         let clock = Clock::manual(1_705_312_800_000);
-        let store = Embedded::open_with_clock(&folder.path().join("store"), &app.declared(), clock).expect("a store");
+        let declared = Declared { buckets: [BUCKET.to_owned()].into(), ..app.declared() };
+        let store = Embedded::open_with_clock(&folder.path().join("store"), &declared, clock).expect("a store");
         let store = std::sync::Arc::new(store);
         let grants = Grants {
             tables: [("demand-table".to_owned(), Access::ReadWrite)].into(),
             queues: [("saveEntriesQueue".to_owned(), QueueAccess::Send)].into(),
             documents: [("campaigns".to_owned(), Access::ReadWrite)].into(),
+            objects: [(BUCKET.to_owned(), ObjectAccess { read: true, write: true, list: true })].into(),
             ..Grants::default()
         };
         let platform = PlatformService {
-            declared: app.declared(),
+            declared,
             grants: [(CALLER.to_owned(), grants)].into(),
             tables: store.clone(),
             queues: store.clone(),
-            documents: store,
+            documents: store.clone(),
+            objects: store,
             identity: None,
             services: None,
         };

@@ -79,7 +79,8 @@ async fn a_component_finds_and_updates_documents() {
         grants: [(PROBE.to_owned(), grants)].into(),
         tables: backend.clone(),
         queues: backend.clone(),
-        documents: backend,
+        documents: backend.clone(),
+        objects: backend,
         identity: None,
         services: None,
     });

@@ -3,6 +3,7 @@
 pub mod documents;
 mod isolation;
 mod limits;
+mod objects;
 pub mod probe;
 mod replacement;
 mod surroundings;

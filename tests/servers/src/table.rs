@@ -5,7 +5,7 @@ use crate::server::{Install, Kind, Launcher, Server};
 use anyhow::{Result, bail};
 
 /// All servers, in the order in which they are shown.
-pub const ALL: &[Server] = &[DYNAMODB, ELASTICMQ, MONGO, REDIS, LOCALSTACK];
+pub const ALL: &[Server] = &[DYNAMODB, ELASTICMQ, MOTO, MONGO, REDIS, LOCALSTACK];
 
 /// The servers of these names; all if no names are given.
 ///
@@ -97,6 +97,27 @@ const ELASTICMQ: Server = Server {
         )
         .as_bytes(),
         answer: b"HTTP/1.1 200",
+    },
+};
+
+/// In memory: what it holds ends with it.
+const MOTO: Server = Server {
+    name: "moto",
+    serves: "S3",
+    kind: Kind::Emulator,
+    install: Install::Python { version: "5.2.5", packages: &["moto[s3,server]==5.2.5"] },
+    port: 19000,
+    scheme: "http",
+    config: None,
+    command: &["@program@/bin/moto_server", "-H", "127.0.0.1", "-p", "@port@"],
+    probe: Probe {
+        request: concat!(
+            "GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: AWS4-HMAC-SHA256 ",
+            "Credential=probe/20200101/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=0\r\n",
+            "Connection: close\r\n\r\n"
+        )
+        .as_bytes(),
+        answer: b"ListAllMyBucketsResult",
     },
 };
 

@@ -78,8 +78,10 @@ impl ServiceError {
         match kind {
             ErrorKind::Throttled => Self::Throttled { service, message, retry_after_ms },
             ErrorKind::Denied | ErrorKind::NotFound => Self::Misconfigured { service, message },
-            ErrorKind::Invalid => Self::Unsendable { service, message },
-            ErrorKind::Unavailable | ErrorKind::ConditionFailed => Self::Unavailable { service, message },
+            ErrorKind::Invalid | ErrorKind::TooLarge => Self::Unsendable { service, message },
+            ErrorKind::Unavailable | ErrorKind::ConditionFailed | ErrorKind::Changed => {
+                Self::Unavailable { service, message }
+            }
         }
     }
 

@@ -30,9 +30,11 @@ fn causes(error: &dyn std::error::Error) -> String {
 fn kind(code: &str) -> ErrorKind {
     match code.rsplit(['#', '.']).next().unwrap_or_default() {
         "ConditionalCheckFailedException" => ErrorKind::ConditionFailed,
-        "ResourceNotFoundException" | "QueueDoesNotExist" | "NonExistentQueue" | "ActivityDoesNotExist" => {
-            ErrorKind::NotFound
-        }
+        "NoSuchKey"
+        | "ResourceNotFoundException"
+        | "QueueDoesNotExist"
+        | "NonExistentQueue"
+        | "ActivityDoesNotExist" => ErrorKind::NotFound,
         "ValidationException"
         | "ItemCollectionSizeLimitExceededException"
         | "SerializationException"
@@ -44,7 +46,8 @@ fn kind(code: &str) -> ErrorKind {
         | "InvalidAttributeValue"
         | "UnsupportedOperation"
         | "InvalidArn"
-        | "InvalidName" => ErrorKind::Invalid,
+        | "InvalidName"
+        | "KeyTooLongError" => ErrorKind::Invalid,
         "ProvisionedThroughputExceededException"
         | "ThrottlingException"
         | "Throttling"
@@ -52,6 +55,7 @@ fn kind(code: &str) -> ErrorKind {
         | "RequestLimitExceeded"
         | "LimitExceededException"
         | "OverLimit"
+        | "SlowDown"
         | "ActivityWorkerLimitExceeded"
         | "KmsThrottlingException" => ErrorKind::Throttled,
         _ => ErrorKind::Unavailable,

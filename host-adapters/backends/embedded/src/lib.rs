@@ -1,5 +1,5 @@
 //! The embedded backend: tables with streams, queues, documents, the failures of messages and the executions of tasks in
-//! one durable SQLite file, and a cache in memory.
+//! one durable SQLite file, objects in a folder beside it, and a cache in memory.
 //!
 //! A write is answered after its fsync, so what was acknowledged survives a crash at any moment. One thread writes
 //! ([`store`]), grouping what waits into one commit; a write and its stream record are one transaction. The file can be
@@ -10,6 +10,7 @@ mod documents;
 mod due;
 mod failures;
 mod names;
+mod objects;
 mod queue;
 mod store;
 mod table;
@@ -21,15 +22,17 @@ pub use store::OpenError;
 use host_adapters_platform::Declared;
 use host_adapters_platform::clock::Clock;
 use names::Names;
+use objects::Buckets;
 use std::path::Path;
 use std::sync::Arc;
 use store::{Store, Upkeep};
 
-/// All embedded backends over one file; cheap to clone. It implements the traits of [`host_adapters_platform`].
+/// All embedded backends over one file and the folder `objects` beside it; cheap to clone. It implements the traits of [`host_adapters_platform`].
 #[derive(Clone)]
 pub struct Embedded {
     store: Arc<Store>,
     names: Arc<Names>,
+    buckets: Arc<Buckets>,
     clock: Clock,
 }
 
@@ -49,7 +52,11 @@ impl Embedded {
             let upkeep: Upkeep = Box::new(move |conn| kept.prune(conn, clock.now_ms()));
             Ok((names, upkeep))
         })?;
-        Ok(Self { store: Arc::new(store), names, clock })
+        // After the store, whose lock says that no other process uses the folder.
+        let folder = path.with_file_name("objects");
+        let buckets = Buckets::open(&folder, &declared.buckets)
+            .map_err(|error| OpenError::Objects { path: folder.display().to_string(), error })?;
+        Ok(Self { store: Arc::new(store), names, buckets: Arc::new(buckets), clock })
     }
 
     /// Drops expired data: settled stream records, messages past their retention, old executions. The backend does so

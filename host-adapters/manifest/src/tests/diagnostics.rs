@@ -425,6 +425,39 @@ dead_letter_queue = "no queue"
         .assert_eq(&parse_with(&text).unwrap_err().to_string());
 }
 
+#[test]
+fn buckets_and_their_grants_are_checked() {
+    let text = BASE.replace("collections =", "buckets = [\"scoring\", \"scoringBucket\"]\ncollections =");
+    expect![[r#"spin.toml:5:23: "scoringBucket" cannot be the name of a bucket in S3; write 3 to 63 lower-case letters, digits, - and ., beginning and ending with a letter or digit"#]]
+        .assert_eq(&parse_with(&text).unwrap_err().to_string());
+    let more = r#"
+[component.a]
+source = "a.wasm"
+[component.a.tool.host-adapters.grants.objects]
+"scoring/scrubbed/" = ["read", "list"]
+"scoring" = ["reed"]
+"scorin/x" = ["write"]
+other = "read"
+"*" = ["list"]
+"scoring/2" = [7]
+"*/x" = []
+"#;
+    let text = BASE.replace("collections =", "buckets = [\"scoring\"]\ncollections =") + more;
+    let mut errors = parse_with(&text).unwrap_err();
+    let base = text.lines().count() - more.lines().count();
+    errors.diagnostics.iter_mut().for_each(|diagnostic| diagnostic.line -= base);
+    let place = ", in component.a.tool.host-adapters.grants";
+    expect![[r#"
+        spin.toml:6:14: objects.scoring holds "reed", which is not a grant; write "read"<place>
+        spin.toml:7:14: unknown bucket "scorin"; write "scoring", or declare it under [application.tool.host-adapters]
+        spin.toml:8:9: objects.other is of type string; write a list of strings, as in ["a", "b"]<place>
+        spin.toml:9:7: "*" is for clients; write the names that the component uses
+        spin.toml:10:16: objects.scoring/2 holds integer; write strings only<place>
+        spin.toml:11:9: objects.*/x: "*" stands for whole buckets; name one<place>
+        spin.toml:11:9: "*" is for clients; write the names that the component uses"#]]
+    .assert_eq(&errors.to_string().replace(place, "<place>"));
+}
+
 /// The queue would move a message away before its last attempt. Where it has no dead letter queue, it moves none.
 #[test]
 fn a_source_that_attempts_more_than_its_queue_lets_it_receive_is_reported() {

@@ -1,7 +1,7 @@
 //! The project's own spin.toml.
 
 use super::*;
-use host_adapters_platform::{Access, Grants, QueueAccess};
+use host_adapters_platform::{Access, Grants, ObjectAccess, QueueAccess};
 use host_adapters_sources::SourceConfig;
 use host_adapters_sources::dynamodb_stream::DynamodbStreamConfig;
 use host_adapters_sources::sqs::SqsConfig;
@@ -175,6 +175,16 @@ fn a_client_may_be_granted_everything() {
     let all = grants(r#"{ tables = { "*" = "read" }, documents = { "*" = "write" } }"#);
     let tables = ["demand-table", "quiet-table"].map(|name| (name.to_owned(), Access::Read));
     assert_eq!((all.tables, all.documents), (tables.into(), [("campaigns".to_owned(), Access::Write)].into()));
+    let app = parse_with(
+        &(BASE.replace("collections =", "buckets = [\"one\", \"two\", \"three\"]\ncollections =")
+            + "[application.tool.host-adapters.clients.c]\ntoken = \"t\"\n\
+               grants = { objects = { \"*\" = [\"list\"], \"two/a/\" = [\"read\", \"write\"], one = [] } }\n"),
+    );
+    let list = ObjectAccess { list: true, ..ObjectAccess::default() };
+    let part = ObjectAccess { read: true, write: true, list: false };
+    let expected = [("one", ObjectAccess::default()), ("three", list), ("two/a/", part)];
+    let objects = &app.unwrap_or_else(|errors| panic!("{errors}")).host.clients["c"].grants.objects;
+    assert_eq!(*objects, expected.map(|(name, access)| (name.to_owned(), access)).into());
     assert_eq!(grants(r#"{ services = ["*"] }"#).services, ["entry", "user"].map(str::to_owned).into());
 }
 

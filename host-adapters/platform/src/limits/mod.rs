@@ -5,10 +5,16 @@ pub mod document;
 pub mod item;
 pub mod message;
 pub mod number;
+pub mod object;
 pub mod path;
 mod size;
 
 use host_adapters_records::{Error, ErrorKind};
+
+/// An error of a call with more bytes than one may ask for or carry.
+pub fn too_large(message: impl Into<String>) -> Error {
+    Error::new(ErrorKind::TooLarge, message)
+}
 
 /// An error of a call that is wrong in itself.
 pub fn invalid(message: impl Into<String>) -> Error {

@@ -97,6 +97,15 @@ pub enum OpenError {
         /// The file.
         path: String,
     },
+    /// The folder of objects cannot be made or read.
+    #[error("failed to open the folder of objects {path}: {error}; check that it can be written")]
+    Objects {
+        /// The folder.
+        path: String,
+        /// The system's error.
+        #[source]
+        error: std::io::Error,
+    },
     /// The lock file cannot be made, or the writer thread cannot be started.
     #[error("failed to start the embedded store's lock or writer: {0}")]
     Start(#[from] std::io::Error),
