@@ -1,14 +1,15 @@
-//! `cache_*`: check-eligibility over HTTP while Redis hangs, or answers too late for its time-out. The campaign then comes
-//! from the embedded documents.
+//! `cache_*`: check-eligibility over HTTP while Redis hangs, or answers too late for its time-out, beside one that works.
+//! Without the cache the campaign comes from the embedded documents.
 
-use crate::http::load;
+mod redis;
+
+use crate::http::load::{self, Load};
 use crate::process::Process;
 use crate::registration::Registration;
 use crate::report::{Beside, Figure};
 use crate::rounds::{Effort, median};
 use anyhow::Result;
-use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use redis::Manner;
 use std::path::Path;
 use std::time::Duration;
 
@@ -16,62 +17,41 @@ use std::time::Duration;
 const ROUND: Duration = Duration::from_secs(2);
 /// Later than the time-out of a command, 50 ms.
 const LATE: Duration = Duration::from_millis(200);
-
 /// What a client may wait for an answer at the 95th percentile, milliseconds.
-const BESIDE: &[Beside] = &[Beside::Limit(100.0)];
+const LIMIT: f64 = 100.0;
 
 /// Measures all figures of the group.
 ///
 /// # Errors
 /// When the host does not start or does not admit a fan.
 pub fn measure(effort: Effort, program: &Path) -> Result<Vec<Figure>> {
-    let (mut hung, mut slow) = (Vec::new(), Vec::new());
+    const P95: &[Beside] = &[Beside::Only("cache_up_p95_ms"), Beside::Limit(LIMIT)];
+    let (mut up, mut hung, mut slow) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..effort.rounds {
-        hung.push(p95_ms(effort, program, None)?);
-        slow.push(p95_ms(effort, program, Some(LATE))?);
+        up.push(round(effort, program, Manner::Prompt)?);
+        hung.push(round(effort, program, Manner::Hung)?);
+        slow.push(round(effort, program, Manner::Late(LATE))?);
     }
+    let p50 = |loads: &[Load]| median(loads.iter().map(|it| it.p50_ms).collect());
+    let p95 = |loads: &[Load]| median(loads.iter().map(|it| it.p95_ms).collect());
     Ok(vec![
-        Figure::new("cache_hung_p95_ms", median(hung), BESIDE),
-        Figure::new("cache_slow_p95_ms", median(slow), BESIDE),
+        Figure::new("cache_up_p50_ms", p50(&up), &[]),
+        Figure::new("cache_up_p95_ms", p95(&up), &[]),
+        Figure::new("cache_hung_p50_ms", p50(&hung), &[Beside::Only("cache_up_p50_ms")]),
+        Figure::new("cache_hung_p95_ms", p95(&hung), P95),
+        Figure::new("cache_slow_p95_ms", p95(&slow), P95),
     ])
 }
 
-/// The 95th percentile with a Redis that answers so late, or never.
-fn p95_ms(effort: Effort, program: &Path, late: Option<Duration>) -> Result<f64> {
+/// Loads a host of its own, with a Redis that answers in this manner.
+fn round(effort: Effort, program: &Path, manner: Manner) -> Result<Load> {
     let threads = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let folder = tempfile::tempdir()?;
     let registration = Registration::new(folder.path())?;
     let config = folder.path().join("runtime-config.toml");
-    std::fs::write(&config, format!("[cache]\ntype = \"redis\"\nurl = \"{}\"\n", redis(late)?))?;
+    std::fs::write(&config, format!("[cache]\ntype = \"redis\"\nurl = \"{}\"\n", redis::start(manner)?))?;
     let host = Process::host_with(program, &folder.path().join("data"), &registration, &config)?;
     threads.block_on(host.seed(&registration))?;
     let duration = effort.of(ROUND, Duration::from_millis(100));
-    Ok(threads.block_on(load::run(host.http, &registration.questions, duration))?.p95_ms)
-}
-
-/// Starts a server that reads commands and answers all with nil, so late or never. It ends with the process.
-fn redis(late: Option<Duration>) -> Result<String> {
-    let listener = TcpListener::bind("127.0.0.1:0")?;
-    let url = format!("redis://{}", listener.local_addr()?);
-    std::thread::spawn(move || {
-        for stream in listener.incoming().flatten() {
-            std::thread::spawn(move || serve(stream, late));
-        }
-    });
-    Ok(url)
-}
-
-/// Serves a connection until it is closed.
-fn serve(mut stream: TcpStream, late: Option<Duration>) {
-    let mut read = [0; 64 << 10];
-    while let Ok(length @ 1..) = stream.read(&mut read) {
-        let Some(late) = late else { continue };
-        std::thread::sleep(late);
-        // Each command is an array, which begins a line.
-        let commands = read.get(..length).unwrap_or_default().split(|byte| *byte == b'\n');
-        let answers = commands.filter(|line| line.starts_with(b"*")).map(|_| "$-1\r\n").collect::<String>();
-        if stream.write_all(answers.as_bytes()).is_err() {
-            return;
-        }
-    }
+    threads.block_on(load::run(host.http, &registration.questions, duration))
 }
