@@ -102,7 +102,7 @@ impl Shape {
     /// What becomes of the event: its only record.
     fn read(&self, event: &Value) -> Incoming {
         let event = if self.name == KINESIS.name { in_kinesis(&event.to_string()) } else { event.to_string() };
-        let mut incoming = lambda::parse(event.as_bytes(), &Context::default()).unwrap();
+        let mut incoming = lambda::parse(event.as_bytes(), &Context::default(), &mut |_| ()).unwrap();
         assert_eq!(incoming.len(), 1);
         incoming.remove(0)
     }
@@ -347,7 +347,7 @@ proptest! {
             in_kinesis(&change),
         ];
         for event in events {
-            let incoming = lambda::parse(event.as_bytes(), &Context::default()).unwrap();
+            let incoming = lambda::parse(event.as_bytes(), &Context::default(), &mut |_| ()).unwrap();
             let Incoming::Event(read) = &incoming[0] else { panic!("{event} is refused: {incoming:?}") };
             prop_assert_eq!(exactly(number_in(text(read))), exactly(&number), "{} of {}", text(read), event);
         }
@@ -380,7 +380,7 @@ async fn case_02_nulls_and_counts_as_numbers_cost_no_message() {
     });
     assert_eq!((reply.status, reply.body), (200, expected));
     assert_eq!(host.answers(Service::Entry).await["refreshScores 200"], 1);
-    let incoming = lambda::parse(event.as_bytes(), &Context::default()).unwrap();
+    let incoming = lambda::parse(event.as_bytes(), &Context::default(), &mut |_| ()).unwrap();
     let events: Vec<_> = incoming.iter().filter_map(Incoming::event).collect();
     assert_eq!((events[3].attempt, events[3].time_ms), (1, 1_767_225_600_000));
 }

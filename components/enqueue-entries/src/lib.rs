@@ -90,7 +90,7 @@ mod tests {
 
     fn events(fixture: &str) -> Vec<Event> {
         let context = Context { correlation_id: Some("correlation-123"), traceparent: None };
-        let incoming = lambda::parse(fixture.as_bytes(), &context).unwrap();
+        let incoming = lambda::parse(fixture.as_bytes(), &context, &mut |_| ()).unwrap();
         incoming.iter().filter_map(Incoming::event).cloned().collect()
     }
 

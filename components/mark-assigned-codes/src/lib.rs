@@ -59,7 +59,7 @@ mod tests {
 
     fn events() -> Vec<Event> {
         let event = include_bytes!("../fixtures/dynamodb-stream.json");
-        let incoming = lambda::parse(event, &Context::default()).unwrap();
+        let incoming = lambda::parse(event, &Context::default(), &mut |_| ()).unwrap();
         incoming.iter().filter_map(Incoming::event).cloned().collect()
     }
 

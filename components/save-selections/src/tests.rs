@@ -277,7 +277,7 @@ fn a_malformed_message_is_rejected_and_the_others_are_saved() {
     let world = World::with(["u"]);
     let records = [winner, json!({}), whole].map(|body| json!({"messageId": "m", "body": body.to_string()}));
     let event = json!({"Records": records}).to_string();
-    let incoming = lambda::parse(event.as_bytes(), &lambda::Context::default()).unwrap();
+    let incoming = lambda::parse(event.as_bytes(), &lambda::Context::default(), &mut |_| ()).unwrap();
     let batch = incoming.iter().filter_map(Incoming::event).cloned().collect();
     let dispositions = block_on(crate::handle(&world, batch));
     let reasons = ["code is missing or empty, but verdict is true", "missing field `taskId` at line 1 column 2"];

@@ -82,7 +82,7 @@ mod tests {
     fn profiles(bodies: &[Value]) -> Vec<Result<Profile, BadMessage>> {
         let records: Vec<_> = bodies.iter().map(|body| json!({"messageId": "m", "body": body})).collect();
         let event = json!({"Records": records}).to_string();
-        let incoming = lambda::parse(event.as_bytes(), &Context::default()).unwrap();
+        let incoming = lambda::parse(event.as_bytes(), &Context::default(), &mut |_| ()).unwrap();
         incoming.iter().filter_map(Incoming::event).map(profile).collect()
     }
 

@@ -142,8 +142,8 @@ impl KeySlice {
         None
     }
 
-    /// Calls the worker until every record of `batch` is settled. A batch that is refused takes records in that have come
-    /// since: they show whose fault it is.
+    /// Calls the worker until every record of `batch` is settled. Records that are refused take in what was halved off
+    /// before, and what has come since: these show whose fault it is.
     async fn deliver(
         &self,
         batch: Vec<Record>,
@@ -157,7 +157,12 @@ impl KeySlice {
             let Some(permit) = Invoker::enter(&self.rules.breaker, &self.drain).await else {
                 return Err(Interrupted(chunk.records.len() + left(&chunks)));
             };
-            if chunk.refused.calls > 0 && chunks.is_empty() {
+            let is_refused = chunk.head.refused.calls > 0;
+            // Without halving, all records of a call that fails as a whole would be given up with the first one.
+            if is_refused && !chunk.head.is_cut_off && self.rules.policy.bisect {
+                chunk.records.extend(chunks.drain(..).flat_map(|left| left.records));
+            }
+            if is_refused && chunks.is_empty() {
                 arrived(batcher, records);
                 chunk.records.extend(batcher.take_beside(&chunk.records));
             }

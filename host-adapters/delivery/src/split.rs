@@ -29,16 +29,38 @@ pub struct Policy {
 pub struct Chunk<T> {
     /// In order, never empty.
     pub records: Vec<T>,
-    /// How often its first record has failed, not counting outages and splits.
+    /// What became of its first record so far.
+    pub head: Head,
+}
+
+/// What became of the first record of a chunk so far.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Head {
+    /// How often it has failed, not counting outages and splits.
     pub failures: u32,
-    /// How often its first record was refused in what seems to be an outage.
+    /// How often it was refused in what seems to be an outage.
     pub refused: Refused,
+    /// Whether the records behind it were cut off again after they had shared its refusals: such a call has failed as a
+    /// whole. They do not join it any more, or the same calls would be made for ever.
+    pub is_cut_off: bool,
+}
+
+impl Head {
+    /// It got another answer than refusals.
+    fn answered(self) -> Self {
+        Self { refused: Refused::default(), ..self }
+    }
+
+    /// It is halved off, because a call with the records behind it has failed as a whole.
+    fn halved_off(self) -> Self {
+        Self { is_cut_off: self.is_cut_off || self.refused.calls > 0, ..self.answered() }
+    }
 }
 
 impl<T> Chunk<T> {
     /// Records that have not failed yet.
     pub fn new(records: Vec<T>) -> Self {
-        Self { records, failures: 0, refused: Refused::default() }
+        Self { records, head: Head::default() }
     }
 }
 
@@ -68,45 +90,46 @@ pub enum Wait {
 
 /// The next step after a call with `chunk`.
 pub fn step<T>(chunk: Chunk<T>, outcome: &CallOutcome, policy: Policy) -> Step<T> {
-    let Chunk { mut records, failures, refused } = chunk;
+    let Chunk { mut records, head } = chunk;
     let first_retry = outcome.first_retry().unwrap_or(records.len()).min(records.len());
     let rest = records.split_off(first_retry);
     let settled = records.into_iter().zip(outcome.dispositions.iter().cloned()).collect();
     // If records before the culprit were settled, another record is the head now.
-    let head_failures = if first_retry == 0 { failures } else { 0 };
+    let head = if first_retry == 0 { head } else { Head { refused: head.refused, ..Head::default() } };
     let (dead, again, wait) = if rest.is_empty() {
         (Vec::new(), Vec::new(), Wait::No)
     } else if outcome.outage.is_some() {
-        (Vec::new(), vec![Chunk { records: rest, failures: head_failures, refused }], Wait::No)
+        (Vec::new(), vec![Chunk { records: rest, head }], Wait::No)
     } else if let Some(wait) = outcome.dispositions.get(first_retry).and_then(Disposition::wait) {
-        let again = Chunk { failures: head_failures, ..Chunk::new(rest) };
+        let again = Chunk { records: rest, head: head.answered() };
         (Vec::new(), vec![again], Wait::For(wait.clamp(SHORTEST, LONGEST_WAIT)))
     } else if outcome.is_permanent() && rest.len() == 1 {
         (rest, Vec::new(), Wait::No)
     } else if rest.len() > 1 && (outcome.is_permanent() || outcome.failure.is_some() && policy.bisect) {
-        (Vec::new(), halves(rest, head_failures), Wait::No)
+        (Vec::new(), halves(rest, head.halved_off()), Wait::No)
     } else {
         let was_cut = first_retry > 0 && policy.bisect;
-        fail(rest, if was_cut { 0 } else { head_failures + 1 }, outcome, policy)
+        let failures = if was_cut { 0 } else { head.failures + 1 };
+        fail(rest, Head { failures, ..head.answered() }, outcome, policy)
     };
     Step { settled, dead, again, wait }
 }
 
-fn halves<T>(mut records: Vec<T>, failures: u32) -> Vec<Chunk<T>> {
+fn halves<T>(mut records: Vec<T>, head: Head) -> Vec<Chunk<T>> {
     let second = records.split_off(records.len().div_ceil(2));
-    vec![Chunk { failures, ..Chunk::new(records) }, Chunk::new(second)]
+    vec![Chunk { records, head }, Chunk::new(second)]
 }
 
-/// The next step when the head of `rest` has failed `failures` times.
-fn fail<T>(mut rest: Vec<T>, failures: u32, outcome: &CallOutcome, policy: Policy) -> (Vec<T>, Vec<Chunk<T>>, Wait) {
-    if policy.max_retries.is_some_and(|max_retries| failures > max_retries) {
+/// The next step when the head of `rest` has failed once more.
+fn fail<T>(mut rest: Vec<T>, head: Head, outcome: &CallOutcome, policy: Policy) -> (Vec<T>, Vec<Chunk<T>>, Wait) {
+    if policy.max_retries.is_some_and(|max_retries| head.failures > max_retries) {
         // The first `retry` names the culprit. If the call failed as a whole, any record may be it.
         let culprits = if outcome.failure.is_some() { rest.len() } else { 1 };
         let others = rest.split_off(culprits.min(rest.len()));
         let again = if others.is_empty() { Vec::new() } else { vec![Chunk::new(others)] };
         return (rest, again, Wait::No);
     }
-    (Vec::new(), vec![Chunk { failures, ..Chunk::new(rest) }], Wait::Backoff(failures.max(1)))
+    (Vec::new(), vec![Chunk { records: rest, head }], Wait::Backoff(head.failures.max(1)))
 }
 
 #[cfg(test)]
@@ -232,8 +255,9 @@ mod tests {
         for (acked, failures, left) in [(0, 2, vec![0, 1]), (1, 0, vec![1])] {
             let mut outcome = outcome(&[0, 1], &BTreeSet::new(), Manner::Names);
             outcome.dispositions[acked] = Disposition::retry_after(Some(90_000), "busy");
-            let step = step(Chunk { failures: 2, ..Chunk::new(vec![0, 1]) }, &outcome, policy);
-            assert_eq!((step.again, step.dead), (vec![Chunk { failures, ..Chunk::new(left) }], vec![]));
+            let head = |failures| Head { failures, ..Head::default() };
+            let step = step(Chunk { records: vec![0, 1], head: head(2) }, &outcome, policy);
+            assert_eq!((step.again, step.dead), (vec![Chunk { records: left, head: head(failures) }], vec![]));
             assert_eq!(step.wait, Wait::For(Duration::from_secs(90)));
         }
     }

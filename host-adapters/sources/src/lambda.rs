@@ -91,23 +91,11 @@ pub struct LeftOut {
 /// Takes what is left out.
 pub type Notes<'a> = dyn FnMut(LeftOut) + 'a;
 
-/// Reads an event that `context` brought.
+/// Reads an event that `context` brought, with notes of what is left out of its records.
 ///
 /// # Errors
 /// When it is not a Lambda event with records. A malformed record fails alone.
-pub fn parse(body: &[u8], context: &Context<'_>) -> Result<Vec<Incoming>, MalformedEvent> {
-    parse_noting(body, context, &mut |_| ())
-}
-
-/// The same, with notes of what is left out of records.
-///
-/// # Errors
-/// As [`parse`].
-pub fn parse_noting(
-    body: &[u8],
-    context: &Context<'_>,
-    notes: &mut Notes<'_>,
-) -> Result<Vec<Incoming>, MalformedEvent> {
+pub fn parse(body: &[u8], context: &Context<'_>, notes: &mut Notes<'_>) -> Result<Vec<Incoming>, MalformedEvent> {
     if std::str::from_utf8(body).is_err() {
         // Fails, and says where.
         json::from_slice::<Value>(body).map_err(MalformedEvent)?;

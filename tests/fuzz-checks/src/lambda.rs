@@ -14,7 +14,7 @@ use worker_kit::{Disposition, Event, Payload};
 
 /// Checks one body.
 pub fn run(data: &[u8]) {
-    let parsed = parse(data, &Context::default());
+    let parsed = parse(data, &Context::default(), &mut |_| ());
     // JSON that serde_json refuses may be accepted where a value is not read, for example with a broken character in
     // the name of an unread field.
     let Ok(event) = serde_json::from_slice::<Value>(data) else { return };
@@ -25,7 +25,7 @@ pub fn run(data: &[u8]) {
         }
         (Ok(incoming), None) => panic!("{incoming:?} were found in a body that is not an event"),
         // Only a body that names its records twice has some and is refused.
-        (Err(_), Some(_)) => assert!(parse(event.to_string().as_bytes(), &Context::default()).is_ok()),
+        (Err(_), Some(_)) => assert!(parse(event.to_string().as_bytes(), &Context::default(), &mut |_| ()).is_ok()),
         (Err(error), None) => assert!(!error.to_string().is_empty()),
     }
     if let Ok(text) = std::str::from_utf8(data) {
@@ -99,7 +99,7 @@ fn check_change(event: &Event, payload: &str, record: &Value) {
     }
     let data = STANDARD.encode(record.to_string());
     let kinesis = json!({"Records": [{"kinesis": {"data": data, "sequenceNumber": event.id}}]});
-    let incoming = parse(kinesis.to_string().as_bytes(), &Context::default()).expect("an event");
+    let incoming = parse(kinesis.to_string().as_bytes(), &Context::default(), &mut |_| ()).expect("an event");
     let same = incoming.first().and_then(Incoming::event).expect("the same event");
     assert_eq!((&same.id, &same.payload, &same.ordering_key), (&event.id, &event.payload, &event.ordering_key));
     assert_eq!(same.time_ms, event.time_ms);
@@ -174,7 +174,7 @@ mod tests {
 
     fn event(payload: &str) -> Event {
         let body = json!({"Records": [{"messageId": "m", "body": payload}]}).to_string();
-        let incoming = parse(body.as_bytes(), &Context::default()).expect("an event");
+        let incoming = parse(body.as_bytes(), &Context::default(), &mut |_| ()).expect("an event");
         incoming.first().and_then(Incoming::event).expect("a message").clone()
     }
 

@@ -34,7 +34,7 @@ pub async fn answer<W: BatchWorker, B: BodyExt<Error: Display>>(
     let body = body(request).await?;
     let context = Context { correlation_id: correlation_id.as_deref(), traceparent: traceparent.as_deref() };
     let call = Call::new(W::NAME, correlation_id.clone().unwrap_or_default(), traceparent.clone());
-    let incoming = lambda::parse_noting(&body, &context, &mut |left_out| log_left_out(&call, &left_out))
+    let incoming = lambda::parse(&body, &context, &mut |left_out| log_left_out(&call, &left_out))
         .map_err(|error| Response::error(400, "MALFORMED_EVENT", &error.to_string()))?;
     let events = incoming.iter().filter_map(Incoming::event).cloned().collect::<Vec<_>>();
     let dispositions = halved::<W>(events).await?;

@@ -36,7 +36,7 @@ fn show(incoming: &Incoming) -> String {
 }
 
 fn check(event: &str, expected: Expect) {
-    let shown = match parse(event.as_bytes(), &Context::default()) {
+    let shown = match parse(event.as_bytes(), &Context::default(), &mut |_| ()) {
         Ok(incoming) => incoming.iter().map(show).collect(),
         Err(error) => format!("{error}\n"),
     };
@@ -100,7 +100,7 @@ fn case_11_attributes_keep_their_types_and_bytes() {
         "d": {"stringValue": "text", "dataType": "String"},
         "e": {"dataType": "String"},
     }}]});
-    let incoming = parse(event.to_string().as_bytes(), &Context::default()).unwrap();
+    let incoming = parse(event.to_string().as_bytes(), &Context::default(), &mut |_| ()).unwrap();
     let text = |text: &str| AttributeValue::Text(text.to_owned());
     let expected = [
         Attribute::typed("a", "Number", text("850")),
@@ -195,7 +195,7 @@ fn an_event_that_is_none_is_refused_as_a_whole() {
     for event in
         ["", "null", "[]", "{}", r#"{"Records":null}"#, r#"{"Records":{}}"#, "\u{0}", r#"{"Records":[}"#, "[[]]"]
     {
-        assert!(parse(event.as_bytes(), &Context::default()).is_err(), "{event:?}");
+        assert!(parse(event.as_bytes(), &Context::default(), &mut |_| ()).is_err(), "{event:?}");
     }
     check(
         r#"{"records":[]}"#,
@@ -276,7 +276,8 @@ fn correlation_and_trace_come_from_the_record_or_the_request() {
         {"messageId": "m-2", "body": "{}"},
     ]});
     let ids = |correlation_id, traceparent| {
-        let incoming = parse(event.to_string().as_bytes(), &Context { correlation_id, traceparent }).unwrap();
+        let incoming =
+            parse(event.to_string().as_bytes(), &Context { correlation_id, traceparent }, &mut |_| ()).unwrap();
         let ids = incoming.iter().filter_map(Incoming::event);
         ids.map(|event| format!("{} {:?}", event.correlation_id, event.traceparent)).collect::<Vec<_>>()
     };
@@ -290,7 +291,7 @@ fn the_answer_follows_the_dispositions() {
         {"messageId": "m-1", "body": "{}"}, {"messageId": "m-2"}, {"messageId": "m-3", "body": "{}"},
         {"messageId": "m-4", "body": "{}"}, {"messageId": "m-5", "body": "{}"},
     ]});
-    let incoming = parse(event.to_string().as_bytes(), &Context::default()).unwrap();
+    let incoming = parse(event.to_string().as_bytes(), &Context::default(), &mut |_| ()).unwrap();
     let reject = Disposition::Reject("stale".to_owned());
     let answer =
         Answer::new(&incoming, vec![Disposition::Ack, Disposition::retry_after(Some(5), "busy"), reject]).unwrap();
@@ -329,7 +330,8 @@ fn the_answer_follows_the_dispositions() {
 
 #[test]
 fn an_answer_for_another_batch_is_none() {
-    let incoming = parse(br#"{"Records":[{"messageId":"m-1","body":"{}"}]}"#, &Context::default()).unwrap();
+    let incoming =
+        parse(br#"{"Records":[{"messageId":"m-1","body":"{}"}]}"#, &Context::default(), &mut |_| ()).unwrap();
     let error = Answer::new(&incoming, vec![Disposition::Ack, Disposition::Ack]).unwrap_err();
     expect!["the worker answered 2 dispositions for 1 records"].assert_eq(&error.to_string());
 }
@@ -393,7 +395,7 @@ fn d3_17__case_09_messages_behind_a_failed_one_of_their_group_fail_too() {
     let mut records: Vec<_> = ["a1", "b1", "a2", "b2", "a3"].map(record).into();
     records.push(json!({"messageId": "c", "body": "{}"}));
     let event = json!({ "Records": records }).to_string();
-    let incoming = parse(event.as_bytes(), &Context::default()).unwrap();
+    let incoming = parse(event.as_bytes(), &Context::default(), &mut |_| ()).unwrap();
     let ack = || Disposition::Ack;
     let failed = |said: Vec<Disposition>| {
         let answer = Answer::new(&incoming, said).unwrap();

@@ -2,9 +2,10 @@
 //! failures (docs/delivery.md, 6.5), and counts as settled only once the queue has it. Until then the key slice waits,
 //! so that no record is skipped.
 
-use super::{Chunk, Interrupted, KeySlice, Record, Refused, Rules, Wait};
+use super::{Chunk, Interrupted, KeySlice, Record, Rules, Wait};
 use crate::dead_letter::{Cause, Unstored, rfc3339};
 use crate::event::Event;
+use crate::split::Head;
 use host_adapters_records::Error;
 use serde_json::{Value, json};
 
@@ -18,15 +19,15 @@ impl KeySlice {
     /// Gives up the records of `chunk` that are too old to be delivered; `None` if none is left.
     pub(super) async fn give_up_expired(&self, chunk: Chunk<Record>) -> Result<Option<Chunk<Record>>, Interrupted> {
         let Some(max_age) = self.rules.max_age else { return Ok(Some(chunk)) };
-        let Chunk { mut records, mut failures, mut refused } = chunk;
+        let Chunk { mut records, mut head } = chunk;
         // Giving up takes time, during which more records may become too old.
         while records.iter().any(|record| self.is_expired(record)) {
             let (old, young) = records.into_iter().partition(|record| self.is_expired(record));
             let reason = format!("older than {} s", max_age.as_secs());
             self.give_up(old, TOO_OLD, Cause { reason: &reason, ..Cause::default() }).await?;
-            (records, failures, refused) = (young, 0, Refused::default());
+            (records, head) = (young, Head::default());
         }
-        Ok((!records.is_empty()).then_some(Chunk { records, failures, refused }))
+        Ok((!records.is_empty()).then_some(Chunk { records, head }))
     }
 
     /// Stores `records` as dead letters, then settles them.

@@ -50,7 +50,8 @@ impl Rules {
     /// Notes what a call says of a chunk that may be refused alone. If the chunk has been so for long enough, its first
     /// record has used up its retries: what seemed to be an outage counts as the record's own fault.
     pub(super) fn judge(&self, chunk: &mut Chunk<Record>, outcome: &mut CallOutcome) {
-        let was_refused = chunk.refused.calls > 0;
+        let head = &mut chunk.head;
+        let was_refused = head.refused.calls > 0;
         if !outcome.is_suspected {
             if was_refused && outcome.outage.is_none() {
                 self.patience.given_up.store(0, Ordering::Relaxed);
@@ -58,12 +59,12 @@ impl Rules {
             return;
         }
         let again = outcome.first_retry() == Some(0);
-        chunk.refused = chunk.refused.more(again);
+        head.refused = head.refused.more(again);
         let Some(max_retries) = self.policy.max_retries else { return };
-        let is_over = chunk.refused.calls > max_retries && chunk.refused.lasted(self.patience.length());
+        let is_over = head.refused.calls > max_retries && head.refused.lasted(self.patience.length());
         if again && is_over && is_alone(outcome) {
             self.patience.given_up.fetch_add(1, Ordering::Relaxed);
-            (outcome.outage, outcome.is_suspected, chunk.failures) = (None, false, max_retries);
+            (outcome.outage, outcome.is_suspected, head.failures) = (None, false, max_retries);
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Outages and drains: an outage uses up no attempt, and nothing is lost when the host ends (docs/delivery.md, 7 and 8).
 
-use crate::model::{Reply, Request, World, ack_all, down, name, retry};
+use crate::model::{Reply, Request, World, ack_all, down, name, retry, trap};
 use crate::rows;
 use host_adapters_delivery::dispatch::CallError;
 use host_adapters_delivery::drain::Ended;
@@ -28,6 +28,7 @@ fn with_service(up: &Arc<AtomicBool>) -> impl FnMut(&[Event]) -> Reply + Send + 
 const ROUTE: &str = "service:entry POST /{campaignId}/entries: every request is answered with 404";
 
 const REFUSED: &str = "the entry service refused with status 500: no";
+const TRAPPED: &str = "worker trapped: unreachable";
 
 fn refusal(is_refused: bool) -> Disposition {
     if is_refused { Disposition::retry(REFUSED) } else { Disposition::Ack }
@@ -331,6 +332,53 @@ rows! {
         world.at(3700.0).await;
         assert_eq!((running.source.status().paused, given_up(&world)), (None, vec![]));
         assert_eq!(world.streams.position("s"), Some(Checkpoint::At(name(4))));
+    }
+
+    /// The first record has its batch halved until it stands alone. As it is given up, the service is gone: what is left of
+    /// the batch is refused in pieces of one, two and four records.
+    d7_8__what_was_halved_before_an_outage_does_not_stand_alone_in_it {
+        let gone = Arc::new(AtomicBool::new(false));
+        let goes = gone.clone();
+        let world = World::new(move |batch| match batch[0].id == name(0) {
+            true => {
+                goes.store(batch.len() == 1, Ordering::Relaxed);
+                trap()
+            }
+            false => Reply::each(batch, |_| refusal(gone.load(Ordering::Relaxed))).refused(ROUTE),
+        });
+        world.streams.open("s", None);
+        world.streams.put_range("s", 0..8);
+        let config = DynamodbStreamConfig { maximum_retry_attempts: 0, ..DynamodbStreamConfig::new("t") };
+        let running = world.start(SourceConfig::DynamodbStream(config));
+        world.at(3600.0).await;
+        assert_eq!(running.source.status().paused.unwrap().reason, ROUTE);
+        assert_eq!(given_up(&world), [(name(0), TRAPPED.to_owned())]);
+        world.worker.answers(ack_all);
+        world.at(3700.0).await;
+        assert_eq!((running.source.status().paused, given_up(&world).len()), (None, 1));
+        assert_eq!(world.streams.position("s"), Some(Checkpoint::At(name(7))));
+    }
+
+    /// Together they fail as a whole, for what the second one does; alone the first one seems to be in an outage. That they
+    /// were put together once is enough: else neither would ever be given up.
+    d7_8__a_record_that_was_cut_off_for_its_refusals_is_given_up_and_so_is_the_next {
+        let world = World::new(|batch| match batch.iter().any(|event| event.id == name(1)) {
+            true => trap(),
+            false => {
+                let reply = Reply::each(batch, |event| refusal(event.id == name(0)));
+                if batch[0].id == name(0) { reply.refused(ROUTE) } else { reply }
+            }
+        });
+        world.streams.open("s", None);
+        world.streams.put_range("s", 0..4);
+        world.start(stream());
+        world.at(59.0).await;
+        assert_eq!(given_up(&world), []);
+        let whole = world.worker.sizes().into_iter().filter(|(_, size)| *size == 4).count();
+        assert_eq!(whole, 2, "when they came, and once after the first refusal");
+        world.at(400.0).await;
+        assert_eq!(given_up(&world), [(name(0), REFUSED.to_owned()), (name(1), TRAPPED.to_owned())]);
+        assert_eq!(world.streams.position("s"), Some(Checkpoint::At(name(3))));
     }
 
     /// So an outage in which few records come costs few of them.

@@ -40,7 +40,7 @@ pub enum Group {
     Batch10,
     /// `http_*`, `native_http_*`, `rss_*`: check-eligibility under load.
     Http,
-    /// `cache_*`: check-eligibility while Redis hangs or is slow.
+    /// `cache_*`: check-eligibility while Redis hangs, is slow, or works.
     Cache,
     /// `neighbour_p99_ms`: check-eligibility while another worker does its worst.
     Neighbours,
