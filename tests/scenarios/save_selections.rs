@@ -4,7 +4,7 @@ use super::services::attribute;
 use fake_services::{CodeState, Faults, Service};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
-use tests::{TestHost, entry, impatient, wait};
+use tests::{OPERATOR_TOKEN, TestHost, entry, impatient, wait};
 
 const CAMPAIGN: &str = "campaign-123";
 const UPDATED: &str = "2024-01-15T10:30:00.000Z";
@@ -165,9 +165,13 @@ async fn a_winner_of_another_market_is_counted_as_failed_and_the_code_stays_rese
     assert_eq!(codes(&host, CodeState::Reserved), [second[0].clone()].into());
 }
 
+/// The Entry Service does not have the entry, which may still be on its way there.
 #[tokio::test]
 async fn an_unknown_winner_becomes_a_dead_letter_and_costs_no_other() {
     let host = host(5).await;
+    let mut unsent = entry(CAMPAIGN, "nobody", &json!({ "markets": ["m"] }), UPDATED);
+    unsent["needsReplication"] = false.into();
+    host.put_entry(&unsent).await;
     let codes = host.reserve_codes(CAMPAIGN, "m", 6).await;
     let mut bodies: Vec<_> = fans(5).iter().zip(&codes).map(|(fan, code)| winner(fan, "m", code)).collect();
     bodies.insert(2, winner("nobody", "m", &codes[5]));
@@ -182,6 +186,114 @@ async fn an_unknown_winner_becomes_a_dead_letter_and_costs_no_other() {
         assert_eq!(told(&host, fan).await, won("m", code), "{fan}");
     }
     marked(&host, &codes[..5].iter().cloned().collect()).await;
+}
+
+/// Who has left since the selection has no entry: that is done, and nobody's fault.
+#[tokio::test]
+async fn a_winner_whose_entry_is_gone_is_skipped_and_costs_no_other() {
+    let host = host(3).await;
+    let codes = host.reserve_codes(CAMPAIGN, "m", 3).await;
+    let labels = [("worker", "save-selections"), ("reason", "gone")];
+    let before = host.metric("registration_skipped_total", &labels).await;
+    host.remove_entry(CAMPAIGN, "fan-01").await;
+    let entries = host.fakes.entries();
+    wait::eventually("the deletion", async || (!entries.holds(CAMPAIGN, "fan-01", UPDATED)).then_some(())).await;
+    let bodies: Vec<_> = fans(3).iter().zip(&codes).map(|(fan, code)| winner(fan, "m", code)).collect();
+    host.queue("saveSelectionQueue", &bodies).await;
+    saved(&host).await;
+    assert_eq!(host.metric("registration_skipped_total", &labels).await, before + 1.0);
+    assert_eq!(host.item(CAMPAIGN, "fan-01").await, Value::Null);
+    marked(&host, &[codes[0].clone(), codes[2].clone()].into()).await;
+}
+
+/// The Entry Service's answer as the documents print it does not say who holds another code: the item does.
+#[tokio::test]
+async fn without_results_a_winner_of_another_market_is_still_counted_as_failed() {
+    let host = host(3).await;
+    let [first, second] = [host.reserve_codes(CAMPAIGN, "m", 1).await, host.reserve_codes(CAMPAIGN, "n", 3).await];
+    host.queue("saveSelectionQueue", &[winner("fan-00", "m", &first[0])]).await;
+    saved(&host).await;
+    host.faults(Service::Entry, Faults { without_results: true, ..Faults::default() });
+    let labels = [("worker", "save-selections"), ("reason", "FAILED")];
+    let before = host.metric("registration_skipped_total", &labels).await;
+    let bodies: Vec<_> = fans(3).iter().zip(&second).map(|(fan, code)| winner(fan, "n", code)).collect();
+    host.queue("saveSelectionQueue", &bodies).await;
+    saved(&host).await;
+    assert_eq!(host.metric("registration_skipped_total", &labels).await, before + 1.0);
+    assert_eq!(told(&host, "fan-00").await, won("m", &first[0]));
+    for (fan, code) in fans(3).iter().zip(&second).skip(1) {
+        assert_eq!(told(&host, fan).await, won("n", code), "{fan}");
+    }
+}
+
+#[tokio::test]
+async fn an_attribute_that_is_null_is_as_absent() {
+    let host = host(0).await;
+    let code = host.reserve_codes(CAMPAIGN, "m", 1).await.remove(0);
+    let with_nulls = |fan: &str| {
+        let mut item = entry(CAMPAIGN, fan, &json!({ "markets": ["m"] }), UPDATED);
+        ["verdict", "accessCode", "marketId"].into_iter().for_each(|name| item[name] = Value::Null);
+        item
+    };
+    host.put_entries(&[with_nulls("winner"), with_nulls("loser")]).await;
+    for fan in ["winner", "loser"] {
+        host.replicated(CAMPAIGN, fan, UPDATED).await;
+    }
+    host.queue("saveSelectionQueue", &[winner("winner", "m", &code), loser("loser", "m")]).await;
+    saved(&host).await;
+    assert_eq!(told(&host, "winner").await, won("m", &code));
+    assert_eq!(told(&host, "loser").await, lost());
+    marked(&host, &[code].into()).await;
+}
+
+/// Selects so many winners of market `m` in all, and waits until the task has finished.
+async fn select(host: &TestHost, task: &str, count: usize) {
+    let body = json!({ "campaignId": CAMPAIGN, "marketId": "m", "selectionCount": count });
+    let url = host.gateway_url(&format!("/tasks/enqueue-market-selections/{task}"));
+    let reply = host.send(host.http().post(url).bearer_auth(OPERATOR_TOKEN).json(&body)).await;
+    assert!((200..300).contains(&reply.status), "{}", reply.body);
+    let stats = || host.fakes.entries().stats(CAMPAIGN).pop().unwrap_or_default();
+    let is_done = async || (stats()["status"] == "FINISHED" && stats()["PROCESSED"] == count).then_some(());
+    wait::eventually(&format!("task {task}"), is_done).await;
+}
+
+/// "No code is ever given to two fans and none leaks": the entry of a winner is removed before the code is assigned.
+#[tokio::test]
+async fn the_code_of_a_winner_who_has_left_is_a_later_winners() {
+    let host = TestHost::with(impatient).await;
+    let put = async |path: &str, body: Value| {
+        let url = format!("{}/_control/campaigns/{path}", host.fakes.url(Service::Campaign));
+        assert_eq!(host.send(host.http().put(url).json(&body)).await.status, 200, "{path}");
+    };
+    put(CAMPAIGN, json!({ "id": CAMPAIGN, "slug": CAMPAIGN, "status": "CLOSED" })).await;
+    let market = json!({ "id": "m", "campaignId": CAMPAIGN, "ticketer": "AXS", "capacity": 500 });
+    put(&format!("{CAMPAIGN}/markets/m"), market).await;
+    host.fakes.codes().add(CAMPAIGN, "m", (0..500).map(|n| format!("m-{n:03}")));
+    let fan = |n: usize| format!("fan-{n:03}");
+    let item = |n| entry(CAMPAIGN, &fan(n), &json!({ "markets": ["m"] }), UPDATED);
+    host.put_entries(&(0..502).map(item).collect::<Vec<_>>()).await;
+    let entries = host.fakes.entries();
+    wait::eventually("all entries", async || (entries.count() == 502).then_some(())).await;
+    let scores = (0..502).map(|n| json!({ "globalUserId": fan(n), "score": 1_000 - n })).collect();
+    entries.give_scores(CAMPAIGN, scores).unwrap();
+
+    let down = Faults { operations: vec!["assignCodes".into()], unavailable: 1.0, ..Faults::default() };
+    host.faults(Service::Entry, down);
+    select(&host, "first", 500).await;
+    host.remove_entry(CAMPAIGN, &fan(7)).await;
+    wait::eventually("the deletion", async || (!entries.holds(CAMPAIGN, &fan(7), UPDATED)).then_some(())).await;
+    host.faults(Service::Entry, Faults::default());
+    saved(&host).await;
+    let left = codes(&host, CodeState::Reserved);
+    assert_eq!((left.len(), given(&host).len()), (1, 499));
+
+    select(&host, "second", 501).await;
+    saved(&host).await;
+    let code = left.into_iter().next().unwrap();
+    assert_eq!(told(&host, &fan(500)).await, won("m", &code));
+    assert_eq!(told(&host, &fan(501)).await, lost());
+    marked(&host, &(0..500).map(|n| format!("m-{n:03}")).collect()).await;
+    assert_eq!(host.fakes.violations(), Vec::<String>::new());
 }
 
 /// Winners of a market with a shared code all have the same.

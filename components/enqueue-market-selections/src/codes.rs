@@ -5,10 +5,13 @@ use crate::failed::Failed;
 use crate::input::Selection;
 use crate::plan::{self, Plans};
 use crate::ports::Ports;
+use registration::entry::SORT_KEY_PREFIX;
 use serde::Deserialize;
 use serde_json::json;
 use std::collections::HashSet;
+use worker_kit::pages::Pages;
 use worker_kit::platform::table::Key;
+use worker_kit::services::ServiceError;
 use worker_kit::services::campaign::Market;
 use worker_kit::services::code::{MAX_PER_RESERVATION, TOO_FEW_CODES};
 
@@ -19,15 +22,24 @@ const MIN_RESERVED: usize = 500;
 /// Entries in one read.
 const KEYS_PER_READ: usize = 500;
 
-/// A code for each of so many winners. `fence` is the number under which the task has its market.
-pub async fn find(
-    ports: &impl Ports,
-    selection: &Selection,
-    fence: u64,
-    market: &Market,
-    plans: &Plans,
-    winners: usize,
-) -> Result<Vec<String>, Failed> {
+/// For whom codes are found.
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted<'a> {
+    /// The number under which the task has its market.
+    pub fence: u64,
+    /// The market.
+    pub market: &'a Market,
+    /// The market's plans.
+    pub plans: &'a Plans,
+    /// Winners of the plans to whom the Entry Service may still give their codes.
+    pub open: &'a HashSet<String>,
+    /// How many winners there are.
+    pub winners: usize,
+}
+
+/// A code for each winner.
+pub async fn find(ports: &impl Ports, selection: &Selection, wanted: Wanted<'_>) -> Result<Vec<String>, Failed> {
+    let Wanted { market, plans, winners, .. } = wanted;
     if market.ticketer == SHARING_TICKETER {
         return shared(market).map(|code| vec![code; winners]);
     }
@@ -35,14 +47,14 @@ pub async fn find(
         return Ok(vec![]);
     }
     let reserved = reserved(ports, selection).await?;
-    let mut codes = free(ports, selection, &reserved, plans).await?;
+    let mut codes = free(ports, selection, &reserved, wanted).await?;
     // Enough are enough: a market that has used up its codes is not to fail for what nobody gets.
     let missing = if codes.len() < winners { winners.max(MIN_RESERVED) - codes.len() } else { 0 };
     let data =
         json!({"marketId": selection.market_id, "reserved": reserved.len(), "free": codes.len(), "more": missing});
     ports.info("Codes found", data);
     let mut known: HashSet<_> = reserved.into_iter().chain(plans.codes().into_keys().map(str::to_owned)).collect();
-    for code in reserve(ports, selection, fence, missing).await? {
+    for code in reserve(ports, selection, wanted, missing).await? {
         if !known.insert(code.clone()) {
             let message = "the code service has reserved a code anew that was reserved before: it may be another fan's";
             return Err(Failed::Later(message.to_owned()));
@@ -62,75 +74,131 @@ fn shared(market: &Market) -> Result<String, Failed> {
 
 /// The codes that are reserved for the market and not assigned, in the service's order, each once.
 async fn reserved(ports: &impl Ports, selection: &Selection) -> Result<Vec<String>, Failed> {
-    let (mut codes, mut seen, mut after) = (vec![], HashSet::new(), None);
-    loop {
-        let page = ports.reserved(selection, after.clone()).await?;
+    let (mut codes, mut seen, mut pages) = (vec![], HashSet::new(), Pages::default());
+    while let Some(page) = pages.read(async |after| ports.reserved(selection, after).await).await? {
         codes.extend(page.codes.into_iter().filter(|code| seen.insert(code.clone())));
-        match page.next {
-            Some(next) if Some(&next) == after.as_ref() => {
-                return Err(Failed::Later("the code service names a page of codes as its own next".to_owned()));
-            }
-            Some(next) => after = Some(next),
-            None => return Ok(codes),
-        }
     }
+    Ok(codes)
 }
 
-/// Those of the codes that no winner of a plan may still get. A winner whose entry holds another code never gets the
-/// planned one: it is of another market, whose message came first. Any other winner's code is that winner's.
+/// What a planned code is to its winner.
+enum Claim {
+    /// The winner has it, or may still get it.
+    Kept,
+    /// The winner never gets it, for the entry holds another one: that of another market, whose message came first.
+    Free,
+    /// The winner has no entry any more.
+    Gone,
+}
+
+/// Those of the reserved codes that no winner of a plan may still get. Codes of winners who are gone come last, and are
+/// looked at only if the others are fewer than are wanted.
 async fn free(
     ports: &impl Ports,
     selection: &Selection,
     reserved: &[String],
-    plans: &Plans,
+    wanted: Wanted<'_>,
 ) -> Result<Vec<String>, Failed> {
-    let planned = plans.codes();
+    let planned = wanted.plans.codes();
     let owners = |code: &String| planned.get(code.as_str()).into_iter().flatten().copied();
-    let owned: Vec<_> = reserved.iter().flat_map(|code| owners(code).map(move |fan| (code, fan))).collect();
-    let mut taken = HashSet::new();
+    let owned: Vec<_> = reserved.iter().flat_map(|code| owners(code).map(move |fan| (code.as_str(), fan))).collect();
+    let (mut kept, mut gone) = (HashSet::new(), HashSet::new());
     for owned in owned.chunks(KEYS_PER_READ) {
-        let key = |(_, fan): &(&String, &str)| Key { pk: plan::pk(selection), sk: format!("USER#{fan}") };
-        let entries = ports.read(owned.iter().map(key).collect()).await?;
-        for (index, (code, fan)) in owned.iter().enumerate() {
-            let held = held(entries.get(index).and_then(Option::as_deref), fan)?;
-            if held.is_none_or(|held| held == **code) {
-                taken.insert(code.as_str());
+        for ((code, fan), claim) in owned.iter().zip(claims(ports, selection, owned).await?) {
+            match claim {
+                Claim::Kept => drop(kept.insert(*code)),
+                Claim::Gone if wanted.open.contains(*fan) => drop(kept.insert(*code)),
+                Claim::Gone => drop(gone.insert(*code)),
+                Claim::Free => {}
             }
         }
     }
-    Ok(reserved.iter().filter(|code| !taken.contains(code.as_str())).cloned().collect())
+    let is_free = |code: &&String| !kept.contains(code.as_str()) && !gone.contains(code.as_str());
+    let mut codes: Vec<_> = reserved.iter().filter(is_free).cloned().collect();
+    gone.retain(|code| !kept.contains(code));
+    if codes.len() < wanted.winners && !gone.is_empty() {
+        let held = held_in_service(ports, selection).await?;
+        let given_up = reserved.iter().filter(|code| gone.contains(code.as_str()) && !held.contains(code.as_str()));
+        codes.extend(given_up.cloned());
+    }
+    Ok(codes)
+}
+
+async fn claims(ports: &impl Ports, selection: &Selection, owned: &[(&str, &str)]) -> Result<Vec<Claim>, Failed> {
+    let pk = plan::pk(selection);
+    let key = |(_, fan): &(&str, &str)| Key { pk: pk.clone(), sk: format!("{SORT_KEY_PREFIX}{fan}") };
+    let entries = ports.read(owned.iter().map(key).collect()).await?;
+    let claim = |(index, (code, fan)): (usize, &(&str, &str))| match entries.get(index) {
+        Some(Some(entry)) => match held(entry, fan)? {
+            Some(held) if held != *code => Ok(Claim::Free),
+            _ => Ok(Claim::Kept),
+        },
+        Some(None) => Ok(Claim::Gone),
+        None => Err(Failed::Later("table demand-table: the response does not mention every entry".to_owned())),
+    };
+    owned.iter().enumerate().map(claim).collect()
 }
 
 /// The code that a fan's entry holds, if it does.
-fn held(entry: Option<&str>, fan: &str) -> Result<Option<String>, Failed> {
+fn held(entry: &str, fan: &str) -> Result<Option<String>, Failed> {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
     struct Entry {
         access_code: Option<String>,
     }
-    let Some(entry) = entry else { return Ok(None) };
     let malformed = |error| Failed::fatal(422, "MALFORMED_ITEM", format!("the entry of {fan} is malformed: {error}"));
     let entry: Entry = serde_json::from_str(entry).map_err(malformed)?;
     Ok(entry.access_code.filter(|code| !code.is_empty()))
 }
 
+/// The codes of the market that fans hold by the Entry Service, which assigns a code before the entry gets it. A winner who
+/// has no entry any more, who is not in this list, and who was not among the fans without a code when the task read them
+/// (`Wanted::open`), is unknown to the service: it gives no code to that fan, whichever message comes late.
+async fn held_in_service(ports: &impl Ports, selection: &Selection) -> Result<HashSet<String>, Failed> {
+    let (mut codes, mut pages) = (HashSet::new(), Pages::default());
+    while let Some(page) = pages.read(async |after| ports.assigned(selection, after).await).await? {
+        codes.extend(page.records.into_iter().filter_map(|record| Some(record.code?.value)));
+    }
+    Ok(codes)
+}
+
 /// Reserves more codes. What was reserved before too few were left stays reserved for the market's next task.
-async fn reserve(ports: &impl Ports, selection: &Selection, fence: u64, count: usize) -> Result<Vec<String>, Failed> {
+async fn reserve(
+    ports: &impl Ports,
+    selection: &Selection,
+    wanted: Wanted<'_>,
+    count: usize,
+) -> Result<Vec<String>, Failed> {
     let mut codes = Vec::with_capacity(count);
     while codes.len() < count {
         let more = (count - codes.len()).min(MAX_PER_RESERVATION);
         // An attempt after this one has another fence: it asks for what is missing then, and not for these codes again.
         let number = codes.len() / MAX_PER_RESERVATION;
-        let id = format!("{}:{}:{fence}:{number}", selection.market_id, selection.task_id);
+        let id = format!("{}:{}:{}:{number}", selection.market_id, selection.task_id, wanted.fence);
         match ports.reserve(selection, more, &id).await {
             Ok(reserved) => codes.extend(reserved),
             Err(error) if error.has_code(TOO_FEW_CODES) => {
-                return Err(Failed::fatal(409, TOO_FEW_CODES, error.to_string()));
+                return Err(too_few(wanted, count, more, codes.len(), &error));
             }
             Err(error) => return Err(error.into()),
         }
     }
     Ok(codes)
+}
+
+/// `missing` codes were to be reserved, of which `done` are; the next `more` are refused. How many the pool has, only the
+/// service can say.
+fn too_few(wanted: Wanted<'_>, missing: usize, more: usize, done: usize, error: &ServiceError) -> Failed {
+    let Wanted { market, winners, .. } = wanted;
+    let needed = winners.max(MIN_RESERVED);
+    let message = format!(
+        "market {} has too few codes: {needed} are needed (for {winners} winners; at least {MIN_RESERVED}), {} of them \
+         were reserved before and {done} are now, and {more} more were asked for: {error}. Add codes to the market's pool \
+         and start the selection again, under another name: codes that are reserved stay the market's",
+        market.id,
+        needed - missing,
+    );
+    Failed::fatal(409, TOO_FEW_CODES, message)
 }
 
 #[cfg(test)]
@@ -141,10 +209,17 @@ mod tests {
     use crate::testing::{World, market, read_market, selection};
     use futures::executor::block_on;
 
-    /// As a task that has its market under a number that no reservation has yet.
-    fn codes(world: &World, plans: &Plans, winners: usize) -> Result<Vec<String>, Failed> {
+    /// As a task that has its market under a number that no reservation has yet, while the Entry Service knows these winners
+    /// of the plans.
+    fn find_codes(world: &World, plans: &Plans, open: &[&str], winners: usize) -> Result<Vec<String>, Failed> {
         let fence = 1 + world.reservations.borrow().len() as u64;
-        block_on(find(world, &selection("one"), fence, &read_market(market(Some(1))), plans, winners))
+        let (market, open) = (read_market(market(Some(1))), open.iter().map(ToString::to_string).collect());
+        block_on(find(world, &selection("one"), Wanted { fence, market: &market, plans, open: &open, winners }))
+    }
+
+    /// The same, while the service knows all of them.
+    fn codes(world: &World, plans: &Plans, winners: usize) -> Result<Vec<String>, Failed> {
+        find_codes(world, plans, &plans.fans().into_iter().collect::<Vec<_>>(), winners)
     }
 
     /// A plan with these winners and codes.
@@ -160,7 +235,9 @@ mod tests {
         let world = World::default();
         let find = |shared_code: serde_json::Value| {
             let market = json!({"id": "m", "campaignId": "c", "ticketer": "TM", "sharedCode": shared_code});
-            block_on(find(&world, &selection("one"), 1, &read_market(market), &Plans::default(), 3))
+            let (market, plans, open) = (read_market(market), Plans::default(), HashSet::new());
+            let wanted = Wanted { fence: 1, market: &market, plans: &plans, open: &open, winners: 3 };
+            block_on(super::find(&world, &selection("one"), wanted))
         };
         assert_eq!(find(json!("S")), Ok(vec!["S".to_owned(); 3]));
         for missing in [json!(null), json!("")] {
@@ -247,6 +324,79 @@ mod tests {
         let codes = codes(&world, &plans, 3).unwrap();
         assert_eq!(codes, [&reserved[1], &reserved[4], &reserved[5]].map(Clone::clone));
         assert_eq!(world.reserved_count(), 500, "three of the 497 that are free are enough");
+    }
+
+    /// Whom the Entry Service still knows, with a code or without, may get it by a message that is on its way.
+    #[test]
+    fn the_code_of_a_winner_who_is_gone_is_free_once_the_entry_service_knows_it_too() {
+        let world = World::with_codes(500);
+        codes(&world, &Plans::default(), 1).unwrap();
+        let reserved = world.codes("reserved");
+        let all: Vec<_> = reserved.iter().map(|code| (format!("fan-{code}"), code.clone())).collect();
+        let all: Vec<_> = all.iter().map(|(fan, code)| (fan.as_str(), code.as_str())).collect();
+        let (plans, gone) = (plans(&all), all[7].0);
+        let open: Vec<_> = all.iter().map(|(fan, _)| *fan).filter(|fan| *fan != gone).collect();
+        let too_few = |open: &[&str]| matches!(find_codes(&world, &plans, open, 1), Err(Failed::Final { .. }));
+        assert!(too_few(&[&open[..], &[gone]].concat()), "it is to replicate that the entry is gone");
+        world.held.borrow_mut().insert(gone.to_owned(), reserved[7].clone());
+        assert!(too_few(&open), "the fan has the code there");
+        world.held.borrow_mut().clear();
+        assert_eq!(find_codes(&world, &plans, &open, 1), Ok(vec![reserved[7].clone()]));
+        world.put_entry(gone, None);
+        assert!(too_few(&open), "the fan is back");
+        assert_eq!(world.reserved_count(), 500);
+    }
+
+    #[test]
+    fn codes_of_winners_who_are_gone_are_not_asked_for_while_others_are_free() {
+        let world = World::with_codes(500);
+        codes(&world, &Plans::default(), 1).unwrap();
+        let reserved = world.codes("reserved");
+        let plans = plans(&[("gone", &reserved[0])]);
+        let find = |winners| {
+            world.steps.set(0);
+            (find_codes(&world, &plans, &[], winners).unwrap(), world.steps.get())
+        };
+        let (some, calls) = find(499);
+        assert_eq!(some, reserved[1..]);
+        let (all, more_calls) = find(500);
+        assert_eq!(all, [&reserved[1..], &reserved[..1]].concat(), "the last one");
+        assert_eq!(more_calls, calls + 1);
+    }
+
+    #[test]
+    fn too_few_codes_are_told_with_the_numbers_and_what_to_do() {
+        for (pool, winners, told) in [
+            (
+                499,
+                10,
+                "market m has too few codes: 500 are needed (for 10 winners; at least 500), 0 of them were reserved \
+                before and 0 are now, and 500 more were asked for: the code service refused with status 409: only 499 \
+                codes are free. Add codes",
+            ),
+            (
+                40_100,
+                45_000,
+                "45000 are needed (for 45000 winners; at least 500), 0 of them were reserved before and \
+                40000 are now, and 5000 more were asked for: the code service refused with status 409: only 100",
+            ),
+        ] {
+            let failed = codes(&World::with_codes(pool), &Plans::default(), winners).unwrap_err();
+            assert!(failed.message().contains(told), "{}", failed.message());
+        }
+    }
+
+    #[test]
+    fn an_entrys_code_that_is_null_or_empty_is_none() {
+        for (entry, code) in [
+            ("{}", None),
+            (r#"{"accessCode":null}"#, None),
+            (r#"{"accessCode":""}"#, None),
+            (r#"{"accessCode":"A"}"#, Some("A")),
+        ] {
+            assert_eq!(held(entry, "u").unwrap().as_deref(), code, "{entry}");
+        }
+        assert!(matches!(held(r#"{"accessCode":7}"#, "u"), Err(Failed::Final { code: "MALFORMED_ITEM", .. })));
     }
 
     /// The first winner could not take it; whether the second one can is open.

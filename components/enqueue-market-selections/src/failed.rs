@@ -27,6 +27,11 @@ impl Failed {
         Self::Final { status, code, message: message.into() }
     }
 
+    /// Whether no attempt can succeed.
+    pub fn is_final(&self) -> bool {
+        matches!(self, Self::Final { .. })
+    }
+
     /// What went wrong, for people.
     pub fn message(&self) -> &str {
         match self {

@@ -7,6 +7,7 @@ use chrono::{DateTime, Utc};
 use serde_json::json;
 use std::cmp::Reverse;
 use std::collections::HashSet;
+use worker_kit::pages::Pages;
 use worker_kit::services::campaign::Market;
 use worker_kit::services::entry::{Score, ScoringRecord};
 
@@ -30,6 +31,8 @@ struct Candidate {
 pub struct Fans {
     /// Best first, each once.
     pub ranked: Vec<String>,
+    /// Winners of the market's plans who have no code yet. The Entry Service may still give them theirs.
+    pub open: HashSet<String>,
     /// How many records have no fan, and so cannot win.
     pub rejected: u64,
 }
@@ -37,10 +40,10 @@ pub struct Fans {
 /// Reads the eligible records of a market without a code, and ranks their fans. `planned` are the winners of the market's
 /// plans, who do not win again.
 pub async fn read(ports: &impl Ports, selection: &Selection, planned: &HashSet<&str>) -> Result<Fans, Failed> {
-    let (mut candidates, mut rejected, mut examples) = (vec![], 0_u64, vec![]);
-    let mut after = None;
-    loop {
-        let page = ports.unassigned(selection, after.clone()).await?;
+    let (mut candidates, mut open) = (vec![], HashSet::new());
+    let (mut rejected, mut examples) = (0_u64, vec![]);
+    let mut pages = Pages::default();
+    while let Some(page) = pages.read(async |after| ports.unassigned(selection, after).await).await? {
         for record in page.records {
             // Whoever has a code has won, whatever the list says.
             if record.code.is_some() {
@@ -48,6 +51,7 @@ pub async fn read(ports: &impl Ports, selection: &Selection, planned: &HashSet<&
             }
             let member_id = record.member_id.clone();
             match candidate(record) {
+                Some(Candidate { id, .. }) if planned.contains(id.as_str()) => drop(open.insert(id)),
                 Some(candidate) => candidates.push(candidate),
                 None => {
                     rejected += 1;
@@ -57,21 +61,12 @@ pub async fn read(ports: &impl Ports, selection: &Selection, planned: &HashSet<&
                 }
             }
         }
-        match page.next {
-            Some(next) if Some(&next) == after.as_ref() => {
-                return Err(Failed::Later(
-                    "the entry service names a page of scoring records as its own next".to_owned(),
-                ));
-            }
-            Some(next) => after = Some(next),
-            None => break,
-        }
     }
     if rejected > 0 {
         let data = json!({"marketId": selection.market_id, "rejected": rejected, "memberIds": examples});
         ports.warn("Scoring records without globalUserId", data);
     }
-    Ok(Fans { ranked: rank(candidates, planned), rejected })
+    Ok(Fans { ranked: rank(candidates), open, rejected })
 }
 
 /// `None` if the record has no fan.
@@ -83,16 +78,13 @@ fn candidate(record: ScoringRecord) -> Option<Candidate> {
 }
 
 /// The fans, best first. Of several records of a fan the best counts.
-fn rank(mut candidates: Vec<Candidate>, planned: &HashSet<&str>) -> Vec<String> {
+fn rank(mut candidates: Vec<Candidate>) -> Vec<String> {
     candidates.sort_unstable();
-    let mut ranked = Vec::with_capacity(candidates.len());
     let mut seen = HashSet::with_capacity(candidates.len());
-    for Candidate { id, .. } in candidates {
-        if !planned.contains(id.as_str()) && seen.insert(id.clone()) {
-            ranked.push(id);
-        }
-    }
-    ranked
+    let is_first: Vec<_> = candidates.iter().map(|candidate| seen.insert(candidate.id.as_str())).collect();
+    drop(seen);
+    let ranked = candidates.into_iter().zip(is_first).filter(|(_, is_first)| *is_first);
+    ranked.map(|(candidate, _)| candidate.id).collect()
 }
 
 /// How many fans win now: as many as the task asks for, else the market's capacity, else its share of the eligible fans;
@@ -126,7 +118,7 @@ mod tests {
     }
 
     fn ranked(candidates: &[(&str, &str, &str)]) -> Vec<String> {
-        rank(candidates.iter().map(|(id, score, time)| candidate_of(id, score, time)).collect(), &HashSet::new())
+        rank(candidates.iter().map(|(id, score, time)| candidate_of(id, score, time)).collect())
     }
 
     #[test]
@@ -164,8 +156,9 @@ mod tests {
 
     #[test]
     fn winners_of_the_markets_plans_do_not_win_again() {
-        let candidates = ["a", "b", "c"].map(|id| candidate_of(id, "1", "2024-01-01T10:00:00Z"));
-        assert_eq!(rank(candidates.into(), &HashSet::from(["b"])), ["a", "c"]);
+        let world = World::with(["a", "b", "c", "b"].map(|id| Fan { id: Some(id.into()), score: 1, minute: 0 }).into());
+        let fans = block_on(read(&world, &selection("one"), &HashSet::from(["b", "d"]))).unwrap();
+        assert_eq!((fans.ranked, fans.open), (vec!["a".into(), "c".into()], HashSet::from(["b".into()])));
     }
 
     #[test]

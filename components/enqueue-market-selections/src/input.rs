@@ -19,6 +19,8 @@ pub struct Selection {
     pub market_id: String,
     /// How many fans of the market win in all, those of earlier tasks included. By default the market says it.
     pub count: Option<u64>,
+    /// Whether another attempt follows for sure if this one fails and may be repeated.
+    pub attempts_remain: bool,
 }
 
 impl Selection {
@@ -44,7 +46,8 @@ impl Selection {
         if both > MAX_BOTH_IDS_BYTES {
             return Err(format!("marketId and {name} have {both} bytes (at most {MAX_BOTH_IDS_BYTES})"));
         }
-        Ok(Self { task_id: task_id.clone(), campaign_id, market_id, count: count(&input, "selectionCount")? })
+        let (task_id, count) = (task_id.clone(), count(&input, "selectionCount")?);
+        Ok(Self { task_id, campaign_id, market_id, count, attempts_remain: request.attempts_remain })
     }
 }
 
@@ -95,6 +98,7 @@ mod tests {
             token: None,
             task_id: Some("task-1".to_owned()),
             attempt: 1,
+            attempts_remain: true,
             correlation_id: "correlation-1".to_owned(),
             traceparent: None,
         }
@@ -109,7 +113,7 @@ mod tests {
         let body: Value = serde_json::from_str(include_str!("../fixtures/task.json")).unwrap();
         let selection = Selection::new(&request(&body)).unwrap();
         assert_eq!((selection.campaign_id.as_str(), selection.market_id.as_str()), ("campaign-123", "market-456"));
-        assert_eq!((selection.task_id.as_str(), selection.count), ("task-1", None));
+        assert_eq!((selection.task_id.as_str(), selection.count, selection.attempts_remain), ("task-1", None, true));
     }
 
     #[test]

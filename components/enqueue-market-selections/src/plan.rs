@@ -13,6 +13,7 @@ use crate::ports::Ports;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::collections::{HashMap, HashSet};
+use worker_kit::pages::Pages;
 use worker_kit::platform::table::Key;
 
 /// Most bytes of a page, as DynamoDB counts them; an item has at most 400 KB.
@@ -109,18 +110,14 @@ fn pages(winners: &[Winner]) -> Vec<&[Winner]> {
 /// Deletes pages that have become no plan.
 pub async fn discard(ports: &impl Ports, selection: &Selection, task_id: &str, fence: u64) -> Result<(), Failed> {
     let (pk, prefix) = (pk(selection), prefix(selection, task_id, fence));
-    let mut after = None;
-    loop {
-        let page = ports.query(&pk, &prefix, after).await?;
+    let mut pages = Pages::default();
+    while let Some(page) = pages.read(async |after| ports.query(&pk, &prefix, after).await).await? {
         let keys: Vec<_> = page.items.iter().filter_map(|item| serde_json::from_str::<Key>(item).ok()).collect();
         if !keys.is_empty() {
             ports.write(vec![], keys).await?;
         }
-        after = page.next;
-        if after.is_none() {
-            return Ok(());
-        }
     }
+    Ok(())
 }
 
 impl Plans {
@@ -133,9 +130,11 @@ impl Plans {
         Ok(Self(plans))
     }
 
-    /// The plan of a task.
-    pub fn of(&self, task_id: &str) -> Option<&Plan> {
-        self.0.iter().find(|plan| plan.head.task_id == task_id)
+    /// Takes the plan of a task, which must have one.
+    pub fn take(&mut self, task_id: &str) -> Result<Plan, Failed> {
+        let place = self.0.iter().position(|plan| plan.head.task_id == task_id);
+        let none = || Failed::Later(format!("there is no plan of task {task_id} any more"));
+        place.map(|place| self.0.remove(place)).ok_or_else(none)
     }
 
     /// How many winners all plans have.
@@ -215,9 +214,10 @@ mod tests {
             total: 60_000,
             queued: true,
         };
-        let plans = block_on(Plans::read(&world, &selection, std::slice::from_ref(&head))).unwrap();
-        assert_eq!(plans.of("one"), Some(&Plan { head: head.clone(), winners: all }));
-        assert_eq!((plans.of("two"), plans.count(), plans.fans().len()), (None, 50_000, 50_000));
+        let mut plans = block_on(Plans::read(&world, &selection, std::slice::from_ref(&head))).unwrap();
+        assert_eq!((plans.count(), plans.fans().len()), (50_000, 50_000));
+        assert!(plans.take("two").is_err());
+        assert_eq!(plans.take("one"), Ok(Plan { head: head.clone(), winners: all }));
 
         let lost = Key { pk: pk(&selection), sk: "PLAN#m#one#7-3".to_owned() };
         world.table.borrow_mut().remove(&lost).unwrap();

@@ -33,6 +33,8 @@ pub trait Ports {
     async fn eligible_count(&self, selection: &Selection) -> Result<u64, ServiceError>;
     /// A page of the market's eligible records without a code.
     async fn unassigned(&self, selection: &Selection, after: Option<String>) -> Result<ScoringPage, ServiceError>;
+    /// A page of the market's records with a code.
+    async fn assigned(&self, selection: &Selection, after: Option<String>) -> Result<ScoringPage, ServiceError>;
     /// Reports how far the selection is.
     async fn report(&self, selection: &Selection, stats: &Stats) -> Result<(), ServiceError>;
     /// Reserves codes, all or none. The same reservation again gives the same codes.
@@ -84,6 +86,18 @@ impl<'a> Live<'a> {
     }
 }
 
+impl Live<'_> {
+    async fn records(
+        &self,
+        selection: &Selection,
+        state: ScoringState,
+        after: Option<String>,
+    ) -> Result<ScoringPage, ServiceError> {
+        let query = ScoringQuery { market_id: selection.market_id.clone(), state, limit: entry::MAX_PER_PAGE, after };
+        self.entries.scoring_records(&selection.campaign_id, &query).await
+    }
+}
+
 impl<'a> Ports for Live<'a> {
     type Span = Span<'a>;
 
@@ -100,9 +114,11 @@ impl<'a> Ports for Live<'a> {
     }
 
     async fn unassigned(&self, selection: &Selection, after: Option<String>) -> Result<ScoringPage, ServiceError> {
-        let (market_id, state) = (selection.market_id.clone(), ScoringState::Unassigned);
-        let query = ScoringQuery { market_id, state, limit: entry::MAX_PER_PAGE, after };
-        self.entries.scoring_records(&selection.campaign_id, &query).await
+        self.records(selection, ScoringState::Unassigned, after).await
+    }
+
+    async fn assigned(&self, selection: &Selection, after: Option<String>) -> Result<ScoringPage, ServiceError> {
+        self.records(selection, ScoringState::Assigned, after).await
     }
 
     async fn report(&self, selection: &Selection, stats: &Stats) -> Result<(), ServiceError> {

@@ -1,6 +1,6 @@
 //! The steps of a selection, in the order of use case 2.
 
-use crate::codes;
+use crate::codes::{self, Wanted};
 use crate::failed::Failed;
 use crate::fans::{self, Fans};
 use crate::input::Selection;
@@ -38,7 +38,9 @@ pub async fn select(ports: &impl Ports, selection: &Selection) -> (Stats, Result
 async fn steps(ports: &impl Ports, selection: &Selection, stats: &mut Stats) -> Result<(), Failed> {
     let mut lock = Lock::take(ports, selection).await?;
     let result = Task { ports, selection, lock: &mut lock }.run(stats).await;
-    if result.is_err() {
+    if let Err(failed) = &result
+        && (failed.is_final() || !selection.attempts_remain)
+    {
         report_failed(ports, selection, &lock, stats).await;
     }
     lock.release(ports).await;
@@ -60,7 +62,8 @@ async fn market(ports: &impl Ports, selection: &Selection) -> Result<Market, Fai
     ports.market(selection).await?.ok_or_else(|| Failed::fatal(404, "MARKET_NOT_FOUND", message()))
 }
 
-/// Reports that the selection has failed, unless the market is another's by now, whose stats these would replace. The
+/// Reports that the selection has failed: for good, or perhaps, where it is not known whether another attempt follows.
+/// While one follows for sure, the selection is under way. If the market is another's by now, its stats are left alone. The
 /// report may fail, too: the task's own end tells it then.
 async fn report_failed(ports: &impl Ports, selection: &Selection, lock: &Lock, stats: &mut Stats) {
     stats.status = StatsStatus::Failed;
@@ -83,14 +86,16 @@ struct Task<'a, P> {
 impl<P: Ports> Task<'_, P> {
     async fn run(&mut self, stats: &mut Stats) -> Result<(), Failed> {
         let (ports, selection) = (self.ports, self.selection);
-        let own = self.lock.plans.iter().find(|plan| plan.task_id == selection.task_id);
-        stats.total = own.map_or(0, |plan| plan.total);
-        let plans = Plans::read(ports, selection, &self.lock.plans).await?;
+        let own = self.lock.plans.iter().find(|plan| plan.task_id == selection.task_id).map(|plan| plan.total);
+        stats.total = own.unwrap_or_default();
+        let mut plans = Plans::read(ports, selection, &self.lock.plans).await?;
         self.tell_others(&plans).await?;
-        let own = plans.of(&selection.task_id);
         let (plan, losers) = match own {
             // Whatever has become of the campaign since: who has won has won.
-            Some(plan) => (plan.clone(), self.start(plan.head.total, &plans, stats).await?.ranked),
+            Some(total) => {
+                let losers = self.start(total, &plans, stats).await?.ranked;
+                (plans.take(&selection.task_id)?, losers)
+            }
             None => {
                 let market = market(ports, selection).await?;
                 let total = ports.eligible_count(selection).await?;
@@ -147,7 +152,7 @@ impl<P: Ports> Task<'_, P> {
         total: u64,
     ) -> Result<(Plan, Vec<String>), Failed> {
         let (ports, selection) = (self.ports, self.selection);
-        let Fans { ranked: mut winners, rejected } = fans;
+        let Fans { ranked: mut winners, open, rejected } = fans;
         let wanted = fans::wanted(selection, market, total, plans.count()).ok_or_else(|| {
             let message =
                 format!("market {} has neither capacity nor selectionRatio, and the task no selectionCount", market.id);
@@ -156,7 +161,8 @@ impl<P: Ports> Task<'_, P> {
         let losers = winners.split_off(wanted.min(winners.len()));
         let codes = {
             let _span = ports.span("reserveCodes");
-            codes::find(ports, selection, self.lock.fence, market, plans, winners.len()).await?
+            let wanted = Wanted { fence: self.lock.fence, market, plans, open: &open, winners: winners.len() };
+            codes::find(ports, selection, wanted).await?
         };
         let _span = ports.span("storePlan");
         let winners: Vec<_> = winners.into_iter().zip(codes).collect();

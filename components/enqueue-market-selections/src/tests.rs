@@ -8,7 +8,7 @@ use crate::input::Selection;
 use crate::testing::{Attempt, Fan, Fault, World, attempt, both, market, selection};
 use chrono::TimeDelta;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use worker_kit::Response;
 use worker_kit::platform::{Error, ErrorKind};
 
@@ -53,6 +53,25 @@ fn fifty_thousand_registrations_for_five_hundred_places() {
     assert_eq!(world.reserved_count(), 500);
 }
 
+/// The most that is promised (docs/selection.md, "Sizes"): all of them win, and the attempt is repeated from its plan.
+#[test]
+fn two_hundred_thousand_winners() {
+    let world = World { fans: fans(200_000), per_page: 1_000, ..World::with_codes(200_000) };
+    world.sized(200_000);
+    let first = attempt(&world, &selection("one"), None).output();
+    assert_eq!(first["stats"]["PROCESSED"], 200_000);
+    assert_eq!((world.messages().len(), world.reserved_count()), (200_000, 200_000));
+    assert_eq!(world.reservations.borrow().len(), 10, "20,000 in each");
+    let [head] = &world.heads()[..] else { unreachable!() };
+    assert!(head.pages < 45, "{} items of at most 400 KB", head.pages);
+    let calls = world.steps.get();
+    assert!(calls < 700, "{calls} calls, of which 400 are of the queue and 201 of the Entry Service");
+    assert_eq!(attempt(&world, &selection("one"), None).output(), first);
+    world.check_told("one");
+    let verdicts = world.verdicts().remove("one").unwrap();
+    assert_eq!(verdicts.values().flatten().collect::<BTreeSet<_>>().len(), 200_000, "each has a code of their own");
+}
+
 #[test]
 fn a_tm_market_has_one_code_for_all_winners_and_reserves_none() {
     let world = World::with(fans(30));
@@ -93,7 +112,7 @@ fn what_cannot_succeed_fails_at_once_is_reported_and_queues_nothing() {
             "NO_SHARED_CODE",
             "m",
         ),
-        (World { pool: vec![].into(), ..nothing() }, 409, "TOO_FEW_CODES", "too few codes"),
+        (World { pool: vec![].into(), ..nothing() }, 409, "TOO_FEW_CODES", "only 0 codes are free. Add codes"),
     ] {
         let (answered, body) = attempt(&world, &selection("one"), None).failure();
         assert_eq!((answered, &body["error"]["code"]), (status, &json!(code)), "{body}");
@@ -110,6 +129,66 @@ fn a_failure_that_cannot_be_reported_is_still_answered() {
     let world = World { campaign: None, refuses_reports: true, ..World::default() };
     assert_eq!(attempt(&world, &selection("one"), None).failure().0, 404);
     assert_eq!(world.logs.borrow()[0].0, "Failure not reported");
+}
+
+/// Stats are `FAILED` when the selection has failed ("Failed selections must report stats with `FAILED` status"), not when
+/// an attempt has that another one follows.
+#[test]
+fn failed_is_reported_with_the_last_attempt_or_with_what_no_attempt_changes() {
+    let mut world = World { queue: Some(Error::new(ErrorKind::Unavailable, "down")), ..World::with(fans(50)) };
+    let more = Selection { attempts_remain: true, ..selection("one") };
+    attempt(&world, &more, None).retry();
+    assert_eq!(statuses(&world), ["PROCESSING"]);
+    attempt(&world, &selection("one"), None).retry();
+    assert_eq!(statuses(&world), ["PROCESSING", "PROCESSING", "FAILED"], "perhaps the last one");
+    world.queue = None;
+    attempt(&world, &more, None).output();
+    assert_eq!(statuses(&world).last().unwrap(), "FINISHED");
+    world.queue = Some(Error::new(ErrorKind::Invalid, "too large"));
+    attempt(&world, &Selection { attempts_remain: true, ..selection("two") }, None).failure();
+    assert_eq!(statuses(&world).last().unwrap(), "FAILED");
+}
+
+/// decisions.md, "Selection": a later task of the market first uses up codes that the market has reserved and not assigned.
+#[test]
+fn the_code_of_a_winner_whose_entry_is_removed_is_a_later_winners() {
+    // The entry is removed before its message is handled, or while it is: the Entry Service has assigned the code.
+    for is_handled_first in [false, true] {
+        let world = World { fans: fans(600), ..World::with_codes(500) };
+        world.sized(500);
+        attempt(&world, &selection("one"), None).output();
+        let (lost, code) = world.plans()["one"][7].clone();
+        world.remove(&lost);
+        if !is_handled_first {
+            world.replicate();
+        }
+        world.messages().iter().for_each(|message| world.deliver(message));
+        assert_eq!((world.reserved_count(), world.codes("reserved")[0].clone()), (1, code.clone()));
+        world.sized(501);
+        if is_handled_first {
+            assert_eq!(attempt(&world, &selection("early"), None).failure().1["error"]["code"], "TOO_FEW_CODES");
+            world.replicate();
+        }
+        assert_eq!(attempt(&world, &selection("two"), None).output()["stats"]["PROCESSED"], 501);
+        assert_eq!(world.plans()["two"], [("fan-00500".to_owned(), code)]);
+        world.messages().iter().for_each(|message| world.deliver(message));
+        assert_eq!((world.reserved_count(), world.codes("assigned").len()), (0, 500), "none leaks");
+        world.check_sound();
+    }
+}
+
+/// A code that its fan has got is used, whatever becomes of the entry.
+#[test]
+fn the_code_of_a_winner_who_leaves_afterwards_is_nobody_elses() {
+    let world = World { fans: fans(600), ..World::with_codes(500) };
+    world.sized(500);
+    attempt(&world, &selection("one"), None).output();
+    world.messages().iter().for_each(|message| world.deliver(message));
+    world.remove("fan-00007");
+    world.replicate();
+    world.sized(501);
+    assert_eq!(attempt(&world, &selection("two"), None).failure().1["error"]["code"], "TOO_FEW_CODES");
+    assert_eq!((world.reserved_count(), world.codes("assigned").len()), (0, 500));
 }
 
 /// All or nothing (use case 2, "Insufficient Codes").

@@ -1,5 +1,6 @@
 //! refreshSelections: queues the winners of a market once more, with the codes that they have. saveSelections then writes
-//! what is missing of them in demand-table. No code is reserved.
+//! what is missing of them in demand-table. No code is reserved. A market of many winners takes several calls: see
+//! [`refresh`].
 
 mod ports;
 mod refresh;

@@ -1,39 +1,28 @@
 //! The requests of a refresh. The worker sends them to the platform and the Entry Service; tests use a small fake.
 
-use serde::Serialize;
+use crate::refresh::Body;
+use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
-use worker_kit::Call;
 use worker_kit::platform::{Error, queue};
 use worker_kit::services::entry::{ScoringPage, ScoringQuery};
 use worker_kit::services::{EntryService, ServiceError};
+use worker_kit::{Call, messages};
 
 /// The queue of selections.
-pub const SAVE_SELECTION_QUEUE: &str = "saveSelectionQueue";
-
-/// A winner to be saved: a message to saveSelectionQueue.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Selection {
-    /// Who sent it: this refresh.
-    pub task_id: String,
-    /// The campaign.
-    pub campaign_id: String,
-    /// The market won.
-    pub market_id: String,
-    /// The fan.
-    pub global_user_id: String,
-    /// `true`.
-    pub verdict: bool,
-    /// The code that the fan has.
-    pub code: String,
-}
+const SAVE_SELECTION_QUEUE: &str = "saveSelectionQueue";
+/// The worker's own queue, for what is left of a refresh.
+const REFRESH_SELECTION_QUEUE: &str = "refreshSelectionQueue";
 
 /// The requests of a refresh.
 pub trait Ports {
     /// A page of a market's scoring records.
     async fn page(&self, campaign_id: &str, query: &ScoringQuery) -> Result<ScoringPage, ServiceError>;
-    /// Queues selections.
-    async fn queue(&self, selections: &[Selection]) -> Result<Vec<Result<String, Error>>, Error>;
+    /// Queues messages for saveSelections, each on its own.
+    async fn queue(&self, bodies: Vec<String>) -> Result<Vec<Result<String, Error>>, Error>;
+    /// Queues what is left of a refresh.
+    async fn go_on(&self, rest: &Body) -> Result<(), Error>;
+    /// The present time.
+    fn now(&self) -> DateTime<Utc>;
     /// Logs what happened.
     fn info(&self, message: &str, data: Value);
     /// Logs a problem that was handled.
@@ -51,14 +40,29 @@ pub struct Live<'a> {
     pub call: &'a Call,
 }
 
+impl Live<'_> {
+    async fn send(&self, queue: &str, bodies: Vec<String>) -> Result<Vec<Result<String, Error>>, Error> {
+        let message = |body| queue::Message::new(body, self.call.attributes());
+        queue::send_batch(queue.to_owned(), bodies.into_iter().map(message).collect()).await
+    }
+}
+
 impl Ports for Live<'_> {
     async fn page(&self, campaign_id: &str, query: &ScoringQuery) -> Result<ScoringPage, ServiceError> {
         self.service.scoring_records(campaign_id, query).await
     }
 
-    async fn queue(&self, selections: &[Selection]) -> Result<Vec<Result<String, Error>>, Error> {
-        let message = |selection| queue::Message::new(json!(selection).to_string(), self.call.attributes());
-        queue::send_batch(SAVE_SELECTION_QUEUE.to_owned(), selections.iter().map(message).collect()).await
+    async fn queue(&self, bodies: Vec<String>) -> Result<Vec<Result<String, Error>>, Error> {
+        self.send(SAVE_SELECTION_QUEUE, bodies).await
+    }
+
+    async fn go_on(&self, rest: &Body) -> Result<(), Error> {
+        let body = |rest: &&Body| json!(rest).to_string();
+        messages::send(&[rest], body, async |bodies| self.send(REFRESH_SELECTION_QUEUE, bodies).await).await
+    }
+
+    fn now(&self) -> DateTime<Utc> {
+        Utc::now()
     }
 
     fn info(&self, message: &str, data: Value) {

@@ -1,20 +1,37 @@
 //! Reads a market's winners page by page, and queues each page before it reads the next.
+//!
+//! A call goes on for [`PER_CALL_SECS`]. What is left then it queues for itself, with the place where the next page begins,
+//! so that a market of any size is refreshed in calls that end long before their wall time. A page that fails is the
+//! beginning of such a rest, too: what was queued before it is not queued again, and each rest has attempts of its own. Only
+//! a call that could not queue its first page has its message delivered again.
 
-use crate::ports::{Ports, SAVE_SELECTION_QUEUE, Selection};
-use serde::Deserialize;
-use serde_json::json;
-use worker_kit::Disposition;
-use worker_kit::platform::Error;
+use crate::ports::Ports;
+use chrono::TimeDelta;
+use registration::selection::SelectionMessage;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use std::borrow::Cow;
+use worker_kit::pages::Pages;
 use worker_kit::services::entry::{Code, MAX_PER_PAGE, ScoringPage, ScoringQuery, ScoringRecord, ScoringState};
+use worker_kit::{Disposition, messages};
+
+/// Seconds after which a call begins no other page: less than half of the wall time of a batch, which is 5 minutes.
+const PER_CALL_SECS: i64 = 120;
 
 /// The body of a message to refreshSelectionQueue.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq)]
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Body {
     /// The campaign.
     pub campaign_id: String,
     /// The market whose winners are queued again.
     pub market_id: String,
+    /// Of the rest of a refresh: which one it is the rest of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub task_id: Option<String>,
+    /// Of the rest of a refresh: where its first page begins, as the Entry Service named it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<String>,
 }
 
 impl Body {
@@ -29,83 +46,117 @@ impl Body {
     }
 }
 
-/// Refreshes the selections of a market; `id` names the message. What fails has the whole message delivered again: a
-/// winner who is queued twice is saved as if queued once.
+/// Refreshes the selections of a market; `id` names the message. A winner who is queued twice is saved as if queued once.
 pub async fn refresh(ports: &impl Ports, id: &str, body: &Body) -> Disposition {
-    let (mut queued, mut left_out) = (0, 0);
-    let outcome = all_pages(ports, id, body, &mut queued, &mut left_out).await;
-    let Body { campaign_id, market_id } = body;
-    let data = json!({"campaignId": campaign_id, "marketId": market_id, "queued": queued, "leftOut": left_out});
-    if left_out > 0 {
-        ports.warn("Scoring records without globalUserId or code of the market", data.clone());
+    let task_id = body.task_id.clone().unwrap_or_else(|| format!("refresh-{id}"));
+    let place = body.after.clone();
+    let mut refresh = Refresh { ports, body, task_id, place, is_over: false, pages: 0, queued: 0, left_out: 0 };
+    let failed = refresh.run().await.err();
+    if refresh.left_out > 0 {
+        ports.warn("Scoring records without globalUserId or code of the market", refresh.data());
     }
-    match outcome {
-        Ok(()) => {
-            ports.info("Selections queued again", data);
+    match failed {
+        None if refresh.is_over => {
+            ports.info("Selections queued again", refresh.data());
             Disposition::Ack
         }
-        Err(disposition) => disposition,
+        Some(disposition) if refresh.pages == 0 => disposition,
+        _ => refresh.leave_rest().await,
     }
 }
 
-async fn all_pages(
-    ports: &impl Ports,
-    id: &str,
-    Body { campaign_id, market_id }: &Body,
-    queued: &mut usize,
-    left_out: &mut usize,
-) -> Result<(), Disposition> {
-    let (state, limit) = (ScoringState::Assigned, MAX_PER_PAGE);
-    let mut query = ScoringQuery { market_id: market_id.clone(), state, limit, after: None };
-    loop {
-        let page = ports.page(campaign_id, &query).await;
-        let ScoringPage { records, next } = page.map_err(|error| {
-            ports.failed("Scoring records not read", &error, json!({"campaignId": campaign_id, "marketId": market_id}));
+/// A refresh, or the rest of one.
+struct Refresh<'a, P> {
+    ports: &'a P,
+    body: &'a Body,
+    task_id: String,
+    /// Where the first page begins that is not queued.
+    place: Option<String>,
+    /// Whether all pages are queued.
+    is_over: bool,
+    pages: usize,
+    queued: usize,
+    left_out: usize,
+}
+
+impl<P: Ports> Refresh<'_, P> {
+    /// Queues page after page, until all are queued or the time is over. The error is the disposition for the page that
+    /// failed.
+    async fn run(&mut self) -> Result<(), Disposition> {
+        let end = self.ports.now() + TimeDelta::seconds(PER_CALL_SECS);
+        let mut pages = Pages::behind(self.place.clone());
+        while let Some(page) = pages.read(async |after| self.page(after).await).await? {
+            self.queue(page).await?;
+            self.pages += 1;
+            self.place = pages.after().map(str::to_owned);
+            self.is_over = self.place.is_none();
+            if self.ports.now() >= end {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    async fn page(&self, after: Option<String>) -> Result<ScoringPage, Disposition> {
+        let Body { campaign_id, market_id, .. } = self.body;
+        let (market_id, state, limit) = (market_id.clone(), ScoringState::Assigned, MAX_PER_PAGE);
+        let page = self.ports.page(campaign_id, &ScoringQuery { market_id, state, limit, after }).await;
+        page.map_err(|error| {
+            self.ports.failed("Scoring records not read", &error, self.data());
             error.disposition()
-        })?;
-        let read = records.len();
-        let selection = |record| selection(record, id, campaign_id, market_id);
-        let selections: Vec<_> = records.into_iter().filter_map(selection).collect();
-        *left_out += read - selections.len();
-        if !selections.is_empty() {
-            sent(&ports.queue(&selections).await, selections.len())?;
-            *queued += selections.len();
-        }
-        if next.is_none() {
-            return Ok(());
-        }
-        if next == query.after {
-            return Err(Disposition::retry("the entry service's next page of scoring records is the same again"));
-        }
-        query.after = next;
+        })
     }
-}
 
-/// The winner of a record; `None` without a fan, or without a code of the market.
-fn selection(record: ScoringRecord, id: &str, campaign_id: &str, market_id: &str) -> Option<Selection> {
-    let global_user_id = record.global_user_id.filter(|fan| !fan.is_empty())?;
-    let Code { value, .. } = record.code.filter(|code| code.market_id == market_id && !code.value.is_empty())?;
-    Some(Selection {
-        task_id: format!("refresh-{id}"),
-        campaign_id: campaign_id.to_owned(),
-        market_id: market_id.to_owned(),
-        global_user_id,
-        verdict: true,
-        code: value,
-    })
-}
+    async fn queue(&mut self, page: ScoringPage) -> Result<(), Disposition> {
+        let (ports, read) = (self.ports, page.records.len());
+        let winners: Vec<_> = page.records.into_iter().filter_map(|record| self.winner(record)).collect();
+        let sent = messages::send(&winners, |winner| self.message(winner).text(), |bodies| ports.queue(bodies)).await;
+        if let Err(error) = sent {
+            ports.warn("Selections not queued", json!({"problem": error.message, "refresh": self.data()}));
+            return Err(error.disposition());
+        }
+        self.queued += winners.len();
+        self.left_out += read - winners.len();
+        Ok(())
+    }
 
-/// Whether all of so many messages were accepted; else the disposition by the first that was not.
-fn sent(results: &Result<Vec<Result<String, Error>>, Error>, count: usize) -> Result<(), Disposition> {
-    let results = results.as_ref().map_err(Error::disposition)?;
-    if let Some(Err(error)) = results.iter().find(|result| result.is_err()) {
-        return Err(error.disposition());
+    /// The fan and the code of a record; `None` without a fan, or without a code of the market.
+    fn winner(&self, record: ScoringRecord) -> Option<(String, String)> {
+        let fan = record.global_user_id.filter(|fan| !fan.is_empty())?;
+        let is_ours = |code: &Code| code.market_id == self.body.market_id && !code.value.is_empty();
+        Some((fan, record.code.filter(is_ours)?.value))
     }
-    if results.len() < count {
-        let problem = format!("{SAVE_SELECTION_QUEUE}: the response does not mention every message");
-        return Err(Disposition::retry(problem));
+
+    fn message<'a>(&'a self, (fan, code): &'a (String, String)) -> SelectionMessage<'a> {
+        SelectionMessage {
+            task_id: Cow::from(&self.task_id),
+            campaign_id: Cow::from(&self.body.campaign_id),
+            market_id: Cow::from(&self.body.market_id),
+            global_user_id: Cow::from(fan),
+            verdict: true,
+            code: Some(Cow::from(code)),
+        }
     }
-    Ok(())
+
+    /// Queues what is left. If that fails, the message is delivered again, with all of its pages.
+    async fn leave_rest(&self) -> Disposition {
+        let (task_id, after) = (Some(self.task_id.clone()), self.place.clone());
+        match self.ports.go_on(&Body { task_id, after, ..self.body.clone() }).await {
+            Ok(()) => {
+                self.ports.info("Selections queued again in part; the rest follows", self.data());
+                Disposition::Ack
+            }
+            Err(error) => error.disposition(),
+        }
+    }
+
+    fn data(&self) -> Value {
+        let Body { campaign_id, market_id, .. } = self.body;
+        json!({
+            "taskId": self.task_id, "campaignId": campaign_id, "marketId": market_id, "pages": self.pages,
+            "queued": self.queued, "leftOut": self.left_out,
+        })
+    }
 }
 
 #[cfg(test)]

@@ -17,6 +17,7 @@ mod number;
 pub mod phone;
 pub mod postal_code;
 pub mod reason;
+pub mod selection;
 pub mod text;
 pub mod user_info;
 

@@ -155,7 +155,7 @@ fn an_item_that_changes_while_it_is_sent_is_sent_again() {
     let world = World::with([image.clone()]);
     world.changes.borrow_mut().push(Change::Fan("u", "b"));
     // No change before the read and the upsert, one before the update.
-    *world.choices.borrow_mut() = vec![0, 3, 0, 0, 0, 0, 0, 0, 0];
+    world.choices.set(vec![0, 3, 0, 0, 0, 0, 0, 0, 0]);
     assert_eq!(run(&world, vec![input(0, Operation::Insert, &image)]), [Disposition::Ack]);
     assert_eq!(world.requests.borrow().len(), 2);
     world.agreement().unwrap();
@@ -166,7 +166,7 @@ fn an_item_that_keeps_changing_is_delivered_again() {
     let image = image("u", 0, "a");
     let world = World::with([image.clone()]);
     *world.changes.borrow_mut() = vec![Change::Fan("u", "b"); 100];
-    *world.choices.borrow_mut() = [0, 3, 0].repeat(100);
+    world.choices.set([0, 3, 0].repeat(100));
     let late = input(0, Operation::Insert, &image);
     assert!(is_retried(&run(&world, vec![Input { attempt: 2, ..late }])[0]));
     assert_eq!(world.requests.borrow().len(), crate::convergence::MAX_ROUNDS);
@@ -210,7 +210,8 @@ fn point_4_an_entry_without_a_date_is_sent_in_the_version_of_its_change_and_unfl
 fn deliver(world: &World, mut pending: Vec<(Record, u32)>) {
     loop {
         pending.extend(world.records.borrow_mut().drain(..).map(|record| (record, 1)));
-        if let Some(change) = world.changes.borrow_mut().pop_if(|_| pending.is_empty() || world.choose(2) == 1) {
+        if let Some(change) = world.changes.borrow_mut().pop_if(|_| pending.is_empty() || world.choices.choose(2) == 1)
+        {
             world.happen(&change);
             continue;
         }
@@ -238,12 +239,12 @@ fn deliver(world: &World, mut pending: Vec<(Record, u32)>) {
 
 fn pick(world: &World, pending: &mut Vec<(Record, u32)>) -> Vec<Input> {
     let mut batch = Vec::new();
-    for index in 0..=usize::from(world.choose(3)) {
+    for index in 0..=usize::from(world.choices.choose(3)) {
         if pending.is_empty() {
             break;
         }
-        let place = usize::from(world.choose(16)) % pending.len();
-        let twice = world.choose(5) == 4;
+        let place = usize::from(world.choices.choose(16)) % pending.len();
+        let twice = world.choices.choose(5) == 4;
         let (record, attempt) = if twice { pending[place].clone() } else { pending.remove(place) };
         batch.push(Input { index, attempt, record });
     }
@@ -272,7 +273,7 @@ proptest! {
     ) {
         let world = World::default();
         *world.changes.borrow_mut() = changes;
-        *world.choices.borrow_mut() = choices;
+        world.choices.set(choices);
         deliver(&world, vec![]);
         prop_assert_eq!(world.agreement(), Ok(()));
     }

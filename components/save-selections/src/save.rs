@@ -62,10 +62,10 @@ async fn winners(ports: &impl Ports, campaign_id: &str, jobs: Vec<Job>) -> Saved
 /// and the jobs whose codes the Entry Service holds.
 async fn assign(ports: &impl Ports, campaign_id: &str, mut jobs: Vec<Job>) -> (Settled, Vec<Job>) {
     let send = async |jobs: &[Job]| ports.assign(campaign_id, &assignments(jobs)).await;
-    let (mut settled, mut assigned) = (vec![], vec![]);
+    let (mut settled, mut assigned, mut refused) = (vec![], vec![], vec![]);
     for _ in 0..MAX_ROUNDS {
         if jobs.is_empty() {
-            return (settled, assigned);
+            break;
         }
         for (sent, answer) in isolate(std::mem::take(&mut jobs), 1, &send).await {
             if let Err(error) = &answer {
@@ -73,10 +73,15 @@ async fn assign(ports: &impl Ports, campaign_id: &str, mut jobs: Vec<Job>) -> (S
                 ports.failed("Codes not assigned", error, data);
             }
             for job in sent {
-                let next = answer.as_ref().map(|answer| verdict::after_assign(answer, &job.global_user_id));
-                match next.unwrap_or_else(|error| Next::Settle(error.disposition())) {
+                let next = match &answer {
+                    Ok(answer) => verdict::after_assign(answer, &job.global_user_id),
+                    Err(error) if error.is_refusal() => Next::Look(error.disposition()),
+                    Err(error) => Next::Settle(error.disposition()),
+                };
+                match next {
                     Next::Write => assigned.push(job),
                     Next::Again => jobs.push(job),
+                    Next::Look(disposition) => refused.push((job, disposition)),
                     Next::Settle(disposition) => settled.extend(job.settle(&disposition)),
                 }
             }
@@ -84,7 +89,19 @@ async fn assign(ports: &impl Ports, campaign_id: &str, mut jobs: Vec<Job>) -> (S
     }
     let left = Disposition::retry("the entry service kept assigning nothing because of other winners");
     settled.extend(jobs.into_iter().flat_map(|job| job.settle(&left)));
+    look(ports, refused, &mut settled, &mut assigned).await;
     (settled, assigned)
+}
+
+/// Looks at the items of winners whom the service does not take, each with the disposition if the item does not say why.
+async fn look(ports: &impl Ports, refused: Vec<(Job, Disposition)>, settled: &mut Settled, assigned: &mut Vec<Job>) {
+    let (jobs, dispositions): (Vec<_>, Vec<_>) = refused.into_iter().unzip();
+    for ((job, item), refused) in read(ports, jobs).await.into_iter().zip(dispositions) {
+        match item.and_then(|item| verdict::after_refusal(&job, item.as_deref(), refused)) {
+            Ok(()) => assigned.push(job),
+            Err(disposition) => settled.extend(job.settle(&disposition)),
+        }
+    }
 }
 
 fn assignments(jobs: &[Job]) -> Vec<Assignment> {
@@ -125,6 +142,15 @@ async fn write(ports: &impl Ports, jobs: Vec<Job>) -> Saved {
 
 /// The dispositions of jobs whose items do not meet the condition, by the items as they are now.
 async fn explain(ports: &impl Ports, jobs: Vec<Job>) -> Settled {
+    let settle = |(job, item): (Job, Result<Option<String>, Disposition>)| {
+        let disposition = item.map(|item| verdict::why_not(&job, item.as_deref())).unwrap_or_else(|failed| failed);
+        job.settle(&disposition)
+    };
+    read(ports, jobs).await.into_iter().flat_map(settle).collect()
+}
+
+/// The items of jobs as they are now; of one that could not be read, the disposition of its records.
+async fn read(ports: &impl Ports, jobs: Vec<Job>) -> Vec<(Job, Result<Option<String>, Disposition>)> {
     if jobs.is_empty() {
         return vec![];
     }
@@ -132,15 +158,15 @@ async fn explain(ports: &impl Ports, jobs: Vec<Job>) -> Settled {
     if let Err(error) = &items {
         ports.warn("Items not read", json!({"items": jobs.len(), "problem": error.message}));
     }
-    let settle = |(index, job): (usize, Job)| {
-        let disposition = match items.as_ref().map(|items| items.get(index)) {
-            Ok(Some(item)) => verdict::why_not(&job, item.as_deref()),
-            Ok(None) => Disposition::retry("table demand-table: the response does not mention the item"),
-            Err(error) => error.disposition(),
+    let with_item = |(index, job): (usize, Job)| {
+        let item = match items.as_ref().map(|items| items.get(index)) {
+            Ok(Some(item)) => Ok(item.clone()),
+            Ok(None) => Err(Disposition::retry("table demand-table: the response does not mention the item")),
+            Err(error) => Err(error.disposition()),
         };
-        job.settle(&disposition)
+        (job, item)
     };
-    jobs.into_iter().enumerate().flat_map(settle).collect()
+    jobs.into_iter().enumerate().map(with_item).collect()
 }
 
 /// Queues one report a campaign and market. Winners whose report is not queued are delivered again, all of the market:

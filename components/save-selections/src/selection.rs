@@ -1,19 +1,6 @@
-//! A message of saveSelectionQueue. Pure.
+//! A message of saveSelectionQueue, checked. Pure.
 
-use serde::Deserialize;
-
-/// The body of a message. `taskId` is for people: the task, or the refresh, that sent it.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Body {
-    task_id: String,
-    campaign_id: String,
-    market_id: String,
-    global_user_id: String,
-    verdict: bool,
-    #[serde(default)]
-    code: Option<String>,
-}
+use registration::selection::SelectionMessage;
 
 /// What a selection says of one fan.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -36,9 +23,9 @@ pub struct Prize {
 }
 
 impl Selection {
-    /// Checks a body. The error is a reason to reject the record, and names the field.
-    pub fn new(body: Body) -> Result<Self, String> {
-        let Body { task_id, campaign_id, market_id, global_user_id, verdict, code } = body;
+    /// Checks a message. The error is a reason to reject the record, and names the field.
+    pub fn new(message: SelectionMessage<'_>) -> Result<Self, String> {
+        let SelectionMessage { task_id, campaign_id, market_id, global_user_id, verdict, code } = message;
         let texts = [
             ("taskId", &task_id),
             ("campaignId", &campaign_id),
@@ -49,12 +36,14 @@ impl Selection {
             return Err(format!("malformed: {field} is empty"));
         }
         let won = match (verdict, code) {
-            (true, Some(code)) if !code.is_empty() => Some(Prize { market_id, code }),
+            (true, Some(code)) if !code.is_empty() => {
+                Some(Prize { market_id: market_id.into_owned(), code: code.into_owned() })
+            }
             (true, _) => return Err("malformed: code is missing or empty, but verdict is true".to_owned()),
             (false, Some(_)) => return Err("malformed: code is there, but verdict is false".to_owned()),
             (false, None) => None,
         };
-        Ok(Self { campaign_id, global_user_id, won })
+        Ok(Self { campaign_id: campaign_id.into_owned(), global_user_id: global_user_id.into_owned(), won })
     }
 }
 

@@ -199,6 +199,68 @@ fn a_winner_of_two_markets_keeps_the_first_code() {
     }
 }
 
+/// The documents print the Entry Service's answer without what became of each: the item says who holds another code.
+#[test]
+fn point_3_a_winner_of_another_market_whom_the_service_does_not_name_is_counted_as_failed() {
+    let (mut world, selections) = winners(25);
+    run(&world, [won("fan-11", "n", "OTHER")]);
+    world.terse = true;
+    for _ in 0..2 {
+        let dispositions = run(&world, selections.clone());
+        assert!(is_failed(&dispositions[11]), "{:?}", dispositions[11]);
+        assert_eq!(dispositions.iter().filter(|it| **it == Ack).count(), 24, "nobody pays for another");
+    }
+    assert_eq!(world.told("fan-11"), [json!(true), json!("OTHER"), json!("n")]);
+    assert_eq!(world.service.borrow()["fan-11"], prize("n", "OTHER"));
+    assert_eq!(world.reports.borrow().last(), Some(&report("m", 24)));
+}
+
+/// The service takes no code twice, not even the same.
+#[test]
+fn point_3_a_winner_who_holds_the_code_is_done_though_the_service_refuses_to_assign_it_again() {
+    let mut world = World::with(["u"]);
+    run(&world, [won("u", "m", "A")]);
+    world.poison = only("u");
+    assert_eq!(run(&world, [won("u", "m", "A")]), [Ack]);
+    assert_eq!(*world.reports.borrow(), [report("m", 1), report("m", 1)]);
+}
+
+#[test]
+fn point_3_a_winner_who_is_refused_for_another_reason_is_retried_with_the_services_words() {
+    let mut world = World::with(["u", "v"]);
+    world.terse = true;
+    world.invalid = only("u");
+    let dispositions = run(&world, [won("u", "m", "A"), won("v", "m", "B")]);
+    let told = "the entry service answered success: false and 0 of 1 done, not which: status 200: {\"success\":false}";
+    assert_eq!(dispositions, [Disposition::retry(told), Ack]);
+    assert!(holds_nothing(&world, "u"));
+}
+
+/// The fan's entry was removed after the selection, and the Entry Service knows of it already.
+#[test]
+fn a_winner_whose_entry_is_gone_is_not_retried() {
+    let (world, selections) = winners(3);
+    world.table.borrow_mut().remove(&World::key("fan-01"));
+    world.service.borrow_mut().remove("fan-01");
+    let dispositions = run(&world, selections);
+    assert!(is_skipped(&dispositions[1], "gone"), "{dispositions:?}");
+    assert_eq!((&dispositions[0], &dispositions[2]), (&Ack, &Ack));
+    assert_eq!(*world.reports.borrow(), [report("m", 2)]);
+}
+
+#[test]
+fn an_attribute_that_is_null_is_as_absent() {
+    let world = World::with(["u", "v"]);
+    for fan in ["u", "v"] {
+        let mut table = world.table.borrow_mut();
+        let item = table.get_mut(&World::key(fan)).unwrap();
+        ["verdict", "accessCode", "marketId"].into_iter().for_each(|name| item[name] = Value::Null);
+    }
+    assert_eq!(run(&world, [won("u", "m", "A"), lost("v", "m")]), [Ack, Ack]);
+    assert_eq!(world.told("u"), [json!(true), json!("A"), json!("m")]);
+    assert_eq!(world.told("v"), [json!(false), Value::Null, Value::Null]);
+}
+
 /// The Entry Service should have said so.
 #[test]
 fn a_code_that_an_item_holds_stays() {
@@ -235,7 +297,7 @@ fn a_fans_own_change_survives() {
         let world = World::with(["u"]);
         world.changes.borrow_mut().push(Change::Modify("u"));
         // The change comes before the first call, whichever that is; or, for the winner, before the second.
-        *world.choices.borrow_mut() = vec![3, 0];
+        world.choices.set(vec![3, 0]);
         assert_eq!(run(&world, [selection.clone()]), [Ack]);
         let item = world.item("u").unwrap();
         assert_eq!((&item["fields"], &item["needsReplication"]), (&json!(r#"{"version":1}"#), &json!(true)));
@@ -253,6 +315,27 @@ fn winners_are_reported_once_a_market_and_losers_are_not() {
     assert_eq!(body, r#"{"campaignId":"c","expected":{"selected":2},"marketId":"m","source":"selection"}"#);
     run(&world, [lost("x", "m")]);
     assert_eq!(world.reports.borrow().len(), 2, "nobody is selected");
+}
+
+/// decisions.md, "Scoring": `expected` holds minimum totals. The total of a campaign counts the winners of all selections of
+/// all its markets.
+#[test]
+fn what_is_reported_is_never_more_than_the_campaigns_total() {
+    let fans = fans(9);
+    let world = World::with(fans.iter().map(String::as_str));
+    let win = |market: &str, fans: &[String]| {
+        let selections = fans.iter().map(|fan| won(fan, market, &format!("CODE-{fan}")));
+        assert!(run(&world, selections).iter().all(|disposition| *disposition == Ack));
+        let total = world.service.borrow().values().flatten().count();
+        let reports = world.reports.borrow();
+        let last = reports.last().unwrap();
+        assert_eq!(last, &report(market, fans.len()), "the winners of this batch");
+        assert!(last.selected <= total, "{last:?} of {total}");
+    };
+    win("m", &fans[..4]);
+    win("m", &fans[4..5]); // A second selection.
+    win("n", &fans[5..]);
+    win("m", &fans[..4]); // Delivered again.
 }
 
 #[test]
@@ -297,7 +380,8 @@ fn selection((fan, market, code): Told) -> Selection {
 fn deliver(world: &World, mut pending: Vec<Told>) -> BTreeSet<Told> {
     let mut failed = BTreeSet::new();
     loop {
-        if let Some(change) = world.changes.borrow_mut().pop_if(|_| pending.is_empty() || world.choose(2) == 1) {
+        if let Some(change) = world.changes.borrow_mut().pop_if(|_| pending.is_empty() || world.choices.choose(2) == 1)
+        {
             world.happen(change);
             continue;
         }
@@ -328,7 +412,7 @@ fn deliver(world: &World, mut pending: Vec<Told>) -> BTreeSet<Told> {
 
 /// The outcome of a call; `None` if it crashed at one of its waits, of which every request may have some.
 async fn with_crash<T>(world: &World, call: impl Future<Output = T>) -> Option<T> {
-    let mut steps = (world.choose(4) == 3).then(|| world.choose(8));
+    let mut steps = (world.choices.choose(4) == 3).then(|| world.choices.choose(8));
     let mut call = pin!(call);
     std::future::poll_fn(|context| {
         if steps == Some(0) {
@@ -342,12 +426,12 @@ async fn with_crash<T>(world: &World, call: impl Future<Output = T>) -> Option<T
 
 fn pick(world: &World, pending: &mut Vec<Told>) -> Vec<Told> {
     let mut batch = Vec::new();
-    for _ in 0..=world.choose(4) {
+    for _ in 0..=world.choices.choose(4) {
         if pending.is_empty() {
             break;
         }
-        let place = usize::from(world.choose(16)) % pending.len();
-        let twice = world.choose(5) == 4;
+        let place = usize::from(world.choices.choose(16)) % pending.len();
+        let twice = world.choices.choose(5) == 4;
         batch.push(if twice { pending[place] } else { pending.remove(place) });
     }
     batch
@@ -417,7 +501,7 @@ proptest! {
     ) {
         let world = World::with(FANS);
         *world.changes.borrow_mut() = changes;
-        *world.choices.borrow_mut() = choices;
+        world.choices.set(choices);
         let failed = deliver(&world, selections.clone());
         for fan in FANS {
             let told: Vec<_> = selections.iter().filter(|it| it.0 == fan).copied().collect();
@@ -440,7 +524,7 @@ proptest! {
 fn a_call_may_crash_in_the_middle() {
     let world = World::with(["u"]);
     // The Entry Service answers after two waits; the call has crashed after one.
-    *world.choices.borrow_mut() = vec![2, 1, 3];
+    world.choices.set(vec![2, 1, 3]);
     let call = with_crash(&world, save(&world, vec![(0, won("u", "m", "A"))]));
     let mut call = pin!(call);
     let mut context = Context::from_waker(Waker::noop());

@@ -25,6 +25,9 @@ pub enum Next {
     Write,
     /// Another fan kept the service from assigning it: send it again without that one.
     Again,
+    /// The service does not take it: the item may say why, see [`after_refusal`]. Otherwise this is the disposition of its
+    /// records.
+    Look(Disposition),
     /// Nothing more: the disposition of its records.
     Settle(Disposition),
 }
@@ -53,14 +56,14 @@ pub fn after_assign(answer: &Results<Assigned>, fan: &str) -> Next {
         return Next::Settle(Disposition::retry(answer.unmentioned()));
     };
     let why = message.as_deref().unwrap_or("it does not say why");
-    let retry = |what: String| Next::Settle(Disposition::retry(answer.told(what)));
+    let refused = |what: String| Next::Look(Disposition::retry(answer.told(what)));
     match status {
         AssignStatus::Assigned => Next::Write,
         AssignStatus::Unassigned => Next::Again,
         AssignStatus::Held => Next::Settle(failed()),
         // The entry may still be on its way to the service.
-        AssignStatus::Unknown => retry("unknown: it holds no such entry".to_owned()),
-        AssignStatus::Invalid => retry(format!("invalid: {why}")),
+        AssignStatus::Unknown => refused("unknown: it holds no such entry".to_owned()),
+        AssignStatus::Invalid => refused(format!("invalid: {why}")),
     }
 }
 
@@ -70,7 +73,7 @@ fn failed() -> Disposition {
 }
 
 /// Writes the verdict, and nothing else, to an item that exists. A winner's holds no other code and is of no other market;
-/// a loser's holds no code. What the fan changes meanwhile stays, and that the entry is still to be replicated.
+/// a loser's holds no code; an attribute that is null is as absent. What the fan changes meanwhile stays, and that the entry is still to be replicated.
 pub fn update(job: &Job) -> Update {
     let exists = Predicate::Exists("pk".to_owned());
     let set = |path: &str, value: Value| (path.to_owned(), value.to_string());
@@ -81,7 +84,10 @@ pub fn update(job: &Job) -> Update {
             let condition = [exists].into_iter().chain(prize.iter().map(absent_or)).collect();
             ([set("verdict", true.into())].into_iter().chain(prize).collect(), condition)
         }
-        None => (vec![set("verdict", false.into())], vec![exists, Predicate::NotExists("accessCode".to_owned())]),
+        None => {
+            let no_code = Predicate::AbsentOrEquals(("accessCode".to_owned(), "null".to_owned()));
+            (vec![set("verdict", false.into())], vec![exists, no_code])
+        }
     };
     Update { key: job.key(), set, remove: vec![], condition }
 }
@@ -95,27 +101,79 @@ pub fn after_update(error: Option<&Error>) -> Written {
     }
 }
 
-/// What an item holds of selections.
+/// How an item stands to a winner's prize.
+enum Standing {
+    /// There is no item: the fan has no entry any more.
+    Gone,
+    /// It holds neither code nor market that differ from the prize.
+    Open,
+    /// It holds the prize.
+    Held,
+    /// It holds another code, or is of another market.
+    Other,
+}
+
+/// What an item holds of selections; what is null is as absent.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Held {
+struct Holds {
     access_code: Option<Value>,
     market_id: Option<Value>,
 }
 
+impl Holds {
+    /// Reads an item. The error is the disposition of its records.
+    fn read(item: &str) -> Result<Self, Disposition> {
+        let malformed = |problem| Disposition::Reject(format!("malformed: the item's {problem}"));
+        serde_json::from_str(item).map_err(malformed)
+    }
+}
+
+fn standing(won: &Prize, item: Option<&str>) -> Result<Standing, Disposition> {
+    let Some(item) = item else { return Ok(Standing::Gone) };
+    let Holds { access_code, market_id } = Holds::read(item)?;
+    let held = [(access_code, &won.code), (market_id, &won.market_id)];
+    let differs = |(held, wanted): &(Option<Value>, &String)| held.as_ref().is_some_and(|held| held != *wanted);
+    Ok(match held {
+        held if held.iter().any(differs) => Standing::Other,
+        [(Some(_), _), (Some(_), _)] => Standing::Held,
+        _ => Standing::Open,
+    })
+}
+
+fn gone() -> Disposition {
+    Disposition::Skip("gone: the fan has no entry any more".to_owned())
+}
+
+/// What follows for a winner whom the Entry Service does not take, by the item as it is now. The documents' own answer does
+/// not say why; `refused` is the disposition where the item does not, either. `Ok` where the item holds the code already: it
+/// got it after the Entry Service had assigned it.
+pub fn after_refusal(job: &Job, item: Option<&str>, refused: Disposition) -> Result<(), Disposition> {
+    let standing = job.won.as_ref().map_or(Ok(Standing::Open), |won| standing(won, item))?;
+    match standing {
+        Standing::Gone => Err(gone()),
+        Standing::Open => Err(refused),
+        Standing::Held => Ok(()),
+        Standing::Other => Err(failed()),
+    }
+}
+
 /// The disposition of a job whose update found its condition not met, by the item as it is now.
 pub fn why_not(job: &Job, item: Option<&str>) -> Disposition {
-    let Some(item) = item else { return Disposition::Skip("gone: the fan has no entry any more".to_owned()) };
-    let Held { access_code, market_id } = match serde_json::from_str(item) {
-        Ok(held) => held,
-        Err(problem) => return Disposition::Reject(format!("malformed: the item's {problem}")),
+    let changed = || Disposition::retry("the item changed while the verdict was written");
+    let told = match &job.won {
+        Some(won) => standing(won, item).map(|standing| match standing {
+            Standing::Gone => gone(),
+            Standing::Other => failed(),
+            Standing::Open | Standing::Held => changed(),
+        }),
+        None => item.map(Holds::read).transpose().map(|holds| match holds {
+            None => gone(),
+            Some(Holds { access_code: Some(_), .. }) => Disposition::Skip("winner: the fan holds a code".to_owned()),
+            Some(_) => changed(),
+        }),
     };
-    let differs = |held: &Option<Value>, text: &str| held.as_ref().is_some_and(|held| held != text);
-    match &job.won {
-        Some(won) if differs(&access_code, &won.code) || differs(&market_id, &won.market_id) => failed(),
-        None if access_code.is_some() => Disposition::Skip("winner: the fan holds a code".to_owned()),
-        Some(_) | None => Disposition::retry("the item changed while the verdict was written"),
-    }
+    told.unwrap_or_else(|malformed| malformed)
 }
 
 #[cfg(test)]
@@ -152,7 +210,7 @@ mod tests {
 
     #[test]
     fn d2_6__an_unknown_or_invalid_entry_is_retried_with_the_reason() {
-        let retry = |what: &str| Next::Settle(Disposition::retry(format!("{TOLD}, and of the record: {what}")));
+        let retry = |what: &str| Next::Look(Disposition::retry(format!("{TOLD}, and of the record: {what}")));
         assert_eq!(assigned(AssignStatus::Unknown, None), retry("unknown: it holds no such entry"));
         assert_eq!(assigned(AssignStatus::Invalid, Some("no market m")), retry("invalid: no market m"));
     }
@@ -178,7 +236,8 @@ mod tests {
     fn a_loser_is_written_unless_the_item_is_gone_or_holds_a_code() {
         let update = update(&job(lost("u", "m")));
         assert_eq!(update.set, [("verdict".to_owned(), "false".to_owned())]);
-        let condition = [Predicate::Exists("pk".into()), Predicate::NotExists("accessCode".into())];
+        let no_code = Predicate::AbsentOrEquals(("accessCode".into(), "null".into()));
+        let condition = [Predicate::Exists("pk".into()), no_code];
         assert_eq!(update.condition, condition);
     }
 
@@ -217,12 +276,32 @@ mod tests {
             (winner.clone(), Some(json!({"accessCode": "B", "marketId": "m"})), "FAILED"),
             (winner.clone(), Some(json!({"accessCode": "A", "marketId": "n"})), "FAILED"),
             (winner.clone(), Some(json!({"accessCode": "A", "marketId": "m"})), changed),
+            (winner.clone(), Some(json!({"accessCode": null, "marketId": null})), changed),
             (winner, Some(json!({"fields": "{}"})), changed),
             (loser.clone(), None, "gone"),
             (loser.clone(), Some(json!({"accessCode": "B"})), "winner"),
+            (loser.clone(), Some(json!({"accessCode": null})), changed),
             (loser, Some(json!({"fields": "{}"})), changed),
         ] {
             assert_eq!(tell(selection.clone(), item.clone()), expected, "{selection:?} {item:?}");
         }
+    }
+
+    #[test]
+    fn an_item_tells_why_the_service_does_not_take_its_winner() {
+        let refused = Disposition::retry("refused");
+        let tell = |item: Option<Value>| {
+            let item = item.map(|item| item.to_string());
+            after_refusal(&job(won("u", "m", "A")), item.as_deref(), refused.clone())
+        };
+        assert!(matches!(tell(None), Err(Disposition::Skip(reason)) if reason.starts_with("gone")));
+        for other in [json!({"accessCode": "B", "marketId": "n"}), json!({"accessCode": "A", "marketId": "n"})] {
+            assert!(tell(Some(other)).is_err_and(|disposition| is_failed(&disposition)));
+        }
+        assert_eq!(tell(Some(json!({"accessCode": "A", "marketId": "m"}))), Ok(()), "assigned before");
+        for open in [json!({}), json!({"accessCode": null, "marketId": null, "verdict": null})] {
+            assert_eq!(tell(Some(open)), Err(refused.clone()));
+        }
+        assert!(matches!(tell(Some(json!([]))), Err(Disposition::Reject(_))));
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! - [`batch_worker!`] and [`request_worker!`] make a component of a [`BatchWorker`] or [`RequestWorker`].
 //! - [`batch`]: what workers share that read records before they handle them.
+//! - [`pages`]: lists that come in pages; [`messages`]: many messages for one queue.
 //! - [`lambda`]: the event JSON of AWS Lambda, both ways. Pure.
 //! - [`endpoint`]: the HTTP endpoint at `/workers/<id>`, which uses these events.
 //! - [`Call`], [`log`]: logs and spans that carry the call's correlation id.
@@ -15,8 +16,12 @@ pub mod endpoint;
 mod export;
 pub mod lambda;
 pub mod log;
+pub mod messages;
+pub mod pages;
 pub mod platform;
 pub mod services;
+#[cfg(feature = "testing")]
+pub mod testing;
 pub mod variables;
 #[doc(hidden)]
 pub mod worker;

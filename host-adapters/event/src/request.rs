@@ -22,6 +22,10 @@ pub struct Request {
     pub task_id: Option<String>,
     /// 1 at first. Above 1, an earlier attempt of the execution may have had effects.
     pub attempt: u32,
+    /// Whether another attempt of the execution follows if this one fails and may be repeated. False for the last one, and
+    /// where the host does not know: behind Step Functions, over HTTP, for requests that are not a task's.
+    #[cfg_attr(feature = "component", component(name = "attempts-remain"))]
+    pub attempts_remain: bool,
     /// Follows the request through logs and services.
     #[cfg_attr(feature = "component", component(name = "correlation-id"))]
     pub correlation_id: String,
@@ -51,6 +55,7 @@ impl Request {
             token: header("authorization").and_then(endpoint::fan_token).map(str::to_owned),
             task_id: None,
             attempt: 1,
+            attempts_remain: false,
             correlation_id: correlation_id.or(event.correlation_id).unwrap_or_default(),
             traceparent: traceparent.or(event.traceparent),
         })

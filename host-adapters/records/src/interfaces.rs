@@ -87,7 +87,7 @@ pub mod table {
             NotExists = "not-exists": String,
             /// The attribute has this value.
             Equals = "equals": (String, String),
-            /// There is no such attribute (or no item), or it has this value.
+            /// There is no such attribute (or no item), or it is null, or it has this value.
             AbsentOrEquals = "absent-or-equals": (String, String),
         }
     }

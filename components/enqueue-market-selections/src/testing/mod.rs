@@ -13,9 +13,10 @@ use crate::input::Selection;
 use serde_json::{Value, json};
 use worker_kit::services::campaign::Market;
 
-/// The selection of market `m` of campaign `c` by a task.
+/// The selection of market `m` of campaign `c` by a task, in an attempt after which there may be no other.
 pub fn selection(task: &str) -> Selection {
-    Selection { task_id: task.to_owned(), campaign_id: "c".to_owned(), market_id: "m".to_owned(), count: None }
+    let [task_id, campaign_id, market_id] = [task, "c", "m"].map(str::to_owned);
+    Selection { task_id, campaign_id, market_id, count: None, attempts_remain: false }
 }
 
 /// Market `m`, each winner of which needs a code of their own.

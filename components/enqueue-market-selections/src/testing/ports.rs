@@ -5,6 +5,7 @@ use crate::input::Selection;
 use crate::ports::Ports;
 use chrono::{DateTime, FixedOffset, TimeDelta, Utc};
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 use worker_kit::platform::table::{Key, Page, Predicate, Update};
 use worker_kit::platform::{Error, ErrorKind};
 use worker_kit::services::campaign::{Campaign, Market};
@@ -35,8 +36,9 @@ impl World {
     /// A page of the market's records without a code, in no particular order: the worker ranks them itself.
     fn records(&self, after: Option<String>) -> ScoringPage {
         let ten: DateTime<Utc> = "2024-01-01T10:00:00Z".parse().unwrap();
-        let held = self.held.borrow();
-        let open = self.fans.iter().filter(|fan| fan.id.as_ref().is_none_or(|id| !held.contains_key(id)));
+        let (held, gone) = (self.held.borrow(), self.gone.borrow());
+        let is_open = |id: &String| !held.contains_key(id) && !gone.contains(id);
+        let open = self.fans.iter().filter(|fan| fan.id.as_ref().is_none_or(is_open));
         let (fans, next) = page(&open.collect::<Vec<_>>(), after, self.per_page);
         let record = |(index, fan): (usize, &Fan)| {
             // The same instant in several notations.
@@ -51,6 +53,22 @@ impl World {
         ScoringPage { records: fans.into_iter().enumerate().map(record).collect(), next }
     }
 
+    /// A page of the fans who hold a code of this market.
+    fn winners(&self, after: Option<String>) -> ScoringPage {
+        let (held, pool) = (self.held.borrow(), self.pool.borrow());
+        let ours: BTreeSet<_> = pool.iter().map(|(code, _)| code).collect();
+        let won: Vec<_> = held.iter().filter(|(_, code)| ours.contains(code)).collect();
+        let (won, next) = page(&won, after, self.per_page);
+        let record = |(fan, code): (&String, &String)| {
+            let record = json!({
+                "campaignId": "c", "marketId": "m", "globalUserId": fan, "score": 1, "registeredAt": "2024-01-01T10:00:00Z",
+                "verdict": true, "code": {"marketId": "m", "value": code},
+            });
+            serde_json::from_str(&record.to_string()).unwrap()
+        };
+        ScoringPage { records: won.into_iter().map(record).collect(), next }
+    }
+
     fn take_codes(&self, count: usize, id: &str) -> Result<Vec<String>, ServiceError> {
         if let Some((_, codes)) = self.reservations.borrow().iter().find(|(known, _)| known == id) {
             return if codes.len() == count {
@@ -62,7 +80,9 @@ impl World {
         let mut pool = self.pool.borrow_mut();
         let free: Vec<_> = pool.iter_mut().filter(|(_, state)| *state == State::Free).take(count).collect();
         if free.len() < count {
-            return Err(refused("code", 409, r#"{"error":{"code":"TOO_FEW_CODES","message":"too few codes"}}"#));
+            let message = format!("only {} codes are free", free.len());
+            let body = json!({"error": {"code": "TOO_FEW_CODES", "message": message}}).to_string();
+            return Err(refused("code", 409, &body));
         }
         let take = |(code, state): &mut (String, State)| {
             *state = State::Reserved;
@@ -117,6 +137,10 @@ impl Ports for World {
 
     async fn unassigned(&self, _: &Selection, after: Option<String>) -> Result<ScoringPage, ServiceError> {
         self.call(service_down("entry"), |_| Ok(self.records(after))).await
+    }
+
+    async fn assigned(&self, _: &Selection, after: Option<String>) -> Result<ScoringPage, ServiceError> {
+        self.call(service_down("entry"), |_| Ok(self.winners(after))).await
     }
 
     async fn report(&self, _: &Selection, stats: &Stats) -> Result<(), ServiceError> {

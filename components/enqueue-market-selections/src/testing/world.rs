@@ -6,9 +6,9 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
-use std::task::Poll;
 use worker_kit::platform::Error;
 use worker_kit::platform::table::Key;
+use worker_kit::testing::yield_now;
 
 /// A scoring record.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -65,6 +65,9 @@ pub struct World {
     pub campaign: Option<Value>,
     pub market: RefCell<Option<Value>>,
     pub fans: Vec<Fan>,
+    /// Fans whose entries are removed from the table, which the Entry Service does not know yet, and those of whom it does.
+    pub leaving: RefCell<BTreeSet<String>>,
+    pub gone: RefCell<BTreeSet<String>>,
     /// Who holds which code, of whichever market, by the Entry Service.
     pub held: RefCell<BTreeMap<String, String>>,
     /// The market's codes, in the service's order.
@@ -101,6 +104,8 @@ impl Default for World {
             campaign: Some(json!({"id": "c", "slug": "s", "status": "CLOSED"})),
             market: RefCell::new(Some(market(Some(10)))),
             fans: vec![],
+            leaving: RefCell::default(),
+            gone: RefCell::default(),
             held: RefCell::default(),
             pool: RefCell::default(),
             reservations: RefCell::default(),
@@ -164,8 +169,12 @@ impl World {
         pool.insert(0, (code, State::Free));
     }
 
+    fn key(fan: &str) -> Key {
+        Key { pk: "CAMPAIGN#c".to_owned(), sk: format!("USER#{fan}") }
+    }
+
     pub fn put_entry(&self, fan: &str, code: Option<&str>) {
-        let key = Key { pk: "CAMPAIGN#c".to_owned(), sk: format!("USER#{fan}") };
+        let key = Self::key(fan);
         let mut entry = json!({"pk": key.pk, "sk": key.sk, "globalUserId": fan, "verdict": code.is_some()});
         if let Some(code) = code {
             entry["accessCode"] = code.into();
@@ -174,8 +183,7 @@ impl World {
     }
 
     pub fn entry(&self, fan: &str) -> Value {
-        let key = Key { pk: "CAMPAIGN#c".to_owned(), sk: format!("USER#{fan}") };
-        self.table.borrow().get(&key).cloned().unwrap_or_default()
+        self.table.borrow().get(&Self::key(fan)).cloned().unwrap_or_default()
     }
 
     pub fn pass(&self, time: TimeDelta) {
@@ -186,8 +194,30 @@ impl World {
         self.queued.borrow().iter().map(|body| serde_json::from_str(body).unwrap()).collect()
     }
 
+    /// A fan's entry is removed from the table.
+    pub fn remove(&self, fan: &str) {
+        self.table.borrow_mut().remove(&Self::key(fan));
+        self.leaving.borrow_mut().insert(fan.to_owned());
+    }
+
+    /// The Entry Service deletes the entries that are removed, with their scoring records.
+    pub fn replicate(&self) {
+        for fan in self.leaving.take() {
+            self.held.borrow_mut().remove(&fan);
+            self.gone.borrow_mut().insert(fan);
+        }
+    }
+
+    /// Whether the fan's entry is removed.
+    pub fn is_removed(&self, fan: &str) -> bool {
+        self.leaving.borrow().contains(fan) || self.gone.borrow().contains(fan)
+    }
+
     /// A fan gets a code of another market.
     pub fn win_elsewhere(&self, fan: &str) {
+        if self.is_removed(fan) {
+            return;
+        }
         let code = format!("OTHER-{fan}");
         self.held.borrow_mut().entry(fan.to_owned()).or_insert_with(|| code.clone());
         self.put_entry(fan, self.held.borrow().get(fan).map(String::as_str));
@@ -196,12 +226,15 @@ impl World {
     /// What saveSelections and markAssignedCodes do with a message.
     pub fn deliver(&self, message: &Message) {
         let Some(code) = &message.code else {
-            // A loss is written on condition that no code is held.
-            if self.entry(&message.fan)["accessCode"].is_null() {
+            // A loss is written on condition that the entry exists and holds no code.
+            if self.entry(&message.fan)["accessCode"].is_null() && !self.is_removed(&message.fan) {
                 self.put_entry(&message.fan, None);
             }
             return;
         };
+        if self.gone.borrow().contains(&message.fan) {
+            return;
+        }
         let mut held = self.held.borrow_mut();
         if !held.contains_key(&message.fan) {
             let owner = held.iter().find(|(_, held)| *held == code).map(|(fan, _)| fan.clone());
@@ -210,7 +243,7 @@ impl World {
         }
         let is_ours = held[&message.fan] == *code;
         drop(held);
-        if is_ours {
+        if is_ours && !self.is_removed(&message.fan) {
             self.put_entry(&message.fan, Some(code));
             let mut pool = self.pool.borrow_mut();
             let state = pool.iter_mut().find(|(known, _)| known == code).map(|(_, state)| state).unwrap();
@@ -219,10 +252,11 @@ impl World {
         }
     }
 
-    /// The fans in the order that the documents ask for, each once.
+    /// The fans whom the Entry Service knows, in the order that the documents ask for, each once.
     pub fn ranking(&self) -> Vec<String> {
-        let mut fans: Vec<_> =
-            self.fans.iter().filter(|fan| fan.id.as_ref().is_some_and(|id| !id.is_empty())).collect();
+        let gone = self.gone.borrow();
+        let counts = |fan: &&Fan| fan.id.as_ref().is_some_and(|id| !id.is_empty() && !gone.contains(id));
+        let mut fans: Vec<_> = self.fans.iter().filter(counts).collect();
         fans.sort_by(|a, b| b.score.cmp(&a.score).then(a.minute.cmp(&b.minute)).then(a.id.cmp(&b.id)));
         let mut seen = BTreeSet::new();
         fans.into_iter().filter_map(|fan| fan.id.clone()).filter(|id| seen.insert(id.clone())).collect()
@@ -255,18 +289,4 @@ impl World {
         self.is_dead.set(true);
         std::future::pending().await
     }
-}
-
-/// Lets other tasks run first.
-async fn yield_now() {
-    let mut yielded = false;
-    std::future::poll_fn(|context| {
-        if yielded {
-            return Poll::Ready(());
-        }
-        yielded = true;
-        context.waker().wake_by_ref();
-        Poll::Pending
-    })
-    .await;
 }

@@ -20,6 +20,10 @@ enum Event {
     Pass(u8),
     /// A fan wins in another market.
     Elsewhere(usize),
+    /// A fan's entry is removed.
+    Remove(usize),
+    /// The Entry Service deletes what is removed.
+    Replicate,
     /// saveSelections handles a message.
     Deliver(usize),
     /// The market's capacity changes.
@@ -38,6 +42,8 @@ fn event() -> impl Strategy<Value = Event> {
         2 => (task.clone(), task, delays).prop_map(|(one, other, delays)| Event::Both(one, other, delays)),
         1 => (0_u8..20).prop_map(Event::Pass),
         2 => (0_usize..40).prop_map(Event::Elsewhere),
+        1 => (0_usize..40).prop_map(Event::Remove),
+        1 => Just(Event::Replicate),
         4 => (0_usize..100).prop_map(Event::Deliver),
         1 => (0_u64..30).prop_map(Event::Capacity),
     ]
@@ -77,6 +83,8 @@ impl Schedule {
             Event::Both(..) => {}
             Event::Pass(minutes) => world.pass(TimeDelta::minutes(minutes.into())),
             Event::Elsewhere(fan) => world.win_elsewhere(&format!("fan-{fan}")),
+            Event::Remove(fan) => world.remove(&format!("fan-{fan}")),
+            Event::Replicate => world.replicate(),
             Event::Deliver(index) => {
                 let messages = world.messages();
                 messages.get(index % messages.len().max(1)).iter().for_each(|message| world.deliver(message));

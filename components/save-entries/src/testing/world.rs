@@ -7,11 +7,11 @@ use registration::entry::{Entry, Operation};
 use serde_json::{Map, Value, json};
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
-use std::task::Poll;
 use worker_kit::platform::table::{Key, Predicate, Update};
 use worker_kit::platform::{Error, ErrorKind};
 use worker_kit::services::entry::{self, DeleteStatus, Deleted, Deletion, UpsertStatus, Upserted};
 use worker_kit::services::{AnswerSummary, Results, ServiceError};
+use worker_kit::testing::{Choices, Fate};
 
 /// Something that happens to an item of campaign `c`.
 #[derive(Clone, Debug)]
@@ -36,8 +36,7 @@ pub struct World {
     pub records: RefCell<Vec<Record>>,
     /// The changes between calls, last first.
     pub changes: RefCell<Vec<Change>>,
-    /// The choices of faults, waits and changes, last first. Once they are used up, no more faults occur.
-    pub choices: RefCell<Vec<u8>>,
+    pub choices: Choices,
     /// Fans whose entries the service never accepts.
     pub invalid: BTreeSet<String>,
     /// Fans whose entry makes the service refuse the whole request.
@@ -56,15 +55,6 @@ pub struct World {
     clock: Cell<u32>,
 }
 
-/// The outcome of a call.
-enum Fate {
-    Good,
-    /// Fails before it does anything.
-    Lost,
-    /// Takes effect, but the response is lost.
-    ResponseLost,
-}
-
 fn down() -> Error {
     Error::new(ErrorKind::Unavailable, "down")
 }
@@ -79,10 +69,6 @@ impl World {
         let world = Self::default();
         world.table.borrow_mut().extend(items.into_iter().map(|image| (item(&image).key, image)));
         world
-    }
-
-    pub fn choose(&self, options: u8) -> u8 {
-        self.choices.borrow_mut().pop().map_or(0, |choice| choice % options)
     }
 
     /// Makes a change, and queues its record as enqueueEntries would.
@@ -114,18 +100,11 @@ impl World {
 
     /// Decides the fate of a call; changes may happen meanwhile.
     async fn fate(&self) -> Fate {
-        for _ in 0..self.choose(3) {
-            yield_now().await;
-        }
-        if self.choose(4) == 3 {
+        let change = || {
             let change = self.changes.borrow_mut().pop();
             change.iter().for_each(|change| self.happen(change));
-        }
-        match self.choose(8) {
-            6 => Fate::Lost,
-            7 => Fate::ResponseLost,
-            _ => Fate::Good,
-        }
+        };
+        self.choices.fate(change).await
     }
 
     /// `Ok` if flag, table and service agree about every entry.
@@ -271,18 +250,4 @@ impl Ports for World {
     fn failed(&self, message: &str, _: &ServiceError, data: Value) {
         self.warn(message, data);
     }
-}
-
-/// Lets other tasks run first.
-async fn yield_now() {
-    let mut yielded = false;
-    std::future::poll_fn(|context| {
-        if yielded {
-            return Poll::Ready(());
-        }
-        yielded = true;
-        context.waker().wake_by_ref();
-        Poll::Pending
-    })
-    .await;
 }

@@ -6,11 +6,11 @@ use crate::selection::Prize;
 use serde_json::Value;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
-use std::task::Poll;
 use worker_kit::platform::table::{Key, Predicate, Update};
 use worker_kit::platform::{Error, ErrorKind};
 use worker_kit::services::entry::{AssignStatus, Assigned, Assignment};
 use worker_kit::services::{AnswerSummary, Results, ServiceError};
+use worker_kit::testing::{Choices, Fate};
 
 /// What a fan of campaign `c` does meanwhile.
 #[derive(Clone, Copy, Debug)]
@@ -31,12 +31,13 @@ pub struct World {
     pub reports: RefCell<Vec<Report>>,
     /// The changes between calls, last first.
     pub changes: RefCell<Vec<Change>>,
-    /// The choices of faults, waits and changes, last first. Once they are used up, no more faults occur.
-    pub choices: RefCell<Vec<u8>>,
+    pub choices: Choices,
     /// Fans whom the service finds invalid.
     pub invalid: BTreeSet<String>,
     /// Fans whose assignment makes the service refuse the whole request.
     pub poison: BTreeSet<String>,
+    /// Whether the service answers as the documents print it: without what became of each fan.
+    pub terse: bool,
     /// The error of every request to the service.
     pub outage: Option<ServiceError>,
     /// Fans whose updates fail, with this error.
@@ -49,15 +50,6 @@ pub struct World {
     pub requests: RefCell<Vec<usize>>,
     /// How often each fan has changed the entry.
     pub versions: RefCell<BTreeMap<String, u32>>,
-}
-
-/// The outcome of a call.
-enum Fate {
-    Good,
-    /// Fails before it does anything.
-    Lost,
-    /// Takes effect, but the response is lost.
-    ResponseLost,
 }
 
 fn down() -> Error {
@@ -93,10 +85,6 @@ impl World {
         ["verdict", "accessCode", "marketId"].map(|name| item.get(name).cloned().unwrap_or_default())
     }
 
-    pub fn choose(&self, options: u8) -> u8 {
-        self.choices.borrow_mut().pop().map_or(0, |choice| choice % options)
-    }
-
     /// Makes a change; what systems wrote stays, as it does where AppSync's resolver updates an item.
     pub fn happen(&self, change: Change) {
         let mut table = self.table.borrow_mut();
@@ -117,18 +105,11 @@ impl World {
 
     /// Decides the fate of a call; changes may happen meanwhile.
     async fn fate(&self) -> Fate {
-        for _ in 0..self.choose(3) {
-            yield_now().await;
-        }
-        if self.choose(4) == 3 {
+        let change = || {
             let change = self.changes.borrow_mut().pop();
             change.into_iter().for_each(|change| self.happen(change));
-        }
-        match self.choose(8) {
-            6 => Fate::Lost,
-            7 => Fate::ResponseLost,
-            _ => Fate::Good,
-        }
+        };
+        self.choices.fate(change).await
     }
 
     /// The status of each assignment by itself, as the service would tell it.
@@ -172,7 +153,9 @@ impl World {
             Predicate::Exists(path) => value(path).is_some(),
             Predicate::NotExists(path) => value(path).is_none(),
             Predicate::Equals((path, wanted)) => value(path).as_ref() == Some(wanted),
-            Predicate::AbsentOrEquals((path, wanted)) => value(path).is_none_or(|value| value == *wanted),
+            Predicate::AbsentOrEquals((path, wanted)) => {
+                value(path).is_none_or(|value| value == "null" || value == *wanted)
+            }
         };
         if !update.condition.iter().all(holds) {
             return Some(Error::new(ErrorKind::ConditionFailed, "changed"));
@@ -202,6 +185,10 @@ impl Ports for World {
             return Err(ServiceError::Refused(AnswerSummary::new("entry", 400, "not mine")));
         }
         let results = self.assign_all(assignments);
+        if self.terse && results.iter().any(|result| result.status != AssignStatus::Assigned) {
+            let summary = AnswerSummary::new("entry", 200, r#"{"success":false}"#);
+            return Err(ServiceError::Partial { summary, success: false, count: 0, sent: assignments.len() });
+        }
         if matches!(fate, Fate::ResponseLost) { Err(service_down()) } else { Ok(answer(results)) }
     }
 
@@ -211,7 +198,7 @@ impl Ports for World {
             return Err(down());
         }
         // Each on its own: some may fail.
-        let one = |update| if self.choose(8) == 7 { Some(down()) } else { self.apply(update) };
+        let one = |update| if self.choices.choose(8) == 7 { Some(down()) } else { self.apply(update) };
         let results = updates.iter().map(one).collect();
         if matches!(fate, Fate::ResponseLost) { Err(down()) } else { Ok(results) }
     }
@@ -243,18 +230,4 @@ impl Ports for World {
     fn failed(&self, message: &str, _: &ServiceError, data: Value) {
         self.warn(message, data);
     }
-}
-
-/// Lets other tasks run first.
-async fn yield_now() {
-    let mut yielded = false;
-    std::future::poll_fn(|context| {
-        if yielded {
-            return Poll::Ready(());
-        }
-        yielded = true;
-        context.waker().wake_by_ref();
-        Poll::Pending
-    })
-    .await;
 }

@@ -108,7 +108,7 @@ impl<'a> CodeService<'a> {
         let mut query = vec![("marketId", market_id), ("state", "reserved"), ("limit", &limit)];
         query.extend(after.map(|after| ("after", after)));
         let path = Path::new("/{campaignId}/codes", &[campaign_id]).query(&query);
-        Ok(self.0.send("GET", path, None::<&()>).await?.1)
+        self.0.page(path, after).await
     }
 
     /// Says that a market's codes, at most [`MAX_PER_PAGE`], are assigned to fans. To say it again changes nothing.

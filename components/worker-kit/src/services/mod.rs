@@ -22,6 +22,7 @@ pub use summary::{AnswerSummary, Results};
 pub use user::UserService;
 
 use crate::Call;
+use crate::pages::Page;
 use crate::platform::service::{self, ServiceRequest};
 use host_adapters_event::ServiceStatus;
 use serde::{Serialize, de::DeserializeOwned};
@@ -83,6 +84,12 @@ impl Client<'_> {
         }
     }
 
+    /// A page of a list, behind the one that named `after` as its next.
+    async fn page<T: Answer + Page>(&self, path: Path, after: Option<&str>) -> Result<T, ServiceError> {
+        let (summary, page) = self.send("GET", path, None::<&()>).await?;
+        leads_on(summary, page, after)
+    }
+
     /// What a path names; `None` if the service answers that there is no such thing.
     async fn find<T: Answer>(&self, path: Path) -> Result<Option<T>, ServiceError> {
         match self.send("GET", path, None::<&()>).await {
@@ -111,6 +118,14 @@ impl Client<'_> {
         let message = format!("the request cannot be written as JSON: {error}");
         ServiceError::Misconfigured { service: self.service, message }
     }
+}
+
+/// The page, unless it is its own next: such a list would be read for ever.
+fn leads_on<T: Page>(summary: AnswerSummary, page: T, after: Option<&str>) -> Result<T, ServiceError> {
+    if page.next().is_none() || page.next() != after {
+        return Ok(page);
+    }
+    Err(ServiceError::Unreadable { summary, problem: "the page names itself as its next".to_owned() })
 }
 
 fn retry_after(headers: &[(String, String)]) -> Option<u64> {
@@ -152,6 +167,7 @@ fn segment(text: &str) -> String {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
 
@@ -182,6 +198,19 @@ mod tests {
             path,
             Path { route: "/{campaignId}/codes", path: "/c/codes?marketId=a%26b%3Dc%23d&limit=1000".into() }
         );
+    }
+
+    #[test]
+    fn a_list_that_would_be_read_for_ever_is_not_an_answer() {
+        let read = |next: Option<&str>, after| {
+            let page = code::CodePage { codes: vec![], next: next.map(str::to_owned) };
+            leads_on(AnswerSummary::new("code", 200, "{}"), page, after).map(|page| page.next)
+        };
+        for (next, after) in [(None, None), (None, Some("a")), (Some("a"), None), (Some("b"), Some("a"))] {
+            assert_eq!(read(next, after), Ok(next.map(str::to_owned)));
+        }
+        let problem = read(Some("a"), Some("a")).unwrap_err();
+        assert!(problem.to_string().ends_with("(the page names itself as its next)"), "{problem}");
     }
 
     #[test]

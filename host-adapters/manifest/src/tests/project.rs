@@ -67,12 +67,12 @@ fn nobody_is_granted_more_than_the_work_takes() {
     assert!(grants("enqueue-entries").tables.is_empty());
     assert_eq!(grants("save-entries").queues.len(), 1);
     assert_eq!(grants("mark-assigned-codes"), &only("code"));
-    let sends = |id: &str, queue: &str| {
-        assert_eq!(grants(id).queues, [(queue.to_owned(), QueueAccess::Send)].into());
+    let sends = |id: &str, queues: &[&str]| {
+        assert_eq!(grants(id).queues, queues.iter().map(|queue| ((*queue).to_owned(), QueueAccess::Send)).collect());
         assert_eq!(grants(id).services, only("entry").services);
     };
-    sends("save-selections", "verdictReporterQueue");
-    sends("refresh-selections", "saveSelectionQueue");
+    sends("save-selections", &["verdictReporterQueue"]);
+    sends("refresh-selections", &["saveSelectionQueue", "refreshSelectionQueue"]);
     assert_eq!(grants("save-selections").tables, [("demand-table".to_owned(), Access::ReadWrite)].into());
     assert!(grants("refresh-selections").tables.is_empty());
     let selecting = grants("enqueue-market-selections");

@@ -239,6 +239,23 @@ rows! {
         assert_eq!((world.executions.end("a"), world.executions.attempts("a")), (done(), (2, 0)));
     }
 
+    d13_5__an_attempt_knows_whether_another_one_follows {
+        for (limits_attempts, expected) in [(false, vec![true, true, false]), (true, vec![false; 3])] {
+            let world = world(|request| match request.attempt {
+                ..3 => Answer::failed("later"),
+                _ => Answer::status(200, "{}"),
+            });
+            if limits_attempts {
+                world.executions.limit_attempts();
+            }
+            world.executions.start(["a"]);
+            world.start(one());
+            world.at(1_000.0).await;
+            let remain: Vec<_> = world.worker.requests().into_iter().map(|(_, it)| it.attempts_remain).collect();
+            assert_eq!(remain, expected, "max_attempts is 3");
+        }
+    }
+
     d13_7__heartbeats_keep_a_long_attempt {
         let world = world(|_| Answer::status(200, "{}").takes(900));
         world.executions.start(["a"]);

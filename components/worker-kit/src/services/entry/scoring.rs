@@ -134,7 +134,7 @@ impl EntryService<'_> {
 
     /// A page of a market's scoring records.
     pub async fn scoring_records(&self, campaign_id: &str, query: &ScoringQuery) -> Result<ScoringPage, ServiceError> {
-        Ok(self.0.send("GET", query.path(campaign_id), None::<&()>).await?.1)
+        self.0.page(query.path(campaign_id), query.after.as_deref()).await
     }
 }
 

@@ -82,7 +82,8 @@ impl Expression {
                 }
                 Predicate::AbsentOrEquals((path, value)) => {
                     let (name, value) = (expression.path(&path::parse(path)?), expression.value(path, value)?);
-                    format!("(attribute_not_exists({name}) OR {name} = {value})")
+                    let null = expression.value(path, "null")?;
+                    format!("(attribute_not_exists({name}) OR {name} = {null} OR {name} = {value})")
                 }
             };
             expression.conditions.push(condition);
@@ -139,7 +140,7 @@ mod tests {
         assert_eq!(expression.update().unwrap(), "SET #n0.#n1 = :v0 REMOVE #n2");
         assert_eq!(
             expression.condition().unwrap(),
-            "attribute_exists(#n3) AND #n4 = :v1 AND (attribute_not_exists(#n5.#n6) OR #n5.#n6 = :v2)"
+            "attribute_exists(#n3) AND #n4 = :v1 AND (attribute_not_exists(#n5.#n6) OR #n5.#n6 = :v3 OR #n5.#n6 = :v2)"
         );
         assert_eq!(expression.names["#n2"], "size");
         assert_eq!(expression.values[":v1"], AttributeValue::N("1".into()));

@@ -58,7 +58,8 @@ fn check(key: &Key, predicate: &Predicate, item: &mut Node<'_>) -> Result<()> {
             (equals(item, path, value)? == Some(true), format!("`{path}` equals {value}"))
         }
         Predicate::AbsentOrEquals((path, value)) => {
-            (equals(item, path, value)? != Some(false), format!("`{path}` is absent or equals {value}"))
+            let holds = equals(item, path, value)? != Some(false) || equals(item, path, "null")? == Some(true);
+            (holds, format!("`{path}` is absent or equals {value}"))
         }
     };
     if holds {

@@ -199,6 +199,7 @@ impl Runner {
             token: None,
             task_id: Some(attempt.task_id.clone()),
             attempt: attempt.number,
+            attempts_remain: !self.backend.limits_attempts() && attempt.failures.saturating_add(1) < self.max_attempts,
             correlation_id: attempt.correlation_id.clone().unwrap_or_else(|| attempt.task_id.clone()),
             traceparent: attempt.traceparent.clone(),
         };

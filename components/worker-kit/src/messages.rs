@@ -1,0 +1,130 @@
+//! Many messages for one queue, all of which are to be sent.
+
+use crate::platform::{Error, ErrorKind};
+use futures::{StreamExt, TryStreamExt, stream};
+
+/// Messages in one call of the queue. Bodies are made call by call, so that a worker holds few of them.
+const PER_CALL: usize = 500;
+/// Calls at a time.
+const CALLS: usize = 4;
+/// How often a message is sent before it counts as not queued.
+const SENDS: usize = 4;
+
+/// Sends a message for each of the parts, in their order; `send` sends bodies and tells for each whether it was accepted.
+/// Messages that fail are sent again, and no others.
+///
+/// # Errors
+/// The first failure that stays; it says how many messages of its call are not queued.
+pub async fn send<T>(
+    parts: &[T],
+    body: impl Fn(&T) -> String,
+    send: impl AsyncFn(Vec<String>) -> Result<Vec<Result<String, Error>>, Error>,
+) -> Result<(), Error> {
+    let calls = stream::iter(parts.chunks(PER_CALL)).map(|parts| send_call(parts, &body, &send));
+    calls.buffered(CALLS).try_collect().await
+}
+
+async fn send_call<T>(
+    parts: &[T],
+    body: &impl Fn(&T) -> String,
+    send: &impl AsyncFn(Vec<String>) -> Result<Vec<Result<String, Error>>, Error>,
+) -> Result<(), Error> {
+    let mut unsent: Vec<_> = parts.iter().collect();
+    let mut problem = Error::new(ErrorKind::Unavailable, "the response does not mention every message");
+    for _ in 0..SENDS {
+        match send(unsent.iter().copied().map(body).collect()).await {
+            Err(error) => problem = error,
+            Ok(results) => {
+                let mut results = results.into_iter();
+                unsent.retain(|_| match results.next() {
+                    Some(Ok(_)) => false,
+                    Some(Err(error)) => {
+                        problem = error;
+                        true
+                    }
+                    None => true,
+                });
+            }
+        }
+        if unsent.is_empty() {
+            return Ok(());
+        }
+        if !problem.is_retryable() {
+            break;
+        }
+    }
+    Err(Error { message: format!("{} messages are not queued: {}", unsent.len(), problem.message), ..problem })
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+    use futures::executor::block_on;
+    use std::cell::{Cell, RefCell};
+
+    /// Sends so many messages to a queue that answers as `accept` says to the n-th message that it is sent. Returns the
+    /// accepted ones, and the result.
+    fn sent(count: usize, accept: impl Fn(usize) -> Result<String, Error>) -> (Vec<usize>, Result<(), Error>) {
+        let (accepted, seen) = (RefCell::new(vec![]), Cell::new(0));
+        let queue = async |bodies: Vec<String>| {
+            let one = |body: String| {
+                seen.set(seen.get() + 1);
+                let answer = accept(seen.get());
+                accepted.borrow_mut().extend(answer.is_ok().then(|| body.parse::<usize>().unwrap()));
+                answer
+            };
+            Ok(bodies.into_iter().map(one).collect())
+        };
+        let parts: Vec<_> = (0..count).collect();
+        let result = block_on(send(&parts, usize::to_string, queue));
+        (accepted.into_inner(), result)
+    }
+
+    fn ok(_: usize) -> Result<String, Error> {
+        Ok("id".to_owned())
+    }
+
+    #[test]
+    fn every_message_is_sent_in_order() {
+        let (accepted, result) = sent(1_700, ok);
+        assert_eq!((accepted, result), ((0..1_700).collect(), Ok(())));
+        assert_eq!(sent(0, ok), (vec![], Ok(())));
+    }
+
+    #[test]
+    fn messages_that_fail_are_sent_again_and_no_others() {
+        let every_seventh = |n: usize| {
+            if n.is_multiple_of(7) { Err(Error::new(ErrorKind::Throttled, "busy")) } else { ok(n) }
+        };
+        let (mut accepted, result) = sent(1_000, every_seventh);
+        accepted.sort_unstable();
+        assert_eq!((accepted, result), ((0..1_000).collect(), Ok(())), "each once");
+    }
+
+    #[test]
+    fn what_cannot_be_queued_is_told_with_its_number() {
+        let calls = Cell::new(0);
+        let send = |kind| {
+            calls.set(0);
+            let queue = async |_: Vec<String>| {
+                calls.set(calls.get() + 1);
+                Err(Error::new(kind, "why"))
+            };
+            (block_on(super::send(&[1, 2], i32::to_string, queue)).unwrap_err(), calls.get())
+        };
+        let error = |kind| Error::new(kind, "2 messages are not queued: why");
+        assert_eq!(send(ErrorKind::Unavailable), (error(ErrorKind::Unavailable), SENDS));
+        for kind in [ErrorKind::Denied, ErrorKind::Invalid] {
+            assert_eq!(send(kind), (error(kind), 1), "it is wrong each time");
+        }
+    }
+
+    #[test]
+    fn a_response_without_every_message_is_not_success() {
+        let error = block_on(send(&[1, 2], i32::to_string, async |_: Vec<String>| Ok(vec![]))).unwrap_err();
+        assert_eq!(error.message, "2 messages are not queued: the response does not mention every message");
+        let one_each = async |_: Vec<String>| Ok(vec![Ok("id".to_owned())]);
+        assert_eq!(block_on(send(&[1, 2], i32::to_string, one_each)), Ok(()), "the other one is sent again");
+    }
+}

@@ -1,0 +1,61 @@
+//! What the small worlds of workers' tests share: calls that may wait, fail, or take effect unheard, as a list of choices
+//! says.
+
+use std::cell::RefCell;
+use std::task::Poll;
+
+/// The outcome of a call.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Fate {
+    /// It succeeds.
+    Good,
+    /// It fails before it does anything.
+    Lost,
+    /// It takes effect, but the response is lost.
+    ResponseLost,
+}
+
+/// Choices of faults, waits and changes, last first. Once they are used up, nothing goes wrong any more.
+#[derive(Debug, Default)]
+pub struct Choices(RefCell<Vec<u8>>);
+
+impl Choices {
+    /// Replaces the choices.
+    pub fn set(&self, choices: Vec<u8>) {
+        self.0.replace(choices);
+    }
+
+    /// One of so many options; the first one when the choices are used up.
+    pub fn choose(&self, options: u8) -> u8 {
+        self.0.borrow_mut().pop().map_or(0, |choice| choice % options)
+    }
+
+    /// Lets others run, and decides the fate of a call; `meanwhile` may happen before it.
+    pub async fn fate(&self, meanwhile: impl FnOnce()) -> Fate {
+        for _ in 0..self.choose(3) {
+            yield_now().await;
+        }
+        if self.choose(4) == 3 {
+            meanwhile();
+        }
+        match self.choose(8) {
+            6 => Fate::Lost,
+            7 => Fate::ResponseLost,
+            _ => Fate::Good,
+        }
+    }
+}
+
+/// Lets other tasks run first.
+pub async fn yield_now() {
+    let mut yielded = false;
+    std::future::poll_fn(|context| {
+        if yielded {
+            return Poll::Ready(());
+        }
+        yielded = true;
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
+}
