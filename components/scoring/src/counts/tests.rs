@@ -1,0 +1,222 @@
+//! Tests of counting: rules one by one, and streams that repeat.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
+
+use super::*;
+use crate::testing::Table;
+use proptest::prelude::*;
+use serde_json::json;
+
+fn totals(verified: i64, rejected: i64, selected: i64) -> Totals {
+    Totals { verified, rejected, selected }
+}
+
+fn read(sk: &str, old: Value, new: Value) -> Totals {
+    let payload = json!({"keys": {"pk": "CAMPAIGN#c", "sk": sk}, "oldImage": old, "newImage": new}).to_string();
+    Record::read(&payload, "shard", "1").unwrap().map_or(Totals::default(), |record| record.change)
+}
+
+fn score(verification: &str) -> Value {
+    json!({"verification": verification})
+}
+
+fn entry(verdict: impl Into<Value>) -> Value {
+    json!({"verdict": verdict.into()})
+}
+
+#[test]
+fn count_updates_new_verified_fan_plus_1_verified() {
+    assert_eq!(read("SCORE#m", Value::Null, score("verified")), totals(1, 0, 0));
+    assert_eq!(read("SCORE#m", Value::Null, score("rejected")), totals(0, 1, 0));
+}
+
+#[test]
+fn count_updates_verification_status_flip_plus_1_to_new_state_minus_1_from_old_state() {
+    assert_eq!(read("SCORE#m", score("verified"), score("rejected")), totals(-1, 1, 0));
+    assert_eq!(read("SCORE#m", score("rejected"), score("verified")), totals(1, -1, 0));
+    assert_eq!(read("SCORE#m", score("verified"), score("verified")), totals(0, 0, 0));
+}
+
+#[test]
+fn count_updates_new_selection_plus_1_selected() {
+    assert_eq!(read("USER#u", entry(false), entry(true)), totals(0, 0, 1));
+    assert_eq!(read("USER#u", json!({}), entry("WINNER")), totals(0, 0, 1));
+    assert_eq!(read("USER#u", Value::Null, entry("LOSER")), totals(0, 0, 0));
+}
+
+#[test]
+fn count_updates_deselection_minus_1_selected() {
+    assert_eq!(read("USER#u", entry(true), entry(false)), totals(0, 0, -1));
+}
+
+#[test]
+fn a_remove_subtracts() {
+    assert_eq!(read("SCORE#m", score("verified"), Value::Null), totals(-1, 0, 0));
+    assert_eq!(read("USER#u", entry(true), Value::Null), totals(0, 0, -1));
+}
+
+#[test]
+fn verified_and_rejected_are_counted_on_score_items_and_selected_on_user_items_alone() {
+    let both = json!({"verification": "verified", "verdict": true});
+    assert_eq!(read("SCORE#m", Value::Null, both.clone()), totals(1, 0, 0));
+    assert_eq!(read("USER#u", Value::Null, both.clone()), totals(0, 0, 1));
+    for sk in ["meta:counts", "ALIAS#user:g", "PLAN#m"] {
+        assert_eq!(read(sk, Value::Null, both.clone()), totals(0, 0, 0));
+    }
+    let of_nobody = json!({"keys": {"pk": "fan:u", "sk": "USER#u"}, "newImage": both}).to_string();
+    assert_eq!(Record::read(&of_nobody, "shard", "1"), Ok(None));
+}
+
+#[test]
+fn sequence_numbers_are_compared_as_the_numbers_they_are() {
+    let position = |text: &str| Position::new(text).unwrap();
+    assert!(position("9") < position("10"));
+    assert!(
+        position("49590338271490256608559692538361571095921575989136588898")
+            < position("149590338271490256608559692538361571095921575989136588898")
+    );
+    assert_eq!(position("007"), position("7"));
+    assert_eq!(position("7").as_str().len(), 128);
+    for text in ["", "1a", "-1", &"9".repeat(129)] {
+        assert_eq!(Position::new(text), None, "{text}");
+    }
+}
+
+#[test]
+fn a_payload_that_is_not_a_change_is_named() {
+    assert!(Record::read("{}", "shard", "1").unwrap_err().starts_with("malformed: missing field `keys`"));
+    let payload = json!({"keys": {"pk": "CAMPAIGN#c", "sk": "SCORE#m"}, "newImage": score("verified")}).to_string();
+    assert_eq!(Record::read(&payload, "shard", "x").unwrap_err(), "malformed: `x` is not a sequence number");
+}
+
+fn counted(shard: &str, sequence: u64, change: Totals) -> Record {
+    let position = Position::new(&sequence.to_string()).unwrap();
+    Record { campaign_id: "c".to_owned(), shard: shard.to_owned(), position, change }
+}
+
+fn counts(table: &Table) -> Counts {
+    Counts::read(table.get(&Counts::key("c")).as_deref()).unwrap()
+}
+
+/// Counts a batch as the worker does, with the item as read.
+fn count(table: &mut Table, batch: &[Record], closed: &BTreeSet<String>) {
+    for records in by_update(batch.to_vec()).into_values() {
+        if let Some(change) = update(&records, &counts(table), closed) {
+            table.apply(&change).unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_batch_is_one_update_per_campaign_and_moves_the_position() {
+    let mut table = Table::default();
+    let batch = [counted("a", 1, totals(1, 0, 0)), counted("a", 2, totals(1, 1, 0)), counted("a", 9, totals(-1, 0, 1))];
+    let none = BTreeSet::new();
+    count(&mut table, &batch, &none);
+    count(&mut table, &[counted("a", 10, totals(0, 1, 0))], &none);
+    let Counts { totals: found, positions } = counts(&table);
+    assert_eq!(found, totals(1, 2, 1));
+    assert_eq!(positions.unwrap(), BTreeMap::from([("a".to_owned(), Position::new("10").unwrap())]));
+    assert_eq!(by_update([batch[0].clone(), Record { campaign_id: "d".into(), ..batch[1].clone() }]).len(), 2);
+}
+
+#[test]
+fn records_at_or_below_the_position_are_left_out_first() {
+    let mut table = Table::default();
+    let none = BTreeSet::new();
+    let records: Vec<_> = (1..=4).map(|sequence| counted("a", sequence, totals(1, 0, 0))).collect();
+    count(&mut table, &records[..2], &none);
+    assert_eq!(update(&records[..2], &counts(&table), &none), None);
+    count(&mut table, &records[1..], &none);
+    assert_eq!(counts(&table).totals, totals(4, 0, 0));
+}
+
+#[test]
+fn req_002_a_position_that_moved_since_it_was_read_fails_the_condition() {
+    let mut table = Table::default();
+    let none = BTreeSet::new();
+    let records: Vec<_> = (1..=4).map(|sequence| counted("a", sequence, totals(1, 0, 0))).collect();
+    let before = counts(&table);
+    count(&mut table, &records[..2], &none);
+    table.apply(&update(&records, &before, &none).unwrap()).unwrap_err();
+    let before = counts(&table);
+    count(&mut table, &records[2..3], &none);
+    table.apply(&update(&records, &before, &none).unwrap()).unwrap_err();
+    table.apply(&update(&records, &counts(&table), &none).unwrap()).unwrap();
+    assert_eq!(counts(&table).totals, totals(4, 0, 0));
+}
+
+#[test]
+fn shards_count_side_by_side() {
+    let mut table = Table::default();
+    let none = BTreeSet::new();
+    count(&mut table, &[counted("a", 1, totals(1, 0, 0))], &none);
+    let before = counts(&table);
+    let (a, b) = (counted("a", 2, totals(1, 0, 0)), counted("b", 1, totals(1, 0, 0)));
+    for record in [a, b] {
+        table.apply(&update(&[record], &before, &none).unwrap()).unwrap();
+    }
+    assert_eq!(counts(&table).totals, totals(3, 0, 0));
+}
+
+#[test]
+fn positions_of_closed_shards_are_removed() {
+    let mut table = Table::default();
+    let none = BTreeSet::new();
+    for shard in ["a", "b", "c"] {
+        count(&mut table, &[counted(shard, 1, totals(1, 0, 0))], &none);
+    }
+    let closed = BTreeSet::from(["a".to_owned(), "c".to_owned(), "gone".to_owned()]);
+    count(&mut table, &[counted("c", 2, totals(1, 0, 0))], &closed);
+    let positions = counts(&table).positions.unwrap();
+    assert_eq!(positions.keys().collect::<Vec<_>>(), ["b", "c"], "not the one that the batch itself comes from");
+    assert_eq!(counts(&table).totals, totals(4, 0, 0));
+}
+
+/// What happens to one of six items: absent, or one of the states of its kind.
+fn history() -> impl Strategy<Value = Vec<(usize, usize)>> {
+    prop::collection::vec((0..6_usize, 0..3_usize), 1..60)
+}
+
+fn image(item: usize, state: usize) -> Value {
+    let states = match item % 2 {
+        0 => [Value::Null, score("verified"), score("rejected")],
+        _ => [Value::Null, entry(true), entry(false)],
+    };
+    states[state].clone()
+}
+
+proptest! {
+    /// Two shards, batches of any size, of which each may come again, whole or from its middle, and may have been counted
+    /// or not when its worker ended.
+    #[test]
+    fn counts_are_exact_whatever_comes_again(
+        history in history(),
+        deliveries in prop::collection::vec((0..2_usize, 1..9_usize, 0..4_usize, any::<bool>()), 0..40),
+    ) {
+        let mut states = [0_usize; 6];
+        let mut shards: [Vec<Record>; 2] = Default::default();
+        for (sequence, (item, state)) in history.into_iter().enumerate() {
+            let (kind, shard) = (["SCORE#", "USER#"][item % 2], item / 3);
+            let keys = json!({"pk": "CAMPAIGN#c", "sk": format!("{kind}{item}")});
+            let images = (image(item, states[item]), image(item, state));
+            let payload = json!({"keys": keys, "oldImage": images.0, "newImage": images.1}).to_string();
+            shards[shard].extend(Record::read(&payload, &shard.to_string(), &(sequence * 7).to_string()).unwrap());
+            states[item] = state;
+        }
+        let (mut table, mut settled, none) = (Table::default(), [0_usize; 2], BTreeSet::new());
+        for (shard, size, repeats, is_settled) in deliveries {
+            let records = &shards[shard];
+            let from = settled[shard].saturating_sub(repeats);
+            let to = (settled[shard] + size).min(records.len());
+            count(&mut table, &records[from..to], &none);
+            if is_settled {
+                settled[shard] = to;
+            }
+        }
+        for shard in 0..2 {
+            count(&mut table, &shards[shard][settled[shard]..], &none);
+        }
+        let of = |parity, state| (0..6).filter(|item| item % 2 == parity && states[*item] == state).count() as i64;
+        prop_assert_eq!(counts(&table).totals, totals(of(0, 1), of(0, 2), of(1, 1)));
+    }
+}

@@ -1,0 +1,187 @@
+//! A valid row of a scored file: what is put to `scoresStream` and `campaignDataStream`, and what a fan's score item holds.
+
+use crate::column::{Cells, Column, Fault};
+use crate::file::{File, Sequencer};
+use crate::schema::{Kind, boolean, integer};
+use crate::score::Score;
+use registration::email;
+use serde::{Deserialize, Serialize};
+
+/// The score of a fan in a campaign.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ScoreRecord {
+    /// The campaign.
+    pub campaign_id: String,
+    /// The fan's member id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub member_id: Option<String>,
+    /// The fan's id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub global_user_id: Option<String>,
+    /// The fan's e-mail address, normalised.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub email: Option<String>,
+    /// The market that the score is for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub market_id: Option<String>,
+    /// The event that the score is for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub event_id: Option<String>,
+    /// The place of the event among the fan's, from 0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rank: Option<u32>,
+    /// The score.
+    pub score: Score,
+    /// The file's `verdict`. `verdict` itself is the selection's word.
+    pub verification: Verification,
+    /// Whether the fan is chosen for access.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub selected: Option<bool>,
+    /// The file that the record comes from, `<bucket>/<key>`.
+    pub file: String,
+    /// That file's place among others.
+    pub sequencer: Sequencer,
+}
+
+/// What scoring found of a fan. Rejected fans are not eligible.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Verification {
+    /// Eligible.
+    Verified,
+    /// Not eligible.
+    Rejected,
+}
+
+impl ScoreRecord {
+    /// Reads a row. An `email` that is not an address is left out, since a fault in what is not needed costs no row; a row
+    /// that nothing else names is then invalid.
+    ///
+    /// # Errors
+    /// The first fault, with its column.
+    pub fn read(kind: Kind, mut cells: Cells<'_>, file: &File) -> Result<Self, Fault> {
+        let email = cells.get(Column::Email).and_then(email::normalise);
+        if email.is_none() {
+            cells.set(Column::Email, "");
+        }
+        kind.schema().map_err(Fault::of_row)?.check(&cells)?;
+        let text = |column| cells.get(column).map(str::to_owned);
+        let unreadable = |column| move || Fault::of(column, "cannot be read");
+        let score = cells.get(Column::Score).ok_or_else(unreadable(Column::Score))?;
+        let verification = match cells.get(Column::Verdict) {
+            Some("verified") => Verification::Verified,
+            Some("rejected") => Verification::Rejected,
+            _ => return Err(unreadable(Column::Verdict)()),
+        };
+        Ok(Self {
+            campaign_id: text(Column::CampaignId).ok_or_else(unreadable(Column::CampaignId))?,
+            member_id: text(Column::MemberId),
+            global_user_id: text(Column::GlobalUserId),
+            email,
+            market_id: text(Column::MarketId),
+            event_id: text(Column::EventId),
+            rank: cells.get(Column::Rank).and_then(integer),
+            score: Score::parse(score).map_err(|problem| Fault::of(Column::Score, problem))?,
+            verification,
+            selected: cells.get(Column::Selected).and_then(boolean),
+            file: file.name(),
+            sequencer: file.sequencer.clone(),
+        })
+    }
+
+    /// Whether the record replaces another one of the same fan: a later file's does, also with a lower score; within a
+    /// file the higher score is kept.
+    pub fn replaces(&self, other: &Self) -> bool {
+        (&self.sequencer, &self.score) > (&other.sequencer, &other.score)
+    }
+
+    /// Whether the Entry Service gets it: records with rank 0 and no others.
+    pub fn is_for_entry_service(&self) -> bool {
+        self.rank == Some(0)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+    use crate::testing::file;
+    use serde_json::json;
+
+    fn cells(row: &[(Column, &'static str)]) -> Cells<'static> {
+        let mut cells = Cells::default();
+        row.iter().for_each(|(column, text)| cells.set(*column, text));
+        cells
+    }
+
+    const ROW: [(Column, &str); 5] = [
+        (Column::CampaignId, "c"),
+        (Column::MemberId, "m"),
+        (Column::Rank, "0"),
+        (Column::Score, "850.50"),
+        (Column::Verdict, "verified"),
+    ];
+
+    fn read(kind: Kind, more: &[(Column, &'static str)]) -> Result<ScoreRecord, Fault> {
+        ScoreRecord::read(kind, cells(&[&ROW, more].concat()), &file("1"))
+    }
+
+    #[test]
+    fn the_files_verdict_is_stored_and_sent_as_verification() {
+        let more = [(Column::Email, "Fan@Example.com"), (Column::Selected, "TRUE"), (Column::Verdict, "rejected")];
+        let record = read(Kind::Scrubbed, &more).unwrap();
+        let text = serde_json::to_string(&record).unwrap();
+        assert!(text.contains(r#""score":850.50,"#), "{text}");
+        let mut json: serde_json::Value = serde_json::from_str(&text).unwrap();
+        json.as_object_mut().unwrap().remove("score");
+        assert_eq!(
+            json,
+            json!({
+                "campaignId": "c", "memberId": "m", "email": "fan@example.com", "rank": 0, "verification": "rejected",
+                "selected": true, "file": "scoringBucket/scrubbed/1.csv", "sequencer": "1",
+            })
+        );
+        assert_eq!(serde_json::from_str::<ScoreRecord>(&text).unwrap(), record);
+    }
+
+    #[test]
+    fn req_006_records_of_rank_0_and_no_others_go_to_the_entry_service() {
+        for (rank, goes) in [("0", true), ("0.0", true), ("1", false), ("12", false)] {
+            assert_eq!(read(Kind::Scrubbed, &[(Column::Rank, rank)]).unwrap().is_for_entry_service(), goes, "{rank}");
+        }
+        assert!(!read(Kind::Fanlist, &[(Column::Rank, "")]).unwrap().is_for_entry_service());
+    }
+
+    #[test]
+    fn case_02_an_address_that_is_not_needed_costs_no_row() {
+        for text in ["none", "Jane <jane@example.com>"] {
+            assert_eq!(read(Kind::Fanlist, &[(Column::Email, text)]).unwrap().email, None);
+            let alone = read(Kind::Fanlist, &[(Column::Email, text), (Column::MemberId, "")]);
+            assert_eq!(alone.unwrap_err(), Fault::of_row("has no memberId or email"));
+        }
+    }
+
+    #[test]
+    fn case_01_a_score_that_the_table_does_not_hold_is_invalid() {
+        let fault = read(Kind::Scrubbed, &[(Column::Score, "0.123456789012345678901234567890123456789")]).unwrap_err();
+        assert_eq!(fault, Fault::of(Column::Score, "has more than 38 significant digits"));
+    }
+
+    #[test]
+    fn a_later_file_replaces_also_with_a_lower_score() {
+        let of = |sequencer: &str, score: &'static str| {
+            ScoreRecord::read(Kind::Scrubbed, cells(&[&ROW[..], &[(Column::Score, score)]].concat()), &file(sequencer))
+                .unwrap()
+        };
+        for (new, old, replaces) in [
+            (of("1", "9"), of("1", "10"), false),
+            (of("1", "10"), of("1", "10.0"), false),
+            (of("1", "11"), of("1", "10"), true),
+            (of("2", "1"), of("1", "10"), true),
+            (of("1", "11"), of("2", "1"), false),
+        ] {
+            assert_eq!(new.replaces(&old), replaces, "{new:?} {old:?}");
+        }
+    }
+}

@@ -1,0 +1,247 @@
+//! Tests of saving: rules one by one, and workers that interrupt each other.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
+
+use super::*;
+use crate::fan::{SCORE, jobs};
+use crate::testing::{Table, record};
+use proptest::prelude::*;
+
+/// Saving one job, as a worker does it, one step at a time.
+struct Saver {
+    job: Job,
+    read: Read,
+}
+
+impl Saver {
+    fn new(record: ScoreRecord) -> Self {
+        Self { job: jobs([(0, record)]).remove(0), read: Read::new() }
+    }
+
+    /// Takes a step; `true` if nothing is left to do.
+    fn step(&mut self, table: &mut Table) -> bool {
+        match next(&self.job, &self.read).unwrap() {
+            Step::Read(keys) => {
+                assert!(!keys.is_empty());
+                for key in keys {
+                    let item = table.get(&key);
+                    assert!(self.read.insert(key, item).is_none(), "read twice without a write between");
+                }
+                return false;
+            }
+            Step::Link(changes) => changes.iter().for_each(|change| _ = table.apply(change)),
+            Step::Put { change, is_last } => {
+                if table.apply(&change).is_ok() && is_last {
+                    return true;
+                }
+            }
+            Step::Remove(keys) => keys.iter().for_each(|key| _ = table.items.remove(key)),
+            Step::Done => return true,
+        }
+        forget(&self.job, &mut self.read);
+        false
+    }
+}
+
+fn save(table: &mut Table, record: ScoreRecord) {
+    let mut saver = Saver::new(record);
+    let mut steps = 0;
+    while !saver.step(table) {
+        steps += 1;
+        assert!(steps < 30, "does not end");
+    }
+}
+
+/// The score items: key, score, and the names in them.
+fn scores(table: &Table) -> Vec<String> {
+    let items = table.items.iter().filter(|(key, _)| key.sk.starts_with(SCORE));
+    let text = |value: Option<&Value>| value.map(|value| format!(" {}", value.as_str().unwrap()));
+    let names = |item: &serde_json::Map<String, Value>| {
+        ["memberId", "globalUserId", "email"].into_iter().filter_map(|name| text(item.get(name))).collect::<String>()
+    };
+    items.map(|(key, item)| format!("{} {}{}", &key.sk[SCORE.len()..], item["score"], names(item))).collect()
+}
+
+#[track_caller]
+fn check(records: &[(&str, &str, i32)], expected: &[&str]) {
+    let mut table = Table::default();
+    for (names, sequencer, score) in records {
+        save(&mut table, record(names, sequencer, *score));
+    }
+    assert_eq!(scores(&table), expected, "{records:?}");
+}
+
+#[test]
+fn req_007_a_record_is_an_item_of_the_campaign() {
+    let mut table = Table::default();
+    let full = ScoreRecord {
+        market_id: Some("market".into()),
+        event_id: Some("event".into()),
+        rank: Some(0),
+        selected: Some(false),
+        ..record("m1 g1 e1", "1", 850)
+    };
+    save(&mut table, full.clone());
+    let key = Key::of_campaign("c", "SCORE#m1");
+    assert_eq!(serde_json::from_str::<ScoreRecord>(&table.get(&key).unwrap()).unwrap(), full);
+    assert_eq!(key.pk, "CAMPAIGN#c");
+}
+
+#[test]
+fn the_highest_score_of_a_file_is_kept() {
+    check(&[("m1", "1", 5), ("m1", "1", 9), ("m1", "1", 7), ("m1", "1", 5)], &["m1 9 m1"]);
+}
+
+#[test]
+fn a_later_file_replaces_also_with_a_lower_score_and_verified_becomes_rejected() {
+    check(&[("m1", "1", 9), ("m1", "2", -1), ("m1", "1", 10)], &["m1 -1 m1"]);
+    let mut table = Table::default();
+    let old = ScoreRecord { rank: Some(0), market_id: Some("x".into()), ..record("m1 e1", "1", 9) };
+    save(&mut table, old);
+    save(&mut table, record("m1", "2", -1));
+    let item = &table.items[&Key::of_campaign("c", "SCORE#m1")];
+    assert_eq!(item["verification"], "rejected");
+    assert!(!item.contains_key("rank") && !item.contains_key("marketId"), "{item:?}");
+    assert_eq!(item["email"], "e1@example.com", "names stay");
+}
+
+#[test]
+fn a_fan_named_in_three_ways_has_one_score_item() {
+    let one = ["m1 9 m1 g1 e1@example.com"];
+    check(&[("m1 g1 e1", "1", 5), ("g1", "1", 9), ("e1", "1", 7), ("m1", "1", 8)], &one);
+    check(&[("e1", "1", 5), ("g1", "1", 9), ("m1", "1", 7), ("m1 g1 e1", "1", 8)], &one);
+    check(&[("e1", "1", 5), ("g1 e1", "1", 9), ("m1 e1", "1", 7)], &one);
+    check(&[("m1 e1", "1", 9), ("g1 e1", "1", 5), ("g1", "1", 3)], &one);
+    check(&[("e1", "1", 9), ("g1 e1", "1", 5)], &["g1 9 g1 e1@example.com"]);
+}
+
+#[test]
+fn two_members_are_two_fans_also_with_one_address() {
+    check(
+        &[("m1 e1", "1", 5), ("m2 e1", "1", 9), ("e1", "1", 7)],
+        &["m1 7 m1 e1@example.com", "m2 9 m2 e1@example.com"],
+    );
+}
+
+#[test]
+fn a_members_item_is_not_moved_because_its_id_is_anothers_global_user_id() {
+    let mut table = Table::default();
+    let member = ScoreRecord { member_id: Some("7".into()), ..record("", "1", 5) };
+    let other = ScoreRecord { global_user_id: Some("7".into()), ..record("m1", "1", 9) };
+    save(&mut table, member);
+    save(&mut table, other);
+    assert_eq!(scores(&table), ["7 5 7", "m1 9 m1 7"]);
+}
+
+#[test]
+fn a_member_alone_costs_one_read_and_one_write() {
+    let (mut saver, mut table) = (Saver::new(record("m1", "1", 5)), Table::default());
+    assert_eq!(next(&saver.job, &saver.read), Ok(Step::Read(vec![Key::of_campaign("c", "SCORE#m1")])));
+    assert!(!saver.step(&mut table));
+    assert!(saver.step(&mut table));
+    assert_eq!(table.items.len(), 1);
+}
+
+#[test]
+fn a_lower_score_writes_nothing() {
+    let mut table = Table::default();
+    save(&mut table, record("m1", "1", 5));
+    let mut saver = Saver::new(record("m1", "1", 4));
+    assert!(!saver.step(&mut table));
+    assert_eq!(next(&saver.job, &saver.read), Ok(Step::Done));
+}
+
+#[test]
+fn an_item_that_is_not_a_score_is_named() {
+    let job = Saver::new(record("m1", "1", 5)).job;
+    let key = Key::of_campaign("c", "SCORE#m1");
+    let error = next(&job, &Read::from([(key, Some("{}".to_owned()))])).unwrap_err();
+    assert!(error.starts_with("malformed: item CAMPAIGN#c/SCORE#m1: missing field"), "{error}");
+}
+
+/// Three fans, each with a name of each kind, of which a record has some.
+fn records() -> impl Strategy<Value = Vec<ScoreRecord>> {
+    let of = (0..3_usize, 1..8_u8, 1..3_u8, -5..5_i32).prop_map(|(fan, names, sequencer, score)| {
+        let named = |bit, kind| if names & bit != 0 { format!("{kind}{fan} ") } else { String::new() };
+        record(&(named(1, 'm') + &named(2, 'g') + &named(4, 'e')), &sequencer.to_string(), score)
+    });
+    prop::collection::vec(of, 1..9)
+}
+
+/// The fans that the records tell of: their strongest names, with the content that each must have.
+fn fans(records: &[ScoreRecord]) -> Vec<String> {
+    let mut fans: Vec<(BTreeSet<Name>, ScoreRecord)> = Vec::new();
+    for record in records {
+        let mut names = Name::all_of(record);
+        let mut best = record.clone();
+        fans.retain(|(known, held)| {
+            let is_same = known.iter().any(|name| names.contains(name));
+            if is_same {
+                names.extend(known.iter().cloned());
+                if !best.replaces(held) {
+                    best = held.clone();
+                }
+            }
+            !is_same
+        });
+        fans.push((names, best));
+    }
+    let key = |names: &BTreeSet<Name>| names.first().unwrap().score_key("c").sk[SCORE.len()..].to_owned();
+    let text = |name: &Name| match name {
+        Name::Member(text) | Name::User(text) | Name::Email(text) => format!(" {text}"),
+    };
+    let all = |names: &BTreeSet<Name>| names.iter().map(text).collect::<String>();
+    let mut fans: Vec<_> =
+        fans.iter().map(|(names, best)| format!("{} {}{}", key(names), best.score.as_json(), all(names))).collect();
+    fans.sort();
+    fans
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+    /// Workers save at the same time, are interrupted between any two steps, crash and begin anew, and get records again.
+    #[test]
+    fn req_005_whatever_the_order_no_fan_has_two_score_items(
+        records in records(),
+        schedule in prop::collection::vec((0..9_usize, prop::bool::weighted(0.1)), 0..200),
+    ) {
+        let mut table = Table::default();
+        let mut savers: Vec<_> = records.iter().map(|record| (Saver::new(record.clone()), false)).collect();
+        for (place, crashes) in schedule {
+            let index = place % savers.len();
+            let (saver, is_done) = &mut savers[index];
+            if crashes {
+                // Also a record that is done may be delivered again.
+                (*saver, *is_done) = (Saver::new(records[index].clone()), false);
+            } else if !*is_done {
+                *is_done = saver.step(&mut table);
+            }
+        }
+        for (saver, is_done) in &mut savers {
+            let mut steps = 0;
+            while !*is_done {
+                *is_done = saver.step(&mut table);
+                steps += 1;
+                prop_assert!(steps < 40, "does not end");
+            }
+        }
+        let mut found = scores(&table);
+        found.sort();
+        prop_assert_eq!(found, fans(&records));
+    }
+
+    /// What the batch takes, and in which batches the records come, changes nothing.
+    #[test]
+    fn keeping_the_highest_is_the_same_in_any_batches(records in records(), size in 1..5_usize) {
+        let mut table = Table::default();
+        for batch in records.chunks(size) {
+            for job in jobs(batch.iter().cloned().enumerate()) {
+                let mut saver = Saver { job, read: Read::new() };
+                while !saver.step(&mut table) {}
+            }
+        }
+        let mut found = scores(&table);
+        found.sort();
+        prop_assert_eq!(found, fans(&records));
+    }
+}

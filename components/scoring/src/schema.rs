@@ -1,0 +1,299 @@
+//! A row's JSON Schema as a check of cells.
+//!
+//! The schema in `schemas/domain/` is the one place that says what a row is. It is read once, when a component is built
+//! ([`warm_up`]). The crate `jsonschema` takes all of JSON Schema and adds 3.5 MB of code and data to a component; this whole
+//! crate adds 0.2 MB, since a row is flat and needs few words. A word that is not known here is an error, so no rule of the
+//! schema is overlooked; a test compares the verdicts of both on generated rows (`tests/schemas.rs`).
+
+use crate::column::{Cells, Column, Fault};
+use host_adapters_json::number;
+use serde::Deserialize;
+use serde_json::Number;
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+static SCRUBBED: LazyLock<Result<RowSchema, String>> =
+    LazyLock::new(|| RowSchema::new(include_str!("../../../schemas/domain/scrubbed-row.json")));
+static FANLIST: LazyLock<Result<RowSchema, String>> =
+    LazyLock::new(|| RowSchema::new(include_str!("../../../schemas/domain/fanlist-row.json")));
+
+/// The two kinds of scored files.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Kind {
+    /// `scrubbed/`: named by memberId, else globalUserId.
+    Scrubbed,
+    /// `fanlist/scored/`: named by memberId, else e-mail.
+    Fanlist,
+}
+
+impl Kind {
+    /// The schema of its rows.
+    ///
+    /// # Errors
+    /// When the schema is wrong; a test holds that it is not.
+    pub fn schema(self) -> Result<&'static RowSchema, &'static str> {
+        let schema = match self {
+            Self::Scrubbed => &*SCRUBBED,
+            Self::Fanlist => &*FANLIST,
+        };
+        schema.as_ref().map_err(String::as_str)
+    }
+}
+
+/// Reads both schemas. Workers call it in `wizer-initialize`, whose memory is frozen into the component.
+pub fn warm_up() {
+    LazyLock::force(&SCRUBBED);
+    LazyLock::force(&FANLIST);
+}
+
+/// A schema of rows. All its words are asserted; those that only describe are left out.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RowSchema {
+    #[serde(rename = "$schema")]
+    _schema: Dialect,
+    #[serde(rename = "$id")]
+    _id: String,
+    #[serde(rename = "title")]
+    _title: String,
+    #[serde(rename = "description", default)]
+    _description: String,
+    #[serde(rename = "type")]
+    _type: Object,
+    #[serde(default)]
+    required: Vec<Column>,
+    #[serde(default)]
+    any_of: Vec<Alternative>,
+    properties: BTreeMap<Column, Property>,
+}
+
+/// The dialect of which the words are known.
+#[derive(Debug, Deserialize)]
+enum Dialect {
+    #[serde(rename = "https://json-schema.org/draft/2020-12/schema")]
+    Draft2020,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+enum Object {
+    Object,
+}
+
+/// One of `anyOf`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Alternative {
+    required: Vec<Column>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Property {
+    #[serde(rename = "type")]
+    kind: Type,
+    #[serde(rename = "description", default)]
+    _description: String,
+    min_length: Option<usize>,
+    max_length: Option<usize>,
+    minimum: Option<i32>,
+    maximum: Option<i32>,
+    #[serde(rename = "enum")]
+    options: Option<Vec<String>>,
+}
+
+/// What a cell is read as.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
+#[serde(rename_all = "camelCase")]
+enum Type {
+    String,
+    Integer,
+    Number,
+    Boolean,
+}
+
+impl RowSchema {
+    /// Reads a schema.
+    ///
+    /// # Errors
+    /// When a word or a column in it is not known.
+    pub fn new(schema: &str) -> Result<Self, String> {
+        serde_json::from_str(schema).map_err(|problem| problem.to_string())
+    }
+
+    /// Checks a row.
+    ///
+    /// # Errors
+    /// The first fault, in the order of the columns.
+    pub fn check(&self, cells: &Cells<'_>) -> Result<(), Fault> {
+        for column in Column::ALL {
+            match (cells.get(column), self.properties.get(&column)) {
+                (Some(cell), Some(property)) => property.check(column, cell)?,
+                (None, _) if self.required.contains(&column) => return Err(Fault::of(column, "is missing or empty")),
+                _ => {}
+            }
+        }
+        let has = |column: &Column| cells.get(*column).is_some();
+        if self.any_of.is_empty() || self.any_of.iter().any(|it| it.required.iter().all(has)) {
+            return Ok(());
+        }
+        let names = |it: &Alternative| it.required.iter().map(|column| column.name()).collect::<Vec<_>>().join(" and ");
+        let names = self.any_of.iter().map(names).collect::<Vec<_>>().join(" or ");
+        Err(Fault::of_row(format!("has no {names}")))
+    }
+}
+
+impl Property {
+    fn check(&self, column: Column, cell: &str) -> Result<(), Fault> {
+        let wrong = |problem: String| Err(Fault::of(column, problem));
+        match self.kind {
+            Type::String => self.check_text(column, cell),
+            Type::Boolean if boolean(cell).is_none() => wrong("is neither true nor false".to_owned()),
+            Type::Boolean => Ok(()),
+            Type::Integer | Type::Number => match read_number(cell) {
+                None => wrong("is not a number".to_owned()),
+                Some(number) if self.kind == Type::Integer && !is_whole(&number) => wrong("has a fraction".to_owned()),
+                Some(number) => self.check_range(column, &number),
+            },
+        }
+    }
+
+    fn check_text(&self, column: Column, cell: &str) -> Result<(), Fault> {
+        let wrong = |problem: String| Err(Fault::of(column, problem));
+        // A character has at least one byte, so most texts are short enough without counting.
+        let chars = || cell.chars().count();
+        match (self.min_length, self.max_length, &self.options) {
+            (Some(least), _, _) if cell.len() < 4 * least && chars() < least => {
+                wrong(format!("is shorter than {least}"))
+            }
+            (_, Some(most), _) if cell.len() > most && chars() > most => wrong(format!("is longer than {most}")),
+            (_, _, Some(options)) if options.iter().all(|option| option != cell) => {
+                wrong(format!("is none of {}", options.join(", ")))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn check_range(&self, column: Column, number: &Number) -> Result<(), Fault> {
+        let value = number.as_f64().unwrap_or(f64::NAN);
+        match (self.minimum, self.maximum) {
+            (Some(least), _) if value < f64::from(least) => Err(Fault::of(column, format!("is less than {least}"))),
+            (_, Some(most)) if value > f64::from(most) => Err(Fault::of(column, format!("is more than {most}"))),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// A cell as a number, however a program spells it.
+fn read_number(cell: &str) -> Option<Number> {
+    serde_json::from_str(&number(cell)?).ok()
+}
+
+/// As JSON Schema has it, an integer is a number without a fraction.
+fn is_whole(number: &Number) -> bool {
+    number.is_i64() || number.is_u64() || number.as_f64().is_some_and(|number| number.fract() == 0.0)
+}
+
+/// A cell as an integer.
+pub(crate) fn integer(cell: &str) -> Option<u32> {
+    let number = read_number(cell)?;
+    let is_exact = |number: &f64| number.fract() == 0.0 && (0.0..=f64::from(u32::MAX)).contains(number);
+    let exact = |number: f64| Some(number).filter(is_exact).map(|number| number as u64);
+    u32::try_from(number.as_u64().or_else(|| exact(number.as_f64()?))?).ok()
+}
+
+/// A cell as a boolean: `true` or `false`, in any case, as spreadsheets write them.
+pub(crate) fn boolean(cell: &str) -> Option<bool> {
+    let is = |word: &str| cell.eq_ignore_ascii_case(word);
+    if is("true") { Some(true) } else { is("false").then_some(false) }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    fn cells(cells: &[(Column, &'static str)]) -> Cells<'static> {
+        let mut row = Cells::default();
+        cells.iter().for_each(|(column, text)| row.set(*column, text));
+        row
+    }
+
+    /// The faults of rows of `scrubbed/` that differ from a valid one in one cell.
+    #[test]
+    fn req_004_a_row_is_checked_against_its_schema_and_the_column_is_named() {
+        let schema = Kind::Scrubbed.schema().unwrap();
+        let long = "x".repeat(129).leak();
+        for (column, cell, expected) in [
+            (Column::CampaignId, "", "is missing or empty"),
+            (Column::Rank, "", "is missing or empty"),
+            (Column::Rank, "1.5", "has a fraction"),
+            (Column::Rank, "-1", "is less than 0"),
+            (Column::Rank, "1000001", "is more than 1000000"),
+            (Column::Rank, "top", "is not a number"),
+            (Column::Score, "850 points", "is not a number"),
+            (Column::Score, "NaN", "is not a number"),
+            (Column::Score, "1e999", "is not a number"),
+            (Column::Verdict, "Verified", "is none of verified, rejected"),
+            (Column::Selected, "1", "is neither true nor false"),
+            (Column::EventId, long, "is longer than 128"),
+        ] {
+            let mut row = cells(&[
+                (Column::CampaignId, "c"),
+                (Column::MemberId, "m"),
+                (Column::Rank, "0"),
+                (Column::Score, "850"),
+                (Column::Verdict, "verified"),
+            ]);
+            schema.check(&row).unwrap();
+            row.set(column, cell);
+            assert_eq!(schema.check(&row).unwrap_err(), Fault::of(column, expected), "{cell}");
+        }
+    }
+
+    #[test]
+    fn req_005_a_row_with_none_of_the_keys_is_invalid() {
+        let row = [(Column::CampaignId, "c"), (Column::Rank, "0"), (Column::Score, "1"), (Column::Verdict, "verified")];
+        let with = |column| cells(&[row.as_slice(), &[(column, "a@example.com")]].concat());
+        for (kind, taken, left, names) in [
+            (Kind::Scrubbed, Column::GlobalUserId, Column::Email, "memberId or globalUserId"),
+            (Kind::Fanlist, Column::Email, Column::GlobalUserId, "memberId or email"),
+        ] {
+            let schema = kind.schema().unwrap();
+            assert_eq!(schema.check(&with(taken)), Ok(()), "{kind:?}");
+            assert_eq!(schema.check(&with(Column::MemberId)), Ok(()), "{kind:?}");
+            assert_eq!(schema.check(&with(left)), Err(Fault::of_row(format!("has no {names}"))), "{kind:?}");
+        }
+    }
+
+    #[test]
+    fn numbers_and_booleans_are_read_however_programs_spell_them() {
+        for (cell, expected) in
+            [("2", Some(2)), ("2.0", Some(2)), ("2e0", Some(2)), ("+2", Some(2)), ("2.5", None), ("-1", None)]
+        {
+            assert_eq!(integer(cell), expected, "{cell}");
+        }
+        for (cell, expected) in [("true", Some(true)), ("TRUE", Some(true)), ("False", Some(false)), ("yes", None)] {
+            assert_eq!(boolean(cell), expected, "{cell}");
+        }
+    }
+
+    #[test]
+    fn a_word_that_is_not_known_is_an_error() {
+        let schema = |rest: &str| {
+            RowSchema::new(&format!(
+                r#"{{"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": "i", "title": "t",
+                     "type": "object", "properties": {{"email": {{"type": "string"}}}} {rest}}}"#
+            ))
+        };
+        schema("").unwrap();
+        for (rest, word) in [
+            (r#", "additionalProperties": false"#, "additionalProperties"),
+            (r#", "anyOf": [{"required": [], "not": {}}]"#, "not"),
+            (r#", "required": ["name"]"#, "name"),
+        ] {
+            let error = schema(rest).unwrap_err();
+            assert!(error.contains(&format!("`{word}`")), "{error}");
+        }
+    }
+}
