@@ -160,6 +160,10 @@ struct Stage<'a> {
     process_id: PathBuf,
 }
 
+/// The longest wait for a response, beyond the wall time of a request worker. A call that was under way when the host was
+/// killed may never get one.
+const ANSWER_WITHIN: Duration = Duration::from_secs(45);
+
 impl<'a> Stage<'a> {
     fn new(
         host: &Host,
@@ -169,7 +173,7 @@ impl<'a> Stage<'a> {
         process_id: PathBuf,
     ) -> Result<Self> {
         // All servers are on loopback, so the environment's proxies are ignored.
-        let http = Client::builder().no_proxy().pool_max_idle_per_host(256).build()?;
+        let http = Client::builder().no_proxy().pool_max_idle_per_host(256).timeout(ANSWER_WITHIN).build()?;
         let gateway = |client: &str| {
             let name = format!("{client}_token");
             let token = secrets.iter().find(|(secret, _)| *secret == name).map(|(_, token)| token.clone());
