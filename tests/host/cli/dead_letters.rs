@@ -3,7 +3,7 @@
 
 use super::{Outcome, run, run_with_input};
 use host_adapters::manifest::{App, SourceConfig};
-use host_adapters_platform::Access;
+use host_adapters_platform::{Access, ObjectAccess};
 use serde_json::{Value, json};
 use std::path::PathBuf;
 use tests::programs;
@@ -20,6 +20,7 @@ fn faulty(app: &mut App) {
     component.source = programs::guest_as("probe", WORKER);
     component.grants.tables.insert("demand-table".to_owned(), Access::Read);
     component.grants.documents.insert("campaigns".to_owned(), Access::Read);
+    component.grants.objects.insert("unused".to_owned(), ObjectAccess::default());
     for source in &mut component.sources {
         if let SourceConfig::Sqs(config) = source {
             config.max_attempts = 1;
@@ -39,7 +40,10 @@ fn faulty_manifest(folder: &tempfile::TempDir) -> String {
     let (own, granted) =
         (r#"grants = { services = ["user"] }"#, r#"services = ["user"], tables = { demand-table = "read" }"#);
     assert_eq!(text.matches(own).count(), 1, "{WORKER} has these grants, and no other component");
-    let text = text.replace(own, &format!(r#"grants = {{ {granted}, documents = {{ campaigns = "read" }} }}"#));
+    let objects = r#"objects = { unused = ["read"] }"#;
+    let text =
+        text.replace(own, &format!(r#"grants = {{ {granted}, documents = {{ campaigns = "read" }}, {objects} }}"#));
+    let text = text.replace("collections = [", "buckets = [\"unused\"]\ncollections = [");
     let path = folder.path().join("spin.toml");
     std::fs::write(&path, text).unwrap();
     path.display().to_string()

@@ -44,7 +44,7 @@ fn case_14_early_answers_reach_clients_that_still_send() {
     for (url, path, token, length, expected) in [
         (&up.http, worker, "planted-6f1e-worker", (6 << 20) + 1, 413),
         (&up.http, "/nowhere", unknown, (6 << 20) + 1, 404),
-        (&up.gateway, gateway, known, (16 << 20) + 1, 413),
+        (&up.gateway, gateway, known, (17 << 20) + 1, 413),
         (&up.gateway, gateway, unknown, (6 << 20) + 1, 401),
         (&up.gateway, "/nowhere", known, (6 << 20) + 1, 404),
         (&up.gateway, "/operator/swap/save-entries", unknown, (6 << 20) + 1, 401),
@@ -81,13 +81,13 @@ fn refused(url: &str, head: &str) -> (u16, String) {
     (start.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
 }
 
-/// The limits of hyper, as README has them. Its refusals have no body, and ours have one.
+/// The limits of hyper, as docs/http.md has them. Its refusals have no body, and ours have one.
 #[test]
-fn heads_are_refused_beyond_the_limits_of_the_readme() {
+fn heads_are_refused_beyond_the_documented_limits() {
     let up = Up::start("ERROR");
-    let readme = std::fs::read_to_string(tests::programs::project().join("README.md")).unwrap();
+    let page = std::fs::read_to_string(tests::programs::project().join("docs/http.md")).unwrap();
     for limit in ["417,792 bytes", "100 headers", "65,534 bytes"] {
-        assert!(readme.contains(limit), "{limit}");
+        assert!(page.contains(limit), "{limit}");
     }
     // Two more headers are sent with each.
     let headers = |count: usize| format!("GET /nowhere HTTP/1.1{}", "\r\nx: y".repeat(count - 2));
