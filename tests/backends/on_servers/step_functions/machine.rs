@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use tests::aws::aws;
 use tests::programs::project;
 use tests::wait::eventually;
-use tokio::sync::OnceCell;
+use tokio::sync::{OnceCell, Semaphore, SemaphorePermit};
 
 /// The worker whose activity the state machine uses in tests: a guest that does as it is told.
 pub const WORKER: &str = "errand";
@@ -40,11 +40,16 @@ pub struct Machine {
     pub prefix: String,
     client: Client,
     arn: String,
+    _turn: SemaphorePermit<'static>,
 }
+
+/// How many tests use LocalStack at the same time. With more, its executions stand still now and then.
+static TURNS: Semaphore = Semaphore::const_new(2);
 
 impl Machine {
     /// The state machine as it is deployed, apart from what would make tests take long, and from what LocalStack lacks.
     pub async fn start() -> Self {
+        let turn = TURNS.acquire().await.unwrap();
         let (aws, prefix) = (aws(endpoint().await).await, unique());
         let activities = StepFunctions::new(&aws, &prefix, [WORKER.to_owned()].into(), "test");
         activities.provision(WORKER).await.unwrap();
@@ -54,7 +59,7 @@ impl Machine {
         let made = client.create_state_machine().name(format!("{prefix}select-winners"));
         let made = made.role_arn("arn:aws:iam::000000000000:role/select-winners");
         let made = made.definition(quick(activity.activity_arn())).send().await.unwrap();
-        Self { activities, prefix, client, arn: made.state_machine_arn }
+        Self { activities, prefix, client, arn: made.state_machine_arn, _turn: turn }
     }
 
     /// Starts an execution; returns its ARN.
