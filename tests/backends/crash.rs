@@ -2,20 +2,25 @@
 //! acknowledged; it is killed, and its file is opened again.
 
 use backend_embedded::Embedded;
-use host_adapters_platform::{Position, QueueBackend, ShardReader, TableBackend};
+use host_adapters_platform::limits::object::ObjectQuery;
+use host_adapters_platform::{ObjectsBackend, Position, QueueBackend, ShardReader, TableBackend};
+use host_adapters_records::objects::{ByteRange, MAX_RANGE_BYTES};
 use host_adapters_records::queue::Message;
 use host_adapters_records::table::{BatchGet, BatchWrite};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader, Write as _};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use tests::contract::embedded::config;
-use tests::contract::suites::backend::{LOOSE_QUEUE, TABLE};
+use tests::contract::suites::backend::{BUCKET, LOOSE_QUEUE, TABLE};
+use tests::contract::suites::objects;
 use tests::contract::suites::table::key;
 
 /// Names the file for the child. Without it the child's test does nothing.
 const STORE: &str = "CONTRACT_CRASH_STORE";
 const CALLERS: usize = 16;
+/// Lines of an object, which all name its put: a mixture or a part would show.
+const LINES: usize = 10_000;
 
 /// The child, which only the test below starts. It writes until it is killed.
 #[test]
@@ -39,9 +44,15 @@ async fn write_for_ever(embedded: Embedded, caller: usize) {
         embedded.batch_write(BatchWrite { table: TABLE.into(), puts, deletes: vec![] }).await.unwrap();
         let message = Message::new(&id);
         embedded.send_batch(LOOSE_QUEUE, vec![message]).await.unwrap();
+        let content = format!("{n}\n").repeat(LINES).into_bytes();
+        embedded.put(BUCKET, &objects::key(&object_of(caller)), content).await.unwrap();
         // One write, so that a line is printed whole or not at all.
         std::io::stdout().write_all(format!("acknowledged {id}\n").as_bytes()).unwrap();
     }
+}
+
+fn object_of(caller: impl std::fmt::Display) -> String {
+    format!("caller/{caller}")
 }
 
 #[tokio::test]
@@ -51,14 +62,19 @@ async fn keeps_what_was_acknowledged() {
     let mut acknowledged = BTreeSet::new();
     for lines in [50, 333, 1500] {
         let before = acknowledged.len();
-        write_and_kill(&path, lines, &mut acknowledged);
+        let latest = write_and_kill(&path, lines, &mut acknowledged);
         assert!(acknowledged.len() - before >= lines.min(1), "the child wrote");
         let embedded = Embedded::open(&path, &config()).unwrap();
         check(&embedded, &acknowledged).await;
+        check_objects(&embedded, &latest).await;
+        let files = std::fs::read_dir(folder.path().join("objects").join(BUCKET)).unwrap();
+        let names: Vec<_> = files.map(|file| file.unwrap().file_name().into_string().unwrap()).collect();
+        assert!(names.iter().all(|name| name.starts_with("caller%2F")), "left by the crash: {names:?}");
     }
 }
 
-fn write_and_kill(path: &Path, lines: usize, acknowledged: &mut BTreeSet<String>) {
+/// Returns the latest acknowledged number of each caller in this run.
+fn write_and_kill(path: &Path, lines: usize, acknowledged: &mut BTreeSet<String>) -> BTreeMap<String, u64> {
     let child = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "backends::crash::child", "--nocapture", "--test-threads=1"])
         .env(STORE, path)
@@ -66,12 +82,14 @@ fn write_and_kill(path: &Path, lines: usize, acknowledged: &mut BTreeSet<String>
         .spawn();
     let mut child = child.unwrap();
     let output = BufReader::new(child.stdout.take().unwrap());
-    let mut seen = 0;
+    let (mut seen, mut latest) = (0, BTreeMap::new());
     for line in output.lines() {
         let line = line.unwrap();
         // The test harness prints text before the first line without a line end.
         let Some((_, id)) = line.split_once("acknowledged ") else { continue };
         acknowledged.insert(id.to_owned());
+        let (caller, n) = id.split_once('-').unwrap();
+        latest.insert(caller.to_owned(), n.parse().unwrap());
         seen += 1;
         if seen == lines {
             child.kill().unwrap();
@@ -79,6 +97,32 @@ fn write_and_kill(path: &Path, lines: usize, acknowledged: &mut BTreeSet<String>
     }
     child.wait().unwrap();
     assert!(seen >= lines, "the child ended by itself after {seen} lines");
+    latest
+}
+
+/// Each object is whole, and of the last put that was acknowledged or the one that was under way.
+async fn check_objects(embedded: &Embedded, latest: &BTreeMap<String, u64>) {
+    let query = ObjectQuery { prefix: String::new(), after: None, limit: 1_000 };
+    let listed: BTreeSet<_> =
+        embedded.list(BUCKET, &query).await.unwrap().items.into_iter().map(|info| info.key).collect();
+    let callers: BTreeSet<_> = (0..CALLERS).map(object_of).collect();
+    assert!(listed.is_subset(&callers), "{listed:?}");
+    for name in &listed {
+        let key = objects::key(name);
+        let etag = embedded.head(BUCKET, &key).await.unwrap().etag;
+        let all = ByteRange { offset: 0, length: MAX_RANGE_BYTES };
+        let content = String::from_utf8(embedded.get_range(BUCKET, &key, &etag, all).await.unwrap()).unwrap();
+        let first = content.lines().next().unwrap();
+        assert_eq!(content, format!("{first}\n").repeat(LINES), "{name} is not whole");
+    }
+    for (caller, n) in latest {
+        let key = objects::key(&object_of(caller));
+        let etag = embedded.head(BUCKET, &key).await.unwrap().etag;
+        let start = ByteRange { offset: 0, length: 20 };
+        let content = String::from_utf8(embedded.get_range(BUCKET, &key, &etag, start).await.unwrap()).unwrap();
+        let found: u64 = content.lines().next().unwrap().parse().unwrap();
+        assert!([*n, n + 1].contains(&found), "caller {caller}: {n} was acknowledged, {found} is there");
+    }
 }
 
 async fn check(embedded: &Embedded, acknowledged: &BTreeSet<String>) {

@@ -249,6 +249,19 @@ async fn a_call_of_objects_moves_4_mib_at_most() {
     assert_eq!(refused.kind, ErrorKind::TooLarge, "{refused}");
 }
 
+/// An event may hold any text. S3 would get it in a header.
+#[tokio::test]
+async fn what_cannot_be_an_etag_is_of_no_version() {
+    let (platform, _opened) = service(json!({"objects": {BUCKET: ["read", "write"]}})).await;
+    let caller = Caller::client("worker");
+    object(&platform, caller, "put", OBJECT).await.unwrap();
+    for etag in ["a\nb".to_owned(), "a\0".to_owned(), "\"e\"".to_owned(), "e".repeat(1025), "e".repeat(100 << 10)] {
+        let (bucket, key, range) = (BUCKET.to_owned(), OBJECT.to_owned(), ByteRange { offset: 0, length: 1 });
+        let refused = platform.objects_get_range(caller, GetRange { bucket, key, etag, range }).await.unwrap_err();
+        assert_eq!(refused.kind, ErrorKind::Changed, "{refused}");
+    }
+}
+
 #[tokio::test]
 async fn say_what_to_write() {
     let (platform, _opened) = service(json!({})).await;

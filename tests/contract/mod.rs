@@ -30,9 +30,10 @@ macro_rules! scripted_cases {
                 updates_in_one_command, tells_refused_updates_from_outages,
             ],
             objects: [
-                waits_out_a_slow_down, is_an_outage_when_it_is_refused, tells_a_missing_bucket_from_a_missing_object,
+                waits_out_a_slow_down, is_an_outage_when_it_is_refused, tells_an_archived_object_from_an_outage,
+                tells_a_missing_bucket_from_a_missing_object, trusts_the_code_of_a_missing_object,
                 takes_no_other_version_for_the_one_asked_for, takes_no_other_range_for_the_one_asked_for,
-                is_an_outage_when_an_object_breaks_off, lists_keys_that_xml_cannot_hold,
+                is_an_outage_when_an_object_breaks_off, lists_keys_that_xml_cannot_hold, goes_on_behind_an_empty_page,
             ],
             tasks: [
                 finds_an_activity_behind_the_first_page, names_a_missing_activity,

@@ -1,7 +1,7 @@
 //! `registration:platform/objects`: the grant, then whether the call is a right one, then the backend.
 
 use crate::grants::Need;
-use crate::limits::object::{ObjectKey, ObjectQuery, check_content, check_range};
+use crate::limits::object::{ObjectKey, ObjectQuery, check_content, check_range, is_etag};
 use crate::{PlatformService, Result, took_effect};
 use host_adapters_records::objects::{ByteRange, GetRange, Head, List, ObjectInfo, ObjectPage, Put};
 use host_adapters_records::{Caller, Error, ErrorKind};
@@ -42,6 +42,9 @@ pub(crate) async fn objects_get_range(
 ) -> Result<Vec<u8>> {
     platform.check(caller, Need::ReadObject(&args.bucket, &args.key))?;
     let (key, range) = (ObjectKey::parse(args.key)?, check_range(args.range)?);
+    if !is_etag(&args.etag) {
+        return Err(changed(&args.bucket, &key));
+    }
     platform.objects.get_range(&args.bucket, &key, &args.etag, range).await
 }
 

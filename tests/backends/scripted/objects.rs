@@ -37,6 +37,17 @@ pub async fn waits_out_a_slow_down() {
     let busy = Scripted::start(|_, _| refusal(503, "SlowDown")).await;
     let busy = objects(&busy).await.put("b", &key("k"), vec![1]).await;
     assert_eq!(kind(&busy), Some(ErrorKind::Throttled), "{busy:?}");
+    // A response to HEAD has no body with a code.
+    let busy = Scripted::start(|_, _| response(503, &[], Body::empty())).await;
+    let busy = objects(&busy).await.head("b", &key("k")).await;
+    assert_eq!(kind(&busy), Some(ErrorKind::Throttled), "{busy:?}");
+    let busy = Scripted::start(|request, _| {
+        let is_object = request.uri().path() == "/p-b/k";
+        response(if is_object { 404 } else { 503 }, &[], Body::empty())
+    })
+    .await;
+    let busy = objects(&busy).await.head("b", &key("k")).await;
+    assert_eq!(kind(&busy), Some(ErrorKind::Throttled), "{busy:?}");
 }
 
 /// Whatever the operator has to mend, no record is given up for it.
@@ -65,6 +76,19 @@ pub async fn is_an_outage_when_it_is_refused() {
     }
 }
 
+/// S3 shows an archived object like any other, and does not hand it out before it is restored.
+pub async fn tells_an_archived_object_from_an_outage() {
+    let server = Scripted::start(|request, _| match *request.method() {
+        Method::HEAD => response(200, &[("etag", "\"e\""), ("content-length", "9")], Body::empty()),
+        _ => refusal(403, "InvalidObjectState"),
+    })
+    .await;
+    assert_eq!(objects(&server).await.head("b", &key("k")).await.unwrap().etag, "e");
+    let error = read(&server).await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Invalid, "{error}");
+    assert!(error.message.contains("InvalidObjectState"), "{error}");
+}
+
 /// A response to HEAD has no body that would tell.
 pub async fn tells_a_missing_bucket_from_a_missing_object() {
     for (bucket, expected) in [(200, ErrorKind::NotFound), (404, ErrorKind::Unavailable), (403, ErrorKind::Unavailable)]
@@ -76,8 +100,24 @@ pub async fn tells_a_missing_bucket_from_a_missing_object() {
         .await;
         let head = objects(&server).await.head("b", &key("k")).await;
         assert_eq!(kind(&head), Some(expected), "{head:?}");
-        assert_eq!(kind(&read(&server).await), Some(expected), "{bucket}");
     }
+}
+
+/// The bucket is not asked: a policy may allow reads and refuse that.
+pub async fn trusts_the_code_of_a_missing_object() {
+    for (code, expected) in [("NoSuchKey", ErrorKind::NotFound), ("NoSuchBucket", ErrorKind::Unavailable)] {
+        let server = Scripted::start(move |request, _| match *request.method() {
+            Method::HEAD => response(403, &[], Body::empty()),
+            _ => refusal(404, code),
+        })
+        .await;
+        assert_eq!(kind(&read(&server).await), Some(expected), "{code}");
+        assert_eq!(server.requests(), ["GET /p-b/k"], "{code}");
+    }
+    // Not S3's.
+    let server = Scripted::start(|_, _| response(404, &[("content-type", "text/html")], "<html>gone</html>")).await;
+    let answer = read(&server).await;
+    assert_eq!(kind(&answer), Some(ErrorKind::Unavailable), "{answer:?}");
 }
 
 /// A server that does not know If-Match answers what there is.
@@ -158,4 +198,33 @@ pub async fn lists_keys_that_xml_cannot_hold() {
     assert_eq!((info.size, info.etag.as_str(), info.modified_ms), expected);
     let last = objects.list("b", &ObjectQuery { after: page.next, ..query }).await;
     assert_eq!(last.map(|page| (page.items.len(), page.next)), Ok::<_, Error>((0, None)));
+}
+
+/// S3 may answer that there is more, and show none of it.
+pub async fn goes_on_behind_an_empty_page() {
+    let script = |last: &'static str| {
+        move |request: &axum::extract::Request, before: usize| {
+            let query = request.uri().query().unwrap_or_default();
+            assert_eq!(query.contains("continuation-token=t%2B1"), before == 1, "{query}");
+            assert_eq!(query.contains("start-after=a"), before == 0, "{query}");
+            let content = match before {
+                0 => "<IsTruncated>true</IsTruncated><NextContinuationToken>t+1</NextContinuationToken>",
+                _ => last,
+            };
+            let body = format!("<?xml version=\"1.0\"?><ListBucketResult>{content}</ListBucketResult>");
+            response(200, &[("content-type", "application/xml")], body)
+        }
+    };
+    let list = async |last| {
+        let server = Scripted::start(script(last)).await;
+        let query = ObjectQuery { prefix: String::new(), after: Some("a".to_owned()), limit: 2 };
+        let page = objects(&server).await.list("b", &query).await;
+        assert_eq!(server.requests().len(), 2);
+        page.map(|page| (page.items.into_iter().map(|info| info.key).collect::<Vec<_>>(), page.next))
+    };
+    let more = list("<IsTruncated>true</IsTruncated><Contents><Key>b</Key></Contents>").await;
+    assert_eq!(more, Ok((vec!["b".to_owned()], Some("b".to_owned()))));
+    assert_eq!(list("<IsTruncated>false</IsTruncated>").await, Ok((vec![], None)));
+    let lost = list("<IsTruncated>true</IsTruncated>").await;
+    assert_eq!(kind(&lost), Some(ErrorKind::Unavailable), "{lost:?}");
 }

@@ -67,9 +67,10 @@ macro_rules! contract_cases_of_aws {
             ($($with)*)
             failures: [counts_each_message_by_itself, forgets_what_is_settled, counts_thousands],
             objects: [
-                keeps_objects, reads_ranges, tells_that_an_object_was_replaced, reads_one_version_while_others_write,
-                names_what_is_missing, keeps_odd_keys, lists_in_the_order_of_bytes, lists_what_begins_with_a_prefix,
-                lists_whole_objects_only, moves_the_most_of_one_call,
+                keeps_objects, reads_ranges, tells_that_an_object_was_replaced, finds_no_version_of_an_odd_etag,
+                reads_one_version_while_others_write, names_what_is_missing, keeps_odd_keys,
+                lists_in_the_order_of_bytes, lists_what_begins_with_a_prefix, lists_whole_objects_only,
+                moves_the_most_of_one_call,
             ],
             queue: [
                 delivers_what_was_sent, case_11_keeps_types_and_bytes_of_attributes, hides_what_was_received, delivers_again_and_counts, deletes_for_good,

@@ -105,7 +105,11 @@ const MOTO: Server = Server {
     name: "moto",
     serves: "S3",
     kind: Kind::Emulator,
-    install: Install::Python { version: "5.2.5", packages: &["moto[s3,server]==5.2.5"] },
+    install: Install::Python {
+        version: "5.2.5",
+        // The server of moto runs on the other two, and takes any version of them.
+        packages: &["moto[s3,server]==5.2.5", "flask==3.1.3", "werkzeug==3.1.9"],
+    },
     port: 19000,
     scheme: "http",
     config: None,

@@ -47,7 +47,9 @@ fn kind(code: &str) -> ErrorKind {
         | "UnsupportedOperation"
         | "InvalidArn"
         | "InvalidName"
-        | "KeyTooLongError" => ErrorKind::Invalid,
+        | "KeyTooLongError"
+        // An archived object: others can be read.
+        | "InvalidObjectState" => ErrorKind::Invalid,
         "ProvisionedThroughputExceededException"
         | "ThrottlingException"
         | "Throttling"

@@ -1,6 +1,6 @@
 //! Whether buckets are there, and making those that are missing.
 
-use super::{NOT_FOUND, S3, status};
+use super::{NOT_FOUND, S3, error_of_head, status};
 use aws_sdk_s3::types::{BucketLocationConstraint, CreateBucketConfiguration};
 use backend_aws::error;
 use host_adapters_platform::Result;
@@ -40,8 +40,8 @@ impl S3 {
         Ok(())
     }
 
-    /// The error for a key under which nothing was found. A bucket that is missing is for the operator to make, so it is an
-    /// outage.
+    /// The error for a key under which HEAD found nothing: its response has no body that would tell what is missing. A
+    /// bucket that is missing is for the operator to make, so it is an outage.
     pub(super) async fn absent(&self, bucket: &str, key: &ObjectKey) -> Error {
         let has = async { self.has(&self.names.real(bucket)?).await };
         match has.await {
@@ -55,7 +55,7 @@ impl S3 {
         match self.client.head_bucket().bucket(real).send().await {
             Ok(_) => Ok(true),
             Err(failed) if status(&failed) == Some(NOT_FOUND) => Ok(false),
-            Err(failed) => Err(error(real, &failed)),
+            Err(failed) => Err(error_of_head(real, &failed)),
         }
     }
 

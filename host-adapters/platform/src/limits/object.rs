@@ -11,6 +11,9 @@ pub const MAX_PUT_BYTES: usize = MAX_RANGE_BYTES as usize;
 /// The most objects of a page, S3's.
 pub const MAX_LIMIT: u32 = 1_000;
 
+/// The longest etag that may be asked for, ours: S3's have 34 to 38 bytes.
+const MAX_ETAG_BYTES: usize = 1024;
+
 /// A checked key.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct ObjectKey(String);
@@ -82,6 +85,11 @@ pub fn check_range(range: ByteRange) -> Result<ByteRange> {
     }
 }
 
+/// Whether an etag can be that of a version. Others cannot be asked for in the header `If-Match` (RFC 9110, 8.8.3).
+pub fn is_etag(etag: &str) -> bool {
+    etag.len() <= MAX_ETAG_BYTES && etag.bytes().all(|byte| matches!(byte, b' '..=b'~') && byte != b'"')
+}
+
 /// Checks that one call may write so much.
 ///
 /// # Errors
@@ -146,6 +154,20 @@ mod tests {
             list("", Some(&long), 1),
         ] {
             assert_eq!(ObjectQuery::parse(wrong).unwrap_err().kind, ErrorKind::Invalid);
+        }
+    }
+
+    #[test]
+    fn an_etag_can_be_sent_in_a_header() {
+        let longest = "e".repeat(MAX_ETAG_BYTES);
+        for etag in ["", "d41d8cd98f00b204e9800998ecf8427e-12", "W/x", "*", "a b~", &longest] {
+            assert!(is_etag(etag), "{etag:?}");
+        }
+        let long = "e".repeat(MAX_ETAG_BYTES + 1);
+        for etag in
+            ["a\nb", "a\r\nHost: b", "\0", "\u{7f}", "\"", "\"a\"", "a\", \"b", "ü", &long, &"e".repeat(100 << 10)]
+        {
+            assert!(!is_etag(etag), "{etag:?}");
         }
     }
 

@@ -8,7 +8,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// A page of the objects in a bucket's folder. Files that no key has are left out.
+/// A page of the objects in a bucket's folder. Files that no key has, and what is not a regular file, are left out.
 pub(super) fn page(folder: &Path, query: &ObjectQuery) -> io::Result<ObjectPage> {
     let mut found = Vec::new();
     gather(folder, Path::new(""), query, &mut found)?;
@@ -19,7 +19,7 @@ pub(super) fn page(folder: &Path, query: &ObjectQuery) -> io::Result<ObjectPage>
     let next = found.last().filter(|_| is_more).map(|(key, _)| key.clone());
     let mut items = Vec::with_capacity(found.len());
     for (key, path) in found {
-        match fs::metadata(folder.join(path)) {
+        match fs::symlink_metadata(folder.join(path)) {
             // Gone meanwhile.
             Err(error) if error.kind() == io::ErrorKind::NotFound => (),
             metadata => items.extend(Version::of(&metadata?).map(|version| version.info(&key))),
@@ -32,11 +32,12 @@ pub(super) fn page(folder: &Path, query: &ObjectQuery) -> io::Result<ObjectPage>
 fn gather(folder: &Path, within: &Path, query: &ObjectQuery, found: &mut Vec<(String, PathBuf)>) -> io::Result<()> {
     for entry in fs::read_dir(folder.join(within))? {
         let entry = entry?;
-        let name = entry.file_name();
+        // A link's own, not that of its target.
+        let (name, kind) = (entry.file_name(), entry.file_type()?);
         let path = within.join(&name);
-        if is_continued(name.as_encoded_bytes()) && entry.file_type()?.is_dir() {
+        if is_continued(name.as_encoded_bytes()) && kind.is_dir() {
             gather(folder, &path, query, found)?;
-        } else if let Some(key) = key_of(&path) {
+        } else if let Some(key) = key_of(&path).filter(|_| kind.is_file()) {
             let (key, after) = (key.as_str(), query.after.as_deref());
             if key.starts_with(&query.prefix) && after.is_none_or(|after| key > after) {
                 found.push((key.to_owned(), path));

@@ -3,25 +3,26 @@
 //! A put writes a file of another name, syncs it and renames it, so that readers see all of an object or the one before.
 //! Other programs may do the same: a file that is renamed into the folder is an object.
 
+mod file;
 mod file_name;
 mod list;
+mod stamp;
 mod version;
 
 use super::Embedded;
+use file::Failure;
 use host_adapters_platform::limits::object::{ObjectKey, ObjectQuery};
 use host_adapters_platform::names::unknown;
 use host_adapters_platform::objects::{absent, changed};
 use host_adapters_platform::{ObjectsBackend, Result};
 use host_adapters_records::objects::{ByteRange, ObjectInfo, ObjectPage};
 use host_adapters_records::{Error, ErrorKind};
+use stamp::Stamp;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
-use std::io::{self, Write};
-use std::os::unix::fs::FileExt;
+use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, SystemTime};
-use version::Version;
+use std::sync::Arc;
 
 /// What the name of a file begins with that a put has not finished. No object's does.
 const UNFINISHED: &str = ".put-";
@@ -29,9 +30,7 @@ const UNFINISHED: &str = ".put-";
 /// The folders of all buckets.
 pub(super) struct Buckets {
     folders: BTreeMap<String, PathBuf>,
-    /// The time of the latest put: no two have the same, so that etags differ even if the file system gives a new file the
-    /// number of one that is gone.
-    latest: Mutex<SystemTime>,
+    stamp: Stamp,
 }
 
 impl Buckets {
@@ -42,90 +41,57 @@ impl Buckets {
             fs::create_dir_all(folder)?;
             for entry in fs::read_dir(folder)? {
                 let entry = entry?;
-                if entry.file_name().as_encoded_bytes().starts_with(UNFINISHED.as_bytes()) {
+                let is_unfinished = entry.file_name().as_encoded_bytes().starts_with(UNFINISHED.as_bytes());
+                // A folder of such a name is not ours.
+                if is_unfinished && entry.file_type()?.is_file() {
                     fs::remove_file(entry.path())?;
                 }
             }
         }
-        Ok(Self { folders, latest: Mutex::new(SystemTime::UNIX_EPOCH) })
+        if !folders.is_empty() {
+            sync_names(folder)?;
+        }
+        Ok(Self { folders, stamp: Stamp::default() })
     }
 
     fn folder(&self, bucket: &str) -> Result<PathBuf> {
         self.folders.get(bucket).cloned().ok_or_else(|| unknown("bucket", bucket, self.folders.keys()))
     }
-
-    /// Now, or a moment after the latest put.
-    fn next_time(&self) -> SystemTime {
-        let mut latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
-        *latest = SystemTime::now().max(*latest + Duration::from_nanos(1));
-        *latest
-    }
 }
 
-/// The file of an object as it is now, and which version it holds; `None` where there is no object.
-fn open(path: &Path) -> io::Result<Option<(File, Version)>> {
-    let file = match File::open(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        file => file?,
-    };
-    let version = Version::of(&file.metadata()?);
-    Ok(version.map(|version| (file, version)))
-}
-
-/// Bytes of the version `etag`, all from one file, whatever is renamed over it meanwhile; `None` where the file holds, or
-/// comes to hold, another version.
-fn read(file: &File, version: &Version, etag: &str, range: ByteRange) -> io::Result<Option<Vec<u8>>> {
-    if version.etag != etag {
-        return Ok(None);
-    }
-    let rest = version.size.saturating_sub(range.offset);
-    let mut content = vec![0; usize::try_from(rest.min(range.length.into())).unwrap_or(usize::MAX)];
-    match file.read_exact_at(&mut content, range.offset) {
-        // Cut while it was read.
-        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
-        read => read?,
-    }
-    let is_same = Version::of(&file.metadata()?).is_some_and(|now| now == *version);
-    Ok(is_same.then_some(content))
-}
-
-/// Writes all of an object or nothing; it is on disk when this returns. Returns its etag.
-fn write(folder: &Path, key: &ObjectKey, content: &[u8], time: SystemTime) -> io::Result<String> {
-    let path = folder.join(file_name::of(key));
-    let parent = path.parent().unwrap_or(folder);
-    fs::create_dir_all(parent)?;
-    let mut file = tempfile::Builder::new().prefix(UNFINISHED).tempfile_in(folder)?;
-    file.write_all(content)?;
-    file.as_file().set_modified(time)?;
-    file.as_file().sync_all()?;
-    let version = Version::of(&file.as_file().metadata()?).ok_or_else(|| io::Error::other("it is not a file"))?;
-    file.persist(&path).map_err(|failed| failed.error)?;
-    // The names too, of the folders above as well: a long key may have made them.
-    for above in parent.ancestors().take_while(|above| above.starts_with(folder)) {
-        File::open(above)?.sync_all()?;
-    }
-    Ok(version.etag)
+/// Syncs the names of the buckets' folders, and that of the folder which holds them: puts sync what is below.
+fn sync_names(folder: &Path) -> io::Result<()> {
+    File::open(folder)?.sync_all()?;
+    let data = folder.parent().filter(|data| !data.as_os_str().is_empty());
+    File::open(data.unwrap_or(Path::new(".")))?.sync_all()
 }
 
 /// Runs what may wait for the disk.
-async fn blocking<T: Send + 'static>(bucket: &str, job: impl FnOnce() -> io::Result<T> + Send + 'static) -> Result<T> {
-    let done = tokio::task::spawn_blocking(job).await.unwrap_or_else(|panicked| Err(io::Error::other(panicked)));
-    let failed = |error| format!("{bucket}: the embedded folder failed: {error}; check its disk");
-    done.map_err(|error| Error::new(ErrorKind::Unavailable, failed(error)))
+async fn blocking<T: Send + 'static>(
+    bucket: &str,
+    job: impl FnOnce() -> std::result::Result<T, Failure> + Send + 'static,
+) -> Result<T> {
+    let done = tokio::task::spawn_blocking(job).await.unwrap_or_else(|panicked| Err(io::Error::other(panicked).into()));
+    done.map_err(|failure| match failure {
+        Failure::Disk(error) => {
+            Error::new(ErrorKind::Unavailable, format!("{bucket}: the embedded folder failed: {error}; check its disk"))
+        }
+        Failure::Object(why) => Error::new(ErrorKind::Invalid, format!("{bucket}: {why}")),
+    })
 }
 
 #[async_trait::async_trait]
 impl ObjectsBackend for Embedded {
     async fn head(&self, bucket: &str, key: &ObjectKey) -> Result<ObjectInfo> {
-        let path = self.buckets.folder(bucket)?.join(file_name::of(key));
-        let found = blocking(bucket, move || open(&path)).await?;
+        let (folder, wanted) = (self.buckets.folder(bucket)?, key.clone());
+        let found = blocking(bucket, move || file::open(&folder, &wanted)).await?;
         found.map(|(_, version)| version.info(key.as_str())).ok_or_else(|| absent(bucket, key))
     }
 
     async fn get_range(&self, bucket: &str, key: &ObjectKey, etag: &str, range: ByteRange) -> Result<Vec<u8>> {
-        let (path, etag) = (self.buckets.folder(bucket)?.join(file_name::of(key)), etag.to_owned());
-        let found = blocking(bucket, move || match open(&path)? {
-            Some((file, version)) => read(&file, &version, &etag, range).map(Some),
+        let (folder, wanted, etag) = (self.buckets.folder(bucket)?, key.clone(), etag.to_owned());
+        let found = blocking(bucket, move || match file::open(&folder, &wanted)? {
+            Some((file, version)) => Ok(Some(file::read(&file, &version, &etag, range)?)),
             None => Ok(None),
         });
         found.await?.ok_or_else(|| absent(bucket, key))?.ok_or_else(|| changed(bucket, key))
@@ -133,12 +99,12 @@ impl ObjectsBackend for Embedded {
 
     async fn put(&self, bucket: &str, key: &ObjectKey, content: Vec<u8>) -> Result<String> {
         let (folder, buckets, key) = (self.buckets.folder(bucket)?, Arc::clone(&self.buckets), key.clone());
-        blocking(bucket, move || write(&folder, &key, &content, buckets.next_time())).await
+        blocking(bucket, move || file::write(&folder, &key, &content, |file| buckets.stamp.set(file))).await
     }
 
     async fn list(&self, bucket: &str, query: &ObjectQuery) -> Result<ObjectPage> {
         let (folder, query) = (self.buckets.folder(bucket)?, query.clone());
-        blocking(bucket, move || list::page(&folder, &query)).await
+        blocking(bucket, move || Ok(list::page(&folder, &query)?)).await
     }
 }
 
