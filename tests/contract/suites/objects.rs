@@ -153,7 +153,7 @@ pub async fn names_what_is_missing(backend: &impl Backend) {
 pub async fn keeps_odd_keys(backend: &impl Backend) {
     let (long, wide) = ("k".repeat(1024), "ü".repeat(512));
     let odd = [
-        " ",
+        " a ",
         "\"'<>&",
         "#f",
         "%",

@@ -19,15 +19,15 @@ const MAX_ETAG_BYTES: usize = 1024;
 pub struct ObjectKey(String);
 
 impl ObjectKey {
-    /// Checks a key. S3 takes any text; but control characters cannot be written in its lists, and programs on the way
-    /// resolve the names `.` and `..`, so that another object would be meant.
+    /// Checks a key. S3 takes any text; but control characters cannot be written in its lists, its SDK sends no key of
+    /// blanks alone, and programs on the way resolve the names `.` and `..`, so that another object would be meant.
     ///
     /// # Errors
     /// When no backend takes it.
     pub fn parse(key: String) -> Result<Self> {
         check_text("a key", &key)?;
-        if key.is_empty() {
-            return Err(invalid("a key is empty; write 1 to 1,024 bytes"));
+        if key.trim().is_empty() {
+            return Err(invalid("a key is empty, or nothing but blanks; write 1 to 1,024 bytes"));
         }
         match key.split('/').find(|name| [".", ".."].contains(name)) {
             Some(name) => Err(invalid(format!("the key `{key}` holds the name `{name}`; write it without"))),
@@ -124,12 +124,13 @@ mod tests {
     #[test]
     fn keys_are_those_of_s3_that_mean_one_object_everywhere() {
         let longest = "k".repeat(MAX_KEY_BYTES);
-        for key in ["a", "a/b", "a//b", "/a", "a/", "...", "a..b/.c", " ", "ü/👍", "a%2Fb", "a+b", "\u{301}e", &longest]
+        for key in
+            ["a", "a/b", "a//b", "/a", "a/", "...", "a..b/.c", " a ", "ü/👍", "a%2Fb", "a+b", "\u{301}e", &longest]
         {
             assert_eq!(ObjectKey::parse(key.to_owned()).unwrap().as_str(), key);
         }
         let long = "ü".repeat(MAX_KEY_BYTES / 2) + "k";
-        for key in ["", ".", "..", "../a", "a/../b", "a/.", "a\0", "a\nb", "\u{7f}", "\u{85}", "\u{ffff}", &long] {
+        for key in ["", " ", ".", "..", "../a", "a/../b", "a/.", "a\0", "a\nb", "\u{7f}", "\u{85}", "\u{ffff}", &long] {
             assert_eq!(ObjectKey::parse(key.to_owned()).unwrap_err().kind, ErrorKind::Invalid, "{key:?}");
         }
     }
