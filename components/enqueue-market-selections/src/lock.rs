@@ -217,11 +217,8 @@ fn taking(key: &Key, old: &Item, selection: &Selection, expires: DateTime<Utc>) 
         0 => Predicate::NotExists(fence),
         old => Predicate::Equals((fence, old.to_string())),
     };
-    let set = [
-        ("fence", json!(old.fence + 1)),
-        ("holder", json!(selection.task_id)),
-        ("expires", json!(timestamp(expires))),
-    ];
+    let set =
+        [("fence", json!(old.fence + 1)), ("holder", json!(selection.task_id)), ("expires", json!(timestamp(expires)))];
     let set = set.map(|(name, value): (&str, Value)| (name.to_owned(), value.to_string())).into();
     Update { key: key.clone(), set, remove: vec![], condition: vec![condition] }
 }

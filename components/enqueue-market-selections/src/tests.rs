@@ -173,7 +173,7 @@ fn once_the_winners_are_known_every_failure_is_tried_again_to_the_last_attempt()
     }
 }
 
-/// A market that is given back by an attempt that has not heard of it; the attempt that repeats is refused its first report.
+/// Its first report is refused, though its plan is stored.
 #[test]
 fn a_refusal_of_an_attempt_that_repeats_is_tried_again_too() {
     let mut world = World { queue: Some(Error::new(ErrorKind::Unavailable, "down")), ..World::with(fans(50)) };
