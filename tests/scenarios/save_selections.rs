@@ -257,9 +257,13 @@ async fn select(host: &TestHost, task: &str, count: usize) {
     wait::eventually(&format!("task {task}"), is_done).await;
 }
 
-/// "No code is ever given to two fans and none leaks": the entry of a winner is removed before the code is assigned.
-#[tokio::test]
-async fn the_code_of_a_winner_who_has_left_is_a_later_winners() {
+/// The n-th best fan of [`contest`].
+fn best(n: usize) -> String {
+    format!("fan-{n:03}")
+}
+
+/// A host with a closed campaign: market `m` has 500 codes, and 502 fans have entered.
+async fn contest() -> TestHost {
     let host = TestHost::with(impatient).await;
     let put = async |path: &str, body: Value| {
         let url = format!("{}/_control/campaigns/{path}", host.fakes.url(Service::Campaign));
@@ -269,19 +273,30 @@ async fn the_code_of_a_winner_who_has_left_is_a_later_winners() {
     let market = json!({ "id": "m", "campaignId": CAMPAIGN, "ticketer": "AXS", "capacity": 500 });
     put(&format!("{CAMPAIGN}/markets/m"), market).await;
     host.fakes.codes().add(CAMPAIGN, "m", (0..500).map(|n| format!("m-{n:03}")));
-    let fan = |n: usize| format!("fan-{n:03}");
-    let item = |n| entry(CAMPAIGN, &fan(n), &json!({ "markets": ["m"] }), UPDATED);
+    let item = |n| entry(CAMPAIGN, &best(n), &json!({ "markets": ["m"] }), UPDATED);
     host.put_entries(&(0..502).map(item).collect::<Vec<_>>()).await;
     let entries = host.fakes.entries();
     wait::eventually("all entries", async || (entries.count() == 502).then_some(())).await;
-    let scores = (0..502).map(|n| json!({ "globalUserId": fan(n), "score": 1_000 - n })).collect();
+    let scores = (0..502).map(|n| json!({ "globalUserId": best(n), "score": 1_000 - n })).collect();
     entries.give_scores(CAMPAIGN, scores).unwrap();
+    host
+}
 
+/// Removes a fan's entry, and waits until the Entry Service has deleted it.
+async fn leave(host: &TestHost, fan: &str) {
+    host.remove_entry(CAMPAIGN, fan).await;
+    let entries = host.fakes.entries();
+    wait::eventually("the deletion", async || (!entries.holds(CAMPAIGN, fan, UPDATED)).then_some(())).await;
+}
+
+/// "No code is ever given to two fans and none leaks": the entry of a winner is removed before the code is assigned.
+#[tokio::test]
+async fn the_code_of_a_winner_who_has_left_is_a_later_winners() {
+    let host = contest().await;
     let down = Faults { operations: vec!["assignCodes".into()], unavailable: 1.0, ..Faults::default() };
     host.faults(Service::Entry, down);
     select(&host, "first", 500).await;
-    host.remove_entry(CAMPAIGN, &fan(7)).await;
-    wait::eventually("the deletion", async || (!entries.holds(CAMPAIGN, &fan(7), UPDATED)).then_some(())).await;
+    leave(&host, &best(7)).await;
     host.faults(Service::Entry, Faults::default());
     saved(&host).await;
     let left = codes(&host, CodeState::Reserved);
@@ -290,9 +305,31 @@ async fn the_code_of_a_winner_who_has_left_is_a_later_winners() {
     select(&host, "second", 501).await;
     saved(&host).await;
     let code = left.into_iter().next().unwrap();
-    assert_eq!(told(&host, &fan(500)).await, won("m", &code));
-    assert_eq!(told(&host, &fan(501)).await, lost());
+    assert_eq!(told(&host, &best(500)).await, won("m", &code));
+    assert_eq!(told(&host, &best(501)).await, lost());
     marked(&host, &(0..500).map(|n| format!("m-{n:03}")).collect()).await;
+    assert_eq!(host.fakes.violations(), Vec::<String>::new());
+}
+
+/// The same after the code was assigned: it is used up, although the Code Service does not know of it yet.
+#[tokio::test]
+async fn the_code_of_a_winner_who_leaves_with_it_is_nobody_elses() {
+    let host = contest().await;
+    let down = Faults { operations: vec!["markAssigned".into()], unavailable: 1.0, ..Faults::default() };
+    host.faults(Service::Code, down);
+    select(&host, "first", 500).await;
+    saved(&host).await;
+    assert_eq!((given(&host).len(), codes(&host, CodeState::Reserved).len()), (500, 500));
+    leave(&host, &best(7)).await;
+
+    host.fakes.codes().add(CAMPAIGN, "m", (0..500).map(|n| format!("n-{n:03}")));
+    select(&host, "second", 501).await;
+    saved(&host).await;
+    assert_eq!(told(&host, &best(500)).await, won("m", "n-000"), "none of the first 500");
+    assert_eq!(told(&host, &best(501)).await, lost());
+    host.faults(Service::Code, Faults::default());
+    marked(&host, &given(&host).into_values().collect()).await;
+    assert_eq!((given(&host).len(), codes(&host, CodeState::Assigned).len()), (501, 501));
     assert_eq!(host.fakes.violations(), Vec::<String>::new());
 }
 

@@ -87,7 +87,7 @@ enum Claim {
     Kept,
     /// The winner never gets it, for the entry holds another one: that of another market, whose message came first.
     Free,
-    /// The winner has no entry any more.
+    /// The winner has no entry any more. Only the Entry Service knows whether the code was given before.
     Gone,
 }
 
@@ -151,9 +151,11 @@ fn held(entry: &str, fan: &str) -> Result<Option<String>, Failed> {
     Ok(entry.access_code.filter(|code| !code.is_empty()))
 }
 
-/// The codes of the market that fans hold by the Entry Service, which assigns a code before the entry gets it. A winner who
-/// has no entry any more, who is not in this list, and who was not among the fans without a code when the task read them
-/// (`Wanted::open`), is unknown to the service: it gives no code to that fan, whichever message comes late.
+/// The codes of the market that fans got by the Entry Service, which assigns a code before the entry gets it and the Code
+/// Service hears of it. Fans who have left since are in this list, too: a code that was given is never given again. A winner
+/// who has no entry any more, who is not in this list, and who was not among the fans without a code when the task read them
+/// (`Wanted::open`), never had the code and does not get it, whichever message comes late, for the service does not know
+/// the fan.
 async fn held_in_service(ports: &impl Ports, selection: &Selection) -> Result<HashSet<String>, Failed> {
     let (mut codes, mut pages) = (HashSet::new(), Pages::default());
     while let Some(page) = pages.read(async |after| ports.assigned(selection, after).await).await? {
@@ -248,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn at_least_five_hundred_codes_are_reserved_or_as_many_as_there_are_winners() {
+    fn req_008_at_least_five_hundred_codes_are_reserved_or_as_many_as_there_are_winners() {
         for (winners, expected) in [(1, 500), (500, 500), (501, 501)] {
             let world = World::with_codes(2_000);
             assert_eq!(codes(&world, &Plans::default(), winners).unwrap().len(), winners);

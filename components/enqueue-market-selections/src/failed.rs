@@ -3,6 +3,9 @@
 use worker_kit::platform::{Error, ErrorKind};
 use worker_kit::services::ServiceError;
 
+/// The status by which a task says that it waits: its attempt has not failed, and gives its place to other tasks.
+pub const WAITS: u16 = 429;
+
 /// Why a task fails.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Failed {
@@ -30,6 +33,20 @@ impl Failed {
     /// Whether no attempt can succeed.
     pub fn is_final(&self) -> bool {
         matches!(self, Self::Final { .. })
+    }
+
+    /// Whether the task waits for its market.
+    pub fn is_waiting(&self) -> bool {
+        matches!(self, Self::Final { status: WAITS, .. })
+    }
+
+    /// The same where the winners are known: what keeps them from being told, other attempts may overcome, and nothing may
+    /// undo that they have won.
+    pub fn after_plan(self) -> Self {
+        match self {
+            Self::Final { message, .. } => Self::Later(message),
+            other => other,
+        }
     }
 
     /// What went wrong, for people.

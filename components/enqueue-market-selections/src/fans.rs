@@ -38,8 +38,13 @@ pub struct Fans {
 }
 
 /// Reads the eligible records of a market without a code, and ranks their fans. `planned` are the winners of the market's
-/// plans, who do not win again.
-pub async fn read(ports: &impl Ports, selection: &Selection, planned: &HashSet<&str>) -> Result<Fans, Failed> {
+/// plans, who do not win again; `go_on` is called after each page.
+pub async fn read(
+    ports: &impl Ports,
+    selection: &Selection,
+    planned: &HashSet<&str>,
+    go_on: impl AsyncFn() -> Result<(), Failed>,
+) -> Result<Fans, Failed> {
     let (mut candidates, mut open) = (vec![], HashSet::new());
     let (mut rejected, mut examples) = (0_u64, vec![]);
     let mut pages = Pages::default();
@@ -61,6 +66,7 @@ pub async fn read(ports: &impl Ports, selection: &Selection, planned: &HashSet<&
                 }
             }
         }
+        go_on().await?;
     }
     if rejected > 0 {
         let data = json!({"marketId": selection.market_id, "rejected": rejected, "memberIds": examples});
@@ -157,7 +163,7 @@ mod tests {
     #[test]
     fn winners_of_the_markets_plans_do_not_win_again() {
         let world = World::with(["a", "b", "c", "b"].map(|id| Fan { id: Some(id.into()), score: 1, minute: 0 }).into());
-        let fans = block_on(read(&world, &selection("one"), &HashSet::from(["b", "d"]))).unwrap();
+        let fans = block_on(read(&world, &selection("one"), &HashSet::from(["b", "d"]), async || Ok(()))).unwrap();
         assert_eq!((fans.ranked, fans.open), (vec!["a".into(), "c".into()], HashSet::from(["b".into()])));
     }
 
@@ -168,7 +174,7 @@ mod tests {
         let mut all: Vec<_> = (0..2_500).map(|n| Fan { id: Some(format!("fan-{n}")), score: n, minute: 0 }).collect();
         all.extend([nameless(None), nameless(Some("")), nameless(Some(&long)), nameless(None), nameless(None)]);
         let world = World::with(all);
-        let fans = block_on(read(&world, &selection("one"), &HashSet::new())).unwrap();
+        let fans = block_on(read(&world, &selection("one"), &HashSet::new(), async || Ok(()))).unwrap();
         assert_eq!((fans.ranked.len(), fans.rejected), (2_500, 5));
         assert_eq!(fans.ranked.first().unwrap(), "fan-2499");
         let logs = world.logs.borrow();

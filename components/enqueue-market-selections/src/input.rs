@@ -23,6 +23,21 @@ pub struct Selection {
     pub attempts_remain: bool,
 }
 
+/// Why a request is not a selection's.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Malformed {
+    /// What is wrong; it names the field.
+    pub problem: String,
+    /// What is known, if that is campaign and market: enough to report the failure.
+    pub selection: Option<Selection>,
+}
+
+impl From<String> for Malformed {
+    fn from(problem: String) -> Self {
+        Self { problem, selection: None }
+    }
+}
+
 impl Selection {
     /// Reads a request: `{campaignId, marketId, dateId?, selectionCount?}`. Without a task's id, as over HTTP, the
     /// correlation id stands for it: the same request again is the same task.
@@ -31,23 +46,32 @@ impl Selection {
     /// a campaign, a market or an execution has it, and keys stay legible.
     ///
     /// # Errors
-    /// What is wrong with the input; it names the field.
-    pub fn new(request: &Request) -> Result<Self, String> {
+    /// What is wrong with the input.
+    pub fn new(request: &Request) -> Result<Self, Malformed> {
         let input: Value = serde_json::from_str(&request.body).map_err(|_| "the input is not JSON".to_owned())?;
-        let Value::Object(input) = input else { return Err("the input is not an object".to_owned()) };
+        let Value::Object(input) = input else { return Err("the input is not an object".to_owned().into()) };
         let (name, task_id) = match &request.task_id {
             Some(id) => ("the task's id", id),
             None => ("the correlation id", &request.correlation_id),
         };
-        check_id(name, task_id)?;
-        text(&input, "dateId")?;
         let (campaign_id, market_id) = (id(&input, "campaignId")?, id(&input, "marketId")?);
-        let both = task_id.len() + market_id.len();
+        let (task_id, attempts_remain) = (task_id.clone(), request.attempts_remain);
+        let selection = Self { task_id, campaign_id, market_id, count: None, attempts_remain };
+        match selection.rest(&input, name) {
+            Ok(count) => Ok(Self { count, ..selection }),
+            Err(problem) => Err(Malformed { problem, selection: Some(selection) }),
+        }
+    }
+
+    /// Checks the task's id, of this name, and what is in the input beside campaign and market; returns the count.
+    fn rest(&self, input: &Map<String, Value>, name: &str) -> Result<Option<u64>, String> {
+        check_id(name, &self.task_id)?;
+        text(input, "dateId")?;
+        let both = self.task_id.len() + self.market_id.len();
         if both > MAX_BOTH_IDS_BYTES {
             return Err(format!("marketId and {name} have {both} bytes (at most {MAX_BOTH_IDS_BYTES})"));
         }
-        let (task_id, count) = (task_id.clone(), count(&input, "selectionCount")?);
-        Ok(Self { task_id, campaign_id, market_id, count, attempts_remain: request.attempts_remain })
+        count(input, "selectionCount")
     }
 }
 
@@ -105,7 +129,7 @@ mod tests {
     }
 
     fn refusal(body: &Value) -> String {
-        Selection::new(&request(body)).unwrap_err()
+        Selection::new(&request(body)).unwrap_err().problem
     }
 
     #[test]
@@ -121,7 +145,7 @@ mod tests {
         let request = Request { task_id: None, ..request(&json!({"campaignId": "c", "marketId": "m"})) };
         assert_eq!(Selection::new(&request).unwrap().task_id, "correlation-1");
         let nameless = Request { correlation_id: String::new(), ..request };
-        assert_eq!(Selection::new(&nameless).unwrap_err(), "the correlation id is empty");
+        assert_eq!(Selection::new(&nameless).unwrap_err().problem, "the correlation id is empty");
     }
 
     #[test]
@@ -137,9 +161,25 @@ mod tests {
             assert_eq!(refusal(&body), problem, "{body}");
         }
         assert_eq!(
-            Selection::new(&Request { body: "{".into(), ..request(&json!({})) }).unwrap_err(),
+            Selection::new(&Request { body: "{".into(), ..request(&json!({})) }).unwrap_err().problem,
             "the input is not JSON"
         );
+    }
+
+    #[test]
+    fn malformed_input_that_names_campaign_and_market_tells_them() {
+        let told = |more: &Value| {
+            let mut body = json!({"campaignId": "c", "marketId": "m"});
+            body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            let selection = Selection::new(&request(&body)).unwrap_err().selection;
+            selection.map(|selection| (selection.campaign_id, selection.market_id))
+        };
+        for more in [json!({"selectionCount": -1}), json!({"dateId": 7})] {
+            assert_eq!(told(&more), Some(("c".to_owned(), "m".to_owned())), "{more}");
+        }
+        for more in [json!({"campaignId": ""}), json!({"marketId": "a#b"}), json!({"marketId": 7})] {
+            assert_eq!(told(&more), None, "{more}");
+        }
     }
 
     #[test]
@@ -156,7 +196,7 @@ mod tests {
         let body = json!({"campaignId": "c", "marketId": "m"});
         let of_task = |id: &str| {
             let request = Request { task_id: Some(id.to_owned()), ..request(&body) };
-            Selection::new(&request).map(|selection| selection.task_id)
+            Selection::new(&request).map(|selection| selection.task_id).map_err(|malformed| malformed.problem)
         };
         assert_eq!(of_task(""), Err("the task's id is empty".to_owned()));
         assert!(of_task("a#b").unwrap_err().starts_with("the task's id contains `#`"));
@@ -170,7 +210,7 @@ mod tests {
     fn a_count_is_a_whole_number() {
         let count = |count: Value| {
             let body = json!({"campaignId": "c", "marketId": "m", "selectionCount": count});
-            Selection::new(&request(&body)).map(|selection| selection.count)
+            Selection::new(&request(&body)).map(|selection| selection.count).map_err(|malformed| malformed.problem)
         };
         assert_eq!(count(json!(500)), Ok(Some(500)));
         assert_eq!(count(json!(2.0)), Ok(Some(2)));

@@ -5,9 +5,10 @@
 //! - [`fans`]: who is eligible, best first, and how many win; [`codes`]: which codes they get; [`plan`]: both, as stored.
 //! - [`messages`]: what is queued. [`select`]: the steps, over [`ports`].
 //!
-//! A task ends in one of two ways: its plan is stored and every fan of the market gets a message, or it fails and nobody
-//! gets one. The plan is the point of no return. What fails before it leaves nothing but reserved codes, which the next
-//! task of the market uses up. What fails after it is repeated from the plan.
+//! The plan is the point of no return. What fails before it leaves nothing but reserved codes, which the next task of the
+//! market uses up: the task has selected nobody. (Winners of an earlier task, whose attempts were used up before it had told
+//! them, it may have told first.) What fails after it, for whatever reason, is repeated from the plan to the last attempt;
+//! then the market's next task tells the winners.
 
 mod codes;
 mod failed;
@@ -24,11 +25,14 @@ mod testing;
 mod tests;
 
 use failed::Failed;
-use input::Selection;
+use input::{Malformed, Selection};
 use ports::{Live, Ports};
 use serde_json::json;
 use worker_kit::services::entry::Stats;
 use worker_kit::{Call, Failure, Request, RequestWorker, Response};
+
+/// The input is not that of a task.
+const MALFORMED_INPUT: &str = "MALFORMED_INPUT";
 
 /// The worker.
 #[derive(Debug)]
@@ -45,9 +49,11 @@ impl RequestWorker for EnqueueMarketSelections {
                 let _span = call.span("enqueueSelections");
                 handle(&Live::new(&call), &selection).await
             }
-            Err(problem) => {
+            Err(Malformed { problem, selection }) => {
                 call.error("Task refused", json!({"problem": problem}));
-                Ok(Response::error(400, "MALFORMED_INPUT", &problem))
+                let Some(selection) = selection else { return Ok(Response::error(400, MALFORMED_INPUT, &problem)) };
+                let call = call.about(&selection.campaign_id);
+                refuse(&Live::new(&call), &selection, problem).await
             }
         }
     }
@@ -59,6 +65,12 @@ worker_kit::request_worker!(EnqueueMarketSelections);
 pub async fn handle(ports: &impl Ports, selection: &Selection) -> Result<Response, Failure> {
     let (stats, result) = select::select(ports, selection).await;
     answer(&stats, result)
+}
+
+/// Refuses a task whose input is malformed but for its campaign and market, and reports that.
+pub async fn refuse(ports: &impl Ports, selection: &Selection, problem: String) -> Result<Response, Failure> {
+    let stats = select::refuse(ports, selection).await;
+    answer(&stats, Err(Failed::fatal(400, MALFORMED_INPUT, problem)))
 }
 
 /// The answer in the documents' form (data flow, "Returns: { stats, errors }").

@@ -1,36 +1,38 @@
 //! One task of a market at a time, and the list of the market's plans: both in one item, `SELECTION#<marketId>`.
 //!
-//! - `holder` and `expires`: who has the market, and until when. Without `expires` it is free. It is held for as long as a
-//!   task may run, and a margin for clocks that differ, so that a task that died blocks the market no longer than that.
+//! - `holder` and `expires`: who has the market, and until when. Without `expires` it is free. A task that is at work
+//!   puts `expires` off from time to time, however long it may run; one that died blocks the market for 16 minutes at most.
 //!   Another attempt of the same task takes it at once.
 //! - `fence`: counts how often the market was taken. Whatever its holder writes here is on condition of its own number, so
 //!   that one that was suspended and has lost the market changes nothing any more.
 //! - `plans`: the plans of the market, each with its number of winners and whether they are told. A plan is one once it is
 //!   in this list.
 
-use crate::failed::Failed;
+use crate::failed::{Failed, WAITS};
 use crate::input::Selection;
 use crate::plan::{self, Head};
 use crate::ports::Ports;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use std::cell::Cell;
 use worker_kit::log::timestamp;
 use worker_kit::platform::{
-    ErrorKind,
+    Error, ErrorKind,
     table::{Key, Predicate, Update},
 };
 
-/// Seconds for which a market is held: the wall time of a task, 15 minutes, and a minute more.
+/// Seconds for which a market is held: the default wall time of a task, 15 minutes, and a minute more.
 const HELD_SECS: i64 = 16 * 60;
-/// The status by which a task says that it waits: its attempt has not failed, and gives its place to other tasks.
-pub const WAITS: u16 = 429;
+/// Seconds before the end at which it is put off.
+const PUT_OFF_SECS: i64 = HELD_SECS / 2;
 
 /// A market that is taken.
 #[derive(Debug)]
 pub struct Lock {
     key: Key,
     holder: String,
+    expires: Cell<DateTime<Utc>>,
     /// Its number, the same in no other call.
     pub fence: u64,
     /// The plans of the market, the first one first.
@@ -59,11 +61,11 @@ impl Lock {
     }
 
     async fn try_take(ports: &impl Ports, selection: &Selection) -> Result<Self, Failed> {
-        let sk = format!("SELECTION#{}", selection.market_id);
-        let key = Key { pk: plan::pk(selection), sk };
+        let key = key(selection);
         let old = read(ports, &key).await?;
         old.check(selection, ports.now())?;
-        let mut lock = Self { key, holder: selection.task_id.clone(), fence: old.fence + 1, plans: vec![] };
+        let (holder, expires) = (selection.task_id.clone(), Cell::new(end(ports.now())));
+        let mut lock = Self { key, holder, expires, fence: old.fence + 1, plans: vec![] };
         match lock.taken(ports, selection, &old).await {
             Ok(()) => Ok(lock),
             Err(failed) => {
@@ -78,7 +80,7 @@ impl Lock {
 
     async fn taken(&mut self, ports: &impl Ports, selection: &Selection, old: &Item) -> Result<(), Failed> {
         let again = || Failed::Busy(format!("market {} is taken again and again", selection.market_id));
-        match ports.update(taking(&self.key, old, selection, ports.now())).await? {
+        match ports.update(taking(&self.key, old, selection, self.expires.get())).await? {
             None => {}
             Some(error) if error.kind == ErrorKind::ConditionFailed => return Err(again()),
             Some(error) => return Err(error.into()),
@@ -106,28 +108,44 @@ impl Lock {
         self.write(ports, plans).await
     }
 
-    /// Fails if the market is held no longer.
-    pub async fn check(&self, ports: &impl Ports) -> Result<(), Failed> {
-        if read(ports, &self.key).await?.fence == self.fence { Ok(()) } else { Err(lost()) }
+    /// Puts off the end of the time for which the market is held. Fails if it is held no longer.
+    pub async fn hold(&self, ports: &impl Ports) -> Result<(), Failed> {
+        let expires = end(ports.now());
+        let set = vec![("expires".to_owned(), json!(timestamp(expires)).to_string())];
+        held(ports.update(self.update(set, vec![])).await?)?;
+        self.expires.set(expires);
+        Ok(())
     }
 
-    /// How many winners the market has by the plans up to this task's, so that a task that is repeated says the same.
-    pub fn winners_until(&self, task_id: &str) -> usize {
-        let end = self.plans.iter().position(|plan| plan.task_id == task_id).map_or(0, |own| own + 1);
-        self.plans.iter().take(end).map(|plan| plan.winners).sum()
+    /// As [`hold`](Self::hold), once half of the time is over: for work that may take long.
+    pub async fn go_on(&self, ports: &impl Ports) -> Result<(), Failed> {
+        let is_due = ports.now() + TimeDelta::seconds(PUT_OFF_SECS) >= self.expires.get();
+        if is_due { self.hold(ports).await } else { Ok(()) }
+    }
+
+    /// How many winners the market has.
+    pub fn winners(&self) -> usize {
+        self.plans.iter().map(|plan| plan.winners).sum()
+    }
+
+    /// Whether a task has a plan.
+    pub fn has_plan(&self, task_id: &str) -> bool {
+        self.plans.iter().any(|plan| plan.task_id == task_id)
+    }
+
+    /// Whether a later task than this one has told its winners. What this one has to report about the market is outdated
+    /// then, unless it is that all are told.
+    pub fn is_outdated(&self, task_id: &str) -> bool {
+        let own = self.plans.iter().position(|plan| plan.task_id == task_id);
+        own.is_some_and(|own| self.plans.iter().skip(own + 1).any(|plan| plan.queued))
     }
 
     /// Writes the list, if the market is still held.
     async fn write(&mut self, ports: &impl Ports, plans: Vec<Head>) -> Result<(), Failed> {
         let set = vec![("plans".to_owned(), json!(plans).to_string())];
-        match ports.update(self.update(set, vec![])).await? {
-            None => {
-                self.plans = plans;
-                Ok(())
-            }
-            Some(error) if error.kind == ErrorKind::ConditionFailed => Err(lost()),
-            Some(error) => Err(error.into()),
-        }
+        held(ports.update(self.update(set, vec![])).await?)?;
+        self.plans = plans;
+        Ok(())
     }
 
     /// Gives the market back, if it is still held. A failure costs the next task time and nothing else.
@@ -150,8 +168,28 @@ impl Lock {
     }
 }
 
-fn lost() -> Failed {
-    Failed::Busy("another attempt has taken the market: this one was too slow".to_owned())
+/// Fails if another task has the market now, or if that is not known.
+pub async fn check_free(ports: &impl Ports, selection: &Selection) -> Result<(), Failed> {
+    read(ports, &key(selection)).await?.check(selection, ports.now())
+}
+
+fn key(selection: &Selection) -> Key {
+    Key { pk: plan::pk(selection), sk: format!("SELECTION#{}", selection.market_id) }
+}
+
+fn end(now: DateTime<Utc>) -> DateTime<Utc> {
+    now + TimeDelta::seconds(HELD_SECS)
+}
+
+/// Whether a write that is on condition of the market's number has succeeded.
+fn held(error: Option<Error>) -> Result<(), Failed> {
+    match error {
+        None => Ok(()),
+        Some(error) if error.kind == ErrorKind::ConditionFailed => {
+            Err(Failed::Busy("another attempt has taken the market: this one was too slow".to_owned()))
+        }
+        Some(error) => Err(error.into()),
+    }
 }
 
 impl Item {
@@ -173,14 +211,14 @@ async fn read(ports: &impl Ports, key: &Key) -> Result<Item, Failed> {
     serde_json::from_str(&item).map_err(malformed)
 }
 
-fn taking(key: &Key, old: &Item, selection: &Selection, now: DateTime<Utc>) -> Update {
+fn taking(key: &Key, old: &Item, selection: &Selection, expires: DateTime<Utc>) -> Update {
     let fence = "fence".to_owned();
     let condition = match old.fence {
         0 => Predicate::NotExists(fence),
         old => Predicate::Equals((fence, old.to_string())),
     };
-    let expires = timestamp(now + TimeDelta::seconds(HELD_SECS));
-    let set = [("fence", json!(old.fence + 1)), ("holder", json!(selection.task_id)), ("expires", json!(expires))];
+    let set =
+        [("fence", json!(old.fence + 1)), ("holder", json!(selection.task_id)), ("expires", json!(timestamp(expires)))];
     let set = set.map(|(name, value): (&str, Value)| (name.to_owned(), value.to_string())).into();
     Update { key: key.clone(), set, remove: vec![], condition: vec![condition] }
 }
@@ -263,6 +301,27 @@ mod tests {
         assert!(lock.plans.is_empty());
     }
 
+    /// Its wall time may be longer than a market is held at first.
+    #[test]
+    fn a_task_that_is_at_work_keeps_its_market() {
+        let world = World::default();
+        let lock = take(&world, "one").unwrap();
+        let go_on = |minutes| {
+            world.pass(TimeDelta::minutes(minutes));
+            world.steps.set(0);
+            block_on(lock.go_on(&world)).map(|()| world.steps.get())
+        };
+        assert_eq!(go_on(7), Ok(0), "not yet");
+        for _ in 0..4 {
+            assert_eq!(go_on(15), Ok(1));
+            assert!(take(&world, "two").is_err());
+        }
+        world.pass(TimeDelta::seconds(HELD_SECS));
+        let _two = take(&world, "two").unwrap();
+        assert!(matches!(go_on(0), Err(Failed::Busy(_))), "it comes too late");
+        assert!(matches!(block_on(lock.hold(&world)), Err(Failed::Busy(_))));
+    }
+
     /// The last holder commits between the look at the market and its taking.
     #[test]
     fn a_plan_that_is_committed_at_the_last_moment_is_seen() {
@@ -271,7 +330,7 @@ mod tests {
         world.pass(TimeDelta::seconds(HELD_SECS));
         let stale = block_on(read(&world, &slow.key)).unwrap();
         block_on(slow.commit(&world, head("one", 1))).unwrap();
-        let update = taking(&slow.key, &stale, &selection("two"), world.now());
+        let update = taking(&slow.key, &stale, &selection("two"), end(world.now()));
         assert_eq!(block_on(world.update(update)), Ok(None));
         assert_eq!(block_on(read(&world, &slow.key)).unwrap().plans, [head("one", 1)]);
     }

@@ -11,16 +11,24 @@ use worker_kit::messages;
 /// A fan, and the code of a winner.
 type Told<'a> = (&'a str, Option<&'a str>);
 
-/// Queues a message for each fan, winners first.
+/// Fans after whose messages a task looks whether it may go on.
+const FANS: usize = 10_000;
+
+/// Queues a message for each fan, winners first. `go_on` is called from time to time.
 pub async fn send(
     ports: &impl Ports,
     selection: &Selection,
     winners: &[Winner],
     losers: &[String],
+    go_on: impl AsyncFn() -> Result<(), Failed>,
 ) -> Result<(), Failed> {
     let winners = winners.iter().map(|(fan, code)| (fan.as_str(), Some(code.as_str())));
     let told: Vec<Told<'_>> = winners.chain(losers.iter().map(|fan| (fan.as_str(), None))).collect();
-    Ok(messages::send(&told, |told| message(selection, *told).text(), |bodies| ports.send(bodies)).await?)
+    for told in told.chunks(FANS) {
+        messages::send(told, |told| message(selection, *told).text(), |bodies| ports.send(bodies)).await?;
+        go_on().await?;
+    }
+    Ok(())
 }
 
 fn message<'a>(selection: &'a Selection, (fan, code): Told<'a>) -> SelectionMessage<'a> {
@@ -48,7 +56,7 @@ mod tests {
         let world = World::default();
         let winners: Vec<_> = (0..1_200).map(|n| (format!("winner-{n}"), format!("CODE-{n}"))).collect();
         let losers: Vec<_> = (0..2_000).map(|n| format!("loser-{n}")).collect();
-        block_on(send(&world, &selection("t"), &winners, &losers)).unwrap();
+        block_on(send(&world, &selection("t"), &winners, &losers, async || Ok(()))).unwrap();
         let sent: Vec<_> = world.messages().into_iter().map(|message| (message.fan, message.code)).collect();
         let told = winners.into_iter().map(|(fan, code)| (fan, Some(code)));
         assert_eq!(sent, told.chain(losers.into_iter().map(|fan| (fan, None))).collect::<Vec<_>>());
@@ -58,7 +66,7 @@ mod tests {
     fn what_cannot_be_queued_is_a_failure_of_its_kind() {
         let send = |kind| {
             let world = World { queue: Some(Error::new(kind, "why")), ..World::default() };
-            block_on(send(&world, &selection("t"), &[], &["loser".to_owned()])).unwrap_err()
+            block_on(send(&world, &selection("t"), &[], &["loser".to_owned()], async || Ok(()))).unwrap_err()
         };
         let told = "1 messages are not queued: why";
         assert_eq!(send(ErrorKind::Unavailable), Failed::Later(told.to_owned()));

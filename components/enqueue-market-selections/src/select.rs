@@ -4,7 +4,7 @@ use crate::codes::{self, Wanted};
 use crate::failed::Failed;
 use crate::fans::{self, Fans};
 use crate::input::Selection;
-use crate::lock::{Lock, WAITS};
+use crate::lock::{self, Lock};
 use crate::messages;
 use crate::plan::{self, Head, Plan, Plans};
 use crate::ports::Ports;
@@ -17,31 +17,51 @@ const CLOSED: &str = "CLOSED";
 
 /// Does a task. Returns the stats as they were reported last, and why it failed if it did.
 pub async fn select(ports: &impl Ports, selection: &Selection) -> (Stats, Result<(), Failed>) {
-    let mut stats = Stats {
-        market_id: selection.market_id.clone(),
-        status: StatsStatus::Processing,
-        total: 0,
-        processed: None,
-        failed: None,
-    };
+    let mut stats = stats(selection);
     let result = steps(ports, selection, &mut stats).await;
     if let Err(failed) = &result {
         let data = json!({"taskId": selection.task_id, "marketId": selection.market_id, "problem": failed.message()});
         match failed {
-            Failed::Final { status: WAITS, .. } => ports.info("Selection waits", data),
+            failed if failed.is_waiting() => ports.info("Selection waits", data),
             _ => ports.error("Selection failed", data),
         }
     }
     (stats, result)
 }
 
+/// Reports that a task has failed whose input names its market and is malformed otherwise, unless another task has the
+/// market. Returns the stats.
+pub async fn refuse(ports: &impl Ports, selection: &Selection) -> Stats {
+    let mut stats = stats(selection);
+    report_failed(ports, selection, &mut stats, lock::check_free(ports, selection)).await;
+    stats
+}
+
+/// Stats of a selection of which nothing is known yet.
+fn stats(selection: &Selection) -> Stats {
+    let (market_id, status) = (selection.market_id.clone(), StatsStatus::Processing);
+    Stats { market_id, status, total: 0, processed: None, failed: None }
+}
+
 async fn steps(ports: &impl Ports, selection: &Selection, stats: &mut Stats) -> Result<(), Failed> {
-    let mut lock = Lock::take(ports, selection).await?;
+    let mut lock = match Lock::take(ports, selection).await {
+        Ok(lock) => lock,
+        Err(failed) => {
+            // Nobody can take such a market, so there is nobody whose stats these are.
+            if failed.is_final() && !failed.is_waiting() {
+                report_failed(ports, selection, stats, async { Ok(()) }).await;
+            }
+            return Err(failed);
+        }
+    };
     let result = Task { ports, selection, lock: &mut lock }.run(stats).await;
+    let has_plan = lock.has_plan(&selection.task_id);
+    let result = result.map_err(|failed| if has_plan { failed.after_plan() } else { failed });
     if let Err(failed) = &result
         && (failed.is_final() || !selection.attempts_remain)
+        && !lock.is_outdated(&selection.task_id)
     {
-        report_failed(ports, selection, &lock, stats).await;
+        report_failed(ports, selection, stats, lock.hold(ports)).await;
     }
     lock.release(ports).await;
     result
@@ -63,12 +83,17 @@ async fn market(ports: &impl Ports, selection: &Selection) -> Result<Market, Fai
 }
 
 /// Reports that the selection has failed: for good, or perhaps, where it is not known whether another attempt follows.
-/// While one follows for sure, the selection is under way. If the market is another's by now, its stats are left alone. The
-/// report may fail, too: the task's own end tells it then.
-async fn report_failed(ports: &impl Ports, selection: &Selection, lock: &Lock, stats: &mut Stats) {
+/// While one follows for sure, the selection is under way. If the market is another's by now, by `check`, its stats are left
+/// alone. The report may fail, too: the task's own end tells it then.
+async fn report_failed(
+    ports: &impl Ports,
+    selection: &Selection,
+    stats: &mut Stats,
+    check: impl Future<Output = Result<(), Failed>>,
+) {
     stats.status = StatsStatus::Failed;
     let report = async {
-        lock.check(ports).await?;
+        check.await?;
         ports.report(selection, stats).await.map_err(Failed::from)
     };
     if let Err(failed) = report.await {
@@ -86,7 +111,9 @@ struct Task<'a, P> {
 impl<P: Ports> Task<'_, P> {
     async fn run(&mut self, stats: &mut Stats) -> Result<(), Failed> {
         let (ports, selection) = (self.ports, self.selection);
-        let own = self.lock.plans.iter().find(|plan| plan.task_id == selection.task_id).map(|plan| plan.total);
+        // What was last known of the market, though a later task has found it.
+        let last = self.lock.plans.last().map(|plan| plan.total);
+        let own = last.filter(|_| self.lock.has_plan(&selection.task_id));
         stats.total = own.unwrap_or_default();
         let mut plans = Plans::read(ports, selection, &self.lock.plans).await?;
         self.tell_others(&plans).await?;
@@ -110,8 +137,9 @@ impl<P: Ports> Task<'_, P> {
         });
         ports.info("Selection planned", data);
         self.tell(&plan, &losers).await?;
-        // Winners of all tasks of the market; but each task rejects the same records again.
-        let processed = self.lock.winners_until(&selection.task_id) as u64;
+        // Winners of all tasks of the market, whichever reports last; but each task rejects the same records again.
+        let processed = self.lock.winners() as u64;
+        let rejected = self.lock.plans.last().map_or(rejected, |last| last.rejected);
         (stats.status, stats.processed, stats.failed) = (StatsStatus::Finished, Some(processed), Some(rejected));
         ports.report(selection, stats).await?;
         ports.info("Selection queued", json!({"marketId": selection.market_id, "messages": winners + losers.len()}));
@@ -129,18 +157,22 @@ impl<P: Ports> Task<'_, P> {
         }
         for Plan { head, winners } in left {
             let theirs = Selection { task_id: head.task_id.clone(), ..selection.clone() };
-            messages::send(ports, &theirs, winners, &[]).await?;
+            messages::send(ports, &theirs, winners, &[], async || self.lock.go_on(ports).await).await?;
             ports.info("Winners of an earlier task queued", json!({"taskId": head.task_id, "winners": head.winners}));
         }
         self.lock.mark_queued(ports, is_left).await
     }
 
-    /// Reports that the selection is under way, and reads who may win.
+    /// Reports that the selection is under way, unless the winners of a later one are told already, and reads who may win.
     async fn start(&self, total: u64, plans: &Plans, stats: &mut Stats) -> Result<Fans, Failed> {
+        let Self { ports, selection, lock } = self;
         stats.total = total;
-        self.ports.report(self.selection, stats).await?;
-        let _span = self.ports.span("getScoringRecords");
-        fans::read(self.ports, self.selection, &plans.fans()).await
+        lock.hold(*ports).await?;
+        if !lock.is_outdated(&selection.task_id) {
+            ports.report(selection, stats).await?;
+        }
+        let _span = ports.span("getScoringRecords");
+        fans::read(*ports, selection, &plans.fans(), async || lock.go_on(*ports).await).await
     }
 
     /// Selects the winners, finds their codes and stores both. Returns the plan and the losers.
@@ -164,6 +196,7 @@ impl<P: Ports> Task<'_, P> {
             let wanted = Wanted { fence: self.lock.fence, market, plans, open: &open, winners: winners.len() };
             codes::find(ports, selection, wanted).await?
         };
+        self.lock.go_on(ports).await?;
         let _span = ports.span("storePlan");
         let winners: Vec<_> = winners.into_iter().zip(codes).collect();
         let (task_id, fence) = (selection.task_id.clone(), self.lock.fence);
@@ -176,7 +209,8 @@ impl<P: Ports> Task<'_, P> {
     /// Queues the message of each fan, and notes it.
     async fn tell(&mut self, plan: &Plan, losers: &[String]) -> Result<(), Failed> {
         let _span = self.ports.span("queueSelections");
-        messages::send(self.ports, self.selection, &plan.winners, losers).await?;
+        let go_on = async || self.lock.go_on(self.ports).await;
+        messages::send(self.ports, self.selection, &plan.winners, losers, go_on).await?;
         self.lock.mark_queued(self.ports, |head| head.task_id == plan.head.task_id).await
     }
 }

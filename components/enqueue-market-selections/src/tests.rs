@@ -7,10 +7,12 @@ mod schedules;
 use crate::input::Selection;
 use crate::testing::{Attempt, Fan, Fault, World, attempt, both, market, selection};
 use chrono::TimeDelta;
+use futures::executor::block_on;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use worker_kit::Response;
 use worker_kit::platform::{Error, ErrorKind};
+use worker_kit::services::entry::StatsStatus;
 
 /// So many fans; the first one has the best score.
 fn fans(count: u32) -> Vec<Fan> {
@@ -126,7 +128,7 @@ fn what_cannot_succeed_fails_at_once_is_reported_and_queues_nothing() {
 
 #[test]
 fn a_failure_that_cannot_be_reported_is_still_answered() {
-    let world = World { campaign: None, refuses_reports: true, ..World::default() };
+    let world = World { campaign: None, refused_report: Some(StatsStatus::Failed), ..World::default() };
     assert_eq!(attempt(&world, &selection("one"), None).failure().0, 404);
     assert_eq!(world.logs.borrow()[0].0, "Failure not reported");
 }
@@ -144,56 +146,177 @@ fn failed_is_reported_with_the_last_attempt_or_with_what_no_attempt_changes() {
     world.queue = None;
     attempt(&world, &more, None).output();
     assert_eq!(statuses(&world).last().unwrap(), "FINISHED");
-    world.queue = Some(Error::new(ErrorKind::Invalid, "too large"));
+    world.campaign = None;
     attempt(&world, &Selection { attempts_remain: true, ..selection("two") }, None).failure();
     assert_eq!(statuses(&world).last().unwrap(), "FAILED");
 }
 
+/// The winners have their codes, so nothing is final any more: not what the queue refuses for good, nor a report that the
+/// Entry Service takes for wrong.
+#[test]
+fn once_the_winners_are_known_every_failure_is_tried_again_to_the_last_attempt() {
+    let too_large = || Some(Error::new(ErrorKind::Invalid, "too large"));
+    let refused = Some(StatsStatus::Finished);
+    for world in [
+        World { queue: too_large(), ..World::with(fans(50)) },
+        World { refused_report: refused, ..World::with(fans(50)) },
+    ] {
+        let more = Selection { attempts_remain: true, ..selection("one") };
+        attempt(&world, &more, None).retry();
+        attempt(&world, &more, None).retry();
+        assert_eq!(statuses(&world), ["PROCESSING", "PROCESSING"]);
+        attempt(&world, &selection("one"), None).retry();
+        assert_eq!(statuses(&world).last().unwrap(), "FAILED", "the last one");
+        let world = World { queue: None, refused_report: None, ..world };
+        assert_eq!(attempt(&world, &more, None).output()["stats"]["PROCESSED"], 10);
+        world.check_told("one");
+    }
+}
+
+/// Its first report is refused, though its plan is stored.
+#[test]
+fn a_refusal_of_an_attempt_that_repeats_is_tried_again_too() {
+    let mut world = World { queue: Some(Error::new(ErrorKind::Unavailable, "down")), ..World::with(fans(50)) };
+    attempt(&world, &selection("one"), None).retry();
+    (world.queue, world.refused_report) = (None, Some(StatsStatus::Processing));
+    attempt(&world, &selection("one"), None).retry();
+    world.refused_report = None;
+    attempt(&world, &selection("one"), None).output();
+    world.check_told("one");
+}
+
+/// The last report of a market counts. An attempt of a task may come when a later task has finished.
+#[test]
+fn a_task_that_is_repeated_after_a_later_one_reports_the_winners_of_both() {
+    let whole = World::with(fans(50));
+    attempt(&whole, &selection("one"), None).output();
+    let calls = whole.steps.get();
+    for fault in [Fault::Crash, Fault::Lost] {
+        let world = World::with(fans(50));
+        // The last two calls report and give the market back.
+        attempt(&world, &selection("one"), Some((calls - 2, fault)));
+        assert!(world.heads()[0].queued && !statuses(&world).contains(&"FINISHED".to_owned()), "{fault:?}");
+        world.pass(TimeDelta::minutes(16));
+        world.sized(13);
+        attempt(&world, &selection("two"), None).output();
+        let before = world.reports.borrow().len();
+        assert_eq!(attempt(&world, &selection("one"), None).output()["stats"]["PROCESSED"], 13);
+        let stats = json!({"marketId": "m", "status": "FINISHED", "total": 50, "PROCESSED": 13, "FAILED": 0});
+        assert_eq!(world.reports.borrow()[before..], [stats], "it is not under way again");
+    }
+}
+
+#[test]
+fn a_task_that_fails_after_a_later_one_has_finished_leaves_its_stats_alone() {
+    let mut world = World::with(fans(50));
+    attempt(&world, &selection("one"), Some((20, Fault::Crash)));
+    assert_eq!(world.plans()["one"].len(), 10);
+    world.pass(TimeDelta::minutes(16));
+    world.sized(13);
+    attempt(&world, &selection("two"), None).output();
+    world.queue = Some(Error::new(ErrorKind::Unavailable, "down"));
+    attempt(&world, &selection("one"), None).retry();
+    let last = world.reports.borrow().last().cloned().unwrap();
+    assert_eq!((&last["status"], &last["PROCESSED"]), (&json!("FINISHED"), &json!(13)));
+}
+
+/// Whose input names campaign and market.
+#[test]
+fn failed_is_reported_of_malformed_input_unless_the_market_is_another_tasks() {
+    let world = World::with(fans(50));
+    let refuse = || {
+        let problem = "selectionCount is not a whole number".to_owned();
+        Attempt::Answered(block_on(crate::refuse(&world, &selection("bad"), problem))).failure()
+    };
+    let (status, body) = refuse();
+    assert_eq!((status, &body["error"]["code"]), (400, &json!("MALFORMED_INPUT")));
+    assert_eq!(*world.reports.borrow(), [json!({"marketId": "m", "status": "FAILED", "total": 0})]);
+    attempt(&world, &selection("one"), Some((10, Fault::Crash)));
+    assert_eq!(refuse().0, 400);
+    assert_eq!(statuses(&world), ["FAILED", "PROCESSING"]);
+}
+
+#[test]
+fn failed_is_reported_of_a_market_whose_item_cannot_be_read() {
+    let world = World::with(fans(50));
+    let item = json!({"pk": "CAMPAIGN#c", "sk": "SELECTION#m", "plans": 7});
+    world.table.borrow_mut().insert(serde_json::from_value(item.clone()).unwrap(), item);
+    let (status, body) = attempt(&world, &Selection { attempts_remain: true, ..selection("one") }, None).failure();
+    assert_eq!((status, &body["error"]["code"]), (422, &json!("MALFORMED_ITEM")));
+    assert_eq!(statuses(&world), ["FAILED"]);
+}
+
+/// Before it reports that the selection is under way: its successor has finished meanwhile.
+#[test]
+fn a_task_that_has_lost_its_market_reports_nothing() {
+    let world = World::with(fans(50));
+    // The first one is suspended when it has counted the eligible fans.
+    world.delays.replace([vec![(0, 0); 100], vec![(200, 16)], vec![(0, 0); 5]].concat());
+    let [one, two] = both(&world, [&selection("one"), &selection("two")]);
+    two.output();
+    assert!(one.retry().contains("too slow"));
+    assert_eq!(statuses(&world), ["PROCESSING", "FINISHED"]);
+}
+
 /// decisions.md, "Selection": a later task of the market first uses up codes that the market has reserved and not assigned.
 #[test]
-fn the_code_of_a_winner_whose_entry_is_removed_is_a_later_winners() {
-    // The entry is removed before its message is handled, or while it is: the Entry Service has assigned the code.
-    for is_handled_first in [false, true] {
+fn the_code_of_a_winner_whose_entry_is_removed_before_it_was_given_is_a_later_winners() {
+    let world = World { fans: fans(600), ..World::with_codes(500) };
+    world.sized(500);
+    attempt(&world, &selection("one"), None).output();
+    let (lost, code) = world.plans()["one"][7].clone();
+    world.remove(&lost);
+    world.sized(501);
+    assert_eq!(attempt(&world, &selection("early"), None).failure().1["error"]["code"], "TOO_FEW_CODES");
+    world.replicate();
+    world.deliver_all();
+    assert_eq!(world.codes("reserved"), std::slice::from_ref(&code));
+    assert_eq!(attempt(&world, &selection("two"), None).output()["stats"]["PROCESSED"], 501);
+    assert_eq!(world.plans()["two"], [("fan-00500".to_owned(), code)]);
+    world.deliver_all();
+    assert_eq!((world.reserved_count(), world.codes("assigned").len()), (0, 500), "none leaks");
+    world.check_sound();
+}
+
+/// "No code is ever given to two fans": a code that its fan has got is used, whatever becomes of the entry, and whether the
+/// Code Service and the table know of it or not.
+#[test]
+fn the_code_of_a_winner_who_leaves_afterwards_is_nobody_elses() {
+    // The entry is removed after its code was marked as assigned; before that, for the Code Service was down; and after the
+    // Entry Service has given the code, but before the table has it.
+    for (is_written, is_marked) in [(true, true), (true, false), (false, false)] {
         let world = World { fans: fans(600), ..World::with_codes(500) };
         world.sized(500);
         attempt(&world, &selection("one"), None).output();
         let (lost, code) = world.plans()["one"][7].clone();
+        if !is_written {
+            world.remove(&lost);
+        }
+        world.messages().iter().for_each(|message| world.deliver(message));
+        if is_marked {
+            world.mark();
+        }
         world.remove(&lost);
-        if !is_handled_first {
-            world.replicate();
-        }
-        world.messages().iter().for_each(|message| world.deliver(message));
-        assert_eq!((world.reserved_count(), world.codes("reserved")[0].clone()), (1, code.clone()));
-        world.sized(501);
-        if is_handled_first {
+        for is_replicated in [false, true] {
+            if is_replicated {
+                world.replicate();
+            }
+            world.sized(501);
             assert_eq!(attempt(&world, &selection("early"), None).failure().1["error"]["code"], "TOO_FEW_CODES");
-            world.replicate();
         }
+        world.add_codes(500);
         assert_eq!(attempt(&world, &selection("two"), None).output()["stats"]["PROCESSED"], 501);
-        assert_eq!(world.plans()["two"], [("fan-00500".to_owned(), code)]);
-        world.messages().iter().for_each(|message| world.deliver(message));
-        assert_eq!((world.reserved_count(), world.codes("assigned").len()), (0, 500), "none leaks");
+        let [(winner, other)] = &world.plans()["two"][..] else { unreachable!() };
+        assert!(winner == "fan-00500" && *other != code, "{winner} has {other}");
+        world.deliver_all();
+        assert_eq!(world.codes("reserved").contains(&code), !is_written, "nobody tells the Code Service");
         world.check_sound();
     }
 }
 
-/// A code that its fan has got is used, whatever becomes of the entry.
-#[test]
-fn the_code_of_a_winner_who_leaves_afterwards_is_nobody_elses() {
-    let world = World { fans: fans(600), ..World::with_codes(500) };
-    world.sized(500);
-    attempt(&world, &selection("one"), None).output();
-    world.messages().iter().for_each(|message| world.deliver(message));
-    world.remove("fan-00007");
-    world.replicate();
-    world.sized(501);
-    assert_eq!(attempt(&world, &selection("two"), None).failure().1["error"]["code"], "TOO_FEW_CODES");
-    assert_eq!((world.reserved_count(), world.codes("assigned").len()), (0, 500));
-}
-
 /// All or nothing (use case 2, "Insufficient Codes").
 #[test]
-fn with_too_few_codes_nobody_is_told_anything_and_a_later_task_uses_what_was_reserved() {
+fn use_case_2_insufficient_codes_nobody_is_told_anything_and_a_later_task_uses_what_was_reserved() {
     let world = World { fans: fans(25_000), ..World::with_codes(24_000) };
     world.sized(25_000);
     let (status, body) = attempt(&world, &selection("one"), None).failure();
@@ -215,6 +338,7 @@ fn a_second_selection_after_more_capacity_selects_only_what_is_more() {
     let first = world.plans()["one"].clone();
     // Some of the first winners have their codes already, one took another market's.
     world.messages().iter().take(5).for_each(|message| world.deliver(message));
+    world.mark();
     world.win_elsewhere(&first[7].0);
     world.sized(13);
     let best = world.best(13);
@@ -242,6 +366,7 @@ fn messages_of_an_earlier_task_that_come_again_take_nothing_from_a_later_ones_wi
         let second = world.messages().split_off(first.len());
         let order = if comes_first { [&first, &second] } else { [&second, &first] };
         order.into_iter().flatten().for_each(|message| world.deliver(message));
+        world.mark();
         let winners: BTreeMap<_, _> = world.plans().into_values().flatten().collect();
         assert_eq!((winners.len(), world.codes("assigned").len()), (13, 13));
         for fan in world.ranking() {
@@ -260,7 +385,7 @@ fn the_tasks_count_is_that_of_the_market_in_all() {
     assert_eq!(attempt(&world, &counted("two", 15), None).output()["stats"]["PROCESSED"], 20);
     assert_eq!(attempt(&world, &counted("three", 21), None).output()["stats"]["PROCESSED"], 21);
     assert_eq!(world.plans()["three"].len(), 1);
-    assert_eq!(attempt(&world, &counted("one", 20), None).output()["stats"]["PROCESSED"], 20, "as it said first");
+    assert_eq!(attempt(&world, &counted("one", 20), None).output()["stats"]["PROCESSED"], 21, "those of all tasks");
 }
 
 #[test]
@@ -279,7 +404,7 @@ fn a_task_that_has_finished_and_is_repeated_tells_the_same() {
 fn winners_whom_their_task_has_not_told_are_told_by_the_next_one_whatever_becomes_of_it() {
     for (status, ends) in [("CLOSED", 200), ("ACTIVE", 409)] {
         let mut world = World { queue: Some(Error::new(ErrorKind::Invalid, "too large")), ..World::with(fans(50)) };
-        assert_eq!(attempt(&world, &selection("one"), None).failure().0, 422);
+        attempt(&world, &selection("one"), None).retry();
         assert!(world.messages().is_empty() && world.plans()["one"].len() == 10);
         world.queue = None;
         world.campaign = Some(json!({"id": "c", "slug": "s", "status": status}));
@@ -338,7 +463,7 @@ fn a_market_that_stays_held_is_waited_for_until_its_holders_time_is_over() {
 fn a_task_that_has_lost_its_market_stores_no_plan() {
     let world = World::with(fans(50));
     // The first one is suspended while it reads the scoring records.
-    world.delays.replace([vec![(0, 0); 100], vec![(200, 16)], vec![(0, 0); 7]].concat());
+    world.delays.replace([vec![(0, 0); 100], vec![(200, 16)], vec![(0, 0); 8]].concat());
     let [one, two] = both(&world, [&selection("one"), &selection("two")]);
     two.output();
     assert!(one.retry().contains("too slow"));

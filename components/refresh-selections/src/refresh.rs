@@ -108,8 +108,11 @@ impl<P: Ports> Refresh<'_, P> {
     }
 
     async fn queue(&mut self, page: ScoringPage) -> Result<(), Disposition> {
-        let (ports, read) = (self.ports, page.records.len());
-        let winners: Vec<_> = page.records.into_iter().filter_map(|record| self.winner(record)).collect();
+        let ports = self.ports;
+        // Who has left the campaign has no item to write to.
+        let records: Vec<_> = page.records.into_iter().filter(|record| !record.removed).collect();
+        let read = records.len();
+        let winners: Vec<_> = records.into_iter().filter_map(|record| self.winner(record)).collect();
         let sent = messages::send(&winners, |winner| self.message(winner).text(), |bodies| ports.queue(bodies)).await;
         if let Err(error) = sent {
             ports.warn("Selections not queued", json!({"problem": error.message, "refresh": self.data()}));

@@ -90,7 +90,7 @@ fn twenty_five_thousand_records_in_one_invocation() {
 
 /// All or none: what the service cannot take is left out, and the rest is repeated.
 #[test]
-fn those_who_keep_a_request_from_being_taken_go_back_and_the_rest_is_repeated() {
+fn req_009_those_who_keep_a_request_from_being_taken_go_back_and_the_rest_is_repeated() {
     let (mut world, selections) = winners(25);
     world.invalid = only("fan-03");
     world.service.borrow_mut().remove("fan-07");
@@ -120,7 +120,7 @@ fn d2_6__a_refused_request_is_halved_down_to_one_fan_who_is_retried() {
 
 /// The host has retried already.
 #[test]
-fn while_the_entry_service_is_down_winners_are_retried_and_losers_are_written() {
+fn use_case_2_entry_service_timeout_winners_are_retried_and_losers_are_written() {
     let unavailable = ServiceError::Unavailable { service: "entry", message: "timed out".to_owned() };
     let throttled = ServiceError::from_answer(AnswerSummary::new("entry", 429, "later"), Some(2));
     for (outage, after) in [(unavailable, None), (throttled, Some(2000))] {
@@ -136,7 +136,7 @@ fn while_the_entry_service_is_down_winners_are_retried_and_losers_are_written() 
 
 /// "DynamoDB Write Failure: Return failed verdict updates in `batchItemFailures` for SQS retry" (use cases).
 #[test]
-fn updates_fail_one_by_one_and_only_the_failed_go_back() {
+fn use_case_2_dynamodb_write_failure_only_the_failed_updates_go_back() {
     let mut world = World::with(["u", "v", "w", "x"]);
     let throttled = Error { kind: ErrorKind::Throttled, message: "later".to_owned(), retry_after_ms: Some(9) };
     world.stuck = ["v", "x"].map(|fan| (fan.to_owned(), throttled.clone())).into();

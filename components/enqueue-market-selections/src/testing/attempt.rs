@@ -1,9 +1,9 @@
 //! Attempts of tasks in the small world.
 
 use super::{Fault, World};
+use crate::failed::WAITS;
 use crate::handle;
 use crate::input::Selection;
-use crate::lock::WAITS;
 use futures::executor::block_on;
 use futures::future::join;
 use serde_json::Value;

@@ -103,8 +103,9 @@ impl World {
         let held = self.held.borrow();
         for (fan, code) in self.plans().into_values().flatten() {
             assert!(winners.insert(fan.clone()), "{fan} has won twice");
-            // The code of a winner who holds another one, or is gone, is free for the next winner.
-            if !self.gone.borrow().contains(&fan) && held.get(&fan).is_none_or(|held| *held == code) {
+            // The code of a winner who got another one, or who left without one, is free for the next winner.
+            let is_open = !self.gone.borrow().contains(&fan);
+            if held.get(&fan).map_or(is_open, |held| *held == code) {
                 let other = owners.insert(code.clone(), fan.clone());
                 assert_eq!(other, None, "{code} is {fan}'s, too");
             }

@@ -53,7 +53,7 @@ impl World {
         ScoringPage { records: fans.into_iter().enumerate().map(record).collect(), next }
     }
 
-    /// A page of the fans who hold a code of this market.
+    /// A page of the fans who got a code of this market.
     fn winners(&self, after: Option<String>) -> ScoringPage {
         let (held, pool) = (self.held.borrow(), self.pool.borrow());
         let ours: BTreeSet<_> = pool.iter().map(|(code, _)| code).collect();
@@ -62,7 +62,7 @@ impl World {
         let record = |(fan, code): (&String, &String)| {
             let record = json!({
                 "campaignId": "c", "marketId": "m", "globalUserId": fan, "score": 1, "registeredAt": "2024-01-01T10:00:00Z",
-                "verdict": true, "code": {"marketId": "m", "value": code},
+                "verdict": true, "code": {"marketId": "m", "value": code}, "removed": self.gone.borrow().contains(fan),
             });
             serde_json::from_str(&record.to_string()).unwrap()
         };
@@ -144,12 +144,12 @@ impl Ports for World {
     }
 
     async fn report(&self, _: &Selection, stats: &Stats) -> Result<(), ServiceError> {
-        let report = || match self.refuses_reports {
-            true => Err(refused("entry", 404, "no such campaign")),
-            false => {
-                self.reports.borrow_mut().push(json!(stats));
-                Ok(())
+        let report = || {
+            if self.refused_report == Some(stats.status) {
+                return Err(refused("entry", 400, "not a report"));
             }
+            self.reports.borrow_mut().push(json!(stats));
+            Ok(())
         };
         self.call(service_down("entry"), |_| report()).await
     }

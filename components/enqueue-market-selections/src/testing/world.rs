@@ -8,6 +8,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use worker_kit::platform::Error;
 use worker_kit::platform::table::Key;
+use worker_kit::services::entry::StatsStatus;
 use worker_kit::testing::yield_now;
 
 /// A scoring record.
@@ -68,16 +69,18 @@ pub struct World {
     /// Fans whose entries are removed from the table, which the Entry Service does not know yet, and those of whom it does.
     pub leaving: RefCell<BTreeSet<String>>,
     pub gone: RefCell<BTreeSet<String>>,
-    /// Who holds which code, of whichever market, by the Entry Service.
+    /// Who got which code, of whichever market, by the Entry Service. It stays theirs when they leave.
     pub held: RefCell<BTreeMap<String, String>>,
+    /// Codes that are in entries, and of which the Code Service does not know yet that they are assigned.
+    pub unmarked: RefCell<BTreeSet<String>>,
     /// The market's codes, in the service's order.
     pub pool: RefCell<Vec<(String, State)>>,
     pub reservations: RefCell<Vec<(String, Vec<String>)>>,
     pub queued: RefCell<Vec<String>>,
     pub reports: RefCell<Vec<Value>>,
     pub logs: RefCell<Vec<(String, Value)>>,
-    /// Whether the Entry Service refuses reports.
-    pub refuses_reports: bool,
+    /// The Entry Service refuses reports of this status, as wrong.
+    pub refused_report: Option<StatsStatus>,
     /// The queue refuses each n-th message it is sent.
     pub refuses_every: Option<usize>,
     /// The error of every call of the queue.
@@ -107,12 +110,13 @@ impl Default for World {
             leaving: RefCell::default(),
             gone: RefCell::default(),
             held: RefCell::default(),
+            unmarked: RefCell::default(),
             pool: RefCell::default(),
             reservations: RefCell::default(),
             queued: RefCell::default(),
             reports: RefCell::default(),
             logs: RefCell::default(),
-            refuses_reports: false,
+            refused_report: None,
             refuses_every: None,
             queue: None,
             sends: Cell::default(),
@@ -200,12 +204,9 @@ impl World {
         self.leaving.borrow_mut().insert(fan.to_owned());
     }
 
-    /// The Entry Service deletes the entries that are removed, with their scoring records.
+    /// The Entry Service deletes the entries that are removed.
     pub fn replicate(&self) {
-        for fan in self.leaving.take() {
-            self.held.borrow_mut().remove(&fan);
-            self.gone.borrow_mut().insert(fan);
-        }
+        self.gone.borrow_mut().append(&mut self.leaving.borrow_mut());
     }
 
     /// Whether the fan's entry is removed.
@@ -223,7 +224,7 @@ impl World {
         self.put_entry(fan, self.held.borrow().get(fan).map(String::as_str));
     }
 
-    /// What saveSelections and markAssignedCodes do with a message.
+    /// What saveSelections does with a message.
     pub fn deliver(&self, message: &Message) {
         let Some(code) = &message.code else {
             // A loss is written on condition that the entry exists and holds no code.
@@ -245,11 +246,23 @@ impl World {
         drop(held);
         if is_ours && !self.is_removed(&message.fan) {
             self.put_entry(&message.fan, Some(code));
-            let mut pool = self.pool.borrow_mut();
-            let state = pool.iter_mut().find(|(known, _)| known == code).map(|(_, state)| state).unwrap();
+            self.unmarked.borrow_mut().insert(code.clone());
+        }
+    }
+
+    /// What markAssignedCodes does when the stream is read.
+    pub fn mark(&self) {
+        let marked = self.unmarked.take();
+        for (code, state) in self.pool.borrow_mut().iter_mut().filter(|(code, _)| marked.contains(code)) {
             assert_ne!(*state, State::Free, "{code} was never reserved");
             *state = State::Assigned;
         }
+    }
+
+    /// Delivers all messages, in order, and marks the codes.
+    pub fn deliver_all(&self) {
+        self.messages().iter().for_each(|message| self.deliver(message));
+        self.mark();
     }
 
     /// The fans whom the Entry Service knows, in the order that the documents ask for, each once.

@@ -81,7 +81,7 @@ fn after_the_plan_nobody_gets_another_code() {
 fn the_attempt_that_repeats_may_fail_or_die_at_each_of_its_calls() {
     let best = world().best(400);
     // After the reservation, with half of the plan's pages, before it is committed, after half of the messages.
-    for first in [(17, Fault::CrashAfter), (18, Fault::Half), (19, Fault::Crash), (20, Fault::CrashAfter)] {
+    for first in [(18, Fault::CrashAfter), (19, Fault::Half), (20, Fault::Crash), (21, Fault::CrashAfter)] {
         let died = world();
         attempt(&died, &selection("one"), Some(first));
         let calls = run(&died, "one", &[]);
@@ -125,7 +125,7 @@ fn a_task_that_is_given_up_at_any_of_its_calls_blocks_no_other() {
 fn the_task_that_tells_anothers_winners_may_fail_or_die_at_each_of_its_calls() {
     let died = || {
         let world = world();
-        attempt(&world, &selection("one"), Some((20, Fault::Crash)));
+        attempt(&world, &selection("one"), Some((21, Fault::Crash)));
         assert!(!world.heads()[0].queued && world.messages().iter().all(|message| !message.verdict));
         world.pass(chrono::TimeDelta::minutes(16));
         world

@@ -118,6 +118,7 @@ fn record(fan: Option<&str>, code: Option<(&str, &str)>) -> ScoringRecord {
         locale: None,
         verdict: Some(true),
         code: code.map(|(market, value)| Code { market_id: market.to_owned(), value: value.to_owned() }),
+        removed: false,
     }
 }
 
@@ -192,6 +193,16 @@ fn records_without_fan_or_code_are_counted_and_not_queued() {
     assert_eq!((world.logged("queued"), world.logged("leftOut")), (2.into(), 5.into()));
     let told = world.logged.borrow();
     assert_eq!(told[0].0, "Scoring records without globalUserId or code of the market");
+}
+
+/// They have no item to write to, and nothing is wrong with their records.
+#[test]
+fn winners_who_have_left_are_not_queued_again() {
+    let mut world = winners(5, 2);
+    [0, 3].into_iter().for_each(|left| world.records[left].removed = true);
+    assert_eq!(run(&world), Disposition::Ack);
+    assert_eq!(world.fans(), ["fan-1", "fan-2", "fan-4"]);
+    assert_eq!((world.logged("queued"), world.logged("leftOut")), (3.into(), 0.into()));
 }
 
 /// 200 pages of a second each: a call ends after two minutes, and the rest is another message.

@@ -28,7 +28,7 @@ pub struct ScoringQuery {
 pub enum ScoringState {
     /// Eligible, and without a code: best score first, then the earliest registration, then by globalUserId.
     Unassigned,
-    /// With a code of the market: by globalUserId.
+    /// With a code of the market, also where the fan's entry is deleted since: by globalUserId.
     Assigned,
 }
 
@@ -76,6 +76,9 @@ pub struct ScoringRecord {
     /// The code that the fan has won.
     #[serde(default)]
     pub code: Option<Code>,
+    /// Whether the fan's entry is deleted. The code stays the fan's.
+    #[serde(default)]
+    pub removed: bool,
 }
 
 /// A code that a fan has won.
@@ -181,16 +184,17 @@ mod tests {
     }
 
     #[test]
-    fn a_record_may_be_without_a_fan_and_has_the_code_won() {
+    fn a_record_may_be_without_a_fan_and_has_the_code_won_also_if_its_fan_has_left() {
         let body = r#"{"next":"n","records":[
             {"campaignId":"c","marketId":"m","memberId":"x","score":1,"registeredAt":"2026-01-01T00:00:00Z"},
             {"campaignId":"c","marketId":"m","globalUserId":"u","score":1,"registeredAt":"2026-01-01T00:00:00Z",
-             "verdict":true,"code":{"marketId":"m","value":"CODE-1"},"more":{}}]}"#;
+             "verdict":true,"code":{"marketId":"m","value":"CODE-1"},"removed":true,"more":{}}]}"#;
         let ScoringPage { records, next } = page(body).unwrap();
         let fans: Vec<_> = records.iter().map(|record| record.global_user_id.as_deref()).collect();
         assert_eq!((fans, next.as_deref()), (vec![None, Some("u")], Some("n")));
         let code = Code { market_id: "m".to_owned(), value: "CODE-1".to_owned() };
         assert_eq!((records[1].verdict, &records[1].code), (Some(true), &Some(code)));
+        assert_eq!((records[0].removed, records[1].removed), (false, true));
     }
 
     #[test]

@@ -312,9 +312,36 @@ mod tests {
         let (_, won) = store.assigned("c", "n", "", 9).pop().unwrap();
         assert_eq!((&won["verdict"], &won["code"]), (&json!(true), &json!({ "marketId": "n", "value": "1" })));
         assert_eq!((store.eligible("c", "n"), record("n")), (1, None));
+        assert_eq!(won.get("removed"), None);
+    }
+
+    #[test]
+    fn a_code_stays_its_fans_when_the_entry_is_deleted_and_when_the_fan_enters_again() {
+        let store = store();
+        let entry = json!({ "fields": { "markets": ["m"] } });
+        store.enter("c", "u", Some(&entry));
+        assign(&store, &[("u", "m", "1")]);
+        let listed = || store.assigned("c", "m", "", 9).pop().map(|(_, record)| record).unwrap();
         store.enter("c", "u", None);
-        assert_eq!((store.eligible("c", "n"), store.assigned("c", "n", "", 9).len()), (0, 0));
-        assert_eq!(assign(&store, &[("u", "n", "1")]), [Outcome::Unknown]);
+        assert_eq!((&listed()["code"]["value"], &listed()["removed"]), (&json!("1"), &json!(true)));
+        assert_eq!(fans(store.unassigned("c", "m", None, 9)), ["a", "b", "c", "d"]);
+        assert_eq!(store.eligible("c", "m"), 4, "it is not eligible");
+        assert_eq!(assign(&store, &[("u", "m", "1")]), [Outcome::Unknown]);
+        store.enter("c", "u", Some(&entry));
+        assert_eq!((&listed()["code"]["value"], listed().get("removed")), (&json!("1"), None));
+        assert_eq!((store.eligible("c", "m"), store.unassigned("c", "m", None, 9).len()), (5, 4));
+        assert_eq!(assign(&store, &[("u", "m", "1")]), [Outcome::Assigned]);
+        assert!(store.violations.list().is_empty());
+    }
+
+    #[test]
+    fn the_code_of_a_fan_who_has_left_is_refused_to_another_and_that_is_a_violation() {
+        let store = store();
+        store.enter("c", "u", Some(&json!({ "fields": { "markets": ["m"] } })));
+        assign(&store, &[("u", "m", "1")]);
+        store.enter("c", "u", None);
+        assert_eq!(assign(&store, &[("a", "m", "1")]), [Outcome::Invalid("the code is another fan's".to_owned())]);
+        assert_eq!(store.violations.list(), ["the code 1 of fan u of c was to be fan a's of c, too"]);
     }
 
     #[test]

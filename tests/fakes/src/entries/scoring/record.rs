@@ -61,7 +61,7 @@ pub(crate) struct Listing {
     pub(crate) rank: Rank,
     /// The markets that it is eligible for.
     pub(crate) markets: BTreeSet<String>,
-    /// The market that it has a code of.
+    /// The market that it has a code of. The code stays the fan's also when the entry is deleted.
     pub(crate) won: Option<String>,
 }
 
@@ -94,7 +94,7 @@ impl Record {
     pub(crate) fn listing(&self, who: &Who) -> Listing {
         let entered = self.entry.iter().flat_map(|entry| &entry.markets);
         let given = self.given.iter().flat_map(Given::markets);
-        let won = self.code.as_ref().filter(|_| self.is_known()).map(|code| code.market_id.clone());
+        let won = self.code.as_ref().map(|code| code.market_id.clone());
         let score = self.score().as_f64().unwrap_or_default();
         let rank = Rank::new(score, self.registered_at(), who.clone());
         Listing { rank, markets: entered.chain(given).cloned().collect(), won }
@@ -117,6 +117,9 @@ impl Record {
         if let Some(code) = &self.code {
             put("verdict", true.into());
             put("code", json!(code));
+        }
+        if !self.is_known() {
+            put("removed", true.into());
         }
         record.into()
     }
