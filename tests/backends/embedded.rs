@@ -101,7 +101,10 @@ async fn d13_11__an_execution_that_kills_its_host_each_time_fails_in_the_end() {
         backend = backend.reopen().await;
     }
     start(&backend, "other", "1").await;
+    let metrics = tests::metrics();
     assert_eq!(take(&backend).await.unwrap().name, "other");
+    let failed = format!(r#"registration_task_seconds_count{{worker="{WORKER}",outcome="failed"}} 1"#);
+    assert!(metrics.render().contains(&failed), "the alert SelectionFails counts it: {}", metrics.render());
     let ended = find(&backend, "killer").await;
     assert_eq!((ended.state, ended.attempts, ended.failures), (ExecutionState::Failed, 200, 0));
     assert_eq!(

@@ -2,6 +2,7 @@
 
 mod calls;
 mod documents;
+mod first;
 mod logs;
 mod metrics;
 mod queries;

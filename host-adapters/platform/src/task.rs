@@ -20,11 +20,23 @@ pub const MAX_NAME_CHARS: usize = 80;
 /// Most bytes that are kept of the cause of a failure.
 pub const MAX_CAUSE_BYTES: usize = 32 * 1024;
 
+/// Attempts until their outcomes are stored, by worker and outcome.
+pub const ATTEMPT_SECONDS: &str = "registration_task_seconds";
+/// The outcome of an attempt with which its execution has failed.
+pub const FAILED: &str = "failed";
+
+/// Measures an attempt of an execution of `worker`, with its outcome and the time from its beginning until that was stored.
+/// An execution that fails without another attempt is measured as one that took no time.
+pub fn measure_attempt(worker: &str, outcome: &'static str, took: Duration) {
+    metrics::histogram!(ATTEMPT_SECONDS, "worker" => worker.to_owned(), "outcome" => outcome).record(took);
+}
+
 /// Where executions wait for their workers, and where the outcomes of attempts go.
 #[async_trait::async_trait]
 pub trait TaskBackend: Send + Sync + 'static {
     /// Begins an attempt of the execution of `worker` that has been due for longest. Waits for one up to `wait`, and not
-    /// long beyond; `None` if there is none. The attempt is the caller's for `lease`, and after each heartbeat for as long
+    /// long beyond; `None` if there is none. With a `wait` of zero it asks at once, so that `None` also says that the
+    /// executions can be reached. The attempt is the caller's for `lease`, and after each heartbeat for as long
     /// again. One whose lease is over has ended without an outcome, and the backend begins another as it sees fit.
     async fn take(&self, worker: &str, lease: Duration, wait: Duration) -> Result<Option<TaskAttempt>>;
     /// Extends the lease of an attempt. Returns whether the attempt was still the caller's; if not, because the execution

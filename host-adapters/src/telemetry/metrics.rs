@@ -25,7 +25,7 @@ pub fn install() -> anyhow::Result<Metrics> {
     let recorder = PrometheusBuilder::new()
         .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), SECONDS)?
         .set_buckets_for_metric(Matcher::Full(host_adapters_delivery::metrics::RECORD_AGE.to_owned()), AGES)?
-        .set_buckets_for_metric(Matcher::Full(host_adapters_sources::task::SECONDS.to_owned()), AGES)?
+        .set_buckets_for_metric(Matcher::Full(host_adapters_platform::task::ATTEMPT_SECONDS.to_owned()), AGES)?
         .set_buckets_for_metric(Matcher::Full("registration_batch_size".to_owned()), RECORDS)?
         .build_recorder();
     let handle = recorder.handle();
@@ -48,7 +48,7 @@ fn describe() {
     use metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
     describe_histogram!(host_adapters_platform::SECONDS, Unit::Seconds, "Calls of the platform's functions");
     describe_histogram!(
-        host_adapters_sources::task::SECONDS,
+        host_adapters_platform::task::ATTEMPT_SECONDS,
         Unit::Seconds,
         "Attempts of tasks until their outcomes are stored, pauses included"
     );

@@ -2,9 +2,12 @@
 
 use super::server::{Reply, Scripted};
 use backend_step_functions::StepFunctions;
+use futures::FutureExt;
 use host_adapters_platform::task::{NextAttempt, TaskAttempt, TaskBackend, TaskError, TaskFailure};
 use host_adapters_records::ErrorKind;
 use serde_json::{Value, json};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tests::wait::eventually;
 
@@ -107,12 +110,37 @@ pub async fn hands_back_what_nobody_takes() {
         _ => Ok(json!({})),
     })
     .await;
-    assert!(activities(&server).await.take(WORKER, LEASE, Duration::ZERO).await.unwrap().is_none());
+    // Whoever waits begins the poll, and then waits no longer.
+    assert!(activities(&server).await.take(WORKER, LEASE, SECOND).now_or_never().is_none());
     let handed_back = async || (!server.requests("SendTaskFailure").is_empty()).then_some(());
     eventually("it is handed back", handed_back).await;
     let returned = server.requests("SendTaskFailure").remove(0);
     assert_eq!((&returned["taskToken"], &returned["error"]), (&json!("late"), &json!("Registration.Drained")));
     assert_eq!(server.requests("GetActivityTask").len(), 1);
+}
+
+/// The probe after an outage: no poll answers within it, neither while the service is down nor when it is up again.
+pub async fn is_probed_by_a_request_that_answers_at_once() {
+    let up = Arc::new(AtomicBool::new(true));
+    let is_up = up.clone();
+    let server = Scripted::start(move |action, _, _| match (action, is_up.load(Ordering::Relaxed)) {
+        ("ListActivities", true) => Ok(json!({"activities": [activity("p-select")]})),
+        _ => Err("ThrottlingException"),
+    })
+    .await;
+    let activities = activities(&server).await;
+    for is_up in [true, false, false, true] {
+        up.store(is_up, Ordering::Relaxed);
+        let probed = activities.take(WORKER, LEASE, Duration::ZERO).await;
+        assert_eq!(
+            probed.map(|taken| taken.is_some()).map_err(|error| error.kind),
+            match is_up {
+                true => Ok(false),
+                false => Err(ErrorKind::Throttled),
+            }
+        );
+    }
+    assert_eq!(server.requests("GetActivityTask").len(), 0, "no poll is begun");
 }
 
 pub async fn tells_that_an_attempt_is_over() {

@@ -1,5 +1,6 @@
 //! The demo on real servers: the same registrations, checks and summary as on the embedded backends.
 
+use crate::tools::assert_selected;
 use serde_json::Value;
 use std::process::Command;
 use tests::manifest;
@@ -20,6 +21,7 @@ fn green(arguments: &[&str]) -> Value {
     for none in ["lost", "unexpected", "dead_letters"] {
         assert_eq!(summary[none], 0, "{none}: {summary}");
     }
+    assert_selected(&summary);
     summary
 }
 

@@ -1,5 +1,6 @@
 //! Tests that the demo's checks find faults, and that the pipeline withstands failures.
 
+use crate::tools::assert_selected;
 use serde_json::Value;
 use std::process::{Command, Output};
 use tests::programs::{alone, host_adapters, native, project};
@@ -25,9 +26,7 @@ fn green(arguments: &[&str]) -> Value {
     assert_eq!(summary["lost"], 0, "{summary}");
     assert_eq!(summary["unexpected"], 0, "{summary}");
     assert_eq!(summary["dead_letters"], 0, "{summary}");
-    let markets = summary["selection"]["markets"].as_array().unwrap();
-    let statuses: Vec<_> = markets.iter().map(|market| market["status"].as_str().unwrap()).collect();
-    assert_eq!(statuses, ["FINISHED", "FINISHED", "FINISHED", "FAILED", "FINISHED"], "{summary}");
+    assert_selected(&summary);
     summary
 }
 
@@ -55,6 +54,38 @@ fn the_same_fans_win_with_the_same_codes_when_services_fail_and_the_host_is_kill
     let whole = codes(&[]);
     assert_eq!(codes(&["--faults"]), whole);
     assert_eq!(codes(&["--kills", "3"]), whole);
+}
+
+/// Two tasks of the market at once, and a third one by which more win.
+#[test]
+fn the_same_fans_win_by_three_tasks_when_services_fail_and_the_host_is_killed() {
+    let codes = |arguments: &[&str]| {
+        let scenario = ["--scenario", "1", "--registrations", "1000", "--three-tasks"];
+        let (output, summary) = demo(&[&scenario, arguments].concat());
+        let log = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{arguments:?} ended with {}: {summary}\n{log}", output.status);
+        let market = &summary["selection"]["markets"][0];
+        assert_eq!((&market["PROCESSED"], &market["winners"]), (&375.into(), &375.into()), "{summary}");
+        summary["selection"]["codes_digest"].clone()
+    };
+    let whole = codes(&[]);
+    assert_eq!(codes(&["--faults"]), whole);
+    assert_eq!(codes(&["--kills", "3"]), whole);
+}
+
+/// The documents' own size, and with it the limits of time and memory (`tests/tools/demo/src/selection/selected.rs`): all
+/// verdicts are in the table within 30 s, and the host takes at most 100 MB more.
+#[test]
+fn scenario_1_has_the_documents_numbers_and_keeps_its_limits() {
+    let (output, summary) = demo(&["--scenario", "1"]);
+    let log = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "ended with {}: {summary}\n{log}", output.status);
+    assert_eq!(summary["failures"], serde_json::json!({}), "{summary}");
+    let market = &summary["selection"]["markets"][0];
+    assert_eq!(market["status"], "FINISHED", "{market}");
+    let numbers = ["TOTAL", "PROCESSED", "FAILED", "winners", "losers"].map(|name| market[name].as_u64().unwrap());
+    assert_eq!(numbers, [50_000, 500, 0, 500, 49_500], "{market}");
+    assert!(log.contains("FINISHED, PROCESSED: 500, FAILED: 0, TOTAL: 50000"), "{log}");
 }
 
 /// Each message is received only once, so messages in flight at a kill become dead letters.

@@ -71,17 +71,22 @@ impl StepFunctions {
 
     /// The ARN of a worker's activity. Account and partition are part of it, so the service is asked for it.
     async fn arn(&self, worker: &str) -> Result<String> {
-        let real = self.names.real(worker)?;
         if let Some(arn) = self.arns.read().unwrap_or_else(PoisonError::into_inner).get(worker) {
             return Ok(arn.clone());
         }
+        let arn = self.find(worker).await?;
+        self.arns.write().unwrap_or_else(PoisonError::into_inner).insert(worker.to_owned(), arn.clone());
+        Ok(arn)
+    }
+
+    /// As [`StepFunctions::arn`], but asks the service in any case.
+    async fn find(&self, worker: &str) -> Result<String> {
+        let real = self.names.real(worker)?;
         let mut pages = self.client.list_activities().into_paginator().send();
         while let Some(page) = pages.next().await {
             let page = page.map_err(|failed| error(&real, &failed))?;
             if let Some(found) = page.activities().iter().find(|activity| activity.name() == real) {
-                let arn = found.activity_arn().to_owned();
-                self.arns.write().unwrap_or_else(PoisonError::into_inner).insert(worker.to_owned(), arn.clone());
-                return Ok(arn);
+                return Ok(found.activity_arn().to_owned());
             }
         }
         Err(Error::new(ErrorKind::NotFound, format!("there is no activity {real}")))

@@ -35,6 +35,13 @@ impl TaskBackend for StepFunctions {
     /// The time of an attempt is the state machine's: `HeartbeatSeconds` and `TimeoutSeconds`, not `lease`.
     async fn take(&self, worker: &str, _lease: Duration, wait: Duration) -> Result<Option<TaskAttempt>> {
         let Some(waiting) = self.waiting.get(worker) else { return self.names.real(worker).map(|_| None) };
+        if wait.is_zero() {
+            // A poll tells nothing for a minute, so another request finds out whether the service is up.
+            return match waiting.arrived() {
+                Some(arrived) => arrived.map(Some),
+                None => self.find(worker).await.map(|_| None),
+            };
+        }
         let polls = Polls { activities: self.clone(), worker: worker.to_owned() };
         waiting.take(&polls, wait).await.transpose()
     }

@@ -68,6 +68,11 @@ impl<T: Send + 'static> Waiting<T> {
         }
     }
 
+    /// Takes what has arrived first, if nobody has yet. Begins no poll.
+    pub fn arrived(&self) -> Option<T> {
+        self.lock().arrived.pop_front().map(|(_, item)| item)
+    }
+
     /// Begins as many polls as there are takers without one.
     fn poll_for_all(self: &Arc<Self>, polls: &impl LongPoll<Item = T>) {
         let mut state = self.lock();
@@ -221,6 +226,18 @@ mod tests {
         assert_eq!(*server.0.given_back.lock().unwrap(), [7]);
         sender.send(8).unwrap();
         assert_eq!(waiting.take(&server, Duration::from_secs(10)).await, Some(8));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_has_arrived_can_be_taken_without_a_poll() {
+        let (server, sender, waiting) = server();
+        assert_eq!(waiting.take(&server, Duration::from_secs(10)).await, None);
+        assert_eq!(waiting.arrived(), None);
+        sender.send(7).unwrap();
+        tokio::time::sleep(PATIENCE / 2).await;
+        assert_eq!((waiting.arrived(), waiting.arrived(), polls(&server)), (Some(7), None, 1));
+        tokio::time::sleep(PATIENCE).await;
+        assert!(server.0.given_back.lock().unwrap().is_empty());
     }
 
     #[tokio::test(start_paused = true)]

@@ -392,7 +392,7 @@ fn world(options: &Options) -> Result<World> {
         return input::read(BufReader::new(file)).with_context(|| format!("reading {}", path.display()));
     }
     let world = match options.scenario {
-        Some(_) => scenario_1(options.registrations, options.seed),
+        Some(_) => scenario_1(options.registrations, options.seed, options.three_tasks),
         None => generate(options.registrations, options.seed),
     };
     if let Some(path) = &options.output {

@@ -31,6 +31,10 @@ pub struct Options {
     /// Angeles, where 500 of them win.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=1), conflicts_with_all = ["input", "inject"])]
     pub scenario: Option<u8>,
+    /// Start three tasks of the market instead of one: two at once, of which the second wins nothing, and after their
+    /// verdicts one by which half as many more win.
+    #[arg(long, requires = "scenario")]
+    pub three_tasks: bool,
     /// Leave out the disturbances at the end: wrong addresses of two services, a deploy meanwhile, slow and old profiles.
     #[arg(long)]
     pub calm: bool,

@@ -1,9 +1,10 @@
 //! Rows of executions.
 
-use host_adapters_platform::task::{Execution, ExecutionState, TaskAttempt, TaskError};
+use host_adapters_platform::task::{Execution, ExecutionState, FAILED, TaskAttempt, TaskError, measure_attempt};
 use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde_json::value::RawValue;
+use std::time::Duration;
 use uuid::Uuid;
 
 /// Most attempts of an execution that may end with their hosts, or their leases. It ends executions that kill their host
@@ -75,6 +76,7 @@ fn exhaust(conn: &Connection, id: i64, attempt: &TaskAttempt, now_ms: i64) -> ru
     let error = TaskError::AttemptsExhausted.name();
     let cause = format!("{MOST_LOST} attempts ended with their hosts, or without heartbeats");
     tracing::error!(worker, execution, task, error, cause, "execution failed");
+    measure_attempt(worker, FAILED, Duration::ZERO);
     let sql = "UPDATE executions SET state = 'failed', attempts = attempts - 1, error = ?2, cause = ?3, ended_ms = ?4
                WHERE id = ?1";
     conn.prepare_cached(sql)?.execute((id, error, cause, now_ms)).map(drop)

@@ -24,9 +24,6 @@ use tokio::task::JoinSet;
 /// An execution that fails is kept by its backend, and is not a dead letter.
 pub(crate) const RECOVERY: Option<Recovery> = None;
 
-/// Attempts until their outcomes are stored, by worker and outcome.
-pub const SECONDS: &str = "registration_task_seconds";
-
 /// The executions of a worker's tasks.
 pub struct TaskSource {
     max_concurrency: usize,

@@ -1,6 +1,5 @@
 //! One attempt after the other: taken, kept by a heartbeat, made, and its outcome stored.
 
-use super::SECONDS;
 use super::outcome::{Outcome, is_retryable};
 use crate::CircuitBreakers;
 use host_adapters_delivery::call::{InFlight, Invoker};
@@ -13,7 +12,7 @@ use host_adapters_event::Request;
 use host_adapters_failpoint::{self as failpoint, Step};
 use host_adapters_platform::Result;
 use host_adapters_platform::clock::Clock;
-use host_adapters_platform::task::{NextAttempt, TaskAttempt, TaskBackend, TaskFailure};
+use host_adapters_platform::task::{FAILED, NextAttempt, TaskAttempt, TaskBackend, TaskFailure, measure_attempt};
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -61,7 +60,7 @@ impl End {
         match self {
             Self::Succeeded => "succeeded",
             Self::Retried => "retried",
-            Self::Failed => "failed",
+            Self::Failed => FAILED,
             Self::Waiting => "waiting",
             Self::Released => "released",
             Self::Lost => "lost",
@@ -138,8 +137,7 @@ impl Runner {
             end = self.work(attempt.clone(), drain) => end,
             () = self.lost(&attempt) => End::Lost,
         };
-        let labels = [("worker", self.worker.clone()), ("outcome", end.name().to_owned())];
-        metrics::histogram!(SECONDS, &labels).record(began.elapsed());
+        measure_attempt(&self.worker, end.name(), began.elapsed());
         match end {
             End::Lost => self.log_lost(&attempt),
             End::Released => return Ended::Abandoned(1),

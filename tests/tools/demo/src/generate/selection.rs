@@ -32,6 +32,8 @@ pub enum Offer {
     TooFewCodes(f64),
     /// So many seats, and as many codes.
     Exactly(usize),
+    /// So many seats, by a later task half as many more, and codes for all.
+    Raised(usize),
 }
 
 /// Adds the selection of a campaign's first markets, and the scores of its fans. Records without a globalUserId are among
@@ -69,9 +71,15 @@ fn selection(campaign: &str, market: &str, offer: Offer, fans: usize) -> Selecti
         Offer::Ratio(part) => (Seats::SelectionRatio(part), seats_of(part).max(FEWEST_CODES) + SPARE_CODES),
         Offer::TooFewCodes(part) => (Seats::Capacity(seats_of(part)), seats_of(part).max(FEWEST_CODES) - 1),
         Offer::Exactly(seats) => (Seats::Capacity(seats), seats.max(FEWEST_CODES)),
+        Offer::Raised(seats) => (Seats::Capacity(seats), raised(seats).max(FEWEST_CODES)),
     };
+    let later = if let Offer::Raised(seats) = offer { Some(raised(seats)) } else { None };
     let shared_code = matches!(offer, Offer::Shared(_)).then(|| format!("SHARED-{market}"));
-    Selection { campaign_id: campaign.to_owned(), market_id: market.to_owned(), seats, shared_code, codes }
+    Selection { campaign_id: campaign.to_owned(), market_id: market.to_owned(), seats, shared_code, codes, later }
+}
+
+fn raised(seats: usize) -> usize {
+    seats + seats / 2
 }
 
 /// Puts what is selected into the document of its market.
@@ -158,12 +166,14 @@ mod tests {
 
     #[test]
     fn scenario_1_is_the_documents_own() {
-        let world = scenario_1(2_000, 1);
+        let world = scenario_1(2_000, 1, false);
         assert_eq!((world.registrations.len(), world.fans.len(), world.latest().len()), (2_000, 2_000, 2_000));
         assert_eq!((world.markets.len(), &world.markets[0]["name"]), (1, &json!("Los Angeles")));
         assert_eq!(world.fans_of(&world.selections[0].campaign_id, &world.selections[0].market_id).len(), 2_000);
         assert_eq!((world.selections[0].seats, world.selections[0].codes), (Seats::Capacity(500), 500));
         assert_eq!(world.scores.iter().filter(|it| it.global_user_id.is_some()).count(), 2_000);
-        assert_eq!(scenario_1(200, 1).selections[0].seats, Seats::Capacity(50));
+        assert_eq!(scenario_1(200, 1, false).selections[0].seats, Seats::Capacity(50));
+        let raised = scenario_1(200, 1, true).selections.remove(0);
+        assert_eq!((raised.seats, raised.later, raised.codes), (Seats::Capacity(50), Some(75), 500));
     }
 }

@@ -42,6 +42,9 @@ pub struct Selection {
     pub shared_code: Option<String>,
     /// The number of codes that the Code Service has for the market, apart from a shared one.
     pub codes: usize,
+    /// How many fans win in all by a later task, where two tasks come first, at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub later: Option<usize>,
 }
 
 /// How many fans can win.

@@ -37,6 +37,7 @@ pub fn check(contests: &[Contest<'_>], items: &ByEntry<Item>, found: &Found, fai
     checks.shared_by_two(failures);
     for contest in contests {
         checks.order(contest, failures);
+        checks.first_codes(contest, failures);
         checks.code_service(contest, failures);
         checks.stats(contest, failures);
         checks.reports(contest, failures);
@@ -147,6 +148,25 @@ impl Checks<'_> {
         }
     }
 
+    /// Where a later task follows, exactly the best had codes before, and they have the same ones in the end.
+    fn first_codes(&self, contest: &Contest<'_>, failures: &mut Failures) {
+        let Some(first) = contest.first else { return };
+        for (place, fan) in contest.ranked.iter().enumerate() {
+            let name = (contest.campaign().to_owned(), (*fan).to_owned());
+            let mut add = |kind, detail: &str| failures.add(kind, entry_name((&name.0, &name.1)), detail);
+            match self.found.first_codes.get(&name) {
+                None if place < first => add(Kind::Winner, "it had no code after the first tasks"),
+                Some(_) if place >= first => {
+                    add(Kind::Winner, "it had a code after the first tasks, which it did not win")
+                }
+                Some(code) if self.found.entry_codes.get(&name) != Some(code) => {
+                    add(Kind::Code, "it has not the code that it had after the first tasks");
+                }
+                _ => {}
+            }
+        }
+    }
+
     /// No code is lost between the Code Service and the table.
     fn code_service(&self, contest: &Contest<'_>, failures: &mut Failures) {
         let Some(codes) = self.codes_of(contest) else { return };
@@ -166,7 +186,8 @@ impl Checks<'_> {
     }
 
     /// First PROCESSING, last FINISHED or FAILED, each with the right numbers however often it was told. An attempt that
-    /// failed and was repeated has told FAILED in between.
+    /// failed and was repeated has told FAILED in between. Where a later task follows, each of the first two has told
+    /// FINISHED with their winners before it told of more.
     fn stats(&self, contest: &Contest<'_>, failures: &mut Failures) {
         let key = key(contest);
         let told = self.found.stats.get(&key).map(Vec::as_slice).unwrap_or_default();
@@ -178,16 +199,21 @@ impl Checks<'_> {
         };
         let [first, failed] = ["PROCESSING", "FAILED"].map(|status| stats(status, 0, 0));
         let last = if contest.fails() { failed } else { stats("FINISHED", contest.seats, contest.nameless) };
+        let earlier = contest.first.map(|seats| stats("FINISHED", seats, contest.nameless));
         let Task { ended, attempts } = self.found.tasks.get(&key).copied().unwrap_or_default();
-        let between = |it: &Stats| *it == first || *it == last || (attempts > 1 && it.status == "FAILED");
+        let between = |it: &Stats| {
+            let is_due = [Some(&first), Some(&last), earlier.as_ref()].contains(&Some(it));
+            is_due || (attempts > 1 && it.status == "FAILED")
+        };
         // An attempt may fail before it knows anything.
         let begun = told.iter().find(|it| attempts == 1 || it.status != "FAILED");
         let right = begun == Some(&first) && told.last() == Some(&last) && told.iter().all(between);
+        let right = right && earlier.as_ref().is_none_or(|earlier| tells_twice_before(earlier, &last, told));
         if !right {
             failures.add(
                 Kind::Stats,
                 contest.market(),
-                format!("the reports are {told:?}, not {first:?} and {last:?}"),
+                format!("the reports are {told:?}, not {first:?}, twice {earlier:?} if it is there, and {last:?}"),
             );
         }
         let due = if contest.fails() { Ended::Failed } else { Ended::Succeeded };
@@ -245,6 +271,13 @@ impl Checks<'_> {
     fn codes_of(&self, contest: &Contest<'_>) -> Option<&BTreeMap<String, CodeState>> {
         self.found.codes.get(&key(contest))
     }
+}
+
+/// Whether `earlier` is told at least twice, and never after `last`.
+fn tells_twice_before(earlier: &Stats, last: &Stats, told: &[Stats]) -> bool {
+    let begun = told.iter().position(|it| it == last).unwrap_or(told.len());
+    let (before, after) = told.split_at(begun);
+    before.iter().filter(|it| *it == earlier).count() >= 2 && !after.contains(earlier)
 }
 
 /// Checks a fan who did not win; `judged` if a market that the entry names was selected.

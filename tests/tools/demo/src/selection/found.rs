@@ -10,12 +10,14 @@ use std::collections::{BTreeMap, HashMap};
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Found {
     /// By campaign and fan, the code that the Entry Service has.
-    pub entry_codes: BTreeMap<(String, String), EntryCode>,
+    pub entry_codes: EntryCodes,
+    /// The same after the first tasks of markets that have a later one, once their verdicts were written.
+    pub first_codes: EntryCodes,
     /// By campaign and market, the codes of the Code Service.
     pub codes: BTreeMap<(String, String), BTreeMap<String, CodeState>>,
     /// By campaign and market, what was reported, in order.
     pub stats: BTreeMap<(String, String), Vec<Stats>>,
-    /// By campaign and market, what became of the task.
+    /// By campaign and market, what became of its tasks.
     pub tasks: BTreeMap<(String, String), Task>,
     /// The messages of verdictReporterQueue.
     pub reports: Vec<Value>,
@@ -27,6 +29,9 @@ pub struct Found {
     /// restarted, which may repeat what was done.
     pub sent: HashMap<(String, String), Sent>,
 }
+
+/// By campaign and fan, the code that the Entry Service has.
+pub type EntryCodes = BTreeMap<(String, String), EntryCode>;
 
 /// A code of a fan in the Entry Service.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq)]
@@ -53,12 +58,12 @@ pub struct Stats {
     pub failed: usize,
 }
 
-/// What became of a task.
+/// What became of a market's task, or of its tasks.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Task {
-    /// How it ended.
+    /// How they ended: one that failed stands for all.
     pub ended: Ended,
-    /// How many attempts it had.
+    /// How many attempts they had, at most.
     pub attempts: u32,
 }
 

@@ -14,6 +14,8 @@ pub struct Contest<'a> {
     pub nameless: usize,
     /// How many fans win, if no fan is taken by another market.
     pub seats: usize,
+    /// How many of them win by the first tasks, where a later one raises the number.
+    pub first: Option<usize>,
 }
 
 impl<'a> Contest<'a> {
@@ -48,7 +50,11 @@ impl<'a> Contest<'a> {
             // The next whole number, but for what doubles add to one.
             Seats::SelectionRatio(part) => (part * (ranked.len() + nameless) as f64 - 1e-6).ceil() as usize,
         };
-        Self { selection, seats: seats.min(ranked.len()), ranked, nameless }
+        let (first, seats) = match selection.later {
+            Some(later) => (Some(seats.min(ranked.len())), later),
+            None => (None, seats),
+        };
+        Self { selection, seats: seats.min(ranked.len()), first, ranked, nameless }
     }
 
     /// The number of its scoring records.

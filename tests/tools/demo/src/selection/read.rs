@@ -1,6 +1,6 @@
 //! Reads what came of a selection, over the interfaces of the services and of the gateway.
 
-use super::found::{Found, Sent};
+use super::found::{EntryCodes, Found, Sent};
 use super::rank::Contest;
 use super::run::Ran;
 use crate::check::Name;
@@ -25,13 +25,12 @@ pub async fn read(
     fakes: &FakeServices,
     servers: bool,
 ) -> Result<Found> {
-    let mut found = Found { tasks: ran.ended.clone(), all_reports: !servers, ..Found::default() };
+    let (tasks, first_codes) = (ran.ended.clone(), ran.first_codes.clone());
+    let entry_codes = entry_codes(contests, services).await?;
+    let mut found = Found { tasks, first_codes, entry_codes, all_reports: !servers, ..Found::default() };
     for contest in contests {
         let (campaign, market) = (contest.campaign(), contest.market());
         let key = (campaign.to_owned(), market.to_owned());
-        for (fan, code) in services.entry_codes(campaign, market).await? {
-            found.entry_codes.insert((campaign.to_owned(), fan), code);
-        }
         found.codes.insert(key.clone(), services.codes(campaign, market).await?);
         found.stats.insert(key, services.stats(campaign, market).await?);
     }
@@ -48,6 +47,17 @@ pub async fn read(
         }
     }
     Ok(found)
+}
+
+/// The codes that the Entry Service has for winners of these markets.
+pub async fn entry_codes(contests: &[Contest<'_>], services: &Services) -> Result<EntryCodes> {
+    let mut codes = EntryCodes::new();
+    for contest in contests {
+        for (fan, code) in services.entry_codes(contest.campaign(), contest.market()).await? {
+            codes.insert((contest.campaign().to_owned(), fan), code);
+        }
+    }
+    Ok(codes)
 }
 
 /// How often the entry of each fan of these markets was sent to the Entry Service so far, by campaign and fan.

@@ -1,9 +1,10 @@
 //! Prepares the services for the selection, starts the tasks of all markets, and waits for their verdicts.
 
 use super::change::{self, Change};
-use super::found::{Ended, Task};
+use super::found::{Ended, EntryCodes, Task};
 use super::memory::{Measured, Memory};
 use super::rank::Contest;
+use super::read::entry_codes;
 use crate::check::{Name, Wanted};
 use crate::gateway::{Execution, Gateway};
 use crate::generate::World;
@@ -59,14 +60,25 @@ pub struct Selecting<'a> {
 pub struct Ran {
     /// What fans changed meanwhile.
     pub changes: Vec<Change>,
-    /// By campaign and market, what became of the task.
+    /// By campaign and market, what became of its tasks.
     pub ended: BTreeMap<(String, String), Task>,
+    /// The codes of the Entry Service after the first tasks, where a later one followed.
+    pub first_codes: EntryCodes,
     /// From the start of the tasks to the end of the last.
     pub tasks: Duration,
     /// From the end of the last task to the last verdict.
     pub verdicts: Duration,
     /// The memory of the host meanwhile.
     pub memory: Measured,
+}
+
+/// A task of a market.
+struct MarketTask<'a> {
+    contest: &'a Contest<'a>,
+    /// The name of its execution.
+    name: String,
+    /// How many win, if the market does not say it.
+    count: Option<usize>,
 }
 
 impl Selecting<'_> {
@@ -119,7 +131,7 @@ impl Selecting<'_> {
     }
 
     /// Runs the tasks of all markets at once, and waits for their verdicts, while fans change their entries and the host is
-    /// killed so many times.
+    /// killed so many times. Then it does so with the later tasks, if there are any.
     pub async fn run(
         &self,
         wanted: &BTreeMap<Name<'_>, Wanted<'_>>,
@@ -129,35 +141,64 @@ impl Selecting<'_> {
     ) -> Result<Ran> {
         let memory = Memory::watch(self.process_id).await?;
         let (began, mut changes) = (now_ms(), change::draw(self.contests, wanted, self.seed));
-        for contest in self.contests {
-            let input = json!({ "campaignId": contest.campaign(), "marketId": contest.market() });
-            self.operator.start_task(WORKER, &self.task(contest), &input).await?;
-        }
+        let mut tasks = self.first_tasks();
+        self.start(&tasks).await?;
         let killed = async {
             kill_meanwhile(kills, self.seed, killer).await;
             anyhow::Ok(())
         };
-        let (executions, (), ()) = tokio::try_join!(self.wait_for_tasks(progress), self.change(&mut changes), killed)?;
+        let (mut executions, (), ()) =
+            tokio::try_join!(self.wait_for_tasks(&tasks, progress), self.change(&mut changes), killed)?;
         self.wait_for_verdicts(progress).await?;
+        let (later, mut first_codes) = (self.later_tasks(), EntryCodes::new());
+        if !later.is_empty() {
+            first_codes = entry_codes(self.contests, self.services).await?;
+            self.start(&later).await?;
+            executions.extend(self.wait_for_tasks(&later, progress).await?);
+            self.wait_for_verdicts(progress).await?;
+            tasks.extend(later);
+        }
         let (last, memory) = (now_ms(), memory.measured());
         let ended_at = executions.iter().filter_map(|execution| execution.ended_ms).max().unwrap_or(began);
-        let ended = self.contests.iter().zip(&executions).map(|(contest, execution)| {
-            let name = (contest.campaign().to_owned(), contest.market().to_owned());
-            let ended = if execution.state == "succeeded" { Ended::Succeeded } else { Ended::Failed };
-            (name, Task { ended, attempts: execution.attempts })
-        });
         Ok(Ran {
             changes,
-            ended: ended.collect(),
+            ended: ended(&tasks, &executions),
+            first_codes,
             tasks: Duration::from_millis(ended_at.saturating_sub(began)),
             verdicts: Duration::from_millis(last.saturating_sub(ended_at)),
             memory,
         })
     }
 
-    /// The name of a market's task.
-    fn task(&self, contest: &Contest<'_>) -> String {
-        format!("{}-{}-{}", contest.campaign(), contest.market(), self.seed)
+    /// The tasks that are started at once: two of a market that has a later one, else one.
+    fn first_tasks(&self) -> Vec<MarketTask<'_>> {
+        let tasks = self.contests.iter().flat_map(|contest| {
+            let twin = contest.first.map(|_| self.task(contest, "-twin", None));
+            [Some(self.task(contest, "", None)), twin]
+        });
+        tasks.flatten().collect()
+    }
+
+    /// The tasks by which more win, after the first ones.
+    fn later_tasks(&self) -> Vec<MarketTask<'_>> {
+        let raised = self.contests.iter().filter(|contest| contest.first.is_some());
+        raised.map(|contest| self.task(contest, "-later", Some(contest.seats))).collect()
+    }
+
+    fn task<'a>(&self, contest: &'a Contest<'a>, suffix: &str, count: Option<usize>) -> MarketTask<'a> {
+        let name = format!("{}-{}-{}{suffix}", contest.campaign(), contest.market(), self.seed);
+        MarketTask { contest, name, count }
+    }
+
+    async fn start(&self, tasks: &[MarketTask<'_>]) -> Result<()> {
+        for MarketTask { contest, name, count } in tasks {
+            let mut input = json!({ "campaignId": contest.campaign(), "marketId": contest.market() });
+            if let Some(input) = input.as_object_mut() {
+                input.extend(count.map(|count| ("selectionCount".to_owned(), count.into())));
+            }
+            self.operator.start_task(WORKER, name, &input).await?;
+        }
+        Ok(())
     }
 
     /// Changes entries, part by part.
@@ -170,14 +211,14 @@ impl Selecting<'_> {
         Ok(())
     }
 
-    /// Waits until all tasks have ended; returns them in the order of the markets.
-    async fn wait_for_tasks(&self, progress: &Progress) -> Result<Vec<Execution>> {
-        let bar = progress.bar("selecting winners", self.contests.len());
+    /// Waits until all these tasks have ended; returns their executions in this order.
+    async fn wait_for_tasks(&self, tasks: &[MarketTask<'_>], progress: &Progress) -> Result<Vec<Execution>> {
+        let bar = progress.bar("selecting winners", tasks.len());
         let (mut last, mut moved) = (None, Instant::now());
         loop {
-            let mut executions = Vec::with_capacity(self.contests.len());
-            for contest in self.contests {
-                executions.push(self.operator.task(WORKER, &self.task(contest)).await?);
+            let mut executions = Vec::with_capacity(tasks.len());
+            for task in tasks {
+                executions.push(self.operator.task(WORKER, &task.name).await?);
             }
             let ended = executions.iter().filter(|execution| execution.ended_ms.is_some()).count();
             bar.set_position(ended as u64);
@@ -235,6 +276,20 @@ impl Selecting<'_> {
         }
         Ok(())
     }
+}
+
+/// By campaign and market, what became of its tasks.
+fn ended(tasks: &[MarketTask<'_>], executions: &[Execution]) -> BTreeMap<(String, String), Task> {
+    let mut ended = BTreeMap::new();
+    for (MarketTask { contest, .. }, execution) in tasks.iter().zip(executions) {
+        let name = (contest.campaign().to_owned(), contest.market().to_owned());
+        let task = ended.entry(name).or_insert(Task { ended: Ended::Succeeded, attempts: 0 });
+        if execution.state != "succeeded" {
+            task.ended = Ended::Failed;
+        }
+        task.attempts = task.attempts.max(execution.attempts);
+    }
+    ended
 }
 
 /// Kills the host at times that are drawn from the seed.

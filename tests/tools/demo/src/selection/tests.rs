@@ -5,7 +5,7 @@ use super::found::{CodeState, Ended, EntryCode, Found, Sent, Stats, Task};
 use super::inject::Spoils;
 use super::rank::Contest;
 use crate::check::{ByEntry, Failures, Item, Kind, entry_name};
-use crate::generate::{World, generate};
+use crate::generate::{World, generate, scenario_1};
 use serde_json::{Value, json};
 
 /// A market without a shared code, by its place among the markets.
@@ -63,7 +63,13 @@ impl Run {
         };
         // A repeated attempt reports again.
         let processing = stats("PROCESSING", 0, 0);
-        self.found.stats.insert(key(contest), vec![processing.clone(), processing, last]);
+        let mut told = vec![processing.clone(), processing.clone()];
+        if let Some(first) = contest.first {
+            let first = stats("FINISHED", first, contest.nameless);
+            told.extend([first.clone(), processing.clone(), first, processing]);
+        }
+        told.push(last);
+        self.found.stats.insert(key(contest), told);
         let ended = if contest.fails() { Ended::Failed } else { Ended::Succeeded };
         self.found.tasks.insert(key(contest), Task { ended, attempts: 1 });
         let name = |code: usize| format!("{}-{code:06}", contest.market());
@@ -104,7 +110,11 @@ impl Run {
         let item = self.item(contest.campaign(), fan);
         (item.access_code, item.market) = (Some(code.to_owned()), Some(contest.market().to_owned()));
         let held = EntryCode { market_id: contest.market().to_owned(), value: code.to_owned() };
-        self.found.entry_codes.insert((contest.campaign().to_owned(), fan.to_owned()), held);
+        let name = (contest.campaign().to_owned(), fan.to_owned());
+        if contest.first.is_some_and(|first| contest.ranked.iter().take(first).any(|it| *it == fan)) {
+            self.found.first_codes.insert(name.clone(), held.clone());
+        }
+        self.found.entry_codes.insert(name, held);
         if contest.selection.shared_code.is_none() {
             codes.insert(code.to_owned(), CodeState::Assigned);
         }
@@ -226,6 +236,33 @@ fn empty_last(run: &mut Run, contest: &Contest<'_>) {
     run.found.entry_codes.remove(&name);
     run.found.codes.get_mut(&key(contest)).unwrap().insert(code, CodeState::Reserved);
     run.found.reports.last_mut().unwrap()["expected"]["selected"] = json!(contest.seats - 1);
+}
+
+#[test]
+fn what_two_tasks_and_a_later_one_should_not_do_is_found() {
+    let world = scenario_1(200, 5, true);
+    let contests = Contest::all(&world);
+    let contest = &contests[0];
+    assert_eq!((contest.first, contest.seats, contest.needed_codes()), (Some(50), 75, 500));
+    Run::finds(&contests, |_| {}, &[]);
+    let name = |place: usize| (contest.campaign().to_owned(), contest.ranked[place].to_owned());
+    let subject = |place: usize| entry_name((contest.campaign(), contest.ranked[place]));
+    let early = |run: &mut Run| {
+        let code = run.found.entry_codes[&name(50)].clone();
+        run.found.first_codes.insert(name(50), code);
+    };
+    Run::finds(&contests, early, &[(Kind::Winner, &subject(50))]);
+    let late = |run: &mut Run| drop(run.found.first_codes.remove(&name(49)));
+    Run::finds(&contests, late, &[(Kind::Winner, &subject(49))]);
+    let other = |run: &mut Run| run.found.first_codes.get_mut(&name(7)).unwrap().value = "OTHER".to_owned();
+    Run::finds(&contests, other, &[(Kind::Code, &subject(7))]);
+    let wrong = [(Kind::Stats, contest.market())];
+    let stats =
+        |change: fn(&mut Vec<Stats>)| move |run: &mut Run| change(run.found.stats.get_mut(&key(contest)).unwrap());
+    Run::finds(&contests, stats(|told| told[4].processed += 1), &wrong);
+    Run::finds(&contests, stats(|told| drop(told.remove(4))), &wrong);
+    Run::finds(&contests, stats(|told| told.extend([told[4].clone(), told[6].clone()])), &wrong);
+    Run::finds(&contests, stats(|told| told[6] = told[4].clone()), &wrong);
 }
 
 #[test]
