@@ -299,8 +299,9 @@ async fn the_code_of_a_winner_who_has_left_is_a_later_winners() {
     leave(&host, &best(7)).await;
     host.faults(Service::Entry, Faults::default());
     saved(&host).await;
-    let left = codes(&host, CodeState::Reserved);
-    assert_eq!((left.len(), given(&host).len()), (1, 499));
+    let reserved = async || Some(codes(&host, CodeState::Reserved)).filter(|left| left.len() == 1);
+    let left = wait::eventually("the marks of the others", reserved).await;
+    assert_eq!(given(&host).len(), 499);
 
     select(&host, "second", 501).await;
     saved(&host).await;
