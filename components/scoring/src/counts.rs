@@ -7,15 +7,27 @@
 //!
 //! Each change counts as the state in its new image, less the state in its old one. The sums of a batch are added to
 //! `meta:counts` in one update, which also moves `position.<shard>` to the last record that is counted. A record at or
-//! below that position has been counted, so a batch that comes again, or a part of it, counts nothing twice. For that the
-//! batches of a shard must come one after the other.
+//! below that position counts nothing, so a batch that comes again, or a part of it, is not counted twice.
+//!
+//! For that the records of a shard must come one batch after the other, and none may be left out. The source of the worker
+//! must be set so ([`REQUIRED_SETTINGS`], [`check_settings`]):
+//!
+//! - `parallelization_factor = 1`: above 1 the batches of a shard run side by side, and one of them moves the position past
+//!   records of the others, which are then not counted, without a word.
+//! - `maximum_retry_attempts = -1` and `maximum_record_age_secs = -1`: a record that cannot be counted holds up its shard.
+//!   If it were given up, the position would pass it.
+//!
+//! A record may be given up all the same, by a permanent failure for one. When it is redriven, the position tells nothing
+//! of it: what is below has been counted, or given up. Such a record is [`Outcome::Late`] and to be rejected, so that its
+//! dead letter stays and somebody counts the campaign anew; see [`may_be_redriven`]. Within the first and the last record
+//! of the latest update all are counted, so the position has both.
 //!
 //! Sequence numbers have more digits than a DynamoDB number (38), so positions are texts, with zeros before them.
 
 use crate::fan;
 use crate::table::{Change, Condition, Key};
 use registration::entry;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer, de};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -23,6 +35,19 @@ use std::collections::{BTreeMap, BTreeSet};
 pub const SORT_KEY: &str = "meta:counts";
 /// The digits of a position: as many as DynamoDB Streams say a sequence number may have, and far more than they have.
 const DIGITS: usize = 128;
+/// Settings of the DynamoDB stream that feeds the worker, and the values without which counts are wrong.
+pub const REQUIRED_SETTINGS: [(&str, i64); 3] =
+    [("parallelization_factor", 1), ("maximum_retry_attempts", -1), ("maximum_record_age_secs", -1)];
+
+/// Checks the settings of the source, by their names, with its defaults filled in.
+///
+/// # Errors
+/// The settings that are wrong, with what they must be.
+pub fn check_settings(value: impl Fn(&str) -> Option<i64>) -> Result<(), String> {
+    let wrong = REQUIRED_SETTINGS.into_iter().filter(|(name, required)| value(name) != Some(*required));
+    let wrong: Vec<_> = wrong.map(|(name, required)| format!("{name} = {required}")).collect();
+    if wrong.is_empty() { Ok(()) } else { Err(format!("counts would be wrong without {}", wrong.join(", "))) }
+}
 
 /// How many fans are in each state, or by how many that changes.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
@@ -64,9 +89,42 @@ impl Position {
         (is_number && digits.len() <= DIGITS).then(|| Self(format!("{digits:0>DIGITS$}")))
     }
 
-    /// The text that is stored.
+    /// The text by which positions are ordered.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+/// The records of a shard that the latest update counted. It is stored as the text `<last>/<first>`, which is less than the
+/// text of a [`Position`] where `last` is, since all positions have the same length.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Counted {
+    /// The last one: the position of the shard.
+    pub last: Position,
+    /// The first one.
+    pub first: Position,
+}
+
+impl Counted {
+    fn text(&self) -> String {
+        format!("{}/{}", self.last.as_str(), self.first.as_str())
+    }
+}
+
+impl Serialize for Counted {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        self.text().serialize(to)
+    }
+}
+
+impl<'de> Deserialize<'de> for Counted {
+    fn deserialize<D: de::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(from)?;
+        let read = || {
+            let (last, first) = text.split_once('/')?;
+            Some(Self { last: Position::new(last)?, first: Position::new(first)? })
+        };
+        read().ok_or_else(|| de::Error::custom(format!("`{text}` is not a position")))
     }
 }
 
@@ -145,9 +203,9 @@ pub struct Counts {
     /// The counts.
     #[serde(flatten)]
     pub totals: Totals,
-    /// By shard the last record that is counted. An item of before the first one has none.
+    /// By shard the records that were counted last. An item of before the first ones has none.
     #[serde(rename = "position")]
-    pub positions: Option<BTreeMap<String, Position>>,
+    pub positions: Option<BTreeMap<String, Counted>>,
 }
 
 impl Counts {
@@ -175,31 +233,56 @@ pub fn by_update(records: impl IntoIterator<Item = Record>) -> BTreeMap<(String,
     updates
 }
 
-/// The update that counts the records of one campaign and shard; `None` if all of them are counted already. When its
-/// condition fails, another call has moved the position: read the item and ask again.
+/// Whether the records of a call may be redriven ones. No event says so; but a redriven record is handed over alone, as a
+/// first delivery (docs/delivery.md, 11.3), while a stream that repeats records after a crash hands over all of them. Where
+/// it hands over a single one, and others of its shard were counted after it, the answer is wrong, and the record is rejected
+/// although it may have been counted: better than one that is lost without a word. Over HTTP every delivery is the first.
+pub fn may_be_redriven(records_of_call: usize, attempt: u32) -> bool {
+    records_of_call == 1 && attempt == 1
+}
+
+/// What becomes of the records of one campaign and shard.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Outcome {
+    /// This update counts them. When its condition fails, another call has moved the position: read the item and ask again.
+    Update(Change),
+    /// All of them are counted already.
+    Counted,
+    /// It is not known whether they are counted. They are to be rejected, for this reason.
+    Late(String),
+}
+
+/// What becomes of the records of one campaign and shard, which are `redriven` if they may be so ([`may_be_redriven`]).
 ///
 /// `closed` are shards of which nothing comes any more: their positions are removed.
-pub fn update(records: &[Record], counts: &Counts, closed: &BTreeSet<String>) -> Option<Change> {
-    let Record { campaign_id, shard, .. } = records.first()?;
+pub fn update(records: &[Record], counts: &Counts, closed: &BTreeSet<String>, redriven: bool) -> Outcome {
+    let Some(Record { campaign_id, shard, .. }) = records.first() else { return Outcome::Counted };
     let positions = counts.positions.as_ref();
-    let position = positions.and_then(|positions| positions.get(shard));
-    let is_new = |record: &&Record| position.is_none_or(|position| record.position > *position);
+    let counted = positions.and_then(|positions| positions.get(shard));
+    let is_late = |counted: &Counted| records.iter().any(|record| record.position < counted.first);
+    if redriven && counted.is_some_and(is_late) {
+        return Outcome::Late(format!(
+            "late: records of its shard were counted after it, so it may be counted or not; count campaign {campaign_id} anew"
+        ));
+    }
+    let is_new = |record: &&Record| counted.is_none_or(|counted| record.position > counted.last);
     let new: Vec<_> = records.iter().filter(is_new).collect();
-    let first = new.iter().map(|record| &record.position).min()?;
-    let last = new.iter().map(|record| &record.position).max()?;
+    let places = || new.iter().map(|record| &record.position);
+    let (Some(first), Some(last)) = (places().min(), places().max()) else { return Outcome::Counted };
     let sum = new.iter().fold(Totals::default(), |sum, record| sum.plus(record.change, 1));
     let mut change = Change::of(Counts::key(campaign_id));
     change.increment = sum.named().into_iter().map(|(name, count)| (name.to_owned(), count)).collect();
     change.increment.retain(|(_, count)| *count != 0);
+    let counted = Counted { last: last.clone(), first: first.clone() }.text();
     let Some(positions) = positions else {
-        let position = serde_json::json!({ shard.as_str(): last });
-        return Some(change.set("position", position).if_absent("position"));
+        let change = change.set("position", serde_json::json!({ shard.as_str(): counted }));
+        return Outcome::Update(change.if_absent_or("position", Value::Null));
     };
     let path = |shard: &str| format!("position.{shard}");
     change.remove = positions.keys().filter(|it| closed.contains(*it) && *it != shard).map(|it| path(it)).collect();
     let first = Value::from(first.as_str()).to_string();
     change.condition.push(Condition::AbsentOrLessThan(path(shard), first));
-    Some(change.set(&path(shard), last.as_str()))
+    Outcome::Update(change.set(&path(shard), counted))
 }
 
 #[cfg(test)]

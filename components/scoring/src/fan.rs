@@ -12,6 +12,12 @@
 //! An alias is written once and never changes, and leads to a name of a stronger kind, so following them ends after two
 //! steps. A memberId has no alias: two memberIds are two fans, also if they share an address, which is then the first
 //! one's.
+//!
+//! A memberId and a globalUserId of the same text share a key. If they are two fans', the item is the first one's, and the
+//! rows of the other one are rejected by name ([`crate::save::next`]).
+//!
+//! An alias that was read as absent says nothing for long: who writes under a weaker name reads it again, in a read that
+//! begins after the write ([`crate::save`]).
 
 use crate::record::ScoreRecord;
 use crate::table::{Change, Key};

@@ -11,6 +11,9 @@ use std::collections::BTreeSet;
 pub const SORT_KEY: &str = "progress";
 /// Most campaigns of a file that are reported when it ends.
 const MAX_CAMPAIGNS: usize = 1_000;
+/// Most bytes of their ids. An item has 400 KB, names included ("Quotas in Amazon DynamoDB"); the header of a file, the key
+/// and the rest need less than 20 KB.
+const MAX_CAMPAIGN_BYTES: usize = 300_000;
 
 /// How far a file has been read.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -22,9 +25,12 @@ pub struct Progress {
     pub sequencer: Sequencer,
     /// The rows before this are done.
     pub position: Position,
-    /// The campaigns of the rows that are done, to be reported at the end: the first 1,000.
+    /// The campaigns of the rows that are done, to be reported at the end: the first 1,000, and as many as an item holds.
     #[serde(default)]
     pub campaigns: BTreeSet<String>,
+    /// Whether the file has campaigns that are left out of these.
+    #[serde(default)]
+    pub has_more_campaigns: bool,
     /// Whether the whole file is done, the report included.
     #[serde(default)]
     pub is_done: bool,
@@ -66,6 +72,7 @@ pub fn begin(file: &File, stored: Option<&Progress>) -> Begin {
             sequencer: file.sequencer.clone(),
             position: Position::BEGINNING,
             campaigns: BTreeSet::new(),
+            has_more_campaigns: false,
             is_done: false,
         }),
     }
@@ -77,11 +84,24 @@ impl Progress {
         (&self.etag, &self.sequencer) == (&file.etag, &file.sequencer)
     }
 
-    /// Notes the campaign of a row that is done.
+    /// Notes the campaign of a row that is done, if there is room for it.
     pub fn add_campaign(&mut self, campaign_id: &str) {
-        if self.campaigns.len() < MAX_CAMPAIGNS && !self.campaigns.contains(campaign_id) {
-            self.campaigns.insert(campaign_id.to_owned());
+        if self.campaigns.contains(campaign_id) || self.has_more_campaigns {
+            return;
         }
+        // DynamoDB counts a byte for each element of a list.
+        let bytes: usize = self.campaigns.iter().map(String::as_str).chain([campaign_id]).map(|id| id.len() + 1).sum();
+        if self.campaigns.len() < MAX_CAMPAIGNS && bytes <= MAX_CAMPAIGN_BYTES {
+            self.campaigns.insert(campaign_id.to_owned());
+        } else {
+            self.has_more_campaigns = true;
+        }
+    }
+
+    /// What is to be said, at the end, of a file with campaigns that are left out.
+    pub fn warning(&self, file: &File) -> Option<String> {
+        let known = self.campaigns.len();
+        self.has_more_campaigns.then(|| format!("{}: only the first {known} campaigns are reported", file.name()))
     }
 
     /// The update that stores it, on condition that what is stored is as it was read or written last. If that fails, another
@@ -92,6 +112,7 @@ impl Progress {
             .set("sequencer", self.sequencer.as_str())
             .set("position", json!(self.position))
             .set("campaigns", json!(self.campaigns))
+            .set("hasMoreCampaigns", self.has_more_campaigns)
             .set("isDone", self.is_done);
         let Some(stored) = stored else { return change.if_absent("pk") };
         let place = stored.position.place;
@@ -121,7 +142,7 @@ mod tests {
     }
 
     fn advance(progress: &Progress, offset: u64) -> Progress {
-        let place = Place { offset, line: 3, skips_line: false };
+        let place = Place { offset, line: 3, ..Place::BEGINNING };
         let position = Position { place, counts: Counts { rows: 2, invalid: 1 }, ..progress.position.clone() };
         let mut progress = Progress { position, ..progress.clone() };
         progress.add_campaign("c");
@@ -136,6 +157,27 @@ mod tests {
         let further = advance(&begun, 50);
         table.apply(&further.store(&file, None)).unwrap();
         assert_eq!(at(begin(&file, stored(&table).as_ref())), further);
+    }
+
+    /// Ids have up to 128 characters, of up to 4 bytes each.
+    #[test]
+    fn campaigns_that_an_item_does_not_hold_are_left_out_with_a_warning() {
+        let (mut table, file) = (Table::default(), file("1"));
+        for (id, expected) in [("c", 1_000), ("\u{10348}", 598)] {
+            let mut progress = at(begin(&file, None));
+            let id = |index: usize| format!("{index:04}{}", id.repeat(124));
+            (0..expected).for_each(|index| progress.add_campaign(&id(index)));
+            progress.add_campaign(&id(0));
+            assert_eq!((progress.campaigns.len(), progress.warning(&file)), (expected, None));
+            assert!(json!(progress).to_string().len() < 380_000);
+            progress.add_campaign(&id(expected));
+            let warning = format!("scoringBucket/scrubbed/1.csv: only the first {expected} campaigns are reported");
+            assert_eq!(progress.warning(&file).as_deref(), Some(warning.as_str()));
+            // It is known still when the file is read on.
+            table.items.clear();
+            table.apply(&progress.store(&file, None)).unwrap();
+            assert_eq!(stored(&table).unwrap(), progress);
+        }
     }
 
     #[test]

@@ -1,16 +1,21 @@
 //! What Slack is told of a campaign's counts, and when.
+//!
+//! The item `meta:slack:counts` has the counts that Slack has taken, and while a message tells new ones its id (`teller`)
+//! and when it claimed that (`claimedMs`). Another message waits for it; when the claim is as old as [`PATIENCE_MS`], the
+//! teller is taken for lost, and the other one tells.
 
 use crate::counts::Totals;
 use crate::table::{Change, Key};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use std::fmt::Write;
 
 /// The sort key of the counts that Slack was told last.
 pub const SORT_KEY: &str = "meta:slack:counts";
 /// Seconds until the counts are looked at again.
 pub const DELAY_SECS: u32 = 10;
-/// Milliseconds after which the counts are told as they are.
+/// Milliseconds after which the counts are told as they are, and after which a claim is taken over. A teller that fails for
+/// good has made its attempts by then.
 pub const PATIENCE_MS: u64 = 10 * 60 * 1_000;
 
 /// A message of verdictReporterQueue.
@@ -60,14 +65,18 @@ pub struct Expected {
     pub selected: Option<i64>,
 }
 
-/// The counts that Slack was told last.
+/// The counts that Slack was told last, and who tells it new ones.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq)]
+#[serde(rename_all = "camelCase")]
 pub struct Told {
-    /// The counts.
+    /// The counts that Slack has taken.
     #[serde(flatten)]
     pub totals: Totals,
-    /// The message that is telling them now; absent once Slack has taken them.
+    /// The message that tells new ones now.
     pub teller: Option<String>,
+    /// When it said so, milliseconds since 1970.
+    #[serde(default)]
+    pub claimed_ms: u64,
 }
 
 /// A message as it came.
@@ -84,20 +93,23 @@ pub struct Received<'a> {
 /// What is to be done for a message.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Decision {
-    /// Not all is counted: send this copy, delayed by [`DELAY_SECS`], and settle the message.
+    /// Not all is counted, or another message is telling: send this copy, delayed by [`DELAY_SECS`], and settle the message.
     Later(Message),
-    /// Slack knows these counts. The warning, if any, is for the log.
+    /// Slack has taken these counts. The warning, if any, is for the log.
     Known {
         /// What was expected and is not reached.
         warning: Option<String>,
     },
-    /// Write the claim, if there is one; if its condition holds, post the text; then write [`told`]. If the condition fails,
-    /// another message is telling: read and decide again.
+    /// Write the claim, if there is one; if its condition holds, post the text, and once Slack has taken it, write the
+    /// confirmation. If the claim's condition fails, another message is telling: read and decide again. If the
+    /// confirmation's fails, another one has taken over and confirms what it tells.
     Post {
-        /// Says that this message tells these counts.
+        /// Says that this message is telling; `None` if it has said so at an earlier delivery.
         claim: Option<Change>,
         /// The text for Slack.
         text: String,
+        /// Says that Slack has taken the counts.
+        confirmation: Change,
     },
 }
 
@@ -106,51 +118,63 @@ pub fn key(campaign_id: &str) -> Key {
     Key::of_campaign(campaign_id, SORT_KEY)
 }
 
-/// Reads that item.
+/// Reads that item. What is null in it is as absent.
 ///
 /// # Errors
 /// When the item is not what its key says.
 pub fn read_told(item: Option<&str>) -> Result<Option<Told>, String> {
-    let read = |item| serde_json::from_str(item).map_err(|problem| format!("malformed: {SORT_KEY}: {problem}"));
-    item.map(read).transpose()
+    let read = |item| {
+        let mut item: Map<String, Value> = serde_json::from_str(item)?;
+        item.retain(|_, value| !value.is_null());
+        serde_json::from_value(Value::Object(item))
+    };
+    item.map(read).transpose().map_err(|problem| format!("malformed: {SORT_KEY}: {problem}"))
 }
 
 /// Decides by the counts as they are, and those told last.
 pub fn decide(received: Received<'_>, counts: Totals, told: Option<&Told>, now_ms: u64) -> Decision {
     let Received { message, id, sent_ms } = received;
     let since_ms = message.since_ms.unwrap_or(sent_ms);
+    let later = || Decision::Later(Message { since_ms: Some(since_ms), ..message.clone() });
     let missing = message.expected.missing(counts);
     if missing.is_some() && now_ms.saturating_sub(since_ms) < PATIENCE_MS {
-        return Decision::Later(Message { since_ms: Some(since_ms), ..message.clone() });
+        return later();
     }
     let warning = missing.map(|missing| format!("after 10 minutes not all is counted: {missing}"));
     let known = told.map_or(Totals::default(), |told| told.totals);
-    // After a crash this message may have told nobody yet.
-    let is_teller = told.and_then(|told| told.teller.as_deref()) == Some(id);
-    if known == counts && !is_teller {
-        return Decision::Known { warning };
-    }
+    let teller = told.and_then(|told| Some((told.teller.as_deref()?, told.claimed_ms)));
+    let claim = match teller {
+        None if known == counts => return Decision::Known { warning },
+        // After a crash this message may have told nobody yet.
+        Some((teller, _)) if teller == id => None,
+        Some((_, claimed_ms)) if now_ms.saturating_sub(claimed_ms) < PATIENCE_MS => return later(),
+        _ => Some(claim(message, id, told, now_ms)),
+    };
     let text = text(message, counts, known, warning.as_deref());
-    Decision::Post { claim: (known != counts).then(|| claim(message, id, counts, told)), text }
+    Decision::Post { claim, text, confirmation: confirmation(message, id, counts) }
 }
 
-/// Says in the table that a message tells these counts, on condition that what was told is as it was read.
-fn claim(message: &Message, id: &str, counts: Totals, told: Option<&Told>) -> Change {
-    let mut change = Change::of(key(&message.campaign_id)).set("teller", id);
-    for (name, count) in counts.named() {
-        change = change.set(name, count);
-    }
+/// Says in the table that a message is telling, on condition that what was told, and who tells, is as it was read.
+fn claim(message: &Message, id: &str, told: Option<&Told>, now_ms: u64) -> Change {
+    let change = Change::of(key(&message.campaign_id)).set("teller", id).set("claimedMs", now_ms);
     let Some(told) = told else { return change.if_absent("pk") };
-    for (name, count) in told.totals.named() {
-        change = change.if_equals(name, count);
-    }
-    change
+    let change = match &told.teller {
+        None => change.if_absent_or("teller", Value::Null),
+        Some(other) => change.if_equals("teller", other.as_str()),
+    };
+    told.totals.named().into_iter().fold(change, |change, (name, count)| match count {
+        0 => change.if_absent_or(name, count),
+        _ => change.if_equals(name, count),
+    })
 }
 
 /// Says in the table that Slack has taken what a message told.
-pub fn told(message: &Message, id: &str) -> Change {
+fn confirmation(message: &Message, id: &str, counts: Totals) -> Change {
     let mut change = Change::of(key(&message.campaign_id)).if_equals("teller", id);
-    change.remove.push("teller".to_owned());
+    for (name, count) in counts.named() {
+        change = change.set(name, count);
+    }
+    change.remove.extend(["teller".to_owned(), "claimedMs".to_owned()]);
     change
 }
 
@@ -236,8 +260,8 @@ mod tests {
         Totals { verified, rejected, selected }
     }
 
-    fn told(totals: Totals, teller: Option<&str>) -> Told {
-        Told { totals, teller: teller.map(str::to_owned) }
+    fn told(totals: Totals) -> Told {
+        Told { totals, teller: None, claimed_ms: 0 }
     }
 
     fn decide_at(age_ms: u64, counts: Totals, told: Option<&Told>) -> Decision {
@@ -253,8 +277,8 @@ mod tests {
     #[test]
     fn req_003_slack_is_told_only_when_counts_differ_from_those_told_last() {
         let counts = totals(1_200, 300, 0);
-        assert_eq!(decide_at(0, counts, Some(&told(counts, None))), Decision::Known { warning: None });
-        let text = posted(decide_at(0, counts, Some(&told(totals(1_000, 305, 0), None))));
+        assert_eq!(decide_at(0, counts, Some(&told(counts))), Decision::Known { warning: None });
+        let text = posted(decide_at(0, counts, Some(&told(totals(1_000, 305, 0)))));
         let expected = "Scoring of campaign c, file scoringBucket/scrubbed/1.csv: 1,200 verified (+200), 300 rejected (-5), 0 selected";
         assert_eq!(text, expected);
         assert!(matches!(decide_at(0, counts, None), Decision::Post { claim: Some(_), .. }));
@@ -290,33 +314,111 @@ mod tests {
         let warning = "after 10 minutes not all is counted: 1,100 of at least 1,200 verified";
         assert_eq!(text.split_once("\n:warning: ").unwrap().1, warning);
         let known = Decision::Known { warning: Some(warning.to_owned()) };
-        assert_eq!(decide_at(PATIENCE_MS, counts, Some(&told(counts, None))), known);
+        assert_eq!(decide_at(PATIENCE_MS, counts, Some(&told(counts))), known);
+    }
+
+    /// A table and what messages with an id do to it.
+    struct Slack {
+        table: Table,
+        counts: Totals,
+    }
+
+    impl Slack {
+        fn new() -> Self {
+            Self { table: Table::default(), counts: totals(1_200, 0, 0) }
+        }
+
+        fn decide(&self, id: &str, age_ms: u64) -> Decision {
+            let message = message();
+            let told = read_told(self.table.get(&key("c")).as_deref()).unwrap();
+            let received = Received { message: &message, id, sent_ms: SENT_MS };
+            decide(received, self.counts, told.as_ref(), SENT_MS + age_ms)
+        }
+
+        fn post(&self, id: &str, age_ms: u64) -> (Option<Change>, String, Change) {
+            match self.decide(id, age_ms) {
+                Decision::Post { claim, text, confirmation } => (claim, text, confirmation),
+                other => panic!("{other:?}"),
+            }
+        }
     }
 
     #[test]
     fn req_003_of_two_messages_one_tells() {
-        let counts = totals(1_200, 0, 0);
-        let (mut table, message) = (Table::default(), message());
-        let received = |id| Received { message: &message, id, sent_ms: SENT_MS };
-        let read = |table: &Table| read_told(table.get(&key("c")).as_deref()).unwrap();
-        let of = |id, told: Option<&Told>| match decide(received(id), counts, told, SENT_MS) {
-            Decision::Post { claim, .. } => claim,
-            other => panic!("{other:?}"),
-        };
-        let (one, two) = (of("1", None).unwrap(), of("2", None).unwrap());
-        table.apply(&one).unwrap();
-        table.apply(&two).unwrap_err();
-        assert_eq!(decide(received("2"), counts, read(&table).as_ref(), SENT_MS), Decision::Known { warning: None });
-        // A crash before the post: the message comes again and posts, without another claim.
-        assert_eq!(of("1", read(&table).as_ref()), None);
-        table.apply(&super::told(&message, "1")).unwrap();
-        assert_eq!(decide(received("1"), counts, read(&table).as_ref(), SENT_MS), Decision::Known { warning: None });
+        let mut slack = Slack::new();
+        let (one, _, confirmation) = slack.post("1", 0);
+        let (two, ..) = slack.post("2", 0);
+        slack.table.apply(&one.unwrap()).unwrap();
+        slack.table.apply(&two.unwrap()).unwrap_err();
+        assert!(matches!(slack.decide("2", 0), Decision::Later(_)), "nobody has been told yet");
+        // A crash before the post: the message comes again and posts the same, without another claim.
+        let (again, text, _) = slack.post("1", 0);
+        assert_eq!(again, None);
+        assert!(text.contains("1,200 verified (+1,200)"), "{text}");
+        slack.table.apply(&confirmation).unwrap();
+        for id in ["1", "2"] {
+            assert_eq!(slack.decide(id, 0), Decision::Known { warning: None });
+        }
         // The next change.
-        let more = Decision::Post { claim: None, text: String::new() };
-        let next = decide(received("3"), totals(1_201, 0, 0), read(&table).as_ref(), SENT_MS);
-        assert_ne!(next, more);
-        let Decision::Post { claim: Some(claim), .. } = next else { panic!("{next:?}") };
-        table.apply(&claim).unwrap();
+        slack.counts.verified += 1;
+        let (claim, text, confirmation) = slack.post("3", 0);
+        assert!(text.contains("1,201 verified (+1)"), "{text}");
+        slack.table.apply(&claim.unwrap()).unwrap();
+        slack.table.apply(&confirmation).unwrap();
+        assert_eq!(slack.decide("4", 0), Decision::Known { warning: None });
+    }
+
+    /// Message 1 has claimed and fails for good.
+    #[test]
+    fn a_teller_that_is_lost_is_replaced_after_10_minutes() {
+        let mut slack = Slack::new();
+        let (claim, _, lost) = slack.post("1", 1_000);
+        slack.table.apply(&claim.unwrap()).unwrap();
+        let Decision::Later(copy) = slack.decide("2", PATIENCE_MS) else { panic!("not told yet") };
+        assert_eq!(copy, Message { since_ms: Some(SENT_MS), ..message() });
+        let (two, text, confirmation) = slack.post("2", PATIENCE_MS + 1_000);
+        let (three, ..) = slack.post("3", PATIENCE_MS + 1_000);
+        assert!(text.contains("1,200 verified (+1,200)"), "{text}");
+        slack.table.apply(&two.unwrap()).unwrap();
+        slack.table.apply(&three.unwrap()).unwrap_err();
+        assert!(
+            matches!(slack.decide("1", PATIENCE_MS + 1_000), Decision::Later(_)),
+            "redriven, it does not tell twice"
+        );
+        slack.table.apply(&lost).unwrap_err();
+        slack.table.apply(&confirmation).unwrap();
+        assert_eq!(slack.decide("1", PATIENCE_MS + 1_000), Decision::Known { warning: None });
+    }
+
+    #[test]
+    fn counts_that_go_back_while_they_are_told_are_told_too() {
+        let mut slack = Slack { counts: totals(1_300, 0, 0), ..Slack::new() };
+        let (claim, _, confirmation) = slack.post("1", 0);
+        slack.table.apply(&claim.unwrap()).unwrap();
+        slack.table.apply(&confirmation).unwrap();
+        slack.counts = totals(1_301, 0, 0);
+        slack.table.apply(&slack.post("2", 0).0.unwrap()).unwrap();
+        slack.counts = totals(1_300, 0, 0);
+        assert!(matches!(slack.decide("3", 0), Decision::Later(_)), "Slack may have taken 1,301");
+        let (claim, _, confirmation) = slack.post("2", 0);
+        assert_eq!(claim, None);
+        slack.table.apply(&confirmation).unwrap();
+        assert_eq!(slack.decide("3", 0), Decision::Known { warning: None });
+    }
+
+    /// As an earlier version or a person may have left the item.
+    #[test]
+    fn a_count_that_is_absent_or_null_is_zero() {
+        for item in [r#"{"verified":5}"#, r#"{"verified":5,"rejected":null,"selected":null,"teller":null}"#, "{}"] {
+            let mut slack = Slack::new();
+            let mut stored: Map<String, Value> = serde_json::from_str(item).unwrap();
+            stored.insert("pk".to_owned(), "CAMPAIGN#c".into());
+            slack.table.items.insert(key("c"), stored);
+            let (claim, _, confirmation) = slack.post("1", 0);
+            slack.table.apply(&claim.unwrap()).unwrap();
+            slack.table.apply(&confirmation).unwrap();
+            assert_eq!(slack.decide("2", 0), Decision::Known { warning: None }, "{item}");
+        }
     }
 
     #[test]

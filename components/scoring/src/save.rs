@@ -3,7 +3,11 @@
 //! [`next`] looks at what was read and says the next step; after each step that writes, or whose condition failed, what
 //! was read of the job's keys is forgotten and read again (consistently), until the step is [`Step::Done`]. So every step
 //! may be repeated, a job may be given up and begun anew at any point, and several workers may save records of one fan at
-//! the same time:
+//! the same time.
+//!
+//! Jobs of a batch may share one [`Read`]. A round takes the next step of each of them, in this order: first all writes, then
+//! [`forget`] for each job that wrote, and only then the reads begin. A read that began before a write of its round may not
+//! have seen what another worker wrote in between, and would hide it from the job that looks again after its write.
 //!
 //! - The content is a compare-and-swap: a put holds while the item's `sequencer` and `score` are as they were read.
 //! - Names are linked before items are read. A worker that makes an item under a weaker name looks at the aliases again
@@ -42,7 +46,7 @@ pub enum Step {
 /// The next step of a job, from what was read since its last write.
 ///
 /// # Errors
-/// When an item is not what its key says.
+/// When an item is not what its key says, or is another fan's: the rows of the job are to be rejected.
 pub fn next(job: &Job, read: &Read) -> Result<Step, String> {
     let campaign_id = job.record.campaign_id.as_str();
     let paths = match follow(job, read)? {
@@ -66,6 +70,13 @@ pub fn next(job: &Job, read: &Read) -> Result<Step, String> {
         return Ok(Step::Read(unread));
     }
     let item = item(&key, read)?;
+    if let Some(item) = &item {
+        match owner(item, fan, campaign_id, read)? {
+            Owner::Fan => {}
+            Owner::Unread(key) => return Ok(Step::Read(vec![key])),
+            Owner::Other => return Err(format!("{} is the score of another fan, whose other id is the same", key.sk)),
+        }
+    }
     let mut leftovers = Vec::new();
     for other in others {
         // An item with a memberId is that member's own, whose id happens to be another fan's globalUserId.
@@ -88,7 +99,43 @@ pub fn forget(job: &Job, read: &mut Read) {
     };
     for name in paths.iter().flatten() {
         read.remove(&name.score_key(campaign_id));
-        name.alias_key(campaign_id).and_then(|key| read.remove(&key));
+        let same = same_id(name).and_then(|user| user.alias_key(campaign_id));
+        [name.alias_key(campaign_id), same].into_iter().flatten().for_each(|key| _ = read.remove(&key));
+    }
+}
+
+/// Whose item has a fan's key.
+enum Owner {
+    Fan,
+    Other,
+    /// This alias says it.
+    Unread(Key),
+}
+
+/// Whose item has a fan's key: a memberId and a globalUserId may be the same text, and share it. An item without the name
+/// that it has by its key is another fan's, unless that fan is known to be the same.
+fn owner(item: &ScoreRecord, fan: &Name, campaign_id: &str, read: &Read) -> Result<Owner, String> {
+    match fan {
+        Name::User(id) if item.member_id.is_some() && item.global_user_id.as_ref() != Some(id) => Ok(Owner::Other),
+        Name::Member(id) if item.member_id.is_none() && item.global_user_id.as_ref() == Some(id) => {
+            let Some((key, user)) = same_id(fan).and_then(|user| Some((user.alias_key(campaign_id)?, user))) else {
+                return Ok(Owner::Fan);
+            };
+            match read.get(&key) {
+                None => Ok(Owner::Unread(key)),
+                Some(Some(alias)) if user.read_alias(alias)? == *fan => Ok(Owner::Fan),
+                Some(_) => Ok(Owner::Other),
+            }
+        }
+        _ => Ok(Owner::Fan),
+    }
+}
+
+/// The globalUserId with the text of a memberId.
+fn same_id(name: &Name) -> Option<Name> {
+    match name {
+        Name::Member(id) => Some(Name::User(id.clone())),
+        Name::User(_) | Name::Email(_) => None,
     }
 }
 

@@ -3,12 +3,13 @@
 //! The schema in `schemas/domain/` is the one place that says what a row is. It is read once, when a component is built
 //! ([`warm_up`]). The crate `jsonschema` takes all of JSON Schema and adds 3.5 MB of code and data to a component; this whole
 //! crate adds 0.2 MB, since a row is flat and needs few words. A word that is not known here is an error, so no rule of the
-//! schema is overlooked; a test compares the verdicts of both on generated rows (`tests/schemas.rs`).
+//! schema is overlooked; a test compares the verdicts of both on generated rows (`tests/schemas.rs`). They differ where
+//! `jsonschema` sees a number that a double has rounded: here a number is judged by its digits, so that `1e-400` is not the
+//! integer 0.
 
 use crate::column::{Cells, Column, Fault};
-use host_adapters_json::number;
+use host_adapters_json::{Decimal, number};
 use serde::Deserialize;
-use serde_json::Number;
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
@@ -174,32 +175,40 @@ impl Property {
         }
     }
 
-    fn check_range(&self, column: Column, number: &Number) -> Result<(), Fault> {
-        let value = number.as_f64().unwrap_or(f64::NAN);
+    fn check_range(&self, column: Column, number: &Decimal) -> Result<(), Fault> {
+        let limit = |limit: i32| Decimal::parse(&limit.to_string());
         match (self.minimum, self.maximum) {
-            (Some(least), _) if value < f64::from(least) => Err(Fault::of(column, format!("is less than {least}"))),
-            (_, Some(most)) if value > f64::from(most) => Err(Fault::of(column, format!("is more than {most}"))),
+            (Some(least), _) if Some(number) < limit(least).as_ref() => {
+                Err(Fault::of(column, format!("is less than {least}")))
+            }
+            (_, Some(most)) if Some(number) > limit(most).as_ref() => {
+                Err(Fault::of(column, format!("is more than {most}")))
+            }
             _ => Ok(()),
         }
     }
 }
 
 /// A cell as a number, however a program spells it.
-fn read_number(cell: &str) -> Option<Number> {
-    serde_json::from_str(&number(cell)?).ok()
+fn read_number(cell: &str) -> Option<Decimal> {
+    number(cell)?;
+    Decimal::parse(cell)
 }
 
 /// As JSON Schema has it, an integer is a number without a fraction.
-fn is_whole(number: &Number) -> bool {
-    number.is_i64() || number.is_u64() || number.as_f64().is_some_and(|number| number.fract() == 0.0)
+fn is_whole(number: &Decimal) -> bool {
+    number
+        .magnitude()
+        .is_none_or(|first| i64::try_from(number.significant_digits()).is_ok_and(|digits| digits <= first + 1))
 }
 
 /// A cell as an integer.
 pub(crate) fn integer(cell: &str) -> Option<u32> {
     let number = read_number(cell)?;
-    let is_exact = |number: &f64| number.fract() == 0.0 && (0.0..=f64::from(u32::MAX)).contains(number);
-    let exact = |number: f64| Some(number).filter(is_exact).map(|number| number as u64);
-    u32::try_from(number.as_u64().or_else(|| exact(number.as_f64()?))?).ok()
+    let most = Decimal::parse("4294967295")?;
+    let is_exact = is_whole(&number) && Decimal::parse("0")? <= number && number <= most;
+    // A double has all integers of 32 bits.
+    cell.parse::<f64>().ok().filter(|_| is_exact).map(|number| number as u32)
 }
 
 /// A cell as a boolean: `true` or `false`, in any case, as spreadsheets write them.
@@ -269,12 +278,31 @@ mod tests {
     #[test]
     fn numbers_and_booleans_are_read_however_programs_spell_them() {
         for (cell, expected) in
-            [("2", Some(2)), ("2.0", Some(2)), ("2e0", Some(2)), ("+2", Some(2)), ("2.5", None), ("-1", None)]
+            [("2", Some(2)), ("2.0", Some(2)), ("20e-1", Some(2)), ("+2", Some(2)), ("2.5", None), ("-1", None)]
         {
             assert_eq!(integer(cell), expected, "{cell}");
         }
         for (cell, expected) in [("true", Some(true)), ("TRUE", Some(true)), ("False", Some(false)), ("yes", None)] {
             assert_eq!(boolean(cell), expected, "{cell}");
+        }
+    }
+
+    /// `1e-400` as rank 0 would go to the Entry Service.
+    #[test]
+    fn req_006_an_integer_is_judged_by_its_digits_and_not_by_a_rounded_number() {
+        for cell in ["1e-400", "-1e-400", "0.99999999999999999999", "1000000.0000000000000000001"] {
+            assert_eq!(integer(cell), None, "{cell}");
+            let property = Kind::Scrubbed.schema().unwrap().properties.get(&Column::Rank).unwrap();
+            assert_eq!(property.check(Column::Rank, cell), Err(Fault::of(Column::Rank, "has a fraction")), "{cell}");
+        }
+        for (cell, expected) in [
+            ("-0", Some(0)),
+            ("0e-400", Some(0)),
+            ("1000000.00000000000000000000", Some(1_000_000)),
+            ("4294967295", Some(u32::MAX)),
+            ("4294967296", None),
+        ] {
+            assert_eq!(integer(cell), expected, "{cell}");
         }
     }
 

@@ -50,6 +50,8 @@ pub enum Condition {
     NotExists(String),
     /// The path has this value.
     Equals(String, String),
+    /// The path is absent, or null, or has this value.
+    AbsentOrEquals(String, String),
     /// The path is absent, or has a text that is less than this one in the order of its bytes.
     AbsentOrLessThan(String, String),
 }
@@ -71,6 +73,13 @@ impl Change {
     #[must_use]
     pub fn if_absent(mut self, path: &str) -> Self {
         self.condition.push(Condition::NotExists(path.to_owned()));
+        self
+    }
+
+    /// Holds only where the path is absent, or null, or has this value.
+    #[must_use]
+    pub fn if_absent_or(mut self, path: &str, value: impl Into<Value>) -> Self {
+        self.condition.push(Condition::AbsentOrEquals(path.to_owned(), value.into().to_string()));
         self
     }
 

@@ -98,6 +98,9 @@ fn holds(condition: &Condition, item: &Map<String, Value>) -> bool {
     match condition {
         Condition::NotExists(path) => at(path).is_none(),
         Condition::Equals(path, value) => at(path).is_some_and(|found| Some(found) == read(value).as_ref()),
+        Condition::AbsentOrEquals(path, value) => {
+            at(path).is_none_or(|it| it.is_null() || Some(it) == read(value).as_ref())
+        }
         Condition::AbsentOrLessThan(path, value) => match (at(path), read(value)) {
             (None, _) => true,
             (Some(Value::String(found)), Some(Value::String(value))) => *found < value,

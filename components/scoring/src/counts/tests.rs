@@ -93,6 +93,11 @@ fn counted(shard: &str, sequence: u64, change: Totals) -> Record {
     Record { campaign_id: "c".to_owned(), shard: shard.to_owned(), position, change }
 }
 
+fn of(first: u64, last: u64) -> Counted {
+    let position = |sequence: u64| Position::new(&sequence.to_string()).unwrap();
+    Counted { last: position(last), first: position(first) }
+}
+
 fn counts(table: &Table) -> Counts {
     Counts::read(table.get(&Counts::key("c")).as_deref()).unwrap()
 }
@@ -100,9 +105,18 @@ fn counts(table: &Table) -> Counts {
 /// Counts a batch as the worker does, with the item as read.
 fn count(table: &mut Table, batch: &[Record], closed: &BTreeSet<String>) {
     for records in by_update(batch.to_vec()).into_values() {
-        if let Some(change) = update(&records, &counts(table), closed) {
-            table.apply(&change).unwrap();
+        match update(&records, &counts(table), closed, false) {
+            Outcome::Update(change) => table.apply(&change).unwrap(),
+            Outcome::Counted => {}
+            Outcome::Late(reason) => panic!("{reason}"),
         }
+    }
+}
+
+fn change(records: &[Record], counts: &Counts) -> Change {
+    match update(records, counts, &BTreeSet::new(), false) {
+        Outcome::Update(change) => change,
+        other => panic!("{other:?}"),
     }
 }
 
@@ -115,7 +129,7 @@ fn a_batch_is_one_update_per_campaign_and_moves_the_position() {
     count(&mut table, &[counted("a", 10, totals(0, 1, 0))], &none);
     let Counts { totals: found, positions } = counts(&table);
     assert_eq!(found, totals(1, 2, 1));
-    assert_eq!(positions.unwrap(), BTreeMap::from([("a".to_owned(), Position::new("10").unwrap())]));
+    assert_eq!(positions.unwrap(), BTreeMap::from([("a".to_owned(), of(10, 10))]));
     assert_eq!(by_update([batch[0].clone(), Record { campaign_id: "d".into(), ..batch[1].clone() }]).len(), 2);
 }
 
@@ -125,7 +139,7 @@ fn records_at_or_below_the_position_are_left_out_first() {
     let none = BTreeSet::new();
     let records: Vec<_> = (1..=4).map(|sequence| counted("a", sequence, totals(1, 0, 0))).collect();
     count(&mut table, &records[..2], &none);
-    assert_eq!(update(&records[..2], &counts(&table), &none), None);
+    assert_eq!(update(&records[..2], &counts(&table), &none, false), Outcome::Counted);
     count(&mut table, &records[1..], &none);
     assert_eq!(counts(&table).totals, totals(4, 0, 0));
 }
@@ -137,12 +151,80 @@ fn req_002_a_position_that_moved_since_it_was_read_fails_the_condition() {
     let records: Vec<_> = (1..=4).map(|sequence| counted("a", sequence, totals(1, 0, 0))).collect();
     let before = counts(&table);
     count(&mut table, &records[..2], &none);
-    table.apply(&update(&records, &before, &none).unwrap()).unwrap_err();
+    table.apply(&change(&records, &before)).unwrap_err();
     let before = counts(&table);
     count(&mut table, &records[2..3], &none);
-    table.apply(&update(&records, &before, &none).unwrap()).unwrap_err();
-    table.apply(&update(&records, &counts(&table), &none).unwrap()).unwrap();
+    table.apply(&change(&records, &before)).unwrap_err();
+    table.apply(&change(&records, &counts(&table))).unwrap();
     assert_eq!(counts(&table).totals, totals(4, 0, 0));
+}
+
+/// Record 50 is given up, and its shard goes on.
+#[test]
+fn a_redriven_record_that_the_position_has_passed_is_never_acknowledged() {
+    let (mut table, none) = (Table::default(), BTreeSet::new());
+    let one = |sequence| counted("a", sequence, totals(1, 0, 0));
+    count(&mut table, &[one(48), one(49)], &none);
+    let redriven = |table: &Table, sequence| update(&[one(sequence)], &counts(table), &none, may_be_redriven(1, 1));
+    assert!(matches!(redriven(&table, 50), Outcome::Update(_)), "nothing has passed it yet");
+    count(&mut table, &[one(51), one(53)], &none);
+    let reason = "late: records of its shard were counted after it, so it may be counted or not; count campaign c anew";
+    assert_eq!(redriven(&table, 50), Outcome::Late(reason.to_owned()));
+    assert_eq!(redriven(&table, 48), Outcome::Late(reason.to_owned()));
+    // The latest update has counted all between its first record and its last one: the answer to its call was lost.
+    for sequence in 51..=53 {
+        assert_eq!(redriven(&table, sequence), Outcome::Counted);
+    }
+    assert!(matches!(redriven(&table, 54), Outcome::Update(_)));
+    assert_eq!(counts(&table).totals, totals(4, 0, 0));
+}
+
+#[test]
+fn what_a_stream_repeats_is_not_taken_for_redriven() {
+    assert!(may_be_redriven(1, 1));
+    assert!(!may_be_redriven(1, 2), "a redriven record is a first delivery");
+    assert!(!may_be_redriven(2, 1), "and alone");
+}
+
+/// Why `parallelization_factor` must be 1: what another slice of the shard has moved past is not counted.
+#[test]
+fn settings_with_which_counts_would_be_wrong_are_named() {
+    let (mut table, none) = (Table::default(), BTreeSet::new());
+    count(&mut table, &[counted("a", 4, totals(1, 0, 0))], &none);
+    assert_eq!(update(&[counted("a", 3, totals(1, 0, 0))], &counts(&table), &none, false), Outcome::Counted);
+
+    let right = BTreeMap::from(REQUIRED_SETTINGS);
+    let check = |settings: &BTreeMap<&str, i64>| check_settings(|name| settings.get(name).copied());
+    assert_eq!(check(&right), Ok(()));
+    for (name, value, expected) in [
+        ("parallelization_factor", 2, "parallelization_factor = 1"),
+        ("maximum_retry_attempts", 3, "maximum_retry_attempts = -1"),
+        ("maximum_record_age_secs", 60, "maximum_record_age_secs = -1"),
+    ] {
+        let mut wrong = right.clone();
+        wrong.insert(name, value);
+        assert_eq!(check(&wrong), Err(format!("counts would be wrong without {expected}")));
+        wrong.remove(name);
+        assert_eq!(check(&wrong), Err(format!("counts would be wrong without {expected}")));
+    }
+}
+
+#[test]
+fn a_position_of_null_is_as_absent() {
+    let (mut table, none) = (Table::default(), BTreeSet::new());
+    let item = json!({"verified": 5, "position": null});
+    table.items.insert(Counts::key("c"), item.as_object().unwrap().clone());
+    count(&mut table, &[counted("a", 1, totals(1, 0, 0))], &none);
+    assert_eq!(counts(&table).totals, totals(6, 0, 0));
+    assert_eq!(counts(&table).positions.unwrap(), BTreeMap::from([("a".to_owned(), of(1, 1))]));
+    let before = Counts::read(Some(r#"{"verified": 5, "position": null}"#)).unwrap();
+    table.apply(&change(&[counted("b", 1, totals(1, 0, 0))], &before)).unwrap_err();
+}
+
+#[test]
+fn a_position_that_is_not_one_is_named() {
+    let error = Counts::read(Some(r#"{"position": {"a": "7"}}"#)).unwrap_err();
+    assert!(error.starts_with("malformed: meta:counts: `7` is not a position"), "{error}");
 }
 
 #[test]
@@ -153,7 +235,7 @@ fn shards_count_side_by_side() {
     let before = counts(&table);
     let (a, b) = (counted("a", 2, totals(1, 0, 0)), counted("b", 1, totals(1, 0, 0)));
     for record in [a, b] {
-        table.apply(&update(&[record], &before, &none).unwrap()).unwrap();
+        table.apply(&change(&[record], &before)).unwrap();
     }
     assert_eq!(counts(&table).totals, totals(3, 0, 0));
 }

@@ -149,14 +149,58 @@ fn a_row_has_as_many_cells_as_the_header() {
     assert!(found[3].1.is_ok());
 }
 
+/// Records of the file: line and cells, as [`check`] has them, and the lines that are invalid.
+fn split(found: &[Event]) -> (Vec<(u64, String)>, Vec<u64>) {
+    let rows = found.iter().filter_map(|(line, row)| Some((*line, row.as_ref().ok()?.join("|"))));
+    (rows.collect(), found.iter().filter(|(_, row)| row.is_err()).map(|it| it.0).collect())
+}
+
+#[test]
+fn a_line_inside_the_quotes_of_an_invalid_row_is_not_a_row() {
+    const EVIL: &str = "c,evil,,,0,999999,verified,x";
+    let good = "c,m,,,0,1,verified,y";
+    let long = "l".repeat(70 * 1_024);
+    for (name, row, lines) in [
+        ("too long", format!("\"note\n{EVIL}\n{long}\""), 3),
+        ("too long, other cells", format!("c,m,,,0,1,verified,\"note\r\n{EVIL}\r\n\r\n{long}\""), 3),
+        ("too long in its first line", format!("c,m,,,0,1,verified,\"{long}\n{EVIL}\n\""), 3),
+        ("long before the quotes", format!("{long},\"\n{EVIL}\n\""), 3),
+        ("too many cells", format!("{}\"\n{EVIL}\n\"", ",".repeat(MAX_CELLS)), 3),
+        ("too narrow", format!("c,m,\"a \"\"quote\"\"\n{EVIL}\nb\""), 3),
+        ("too wide", format!("c,m,,,0,1,verified,y,\"a\n{EVIL}\n\",\"b\n{EVIL}\n\""), 5),
+        ("at the limit", format!("\"\n{EVIL}\n{}\"", "l".repeat(MAX_QUOTED_BYTES - EVIL.len() - 5)), 3),
+    ] {
+        let text = format!("{good}\n{row}\n{good}\n");
+        for size in [1_000, 65_536, text.len()] {
+            let found: Vec<_> = read_in(text.as_bytes().chunks(size), Some(8)).into_iter().map(|it| it.0).collect();
+            let (rows, invalid) = split(&found);
+            assert!(rows.iter().all(|(_, row)| *row == good.replace(',', "|")), "{name}: {rows:?}");
+            assert_eq!((rows.len(), invalid.len()), (2, lines), "{name} in ranges of {size}");
+        }
+    }
+}
+
+/// What remains: the quotes end behind the limit, or the file ends before them.
+#[test]
+fn quotes_that_do_not_end_within_the_limit_hide_no_row() {
+    let beyond = format!("1,\"2\n3,4\n{}\"\n5,6\n", "l".repeat(MAX_QUOTED_BYTES));
+    for text in [beyond.as_str(), "1,\"2\n3,4\n"] {
+        let found: Vec<_> = read_in(text.as_bytes().chunks(50_000), Some(2)).into_iter().map(|it| it.0).collect();
+        assert_eq!(found[0].0, 1);
+        assert!(found[0].1.is_err());
+        assert_eq!(found[1], (2, Ok(vec!["3".to_owned(), "4".to_owned()])));
+    }
+}
+
 #[test]
 fn memory_is_bounded_by_a_row_and_a_range() {
-    const RANGE: usize = 1_000;
+    const RANGE: usize = 10_000;
     let mut reader = Reader::at(Place::BEGINNING);
-    for _ in 0..1_000 {
+    reader.push(b"a,\"");
+    for _ in 0..300 {
         reader.push(&[b'x'; RANGE]);
         while event(reader.read()).is_some() {}
-        assert!(reader.buffer.len() <= MAX_ROW_BYTES + RANGE, "{}", reader.buffer.len());
+        assert!(reader.buffer.len() <= MAX_QUOTED_BYTES + RANGE, "{}", reader.buffer.len());
     }
 }
 
@@ -198,6 +242,22 @@ proptest! {
             let expected: Vec<_> = whole[index + 1..].iter().map(|it| it.0.clone()).collect();
             prop_assert_eq!(rest, expected, "from {:?}", place);
         }
+    }
+
+    /// Whatever the width, no part of a cell becomes a row.
+    #[test]
+    fn no_row_is_made_of_what_is_quoted(
+        rows in prop::collection::vec(prop::collection::vec("[a,\"\r\n]{0,4}", 1..4), 0..6),
+        width in 1_usize..4,
+        size in 1_usize..8,
+    ) {
+        let quoted = |cell: &String| format!("\"{}\"", cell.replace('"', "\"\""));
+        let line = |row: &Vec<String>| row.iter().map(quoted).collect::<Vec<_>>().join(",") + "\n";
+        let text: String = rows.iter().map(line).collect();
+        let found = read_in(text.as_bytes().chunks(size), Some(width));
+        let found: Vec<_> = found.into_iter().filter_map(|(event, _)| event.1.ok()).collect();
+        let expected: Vec<_> = rows.into_iter().filter(|row| row.len() == width).collect();
+        prop_assert_eq!(found, expected);
     }
 
     /// What a well-known writer would write is read as it was.
