@@ -27,6 +27,11 @@ impl Attempts {
         self.lock().remove(id).unwrap_or_default()
     }
 
+    /// Forgets the attempts of a message that will not come again.
+    pub fn forget(&self, id: &str) {
+        self.lock().remove(id);
+    }
+
     fn lock(&self) -> MutexGuard<'_, LruCache<String, Vec<u64>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -177,8 +177,13 @@ impl Settler {
         mut give_up: Vec<(Settled, Unstored)>,
         give_back: Vec<String>,
     ) {
+        // Kept before they are counted: meanwhile a message may reappear.
+        for Failed { message, .. } in &failed {
+            self.attempts.keep(message.event.id.clone(), message.attempts_ms.clone());
+        }
         for (failed, is_last) in self.count(failed).await {
             if is_last {
+                self.attempts.forget(&failed.message.event.id);
                 let Failed { message, reason, digest, traceparent } = failed;
                 let cause = Cause { reason: &reason, digest: &digest, traceparent: traceparent.as_deref(), attempts_ms: &[] };
                 give_up.push(self.given_up(message, cause));
@@ -186,7 +191,6 @@ impl Settler {
             }
             self.invoker.meter.retried.increment(1);
             // Nothing is changed: the message reappears when its visibility ends, not before.
-            self.attempts.keep(failed.message.event.id, failed.message.attempts_ms);
         }
         let given_up = self.give_up(give_up).await;
         self.finish(given_up).await;

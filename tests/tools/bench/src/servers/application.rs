@@ -36,6 +36,7 @@ version = "0.1.0"
 queues = {{ {QUEUE} = {{ visibility_timeout_secs = 30 }} }}
 tables = {{ {TABLE} = {{ stream = true }} }}
 collections = ["unused"]
+buckets = ["unused"]
 services = {{ unused = {{ upstream = "http://127.0.0.1:1" }} }}
 
 [component.{WORKER}]
@@ -43,7 +44,7 @@ source = "{}"
 allowed_outbound_hosts = ["http://127.0.0.1"]
 
 [component.{WORKER}.tool.host-adapters]
-grants = {{ tables = {{ {TABLE} = "read" }}, documents = {{ unused = "read" }}, services = ["unused"] }}
+grants = {{ tables = {{ {TABLE} = "read" }}, documents = {{ unused = "read" }}, objects = {{ unused = ["read"] }}, services = ["unused"] }}
 source = [{{ {source} }}]
 "#,
             component.display()
