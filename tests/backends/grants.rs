@@ -71,18 +71,9 @@ fn read(grants: &Value) -> Result<(Declared, Grants), ManifestErrors> {
 
 async fn service(grants: Value) -> (PlatformService, Opened) {
     let opened = open().await;
-    let backend = Arc::new(opened.embedded.clone());
     let (declared, grants) = read(&grants).unwrap();
-    let service = PlatformService {
-        declared,
-        grants: [("worker".to_owned(), grants)].into(),
-        tables: backend.clone(),
-        queues: backend.clone(),
-        documents: backend.clone(),
-        objects: backend,
-        identity: None,
-        services: Some(Arc::new(Answers)),
-    };
+    let services = Some(Arc::new(Answers) as _);
+    let service = PlatformService { declared, services, ..opened.platform("worker", grants) };
     (service, opened)
 }
 

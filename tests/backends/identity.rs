@@ -281,9 +281,7 @@ impl Issuer {
             }
         };
         let app = axum::Router::new().route("/jwks", axum::routing::get(answer));
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}/jwks", listener.local_addr().unwrap());
-        tokio::spawn(async move { axum::serve(listener, app).await });
+        let url = format!("{}/jwks", tests::serve(app).await);
         Self { url, hangs, asked }
     }
 

@@ -9,11 +9,12 @@ use backend_embedded::{Embedded, EmbeddedCache};
 use host_adapters_platform::clock::Clock;
 use host_adapters_platform::task::{ExecutionTable, TaskBackend};
 use host_adapters_platform::{
-    Declared, DocumentsBackend, FailureTable, ObjectsBackend, QueueBackend, QueueBrowser, QueueSpec, StreamBackend,
-    TableBackend, TableSpec,
+    Declared, DocumentsBackend, FailureTable, Grants, ObjectsBackend, PlatformService, QueueBackend, QueueBrowser,
+    QueueSpec, StreamBackend, TableBackend, TableSpec,
 };
 use host_adapters_records::cache::CacheBackend;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 use tempfile::TempDir;
 
@@ -55,6 +56,23 @@ impl Backend for Opened {
     async fn pass(&self, by: Duration) {
         self.clock.advance(by);
         self.embedded.prune().await.unwrap();
+    }
+}
+
+impl Opened {
+    /// The platform of a component with these grants: all its backends are this one.
+    pub fn platform(&self, component: &str, grants: Grants) -> PlatformService {
+        let backend = Arc::new(self.embedded.clone());
+        PlatformService {
+            declared: config(),
+            grants: [(component.to_owned(), grants)].into(),
+            tables: backend.clone(),
+            queues: backend.clone(),
+            documents: backend.clone(),
+            objects: backend,
+            identity: None,
+            services: None,
+        }
     }
 }
 

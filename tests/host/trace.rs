@@ -34,10 +34,7 @@ async fn collector() -> (String, Spans) {
         spans.lock().unwrap().extend(scopes.flat_map(|scope| scope.spans));
     };
     let router = axum::Router::new().route("/v1/traces", post(take)).with_state(spans.clone());
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = format!("http://{}", listener.local_addr().unwrap());
-    tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
-    (address, spans)
+    (tests::serve(router).await, spans)
 }
 
 /// The host in a process of its own, because its exporter is configured by the environment.

@@ -67,10 +67,7 @@ impl Gateway {
             count.fetch_add(1, Ordering::Relaxed);
             std::future::ready(request)
         }));
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
-        tokio::spawn(async move { axum::serve(listener, router).await });
-        Self { url, platform, answered }
+        Self { url: tests::serve(router).await, platform, answered }
     }
 
     /// The number of requests that it has answered.

@@ -29,10 +29,7 @@ impl Scripted {
     /// before, and its input.
     pub async fn start(script: impl Fn(&str, usize, &Value) -> Reply + Send + Sync + 'static) -> Self {
         let asked = Arc::new(Asked { script: Box::new(script), requests: Mutex::default() });
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
-        let router = Router::new().fallback(answer).with_state(asked.clone());
-        tokio::spawn(async move { axum::serve(listener, router).await });
+        let url = tests::serve(Router::new().fallback(answer).with_state(asked.clone())).await;
         Self { url, asked }
     }
 

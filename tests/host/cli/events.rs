@@ -51,8 +51,8 @@ async fn every_event_is_accepted_by_its_worker() {
             continue;
         }
         assert_eq!(answer["count"]["received"], json!(3), "{answer}");
-        // There is no such entry, so its changes are stale, its score is unknown, its winner is gone, and its code is nobody's. This shows that
-        // they were understood.
+        // There is no such entry, so its changes are stale, its score is unknown, its winner is gone, and its code is
+        // nobody's. This shows that they were understood.
         for list in ["rejected", "batchItemFailures"] {
             for record in answer[list].as_array().unwrap() {
                 let reason = record["reason"].as_str().unwrap();

@@ -3,7 +3,7 @@
 
 use super::probe::{PROBE, Probe, tight};
 use super::world::World;
-use host_adapters_platform::{Access, Grants, PlatformService};
+use host_adapters_platform::{Access, Grants};
 use host_adapters_records::documents::ReplaceOne;
 use host_adapters_records::{Caller, Platform};
 use serde_json::{Value, json};
@@ -71,19 +71,8 @@ pub async fn finds_and_updates(collection: &str, tell: impl AsyncFn(Value) -> St
 #[tokio::test]
 async fn a_component_finds_and_updates_documents() {
     let opened = open().await;
-    let backend = Arc::new(opened.embedded.clone());
     let documents = [(COLLECTION.to_owned(), Access::ReadWrite)].into();
-    let grants = Grants { documents, ..Grants::default() };
-    let platform = Arc::new(PlatformService {
-        declared: tests::contract::embedded::config(),
-        grants: [(PROBE.to_owned(), grants)].into(),
-        tables: backend.clone(),
-        queues: backend.clone(),
-        documents: backend.clone(),
-        objects: backend,
-        identity: None,
-        services: None,
-    });
+    let platform = Arc::new(opened.platform(PROBE, Grants { documents, ..Grants::default() }));
     seed(&*platform, PROBE, COLLECTION).await;
     let probe = Probe::start_in(World::with(platform), tight()).await;
     finds_and_updates(COLLECTION, async |order| probe.told(order).await).await;

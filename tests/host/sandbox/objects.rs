@@ -2,27 +2,17 @@
 
 use super::probe::{PROBE, Probe, tight};
 use super::world::World;
-use host_adapters_platform::{Grants, ObjectAccess, PlatformService};
+use host_adapters_platform::{Grants, ObjectAccess};
 use serde_json::{Value, json};
 use std::sync::Arc;
-use tests::contract::embedded::{config, open};
+use tests::contract::embedded::open;
 use tests::contract::suites::backend::BUCKET;
 
 #[tokio::test]
 async fn a_component_writes_reads_and_lists_objects() {
     let opened = open().await;
-    let backend = Arc::new(opened.embedded.clone());
     let objects = [(format!("{BUCKET}/reports/"), ObjectAccess { read: true, write: true, list: true })].into();
-    let platform = Arc::new(PlatformService {
-        declared: config(),
-        grants: [(PROBE.to_owned(), Grants { objects, ..Grants::default() })].into(),
-        tables: backend.clone(),
-        queues: backend.clone(),
-        documents: backend.clone(),
-        objects: backend,
-        identity: None,
-        services: None,
-    });
+    let platform = Arc::new(opened.platform(PROBE, Grants { objects, ..Grants::default() }));
     let probe = Probe::start_in(World::with(platform), tight()).await;
     let tell = async |order: Value| serde_json::from_str::<Value>(&probe.told(order).await).unwrap();
     let read = async |key: &str, length: u32| {

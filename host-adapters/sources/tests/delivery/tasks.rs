@@ -422,7 +422,7 @@ rows! {
         assert_eq!((world.executions.end("a"), requests(&world).len()), (done(), 3), "with the end of the lease");
     }
 
-    /// The only place is given to others meanwhile; the wait is no failure, however long it is.
+    /// The only place is given to others meanwhile; the wait is not a failure, however long it is.
     d13_13__an_execution_that_waits_gives_its_place_to_others_and_has_not_failed {
         let is_free = Arc::new(AtomicBool::new(false));
         let free = is_free.clone();

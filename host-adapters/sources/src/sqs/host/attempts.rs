@@ -22,14 +22,9 @@ impl Attempts {
         self.lock().insert(id, times_ms);
     }
 
-    /// The attempts of a message that has come again; they are forgotten.
+    /// The attempts of a message that has come again, or comes no more; they are forgotten.
     pub fn take(&self, id: &str) -> Vec<u64> {
         self.lock().remove(id).unwrap_or_default()
-    }
-
-    /// Forgets the attempts of a message that will not come again.
-    pub fn forget(&self, id: &str) {
-        self.lock().remove(id);
     }
 
     fn lock(&self) -> MutexGuard<'_, LruCache<String, Vec<u64>>> {

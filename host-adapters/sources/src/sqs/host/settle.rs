@@ -183,7 +183,7 @@ impl Settler {
         }
         for (failed, is_last) in self.count(failed).await {
             if is_last {
-                self.attempts.forget(&failed.message.event.id);
+                self.attempts.take(&failed.message.event.id);
                 let Failed { message, reason, digest, traceparent } = failed;
                 let cause = Cause { reason: &reason, digest: &digest, traceparent: traceparent.as_deref(), attempts_ms: &[] };
                 give_up.push(self.given_up(message, cause));
