@@ -111,6 +111,7 @@ mod tests {
             "123000000000000000000000000.0",
             "100000000000000000000000000.00",
             "1457775315110394.2",
+            "70369000000000.13",
         ] {
             assert!(is_exact(number), "{number}");
         }
@@ -127,19 +128,17 @@ mod tests {
             "0.10000000000000000001",
             // serde_json writes another that is as close to the same double.
             "1457775315110394.3",
-            "70369000000000.13",
         ] {
             assert!(!is_exact(number), "{number}");
         }
     }
 
     proptest! {
-        /// With the fewest digits that tell it from others, where serde_json reads it as what it is.
+        /// With the fewest digits that tell it from others.
         #[test]
         fn takes_every_double_that_programs_write(double in any::<f64>().prop_filter("a number", |it| it.is_finite())) {
             let text = serde_json::json!(double).to_string();
-            let is_read = serde_json::from_str::<f64>(&text).is_ok_and(|read| read == double);
-            prop_assert!(is_exact(&text) == is_read || !text.contains(['.', 'e', 'E']), "{}", text);
+            prop_assert!(is_exact(&text) || !text.contains(['.', 'e', 'E']), "{}", text);
             let text = format!("{double:E}");
             let kept = serde_json::from_str::<f64>(&text).map(|read| serde_json::json!(read).to_string());
             let is_kept = kept.is_ok_and(|kept| Decimal::parse(&kept) == Decimal::parse(&text));
