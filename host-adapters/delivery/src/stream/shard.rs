@@ -114,6 +114,7 @@ impl ShardConsumer {
             self.retry_until_ok(|| streams.leases.checkpoint(stream, &self.shard, &rules.invoker.worker)).await?;
         Some(match stored {
             None => Some(Position::TrimHorizon),
+            Some(Checkpoint::AtTimestamp(time_ms)) => Some(Position::AtTimestamp(time_ms)),
             Some(Checkpoint::At(sequence)) => Some(Position::After(sequence)),
             Some(Checkpoint::ShardEnd) => None,
         })
@@ -169,8 +170,11 @@ impl ShardConsumer {
         senders: &[mpsc::Sender<Vec<Record>>],
     ) -> bool {
         let mut portions: Vec<Vec<Record>> = senders.iter().map(|_| Vec::new()).collect();
-        for event in events {
-            let ticket = checkpointer.add(&event.id, event.time_ms);
+        for (place, event) in events.iter().enumerate() {
+            let sequence = event.sequence();
+            // A page holds whole records: what is packed into one comes together.
+            let is_last = events.get(place + 1).is_none_or(|next| next.sequence() != sequence);
+            let ticket = checkpointer.add(is_last.then_some(sequence), event.time_ms);
             if let Some(portion) = portions.get_mut(slice_of(event, senders.len())) {
                 portion.push(Record::new(ticket, event.clone()));
             }

@@ -36,13 +36,14 @@ impl Page {
         self.events.iter().map(|event| event.payload.len()).sum()
     }
 
-    /// After how many of its events a position is; `None` if it is outside, or at the end of a page that has a next.
+    /// After how many of its events a position is; `None` if it is outside, or at the end of a page that has a next. A
+    /// position is after all events of a record.
     fn place(&self, position: &Position) -> Option<usize> {
         if self.from == *position {
             return Some(0);
         }
         let Position::After(sequence) = position else { return None };
-        let behind = self.events.iter().position(|event| event.id == *sequence)? + 1;
+        let behind = self.events.iter().rposition(|event| event.sequence() == sequence)? + 1;
         (behind < self.events.len() || self.next.is_none()).then_some(behind)
     }
 }
