@@ -98,7 +98,7 @@ impl ShardReader<Change> for Embedded {
     async fn shards(&self, table: &str) -> Result<Vec<Shard>> {
         let table = self.names.table(table)?;
         let numbers = 0..table.stream_of()?.shards().len();
-        Ok(numbers.map(|number| Shard { id: shard_text(number), parents: Vec::new() }).collect())
+        Ok(numbers.map(|number| Shard { id: shard_text(number), ..Shard::default() }).collect())
     }
 
     async fn page(&self, table: &str, shard: &str, from: &Position, limit: usize) -> Result<ShardPage<Change>> {

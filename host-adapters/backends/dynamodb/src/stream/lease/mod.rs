@@ -96,7 +96,7 @@ impl LeaseRows {
 
     /// Makes the row of a shard, whose position is its beginning, unless there is one.
     pub(super) async fn begin(&self, scope: &str, shard: &str) -> Result<()> {
-        self.make(scope, &Shard { id: shard.to_owned(), parents: Vec::new() }).await.map(drop)
+        self.make(scope, &Shard { id: shard.to_owned(), ..Shard::default() }).await.map(drop)
     }
 
     pub(super) async fn checkpoint(&self, scope: &str, shard: &str) -> Result<Option<Checkpoint>> {
