@@ -144,8 +144,8 @@ impl ShardConsumer {
         let feed = self.consumer.streams.subscribe(&self.consumer.stream, &self.shard);
         loop {
             let Some(read) = self.retry_until_ok(|| feed.next(&position)).await else { return false };
-            let idle = read.events().is_empty();
-            if !idle {
+            let idle = read.events().is_empty() && !read.page().is_full;
+            if !read.events().is_empty() {
                 failpoint::reached(Step::Receive);
             }
             if !self.hand_on(read.events(), checkpointer, &senders).await {

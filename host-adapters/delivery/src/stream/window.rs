@@ -22,7 +22,7 @@ pub(super) struct Page {
     pub(super) events: Vec<Arc<Event>>,
     /// Where to read on; `None` at the end of the shard.
     pub(super) next: Option<Position>,
-    /// Whether the read gave as many records as were asked for, so that there are more.
+    /// Whether there are more records behind it.
     pub(super) is_full: bool,
 }
 
