@@ -93,7 +93,7 @@ pub trait ShardReader<R>: Send + Sync + 'static {
     async fn shards(&self, stream: &str) -> Result<Vec<Shard>>;
     /// Up to `limit` records of a shard in order, from a position; returns at once, with none where there are none.
     async fn page(&self, stream: &str, shard: &str, from: &Position, limit: usize) -> Result<ShardPage<R>>;
-    /// Most records of a page. A read that gives as many has a backlog behind it.
+    /// Most records of a page. A read that gives as many, or says that there are more, has a backlog behind it.
     fn most_records(&self) -> usize;
     /// Waits until there may be new records, at most `wait` (a hint that spares polling; may return early).
     async fn changed(&self, stream: &str, wait: Duration);
@@ -196,13 +196,22 @@ pub struct ShardPage<R> {
     /// Where to read on; `None` when the shard is closed and read to its end. Never `Latest` or `AtTimestamp`: what is
     /// written after a read from there is found from here.
     pub next: Option<Position>,
+    /// Whether more records are known to follow, although there are fewer than [`ShardReader::most_records`]: the page is
+    /// full of bytes, or the store says that it is behind.
+    pub more: bool,
     convert: Box<dyn FnOnce() -> Vec<R> + Send>,
 }
 
 impl<R> ShardPage<R> {
     /// `count` records that `convert` makes of the store's answer.
     pub fn new(count: usize, next: Option<Position>, convert: impl FnOnce() -> Vec<R> + Send + 'static) -> Self {
-        Self { count, next, convert: Box::new(convert) }
+        Self { count, next, more: false, convert: Box::new(convert) }
+    }
+
+    /// Says whether more records are known to follow.
+    #[must_use]
+    pub fn and_more(self, more: bool) -> Self {
+        Self { more, ..self }
     }
 
     /// The records, in order.
