@@ -134,7 +134,7 @@ impl ShardReader<StreamRecord> for DataStreams {
         };
         let (after, read) = self.0.store.read(read).await??;
         stream.dropped(after, read.dropped);
-        Ok(read.records.into())
+        Ok(ShardPage::from(read.records).and_more(read.more))
     }
 
     fn most_records(&self) -> usize {

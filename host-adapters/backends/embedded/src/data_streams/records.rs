@@ -73,6 +73,8 @@ fn prune(conn: &Connection, shard: i64, horizon_ms: i64) -> rusqlite::Result<boo
 pub(super) struct Read {
     pub(super) records: Records<StreamRecord>,
     pub(super) dropped: usize,
+    /// Whether it ended before the records did.
+    pub(super) more: bool,
 }
 
 impl Part {
@@ -128,7 +130,8 @@ impl Part {
             (None, Some(after)) => Some(Position::After(sequence_text(after + dropped))),
             (None, None) => Some(Position::TrimHorizon),
         };
-        Ok(Read { records: Records { records, next }, dropped: usize::try_from(dropped).unwrap_or(0) })
+        let dropped = usize::try_from(dropped).unwrap_or(0);
+        Ok(Read { records: Records { records, next }, dropped, more: !is_whole })
     }
 }
 
