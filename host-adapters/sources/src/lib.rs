@@ -19,6 +19,8 @@ mod canned;
 #[cfg(feature = "host")]
 mod host;
 pub mod lambda;
+#[cfg(feature = "host")]
+mod ordered;
 
 #[cfg(feature = "host")]
 pub use canned::{CannedEvent, Records};
@@ -110,6 +112,8 @@ kinds! {
     "sqs" => sqs as Sqs;
     /// The change stream of a table.
     "dynamodb-stream" => dynamodb_stream as DynamodbStream;
+    /// A data stream.
+    "kinesis" => kinesis as Kinesis;
     /// Executions of tasks.
     "task" => task as Task;
 }
