@@ -160,6 +160,8 @@ impl Running {
 fn sources(app: &App, backends: &backends::Backends, dispatcher: &Dispatcher) -> Vec<Arc<dyn Source>> {
     let mut sources = Vec::new();
     let streams = dynamodb_stream::streams(backends.streams.clone());
+    let real = |bucket: &String| (bucket.clone(), backends.platform.objects.real_name(bucket));
+    let buckets = Arc::new(app.host.buckets.iter().map(real).collect());
     for component in app.components.values() {
         let context = SourceContext {
             worker: component.id.clone(),
@@ -168,6 +170,7 @@ fn sources(app: &App, backends: &backends::Backends, dispatcher: &Dispatcher) ->
             streams: streams.clone(),
             failures: backends.failures.clone(),
             tasks: backends.tasks.clone(),
+            buckets: Arc::clone(&buckets),
             clock: Clock::wall(),
             backoff: Backoff::new(),
         };

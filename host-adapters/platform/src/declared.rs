@@ -1,5 +1,6 @@
 //! What an application declares in spin.toml and its backends must have.
 
+use crate::objects::Notification;
 use host_adapters_settings::settings;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,6 +15,8 @@ pub struct Declared {
     pub collections: BTreeSet<String>,
     /// Buckets of objects.
     pub buckets: BTreeSet<String>,
+    /// Which queues are told of which objects.
+    pub notifications: Vec<Notification>,
     /// Services.
     pub services: BTreeSet<String>,
     /// Ids of the workers that have a source of tasks.
