@@ -91,23 +91,29 @@ impl Sections {
             }
         }
         let mut store = EmbeddedStore { declared, data, opened: None };
+        let queues = match queues {
+            Some(queues) => queues,
+            None => (store.get()? as Arc<dyn QueueBackend>, store.get()? as Arc<dyn QueueBrowser>),
+        };
+        let objects = match objects {
+            Some(objects) => objects,
+            None => {
+                let folders = store.get()?;
+                folders.notify(&queues.0);
+                folders
+            }
+        };
         Ok(Self {
             tables: match tables {
                 Some(tables) => tables,
                 None => (store.get()?, store.get()?, store.get()?),
             },
-            queues: match queues {
-                Some(queues) => queues,
-                None => (store.get()?, store.get()?),
-            },
+            queues,
             documents: match documents {
                 Some(documents) => documents,
                 None => store.get()?,
             },
-            objects: match objects {
-                Some(objects) => objects,
-                None => store.get()?,
-            },
+            objects,
             cache: cache.unwrap_or_else(memory),
             tasks: match tasks {
                 Some(tasks) => tasks,
