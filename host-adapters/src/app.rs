@@ -161,6 +161,8 @@ fn sources(app: &App, backends: &backends::Backends, dispatcher: &Dispatcher) ->
     let mut sources = Vec::new();
     let streams = dynamodb_stream::streams(backends.streams.clone());
     let data_streams = kinesis::streams(backends.data_stream_reader.clone());
+    let real = |bucket: &String| (bucket.clone(), backends.platform.objects.real_name(bucket));
+    let buckets = Arc::new(app.host.buckets.iter().map(real).collect());
     for component in app.components.values() {
         let context = SourceContext {
             worker: component.id.clone(),
@@ -170,6 +172,7 @@ fn sources(app: &App, backends: &backends::Backends, dispatcher: &Dispatcher) ->
             data_streams: data_streams.clone(),
             failures: backends.failures.clone(),
             tasks: backends.tasks.clone(),
+            buckets: Arc::clone(&buckets),
             clock: Clock::wall(),
             backoff: Backoff::new(),
         };

@@ -10,11 +10,13 @@ use host_adapters_delivery::redrive::Recovery;
 use host_adapters_delivery::retry::Backoff;
 use host_adapters_delivery::stream::OrderedStreams;
 use host_adapters_platform::clock::Clock;
+use host_adapters_platform::objects::Notification;
 use host_adapters_platform::task::TaskBackend;
 use host_adapters_platform::{Declared, FailureTable, QueueBackend};
 use host_adapters_settings::{Block, Fields, Settings};
 use serde::Serialize;
 use serde_json::{Map, Value as Json};
+use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
@@ -43,6 +45,10 @@ pub trait SourceSettings {
     fn name(&self) -> String;
     /// What the manifest must declare for it, and the key that names it.
     fn reads(&self) -> Option<(&'static str, Resource)> {
+        None
+    }
+    /// The objects of whose creation it is told by the queue that it reads, if it hands over objects.
+    fn notified(&self) -> Option<Notification> {
         None
     }
     /// Takes from what the manifest declares what its own block leaves out; `has` says whether the block has a key.
@@ -80,7 +86,11 @@ impl SourceConfig {
 
     /// The queue that dead letters of this source of `worker` go to, and their origin.
     pub fn dead_letters(&self, worker: &str) -> Option<(String, Origin)> {
-        let origin = Origin { worker: worker.to_owned(), source: self.name() };
+        let queue = self.reads().and_then(|(_, resource)| match resource {
+            Resource::Queue(queue) => Some(queue),
+            Resource::Stream(_) => None,
+        });
+        let origin = Origin { worker: worker.to_owned(), source: self.name(), queue };
         Some((self.dead_letter_queue(worker)?, origin))
     }
 }
@@ -124,6 +134,9 @@ pub struct SourceContext {
     pub failures: Arc<dyn FailureTable>,
     /// The executions of tasks.
     pub tasks: Arc<dyn TaskBackend>,
+    /// What buckets are called where their events come from, by their declared names. One that is not here is called as it is
+    /// declared.
+    pub buckets: Arc<BTreeMap<String, String>>,
     /// Tells the age of records.
     pub clock: Clock,
     /// Waits between retries and probes.

@@ -110,6 +110,8 @@ macro_rules! kinds {
 kinds! {
     /// A queue.
     "sqs" => sqs as Sqs;
+    /// The objects that are created in a bucket.
+    "s3" => s3 as S3;
     /// The change stream of a table.
     "dynamodb-stream" => dynamodb_stream as DynamodbStream;
     /// A data stream.

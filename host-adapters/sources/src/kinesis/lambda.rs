@@ -2,7 +2,7 @@
 
 use super::event::{Origin, PARTITION_KEY, Record};
 use crate::dynamodb_stream::{milliseconds, object};
-use crate::lambda::{Context, Notes, Optional, Scalar, source};
+use crate::lambda::{Context, Notes, Optional, Scalar, Several, source};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use host_adapters_event::{Attribute, Event, Payload, json};
 use serde::Deserialize;
@@ -50,7 +50,7 @@ pub(super) fn event(id: String, record: Value, context: &Context<'_>, _: &mut No
 }
 
 /// The events of the records that are packed into the record of an event; `None` if there is only the one.
-pub(crate) fn opened(event: &Event) -> Option<Vec<Event>> {
+pub(crate) fn opened(event: &Event) -> Option<Several> {
     let Payload::Bytes(data) = &event.payload else { return None };
     if !event.source.starts_with("kinesis:") {
         return None;
@@ -73,5 +73,6 @@ pub(crate) fn opened(event: &Event) -> Option<Vec<Event>> {
     };
     let events = record.events(&origin).ok()?;
     let is_itself = matches!(&events[..], [(only, _)] if only.id == event.id);
-    (!is_itself).then(|| events.into_iter().map(|(event, _)| event).collect())
+    let events = events.into_iter().map(|(event, _)| event).collect();
+    (!is_itself).then(|| Several { id: event.id.clone(), events, malformed: None })
 }
