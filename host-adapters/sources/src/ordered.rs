@@ -103,7 +103,8 @@ impl OrderedStream<'_> {
     /// Connects the stream to `context.worker`.
     pub(crate) fn source(self, context: &SourceContext) -> Arc<dyn Source> {
         let Self { source, stream, streams, start, dead_letter_queue, batch_info, delivery } = self;
-        let invoker = Invoker::new(&context.worker, source.clone(), context.dispatch.clone()).with_clock(context.clock.clone());
+        let invoker =
+            Invoker::new(&context.worker, source.clone(), context.dispatch.clone()).with_clock(context.clock.clone());
         let breakers = CircuitBreakers::new(&source, &context.backoff, &invoker.meter.paused);
         let rules = Rules {
             invoker,
