@@ -36,7 +36,7 @@ pub mod update;
 
 pub use backend::*;
 pub use configured::{Backend, Difference, Opened};
-pub use data_streams::DataStreamBackend;
+pub use data_streams::{DataStreamBackend, hash_key};
 pub use declared::{DataStreamSpec, Declared, IdentityConfig, QueueSpec, TableSpec};
 pub use documents::DocumentsBackend;
 pub use grants::{Access, ComponentsAccess, DataStreamAccess, Grants, ObjectAccess, QueueAccess, TaskAccess};

@@ -32,9 +32,9 @@ pub(super) struct Row {
 
 type Item = HashMap<String, AttributeValue>;
 
-/// The common beginning of the keys of one worker's leases on one table.
-pub(crate) fn scope(worker: &str, table: &str) -> String {
-    format!("{worker}:{table}:")
+/// The common beginning of the keys of one worker's leases on one stream: a table's, named by the table, or another.
+pub fn scope(worker: &str, stream: &str) -> String {
+    format!("{worker}:{stream}:")
 }
 
 pub(super) fn key(scope: &str, shard: &str) -> String {
