@@ -458,6 +458,28 @@ other = "read"
     .assert_eq(&errors.to_string().replace(place, "<place>"));
 }
 
+#[test]
+fn data_streams_and_their_grants_are_checked() {
+    let more = r#"
+[application.tool.host-adapters.data_streams]
+scoresStream = { shards = 4 }
+campaignDataStream = {}
+"scores stream" = {}
+none = { shards = 0 }
+[component.a]
+source = "a.wasm"
+[component.a.tool.host-adapters.grants.data_streams]
+scoresStream = "put"
+campaignDataStream = "read"
+scoreStream = "put"
+"#;
+    let text = BASE.to_owned() + more;
+    let mut errors = parse_with(&text).unwrap_err();
+    let base = text.lines().count() - more.lines().count();
+    errors.diagnostics.iter_mut().for_each(|diagnostic| diagnostic.line -= base);
+    expect![[r#""#]].assert_eq(&errors.to_string());
+}
+
 /// The queue would move a message away before its last attempt. Where it has no dead letter queue, it moves none.
 #[test]
 fn a_source_that_attempts_more_than_its_queue_lets_it_receive_is_reported() {
