@@ -75,7 +75,8 @@ impl Amazon {
     }
 }
 
-fn leases(prefix: &str) -> String {
+/// The table of leases.
+pub fn leases(prefix: &str) -> String {
     format!("{prefix}leases")
 }
 

@@ -86,7 +86,7 @@ pub struct Opened {
 }
 
 /// The services of AWS, with names that begin with `prefix`.
-async fn amazon(at: &Endpoints, prefix: &str) -> Amazon {
+pub async fn amazon(at: &Endpoints, prefix: &str) -> Amazon {
     let [dynamodb, sqs, s3, kinesis] =
         [aws(&at.dynamodb).await, aws(&at.sqs).await, aws(&at.s3).await, aws(&at.kinesis).await];
     Amazon::new(&dynamodb, &sqs, &s3, &kinesis, prefix)

@@ -13,6 +13,7 @@ pub mod documents;
 pub mod documents_find;
 pub mod documents_update;
 pub mod failures;
+pub mod kinesis_source;
 pub mod latest;
 pub mod objects;
 pub mod queue;

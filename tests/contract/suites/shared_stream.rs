@@ -135,8 +135,10 @@ pub async fn one_reader_feeds_three_workers(
             dispatch: workers.clone(),
             queues: queues.clone(),
             streams: ordered.clone(),
+            data_streams: ordered.clone(),
             failures: Arc::new(OfNoQueue),
             tasks: Arc::new(NoTasks),
+            buckets: Arc::default(),
             clock: Clock::wall(),
             backoff: Backoff::new(),
         };

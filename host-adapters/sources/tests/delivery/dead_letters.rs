@@ -66,7 +66,7 @@ fn stored(message: Message, source: &str) -> DeadLetter {
     let Message { body, attributes, .. } = message;
     let id = "letter-1".to_owned();
     let received = Received { id, body, attributes, receive_count: 1, sent_ms: 9, ..Received::default() };
-    DeadLetter::read("qDlq", received, &[Origin { worker: WORKER.into(), source: source.into() }])
+    DeadLetter::read("qDlq", received, &[Origin { worker: WORKER.into(), source: source.into(), queue: None }])
 }
 
 fn sink() -> DeadLetterSink {
@@ -103,6 +103,23 @@ proptest! {
         // A JSON payload contains its key.
         let ordering_key = if matches!(event.payload, Payload::Bytes(_)) { event.ordering_key } else { back.ordering_key.clone() };
         prop_assert_eq!(back, Event { attempt: 1, ordering_key, ..event });
+    }
+}
+
+proptest! {
+    /// The partition key is an attribute, so that it comes back with JSON, too.
+    #[test]
+    fn d6_7__a_record_of_a_data_stream_comes_back_as_it_was(
+        event in events("kinesis:s"), key in "\\PC{1,256}", part in any::<Option<u32>>(), reason in any::<String>(),
+    ) {
+        let mut event = Event { ordering_key: Some(key.clone()), ..event };
+        event.id = part.map_or("17".to_owned(), |part| format!("17#{part}"));
+        event.attributes.retain(|it| it.name != "partitionKey" && it.name != "correlationId");
+        event.attributes.push(Attribute::text("partitionKey", key));
+        event.attributes.sort_unstable();
+        event.correlation_id.clone_from(&event.id);
+        let message = sink().stream(&event, "s", json!({"version": "1.0"}), &cause(&reason)).message;
+        prop_assert_eq!(event_of(&stored(message, "kinesis:s")), Ok(Event { attempt: 1, ..event }));
     }
 }
 
