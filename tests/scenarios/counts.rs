@@ -9,7 +9,7 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
-use tests::{Child, TestHost, client, programs, variables, wait};
+use tests::{Child, TestHost, WORKER_TOKEN, client, programs, variables, wait, workers};
 
 const CAMPAIGN: &str = "campaign-123";
 const TABLE: &str = "demand-table";
@@ -73,6 +73,29 @@ async fn req_002_counts_follow_every_change_of_a_fan() {
     host.platform(&write(&[], &["SCORE#m1", "SCORE#m2", "USER#u2"])).await;
     counted(&host, (1, 0, 0)).await;
     assert_eq!(host.depth(DEAD_LETTERS).await, 0);
+}
+
+/// docs/scoring.md, "On AWS Lambda".
+#[tokio::test]
+async fn req_002_records_of_lambda_are_counted_with_a_tumbling_window() {
+    let host = TestHost::start().await;
+    let mut event = workers::fixture("count-verdicts", "dynamodb-stream");
+    let send = async |event: &Value| {
+        let reply = host.post("/workers/count-verdicts", Some(WORKER_TOKEN), event.to_string()).await;
+        assert_eq!(reply.status, 200, "{}", reply.body);
+        reply.body
+    };
+    for _ in 0..2 {
+        let answer = send(&event).await;
+        assert_eq!((&answer["batchItemFailures"], &answer["state"]), (&json!([]), &json!({})));
+        assert_eq!(counts(&stored(&host).await), (-1, 1, 0));
+    }
+    for name in ["shardId", "window", "state"] {
+        event.as_object_mut().unwrap().remove(name);
+    }
+    let answer = send(&event).await;
+    let reason = answer["batchItemFailures"][0]["reason"].as_str().unwrap();
+    assert!(reason.contains("tumbling window") && answer["state"].is_null(), "{answer}");
 }
 
 /// docs/scoring.md, "Counting a campaign anew".
