@@ -2,6 +2,7 @@
 //! services are checked.
 
 mod api_usage;
+mod counts;
 mod dead_letters;
 mod entry_service_timeout;
 mod event_shapes;
