@@ -1,5 +1,6 @@
 //! What an application declares in spin.toml and its backends must have.
 
+use crate::objects::Notification;
 use host_adapters_settings::settings;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,6 +17,8 @@ pub struct Declared {
     pub buckets: BTreeSet<String>,
     /// Data streams.
     pub data_streams: BTreeMap<String, DataStreamSpec>,
+    /// Which queues are told of which objects.
+    pub notifications: Vec<Notification>,
     /// Services.
     pub services: BTreeSet<String>,
     /// Ids of the workers that have a source of tasks.

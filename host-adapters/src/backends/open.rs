@@ -98,23 +98,29 @@ impl Sections {
             }
         }
         let mut store = EmbeddedStore { declared, data, opened: None };
+        let queues = match queues {
+            Some(queues) => queues,
+            None => (store.get()? as Arc<dyn QueueBackend>, store.get()? as Arc<dyn QueueBrowser>),
+        };
+        let objects = match objects {
+            Some(objects) => objects,
+            None => {
+                let folders = store.get()?;
+                folders.notify(&queues.0);
+                folders
+            }
+        };
         Ok(Self {
             tables: match tables {
                 Some(tables) => tables,
                 None => (store.get()?, store.get()?, store.get()?),
             },
-            queues: match queues {
-                Some(queues) => queues,
-                None => (store.get()?, store.get()?),
-            },
+            queues,
             documents: match documents {
                 Some(documents) => documents,
                 None => store.get()?,
             },
-            objects: match objects {
-                Some(objects) => objects,
-                None => store.get()?,
-            },
+            objects,
             data_streams: match data_streams {
                 Some(data_streams) => data_streams,
                 None => {

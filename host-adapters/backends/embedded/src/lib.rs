@@ -24,11 +24,13 @@ pub use store::OpenError;
 
 use host_adapters_platform::Declared;
 use host_adapters_platform::clock::Clock;
+use host_adapters_platform::objects::Notification;
 use names::Names;
 use objects::Buckets;
 use std::path::Path;
 use std::sync::Arc;
 use store::{Store, Upkeep};
+use tokio::sync::Notify;
 
 /// All embedded backends over one file and the folder `objects` beside it; cheap to clone. It implements the traits of [`host_adapters_platform`].
 #[derive(Clone)]
@@ -36,6 +38,9 @@ pub struct Embedded {
     store: Arc<Store>,
     names: Arc<Names>,
     buckets: Arc<Buckets>,
+    /// Told of each put.
+    puts: Arc<Notify>,
+    notifications: Arc<[Notification]>,
     clock: Clock,
 }
 
@@ -59,7 +64,8 @@ impl Embedded {
         let folder = path.with_file_name("objects");
         let buckets = Buckets::open(&folder, &declared.buckets)
             .map_err(|error| OpenError::Objects { path: folder.display().to_string(), error })?;
-        Ok(Self { store: Arc::new(store), names, buckets: Arc::new(buckets), clock })
+        let (puts, notifications) = (Arc::default(), declared.notifications.clone().into());
+        Ok(Self { store: Arc::new(store), names, buckets: Arc::new(buckets), puts, notifications, clock })
     }
 
     /// Drops expired data: settled stream records, messages past their retention, old executions. The backend does so

@@ -26,7 +26,7 @@ pub(super) struct Origin<'a> {
     pub(super) shard: &'a [Attribute],
     /// The hash keys of the shard, if they are known.
     pub(super) hash_keys: Option<&'a RangeInclusive<u128>>,
-    /// How often the records were handed over, with this time.
+    /// How often the records were handed over, this time included.
     pub(super) attempt: u32,
     pub(super) context: &'a Context<'a>,
 }
@@ -38,43 +38,55 @@ pub(super) type Made = (Event, Option<String>);
 #[derive(Debug)]
 pub(super) struct Misplaced;
 
-/// The events of a record.
-pub(super) fn events(record: Record, origin: &Origin<'_>) -> Result<Vec<Made>, Misplaced> {
-    let Record { sequence, partition_key, data, time_ms } = record;
-    match open(&data, origin.hash_keys) {
-        Opened::Whole => Ok(vec![event(sequence, partition_key, data, time_ms, origin)]),
-        Opened::Parts(parts) => {
-            let parts = parts.into_iter().enumerate();
-            let part = |(number, Part { partition_key, data })| {
-                event(format!("{sequence}#{number}"), Some(partition_key), data, time_ms, origin)
-            };
-            Ok(parts.map(part).collect())
+impl Record {
+    /// The events of the record: its own, or those of what is packed into it.
+    pub(super) fn events(self, origin: &Origin<'_>) -> Result<Vec<Made>, Misplaced> {
+        match open(&self.data, origin.hash_keys) {
+            Opened::Whole => Ok(vec![self.made(origin)]),
+            Opened::Parts(parts) => {
+                let Self { sequence, time_ms, .. } = self;
+                let part = |(number, Part { partition_key, data })| {
+                    let sequence = format!("{sequence}#{number}");
+                    Self { sequence, partition_key: Some(partition_key), data, time_ms }.made(origin)
+                };
+                Ok(parts.into_iter().enumerate().map(part).collect())
+            }
+            Opened::Misplaced => Err(Misplaced),
         }
-        Opened::Misplaced => Err(Misplaced),
     }
-}
 
-fn event(id: String, partition_key: Option<String>, data: Vec<u8>, time_ms: u64, origin: &Origin<'_>) -> Made {
-    let payload = match String::from_utf8(data) {
-        Ok(text) => match change_in(&text, &id, origin.source, origin.shard, origin.attempt, origin.context) {
-            Some(ChangeInRecord { event, made }) => return (event, made),
-            None => Payload::of_text(text),
-        },
-        Err(error) => Payload::Bytes(error.into_bytes()),
-    };
-    let key = partition_key.as_ref().map(|key| Attribute::text(PARTITION_KEY, key));
-    let event = Event {
-        correlation_id: origin.context.correlation_id(None, &id),
-        traceparent: origin.context.traceparent(None),
-        id,
-        source: origin.source.unwrap_or("kinesis:http").to_owned(),
-        ordering_key: partition_key,
-        payload,
-        attributes: origin.shard.iter().cloned().chain(key).collect(),
-        attempt: origin.attempt,
-        time_ms,
-    };
-    (event, None)
+    /// The event of the whole record.
+    pub(super) fn event(self, origin: &Origin<'_>) -> Event {
+        self.made(origin).0
+    }
+
+    fn made(self, origin: &Origin<'_>) -> Made {
+        let Self { sequence: id, partition_key, data, time_ms } = self;
+        let payload = match String::from_utf8(data) {
+            Ok(text) => match change_in(&text, &id, origin.source, origin.shard, origin.context) {
+                Some(ChangeInRecord { event, made }) => {
+                    // An item of a table with other keys is named by the record's own.
+                    let ordering_key = event.ordering_key.or(partition_key);
+                    return (Event { ordering_key, attempt: origin.attempt, ..event }, made);
+                }
+                None => Payload::of_text(text),
+            },
+            Err(error) => Payload::Bytes(error.into_bytes()),
+        };
+        let key = partition_key.as_ref().map(|key| Attribute::text(PARTITION_KEY, key));
+        let event = Event {
+            correlation_id: origin.context.correlation_id(None, &id),
+            traceparent: origin.context.traceparent(None),
+            id,
+            source: origin.source.unwrap_or("kinesis:http").to_owned(),
+            ordering_key: partition_key,
+            payload,
+            attributes: origin.shard.iter().cloned().chain(key).collect(),
+            attempt: origin.attempt,
+            time_ms,
+        };
+        (event, None)
+    }
 }
 
 /// The events of the records that the host read from a shard, in order. Their attempt is 0, because they have not been
@@ -94,7 +106,7 @@ pub(super) fn events_of(
     let mut made = Vec::with_capacity(records.len());
     for record in records {
         let host_adapters_platform::StreamRecord { sequence, partition_key, data, time_ms } = record;
-        match events(Record { sequence, partition_key: Some(partition_key), data, time_ms }, &origin) {
+        match (Record { sequence, partition_key: Some(partition_key), data, time_ms }).events(&origin) {
             Ok(events) => made.extend(events),
             Err(Misplaced) => host_adapters_platform::left_out(&source, MISPLACED),
         }

@@ -22,6 +22,8 @@ const APPLICATION_ID: i64 = 0x7267_776b;
 /// - `executions.due_ms` is when an execution can be taken: when its next attempt may begin, or the lease of the one under
 ///   way is over. `executions_due` holds those that have not ended. `attempts` is the number of the last attempt that began;
 ///   `lost` counts those that ended with their hosts, or their leases.
+/// - `notified` has the version of each object that a queue is told of. `sequencers.latest` keeps counting when objects are
+///   gone.
 const SCHEMA: &str = "
 CREATE TABLE IF NOT EXISTS names (
     id INTEGER PRIMARY KEY, kind TEXT NOT NULL, name TEXT NOT NULL, UNIQUE (kind, name)
@@ -74,6 +76,11 @@ CREATE TABLE IF NOT EXISTS executions (
 CREATE INDEX IF NOT EXISTS executions_due ON executions (worker, due_ms, state) WHERE ended_ms IS NULL;
 CREATE INDEX IF NOT EXISTS executions_ended ON executions (ended_ms) WHERE ended_ms IS NOT NULL;
 CREATE INDEX IF NOT EXISTS executions_of_workers ON executions (worker);
+CREATE TABLE IF NOT EXISTS notified (
+    queue TEXT NOT NULL, bucket TEXT NOT NULL, key TEXT NOT NULL, etag TEXT NOT NULL, sequencer INTEGER NOT NULL,
+    is_sent INTEGER NOT NULL, PRIMARY KEY (queue, bucket, key)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS sequencers (bucket TEXT PRIMARY KEY, latest INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS documents (
     id INTEGER PRIMARY KEY, collection INTEGER NOT NULL, document TEXT NOT NULL
 ) STRICT;
