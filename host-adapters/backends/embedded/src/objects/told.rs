@@ -14,9 +14,8 @@ pub(super) fn sent(conn: &Connection, of: &Notification) -> rusqlite::Result<BTr
 /// Notes versions, `(key, etag)`, before their messages are sent; returns their numbers. One that was noted before keeps its
 /// number.
 pub(super) fn note(conn: &Connection, of: &Notification, versions: &[(String, String)]) -> rusqlite::Result<Vec<i64>> {
-    let mut select = conn.prepare_cached(
-        "SELECT sequencer FROM notified WHERE queue = ?1 AND bucket = ?2 AND key = ?3 AND etag = ?4",
-    )?;
+    let mut select = conn
+        .prepare_cached("SELECT sequencer FROM notified WHERE queue = ?1 AND bucket = ?2 AND key = ?3 AND etag = ?4")?;
     let mut count = conn.prepare_cached(
         "INSERT INTO sequencers (bucket, latest) VALUES (?1, 1) ON CONFLICT DO UPDATE SET latest = latest + 1
          RETURNING latest",
