@@ -147,7 +147,7 @@ pub trait StreamBackend: ShardReader<Change> + LeaseTable {}
 impl<T: ShardReader<Change> + LeaseTable> StreamBackend for T {}
 
 /// A shard of a stream.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Shard {
     /// Its id.
     pub id: String,

@@ -89,6 +89,8 @@ pub mod table {
             Equals = "equals": (String, String),
             /// There is no such attribute (or no item), or it is null, or it has this value.
             AbsentOrEquals = "absent-or-equals": (String, String),
+            /// There is no such attribute (or no item), or it is null, or a text or number less than this one.
+            AbsentOrLessThan = "absent-or-less-than": (String, String),
         }
     }
 
@@ -100,6 +102,10 @@ pub mod table {
             /// Dotted path and new value as JSON text.
             #[serde(default)]
             set: Vec<(String, String)>,
+            /// Dotted path and what is added to the number there; an absent one counts as 0. It needs a condition that the
+            /// update itself makes false, since an update whose response is lost is sent again.
+            #[serde(default)]
+            increment: Vec<(String, i64)>,
             /// Dotted paths to remove.
             #[serde(default)]
             remove: Vec<String>,

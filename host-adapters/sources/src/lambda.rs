@@ -1,9 +1,9 @@
 //! Turns `{"Records": […]}`, as AWS Lambda hands records over, into events.
 
 use crate::{LAMBDA, sqs};
-use host_adapters_event::{Event, json};
+use host_adapters_event::{Attribute, Event, json};
 use host_adapters_json::compact;
-use serde::de::{DeserializeOwned, Error};
+use serde::de::{DeserializeOwned, Error, IgnoredAny};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -32,6 +32,15 @@ impl Incoming {
             Self::Malformed { .. } => None,
         }
     }
+
+    /// Adds the shard, if the record itself does not name it.
+    fn add_shard(&mut self, shard: &str) {
+        if let Self::Event(event) = self
+            && Attribute::find(&event.attributes, "shardId").is_none()
+        {
+            event.attributes.push(Attribute::text("shardId", shard));
+        }
+    }
 }
 
 /// The whole event is not one that a batch worker takes.
@@ -43,6 +52,20 @@ pub struct MalformedEvent(String);
 struct Envelope<'a> {
     #[serde(borrow, rename = "Records")]
     records: Vec<&'a RawValue>,
+    /// The shard of all records. Lambda tells it only with a tumbling window.
+    #[serde(default, rename = "shardId")]
+    shard_id: Optional<String>,
+    #[serde(default)]
+    window: Option<IgnoredAny>,
+}
+
+/// The records of one call.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Call {
+    /// In order.
+    pub incoming: Vec<Incoming>,
+    /// Whether they are of a tumbling window. Lambda takes an answer without `state` for a failure then.
+    pub has_window: bool,
 }
 
 /// The call that brought the records; empty if the host read them itself.
@@ -91,18 +114,30 @@ pub struct LeftOut {
 /// Takes what is left out.
 pub type Notes<'a> = dyn FnMut(LeftOut) + 'a;
 
+/// The records of an event, as [`parse_call`] reads them.
+///
+/// # Errors
+/// As there.
+pub fn parse(body: &[u8], context: &Context<'_>, notes: &mut Notes<'_>) -> Result<Vec<Incoming>, MalformedEvent> {
+    parse_call(body, context, notes).map(|call| call.incoming)
+}
+
 /// Reads an event that `context` brought, with notes of what is left out of its records.
 ///
 /// # Errors
 /// When it is not a Lambda event with records. A malformed record fails alone.
-pub fn parse(body: &[u8], context: &Context<'_>, notes: &mut Notes<'_>) -> Result<Vec<Incoming>, MalformedEvent> {
+pub fn parse_call(body: &[u8], context: &Context<'_>, notes: &mut Notes<'_>) -> Result<Call, MalformedEvent> {
     if std::str::from_utf8(body).is_err() {
         // Fails, and says where.
         json::from_slice::<Value>(body).map_err(MalformedEvent)?;
     }
     let envelope: Envelope<'_> = json::from_slice(body).map_err(MalformedEvent)?;
     let records = envelope.records.into_iter().enumerate();
-    Ok(records.map(|(index, record)| incoming(index, record, context, notes)).collect())
+    let mut incoming: Vec<_> = records.map(|(index, record)| incoming(index, record, context, notes)).collect();
+    if let Some(shard) = envelope.shard_id.0 {
+        incoming.iter_mut().for_each(|record| record.add_shard(&shard));
+    }
+    Ok(Call { incoming, has_window: envelope.window.is_some() })
 }
 
 fn incoming(index: usize, record: &RawValue, context: &Context<'_>, notes: &mut Notes<'_>) -> Incoming {

@@ -4,7 +4,7 @@ use super::attribute_value::plain;
 use super::event::{Change as EventChange, event as event_of, ordering_key};
 use crate::lambda::{Context, Notes, Optional, Scalar, source};
 use base64::{Engine, engine::general_purpose::STANDARD};
-use host_adapters_event::{Event, json};
+use host_adapters_event::{Attribute, Event, json};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
@@ -94,7 +94,7 @@ fn event(
     let time = record.dynamodb.approximate_creation_date_time.0;
     let change = EventChange {
         source,
-        shard,
+        shard: shard.map(|shard| Attribute::text("shardId", shard)).into_iter().collect(),
         event_name: record.event_name,
         ordering_key: key("pk", &keys).zip(key("sk", &keys)).map(|(pk, sk)| ordering_key(pk, sk)),
         keys: plain("dynamodb.Keys", &keys)?,
