@@ -13,6 +13,7 @@ mod outage;
 mod race;
 mod registration;
 mod save_selections;
+mod scores;
 mod services;
 mod statuses;
 mod tokens;
