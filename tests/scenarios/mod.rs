@@ -14,6 +14,7 @@ mod outage;
 mod race;
 mod registration;
 mod save_selections;
+mod scores;
 mod services;
 mod statuses;
 mod tokens;

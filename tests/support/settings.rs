@@ -22,6 +22,7 @@ token = "tester-token-of-a-test"
 tables = { demand-table = "read-write" }
 documents = { campaigns = "read-write" }
 queues = { saveEntriesQueue = "send", userInfoQueue = "send", retryScoreQueue = "send", saveSelectionQueue = "send", refreshSelectionQueue = "send" }
+data_streams = { scoresStream = "put" }
 "#;
 
 /// The project's root.
