@@ -13,6 +13,7 @@ mod outage;
 mod race;
 mod registration;
 mod save_selections;
+mod scored_files;
 mod services;
 mod statuses;
 mod tokens;
