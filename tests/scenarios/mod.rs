@@ -15,6 +15,7 @@ mod race;
 mod registration;
 mod save_selections;
 mod scores;
+mod scored_files;
 mod services;
 mod statuses;
 mod tokens;
