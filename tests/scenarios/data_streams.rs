@@ -114,7 +114,7 @@ fn change(item: &Value, micros: u64) -> Value {
 
 /// As on AWS where the table has a Kinesis stream for DynamoDB. One change comes twice.
 #[tokio::test(flavor = "multi_thread")]
-async fn d4_22__changes_in_a_data_stream_reach_the_workers_of_changes() {
+async fn d4_24__changes_in_a_data_stream_reach_the_workers_of_changes() {
     const CHANGES: &str = "changesOfDemandTable";
     const UPDATED: &str = "2024-01-15T10:30:00.000Z";
     let host = TestHost::with(|app| {
