@@ -2,6 +2,7 @@
 //! services are checked.
 
 mod api_usage;
+mod counts;
 mod data_streams;
 mod dead_letters;
 mod entry_service_timeout;
@@ -14,6 +15,8 @@ mod outage;
 mod race;
 mod registration;
 mod save_selections;
+mod scored_files;
+mod scores;
 mod services;
 mod statuses;
 mod tokens;

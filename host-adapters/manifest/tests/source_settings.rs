@@ -103,7 +103,7 @@ fn d5_2__ranges() {
 }
 
 #[test]
-fn d4_18__the_time_is_there_with_at_timestamp_and_only_then() {
+fn d4_20__the_time_is_there_with_at_timestamp_and_only_then() {
     let said = |settings: &str| diagnostics("kinesis", settings);
     let at = "starting_position = \"AT_TIMESTAMP\"\nstarting_position_timestamp = ";
     for right in ["\"2024-01-15T10:30:00Z\"", "\"1970-01-01T00:00:00.001Z\"", "\"2024-01-01T00:00:00.5+02:00\""] {
@@ -134,6 +134,25 @@ fn a_stream_is_declared() {
     let more = "[component.a]\nsource = \"a.wasm\"\n[[component.a.tool.host-adapters.source]]\ntype = \"kinesis\"\nstream = \"scoreStream\"\n";
     let errors = parse(Path::new("spin.toml"), &format!("{BASE}{more}"), &ProvidedVariables::default()).unwrap_err();
     assert!(errors.to_string().contains("unknown data stream \"scoreStream\"; write \"scoresStream\""), "{errors}");
+}
+
+#[test]
+fn d4_18__strict_order_names_all_settings_that_would_break_it() {
+    let strict = "strict_order = true\nmaximum_retry_attempts = -1";
+    assert_eq!(diagnostics("dynamodb-stream", strict), [""; 0]);
+    assert_eq!(diagnostics("dynamodb-stream", "strict_order = false\nparallelization_factor = 2"), [""; 0]);
+    for (settings, needed) in [
+        ("strict_order = true", "maximum_retry_attempts = -1"),
+        (&format!("{strict}\nparallelization_factor = 2"), "parallelization_factor = 1"),
+        (&format!("{strict}\nmaximum_record_age_secs = 60"), "maximum_record_age_secs = -1"),
+        (
+            "strict_order = true\nparallelization_factor = 2\nmaximum_retry_attempts = 3\nmaximum_record_age_secs = 60",
+            "parallelization_factor = 1, maximum_retry_attempts = -1, maximum_record_age_secs = -1",
+        ),
+    ] {
+        let said = diagnostics("dynamodb-stream", settings);
+        assert!(said.len() == 1 && said[0].starts_with(&format!("strict_order = true needs {needed}")), "{said:?}");
+    }
 }
 
 #[test]

@@ -294,7 +294,7 @@ pub mod service {
             #[serde(default)]
             route: Option<String>,
             /// Members of which an answer with status 2xx has at least one; `[]` stands for a list, an empty name for no
-            /// body; where there are none, any answer will do.
+            /// body, a name that begins with `=` for the text behind it; where there are none, any answer will do.
             #[serde(default)]
             expects: Vec<String>,
             /// Without those that the host sets.
@@ -327,13 +327,15 @@ pub mod service {
     }
 
     impl ServiceResponse {
-        /// Whether the body is a JSON object with one of these members, or they allow for a list or no body and it is that,
-        /// or there are none: otherwise it is not the service's own answer, but that of a proxy or of another service.
+        /// Whether the body is a JSON object with one of these members, or they allow for a list, a text or no body and it is
+        /// that, or there are none: otherwise it is not the service's own answer, but that of a proxy or of another service.
         pub fn has_one_of(&self, expects: &[String]) -> bool {
             let allow = |name: &str| expects.iter().any(|expected| expected == name);
-            let body = self.body.trim_start();
+            let is_text = |body: &str| expects.iter().any(|it| it.strip_prefix('=') == Some(body));
+            let body = self.body.trim();
             match body.chars().next() {
                 _ if expects.is_empty() => true,
+                Some(_) if is_text(body) => true,
                 None => allow(""),
                 Some('[') => allow("[]") && serde_json::from_str::<Vec<IgnoredAny>>(body).is_ok(),
                 Some(_) => serde_json::from_str::<BTreeMap<String, IgnoredAny>>(body)
@@ -363,6 +365,7 @@ pub mod service {
             }
             assert!(has("<html>", &[]));
             assert!(has(r#" ["CODE-1"]"#, &["codes", "[]"]) && has("[]", &["[]"]) && has(" ", &["success", ""]));
+            assert!(has("ok\n", &["=ok"]) && !has("okay", &["=ok"]) && !has("=ok", &["=ok"]) && !has("", &["=ok"]));
             for body in ["<html>", "[<html>", "[1", "null", r#"{"status":"UP"}"#] {
                 assert!(!has(body, &["codes", "[]", ""]), "{body}");
             }

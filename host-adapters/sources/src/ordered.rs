@@ -8,6 +8,7 @@ use host_adapters_delivery::dead_letter::DeadLetterSink;
 use host_adapters_delivery::drain::{Drain, Ended};
 use host_adapters_delivery::split::Policy;
 use host_adapters_delivery::stream::{OrderedStreams, Patience, Rules, Start, StreamConsumer};
+use serde_json::{Map, Value as Json, json};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -31,6 +32,9 @@ macro_rules! ordered_stream_settings {
                 pub maximum_retry_attempts: i32 = 3, -1..=10_000;
                 /// Records older than this become dead letters without an attempt, in seconds; -1 for no limit.
                 pub maximum_record_age_secs: i32 = -1, -1..=604_800;
+                /// For a worker that must get the records of a shard one batch after the other, none left out: with it
+                /// `parallelization_factor` must be 1, and `maximum_retry_attempts` and `maximum_record_age_secs` -1.
+                pub strict_order: bool = false, ();
                 /// Whether a batch whose call failed is halved, until the record that caused it is alone.
                 pub bisect: bool = true, ();
                 /// The queue of dead letters; by default the worker's name in camel case and `Dlq`, as in `enqueueEntriesDlq`.
@@ -44,6 +48,24 @@ macro_rules! ordered_stream_settings {
             /// The queue that dead letters of `worker` go to.
             pub fn dead_letters(&self, worker: &str) -> String {
                 self.dead_letter_queue.clone().unwrap_or_else(|| format!("{}Dlq", $crate::camel_case_name(worker)))
+            }
+
+            /// What would hand records over side by side, or leave one out that can be read (docs/delivery.md, 4.18).
+            fn check_order(&self, fields: &mut host_adapters_settings::Fields<'_, '_>) {
+                if !self.strict_order {
+                    return;
+                }
+                let needed = [
+                    ("parallelization_factor = 1", self.parallelization_factor == 1),
+                    ("maximum_retry_attempts = -1", self.maximum_retry_attempts == -1),
+                    ("maximum_record_age_secs = -1", self.maximum_record_age_secs == -1),
+                ];
+                let missing: Vec<_> = needed.into_iter().filter(|(_, is_so)| !is_so).map(|(setting, _)| setting).collect();
+                if !missing.is_empty()
+                    && let Some((_, span)) = fields.item("strict_order")
+                {
+                    fields.diagnostic(&span, format!("strict_order = true needs {}", missing.join(", ")));
+                }
             }
 
             fn delivery(&self) -> $crate::ordered::Delivery {
@@ -69,6 +91,20 @@ macro_rules! ordered_stream_settings {
 }
 
 pub(crate) use ordered_stream_settings;
+
+/// The JSON Schema of what `strict_order` needs.
+pub(crate) fn strict_order_rules() -> Map<String, Json> {
+    let strict = json!({"properties": {"strict_order": {"const": true}}, "required": ["strict_order"]});
+    let settings = json!({
+        "properties": {
+            "parallelization_factor": {"const": 1},
+            "maximum_retry_attempts": {"const": -1},
+            "maximum_record_age_secs": {"const": -1},
+        },
+        "required": ["maximum_retry_attempts"],
+    });
+    [("if".to_owned(), strict), ("then".to_owned(), settings)].into_iter().collect()
+}
 
 /// How the records of a stream are delivered.
 pub(crate) struct Delivery {

@@ -102,7 +102,7 @@ impl Sections {
             Some(queues) => queues,
             None => (store.get()? as Arc<dyn QueueBackend>, store.get()? as Arc<dyn QueueBrowser>),
         };
-        let objects = match objects {
+        let objects: Arc<dyn ObjectsBackend> = match objects {
             Some(objects) => objects,
             None => {
                 let folders = store.get()?;

@@ -5,6 +5,7 @@ pub mod config;
 pub mod foreign_tables;
 mod kinesis;
 mod leases;
+mod notifications;
 mod parity;
 pub mod servers;
 mod shortcomings;

@@ -162,3 +162,7 @@ fn event_bridge(event: Value) -> Option<Result<Object, String>> {
         object_of(bucket.name, object, format!("ObjectCreated:{}", request.trim()), time)
     })
 }
+
+#[cfg(all(test, feature = "host"))]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing, non_snake_case, reason = "tests, named after cases")]
+mod tests;

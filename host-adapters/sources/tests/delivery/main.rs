@@ -18,6 +18,7 @@ mod gathering;
 mod kinesis;
 mod measures;
 mod model;
+mod objects;
 mod pause_and_drain;
 mod queue;
 mod shared_stream;

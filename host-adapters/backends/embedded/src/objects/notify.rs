@@ -146,3 +146,12 @@ fn body(bucket: &str, object: &ObjectInfo, sequencer: i64) -> String {
     });
     json!({ "Records": [record] }).to_string()
 }
+
+#[cfg(test)]
+#[allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    non_snake_case,
+    reason = "tests, named after lines of docs/delivery.md"
+)]
+mod tests;

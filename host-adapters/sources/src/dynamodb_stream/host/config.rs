@@ -1,9 +1,10 @@
 //! Settings of a DynamoDB stream source, as in `spin.toml`.
 
-use crate::ordered::{OrderedStream, ordered_stream_settings};
+use crate::ordered::{OrderedStream, ordered_stream_settings, strict_order_rules};
 use crate::{Resource, Source, SourceContext, SourceSettings};
 use host_adapters_delivery::stream::Start;
-use host_adapters_settings::Words;
+use host_adapters_settings::{Fields, Words};
+use serde_json::{Map, Value as Json};
 use std::sync::Arc;
 
 ordered_stream_settings! {
@@ -43,6 +44,14 @@ impl DynamodbStreamConfig {
 }
 
 impl SourceSettings for DynamodbStreamConfig {
+    fn check(&self, fields: &mut Fields<'_, '_>) {
+        self.check_order(fields);
+    }
+
+    fn rules() -> Map<String, Json> {
+        strict_order_rules()
+    }
+
     fn name(&self) -> String {
         name(&self.table)
     }

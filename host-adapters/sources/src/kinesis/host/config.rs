@@ -1,6 +1,6 @@
 //! Settings of a Kinesis source, as in `spin.toml`.
 
-use crate::ordered::{OrderedStream, ordered_stream_settings};
+use crate::ordered::{OrderedStream, ordered_stream_settings, strict_order_rules};
 use crate::{Resource, Source, SourceContext, SourceSettings};
 use chrono::{DateTime, Utc};
 use host_adapters_delivery::stream::Start;
@@ -85,8 +85,9 @@ const POSITION: &str = "starting_position";
 const TIMESTAMP: &str = "starting_position_timestamp";
 
 impl SourceSettings for KinesisConfig {
-    /// `AT_TIMESTAMP` and its time belong together (docs/delivery.md, 4.18).
+    /// `AT_TIMESTAMP` and its time belong together (docs/delivery.md, 4.20).
     fn check(&self, fields: &mut Fields<'_, '_>) {
+        self.check_order(fields);
         let is_at_time = self.starting_position == StartingPosition::AtTimestamp;
         let is_future = |time_ms| i64::try_from(time_ms).is_ok_and(|time_ms| time_ms > Utc::now().timestamp_millis());
         let fault = if is_at_time && !fields.has(TIMESTAMP) {
@@ -108,7 +109,8 @@ impl SourceSettings for KinesisConfig {
     fn rules() -> Map<String, Json> {
         let at_time = json!({"properties": {POSITION: {"const": "AT_TIMESTAMP"}}, "required": [POSITION]});
         let (time, no_time) = (json!({"required": [TIMESTAMP]}), json!({"not": {"required": [TIMESTAMP]}}));
-        [("if".to_owned(), at_time), ("then".to_owned(), time), ("else".to_owned(), no_time)].into_iter().collect()
+        let timestamp = json!({"if": at_time, "then": time, "else": no_time});
+        [("allOf".to_owned(), json!([timestamp, strict_order_rules()]))].into_iter().collect()
     }
 
     fn name(&self) -> String {
