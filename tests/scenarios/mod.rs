@@ -3,6 +3,7 @@
 
 mod api_usage;
 mod counts;
+mod data_streams;
 mod dead_letters;
 mod entry_service_timeout;
 mod event_shapes;

@@ -79,6 +79,14 @@ fn the_users_body_and_ids_are_in_the_event() {
     assert_eq!(dynamodb["Keys"], json!({"pk": {"S": "p"}, "sk": {"S": "s"}}));
     assert_eq!((&dynamodb["OldImage"]["n"], dynamodb.get("NewImage")), (&json!({"N": "1"}), None));
 
+    let event = generate(&["kinesis", "--worker", "saveFanScores", "--body", r#"{"n":1}"#, "--id", "17"]);
+    let record = &event["Records"][0];
+    assert_eq!(
+        (&record["kinesis"]["sequenceNumber"], &record["kinesis"]["data"]),
+        (&json!("17"), &json!("eyJuIjoxfQ=="))
+    );
+    assert_eq!(record["eventSourceARN"], "arn:aws:kinesis:us-east-1:123456789012:stream/scoresStream");
+
     let event = generate(&["http", "--body", r#"{"slug":"s"}"#]);
     assert_eq!(event["arguments"]["input"]["body"], json!({"slug": "s"}));
 }
@@ -94,7 +102,8 @@ fn an_event_that_no_worker_takes_is_not_written() {
         (vec!["sqs", "--worker", "check-eligibility"], "generate an appsync event"),
         (vec!["sqs", "--worker", "nobody"], "there is no worker `nobody`"),
         (vec!["sqs", "--worker", "save-entries", "--manifest", elsewhere], "save-entries/fixtures/sqs.json; add it"),
-        (vec!["kinesis", "--body", "{}"], "not a change of an item"),
+        (vec!["kinesis-dynamodb", "--body", "{}"], "not a change of an item"),
+        (vec!["kinesis", "--id", "one"], "not a sequence number"),
         (vec!["appsync", "--body", "{"], "not JSON"),
         (vec!["appsync", "--count", "2"], "an appsync event is one call"),
         (vec!["sqs", "--body", ""], "the body is empty"),

@@ -1,5 +1,5 @@
 //! The documents' example events as printed, events as AWS sends them, and malformed events.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, non_snake_case, reason = "tests")]
 
 use super::{Context, Incoming, answer::Answer, appsync, parse, parse_call};
 use crate::{Attribute, AttributeValue, Disposition, Payload};
@@ -146,7 +146,7 @@ fn an_event_of_a_tumbling_window_names_the_shard_of_its_records() {
 }
 
 #[test]
-fn a_kinesis_record_holds_one_change() {
+fn a_kinesis_record_may_hold_a_change() {
     let change = json!({
         "eventName": "MODIFY",
         "tableName": "demand-table",
@@ -169,6 +169,65 @@ fn a_kinesis_record_holds_one_change() {
         {"eventName":"MODIFY","keys":{"pk":"CAMPAIGN#c","sk":"USER#u"},"newImage":{"pk":"CAMPAIGN#c","sk":"USER#u"}}
     "#]],
     );
+}
+
+#[test]
+fn a_kinesis_record_as_aws_sends_it() {
+    let record = |sequence: &str, data: &[u8]| {
+        json!({
+            "kinesis": {
+                "kinesisSchemaVersion": "1.0", "partitionKey": "fan-1", "sequenceNumber": sequence,
+                "data": STANDARD.encode(data), "approximateArrivalTimestamp": 1_545_084_650.987,
+            },
+            "eventSource": "aws:kinesis", "eventVersion": "1.0", "eventName": "aws:kinesis:record",
+            "eventID": format!("shardId-000000000006:{sequence}"), "awsRegion": "us-east-2",
+            "invokeIdentityArn": "arn:aws:iam::123456789012:role/lambda-role",
+            "eventSourceARN": "arn:aws:kinesis:us-east-2:123456789012:stream/scoresStream",
+        })
+    };
+    check(
+        &json!({"Records": [record("4959", br#"{"n":1}"#), record("4960", b"Hello, this is a test.")]}).to_string(),
+        expect![[r#"
+            4959 from kinesis:scoresStream key Some("fan-1") attempt 1 at 1545084650987 for 4959
+            [("shardId", "shardId-000000000006"), ("partitionKey", "fan-1")]
+            {"n":1}
+            4960 from kinesis:scoresStream key Some("fan-1") attempt 1 at 1545084650987 for 4960
+            [("shardId", "shardId-000000000006"), ("partitionKey", "fan-1")]
+            [72, 101, 108, 108, 111, 44, 32, 116, 104, 105, 115, 32, 105, 115, 32, 97, 32, 116, 101, 115, 116, 46]
+        "#]],
+    );
+}
+
+/// Lambda knows the record by its sequence number, whichever of its parts failed.
+#[test]
+fn case_L01_records_in_one_are_answered_as_one() {
+    let record = |sequence: &str, data: &str| json!({"kinesis": {"data": data.trim(), "sequenceNumber": sequence, "partitionKey": "p"}});
+    let event = json!({"Records": [
+        record("1", fixture!("tests/fixtures/cases/L01-aggregates/L01-three-in-one.b64")),
+        record("2", fixture!("tests/fixtures/cases/L01-aggregates/L01-wrong-md5.b64")),
+        record("3", ""),
+    ]});
+    let incoming = parse(event.to_string().as_bytes(), &Context::default(), &mut |_| ()).unwrap();
+    let events: Vec<_> = incoming.iter().flat_map(Incoming::events).collect();
+    let ids: Vec<_> = events.iter().map(|event| event.id.as_str()).collect();
+    assert_eq!(ids, ["1#0", "1#1", "1#2", "2", "3"]);
+    let expected: Value =
+        serde_json::from_str(fixture!("tests/fixtures/cases/L01-aggregates/L01-expected.json")).unwrap();
+    for (event, expected) in events.iter().zip(expected["three-in-one"].as_array().unwrap()) {
+        assert_eq!(event.ordering_key.as_deref(), expected["partitionKey"].as_str());
+        assert_eq!(event.payload, Payload::Json(expected["data"].as_str().unwrap().to_owned()));
+        assert_eq!((event.source.as_str(), event.correlation_id.as_str()), ("kinesis:http", event.id.as_str()));
+    }
+    assert_eq!(events[4].payload, Payload::Bytes(Vec::new()));
+    let answer = |second| {
+        let said = vec![Disposition::Ack, second, Disposition::Ack, Disposition::Ack, Disposition::Ack];
+        let answer = Answer::new(&incoming, said).unwrap();
+        let failed: Vec<_> = answer.batch_item_failures.into_iter().map(|it| it.item_identifier).collect();
+        (failed, answer.rejected.into_iter().map(|it| it.item_identifier).collect::<Vec<_>>(), answer.count.processed)
+    };
+    assert_eq!(answer(Disposition::Ack), (vec![], vec![], 3));
+    assert_eq!(answer(Disposition::retry("busy")), (vec!["1".to_owned()], vec![], 2));
+    assert_eq!(answer(Disposition::Reject("no".to_owned())), (vec![], vec!["1".to_owned()], 2));
 }
 
 #[test]
@@ -201,8 +260,12 @@ fn a_bad_record_does_not_spoil_its_neighbours() {
             4: malformed: dynamodb.NewImage.a.b is not a number: "x"
             record-4: malformed: dynamodb.Keys.pk has no type tag
             6: malformed: kinesis.data is not base64: Invalid symbol 37, offset 0.
-            7: malformed: kinesis.data is not JSON: expected ident at line 1 column 2
-            8: malformed: kinesis.data: missing field `eventName`
+            7 from kinesis:http key None attempt 1 at 0 for 7
+            []
+            [110, 111, 116, 32, 106, 115, 111, 110]
+            8 from kinesis:http key None attempt 1 at 0 for 8
+            []
+            {}
             record-8: malformed: invalid type: integer, expected struct Record
             record-9: malformed: invalid type: null, expected struct Record
             record-10: malformed: invalid type: sequence, expected an object
