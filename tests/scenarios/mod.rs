@@ -14,6 +14,8 @@ mod outage;
 mod race;
 mod registration;
 mod save_selections;
+mod scored_files;
+mod scores;
 mod services;
 mod statuses;
 mod tokens;

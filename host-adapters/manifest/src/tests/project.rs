@@ -74,9 +74,9 @@ fn nobody_is_granted_more_than_the_work_takes() {
     assert_eq!(grants("enqueue-entries").queues["saveEntriesQueue"], QueueAccess::Send);
     assert!(grants("enqueue-entries").tables.is_empty());
     assert_eq!(grants("save-entries").queues.len(), 1);
-    assert_eq!(grants("mark-assigned-codes"), &only("code"));
-    let tables = [("demand-table".to_owned(), Access::ReadWrite)].into();
-    assert_eq!(grants("count-verdicts"), &Grants { tables, ..Grants::default() });
+    assert_eq!((grants("mark-assigned-codes"), grants("save-entry-scores")), (&only("code"), &only("entry")));
+    let table = Grants { tables: [("demand-table".to_owned(), Access::ReadWrite)].into(), ..Grants::default() };
+    assert_eq!((grants("save-fan-scores"), grants("count-verdicts")), (&table, &table));
     let sends = |id: &str, queues: &[&str]| {
         assert_eq!(grants(id).queues, queues.iter().map(|queue| ((*queue).to_owned(), QueueAccess::Send)).collect());
         assert_eq!(grants(id).services, only("entry").services);
