@@ -385,13 +385,13 @@ async fn d4_3__a_data_stream_keeps_the_order_of_each_key() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn d4_18__a_worker_begins_at_a_time() {
+async fn d4_20__a_worker_begins_at_a_time() {
     let (store, _folder) = data_streams();
     kinesis_source::begins_at_a_time(store).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn d4_20__what_is_packed_is_taken_apart() {
+async fn d4_22__what_is_packed_is_taken_apart() {
     let (store, _folder) = data_streams();
     kinesis_source::takes_what_is_packed_apart(store).await;
 }

@@ -7,7 +7,7 @@ use host_adapters_records::data_streams::{DataRecord, PutRecords};
 use host_adapters_sources::kinesis::KinesisConfig;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
-use tests::{OPERATOR_TOKEN, TestHost, programs, wait};
+use tests::{OPERATOR_TOKEN, TestHost, entry, programs, wait};
 
 const STREAM: &str = "probedStream";
 const WORKER: &str = "enqueue-entries";
@@ -85,4 +85,66 @@ async fn d5_5__a_poison_record_of_a_data_stream_is_given_up_alone() {
     assert_eq!(envelope["payload"], order(5));
     assert_eq!(envelope["KinesisBatchInfo"]["stream"], format!("kinesis:{STREAM}"));
     assert_eq!(dead[1]["attributes"]["reason"], "the last");
+}
+
+/// A value as DynamoDB writes it.
+fn tagged(value: &Value) -> Value {
+    match value {
+        Value::Object(map) => {
+            json!({ "M": map.iter().map(|(name, value)| (name.clone(), tagged(value))).collect::<serde_json::Map<_, _>>() })
+        }
+        Value::Bool(it) => json!({ "BOOL": it }),
+        Value::String(it) => json!({ "S": it }),
+        other => panic!("{other}?"),
+    }
+}
+
+/// The change of an item as DynamoDB puts it into a Kinesis stream.
+fn change(item: &Value, micros: u64) -> Value {
+    let image = tagged(item)["M"].clone();
+    json!({
+        "awsRegion": "us-east-1", "eventID": "2f0bb6ac", "eventName": "INSERT", "userIdentity": null,
+        "recordFormat": "application/json", "tableName": "demand-table", "eventSource": "aws:dynamodb",
+        "dynamodb": {
+            "ApproximateCreationDateTime": micros, "ApproximateCreationDateTimePrecision": "MICROSECOND",
+            "Keys": { "pk": image["pk"], "sk": image["sk"] }, "NewImage": image, "SizeBytes": 99,
+        },
+    })
+}
+
+/// As on AWS where the table has a Kinesis stream for DynamoDB. One change comes twice.
+#[tokio::test(flavor = "multi_thread")]
+async fn d4_24__changes_in_a_data_stream_reach_the_workers_of_changes() {
+    const CHANGES: &str = "changesOfDemandTable";
+    const UPDATED: &str = "2024-01-15T10:30:00.000Z";
+    let host = TestHost::with(|app| {
+        app.host.data_streams.insert(CHANGES.to_owned(), DataStreamSpec { shards: 1 });
+        let tester = app.host.clients.get_mut("tester").unwrap();
+        tester.grants.data_streams.insert(CHANGES.to_owned(), DataStreamAccess::Put);
+        for worker in [WORKER, "mark-assigned-codes"] {
+            let component = app.components.get_mut(worker).unwrap();
+            component.sources = vec![SourceConfig::Kinesis(KinesisConfig::new(CHANGES))];
+        }
+    })
+    .await;
+    let fans = ["stream-1", "stream-2"];
+    let items = fans.map(|fan| entry("campaign-123", fan, &json!({ "email": "fan@example.com" }), UPDATED));
+    host.put_entries(&items).await;
+    let micros = 1_705_314_600_000_000;
+    let changes = [change(&items[0], micros), change(&items[1], micros + 1), change(&items[0], micros)];
+    let records = changes.iter().map(|change| record("any", change)).collect();
+    let put = host.platform(&PutRecords { stream: CHANGES.to_owned(), records }).await;
+    assert!(put.iter().all(Result::is_ok), "{put:?}");
+    for fan in fans {
+        host.replicated("campaign-123", fan, UPDATED).await;
+    }
+    let source = format!("kinesis:{CHANGES}");
+    for worker in [WORKER, "mark-assigned-codes"] {
+        let handled = async || {
+            let acked = host.metric("registration_acked_total", &[("worker", worker), ("source", &source)]).await;
+            (acked >= 2.0).then_some(acked)
+        };
+        let acked = wait::eventually("the changes are handled", handled).await;
+        assert!((acked - 2.0).abs() < f64::EPSILON, "{worker}: {acked}");
+    }
 }

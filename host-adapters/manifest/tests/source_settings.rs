@@ -103,7 +103,7 @@ fn d5_2__ranges() {
 }
 
 #[test]
-fn d4_18__the_time_is_there_with_at_timestamp_and_only_then() {
+fn d4_20__the_time_is_there_with_at_timestamp_and_only_then() {
     let said = |settings: &str| diagnostics("kinesis", settings);
     let at = "starting_position = \"AT_TIMESTAMP\"\nstarting_position_timestamp = ";
     for right in ["\"2024-01-15T10:30:00Z\"", "\"1970-01-01T00:00:00.001Z\"", "\"2024-01-01T00:00:00.5+02:00\""] {
@@ -137,7 +137,7 @@ fn a_stream_is_declared() {
 }
 
 #[test]
-fn d4_23__strict_order_names_all_settings_that_would_break_it() {
+fn d4_18__strict_order_names_all_settings_that_would_break_it() {
     let strict = "strict_order = true\nmaximum_retry_attempts = -1";
     assert_eq!(diagnostics("dynamodb-stream", strict), [""; 0]);
     assert_eq!(diagnostics("dynamodb-stream", "strict_order = false\nparallelization_factor = 2"), [""; 0]);

@@ -161,11 +161,11 @@ async fn d4_3__the_order_of_each_key_is_kept() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn d4_18__a_worker_begins_at_a_time() {
+async fn d4_20__a_worker_begins_at_a_time() {
     kinesis_source::begins_at_a_time(Stage::new(&["host"]).await.hosts.remove(0)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn d4_20__what_is_packed_is_taken_apart() {
+async fn d4_22__what_is_packed_is_taken_apart() {
     kinesis_source::takes_what_is_packed_apart(Stage::new(&["host"]).await.hosts.remove(0)).await;
 }

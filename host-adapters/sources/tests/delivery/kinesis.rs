@@ -97,7 +97,7 @@ rows! {
         assert!(dead_letter.body.contains("KinesisBatchInfo"), "{}", dead_letter.body);
     }
 
-    d4_18__a_worker_begins_with_the_first_record_of_a_time {
+    d4_20__a_worker_begins_with_the_first_record_of_a_time {
         let world = World::new(ack_all);
         for shard in ["a", "b"] {
             world.streams.open(shard, None);
@@ -116,7 +116,7 @@ rows! {
         assert_eq!(world.streams.position("b"), at(4));
     }
 
-    d4_18__a_time_before_the_oldest_record_is_the_beginning {
+    d4_20__a_time_before_the_oldest_record_is_the_beginning {
         let world = World::new(ack_all);
         world.streams.open("s", None);
         world.streams.put_range("s", 0..3);
@@ -127,7 +127,7 @@ rows! {
     }
 
     /// Another time in the settings skips nothing, and `TRIM_HORIZON` repeats nothing.
-    d4_18__the_time_counts_from_the_first_start_only {
+    d4_20__the_time_counts_from_the_first_start_only {
         let world = World::new(ack_all);
         for shard in ["idle", "s"] {
             world.streams.open(shard, None);
@@ -153,7 +153,7 @@ rows! {
         assert_eq!(once, names(3..6));
     }
 
-    d4_18__children_of_the_first_shards_are_read_from_their_first_records {
+    d4_20__children_of_the_first_shards_are_read_from_their_first_records {
         let world = World::new(ack_all);
         world.streams.open("root", None);
         world.streams.put_range("root", 0..3);
@@ -171,7 +171,7 @@ rows! {
     }
 
     /// A shard that was closed before the time has nothing for the worker. Its child, which was there, begins at the time.
-    d4_18__a_shard_that_ended_before_the_time_is_passed_over {
+    d4_20__a_shard_that_ended_before_the_time_is_passed_over {
         let world = World::new(ack_all);
         world.streams.open("root", None);
         world.streams.put_range("root", 0..3);
@@ -186,7 +186,7 @@ rows! {
         assert_eq!(world.streams.position("root"), Some(Checkpoint::ShardEnd));
     }
 
-    d4_19__what_is_packed_into_a_record_is_handed_over_one_by_one {
+    d4_21__what_is_packed_into_a_record_is_handed_over_one_by_one {
         let world = three_in_one(ack_all);
         start(&world, plain());
         world.at(1.0).await;
@@ -198,7 +198,7 @@ rows! {
         assert_eq!(world.streams.position("s"), at(4));
     }
 
-    d4_20__a_batch_may_end_within_a_record_and_a_checkpoint_may_not {
+    d4_22__a_batch_may_end_within_a_record_and_a_checkpoint_may_not {
         let world = three_in_one(|batch| ack_all(batch).takes(10));
         let first = start(&world, KinesisConfig { batch_size: 2, ..plain() });
         world.at(15.0).await;
@@ -212,7 +212,7 @@ rows! {
     }
 
     /// The slices settle the parts in any order.
-    d4_20__a_checkpoint_waits_for_the_parts_in_all_key_slices {
+    d4_22__a_checkpoint_waits_for_the_parts_in_all_key_slices {
         let world = three_in_one(|batch| {
             Reply::each(batch, |event| if event.id == parts(&[1])[0] { retry() } else { Disposition::Ack })
         });
@@ -227,7 +227,7 @@ rows! {
     }
 
     /// Halving finds the part, its dead letter names it, and the others are settled once.
-    d4_20__a_poison_part_is_given_up_alone {
+    d4_22__a_poison_part_is_given_up_alone {
         let world = three_in_one(|batch| {
             if batch.iter().any(|event| event.id == parts(&[1])[0]) { trap() } else { ack_all(batch) }
         });
@@ -241,7 +241,7 @@ rows! {
     }
 
     /// A worker that begins behind another reads from its own checkpoint, which is after all parts of a record.
-    d4_20__a_worker_that_is_behind_begins_after_a_whole_record {
+    d4_22__a_worker_that_is_behind_begins_after_a_whole_record {
         let world = three_in_one(ack_all);
         world.streams.put_range("s", 5..9);
         let first = start(&world, KinesisConfig { batch_size: 3, ..plain() });
@@ -255,7 +255,7 @@ rows! {
     }
 
     /// In hexadecimal the hashes of the first three keys begin with 76, 38 and 65.
-    d4_21__a_record_with_a_key_of_another_shard_is_left_out_as_a_whole {
+    d4_23__a_record_with_a_key_of_another_shard_is_left_out_as_a_whole {
         let world = three_in_one(ack_all);
         world.streams.takes("s", 5 << 124..=u128::MAX);
         start(&world, plain());

@@ -299,7 +299,7 @@ rows! {
         assert_eq!(delivered(&world).len(), 4);
     }
 
-    d4_24__an_event_names_its_shard_and_those_before_it {
+    d4_19__an_event_names_its_shard_and_those_before_it {
         let world = World::new(ack_all);
         family(&world.streams);
         world.streams.open_after("merged", &["child-a", "child-b"]);

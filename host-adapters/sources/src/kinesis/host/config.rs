@@ -85,7 +85,7 @@ const POSITION: &str = "starting_position";
 const TIMESTAMP: &str = "starting_position_timestamp";
 
 impl SourceSettings for KinesisConfig {
-    /// `AT_TIMESTAMP` and its time belong together (docs/delivery.md, 4.18).
+    /// `AT_TIMESTAMP` and its time belong together (docs/delivery.md, 4.20).
     fn check(&self, fields: &mut Fields<'_, '_>) {
         self.check_order(fields);
         let is_at_time = self.starting_position == StartingPosition::AtTimestamp;
