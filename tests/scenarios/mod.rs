@@ -2,6 +2,7 @@
 //! services are checked.
 
 mod api_usage;
+mod campaigns_by_event;
 mod dead_letters;
 mod entry_service_timeout;
 mod event_shapes;
@@ -12,6 +13,7 @@ mod on_servers;
 mod outage;
 mod race;
 mod registration;
+mod reports;
 mod save_selections;
 mod services;
 mod statuses;
