@@ -70,7 +70,8 @@ fn worker(answer: Disposition) -> Arc<Worker> {
 }
 
 fn redriver(backend: &Opened, source: &str, worker: Arc<Worker>) -> Redriver {
-    let origin = Origin { worker: WORKER.to_owned(), source: source.to_owned() };
+    let queue = source.strip_prefix("sqs:").map(str::to_owned);
+    let origin = Origin { worker: WORKER.to_owned(), source: source.to_owned(), queue };
     let queues = Arc::new(backend.embedded.clone());
     let origins = Arc::new([(DEAD_LETTERS.to_owned(), vec![origin])].into());
     Redriver { browser: queues.clone(), queues, dispatch: worker, recoveries: host_adapters_sources::recovery, origins }

@@ -125,7 +125,7 @@ macro_rules! arguments_of_the_list {
     ($($interface:ident $interface_wit:literal { $(
         $method:ident $wit:literal $arguments:ident($($argument:ident: $type:ty),*) $(of $resource:ident)? -> $output:ty;
     )* })*) => {
-        BTreeMap::from([$($((concat!(stringify!($interface), "/", $wit), vec![$(stringify!($argument)),*]),)*)*])
+        BTreeMap::from([$($((concat!($interface_wit, "/", $wit), vec![$(stringify!($argument)),*]),)*)*])
     };
 }
 

@@ -3,6 +3,7 @@
 
 mod api_usage;
 mod campaigns_by_event;
+mod counts;
 mod dead_letters;
 mod entry_service_timeout;
 mod event_shapes;
@@ -15,6 +16,8 @@ mod race;
 mod registration;
 mod reports;
 mod save_selections;
+mod scored_files;
+mod scores;
 mod services;
 mod statuses;
 mod tokens;

@@ -156,13 +156,14 @@ impl Redriver {
         let dead_letter = DeadLetter::read(queue, message, origins);
         let Summary { source, worker, .. } = &dead_letter.summary;
         let to_queue = self.way(source) == Ok(Way::Queue);
-        let from = |it: &&Origin| it.source == *source && (to_queue || it.worker == *worker);
-        let Some(origin) = origins.iter().find(from) else {
+        let of_source = || origins.iter().filter(|it| it.source == *source);
+        let any = || if to_queue { of_source().next() } else { None };
+        let Some(origin) = of_source().find(|it| it.worker == *worker).or_else(any) else {
             return Err(format!("by spin.toml, dead letters of `{worker}` from `{source}` do not come to this queue"));
         };
         let recovery = Recovery::of(self.recoveries, source)?;
-        match (recovery.way, source.split_once(':')) {
-            (Way::Queue, Some((_, name))) => {
+        match (recovery.way, &origin.queue) {
+            (Way::Queue, Some(name)) => {
                 let message = with(dead_letter.message()?, Attribute::text(REDRIVEN, "true"));
                 // A new message: the queue must not take it for the one that failed.
                 let deduplication_id = fifo::is_fifo(name).then(|| dead_letter.summary.id.clone());

@@ -6,8 +6,8 @@ use super::component::{Context, TOOL, own_tool};
 use super::grants::{Declarations, GrantSettings, RawGrants};
 use super::variables::Value;
 use host_adapters_outbound::{Auth, LimitBy, RateLimit, ServiceConfig, check_upstream};
-use host_adapters_platform::names::{bucket_fault, collection_fault, queue_fault, table_fault};
-use host_adapters_platform::{IdentityConfig, QueueSpec, TableSpec, fifo};
+use host_adapters_platform::names::{bucket_fault, collection_fault, data_stream_fault, queue_fault, table_fault};
+use host_adapters_platform::{DataStreamSpec, IdentityConfig, QueueSpec, TableSpec, fifo};
 use host_adapters_settings::{Fields, Named, Names, Settings, Spanned, Table, Template, check_web_url, settings};
 use host_adapters_sources::SourceConfig;
 use std::num::NonZeroU32;
@@ -25,6 +25,8 @@ settings! {
         pub collections: Names = Names::default(), ();
         /// The buckets of objects that there are.
         pub buckets: Names = Names::default(), ();
+        /// The data streams that there are.
+        pub data_streams: Named<DataStreamSpec> = Named::default(), "data stream";
         /// The services that may be called.
         pub services: Named<ServiceSettings> = Named::default(), "service";
         /// Whose fan tokens are accepted.
@@ -113,6 +115,7 @@ pub(super) fn read(application: &mut Fields<'_, '_>, context: &Context<'_, '_>) 
         tables: settings.tables.0.into_iter().map(|(name, table)| (name, spec(&table.value))).collect(),
         collections: settings.collections.0.into_iter().map(|name| name.value).collect(),
         buckets: settings.buckets.0.into_iter().map(|name| name.value).collect(),
+        data_streams: settings.data_streams.0.into_iter().map(|(name, stream)| (name, stream.value)).collect(),
         services: settings.services.0.into_iter().map(|(name, it)| service(name, &it.value, context)).collect(),
         identity: settings.identity.0.and_then(|identity| identity_config(&identity, context)),
         ..Host::default()
@@ -140,7 +143,8 @@ fn check_names(settings: &HostSettings, context: &Context<'_, '_>) {
     let tables = settings.tables.0.iter().map(|(name, it)| (name, &it.span, table_fault as _));
     let collections = settings.collections.0.iter().map(|name| (&name.value, &name.span, collection_fault as _));
     let buckets = settings.buckets.0.iter().map(|name| (&name.value, &name.span, bucket_fault as _));
-    let all = queues.chain(tables).chain(collections).chain(buckets);
+    let streams = settings.data_streams.0.iter().map(|(name, it)| (name, &it.span, data_stream_fault as _));
+    let all = queues.chain(tables).chain(collections).chain(buckets).chain(streams);
     for (name, at, fault) in all.filter(|(name, ..)| !name.trim().is_empty()) {
         fault(name).into_iter().for_each(|fault| context.report.diagnostic(at, fault));
     }

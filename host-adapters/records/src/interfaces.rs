@@ -3,14 +3,14 @@
 
 /// Passes all functions of the platform to a macro:
 ///
-/// - for each interface: its name, and its name in WIT;
+/// - for each interface: its name, and its name in WIT, where words are joined by hyphens;
 /// - for each function: the method of [`Platform`], its name in WIT, the type of its arguments, and these. `of` names
 ///   the argument that names the resource.
 #[macro_export]
 macro_rules! platform_functions {
     ($consumer:ident) => {
         $consumer! {
-            table "registration:platform/table@1.0.0" {
+            table "table" {
                 table_batch_get "batch-get" BatchGet(
                     table: String, keys: Vec<$crate::table::Key>
                 ) of table -> Vec<Option<String>>;
@@ -24,12 +24,12 @@ macro_rules! platform_functions {
                     table: String, pk: String, prefix: String, after: Option<String>, limit: u32
                 ) of table -> $crate::table::Page;
             }
-            queue "registration:platform/queue@1.0.0" {
+            queue "queue" {
                 queue_send_batch "send-batch" SendBatch(
                     queue: String, messages: Vec<$crate::queue::Message>
                 ) of queue -> Vec<Result<String, $crate::Error>>;
             }
-            documents "registration:platform/documents@1.0.0" {
+            documents "documents" {
                 documents_find_one "find-one" FindOne(
                     collection: String, filter: String
                 ) of collection -> Option<String>;
@@ -43,7 +43,7 @@ macro_rules! platform_functions {
                     collection: String, filter: String, update: String
                 ) of collection -> $crate::documents::UpdateResult;
             }
-            objects "registration:platform/objects@1.0.0" {
+            objects "objects" {
                 objects_head "head" Head(bucket: String, key: String) of bucket -> $crate::objects::ObjectInfo;
                 objects_get_range "get-range" GetRange(
                     bucket: String, key: String, etag: String, range: $crate::objects::ByteRange
@@ -53,10 +53,15 @@ macro_rules! platform_functions {
                     bucket: String, prefix: String, after: Option<String>, limit: u32
                 ) of bucket -> $crate::objects::ObjectPage;
             }
-            identity "registration:platform/identity@1.0.0" {
+            data_streams "data-streams" {
+                data_streams_put_records "put-records" PutRecords(
+                    stream: String, records: Vec<$crate::data_streams::DataRecord>
+                ) of stream -> Vec<Result<String, $crate::Error>>;
+            }
+            identity "identity" {
                 identity_verify "verify" Verify(token: String) -> $crate::identity::Claims;
             }
-            service "registration:platform/service@1.0.0" {
+            service "service" {
                 service_call "call" CallService(
                     service: String, request: $crate::service::ServiceRequest
                 ) of service -> $crate::service::ServiceResponse;
@@ -256,6 +261,19 @@ pub mod objects {
         fn weight(&self) -> usize {
             let answer = if self.length > MAX_RANGE_BYTES { 0 } else { self.length };
             size_of::<Self>() + answer as usize
+        }
+    }
+}
+
+/// Records of `data-streams`.
+pub mod data_streams {
+    record! {
+        /// A record to put.
+        DataRecord {
+            /// Records of one key are in one shard, in order; 1 to 256 characters.
+            partition_key = "partition-key": String,
+            /// At most 1 MiB together with the key.
+            data: Vec<u8>,
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Turns `{"Records": […]}`, as AWS Lambda hands records over, into events.
 
-use crate::{LAMBDA, sqs};
-use host_adapters_event::{Attribute, Event, json};
+use crate::{LAMBDA, kinesis, s3, sqs};
+use host_adapters_event::{Attribute, Disposition, Event, gravest, json};
 use host_adapters_json::compact;
 use serde::de::{DeserializeOwned, Error, IgnoredAny};
 use serde::{Deserialize, Deserializer};
@@ -15,6 +15,8 @@ use std::str::FromStr;
 pub enum Incoming {
     /// The event for the worker.
     Event(Event),
+    /// A record that holds events of its own.
+    Several(Several),
     /// A malformed record. It can never succeed.
     Malformed {
         /// The id that its source knows it by, for the response.
@@ -24,20 +26,51 @@ pub enum Incoming {
     },
 }
 
+/// A record that holds events, and is settled when all of them are: a message with objects of S3, or a record of Kinesis that
+/// its producer has packed others into.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Several {
+    /// The id that its source knows the record by, for the response.
+    pub id: String,
+    /// Any number.
+    pub events: Vec<Event>,
+    /// Which field of an event that could not be made is malformed, and why.
+    pub malformed: Option<String>,
+}
+
+impl Several {
+    /// What becomes of the record, by what is to become of its events.
+    pub fn disposition(&self, events: impl IntoIterator<Item = Disposition>) -> Disposition {
+        gravest(events.into_iter().chain(self.malformed.clone().map(Disposition::Reject)))
+    }
+}
+
 impl Incoming {
     /// The event, if the record is one.
     pub fn event(&self) -> Option<&Event> {
         match self {
             Self::Event(event) => Some(event),
-            Self::Malformed { .. } => None,
+            Self::Several(_) | Self::Malformed { .. } => None,
+        }
+    }
+
+    /// The events that the worker gets of it.
+    pub fn events(&self) -> &[Event] {
+        match self {
+            Self::Event(event) => std::slice::from_ref(event),
+            Self::Several(several) => &several.events,
+            Self::Malformed { .. } => &[],
         }
     }
 
     /// Adds the shard, if the record itself does not name it.
     fn add_shard(&mut self, shard: &str) {
-        if let Self::Event(event) = self
-            && Attribute::find(&event.attributes, "shardId").is_none()
-        {
+        let events = match self {
+            Self::Event(event) => std::slice::from_mut(event),
+            Self::Several(several) => &mut several.events,
+            Self::Malformed { .. } => &mut [],
+        };
+        for event in events.iter_mut().filter(|event| Attribute::find(&event.attributes, "shardId").is_none()) {
             event.attributes.push(Attribute::text("shardId", shard));
         }
     }
@@ -148,7 +181,34 @@ fn incoming(index: usize, record: &RawValue, context: &Context<'_>, notes: &mut 
     };
     let id = identifier(&record).unwrap_or_else(unnamed);
     let event = (shape(&record).event)(id.clone(), record, context, notes);
-    event.map_or_else(|reason| Incoming::Malformed { id, reason: format!("malformed: {reason}") }, Incoming::Event)
+    match event.map(opened) {
+        Ok(incoming) => incoming,
+        Err(reason) => Incoming::Malformed { id, reason: format!("malformed: {reason}") },
+    }
+}
+
+/// A message that holds records of another source is these; so is a record that others are packed into.
+fn opened(event: Event) -> Incoming {
+    let several = s3::lambda::opened(&event).or_else(|| kinesis::opened(&event));
+    several.map_or_else(|| Incoming::Event(event), Incoming::Several)
+}
+
+/// Whether Lambda's call has no item failures: S3 and SNS do not wait for an answer, and only an error of the whole call makes
+/// Lambda call again.
+pub fn fails_as_a_whole(body: &[u8]) -> bool {
+    #[derive(Deserialize)]
+    struct Called {
+        #[serde(rename = "Records")]
+        records: Vec<Record>,
+    }
+    #[derive(Deserialize)]
+    struct Record {
+        s3: Option<IgnoredAny>,
+        #[serde(rename = "Sns")]
+        sns: Option<IgnoredAny>,
+    }
+    let called: Option<Called> = serde_json::from_slice(body).ok();
+    called.is_some_and(|called| called.records.iter().any(|record| record.s3.is_some() || record.sns.is_some()))
 }
 
 /// Reads a record. The documents print bodies that are objects. Such a body becomes text, as AWS sends it, so that its

@@ -78,8 +78,8 @@ impl Contract {
         self.operations.get(operation).is_some_and(|o| o.request.is_some())
     }
 
-    /// Checks the body of a request. Records of a list are checked one by one if each invalid record has a
-    /// globalUserId.
+    /// Checks the body of a request. Records of a list are checked one by one if each invalid record has a name: a
+    /// globalUserId, or of a score any name.
     pub fn check_request(&self, operation: &str, body: &Value) -> Result<(), Fault> {
         match self.operations.get(operation).and_then(|o| o.request.as_ref()) {
             Some(schema) if !schema.is_valid(body) => Err(sort_faults(schema.iter_errors(body), body)),
@@ -135,8 +135,10 @@ fn sort_faults<'a>(errors: impl Iterator<Item = ValidationError<'a>>, body: &Val
 fn record_of(pointer: &str, body: &Value) -> Option<usize> {
     let mut parts = pointer.trim_start_matches('/').split('/');
     let (list, position) = (parts.next()?, parts.next()?.parse().ok()?);
-    body.get(list)?.get(position)?.get("globalUserId")?.as_str().filter(|id| !id.is_empty())?;
-    Some(position)
+    let record = body.get(list)?.get(position)?;
+    let names: &[&str] = if list == "scores" { &["memberId", "globalUserId", "email"] } else { &["globalUserId"] };
+    let has = |name: &&str| record.get(name).and_then(Value::as_str).is_some_and(|id| !id.is_empty());
+    names.iter().any(has).then_some(position)
 }
 
 /// Where the fault is and why. The value is left out, because it may be a fan's.
@@ -172,6 +174,7 @@ mod tests {
             "putStats",
             "refreshScores",
             "upsertEntries",
+            "upsertScores",
         ];
         assert_eq!(ids(ENTRY), entry);
         assert_eq!(ids(CODE), ["listCodes", "markAssigned", "reserveCodes"]);

@@ -45,8 +45,13 @@ impl Checked {
     /// The fans, or the codes, that the request is about.
     fn fans(&self) -> impl Iterator<Item = &str> {
         let records = self.body.as_object().into_iter().flat_map(|body| body.values()).filter_map(Value::as_array);
-        records.flatten().filter_map(|record| record.as_str().or_else(|| record.get("globalUserId")?.as_str()))
+        records.flatten().filter_map(|record| record.as_str().or_else(|| name(record)))
     }
+}
+
+/// The fan whom a record names.
+fn name(record: &Value) -> Option<&str> {
+    ["globalUserId", "memberId", "email"].iter().find_map(|name| record.get(name)?.as_str())
 }
 
 impl Guard {

@@ -37,13 +37,15 @@ pub async fn answer<W: BatchWorker, B: BodyExt<Error: Display>>(
     let lambda::Call { incoming, has_window } =
         lambda::parse_call(&body, &context, &mut |left_out| log_left_out(&call, &left_out))
             .map_err(|error| Response::error(400, "MALFORMED_EVENT", &error.to_string()))?;
-    let events = incoming.iter().filter_map(Incoming::event).cloned().collect::<Vec<_>>();
+    let events = incoming.iter().flat_map(Incoming::events).cloned().collect::<Vec<_>>();
     let dispositions = halved::<W>(events).await?;
     let mut answer = Answer::new(&incoming, dispositions)
         .map_err(|error| Response::error(500, "WORKER_FAILED", &error.to_string()))?;
     answer.state = has_window.then(State::default);
     log_rejections(&call, &incoming, &answer);
-    Ok(Response { status: 200, body: json!(answer).to_string() })
+    // Where Lambda is called without waiting for an answer, it calls again only after an error.
+    let is_lost = !answer.batch_item_failures.is_empty() && lambda::fails_as_a_whole(&body);
+    Ok(Response { status: if is_lost { 500 } else { 200 }, body: json!(answer).to_string() })
 }
 
 /// Calls the worker. After a permanent failure the halves are called instead, until the record that causes it is alone:
@@ -90,7 +92,7 @@ fn log_rejections(call: &Call, incoming: &[Incoming], answer: &Answer) {
         return;
     }
     let events: BTreeMap<_, _> =
-        incoming.iter().filter_map(Incoming::event).map(|event| (event.id.as_str(), event)).collect();
+        incoming.iter().flat_map(Incoming::events).map(|event| (event.id.as_str(), event)).collect();
     for Rejection { item_identifier: id, reason, skipped } in &answer.rejected {
         let call = events.get(id.as_str()).map_or_else(|| call.clone(), |event| call.of(event));
         let data = json!({"recordId": id, "reason": reason});

@@ -98,7 +98,7 @@ impl Answer {
     /// The response for `incoming`, whose events the worker got in order. An event without a disposition is delivered
     /// again.
     pub fn new(incoming: &[Incoming], dispositions: Vec<Disposition>) -> Result<Self, TooMany> {
-        let records = incoming.iter().filter(|record| matches!(record, Incoming::Event(_))).count();
+        let records = incoming.iter().map(|record| record.events().len()).sum();
         if dispositions.len() > records {
             return Err(TooMany { given: dispositions.len(), records });
         }
@@ -111,6 +111,12 @@ impl Answer {
                 Incoming::Event(event) => {
                     let said = dispositions.next().unwrap_or_else(|| Disposition::retry(UNANSWERED));
                     answer.add(&event.id, in_order(event, said, &mut blocked), &mut room);
+                }
+                Incoming::Several(several) => {
+                    let said = several.events.iter().map(|_| dispositions.next());
+                    let said = said.map(|said| said.unwrap_or_else(|| Disposition::retry(UNANSWERED)));
+                    let disposition = several.disposition(said.collect::<Vec<_>>());
+                    answer.add(&several.id, disposition, &mut room);
                 }
             }
         }

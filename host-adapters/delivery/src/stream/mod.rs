@@ -29,8 +29,9 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
-/// Makes events of the records that were read from a shard of a stream. An event's id is its sequence number; its
-/// ordering key decides its key group. Its attributes are those of the shard ([`shard_attributes`]) and the record's own.
+/// Makes events of the records that were read from a shard of a stream, in their order. An event's id is the sequence
+/// number of its record, `<sequence>#<sub>` if several are packed into one ([`Event::sequence`]); its ordering key
+/// decides its key group. Its attributes are those of the shard ([`shard_attributes`]) and the record's own.
 pub type Decode<R> = fn(stream: &str, shard: &Shard, records: Vec<R>) -> Vec<Event>;
 
 /// The attribute that names an event's shard.
@@ -104,9 +105,9 @@ impl<R: 'static> ShardReader<Event> for Decoded<R> {
 
     async fn page(&self, stream: &str, shard: &str, from: &Position, limit: usize) -> Result<ShardPage<Event>> {
         let page = self.reader.page(stream, shard, from, limit).await?;
-        let (decode, count, next) = (self.decode, page.count, page.next.clone());
+        let (decode, count, next, more) = (self.decode, page.count, page.next.clone(), page.more);
         let (stream, shard) = (stream.to_owned(), self.listed(stream, shard));
-        Ok(ShardPage::new(count, next, move || decode(&stream, &shard, page.read().records)))
+        Ok(ShardPage::new(count, next, move || decode(&stream, &shard, page.read().records)).and_more(more))
     }
 
     fn most_records(&self) -> usize {

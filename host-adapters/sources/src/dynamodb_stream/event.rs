@@ -63,7 +63,7 @@ pub(super) fn ordering_key(pk: &str, sk: &str) -> String {
 
 /// The ordering key of a change, from the event's payload.
 #[cfg(feature = "host")]
-pub(super) fn ordering_key_of(payload: &Payload) -> Option<String> {
+pub(crate) fn ordering_key_of(payload: &Payload) -> Option<String> {
     let Payload::Json(text) = payload else { return None };
     let change: serde_json::Value = serde_json::from_str(text).ok()?;
     Some(ordering_key(change.pointer("/keys/pk")?.as_str()?, change.pointer("/keys/sk")?.as_str()?))
