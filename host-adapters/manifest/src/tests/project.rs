@@ -41,7 +41,7 @@ fn sources_are_those_of_the_documents() {
     assert_eq!(app.components["retry-score"].sources, queue("retryScoreQueue", 10, 0, 2));
     assert_eq!(app.components["save-selections"].sources, queue("saveSelectionQueue", 25, 1, 8));
     assert_eq!(app.components["refresh-selections"].sources, queue("refreshSelectionQueue", 1, 0, 2));
-    assert_eq!(app.components["report-verdicts"].sources, queue("verdictReporterQueue", 10, 1, 1));
+    assert_eq!(app.components["report-verdicts"].sources, queue("verdictReporterQueue", 100, 1, 1));
     assert_eq!(app.components["campaigns-by-event"].sources, []);
     let stream = |dlq: &str| {
         let stream = DynamodbStreamConfig {
