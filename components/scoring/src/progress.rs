@@ -104,6 +104,7 @@ impl Ending {
             file: Some(file.name()),
             expected: Expected { verified: Some(verified), rejected: Some(rejected), selected: None },
             since_ms: None,
+            seen: None,
         }
     }
 }

@@ -236,8 +236,9 @@ fn text(message: &Message, counts: Totals, known: Totals, warning: Option<&str>)
     text
 }
 
-/// As Slack wants the three characters that it reads itself.
+/// As Slack wants the three characters that it reads itself; on one line.
 fn escaped(text: &str) -> String {
+    let text = text.replace(char::is_control, " ");
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
@@ -496,12 +497,13 @@ mod tests {
     #[test]
     fn names_are_escaped_for_slack() {
         let message = Message {
-            campaign_id: "<!channel> & co".to_owned(),
+            campaign_id: "<!channel> &\nco".to_owned(),
             file: None,
             market_id: Some("m>".to_owned()),
             source: Source::Selection,
             expected: Expected::default(),
             since_ms: None,
+            seen: Some(totals(-1_234_567, 12, 123)),
         };
         let received = Received { message: &message, id: "id", sent_ms: SENT_MS };
         let text = posted(decide(received, totals(-1_234_567, 12, 123), None, SENT_MS));
