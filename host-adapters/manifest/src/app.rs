@@ -6,7 +6,7 @@ use super::variables::Value;
 use host_adapters_delivery::dead_letter::Origin;
 use host_adapters_outbound::{AllowedHosts, ServiceConfig};
 use host_adapters_platform::objects::Notification;
-use host_adapters_platform::{Declared, Grants, IdentityConfig, QueueSpec, TableSpec};
+use host_adapters_platform::{DataStreamSpec, Declared, Grants, IdentityConfig, QueueSpec, TableSpec};
 use host_adapters_sources::{Resource, SourceConfig, sqs};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -100,6 +100,8 @@ pub struct Host {
     pub collections: BTreeSet<String>,
     /// Buckets of objects.
     pub buckets: BTreeSet<String>,
+    /// Data streams by name.
+    pub data_streams: BTreeMap<String, DataStreamSpec>,
     /// Services that components call by their names.
     pub services: Vec<ServiceConfig>,
     /// Whose tokens `identity.verify` accepts.
@@ -175,8 +177,8 @@ impl App {
 impl Host {
     /// What sources may read and components may be granted.
     pub(super) fn declared(&self) -> Declared {
-        let Self { queues, tables, collections, buckets, services, .. } = self.clone();
+        let Self { queues, tables, collections, buckets, data_streams, services, .. } = self.clone();
         let services = services.into_iter().map(|service| service.name).collect();
-        Declared { tables, queues, collections, buckets, services, ..Declared::default() }
+        Declared { tables, queues, collections, buckets, data_streams, services, ..Declared::default() }
     }
 }

@@ -113,6 +113,9 @@ fn reads(report: &Report<'_>, names: &Names<'_>, written: &RawSource) {
             }
             refuse_undeclared(report, "table", &at(table), host.tables.keys());
         }
+        Some(Resource::DataStream(stream)) => {
+            refuse_undeclared(report, "data stream", &at(stream), host.data_streams.keys());
+        }
     }
 }
 

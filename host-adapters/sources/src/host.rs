@@ -74,6 +74,8 @@ pub enum Resource {
     Queue(String),
     /// The change stream of a table.
     Stream(String),
+    /// A data stream.
+    DataStream(String),
 }
 
 impl SourceConfig {
@@ -126,6 +128,8 @@ pub struct SourceContext {
     pub queues: Arc<dyn QueueBackend>,
     /// The change streams of tables, shared by all workers of a host.
     pub streams: Arc<OrderedStreams>,
+    /// The data streams, shared likewise.
+    pub data_streams: Arc<OrderedStreams>,
     /// How often messages of queues have failed.
     pub failures: Arc<dyn FailureTable>,
     /// The executions of tasks.

@@ -1,7 +1,7 @@
 //! Turns `{"Records": […]}`, as AWS Lambda hands records over, into events.
 
-use crate::{LAMBDA, s3, sqs};
-use host_adapters_event::{Disposition, Event, gravest, json};
+use crate::{LAMBDA, kinesis, s3, sqs};
+use host_adapters_event::{Attribute, Disposition, Event, gravest, json};
 use host_adapters_json::compact;
 use serde::de::{DeserializeOwned, Error, IgnoredAny};
 use serde::{Deserialize, Deserializer};
@@ -26,7 +26,8 @@ pub enum Incoming {
     },
 }
 
-/// A record that holds events, and is settled when all of them are: a message with objects of S3.
+/// A record that holds events, and is settled when all of them are: a message with objects of S3, or a record of Kinesis that
+/// its producer has packed others into.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Several {
     /// The id that its source knows the record by, for the response.
@@ -61,6 +62,18 @@ impl Incoming {
             Self::Malformed { .. } => &[],
         }
     }
+
+    /// Adds the shard, if the record itself does not name it.
+    fn add_shard(&mut self, shard: &str) {
+        let events = match self {
+            Self::Event(event) => std::slice::from_mut(event),
+            Self::Several(several) => &mut several.events,
+            Self::Malformed { .. } => &mut [],
+        };
+        for event in events.iter_mut().filter(|event| Attribute::find(&event.attributes, "shardId").is_none()) {
+            event.attributes.push(Attribute::text("shardId", shard));
+        }
+    }
 }
 
 /// The whole event is not one that a batch worker takes.
@@ -72,6 +85,20 @@ pub struct MalformedEvent(String);
 struct Envelope<'a> {
     #[serde(borrow, rename = "Records")]
     records: Vec<&'a RawValue>,
+    /// The shard of all records. Lambda tells it only with a tumbling window.
+    #[serde(default, rename = "shardId")]
+    shard_id: Optional<String>,
+    #[serde(default)]
+    window: Option<IgnoredAny>,
+}
+
+/// The records of one call.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Call {
+    /// In order.
+    pub incoming: Vec<Incoming>,
+    /// Whether they are of a tumbling window. Lambda takes an answer without `state` for a failure then.
+    pub has_window: bool,
 }
 
 /// The call that brought the records; empty if the host read them itself.
@@ -120,18 +147,30 @@ pub struct LeftOut {
 /// Takes what is left out.
 pub type Notes<'a> = dyn FnMut(LeftOut) + 'a;
 
+/// The records of an event, as [`parse_call`] reads them.
+///
+/// # Errors
+/// As there.
+pub fn parse(body: &[u8], context: &Context<'_>, notes: &mut Notes<'_>) -> Result<Vec<Incoming>, MalformedEvent> {
+    parse_call(body, context, notes).map(|call| call.incoming)
+}
+
 /// Reads an event that `context` brought, with notes of what is left out of its records.
 ///
 /// # Errors
 /// When it is not a Lambda event with records. A malformed record fails alone.
-pub fn parse(body: &[u8], context: &Context<'_>, notes: &mut Notes<'_>) -> Result<Vec<Incoming>, MalformedEvent> {
+pub fn parse_call(body: &[u8], context: &Context<'_>, notes: &mut Notes<'_>) -> Result<Call, MalformedEvent> {
     if std::str::from_utf8(body).is_err() {
         // Fails, and says where.
         json::from_slice::<Value>(body).map_err(MalformedEvent)?;
     }
     let envelope: Envelope<'_> = json::from_slice(body).map_err(MalformedEvent)?;
     let records = envelope.records.into_iter().enumerate();
-    Ok(records.map(|(index, record)| incoming(index, record, context, notes)).collect())
+    let mut incoming: Vec<_> = records.map(|(index, record)| incoming(index, record, context, notes)).collect();
+    if let Some(shard) = envelope.shard_id.0 {
+        incoming.iter_mut().for_each(|record| record.add_shard(&shard));
+    }
+    Ok(Call { incoming, has_window: envelope.window.is_some() })
 }
 
 fn incoming(index: usize, record: &RawValue, context: &Context<'_>, notes: &mut Notes<'_>) -> Incoming {
@@ -148,9 +187,10 @@ fn incoming(index: usize, record: &RawValue, context: &Context<'_>, notes: &mut 
     }
 }
 
-/// A message that holds records of another source is these.
+/// A message that holds records of another source is these; so is a record that others are packed into.
 fn opened(event: Event) -> Incoming {
-    s3::lambda::opened(&event).map_or_else(|| Incoming::Event(event), Incoming::Several)
+    let several = s3::lambda::opened(&event).or_else(|| kinesis::opened(&event));
+    several.map_or_else(|| Incoming::Event(event), Incoming::Several)
 }
 
 /// Whether Lambda's call has no item failures: S3 and SNS do not wait for an answer, and only an error of the whole call makes

@@ -19,6 +19,8 @@ mod canned;
 #[cfg(feature = "host")]
 mod host;
 pub mod lambda;
+#[cfg(feature = "host")]
+mod ordered;
 
 #[cfg(feature = "host")]
 pub use canned::{CannedEvent, Records};
@@ -112,6 +114,8 @@ kinds! {
     "s3" => s3 as S3;
     /// The change stream of a table.
     "dynamodb-stream" => dynamodb_stream as DynamodbStream;
+    /// A data stream.
+    "kinesis" => kinesis as Kinesis;
     /// Executions of tasks.
     "task" => task as Task;
 }

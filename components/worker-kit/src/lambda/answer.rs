@@ -24,7 +24,14 @@ pub struct Answer {
     /// The number of records, by outcome.
     #[serde(default)]
     pub count: Count,
+    /// Of a tumbling window: nothing is kept in it, but Lambda takes an answer without it for a failure.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state: Option<State>,
 }
+
+/// The state of a tumbling window, which is empty.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+pub struct State {}
 
 /// A record to deliver again.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]

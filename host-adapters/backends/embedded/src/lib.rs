@@ -1,11 +1,12 @@
-//! The embedded backend: tables with streams, queues, documents, the failures of messages and the executions of tasks in
-//! one durable SQLite file, objects in a folder beside it, and a cache in memory.
+//! The embedded backend: tables with streams, queues, documents, data streams, the failures of messages and the executions
+//! of tasks in one durable SQLite file, objects in a folder beside it, and a cache in memory.
 //!
 //! A write is answered after its fsync, so what was acknowledged survives a crash at any moment. One thread writes
 //! ([`store`]), grouping what waits into one commit; a write and its stream record are one transaction. The file can be
 //! read with any SQLite tool while the host runs.
 
 mod cache;
+mod data_streams;
 mod documents;
 mod due;
 mod failures;
@@ -15,8 +16,10 @@ mod queue;
 mod store;
 mod table;
 mod task;
+mod wake;
 
 pub use cache::EmbeddedCache;
+pub use data_streams::DataStreams;
 pub use store::OpenError;
 
 use host_adapters_platform::Declared;
@@ -51,7 +54,7 @@ impl Embedded {
     pub fn open_with_clock(path: &Path, declared: &Declared, clock: Clock) -> Result<Self, OpenError> {
         let upkeep_clock = clock.clone();
         let (store, names) = Store::open(path, |conn| {
-            let names = Arc::new(Names::load(conn, declared)?);
+            let names = Arc::new(Names::load(conn, declared, upkeep_clock.now_ms())?);
             task::resume(conn, upkeep_clock.now_ms())?;
             let (kept, clock) = (Arc::clone(&names), upkeep_clock);
             let upkeep: Upkeep = Box::new(move |conn| kept.prune(conn, clock.now_ms()));

@@ -13,6 +13,7 @@ mod unstored;
 pub(crate) use cause::rfc3339;
 pub use cause::{Cause, note_attempt};
 pub use host_adapters_platform::dead_letter::{RECEIVES_EXHAUSTED, attribute, attributes};
+pub(crate) use record::with;
 pub use sink::DeadLetterSink;
 pub use unstored::Unstored;
 

@@ -9,11 +9,14 @@ const VERSION: i64 = 5;
 /// Marks the file as one of this project (`application_id`): "rgwk".
 const APPLICATION_ID: i64 = 0x7267_776b;
 
-/// A row of `names` is a table, queue or collection; the other tables refer to it by number.
+/// A row of `names` is a table, queue, collection or data stream; the other tables refer to it by number.
 ///
 /// - `items` is clustered by its key, so that a query reads neighbours.
 /// - `changes.id` is a stream's sequence number: shard number << 40 | count. One B-tree, appended to at one place per
 ///   shard, read in order without an index. `shards.next` keeps counting when all records of a shard are pruned.
+/// - `records.id` is the same of data streams, whose shards are `stream_shards`: shard number << 40 | count, without gaps.
+///   `first_key` and `last_key` are a shard's hash keys, 16 bytes, the highest first; `parent` and `adjacent_parent` are
+///   numbers within the stream. A shard with `closed_ms` takes no more records.
 /// - `messages_due` covers receiving and counting. `messages_of_groups` finds what is in flight of a message group; it
 ///   holds no message without a group.
 /// - `executions.due_ms` is when an execution can be taken: when its next attempt may begin, or the lease of the one under
@@ -35,6 +38,17 @@ CREATE TABLE IF NOT EXISTS changes (
     id INTEGER PRIMARY KEY, time_ms INTEGER NOT NULL, pk TEXT NOT NULL, sk TEXT NOT NULL, old TEXT, new TEXT
 ) STRICT;
 CREATE TABLE IF NOT EXISTS checkpoints (
+    shard INTEGER NOT NULL, worker TEXT NOT NULL, settled INTEGER NOT NULL, PRIMARY KEY (shard, worker)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS stream_shards (
+    id INTEGER PRIMARY KEY, stream INTEGER NOT NULL, number INTEGER NOT NULL, first_key BLOB NOT NULL,
+    last_key BLOB NOT NULL, parent INTEGER, adjacent_parent INTEGER, next INTEGER NOT NULL, closed_ms INTEGER,
+    UNIQUE (stream, number)
+) STRICT;
+CREATE TABLE IF NOT EXISTS records (
+    id INTEGER PRIMARY KEY, time_ms INTEGER NOT NULL, partition_key TEXT NOT NULL, data BLOB NOT NULL
+) STRICT;
+CREATE TABLE IF NOT EXISTS stream_checkpoints (
     shard INTEGER NOT NULL, worker TEXT NOT NULL, settled INTEGER NOT NULL, PRIMARY KEY (shard, worker)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS messages (
@@ -148,7 +162,7 @@ fn prepare_writer(conn: &Connection) -> rusqlite::Result<()> {
          PRAGMA journal_size_limit = 67108864; PRAGMA cache_size = -32000; PRAGMA temp_store = MEMORY;",
     )?;
     let version: i64 = conn.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    // Version 2 added no column, and version 3 came with the table of executions.
+    // Version 2 added no column, version 3 came with the table of executions, and version 5 with those of data streams.
     let older = match version {
         1 => "ALTER TABLE messages ADD COLUMN grp TEXT;",
         3 => "ALTER TABLE executions ADD COLUMN lost INTEGER NOT NULL DEFAULT 0;",
