@@ -191,15 +191,16 @@ impl Progress {
     /// The update that stores it, on condition that what is stored is as it was read or written last. If that fails, another
     /// call reads the file, or another version of it: this one stops.
     pub fn store(&self, file: &File, stored: Option<&Self>) -> Change {
-        let change = Change::of(key(file))
+        let mut change = Change::of(key(file))
             .set("etag", self.etag.as_str())
             .set("sequencer", self.sequencer.as_str())
             .set("position", json!(self.position))
             .set("campaigns", json!(self.campaigns))
             .set("hasMoreCampaigns", self.has_more_campaigns)
-            .set("tail", json!(self.tail))
             .set("ending", json!(self.ending))
             .set("isDone", self.is_done);
+        // As text, because a `Value` rounds scores. Records can always be serialised.
+        change.set.push(("tail".to_owned(), serde_json::to_string(&self.tail).unwrap_or_else(|_| "[]".to_owned())));
         let Some(stored) = stored else { return change.if_absent("pk") };
         let place = stored.position.place;
         change
@@ -275,6 +276,10 @@ mod tests {
         assert_eq!((progress.tail.len(), &progress.tail[0], &progress.tail[31]), (32, &scored(49), &scored(18)));
         table.apply(&progress.store(&file, None)).unwrap();
         assert_eq!(stored(&table).unwrap(), progress);
+        let digits = "12345678901234567890.123456789012345678";
+        progress.set_tail(vec![ScoreRecord { score: crate::score::Score::parse(digits).unwrap(), ..scored(1) }]);
+        let text = progress.store(&file, None).set.into_iter().find(|(path, _)| path == "tail").unwrap().1;
+        assert_eq!(serde_json::from_str::<Vec<ScoreRecord>>(&text).unwrap(), progress.tail, "no digit is lost");
         let long = ScoreRecord { event_id: Some("x".repeat(50_000)), ..scored(1) };
         progress.set_tail(vec![scored(0), long.clone(), long.clone()]);
         assert_eq!(progress.tail, [long]);

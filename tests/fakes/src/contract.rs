@@ -13,6 +13,9 @@ pub const CAMPAIGN: &str = include_str!("../../../schemas/services/campaign.json
 /// The contract of the Code Service.
 pub const CODE: &str = include_str!("../../../schemas/services/code.json");
 
+/// The contract of Slack.
+pub const SLACK: &str = include_str!("../../../schemas/services/slack.json");
+
 /// The compiled contract of one service.
 pub struct Contract {
     operations: HashMap<String, Operation>,
@@ -84,7 +87,7 @@ impl Contract {
         }
     }
 
-    /// Checks the body of a successful response.
+    /// Checks the body of a successful response; one that is a text is a JSON string here.
     pub fn check_answer(&self, operation: &str, body: &Value) -> Result<(), String> {
         match self.operations.get(operation) {
             Some(known) => known.answer.validate(body).map_err(|e| describe(&e)),
@@ -96,7 +99,9 @@ impl Contract {
 impl Operation {
     fn compile(id: &str, operation: &Value, document: &Value) -> Result<Self, ContractError> {
         let schema = |pointer: &str| operation.pointer(pointer).map(|schema| compile(id, schema, document)).transpose();
-        let answer = schema("/responses/200/content/application~1json/schema")?;
+        let answer = |kind| schema(&format!("/responses/200/content/{kind}/schema"));
+        let json = answer("application~1json")?;
+        let answer = if json.is_some() { json } else { answer("text~1plain")? };
         Ok(Self {
             request: schema("/requestBody/content/application~1json/schema")?,
             answer: answer.ok_or_else(|| schema_error(id, "it has no answer 200 with a schema"))?,
@@ -175,6 +180,7 @@ mod tests {
         assert_eq!(ids(CODE), ["listCodes", "markAssigned", "reserveCodes"]);
         assert_eq!(ids(USER), ["getUser", "getVerification", "listUsers", "upsertUsers"]);
         assert_eq!(ids(CAMPAIGN), ["findCampaigns", "getCampaign", "getMarket"]);
+        assert_eq!(ids(SLACK), ["postMessage"]);
     }
 
     #[test]

@@ -15,6 +15,7 @@ mod queue;
 mod registration;
 mod report;
 mod rounds;
+mod scores;
 mod servers;
 mod startup;
 mod swap;
@@ -56,6 +57,7 @@ fn run(options: &Options) -> Result<()> {
     measure(Group::Cache, &|| cache::measure(effort, &options.host))?;
     measure(Group::Neighbours, &|| neighbours::measure(effort, &options.host))?;
     measure(Group::Queue, &|| queue::measure(effort))?;
+    measure(Group::Scores, &|| scores::measure(effort, options.rows as usize, &options.host))?;
     measure(Group::Startup, &|| startup::measure(effort, &options.host))?;
     measure(Group::Swap, &|| swap::measure(effort))?;
     measure(Group::Sqs, &|| servers::sqs::measure(effort, &options.host))?;

@@ -17,6 +17,9 @@ pub struct Options {
     /// Rounds of each figure; the figure is their median.
     #[arg(long, default_value_t = 7, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub rounds: u16,
+    /// Rows of the large scored file of `scores_*`, some 125 bytes each.
+    #[arg(long, default_value_t = 200_000, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
+    pub rows: u32,
     /// Measure this group only; may be given several times.
     #[arg(long, value_name = "FIGURES")]
     pub only: Vec<Group>,
@@ -46,6 +49,8 @@ pub enum Group {
     Neighbours,
     /// `queue_*`, `host_cpu_us_per_msg`: a queue emptied by a worker that does nothing.
     Queue,
+    /// `scores_*`: a scored file through load-scores, and through both writers.
+    Scores,
     /// `startup_*`.
     Startup,
     /// `swap_*`.

@@ -18,7 +18,8 @@ use std::time::Duration;
 
 /// Linux counts CPU time for programs in hundredths of a second (`USER_HZ`).
 const TICK: Duration = Duration::from_millis(10);
-const SEEDER_TOKEN: &str = "seeder-token-of-the-benchmark";
+/// The token of the client `seeder`, which reads and writes the table.
+pub const SEEDER_TOKEN: &str = "seeder-token-of-the-benchmark";
 
 /// A running server; it is ended when this is dropped.
 pub struct Process {
@@ -54,7 +55,8 @@ impl Process {
         Self::serving(Self::up(program, manifest, data)?, registration)
     }
 
-    fn serving(mut command: Command, registration: &Registration) -> Result<Self> {
+    /// Starts a host with the variables that all measurements need.
+    pub fn serving(mut command: Command, registration: &Registration) -> Result<Self> {
         let jwks = registration.jwks.display().to_string();
         let variables = [
             ("IDENTITY_JWKS", jwks.as_str()),

@@ -5,7 +5,7 @@ use crate::disturb::{self, Disturbance};
 use crate::folder::{Folder, write_secret};
 use crate::gateway::Gateway;
 use crate::generate::{World, generate, scenario_1};
-use crate::host::{Host, Killer, Launch, PROCESS_ID_FILE};
+use crate::host::{Host, Launch, PROCESS_ID_FILE};
 use crate::inject::Plan;
 use crate::keep::{Example, Kept};
 use crate::lag::{Arrivals, Times};
@@ -16,15 +16,16 @@ use crate::phases::Phases;
 use crate::progress::Progress;
 use crate::report::{Report, Sent};
 use crate::resolver::Resolver;
+use crate::redrive::redrive;
+use crate::scoring::{self, Course, Scores, Scoring};
 use crate::selection::{self, Change, Contest, Selected, Selecting, Spoils};
 use crate::services::Services;
 use crate::settle::{Settled, Settling};
+use crate::stores::Stores;
 use crate::tokens::{self, Key};
-use crate::{faults, input, poison, seed, servers};
+use crate::{faults, input, kills, poison, seed, servers};
 use anyhow::{Context, Result, anyhow};
 use fake_services::{FakeServices, Service};
-use rand::rngs::StdRng;
-use rand::{RngExt, SeedableRng};
 use reqwest::Client;
 use std::collections::HashMap;
 use std::fs::File;
@@ -55,19 +56,27 @@ pub async fn run(options: Options) -> Result<bool> {
     write_secret(&folder.path().join(SERVICE_KEY), &service.private_pem()?)?;
     let public_key = Some(service.public_pem()?);
     let fakes = FakeServices::start(fake_services::Options { public_key, ..Default::default() }).await?;
+    let fakes = Arc::new(fakes);
     let secrets = ["resolver_token", "checker_token", "seeder_token", "operator_token", "worker_token"];
-    let secrets = secrets.map(|name| (name.to_owned(), tokens::secret()));
+    let mut secrets = secrets.map(|name| (name.to_owned(), tokens::secret())).to_vec();
+    secrets.push(("slack_webhook_url".to_owned(), fakes.upstream(Service::Slack)));
     progress.announce("starting the host");
+    let launch = launch(&options, folder.path(), &fakes, &secrets);
     let start = async {
-        let config = if options.servers { Some(servers::prepare(&options, folder.path()).await?) } else { None };
-        Host::start(Launch { runtime_config: config, ..launch(&options, folder.path(), &fakes, &secrets) }).await
+        let prepared = if options.servers { Some(servers::prepare(&options, folder.path()).await?) } else { None };
+        let (config, cloud) = prepared.map(|it| (it.config, it.cloud)).unzip();
+        let slack = fakes.clone();
+        // Whether the last post was noted is not known then.
+        let killed = move || slack.slack().interrupted();
+        let host = Host::start(Launch { runtime_config: config, ..launch.clone() }, killed).await?;
+        anyhow::Ok((host, Stores::new(launch.data.clone(), cloud)))
     };
-    let host = tokio::select! {
-        host = start => host?,
+    let (host, stores) = tokio::select! {
+        started = start => started?,
         why = interrupts.next() => return Err(why),
     };
     phases.end("start of the host");
-    let stage = Stage::new(&host, &fakes, &service, &secrets, folder.path().join(PROCESS_ID_FILE))?;
+    let stage = Stage::new(&host, &fakes, &service, &secrets, &launch, stores)?;
     let example = Example::of(&world, &tokens);
     let result = tokio::select! {
         result = perform(&options, world, plan, tokens, &stage, &host, phases, &progress) => result,
@@ -156,8 +165,11 @@ struct Stage<'a> {
     checker: Gateway,
     seeder: Gateway,
     operator: Gateway,
+    stores: Stores,
     /// The file with the host's process id.
     process_id: PathBuf,
+    /// The host's log.
+    log: PathBuf,
 }
 
 /// The longest wait for a response, beyond the wall time of a request worker. A call that was under way when the host was
@@ -170,7 +182,8 @@ impl<'a> Stage<'a> {
         fakes: &'a FakeServices,
         service: &Key,
         secrets: &[(String, String)],
-        process_id: PathBuf,
+        launch: &Launch,
+        stores: Stores,
     ) -> Result<Self> {
         // All servers are on loopback, so the environment's proxies are ignored.
         let http = Client::builder().no_proxy().pool_max_idle_per_host(256).timeout(ANSWER_WITHIN).build()?;
@@ -187,7 +200,9 @@ impl<'a> Stage<'a> {
             checker: gateway("checker"),
             seeder: gateway("seeder"),
             operator: gateway("operator"),
-            process_id,
+            stores,
+            process_id: launch.process_id.clone(),
+            log: launch.log.clone(),
         })
     }
 
@@ -213,6 +228,26 @@ impl<'a> Stage<'a> {
             poisoned: options.poison,
         };
         settling.settle(progress).await
+    }
+
+    /// Lets the scored files arrive, and waits until all fans are counted. Slack may still be told.
+    async fn score(
+        &self,
+        options: &Options,
+        world: &World,
+        scores: &Scores<'_>,
+        host: &Host,
+        progress: &Progress,
+    ) -> Result<(scoring::Ran, u64)> {
+        let (files, due) = (scores.files.as_slice(), &scores.due);
+        let (stores, checker, fakes) = (&self.stores, &self.checker, self.fakes);
+        let scoring = Scoring { world, files, due, stores, checker, fakes };
+        let mut ran = scoring.run(kills::in_scoring(options), options.seed, &host.killer(), progress).await?;
+        let redriven = redrive(&self.operator, options.poison, progress).await?;
+        if redriven > 0 {
+            ran = scoring.wait(progress).await?;
+        }
+        Ok((ran, redriven))
     }
 
     /// Has the winners selected, and waits until all that follows is done.
@@ -242,14 +277,13 @@ impl<'a> Stage<'a> {
         let (sent, restarts) = (selection::sent(contests, self.fakes), host.restarts());
         let outcomes = load.outcomes();
         let wanted = check::wanted(world, &outcomes, &[]);
-        let ran = selecting.run(&wanted, kills_in_selection(options, world), &host.killer(), progress).await?;
+        let ran = selecting.run(&wanted, kills::in_selection(options, world), &host.killer(), progress).await?;
         let settled = self.settle(options, world, load, world.registrations.len(), &ran.changes, progress).await?;
         selecting.wait_for_codes().await?;
         // A host that was restarted may repeat what it has done.
         let undisturbed = host.restarts() == restarts;
         let sent = undisturbed.then_some(&sent);
-        let found = selection::read(contests, &ran, sent, &self.services, &self.operator, self.fakes, options.servers);
-        let found = found.await?;
+        let found = selection::read(contests, &ran, sent, &self.services, self.fakes).await?;
         let spoils = if options.inject { Some(self.spoil(world, contests).await?) } else { None };
         Ok((Selected { ran, found, spoils, undisturbed }, settled))
     }
@@ -265,6 +299,10 @@ impl<'a> Stage<'a> {
         let spoils = Spoils::choose(contests, &items)?;
         spoils.spoil(contests, &items, &self.resolver).await?;
         Ok(spoils)
+    }
+
+    async fn read_scores(&self, world: &World, scores: &Scores<'_>) -> Result<scoring::Found> {
+        scoring::read(world, &scores.files, &self.checker, self.fakes, &self.stores, &self.log).await
     }
 
     fn disturbance<'s>(&'s self, options: &'s Options) -> Disturbance<'s> {
@@ -301,7 +339,8 @@ async fn perform(
     let bar = progress.bar("sending registrations", total);
     let resolver = Resolver::new(stage.resolver.clone());
     let load = Load::new(world.clone(), tokens, stage.caller.clone(), resolver, plan.clone(), bar.clone());
-    let kills = tokio::spawn(kill_on_the_way(load.clone(), kills(options, &world, calm), host.killer()));
+    let kills = kills::after_responses(options, &world, calm);
+    let kills = tokio::spawn(kills::on_the_way(load.clone(), kills, host.killer()));
     phases.end("seeding");
     let (started, before) = (Instant::now(), stage.counters().await?);
     let open = Sent { count: open_count, took: load.open(0..open_count, options.rate.into()).await? };
@@ -329,6 +368,11 @@ async fn perform(
         settled_again(stage.settle(options, &world, &load, total, &[], progress).await?);
         phases.end("disturbances");
     }
+    let scores = Scores::new(&world, options.seed);
+    let restarts = host.restarts();
+    let (scored, redriven_scores) = stage.score(options, &world, &scores, host, progress).await?;
+    settled_again(Settled { unsettled: None, redriven: redriven_scores });
+    phases.end("scoring");
     let contests = Contest::all(&world);
     let mut selected = None;
     if !contests.is_empty() {
@@ -336,11 +380,20 @@ async fn perform(
         selected = Some(done);
         settled_again(settled);
         phases.end("selection");
+    } else {
+        // Slack is told meanwhile.
+        settled_again(stage.settle(options, &world, &load, total, &[], progress).await?);
+    }
+    let undisturbed = host.restarts() == restarts;
+    let spoilt_scores = if options.inject { Some(scores.spoils()?) } else { None };
+    if let Some(spoils) = &spoilt_scores {
+        spoils.spoil(&stage.resolver).await?;
     }
     let outcomes = load.outcomes();
     faults::end(stage.fakes);
     let arrivals = Arrivals::read(&world, stage.fakes);
     plan.inject_after(&world, &outcomes, stage.fakes, &stage.services, &stage.resolver).await?;
+    let scores_found = stage.read_scores(&world, &scores).await?;
     let mut snapshot = Snapshot::read(&world, &stage.services, &stage.checker, &stage.operator, progress).await?;
     plan.lift(stage.fakes);
     let poison_found = !options.poison || poison::take(&stage.operator, &mut snapshot).await?;
@@ -353,9 +406,14 @@ async fn perform(
         findings.failures.add(Kind::Unsettled, "replication", unsettled);
     }
     let limited = !options.servers && !options.faults;
+    let course = Course { undisturbed, faults: options.faults, limited };
+    let spoilt_scores = spoilt_scores.as_ref();
+    let failures = &mut findings.failures;
+    let scored = scores.conclude(scored, &scores_found, &snapshot.items, course, spoilt_scores, failures);
     let selection = selected.map(|it| it.conclude(&contests, &snapshot.items, limited, &mut findings.failures));
     let mut injected = plan.injected(&world, &findings.failures);
     injected.extend(selection.iter().flat_map(|it| it.injected.clone()));
+    injected.extend(scored.injected.clone());
     phases.end("checks");
     Ok(Report {
         seed: options.seed,
@@ -375,6 +433,7 @@ async fn perform(
         open_lag: Times::of_replication(&world, &outcomes, open_count, &arrivals)?,
         counters,
         wall,
+        scored,
         selection,
         phases: phases.into_done(),
     })
@@ -424,29 +483,6 @@ fn launch(options: &Options, folder: &Path, fakes: &FakeServices, secrets: &[(St
         runtime_config: None,
         variables: variables.map(|(name, value)| (name.to_owned(), value)).into(),
         secrets: secrets.to_vec(),
-    }
-}
-
-/// The numbers of responses after which the host is killed.
-fn kills(options: &Options, world: &World, total: usize) -> Vec<usize> {
-    let mut random = StdRng::seed_from_u64(options.seed ^ 0x6b69_6c6c);
-    let count = options.kills - kills_in_selection(options, world);
-    let mut kills: Vec<usize> = (0..count).map(|_| random.random_range(0..total.max(1))).collect();
-    kills.sort_unstable();
-    kills
-}
-
-/// How many of the kills are during the selection: one in three.
-fn kills_in_selection(options: &Options, world: &World) -> usize {
-    if world.selections.is_empty() { 0 } else { options.kills / 3 }
-}
-
-async fn kill_on_the_way(load: Arc<Load>, kills: Vec<usize>, killer: Killer) {
-    for answers in kills {
-        while load.answered() < answers {
-            tokio::time::sleep(Duration::from_millis(2)).await;
-        }
-        killer.kill().await;
     }
 }
 

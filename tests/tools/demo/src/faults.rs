@@ -4,7 +4,7 @@ use crate::options::Options;
 use fake_services::{FakeServices, Faults, Service};
 
 /// All services.
-pub const SERVICES: [Service; 4] = [Service::Entry, Service::User, Service::Campaign, Service::Code];
+pub const SERVICES: [Service; Service::ALL.len()] = Service::ALL;
 
 /// Ends all faults.
 pub fn end(fakes: &FakeServices) {

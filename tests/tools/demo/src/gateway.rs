@@ -13,8 +13,6 @@ use std::time::{Duration, Instant};
 const PATIENCE: Duration = Duration::from_secs(120);
 const PAUSE: Duration = Duration::from_millis(50);
 const TOO_MANY: StatusCode = StatusCode::TOO_MANY_REQUESTS;
-/// Most messages that are looked at.
-const MOST_PEEKED: usize = 100_000;
 
 /// A client of the gateway.
 #[derive(Clone)]
@@ -104,15 +102,6 @@ impl Gateway {
         let queues = self.queues().await?;
         let depth = queues.iter().find(|depth| depth.name == queue).map(Depth::total);
         depth.with_context(|| format!("there is no queue {queue}"))
-    }
-
-    /// The bodies of the messages of a queue, as many as its backend shows.
-    pub async fn peek(&self, queue: &str) -> Result<Vec<String>> {
-        let arguments = json!({ "queue": queue, "max": MOST_PEEKED }).to_string();
-        let answer: Result<Value, Error> = self.post("/operator/peek", arguments.into()).await?;
-        let answer = answer.map_err(|error: Error| anyhow!("the messages of {queue}: {error}"))?;
-        let messages = answer.get("messages").and_then(Value::as_array).into_iter().flatten();
-        Ok(messages.filter_map(|message| Some(message.get("body")?.as_str()?.to_owned())).collect())
     }
 
     /// Starts an execution of a worker's task, unless the name's has been started.

@@ -52,13 +52,14 @@ enum Command {
 pub struct Endpoint(watch::Receiver<State>);
 
 impl Host {
-    /// Starts the host and waits until it listens.
-    pub async fn start(launch: Launch) -> Result<Self> {
+    /// Starts the host and waits until it listens. `killed` is told each time it ended by SIGKILL or at its failpoint, before
+    /// it is started again.
+    pub async fn start(launch: Launch, killed: impl Fn() + Send + Sync + 'static) -> Result<Self> {
         let process = Process::start(&launch).await?;
         let (sender, receiver) = watch::channel(State::Up(process.addresses.clone()));
         let (commands, inbox) = mpsc::channel(8);
         let restarts = Arc::new(AtomicU64::new(0));
-        let watcher = tokio::spawn(watch_over(process, launch, sender, inbox, restarts.clone()));
+        let watcher = tokio::spawn(watch_over(process, launch, sender, inbox, restarts.clone(), killed));
         Ok(Self { endpoint: Endpoint(receiver), commands, restarts, watcher })
     }
 
@@ -134,6 +135,7 @@ async fn watch_over(
     state: watch::Sender<State>,
     mut inbox: mpsc::Receiver<Command>,
     restarts: Arc<AtomicU64>,
+    killed: impl Fn() + Send + Sync,
 ) -> Result<()> {
     loop {
         let ended = tokio::select! {
@@ -151,7 +153,7 @@ async fn watch_over(
                     let _gone = done.send(());
                     continue;
                 }
-                Some(Command::Stop) | None => return process.stop(&launch, killed(&mut inbox)).await,
+                Some(Command::Stop) | None => return process.stop(&launch, told_to_kill(&mut inbox)).await,
             },
         };
         if !launch.ends(ended) {
@@ -163,6 +165,7 @@ async fn watch_over(
         launch.abort_at_step = None;
         // Counted before the host is up, so that whoever finds it up finds the count, too.
         restarts.fetch_add(1, Ordering::Relaxed);
+        killed();
         process = start_again(&launch, &state).await?;
     }
 }
@@ -183,7 +186,7 @@ async fn start_again(launch: &Launch, state: &watch::Sender<State>) -> Result<Pr
 }
 
 /// Ends when the host is to be killed.
-async fn killed(inbox: &mut mpsc::Receiver<Command>) {
+async fn told_to_kill(inbox: &mut mpsc::Receiver<Command>) {
     while let Some(command) = inbox.recv().await {
         if matches!(command, Command::Kill) {
             return;

@@ -3,7 +3,7 @@
 //! [`generate`] or [`input`] makes the registrations, each with its expected outcome. [`app`] starts the fakes of the
 //! services and the [`host`], [`load`] sends the registrations, [`resolver`] writes what AppSync would write, [`disturb`]
 //! lets things go wrong at the end, [`settle`] waits until everything is replicated, [`redrive`] sends dead letters back,
-//! [`selection`] has winners selected, [`check`] compares, and [`report`] prints the summary; [`keep`] says how to call what
+//! [`scoring`] lets scored files arrive, [`selection`] has winners selected, [`check`] compares, and [`report`] prints the summary; [`keep`] says how to call what
 //! `--keep` leaves running. The demo shares no code with the workers.
 
 mod app;
@@ -17,6 +17,7 @@ mod host;
 mod inject;
 mod input;
 mod keep;
+mod kills;
 mod lag;
 mod load;
 mod metrics;
@@ -27,11 +28,13 @@ mod progress;
 mod redrive;
 mod report;
 mod resolver;
+mod scoring;
 mod seed;
 mod selection;
 mod servers;
 mod services;
 mod settle;
+mod stores;
 mod tokens;
 
 use clap::Parser;

@@ -5,6 +5,7 @@ use crate::inject::InjectedFault;
 use crate::lag::Times;
 use crate::metrics::Counters;
 use crate::phases::Phase;
+use crate::scoring::Scored;
 use crate::selection::Selection;
 use comfy_table::Table;
 use serde_json::{Value, json};
@@ -46,6 +47,8 @@ pub struct Report {
     pub wall: Duration,
     /// The injected faults, and whether they were found.
     pub injected: Vec<InjectedFault>,
+    /// What came of the scored files.
+    pub scored: Scored,
     /// The selection, if there was one.
     pub selection: Option<Selection>,
     /// The phases of the run.
@@ -124,6 +127,7 @@ impl Report {
             "instances_started": self.instances_started(),
             "instances_started_by_worker": self.counters.instances,
             "wall_s": round(self.wall.as_secs_f64()),
+            "scoring": self.scored.to_json(),
             "selection": self.selection.as_ref().map(Selection::to_json),
             "phases": self.phases.iter().map(Phase::to_json).collect::<Vec<_>>(),
             "failures": self.failures().to_json(),
@@ -182,6 +186,7 @@ impl Report {
             row("instances started", format!("{} {:?}", self.instances_started(), self.counters.instances)),
             row("wall time", format!("{:.1} s", self.wall.as_secs_f64())),
         ]);
+        rows.extend(self.scored.rows());
         rows.extend(self.selection.iter().flat_map(Selection::rows));
         let all: Duration = self.phases.iter().map(|phase| phase.took).sum();
         rows.push(row("phases", format!("{:.1} s", all.as_secs_f64())));

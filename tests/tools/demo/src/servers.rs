@@ -1,7 +1,12 @@
 //! `--servers`: real servers for the host. Each run has names of its own on them, by a prefix.
 
+mod cloud;
+
+pub use cloud::Cloud;
+
 use crate::options::Options;
 use anyhow::{Context, Result, bail};
+use cloud::Endpoints;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
@@ -11,46 +16,58 @@ use tokio::process::Command;
 
 /// The database of Redis that belongs to the demo. It is emptied, because keys of the cache have no prefix.
 const REDIS_DATABASE: u32 = 15;
+/// All servers.
+const NAMES: [&str; 6] = ["dynamodb", "elasticmq", "mongo", "redis", "moto", "kinesalite"];
 
-/// Starts the servers that are not up, writes the runtime configuration into `folder` and lets the host make the tables
-/// and queues of spin.toml.
-pub async fn prepare(options: &Options, folder: &Path) -> Result<PathBuf> {
-    let [dynamodb, elasticmq, mongo, redis] = tokio::task::spawn_blocking(start).await??;
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let prefix = format!("demo{}-", since.as_millis());
-    let aws = |endpoint: &str| {
-        let credentials = "{ access_key_id = \"demo\", secret_access_key = { file = \"aws-secret\" } }";
-        format!(
-            "region = \"us-east-1\"\nendpoint = \"{endpoint}\"\nprefix = \"{prefix}\"\ncredentials = {credentials}\n"
-        )
-    };
-    let text = format!(
-        "[tables]\ntype = \"dynamodb\"\n{}[queues]\ntype = \"sqs\"\n{}\
-         [documents]\ntype = \"mongodb\"\nuri = \"{mongo}\"\ndatabase = \"demo\"\nprefix = \"{prefix}\"\n\
-         [cache]\ntype = \"redis\"\nurl = \"{redis}/{REDIS_DATABASE}\"\n",
-        aws(&dynamodb),
-        aws(&elasticmq),
-    );
-    crate::folder::write_secret(&folder.join("aws-secret"), "no server here checks it")?;
-    let config = folder.join("runtime-config.toml");
-    std::fs::write(&config, text).with_context(|| format!("writing {}", config.display()))?;
-    provision(options, &config).await?;
-    Ok(config)
+/// What a run on servers has.
+pub struct Prepared {
+    /// The host's runtime configuration.
+    pub config: PathBuf,
+    /// Objects and data streams on the servers.
+    pub cloud: Cloud,
 }
 
-fn start() -> Result<[String; 4]> {
-    let names = ["dynamodb", "elasticmq", "mongo", "redis"];
-    let started = Servers::open()?.start(&named(&names)?, false)?;
-    let endpoint = |name: &str| {
-        let status = started.iter().find(|status| status.name == name);
-        status
-            .and_then(|status| status.endpoint.clone())
-            .with_context(|| format!("{name} does not say where it listens"))
+/// Starts the servers that are not up, writes the runtime configuration into `folder` and lets the host make the tables,
+/// queues, buckets and streams of spin.toml.
+pub async fn prepare(options: &Options, folder: &Path) -> Result<Prepared> {
+    let [dynamodb, elasticmq, mongo, redis, moto, kinesis] = tokio::task::spawn_blocking(start).await??;
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let prefix = format!("demo{}-", since.as_millis());
+    let aws = |section: &str, kind: &str, endpoint: &str| {
+        let credentials = "{ access_key_id = \"demo\", secret_access_key = { file = \"aws-secret\" } }";
+        format!(
+            "[{section}]\ntype = \"{kind}\"\nregion = \"us-east-1\"\nendpoint = \"{endpoint}\"\nprefix = \"{prefix}\"\n\
+             credentials = {credentials}\n"
+        )
     };
-    let [dynamodb, elasticmq, mongo, redis] = names.map(endpoint);
-    let redis = redis?;
+    let sections = [
+        aws("tables", "dynamodb", &dynamodb),
+        aws("queues", "sqs", &elasticmq),
+        aws("objects", "s3", &moto),
+        aws("data_streams", "kinesis", &kinesis),
+        format!("[documents]\ntype = \"mongodb\"\nuri = \"{mongo}\"\ndatabase = \"demo\"\nprefix = \"{prefix}\"\n"),
+        format!("[cache]\ntype = \"redis\"\nurl = \"{redis}/{REDIS_DATABASE}\"\n"),
+    ];
+    crate::folder::write_secret(&folder.join("aws-secret"), "no server here checks it")?;
+    let config = folder.join("runtime-config.toml");
+    std::fs::write(&config, sections.concat()).with_context(|| format!("writing {}", config.display()))?;
+    provision(options, &config).await?;
+    let cloud = Cloud::connect(Endpoints { objects: moto, queues: elasticmq, streams: kinesis }, prefix).await?;
+    Ok(Prepared { config, cloud })
+}
+
+fn start() -> Result<[String; NAMES.len()]> {
+    let started = Servers::open()?.start(&named(&NAMES)?, false)?;
+    let mut endpoints = NAMES.map(|_| String::new());
+    for (name, endpoint) in NAMES.iter().zip(&mut endpoints) {
+        let status = started.iter().find(|status| status.name == *name);
+        *endpoint = status
+            .and_then(|status| status.endpoint.clone())
+            .with_context(|| format!("{name} does not say where it listens"))?;
+    }
+    let [.., redis, _, _] = &endpoints;
     flush(redis.trim_start_matches("redis://"))?;
-    Ok([dynamodb?, elasticmq?, mongo?, redis])
+    Ok(endpoints)
 }
 
 /// Empties the demo's database.

@@ -5,7 +5,6 @@ use crate::gateway::Gateway;
 use crate::generate::World;
 use crate::progress::Progress;
 use crate::redrive::redrive;
-use crate::selection::UNREAD;
 use anyhow::Result;
 use fake_services::FakeServices;
 use std::collections::BTreeMap;
@@ -118,8 +117,7 @@ impl Settling<'_> {
 
     async fn missing(&self, entries: usize) -> Result<Missing> {
         let queues = self.operator.queues().await?;
-        let queues = queues.iter().filter(|queue| queue.name != UNREAD);
-        let (dead, waiting): (Vec<_>, Vec<_>) = queues.partition(|queue| queue.is_dead_letter());
+        let (dead, waiting): (Vec<_>, Vec<_>) = queues.iter().partition(|queue| queue.is_dead_letter());
         let [dead, queued] = [dead, waiting].map(|queues| queues.iter().map(|queue| queue.total()).sum());
         // Only when the queues are empty do the flags decide.
         let flagged = if queued == 0 { flagged(self.world, self.checker).await? } else { 0 };

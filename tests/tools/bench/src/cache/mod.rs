@@ -13,7 +13,8 @@ use redis::Manner;
 use std::path::Path;
 use std::time::Duration;
 
-/// How long a round loads the host. It begins with a host of its own, whose circuit breaker is closed.
+/// How long a round loads the host. It begins with a host of its own, whose circuit breaker is closed. All of them have one
+/// data folder, one after the other, so that only the first one compiles the components: that takes seconds.
 const ROUND: Duration = Duration::from_secs(2);
 /// Later than the time-out of a command, 50 ms.
 const LATE: Duration = Duration::from_millis(200);
@@ -26,11 +27,15 @@ const LIMIT: f64 = 100.0;
 /// When the host does not start or does not admit a fan.
 pub fn measure(effort: Effort, program: &Path) -> Result<Vec<Figure>> {
     const P95: &[Beside] = &[Beside::Only("cache_up_p95_ms"), Beside::Limit(LIMIT)];
+    let folder = tempfile::tempdir()?;
+    let registration = Registration::new(folder.path())?;
+    let threads = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let round = |manner| threads.block_on(round(effort, program, folder.path(), &registration, manner));
     let (mut up, mut hung, mut slow) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..effort.rounds {
-        up.push(round(effort, program, Manner::Prompt)?);
-        hung.push(round(effort, program, Manner::Hung)?);
-        slow.push(round(effort, program, Manner::Late(LATE))?);
+        up.push(round(Manner::Prompt)?);
+        hung.push(round(Manner::Hung)?);
+        slow.push(round(Manner::Late(LATE))?);
     }
     let p50 = |loads: &[Load]| median(loads.iter().map(|it| it.p50_ms).collect());
     let p95 = |loads: &[Load]| median(loads.iter().map(|it| it.p95_ms).collect());
@@ -44,14 +49,16 @@ pub fn measure(effort: Effort, program: &Path) -> Result<Vec<Figure>> {
 }
 
 /// Loads a host of its own, with a Redis that answers in this manner.
-fn round(effort: Effort, program: &Path, manner: Manner) -> Result<Load> {
-    let threads = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let folder = tempfile::tempdir()?;
-    let registration = Registration::new(folder.path())?;
-    let config = folder.path().join("runtime-config.toml");
+async fn round(
+    effort: Effort,
+    program: &Path,
+    folder: &Path,
+    registration: &Registration,
+    manner: Manner,
+) -> Result<Load> {
+    let config = folder.join("runtime-config.toml");
     std::fs::write(&config, format!("[cache]\ntype = \"redis\"\nurl = \"{}\"\n", redis::start(manner)?))?;
-    let host = Process::host_with(program, &folder.path().join("data"), &registration, &config)?;
-    threads.block_on(host.seed(&registration))?;
-    let duration = effort.of(ROUND, Duration::from_millis(100));
-    threads.block_on(load::run(host.http, &registration.questions, duration))
+    let host = Process::host_with(program, &folder.join("data"), registration, &config)?;
+    host.seed(registration).await?;
+    load::run(host.http, &registration.questions, effort.of(ROUND, Duration::from_millis(100))).await
 }

@@ -31,6 +31,16 @@ pub enum Kind {
     Profile,
     /// An entry whose score failed and was not computed again.
     Score,
+    /// A fan who does not have exactly one score item, or whose item is wrong.
+    ScoreItem,
+    /// A score that the Entry Service should have and does not, or has and should not.
+    Posted,
+    /// A campaign whose verified, rejected or selected fans are counted wrong.
+    Count,
+    /// A row of a scored file that is invalid and not said to be, or the other way round.
+    InvalidRow,
+    /// A row of the fan list that `campaignDataStream` does not have as often as it should.
+    Streamed,
     /// A fan with another verdict than is due.
     Verdict,
     /// A fan who won and should not, or did not and should.
@@ -41,11 +51,11 @@ pub enum Kind {
     Stats,
     /// A task that did not end as it should.
     Task,
-    /// A wrong message about verdicts.
+    /// What Slack was told wrong, twice or not at all.
     Report,
     /// An entry that was replicated although its fan did not change it, or was not although the fan did.
     Resent,
-    /// Verdicts that came late, or a host that took too much memory for them.
+    /// Verdicts or reports that came late, or a host that took too much memory.
     Slow,
     /// A message that could not be processed.
     DeadLetter,

@@ -12,6 +12,8 @@ pub const FEWEST_CODES: usize = 500;
 const SPARE_CODES: usize = 25;
 /// Scoring records without a globalUserId, in each market.
 const NAMELESS: usize = 3;
+/// The part of the fans who are rejected.
+const REJECTED: f64 = 0.06;
 /// When the first fan registered, milliseconds since 1970 (UTC): 4 May 2026, a Monday.
 const MONDAY: i64 = 1_777_852_800_000;
 /// The milliseconds of a week in which fans register.
@@ -36,9 +38,9 @@ pub enum Offer {
     Raised(usize),
 }
 
-/// Adds the selection of a campaign's first markets, and the scores of its fans. Records without a globalUserId are among
-/// them if `nameless`.
-pub fn add(world: &mut World, campaign: &str, offers: &[Offer], nameless: bool, seed: u64) {
+/// Adds the selection of a campaign's first markets, and the scores of its fans. If `mixed`, some fans are rejected, and there
+/// are records without a globalUserId.
+pub fn add(world: &mut World, campaign: &str, offers: &[Offer], mixed: bool, seed: u64) {
     let mut random = StdRng::seed_from_u64(seed ^ SALT);
     let markets = world.markets.iter().filter(|it| it.get("campaignId").is_some_and(|id| id == campaign));
     let markets = markets.filter_map(|market| market.get("id")?.as_str());
@@ -53,7 +55,8 @@ pub fn add(world: &mut World, campaign: &str, offers: &[Offer], nameless: bool, 
     let fans: Vec<Option<String>> =
         world.latest().into_keys().filter(|(of, _)| *of == campaign).map(|(_, fan)| Some(fan.to_owned())).collect();
     let mut scores = draw(fans, campaign, &mut random);
-    if nameless {
+    if mixed {
+        scores.iter_mut().for_each(|score| score.rejected = random.random_bool(REJECTED));
         for selection in &selections {
             let records = draw(vec![None; NAMELESS], campaign, &mut random).into_iter();
             scores.extend(records.map(|it| Score { market_id: Some(selection.market_id.clone()), ..it }));
@@ -107,7 +110,8 @@ fn draw(fans: Vec<Option<String>>, campaign: &str, random: &mut StdRng) -> Vec<S
             None => (random.random_range(0..values) as f64 / 2.0, MONDAY + random.random_range(0..WEEK / 500) * 500),
         };
         let registered_at = notation(at, random);
-        scores.push(Score { campaign_id: campaign.to_owned(), global_user_id, market_id: None, score, registered_at });
+        let campaign_id = campaign.to_owned();
+        scores.push(Score { campaign_id, global_user_id, market_id: None, score, rejected: false, registered_at });
     }
     scores
 }
@@ -142,6 +146,8 @@ mod tests {
         assert_eq!(world.selected_campaigns().into_iter().collect::<Vec<_>>(), ["demo-campaign-00"]);
         assert_eq!(world.selections.len(), 5);
         assert_eq!(world.scores.iter().filter(|it| it.global_user_id.is_none()).count(), 5 * NAMELESS);
+        let rejected = world.scores.iter().filter(|it| it.rejected).count();
+        assert!(rejected > 10 && rejected * 10 < world.scores.len(), "{rejected} of {}", world.scores.len());
         for selection in &world.selections {
             let market = world.markets.iter().find(|it| it["id"] == selection.market_id.as_str()).unwrap();
             assert_eq!(market["ticketer"] == "TM", selection.shared_code.is_some(), "{market}");
@@ -171,7 +177,7 @@ mod tests {
         assert_eq!((world.markets.len(), &world.markets[0]["name"]), (1, &json!("Los Angeles")));
         assert_eq!(world.fans_of(&world.selections[0].campaign_id, &world.selections[0].market_id).len(), 2_000);
         assert_eq!((world.selections[0].seats, world.selections[0].codes), (Seats::Capacity(500), 500));
-        assert_eq!(world.scores.iter().filter(|it| it.global_user_id.is_some()).count(), 2_000);
+        assert_eq!(world.scores.iter().filter(|it| it.global_user_id.is_some() && !it.rejected).count(), 2_000);
         assert_eq!(scenario_1(200, 1, false).selections[0].seats, Seats::Capacity(50));
         let raised = scenario_1(200, 1, true).selections.remove(0);
         assert_eq!((raised.seats, raised.later, raised.codes), (Seats::Capacity(50), Some(75), 500));

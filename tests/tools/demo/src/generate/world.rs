@@ -23,7 +23,7 @@ pub struct World {
     pub registrations: Vec<Registration>,
     /// The markets whose winners are selected in the end.
     pub selections: Vec<Selection>,
-    /// The scoring records of their campaigns.
+    /// The scores of the fans of their campaigns.
     pub scores: Vec<Score>,
 }
 
@@ -57,7 +57,7 @@ pub enum Seats {
     SelectionRatio(f64),
 }
 
-/// A scoring record.
+/// What decides about a fan: what a scored file says, or a scoring record without a fan.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Score {
@@ -71,6 +71,9 @@ pub struct Score {
     pub market_id: Option<String>,
     /// The higher the better.
     pub score: f64,
+    /// Whether the fan is rejected, and so not eligible.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub rejected: bool,
     /// RFC 3339. Breaks ties: the earlier first.
     pub registered_at: String,
 }

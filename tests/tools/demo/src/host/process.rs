@@ -197,7 +197,7 @@ while :; do sleep 0.02; done"#;
     async fn it_is_started_with_its_variables_and_stopped() {
         let folder = tempfile::tempdir().unwrap();
         let launch = launch(folder.path(), SERVE);
-        let host = Host::start(launch.clone()).await.unwrap();
+        let host = Host::start(launch.clone(), || {}).await.unwrap();
         let addresses = host.endpoint().addresses().await.unwrap();
         assert_eq!(addresses, Addresses { http: "http://127.0.0.1:1".into(), gateway: "http://127.0.0.1:2".into() });
         host.stop().await.unwrap();
@@ -209,7 +209,7 @@ while :; do sleep 0.02; done"#;
     async fn when_killed_it_is_restarted_and_callers_wait_for_it() {
         let folder = tempfile::tempdir().unwrap();
         let launch = launch(folder.path(), SERVE);
-        let host = Host::start(launch.clone()).await.unwrap();
+        let host = Host::start(launch.clone(), || {}).await.unwrap();
         let before = std::fs::read_to_string(&launch.process_id).unwrap();
         host.killer().kill().await;
         let mut waited = 0;
@@ -228,7 +228,7 @@ while :; do sleep 0.02; done"#;
         let aborts = r#"case "$*" in *"--abort-at-step delete:7"*)
             echo '{"event":"listening","http":"a","gateway":"b"}'; kill -ABRT $$;; esac"#;
         let launch = launch(folder.path(), &format!("{aborts}\n{SERVE}"));
-        let host = Host::start(Launch { abort_at_step: Some("delete:7".to_owned()), ..launch.clone() }).await.unwrap();
+        let host = Host::start(Launch { abort_at_step: Some("delete:7".to_owned()), ..launch.clone() }, || {}).await.unwrap();
         let mut waited = 0;
         while host.restarts() == 0 && waited < 500 {
             tokio::time::sleep(Duration::from_millis(10)).await;
@@ -239,7 +239,7 @@ while :; do sleep 0.02; done"#;
 
         let untold = "echo '{\"event\":\"listening\",\"http\":\"a\",\"gateway\":\"b\"}'; kill -ABRT $$";
         std::fs::write(&launch.program, format!("#!/bin/sh\n{untold}\n")).unwrap();
-        let error = Host::start(launch).await.unwrap().watcher_error().await;
+        let error = Host::start(launch, || {}).await.unwrap().watcher_error().await;
         assert!(error.contains("ended by itself"), "{error}");
     }
 
@@ -248,7 +248,7 @@ while :; do sleep 0.02; done"#;
         let folder = tempfile::tempdir().unwrap();
         let aborts = r#"case "$*" in *"--abort-at-step commit:2"*)
             echo '{"event":"listening","http":"a","gateway":"b"}'; sleep 0.2; kill -ABRT $$;; esac"#;
-        let host = Host::start(launch(folder.path(), &format!("{aborts}\n{SERVE}"))).await.unwrap();
+        let host = Host::start(launch(folder.path(), &format!("{aborts}\n{SERVE}")), || {}).await.unwrap();
         host.arm("commit:2").await.unwrap();
         assert_eq!((host.restarts(), host.endpoint().addresses().await.unwrap().http.as_str()), (0, "http://a"));
         let mut waited = 0;
@@ -263,11 +263,11 @@ while :; do sleep 0.02; done"#;
     #[tokio::test]
     async fn a_host_that_ends_by_itself_is_a_failure_with_its_log() {
         let folder = tempfile::tempdir().unwrap();
-        let error = Host::start(launch(folder.path(), "echo 'five diagnostics' >&2; exit 2")).await.err().unwrap();
+        let error = Host::start(launch(folder.path(), "echo 'five diagnostics' >&2; exit 2"), || {}).await.err().unwrap();
         assert!(format!("{error:#}").contains("five diagnostics"), "{error:#}");
 
         let quits = "echo '{\"event\":\"listening\",\"http\":\"a\",\"gateway\":\"b\"}'; exit 3";
-        let host = Host::start(launch(folder.path(), quits)).await.unwrap();
+        let host = Host::start(launch(folder.path(), quits), || {}).await.unwrap();
         let error = host.watcher_error().await;
         assert!(error.contains("ended by itself"), "{error}");
     }

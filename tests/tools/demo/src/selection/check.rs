@@ -40,7 +40,6 @@ pub fn check(contests: &[Contest<'_>], items: &ByEntry<Item>, found: &Found, fai
         checks.first_codes(contest, failures);
         checks.code_service(contest, failures);
         checks.stats(contest, failures);
-        checks.reports(contest, failures);
     }
     checks.sent(failures);
     found.violations.iter().for_each(|violation| failures.add(Kind::Code, "a service", violation));
@@ -78,7 +77,7 @@ impl Checks<'_> {
         let mut add = |kind, detail: String| failures.add(kind, entry_name(name), detail);
         let market = item.market.as_deref().unwrap_or_default();
         let Some(contest) = contest else {
-            return add(Kind::Winner, format!("it won {market}, which it does not name"));
+            return add(Kind::Winner, format!("it won {market}, for which it is not eligible"));
         };
         if contest.fails() {
             return add(Kind::Verdict, format!("it won {market}, whose selection should have failed"));
@@ -219,27 +218,6 @@ impl Checks<'_> {
         let due = if contest.fails() { Ended::Failed } else { Ended::Succeeded };
         if ended != due {
             failures.add(Kind::Task, contest.market(), format!("its task is {ended:?}, not {due:?}"));
-        }
-    }
-
-    /// What is queued for the verdicts' report: true lower bounds, and together at least all winners.
-    fn reports(&self, contest: &Contest<'_>, failures: &mut Failures) {
-        let (campaign, market) = (contest.campaign(), contest.market());
-        let winners = self.winners.iter().filter(|((of, _), won)| *of == campaign && **won == market).count() as u64;
-        let of_market = |report: &&Value| {
-            report.get("campaignId").is_some_and(|it| it == campaign)
-                && report.get("marketId").is_some_and(|it| it == market)
-        };
-        let mut told = 0;
-        for report in self.found.reports.iter().filter(of_market) {
-            let selected = report.pointer("/expected/selected").and_then(Value::as_u64).unwrap_or_default();
-            told += selected;
-            if report.get("source").is_none_or(|it| it != "selection") || !(1..=winners).contains(&selected) {
-                failures.add(Kind::Report, market, format!("{report} is queued, and {winners} fans have won"));
-            }
-        }
-        if self.found.all_reports && told < winners {
-            failures.add(Kind::Report, market, format!("{told} winners are queued for the report, of {winners}"));
         }
     }
 

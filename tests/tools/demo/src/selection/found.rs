@@ -3,7 +3,6 @@
 pub use fake_services::CodeState;
 
 use serde::Deserialize;
-use serde_json::Value;
 use std::collections::{BTreeMap, HashMap};
 
 /// Everything about the selections that is not in the table.
@@ -19,10 +18,6 @@ pub struct Found {
     pub stats: BTreeMap<(String, String), Vec<Stats>>,
     /// By campaign and market, what became of its tasks.
     pub tasks: BTreeMap<(String, String), Task>,
-    /// The messages of verdictReporterQueue.
-    pub reports: Vec<Value>,
-    /// Whether these are all.
-    pub all_reports: bool,
     /// What the services report as a violation of their rules.
     pub violations: Vec<String>,
     /// By campaign and fan, how often the entry was sent to the Entry Service before and after; empty if the host was

@@ -19,7 +19,7 @@ pub use change::Change;
 pub use found::{CodeState, EntryCode, Stats};
 pub use inject::Spoils;
 pub use rank::Contest;
-pub use read::{UNREAD, read, sent};
+pub use read::{read, sent};
 pub use run::Selecting;
 pub use selected::{Selected, Selection};
 

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 pub struct Contest<'a> {
     /// The market.
     pub selection: &'a Selection,
-    /// Its fans, best first.
+    /// Its fans who are not rejected, best first.
     pub ranked: Vec<&'a str>,
     /// The number of its records without a fan, which are rejected.
     pub nameless: usize,
@@ -33,7 +33,7 @@ impl<'a> Contest<'a> {
         let (campaign, market) = (selection.campaign_id.as_str(), selection.market_id.as_str());
         let fans = world.fans_of(campaign, market).into_iter();
         let known = fans.filter_map(|fan| Some((scores.get(&(campaign, fan))?, fan)));
-        let mut known: Vec<(&&Score, &str)> = known.collect();
+        let mut known: Vec<(&&Score, &str)> = known.filter(|(score, _)| !score.rejected).collect();
         known.sort_by(|(one, fan), (other, next)| {
             let registered = |score: &Score| instant(&score.registered_at);
             other.score.total_cmp(&one.score).then(registered(one).cmp(&registered(other))).then(fan.cmp(next))
@@ -111,8 +111,8 @@ mod tests {
     use crate::generate::generate;
 
     fn score(fan: &str, score: f64, registered_at: &str) -> Score {
-        let (fan, registered_at) = (Some(fan.to_owned()), registered_at.to_owned());
-        Score { campaign_id: "c".to_owned(), global_user_id: fan, market_id: None, score, registered_at }
+        let (global_user_id, registered_at) = (Some(fan.to_owned()), registered_at.to_owned());
+        Score { campaign_id: "c".to_owned(), global_user_id, market_id: None, score, rejected: false, registered_at }
     }
 
     #[test]
@@ -141,6 +141,11 @@ mod tests {
         let contest = &Contest::all(&world)[0];
         assert_eq!(contest.ranked, [&fans[4], &fans[3], &fans[2], &fans[0], &fans[1]]);
         assert_eq!((contest.total(), contest.nameless), (5, 0));
+
+        world.scores.iter_mut().for_each(|it| it.rejected = it.global_user_id.as_ref() == Some(&fans[3]));
+        let contest = &Contest::all(&world)[0];
+        assert_eq!(contest.ranked, [&fans[4], &fans[2], &fans[0], &fans[1]], "a rejected fan is not eligible");
+        assert_eq!(contest.total(), 4);
     }
 
     #[test]

@@ -4,15 +4,10 @@ use super::found::{EntryCodes, Found, Sent};
 use super::rank::Contest;
 use super::run::Ran;
 use crate::check::Name;
-use crate::gateway::Gateway;
 use crate::services::Services;
 use anyhow::Result;
 use fake_services::FakeServices;
-use serde_json::Value;
 use std::collections::{HashMap, HashSet};
-
-/// The queue of the verdicts' reports, which no worker reads yet.
-pub const UNREAD: &str = "verdictReporterQueue";
 
 /// Reads everything but what the table has. `sent` is how often each entry had been sent before the selection; `None` if
 /// the host was restarted since.
@@ -21,21 +16,16 @@ pub async fn read(
     ran: &Ran,
     sent: Option<&HashMap<(String, String), usize>>,
     services: &Services,
-    operator: &Gateway,
     fakes: &FakeServices,
-    servers: bool,
 ) -> Result<Found> {
     let (tasks, first_codes) = (ran.ended.clone(), ran.first_codes.clone());
     let entry_codes = entry_codes(contests, services).await?;
-    let mut found = Found { tasks, first_codes, entry_codes, all_reports: !servers, ..Found::default() };
+    let mut found = Found { tasks, first_codes, entry_codes, ..Found::default() };
     for contest in contests {
         let (campaign, market) = (contest.campaign(), contest.market());
         let key = (campaign.to_owned(), market.to_owned());
         found.codes.insert(key.clone(), services.codes(campaign, market).await?);
         found.stats.insert(key, services.stats(campaign, market).await?);
-    }
-    for body in operator.peek(UNREAD).await? {
-        found.reports.push(serde_json::from_str(&body).unwrap_or(Value::String(body)));
     }
     found.violations = services.violations().await?;
     if let Some(before) = sent {

@@ -9,12 +9,11 @@ use crate::check::{Name, Wanted};
 use crate::gateway::{Execution, Gateway};
 use crate::generate::World;
 use crate::host::Killer;
+use crate::kills;
 use crate::progress::Progress;
 use crate::services::Services;
 use anyhow::{Context, Result, bail};
 use host_adapters_records::documents::ReplaceOne;
-use rand::rngs::StdRng;
-use rand::{RngExt, SeedableRng};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -32,8 +31,6 @@ const LATE_CODES: Duration = Duration::from_secs(60);
 /// In how many parts fans change their entries, and how far apart these are.
 const WAVES: usize = 4;
 const WAVE: Duration = Duration::from_millis(250);
-/// When the host is killed, from the start of the tasks.
-const KILL_MS: std::ops::Range<u64> = 50..3_000;
 
 /// What the selection works with.
 pub struct Selecting<'a> {
@@ -82,21 +79,19 @@ struct MarketTask<'a> {
 }
 
 impl Selecting<'_> {
-    /// Gives the fans their scores and the markets their codes, and closes the campaigns.
+    /// Says when fans registered, gives the markets their codes, and closes the campaigns. The scores came in scored files, but
+    /// for those of records without a fan.
     pub async fn prepare(&self) -> Result<()> {
         let campaigns = self.world.selected_campaigns();
         for campaign in &campaigns {
             let scores = self.world.scores.iter().filter(|score| score.campaign_id == **campaign);
             let records: Vec<Value> = scores
                 .map(|score| {
-                    let mut record = json!({ "score": score.score, "registeredAt": score.registered_at });
-                    if let Some(record) = record.as_object_mut() {
-                        record.extend(
-                            score.global_user_id.iter().map(|it| ("globalUserId".to_owned(), it.as_str().into())),
-                        );
-                        record.extend(score.market_id.iter().map(|it| ("marketId".to_owned(), it.as_str().into())));
+                    let at = &score.registered_at;
+                    match &score.global_user_id {
+                        Some(fan) => json!({ "globalUserId": fan, "registeredAt": at }),
+                        None => json!({ "marketId": score.market_id, "score": score.score, "registeredAt": at }),
                     }
-                    record
                 })
                 .collect();
             self.services.tell_entry(&format!("/_control/scores/{campaign}"), json!(records)).await?;
@@ -144,7 +139,7 @@ impl Selecting<'_> {
         let mut tasks = self.first_tasks();
         self.start(&tasks).await?;
         let killed = async {
-            kill_meanwhile(kills, self.seed, killer).await;
+            kills::meanwhile(kills, self.seed, killer).await;
             anyhow::Ok(())
         };
         let (mut executions, (), ()) =
@@ -290,15 +285,6 @@ fn ended(tasks: &[MarketTask<'_>], executions: &[Execution]) -> BTreeMap<(String
         task.attempts = task.attempts.max(execution.attempts);
     }
     ended
-}
-
-/// Kills the host at times that are drawn from the seed.
-async fn kill_meanwhile(kills: usize, seed: u64, killer: &Killer) {
-    let mut random = StdRng::seed_from_u64(seed ^ 0x6b69_6c6c_6564);
-    for _ in 0..kills {
-        tokio::time::sleep(Duration::from_millis(random.random_range(KILL_MS))).await;
-        killer.kill().await;
-    }
 }
 
 fn id(document: &Value) -> Option<&str> {

@@ -32,7 +32,7 @@ fn key(contest: &Contest<'_>) -> Name {
 impl Run {
     /// As if the markets were selected one after the other.
     fn new(contests: &[Contest<'_>]) -> Self {
-        let mut run = Self { items: ByEntry::default(), found: Found { all_reports: true, ..Found::default() } };
+        let mut run = Self { items: ByEntry::default(), found: Found::default() };
         for contest in contests {
             for fan in &contest.ranked {
                 if run.items.get((contest.campaign(), fan)).is_none() {
@@ -91,10 +91,6 @@ impl Run {
                     self.win(contest, fan, &code, &mut codes);
                     won += 1;
                 }
-            }
-            for part in [1, won - 1] {
-                self.found.reports.push(json!({ "campaignId": contest.campaign(), "marketId": contest.market(),
-                    "source": "selection", "expected": { "selected": part } }));
             }
         }
         self.found.codes.insert(key(contest), codes);
@@ -190,6 +186,25 @@ fn a_verdict_that_is_missing_or_wrong_is_found() {
     Run::finds(&contests, |run| run.item(campaign, &winner).access_code = None, &missing);
 }
 
+#[test]
+fn a_rejected_fan_who_is_judged_or_wins_is_found() {
+    let world = world();
+    let contests = Contest::all(&world);
+    let (contest, campaign) = (&contests[UNIQUE], contests[UNIQUE].campaign());
+    let rejected = world.fans_of(campaign, contest.market()).into_iter().find(|fan| {
+        world.scores.iter().any(|it| it.rejected && it.global_user_id.as_deref() == Some(fan))
+    });
+    let rejected = rejected.unwrap();
+    let subject = entry_name((campaign, rejected));
+    let put = |item: Item| move |run: &mut Run| run.items.insert(campaign, rejected, item);
+    Run::finds(&contests, put(Item::default()), &[]);
+    let lost = Item { verdict: json!(false), ..Item::default() };
+    Run::finds(&contests, put(lost), &[(Kind::Verdict, &subject)]);
+    let market = Some(contest.market().to_owned());
+    let won = Item { verdict: json!(true), market, ..Item::default() };
+    Run::finds(&contests, put(won), &[(Kind::Winner, &subject)]);
+}
+
 /// The code of a winner.
 fn code_of(contests: &[Contest<'_>], fan: &str) -> String {
     let run = Run::new(contests);
@@ -235,7 +250,6 @@ fn empty_last(run: &mut Run, contest: &Contest<'_>) {
     *run.item(contest.campaign(), &last) = Item { verdict: json!(false), ..Item::default() };
     run.found.entry_codes.remove(&name);
     run.found.codes.get_mut(&key(contest)).unwrap().insert(code, CodeState::Reserved);
-    run.found.reports.last_mut().unwrap()["expected"]["selected"] = json!(contest.seats - 1);
 }
 
 #[test]
@@ -372,19 +386,6 @@ fn a_wrong_report_is_found() {
     };
     Run::finds(&contests, repeated(1), &[(Kind::Stats, market)]);
     Run::finds(&contests, repeated(2), &[]);
-
-    let reports = |change: fn(&mut Value)| {
-        move |run: &mut Run| {
-            let mut mine = run.found.reports.iter_mut().filter(|report| report["marketId"] == market);
-            change(mine.next_back().unwrap());
-        }
-    };
-    let wrong = [(Kind::Report, market)];
-    Run::finds(&contests, reports(|report| report["expected"]["selected"] = json!(100_000)), &wrong);
-    Run::finds(&contests, reports(|report| report["source"] = json!("scoring")), &wrong);
-    Run::finds(&contests, reports(|report| report["marketId"] = json!("other")), &wrong);
-    let too_low = [(Kind::Report, market), (Kind::Report, market)];
-    Run::finds(&contests, reports(|report| report["expected"]["selected"] = json!(0)), &too_low);
 }
 
 #[test]
