@@ -148,7 +148,7 @@ impl<P: Ports> Loader<'_, P> {
             ErrorKind::Changed => {
                 Disposition::Skip(format!("replaced: {}, of which another event tells", self.file.name()))
             }
-            ErrorKind::NotFound => Disposition::Skip(format!("deleted: {}", self.file.name())),
+            ErrorKind::NotFound => Disposition::Skip(format!("gone: {}", self.file.name())),
             _ => error.disposition(),
         }
     }
