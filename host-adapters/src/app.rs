@@ -17,7 +17,7 @@ use host_adapters_delivery::drain::{Drain, Ended};
 use host_adapters_delivery::redrive::Redriver;
 use host_adapters_delivery::retry::Backoff;
 use host_adapters_platform::clock::Clock;
-use host_adapters_sources::{Source, SourceContext, Status, dynamodb_stream};
+use host_adapters_sources::{Source, SourceContext, Status, dynamodb_stream, kinesis};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -160,14 +160,19 @@ impl Running {
 fn sources(app: &App, backends: &backends::Backends, dispatcher: &Dispatcher) -> Vec<Arc<dyn Source>> {
     let mut sources = Vec::new();
     let streams = dynamodb_stream::streams(backends.streams.clone());
+    let data_streams = kinesis::streams(backends.data_stream_reader.clone());
+    let real = |bucket: &String| (bucket.clone(), backends.platform.objects.real_name(bucket));
+    let buckets = Arc::new(app.host.buckets.iter().map(real).collect());
     for component in app.components.values() {
         let context = SourceContext {
             worker: component.id.clone(),
             dispatch: Arc::new(dispatcher.clone()),
             queues: backends.queues.clone(),
             streams: streams.clone(),
+            data_streams: data_streams.clone(),
             failures: backends.failures.clone(),
             tasks: backends.tasks.clone(),
+            buckets: Arc::clone(&buckets),
             clock: Clock::wall(),
             backoff: Backoff::new(),
         };

@@ -62,6 +62,8 @@ fn failure(sent: &std::result::Result<Sent, SendError>) -> Option<String> {
             let status = sent.response.status;
             ServiceStatus::is_failed_call(status).then(|| format!("it answered {status}"))
         }
+        // The worker goes without it.
+        Err(SendError::NotSetUp(_)) => None,
         Err(error) => Some(error.to_string()),
     }
 }

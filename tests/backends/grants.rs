@@ -111,7 +111,7 @@ async fn object(platform: &PlatformService, caller: Caller<'_>, function: &str, 
 async fn call(platform: &PlatformService, name: &str, function: &str) -> Result<(), Error> {
     let caller = Caller::client(name);
     let (table, key) = (TABLE.to_owned(), key("p", "s"));
-    let update = Update { key: key.clone(), set: vec![], remove: vec![], condition: vec![] };
+    let update = Update { key: key.clone(), set: vec![], increment: vec![], remove: vec![], condition: vec![] };
     match function {
         "batch-get" => platform.table_batch_get(caller, BatchGet { table, keys: vec![key] }).await.map(drop),
         "batch-write" => {

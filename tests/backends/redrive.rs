@@ -70,7 +70,8 @@ fn worker(answer: Disposition) -> Arc<Worker> {
 }
 
 fn redriver(backend: &Opened, source: &str, worker: Arc<Worker>) -> Redriver {
-    let origin = Origin { worker: WORKER.to_owned(), source: source.to_owned() };
+    let queue = source.strip_prefix("sqs:").map(str::to_owned);
+    let origin = Origin { worker: WORKER.to_owned(), source: source.to_owned(), queue };
     let queues = Arc::new(backend.embedded.clone());
     let origins = Arc::new([(DEAD_LETTERS.to_owned(), vec![origin])].into());
     Redriver { browser: queues.clone(), queues, dispatch: worker, recoveries: host_adapters_sources::recovery, origins }
@@ -126,7 +127,7 @@ async fn case_11__types_and_bytes_of_attributes_survive_the_dead_letter() {
 
     assert_eq!(redriver.redrive(DEAD_LETTERS, &ids).await.unwrap(), [Outcome::Redriven]);
     let mut back = receive(&backend, QUEUE, 10, 30).await.remove(0).attributes;
-    back.retain(|it| it.name != "correlationId");
+    back.retain(|it| !["correlationId", "redriven"].contains(&it.name.as_str()));
     back.sort();
     assert_eq!(back, typed_attributes());
 }
@@ -165,8 +166,13 @@ async fn d11_1__a_message_goes_back_as_it_was_with_its_count_from_the_beginning(
     assert_ne!(message.id, ids[0]);
     let mut attributes = message.attributes.clone();
     attributes.sort();
-    let own = ["a", "b", "c", "correlationId", "d", "e", "f", "reason"];
-    let own = own.map(|name| Attribute::text(name, if name == "correlationId" { "record-1" } else { "own" }));
+    let value = |name| match name {
+        "correlationId" => "record-1",
+        "redriven" => "true",
+        _ => "own",
+    };
+    let own = ["a", "b", "c", "correlationId", "d", "e", "f", "reason", "redriven"];
+    let own = own.map(|name| Attribute::text(name, value(name)));
     assert_eq!(attributes, own);
 }
 
@@ -199,7 +205,35 @@ async fn d11_3__a_change_is_handed_to_its_worker_as_it_was() {
     let handed = worker.1.lock().unwrap();
     assert_eq!((handed.len(), &handed[0].payload), (1, &Payload::Json(CHANGE.into())));
     assert_eq!((handed[0].id.as_str(), handed[0].ordering_key.as_deref()), ("record-1", Some("p|s")));
-    assert_eq!((handed[0].attempt, &handed[0].attributes), (1, &vec![Attribute::text("shardId", "s1")]));
+    assert_eq!((handed[0].attempt, &handed[0].attributes), (1, &vec![Attribute::text("shardId", "s1"), redriven()]));
+}
+
+fn redriven() -> Attribute {
+    Attribute::text("redriven", "true")
+}
+
+/// A worker may have to know that a record comes out of order. It is marked once, however often it is sent back, and a
+/// message that has ten attributes already is sent back without the mark.
+#[tokio::test]
+async fn d11_9__a_record_that_is_sent_back_says_so() {
+    for (own, marked) in [(0, true), (8, true), (9, false), (10, false)] {
+        let backend = open().await;
+        let names: Vec<_> = (0..own).map(|n| format!("own{n}")).collect();
+        let attributes: Vec<_> = names.iter().map(|name| (name.as_str(), "own")).collect();
+        let mut event = event(&from_queue(), Payload::Json("{}".into()), &attributes);
+        for _ in 0..2 {
+            let stored = event.clone();
+            let ids = store_dead_letter(&backend, |dead_letters, cause| dead_letters.message(&stored, cause)).await;
+            let redriver = redriver(&backend, &from_queue(), worker(Disposition::Ack));
+            assert_eq!(redriver.redrive(DEAD_LETTERS, &ids).await.unwrap(), [Outcome::Redriven]);
+            let back = receive(&backend, QUEUE, 10, 30).await.remove(0);
+            backend.embedded.delete_batch(QUEUE, std::slice::from_ref(&back.receipt)).await.unwrap();
+            assert_eq!((back.body.as_str(), back.attributes.len() <= 10), ("{}", true));
+            let marks = back.attributes.iter().filter(|it| **it == redriven()).count();
+            assert_eq!(marks, usize::from(marked), "{own} attributes");
+            event.attributes = back.attributes;
+        }
+    }
 }
 
 /// After any disposition but `ack`, the dead letter stays and can be redriven again at once.

@@ -69,6 +69,7 @@ impl Opened {
             tables: backend.clone(),
             queues: backend.clone(),
             documents: backend.clone(),
+            data_streams: Arc::new(backend.data_streams()),
             objects: backend,
             identity: None,
             services: None,

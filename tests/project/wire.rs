@@ -125,7 +125,7 @@ macro_rules! arguments_of_the_list {
     ($($interface:ident $interface_wit:literal { $(
         $method:ident $wit:literal $arguments:ident($($argument:ident: $type:ty),*) $(of $resource:ident)? -> $output:ty;
     )* })*) => {
-        BTreeMap::from([$($((concat!(stringify!($interface), "/", $wit), vec![$(stringify!($argument)),*]),)*)*])
+        BTreeMap::from([$($((concat!($interface_wit, "/", $wit), vec![$(stringify!($argument)),*]),)*)*])
     };
 }
 
@@ -151,8 +151,14 @@ fn arguments_are_in_the_order_of_the_wit() {
 fn the_values_take_every_shape() {
     let (arguments, _) = &functions()["table/batch-update"];
     let text = json!(arguments).to_string();
-    for shape in [r#"{"Exists":"#, r#"{"NotExists":"#, r#"{"Equals":["#, r#"{"AbsentOrEquals":["#, r#""condition":[]"#]
-    {
+    for shape in [
+        r#"{"Exists":"#,
+        r#"{"NotExists":"#,
+        r#"{"Equals":["#,
+        r#"{"AbsentOrEquals":["#,
+        r#"{"AbsentOrLessThan":["#,
+        r#""condition":[]"#,
+    ] {
         assert!(text.contains(shape), "{shape} in {text}");
     }
     let (_, results) = &functions()["queue/send-batch"];

@@ -110,6 +110,7 @@ impl Shape {
     fn event(&self, event: &Value) -> Event {
         match self.read(event) {
             Incoming::Event(event) => event,
+            Incoming::Several(several) => panic!("{}: {several:?}: {event}", self.name),
             Incoming::Malformed { reason, .. } => panic!("{}: {reason}: {event}", self.name),
         }
     }

@@ -2,6 +2,7 @@
 //! services are checked.
 
 mod api_usage;
+mod counts;
 mod dead_letters;
 mod entry_service_timeout;
 mod event_shapes;
@@ -13,6 +14,8 @@ mod outage;
 mod race;
 mod registration;
 mod save_selections;
+mod scored_files;
+mod scores;
 mod services;
 mod statuses;
 mod tokens;

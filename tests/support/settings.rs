@@ -21,7 +21,9 @@ token = "tester-token-of-a-test"
 [application.tool.host-adapters.clients.tester.grants]
 tables = { demand-table = "read-write" }
 documents = { campaigns = "read-write" }
+objects = { "scoring-bucket" = ["write"] }
 queues = { saveEntriesQueue = "send", userInfoQueue = "send", retryScoreQueue = "send", saveSelectionQueue = "send", refreshSelectionQueue = "send" }
+data_streams = { scoresStream = "put" }
 "#;
 
 /// The project's root.

@@ -3,7 +3,7 @@
 mod filter;
 
 use chrono::{DateTime, Utc};
-use filter::Body;
+use filter::{Body, Keyed};
 use serde_json::json;
 use worker_kit::platform::{Error, queue};
 use worker_kit::{BatchWorker, Call, Disposition, Event, Failure, log};
@@ -30,7 +30,10 @@ impl BatchWorker for EnqueueEntries {
         let (messages, sent): (Vec<_>, Vec<_>) = messages.into_iter().unzip();
         let (received, queued) = (batch.len(), messages.len());
         let failed = send(messages, sent).await;
-        call.info("Entries queued", json!({"received": received, "queued": queued - failed, "failed": failed}));
+        // Most batches have no entry in them while scores are written.
+        if queued > 0 {
+            call.info("Entries queued", json!({"received": received, "queued": queued - failed, "failed": failed}));
+        }
         Ok(dispositions)
     }
 }
@@ -39,6 +42,9 @@ worker_kit::batch_worker!(EnqueueEntries);
 
 /// The message for an event; `None` if it is not replicated. An event without a time counts as made `now`.
 fn message(event: &Event, call: &Call, now: DateTime<Utc>) -> Result<Option<queue::Message>, String> {
+    if !event.json::<Keyed>()?.is_entry() {
+        return Ok(None);
+    }
     let made = i64::try_from(event.time_ms).ok().filter(|ms| *ms > 0).and_then(DateTime::from_timestamp_millis);
     let changed_at = log::timestamp(made.unwrap_or(now));
     let Some(body) = filter::decide(event.json()?, &event.id, &changed_at)? else { return Ok(None) };
@@ -111,7 +117,9 @@ mod tests {
     fn unreplicated_changes_are_acknowledged_and_malformed_ones_rejected() {
         let mut events = events(include_str!("../fixtures/dynamodb-stream.json"));
         let mut other = events[0].clone();
-        other.payload = worker_kit::Payload::Json(r#"{"eventName":"INSERT","keys":{"sk":"SCORE#m"}}"#.to_owned());
+        // An image that cannot be read: that of another item is not read.
+        let score = r#"{"eventName":"INSERT","keys":{"sk":"SCORE#m"},"newImage":1e999}"#;
+        other.payload = worker_kit::Payload::Json(score.to_owned());
         events[0].payload = worker_kit::Payload::Json(r#"{"eventName":"INSERT","keys":{}}"#.to_owned());
         events.push(other);
         let dispositions = futures::executor::block_on(EnqueueEntries::handle(events, &call())).unwrap();

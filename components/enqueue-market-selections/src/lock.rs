@@ -164,7 +164,7 @@ impl Lock {
         // Where the response of taking it was lost, the number may be another task's.
         let expected = [("fence", json!(self.fence)), ("holder", json!(self.holder))];
         let condition = expected.map(|(name, value)| Predicate::Equals((name.to_owned(), value.to_string()))).into();
-        Update { key: self.key.clone(), set, remove, condition }
+        Update { key: self.key.clone(), set, increment: vec![], remove, condition }
     }
 }
 
@@ -220,7 +220,7 @@ fn taking(key: &Key, old: &Item, selection: &Selection, expires: DateTime<Utc>) 
     let set =
         [("fence", json!(old.fence + 1)), ("holder", json!(selection.task_id)), ("expires", json!(timestamp(expires)))];
     let set = set.map(|(name, value): (&str, Value)| (name.to_owned(), value.to_string())).into();
-    Update { key: key.clone(), set, remove: vec![], condition: vec![condition] }
+    Update { key: key.clone(), set, increment: vec![], remove: vec![], condition: vec![condition] }
 }
 
 /// Deletes the pages of the last holder if they have become no plan. They do no harm, and nobody else would find them.

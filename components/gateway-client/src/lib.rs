@@ -31,9 +31,9 @@ use serde_json::Value;
 /// Exports every interface of the platform.
 struct GatewayClient;
 
-/// Forwards functions of the platform; their arguments cross by their names.
+/// Forwards functions of the platform; their arguments cross by their names. An interface stands with its name in WIT.
 macro_rules! forward {
-    ($($interface:ident { $(
+    ($($interface:ident $interface_wit:literal { $(
         $wit:literal $function:ident($($argument:ident: $type:ty),*) -> $output:ty;
     )* })*) => {
         /// The arguments of each function, as they cross.
@@ -55,13 +55,13 @@ macro_rules! forward {
         $(impl $interface::Guest for GatewayClient {
             $(async fn $function($($argument: $type),*) -> Result<$output, Error> {
                 let arguments = arguments::$interface::$function::Arguments { $($argument),* };
-                gateway::call(concat!(stringify!($interface), "/", $wit), arguments).await
+                gateway::call(concat!($interface_wit, "/", $wit), arguments).await
             })*
         })*
 
         /// Every function, for the test that compares this end of the gateway with the other.
         pub const FUNCTIONS: &[Function] = &[$($(Function {
-            path: concat!(stringify!($interface), "/", $wit),
+            path: concat!($interface_wit, "/", $wit),
             arguments: again::<arguments::$interface::$function::Arguments>,
             answer: again::<Result<$output, Error>>,
         },)*)*];
@@ -69,31 +69,34 @@ macro_rules! forward {
 }
 
 forward! {
-    table {
+    table "table" {
         "batch-get" batch_get(table: String, keys: Vec<table::Key>) -> Vec<Option<String>>;
         "batch-write" batch_write(table: String, puts: Vec<String>, deletes: Vec<table::Key>) -> Vec<Option<Error>>;
         "batch-update" batch_update(table: String, updates: Vec<table::Update>) -> Vec<Option<Error>>;
         "query" query(table: String, pk: String, prefix: String, after: Option<String>, limit: u32) -> table::Page;
     }
-    queue {
+    queue "queue" {
         "send-batch" send_batch(queue: String, messages: Vec<queue::Message>) -> Vec<Result<String, Error>>;
     }
-    documents {
+    documents "documents" {
         "find-one" find_one(collection: String, filter: String) -> Option<String>;
         "find" find(collection: String, query: documents::FindQuery) -> documents::DocumentPage;
         "replace-one" replace_one(collection: String, filter: String, document: String) -> ();
         "update-one" update_one(collection: String, filter: String, update: String) -> documents::UpdateResult;
     }
-    objects {
+    objects "objects" {
         "head" head(bucket: String, key: String) -> objects::ObjectInfo;
         "get-range" get_range(bucket: String, key: String, etag: String, range: objects::ByteRange) -> Vec<u8>;
         "put" put(bucket: String, key: String, content: Vec<u8>) -> String;
         "list" list(bucket: String, prefix: String, after: Option<String>, limit: u32) -> objects::ObjectPage;
     }
-    identity {
+    data_streams "data-streams" {
+        "put-records" put_records(stream: String, records: Vec<data_streams::DataRecord>) -> Vec<Result<String, Error>>;
+    }
+    identity "identity" {
         "verify" verify(token: String) -> identity::Claims;
     }
-    service {
+    service "service" {
         "call" call(service: String, request: service::ServiceRequest) -> service::ServiceResponse;
     }
 }

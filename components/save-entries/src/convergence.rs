@@ -96,6 +96,7 @@ pub fn unflag(item: &Item, now: &str) -> Update {
             ("needsReplication".to_owned(), "false".to_owned()),
             ("replicatedAt".to_owned(), serde_json::Value::from(now).to_string()),
         ],
+        increment: vec![],
         remove: vec![],
         condition: item.unchanged.iter().map(same).collect(),
     }

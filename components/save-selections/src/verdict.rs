@@ -89,7 +89,7 @@ pub fn update(job: &Job) -> Update {
             (vec![set("verdict", false.into())], vec![exists, no_code])
         }
     };
-    Update { key: job.key(), set, remove: vec![], condition }
+    Update { key: job.key(), set, increment: vec![], remove: vec![], condition }
 }
 
 /// What became of an update that has this error, or none.

@@ -9,18 +9,20 @@
 //! `meta:counts` in one update, which also moves `position.<shard>` to the last record that is counted. A record at or
 //! below that position counts nothing, so a batch that comes again, or a part of it, is not counted twice.
 //!
-//! For that the records of a shard must come one batch after the other, and none may be left out. The source of the worker
-//! must be set so ([`REQUIRED_SETTINGS`], [`check_settings`]):
+//! For that the records of a shard must come one batch after the other, and none may be left out: the source of the worker
+//! has `strict_order = true` in spin.toml, with which its other settings must be so that
 //!
-//! - `parallelization_factor = 1`: above 1 the batches of a shard run side by side, and one of them moves the position past
-//!   records of the others, which are then not counted, without a word.
-//! - `maximum_retry_attempts = -1` and `maximum_record_age_secs = -1`: a record that cannot be counted holds up its shard.
-//!   If it were given up, the position would pass it.
+//! - no batches of a shard run side by side: one of them would move the position past records of the others, which would
+//!   then not be counted, without a word;
+//! - a record that cannot be counted holds up its shard: if it were given up, the position would pass it.
 //!
-//! A record may be given up all the same, by a permanent failure for one. When it is redriven, the position tells nothing
-//! of it: what is below has been counted, or given up. Such a record is [`Outcome::Late`] and to be rejected, so that its
-//! dead letter stays and somebody counts the campaign anew; see [`may_be_redriven`]. Within the first and the last record
-//! of the latest update all are counted, so the position has both.
+//! A record that cannot be read is given up all the same. When it is redriven, the position tells nothing of it: what is
+//! below has been counted, or given up. Such a record is [`Outcome::Late`] and to be rejected, so that its dead letter stays
+//! and somebody counts the campaign anew. Within the first and the last record of the latest update all are counted, so the
+//! position has both.
+//!
+//! The position of a shard that is settled to its end becomes a mark that it is closed, so that a host that had records of
+//! it and woke up late does not count them again. What is older than [`KEPT_MS`] is removed.
 //!
 //! Sequence numbers have more digits than a DynamoDB number (38), so positions are texts, with zeros before them.
 
@@ -35,19 +37,11 @@ use std::collections::{BTreeMap, BTreeSet};
 pub const SORT_KEY: &str = "meta:counts";
 /// The digits of a position: as many as DynamoDB Streams say a sequence number may have, and far more than they have.
 const DIGITS: usize = 128;
-/// Settings of the DynamoDB stream that feeds the worker, and the values without which counts are wrong.
-pub const REQUIRED_SETTINGS: [(&str, i64); 3] =
-    [("parallelization_factor", 1), ("maximum_retry_attempts", -1), ("maximum_record_age_secs", -1)];
-
-/// Checks the settings of the source, by their names, with its defaults filled in.
-///
-/// # Errors
-/// The settings that are wrong, with what they must be.
-pub fn check_settings(value: impl Fn(&str) -> Option<i64>) -> Result<(), String> {
-    let wrong = REQUIRED_SETTINGS.into_iter().filter(|(name, required)| value(name) != Some(*required));
-    let wrong: Vec<_> = wrong.map(|(name, required)| format!("{name} = {required}")).collect();
-    if wrong.is_empty() { Ok(()) } else { Err(format!("counts would be wrong without {}", wrong.join(", "))) }
-}
+/// How long a position is kept after the time of its last record, milliseconds: twice as long as DynamoDB keeps a change, so
+/// that none can come again.
+pub const KEPT_MS: u64 = 2 * 24 * 3600 * 1000;
+/// What stands for the position of a closed shard. It is greater than any position.
+const CLOSED: &str = "closed";
 
 /// How many fans are in each state, or by how many that changes.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
@@ -95,8 +89,17 @@ impl Position {
     }
 }
 
-/// The records of a shard that the latest update counted. It is stored as the text `<last>/<first>`, which is less than the
-/// text of a [`Position`] where `last` is, since all positions have the same length.
+/// What the counts have of a shard. It is stored as the text `<last>/<first>/<time>`, which is less than the text of a
+/// [`Position`] where `last` is, since all positions have the same length; or as `closed/<time>`, which is never less.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Place {
+    /// The records that the latest update counted; `None` of a shard that is settled to its end.
+    pub counted: Option<Counted>,
+    /// When its last record was made, or the one by which it became known that it is closed, milliseconds since 1970 (UTC).
+    pub time_ms: u64,
+}
+
+/// The first and the last record of an update, between which all records are counted.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Counted {
     /// The last one: the position of the shard.
@@ -105,27 +108,49 @@ pub struct Counted {
     pub first: Position,
 }
 
-impl Counted {
+impl Place {
     fn text(&self) -> String {
-        format!("{}/{}", self.last.as_str(), self.first.as_str())
+        match &self.counted {
+            Some(Counted { last, first }) => format!("{}/{}/{}", last.as_str(), first.as_str(), self.time_ms),
+            None => format!("{CLOSED}/{}", self.time_ms),
+        }
+    }
+
+    fn of_text(text: &str) -> Option<Self> {
+        let (place, time_ms) = text.rsplit_once('/')?;
+        let counted = match place.split_once('/') {
+            Some((last, first)) => Some(Counted { last: Position::new(last)?, first: Position::new(first)? }),
+            None if place == CLOSED => None,
+            None => return None,
+        };
+        Some(Self { counted, time_ms: time_ms.parse().ok()? })
     }
 }
 
-impl Serialize for Counted {
+impl Serialize for Place {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         self.text().serialize(to)
     }
 }
 
-impl<'de> Deserialize<'de> for Counted {
+impl<'de> Deserialize<'de> for Place {
     fn deserialize<D: de::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         let text = String::deserialize(from)?;
-        let read = || {
-            let (last, first) = text.split_once('/')?;
-            Some(Self { last: Position::new(last)?, first: Position::new(first)? })
-        };
-        read().ok_or_else(|| de::Error::custom(format!("`{text}` is not a position")))
+        Self::of_text(&text).ok_or_else(|| de::Error::custom(format!("`{text}` is not a position")))
     }
+}
+
+/// Where a record comes from.
+#[derive(Clone, Copy, Debug)]
+pub struct Origin<'a> {
+    /// The shard.
+    pub shard: &'a str,
+    /// Its number in the shard.
+    pub sequence_number: &'a str,
+    /// When it was made, milliseconds since 1970 (UTC).
+    pub time_ms: u64,
+    /// Whether it was a dead letter.
+    pub redriven: bool,
 }
 
 /// A change of an item that may count.
@@ -137,6 +162,10 @@ pub struct Record {
     pub shard: String,
     /// Its place in the shard.
     pub position: Position,
+    /// When it was made, milliseconds since 1970 (UTC).
+    pub time_ms: u64,
+    /// Whether it was a dead letter.
+    pub redriven: bool,
     /// By how much the counts change.
     pub change: Totals,
 }
@@ -184,16 +213,18 @@ impl Record {
     ///
     /// # Errors
     /// When the payload is not a change, or the sequence number is not one.
-    pub fn read(payload: &str, shard: &str, sequence_number: &str) -> Result<Option<Self>, String> {
+    pub fn read(payload: &str, origin: &Origin<'_>) -> Result<Option<Self>, String> {
         let payload: Payload = serde_json::from_str(payload).map_err(|problem| format!("malformed: {problem}"))?;
         let Keys { pk, sk } = payload.keys;
         let key = Key { pk, sk };
         let state = |image: Option<Image>| image.map_or_else(Totals::default, |image| image.state(&key.sk));
         let change = state(payload.new_image).plus(state(payload.old_image), -1);
         let Some(campaign_id) = key.campaign_id().filter(|_| change != Totals::default()) else { return Ok(None) };
+        let Origin { shard, sequence_number, time_ms, redriven } = *origin;
         let position = Position::new(sequence_number);
         let position = position.ok_or_else(|| format!("malformed: `{sequence_number}` is not a sequence number"))?;
-        Ok(Some(Self { campaign_id: campaign_id.to_owned(), shard: shard.to_owned(), position, change }))
+        let (campaign_id, shard) = (campaign_id.to_owned(), shard.to_owned());
+        Ok(Some(Self { campaign_id, shard, position, time_ms, redriven, change }))
     }
 }
 
@@ -203,9 +234,9 @@ pub struct Counts {
     /// The counts.
     #[serde(flatten)]
     pub totals: Totals,
-    /// By shard the records that were counted last. An item of before the first ones has none.
+    /// By shard what was counted last. An item of before the first counts has none.
     #[serde(rename = "position")]
-    pub positions: Option<BTreeMap<String, Counted>>,
+    pub positions: Option<BTreeMap<String, Place>>,
 }
 
 impl Counts {
@@ -233,12 +264,13 @@ pub fn by_update(records: impl IntoIterator<Item = Record>) -> BTreeMap<(String,
     updates
 }
 
-/// Whether the records of a call may be redriven ones. No event says so; but a redriven record is handed over alone, as a
-/// first delivery (docs/delivery.md, 11.3), while a stream that repeats records after a crash hands over all of them. Where
-/// it hands over a single one, and others of its shard were counted after it, the answer is wrong, and the record is rejected
-/// although it may have been counted: better than one that is lost without a word. Over HTTP every delivery is the first.
-pub fn may_be_redriven(records_of_call: usize, attempt: u32) -> bool {
-    records_of_call == 1 && attempt == 1
+/// What a batch says of a shard beside the records that count.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Beside {
+    /// The shards of which nothing comes any more, since records of this one come: its parents.
+    pub closed: BTreeSet<String>,
+    /// Records that cannot be read. They become dead letters.
+    pub unreadable: BTreeSet<Position>,
 }
 
 /// What becomes of the records of one campaign and shard.
@@ -252,37 +284,51 @@ pub enum Outcome {
     Late(String),
 }
 
-/// What becomes of the records of one campaign and shard, which are `redriven` if they may be so ([`may_be_redriven`]).
-///
-/// `closed` are shards of which nothing comes any more: their positions are removed.
-pub fn update(records: &[Record], counts: &Counts, closed: &BTreeSet<String>, redriven: bool) -> Outcome {
+/// What becomes of the records of one campaign and shard.
+pub fn update(records: &[Record], counts: &Counts, beside: &Beside) -> Outcome {
     let Some(Record { campaign_id, shard, .. }) = records.first() else { return Outcome::Counted };
     let positions = counts.positions.as_ref();
-    let counted = positions.and_then(|positions| positions.get(shard));
-    let is_late = |counted: &Counted| records.iter().any(|record| record.position < counted.first);
-    if redriven && counted.is_some_and(is_late) {
+    let place = positions.and_then(|positions| positions.get(shard));
+    let counted = place.and_then(|place| place.counted.as_ref());
+    let is_known = |record: &Record| counted.is_some_and(|counted| record.position >= counted.first);
+    if positions.is_some() && records.iter().any(|record| record.redriven && !is_known(record)) {
         return Outcome::Late(format!(
             "late: records of its shard were counted after it, so it may be counted or not; count campaign {campaign_id} anew"
         ));
+    }
+    if place.is_some() && counted.is_none() {
+        // Another host has settled the shard to its end.
+        return Outcome::Counted;
     }
     let is_new = |record: &&Record| counted.is_none_or(|counted| record.position > counted.last);
     let new: Vec<_> = records.iter().filter(is_new).collect();
     let places = || new.iter().map(|record| &record.position);
     let (Some(first), Some(last)) = (places().min(), places().max()) else { return Outcome::Counted };
+    let time_ms = new.iter().map(|record| record.time_ms).max().unwrap_or_default();
     let sum = new.iter().fold(Totals::default(), |sum, record| sum.plus(record.change, 1));
     let mut change = Change::of(Counts::key(campaign_id));
     change.increment = sum.named().into_iter().map(|(name, count)| (name.to_owned(), count)).collect();
     change.increment.retain(|(_, count)| *count != 0);
-    let counted = Counted { last: last.clone(), first: first.clone() }.text();
+    // What cannot be read is not among those that are counted.
+    let gap = beside.unreadable.range(..last.clone()).next_back();
+    let known = places().filter(|place| gap.is_none_or(|gap| *place > gap)).min().unwrap_or(last);
+    let counted = Some(Counted { last: last.clone(), first: known.clone() });
+    let now = Place { counted, time_ms }.text();
     let Some(positions) = positions else {
-        let change = change.set("position", serde_json::json!({ shard.as_str(): counted }));
+        let change = change.set("position", serde_json::json!({ shard.as_str(): now }));
         return Outcome::Update(change.if_absent_or("position", Value::Null));
     };
     let path = |shard: &str| format!("position.{shard}");
-    change.remove = positions.keys().filter(|it| closed.contains(*it) && *it != shard).map(|it| path(it)).collect();
+    for (other, place) in positions.iter().filter(|(other, _)| *other != shard) {
+        if place.time_ms.saturating_add(KEPT_MS) < time_ms {
+            change.remove.push(path(other));
+        } else if beside.closed.contains(other) && place.counted.is_some() {
+            change = change.set(&path(other), Place { counted: None, time_ms }.text());
+        }
+    }
     let first = Value::from(first.as_str()).to_string();
     change.condition.push(Condition::AbsentOrLessThan(path(shard), first));
-    Outcome::Update(change.set(&path(shard), counted))
+    Outcome::Update(change.set(&path(shard), now))
 }
 
 #[cfg(test)]

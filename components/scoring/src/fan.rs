@@ -120,6 +120,22 @@ pub struct Job {
     pub indices: Vec<usize>,
 }
 
+impl Job {
+    /// The record with all names that the job has: those that the record itself lacks are taken from the others.
+    pub fn named(&self) -> ScoreRecord {
+        let mut record = self.record.clone();
+        for name in &self.names {
+            let (slot, text) = match name {
+                Name::Member(id) => (&mut record.member_id, id),
+                Name::User(id) => (&mut record.global_user_id, id),
+                Name::Email(address) => (&mut record.email, address),
+            };
+            slot.get_or_insert_with(|| text.clone());
+        }
+        record
+    }
+}
+
 /// Takes the highest score of each fan of a batch. Records are grouped by their strongest name; of equal ones the first is
 /// taken, as it would be if they were written one after the other.
 pub fn jobs(batch: impl IntoIterator<Item = (usize, ScoreRecord)>) -> Vec<Job> {
@@ -186,7 +202,8 @@ mod tests {
             .collect();
         // Of the two nines the first one; the fan's other names are kept.
         assert_eq!(told, [(3, "9", [0, 1, 2].as_slice()), (2, "3", &[6]), (2, "2", &[3, 4]), (1, "7", &[5])]);
-        assert_eq!(jobs[0].record.global_user_id, None);
+        assert_eq!((jobs[0].record.global_user_id.as_deref(), jobs[0].record.email.as_deref()), (None, None));
+        assert_eq!(jobs[0].named(), ScoreRecord { score: jobs[0].record.score.clone(), ..record("m1 g1 e1", "1", 9) });
     }
 
     #[test]

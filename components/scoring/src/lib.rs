@@ -25,5 +25,5 @@ pub mod save;
 pub mod schema;
 pub mod score;
 pub mod table;
-#[cfg(test)]
-mod testing;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;

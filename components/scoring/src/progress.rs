@@ -1,11 +1,18 @@
 //! How far a file has been read: the item `FILE#<bucket>/<key>` / `progress`.
+//!
+//! When all rows are done, the campaigns of the file are reported ([`Ending`]): the fans of a campaign are counted by their
+//! items, and a message asks for a report once the campaign's counts have reached that.
 
+use crate::counts::Totals;
 use crate::file::{File, Sequencer};
+use crate::record::{ScoreRecord, Verification};
+use crate::report::{Expected, Message, Source};
 use crate::rows::Position;
 use crate::table::{Change, Key};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::collections::BTreeSet;
+use std::ops::Bound;
 
 /// The sort key of a file's progress.
 pub const SORT_KEY: &str = "progress";
@@ -14,6 +21,12 @@ const MAX_CAMPAIGNS: usize = 1_000;
 /// Most bytes of their ids. An item has 400 KB, names included ("Quotas in Amazon DynamoDB"); the header of a file, the key
 /// and the rest need less than 20 KB.
 const MAX_CAMPAIGN_BYTES: usize = 300_000;
+
+/// Most records of [`Progress::tail`]. They are spread over shards by their keys: of four shards one has none of them once
+/// in 2,500 files.
+pub const MAX_TAIL: usize = 32;
+/// Most bytes of them as JSON.
+const MAX_TAIL_BYTES: usize = 60_000;
 
 /// How far a file has been read.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -31,9 +44,68 @@ pub struct Progress {
     /// Whether the file has campaigns that are left out of these.
     #[serde(default)]
     pub has_more_campaigns: bool,
+    /// The last records that are in a stream: when they are saved, all are.
+    #[serde(default)]
+    pub tail: Vec<ScoreRecord>,
+    /// How far the report is, once all rows are done.
+    #[serde(default)]
+    pub ending: Option<Ending>,
     /// Whether the whole file is done, the report included.
     #[serde(default)]
     pub is_done: bool,
+}
+
+/// How far the report of a file is. Its campaigns are reported in their order.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Ending {
+    /// When the last row was done, milliseconds since 1970.
+    pub since_ms: u64,
+    /// The campaigns up to this one are reported.
+    pub reported: Option<String>,
+    /// The items of the next campaign up to this sort key are counted.
+    pub after: Option<String>,
+    /// The fans in those items. Nobody is counted as selected: that is not a score's.
+    pub counted: Totals,
+}
+
+impl Ending {
+    /// The campaign to count next; `None` if all are reported.
+    pub fn campaign<'a>(&self, campaigns: &'a BTreeSet<String>) -> Option<&'a str> {
+        let behind = self.reported.clone().map_or(Bound::Unbounded, Bound::Excluded);
+        campaigns.range((behind, Bound::Unbounded)).next().map(String::as_str)
+    }
+
+    /// Counts score items, which are followed by those behind the sort key `next`. One that is neither verified nor
+    /// rejected is not counted by `counts` either.
+    pub fn count(&mut self, items: &[String], next: Option<String>) {
+        #[derive(Deserialize)]
+        struct Item {
+            verification: Verification,
+        }
+        for item in items.iter().filter_map(|item| serde_json::from_str::<Item>(item).ok()) {
+            match item.verification {
+                Verification::Verified => self.counted.verified += 1,
+                Verification::Rejected => self.counted.rejected += 1,
+            }
+        }
+        self.after = next;
+    }
+
+    /// The message about a campaign whose items are counted; goes on to the next one.
+    pub fn report(&mut self, campaign_id: &str, file: &File) -> Message {
+        let Totals { verified, rejected, .. } = std::mem::take(&mut self.counted);
+        self.reported = Some(campaign_id.to_owned());
+        self.after = None;
+        Message {
+            campaign_id: campaign_id.to_owned(),
+            market_id: None,
+            source: Source::Scoring,
+            file: Some(file.name()),
+            expected: Expected { verified: Some(verified), rejected: Some(rejected), selected: None },
+            since_ms: None,
+        }
+    }
 }
 
 /// Where reading begins.
@@ -73,6 +145,8 @@ pub fn begin(file: &File, stored: Option<&Progress>) -> Begin {
             position: Position::BEGINNING,
             campaigns: BTreeSet::new(),
             has_more_campaigns: false,
+            tail: vec![],
+            ending: None,
             is_done: false,
         }),
     }
@@ -98,6 +172,16 @@ impl Progress {
         }
     }
 
+    /// Notes records that were put last: the last ones of them, as many as there is room for.
+    pub fn set_tail(&mut self, records: Vec<ScoreRecord>) {
+        let mut bytes = 0;
+        let fits = |record: &ScoreRecord| {
+            bytes += serde_json::to_string(record).map_or(0, |text| text.len());
+            bytes <= MAX_TAIL_BYTES
+        };
+        self.tail = records.into_iter().rev().take(MAX_TAIL).take_while(fits).collect();
+    }
+
     /// What is to be said, at the end, of a file with campaigns that are left out.
     pub fn warning(&self, file: &File) -> Option<String> {
         let known = self.campaigns.len();
@@ -107,13 +191,16 @@ impl Progress {
     /// The update that stores it, on condition that what is stored is as it was read or written last. If that fails, another
     /// call reads the file, or another version of it: this one stops.
     pub fn store(&self, file: &File, stored: Option<&Self>) -> Change {
-        let change = Change::of(key(file))
+        let mut change = Change::of(key(file))
             .set("etag", self.etag.as_str())
             .set("sequencer", self.sequencer.as_str())
             .set("position", json!(self.position))
             .set("campaigns", json!(self.campaigns))
             .set("hasMoreCampaigns", self.has_more_campaigns)
+            .set("ending", json!(self.ending))
             .set("isDone", self.is_done);
+        // As text, because a `Value` rounds scores. Records can always be serialised.
+        change.set.push(("tail".to_owned(), serde_json::to_string(&self.tail).unwrap_or_else(|_| "[]".to_owned())));
         let Some(stored) = stored else { return change.if_absent("pk") };
         let place = stored.position.place;
         change
@@ -125,12 +212,12 @@ impl Progress {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+#[allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 mod tests {
     use super::*;
     use crate::csv::Place;
     use crate::rows::Counts;
-    use crate::testing::{Table, file};
+    use crate::testing::{Table, file, record};
 
     fn at(begin: Begin) -> Progress {
         let Begin::At(progress) = begin else { panic!("{begin:?}") };
@@ -178,6 +265,43 @@ mod tests {
             table.apply(&progress.store(&file, None)).unwrap();
             assert_eq!(stored(&table).unwrap(), progress);
         }
+    }
+
+    #[test]
+    fn the_last_records_are_kept_as_an_item_has_room_for_them() {
+        let (mut table, file) = (Table::default(), file("1"));
+        let mut progress = at(begin(&file, None));
+        let scored = |score| record("m1 g1 e1", "1", score);
+        progress.set_tail((0..50).map(scored).collect());
+        assert_eq!((progress.tail.len(), &progress.tail[0], &progress.tail[31]), (32, &scored(49), &scored(18)));
+        table.apply(&progress.store(&file, None)).unwrap();
+        assert_eq!(stored(&table).unwrap(), progress);
+        let digits = "12345678901234567890.123456789012345678";
+        progress.set_tail(vec![ScoreRecord { score: crate::score::Score::parse(digits).unwrap(), ..scored(1) }]);
+        let text = progress.store(&file, None).set.into_iter().find(|(path, _)| path == "tail").unwrap().1;
+        assert_eq!(serde_json::from_str::<Vec<ScoreRecord>>(&text).unwrap(), progress.tail, "no digit is lost");
+        let long = ScoreRecord { event_id: Some("x".repeat(50_000)), ..scored(1) };
+        progress.set_tail(vec![scored(0), long.clone(), long.clone()]);
+        assert_eq!(progress.tail, [long]);
+    }
+
+    #[test]
+    fn campaigns_are_counted_and_reported_one_after_the_other() {
+        let campaigns = BTreeSet::from(["a".to_owned(), "b".to_owned()]);
+        let item = |word: &str| format!(r#"{{"pk":"p","sk":"s","verification":"{word}","score":1}}"#);
+        let mut ending = Ending { since_ms: 5, ..Ending::default() };
+        assert_eq!(ending.campaign(&campaigns), Some("a"));
+        ending.count(&[item("verified"), item("rejected"), "{}".to_owned()], Some("SCORE#m".to_owned()));
+        let stored: Ending = serde_json::from_value(json!(ending)).unwrap();
+        assert_eq!((stored.after.as_deref(), &stored), (Some("SCORE#m"), &ending));
+        ending.count(&[item("verified")], None);
+        let message = ending.report("a", &file("1"));
+        let expected = Expected { verified: Some(2), rejected: Some(1), selected: None };
+        assert_eq!((message.expected, message.file.as_deref()), (expected, Some("scoringBucket/scrubbed/1.csv")));
+        assert_eq!(ending, Ending { since_ms: 5, reported: Some("a".to_owned()), ..Ending::default() });
+        assert_eq!(ending.campaign(&campaigns), Some("b"));
+        assert_eq!(ending.report("b", &file("1")).expected.verified, Some(0));
+        assert_eq!(ending.campaign(&campaigns), None);
     }
 
     #[test]

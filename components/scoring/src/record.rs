@@ -7,6 +7,9 @@ use crate::score::Score;
 use registration::email;
 use serde::{Deserialize, Serialize};
 
+/// Most characters of an id, as the schemas of rows have it.
+const MAX_ID_CHARS: usize = 128;
+
 /// The score of a fan in a campaign.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -90,6 +93,31 @@ impl ScoreRecord {
         })
     }
 
+    /// Checks a record that was read from JSON, as from a stream that others may put to.
+    ///
+    /// # Errors
+    /// The first fault, with its field.
+    pub fn checked(self) -> Result<Self, String> {
+        let ids = [
+            ("campaignId", Some(&self.campaign_id)),
+            ("memberId", self.member_id.as_ref()),
+            ("globalUserId", self.global_user_id.as_ref()),
+            ("marketId", self.market_id.as_ref()),
+            ("eventId", self.event_id.as_ref()),
+        ];
+        let is_bad = |id: &String| id.is_empty() || id.chars().count() > MAX_ID_CHARS;
+        if let Some((field, _)) = ids.into_iter().find(|(_, id)| id.is_some_and(is_bad)) {
+            return Err(format!("malformed: {field} is empty or has more than {MAX_ID_CHARS} characters"));
+        }
+        if self.email.as_ref().is_some_and(|address| email::normalise(address).as_ref() != Some(address)) {
+            return Err("malformed: email is not a normalised address".to_owned());
+        }
+        if self.member_id.is_none() && self.global_user_id.is_none() && self.email.is_none() {
+            return Err("malformed: memberId, globalUserId and email are missing".to_owned());
+        }
+        Ok(self)
+    }
+
     /// Whether the record replaces another one of the same fan: a later file's does, also with a lower score; within a
     /// file the higher score is kept.
     pub fn replaces(&self, other: &Self) -> bool {
@@ -166,6 +194,32 @@ mod tests {
     fn case_01_a_score_that_the_table_does_not_hold_is_invalid() {
         let fault = read(Kind::Scrubbed, &[(Column::Score, "0.123456789012345678901234567890123456789")]).unwrap_err();
         assert_eq!(fault, Fault::of(Column::Score, "has more than 38 significant digits"));
+    }
+
+    #[test]
+    fn a_record_of_a_stream_is_checked_and_a_bad_one_names_its_field() {
+        let long = "x".repeat(129);
+        let good = read(Kind::Scrubbed, &[(Column::Email, "fan@example.com")]).unwrap();
+        assert_eq!(good.clone().checked(), Ok(good.clone()));
+        let with = |field: &str, value: serde_json::Value| {
+            let mut json: serde_json::Value = serde_json::from_str(&serde_json::to_string(&good).unwrap()).unwrap();
+            json[field] = value;
+            serde_json::from_value::<ScoreRecord>(json).map_err(|error| error.to_string())?.checked()
+        };
+        for field in ["campaignId", "memberId", "globalUserId", "marketId", "eventId"] {
+            for id in ["", &long] {
+                let problem = with(field, json!(id)).unwrap_err();
+                assert_eq!(problem, format!("malformed: {field} is empty or has more than 128 characters"));
+            }
+        }
+        assert_eq!(
+            with("email", json!("Fan@Example.com")).unwrap_err(),
+            "malformed: email is not a normalised address"
+        );
+        let nameless = ScoreRecord { member_id: None, email: None, ..good.clone() };
+        let problem = nameless.checked().unwrap_err();
+        assert_eq!(problem, "malformed: memberId, globalUserId and email are missing");
+        assert!(with("score", json!("high")).unwrap_err().contains("score"));
     }
 
     #[test]

@@ -1,5 +1,9 @@
 //! What Slack is told of a campaign's counts, and when.
 //!
+//! Changes are counted a moment after they are written, and what a message expects is a minimum. So each message is looked
+//! at again by a delayed copy, which has the counts that were seen, until the counts stand still between two looks. While
+//! they go on changing for as long as [`SETTLE_MS`], those of the moment are told, and another copy tells the rest.
+//!
 //! The item `meta:slack:counts` has the counts that Slack has taken, and while a message tells new ones its id (`teller`)
 //! and when it claimed that (`claimedMs`). Another message waits for it; when the claim is as old as [`PATIENCE_MS`], the
 //! teller is taken for lost, and the other one tells.
@@ -14,6 +18,9 @@ use std::fmt::Write;
 pub const SORT_KEY: &str = "meta:slack:counts";
 /// Seconds until the counts are looked at again.
 pub const DELAY_SECS: u32 = 10;
+/// Milliseconds after which counts are told that still change: with another look and the wait for Slack's rate limit, within
+/// the 60 seconds that scoring asks for.
+pub const SETTLE_MS: u64 = 40 * 1_000;
 /// Milliseconds after which the counts are told as they are, and after which a claim is taken over. A teller that fails for
 /// good has made its attempts by then.
 pub const PATIENCE_MS: u64 = 10 * 60 * 1_000;
@@ -38,6 +45,9 @@ pub struct Message {
     /// When the first message was sent of which this one is a delayed copy, milliseconds since 1970.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since_ms: Option<u64>,
+    /// The counts at the last look, of a delayed copy.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seen: Option<Totals>,
 }
 
 /// Who asks for a report.
@@ -93,7 +103,8 @@ pub struct Received<'a> {
 /// What is to be done for a message.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Decision {
-    /// Not all is counted, or another message is telling: send this copy, delayed by [`DELAY_SECS`], and settle the message.
+    /// Not all is counted, the counts still change, or another message is telling: send this copy, delayed by
+    /// [`DELAY_SECS`], and settle the message.
     Later(Message),
     /// Slack has taken these counts. The warning, if any, is for the log.
     Known {
@@ -110,6 +121,8 @@ pub enum Decision {
         text: String,
         /// Says that Slack has taken the counts.
         confirmation: Change,
+        /// A copy to send, delayed, with the confirmation: the counts still change.
+        rest: Option<Message>,
     },
 }
 
@@ -135,15 +148,18 @@ pub fn read_told(item: Option<&str>) -> Result<Option<Told>, String> {
 pub fn decide(received: Received<'_>, counts: Totals, told: Option<&Told>, now_ms: u64) -> Decision {
     let Received { message, id, sent_ms } = received;
     let since_ms = message.since_ms.unwrap_or(sent_ms);
-    let later = || Decision::Later(Message { since_ms: Some(since_ms), ..message.clone() });
+    let age_ms = now_ms.saturating_sub(since_ms);
+    let later = || Decision::Later(Message { since_ms: Some(since_ms), seen: Some(counts), ..message.clone() });
     let missing = message.expected.missing(counts);
-    if missing.is_some() && now_ms.saturating_sub(since_ms) < PATIENCE_MS {
+    let stand_still = message.seen == Some(counts);
+    if (missing.is_some() && age_ms < PATIENCE_MS) || (!stand_still && age_ms < SETTLE_MS) {
         return later();
     }
     let warning = missing.map(|missing| format!("after 10 minutes not all is counted: {missing}"));
     let known = told.map_or(Totals::default(), |told| told.totals);
     let teller = told.and_then(|told| Some((told.teller.as_deref()?, told.claimed_ms)));
     let claim = match teller {
+        None if known == counts && !stand_still => return later(),
         None if known == counts => return Decision::Known { warning },
         // After a crash this message may have told nobody yet.
         Some((teller, _)) if teller == id => None,
@@ -151,7 +167,13 @@ pub fn decide(received: Received<'_>, counts: Totals, told: Option<&Told>, now_m
         _ => Some(claim(message, id, told, now_ms)),
     };
     let text = text(message, counts, known, warning.as_deref());
-    Decision::Post { claim, text, confirmation: confirmation(message, id, counts) }
+    let rest = (!stand_still).then(|| Message {
+        expected: Expected::default(),
+        since_ms: Some(now_ms),
+        seen: Some(counts),
+        ..message.clone()
+    });
+    Decision::Post { claim, text, confirmation: confirmation(message, id, counts), rest }
 }
 
 /// Says in the table that a message is telling, on condition that what was told, and who tells, is as it was read.
@@ -253,7 +275,13 @@ mod tests {
             file: Some("scoringBucket/scrubbed/1.csv".to_owned()),
             expected: Expected { verified: Some(1_200), ..Expected::default() },
             since_ms: None,
+            seen: None,
         }
+    }
+
+    /// A copy of a message that saw these counts.
+    fn looked(message: Message, seen: Totals) -> Message {
+        Message { since_ms: Some(SENT_MS), seen: Some(seen), ..message }
     }
 
     fn totals(verified: i64, rejected: i64, selected: i64) -> Totals {
@@ -264,8 +292,9 @@ mod tests {
         Told { totals, teller: None, claimed_ms: 0 }
     }
 
+    /// The decision of a message whose counts stand still.
     fn decide_at(age_ms: u64, counts: Totals, told: Option<&Told>) -> Decision {
-        let message = message();
+        let message = looked(message(), counts);
         decide(Received { message: &message, id: "id", sent_ms: SENT_MS }, counts, told, SENT_MS + age_ms)
     }
 
@@ -286,18 +315,61 @@ mod tests {
 
     #[test]
     fn a_campaign_that_counts_nothing_and_was_never_told_of_is_not_told_of() {
-        let message = Message { expected: Expected::default(), ..message() };
+        let message = Message { expected: Expected::default(), ..looked(message(), Totals::default()) };
         let received = Received { message: &message, id: "id", sent_ms: SENT_MS };
         assert_eq!(decide(received, Totals::default(), None, SENT_MS), Decision::Known { warning: None });
     }
 
+    /// The decision of a message of this age that saw `seen`, and whose minimum is reached.
+    fn look(age_ms: u64, seen: Option<Totals>, counts: Totals, told: Option<&Told>) -> Decision {
+        let message = Message { seen, since_ms: seen.map(|_| SENT_MS), ..message() };
+        decide(Received { message: &message, id: "id", sent_ms: SENT_MS }, counts, told, SENT_MS + age_ms)
+    }
+
+    /// What a message expects may be reached before all is counted; then nothing else tells of the rest.
+    #[test]
+    fn req_002_counts_are_told_once_they_stand_still() {
+        let [first, second] = [totals(1_200, 0, 0), totals(1_300, 0, 0)];
+        let told_first = told(first);
+        assert_eq!(look(50, None, first, None), Decision::Later(looked(message(), first)));
+        assert_eq!(
+            look(50, None, first, Some(&told_first)),
+            Decision::Later(looked(message(), first)),
+            "not known yet"
+        );
+        assert_eq!(look(10_000, Some(first), second, None), Decision::Later(looked(message(), second)));
+        let Decision::Post { text, rest: None, .. } = look(20_000, Some(second), second, Some(&told_first)) else {
+            panic!("they stand still")
+        };
+        assert!(text.contains("1,300 verified (+100)"), "{text}");
+        assert_eq!(look(20_000, Some(first), first, Some(&told_first)), Decision::Known { warning: None });
+    }
+
+    /// "Verdict reports posted to Slack within 60 seconds of file processing completion", also while another file is read.
+    #[test]
+    fn notification_timeliness_counts_that_go_on_changing_are_told_and_their_rest_later() {
+        let [first, second] = [totals(1_200, 0, 0), totals(1_300, 0, 0)];
+        assert!(matches!(look(SETTLE_MS - 1, Some(first), second, None), Decision::Later(_)));
+        let Decision::Post { text, rest: Some(rest), .. } = look(SETTLE_MS, Some(first), second, None) else {
+            panic!("it is time")
+        };
+        assert!(text.contains("1,300 verified"), "{text}");
+        let (since_ms, seen) = (Some(SENT_MS + SETTLE_MS), Some(second));
+        assert_eq!(rest, Message { expected: Expected::default(), since_ms, seen, ..message() });
+        // What another message has told meanwhile may not be all.
+        let known = look(SETTLE_MS, Some(first), second, Some(&told(second)));
+        assert_eq!(known, Decision::Later(looked(message(), second)));
+        const { assert!(SETTLE_MS + 1_000 * DELAY_SECS as u64 <= 60_000) };
+    }
+
     #[test]
     fn requeue_logic_while_counts_are_below_what_is_expected_a_delayed_copy_is_sent() {
-        let Decision::Later(copy) = decide_at(5, totals(1_199, 0, 0), None) else { panic!("a copy") };
-        assert_eq!(copy, Message { since_ms: Some(SENT_MS), ..message() });
+        let missing = totals(1_199, 0, 0);
+        let Decision::Later(copy) = decide_at(5, missing, None) else { panic!("a copy") };
+        assert_eq!(copy, looked(message(), missing));
         // The copy's own time does not begin the ten minutes anew.
         let again = Received { message: &copy, id: "other", sent_ms: SENT_MS + 60_000 };
-        assert_eq!(decide(again, totals(0, 0, 0), None, SENT_MS + PATIENCE_MS - 1), Decision::Later(copy.clone()));
+        assert_eq!(decide(again, missing, None, SENT_MS + PATIENCE_MS - 1), Decision::Later(copy.clone()));
         assert!(matches!(decide(again, totals(1, 0, 0), None, SENT_MS + PATIENCE_MS), Decision::Post { .. }));
     }
 
@@ -329,7 +401,7 @@ mod tests {
         }
 
         fn decide(&self, id: &str, age_ms: u64) -> Decision {
-            let message = message();
+            let message = looked(message(), self.counts);
             let told = read_told(self.table.get(&key("c")).as_deref()).unwrap();
             let received = Received { message: &message, id, sent_ms: SENT_MS };
             decide(received, self.counts, told.as_ref(), SENT_MS + age_ms)
@@ -337,7 +409,7 @@ mod tests {
 
         fn post(&self, id: &str, age_ms: u64) -> (Option<Change>, String, Change) {
             match self.decide(id, age_ms) {
-                Decision::Post { claim, text, confirmation } => (claim, text, confirmation),
+                Decision::Post { claim, text, confirmation, .. } => (claim, text, confirmation),
                 other => panic!("{other:?}"),
             }
         }
@@ -375,7 +447,7 @@ mod tests {
         let (claim, _, lost) = slack.post("1", 1_000);
         slack.table.apply(&claim.unwrap()).unwrap();
         let Decision::Later(copy) = slack.decide("2", PATIENCE_MS) else { panic!("not told yet") };
-        assert_eq!(copy, Message { since_ms: Some(SENT_MS), ..message() });
+        assert_eq!(copy, looked(message(), slack.counts));
         let (two, text, confirmation) = slack.post("2", PATIENCE_MS + 1_000);
         let (three, ..) = slack.post("3", PATIENCE_MS + 1_000);
         assert!(text.contains("1,200 verified (+1,200)"), "{text}");

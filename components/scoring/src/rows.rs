@@ -118,6 +118,16 @@ impl Rows {
         self.reader.finish();
     }
 
+    /// The place behind all that was returned.
+    pub fn place(&self) -> Place {
+        self.reader.place()
+    }
+
+    /// The rows that were returned.
+    pub fn counts(&self) -> Counts {
+        self.counts
+    }
+
     /// Where the reading stands.
     pub fn position(&self) -> Position {
         Position { place: self.reader.place(), header: self.header.clone(), counts: self.counts }

@@ -1,6 +1,4 @@
 //! Changes of `demand-table`, in the words of the platform's `table.update`.
-//!
-//! Two of them the platform does not have yet: [`Change::increment`] and [`Condition::AbsentOrLessThan`].
 
 use serde_json::Value;
 
@@ -52,7 +50,7 @@ pub enum Condition {
     Equals(String, String),
     /// The path is absent, or null, or has this value.
     AbsentOrEquals(String, String),
-    /// The path is absent, or has a text that is less than this one in the order of its bytes.
+    /// The path is absent, or null, or has a text that is less than this one in the order of its bytes, or a lesser number.
     AbsentOrLessThan(String, String),
 }
 

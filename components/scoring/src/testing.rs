@@ -102,8 +102,9 @@ fn holds(condition: &Condition, item: &Map<String, Value>) -> bool {
             at(path).is_none_or(|it| it.is_null() || Some(it) == read(value).as_ref())
         }
         Condition::AbsentOrLessThan(path, value) => match (at(path), read(value)) {
-            (None, _) => true,
+            (None | Some(Value::Null), _) => true,
             (Some(Value::String(found)), Some(Value::String(value))) => *found < value,
+            (Some(Value::Number(found)), Some(Value::Number(value))) => found.as_f64() < value.as_f64(),
             _ => false,
         },
     }

@@ -25,6 +25,11 @@ impl Choices {
         self.0.replace(choices);
     }
 
+    /// Whether they are used up.
+    pub fn is_empty(&self) -> bool {
+        self.0.borrow().is_empty()
+    }
+
     /// One of so many options; the first one when the choices are used up.
     pub fn choose(&self, options: u8) -> u8 {
         self.0.borrow_mut().pop().map_or(0, |choice| choice % options)

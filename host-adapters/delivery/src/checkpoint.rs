@@ -1,5 +1,6 @@
-//! How far a worker has come in a shard. Key slices settle records out of order. The checkpoint is the last record of
-//! the prefix in which all records are settled, so a restart may repeat records but never skips one.
+//! How far a worker has come in a shard. Key slices settle events out of order. The checkpoint is the last record of the
+//! prefix in which all events are settled, so a restart may repeat records but never skips one, nor a part of one that
+//! several events are packed into.
 
 use host_adapters_failpoint::{self as failpoint, Step};
 use host_adapters_platform::{Checkpoint, LeaseTable, Result};
@@ -21,18 +22,19 @@ struct Progress {
     settled: Option<String>,
 }
 
-/// A record above the checkpoint.
+/// An event above the checkpoint.
 #[derive(Debug)]
 struct Open {
-    sequence: String,
+    /// Of the last event of a record: a checkpoint is between records, never within one.
+    sequence: Option<String>,
     /// When it was made, milliseconds since 1970 (UTC).
     time_ms: u64,
     is_settled: bool,
 }
 
 impl Progress {
-    fn add(&mut self, sequence: &str, time_ms: u64) -> Ticket {
-        self.open.push_back(Open { sequence: sequence.to_owned(), time_ms, is_settled: false });
+    fn add(&mut self, sequence: Option<&str>, time_ms: u64) -> Ticket {
+        self.open.push_back(Open { sequence: sequence.map(str::to_owned), time_ms, is_settled: false });
         self.first + self.open.len() as Ticket - 1
     }
 
@@ -42,7 +44,7 @@ impl Progress {
             record.is_settled = true;
         }
         while let Some(Open { sequence, .. }) = self.open.pop_front_if(|record| record.is_settled) {
-            self.settled = Some(sequence);
+            self.settled = sequence.or(self.settled.take());
             self.first += 1;
         }
     }
@@ -68,8 +70,9 @@ impl Checkpointer {
         Self { leases, stream, shard, worker, progress, moved, stored }
     }
 
-    /// Registers a record that was read, and when it was made (milliseconds since 1970). Call it in the shard's order.
-    pub fn add(&self, sequence: &str, time_ms: u64) -> Ticket {
+    /// Registers an event that was read, and when it was made (milliseconds since 1970). `sequence` is that of its record;
+    /// `None` if more events of the same record follow. Call it in the shard's order.
+    pub fn add(&self, sequence: Option<&str>, time_ms: u64) -> Ticket {
         self.progress().add(sequence, time_ms)
     }
 
@@ -125,29 +128,35 @@ impl Checkpointer {
 }
 
 #[cfg(test)]
+#[allow(clippy::indexing_slicing, reason = "tests")]
 mod tests {
     use super::*;
     use proptest::prelude::*;
 
     proptest! {
-        /// The checkpoint is the last record of the settled prefix, in whatever order records are read and settled.
+        /// The checkpoint is the last record of the settled prefix, in whatever order events are read and settled. A
+        /// record of several events counts once all of them are settled.
         #[test]
         fn the_checkpoint_is_the_end_of_the_settled_prefix(
-            steps in prop::collection::vec(prop::option::of(any::<prop::sample::Index>()), 1..200),
+            steps in prop::collection::vec((prop::option::of(any::<prop::sample::Index>()), any::<bool>()), 1..200),
         ) {
             let mut progress = Progress::default();
-            let mut model: Vec<(Ticket, bool)> = Vec::new();
-            for step in steps {
+            let mut model: Vec<(Ticket, Option<String>, bool)> = Vec::new();
+            for (step, is_last) in steps {
                 match step {
                     Some(index) if !model.is_empty() => {
-                        let (ticket, settled) = index.get_mut(&mut model);
+                        let (ticket, _, settled) = index.get_mut(&mut model);
                         *settled = true;
                         progress.settle(*ticket);
                     }
-                    _ => model.push((progress.add(&model.len().to_string(), 0), false)),
+                    _ => {
+                        let sequence = is_last.then(|| model.len().to_string());
+                        model.push((progress.add(sequence.as_deref(), 0), sequence, false));
+                    }
                 }
-                let prefix = model.iter().take_while(|(_, settled)| *settled).count();
-                prop_assert_eq!(&progress.settled, &prefix.checked_sub(1).map(|last| last.to_string()));
+                let prefix = model.iter().take_while(|(_, _, settled)| *settled).count();
+                let last = model[..prefix].iter().rev().find_map(|(_, sequence, _)| sequence.clone());
+                prop_assert_eq!(&progress.settled, &last);
                 prop_assert_eq!(progress.open.len(), model.len() - prefix);
             }
         }

@@ -6,9 +6,9 @@
 //! - A stream cannot take records back. The record is handed to its worker at once, out of the stream's order, as a
 //!   first delivery. Only `ack` settles it.
 
-use crate::dead_letter::{DeadLetter, Origin, Summary};
+use crate::dead_letter::{DeadLetter, Origin, Summary, with};
 use crate::dispatch::Dispatch;
-use crate::event::{Disposition, Event, Retry};
+use crate::event::{Attribute, Disposition, Event, Retry};
 use host_adapters_platform::{Page, QueueBackend, QueueBrowser, Received, Result, fifo};
 use host_adapters_records::queue::Message;
 use host_adapters_records::{Error, ErrorKind};
@@ -20,6 +20,9 @@ use std::time::Duration;
 const VISIBILITY: Duration = Duration::from_secs(60);
 /// How long it is invisible while a worker is called: longer than a batch may take.
 const CALL_VISIBILITY: Duration = Duration::from_secs(15 * 60);
+
+/// The attribute of a record that was sent back (docs/delivery.md, 11.9).
+pub const REDRIVEN: &str = "redriven";
 
 /// How the records of one kind of source go back.
 #[derive(Clone, Copy)]
@@ -153,19 +156,24 @@ impl Redriver {
         let dead_letter = DeadLetter::read(queue, message, origins);
         let Summary { source, worker, .. } = &dead_letter.summary;
         let to_queue = self.way(source) == Ok(Way::Queue);
-        let from = |it: &&Origin| it.source == *source && (to_queue || it.worker == *worker);
-        let Some(origin) = origins.iter().find(from) else {
+        let of_source = || origins.iter().filter(|it| it.source == *source);
+        let any = || if to_queue { of_source().next() } else { None };
+        let Some(origin) = of_source().find(|it| it.worker == *worker).or_else(any) else {
             return Err(format!("by spin.toml, dead letters of `{worker}` from `{source}` do not come to this queue"));
         };
         let recovery = Recovery::of(self.recoveries, source)?;
-        match (recovery.way, source.split_once(':')) {
-            (Way::Queue, Some((_, name))) => {
-                let message = dead_letter.message()?;
+        match (recovery.way, &origin.queue) {
+            (Way::Queue, Some(name)) => {
+                let message = with(dead_letter.message()?, Attribute::text(REDRIVEN, "true"));
                 // A new message: the queue must not take it for the one that failed.
                 let deduplication_id = fifo::is_fifo(name).then(|| dead_letter.summary.id.clone());
                 self.send(name, Message { deduplication_id, ..message }).await
             }
-            _ => self.hand_over(&origin.worker, (recovery.event)(&dead_letter)?).await,
+            _ => {
+                let mut event = (recovery.event)(&dead_letter)?;
+                event.attributes.push(Attribute::text(REDRIVEN, "true"));
+                self.hand_over(&origin.worker, event).await
+            }
         }
     }
 

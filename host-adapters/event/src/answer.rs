@@ -1,5 +1,6 @@
 //! What a worker answers to a batch.
 
+use std::cmp::Ordering;
 use std::time::Duration;
 #[cfg(feature = "component")]
 use wasmtime::component::{ComponentType, Lift};
@@ -62,6 +63,29 @@ impl Disposition {
     }
 }
 
+/// What becomes of a record that holds several events, which is settled as one: it is delivered again as long as one of
+/// them is to be. A wait is that of all; where one has failed, the record has. Without events it is done.
+pub fn gravest(dispositions: impl IntoIterator<Item = Disposition>) -> Disposition {
+    let grave = |disposition: &Disposition| match disposition {
+        Disposition::Ack => 0,
+        Disposition::Skip(_) => 1,
+        Disposition::Reject(_) => 2,
+        Disposition::GiveUp(_) => 3,
+        // The longest wait, and before it what waits for nothing.
+        Disposition::Retry(Retry { after_ms: Some(_), .. }) => 4,
+        Disposition::Retry(Retry { after_ms: None, .. }) => 5,
+    };
+    let graver = |one: Disposition, other: Disposition| {
+        let is_longer = matches!(grave(&other), 4) && other.wait() > one.wait();
+        match grave(&other).cmp(&grave(&one)) {
+            Ordering::Greater => other,
+            Ordering::Equal if is_longer => other,
+            _ => one,
+        }
+    };
+    dispositions.into_iter().fold(Disposition::Ack, graver)
+}
+
 /// The whole call failed.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[cfg_attr(feature = "component", derive(ComponentType, Lift), component(record))]
@@ -82,5 +106,29 @@ impl Failure {
     /// A failure that lies in the records themselves: they are given up.
     pub fn permanent(message: impl Into<String>) -> Self {
         Self { retryable: false, message: message.into() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_gravest_disposition_is_that_of_all() {
+        let wait = |ms| Disposition::retry_after(Some(ms), "busy");
+        let (skip, reject) = (Disposition::Skip("late".into()), Disposition::Reject("no".into()));
+        let (give_up, retry) = (Disposition::GiveUp("wrong".into()), Disposition::retry("failed"));
+        for (all, expected) in [
+            (vec![], Disposition::Ack),
+            (vec![Disposition::Ack, Disposition::Ack], Disposition::Ack),
+            (vec![skip.clone(), Disposition::Ack], skip.clone()),
+            (vec![skip, reject.clone(), Disposition::Ack], reject.clone()),
+            (vec![give_up.clone(), reject], give_up.clone()),
+            (vec![give_up, wait(5)], wait(5)),
+            (vec![wait(5), Disposition::Ack, wait(9), wait(7)], wait(9)),
+            (vec![wait(9), retry.clone(), Disposition::retry("later")], retry),
+        ] {
+            assert_eq!(gravest(all.clone()), expected, "{all:?}");
+        }
     }
 }

@@ -33,6 +33,12 @@ pub struct Event {
 }
 
 impl Event {
+    /// The sequence number of a stream's record. Several events may be packed into one record, an aggregate: their ids are
+    /// `<sequence>#<sub>`, with what was packed first as 0.
+    pub fn sequence(&self) -> &str {
+        self.id.split_once('#').map_or(&self.id, |(sequence, _)| sequence)
+    }
+
     /// The text of an attribute.
     pub fn attribute(&self, name: &str) -> Option<&str> {
         Attribute::find(&self.attributes, name)

@@ -19,7 +19,7 @@ mod request;
 mod service_status;
 mod text;
 
-pub use answer::{Disposition, Failure, Retry, UNANSWERED};
+pub use answer::{Disposition, Failure, Retry, UNANSWERED, gravest};
 pub use attribute::{Attribute, AttributeValue};
 pub use call_error::CallError;
 pub use event::{Event, Payload};

@@ -2,6 +2,10 @@
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
+use std::fmt;
+
+/// As many zeros as are written in place of an exponent.
+const MAX_ZEROS: usize = 20;
 
 /// The value of a number, of any number of digits.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -38,6 +42,27 @@ impl Decimal {
         }
     }
 
+    /// The sum, to the last digit; `None` if there are more digits between its first and its last one than 128 bits hold,
+    /// which are 38.
+    pub fn checked_add(&self, other: i64) -> Option<Self> {
+        let other = Self::parse(&other.to_string())?;
+        let (a, b) = match (self.sign(), other.sign()) {
+            (_, 0) => return Some(self.clone()),
+            (0, _) => return Some(other),
+            _ => (self, &other),
+        };
+        let power = a.power.min(b.power);
+        let sum = a.units(power)?.checked_add(b.units(power)?)?;
+        Self::parse(&format!("{sum}e{power}"))
+    }
+
+    /// How many of this power of ten it is.
+    fn units(&self, power: i64) -> Option<i128> {
+        let zeros = u32::try_from(self.power.checked_sub(power)?).ok()?;
+        let units = self.digits.parse::<i128>().ok()?.checked_mul(10_i128.checked_pow(zeros)?)?;
+        Some(if self.is_negative { -units } else { units })
+    }
+
     /// How many digits it has from the first to the last one that is not 0.
     pub fn significant_digits(&self) -> usize {
         self.digits.len()
@@ -61,6 +86,29 @@ impl Ord for Decimal {
 impl PartialOrd for Decimal {
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
         Some(self.cmp(other))
+    }
+}
+
+/// As JSON spells it: without an exponent where that is not much longer.
+impl fmt::Display for Decimal {
+    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { is_negative, digits, power } = self;
+        if digits.is_empty() {
+            return to.write_str("0");
+        }
+        if *is_negative {
+            to.write_str("-")?;
+        }
+        let behind_point = usize::try_from(power.unsigned_abs()).unwrap_or(usize::MAX);
+        match power {
+            0.. if behind_point <= MAX_ZEROS => write!(to, "{digits}{}", "0".repeat(behind_point)),
+            ..0 if behind_point <= digits.len() + MAX_ZEROS => {
+                let padded = format!("{digits:0>width$}", width = behind_point + 1);
+                let (whole, fraction) = padded.split_at(padded.len() - behind_point);
+                write!(to, "{whole}.{fraction}")
+            }
+            _ => write!(to, "{digits}e{power}"),
+        }
     }
 }
 
@@ -189,7 +237,47 @@ mod tests {
         }
     }
 
+    #[test]
+    fn adds_to_the_last_digit() {
+        for (a, b, sum) in [
+            ("0", 0, Some("0")),
+            ("41", 1, Some("42")),
+            ("1e2", -100, Some("0")),
+            ("-5", 3, Some("-2")),
+            ("99", 1, Some("100")),
+            ("12.50", 0, Some("12.5")),
+            ("0.005", 1, Some("1.005")),
+            ("-0.5", 1, Some("0.5")),
+            ("9223372036854775807", i64::MAX, Some("18446744073709551614")),
+            ("12345678901234567890123456789012345678", 1, Some("12345678901234567890123456789012345679")),
+            ("1e30", 1, Some("1000000000000000000000000000001")),
+            ("1e-130", 0, Some("1e-130")),
+            ("0", i64::MIN, Some("-9223372036854775808")),
+            ("1e125", 1, None),
+            ("1e-130", 1, None),
+        ] {
+            let added = Decimal::parse(a).unwrap().checked_add(b).map(|sum| sum.to_string());
+            assert_eq!(added.as_deref(), sum, "{a} + {b}");
+        }
+    }
+
     proptest! {
+        /// Integers add as those of the machine do.
+        #[test]
+        fn adds_as_integers_do(a in any::<i64>(), b in any::<i64>()) {
+            let sum = Decimal::parse(&a.to_string()).unwrap().checked_add(b).unwrap();
+            prop_assert_eq!(sum.to_string(), (i128::from(a) + i128::from(b)).to_string());
+        }
+
+        /// What is written is read as the same number, and is JSON.
+        #[test]
+        fn is_spelled_as_it_is_read(digits in "-?[0-9]{1,40}", exponent in -140_i32..140) {
+            let decimal = Decimal::parse(&format!("{digits}e{exponent}")).unwrap();
+            let text = decimal.to_string();
+            prop_assert!(serde_json::from_str::<serde_json::Value>(&text).is_ok(), "{}", text);
+            prop_assert_eq!(Decimal::parse(&text), Some(decimal));
+        }
+
         /// Whatever is spelled anew is JSON, and the same number.
         #[test]
         fn every_number_is_json(text in "[-+]?[0-9]{0,45}\\.?[0-9]{0,45}([eE][-+]?[0-9]{1,2})?") {

@@ -5,7 +5,8 @@ use super::route::Routes;
 use super::variables::Value;
 use host_adapters_delivery::dead_letter::Origin;
 use host_adapters_outbound::{AllowedHosts, ServiceConfig};
-use host_adapters_platform::{Declared, Grants, IdentityConfig, QueueSpec, TableSpec};
+use host_adapters_platform::objects::Notification;
+use host_adapters_platform::{DataStreamSpec, Declared, Grants, IdentityConfig, QueueSpec, TableSpec};
 use host_adapters_sources::{Resource, SourceConfig, sqs};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -99,6 +100,8 @@ pub struct Host {
     pub collections: BTreeSet<String>,
     /// Buckets of objects.
     pub buckets: BTreeSet<String>,
+    /// Data streams by name.
+    pub data_streams: BTreeMap<String, DataStreamSpec>,
     /// Services that components call by their names.
     pub services: Vec<ServiceConfig>,
     /// Whose tokens `identity.verify` accepts.
@@ -126,6 +129,7 @@ impl App {
         Declared {
             tables: self.host.tables.iter().map(|(name, it)| (name.clone(), table(name, it))).collect(),
             tasks: self.components.values().filter(|it| it.does_tasks()).map(|it| it.id.clone()).collect(),
+            notifications: self.notifications().collect(),
             ..self.host.declared()
         }
     }
@@ -147,7 +151,7 @@ impl App {
             let Some(dead_letters) = &queue.dead_letter_queue else { continue };
             let queue = Resource::Queue(name.clone());
             let worker = sources.clone().find(|(_, source)| source.is_fed_by(&queue));
-            let nobody = || Origin { worker: String::new(), source: sqs::name(name) };
+            let nobody = || Origin { worker: String::new(), source: sqs::name(name), queue: Some(name.clone()) };
             let origin = worker.and_then(|(id, source)| source.dead_letters(id));
             let origin = origin.map_or_else(nobody, |(_, origin)| origin);
             let origins = queues.entry(dead_letters.clone()).or_default();
@@ -156,6 +160,11 @@ impl App {
             }
         }
         queues
+    }
+
+    /// What queues are told of objects.
+    fn notifications(&self) -> impl Iterator<Item = Notification> {
+        self.components.values().flat_map(|it| &it.sources).filter_map(|source| source.notified())
     }
 
     /// The components that read the stream of a table.
@@ -168,8 +177,8 @@ impl App {
 impl Host {
     /// What sources may read and components may be granted.
     pub(super) fn declared(&self) -> Declared {
-        let Self { queues, tables, collections, buckets, services, .. } = self.clone();
+        let Self { queues, tables, collections, buckets, data_streams, services, .. } = self.clone();
         let services = services.into_iter().map(|service| service.name).collect();
-        Declared { tables, queues, collections, buckets, services, ..Declared::default() }
+        Declared { tables, queues, collections, buckets, data_streams, services, ..Declared::default() }
     }
 }

@@ -55,6 +55,7 @@ pub(super) fn check(report: &Report<'_>, names: &Names<'_>) {
         written.grants.check(report, declarations);
         written.grants.refuse_what_is_for_clients(report);
     }
+    shared_queues(report, names);
     for client in names.clients {
         client.grants.check(report, declarations);
     }
@@ -111,6 +112,23 @@ fn reads(report: &Report<'_>, names: &Names<'_>, written: &RawSource) {
                 );
             }
             refuse_undeclared(report, "table", &at(table), host.tables.keys());
+        }
+        Some(Resource::DataStream(stream)) => {
+            refuse_undeclared(report, "data stream", &at(stream), host.data_streams.keys());
+        }
+    }
+}
+
+/// A source of objects settles what it does not hand over: another that reads its queue would miss that.
+fn shared_queues(report: &Report<'_>, names: &Names<'_>) {
+    let sources = || names.components.iter().flat_map(|(id, it)| it.sources.iter().map(move |source| (id, source)));
+    for (index, (_, source)) in sources().enumerate().filter(|(_, (_, it))| it.source.notified().is_some()) {
+        let reads = source.source.reads();
+        let other = sources().enumerate().find(|(other, (_, it))| *other != index && it.source.reads() == reads);
+        if let (Some((_, (id, _))), Some(notification)) = (other, source.source.notified()) {
+            let queue = notification.queue;
+            let message = format!("\"{queue}\" feeds \"{id}\", too; objects need a queue of their own for each source");
+            report.diagnostic(&source.from, message);
         }
     }
 }

@@ -1,7 +1,9 @@
 //! `grants = { … }`: the platform functions that a component or a client of the gateway may call.
 
 use super::app::Host;
-use host_adapters_platform::{Access, ComponentsAccess, Grants, ObjectAccess, QueueAccess, TaskAccess};
+use host_adapters_platform::{
+    Access, ComponentsAccess, DataStreamAccess, Grants, ObjectAccess, QueueAccess, TaskAccess,
+};
 use host_adapters_settings::{Fields, Names, Setting, Spanned, Table, Words, settings};
 use host_adapters_settings::{Report, suggestion};
 use serde_json::{Value as Json, json};
@@ -22,6 +24,8 @@ settings! {
         /// What may be done with the objects of a bucket, or of the part of it whose keys begin with what follows the name:
         /// `"bucket/reports/" = ["read", "list"]`.
         pub objects: GrantedObjects = GrantedObjects::default(), ();
+        /// What may be done with a data stream: put records.
+        pub data_streams: Granted<DataStreamAccess> = Granted::default(), ();
         /// Services that may be called.
         pub services: Names = Names::default(), ();
         /// Whether tokens may be verified.
@@ -75,26 +79,39 @@ enum Kind {
     Queue,
     Collection,
     Bucket,
+    DataStream,
     Service,
     Tasks,
 }
 
 impl From<Table<GrantSettings>> for RawGrants {
     fn from(Table(settings): Table<GrantSettings>) -> Self {
-        let GrantSettings { tables, queues, documents, objects, services, identity, tasks, components } =
+        let GrantSettings { tables, queues, documents, objects, data_streams, services, identity, tasks, components } =
             settings.unwrap_or_default();
         let of = |kind, names: Vec<_>| names.into_iter().map(move |name| (kind, name));
         let named = of(Kind::Table, tables.named)
             .chain(of(Kind::Queue, queues.named))
             .chain(of(Kind::Collection, documents.named))
             .chain(of(Kind::Bucket, objects.named))
+            .chain(of(Kind::DataStream, data_streams.named))
             .chain(of(Kind::Service, services.0.clone()))
             .chain(of(Kind::Tasks, tasks.named))
             .collect();
         let (tables, queues, documents) = (tables.allowed, queues.allowed, documents.allowed);
         let services = services.0.into_iter().map(|name| name.value).collect();
-        let (tasks, objects, of_client) = (tasks.allowed, objects.allowed, false);
-        let grants = Grants { tables, queues, documents, objects, identity, services, tasks, components, of_client };
+        let (tasks, objects, data_streams) = (tasks.allowed, objects.allowed, data_streams.allowed);
+        let grants = Grants {
+            tables,
+            queues,
+            documents,
+            objects,
+            data_streams,
+            identity,
+            services,
+            tasks,
+            components,
+            of_client: false,
+        };
         Self { grants, named, components: None }
     }
 }
@@ -108,6 +125,7 @@ impl RawGrants {
         expand(&mut grants.documents, &host.collections);
         let granted: BTreeSet<_> = grants.objects.keys().map(|part| bucket_of(part).to_owned()).collect();
         expand(&mut grants.objects, host.buckets.difference(&granted));
+        expand(&mut grants.data_streams, host.data_streams.keys());
         expand(&mut grants.tasks, tasks);
         if grants.services.remove(ALL) {
             grants.services.extend(host.services.iter().map(|service| service.name.clone()));
@@ -136,6 +154,7 @@ impl RawGrants {
                 Kind::Queue => refuse_undeclared(report, "queue", name, host.queues.keys()),
                 Kind::Collection => refuse_undeclared(report, "collection", name, &host.collections),
                 Kind::Bucket => refuse_undeclared(report, "bucket", name, &host.buckets),
+                Kind::DataStream => refuse_undeclared(report, "data stream", name, host.data_streams.keys()),
                 Kind::Service => {
                     refuse_undeclared(report, "service", name, host.services.iter().map(|service| &service.name))
                 }

@@ -5,9 +5,9 @@ use super::circles::Places;
 use super::component::{Context, TOOL, own_tool};
 use super::grants::{Declarations, GrantSettings, RawGrants};
 use super::variables::Value;
-use host_adapters_outbound::{LimitBy, RateLimit, ServiceConfig, check_upstream};
-use host_adapters_platform::names::{bucket_fault, collection_fault, queue_fault, table_fault};
-use host_adapters_platform::{IdentityConfig, QueueSpec, TableSpec, fifo};
+use host_adapters_outbound::{Auth, LimitBy, RateLimit, ServiceConfig, check_upstream};
+use host_adapters_platform::names::{bucket_fault, collection_fault, data_stream_fault, queue_fault, table_fault};
+use host_adapters_platform::{DataStreamSpec, IdentityConfig, QueueSpec, TableSpec, fifo};
 use host_adapters_settings::{Fields, Named, Names, Settings, Spanned, Table, Template, check_web_url, settings};
 use host_adapters_sources::SourceConfig;
 use std::num::NonZeroU32;
@@ -25,6 +25,8 @@ settings! {
         pub collections: Names = Names::default(), ();
         /// The buckets of objects that there are.
         pub buckets: Names = Names::default(), ();
+        /// The data streams that there are.
+        pub data_streams: Named<DataStreamSpec> = Named::default(), "data stream";
         /// The services that may be called.
         pub services: Named<ServiceSettings> = Named::default(), "service";
         /// Whose fan tokens are accepted.
@@ -45,8 +47,12 @@ settings! {
 settings! {
     /// A service that components call by its name.
     pub struct ServiceSettings {
-        /// The service's base URL.
+        /// The service's base URL, behind which paths of requests are put; the path `/` is the URL as it is written. With
+        /// `auth = "none"` it is a secret, and while it is empty the service is not set up: calls are answered `not-found`.
         pub upstream: Template = Template::default(), "the service's base URL";
+        /// What proves who calls: a token of the host's (`"app-to-app"`), or nothing but the address (`"none"`), as of a
+        /// webhook.
+        pub auth: Auth = Auth::AppToApp, ();
         /// Requests in any second, retries included; any number if it is not given.
         pub rate_limit_per_sec: Option<u32> = None, 1..=1_000_000;
         /// Whether the limit holds for each campaign (the first segment of the path) or for the service.
@@ -109,6 +115,7 @@ pub(super) fn read(application: &mut Fields<'_, '_>, context: &Context<'_, '_>) 
         tables: settings.tables.0.into_iter().map(|(name, table)| (name, spec(&table.value))).collect(),
         collections: settings.collections.0.into_iter().map(|name| name.value).collect(),
         buckets: settings.buckets.0.into_iter().map(|name| name.value).collect(),
+        data_streams: settings.data_streams.0.into_iter().map(|(name, stream)| (name, stream.value)).collect(),
         services: settings.services.0.into_iter().map(|(name, it)| service(name, &it.value, context)).collect(),
         identity: settings.identity.0.and_then(|identity| identity_config(&identity, context)),
         ..Host::default()
@@ -136,7 +143,8 @@ fn check_names(settings: &HostSettings, context: &Context<'_, '_>) {
     let tables = settings.tables.0.iter().map(|(name, it)| (name, &it.span, table_fault as _));
     let collections = settings.collections.0.iter().map(|name| (&name.value, &name.span, collection_fault as _));
     let buckets = settings.buckets.0.iter().map(|name| (&name.value, &name.span, bucket_fault as _));
-    let all = queues.chain(tables).chain(collections).chain(buckets);
+    let streams = settings.data_streams.0.iter().map(|(name, it)| (name, &it.span, data_stream_fault as _));
+    let all = queues.chain(tables).chain(collections).chain(buckets).chain(streams);
     for (name, at, fault) in all.filter(|(name, ..)| !name.trim().is_empty()) {
         fault(name).into_iter().for_each(|fault| context.report.diagnostic(at, fault));
     }
@@ -158,7 +166,8 @@ fn spec(table: &TableSettings) -> TableSpec {
 fn service(name: String, settings: &ServiceSettings, context: &Context<'_, '_>) -> ServiceConfig {
     let rate = settings.rate_limit_per_sec.and_then(NonZeroU32::new);
     ServiceConfig {
-        upstream: web_url(&name, &settings.upstream, context).unwrap_or_default().expose().to_owned(),
+        upstream: upstream(&name, settings, context).unwrap_or_default(),
+        auth: settings.auth,
         name,
         rate_limit: rate.map(|per_sec| RateLimit { per_sec, by: settings.rate_limit_by }),
         try_timeout: Duration::from_secs(settings.try_timeout_secs.into()),
@@ -200,12 +209,21 @@ fn raw_client(name: String, client: Spanned<ClientSettings>, context: &Context<'
     RawClient { name, token: context.resolve(&token).unwrap_or_default(), grants: grants.into(), at }
 }
 
-fn web_url(service: &str, written: &Template, context: &Context<'_, '_>) -> Option<Value> {
-    let url = context.resolve(written)?;
-    let Err(fault) = check_upstream(url.expose()) else { return Some(url) };
-    if let Some(Spanned { value, span }) = &written.0 {
+/// The address of a service. Where it alone opens the service, it is a secret, and no part of it is shown.
+fn upstream(service: &str, settings: &ServiceSettings, context: &Context<'_, '_>) -> Option<Value> {
+    let url = context.resolve(&settings.upstream)?;
+    let is_open = settings.auth == Auth::None;
+    let fault = if is_open && url.expose().is_empty() { Ok(()) } else { check_upstream(url.expose()) };
+    let Err(fault) = fault else {
+        return Some(if is_open { Value::secret(url.expose().to_owned()) } else { url });
+    };
+    if let Some(Spanned { value, span }) = &settings.upstream.0 {
         let place = format!("application.tool.{TOOL}.services.{service}");
-        let shown = context.shown("upstream", value);
+        let shown = if is_open {
+            format!("upstream{}", context.variables.origins(value))
+        } else {
+            context.shown("upstream", value)
+        };
         context.report.diagnostic(span, format!("{shown} {fault}, in {place}"));
     }
     None

@@ -1,6 +1,6 @@
 //! Reads `runtime-config.toml`, the operator's configuration (Spin's name for it): the backends of tables, queues,
-//! documents, objects, the cache and tasks. `spin.toml` and the workers are the same in every deployment. Backends that the file leaves
-//! out are embedded.
+//! documents, objects, data streams, the cache and tasks. `spin.toml` and the workers are the same in every deployment.
+//! Backends that the file leaves out are embedded.
 //!
 //! ```toml
 //! [tables]                       # and their streams
@@ -23,6 +23,11 @@
 //! region = "us-west-2"
 //! prefix = "acme-prd-"
 //!
+//! [data_streams]
+//! type = "kinesis"
+//! region = "us-west-2"
+//! prefix = "prd-"
+//!
 //! [cache]
 //! type = "redis"
 //! url = { env = "REDIS_URL" }
@@ -40,12 +45,12 @@ use std::sync::Arc;
 use toml_edit::Document;
 
 /// The sections, in the order in which they are listed.
-const SECTIONS: [&str; 6] = ["tables", "queues", "documents", "objects", "cache", "tasks"];
+const SECTIONS: [&str; 7] = ["tables", "queues", "documents", "objects", "data_streams", "cache", "tasks"];
 
 /// A kind of backend: its section, the value of its `type`, and its settings. The host has one list of them.
 #[derive(Clone, Copy)]
 pub struct BackendKind {
-    /// `tables`, `queues`, `documents`, `objects`, `cache` or `tasks`.
+    /// `tables`, `queues`, `documents`, `objects`, `data_streams`, `cache` or `tasks`.
     pub section: &'static str,
     /// The value of `type`.
     pub name: &'static str,
@@ -103,7 +108,7 @@ pub fn schema(kinds: &[BackendKind]) -> Json {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$id": "https://registration.example/schemas/config/runtime-config.json",
         "title": "The runtime configuration of host-adapters",
-        "description": "The backends of tables, queues, documents, objects, the cache and tasks. A section that is missing is embedded.",
+        "description": "The backends of tables, queues, documents, objects, data streams, the cache and tasks. A section that is missing is embedded.",
         "type": "object",
         "properties": sections,
         "additionalProperties": false,

@@ -94,6 +94,25 @@ fn d5_2__ranges() {
 }
 
 #[test]
+fn d4_18__strict_order_names_all_settings_that_would_break_it() {
+    let strict = "strict_order = true\nmaximum_retry_attempts = -1";
+    assert_eq!(diagnostics("dynamodb-stream", strict), [""; 0]);
+    assert_eq!(diagnostics("dynamodb-stream", "strict_order = false\nparallelization_factor = 2"), [""; 0]);
+    for (settings, needed) in [
+        ("strict_order = true", "maximum_retry_attempts = -1"),
+        (&format!("{strict}\nparallelization_factor = 2"), "parallelization_factor = 1"),
+        (&format!("{strict}\nmaximum_record_age_secs = 60"), "maximum_record_age_secs = -1"),
+        (
+            "strict_order = true\nparallelization_factor = 2\nmaximum_retry_attempts = 3\nmaximum_record_age_secs = 60",
+            "parallelization_factor = 1, maximum_retry_attempts = -1, maximum_record_age_secs = -1",
+        ),
+    ] {
+        let said = diagnostics("dynamodb-stream", settings);
+        assert!(said.len() == 1 && said[0].starts_with(&format!("strict_order = true needs {needed}")), "{said:?}");
+    }
+}
+
+#[test]
 fn d6_1__dead_letter_queues_are_named_after_their_queue_or_worker() {
     assert_eq!(SqsConfig::new("saveEntriesQueue").dead_letter_queue("w").unwrap(), "saveEntriesQueueDlq");
     assert_eq!(DynamodbStreamConfig::new("t").dead_letter_queue("enqueue-entries").unwrap(), "enqueueEntriesDlq");

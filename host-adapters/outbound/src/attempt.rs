@@ -1,8 +1,10 @@
 //! One attempt of a call: the request as sent, and the meaning of its response.
 
 use super::call::SendError;
+use super::config::Auth;
 use super::exchange::{Broken, exchange};
 use super::request::Outgoing;
+use super::secrets::Secrets;
 use super::{REQUESTS, Service, Services, retry};
 use host_adapters_failpoint::{self as failpoint, Step};
 use http::header::{self, HeaderValue};
@@ -54,7 +56,7 @@ impl Failure {
 impl Attempt<'_> {
     /// Sends the request once.
     pub(super) async fn send(&self) -> Tried {
-        let (request, token) = self.outgoing().map_err(Failure::last)?;
+        let (request, tokens) = self.outgoing().map_err(Failure::last)?;
         let answer = match tokio::time::timeout(self.service.config.try_timeout, self.exchange(request)).await {
             Ok(answer) => answer,
             Err(_) => Err(Failure::transient(SendError::TimedOut(self.name()))),
@@ -62,30 +64,53 @@ impl Attempt<'_> {
         if answer.is_ok() && !self.request.method.is_safe() {
             failpoint::reached(Step::SideEffect);
         }
-        let answer = answer.map(|response| without(response, &token)).and_then(judge);
+        let answer = answer.map(|response| self.without_secrets(response, &tokens)).and_then(judge);
         self.count(&answer);
         answer
     }
 
-    /// The request, and the token that it carries.
-    fn outgoing(&self) -> Result<(reqwest::Request, Arc<str>), SendError> {
+    /// The request, and the tokens that it carries.
+    fn outgoing(&self) -> Result<(reqwest::Request, Secrets), SendError> {
+        let mut sent = reqwest::Request::new(self.request.method.clone(), self.request.url.clone());
+        sent.headers_mut().clone_from(&self.request.headers);
+        *sent.body_mut() = Some(self.request.body.clone().into());
+        let own = match self.service.config.auth {
+            Auth::None => None,
+            Auth::AppToApp => Some(self.sign(&mut sent)?.to_string()),
+        };
+        let fans = self.request.forwarded_token().map(str::to_owned);
+        Ok((sent, Secrets::new(own.into_iter().chain(fans))))
+    }
+
+    /// Adds the app-to-app token.
+    fn sign(&self, request: &mut reqwest::Request) -> Result<Arc<str>, SendError> {
         let unsendable = |reason: String| SendError::Invalid { service: self.name(), reason };
         let token = self.services.signer.token(self.component, &self.service.config.name, SystemTime::now());
         let token = token.map_err(|error| unsendable(error.to_string()))?;
         let bearer = HeaderValue::try_from(format!("Bearer {token}"));
         let mut bearer = bearer.map_err(|error| unsendable(error.to_string()))?;
         bearer.set_sensitive(true);
+        request.headers_mut().insert(header::AUTHORIZATION, bearer);
+        Ok(token)
+    }
 
-        let mut sent = reqwest::Request::new(self.request.method.clone(), self.request.url.clone());
-        sent.headers_mut().clone_from(&self.request.headers);
-        sent.headers_mut().insert(header::AUTHORIZATION, bearer);
-        *sent.body_mut() = Some(self.request.body.clone().into());
-        Ok((sent, token))
+    /// A response without what no component may see. What a service says of a refused request ends in logs and dead
+    /// letters, and some services quote the request.
+    fn without_secrets(&self, mut response: Response<Vec<u8>>, tokens: &Secrets) -> Response<Vec<u8>> {
+        if !response.status().is_success() {
+            tokens.hide_in_body(&mut response);
+        }
+        self.service.address.hide_in_body(&mut response);
+        self.service.address.hide_in_headers(&mut response);
+        response
     }
 
     async fn exchange(&self, request: reqwest::Request) -> Tried {
         exchange(&self.services.client, request).await.map_err(|broken| match broken {
-            Broken::Connection(reason) => Failure::transient(SendError::Connection { service: self.name(), reason }),
+            Broken::Connection(reason) => {
+                let reason = self.service.address.hidden(reason);
+                Failure::transient(SendError::Connection { service: self.name(), reason })
+            }
             Broken::TimedOut => Failure::transient(SendError::TimedOut(self.name())),
             Broken::TooLarge => Failure::last(SendError::TooLarge(self.name())),
         })
@@ -105,18 +130,6 @@ impl Attempt<'_> {
     fn name(&self) -> String {
         self.service.config.name.clone()
     }
-}
-
-/// A refusal without the token. What a service says of a refused request ends in logs and dead letters, and some services
-/// quote the request.
-fn without(mut response: Response<Vec<u8>>, token: &str) -> Response<Vec<u8>> {
-    if !response.status().is_success()
-        && let Ok(said) = std::str::from_utf8(response.body())
-        && said.contains(token)
-    {
-        *response.body_mut() = said.replace(token, "***").into_bytes();
-    }
-    response
 }
 
 /// Tells final answers from those worth another try.

@@ -28,6 +28,9 @@ pub enum SendError {
     /// Nothing is declared by this name.
     #[error("there is no service `{0}`; declare it under [application.tool.host-adapters.services]")]
     Unknown(String),
+    /// It is declared, but its upstream is empty.
+    #[error("service {0} is not set up: its upstream is empty")]
+    NotSetUp(String),
     /// The service could not be reached, or hung up.
     #[error("no connection to service {service}: {reason}")]
     Connection {
@@ -56,7 +59,7 @@ pub enum SendError {
 impl From<SendError> for Error {
     fn from(error: SendError) -> Self {
         let kind = match &error {
-            SendError::Unknown(_) => ErrorKind::NotFound,
+            SendError::Unknown(_) | SendError::NotSetUp(_) => ErrorKind::NotFound,
             SendError::Connection { .. } | SendError::TimedOut(_) => ErrorKind::Unavailable,
             SendError::TooLarge(_) | SendError::Invalid { .. } => ErrorKind::Invalid,
         };
@@ -65,8 +68,8 @@ impl From<SendError> for Error {
 }
 
 impl Services {
-    /// Calls a service by its name, for `component`: waits for the service's limit, adds the token, and makes up to
-    /// three attempts. Returns the last response, or why there was none. Headers such as `traceparent` are passed on as
+    /// Calls a service by its name, for `component`: waits for the service's limit, adds the token, if it takes one, and
+    /// makes up to three attempts. Returns the last response, or why there was none. Headers such as `traceparent` are passed on as
     /// they are. Whether the component may call is checked before.
     ///
     /// May take long where the limit or the service is slow: a caller whose time is up drops the future, which gives up
@@ -74,7 +77,10 @@ impl Services {
     pub async fn send(&self, component: &str, service: &str, request: ServiceRequest) -> Result<Sent, SendError> {
         let service = self.by_name.get(service).ok_or_else(|| SendError::Unknown(service.to_owned()))?;
         let name = &service.config.name;
-        let request = Outgoing::new(&service.config.upstream, request);
+        if service.config.upstream.expose().is_empty() {
+            return Err(SendError::NotSetUp(name.clone()));
+        }
+        let request = Outgoing::new(&service.config, request);
         let request = request.map_err(|reason| SendError::Invalid { service: name.clone(), reason })?;
         let started = Instant::now();
         let sent = self.try_all(service, component, &request).await;

@@ -1,6 +1,6 @@
 //! The configuration of one service.
 
-use host_adapters_settings::Words;
+use host_adapters_settings::{Value, Words};
 use std::num::NonZeroU32;
 use std::time::Duration;
 
@@ -9,12 +9,29 @@ use std::time::Duration;
 pub struct ServiceConfig {
     /// Its name: what components call it by, the metric label, and the `aud` of the tokens for it.
     pub name: String,
-    /// Its base URL; a path in it is put before the path of each request.
-    pub upstream: String,
+    /// Its base URL, before the path of each request; the path `/` is the URL as it is written. Of a secret one components
+    /// and logs see no part. While it is empty, the service is not set up.
+    pub upstream: Value,
+    /// What the host adds to its requests.
+    pub auth: Auth,
     /// How many requests it takes; any number if `None`.
     pub rate_limit: Option<RateLimit>,
     /// How long one try may take.
     pub try_timeout: Duration,
+}
+
+/// What proves to a service who calls.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Auth {
+    /// A token that the host signs.
+    #[default]
+    AppToApp,
+    /// Nothing but the address, as of a webhook: it is somebody else's service, and whoever knows the address may call.
+    None,
+}
+
+impl Words for Auth {
+    const WORDS: &'static [(&'static str, Self)] = &[("app-to-app", Self::AppToApp), ("none", Self::None)];
 }
 
 impl Words for LimitBy {

@@ -64,7 +64,8 @@ fn connection(error: reqwest::Error) -> Broken {
     if error.is_timeout() {
         return Broken::TimedOut;
     }
-    // The innermost source says what happened; the outer ones repeat the URL.
+    // The innermost source says what happened; the outer ones repeat the URL, which may be a secret.
+    let error = error.without_url();
     let mut reason: &dyn std::error::Error = &error;
     while let Some(source) = reason.source() {
         reason = source;

@@ -2,7 +2,7 @@
 //!
 //! - [`Services`]: calls of services by their names. Each waits for the service's rate limit, carries the app-to-app
 //!   token, and is retried after a transient failure. All components and instances share it, so that a rate limit holds
-//!   for the whole host and the key stays out of sandboxes.
+//!   for the whole host, and keys and secret addresses stay out of sandboxes.
 //! - [`Web`]: requests of components to other hosts, as their `allowed_outbound_hosts` permit.
 
 mod allowed_hosts;
@@ -13,6 +13,7 @@ mod exchange;
 mod limiter;
 mod request;
 mod retry;
+mod secrets;
 mod signer;
 #[cfg(test)]
 mod tests;
@@ -20,13 +21,14 @@ mod web;
 
 pub use allowed_hosts::{AllowedHosts, InvalidHost};
 pub use call::{SendError, Sent};
-pub use config::{LimitBy, RateLimit, ServiceConfig, check_upstream};
+pub use config::{Auth, LimitBy, RateLimit, ServiceConfig, check_upstream};
 pub use exchange::MAX_BODY_BYTES;
 pub use retry::ATTEMPTS;
 pub use signer::{Claims, ISSUER, LIFETIME, Signer, SignerError};
 pub use web::{Web, WebError};
 
 use limiter::Limiter;
+use secrets::Secrets;
 use std::borrow::Cow;
 use std::collections::HashMap;
 
@@ -41,13 +43,16 @@ pub struct Services {
 struct Service {
     config: ServiceConfig,
     limiter: Option<Limiter>,
+    /// The parts of its address, if that is secret.
+    address: Secrets,
 }
 
 impl Services {
     /// Opens no connection yet. Fails where the machine has no usable TLS set-up.
     pub fn new(services: Vec<ServiceConfig>, signer: Signer) -> Result<Self, reqwest::Error> {
         let service = |config: ServiceConfig| {
-            (config.name.clone(), Service { limiter: config.rate_limit.map(Limiter::new), config })
+            let (limiter, address) = (config.rate_limit.map(Limiter::new), Secrets::of_address(&config.upstream));
+            (config.name.clone(), Service { config, limiter, address })
         };
         describe_metrics();
         Ok(Self { by_name: services.into_iter().map(service).collect(), signer, client: client().build()? })

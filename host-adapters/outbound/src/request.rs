@@ -1,12 +1,15 @@
 //! A component's request to a service, checked: it goes to that service and nowhere else, and says nothing that is the
 //! host's to say.
 
+use super::config::{Auth, ServiceConfig};
 use super::exchange::is_hop_by_hop;
 use bytes::Bytes;
+use host_adapters_event::endpoint::bearer;
 use host_adapters_records::service::ServiceRequest;
 use http::Method;
 use http::header::{AUTHORIZATION, CONTENT_LENGTH, EXPECT, HOST, HeaderMap, HeaderName, HeaderValue};
 use reqwest::Url;
+use std::fmt;
 
 /// The methods that a service may be called by.
 const METHODS: [Method; 7] =
@@ -15,6 +18,17 @@ const METHODS: [Method; 7] =
 /// Headers that the host sets, besides those of the connection.
 const OURS: [HeaderName; 4] = [AUTHORIZATION, CONTENT_LENGTH, EXPECT, HOST];
 
+/// The token of the fan for whom the worker calls: `Bearer` and the token. `authorization` has the host's.
+const FORWARDED: HeaderName = HeaderName::from_static("x-forwarded-authorization");
+
+/// What a request carries through our own services. Other people's do not get it.
+const TRACE: [HeaderName; 4] = [
+    HeaderName::from_static("traceparent"),
+    HeaderName::from_static("tracestate"),
+    HeaderName::from_static("x-campaign-id"),
+    HeaderName::from_static("x-correlation-id"),
+];
+
 /// The longest path, bytes: servers need not take more (RFC 9110, section 4.1, has them take 8,000).
 const MAX_PATH: usize = 8_000;
 
@@ -22,7 +36,6 @@ const MAX_PATH: usize = 8_000;
 const MAX_HEADERS: usize = 100;
 
 /// A request that may go out, but for the token.
-#[derive(Debug)]
 pub(super) struct Outgoing {
     pub(super) method: Method,
     /// As the component wrote it.
@@ -33,14 +46,41 @@ pub(super) struct Outgoing {
 }
 
 impl Outgoing {
-    /// The request to the service behind `upstream`; the error says what is wrong with it.
-    pub(super) fn new(upstream: &str, request: ServiceRequest) -> Result<Self, String> {
+    /// The request to a service; the error says what is wrong with it.
+    pub(super) fn new(service: &ServiceConfig, request: ServiceRequest) -> Result<Self, String> {
         let ServiceRequest { method, path, headers, body, .. } = request;
         let method = self::method(&method)?;
         check_path(&path)?;
-        let url = format!("{}{path}", upstream.trim_end_matches('/'));
-        let url = url.parse().map_err(|_| "its URL cannot be read".to_owned())?;
-        Ok(Self { method, path, url, headers: self::headers(headers)?, body: body.into() })
+        let url = url(service.upstream.expose(), &path).parse().map_err(|_| "its URL cannot be read".to_owned())?;
+        let mut headers = self::headers(headers)?;
+        if service.auth == Auth::None {
+            TRACE.iter().for_each(|name| drop(headers.remove(name)));
+            if headers.contains_key(FORWARDED) {
+                return Err(format!("its header {FORWARDED} has a fan's token, and the service takes no token"));
+            }
+        }
+        Ok(Self { method, path, url, headers, body: body.into() })
+    }
+
+    /// The fan's token that it carries.
+    pub(super) fn forwarded_token(&self) -> Option<&str> {
+        bearer(self.headers.get(FORWARDED)?.to_str().ok()?)
+    }
+}
+
+/// Without the address, which may be secret.
+impl fmt::Debug for Outgoing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Outgoing").field("method", &self.method).field("path", &self.path).finish_non_exhaustive()
+    }
+}
+
+/// Where a request goes. The path `/` is the upstream as it is written: a webhook is one address, without a slash at its
+/// end. Any other path is put behind the upstream.
+fn url(upstream: &str, path: &str) -> String {
+    match path.strip_prefix('/') {
+        Some(query) if query.is_empty() || query.starts_with('?') => format!("{upstream}{query}"),
+        _ => format!("{}{path}", upstream.trim_end_matches('/')),
     }
 }
 
@@ -83,7 +123,9 @@ fn headers(given: Vec<(String, String)>) -> Result<HeaderMap, String> {
         if is_hop_by_hop(&key) || OURS.contains(&key) {
             return Err(format!("its header {key} is the host's to set; leave it out"));
         }
-        headers.append(key, HeaderValue::from_str(&value).map_err(|_| unusable())?);
+        let mut value = HeaderValue::from_str(&value).map_err(|_| unusable())?;
+        value.set_sensitive(key == FORWARDED);
+        headers.append(key, value);
     }
     Ok(headers)
 }
@@ -92,12 +134,56 @@ fn headers(given: Vec<(String, String)>) -> Result<HeaderMap, String> {
 #[allow(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
+    use host_adapters_settings::Value;
+    use std::time::Duration;
 
-    fn outgoing(method: &str, path: &str, header: (&str, &str)) -> Result<Outgoing, String> {
+    fn service(upstream: &str, auth: Auth) -> ServiceConfig {
+        let upstream = Value::plain(upstream.to_owned());
+        ServiceConfig { name: "s".into(), upstream, auth, rate_limit: None, try_timeout: Duration::from_secs(1) }
+    }
+
+    fn request(method: &str, path: &str, header: (&str, &str)) -> ServiceRequest {
         let headers = vec![(header.0.to_owned(), header.1.to_owned())];
         let (method, path) = (method.to_owned(), path.to_owned());
-        let request = ServiceRequest { method, path, route: None, expects: vec![], headers, body: String::new() };
-        Outgoing::new("http://127.0.0.1:1/base/", request)
+        ServiceRequest { method, path, route: None, expects: vec![], headers, body: String::new() }
+    }
+
+    fn outgoing(method: &str, path: &str, header: (&str, &str)) -> Result<Outgoing, String> {
+        Outgoing::new(&service("http://127.0.0.1:1/base/", Auth::AppToApp), request(method, path, header))
+    }
+
+    #[test]
+    fn the_path_of_one_slash_is_the_upstream_as_it_is_written() {
+        let url = |upstream: &str, path: &str| {
+            let service = service(upstream, Auth::None);
+            Outgoing::new(&service, request("POST", path, ("accept", "*/*"))).unwrap().url.to_string()
+        };
+        let webhook = "https://hooks.slack.example/services/T/B/X";
+        for (upstream, path, expected) in [
+            (webhook, "/", webhook),
+            (webhook, "/?a=b", "https://hooks.slack.example/services/T/B/X?a=b"),
+            (webhook, "/more", "https://hooks.slack.example/services/T/B/X/more"),
+            ("https://hooks.example/base/", "/", "https://hooks.example/base/"),
+            ("https://hooks.example/base/", "/more/", "https://hooks.example/base/more/"),
+            ("https://hooks.example", "/", "https://hooks.example/"),
+        ] {
+            assert_eq!(url(upstream, path), expected, "{upstream} {path}");
+        }
+    }
+
+    #[test]
+    fn other_peoples_services_get_no_token_and_nothing_of_ours() {
+        let webhook = service("https://hooks.slack.example/services/T/B/X", Auth::None);
+        let sent = |header| Outgoing::new(&webhook, request("POST", "/", header));
+        for name in ["traceparent", "tracestate", "X-Campaign-Id", "x-correlation-id"] {
+            assert!(sent((name, "a")).unwrap().headers.is_empty(), "{name}");
+        }
+        assert_eq!(sent(("content-type", "application/json")).unwrap().headers.len(), 1);
+        let error = sent(("X-Forwarded-Authorization", "Bearer fan")).unwrap_err();
+        assert!(error.starts_with("its header x-forwarded-authorization ") && !error.contains("Bearer"), "{error}");
+        let request = outgoing("GET", "/", ("x-forwarded-authorization", "Bearer fan")).unwrap();
+        assert_eq!(request.forwarded_token(), Some("fan"));
+        assert!(!format!("{:?} {request:?}", request.headers).contains("fan"));
     }
 
     #[test]
@@ -136,15 +222,9 @@ mod tests {
         let path = format!("/{}", "c".repeat(MAX_PATH));
         assert!(outgoing("GET", &path, ("accept", "*/*")).unwrap_err().contains("has 8001 bytes"));
         let headers = (0..30_000).map(|n| (format!("x-{n}"), "1".to_owned())).collect();
-        let request = ServiceRequest {
-            method: "GET".into(),
-            path: "/".into(),
-            route: None,
-            expects: vec![],
-            headers,
-            body: String::new(),
-        };
-        assert!(Outgoing::new("http://127.0.0.1:1", request).unwrap_err().contains("30000 headers"));
+        let request = ServiceRequest { headers, ..request("GET", "/", ("accept", "*/*")) };
+        let service = service("http://127.0.0.1:1", Auth::AppToApp);
+        assert!(Outgoing::new(&service, request).unwrap_err().contains("30000 headers"));
     }
 
     #[test]

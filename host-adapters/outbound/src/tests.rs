@@ -8,6 +8,7 @@ use axum::extract::State;
 use bytes::Bytes;
 use host_adapters_records::service::ServiceRequest;
 use host_adapters_records::{Error, ErrorKind};
+use host_adapters_settings::Value;
 use http::header::{AUTHORIZATION, HOST, LOCATION, RETRY_AFTER};
 use http::{HeaderMap, Method, Request, Response, Uri};
 use std::collections::VecDeque;
@@ -24,8 +25,10 @@ enum Step {
     Answer(u16),
     AnswerWith(u16, http::HeaderName, String),
     Slow,
-    /// Refuses with what it was sent as `Authorization`.
+    /// Refuses with what it was sent as `Authorization` and `x-forwarded-authorization`.
     Quote,
+    /// Redirects to the address that it was called by, and quotes it.
+    QuoteAddress,
     Large,
 }
 
@@ -61,14 +64,17 @@ async fn play(
     headers: HeaderMap,
     body: Bytes,
 ) -> Response<axum::body::Body> {
-    let quoted =
-        format!("bad request: {headers:?}", headers = headers.get("authorization").map(|it| it.to_str().unwrap()));
+    let sent = ["authorization", "x-forwarded-authorization"].map(|name| headers.get(name).cloned());
+    let sent = sent.map(|value| value.map(|value| value.to_str().unwrap().to_owned()));
+    let (quoted, address) =
+        (format!("bad request: {sent:?}"), format!("http://{}{uri}", headers["host"].to_str().unwrap()));
     script.seen.lock().unwrap().push((method, uri.to_string(), headers, body));
     let step = script.steps.lock().unwrap().pop_front().unwrap_or(Step::Answer(200));
     let answer = Response::builder();
     match step {
         Step::Answer(status) => answer.status(status).body("{}".into()),
         Step::AnswerWith(status, name, value) => answer.status(status).header(name, value).body("{}".into()),
+        Step::QuoteAddress => answer.status(308).header(LOCATION, &address).body(format!("Cannot POST {uri}").into()),
         Step::Quote => answer.status(400).body(quoted.into()),
         Step::Large => answer.body(vec![b' '; MAX_BODY_BYTES + 1].into()),
         Step::Slow => {
@@ -100,7 +106,8 @@ async fn hang_up(after: &'static [u8]) -> (Arc<Mutex<usize>>, String) {
 fn config(upstream: &str) -> ServiceConfig {
     ServiceConfig {
         name: "entry".to_owned(),
-        upstream: upstream.to_owned(),
+        upstream: Value::plain(upstream.to_owned()),
+        auth: Auth::AppToApp,
         rate_limit: None,
         try_timeout: Duration::from_millis(300),
     }
@@ -156,10 +163,62 @@ async fn each_status_is_tried_as_often_as_it_is_worth() {
 
 /// What a service says of a refused request ends in a dead letter.
 #[tokio::test]
-async fn point_15_a_refusal_that_quotes_the_token_is_shown_without_it() {
-    let (_, upstream) = Script::serve([Step::Quote]).await;
-    let sent = send(&services(&upstream), "/c1/entries").await.unwrap();
-    assert_eq!((sent.response.status, sent.response.body.as_str()), (400, r#"bad request: Some("Bearer ***")"#));
+async fn point_15_a_refusal_that_quotes_the_tokens_is_shown_without_them() {
+    let (script, upstream) = Script::serve([Step::Quote]).await;
+    let headers = vec![("x-forwarded-authorization".to_owned(), "Bearer fan-token".to_owned())];
+    let request = ServiceRequest { headers, ..request("/c1/entries") };
+    let sent = services(&upstream).send("save-entries", "entry", request).await.unwrap();
+    let said = r#"bad request: [Some("Bearer ***"), Some("Bearer ***")]"#;
+    assert_eq!((sent.response.status, sent.response.body.as_str()), (400, said));
+    assert_eq!(script.seen.lock().unwrap()[0].2["x-forwarded-authorization"], "Bearer fan-token");
+}
+
+const SECRET_PATH: &str = "/services/T024BE7LD/B024BE7LD/XXXXXXXXXXXXXXXXXXXXXXXX";
+
+/// A service whose address is all that it asks for.
+fn webhook(upstream: &str) -> Services {
+    let upstream = Value::secret(format!("{upstream}{SECRET_PATH}"));
+    let config = ServiceConfig { upstream, auth: Auth::None, ..config("") };
+    Services::new(vec![config], Signer::generate().unwrap()).unwrap()
+}
+
+#[tokio::test]
+async fn a_webhook_is_called_at_its_very_address_without_a_token() {
+    let (script, upstream) = Script::serve([Step::Answer(429)]).await;
+    assert_eq!(send(&webhook(&upstream), "/").await.unwrap().attempts, 2);
+    let seen = script.seen.lock().unwrap();
+    for (method, uri, headers, body) in seen.iter() {
+        assert_eq!((method, uri.as_str(), body.len()), (&Method::POST, SECRET_PATH, 14));
+        for name in ["authorization", "traceparent"] {
+            assert!(!headers.contains_key(name), "{headers:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_secret_address_is_in_no_response_and_no_error() {
+    let (_, upstream) = Script::serve([Step::QuoteAddress]).await;
+    let response = send(&webhook(&upstream), "/").await.unwrap().response;
+    assert_eq!((response.status, response.body.as_str()), (308, "Cannot POST ***"));
+    assert!(response.headers.contains(&("location".to_owned(), "***".to_owned())), "{response:?}");
+    for dead in ["http://127.0.0.1:1", "http://no-such-host.invalid"] {
+        let error = send(&webhook(dead), "/").await.unwrap_err();
+        assert!(is_unavailable(&error));
+        let said = format!("{error} {error:?}");
+        let parts = ["T024BE7LD", "XXXX", "127.0.0.1", "no-such-host", "services"];
+        assert!(parts.iter().all(|part| !said.contains(part)), "{said}");
+    }
+    let shown = format!("{:?}", ServiceConfig { upstream: Value::secret(SECRET_PATH.to_owned()), ..config("") });
+    assert!(!shown.contains("XXXX"), "{shown}");
+}
+
+#[tokio::test]
+async fn a_service_without_an_address_is_not_there() {
+    let config = ServiceConfig { auth: Auth::None, ..config("") };
+    let services = Services::new(vec![config], Signer::generate().unwrap()).unwrap();
+    let error = send(&services, "/").await.unwrap_err();
+    assert_eq!(error, SendError::NotSetUp("entry".to_owned()));
+    assert_eq!(Error::from(error).kind, ErrorKind::NotFound);
 }
 
 #[tokio::test]

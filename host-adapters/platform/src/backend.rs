@@ -2,6 +2,7 @@
 
 use host_adapters_records::cache::CacheError;
 use host_adapters_records::{Attribute, Error, table};
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 /// Result of a backend; the error says whether to try again.
@@ -92,7 +93,7 @@ pub trait ShardReader<R>: Send + Sync + 'static {
     async fn shards(&self, stream: &str) -> Result<Vec<Shard>>;
     /// Up to `limit` records of a shard in order, from a position; returns at once, with none where there are none.
     async fn page(&self, stream: &str, shard: &str, from: &Position, limit: usize) -> Result<ShardPage<R>>;
-    /// Most records of a page. A read that gives as many has a backlog behind it.
+    /// Most records of a page. A read that gives as many, or says that there are more, has a backlog behind it.
     fn most_records(&self) -> usize;
     /// Waits until there may be new records, at most `wait` (a hint that spares polling; may return early).
     async fn changed(&self, stream: &str, wait: Duration);
@@ -134,8 +135,8 @@ pub trait LeaseTable: Send + Sync + 'static {
     async fn has_begun(&self, stream: &str, worker: &str) -> Result<bool>;
     /// Stores that `worker` begins a shard with its first record: the shard was empty when the worker began.
     async fn begin(&self, stream: &str, shard: &str, worker: &str) -> Result<()>;
-    /// The checkpoint of `worker` in a shard: the sequence number of the last record settled, or the mark of the shard's
-    /// end.
+    /// The checkpoint of `worker` in a shard: where it begins, the sequence number of the last record settled, or the mark
+    /// of the shard's end.
     async fn checkpoint(&self, stream: &str, shard: &str, worker: &str) -> Result<Option<Checkpoint>>;
     /// Moves it. Only ever forward; `condition-failed` where another host holds the shard's lease.
     async fn set_checkpoint(&self, stream: &str, shard: &str, worker: &str, checkpoint: &Checkpoint) -> Result<()>;
@@ -146,13 +147,21 @@ pub trait StreamBackend: ShardReader<Change> + LeaseTable {}
 
 impl<T: ShardReader<Change> + LeaseTable> StreamBackend for T {}
 
+/// Data streams, with leases and checkpoints.
+pub trait DataStreamReader: ShardReader<StreamRecord> + LeaseTable {}
+
+impl<T: ShardReader<StreamRecord> + LeaseTable> DataStreamReader for T {}
+
 /// A shard of a stream.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Shard {
     /// Its id.
     pub id: String,
     /// These must be read to their ends first: the one shard that was split, or the two that were merged.
     pub parents: Vec<String>,
+    /// Of a data stream: which hashes of partition keys it takes. The hash is the key's MD5 as a number, its first byte the
+    /// highest.
+    pub hash_keys: Option<RangeInclusive<u128>>,
 }
 
 /// Which shards this host may read.
@@ -173,6 +182,8 @@ pub enum Position {
     TrimHorizon,
     /// After the newest record (`LATEST`).
     Latest,
+    /// With the first record that came at or after this time, milliseconds since 1970 (UTC) (`AT_TIMESTAMP`).
+    AtTimestamp(u64),
     /// After this sequence number.
     After(String),
 }
@@ -182,16 +193,25 @@ pub enum Position {
 pub struct ShardPage<R> {
     /// How many records were read.
     pub count: usize,
-    /// Where to read on; `None` when the shard is closed and read to its end. Never `Latest`: what is written after a
-    /// read from there is found from here.
+    /// Where to read on; `None` when the shard is closed and read to its end. Never `Latest` or `AtTimestamp`: what is
+    /// written after a read from there is found from here.
     pub next: Option<Position>,
+    /// Whether more records are known to follow, although there are fewer than [`ShardReader::most_records`]: the page is
+    /// full of bytes, or the store says that it is behind.
+    pub more: bool,
     convert: Box<dyn FnOnce() -> Vec<R> + Send>,
 }
 
 impl<R> ShardPage<R> {
     /// `count` records that `convert` makes of the store's answer.
     pub fn new(count: usize, next: Option<Position>, convert: impl FnOnce() -> Vec<R> + Send + 'static) -> Self {
-        Self { count, next, convert: Box::new(convert) }
+        Self { count, next, more: false, convert: Box::new(convert) }
+    }
+
+    /// Says whether more records are known to follow.
+    #[must_use]
+    pub fn and_more(self, more: bool) -> Self {
+        Self { more, ..self }
     }
 
     /// The records, in order.
@@ -235,9 +255,25 @@ pub struct Change {
     pub time_ms: u64,
 }
 
+/// One record of a data stream, as it was put.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct StreamRecord {
+    /// Sequence number within the shard: digits. The greater number is the later record.
+    pub sequence: String,
+    /// Decides the shard.
+    pub partition_key: String,
+    /// The bytes that were put.
+    pub data: Vec<u8>,
+    /// `ApproximateArrivalTimestamp`, milliseconds since 1970 (UTC).
+    pub time_ms: u64,
+}
+
 /// How far a worker has come in a shard.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Checkpoint {
+    /// Nothing is settled; the worker begins with the first record that came at or after this time, milliseconds since
+    /// 1970 (UTC).
+    AtTimestamp(u64),
     /// All records up to and including this sequence number are settled.
     At(String),
     /// The shard is closed and all of it is settled.

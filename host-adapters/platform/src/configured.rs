@@ -2,8 +2,8 @@
 
 use crate::task::{ExecutionTable, TaskBackend};
 use crate::{
-    Declared, DocumentsBackend, FailureTable, ObjectsBackend, QueueBackend, QueueBrowser, Result, StreamBackend,
-    TableBackend,
+    DataStreamBackend, DataStreamReader, Declared, DocumentsBackend, FailureTable, ObjectsBackend, QueueBackend,
+    QueueBrowser, Result, StreamBackend, TableBackend,
 };
 use host_adapters_records::cache::CacheBackend;
 use std::any::Any;
@@ -69,6 +69,8 @@ pub enum Opened {
     Documents(Arc<dyn DocumentsBackend>),
     /// `objects`.
     Objects(Arc<dyn ObjectsBackend>),
+    /// `data-streams`, and how they are read.
+    DataStreams(Arc<dyn DataStreamBackend>, Arc<dyn DataStreamReader>),
     /// `spin:redis`.
     Cache(Arc<dyn CacheBackend>),
     /// The executions of tasks, and how they are started, where that is not the business of another program.

@@ -1,9 +1,10 @@
 //! What an application declares in spin.toml and its backends must have.
 
+use crate::objects::Notification;
 use host_adapters_settings::settings;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Tables, queues, collections, buckets and services by name, and the workers that do tasks.
+/// Tables, queues, collections, buckets, data streams and services by name, and the workers that do tasks.
 #[derive(Clone, Debug, Default)]
 pub struct Declared {
     /// Tables.
@@ -14,6 +15,10 @@ pub struct Declared {
     pub collections: BTreeSet<String>,
     /// Buckets of objects.
     pub buckets: BTreeSet<String>,
+    /// Data streams.
+    pub data_streams: BTreeMap<String, DataStreamSpec>,
+    /// Which queues are told of which objects.
+    pub notifications: Vec<Notification>,
     /// Services.
     pub services: BTreeSet<String>,
     /// Ids of the workers that have a source of tasks.
@@ -52,6 +57,15 @@ settings! {
         pub dead_letter_queue: Option<String> = None, ();
         /// How long a message is kept, in seconds; 14 days in a dead-letter queue that is not described.
         pub retention_secs: u32 = 4 * DAY_SECS, 60..=14 * i64::from(DAY_SECS);
+    }
+}
+
+settings! {
+    /// A data stream.
+    pub struct DataStreamSpec {
+        /// How many shards it has: how many readers can be at work on it. What is read of one shard is in order. `provision`
+        /// makes a stream with so many; those of an embedded one are split or merged when the number has changed.
+        pub shards: u32 = 1, 1..=1_000;
     }
 }
 

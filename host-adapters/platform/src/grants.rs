@@ -13,6 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 /// queues = { retryScoreQueue = "send" }
 /// documents = { campaigns = "read" }
 /// objects = { "scoring-bucket/scrubbed/" = ["read", "list"] }
+/// data_streams = { scoresStream = "put" }
 /// identity = true
 /// services = ["entry"]
 /// ```
@@ -28,6 +29,8 @@ pub struct Grants {
     pub documents: BTreeMap<String, Access>,
     /// Buckets, or the part of one whose keys begin with what follows the bucket's name and a `/`.
     pub objects: BTreeMap<String, ObjectAccess>,
+    /// Data streams by name.
+    pub data_streams: BTreeMap<String, DataStreamAccess>,
     /// Whether tokens may be verified.
     pub identity: bool,
     /// Services that may be called.
@@ -91,6 +94,13 @@ pub enum QueueAccess {
     Redrive,
 }
 
+/// What may be done with a data stream.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum DataStreamAccess {
+    /// Put records.
+    Put,
+}
+
 /// What may be done with the tasks of a worker.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum TaskAccess {
@@ -117,6 +127,10 @@ impl Words for QueueAccess {
         &[("send", Self::Send), ("peek", Self::Peek), ("redrive", Self::Redrive)];
 }
 
+impl Words for DataStreamAccess {
+    const WORDS: &'static [(&'static str, Self)] = &[("put", Self::Put)];
+}
+
 impl Words for TaskAccess {
     const WORDS: &'static [(&'static str, Self)] = &[("start", Self::Start)];
 }
@@ -140,6 +154,7 @@ pub(crate) enum Need<'a> {
     WriteObject(&'a str, &'a str),
     /// A bucket and what the keys begin with.
     ListObjects(&'a str, &'a str),
+    PutRecords(&'a str),
     Identity,
     CallService(&'a str),
     StartTasks(&'a str),
@@ -160,6 +175,7 @@ impl Grants {
             Need::ReadObject(bucket, key) => self.objects(bucket, key).any(|access| access.read),
             Need::WriteObject(bucket, key) => self.objects(bucket, key).any(|access| access.write),
             Need::ListObjects(bucket, prefix) => self.objects(bucket, prefix).any(|access| access.list),
+            Need::PutRecords(stream) => self.data_streams.contains_key(stream),
             Need::Identity => self.identity,
             Need::CallService(name) => self.services.contains(name),
             Need::StartTasks(worker) => self.tasks.contains_key(worker),
@@ -191,6 +207,11 @@ impl Grants {
                 r#"documents = { "<collection>" = "read" }"#,
             ),
             ("registration:platform/objects", !self.objects.is_empty(), r#"objects = { "<bucket>" = ["read"] }"#),
+            (
+                "registration:platform/data-streams",
+                !self.data_streams.is_empty(),
+                r#"data_streams = { "<stream>" = "put" }"#,
+            ),
             ("registration:platform/identity", self.identity, "identity = true"),
             ("registration:platform/service", !self.services.is_empty(), r#"services = ["<service>"]"#),
         ];
@@ -222,6 +243,7 @@ impl Need<'_> {
             Self::ReadObject(name, _) | Self::WriteObject(name, _) | Self::ListObjects(name, _) => {
                 ("bucket", name, declared.buckets.contains(name))
             }
+            Self::PutRecords(name) => ("data stream", name, declared.data_streams.contains_key(name)),
             Self::CallService(name) => ("service", name, declared.services.contains(name)),
             Self::Identity | Self::StartTasks(_) | Self::ReadComponents | Self::SwapComponents => return None,
         };
@@ -249,6 +271,7 @@ impl Need<'_> {
             Self::Redrive(name) => ("redrive or drop dead letters of queue", "queues", name, "redrive"),
             Self::ReadDocuments(name) => ("read documents", "documents", name, "read"),
             Self::WriteDocuments(name) => ("write documents", "documents", name, "write"),
+            Self::PutRecords(name) => ("put records into the data stream", "data_streams", name, "put"),
             Self::StartTasks(worker) => ("start or see tasks of", "tasks", worker, "start"),
             Self::ReadObject(bucket, key) => return objects("read the object", bucket, key, "read"),
             Self::WriteObject(bucket, key) => return objects("write the object", bucket, key, "write"),

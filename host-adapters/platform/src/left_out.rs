@@ -24,14 +24,15 @@ pub fn expired(queue: &str, messages: usize) {
     }
 }
 
-/// The reason of changes that a stream has dropped before all workers had them.
+/// The reason of records that a stream has dropped before all workers had them.
 pub const TRIMMED: &str = "trimmed";
 
-/// Counts changes that a store has dropped from a table's stream, a day old, before all workers had them, and says so.
-pub fn trimmed(table: &str, changes: usize) {
-    if changes > 0 {
-        count(format!("dynamodb-stream:{table}"), TRIMMED, changes);
-        tracing::warn!(table, changes, "changes dropped a day old, before all workers had them");
+/// Counts records that a store has dropped from the stream of `source`, a day old, before all workers had them, and says
+/// so.
+pub fn trimmed(source: &str, records: usize) {
+    if records > 0 {
+        count(source.to_owned(), TRIMMED, records);
+        tracing::warn!(source, records, "records dropped a day old, before all workers had them");
     }
 }
 
@@ -84,7 +85,7 @@ mod tests {
         let sum = Sum::default();
         metrics::with_local_recorder(&sum, || {
             [0, 3, 4].into_iter().for_each(|messages| expired("q", messages));
-            [0, 5].into_iter().for_each(|changes| trimmed("t", changes));
+            [0, 5].into_iter().for_each(|changes| trimmed("dynamodb-stream:t", changes));
         });
         assert_eq!(sum.0.0.load(Ordering::Relaxed), 12);
     }

@@ -12,6 +12,7 @@ pub mod circuit_breaker;
 pub mod clock;
 mod components;
 mod configured;
+mod data_streams;
 pub mod dead_letter;
 mod declared;
 mod documents;
@@ -35,9 +36,10 @@ pub mod update;
 
 pub use backend::*;
 pub use configured::{Backend, Difference, Opened};
-pub use declared::{Declared, IdentityConfig, QueueSpec, TableSpec};
+pub use data_streams::{DataStreamBackend, hash_key};
+pub use declared::{DataStreamSpec, Declared, IdentityConfig, QueueSpec, TableSpec};
 pub use documents::DocumentsBackend;
-pub use grants::{Access, ComponentsAccess, Grants, ObjectAccess, QueueAccess, TaskAccess};
+pub use grants::{Access, ComponentsAccess, DataStreamAccess, Grants, ObjectAccess, QueueAccess, TaskAccess};
 pub use identity::IdentityBackend;
 pub use left_out::{LEFT_OUT, TRIMMED, expired, left_out, trimmed};
 pub use objects::ObjectsBackend;
@@ -66,6 +68,8 @@ pub struct PlatformService {
     pub documents: Arc<dyn DocumentsBackend>,
     /// Behind `objects`.
     pub objects: Arc<dyn ObjectsBackend>,
+    /// Behind `data-streams`.
+    pub data_streams: Arc<dyn DataStreamBackend>,
     /// Behind `identity`; without it no token can be verified.
     pub identity: Option<Arc<dyn IdentityBackend>>,
     /// Behind `service`; without it there are no services.

@@ -12,6 +12,8 @@ use std::collections::BTreeMap;
 pub enum Node<'a> {
     /// As it is stored.
     Stored(&'a RawValue),
+    /// A number that the update has made, digit for digit.
+    Number(Box<RawValue>),
     /// As the update has it.
     New(Value),
     /// An object that a path leads into.
@@ -56,6 +58,7 @@ impl<'a> Node<'a> {
     pub fn value(&self) -> Result<Value> {
         match self {
             Self::Stored(stored) => read(stored.get()),
+            Self::Number(number) => read(number.get()),
             Self::New(value) => Ok(value.clone()),
             Self::Object(_) | Self::List(_) => serde_json::to_value(self).map_err(unreadable),
         }
@@ -74,6 +77,7 @@ impl Serialize for Node<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
         match self {
             Self::Stored(stored) => stored.serialize(serializer),
+            Self::Number(number) => number.serialize(serializer),
             Self::New(value) => value.serialize(serializer),
             Self::Object(fields) => serializer.collect_map(fields),
             Self::List(elements) => serializer.collect_seq(elements),

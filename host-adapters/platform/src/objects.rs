@@ -5,6 +5,7 @@ use crate::limits::object::{ObjectKey, ObjectQuery, check_content, check_range, 
 use crate::{PlatformService, Result, took_effect};
 use host_adapters_records::objects::{ByteRange, GetRange, Head, List, ObjectInfo, ObjectPage, Put};
 use host_adapters_records::{Caller, Error, ErrorKind};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 /// Buckets of objects, as the platform interface `objects` needs them. What a caller asks for has been checked before it
 /// gets here, so that every backend refuses the same.
@@ -18,6 +19,37 @@ pub trait ObjectsBackend: Send + Sync + 'static {
     async fn put(&self, bucket: &str, key: &ObjectKey, content: Vec<u8>) -> Result<String>;
     /// A page of objects in the order of their keys' bytes.
     async fn list(&self, bucket: &str, query: &ObjectQuery) -> Result<ObjectPage>;
+    /// What a declared bucket is called on the server.
+    fn real_name(&self, bucket: &str) -> String {
+        bucket.to_owned()
+    }
+}
+
+/// Of which created objects a queue is told.
+#[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct Notification {
+    /// The bucket.
+    pub bucket: String,
+    /// What their keys begin with; empty for any.
+    pub prefix: String,
+    /// What their keys end with; empty for any.
+    pub suffix: String,
+    /// The queue.
+    pub queue: String,
+}
+
+/// A key as S3's notifications write it: as in a form, but for slashes.
+pub fn encoded(key: &str) -> String {
+    const KEPT: &AsciiSet =
+        &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'*').remove(b'/').remove(b' ');
+    utf8_percent_encode(key, KEPT).to_string().replace(' ', "+")
+}
+
+impl Notification {
+    /// Whether the queue is told of an object.
+    pub fn is_of(&self, bucket: &str, key: &str) -> bool {
+        bucket == self.bucket && key.starts_with(&self.prefix) && key.ends_with(&self.suffix)
+    }
 }
 
 /// The error for a key under which there is nothing.

@@ -6,7 +6,7 @@ macro_rules! arguments {
     ($($interface:ident $interface_wit:literal { $(
         $method:ident $wit:literal $arguments:ident($($argument:ident: $type:ty),*) $(of $resource:ident)? -> $output:ty;
     )* })*) => { $(
-        #[doc = concat!("`", $interface_wit, "`: its records, and the arguments of its functions.")]
+        #[doc = concat!("`registration:platform/", $interface_wit, "`: its records, and the arguments of its functions.")]
         pub mod $interface {
             pub use crate::interfaces::$interface::*;
             use super::{Function, Weight};
@@ -27,11 +27,11 @@ macro_rules! arguments {
                 }
 
                 impl Function for $arguments {
-                    const PATH: &'static str = concat!(stringify!($interface), "/", $wit);
+                    const PATH: &'static str = concat!($interface_wit, "/", $wit);
                     type Output = $output;
 
                     fn resource(&self) -> String {
-                        concat!(stringify!($interface)).to_owned() $(+ ":" + &self.$resource)?
+                        $interface_wit.to_owned() $(+ ":" + &self.$resource)?
                     }
                 }
             )*

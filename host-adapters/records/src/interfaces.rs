@@ -3,14 +3,14 @@
 
 /// Passes all functions of the platform to a macro:
 ///
-/// - for each interface: its name, and its name in WIT;
+/// - for each interface: its name, and its name in WIT, where words are joined by hyphens;
 /// - for each function: the method of [`Platform`], its name in WIT, the type of its arguments, and these. `of` names
 ///   the argument that names the resource.
 #[macro_export]
 macro_rules! platform_functions {
     ($consumer:ident) => {
         $consumer! {
-            table "registration:platform/table@1.0.0" {
+            table "table" {
                 table_batch_get "batch-get" BatchGet(
                     table: String, keys: Vec<$crate::table::Key>
                 ) of table -> Vec<Option<String>>;
@@ -24,12 +24,12 @@ macro_rules! platform_functions {
                     table: String, pk: String, prefix: String, after: Option<String>, limit: u32
                 ) of table -> $crate::table::Page;
             }
-            queue "registration:platform/queue@1.0.0" {
+            queue "queue" {
                 queue_send_batch "send-batch" SendBatch(
                     queue: String, messages: Vec<$crate::queue::Message>
                 ) of queue -> Vec<Result<String, $crate::Error>>;
             }
-            documents "registration:platform/documents@1.0.0" {
+            documents "documents" {
                 documents_find_one "find-one" FindOne(
                     collection: String, filter: String
                 ) of collection -> Option<String>;
@@ -43,7 +43,7 @@ macro_rules! platform_functions {
                     collection: String, filter: String, update: String
                 ) of collection -> $crate::documents::UpdateResult;
             }
-            objects "registration:platform/objects@1.0.0" {
+            objects "objects" {
                 objects_head "head" Head(bucket: String, key: String) of bucket -> $crate::objects::ObjectInfo;
                 objects_get_range "get-range" GetRange(
                     bucket: String, key: String, etag: String, range: $crate::objects::ByteRange
@@ -53,10 +53,15 @@ macro_rules! platform_functions {
                     bucket: String, prefix: String, after: Option<String>, limit: u32
                 ) of bucket -> $crate::objects::ObjectPage;
             }
-            identity "registration:platform/identity@1.0.0" {
+            data_streams "data-streams" {
+                data_streams_put_records "put-records" PutRecords(
+                    stream: String, records: Vec<$crate::data_streams::DataRecord>
+                ) of stream -> Vec<Result<String, $crate::Error>>;
+            }
+            identity "identity" {
                 identity_verify "verify" Verify(token: String) -> $crate::identity::Claims;
             }
-            service "registration:platform/service@1.0.0" {
+            service "service" {
                 service_call "call" CallService(
                     service: String, request: $crate::service::ServiceRequest
                 ) of service -> $crate::service::ServiceResponse;
@@ -89,6 +94,8 @@ pub mod table {
             Equals = "equals": (String, String),
             /// There is no such attribute (or no item), or it is null, or it has this value.
             AbsentOrEquals = "absent-or-equals": (String, String),
+            /// There is no such attribute (or no item), or it is null, or a text or number less than this one.
+            AbsentOrLessThan = "absent-or-less-than": (String, String),
         }
     }
 
@@ -100,6 +107,10 @@ pub mod table {
             /// Dotted path and new value as JSON text.
             #[serde(default)]
             set: Vec<(String, String)>,
+            /// Dotted path and what is added to the number there; an absent one counts as 0. It needs a condition that the
+            /// update itself makes false, since an update whose response is lost is sent again.
+            #[serde(default)]
+            increment: Vec<(String, i64)>,
             /// Dotted paths to remove.
             #[serde(default)]
             remove: Vec<String>,
@@ -254,6 +265,19 @@ pub mod objects {
     }
 }
 
+/// Records of `data-streams`.
+pub mod data_streams {
+    record! {
+        /// A record to put.
+        DataRecord {
+            /// Records of one key are in one shard, in order; 1 to 256 characters.
+            partition_key = "partition-key": String,
+            /// At most 1 MiB together with the key.
+            data: Vec<u8>,
+        }
+    }
+}
+
 /// Records of `service`.
 pub mod service {
     use serde::de::IgnoredAny;
@@ -270,7 +294,7 @@ pub mod service {
             #[serde(default)]
             route: Option<String>,
             /// Members of which an answer with status 2xx has at least one; `[]` stands for a list, an empty name for no
-            /// body; where there are none, any answer will do.
+            /// body, a name that begins with `=` for the text behind it; where there are none, any answer will do.
             #[serde(default)]
             expects: Vec<String>,
             /// Without those that the host sets.
@@ -303,13 +327,15 @@ pub mod service {
     }
 
     impl ServiceResponse {
-        /// Whether the body is a JSON object with one of these members, or they allow for a list or no body and it is that,
-        /// or there are none: otherwise it is not the service's own answer, but that of a proxy or of another service.
+        /// Whether the body is a JSON object with one of these members, or they allow for a list, a text or no body and it is
+        /// that, or there are none: otherwise it is not the service's own answer, but that of a proxy or of another service.
         pub fn has_one_of(&self, expects: &[String]) -> bool {
             let allow = |name: &str| expects.iter().any(|expected| expected == name);
-            let body = self.body.trim_start();
+            let is_text = |body: &str| expects.iter().any(|it| it.strip_prefix('=') == Some(body));
+            let body = self.body.trim();
             match body.chars().next() {
                 _ if expects.is_empty() => true,
+                Some(_) if is_text(body) => true,
                 None => allow(""),
                 Some('[') => allow("[]") && serde_json::from_str::<Vec<IgnoredAny>>(body).is_ok(),
                 Some(_) => serde_json::from_str::<BTreeMap<String, IgnoredAny>>(body)
@@ -339,6 +365,7 @@ pub mod service {
             }
             assert!(has("<html>", &[]));
             assert!(has(r#" ["CODE-1"]"#, &["codes", "[]"]) && has("[]", &["[]"]) && has(" ", &["success", ""]));
+            assert!(has("ok\n", &["=ok"]) && !has("okay", &["=ok"]) && !has("=ok", &["=ok"]) && !has("", &["=ok"]));
             for body in ["<html>", "[<html>", "[1", "null", r#"{"status":"UP"}"#] {
                 assert!(!has(body, &["codes", "[]", ""]), "{body}");
             }

@@ -15,7 +15,7 @@ const INIT: &str = "wizer-initialize";
 macro_rules! platform {
     ($($interface:ident $interface_wit:literal { $(
         $method:ident $wit:literal $arguments:ident($($argument:ident: $type:ty),*) $(of $resource:ident)? -> $output:ty;
-    )* })*) => { &[$(($interface_wit, &[$($wit),*])),*] };
+    )* })*) => { &[$((concat!("registration:platform/", $interface_wit, "@1.0.0"), &[$($wit),*])),*] };
 }
 
 /// The platform's interfaces, which a component may import but not call while it initialises. WASI itself is real here,

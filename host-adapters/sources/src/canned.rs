@@ -21,7 +21,7 @@ pub struct CannedEvent {
 
 /// The records of an event.
 pub struct Records<'a> {
-    /// The queue or table that they come from.
+    /// The queue, table or stream that they come from.
     pub from: &'a str,
     /// Their ids in order; further records get made-up ones.
     pub ids: &'a [String],
@@ -35,5 +35,14 @@ impl Records<'_> {
         let ids = self.ids.iter().cloned().map(Some).chain(std::iter::repeat(None));
         let records: Vec<_> = (0..self.count).zip(ids).map(|(n, id)| record(id, n)).collect();
         json!({ "Records": records })
+    }
+}
+
+/// The ids of a stream's records are sequence numbers.
+pub(crate) fn check_numbers(records: &Records<'_>) -> Result<(), String> {
+    let is_number = |id: &&String| !id.is_empty() && id.chars().all(|c| c.is_ascii_digit());
+    match records.ids.iter().find(|id| !is_number(id)) {
+        Some(id) => Err(format!("\"{id}\" is not a sequence number; write digits only")),
+        None => Ok(()),
     }
 }

@@ -10,11 +10,13 @@ use host_adapters_delivery::redrive::Recovery;
 use host_adapters_delivery::retry::Backoff;
 use host_adapters_delivery::stream::OrderedStreams;
 use host_adapters_platform::clock::Clock;
+use host_adapters_platform::objects::Notification;
 use host_adapters_platform::task::TaskBackend;
 use host_adapters_platform::{Declared, FailureTable, QueueBackend};
 use host_adapters_settings::{Block, Fields, Settings};
 use serde::Serialize;
 use serde_json::{Map, Value as Json};
+use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
@@ -45,6 +47,10 @@ pub trait SourceSettings {
     fn reads(&self) -> Option<(&'static str, Resource)> {
         None
     }
+    /// The objects of whose creation it is told by the queue that it reads, if it hands over objects.
+    fn notified(&self) -> Option<Notification> {
+        None
+    }
     /// Takes from what the manifest declares what its own block leaves out; `has` says whether the block has a key.
     fn complete(&mut self, _declared: &Declared, _has: &dyn Fn(&str) -> bool) {}
     /// What is wrong with these settings beside what the manifest declares, each with the key that it is about.
@@ -68,6 +74,8 @@ pub enum Resource {
     Queue(String),
     /// The change stream of a table.
     Stream(String),
+    /// A data stream.
+    DataStream(String),
 }
 
 impl SourceConfig {
@@ -78,7 +86,11 @@ impl SourceConfig {
 
     /// The queue that dead letters of this source of `worker` go to, and their origin.
     pub fn dead_letters(&self, worker: &str) -> Option<(String, Origin)> {
-        let origin = Origin { worker: worker.to_owned(), source: self.name() };
+        let queue = self.reads().and_then(|(_, resource)| match resource {
+            Resource::Queue(queue) => Some(queue),
+            Resource::Stream(_) => None,
+        });
+        let origin = Origin { worker: worker.to_owned(), source: self.name(), queue };
         Some((self.dead_letter_queue(worker)?, origin))
     }
 }
@@ -116,10 +128,15 @@ pub struct SourceContext {
     pub queues: Arc<dyn QueueBackend>,
     /// The change streams of tables, shared by all workers of a host.
     pub streams: Arc<OrderedStreams>,
+    /// The data streams, shared likewise.
+    pub data_streams: Arc<OrderedStreams>,
     /// How often messages of queues have failed.
     pub failures: Arc<dyn FailureTable>,
     /// The executions of tasks.
     pub tasks: Arc<dyn TaskBackend>,
+    /// What buckets are called where their events come from, by their declared names. One that is not here is called as it is
+    /// declared.
+    pub buckets: Arc<BTreeMap<String, String>>,
     /// Tells the age of records.
     pub clock: Clock,
     /// Waits between retries and probes.

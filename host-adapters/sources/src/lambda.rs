@@ -1,9 +1,9 @@
 //! Turns `{"Records": […]}`, as AWS Lambda hands records over, into events.
 
-use crate::{LAMBDA, sqs};
-use host_adapters_event::{Event, json};
+use crate::{LAMBDA, kinesis, s3, sqs};
+use host_adapters_event::{Attribute, Disposition, Event, gravest, json};
 use host_adapters_json::compact;
-use serde::de::{DeserializeOwned, Error};
+use serde::de::{DeserializeOwned, Error, IgnoredAny};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -15,6 +15,8 @@ use std::str::FromStr;
 pub enum Incoming {
     /// The event for the worker.
     Event(Event),
+    /// A record that holds events of its own.
+    Several(Several),
     /// A malformed record. It can never succeed.
     Malformed {
         /// The id that its source knows it by, for the response.
@@ -24,12 +26,52 @@ pub enum Incoming {
     },
 }
 
+/// A record that holds events, and is settled when all of them are: a message with objects of S3, or a record of Kinesis that
+/// its producer has packed others into.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Several {
+    /// The id that its source knows the record by, for the response.
+    pub id: String,
+    /// Any number.
+    pub events: Vec<Event>,
+    /// Which field of an event that could not be made is malformed, and why.
+    pub malformed: Option<String>,
+}
+
+impl Several {
+    /// What becomes of the record, by what is to become of its events.
+    pub fn disposition(&self, events: impl IntoIterator<Item = Disposition>) -> Disposition {
+        gravest(events.into_iter().chain(self.malformed.clone().map(Disposition::Reject)))
+    }
+}
+
 impl Incoming {
     /// The event, if the record is one.
     pub fn event(&self) -> Option<&Event> {
         match self {
             Self::Event(event) => Some(event),
-            Self::Malformed { .. } => None,
+            Self::Several(_) | Self::Malformed { .. } => None,
+        }
+    }
+
+    /// The events that the worker gets of it.
+    pub fn events(&self) -> &[Event] {
+        match self {
+            Self::Event(event) => std::slice::from_ref(event),
+            Self::Several(several) => &several.events,
+            Self::Malformed { .. } => &[],
+        }
+    }
+
+    /// Adds the shard, if the record itself does not name it.
+    fn add_shard(&mut self, shard: &str) {
+        let events = match self {
+            Self::Event(event) => std::slice::from_mut(event),
+            Self::Several(several) => &mut several.events,
+            Self::Malformed { .. } => &mut [],
+        };
+        for event in events.iter_mut().filter(|event| Attribute::find(&event.attributes, "shardId").is_none()) {
+            event.attributes.push(Attribute::text("shardId", shard));
         }
     }
 }
@@ -43,6 +85,20 @@ pub struct MalformedEvent(String);
 struct Envelope<'a> {
     #[serde(borrow, rename = "Records")]
     records: Vec<&'a RawValue>,
+    /// The shard of all records. Lambda tells it only with a tumbling window.
+    #[serde(default, rename = "shardId")]
+    shard_id: Optional<String>,
+    #[serde(default)]
+    window: Option<IgnoredAny>,
+}
+
+/// The records of one call.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Call {
+    /// In order.
+    pub incoming: Vec<Incoming>,
+    /// Whether they are of a tumbling window. Lambda takes an answer without `state` for a failure then.
+    pub has_window: bool,
 }
 
 /// The call that brought the records; empty if the host read them itself.
@@ -91,18 +147,30 @@ pub struct LeftOut {
 /// Takes what is left out.
 pub type Notes<'a> = dyn FnMut(LeftOut) + 'a;
 
+/// The records of an event, as [`parse_call`] reads them.
+///
+/// # Errors
+/// As there.
+pub fn parse(body: &[u8], context: &Context<'_>, notes: &mut Notes<'_>) -> Result<Vec<Incoming>, MalformedEvent> {
+    parse_call(body, context, notes).map(|call| call.incoming)
+}
+
 /// Reads an event that `context` brought, with notes of what is left out of its records.
 ///
 /// # Errors
 /// When it is not a Lambda event with records. A malformed record fails alone.
-pub fn parse(body: &[u8], context: &Context<'_>, notes: &mut Notes<'_>) -> Result<Vec<Incoming>, MalformedEvent> {
+pub fn parse_call(body: &[u8], context: &Context<'_>, notes: &mut Notes<'_>) -> Result<Call, MalformedEvent> {
     if std::str::from_utf8(body).is_err() {
         // Fails, and says where.
         json::from_slice::<Value>(body).map_err(MalformedEvent)?;
     }
     let envelope: Envelope<'_> = json::from_slice(body).map_err(MalformedEvent)?;
     let records = envelope.records.into_iter().enumerate();
-    Ok(records.map(|(index, record)| incoming(index, record, context, notes)).collect())
+    let mut incoming: Vec<_> = records.map(|(index, record)| incoming(index, record, context, notes)).collect();
+    if let Some(shard) = envelope.shard_id.0 {
+        incoming.iter_mut().for_each(|record| record.add_shard(&shard));
+    }
+    Ok(Call { incoming, has_window: envelope.window.is_some() })
 }
 
 fn incoming(index: usize, record: &RawValue, context: &Context<'_>, notes: &mut Notes<'_>) -> Incoming {
@@ -113,7 +181,34 @@ fn incoming(index: usize, record: &RawValue, context: &Context<'_>, notes: &mut 
     };
     let id = identifier(&record).unwrap_or_else(unnamed);
     let event = (shape(&record).event)(id.clone(), record, context, notes);
-    event.map_or_else(|reason| Incoming::Malformed { id, reason: format!("malformed: {reason}") }, Incoming::Event)
+    match event.map(opened) {
+        Ok(incoming) => incoming,
+        Err(reason) => Incoming::Malformed { id, reason: format!("malformed: {reason}") },
+    }
+}
+
+/// A message that holds records of another source is these; so is a record that others are packed into.
+fn opened(event: Event) -> Incoming {
+    let several = s3::lambda::opened(&event).or_else(|| kinesis::opened(&event));
+    several.map_or_else(|| Incoming::Event(event), Incoming::Several)
+}
+
+/// Whether Lambda's call has no item failures: S3 and SNS do not wait for an answer, and only an error of the whole call makes
+/// Lambda call again.
+pub fn fails_as_a_whole(body: &[u8]) -> bool {
+    #[derive(Deserialize)]
+    struct Called {
+        #[serde(rename = "Records")]
+        records: Vec<Record>,
+    }
+    #[derive(Deserialize)]
+    struct Record {
+        s3: Option<IgnoredAny>,
+        #[serde(rename = "Sns")]
+        sns: Option<IgnoredAny>,
+    }
+    let called: Option<Called> = serde_json::from_slice(body).ok();
+    called.is_some_and(|called| called.records.iter().any(|record| record.s3.is_some() || record.sns.is_some()))
 }
 
 /// Reads a record. The documents print bodies that are objects. Such a body becomes text, as AWS sends it, so that its

@@ -19,6 +19,8 @@ mod canned;
 #[cfg(feature = "host")]
 mod host;
 pub mod lambda;
+#[cfg(feature = "host")]
+mod ordered;
 
 #[cfg(feature = "host")]
 pub use canned::{CannedEvent, Records};
@@ -108,8 +110,12 @@ macro_rules! kinds {
 kinds! {
     /// A queue.
     "sqs" => sqs as Sqs;
+    /// The objects that are created in a bucket.
+    "s3" => s3 as S3;
     /// The change stream of a table.
     "dynamodb-stream" => dynamodb_stream as DynamodbStream;
+    /// A data stream.
+    "kinesis" => kinesis as Kinesis;
     /// Executions of tasks.
     "task" => task as Task;
 }

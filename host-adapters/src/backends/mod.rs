@@ -40,6 +40,7 @@ pub const KINDS: &[BackendKind] = kinds! {
     "queues", "sqs": backend_sqs;
     "documents", "mongodb": backend_mongodb;
     "objects", "s3": backend_s3;
+    "data_streams", "kinesis": backend_kinesis;
     "cache", "redis": backend_redis;
     "tasks", "step-functions": backend_step_functions;
 };

@@ -10,8 +10,8 @@ use backend_embedded::{Embedded, EmbeddedCache};
 use host_adapters_platform::clock::Clock;
 use host_adapters_platform::task::{ExecutionTable, NoTasks, TaskBackend};
 use host_adapters_platform::{
-    Declared, DocumentsBackend, FailureTable, ObjectsBackend, Opened, PlatformService, QueueBackend, QueueBrowser,
-    ServiceBackend, StreamBackend, TableBackend,
+    DataStreamBackend, DataStreamReader, Declared, DocumentsBackend, FailureTable, ObjectsBackend, Opened,
+    PlatformService, QueueBackend, QueueBrowser, ServiceBackend, StreamBackend, TableBackend,
 };
 use host_adapters_records::cache::CacheBackend;
 use std::path::Path;
@@ -27,6 +27,8 @@ pub struct Backends {
     pub browser: Arc<dyn QueueBrowser>,
     /// The change streams of tables.
     pub streams: Arc<dyn StreamBackend>,
+    /// How data streams are read.
+    pub data_stream_reader: Arc<dyn DataStreamReader>,
     /// How often messages have failed.
     pub failures: Arc<dyn FailureTable>,
     /// The executions of tasks.
@@ -55,12 +57,15 @@ pub async fn open(app: &App, data: &Path, config: &RuntimeConfig, services: impl
         queues: opened.queues.0.clone(),
         documents: opened.documents,
         objects: opened.objects,
+        data_streams: opened.data_streams.0.clone(),
         identity: identity(app)?,
         services: Some(Arc::new(services)),
     };
     let ((queues, browser), (_, streams, failures)) = (opened.queues, opened.tables);
+    let (_, data_stream_reader) = opened.data_streams;
     let ((tasks, executions), cache) = (opened.tasks, opened.cache);
-    Ok(Backends { platform: Arc::new(platform), queues, browser, streams, failures, tasks, executions, cache })
+    let platform = Arc::new(platform);
+    Ok(Backends { platform, queues, browser, streams, data_stream_reader, failures, tasks, executions, cache })
 }
 
 /// The backend of each section of the runtime configuration.
@@ -69,6 +74,7 @@ struct Sections {
     queues: (Arc<dyn QueueBackend>, Arc<dyn QueueBrowser>),
     documents: Arc<dyn DocumentsBackend>,
     objects: Arc<dyn ObjectsBackend>,
+    data_streams: (Arc<dyn DataStreamBackend>, Arc<dyn DataStreamReader>),
     cache: Arc<dyn CacheBackend>,
     tasks: (Arc<dyn TaskBackend>, Option<Arc<dyn ExecutionTable>>),
 }
@@ -76,7 +82,7 @@ struct Sections {
 impl Sections {
     async fn open(declared: &Declared, data: &Path, config: &RuntimeConfig) -> Result<Self> {
         let (mut tables, mut queues, mut documents, mut objects) = (None, None, None, None);
-        let (mut cache, mut tasks) = (None, None);
+        let (mut data_streams, mut cache, mut tasks) = (None, None, None);
         for (section, backend) in config.backends() {
             let place = || format!("[{section}] of the runtime configuration");
             let opened = backend.open(declared, data).await.map_err(|wrong| anyhow!(wrong)).with_context(place)?;
@@ -86,27 +92,41 @@ impl Sections {
                 Opened::Queues(queue, browser) => queues = Some((queue, browser)),
                 Opened::Documents(backend) => documents = Some(backend),
                 Opened::Objects(backend) => objects = Some(backend),
+                Opened::DataStreams(backend, reader) => data_streams = Some((backend, reader)),
                 Opened::Cache(backend) => cache = Some(backend),
                 Opened::Tasks(backend, executions) => tasks = Some((backend, executions)),
             }
         }
         let mut store = EmbeddedStore { declared, data, opened: None };
+        let queues = match queues {
+            Some(queues) => queues,
+            None => (store.get()? as Arc<dyn QueueBackend>, store.get()? as Arc<dyn QueueBrowser>),
+        };
+        let objects: Arc<dyn ObjectsBackend> = match objects {
+            Some(objects) => objects,
+            None => {
+                let folders = store.get()?;
+                folders.notify(&queues.0);
+                folders
+            }
+        };
         Ok(Self {
             tables: match tables {
                 Some(tables) => tables,
                 None => (store.get()?, store.get()?, store.get()?),
             },
-            queues: match queues {
-                Some(queues) => queues,
-                None => (store.get()?, store.get()?),
-            },
+            queues,
             documents: match documents {
                 Some(documents) => documents,
                 None => store.get()?,
             },
-            objects: match objects {
-                Some(objects) => objects,
-                None => store.get()?,
+            objects,
+            data_streams: match data_streams {
+                Some(data_streams) => data_streams,
+                None => {
+                    let streams = Arc::new(store.get()?.data_streams());
+                    (streams.clone(), streams)
+                }
             },
             cache: cache.unwrap_or_else(memory),
             tasks: match tasks {

@@ -30,7 +30,7 @@ async fn host(prefix: &str, name: &str) -> DynamodbStreams {
 }
 
 fn shards(count: usize) -> Vec<Shard> {
-    (0..count).map(|n| Shard { id: format!("shard-{n}"), parents: Vec::new() }).collect()
+    (0..count).map(|n| Shard { id: format!("shard-{n}"), ..Shard::default() }).collect()
 }
 
 async fn hold(host: &DynamodbStreams, shards: &[Shard]) -> BTreeSet<String> {

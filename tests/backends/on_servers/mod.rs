@@ -4,6 +4,7 @@ pub mod amazon;
 pub mod config;
 pub mod foreign_tables;
 mod leases;
+mod notifications;
 mod parity;
 pub mod servers;
 mod shortcomings;

@@ -91,7 +91,8 @@ fn after(sequence: &str) -> Position {
 
 pub async fn lists_all_pages_of_shards() {
     let (_server, streams) = start(|_, _, input| Ok(shards(input))).await;
-    let shard = |id: &str, parent: &str| Shard { id: id.to_owned(), parents: vec![parent.to_owned()] };
+    let shard =
+        |id: &str, parent: &str| Shard { id: id.to_owned(), parents: vec![parent.to_owned()], ..Shard::default() };
     let expected = [shard("parent", "long gone"), shard("left", "parent"), shard("right", "parent")];
     assert_eq!(streams.shards("t").await.unwrap(), expected);
 }

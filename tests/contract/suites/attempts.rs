@@ -72,6 +72,7 @@ impl<Q: QueueBackend + QueueBrowser> Host<Q> {
             streams: dynamodb_stream::streams(self.streams.clone()),
             failures: self.failures.clone(),
             tasks: Arc::new(NoTasks),
+            buckets: Arc::default(),
             clock: Clock::wall(),
             backoff: Backoff::new(),
         };
@@ -83,7 +84,8 @@ impl<Q: QueueBackend + QueueBrowser> Host<Q> {
 
     /// An operator's work on the dead letters of a source.
     fn redriver(&self, worker: &Arc<Worker>, dead_letters: &str, source: &str) -> Redriver {
-        let origin = Origin { worker: WORKER.to_owned(), source: source.to_owned() };
+        let queue = source.strip_prefix("sqs:").map(str::to_owned);
+        let origin = Origin { worker: WORKER.to_owned(), source: source.to_owned(), queue };
         let origins = Arc::new([(dead_letters.to_owned(), vec![origin])].into());
         let (queues, browser) = (self.queues.clone(), self.queues.clone());
         Redriver { queues, browser, dispatch: worker.clone(), recoveries: recovery, origins }

@@ -43,6 +43,7 @@ fn start(
         streams: dynamodb_stream::streams(streams.clone()),
         failures: Arc::new(OfNoQueue),
         tasks: Arc::new(NoTasks),
+        buckets: Arc::default(),
         clock: Clock::wall(),
         backoff: Backoff::new(),
     };

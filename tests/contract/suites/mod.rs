@@ -110,7 +110,8 @@ macro_rules! contract_cases_of_aws {
                 refuses_wrong_queries, knows_its_names, case_01_refuses_numbers_with_too_many_digits,
             ],
             table_update: [
-                sets_and_removes, makes_an_absent_item, checks_conditions, holds_where_absent_or_equal, compares_by_value,
+                sets_and_removes, makes_an_absent_item, checks_conditions, holds_where_absent_or_equal,
+                holds_where_absent_or_less, adds_to_numbers, refuses_to_add, adds_once, case_01_adds_to_every_digit, compares_by_value,
                 fails_one_by_one, refuses_wrong_paths, keeps_the_size_limit, case_01_compares_every_digit,
             ],
         }

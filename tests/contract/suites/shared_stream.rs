@@ -137,6 +137,7 @@ pub async fn one_reader_feeds_three_workers(
             streams: ordered.clone(),
             failures: Arc::new(OfNoQueue),
             tasks: Arc::new(NoTasks),
+            buckets: Arc::default(),
             clock: Clock::wall(),
             backoff: Backoff::new(),
         };

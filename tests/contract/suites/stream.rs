@@ -60,7 +60,7 @@ pub async fn records_all_images(backend: &impl Backend) {
     put_number(backend, "s", 1).await;
     put_number(backend, "s", 2).await;
     let set = vec![("n".to_owned(), "3".to_owned())];
-    let updates = vec![Update { key: key("p", "s"), set, remove: vec![], condition: vec![] }];
+    let updates = vec![Update { key: key("p", "s"), set, increment: vec![], remove: vec![], condition: vec![] }];
     backend.tables().batch_update(BatchUpdate { table: TABLE.into(), updates }).await.unwrap();
     let deletes = vec![key("p", "s")];
     backend.tables().batch_write(BatchWrite { table: TABLE.into(), puts: vec![], deletes }).await.unwrap();
@@ -107,6 +107,7 @@ pub async fn is_silent_where_nothing_changes(backend: &impl Backend) {
     let same = |path: &str, value: &str| Update {
         key: key("p", "s"),
         set: vec![(path.into(), value.into())],
+        increment: vec![],
         remove: vec!["not-there".into()],
         condition: vec![],
     };

@@ -130,6 +130,7 @@ pub async fn case_01_refuses_numbers_with_too_many_digits(backend: &impl Backend
         let update = Update {
             key: key("p", "1"),
             set: vec![("score".to_owned(), number.to_owned())],
+            increment: vec![],
             remove: vec![],
             condition: vec![],
         };

@@ -7,7 +7,7 @@ use host_adapters_records::{Error, ErrorKind};
 use serde_json::{Value, json};
 
 fn update(sk: &str) -> Update {
-    Update { key: key("p", sk), set: vec![], remove: vec![], condition: vec![] }
+    Update { key: key("p", sk), set: vec![], increment: vec![], remove: vec![], condition: vec![] }
 }
 
 fn set(sk: &str, path: &str, value: Value) -> Update {
@@ -115,6 +115,128 @@ pub async fn holds_where_absent_or_equal(backend: &impl Backend) {
             assert_eq!(get(backend, "p", sk).await, before, "{sk} {path} {value}");
         }
     }
+}
+
+/// Texts by their bytes, numbers by value, other types never.
+pub async fn holds_where_absent_or_less(backend: &impl Backend) {
+    let item = json!({"pk": "p", "sk": "s", "text": "b", "n": 9, "a": {"n": 1.5, "nothing": null}, "flag": false,
+        "nothing": null, "umlaut": "\u{e4}"});
+    put_all(backend, [item]).await;
+    let (held, failed, invalid) = (None, Some(ErrorKind::ConditionFailed), Some(ErrorKind::Invalid));
+    for (sk, path, value, expected) in [
+        ("s", "absent", r#""a""#, held),
+        ("s", "absent", "1", held),
+        ("s", "nothing", "1", held),
+        ("s", "a.nothing", r#""a""#, held),
+        ("s", "x.y.z", "1", held),
+        ("s", "text.a", "1", held),
+        ("s", "text", r#""c""#, held),
+        ("s", "text", r#""b0""#, held),
+        ("s", "text", r#""b""#, failed),
+        ("s", "text", r#""B""#, failed),
+        ("s", "text", r#""""#, failed),
+        ("s", "umlaut", r#""z""#, failed),
+        ("s", "n", "10", held),
+        ("s", "n", "9.0001", held),
+        ("s", "n", "9.0", failed),
+        ("s", "n", "-10", failed),
+        ("s", "a.n", "1.6", held),
+        ("s", "a.n", "1.40", failed),
+        ("s", "n", r#""99""#, failed),
+        ("s", "text", "99", failed),
+        ("s", "flag", "99", failed),
+        ("s", "a", "99", failed),
+        ("s", "n", "true", invalid),
+        ("s", "absent", "null", invalid),
+        ("s", "absent", "[1]", invalid),
+        ("s", "absent", "no json", invalid),
+        ("s", "a..b", "1", invalid),
+        ("absent", "n", "1", held),
+    ] {
+        let before = get(backend, "p", sk).await;
+        let condition = vec![Predicate::AbsentOrLessThan((path.into(), value.into()))];
+        assert_eq!(kind_of(backend, when(sk, condition)).await, expected, "{sk} {path} {value}");
+        if expected.is_some() {
+            assert_eq!(get(backend, "p", sk).await, before, "{sk} {path} {value}");
+        }
+    }
+}
+
+fn add(sk: &str, increment: &[(&str, i64)]) -> Update {
+    let increment = increment.iter().map(|(path, by)| ((*path).to_owned(), *by)).collect();
+    Update { increment, ..update(sk) }
+}
+
+pub async fn adds_to_numbers(backend: &impl Backend) {
+    put_all(backend, [json!({"pk": "p", "sk": "s", "n": 40, "a": {"n": -1.5}, "keep": 1})]).await;
+    let both = Update { remove: vec!["keep".into()], ..add("s", &[("n", 2), ("a.n", -1), ("a.new", 3), ("new", 0)]) };
+    assert_eq!(kind_of(backend, both).await, None);
+    let after = json!({"pk": "p", "sk": "s", "n": 42, "a": {"n": -2.5, "new": 3}, "new": 0});
+    assert_eq!(get(backend, "p", "s").await, Some(after));
+    assert_eq!(kind_of(backend, add("made", &[("n", -7)])).await, None);
+    assert_eq!(get(backend, "p", "made").await, Some(json!({"pk": "p", "sk": "made", "n": -7})));
+    // Those of one item are applied in their order.
+    let updates = vec![add("made", &[("n", i64::MAX)]), add("made", &[("n", 8)]), add("s", &[("n", -42)])];
+    assert_eq!(apply(backend, updates).await, [None, None, None]);
+    assert_eq!(get(backend, "p", "made").await.unwrap()["n"], json!(9_223_372_036_854_775_808_u64));
+    assert_eq!(get(backend, "p", "s").await.unwrap()["n"], json!(0));
+}
+
+/// Each update fails alone, and changes nothing.
+pub async fn refuses_to_add(backend: &impl Backend) {
+    let item = json!({"pk": "p", "sk": "s", "text": "1", "nothing": null, "flag": true, "a": {"n": 1}, "list": [1]});
+    put_all(backend, [item.clone()]).await;
+    let refused = ["text", "nothing", "flag", "a", "list", "pk", "", "a.", "absent.n", "text.n"];
+    let mut updates: Vec<_> = refused.iter().map(|path| add("s", &[(path, 1)])).collect();
+    updates.push(add("s", &[("m", 1), ("m", 2)]));
+    updates.push(add("s", &[("a.n", 1), ("a", 1)]));
+    updates.push(Update { increment: vec![("m".into(), 1)], ..set("s", "m", json!(1)) });
+    updates.push(Update { remove: vec!["a".into()], ..add("s", &[("a.n", 1)]) });
+    let shown = updates.clone();
+    updates.push(add("other", &[("n", 1)]));
+    let mut errors = apply(backend, updates).await;
+    assert_eq!(errors.pop(), Some(None), "the others are applied");
+    for (update, error) in shown.into_iter().zip(errors) {
+        assert_eq!(error.map(|error| error.kind), Some(ErrorKind::Invalid), "{update:?}");
+    }
+    assert_eq!(get(backend, "p", "s").await, Some(item));
+    let unmet = Update { condition: vec![Predicate::Exists("absent".into())], ..add("s", &[("text", 1)]) };
+    assert_eq!(kind_of(backend, unmet).await, Some(ErrorKind::ConditionFailed), "the condition is judged first");
+}
+
+/// As a count does that moves its position: what was applied already is not applied again.
+pub async fn adds_once(backend: &impl Backend) {
+    put_all(backend, [json!({"pk": "p", "sk": "s", "position": {}})]).await;
+    let counted = |position: &str| Update {
+        set: vec![("position.shard".into(), json!(position).to_string())],
+        condition: vec![Predicate::AbsentOrLessThan(("position.shard".into(), json!(position).to_string()))],
+        ..add("s", &[("n", 1)])
+    };
+    let updates = vec![counted("1"), counted("1"), counted("2"), counted("1")];
+    let kinds: Vec<_> = apply(backend, updates).await.iter().map(|it| it.as_ref().map(|it| it.kind)).collect();
+    let failed = Some(ErrorKind::ConditionFailed);
+    assert_eq!(kinds, [None, failed, None, failed]);
+    let expected = json!({"pk": "p", "sk": "s", "n": 2, "position": {"shard": "2"}});
+    assert_eq!(get(backend, "p", "s").await, Some(expected));
+}
+
+/// A sum has every digit, and one that has more than DynamoDB's numbers is refused.
+pub async fn case_01_adds_to_every_digit(backend: &impl Backend) {
+    let most = "99999999999999999999999999999999999999";
+    let item =
+        format!(r#"{{"pk":"p","sk":"s","n":12345678901234567890123456789,"half":0.5,"most":{most},"tiny":1e-30}}"#);
+    let args = BatchWrite { table: TABLE.into(), puts: vec![item], deletes: vec![] };
+    assert_eq!(backend.tables().batch_write(args).await.unwrap(), [None]);
+    assert_eq!(kind_of(backend, add("s", &[("n", 1), ("half", i64::MIN)])).await, None);
+    assert_eq!(kind_of(backend, add("s", &[("tiny", 1_000_000_000)])).await, Some(ErrorKind::Invalid));
+    let args = BatchGet { table: TABLE.into(), keys: vec![key("p", "s")] };
+    let found = backend.tables().batch_get(args).await.unwrap().remove(0).unwrap();
+    let expected = format!(
+        r#"{{"pk":"p","sk":"s","n":12345678901234567890123456790,"half":-9223372036854775807.5,"most":{most},"tiny":1e-30}}"#
+    );
+    assert!(host_adapters_json::same(&found, &expected), "{found}");
+    assert_eq!(kind_of(backend, add("s", &[("most", 1)])).await, None, "1e38 has one significant digit");
+    assert_eq!(kind_of(backend, add("s", &[("most", 1)])).await, Some(ErrorKind::Invalid));
 }
 
 pub async fn compares_by_value(backend: &impl Backend) {

@@ -4,12 +4,14 @@ use crate::codes::CodeStore;
 use crate::guard::Guard;
 use crate::reply;
 use axum::extract::{Path, Query, State};
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use axum::routing::{get, put};
 use axum::{Json, Router};
+use jsonwebtoken::dangerous;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// What the handlers share.
@@ -25,11 +27,21 @@ pub(crate) struct Campaigns {
 struct Contents {
     campaigns: BTreeMap<String, Value>,
     markets: BTreeMap<(String, String), Value>,
+    /// The fans whose campaigns of an event were asked for.
+    fans: Vec<String>,
 }
 
 #[derive(Deserialize)]
-struct BySlug {
-    slug: String,
+#[serde(rename_all = "camelCase")]
+struct Wanted {
+    slug: Option<String>,
+    event_id: Option<String>,
+}
+
+/// The claims of a fan's token, whose signature is the identity provider's.
+#[derive(Deserialize)]
+struct Fan {
+    sub: String,
 }
 
 impl Campaigns {
@@ -46,19 +58,51 @@ impl Campaigns {
 pub(crate) fn routes(state: Campaigns) -> Router {
     let guard = state.guard.clone();
     Router::new()
-        .route("/campaigns", guard.route("findCampaigns", get(by_slug)))
+        .route("/campaigns", guard.route("findCampaigns", get(find)))
         .route("/campaigns/{campaignId}", guard.route("getCampaign", get(one)))
         .route("/campaigns/{campaignId}/markets/{marketId}", guard.route("getMarket", get(market)))
+        .route("/_control/fans", get(tell_fans))
         .route("/_control/campaigns/{campaignId}", put(put_campaign))
         .route("/_control/campaigns/{campaignId}/markets/{marketId}", put(put_market))
         .with_state(state)
 }
 
-async fn by_slug(State(state): State<Campaigns>, Query(query): Query<BySlug>) -> Response {
-    let contents = state.lock();
-    let with_slug = |campaign: &&Value| campaign.get("slug").and_then(Value::as_str) == Some(&query.slug);
-    let campaigns: Vec<Value> = contents.campaigns.values().find(with_slug).into_iter().cloned().collect();
+async fn find(State(state): State<Campaigns>, Query(wanted): Query<Wanted>, headers: HeaderMap) -> Response {
+    let campaigns = match wanted {
+        Wanted { slug: Some(slug), event_id: None } => state.lock().by_slug(&slug),
+        Wanted { slug: None, event_id: Some(event_id) } => {
+            let Some(fan) = fan(&headers) else {
+                let message = "campaigns of an event are asked for with the token of a fan: x-forwarded-authorization";
+                return reply::failure(StatusCode::UNAUTHORIZED, "UNAUTHORIZED", message);
+            };
+            let mut contents = state.lock();
+            contents.fans.push(fan);
+            contents.by_event(&event_id)
+        }
+        _ => return reply::bad_request("either slug or eventId is needed"),
+    };
     reply::ok(json!({ "campaigns": campaigns }))
+}
+
+/// The fan whose token a request brings. Who has signed it is not checked.
+fn fan(headers: &HeaderMap) -> Option<String> {
+    let token = headers.get("x-forwarded-authorization")?.to_str().ok()?.strip_prefix("Bearer ")?;
+    Some(dangerous::insecure_decode::<Fan>(token).ok()?.claims.sub)
+}
+
+impl Contents {
+    fn by_slug(&self, slug: &str) -> Vec<Value> {
+        let with_slug = |campaign: &&Value| campaign.get("slug").and_then(Value::as_str) == Some(slug);
+        self.campaigns.values().find(with_slug).into_iter().cloned().collect()
+    }
+
+    /// The campaigns with a market for an event.
+    fn by_event(&self, event_id: &str) -> Vec<Value> {
+        let is_for = |market: &&Value| market.get("eventId").and_then(Value::as_str) == Some(event_id);
+        let markets = self.markets.iter().filter(|(_, market)| is_for(market));
+        let ids: BTreeSet<_> = markets.map(|((campaign, _), _)| campaign).collect();
+        ids.into_iter().filter_map(|id| self.campaigns.get(id).cloned()).collect()
+    }
 }
 
 async fn one(State(state): State<Campaigns>, Path(id): Path<String>) -> Response {
@@ -67,6 +111,10 @@ async fn one(State(state): State<Campaigns>, Path(id): Path<String>) -> Response
 
 async fn market(State(state): State<Campaigns>, Path(ids): Path<(String, String)>) -> Response {
     reply::found(state.lock().markets.get(&ids).cloned(), "market")
+}
+
+async fn tell_fans(State(state): State<Campaigns>) -> Response {
+    reply::ok(json!({ "fans": state.lock().fans }))
 }
 
 async fn put_campaign(State(state): State<Campaigns>, Path(id): Path<String>, Json(campaign): Json<Value>) -> Response {

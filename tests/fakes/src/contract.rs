@@ -13,6 +13,9 @@ pub const CAMPAIGN: &str = include_str!("../../../schemas/services/campaign.json
 /// The contract of the Code Service.
 pub const CODE: &str = include_str!("../../../schemas/services/code.json");
 
+/// The contract of Slack.
+pub const SLACK: &str = include_str!("../../../schemas/services/slack.json");
+
 /// The compiled contract of one service.
 pub struct Contract {
     operations: HashMap<String, Operation>,
@@ -75,8 +78,8 @@ impl Contract {
         self.operations.get(operation).is_some_and(|o| o.request.is_some())
     }
 
-    /// Checks the body of a request. Records of a list are checked one by one if each invalid record has a
-    /// globalUserId.
+    /// Checks the body of a request. Records of a list are checked one by one if each invalid record has a name: a
+    /// globalUserId, or of a score any name.
     pub fn check_request(&self, operation: &str, body: &Value) -> Result<(), Fault> {
         match self.operations.get(operation).and_then(|o| o.request.as_ref()) {
             Some(schema) if !schema.is_valid(body) => Err(sort_faults(schema.iter_errors(body), body)),
@@ -84,7 +87,7 @@ impl Contract {
         }
     }
 
-    /// Checks the body of a successful response.
+    /// Checks the body of a successful response; one that is a text is a JSON string here.
     pub fn check_answer(&self, operation: &str, body: &Value) -> Result<(), String> {
         match self.operations.get(operation) {
             Some(known) => known.answer.validate(body).map_err(|e| describe(&e)),
@@ -96,7 +99,9 @@ impl Contract {
 impl Operation {
     fn compile(id: &str, operation: &Value, document: &Value) -> Result<Self, ContractError> {
         let schema = |pointer: &str| operation.pointer(pointer).map(|schema| compile(id, schema, document)).transpose();
-        let answer = schema("/responses/200/content/application~1json/schema")?;
+        let answer = |kind| schema(&format!("/responses/200/content/{kind}/schema"));
+        let json = answer("application~1json")?;
+        let answer = if json.is_some() { json } else { answer("text~1plain")? };
         Ok(Self {
             request: schema("/requestBody/content/application~1json/schema")?,
             answer: answer.ok_or_else(|| schema_error(id, "it has no answer 200 with a schema"))?,
@@ -130,8 +135,10 @@ fn sort_faults<'a>(errors: impl Iterator<Item = ValidationError<'a>>, body: &Val
 fn record_of(pointer: &str, body: &Value) -> Option<usize> {
     let mut parts = pointer.trim_start_matches('/').split('/');
     let (list, position) = (parts.next()?, parts.next()?.parse().ok()?);
-    body.get(list)?.get(position)?.get("globalUserId")?.as_str().filter(|id| !id.is_empty())?;
-    Some(position)
+    let record = body.get(list)?.get(position)?;
+    let names: &[&str] = if list == "scores" { &["memberId", "globalUserId", "email"] } else { &["globalUserId"] };
+    let has = |name: &&str| record.get(name).and_then(Value::as_str).is_some_and(|id| !id.is_empty());
+    names.iter().any(has).then_some(position)
 }
 
 /// Where the fault is and why. The value is left out, because it may be a fan's.
@@ -167,11 +174,13 @@ mod tests {
             "putStats",
             "refreshScores",
             "upsertEntries",
+            "upsertScores",
         ];
         assert_eq!(ids(ENTRY), entry);
         assert_eq!(ids(CODE), ["listCodes", "markAssigned", "reserveCodes"]);
         assert_eq!(ids(USER), ["getUser", "getVerification", "listUsers", "upsertUsers"]);
         assert_eq!(ids(CAMPAIGN), ["findCampaigns", "getCampaign", "getMarket"]);
+        assert_eq!(ids(SLACK), ["postMessage"]);
     }
 
     #[test]

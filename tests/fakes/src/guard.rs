@@ -22,11 +22,17 @@ const MAX_BODY: usize = 1 << 20;
 /// Guards one service: checks its requests and injects faults.
 pub(crate) struct Guard {
     pub(crate) contract: Contract,
-    pub(crate) token: Token,
+    /// Checks tokens, unless the service takes none.
+    token: Option<Token>,
+    /// Makes a failure of status, code and message.
+    failure: Failure,
     pub(crate) dice: Dice,
     pub(crate) violations: Violations,
     answers: Mutex<BTreeMap<String, u64>>,
 }
+
+/// How a service words a failure, of its status, code and message.
+pub(crate) type Failure = fn(StatusCode, &str, &str) -> Response;
 
 /// A body that conforms to the contract, except for the records named in `bad`.
 #[derive(Clone, Debug, Default)]
@@ -39,13 +45,19 @@ impl Checked {
     /// The fans, or the codes, that the request is about.
     fn fans(&self) -> impl Iterator<Item = &str> {
         let records = self.body.as_object().into_iter().flat_map(|body| body.values()).filter_map(Value::as_array);
-        records.flatten().filter_map(|record| record.as_str().or_else(|| record.get("globalUserId")?.as_str()))
+        records.flatten().filter_map(|record| record.as_str().or_else(|| name(record)))
     }
 }
 
+/// The fan whom a record names.
+fn name(record: &Value) -> Option<&str> {
+    ["globalUserId", "memberId", "email"].iter().find_map(|name| record.get(name)?.as_str())
+}
+
 impl Guard {
-    pub(crate) fn new(contract: Contract, token: Token, dice: Dice) -> Arc<Self> {
-        Arc::new(Self { contract, token, dice, violations: Violations::default(), answers: Mutex::default() })
+    pub(crate) fn new(contract: Contract, token: Option<Token>, failure: Failure, dice: Dice) -> Arc<Self> {
+        let (violations, answers) = (Violations::default(), Mutex::default());
+        Arc::new(Self { contract, token, failure, dice, violations, answers })
     }
 
     /// Guards a route with the checks of an operation of the contract.
@@ -70,6 +82,21 @@ impl Guard {
         }
     }
 
+    /// With 200, the page of a proxy or of another server.
+    fn refused(&self, status: u16) -> Response {
+        if status == 200 {
+            return Html("<!DOCTYPE html>\n<title>It works!</title>").into_response();
+        }
+        let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST);
+        (self.failure)(status, "REFUSED", "refused on demand")
+    }
+
+    fn throttled(&self, retry_after_secs: u64) -> Response {
+        let mut response = (self.failure)(StatusCode::TOO_MANY_REQUESTS, "TOO_MANY_REQUESTS", "try later");
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(retry_after_secs));
+        response
+    }
+
     fn count(&self, operation: &str, outcome: &str) {
         let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
         *answers.entry(format!("{operation} {outcome}")).or_default() += 1;
@@ -92,13 +119,15 @@ async fn check(State((guard, operation)): State<(Arc<Guard>, &'static str)>, req
 
 async fn answer(guard: &Guard, operation: &str, fate: Fate, mut request: Request, next: Next) -> Response {
     let authorization = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    if let Err(error) = guard.token.check(authorization) {
-        return reply::failure(StatusCode::UNAUTHORIZED, "UNAUTHORIZED", &error.to_string());
+    if let Some(Err(error)) = guard.token.as_ref().map(|token| token.check(authorization)) {
+        return (guard.failure)(StatusCode::UNAUTHORIZED, "UNAUTHORIZED", &error.to_string());
     }
     match fate.fault {
-        Some(Fault::Throttled { retry_after_secs }) => return throttled(retry_after_secs),
-        Some(Fault::Unavailable) => return reply::failure(StatusCode::SERVICE_UNAVAILABLE, "UNAVAILABLE", "try later"),
-        Some(Fault::Refused { status }) => return refused(status),
+        Some(Fault::Throttled { retry_after_secs }) => return guard.throttled(retry_after_secs),
+        Some(Fault::Unavailable) => {
+            return (guard.failure)(StatusCode::SERVICE_UNAVAILABLE, "UNAVAILABLE", "try later");
+        }
+        Some(Fault::Refused { status }) => return guard.refused(status),
         Some(Fault::Cut) => return cut(),
         Some(Fault::CutAfter | Fault::Garbled) | None => {}
     }
@@ -107,13 +136,14 @@ async fn answer(guard: &Guard, operation: &str, fate: Fate, mut request: Request
         match read(guard, operation, body).await {
             Ok(checked) => {
                 if let Some(status) = guard.dice.spoiled(operation, checked.fans()) {
-                    return refused(status);
+                    return guard.refused(status);
                 }
                 request.extensions_mut().insert(checked);
             }
-            Err(message) => return reply::bad_request(&message),
+            Err(message) => return (guard.failure)(StatusCode::BAD_REQUEST, "BAD_REQUEST", &message),
         }
     }
+    request.extensions_mut().insert(fate);
     let response = next.run(request).await;
     match fate.fault {
         Some(Fault::CutAfter) => cut(),
@@ -131,21 +161,6 @@ async fn read(guard: &Guard, operation: &str, body: Body) -> Result<Checked, Str
         Err(Breach::Request(message)) => return Err(message),
     };
     Ok(Checked { body: Arc::new(body), bad: Arc::new(bad) })
-}
-
-/// With 200, the page of a proxy or of another server.
-fn refused(status: u16) -> Response {
-    if status == 200 {
-        return Html("<!DOCTYPE html>\n<title>It works!</title>").into_response();
-    }
-    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST);
-    reply::failure(status, "REFUSED", "refused on demand")
-}
-
-fn throttled(retry_after_secs: u64) -> Response {
-    let mut response = reply::failure(StatusCode::TOO_MANY_REQUESTS, "TOO_MANY_REQUESTS", "try later");
-    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(retry_after_secs));
-    response
 }
 
 /// A response that announces more than it sends: the server closes the connection in the middle of it.

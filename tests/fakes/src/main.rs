@@ -1,4 +1,4 @@
-//! The fakes as a program: prints the base URLs as one JSON line and serves until it is interrupted. It fails if a caller
+//! The fakes as a program: prints the addresses as one JSON line and serves until it is interrupted. It fails if a caller
 //! did what no caller may do.
 
 use anyhow::Context;
@@ -8,7 +8,7 @@ use serde_json::json;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-/// Serves the Entry, User, Campaign and Code services on 127.0.0.1.
+/// Serves the Entry, User, Campaign and Code services and Slack on 127.0.0.1.
 #[derive(Parser)]
 struct Arguments {
     /// Port of the Entry Service; 0 for any free one.
@@ -23,6 +23,9 @@ struct Arguments {
     /// Port of the Code Service; 0 for any free one.
     #[arg(long, default_value_t = 0)]
     code_port: u16,
+    /// Port of Slack; 0 for any free one.
+    #[arg(long, default_value_t = 0)]
+    slack_port: u16,
     /// The host's public key (P-256, PEM); without it signatures are not checked.
     #[arg(long)]
     public_key: Option<PathBuf>,
@@ -42,10 +45,16 @@ async fn main() -> anyhow::Result<()> {
     let options = Options {
         public_key: arguments.public_key.map(read).transpose()?,
         faults: arguments.faults.unwrap_or_default(),
-        ports: [arguments.entry_port, arguments.user_port, arguments.campaign_port, arguments.code_port],
+        ports: [
+            arguments.entry_port,
+            arguments.user_port,
+            arguments.campaign_port,
+            arguments.code_port,
+            arguments.slack_port,
+        ],
     };
     let fakes = FakeServices::start(options).await?;
-    let urls: BTreeMap<_, _> = Service::ALL.map(|service| (service.name(), fakes.url(service))).into();
+    let urls: BTreeMap<_, _> = Service::ALL.map(|service| (service.name(), fakes.upstream(service))).into();
     println!("{}", json!(urls));
     tokio::signal::ctrl_c().await.context("waiting for the interrupt")?;
     let violations = fakes.violations();

@@ -5,8 +5,9 @@ use crate::codes::{self, CodeStore, Codes};
 use crate::contract::{self, Contract, ContractError};
 use crate::entries::{self, Entries, EntryStore, Invites};
 use crate::faults::{Dice, Faults};
-use crate::guard::Guard;
+use crate::guard::{Failure, Guard};
 use crate::reply;
+use crate::slack::{self, Slack};
 use crate::token::{Token, TokenError};
 use crate::users::{self, Users};
 use axum::extract::State;
@@ -28,7 +29,7 @@ pub struct Options {
     /// The faults of all services from the start.
     pub faults: Faults,
     /// Ports of the services, in the order of [`Service::ALL`]; 0 for any free one.
-    pub ports: [u16; 4],
+    pub ports: [u16; 5],
 }
 
 /// One of the services.
@@ -42,6 +43,8 @@ pub enum Service {
     Campaign,
     /// The Code Service.
     Code,
+    /// Slack: the webhook of one channel.
+    Slack,
 }
 
 /// Why the fakes do not start.
@@ -76,10 +79,12 @@ pub struct FakeServices {
     user: Server,
     campaign: Server,
     code: Server,
+    slack: Server,
     entries: Arc<EntryStore>,
     invites: Arc<Invites>,
     codes: Arc<CodeStore>,
     users: Users,
+    told: Arc<Slack>,
 }
 
 struct Server {
@@ -90,15 +95,16 @@ struct Server {
 
 impl Service {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Entry, Self::User, Self::Campaign, Self::Code];
+    pub const ALL: [Self; 5] = [Self::Entry, Self::User, Self::Campaign, Self::Code, Self::Slack];
 
-    /// Its name in the host's configuration, which is also the audience of its tokens.
+    /// Its name in the host's configuration, which is also the audience of its tokens, if it takes any.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Entry => "entry",
             Self::User => "user",
             Self::Campaign => "campaign",
             Self::Code => "code",
+            Self::Slack => "slack",
         }
     }
 
@@ -108,6 +114,7 @@ impl Service {
             Self::User => contract::USER,
             Self::Campaign => contract::CAMPAIGN,
             Self::Code => contract::CODE,
+            Self::Slack => contract::SLACK,
         }
     }
 
@@ -115,16 +122,20 @@ impl Service {
     fn guard(self, options: &Options) -> Result<Arc<Guard>, StartError> {
         let contract = Contract::parse(self.contract());
         let contract = contract.map_err(|source| StartError::Contract { name: self.name(), source })?;
-        let token = Token::new(options.public_key.as_deref(), self.name())?;
-        Ok(Guard::new(contract, token, Dice::new(options.faults.clone())))
+        let token = || Token::new(options.public_key.as_deref(), self.name());
+        let (token, failure): (_, Failure) = match self {
+            Self::Slack => (None, slack::failure),
+            _ => (Some(token()?), reply::failure),
+        };
+        Ok(Guard::new(contract, token, failure, Dice::new(options.faults.clone())))
     }
 }
 
 impl FakeServices {
     /// Serves all services on 127.0.0.1.
     pub async fn start(options: Options) -> Result<Self, StartError> {
-        let [entry, user, campaign, code] = Service::ALL.map(|service| service.guard(&options));
-        let (entry, user, campaign, code) = (entry?, user?, campaign?, code?);
+        let [entry, user, campaign, code, slack] = Service::ALL.map(|service| service.guard(&options));
+        let (entry, user, campaign, code, slack) = (entry?, user?, campaign?, code?, slack?);
         let codes = Arc::new(CodeStore::new(code.violations.clone()));
         let (store, invites) = (Arc::new(EntryStore::new(entry.violations.clone())), Arc::<Invites>::default());
         let entries =
@@ -132,22 +143,36 @@ impl FakeServices {
         let users = Users::new(user.clone());
         let campaigns = campaigns::routes(Campaigns::new(campaign.clone(), codes.clone()));
         let pools = codes::routes(Codes { guard: code.clone(), store: codes.clone() });
-        let [entry_port, user_port, campaign_port, code_port] = options.ports;
+        let told = Arc::new(Slack::new(slack.clone()));
+        let [entry_port, user_port, campaign_port, code_port, slack_port] = options.ports;
         Ok(Self {
             entry: serve(Service::Entry, entry_port, entry, entries::routes(entries)).await?,
             user: serve(Service::User, user_port, user, users::routes(users.clone())).await?,
             campaign: serve(Service::Campaign, campaign_port, campaign, campaigns).await?,
             code: serve(Service::Code, code_port, code, pools).await?,
+            slack: serve(Service::Slack, slack_port, slack, slack::routes(told.clone())).await?,
             entries: store,
             invites,
             codes,
             users,
+            told,
         })
     }
 
-    /// The base URL of a service, without a slash at the end.
+    /// The address of a service's server, without a slash at the end: the control API is below it.
     pub fn url(&self, service: Service) -> String {
         format!("http://{}", self.server(service).address)
+    }
+
+    /// Where a host finds a service: its base URL, or the webhook with its secret path.
+    pub fn upstream(&self, service: Service) -> String {
+        let url = self.url(service);
+        if service == Service::Slack { slack::webhook(&url) } else { url }
+    }
+
+    /// What Slack was told.
+    pub fn slack(&self) -> &Slack {
+        &self.told
     }
 
     /// The contents of the Entry Service.
@@ -191,6 +216,7 @@ impl FakeServices {
             Service::User => &self.user,
             Service::Campaign => &self.campaign,
             Service::Code => &self.code,
+            Service::Slack => &self.slack,
         }
     }
 }

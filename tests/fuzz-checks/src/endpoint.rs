@@ -6,7 +6,9 @@ use backend_embedded::Embedded;
 use bytes::Bytes;
 use host_adapters_manifest::{App, ProvidedVariables, parse};
 use host_adapters_platform::clock::Clock;
-use host_adapters_platform::{Access, Declared, Grants, ObjectAccess, PlatformService, QueueAccess};
+use host_adapters_platform::{
+    Access, DataStreamAccess, DataStreamSpec, Declared, Grants, ObjectAccess, PlatformService, QueueAccess,
+};
 use host_adapters_records::{self as records, Caller, ErrorKind, Function, Platform, platform_functions};
 use http::Request;
 use http_body_util::Full;
@@ -22,6 +24,7 @@ const WORKER_TOKEN: &str = "worker-token";
 /// The caller of the platform.
 const CALLER: &str = "caller";
 const BUCKET: &str = "objects";
+const STREAM: &str = "records";
 
 thread_local! {
     static HOST: OnceCell<Host> = const { OnceCell::new() };
@@ -62,7 +65,11 @@ impl Host {
             .expect("the manifest has no diagnostic");
         let folder = tempfile::tempdir().expect("a folder");
         let clock = Clock::manual(1_705_312_800_000);
-        let declared = Declared { buckets: [BUCKET.to_owned()].into(), ..app.declared() };
+        let declared = Declared {
+            buckets: [BUCKET.to_owned()].into(),
+            data_streams: [(STREAM.to_owned(), DataStreamSpec { shards: 2 })].into(),
+            ..app.declared()
+        };
         let store = Embedded::open_with_clock(&folder.path().join("store"), &declared, clock).expect("a store");
         let store = std::sync::Arc::new(store);
         let grants = Grants {
@@ -70,6 +77,7 @@ impl Host {
             queues: [("saveEntriesQueue".to_owned(), QueueAccess::Send)].into(),
             documents: [("campaigns".to_owned(), Access::ReadWrite)].into(),
             objects: [(BUCKET.to_owned(), ObjectAccess { read: true, write: true, list: true })].into(),
+            data_streams: [(STREAM.to_owned(), DataStreamAccess::Put)].into(),
             ..Grants::default()
         };
         let platform = PlatformService {
@@ -78,6 +86,7 @@ impl Host {
             tables: store.clone(),
             queues: store.clone(),
             documents: store.clone(),
+            data_streams: std::sync::Arc::new(store.data_streams()),
             objects: store,
             identity: None,
             services: None,

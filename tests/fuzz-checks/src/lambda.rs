@@ -42,7 +42,7 @@ fn check(incoming: &[Incoming], records: &[Value], text: &RawValue) {
             check_event(event, record, pointer(text, &format!("/Records/{index}/body")));
         }
     }
-    let events = incoming.iter().filter_map(Incoming::event).count();
+    let events = incoming.iter().map(|record| record.events().len()).sum::<usize>();
     // One disposition fewer than events, as many, or one more.
     for answered in [events.saturating_sub(1), events, events + 1] {
         check_answer(incoming, (0..answered).map(|index| disposition(index, records)).collect(), events);
@@ -52,6 +52,7 @@ fn check(incoming: &[Incoming], records: &[Value], text: &RawValue) {
 fn id(incoming: &Incoming) -> &str {
     match incoming {
         Incoming::Event(event) => &event.id,
+        Incoming::Several(several) => &several.id,
         Incoming::Malformed { id, .. } => id,
     }
 }
@@ -60,6 +61,8 @@ fn id(incoming: &Incoming) -> &str {
 fn name(index: usize, record: &Value) -> String {
     let field = |path: &[&str]| path.iter().try_fold(record, |value, key| member(value, key))?.as_str();
     field(&["messageId"])
+        .or_else(|| field(&["responseElements", "x-amz-request-id"]))
+        .or_else(|| field(&["Sns", "MessageId"]))
         .or_else(|| field(&["dynamodb", "SequenceNumber"]))
         .or_else(|| field(&["kinesis", "sequenceNumber"]))
         .or_else(|| field(&["eventID"]))
@@ -139,7 +142,14 @@ fn check_answer(incoming: &[Incoming], dispositions: Vec<Disposition>, events: u
     let mut given = dispositions.into_iter();
     let (mut failed, mut rejected) = (Vec::new(), Vec::new());
     for record in incoming {
-        let given = record.event().map(|_| given.next().unwrap_or_else(|| Disposition::retry("")));
+        let mut next = || given.next().unwrap_or_else(|| Disposition::retry(""));
+        let given = match record {
+            Incoming::Event(_) => Some(next()),
+            Incoming::Several(several) => {
+                Some(several.disposition(several.events.iter().map(|_| next()).collect::<Vec<_>>()))
+            }
+            Incoming::Malformed { .. } => None,
+        };
         match given {
             Some(Disposition::Ack) => {}
             Some(Disposition::Retry(_) | Disposition::GiveUp(_)) => failed.push(id(record)),

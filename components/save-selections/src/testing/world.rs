@@ -156,6 +156,7 @@ impl World {
             Predicate::AbsentOrEquals((path, wanted)) => {
                 value(path).is_none_or(|value| value == "null" || value == *wanted)
             }
+            other @ Predicate::AbsentOrLessThan(_) => unreachable!("{other:?}"),
         };
         if !update.condition.iter().all(holds) {
             return Some(Error::new(ErrorKind::ConditionFailed, "changed"));

@@ -10,9 +10,13 @@ fn totals(verified: i64, rejected: i64, selected: i64) -> Totals {
     Totals { verified, rejected, selected }
 }
 
+fn origin(sequence_number: &str) -> Origin<'_> {
+    Origin { shard: "shard", sequence_number, time_ms: 7, redriven: false }
+}
+
 fn read(sk: &str, old: Value, new: Value) -> Totals {
     let payload = json!({"keys": {"pk": "CAMPAIGN#c", "sk": sk}, "oldImage": old, "newImage": new}).to_string();
-    Record::read(&payload, "shard", "1").unwrap().map_or(Totals::default(), |record| record.change)
+    Record::read(&payload, &origin("1")).unwrap().map_or(Totals::default(), |record| record.change)
 }
 
 fn score(verification: &str) -> Value {
@@ -63,7 +67,7 @@ fn verified_and_rejected_are_counted_on_score_items_and_selected_on_user_items_a
         assert_eq!(read(sk, Value::Null, both.clone()), totals(0, 0, 0));
     }
     let of_nobody = json!({"keys": {"pk": "fan:u", "sk": "USER#u"}, "newImage": both}).to_string();
-    assert_eq!(Record::read(&of_nobody, "shard", "1"), Ok(None));
+    assert_eq!(Record::read(&of_nobody, &origin("1")), Ok(None));
 }
 
 #[test]
@@ -83,19 +87,39 @@ fn sequence_numbers_are_compared_as_the_numbers_they_are() {
 
 #[test]
 fn a_payload_that_is_not_a_change_is_named() {
-    assert!(Record::read("{}", "shard", "1").unwrap_err().starts_with("malformed: missing field `keys`"));
+    assert!(Record::read("{}", &origin("1")).unwrap_err().starts_with("malformed: missing field `keys`"));
     let payload = json!({"keys": {"pk": "CAMPAIGN#c", "sk": "SCORE#m"}, "newImage": score("verified")}).to_string();
-    assert_eq!(Record::read(&payload, "shard", "x").unwrap_err(), "malformed: `x` is not a sequence number");
+    assert_eq!(Record::read(&payload, &origin("x")).unwrap_err(), "malformed: `x` is not a sequence number");
 }
 
 fn counted(shard: &str, sequence: u64, change: Totals) -> Record {
-    let position = Position::new(&sequence.to_string()).unwrap();
-    Record { campaign_id: "c".to_owned(), shard: shard.to_owned(), position, change }
+    let (campaign_id, shard) = ("c".to_owned(), shard.to_owned());
+    Record { campaign_id, shard, position: position(sequence), time_ms: sequence, redriven: false, change }
 }
 
-fn of(first: u64, last: u64) -> Counted {
-    let position = |sequence: u64| Position::new(&sequence.to_string()).unwrap();
-    Counted { last: position(last), first: position(first) }
+/// One verified fan.
+fn one(sequence: u64) -> Record {
+    counted("a", sequence, totals(1, 0, 0))
+}
+
+fn position(sequence: u64) -> Position {
+    Position::new(&sequence.to_string()).unwrap()
+}
+
+fn of(first: u64, last: u64) -> Place {
+    Place { counted: Some(Counted { last: position(last), first: position(first) }), time_ms: last }
+}
+
+fn closed(time_ms: u64) -> Place {
+    Place { counted: None, time_ms }
+}
+
+/// What a batch says beside its records.
+fn beside(closed: &[&str], unreadable: &[u64]) -> Beside {
+    Beside {
+        closed: closed.iter().map(ToString::to_string).collect(),
+        unreadable: unreadable.iter().map(|sequence| position(*sequence)).collect(),
+    }
 }
 
 fn counts(table: &Table) -> Counts {
@@ -103,9 +127,9 @@ fn counts(table: &Table) -> Counts {
 }
 
 /// Counts a batch as the worker does, with the item as read.
-fn count(table: &mut Table, batch: &[Record], closed: &BTreeSet<String>) {
+fn count_with(table: &mut Table, batch: &[Record], beside: &Beside) {
     for records in by_update(batch.to_vec()).into_values() {
-        match update(&records, &counts(table), closed, false) {
+        match update(&records, &counts(table), beside) {
             Outcome::Update(change) => table.apply(&change).unwrap(),
             Outcome::Counted => {}
             Outcome::Late(reason) => panic!("{reason}"),
@@ -113,20 +137,34 @@ fn count(table: &mut Table, batch: &[Record], closed: &BTreeSet<String>) {
     }
 }
 
+fn count(table: &mut Table, batch: &[Record]) {
+    count_with(table, batch, &Beside::default());
+}
+
 fn change(records: &[Record], counts: &Counts) -> Change {
-    match update(records, counts, &BTreeSet::new(), false) {
+    match update(records, counts, &Beside::default()) {
         Outcome::Update(change) => change,
         other => panic!("{other:?}"),
     }
+}
+
+/// What becomes of a record that was a dead letter.
+fn redriven(table: &Table, shard: &str, sequence: u64) -> Outcome {
+    let record = Record { redriven: true, ..counted(shard, sequence, totals(1, 0, 0)) };
+    update(&[record], &counts(table), &Beside::default())
+}
+
+fn late() -> Outcome {
+    let reason = "late: records of its shard were counted after it, so it may be counted or not; count campaign c anew";
+    Outcome::Late(reason.to_owned())
 }
 
 #[test]
 fn a_batch_is_one_update_per_campaign_and_moves_the_position() {
     let mut table = Table::default();
     let batch = [counted("a", 1, totals(1, 0, 0)), counted("a", 2, totals(1, 1, 0)), counted("a", 9, totals(-1, 0, 1))];
-    let none = BTreeSet::new();
-    count(&mut table, &batch, &none);
-    count(&mut table, &[counted("a", 10, totals(0, 1, 0))], &none);
+    count(&mut table, &batch);
+    count(&mut table, &[counted("a", 10, totals(0, 1, 0))]);
     let Counts { totals: found, positions } = counts(&table);
     assert_eq!(found, totals(1, 2, 1));
     assert_eq!(positions.unwrap(), BTreeMap::from([("a".to_owned(), of(10, 10))]));
@@ -136,24 +174,22 @@ fn a_batch_is_one_update_per_campaign_and_moves_the_position() {
 #[test]
 fn records_at_or_below_the_position_are_left_out_first() {
     let mut table = Table::default();
-    let none = BTreeSet::new();
     let records: Vec<_> = (1..=4).map(|sequence| counted("a", sequence, totals(1, 0, 0))).collect();
-    count(&mut table, &records[..2], &none);
-    assert_eq!(update(&records[..2], &counts(&table), &none, false), Outcome::Counted);
-    count(&mut table, &records[1..], &none);
+    count(&mut table, &records[..2]);
+    assert_eq!(update(&records[..2], &counts(&table), &Beside::default()), Outcome::Counted);
+    count(&mut table, &records[1..]);
     assert_eq!(counts(&table).totals, totals(4, 0, 0));
 }
 
 #[test]
 fn req_002_a_position_that_moved_since_it_was_read_fails_the_condition() {
     let mut table = Table::default();
-    let none = BTreeSet::new();
     let records: Vec<_> = (1..=4).map(|sequence| counted("a", sequence, totals(1, 0, 0))).collect();
     let before = counts(&table);
-    count(&mut table, &records[..2], &none);
+    count(&mut table, &records[..2]);
     table.apply(&change(&records, &before)).unwrap_err();
     let before = counts(&table);
-    count(&mut table, &records[2..3], &none);
+    count(&mut table, &records[2..3]);
     table.apply(&change(&records, &before)).unwrap_err();
     table.apply(&change(&records, &counts(&table))).unwrap();
     assert_eq!(counts(&table).totals, totals(4, 0, 0));
@@ -162,59 +198,63 @@ fn req_002_a_position_that_moved_since_it_was_read_fails_the_condition() {
 /// Record 50 is given up, and its shard goes on.
 #[test]
 fn a_redriven_record_that_the_position_has_passed_is_never_acknowledged() {
-    let (mut table, none) = (Table::default(), BTreeSet::new());
-    let one = |sequence| counted("a", sequence, totals(1, 0, 0));
-    count(&mut table, &[one(48), one(49)], &none);
-    let redriven = |table: &Table, sequence| update(&[one(sequence)], &counts(table), &none, may_be_redriven(1, 1));
-    assert!(matches!(redriven(&table, 50), Outcome::Update(_)), "nothing has passed it yet");
-    count(&mut table, &[one(51), one(53)], &none);
-    let reason = "late: records of its shard were counted after it, so it may be counted or not; count campaign c anew";
-    assert_eq!(redriven(&table, 50), Outcome::Late(reason.to_owned()));
-    assert_eq!(redriven(&table, 48), Outcome::Late(reason.to_owned()));
+    let mut table = Table::default();
+    assert!(matches!(redriven(&table, "a", 50), Outcome::Update(_)), "nothing of the campaign is counted");
+    count(&mut table, &[one(48), one(49)]);
+    assert!(matches!(redriven(&table, "a", 50), Outcome::Update(_)), "nothing has passed it yet");
+    count(&mut table, &[one(51), one(53)]);
+    assert_eq!(redriven(&table, "a", 50), late());
+    assert_eq!(redriven(&table, "a", 48), late());
     // The latest update has counted all between its first record and its last one: the answer to its call was lost.
     for sequence in 51..=53 {
-        assert_eq!(redriven(&table, sequence), Outcome::Counted);
+        assert_eq!(redriven(&table, "a", sequence), Outcome::Counted);
     }
-    assert!(matches!(redriven(&table, 54), Outcome::Update(_)));
+    assert!(matches!(redriven(&table, "a", 54), Outcome::Update(_)));
+    assert_eq!(redriven(&table, "b", 1), late(), "nobody knows what became of this shard");
     assert_eq!(counts(&table).totals, totals(4, 0, 0));
+}
+
+/// Records 3, 5 and 8 cannot be read, become dead letters of the batch that was counted, and are redriven to a version that
+/// can read them.
+#[test]
+fn req_008_a_record_that_could_not_be_read_is_never_taken_for_counted() {
+    let mut table = Table::default();
+    let batch = [one(2), one(4), one(6), one(7)];
+    count_with(&mut table, &batch, &beside(&[], &[3, 5, 8]));
+    assert_eq!(counts(&table).positions.unwrap()["a"], of(6, 7));
+    for sequence in [3, 5] {
+        assert_eq!(redriven(&table, "a", sequence), late());
+    }
+    let Outcome::Update(change) = redriven(&table, "a", 8) else { panic!("nothing has passed it yet") };
+    table.apply(&change).unwrap();
+    // The batch comes again with more.
+    count_with(&mut table, &[&batch[..], &[one(9)]].concat(), &beside(&[], &[3, 5, 8]));
+    assert_eq!(counts(&table).totals, totals(6, 0, 0));
+    assert_eq!(redriven(&table, "a", 5), late());
 }
 
 #[test]
 fn what_a_stream_repeats_is_not_taken_for_redriven() {
-    assert!(may_be_redriven(1, 1));
-    assert!(!may_be_redriven(1, 2), "a redriven record is a first delivery");
-    assert!(!may_be_redriven(2, 1), "and alone");
+    let mut table = Table::default();
+    count(&mut table, &[one(48)]);
+    count(&mut table, &[one(51)]);
+    assert_eq!(update(&[one(48)], &counts(&table), &Beside::default()), Outcome::Counted);
 }
 
-/// Why `parallelization_factor` must be 1: what another slice of the shard has moved past is not counted.
+/// Why the source has `strict_order`: what another slice of the shard has moved past is not counted.
 #[test]
-fn settings_with_which_counts_would_be_wrong_are_named() {
-    let (mut table, none) = (Table::default(), BTreeSet::new());
-    count(&mut table, &[counted("a", 4, totals(1, 0, 0))], &none);
-    assert_eq!(update(&[counted("a", 3, totals(1, 0, 0))], &counts(&table), &none, false), Outcome::Counted);
-
-    let right = BTreeMap::from(REQUIRED_SETTINGS);
-    let check = |settings: &BTreeMap<&str, i64>| check_settings(|name| settings.get(name).copied());
-    assert_eq!(check(&right), Ok(()));
-    for (name, value, expected) in [
-        ("parallelization_factor", 2, "parallelization_factor = 1"),
-        ("maximum_retry_attempts", 3, "maximum_retry_attempts = -1"),
-        ("maximum_record_age_secs", 60, "maximum_record_age_secs = -1"),
-    ] {
-        let mut wrong = right.clone();
-        wrong.insert(name, value);
-        assert_eq!(check(&wrong), Err(format!("counts would be wrong without {expected}")));
-        wrong.remove(name);
-        assert_eq!(check(&wrong), Err(format!("counts would be wrong without {expected}")));
-    }
+fn batches_of_a_shard_side_by_side_would_lose_counts() {
+    let mut table = Table::default();
+    count(&mut table, &[one(4)]);
+    assert_eq!(update(&[one(3)], &counts(&table), &Beside::default()), Outcome::Counted);
 }
 
 #[test]
 fn a_position_of_null_is_as_absent() {
-    let (mut table, none) = (Table::default(), BTreeSet::new());
+    let mut table = Table::default();
     let item = json!({"verified": 5, "position": null});
     table.items.insert(Counts::key("c"), item.as_object().unwrap().clone());
-    count(&mut table, &[counted("a", 1, totals(1, 0, 0))], &none);
+    count(&mut table, &[counted("a", 1, totals(1, 0, 0))]);
     assert_eq!(counts(&table).totals, totals(6, 0, 0));
     assert_eq!(counts(&table).positions.unwrap(), BTreeMap::from([("a".to_owned(), of(1, 1))]));
     let before = Counts::read(Some(r#"{"verified": 5, "position": null}"#)).unwrap();
@@ -230,8 +270,7 @@ fn a_position_that_is_not_one_is_named() {
 #[test]
 fn shards_count_side_by_side() {
     let mut table = Table::default();
-    let none = BTreeSet::new();
-    count(&mut table, &[counted("a", 1, totals(1, 0, 0))], &none);
+    count(&mut table, &[counted("a", 1, totals(1, 0, 0))]);
     let before = counts(&table);
     let (a, b) = (counted("a", 2, totals(1, 0, 0)), counted("b", 1, totals(1, 0, 0)));
     for record in [a, b] {
@@ -240,18 +279,34 @@ fn shards_count_side_by_side() {
     assert_eq!(counts(&table).totals, totals(3, 0, 0));
 }
 
+/// A host that was suspended has record 1 of shard `a`, which another one has counted and settled to its end meanwhile.
 #[test]
-fn positions_of_closed_shards_are_removed() {
+fn req_002_positions_of_closed_shards_are_marked_and_removed_after_two_days() {
     let mut table = Table::default();
-    let none = BTreeSet::new();
+    let before = counts(&table);
     for shard in ["a", "b", "c"] {
-        count(&mut table, &[counted(shard, 1, totals(1, 0, 0))], &none);
+        count(&mut table, &[counted(shard, 1, totals(1, 0, 0))]);
     }
-    let closed = BTreeSet::from(["a".to_owned(), "c".to_owned(), "gone".to_owned()]);
-    count(&mut table, &[counted("c", 2, totals(1, 0, 0))], &closed);
+    count_with(&mut table, &[counted("c", 2, totals(1, 0, 0))], &beside(&["a", "c", "gone"], &[]));
     let positions = counts(&table).positions.unwrap();
-    assert_eq!(positions.keys().collect::<Vec<_>>(), ["b", "c"], "not the one that the batch itself comes from");
-    assert_eq!(counts(&table).totals, totals(4, 0, 0));
+    let expected = [("a", closed(2)), ("b", of(1, 1)), ("c", of(2, 2))];
+    assert_eq!(positions, expected.map(|(shard, place)| (shard.to_owned(), place)).into(), "not its own");
+
+    let (suspended, none) = ([counted("a", 1, totals(1, 0, 0)), counted("a", 2, totals(1, 0, 0))], Beside::default());
+    let Outcome::Update(change) = update(&suspended, &before, &none) else { panic!("it has read the item before") };
+    table.apply(&change).unwrap_err();
+    let before = Counts { positions: Some(BTreeMap::new()), ..before };
+    let Outcome::Update(change) = update(&suspended, &before, &none) else { panic!("it has read the item before") };
+    table.apply(&change).unwrap_err();
+    assert_eq!(update(&suspended, &counts(&table), &none), Outcome::Counted);
+    assert_eq!(redriven(&table, "a", 2), late());
+
+    count_with(&mut table, &[counted("c", 1 + KEPT_MS, totals(1, 0, 0))], &beside(&["a"], &[]));
+    assert_eq!(counts(&table).positions.unwrap().len(), 3, "as long as a change may come again");
+    count_with(&mut table, &[counted("c", 3 + KEPT_MS, totals(1, 0, 0))], &beside(&["a"], &[]));
+    assert_eq!(counts(&table).positions.unwrap().keys().collect::<Vec<_>>(), ["c"]);
+    assert_eq!(redriven(&table, "a", 2), late());
+    assert_eq!(counts(&table).totals, totals(6, 0, 0));
 }
 
 /// What happens to one of six items: absent, or one of the states of its kind.
@@ -282,21 +337,21 @@ proptest! {
             let keys = json!({"pk": "CAMPAIGN#c", "sk": format!("{kind}{item}")});
             let images = (image(item, states[item]), image(item, state));
             let payload = json!({"keys": keys, "oldImage": images.0, "newImage": images.1}).to_string();
-            shards[shard].extend(Record::read(&payload, &shard.to_string(), &(sequence * 7).to_string()).unwrap());
+            shards[shard].extend(Record::read(&payload, &Origin { shard: &shard.to_string(), ..origin(&(sequence * 7).to_string()) }).unwrap());
             states[item] = state;
         }
-        let (mut table, mut settled, none) = (Table::default(), [0_usize; 2], BTreeSet::new());
+        let (mut table, mut settled) = (Table::default(), [0_usize; 2]);
         for (shard, size, repeats, is_settled) in deliveries {
             let records = &shards[shard];
             let from = settled[shard].saturating_sub(repeats);
             let to = (settled[shard] + size).min(records.len());
-            count(&mut table, &records[from..to], &none);
+            count(&mut table, &records[from..to]);
             if is_settled {
                 settled[shard] = to;
             }
         }
         for shard in 0..2 {
-            count(&mut table, &shards[shard][settled[shard]..], &none);
+            count(&mut table, &shards[shard][settled[shard]..]);
         }
         let of = |parity, state| (0..6).filter(|item| item % 2 == parity && states[*item] == state).count() as i64;
         prop_assert_eq!(counts(&table).totals, totals(of(0, 1), of(0, 2), of(1, 1)));

@@ -3,7 +3,7 @@
 use super::{auth, body, header, send};
 use crate::lambda::{
     self, Context, Incoming, LeftOut,
-    answer::{Answer, Rejection},
+    answer::{Answer, Rejection, State},
 };
 use crate::{BatchWorker, Call, Disposition, Event, Failure, Response, variables, worker::call_batch};
 use host_adapters_event::UNANSWERED;
@@ -34,14 +34,18 @@ pub async fn answer<W: BatchWorker, B: BodyExt<Error: Display>>(
     let body = body(request).await?;
     let context = Context { correlation_id: correlation_id.as_deref(), traceparent: traceparent.as_deref() };
     let call = Call::new(W::NAME, correlation_id.clone().unwrap_or_default(), traceparent.clone());
-    let incoming = lambda::parse(&body, &context, &mut |left_out| log_left_out(&call, &left_out))
-        .map_err(|error| Response::error(400, "MALFORMED_EVENT", &error.to_string()))?;
-    let events = incoming.iter().filter_map(Incoming::event).cloned().collect::<Vec<_>>();
+    let lambda::Call { incoming, has_window } =
+        lambda::parse_call(&body, &context, &mut |left_out| log_left_out(&call, &left_out))
+            .map_err(|error| Response::error(400, "MALFORMED_EVENT", &error.to_string()))?;
+    let events = incoming.iter().flat_map(Incoming::events).cloned().collect::<Vec<_>>();
     let dispositions = halved::<W>(events).await?;
-    let answer = Answer::new(&incoming, dispositions)
+    let mut answer = Answer::new(&incoming, dispositions)
         .map_err(|error| Response::error(500, "WORKER_FAILED", &error.to_string()))?;
+    answer.state = has_window.then(State::default);
     log_rejections(&call, &incoming, &answer);
-    Ok(Response { status: 200, body: json!(answer).to_string() })
+    // Where Lambda is called without waiting for an answer, it calls again only after an error.
+    let is_lost = !answer.batch_item_failures.is_empty() && lambda::fails_as_a_whole(&body);
+    Ok(Response { status: if is_lost { 500 } else { 200 }, body: json!(answer).to_string() })
 }
 
 /// Calls the worker. After a permanent failure the halves are called instead, until the record that causes it is alone:
@@ -88,7 +92,7 @@ fn log_rejections(call: &Call, incoming: &[Incoming], answer: &Answer) {
         return;
     }
     let events: BTreeMap<_, _> =
-        incoming.iter().filter_map(Incoming::event).map(|event| (event.id.as_str(), event)).collect();
+        incoming.iter().flat_map(Incoming::events).map(|event| (event.id.as_str(), event)).collect();
     for Rejection { item_identifier: id, reason, skipped } in &answer.rejected {
         let call = events.get(id.as_str()).map_or_else(|| call.clone(), |event| call.of(event));
         let data = json!({"recordId": id, "reason": reason});

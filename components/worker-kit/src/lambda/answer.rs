@@ -24,7 +24,14 @@ pub struct Answer {
     /// The number of records, by outcome.
     #[serde(default)]
     pub count: Count,
+    /// Of a tumbling window: nothing is kept in it, but Lambda takes an answer without it for a failure.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state: Option<State>,
 }
+
+/// The state of a tumbling window, which is empty.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+pub struct State {}
 
 /// A record to deliver again.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -91,7 +98,7 @@ impl Answer {
     /// The response for `incoming`, whose events the worker got in order. An event without a disposition is delivered
     /// again.
     pub fn new(incoming: &[Incoming], dispositions: Vec<Disposition>) -> Result<Self, TooMany> {
-        let records = incoming.iter().filter(|record| matches!(record, Incoming::Event(_))).count();
+        let records = incoming.iter().map(|record| record.events().len()).sum();
         if dispositions.len() > records {
             return Err(TooMany { given: dispositions.len(), records });
         }
@@ -104,6 +111,12 @@ impl Answer {
                 Incoming::Event(event) => {
                     let said = dispositions.next().unwrap_or_else(|| Disposition::retry(UNANSWERED));
                     answer.add(&event.id, in_order(event, said, &mut blocked), &mut room);
+                }
+                Incoming::Several(several) => {
+                    let said = several.events.iter().map(|_| dispositions.next());
+                    let said = said.map(|said| said.unwrap_or_else(|| Disposition::retry(UNANSWERED)));
+                    let disposition = several.disposition(said.collect::<Vec<_>>());
+                    answer.add(&several.id, disposition, &mut room);
                 }
             }
         }

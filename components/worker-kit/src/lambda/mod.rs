@@ -6,4 +6,6 @@ pub mod answer;
 mod tests;
 
 pub use host_adapters_event::appsync;
-pub use host_adapters_sources::lambda::{Context, Incoming, LeftOut, MalformedEvent, parse};
+pub use host_adapters_sources::lambda::{
+    Call, Context, Incoming, LeftOut, MalformedEvent, Several, fails_as_a_whole, parse, parse_call,
+};

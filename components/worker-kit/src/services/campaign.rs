@@ -5,6 +5,7 @@ use crate::Call;
 use serde::de::Error;
 use serde::{Deserialize, Deserializer};
 use serde_json::Number;
+use serde_json::value::RawValue;
 
 /// The Campaign Service, as one call uses it.
 #[derive(Clone, Debug)]
@@ -40,6 +41,16 @@ pub struct Market {
     pub shared_code: Option<String>,
 }
 
+/// Campaigns, each as the service tells of it: JSON text.
+#[derive(Debug, Deserialize)]
+struct Campaigns {
+    campaigns: Vec<Box<RawValue>>,
+}
+
+impl Answer for Campaigns {
+    const MEMBERS: &[&str] = &["campaigns", "error"];
+}
+
 impl Answer for Campaign {
     // Not `status`, which many a health page has. By `error` the service says that it knows no such campaign.
     const MEMBERS: &[&str] = &["slug", "error"];
@@ -68,6 +79,17 @@ impl<'a> CampaignService<'a> {
     /// The campaign of that id; `None` if the service does not know it.
     pub async fn campaign(&self, id: &str) -> Result<Option<Campaign>, ServiceError> {
         self.0.find(Path::new("/campaigns/{campaignId}", &[id])).await
+    }
+
+    /// The campaigns with a market for an event, as the fan with this token may see them; none if the service knows no such
+    /// event.
+    pub async fn campaigns_by_event(&self, event_id: &str, token: &str) -> Result<Vec<Box<RawValue>>, ServiceError> {
+        let path = Path::new("/campaigns", &[]).query(&[("eventId", event_id)]);
+        match self.0.get_for(token, path).await {
+            Ok((_, Campaigns { campaigns })) => Ok(campaigns),
+            Err(error) if error.is_not_found() => Ok(vec![]),
+            Err(error) => Err(error),
+        }
     }
 
     /// A market of a campaign; `None` if the service does not know it.
@@ -108,6 +130,19 @@ mod tests {
         let expected =
             Market { id: "m".to_owned(), campaign_id, ticketer, capacity: None, selection_ratio, shared_code };
         assert_eq!(market, expected);
+    }
+
+    #[test]
+    fn campaigns_of_an_event_are_told_as_the_service_tells_them() {
+        let read = |body: &str| {
+            let answer = Campaigns::read(&AnswerSummary::new("campaign", 200, body), body)?;
+            Ok::<_, ServiceError>(answer.campaigns.iter().map(|campaign| campaign.get().to_owned()).collect::<Vec<_>>())
+        };
+        let campaign = r#"{"id":"c","price":12345678901234567890.10}"#;
+        assert_eq!(read(&format!(r#"{{"campaigns":[{campaign}]}}"#)).unwrap(), [campaign]);
+        assert_eq!(read(r#"{"campaigns":[]}"#).unwrap(), [""; 0]);
+        assert!(read(r#"{"status":"UP"}"#).is_err());
+        assert_eq!(Campaigns::expects(), ["campaigns", "error"]);
     }
 
     #[test]

@@ -61,6 +61,14 @@ pub enum ServiceError {
         /// What is wrong with it.
         message: String,
     },
+    /// The host has no such service, or no address of it.
+    #[error("the {service} service is not there: {message}")]
+    NotThere {
+        /// `entry`, `user`, …
+        service: &'static str,
+        /// What is missing.
+        message: String,
+    },
     /// The component is not set up to call the service.
     #[error("the {service} service cannot be called: {message}")]
     Misconfigured {
@@ -77,7 +85,8 @@ impl ServiceError {
         let Error { kind, message, retry_after_ms } = error;
         match kind {
             ErrorKind::Throttled => Self::Throttled { service, message, retry_after_ms },
-            ErrorKind::Denied | ErrorKind::NotFound => Self::Misconfigured { service, message },
+            ErrorKind::NotFound => Self::NotThere { service, message },
+            ErrorKind::Denied => Self::Misconfigured { service, message },
             ErrorKind::Invalid | ErrorKind::TooLarge => Self::Unsendable { service, message },
             ErrorKind::Unavailable | ErrorKind::ConditionFailed | ErrorKind::Changed => {
                 Self::Unavailable { service, message }
@@ -112,7 +121,8 @@ impl ServiceError {
     pub fn is_refusal(&self) -> bool {
         match self {
             Self::Refused(_) | Self::Partial { .. } | Self::Unreadable { .. } | Self::Unsendable { .. } => true,
-            Self::Unavailable { .. } | Self::Throttled { .. } | Self::Misconfigured { .. } => false,
+            Self::Unavailable { .. } | Self::Throttled { .. } => false,
+            Self::NotThere { .. } | Self::Misconfigured { .. } => false,
         }
     }
 
@@ -129,7 +139,8 @@ impl ServiceError {
         match self {
             Self::Unavailable { .. } | Self::Throttled { .. } | Self::Unsendable { .. } => true,
             Self::Refused(summary) => ServiceStatus::is_failed_call(summary.status),
-            Self::Unreadable { .. } | Self::Partial { .. } | Self::Misconfigured { .. } => false,
+            Self::Unreadable { .. } | Self::Partial { .. } => false,
+            Self::NotThere { .. } | Self::Misconfigured { .. } => false,
         }
     }
 
@@ -210,9 +221,10 @@ mod tests {
             .assert_eq(&told(ErrorKind::Throttled, Some(50)));
         expect!["the entry service cannot be sent this: as the host says -> retry None"]
             .assert_eq(&told(ErrorKind::Invalid, None));
-        for kind in [ErrorKind::Denied, ErrorKind::NotFound] {
-            expect!["the entry service cannot be called: as the host says -> retry None"].assert_eq(&told(kind, None));
-        }
+        expect!["the entry service cannot be called: as the host says -> retry None"]
+            .assert_eq(&told(ErrorKind::Denied, None));
+        expect!["the entry service is not there: as the host says -> retry None"]
+            .assert_eq(&told(ErrorKind::NotFound, None));
     }
 
     /// Not even what the service will never take ends its record.

@@ -10,6 +10,7 @@ mod done;
 pub mod entry;
 mod error;
 mod isolate;
+pub mod slack;
 mod summary;
 pub mod user;
 
@@ -18,6 +19,7 @@ pub use code::CodeService;
 pub use entry::EntryService;
 pub use error::ServiceError;
 pub use isolate::{isolate, isolate_by};
+pub use slack::SlackService;
 pub use summary::{AnswerSummary, Results};
 pub use user::UserService;
 
@@ -39,8 +41,8 @@ struct Client<'a> {
 
 /// A service's own answer to a request.
 trait Answer: DeserializeOwned {
-    /// Members of which each such answer has at least one; [`LIST`] if it may be a list. By them the host knows a foreign
-    /// page.
+    /// Members of which each such answer has at least one; [`LIST`] if it may be a list, `=` and the text where it is one. By
+    /// them the host knows a foreign page.
     const MEMBERS: &[&str];
     /// What an answer without a body means, if the service may give one.
     const WITHOUT_BODY: Option<&str> = None;
@@ -61,6 +63,9 @@ trait Answer: DeserializeOwned {
 /// In what an answer is known by: a list, as the platform's interface `service` spells it.
 const LIST: &str = "[]";
 
+/// The header with a fan's token, as the platform's interface `service` names it.
+const FORWARDED: &str = "x-forwarded-authorization";
+
 /// In what an answer is known by: no body.
 const NO_BODY: &str = "";
 
@@ -68,11 +73,28 @@ impl Client<'_> {
     async fn send<T: Answer>(
         &self,
         method: &str,
-        Path { route, path }: Path,
+        path: Path,
         body: Option<&impl Serialize>,
     ) -> Result<(AnswerSummary, T), ServiceError> {
         let body = body.map(serde_json::to_string).transpose().map_err(|error| self.unusable(&error))?;
-        let (method, headers, body) = (method.to_owned(), self.headers(), body.unwrap_or_default());
+        self.request(method, path, self.headers(), body.unwrap_or_default()).await
+    }
+
+    /// What a fan may see, by the fan's token. It goes beside the host's own.
+    async fn get_for<T: Answer>(&self, token: &str, path: Path) -> Result<(AnswerSummary, T), ServiceError> {
+        let mut headers = self.headers();
+        headers.push((FORWARDED.to_owned(), format!("Bearer {token}")));
+        self.request("GET", path, headers, String::new()).await
+    }
+
+    async fn request<T: Answer>(
+        &self,
+        method: &str,
+        Path { route, path }: Path,
+        headers: Vec<(String, String)>,
+        body: String,
+    ) -> Result<(AnswerSummary, T), ServiceError> {
+        let method = method.to_owned();
         let (route, expects) = (Some(route.to_owned()), T::expects());
         let request = ServiceRequest { method, path, route, expects, headers, body };
         let response = service::call(self.service.to_owned(), request).await;

@@ -47,6 +47,7 @@ fn kind(code: &str) -> ErrorKind {
         | "UnsupportedOperation"
         | "InvalidArn"
         | "InvalidName"
+        | "InvalidArgumentException"
         | "KeyTooLongError"
         // An archived object: others can be read.
         | "InvalidObjectState" => ErrorKind::Invalid,
@@ -59,7 +60,8 @@ fn kind(code: &str) -> ErrorKind {
         | "OverLimit"
         | "SlowDown"
         | "ActivityWorkerLimitExceeded"
-        | "KmsThrottlingException" => ErrorKind::Throttled,
+        | "KmsThrottlingException"
+        | "KMSThrottlingException" => ErrorKind::Throttled,
         _ => ErrorKind::Unavailable,
     }
 }

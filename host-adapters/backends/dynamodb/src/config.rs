@@ -1,5 +1,6 @@
 //! `[tables]` with `type = "dynamodb"`.
 
+use crate::lease::DEFAULT_TABLE as LEASE_TABLE;
 use crate::{Dynamodb, DynamodbFailures, DynamodbStreams};
 use backend_aws::{Aws, AwsConfig};
 use host_adapters_platform::{Backend, Declared, Opened, Result, names};
@@ -9,8 +10,6 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// The default name of the lease table, after the prefix.
-const LEASE_TABLE: &str = "host-adapters-leases";
 /// The default name of the table of failures, after the prefix.
 const FAILURE_TABLE: &str = "host-adapters-failures";
 /// How long a start waits to learn that a table is not ours. A server that is down does not keep the host from starting;
@@ -110,7 +109,10 @@ async fn probe(tables: &Dynamodb, declared: &Declared) -> Result<()> {
 
 /// The name of this host in the lease table. It is kept with the host's data, so that after a restart the host takes
 /// its own leases up at once instead of waiting for them to expire.
-fn host_id(data: &Path) -> std::result::Result<String, String> {
+///
+/// # Errors
+/// When it cannot be written.
+pub fn host_id(data: &Path) -> std::result::Result<String, String> {
     let file = data.join("host-id");
     match std::fs::read_to_string(&file) {
         Ok(id) if !id.trim().is_empty() => return Ok(id.trim().to_owned()),

@@ -8,6 +8,7 @@ mod table;
 
 pub use config::DynamodbConfig;
 pub use config::DynamodbConfig as Config;
+pub use config::host_id;
 pub use failures::DynamodbFailures;
-pub use stream::DynamodbStreams;
+pub use stream::{DynamodbStreams, lease};
 pub use table::Dynamodb;

@@ -1,11 +1,12 @@
-//! The embedded backend: tables with streams, queues, documents, the failures of messages and the executions of tasks in
-//! one durable SQLite file, objects in a folder beside it, and a cache in memory.
+//! The embedded backend: tables with streams, queues, documents, data streams, the failures of messages and the executions
+//! of tasks in one durable SQLite file, objects in a folder beside it, and a cache in memory.
 //!
 //! A write is answered after its fsync, so what was acknowledged survives a crash at any moment. One thread writes
 //! ([`store`]), grouping what waits into one commit; a write and its stream record are one transaction. The file can be
 //! read with any SQLite tool while the host runs.
 
 mod cache;
+mod data_streams;
 mod documents;
 mod due;
 mod failures;
@@ -15,17 +16,21 @@ mod queue;
 mod store;
 mod table;
 mod task;
+mod wake;
 
 pub use cache::EmbeddedCache;
+pub use data_streams::DataStreams;
 pub use store::OpenError;
 
 use host_adapters_platform::Declared;
 use host_adapters_platform::clock::Clock;
+use host_adapters_platform::objects::Notification;
 use names::Names;
 use objects::Buckets;
 use std::path::Path;
 use std::sync::Arc;
 use store::{Store, Upkeep};
+use tokio::sync::Notify;
 
 /// All embedded backends over one file and the folder `objects` beside it; cheap to clone. It implements the traits of [`host_adapters_platform`].
 #[derive(Clone)]
@@ -33,6 +38,9 @@ pub struct Embedded {
     store: Arc<Store>,
     names: Arc<Names>,
     buckets: Arc<Buckets>,
+    /// Told of each put.
+    puts: Arc<Notify>,
+    notifications: Arc<[Notification]>,
     clock: Clock,
 }
 
@@ -46,7 +54,7 @@ impl Embedded {
     pub fn open_with_clock(path: &Path, declared: &Declared, clock: Clock) -> Result<Self, OpenError> {
         let upkeep_clock = clock.clone();
         let (store, names) = Store::open(path, |conn| {
-            let names = Arc::new(Names::load(conn, declared)?);
+            let names = Arc::new(Names::load(conn, declared, upkeep_clock.now_ms())?);
             task::resume(conn, upkeep_clock.now_ms())?;
             let (kept, clock) = (Arc::clone(&names), upkeep_clock);
             let upkeep: Upkeep = Box::new(move |conn| kept.prune(conn, clock.now_ms()));
@@ -56,7 +64,8 @@ impl Embedded {
         let folder = path.with_file_name("objects");
         let buckets = Buckets::open(&folder, &declared.buckets)
             .map_err(|error| OpenError::Objects { path: folder.display().to_string(), error })?;
-        Ok(Self { store: Arc::new(store), names, buckets: Arc::new(buckets), clock })
+        let (puts, notifications) = (Arc::default(), declared.notifications.clone().into());
+        Ok(Self { store: Arc::new(store), names, buckets: Arc::new(buckets), puts, notifications, clock })
     }
 
     /// Drops expired data: settled stream records, messages past their retention, old executions. The backend does so

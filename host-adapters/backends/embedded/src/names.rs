@@ -1,6 +1,7 @@
-//! Numbers of tables, queues and collections in the file, and the workers that do tasks. A name that leaves the configuration keeps its number, so
-//! that its data is there when it returns.
+//! Numbers of tables, queues, collections and data streams in the file, and the workers that do tasks. A name that leaves
+//! the configuration keeps its number, so that its data is there when it returns.
 
+use super::data_streams::DataStream;
 use super::due::Due;
 use super::queue::{Queue, prune_deduplication};
 use super::table::Table;
@@ -17,13 +18,14 @@ pub(super) struct Names {
     tables: HashMap<String, Arc<Table>>,
     queues: HashMap<String, Arc<Queue>>,
     collections: HashMap<String, i64>,
+    data_streams: HashMap<String, Arc<DataStream>>,
     /// When an execution of a worker's tasks can be taken.
     tasks: HashMap<String, Arc<Due>>,
 }
 
 impl Names {
     /// Reads the numbers, giving new ones to new names.
-    pub(super) fn load(conn: &Connection, declared: &Declared) -> rusqlite::Result<Self> {
+    pub(super) fn load(conn: &Connection, declared: &Declared, now_ms: i64) -> rusqlite::Result<Self> {
         let transaction = conn.unchecked_transaction()?;
         let mut names = Self::default();
         for (name, table) in &declared.tables {
@@ -36,6 +38,10 @@ impl Names {
         }
         for name in &declared.collections {
             names.collections.insert(name.clone(), number(conn, "collection", name)?);
+        }
+        for (name, spec) in &declared.data_streams {
+            let stream = DataStream::load(conn, number(conn, "data stream", name)?, name, spec, now_ms)?;
+            names.data_streams.insert(name.clone(), Arc::new(stream));
         }
         names.tasks.extend(declared.tasks.iter().map(|worker| (worker.clone(), Arc::default())));
         transaction.commit()?;
@@ -54,6 +60,10 @@ impl Names {
         self.collections.get(name).copied().ok_or_else(|| unknown("collection", name, self.collections.keys()))
     }
 
+    pub(super) fn data_stream(&self, name: &str) -> Result<Arc<DataStream>> {
+        self.data_streams.get(name).cloned().ok_or_else(|| unknown("data stream", name, self.data_streams.keys()))
+    }
+
     pub(super) fn tasks(&self, worker: &str) -> Result<Arc<Due>> {
         self.tasks.get(worker).cloned().ok_or_else(|| unknown("worker with tasks", worker, self.tasks.keys()))
     }
@@ -62,6 +72,7 @@ impl Names {
     pub(super) fn prune(&self, conn: &Connection, now_ms: i64) -> rusqlite::Result<()> {
         self.tables.values().try_for_each(|table| table.prune(conn, now_ms))?;
         self.queues.values().try_for_each(|queue| queue.prune(conn, now_ms))?;
+        self.data_streams.values().try_for_each(|stream| stream.prune(conn, now_ms))?;
         prune_deduplication(conn, now_ms)?;
         failures::prune(conn, now_ms)?;
         task::prune(conn, now_ms)

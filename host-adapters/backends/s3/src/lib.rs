@@ -104,6 +104,10 @@ impl ObjectsBackend for S3 {
     async fn list(&self, bucket: &str, query: &ObjectQuery) -> Result<ObjectPage> {
         self.page(&self.names.real(bucket)?, query).await
     }
+
+    fn real_name(&self, bucket: &str) -> String {
+        self.names.real(bucket).unwrap_or_else(|_| bucket.to_owned())
+    }
 }
 
 /// The configuration of a client.

@@ -13,6 +13,7 @@ mod unstored;
 pub(crate) use cause::rfc3339;
 pub use cause::{Cause, note_attempt};
 pub use host_adapters_platform::dead_letter::{RECEIVES_EXHAUSTED, attribute, attributes};
+pub(crate) use record::with;
 pub use sink::DeadLetterSink;
 pub use unstored::Unstored;
 
@@ -29,6 +30,8 @@ pub struct Origin {
     pub worker: String,
     /// `<kind>:<name>` of the source they came from.
     pub source: String,
+    /// The queue that the source reads, to which records go back; `None` if it reads none.
+    pub queue: Option<String>,
 }
 
 /// An entry in a list of dead letters.
@@ -96,7 +99,13 @@ impl DeadLetter {
             details.and_then(|details| serde_json::from_str(&details).ok()).unwrap_or_default();
         attributes.extend(more.as_deref().map(unpacked).unwrap_or_default());
         attributes.sort_unstable();
+        // What the embedded queue's own redrive moved names its queue, from which objects of S3 come, too.
+        let is_its = |it: &&Origin| it.queue.as_ref().is_some_and(|queue| source == Some(format!("sqs:{queue}")));
+        let mut its = origins.iter().filter(is_its);
+        let by_queue = its.next().filter(|_| its.next().is_none());
+        let source = by_queue.map(|it| it.source.clone()).or_else(|| source.clone());
         let source = source.or_else(|| only(origins.iter().map(|it| &it.source))).unwrap_or_default();
+        let worker = worker.or_else(|| by_queue.map(|it| it.worker.clone()));
         let of_source = origins.iter().filter(|it| it.source == source).map(|it| &it.worker);
         // The host's dead letters name the group in an attribute, because not every dead letter queue has groups.
         let moved_by_the_queue = reason.as_deref().is_none_or(|reason| reason == RECEIVES_EXHAUSTED);
@@ -142,7 +151,8 @@ mod tests {
     }
 
     fn origin(worker: &str, source: &str) -> Origin {
-        Origin { worker: worker.to_owned(), source: source.to_owned() }
+        let queue = source.strip_prefix("sqs:").map(str::to_owned);
+        Origin { worker: worker.to_owned(), source: source.to_owned(), queue }
     }
 
     #[test]
@@ -180,5 +190,18 @@ mod tests {
         assert_eq!((dead_letter.first_ms, dead_letter.last_ms), (7, None));
         let dead_letter = DeadLetter::read("qDlq", received(vec![]), &[first, second]).summary;
         assert_eq!((dead_letter.worker.as_str(), dead_letter.source.as_str()), ("", ""), "two origins: nobody knows");
+    }
+    #[test]
+    fn a_moved_message_gets_the_name_of_the_source_that_reads_its_queue() {
+        let reads =
+            |worker: &str, queue: &str| Origin { queue: Some(queue.to_owned()), ..origin(worker, "s3:scoring") };
+        let origins = [reads("load-scores", "q"), reads("save-fanlist-scores", "r")];
+        let moved =
+            |from: &str| DeadLetter::read("dlq", received(vec![Attribute::text("source", from)]), &origins).summary;
+        assert_eq!(
+            (moved("sqs:r").worker.as_str(), moved("sqs:r").source.as_str()),
+            ("save-fanlist-scores", "s3:scoring")
+        );
+        assert_eq!((moved("sqs:z").worker.as_str(), moved("sqs:z").source.as_str()), ("", "sqs:z"));
     }
 }

@@ -22,19 +22,8 @@ impl DeadLetter {
         let body = text.filter(|text| Payload::of_text(text.clone()) == payload);
         let body = body.ok_or("its payload is not text, and a queue takes only text")?;
         let group_id = self.ordering_key.clone();
-        Ok(self.correlated(Message { attributes: self.attributes.clone(), group_id, ..Message::new(body) }))
-    }
-
-    /// Adds the correlation id, if the message has none and room for it.
-    fn correlated(&self, mut message: Message) -> Message {
-        if message.attributes.iter().any(|it| it.name == CORRELATION_ID) {
-            return message;
-        }
-        message.attributes.push(Attribute::text(CORRELATION_ID, &self.summary.record_id));
-        if message.attributes.len() > MAX_ATTRIBUTES || bytes(&message) > MAX_MESSAGE_BYTES {
-            message.attributes.pop();
-        }
-        message
+        let message = Message { attributes: self.attributes.clone(), group_id, ..Message::new(body) };
+        Ok(with(message, Attribute::text(CORRELATION_ID, &self.summary.record_id)))
     }
 
     /// The record of a source whose dead letters have the payload as their body.
@@ -89,6 +78,17 @@ impl DeadLetter {
             traceparent: own("traceparent"),
         }
     }
+}
+
+/// A message with an attribute more, if it has none of this name and room for it.
+pub(crate) fn with(mut message: Message, attribute: Attribute) -> Message {
+    if message.attributes.iter().all(|it| it.name != attribute.name) {
+        message.attributes.push(attribute);
+        if message.attributes.len() > MAX_ATTRIBUTES || bytes(&message) > MAX_MESSAGE_BYTES {
+            message.attributes.pop();
+        }
+    }
+    message
 }
 
 #[cfg(test)]

@@ -20,6 +20,8 @@ pub enum Start {
     Oldest,
     /// With records written from now on.
     Latest,
+    /// With the first record that came at or after this time, milliseconds since 1970 (UTC).
+    At(u64),
 }
 
 /// Feeds a worker from a stream.
@@ -81,9 +83,9 @@ impl StreamConsumer {
         ended
     }
 
-    /// For [`Start::Latest`] and a worker that has not begun this stream: stores the end of every shard as its checkpoint
-    /// before anything is read, so that later records are found even after a restart or a split; of an empty shard, that
-    /// it begins with its first record. `None` if `drain` came first.
+    /// For a worker that has not begun this stream: stores where it begins every shard that there is, before anything is
+    /// read. So a start counts once: what is written later is found even after a restart, and the children of these shards
+    /// are read from their first records. `None` if `drain` came first.
     async fn skip_history(&self, drain: &Drain) -> Option<()> {
         if self.start == Start::Oldest {
             return Some(());
@@ -93,25 +95,35 @@ impl StreamConsumer {
             return Some(());
         }
         let shards = self.retry_until_ok(drain, || self.streams.reader.shards(stream)).await?;
-        // All ends are found before one is stored: a start that is interrupted meanwhile has not begun.
-        let mut ends = Vec::with_capacity(shards.len());
+        // All places are found before one is stored: a start that is interrupted meanwhile has not begun.
+        let mut places = Vec::with_capacity(shards.len());
         for Shard { id, .. } in shards {
-            let feed = self.streams.subscribe(stream, &id);
-            let end = self.retry_until_ok(drain, || feed.next(&Position::Latest)).await?;
-            ends.push((id, end.next().cloned()));
+            let place = match self.start {
+                Start::At(time_ms) => Some(Position::AtTimestamp(time_ms)),
+                Start::Oldest | Start::Latest => self.end_of(&id, drain).await?,
+            };
+            places.push((id, place));
         }
-        for (id, end) in ends {
-            self.retry_until_ok(drain, || self.begin_at(&id, end.as_ref())).await?;
+        for (id, place) in places {
+            self.retry_until_ok(drain, || self.begin_at(&id, place.as_ref())).await?;
         }
         Some(())
     }
 
-    /// Stores that the worker begins a shard at its present end.
-    async fn begin_at(&self, shard: &str, end: Option<&Position>) -> Result<()> {
+    /// The present end of a shard; `Some(None)` if it is closed.
+    async fn end_of(&self, shard: &str, drain: &Drain) -> Option<Option<Position>> {
+        let feed = self.streams.subscribe(&self.stream, shard);
+        let end = self.retry_until_ok(drain, || feed.next(&Position::Latest)).await?;
+        Some(end.next().cloned())
+    }
+
+    /// Stores where the worker begins a shard: at this position, or nowhere in it.
+    async fn begin_at(&self, shard: &str, place: Option<&Position>) -> Result<()> {
         let (leases, stream, worker) = (&self.streams.leases, &self.stream, &self.rules.invoker.worker);
-        let checkpoint = match end {
+        let checkpoint = match place {
             None => Checkpoint::ShardEnd,
             Some(Position::After(sequence)) => Checkpoint::At(sequence.clone()),
+            Some(Position::AtTimestamp(time_ms)) => Checkpoint::AtTimestamp(*time_ms),
             Some(Position::TrimHorizon | Position::Latest) => return leases.begin(stream, shard, worker).await,
         };
         match leases.set_checkpoint(stream, shard, worker, &checkpoint).await {

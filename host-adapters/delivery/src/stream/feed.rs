@@ -197,9 +197,9 @@ impl Shared {
         }
     }
 
-    /// Whether a read gave as many records as it may, so that there are more.
+    /// Whether there are more records behind those that a read gave. Reads that give none are paced, whatever follows.
     fn is_full(&self, page: &ShardPage<Event>) -> bool {
-        page.count >= self.reader.most_records()
+        page.count > 0 && page.more || page.count >= self.reader.most_records()
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -22,16 +22,29 @@ mod window;
 pub use super::key_slice::{Patience, Rules};
 pub use consumer::{Start, StreamConsumer};
 
-use crate::event::Event;
+use crate::event::{Attribute, Event};
 use feed::{Feed, Subscription};
 use host_adapters_platform::{LeaseTable, Position, Result, Shard, ShardPage, ShardReader};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
-/// Makes events of the records that were read from a shard of a stream. An event's id is its sequence number; its
-/// ordering key decides its key group.
-pub type Decode<R> = fn(stream: &str, shard: &str, records: Vec<R>) -> Vec<Event>;
+/// Makes events of the records that were read from a shard of a stream, in their order. An event's id is the sequence
+/// number of its record, `<sequence>#<sub>` if several are packed into one ([`Event::sequence`]); its ordering key
+/// decides its key group. Its attributes are those of the shard ([`shard_attributes`]) and the record's own.
+pub type Decode<R> = fn(stream: &str, shard: &Shard, records: Vec<R>) -> Vec<Event>;
+
+/// The attribute that names an event's shard.
+pub const SHARD_ID: &str = "shardId";
+/// The attribute that names the shard that was split into an event's shard, or the two that were merged, with a comma
+/// between. All their records are settled when an event with this attribute is handed over (docs/delivery.md, 4.8).
+pub const PARENT_SHARD_ID: &str = "parentShardId";
+
+/// What events say of their shard.
+pub fn shard_attributes(shard: &Shard) -> Vec<Attribute> {
+    let parents = (!shard.parents.is_empty()).then(|| Attribute::text(PARENT_SHARD_ID, shard.parents.join(",")));
+    [Attribute::text(SHARD_ID, &shard.id)].into_iter().chain(parents).collect()
+}
 
 /// The streams of one store, as all workers of this host read them.
 pub struct OrderedStreams {
@@ -47,7 +60,8 @@ impl OrderedStreams {
         leases: Arc<dyn LeaseTable>,
         decode: Decode<R>,
     ) -> Arc<Self> {
-        Arc::new(Self { reader: Arc::new(Decoded { reader, decode }), leases, feeds: Mutex::default() })
+        let reader = Arc::new(Decoded { reader, decode, listed: Mutex::default() });
+        Arc::new(Self { reader, leases, feeds: Mutex::default() })
     }
 
     /// A subscription to the feed of a shard.
@@ -68,19 +82,32 @@ impl OrderedStreams {
 struct Decoded<R> {
     reader: Arc<dyn ShardReader<R>>,
     decode: Decode<R>,
+    /// The shards of each stream when it was listed last, by id. A shard is read after it was listed.
+    listed: Mutex<HashMap<String, HashMap<String, Shard>>>,
+}
+
+impl<R> Decoded<R> {
+    fn listed(&self, stream: &str, id: &str) -> Shard {
+        let listed = self.listed.lock().unwrap_or_else(PoisonError::into_inner);
+        let shard = listed.get(stream).and_then(|shards| shards.get(id)).cloned();
+        shard.unwrap_or_else(|| Shard { id: id.to_owned(), ..Shard::default() })
+    }
 }
 
 #[async_trait::async_trait]
 impl<R: 'static> ShardReader<Event> for Decoded<R> {
     async fn shards(&self, stream: &str) -> Result<Vec<Shard>> {
-        self.reader.shards(stream).await
+        let shards = self.reader.shards(stream).await?;
+        let by_id = shards.iter().map(|shard| (shard.id.clone(), shard.clone())).collect();
+        self.listed.lock().unwrap_or_else(PoisonError::into_inner).insert(stream.to_owned(), by_id);
+        Ok(shards)
     }
 
     async fn page(&self, stream: &str, shard: &str, from: &Position, limit: usize) -> Result<ShardPage<Event>> {
         let page = self.reader.page(stream, shard, from, limit).await?;
-        let (decode, count, next) = (self.decode, page.count, page.next.clone());
-        let (stream, shard) = (stream.to_owned(), shard.to_owned());
-        Ok(ShardPage::new(count, next, move || decode(&stream, &shard, page.read().records)))
+        let (decode, count, next, more) = (self.decode, page.count, page.next.clone(), page.more);
+        let (stream, shard) = (stream.to_owned(), self.listed(stream, shard));
+        Ok(ShardPage::new(count, next, move || decode(&stream, &shard, page.read().records)).and_more(more))
     }
 
     fn most_records(&self) -> usize {

@@ -50,7 +50,7 @@ mod tests {
     use super::*;
 
     fn shard(id: &str, parents: &[&str]) -> Shard {
-        Shard { id: id.to_owned(), parents: parents.iter().map(ToString::to_string).collect() }
+        Shard { id: id.to_owned(), parents: parents.iter().map(ToString::to_string).collect(), ..Shard::default() }
     }
 
     /// [`ShardPlan::begin`] for the only host.

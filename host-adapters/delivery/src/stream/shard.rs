@@ -114,6 +114,7 @@ impl ShardConsumer {
             self.retry_until_ok(|| streams.leases.checkpoint(stream, &self.shard, &rules.invoker.worker)).await?;
         Some(match stored {
             None => Some(Position::TrimHorizon),
+            Some(Checkpoint::AtTimestamp(time_ms)) => Some(Position::AtTimestamp(time_ms)),
             Some(Checkpoint::At(sequence)) => Some(Position::After(sequence)),
             Some(Checkpoint::ShardEnd) => None,
         })
@@ -143,8 +144,8 @@ impl ShardConsumer {
         let feed = self.consumer.streams.subscribe(&self.consumer.stream, &self.shard);
         loop {
             let Some(read) = self.retry_until_ok(|| feed.next(&position)).await else { return false };
-            let idle = read.events().is_empty();
-            if !idle {
+            let idle = read.events().is_empty() && !read.page().is_full;
+            if !read.events().is_empty() {
                 failpoint::reached(Step::Receive);
             }
             if !self.hand_on(read.events(), checkpointer, &senders).await {
@@ -169,8 +170,11 @@ impl ShardConsumer {
         senders: &[mpsc::Sender<Vec<Record>>],
     ) -> bool {
         let mut portions: Vec<Vec<Record>> = senders.iter().map(|_| Vec::new()).collect();
-        for event in events {
-            let ticket = checkpointer.add(&event.id, event.time_ms);
+        for (place, event) in events.iter().enumerate() {
+            let sequence = event.sequence();
+            // A page holds whole records: what is packed into one comes together.
+            let is_last = events.get(place + 1).is_none_or(|next| next.sequence() != sequence);
+            let ticket = checkpointer.add(is_last.then_some(sequence), event.time_ms);
             if let Some(portion) = portions.get_mut(slice_of(event, senders.len())) {
                 portion.push(Record::new(ticket, event.clone()));
             }

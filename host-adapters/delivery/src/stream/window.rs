@@ -22,7 +22,7 @@ pub(super) struct Page {
     pub(super) events: Vec<Arc<Event>>,
     /// Where to read on; `None` at the end of the shard.
     pub(super) next: Option<Position>,
-    /// Whether the read gave as many records as were asked for, so that there are more.
+    /// Whether there are more records behind it.
     pub(super) is_full: bool,
 }
 
@@ -36,13 +36,14 @@ impl Page {
         self.events.iter().map(|event| event.payload.len()).sum()
     }
 
-    /// After how many of its events a position is; `None` if it is outside, or at the end of a page that has a next.
+    /// After how many of its events a position is; `None` if it is outside, or at the end of a page that has a next. A
+    /// position is after all events of a record.
     fn place(&self, position: &Position) -> Option<usize> {
         if self.from == *position {
             return Some(0);
         }
         let Position::After(sequence) = position else { return None };
-        let behind = self.events.iter().position(|event| event.id == *sequence)? + 1;
+        let behind = self.events.iter().rposition(|event| event.sequence() == sequence)? + 1;
         (behind < self.events.len() || self.next.is_none()).then_some(behind)
     }
 }

@@ -189,7 +189,7 @@ user = { host = "user.internal", upstream = "http://127.0.0.1:81" }
         &expect![[r#"
             spin.toml:3:22: "127.0.0.1:80" is not an http or https URL, in application.tool.host-adapters.services.entry
             spin.toml:3:54: rate_limit_by = "fan" is unknown; there is "campaign", "service", in application.tool.host-adapters.services.entry
-            spin.toml:4:10: unknown key "host"; there is "upstream", "rate_limit_per_sec", "rate_limit_by", "try_timeout_secs", in application.tool.host-adapters.services.user
+            spin.toml:4:10: unknown key "host"; there is "upstream", "auth", "rate_limit_per_sec", "rate_limit_by", "try_timeout_secs", in application.tool.host-adapters.services.user
         "#]],
     );
 }
@@ -340,6 +340,32 @@ jwks = "https://me:hunter2@h/jwks.json"
         spin.toml:6:22: upstream is not an http or https URL, in application.tool.host-adapters.services.entry
         spin.toml:7:21: upstream has a query or fragment; paths are appended to it, so leave them out, in application.tool.host-adapters.services.user
         spin.toml:11:8: jwks has a user or password; leave them out, in application.tool.host-adapters.identity
+    "#]]
+    .assert_eq(&said);
+}
+
+/// Without a token the address is the secret, also where it stands in the file.
+#[test]
+fn an_address_that_is_the_secret_is_not_shown() {
+    let said = diagnostics_of(
+        r#"
+[variables]
+webhook = { default = "hooks.example/services/hunter2", secret = true }
+[component.a]
+source = "a.wasm"
+[application.tool.host-adapters.services]
+one = { upstream = "https:/hooks.example:x/services/hunter2", auth = "none" }
+two = { upstream = "{{ webhook }}", auth = "none" }
+three = { upstream = "", auth = "none" }
+four = { upstream = "" }
+five = { upstream = "https://h", auth = "hunter" }
+"#,
+    );
+    expect![[r#"
+        spin.toml:7:20: upstream is not an http or https URL, in application.tool.host-adapters.services.one
+        spin.toml:8:20: upstream with webhook from its default is not an http or https URL, in application.tool.host-adapters.services.two
+        spin.toml:10:21: "" is not an http or https URL, in application.tool.host-adapters.services.four
+        spin.toml:11:41: auth = "hunter" is unknown; there is "app-to-app", "none", in application.tool.host-adapters.services.five
     "#]]
     .assert_eq(&said);
 }

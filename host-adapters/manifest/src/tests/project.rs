@@ -50,6 +50,14 @@ fn sources_are_those_of_the_documents() {
     };
     assert_eq!(app.components["enqueue-entries"].sources, stream("enqueueEntriesDlq"));
     assert_eq!(app.components["mark-assigned-codes"].sources, stream("markAssignedCodesDlq"));
+    let counted = DynamodbStreamConfig {
+        batch_size: 1_000,
+        batch_window_secs: 1,
+        maximum_retry_attempts: -1,
+        strict_order: true,
+        ..DynamodbStreamConfig::new("demand-table")
+    };
+    assert_eq!(app.components["count-verdicts"].sources, [SourceConfig::DynamodbStream(counted)], "REQ-002");
     assert_eq!(app.components["check-eligibility"].sources, []);
     let sources = &app.components["enqueue-market-selections"].sources;
     assert!(matches!(sources.as_slice(), [SourceConfig::Task(_)]), "{sources:?}");
@@ -66,7 +74,9 @@ fn nobody_is_granted_more_than_the_work_takes() {
     assert_eq!(grants("enqueue-entries").queues["saveEntriesQueue"], QueueAccess::Send);
     assert!(grants("enqueue-entries").tables.is_empty());
     assert_eq!(grants("save-entries").queues.len(), 1);
-    assert_eq!(grants("mark-assigned-codes"), &only("code"));
+    assert_eq!((grants("mark-assigned-codes"), grants("save-entry-scores")), (&only("code"), &only("entry")));
+    let table = Grants { tables: [("demand-table".to_owned(), Access::ReadWrite)].into(), ..Grants::default() };
+    assert_eq!((grants("save-fan-scores"), grants("count-verdicts")), (&table, &table));
     let sends = |id: &str, queues: &[&str]| {
         assert_eq!(grants(id).queues, queues.iter().map(|queue| ((*queue).to_owned(), QueueAccess::Send)).collect());
         assert_eq!(grants(id).services, only("entry").services);
@@ -91,6 +101,7 @@ fn the_embedded_backend_holds_what_is_declared() {
     let config = project().declared();
     let queues: Vec<_> = config.queues.keys().map(String::as_str).collect();
     let expected = [
+        "countVerdictsDlq",
         "enqueueEntriesDlq",
         "markAssignedCodesDlq",
         "refreshSelectionQueue",

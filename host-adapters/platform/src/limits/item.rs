@@ -68,6 +68,18 @@ pub fn parse_value<'a>(path: &str, text: &'a str) -> Result<&'a RawValue> {
     Ok(value)
 }
 
+/// The value that a condition orders, as [`parse_value`].
+///
+/// # Errors
+/// As there, and when it is neither a text nor a number.
+pub fn parse_ordered<'a>(path: &str, text: &'a str) -> Result<&'a RawValue> {
+    let value = parse_value(path, text)?;
+    match value.get().as_bytes().first() {
+        Some(b'"' | b'-' | b'0'..=b'9') => Ok(value),
+        _ => Err(invalid(format!("nothing is less than the value for `{path}`; it must be a text or a number"))),
+    }
+}
+
 /// Checks names, and strings with escapes, which need not stand for Unicode. The value is built only if the text may have
 /// an empty name or has such a string.
 fn check_strings(text: &str) -> Result<()> {

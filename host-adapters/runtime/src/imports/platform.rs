@@ -97,7 +97,7 @@ macro_rules! link {
         /// Links every function of the platform.
         pub(crate) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> {
             $(
-                let mut instance = linker.instance($interface_wit)?;
+                let mut instance = linker.instance(concat!("registration:platform/", $interface_wit, "@1.0.0"))?;
                 $(
                     instance.func_wrap_concurrent($wit, |store, ($($argument,)*): ($($type,)*)| {
                         let args = records::$interface::$arguments { $($argument),* };

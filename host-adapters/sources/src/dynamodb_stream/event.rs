@@ -2,14 +2,19 @@
 
 use super::attribute_value::text;
 use crate::lambda::Context;
+#[cfg(feature = "host")]
+use host_adapters_delivery::stream::shard_attributes;
 use host_adapters_event::{Attribute, Event, Payload};
+#[cfg(feature = "host")]
+use host_adapters_platform::Shard;
 
 /// A change, from the host's own reader or from Lambda. Keys and images are JSON text.
 pub(super) struct Change {
     pub(super) id: String,
     /// `<kind>:<table>`.
     pub(super) source: String,
-    pub(super) shard: Option<String>,
+    /// What is known of its shard.
+    pub(super) shard: Vec<Attribute>,
     pub(super) event_name: String,
     pub(super) ordering_key: Option<String>,
     pub(super) keys: String,
@@ -25,7 +30,6 @@ pub(super) struct Change {
 /// The event of a change.
 pub(super) fn event(change: Change, context: &Context<'_>) -> Event {
     let payload = Payload::Json(payload(&change));
-    let shard = change.shard.map(|shard| Attribute::text("shardId", shard));
     Event {
         correlation_id: context.correlation_id(None, &change.id),
         traceparent: context.traceparent(None),
@@ -33,7 +37,7 @@ pub(super) fn event(change: Change, context: &Context<'_>) -> Event {
         source: change.source,
         ordering_key: change.ordering_key,
         payload,
-        attributes: [Attribute::text("eventName", change.event_name)].into_iter().chain(shard).collect(),
+        attributes: [Attribute::text("eventName", change.event_name)].into_iter().chain(change.shard).collect(),
         attempt: change.attempt,
         time_ms: change.time_ms,
     }
@@ -59,7 +63,7 @@ pub(super) fn ordering_key(pk: &str, sk: &str) -> String {
 
 /// The ordering key of a change, from the event's payload.
 #[cfg(feature = "host")]
-pub(super) fn ordering_key_of(payload: &Payload) -> Option<String> {
+pub(crate) fn ordering_key_of(payload: &Payload) -> Option<String> {
     let Payload::Json(text) = payload else { return None };
     let change: serde_json::Value = serde_json::from_str(text).ok()?;
     Some(ordering_key(change.pointer("/keys/pk")?.as_str()?, change.pointer("/keys/sk")?.as_str()?))
@@ -68,12 +72,12 @@ pub(super) fn ordering_key_of(payload: &Payload) -> Option<String> {
 /// The events of changes that the host read from `shard` of the stream of `table`. Their attempt is 0, because they
 /// have not been handed over.
 #[cfg(feature = "host")]
-pub(super) fn events(table: &str, shard: &str, changes: Vec<host_adapters_platform::Change>) -> Vec<Event> {
-    let source = super::host::name(table);
+pub(super) fn events(table: &str, shard: &Shard, changes: Vec<host_adapters_platform::Change>) -> Vec<Event> {
+    let (source, shard) = (super::host::name(table), shard_attributes(shard));
     let change = |change: host_adapters_platform::Change| Change {
         id: change.sequence,
         source: source.clone(),
-        shard: Some(shard.to_owned()),
+        shard: shard.clone(),
         event_name: change.event_name,
         ordering_key: Some(ordering_key(&change.key.pk, &change.key.sk)),
         keys: format!(r#"{{"pk":{},"sk":{}}}"#, text(&change.key.pk), text(&change.key.sk)),
@@ -94,7 +98,34 @@ mod tests {
     use host_adapters_records::table::Key;
 
     fn event(shard: &str, change: Change) -> Event {
+        event_of(&Shard { id: shard.to_owned(), ..Shard::default() }, change)
+    }
+
+    fn event_of(shard: &Shard, change: Change) -> Event {
         events("demand-table", shard, vec![change]).remove(0)
+    }
+
+    #[test]
+    fn a_change_names_the_shards_that_came_before_its_own() {
+        let change = |sequence: &str| Change {
+            sequence: sequence.to_owned(),
+            event_name: "REMOVE".to_owned(),
+            key: Key { pk: "p".into(), sk: "s".into() },
+            new_image: None,
+            old_image: Some("{}".into()),
+            user_identity: None,
+            time_ms: 0,
+        };
+        let parents = |parents: &[&str]| {
+            let parents = parents.iter().map(ToString::to_string).collect();
+            let shard = Shard { id: "child".to_owned(), parents, ..Shard::default() };
+            let event = event_of(&shard, change("1"));
+            assert_eq!(Attribute::find(&event.attributes, "shardId"), Some("child"));
+            Attribute::find(&event.attributes, "parentShardId").map(str::to_owned)
+        };
+        assert_eq!(parents(&[]), None);
+        assert_eq!(parents(&["split"]).as_deref(), Some("split"));
+        assert_eq!(parents(&["left", "right"]).as_deref(), Some("left,right"));
     }
 
     #[test]

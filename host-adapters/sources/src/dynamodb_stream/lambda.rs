@@ -1,10 +1,9 @@
-//! AWS Lambda's records of a table's changes: of the table's own stream, or of a Kinesis stream for DynamoDB.
+//! AWS Lambda's records of a table's changes, and the same changes as the data of a Kinesis stream for DynamoDB.
 
 use super::attribute_value::plain;
 use super::event::{Change as EventChange, event as event_of, ordering_key};
 use crate::lambda::{Context, Notes, Optional, Scalar, source};
-use base64::{Engine, engine::general_purpose::STANDARD};
-use host_adapters_event::{Event, json};
+use host_adapters_event::{Attribute, Event, json};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
@@ -31,19 +30,6 @@ struct Change {
     approximate_creation_date_time: Optional<Scalar>,
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct KinesisRecord {
-    kinesis: KinesisData,
-    #[serde(default, rename = "eventID")]
-    event_id: Optional<String>,
-}
-
-#[derive(Deserialize)]
-struct KinesisData {
-    data: String,
-}
-
 /// A record of a table's own stream.
 pub(super) fn dynamodb(
     id: String,
@@ -53,20 +39,35 @@ pub(super) fn dynamodb(
 ) -> Result<Event, String> {
     let record = change(record)?;
     let source = source("dynamodb-stream", record.arn.0.as_deref());
-    event(id, record, source, None, context)
+    event(id, record, source, Vec::new(), context)
 }
 
-/// A record of a Kinesis stream for DynamoDB: its data is one change, as JSON in base64.
-pub(super) fn kinesis(id: String, record: Value, context: &Context<'_>, _: &mut Notes<'_>) -> Result<Event, String> {
-    object(&record, "kinesis")?;
-    let record: KinesisRecord = json::from_value(record)?;
-    let data = STANDARD.decode(&record.kinesis.data).map_err(|error| format!("kinesis.data is not base64: {error}"))?;
-    let data = serde_json::from_slice(&data).map_err(|error| format!("kinesis.data is not JSON: {error}"))?;
-    let change = change(data).map_err(|error| format!("kinesis.data: {error}"))?;
-    let source = format!("kinesis:{}", change.table_name.0.as_deref().unwrap_or("http"));
-    // `shardId-000000000006:49590338271490256608559692538361571095921575989136588898`
-    let shard = record.event_id.0.and_then(|id| Some(id.split_once(':')?.0.to_owned()));
-    event(id, change, source, shard, context)
+/// A change of a table that is the data of another stream's record.
+pub(crate) struct ChangeInRecord {
+    pub(crate) event: Event,
+    /// When the change was made, as it says itself, to the microsecond where its stream is so set.
+    pub(crate) made: Option<String>,
+}
+
+/// The change that the data of a record is, as in a Kinesis stream for DynamoDB: an object with `eventName` and the keys of
+/// an item. `None` for other data. `source` is `kinesis:<stream>`; where that is unknown, the table's name stands for it.
+pub(crate) fn change_in(
+    text: &str,
+    id: &str,
+    source: Option<&str>,
+    shard: &[Attribute],
+    context: &Context<'_>,
+) -> Option<ChangeInRecord> {
+    // Spares other data the reading.
+    if !text.contains(r#""dynamodb""#) {
+        return None;
+    }
+    let record = change(serde_json::from_str(text).ok()?).ok()?;
+    let made = record.dynamodb.approximate_creation_date_time.0.as_ref().map(|time| time.0.clone());
+    let of_table = || format!("kinesis:{}", record.table_name.0.as_deref().unwrap_or("http"));
+    let source = source.map_or_else(of_table, str::to_owned);
+    let event = event(id.to_owned(), record, source, shard.to_vec(), context).ok()?;
+    Some(ChangeInRecord { event, made })
 }
 
 fn change(record: Value) -> Result<Record, String> {
@@ -75,7 +76,7 @@ fn change(record: Value) -> Result<Record, String> {
 }
 
 /// Refuses lists: serde would read a list as an object, its values in the order of the fields.
-fn object(record: &Value, field: &str) -> Result<(), String> {
+pub(crate) fn object(record: &Value, field: &str) -> Result<(), String> {
     let is_list = record.get(field).is_some_and(Value::is_array);
     if is_list { Err(format!("{field}: invalid type: sequence, expected an object")) } else { Ok(()) }
 }
@@ -84,7 +85,7 @@ fn event(
     id: String,
     record: Record,
     source: String,
-    shard: Option<String>,
+    shard: Vec<Attribute>,
     context: &Context<'_>,
 ) -> Result<Event, String> {
     let image = |name: &str, image: Option<Map<String, Value>>| {
@@ -116,9 +117,9 @@ fn key<'k>(name: &str, keys: &'k Map<String, Value>) -> Option<&'k str> {
 /// Guesses the unit from the size: seconds until the year 5138, then milliseconds, then microseconds (the precision of
 /// a Kinesis stream is configurable).
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to what fits")]
-fn milliseconds(time: f64) -> u64 {
+pub(crate) fn milliseconds(time: f64) -> u64 {
     let milliseconds = match time {
-        time if time < 1e11 => time * 1e3,
+        time if time < 1e11 => (time * 1e3).round(),
         time if time < 1e14 => time,
         time => time / 1e3,
     };

@@ -9,10 +9,11 @@ mod lambda;
 #[cfg(feature = "host")]
 pub use host::*;
 
+#[cfg(feature = "host")]
+pub(crate) use event::ordering_key_of;
+pub(crate) use lambda::{ChangeInRecord, change_in, milliseconds, object};
+
 use crate::lambda::Shape;
 
-/// Changes arrive by the table's own stream, or as the data of a Kinesis stream for DynamoDB.
-pub(crate) const LAMBDA: &[Shape] = &[
-    Shape { field: Some("dynamodb"), id: "/dynamodb/SequenceNumber", event: lambda::dynamodb },
-    Shape { field: Some("kinesis"), id: "/kinesis/sequenceNumber", event: lambda::kinesis },
-];
+pub(crate) const LAMBDA: &[Shape] =
+    &[Shape { field: Some("dynamodb"), id: "/dynamodb/SequenceNumber", event: lambda::dynamodb }];

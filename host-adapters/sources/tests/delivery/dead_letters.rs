@@ -66,7 +66,7 @@ fn stored(message: Message, source: &str) -> DeadLetter {
     let Message { body, attributes, .. } = message;
     let id = "letter-1".to_owned();
     let received = Received { id, body, attributes, receive_count: 1, sent_ms: 9, ..Received::default() };
-    DeadLetter::read("qDlq", received, &[Origin { worker: WORKER.into(), source: source.into() }])
+    DeadLetter::read("qDlq", received, &[Origin { worker: WORKER.into(), source: source.into(), queue: None }])
 }
 
 fn sink() -> DeadLetterSink {

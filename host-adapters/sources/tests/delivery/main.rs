@@ -17,6 +17,7 @@ mod fifo;
 mod gathering;
 mod measures;
 mod model;
+mod objects;
 mod pause_and_drain;
 mod queue;
 mod shared_stream;

@@ -2,7 +2,7 @@
 
 use crate::model::{ModelStreams, Reply, World, ack_all, down, name, retry, trap};
 use crate::rows;
-use host_adapters_delivery::event::{Disposition, Payload};
+use host_adapters_delivery::event::{Disposition, Event, Payload};
 use host_adapters_platform::{Checkpoint, Position};
 use host_adapters_sources::SourceConfig;
 use host_adapters_sources::dynamodb_stream::{DynamodbStreamConfig, StartingPosition};
@@ -297,6 +297,23 @@ rows! {
         world.at(10.0).await;
         assert_eq!(world.streams.reads("parent").len(), before);
         assert_eq!(delivered(&world).len(), 4);
+    }
+
+    d4_19__an_event_names_its_shard_and_those_before_it {
+        let world = World::new(ack_all);
+        family(&world.streams);
+        world.streams.open_after("merged", &["child-a", "child-b"]);
+        world.streams.put_range("merged", 5..6);
+        ["child-a", "child-b"].iter().for_each(|shard| world.streams.close(shard));
+        start(&world, plain());
+        world.at(30.0).await;
+        let events = world.worker.calls().into_iter().flat_map(|(_, batch)| batch);
+        let said = |event: &Event, name| event.attribute(name).unwrap_or_default().to_owned();
+        let mut told: Vec<_> = events.map(|event| (said(&event, "shardId"), said(&event, "parentShardId"))).collect();
+        told.sort();
+        told.dedup();
+        let expected = [("child-a", "parent"), ("child-b", "parent"), ("merged", "child-a,child-b"), ("parent", "")];
+        assert_eq!(told, expected.map(|(shard, parents)| (shard.to_owned(), parents.to_owned())));
     }
 }
 

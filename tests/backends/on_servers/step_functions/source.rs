@@ -93,6 +93,7 @@ impl Host {
             streams: dynamodb_stream::streams(store.clone()),
             failures: store,
             tasks: Arc::new(machine.activities.clone()),
+            buckets: Arc::default(),
             clock: Clock::wall(),
             backoff: Backoff::new(),
         };

@@ -1,4 +1,4 @@
-//! What selection asks of the Entry Service: scoring records, codes for winners, and its reports.
+//! What scoring and selection ask of the Entry Service: scores, scoring records, codes for winners, and reports.
 
 use super::scoring::{Code, Outcome, Wanted};
 use super::{Entries, text};
@@ -16,11 +16,12 @@ use std::sync::Arc;
 /// The routes of the contract and of the control API.
 pub(super) fn routes(guard: &Arc<Guard>) -> Router<Entries> {
     Router::new()
+        .route("/{campaignId}/scores", guard.route("upsertScores", post(score)))
         .route("/{campaignId}/entries/codes", guard.route("assignCodes", post(assign)))
         .route("/{campaignId}/markets/{marketId}/eligible-count", guard.route("countEligible", get(count)))
         .route("/{campaignId}/scoring-records", guard.route("listScoringRecords", get(list)))
         .route("/{campaignId}/stats", guard.route("putStats", put(report)))
-        .route("/_control/scores/{campaignId}", post(give))
+        .route("/_control/scores/{campaignId}", post(give).get(scores))
         .route("/_control/refused/{campaignId}", put(refuse))
         .route("/_control/codes/{campaignId}", get(codes))
         .route("/_control/stats/{campaignId}", get(reports))
@@ -42,6 +43,39 @@ enum Records {
     #[default]
     Unassigned,
     Assigned,
+}
+
+async fn score(
+    State(state): State<Entries>,
+    Path(campaign): Path<String>,
+    Extension(sent): Extension<Checked>,
+) -> Response {
+    let scoring = &state.store.scoring;
+    let judge = |(position, score): (usize, &Value)| {
+        scoring.judge_rank(&campaign, score);
+        match sent.bad.get(&position).map(String::as_str) {
+            Some(fault) => scored(score, "invalid", Some(fault)),
+            None if text(score, "/campaignId") != campaign => {
+                scored(score, "invalid", Some("campaignId is not the campaign of the path"))
+            }
+            None if scoring.score(&campaign, score) => scored(score, "upserted", None),
+            None => scored(score, "stale", None),
+        }
+    };
+    let scores = sent.body.get("scores").and_then(Value::as_array).into_iter().flatten();
+    let results: Vec<Value> = scores.enumerate().map(judge).collect();
+    state.answer("upsertedCount", super::count(&results, "upserted"), results)
+}
+
+/// What became of a score, with the names that it was sent with.
+fn scored(score: &Value, status: &str, message: Option<&str>) -> Value {
+    let names = ["memberId", "globalUserId", "email"].map(|name| Some((name, score.get(name)?.as_str()?)));
+    let said = [Some(("status", status)), message.map(|message| ("message", message))];
+    names.into_iter().chain(said).flatten().map(|(name, value)| (name.to_owned(), Value::from(value))).collect()
+}
+
+async fn scores(State(state): State<Entries>, Path(campaign): Path<String>) -> Response {
+    reply::ok(json!({ "scores": state.store.scores(&campaign) }))
 }
 
 async fn count(State(state): State<Entries>, Path((campaign, market)): Path<(String, String)>) -> Response {

@@ -185,6 +185,11 @@ impl EntryStore {
         Ok(())
     }
 
+    /// The scores of a campaign that are held, one a fan, by memberId, else globalUserId, else address.
+    pub fn scores(&self, campaign: &str) -> Vec<Value> {
+        self.scoring.scores(campaign)
+    }
+
     /// Refuses codes for these fans of a campaign, and for no others of it.
     pub fn refuse(&self, campaign: &str, fans: HashSet<String>) {
         self.scoring.refuse(campaign, fans);

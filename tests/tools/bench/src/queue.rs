@@ -101,6 +101,7 @@ async fn empty(store: &Arc<Embedded>, dispatch: &Arc<dyn Dispatch>, messages: us
         streams: dynamodb_stream::streams(store.clone()),
         failures: store.clone(),
         tasks: Arc::new(NoTasks),
+        buckets: Arc::default(),
         clock: Clock::wall(),
         backoff: Backoff::new(),
     };

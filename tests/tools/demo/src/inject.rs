@@ -101,7 +101,7 @@ impl Plan {
             fakes.set_faults(Service::Entry, Faults { unavailable: 1.0, operations, ..Faults::default() });
             let key = Key { pk: format!("CAMPAIGN#{campaign}"), sk: format!("USER#{fan}") };
             let set = vec![("needsReplication".to_owned(), "true".to_owned())];
-            let update = Update { key, set, remove: Vec::new(), condition: Vec::new() };
+            let update = Update { key, set, increment: Vec::new(), remove: Vec::new(), condition: Vec::new() };
             let errors = resolver.call(&BatchUpdate { table: TABLE.to_owned(), updates: vec![update] }).await?;
             if let Some(error) = errors.into_iter().flatten().next() {
                 bail!("the flag cannot be injected: {error}");

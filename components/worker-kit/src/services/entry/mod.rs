@@ -1,11 +1,13 @@
 //! The Entry Service (`schemas/services/entry.json`): entries and invite lists, and in modules of their own what selection
-//! asks of it.
+//! and scoring ask of it.
 
 mod codes;
+mod scores;
 mod scoring;
 mod stats;
 
 pub use codes::{AssignStatus, Assigned, Assignment};
+pub use scores::{FanNames, UpsertedScore};
 pub use scoring::{Code, MAX_PER_PAGE, Score, ScoringPage, ScoringQuery, ScoringRecord, ScoringState};
 pub use stats::{Stats, StatsStatus};
 

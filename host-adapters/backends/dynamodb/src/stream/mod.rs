@@ -2,11 +2,10 @@
 
 mod change;
 mod iterators;
-mod lease;
+pub mod lease;
 mod read;
 mod shards;
 
-use crate::table::{check, describe, make};
 use aws_sdk_dynamodb::Client as TableClient;
 use aws_sdk_dynamodbstreams::Client;
 use backend_aws::Aws;
@@ -20,8 +19,6 @@ use std::time::Duration;
 
 /// The time between reads of a shard: four a second. DynamoDB allows five for all readers together.
 const POLL: Duration = Duration::from_millis(250);
-/// The key of the lease table.
-const LEASE_KEY: [&str; 1] = ["leaseKey"];
 
 /// The streams of the tables of one account and region.
 #[derive(Clone)]
@@ -39,14 +36,13 @@ impl DynamodbStreams {
     /// The streams of the tables with these names, each with `prefix` before it. `lease_table` keeps leases and
     /// checkpoints; `host` names this process in it.
     pub fn new(aws: &Aws, prefix: &str, tables: BTreeSet<String>, lease_table: &str, host: &str) -> Self {
-        let client = TableClient::new(aws.sdk());
         Self {
             client: Client::new(aws.sdk()),
             names: Names::new("table", prefix, tables),
             iterators: Arc::default(),
             trimmed: Arc::default(),
-            leases: Arc::new(LeaseRows::new(client.clone(), lease_table, host)),
-            tables: client,
+            leases: Arc::new(LeaseRows::new(aws, lease_table, host)),
+            tables: TableClient::new(aws.sdk()),
         }
     }
 }
@@ -57,8 +53,7 @@ impl DynamodbStreams {
     /// # Errors
     /// When it does not answer, lacks the table, or has one with another key.
     pub async fn probe(&self) -> Result<()> {
-        let table = self.leases.table();
-        check(table, &describe(&self.tables, table).await?, &LEASE_KEY, false)
+        self.leases.probe().await
     }
 
     /// Makes the lease table if it does not exist.
@@ -66,7 +61,7 @@ impl DynamodbStreams {
     /// # Errors
     /// When DynamoDB refuses.
     pub async fn provision(&self) -> Result<()> {
-        make(&self.tables, self.leases.table(), &LEASE_KEY, false).await
+        self.leases.provision().await
     }
 }
 

@@ -28,7 +28,8 @@ impl DynamodbStreams {
             let answer = request.send().await.map_err(|failed| error(table, &failed))?;
             let Some(stream) = answer.stream_description else { break };
             let listed = stream.shards.into_iter().flatten().filter_map(|shard| {
-                Some(Shard { id: shard.shard_id?, parents: shard.parent_shard_id.into_iter().collect() })
+                let parents = shard.parent_shard_id.into_iter().collect();
+                Some(Shard { id: shard.shard_id?, parents, ..Shard::default() })
             });
             shards.extend(listed);
             after = stream.last_evaluated_shard_id;

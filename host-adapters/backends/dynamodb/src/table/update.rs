@@ -5,7 +5,7 @@ use super::{Dynamodb, value};
 use aws_sdk_dynamodb::types::AttributeValue;
 use backend_aws::{error, side_by_side};
 use host_adapters_platform::Result;
-use host_adapters_platform::limits::item::{check_key, parse_value};
+use host_adapters_platform::limits::item::{check_key, parse_ordered, parse_value};
 use host_adapters_platform::limits::path;
 use host_adapters_records::table::{Key, Predicate, Update};
 use host_adapters_records::{Error, ErrorKind};
@@ -65,12 +65,19 @@ struct Expression {
 impl Expression {
     fn of(update: &Update) -> Result<Self> {
         let mut expression = Self::default();
+        let mut paths = path::Changeable::default();
         for (path, value) in &update.set {
-            let (path, value) = (expression.path(&path::parse_changeable(path)?), expression.value(path, value)?);
+            let (path, value) = (expression.path(&paths.parse(path)?), expression.value(path, value)?);
             expression.set.push(format!("{path} = {value}"));
         }
+        // ADD would not take a path into an object.
+        for (path, by) in &update.increment {
+            let name = expression.path(&paths.parse(path)?);
+            let (zero, by) = (expression.value(path, "0")?, expression.value(path, &by.to_string())?);
+            expression.set.push(format!("{name} = if_not_exists({name}, {zero}) + {by}"));
+        }
         for path in &update.remove {
-            let path = expression.path(&path::parse_changeable(path)?);
+            let path = expression.path(&paths.parse(path)?);
             expression.remove.push(path);
         }
         for predicate in &update.condition {
@@ -84,6 +91,12 @@ impl Expression {
                     let (name, value) = (expression.path(&path::parse(path)?), expression.value(path, value)?);
                     let null = expression.value(path, "null")?;
                     format!("(attribute_not_exists({name}) OR {name} = {null} OR {name} = {value})")
+                }
+                Predicate::AbsentOrLessThan((path, value)) => {
+                    parse_ordered(path, value)?;
+                    let (name, value) = (expression.path(&path::parse(path)?), expression.value(path, value)?);
+                    let null = expression.value(path, "null")?;
+                    format!("(attribute_not_exists({name}) OR {name} = {null} OR {name} < {value})")
                 }
             };
             expression.conditions.push(condition);
@@ -129,20 +142,28 @@ mod tests {
         let update = Update {
             key: Key { pk: "p".into(), sk: "s".into() },
             set: vec![("date.updated".into(), "\"v\"".into())],
+            increment: vec![("a.count".into(), -2)],
             remove: vec!["size".into()],
             condition: vec![
                 Predicate::Exists("pk".into()),
                 Predicate::Equals(("n".into(), "1".into())),
                 Predicate::AbsentOrEquals(("a.b".into(), "true".into())),
+                Predicate::AbsentOrLessThan(("p".into(), "\"7\"".into())),
             ],
         };
         let expression = Expression::of(&update).unwrap();
-        assert_eq!(expression.update().unwrap(), "SET #n0.#n1 = :v0 REMOVE #n2");
+        assert_eq!(
+            expression.update().unwrap(),
+            "SET #n0.#n1 = :v0, #n2.#n3 = if_not_exists(#n2.#n3, :v1) + :v2 REMOVE #n4"
+        );
         assert_eq!(
             expression.condition().unwrap(),
-            "attribute_exists(#n3) AND #n4 = :v1 AND (attribute_not_exists(#n5.#n6) OR #n5.#n6 = :v3 OR #n5.#n6 = :v2)"
+            "attribute_exists(#n5) AND #n6 = :v3 \
+                AND (attribute_not_exists(#n7.#n8) OR #n7.#n8 = :v5 OR #n7.#n8 = :v4) \
+                AND (attribute_not_exists(#n9) OR #n9 = :v7 OR #n9 < :v6)"
         );
-        assert_eq!(expression.names["#n2"], "size");
-        assert_eq!(expression.values[":v1"], AttributeValue::N("1".into()));
+        assert_eq!(expression.names["#n4"], "size");
+        let number = |text: &str| AttributeValue::N(text.to_owned());
+        assert_eq!([":v1", ":v2", ":v3"].map(|it| &expression.values[it]), [&number("0"), &number("-2"), &number("1")]);
     }
 }

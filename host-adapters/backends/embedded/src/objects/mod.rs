@@ -6,7 +6,9 @@
 mod file;
 mod file_name;
 mod list;
+mod notify;
 mod stamp;
+mod told;
 mod version;
 
 use super::Embedded;
@@ -99,7 +101,9 @@ impl ObjectsBackend for Embedded {
 
     async fn put(&self, bucket: &str, key: &ObjectKey, content: Vec<u8>) -> Result<String> {
         let (folder, buckets, key) = (self.buckets.folder(bucket)?, Arc::clone(&self.buckets), key.clone());
-        blocking(bucket, move || file::write(&folder, &key, &content, |file| buckets.stamp.set(file))).await
+        let put = blocking(bucket, move || file::write(&folder, &key, &content, |file| buckets.stamp.set(file))).await;
+        self.puts.notify_waiters();
+        put
     }
 
     async fn list(&self, bucket: &str, query: &ObjectQuery) -> Result<ObjectPage> {

@@ -4,21 +4,26 @@ use rusqlite::{Connection, OpenFlags};
 use std::path::Path;
 
 /// Stored in the file as `user_version`. A file of a later version is refused, because it could be misread.
-const VERSION: i64 = 4;
+const VERSION: i64 = 5;
 
 /// Marks the file as one of this project (`application_id`): "rgwk".
 const APPLICATION_ID: i64 = 0x7267_776b;
 
-/// A row of `names` is a table, queue or collection; the other tables refer to it by number.
+/// A row of `names` is a table, queue, collection or data stream; the other tables refer to it by number.
 ///
 /// - `items` is clustered by its key, so that a query reads neighbours.
 /// - `changes.id` is a stream's sequence number: shard number << 40 | count. One B-tree, appended to at one place per
 ///   shard, read in order without an index. `shards.next` keeps counting when all records of a shard are pruned.
+/// - `records.id` is the same of data streams, whose shards are `stream_shards`: shard number << 40 | count, without gaps.
+///   `first_key` and `last_key` are a shard's hash keys, 16 bytes, the highest first; `parent` and `adjacent_parent` are
+///   numbers within the stream. A shard with `closed_ms` takes no more records.
 /// - `messages_due` covers receiving and counting. `messages_of_groups` finds what is in flight of a message group; it
 ///   holds no message without a group.
 /// - `executions.due_ms` is when an execution can be taken: when its next attempt may begin, or the lease of the one under
 ///   way is over. `executions_due` holds those that have not ended. `attempts` is the number of the last attempt that began;
 ///   `lost` counts those that ended with their hosts, or their leases.
+/// - `notified` has the version of each object that a queue is told of. `sequencers.latest` keeps counting when objects are
+///   gone.
 const SCHEMA: &str = "
 CREATE TABLE IF NOT EXISTS names (
     id INTEGER PRIMARY KEY, kind TEXT NOT NULL, name TEXT NOT NULL, UNIQUE (kind, name)
@@ -33,6 +38,17 @@ CREATE TABLE IF NOT EXISTS changes (
     id INTEGER PRIMARY KEY, time_ms INTEGER NOT NULL, pk TEXT NOT NULL, sk TEXT NOT NULL, old TEXT, new TEXT
 ) STRICT;
 CREATE TABLE IF NOT EXISTS checkpoints (
+    shard INTEGER NOT NULL, worker TEXT NOT NULL, settled INTEGER NOT NULL, PRIMARY KEY (shard, worker)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS stream_shards (
+    id INTEGER PRIMARY KEY, stream INTEGER NOT NULL, number INTEGER NOT NULL, first_key BLOB NOT NULL,
+    last_key BLOB NOT NULL, parent INTEGER, adjacent_parent INTEGER, next INTEGER NOT NULL, closed_ms INTEGER,
+    UNIQUE (stream, number)
+) STRICT;
+CREATE TABLE IF NOT EXISTS records (
+    id INTEGER PRIMARY KEY, time_ms INTEGER NOT NULL, partition_key TEXT NOT NULL, data BLOB NOT NULL
+) STRICT;
+CREATE TABLE IF NOT EXISTS stream_checkpoints (
     shard INTEGER NOT NULL, worker TEXT NOT NULL, settled INTEGER NOT NULL, PRIMARY KEY (shard, worker)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS messages (
@@ -60,6 +76,11 @@ CREATE TABLE IF NOT EXISTS executions (
 CREATE INDEX IF NOT EXISTS executions_due ON executions (worker, due_ms, state) WHERE ended_ms IS NULL;
 CREATE INDEX IF NOT EXISTS executions_ended ON executions (ended_ms) WHERE ended_ms IS NOT NULL;
 CREATE INDEX IF NOT EXISTS executions_of_workers ON executions (worker);
+CREATE TABLE IF NOT EXISTS notified (
+    queue TEXT NOT NULL, bucket TEXT NOT NULL, key TEXT NOT NULL, etag TEXT NOT NULL, sequencer INTEGER NOT NULL,
+    is_sent INTEGER NOT NULL, PRIMARY KEY (queue, bucket, key)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS sequencers (bucket TEXT PRIMARY KEY, latest INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS documents (
     id INTEGER PRIMARY KEY, collection INTEGER NOT NULL, document TEXT NOT NULL
 ) STRICT;
@@ -141,7 +162,7 @@ fn prepare_writer(conn: &Connection) -> rusqlite::Result<()> {
          PRAGMA journal_size_limit = 67108864; PRAGMA cache_size = -32000; PRAGMA temp_store = MEMORY;",
     )?;
     let version: i64 = conn.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    // Version 2 added no column, and version 3 came with the table of executions.
+    // Version 2 added no column, version 3 came with the table of executions, and version 5 with those of data streams.
     let older = match version {
         1 => "ALTER TABLE messages ADD COLUMN grp TEXT;",
         3 => "ALTER TABLE executions ADD COLUMN lost INTEGER NOT NULL DEFAULT 0;",

@@ -98,7 +98,7 @@ impl ShardReader<Change> for Embedded {
     async fn shards(&self, table: &str) -> Result<Vec<Shard>> {
         let table = self.names.table(table)?;
         let numbers = 0..table.stream_of()?.shards().len();
-        Ok(numbers.map(|number| Shard { id: shard_text(number), parents: Vec::new() }).collect())
+        Ok(numbers.map(|number| Shard { id: shard_text(number), ..Shard::default() }).collect())
     }
 
     async fn page(&self, table: &str, shard: &str, from: &Position, limit: usize) -> Result<ShardPage<Change>> {
@@ -125,7 +125,7 @@ impl ShardReader<Change> for Embedded {
     async fn changed(&self, table: &str, wait: Duration) {
         let table = self.names.table(table);
         match table.as_ref().map(|table| table.stream_of()) {
-            Ok(Ok(stream)) => stream.changed(wait).await,
+            Ok(Ok(stream)) => stream.wake.wait(wait).await,
             // Nothing will ever change. The wait keeps a caller from calling in an endless loop.
             _ => tokio::time::sleep(wait).await,
         }

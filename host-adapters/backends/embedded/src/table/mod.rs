@@ -27,7 +27,7 @@ impl Table {
     /// Drops stream records that are settled by all who read them, or a day old.
     pub(super) fn prune(&self, conn: &Connection, now_ms: i64) -> rusqlite::Result<()> {
         let Some(stream) = &self.stream else { return Ok(()) };
-        trimmed(&self.name, stream.prune(conn, now_ms)?);
+        trimmed(&format!("dynamodb-stream:{}", self.name), stream.prune(conn, now_ms)?);
         Ok(())
     }
 }

@@ -1,14 +1,13 @@
 //! The change stream of a table: four shards by the hash of the key, so that the changes of one item stay in order.
 
 use super::Table;
+use crate::wake::Wake;
 use host_adapters_platform::TableSpec;
 use host_adapters_records::table::Key;
 use rusqlite::{Connection, OptionalExtension};
 use sha2::{Digest, Sha256};
 use std::ops::RangeInclusive;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::time::{Duration, Instant};
-use tokio::sync::Notify;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 /// Shards of a table; fixed, because the shard of a key must never change.
 const SHARDS: i64 = 4;
@@ -18,16 +17,11 @@ const COUNT_BITS: u32 = 40;
 const RETENTION_MS: i64 = 24 * 3600 * 1000;
 /// Records of a shard that one round drops, so that the writer is not busy for long.
 const PRUNE_ROWS: i64 = 2000;
-/// A change younger than this wakes a new waiter at once: it may have come between the waiter's read and its wait.
-const JUST_CHANGED: Duration = Duration::from_millis(10);
 
 pub(super) struct Stream {
     shards: Vec<Shard>,
     consumers: Vec<String>,
-    changed: Notify,
-    opened: Instant,
-    /// When something last changed, milliseconds after `opened`.
-    changed_ms: AtomicU64,
+    pub(super) wake: Wake,
 }
 
 pub(super) struct Shard {
@@ -40,13 +34,7 @@ pub(super) struct Shard {
 impl Stream {
     pub(super) fn load(conn: &Connection, table: i64, spec: &TableSpec) -> rusqlite::Result<Self> {
         let shards = (0..SHARDS).map(|number| Shard::load(conn, table, number)).collect::<rusqlite::Result<_>>()?;
-        Ok(Self {
-            shards,
-            consumers: spec.consumers.iter().cloned().collect(),
-            changed: Notify::new(),
-            opened: Instant::now(),
-            changed_ms: AtomicU64::new(0),
-        })
+        Ok(Self { shards, consumers: spec.consumers.iter().cloned().collect(), wake: Wake::new() })
     }
 
     pub(super) fn shards(&self) -> &[Shard] {
@@ -58,24 +46,6 @@ impl Stream {
         let hash = Sha256::new_with_prefix(&key.pk).chain_update([0]).chain_update(&key.sk).finalize();
         let number = hash.first().map_or(0, |byte| usize::from(*byte) % self.shards.len().max(1));
         self.shards.get(number).map_or(0, |shard| shard.next.fetch_add(1, Ordering::Relaxed))
-    }
-
-    pub(super) fn wake(&self) {
-        let now = u64::try_from(self.opened.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.changed_ms.store(now, Ordering::SeqCst);
-        self.changed.notify_waiters();
-    }
-
-    /// Waits for a change, at most `wait`.
-    pub(super) async fn changed(&self, wait: Duration) {
-        let changed = self.changed.notified();
-        let last = Duration::from_millis(self.changed_ms.load(Ordering::SeqCst));
-        if self.opened.elapsed().saturating_sub(last) < JUST_CHANGED {
-            // Under load something always has just changed: this bounds how often the readers look.
-            tokio::time::sleep(wait.min(JUST_CHANGED / 2)).await;
-            return;
-        }
-        let _ = tokio::time::timeout(wait, changed).await;
     }
 
     /// Drops what is settled or a day old; returns how many records of the latter are not settled.
@@ -143,7 +113,7 @@ impl Table {
     /// Wakes the readers that wait for this table's changes.
     pub(super) fn changed_now(&self) {
         if let Some(stream) = &self.stream {
-            stream.wake();
+            stream.wake.now();
         }
     }
 }

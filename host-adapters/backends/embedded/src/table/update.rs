@@ -1,9 +1,9 @@
 //! A conditional update, applied to one item in memory.
 
-use host_adapters_json as json;
+use host_adapters_json::{self as json, Decimal};
 use host_adapters_platform::Result;
-use host_adapters_platform::limits::item::{check_size, parse_value};
-use host_adapters_platform::limits::{invalid, path};
+use host_adapters_platform::limits::item::{check_size, parse_ordered, parse_value};
+use host_adapters_platform::limits::path;
 use host_adapters_platform::node::Node;
 use host_adapters_records::table::{Key, Predicate, Update};
 use host_adapters_records::{Error, ErrorKind};
@@ -29,21 +29,16 @@ pub(super) fn apply(update: &Update, old: Option<&str>) -> Result<Option<String>
 
 /// Returns whether the item is another one now.
 fn change<'a>(update: &'a Update, item: &mut Node<'a>) -> Result<bool> {
-    let mut paths: Vec<Vec<&str>> = Vec::with_capacity(update.set.len() + update.remove.len());
-    let mut claim = |text| {
-        let path = path::parse_changeable(text)?;
-        if paths.iter().any(|other| path::overlap(other, &path)) {
-            return Err(invalid(format!("`{text}` overlaps another path of the same update")));
-        }
-        paths.push(path.clone());
-        Ok(path)
-    };
+    let mut paths = path::Changeable::default();
     let mut changed = false;
     for (path, value) in &update.set {
-        changed |= path::set(item, &claim(path)?, parse_value(path, value)?)?;
+        changed |= path::set(item, &paths.parse(path)?, parse_value(path, value)?)?;
+    }
+    for (path, by) in &update.increment {
+        changed |= path::add(item, &paths.parse(path)?, *by)?;
     }
     for path in &update.remove {
-        changed |= path::remove(item, &claim(path)?)?;
+        changed |= path::remove(item, &paths.parse(path)?)?;
     }
     Ok(changed)
 }
@@ -61,6 +56,9 @@ fn check(key: &Key, predicate: &Predicate, item: &mut Node<'_>) -> Result<()> {
             let holds = equals(item, path, value)? != Some(false) || equals(item, path, "null")? == Some(true);
             (holds, format!("`{path}` is absent or equals {value}"))
         }
+        Predicate::AbsentOrLessThan((path, value)) => {
+            (is_absent_or_less(item, path, value)?, format!("`{path}` is absent or less than {value}"))
+        }
     };
     if holds {
         return Ok(());
@@ -74,6 +72,17 @@ fn equals(item: &mut Node<'_>, path: &str, value: &str) -> Result<Option<bool>> 
     let wanted = parse_value(path, value)?;
     let found = path::get(item, &path::parse(path)?)?.map(Node::text).transpose()?;
     Ok(found.map(|found| json::same(&found, wanted.get())))
+}
+
+/// Whether the item has nothing at the path, or null, or what is less than this value and of its type.
+fn is_absent_or_less(item: &mut Node<'_>, path: &str, value: &str) -> Result<bool> {
+    let wanted = parse_ordered(path, value)?;
+    let found = path::get(item, &path::parse(path)?)?.map(Node::text).transpose()?;
+    let text = |json: &str| serde_json::from_str::<String>(json).ok();
+    let Some(found) = found.filter(|found| found != "null") else { return Ok(true) };
+    let numbers = Decimal::parse(&found).zip(Decimal::parse(wanted.get()));
+    let texts = || text(&found).zip(text(wanted.get()));
+    Ok(numbers.is_some_and(|(a, b)| a < b) || texts().is_some_and(|(a, b)| a < b))
 }
 
 /// Gives a new item its key.

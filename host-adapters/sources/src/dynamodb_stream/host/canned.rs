@@ -1,6 +1,7 @@
 //! Changes of a table for `host-adapters events generate`.
 
-use crate::canned::{ACCOUNT, CannedEvent, REGION, Records};
+use crate::canned::{ACCOUNT, CannedEvent, REGION, Records, check_numbers};
+use crate::kinesis::record;
 use base64::{Engine, prelude::BASE64_STANDARD};
 use chrono::Utc;
 use serde::Deserialize;
@@ -11,8 +12,6 @@ use uuid::Uuid;
 
 /// Has as many digits as DynamoDB's own; later records count up from it.
 const FIRST_SEQUENCE_NUMBER: u128 = 4_421_584_500_000_000_017_450_439_091;
-const FIRST_KINESIS_NUMBER: u128 = 4_959_033_827_149_025_660_855_969_253_836_157_109;
-const SHARD: &str = "shardId-000000000006";
 const EXAMPLE: (&str, &str) = ("example-table", r#"{"eventName":"INSERT","newImage":{"pk":"example","sk":"1"}}"#);
 
 /// The same changes arrive by both.
@@ -25,7 +24,7 @@ pub(crate) const CANNED: &[CannedEvent] = &[
         make: by_its_own_stream,
     },
     CannedEvent {
-        name: "kinesis",
+        name: "kinesis-dynamodb",
         about: "Changes of a table, by a Kinesis stream for DynamoDB",
         body: "/Records/0",
         example: EXAMPLE,
@@ -88,8 +87,6 @@ fn by_kinesis(records: &Records<'_>, body: &str) -> Result<Value, String> {
     let (change, table) = (Change::read(body)?, records.from);
     check_numbers(records)?;
     Ok(records.event(|id, n| {
-        let number = id.unwrap_or_else(|| (FIRST_KINESIS_NUMBER + u128::from(n)).to_string());
-        let now = Utc::now();
         let data = json!({
             "awsRegion": REGION,
             "eventID": Uuid::new_v4().to_string(),
@@ -97,35 +94,12 @@ fn by_kinesis(records: &Records<'_>, body: &str) -> Result<Value, String> {
             "userIdentity": change.user_identity,
             "recordFormat": "application/json",
             "tableName": table,
-            "dynamodb": change.record(&[("ApproximateCreationDateTime", json!(now.timestamp_millis()))]),
+            "dynamodb": change.record(&[("ApproximateCreationDateTime", json!(Utc::now().timestamp_millis()))]),
             "eventSource": "aws:dynamodb",
         });
-        json!({
-            "kinesis": {
-                "kinesisSchemaVersion": "1.0",
-                "partitionKey": Uuid::new_v4().simple().to_string(),
-                "sequenceNumber": number,
-                "data": BASE64_STANDARD.encode(data.to_string()),
-                "approximateArrivalTimestamp": now.timestamp(),
-            },
-            "eventSource": "aws:kinesis",
-            "eventVersion": "1.0",
-            "eventID": format!("{SHARD}:{number}"),
-            "eventName": "aws:kinesis:record",
-            "invokeIdentityArn": format!("arn:aws:iam::{ACCOUNT}:role/lambda-role"),
-            "awsRegion": REGION,
-            "eventSourceARN": format!("arn:aws:kinesis:{REGION}:{ACCOUNT}:stream/{table}"),
-        })
+        let key = Uuid::new_v4().simple().to_string();
+        record(table, &key, &BASE64_STANDARD.encode(data.to_string()), id, n)
     }))
-}
-
-/// The ids of changes are sequence numbers.
-fn check_numbers(records: &Records<'_>) -> Result<(), String> {
-    let is_number = |id: &&String| !id.is_empty() && id.chars().all(|c| c.is_ascii_digit());
-    match records.ids.iter().find(|id| !is_number(id)) {
-        Some(id) => Err(format!("\"{id}\" is not a sequence number; write digits only")),
-        None => Ok(()),
-    }
 }
 
 impl Change {

@@ -1,43 +1,19 @@
 //! Settings of a DynamoDB stream source, as in `spin.toml`.
 
-use super::DynamodbStreamSource;
-use crate::{
-    BATCH_WINDOW_SECS, DEFAULT_MAX_BATCH_BYTES, MAX_BATCH_BYTES, Resource, Source, SourceContext, SourceSettings,
-    camel_case_name,
-};
-use host_adapters_delivery::OnReject;
-use host_adapters_delivery::batch::Limits;
-use host_adapters_delivery::split::Policy;
-use host_adapters_settings::{Words, settings};
+use crate::ordered::{OrderedStream, ordered_stream_settings, strict_order_rules};
+use crate::{Resource, Source, SourceContext, SourceSettings};
+use host_adapters_delivery::stream::Start;
+use host_adapters_settings::{Fields, Words};
+use serde_json::{Map, Value as Json};
 use std::sync::Arc;
-use std::time::Duration;
 
-settings! {
+ordered_stream_settings! {
     /// The change stream of one table that feeds one worker.
     pub struct DynamodbStreamConfig {
         /// A table with `stream = true`.
         pub table: String = String::new(), "the name of a table under [application.tool.host-adapters.tables]";
-        /// Most records of a call.
-        pub batch_size: usize = 100, 1..=10_000;
-        /// How long the first record of a batch waits for others at most, in seconds.
-        pub batch_window_secs: u32 = 0, BATCH_WINDOW_SECS;
-        /// Most bytes of payload of a call.
-        pub max_batch_bytes: usize = DEFAULT_MAX_BATCH_BYTES, MAX_BATCH_BYTES;
-        /// Most batches of one shard in flight; the changes of one item stay in order.
-        pub parallelization_factor: usize = 1, 1..=10;
         /// Where a worker without a checkpoint begins.
         pub starting_position: StartingPosition = StartingPosition::TrimHorizon, ();
-        /// Retries of a record after its first attempt; -1 retries until it expires and blocks its shard, which is
-        /// Lambda's default.
-        pub maximum_retry_attempts: i32 = 3, -1..=10_000;
-        /// Records older than this become dead letters without an attempt, in seconds; -1 for no limit.
-        pub maximum_record_age_secs: i32 = -1, -1..=604_800;
-        /// Whether a batch whose call failed is halved, until the record that caused it is alone.
-        pub bisect: bool = true, ();
-        /// The queue of dead letters; by default the worker's name in camel case and `Dlq`, as in `enqueueEntriesDlq`.
-        pub dead_letter_queue: Option<String> = None, ();
-        /// Whether rejected records become dead letters or are dropped, and their payload lost.
-        pub on_reject: OnReject = OnReject::DeadLetter, ();
     }
 }
 
@@ -65,28 +41,17 @@ impl DynamodbStreamConfig {
     pub fn new(table: &str) -> Self {
         Self { table: table.to_owned(), ..Self::default() }
     }
-
-    /// The queue that dead letters of `worker` go to.
-    pub fn dead_letters(&self, worker: &str) -> String {
-        self.dead_letter_queue.clone().unwrap_or_else(|| format!("{}Dlq", camel_case_name(worker)))
-    }
-
-    pub(super) fn limits(&self) -> Limits {
-        let window = Duration::from_secs(self.batch_window_secs.into());
-        Limits { size: self.batch_size, bytes: self.max_batch_bytes, window }
-    }
-
-    pub(super) fn policy(&self) -> Policy {
-        // Only -1, which stands for no limit, does not fit.
-        Policy { max_retries: u32::try_from(self.maximum_retry_attempts).ok(), bisect: self.bisect }
-    }
-
-    pub(super) fn max_age(&self) -> Option<Duration> {
-        u64::try_from(self.maximum_record_age_secs).ok().map(Duration::from_secs)
-    }
 }
 
 impl SourceSettings for DynamodbStreamConfig {
+    fn check(&self, fields: &mut Fields<'_, '_>) {
+        self.check_order(fields);
+    }
+
+    fn rules() -> Map<String, Json> {
+        strict_order_rules()
+    }
+
     fn name(&self) -> String {
         name(&self.table)
     }
@@ -100,6 +65,18 @@ impl SourceSettings for DynamodbStreamConfig {
     }
 
     fn source(&self, context: &SourceContext) -> Arc<dyn Source> {
-        Arc::new(DynamodbStreamSource::new(self.clone(), context))
+        let stream = OrderedStream {
+            source: self.name(),
+            stream: self.table.clone(),
+            streams: &context.streams,
+            start: match self.starting_position {
+                StartingPosition::TrimHorizon => Start::Oldest,
+                StartingPosition::Latest => Start::Latest,
+            },
+            dead_letter_queue: self.dead_letters(&context.worker),
+            batch_info: "DDBStreamBatchInfo",
+            delivery: self.delivery(),
+        };
+        stream.source(context)
     }
 }

@@ -13,7 +13,8 @@ pub(crate) const CANNED: &[CannedEvent] = &[CannedEvent {
     make: messages,
 }];
 
-fn messages(records: &Records<'_>, body: &str) -> Result<Value, String> {
+/// Messages with this body.
+pub(crate) fn messages(records: &Records<'_>, body: &str) -> Result<Value, String> {
     if body.is_empty() {
         return Err("the body is empty; a message of a queue has at least one character".to_owned());
     }

@@ -15,7 +15,7 @@ mod heartbeat;
 mod refused;
 mod settle;
 
-pub(crate) use canned::CANNED;
+pub(crate) use canned::{CANNED, messages};
 pub use config::SqsConfig as Config;
 pub use config::{SqsConfig, name};
 
@@ -61,7 +61,11 @@ pub struct SqsSource {
 impl SqsSource {
     /// Connects `config.queue` to `context.worker`.
     pub fn new(config: SqsConfig, context: &SourceContext) -> Self {
-        let source = config.name();
+        Self::named(config.name(), config, context)
+    }
+
+    /// The same of a source of another name, whose records come in the queue's messages.
+    pub(crate) fn named(source: String, config: SqsConfig, context: &SourceContext) -> Self {
         let invoker = Invoker::new(&context.worker, source.clone(), context.dispatch.clone()).with_clock(context.clock.clone());
         let heartbeat = VisibilityHeartbeat {
             backend: context.queues.clone(),

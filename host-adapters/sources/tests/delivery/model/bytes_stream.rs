@@ -7,10 +7,10 @@ use host_adapters_delivery::call::Invoker;
 use host_adapters_delivery::circuit_breaker::CircuitBreaker;
 use host_adapters_delivery::dead_letter::DeadLetterSink;
 use host_adapters_delivery::drain::{Drain, Ended};
-use host_adapters_delivery::event::{Attribute, Event, Payload};
+use host_adapters_delivery::event::{Event, Payload};
 use host_adapters_delivery::split::Policy;
-use host_adapters_delivery::stream::{OrderedStreams, Patience, Rules, Start, StreamConsumer};
-use host_adapters_platform::{LeaseTable, ShardReader};
+use host_adapters_delivery::stream::{OrderedStreams, Patience, Rules, Start, StreamConsumer, shard_attributes};
+use host_adapters_platform::{LeaseTable, Shard, ShardReader};
 use host_adapters_sources::SourceContext;
 use std::sync::Arc;
 use std::time::Duration;
@@ -46,14 +46,14 @@ pub fn bytes_streams<S: ShardReader<BytesRecord> + LeaseTable>(store: Arc<S>) ->
     OrderedStreams::new::<BytesRecord>(store.clone(), store, events)
 }
 
-fn events(stream: &str, shard: &str, records: Vec<BytesRecord>) -> Vec<Event> {
+fn events(stream: &str, shard: &Shard, records: Vec<BytesRecord>) -> Vec<Event> {
     let event = |record: BytesRecord| Event {
         correlation_id: record.sequence.clone(),
         id: record.sequence,
         source: format!("bytes:{stream}"),
         ordering_key: Some(record.partition_key),
         payload: Payload::Bytes(record.data),
-        attributes: vec![Attribute::text("shardId", shard)],
+        attributes: shard_attributes(shard),
         attempt: 0,
         time_ms: record.arrived_ms,
         traceparent: None,

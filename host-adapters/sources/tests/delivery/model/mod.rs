@@ -98,6 +98,7 @@ impl World {
             streams: self.ordered.clone(),
             failures: self.failures.clone(),
             tasks: self.executions.clone(),
+            buckets: Arc::default(),
             clock: Clock::following(move || i64::try_from(u128::from(EPOCH_MS) + began.elapsed().as_millis()).unwrap()),
             backoff: Backoff::seeded(self.seed),
         }

@@ -191,7 +191,12 @@ impl ShardReader<Change> for ModelStreams {
         self.faults.check("shards")?;
         // Children first, because the order of the list must not matter.
         let shards = self.lock();
-        Ok(shards.iter().rev().map(|(id, shard)| Shard { id: id.clone(), parents: shard.parents.clone() }).collect())
+        let shard = |(id, shard): (&String, &ModelShard)| Shard {
+            id: id.clone(),
+            parents: shard.parents.clone(),
+            ..Shard::default()
+        };
+        Ok(shards.iter().rev().map(shard).collect())
     }
 
     async fn page(&self, _table: &str, shard: &str, from: &Position, limit: usize) -> Result<ShardPage<Change>> {

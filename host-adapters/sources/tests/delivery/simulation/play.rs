@@ -153,6 +153,7 @@ impl Theatre {
             streams: streams.clone(),
             failures: self.network.clone(),
             tasks: Arc::new(NoTasks),
+            buckets: Arc::default(),
             clock: Clock::following(move || i64::try_from(u128::from(EPOCH_MS) + began.elapsed().as_millis()).unwrap()),
             backoff: Backoff::seeded(self.schedule.seed),
         };

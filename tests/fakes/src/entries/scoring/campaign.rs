@@ -1,8 +1,10 @@
 //! The scoring records of a campaign, in the order of each market.
 
-use super::record::{Given, Listing, Record, WonCode};
+use super::record::{Entered, Given, Listing, Record, WonCode};
+use super::scored::{Name, Scores};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::ops::Bound::{Excluded, Unbounded};
 
@@ -12,6 +14,9 @@ pub(crate) struct Campaign {
     /// The number of records without a globalUserId.
     nameless: usize,
     markets: HashMap<String, Market>,
+    pub(crate) scores: Scores,
+    /// The fans whose entries have a name.
+    named: HashMap<Name, BTreeSet<String>>,
     /// Fans whose codes are refused.
     pub(crate) refused: HashSet<String>,
 }
@@ -62,9 +67,34 @@ impl Campaign {
         let record = self.records.entry(who.clone()).or_default();
         let before = record.listing(who);
         change(record);
+        if let Who::Fan(fan) = who {
+            record.scored = self.scores.of(&record.names(fan)).cloned();
+        }
         let after = record.listing(who);
         self.unlist(&before);
         self.list(&after);
+    }
+
+    /// Takes the entry of a fan, or that it is gone.
+    pub(crate) fn enter(&mut self, fan: &str, entered: Option<Entered>) {
+        let who = Who::fan(fan);
+        for name in self.records.get(&who).map(|record| record.names(fan)).unwrap_or_default() {
+            if let Some(fans) = self.named.get_mut(&name) {
+                fans.remove(fan);
+            }
+        }
+        self.change(&who, |record| record.entry = entered);
+        for name in self.records.get(&who).map(|record| record.names(fan)).unwrap_or_default() {
+            self.named.entry(name).or_default().insert(fan.to_owned());
+        }
+    }
+
+    /// Takes a score; returns whether it is held now.
+    pub(crate) fn score(&mut self, score: &Value) -> bool {
+        let (is_held, names) = self.scores.take(score);
+        let fans: BTreeSet<_> = names.iter().flat_map(|name| self.named.get(name)).flatten().cloned().collect();
+        fans.iter().for_each(|fan| self.change(&Who::fan(fan), |_| ()));
+        is_held
     }
 
     pub(crate) fn give(&mut self, given: Given) {

@@ -2,10 +2,12 @@
 
 mod campaign;
 mod record;
+mod scored;
 
 pub(crate) use campaign::{Rank, Who};
 pub use record::WonCode;
 pub(crate) use record::{Code, Given};
+use scored::Name;
 
 use crate::violations::Violations;
 use campaign::Campaign;
@@ -15,7 +17,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// The scoring records of all campaigns, each market's in order. One code for two fans is a violation, unless it is
-/// shared, and so is another code for a fan in the market that the fan has won.
+/// shared, and so is another code for a fan in the market that the fan has won, and a score that is not of rank 0.
 #[derive(Default)]
 pub(crate) struct ScoringStore {
     contents: Mutex<Contents>,
@@ -57,7 +59,26 @@ impl ScoringStore {
     /// Takes an entry that is stored now, or that it is gone.
     pub(crate) fn enter(&self, campaign: &str, fan: &str, entry: Option<&Value>) {
         let entered = entry.map(Entered::read);
-        self.lock().campaign(campaign).change(&Who::fan(fan), |record| record.entry = entered);
+        self.lock().campaign(campaign).enter(fan, entered);
+    }
+
+    /// Takes a score; returns whether it is held now.
+    pub(crate) fn score(&self, campaign: &str, score: &Value) -> bool {
+        self.lock().campaign(campaign).score(score)
+    }
+
+    /// Notes that a score was sent that is not of rank 0.
+    pub(crate) fn judge_rank(&self, campaign: &str, score: &Value) {
+        let rank = score.get("rank").unwrap_or(&Value::Null);
+        if rank.as_f64() != Some(0.0) {
+            let names = Name::all_of(score);
+            self.violations.add(format!("a score of rank {rank} in {campaign} was sent, of {names:?}"));
+        }
+    }
+
+    /// The scores that are held, one a fan.
+    pub(crate) fn scores(&self, campaign: &str) -> Vec<Value> {
+        self.lock().campaign(campaign).scores.all()
     }
 
     /// Takes a record, also of a fan without an entry, or without a globalUserId.
@@ -313,6 +334,48 @@ mod tests {
         assert_eq!((&won["verdict"], &won["code"]), (&json!(true), &json!({ "marketId": "n", "value": "1" })));
         assert_eq!((store.eligible("c", "n"), record("n")), (1, None));
         assert_eq!(won.get("removed"), None);
+    }
+
+    #[test]
+    fn a_score_that_was_sent_is_its_fans_and_a_rejected_fan_is_not_eligible() {
+        let store = ScoringStore::default();
+        let score = |names: Value, sequencer: &str, score: i32| {
+            let verification = if score > 0 { "verified" } else { "rejected" };
+            let mut sent = json!({ "sequencer": sequencer, "score": score, "verification": verification, "rank": 0 });
+            names.as_object().unwrap().iter().for_each(|(name, value)| sent[name] = value.clone());
+            assert!(store.score("c", &sent));
+        };
+        let entry = |member: &str, email: &str| json!({ "memberId": member, "fields": { "markets": ["m"], "email": email }, "score": 1 });
+        let listed = || {
+            let records = store.unassigned("c", "m", None, 9).into_iter();
+            let told = |record: &Value| format!("{} {}", record["globalUserId"].as_str().unwrap(), record["score"]);
+            records.map(|(_, record)| told(&record)).collect::<Vec<_>>()
+        };
+        // Before the entries come, and after.
+        score(json!({ "memberId": "m1" }), "1", 5);
+        for (fan, member, email) in [("a", "m1", "a@example.com"), ("b", "m2", "B@example.com"), ("c", "m3", "c")] {
+            store.enter("c", fan, Some(&entry(member, email)));
+        }
+        score(json!({ "email": "b@example.com" }), "1", 9);
+        assert_eq!(listed(), ["b 9", "a 5", "c 1"]);
+        store.give("c", given(json!({ "globalUserId": "a", "score": 99 })));
+        store.give("c", given(json!({ "globalUserId": "c", "score": 7 })));
+        assert_eq!(listed(), ["b 9", "c 7", "a 5"], "what the control API gives counts where no score was sent");
+        score(json!({ "memberId": "m2", "email": "b@example.com" }), "2", -1);
+        assert_eq!((listed(), store.eligible("c", "m")), (vec!["c 7".into(), "a 5".into()], 2));
+        score(json!({ "globalUserId": "b", "memberId": "m2" }), "3", 6);
+        assert_eq!(listed(), ["c 7", "b 6", "a 5"]);
+        assert_eq!(store.scores("c").len(), 2);
+    }
+
+    #[test]
+    fn a_score_that_is_not_of_rank_0_is_a_violation() {
+        let store = ScoringStore::default();
+        for rank in [json!(0), json!(0.0), json!(1), Value::Null] {
+            store.judge_rank("c", &json!({ "memberId": "m", "rank": rank }));
+        }
+        let sent = |rank| format!(r#"a score of rank {rank} in c was sent, of {{Member("m")}}"#);
+        assert_eq!(store.violations.list(), [sent("1"), sent("null")]);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! One scoring record: what the service has of a fan.
 
 use super::campaign::{Rank, Who};
+use super::scored::{Name, Scored};
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Number, Value, json};
@@ -11,12 +12,15 @@ use std::collections::BTreeSet;
 pub(crate) struct Record {
     pub(crate) entry: Option<Entered>,
     pub(crate) given: Option<Given>,
+    /// The score that the service was sent.
+    pub(crate) scored: Option<Scored>,
     pub(crate) code: Option<Code>,
 }
 
 /// What a stored entry says for a scoring record.
 pub(crate) struct Entered {
     member_id: Option<Value>,
+    names: BTreeSet<Name>,
     markets: Vec<String>,
     score: Option<Number>,
     registered_at: DateTime<Utc>,
@@ -59,7 +63,7 @@ pub struct WonCode {
 /// Where a record stands in the order of its markets.
 pub(crate) struct Listing {
     pub(crate) rank: Rank,
-    /// The markets that it is eligible for.
+    /// The markets that it is eligible for: none for a rejected fan.
     pub(crate) markets: BTreeSet<String>,
     /// The market that it has a code of. The code stays the fan's also when the entry is deleted.
     pub(crate) won: Option<String>,
@@ -78,6 +82,7 @@ impl Entered {
         let at = |pointer| entry.pointer(pointer).and_then(Value::as_str)?.parse().ok();
         Self {
             member_id: entry.get("memberId").cloned(),
+            names: Name::all_of(entry),
             markets: markets.filter_map(Value::as_str).map(str::to_owned).collect(),
             score: entry.get("score").and_then(Value::as_number).cloned(),
             registered_at: at("/date/created").or_else(|| at("/date/updated")).unwrap_or_default(),
@@ -91,13 +96,21 @@ impl Record {
         self.entry.is_some() || self.given.as_ref().is_some_and(|given| given.markets().next().is_some())
     }
 
+    /// The names of the fan whose record it is.
+    pub(crate) fn names(&self, fan: &str) -> BTreeSet<Name> {
+        let entered = self.entry.iter().flat_map(|entry| &entry.names).cloned();
+        entered.chain([Name::User(fan.to_owned())]).collect()
+    }
+
     pub(crate) fn listing(&self, who: &Who) -> Listing {
+        let is_rejected = self.scored.as_ref().is_some_and(|scored| scored.is_rejected);
         let entered = self.entry.iter().flat_map(|entry| &entry.markets);
         let given = self.given.iter().flat_map(Given::markets);
+        let markets = entered.chain(given).filter(|_| !is_rejected).cloned().collect();
         let won = self.code.as_ref().map(|code| code.market_id.clone());
         let score = self.score().as_f64().unwrap_or_default();
         let rank = Rank::new(score, self.registered_at(), who.clone());
-        Listing { rank, markets: entered.chain(given).cloned().collect(), won }
+        Listing { rank, markets, won }
     }
 
     /// The record as the contract describes it.
@@ -125,9 +138,10 @@ impl Record {
     }
 
     fn score(&self) -> Number {
-        let given = self.given.as_ref().and_then(|given| given.score.clone());
+        let scored = self.scored.as_ref().map(|scored| scored.score.clone());
+        let given = || self.given.as_ref()?.score.clone();
         let entered = || self.entry.as_ref()?.score.clone();
-        given.or_else(entered).unwrap_or_else(|| Number::from(0))
+        scored.or_else(given).or_else(entered).unwrap_or_else(|| Number::from(0))
     }
 
     fn registered_at(&self) -> DateTime<Utc> {

@@ -85,6 +85,7 @@ fn update(change: &Change) -> Update {
             ("date.updated".to_owned(), text(&change.version)),
             ("date.fanModified".to_owned(), text(&change.version)),
         ],
+        increment: Vec::new(),
         remove: Vec::new(),
         condition: vec![Predicate::Exists("fields".to_owned())],
     }

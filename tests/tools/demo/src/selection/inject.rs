@@ -83,6 +83,7 @@ impl Spoils {
         Update {
             key: Key { pk: format!("CAMPAIGN#{}", self.campaign), sk: format!("USER#{fan}") },
             set: set.iter().map(|(path, value)| ((*path).to_owned(), value.to_string())).collect(),
+            increment: Vec::new(),
             remove: remove.iter().map(ToString::to_string).collect(),
             condition: Vec::new(),
         }

@@ -5,12 +5,13 @@
 mod row;
 mod take;
 
+use crate::table::{check, describe, make};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
-use backend_aws::{error, side_by_side};
+use backend_aws::{Aws, error, side_by_side};
 use host_adapters_platform::{Checkpoint, Leases, Result, Shard};
 use host_adapters_records::{Error, ErrorKind};
-pub(super) use row::scope;
+pub use row::scope;
 use row::{Row, forward};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -21,10 +22,15 @@ use tokio::time::Instant;
 /// How long a lease lasts without a renewal (`failoverTimeMillis`).
 const LEASE: Duration = Duration::from_secs(10);
 /// How often a lease is renewed: a third of its length, less 25 ms.
-pub(super) const RENEWAL: Duration = Duration::from_millis(3_308);
+pub const RENEWAL: Duration = Duration::from_millis(3_308);
 
-/// The lease table, as one host sees it.
-pub(super) struct LeaseRows {
+/// The name of the lease table, after the prefix, unless it is configured.
+pub const DEFAULT_TABLE: &str = "host-adapters-leases";
+/// The key of the lease table.
+const KEY: [&str; 1] = ["leaseKey"];
+
+/// The lease table, as one host sees it. The errors are those of DynamoDB.
+pub struct LeaseRows {
     client: Client,
     table: String,
     host: String,
@@ -50,17 +56,28 @@ struct Lease {
 }
 
 impl LeaseRows {
-    pub(super) fn new(client: Client, table: &str, host: &str) -> Self {
-        Self { client, table: table.to_owned(), host: host.to_owned(), state: Mutex::default() }
+    /// The table of this name; `host` names this process in it.
+    pub fn new(aws: &Aws, table: &str, host: &str) -> Self {
+        Self { client: Client::new(aws.sdk()), table: table.to_owned(), host: host.to_owned(), state: Mutex::default() }
     }
 
     /// The table's name.
-    pub(super) fn table(&self) -> &str {
+    pub fn table(&self) -> &str {
         &self.table
     }
 
+    /// Checks that DynamoDB answers and has the table, with its key.
+    pub async fn probe(&self) -> Result<()> {
+        check(&self.table, &describe(&self.client, &self.table).await?, &KEY, false)
+    }
+
+    /// Makes the table if it does not exist.
+    pub async fn provision(&self) -> Result<()> {
+        make(&self.client, &self.table, &KEY, false).await
+    }
+
     /// Renews this host's leases, takes free ones up to its share, and takes one from another host that has too many.
-    pub(super) async fn hold(&self, scope: &str, shards: &[Shard]) -> Result<Leases> {
+    pub async fn hold(&self, scope: &str, shards: &[Shard]) -> Result<Leases> {
         self.renew(scope).await;
         let mut rows = self.rows(scope).await?;
         let news = self.tidy(scope, shards, &rows).await;
@@ -79,7 +96,7 @@ impl LeaseRows {
     }
 
     /// Gives all leases back, so that other hosts need not wait until they expire.
-    pub(super) async fn release(&self, scope: &str) -> Result<()> {
+    pub async fn release(&self, scope: &str) -> Result<()> {
         for (key, shared) in self.leases(scope) {
             let lease = shared.lock().await;
             self.forget(&key);
@@ -90,21 +107,22 @@ impl LeaseRows {
     }
 
     /// Whether there is a row of the scope.
-    pub(super) async fn has_begun(&self, scope: &str) -> Result<bool> {
+    pub async fn has_begun(&self, scope: &str) -> Result<bool> {
         Ok(!self.rows(scope).await?.is_empty())
     }
 
     /// Makes the row of a shard, whose position is its beginning, unless there is one.
-    pub(super) async fn begin(&self, scope: &str, shard: &str) -> Result<()> {
-        self.make(scope, &Shard { id: shard.to_owned(), parents: Vec::new() }).await.map(drop)
+    pub async fn begin(&self, scope: &str, shard: &str) -> Result<()> {
+        self.make(scope, &Shard { id: shard.to_owned(), ..Shard::default() }).await.map(drop)
     }
 
-    pub(super) async fn checkpoint(&self, scope: &str, shard: &str) -> Result<Option<Checkpoint>> {
+    /// The checkpoint of a shard.
+    pub async fn checkpoint(&self, scope: &str, shard: &str) -> Result<Option<Checkpoint>> {
         Ok(self.row(scope, shard).await?.and_then(|row| row.checkpoint))
     }
 
     /// Moves a checkpoint forward, of a shard whose lease is owned by this host or by none.
-    pub(super) async fn set_checkpoint(&self, scope: &str, shard: &str, checkpoint: &Checkpoint) -> Result<()> {
+    pub async fn set_checkpoint(&self, scope: &str, shard: &str, checkpoint: &Checkpoint) -> Result<()> {
         let key = row::key(scope, shard);
         let shared = self.state().leases.get(&key).cloned();
         match shared {
@@ -144,7 +162,7 @@ impl LeaseRows {
     }
 
     /// Renews each lease of this host and forgets those that another host has taken.
-    pub(super) async fn renew(&self, scope: &str) {
+    pub async fn renew(&self, scope: &str) {
         let renewals = self.leases(scope).into_iter().map(|(key, shared)| async move {
             let mut lease = shared.lock().await;
             let next = lease.row.counter + 1;
@@ -200,7 +218,8 @@ impl LeaseRows {
         owned.map(|(key, lease)| (key.clone(), Arc::clone(lease))).collect()
     }
 
-    pub(super) fn owned_shards(&self, scope: &str) -> Vec<String> {
+    /// The shards of a scope whose leases this host owns.
+    pub fn owned_shards(&self, scope: &str) -> Vec<String> {
         let state = self.state();
         state.leases.keys().filter_map(|key| key.strip_prefix(scope)).map(str::to_owned).collect()
     }

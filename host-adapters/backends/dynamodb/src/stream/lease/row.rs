@@ -12,6 +12,8 @@ use tokio::time::Instant;
 
 const TRIM_HORIZON: &str = "TRIM_HORIZON";
 const SHARD_END: &str = "SHARD_END";
+/// Before the time with which a worker begins, milliseconds since 1970 (UTC).
+const AT_TIMESTAMP: &str = "AT_TIMESTAMP:";
 /// For how long a shard must be missing from the listings until its row is deleted.
 const GONE: Duration = Duration::from_secs(10 * 60);
 
@@ -30,9 +32,9 @@ pub(super) struct Row {
 
 type Item = HashMap<String, AttributeValue>;
 
-/// The common beginning of the keys of one worker's leases on one table.
-pub(crate) fn scope(worker: &str, table: &str) -> String {
-    format!("{worker}:{table}:")
+/// The common beginning of the keys of one worker's leases on one stream: a table's, named by the table, or another.
+pub fn scope(worker: &str, stream: &str) -> String {
+    format!("{worker}:{stream}:")
 }
 
 pub(super) fn key(scope: &str, shard: &str) -> String {
@@ -41,8 +43,17 @@ pub(super) fn key(scope: &str, shard: &str) -> String {
 
 pub(super) fn checkpoint_text(checkpoint: &Checkpoint) -> String {
     match checkpoint {
+        Checkpoint::AtTimestamp(time_ms) => format!("{AT_TIMESTAMP}{time_ms}"),
         Checkpoint::At(sequence) => sequence.clone(),
         Checkpoint::ShardEnd => SHARD_END.to_owned(),
+    }
+}
+
+fn checkpoint_of(text: String) -> Checkpoint {
+    match text.strip_prefix(AT_TIMESTAMP).map(str::parse) {
+        Some(Ok(time_ms)) => Checkpoint::AtTimestamp(time_ms),
+        _ if text == SHARD_END => Checkpoint::ShardEnd,
+        _ => Checkpoint::At(text),
     }
 }
 
@@ -54,7 +65,8 @@ pub(super) fn forward(from: Option<&Checkpoint>, to: &Checkpoint) -> bool {
     };
     match (from, to) {
         (None, _) => true,
-        (Some(Checkpoint::ShardEnd), _) => false,
+        (Some(Checkpoint::ShardEnd), _) | (Some(_), Checkpoint::AtTimestamp(_)) => false,
+        (Some(Checkpoint::AtTimestamp(_)), _) => true,
         (Some(Checkpoint::At(_)), Checkpoint::ShardEnd) => true,
         (Some(Checkpoint::At(from)), Checkpoint::At(to)) => number(to) > number(from),
     }
@@ -77,10 +89,7 @@ impl Row {
             parents: item.get("parentShardId").and_then(|value| value.as_ss().ok()).cloned().unwrap_or_default(),
             owner: text("leaseOwner"),
             counter: counter.unwrap_or(0),
-            checkpoint: checkpoint.map(|text| match text.as_str() {
-                SHARD_END => Checkpoint::ShardEnd,
-                _ => Checkpoint::At(text),
-            }),
+            checkpoint: checkpoint.map(checkpoint_of),
             exists: true,
             key,
         })
@@ -196,6 +205,15 @@ mod tests {
     use super::*;
 
     #[test]
+    fn checkpoints_are_read_as_they_were_written() {
+        for checkpoint in
+            [Checkpoint::AtTimestamp(1_705_312_800_000), Checkpoint::At("10".to_owned()), Checkpoint::ShardEnd]
+        {
+            assert_eq!(checkpoint_of(checkpoint_text(&checkpoint)), checkpoint);
+        }
+    }
+
+    #[test]
     fn checkpoints_only_go_forward() {
         let at = |text: &str| Checkpoint::At(text.to_owned());
         for (from, to, expected) in [
@@ -204,6 +222,11 @@ mod tests {
             (Some(at("10")), at("9"), false),
             (Some(at("10")), at("10"), false),
             (Some(at("0010")), at("11"), true),
+            (None, Checkpoint::AtTimestamp(5), true),
+            (Some(Checkpoint::AtTimestamp(5)), Checkpoint::AtTimestamp(6), false),
+            (Some(Checkpoint::AtTimestamp(5)), at("1"), true),
+            (Some(Checkpoint::AtTimestamp(5)), Checkpoint::ShardEnd, true),
+            (Some(at("1")), Checkpoint::AtTimestamp(5), false),
             (Some(at("10")), Checkpoint::ShardEnd, true),
             (Some(Checkpoint::ShardEnd), at("11"), false),
         ] {

@@ -1,0 +1,198 @@
+//! The steps of a batch: one read of all counts, one write of all claims, then the posts, each with its confirmation, and
+//! at last one call for all delayed copies.
+
+use crate::campaign::{Campaign, Outcome, Sent, Tale, Telling};
+use crate::ports::Ports;
+use scoring::counts::Counts;
+use scoring::report::{self, Message};
+use scoring::table::{Change, Key};
+use scoring_io::table::{self, Table};
+use serde_json::json;
+use std::collections::BTreeMap;
+use std::time::Duration;
+use worker_kit::Disposition;
+use worker_kit::platform::{Error, ErrorKind};
+use worker_kit::services::ServiceError;
+
+/// A report is late when Slack has it so many milliseconds after its message was sent (scoring, "Notification Timeliness").
+const LATE_MS: u64 = 60_000;
+
+/// Waits before the confirmation is written again, milliseconds. Without it Slack is told twice, so it is worth some.
+const CONFIRMATION_WAITS_MS: [u64; 3] = [100, 500, 2_000];
+
+/// Reports the messages of a batch. Each of them is settled.
+pub async fn report(ports: &impl Ports, sent: Vec<(usize, Sent)>) -> Vec<(usize, Disposition)> {
+    let now_ms = ports.now_ms();
+    let (campaigns, mut settled) = read(ports, sent).await;
+    let tellings: Vec<_> = campaigns.iter().map(|campaign| campaign.telling(now_ms)).collect();
+    let tales = tell(ports, &campaigns, &tellings).await;
+    let mut copies = Copies::default();
+    for ((campaign, telling), tale) in campaigns.iter().zip(&tellings).zip(tales) {
+        let (outcomes, warnings) = campaign.outcomes(now_ms, telling.as_ref().zip(tale));
+        for warning in warnings {
+            ports.warn("Counts not reached", json!({"campaignId": campaign.id, "warning": warning}));
+        }
+        for (index, outcome) in outcomes {
+            match outcome {
+                Outcome::Settled(disposition) => settled.push((index, disposition)),
+                Outcome::Later(copy) => copies.add(index, copy),
+            }
+        }
+    }
+    settled.extend(copies.send(ports).await);
+    settled
+}
+
+/// The campaigns of a batch with what the table has of them, and the messages for which that cannot be read.
+async fn read(ports: &impl Ports, sent: Vec<(usize, Sent)>) -> (Vec<Campaign>, Vec<(usize, Disposition)>) {
+    let mut by_campaign: BTreeMap<String, Vec<(usize, Sent)>> = BTreeMap::new();
+    for (index, sent) in sent {
+        by_campaign.entry(sent.message.campaign_id.clone()).or_default().push((index, sent));
+    }
+    let keys = by_campaign.keys().flat_map(|id| [Counts::key(id), report::key(id)]);
+    let items = match ports.table().read(keys.collect::<Vec<Key>>()).await {
+        Ok(items) => items,
+        Err(error) => return (vec![], all(by_campaign.into_values().flatten(), &error.disposition())),
+    };
+    let (mut campaigns, mut settled) = (vec![], vec![]);
+    for ((id, sent), items) in by_campaign.into_iter().zip(items.chunks(2)) {
+        let indices: Vec<_> = sent.iter().map(|(index, _)| *index).collect();
+        let item = |at: usize| items.get(at).and_then(Option::as_deref);
+        match Campaign::read(&id, sent, [item(0), item(1)]) {
+            Ok(campaign) => campaigns.push(campaign),
+            Err(problem) => settled.extend(indices.into_iter().map(|index| (index, Disposition::retry(&problem)))),
+        }
+    }
+    (campaigns, settled)
+}
+
+fn all(sent: impl Iterator<Item = (usize, Sent)>, disposition: &Disposition) -> Vec<(usize, Disposition)> {
+    sent.map(|(index, _)| (index, disposition.clone())).collect()
+}
+
+/// Tells Slack of the campaigns, one after the other: it takes one message a second. Returns what came of each telling.
+async fn tell(ports: &impl Ports, campaigns: &[Campaign], tellings: &[Option<Telling>]) -> Vec<Option<Tale>> {
+    let mut claims = claim(ports, tellings).await.into_iter();
+    let (mut tales, mut down) = (vec![], None::<Disposition>);
+    for (campaign, telling) in campaigns.iter().zip(tellings) {
+        let Some(telling) = telling else {
+            tales.push(None);
+            continue;
+        };
+        let claimed = if telling.claim.is_some() { claims.next().unwrap_or(Err(unmentioned())) } else { Ok(()) };
+        tales.push(Some(match (claimed, &down) {
+            (Err(error), _) if error.kind == ErrorKind::ConditionFailed => Tale::Another,
+            (Err(error), _) => Tale::Failed(error.disposition()),
+            (Ok(()), Some(why)) => Tale::Failed(why.clone()),
+            (Ok(()), None) => match post(ports, campaign, telling).await {
+                Ok(()) => confirm(ports, campaign, telling).await,
+                Err(error) => {
+                    // Others would only wait for the same answer.
+                    down = (!error.is_refusal()).then(|| error.disposition());
+                    Tale::Failed(error.disposition())
+                }
+            },
+        }));
+    }
+    tales
+}
+
+/// Writes all claims: of each, in order, whether it holds.
+async fn claim(ports: &impl Ports, tellings: &[Option<Telling>]) -> Vec<Result<(), Error>> {
+    let claims = tellings.iter().flatten().filter_map(|telling| telling.claim.clone());
+    let claims: Vec<Change> = claims.collect();
+    if claims.is_empty() {
+        return vec![];
+    }
+    let count = claims.len();
+    match ports.table().update(claims).await {
+        Ok(results) => results.into_iter().map(|error| error.map_or(Ok(()), Err)).collect(),
+        Err(error) => vec![Err(error); count],
+    }
+}
+
+fn unmentioned() -> Error {
+    Error::new(ErrorKind::Unavailable, "table demand-table: the response does not mention every update")
+}
+
+async fn post(ports: &impl Ports, campaign: &Campaign, telling: &Telling) -> Result<(), ServiceError> {
+    let (campaign_id, text, age_ms) = (&campaign.id, &telling.text, telling.age_ms);
+    let data = json!({"campaignId": campaign_id, "text": text, "ageMs": age_ms});
+    match ports.post(campaign_id, text).await {
+        Ok(()) if age_ms > LATE_MS => ports.warn("Verdicts reported late", data),
+        Ok(()) => ports.info("Verdicts told to Slack", data),
+        // An application without Slack: the log has the report.
+        Err(ServiceError::NotThere { .. }) => ports.info("Verdicts reported here, since Slack is not set up", data),
+        Err(error) => {
+            ports.failed("Verdicts not reported", &error, json!({"campaignId": campaign_id}));
+            return Err(error);
+        }
+    }
+    Ok(())
+}
+
+/// Notes that Slack has a report. At once, and not with those of other campaigns: a host that is killed in between tells
+/// Slack twice.
+async fn confirm(ports: &impl Ports, campaign: &Campaign, telling: &Telling) -> Tale {
+    let mut waits = CONFIRMATION_WAITS_MS.into_iter();
+    loop {
+        let error = match table::change(ports.table(), telling.confirmation.clone()).await {
+            Ok(true) => return Tale::Told,
+            Ok(false) => return Tale::Overtaken,
+            Err(error) => error,
+        };
+        let Some(wait) = waits.next().filter(|_| error.is_retryable()) else {
+            let data = json!({"campaignId": campaign.id, "problem": error.message});
+            ports.warn("Report not noted: Slack is told again", data);
+            return Tale::Failed(error.disposition());
+        };
+        ports.wait(Duration::from_millis(wait)).await;
+    }
+}
+
+/// Delayed copies, each with the messages that it stands for. Those that differ only in when the first of them was sent are
+/// one.
+#[derive(Default)]
+struct Copies {
+    copies: Vec<Message>,
+    stand_for: Vec<Vec<usize>>,
+}
+
+impl Copies {
+    fn add(&mut self, index: usize, copy: Message) {
+        let is_same = |other: &Message| Message { since_ms: copy.since_ms, ..other.clone() } == copy;
+        let known = self.copies.iter_mut().zip(&mut self.stand_for).find(|(other, _)| is_same(other));
+        match known {
+            Some((other, indices)) => {
+                other.since_ms = other.since_ms.min(copy.since_ms);
+                indices.push(index);
+            }
+            None => {
+                self.copies.push(copy);
+                self.stand_for.push(vec![index]);
+            }
+        }
+    }
+
+    /// Sends them; of each message what becomes of it.
+    async fn send(self, ports: &impl Ports) -> Vec<(usize, Disposition)> {
+        if self.copies.is_empty() {
+            return vec![];
+        }
+        let mut results = match ports.send(&self.copies).await {
+            Ok(results) => results,
+            Err(error) => vec![Err(error); self.copies.len()],
+        }
+        .into_iter();
+        let mut settled = vec![];
+        for indices in self.stand_for {
+            let disposition = match results.next() {
+                Some(Ok(_)) => Disposition::Ack,
+                Some(Err(error)) => error.disposition(),
+                None => Disposition::retry("verdictReporterQueue: the response does not mention the message"),
+            };
+            settled.extend(indices.into_iter().map(|index| (index, disposition.clone())));
+        }
+        settled
+    }
+}

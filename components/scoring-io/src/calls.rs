@@ -1,0 +1,84 @@
+//! Calls of the platform that are about many parts, of which none may pay for another.
+
+use futures::{StreamExt, stream};
+use worker_kit::platform::{Error, ErrorKind};
+
+/// Parts of one call.
+const PER_CALL: usize = 500;
+/// Calls at a time.
+const CALLS: usize = 4;
+
+/// Makes calls about all parts, and returns the result of each. A call that is wrong in itself is halved until the part
+/// that is wrong stands alone.
+pub(crate) async fn each<T: Clone, R>(
+    parts: &[T],
+    call: impl AsyncFn(Vec<T>) -> Result<Vec<R>, Error>,
+) -> Vec<Result<R, Error>> {
+    let calls = stream::iter(parts.chunks(PER_CALL)).map(|parts| halved(parts, &call)).buffered(CALLS);
+    calls.collect::<Vec<_>>().await.into_iter().flatten().collect()
+}
+
+async fn halved<T: Clone, R>(
+    parts: &[T],
+    call: &impl AsyncFn(Vec<T>) -> Result<Vec<R>, Error>,
+) -> Vec<Result<R, Error>> {
+    let (mut waiting, mut results) = (vec![parts], Vec::with_capacity(parts.len()));
+    while let Some(parts) = waiting.pop() {
+        match call(parts.to_vec()).await {
+            Ok(found) => {
+                let missing = std::iter::repeat_with(|| Err(unmentioned()));
+                results.extend(found.into_iter().map(Ok).chain(missing).take(parts.len()));
+            }
+            Err(error) if is_wrong(&error) && parts.len() > 1 => {
+                let (first, rest) = parts.split_at(parts.len() / 2);
+                waiting.extend([rest, first]);
+            }
+            Err(error) => results.extend(parts.iter().map(|_| Err(error.clone()))),
+        }
+    }
+    results
+}
+
+/// Whether the call is wrong in itself and fails each time.
+pub(crate) fn is_wrong(error: &Error) -> bool {
+    matches!(error.kind, ErrorKind::Invalid | ErrorKind::TooLarge)
+}
+
+/// The error of a part that the response leaves out.
+pub(crate) fn unmentioned() -> Error {
+    Error::new(ErrorKind::Unavailable, "the response does not mention every part of the call")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures::executor::block_on;
+    use std::cell::RefCell;
+
+    #[test]
+    fn req_008_a_part_that_is_wrong_stands_alone() {
+        let sizes = RefCell::new(vec![]);
+        let parts: Vec<_> = (0..1_200).collect();
+        let results = block_on(each(&parts, async |parts: Vec<i32>| {
+            sizes.borrow_mut().push(parts.len());
+            match parts.contains(&700) {
+                true => Err(Error::new(ErrorKind::Invalid, "wrong")),
+                false => Ok(parts),
+            }
+        }));
+        let expected = |part: &i32| if *part == 700 { Err(Error::new(ErrorKind::Invalid, "wrong")) } else { Ok(*part) };
+        assert_eq!(results, parts.iter().map(expected).collect::<Vec<_>>());
+        assert!(sizes.borrow().len() < 25, "{sizes:?}");
+    }
+
+    #[test]
+    fn a_part_that_the_response_leaves_out_has_failed() {
+        let results = block_on(each(&[1, 2], async |_: Vec<i32>| Ok(vec![()])));
+        assert_eq!(results, [Ok(()), Err(unmentioned())]);
+        let down = Error::new(ErrorKind::Unavailable, "down");
+        assert_eq!(
+            block_on(each(&[1, 2], async |_: Vec<i32>| Err::<Vec<()>, _>(down.clone()))),
+            [Err(down.clone()), Err(down.clone())]
+        );
+    }
+}

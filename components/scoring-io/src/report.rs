@@ -1,0 +1,79 @@
+//! Has the campaigns of a file reported, once all its rows are done.
+//!
+//! A report is to tell of the whole file. `save-fan-scores` writes what `load-scores` puts, so `load-scores` waits until the
+//! last records are saved. Then the fans of each campaign are counted by their score items: what `meta:counts` is at least,
+//! once `count-verdicts` has counted all of them.
+
+use crate::load::{Loader, State};
+use crate::ports::Ports;
+use crate::save::is_saved;
+use scoring::fan::{SCORE, jobs};
+use scoring::progress::Ending;
+use scoring::report::Message;
+use scoring::table::Key;
+use serde_json::json;
+use worker_kit::{Disposition, messages};
+
+/// How long the last records are waited for, milliseconds: as long as a report waits for counts.
+const PATIENCE_MS: u64 = scoring::report::PATIENCE_MS;
+/// The shortest and the longest wait between two looks, milliseconds. A wait grows with the time that has passed, so a queue
+/// counts some thirty receives in all.
+const WAITS_MS: std::ops::RangeInclusive<u64> = 1_000..=30_000;
+/// Messages that are sent together.
+const MESSAGES: usize = 100;
+
+impl<P: Ports> Loader<'_, P> {
+    pub(crate) async fn report(&self, state: &mut State) -> Result<Disposition, Disposition> {
+        let mut ending = state.progress.ending.clone().unwrap_or_default();
+        self.wait_for_tail(state, &ending).await?;
+        let mut messages = vec![];
+        while let Some(campaign_id) = ending.campaign(&state.progress.campaigns).map(str::to_owned) {
+            let key = Key::of_campaign(&campaign_id, SCORE);
+            let page = self.ports.query(&key.pk, &key.sk, ending.after.clone()).await;
+            let page = page.map_err(|error| error.disposition())?;
+            ending.count(&page.items, page.next);
+            if ending.after.is_none() {
+                messages.push(ending.report(&campaign_id, &self.file));
+            }
+            let is_over = self.is_over();
+            if is_over || messages.len() >= MESSAGES {
+                self.send_reports(&messages).await?;
+                messages.clear();
+                state.progress.ending = Some(ending.clone());
+                self.store(state).await?;
+            }
+            if is_over {
+                return Ok(self.goes_on());
+            }
+        }
+        self.send_reports(&messages).await?;
+        state.progress.ending = Some(ending);
+        state.progress.is_done = true;
+        self.store(state).await?;
+        Ok(Disposition::Ack)
+    }
+
+    async fn send_reports(&self, messages: &[Message]) -> Result<(), Disposition> {
+        let body = |message: &Message| json!(message).to_string();
+        let sent = messages::send(messages, body, async |bodies| self.ports.report(bodies).await).await;
+        sent.map_err(|error| error.disposition())
+    }
+
+    /// Looks whether the file's last records are saved; the call ends if they are not.
+    async fn wait_for_tail(&self, state: &mut State, ending: &Ending) -> Result<(), Disposition> {
+        let jobs = jobs(state.progress.tail.iter().cloned().enumerate());
+        let is_saved = is_saved(self.ports, &jobs).await.map_err(|error| error.disposition())?;
+        let waited_ms = self.ports.now_ms().saturating_sub(ending.since_ms);
+        if !is_saved && waited_ms < PATIENCE_MS {
+            let wait_ms = (waited_ms / 4).clamp(*WAITS_MS.start(), *WAITS_MS.end());
+            let reason = format!("the last records of {} are not saved yet", self.file.name());
+            return Err(Disposition::retry_after(Some(wait_ms), reason));
+        }
+        if !is_saved {
+            let data = json!({"file": self.file.name()});
+            self.ports.warn("The file is reported although its last records are not saved after 10 minutes", data);
+        }
+        state.progress.tail.clear();
+        Ok(())
+    }
+}

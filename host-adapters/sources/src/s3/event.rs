@@ -1,0 +1,40 @@
+//! Makes events of the objects that were created.
+
+use super::notification::{Object, read};
+use crate::lambda::Several;
+use host_adapters_event::{Event, Payload};
+
+/// The event of an object, told of by `message`, which it is called `id` in.
+pub(super) fn event(message: &Event, object: &Object, id: String) -> Event {
+    Event {
+        id,
+        source: format!("s3:{}", object.bucket),
+        ordering_key: None,
+        // Strings and numbers can always be serialised.
+        payload: Payload::Json(serde_json::to_string(object).unwrap_or_default()),
+        ..message.clone()
+    }
+}
+
+/// The objects that a message tells of, each with the id of its event: the message's, and its number if there are several.
+/// `None` if the message is not S3's.
+pub(super) fn objects(message: &Event) -> Option<(Vec<(String, Object)>, Option<String>)> {
+    let Payload::Json(text) = &message.payload else { return None };
+    let (mut objects, mut malformed) = (Vec::new(), None);
+    for object in read(text)? {
+        match object {
+            Ok(object) => objects.push(object),
+            Err(why) => malformed = malformed.or_else(|| Some(format!("malformed: {why}"))),
+        }
+    }
+    let is_one = objects.len() == 1;
+    let id = |index: usize| if is_one { message.id.clone() } else { format!("{}#{index}", message.id) };
+    Some((objects.into_iter().enumerate().map(|(index, object)| (id(index), object)).collect(), malformed))
+}
+
+/// The events that a message holds; `None` if it is not S3's.
+pub(super) fn events(message: &Event) -> Option<Several> {
+    let (objects, malformed) = objects(message)?;
+    let events = objects.into_iter().map(|(id, object)| event(message, &object, id)).collect();
+    Some(Several { id: message.id.clone(), events, malformed })
+}

@@ -1,0 +1,67 @@
+//! AWS Lambda's records of objects: S3's own, and those in messages of SNS and SQS.
+
+use super::event::events;
+use super::notification;
+use crate::lambda::{Context, Notes, Optional, Several, source};
+use host_adapters_event::{Event, Payload, json as read};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+/// What every notification of S3's holds, so that other messages are not read once more.
+const MARKS: [&str; 3] = ["aws:s3", "s3:TestEvent", "aws.s3"];
+
+/// S3 calls the function itself with a record, of which [`opened`] makes an event.
+pub(super) fn direct(id: String, record: Value, context: &Context<'_>, _: &mut Notes<'_>) -> Result<Event, String> {
+    if !record.get("s3").is_some_and(Value::is_object) {
+        return Err("s3: not an object".to_owned());
+    }
+    Ok(message(id, "s3:http".to_owned(), json!({ "Records": [record] }).to_string(), context))
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Record {
+    sns: Message,
+    #[serde(default)]
+    event_subscription_arn: Optional<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Message {
+    message: String,
+}
+
+/// SNS calls the function with a message, of which [`opened`] makes events.
+pub(super) fn sns(id: String, record: Value, context: &Context<'_>, _: &mut Notes<'_>) -> Result<Event, String> {
+    let Record { sns, event_subscription_arn } = read::from_value(record)?;
+    if notification::read(&sns.message).is_none() {
+        return Err("Sns.Message: not a notification of S3".to_owned());
+    }
+    Ok(message(id, source("sns", event_subscription_arn.0.as_deref()), sns.message, context))
+}
+
+fn message(id: String, source: String, text: String, context: &Context<'_>) -> Event {
+    Event {
+        source,
+        ordering_key: None,
+        payload: Payload::of_text(text),
+        attributes: Vec::new(),
+        attempt: 1,
+        time_ms: 0,
+        correlation_id: context.correlation_id(None, &id),
+        traceparent: context.traceparent(None),
+        id,
+    }
+}
+
+/// The events in a message of SQS or SNS, or in a record of S3's own; `None` if it holds none.
+pub(crate) fn opened(message: &Event) -> Option<Several> {
+    let Payload::Json(text) = &message.payload else { return None };
+    let may_hold = match message.source.split(':').next() {
+        Some("s3") => true,
+        Some("sqs" | "sns") => MARKS.iter().any(|mark| text.contains(mark)),
+        _ => false,
+    };
+    if may_hold { events(message) } else { None }
+}

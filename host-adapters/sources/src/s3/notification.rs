@@ -1,0 +1,168 @@
+//! Reads what S3 says of its objects: a notification, as it is or wrapped by SNS, or an event of EventBridge. Pure.
+//!
+//! Only objects that were created count. S3 also tells of removals, restores and the like, and sends a test when an
+//! operator sets notifications up.
+
+use crate::lambda::Scalar;
+use host_adapters_event::json;
+use percent_encoding::percent_decode;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// An object that was created, as the worker gets it.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Object {
+    pub(super) bucket: String,
+    /// Decoded.
+    pub(super) key: String,
+    /// Bytes.
+    size: u64,
+    /// Without quotation marks.
+    pub(super) etag: String,
+    /// Its place among the events of the key; some servers do not tell.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) sequencer: Option<String>,
+    /// In a bucket with versions.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    version_id: Option<String>,
+    /// `ObjectCreated:Put`.
+    event_name: String,
+    /// RFC 3339.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    event_time: Option<String>,
+}
+
+impl Object {
+    /// The sequencer by which events of one key are ordered. S3 compares two as texts, of which the shorter one has zeros
+    /// behind it (Amazon S3 User Guide, "Event message structure").
+    #[cfg(feature = "host")]
+    pub(super) fn place(&self) -> Option<String> {
+        self.sequencer.as_ref().map(|text| text.trim_end_matches('0').to_ascii_uppercase())
+    }
+}
+
+/// What a text says: the objects that were created, or what is wrong with a record of one. `None` if S3 does not say such a
+/// thing.
+pub(super) fn read(text: &str) -> Option<Vec<Result<Object, String>>> {
+    let notification = serde_json::from_str(text).ok()?;
+    match sns(&notification) {
+        Some(inner) => records(serde_json::from_str(inner).ok()?),
+        None => records(notification),
+    }
+}
+
+/// What SNS wraps unless it delivers raw messages.
+fn sns(notification: &Value) -> Option<&str> {
+    let text = |name| notification.get(name).and_then(Value::as_str);
+    text("Message").filter(|_| text("Type") == Some("Notification"))
+}
+
+fn records(mut notification: Value) -> Option<Vec<Result<Object, String>>> {
+    let text = |name| notification.get(name).and_then(Value::as_str);
+    if text("Event") == Some("s3:TestEvent") {
+        return Some(Vec::new());
+    }
+    if text("source") == Some("aws.s3") {
+        return Some(event_bridge(notification).into_iter().collect());
+    }
+    let Some(Value::Array(records)) = notification.get_mut("Records").map(Value::take) else { return None };
+    let is_of_s3 = |record: &Value| record.get("s3").is_some_and(Value::is_object);
+    if records.is_empty() || !records.iter().any(is_of_s3) {
+        return None;
+    }
+    let read = |(index, it)| record(it).map_err(|why| format!("Records[{index}]: {why}")).transpose();
+    Some(records.into_iter().enumerate().filter_map(read).collect())
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Record {
+    event_name: String,
+    event_time: Option<String>,
+    s3: Entity,
+}
+
+#[derive(Deserialize)]
+struct Entity {
+    bucket: Bucket,
+    object: Described,
+}
+
+#[derive(Deserialize)]
+struct Bucket {
+    name: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Described {
+    key: String,
+    size: Scalar,
+    #[serde(alias = "etag")]
+    e_tag: String,
+    #[serde(alias = "version-id")]
+    version_id: Option<String>,
+    sequencer: Option<String>,
+}
+
+/// A record of a notification; `None` if it does not tell of an object that was created.
+fn record(record: Value) -> Result<Option<Object>, String> {
+    let name = record.get("eventName").and_then(Value::as_str).unwrap_or("ObjectCreated:");
+    if !created(name) {
+        return Ok(None);
+    }
+    let Record { event_name, event_time, s3: Entity { bucket, object } } = json::from_value(record)?;
+    // Keys are written as in a form.
+    let key = percent_decode(object.key.replace('+', " ").as_bytes()).decode_utf8();
+    let key = key.map_err(|_| "s3.object.key: not UTF-8 once it is decoded")?.into_owned();
+    let event_name = event_name.trim_start_matches("s3:").to_owned();
+    object_of(bucket.name, Described { key, ..object }, event_name, event_time).map(Some)
+}
+
+/// Other programs than S3 write `s3:` before it.
+fn created(event_name: &str) -> bool {
+    event_name.trim_start_matches("s3:").starts_with("ObjectCreated:")
+}
+
+fn object_of(bucket: String, it: Described, event_name: String, event_time: Option<String>) -> Result<Object, String> {
+    let Described { key, size, e_tag, version_id, sequencer } = it;
+    Ok(Object {
+        bucket,
+        key,
+        size: size.number().ok_or("s3.object.size: not a number of bytes")?,
+        etag: e_tag.trim_matches('"').to_owned(),
+        sequencer,
+        version_id,
+        event_name,
+        event_time,
+    })
+}
+
+#[derive(Deserialize)]
+struct Bridged {
+    time: Option<String>,
+    detail: Detail,
+}
+
+#[derive(Deserialize)]
+struct Detail {
+    bucket: Bucket,
+    /// Its key is written as it is.
+    object: Described,
+    reason: Option<String>,
+}
+
+fn event_bridge(event: Value) -> Option<Result<Object, String>> {
+    let is_created = event.get("detail-type").and_then(Value::as_str) == Some("Object Created");
+    is_created.then(|| {
+        let Bridged { time, detail: Detail { bucket, object, reason } } = json::from_value(event)?;
+        // The names of requests, of which a notification leaves `Object` out.
+        let request = reason.as_deref().unwrap_or("Put").replace("Object", "");
+        object_of(bucket.name, object, format!("ObjectCreated:{}", request.trim()), time)
+    })
+}
+
+#[cfg(all(test, feature = "host"))]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing, non_snake_case, reason = "tests, named after cases")]
+mod tests;
