@@ -51,12 +51,9 @@ pub fn measure(effort: Effort, rows: usize, program: &Path) -> Result<Vec<Figure
     };
     let [few_rate, native_few, many_rate, native_many] = interleaved(
         effort,
-        [
-            &mut || load(&sandbox, &few),
-            &mut || load(&native, &few),
-            &mut || load(&sandbox, &many),
-            &mut || load(&native, &many),
-        ],
+        [&mut || load(&sandbox, &few), &mut || load(&native, &few), &mut || load(&sandbox, &many), &mut || {
+            load(&native, &many)
+        }],
     )?;
     let memory = threads.block_on(memory::measure(program, &many))?;
     Ok(vec![

@@ -109,8 +109,7 @@ impl Scoring<'_> {
         let counts = counts(self.world, self.checker).await?;
         let mut state = State { rows, counts, posted: 0 };
         if self.is_counted(&state) {
-            state.posted =
-                self.world.campaign_ids().map(|campaign| self.fakes.entries().scores(campaign).len()).sum();
+            state.posted = self.world.campaign_ids().map(|campaign| self.fakes.entries().scores(campaign).len()).sum();
         }
         Ok(state)
     }
