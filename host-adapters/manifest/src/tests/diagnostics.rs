@@ -539,3 +539,33 @@ tool.host-adapters.source = [
         "#]],
     );
 }
+
+/// The queue of objects is a source's own: what it does not hand over is settled.
+#[test]
+fn objects_need_a_bucket_and_a_queue_of_their_own() {
+    let source = |worker: &str, settings: &str| {
+        format!(
+            "[component.{worker}]\nsource = \"a.wasm\"\n[[component.{worker}.tool.host-adapters.source]]\ntype = \"s3\"\n{settings}\n"
+        )
+    };
+    let manifest = |of_a: &str, of_b: &str| {
+        let declared = "[application.tool.host-adapters]\nbuckets = [\"scoring\"]\n[application.tool.host-adapters.queues]\nqa = {}\nqb = {}\n\"qf.fifo\" = {}\n";
+        let text = format!(
+            "spin_manifest_version = 2\n[application]\nname = \"test\"\n{declared}{}{}",
+            source("a", of_a),
+            source("b", of_b)
+        );
+        match parse_with(&text) {
+            Ok(app) => format!("{:?}\n", app.declared().notifications),
+            Err(errors) => format!("{errors}\n"),
+        }
+    };
+    let prefixed = "bucket = \"scoring\"\nprefix = \"in/\"\nsuffix = \".csv\"\nqueue = \"qa\"";
+    expect![[r#"
+        [Notification { bucket: "scoring", prefix: "in/", suffix: ".csv", queue: "qa" }, Notification { bucket: "scoring", prefix: "", suffix: "", queue: "qb" }]
+    "#]].assert_eq(&manifest(prefixed, "bucket = \"scoring\"\nqueue = \"qb\""));
+    expect![[""]].assert_eq(&manifest(prefixed, "bucket = \"scoring\"\nprefix = \"out/\"\nqueue = \"qa\""));
+    expect![[""]]
+        .assert_eq(&manifest("bucket = \"scorin\"\nqueue = \"qc\"", "bucket = \"scoring\"\nqueue = \"qf.fifo\""));
+    expect![[""]].assert_eq(&manifest("prefix = 7", prefixed));
+}
