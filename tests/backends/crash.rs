@@ -3,7 +3,7 @@
 
 use backend_embedded::Embedded;
 use host_adapters_platform::limits::object::ObjectQuery;
-use host_adapters_platform::{ObjectsBackend, Position, QueueBackend, ShardReader, TableBackend};
+use host_adapters_platform::{DataStreamBackend, ObjectsBackend, Position, QueueBackend, ShardReader, TableBackend};
 use host_adapters_records::objects::{ByteRange, MAX_RANGE_BYTES};
 use host_adapters_records::queue::Message;
 use host_adapters_records::table::{BatchGet, BatchWrite};
@@ -12,7 +12,8 @@ use std::io::{BufRead, BufReader, Write as _};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use tests::contract::embedded::config;
-use tests::contract::suites::backend::{BUCKET, LOOSE_QUEUE, TABLE};
+use tests::contract::suites::backend::{BUCKET, DATA_STREAM, LOOSE_QUEUE, TABLE};
+use tests::contract::suites::data_streams::record;
 use tests::contract::suites::objects;
 use tests::contract::suites::table::key;
 
@@ -44,6 +45,8 @@ async fn write_for_ever(embedded: Embedded, caller: usize) {
         embedded.batch_write(BatchWrite { table: TABLE.into(), puts, deletes: vec![] }).await.unwrap();
         let message = Message::new(&id);
         embedded.send_batch(LOOSE_QUEUE, vec![message]).await.unwrap();
+        let put = embedded.data_streams().put_records(DATA_STREAM, vec![record(&id, id.clone())]).await.unwrap();
+        assert!(put.iter().all(Result::is_ok), "{put:?}");
         let content = format!("{n}\n").repeat(LINES).into_bytes();
         embedded.put(BUCKET, &objects::key(&object_of(caller)), content).await.unwrap();
         // One write, so that a line is printed whole or not at all.
@@ -125,6 +128,23 @@ async fn check_objects(embedded: &Embedded, latest: &BTreeMap<String, u64>) {
     }
 }
 
+/// The keys of all records of the data stream.
+async fn put_records(embedded: &Embedded) -> BTreeSet<String> {
+    let (streams, mut found) = (embedded.data_streams(), BTreeSet::new());
+    for shard in streams.shards(DATA_STREAM).await.unwrap() {
+        let mut from = Position::TrimHorizon;
+        loop {
+            let read = streams.records(DATA_STREAM, &shard.id, &from, 1_000).await.unwrap();
+            if read.records.is_empty() {
+                break;
+            }
+            found.extend(read.records.into_iter().map(|record| record.partition_key));
+            from = read.next.unwrap();
+        }
+    }
+    found
+}
+
 async fn check(embedded: &Embedded, acknowledged: &BTreeSet<String>) {
     let keys: Vec<_> = acknowledged.iter().map(|id| key("p", id)).collect();
     let items = embedded.batch_get(BatchGet { table: TABLE.into(), keys }).await.unwrap();
@@ -134,6 +154,8 @@ async fn check(embedded: &Embedded, acknowledged: &BTreeSet<String>) {
     assert_eq!(acknowledged.difference(&recorded).collect::<Vec<_>>(), Vec::<&String>::new(), "stream records lost");
     let sent: BTreeSet<_> = embedded.peek(LOOSE_QUEUE, usize::MAX).await.unwrap().into_iter().map(|m| m.body).collect();
     assert_eq!(acknowledged.difference(&sent).collect::<Vec<_>>(), Vec::<&String>::new(), "messages lost");
+    let put = put_records(embedded).await;
+    assert_eq!(acknowledged.difference(&put).collect::<Vec<_>>(), Vec::<&String>::new(), "records lost");
     // An item and its stream record are written in one transaction, so neither exists without the other.
     let keys: Vec<_> = recorded.iter().map(|id| key("p", id)).collect();
     let items = embedded.batch_get(BatchGet { table: TABLE.into(), keys }).await.unwrap();

@@ -20,7 +20,7 @@ use tests::contract::suites::documents_find::{page, query};
 use tests::contract::suites::queue::{receive, send};
 use tests::contract::suites::stream::{all, put};
 use tests::contract::suites::tasks::{TaskStore, find, start, take};
-use tests::contract::suites::{attempts, latest, shared_stream};
+use tests::contract::suites::{attempts, kinesis_source, latest, shared_stream};
 use tests::{log, programs};
 
 #[tokio::test]
@@ -370,6 +370,30 @@ async fn one_reader_feeds_three_workers() {
 async fn case_04_latest_counts_from_the_first_start_of_an_empty_table() {
     let embedded = Arc::new(open().await.embedded);
     latest::counts_from_the_first_start_of_an_empty_table(&*embedded, embedded.clone(), embedded.clone()).await;
+}
+
+fn data_streams() -> (kinesis_source::Store, tempfile::TempDir) {
+    let (host, folder) = host();
+    let streams = Arc::new(host.queues.data_streams());
+    (kinesis_source::Store { put: streams.clone(), reader: streams, queues: host.queues }, folder)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn d4_3__a_data_stream_keeps_the_order_of_each_key() {
+    let (store, _folder) = data_streams();
+    kinesis_source::keeps_the_order_of_each_key(store).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn d4_20__a_worker_begins_at_a_time() {
+    let (store, _folder) = data_streams();
+    kinesis_source::begins_at_a_time(store).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn d4_22__what_is_packed_is_taken_apart() {
+    let (store, _folder) = data_streams();
+    kinesis_source::takes_what_is_packed_apart(store).await;
 }
 
 /// The embedded store with a clock that runs.

@@ -2,6 +2,7 @@
 
 use host_adapters_manifest::{ManifestErrors, ProvidedVariables};
 use host_adapters_platform::{Declared, Grants, PlatformService, ServiceBackend};
+use host_adapters_records::data_streams::PutRecords;
 use host_adapters_records::documents::{Find, FindOne, FindQuery, ReplaceOne, UpdateOne};
 use host_adapters_records::identity::Verify;
 use host_adapters_records::objects::{ByteRange, GetRange, Head, List, Put};
@@ -13,11 +14,12 @@ use serde_json::{Value, json};
 use std::path::Path;
 use std::sync::Arc;
 use tests::contract::embedded::{Opened, open};
-use tests::contract::suites::backend::{BUCKET, COLLECTION, QUEUE, TABLE};
+use tests::contract::suites::backend::{BUCKET, COLLECTION, DATA_STREAM, QUEUE, TABLE};
+use tests::contract::suites::data_streams::record;
 use tests::contract::suites::queue::message;
 use tests::contract::suites::table::key;
 
-const FUNCTIONS: [&str; 21] = [
+const FUNCTIONS: [&str; 22] = [
     "batch-get",
     "batch-write",
     "batch-update",
@@ -35,6 +37,7 @@ const FUNCTIONS: [&str; 21] = [
     "get-range",
     "put",
     "list",
+    "put-records",
     "verify",
     "call",
     "versions",
@@ -55,12 +58,12 @@ impl ServiceBackend for Answers {
 
 /// Reads grants as `spin.toml` has them, of an application in which every name of these tests is declared.
 fn read(grants: &Value) -> Result<(Declared, Grants), ManifestErrors> {
-    let names: String = [TABLE, QUEUE, "other"].map(|name| format!("{name} = {{}}\n")).concat();
+    let names: String = [TABLE, QUEUE, DATA_STREAM, "other"].map(|name| format!("{name} = {{}}\n")).concat();
     let services = [SERVICE, "other"].map(|name| format!("{name} = {{ upstream = \"http://{name}\" }}\n")).concat();
     let text = format!(
         "spin_manifest_version = 2\n[application]\nname = \"grants\"\n[application.tool.host-adapters]\n\
          collections = [\"{COLLECTION}\"]\nbuckets = [\"{BUCKET}\", \"other\"]\n[application.tool.host-adapters.tables]\n{names}\
-         [application.tool.host-adapters.queues]\n{names}\
+         [application.tool.host-adapters.queues]\n{names}[application.tool.host-adapters.data_streams]\n{names}\
          [application.tool.host-adapters.services]\n{services}[application.tool.host-adapters.clients.worker]\n\
          token = \"t\"\ngrants = {}\n",
         grants.to_string().replace("\":", "\" = ")
@@ -153,6 +156,10 @@ async fn call(platform: &PlatformService, name: &str, function: &str) -> Result<
             platform.documents_update_one(caller, args).await.map(drop)
         }
         "head" | "get-range" | "put" | "list" => object(platform, caller, function, OBJECT).await,
+        "put-records" => {
+            let args = PutRecords { stream: DATA_STREAM.into(), records: vec![record("k", "x")] };
+            platform.data_streams_put_records(caller, args).await.map(drop)
+        }
         "verify" => platform.identity_verify(caller, Verify { token: "t".into() }).await.map(drop),
         "call" => platform.service_call(caller, request()).await.map(drop),
         "versions" => platform.check_read_components(name),
@@ -186,6 +193,9 @@ async fn allow_what_they_name_and_nothing_else() {
         (json!({"objects": {format!("{BUCKET}/fanlist/"): ["read"]}}), vec![]),
         (json!({"objects": {"*": ["write"], format!("{BUCKET}/scrubbed/"): ["list"]}}), vec!["list"]),
         (json!({"objects": {"*": ["write"]}}), vec!["put"]),
+        (json!({"data_streams": {DATA_STREAM: "put"}}), vec!["put-records"]),
+        (json!({"data_streams": {"*": "put"}}), vec!["put-records"]),
+        (json!({"data_streams": {"other": "put"}}), vec![]),
         (json!({"identity": true}), vec!["verify"]),
         (json!({"services": [SERVICE]}), vec!["call"]),
         (json!({"services": ["other"]}), vec![]),
@@ -266,6 +276,7 @@ async fn say_what_to_write() {
         ("head", "`objects/scrubbed/1.csv`", r#"objects = { "objects" = ["read"] } (or, of a part, "#),
         ("put", "`objects/scrubbed/1.csv`", r#"objects = { "objects" = ["write"] } (or, of a part, "#),
         ("list", "`objects/scrubbed/1.csv`", r#"objects = { "objects" = ["list"] } (or, of a part, "#),
+        ("put-records", DATA_STREAM, r#"data_streams = { "contractStream" = "put" }"#),
         ("verify", "tokens", "identity = true"),
         ("call", SERVICE, r#"services = ["contract-service"]"#),
         ("versions", "components", r#"components = "read""#),
@@ -287,6 +298,7 @@ async fn say_of_an_unknown_name_that_it_is_not_declared() {
         (vec!["send", "depth", "peek", "look", "redrive"], "queue", QUEUE),
         (vec!["find", "find-page", "replace", "update-one"], "collection", COLLECTION),
         (vec!["head", "get-range", "put", "list"], "bucket", BUCKET),
+        (vec!["put-records"], "data stream", DATA_STREAM),
         (vec!["call"], "service", SERVICE),
     ] {
         for function in functions {
@@ -311,6 +323,11 @@ fn refuse_unknown_words() {
         (json!({"objects": {BUCKET: ["raed"]}}), "write \"read\""),
         (json!({"objects": {"unknown/scrubbed/": ["read"]}}), "unknown bucket \"unknown\""),
         (json!({"objects": {"*/scrubbed/": ["read"]}}), "whole buckets"),
+        (json!({"data_streams": {DATA_STREAM: "read"}}), "is not a grant"),
+        (
+            json!({"data_streams": {"contractSteam": "put"}}),
+            "unknown data stream \"contractSteam\"; write \"contractStream\"",
+        ),
         (json!({"services": "all"}), "services"),
         (json!({"identity": "yes"}), "identity"),
         (json!({"components": "write"}), "write"),

@@ -1,16 +1,16 @@
 //! Runs the embedded backend under the contract, on a clock that the suites advance.
 
 use crate::contract::suites::backend::{
-    BUCKET, Backend, COLLECTION, DEAD_LETTERS, FIFO_DEAD_LETTERS, FIFO_QUEUE, LOOSE_QUEUE, MAX_RECEIVES, OTHER_BUCKET,
-    OTHER_COLLECTION, PLAIN_TABLE, QUEUE, TABLE, WORKER,
+    BUCKET, Backend, COLLECTION, DATA_STREAM, DEAD_LETTERS, FIFO_DEAD_LETTERS, FIFO_QUEUE, LOOSE_QUEUE, MAX_RECEIVES,
+    OTHER_BUCKET, OTHER_COLLECTION, PLAIN_TABLE, QUEUE, SHARDS, TABLE, WORKER,
 };
 use crate::contract::suites::tasks::TaskStore;
-use backend_embedded::{Embedded, EmbeddedCache};
+use backend_embedded::{DataStreams, Embedded, EmbeddedCache};
 use host_adapters_platform::clock::Clock;
 use host_adapters_platform::task::{ExecutionTable, TaskBackend};
 use host_adapters_platform::{
-    Declared, DocumentsBackend, FailureTable, Grants, ObjectsBackend, PlatformService, QueueBackend, QueueBrowser,
-    QueueSpec, StreamBackend, TableBackend, TableSpec,
+    DataStreamBackend, DataStreamReader, DataStreamSpec, Declared, DocumentsBackend, FailureTable, Grants,
+    ObjectsBackend, PlatformService, QueueBackend, QueueBrowser, QueueSpec, StreamBackend, TableBackend, TableSpec,
 };
 use host_adapters_records::cache::CacheBackend;
 use std::path::PathBuf;
@@ -23,6 +23,7 @@ const START_MS: i64 = 1_705_312_800_000;
 
 pub struct Opened {
     pub embedded: Embedded,
+    data_streams: DataStreams,
     cache: EmbeddedCache,
     clock: Clock,
     folder: TempDir,
@@ -50,6 +51,12 @@ impl Backend for Opened {
     fn objects(&self) -> &dyn ObjectsBackend {
         &self.embedded
     }
+    fn data_streams(&self) -> &dyn DataStreamBackend {
+        &self.data_streams
+    }
+    fn data_stream_reader(&self) -> &dyn DataStreamReader {
+        &self.data_streams
+    }
     fn cache(&self) -> &dyn CacheBackend {
         &self.cache
     }
@@ -69,7 +76,7 @@ impl Opened {
             tables: backend.clone(),
             queues: backend.clone(),
             documents: backend.clone(),
-            data_streams: Arc::new(backend.data_streams()),
+            data_streams: Arc::new(self.data_streams.clone()),
             objects: backend,
             identity: None,
             services: None,
@@ -85,7 +92,8 @@ pub async fn open() -> Opened {
 pub fn open_in(folder: TempDir) -> Opened {
     let clock = Clock::manual(START_MS);
     let embedded = Embedded::open_with_clock(&folder.path().join("store"), &config(), clock.clone()).unwrap();
-    Opened { embedded, cache: EmbeddedCache::new(clock.clone()), clock, folder }
+    let data_streams = embedded.data_streams();
+    Opened { embedded, data_streams, cache: EmbeddedCache::new(clock.clone()), clock, folder }
 }
 
 pub fn config() -> Declared {
@@ -106,6 +114,7 @@ pub fn config() -> Declared {
         .into(),
         collections: [COLLECTION.to_owned(), OTHER_COLLECTION.to_owned()].into(),
         buckets: [BUCKET.to_owned(), OTHER_BUCKET.to_owned()].into(),
+        data_streams: [(DATA_STREAM.to_owned(), DataStreamSpec { shards: SHARDS })].into(),
         tasks: [WORKER.to_owned()].into(),
         ..Declared::default()
     }

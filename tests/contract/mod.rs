@@ -35,6 +35,12 @@ macro_rules! scripted_cases {
                 takes_no_other_version_for_the_one_asked_for, takes_no_other_range_for_the_one_asked_for,
                 is_an_outage_when_an_object_breaks_off, lists_keys_that_xml_cannot_hold, goes_on_behind_an_empty_page,
             ],
+            data_streams: [
+                puts_again_what_was_refused, answers_each_record_by_itself, ends_with_an_outage,
+                takes_a_missing_stream_for_an_outage, lists_all_pages_of_shards, ends_with_a_closed_shard,
+                renews_an_expired_iterator, goes_on_through_pages_without_records, finds_the_end_of_a_shard,
+                reports_a_lasting_throttle,
+            ],
             tasks: [
                 finds_an_activity_behind_the_first_page, names_a_missing_activity,
                 refuses_an_input_without_task_id_and_attempt, hands_back_what_nobody_takes,

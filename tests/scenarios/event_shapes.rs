@@ -1,4 +1,4 @@
-//! The event shapes that AWS documents for SQS, DynamoDB streams and AppSync (`tests/fixtures/events`): absent, null and
+//! The event shapes that AWS documents for SQS, DynamoDB streams, Kinesis and AppSync (`tests/fixtures/events`): absent, null and
 //! default are alike, numbers keep their digits, and a good body is never lost for what stands around it.
 
 use base64::Engine;
@@ -59,6 +59,16 @@ const DYNAMODB: Shape = Shape {
     defaults: &[("/dynamodb/ApproximateCreationDateTime", "0")],
 };
 
+/// Its data is not JSON.
+const DATA_STREAM: Shape = Shape {
+    name: "Kinesis",
+    event: || fixture(include_str!("../fixtures/events/kinesis.json")),
+    record: "/Records/0",
+    needed: &["/kinesis/sequenceNumber", "/kinesis/data"],
+    images: &[],
+    defaults: &[("/kinesis/approximateArrivalTimestamp", "0"), ("/kinesis/approximateArrivalTimestamp", r#""0""#)],
+};
+
 /// The data of a Kinesis record: one change of a table.
 const KINESIS: Shape = Shape {
     name: "Kinesis stream for DynamoDB",
@@ -77,7 +87,7 @@ const SQS_DEFAULTS: &[(&str, &str)] = &[
     ("/messageAttributes", "{}"),
 ];
 
-const SHAPES: [Shape; 4] = [SQS, SQS_FIFO, DYNAMODB, KINESIS];
+const SHAPES: [Shape; 5] = [SQS, SQS_FIFO, DYNAMODB, DATA_STREAM, KINESIS];
 
 /// Members of an input that have a default, and that.
 const APPSYNC_DEFAULTS: [(&str, &str); 3] = [("doTransfer", "false"), ("userInfo", "{}"), ("entry", "{}")];

@@ -4,6 +4,7 @@
 mod api_usage;
 mod campaigns_by_event;
 mod counts;
+mod data_streams;
 mod dead_letters;
 mod entry_service_timeout;
 mod event_shapes;

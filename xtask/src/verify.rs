@@ -34,7 +34,7 @@ struct Step {
 
 const MORE: &[Step] = &[
     Step {
-        headline: "contract, demo and faults on DynamoDB Local, ElasticMQ, moto, a MongoDB, Redis and LocalStack's Step Functions",
+        headline: "contract, demo and faults on DynamoDB Local, ElasticMQ, moto, kinesalite, a MongoDB, Redis and LocalStack's Step Functions",
         because: "it needs Java, Maven, redis-server, Python and npm",
         option: "--servers",
         asked_for: |options| options.servers || options.all,

@@ -6,6 +6,7 @@
 use host_adapters_manifest::{ProvidedVariables, parse};
 use host_adapters_sources::SourceSettings;
 use host_adapters_sources::dynamodb_stream::DynamodbStreamConfig;
+use host_adapters_sources::kinesis::{KinesisConfig, Timestamp};
 use host_adapters_sources::sqs::SqsConfig;
 use host_adapters_sources::task::TaskConfig;
 use std::path::Path;
@@ -18,6 +19,8 @@ name = "test"
 saveEntriesQueue = {}
 [application.tool.host-adapters.tables]
 demand-table = { stream = true }
+[application.tool.host-adapters.data_streams]
+scoresStream = {}
 "#;
 
 /// What is said against an otherwise plain source with `settings`.
@@ -25,6 +28,7 @@ fn diagnostics(kind: &str, settings: &str) -> Vec<String> {
     let name = match kind {
         "sqs" => "queue = \"saveEntriesQueue\"",
         "dynamodb-stream" => "table = \"demand-table\"",
+        "kinesis" => "stream = \"scoresStream\"",
         _ => "",
     };
     let more = format!(
@@ -77,20 +81,59 @@ fn d3_8__attempts_are_1_to_1000() {
 
 #[test]
 fn d1_5__ranges() {
-    check_range("dynamodb-stream", "batch_size", 1, 10_000);
-    check_range("dynamodb-stream", "batch_window_secs", 0, 300);
-    check_range("dynamodb-stream", "parallelization_factor", 1, 10);
-    for right in ["TRIM_HORIZON", "LATEST"] {
-        assert_eq!(diagnostics("dynamodb-stream", &format!("starting_position = \"{right}\"")), [""; 0]);
+    for kind in ["dynamodb-stream", "kinesis"] {
+        check_range(kind, "batch_size", 1, 10_000);
+        check_range(kind, "batch_window_secs", 0, 300);
+        check_range(kind, "parallelization_factor", 1, 10);
+        for right in ["TRIM_HORIZON", "LATEST"] {
+            assert_eq!(diagnostics(kind, &format!("starting_position = \"{right}\"")), [""; 0]);
+        }
     }
     assert!(diagnostics("dynamodb-stream", "starting_position = \"AT_TIMESTAMP\"")[0].contains("AT_TIMESTAMP"));
 }
 
 #[test]
 fn d5_2__ranges() {
-    check_range("dynamodb-stream", "maximum_retry_attempts", -1, 10_000);
-    check_range("dynamodb-stream", "maximum_record_age_secs", -1, 604_800);
+    for kind in ["dynamodb-stream", "kinesis"] {
+        check_range(kind, "maximum_retry_attempts", -1, 10_000);
+        check_range(kind, "maximum_record_age_secs", -1, 604_800);
+    }
     assert_eq!(DynamodbStreamConfig::new("t").maximum_record_age_secs, -1);
+    assert_eq!(KinesisConfig::new("s").maximum_record_age_secs, -1);
+}
+
+#[test]
+fn d4_20__the_time_is_there_with_at_timestamp_and_only_then() {
+    let said = |settings: &str| diagnostics("kinesis", settings);
+    let at = "starting_position = \"AT_TIMESTAMP\"\nstarting_position_timestamp = ";
+    for right in ["\"2024-01-15T10:30:00Z\"", "\"1970-01-01T00:00:00.001Z\"", "\"2024-01-01T00:00:00.5+02:00\""] {
+        assert_eq!(said(&format!("{at}{right}")), [""; 0], "{right}");
+    }
+    for (settings, expected) in [
+        ("starting_position = \"AT_TIMESTAMP\"".to_owned(), "needs a time; write starting_position_timestamp"),
+        (
+            "starting_position_timestamp = \"2024-01-15T10:30:00Z\"".to_owned(),
+            "is only for starting_position = \"AT_TIMESTAMP\"",
+        ),
+        (format!("{at}\"2999-01-01T00:00:00Z\""), "is in the future"),
+        (format!("{at}\"yesterday\""), "\"yesterday\" is not a time; write one as in"),
+        (format!("{at}\"1969-12-31T23:59:59Z\""), "is not a time"),
+        (format!("{at}\"2024-01-15T10:30:00\""), "is not a time"),
+        (format!("{at}7"), "a string"),
+    ] {
+        let said = said(&settings);
+        assert!(said.len() == 1 && said[0].contains(expected), "{settings}: {said:?}");
+    }
+    assert_eq!(KinesisConfig::new("s").starting_position_timestamp, Timestamp(None));
+}
+
+#[test]
+fn a_stream_is_declared() {
+    let said = diagnostics("kinesis", "batch_size = 1");
+    assert_eq!(said, [""; 0]);
+    let more = "[component.a]\nsource = \"a.wasm\"\n[[component.a.tool.host-adapters.source]]\ntype = \"kinesis\"\nstream = \"scoreStream\"\n";
+    let errors = parse(Path::new("spin.toml"), &format!("{BASE}{more}"), &ProvidedVariables::default()).unwrap_err();
+    assert!(errors.to_string().contains("unknown data stream \"scoreStream\"; write \"scoresStream\""), "{errors}");
 }
 
 #[test]
@@ -120,6 +163,7 @@ fn d6_1__dead_letter_queues_are_named_after_their_queue_or_worker() {
         DynamodbStreamConfig::new("t").dead_letter_queue("mark-assigned-codes").unwrap(),
         "markAssignedCodesDlq"
     );
+    assert_eq!(KinesisConfig::new("s").dead_letter_queue("save-fan-scores").unwrap(), "saveFanScoresDlq");
     let own = SqsConfig { dead_letter_queue: Some("other".into()), ..SqsConfig::new("q") };
     assert_eq!(own.dead_letter_queue("w").unwrap(), "other");
 }

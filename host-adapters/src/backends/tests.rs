@@ -4,11 +4,12 @@
 use super::KINDS;
 use crate::manifest::runtime_config::{BackendKind, RuntimeConfig};
 use backend_dynamodb::DynamodbConfig;
+use backend_kinesis::KinesisConfig;
 use backend_redis::RedisConfig;
 use backend_s3::S3Config;
 use backend_sqs::SqsConfig;
 use backend_step_functions::StepFunctionsConfig;
-use host_adapters_platform::{Declared, QueueSpec, TableSpec};
+use host_adapters_platform::{DataStreamSpec, Declared, QueueSpec, TableSpec};
 use std::any::Any;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -68,6 +69,10 @@ fn every_backend_is_named_and_secrets_come_by_reference() {
         [objects]
         type = "s3"
         prefix = "acme-prd-"
+        [data_streams]
+        type = "kinesis"
+        prefix = "prd-"
+        lease_endpoint = "http://127.0.0.1:8000"
         [cache]
         type = "redis"
         url = { env = "SET" }
@@ -84,6 +89,12 @@ fn every_backend_is_named_and_secrets_come_by_reference() {
     assert_eq!(aws.credentials.0.as_ref().unwrap().secret_access_key.expose(), SECRET);
     let objects: &S3Config = backend(&config, "objects");
     assert_eq!(objects.prefix.as_deref(), Some("acme-prd-"));
+    let streams: &KinesisConfig = backend(&config, "data_streams");
+    assert_eq!(
+        (streams.prefix.as_deref(), streams.lease_table()),
+        (Some("prd-"), "prd-host-adapters-leases".to_owned())
+    );
+    assert_eq!(streams.lease_endpoint.0.as_deref(), Some("http://127.0.0.1:8000"));
     let tasks: &StepFunctionsConfig = backend(&config, "tasks");
     assert_eq!((tasks.prefix.as_deref(), &tasks.worker_name), (Some("prd-"), &None));
     let RedisConfig { url, timeout_ms } = backend(&config, "cache");
@@ -122,7 +133,7 @@ url = { file = "secret" }
         9:7: uri holds credentials in plain text; write { env = "NAME" } or { file = "path" }, in documents
         10:1: unknown key "databse"; write "database", in documents
         13:16: <folder>/secret can be read by others (mode 644); chmod 600 it, in cache.url
-        14:2: unknown key "metrics"; there is "tables", "queues", "documents", "objects", "cache", "tasks""#]].assert_eq(&diagnostics);
+        14:2: unknown key "metrics"; there is "tables", "queues", "documents", "objects", "data_streams", "cache", "tasks""#]].assert_eq(&diagnostics);
     assert!(!diagnostics.contains(SECRET));
 }
 
@@ -195,6 +206,7 @@ fn prefixes_that_make_names_which_no_server_can_have_are_reported() {
         queues: [("q".repeat(78), QueueSpec::default())].into(),
         collections: ["campaigns".to_owned()].into(),
         buckets: ["scoring".to_owned()].into(),
+        data_streams: [("scores".to_owned(), DataStreamSpec::default())].into(),
         ..Declared::default()
     };
     let text = |prefix: &str| {
@@ -202,7 +214,8 @@ fn prefixes_that_make_names_which_no_server_can_have_are_reported() {
             "[tables]\ntype = \"dynamodb\"\nprefix = \"{prefix}\"\nlease_table = \"our leases\"\n\
              [queues]\ntype = \"sqs\"\nprefix = \"{prefix}\"\n\
              [documents]\ntype = \"mongodb\"\nuri = \"mongodb://h\"\ndatabase = \"d\"\nprefix = \"{prefix}\"\n\
-             [objects]\ntype = \"s3\"\nprefix = \"{prefix}\"\n"
+             [objects]\ntype = \"s3\"\nprefix = \"{prefix}\"\n\
+             [data_streams]\ntype = \"kinesis\"\nprefix = \"{prefix}\"\nlease_table = \"our leases\"\n"
         )
     };
     expect_test::expect![[r#"
@@ -210,7 +223,9 @@ fn prefixes_that_make_names_which_no_server_can_have_are_reported() {
         4:15: "our leases" cannot be the name of a table in DynamoDB; write 3 to 255 letters, digits, _, - and ., in tables
         7:10: before "qqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqq" the prefix makes a wrong name: "p$qqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqq" cannot be the name of a queue in SQS; write 1 to 80 letters, digits, - and _, with .fifo at the end of a FIFO queue's, in queues
         12:10: before "campaigns" the prefix makes a wrong name: "p$campaigns" cannot be the name of a collection in MongoDB; write 1 to 255 bytes without $, not beginning with system., in documents
-        15:10: before "scoring" the prefix makes a wrong name: "p$scoring" cannot be the name of a bucket in S3; write 3 to 63 lower-case letters, digits, - and ., beginning and ending with a letter or digit, in objects"#]]
+        15:10: before "scoring" the prefix makes a wrong name: "p$scoring" cannot be the name of a bucket in S3; write 3 to 63 lower-case letters, digits, - and ., beginning and ending with a letter or digit, in objects
+        18:10: before "scores" the prefix makes a wrong name: "p$scores" cannot be the name of a stream in Kinesis; write 1 to 128 letters, digits, _, - and ., in data_streams
+        19:15: "our leases" cannot be the name of a table in DynamoDB; write 3 to 255 letters, digits, _, - and ., in data_streams"#]]
     .assert_eq(&parse_for(&declared, folder.path(), &text("p$")).unwrap_err());
     let told = parse_for(&declared, folder.path(), &text("prd")).unwrap_err();
     assert!(told.contains("7:10: before \"qqq") && !told.contains("3:10") && !told.contains("12:10"), "{told}");

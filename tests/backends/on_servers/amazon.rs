@@ -1,20 +1,23 @@
 //! The backends of AWS's services, for any server with their protocols; and on AWS itself the cases of the contract
-//! that concern them, with `cargo verify --aws`. Each case makes tables, queues and buckets of its own and deletes them.
+//! that concern them, with `cargo verify --aws`. Each case makes tables, queues, buckets and streams of its own and deletes them.
 
 use crate::backends::on_servers::servers::unique;
 use backend_aws::{Aws, AwsConfig};
+use backend_dynamodb::lease::LeaseRows;
 use backend_dynamodb::{Dynamodb, DynamodbFailures, DynamodbStreams};
+use backend_kinesis::Kinesis;
 use backend_s3::S3;
 use backend_sqs::Sqs;
 use host_adapters_platform::{
-    DocumentsBackend, FailureTable, ObjectsBackend, QueueBackend, QueueBrowser, QueueSpec, StreamBackend, TableBackend,
+    DataStreamBackend, DataStreamReader, DataStreamSpec, DocumentsBackend, FailureTable, ObjectsBackend, QueueBackend,
+    QueueBrowser, QueueSpec, StreamBackend, TableBackend,
 };
 use host_adapters_records::cache::CacheBackend;
 use std::collections::BTreeSet;
 use std::time::Duration;
 use tests::contract::suites::backend::{
-    BUCKET, Backend, DEAD_LETTERS, FIFO_DEAD_LETTERS, FIFO_QUEUE, LOOSE_QUEUE, MAX_RECEIVES, OTHER_BUCKET, PLAIN_TABLE,
-    QUEUE, TABLE,
+    BUCKET, Backend, DATA_STREAM, DEAD_LETTERS, FIFO_DEAD_LETTERS, FIFO_QUEUE, LOOSE_QUEUE, MAX_RECEIVES, OTHER_BUCKET,
+    PLAIN_TABLE, QUEUE, SHARDS, TABLE,
 };
 
 /// Set by `cargo verify --aws`, so that credentials in the environment are not used without that option.
@@ -28,17 +31,19 @@ const QUEUES: [&str; 5] = [QUEUE, DEAD_LETTERS, LOOSE_QUEUE, FIFO_QUEUE, FIFO_DE
 
 const BUCKETS: [&str; 2] = [BUCKET, OTHER_BUCKET];
 
-/// DynamoDB, its streams, SQS and S3.
+/// DynamoDB, its streams, SQS, S3 and Kinesis.
 pub struct Amazon {
     pub tables: Dynamodb,
     pub streams: DynamodbStreams,
     pub queues: Sqs,
     pub failures: DynamodbFailures,
     pub objects: S3,
+    pub data_streams: Kinesis,
 }
 
 impl Amazon {
-    pub fn new(dynamodb: &Aws, sqs: &Aws, s3: &Aws, prefix: &str) -> Self {
+    pub fn new(dynamodb: &Aws, sqs: &Aws, s3: &Aws, kinesis: &Aws, prefix: &str) -> Self {
+        let rows = LeaseRows::new(dynamodb, &leases(prefix), "this-host");
         let tables: BTreeSet<_> = TABLES.map(str::to_owned).into();
         Self {
             tables: Dynamodb::new(dynamodb, prefix, tables.clone()),
@@ -46,6 +51,7 @@ impl Amazon {
             queues: Sqs::new(sqs, prefix, QUEUES.map(str::to_owned).into()),
             failures: DynamodbFailures::new(dynamodb, &failures(prefix)),
             objects: S3::new(s3, prefix, BUCKETS.map(str::to_owned).into()),
+            data_streams: Kinesis::new(kinesis, prefix, [DATA_STREAM.to_owned()].into(), rows),
         }
     }
 
@@ -64,10 +70,13 @@ impl Amazon {
             self.queues.provision(queue, &spec).await.unwrap();
         }
         self.objects.provision().await.unwrap();
+        let spec = DataStreamSpec { shards: SHARDS };
+        self.data_streams.provision(&[(DATA_STREAM.to_owned(), spec)].into()).await.unwrap();
     }
 }
 
-fn leases(prefix: &str) -> String {
+/// The table of leases.
+pub fn leases(prefix: &str) -> String {
     format!("{prefix}leases")
 }
 
@@ -86,10 +95,10 @@ pub struct OnAws {
 pub async fn open() -> OnAws {
     assert!(
         std::env::var_os(ASKED_FOR).is_some(),
-        "this makes tables, queues and buckets in AWS: run `cargo verify --aws`"
+        "this makes tables, queues, buckets and streams in AWS: run `cargo verify --aws`"
     );
     let (aws, prefix) = (Aws::load(&AwsConfig::default()).await, format!("{PREFIX}{}", unique()));
-    let opened = OnAws { amazon: Amazon::new(&aws, &aws, &aws, &prefix), aws, prefix };
+    let opened = OnAws { amazon: Amazon::new(&aws, &aws, &aws, &aws, &prefix), aws, prefix };
     opened.amazon.provision().await;
     opened
 }
@@ -115,6 +124,12 @@ impl Backend for OnAws {
     }
     fn objects(&self) -> &dyn ObjectsBackend {
         &self.amazon.objects
+    }
+    fn data_streams(&self) -> &dyn DataStreamBackend {
+        &self.amazon.data_streams
+    }
+    fn data_stream_reader(&self) -> &dyn DataStreamReader {
+        &self.amazon.data_streams
     }
     fn cache(&self) -> &dyn CacheBackend {
         unreachable!("no case of AWS uses a cache")
@@ -148,6 +163,10 @@ impl Backend for OnAws {
             if let Err(error) = deleted.await {
                 eprintln!("the queue {queue} is left in AWS: {error}");
             }
+        }
+        let (streams, stream) = (aws_sdk_kinesis::Client::new(self.aws.sdk()), format!("{}{DATA_STREAM}", self.prefix));
+        if let Err(error) = streams.delete_stream().stream_name(&stream).send().await {
+            eprintln!("the stream {stream} is left in AWS: {error:?}");
         }
         for bucket in BUCKETS.map(|bucket| format!("{}{bucket}", self.prefix)) {
             if let Err(error) = delete_bucket(&aws_sdk_s3::Client::new(self.aws.sdk()), &bucket).await {

@@ -16,11 +16,14 @@ pub fn write(folder: &Path, name: &str, at: &Endpoints, prefix: &str) -> PathBuf
     };
     let text = format!(
         "[tables]\ntype = \"dynamodb\"\n{}\n[queues]\ntype = \"sqs\"\n{}\n[documents]\ntype = \"mongodb\"\nuri = \"{}\"\n\
-         database = \"{DATABASE}\"\nprefix = \"{prefix}\"\n[objects]\ntype = \"s3\"\n{}\n[cache]\ntype = \"redis\"\nurl = \"{}\"\n",
+         database = \"{DATABASE}\"\nprefix = \"{prefix}\"\n[objects]\ntype = \"s3\"\n{}\n\
+         [data_streams]\ntype = \"kinesis\"\n{}\nlease_endpoint = \"{}\"\n[cache]\ntype = \"redis\"\nurl = \"{}\"\n",
         aws(&at.dynamodb),
         aws(&at.sqs),
         at.mongo,
         aws(&at.s3),
+        aws(&at.kinesis),
+        at.dynamodb,
         at.redis,
     );
     let path = folder.join(format!("{name}.toml"));

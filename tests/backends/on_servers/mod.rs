@@ -3,6 +3,7 @@
 pub mod amazon;
 pub mod config;
 pub mod foreign_tables;
+mod kinesis;
 mod leases;
 mod notifications;
 mod parity;

@@ -20,8 +20,8 @@ Each row is one test, the same code for every column (`tests/contract/suites`).
 - **no**: it runs and is known to fail, for this reason; if it ever passes, the run fails until this page says so.
 
 A server that is not the real one shows that our client speaks the protocol, and how the service behaves as far as the server
-imitates it. Behaviour that none of them shows is scripted: the last table. `cargo verify --aws` runs the rows of objects, queues, tables
-and streams on AWS itself, in the account and region of the environment; no table of such a run exists yet.
+imitates it. Behaviour that none of them shows is scripted: the last table. `cargo verify --aws` runs the rows of data streams,
+objects, queues, tables and streams on AWS itself, in the account and region of the environment; no table of such a run exists yet.
 ";
 
 #[test]
@@ -60,6 +60,7 @@ fn server_of(suite: &str) -> &'static Server {
         "cache" => "redis",
         _ if suite.starts_with("documents") => "mongo",
         "objects" => "moto",
+        "data_streams" => "kinesalite",
         _ if suite.starts_with("queue") => "elasticmq",
         _ => "dynamodb",
     };
@@ -71,7 +72,7 @@ fn title(server: &Server) -> String {
         "redis" => "Redis".to_owned(),
         "mongo" => "mongo-java-server".to_owned(),
         "elasticmq" => "ElasticMQ".to_owned(),
-        "moto" => "moto".to_owned(),
+        "moto" | "kinesalite" => server.name.to_owned(),
         _ => "DynamoDB Local".to_owned(),
     }
 }

@@ -1,5 +1,5 @@
-//! Backends on real servers. Each test has tables, queues, buckets and collections of its own, by a prefix, and a database of
-//! Redis.
+//! Backends on real servers. Each test has tables, queues, buckets, streams and collections of its own, by a prefix, and a
+//! database of Redis.
 
 use crate::backends::on_servers::amazon::Amazon;
 use crate::backends::on_servers::shortcomings;
@@ -7,7 +7,8 @@ use backend_mongodb::Mongo;
 use backend_redis::Redis;
 use backend_sqs::Sqs;
 use host_adapters_platform::{
-    DocumentsBackend, FailureTable, ObjectsBackend, QueueBackend, QueueBrowser, StreamBackend, TableBackend,
+    DataStreamBackend, DataStreamReader, DocumentsBackend, FailureTable, ObjectsBackend, QueueBackend, QueueBrowser,
+    StreamBackend, TableBackend,
 };
 use host_adapters_records::cache::CacheBackend;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -31,6 +32,7 @@ pub struct Endpoints {
     pub dynamodb: String,
     pub sqs: String,
     pub s3: String,
+    pub kinesis: String,
     pub mongo: String,
     pub redis: String,
 }
@@ -42,6 +44,7 @@ impl Endpoints {
             "dynamodb" => &mut self.dynamodb,
             "elasticmq" => &mut self.sqs,
             "moto" => &mut self.s3,
+            "kinesalite" => &mut self.kinesis,
             "mongo" => &mut self.mongo,
             "redis" => &mut self.redis,
             _ => panic!("{server}?"),
@@ -56,11 +59,11 @@ pub async fn endpoints() -> &'static Endpoints {
         .get_or_init(|| async {
             let start = || {
                 let servers = test_servers::Servers::open().unwrap();
-                let names = ["dynamodb", "elasticmq", "moto", "mongo", "redis"];
+                let names = ["dynamodb", "elasticmq", "moto", "kinesalite", "mongo", "redis"];
                 let up = servers.start(&test_servers::named(&names).unwrap(), false).unwrap();
                 let endpoint = |name: &str| up.iter().find(|it| it.name == name).unwrap().endpoint.clone().unwrap();
-                let [dynamodb, sqs, s3, mongo, redis] = names.map(endpoint);
-                Endpoints { dynamodb, sqs, s3, mongo, redis }
+                let [dynamodb, sqs, s3, kinesis, mongo, redis] = names.map(endpoint);
+                Endpoints { dynamodb, sqs, s3, kinesis, mongo, redis }
             };
             tokio::task::spawn_blocking(start).await.unwrap()
         })
@@ -82,9 +85,16 @@ pub struct Opened {
     cache: OnceLock<Redis>,
 }
 
+/// The services of AWS, with names that begin with `prefix`.
+pub async fn amazon(at: &Endpoints, prefix: &str) -> Amazon {
+    let [dynamodb, sqs, s3, kinesis] =
+        [aws(&at.dynamodb).await, aws(&at.sqs).await, aws(&at.s3).await, aws(&at.kinesis).await];
+    Amazon::new(&dynamodb, &sqs, &s3, &kinesis, prefix)
+}
+
 pub async fn open() -> Opened {
     let (at, prefix) = (endpoints().await, unique());
-    let amazon = Amazon::new(&aws(&at.dynamodb).await, &aws(&at.sqs).await, &aws(&at.s3).await, &prefix);
+    let amazon = amazon(at, &prefix).await;
     amazon.provision().await;
     let collections = [COLLECTION, OTHER_COLLECTION].map(str::to_owned).into();
     let documents = Mongo::new(&at.mongo, "contract", &prefix, collections).await.unwrap();
@@ -112,6 +122,12 @@ impl Backend for Opened {
     }
     fn objects(&self) -> &dyn ObjectsBackend {
         &self.amazon.objects
+    }
+    fn data_streams(&self) -> &dyn DataStreamBackend {
+        &self.amazon.data_streams
+    }
+    fn data_stream_reader(&self) -> &dyn DataStreamReader {
+        &self.amazon.data_streams
     }
     /// Each test that uses the cache has a database, which is emptied at first use.
     fn cache(&self) -> &dyn CacheBackend {
@@ -142,7 +158,7 @@ fn flush(url: String) {
 #[allow(non_snake_case, reason = "begins with a line of docs/delivery.md")]
 async fn d4_12__one_reader_feeds_three_workers() {
     let at = endpoints().await;
-    let amazon = Amazon::new(&aws(&at.dynamodb).await, &aws(&at.sqs).await, &aws(&at.s3).await, &unique());
+    let amazon = amazon(at, &unique()).await;
     amazon.provision().await;
     let (streams, queues) = (Arc::new(amazon.streams.clone()), Arc::new(amazon.queues.clone()));
     shared_stream::one_reader_feeds_three_workers(&amazon.tables, streams, queues).await;
@@ -151,7 +167,7 @@ async fn d4_12__one_reader_feeds_three_workers() {
 #[tokio::test(flavor = "multi_thread")]
 async fn case_04_latest_counts_from_the_first_start_of_an_empty_table() {
     let at = endpoints().await;
-    let amazon = Amazon::new(&aws(&at.dynamodb).await, &aws(&at.sqs).await, &aws(&at.s3).await, &unique());
+    let amazon = amazon(at, &unique()).await;
     amazon.provision().await;
     let (streams, queues) = (Arc::new(amazon.streams.clone()), Arc::new(amazon.queues.clone()));
     latest::counts_from_the_first_start_of_an_empty_table(&amazon.tables, streams, queues).await;
@@ -159,7 +175,7 @@ async fn case_04_latest_counts_from_the_first_start_of_an_empty_table() {
 
 async fn host() -> attempts::Host<Sqs> {
     let at = endpoints().await;
-    let amazon = Amazon::new(&aws(&at.dynamodb).await, &aws(&at.sqs).await, &aws(&at.s3).await, &unique());
+    let amazon = amazon(at, &unique()).await;
     amazon.provision().await;
     let (queues, failures) = (Arc::new(amazon.queues), Arc::new(amazon.failures));
     attempts::Host { queues, failures, streams: Arc::new(amazon.streams) }

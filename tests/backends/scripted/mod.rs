@@ -1,6 +1,7 @@
 //! Behaviour that none of the local servers shows: throttling, unprocessed work, batches that fail in part, shards that
 //! split, iterators that expire. A scripted server speaks the protocol and responds as the services are documented.
 
+mod data_streams;
 mod documents;
 mod left_out;
 mod mongo;

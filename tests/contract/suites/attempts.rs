@@ -70,6 +70,7 @@ impl<Q: QueueBackend + QueueBrowser> Host<Q> {
             dispatch: worker.clone(),
             queues: self.queues.clone(),
             streams: dynamodb_stream::streams(self.streams.clone()),
+            data_streams: dynamodb_stream::streams(self.streams.clone()),
             failures: self.failures.clone(),
             tasks: Arc::new(NoTasks),
             buckets: Arc::default(),

@@ -1,7 +1,8 @@
 //! What a suite needs of a backend: its interfaces, names that exist, and a clock.
 
 use host_adapters_platform::{
-    DocumentsBackend, FailureTable, ObjectsBackend, QueueBackend, QueueBrowser, StreamBackend, TableBackend,
+    DataStreamBackend, DataStreamReader, DocumentsBackend, FailureTable, ObjectsBackend, QueueBackend, QueueBrowser,
+    StreamBackend, TableBackend,
 };
 use host_adapters_records::cache::CacheBackend;
 use std::time::Duration;
@@ -34,6 +35,11 @@ pub const BUCKET: &str = "objects";
 /// Another bucket.
 pub const OTHER_BUCKET: &str = "others";
 
+/// A data stream of [`SHARDS`] shards.
+pub const DATA_STREAM: &str = "contractStream";
+/// See [`DATA_STREAM`].
+pub const SHARDS: u32 = 2;
+
 /// A backend with all of the names above. It is empty.
 pub trait Backend {
     fn tables(&self) -> &dyn TableBackend;
@@ -43,6 +49,8 @@ pub trait Backend {
     fn failures(&self) -> &dyn FailureTable;
     fn documents(&self) -> &dyn DocumentsBackend;
     fn objects(&self) -> &dyn ObjectsBackend;
+    fn data_streams(&self) -> &dyn DataStreamBackend;
+    fn data_stream_reader(&self) -> &dyn DataStreamReader;
     fn cache(&self) -> &dyn CacheBackend;
     /// Lets this much of the backend's time pass.
     fn pass(&self, by: Duration) -> impl Future<Output = ()> + Send;

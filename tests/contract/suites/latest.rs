@@ -41,6 +41,7 @@ fn start(
         dispatch: heard.clone(),
         queues: queues.clone(),
         streams: dynamodb_stream::streams(streams.clone()),
+        data_streams: dynamodb_stream::streams(streams.clone()),
         failures: Arc::new(OfNoQueue),
         tasks: Arc::new(NoTasks),
         buckets: Arc::default(),

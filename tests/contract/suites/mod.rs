@@ -8,10 +8,12 @@
 pub mod attempts;
 pub mod backend;
 pub mod cache;
+pub mod data_streams;
 pub mod documents;
 pub mod documents_find;
 pub mod documents_update;
 pub mod failures;
+pub mod kinesis_source;
 pub mod latest;
 pub mod objects;
 pub mod queue;
@@ -65,6 +67,12 @@ macro_rules! contract_cases_of_aws {
     ($then:ident $($with:tt)*) => {
         $crate::$then! {
             ($($with)*)
+            data_streams: [
+                keeps_what_was_put, answers_nothing_for_no_records, divides_the_hash_keys_among_shards,
+                keeps_the_order_of_a_key, refuses_one_and_takes_the_rest, takes_any_number, accepts_what_just_fits,
+                resumes_after_a_record, reads_from_latest, reads_from_a_time, limits_a_read, remembers_checkpoints,
+                remembers_a_time_to_begin_with, remembers_that_a_worker_has_begun, wakes_who_waits, knows_its_names,
+            ],
             failures: [counts_each_message_by_itself, forgets_what_is_settled, counts_thousands],
             objects: [
                 keeps_objects, reads_ranges, tells_that_an_object_was_replaced, finds_no_version_of_an_odd_etag,

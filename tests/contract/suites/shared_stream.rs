@@ -135,6 +135,7 @@ pub async fn one_reader_feeds_three_workers(
             dispatch: workers.clone(),
             queues: queues.clone(),
             streams: ordered.clone(),
+            data_streams: ordered.clone(),
             failures: Arc::new(OfNoQueue),
             tasks: Arc::new(NoTasks),
             buckets: Arc::default(),

@@ -71,6 +71,7 @@ fn check_app(app: &App) {
                 None => true,
                 Some((_, Resource::Queue(queue))) => app.host.queues.contains_key(&queue),
                 Some((_, Resource::Stream(table))) => app.host.tables[&table].stream,
+                Some((_, Resource::DataStream(stream))) => app.host.data_streams.contains_key(&stream),
             };
             assert!(is_declared, "{source:?} reads a name that is not declared");
             let dead_letters = source.dead_letter_queue(id);

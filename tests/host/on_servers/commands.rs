@@ -28,9 +28,10 @@ async fn missing_tables_and_queues_are_reported_and_made_once() {
     let folder = tempfile::tempdir().unwrap();
     let config = config::write(folder.path(), "runtime-config", endpoints().await, &unique());
     let (lines, code) = probe(&config);
-    let [tables, queues, others @ ..] = lines.as_slice() else { panic!("{lines:?}") };
-    assert_eq!((others, code), (&["documents", "objects", "cache"].map(|it| format!("{it}: answers"))[..], 1));
-    for (section, line) in [("tables: ", tables), ("queues: ", queues)] {
+    let [tables, queues, documents, objects, data_streams, cache] = lines.as_slice() else { panic!("{lines:?}") };
+    let answers = ["documents", "objects", "cache"].map(|it| format!("{it}: answers"));
+    assert_eq!(([documents, objects, cache], code), (answers.each_ref(), 1));
+    for (section, line) in [("tables: ", tables), ("queues: ", queues), ("data_streams: ", data_streams)] {
         assert!(
             line.starts_with(section) && line.ends_with("; `host-adapters provision` makes what is missing"),
             "{line}"
@@ -45,11 +46,13 @@ async fn missing_tables_and_queues_are_reported_and_made_once() {
             "queues: all there, at http",
             "documents: all",
             "objects: all",
+            "data_streams: all",
             "cache: all",
         ];
         assert!(made.lines().zip(starts).all(|(line, start)| line.starts_with(start)), "{made}");
         assert_eq!(made.lines().count(), starts.len(), "{made}");
-        let all = ["tables", "queues", "documents", "objects", "cache"].map(|section| format!("{section}: answers"));
+        let all =
+            ["tables", "queues", "documents", "objects", "data_streams", "cache"].map(|it| format!("{it}: answers"));
         assert_eq!(probe(&config), (all.to_vec(), 0));
     }
 }

@@ -1,5 +1,6 @@
 //! The runtime alone, with a guest that misbehaves on demand and a host of the tests' own.
 
+mod data_streams;
 pub mod documents;
 mod isolation;
 mod limits;

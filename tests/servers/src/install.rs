@@ -1,9 +1,10 @@
-//! Installs a server once: jars with Maven, and our launcher compiled; or packages with pip. A file records by which
+//! Installs a server once: jars with Maven, and our launcher compiled; or packages with pip or npm. A file records by which
 //! recipe that was done.
 
 use crate::home::{Place, Servers};
 use crate::python;
 use crate::server::{Install, Launcher, Server};
+use crate::tool;
 use anyhow::{Context, Result, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::io::{BufRead, BufReader};
@@ -22,11 +23,11 @@ pub fn is_done(server: &Server, place: &Place) -> bool {
     matches!(server.install, Install::Debian { .. }) || noted()
 }
 
-/// Installs a server from Maven Central or PyPI (or the mirrors in the settings of Maven and pip). After that no network
+/// Installs a server from Maven Central, PyPI or npm (or the mirrors in the settings of Maven, pip and npm). After that no network
 /// is needed.
 ///
 /// # Errors
-/// When a download fails; with the last lines of Maven or pip, and what to do.
+/// When a download fails; with the last lines of Maven, pip or npm, and what to do.
 pub fn run(server: &Server, servers: &Servers, place: &Place) -> Result<()> {
     let (program, start) = (&place.program, Instant::now());
     empty(program)?;
@@ -35,6 +36,7 @@ pub fn run(server: &Server, servers: &Servers, place: &Place) -> Result<()> {
             from_maven(server.name, servers, program, artifacts, launcher.as_ref())?;
         }
         Install::Python { packages, .. } => python::install(server.name, program, packages)?,
+        Install::Npm { package, .. } => tool::install(program, package)?,
         Install::Debian { .. } => {}
     }
     std::fs::write(program.join("recipe"), server.recipe())?;
@@ -169,6 +171,9 @@ mod tests {
                 Install::Python { packages, version } => {
                     assert!(packages.iter().all(|package| package.contains("==")), "{}", server.name);
                     assert!(packages.iter().any(|package| package.ends_with(version)), "{}", server.name);
+                }
+                Install::Npm { package, version } => {
+                    assert_eq!(*package, format!("{}@{version}", server.name));
                 }
                 Install::Debian { .. } => {}
             }

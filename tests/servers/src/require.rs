@@ -25,6 +25,12 @@ pub fn check(servers: &[&Server], to_install: &[&Server]) -> Result<()> {
     if to_install.iter().any(|it| matches!(it.install, Install::Python { .. })) && !has_venv() {
         missing.push(("Python 3.11 with venv", "python3-venv"));
     }
+    if to_install.iter().any(|it| is_npm(it)) && !runs("npm") {
+        missing.push(("npm", "npm"));
+    }
+    if servers.iter().any(|it| is_npm(it)) && !runs("node") {
+        missing.push(("Node.js", "nodejs"));
+    }
     for server in servers {
         if let Install::Debian { program, package } = server.install
             && !runs(program)
@@ -49,6 +55,10 @@ pub fn version_of(program: &str) -> Option<String> {
 
 fn is_java(server: &Server) -> bool {
     matches!(server.install, Install::Maven { .. })
+}
+
+fn is_npm(server: &Server) -> bool {
+    matches!(server.install, Install::Npm { .. })
 }
 
 pub fn runs(program: &str) -> bool {

@@ -60,6 +60,13 @@ pub enum Install {
         /// `name==version`, as `pip install` takes them.
         packages: &'static [&'static str],
     },
+    /// A package from npm, run by the `node` on the machine.
+    Npm {
+        /// The version of the server.
+        version: &'static str,
+        /// `name@version`, as `npm install` takes it.
+        package: &'static str,
+    },
     /// A program on the machine, and the Debian package that contains it.
     Debian {
         /// Its name on the `PATH`.

@@ -78,7 +78,9 @@ fn condition(server: &Server, running: Option<&State>) -> Condition {
 
 fn version(server: &Server) -> Option<String> {
     match server.install {
-        Install::Maven { version, .. } | Install::Python { version, .. } => Some(version.to_owned()),
+        Install::Maven { version, .. } | Install::Python { version, .. } | Install::Npm { version, .. } => {
+            Some(version.to_owned())
+        }
         Install::Debian { program, .. } => version_of(program),
     }
 }

@@ -5,7 +5,7 @@ use crate::server::{Install, Kind, Launcher, Server};
 use anyhow::{Result, bail};
 
 /// All servers, in the order in which they are shown.
-pub const ALL: &[Server] = &[DYNAMODB, ELASTICMQ, MOTO, MONGO, REDIS, LOCALSTACK];
+pub const ALL: &[Server] = &[DYNAMODB, ELASTICMQ, MOTO, KINESALITE, MONGO, REDIS, LOCALSTACK];
 
 /// The servers of these names; all if no names are given.
 ///
@@ -122,6 +122,28 @@ const MOTO: Server = Server {
         )
         .as_bytes(),
         answer: b"ListAllMyBucketsResult",
+    },
+};
+
+/// In memory: what it holds ends with it.
+const KINESALITE: Server = Server {
+    name: "kinesalite",
+    serves: "Kinesis",
+    kind: Kind::Emulator,
+    install: Install::Npm { version: "3.3.3", package: "kinesalite@3.3.3" },
+    port: 18700,
+    scheme: "http",
+    config: Some(include_str!("../files/kinesalite.js")),
+    command: &["node", "@config@"],
+    probe: Probe {
+        request: concat!(
+            "POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Amz-Target: Kinesis_20131202.ListStreams\r\n",
+            "Content-Type: application/x-amz-json-1.1\r\nX-Amz-Date: 20200101T000000Z\r\nAuthorization: AWS4-HMAC-SHA256 ",
+            "Credential=probe/20200101/us-east-1/kinesis/aws4_request, SignedHeaders=host, Signature=0\r\n",
+            "Content-Length: 2\r\nConnection: close\r\n\r\n{}"
+        )
+        .as_bytes(),
+        answer: b"\"StreamNames\"",
     },
 };
 

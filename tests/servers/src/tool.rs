@@ -4,7 +4,7 @@ use crate::home::Servers;
 use crate::install::empty;
 use crate::require::runs;
 use anyhow::{Context, Result, bail, ensure};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 /// A program from npm.
@@ -19,6 +19,22 @@ pub struct Tool {
 /// Checks definitions of state machines (Amazon States Language).
 pub const ASL_VALIDATOR: Tool = Tool { name: "asl-validator", version: "4.0.0" };
 
+/// Installs a package, `name@version`, in a folder, without its scripts.
+///
+/// # Errors
+/// When the download fails; with what npm says.
+pub fn install(program: &Path, package: &str) -> Result<()> {
+    eprintln!("installing {package} from npm");
+    let mut npm = Command::new("npm");
+    npm.args(["install", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix"]).arg(program).arg(package);
+    let output = npm.stdin(Stdio::null()).output().context("cannot run npm")?;
+    if !output.status.success() {
+        let said = String::from_utf8_lossy(&output.stderr);
+        bail!("npm cannot install {package} ({}):\n{said}\nIt needs npm's registry the first time.", output.status);
+    }
+    Ok(())
+}
+
 impl Servers {
     /// The path of a tool, which is installed if it is not there.
     ///
@@ -30,20 +46,8 @@ impl Servers {
         let (recipe, package) = (program.join("recipe"), format!("{}@{}", tool.name, tool.version));
         if std::fs::read_to_string(&recipe).ok().as_ref() != Some(&package) {
             ensure!(runs("npm"), "{} needs npm; on Debian: apt-get install npm", tool.name);
-            eprintln!("installing {package} from npm");
             empty(&program)?;
-            let mut npm = Command::new("npm");
-            npm.args(["install", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix"])
-                .arg(&program)
-                .arg(&package);
-            let output = npm.stdin(Stdio::null()).output().context("cannot run npm")?;
-            if !output.status.success() {
-                let said = String::from_utf8_lossy(&output.stderr);
-                bail!(
-                    "npm cannot install {package} ({}):\n{said}\nIt needs npm's registry the first time.",
-                    output.status
-                );
-            }
+            install(&program, &package)?;
             std::fs::write(recipe, package)?;
         }
         Ok(program.join("node_modules/.bin").join(tool.name))

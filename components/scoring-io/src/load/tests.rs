@@ -377,7 +377,7 @@ fn a_file_that_is_replaced_while_it_is_read_starts_anew() {
 #[test]
 fn a_file_that_is_deleted_is_left_out() {
     let platform = Platform::default();
-    let skipped = Disposition::Skip("deleted: b/scrubbed/f.csv".to_owned());
+    let skipped = Disposition::Skip("gone: b/scrubbed/f.csv".to_owned());
     assert_eq!(platform.deliver(Kind::Scrubbed, &event("etag", "1")), Some(skipped));
 }
 

@@ -1,13 +1,13 @@
 //! Whether streams are there, making those that are missing, and their shards.
 
 use super::Kinesis;
-use aws_sdk_kinesis::types::StreamStatus;
+use aws_sdk_kinesis::types::{HashKeyRange, StreamStatus};
 use backend_aws::error;
 use host_adapters_platform::limits::invalid;
 use host_adapters_platform::{DataStreamSpec, Result, Shard};
 use host_adapters_records::{Error, ErrorKind};
 use std::collections::BTreeMap;
-use std::ops::RangeInclusive;
+use std::num::ParseIntError;
 use std::time::Duration;
 
 /// How often and how long to look whether a new stream can be used.
@@ -98,9 +98,9 @@ impl Kinesis {
 }
 
 fn shard(stream: &str, listed: aws_sdk_kinesis::types::Shard) -> Result<Shard> {
-    let hash_keys = listed.hash_key_range.map(|keys| -> std::result::Result<RangeInclusive<u128>, _> {
-        Ok::<_, std::num::ParseIntError>(keys.starting_hash_key.parse()?..=keys.ending_hash_key.parse()?)
-    });
+    let parsed =
+        |keys: HashKeyRange| Ok::<_, ParseIntError>(keys.starting_hash_key.parse()?..=keys.ending_hash_key.parse()?);
+    let hash_keys = listed.hash_key_range.map(parsed);
     let wrong = |error| invalid(format!("{stream}: the hash keys of {} are no numbers: {error}", listed.shard_id));
     Ok(Shard {
         hash_keys: hash_keys.transpose().map_err(wrong)?,

@@ -41,7 +41,7 @@ stream = "scoresStream"
         spin.toml:17:1: unknown key "max_instance"; write "max_instances", in component.save-entries.tool.host-adapters
         spin.toml:18:41: unknown queue "retryScoreQueue"; there is "saveEntriesQueue", "saveEntriesQueueDlq", or declare it under [application.tool.host-adapters]
         spin.toml:23:14: batch_size = 25 needs time to gather; write batch_window_secs = 1 or more, in component.save-entries.tool.host-adapters.source
-        spin.toml:26:8: unknown source type "kinesys"; there is "sqs", "dynamodb-stream", "task", in component.save-entries.tool.host-adapters.source"#]].assert_eq(&errors.to_string());
+        spin.toml:26:8: unknown source type "kinesys"; write "kinesis", in component.save-entries.tool.host-adapters.source"#]].assert_eq(&errors.to_string());
 }
 
 #[test]
@@ -137,7 +137,7 @@ source = [{ queue = "saveEntriesQueue" }, { type = "sqs" }, { type = "dynamodb-s
             spin.toml:2:1: "component" is missing; write the id of the component that answers, in trigger.http
             spin.toml:2:1: "route" is missing; write a path, as in route = "/workers/<id>", in trigger.http
             spin.toml:3:12: "source" is missing; write the path of the component's .wasm file, in component.a
-            spin.toml:5:11: "type" is missing; write "sqs" or "dynamodb-stream" or "task", in component.a.tool.host-adapters.source
+            spin.toml:5:11: "type" is missing; write "sqs" or "s3" or "dynamodb-stream" or "kinesis" or "task", in component.a.tool.host-adapters.source
             spin.toml:5:43: "queue" is missing; write the name of a queue under [application.tool.host-adapters.queues], in component.a.tool.host-adapters.source
             spin.toml:5:61: "table" is missing; write the name of a table under [application.tool.host-adapters.tables], in component.a.tool.host-adapters.source
             spin.toml:6:42: "upstream" is missing; write the service's base URL, in application.tool.host-adapters.services.entry
@@ -482,6 +482,28 @@ other = "read"
         spin.toml:11:9: objects.*/x: "*" stands for whole buckets; name one<place>
         spin.toml:11:9: "*" is for clients; write the names that the component uses"#]]
     .assert_eq(&errors.to_string().replace(place, "<place>"));
+}
+
+#[test]
+fn data_streams_and_their_grants_are_checked() {
+    let more = r#"
+[application.tool.host-adapters.data_streams]
+scoresStream = { shards = 4 }
+campaignDataStream = {}
+"scores stream" = {}
+none = { shards = 0 }
+[component.a]
+source = "a.wasm"
+[component.a.tool.host-adapters.grants.data_streams]
+scoresStream = "put"
+campaignDataStream = "read"
+scoreStream = "put"
+"#;
+    let text = BASE.to_owned() + more;
+    let mut errors = parse_with(&text).unwrap_err();
+    let base = text.lines().count() - more.lines().count();
+    errors.diagnostics.iter_mut().for_each(|diagnostic| diagnostic.line -= base);
+    expect![[r#""#]].assert_eq(&errors.to_string());
 }
 
 /// The queue would move a message away before its last attempt. Where it has no dead letter queue, it moves none.

@@ -40,6 +40,7 @@ fn schema_and_reader_know_the_same_keys() {
         ("component", format!("{component}[component.a.tool.host-adapters]\n")),
         ("sqs", source("sqs")),
         ("dynamodb-stream", source("dynamodb-stream")),
+        ("kinesis", source("kinesis")),
         ("task", source("task")),
     ];
     for (definition, block) in blocks {

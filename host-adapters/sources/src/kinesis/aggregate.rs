@@ -55,7 +55,9 @@ pub(super) fn open(data: &[u8], hash_keys: Option<&RangeInclusive<u128>>) -> Ope
         None => Opened::Whole,
         Some(parts) if parts.is_empty() => Opened::Whole,
         Some(parts) => {
-            let is_ours = |(_, hash_key): &(Part, u128)| hash_keys.is_none_or(|ours| ours.contains(hash_key));
+            let is_ours = |(part, explicit): &(Part, Option<u128>)| {
+                hash_keys.is_none_or(|ours| ours.contains(&explicit.unwrap_or_else(|| hash_key(&part.partition_key))))
+            };
             match parts.iter().all(is_ours) {
                 true => Opened::Parts(parts.into_iter().map(|(part, _)| part).collect()),
                 false => Opened::Misplaced,
@@ -71,17 +73,17 @@ fn message(data: &[u8]) -> Option<AggregatedRecord> {
     if is_right { AggregatedRecord::decode(message).ok() } else { None }
 }
 
-/// The records of a message with their hash keys; `None` if one of them is incomplete.
-fn parts(message: AggregatedRecord) -> Option<Vec<(Part, u128)>> {
+/// The records of a message with their explicit hash keys; `None` if one of them is incomplete.
+fn parts(message: AggregatedRecord) -> Option<Vec<(Part, Option<u128>)>> {
     let AggregatedRecord { partition_keys, explicit_hash_keys, records } = message;
     let named = |names: &[String], index: u64| names.get(usize::try_from(index).ok()?).cloned();
     let part = |record: PackedRecord| {
         let partition_key = named(&partition_keys, record.partition_key?)?;
-        let hash_key = match record.explicit_hash_key {
-            Some(index) => named(&explicit_hash_keys, index)?.parse().ok()?,
-            None => hash_key(&partition_key),
+        let explicit = match record.explicit_hash_key {
+            Some(index) => Some(named(&explicit_hash_keys, index)?.parse().ok()?),
+            None => None,
         };
-        Some((Part { partition_key, data: record.data? }, hash_key))
+        Some((Part { partition_key, data: record.data? }, explicit))
     };
     records.into_iter().map(part).collect()
 }

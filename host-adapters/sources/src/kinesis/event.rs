@@ -116,7 +116,7 @@ pub(super) fn events_of(
 
 /// Why a record is left out whose parts belong to another shard.
 #[cfg(feature = "host")]
-const MISPLACED: &str = "an aggregate with keys of another shard, which its producer puts again";
+const MISPLACED: &str = "an aggregate with keys of another shard";
 
 #[cfg(feature = "host")]
 fn without_repeats(made: Vec<Made>) -> Vec<Event> {

@@ -106,6 +106,23 @@ proptest! {
     }
 }
 
+proptest! {
+    /// The partition key is an attribute, so that it comes back with JSON, too.
+    #[test]
+    fn d6_7__a_record_of_a_data_stream_comes_back_as_it_was(
+        event in events("kinesis:s"), key in "\\PC{1,256}", part in any::<Option<u32>>(), reason in any::<String>(),
+    ) {
+        let mut event = Event { ordering_key: Some(key.clone()), ..event };
+        event.id = part.map_or("17".to_owned(), |part| format!("17#{part}"));
+        event.attributes.retain(|it| it.name != "partitionKey" && it.name != "correlationId");
+        event.attributes.push(Attribute::text("partitionKey", key));
+        event.attributes.sort_unstable();
+        event.correlation_id.clone_from(&event.id);
+        let message = sink().stream(&event, "s", json!({"version": "1.0"}), &cause(&reason)).message;
+        prop_assert_eq!(event_of(&stored(message, "kinesis:s")), Ok(Event { attempt: 1, ..event }));
+    }
+}
+
 /// Why, when and in which trace.
 #[test]
 fn d6_8__a_dead_letter_says_why_and_when_and_names_its_trace() {

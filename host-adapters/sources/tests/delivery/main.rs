@@ -15,6 +15,7 @@ mod dead_letters;
 mod ends;
 mod fifo;
 mod gathering;
+mod kinesis;
 mod measures;
 mod model;
 mod objects;

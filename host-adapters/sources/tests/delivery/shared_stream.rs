@@ -1,14 +1,12 @@
 //! Several workers of a host on one stream: one reader a shard, and no worker waits for another (docs/delivery.md, 4).
 
-use crate::model::{
-    BytesStreamConfig, ModelWorker, Reply, World, ack_all, bytes_streams, name, retry, run_bytes_stream, trap,
-};
+use crate::model::{ModelWorker, Reply, World, ack_all, name, retry, trap};
 use crate::rows;
 use host_adapters_delivery::event::{Event, Payload};
 use host_adapters_platform::Checkpoint;
 use host_adapters_records::{Error, ErrorKind};
+use host_adapters_sources::SourceConfig;
 use host_adapters_sources::dynamodb_stream::{DynamodbStreamConfig, StartingPosition};
-use host_adapters_sources::{SourceConfig, SourceContext};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -200,53 +198,5 @@ rows! {
         let reads = read_at(&world, "s");
         assert!(at_most_five_a_second(&reads), "{reads:?}");
         assert_eq!(world.streams.position("s"), at(8_999));
-    }
-
-    /// Records as in Kinesis. The shards `left` and `right` are split from one and merged again.
-    d4_15__bytes_under_a_partition_key_are_read_in_order_through_a_split_and_a_merge {
-        let world = World::new(|batch| {
-            if batch.iter().any(|event| event.id == name(33)) { trap() } else { ack_all(batch).takes(1) }
-        });
-        let put = |shard: &str, sequences: std::ops::Range<u64>, odd: u64| {
-            let sequences = sequences.filter(|sequence| odd == 2 || sequence % 2 == odd);
-            world.streams.put(shard, sequences.map(|sequence| (sequence, format!("key-{}", sequence % 4))));
-        };
-        world.streams.open_after("merged", &["left", "right"]);
-        world.streams.open("root", None);
-        world.streams.open("left", Some("root"));
-        world.streams.open("right", Some("root"));
-        put("root", 0..20, 2);
-        put("left", 20..40, 0);
-        put("right", 20..40, 1);
-        put("merged", 40..60, 2);
-        ["root", "left", "right"].iter().for_each(|shard| world.streams.close(shard));
-        let context = SourceContext { streams: bytes_streams(world.streams.clone()), ..world.context() };
-        let config = BytesStreamConfig { slices: 3, ..BytesStreamConfig::new("b") };
-        let task = tokio::spawn(run_bytes_stream(config, context, world.drain.clone()));
-        world.at(60.0).await;
-        let mut keys: BTreeMap<String, Vec<Event>> = BTreeMap::new();
-        for (_, batch) in world.worker.calls() {
-            batch.into_iter().for_each(|event| keys.entry(event.ordering_key.clone().unwrap()).or_default().push(event));
-        }
-        for (key, events) in &keys {
-            let mut ids: Vec<&str> = events.iter().map(|event| event.id.as_str()).collect();
-            // Records of the call that traps with the poison record are delivered again.
-            ids.dedup();
-            let mut once = ids.clone();
-            once.sort_unstable();
-            once.dedup();
-            assert_eq!(once.len(), 15, "{key}: {ids:?}");
-            let last = |id: &str| ids.iter().rposition(|other| *other == id);
-            assert!(once.is_sorted_by_key(|id| last(id)), "{key}: {ids:?}");
-        }
-        let data = |event: &Event| match &event.payload {
-            Payload::Bytes(bytes) => bytes.clone(),
-            Payload::Json(_) => Vec::new(),
-        };
-        assert_eq!(data(&keys["key-0"][0]), [&[0xff], br#"{"n":0}"#.as_slice()].concat());
-        assert_eq!(world.streams.position("merged"), at(59));
-        let [dead_letter] = &world.queues.messages("bytesDlq")[..] else { panic!("one dead letter") };
-        assert!(dead_letter.body.contains("KinesisBatchInfo"), "{}", dead_letter.body);
-        task.abort();
     }
 }

@@ -32,11 +32,12 @@ struct Generate {
     /// The kind of source that the event comes from.
     #[arg(value_parser = kinds())]
     source: Kind,
-    /// The worker whose event it is: its queue or table, and the body of its fixture, unless `--body` gives one.
+    /// The worker whose event it is: its queue, table or stream, and the body of its fixture, unless `--body` gives one.
     #[arg(long)]
     worker: Option<String>,
-    /// Another body: text, `@file`, or `-` for standard input. From a stream it is the change as workers see it,
-    /// `{"eventName", "newImage", "oldImage"}`, with the item's keys `pk` and `sk` in its images.
+    /// Another body: text, `@file`, or `-` for standard input. Of a change it is what workers see,
+    /// `{"eventName", "newImage", "oldImage"}`, with the item's keys `pk` and `sk` in its images; of a data stream, the
+    /// data.
     #[arg(long)]
     body: Option<String>,
     /// The number of records.
@@ -112,7 +113,7 @@ pub(super) fn run(options: Options) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// A worker of the manifest, and the name of the queue or table that feeds it.
+/// A worker of the manifest, and the name of the queue, table or stream that feeds it.
 struct Worker {
     id: String,
     resource: String,

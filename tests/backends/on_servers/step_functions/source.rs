@@ -11,7 +11,7 @@ use host_adapters_delivery::retry::Backoff;
 use host_adapters_platform::Declared;
 use host_adapters_platform::clock::Clock;
 use host_adapters_sources::task::TaskConfig;
-use host_adapters_sources::{SourceConfig, SourceContext, dynamodb_stream};
+use host_adapters_sources::{SourceConfig, SourceContext, dynamodb_stream, kinesis};
 use serde_json::{Value, json};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -91,6 +91,7 @@ impl Host {
             dispatch: worker.clone(),
             queues: store.clone(),
             streams: dynamodb_stream::streams(store.clone()),
+            data_streams: kinesis::streams(Arc::new(store.data_streams())),
             failures: store,
             tasks: Arc::new(machine.activities.clone()),
             buckets: Arc::default(),

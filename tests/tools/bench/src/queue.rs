@@ -18,9 +18,9 @@ use host_adapters_platform::task::NoTasks;
 use host_adapters_platform::{Declared, QueueBackend, QueueSpec};
 use host_adapters_records::queue::Message;
 use host_adapters_runtime::{Interfaces, Limits, Runtime, RuntimeConfig};
-use host_adapters_sources::dynamodb_stream;
 use host_adapters_sources::sqs::SqsConfig;
 use host_adapters_sources::{SourceConfig, SourceContext};
+use host_adapters_sources::{dynamodb_stream, kinesis};
 use rustix::time::{ClockId, clock_gettime};
 use std::path::Path;
 use std::sync::Arc;
@@ -99,6 +99,7 @@ async fn empty(store: &Arc<Embedded>, dispatch: &Arc<dyn Dispatch>, messages: us
         dispatch: dispatch.clone(),
         queues: store.clone(),
         streams: dynamodb_stream::streams(store.clone()),
+        data_streams: kinesis::streams(Arc::new(store.data_streams())),
         failures: store.clone(),
         tasks: Arc::new(NoTasks),
         buckets: Arc::default(),

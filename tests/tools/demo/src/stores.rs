@@ -36,7 +36,9 @@ impl Stores {
     /// The data of all records of a data stream.
     pub async fn records(&self, stream: &str) -> Result<Vec<Vec<u8>>> {
         match self {
-            Self::Embedded { data } => read_stream(data, stream).with_context(|| format!("reading the stream {stream}")),
+            Self::Embedded { data } => {
+                read_stream(data, stream).with_context(|| format!("reading the stream {stream}"))
+            }
             Self::Servers(cloud) => cloud.records(stream).await,
         }
     }

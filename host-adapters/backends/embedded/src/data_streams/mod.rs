@@ -98,7 +98,9 @@ impl DataStreamBackend for DataStreams {
             let (count, clock, target, wake) = (job.len(), self.0.clock.clone(), stream.clone(), stream.clone());
             let put = move |conn: &Connection| target.put(conn, &job, clock.now_ms());
             match store.write(put, move |_| wake.wake.now()).await {
-                Ok(sequences) => places.by_ref().zip(sequences).for_each(|(place, sequence)| *place = Ok(sequence)),
+                Ok(sequences) => {
+                    sequences.into_iter().zip(places.by_ref()).for_each(|(sequence, place)| *place = Ok(sequence))
+                }
                 Err(error) => places.by_ref().take(count).for_each(|place| *place = Err(error.clone())),
             }
         }

@@ -15,7 +15,7 @@ ordered_stream_settings! {
         pub stream: String = String::new(), "the name of a stream under [application.tool.host-adapters.data_streams]";
         /// Where a worker without a checkpoint begins.
         pub starting_position: StartingPosition = StartingPosition::TrimHorizon, ();
-        /// With `AT_TIMESTAMP`: the time of the first records, RFC 3339, as in `2026-11-30T05:00:00Z`. It is not in the
+        /// With `AT_TIMESTAMP`: the time of the first records, RFC 3339, as in `2024-01-15T10:30:00Z`. It is not in the
         /// future; one before the oldest record stands for `TRIM_HORIZON`.
         pub starting_position_timestamp: Timestamp = Timestamp::default(), ();
     }
@@ -50,7 +50,7 @@ impl Setting for Timestamp {
         let time = DateTime::parse_from_rfc3339(&written.value).ok();
         let time_ms = time.and_then(|time| u64::try_from(time.timestamp_millis()).ok());
         if time_ms.is_none() {
-            let message = format!("{key} = \"{}\" is not a time; write one as in \"2026-11-30T05:00:00Z\"", written.value);
+            let message = format!("{key} = \"{}\" is not a time; write one as in \"2024-01-15T10:30:00Z\"", written.value);
             fields.diagnostic(&written.span, message);
         }
         Some(Self(time_ms))
@@ -85,7 +85,7 @@ const POSITION: &str = "starting_position";
 const TIMESTAMP: &str = "starting_position_timestamp";
 
 impl SourceSettings for KinesisConfig {
-    /// `AT_TIMESTAMP` and its time belong together (docs/delivery.md, 4.18).
+    /// `AT_TIMESTAMP` and its time belong together (docs/delivery.md, 4.20).
     fn check(&self, fields: &mut Fields<'_, '_>) {
         self.check_order(fields);
         let is_at_time = self.starting_position == StartingPosition::AtTimestamp;

@@ -1,7 +1,6 @@
 //! Models of queues, a stream and a worker, in memory and on tokio's clock. Every call can be made to fail, as planned
 //! or at random from a seed, and all requests to them are recorded.
 
-mod bytes_stream;
 mod failures;
 mod faults;
 mod lines;
@@ -10,12 +9,11 @@ mod streams;
 mod tasks;
 mod worker;
 
-pub use bytes_stream::{BytesStreamConfig, bytes_streams, run_bytes_stream};
 pub use failures::ModelFailures;
 pub use faults::{Faults, down};
 pub use lines::Lines;
 pub use queues::{ModelQueues, Request};
-pub use streams::{BytesRecord, ModelStreams, as_bytes, name};
+pub use streams::{ModelStreams, as_data, name};
 pub use tasks::{End, ModelTasks};
 pub use worker::{Answer, ModelWorker, Reply, ack_all, retry, trap};
 
@@ -23,7 +21,7 @@ use host_adapters_delivery::drain::{Drain, Ended};
 use host_adapters_delivery::retry::Backoff;
 use host_adapters_delivery::stream::OrderedStreams;
 use host_adapters_platform::clock::Clock;
-use host_adapters_sources::{Source, SourceConfig, SourceContext, dynamodb_stream};
+use host_adapters_sources::{Source, SourceConfig, SourceContext, dynamodb_stream, kinesis};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::task::{AbortHandle, JoinHandle};
@@ -46,8 +44,9 @@ pub struct World {
     pub failures: Arc<ModelFailures>,
     /// Of the tasks of [`WORKER`].
     pub executions: Arc<ModelTasks>,
-    /// The streams, as all workers of a host share them.
+    /// The streams, as all workers of a host share them: as changes of a table, and as data streams.
     pub ordered: Arc<OrderedStreams>,
+    pub data: Arc<OrderedStreams>,
     pub worker: Arc<ModelWorker>,
     pub drain: Drain,
     began: Instant,
@@ -77,10 +76,10 @@ impl World {
         let (queues, streams) = (ModelQueues::new(seed, began), ModelStreams::new(seed, began));
         let worker = ModelWorker::new(began, reply);
         let (queues, streams, tasks) = (Arc::new(queues), Arc::new(streams), Mutex::default());
-        let ordered = dynamodb_stream::streams(streams.clone());
+        let (ordered, data) = (dynamodb_stream::streams(streams.clone()), kinesis::streams(streams.clone()));
         let failures = Arc::new(ModelFailures::new(seed));
         let executions = Arc::new(ModelTasks::new(seed, began));
-        Self { queues, streams, failures, executions, ordered, worker, drain: Drain::new(), began, seed, tasks }
+        Self { queues, streams, failures, executions, ordered, data, worker, drain: Drain::new(), began, seed, tasks }
     }
 
     /// What a source of this world is built with.
@@ -96,6 +95,7 @@ impl World {
             dispatch: dispatch.clone(),
             queues: self.queues.clone(),
             streams: self.ordered.clone(),
+            data_streams: self.data.clone(),
             failures: self.failures.clone(),
             tasks: self.executions.clone(),
             buckets: Arc::default(),

@@ -1,12 +1,15 @@
 //! A stream: shards with parents, which close, split and merge (docs/delivery.md, 4). It is read as changes of a
-//! table's items, or as bytes under a partition key.
+//! table's items, or as a data stream, whose records may be packed into others.
 
 use super::{EPOCH_MS, Faults, WORKER, rounded_ms};
 use host_adapters_platform::{
-    Change, Checkpoint, LeaseTable, Leases, Position, Records, Result, Shard, ShardPage, ShardReader,
+    Change, Checkpoint, LeaseTable, Leases, Position, Records, Result, Shard, ShardPage, ShardReader, StreamRecord,
 };
 use host_adapters_records::table::Key;
+use md5::{Digest, Md5};
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeInclusive;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -19,28 +22,53 @@ const MOST_RECORDS: usize = 1_000;
 /// Checkpoints with their times, by worker and shard.
 type Checkpoints = BTreeMap<(String, String), Vec<(u64, Checkpoint)>>;
 
-/// A record as in Kinesis.
-#[derive(Clone, Debug)]
-pub struct BytesRecord {
-    pub sequence: String,
-    pub partition_key: String,
-    pub data: Vec<u8>,
-    pub arrived_ms: u64,
-}
-
-/// Turns a page of changes into a page of bytes.
-pub fn as_bytes(page: ShardPage<Change>) -> ShardPage<BytesRecord> {
+/// Turns a page of changes into a page of data records. If `packs`, those up to a number that three divides are packed
+/// into one record, which has the number of the last of them.
+pub fn as_data(page: ShardPage<Change>, packs: bool) -> ShardPage<StreamRecord> {
     let (count, next) = (page.count, page.next.clone());
-    ShardPage::new(count, next, || page.read().records.into_iter().map(BytesRecord::from).collect())
+    ShardPage::new(count, next, move || {
+        let (mut records, mut open) = (Vec::new(), Vec::new());
+        for change in page.read().records {
+            let is_last = packs && change.sequence.parse::<u64>().unwrap() % 3 == 0;
+            open.push(as_record(change));
+            if is_last {
+                records.push(packed(&std::mem::take(&mut open)));
+            }
+        }
+        records.extend(open);
+        records
+    })
 }
 
-impl From<Change> for BytesRecord {
-    fn from(change: Change) -> Self {
-        let Change { sequence, key, new_image, time_ms, .. } = change;
-        // Not UTF-8, and therefore not JSON.
-        let data = [&[0xff], new_image.unwrap_or_default().as_bytes()].concat();
-        Self { sequence, partition_key: key.pk, data, arrived_ms: time_ms }
+fn as_record(change: Change) -> StreamRecord {
+    let Change { sequence, key, new_image, time_ms, .. } = change;
+    // Not UTF-8, and therefore not JSON.
+    let data = [&[0xff], new_image.unwrap_or_default().as_bytes()].concat();
+    StreamRecord { sequence, partition_key: key.pk, data, time_ms }
+}
+
+/// One record that holds these, as the Kinesis Producer Library packs them: the keys in a table (field 1), records with
+/// the index of their key (1) and their data (3) in field 3.
+fn packed(records: &[StreamRecord]) -> StreamRecord {
+    let field = |tag: u8, bytes: &[u8]| [&[tag][..], &varint(bytes.len()), bytes].concat();
+    let keys = records.iter().flat_map(|record| field(0x0a, record.partition_key.as_bytes()));
+    let parts = records.iter().enumerate().flat_map(|(index, record)| {
+        let part = [&[0x08][..], &varint(index), &field(0x1a, &record.data)].concat();
+        field(0x1a, &part)
+    });
+    let message: Vec<u8> = keys.chain(parts).collect();
+    let data = [&[0xf3, 0x89, 0x9a, 0xc2][..], &message, &Md5::digest(&message)].concat();
+    StreamRecord { data, ..records.last().unwrap().clone() }
+}
+
+fn varint(mut number: usize) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    while number > 127 {
+        bytes.push(u8::try_from(number & 127).unwrap() | 128);
+        number >>= 7;
     }
+    bytes.push(u8::try_from(number).unwrap());
+    bytes
 }
 
 pub struct ModelStreams {
@@ -50,6 +78,8 @@ pub struct ModelStreams {
     reads: Mutex<Vec<(u64, String, Position)>>,
     latest_takes: Mutex<Duration>,
     leases: Mutex<Option<BTreeSet<String>>>,
+    /// Whether a data stream's records are packed.
+    packs: AtomicBool,
     /// Workers that began with an empty shard.
     begun: Mutex<BTreeSet<String>>,
     changed: Notify,
@@ -59,6 +89,8 @@ pub struct ModelStreams {
 #[derive(Default)]
 struct ModelShard {
     parents: Vec<String>,
+    /// Known of a data stream's shard, if at all.
+    hash_keys: Option<RangeInclusive<u128>>,
     records: Vec<Change>,
     closed: bool,
 }
@@ -67,8 +99,13 @@ impl ModelStreams {
     pub fn new(seed: u64, began: Instant) -> Self {
         let (shards, checkpoints, reads) = (Mutex::default(), Mutex::default(), Mutex::default());
         let (faults, leases, changed) = (Faults::new(seed), Mutex::default(), Notify::new());
-        let (latest_takes, begun) = (Mutex::default(), Mutex::default());
-        Self { faults, shards, checkpoints, reads, latest_takes, leases, begun, changed, began }
+        let (latest_takes, begun, packs) = (Mutex::default(), Mutex::default(), AtomicBool::default());
+        Self { faults, shards, checkpoints, reads, latest_takes, leases, packs, begun, changed, began }
+    }
+
+    /// From now on the records of a data stream are packed, as [`as_data`] says.
+    pub fn packs(&self) {
+        self.packs.store(true, Ordering::Relaxed);
     }
 
     pub fn open(&self, shard: &str, parent: Option<&str>) {
@@ -78,6 +115,11 @@ impl ModelStreams {
     pub fn open_after(&self, shard: &str, parents: &[&str]) {
         let parents = parents.iter().map(ToString::to_string).collect();
         self.lock().insert(shard.to_owned(), ModelShard { parents, ..ModelShard::default() });
+    }
+
+    /// From now on a shard is known to take these hashes of partition keys.
+    pub fn takes(&self, shard: &str, hash_keys: RangeInclusive<u128>) {
+        self.lock().get_mut(shard).unwrap().hash_keys = Some(hash_keys);
     }
 
     pub fn close(&self, shard: &str) {
@@ -194,7 +236,7 @@ impl ShardReader<Change> for ModelStreams {
         let shard = |(id, shard): (&String, &ModelShard)| Shard {
             id: id.clone(),
             parents: shard.parents.clone(),
-            ..Shard::default()
+            hash_keys: shard.hash_keys.clone(),
         };
         Ok(shards.iter().rev().map(shard).collect())
     }
@@ -211,6 +253,7 @@ impl ShardReader<Change> for ModelStreams {
         let start = match from {
             Position::TrimHorizon => 0,
             Position::Latest => shard.records.len(),
+            Position::AtTimestamp(time_ms) => shard.records.partition_point(|change| change.time_ms < *time_ms),
             Position::After(sequence) => shard.records.partition_point(|change| change.sequence <= *sequence),
         };
         let records: Vec<Change> = shard.records[start..].iter().take(limit).cloned().collect();
@@ -233,15 +276,16 @@ impl ShardReader<Change> for ModelStreams {
     }
 }
 
-/// The same records, as bytes.
+/// The same records, as a data stream's.
 #[async_trait::async_trait]
-impl ShardReader<BytesRecord> for ModelStreams {
+impl ShardReader<StreamRecord> for ModelStreams {
     async fn shards(&self, stream: &str) -> Result<Vec<Shard>> {
         ShardReader::<Change>::shards(self, stream).await
     }
 
-    async fn page(&self, stream: &str, shard: &str, from: &Position, limit: usize) -> Result<ShardPage<BytesRecord>> {
-        Ok(as_bytes(ShardReader::<Change>::page(self, stream, shard, from, limit).await?))
+    async fn page(&self, stream: &str, shard: &str, from: &Position, limit: usize) -> Result<ShardPage<StreamRecord>> {
+        let page = ShardReader::<Change>::page(self, stream, shard, from, limit).await?;
+        Ok(as_data(page, self.packs.load(Ordering::Relaxed)))
     }
 
     fn most_records(&self) -> usize {
@@ -306,6 +350,7 @@ impl LeaseTable for ModelStreams {
                 assert!(*now >= before, "a checkpoint went backwards")
             }
             (Some(Checkpoint::ShardEnd), Checkpoint::At(_)) => panic!("a checkpoint after the end of its shard"),
+            (Some(_), Checkpoint::AtTimestamp(_)) => panic!("a worker begins a shard again"),
             _ => (),
         }
         let mut checkpoints = self.checkpoints.lock().unwrap();

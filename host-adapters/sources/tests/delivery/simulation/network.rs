@@ -5,11 +5,11 @@
 use super::journal::{DeadLetter, Fact, Journal};
 use super::records;
 use super::schedule::{Kind, Schedule, random};
-use super::settings::{QUEUE, QUEUE_DLQ, TABLE, WORKERS};
-use crate::model::{BytesRecord, Faults, ModelFailures, ModelQueues, ModelStreams, as_bytes, name};
+use super::settings::{QUEUE, QUEUE_DLQ, Streams, TABLE, WORKERS};
+use crate::model::{Faults, ModelFailures, ModelQueues, ModelStreams, as_data};
 use host_adapters_platform::{
     Change, Checkpoint, Depth, FailureTable, LeaseTable, Position, QueueBackend, Received, Result, Shard, ShardPage,
-    ShardReader,
+    ShardReader, StreamRecord,
 };
 use host_adapters_records::queue::Message;
 use host_adapters_records::{Attribute, Error};
@@ -187,14 +187,11 @@ impl Network {
             Kind::Queue => (records::of_body(&message.body), None),
             Kind::Stream(_) => records::of_envelope(&message.body),
         };
-        // Bytes are encoded in the envelope. `dead_letters.rs` tests that they come back.
-        let is_bytes = kind != Kind::Queue && self.schedule.streams.as_ref().is_some_and(|streams| streams.bytes);
-        let record = record.or_else(|| attribute("sourceMessageId")?.parse().ok().filter(|_| is_bytes));
         let record = record.ok_or_else(|| format!("a dead letter that holds no record: {}", message.body))?;
         let source = attribute("sourceMessageId").unwrap_or_default();
         let known = match kind {
             Kind::Queue => self.numbers.lock().unwrap().get(&source) == Some(&record),
-            Kind::Stream(_) => source == name(record),
+            Kind::Stream(_) => records::is_id(&source, record),
         };
         let attempt = attribute("attempt").and_then(|attempt| attempt.parse().ok());
         match attempt {
@@ -322,15 +319,16 @@ impl ShardReader<Change> for Network {
     }
 }
 
-/// The same records as bytes under a partition key.
+/// The same records, as a data stream's.
 #[async_trait::async_trait]
-impl ShardReader<BytesRecord> for Network {
+impl ShardReader<StreamRecord> for Network {
     async fn shards(&self, stream: &str) -> Result<Vec<Shard>> {
         ShardReader::<Change>::shards(self, stream).await
     }
 
-    async fn page(&self, stream: &str, shard: &str, from: &Position, limit: usize) -> Result<ShardPage<BytesRecord>> {
-        Ok(as_bytes(ShardReader::<Change>::page(self, stream, shard, from, limit).await?))
+    async fn page(&self, stream: &str, shard: &str, from: &Position, limit: usize) -> Result<ShardPage<StreamRecord>> {
+        let page = ShardReader::<Change>::page(self, stream, shard, from, limit).await?;
+        Ok(as_data(page, self.schedule.streams.as_ref().is_some_and(Streams::packs)))
     }
 
     fn most_records(&self) -> usize {
@@ -368,6 +366,7 @@ impl LeaseTable for Network {
         let upto = match checkpoint {
             Checkpoint::At(sequence) => Some(sequence.parse().expect("sequence numbers are the records' own")),
             Checkpoint::ShardEnd => None,
+            Checkpoint::AtTimestamp(_) => panic!("no worker of a schedule begins at a time"),
         };
         self.streams.set_checkpoint(table, shard, worker, checkpoint).await?;
         let worker = WORKERS.iter().position(|known| *known == worker).expect("only workers of the schedule");

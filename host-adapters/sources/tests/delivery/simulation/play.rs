@@ -6,15 +6,14 @@ use super::records;
 use super::schedule::{Event, Kind, Schedule};
 use super::settings::{QUEUE, Streams, TABLE, WORKERS};
 use super::worker::SimulatedWorker;
-use crate::model::{BytesStreamConfig, EPOCH_MS, ModelQueues, ModelStreams, WORKER, bytes_streams, run_bytes_stream};
-use host_adapters_delivery::batch::Limits;
+use crate::model::{EPOCH_MS, ModelQueues, ModelStreams, WORKER};
 use host_adapters_delivery::drain::{Drain, Ended};
 use host_adapters_delivery::retry::Backoff;
-use host_adapters_delivery::split::Policy;
 use host_adapters_platform::Checkpoint;
 use host_adapters_platform::clock::Clock;
 use host_adapters_platform::task::NoTasks;
 use host_adapters_sources::dynamodb_stream::DynamodbStreamConfig;
+use host_adapters_sources::kinesis::{self, KinesisConfig};
 use host_adapters_sources::{SourceConfig, SourceContext, dynamodb_stream};
 use std::sync::Arc;
 use std::time::Duration;
@@ -142,15 +141,14 @@ impl Theatre {
     fn start(&mut self) {
         let began = self.began;
         let settings = self.schedule.streams.as_ref();
-        let streams = match settings.is_some_and(|settings| settings.bytes) {
-            true => bytes_streams(self.network.clone()),
-            false => dynamodb_stream::streams(self.network.clone()),
-        };
+        let streams = dynamodb_stream::streams(self.network.clone());
+        let data_streams = kinesis::streams(self.network.clone());
         let context = |worker: &str| SourceContext {
             worker: worker.to_owned(),
             dispatch: self.worker.clone(),
             queues: self.network.clone(),
             streams: streams.clone(),
+            data_streams: data_streams.clone(),
             failures: self.network.clone(),
             tasks: Arc::new(NoTasks),
             buckets: Arc::default(),
@@ -168,12 +166,11 @@ impl Theatre {
         let configs = settings.iter().flat_map(|settings| &settings.configs);
         for (number, (worker, config)) in WORKERS.into_iter().zip(configs).enumerate() {
             let (context, drain) = (context(worker), self.drain.clone());
-            let task = if settings.is_some_and(|settings| settings.bytes) {
-                tokio::spawn(run_bytes_stream(as_bytes_config(worker, config), context, drain))
-            } else {
-                let source = SourceConfig::DynamodbStream(config.clone()).source(&context);
-                tokio::spawn(async move { source.run(drain).await })
+            let source = match settings.is_some_and(|settings| settings.bytes) {
+                true => SourceConfig::Kinesis(as_kinesis(config)).source(&context),
+                false => SourceConfig::DynamodbStream(config.clone()).source(&context),
             };
+            let task = tokio::spawn(async move { source.run(drain).await });
             self.sources.push((Kind::Stream(number), task));
         }
     }
@@ -253,16 +250,19 @@ impl Theatre {
     }
 }
 
-/// The settings of a worker that reads changes, for a stream of bytes.
-fn as_bytes_config(worker: &str, config: &DynamodbStreamConfig) -> BytesStreamConfig {
-    let window = Duration::from_secs(config.batch_window_secs.into());
-    BytesStreamConfig {
-        limits: Limits { size: config.batch_size, bytes: config.max_batch_bytes, window },
-        slices: config.parallelization_factor,
-        policy: Policy { max_retries: u32::try_from(config.maximum_retry_attempts).ok(), bisect: config.bisect },
-        max_age: u64::try_from(config.maximum_record_age_secs).ok().map(Duration::from_secs),
+/// The settings of a worker that reads changes, for a data stream.
+fn as_kinesis(config: &DynamodbStreamConfig) -> KinesisConfig {
+    let config = config.clone();
+    KinesisConfig {
+        batch_size: config.batch_size,
+        batch_window_secs: config.batch_window_secs,
+        max_batch_bytes: config.max_batch_bytes,
+        parallelization_factor: config.parallelization_factor,
+        maximum_retry_attempts: config.maximum_retry_attempts,
+        maximum_record_age_secs: config.maximum_record_age_secs,
+        bisect: config.bisect,
+        dead_letter_queue: config.dead_letter_queue,
         on_reject: config.on_reject,
-        dead_letter_queue: stream_dead_letter_queue(worker),
-        ..BytesStreamConfig::new(TABLE)
+        ..KinesisConfig::new(TABLE)
     }
 }

@@ -1,6 +1,8 @@
 //! Makes records from their numbers and back. Anything else that is handed to a worker was invented.
 
 use crate::model::name;
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use host_adapters_delivery::event::{Event, Payload};
 use serde_json::Value;
 
@@ -15,10 +17,11 @@ pub fn of_body(text: &str) -> Option<u64> {
     (body(record) == text).then_some(record)
 }
 
-/// The record and the condition of a stream's dead letter.
+/// The record and the condition of a stream's dead letter. Bytes are encoded in the envelope.
 pub fn of_envelope(text: &str) -> (Option<u64>, Option<String>) {
     let envelope: Value = serde_json::from_str(text).unwrap_or_default();
-    let record = envelope.pointer("/payload/newImage/n").and_then(Value::as_u64);
+    let bytes = || of_bytes(&BASE64_STANDARD.decode(envelope.get("payload")?.as_str()?).ok()?);
+    let record = envelope.pointer("/payload/newImage/n").and_then(Value::as_u64).or_else(bytes);
     let condition = envelope.pointer("/requestContext/condition").and_then(Value::as_str);
     (record, condition.map(str::to_owned))
 }
@@ -28,7 +31,15 @@ pub fn item(key: u64) -> String {
     format!("item-{key}")
 }
 
-/// The record of a stream of bytes, which are not text.
+/// Whether an event of a stream's record has this id: its number, or that of a later one that it is packed into.
+pub fn is_id(id: &str, record: u64) -> bool {
+    match id.split_once('#') {
+        None => id == name(record),
+        Some((sequence, _)) => sequence.parse::<u64>().is_ok_and(|last| last >= record && last % 3 == 0),
+    }
+}
+
+/// The record of a data stream: bytes that are not text.
 fn of_bytes(bytes: &[u8]) -> Option<u64> {
     of_body(std::str::from_utf8(bytes.strip_prefix(&[0xff])?).ok()?)
 }
@@ -39,8 +50,8 @@ pub fn of_event(event: &Event, key: impl Fn(u64) -> Option<u64>) -> Option<u64> 
         Payload::Json(payload) => payload,
         Payload::Bytes(bytes) => {
             let record = of_bytes(bytes)?;
-            let is_same = event.id == name(record) && event.ordering_key == Some(item(key(record)?));
-            return (is_same && event.source.starts_with("bytes:")).then_some(record);
+            let is_same = is_id(&event.id, record) && event.ordering_key == Some(item(key(record)?));
+            return (is_same && event.source.starts_with("kinesis:")).then_some(record);
         }
     };
     if event.source.starts_with("sqs:") {

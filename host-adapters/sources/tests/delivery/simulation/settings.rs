@@ -6,7 +6,7 @@ use host_adapters_sources::sqs::SqsConfig;
 use rand::RngExt;
 use rand::rngs::StdRng;
 
-/// Names of the queue, its dead letter queue and the table (or stream of bytes).
+/// Names of the queue, its dead letter queue and the table (or data stream).
 pub const QUEUE: &str = "q";
 pub const QUEUE_DLQ: &str = "qDlq";
 pub const TABLE: &str = "t";
@@ -30,7 +30,7 @@ pub const WORKERS: [&str; 3] = [crate::model::WORKER, "second", "third"];
 pub struct Streams {
     /// How each worker reads it.
     pub configs: Vec<DynamodbStreamConfig>,
-    /// Whether its records are bytes under a partition key instead of changes of items.
+    /// Whether it is a data stream, whose records are bytes, instead of the changes of a table.
     pub bytes: bool,
     /// When the first shards are merged, if they are, milliseconds.
     pub merged_ms: Option<u64>,
@@ -50,6 +50,12 @@ impl Streams {
             Some((split_ms, children)) if at_ms >= split_ms => format!("s{root}.{}", key / roots % children),
             _ => format!("s{root}"),
         }
+    }
+
+    /// Whether some of the records are packed into others. What is packed has one age, that of the last; the oracle knows
+    /// each record's own.
+    pub fn packs(&self) -> bool {
+        self.bytes && self.configs.iter().all(|config| config.maximum_record_age_secs < 0)
     }
 
     /// All reshardings: when, which shards end, and which begin.

@@ -3,11 +3,11 @@
 use super::file::{BUCKET, File, KEY};
 use anyhow::Result;
 use backend_embedded::Embedded;
+use host_adapters_platform::limits::object::ObjectKey;
 use host_adapters_platform::{
     Access, DataStreamAccess, DataStreamBackend, DataStreamSpec, Declared, Grants, ObjectAccess, ObjectsBackend,
     PlatformService, Position, QueueAccess, QueueSpec, ShardReader, TableSpec,
 };
-use host_adapters_platform::limits::object::ObjectKey;
 use host_adapters_records::objects::ByteRange;
 use std::sync::Arc;
 use tempfile::TempDir;

@@ -228,7 +228,8 @@ while :; do sleep 0.02; done"#;
         let aborts = r#"case "$*" in *"--abort-at-step delete:7"*)
             echo '{"event":"listening","http":"a","gateway":"b"}'; kill -ABRT $$;; esac"#;
         let launch = launch(folder.path(), &format!("{aborts}\n{SERVE}"));
-        let host = Host::start(Launch { abort_at_step: Some("delete:7".to_owned()), ..launch.clone() }, || {}).await.unwrap();
+        let host =
+            Host::start(Launch { abort_at_step: Some("delete:7".to_owned()), ..launch.clone() }, || {}).await.unwrap();
         let mut waited = 0;
         while host.restarts() == 0 && waited < 500 {
             tokio::time::sleep(Duration::from_millis(10)).await;
@@ -263,7 +264,8 @@ while :; do sleep 0.02; done"#;
     #[tokio::test]
     async fn a_host_that_ends_by_itself_is_a_failure_with_its_log() {
         let folder = tempfile::tempdir().unwrap();
-        let error = Host::start(launch(folder.path(), "echo 'five diagnostics' >&2; exit 2"), || {}).await.err().unwrap();
+        let error =
+            Host::start(launch(folder.path(), "echo 'five diagnostics' >&2; exit 2"), || {}).await.err().unwrap();
         assert!(format!("{error:#}").contains("five diagnostics"), "{error:#}");
 
         let quits = "echo '{\"event\":\"listening\",\"http\":\"a\",\"gateway\":\"b\"}'; exit 3";

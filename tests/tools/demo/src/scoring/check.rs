@@ -45,7 +45,7 @@ pub fn check(expected: &Expected<'_>, selected: &BTreeMap<&str, i64>, found: &Fo
 fn totals<'a>(due: &Due<'a>, selected: &BTreeMap<&'a str, i64>) -> BTreeMap<&'a str, Counts> {
     let mut totals = due.counts.clone();
     for (campaign, selected) in selected {
-        totals.entry(campaign).or_default().selected = *selected;
+        totals.entry(*campaign).or_default().selected = *selected;
     }
     totals.retain(|_, counts| *counts != Counts::default());
     totals
@@ -133,7 +133,8 @@ fn check_rows(file: &File, found: &Found, failures: &mut Failures) {
     let progress = found.progress.get(file.key).copied().unwrap_or_default();
     let invalid = file.invalid.len() as u64;
     if (progress.rows, progress.invalid, progress.is_done) != (file.rows, invalid, true) {
-        let detail = format!("its progress is {progress:?}, and it has {} rows, of which {invalid} are invalid", file.rows);
+        let detail =
+            format!("its progress is {progress:?}, and it has {} rows, of which {invalid} are invalid", file.rows);
         failures.add(Kind::InvalidRow, file.key, detail);
     }
     let due: BTreeSet<u64> = file.invalid.iter().copied().collect();
@@ -172,4 +173,3 @@ fn check_stream(expected: &Expected<'_>, streamed: &[Record], failures: &mut Fai
 fn told<'a>(row: &Row<'a>) -> Told<'a> {
     (row.campaign, row.member(), row.user(), row.address(), row.score.to_bits(), row.rejected)
 }
-

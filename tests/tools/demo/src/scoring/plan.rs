@@ -336,11 +336,14 @@ mod tests {
         assert!(has(|rows| rows.len() == 2 && rows[0].score < rows[1].score && rows[0].rank == rows[1].rank));
         assert!(has(|rows| rows.iter().any(|row| row.rank == Some(1)) && rows.iter().any(|row| row.rank == Some(0))));
         assert!(has(|rows| rows.iter().all(|row| row.rank == Some(1))));
-        let each = |rows: &[&Row<'_>]| [Named::ALL, Named::USER, Named::MEMBER].map(|it| rows.iter().any(|row| row.named == it));
+        let each = |rows: &[&Row<'_>]| {
+            [Named::ALL, Named::USER, Named::MEMBER].map(|it| rows.iter().any(|row| row.named == it))
+        };
         let by_address: BTreeSet<Name<'_>> =
             rows(&plan.fanlist).filter(|row| row.named == Named::EMAIL).map(Row::name).collect();
         assert!(by_fan.iter().any(|(name, rows)| each(rows) == [true; 3] && by_address.contains(name)));
-        let flips = rows(&plan.fanlist).filter(|row| by_fan[&row.name()].iter().all(|told| told.rejected != row.rejected));
+        let flips =
+            rows(&plan.fanlist).filter(|row| by_fan[&row.name()].iter().all(|told| told.rejected != row.rejected));
         assert!(flips.count() > 5);
     }
 

@@ -104,7 +104,9 @@ async fn get(checker: &Gateway, keys: impl Iterator<Item = (String, &'static str
     for keys in keys.chunks(KEYS) {
         let read = checker.call(&BatchGet { table: TABLE.to_owned(), keys: keys.to_vec() }).await?;
         for item in read {
-            items.push(item.map(|item| serde_json::from_str(&item).context("an item of the table is not JSON")).transpose()?);
+            items.push(
+                item.map(|item| serde_json::from_str(&item).context("an item of the table is not JSON")).transpose()?,
+            );
         }
     }
     Ok(items)
@@ -159,7 +161,9 @@ mod tests {
     fn a_line_about_an_invalid_row_names_file_and_line() {
         let line = r#"{"level":"INFO","message":"Row invalid","data":{"file":"b/scrubbed/x.csv","line":17,"row":"line 17: is wrong"}}"#;
         assert_eq!(invalid_row(line), Some(("b/scrubbed/x.csv".to_owned(), 17)));
-        for other in [r#"{"message":"Row invalid"}"#, r#"{"message":"File read","data":{"file":"b/x","line":1}}"#, "Row invalid"] {
+        for other in
+            [r#"{"message":"Row invalid"}"#, r#"{"message":"File read","data":{"file":"b/x","line":1}}"#, "Row invalid"]
+        {
             assert_eq!(invalid_row(other), None, "{other}");
         }
     }

@@ -47,7 +47,8 @@ impl<'a> Run<'a> {
         let files = vec![File::scrubbed(&plan.scrubbed), File::fanlist(&plan.fanlist)];
         let selected = BTreeMap::from([(*due.counts.first_key_value().unwrap().0, 7)]);
         let mut found = Found::default();
-        let rows: BTreeMap<_, _> = plan.scrubbed.iter().filter_map(|line| line.valid()).map(|row| (row.name(), row)).collect();
+        let rows: BTreeMap<_, _> =
+            plan.scrubbed.iter().filter_map(|line| line.valid()).map(|row| (row.name(), row)).collect();
         found.items = due.items.iter().map(|(name, score)| record(rows[name], *score)).collect();
         found.posted = due.posted.iter().map(|(name, score)| record(rows[name], *score)).collect();
         let listed = plan.fanlist.iter().filter_map(|line| line.valid());
@@ -118,7 +119,8 @@ fn a_fan_without_a_score_item_or_with_two_or_a_wrong_one_is_found() {
 
     // Under another name.
     let mut run = Run::new(&world);
-    let other = Record { member_id: None, global_user_id: None, email: Some(fan.email.clone()), ..run.found.items[0].clone() };
+    let other =
+        Record { member_id: None, global_user_id: None, email: Some(fan.email.clone()), ..run.found.items[0].clone() };
     run.found.items.push(other);
     run.finds(Kind::ScoreItem, &subject);
 
@@ -182,7 +184,8 @@ fn what_slack_should_not_hear_or_does_not_is_found() {
     run.finds(Kind::Report, &campaign);
 
     let mut run = Run::new(&world);
-    run.found.told.last_mut().unwrap().report = Some((campaign.clone(), Counts { verified: counts.verified - 1, ..counts }));
+    run.found.told.last_mut().unwrap().report =
+        Some((campaign.clone(), Counts { verified: counts.verified - 1, ..counts }));
     run.finds(Kind::Report, &campaign);
 
     let mut run = Run::new(&world);
@@ -251,7 +254,12 @@ fn whatever_inject_spoils_is_found() {
             _ => {
                 let fan = world.fans.iter().find(|fan| subject.ends_with(&fan.global_user_id)).unwrap();
                 let item = run.found.items[0].clone();
-                run.found.items.push(Record { member_id: None, global_user_id: None, email: Some(fan.email.clone()), ..item });
+                run.found.items.push(Record {
+                    member_id: None,
+                    global_user_id: None,
+                    email: Some(fan.email.clone()),
+                    ..item
+                });
             }
         }
         let failures = run.failures();

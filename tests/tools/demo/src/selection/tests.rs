@@ -191,9 +191,10 @@ fn a_rejected_fan_who_is_judged_or_wins_is_found() {
     let world = world();
     let contests = Contest::all(&world);
     let (contest, campaign) = (&contests[UNIQUE], contests[UNIQUE].campaign());
-    let rejected = world.fans_of(campaign, contest.market()).into_iter().find(|fan| {
-        world.scores.iter().any(|it| it.rejected && it.global_user_id.as_deref() == Some(fan))
-    });
+    let rejected = world
+        .fans_of(campaign, contest.market())
+        .into_iter()
+        .find(|fan| world.scores.iter().any(|it| it.rejected && it.global_user_id.as_deref() == Some(fan)));
     let rejected = rejected.unwrap();
     let subject = entry_name((campaign, rejected));
     let put = |item: Item| move |run: &mut Run| run.items.insert(campaign, rejected, item);

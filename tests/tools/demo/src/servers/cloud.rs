@@ -15,8 +15,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use tokio::task::JoinHandle;
 
 /// The queue of the notifications of each part of the bucket.
-const NOTIFIED: [(&str, &str); 2] =
-    [("scrubbed/", "loadScoresQueue"), ("fanlist/scored/", "saveFanlistScoresQueue")];
+const NOTIFIED: [(&str, &str); 2] = [("scrubbed/", "loadScoresQueue"), ("fanlist/scored/", "saveFanlistScoresQueue")];
 /// The pause after an error while messages are carried.
 const PAUSE: Duration = Duration::from_millis(200);
 /// Most records of a read of Kinesis.
@@ -80,7 +79,8 @@ impl Cloud {
         let shards = call("DescribeStream", json!({ "StreamName": stream })).await?;
         let mut records = Vec::new();
         for shard in array(&shards, "/StreamDescription/Shards") {
-            let from = json!({ "StreamName": stream, "ShardId": shard["ShardId"], "ShardIteratorType": "TRIM_HORIZON" });
+            let from =
+                json!({ "StreamName": stream, "ShardId": shard["ShardId"], "ShardIteratorType": "TRIM_HORIZON" });
             let mut iterator = call("GetShardIterator", from).await?["ShardIterator"].take();
             while !iterator.is_null() {
                 let mut page = call("GetRecords", json!({ "ShardIterator": iterator, "Limit": MOST })).await?;
@@ -193,7 +193,8 @@ impl Aws {
     }
 
     async fn call(&self, server: &str, service: &str, target: &str, content_type: &str, body: Value) -> Result<Value> {
-        let request = self.0.post(server).header("authorization", authorization(service)).header("x-amz-target", target);
+        let request =
+            self.0.post(server).header("authorization", authorization(service)).header("x-amz-target", target);
         let request = request.header("x-amz-date", "20200101T000000Z").header("content-type", content_type);
         let response = request.body(body.to_string()).send().await?;
         let (status, text) = (response.status(), response.text().await?);
