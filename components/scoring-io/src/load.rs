@@ -8,7 +8,7 @@ use crate::created;
 use crate::listed::Listed;
 use crate::ports::Ports;
 use crate::send::send;
-use crate::table::{Table, change};
+use crate::table::change;
 use futures::stream::FuturesUnordered;
 use futures::{FutureExt, StreamExt, future::LocalBoxFuture};
 use scoring::csv::Place;

@@ -3,6 +3,7 @@
 
 use super::*;
 use crate::save::save;
+use crate::table::Table;
 use crate::testing::World;
 use futures::executor::block_on;
 use futures::future::pending;
@@ -262,7 +263,7 @@ fn event(etag: &str, sequencer: &str) -> Event {
 fn rows(numbers: std::ops::Range<u32>) -> String {
     let mut text = String::new();
     for number in numbers {
-        let verdict = if number % 4 == 0 { "rejected" } else { "verified" };
+        let verdict = if number.is_multiple_of(4) { "rejected" } else { "verified" };
         writeln!(text, "c,m{number},,{},{number},{verdict}", number % 2).unwrap();
     }
     text
