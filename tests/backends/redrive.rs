@@ -336,3 +336,29 @@ async fn case_08_a_record_that_was_too_large_for_a_message_comes_back_whole() {
     let handed = worker.1.lock().unwrap();
     assert!(handed.len() == 1 && handed[0].payload == Payload::Json(change), "as it was");
 }
+
+/// Two workers have objects of one bucket, and one dead letter queue.
+#[tokio::test]
+async fn d15_8__a_message_with_objects_goes_back_to_the_queue_of_its_worker() {
+    let backend = open().await;
+    let source = "s3:scoring";
+    let told = r#"{"Records":[{"eventName":"ObjectCreated:Put","s3":{"bucket":{"name":"scoring"},"object":{"key":"in/a.csv","size":3,"eTag":"e1"}}}]}"#;
+    let event = event(source, Payload::Json(told.into()), &[("own", "v")]);
+    let ids = store_dead_letter(&backend, |dead_letters, cause| dead_letters.message(&event, cause)).await;
+    let origin = |worker: &str, queue: &str| Origin {
+        worker: worker.to_owned(),
+        source: source.to_owned(),
+        queue: Some(queue.to_owned()),
+    };
+    let origins = vec![origin("save-fanlist-scores", DEAD_LETTERS), origin(WORKER, QUEUE)];
+    let redriver = Redriver {
+        origins: Arc::new([(DEAD_LETTERS.to_owned(), origins)].into()),
+        ..redriver(&backend, source, worker(Disposition::Ack))
+    };
+    let dead_letter = redriver.find(DEAD_LETTERS, &ids[0]).await.unwrap().unwrap();
+    let object: serde_json::Value = event_of(&dead_letter).unwrap().json().unwrap();
+    assert_eq!(object["key"], "in/a.csv", "what `invoke --dead-letter` hands over");
+    assert_eq!(redriver.redrive(DEAD_LETTERS, &ids).await.unwrap(), [Outcome::Redriven]);
+    let back = receive(&backend, QUEUE, 10, 30).await.remove(0);
+    assert_eq!(back.body, told);
+}

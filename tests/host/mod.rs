@@ -6,6 +6,7 @@ mod cli;
 mod components;
 mod gateway;
 mod hostile;
+mod objects;
 mod on_servers;
 pub mod sandbox;
 mod slow;

@@ -145,7 +145,7 @@ async fn point_2_point_16_a_wrong_path_pauses_the_source_and_gives_nothing_up() 
         without_stream(app);
         impatient(app);
         let entry = app.host.services.iter_mut().find(|service| service.name == "entry").unwrap();
-        entry.upstream += "/no/such/path";
+        entry.upstream.push(&host_adapters::manifest::Value::plain("/no/such/path".to_owned()));
     })
     .await;
     let bodies: Vec<_> = (0..30).map(|n| super::change("INSERT", &sized(&format!("fan-{n}"), 1), "event")).collect();

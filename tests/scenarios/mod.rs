@@ -2,6 +2,7 @@
 //! services are checked.
 
 mod api_usage;
+mod campaigns_by_event;
 mod counts;
 mod data_streams;
 mod dead_letters;
@@ -14,6 +15,7 @@ mod on_servers;
 mod outage;
 mod race;
 mod registration;
+mod reports;
 mod save_selections;
 mod scored_files;
 mod scores;

@@ -2,9 +2,10 @@
 
 use super::services::attribute;
 use fake_services::{CodeState, Faults, Service};
+use host_adapters::manifest::App;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
-use tests::{OPERATOR_TOKEN, TestHost, entry, impatient, wait};
+use tests::{OPERATOR_TOKEN, TestHost, entry, impatient, wait, without_sources};
 
 const CAMPAIGN: &str = "campaign-123";
 const UPDATED: &str = "2024-01-15T10:30:00.000Z";
@@ -13,9 +14,15 @@ fn fans(count: usize) -> Vec<String> {
     (0..count).map(|n| format!("fan-{n:02}")).collect()
 }
 
+/// Nobody takes the reports, so that a test can read them.
+fn unreported(app: &mut App) {
+    impatient(app);
+    without_sources(app, "report-verdicts");
+}
+
 /// A host with so many replicated entries.
 async fn host(count: usize) -> TestHost {
-    let host = TestHost::with(impatient).await;
+    let host = TestHost::with(unreported).await;
     let fields = json!({ "email": "fan@example.com", "markets": ["m", "n"] });
     let items: Vec<_> = fans(count).iter().map(|fan| entry(CAMPAIGN, fan, &fields, UPDATED)).collect();
     host.put_entries(&items).await;
@@ -264,7 +271,7 @@ fn best(n: usize) -> String {
 
 /// A host with a closed campaign: market `m` has 500 codes, and 502 fans have entered.
 async fn contest() -> TestHost {
-    let host = TestHost::with(impatient).await;
+    let host = TestHost::with(unreported).await;
     let put = async |path: &str, body: Value| {
         let url = format!("{}/_control/campaigns/{path}", host.fakes.url(Service::Campaign));
         assert_eq!(host.send(host.http().put(url).json(&body)).await.status, 200, "{path}");

@@ -20,5 +20,5 @@ pub use child::Child;
 pub use fan::{AUDIENCE, Fan, ISSUER, Signer};
 pub use host::{Reply, TestHost, client, metrics};
 pub use serve::serve;
-pub use settings::{OPERATOR_TOKEN, TESTER_TOKEN, WORKER_TOKEN, impatient, variables, without_stream};
+pub use settings::{OPERATOR_TOKEN, TESTER_TOKEN, WORKER_TOKEN, impatient, variables, without_sources, without_stream};
 pub use table::entry;

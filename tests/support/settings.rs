@@ -22,7 +22,7 @@ token = "tester-token-of-a-test"
 tables = { demand-table = "read-write" }
 documents = { campaigns = "read-write" }
 objects = { "scoring-bucket" = ["write"] }
-queues = { saveEntriesQueue = "send", userInfoQueue = "send", retryScoreQueue = "send", saveSelectionQueue = "send", refreshSelectionQueue = "send" }
+queues = { saveEntriesQueue = "send", userInfoQueue = "send", retryScoreQueue = "send", saveSelectionQueue = "send", refreshSelectionQueue = "send", verdictReporterQueue = "send" }
 data_streams = { scoresStream = "put" }
 "#;
 
@@ -55,6 +55,7 @@ pub fn variables(fakes: &FakeServices, jwks: &Path) -> BTreeMap<String, String> 
         ("user_service_upstream", fakes.url(Service::User)),
         ("campaign_service_upstream", fakes.url(Service::Campaign)),
         ("code_service_upstream", fakes.url(Service::Code)),
+        ("slack_webhook_url", fakes.upstream(Service::Slack)),
         ("identity_issuer", ISSUER.to_owned()),
         ("identity_audience", AUDIENCE.to_owned()),
         ("identity_jwks", jwks.display().to_string()),
@@ -69,6 +70,11 @@ pub fn without_stream(app: &mut App) {
     for component in app.components.values_mut() {
         component.sources.retain(|source| !matches!(source, SourceConfig::DynamodbStream(_)));
     }
+}
+
+/// Removes the sources of a worker: what would feed it waits.
+pub fn without_sources(app: &mut App, worker: &str) {
+    app.components.get_mut(worker).unwrap_or_else(|| panic!("no worker {worker}")).sources.clear();
 }
 
 /// Redelivers after three seconds instead of half a minute.

@@ -25,10 +25,13 @@ const KEYS: &[&str] = &[
     "native_http_p99_ms",
     "native_http_rps",
     "native_queue_msgs_per_s",
+    "native_scores_rows_per_s",
     "neighbour_p99_ms",
     "queue_msgs_per_s",
     "ratios",
     "rss_mb",
+    "scores_host",
+    "scores_rows_per_s",
     "startup_cold_ms",
     "startup_ms",
     "swap_compiling_ms",
@@ -51,6 +54,10 @@ fn every_figure_is_printed() {
         assert!(measured, "{key}: {value}");
     }
     assert!(figures["rss_mb"]["idle"].as_f64() > Some(1.0) && figures["rss_mb"]["loaded"].as_f64() > Some(1.0));
+    for scores in ["scores_rows_per_s", "native_scores_rows_per_s"] {
+        assert!(["few", "many"].into_iter().all(|file| figures[scores][file].as_f64() > Some(0.0)), "{figures}");
+    }
+    assert!(figures["scores_host"]["rows_per_s"].as_f64() > Some(0.0), "{figures}");
     let neighbour = figures["neighbour_p99_ms"].as_object().unwrap();
     assert_eq!(neighbour.keys().collect::<Vec<_>>(), ["alone", "endless_loop", "log_flood", "memory_hog"]);
     assert!(neighbour.values().all(|it| it.as_f64() > Some(0.0)), "{neighbour:?}");

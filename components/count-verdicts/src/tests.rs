@@ -1,5 +1,5 @@
 //! Batches of changes, counted in a small world.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
 
 use crate::batch::Batch;
 use crate::handle;

@@ -152,6 +152,6 @@ impl Campaign {
 }
 
 /// Of the message that has told Slack.
-fn done(rest: Option<Message>) -> Outcome {
-    rest.map_or(Outcome::Settled(Disposition::Ack), Outcome::Later)
+fn done(rest: Option<Box<Message>>) -> Outcome {
+    rest.map_or(Outcome::Settled(Disposition::Ack), |rest| Outcome::Later(*rest))
 }

@@ -19,8 +19,8 @@ pub trait Ports {
     fn table(&self) -> &impl Table;
     /// Milliseconds since 1970 (UTC).
     fn now_ms(&self) -> u64;
-    /// Posts a text about a campaign to Slack.
-    async fn post(&self, campaign_id: &str, text: &str) -> Result<(), ServiceError>;
+    /// Posts a text about these campaigns to Slack.
+    async fn post(&self, campaign_ids: &[&str], text: &str) -> Result<(), ServiceError>;
     /// Queues messages, delayed.
     async fn send(&self, messages: &[Message]) -> Result<Vec<Result<String, Error>>, Error>;
     /// Waits.
@@ -49,8 +49,8 @@ impl Ports for Live<'_> {
         u64::try_from(Utc::now().timestamp_millis()).unwrap_or_default()
     }
 
-    async fn post(&self, campaign_id: &str, text: &str) -> Result<(), ServiceError> {
-        SlackService::new(&self.call.about(campaign_id)).post(&report::body(text)).await
+    async fn post(&self, campaign_ids: &[&str], text: &str) -> Result<(), ServiceError> {
+        SlackService::new(&self.call.about(&campaign_ids.join(","))).post(&report::body(text)).await
     }
 
     async fn send(&self, messages: &[Message]) -> Result<Vec<Result<String, Error>>, Error> {

@@ -1,4 +1,4 @@
-//! The steps of a batch: one read of all counts, one write of all claims, then the posts, each with its confirmation, and
+//! The steps of a batch: one read of all counts, one write of all claims, then the posts, each with its confirmations, and
 //! at last one call for all delayed copies.
 
 use crate::campaign::{Campaign, Outcome, Sent, Tale, Telling};
@@ -6,13 +6,17 @@ use crate::ports::Ports;
 use scoring::counts::Counts;
 use scoring::report::{self, Message};
 use scoring::table::{Change, Key};
-use scoring_io::table::{self, Table};
+use scoring_io::table::Table;
 use serde_json::json;
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::time::Duration;
 use worker_kit::Disposition;
 use worker_kit::platform::{Error, ErrorKind};
-use worker_kit::services::ServiceError;
+use worker_kit::services::{ServiceError, isolate_by};
+
+/// Campaigns of one message. Slack wants texts of 4,000 characters at most, and takes 40,000.
+const PER_POST: usize = 20;
 
 /// A report is late when Slack has it so many milliseconds after its message was sent (scoring, "Notification Timeliness").
 const LATE_MS: u64 = 60_000;
@@ -70,29 +74,46 @@ fn all(sent: impl Iterator<Item = (usize, Sent)>, disposition: &Disposition) -> 
     sent.map(|(index, _)| (index, disposition.clone())).collect()
 }
 
-/// Tells Slack of the campaigns, one after the other: it takes one message a second. Returns what came of each telling.
+/// A campaign of which Slack is told: its place in the batch, and what is told.
+type Part<'a> = (usize, &'a Campaign, &'a Telling);
+
+/// Tells Slack of the campaigns, many in one message: it takes one message a second. Returns what came of each telling.
 async fn tell(ports: &impl Ports, campaigns: &[Campaign], tellings: &[Option<Telling>]) -> Vec<Option<Tale>> {
+    let mut tales = vec![None; campaigns.len()];
     let mut claims = claim(ports, tellings).await.into_iter();
-    let (mut tales, mut down) = (vec![], None::<Disposition>);
-    for (campaign, telling) in campaigns.iter().zip(tellings) {
-        let Some(telling) = telling else {
-            tales.push(None);
-            continue;
-        };
+    let mut parts: Vec<Part<'_>> = vec![];
+    for ((place, campaign), telling) in campaigns.iter().enumerate().zip(tellings) {
+        let Some(telling) = telling else { continue };
         let claimed = if telling.claim.is_some() { claims.next().unwrap_or(Err(unmentioned())) } else { Ok(()) };
-        tales.push(Some(match (claimed, &down) {
-            (Err(error), _) if error.kind == ErrorKind::ConditionFailed => Tale::Another,
-            (Err(error), _) => Tale::Failed(error.disposition()),
-            (Ok(()), Some(why)) => Tale::Failed(why.clone()),
-            (Ok(()), None) => match post(ports, campaign, telling).await {
-                Ok(()) => confirm(ports, campaign, telling).await,
-                Err(error) => {
-                    // Others would only wait for the same answer.
-                    down = (!error.is_refusal()).then(|| error.disposition());
-                    Tale::Failed(error.disposition())
-                }
-            },
-        }));
+        match (claimed, tales.get_mut(place)) {
+            (Ok(()), _) => parts.push((place, campaign, telling)),
+            (Err(error), Some(tale)) if error.kind == ErrorKind::ConditionFailed => *tale = Some(Tale::Another),
+            (Err(error), Some(tale)) => *tale = Some(Tale::Failed(error.disposition())),
+            (Err(_), None) => {}
+        }
+    }
+    let down = RefCell::new(None::<ServiceError>);
+    let send = async |parts: &[Part<'_>]| {
+        // The others would only wait for the same answer.
+        let before = down.borrow().clone();
+        before.map_or(Ok(()), Err)?;
+        let posted = post(ports, parts).await;
+        if let Err(error) = &posted {
+            down.replace(Some(error.clone()).filter(|error| !error.is_refusal()));
+        }
+        posted?;
+        // At once: a host that is killed before this is done tells Slack twice.
+        Ok(confirm(ports, parts).await)
+    };
+    for (parts, told) in isolate_by(PER_POST, parts, 1, send).await {
+        let told = told.unwrap_or_else(|error| {
+            let campaigns: Vec<_> = parts.iter().map(|(_, campaign, _)| campaign.id.as_str()).collect();
+            ports.failed("Verdicts not reported", &error, json!({"campaignIds": campaigns}));
+            vec![Tale::Failed(error.disposition()); parts.len()]
+        });
+        for ((place, ..), tale) in parts.into_iter().zip(told) {
+            tales.get_mut(place).into_iter().for_each(|it| *it = Some(tale.clone()));
+        }
     }
     tales
 }
@@ -115,39 +136,56 @@ fn unmentioned() -> Error {
     Error::new(ErrorKind::Unavailable, "table demand-table: the response does not mention every update")
 }
 
-async fn post(ports: &impl Ports, campaign: &Campaign, telling: &Telling) -> Result<(), ServiceError> {
-    let (campaign_id, text, age_ms) = (&campaign.id, &telling.text, telling.age_ms);
-    let data = json!({"campaignId": campaign_id, "text": text, "ageMs": age_ms});
-    match ports.post(campaign_id, text).await {
+/// Posts one message, with the text of each campaign on lines of its own.
+async fn post(ports: &impl Ports, parts: &[Part<'_>]) -> Result<(), ServiceError> {
+    let campaign_ids: Vec<_> = parts.iter().map(|(_, campaign, _)| campaign.id.as_str()).collect();
+    let texts: Vec<_> = parts.iter().map(|(_, _, telling)| telling.text.as_str()).collect();
+    let age_ms = parts.iter().map(|(_, _, telling)| telling.age_ms).max().unwrap_or_default();
+    let text = texts.join("\n");
+    let data = json!({"campaignIds": campaign_ids, "text": text, "ageMs": age_ms});
+    match ports.post(&campaign_ids, &text).await {
         Ok(()) if age_ms > LATE_MS => ports.warn("Verdicts reported late", data),
         Ok(()) => ports.info("Verdicts told to Slack", data),
         // An application without Slack: the log has the report.
         Err(ServiceError::NotThere { .. }) => ports.info("Verdicts reported here, since Slack is not set up", data),
-        Err(error) => {
-            ports.failed("Verdicts not reported", &error, json!({"campaignId": campaign_id}));
-            return Err(error);
-        }
+        Err(error) => return Err(error),
     }
     Ok(())
 }
 
-/// Notes that Slack has a report. At once, and not with those of other campaigns: a host that is killed in between tells
-/// Slack twice.
-async fn confirm(ports: &impl Ports, campaign: &Campaign, telling: &Telling) -> Tale {
+/// Notes that Slack has what was told.
+async fn confirm(ports: &impl Ports, parts: &[Part<'_>]) -> Vec<Tale> {
+    let mut tales = vec![Tale::Failed(unmentioned().disposition()); parts.len()];
     let mut waits = CONFIRMATION_WAITS_MS.into_iter();
+    let mut open: Vec<usize> = (0..parts.len()).collect();
     loop {
-        let error = match table::change(ports.table(), telling.confirmation.clone()).await {
-            Ok(true) => return Tale::Told,
-            Ok(false) => return Tale::Overtaken,
-            Err(error) => error,
+        let changes =
+            open.iter().filter_map(|place| parts.get(*place)).map(|(_, _, telling)| telling.confirmation.clone());
+        let results = match ports.table().update(changes.collect()).await {
+            Ok(results) => results,
+            Err(error) => vec![Some(error); open.len()],
         };
-        let Some(wait) = waits.next().filter(|_| error.is_retryable()) else {
-            let data = json!({"campaignId": campaign.id, "problem": error.message});
-            ports.warn("Report not noted: Slack is told again", data);
-            return Tale::Failed(error.disposition());
-        };
+        let mut results = results.into_iter();
+        open.retain(|place| {
+            let result = results.next().unwrap_or_else(|| Some(unmentioned()));
+            let tale = match &result {
+                None => Tale::Told,
+                Some(error) if error.kind == ErrorKind::ConditionFailed => Tale::Overtaken,
+                Some(error) => Tale::Failed(error.disposition()),
+            };
+            tales.get_mut(*place).into_iter().for_each(|it| *it = tale.clone());
+            matches!(tale, Tale::Failed(_)) && result.is_some_and(|error| error.is_retryable())
+        });
+        let Some(wait) = waits.next().filter(|_| !open.is_empty()) else { break };
         ports.wait(Duration::from_millis(wait)).await;
     }
+    for ((_, campaign, _), tale) in parts.iter().zip(&tales) {
+        if let Tale::Failed(why) = tale {
+            let data = json!({"campaignId": campaign.id, "problem": format!("{why:?}")});
+            ports.warn("Report not noted: Slack is told again", data);
+        }
+    }
+    tales
 }
 
 /// Delayed copies, each with the messages that it stands for. Those that differ only in when the first of them was sent are

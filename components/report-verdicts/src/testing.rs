@@ -25,8 +25,6 @@ pub enum Answer {
     Ok,
     /// It cannot be reached.
     Down,
-    /// 400, `invalid_payload`.
-    Refused,
     /// The host has no address of it.
     NotSetUp,
 }
@@ -44,6 +42,10 @@ pub struct Waiting {
 pub struct World {
     pub tables: Tables,
     pub slack: Cell<Answer>,
+    /// Slack refuses texts that have this: 400, `invalid_payload`.
+    pub refused: Option<&'static str>,
+    /// How often Slack was asked.
+    pub asked: Cell<usize>,
     /// The texts that Slack has, each with its time.
     pub posts: RefCell<Vec<(u64, String)>>,
     pub queue: RefCell<Vec<Waiting>>,
@@ -83,16 +85,24 @@ impl World {
         self.posts.borrow().iter().map(|(_, text)| text.clone()).collect()
     }
 
+    /// A message of a campaign for each of these numbers.
+    pub fn queue_each(&self, campaigns: std::ops::Range<usize>) {
+        for campaign in campaigns.map(|n| format!("c-{n:02}")) {
+            self.count(&campaign, [2, 0, 0]);
+            self.queue(&json!({"campaignId": campaign, "source": "scoring"}));
+        }
+    }
+
     /// Moves the clock.
     pub fn pass(&self, ms: u64) {
         self.now_ms.set(self.now_ms.get() + ms);
     }
 
-    /// Delivers the messages that may be received now, ten at most, and settles them. Returns their dispositions.
+    /// Delivers the messages that may be received now, a hundred at most, and settles them. Returns their dispositions.
     pub fn deliver(&self) -> Vec<Disposition> {
         let now_ms = self.now_ms.get();
         let mut batch: Vec<Waiting> = self.queue.borrow().iter().filter(|it| it.at_ms <= now_ms).cloned().collect();
-        batch.truncate(10);
+        batch.truncate(100);
         let dispositions = block_on(handle(self, batch.iter().map(event).collect()));
         for (message, disposition) in batch.iter().zip(&dispositions) {
             let mut queue = self.queue.borrow_mut();
@@ -141,12 +151,14 @@ impl Ports for World {
         self.now_ms.get()
     }
 
-    async fn post(&self, _campaign_id: &str, text: &str) -> Result<(), ServiceError> {
+    async fn post(&self, _campaign_ids: &[&str], text: &str) -> Result<(), ServiceError> {
         let service = "slack";
         let unavailable = || ServiceError::Unavailable { service, message: "down".to_owned() };
         let take = || self.posts.borrow_mut().push((self.now_ms.get(), text.to_owned()));
+        self.asked.set(self.asked.get() + 1);
+        let is_refused = self.refused.is_some_and(|part| text.contains(part));
         match (self.slack.get(), self.tables.choices.fate(|| ()).await) {
-            (Answer::Refused, _) => Err(ServiceError::Refused(AnswerSummary::new(service, 400, "invalid_payload"))),
+            _ if is_refused => Err(ServiceError::Refused(AnswerSummary::new(service, 400, "invalid_payload"))),
             (Answer::NotSetUp, _) => Err(ServiceError::NotThere { service, message: "not set up".to_owned() }),
             (Answer::Down, _) | (_, Fate::Lost) => Err(unavailable()),
             (Answer::Ok, Fate::Good) => {

@@ -72,8 +72,23 @@ fn req_003_messages_of_a_campaign_are_one_post() {
     assert_eq!(*world.tables.calls.borrow() - before, 2, "one read and one call of the queue");
     assert_eq!(world.queue.borrow().len(), 4, "copies that say the same are one");
     world.run(MINUTE_MS);
-    assert_eq!(world.texts().len(), 2);
+    let texts = world.texts();
+    assert_eq!((texts.len(), texts[0].lines().count()), (1, 2), "of both campaigns: {texts:?}");
     assert!(world.queue.borrow().is_empty());
+}
+
+/// Slack takes one message a second.
+#[test]
+fn notification_timeliness_many_campaigns_are_few_posts() {
+    let world = World::default();
+    world.queue_each(0..45);
+    world.deliver();
+    world.pass(10_000);
+    let before = *world.tables.calls.borrow();
+    assert_eq!(world.deliver(), vec![Disposition::Ack; 45]);
+    let lines: Vec<_> = world.texts().iter().map(|text| text.lines().count()).collect();
+    assert_eq!(lines, [20, 20, 5]);
+    assert_eq!(*world.tables.calls.borrow() - before, 5, "a read, the claims, and the confirmations of each post");
 }
 
 /// As save-selections sends it.
@@ -146,20 +161,16 @@ fn notification_timeliness_counts_that_go_on_changing_are_told_within_60_seconds
 #[test]
 fn while_slack_is_down_messages_wait_and_nothing_is_told_twice() {
     let world = World::default();
-    for campaign in ["c", "d"] {
-        world.count(campaign, [2, 0, 0]);
-        world.queue(&scoring(campaign, &json!({})));
-    }
+    world.queue_each(0..25);
     world.deliver();
     world.pass(10_000);
     world.slack.set(Answer::Down);
     let down = Disposition::retry("the slack service is unavailable: down");
     for _ in 0..3 {
-        assert_eq!(world.deliver(), [down.clone(), down.clone()]);
+        assert_eq!(world.deliver(), vec![down.clone(); 25]);
         world.pass(30_000);
     }
-    let failed = world.logs.borrow().iter().filter(|line| line.starts_with("FAILED")).count();
-    assert_eq!(failed, 3, "the other campaign is not tried in vain");
+    assert_eq!(world.asked.get(), 3, "the second post of a batch is not tried in vain");
     world.slack.set(Answer::Ok);
     world.run(MINUTE_MS);
     assert_eq!(world.texts().len(), 2);
@@ -183,10 +194,17 @@ fn req_008_what_slack_refuses_costs_no_other_campaign() {
     assert_eq!(dispositions[..2], [Disposition::Ack, Disposition::Reject("malformed: campaignId is empty".to_owned())]);
     let Disposition::Retry(unreadable) = &dispositions[2] else { unreachable!("{dispositions:?}") };
     assert!(unreadable.reason.starts_with("campaign d: malformed: meta:counts: "), "{}", unreadable.reason);
+
+    let world = World { refused: Some("c-03"), ..World::default() };
+    world.queue_each(0..8);
+    world.deliver();
     world.pass(10_000);
-    world.slack.set(Answer::Refused);
+    let dispositions = world.deliver();
     let refused = Disposition::retry("the slack service refused with status 400: invalid_payload");
-    assert_eq!(world.deliver(), [refused]);
+    for (n, disposition) in dispositions.iter().enumerate() {
+        assert_eq!(*disposition, if n == 3 { refused.clone() } else { Disposition::Ack }, "{n}");
+    }
+    assert_eq!(world.texts().iter().map(|text| text.lines().count()).sum::<usize>(), 7);
 }
 
 /// Slack has it, but the confirmation is not written, as when the host is killed in between: the message comes again, and

@@ -8,7 +8,7 @@ use crate::created;
 use crate::listed::Listed;
 use crate::ports::Ports;
 use crate::send::send;
-use crate::table::{Table, change};
+use crate::table::change;
 use futures::stream::FuturesUnordered;
 use futures::{FutureExt, StreamExt, future::LocalBoxFuture};
 use scoring::csv::Place;
@@ -104,7 +104,7 @@ impl<P: Ports> Loader<'_, P> {
         let mut items = self.ports.read(vec![progress::key(&self.file)]).await.map_err(|error| error.disposition())?;
         let stored = progress::read(items.pop().flatten().as_deref()).map_err(Disposition::Reject)?;
         let progress = match progress::begin(&self.file, stored.as_ref()) {
-            Begin::At(progress) => progress,
+            Begin::At(progress) => *progress,
             Begin::Done => return Ok(Disposition::Skip(format!("read already: {name}"))),
             Begin::Replaced => return Ok(Disposition::Skip(format!("replaced: {name}"))),
         };
@@ -148,7 +148,7 @@ impl<P: Ports> Loader<'_, P> {
             ErrorKind::Changed => {
                 Disposition::Skip(format!("replaced: {}, of which another event tells", self.file.name()))
             }
-            ErrorKind::NotFound => Disposition::Skip(format!("deleted: {}", self.file.name())),
+            ErrorKind::NotFound => Disposition::Skip(format!("gone: {}", self.file.name())),
             _ => error.disposition(),
         }
     }

@@ -111,7 +111,7 @@ impl Round {
         let changes: Vec<_> = self.updates.iter().map(|(change, ..)| change.clone()).collect();
         let results = calls::each(&changes, async |changes| table.update(changes).await).await;
         for ((_, index, is_last), result) in self.updates.iter().zip(results) {
-            match result.map_or_else(Some, |error| error) {
+            match result.unwrap_or_else(Some) {
                 None if *is_last => _ = self.settled.insert(*index, Disposition::Ack),
                 None => {}
                 Some(error) if error.kind == ErrorKind::ConditionFailed => {}
@@ -121,7 +121,7 @@ impl Round {
         let keys: Vec<_> = self.removals.keys().cloned().collect();
         let results = calls::each(&keys, async |keys| table.remove(keys).await).await;
         for (jobs, result) in self.removals.values().zip(results) {
-            if let Some(error) = result.map_or_else(Some, |error| error) {
+            if let Some(error) = result.unwrap_or_else(Some) {
                 self.settled.extend(jobs.iter().map(|index| (*index, error.disposition())));
             }
         }

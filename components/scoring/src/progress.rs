@@ -104,6 +104,7 @@ impl Ending {
             file: Some(file.name()),
             expected: Expected { verified: Some(verified), rejected: Some(rejected), selected: None },
             since_ms: None,
+            seen: None,
         }
     }
 }
@@ -112,7 +113,7 @@ impl Ending {
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Begin {
     /// From here.
-    At(Progress),
+    At(Box<Progress>),
     /// Nowhere: the event came again, and all is done.
     Done,
     /// Nowhere: the file was replaced since, and another event says so.
@@ -138,8 +139,8 @@ pub fn begin(file: &File, stored: Option<&Progress>) -> Begin {
     match stored {
         Some(stored) if stored.sequencer > file.sequencer => Begin::Replaced,
         Some(stored) if stored.is_version(file) && stored.is_done => Begin::Done,
-        Some(stored) if stored.is_version(file) => Begin::At(stored.clone()),
-        Some(_) | None => Begin::At(Progress {
+        Some(stored) if stored.is_version(file) => Begin::At(Box::new(stored.clone())),
+        Some(_) | None => Begin::At(Box::new(Progress {
             etag: file.etag.clone(),
             sequencer: file.sequencer.clone(),
             position: Position::BEGINNING,
@@ -148,7 +149,7 @@ pub fn begin(file: &File, stored: Option<&Progress>) -> Begin {
             tail: vec![],
             ending: None,
             is_done: false,
-        }),
+        })),
     }
 }
 
@@ -221,7 +222,7 @@ mod tests {
 
     fn at(begin: Begin) -> Progress {
         let Begin::At(progress) = begin else { panic!("{begin:?}") };
-        progress
+        *progress
     }
 
     fn stored(table: &Table) -> Option<Progress> {

@@ -122,7 +122,7 @@ pub enum Decision {
         /// Says that Slack has taken the counts.
         confirmation: Change,
         /// A copy to send, delayed, with the confirmation: the counts still change.
-        rest: Option<Message>,
+        rest: Option<Box<Message>>,
     },
 }
 
@@ -167,12 +167,9 @@ pub fn decide(received: Received<'_>, counts: Totals, told: Option<&Told>, now_m
         _ => Some(claim(message, id, told, now_ms)),
     };
     let text = text(message, counts, known, warning.as_deref());
-    let rest = (!stand_still).then(|| Message {
-        expected: Expected::default(),
-        since_ms: Some(now_ms),
-        seen: Some(counts),
-        ..message.clone()
-    });
+    let rest =
+        || Message { expected: Expected::default(), since_ms: Some(now_ms), seen: Some(counts), ..message.clone() };
+    let rest = (!stand_still).then(|| Box::new(rest()));
     Decision::Post { claim, text, confirmation: confirmation(message, id, counts), rest }
 }
 
@@ -236,8 +233,9 @@ fn text(message: &Message, counts: Totals, known: Totals, warning: Option<&str>)
     text
 }
 
-/// As Slack wants the three characters that it reads itself.
+/// As Slack wants the three characters that it reads itself; on one line.
 fn escaped(text: &str) -> String {
+    let text = text.replace(char::is_control, " ");
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
@@ -355,7 +353,7 @@ mod tests {
         };
         assert!(text.contains("1,300 verified"), "{text}");
         let (since_ms, seen) = (Some(SENT_MS + SETTLE_MS), Some(second));
-        assert_eq!(rest, Message { expected: Expected::default(), since_ms, seen, ..message() });
+        assert_eq!(*rest, Message { expected: Expected::default(), since_ms, seen, ..message() });
         // What another message has told meanwhile may not be all.
         let known = look(SETTLE_MS, Some(first), second, Some(&told(second)));
         assert_eq!(known, Decision::Later(looked(message(), second)));
@@ -496,12 +494,13 @@ mod tests {
     #[test]
     fn names_are_escaped_for_slack() {
         let message = Message {
-            campaign_id: "<!channel> & co".to_owned(),
+            campaign_id: "<!channel> &\nco".to_owned(),
             file: None,
             market_id: Some("m>".to_owned()),
             source: Source::Selection,
             expected: Expected::default(),
             since_ms: None,
+            seen: Some(totals(-1_234_567, 12, 123)),
         };
         let received = Received { message: &message, id: "id", sent_ms: SENT_MS };
         let text = posted(decide(received, totals(-1_234_567, 12, 123), None, SENT_MS));

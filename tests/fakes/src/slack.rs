@@ -29,7 +29,7 @@ const OURS: [HeaderName; 5] = [
     HeaderName::from_static("x-campaign-id"),
 ];
 
-/// A message that was posted.
+/// What was posted of one campaign. A message about several campaigns is a post of each.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Post {
@@ -75,10 +75,10 @@ struct Last {
 }
 
 impl Report {
-    /// Reads the first line of a message, as in
+    /// Reads a line of a message, as in
     /// `Scoring of campaign c, file b/f: 1,200 verified (+200), 300 rejected (-5), 0 selected`.
-    fn read(text: &str) -> Option<Self> {
-        let (about, counts) = text.lines().next()?.rsplit_once(": ")?;
+    fn read(line: &str) -> Option<Self> {
+        let (about, counts) = line.rsplit_once(": ")?;
         let (_, about) = about.split_once(" of campaign ")?;
         let campaign_id = about.split(", ").next()?;
         // The changes are in parentheses, and a comma with a blank behind it ends a count.
@@ -110,21 +110,38 @@ impl Slack {
 
     /// Takes a message. `unheard`: the sender does not get the answer.
     fn take(&self, text: &str, unheard: bool) {
-        let report = Report::read(text);
+        let at_ms = Utc::now().timestamp_millis();
         let mut told = self.lock();
-        if let Some(report) = &report {
-            let new = Last { report: report.clone(), may_come_again: unheard };
-            let before = told.last.insert(report.campaign_id.clone(), new);
-            if before.is_some_and(|before| before.report == *report && !before.may_come_again) {
-                self.guard.violations.add(format!("Slack was told twice, one after the other: {text}"));
+        for (text, report) in posts(text) {
+            if let Some(report) = &report {
+                let new = Last { report: report.clone(), may_come_again: unheard };
+                let before = told.last.insert(report.campaign_id.clone(), new);
+                if before.is_some_and(|before| before.report == *report && !before.may_come_again) {
+                    self.guard.violations.add(format!("Slack was told twice, one after the other: {text}"));
+                }
             }
+            told.posts.push(Post { at_ms, text, report });
         }
-        told.posts.push(Post { at_ms: Utc::now().timestamp_millis(), text: text.to_owned(), report });
     }
 
     fn lock(&self) -> MutexGuard<'_, Told> {
         self.told.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The reports of a message, each with its own lines: a line without a report belongs to the one before.
+fn posts(text: &str) -> Vec<(String, Option<Report>)> {
+    let mut posts: Vec<(String, Option<Report>)> = vec![];
+    for line in text.lines() {
+        match (Report::read(line), posts.last_mut()) {
+            (None, Some((text, _))) => {
+                text.push('\n');
+                text.push_str(line);
+            }
+            (report, _) => posts.push((line.to_owned(), report)),
+        }
+    }
+    posts
 }
 
 /// The webhook below the address of the fake.
@@ -189,11 +206,14 @@ mod tests {
             |text: &str| Report::read(text).map(|it| (it.campaign_id, [it.verified, it.rejected, it.selected]));
         let scoring = "Scoring of campaign c-1, file b/scrubbed/a: b, c.csv: 1,200 verified (+200), 300 rejected (-5), 0 selected";
         assert_eq!(report(scoring), Some(("c-1".to_owned(), [1_200, 300, 0])));
-        let selection = "Selection of campaign c-1, market m: -1 verified, 0 rejected, 1,000,000 selected (+1,000,000)\n:warning: late";
+        let selection = "Selection of campaign c-1, market m: -1 verified, 0 rejected, 1,000,000 selected (+1,000,000)";
         assert_eq!(report(selection), Some(("c-1".to_owned(), [-1, 0, 1_000_000])));
         for text in ["", "hello", "Scoring of campaign c", "Scoring of campaign c: 1 verified, 2 selected, 3 rejected"]
         {
             assert_eq!(report(text), None, "{text}");
         }
+        let message = format!("{scoring}\n:warning: late\n{selection}");
+        let texts: Vec<_> = posts(&message).into_iter().map(|(text, report)| (text, report.is_some())).collect();
+        assert_eq!(texts, [(format!("{scoring}\n:warning: late"), true), (selection.to_owned(), true)]);
     }
 }

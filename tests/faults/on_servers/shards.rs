@@ -22,7 +22,7 @@ async fn children_wait_for_their_parent_and_are_shared() {
     let queues = Proxy::before(at.of("elasticmq")).await;
     // Queued messages stay there, so that the test can read them. Nobody else subscribes to the stream: what the other
     // worker has settled, it would read on from.
-    let cut_off = [QUEUE_WORKER, "mark-assigned-codes"];
+    let cut_off = [QUEUE_WORKER, "mark-assigned-codes", "count-verdicts"];
     let stage = Stage::new(direct, |manifest| manifest::cut_off(manifest, &cut_off)).await;
     let (one, other) = tokio::join!(stage.host("host", &at), stage.host("other", &at));
     let mut queued = Queued::default();

@@ -87,6 +87,21 @@ fn the_users_body_and_ids_are_in_the_event() {
     );
     assert_eq!(record["eventSourceARN"], "arn:aws:kinesis:us-east-1:123456789012:stream/scoresStream");
 
+    let event = generate(&["s3", "--body", "in/a+b c.csv", "--id", "r-1"]);
+    let record = &event["Records"][0];
+    assert_eq!(
+        (&record["s3"]["object"]["key"], record["s3"]["object"]["size"].is_number()),
+        (&json!("in/a%2Bb+c.csv"), true)
+    );
+    assert_eq!(record["responseElements"]["x-amz-request-id"], "r-1");
+    let event = generate(&["s3-sns-sqs", "--body", r#"{"key":"in/%C3%9C.csv","size":7}"#, "--id", "m-1"]);
+    let body: Value = serde_json::from_str(event["Records"][0]["body"].as_str().unwrap()).unwrap();
+    let told: Value = serde_json::from_str(body["Message"].as_str().unwrap()).unwrap();
+    assert_eq!(
+        (&event["Records"][0]["messageId"], &told["Records"][0]["s3"]["object"]["size"]),
+        (&json!("m-1"), &json!(7))
+    );
+
     let event = generate(&["http", "--body", r#"{"slug":"s"}"#]);
     assert_eq!(event["arguments"]["input"]["body"], json!({"slug": "s"}));
 }
@@ -109,6 +124,7 @@ fn an_event_that_no_worker_takes_is_not_written() {
         (vec!["sqs", "--body", ""], "the body is empty"),
         (vec!["sqs", "--id", "1", "--id", "2"], "2 ids for 1 records"),
         (vec!["dynamodb-stream", "--id", "one"], "not a sequence number"),
+        (vec!["s3", "--body", r#"{"key":7}"#], "not an object of S3: Records[0]: s3.object.key: invalid type"),
         (
             vec!["dynamodb-stream", "--body", r#"{"eventName":"REMOVE","newImage":{"pk":"p","sk":"s"}}"#],
             "a change of type REMOVE has OldImage, not NewImage",
@@ -124,7 +140,7 @@ fn an_event_that_no_worker_takes_is_not_written() {
 /// Without a project, an event of each kind shows its shape.
 #[test]
 fn an_event_without_a_worker_needs_no_project() {
-    for kind in ["sqs", "dynamodb-stream", "kinesis", "appsync"] {
+    for kind in ["sqs", "s3", "s3-sns", "s3-sqs", "s3-sns-sqs", "dynamodb-stream", "kinesis", "appsync"] {
         let folder = tempfile::tempdir().unwrap();
         let output = super::command().args(["events", "generate", kind]).current_dir(folder.path()).output().unwrap();
         assert!(output.status.success(), "{kind}: {}", String::from_utf8_lossy(&output.stderr));

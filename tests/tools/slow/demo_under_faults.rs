@@ -107,13 +107,25 @@ fn every_injected_fault_is_found_and_named() {
     let kinds: Vec<_> = injected.iter().map(|fault| fault["fault"].as_str().unwrap()).collect();
     let of_registrations = ["lost message", "stale overwrite", "flag left set", "wrong reason"];
     let of_the_selection = ["code with two fans", "loser with a code", "missing verdict", "wrong winner"];
-    assert_eq!(kinds, [of_registrations, of_the_selection].concat());
+    let of_scoring = ["second score item", "wrong count"];
+    assert_eq!(kinds, [&of_registrations[..], &of_the_selection, &of_scoring].concat());
     let log = String::from_utf8_lossy(&output.stderr);
     for fault in injected {
         assert_eq!(fault["found"], true, "{fault}");
         let subject = fault["subject"].as_str().unwrap();
         assert!(log.contains(subject), "{subject} is not named: {log}");
     }
+}
+
+/// Counts are exactly right, and no fan has two score items: `green` fails otherwise.
+#[test]
+fn scores_are_counted_exactly_through_ten_kills() {
+    let summary = green(&["--registrations", "5000", "--kills", "10", "--calm"]);
+    assert_eq!(summary["restarts"], 10, "{summary}");
+    let scoring = &summary["scoring"];
+    let number = |name: &str| scoring[name].as_u64().unwrap_or_default();
+    assert!(number("verified") > number("rejected") && number("rejected") > 100, "{scoring}");
+    assert!(number("rows") > 4_000 && number("invalid") > 50 && number("slack_posts") > 40, "{scoring}");
 }
 
 #[test]

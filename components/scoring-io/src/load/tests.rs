@@ -3,6 +3,7 @@
 
 use super::*;
 use crate::save::save;
+use crate::table::Table;
 use crate::testing::World;
 use futures::executor::block_on;
 use futures::future::pending;
@@ -262,7 +263,7 @@ fn event(etag: &str, sequencer: &str) -> Event {
 fn rows(numbers: std::ops::Range<u32>) -> String {
     let mut text = String::new();
     for number in numbers {
-        let verdict = if number % 4 == 0 { "rejected" } else { "verified" };
+        let verdict = if number.is_multiple_of(4) { "rejected" } else { "verified" };
         writeln!(text, "c,m{number},,{},{number},{verdict}", number % 2).unwrap();
     }
     text
@@ -377,7 +378,7 @@ fn a_file_that_is_replaced_while_it_is_read_starts_anew() {
 #[test]
 fn a_file_that_is_deleted_is_left_out() {
     let platform = Platform::default();
-    let skipped = Disposition::Skip("deleted: b/scrubbed/f.csv".to_owned());
+    let skipped = Disposition::Skip("gone: b/scrubbed/f.csv".to_owned());
     assert_eq!(platform.deliver(Kind::Scrubbed, &event("etag", "1")), Some(skipped));
 }
 

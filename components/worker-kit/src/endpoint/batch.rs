@@ -102,3 +102,52 @@ fn log_rejections(call: &Call, incoming: &[Incoming], answer: &Answer) {
         }
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, non_snake_case, reason = "tests, named after lines of docs/delivery.md")]
+mod tests {
+    use super::*;
+    use bytes::Bytes;
+    use futures::executor::block_on;
+    use http_body_util::Full;
+    use serde_json::Value;
+
+    /// Has every object wait.
+    struct Waits;
+
+    impl BatchWorker for Waits {
+        const NAME: &'static str = "waits";
+
+        async fn handle(batch: Vec<Event>, _: &Call) -> Result<Vec<Disposition>, Failure> {
+            Ok(batch.iter().map(|_| Disposition::retry_after(Some(5), "not now")).collect())
+        }
+    }
+
+    fn answered(event: &Value) -> (u16, Value) {
+        let request = Request::builder().method("POST").header("authorization", "Bearer t");
+        let request = request.body(Full::new(Bytes::from(event.to_string()))).unwrap();
+        let response = block_on(answer::<Waits, _>(request, Some("t"))).unwrap();
+        (response.status, serde_json::from_str(&response.body).unwrap())
+    }
+
+    #[test]
+    fn d15_9__whoever_waits_for_no_answer_learns_of_retries_by_the_status() {
+        let object = json!({"key": "a", "size": 3, "eTag": "e1"});
+        let s3 = json!({"bucket": {"name": "scoring"}, "object": object});
+        let ids = json!({"x-amz-request-id": "r1"});
+        let record =
+            json!({"eventSource": "aws:s3", "eventName": "ObjectCreated:Put", "responseElements": ids, "s3": s3});
+        let direct = json!({ "Records": [record] });
+        let (status, answer) = answered(&direct);
+        let failures = json!([{"itemIdentifier": "r1", "reason": "not now", "afterMs": 5}]);
+        assert_eq!((status, &answer["batchItemFailures"]), (500, &failures));
+        let sns = json!({"Records": [{"Sns": {"MessageId": "n1", "Message": direct.to_string()}}]});
+        assert_eq!(answered(&sns).0, 500);
+        let sqs = json!({"Records": [{"messageId": "m1", "body": direct.to_string()}]});
+        let (status, answer) = answered(&sqs);
+        let failures = json!([{"itemIdentifier": "m1", "reason": "not now", "afterMs": 5}]);
+        assert_eq!((status, &answer["batchItemFailures"]), (200, &failures));
+        let removed = json!({"Records": [{"eventName": "ObjectRemoved:Delete", "s3": {}}]});
+        assert_eq!(answered(&removed).0, 200);
+    }
+}

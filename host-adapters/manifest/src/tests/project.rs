@@ -1,6 +1,7 @@
 //! The project's own spin.toml.
 
 use super::*;
+use host_adapters_outbound::Auth;
 use host_adapters_platform::{Access, Grants, ObjectAccess, QueueAccess};
 use host_adapters_sources::SourceConfig;
 use host_adapters_sources::dynamodb_stream::DynamodbStreamConfig;
@@ -40,6 +41,8 @@ fn sources_are_those_of_the_documents() {
     assert_eq!(app.components["retry-score"].sources, queue("retryScoreQueue", 10, 0, 2));
     assert_eq!(app.components["save-selections"].sources, queue("saveSelectionQueue", 25, 1, 8));
     assert_eq!(app.components["refresh-selections"].sources, queue("refreshSelectionQueue", 1, 0, 2));
+    assert_eq!(app.components["report-verdicts"].sources, queue("verdictReporterQueue", 100, 1, 1));
+    assert_eq!(app.components["campaigns-by-event"].sources, []);
     let stream = |dlq: &str| {
         let stream = DynamodbStreamConfig {
             parallelization_factor: 2,
@@ -85,6 +88,10 @@ fn nobody_is_granted_more_than_the_work_takes() {
     sends("refresh-selections", &["saveSelectionQueue", "refreshSelectionQueue"]);
     assert_eq!(grants("save-selections").tables, [("demand-table".to_owned(), Access::ReadWrite)].into());
     assert!(grants("refresh-selections").tables.is_empty());
+    let reporting = grants("report-verdicts");
+    assert_eq!(reporting.services, only("slack").services);
+    assert_eq!(reporting.queues, [("verdictReporterQueue".to_owned(), QueueAccess::Send)].into());
+    assert_eq!(grants("campaigns-by-event"), &Grants { identity: true, ..only("campaign") });
     let selecting = grants("enqueue-market-selections");
     assert_eq!(selecting.services, ["campaign", "code", "entry"].map(str::to_owned).into());
     assert_eq!(selecting.queues, [("saveSelectionQueue".to_owned(), QueueAccess::Send)].into());
@@ -131,6 +138,17 @@ fn no_token_has_a_value_in_the_file() {
     assert!(app.host.clients.values().all(|client| client.token.is_secret() && client.token.expose().is_empty()));
     let tokens = app.components.values().flat_map(|component| &component.variables);
     assert!(tokens.filter(|(name, _)| name.ends_with("token")).all(|(_, it)| it.is_secret() && it.expose().is_empty()));
+}
+
+/// Only the host knows where Slack is.
+#[test]
+fn the_webhook_is_a_secret_of_the_host() {
+    let app = project();
+    let slack = app.host.services.iter().find(|service| service.name == "slack").unwrap();
+    assert_eq!((slack.auth, slack.upstream.is_secret(), slack.upstream.expose()), (Auth::None, true, ""));
+    let variables = app.components.values().flat_map(|component| component.variables.keys());
+    assert!(!variables.into_iter().any(|name| name.contains("slack")));
+    assert!(SPIN_TOML.matches("slack_webhook_url").count() == 2, "no component has it");
 }
 
 /// A queue's time holds for a source that names none of its own.

@@ -29,7 +29,7 @@ pub const V2: &str = "2026-01-01T00:00:00.002Z";
 pub struct Fixture {
     pub services: FakeServices,
     pub client: Client,
-    contracts: [(Service, Contract); 4],
+    contracts: [(Service, Contract); 5],
 }
 
 impl Fixture {
@@ -41,6 +41,7 @@ impl Fixture {
             parse(Service::User, contract::USER),
             parse(Service::Campaign, contract::CAMPAIGN),
             parse(Service::Code, contract::CODE),
+            parse(Service::Slack, contract::SLACK),
         ];
         Self { services: FakeServices::start(options).await.unwrap(), client: Client::new(), contracts }
     }
@@ -87,8 +88,13 @@ impl Fixture {
 }
 
 pub fn token(audience: &str, exp: u64) -> String {
+    signed(&json!({ "aud": audience, "exp": exp }))
+}
+
+/// A token with these claims.
+pub fn signed(claims: &Value) -> String {
     let key = EncodingKey::from_ec_pem(PRIVATE_KEY.as_bytes()).unwrap();
-    jsonwebtoken::encode(&Header::new(Algorithm::ES256), &json!({ "aud": audience, "exp": exp }), &key).unwrap()
+    jsonwebtoken::encode(&Header::new(Algorithm::ES256), claims, &key).unwrap()
 }
 
 pub fn entry(id: &str, version: &str) -> Value {

@@ -4,6 +4,7 @@
 mod fixture;
 mod scores;
 mod selection;
+mod slack;
 
 use fake_services::{Faults, Service};
 use fixture::{FAR, Fixture, V1, V2, entry, statuses, token};
@@ -198,6 +199,44 @@ async fn campaigns_and_markets_are_those_that_were_put_in() {
     assert_eq!(get("getMarket", "/campaigns/c1/markets/m1").await, market);
     let absent = fixture.send(Service::Campaign, Method::GET, "/campaigns/c2", None).await.unwrap();
     assert_eq!(absent.0, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn campaigns_of_an_event_are_told_to_a_fan() {
+    let fixture = Fixture::new(Faults::default()).await;
+    let put = async |path: String, body: Value| {
+        fixture.send(Service::Campaign, Method::PUT, &path, Some(body)).await.unwrap();
+    };
+    for (campaign, event) in [("c1", "e 1"), ("c2", "e 1"), ("c3", "e2")] {
+        let body = json!({ "id": campaign, "slug": campaign, "status": "ACTIVE" });
+        put(format!("/_control/campaigns/{campaign}"), body).await;
+        for market in ["m1", "m2"] {
+            let path = format!("/_control/campaigns/{campaign}/markets/{market}");
+            let body =
+                json!({ "id": market, "campaignId": campaign, "eventId": event, "ticketer": "AXS", "capacity": 5 });
+            put(path, body).await;
+        }
+    }
+    let ask = async |path: &str, fan: Option<&str>| {
+        let request = fixture.request(Service::Campaign, Method::GET, path, None);
+        let bearer = fan.map(|fan| format!("Bearer {fan}"));
+        let request = bearer.into_iter().fold(request, |it, bearer| it.header("x-forwarded-authorization", bearer));
+        let response = request.send().await.unwrap();
+        (response.status().as_u16(), response.json::<Value>().await.unwrap())
+    };
+    let claims = json!({ "sub": "fan-1", "aud": "fans", "exp": FAR });
+    let fan = fixture::signed(&claims);
+    let ids =
+        |body: &Value| body["campaigns"].as_array().unwrap().iter().map(|it| it["id"].clone()).collect::<Vec<_>>();
+    let (status, body) = ask("/campaigns?eventId=e%201", Some(&fan)).await;
+    assert_eq!((status, ids(&body)), (200, vec![json!("c1"), json!("c2")]), "each once");
+    assert_eq!(ask("/campaigns?eventId=e3", Some(&fan)).await, (200, json!({ "campaigns": [] })));
+    assert_eq!(ask("/campaigns?eventId=e2", None).await.0, 401);
+    assert_eq!(ask("/campaigns?eventId=e2", Some("nonsense")).await.0, 401);
+    assert_eq!(ask("/campaigns", Some(&fan)).await.0, 400);
+    assert_eq!(ask("/campaigns?eventId=e2&slug=c3", Some(&fan)).await.0, 400);
+    let (_, fans) = fixture.send(Service::Campaign, Method::GET, "/_control/fans", None).await.unwrap();
+    assert_eq!(fans, json!({ "fans": ["fan-1", "fan-1"] }));
 }
 
 #[tokio::test]

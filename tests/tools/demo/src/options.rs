@@ -5,13 +5,15 @@ use std::path::PathBuf;
 
 /// Takes registrations end to end through the host and proves from outside that none was lost.
 ///
-/// Starts fakes of the Campaign, Code, Entry and User services and the host, sends registrations as AppSync would, waits
-/// until all are replicated, closes the largest campaign and has the winners of its markets selected, then compares the
-/// contents of the services and the table with how each registration was made. The exit code is 1 if any check fails.
+/// Starts fakes of the Campaign, Code, Entry and User services and of Slack, and the host; sends registrations as AppSync
+/// would, and waits until all are replicated; lets scored files arrive, and waits until all fans are counted; closes the
+/// largest campaign and has the winners of its markets selected. Then it compares the contents of the services, the table
+/// and a stream with how each registration and each row was made. The exit code is 1 if any check fails.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "cargo demo", bin_name = "cargo demo")]
 pub struct Options {
-    /// Run on real servers (DynamoDB Local, ElasticMQ, a MongoDB, Redis), which are installed and started if necessary.
+    /// Run on real servers (DynamoDB Local, ElasticMQ, moto, kinesalite, a MongoDB, Redis), which are installed and started if
+    /// necessary.
     #[arg(long)]
     pub servers: bool,
     /// The number of registrations.
@@ -52,7 +54,7 @@ pub struct Options {
     #[arg(long, default_value_t = 0.0, value_name = "PART")]
     pub failed_scores: f64,
     /// Inject a lost message, a stale overwrite, a flag left set, a wrong reason, a code with two fans, a loser with a code,
-    /// a missing verdict and a wrong winner: the checks must find them all.
+    /// a missing verdict, a wrong winner, a second score item and a wrong count: the checks must find them all.
     #[arg(long)]
     pub inject: bool,
     /// Also send a message that can never be handled; the manifest must make it a dead letter.

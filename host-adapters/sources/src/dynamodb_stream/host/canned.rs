@@ -12,6 +12,8 @@ use uuid::Uuid;
 
 /// Has as many digits as DynamoDB's own; later records count up from it.
 const FIRST_SEQUENCE_NUMBER: u128 = 4_421_584_500_000_000_017_450_439_091;
+/// Lambda names the shard where the mapping has a tumbling window, the host always.
+const SHARD: &str = "shardId-00000001705314600000-a1b2c3d4";
 const EXAMPLE: (&str, &str) = ("example-table", r#"{"eventName":"INSERT","newImage":{"pk":"example","sk":"1"}}"#);
 
 /// The same changes arrive by both.
@@ -58,7 +60,7 @@ struct Body<'a> {
 fn by_its_own_stream(records: &Records<'_>, body: &str) -> Result<Value, String> {
     let (change, table) = (Change::read(body)?, records.from);
     check_numbers(records)?;
-    Ok(records.event(|id, n| {
+    let mut event = records.event(|id, n| {
         let number = id.unwrap_or_else(|| (FIRST_SEQUENCE_NUMBER + u128::from(n)).to_string());
         let seconds = Utc::now().timestamp();
         let mut record = json!({
@@ -79,7 +81,11 @@ fn by_its_own_stream(records: &Records<'_>, body: &str) -> Result<Value, String>
             record.insert("userIdentity".to_owned(), change.user_identity.clone());
         }
         record
-    }))
+    });
+    if let Some(event) = event.as_object_mut() {
+        event.insert("shardId".to_owned(), json!(SHARD));
+    }
+    Ok(event)
 }
 
 /// A Kinesis stream for DynamoDB, in which each record holds one change as JSON.
@@ -196,6 +202,7 @@ mod tests {
         assert_eq!(record["NewImage"]["m"], json!({"M": {"a": {"S": "b"}}}));
         assert_eq!(record["SequenceNumber"], "17");
         assert_eq!(event["Records"][1]["dynamodb"]["SequenceNumber"], "4421584500000000017450439092");
+        assert_eq!(event["shardId"], SHARD);
     }
 
     #[test]

@@ -91,14 +91,14 @@ impl Filter {
                 return of;
             };
             of.decided.extend(malformed.map(Disposition::Reject));
-            for (id, object) in objects {
+            for (id, mut object) in objects {
                 if let Some(skipped) = self.skipped(&object, &latest) {
                     of.decided.push(Disposition::Skip(skipped));
                     continue;
                 }
                 let version = object.place().map_or_else(|| Err(object.etag.clone()), Ok);
                 let index = *known.entry((object.key.clone(), version)).or_insert_with(|| {
-                    let object = Object { bucket: self.wanted.bucket.clone(), ..object };
+                    object.bucket.clone_from(&self.wanted.bucket);
                     events.push(event::event(message, &object, id));
                     events.len() - 1
                 });

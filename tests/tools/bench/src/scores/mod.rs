@@ -39,7 +39,7 @@ pub fn measure(effort: Effort, rows: usize, program: &Path) -> Result<Vec<Figure
     let (few, many) = (few?, many?);
     let threads = tokio::runtime::Runtime::new()?;
     let (sandbox, native) = (Sandbox::start()?, Native);
-    let load = |loader: &dyn Loader, file: &File| {
+    let load = |loader: &dyn Loader, file: &File| -> Result<f64> {
         threads.block_on(async {
             // Each load has a store of its own, so that none pays for what another one has written.
             let store = Store::open(file).await?;

@@ -45,7 +45,7 @@ pub fn check(expected: &Expected<'_>, selected: &BTreeMap<&str, i64>, found: &Fo
 fn totals<'a>(due: &Due<'a>, selected: &BTreeMap<&'a str, i64>) -> BTreeMap<&'a str, Counts> {
     let mut totals = due.counts.clone();
     for (campaign, selected) in selected {
-        totals.entry(campaign).or_default().selected = *selected;
+        totals.entry(*campaign).or_default().selected = *selected;
     }
     totals.retain(|_, counts| *counts != Counts::default());
     totals

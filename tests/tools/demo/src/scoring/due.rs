@@ -45,7 +45,7 @@ impl<'a> Due<'a> {
         let posted = highest(scrubbed().filter(|row| row.rank == Some(0)));
         let mut counts = BTreeMap::<&str, Counts>::new();
         for ((campaign, _), score) in &items {
-            let counts = counts.entry(campaign).or_default();
+            let counts = counts.entry(*campaign).or_default();
             counts.rejected += i64::from(score.rejected);
             counts.verified += i64::from(!score.rejected);
         }

@@ -15,8 +15,6 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 const POLL: Duration = Duration::from_millis(200);
-/// Between the two files, so that the later one has a later time.
-const BETWEEN: Duration = Duration::from_millis(50);
 /// For how long nothing may change: a shard waits for its lease for 10 s after a kill, a source for up to 60 s.
 const STALLED: Duration = Duration::from_secs(120);
 /// Keeps the times of these kills apart from those of the selection.
@@ -64,16 +62,24 @@ struct State {
 impl Scoring<'_> {
     /// Puts the files and waits, while the host is killed so many times.
     pub async fn run(&self, kills: usize, seed: u64, killer: &Killer, progress: &Progress) -> Result<Ran> {
-        for file in self.files {
-            self.stores.put(file.key, &file.text).await?;
-            tokio::time::sleep(BETWEEN).await;
-        }
         let killed = async {
             kills::meanwhile(kills, seed ^ SALT, killer).await;
             anyhow::Ok(())
         };
-        let (ran, ()) = tokio::try_join!(self.wait(progress), killed)?;
+        let (ran, (), ()) = tokio::try_join!(self.wait(progress), self.put(), killed)?;
         Ok(ran)
+    }
+
+    /// Puts the files: each one when the one before is being read, so that it is the later one to whoever tells of them.
+    async fn put(&self) -> Result<()> {
+        let began = Instant::now();
+        for file in self.files {
+            self.stores.put(file.key, &file.text).await?;
+            while began.elapsed() < STALLED && !progress(self.files, self.checker).await?.contains_key(file.key) {
+                tokio::time::sleep(POLL).await;
+            }
+        }
+        Ok(())
     }
 
     /// Waits until the files are read, all fans counted, and the Entry Service has its scores.
