@@ -88,7 +88,7 @@ impl SourceConfig {
     pub fn dead_letters(&self, worker: &str) -> Option<(String, Origin)> {
         let queue = self.reads().and_then(|(_, resource)| match resource {
             Resource::Queue(queue) => Some(queue),
-            Resource::Stream(_) => None,
+            Resource::Stream(_) | Resource::DataStream(_) => None,
         });
         let origin = Origin { worker: worker.to_owned(), source: self.name(), queue };
         Some((self.dead_letter_queue(worker)?, origin))

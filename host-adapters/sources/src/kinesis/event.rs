@@ -213,7 +213,7 @@ mod tests {
     /// By key, time (to the microsecond) and images.
     #[test]
     fn a_change_that_comes_again_in_a_read_is_handed_over_once() {
-        let at = |micros| 1_705_314_600_123_000 + micros;
+        let at = |micros: u64| 1_705_314_600_123_000 + micros;
         let packed = packed(&[("fan-1", None, &change(at(1), 7)), ("fan-1", None, &change(at(4), 7))]);
         let events = read(&[&change(at(1), 7), &change(at(1), 8), &change(at(2), 7), &change(at(1), 7), &packed]);
         assert_eq!(events.iter().map(|event| event.id.as_str()).collect::<Vec<_>>(), ["1", "2", "3", "5#1"]);

@@ -114,7 +114,8 @@ fn record(record: Value) -> Result<Option<Object>, String> {
     }
     let Record { event_name, event_time, s3: Entity { bucket, object } } = json::from_value(record)?;
     // Keys are written as in a form.
-    let key = percent_decode(object.key.replace('+', " ").as_bytes()).decode_utf8();
+    let key = object.key.replace('+', " ");
+    let key = percent_decode(key.as_bytes()).decode_utf8();
     let key = key.map_err(|_| "s3.object.key: not UTF-8 once it is decoded")?.into_owned();
     let event_name = event_name.trim_start_matches("s3:").to_owned();
     object_of(bucket.name, Described { key, ..object }, event_name, event_time).map(Some)

@@ -67,7 +67,7 @@ pub(crate) fn record(stream: &str, key: &str, data: &str, id: Option<String>, n:
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
 mod tests {
     use super::*;
 

@@ -14,7 +14,7 @@ use host_adapters_delivery::dead_letter::DeadLetter;
 use host_adapters_delivery::event::Event;
 use host_adapters_delivery::redrive::{Recovery, Way};
 use host_adapters_delivery::stream::OrderedStreams;
-use host_adapters_platform::{LeaseTable, ShardReader, StreamRecord};
+use host_adapters_platform::DataStreamReader;
 use std::sync::Arc;
 
 /// A record goes to its worker: streams cannot take records back.
@@ -29,6 +29,6 @@ fn event_of(dead_letter: &DeadLetter) -> Result<Event, String> {
 }
 
 /// The data streams of a store, for all workers of this host.
-pub fn streams<S: ShardReader<StreamRecord> + LeaseTable + ?Sized>(store: Arc<S>) -> Arc<OrderedStreams> {
+pub fn streams(store: Arc<dyn DataStreamReader>) -> Arc<OrderedStreams> {
     OrderedStreams::new(store.clone(), store, events_of)
 }
