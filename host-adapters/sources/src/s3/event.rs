@@ -16,9 +16,12 @@ pub(super) fn event(message: &Event, object: &Object, id: String) -> Event {
     }
 }
 
+/// The objects that a message tells of with the ids of their events, and what is wrong with others.
+type Objects = (Vec<(String, Object)>, Option<String>);
+
 /// The objects that a message tells of, each with the id of its event: the message's, and its number if there are several.
 /// `None` if the message is not S3's.
-pub(super) fn objects(message: &Event) -> Option<(Vec<(String, Object)>, Option<String>)> {
+pub(super) fn objects(message: &Event) -> Option<Objects> {
     let Payload::Json(text) = &message.payload else { return None };
     let (mut objects, mut malformed) = (Vec::new(), None);
     for object in read(text)? {
