@@ -27,6 +27,7 @@ impl DynamodbStreams {
         }
         match from {
             Position::Latest => self.skip_to_end(table, shard).await,
+            Position::AtTimestamp(_) => Err(invalid(format!("{table}: the stream of a table is not read from a time"))),
             from => self.read_from(table, shard, from, limit).await,
         }
     }
@@ -93,7 +94,9 @@ impl DynamodbStreams {
             Position::After(sequence) => {
                 request.shard_iterator_type(ShardIteratorType::AfterSequenceNumber).sequence_number(sequence)
             }
-            Position::TrimHorizon | Position::Latest => request.shard_iterator_type(ShardIteratorType::TrimHorizon),
+            Position::TrimHorizon | Position::Latest | Position::AtTimestamp(_) => {
+                request.shard_iterator_type(ShardIteratorType::TrimHorizon)
+            }
         };
         match request.send().await {
             Ok(answer) => Ok(answer.shard_iterator.unwrap_or_default()),

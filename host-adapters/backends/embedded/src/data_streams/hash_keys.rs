@@ -49,6 +49,7 @@ pub(super) fn next_step(open: &[HashKeys], wanted: &[HashKeys]) -> Option<Step> 
 }
 
 #[cfg(test)]
+#[allow(clippy::indexing_slicing, reason = "tests")]
 mod tests {
     use super::*;
 

@@ -4,6 +4,7 @@ mod hash_keys;
 mod records;
 mod shards;
 #[cfg(test)]
+#[allow(clippy::indexing_slicing, clippy::panic, clippy::unwrap_used, reason = "tests")]
 mod tests;
 
 use crate::Embedded;

@@ -29,6 +29,11 @@ fn shard_text(number: usize) -> String {
     format!("shardId-{number:08}")
 }
 
+/// DynamoDB knows no such position.
+fn of_no_time(table: &str) -> Error {
+    invalid(format!("{table}: the stream of a table is not read from a time"))
+}
+
 impl Table {
     fn stream_of(&self) -> Result<&Stream> {
         let message = || format!("table `{}` has no stream; set `stream = true` for it", self.name);
@@ -107,6 +112,7 @@ impl ShardReader<Change> for Embedded {
         let after = match &from {
             Position::After(sequence) => Some(part.parse_sequence(sequence)?),
             Position::TrimHorizon | Position::Latest => None,
+            Position::AtTimestamp(_) => return Err(of_no_time(&table.name)),
         };
         let table = Arc::clone(&table);
         let read = move |conn: &Connection| {
@@ -171,6 +177,7 @@ impl LeaseTable for Embedded {
         let table = self.names.table(table)?;
         let part = table.shard_of(shard)?;
         let settled = match checkpoint {
+            Checkpoint::AtTimestamp(_) => return Err(of_no_time(&table.name)),
             Checkpoint::At(sequence) => part.parse_sequence(sequence)?,
             Checkpoint::ShardEnd => SHARD_END,
         };
