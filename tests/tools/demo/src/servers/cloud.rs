@@ -79,18 +79,18 @@ impl Cloud {
         let shards = call("DescribeStream", json!({ "StreamName": stream })).await?;
         let mut records = Vec::new();
         for shard in array(&shards, "/StreamDescription/Shards") {
-            let from =
-                json!({ "StreamName": stream, "ShardId": shard["ShardId"], "ShardIteratorType": "TRIM_HORIZON" });
-            let mut iterator = call("GetShardIterator", from).await?["ShardIterator"].take();
-            while !iterator.is_null() {
-                let mut page = call("GetRecords", json!({ "ShardIterator": iterator, "Limit": MOST })).await?;
+            let shard = text(shard, "/ShardId")?;
+            let from = json!({ "StreamName": stream, "ShardId": shard, "ShardIteratorType": "TRIM_HORIZON" });
+            let mut iterator = Some(text(&call("GetShardIterator", from).await?, "/ShardIterator")?.to_owned());
+            while let Some(from) = iterator {
+                let page = call("GetRecords", json!({ "ShardIterator": from, "Limit": MOST })).await?;
                 let found = array(&page, "/Records");
                 for record in found {
-                    let data = record["Data"].as_str().context("a record of Kinesis has no data")?;
-                    records.push(STANDARD.decode(data).context("the data of a record of Kinesis")?);
+                    records.push(STANDARD.decode(text(record, "/Data")?).context("the data of a record of Kinesis")?);
                 }
                 // An open shard has a next page always.
-                iterator = if found.is_empty() { Value::Null } else { page["NextShardIterator"].take() };
+                let next = page.get("NextShardIterator").and_then(Value::as_str).filter(|_| !found.is_empty());
+                iterator = next.map(str::to_owned);
             }
         }
         Ok(records)
