@@ -238,7 +238,8 @@ pub async fn case_04_remembers_that_a_worker_has_begun(backend: &impl Backend) {
     for Shard { id, .. } in &shards {
         let from = match streams.checkpoint(TABLE, id, WORKER).await.unwrap() {
             Some(Checkpoint::At(sequence)) => Position::After(sequence),
-            Some(checkpoint) => panic!("{id} is open, and its checkpoint is {checkpoint:?}"),
+            Some(Checkpoint::ShardEnd) => panic!("{id} is open"),
+            Some(Checkpoint::AtTimestamp(time_ms)) => panic!("{id} begins at {time_ms}"),
             None => Position::TrimHorizon,
         };
         for change in read_shard(backend, id, from).await {
