@@ -26,7 +26,7 @@ settings! {
         /// The buckets of objects that there are.
         pub buckets: Names = Names::default(), ();
         /// The data streams that there are.
-        pub data_streams: Named<DataStreamSpec> = Named::default(), "data stream";
+        pub data_streams: Named<DataStreamSpec> = Named::default(), "data-stream";
         /// The services that may be called.
         pub services: Named<ServiceSettings> = Named::default(), "service";
         /// Whose fan tokens are accepted.

@@ -486,7 +486,8 @@ other = "read"
 
 #[test]
 fn data_streams_and_their_grants_are_checked() {
-    let more = r#"
+    check(
+        r#"
 [application.tool.host-adapters.data_streams]
 scoresStream = { shards = 4 }
 campaignDataStream = {}
@@ -498,12 +499,14 @@ source = "a.wasm"
 scoresStream = "put"
 campaignDataStream = "read"
 scoreStream = "put"
-"#;
-    let text = BASE.to_owned() + more;
-    let mut errors = parse_with(&text).unwrap_err();
-    let base = text.lines().count() - more.lines().count();
-    errors.diagnostics.iter_mut().for_each(|diagnostic| diagnostic.line -= base);
-    expect![[r#""#]].assert_eq(&errors.to_string());
+"#,
+        &expect![[r#"
+            spin.toml:5:19: "scores stream" cannot be the name of a stream in Kinesis; write 1 to 128 letters, digits, _, - and .
+            spin.toml:6:19: shards is 0; write a whole number from 1 to 1000, in application.tool.host-adapters.data_streams.none
+            spin.toml:11:22: data_streams.campaignDataStream = "read" is not a grant; there is "put", in component.a.tool.host-adapters.grants
+            spin.toml:12:15: unknown data stream "scoreStream"; write "scoresStream", or declare it under [application.tool.host-adapters]
+        "#]],
+    );
 }
 
 /// The queue would move a message away before its last attempt. Where it has no dead letter queue, it moves none.
