@@ -140,11 +140,6 @@ impl Opened {
         let Self { embedded, data_streams, cache, clock, folder } = self;
         drop((embedded, data_streams));
         let embedded = Embedded::open_with_clock(&folder.path().join("store"), &config(), clock.clone()).unwrap();
-<<<<<<< HEAD
         Self { data_streams: embedded.data_streams(), embedded, cache, clock, folder }
-=======
-        let data_streams = embedded.data_streams();
-        Self { embedded, data_streams, cache, clock, folder }
->>>>>>> 3425da1aff5bd56a46c475b830eabbee200fcf86
     }
 }
