@@ -29,9 +29,7 @@ fn direct(records: &Records<'_>, body: &str) -> Result<Value, String> {
     let name = |id: Option<String>| id.unwrap_or_else(|| Uuid::new_v4().simple().to_string());
     Ok(records.event(|id, n| {
         let mut record = objects.get(n as usize).cloned().unwrap_or_default();
-        if let Some(record) = record.as_object_mut() {
-            record.insert("responseElements".to_owned(), json!({ "x-amz-request-id": name(id) }));
-        }
+        set(&mut record, "responseElements", json!({ "x-amz-request-id": name(id) }));
         record
     }))
 }
@@ -64,11 +62,15 @@ fn in_sns_in_sqs(records: &Records<'_>, body: &str) -> Result<Value, String> {
 fn messages(records: &Records<'_>, body: impl Fn(u32) -> String) -> Result<Value, String> {
     let mut event = sqs::messages(&Records { from: "exampleQueue", ids: records.ids, count: records.count }, "-")?;
     for (n, record) in (0..).zip(event.get_mut("Records").and_then(Value::as_array_mut).into_iter().flatten()) {
-        if let Some(record) = record.as_object_mut() {
-            record.insert("body".to_owned(), body(n).into());
-        }
+        set(record, "body", body(n).into());
     }
     Ok(event)
+}
+
+fn set(object: &mut Value, name: &str, value: Value) {
+    if let Some(members) = object.as_object_mut() {
+        members.insert(name.to_owned(), value);
+    }
 }
 
 fn topic() -> String {
@@ -103,12 +105,13 @@ fn objects(records: &Records<'_>, body: &str) -> Result<Vec<Value>, String> {
     };
     let time_us = Utc::now().timestamp_micros();
     let record = |n: u32| {
-        let mut object = serde_json::Map::new();
-        object.insert("size".to_owned(), json!(1024));
-        object.insert("eTag".to_owned(), json!("d41d8cd98f00b204e9800998ecf8427e"));
-        object.insert("sequencer".to_owned(), json!(format!("{:016X}", time_us + i64::from(n))));
+        let mut object = json!({
+            "size": 1024,
+            "eTag": "d41d8cd98f00b204e9800998ecf8427e",
+            "sequencer": format!("{:016X}", time_us + i64::from(n)),
+        });
         for (name, value) in given.as_object().into_iter().flatten() {
-            object.insert(name.clone(), value.clone());
+            set(&mut object, name, value.clone());
         }
         json!({
             "eventVersion": "2.1",
