@@ -41,7 +41,7 @@ impl Host {
         let log = std::fs::read_to_string(self.folder.path().join("stderr")).unwrap();
         let lines = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
         let rejected = lines.filter(|line| line["message"] == "record rejected");
-        rejected.map(|line| serde_json::from_str(line["reason"].as_str().unwrap()).unwrap()).collect()
+        rejected.map(|line| serde_json::from_str(line["data"]["reason"].as_str().unwrap()).unwrap()).collect()
     }
 
     /// The same once there are so many.

@@ -528,14 +528,49 @@ fn objects_as_s3_calls_a_function() {
     event["Records"].as_array_mut().unwrap().push(removed);
     event["Records"].as_array_mut().unwrap().push(json!({"eventName": "ObjectCreated:Put", "s3": {"bucket": 7}}));
     event["Records"].as_array_mut().unwrap().push(json!({"eventName": "ObjectCreated:Put", "s3": 7}));
-    check(&event.to_string(), expect![[""]]);
+    check(
+        &event.to_string(),
+        expect![[r#"
+        request-in/a%2Bb+c.csv holds 1:
+        request-in/a%2Bb+c.csv from s3:scoring key None attempt 1 at 0 for request-in/a%2Bb+c.csv
+        []
+        {"bucket":"scoring","key":"in/a+b c.csv","size":3,"etag":"e1","sequencer":"00A1","eventName":"ObjectCreated:Put"}
+        request-in/d.csv holds 1:
+        request-in/d.csv from s3:scoring key None attempt 1 at 0 for request-in/d.csv
+        []
+        {"bucket":"scoring","key":"in/d.csv","size":3,"etag":"e1","sequencer":"00A1","eventName":"ObjectCreated:Put"}
+        record-2 holds 0:
+        record-3 holds 0:
+        malformed: Records[0]: s3.bucket: invalid type: integer, expected struct Bucket
+        record-4: malformed: s3: not an object
+    "#]],
+    );
 }
 
 #[test]
 fn objects_in_messages_of_sqs() {
     let test = json!({"Service": "Amazon S3", "Event": "s3:TestEvent", "Bucket": "scoring"});
     let bodies = [notification(&["a"]), in_sns(&notification(&["b", "c"])), test, json!({"mentions": "aws:s3"})];
-    check(&in_sqs(&bodies), expect![[""]]);
+    check(
+        &in_sqs(&bodies),
+        expect![[r#"
+        m0 holds 1:
+        m0 from s3:scoring key None attempt 2 at 5 for m0
+        []
+        {"bucket":"scoring","key":"a","size":3,"etag":"e1","sequencer":"00A1","eventName":"ObjectCreated:Put"}
+        m1 holds 2:
+        m1#0 from s3:scoring key None attempt 2 at 5 for m1
+        []
+        {"bucket":"scoring","key":"b","size":3,"etag":"e1","sequencer":"00A1","eventName":"ObjectCreated:Put"}
+        m1#1 from s3:scoring key None attempt 2 at 5 for m1
+        []
+        {"bucket":"scoring","key":"c","size":3,"etag":"e1","sequencer":"00A1","eventName":"ObjectCreated:Put"}
+        m2 holds 0:
+        m3 from sqs:loadScoresQueue key None attempt 2 at 5 for m3
+        []
+        {"mentions":"aws:s3"}
+    "#]],
+    );
 }
 
 #[test]
@@ -547,7 +582,17 @@ fn objects_in_messages_of_sns() {
     };
     let told = notification(&["a"]).to_string();
     let event = json!({"Records": [record("n1", &told), record("n2", "hello"), {"Sns": {"MessageId": "n3"}}]});
-    check(&event.to_string(), expect![[""]]);
+    check(
+        &event.to_string(),
+        expect![[r#"
+        n1 holds 1:
+        n1 from s3:scoring key None attempt 1 at 0 for n1
+        []
+        {"bucket":"scoring","key":"a","size":3,"etag":"e1","sequencer":"00A1","eventName":"ObjectCreated:Put"}
+        n2: malformed: Sns.Message: not a notification of S3
+        n3: malformed: Sns: missing field `Message`
+    "#]],
+    );
 }
 
 #[test]
@@ -566,7 +611,12 @@ fn a_message_with_objects_is_answered_as_one() {
         Disposition::Ack,
     ];
     let answer = Answer::new(&incoming, said).unwrap();
-    expect![[""]].assert_eq(&serde_json::to_string_pretty(&answer).unwrap());
+    let expected = json!({
+        "batchItemFailures": [{"itemIdentifier": "m0", "reason": "not now"}],
+        "rejected": [{"itemIdentifier": "m3", "reason": "no header"}],
+        "count": {"received": 4, "processed": 2, "failed": 1, "rejected": 1},
+    });
+    assert_eq!(serde_json::to_value(&answer).unwrap(), expected);
     assert!(Answer::new(&incoming, vec![Disposition::Ack; 6]).is_err(), "one too many");
     let silent = Answer::new(&incoming, vec![]).unwrap();
     assert_eq!((silent.count.failed, silent.count.processed), (3, 1), "a test message needs no answer");

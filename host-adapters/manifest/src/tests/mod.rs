@@ -5,6 +5,7 @@
 mod builds;
 mod circles;
 mod diagnostics;
+mod objects;
 mod project;
 mod ranges;
 mod routes;

@@ -39,6 +39,7 @@ fn schema_and_reader_know_the_same_keys() {
         ("grants", format!("{component}[component.a.tool.host-adapters.grants]\n")),
         ("component", format!("{component}[component.a.tool.host-adapters]\n")),
         ("sqs", source("sqs")),
+        ("s3", source("s3")),
         ("dynamodb-stream", source("dynamodb-stream")),
         ("kinesis", source("kinesis")),
         ("task", source("task")),

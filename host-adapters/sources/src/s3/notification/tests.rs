@@ -140,7 +140,15 @@ fn a_malformed_record_is_named_and_costs_no_other() {
             json!(7),
             record("ObjectCreated:Put", json!({"key": "a", "size": -1, "eTag": "e1"})),
         ]),
-        &expect![[""]],
+        &expect![[r#"
+            {"bucket":"scoring","key":"good.csv","size":3,"etag":"e1","sequencer":"00A1","eventName":"ObjectCreated:Put","eventTime":"2026-01-01T00:00:00.000Z"}
+            Records[1]: s3.object: missing field `size`
+            Records[2]: s3.object.key: not UTF-8 once it is decoded
+            Records[3]: eventName: invalid type: null, expected a string
+            Records[4]: s3.bucket: invalid type: string, expected struct Bucket
+            Records[5]: invalid type: integer, expected struct Record
+            Records[6]: s3.object.size: not a number of bytes
+        "#]],
     );
 }
 
