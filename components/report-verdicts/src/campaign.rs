@@ -63,7 +63,7 @@ pub struct Telling {
 
 /// What came of it.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Tale {
+pub enum Posted {
     /// Slack has the counts, and the table says so.
     Told,
     /// Slack has them, but another message had taken over: it notes what it tells.
@@ -117,21 +117,21 @@ impl Campaign {
 
     /// What becomes of each message, by its index in the batch, after what was told, if anything; and what is to be warned
     /// of.
-    pub fn outcomes(&self, now_ms: u64, tale: Option<(&Telling, Tale)>) -> (Vec<(usize, Outcome)>, Vec<String>) {
+    pub fn outcomes(&self, now_ms: u64, posted: Option<(&Telling, Posted)>) -> (Vec<(usize, Outcome)>, Vec<String>) {
         let before = self.decide(self.told.as_ref(), now_ms);
         let known = Told { totals: self.counts, teller: None, claimed_ms: 0 };
         let after = self.decide(Some(&known), now_ms);
         let mut warnings = vec![];
         let mut outcome = |place: usize, before, after| {
-            let decision = match (&tale, before) {
-                (Some((telling, Tale::Told)), Decision::Post { rest, .. }) if telling.place == place => {
+            let decision = match (&posted, before) {
+                (Some((telling, Posted::Told)), Decision::Post { rest, .. }) if telling.place == place => {
                     return done(rest);
                 }
-                (Some((_, Tale::Told)), _) => after,
-                (Some((telling, Tale::Overtaken)), Decision::Post { rest, .. }) if telling.place == place => {
+                (Some((_, Posted::Told)), _) => after,
+                (Some((telling, Posted::Overtaken)), Decision::Post { rest, .. }) if telling.place == place => {
                     return done(rest);
                 }
-                (Some((_, Tale::Failed(why))), Decision::Post { .. }) => return Outcome::Settled(why.clone()),
+                (Some((_, Posted::Failed(why))), Decision::Post { .. }) => return Outcome::Settled(why.clone()),
                 (_, before) => before,
             };
             match decision {

@@ -1,7 +1,7 @@
 //! The steps of a batch: one read of all counts, one write of all claims, then the posts, each with its confirmations, and
 //! at last one call for all delayed copies.
 
-use crate::campaign::{Campaign, Outcome, Sent, Tale, Telling};
+use crate::campaign::{Campaign, Outcome, Posted, Sent, Telling};
 use crate::ports::Ports;
 use scoring::counts::Counts;
 use scoring::report::{self, Message};
@@ -29,10 +29,10 @@ pub async fn report(ports: &impl Ports, sent: Vec<(usize, Sent)>) -> Vec<(usize,
     let now_ms = ports.now_ms();
     let (campaigns, mut settled) = read(ports, sent).await;
     let tellings: Vec<_> = campaigns.iter().map(|campaign| campaign.telling(now_ms)).collect();
-    let tales = tell(ports, &campaigns, &tellings).await;
+    let all_posted = tell(ports, &campaigns, &tellings).await;
     let mut copies = Copies::default();
-    for ((campaign, telling), tale) in campaigns.iter().zip(&tellings).zip(tales) {
-        let (outcomes, warnings) = campaign.outcomes(now_ms, telling.as_ref().zip(tale));
+    for ((campaign, telling), posted) in campaigns.iter().zip(&tellings).zip(all_posted) {
+        let (outcomes, warnings) = campaign.outcomes(now_ms, telling.as_ref().zip(posted));
         for warning in warnings {
             ports.warn("Counts not reached", json!({"campaignId": campaign.id, "warning": warning}));
         }
@@ -78,17 +78,17 @@ fn all(sent: impl Iterator<Item = (usize, Sent)>, disposition: &Disposition) -> 
 type Part<'a> = (usize, &'a Campaign, &'a Telling);
 
 /// Tells Slack of the campaigns, many in one message: it takes one message a second. Returns what came of each telling.
-async fn tell(ports: &impl Ports, campaigns: &[Campaign], tellings: &[Option<Telling>]) -> Vec<Option<Tale>> {
-    let mut tales = vec![None; campaigns.len()];
+async fn tell(ports: &impl Ports, campaigns: &[Campaign], tellings: &[Option<Telling>]) -> Vec<Option<Posted>> {
+    let mut all_posted = vec![None; campaigns.len()];
     let mut claims = claim(ports, tellings).await.into_iter();
     let mut parts: Vec<Part<'_>> = vec![];
     for ((place, campaign), telling) in campaigns.iter().enumerate().zip(tellings) {
         let Some(telling) = telling else { continue };
         let claimed = if telling.claim.is_some() { claims.next().unwrap_or(Err(unmentioned())) } else { Ok(()) };
-        match (claimed, tales.get_mut(place)) {
+        match (claimed, all_posted.get_mut(place)) {
             (Ok(()), _) => parts.push((place, campaign, telling)),
-            (Err(error), Some(tale)) if error.kind == ErrorKind::ConditionFailed => *tale = Some(Tale::Another),
-            (Err(error), Some(tale)) => *tale = Some(Tale::Failed(error.disposition())),
+            (Err(error), Some(posted)) if error.kind == ErrorKind::ConditionFailed => *posted = Some(Posted::Another),
+            (Err(error), Some(posted)) => *posted = Some(Posted::Failed(error.disposition())),
             (Err(_), None) => {}
         }
     }
@@ -109,13 +109,13 @@ async fn tell(ports: &impl Ports, campaigns: &[Campaign], tellings: &[Option<Tel
         let told = told.unwrap_or_else(|error| {
             let campaigns: Vec<_> = parts.iter().map(|(_, campaign, _)| campaign.id.as_str()).collect();
             ports.failed("Verdicts not reported", &error, json!({"campaignIds": campaigns}));
-            vec![Tale::Failed(error.disposition()); parts.len()]
+            vec![Posted::Failed(error.disposition()); parts.len()]
         });
-        for ((place, ..), tale) in parts.into_iter().zip(told) {
-            tales.get_mut(place).into_iter().for_each(|it| *it = Some(tale.clone()));
+        for ((place, ..), posted) in parts.into_iter().zip(told) {
+            all_posted.get_mut(place).into_iter().for_each(|it| *it = Some(posted.clone()));
         }
     }
-    tales
+    all_posted
 }
 
 /// Writes all claims: of each, in order, whether it holds.
@@ -154,8 +154,8 @@ async fn post(ports: &impl Ports, parts: &[Part<'_>]) -> Result<(), ServiceError
 }
 
 /// Notes that Slack has what was told.
-async fn confirm(ports: &impl Ports, parts: &[Part<'_>]) -> Vec<Tale> {
-    let mut tales = vec![Tale::Failed(unmentioned().disposition()); parts.len()];
+async fn confirm(ports: &impl Ports, parts: &[Part<'_>]) -> Vec<Posted> {
+    let mut all_posted = vec![Posted::Failed(unmentioned().disposition()); parts.len()];
     let mut waits = CONFIRMATION_WAITS_MS.into_iter();
     let mut open: Vec<usize> = (0..parts.len()).collect();
     loop {
@@ -168,24 +168,24 @@ async fn confirm(ports: &impl Ports, parts: &[Part<'_>]) -> Vec<Tale> {
         let mut results = results.into_iter();
         open.retain(|place| {
             let result = results.next().unwrap_or_else(|| Some(unmentioned()));
-            let tale = match &result {
-                None => Tale::Told,
-                Some(error) if error.kind == ErrorKind::ConditionFailed => Tale::Overtaken,
-                Some(error) => Tale::Failed(error.disposition()),
+            let posted = match &result {
+                None => Posted::Told,
+                Some(error) if error.kind == ErrorKind::ConditionFailed => Posted::Overtaken,
+                Some(error) => Posted::Failed(error.disposition()),
             };
-            tales.get_mut(*place).into_iter().for_each(|it| *it = tale.clone());
-            matches!(tale, Tale::Failed(_)) && result.is_some_and(|error| error.is_retryable())
+            all_posted.get_mut(*place).into_iter().for_each(|it| *it = posted.clone());
+            matches!(posted, Posted::Failed(_)) && result.is_some_and(|error| error.is_retryable())
         });
         let Some(wait) = waits.next().filter(|_| !open.is_empty()) else { break };
         ports.wait(Duration::from_millis(wait)).await;
     }
-    for ((_, campaign, _), tale) in parts.iter().zip(&tales) {
-        if let Tale::Failed(why) = tale {
+    for ((_, campaign, _), posted) in parts.iter().zip(&all_posted) {
+        if let Posted::Failed(why) = posted {
             let data = json!({"campaignId": campaign.id, "problem": format!("{why:?}")});
             ports.warn("Report not noted: Slack is told again", data);
         }
     }
-    tales
+    all_posted
 }
 
 /// Delayed copies, each with the messages that it stands for. Those that differ only in when the first of them was sent are

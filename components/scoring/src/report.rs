@@ -152,23 +152,27 @@ pub fn decide(received: Received<'_>, counts: Totals, told: Option<&Told>, now_m
     let later = || Decision::Later(Message { since_ms: Some(since_ms), seen: Some(counts), ..message.clone() });
     let missing = message.expected.missing(counts);
     let stand_still = message.seen == Some(counts);
-    if (missing.is_some() && age_ms < PATIENCE_MS) || (!stand_still && age_ms < SETTLE_MS) {
-        return later();
-    }
-    let warning = missing.map(|missing| format!("after 10 minutes not all is counted: {missing}"));
     let known = told.map_or(Totals::default(), |told| told.totals);
     let teller = told.and_then(|told| Some((told.teller.as_deref()?, told.claimed_ms)));
+    // Who is telling does so: a copy has another id, and would have to wait for it.
+    let is_teller = teller.is_some_and(|(teller, _)| teller == id);
+    let waits = (missing.is_some() && age_ms < PATIENCE_MS) || (!stand_still && age_ms < SETTLE_MS);
+    if waits && !is_teller {
+        return later();
+    }
+    let warning = missing.filter(|_| age_ms >= PATIENCE_MS);
+    let warning = warning.map(|missing| format!("after 10 minutes not all is counted: {missing}"));
     let claim = match teller {
         None if known == counts && !stand_still => return later(),
         None if known == counts => return Decision::Known { warning },
         // After a crash this message may have told nobody yet.
-        Some((teller, _)) if teller == id => None,
+        Some(_) if is_teller => None,
         Some((_, claimed_ms)) if now_ms.saturating_sub(claimed_ms) < PATIENCE_MS => return later(),
         _ => Some(claim(message, id, told, now_ms)),
     };
     let text = text(message, counts, known, warning.as_deref());
-    let rest =
-        || Message { expected: Expected::default(), since_ms: Some(now_ms), seen: Some(counts), ..message.clone() };
+    let expected = if warning.is_some() { Expected::default() } else { message.expected };
+    let rest = || Message { expected, since_ms: Some(now_ms), seen: Some(counts), ..message.clone() };
     let rest = (!stand_still).then(|| Box::new(rest()));
     Decision::Post { claim, text, confirmation: confirmation(message, id, counts), rest }
 }
@@ -353,7 +357,7 @@ mod tests {
         };
         assert!(text.contains("1,300 verified"), "{text}");
         let (since_ms, seen) = (Some(SENT_MS + SETTLE_MS), Some(second));
-        assert_eq!(*rest, Message { expected: Expected::default(), since_ms, seen, ..message() });
+        assert_eq!(*rest, Message { since_ms, seen, ..message() });
         // What another message has told meanwhile may not be all.
         let known = look(SETTLE_MS, Some(first), second, Some(&told(second)));
         assert_eq!(known, Decision::Later(looked(message(), second)));
@@ -474,6 +478,25 @@ mod tests {
         assert_eq!(claim, None);
         slack.table.apply(&confirmation).unwrap();
         assert_eq!(slack.decide("3", 0), Decision::Known { warning: None });
+    }
+
+    /// The post fails, and when the message comes again, the counts have changed.
+    #[test]
+    fn who_is_telling_does_not_wait() {
+        let mut slack = Slack::new();
+        slack.table.apply(&slack.post("1", 0).0.unwrap()).unwrap();
+        let message = looked(message(), slack.counts);
+        for (counts, said) in [(totals(1_300, 0, 0), "1,300 verified"), (totals(7, 0, 0), "7 verified")] {
+            slack.counts = counts;
+            let told = read_told(slack.table.get(&key("c")).as_deref()).unwrap();
+            let received = Received { message: &message, id: "1", sent_ms: SENT_MS };
+            let Decision::Post { claim: None, text, rest: Some(_), .. } =
+                decide(received, counts, told.as_ref(), SENT_MS + 30_000)
+            else {
+                panic!("it tells what there is")
+            };
+            assert!(text.contains(said) && !text.contains("warning"), "{text}");
+        }
     }
 
     /// As an earlier version or a person may have left the item.
