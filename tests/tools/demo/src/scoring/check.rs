@@ -156,8 +156,8 @@ fn check_stream(expected: &Expected<'_>, streamed: &[Record], failures: &mut Fai
         counts.entry(told(row)).or_default().0 += 1;
     }
     for record in streamed {
-        let text = |text: &Option<String>| text.as_deref().unwrap_or_default();
-        let (member, user, email) = (text(&record.member_id), text(&record.global_user_id), text(&record.email));
+        let names = [&record.member_id, &record.global_user_id, &record.email];
+        let [member, user, email] = names.map(|name| name.as_deref().unwrap_or_default());
         let Score { score, rejected } = record.score();
         counts.entry((&record.campaign_id, member, user, email, score.to_bits(), rejected)).or_default().1 += 1;
     }

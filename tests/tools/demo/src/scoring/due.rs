@@ -67,7 +67,7 @@ fn highest<'p, 'a: 'p>(rows: impl Iterator<Item = &'p Row<'a>>) -> BTreeMap<Name
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 mod tests {
     use super::super::plan::{Fault, Line, Named};
     use super::*;

@@ -19,7 +19,6 @@ pub use found::Found;
 pub use read::read;
 pub use run::{Ran, Scoring};
 pub use scored::{Course, Scored, Scores};
-pub use spoil::Spoils;
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]

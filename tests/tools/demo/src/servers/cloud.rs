@@ -79,18 +79,18 @@ impl Cloud {
         let shards = call("DescribeStream", json!({ "StreamName": stream })).await?;
         let mut records = Vec::new();
         for shard in array(&shards, "/StreamDescription/Shards") {
-            let from =
-                json!({ "StreamName": stream, "ShardId": shard["ShardId"], "ShardIteratorType": "TRIM_HORIZON" });
-            let mut iterator = call("GetShardIterator", from).await?["ShardIterator"].take();
-            while !iterator.is_null() {
-                let mut page = call("GetRecords", json!({ "ShardIterator": iterator, "Limit": MOST })).await?;
+            let shard = text(shard, "/ShardId")?;
+            let from = json!({ "StreamName": stream, "ShardId": shard, "ShardIteratorType": "TRIM_HORIZON" });
+            let mut iterator = Some(text(&call("GetShardIterator", from).await?, "/ShardIterator")?.to_owned());
+            while let Some(from) = iterator {
+                let page = call("GetRecords", json!({ "ShardIterator": from, "Limit": MOST })).await?;
                 let found = array(&page, "/Records");
                 for record in found {
-                    let data = record["Data"].as_str().context("a record of Kinesis has no data")?;
-                    records.push(STANDARD.decode(data).context("the data of a record of Kinesis")?);
+                    records.push(STANDARD.decode(text(record, "/Data")?).context("the data of a record of Kinesis")?);
                 }
                 // An open shard has a next page always.
-                iterator = if found.is_empty() { Value::Null } else { page["NextShardIterator"].take() };
+                let next = page.get("NextShardIterator").and_then(Value::as_str).filter(|_| !found.is_empty());
+                iterator = next.map(str::to_owned);
             }
         }
         Ok(records)
@@ -99,6 +99,10 @@ impl Cloud {
 
 fn array<'v>(value: &'v Value, pointer: &str) -> &'v [Value] {
     value.pointer(pointer).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default()
+}
+
+fn text<'v>(value: &'v Value, pointer: &str) -> Result<&'v str> {
+    value.pointer(pointer).and_then(Value::as_str).with_context(|| format!("no {pointer} in {value}"))
 }
 
 /// What tells a bucket to send notifications of a part of it to a queue.
@@ -131,10 +135,9 @@ impl Carrier {
         let wanted = json!({ "QueueUrl": from, "MaxNumberOfMessages": 10, "WaitTimeSeconds": 1 });
         let received = self.aws.sqs(server, "ReceiveMessage", wanted).await?;
         for message in array(&received, "/Messages") {
-            let body = message["Body"].as_str().context("a message has no body")?;
-            let sent = json!({ "QueueUrl": self.to.1, "MessageBody": in_order(body, now()) });
+            let sent = json!({ "QueueUrl": self.to.1, "MessageBody": in_order(text(message, "/Body")?, now()) });
             self.aws.sqs(&self.to.0, "SendMessage", sent).await?;
-            let settled = json!({ "QueueUrl": from, "ReceiptHandle": message["ReceiptHandle"] });
+            let settled = json!({ "QueueUrl": from, "ReceiptHandle": text(message, "/ReceiptHandle")? });
             self.aws.sqs(server, "DeleteMessage", settled).await?;
         }
         Ok(())
@@ -183,13 +186,13 @@ impl Aws {
     /// The address of a queue, by an action that tells it.
     async fn queue(&self, server: &str, action: &str, queue: &str) -> Result<String> {
         let told = self.sqs(server, action, json!({ "QueueName": queue })).await?;
-        Ok(told["QueueUrl"].as_str().with_context(|| format!("{queue} has no address"))?.to_owned())
+        Ok(text(&told, "/QueueUrl")?.to_owned())
     }
 
     async fn queue_arn(&self, server: &str, queue: &str) -> Result<String> {
         let wanted = json!({ "QueueUrl": queue, "AttributeNames": ["QueueArn"] });
         let told = self.sqs(server, "GetQueueAttributes", wanted).await?;
-        Ok(told["Attributes"]["QueueArn"].as_str().with_context(|| format!("{queue} has no ARN"))?.to_owned())
+        Ok(text(&told, "/Attributes/QueueArn")?.to_owned())
     }
 
     async fn call(&self, server: &str, service: &str, target: &str, content_type: &str, body: Value) -> Result<Value> {
@@ -221,7 +224,7 @@ mod tests {
         let moto = r#"{"Records":[{"s3":{"object":{"key":"scrubbed/demo.csv","sequencer":"0055AED6DCD90281E5"}}}]}"#;
         let sequencer = |text: &str| {
             let value: Value = serde_json::from_str(text).unwrap_or_default();
-            value["Records"][0]["s3"]["object"]["sequencer"].as_str().unwrap_or_default().to_owned()
+            super::text(&value, "/Records/0/s3/object/sequencer").unwrap_or_default().to_owned()
         };
         let (first, later) = (in_order(moto, now()), in_order(moto, now() + 1));
         assert!(sequencer(&first) < sequencer(&later) && sequencer(&first).len() == 18, "{first} {later}");
