@@ -203,7 +203,7 @@ mod tests {
         assert_eq!(good.clone().checked(), Ok(good.clone()));
         let with = |field: &str, value: serde_json::Value| {
             let mut json: serde_json::Value = serde_json::from_str(&serde_json::to_string(&good).unwrap()).unwrap();
-            json[field] = value;
+            json.as_object_mut().unwrap().insert(field.to_owned(), value);
             serde_json::from_value::<ScoreRecord>(json).map_err(|error| error.to_string())?.checked()
         };
         for field in ["campaignId", "memberId", "globalUserId", "marketId", "eventId"] {
