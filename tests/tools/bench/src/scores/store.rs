@@ -82,8 +82,8 @@ impl Store {
             let mut from = Some(Position::TrimHorizon);
             while let Some(position) = from {
                 let page = streams.page(STREAM, &shard.id, &position, streams.most_records()).await?;
-                records += page.records.len();
-                from = page.next.filter(|_| !page.records.is_empty());
+                records += page.count;
+                from = page.next.filter(|_| page.count > 0);
             }
         }
         Ok(records)
