@@ -137,9 +137,10 @@ impl Opened {
 
     /// Closes the file and opens it again.
     pub async fn reopen(self) -> Self {
-        let Self { embedded, cache, clock, folder } = self;
-        drop(embedded);
+        let Self { embedded, data_streams, cache, clock, folder } = self;
+        drop((embedded, data_streams));
         let embedded = Embedded::open_with_clock(&folder.path().join("store"), &config(), clock.clone()).unwrap();
-        Self { embedded, cache, clock, folder }
+        let data_streams = embedded.data_streams();
+        Self { embedded, data_streams, cache, clock, folder }
     }
 }

@@ -50,8 +50,8 @@ pub struct World {
     pub posts: RefCell<Vec<(u64, String)>>,
     pub queue: RefCell<Vec<Waiting>>,
     pub logs: RefCell<Vec<String>>,
-    now_ms: Cell<u64>,
-    ids: Cell<usize>,
+    pub now_ms: Cell<u64>,
+    pub ids: Cell<usize>,
 }
 
 impl World {

@@ -7,7 +7,7 @@ use aws_sdk_kinesis::Client;
 use aws_sdk_kinesis::types::StreamStatus;
 use backend_dynamodb::lease::LeaseRows;
 use backend_kinesis::Kinesis;
-use host_adapters_platform::{Shard, ShardReader};
+use host_adapters_platform::Shard;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tests::aws::aws;

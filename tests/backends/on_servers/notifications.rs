@@ -17,7 +17,7 @@ use host_adapters_platform::clock::Clock;
 use host_adapters_platform::task::NoTasks;
 use host_adapters_platform::{Declared, ObjectsBackend, QueueBackend, QueueSpec};
 use host_adapters_sources::s3::S3Config;
-use host_adapters_sources::{SourceConfig, SourceContext, dynamodb_stream};
+use host_adapters_sources::{SourceConfig, SourceContext, dynamodb_stream, kinesis};
 use serde_json::{Value, json};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -86,6 +86,7 @@ impl Scene {
             dispatch: worker.clone(),
             queues: self.queues.clone(),
             streams: dynamodb_stream::streams(store.clone()),
+            data_streams: kinesis::streams(Arc::new(store.data_streams())),
             failures: store,
             tasks: Arc::new(NoTasks),
             buckets: Arc::new(buckets.into()),

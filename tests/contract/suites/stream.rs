@@ -239,6 +239,7 @@ pub async fn case_04_remembers_that_a_worker_has_begun(backend: &impl Backend) {
         let from = match streams.checkpoint(TABLE, id, WORKER).await.unwrap() {
             Some(Checkpoint::At(sequence)) => Position::After(sequence),
             Some(Checkpoint::ShardEnd) => panic!("{id} is open"),
+            Some(Checkpoint::AtTimestamp(time_ms)) => panic!("{id} begins at {time_ms}"),
             None => Position::TrimHorizon,
         };
         for change in read_shard(backend, id, from).await {

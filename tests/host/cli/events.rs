@@ -86,7 +86,6 @@ fn the_users_body_and_ids_are_in_the_event() {
         (&json!("17"), &json!("eyJuIjoxfQ=="))
     );
     assert_eq!(record["eventSourceARN"], "arn:aws:kinesis:us-east-1:123456789012:stream/scoresStream");
-
     let event = generate(&["s3", "--body", "in/a+b c.csv", "--id", "r-1"]);
     let record = &event["Records"][0];
     assert_eq!(

@@ -104,7 +104,12 @@ fn log_rejections(call: &Call, incoming: &[Incoming], answer: &Answer) {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, non_snake_case, reason = "tests, named after lines of docs/delivery.md")]
+#[allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    non_snake_case,
+    reason = "tests, named after lines of docs/delivery.md"
+)]
 mod tests {
     use super::*;
     use bytes::Bytes;

@@ -16,9 +16,16 @@ pub(super) fn event(message: &Event, object: &Object, id: String) -> Event {
     }
 }
 
-/// The objects that a message tells of, each with the id of its event: the message's, and its number if there are several.
-/// `None` if the message is not S3's.
-pub(super) fn objects(message: &Event) -> Option<(Vec<(String, Object)>, Option<String>)> {
+/// What a message tells of.
+pub(super) struct Objects {
+    /// Those that were created, each with the id of its event: the message's, and its number if there are several.
+    pub(super) created: Vec<(String, Object)>,
+    /// Why one of them cannot be read.
+    pub(super) malformed: Option<String>,
+}
+
+/// The objects that a message tells of; `None` if the message is not S3's.
+pub(super) fn objects(message: &Event) -> Option<Objects> {
     let Payload::Json(text) = &message.payload else { return None };
     let (mut objects, mut malformed) = (Vec::new(), None);
     for object in read(text)? {
@@ -29,12 +36,13 @@ pub(super) fn objects(message: &Event) -> Option<(Vec<(String, Object)>, Option<
     }
     let is_one = objects.len() == 1;
     let id = |index: usize| if is_one { message.id.clone() } else { format!("{}#{index}", message.id) };
-    Some((objects.into_iter().enumerate().map(|(index, object)| (id(index), object)).collect(), malformed))
+    let created = objects.into_iter().enumerate().map(|(index, object)| (id(index), object)).collect();
+    Some(Objects { created, malformed })
 }
 
 /// The events that a message holds; `None` if it is not S3's.
 pub(super) fn events(message: &Event) -> Option<Several> {
-    let (objects, malformed) = objects(message)?;
-    let events = objects.into_iter().map(|(id, object)| event(message, &object, id)).collect();
+    let Objects { created, malformed } = objects(message)?;
+    let events = created.into_iter().map(|(id, object)| event(message, &object, id)).collect();
     Some(Several { id: message.id.clone(), events, malformed })
 }

@@ -2,12 +2,11 @@
 
 use crate::model::{ModelWorker, Reply, World, ack_all, name, retry, trap};
 use crate::rows;
-use host_adapters_delivery::event::{Event, Payload};
+use host_adapters_delivery::event::Event;
 use host_adapters_platform::Checkpoint;
 use host_adapters_records::{Error, ErrorKind};
 use host_adapters_sources::SourceConfig;
 use host_adapters_sources::dynamodb_stream::{DynamodbStreamConfig, StartingPosition};
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 fn plain() -> SourceConfig {

@@ -19,7 +19,7 @@ use host_adapters_records::{Error, ErrorKind};
 use rusqlite::{Connection, OptionalExtension};
 use shards::{OpenShard, Part, sequence_text};
 use std::collections::HashSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 /// Most records of a read.

@@ -29,7 +29,7 @@ fn direct(records: &Records<'_>, body: &str) -> Result<Value, String> {
     let name = |id: Option<String>| id.unwrap_or_else(|| Uuid::new_v4().simple().to_string());
     Ok(records.event(|id, n| {
         let mut record = objects.get(n as usize).cloned().unwrap_or_default();
-        record["responseElements"] = json!({ "x-amz-request-id": name(id) });
+        set(&mut record, "responseElements", json!({ "x-amz-request-id": name(id) }));
         record
     }))
 }
@@ -61,10 +61,16 @@ fn in_sns_in_sqs(records: &Records<'_>, body: &str) -> Result<Value, String> {
 /// Messages of a queue with these bodies.
 fn messages(records: &Records<'_>, body: impl Fn(u32) -> String) -> Result<Value, String> {
     let mut event = sqs::messages(&Records { from: "exampleQueue", ids: records.ids, count: records.count }, "-")?;
-    for (n, record) in (0..).zip(event["Records"].as_array_mut().into_iter().flatten()) {
-        record["body"] = body(n).into();
+    for (n, record) in (0..).zip(event.get_mut("Records").and_then(Value::as_array_mut).into_iter().flatten()) {
+        set(record, "body", body(n).into());
     }
     Ok(event)
+}
+
+fn set(object: &mut Value, name: &str, value: Value) {
+    if let Some(members) = object.as_object_mut() {
+        members.insert(name.to_owned(), value);
+    }
 }
 
 fn topic() -> String {
@@ -105,7 +111,7 @@ fn objects(records: &Records<'_>, body: &str) -> Result<Vec<Value>, String> {
             "sequencer": format!("{:016X}", time_us + i64::from(n)),
         });
         for (name, value) in given.as_object().into_iter().flatten() {
-            object[name] = value.clone();
+            set(&mut object, name, value.clone());
         }
         json!({
             "eventVersion": "2.1",

@@ -4,7 +4,7 @@
 //! A message is settled when all of its objects are. S3 tells of one object a message; where there are several and one is
 //! retried, the others come again with it.
 
-use crate::s3::event;
+use crate::s3::event::{self, Objects};
 use crate::s3::notification::Object;
 use host_adapters_delivery::dispatch::{CallError, Dispatch, Dispatched};
 use host_adapters_event::{Disposition, Event, Request, Response, UNANSWERED};
@@ -75,9 +75,9 @@ impl Message {
 
 impl Filter {
     fn unpack(&self, batch: &[Event]) -> Unpacked {
-        let read: Vec<_> = batch.iter().map(|message| event::objects(message).ok_or(())).collect();
+        let read: Vec<_> = batch.iter().map(event::objects).collect();
         let mut latest: HashMap<String, String> = HashMap::new();
-        for (_, object) in read.iter().flatten().flat_map(|(objects, _)| objects) {
+        for (_, object) in read.iter().flatten().flat_map(|objects| &objects.created) {
             if let Some(place) = object.place().filter(|_| self.is_wanted(object)) {
                 let known = latest.entry(object.key.clone()).or_default();
                 *known = std::mem::take(known).max(place);
@@ -86,12 +86,12 @@ impl Filter {
         let (mut events, mut known) = (Vec::new(), HashMap::new());
         let messages = batch.iter().zip(read).map(|(message, read)| {
             let mut of = Message::default();
-            let Ok((objects, malformed)) = read else {
+            let Some(Objects { created, malformed }) = read else {
                 of.decided.push(Disposition::Reject("malformed: not a notification of S3".to_owned()));
                 return of;
             };
             of.decided.extend(malformed.map(Disposition::Reject));
-            for (id, mut object) in objects {
+            for (id, mut object) in created {
                 if let Some(skipped) = self.skipped(&object, &latest) {
                     of.decided.push(Disposition::Skip(skipped));
                     continue;

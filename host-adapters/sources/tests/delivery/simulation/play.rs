@@ -1,7 +1,7 @@
 //! Plays a schedule: a host is started, ended and started again, on models that outlive it.
 
 use super::journal::{Fact, Journal};
-use super::network::{self, Network, stream_dead_letter_queue};
+use super::network::{self, Network};
 use super::records;
 use super::schedule::{Event, Kind, Schedule};
 use super::settings::{QUEUE, Streams, TABLE, WORKERS};
