@@ -111,7 +111,6 @@ mod tests {
             "123000000000000000000000000.0",
             "100000000000000000000000000.00",
             "1457775315110394.2",
-            "70369000000000.13",
         ] {
             assert!(is_exact(number), "{number}");
         }
@@ -128,6 +127,7 @@ mod tests {
             "0.10000000000000000001",
             // serde_json writes another that is as close to the same double.
             "1457775315110394.3",
+            "70369000000000.13",
         ] {
             assert!(!is_exact(number), "{number}");
         }

@@ -7,8 +7,6 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use expect_test::{Expect, expect};
 use serde_json::{Value, json};
 
-mod objects;
-
 macro_rules! fixture {
     ($path:literal) => {
         include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../", $path))
@@ -498,3 +496,5 @@ fn d3_17__case_09_messages_behind_a_failed_one_of_their_group_fail_too() {
     assert_eq!(failed(vec![Disposition::Reject("no".into()), ack(), ack(), ack(), ack(), ack()]), [""; 0]);
     assert_eq!(failed(vec![ack(), ack(), ack()]), ["b2", "a3", "c"], "no disposition");
 }
+
+mod objects;
