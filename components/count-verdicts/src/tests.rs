@@ -174,6 +174,27 @@ fn an_event_of_a_tumbling_window_is_counted() {
     assert_eq!(positions.keys().collect::<Vec<_>>(), ["shardId-00000001705314000000-a1b2c3d4"]);
 }
 
+/// Lambda tells the shard of a DynamoDB stream only so.
+#[test]
+fn an_event_of_a_tumbling_window_names_the_shard_of_its_records() {
+    let mut event: Value = serde_json::from_slice(include_bytes!("../fixtures/dynamodb-stream.json")).unwrap();
+    let read = |event: &Value| {
+        let call = lambda::parse_call(event.to_string().as_bytes(), &Context::default(), &mut |_| ()).unwrap();
+        let shard = call.incoming[0].event().unwrap().attribute("shardId").map(str::to_owned);
+        (shard, call.has_window)
+    };
+    assert_eq!(read(&event), (Some("shardId-00000001705314000000-a1b2c3d4".to_owned()), true));
+    for shard in [json!(null), json!(7), json!(["a"])] {
+        event["shardId"] = shard;
+        assert_eq!(read(&event), (None, true), "{event}");
+    }
+    event["window"] = Value::Null;
+    assert_eq!(read(&event), (None, false));
+    let last = r#"{"Records": [], "shardId": "a", "window": {}, "state": {}, "isFinalInvokeForWindow": true}"#;
+    let call = lambda::parse_call(last.as_bytes(), &Context::default(), &mut |_| ()).unwrap();
+    assert!(call.incoming.is_empty() && call.has_window);
+}
+
 #[test]
 fn a_childs_records_close_its_parents() {
     let world = World::default();

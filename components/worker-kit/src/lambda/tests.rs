@@ -1,7 +1,7 @@
 //! The documents' example events as printed, events as AWS sends them, and malformed events.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, non_snake_case, reason = "tests")]
 
-use super::{Context, Incoming, answer::Answer, appsync, parse, parse_call};
+use super::{Context, Incoming, answer::Answer, appsync, parse};
 use crate::{Attribute, AttributeValue, Disposition, Payload};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use expect_test::{Expect, expect};
@@ -126,28 +126,6 @@ fn a_change_as_aws_sends_it() {
         {"eventName":"MODIFY","keys":{"pk":"CAMPAIGN#campaign-123","sk":"USER#user-456"},"newImage":{"date":{"updated":"2024-01-15T10:30:00.123Z"},"pk":"CAMPAIGN#campaign-123","score":850,"sk":"USER#user-456"},"oldImage":{"pk":"CAMPAIGN#campaign-123","sk":"USER#user-456"}}
     "#]],
     );
-}
-
-/// Lambda tells the shard of a DynamoDB stream only so.
-#[test]
-fn an_event_of_a_tumbling_window_names_the_shard_of_its_records() {
-    let mut event: Value =
-        serde_json::from_str(fixture!("components/count-verdicts/fixtures/dynamodb-stream.json")).unwrap();
-    let read = |event: &Value| {
-        let call = parse_call(event.to_string().as_bytes(), &Context::default(), &mut |_| ()).unwrap();
-        let shard = call.incoming[0].event().unwrap().attribute("shardId").map(str::to_owned);
-        (shard, call.has_window)
-    };
-    assert_eq!(read(&event), (Some("shardId-00000001705314000000-a1b2c3d4".to_owned()), true));
-    for shard in [json!(null), json!(7), json!(["a"])] {
-        event["shardId"] = shard;
-        assert_eq!(read(&event), (None, true), "{event}");
-    }
-    event["window"] = Value::Null;
-    assert_eq!(read(&event), (None, false));
-    let last = r#"{"Records": [], "shardId": "a", "window": {}, "state": {}, "isFinalInvokeForWindow": true}"#;
-    let call = parse_call(last.as_bytes(), &Context::default(), &mut |_| ()).unwrap();
-    assert!(call.incoming.is_empty() && call.has_window);
 }
 
 #[test]
