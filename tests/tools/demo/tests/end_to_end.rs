@@ -74,6 +74,7 @@ fn a_run_succeeds_and_prints_the_whole_summary() {
             "registrations at full speed",
             "replication",
             "disturbances",
+            "scoring",
             "selection",
             "checks"
         ]

@@ -347,7 +347,7 @@ fn a_market_that_failed_gives_nobody_a_code() {
             (json!(true), Some("X".to_owned()), Some(failed.market().to_owned()));
     };
     let subject = entry_name((failed.campaign(), fan));
-    Run::finds(&contests, win, &[(Kind::Verdict, &subject), (Kind::Report, failed.market())]);
+    Run::finds(&contests, win, &[(Kind::Verdict, &subject)]);
     let code = format!("{}-{:06}", failed.market(), 0);
     let reserve = |run: &mut Run| {
         run.found.codes.get_mut(&key(failed)).unwrap().insert(code.clone(), CodeState::Reserved);
