@@ -241,8 +241,8 @@ async fn says_how_many_changes_were_dropped_before_their_worker_had_them() {
     log::listen();
     let backend = open().await;
     let said = |changes: u64| {
-        let lines = log::lines("table", TABLE);
-        lines.iter().filter(|line| line["changes"] == changes && line["level"] == "WARN").count()
+        let lines = log::lines("source", &format!("dynamodb-stream:{TABLE}"));
+        lines.iter().filter(|line| line["records"] == changes && line["level"] == "WARN").count()
     };
     for n in 0..31 {
         put(&backend, &format!(r#"{{"pk":"a","sk":"1","n":{n}}}"#)).await;

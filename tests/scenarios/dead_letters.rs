@@ -7,7 +7,7 @@ use fake_services::Faults;
 use host_adapters::manifest::SourceConfig;
 use host_adapters_delivery::OnReject;
 use host_adapters_delivery::dead_letter::DeadLetter;
-use host_adapters_platform::{Access, ObjectAccess, Received};
+use host_adapters_platform::{Access, DataStreamAccess, ObjectAccess, Received};
 use host_adapters_records::Attribute;
 use host_adapters_sources::event_of;
 use serde_json::{Value, json};
@@ -85,6 +85,7 @@ async fn case_08_a_change_of_large_images_is_given_up_whole() {
         component.grants.tables.insert("demand-table".to_owned(), Access::Read);
         component.grants.documents.insert("campaigns".to_owned(), Access::Read);
         component.grants.objects.insert("unused".to_owned(), ObjectAccess::default());
+        component.grants.data_streams.insert("unused".to_owned(), DataStreamAccess::Put);
         component.grants.services.insert("entry".to_owned());
         component.grants.identity = true;
     })

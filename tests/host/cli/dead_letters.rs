@@ -3,7 +3,7 @@
 
 use super::{Outcome, run, run_with_input};
 use host_adapters::manifest::{App, SourceConfig};
-use host_adapters_platform::{Access, ObjectAccess};
+use host_adapters_platform::{Access, DataStreamAccess, ObjectAccess};
 use serde_json::{Value, json};
 use std::path::PathBuf;
 use tests::programs;
@@ -21,6 +21,7 @@ fn faulty(app: &mut App) {
     component.grants.tables.insert("demand-table".to_owned(), Access::Read);
     component.grants.documents.insert("campaigns".to_owned(), Access::Read);
     component.grants.objects.insert("unused".to_owned(), ObjectAccess::default());
+    component.grants.data_streams.insert("unused".to_owned(), DataStreamAccess::Put);
     for source in &mut component.sources {
         if let SourceConfig::Sqs(config) = source {
             config.max_attempts = 1;
@@ -40,10 +41,9 @@ fn faulty_manifest(folder: &tempfile::TempDir) -> String {
     let (own, granted) =
         (r#"grants = { services = ["user"] }"#, r#"services = ["user"], tables = { demand-table = "read" }"#);
     assert_eq!(text.matches(own).count(), 1, "{WORKER} has these grants, and no other component");
-    let objects = r#"objects = { unused = ["read"] }"#;
+    let others = r#"objects = { "scoring-bucket" = ["read"] }, data_streams = { scoresStream = "put" }"#;
     let text =
-        text.replace(own, &format!(r#"grants = {{ {granted}, documents = {{ campaigns = "read" }}, {objects} }}"#));
-    let text = text.replace("collections = [", "buckets = [\"unused\"]\ncollections = [");
+        text.replace(own, &format!(r#"grants = {{ {granted}, documents = {{ campaigns = "read" }}, {others} }}"#));
     let path = folder.path().join("spin.toml");
     std::fs::write(&path, text).unwrap();
     path.display().to_string()

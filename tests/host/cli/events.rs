@@ -42,6 +42,11 @@ async fn every_event_is_accepted_by_its_worker() {
         let call = [&["invoke", worker, "-"][..], &variables].concat();
         let outcome = run_with_input(&call, &event.to_string());
         let answer = outcome.json();
+        if worker == "campaigns-by-event" {
+            // It understood the event, and asks for the fan's token.
+            assert_eq!(answer["error"]["code"], json!("UNAUTHORIZED"), "{answer}");
+            continue;
+        }
         let records = |list: &str| answer[list].as_array().cloned().unwrap_or_default();
         let failed =
             !records("batchItemFailures").is_empty() || records("rejected").iter().any(|it| it["skipped"] != true);

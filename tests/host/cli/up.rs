@@ -23,7 +23,10 @@ fn secrets() -> Vec<(String, String)> {
     let manifest: DocumentMut = text.parse().unwrap();
     let variables = manifest["variables"].as_table().unwrap().iter();
     let secret = variables.filter(|(_, it)| it.get("secret").and_then(toml_edit::Item::as_bool) == Some(true));
-    let value = |name: &str| format!("planted-6f1e-{}", name.trim_end_matches("_token").replace('_', "-"));
+    let value = |name: &str| match name {
+        "slack_webhook_url" => "http://127.0.0.1:1/planted-6f1e-slack".to_owned(),
+        _ => format!("planted-6f1e-{}", name.trim_end_matches("_token").replace('_', "-")),
+    };
     let secrets: Vec<_> = secret.map(|(name, _)| (name.to_owned(), value(name))).collect();
     assert!(secrets.len() > 5, "{secrets:?}");
     secrets

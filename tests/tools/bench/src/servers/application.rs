@@ -37,6 +37,7 @@ queues = {{ {QUEUE} = {{ visibility_timeout_secs = 30 }} }}
 tables = {{ {TABLE} = {{ stream = true }} }}
 collections = ["unused"]
 buckets = ["unused"]
+data_streams = {{ unused = {{}} }}
 services = {{ unused = {{ upstream = "http://127.0.0.1:1" }} }}
 
 [component.{WORKER}]
@@ -44,7 +45,7 @@ source = "{}"
 allowed_outbound_hosts = ["http://127.0.0.1"]
 
 [component.{WORKER}.tool.host-adapters]
-grants = {{ tables = {{ {TABLE} = "read" }}, documents = {{ unused = "read" }}, objects = {{ unused = ["read"] }}, services = ["unused"] }}
+grants = {{ tables = {{ {TABLE} = "read" }}, documents = {{ unused = "read" }}, objects = {{ unused = ["read"] }}, data_streams = {{ unused = "put" }}, services = ["unused"] }}
 source = [{{ {source} }}]
 "#,
             component.display()
