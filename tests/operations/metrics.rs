@@ -58,6 +58,10 @@ async fn exercised() -> (TestHost, RedisServer) {
     host.put_entry(&winner).await;
     let marked = async || (!host.answers(Service::Code).await.is_empty()).then_some(());
     wait::eventually("the code marked as assigned", marked).await;
+    let counts = json!({"pk": format!("CAMPAIGN#{CAMPAIGN}"), "sk": "meta:counts", "verified": 1, "position": {}});
+    host.put_entry(&counts).await;
+    host.queue("verdictReporterQueue", &[json!({"campaignId": CAMPAIGN, "source": "scoring"}).to_string()]).await;
+    wait::eventually("the post to Slack", async || host.fakes.slack().posts().pop()).await;
     let gone = entry(CAMPAIGN, "gone", &json!({}), UPDATED);
     let stale = json!({ "entry": gone, "operation": "INSERT", "recordId": "stale", "date": UPDATED });
     host.queue("saveEntriesQueue", &[stale.to_string()]).await;
