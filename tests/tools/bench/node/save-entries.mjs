@@ -123,6 +123,7 @@ function unflag(item, now) {
   return {
     key: { pk: item.pk, sk: item.sk },
     set: [["needsReplication", "false"], ["replicatedAt", JSON.stringify(now)]],
+    increment: [],
     remove: [],
     condition: [{ Equals: [item.updatedPath, item.updatedJson] }],
   };
