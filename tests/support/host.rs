@@ -177,8 +177,26 @@ pub fn client() -> Client {
     Client::builder().no_proxy().build().unwrap()
 }
 
+/// Fewer instances of those that only read files, streams and reports: a process has address space for so many, and the
+/// tests of one process have several hosts at once.
+fn lessen(app: &mut App) {
+    let few = [
+        "load-scores",
+        "save-fanlist-scores",
+        "save-fan-scores",
+        "save-entry-scores",
+        "count-verdicts",
+        "report-verdicts",
+        "campaigns-by-event",
+    ];
+    for component in few.iter().filter_map(|id| app.components.get_mut(*id)) {
+        component.limits.max_instances = 1;
+    }
+}
+
 /// Starts one host at a time, because they share the folder of compiled components.
-async fn start(app: App, folder: &TempDir, runtime_config: RuntimeConfig) -> Running {
+async fn start(mut app: App, folder: &TempDir, runtime_config: RuntimeConfig) -> Running {
+    lessen(&mut app);
     static TURN: Mutex<()> = Mutex::const_new(());
     let _turn = TURN.lock().await;
     let metrics = metrics();

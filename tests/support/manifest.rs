@@ -20,7 +20,10 @@ pub fn set_queues(manifest: &mut DocumentMut, visibility_secs: i64, receives: i6
     let queues = manifest["application"]["tool"]["host-adapters"]["queues"].as_table_like_mut().unwrap();
     for (_, queue) in queues.iter_mut() {
         queue["visibility_timeout_secs"] = value(visibility_secs);
-        queue["max_receive_count"] = value(receives);
+        // Where it is set, each part of a long work is a receive.
+        if queue.get("max_receive_count").is_none() {
+            queue["max_receive_count"] = value(receives);
+        }
     }
     let components = manifest["component"].as_table_like_mut().unwrap();
     for (_, component) in components.iter_mut() {

@@ -89,7 +89,7 @@ pub fn write_settings() -> Result<()> {
 /// The tests that need servers. They mostly wait for the servers, not for the processor.
 fn on_servers(filter: &[&str]) -> Command {
     let mut tests = test(filter);
-    tests.arg("--test-threads=16");
+    tests.arg("--test-threads=12");
     tests
 }
 

@@ -249,6 +249,7 @@ pub async fn case_08_a_large_change_comes_back_as_it_was(host: Host<impl QueueBa
     let (dead, _) = redriver.list(DEAD_LETTERS, None, 10).await.unwrap();
     let ids = [dead[0].summary.id.clone()];
     assert_eq!(redriver.redrive(DEAD_LETTERS, &ids).await.unwrap(), [Outcome::Redriven]);
-    let back = worker.calls().concat().remove(0);
+    let mut back = worker.calls().concat().remove(0);
+    assert!(back.attributes.pop().is_some_and(|it| it.name == "redriven"), "d11_9");
     assert!(back.payload == event.payload && back.attributes == event.attributes, "as it was");
 }

@@ -191,20 +191,28 @@ pub async fn reads_from_latest(backend: &impl Backend) {
     }
 }
 
+/// More than a second: kinesalite knows times to the second.
+const SECOND: Duration = Duration::from_millis(1_050);
+
+/// The beginning of a time's second.
+fn seconds(time_ms: u64) -> u64 {
+    time_ms / 1_000 * 1_000
+}
+
 pub async fn reads_from_a_time(backend: &impl Backend) {
     let shard = shard_of(backend, "k").await;
     for n in 0..3 {
         put(backend, vec![record("k", n.to_string())]).await;
-        backend.pass(Duration::from_millis(20)).await;
+        backend.pass(SECOND).await;
     }
     let (found, _) = read(backend, &shard, Position::TrimHorizon, 3).await;
-    let times: Vec<_> = found.iter().map(|record| record.time_ms).collect();
+    let times: Vec<_> = found.iter().map(|record| seconds(record.time_ms)).collect();
     assert!(times.is_sorted_by(|a, b| a < b), "{times:?}");
-    for (from, expected) in [(times[0] - 1, 3), (times[0], 3), (times[0] + 1, 2), (times[2], 1)] {
+    for (from, expected) in [(times[0] - 1_000, 3), (times[0], 3), (times[1], 2), (times[2], 1)] {
         let (found, _) = read(backend, &shard, Position::AtTimestamp(from), expected).await;
         assert_eq!(found.len(), expected, "{from} of {times:?}");
     }
-    let (none, next) = read(backend, &shard, Position::AtTimestamp(times[2] + 1), 0).await;
+    let (none, next) = read(backend, &shard, Position::AtTimestamp(times[2] + 1_000), 0).await;
     assert_eq!(none, []);
     put(backend, vec![record("k", "3")]).await;
     let (found, _) = read(backend, &shard, next.unwrap(), 1).await;
@@ -244,12 +252,12 @@ pub async fn remembers_checkpoints(backend: &impl Backend) {
 pub async fn remembers_a_time_to_begin_with(backend: &impl Backend) {
     let (reader, shard) = (backend.data_stream_reader(), shard_of(backend, "k").await);
     put(backend, vec![record("k", "before")]).await;
-    backend.pass(Duration::from_millis(20)).await;
+    backend.pass(SECOND).await;
     put(backend, vec![record("k", "first")]).await;
     let (found, _) = read(backend, &shard, Position::TrimHorizon, 2).await;
-    let time = found[1].time_ms;
-    backend.pass(Duration::from_millis(20)).await;
-    for (worker, time_ms) in [(WORKER, time), ("another", time + 1)] {
+    let time = seconds(found[1].time_ms);
+    backend.pass(SECOND).await;
+    for (worker, time_ms) in [(WORKER, time), ("another", time + 1_000)] {
         assert!(!reader.has_begun(DATA_STREAM, worker).await.unwrap());
         reader.set_checkpoint(DATA_STREAM, &shard, worker, &Checkpoint::AtTimestamp(time_ms)).await.unwrap();
         assert!(reader.has_begun(DATA_STREAM, worker).await.unwrap());

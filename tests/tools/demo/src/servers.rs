@@ -44,7 +44,7 @@ pub async fn prepare(options: &Options, folder: &Path) -> Result<Prepared> {
         aws("tables", "dynamodb", &dynamodb),
         aws("queues", "sqs", &elasticmq),
         aws("objects", "s3", &moto),
-        aws("data_streams", "kinesis", &kinesis),
+        aws("data_streams", "kinesis", &kinesis) + &format!("lease_endpoint = \"{dynamodb}\"\n"),
         format!("[documents]\ntype = \"mongodb\"\nuri = \"{mongo}\"\ndatabase = \"demo\"\nprefix = \"{prefix}\"\n"),
         format!("[cache]\ntype = \"redis\"\nurl = \"{redis}/{REDIS_DATABASE}\"\n"),
     ];
