@@ -189,7 +189,7 @@ fn lessen(app: &mut App) {
         "report-verdicts",
         "campaigns-by-event",
     ];
-    for component in few.iter().filter_map(|id| app.components.get_mut(*id)) {
+    for component in app.components.values_mut().filter(|component| few.contains(&component.id.as_str())) {
         component.limits.max_instances = 1;
     }
 }
