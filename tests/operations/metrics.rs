@@ -60,7 +60,9 @@ async fn exercised() -> (TestHost, RedisServer) {
     wait::eventually("the code marked as assigned", marked).await;
     let counts = json!({"pk": format!("CAMPAIGN#{CAMPAIGN}"), "sk": "meta:counts", "verified": 1, "position": {}});
     host.put_entry(&counts).await;
-    host.queue("verdictReporterQueue", &[json!({"campaignId": CAMPAIGN, "source": "scoring"}).to_string()]).await;
+    // Long since, and it expects more: a warning.
+    let report = json!({"campaignId": CAMPAIGN, "source": "scoring", "sinceMs": 1, "expected": {"verified": 9}});
+    host.queue("verdictReporterQueue", &[report.to_string()]).await;
     wait::eventually("the post to Slack", async || host.fakes.slack().posts().pop()).await;
     let gone = entry(CAMPAIGN, "gone", &json!({}), UPDATED);
     let stale = json!({ "entry": gone, "operation": "INSERT", "recordId": "stale", "date": UPDATED });

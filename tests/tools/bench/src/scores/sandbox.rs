@@ -38,7 +38,7 @@ impl Sandbox {
 
     fn runtime(&self, outside: Arc<dyn Host>) -> Result<Runtime> {
         let (cache_dir, interfaces) = (self.compiled.path().to_owned(), Interfaces::All);
-        let config = RuntimeConfig { cache_dir, max_instances: 4, interfaces };
+        let config = RuntimeConfig { cache_dir, max_instances: 8, interfaces };
         let runtime = Runtime::new(&config, outside).map_err(anyhow::Error::msg)?;
         let limits = Limits { request_timeout: TIMEOUT, ..Limits::default() };
         runtime.load(&place::spec(WORKER, &self.component, limits))?;
