@@ -204,7 +204,13 @@ fn confirmation(message: &Message, id: &str, counts: Totals) -> Change {
 impl Expected {
     /// What the counts do not reach, in words.
     fn missing(self, counts: Totals) -> Option<String> {
-        let expected = [self.verified, self.rejected, self.selected];
+        // A later file turns verified fans into rejected ones, and back; fans who are either do not become fewer by that.
+        let both = self.verified.zip(self.rejected).map(|(verified, rejected)| verified + rejected);
+        let are_scored = both.is_some_and(|scored| counts.verified + counts.rejected >= scored);
+        let expected = match are_scored {
+            true => [None, None, self.selected],
+            false => [self.verified, self.rejected, self.selected],
+        };
         let missing = expected.into_iter().zip(counts.named()).filter_map(|(least, (name, count))| {
             let least = least.filter(|least| count < *least)?;
             Some(format!("{} of at least {} {name}", grouped(count), grouped(least)))
@@ -533,6 +539,15 @@ mod tests {
     }
 
     /// As save-selections sends it.
+    #[test]
+    fn fans_who_are_rejected_instead_of_verified_are_scored_all_the_same() {
+        let expected = Expected { verified: Some(8), rejected: Some(2), selected: None };
+        let counts = |verified, rejected| Totals { verified, rejected, selected: 0 };
+        assert_eq!(expected.missing(counts(10, 0)), None);
+        assert_eq!(expected.missing(counts(5, 5)), None);
+        assert_eq!(expected.missing(counts(9, 0)).as_deref(), Some("0 of at least 2 rejected"));
+    }
+
     #[test]
     fn a_selections_message_is_read() {
         let text = r#"{"campaignId":"c","marketId":"m","source":"selection","expected":{"selected":25}}"#;
