@@ -1,9 +1,9 @@
 //! Counts the records of a batch: one update of each campaign and shard, all together, again for those whose condition
 //! failed.
 
-use scoring::counts::{Beside, Counts, Outcome, Record, update};
+use scoring::counts::{Beside, Counts, Group, Groups, Outcome, Record, by_update, update};
 use scoring::table::Change;
-use scoring_io::table::Table;
+use scoring_io::table::{Table, unmentioned};
 use std::collections::{BTreeMap, BTreeSet};
 use worker_kit::Disposition;
 use worker_kit::platform::{Error, ErrorKind};
@@ -12,28 +12,13 @@ use worker_kit::platform::{Error, ErrorKind};
 /// more only while hosts that have lost the lease of the shard are still at work.
 const MAX_ROUNDS: usize = 8;
 
-/// The records of one campaign and shard.
-#[derive(Default)]
-struct Group {
-    indices: Vec<usize>,
-    records: Vec<Record>,
-}
-
-/// By campaign and shard.
-type Groups = BTreeMap<(String, String), Group>;
-
 /// Counts records, each with its index in the batch; returns what becomes of them.
 pub(crate) async fn count(
     table: &impl Table,
     records: Vec<(usize, Record)>,
     beside: &BTreeMap<String, Beside>,
 ) -> Vec<(usize, Disposition)> {
-    let mut open = Groups::new();
-    for (index, record) in records {
-        let group = open.entry((record.campaign_id.clone(), record.shard.clone())).or_default();
-        group.indices.push(index);
-        group.records.push(record);
-    }
+    let mut open = by_update(records);
     let mut settled = vec![];
     for _ in 0..MAX_ROUNDS {
         if open.is_empty() {
@@ -42,7 +27,7 @@ pub(crate) async fn count(
         open = round(table, open, beside, &mut settled).await;
     }
     let left = Disposition::retry("table demand-table: other hosts keep changing the counts of the campaign");
-    open.into_values().for_each(|group| group.settle(&left, &mut settled));
+    open.into_values().for_each(|group| settle(group, &left, &mut settled));
     settled
 }
 
@@ -57,7 +42,7 @@ async fn round(
         Ok(items) => items,
         Err(error) => {
             let disposition = failed(&error);
-            open.into_values().for_each(|group| group.settle(&disposition, settled));
+            open.into_values().for_each(|group| settle(group, &disposition, settled));
             return Groups::new();
         }
     };
@@ -71,9 +56,9 @@ async fn round(
                 changes.push(change);
                 written.push(((campaign_id, shard), group));
             }
-            Ok(Outcome::Counted) => group.settle(&Disposition::Ack, settled),
-            Ok(Outcome::Late(reason)) => group.settle(&Disposition::Reject(reason), settled),
-            Err(reason) => group.settle(&uncountable(&reason, &campaign_id), settled),
+            Ok(Outcome::Counted) => settle(group, &Disposition::Ack, settled),
+            Ok(Outcome::Late(reason)) => settle(group, &Disposition::Reject(reason), settled),
+            Err(reason) => settle(group, &uncountable(&reason, &campaign_id), settled),
         }
     }
     write(table, changes, written, settled).await
@@ -106,18 +91,18 @@ async fn write(
         Ok(results) => results.into_iter(),
         Err(error) => {
             let disposition = failed(&error);
-            written.into_iter().for_each(|(_, group)| group.settle(&disposition, settled));
+            written.into_iter().for_each(|(_, group)| settle(group, &disposition, settled));
             return again;
         }
     };
     for (name, group) in written {
         match results.next().unwrap_or_else(|| Some(unmentioned())) {
-            None => group.settle(&Disposition::Ack, settled),
+            None => settle(group, &Disposition::Ack, settled),
             Some(error) if error.kind == ErrorKind::ConditionFailed => _ = again.insert(name, group),
-            Some(error) if matches!(error.kind, ErrorKind::Invalid | ErrorKind::TooLarge) => {
-                group.settle(&uncountable(&format!("invalid: {error}"), &name.0), settled);
+            Some(error) if error.is_wrong() => {
+                settle(group, &uncountable(&format!("invalid: {error}"), &name.0), settled);
             }
-            Some(error) => group.settle(&failed(&error), settled),
+            Some(error) => settle(group, &failed(&error), settled),
         }
     }
     again
@@ -137,12 +122,6 @@ fn uncountable(reason: &str, campaign_id: &str) -> Disposition {
     Disposition::Reject(format!("{reason}; count campaign {campaign_id} anew"))
 }
 
-fn unmentioned() -> Error {
-    Error::new(ErrorKind::Unavailable, "table demand-table: the response does not mention every part of the call")
-}
-
-impl Group {
-    fn settle(self, disposition: &Disposition, settled: &mut Vec<(usize, Disposition)>) {
-        settled.extend(self.indices.into_iter().map(|index| (index, disposition.clone())));
-    }
+fn settle(group: Group, disposition: &Disposition, settled: &mut Vec<(usize, Disposition)>) {
+    settled.extend(group.indices.into_iter().map(|index| (index, disposition.clone())));
 }

@@ -5,14 +5,14 @@ use crate::campaign::{Campaign, Outcome, Posted, Sent, Telling};
 use crate::ports::Ports;
 use scoring::counts::Counts;
 use scoring::report::{self, Message};
-use scoring::table::{Change, Key};
-use scoring_io::table::Table;
+use scoring::table::Key;
+use scoring_io::table::{Table, changes};
 use serde_json::json;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::time::Duration;
 use worker_kit::Disposition;
-use worker_kit::platform::{Error, ErrorKind};
+use worker_kit::platform::ErrorKind;
 use worker_kit::services::{ServiceError, isolate_by};
 
 /// Campaigns of one message. Slack wants texts of 4,000 characters at most, and takes 40,000.
@@ -80,16 +80,17 @@ type Part<'a> = (usize, &'a Campaign, &'a Telling);
 /// Tells Slack of the campaigns, many in one message: it takes one message a second. Returns what came of each telling.
 async fn tell(ports: &impl Ports, campaigns: &[Campaign], tellings: &[Option<Telling>]) -> Vec<Option<Posted>> {
     let mut all_posted = vec![None; campaigns.len()];
-    let mut claims = claim(ports, tellings).await.into_iter();
+    let claims = tellings.iter().flatten().filter_map(|telling| telling.claim.clone()).collect();
+    let mut claims = changes(ports.table(), claims).await.into_iter();
     let mut parts: Vec<Part<'_>> = vec![];
     for ((place, campaign), telling) in campaigns.iter().enumerate().zip(tellings) {
         let Some(telling) = telling else { continue };
-        let claimed = if telling.claim.is_some() { claims.next().unwrap_or(Err(unmentioned())) } else { Ok(()) };
-        match (claimed, all_posted.get_mut(place)) {
-            (Ok(()), _) => parts.push((place, campaign, telling)),
-            (Err(error), Some(posted)) if error.kind == ErrorKind::ConditionFailed => *posted = Some(Posted::Another),
-            (Err(error), Some(posted)) => *posted = Some(Posted::Failed(error.disposition())),
-            (Err(_), None) => {}
+        let failed = telling.claim.as_ref().and_then(|_| claims.next().flatten());
+        match (failed, all_posted.get_mut(place)) {
+            (None, _) => parts.push((place, campaign, telling)),
+            (Some(error), Some(posted)) if error.kind == ErrorKind::ConditionFailed => *posted = Some(Posted::Another),
+            (Some(error), Some(posted)) => *posted = Some(Posted::Failed(error.disposition())),
+            (Some(_), None) => {}
         }
     }
     let down = RefCell::new(None::<ServiceError>);
@@ -118,24 +119,6 @@ async fn tell(ports: &impl Ports, campaigns: &[Campaign], tellings: &[Option<Tel
     all_posted
 }
 
-/// Writes all claims: of each, in order, whether it holds.
-async fn claim(ports: &impl Ports, tellings: &[Option<Telling>]) -> Vec<Result<(), Error>> {
-    let claims = tellings.iter().flatten().filter_map(|telling| telling.claim.clone());
-    let claims: Vec<Change> = claims.collect();
-    if claims.is_empty() {
-        return vec![];
-    }
-    let count = claims.len();
-    match ports.table().update(claims).await {
-        Ok(results) => results.into_iter().map(|error| error.map_or(Ok(()), Err)).collect(),
-        Err(error) => vec![Err(error); count],
-    }
-}
-
-fn unmentioned() -> Error {
-    Error::new(ErrorKind::Unavailable, "table demand-table: the response does not mention every update")
-}
-
 /// Posts one message, with the text of each campaign on lines of its own.
 async fn post(ports: &impl Ports, parts: &[Part<'_>]) -> Result<(), ServiceError> {
     let campaign_ids: Vec<_> = parts.iter().map(|(_, campaign, _)| campaign.id.as_str()).collect();
@@ -155,19 +138,15 @@ async fn post(ports: &impl Ports, parts: &[Part<'_>]) -> Result<(), ServiceError
 
 /// Notes that Slack has what was told.
 async fn confirm(ports: &impl Ports, parts: &[Part<'_>]) -> Vec<Posted> {
-    let mut all_posted = vec![Posted::Failed(unmentioned().disposition()); parts.len()];
+    let mut all_posted = vec![Posted::Told; parts.len()];
     let mut waits = CONFIRMATION_WAITS_MS.into_iter();
     let mut open: Vec<usize> = (0..parts.len()).collect();
     loop {
-        let changes =
+        let confirmations =
             open.iter().filter_map(|place| parts.get(*place)).map(|(_, _, telling)| telling.confirmation.clone());
-        let results = match ports.table().update(changes.collect()).await {
-            Ok(results) => results,
-            Err(error) => vec![Some(error); open.len()],
-        };
-        let mut results = results.into_iter();
+        let mut results = changes(ports.table(), confirmations.collect()).await.into_iter();
         open.retain(|place| {
-            let result = results.next().unwrap_or_else(|| Some(unmentioned()));
+            let result = results.next().flatten();
             let posted = match &result {
                 None => Posted::Told,
                 Some(error) if error.kind == ErrorKind::ConditionFailed => Posted::Overtaken,

@@ -1,7 +1,7 @@
 //! Calls of the platform that are about many parts, of which none may pay for another.
 
-use futures::{StreamExt, stream};
 use worker_kit::platform::{Error, ErrorKind};
+use worker_kit::services::isolate_by;
 
 /// Parts of one call.
 const PER_CALL: usize = 500;
@@ -14,34 +14,18 @@ pub(crate) async fn each<T: Clone, R>(
     parts: &[T],
     call: impl AsyncFn(Vec<T>) -> Result<Vec<R>, Error>,
 ) -> Vec<Result<R, Error>> {
-    let calls = stream::iter(parts.chunks(PER_CALL)).map(|parts| halved(parts, &call)).buffered(CALLS);
-    calls.collect::<Vec<_>>().await.into_iter().flatten().collect()
-}
-
-async fn halved<T: Clone, R>(
-    parts: &[T],
-    call: &impl AsyncFn(Vec<T>) -> Result<Vec<R>, Error>,
-) -> Vec<Result<R, Error>> {
-    let (mut waiting, mut results) = (vec![parts], Vec::with_capacity(parts.len()));
-    while let Some(parts) = waiting.pop() {
-        match call(parts.to_vec()).await {
+    let call = async |parts: &[&T]| call(parts.iter().map(|part| (*part).clone()).collect()).await;
+    let mut results = Vec::with_capacity(parts.len());
+    for (parts, answer) in isolate_by(PER_CALL, parts.iter().collect(), CALLS, call).await {
+        match answer {
             Ok(found) => {
                 let missing = std::iter::repeat_with(|| Err(unmentioned()));
                 results.extend(found.into_iter().map(Ok).chain(missing).take(parts.len()));
-            }
-            Err(error) if is_wrong(&error) && parts.len() > 1 => {
-                let (first, rest) = parts.split_at(parts.len() / 2);
-                waiting.extend([rest, first]);
             }
             Err(error) => results.extend(parts.iter().map(|_| Err(error.clone()))),
         }
     }
     results
-}
-
-/// Whether the call is wrong in itself and fails each time.
-pub(crate) fn is_wrong(error: &Error) -> bool {
-    matches!(error.kind, ErrorKind::Invalid | ErrorKind::TooLarge)
 }
 
 /// The error of a part that the response leaves out.

@@ -1,7 +1,7 @@
 //! What becomes of the records of a file, batch by batch: they are saved, if the file is of `fanlist/scored/`, and put to
 //! the worker's data stream.
 
-use crate::calls::{self, is_wrong};
+use crate::calls;
 use crate::listed::Listed;
 use crate::ports::Ports;
 use crate::save;
@@ -99,7 +99,7 @@ async fn put(ports: &impl Ports, records: &[DataRecord]) -> Result<Vec<Error>, E
         for (record, result) in open.into_iter().zip(results) {
             match result.and_then(|result| result) {
                 Ok(_) => {}
-                Err(error) if is_wrong(&error) => wrong.push(error),
+                Err(error) if error.is_wrong() => wrong.push(error),
                 Err(error) => {
                     failed.push(record);
                     problem = Some(error);

@@ -54,16 +54,34 @@ pub fn update(change: Change) -> Update {
     Update { key: self::key(key), set, increment, remove, condition }
 }
 
+/// Makes changes, each independent of the others: of each its error, if it failed. What fails for all fails for each.
+pub async fn changes(table: &impl Table, changes: Vec<Change>) -> Vec<Option<Error>> {
+    let count = changes.len();
+    if count == 0 {
+        return vec![];
+    }
+    match table.update(changes).await {
+        Ok(results) => {
+            let missing = std::iter::repeat_with(|| Some(unmentioned()));
+            results.into_iter().chain(missing).take(count).collect()
+        }
+        Err(error) => vec![Some(error); count],
+    }
+}
+
+/// The error of a part that the table's response leaves out.
+pub fn unmentioned() -> Error {
+    Error::new(ErrorKind::Unavailable, format!("table {TABLE}: the response does not mention every part of the call"))
+}
+
 /// Makes one change. `Ok(false)` says that its condition did not hold, and nothing was written.
 ///
 /// # Errors
 /// Any other failure.
 pub async fn change(table: &impl Table, change: Change) -> Result<bool, Error> {
-    let mut results = table.update(vec![change]).await?;
-    match results.pop() {
-        Some(None) => Ok(true),
-        Some(Some(error)) if error.kind == ErrorKind::ConditionFailed => Ok(false),
-        Some(Some(error)) => Err(error),
-        None => Err(crate::calls::unmentioned()),
+    match changes(table, vec![change]).await.pop().flatten() {
+        None => Ok(true),
+        Some(error) if error.kind == ErrorKind::ConditionFailed => Ok(false),
+        Some(error) => Err(error),
     }
 }

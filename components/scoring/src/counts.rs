@@ -255,11 +255,25 @@ impl Counts {
     }
 }
 
-/// The records of a batch, each list with the campaign and the shard that its update is for.
-pub fn by_update(records: impl IntoIterator<Item = Record>) -> BTreeMap<(String, String), Vec<Record>> {
-    let mut updates: BTreeMap<_, Vec<_>> = BTreeMap::new();
-    for record in records {
-        updates.entry((record.campaign_id.clone(), record.shard.clone())).or_default().push(record);
+/// The records that one update is for.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Group {
+    /// Their indices in the batch.
+    pub indices: Vec<usize>,
+    /// The records.
+    pub records: Vec<Record>,
+}
+
+/// By campaign and shard.
+pub type Groups = BTreeMap<(String, String), Group>;
+
+/// The records of a batch, each with its index, by the update that they are for.
+pub fn by_update(records: impl IntoIterator<Item = (usize, Record)>) -> Groups {
+    let mut updates = Groups::new();
+    for (index, record) in records {
+        let group = updates.entry((record.campaign_id.clone(), record.shard.clone())).or_default();
+        group.indices.push(index);
+        group.records.push(record);
     }
     updates
 }

@@ -29,12 +29,17 @@ impl Error {
         matches!(self.kind, ErrorKind::Unavailable | ErrorKind::Throttled)
     }
 
+    /// Whether the call is wrong in itself, and fails every time.
+    pub fn is_wrong(&self) -> bool {
+        matches!(self.kind, ErrorKind::Invalid | ErrorKind::TooLarge)
+    }
+
     /// The disposition of a record for which the platform failed in this way: another delivery, unless the call is wrong
     /// in itself. Such a call fails every time, so its record is given up at once. Where one call is about several
     /// records, whoever made it finds out first which of them it is. Where there is no capacity, the record only waits.
     pub fn disposition(&self) -> Disposition {
         match self.kind {
-            ErrorKind::Invalid | ErrorKind::TooLarge => Disposition::GiveUp(format!("invalid: {self}")),
+            _ if self.is_wrong() => Disposition::GiveUp(format!("invalid: {self}")),
             ErrorKind::Throttled => Disposition::retry_after(Some(wait_ms(self.retry_after_ms)), self.to_string()),
             _ => Disposition::retry_after(self.retry_after_ms, self.to_string()),
         }

@@ -128,8 +128,8 @@ fn counts(table: &Table) -> Counts {
 
 /// Counts a batch as the worker does, with the item as read.
 fn count_with(table: &mut Table, batch: &[Record], beside: &Beside) {
-    for records in by_update(batch.to_vec()).into_values() {
-        match update(&records, &counts(table), beside) {
+    for group in by_update(batch.iter().cloned().enumerate()).into_values() {
+        match update(&group.records, &counts(table), beside) {
             Outcome::Update(change) => table.apply(&change).unwrap(),
             Outcome::Counted => {}
             Outcome::Late(reason) => panic!("{reason}"),
@@ -168,7 +168,8 @@ fn a_batch_is_one_update_per_campaign_and_moves_the_position() {
     let Counts { totals: found, positions } = counts(&table);
     assert_eq!(found, totals(1, 2, 1));
     assert_eq!(positions.unwrap(), BTreeMap::from([("a".to_owned(), of(10, 10))]));
-    assert_eq!(by_update([batch[0].clone(), Record { campaign_id: "d".into(), ..batch[1].clone() }]).len(), 2);
+    let other = Record { campaign_id: "d".into(), ..batch[1].clone() };
+    assert_eq!(by_update([(0, batch[0].clone()), (1, other)]).len(), 2);
 }
 
 #[test]

@@ -1,8 +1,27 @@
-//! The rule of all workers for a request that a service refuses: it is halved until the part that is refused stands
-//! alone, so that no record pays for another.
+//! The rule of all workers for a request that a service refuses, or a call that is wrong for the platform: it is halved
+//! until the part that is refused stands alone, so that no record pays for another.
 
 use super::{MAX_PER_REQUEST, ServiceError};
+use crate::platform;
 use futures::{StreamExt, stream};
+
+/// An error of a request about several parts.
+pub trait Refusal {
+    /// Whether a part may be at fault, so that the others succeed without it.
+    fn is_refusal(&self) -> bool;
+}
+
+impl Refusal for ServiceError {
+    fn is_refusal(&self) -> bool {
+        Self::is_refusal(self)
+    }
+}
+
+impl Refusal for platform::Error {
+    fn is_refusal(&self) -> bool {
+        self.is_wrong()
+    }
+}
 
 /// Sends `parts`, at most [`MAX_PER_REQUEST`] in a request and `at_once` requests at a time. Returns the parts of each
 /// request with its outcome; a refusal is the outcome of one part alone.
@@ -14,13 +33,13 @@ pub async fn isolate<T, R>(
     isolate_by(MAX_PER_REQUEST, parts, at_once, send).await
 }
 
-/// The same with another number of parts in a request.
-pub async fn isolate_by<T, R>(
+/// The same with another number of parts in a request, to a service or the platform.
+pub async fn isolate_by<T, R, E: Refusal>(
     per_request: usize,
     parts: Vec<T>,
     at_once: usize,
-    send: impl AsyncFn(&[T]) -> Result<R, ServiceError>,
-) -> Vec<(Vec<T>, Result<R, ServiceError>)> {
+    send: impl AsyncFn(&[T]) -> Result<R, E>,
+) -> Vec<(Vec<T>, Result<R, E>)> {
     let mut requests = vec![];
     let mut parts = parts.into_iter().peekable();
     while parts.peek().is_some() {
@@ -31,10 +50,10 @@ pub async fn isolate_by<T, R>(
     outcomes.collect::<Vec<_>>().await.into_iter().flatten().collect()
 }
 
-async fn halved<T, R>(
+async fn halved<T, R, E: Refusal>(
     request: Vec<T>,
-    send: &impl AsyncFn(&[T]) -> Result<R, ServiceError>,
-) -> Vec<(Vec<T>, Result<R, ServiceError>)> {
+    send: &impl AsyncFn(&[T]) -> Result<R, E>,
+) -> Vec<(Vec<T>, Result<R, E>)> {
     let (mut waiting, mut outcomes) = (vec![request], vec![]);
     while let Some(mut parts) = waiting.pop() {
         match send(&parts).await {

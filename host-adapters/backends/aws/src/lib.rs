@@ -2,9 +2,11 @@
 
 mod config;
 mod error;
+mod shard;
 
 pub use config::{AwsConfig, Credentials};
 pub use error::error;
+pub use shard::{ShardIterators, check_sequence};
 
 use aws_config::SdkConfig;
 use futures::{StreamExt, stream};

@@ -13,6 +13,7 @@ mod failures;
 mod names;
 mod objects;
 mod queue;
+mod sequence;
 mod store;
 mod table;
 mod task;

@@ -1,24 +1,18 @@
 //! Shard iterators. Each is valid for five minutes. A position is a sequence number or a time; the iterator of the next
 //! position is kept, so that a read costs one call.
 
+use backend_aws::ShardIterators;
 use host_adapters_platform::{Position, Shard};
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use tokio::time::Instant;
 
 /// How long an iterator is used: less than the five minutes for which Kinesis keeps it.
 const FRESH: Duration = Duration::from_secs(4 * 60);
 
 /// The iterators of each stream and shard.
 #[derive(Default)]
-pub(super) struct Iterators(Mutex<HashMap<(String, String), Vec<Iterator>>>);
-
-struct Iterator {
-    position: Position,
-    iterator: String,
-    since: Instant,
-}
+pub(super) struct Iterators(Mutex<HashMap<(String, String), ShardIterators>>);
 
 impl Iterators {
     /// Drops the iterators of shards that are not listed any more.
@@ -29,22 +23,15 @@ impl Iterators {
 
     /// Takes the iterator of a position: what it leads to, is read once.
     pub(super) fn take(&self, stream: &str, shard: &str, position: &Position) -> Option<String> {
-        let mut all = self.all();
-        let iterators = all.get_mut(&(stream.to_owned(), shard.to_owned()))?;
-        iterators.retain(|known| known.since.elapsed() < FRESH);
-        let at = iterators.iter().position(|known| known.position == *position)?;
-        Some(iterators.swap_remove(at).iterator)
+        self.all().get_mut(&(stream.to_owned(), shard.to_owned()))?.take(position, FRESH)
     }
 
     /// Keeps the iterator of a position.
     pub(super) fn put(&self, stream: &str, shard: &str, position: Position, iterator: String) {
-        let mut all = self.all();
-        let iterators = all.entry((stream.to_owned(), shard.to_owned())).or_default();
-        iterators.retain(|known| known.position != position && known.since.elapsed() < FRESH);
-        iterators.push(Iterator { position, iterator, since: Instant::now() });
+        self.all().entry((stream.to_owned(), shard.to_owned())).or_default().put(position, iterator, FRESH);
     }
 
-    fn all(&self) -> MutexGuard<'_, HashMap<(String, String), Vec<Iterator>>> {
+    fn all(&self) -> MutexGuard<'_, HashMap<(String, String), ShardIterators>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

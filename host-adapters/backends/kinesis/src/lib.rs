@@ -10,7 +10,7 @@ pub use config::KinesisConfig;
 pub use config::KinesisConfig as Config;
 
 use aws_sdk_kinesis::Client;
-use backend_aws::Aws;
+use backend_aws::{Aws, check_sequence};
 use backend_dynamodb::lease::{self, LeaseRows};
 use host_adapters_platform::names::Names;
 use host_adapters_platform::{
@@ -115,7 +115,7 @@ impl LeaseTable for Kinesis {
 
     async fn set_checkpoint(&self, stream: &str, shard: &str, worker: &str, checkpoint: &Checkpoint) -> Result<()> {
         if let Checkpoint::At(sequence) = checkpoint {
-            read::check_sequence(sequence)?;
+            check_sequence(sequence, read::DIGITS)?;
         }
         self.leases.set_checkpoint(&self.scope(worker, stream)?, shard, checkpoint).await
     }

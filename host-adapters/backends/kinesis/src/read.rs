@@ -4,9 +4,8 @@ use super::{Kinesis, POLL};
 use aws_sdk_kinesis::operation::get_records::{GetRecordsError, GetRecordsOutput};
 use aws_sdk_kinesis::primitives::DateTime;
 use aws_sdk_kinesis::types::{Record, ShardIteratorType};
-use backend_aws::error;
+use backend_aws::{check_sequence, error};
 use host_adapters_platform::clock::Clock;
-use host_adapters_platform::limits::invalid;
 use host_adapters_platform::{Position, Result, ShardPage, StreamRecord};
 use std::time::Duration;
 
@@ -14,7 +13,7 @@ use std::time::Duration;
 /// a second that a shard gives, unless records are smaller than 250 bytes.
 pub(super) const RECORDS: usize = 2_000;
 /// Most digits of a sequence number (`SequenceNumber` of Kinesis's types); the greatest that is in use has 56.
-const DIGITS: usize = 128;
+pub(super) const DIGITS: usize = 128;
 /// How far back the newest record is looked for: more than clocks differ.
 const LOOK_BACK: Duration = Duration::from_secs(5 * 60);
 
@@ -27,7 +26,7 @@ impl Kinesis {
         limit: usize,
     ) -> Result<ShardPage<StreamRecord>> {
         if let Position::After(sequence) = from {
-            check_sequence(sequence)?;
+            check_sequence(sequence, DIGITS)?;
         }
         match from {
             Position::Latest => self.find_end(stream, shard).await,
@@ -120,12 +119,4 @@ fn record(record: Record) -> StreamRecord {
         data: record.data.into_inner(),
         time_ms: time_ms.and_then(|time| u64::try_from(time).ok()).unwrap_or_default(),
     }
-}
-
-/// Refuses what no sequence number can be.
-pub(super) fn check_sequence(text: &str) -> Result<()> {
-    if (1..=DIGITS).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Ok(());
-    }
-    Err(invalid(format!("`{text}` is not a sequence number")))
 }

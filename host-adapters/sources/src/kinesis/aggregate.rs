@@ -3,7 +3,6 @@
 
 use md5::{Digest, Md5};
 use prost::Message;
-use std::ops::RangeInclusive;
 
 const MAGIC: [u8; 4] = [0xf3, 0x89, 0x9a, 0xc2];
 const DIGEST_BYTES: usize = 16;
@@ -12,19 +11,9 @@ const DIGEST_BYTES: usize = 16;
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) struct Part {
     pub(super) partition_key: String,
+    /// In place of the hash of the partition key.
+    explicit_hash_key: Option<u128>,
     pub(super) data: Vec<u8>,
-}
-
-/// What a record is.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub(super) enum Opened {
-    /// A record as its producer made it.
-    Whole,
-    /// These are packed into it, in order.
-    Parts(Vec<Part>),
-    /// A key of it belongs to another shard. The record was under way while the shard was split: its producer sees where it
-    /// came to and puts what is in it again. The Kinesis Client Library leaves the whole record out, too.
-    Misplaced,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -48,22 +37,21 @@ struct PackedRecord {
     data: Option<Vec<u8>>,
 }
 
-/// Opens a record of a shard that takes these hash keys, as far as they are known.
-pub(super) fn open(data: &[u8], hash_keys: Option<&RangeInclusive<u128>>) -> Opened {
-    match message(data).and_then(parts) {
-        // A message with nothing in it would be lost.
-        None => Opened::Whole,
-        Some(parts) if parts.is_empty() => Opened::Whole,
-        Some(parts) => {
-            let is_ours = |(part, explicit): &(Part, Option<u128>)| {
-                hash_keys.is_none_or(|ours| ours.contains(&explicit.unwrap_or_else(|| hash_key(&part.partition_key))))
-            };
-            match parts.iter().all(is_ours) {
-                true => Opened::Parts(parts.into_iter().map(|(part, _)| part).collect()),
-                false => Opened::Misplaced,
-            }
-        }
-    }
+/// The records that are packed into one, in order; `None` if it is as its producer made it.
+pub(super) fn open(data: &[u8]) -> Option<Vec<Part>> {
+    // A message with nothing in it would be lost.
+    message(data).and_then(parts).filter(|parts| !parts.is_empty())
+}
+
+/// Whether a key belongs to another shard than the one that takes these hash keys. The record was under way while the shard
+/// was split: its producer sees where it came to and puts what is in it again. The Kinesis Client Library leaves the whole
+/// record out, too.
+#[cfg(feature = "host")]
+pub(super) fn is_misplaced(parts: &[Part], hash_keys: &std::ops::RangeInclusive<u128>) -> bool {
+    let hash_key = |part: &Part| {
+        part.explicit_hash_key.unwrap_or_else(|| host_adapters_platform::hash_key(&part.partition_key))
+    };
+    !parts.iter().all(|part| hash_keys.contains(&hash_key(part)))
 }
 
 /// The message in a record, if there is one and its MD5 is right.
@@ -73,24 +61,19 @@ fn message(data: &[u8]) -> Option<AggregatedRecord> {
     if is_right { AggregatedRecord::decode(message).ok() } else { None }
 }
 
-/// The records of a message with their explicit hash keys; `None` if one of them is incomplete.
-fn parts(message: AggregatedRecord) -> Option<Vec<(Part, Option<u128>)>> {
+/// The records of a message; `None` if one of them is incomplete.
+fn parts(message: AggregatedRecord) -> Option<Vec<Part>> {
     let AggregatedRecord { partition_keys, explicit_hash_keys, records } = message;
     let named = |names: &[String], index: u64| names.get(usize::try_from(index).ok()?).cloned();
     let part = |record: PackedRecord| {
         let partition_key = named(&partition_keys, record.partition_key?)?;
-        let explicit = match record.explicit_hash_key {
+        let explicit_hash_key = match record.explicit_hash_key {
             Some(index) => Some(named(&explicit_hash_keys, index)?.parse().ok()?),
             None => None,
         };
-        Some((Part { partition_key, data: record.data? }, explicit))
+        Some(Part { partition_key, explicit_hash_key, data: record.data? })
     };
     records.into_iter().map(part).collect()
-}
-
-/// The hash by which Kinesis finds the shard of a partition key.
-fn hash_key(partition_key: &str) -> u128 {
-    u128::from_be_bytes(Md5::digest(partition_key).into())
 }
 
 #[cfg(test)]
@@ -135,21 +118,21 @@ pub(super) mod tests {
     }
 
     fn part(partition_key: &str, data: &[u8]) -> Part {
-        Part { partition_key: partition_key.to_owned(), data: data.to_vec() }
+        Part { partition_key: partition_key.to_owned(), explicit_hash_key: None, data: data.to_vec() }
     }
 
     #[test]
     fn case_L01_three_records_in_one_are_three() {
         let expected =
             [part("fan-1", br#"{"n":1}"#), part("fan-2", br#"{"n":2}"#), part("fan-1", br#"{"n":3}"#)].to_vec();
-        assert_eq!(open(&case!("L01-three-in-one.b64"), None), Opened::Parts(expected));
+        assert_eq!(open(&case!("L01-three-in-one.b64")), Some(expected));
     }
 
     #[test]
     fn case_L01_what_only_looks_like_an_aggregate_is_a_record() {
         let text = [&MAGIC[..], b"this is a user's own record that begins with the same four bytes"].concat();
         for data in [case!("L01-wrong-md5.b64"), MAGIC.to_vec(), text, Vec::new()] {
-            assert_eq!(open(&data, None), Opened::Whole, "{data:?}");
+            assert_eq!(open(&data), None, "{data:?}");
         }
     }
 
@@ -162,7 +145,7 @@ pub(super) mod tests {
             explicit_hash_keys: vec!["no number".to_owned()],
             records: vec![record.clone()],
         };
-        assert_eq!(open(&sealed(&aggregate(&record)), None), Opened::Parts(vec![part("k", b"d")]));
+        assert_eq!(open(&sealed(&aggregate(&record))), Some(vec![part("k", b"d")]));
         for wrong in [
             PackedRecord { partition_key: Some(1), ..record.clone() },
             PackedRecord { partition_key: Some(u64::MAX), ..record.clone() },
@@ -171,12 +154,12 @@ pub(super) mod tests {
             PackedRecord { explicit_hash_key: Some(1), ..record.clone() },
             PackedRecord { data: None, ..record.clone() },
         ] {
-            assert_eq!(open(&sealed(&aggregate(&wrong)), None), Opened::Whole, "{wrong:?}");
+            assert_eq!(open(&sealed(&aggregate(&wrong))), None, "{wrong:?}");
         }
         let empty = AggregatedRecord { records: Vec::new(), ..aggregate(&record) };
-        assert_eq!(open(&sealed(&empty), None), Opened::Whole);
+        assert_eq!(open(&sealed(&empty)), None);
         let no_message = [&MAGIC[..], b"\xff\xff", &Md5::digest(b"\xff\xff")].concat();
-        assert_eq!(open(&no_message, None), Opened::Whole);
+        assert_eq!(open(&no_message), None);
     }
 
     /// Fields that this version does not know, as the tags of a record, are passed over.
@@ -185,9 +168,10 @@ pub(super) mod tests {
         // partition_key_table "k"; a record with index 0, data "d" and a tag (4) {key "a"}.
         let message = b"\x0a\x01k\x1a\x0a\x08\x00\x1a\x01d\x22\x03\x0a\x01a";
         let data = [&MAGIC[..], message, &Md5::digest(message)].concat();
-        assert_eq!(open(&data, None), Opened::Parts(vec![part("k", b"d")]));
+        assert_eq!(open(&data), Some(vec![part("k", b"d")]));
     }
 
+    #[cfg(feature = "host")]
     #[test]
     fn a_record_with_a_key_of_another_shard_is_misplaced() {
         // In hexadecimal the hash of "fan-1" begins with 54, that of "fan-2" with 81.
@@ -195,12 +179,11 @@ pub(super) mod tests {
         let by_keys = packed(&[("fan-1", None, b"1"), ("fan-1", None, b"2")]);
         let by_hashes = packed(&[("fan-1", Some(u128::MAX / 2 + 1), b"1"), ("fan-2", Some(u128::MAX), b"2")]);
         let by_both = packed(&[("fan-2", None, b"1"), ("fan-2", Some(7), b"2")]);
-        let is_opened = |data: &[u8], shard| matches!(open(data, Some(shard)), Opened::Parts(_));
+        let is_opened = |data: &[u8], shard| !is_misplaced(&open(data).unwrap(), shard);
         assert_eq!((is_opened(&by_keys, &low), is_opened(&by_keys, &high)), (true, false));
         assert_eq!((is_opened(&by_hashes, &low), is_opened(&by_hashes, &high)), (false, true));
-        assert_eq!(open(&by_both, Some(&low)), Opened::Misplaced, "the whole record");
-        assert_eq!(open(&by_both, Some(&high)), Opened::Misplaced, "the whole record");
-        assert_eq!(open(b"not packed", Some(&low)), Opened::Whole, "Kinesis itself has put it there");
+        assert!(!is_opened(&by_both, &low) && !is_opened(&by_both, &high), "the whole record");
+        assert_eq!(open(b"not packed"), None, "Kinesis itself has put it there");
     }
 
     proptest! {
@@ -209,12 +192,17 @@ pub(super) mod tests {
         fn what_was_packed_comes_out(records: Vec<(String, Option<u128>, Vec<u8>)>, other: Vec<u8>) {
             let given: Vec<_> = records.iter().map(|(key, hash, data)| (key.as_str(), *hash, data.as_slice())).collect();
             let opened = match records.is_empty() {
-                true => Opened::Whole,
-                false => Opened::Parts(records.iter().map(|(key, _, data)| part(key, data)).collect()),
+                true => None,
+                false => {
+                    let part = |(key, hash, data): &(String, Option<u128>, Vec<u8>)| {
+                        Part { explicit_hash_key: *hash, ..part(key, data) }
+                    };
+                    Some(records.iter().map(part).collect())
+                }
             };
-            prop_assert_eq!(open(&packed(&given), None), opened);
-            prop_assert_eq!(open(&other, None), Opened::Whole);
-            prop_assert_eq!(open(&[&MAGIC[..], &other].concat(), None), Opened::Whole);
+            prop_assert_eq!(open(&packed(&given)), opened);
+            prop_assert_eq!(open(&other), None);
+            prop_assert_eq!(open(&[&MAGIC[..], &other].concat()), None);
         }
     }
 }

@@ -1,10 +1,11 @@
 //! Makes events of a record: one, or one for each record that is packed into it.
 
-use super::aggregate::{Opened, Part, open};
+#[cfg(feature = "host")]
+use super::aggregate::{is_misplaced, open};
+use super::aggregate::Part;
 use crate::dynamodb_stream::{ChangeInRecord, change_in};
 use crate::lambda::Context;
 use host_adapters_event::{Attribute, Event, Payload};
-use std::ops::RangeInclusive;
 
 /// The attribute that holds an event's partition key.
 pub(super) const PARTITION_KEY: &str = "partitionKey";
@@ -24,8 +25,6 @@ pub(super) struct Origin<'a> {
     pub(super) source: Option<&'a str>,
     /// What is known of the shard.
     pub(super) shard: &'a [Attribute],
-    /// The hash keys of the shard, if they are known.
-    pub(super) hash_keys: Option<&'a RangeInclusive<u128>>,
     /// How often the records were handed over, this time included.
     pub(super) attempt: u32,
     pub(super) context: &'a Context<'a>,
@@ -34,33 +33,9 @@ pub(super) struct Origin<'a> {
 /// An event, and when the change in it was made, as the change says, if it is one.
 pub(super) type Made = (Event, Option<String>);
 
-/// The record is left out, because its producer puts what is in it again.
-#[derive(Debug)]
-pub(super) struct Misplaced;
-
 impl Record {
-    /// The events of the record: its own, or those of what is packed into it.
-    pub(super) fn events(self, origin: &Origin<'_>) -> Result<Vec<Made>, Misplaced> {
-        match open(&self.data, origin.hash_keys) {
-            Opened::Whole => Ok(vec![self.made(origin)]),
-            Opened::Parts(parts) => {
-                let Self { sequence, time_ms, .. } = self;
-                let part = |(number, Part { partition_key, data })| {
-                    let sequence = format!("{sequence}#{number}");
-                    Self { sequence, partition_key: Some(partition_key), data, time_ms }.made(origin)
-                };
-                Ok(parts.into_iter().enumerate().map(part).collect())
-            }
-            Opened::Misplaced => Err(Misplaced),
-        }
-    }
-
     /// The event of the whole record.
-    pub(super) fn event(self, origin: &Origin<'_>) -> Event {
-        self.made(origin).0
-    }
-
-    fn made(self, origin: &Origin<'_>) -> Made {
+    pub(super) fn made(self, origin: &Origin<'_>) -> Made {
         let Self { sequence: id, partition_key, data, time_ms } = self;
         let payload = match String::from_utf8(data) {
             Ok(text) => match change_in(&text, &id, origin.source, origin.shard, origin.context) {
@@ -89,6 +64,19 @@ impl Record {
     }
 }
 
+/// The events of the records that are packed into the one with this sequence number.
+pub(super) fn made_of(
+    parts: Vec<Part>,
+    sequence: &str,
+    time_ms: u64,
+    origin: &Origin<'_>,
+) -> impl Iterator<Item = Made> {
+    parts.into_iter().enumerate().map(move |(number, Part { partition_key, data, .. })| {
+        let sequence = format!("{sequence}#{number}");
+        Record { sequence, partition_key: Some(partition_key), data, time_ms }.made(origin)
+    })
+}
+
 /// The events of the records that the host read from a shard, in order. Their attempt is 0, because they have not been
 /// handed over. A stream for DynamoDB may hold a change several times: what comes again among these records, with the
 /// same key, time and images, is handed over once.
@@ -100,15 +88,17 @@ pub(super) fn events_of(
 ) -> Vec<Event> {
     let source = super::host::name(stream);
     let attributes = host_adapters_delivery::stream::shard_attributes(shard);
-    let hash_keys = shard.hash_keys.as_ref();
     let context = Context::default();
-    let origin = Origin { source: Some(&source), shard: &attributes, hash_keys, attempt: 0, context: &context };
+    let origin = Origin { source: Some(&source), shard: &attributes, attempt: 0, context: &context };
     let mut made = Vec::with_capacity(records.len());
     for record in records {
         let host_adapters_platform::StreamRecord { sequence, partition_key, data, time_ms } = record;
-        match (Record { sequence, partition_key: Some(partition_key), data, time_ms }).events(&origin) {
-            Ok(events) => made.extend(events),
-            Err(Misplaced) => host_adapters_platform::left_out(&source, MISPLACED),
+        match open(&data) {
+            None => made.push(Record { sequence, partition_key: Some(partition_key), data, time_ms }.made(&origin)),
+            Some(parts) if shard.hash_keys.as_ref().is_some_and(|ours| is_misplaced(&parts, ours)) => {
+                host_adapters_platform::left_out(&source, MISPLACED);
+            }
+            Some(parts) => made.extend(made_of(parts, &sequence, time_ms, &origin)),
         }
     }
     without_repeats(made)

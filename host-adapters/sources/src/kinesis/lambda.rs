@@ -1,6 +1,7 @@
 //! AWS Lambda's records of a data stream.
 
-use super::event::{Origin, PARTITION_KEY, Record};
+use super::aggregate::open;
+use super::event::{Origin, PARTITION_KEY, Record, made_of};
 use crate::dynamodb_stream::{milliseconds, object};
 use crate::lambda::{Context, Notes, Optional, Scalar, Several, source};
 use base64::{Engine, engine::general_purpose::STANDARD};
@@ -45,8 +46,8 @@ pub(super) fn event(id: String, record: Value, context: &Context<'_>, _: &mut No
         time_ms: time.map_or(0, milliseconds),
     };
     // Lambda does not tell the attempt.
-    let origin = Origin { source: source.as_deref(), shard: shard.as_slice(), hash_keys: None, attempt: 1, context };
-    Ok(record.event(&origin))
+    let origin = Origin { source: source.as_deref(), shard: shard.as_slice(), attempt: 1, context };
+    Ok(record.made(&origin).0)
 }
 
 /// The events of the records that are packed into the record of an event; `None` if there is only the one.
@@ -55,24 +56,11 @@ pub(crate) fn opened(event: &Event) -> Option<Several> {
     if !event.source.starts_with("kinesis:") {
         return None;
     }
+    let parts = open(data)?;
     let shard: Vec<_> = event.attributes.iter().filter(|it| it.name != PARTITION_KEY).cloned().collect();
     let correlation_id = Some(event.correlation_id.as_str()).filter(|correlation_id| *correlation_id != event.id);
     let context = Context { correlation_id, traceparent: event.traceparent.as_deref() };
-    let origin = Origin {
-        source: Some(&event.source),
-        shard: &shard,
-        hash_keys: None,
-        attempt: event.attempt,
-        context: &context,
-    };
-    let record = Record {
-        sequence: event.id.clone(),
-        partition_key: event.ordering_key.clone(),
-        data: data.clone(),
-        time_ms: event.time_ms,
-    };
-    let events = record.events(&origin).ok()?;
-    let is_itself = matches!(&events[..], [(only, _)] if only.id == event.id);
-    let events = events.into_iter().map(|(event, _)| event).collect();
-    (!is_itself).then(|| Several { id: event.id.clone(), events, malformed: None })
+    let origin = Origin { source: Some(&event.source), shard: &shard, attempt: event.attempt, context: &context };
+    let events = made_of(parts, &event.id, event.time_ms, &origin).map(|(event, _)| event).collect();
+    Some(Several { id: event.id.clone(), events, malformed: None })
 }

@@ -1,11 +1,11 @@
 //! Shard iterators. Each is valid for one read and for 15 minutes. A position is a sequence number; the iterator of the
 //! next position is kept, so that a read costs one call.
 
+use backend_aws::ShardIterators;
 use host_adapters_platform::{Position, Shard};
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use tokio::time::Instant;
 
 /// How long an iterator is used: less than the 15 minutes for which DynamoDB keeps it.
 const FRESH: Duration = Duration::from_secs(14 * 60);
@@ -16,13 +16,7 @@ pub(super) struct Iterators(Mutex<HashMap<String, Stream>>);
 
 struct Stream {
     arn: String,
-    shards: HashMap<String, Vec<Iterator>>,
-}
-
-struct Iterator {
-    position: Position,
-    iterator: String,
-    since: Instant,
+    shards: HashMap<String, ShardIterators>,
 }
 
 impl Iterators {
@@ -48,10 +42,7 @@ impl Iterators {
     /// Takes the iterator of a position: it can be used once.
     pub(super) fn take(&self, table: &str, shard: &str, position: &Position) -> Option<String> {
         let mut streams = self.streams();
-        let iterators = streams.get_mut(table)?.shards.get_mut(shard)?;
-        iterators.retain(|known| known.since.elapsed() < FRESH);
-        let at = iterators.iter().position(|known| known.position == *position)?;
-        Some(iterators.swap_remove(at).iterator)
+        streams.get_mut(table)?.shards.get_mut(shard)?.take(position, FRESH)
     }
 
     /// Keeps the iterator of a position.
@@ -59,8 +50,7 @@ impl Iterators {
         let mut streams = self.streams();
         let stream = streams.get_mut(table);
         if let Some(iterators) = stream.and_then(|stream| stream.shards.get_mut(shard)) {
-            iterators.retain(|known| known.position != position && known.since.elapsed() < FRESH);
-            iterators.push(Iterator { position, iterator, since: Instant::now() });
+            iterators.put(position, iterator, FRESH);
         }
     }
 

@@ -5,7 +5,7 @@ use super::{DynamodbStreams, POLL};
 use aws_sdk_dynamodb::error::ProvideErrorMetadata;
 use aws_sdk_dynamodbstreams::operation::get_records::GetRecordsOutput;
 use aws_sdk_dynamodbstreams::types::{Record, ShardIteratorType};
-use backend_aws::error;
+use backend_aws::{check_sequence, error};
 use host_adapters_platform::limits::invalid;
 use host_adapters_platform::{Change, Position, Result, ShardPage, TRIMMED, left_out};
 use host_adapters_records::{Error, ErrorKind};
@@ -13,6 +13,9 @@ use std::sync::PoisonError;
 
 /// DynamoDB's limit for a `GetRecords`.
 pub(super) const RECORDS: usize = 1_000;
+
+/// Most digits of a sequence number.
+const DIGITS: usize = 40;
 
 impl DynamodbStreams {
     pub(super) async fn read(
@@ -23,7 +26,7 @@ impl DynamodbStreams {
         limit: usize,
     ) -> Result<ShardPage<Change>> {
         if let Position::After(sequence) = from {
-            check_sequence(sequence)?;
+            check_sequence(sequence, DIGITS)?;
         }
         match from {
             Position::Latest => self.skip_to_end(table, shard).await,
@@ -130,12 +133,4 @@ fn is_stale(error: &Error) -> bool {
 
 fn sequence(record: &Record) -> Option<&str> {
     record.dynamodb()?.sequence_number()
-}
-
-/// Sequence numbers are decimal, up to 40 digits.
-fn check_sequence(text: &str) -> Result<()> {
-    if (1..=40).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Ok(());
-    }
-    Err(invalid(format!("`{text}` is not a sequence number")))
 }

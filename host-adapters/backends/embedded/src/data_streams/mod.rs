@@ -7,8 +7,8 @@ mod shards;
 #[allow(clippy::indexing_slicing, clippy::panic, clippy::unwrap_used, reason = "tests")]
 mod tests;
 
-use crate::Embedded;
 use crate::wake::Wake;
+use crate::{Embedded, sequence};
 use host_adapters_platform::limits::data_record::check_record;
 use host_adapters_platform::{
     Checkpoint, DataStreamBackend, DataStreamSpec, LeaseTable, Position, Result, Shard, ShardPage, ShardReader,
@@ -17,7 +17,7 @@ use host_adapters_platform::{
 use host_adapters_records::data_streams::DataRecord;
 use host_adapters_records::{Error, ErrorKind};
 use rusqlite::{Connection, OptionalExtension};
-use shards::{OpenShard, Part, sequence_text};
+use shards::{OpenShard, Part};
 use std::collections::HashSet;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -26,8 +26,6 @@ use std::time::Duration;
 const READ_RECORDS: usize = 1_000;
 /// Most records that one job of the writer puts, so that thousands do not delay other jobs.
 const RECORDS_PER_JOB: usize = 256;
-/// The mark of a shard's end, greater than every sequence number.
-const SHARD_END: i64 = i64::MAX;
 
 /// A stream by its number in the file.
 pub(super) struct DataStream {
@@ -126,7 +124,7 @@ impl ShardReader<StreamRecord> for DataStreams {
                 Err(error) => return Ok(Err(error)),
             };
             let sequence = match &from {
-                Position::After(sequence) => part.parse_sequence(sequence).map(Some),
+                Position::After(sequence) => sequence::parse(sequence, &part.range()).map(Some),
                 _ => Ok(None),
             };
             let after = match sequence {
@@ -178,7 +176,7 @@ impl LeaseTable for DataStreams {
             Err(error) => Ok(Err(error)),
         };
         let settled = self.0.store.read(read).await??;
-        Ok(settled.map(|id| if id == SHARD_END { Checkpoint::ShardEnd } else { Checkpoint::At(sequence_text(id)) }))
+        Ok(settled.map(sequence::checkpoint))
     }
 
     async fn set_checkpoint(&self, stream: &str, shard: &str, worker: &str, checkpoint: &Checkpoint) -> Result<()> {
@@ -186,8 +184,8 @@ impl LeaseTable for DataStreams {
         self.store_checkpoint(stream, shard, worker, move |conn, part| match &checkpoint {
             // Which record that is, is known here.
             Checkpoint::AtTimestamp(time_ms) => part.before(conn, *time_ms).map(Ok),
-            Checkpoint::At(sequence) => Ok(part.parse_sequence(sequence)),
-            Checkpoint::ShardEnd => Ok(Ok(SHARD_END)),
+            Checkpoint::At(sequence) => Ok(sequence::parse(sequence, &part.range())),
+            Checkpoint::ShardEnd => Ok(Ok(sequence::SHARD_END)),
         })
         .await
     }

@@ -1,7 +1,8 @@
 //! The records of a stream's shards in the file.
 
 use super::DataStream;
-use super::shards::{Part, first_of, sequence_text};
+use super::shards::{Part, first_of};
+use crate::sequence;
 use host_adapters_platform::{Position, Records, StreamRecord, hash_key};
 use host_adapters_records::data_streams::DataRecord;
 use rusqlite::{Connection, OptionalExtension, Row};
@@ -31,7 +32,7 @@ impl DataStream {
                 }
             };
             insert.execute((first_of(shard) + count, now_ms, &record.partition_key, &record.data))?;
-            sequences.push(sequence_text(first_of(shard) + count));
+            sequences.push(sequence::text(first_of(shard) + count));
             counts.insert(shard, count + 1);
         }
         for (shard, next) in counts {
@@ -127,7 +128,7 @@ impl Part {
         let next = match (records.last(), after) {
             _ if is_whole && self.is_closed => None,
             (Some(newest), _) => Some(Position::After(newest.sequence.clone())),
-            (None, Some(after)) => Some(Position::After(sequence_text(after + dropped))),
+            (None, Some(after)) => Some(Position::After(sequence::text(after + dropped))),
             (None, None) => Some(Position::TrimHorizon),
         };
         let dropped = usize::try_from(dropped).unwrap_or(0);
@@ -138,7 +139,7 @@ impl Part {
 fn read_record(row: &Row<'_>) -> rusqlite::Result<(i64, StreamRecord)> {
     let id = row.get(0)?;
     let record = StreamRecord {
-        sequence: sequence_text(id),
+        sequence: sequence::text(id),
         partition_key: row.get(2)?,
         data: row.get(3)?,
         time_ms: u64::try_from(row.get::<_, i64>(1)?).unwrap_or(0),

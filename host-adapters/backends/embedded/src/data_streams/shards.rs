@@ -2,8 +2,7 @@
 //! merged until there are as many as are declared.
 
 use super::hash_keys::{HashKeys, Step, evenly, next_step};
-use host_adapters_platform::limits::invalid;
-use host_adapters_platform::{Result, Shard};
+use host_adapters_platform::Shard;
 use rusqlite::{Connection, OptionalExtension, Row};
 use std::ops::RangeInclusive;
 
@@ -35,11 +34,6 @@ fn name(number: i64) -> String {
     format!("shardId-{number:012}")
 }
 
-/// A sequence number as text of fixed length, so that texts sort like numbers.
-pub(super) fn sequence_text(id: i64) -> String {
-    format!("{id:020}")
-}
-
 impl Part {
     /// The shard of this name; `None` where there is none any more.
     pub(super) fn find(conn: &Connection, stream: i64, shard: &str) -> rusqlite::Result<Option<Self>> {
@@ -60,12 +54,6 @@ impl Part {
     /// The sequence number of its newest record, whether that is still kept or not; the first of all where there was none.
     pub(super) fn newest(&self) -> i64 {
         first_of(self.id) + self.next - 1
-    }
-
-    /// Parses the text of a sequence number of this shard.
-    pub(super) fn parse_sequence(&self, text: &str) -> Result<i64> {
-        let id = text.parse().ok().filter(|id| self.range().contains(id));
-        id.ok_or_else(|| invalid(format!("`{text}` is not a sequence number of this shard")))
     }
 }
 

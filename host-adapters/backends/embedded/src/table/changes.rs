@@ -2,7 +2,7 @@
 
 use super::Table;
 use super::stream::{Shard as Part, Stream};
-use crate::Embedded;
+use crate::{Embedded, sequence};
 use host_adapters_platform::limits::invalid;
 use host_adapters_platform::{
     Change, Checkpoint, LeaseTable, Position, Records, Result, Shard, ShardPage, ShardReader,
@@ -17,13 +17,6 @@ use std::time::Duration;
 const READ_RECORDS: usize = 1_000;
 /// The number of bytes after which a read ends, as in DynamoDB.
 const READ_BYTES: usize = 1024 * 1024;
-/// The mark of a shard's end, greater than every sequence number.
-const SHARD_END: i64 = i64::MAX;
-
-/// A sequence number as text of fixed length, so that texts sort like numbers.
-fn sequence_text(id: i64) -> String {
-    format!("{id:020}")
-}
 
 fn shard_text(number: usize) -> String {
     format!("shardId-{number:08}")
@@ -49,12 +42,6 @@ impl Table {
 }
 
 impl Part {
-    /// Parses the text of a sequence number of this shard.
-    fn parse_sequence(&self, text: &str) -> Result<i64> {
-        let id = text.parse().ok().filter(|id| self.range().contains(id));
-        id.ok_or_else(|| invalid(format!("`{text}` is not a sequence number of this shard")))
-    }
-
     fn read(&self, conn: &Connection, after: Option<i64>, limit: usize) -> rusqlite::Result<Records<Change>> {
         let (first, last) = self.range().into_inner();
         let sql = "SELECT id, time_ms, pk, sk, old, new FROM changes WHERE id > ?1 AND id <= ?2 ORDER BY id LIMIT ?3";
@@ -72,7 +59,7 @@ impl Part {
         }
         let next = match (records.last(), after) {
             (Some(newest), _) => Position::After(newest.sequence.clone()),
-            (None, Some(after)) => Position::After(sequence_text(after)),
+            (None, Some(after)) => Position::After(sequence::text(after)),
             (None, None) => Position::TrimHorizon,
         };
         Ok(Records { records, next: Some(next) })
@@ -87,7 +74,7 @@ fn read_change(row: &Row<'_>) -> rusqlite::Result<Change> {
         (Some(_), None) => "REMOVE",
     };
     Ok(Change {
-        sequence: sequence_text(row.get(0)?),
+        sequence: sequence::text(row.get(0)?),
         event_name: event_name.to_owned(),
         key: Key { pk: row.get(2)?, sk: row.get(3)? },
         new_image,
@@ -110,7 +97,7 @@ impl ShardReader<Change> for Embedded {
         let table = self.names.table(table)?;
         let (part, from, name) = (table.shard_of(shard)?, from.clone(), shard.to_owned());
         let after = match &from {
-            Position::After(sequence) => Some(part.parse_sequence(sequence)?),
+            Position::After(sequence) => Some(sequence::parse(sequence, &part.range())?),
             Position::TrimHorizon | Position::Latest => None,
             Position::AtTimestamp(_) => return Err(of_no_time(&table.name)),
         };
@@ -159,7 +146,7 @@ impl LeaseTable for Embedded {
 
     async fn begin(&self, table: &str, shard: &str, worker: &str) -> Result<()> {
         let first = *self.names.table(table)?.shard_of(shard)?.range().start();
-        self.set_checkpoint(table, shard, worker, &Checkpoint::At(sequence_text(first))).await
+        self.set_checkpoint(table, shard, worker, &Checkpoint::At(sequence::text(first))).await
     }
 
     async fn checkpoint(&self, table: &str, shard: &str, worker: &str) -> Result<Option<Checkpoint>> {
@@ -170,7 +157,7 @@ impl LeaseTable for Embedded {
             conn.prepare_cached(sql)?.query_row((shard, worker), |row| row.get::<_, i64>(0)).optional()
         };
         let settled = self.store.read(read).await?;
-        Ok(settled.map(|id| if id == SHARD_END { Checkpoint::ShardEnd } else { Checkpoint::At(sequence_text(id)) }))
+        Ok(settled.map(sequence::checkpoint))
     }
 
     async fn set_checkpoint(&self, table: &str, shard: &str, worker: &str, checkpoint: &Checkpoint) -> Result<()> {
@@ -178,8 +165,8 @@ impl LeaseTable for Embedded {
         let part = table.shard_of(shard)?;
         let settled = match checkpoint {
             Checkpoint::AtTimestamp(_) => return Err(of_no_time(&table.name)),
-            Checkpoint::At(sequence) => part.parse_sequence(sequence)?,
-            Checkpoint::ShardEnd => SHARD_END,
+            Checkpoint::At(sequence) => sequence::parse(sequence, &part.range())?,
+            Checkpoint::ShardEnd => sequence::SHARD_END,
         };
         let (shard, worker) = (part.id, worker.to_owned());
         let sql = "INSERT INTO checkpoints (shard, worker, settled) VALUES (?1, ?2, ?3)
