@@ -10,14 +10,14 @@ use crate::server::{HttpLimits, Reserved, Server};
 use crate::telemetry::Tracing;
 use crate::telemetry::executions::Executions;
 use crate::telemetry::metrics::Metrics;
-use crate::telemetry::queues::Queues;
+use crate::telemetry::queues::{Queues, show_source};
 use crate::{backends, endpoint};
 use anyhow::Result;
 use host_adapters_delivery::drain::{Drain, Ended};
 use host_adapters_delivery::redrive::Redriver;
 use host_adapters_delivery::retry::Backoff;
 use host_adapters_platform::clock::Clock;
-use host_adapters_sources::{Source, SourceContext, Status, dynamodb_stream, kinesis};
+use host_adapters_sources::{Resource, Source, SourceContext, Status, dynamodb_stream, kinesis};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -181,8 +181,15 @@ fn sources(app: &App, backends: &backends::Backends, dispatcher: &Dispatcher) ->
     sources
 }
 
-/// All queues, with whether they hold dead letters.
+/// All queues, with whether they hold dead letters, and which sources read them.
 fn queues(app: &App, backends: &backends::Backends) -> Queues {
+    for component in app.components.values() {
+        for source in &component.sources {
+            if let Some((_, Resource::Queue(queue))) = source.reads() {
+                show_source(&component.id, &source.name(), &queue);
+            }
+        }
+    }
     let dead_letters = app.dead_letter_queues();
     let names = app.declared().queues.into_keys();
     let queues = names.map(|name| (name.clone(), dead_letters.contains_key(&name))).collect();

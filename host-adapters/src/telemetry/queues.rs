@@ -15,6 +15,16 @@ const PERIOD: Duration = Duration::from_secs(15);
 const MESSAGES: &str = "registration_queue_messages";
 /// By queue and kind.
 const AGE: &str = "registration_queue_age_seconds";
+/// By worker, source and queue.
+const SOURCE: &str = "registration_queue_source_info";
+
+/// Shows that a source of a worker reads a queue. What the source has done can so be set beside what the queue holds: a
+/// source of objects is not called after its queue.
+pub fn show_source(worker: &str, source: &str, queue: &str) {
+    describe_gauge!(SOURCE, "Which queue a source reads: always 1");
+    let labels = [("worker", worker.to_owned()), ("source", source.to_owned()), ("queue", queue.to_owned())];
+    gauge!(SOURCE, &labels).set(1.0);
+}
 
 /// The measures of all queues.
 pub struct Queues {
