@@ -51,7 +51,7 @@ enum Command {
     Swap(swap::Options),
     /// Show which version of each worker a running host serves.
     Versions(versions::Options),
-    /// Make the tables and queues of spin.toml on the servers of the runtime configuration, where they are missing.
+    /// Make what spin.toml declares on the servers of the runtime configuration, where it is missing.
     Provision(provision::Options),
     /// Show the queues of a running host: depths, or the oldest messages of one.
     Queues(queues::Options),

@@ -1,4 +1,5 @@
-//! `host-adapters provision`: creates the missing tables and queues of spin.toml.
+//! `host-adapters provision`: makes what spin.toml declares on the servers of the runtime configuration, where it is
+//! missing.
 
 use super::{ManifestOptions, RuntimeConfigOptions, print};
 use crate::backends;
