@@ -153,16 +153,16 @@ fn the_webhook_is_a_secret_of_the_host() {
 
 /// A queue's time holds for a source that names none of its own.
 #[test]
-fn visibility_is_the_queues_unless_the_source_has_its_own() {
+fn visibility_and_receives_are_the_queues_unless_the_source_has_its_own() {
     let of = |own: &str| {
         let app = app(&format!(
-            "[application.tool.host-adapters.queues.slow]\nvisibility_timeout_secs = 90\n[component.a]\n\
+            "[application.tool.host-adapters.queues.slow]\nvisibility_timeout_secs = 90\nmax_receive_count = 500\n[component.a]\n\
              source = \"a.wasm\"\n[[component.a.tool.host-adapters.source]]\ntype = \"sqs\"\nqueue = \"slow\"\n{own}"
         ));
         let [SourceConfig::Sqs(config)] = &app.components["a"].sources[..] else { panic!("one source") };
-        config.visibility_timeout_secs
+        (config.visibility_timeout_secs, config.max_receive_count)
     };
-    assert_eq!((of(""), of("visibility_timeout_secs = 20\n")), (90, 20));
+    assert_eq!((of(""), of("visibility_timeout_secs = 20\nmax_receive_count = 7\n")), ((90, 500), (20, 7)));
 }
 
 /// From its trigger to the end of its source, blank lines left out.

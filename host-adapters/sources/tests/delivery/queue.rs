@@ -424,6 +424,18 @@ rows! {
         assert!(times.windows(2).all(|pair| pair[1] - pair[0] <= 4200), "70 minutes at most");
     }
 
+    /// A file is read by as many calls as it takes.
+    d2_3__a_message_waits_as_asked_for_as_long_as_its_queue_has_receives_to_spare {
+        let world = World::new(|batch| Reply::each(batch, |_| Disposition::retry_after(Some(0), "goes on")).takes(20));
+        world.queues.redrive_after(1_000);
+        start(&world, SqsConfig { max_receive_count: 1_000, ..one_poller() });
+        fill(&world, 1);
+        world.at(93.0 * 3600.0).await;
+        assert_eq!((world.queues.count("q"), world.queues.count("qDlq")), (1, 0));
+        let times: Vec<u64> = world.worker.sizes().into_iter().map(|(at, _)| at / 1_000).collect();
+        assert_eq!(times[909..913], [909 * 20, 910 * 20, 911 * 20 + 30, 912 * 20 + 90], "promptly up to the 910th");
+    }
+
     d2_3__a_longer_wait_than_12_h_is_12_h {
         let retry = Disposition::retry_after(Some(100 * 3_600_000), "busy");
         let world = World::new(move |batch| Reply::each(batch, |_| retry.clone()));

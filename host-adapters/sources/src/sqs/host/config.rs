@@ -33,6 +33,9 @@ settings! {
         /// How long the queue keeps a message, in seconds: a message that waits becomes a dead letter before that. By
         /// default that of the queue.
         pub retention_secs: u32 = 345_600, 60..=1_209_600;
+        /// After how many receives the queue itself moves a message: one that only waits is received less and less often
+        /// once no more than 90 are left. By default that of the queue.
+        pub max_receive_count: u32 = 100, 1..=1_000;
         /// Most batches in flight: the number of pollers, each of which handles one batch after the other. Lambda
         /// starts with five (its page "Scaling SQS event source mappings").
         pub max_concurrency: usize = 5, 1..=1_000;
@@ -125,7 +128,8 @@ impl SourceSettings for SqsConfig {
         Some(("queue", Resource::Queue(self.queue.clone())))
     }
 
-    /// Where the block does not say how long a message stays invisible or is kept, the queue does.
+    /// Where the block does not say how long a message stays invisible or is kept, and how often it may be received, the
+    /// queue does.
     fn complete(&mut self, declared: &Declared, has: &dyn Fn(&str) -> bool) {
         let Some(queue) = declared.queues.get(&self.queue) else { return };
         if !has("visibility_timeout_secs") {
@@ -133,6 +137,9 @@ impl SourceSettings for SqsConfig {
         }
         if !has("retention_secs") {
             self.retention_secs = queue.retention_secs;
+        }
+        if !has("max_receive_count") {
+            self.max_receive_count = queue.max_receive_count;
         }
     }
 

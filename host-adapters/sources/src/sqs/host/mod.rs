@@ -79,6 +79,7 @@ impl SqsSource {
             dead_letters: DeadLetterSink::new(context.queues.clone(), config.dead_letters(), &context.worker),
             failures: context.failures.clone(),
             max_attempts: config.max_attempts,
+            max_receives: config.max_receive_count,
             on_reject: config.on_reject,
             attempts: Attempts::default(),
             backoff: context.backoff.clone(),

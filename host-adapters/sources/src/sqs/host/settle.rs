@@ -20,8 +20,11 @@ use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// A message that only waits does so for as long as its worker asks up to this receive. Then it waits longer each time, so
-/// that the queue's own redrive does not move it: with 100 receives, not before its retention of 4 days by default ends.
+/// A message that only waits does so for as long as its worker asks, until it has so many receives left before the queue's
+/// own redrive. Then it waits longer each time: with 90, the queue does not move it before its retention of 4 days by
+/// default ends.
+const SLOW_RECEIVES: u32 = 90;
+/// However few a queue allows, the first receives follow each other as the worker asks.
 const PROMPT_RECEIVES: u32 = 10;
 /// The wait at the receive after that, which doubles with each.
 const FIRST_LONG_WAIT: Duration = Duration::from_secs(30);
@@ -45,6 +48,8 @@ pub struct Settler {
     pub failures: Arc<dyn FailureTable>,
     /// The failure at which a message becomes a dead letter.
     pub max_attempts: u32,
+    /// The receives after which the queue itself moves a message.
+    pub max_receives: u32,
     /// Whether rejected records are dropped or become dead letters.
     pub on_reject: OnReject,
     /// When messages that come again were handed over.
@@ -306,10 +311,19 @@ impl Settler {
     /// The message only waits; it has not failed.
     fn delay(&self, changes: &mut Changes, message: InFlightMessage, wait: Duration) {
         self.invoker.meter.retried.increment(1);
-        let wait = wait.max(least_wait(message.receives)).min(self.expiry.may_wait(&message));
+        let wait = wait.max(self.least_wait(message.receives)).min(self.expiry.may_wait(&message));
         let wait = message.at_most(wait);
         changes.hide(message.receipt, wait);
         self.attempts.keep(message.event.id, message.attempts_ms);
+    }
+
+    /// How long a message waits at least that was received so often and has not failed.
+    fn least_wait(&self, receives: u32) -> Duration {
+        let prompt = self.max_receives.saturating_sub(SLOW_RECEIVES).max(PROMPT_RECEIVES);
+        match receives.checked_sub(prompt + 1) {
+            None => Duration::ZERO,
+            Some(doublings) => FIRST_LONG_WAIT.saturating_mul(2u32.saturating_pow(doublings)).min(LONGEST_WAIT),
+        }
     }
 
     /// The dead letter of a message that is given up, which is logged.
@@ -394,13 +408,5 @@ impl Settler {
             let (queue, count) = (&self.queue, changes.len());
             tracing::warn!(queue, count, %error, "visibility not changed: messages reappear at their timeout");
         }
-    }
-}
-
-/// How long a message waits at least that was received so often and has not failed.
-fn least_wait(receives: u32) -> Duration {
-    match receives.checked_sub(PROMPT_RECEIVES + 1) {
-        None => Duration::ZERO,
-        Some(doublings) => FIRST_LONG_WAIT.saturating_mul(2u32.saturating_pow(doublings)).min(LONGEST_WAIT),
     }
 }
