@@ -46,6 +46,8 @@ struct Platform {
     /// Score of records that it never takes.
     refused: Option<&'static str>,
     lines: RefCell<Vec<(&'static str, String, Value)>>,
+    /// The rows that are counted, by outcome.
+    counted: RefCell<BTreeMap<String, u64>>,
 }
 
 impl Platform {
@@ -232,6 +234,12 @@ impl Ports for Platform {
     fn error(&self, message: &str, data: Value) {
         self.log("ERROR", message, data);
     }
+
+    fn count(&self, name: &str, number: u64, labels: &[(&str, &str)]) {
+        let [("outcome", outcome)] = labels else { panic!("{labels:?}") };
+        assert_eq!(name, ROWS);
+        *self.counted.borrow_mut().entry((*outcome).to_owned()).or_default() += number;
+    }
 }
 
 fn file(etag: &str) -> File {
@@ -340,6 +348,9 @@ fn a_crash_at_any_step_repeats_at_most_the_last_batch() {
             assert_eq!(platform.items().len(), 5_600, "{lives}");
             let counts = platform.progress().position.counts;
             assert_eq!((counts.rows, counts.invalid), (5_600, 0), "{lives}");
+            // None is counted twice, and none that was stored when the process died.
+            let counted: u64 = platform.counted.borrow().values().sum();
+            assert!([600, 5_000, 5_600].contains(&counted), "{lives}: {counted}");
             let reports: BTreeSet<_> = told(&platform).into_iter().collect();
             assert_eq!(reports, BTreeSet::from([("c".to_owned(), Some(4_200), Some(1_400))]), "{lives}");
             assert!(platform.reports.borrow().len() <= 2, "{lives}");
@@ -358,6 +369,26 @@ fn before_its_time_is_over_a_call_stores_its_progress_and_is_continued() {
     let platform = Platform { call_ms: 0, ..platform };
     assert_eq!(platform.settle(Kind::Scrubbed, &event("etag", "1")), Disposition::Ack);
     assert_eq!(platform.scores(), each_once(0..12_000));
+}
+
+#[test]
+fn each_row_is_counted_once_by_its_outcome() {
+    let counted = |platform: &Platform| {
+        let counted = platform.counted.borrow();
+        ["valid", "invalid", "lost"].map(|outcome| counted.get(outcome).copied())
+    };
+    let text = format!("{HEADER}{}c,m,,x,1,verified\n{}", rows(0..6_000), rows(6_000..12_000));
+    let platform = Platform { call_ms: 3_000, refused: Some("17"), ..Platform::with(&text) };
+    platform.deliver(Kind::Scrubbed, &event("etag", "1"));
+    let rows_read = platform.progress().position.counts.rows;
+    assert_eq!(counted(&platform).into_iter().flatten().sum::<u64>(), rows_read);
+    let platform = Platform { call_ms: 0, ..platform };
+    assert_eq!(platform.settle(Kind::Scrubbed, &event("etag", "1")), Disposition::Ack);
+    assert_eq!(counted(&platform), [Some(11_999), Some(1), Some(1)]);
+    // A later version has rows of its own.
+    platform.replace("new", format!("{HEADER}{}", rows(0..10)));
+    assert_eq!(platform.settle(Kind::Scrubbed, &event("new", "2")), Disposition::Ack);
+    assert_eq!(counted(&platform), [Some(12_009), Some(1), Some(1)]);
 }
 
 #[test]
