@@ -143,8 +143,8 @@ impl<P: Ports> Loader<'_, P> {
         Ok(())
     }
 
-    /// Counts the rows that are done since the progress was stored last: all outcomes, so that each has its series from the
-    /// first rows on.
+    /// Counts the rows that are done since the progress was stored last: all outcomes, so that each has its series from
+    /// the first rows on.
     fn count_rows(&self, state: &State) {
         let before = state.stored.as_ref().filter(|stored| stored.is_version(&self.file));
         let before = before.map_or_else(Counts::default, |stored| stored.position.counts);

@@ -128,8 +128,8 @@ pub enum GuestLine {
     Metric(WorkerMetric),
 }
 
-/// Writes one line of a guest with the worker's tag, id and digest, or returns the span or the metric in it. A line that
-/// is not a JSON object becomes the message of one; a metric that is malformed is a line like others.
+/// Writes one line of a guest with the worker's tag, id and digest, or returns the span or the metric in it. A line
+/// that is not a JSON object becomes the message of one; a malformed metric is a line like others.
 pub fn guest_line(component: &str, digest: &str, line: &str) -> GuestLine {
     let Ok(members) = serde_json::from_str::<Members<'_>>(line) else {
         let message = json!({"message": line, "level": "INFO"}).to_string();

@@ -1,5 +1,5 @@
-//! Metrics of workers, which write a line of their log for each: `{"metric":"rows_total","add":3,"labels":{"kind":"new"}}`
-//! counts, `{"metric":"report_seconds","observe":1.5}` measures. `/metrics` shows `registration_worker_<name>`, with the worker.
+//! Metrics of workers, each a line of their log: `{"metric":"rows_total","add":3,"labels":{"kind":"new"}}` counts,
+//! `{"metric":"report_seconds","observe":1.5}` measures. `/metrics` shows `registration_worker_<name>`, with the worker.
 //!
 //! A hostile worker can make neither many series nor one that looks like the host's or another worker's.
 
@@ -42,8 +42,8 @@ enum Value {
 }
 
 impl WorkerMetric {
-    /// Reads a line. `None` if it is malformed or exceeds a limit. What is counted ends in `_total` and what is measured in
-    /// `_seconds`, so no name is that of a counter and of a histogram.
+    /// Reads a line. `None` if it is malformed or exceeds a limit. Counters end in `_total` and histograms in
+    /// `_seconds`, so no name is that of both.
     pub fn read(line: &str) -> Option<Self> {
         #[derive(Deserialize)]
         struct Line {
