@@ -6,6 +6,7 @@ use crate::secrets::Secrets;
 use crate::telemetry::Tracing;
 use crate::telemetry::logs::{self, GuestLine};
 use crate::telemetry::trace::WORKER_NAME;
+use crate::telemetry::worker_metrics;
 use bytes::Bytes;
 use host_adapters_outbound::{Web, WebError};
 use host_adapters_records::cache::CacheBackend;
@@ -94,8 +95,10 @@ impl runtime::Host for Host {
     }
 
     fn log(&self, component: &str, digest: &str, line: &str) {
-        if let GuestLine::Span(span) = logs::guest_line(component, digest, &self.secrets.hide(component, line)) {
-            self.guest_span(component, digest, &span);
+        match logs::guest_line(component, digest, &self.secrets.hide(component, line)) {
+            GuestLine::Logged => {}
+            GuestLine::Span(span) => self.guest_span(component, digest, &span),
+            GuestLine::Metric(metric) => worker_metrics::record(component, digest, metric),
         }
     }
 }

@@ -8,6 +8,7 @@ use super::redis_server::{Manner, RedisServer};
 use fake_services::{Faults, Service};
 use host_adapters::manifest::{App, Component, SourceConfig};
 use host_adapters_platform::{Grants, TaskAccess};
+use host_adapters_records::objects::Put;
 use host_adapters_sources::task::TaskConfig;
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
@@ -64,6 +65,7 @@ async fn exercised() -> (TestHost, RedisServer) {
     let report = json!({"campaignId": CAMPAIGN, "source": "scoring", "sinceMs": 1, "expected": {"verified": 9}});
     host.queue("verdictReporterQueue", &[report.to_string()]).await;
     wait::eventually("the post to Slack", async || host.fakes.slack().posts().pop()).await;
+    put_scored_file(&host).await;
     let gone = entry(CAMPAIGN, "gone", &json!({}), UPDATED);
     let stale = json!({ "entry": gone, "operation": "INSERT", "recordId": "stale", "date": UPDATED });
     host.queue("saveEntriesQueue", &[stale.to_string()]).await;
@@ -73,6 +75,14 @@ async fn exercised() -> (TestHost, RedisServer) {
     // Only the tables of others make a host leave records out.
     host_adapters_platform::left_out("dynamodb-stream:metrics", "of a test");
     (host, redis)
+}
+
+/// A worker counts its rows; one of them is invalid.
+async fn put_scored_file(host: &TestHost) {
+    let rows = format!("{CAMPAIGN},m1,0,5,verified\n{CAMPAIGN},m2,x,5,verified\n");
+    let (bucket, key) = ("scoring-bucket".to_owned(), "scrubbed/metrics.csv".to_owned());
+    let content = format!("campaignId,memberId,rank,score,verdict\n{rows}").into_bytes();
+    host.platform(&Put { bucket, key, content }).await;
 }
 
 /// What `/metrics` shows, once every documented metric is there: queues, for instance, are asked from time to time.

@@ -72,6 +72,11 @@ async fn no_dead_letters(host: &TestHost) {
 #[tokio::test]
 async fn req_001_a_file_in_scrubbed_becomes_score_items_and_counts_and_invalid_rows_block_no_other() {
     let host = TestHost::start().await;
+    let counted_rows = async |outcome| {
+        let labels = [("worker", "load-scores"), ("outcome", outcome)];
+        host.metric("registration_worker_scoring_rows_total", &labels).await
+    };
+    let (valid, invalid) = (counted_rows("valid").await, counted_rows("invalid").await);
     let text = format!(
         "\u{feff}{HEADER},note\r\n{CAMPAIGN},m1,g1,,0,5,verified,\"a,\r\nb\"\r\n{CAMPAIGN},m1,,,1,9,verified,\r\n\
          {CAMPAIGN},m2,,,x,7,verified,\r\n{CAMPAIGN},,g1,,0,3,verified,\r\n{CAMPAIGN},,g3,,2,1,rejected,"
@@ -79,6 +84,8 @@ async fn req_001_a_file_in_scrubbed_becomes_score_items_and_counts_and_invalid_r
     put(&host, "scrubbed/a b+ü.csv", text).await;
     assert_eq!(read(&host, "scrubbed/a b+ü.csv").await, (5, 1));
     assert_eq!(scores(&host).await, ["g3 1 rejected", "m1 9 verified"], "the report waits for the items");
+    // Tests of one process share its metrics.
+    assert!(counted_rows("valid").await >= valid + 4.0 && counted_rows("invalid").await >= invalid + 1.0);
     counted(&host, 1, 1).await;
     no_dead_letters(&host).await;
 }

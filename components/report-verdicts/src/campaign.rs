@@ -2,7 +2,7 @@
 //! tell the same. Pure.
 
 use scoring::counts::{Counts, Totals};
-use scoring::report::{self, Decision, Message, Received, Told, decide};
+use scoring::report::{self, Decision, Message, Received, Source, Told, decide};
 use scoring::table::Change;
 use worker_kit::{Disposition, Event};
 
@@ -59,6 +59,8 @@ pub struct Telling {
     pub confirmation: Change,
     /// Milliseconds since the message, or the first of its copies, was sent.
     pub age_ms: u64,
+    /// What the message tells of.
+    pub source: Source,
 }
 
 /// What came of it.
@@ -108,7 +110,8 @@ impl Campaign {
         let posts = self.decide(self.told.as_ref(), now_ms).into_iter().zip(&self.sent).enumerate();
         let tellings = posts.filter_map(|(place, (decision, (_, sent)))| match decision {
             Decision::Post { claim, text, confirmation, .. } => {
-                Some(Telling { place, claim, text, confirmation, age_ms: sent.age_ms(now_ms) })
+                let (age_ms, source) = (sent.age_ms(now_ms), sent.message.source);
+                Some(Telling { place, claim, text, confirmation, age_ms, source })
             }
             Decision::Later(_) | Decision::Known { .. } => None,
         });

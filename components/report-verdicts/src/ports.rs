@@ -29,6 +29,8 @@ pub trait Ports {
     fn info(&self, message: &str, data: Value);
     /// Logs a problem that was handled.
     fn warn(&self, message: &str, data: Value);
+    /// Adds a time to a histogram of the worker, seconds.
+    fn observe(&self, name: &str, seconds: f64, labels: &[(&str, &str)]);
     /// Logs what Slack did not take.
     fn failed(&self, message: &str, error: &ServiceError, data: Value);
 }
@@ -71,6 +73,10 @@ impl Ports for Live<'_> {
 
     fn warn(&self, message: &str, data: Value) {
         self.call.warn(message, data);
+    }
+
+    fn observe(&self, name: &str, seconds: f64, labels: &[(&str, &str)]) {
+        self.call.observe(name, seconds, labels);
     }
 
     fn failed(&self, message: &str, error: &ServiceError, data: Value) {

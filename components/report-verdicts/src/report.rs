@@ -4,7 +4,7 @@
 use crate::campaign::{Campaign, Outcome, Posted, Sent, Telling};
 use crate::ports::Ports;
 use scoring::counts::Counts;
-use scoring::report::{self, Message};
+use scoring::report::{self, Message, Source};
 use scoring::table::Key;
 use scoring_io::table::{Table, changes};
 use serde_json::json;
@@ -20,6 +20,9 @@ const PER_POST: usize = 20;
 
 /// A report is late when Slack has it so many milliseconds after its message was sent (scoring, "Notification Timeliness").
 const LATE_MS: u64 = 60_000;
+
+/// How old reports are when Slack has them, by what they tell of.
+const REPORT_SECONDS: &str = "report_seconds";
 
 /// Waits before the confirmation is written again, milliseconds. Without it Slack is told twice, so it is worth some.
 const CONFIRMATION_WAITS_MS: [u64; 3] = [100, 500, 2_000];
@@ -126,7 +129,15 @@ async fn post(ports: &impl Ports, parts: &[Part<'_>]) -> Result<(), ServiceError
     let age_ms = parts.iter().map(|(_, _, telling)| telling.age_ms).max().unwrap_or_default();
     let text = texts.join("\n");
     let data = json!({"campaignIds": campaign_ids, "text": text, "ageMs": age_ms});
-    match ports.post(&campaign_ids, &text).await {
+    let posted = ports.post(&campaign_ids, &text).await;
+    for (_, _, telling) in parts.iter().filter(|_| posted.is_ok()) {
+        let of = match telling.source {
+            Source::Scoring => "scoring",
+            Source::Selection => "selection",
+        };
+        ports.observe(REPORT_SECONDS, Duration::from_millis(telling.age_ms).as_secs_f64(), &[("of", of)]);
+    }
+    match posted {
         Ok(()) if age_ms > LATE_MS => ports.warn("Verdicts reported late", data),
         Ok(()) => ports.info("Verdicts told to Slack", data),
         // An application without Slack: the log has the report.

@@ -50,6 +50,8 @@ pub struct World {
     pub posts: RefCell<Vec<(u64, String)>>,
     pub queue: RefCell<Vec<Waiting>>,
     pub logs: RefCell<Vec<String>>,
+    /// How old reports were, with what they were of.
+    pub observed: RefCell<Vec<String>>,
     pub now_ms: Cell<u64>,
     pub ids: Cell<usize>,
 }
@@ -193,6 +195,10 @@ impl Ports for World {
 
     fn warn(&self, message: &str, data: Value) {
         self.logs.borrow_mut().push(format!("WARN {message} {data}"));
+    }
+
+    fn observe(&self, name: &str, seconds: f64, labels: &[(&str, &str)]) {
+        self.observed.borrow_mut().push(format!("{name} {labels:?} {seconds}"));
     }
 
     fn failed(&self, message: &str, error: &ServiceError, data: Value) {

@@ -40,6 +40,7 @@ fn a_report_is_posted_once_the_counts_stand_still_and_noted() {
     );
     assert_eq!(world.told(CAMPAIGN), Some(Totals { verified: 2, rejected: 1, selected: 0 }));
     assert!(world.queue.borrow().is_empty());
+    assert_eq!(*world.observed.borrow(), [r#"report_seconds [("of", "scoring")] 10"#]);
     assert_eq!(*world.tables.calls.borrow(), 5, "a read and a copy, then a read, the claim and the confirmation");
 }
 
@@ -100,6 +101,7 @@ fn a_selections_report_is_told() {
     world.queue(&json!(Report { campaign_id, market_id, selected: 25 }));
     world.run(MINUTE_MS);
     assert_eq!(world.texts(), ["Selection of campaign c, market m: 0 verified, 0 rejected, 30 selected (+30)"]);
+    assert!(world.observed.borrow()[0].starts_with(r#"report_seconds [("of", "selection")] "#), "{:?}", world.observed);
 }
 
 /// A selection's minimum is reached by what was selected before.
@@ -235,6 +237,7 @@ fn without_slack_the_log_has_the_report_and_it_counts_as_told() {
     world.run(MINUTE_MS);
     assert!(world.queue.borrow().is_empty() && world.texts().is_empty() && warnings(&world).is_empty());
     assert_eq!(world.told(CAMPAIGN).unwrap().verified, 2);
+    assert!(world.observed.borrow().is_empty());
     let logs = world.logs.borrow();
     assert!(logs.iter().any(|line| line.contains("since Slack is not set up") && line.contains("2 verified (+2)")));
 }

@@ -1,4 +1,4 @@
-//! Lines about single rows of a file: a call lists the first ones and counts the others.
+//! Lines about single rows of a file: a call lists the first ones and counts the others. Its lost rows are in a metric.
 
 use crate::ports::Ports;
 use scoring::file::File;
@@ -11,12 +11,16 @@ const MAX_LINES: u64 = 100;
 
 /// How many rows a call has had something to say of.
 #[derive(Debug, Default)]
-pub(crate) struct Listed(Cell<u64>);
+pub(crate) struct Listed {
+    rows: Cell<u64>,
+    /// Rows that are valid and lost, since they were counted last.
+    lost: Cell<u64>,
+}
 
 impl Listed {
     fn has_room(&self) -> bool {
-        self.0.set(self.0.get() + 1);
-        self.0.get() <= MAX_LINES
+        self.rows.set(self.rows.get() + 1);
+        self.rows.get() <= MAX_LINES
     }
 
     /// Logs an invalid row with its line and column.
@@ -34,9 +38,19 @@ impl Listed {
         }
     }
 
+    /// Notes rows that are valid and lost.
+    pub(crate) fn add_lost(&self, rows: usize) {
+        self.lost.set(self.lost.get() + rows as u64);
+    }
+
+    /// The rows that were lost since the last time.
+    pub(crate) fn take_lost(&self) -> u64 {
+        self.lost.take()
+    }
+
     /// Logs at a call's end how many rows are not listed.
     pub(crate) fn end(&self, ports: &impl Ports, file: &File) {
-        let unlisted = self.0.get().saturating_sub(MAX_LINES);
+        let unlisted = self.rows.get().saturating_sub(MAX_LINES);
         if unlisted > 0 {
             ports.info("More rows invalid or lost", json!({"file": file.name(), "unlisted": unlisted}));
         }

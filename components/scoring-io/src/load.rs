@@ -15,7 +15,7 @@ use scoring::csv::Place;
 use scoring::file::File;
 use scoring::progress::{self, Begin, Ending, MAX_TAIL, Progress};
 use scoring::record::ScoreRecord;
-use scoring::rows::{Outcome, Rows};
+use scoring::rows::{Counts, Outcome, Rows};
 use scoring::schema::Kind;
 use serde_json::json;
 use worker_kit::platform::{Error, ErrorKind};
@@ -36,6 +36,8 @@ const BATCHES: usize = 4;
 const STORED_ROWS: u64 = 5_000;
 /// or so many bytes of the file.
 const STORED_BYTES: u64 = 4 * 1024 * 1024;
+/// The rows that are done, by `outcome`.
+const ROWS: &str = "scoring_rows_total";
 /// How long a call waits that finds the file read by another one, milliseconds.
 const OTHER_CALL_MS: u64 = 5_000;
 
@@ -128,7 +130,10 @@ impl<P: Ports> Loader<'_, P> {
     /// Stores the progress.
     pub(crate) async fn store(&self, state: &mut State) -> Result<(), Disposition> {
         match change(self.ports, state.progress.store(&self.file, state.stored.as_ref())).await {
-            Ok(true) => state.stored = Some(state.progress.clone()),
+            Ok(true) => {
+                self.count_rows(state);
+                state.stored = Some(state.progress.clone());
+            }
             Ok(false) => {
                 let reason = format!("another call reads {}, or another version of it", self.file.name());
                 return Err(Disposition::retry_after(Some(OTHER_CALL_MS), reason));
@@ -136,6 +141,22 @@ impl<P: Ports> Loader<'_, P> {
             Err(error) => return Err(error.disposition()),
         }
         Ok(())
+    }
+
+    /// Counts the rows that are done since the progress was stored last: all outcomes, so that each has its series from
+    /// the first rows on.
+    fn count_rows(&self, state: &State) {
+        let before = state.stored.as_ref().filter(|stored| stored.is_version(&self.file));
+        let before = before.map_or_else(Counts::default, |stored| stored.position.counts);
+        let now = state.progress.position.counts;
+        let (rows, invalid) = (now.rows.saturating_sub(before.rows), now.invalid.saturating_sub(before.invalid));
+        let lost = self.listed.take_lost();
+        if rows > 0 {
+            let valid = rows.saturating_sub(invalid + lost);
+            for (outcome, number) in [("valid", valid), ("invalid", invalid), ("lost", lost)] {
+                self.ports.count(ROWS, number, &[("outcome", outcome)]);
+            }
+        }
     }
 
     async fn range(&self, offset: u64) -> Result<Vec<u8>, Disposition> {

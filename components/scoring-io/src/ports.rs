@@ -40,6 +40,8 @@ pub trait Ports: Table {
     fn warn(&self, message: &str, data: Value);
     /// Logs what needs attention.
     fn error(&self, message: &str, data: Value);
+    /// Adds to a counter of the worker.
+    fn count(&self, name: &str, number: u64, labels: &[(&str, &str)]);
 }
 
 /// The real implementation.
@@ -107,5 +109,9 @@ impl Ports for Live<'_> {
 
     fn error(&self, message: &str, data: Value) {
         self.call.error(message, data);
+    }
+
+    fn count(&self, name: &str, number: u64, labels: &[(&str, &str)]) {
+        self.call.count(name, number, labels);
     }
 }

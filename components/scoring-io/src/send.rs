@@ -35,11 +35,13 @@ pub(crate) async fn send(
     let mut data: Vec<_> = records.iter().map(data_record).collect();
     if kind == Kind::Fanlist {
         let unsaved = save(ports, records, |reason| lost("Row not saved", reason)).await?;
+        listed.add_lost(unsaved.len());
         let saved = data.into_iter().enumerate().filter(|(index, _)| !unsaved.contains(index));
         data = saved.map(|(_, record)| record).collect();
     }
     let wrong = put(ports, &data).await.map_err(|error| error.disposition())?;
     wrong.iter().for_each(|error| lost("Row not put", &error.message));
+    listed.add_lost(wrong.len());
     Ok(())
 }
 

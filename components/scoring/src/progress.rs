@@ -155,7 +155,7 @@ pub fn begin(file: &File, stored: Option<&Progress>) -> Begin {
 
 impl Progress {
     /// Whether it is of this version. The same bytes stored again are a later file.
-    fn is_version(&self, file: &File) -> bool {
+    pub fn is_version(&self, file: &File) -> bool {
         (&self.etag, &self.sequencer) == (&file.etag, &file.sequencer)
     }
 

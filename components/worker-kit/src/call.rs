@@ -1,6 +1,6 @@
-//! One call of a worker: the context of its logs, spans and outgoing requests.
+//! One call of a worker: the context of its logs, spans and outgoing requests, and its metrics.
 
-use crate::log::Level;
+use crate::log::{Level, Measured};
 use crate::{Attribute, Event, log};
 use chrono::Utc;
 use serde_json::{Map, Value};
@@ -76,6 +76,20 @@ impl Call {
         if level >= self.threshold {
             println!("{}", log::line(Utc::now(), level, self.worker, message, &self.correlation_id, data));
         }
+    }
+
+    /// Adds to a counter of the worker, whose name ends in `_total`. The host shows it at `/metrics` as
+    /// `registration_worker_<name>`, with the label `worker` and these.
+    ///
+    /// Names are lower-case letters and `_`. A worker has up to 50 series, so a label is not for ids: three of them at
+    /// most, with values of up to 64 bytes. What exceeds that is a line of the log, or dropped (docs/operations.md).
+    pub fn count(&self, name: &str, number: u64, labels: &[(&str, &str)]) {
+        println!("{}", log::metric_line(name, Measured::Add(number), labels));
+    }
+
+    /// Adds a time to a histogram of the worker, whose name ends in `_seconds`; otherwise as [`Call::count`].
+    pub fn observe(&self, name: &str, seconds: f64, labels: &[(&str, &str)]) {
+        println!("{}", log::metric_line(name, Measured::Observe(seconds), labels));
     }
 
     /// Starts a span; it ends when dropped. Outside a trace it does nothing.

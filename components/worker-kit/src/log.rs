@@ -1,4 +1,4 @@
-//! Log lines and spans: one JSON object a line on stdout.
+//! Log lines, spans and metrics: one JSON object a line on stdout.
 //!
 //! `host-adapters` adds worker and digest and replaces timestamp and tag. A Spin host leaves the line as it is, so it
 //! has its own `timestamp` and `tag`. Shape and levels are those of API usage, "CloudWatch Logs".
@@ -6,6 +6,7 @@
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::Serialize;
 use serde_json::{Map, Value};
+use std::collections::BTreeMap;
 
 /// The severity of a line; later ones are more severe.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -90,6 +91,28 @@ pub fn span_line(
     text(&Line { attributes, correlation_id, end_ms, span: name, start_ms, traceparent })
 }
 
+/// What a metric line says.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Measured {
+    /// A counter grows by this.
+    Add(u64),
+    /// A time that a histogram gets, seconds.
+    Observe(f64),
+}
+
+/// A line by which the host counts or measures. A Spin host leaves it in the log.
+pub fn metric_line(name: &str, measured: Measured, labels: &[(&str, &str)]) -> String {
+    #[derive(Serialize)]
+    struct Line<'a> {
+        labels: BTreeMap<&'a str, &'a str>,
+        #[serde(flatten)]
+        measured: Measured,
+        metric: &'a str,
+    }
+    text(&Line { labels: labels.iter().copied().collect(), measured, metric: name })
+}
+
 /// Text and numbers can always be serialised.
 fn text(line: &impl Serialize) -> String {
     serde_json::to_string(line).unwrap_or_default()
@@ -145,6 +168,14 @@ mod tests {
         let line = span_line("batchGet", 1000, 1012, "c", "00-1-2-01", &attributes);
         expect![[r#"{"attributes":{"span.campaignId":"campaign-1"},"correlationId":"c","endMs":1012,"span":"batchGet","startMs":1000,"traceparent":"00-1-2-01"}"#]]
         .assert_eq(&line);
+    }
+
+    #[test]
+    fn a_metric_has_its_name_what_is_added_and_its_labels() {
+        let line = metric_line("scoring_rows_total", Measured::Add(3), &[("outcome", "valid")]);
+        expect![[r#"{"labels":{"outcome":"valid"},"add":3,"metric":"scoring_rows_total"}"#]].assert_eq(&line);
+        let line = metric_line("report_seconds", Measured::Observe(1.5), &[]);
+        expect![[r#"{"labels":{},"observe":1.5,"metric":"report_seconds"}"#]].assert_eq(&line);
     }
 
     #[test]

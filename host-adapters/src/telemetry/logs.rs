@@ -1,5 +1,6 @@
 //! Logs: one JSON object a line on stderr, in the shape of API usage ("CloudWatch Logs"), for host and guests.
 
+use super::worker_metrics::WorkerMetric;
 use chrono::{SecondsFormat, Utc};
 use host_adapters_sources::camel_case_name;
 use serde::{Deserialize, Serialize};
@@ -123,10 +124,12 @@ pub enum GuestLine {
     Logged,
     /// A finished span of the guest.
     Span(Map<String, Value>),
+    /// What the guest counts or measures.
+    Metric(WorkerMetric),
 }
 
-/// Writes one line of a guest with the worker's tag, id and digest, or returns the span in it. A line that is not a
-/// JSON object becomes the message of one.
+/// Writes one line of a guest with the worker's tag, id and digest, or returns the span or the metric in it. A line
+/// that is not a JSON object becomes the message of one; a malformed metric is a line like others.
 pub fn guest_line(component: &str, digest: &str, line: &str) -> GuestLine {
     let Ok(members) = serde_json::from_str::<Members<'_>>(line) else {
         let message = json!({"message": line, "level": "INFO"}).to_string();
@@ -137,6 +140,11 @@ pub fn guest_line(component: &str, digest: &str, line: &str) -> GuestLine {
         && let Ok(span) = serde_json::from_str(line)
     {
         return GuestLine::Span(span);
+    }
+    if members.contains_key("metric")
+        && let Some(metric) = WorkerMetric::read(line)
+    {
+        return GuestLine::Metric(metric);
     }
     count(component, members.get("level").map_or("", |level| level.get().trim_matches('"')));
     write(guest_text(component, digest, members));
@@ -219,6 +227,15 @@ mod tests {
             rest,
             r#""tag":"registration:apps:saveEntries","worker":"save-entries","digest":"d","data":{"n":1.50},"level":"WARN","message":"a \"b\""}"#
         );
+    }
+
+    #[test]
+    fn a_metric_is_not_logged_unless_it_is_malformed() {
+        let metric = r#"{"metric":"rows_total","add":1}"#;
+        assert!(matches!(guest_line("save-entries", "d", metric), GuestLine::Metric(_)));
+        for line in [r#"{"metric":"rows","add":1}"#, r#"{"metric":null,"message":"m"}"#, "metric"] {
+            assert!(matches!(guest_line("save-entries", "d", line), GuestLine::Logged), "{line}");
+        }
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Prometheus metrics.
 
-use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use super::worker_metrics;
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 use std::time::Duration;
 
 /// Bucket bounds of durations, seconds: half a millisecond to a minute.
@@ -9,7 +10,7 @@ const SECONDS: &[f64] =
 
 /// Bucket bounds of the size of batches, records.
 const RECORDS: &[f64] = &[1.0, 2.0, 5.0, 10.0, 25.0, 100.0, 500.0, 1_000.0, 5_000.0, 25_000.0];
-/// Bucket bounds of the age of records and of tasks, seconds: those of an outage too.
+/// Bucket bounds of the age of records and of tasks, and of what workers measure, seconds: those of an outage too.
 const AGES: &[f64] =
     &[0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0, 900.0, 3600.0, 21_600.0, 86_400.0];
 
@@ -22,12 +23,7 @@ pub struct Metrics(PrometheusHandle);
 /// # Errors
 /// When called twice.
 pub fn install() -> anyhow::Result<Metrics> {
-    let recorder = PrometheusBuilder::new()
-        .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), SECONDS)?
-        .set_buckets_for_metric(Matcher::Full(host_adapters_delivery::metrics::RECORD_AGE.to_owned()), AGES)?
-        .set_buckets_for_metric(Matcher::Full(host_adapters_platform::task::ATTEMPT_SECONDS.to_owned()), AGES)?
-        .set_buckets_for_metric(Matcher::Full("registration_batch_size".to_owned()), RECORDS)?
-        .build_recorder();
+    let recorder = recorder()?;
     let handle = recorder.handle();
     metrics::set_global_recorder(recorder)?;
     host_adapters_delivery::metrics::describe();
@@ -41,6 +37,18 @@ pub fn install() -> anyhow::Result<Metrics> {
         }
     });
     Ok(Metrics(handle))
+}
+
+/// The recorder. Of several matchers a full name goes before a prefix, and that before a suffix.
+pub(super) fn recorder() -> anyhow::Result<PrometheusRecorder> {
+    let recorder = PrometheusBuilder::new()
+        .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), SECONDS)?
+        .set_buckets_for_metric(Matcher::Full(host_adapters_delivery::metrics::RECORD_AGE.to_owned()), AGES)?
+        .set_buckets_for_metric(Matcher::Full(host_adapters_platform::task::ATTEMPT_SECONDS.to_owned()), AGES)?
+        .set_buckets_for_metric(Matcher::Prefix(worker_metrics::PREFIX.to_owned()), AGES)?
+        .set_buckets_for_metric(Matcher::Full("registration_batch_size".to_owned()), RECORDS)?
+        .build_recorder();
+    Ok(recorder)
 }
 
 /// The help texts of what is measured in crates that do not know when the recorder is there.

@@ -6,6 +6,7 @@ pub mod logs;
 pub mod metrics;
 pub mod queues;
 pub mod trace;
+pub mod worker_metrics;
 
 pub use trace::Tracing;
 

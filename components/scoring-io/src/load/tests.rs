@@ -1,6 +1,8 @@
 //! Files that are read by calls which end, fail and crash, over a small fake of the platform.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
+mod counted;
+
 use super::*;
 use crate::save::save;
 use crate::table::Table;
@@ -232,6 +234,10 @@ impl Ports for Platform {
     fn error(&self, message: &str, data: Value) {
         self.log("ERROR", message, data);
     }
+
+    fn count(&self, name: &str, number: u64, labels: &[(&str, &str)]) {
+        self.log("COUNT", &format!("{name} {labels:?}"), json!(number));
+    }
 }
 
 fn file(etag: &str) -> File {
@@ -379,9 +385,8 @@ fn a_file_that_is_replaced_while_it_is_read_starts_anew() {
 
 #[test]
 fn a_file_that_is_deleted_is_left_out() {
-    let platform = Platform::default();
     let skipped = Disposition::Skip("gone: b/scrubbed/f.csv".to_owned());
-    assert_eq!(platform.deliver(Kind::Scrubbed, &event("etag", "1")), Some(skipped));
+    assert_eq!(Platform::default().deliver(Kind::Scrubbed, &event("etag", "1")), Some(skipped));
 }
 
 #[test]
@@ -393,14 +398,13 @@ fn of_two_calls_that_read_a_file_one_stops() {
     platform.lives.set(None);
     assert_eq!(platform.settle(Kind::Scrubbed, &event("etag", "1")), Disposition::Ack);
     drop(other);
-    let stored = platform.progress();
-    let mut state = State { stored: None, progress: stored.clone() };
+    let mut state = State { stored: None, progress: platform.progress() };
     let loader =
         Loader { ports: &platform, kind: Kind::Scrubbed, file: file("etag"), until_ms: 0, listed: Listed::default() };
     let stopped = block_on(loader.store(&mut state)).unwrap_err();
     let reason = "another call reads b/scrubbed/f.csv, or another version of it";
     assert_eq!(stopped, Disposition::retry_after(Some(OTHER_CALL_MS), reason));
-    assert_eq!(platform.progress(), stored);
+    assert_eq!(platform.progress(), state.progress);
 }
 
 #[test]
