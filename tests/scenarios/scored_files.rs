@@ -130,6 +130,25 @@ async fn a_file_of_many_ranges_is_read_whole_and_other_folders_are_left_alone() 
     no_dead_letters(&host).await;
 }
 
+/// Two workers read them, and both write half of the fans. The later file's verdict counts.
+#[tokio::test]
+async fn count_accuracy_two_files_of_a_campaign_at_once_are_counted_exactly() {
+    let host = TestHost::start().await;
+    let mut scrubbed = format!("{HEADER}\n");
+    let mut fanlist = "campaignId,email,score,verdict,memberId\n".to_owned();
+    for n in 0..3_000 {
+        writeln!(scrubbed, "{CAMPAIGN},member-{n:05},,,0,{n},verified").unwrap();
+        writeln!(fanlist, "{CAMPAIGN},,{n},rejected,member-{:05}", n + 1_500).unwrap();
+    }
+    put(&host, "scrubbed/both.csv", scrubbed).await;
+    put(&host, "fanlist/scored/both.csv", fanlist).await;
+    let read = tokio::join!(read(&host, "scrubbed/both.csv"), read(&host, "fanlist/scored/both.csv"));
+    assert_eq!(read, ((3_000, 0), (3_000, 0)));
+    counted(&host, 1_500, 3_000).await;
+    assert_eq!(scores(&host).await.len(), 4_500);
+    no_dead_letters(&host).await;
+}
+
 #[tokio::test]
 async fn a_file_that_cannot_be_read_becomes_a_dead_letter_by_its_name() {
     let host = TestHost::start().await;

@@ -30,9 +30,9 @@ impl Sent {
         Ok(Self { message, id: event.id.clone(), sent_ms: event.time_ms })
     }
 
-    /// Milliseconds since the first of its copies was sent.
+    /// Milliseconds since its file ended; without one, since the first of its copies was sent.
     fn age_ms(&self, now_ms: u64) -> u64 {
-        now_ms.saturating_sub(self.message.since_ms.unwrap_or(self.sent_ms))
+        now_ms.saturating_sub(self.message.ended_ms.or(self.message.since_ms).unwrap_or(self.sent_ms))
     }
 }
 
@@ -57,7 +57,7 @@ pub struct Telling {
     pub text: String,
     /// Says that Slack has taken it.
     pub confirmation: Change,
-    /// Milliseconds since the message, or the first of its copies, was sent.
+    /// Milliseconds since the end of the file, or since the message, or the first of its copies, was sent.
     pub age_ms: u64,
     /// What the message tells of.
     pub source: Source,

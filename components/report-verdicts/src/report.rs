@@ -18,7 +18,8 @@ use worker_kit::services::{ServiceError, isolate_by};
 /// Campaigns of one message. Slack wants texts of 4,000 characters at most, and takes 40,000.
 const PER_POST: usize = 20;
 
-/// A report is late when Slack has it so many milliseconds after its message was sent (scoring, "Notification Timeliness").
+/// A report is late when Slack has it so many milliseconds after its file's end, or a selection's after its message was sent
+/// (scoring, "Notification Timeliness").
 const LATE_MS: u64 = 60_000;
 
 /// How old reports are when Slack has them, by what they tell of.

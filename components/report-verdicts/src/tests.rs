@@ -160,6 +160,23 @@ fn notification_timeliness_counts_that_go_on_changing_are_told_within_60_seconds
     assert_eq!(world.told(CAMPAIGN).unwrap().verified, 181, "the rest too");
 }
 
+/// Before the message was sent, its loader has waited for the last records, and counted.
+#[test]
+fn notification_timeliness_a_report_is_late_by_the_end_of_its_file() {
+    for (ended_ms, is_late) in [(30_000, false), (29_999, true)] {
+        let world = World::default();
+        world.pass(90_000);
+        world.count(CAMPAIGN, [2, 0, 0]);
+        let mut message = scoring(CAMPAIGN, &json!({"verified": 2}));
+        message["endedMs"] = json!(ended_ms);
+        world.queue(&message);
+        world.run(MINUTE_MS);
+        assert_eq!((world.texts().len(), warnings(&world).len()), (1, usize::from(is_late)), "{ended_ms}");
+        let age = format!(r#""ageMs":{}"#, world.posts.borrow()[0].0 - ended_ms);
+        assert!(world.logs.borrow().iter().any(|line| line.contains(&age)), "{age}: {:?}", world.logs);
+    }
+}
+
 #[test]
 fn while_slack_is_down_messages_wait_and_nothing_is_told_twice() {
     let world = World::default();

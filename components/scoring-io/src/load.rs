@@ -1,8 +1,11 @@
 //! Reads a file from where it stands to its end, or until the call's time is over.
 //!
-//! Ranges of the file's version are read one ahead; rows are sent in batches, several at a time. Once all that was read is
-//! sent, the progress is stored, on condition that no other call has stored any. So a crash repeats at most the rows since
-//! then, and of two calls that read one file one stops.
+//! Ranges of the file's version are read one ahead. The rows of a batch are sent in parts, several at a time, and then the
+//! progress is stored, on condition that no other call has stored any. So a crash repeats at most the last batch, and of
+//! two calls that read one file one stops.
+//!
+//! Before its progress is stored, a batch ends with the rows that are held back ([`scoring::tail`]): they are put when all
+//! others are, so that a report can wait for them.
 
 use crate::created;
 use crate::listed::Listed;
@@ -11,12 +14,11 @@ use crate::send::send;
 use crate::table::change;
 use futures::stream::FuturesUnordered;
 use futures::{FutureExt, StreamExt, future::LocalBoxFuture};
-use scoring::csv::Place;
 use scoring::file::File;
-use scoring::progress::{self, Begin, Ending, MAX_TAIL, Progress};
-use scoring::record::ScoreRecord;
-use scoring::rows::{Counts, Outcome, Rows};
+use scoring::progress::{self, Begin, Ending, Progress};
+use scoring::rows::{Counts, Outcome, Rows, ValidRow};
 use scoring::schema::Kind;
+use scoring::tail::HeldBack;
 use serde_json::json;
 use worker_kit::platform::{Error, ErrorKind};
 use worker_kit::{Disposition, Event, batch};
@@ -26,16 +28,17 @@ use worker_kit::{Disposition, Event, batch};
 const CALL_MS: u64 = 20_000;
 /// Bytes of a range.
 const RANGE_BYTES: u32 = 1024 * 1024;
-/// Rows of a batch, at most.
-const BATCH_ROWS: usize = 1_000;
+/// Rows of a batch, at most: what a crash repeats. Its end costs one conditional update, of some 60 KB, and that no part is
+/// under way meanwhile.
+const BATCH_ROWS: u64 = 5_000;
 /// Bytes of the file in a batch, about: rows may be 64 KiB long.
-const BATCH_BYTES: u64 = 512 * 1024;
-/// Batches under way.
-const BATCHES: usize = 4;
-/// Progress is stored after so many rows,
-const STORED_ROWS: u64 = 5_000;
-/// or so many bytes of the file.
-const STORED_BYTES: u64 = 4 * 1024 * 1024;
+const BATCH_BYTES: u64 = 4 * 1024 * 1024;
+/// Rows of a part, at most, invalid ones among them: after each the call looks at the clock.
+const PART_ROWS: u64 = 1_000;
+/// Bytes of the file in a part, about.
+const PART_BYTES: u64 = 512 * 1024;
+/// Parts under way.
+const PARTS: usize = 4;
 /// The rows that are done, by `outcome`.
 const ROWS: &str = "scoring_rows_total";
 /// How long a call waits that finds the file read by another one, milliseconds.
@@ -73,21 +76,46 @@ pub(crate) struct Loader<'p, P> {
 /// How far the file is.
 pub(crate) struct State {
     /// As it was read or stored last.
-    stored: Option<Progress>,
+    pub(crate) stored: Option<Progress>,
     /// As it is to be stored next.
     pub(crate) progress: Progress,
 }
 
-/// What is read and not stored.
-struct Under<'f> {
-    /// The batch that is being filled.
-    records: Vec<ScoreRecord>,
+/// The batch that is being read.
+struct Batch<'f> {
+    /// The part that is being filled.
+    part: Vec<ValidRow>,
     /// Where it begins.
-    begin: Place,
-    /// Batches that are being sent.
+    begin: u64,
+    /// The rows before it.
+    rows_before: u64,
+    /// Parts that are being sent.
     sending: FuturesUnordered<LocalBoxFuture<'f, Result<(), Disposition>>>,
-    /// The last records of the batch before.
-    tail: Vec<ScoreRecord>,
+    /// The rows that are put last, of a file whose report waits for them.
+    held_back: Option<HeldBack>,
+}
+
+impl Batch<'_> {
+    fn at(rows: &Rows, kind: Kind) -> Self {
+        Self {
+            part: vec![],
+            begin: rows.place().offset,
+            rows_before: rows.counts().rows,
+            sending: FuturesUnordered::new(),
+            held_back: (kind == Kind::Scrubbed).then(HeldBack::default),
+        }
+    }
+
+    fn add(&mut self, row: ValidRow) {
+        match &mut self.held_back {
+            Some(held_back) => self.part.extend(held_back.push(row)),
+            None => self.part.push(row),
+        }
+    }
+
+    fn is_part_full(&self, rows: &Rows) -> bool {
+        rows.counts().rows >= self.rows_before + PART_ROWS || rows.place().offset >= self.begin + PART_BYTES
+    }
 }
 
 #[derive(PartialEq)]
@@ -135,6 +163,7 @@ impl<P: Ports> Loader<'_, P> {
                 state.stored = Some(state.progress.clone());
             }
             Ok(false) => {
+                self.report_unstored(state).await?;
                 let reason = format!("another call reads {}, or another version of it", self.file.name());
                 return Err(Disposition::retry_after(Some(OTHER_CALL_MS), reason));
             }
@@ -159,28 +188,20 @@ impl<P: Ports> Loader<'_, P> {
         }
     }
 
-    async fn range(&self, offset: u64) -> Result<Vec<u8>, Disposition> {
-        self.ports.range(&self.file, offset, RANGE_BYTES).await.map_err(|error| self.unread(&error))
-    }
-
-    /// What becomes of an event whose file cannot be read.
-    fn unread(&self, error: &Error) -> Disposition {
-        match error.kind {
-            ErrorKind::Changed => {
-                Disposition::Skip(format!("replaced: {}, of which another event tells", self.file.name()))
-            }
-            ErrorKind::NotFound => Disposition::Skip(format!("gone: {}", self.file.name())),
-            _ => error.disposition(),
-        }
+    async fn range(&self, offset: u64) -> Result<Vec<u8>, Error> {
+        self.ports.range(&self.file, offset, RANGE_BYTES).await
     }
 
     async fn read(&self, state: &mut State) -> Result<Flow, Disposition> {
         let mut rows = Rows::new(self.kind, self.file.clone(), state.progress.position.clone());
-        let begin = rows.place();
-        let mut under = Under { records: vec![], begin, sending: FuturesUnordered::new(), tail: vec![] };
-        let mut offset = begin.offset;
-        let mut bytes = self.range(offset).await?;
+        let mut batch = Batch::at(&rows, self.kind);
+        let mut offset = rows.place().offset;
+        let mut range = self.range(offset).await;
         loop {
+            let bytes = match range {
+                Ok(bytes) => bytes,
+                Err(error) => return self.stop(&error, &rows, &mut batch, state).await,
+            };
             offset += bytes.len() as u64;
             let is_last = bytes.len() < RANGE_BYTES as usize;
             rows.push(&bytes);
@@ -189,19 +210,43 @@ impl<P: Ports> Loader<'_, P> {
                 rows.finish();
             }
             let ahead = async { if is_last { Ok(vec![]) } else { self.range(offset).await } };
-            let (ahead, flow) = futures::join!(ahead, self.read_range(&mut rows, &mut under, state));
+            let (ahead, flow) = futures::join!(ahead, self.read_range(&mut rows, &mut batch, state));
             match flow? {
-                Flow::More => bytes = ahead?,
+                Flow::More => range = ahead,
                 flow => return Ok(flow),
             }
         }
+    }
+
+    /// Ends a file that cannot be read on. If it is not there any more, what was read of it is reported.
+    async fn stop<'f>(
+        &'f self,
+        error: &Error,
+        rows: &Rows,
+        batch: &mut Batch<'f>,
+        state: &mut State,
+    ) -> Result<Flow, Disposition> {
+        let name = self.file.name();
+        if !matches!(error.kind, ErrorKind::Changed | ErrorKind::NotFound) {
+            return Err(error.disposition());
+        }
+        self.finish_batch(rows, batch, state).await?;
+        if error.kind == ErrorKind::Changed {
+            self.report_unstored(state).await?;
+            return Err(Disposition::Skip(format!("replaced: {name}, of which another event tells")));
+        }
+        if state.progress.campaigns.is_empty() {
+            return Err(Disposition::Skip(format!("gone: {name}")));
+        }
+        self.end(state, "File gone before its end").await?;
+        Ok(Flow::End)
     }
 
     /// Reads the rows of what has arrived.
     async fn read_range<'f>(
         &'f self,
         rows: &mut Rows,
-        under: &mut Under<'f>,
+        batch: &mut Batch<'f>,
         state: &mut State,
     ) -> Result<Flow, Disposition> {
         loop {
@@ -209,29 +254,29 @@ impl<P: Ports> Loader<'_, P> {
                 Outcome::More => return Ok(Flow::More),
                 Outcome::Record(record) => {
                     state.progress.add_campaign(&record.campaign_id);
-                    under.records.push(*record);
+                    batch.add(ValidRow { line: rows.line(), record: *record });
                 }
                 Outcome::Invalid(row) => self.listed.invalid(self.ports, &self.file, &row),
                 Outcome::Unreadable(problem) => {
                     return Err(Disposition::Reject(format!("unreadable: {}: {problem}", self.file.name())));
                 }
                 Outcome::End => {
-                    self.finish_batches(rows, under, state).await?;
-                    self.end(state).await?;
+                    self.finish_batch(rows, batch, state).await?;
+                    self.end(state, "File read").await?;
                     return Ok(Flow::End);
                 }
             }
-            if under.records.len() < BATCH_ROWS && rows.place().offset < under.begin.offset + BATCH_BYTES {
+            if !batch.is_part_full(rows) {
                 continue;
             }
-            self.send_batch(rows, under).await?;
+            self.send_part(rows, batch).await?;
             let stored = &state.progress.position;
             let is_over = self.is_over();
             if is_over
-                || rows.counts().rows >= stored.counts.rows + STORED_ROWS
-                || rows.place().offset >= stored.place.offset + STORED_BYTES
+                || rows.counts().rows >= stored.counts.rows + BATCH_ROWS
+                || rows.place().offset >= stored.place.offset + BATCH_BYTES
             {
-                self.finish_batches(rows, under, state).await?;
+                self.finish_batch(rows, batch, state).await?;
                 self.store(state).await?;
             }
             if is_over {
@@ -240,57 +285,60 @@ impl<P: Ports> Loader<'_, P> {
         }
     }
 
-    /// Begins to send the batch; waits while too many are under way.
-    async fn send_batch<'f>(&'f self, rows: &Rows, under: &mut Under<'f>) -> Result<(), Disposition> {
-        let records = std::mem::take(&mut under.records);
-        under.begin = rows.place();
-        if records.is_empty() {
+    /// Begins to send a part; waits while too many are under way.
+    async fn send_part<'f>(&'f self, rows: &Rows, batch: &mut Batch<'f>) -> Result<(), Disposition> {
+        let part = std::mem::take(&mut batch.part);
+        (batch.begin, batch.rows_before) = (rows.place().offset, rows.counts().rows);
+        if part.is_empty() {
             return Ok(());
         }
-        if self.kind == Kind::Scrubbed {
-            under.tail = records.get(records.len().saturating_sub(MAX_TAIL)..).unwrap_or_default().to_vec();
-        }
-        let sending = send(self.ports, self.kind, &self.file, records, &self.listed);
-        under.sending.push(sending.boxed_local());
+        batch.sending.push(async move { self.send(part).await.map(drop) }.boxed_local());
         // The call begins now, and not only when somebody waits for it.
-        if let Some(Some(sent)) = under.sending.next().now_or_never() {
+        if let Some(Some(sent)) = batch.sending.next().now_or_never() {
             sent?;
         }
-        while under.sending.len() >= BATCHES {
-            under.sending.next().await.unwrap_or(Ok(()))?;
+        while batch.sending.len() >= PARTS {
+            batch.sending.next().await.unwrap_or(Ok(()))?;
         }
         Ok(())
     }
 
-    /// Sends all that was read, and notes that in the progress.
-    async fn finish_batches<'f>(
+    /// Sends all that was read, the rows that are held back last, and notes that in the progress.
+    async fn finish_batch<'f>(
         &'f self,
         rows: &Rows,
-        under: &mut Under<'f>,
+        batch: &mut Batch<'f>,
         state: &mut State,
     ) -> Result<(), Disposition> {
-        self.send_batch(rows, under).await?;
-        while let Some(sent) = under.sending.next().await {
+        self.send_part(rows, batch).await?;
+        while let Some(sent) = batch.sending.next().await {
             sent?;
         }
-        state.progress.position = rows.position();
-        if !under.tail.is_empty() {
-            state.progress.set_tail(std::mem::take(&mut under.tail));
+        let last = batch.held_back.as_mut().map(HeldBack::take).unwrap_or_default();
+        if !last.is_empty() {
+            let mut tail = last.clone();
+            let lost = self.send(last).await?;
+            tail.retain(|row| !lost.contains(&row.line));
+            state.progress.add_tail(tail.into_iter().map(|row| row.record).collect());
         }
+        state.progress.position = rows.position();
         Ok(())
     }
 
-    /// Stores that all rows are done.
-    async fn end(&self, state: &mut State) -> Result<(), Disposition> {
-        state.progress.ending = Some(Ending { since_ms: self.ports.now_ms(), ..Ending::default() });
-        self.store(state).await?;
+    async fn send(&self, rows: Vec<ValidRow>) -> Result<Vec<u64>, Disposition> {
+        send(self.ports, self.kind, &self.file, rows, &self.listed).await
+    }
+
+    /// Says that all rows are done, and stores that. It says so before: no later call does, if this one ends in between.
+    async fn end(&self, state: &mut State, message: &str) -> Result<(), Disposition> {
         let counts = state.progress.position.counts;
         let data = json!({"file": self.file.name(), "rows": counts.rows, "invalid": counts.invalid});
         for warning in [counts.warning(&self.file), state.progress.warning(&self.file)].into_iter().flatten() {
             self.ports.warn(&warning, data.clone());
         }
-        self.ports.info("File read", data);
-        Ok(())
+        self.ports.info(message, data);
+        state.progress.ending = Some(Ending { since_ms: self.ports.now_ms(), ..Ending::default() });
+        self.store(state).await
     }
 }
 

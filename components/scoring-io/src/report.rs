@@ -8,8 +8,8 @@ use crate::load::{Loader, State};
 use crate::ports::Ports;
 use crate::save::is_saved;
 use scoring::fan::{SCORE, jobs};
-use scoring::progress::Ending;
-use scoring::report::Message;
+use scoring::progress::{self, Ending};
+use scoring::report::{Expected, Message};
 use scoring::table::Key;
 use serde_json::json;
 use worker_kit::{Disposition, messages};
@@ -29,28 +29,46 @@ impl<P: Ports> Loader<'_, P> {
         let mut messages = vec![];
         while let Some(campaign_id) = ending.campaign(&state.progress.campaigns).map(str::to_owned) {
             let key = Key::of_campaign(&campaign_id, SCORE);
-            let page = self.ports.query(&key.pk, &key.sk, ending.after.clone()).await;
-            let page = page.map_err(|error| error.disposition())?;
+            let page = match self.ports.query(&key.pk, &key.sk, ending.after.clone()).await {
+                Ok(page) => page,
+                Err(error) => {
+                    // A table that is too busy may fail each call at some page: the next call goes on there.
+                    self.store_ending(state, ending, &messages).await?;
+                    return Err(error.disposition());
+                }
+            };
             ending.count(&page.items, page.next);
             if ending.after.is_none() {
                 messages.push(ending.report(&campaign_id, &self.file));
             }
             let is_over = self.is_over();
             if is_over || messages.len() >= MESSAGES {
-                self.send_reports(&messages).await?;
+                self.store_ending(state, ending.clone(), &messages).await?;
                 messages.clear();
-                state.progress.ending = Some(ending.clone());
-                self.store(state).await?;
             }
             if is_over {
                 return Ok(self.goes_on());
             }
         }
-        self.send_reports(&messages).await?;
-        state.progress.ending = Some(ending);
         state.progress.is_done = true;
-        self.store(state).await?;
+        self.store_ending(state, ending, &messages).await?;
         Ok(Disposition::Ack)
+    }
+
+    /// Sends the messages, and stores what is counted and reported.
+    async fn store_ending(&self, state: &mut State, ending: Ending, messages: &[Message]) -> Result<(), Disposition> {
+        self.send_reports(messages).await?;
+        state.progress.ending = Some(ending);
+        self.store(state).await
+    }
+
+    /// Has the campaigns reported of which rows are put and which are not stored: those that are, the call for the file's
+    /// next version reports. What is expected of them is not known; they are told when their counts stand still.
+    pub(crate) async fn report_unstored(&self, state: &State) -> Result<(), Disposition> {
+        let is_stored = |id: &String| state.stored.as_ref().is_some_and(|stored| stored.campaigns.contains(id));
+        let unstored = state.progress.campaigns.iter().filter(|id| !is_stored(id));
+        let message = |id: &String| progress::message(id, &self.file, Expected::default(), self.ports.now_ms());
+        self.send_reports(&unstored.map(message).collect::<Vec<_>>()).await
     }
 
     async fn send_reports(&self, messages: &[Message]) -> Result<(), Disposition> {

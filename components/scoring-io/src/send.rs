@@ -1,4 +1,4 @@
-//! What becomes of the records of a file, batch by batch: they are saved, if the file is of `fanlist/scored/`, and put to
+//! What becomes of the rows of a file, part by part: they are saved, if the file is of `fanlist/scored/`, and put to
 //! the worker's data stream.
 
 use crate::calls;
@@ -8,9 +8,11 @@ use crate::save;
 use scoring::fan::jobs;
 use scoring::file::File;
 use scoring::record::ScoreRecord;
+use scoring::rows::ValidRow;
 use scoring::schema::Kind;
+use scoring::tail::partition_key;
 use serde_json::json;
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use worker_kit::Disposition;
 use worker_kit::platform::Error;
 use worker_kit::platform::data_streams::DataRecord;
@@ -20,51 +22,53 @@ const ATTEMPTS: u32 = 6;
 /// The first pause between attempts, milliseconds. Each is twice as long as the one before: 3.1 s together.
 const PAUSE_MS: u64 = 100;
 
-/// Sends a batch. A record that is wrong in itself is logged and left out.
+/// A row on its way to the stream, with its line in the file.
+type Sent = (u64, DataRecord);
+
+/// Sends rows. One that is wrong in itself is logged and left out: returns the lines of these.
 ///
 /// # Errors
-/// What stands in the way of all records, or of one that may succeed later.
+/// What stands in the way of all rows, or of one that may succeed later.
 pub(crate) async fn send(
     ports: &impl Ports,
     kind: Kind,
     file: &File,
-    records: Vec<ScoreRecord>,
+    rows: Vec<ValidRow>,
     listed: &Listed,
-) -> Result<(), Disposition> {
-    let lost = |message, reason: &str| listed.error(ports, message, json!({"file": file.name(), "reason": reason}));
-    let mut data: Vec<_> = records.iter().map(data_record).collect();
+) -> Result<Vec<u64>, Disposition> {
+    let mut lines = vec![];
+    let mut lost = |message, (line, record): &Sent, reason: &str| {
+        lines.push(*line);
+        let fan = &record.partition_key;
+        listed.lost(ports, message, json!({"file": file.name(), "line": line, "fan": fan, "reason": reason}));
+    };
+    let mut data: Vec<Sent> = rows.iter().map(|row| (row.line, data_record(&row.record))).collect();
     if kind == Kind::Fanlist {
-        let unsaved = save(ports, records, |reason| lost("Row not saved", reason)).await?;
-        listed.add_lost(unsaved.len());
-        let saved = data.into_iter().enumerate().filter(|(index, _)| !unsaved.contains(index));
-        data = saved.map(|(_, record)| record).collect();
+        let unsaved = save(ports, rows.into_iter().map(|row| row.record).collect()).await?;
+        let mut saved = vec![];
+        for (index, sent) in data.into_iter().enumerate() {
+            match unsaved.get(&index) {
+                Some(reason) => lost("Row not saved", &sent, reason),
+                None => saved.push(sent),
+            }
+        }
+        data = saved;
     }
     let wrong = put(ports, &data).await.map_err(|error| error.disposition())?;
-    wrong.iter().for_each(|error| lost("Row not put", &error.message));
-    listed.add_lost(wrong.len());
-    Ok(())
+    wrong.iter().for_each(|(sent, error)| lost("Row not put", sent, &error.message));
+    Ok(lines)
 }
 
-/// A record of a data stream. Records of one fan, as far as they themselves tell, have one key.
+/// A record of a data stream, under its [`partition_key`].
 pub fn data_record(record: &ScoreRecord) -> DataRecord {
     // A record can always be serialised.
     DataRecord { partition_key: partition_key(record).to_owned(), data: serde_json::to_vec(record).unwrap_or_default() }
 }
 
-/// The fan's strongest name.
-fn partition_key(record: &ScoreRecord) -> &str {
-    let names = [&record.member_id, &record.global_user_id, &record.email];
-    names.into_iter().find_map(Option::as_deref).unwrap_or_default()
-}
-
-/// Saves records; those whose jobs fail for now are tried again. Returns the indices of those that are not saved, each of
-/// which `wrong` was told with the reason.
-async fn save(
-    ports: &impl Ports,
-    records: Vec<ScoreRecord>,
-    wrong: impl Fn(&str),
-) -> Result<BTreeSet<usize>, Disposition> {
-    let (mut open, mut unsaved) = (jobs(records.into_iter().enumerate()), BTreeSet::new());
+/// Saves records; those whose jobs fail for now are tried again. Returns the indices of those that are wrong in themselves,
+/// each with the reason.
+async fn save(ports: &impl Ports, records: Vec<ScoreRecord>) -> Result<BTreeMap<usize, String>, Disposition> {
+    let (mut open, mut unsaved) = (jobs(records.into_iter().enumerate()), BTreeMap::new());
     for attempt in 1.. {
         let (mut failed, mut problem) = (vec![], None);
         for (job, disposition) in save::save(ports, open).await {
@@ -75,8 +79,7 @@ async fn save(
                     failed.push(job);
                 }
                 Disposition::Reject(reason) | Disposition::GiveUp(reason) | Disposition::Skip(reason) => {
-                    wrong(&reason);
-                    unsaved.extend(job.indices);
+                    unsaved.extend(job.indices.into_iter().map(|index| (index, reason.clone())));
                 }
             }
         }
@@ -90,20 +93,20 @@ async fn save(
     Ok(unsaved)
 }
 
-/// Puts records to the worker's data stream; those that fail alone are put again. Returns the errors of those that are wrong
-/// in themselves.
-async fn put(ports: &impl Ports, records: &[DataRecord]) -> Result<Vec<Error>, Error> {
+/// Puts records to the worker's data stream; those that fail alone are put again. Returns those that are wrong in
+/// themselves, with their errors.
+async fn put<'a>(ports: &impl Ports, records: &'a [Sent]) -> Result<Vec<(&'a Sent, Error)>, Error> {
     let (mut open, mut wrong) = (records.iter().collect::<Vec<_>>(), vec![]);
     for attempt in 1.. {
-        let put = async |records: Vec<&DataRecord>| ports.put(records.into_iter().cloned().collect()).await;
+        let put = async |records: Vec<&Sent>| ports.put(records.into_iter().map(|it| it.1.clone()).collect()).await;
         let results = calls::each(&open, put).await;
         let (mut failed, mut problem) = (vec![], None);
-        for (record, result) in open.into_iter().zip(results) {
+        for (sent, result) in open.into_iter().zip(results) {
             match result.and_then(|result| result) {
                 Ok(_) => {}
-                Err(error) if error.is_wrong() => wrong.push(error),
+                Err(error) if error.is_wrong() => wrong.push((sent, error)),
                 Err(error) => {
-                    failed.push(record);
+                    failed.push(sent);
                     problem = Some(error);
                 }
             }

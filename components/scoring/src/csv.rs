@@ -7,7 +7,8 @@
 //! Where a row cannot be right (it is too long, it has too many or too few cells), all its lines are invalid, those inside
 //! its quotes too: what a fan wrote into a cell must not become a row. But a quotation mark that nobody closes would hide all
 //! rows behind it. So if the quotes of the row are not right themselves ([`quotes`]), only its first line is given up, and
-//! the next line is a row again.
+//! the next line is a row again. Up to where they are known to be wrong, no row spans lines: its quotes would be looked at
+//! over the same bytes again, and in a file that is made for it at each of its lines.
 //!
 //! A writer that doubles the quotation marks in a cell makes quotes that are right. Lines inside the quotes of its cells
 //! become rows in two cases only: the row is longer than [`MAX_QUOTED_BYTES`], more than an item or a message holds; or the
@@ -17,7 +18,7 @@ mod quotes;
 
 use crate::column::Fault;
 use csv_core::ReadRecordResult;
-use memchr::memchr2;
+use memchr::{memchr2, memrchr2};
 use quotes::{Quotes, has_text_behind_quotes};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -47,6 +48,9 @@ pub struct Place {
     /// Where the row ends that was returned as invalid: lines before this offset are inside its quotes.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub invalid_until: u64,
+    /// Rows that begin before this offset end with their line, since quotes that nobody closes were followed so far.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub unclosed_until: u64,
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
@@ -56,7 +60,7 @@ fn is_zero(number: &u64) -> bool {
 
 impl Place {
     /// The beginning of a file.
-    pub const BEGINNING: Self = Self { offset: 0, line: 1, skips_line: false, invalid_until: 0 };
+    pub const BEGINNING: Self = Self { offset: 0, line: 1, skips_line: false, invalid_until: 0, unclosed_until: 0 };
 }
 
 /// Reads the rows of a file.
@@ -170,10 +174,8 @@ impl Reader {
                 Next::Row(Row { line, text: &self.cells, ends })
             }
             Found::Fault(fault) => {
-                match self.quotes() {
-                    Quotes::Unknown => return Next::More,
-                    Quotes::Wrong => {}
-                    Quotes::Right { end } => self.place.invalid_until = self.place.offset + end as u64,
+                if !self.ends_with_line() && !self.follow_quotes() {
+                    return Next::More;
                 }
                 self.give_up_line();
                 Next::Invalid { line, fault }
@@ -184,6 +186,26 @@ impl Reader {
     fn give_up_line(&mut self) {
         self.place.skips_line = true;
         self.skip();
+    }
+
+    /// Whether the row that begins here is known to end with its line.
+    fn ends_with_line(&self) -> bool {
+        self.place.offset < self.place.unclosed_until
+    }
+
+    /// Notes how far the quotes of the invalid row that begins here go; `false` if more bytes are needed.
+    fn follow_quotes(&mut self) -> bool {
+        match self.quotes() {
+            Quotes::Unknown => return false,
+            Quotes::Right { end } => self.place.invalid_until = self.place.offset + end as u64,
+            Quotes::Wrong { at } => {
+                // The row that begins in the line of that place may be right.
+                let followed = self.rest().get(..at).unwrap_or_default();
+                let line = memrchr2(b'\r', b'\n', followed).map_or(0, |at| at + 1);
+                self.place.unclosed_until = self.place.offset + line as u64;
+            }
+        }
+        true
     }
 
     /// The quotes of the row that begins here.
@@ -257,8 +279,10 @@ impl Reader {
         let is_first_half = |at: &usize| passed.get(*at) == Some(&b'\r') && passed.get(at + 1) == Some(&b'\n');
         self.place.line += breaks.filter(|at| !is_first_half(at)).count() as u64;
         self.place.offset += bytes as u64;
-        if self.place.invalid_until <= self.place.offset {
-            self.place.invalid_until = 0;
+        for until in [&mut self.place.invalid_until, &mut self.place.unclosed_until] {
+            if *until <= self.place.offset {
+                *until = 0;
+            }
         }
         self.start += bytes;
     }
@@ -266,7 +290,10 @@ impl Reader {
     /// Parses the row that begins here.
     fn find(&mut self) -> Found {
         let rest = self.buffer.get(self.start..).unwrap_or_default();
-        let row = rest.get(..MAX_ROW_BYTES).unwrap_or(rest);
+        let line = if self.ends_with_line() { self.line_break(rest) } else { None };
+        let is_whole = self.is_whole || line.is_some();
+        let row = line.and_then(|(_, end)| rest.get(..end)).unwrap_or(rest);
+        let row = row.get(..MAX_ROW_BYTES).unwrap_or(row);
         self.core.reset();
         // At its own beginning the core leaves out a byte order mark, but not behind a line break.
         self.core.read_record(b"\n", &mut self.cells, &mut self.ends);
@@ -274,7 +301,7 @@ impl Reader {
         let is_cut = row.len() < MAX_ROW_BYTES && result == ReadRecordResult::InputEmpty;
         let end = match result {
             ReadRecordResult::Record => self.break_end(rest, bytes.saturating_sub(1)),
-            _ if is_cut && self.is_whole => Some(bytes),
+            _ if is_cut && is_whole => Some(bytes),
             _ if is_cut => None,
             _ => return Found::Fault(too_long(cells)),
         };

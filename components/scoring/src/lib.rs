@@ -10,7 +10,7 @@
 //! - [`fan`]: who a record is about; [`save`]: what to write, so that a fan has one score item with the right content.
 //! - [`counts`]: verified, rejected and selected fans of a campaign, from changes of items.
 //! - [`report`]: what Slack is told, and when.
-//! - [`progress`]: how far a file has been read.
+//! - [`progress`]: how far a file has been read; [`tail`]: the records that are put last.
 
 pub mod column;
 pub mod counts;
@@ -25,5 +25,6 @@ pub mod save;
 pub mod schema;
 pub mod score;
 pub mod table;
+pub mod tail;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;

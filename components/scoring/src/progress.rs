@@ -9,6 +9,7 @@ use crate::record::{ScoreRecord, Verification};
 use crate::report::{Expected, Message, Source};
 use crate::rows::Position;
 use crate::table::{Change, Key};
+use crate::tail;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::collections::BTreeSet;
@@ -22,10 +23,7 @@ const MAX_CAMPAIGNS: usize = 1_000;
 /// and the rest need less than 20 KB.
 const MAX_CAMPAIGN_BYTES: usize = 300_000;
 
-/// Most records of [`Progress::tail`]. They are spread over shards by their keys: of four shards one has none of them once
-/// in 2,500 files.
-pub const MAX_TAIL: usize = 32;
-/// Most bytes of them as JSON.
+/// Most bytes of [`Progress::tail`] as JSON: some 200 records.
 const MAX_TAIL_BYTES: usize = 60_000;
 
 /// How far a file has been read.
@@ -44,7 +42,7 @@ pub struct Progress {
     /// Whether the file has campaigns that are left out of these.
     #[serde(default)]
     pub has_more_campaigns: bool,
-    /// The last records that are in a stream: when they are saved, all are.
+    /// The last records in each part of a stream ([`tail`]), the very last ones first: when they are saved, all are.
     #[serde(default)]
     pub tail: Vec<ScoreRecord>,
     /// How far the report is, once all rows are done.
@@ -97,15 +95,22 @@ impl Ending {
         let Totals { verified, rejected, .. } = std::mem::take(&mut self.counted);
         self.reported = Some(campaign_id.to_owned());
         self.after = None;
-        Message {
-            campaign_id: campaign_id.to_owned(),
-            market_id: None,
-            source: Source::Scoring,
-            file: Some(file.name()),
-            expected: Expected { verified: Some(verified), rejected: Some(rejected), selected: None },
-            since_ms: None,
-            seen: None,
-        }
+        let expected = Expected { verified: Some(verified), rejected: Some(rejected), selected: None };
+        message(campaign_id, file, expected, self.since_ms)
+    }
+}
+
+/// The message about a campaign of a file whose last row was done at a time (milliseconds since 1970).
+pub fn message(campaign_id: &str, file: &File, expected: Expected, ended_ms: u64) -> Message {
+    Message {
+        campaign_id: campaign_id.to_owned(),
+        market_id: None,
+        source: Source::Scoring,
+        file: Some(file.name()),
+        expected,
+        ended_ms: Some(ended_ms),
+        since_ms: None,
+        seen: None,
     }
 }
 
@@ -134,22 +139,26 @@ pub fn read(item: Option<&str>) -> Result<Option<Progress>, String> {
     item.map(read).transpose()
 }
 
-/// Where to begin for an event, by the progress that is stored. A file that was replaced starts anew.
+/// Where to begin for an event, by the progress that is stored. A file that was replaced starts anew, and reports the
+/// campaigns too that the version before has not.
 pub fn begin(file: &File, stored: Option<&Progress>) -> Begin {
     match stored {
         Some(stored) if stored.sequencer > file.sequencer => Begin::Replaced,
         Some(stored) if stored.is_version(file) && stored.is_done => Begin::Done,
         Some(stored) if stored.is_version(file) => Begin::At(Box::new(stored.clone())),
-        Some(_) | None => Begin::At(Box::new(Progress {
-            etag: file.etag.clone(),
-            sequencer: file.sequencer.clone(),
-            position: Position::BEGINNING,
-            campaigns: BTreeSet::new(),
-            has_more_campaigns: false,
-            tail: vec![],
-            ending: None,
-            is_done: false,
-        })),
+        Some(_) | None => {
+            let before = stored.filter(|stored| !stored.is_done);
+            Begin::At(Box::new(Progress {
+                etag: file.etag.clone(),
+                sequencer: file.sequencer.clone(),
+                position: Position::BEGINNING,
+                campaigns: before.map(Progress::unreported).unwrap_or_default(),
+                has_more_campaigns: before.is_some_and(|before| before.has_more_campaigns),
+                tail: before.map(|before| before.tail.clone()).unwrap_or_default(),
+                ending: None,
+                is_done: false,
+            }))
+        }
     }
 }
 
@@ -157,6 +166,12 @@ impl Progress {
     /// Whether it is of this version. The same bytes stored again are a later file.
     pub fn is_version(&self, file: &File) -> bool {
         (&self.etag, &self.sequencer) == (&file.etag, &file.sequencer)
+    }
+
+    /// The campaigns that are not reported yet.
+    fn unreported(&self) -> BTreeSet<String> {
+        let reported = self.ending.as_ref().and_then(|ending| ending.reported.as_ref());
+        self.campaigns.iter().filter(|id| reported.is_none_or(|reported| *id > reported)).cloned().collect()
     }
 
     /// Notes the campaign of a row that is done, if there is room for it.
@@ -173,14 +188,15 @@ impl Progress {
         }
     }
 
-    /// Notes records that were put last: the last ones of them, as many as there is room for.
-    pub fn set_tail(&mut self, records: Vec<ScoreRecord>) {
+    /// Notes records that were put last, in their order, before those that are noted already: as many as there is room for.
+    pub fn add_tail(&mut self, records: Vec<ScoreRecord>) {
         let mut bytes = 0;
         let fits = |record: &ScoreRecord| {
-            bytes += serde_json::to_string(record).map_or(0, |text| text.len());
+            bytes += serde_json::to_string(record).map_or(0, |text| text.len() + 1);
             bytes <= MAX_TAIL_BYTES
         };
-        self.tail = records.into_iter().rev().take(MAX_TAIL).take_while(fits).collect();
+        let before = std::mem::take(&mut self.tail);
+        self.tail = tail::last(records.into_iter().rev().chain(before)).take_while(fits).collect();
     }
 
     /// What is to be said, at the end, of a file with campaigns that are left out.
@@ -269,21 +285,26 @@ mod tests {
     }
 
     #[test]
-    fn the_last_records_are_kept_as_an_item_has_room_for_them() {
+    fn the_last_records_are_kept_across_batches_as_an_item_has_room_for_them() {
         let (mut table, file) = (Table::default(), file("1"));
         let mut progress = at(begin(&file, None));
-        let scored = |score| record("m1 g1 e1", "1", score);
-        progress.set_tail((0..50).map(scored).collect());
-        assert_eq!((progress.tail.len(), &progress.tail[0], &progress.tail[31]), (32, &scored(49), &scored(18)));
+        let scored = |member: i32, score| record(&format!("m{member} g1 e1"), "1", score);
+        progress.add_tail((0..1_000).map(|member| scored(member, 1)).collect());
+        let first = progress.tail.clone();
+        assert_eq!(first.len(), 32 * tail::KEYS);
+        progress.add_tail(vec![scored(2_000, 2), scored(2_000, 3)]);
+        let others = progress.tail.iter().filter(|it| first.contains(it)).count();
+        assert!(progress.tail[..32].contains(&scored(2_000, 3)) && others == first.len() - 1, "{:?}", progress.tail);
         table.apply(&progress.store(&file, None)).unwrap();
         assert_eq!(stored(&table).unwrap(), progress);
         let digits = "12345678901234567890.123456789012345678";
-        progress.set_tail(vec![ScoreRecord { score: crate::score::Score::parse(digits).unwrap(), ..scored(1) }]);
+        progress.add_tail(vec![ScoreRecord { score: crate::score::Score::parse(digits).unwrap(), ..scored(1, 1) }]);
         let text = progress.store(&file, None).set.into_iter().find(|(path, _)| path == "tail").unwrap().1;
         assert_eq!(serde_json::from_str::<Vec<ScoreRecord>>(&text).unwrap(), progress.tail, "no digit is lost");
-        let long = ScoreRecord { event_id: Some("x".repeat(50_000)), ..scored(1) };
-        progress.set_tail(vec![scored(0), long.clone(), long.clone()]);
-        assert_eq!(progress.tail, [long]);
+        let long = |member| ScoreRecord { event_id: Some("x".repeat(1_000)), ..scored(member, 1) };
+        progress.add_tail((0..1_000).map(long).collect());
+        let bytes = serde_json::to_string(&progress.tail).unwrap().len();
+        assert!((58_000..60_100).contains(&bytes) && progress.tail.len() > 32, "{bytes}");
     }
 
     #[test]
@@ -299,6 +320,7 @@ mod tests {
         let message = ending.report("a", &file("1"));
         let expected = Expected { verified: Some(2), rejected: Some(1), selected: None };
         assert_eq!((message.expected, message.file.as_deref()), (expected, Some("scoringBucket/scrubbed/1.csv")));
+        assert_eq!(message.ended_ms, Some(5));
         assert_eq!(ending, Ending { since_ms: 5, reported: Some("a".to_owned()), ..Ending::default() });
         assert_eq!(ending.campaign(&campaigns), Some("b"));
         assert_eq!(ending.report("b", &file("1")).expected.verified, Some(0));
@@ -331,6 +353,23 @@ mod tests {
         // The call that still reads the old version stops, and its event leads nowhere.
         table.apply(&advance(&half, 70).store(&old, Some(&half))).unwrap_err();
         assert_eq!(begin(&old, stored(&table).as_ref()), Begin::Replaced);
+    }
+
+    #[test]
+    fn a_file_that_is_replaced_before_its_report_leaves_its_campaigns_to_the_next_version() {
+        let (old, new) = (file("1"), File { key: file("1").key, ..file("2") });
+        let ids = |ids: [&str; 2]| BTreeSet::from(ids.map(str::to_owned));
+        let mut before = at(begin(&old, None));
+        ["a", "b", "c"].into_iter().for_each(|id| before.add_campaign(id));
+        before.ending = Some(Ending { reported: Some("a".to_owned()), ..Ending::default() });
+        before.add_tail(vec![record("m1", "1", 1)]);
+        let mut begun = at(begin(&new, Some(&before)));
+        assert_eq!((&begun.campaigns, &begun.tail, &begun.ending), (&ids(["b", "c"]), &before.tail, &None));
+        begun.add_campaign("b");
+        assert_eq!(begun.campaigns, ids(["b", "c"]));
+        let done = Progress { is_done: true, ..before };
+        let begun = at(begin(&new, Some(&done)));
+        assert_eq!((begun.campaigns, begun.tail), (BTreeSet::new(), vec![]));
     }
 
     #[test]

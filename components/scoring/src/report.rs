@@ -18,8 +18,8 @@ use std::fmt::Write;
 pub const SORT_KEY: &str = "meta:slack:counts";
 /// Seconds until the counts are looked at again.
 pub const DELAY_SECS: u32 = 10;
-/// Milliseconds after which counts are told that still change: with another look and the wait for Slack's rate limit, within
-/// the 60 seconds that scoring asks for.
+/// Milliseconds after the end of a file, or else the message, after which counts are told that still change: with another
+/// look and the wait for Slack's rate limit, within the 60 seconds that scoring asks for.
 pub const SETTLE_MS: u64 = 40 * 1_000;
 /// Milliseconds after which the counts are told as they are, and after which a claim is taken over. A teller that fails for
 /// good has made its attempts by then.
@@ -42,6 +42,9 @@ pub struct Message {
     /// What the counts are at least, once all is counted.
     #[serde(default)]
     pub expected: Expected,
+    /// When the last row of the file was done, milliseconds since 1970: Slack is to know of it within 60 seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_ms: Option<u64>,
     /// When the first message was sent of which this one is a delayed copy, milliseconds since 1970.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since_ms: Option<u64>,
@@ -149,6 +152,7 @@ pub fn decide(received: Received<'_>, counts: Totals, told: Option<&Told>, now_m
     let Received { message, id, sent_ms } = received;
     let since_ms = message.since_ms.unwrap_or(sent_ms);
     let age_ms = now_ms.saturating_sub(since_ms);
+    let ended_ms = message.ended_ms.unwrap_or(since_ms);
     let later = || Decision::Later(Message { since_ms: Some(since_ms), seen: Some(counts), ..message.clone() });
     let missing = message.expected.missing(counts);
     let stand_still = message.seen == Some(counts);
@@ -156,7 +160,8 @@ pub fn decide(received: Received<'_>, counts: Totals, told: Option<&Told>, now_m
     let teller = told.and_then(|told| Some((told.teller.as_deref()?, told.claimed_ms)));
     // Who is telling does so: a copy has another id, and would have to wait for it.
     let is_teller = teller.is_some_and(|(teller, _)| teller == id);
-    let waits = (missing.is_some() && age_ms < PATIENCE_MS) || (!stand_still && age_ms < SETTLE_MS);
+    let waits =
+        (missing.is_some() && age_ms < PATIENCE_MS) || (!stand_still && now_ms.saturating_sub(ended_ms) < SETTLE_MS);
     if waits && !is_teller {
         return later();
     }
@@ -172,7 +177,8 @@ pub fn decide(received: Received<'_>, counts: Totals, told: Option<&Told>, now_m
     };
     let text = text(message, counts, known, warning.as_deref());
     let expected = if warning.is_some() { Expected::default() } else { message.expected };
-    let rest = || Message { expected, since_ms: Some(now_ms), seen: Some(counts), ..message.clone() };
+    // The rest is that of a file which is told of.
+    let rest = || Message { expected, ended_ms: None, since_ms: Some(now_ms), seen: Some(counts), ..message.clone() };
     let rest = (!stand_still).then(|| Box::new(rest()));
     Decision::Post { claim, text, confirmation: confirmation(message, id, counts), rest }
 }
@@ -282,6 +288,7 @@ mod tests {
             source: Source::Scoring,
             file: Some("scoringBucket/scrubbed/1.csv".to_owned()),
             expected: Expected { verified: Some(1_200), ..Expected::default() },
+            ended_ms: None,
             since_ms: None,
             seen: None,
         }
@@ -368,6 +375,20 @@ mod tests {
         let known = look(SETTLE_MS, Some(first), second, Some(&told(second)));
         assert_eq!(known, Decision::Later(looked(message(), second)));
         const { assert!(SETTLE_MS + 1_000 * DELAY_SECS as u64 <= 60_000) };
+    }
+
+    /// A file's message may be sent late, since the last records of the file were saved late.
+    #[test]
+    fn notification_timeliness_is_measured_from_the_end_of_the_file() {
+        let counts = totals(1_300, 0, 0);
+        let look = |ended_ms| {
+            let message = Message { ended_ms: Some(ended_ms), ..message() };
+            let told = told(totals(1_200, 0, 0));
+            decide(Received { message: &message, id: "id", sent_ms: SENT_MS }, counts, Some(&told), SENT_MS)
+        };
+        assert!(matches!(look(SENT_MS + 1 - SETTLE_MS), Decision::Later(Message { ended_ms: Some(_), .. })));
+        let Decision::Post { rest: Some(rest), .. } = look(SENT_MS - SETTLE_MS) else { panic!("it is time") };
+        assert_eq!((rest.ended_ms, rest.since_ms), (None, Some(SENT_MS)));
     }
 
     #[test]
@@ -528,6 +549,7 @@ mod tests {
             market_id: Some("m>".to_owned()),
             source: Source::Selection,
             expected: Expected::default(),
+            ended_ms: None,
             since_ms: None,
             seen: Some(totals(-1_234_567, 12, 123)),
         };

@@ -19,6 +19,7 @@ pub struct Rows {
     reader: Reader,
     header: Option<Header>,
     counts: Counts,
+    line: u64,
 }
 
 /// Where the reading of a file stands, behind all that was returned.
@@ -78,6 +79,15 @@ pub enum Outcome {
     End,
 }
 
+/// A valid row with its place.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct ValidRow {
+    /// The line in which it begins, from 1.
+    pub line: u64,
+    /// What it says.
+    pub record: ScoreRecord,
+}
+
 /// A row that is left out.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct InvalidRow {
@@ -105,7 +115,7 @@ impl Rows {
         if let Some(Header(columns)) = &header {
             reader.expect_width(columns.len());
         }
-        Self { kind, file, reader, header, counts }
+        Self { kind, file, reader, header, counts, line: place.line }
     }
 
     /// Takes the bytes that follow.
@@ -121,6 +131,11 @@ impl Rows {
     /// The place behind all that was returned.
     pub fn place(&self) -> Place {
         self.reader.place()
+    }
+
+    /// The line in which the row begins that was read last, from 1.
+    pub fn line(&self) -> u64 {
+        self.line
     }
 
     /// The rows that were returned.
@@ -142,10 +157,13 @@ impl Rows {
                 (Next::End, _) => return Outcome::End,
                 (Next::Invalid { .. }, None) => return Outcome::Unreadable("the first line is not a header"),
                 (Next::Invalid { line, fault }, Some(_)) => invalid(line, fault),
-                (Next::Row(row), Some(header)) => match header.record(self.kind, row, &self.file) {
-                    Ok(record) => Outcome::Record(Box::new(record)),
-                    Err(fault) => invalid(row.line, fault),
-                },
+                (Next::Row(row), Some(header)) => {
+                    self.line = row.line;
+                    match header.record(self.kind, row, &self.file) {
+                        Ok(record) => Outcome::Record(Box::new(record)),
+                        Err(fault) => invalid(row.line, fault),
+                    }
+                }
                 (Next::Row(row), None) => match Header::new(row) {
                     Ok(header) => {
                         self.reader.expect_width(header.0.len());

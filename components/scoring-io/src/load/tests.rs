@@ -1,7 +1,10 @@
 //! Files that are read by calls which end, fail and crash, over a small fake of the platform.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
+mod continued;
 mod counted;
+mod reported;
+mod valid_and_invalid;
 
 use super::*;
 use crate::save::save;
@@ -9,11 +12,14 @@ use crate::table::Table;
 use crate::testing::World;
 use futures::executor::block_on;
 use futures::future::pending;
+use md5::{Digest, Md5};
 use proptest::prelude::*;
 use scoring::fan::{SCORE, jobs};
 use scoring::file::Sequencer;
+use scoring::record::ScoreRecord;
 use scoring::report::Message;
 use scoring::table::{Change, Key};
+use scoring::tail::partition_key;
 use serde_json::Value;
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
@@ -32,13 +38,21 @@ struct Platform {
     world: World,
     /// The file's etag and content.
     file: RefCell<Option<(String, Vec<u8>)>>,
+    /// What replaces it when its first range is read.
+    replacement: RefCell<Option<(String, Vec<u8>)>>,
     stream: RefCell<Vec<ScoreRecord>>,
-    /// How many of them the writers have saved.
+    /// How many of them the writers have taken.
     written: Cell<usize>,
+    /// The first digit of the hashes whose shard and slice hold up their writer.
+    held_up: Cell<Option<u8>>,
+    /// What that writer has taken and not saved.
+    unsaved: RefCell<Vec<ScoreRecord>>,
     reports: RefCell<Vec<Message>>,
     now_ms: Cell<u64>,
     /// Milliseconds that each call of the platform takes.
     call_ms: u64,
+    /// Milliseconds between two looks at the clock.
+    look_ms: u64,
     /// After so many calls of the platform the process ends, in the middle of the last one.
     lives: Cell<Option<u32>>,
     /// Whether the call that it dies in takes effect.
@@ -47,6 +61,9 @@ struct Platform {
     throttled: Cell<Option<&'static str>>,
     /// Score of records that it never takes.
     refused: Option<&'static str>,
+    /// Of so many pages of items one is throttled.
+    pages_per_throttled: Option<u32>,
+    pages: Cell<u32>,
     lines: RefCell<Vec<(&'static str, String, Value)>>,
 }
 
@@ -106,11 +123,16 @@ impl Platform {
         panic!("the event is not settled: {:?}", self.lines);
     }
 
-    /// What save-fan-scores does, of which nothing fails.
+    /// What save-fan-scores does, of which nothing fails; but a shard may be held up.
     fn write(&self) {
         let world = World { table: RefCell::new(self.world.table.take()), ..World::default() };
         let records = self.stream.borrow();
-        block_on(save(&world, jobs(records.iter().skip(self.written.replace(records.len())).cloned().enumerate())));
+        let new = records.iter().skip(self.written.replace(records.len())).cloned();
+        let is_held_up = |record: &ScoreRecord| self.held_up.get() == Some(first_digit(partition_key(record)));
+        let taken: Vec<_> = self.unsaved.take().into_iter().chain(new).collect();
+        let (held_up, saved): (Vec<_>, Vec<_>) = taken.into_iter().partition(is_held_up);
+        self.unsaved.replace(held_up);
+        block_on(save(&world, jobs(saved.into_iter().enumerate())));
         self.world.table.replace(world.table.into_inner());
     }
 
@@ -163,13 +185,17 @@ impl Table for Platform {
 impl Ports for Platform {
     async fn range(&self, file: &File, offset: u64, length: u32) -> Result<Vec<u8>, Error> {
         self.call(async {
-            let held = self.file.borrow();
+            let mut held = self.file.borrow_mut();
             let Some((etag, content)) = held.as_ref() else { return Err(Error::new(ErrorKind::NotFound, "nothing")) };
             if *etag != file.etag {
                 return Err(Error::new(ErrorKind::Changed, "another one"));
             }
             let rest = content.get(offset as usize..).unwrap_or_default();
-            Ok(rest[..rest.len().min(length as usize)].to_vec())
+            let range = rest[..rest.len().min(length as usize)].to_vec();
+            if let Some(replacement) = self.replacement.take() {
+                *held = Some(replacement);
+            }
+            Ok(range)
         })
         .await
     }
@@ -195,6 +221,10 @@ impl Ports for Platform {
 
     async fn query(&self, pk: &str, prefix: &str, after: Option<String>) -> Result<Page, Error> {
         self.call(async {
+            self.pages.set(self.pages.get() + 1);
+            if self.pages_per_throttled.is_some_and(|pages| self.pages.get().is_multiple_of(pages)) {
+                return Err(Error::new(ErrorKind::Throttled, "busy"));
+            }
             let table = self.world.table.borrow();
             let items = table.items.iter().filter(|(key, _)| key.pk == pk && key.sk.starts_with(prefix));
             let mut items: Vec<_> =
@@ -220,6 +250,7 @@ impl Ports for Platform {
     }
 
     fn now_ms(&self) -> u64 {
+        self.now_ms.set(self.now_ms.get() + self.look_ms);
         self.now_ms.get()
     }
 
@@ -277,6 +308,11 @@ fn rows(numbers: std::ops::Range<u32>) -> String {
     text
 }
 
+/// The first hexadecimal digit of a key's hash: a stream of 16 equal shards.
+fn first_digit(partition_key: &str) -> u8 {
+    <[u8; 16]>::from(Md5::digest(partition_key))[0] >> 4
+}
+
 fn each_once(numbers: std::ops::Range<u32>) -> BTreeMap<String, usize> {
     numbers.map(|number| (number.to_string(), 1)).collect()
 }
@@ -286,315 +322,4 @@ fn told(platform: &Platform) -> Vec<(String, Option<i64>, Option<i64>)> {
     let reports = platform.reports.borrow();
     let told = |it: &Message| (it.campaign_id.clone(), it.expected.verified, it.expected.rejected);
     reports.iter().map(told).collect()
-}
-
-#[test]
-fn req_001_the_rows_of_a_file_are_put_and_its_campaign_is_reported() {
-    let platform = Platform::with(format!("{HEADER}{}", rows(0..2_500)));
-    assert_eq!(platform.settle(Kind::Scrubbed, &event("etag", "1")), Disposition::Ack);
-    assert_eq!(platform.scores(), each_once(0..2_500));
-    let record = platform.stream.borrow()[4].clone();
-    assert_eq!((record.file.as_str(), record.sequencer), ("b/scrubbed/f.csv", Sequencer::new("1")));
-    assert_eq!(told(&platform), [("c".to_owned(), Some(1_875), Some(625))]);
-    let message = serde_json::to_value(&platform.reports.borrow()[0]).unwrap();
-    let expected = json!({"campaignId": "c", "source": "scoring", "file": "b/scrubbed/f.csv", "expected": {"verified": 1_875, "rejected": 625}});
-    assert_eq!(message, expected);
-    assert!(platform.progress().is_done);
-    assert_eq!(platform.lines("File read"), [json!({"file": "b/scrubbed/f.csv", "rows": 2_500, "invalid": 0})]);
-}
-
-#[test]
-fn rows_of_a_fanlist_are_saved_and_put_after_that() {
-    let text = "campaignId,memberId,email,score,verdict\nc,m1,A@x.org,5,verified\nc,,a@x.org,9,verified\nc,m1,,7,rejected\nc,,b@x.org,1,rejected\n";
-    let platform = Platform::with(text);
-    assert_eq!(platform.deliver(Kind::Fanlist, &event("etag", "1")), Some(Disposition::Ack));
-    let items = [("email:b@x.org", "1"), ("m1", "9")].map(|(fan, score)| (fan.to_owned(), score.to_owned()));
-    assert_eq!(platform.items(), BTreeMap::from(items), "named by memberId, else by lower-cased address");
-    let puts =
-        platform.stream.borrow().iter().map(|record| record.score.as_json().get().to_owned()).collect::<Vec<_>>();
-    assert_eq!(puts, ["5", "9", "7", "1"], "each row");
-    assert_eq!(told(&platform), [("c".to_owned(), Some(1), Some(1))]);
-}
-
-#[test]
-fn req_008_a_fanlist_row_that_cannot_be_saved_is_logged_and_not_put() {
-    let stuck = BTreeMap::from([("SCORE#m1".to_owned(), Error::new(ErrorKind::Invalid, "no"))]);
-    let platform = Platform::with(format!("{HEADER}{}", rows(0..3)));
-    let platform = Platform { world: World { stuck, ..World::default() }, ..platform };
-    assert_eq!(platform.deliver(Kind::Fanlist, &event("etag", "1")), Some(Disposition::Ack));
-    assert_eq!(platform.scores().into_keys().collect::<Vec<_>>(), ["0", "2"]);
-    assert_eq!(platform.lines("Row not saved"), [json!({"file": "b/scrubbed/f.csv", "reason": "invalid: no"})]);
-}
-
-/// At each call of the platform, before or after it takes effect.
-#[test]
-fn a_crash_at_any_step_repeats_at_most_the_last_batch() {
-    let text = format!("{HEADER}{}", rows(0..5_600));
-    for (kind, dies_late) in [Kind::Scrubbed, Kind::Fanlist].into_iter().flat_map(|kind| [(kind, false), (kind, true)])
-    {
-        // The count of the items takes most of the calls.
-        for lives in 1..60 {
-            let platform = Platform { lives: Cell::new(Some(lives)), dies_late, ..Platform::with(&text) };
-            assert!(!matches!(platform.settle(kind, &event("etag", "1")), Disposition::Retry(_)));
-            let scores = platform.scores();
-            assert_eq!(scores.len(), 5_600, "{lives}");
-            let repeated: usize = scores.values().map(|times| times - 1).sum();
-            assert!(
-                repeated <= STORED_ROWS as usize && scores.values().all(|times| *times <= 2),
-                "{lives}: {repeated}"
-            );
-            assert_eq!(platform.items().len(), 5_600, "{lives}");
-            let counts = platform.progress().position.counts;
-            assert_eq!((counts.rows, counts.invalid), (5_600, 0), "{lives}");
-            let reports: BTreeSet<_> = told(&platform).into_iter().collect();
-            assert_eq!(reports, BTreeSet::from([("c".to_owned(), Some(4_200), Some(1_400))]), "{lives}");
-            assert!(platform.reports.borrow().len() <= 2, "{lives}");
-        }
-    }
-}
-
-#[test]
-fn before_its_time_is_over_a_call_stores_its_progress_and_is_continued() {
-    let platform = Platform { call_ms: 3_000, ..Platform::with(format!("{HEADER}{}", rows(0..12_000))) };
-    let first = platform.deliver(Kind::Scrubbed, &event("etag", "1"));
-    assert_eq!(first, Some(Disposition::retry_after(Some(0), "b/scrubbed/f.csv is not done yet")));
-    let rows = platform.progress().position.counts.rows;
-    assert!((1..12_000).contains(&rows), "{rows}");
-    assert_eq!(platform.scores().len() as u64, rows, "no row is put that is not done");
-    let platform = Platform { call_ms: 0, ..platform };
-    assert_eq!(platform.settle(Kind::Scrubbed, &event("etag", "1")), Disposition::Ack);
-    assert_eq!(platform.scores(), each_once(0..12_000));
-}
-
-#[test]
-fn a_file_that_is_replaced_while_it_is_read_starts_anew() {
-    let platform = Platform { call_ms: 3_000, ..Platform::with(format!("{HEADER}{}", rows(0..12_000))) };
-    assert!(matches!(platform.deliver(Kind::Scrubbed, &event("etag", "1")), Some(Disposition::Retry(_))));
-    platform.replace("new", format!("{HEADER}{}", rows(20_000..20_010)));
-    let skipped = Disposition::Skip("replaced: b/scrubbed/f.csv, of which another event tells".to_owned());
-    assert_eq!(platform.deliver(Kind::Scrubbed, &event("etag", "1")), Some(skipped));
-    assert_eq!(platform.settle(Kind::Scrubbed, &event("new", "2")), Disposition::Ack);
-    let counts = platform.progress().position.counts;
-    assert_eq!(counts.rows, 10);
-    assert!(platform.scores().contains_key("20009"));
-    // Its older event, which comes last, and the same event again.
-    let again = |etag, sequencer| platform.deliver(Kind::Scrubbed, &event(etag, sequencer)).unwrap();
-    assert_eq!(again("etag", "1"), Disposition::Skip("replaced: b/scrubbed/f.csv".to_owned()));
-    assert_eq!(again("new", "2"), Disposition::Skip("read already: b/scrubbed/f.csv".to_owned()));
-}
-
-#[test]
-fn a_file_that_is_deleted_is_left_out() {
-    let skipped = Disposition::Skip("gone: b/scrubbed/f.csv".to_owned());
-    assert_eq!(Platform::default().deliver(Kind::Scrubbed, &event("etag", "1")), Some(skipped));
-}
-
-#[test]
-fn of_two_calls_that_read_a_file_one_stops() {
-    let platform = Platform::with(format!("{HEADER}{}", rows(0..12_000)));
-    let mut other = Box::pin(handle(&platform, Kind::Scrubbed, vec![event("etag", "1")]));
-    platform.lives.set(Some(9));
-    assert!((&mut other).now_or_never().is_none(), "it waits for a call");
-    platform.lives.set(None);
-    assert_eq!(platform.settle(Kind::Scrubbed, &event("etag", "1")), Disposition::Ack);
-    drop(other);
-    let mut state = State { stored: None, progress: platform.progress() };
-    let loader =
-        Loader { ports: &platform, kind: Kind::Scrubbed, file: file("etag"), until_ms: 0, listed: Listed::default() };
-    let stopped = block_on(loader.store(&mut state)).unwrap_err();
-    let reason = "another call reads b/scrubbed/f.csv, or another version of it";
-    assert_eq!(stopped, Disposition::retry_after(Some(OTHER_CALL_MS), reason));
-    assert_eq!(platform.progress(), state.progress);
-}
-
-#[test]
-fn req_004_req_008_invalid_rows_are_logged_and_counted_and_block_no_other() {
-    let text = format!("{HEADER}{}c,m,,x,1,verified\nc,,,0,1,verified\n{}", rows(0..18), rows(18..20));
-    let platform = Platform::with(text);
-    assert_eq!(platform.settle(Kind::Scrubbed, &event("etag", "1")), Disposition::Ack);
-    assert_eq!(platform.scores(), each_once(0..20));
-    let name = "b/scrubbed/f.csv";
-    let invalid = [
-        json!({"file": name, "line": 20, "row": "line 20, column rank: is not a number"}),
-        json!({"file": name, "line": 21, "row": "line 21: has no memberId or globalUserId"}),
-    ];
-    assert_eq!(platform.lines("Row invalid"), invalid);
-    let counts = platform.progress().position.counts;
-    assert_eq!((counts.rows, counts.invalid), (22, 2));
-    let warnings: Vec<_> = platform.lines.take().into_iter().filter(|(level, ..)| *level == "WARN").collect();
-    let warning = format!("{name}: 2 of 22 rows are invalid, more than 5 %");
-    assert_eq!(warnings, [("WARN", warning, json!({"file": name, "rows": 22, "invalid": 2}))]);
-}
-
-#[test]
-fn a_file_of_invalid_rows_only_is_counted_and_not_listed_whole() {
-    let platform = Platform::with(format!("{HEADER}{}", "c,m,,x,1,verified\n".repeat(50_000)));
-    assert_eq!(platform.deliver(Kind::Scrubbed, &event("etag", "1")), Some(Disposition::Ack));
-    assert_eq!(platform.lines("Row invalid").len(), 100);
-    assert_eq!(platform.lines("More rows invalid or lost"), [json!({"file": "b/scrubbed/f.csv", "unlisted": 49_900})]);
-    assert_eq!(platform.progress().position.counts.invalid, 50_000);
-    assert_eq!(platform.reports.borrow().len(), 0, "no campaign is named");
-}
-
-#[test]
-fn an_unreadable_file_is_rejected_by_name() {
-    let platform = Platform::with(b"\xff\xfec\0a\0");
-    let reason = "unreadable: b/scrubbed/f.csv: the file is UTF-16; write it as UTF-8".to_owned();
-    assert_eq!(platform.deliver(Kind::Scrubbed, &event("etag", "1")), Some(Disposition::Reject(reason)));
-}
-
-#[test]
-fn an_event_that_is_not_a_files_is_rejected() {
-    let event = Event { payload: Payload::Json(r#"{"bucket":"b"}"#.to_owned()), ..event("etag", "1") };
-    let Some(Disposition::Reject(reason)) = Platform::default().deliver(Kind::Scrubbed, &event) else { panic!() };
-    assert!(reason.starts_with("malformed: "), "{reason}");
-}
-
-/// Each file, and the scores of the records that it has.
-#[test]
-fn files_as_programs_write_them_are_read() {
-    let row = "c,m1,,0,7,verified";
-    let noted = format!(
-        "campaignId,note,memberId,email,rank,score,verdict\nc,\"{}\"\"\n\",m1,,0,7,verified\n",
-        "x".repeat(60_000)
-    );
-    for (text, scores) in [
-        (String::new(), vec![]),
-        (HEADER.to_owned(), vec![]),
-        (HEADER.trim().to_owned(), vec![]),
-        (format!("{HEADER}{row}"), vec!["7"]),
-        (format!("\u{feff}{HEADER}{row}\n").replace('\n', "\r\n"), vec!["7"]),
-        ("note,verdict,score,rank,memberId,campaignId\n\"a, \nb\",verified,7,0,m,c\n".to_owned(), vec!["7"]),
-        (noted.clone(), vec!["7"]),
-        (noted.replace('x', "xx"), vec![]),
-    ] {
-        let platform = Platform::with(&text);
-        assert_eq!(platform.settle(Kind::Scrubbed, &event("etag", "1")), Disposition::Ack, "{text:.100}");
-        assert_eq!(platform.scores().into_keys().collect::<Vec<_>>(), scores, "{text:.100}");
-    }
-    let latin = [HEADER.as_bytes(), b"c,m1,zo\xe9@x.org,0,7,verified\nc,m\xe9,,0,8,verified\n"].concat();
-    let platform = Platform::with(latin);
-    assert_eq!(platform.settle(Kind::Scrubbed, &event("etag", "1")), Disposition::Ack);
-    assert_eq!(platform.scores(), BTreeMap::from([("7".to_owned(), 1)]));
-    assert_eq!(platform.lines("Row invalid")[0]["row"], "line 3, column memberId: is not UTF-8");
-}
-
-/// Quotes, a line break in them, and characters of several bytes at the border of two ranges.
-#[test]
-fn rows_cross_the_borders_of_ranges() {
-    let range = RANGE_BYTES as usize;
-    for shift in 0..12 {
-        let mut text = "campaignId,memberId,note,rank,score,verdict\n".to_owned();
-        let filler = "c,m1,,0,1,verified\n";
-        while text.len() + 100 < range {
-            text.push_str(filler);
-        }
-        let last = "c,m2,\"Zoë, \r\n\"\"Z\"\"\",0,2,verified\r\n";
-        text.push_str(&format!("c,m3,{},0,3,verified\n", "x".repeat(range - text.len() - 28 - shift)));
-        text.push_str(last);
-        text.push_str("c,m4,,1,4,verified");
-        assert!(text.len() > range);
-        let platform = Platform::with(&text);
-        assert_eq!(platform.settle(Kind::Scrubbed, &event("etag", "1")), Disposition::Ack);
-        assert_eq!(platform.scores().into_keys().collect::<Vec<_>>(), ["1", "2", "3", "4"], "{shift}");
-        assert_eq!(platform.progress().position.counts.invalid, 0);
-    }
-}
-
-/// A range that ends where the file ends is not its last one by its length.
-#[test]
-fn a_file_of_whole_ranges_is_read_to_its_end() {
-    let row = "c,m1,,0,1,verified\n";
-    let rows = 2 * RANGE_BYTES as usize / row.len() - 10;
-    let mut text = HEADER.to_owned() + &row.repeat(rows);
-    text.push_str(&"\n".repeat(2 * RANGE_BYTES as usize - text.len()));
-    let platform = Platform::with(&text);
-    assert_eq!(platform.settle(Kind::Scrubbed, &event("etag", "1")), Disposition::Ack);
-    assert_eq!(platform.progress().position.counts.rows as usize, rows);
-    assert_eq!(platform.progress().position.place.offset as usize, text.len());
-}
-
-#[test]
-fn records_that_fail_alone_are_put_again_alone_and_one_that_is_wrong_costs_no_other() {
-    let platform = Platform { refused: Some("3"), ..Platform::with(format!("{HEADER}{}", rows(0..5))) };
-    platform.throttled.set(Some("1"));
-    let Some(Disposition::Retry(retry)) = platform.deliver(Kind::Scrubbed, &event("etag", "1")) else { panic!() };
-    assert!(retry.after_ms.is_some(), "it waits, which uses no attempt");
-    assert_eq!(platform.scores().into_iter().collect::<Vec<_>>(), ["0", "2", "4"].map(|score| (score.to_owned(), 1)));
-    assert_eq!(platform.lines("Row not put").len(), 0, "the call fails, so nothing is final");
-    platform.throttled.set(None);
-    platform.stream.borrow_mut().clear();
-    platform.written.set(0);
-    platform.settle(Kind::Scrubbed, &event("etag", "1"));
-    assert_eq!(platform.scores().into_keys().collect::<Vec<_>>(), ["0", "1", "2", "4"]);
-    assert_eq!(platform.lines("Row not put"), [json!({"file": "b/scrubbed/f.csv", "reason": "no"})]);
-}
-
-#[test]
-fn a_file_is_reported_when_the_writers_have_saved_its_last_records() {
-    let platform = Platform::with(format!("{HEADER}{}", rows(0..50)));
-    let event = event("etag", "1");
-    for expected_ms in [1_000, 1_250, 2_500] {
-        let reason = "the last records of b/scrubbed/f.csv are not saved yet";
-        let waits = Disposition::retry_after(Some(expected_ms), reason);
-        assert_eq!(platform.deliver(Kind::Scrubbed, &event), Some(waits));
-        assert_eq!(platform.reports.borrow().len(), 0);
-        platform.now_ms.set(platform.now_ms.get() + 5_000);
-    }
-    platform.write();
-    assert_eq!(platform.deliver(Kind::Scrubbed, &event), Some(Disposition::Ack));
-    assert_eq!(told(&platform), [("c".to_owned(), Some(37), Some(13))]);
-    assert_eq!(platform.scores(), each_once(0..50), "rows are not put again while it waits");
-}
-
-#[test]
-fn a_file_whose_last_records_are_never_saved_is_reported_after_10_minutes() {
-    let platform = Platform::with(format!("{HEADER}{}", rows(0..5)));
-    assert!(matches!(platform.deliver(Kind::Scrubbed, &event("etag", "1")), Some(Disposition::Retry(_))));
-    platform.now_ms.set(600_000);
-    assert_eq!(platform.deliver(Kind::Scrubbed, &event("etag", "1")), Some(Disposition::Ack));
-    assert_eq!(told(&platform), [("c".to_owned(), Some(0), Some(0))]);
-    let lines = platform.lines.take();
-    let is_warning = |(level, message, _): &&(&str, String, Value)| *level == "WARN" && message.contains("10 minutes");
-    assert_eq!(lines.iter().filter(is_warning).count(), 1, "{lines:?}");
-}
-
-#[test]
-fn each_campaign_of_a_file_is_reported_also_when_the_count_is_continued() {
-    let text: String = (0..40).map(|n| format!("c{},m{n},,0,{n},verified\n", n % 5)).collect();
-    let platform = Platform { call_ms: 4_000, ..Platform::with(format!("{HEADER}{text}")) };
-    assert_eq!(platform.settle(Kind::Scrubbed, &event("etag", "1")), Disposition::Ack);
-    let expected = (0..5).map(|n| (format!("c{n}"), Some(8), Some(0)));
-    assert_eq!(told(&platform), expected.collect::<Vec<_>>(), "each once, in order");
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
-    /// Calls wait, fail, and take effect unheard.
-    #[test]
-    fn whatever_fails_every_valid_row_is_saved_and_counted_once(
-        choices in prop::collection::vec(any::<u8>(), 0..400),
-        is_fanlist in any::<bool>(),
-    ) {
-        let kind = if is_fanlist { Kind::Fanlist } else { Kind::Scrubbed };
-        let platform = Platform::with(format!("{HEADER}{}c,m,,0,x,verified\n", rows(0..6_500)));
-        platform.world.choices.set(choices);
-        let settled = platform.settle(kind, &event("etag", "1"));
-        // Where the response of the last step was lost, the event comes again.
-        prop_assert!(matches!(settled, Disposition::Ack | Disposition::Skip(_)), "{:?}", settled);
-        prop_assert_eq!(platform.scores().len(), 6_500);
-        if kind == Kind::Scrubbed {
-            platform.write();
-        }
-        prop_assert_eq!(platform.items().len(), 6_500);
-        let counts = platform.progress().position.counts;
-        prop_assert_eq!((counts.rows, counts.invalid), (6_501, 1));
-        let reports = told(&platform);
-        // The last records may have been put before others that failed, and are saved before them then.
-        let is_minimum = |(_, verified, rejected): &(String, Option<i64>, Option<i64>)| {
-            kind == Kind::Scrubbed && *verified <= Some(4_875) && *rejected <= Some(1_625)
-                || (*verified, *rejected) == (Some(4_875), Some(1_625))
-        };
-        prop_assert!(!reports.is_empty() && reports.iter().all(is_minimum), "{:?}", reports);
-    }
 }

@@ -15,7 +15,10 @@ pub(super) enum Quotes {
         end: usize,
     },
     /// They are not.
-    Wrong,
+    Wrong {
+        /// How many bytes were looked at. Up to there they do not end.
+        at: usize,
+    },
     /// More bytes are needed.
     Unknown,
 }
@@ -35,7 +38,7 @@ pub(super) enum End {
 pub(super) fn follow(bytes: &[u8], end: End) -> Quotes {
     let cut = match end {
         End::Range => Quotes::Unknown,
-        End::File | End::Limit => Quotes::Wrong,
+        End::File | End::Limit => Quotes::Wrong { at: bytes.len() },
     };
     let (mut at, mut spans_lines, mut has_text) = (0, false, false);
     loop {
@@ -46,7 +49,7 @@ pub(super) fn follow(bytes: &[u8], end: End) -> Quotes {
         let is_separator = |byte: &u8| matches!(byte, b',' | b'\r' | b'\n');
         has_text |= bytes.get(at).is_some_and(|byte| !is_separator(byte));
         if spans_lines && has_text {
-            return Quotes::Wrong;
+            return Quotes::Wrong { at };
         }
         at += separator(bytes.get(at..).unwrap_or_default());
         match (bytes.get(at), bytes.get(at + 1)) {
@@ -63,7 +66,7 @@ pub(super) fn follow(bytes: &[u8], end: End) -> Quotes {
 /// Whether a whole row spans lines and has text behind closing quotes.
 pub(super) fn has_text_behind_quotes(row: &[u8]) -> bool {
     let row = row.trim_ascii_end();
-    memchr2(b'\r', b'\n', row).is_some() && follow(row, End::File) == Quotes::Wrong
+    memchr2(b'\r', b'\n', row).is_some() && matches!(follow(row, End::File), Quotes::Wrong { .. })
 }
 
 /// Where a cell ends that begins here; `None` if its quotes are not closed.
@@ -109,7 +112,7 @@ mod tests {
     #[test]
     fn quotes_that_are_not_closed_in_front_of_a_separator_are_wrong() {
         for text in ["\"a\n", "\"a\n\"\"", "a,\"b\n3,\"c\",d\n", "\"a\n\",\"b\"c\n", "\"a\"b,\"c\n\"\n"] {
-            assert_eq!(follow(text.as_bytes(), End::File), Quotes::Wrong, "{text:?}");
+            assert!(matches!(follow(text.as_bytes(), End::File), Quotes::Wrong { .. }), "{text:?}");
         }
     }
 
@@ -117,7 +120,7 @@ mod tests {
     fn what_is_cut_off_is_not_guessed_at() {
         for text in ["a", "a,", "\"a\n", "\"a\n\"", "a\r", "\"a\n\"\r"] {
             assert_eq!(follow(text.as_bytes(), End::Range), Quotes::Unknown, "{text:?}");
-            assert_eq!(follow(text.as_bytes(), End::Limit), Quotes::Wrong, "{text:?}");
+            assert_eq!(follow(text.as_bytes(), End::Limit), Quotes::Wrong { at: text.len() }, "{text:?}");
         }
     }
 }

@@ -141,6 +141,30 @@ fn a_quote_that_a_later_row_closes_costs_no_other_row() {
     assert_eq!(lines, [(1, false), (2, true), (3, true), (4, true), (5, true)]);
 }
 
+/// Rows in front of the one that closes it end with their line; that one may span lines itself.
+#[test]
+fn behind_a_quote_that_nobody_closes_rows_may_span_lines() {
+    for end in ["\n", "\r\n", "\r"] {
+        let text = "1,\"2,a\n3,4,b\n7,\"8\n9\",d\n5,\"6\n\",e\n".replace('\n', end);
+        for size in 1..text.len() {
+            let found: Vec<_> = read_in(text.as_bytes().chunks(size), Some(3)).into_iter().map(|it| it.0).collect();
+            let (rows, invalid) = split(&found);
+            let rows: Vec<_> = rows.iter().map(|(line, row)| (*line, row.replace(end, "/"))).collect();
+            assert_eq!(rows, [(2, "3|4|b".to_owned()), (3, "7|8/9|d".to_owned()), (5, "5|6/|e".to_owned())]);
+            assert_eq!(invalid, [1]);
+        }
+    }
+}
+
+/// The quotes of each line would be followed to the end of the file, or over a megabyte: 100 GB in all.
+#[test]
+fn a_file_made_of_quotes_that_nobody_closes_is_looked_at_once() {
+    let text = "b\",\"\"\"\n".repeat(200_000);
+    let found = read_in(text.as_bytes().chunks(1_000_000), Some(2));
+    assert_eq!(found.len(), 200_000);
+    assert!(found.iter().all(|((_, row), _)| row.is_err()));
+}
+
 #[test]
 fn a_row_has_as_many_cells_as_the_header() {
     let found: Vec<_> = read_in([b"1,2\n1\n1,2,3\n3,4\n".as_slice()], Some(2)).into_iter().map(|it| it.0).collect();

@@ -23,7 +23,7 @@ pub struct Expected<'a> {
     pub undisturbed: bool,
     /// Whether Slack may be told the same twice, because answers to posts are lost.
     pub may_tell_twice: bool,
-    /// When the files were read to their ends, milliseconds since 1970 (UTC), if it matters how long Slack waits after that.
+    /// When the last row of the files was done, milliseconds since 1970 (UTC), if it matters how long Slack waits after that.
     pub ended_ms: Option<u64>,
 }
 

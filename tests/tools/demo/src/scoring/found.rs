@@ -55,6 +55,8 @@ pub struct Progress {
     pub rows: u64,
     /// Those of them that are invalid.
     pub invalid: u64,
+    /// When its last row was done, milliseconds since 1970 (UTC); 0 before.
+    pub ended_ms: u64,
     /// Whether the whole file is done.
     pub is_done: bool,
 }

@@ -92,7 +92,8 @@ pub async fn progress(files: &[File], checker: &Gateway) -> Result<BTreeMap<Stri
         let number = |pointer: &str| item.pointer(pointer).and_then(Value::as_u64).unwrap_or_default();
         let (rows, invalid) = (number("/position/counts/rows"), number("/position/counts/invalid"));
         let is_done = item.get("isDone") == Some(&Value::Bool(true));
-        Some((file.key.to_owned(), Progress { rows, invalid, is_done }))
+        let ended_ms = number("/ending/sinceMs");
+        Some((file.key.to_owned(), Progress { rows, invalid, ended_ms, is_done }))
     });
     Ok(progress.collect())
 }

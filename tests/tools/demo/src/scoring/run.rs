@@ -12,7 +12,7 @@ use crate::stores::Stores;
 use anyhow::Result;
 use fake_services::FakeServices;
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 const POLL: Duration = Duration::from_millis(200);
 /// For how long nothing may change: a shard waits for its lease for 10 s after a kill, a source for up to 60 s.
@@ -39,9 +39,9 @@ pub struct Scoring<'a> {
 /// How it went.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Ran {
-    /// When the last file was read to its end, milliseconds since 1970 (UTC).
+    /// When the last row of the last file was done, milliseconds since 1970 (UTC). Its report comes after that.
     pub ended_ms: Option<u64>,
-    /// From the files' arrival to the last one's end.
+    /// From the files' arrival until the last one is done, its report included.
     pub read: Duration,
     /// From there until all fans were counted.
     pub counted: Duration,
@@ -54,6 +54,8 @@ pub struct Ran {
 struct State {
     /// Rows read, of all files, and the number of files that are done.
     rows: (u64, usize),
+    /// When the last row of any of them was done.
+    ended_ms: u64,
     counts: BTreeMap<String, Counts>,
     /// Scores in the Entry Service. They are many, and counted only when all fans are.
     posted: usize,
@@ -92,7 +94,7 @@ impl Scoring<'_> {
             let state = self.state().await?;
             bar.set_position(state.rows.0);
             if ran.ended_ms.is_none() && state.rows.1 == self.files.len() {
-                (ran.ended_ms, ran.read) = (Some(now_ms()), began.elapsed());
+                (ran.ended_ms, ran.read) = (Some(state.ended_ms), began.elapsed());
                 bar.set_message("counting the fans");
             }
             let is_done = ran.ended_ms.is_some() && self.is_right(&state);
@@ -112,8 +114,9 @@ impl Scoring<'_> {
     async fn state(&self) -> Result<State> {
         let read = progress(self.files, self.checker).await?;
         let rows = (read.values().map(|it| it.rows).sum(), read.values().filter(|it| it.is_done).count());
+        let ended_ms = read.values().map(|it| it.ended_ms).max().unwrap_or_default();
         let counts = counts(self.world, self.checker).await?;
-        let mut state = State { rows, counts, posted: 0 };
+        let mut state = State { rows, ended_ms, counts, posted: 0 };
         if self.is_counted(&state) {
             state.posted = self.world.campaign_ids().map(|campaign| self.fakes.entries().scores(campaign).len()).sum();
         }
@@ -129,9 +132,4 @@ impl Scoring<'_> {
     fn is_right(&self, state: &State) -> bool {
         self.is_counted(state) && state.posted >= self.due.posted.len()
     }
-}
-
-fn now_ms() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }

@@ -62,7 +62,8 @@ impl<'a> Run<'a> {
             found.counts.insert((*campaign).to_owned(), counts);
         }
         for file in &files {
-            let progress = Progress { rows: file.rows, invalid: file.invalid.len() as u64, is_done: true };
+            let progress =
+                Progress { rows: file.rows, invalid: file.invalid.len() as u64, ended_ms: ENDED_MS, is_done: true };
             found.progress.insert(file.key.to_owned(), progress);
             found.logged.insert(file.key.to_owned(), file.invalid.iter().copied().collect());
         }

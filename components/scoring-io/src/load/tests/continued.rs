@@ -1,0 +1,192 @@
+//! Calls that end, crash, or meet others: where the file is read on.
+
+use super::*;
+use scoring::rows::Counts;
+
+/// At each call of the platform, before or after it takes effect.
+#[test]
+fn a_crash_at_any_step_repeats_at_most_the_last_batch() {
+    let text = format!("{HEADER}{}", rows(0..5_600));
+    for (kind, dies_late) in [Kind::Scrubbed, Kind::Fanlist].into_iter().flat_map(|kind| [(kind, false), (kind, true)])
+    {
+        // The count of the items takes most of the calls.
+        for lives in 1..60 {
+            let platform = Platform { lives: Cell::new(Some(lives)), dies_late, ..Platform::with(&text) };
+            assert!(!matches!(platform.settle(kind, &event("etag", "1")), Disposition::Retry(_)));
+            let scores = platform.scores();
+            assert_eq!(scores.len(), 5_600, "{lives}");
+            let repeated: usize = scores.values().map(|times| times - 1).sum();
+            assert!(repeated <= BATCH_ROWS as usize && scores.values().all(|times| *times <= 2), "{lives}: {repeated}");
+            assert_eq!(platform.items().len(), 5_600, "{lives}");
+            let counts = platform.progress().position.counts;
+            assert_eq!((counts.rows, counts.invalid), (5_600, 0), "{lives}");
+            let reports: BTreeSet<_> = told(&platform).into_iter().collect();
+            assert_eq!(reports, BTreeSet::from([("c".to_owned(), Some(4_200), Some(1_400))]), "{lives}");
+            assert!(platform.reports.borrow().len() <= 2, "{lives}");
+        }
+    }
+}
+
+#[test]
+fn before_its_time_is_over_a_call_stores_its_progress_and_is_continued() {
+    let platform = Platform { call_ms: 3_000, ..Platform::with(format!("{HEADER}{}", rows(0..12_000))) };
+    let first = platform.deliver(Kind::Scrubbed, &event("etag", "1"));
+    assert_eq!(first, Some(Disposition::retry_after(Some(0), "b/scrubbed/f.csv is not done yet")));
+    let rows = platform.progress().position.counts.rows;
+    assert!((1..12_000).contains(&rows), "{rows}");
+    assert_eq!(platform.scores().len() as u64, rows, "no row is put that is not done");
+    let platform = Platform { call_ms: 0, ..platform };
+    assert_eq!(platform.settle(Kind::Scrubbed, &event("etag", "1")), Disposition::Ack);
+    assert_eq!(platform.scores(), each_once(0..12_000));
+}
+
+/// Rows that are invalid may take long, and cost no call of the platform.
+#[test]
+fn a_call_looks_at_the_clock_also_while_no_row_is_valid() {
+    let text = format!("{HEADER}{}", "c,m,,x,1,verified\n".repeat(50_000));
+    let platform = Platform { look_ms: 1_000, ..Platform::with(text) };
+    assert!(matches!(platform.deliver(Kind::Scrubbed, &event("etag", "1")), Some(Disposition::Retry(_))));
+    assert_eq!(platform.progress().position.counts, Counts { rows: 20_000, invalid: 20_000 });
+}
+
+#[test]
+fn a_file_that_is_replaced_while_it_is_read_starts_anew() {
+    let platform = Platform { call_ms: 3_000, ..Platform::with(format!("{HEADER}{}", rows(0..12_000))) };
+    assert!(matches!(platform.deliver(Kind::Scrubbed, &event("etag", "1")), Some(Disposition::Retry(_))));
+    platform.replace("new", format!("{HEADER}{}", rows(20_000..20_010)));
+    let skipped = Disposition::Skip("replaced: b/scrubbed/f.csv, of which another event tells".to_owned());
+    assert_eq!(platform.deliver(Kind::Scrubbed, &event("etag", "1")), Some(skipped));
+    assert_eq!(platform.settle(Kind::Scrubbed, &event("new", "2")), Disposition::Ack);
+    let counts = platform.progress().position.counts;
+    assert_eq!(counts.rows, 10);
+    assert!(platform.scores().contains_key("20009"));
+    // Its older event, which comes last, and the same event again.
+    let again = |etag, sequencer| platform.deliver(Kind::Scrubbed, &event(etag, sequencer)).unwrap();
+    assert_eq!(again("etag", "1"), Disposition::Skip("replaced: b/scrubbed/f.csv".to_owned()));
+    assert_eq!(again("new", "2"), Disposition::Skip("read already: b/scrubbed/f.csv".to_owned()));
+}
+
+#[test]
+fn a_file_that_is_deleted_is_left_out() {
+    let platform = Platform::default();
+    let skipped = Disposition::Skip("gone: b/scrubbed/f.csv".to_owned());
+    assert_eq!(platform.deliver(Kind::Scrubbed, &event("etag", "1")), Some(skipped));
+}
+
+#[test]
+fn a_file_that_is_deleted_while_it_is_read_is_reported_as_far_as_it_was_read() {
+    let platform = Platform { call_ms: 3_000, ..Platform::with(format!("{HEADER}{}", rows(0..12_000))) };
+    assert!(matches!(platform.deliver(Kind::Scrubbed, &event("etag", "1")), Some(Disposition::Retry(_))));
+    platform.file.take();
+    assert_eq!(platform.settle(Kind::Scrubbed, &event("etag", "1")), Disposition::Ack);
+    let read = platform.progress().position.counts.rows;
+    let rejected = (0..read).filter(|number| number.is_multiple_of(4)).count() as i64;
+    assert_eq!(told(&platform), [("c".to_owned(), Some(read as i64 - rejected), Some(rejected))]);
+    assert_eq!(
+        platform.lines("File gone before its end"),
+        [json!({"file": "b/scrubbed/f.csv", "rows": read, "invalid": 0})]
+    );
+}
+
+/// Campaigns of reports, each once.
+fn reported(platform: &Platform) -> Vec<String> {
+    told(platform).into_iter().map(|(campaign, ..)| campaign).collect::<BTreeSet<_>>().into_iter().collect()
+}
+
+/// While the first version waits for its last records, or between two of its calls.
+#[test]
+fn a_version_that_is_replaced_before_its_report_leaves_its_campaigns_to_the_next_one() {
+    for call_ms in [0, 3_000] {
+        let platform =
+            Platform { call_ms, ..Platform::with(format!("{HEADER}d,m9,,0,9,verified\n{}", rows(0..12_000))) };
+        assert!(matches!(platform.deliver(Kind::Scrubbed, &event("etag", "1")), Some(Disposition::Retry(_))));
+        platform.replace("new", format!("{HEADER}{}", rows(0..5)));
+        assert_eq!(platform.settle(Kind::Scrubbed, &event("new", "2")), Disposition::Ack);
+        let again = platform.deliver(Kind::Scrubbed, &event("etag", "1"));
+        assert_eq!(again, Some(Disposition::Skip("replaced: b/scrubbed/f.csv".to_owned())));
+        assert_eq!(reported(&platform), ["c", "d"]);
+    }
+}
+
+/// Its last rows are put, and no progress says so.
+#[test]
+fn a_call_whose_file_is_replaced_has_the_campaigns_reported_that_it_has_not_stored() {
+    let mut text = format!("{HEADER}{}", rows(0..37_000));
+    text.push_str("d,m9,,0,9,verified\n");
+    assert!(text.len() < RANGE_BYTES as usize);
+    text.push_str(&rows(0..37_000));
+    let platform = Platform::with(text);
+    platform.replacement.replace(Some(("new".to_owned(), format!("{HEADER}{}", rows(0..5)).into_bytes())));
+    let skipped = Disposition::Skip("replaced: b/scrubbed/f.csv, of which another event tells".to_owned());
+    assert_eq!(platform.deliver(Kind::Scrubbed, &event("etag", "1")), Some(skipped));
+    assert!(!platform.progress().campaigns.contains("d"));
+    assert_eq!(told(&platform), [("d".to_owned(), None, None)]);
+    assert_eq!(platform.settle(Kind::Scrubbed, &event("new", "2")), Disposition::Ack);
+    assert_eq!(reported(&platform), ["c", "d"]);
+}
+
+#[test]
+fn of_two_calls_that_read_a_file_one_stops() {
+    let platform = Platform::with(format!("{HEADER}{}", rows(0..12_000)));
+    let mut other = Box::pin(handle(&platform, Kind::Scrubbed, vec![event("etag", "1")]));
+    platform.lives.set(Some(9));
+    assert!((&mut other).now_or_never().is_none(), "it waits for a call");
+    platform.lives.set(None);
+    assert_eq!(platform.settle(Kind::Scrubbed, &event("etag", "1")), Disposition::Ack);
+    drop(other);
+    let stored = platform.progress();
+    let mut state = State { stored: None, progress: stored.clone() };
+    let loader =
+        Loader { ports: &platform, kind: Kind::Scrubbed, file: file("etag"), until_ms: 0, listed: Listed::default() };
+    let stopped = block_on(loader.store(&mut state)).unwrap_err();
+    let reason = "another call reads b/scrubbed/f.csv, or another version of it";
+    assert_eq!(stopped, Disposition::retry_after(Some(OTHER_CALL_MS), reason));
+    assert_eq!(platform.progress(), stored);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+    /// Calls wait, fail, and take effect unheard.
+    #[test]
+    fn processing_success_rate_whatever_fails_every_valid_row_is_saved_and_counted_once(
+        choices in prop::collection::vec(any::<u8>(), 0..400),
+        is_fanlist in any::<bool>(),
+    ) {
+        let kind = if is_fanlist { Kind::Fanlist } else { Kind::Scrubbed };
+        let platform = Platform::with(format!("{HEADER}{}c,m,,0,x,verified\n", rows(0..6_500)));
+        platform.world.choices.set(choices);
+        let settled = platform.settle(kind, &event("etag", "1"));
+        // Where the response of the last step was lost, the event comes again.
+        prop_assert!(matches!(settled, Disposition::Ack | Disposition::Skip(_)), "{:?}", settled);
+        prop_assert_eq!(platform.scores().len(), 6_500);
+        if kind == Kind::Scrubbed {
+            platform.write();
+        }
+        prop_assert_eq!(platform.items().len(), 6_500);
+        let counts = platform.progress().position.counts;
+        prop_assert_eq!((counts.rows, counts.invalid), (6_501, 1));
+        let reports = told(&platform);
+        // The last records may have been put before others that failed, and are saved before them then.
+        let is_minimum = |(_, verified, rejected): &(String, Option<i64>, Option<i64>)| {
+            kind == Kind::Scrubbed && *verified <= Some(4_875) && *rejected <= Some(1_625)
+                || (*verified, *rejected) == (Some(4_875), Some(1_625))
+        };
+        prop_assert!(!reports.is_empty() && reports.iter().all(is_minimum), "{:?}", reports);
+    }
+}
+
+/// Whether the update that stores the end takes effect or not.
+#[test]
+fn invalid_record_handling_the_warning_of_a_file_outlasts_a_crash() {
+    for dies_late in [false, true] {
+        // A read of the progress, a range, two puts (the last one of the rows that are held back), an update.
+        let text = format!("{HEADER}c,m,,x,1,verified\n{}", rows(0..3));
+        for lives in 1..8 {
+            let platform = Platform { lives: Cell::new(Some(lives)), dies_late, ..Platform::with(&text) };
+            platform.settle(Kind::Scrubbed, &event("etag", "1"));
+            let lines = platform.lines.borrow();
+            let warnings = lines.iter().filter(|(level, text, _)| *level == "WARN" && text.contains("1 of 4 rows"));
+            assert!((1..=2).contains(&warnings.count()), "{dies_late} {lives}: {lines:?}");
+        }
+    }
+}
