@@ -1,11 +1,11 @@
 //! Reads a file from where it stands to its end, or until the call's time is over.
 //!
 //! Ranges of the file's version are read one ahead. The rows of a batch are sent in parts, several at a time, and then the
-//! progress is stored, on condition that no other call has stored any. So a crash repeats at most the last batch, and of
-//! two calls that read one file one stops.
+//! progress is stored, on condition that no other call has stored any, while the next batch is read. So a crash repeats at
+//! most these two, and of two calls that read one file one stops.
 //!
 //! Before its progress is stored, a batch ends with the rows that are held back ([`scoring::tail`]): they are put when all
-//! others are, so that a report can wait for them.
+//! others of it are, so that a report can wait for them.
 
 use crate::created;
 use crate::listed::Listed;
@@ -13,9 +13,10 @@ use crate::ports::Ports;
 use crate::send::send;
 use crate::table::change;
 use futures::stream::FuturesUnordered;
-use futures::{FutureExt, StreamExt, future::LocalBoxFuture};
+use futures::future::{LocalBoxFuture, ready};
+use futures::{FutureExt, StreamExt};
 use scoring::file::File;
-use scoring::progress::{self, Begin, Ending, Progress};
+use scoring::progress::{self, Begin, Ending, Progress, Tail};
 use scoring::rows::{Counts, Outcome, Rows, ValidRow};
 use scoring::schema::Kind;
 use scoring::tail::HeldBack;
@@ -28,15 +29,14 @@ use worker_kit::{Disposition, Event, batch};
 const CALL_MS: u64 = 20_000;
 /// Bytes of a range.
 const RANGE_BYTES: u32 = 1024 * 1024;
-/// Rows of a batch, at most: what a crash repeats. Its end costs one conditional update, of some 60 KB, and that no part is
-/// under way meanwhile.
-const BATCH_ROWS: u64 = 5_000;
+/// Rows of a batch, at most. A crash repeats two of them.
+const BATCH_ROWS: u64 = 2_500;
 /// Bytes of the file in a batch, about: rows may be 64 KiB long.
-const BATCH_BYTES: u64 = 4 * 1024 * 1024;
+const BATCH_BYTES: u64 = 2 * 1024 * 1024;
 /// Rows of a part, at most, invalid ones among them: after each the call looks at the clock.
-const PART_ROWS: u64 = 1_000;
+const PART_ROWS: u64 = 500;
 /// Bytes of the file in a part, about.
-const PART_BYTES: u64 = 512 * 1024;
+const PART_BYTES: u64 = 256 * 1024;
 /// Parts under way.
 const PARTS: usize = 4;
 /// The rows that are done, by `outcome`.
@@ -74,6 +74,7 @@ pub(crate) struct Loader<'p, P> {
 }
 
 /// How far the file is.
+#[derive(Clone)]
 pub(crate) struct State {
     /// As it was read or stored last.
     pub(crate) stored: Option<Progress>,
@@ -93,6 +94,8 @@ struct Batch<'f> {
     sending: FuturesUnordered<LocalBoxFuture<'f, Result<(), Disposition>>>,
     /// The rows that are put last, of a file whose report waits for them.
     held_back: Option<HeldBack>,
+    /// The batch before it, of which the rest is sent and the progress stored.
+    finishing: Option<LocalBoxFuture<'f, Result<State, Disposition>>>,
 }
 
 impl Batch<'_> {
@@ -103,6 +106,7 @@ impl Batch<'_> {
             rows_before: rows.counts().rows,
             sending: FuturesUnordered::new(),
             held_back: (kind == Kind::Scrubbed).then(HeldBack::default),
+            finishing: None,
         }
     }
 
@@ -111,6 +115,22 @@ impl Batch<'_> {
             Some(held_back) => self.part.extend(held_back.push(row)),
             None => self.part.push(row),
         }
+    }
+
+    /// Whether the batch is to end here: that before it ended where the progress stands.
+    fn is_full(&self, rows: &Rows, before: &Progress) -> bool {
+        rows.counts().rows >= before.position.counts.rows + BATCH_ROWS
+            || rows.place().offset >= before.position.place.offset + BATCH_BYTES
+    }
+
+    /// Waits until the batch before is done.
+    async fn finished(&mut self, state: &mut State) -> Result<(), Disposition> {
+        if let Some(finishing) = self.finishing.take() {
+            let State { stored, progress } = finishing.await?;
+            state.stored = stored;
+            state.progress.tail = progress.tail;
+        }
+        Ok(())
     }
 
     fn is_part_full(&self, rows: &Rows) -> bool {
@@ -157,7 +177,11 @@ impl<P: Ports> Loader<'_, P> {
 
     /// Stores the progress.
     pub(crate) async fn store(&self, state: &mut State) -> Result<(), Disposition> {
-        match change(self.ports, state.progress.store(&self.file, state.stored.as_ref())).await {
+        self.store_with(state, Tail::Stored).await
+    }
+
+    async fn store_with(&self, state: &mut State, tail: Tail) -> Result<(), Disposition> {
+        match change(self.ports, state.progress.store(&self.file, state.stored.as_ref(), tail)).await {
             Ok(true) => {
                 self.count_rows(state);
                 state.stored = Some(state.progress.clone());
@@ -230,9 +254,8 @@ impl<P: Ports> Loader<'_, P> {
         if !matches!(error.kind, ErrorKind::Changed | ErrorKind::NotFound) {
             return Err(error.disposition());
         }
-        self.finish_batch(rows, batch, state).await?;
+        self.finish(rows, batch, state, Tail::Stored).await?;
         if error.kind == ErrorKind::Changed {
-            self.report_unstored(state).await?;
             return Err(Disposition::Skip(format!("replaced: {name}, of which another event tells")));
         }
         if state.progress.campaigns.is_empty() {
@@ -261,7 +284,7 @@ impl<P: Ports> Loader<'_, P> {
                     return Err(Disposition::Reject(format!("unreadable: {}: {problem}", self.file.name())));
                 }
                 Outcome::End => {
-                    self.finish_batch(rows, batch, state).await?;
+                    self.finish(rows, batch, state, Tail::Stored).await?;
                     self.end(state, "File read").await?;
                     return Ok(Flow::End);
                 }
@@ -270,17 +293,12 @@ impl<P: Ports> Loader<'_, P> {
                 continue;
             }
             self.send_part(rows, batch).await?;
-            let stored = &state.progress.position;
-            let is_over = self.is_over();
-            if is_over
-                || rows.counts().rows >= stored.counts.rows + BATCH_ROWS
-                || rows.place().offset >= stored.place.offset + BATCH_BYTES
-            {
-                self.finish_batch(rows, batch, state).await?;
-                self.store(state).await?;
-            }
-            if is_over {
+            if self.is_over() {
+                self.finish(rows, batch, state, Tail::Stored).await?;
                 return Ok(Flow::Over);
+            }
+            if batch.is_full(rows, &state.progress) {
+                self.begin_to_finish(rows, batch, state, Tail::Left).await?;
             }
         }
     }
@@ -297,32 +315,59 @@ impl<P: Ports> Loader<'_, P> {
         if let Some(Some(sent)) = batch.sending.next().now_or_never() {
             sent?;
         }
+        if let Some(finishing) = &mut batch.finishing
+            && let Some(finished) = finishing.now_or_never()
+        {
+            batch.finishing = Some(ready(finished).boxed_local());
+        }
         while batch.sending.len() >= PARTS {
             batch.sending.next().await.unwrap_or(Ok(()))?;
         }
         Ok(())
     }
 
-    /// Sends all that was read, the rows that are held back last, and notes that in the progress.
-    async fn finish_batch<'f>(
+    /// Has the rest of a batch sent, the rows that are held back last, and its progress stored, while the next one is read.
+    async fn begin_to_finish<'f>(
         &'f self,
         rows: &Rows,
         batch: &mut Batch<'f>,
         state: &mut State,
+        tail: Tail,
     ) -> Result<(), Disposition> {
         self.send_part(rows, batch).await?;
-        while let Some(sent) = batch.sending.next().await {
+        batch.finished(state).await?;
+        state.progress.position = rows.position();
+        let full = std::mem::replace(batch, Batch::at(rows, self.kind));
+        batch.finishing = Some(self.finished(full, state.clone(), tail).boxed_local());
+        Ok(())
+    }
+
+    /// The same of the last batch, to its end.
+    async fn finish<'f>(
+        &'f self,
+        rows: &Rows,
+        batch: &mut Batch<'f>,
+        state: &mut State,
+        tail: Tail,
+    ) -> Result<(), Disposition> {
+        self.begin_to_finish(rows, batch, state, tail).await?;
+        batch.finished(state).await
+    }
+
+    async fn finished(&self, batch: Batch<'_>, mut state: State, tail: Tail) -> Result<State, Disposition> {
+        let Batch { mut sending, held_back, .. } = batch;
+        while let Some(sent) = sending.next().await {
             sent?;
         }
-        let last = batch.held_back.as_mut().map(HeldBack::take).unwrap_or_default();
+        let last = held_back.map(|mut held| held.take()).unwrap_or_default();
         if !last.is_empty() {
-            let mut tail = last.clone();
+            let mut records = last.clone();
             let lost = self.send(last).await?;
-            tail.retain(|row| !lost.contains(&row.line));
-            state.progress.add_tail(tail.into_iter().map(|row| row.record).collect());
+            records.retain(|row| !lost.contains(&row.line));
+            state.progress.add_tail(records.into_iter().map(|row| row.record).collect());
         }
-        state.progress.position = rows.position();
-        Ok(())
+        self.store_with(&mut state, tail).await?;
+        Ok(state)
     }
 
     async fn send(&self, rows: Vec<ValidRow>) -> Result<Vec<u64>, Disposition> {

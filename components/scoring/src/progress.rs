@@ -114,6 +114,16 @@ pub fn message(campaign_id: &str, file: &File, expected: Expected, ended_ms: u64
     }
 }
 
+/// Whether [`Progress::tail`] is stored with the rest. It takes up to 60 KB, so a call stores it at its end: what stood
+/// there before is saved by the time that another call reads on after a crash.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Tail {
+    /// It is.
+    Stored,
+    /// What is stored stays.
+    Left,
+}
+
 /// Where reading begins.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Begin {
@@ -207,7 +217,7 @@ impl Progress {
 
     /// The update that stores it, on condition that what is stored is as it was read or written last. If that fails, another
     /// call reads the file, or another version of it: this one stops.
-    pub fn store(&self, file: &File, stored: Option<&Self>) -> Change {
+    pub fn store(&self, file: &File, stored: Option<&Self>, tail: Tail) -> Change {
         let mut change = Change::of(key(file))
             .set("etag", self.etag.as_str())
             .set("sequencer", self.sequencer.as_str())
@@ -217,7 +227,9 @@ impl Progress {
             .set("ending", json!(self.ending))
             .set("isDone", self.is_done);
         // As text, because a `Value` rounds scores. Records can always be serialised.
-        change.set.push(("tail".to_owned(), serde_json::to_string(&self.tail).unwrap_or_else(|_| "[]".to_owned())));
+        if tail == Tail::Stored {
+            change.set.push(("tail".to_owned(), serde_json::to_string(&self.tail).unwrap_or_else(|_| "[]".to_owned())));
+        }
         let Some(stored) = stored else { return change.if_absent("pk") };
         let place = stored.position.place;
         change
@@ -259,7 +271,7 @@ mod tests {
         let begun = at(begin(&file, None));
         assert_eq!(begun.position, Position::BEGINNING);
         let further = advance(&begun, 50);
-        table.apply(&further.store(&file, None)).unwrap();
+        table.apply(&further.store(&file, None, Tail::Stored)).unwrap();
         assert_eq!(at(begin(&file, stored(&table).as_ref())), further);
     }
 
@@ -279,7 +291,7 @@ mod tests {
             assert_eq!(progress.warning(&file).as_deref(), Some(warning.as_str()));
             // It is known still when the file is read on.
             table.items.clear();
-            table.apply(&progress.store(&file, None)).unwrap();
+            table.apply(&progress.store(&file, None, Tail::Stored)).unwrap();
             assert_eq!(stored(&table).unwrap(), progress);
         }
     }
@@ -295,11 +307,11 @@ mod tests {
         progress.add_tail(vec![scored(2_000, 2), scored(2_000, 3)]);
         let others = progress.tail.iter().filter(|it| first.contains(it)).count();
         assert!(progress.tail[..32].contains(&scored(2_000, 3)) && others == first.len() - 1, "{:?}", progress.tail);
-        table.apply(&progress.store(&file, None)).unwrap();
+        table.apply(&progress.store(&file, None, Tail::Stored)).unwrap();
         assert_eq!(stored(&table).unwrap(), progress);
         let digits = "12345678901234567890.123456789012345678";
         progress.add_tail(vec![ScoreRecord { score: crate::score::Score::parse(digits).unwrap(), ..scored(1, 1) }]);
-        let text = progress.store(&file, None).set.into_iter().find(|(path, _)| path == "tail").unwrap().1;
+        let text = progress.store(&file, None, Tail::Stored).set.into_iter().find(|(path, _)| path == "tail").unwrap().1;
         assert_eq!(serde_json::from_str::<Vec<ScoreRecord>>(&text).unwrap(), progress.tail, "no digit is lost");
         let long = |member| ScoreRecord { event_id: Some("x".repeat(1_000)), ..scored(member, 1) };
         progress.add_tail((0..1_000).map(long).collect());
@@ -332,10 +344,10 @@ mod tests {
         let (mut table, file) = (Table::default(), file("1"));
         let begun = at(begin(&file, None));
         let (one, two) = (advance(&begun, 50), advance(&begun, 70));
-        table.apply(&one.store(&file, None)).unwrap();
-        table.apply(&two.store(&file, None)).unwrap_err();
-        table.apply(&advance(&one, 90).store(&file, Some(&one))).unwrap();
-        table.apply(&two.store(&file, Some(&one))).unwrap_err();
+        table.apply(&one.store(&file, None, Tail::Stored)).unwrap();
+        table.apply(&two.store(&file, None, Tail::Stored)).unwrap_err();
+        table.apply(&advance(&one, 90).store(&file, Some(&one), Tail::Stored)).unwrap();
+        table.apply(&two.store(&file, Some(&one), Tail::Stored)).unwrap_err();
         assert_eq!(stored(&table).unwrap().position.place.offset, 90);
     }
 
@@ -346,12 +358,12 @@ mod tests {
         let new = File { key: old.key.clone(), ..new };
         let mut table = Table::default();
         let half = advance(&at(begin(&old, None)), 50);
-        table.apply(&half.store(&old, None)).unwrap();
+        table.apply(&half.store(&old, None, Tail::Stored)).unwrap();
         let begun = at(begin(&new, Some(&half)));
         assert_eq!((begun.position.clone(), begun.etag.as_str()), (Position::BEGINNING, "other"));
-        table.apply(&begun.store(&new, Some(&half))).unwrap();
+        table.apply(&begun.store(&new, Some(&half), Tail::Stored)).unwrap();
         // The call that still reads the old version stops, and its event leads nowhere.
-        table.apply(&advance(&half, 70).store(&old, Some(&half))).unwrap_err();
+        table.apply(&advance(&half, 70).store(&old, Some(&half), Tail::Stored)).unwrap_err();
         assert_eq!(begin(&old, stored(&table).as_ref()), Begin::Replaced);
     }
 
