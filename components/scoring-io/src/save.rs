@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use worker_kit::Disposition;
 use worker_kit::platform::{Error, ErrorKind};
 
-/// Steps of a job at most. A job alone needs nine; more only while other workers write items of the same fan.
+/// Steps of a job at most. A job alone needs at most 18; more only while other workers write items of the same fan.
 const MAX_ROUNDS: usize = 40;
 
 /// Saves the jobs of a batch ([`scoring::fan::jobs`]), all together: a round takes one step of each. Returns each job with

@@ -10,8 +10,8 @@
 //! | alias | `ALIAS#user:<globalUserId>`, `ALIAS#email:<address>` | `memberId` or `globalUserId`: the stronger name |
 //!
 //! An alias is written once and never changes, and leads to a name of a stronger kind, so following them ends after two
-//! steps. A memberId has no alias: two memberIds are two fans, also if they share an address, which is then the first
-//! one's.
+//! steps. A memberId has no alias: two memberIds are two fans. Two globalUserIds are, too: one leads to a memberId only
+//! if that member's item names it, and an item names the first one. An address that two fans share is the first one's.
 //!
 //! A memberId and a globalUserId of the same text share a key. If they are two fans', the item is the first one's, and the
 //! rows of the other one are rejected by name ([`crate::save::next`]).

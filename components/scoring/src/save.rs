@@ -10,9 +10,11 @@
 //! have seen what another worker wrote in between, and would hide it from the job that looks again after its write.
 //!
 //! - The content is a compare-and-swap: a put holds while the item's `sequencer` and `score` are as they were read.
-//! - Names are linked before items are read. A worker that makes an item under a weaker name looks at the aliases again
-//!   afterwards; one that links a name looks for an item under it afterwards. Whichever comes second moves the item to the
-//!   stronger name.
+//! - A fan's item is written first, then the fan's other names are linked, and then items under these are looked for. A
+//!   worker that makes an item under a weaker name looks at the aliases again afterwards; one that links a name looks
+//!   for an item under it afterwards. Whichever comes second moves the item to the stronger name.
+//! - A globalUserId is linked to a member only when the member's item names it. The item names one, and never another,
+//!   so of workers that would link two of them to one member one finds that the other was first.
 
 use crate::fan::{Job, Name};
 use crate::record::ScoreRecord;
@@ -53,41 +55,82 @@ pub fn next(job: &Job, read: &Read) -> Result<Step, String> {
         Followed::Paths(paths) => paths,
         Followed::Unread(keys) => return Ok(Step::Read(keys)),
     };
-    let roots = || paths.iter().filter_map(|path| path.last());
-    // Of the strongest kind, the one that the record's own strongest name leads to.
-    let Some(fan) = roots().min_by_key(|root| root.strength()) else { return Err("has no name".to_owned()) };
-    let links: BTreeSet<_> = roots().filter(|root| fan.is_stronger_than(root)).collect();
-    if !links.is_empty() {
-        return Ok(Step::Link(links.into_iter().filter_map(|root| root.link(fan, campaign_id)).collect()));
-    }
-    let held_by =
-        |fan: &Name| paths.iter().filter(|path| path.last() == Some(fan)).flatten().cloned().collect::<BTreeSet<_>>();
+    let fan = match whose(&paths, campaign_id, read)? {
+        Whose::Fan(fan) => fan,
+        Whose::Unread(key) => return Ok(Step::Read(vec![key])),
+    };
     let key = fan.score_key(campaign_id);
-    let others = held_by(fan).into_iter().map(|name| name.score_key(campaign_id)).filter(|other| *other != key);
-    let others: BTreeSet<Key> = others.collect();
+    let held = paths.iter().filter(|path| path.last() == Some(fan)).flatten();
+    let others: BTreeSet<Key> = held.map(|name| name.score_key(campaign_id)).filter(|other| *other != key).collect();
     let unread: Vec<Key> = others.iter().chain([&key]).filter(|key| !read.contains_key(key)).cloned().collect();
     if !unread.is_empty() {
         return Ok(Step::Read(unread));
     }
     let item = item(&key, read)?;
     if let Some(item) = &item {
-        match owner(item, fan, campaign_id, read)? {
+        match owner(item, fan, job, read)? {
             Owner::Fan => {}
             Owner::Unread(key) => return Ok(Step::Read(vec![key])),
             Owner::Other => return Err(format!("{} is the score of another fan, whose other id is the same", key.sk)),
         }
     }
-    let mut leftovers = Vec::new();
-    for other in others {
-        // An item with a memberId is that member's own, whose id happens to be another fan's globalUserId.
-        let leftover = self::item(&other, read)?.filter(|record| record.member_id.is_none());
-        leftovers.extend(leftover.map(|record| (other, record)));
+    let leftovers = leftovers(others, read)?;
+    Ok(write(job, &Known { paths: &paths, fan, item, leftovers }))
+}
+
+/// What is known of a job's fan.
+struct Known<'a> {
+    /// Of each name of the job the way to its root.
+    paths: &'a [Vec<Name>],
+    fan: &'a Name,
+    /// The fan's item.
+    item: Option<ScoreRecord>,
+    /// The fan's items under other names.
+    leftovers: Vec<(Key, ScoreRecord)>,
+}
+
+/// The next write of a job: first the fan's item, then the names that lead to it, then what is left under these.
+fn write(job: &Job, known: &Known<'_>) -> Step {
+    let Known { fan, leftovers, .. } = known;
+    let links = links(job, known);
+    let is_last = matches!(fan, Name::Member(_)) && leftovers.is_empty() && links.is_empty();
+    match put(job, known) {
+        Some(change) => Step::Put { change, is_last },
+        None if !links.is_empty() => Step::Link(links),
+        None if leftovers.is_empty() => Step::Done,
+        None => Step::Remove(leftovers.iter().map(|(key, _)| key.clone()).collect()),
     }
-    let is_last = matches!(fan, Name::Member(_)) && leftovers.is_empty();
-    match put(job, fan, key, item.as_ref(), leftovers.iter().map(|(_, record)| record)) {
-        Some(change) => Ok(Step::Put { change, is_last }),
-        None if leftovers.is_empty() => Ok(Step::Done),
-        None => Ok(Step::Remove(leftovers.into_iter().map(|(key, _)| key).collect())),
+}
+
+/// The aliases that are missing. A globalUserId other than the one that the fan's item names, or is to name, has none.
+fn links(job: &Job, known: &Known<'_>) -> Vec<Change> {
+    let user = known.user(job);
+    let is_fans = |name: &&Name| Attribute::GlobalUserId.of_name(name).is_none_or(|id| Some(id) == user);
+    let names: BTreeSet<_> = known.roots().filter(is_fans).collect();
+    names.into_iter().filter_map(|name| name.link(known.fan, &job.record.campaign_id)).collect()
+}
+
+impl<'a> Known<'a> {
+    fn roots(&self) -> impl Iterator<Item = &'a Name> {
+        self.paths.iter().filter_map(|path| path.last())
+    }
+
+    /// The globalUserId that the fan's item names, or is to name: the job's own, else one that has the job's address.
+    fn user<'s>(&'s self, job: &'s Job) -> Option<&'s str> {
+        let named = self.item.as_ref().and_then(|item| item.global_user_id.as_deref());
+        named.or_else(|| job.names.iter().chain(self.roots()).find_map(|name| Attribute::GlobalUserId.of_name(name)))
+    }
+
+    /// Whether the job's own name leads to the fan. Until it does, another worker may link it to another fan, whose the
+    /// record is then.
+    fn is_own(&self) -> bool {
+        self.roots().next() == Some(self.fan)
+    }
+
+    /// The records that the fan's item is to hold the best of, beside what it has: the job's, and the leftovers.
+    fn records<'s>(&'s self, job: &'s Job) -> impl Iterator<Item = &'s ScoreRecord> + Clone {
+        let own = (self.is_own() || self.item.is_none()).then_some(&job.record);
+        own.into_iter().chain(self.leftovers.iter().map(|(_, record)| record))
     }
 }
 
@@ -104,6 +147,42 @@ pub fn forget(job: &Job, read: &mut Read) {
     }
 }
 
+/// Whose score a job's is.
+enum Whose<'a> {
+    Fan(&'a Name),
+    /// This item says it.
+    Unread(Key),
+}
+
+/// The fan whom the job's strongest name leads to. If that is a globalUserId, and the address is a member's, they are
+/// one fan, unless the member's item names another globalUserId.
+fn whose<'a>(paths: &'a [Vec<Name>], campaign_id: &str, read: &Read) -> Result<Whose<'a>, String> {
+    let mut roots = paths.iter().filter_map(|path| path.last());
+    let Some(first) = roots.next() else { return Err("has no name".to_owned()) };
+    let Name::User(id) = first else { return Ok(Whose::Fan(first)) };
+    for member in roots.filter(|root| root.is_stronger_than(first)) {
+        let key = member.score_key(campaign_id);
+        if !read.contains_key(&key) {
+            return Ok(Whose::Unread(key));
+        }
+        if item(&key, read)?.and_then(|item| item.global_user_id).is_none_or(|user| user == *id) {
+            return Ok(Whose::Fan(member));
+        }
+    }
+    Ok(Whose::Fan(first))
+}
+
+/// The fan's items under other names.
+fn leftovers(keys: BTreeSet<Key>, read: &Read) -> Result<Vec<(Key, ScoreRecord)>, String> {
+    let mut leftovers = Vec::new();
+    for key in keys {
+        // An item with a memberId is that member's own, whose id happens to be another fan's globalUserId.
+        let leftover = item(&key, read)?.filter(|record| record.member_id.is_none());
+        leftovers.extend(leftover.map(|record| (key, record)));
+    }
+    Ok(leftovers)
+}
+
 /// Whose item has a fan's key.
 enum Owner {
     Fan,
@@ -113,16 +192,16 @@ enum Owner {
 }
 
 /// Whose item has a fan's key: a memberId and a globalUserId may be the same text, and share it. An item without the name
-/// that it has by its key is another fan's, unless that fan is known to be the same.
-fn owner(item: &ScoreRecord, fan: &Name, campaign_id: &str, read: &Read) -> Result<Owner, String> {
+/// that it has by its key is another fan's, unless that fan is known to be the same, or the job says so.
+fn owner(item: &ScoreRecord, fan: &Name, job: &Job, read: &Read) -> Result<Owner, String> {
     match fan {
         Name::User(id) if item.member_id.is_some() && item.global_user_id.as_ref() != Some(id) => Ok(Owner::Other),
         Name::Member(id) if item.member_id.is_none() && item.global_user_id.as_ref() == Some(id) => {
-            let Some((key, user)) = same_id(fan).and_then(|user| Some((user.alias_key(campaign_id)?, user))) else {
-                return Ok(Owner::Fan);
-            };
+            let user = Name::User(id.clone());
+            let Some(key) = user.alias_key(&job.record.campaign_id) else { return Ok(Owner::Fan) };
             match read.get(&key) {
                 None => Ok(Owner::Unread(key)),
+                Some(None) if job.names.contains(&user) => Ok(Owner::Fan),
                 Some(Some(alias)) if user.read_alias(alias)? == *fan => Ok(Owner::Fan),
                 Some(_) => Ok(Owner::Other),
             }
@@ -165,7 +244,14 @@ fn follow(job: &Job, read: &Read) -> Result<Followed, String> {
         }
         paths.push(path);
     }
-    Ok(if unread.is_empty() { Followed::Paths(paths) } else { Followed::Unread(unread) })
+    if unread.is_empty() {
+        return Ok(Followed::Paths(paths));
+    }
+    // A member's item is needed in any case.
+    let member = job.names.first().filter(|name| matches!(name, Name::Member(_)));
+    let item = member.map(|name| name.score_key(&job.record.campaign_id));
+    unread.extend(item.filter(|key| !read.contains_key(key)));
+    Ok(Followed::Unread(unread))
 }
 
 fn item(key: &Key, read: &Read) -> Result<Option<ScoreRecord>, String> {
@@ -174,32 +260,30 @@ fn item(key: &Key, read: &Read) -> Result<Option<ScoreRecord>, String> {
     item.map(Some).map_err(|problem| format!("malformed: item {}/{}: {problem}", key.pk, key.sk))
 }
 
-/// The update of a fan's item; `None` if it holds all that it should. `leftovers` are the fan's items under other names.
-fn put<'a>(
-    job: &'a Job,
-    fan: &Name,
-    key: Key,
-    item: Option<&'a ScoreRecord>,
-    leftovers: impl Iterator<Item = &'a ScoreRecord> + Clone,
-) -> Option<Change> {
-    let best = leftovers.clone().fold(&job.record, |best, other| if other.replaces(best) { other } else { best });
-    let mut change = Change::of(key);
+/// The update of a fan's item; `None` if it holds all that it should.
+fn put(job: &Job, known: &Known<'_>) -> Option<Change> {
+    let (item, records) = (known.item.as_ref(), known.records(job));
+    let mut change = Change::of(known.fan.score_key(&job.record.campaign_id));
     for attribute in [Attribute::MemberId, Attribute::GlobalUserId, Attribute::Email] {
         if item.is_some_and(|item| attribute.of(item).is_some()) {
             continue;
         }
-        let named = [fan].into_iter().chain(&job.names).find_map(|name| attribute.of_name(name));
-        let Some(value) = named.or_else(|| leftovers.clone().find_map(|record| attribute.of(record))) else { continue };
+        let named = match attribute {
+            Attribute::GlobalUserId => known.user(job),
+            _ => [known.fan].into_iter().chain(&job.names).find_map(|name| attribute.of_name(name)),
+        };
+        let Some(value) = named.or_else(|| records.clone().find_map(|record| attribute.of(record))) else { continue };
         change = change.set(attribute.path(), value);
         if item.is_some() {
             change = change.if_absent(attribute.path());
         }
     }
-    match item {
-        None => Some(content(change.if_absent("pk"), best, None)),
-        Some(held) if best.replaces(held) => Some(content(as_read(change, held), best, Some(held))),
-        Some(held) if !change.set.is_empty() => Some(as_read(change, held)),
-        Some(_) => None,
+    let best = records.reduce(|best, other| if other.replaces(best) { other } else { best });
+    match (item, best) {
+        (None, best) => Some(content(change.if_absent("pk"), best?, None)),
+        (Some(held), Some(best)) if best.replaces(held) => Some(content(as_read(change, held), best, Some(held))),
+        (Some(held), _) if !change.set.is_empty() => Some(as_read(change, held)),
+        (Some(_), _) => None,
     }
 }
 

@@ -1,6 +1,8 @@
 //! Tests of saving: rules one by one, and workers that interrupt each other.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
+mod shared;
+
 use super::*;
 use crate::fan::{SCORE, jobs};
 use crate::testing::{Table, record};
@@ -59,6 +61,12 @@ fn scores(table: &Table) -> Vec<String> {
         ["memberId", "globalUserId", "email"].into_iter().filter_map(|name| text(item.get(name))).collect::<String>()
     };
     items.map(|(key, item)| format!("{} {}{}", &key.sk[SCORE.len()..], item["score"], names(item))).collect()
+}
+
+fn sorted(table: &Table) -> Vec<String> {
+    let mut scores = scores(table);
+    scores.sort();
+    scores
 }
 
 #[track_caller]
@@ -323,8 +331,8 @@ impl Worker {
     }
 }
 
-/// The score items after workers saved batches of the records side by side, ended and began anew.
-fn saved_in_rounds(records: &[ScoreRecord], size: usize, schedule: &[(usize, bool)], order: Order) -> Vec<String> {
+/// The table after workers saved batches of the records side by side, ended and began anew.
+fn saved_in_rounds(records: &[ScoreRecord], size: usize, schedule: &[(usize, bool)], order: Order) -> Table {
     let mut table = Table::default();
     let mut workers: Vec<_> = records.chunks(size).map(|batch| (Worker::new(batch, order), false)).collect();
     for (place, crashes) in schedule {
@@ -344,9 +352,33 @@ fn saved_in_rounds(records: &[ScoreRecord], size: usize, schedule: &[(usize, boo
             assert!(steps < 200, "does not end");
         }
     }
-    let mut found = scores(&table);
-    found.sort();
-    found
+    table
+}
+
+/// The table after workers saved a record each. They are interrupted between any two steps, crash and begin anew, and
+/// get records again.
+fn saved_side_by_side(records: &[ScoreRecord], schedule: &[(usize, bool)]) -> Table {
+    let mut table = Table::default();
+    let mut savers: Vec<_> = records.iter().map(|record| (Saver::new(record.clone()), false)).collect();
+    for (place, crashes) in schedule {
+        let index = place % savers.len();
+        let (saver, is_done) = &mut savers[index];
+        if *crashes {
+            // Also a record that is done may be delivered again.
+            (*saver, *is_done) = (Saver::new(records[index].clone()), false);
+        } else if !*is_done {
+            *is_done = saver.step(&mut table);
+        }
+    }
+    for (saver, is_done) in &mut savers {
+        let mut steps = 0;
+        while !*is_done {
+            *is_done = saver.step(&mut table);
+            steps += 1;
+            assert!(steps < 40, "does not end");
+        }
+    }
+    table
 }
 
 fn rounds() -> impl Strategy<Value = (Vec<ScoreRecord>, usize, Vec<(usize, bool)>)> {
@@ -386,38 +418,16 @@ proptest! {
     /// Workers that share what they read among the jobs of a batch, in rounds that interrupt each other.
     #[test]
     fn req_005_jobs_of_a_batch_may_share_what_they_read((records, size, schedule) in rounds()) {
-        prop_assert_eq!(saved_in_rounds(&records, size, &schedule, Order::AsTheRuleSays), fans(&records));
+        let table = saved_in_rounds(&records, size, &schedule, Order::AsTheRuleSays);
+        prop_assert_eq!(sorted(&table), fans(&records));
     }
 
-    /// Workers save at the same time, are interrupted between any two steps, crash and begin anew, and get records again.
     #[test]
     fn req_005_whatever_the_order_no_fan_has_two_score_items(
         records in records(),
         schedule in prop::collection::vec((0..9_usize, prop::bool::weighted(0.1)), 0..200),
     ) {
-        let mut table = Table::default();
-        let mut savers: Vec<_> = records.iter().map(|record| (Saver::new(record.clone()), false)).collect();
-        for (place, crashes) in schedule {
-            let index = place % savers.len();
-            let (saver, is_done) = &mut savers[index];
-            if crashes {
-                // Also a record that is done may be delivered again.
-                (*saver, *is_done) = (Saver::new(records[index].clone()), false);
-            } else if !*is_done {
-                *is_done = saver.step(&mut table);
-            }
-        }
-        for (saver, is_done) in &mut savers {
-            let mut steps = 0;
-            while !*is_done {
-                *is_done = saver.step(&mut table);
-                steps += 1;
-                prop_assert!(steps < 40, "does not end");
-            }
-        }
-        let mut found = scores(&table);
-        found.sort();
-        prop_assert_eq!(found, fans(&records));
+        prop_assert_eq!(sorted(&saved_side_by_side(&records, &schedule)), fans(&records));
     }
 
     /// What the batch takes, and in which batches the records come, changes nothing.
@@ -430,8 +440,6 @@ proptest! {
                 while !saver.step(&mut table) {}
             }
         }
-        let mut found = scores(&table);
-        found.sort();
-        prop_assert_eq!(found, fans(&records));
+        prop_assert_eq!(sorted(&table), fans(&records));
     }
 }

@@ -1,4 +1,5 @@
-//! The scores that the service was sent: one a fan, whatever the names by which scores and entries know the fan.
+//! The scores that the service was sent: one a fan, whatever the names by which scores and entries know the fan. Two
+//! memberIds are two fans, and two globalUserIds are; an address that they share is the first one's.
 
 use serde_json::{Number, Value};
 use std::cmp::Ordering;
@@ -24,6 +25,8 @@ pub(crate) struct Scores {
 #[derive(Default)]
 struct Fan {
     names: BTreeSet<Name>,
+    /// The globalUserId that was told first.
+    user: Option<String>,
     score: Option<Scored>,
 }
 
@@ -44,6 +47,13 @@ impl Name {
         let email = text("/email").or_else(|| text("/fields/email")).map(|email| Self::Email(email.to_lowercase()));
         let ids = [text("/memberId").map(Self::Member), text("/globalUserId").map(Self::User)];
         ids.into_iter().flatten().chain(email).collect()
+    }
+
+    fn user(&self) -> Option<&str> {
+        match self {
+            Self::User(id) => Some(id),
+            Self::Member(_) | Self::Email(_) => None,
+        }
     }
 
     fn strength(&self) -> u8 {
@@ -91,16 +101,33 @@ impl Scores {
     pub(crate) fn take(&mut self, score: &Value) -> (bool, BTreeSet<Name>) {
         let names = Name::all_of(score);
         let roots: Vec<Name> = names.iter().map(|name| self.root(name).clone()).collect();
-        let Some(fan) = roots.iter().min_by_key(|root| root.strength()).cloned() else { return (false, names) };
+        let Some(fan) = self.whose(&roots).cloned() else { return (false, names) };
+        let user = names.iter().chain(&roots).find_map(Name::user).map(str::to_owned);
+        let known = &mut self.fans.entry(fan.clone()).or_default().user;
+        *known = known.take().or(user);
         for root in roots {
             if root == fan {
                 self.fans.entry(root.clone()).or_default().names.insert(root);
-            } else if root.strength() > fan.strength() {
+            } else if root.strength() > fan.strength() && self.may_be(&fan, root.user()) {
                 self.unite(root, &fan);
             }
         }
         let kept = self.fans.entry(fan).or_default();
         (kept.take(Scored::read(score)), kept.names.clone())
+    }
+
+    /// Whose score it is: the fan of the strongest name. If that is a globalUserId, and the address is a member's, they
+    /// are one fan, unless the member has another globalUserId.
+    fn whose<'a>(&self, roots: &'a [Name]) -> Option<&'a Name> {
+        let first = roots.first()?;
+        let mut members = roots.iter().filter(|root| root.strength() < first.strength());
+        members.find(|member| self.may_be(member, first.user())).or(Some(first))
+    }
+
+    /// Whether a fan may have this globalUserId.
+    fn may_be(&self, fan: &Name, user: Option<&str>) -> bool {
+        let known = fan.user().or_else(|| self.fans.get(fan)?.user.as_deref());
+        known.is_none() || user.is_none() || known == user
     }
 
     /// Makes a name, and those that lead to it, lead to a stronger one.
@@ -117,11 +144,13 @@ impl Scores {
         self.roots.get(name).unwrap_or(name)
     }
 
-    /// The score of the fan with these names. A memberId that the fan does not have is another fan's, who shares an address
+    /// The score of the fan with these names. An id that the fan does not have is another fan's, who shares an address
     /// with this one.
     pub(crate) fn of(&self, names: &BTreeSet<Name>) -> Option<&Scored> {
         let has_member_id = names.iter().any(|name| matches!(name, Name::Member(_)));
-        let is_anothers = |root: &Name| has_member_id && matches!(root, Name::Member(_)) && !names.contains(root);
+        let user = names.iter().find_map(Name::user);
+        let is_other_member = |root: &Name| has_member_id && matches!(root, Name::Member(_));
+        let is_anothers = |root: &Name| !names.contains(root) && (is_other_member(root) || !self.may_be(root, user));
         let roots = names.iter().map(|name| self.root(name)).filter(|root| !is_anothers(root));
         roots.filter_map(|root| self.fans.get(root)?.score.as_ref()).max_by(|one, other| one.order(other))
     }
@@ -185,10 +214,10 @@ mod tests {
         let mut scores = Scores::default();
         assert_eq!(send(&mut scores, &sent), [true, true, false, false]);
         assert_eq!((scores.all().len(), scores.all()[0]["score"].as_f64()), (1, Some(7.0)));
-        for names in ["m1", "g1", "e1", "g1 m1 e1", "g9 m1", "g9 e1"] {
+        for names in ["m1", "g1", "e1", "g1 m1 e1", "g9 m1"] {
             assert_eq!(of(&scores, names), Some(7.0), "{names}");
         }
-        assert_eq!(of(&scores, "g9"), None);
+        assert_eq!((of(&scores, "g9"), of(&scores, "g9 e1")), (None, None));
     }
 
     #[test]
@@ -199,5 +228,22 @@ mod tests {
             (of(&scores, "g1 m1 e1"), of(&scores, "g2 m2 e1"), of(&scores, "m3 e1")),
             (Some(10.0), Some(5.0), None)
         );
+    }
+
+    #[test]
+    fn an_address_that_two_global_user_ids_share_is_the_first_ones() {
+        for first in ["m1 g1 e1", "g1 e1"] {
+            let mut scores = Scores::default();
+            send(&mut scores, &[(first, "1", 5.0), ("g2 e1", "1", 9.0), ("m1 g1", "1", 4.0), ("g2", "1", 8.0)]);
+            let found = ["g1 e1", "g2 e1", "g3 e1"].map(|names| of(&scores, names));
+            assert_eq!((found, scores.all().len()), ([Some(5.0), Some(9.0), None], 2), "{first}");
+        }
+    }
+
+    #[test]
+    fn a_member_without_a_global_user_id_has_that_of_the_address_and_keeps_it() {
+        let mut scores = Scores::default();
+        send(&mut scores, &[("m1 e1", "1", 5.0), ("g2 e1", "1", 9.0), ("m1 g1", "1", 7.0), ("g1", "1", 1.0)]);
+        assert_eq!((of(&scores, "g2"), of(&scores, "m1"), of(&scores, "g1")), (Some(9.0), Some(9.0), Some(1.0)));
     }
 }
