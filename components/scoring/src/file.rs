@@ -46,7 +46,7 @@ pub struct File {
 impl File {
     /// `<bucket>/<key>`.
     pub fn name(&self) -> String {
-        format!("{}/{}", self.bucket, self.key)
+        [&self.bucket, "/", &self.key].concat()
     }
 }
 

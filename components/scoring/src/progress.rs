@@ -311,7 +311,8 @@ mod tests {
         assert_eq!(stored(&table).unwrap(), progress);
         let digits = "12345678901234567890.123456789012345678";
         progress.add_tail(vec![ScoreRecord { score: crate::score::Score::parse(digits).unwrap(), ..scored(1, 1) }]);
-        let text = progress.store(&file, None, Tail::Stored).set.into_iter().find(|(path, _)| path == "tail").unwrap().1;
+        let text =
+            progress.store(&file, None, Tail::Stored).set.into_iter().find(|(path, _)| path == "tail").unwrap().1;
         assert_eq!(serde_json::from_str::<Vec<ScoreRecord>>(&text).unwrap(), progress.tail, "no digit is lost");
         let long = |member| ScoreRecord { event_id: Some("x".repeat(1_000)), ..scored(member, 1) };
         progress.add_tail((0..1_000).map(long).collect());

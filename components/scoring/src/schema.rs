@@ -9,7 +9,9 @@
 
 use crate::column::{Cells, Column, Fault};
 use host_adapters_json::{Decimal, number};
-use serde::Deserialize;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
@@ -97,10 +99,25 @@ struct Property {
     _description: String,
     min_length: Option<usize>,
     max_length: Option<usize>,
-    minimum: Option<i32>,
-    maximum: Option<i32>,
+    minimum: Option<Limit>,
+    maximum: Option<Limit>,
     #[serde(rename = "enum")]
     options: Option<Vec<String>>,
+}
+
+/// A whole number to compare cells with: most cells are whole numbers too.
+#[derive(Debug)]
+struct Limit {
+    whole: i32,
+    exact: Decimal,
+}
+
+impl<'de> Deserialize<'de> for Limit {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let whole = i32::deserialize(from)?;
+        let exact = Decimal::parse(&whole.to_string()).ok_or_else(|| D::Error::custom("not a number"))?;
+        Ok(Self { whole, exact })
+    }
 }
 
 /// What a cell is read as.
@@ -151,10 +168,13 @@ impl Property {
             Type::String => self.check_text(column, cell),
             Type::Boolean if boolean(cell).is_none() => wrong("is neither true nor false".to_owned()),
             Type::Boolean => Ok(()),
+            Type::Integer | Type::Number if let Ok(whole) = cell.parse::<i32>() => {
+                self.check_range(column, |limit| whole.cmp(&limit.whole))
+            }
             Type::Integer | Type::Number => match read_number(cell) {
                 None => wrong("is not a number".to_owned()),
                 Some(number) if self.kind == Type::Integer && !is_whole(&number) => wrong("has a fraction".to_owned()),
-                Some(number) => self.check_range(column, &number),
+                Some(number) => self.check_range(column, |limit| number.cmp(&limit.exact)),
             },
         }
     }
@@ -175,15 +195,12 @@ impl Property {
         }
     }
 
-    fn check_range(&self, column: Column, number: &Decimal) -> Result<(), Fault> {
-        let limit = |limit: i32| Decimal::parse(&limit.to_string());
-        match (self.minimum, self.maximum) {
-            (Some(least), _) if Some(number) < limit(least).as_ref() => {
-                Err(Fault::of(column, format!("is less than {least}")))
+    fn check_range(&self, column: Column, compare: impl Fn(&Limit) -> Ordering) -> Result<(), Fault> {
+        match (&self.minimum, &self.maximum) {
+            (Some(least), _) if compare(least).is_lt() => {
+                Err(Fault::of(column, format!("is less than {}", least.whole)))
             }
-            (_, Some(most)) if Some(number) > limit(most).as_ref() => {
-                Err(Fault::of(column, format!("is more than {most}")))
-            }
+            (_, Some(most)) if compare(most).is_gt() => Err(Fault::of(column, format!("is more than {}", most.whole))),
             _ => Ok(()),
         }
     }
@@ -204,6 +221,9 @@ fn is_whole(number: &Decimal) -> bool {
 
 /// A cell as an integer.
 pub(crate) fn integer(cell: &str) -> Option<u32> {
+    if let Ok(whole) = cell.parse() {
+        return Some(whole);
+    }
     let number = read_number(cell)?;
     let most = Decimal::parse("4294967295")?;
     let is_exact = is_whole(&number) && Decimal::parse("0")? <= number && number <= most;

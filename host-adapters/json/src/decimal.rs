@@ -6,6 +6,8 @@ use std::fmt;
 
 /// As many zeros as are written in place of an exponent.
 const MAX_ZEROS: usize = 20;
+/// A number of so many digits before its point is within a double's range, which goes to 1.8e308.
+const SMALL_DIGITS: usize = 300;
 
 /// The value of a number, of any number of digits.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -21,7 +23,10 @@ impl Decimal {
     /// Reads a number as JSON or DynamoDB spells it; `None` for any other text, and for exponents beyond 64 bits.
     pub fn parse(text: &str) -> Option<Self> {
         let Parts { is_negative, whole, fraction, exponent } = Parts::of(text)?;
-        let all = format!("{whole}{fraction}");
+        let all = match fraction {
+            "" => Cow::Borrowed(whole),
+            _ => Cow::Owned([whole, fraction].concat()),
+        };
         let significant = all.trim_end_matches('0');
         let digits = significant.trim_start_matches('0');
         if digits.is_empty() {
@@ -116,7 +121,8 @@ impl fmt::Display for Decimal {
 /// no reader of JSON takes.
 pub fn number(text: &str) -> Option<Cow<'_, str>> {
     let Parts { is_negative, whole, fraction, exponent } = Parts::of(text)?;
-    if !text.parse::<f64>().is_ok_and(f64::is_finite) {
+    let is_small = exponent == "0" && whole.len() <= SMALL_DIGITS;
+    if !is_small && !text.parse::<f64>().is_ok_and(f64::is_finite) {
         return None;
     }
     let is_spelled_so = (whole == "0" || !whole.is_empty() && !whole.starts_with('0'))
