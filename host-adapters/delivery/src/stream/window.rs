@@ -8,7 +8,7 @@ use std::sync::Arc;
 /// Most pages and bytes of payload that a shard's window holds. A worker that falls further behind has pages read
 /// again.
 const MOST_PAGES: usize = 64;
-const MOST_BYTES: usize = 8 * 1024 * 1024;
+const MOST_BYTES: usize = 2 * 1024 * 1024;
 /// Pages that stay whatever their size, so that pages which were read ahead are not dropped before they are used.
 const LEAST_PAGES: usize = 3;
 
