@@ -46,7 +46,8 @@ mod tests {
     #[test]
     fn ranges_end_at_their_masks() {
         let range = range("10.0.0.77/26").unwrap();
-        for (text, expected) in [("10.0.0.64", true), ("10.0.0.127", true), ("10.0.0.63", false), ("10.0.0.128", false)] {
+        for (text, expected) in [("10.0.0.64", true), ("10.0.0.127", true), ("10.0.0.63", false), ("10.0.0.128", false)]
+        {
             assert_eq!(range.contains(&address(text).unwrap()), expected, "{text}");
         }
     }

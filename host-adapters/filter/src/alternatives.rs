@@ -86,8 +86,7 @@ struct Candidate {
 
 impl<'v> Candidates<'v> {
     fn of(condition: &Condition, of_field: &'v [Value<'v>], values: &'v Values<'v>) -> Self {
-        let mut candidates =
-            Self { all: Vec::new(), values, of_field, within: HashMap::new(), counts: HashMap::new() };
+        let mut candidates = Self { all: Vec::new(), values, of_field, within: HashMap::new(), counts: HashMap::new() };
         for (index, value) in candidates.of_field.iter().enumerate() {
             let mut elements: Chosen = candidates.values.elements(value).collect();
             elements.reverse();

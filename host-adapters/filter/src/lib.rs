@@ -13,16 +13,19 @@
 //! same object (the ruler's "array consistency"). The name `a.b` and the name `b` in `a` are the same field.
 //!
 //! # Where it differs from the ruler
-//! Each is one variant of `Difference` in `tests/ruler`, which compares both:
+//! Each is one variant of `Difference` in `tests/ruler-checks`, which compares both:
 //! - Numbers are compared to the last digit. The ruler compares those that a double holds, and of the others only the
 //!   text; it refuses them in `numeric` and `anything-but`.
-//! - An IPv4 address is in no IPv6 range, and a number is not an address. The ruler compares hexadecimal digits from the
-//!   left, and takes 161 for an address in 22.0.0.0/8.
-//! - `equals-ignore-case` also compares characters beyond the basic plane, and titlecase letters, which the ruler never
-//!   finds.
+//! - A number is not an address, and an address of IPv4 is in no range of IPv6. The ruler compares hexadecimal digits
+//!   from the left, and takes 161 for an address in 22.0.0.0/8. `010.0.0.1` is not an address.
+//! - `equals-ignore-case` also knows characters beyond the basic plane, and titlecase letters.
+//! - A value of `suffix` is not looked for in one of `wildcard` beside it: with `{"wildcard": "*a*"}` and `{"suffix":
+//!   {"equals-ignore-case": "bc"}}` the ruler matches `xbcx`.
+//! - Of a field's values, those outside of a list count even if an element of the list was chosen. That takes an event
+//!   that names the field in two ways, `a.b` and `b` in `a`.
 //!
-//! Refused, where the ruler takes it: a field that is named twice (of which the ruler keeps the last), an empty list in
-//! `anything-but`, and `$or` as the name of a field.
+//! Refused, where the ruler takes it: a field that is named twice (of which it keeps the last unless told otherwise), an
+//! empty list in `anything-but` with an operator, `exactly`, and `$or` as the name of a field.
 
 mod address;
 mod alternatives;

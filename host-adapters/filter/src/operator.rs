@@ -12,13 +12,19 @@ use crate::wildcard::Wildcard;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 
-const OPERATORS: &str = "`prefix`, `suffix`, `equals-ignore-case`, `wildcard`, `anything-but`, `numeric`, `exists`, `cidr`";
-const NEGATED: &str = "`prefix`, `suffix`, `equals-ignore-case`, `wildcard`";
+const OPERATORS: [&str; 8] =
+    ["prefix", "suffix", "equals-ignore-case", "wildcard", "anything-but", "numeric", "exists", "cidr"];
+/// Those that may follow `anything-but`.
+const NEGATED: [&str; 4] = ["prefix", "suffix", "equals-ignore-case", "wildcard"];
 const NUMERIC: &str = "such as `[\"=\", 1]`, `[\"<\", 5]` or `[\">\", 0, \"<=\", 5]`";
 
 /// The path of a member.
 pub fn member(path: &str, name: &str) -> String {
     if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") }
+}
+
+fn listed(names: &[&str]) -> String {
+    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
 }
 
 /// A place in the policy whose value is read.
@@ -32,7 +38,7 @@ struct At<'a> {
 /// The values of a list.
 ///
 /// # Errors
-/// When it is empty, or one of them is none that a field may have.
+/// When it is empty, or has something that is not a value.
 pub fn values(path: &str, json: &RawValue, limits: &Limits) -> Result<Vec<Pattern>, PolicyError> {
     let at = At { path: path.to_owned(), json, limits };
     at.elements()?.iter().map(At::value).collect()
@@ -57,15 +63,18 @@ impl<'a> At<'a> {
         Ok(elements.into_iter().enumerate().map(at).collect())
     }
 
-    /// The only member of an object, which names an operator.
-    fn operator(&self, allowed: &str) -> Result<(Cow<'a, str>, Self), PolicyError> {
+    /// The only member of an object, which has the name of one of these operators.
+    fn operator(&self, allowed: &[&str]) -> Result<(Cow<'a, str>, Self), PolicyError> {
         let members = read::members(self.json).or_else(|error| self.wrong(error.to_string()))?;
         match <[_; 1]>::try_from(members) {
-            Ok([(name, json)]) => {
+            Ok([(name, json)]) if allowed.contains(&&*name) => {
                 let path = member(&self.path, &name);
                 Ok((name, Self { path, json, limits: self.limits }))
             }
-            Err(members) => self.wrong(format!("it has {} operators, and must have one of {allowed}", members.len())),
+            Ok([(name, _)]) => self.wrong(format!("`{name}` is not an operator here; allowed are {}", listed(allowed))),
+            Err(members) => {
+                self.wrong(format!("it has {} operators, and must have one of {}", members.len(), listed(allowed)))
+            }
         }
     }
 
@@ -82,7 +91,12 @@ impl<'a> At<'a> {
     fn value(&self) -> Result<Pattern, PolicyError> {
         match self.kind() {
             Kind::Object => self.expression(),
-            Kind::List => self.wrong(format!("it must be a string, a number, true, false, null or one of {OPERATORS}")),
+            Kind::List => {
+                let operators = listed(&OPERATORS);
+                self.wrong(format!(
+                    "it must be a string, a number, true, false, null or an object with one of {operators}"
+                ))
+            }
             Kind::Text => {
                 let text = self.text()?;
                 Ok(address::address(&text).map_or(Pattern::Is(Scalar::Text(text.into())), Pattern::Address))
@@ -104,7 +118,7 @@ impl<'a> At<'a> {
     }
 
     fn expression(&self) -> Result<Pattern, PolicyError> {
-        let (name, operand) = self.operator(OPERATORS)?;
+        let (name, operand) = self.operator(&OPERATORS)?;
         match &*name {
             "prefix" | "suffix" => operand.prefix_or_suffix(&name),
             "equals-ignore-case" => Ok(Pattern::EqualIgnoringCase(Folded::of(&operand.text()?))),
@@ -116,8 +130,7 @@ impl<'a> At<'a> {
                 Kind::False => Ok(Pattern::Absent),
                 _ => operand.wrong("it must be true or false"),
             },
-            "cidr" => address::range(&operand.text()?).map(Pattern::Cidr).or_else(|problem| operand.wrong(problem)),
-            _ => self.wrong(format!("`{name}` is not an operator; allowed are {OPERATORS}")),
+            _ => address::range(&operand.text()?).map(Pattern::Cidr).or_else(|problem| operand.wrong(problem)),
         }
     }
 
@@ -126,12 +139,13 @@ impl<'a> At<'a> {
             Kind::Text if name == "prefix" => Ok(Pattern::Prefix(self.text()?)),
             Kind::Text => Ok(Pattern::Suffix(self.text()?)),
             Kind::Object => {
-                let (inner, operand) = self.operator("`equals-ignore-case`")?;
-                match (&*inner, name) {
-                    ("equals-ignore-case", "prefix") => Ok(Pattern::PrefixIgnoringCase(Folded::of(&operand.text()?))),
-                    ("equals-ignore-case", _) => Ok(Pattern::SuffixIgnoringCase(Folded::of(&operand.text()?))),
-                    _ => self.wrong(format!("`{inner}` is not an operator here; allowed is `equals-ignore-case`")),
-                }
+                let (_, operand) = self.operator(&["equals-ignore-case"])?;
+                let folded = Folded::of(&operand.text()?);
+                Ok(if name == "prefix" {
+                    Pattern::PrefixIgnoringCase(folded)
+                } else {
+                    Pattern::SuffixIgnoringCase(folded)
+                })
             }
             _ => self.wrong("it must be a string, or an object with `equals-ignore-case`"),
         }
@@ -149,7 +163,7 @@ impl<'a> At<'a> {
     fn anything_but(&self) -> Result<Pattern, PolicyError> {
         let patterns = match self.kind() {
             Kind::Object => {
-                let (name, operand) = self.operator(NEGATED)?;
+                let (name, operand) = self.operator(&NEGATED)?;
                 operand.each(|at| at.negated(&name))
             }
             _ => self.each(|at| match at.kind() {
@@ -181,8 +195,7 @@ impl<'a> At<'a> {
             "prefix" => text.map(Pattern::Prefix),
             "suffix" => text.map(Pattern::Suffix),
             "equals-ignore-case" => text.map(|text| Pattern::EqualIgnoringCase(Folded::of(&text))),
-            "wildcard" => self.wildcard(),
-            _ => self.wrong(format!("`anything-but` has no `{name}`; allowed are {NEGATED}")),
+            _ => self.wildcard(),
         }
     }
 

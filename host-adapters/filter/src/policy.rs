@@ -131,7 +131,11 @@ impl Path {
     }
 
     fn alternative(&self, index: usize) -> Self {
-        Self { shown: format!("{}[{index}]", operator::member(&self.shown, OR)), names: self.names.clone(), is_in_or: true }
+        Self {
+            shown: format!("{}[{index}]", operator::member(&self.shown, OR)),
+            names: self.names.clone(),
+            is_in_or: true,
+        }
     }
 }
 
@@ -182,7 +186,8 @@ impl Reader<'_> {
             self.object(&path.alternative(index), object, &mut of_object)?;
             all.append(&mut of_object);
             if all.len() > MAX_ALTERNATIVES {
-                let problem = format!("it makes more than {MAX_ALTERNATIVES} alternatives, with those around it multiplied");
+                let problem =
+                    format!("it makes more than {MAX_ALTERNATIVES} alternatives, with those around it multiplied");
                 return Err(PolicyError::new(&shown, problem));
             }
         }

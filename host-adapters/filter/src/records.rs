@@ -37,7 +37,8 @@ impl RecordFilters {
     /// index of the pattern.
     pub fn compile(patterns: &[impl AsRef<str>], payload: &str) -> Result<Self, PolicyError> {
         if patterns.len() > MAX_FILTERS {
-            let problem = format!("there are {} filters, and may be {MAX_FILTERS} (by default 5 on AWS)", patterns.len());
+            let problem =
+                format!("there are {} filters, and may be {MAX_FILTERS} (by default 5 on AWS)", patterns.len());
             return Err(PolicyError::new("", problem));
         }
         let compile = |(index, pattern): (usize, &_)| {
@@ -105,7 +106,7 @@ impl RecordFilters {
             (None, None) => Form::None,
         };
         let fits = |condition: &&Condition| [Form::None, form].contains(&form_of(condition, &self.payload));
-        Ok(filter.matches_values(&values, |conditions| conditions.iter().all(|it| fits(it))))
+        Ok(filter.matches_values(&values, |conditions| conditions.iter().all(fits)))
     }
 }
 
