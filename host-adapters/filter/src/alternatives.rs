@@ -1,4 +1,5 @@
-//! Whether all conditions of an alternative hold for the values of an event, within one and the same element of each list.
+//! Whether all conditions of an alternative hold for the values of an event, within one and the same element of each
+//! list.
 
 use crate::event::{Element, Value, Values};
 use crate::pattern::Pattern;
@@ -29,12 +30,12 @@ impl Condition {
     }
 }
 
-/// Whether all hold, which are in the order of their paths. The ruler goes through them in that order, and `exists: false`
-/// only regards the elements that were chosen before it.
+/// Whether all hold, which are in the order of their paths. The ruler goes through them in that order, and `exists:
+/// false` only regards the elements that were chosen before it.
 ///
-/// Keeps every choice of elements that is still open instead of trying one after the other: of a choice only those lists
-/// matter in which a later field has values, so there are never more than elements of lists, and lists beside each other
-/// are not multiplied.
+/// Keeps every choice of elements that is still open instead of trying one after the other: of a choice only those
+/// lists matter in which a later field has values, so there are never more than elements of lists, and lists beside
+/// each other are not multiplied.
 pub fn all_hold(conditions: &[&Condition], values: &Values<'_>) -> bool {
     let last_uses = last_uses(conditions, values);
     let mut open = BTreeSet::from([Chosen::new()]);

@@ -50,8 +50,8 @@ struct Place {
     element: Element,
 }
 
-/// A list of the event, each of which has a number, and the index of an element. The lists that lie in a list have greater
-/// numbers than it.
+/// A list of the event, each of which has a number, and the index of an element. The lists that lie in a list have
+/// greater numbers than it.
 pub type Element = (u32, u32);
 
 impl<'a> Values<'a> {

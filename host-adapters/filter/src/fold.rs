@@ -7,8 +7,8 @@ pub struct Folded {
 }
 
 impl Folded {
-    /// A character is written as it is, in lower case or in upper case, each by itself as in the ruler: `ß` is also `SS`,
-    /// but `SS` is not `ß`.
+    /// A character is written as it is, in lower case or in upper case, each by itself as in the ruler: `ß` is also
+    /// `SS`, but `SS` is not `ß`.
     pub fn of(text: &str) -> Self {
         let ways = |letter: char| {
             let mut ways = vec![letter.to_string()];

@@ -24,8 +24,8 @@
 //! - Of a field's values, those outside of a list count even if an element of the list was chosen. That takes an event
 //!   that names the field in two ways, `a.b` and `b` in `a`.
 //!
-//! Refused, where the ruler takes it: a field that is named twice (of which it keeps the last unless told otherwise), an
-//! empty list in `anything-but` with an operator, `exactly`, and `$or` as the name of a field.
+//! Refused, where the ruler takes it: a field that is named twice (of which it keeps the last unless told otherwise),
+//! an empty list in `anything-but` with an operator, `exactly`, and `$or` as the name of a field.
 
 mod address;
 mod alternatives;

@@ -24,9 +24,10 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// A subscription's filter policy (SNS developer guide, "Filter policy constraints"). Versions of that page differ in
-    /// whether nested fields count; here each counts, so that a policy that passes is valid by all of them. Its bounds for
-    /// numbers (±10⁹ and five digits behind the point) are not checked, because SNS does not check them either.
+    /// A subscription's filter policy (SNS developer guide, "Filter policy constraints"). Versions of that page differ
+    /// in whether nested fields count; here each counts, so that a policy that passes is valid by all of them. Its
+    /// bounds for numbers (±10⁹ and five digits behind the point) are not checked: emulators report that SNS takes
+    /// others.
     pub const SUBSCRIPTION: Self =
         Self { bytes: 256 * 1024, fields: 5, combinations: 150, depth_multiplies: true, may_nest: true, wildcards: 3 };
 

@@ -11,8 +11,8 @@ use serde_json::value::RawValue;
 /// The most filters that a source may have. AWS allows five, and ten on request.
 pub const MAX_FILTERS: usize = 10;
 
-/// The compiled filters of a source. A record that matches none of them is not for the worker. Without any filter, every
-/// record is.
+/// The compiled filters of a source. A record that matches none of them is not for the worker. Without any filter,
+/// every record is.
 #[derive(Clone, Debug)]
 pub struct RecordFilters {
     filters: Vec<Filter>,

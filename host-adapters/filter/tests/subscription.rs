@@ -87,8 +87,8 @@ fn a_policy_has_150_combinations() {
     let list = |count: usize| format!("[{}]", (0..count).map(|it| it.to_string()).collect::<Vec<_>>().join(","));
     let message = |count| {
         format!(
-            "the filter: it has {count} combinations of values (for each field its values times its depth, multiplied), \
-             and may have 150"
+            "the filter: it has {count} combinations of values (for each field its values times its depth, \
+             multiplied), and may have 150"
         )
     };
     let flat = |a, b| format!(r#"{{"a": {}, "b": {}}}"#, list(a), list(b));

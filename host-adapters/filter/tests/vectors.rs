@@ -1,6 +1,6 @@
 //! Vectors written from the documentation of Amazon's event ruler (its README, "Ruler by Example" to "JSON Array
 //! Matching"), and the messages of policies that are refused. In the files, numbers stay as they are spelled.
-#![allow(clippy::unwrap_used, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 use host_adapters_filter::Filter;
 use serde::Deserialize;

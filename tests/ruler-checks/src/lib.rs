@@ -1,8 +1,8 @@
 //! Compares `host-adapters/filter` with Amazon's event ruler itself, on random pairs of a pattern and an event.
 //!
-//! Where both differ on purpose, a pair has a *trigger* of one of the documented [`Difference`]s, such as a number that a
-//! double does not hold. Having one excuses nothing by itself: the pair is written anew without its triggers, everything
-//! else being the same (`tame.rs`), and then both must agree.
+//! Where both differ on purpose, a pair has a *trigger* of one of the documented [`Difference`]s, such as a number that
+//! a double does not hold. Having one excuses nothing by itself: the pair is written anew without its triggers,
+//! everything else being the same (`tame.rs`), and then both must agree.
 //!
 //! `tests/backends/on_servers/event_ruler.rs` compares 10,000 pairs. To compare others without the host:
 //! `cargo run --release --package ruler-checks --example compare -- <seed> <count>`.
@@ -94,7 +94,8 @@ pub fn compare(servers: &Servers, seed: u64, count: usize) -> Result<Report> {
     Ok(report)
 }
 
-/// Whether the ruler must compare a number: one of at most 15 digits, whose first one is at most 10¹⁵ and at least 10⁻³.
+/// Whether the ruler must compare a number: one of at most 15 digits, whose first one is at most 10¹⁵ and at least
+/// 10⁻³.
 fn is_plain(number: &str) -> bool {
     Decimal::parse(number).is_some_and(|decimal| {
         decimal.significant_digits() <= 15 && decimal.magnitude().is_none_or(|power| (-3..=15).contains(&power))

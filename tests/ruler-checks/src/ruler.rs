@@ -21,8 +21,8 @@ pub fn verdicts(servers: &Servers, pairs: &[Pair]) -> Result<Vec<Verdict>> {
     Ok(verdicts)
 }
 
-/// The numbers that it does not compare: those that a double does not hold, those that the JDK spells with more digits than
-/// they have, and the greatest one, at which none of its ranges begins.
+/// The numbers that it does not compare: those that a double does not hold, those that the JDK spells with more digits
+/// than they have, and the greatest one, at which none of its ranges begins.
 ///
 /// # Errors
 /// As [`verdicts`].

@@ -17,8 +17,8 @@ pub enum Difference {
     BothFamilies,
     /// A zero before a number of an IPv4 address: the ruler reads it as decimal, others as octal.
     LeadingZero,
-    /// A character of two units of UTF-16 or a titlecase letter, where the pattern ignores case: the ruler folds each unit,
-    /// and only to lower and upper case.
+    /// A character of two units of UTF-16 or a titlecase letter, where the pattern ignores case: the ruler folds each
+    /// unit, and only to lower and upper case.
     Case,
     /// `suffix` and `wildcard`: the ruler, which compares a suffix from the end, there goes on in wildcards.
     SuffixAndWildcard,

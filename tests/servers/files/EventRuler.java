@@ -11,8 +11,8 @@ import software.amazon.event.ruler.Machine;
 import software.amazon.event.ruler.Patterns;
 
 /**
- * Amazon's event ruler. Reads lines with a list of two strings, the JSON of a pattern and of an event, and writes for each
- * one of: "match", "no match", "refused: " with what is wrong with the pattern.
+ * Amazon's event ruler. Reads lines with a list of two strings, the JSON of a pattern and of an event, and writes for
+ * each one of: "match", "no match", "refused: " with what is wrong with the pattern.
  */
 public class EventRuler {
     /** A field that is named twice is refused; by itself the ruler keeps the last. */
