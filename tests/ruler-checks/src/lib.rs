@@ -54,6 +54,8 @@ pub struct Report {
     pairs: usize,
     matches: usize,
     refused: usize,
+    /// Pairs without any trigger.
+    plain: usize,
     /// Pairs that have a trigger, all of which agree without it, and those that differ because of it.
     documented: BTreeMap<Difference, (usize, usize)>,
     /// Pairs that differ and should not, with what this project and the ruler say.
@@ -84,6 +86,7 @@ pub fn compare(servers: &Servers, seed: u64, count: usize) -> Result<Report> {
             *having += 1;
             *differing += usize::from(ours != theirs);
         }
+        report.plain += usize::from(tame.had.is_empty());
         if !tame.had.is_empty() {
             tamed.push((tame, ours));
         } else if ours != theirs {
@@ -130,8 +133,9 @@ impl Pair {
 
 impl fmt::Display for Report {
     fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { seed, pairs, matches, refused, documented, undocumented } = self;
+        let Self { seed, pairs, matches, refused, plain, documented, undocumented } = self;
         writeln!(to, "seed {seed}: {pairs} pairs, {matches} match, {refused} with a pattern that is refused")?;
+        writeln!(to, "{plain} pairs have nothing that is compared differently on purpose")?;
         for (difference, (having, differing)) in documented {
             writeln!(to, "{differing} of {having} pairs with {difference} differ, none without it")?;
         }

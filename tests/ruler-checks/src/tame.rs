@@ -20,8 +20,9 @@ pub enum Difference {
     /// A character of two units of UTF-16 or a titlecase letter, where the pattern ignores case: the ruler folds each
     /// unit, and only to lower and upper case.
     Case,
-    /// `suffix` and `wildcard`: the ruler, which compares a suffix from the end, there goes on in wildcards.
-    SuffixAndWildcard,
+    /// A `wildcard` beside `suffix` or `equals-ignore-case`: what the ruler then walks through for these leads it into
+    /// the wildcards, and it matches `abc` by `*x*y*`.
+    BesideWildcard,
     /// A name with a dot beside lists of objects: of one field's values in a list and others outside, the ruler forgets
     /// the latter once it has chosen an element.
     DottedName,
@@ -35,7 +36,7 @@ impl fmt::Display for Difference {
             Self::BothFamilies => "addresses of both families",
             Self::LeadingZero => "a zero before a number of an address",
             Self::Case => "a character whose case the ruler does not know",
-            Self::SuffixAndWildcard => "a suffix and a wildcard",
+            Self::BesideWildcard => "a wildcard beside a suffix or an ignored case",
             Self::DottedName => "a dotted name and a list",
         })
     }
@@ -52,6 +53,7 @@ pub struct Tamed {
 /// compare.
 pub fn tame(pair: &Pair, not_compared: &BTreeSet<String>) -> Tamed {
     let pattern = pair.pattern.to_string();
+    let names = |operator: &str| pattern.contains(&format!("\"{operator}\":"));
     let all = [
         (Difference::LeadingZero, has_leading_zeros(pair)),
         (Difference::BothFamilies, families(&pair.pattern).union(&families(&pair.event)).count() > 1),
@@ -61,7 +63,7 @@ pub fn tame(pair: &Pair, not_compared: &BTreeSet<String>) -> Tamed {
             pair.leaves().iter().filter_map(|leaf| leaf.number()).any(|it| not_compared.contains(it)),
         ),
         (Difference::NumberAndAddress, has_numbers_like_addresses(pair)),
-        (Difference::SuffixAndWildcard, ["\"suffix\"", "\"wildcard\""].iter().all(|it| pattern.contains(it))),
+        (Difference::BesideWildcard, names("wildcard") && (names("suffix") || names("equals-ignore-case"))),
         (Difference::DottedName, pair.event.has_objects_in_lists() && pair.event != without_dots(&pair.event)),
     ];
     let had: BTreeSet<_> =
@@ -71,7 +73,7 @@ pub fn tame(pair: &Pair, not_compared: &BTreeSet<String>) -> Tamed {
         Difference::BothFamilies => of_one_family(&pair),
         Difference::Case => pair.map_texts(with_plain_letters),
         Difference::BeyondDouble | Difference::NumberAndAddress => with_plain_numbers(&pair),
-        Difference::SuffixAndWildcard => Pair { pattern: without_suffixes(&pair.pattern), ..pair },
+        Difference::BesideWildcard => Pair { pattern: without_neighbours(&pair.pattern), ..pair },
         Difference::DottedName => Pair { pattern: without_dots(&pair.pattern), event: without_dots(&pair.event) },
     });
     Tamed { pair: tamed, had }
@@ -176,17 +178,17 @@ fn without_dots(json: &Json) -> Json {
     }
 }
 
-/// Without the operator `suffix`, in place of which there is a text.
-fn without_suffixes(json: &Json) -> Json {
+/// Without the operators `suffix` and `equals-ignore-case`, in place of which there is a text.
+fn without_neighbours(json: &Json) -> Json {
     match json {
         Json::Object(members) => match members.as_slice() {
-            [(name, _)] if name == "suffix" => Json::text("none"),
+            [(name, _)] if name == "suffix" || name == "equals-ignore-case" => Json::text("none"),
             _ => {
-                let without = |(name, value): &(String, Json)| (name.clone(), without_suffixes(value));
+                let without = |(name, value): &(String, Json)| (name.clone(), without_neighbours(value));
                 Json::Object(members.iter().map(without).collect())
             }
         },
-        Json::List(elements) => Json::List(elements.iter().map(without_suffixes).collect()),
+        Json::List(elements) => Json::List(elements.iter().map(without_neighbours).collect()),
         Json::Text(_) | Json::Word(_) => json.clone(),
     }
 }
