@@ -20,7 +20,7 @@
 //!   from the left, and takes 161 for an address in 22.0.0.0/8. `010.0.0.1` is not an address.
 //! - `equals-ignore-case` also knows characters beyond the basic plane, and titlecase letters.
 //! - A `wildcard` means the same beside other values. With `suffix` or `equals-ignore-case` in the same list, the ruler
-//!   finds wildcards where there are none: `[{"wildcard": "*a*"}, {"suffix": {"equals-ignore-case": "bc"}}]` matches `xbcx`.
+//!   takes too much: by `[{"wildcard": "*a*"}, {"suffix": {"equals-ignore-case": "bc"}}]` it matches `xbcx`.
 //! - Of a field's values, those outside of a list count even if an element of the list was chosen. That takes an event
 //!   that names the field in two ways, `a.b` and `b` in `a`.
 //!
