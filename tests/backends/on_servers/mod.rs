@@ -2,6 +2,7 @@
 
 pub mod amazon;
 pub mod config;
+mod event_ruler;
 pub mod foreign_tables;
 mod kinesis;
 mod leases;

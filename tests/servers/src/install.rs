@@ -52,7 +52,11 @@ pub fn empty(folder: &Path) -> Result<()> {
     std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))
 }
 
-fn from_maven(
+/// Downloads jars with their dependencies, and compiles a class of our own against them.
+///
+/// # Errors
+/// When a download fails, or the class does not compile.
+pub fn from_maven(
     name: &str,
     servers: &Servers,
     program: &Path,

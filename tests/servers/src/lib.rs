@@ -3,12 +3,13 @@
 //! stops a server cannot wait for Cargo.
 //!
 //! - [`ALL`] is the table: a new server is one entry there, and its files in `files/`. [`Tool`] is a program from npm that
-//!   tests run.
+//!   tests run, [`JavaTool`] one of our own around a library from Maven Central.
 //! - [`Servers`] starts, stops and probes them; its folder holds everything, including state and logs.
 //! - Only a process whose id *and* start time were recorded is ever ended.
 
 mod home;
 mod install;
+mod java_tool;
 #[cfg(test)]
 mod lifecycle;
 mod port;
@@ -26,6 +27,7 @@ mod template;
 mod tool;
 
 pub use home::Servers;
+pub use java_tool::{EVENT_RULER, JavaTool};
 pub use probe::Probe;
 pub use server::{Install, Kind, Launcher, Server};
 pub use status::{Condition, Status};

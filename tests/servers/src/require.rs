@@ -19,8 +19,7 @@ pub fn check(servers: &[&Server], to_install: &[&Server]) -> Result<()> {
         missing.push(("Java 17 or later", JAVA_PACKAGE));
     }
     if to_install.iter().any(|it| is_java(it)) {
-        missing.extend((!runs("javac")).then_some(("a Java compiler", JAVA_PACKAGE)));
-        missing.extend((!runs("mvn")).then_some(("Maven", "maven")));
+        missing.extend(missing_of_java());
     }
     if to_install.iter().any(|it| matches!(it.install, Install::Python { .. })) && !has_venv() {
         missing.push(("Python 3.11 with venv", "python3-venv"));
@@ -38,13 +37,31 @@ pub fn check(servers: &[&Server], to_install: &[&Server]) -> Result<()> {
             missing.push((program, package));
         }
     }
+    refuse("the servers need", &missing)
+}
+
+/// Checks what a program in Java needs to be installed.
+///
+/// # Errors
+/// When something is missing; lists all of it, and what to do.
+pub fn java(name: &str) -> Result<()> {
+    refuse(&format!("{name} needs"), &missing_of_java().collect::<Vec<_>>())
+}
+
+/// What is not there to compile with, and the package that it is in.
+fn missing_of_java() -> impl Iterator<Item = (&'static str, &'static str)> {
+    let needed = [("javac", "a Java compiler", JAVA_PACKAGE), ("mvn", "Maven", "maven")];
+    needed.into_iter().filter(|(program, ..)| !runs(program)).map(|(_, what, package)| (what, package))
+}
+
+fn refuse(needs: &str, missing: &[(&str, &str)]) -> Result<()> {
     if missing.is_empty() {
         return Ok(());
     }
     let what: Vec<_> = missing.iter().map(|(what, _)| *what).collect();
     let mut packages: Vec<_> = missing.iter().map(|(_, package)| *package).collect();
     packages.dedup();
-    bail!("the servers need {}; on Debian: apt-get install {}", what.join(", "), packages.join(" "));
+    bail!("{needs} {}; on Debian: apt-get install {}", what.join(", "), packages.join(" "));
 }
 
 /// The version that a program reports, such as `7.0.15`; `None` if the program does not exist.
