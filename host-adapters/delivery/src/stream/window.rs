@@ -217,7 +217,7 @@ mod tests {
         }
         assert_eq!(window.pages.len(), MOST_PAGES);
         for first in 1_000..1_100 {
-            window.push(&page(first, first, 1024 * 1024));
+            window.push(&page(first, first, 256 * 1024));
         }
         assert_eq!((window.pages.len(), window.bytes), (8, MOST_BYTES));
         assert!(found(&window, 1_098).is_some() && found(&window, 999).is_none(), "the newest are kept");
