@@ -17,7 +17,7 @@ use tokio::task::JoinSet;
 /// Bytes of a range.
 const RANGE_BYTES: u32 = 1024 * 1024;
 /// Records of a batch.
-const BATCH: usize = 1_000;
+const BATCH: usize = 500;
 /// Batches under way.
 const BATCHES: usize = 4;
 
