@@ -8,6 +8,7 @@ use crate::load::{Loader, State};
 use crate::ports::Ports;
 use crate::save::is_saved;
 use scoring::fan::{SCORE, jobs};
+use scoring::fans::Fans;
 use scoring::progress::{self, Ending};
 use scoring::report::{Expected, Message};
 use scoring::table::Key;
@@ -26,7 +27,7 @@ impl<P: Ports> Loader<'_, P> {
     pub(crate) async fn report(&self, state: &mut State) -> Result<Disposition, Disposition> {
         let mut ending = state.progress.ending.clone().unwrap_or_default();
         self.wait_for_tail(state, &ending).await?;
-        let mut messages = vec![];
+        let (mut messages, mut fans) = (vec![], Fans::default());
         while let Some(campaign_id) = ending.campaign(&state.progress.campaigns).map(str::to_owned) {
             let key = Key::of_campaign(&campaign_id, SCORE);
             let page = match self.ports.query(&key.pk, &key.sk, ending.after.clone()).await {
@@ -37,8 +38,9 @@ impl<P: Ports> Loader<'_, P> {
                     return Err(error.disposition());
                 }
             };
-            ending.count(&page.items, page.next);
+            ending.count(&page.items, page.next, &mut fans);
             if ending.after.is_none() {
+                fans = Fans::default();
                 messages.push(ending.report(&campaign_id, &self.file));
             }
             let is_over = self.is_over();

@@ -16,6 +16,7 @@ pub mod column;
 pub mod counts;
 pub mod csv;
 pub mod fan;
+pub mod fans;
 pub mod file;
 pub mod progress;
 pub mod record;

@@ -4,6 +4,7 @@
 //! items, and a message asks for a report once the campaign's counts have reached that.
 
 use crate::counts::Totals;
+use crate::fans::Fans;
 use crate::file::{File, Sequencer};
 use crate::record::{ScoreRecord, Verification};
 use crate::report::{Expected, Message, Source};
@@ -74,15 +75,11 @@ impl Ending {
         campaigns.range((behind, Bound::Unbounded)).next().map(String::as_str)
     }
 
-    /// Counts score items, which are followed by those behind the sort key `next`. One that is neither verified nor
-    /// rejected is not counted by `counts` either.
-    pub fn count(&mut self, items: &[String], next: Option<String>) {
-        #[derive(Deserialize)]
-        struct Item {
-            verification: Verification,
-        }
-        for item in items.iter().filter_map(|item| serde_json::from_str::<Item>(item).ok()) {
-            match item.verification {
+    /// Counts score items, which are followed by those behind the sort key `next`, each fan once. One that is neither
+    /// verified nor rejected is not counted by `counts` either.
+    pub fn count(&mut self, items: &[String], next: Option<String>, fans: &mut Fans) {
+        for verification in items.iter().filter_map(|item| fans.count(item)) {
+            match verification {
                 Verification::Verified => self.counted.verified += 1,
                 Verification::Rejected => self.counted.rejected += 1,
             }
@@ -323,13 +320,15 @@ mod tests {
     #[test]
     fn campaigns_are_counted_and_reported_one_after_the_other() {
         let campaigns = BTreeSet::from(["a".to_owned(), "b".to_owned()]);
-        let item = |word: &str| format!(r#"{{"pk":"p","sk":"s","verification":"{word}","score":1}}"#);
+        let item = |fan, word| json!({"sk": format!("SCORE#{fan}"), "memberId": fan, "verification": word}).to_string();
+        let mut fans = Fans::default();
         let mut ending = Ending { since_ms: 5, ..Ending::default() };
         assert_eq!(ending.campaign(&campaigns), Some("a"));
-        ending.count(&[item("verified"), item("rejected"), "{}".to_owned()], Some("SCORE#m".to_owned()));
+        let page = [item("m1", "verified"), item("m2", "rejected"), "{}".to_owned()];
+        ending.count(&page, Some("SCORE#m".to_owned()), &mut fans);
         let stored: Ending = serde_json::from_value(json!(ending)).unwrap();
         assert_eq!((stored.after.as_deref(), &stored), (Some("SCORE#m"), &ending));
-        ending.count(&[item("verified")], None);
+        ending.count(&[item("m3", "verified")], None, &mut fans);
         let message = ending.report("a", &file("1"));
         let expected = Expected { verified: Some(2), rejected: Some(1), selected: None };
         assert_eq!((message.expected, message.file.as_deref()), (expected, Some("scoringBucket/scrubbed/1.csv")));
