@@ -1,7 +1,7 @@
 //! Paths of what is tested: the project, its programs, its components.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 /// The project's root.
 pub fn project() -> &'static Path {
@@ -23,10 +23,16 @@ pub fn native() -> PathBuf {
     target().join("release")
 }
 
+static MACHINE: RwLock<()> = RwLock::new(());
+
 /// A lock for tests that would disturb one another: while it is kept, no other of them runs.
-pub fn alone() -> MutexGuard<'static, ()> {
-    static MACHINE: Mutex<()> = Mutex::new(());
-    MACHINE.lock().unwrap_or_else(PoisonError::into_inner)
+pub fn alone() -> RwLockWriteGuard<'static, ()> {
+    MACHINE.write().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The same for tests that mostly wait: they run beside each other, and not beside those that run alone.
+pub fn beside_others() -> RwLockReadGuard<'static, ()> {
+    MACHINE.read().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The program `host-adapters`.

@@ -3,10 +3,14 @@
 use crate::tools::assert_selected;
 use serde_json::Value;
 use std::process::{Command, Output};
-use tests::programs::{alone, host_adapters, native, project};
+use tests::programs::{alone, beside_others, host_adapters, native, project};
 
 fn demo(arguments: &[&str]) -> (Output, Value) {
-    let _alone = alone();
+    let _beside = beside_others();
+    run(arguments)
+}
+
+fn run(arguments: &[&str]) -> (Output, Value) {
     let output = Command::new(native().join("demo"))
         .args(arguments)
         .arg("--json")
@@ -77,7 +81,8 @@ fn the_same_fans_win_by_three_tasks_when_services_fail_and_the_host_is_killed() 
 /// verdicts are in the table within 30 s, and the host takes at most 100 MB more.
 #[test]
 fn scenario_1_has_the_documents_numbers_and_keeps_its_limits() {
-    let (output, summary) = demo(&["--scenario", "1"]);
+    let _alone = alone();
+    let (output, summary) = run(&["--scenario", "1"]);
     let log = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "ended with {}: {summary}\n{log}", output.status);
     assert_eq!(summary["failures"], serde_json::json!({}), "{summary}");
