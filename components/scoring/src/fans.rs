@@ -1,7 +1,7 @@
 //! Counts fans by their score items, each fan once.
 //!
 //! An item that gets a stronger name is written anew before the old one is removed ([`crate::save`]), so for a moment a
-//! fan has two. The stronger one has the name of the other.
+//! fan has two or three. The strongest one has the names of the others.
 
 use crate::fan::SCORE;
 use crate::record::Verification;
@@ -33,8 +33,9 @@ struct Item {
 }
 
 impl Fans {
-    /// What an item counts as; `None` if it is no score, or of a fan who is counted.
-    pub fn count(&mut self, item: &str) -> Option<Verification> {
+    /// What an item counts as, and by how much: 1, or 0 for a fan who is counted. It is less than that for one whose weaker
+    /// names were counted as so many fans. `None` if it is no score.
+    pub fn count(&mut self, item: &str) -> Option<(Verification, i64)> {
         let item: Item = serde_json::from_str(item).ok()?;
         let own = item.sk.strip_prefix(SCORE)?;
         let email = item.email.as_ref().map(|address| format!("email:{address}"));
@@ -43,14 +44,15 @@ impl Fans {
             (_, Some(user)) if user == own => (true, vec![email]),
             _ => (true, vec![]),
         };
-        let others: Vec<u64> = others.into_iter().flatten().map(|name| hash(&name)).collect();
         let own = hash(own);
-        if is_weak && self.others.contains(&own) || others.iter().any(|name| self.weak.contains(name)) {
-            return None;
+        if is_weak && self.others.contains(&own) {
+            return Some((item.verification, 0));
         }
+        let others: Vec<u64> = others.into_iter().flatten().map(|name| hash(&name)).collect();
+        let counted: i64 = others.iter().map(|name| i64::from(self.weak.remove(name))).sum();
         note(&mut self.others, others);
         note(&mut self.weak, is_weak.then_some(own));
-        Some(item.verification)
+        Some((item.verification, 1 - counted))
     }
 }
 
@@ -70,13 +72,13 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn counted(items: &[(&str, [Option<&str>; 3])]) -> usize {
+    fn counted(items: &[(&str, [Option<&str>; 3])]) -> i64 {
         let mut fans = Fans::default();
         let item = |(sk, [member, user, email]): &(&str, [Option<&str>; 3])| {
             let sk = format!("SCORE#{sk}");
             json!({"sk": sk, "verification": "verified", "memberId": member, "globalUserId": user, "email": email})
         };
-        items.iter().filter(|it| fans.count(&item(it).to_string()).is_some()).count()
+        items.iter().filter_map(|it| fans.count(&item(it).to_string())).map(|(_, fans)| fans).sum()
     }
 
     #[test]
@@ -88,6 +90,9 @@ mod tests {
         let user = ("g", [None, Some("g"), Some("a@x.org")]);
         let email = ("email:a@x.org", [None, None, Some("a@x.org")]);
         assert_eq!([counted(&[user, email]), counted(&[email, user, member])], [1, 1]);
+        let unlinked = ("g", [None, Some("g"), None]);
+        assert_eq!([counted(&[email, unlinked]), counted(&[email, unlinked, member])], [2, 1]);
+        assert_eq!([counted(&[email, member, unlinked]), counted(&[member, email, unlinked])], [1, 1]);
     }
 
     #[test]

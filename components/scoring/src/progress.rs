@@ -78,10 +78,10 @@ impl Ending {
     /// Counts score items, which are followed by those behind the sort key `next`, each fan once. One that is neither
     /// verified nor rejected is not counted by `counts` either.
     pub fn count(&mut self, items: &[String], next: Option<String>, fans: &mut Fans) {
-        for verification in items.iter().filter_map(|item| fans.count(item)) {
+        for (verification, more) in items.iter().filter_map(|item| fans.count(item)) {
             match verification {
-                Verification::Verified => self.counted.verified += 1,
-                Verification::Rejected => self.counted.rejected += 1,
+                Verification::Verified => self.counted.verified += more,
+                Verification::Rejected => self.counted.rejected += more,
             }
         }
         self.after = next;
