@@ -20,7 +20,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Platform, cache, variables, the open web and logs of all components.
-pub struct Host {
+pub struct ComponentHost {
     /// The platform, which checks the grants.
     pub platform: Arc<dyn Platform>,
     /// Components by id, for their variables and allowed hosts.
@@ -36,7 +36,7 @@ pub struct Host {
 }
 
 #[async_trait::async_trait]
-impl runtime::Host for Host {
+impl runtime::Host for ComponentHost {
     fn platform(&self) -> &Arc<dyn Platform> {
         &self.platform
     }
@@ -103,7 +103,7 @@ impl runtime::Host for Host {
     }
 }
 
-impl Host {
+impl ComponentHost {
     /// Records a span that a guest measured, as a child of the call's.
     fn guest_span(&self, component: &str, digest: &str, span: &Map<String, Value>) {
         let text = |name: &str| span.get(name).and_then(Value::as_str);

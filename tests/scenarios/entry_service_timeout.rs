@@ -16,7 +16,7 @@ const LOSER: &str = "dora";
 fn hasty(app: &mut App) {
     impatient(app);
     let entry = app.host.services.iter_mut().find(|service| service.name == "entry").unwrap();
-    entry.try_timeout = Duration::from_secs(1);
+    entry.attempt_timeout = Duration::from_secs(1);
 }
 
 /// Assigning codes takes three seconds from now on.

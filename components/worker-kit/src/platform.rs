@@ -14,7 +14,7 @@ pub struct Error {
     pub kind: ErrorKind,
     /// For people: what happened, to which resource, and what to do.
     pub message: String,
-    /// Milliseconds to wait before the next try, where the backend said so.
+    /// Milliseconds to wait before the next attempt, if the backend said so.
     pub retry_after_ms: Option<u64>,
 }
 

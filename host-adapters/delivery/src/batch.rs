@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 /// When a batch is due.
 #[derive(Clone, Copy, Debug)]
-pub struct Limits {
+pub struct BatchLimits {
     /// The most records.
     pub size: usize,
     /// The most bytes of payload. A larger record makes a batch by itself.
@@ -16,7 +16,7 @@ pub struct Limits {
     pub window: Duration,
 }
 
-/// What counts towards [`Limits::bytes`].
+/// What counts towards [`BatchLimits::bytes`].
 pub trait Weigh {
     /// Bytes of payload.
     fn weight(&self) -> usize;
@@ -39,7 +39,7 @@ pub enum Need {
 /// Gathers records into batches, in order.
 #[derive(Debug)]
 pub struct Batcher<T> {
-    limits: Limits,
+    limits: BatchLimits,
     waiting: VecDeque<T>,
     /// How many of `waiting` form the next batch, and their weight in bytes.
     fitting: usize,
@@ -49,8 +49,8 @@ pub struct Batcher<T> {
 
 impl<T: Weigh> Batcher<T> {
     /// An empty batcher.
-    pub fn new(limits: Limits) -> Self {
-        let limits = Limits { size: limits.size.max(1), ..limits };
+    pub fn new(limits: BatchLimits) -> Self {
+        let limits = BatchLimits { size: limits.size.max(1), ..limits };
         Self { limits, waiting: VecDeque::new(), fitting: 0, weight: 0, opened: None }
     }
 
@@ -154,7 +154,7 @@ mod tests {
     }
 
     fn batcher(size: usize, bytes: usize, window: u64) -> Batcher<usize> {
-        Batcher::new(Limits { size, bytes, window: Duration::from_secs(window) })
+        Batcher::new(BatchLimits { size, bytes, window: Duration::from_secs(window) })
     }
 
     #[tokio::test(start_paused = true)]

@@ -1,7 +1,7 @@
 //! Delivery in order. The records of one ordering key are a key group: a record is handed over only when those before
 //! it are settled. A [`KeySlice`] delivers the key groups whose keys hash to it, with one call at a time.
 
-use super::batch::{Batcher, Limits, Need, Weigh};
+use super::batch::{Batcher, BatchLimits, Need, Weigh};
 use super::call::{CallOutcome, Invoker};
 use super::checkpoint::{Checkpointer, Ticket};
 use super::circuit_breaker::{CircuitBreaker, Permit};
@@ -65,7 +65,7 @@ pub struct Rules {
     /// Tells the age of records.
     pub clock: Clock,
     /// When a batch is due.
-    pub limits: Limits,
+    pub limits: BatchLimits,
     /// How often to retry.
     pub policy: Policy,
     /// How long a record may be refused alone.

@@ -8,7 +8,7 @@ pub const MAX_ALTERNATIVES: usize = 1000;
 
 /// The limits of an AWS service.
 #[derive(Clone, Copy, Debug)]
-pub struct Limits {
+pub struct PolicyLimits {
     /// Bytes of the policy's text.
     pub bytes: usize,
     /// Fields that have values.
@@ -23,7 +23,7 @@ pub struct Limits {
     pub wildcards: usize,
 }
 
-impl Limits {
+impl PolicyLimits {
     /// A subscription's filter policy (SNS developer guide, "Filter policy constraints"). Versions of that page differ
     /// in whether nested fields count; here each counts, so that a policy that passes is valid by all of them. Its
     /// bounds for numbers (±10⁹ and five digits behind the point) are not checked: emulators report that SNS takes

@@ -2,7 +2,7 @@
 
 use crate::alternatives::{Condition, all_hold};
 use crate::event::{EventError, Values};
-use crate::limits::Limits;
+use crate::limits::PolicyLimits;
 use crate::pattern::Pattern;
 use crate::policy::{Policy, PolicyError};
 
@@ -18,10 +18,10 @@ impl Filter {
     /// # Errors
     /// When the text is not a pattern.
     pub fn compile(pattern: &str) -> Result<Self, PolicyError> {
-        Self::within(pattern, &Limits::NONE)
+        Self::within(pattern, &PolicyLimits::NONE)
     }
 
-    pub(crate) fn within(pattern: &str, limits: &Limits) -> Result<Self, PolicyError> {
+    pub(crate) fn within(pattern: &str, limits: &PolicyLimits) -> Result<Self, PolicyError> {
         Policy::parse(pattern, limits).map(|policy| Self { policy })
     }
 

@@ -3,7 +3,7 @@
 use crate::address;
 use crate::event::scalar;
 use crate::fold::Folded;
-use crate::limits::Limits;
+use crate::limits::PolicyLimits;
 use crate::number::{Bound, Number, Range};
 use crate::pattern::{Pattern, Scalar};
 use crate::policy::PolicyError;
@@ -32,14 +32,14 @@ fn listed(names: &[&str]) -> String {
 struct At<'a> {
     path: String,
     json: &'a RawValue,
-    limits: &'a Limits,
+    limits: &'a PolicyLimits,
 }
 
 /// The values of a list.
 ///
 /// # Errors
 /// When it is empty, or has something that is not a value.
-pub fn values(path: &str, json: &RawValue, limits: &Limits) -> Result<Vec<Pattern>, PolicyError> {
+pub fn values(path: &str, json: &RawValue, limits: &PolicyLimits) -> Result<Vec<Pattern>, PolicyError> {
     let at = At { path: path.to_owned(), json, limits };
     at.elements()?.iter().map(At::value).collect()
 }

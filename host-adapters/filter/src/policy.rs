@@ -1,7 +1,7 @@
 //! Reads a policy: the conditions that it names, and the alternatives that `$or` makes of them.
 
 use crate::alternatives::Condition;
-use crate::limits::{Limits, MAX_ALTERNATIVES};
+use crate::limits::{PolicyLimits, MAX_ALTERNATIVES};
 use crate::operator;
 use crate::read::{self, Kind};
 use crate::tree::Tree;
@@ -78,7 +78,7 @@ pub struct Policy {
 impl Policy {
     /// # Errors
     /// When it is not a policy, or has more than the limits allow.
-    pub fn parse(text: &str, limits: &Limits) -> Result<Self, PolicyError> {
+    pub fn parse(text: &str, limits: &PolicyLimits) -> Result<Self, PolicyError> {
         if text.len() > limits.bytes {
             let problem = format!("it has {} bytes, and may have {}", text.len(), limits.bytes);
             return Err(PolicyError::new("", problem));
@@ -142,7 +142,7 @@ impl Path {
 struct Reader<'l> {
     tree: Tree,
     conditions: Vec<Condition>,
-    limits: &'l Limits,
+    limits: &'l PolicyLimits,
 }
 
 impl Reader<'_> {

@@ -2,7 +2,7 @@
 
 use crate::alternatives::Condition;
 use crate::event::{EventError, text};
-use crate::limits::Limits;
+use crate::limits::PolicyLimits;
 use crate::matching::Filter;
 use crate::policy::PolicyError;
 use crate::read::{self, Kind};
@@ -53,7 +53,7 @@ impl RecordFilters {
     }
 
     fn compile_one(pattern: &str, payload: &str) -> Result<Filter, PolicyError> {
-        let filter = Filter::within(pattern, &Limits::RECORD)?;
+        let filter = Filter::within(pattern, &PolicyLimits::RECORD)?;
         let forms = |indexes: &Vec<usize>| {
             let paths = indexes.iter().filter_map(|index| filter.policy.conditions.get(*index));
             let mut forms: Vec<_> = paths.map(|condition| form_of(condition, payload)).collect();

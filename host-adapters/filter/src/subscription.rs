@@ -1,7 +1,7 @@
 //! The filter policy of a topic's subscription (SNS developer guide, "Subscription filter policies").
 
 use crate::event::{EventError, scalar, text};
-use crate::limits::Limits;
+use crate::limits::PolicyLimits;
 use crate::matching::Filter;
 use crate::number::Number;
 use crate::pattern::Scalar;
@@ -44,7 +44,7 @@ impl SubscriptionFilter {
     /// # Errors
     /// When the text is not a policy, or has more than it may have.
     pub fn compile(policy: &str, scope: Scope) -> Result<Self, PolicyError> {
-        let limits = Limits { may_nest: scope == Scope::MessageBody, ..Limits::SUBSCRIPTION };
+        let limits = PolicyLimits { may_nest: scope == Scope::MessageBody, ..PolicyLimits::SUBSCRIPTION };
         Filter::within(policy, &limits).map(|filter| Self { filter, scope })
     }
 

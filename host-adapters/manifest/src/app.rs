@@ -1,6 +1,6 @@
 //! What a manifest says, checked and resolved: no template is left in it and every name it uses is declared.
 
-use super::limits::Limits;
+use super::limits::ComponentLimits;
 use super::route::Routes;
 use super::variables::Value;
 use host_adapters_delivery::dead_letter::Origin;
@@ -25,7 +25,7 @@ pub struct App {
     /// `[[trigger.http]]`: which component answers which path.
     pub routes: Routes,
     /// `[application.tool.host-adapters]`: what the host has for its components.
-    pub host: Host,
+    pub host: HostConfig,
 }
 
 /// One `[component.<id>]`.
@@ -52,7 +52,7 @@ pub struct Component {
     /// the build makes `source` itself.
     pub artifact: Option<PathBuf>,
     /// What an instance may use.
-    pub limits: Limits,
+    pub limits: ComponentLimits,
     /// What feeds it, besides HTTP.
     pub sources: Vec<SourceConfig>,
     /// What it may touch on the platform.
@@ -91,7 +91,7 @@ pub struct Profile {
 
 /// `[application.tool.host-adapters]`.
 #[derive(Clone, Debug, Default)]
-pub struct Host {
+pub struct HostConfig {
     /// Queues by name, dead-letter queues included.
     pub queues: BTreeMap<String, QueueSpec>,
     /// Tables by name.
@@ -174,7 +174,7 @@ impl App {
     }
 }
 
-impl Host {
+impl HostConfig {
     /// What sources may read and components may be granted.
     pub(super) fn declared(&self) -> Declared {
         let Self { queues, tables, collections, buckets, data_streams, services, .. } = self.clone();

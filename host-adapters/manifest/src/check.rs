@@ -1,6 +1,6 @@
 //! Checks of names against what the manifest declares, once all of it is read.
 
-use super::app::Host;
+use super::app::HostConfig;
 use super::component::RawComponent;
 use super::grants::{Declarations, refuse_undeclared};
 use super::host::RawClient;
@@ -17,7 +17,7 @@ pub(super) struct Names<'n> {
     pub(super) components: &'n BTreeMap<String, RawComponent>,
     pub(super) targets: &'n [Target],
     pub(super) clients: &'n [RawClient],
-    pub(super) host: &'n Host,
+    pub(super) host: &'n HostConfig,
     /// Ids of the workers that have a source of tasks.
     pub(super) tasks: &'n BTreeSet<String>,
 }

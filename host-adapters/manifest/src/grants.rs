@@ -1,6 +1,6 @@
 //! `grants = { … }`: the platform functions that a component or a client of the gateway may call.
 
-use super::app::Host;
+use super::app::HostConfig;
 use host_adapters_platform::{
     Access, ComponentsAccess, DataStreamAccess, Grants, ObjectAccess, QueueAccess, TaskAccess,
 };
@@ -67,7 +67,7 @@ pub(super) struct RawGrants {
 /// What the application declares, for the names in grants.
 #[derive(Clone, Copy)]
 pub(super) struct Declarations<'n> {
-    pub(super) host: &'n Host,
+    pub(super) host: &'n HostConfig,
     /// Ids of the workers that have a source of tasks.
     pub(super) tasks: &'n BTreeSet<String>,
 }

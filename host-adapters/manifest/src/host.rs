@@ -1,6 +1,6 @@
 //! `[application.tool.host-adapters]`: what the host provides to its components. Spin ignores the table `tool`.
 
-use super::app::{Client, Host};
+use super::app::{Client, HostConfig};
 use super::circles::Places;
 use super::component::{Context, TOOL, own_tool};
 use super::grants::{Declarations, GrantSettings, RawGrants};
@@ -57,9 +57,9 @@ settings! {
         pub rate_limit_per_sec: Option<u32> = None, 1..=1_000_000;
         /// Whether the limit holds for each campaign (the first segment of the path) or for the service.
         pub rate_limit_by: LimitBy = LimitBy::Service, ();
-        /// How long one try may take, in seconds. Three of them and the waits between fit into the usual wall time of a
-        /// request.
-        pub try_timeout_secs: u32 = 5, 1..=300;
+        /// How long one attempt may take, in seconds. Three attempts and the waits between them fit into the usual wall
+        /// time of a request.
+        pub attempt_timeout_secs: u32 = 5, 1..=300;
     }
 }
 
@@ -103,14 +103,14 @@ impl RawClient {
 
 /// Reads the table; the names that its clients use are checked later, and its clients
 /// added.
-pub(super) fn read(application: &mut Fields<'_, '_>, context: &Context<'_, '_>) -> (Host, Vec<RawClient>, Places) {
+pub(super) fn read(application: &mut Fields<'_, '_>, context: &Context<'_, '_>) -> (HostConfig, Vec<RawClient>, Places) {
     let Some(mut tool) = own_tool(application) else { return Default::default() };
     let (settings, _) = HostSettings::read_all(&mut tool);
     let place =
         |(name, _): &(String, _)| Some((name.clone(), tool.place_within(&["queues", name, "dead_letter_queue"])?));
     let places = settings.queues.0.iter().filter_map(place).collect();
     check_names(&settings, context);
-    let host = Host {
+    let host = HostConfig {
         queues: settings.queues.0.into_iter().map(|(name, it)| queue(name, it, &places, context)).collect(),
         tables: settings.tables.0.into_iter().map(|(name, table)| (name, spec(&table.value))).collect(),
         collections: settings.collections.0.into_iter().map(|name| name.value).collect(),
@@ -118,7 +118,7 @@ pub(super) fn read(application: &mut Fields<'_, '_>, context: &Context<'_, '_>) 
         data_streams: settings.data_streams.0.into_iter().map(|(name, stream)| (name, stream.value)).collect(),
         services: settings.services.0.into_iter().map(|(name, it)| service(name, &it.value, context)).collect(),
         identity: settings.identity.0.and_then(|identity| identity_config(&identity, context)),
-        ..Host::default()
+        ..HostConfig::default()
     };
     tool.finish();
     let clients = settings.clients.0.into_iter().map(|(name, client)| raw_client(name, client, context));
@@ -127,7 +127,7 @@ pub(super) fn read(application: &mut Fields<'_, '_>, context: &Context<'_, '_>) 
 
 /// A queue exists as soon as another queue or a source names it as its dead-letter queue.
 pub(super) fn declare_dead_letter_queues<'s>(
-    host: &mut Host,
+    host: &mut HostConfig,
     sources: impl Iterator<Item = (&'s str, &'s SourceConfig)>,
 ) {
     let of_queues = host.queues.values().filter_map(|queue| queue.dead_letter_queue.clone());
@@ -170,7 +170,7 @@ fn service(name: String, settings: &ServiceSettings, context: &Context<'_, '_>) 
         auth: settings.auth,
         name,
         rate_limit: rate.map(|per_sec| RateLimit { per_sec, by: settings.rate_limit_by }),
-        try_timeout: Duration::from_secs(settings.try_timeout_secs.into()),
+        attempt_timeout: Duration::from_secs(settings.attempt_timeout_secs.into()),
     }
 }
 

@@ -30,7 +30,7 @@ mod variables;
 pub use app::*;
 pub use host_adapters_settings::{Block, Diagnostic, ManifestErrors, decode, decoded, read_text, without_mark};
 pub use host_adapters_sources::SourceConfig;
-pub use limits::Limits;
+pub use limits::ComponentLimits;
 pub use route::{Matched, Route, Routes};
 pub use schema::{blocks, schema};
 pub use variable_source::given as given_variables;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 /// Limits of one component.
 #[derive(Clone, Debug)]
-pub struct Limits {
+pub struct ComponentLimits {
     /// Instances at most; further calls wait.
     pub max_instances: usize,
     /// Calls that one instance serves before it is retired.
@@ -24,14 +24,14 @@ pub struct Limits {
 
 /// The limits of a component's tool block. By default tasks get fifteen minutes, as Lambda gives them at most, and batches
 /// five, with an instance each; requests get 30 seconds and sixteen to an instance.
-pub(super) fn of(tool: &ToolSettings) -> Limits {
+pub(super) fn of(tool: &ToolSettings) -> ComponentLimits {
     let (concurrent, request_timeout_secs) = match &tool.source {
         sources if sources.do_tasks() => (1, 900),
         sources if sources.any => (1, 300),
         _ => (16, 30),
     };
     let secs = |secs: u32| Duration::from_secs(secs.into());
-    Limits {
+    ComponentLimits {
         max_instances: tool.max_instances,
         max_instance_reuse_count: tool.max_instance_reuse_count,
         max_instance_concurrent_reuse_count: tool.max_instance_concurrent_reuse_count.unwrap_or(concurrent),

@@ -12,7 +12,7 @@ use http::{Response, StatusCode};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-/// What every try of a call needs.
+/// What every attempt of a call needs.
 pub(super) struct Attempt<'a> {
     pub(super) services: &'a Services,
     pub(super) service: &'a Service,
@@ -21,25 +21,25 @@ pub(super) struct Attempt<'a> {
 }
 
 /// The outcome of an attempt: a final response of any status, or a failure.
-pub(super) type Tried = Result<Response<Vec<u8>>, Box<Failure>>;
+pub(super) type Attempted = Result<Response<Vec<u8>>, Box<Failure>>;
 
-/// A try that did not end in an answer that is final.
+/// An attempt that did not end in a final response.
 #[derive(Debug)]
 pub(super) struct Failure {
-    /// What the component gets to see if this stays the last try.
+    /// What the component receives if this is the last attempt.
     pub(super) answer: Result<Response<Vec<u8>>, SendError>,
     pub(super) retryable: bool,
-    /// How long the service asks to be left alone.
+    /// The service's `Retry-After`.
     pub(super) retry_after: Option<Duration>,
 }
 
 impl Failure {
-    /// Not worth another try.
+    /// Not worth another attempt.
     pub(super) fn last(error: SendError) -> Box<Self> {
         Box::new(Self { answer: Err(error), retryable: false, retry_after: None })
     }
 
-    /// Worth another try; if the last one fails like this too, the service is down.
+    /// Worth another attempt; if the last one fails like this too, the service is down.
     fn transient(error: SendError) -> Box<Self> {
         Box::new(Self { answer: Err(error), retryable: true, retry_after: None })
     }
@@ -55,9 +55,9 @@ impl Failure {
 
 impl Attempt<'_> {
     /// Sends the request once.
-    pub(super) async fn send(&self) -> Tried {
+    pub(super) async fn send(&self) -> Attempted {
         let (request, tokens) = self.outgoing().map_err(Failure::last)?;
-        let answer = match tokio::time::timeout(self.service.config.try_timeout, self.exchange(request)).await {
+        let answer = match tokio::time::timeout(self.service.config.attempt_timeout, self.exchange(request)).await {
             Ok(answer) => answer,
             Err(_) => Err(Failure::transient(SendError::TimedOut(self.name()))),
         };
@@ -94,8 +94,8 @@ impl Attempt<'_> {
         Ok(token)
     }
 
-    /// A response without what no component may see. What a service says of a refused request ends in logs and dead
-    /// letters, and some services quote the request.
+    /// The response without tokens and internal addresses, which no component may see. The body of a refused request ends
+    /// up in logs and dead letters, and some services quote the request in it.
     fn without_secrets(&self, mut response: Response<Vec<u8>>, tokens: &Secrets) -> Response<Vec<u8>> {
         if !response.status().is_success() {
             tokens.hide_in_body(&mut response);
@@ -105,7 +105,7 @@ impl Attempt<'_> {
         response
     }
 
-    async fn exchange(&self, request: reqwest::Request) -> Tried {
+    async fn exchange(&self, request: reqwest::Request) -> Attempted {
         exchange(&self.services.client, request).await.map_err(|broken| match broken {
             Broken::Connection(reason) => {
                 let reason = self.service.address.hidden(reason);
@@ -116,7 +116,7 @@ impl Attempt<'_> {
         })
     }
 
-    fn count(&self, answer: &Tried) {
+    fn count(&self, answer: &Attempted) {
         let answer = answer.as_ref().or_else(|failure| failure.answer.as_ref());
         let status = match answer {
             Ok(response) => response.status().as_u16().to_string(),
@@ -132,8 +132,8 @@ impl Attempt<'_> {
     }
 }
 
-/// Tells final answers from those worth another try.
-fn judge(response: Response<Vec<u8>>) -> Tried {
+/// Tells final responses from those worth another attempt.
+fn judge(response: Response<Vec<u8>>) -> Attempted {
     let status: StatusCode = response.status();
     if !retry::is_retryable(status) {
         return Ok(response);

@@ -16,8 +16,8 @@ pub struct ServiceConfig {
     pub auth: Auth,
     /// How many requests it takes; any number if `None`.
     pub rate_limit: Option<RateLimit>,
-    /// How long one try may take.
-    pub try_timeout: Duration,
+    /// How long one attempt may take.
+    pub attempt_timeout: Duration,
 }
 
 /// What proves to a service who calls.

@@ -86,7 +86,7 @@ const DURATION: &str = "registration_service_duration_seconds";
 const LIMITED: &str = "registration_service_limited_seconds";
 
 fn describe_metrics() {
-    metrics::describe_counter!(REQUESTS, "Requests sent to services, each try counted");
+    metrics::describe_counter!(REQUESTS, "Requests sent to services, each attempt counted");
     metrics::describe_counter!(RETRIES, "Requests to services that were tried again");
     metrics::describe_histogram!(DURATION, metrics::Unit::Seconds, "Calls of services, retries and waits included");
     metrics::describe_histogram!(LIMITED, metrics::Unit::Seconds, "Waits for the rate limits of services");

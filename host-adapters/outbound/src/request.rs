@@ -139,7 +139,7 @@ mod tests {
 
     fn service(upstream: &str, auth: Auth) -> ServiceConfig {
         let upstream = Value::plain(upstream.to_owned());
-        ServiceConfig { name: "s".into(), upstream, auth, rate_limit: None, try_timeout: Duration::from_secs(1) }
+        ServiceConfig { name: "s".into(), upstream, auth, rate_limit: None, attempt_timeout: Duration::from_secs(1) }
     }
 
     fn request(method: &str, path: &str, header: (&str, &str)) -> ServiceRequest {

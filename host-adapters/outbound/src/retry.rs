@@ -6,16 +6,16 @@ use http::header::RETRY_AFTER;
 use http::{HeaderMap, StatusCode};
 use std::time::{Duration, SystemTime};
 
-/// Attempts of a call, the first included.
+/// Attempts of a call, including the first.
 pub const ATTEMPTS: usize = 3;
 /// The wait before the first retry is up to this, before the second up to twice this.
 const FIRST_WAIT: Duration = Duration::from_millis(200);
 
-/// A wait that a service asks for and that is longer than this is left to the source of the call, which can wait
-/// without holding an instance.
+/// If a service asks for a longer wait than this, the call fails and the source waits instead: it can wait without
+/// holding an instance.
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
 
-/// Whether a status is worth another try.
+/// Whether a status is worth another attempt.
 pub(super) fn is_retryable(status: StatusCode) -> bool {
     status == StatusCode::TOO_MANY_REQUESTS || ServiceStatus::of(status.as_u16()) == ServiceStatus::Down
 }
@@ -27,12 +27,12 @@ pub(super) fn waits() -> impl backon::Backoff {
     ceilings.map(|ceiling| ceiling.mul_f64(rand::random::<f64>()))
 }
 
-/// How long to wait where our own jitter says `ours` and the service asks for `theirs`; `None` to give up.
+/// How long to wait when our own jitter gives `ours` and the service asks for `theirs`; `None` to give up.
 pub(super) fn wait(ours: Duration, theirs: Option<Duration>) -> Option<Duration> {
     Some(ours.max(theirs.unwrap_or_default())).filter(|wait| *wait <= LONGEST_WAIT)
 }
 
-/// How long the service asks to be left alone: `Retry-After` in seconds or as a date. A date that has passed is now.
+/// How long the service asks to wait: `Retry-After` in seconds or as a date. A date that has passed is now.
 pub(super) fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     let value = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     if let Ok(seconds) = value.parse() {

@@ -109,7 +109,7 @@ fn config(upstream: &str) -> ServiceConfig {
         upstream: Value::plain(upstream.to_owned()),
         auth: Auth::AppToApp,
         rate_limit: None,
-        try_timeout: Duration::from_millis(300),
+        attempt_timeout: Duration::from_millis(300),
     }
 }
 
@@ -227,7 +227,7 @@ async fn a_try_that_succeeds_is_the_answer() {
     let sent = send(&services(&upstream), "/c1/entries").await.unwrap();
     assert_eq!((sent.response.status, sent.attempts), (200, 3));
     let seen = script.seen.lock().unwrap();
-    assert!(seen.iter().all(|(_, _, _, body)| body == "{\"entries\":[]}"), "each try carries the body");
+    assert!(seen.iter().all(|(_, _, _, body)| body == "{\"entries\":[]}"), "each attempt carries the body");
 }
 
 /// A first answer with this `Retry-After` delays the second by at least so much.
@@ -327,7 +327,7 @@ async fn a_redirect_is_an_answer_and_takes_the_token_nowhere() {
 async fn an_answer_beyond_bounds_is_no_answer() {
     let (script, upstream) = Script::serve([Step::Large]).await;
     let mut config = config(&upstream);
-    config.try_timeout = Duration::from_secs(10);
+    config.attempt_timeout = Duration::from_secs(10);
     let services = Services::new(vec![config], Signer::generate().unwrap()).unwrap();
     let error = send(&services, "/c1/entries").await.unwrap_err();
     assert_eq!((&error, is_unavailable(&error)), (&SendError::TooLarge("entry".to_owned()), false));

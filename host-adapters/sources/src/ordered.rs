@@ -2,7 +2,7 @@
 
 use crate::{CircuitBreakers, Source, SourceContext, Status};
 use host_adapters_delivery::OnReject;
-use host_adapters_delivery::batch::Limits;
+use host_adapters_delivery::batch::BatchLimits;
 use host_adapters_delivery::call::Invoker;
 use host_adapters_delivery::dead_letter::DeadLetterSink;
 use host_adapters_delivery::drain::{Drain, Ended};
@@ -71,7 +71,7 @@ macro_rules! ordered_stream_settings {
             fn delivery(&self) -> $crate::ordered::Delivery {
                 let window = std::time::Duration::from_secs(self.batch_window_secs.into());
                 $crate::ordered::Delivery {
-                    limits: host_adapters_delivery::batch::Limits {
+                    limits: host_adapters_delivery::batch::BatchLimits {
                         size: self.batch_size,
                         bytes: self.max_batch_bytes,
                         window,
@@ -108,7 +108,7 @@ pub(crate) fn strict_order_rules() -> Map<String, Json> {
 
 /// How the records of a stream are delivered.
 pub(crate) struct Delivery {
-    pub(crate) limits: Limits,
+    pub(crate) limits: BatchLimits,
     pub(crate) slices: usize,
     pub(crate) policy: Policy,
     pub(crate) max_age: Option<Duration>,

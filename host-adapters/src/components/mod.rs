@@ -9,7 +9,7 @@ pub mod watch;
 pub use check::{Checked, check};
 
 use crate::backends::Backends;
-use crate::host::Host;
+use crate::host::ComponentHost;
 use crate::manifest::App;
 use crate::secrets::Secrets;
 use crate::telemetry::Tracing;
@@ -81,7 +81,7 @@ impl Components {
             max_instances: u32::try_from(max_instances)?,
             interfaces: Interfaces::All,
         };
-        let host = Host {
+        let host = ComponentHost {
             platform: backends.platform.clone(),
             components: app.components.clone(),
             secrets: Secrets::of(&app.components),

@@ -17,8 +17,8 @@ pub(super) fn of(app: &App, component: &Component) -> ComponentSpec {
 }
 
 /// Converts the manifest's limits into the runtime's: neither crate knows the other.
-fn limits(declared: &manifest::Limits) -> Limits {
-    let manifest::Limits {
+fn limits(declared: &manifest::ComponentLimits) -> Limits {
+    let manifest::ComponentLimits {
         max_instances,
         max_instance_reuse_count,
         max_instance_concurrent_reuse_count,

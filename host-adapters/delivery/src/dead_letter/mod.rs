@@ -146,7 +146,7 @@ mod tests {
     }
 
     fn received(attributes: Vec<Attribute>) -> Received {
-        let (id, body) = ("dead_letter-1".to_owned(), "{}".to_owned());
+        let (id, body) = ("dead-letter-1".to_owned(), "{}".to_owned());
         Received { id, body, attributes, sent_ms: 7, ..Received::default() }
     }
 
@@ -185,7 +185,7 @@ mod tests {
         assert_eq!((dead_letter.worker.as_str(), dead_letter.source.as_str()), ("save-entries", "sqs:q"));
         assert_eq!(
             (dead_letter.reason.as_str(), dead_letter.record_id.as_str()),
-            (RECEIVES_EXHAUSTED, "dead_letter-1")
+            (RECEIVES_EXHAUSTED, "dead-letter-1")
         );
         assert_eq!((dead_letter.first_ms, dead_letter.last_ms), (7, None));
         let dead_letter = DeadLetter::read("qDlq", received(vec![]), &[first, second]).summary;

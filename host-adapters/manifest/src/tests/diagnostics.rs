@@ -189,7 +189,7 @@ user = { host = "user.internal", upstream = "http://127.0.0.1:81" }
         &expect![[r#"
             spin.toml:3:22: "127.0.0.1:80" is not an http or https URL, in application.tool.host-adapters.services.entry
             spin.toml:3:54: rate_limit_by = "fan" is unknown; there is "campaign", "service", in application.tool.host-adapters.services.entry
-            spin.toml:4:10: unknown key "host"; there is "upstream", "auth", "rate_limit_per_sec", "rate_limit_by", "try_timeout_secs", in application.tool.host-adapters.services.user
+            spin.toml:4:10: unknown key "host"; there is "upstream", "auth", "rate_limit_per_sec", "rate_limit_by", "attempt_timeout_secs", in application.tool.host-adapters.services.user
         "#]],
     );
 }

@@ -111,7 +111,7 @@ fn limits() {
          max_instance_concurrent_reuse_count = 4\nidle_instance_timeout_secs = 5\nrequest_timeout_secs = 6\n\
          max_memory_mb = 7\nmax_cpu_ms = 8\n",
     );
-    let expected = Limits {
+    let expected = ComponentLimits {
         max_instances: 2,
         max_instance_reuse_count: 3,
         max_instance_concurrent_reuse_count: 4,

@@ -64,7 +64,7 @@ fn stored(message: Message, source: &str) -> DeadLetter {
     let message = Message { attributes, ..Message::new(body) };
     assert_eq!(check_message("qDlq", &message), Ok(()));
     let Message { body, attributes, .. } = message;
-    let id = "letter-1".to_owned();
+    let id = "dead-letter-1".to_owned();
     let received = Received { id, body, attributes, receive_count: 1, sent_ms: 9, ..Received::default() };
     DeadLetter::read("qDlq", received, &[Origin { worker: WORKER.into(), source: source.into(), queue: None }])
 }

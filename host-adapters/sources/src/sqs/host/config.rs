@@ -5,7 +5,7 @@ use crate::{
     BATCH_WINDOW_SECS, DEFAULT_MAX_BATCH_BYTES, MAX_BATCH_BYTES, Resource, Source, SourceContext, SourceSettings,
 };
 use host_adapters_delivery::OnReject;
-use host_adapters_delivery::batch::Limits;
+use host_adapters_delivery::batch::BatchLimits;
 use host_adapters_platform::{Declared, QueueSpec, fifo};
 use host_adapters_settings::{Fields, settings};
 use serde_json::{Map, Value as Json, json};
@@ -59,9 +59,9 @@ impl SqsConfig {
         Self { queue: queue.to_owned(), ..Self::default() }
     }
 
-    pub(super) fn limits(&self) -> Limits {
+    pub(super) fn limits(&self) -> BatchLimits {
         let window = Duration::from_secs(self.batch_window_secs.into());
-        Limits { size: self.batch_size, bytes: self.max_batch_bytes, window }
+        BatchLimits { size: self.batch_size, bytes: self.max_batch_bytes, window }
     }
 
     /// A receive of a FIFO queue returns ten messages at most, and gathering more would hold their groups up

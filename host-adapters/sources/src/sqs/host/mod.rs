@@ -110,7 +110,7 @@ impl Source for SqsSource {
 
 #[derive(Clone)]
 struct Poller {
-    batch: host_adapters_delivery::batch::Limits,
+    batch: host_adapters_delivery::batch::BatchLimits,
     invoker: Invoker,
     breakers: CircuitBreakers,
     heartbeat: VisibilityHeartbeat,
