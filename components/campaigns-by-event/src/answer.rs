@@ -65,7 +65,7 @@ mod tests {
     use serde_json::Value;
     use std::cell::RefCell;
     use worker_kit::platform::identity::Claims;
-    use worker_kit::services::AnswerSummary;
+    use worker_kit::services::ResponseSummary;
 
     const EVENT: &str = include_str!("../fixtures/appsync.json");
 
@@ -148,7 +148,7 @@ mod tests {
         assert_eq!(fake.answer(Some("good"), EVENT).0, 503);
         assert_eq!(fake.logged.take(), ["ERROR Token not verified"]);
         let (service, message) = ("campaign", "why".to_owned());
-        let summary = AnswerSummary::new(service, 403, "not for you");
+        let summary = ResponseSummary::new(service, 403, "not for you");
         for (error, status) in [
             (ServiceError::Unavailable { service, message: message.clone() }, 503),
             (ServiceError::Misconfigured { service, message: message.clone() }, 503),

@@ -82,7 +82,7 @@ impl From<ServiceError> for Failed {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use worker_kit::services::AnswerSummary;
+    use worker_kit::services::ResponseSummary;
 
     #[test]
     fn outages_and_throttling_are_tried_again() {
@@ -90,7 +90,7 @@ mod tests {
             assert_eq!(Failed::from(Error::new(kind, "why")), Failed::Later("why".to_owned()), "{kind:?}");
         }
         for status in [302, 401, 403, 404, 408, 429, 500, 502, 503, 504] {
-            let error = ServiceError::from_answer(AnswerSummary::new("code", status, "why"), None);
+            let error = ServiceError::from_answer(ResponseSummary::new("code", status, "why"), None);
             assert_eq!(Failed::from(error.clone()), Failed::Later(error.to_string()));
         }
     }
@@ -99,7 +99,7 @@ mod tests {
     fn what_is_wrong_in_itself_fails_at_once() {
         assert_eq!(Failed::from(Error::new(ErrorKind::Invalid, "why")), Failed::fatal(422, "INVALID", "why"));
         for status in [400, 409, 413, 422] {
-            let error = ServiceError::from_answer(AnswerSummary::new("entry", status, "why"), None);
+            let error = ServiceError::from_answer(ResponseSummary::new("entry", status, "why"), None);
             assert_eq!(Failed::from(error.clone()), Failed::fatal(422, "REFUSED", error.to_string()));
         }
     }

@@ -62,7 +62,7 @@ mod tests {
     use super::*;
     use futures::executor::block_on;
     use std::cell::RefCell;
-    use worker_kit::services::AnswerSummary;
+    use worker_kit::services::ResponseSummary;
 
     fn given(market: &str, code: &str) -> GivenCode {
         GivenCode { campaign_id: "c".to_owned(), market_id: market.to_owned(), code: code.to_owned() }
@@ -87,7 +87,7 @@ mod tests {
     }
 
     fn refusal() -> ServiceError {
-        ServiceError::Refused(AnswerSummary::new("code", 400, "not mine"))
+        ServiceError::Refused(ResponseSummary::new("code", 400, "not mine"))
     }
 
     fn codes(codes: &[&str]) -> Vec<String> {

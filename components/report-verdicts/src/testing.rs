@@ -11,16 +11,16 @@ use serde_json::{Value, json};
 use std::cell::{Cell, RefCell};
 use std::time::Duration;
 use worker_kit::platform::Error;
-use worker_kit::services::{AnswerSummary, ServiceError};
+use worker_kit::services::{ResponseSummary, ServiceError};
 use worker_kit::testing::Fate;
 use worker_kit::{Disposition, Event, Payload};
 
 /// The campaign of most tests.
 pub const CAMPAIGN: &str = "c";
 
-/// How Slack answers.
+/// How Slack behaves.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub enum Answer {
+pub enum SlackMode {
     #[default]
     Ok,
     /// It cannot be reached.
@@ -41,7 +41,7 @@ pub struct Waiting {
 #[derive(Debug, Default)]
 pub struct World {
     pub tables: Tables,
-    pub slack: Cell<Answer>,
+    pub slack: Cell<SlackMode>,
     /// Slack refuses texts that have this: 400, `invalid_payload`.
     pub refused: Option<&'static str>,
     /// How often Slack was asked.
@@ -160,14 +160,14 @@ impl Ports for World {
         self.asked.set(self.asked.get() + 1);
         let is_refused = self.refused.is_some_and(|part| text.contains(part));
         match (self.slack.get(), self.tables.choices.fate(|| ()).await) {
-            _ if is_refused => Err(ServiceError::Refused(AnswerSummary::new(service, 400, "invalid_payload"))),
-            (Answer::NotSetUp, _) => Err(ServiceError::NotThere { service, message: "not set up".to_owned() }),
-            (Answer::Down, _) | (_, Fate::Lost) => Err(unavailable()),
-            (Answer::Ok, Fate::Good) => {
+            _ if is_refused => Err(ServiceError::Refused(ResponseSummary::new(service, 400, "invalid_payload"))),
+            (SlackMode::NotSetUp, _) => Err(ServiceError::NotThere { service, message: "not set up".to_owned() }),
+            (SlackMode::Down, _) | (_, Fate::Lost) => Err(unavailable()),
+            (SlackMode::Ok, Fate::Good) => {
                 take();
                 Ok(())
             }
-            (Answer::Ok, Fate::ResponseLost) => {
+            (SlackMode::Ok, Fate::ResponseLost) => {
                 take();
                 Err(unavailable())
             }

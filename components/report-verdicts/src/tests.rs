@@ -1,7 +1,7 @@
 //! Whole batches in the small world.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
-use crate::testing::{Answer, CAMPAIGN, World};
+use crate::testing::{CAMPAIGN, SlackMode, World};
 use proptest::prelude::*;
 use save_selections::ports::Report;
 use scoring::counts::Totals;
@@ -183,14 +183,14 @@ fn while_slack_is_down_messages_wait_and_nothing_is_told_twice() {
     world.queue_each(0..25);
     world.deliver();
     world.pass(10_000);
-    world.slack.set(Answer::Down);
+    world.slack.set(SlackMode::Down);
     let down = Disposition::retry("the slack service is unavailable: down");
     for _ in 0..3 {
         assert_eq!(world.deliver(), vec![down.clone(); 25]);
         world.pass(30_000);
     }
     assert_eq!(world.asked.get(), 3, "the second post of a batch is not tried in vain");
-    world.slack.set(Answer::Ok);
+    world.slack.set(SlackMode::Ok);
     world.run(MINUTE_MS);
     assert_eq!(world.texts().len(), 2);
     assert!(world.queue.borrow().is_empty());
@@ -250,7 +250,7 @@ fn a_post_that_is_not_noted_is_repeated() {
 #[test]
 fn without_slack_the_log_has_the_report_and_it_counts_as_told() {
     let world = counted([2, 0, 0]);
-    world.slack.set(Answer::NotSetUp);
+    world.slack.set(SlackMode::NotSetUp);
     world.run(MINUTE_MS);
     assert!(world.queue.borrow().is_empty() && world.texts().is_empty() && warnings(&world).is_empty());
     assert_eq!(world.told(CAMPAIGN).unwrap().verified, 2);

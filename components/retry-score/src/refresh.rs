@@ -107,7 +107,7 @@ mod tests {
     use super::*;
     use futures::executor::block_on;
     use std::cell::RefCell;
-    use worker_kit::services::AnswerSummary;
+    use worker_kit::services::ResponseSummary;
 
     const TOLD: &str = "the entry service answered with status 200";
 
@@ -129,7 +129,7 @@ mod tests {
             }
             let results = fans.iter().filter_map(|fan| Some((fan, status(fan)?)));
             let results = results.map(|(fan, status)| Refreshed { global_user_id: fan.clone(), status }).collect();
-            Ok(Results { summary: AnswerSummary::new("entry", 200, "{}"), results })
+            Ok(Results { summary: ResponseSummary::new("entry", 200, "{}"), results })
         });
         let mut settled = block_on(outcomes).settled;
         settled.sort_by_key(|(record, _)| *record);
@@ -137,7 +137,7 @@ mod tests {
     }
 
     fn refusal() -> ServiceError {
-        ServiceError::Refused(AnswerSummary::new("entry", 400, "not mine"))
+        ServiceError::Refused(ResponseSummary::new("entry", 400, "not mine"))
     }
 
     fn all_refreshed(_: &str) -> Option<RefreshStatus> {

@@ -11,7 +11,7 @@ use registration::entry::Operation;
 use std::collections::BTreeSet;
 use worker_kit::Disposition;
 use worker_kit::platform::{Error, ErrorKind};
-use worker_kit::services::{AnswerSummary, ServiceError};
+use worker_kit::services::{ResponseSummary, ServiceError};
 
 fn run(world: &World, inputs: Vec<Input>) -> Vec<Disposition> {
     let mut settled = block_on(replicate(world, inputs));
@@ -80,7 +80,7 @@ fn a_failed_read_is_a_retry_and_never_success() {
 fn a_failed_replication_keeps_its_flag() {
     let image = image("u", 1, "a");
     let unavailable = ServiceError::Unavailable { service: "entry", message: "down".to_owned() };
-    let throttled = ServiceError::from_answer(AnswerSummary::new("entry", 429, "later"), Some(2));
+    let throttled = ServiceError::from_answer(ResponseSummary::new("entry", 429, "later"), Some(2));
     for (outage, after) in [(unavailable, None), (throttled, Some(2000))] {
         let expected = Disposition::retry_after(after, outage.to_string());
         let mut world = World::with([image.clone()]);

@@ -109,7 +109,7 @@ mod tests {
     use futures::executor::block_on;
     use serde_json::{Value, json};
     use std::cell::RefCell;
-    use worker_kit::services::AnswerSummary;
+    use worker_kit::services::ResponseSummary;
 
     /// A verified score of rank 0 in campaign `c`.
     fn score(member_id: &str, sequencer: &str, score: i32) -> ScoreRecord {
@@ -153,7 +153,10 @@ mod tests {
     fn answer(scores: &[&ScoreRecord], status: UpsertStatus) -> Results<UpsertedScore> {
         let result = |score: &&ScoreRecord| UpsertedScore { names: names(score), status, message: None };
         // In another order than sent.
-        Results { summary: AnswerSummary::new("entry", 200, "{}"), results: scores.iter().rev().map(result).collect() }
+        Results {
+            summary: ResponseSummary::new("entry", 200, "{}"),
+            results: scores.iter().rev().map(result).collect(),
+        }
     }
 
     fn stored(scores: &[&ScoreRecord]) -> Result<Results<UpsertedScore>, ServiceError> {
@@ -161,7 +164,7 @@ mod tests {
     }
 
     fn refusal() -> ServiceError {
-        ServiceError::Refused(AnswerSummary::new("entry", 400, "not mine"))
+        ServiceError::Refused(ResponseSummary::new("entry", 400, "not mine"))
     }
 
     #[test]

@@ -17,7 +17,7 @@ use worker_kit::Disposition;
 use worker_kit::Disposition::{Ack, GiveUp, Reject, Retry, Skip};
 use worker_kit::lambda::{self, Incoming};
 use worker_kit::platform::{Error, ErrorKind};
-use worker_kit::services::{AnswerSummary, ServiceError};
+use worker_kit::services::{ResponseSummary, ServiceError};
 
 fn run(world: &World, selections: impl IntoIterator<Item = Selection>) -> Vec<Disposition> {
     let mut settled = block_on(save(world, selections.into_iter().enumerate().collect()));
@@ -122,7 +122,7 @@ fn d2_6__a_refused_request_is_halved_down_to_one_fan_who_is_retried() {
 #[test]
 fn use_case_2_entry_service_timeout_winners_are_retried_and_losers_are_written() {
     let unavailable = ServiceError::Unavailable { service: "entry", message: "timed out".to_owned() };
-    let throttled = ServiceError::from_answer(AnswerSummary::new("entry", 429, "later"), Some(2));
+    let throttled = ServiceError::from_answer(ResponseSummary::new("entry", 429, "later"), Some(2));
     for (outage, after) in [(unavailable, None), (throttled, Some(2000))] {
         let expected = Disposition::retry_after(after, outage.to_string());
         let mut world = World::with(["u", "v"]);

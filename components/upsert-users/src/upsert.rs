@@ -90,7 +90,7 @@ mod tests {
     use super::*;
     use futures::executor::block_on;
     use std::cell::RefCell;
-    use worker_kit::services::AnswerSummary;
+    use worker_kit::services::ResponseSummary;
 
     fn users(count: usize) -> Vec<User> {
         (0..count).map(|at| User { global_user_id: format!("u{at}"), ..User::default() }).collect()
@@ -105,7 +105,7 @@ mod tests {
     }
 
     fn answer(results: Vec<Upserted>) -> Results<Upserted> {
-        Results { summary: AnswerSummary::new("user", 200, "{}"), results }
+        Results { summary: ResponseSummary::new("user", 200, "{}"), results }
     }
 
     fn result(user: &User, status: UpsertStatus) -> Upserted {
@@ -152,7 +152,7 @@ mod tests {
 
     #[test]
     fn a_failed_request_leaves_the_others_alone() {
-        let throttled = ServiceError::from_answer(AnswerSummary::new("user", 429, ""), Some(2));
+        let throttled = ServiceError::from_answer(ResponseSummary::new("user", 429, ""), Some(2));
         let outcomes = send(&users(30), async |chunk| match chunk.len() {
             25 => Err(throttled.clone()),
             _ => stored(chunk),
@@ -165,7 +165,7 @@ mod tests {
 
     #[test]
     fn point_6_one_refused_profile_costs_no_other() {
-        let refused = ServiceError::Refused(AnswerSummary::new("user", 400, "no name"));
+        let refused = ServiceError::Refused(ResponseSummary::new("user", 400, "no name"));
         let outcomes = send(&users(10), async |chunk| {
             let spoiled = chunk.iter().any(|user| user.global_user_id == "u7");
             if spoiled { Err(refused.clone()) } else { stored(chunk) }

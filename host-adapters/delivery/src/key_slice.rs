@@ -1,7 +1,7 @@
 //! Delivery in order. The records of one ordering key are a key group: a record is handed over only when those before
 //! it are settled. A [`KeySlice`] delivers the key groups whose keys hash to it, with one call at a time.
 
-use super::batch::{Batcher, BatchLimits, Need, Weigh};
+use super::batch::{BatchLimits, Batcher, Need, Weigh};
 use super::call::{CallOutcome, Invoker};
 use super::checkpoint::{Checkpointer, Ticket};
 use super::circuit_breaker::{CircuitBreaker, Permit};

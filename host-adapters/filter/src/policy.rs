@@ -1,7 +1,7 @@
 //! Reads a policy: the conditions that it names, and the alternatives that `$or` makes of them.
 
 use crate::alternatives::Condition;
-use crate::limits::{PolicyLimits, MAX_ALTERNATIVES};
+use crate::limits::{MAX_ALTERNATIVES, PolicyLimits};
 use crate::operator;
 use crate::read::{self, Kind};
 use crate::tree::Tree;

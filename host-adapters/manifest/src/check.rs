@@ -40,20 +40,20 @@ pub(super) fn check(report: &Report<'_>, names: &Names<'_>) {
     for target in names.targets {
         component(report, names, &target.component, &target.at);
     }
-    for written in names.components.values() {
-        for (id, at) in &written.dependencies {
+    for worker in names.components.values() {
+        for (id, at) in &worker.dependencies {
             component(report, names, id, at);
         }
-        for source in &written.sources {
+        for source in &worker.sources {
             reads(report, names, source);
             for (key, fault) in source.source.faults(&declared) {
                 report.diagnostic(source.place(key), fault);
             }
-            dead_letters(report, &written.component.id, source);
+            dead_letters(report, &worker.component.id, source);
         }
-        repeated(report, written);
-        written.grants.check(report, declarations);
-        written.grants.refuse_what_is_for_clients(report);
+        repeated(report, worker);
+        worker.grants.check(report, declarations);
+        worker.grants.refuse_what_is_for_clients(report);
     }
     shared_queues(report, names);
     for client in names.clients {
@@ -67,7 +67,7 @@ fn tokens(report: &Report<'_>, names: &Names<'_>) {
     let components = names
         .components
         .iter()
-        .filter_map(|(id, written)| Some((id, written.component.variables.get("gateway_token")?, &written.at)));
+        .filter_map(|(id, worker)| Some((id, worker.component.variables.get("gateway_token")?, &worker.at)));
     let clients = names.clients.iter().map(|client| (&client.name, &client.token, &client.at));
     let mut holders: BTreeMap<&str, &String> = BTreeMap::new();
     for (name, token, at) in components.chain(clients).filter(|(_, token, _)| !token.expose().is_empty()) {
@@ -89,27 +89,24 @@ fn component(report: &Report<'_>, names: &Names<'_>, id: &str, at: &std::ops::Ra
 }
 
 /// A source that a component has twice would share its checkpoint, its permits and its name with itself.
-fn repeated(report: &Report<'_>, written: &RawComponent) {
+fn repeated(report: &Report<'_>, worker: &RawComponent) {
     let mut names = BTreeSet::new();
-    for source in written.sources.iter().filter(|it| !names.insert(it.source.name())) {
-        let (id, name) = (&written.component.id, source.source.name());
+    for source in worker.sources.iter().filter(|it| !names.insert(it.source.name())) {
+        let (id, name) = (&worker.component.id, source.source.name());
         report.diagnostic(&source.from, format!("\"{id}\" has the source {name} already; remove one of the two"));
     }
 }
 
-fn reads(report: &Report<'_>, names: &Names<'_>, written: &RawSource) {
+fn reads(report: &Report<'_>, names: &Names<'_>, raw: &RawSource) {
     let host = names.host;
-    let at = |value: String| Spanned { value, span: written.from.clone() };
-    match written.source.reads().map(|(_, resource)| resource) {
+    let at = |value: String| Spanned { value, span: raw.from.clone() };
+    match raw.source.reads().map(|(_, resource)| resource) {
         None => (),
         Some(Resource::Queue(queue)) if host.queues.contains_key(&queue) => (),
         Some(Resource::Queue(queue)) => refuse_undeclared(report, "queue", &at(queue), names.queues_to_read()),
         Some(Resource::Stream(table)) => {
             if host.tables.get(&table).is_some_and(|table| !table.stream) {
-                report.diagnostic(
-                    &written.from,
-                    format!("table \"{table}\" has no stream; declare it with stream = true"),
-                );
+                report.diagnostic(&raw.from, format!("table \"{table}\" has no stream; declare it with stream = true"));
             }
             refuse_undeclared(report, "table", &at(table), host.tables.keys());
         }
@@ -135,12 +132,11 @@ fn shared_queues(report: &Report<'_>, names: &Names<'_>) {
 
 /// Reports a dead letter queue that no backend could have. The name of one that is not given follows from the queue's, of
 /// which a fault has been reported.
-fn dead_letters(report: &Report<'_>, worker: &str, written: &RawSource) {
-    let at = written.place("dead_letter_queue");
-    let follows = *at == written.from;
-    let from_fault =
-        matches!(written.source.reads(), Some((_, Resource::Queue(queue))) if queue_fault(&queue).is_some());
-    let fault = written.source.dead_letter_queue(worker).and_then(|queue| queue_fault(&queue));
+fn dead_letters(report: &Report<'_>, worker: &str, raw: &RawSource) {
+    let at = raw.place("dead_letter_queue");
+    let follows = *at == raw.from;
+    let from_fault = matches!(raw.source.reads(), Some((_, Resource::Queue(queue))) if queue_fault(&queue).is_some());
+    let fault = raw.source.dead_letter_queue(worker).and_then(|queue| queue_fault(&queue));
     if let Some(fault) = fault.filter(|_| !(follows && from_fault)) {
         report.diagnostic(at, fault);
     }

@@ -18,7 +18,12 @@ struct Edge {
 }
 
 /// Reports every circle once, at the first line that is a part of it.
-pub(super) fn check(report: &Report<'_>, host: &HostConfig, components: &BTreeMap<String, RawComponent>, places: &Places) {
+pub(super) fn check(
+    report: &Report<'_>,
+    host: &HostConfig,
+    components: &BTreeMap<String, RawComponent>,
+    places: &Places,
+) {
     let mut edges: Vec<_> = of_queues(host, places).chain(of_sources(components)).collect();
     edges.sort_by_key(|edge| edge.at.start);
     let mut reported = BTreeSet::new();

@@ -62,7 +62,7 @@ pub(super) struct RawComponent {
 impl RawComponent {
     /// The component, its sources completed from what is declared.
     pub(super) fn finish(self, declared: &Declared) -> Component {
-        let sources = self.sources.into_iter().map(|written| written.finish(declared));
+        let sources = self.sources.into_iter().map(|raw| raw.finish(declared));
         Component { sources: sources.collect(), ..self.component }
     }
 }
@@ -83,8 +83,8 @@ impl Context<'_, '_> {
 
     /// How a diagnostic names a text of the key `key`: as it is written, and where its variables come from.
     pub(super) fn shown(&self, key: &str, template: &str) -> String {
-        let written = showable(template).map_or_else(|| key.to_owned(), |text| format!("\"{text}\""));
-        format!("{written}{}", self.variables.origins(template))
+        let shown = showable(template).map_or_else(|| key.to_owned(), |text| format!("\"{text}\""));
+        format!("{shown}{}", self.variables.origins(template))
     }
 }
 
@@ -170,12 +170,12 @@ fn read_source(fields: &mut Fields<'_, '_>) -> Option<String> {
 }
 
 fn read_variables(fields: &mut Fields<'_, '_>, context: &Context<'_, '_>) -> BTreeMap<String, Value> {
-    let written = fields.string_map("variables");
-    for (name, template) in written.iter().filter(|(name, _)| !is_snake_case(name)) {
+    let raw = fields.string_map("variables");
+    for (name, template) in raw.iter().filter(|(name, _)| !is_snake_case(name)) {
         fields.diagnostic(&template.span, format!("variable \"{name}\" is not a lower_snake_case name"));
     }
     let resolve = |(name, template)| Some((name, context.variables.resolve(context.report, &template)?));
-    written.into_iter().filter_map(resolve).collect()
+    raw.into_iter().filter_map(resolve).collect()
 }
 
 fn read_hosts(fields: &mut Fields<'_, '_>, context: &Context<'_, '_>) -> AllowedHosts {

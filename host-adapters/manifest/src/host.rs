@@ -103,7 +103,10 @@ impl RawClient {
 
 /// Reads the table; the names that its clients use are checked later, and its clients
 /// added.
-pub(super) fn read(application: &mut Fields<'_, '_>, context: &Context<'_, '_>) -> (HostConfig, Vec<RawClient>, Places) {
+pub(super) fn read(
+    application: &mut Fields<'_, '_>,
+    context: &Context<'_, '_>,
+) -> (HostConfig, Vec<RawClient>, Places) {
     let Some(mut tool) = own_tool(application) else { return Default::default() };
     let (settings, _) = HostSettings::read_all(&mut tool);
     let place =
@@ -181,10 +184,10 @@ fn identity_config(settings: &IdentitySettings, context: &Context<'_, '_>) -> Op
     let (issuer, audience, jwks) = (issuer?, audience?, jwks?);
     // A file is one beside the manifest.
     let is_address = jwks.contains("://");
-    if let (true, Err(fault), Some(written)) = (is_address, check_web_url(&jwks), &settings.jwks.0) {
-        let shown = context.shown("jwks", &written.value);
+    if let (true, Err(fault), Some(raw)) = (is_address, check_web_url(&jwks), &settings.jwks.0) {
+        let shown = context.shown("jwks", &raw.value);
         let message = format!("{shown} {fault}, in application.tool.{TOOL}.identity");
-        context.report.diagnostic(&written.span, message);
+        context.report.diagnostic(&raw.span, message);
     }
     let jwks = if is_address { jwks } else { context.folder.join(jwks).display().to_string() };
     Some(IdentityConfig { issuer, audience, jwks })

@@ -33,7 +33,7 @@ pub use host_adapters_sources::SourceConfig;
 pub use limits::ComponentLimits;
 pub use route::{Matched, Route, Routes};
 pub use schema::{blocks, schema};
-pub use variable_source::given as given_variables;
+pub use variable_source::provided as provided_variables;
 pub use variables::{ProvidedVariables, Value};
 
 use check::Names;
@@ -46,25 +46,25 @@ use toml_edit::Document;
 use variables::Variables;
 
 /// Reads the manifest at `path`. Fails with every diagnostic it has; one that cannot be read at all is one diagnostic.
-pub fn load(path: &Path, given: &ProvidedVariables) -> Result<App, ManifestErrors> {
+pub fn load(path: &Path, provided: &ProvidedVariables) -> Result<App, ManifestErrors> {
     let text = read_text(path).map_err(|error| ManifestErrors::unreadable(path, &error))?;
-    parse(path, &text, given)
+    parse(path, &text, provided)
 }
 
 /// Reads the text of the manifest that is, or would be, at `path`.
-pub fn parse(path: &Path, text: &str, given: &ProvidedVariables) -> Result<App, ManifestErrors> {
+pub fn parse(path: &Path, text: &str, provided: &ProvidedVariables) -> Result<App, ManifestErrors> {
     let text = without_mark(text);
     let document = Document::parse(text).map_err(|error| ManifestErrors::not_toml(path, text, &error))?;
     let report = Report::new(text);
-    let app = read(&report, path, document.as_table(), given);
+    let app = read(&report, path, document.as_table(), provided);
     report.finish(path)?;
     Ok(app)
 }
 
-fn read(report: &Report<'_>, path: &Path, table: &toml_edit::Table, given: &ProvidedVariables) -> App {
+fn read(report: &Report<'_>, path: &Path, table: &toml_edit::Table, provided: &ProvidedVariables) -> App {
     let mut root = Fields::new(report, "", table, 0..0);
     check_version(&mut root);
-    let variables = Variables::read(&mut root, given);
+    let variables = Variables::read(&mut root, provided);
     let folder = path.parent().unwrap_or(Path::new(""));
     let context = Context { report, variables: &variables, folder };
     let mut application = root.table("application");
@@ -83,7 +83,7 @@ fn read(report: &Report<'_>, path: &Path, table: &toml_edit::Table, given: &Prov
     check::check(report, &names);
     circles::check(report, &host, &components, &places);
     let declared = host.declared();
-    let components = components.into_iter().map(|(id, written)| (id, written.finish(&declared))).collect();
+    let components = components.into_iter().map(|(id, raw)| (id, raw.finish(&declared))).collect();
     App { name, version, path: path.to_owned(), components, routes, host }
 }
 
@@ -93,7 +93,7 @@ fn read_components(root: &mut Fields<'_, '_>, context: &Context<'_, '_>) -> BTre
 }
 
 fn sources_of(components: &BTreeMap<String, RawComponent>) -> impl Iterator<Item = (&str, &SourceConfig)> {
-    components.iter().flat_map(|(id, written)| written.sources.iter().map(|it| (id.as_str(), &it.source)))
+    components.iter().flat_map(|(id, raw)| raw.sources.iter().map(|it| (id.as_str(), &it.source)))
 }
 
 fn check_version(root: &mut Fields<'_, '_>) {

@@ -68,16 +68,16 @@ impl RawSource {
 /// Reads one source block; the names in it are checked later.
 fn read(mut fields: Fields<'_, '_>) -> Option<RawSource> {
     let kinds = || SourceConfig::KINDS.iter().copied();
-    let written = fields.string("type");
+    let raw = fields.string("type");
     let words: Vec<_> = kinds().map(|kind| format!("\"{kind}\"")).collect();
-    let written = fields.required("type", written, &words.join(" or "))?;
-    if !kinds().any(|kind| kind == written.value) {
+    let raw = fields.required("type", raw, &words.join(" or "))?;
+    if !kinds().any(|kind| kind == raw.value) {
         // What else stands in the block cannot be judged.
-        let words = suggestion(&written.value, kinds());
-        fields.diagnostic(&written.span, format!("unknown source type \"{}\"{words}", written.value));
+        let words = suggestion(&raw.value, kinds());
+        fields.diagnostic(&raw.span, format!("unknown source type \"{}\"{words}", raw.value));
         return None;
     }
-    let source = SourceConfig::read(&written.value, &mut fields);
+    let source = SourceConfig::read(&raw.value, &mut fields);
     let keys = fields.keys().filter_map(|key| Some((key.to_owned(), fields.place(key)?))).collect();
     let key = source.as_ref().and_then(|source| Some(source.reads()?.0));
     let from = key.and_then(|key| fields.place(key)).unwrap_or_else(|| fields.span.clone());

@@ -5,11 +5,11 @@ use host_adapters_settings::{position, read_text};
 use std::collections::BTreeMap;
 use std::path::Path;
 
-/// The variables that an argument gives, each with its value.
+/// The variables that an argument sets, each with its value.
 ///
 /// # Errors
 /// When it has none of the forms, or its file cannot be read. The error quotes no value.
-pub fn given(argument: &str) -> Result<Vec<(String, String)>, String> {
+pub fn provided(argument: &str) -> Result<Vec<(String, String)>, String> {
     if let Some(path) = argument.strip_prefix('@') {
         return of_file(Path::new(path)).map(|variables| variables.into_iter().collect());
     }
@@ -68,10 +68,10 @@ mod tests {
         let pairs = |pairs: &[(&str, &str)]| {
             Ok(pairs.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect::<Vec<_>>())
         };
-        assert_eq!(given("a=b=c"), pairs(&[("a", "b=c")]));
-        assert_eq!(given(&format!("a=@{text}")), pairs(&[("a", "s3cret\n")]));
+        assert_eq!(provided("a=b=c"), pairs(&[("a", "b=c")]));
+        assert_eq!(provided(&format!("a=@{text}")), pairs(&[("a", "s3cret\n")]));
         for file in [toml, json] {
-            assert_eq!(given(&format!("@{file}")), pairs(&[("a", "1"), ("b", "x=y")]), "{file}");
+            assert_eq!(provided(&format!("@{file}")), pairs(&[("a", "1"), ("b", "x=y")]), "{file}");
         }
     }
 
@@ -88,7 +88,7 @@ mod tests {
             ("@no-such.toml".to_owned(), "no-such.toml: cannot be read"),
             ("a=@no-such".to_owned(), "no-such: cannot be read"),
         ] {
-            let error = given(&argument).unwrap_err();
+            let error = provided(&argument).unwrap_err();
             assert!(error.contains(said) && !error.contains("90210") && !error.contains("s3cret"), "{error}");
         }
     }

@@ -7,7 +7,7 @@ use host_adapters_settings::{Report, suggestion};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-/// What the environment variables that set a Spin variable begin with.
+/// The prefix of environment variables that set a Spin variable.
 const PREFIX: &str = "SPIN_VARIABLE_";
 
 /// Values for application variables from outside the manifest.
@@ -20,10 +20,10 @@ pub struct ProvidedVariables {
 }
 
 impl ProvidedVariables {
-    /// `named`, and what this process's environment says, and else the file `.env` beside the manifest.
+    /// `named`, then the environment of this process, then the file `.env` beside the manifest.
     ///
     /// # Errors
-    /// When there is such a file and it cannot be read.
+    /// When the file `.env` exists and cannot be read.
     pub fn from_process(named: BTreeMap<String, String>, manifest: &Path) -> Result<Self, String> {
         // Names or values that are not UTF-8 cannot be variables of this program.
         let text =
@@ -43,7 +43,7 @@ impl ProvidedVariables {
 pub(super) struct Variables(BTreeMap<String, Variable>);
 
 struct Variable {
-    /// `None` if its lack has been reported.
+    /// `None` if the missing value has been reported.
     value: Option<Value>,
     /// Where it comes from, for people.
     from: String,
@@ -56,15 +56,15 @@ fn in_environment(name: &str) -> String {
 
 impl Variables {
     /// Reads `[variables]` of the manifest's root.
-    pub(super) fn read(root: &mut Fields<'_, '_>, given: &ProvidedVariables) -> Self {
+    pub(super) fn read(root: &mut Fields<'_, '_>, provided: &ProvidedVariables) -> Self {
         let mut variables = BTreeMap::new();
         for (name, fields) in root.tables("variables") {
             if !is_snake_case(name) {
                 fields.diagnostic(&fields.span, format!("variable \"{name}\" is not a lower_snake_case name"));
             }
-            variables.insert(name.to_owned(), read_variable(name, fields, given));
+            variables.insert(name.to_owned(), read_variable(name, fields, provided));
         }
-        for name in given.named.keys().filter(|name| !variables.contains_key(*name)) {
+        for name in provided.named.keys().filter(|name| !variables.contains_key(*name)) {
             let known = suggestion(name, variables.keys().map(String::as_str));
             root.diagnostic(&(0..0), format!("--variable {name} sets an undeclared variable{known}"));
         }
@@ -92,7 +92,7 @@ impl Variables {
         complete.then_some(value)
     }
 
-    /// What is wrong with a text is often wrong with the value of a variable: says where each comes from, as in
+    /// Where each variable of a text comes from, because the fault of a text is often a fault of a variable's value, as in
     /// ` with port from --variable`. No value is shown, because it may be a secret.
     pub(super) fn origins(&self, template: &str) -> String {
         let names = template.split("{{").skip(1).filter_map(|rest| Some(rest.split_once("}}")?.0.trim()));
@@ -115,13 +115,13 @@ impl Variables {
     }
 }
 
-fn read_variable(name: &str, mut fields: Fields<'_, '_>, given: &ProvidedVariables) -> Variable {
+fn read_variable(name: &str, mut fields: Fields<'_, '_>, provided: &ProvidedVariables) -> Variable {
     fields.ignored("description");
     let default = fields.string("default");
     let required = fields.boolean("required").unwrap_or(false);
     let secret = fields.boolean("secret").unwrap_or(false);
-    let given = given.get(name).map(|(value, from)| (value.clone(), from));
-    let text = given.or_else(|| Some((default.as_ref()?.value.clone(), "its default".to_owned())));
+    let provided = provided.get(name).map(|(value, from)| (value.clone(), from));
+    let text = provided.or_else(|| Some((default.as_ref()?.value.clone(), "its default".to_owned())));
     match (&default, required) {
         (Some(default), true) => {
             fields.diagnostic(&default.span, "a variable is either required or has a default; remove one of the two");

@@ -10,7 +10,7 @@ macro_rules! numbers {
             type Rule = RangeInclusive<i64>;
 
             fn read(fields: &mut Fields<'_, '_>, key: &'static str, range: &Self::Rule) -> Option<Self> {
-                fields.number(key, range.clone()).map(|written| written.value)
+                fields.number(key, range.clone()).map(|raw| raw.value)
             }
 
             fn schema(default: Self, range: &Self::Rule) -> Json {
@@ -51,8 +51,8 @@ impl Setting for String {
     const REQUIRED: bool = true;
 
     fn read(fields: &mut Fields<'_, '_>, key: &'static str, write: &&'static str) -> Option<Self> {
-        let written = fields.string(key);
-        fields.required(key, written, write).map(|written| written.value)
+        let raw = fields.string(key);
+        fields.required(key, raw, write).map(|raw| raw.value)
     }
 
     fn schema(_default: Self, _write: &&'static str) -> Json {
@@ -64,7 +64,7 @@ impl Setting for Option<String> {
     type Rule = ();
 
     fn read(fields: &mut Fields<'_, '_>, key: &'static str, (): &()) -> Option<Self> {
-        fields.string(key).map(|written| Some(written.value))
+        fields.string(key).map(|raw| Some(raw.value))
     }
 
     fn schema(_default: Self, (): &()) -> Json {
@@ -110,8 +110,8 @@ impl Setting for Template {
     const REQUIRED: bool = true;
 
     fn read(fields: &mut Fields<'_, '_>, key: &'static str, write: &&'static str) -> Option<Self> {
-        let written = fields.string(key);
-        fields.required(key, written, write).map(|written| Self(Some(written)))
+        let raw = fields.string(key);
+        fields.required(key, raw, write).map(|raw| Self(Some(raw)))
     }
 
     fn schema(_default: Self, _write: &&'static str) -> Json {
@@ -127,12 +127,12 @@ impl Setting for Url {
     type Rule = ();
 
     fn read(fields: &mut Fields<'_, '_>, key: &'static str, (): &()) -> Option<Self> {
-        let written = fields.string(key)?;
-        if let Err(wrong) = check_web_url(&written.value) {
-            let shown = showable(&written.value).map_or_else(|| key.to_owned(), |url| format!("\"{url}\""));
-            fields.diagnostic(&written.span, format!("{shown} {wrong}"));
+        let raw = fields.string(key)?;
+        if let Err(wrong) = check_web_url(&raw.value) {
+            let shown = showable(&raw.value).map_or_else(|| key.to_owned(), |url| format!("\"{url}\""));
+            fields.diagnostic(&raw.span, format!("{shown} {wrong}"));
         }
-        Some(Self(Some(written.value)))
+        Some(Self(Some(raw.value)))
     }
 
     fn schema(_default: Self, (): &()) -> Json {

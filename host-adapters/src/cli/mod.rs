@@ -80,19 +80,19 @@ pub(crate) struct ManifestOptions {
 type Variables = Arc<Vec<(String, String)>>;
 
 fn variables(argument: &str) -> Result<Variables, String> {
-    manifest::given_variables(argument).map(Arc::new)
+    manifest::provided_variables(argument).map(Arc::new)
 }
 
 impl ManifestOptions {
     /// The application, or the exit code after its diagnostics have been printed.
     pub(crate) fn load(&self) -> Result<App, ExitCode> {
-        let named = self.variables.iter().flat_map(|given| given.iter().cloned()).collect();
+        let named = self.variables.iter().flat_map(|pairs| pairs.iter().cloned()).collect();
         let unusable = |fault: &dyn std::fmt::Display| {
             eprintln!("{fault}");
             ExitCode::from(UNUSABLE)
         };
-        let given = ProvidedVariables::from_process(named, &self.manifest).map_err(|fault| unusable(&fault))?;
-        manifest::load(&self.manifest, &given).map_err(|diagnostics| unusable(&diagnostics))
+        let provided = ProvidedVariables::from_process(named, &self.manifest).map_err(|fault| unusable(&fault))?;
+        manifest::load(&self.manifest, &provided).map_err(|diagnostics| unusable(&diagnostics))
     }
 }
 

@@ -33,10 +33,10 @@ pub struct Host<Q> {
     pub streams: Arc<dyn StreamBackend>,
 }
 
-type Answer = Box<dyn FnMut(&[Event]) -> Dispatched + Send>;
+type Handler = Box<dyn FnMut(&[Event]) -> Dispatched + Send>;
 
 /// A worker that answers with a closure and keeps its batches.
-struct Worker(Mutex<Answer>, Mutex<Vec<Vec<Event>>>);
+struct Worker(Mutex<Handler>, Mutex<Vec<Vec<Event>>>);
 
 #[async_trait::async_trait]
 impl Dispatch for Worker {

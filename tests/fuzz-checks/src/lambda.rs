@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use worker_kit::lambda::answer::Answer;
+use worker_kit::lambda::batch_response::BatchResponse;
 use worker_kit::lambda::{Context, Incoming, appsync, parse};
 use worker_kit::{Disposition, Event, Payload};
 
@@ -138,7 +138,7 @@ fn disposition(index: usize, records: &[Value]) -> Disposition {
 }
 
 fn check_answer(incoming: &[Incoming], dispositions: Vec<Disposition>, events: usize) {
-    let Ok(answer) = Answer::new(incoming, dispositions.clone()) else {
+    let Ok(answer) = BatchResponse::new(incoming, dispositions.clone()) else {
         return assert!(dispositions.len() > events, "a response for this batch is refused");
     };
     assert!(dispositions.len() <= events, "a response for another batch is accepted");
@@ -165,7 +165,7 @@ fn check_answer(incoming: &[Incoming], dispositions: Vec<Disposition>, events: u
     assert_eq!((count.received, count.failed, count.rejected), (incoming.len(), failed.len(), rejected.len()));
     assert_eq!(count.processed, incoming.len() - failed.len() - rejected.len());
     let text = serde_json::to_string(&answer).expect("an answer is JSON");
-    assert_eq!(serde_json::from_str::<Answer>(&text).expect("an answer can be read"), answer);
+    assert_eq!(serde_json::from_str::<BatchResponse>(&text).expect("an answer can be read"), answer);
 }
 
 /// A token comes from the headers that the resolver forwards, whatever else the event contains.

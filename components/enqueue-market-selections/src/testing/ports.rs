@@ -11,7 +11,7 @@ use worker_kit::platform::{Error, ErrorKind};
 use worker_kit::services::campaign::{Campaign, Market};
 use worker_kit::services::code::CodePage;
 use worker_kit::services::entry::{ScoringPage, Stats};
-use worker_kit::services::{AnswerSummary, ServiceError};
+use worker_kit::services::{ResponseSummary, ServiceError};
 
 fn down() -> Error {
     Error::new(ErrorKind::Unavailable, "down")
@@ -22,7 +22,7 @@ fn service_down(service: &'static str) -> ServiceError {
 }
 
 fn refused(service: &'static str, status: u16, why: &str) -> ServiceError {
-    ServiceError::from_answer(AnswerSummary::new(service, status, why), None)
+    ServiceError::from_answer(ResponseSummary::new(service, status, why), None)
 }
 
 /// A page of a list, and the place of the next one.

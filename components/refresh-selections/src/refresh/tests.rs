@@ -8,7 +8,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 use worker_kit::platform::{Error, ErrorKind};
 use worker_kit::services::entry::Score;
-use worker_kit::services::{AnswerSummary, ServiceError};
+use worker_kit::services::{ResponseSummary, ServiceError};
 
 /// An Entry Service with the scoring records of market `m`, and the two queues.
 #[derive(Default)]
@@ -233,7 +233,7 @@ fn each_call_gets_a_page_done_however_slow_it_is() {
 
 #[test]
 fn a_refresh_whose_first_page_fails_is_delivered_again() {
-    let refused = ServiceError::Refused(AnswerSummary::new("entry", 404, "no such campaign"));
+    let refused = ServiceError::Refused(ResponseSummary::new("entry", 404, "no such campaign"));
     let mut world = World { unreadable: Some((0, refused.clone())), ..winners(5, 2) };
     assert_eq!(run(&world), Disposition::retry(refused.to_string()));
     assert!(world.queued.borrow().is_empty() && world.rest.borrow().is_empty());

@@ -10,7 +10,7 @@ use crate::plan::Input;
 use crate::record::{Item, Record};
 use registration::entry::Operation;
 use serde_json::{Value, json};
-use worker_kit::services::{AnswerSummary, Results};
+use worker_kit::services::{ResponseSummary, Results};
 
 /// A fan's item in campaign `c`, flagged; `version` is milliseconds after ten o'clock.
 pub fn image(fan: &str, version: u32, market: &str) -> Value {
@@ -40,5 +40,5 @@ pub fn input(index: usize, operation: Operation, image: &Value) -> Input {
 
 /// The service's answer with these results.
 pub fn answer<R>(results: Vec<R>) -> Results<R> {
-    Results { summary: AnswerSummary::new("entry", 200, "{}"), results }
+    Results { summary: ResponseSummary::new("entry", 200, "{}"), results }
 }

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use worker_kit::platform::table::{Key, Predicate, Update};
 use worker_kit::platform::{Error, ErrorKind};
 use worker_kit::services::entry::{self, DeleteStatus, Deleted, Deletion, UpsertStatus, Upserted};
-use worker_kit::services::{AnswerSummary, Results, ServiceError};
+use worker_kit::services::{ResponseSummary, Results, ServiceError};
 use worker_kit::testing::{Choices, Fate};
 
 /// Something that happens to an item of campaign `c`.
@@ -182,7 +182,7 @@ impl World {
 
     fn refusal(&self, fans: impl IntoIterator<Item = String>) -> Option<ServiceError> {
         let spoiled = fans.into_iter().any(|fan| self.poison.contains(&fan));
-        let refusal = ServiceError::Refused(AnswerSummary::new("entry", 400, "not mine"));
+        let refusal = ServiceError::Refused(ResponseSummary::new("entry", 400, "not mine"));
         self.outage.clone().or(spoiled.then_some(refusal))
     }
 }

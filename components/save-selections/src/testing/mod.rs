@@ -9,7 +9,7 @@ pub use world::{Change, World};
 use crate::plan::Job;
 use crate::selection::{Prize, Selection};
 use serde_json::{Value, json};
-use worker_kit::services::{AnswerSummary, Results};
+use worker_kit::services::{ResponseSummary, Results};
 
 /// A winner in campaign `c`.
 pub fn won(fan: &str, market: &str, code: &str) -> Selection {
@@ -40,5 +40,5 @@ pub fn image(fan: &str, version: u32) -> Value {
 
 /// The service's answer with these results.
 pub fn answer<R>(results: Vec<R>) -> Results<R> {
-    Results { summary: AnswerSummary::new("entry", 200, "{}"), results }
+    Results { summary: ResponseSummary::new("entry", 200, "{}"), results }
 }

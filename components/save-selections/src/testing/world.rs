@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use worker_kit::platform::table::{Key, Predicate, Update};
 use worker_kit::platform::{Error, ErrorKind};
 use worker_kit::services::entry::{AssignStatus, Assigned, Assignment};
-use worker_kit::services::{AnswerSummary, Results, ServiceError};
+use worker_kit::services::{ResponseSummary, Results, ServiceError};
 use worker_kit::testing::{Choices, Fate};
 
 /// What a fan of campaign `c` does meanwhile.
@@ -183,11 +183,11 @@ impl Ports for World {
             return Err(outage.clone());
         }
         if fans.into_iter().any(|fan| self.poison.contains(fan)) {
-            return Err(ServiceError::Refused(AnswerSummary::new("entry", 400, "not mine")));
+            return Err(ServiceError::Refused(ResponseSummary::new("entry", 400, "not mine")));
         }
         let results = self.assign_all(assignments);
         if self.terse && results.iter().any(|result| result.status != AssignStatus::Assigned) {
-            let summary = AnswerSummary::new("entry", 200, r#"{"success":false}"#);
+            let summary = ResponseSummary::new("entry", 200, r#"{"success":false}"#);
             return Err(ServiceError::Partial { summary, success: false, count: 0, sent: assignments.len() });
         }
         if matches!(fate, Fate::ResponseLost) { Err(service_down()) } else { Ok(answer(results)) }

@@ -3,7 +3,7 @@
 use super::{auth, body, header, send};
 use crate::lambda::{
     self, Context, Incoming, LeftOut,
-    answer::{Answer, Rejection, State},
+    batch_response::{BatchResponse, Rejection, State},
 };
 use crate::{BatchWorker, Call, Disposition, Event, Failure, Response, variables, worker::call_batch};
 use host_adapters_event::UNANSWERED;
@@ -39,7 +39,7 @@ pub async fn answer<W: BatchWorker, B: BodyExt<Error: Display>>(
             .map_err(|error| Response::error(400, "MALFORMED_EVENT", &error.to_string()))?;
     let events = incoming.iter().flat_map(Incoming::events).cloned().collect::<Vec<_>>();
     let dispositions = halved::<W>(events).await?;
-    let mut answer = Answer::new(&incoming, dispositions)
+    let mut answer = BatchResponse::new(&incoming, dispositions)
         .map_err(|error| Response::error(500, "WORKER_FAILED", &error.to_string()))?;
     answer.state = has_window.then(State::default);
     log_rejections(&call, &incoming, &answer);
@@ -87,7 +87,7 @@ fn log_left_out(call: &Call, LeftOut { source, id, attribute }: &LeftOut) {
 }
 
 /// Logs each rejection and each skipped record once. Rejections of records that the host read itself are the host's to log.
-fn log_rejections(call: &Call, incoming: &[Incoming], answer: &Answer) {
+fn log_rejections(call: &Call, incoming: &[Incoming], answer: &BatchResponse) {
     if answer.rejected.is_empty() {
         return;
     }

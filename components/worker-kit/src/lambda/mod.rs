@@ -1,6 +1,6 @@
 //! The event JSON that AWS Lambda passes to a function, and the response that it reads. Pure.
 
-pub mod answer;
+pub mod batch_response;
 
 #[cfg(test)]
 mod tests;

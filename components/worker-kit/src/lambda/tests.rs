@@ -1,7 +1,7 @@
 //! The documents' example events as printed, events as AWS sends them, and malformed events.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, non_snake_case, reason = "tests")]
 
-use super::{Context, Incoming, answer::Answer, appsync, parse};
+use super::{Context, Incoming, appsync, batch_response::BatchResponse, parse};
 use crate::{Attribute, AttributeValue, Disposition, Payload};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use expect_test::{Expect, expect};
@@ -204,7 +204,7 @@ fn case_L01_records_in_one_are_answered_as_one() {
     assert_eq!(events[4].payload, Payload::Bytes(Vec::new()));
     let answer = |second| {
         let said = vec![Disposition::Ack, second, Disposition::Ack, Disposition::Ack, Disposition::Ack];
-        let answer = Answer::new(&incoming, said).unwrap();
+        let answer = BatchResponse::new(&incoming, said).unwrap();
         let failed: Vec<_> = answer.batch_item_failures.into_iter().map(|it| it.item_identifier).collect();
         (failed, answer.rejected.into_iter().map(|it| it.item_identifier).collect::<Vec<_>>(), answer.count.processed)
     };
@@ -362,7 +362,8 @@ fn the_answer_follows_the_dispositions() {
     let incoming = parse(event.to_string().as_bytes(), &Context::default(), &mut |_| ()).unwrap();
     let reject = Disposition::Reject("stale".to_owned());
     let answer =
-        Answer::new(&incoming, vec![Disposition::Ack, Disposition::retry_after(Some(5), "busy"), reject]).unwrap();
+        BatchResponse::new(&incoming, vec![Disposition::Ack, Disposition::retry_after(Some(5), "busy"), reject])
+            .unwrap();
     expect![[r#"
         {
           "batchItemFailures": [
@@ -400,7 +401,7 @@ fn the_answer_follows_the_dispositions() {
 fn an_answer_for_another_batch_is_none() {
     let incoming =
         parse(br#"{"Records":[{"messageId":"m-1","body":"{}"}]}"#, &Context::default(), &mut |_| ()).unwrap();
-    let error = Answer::new(&incoming, vec![Disposition::Ack, Disposition::Ack]).unwrap_err();
+    let error = BatchResponse::new(&incoming, vec![Disposition::Ack, Disposition::Ack]).unwrap_err();
     expect!["the worker answered 2 dispositions for 1 records"].assert_eq(&error.to_string());
 }
 
@@ -466,7 +467,7 @@ fn d3_17__case_09_messages_behind_a_failed_one_of_their_group_fail_too() {
     let incoming = parse(event.as_bytes(), &Context::default(), &mut |_| ()).unwrap();
     let ack = || Disposition::Ack;
     let failed = |said: Vec<Disposition>| {
-        let answer = Answer::new(&incoming, said).unwrap();
+        let answer = BatchResponse::new(&incoming, said).unwrap();
         answer.batch_item_failures.into_iter().map(|it| it.item_identifier).collect::<Vec<_>>()
     };
     assert_eq!(failed(vec![Disposition::retry("not now"), ack(), ack(), ack(), ack(), ack()]), ["a1", "a2", "a3"]);

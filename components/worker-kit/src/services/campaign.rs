@@ -1,6 +1,6 @@
 //! The Campaign Service (`schemas/services/campaign.json`). Of campaigns and markets only what workers ask for is read.
 
-use super::{Answer, Client, Path, ServiceError};
+use super::{Client, Path, ResponseBody, ServiceError};
 use crate::Call;
 use serde::de::Error;
 use serde::{Deserialize, Deserializer};
@@ -47,16 +47,16 @@ struct Campaigns {
     campaigns: Vec<Box<RawValue>>,
 }
 
-impl Answer for Campaigns {
+impl ResponseBody for Campaigns {
     const MEMBERS: &[&str] = &["campaigns", "error"];
 }
 
-impl Answer for Campaign {
+impl ResponseBody for Campaign {
     // Not `status`, which many a health page has. By `error` the service says that it knows no such campaign.
     const MEMBERS: &[&str] = &["slug", "error"];
 }
 
-impl Answer for Market {
+impl ResponseBody for Market {
     const MEMBERS: &[&str] = &["ticketer", "error"];
 }
 
@@ -102,11 +102,11 @@ impl<'a> CampaignService<'a> {
 #[allow(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
-    use crate::services::AnswerSummary;
+    use crate::services::ResponseSummary;
 
     fn capacity(text: &str) -> Result<Option<u64>, ServiceError> {
         let body = format!(r#"{{"id":"m","campaignId":"c","ticketer":"TM","name":"Los Angeles","capacity":{text}}}"#);
-        let market = Market::read(&AnswerSummary::new("campaign", 200, &body), &body)?;
+        let market = Market::read(&ResponseSummary::new("campaign", 200, &body), &body)?;
         Ok(market.capacity)
     }
 
@@ -124,7 +124,7 @@ mod tests {
     #[test]
     fn a_market_has_a_capacity_or_a_ratio_and_a_code_that_is_shared_or_none() {
         let body = r#"{"id":"m","campaignId":"c","ticketer":"TM","selectionRatio":0.1,"sharedCode":"S-1"}"#;
-        let market = Market::read(&AnswerSummary::new("campaign", 200, body), body).unwrap();
+        let market = Market::read(&ResponseSummary::new("campaign", 200, body), body).unwrap();
         let (campaign_id, ticketer) = ("c".to_owned(), "TM".to_owned());
         let (selection_ratio, shared_code) = (Some(0.1), Some("S-1".to_owned()));
         let expected =
@@ -135,7 +135,7 @@ mod tests {
     #[test]
     fn campaigns_of_an_event_are_told_as_the_service_tells_them() {
         let read = |body: &str| {
-            let answer = Campaigns::read(&AnswerSummary::new("campaign", 200, body), body)?;
+            let answer = Campaigns::read(&ResponseSummary::new("campaign", 200, body), body)?;
             Ok::<_, ServiceError>(answer.campaigns.iter().map(|campaign| campaign.get().to_owned()).collect::<Vec<_>>())
         };
         let campaign = r#"{"id":"c","price":12345678901234567890.10}"#;
@@ -148,7 +148,7 @@ mod tests {
     #[test]
     fn a_health_page_is_not_a_campaign() {
         let page = r#"{"status":"UP"}"#;
-        assert!(Campaign::read(&AnswerSummary::new("campaign", 200, page), page).is_err());
+        assert!(Campaign::read(&ResponseSummary::new("campaign", 200, page), page).is_err());
         assert_eq!(Campaign::expects(), ["slug", "error"]);
     }
 }

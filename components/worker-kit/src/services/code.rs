@@ -2,7 +2,7 @@
 //! assigned to fans.
 
 use super::done::Done;
-use super::{Answer, AnswerSummary, Client, LIST, Path, ServiceError};
+use super::{Client, LIST, Path, ResponseBody, ResponseSummary, ServiceError};
 use crate::Call;
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
@@ -30,7 +30,7 @@ pub struct CodePage {
     pub next: Option<String>,
 }
 
-impl Answer for CodePage {
+impl ResponseBody for CodePage {
     const MEMBERS: &[&str] = &["codes"];
 }
 
@@ -42,13 +42,13 @@ enum Reserved {
     List(Vec<String>),
 }
 
-impl Answer for Reserved {
+impl ResponseBody for Reserved {
     const MEMBERS: &[&str] = &["codes", LIST];
 }
 
 impl Reserved {
     /// The codes, if they are as many as were asked for, each once.
-    fn codes(self, summary: AnswerSummary, count: usize) -> Result<Vec<String>, ServiceError> {
+    fn codes(self, summary: ResponseSummary, count: usize) -> Result<Vec<String>, ServiceError> {
         let (Self::Ours { codes } | Self::List(codes)) = self;
         let different = codes.iter().collect::<HashSet<_>>().len();
         if codes.len() == count && different == count {
@@ -130,7 +130,7 @@ mod tests {
     use super::*;
 
     fn reserved(body: &str) -> Result<Vec<String>, ServiceError> {
-        let summary = AnswerSummary::new("code", 200, body);
+        let summary = ResponseSummary::new("code", 200, body);
         Reserved::read(&summary, body)?.codes(summary, 2)
     }
 
@@ -163,7 +163,7 @@ mod tests {
     fn too_few_codes_are_told_from_what_else_a_service_refuses() {
         let error = |code| {
             let body = format!(r#"{{"error":{{"code":"{code}","message":"why"}}}}"#);
-            ServiceError::from_answer(AnswerSummary::new("code", 409, &body), None)
+            ServiceError::from_answer(ResponseSummary::new("code", 409, &body), None)
         };
         assert!(error(TOO_FEW_CODES).has_code(TOO_FEW_CODES));
         assert!(!error("RESERVATION_DIFFERS").has_code(TOO_FEW_CODES));

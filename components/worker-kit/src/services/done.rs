@@ -1,6 +1,6 @@
 //! The answer that only says whether something is done.
 
-use super::{Answer, AnswerSummary, ServiceError};
+use super::{ResponseBody, ResponseSummary, ServiceError};
 use serde::Deserialize;
 
 /// `{"success": true}`. The documents print no answer, so one without a body is understood, too.
@@ -9,14 +9,14 @@ pub(super) struct Done {
     success: bool,
 }
 
-impl Answer for Done {
+impl ResponseBody for Done {
     const MEMBERS: &[&str] = &["success"];
     const WITHOUT_BODY: Option<&str> = Some(r#"{"success":true}"#);
 }
 
 impl Done {
     /// An error if the service does not call it a success that it was sent so many things.
-    pub(super) fn check(self, summary: AnswerSummary, sent: usize) -> Result<(), ServiceError> {
+    pub(super) fn check(self, summary: ResponseSummary, sent: usize) -> Result<(), ServiceError> {
         let Self { success } = self;
         if success { Ok(()) } else { Err(ServiceError::Partial { summary, success, count: 0, sent }) }
     }
@@ -27,7 +27,7 @@ mod tests {
     use super::*;
 
     fn read(body: &str) -> Result<(), ServiceError> {
-        let summary = AnswerSummary::new("code", 200, body);
+        let summary = ResponseSummary::new("code", 200, body);
         Done::read(&summary, body)?.check(summary, 2)
     }
 

@@ -1,6 +1,6 @@
 //! Failed requests to a service: what a worker may do about each. Pure.
 
-use super::AnswerSummary;
+use super::ResponseSummary;
 use crate::platform::{Error, ErrorKind, wait_ms};
 use crate::{Call, Disposition};
 use host_adapters_event::ServiceStatus;
@@ -31,13 +31,13 @@ pub enum ServiceError {
     },
     /// The service refused this request, perhaps for one part of it: [`isolate`](super::isolate) finds out.
     #[error("the {} service refused with {_0}", _0.service)]
-    Refused(AnswerSummary),
+    Refused(ResponseSummary),
     /// The service answered 2xx, but not in its own words: a proxy's page, a cut body. Perhaps because of one part; where
     /// every request of the route gets it, the host takes it for an outage.
     #[error("the {} service is unavailable: its answer is not what it should be: {summary} ({problem})", summary.service)]
     Unreadable {
         /// The answer.
-        summary: AnswerSummary,
+        summary: ResponseSummary,
         /// What is wrong with it.
         problem: String,
     },
@@ -45,7 +45,7 @@ pub enum ServiceError {
     #[error("the {} service answered success: {success} and {count} of {sent} done, not which: {summary}", summary.service)]
     Partial {
         /// The answer.
-        summary: AnswerSummary,
+        summary: ResponseSummary,
         /// Whether it calls that a success.
         success: bool,
         /// How many it says are done.
@@ -95,7 +95,7 @@ impl ServiceError {
     }
 
     /// Sorts an answer that is not 2xx.
-    pub fn from_answer(summary: AnswerSummary, retry_after_secs: Option<u64>) -> Self {
+    pub fn from_answer(summary: ResponseSummary, retry_after_secs: Option<u64>) -> Self {
         let (service, message) = (summary.service, summary.to_string());
         match ServiceStatus::of(summary.status) {
             ServiceStatus::Busy => {
@@ -146,7 +146,7 @@ impl ServiceError {
 
     /// The status of an answer that says *no such thing*.
     pub fn is_not_found(&self) -> bool {
-        matches!(self, Self::Refused(AnswerSummary { status: 404, .. }))
+        matches!(self, Self::Refused(ResponseSummary { status: 404, .. }))
     }
 
     /// Whether the service refused for the reason of this code, the `error.code` of its answer.
@@ -156,7 +156,7 @@ impl ServiceError {
 }
 
 /// Reads a 2xx answer. One that cannot be read is not a success.
-pub(super) fn parse<T: DeserializeOwned>(summary: &AnswerSummary, body: &str) -> Result<T, ServiceError> {
+pub(super) fn parse<T: DeserializeOwned>(summary: &ResponseSummary, body: &str) -> Result<T, ServiceError> {
     // The second, slower reading only serves to name what is wrong.
     let named = || serde_path_to_error::deserialize(&mut serde_json::Deserializer::from_str(body));
     let unreadable = |error: serde_path_to_error::Error<_>| ServiceError::Unreadable {
@@ -187,7 +187,7 @@ mod tests {
     }
 
     fn check(status: u16, retry_after: Option<u64>, body: &str, expected: Expect) {
-        let error = ServiceError::from_answer(AnswerSummary::new("entry", status, body), retry_after);
+        let error = ServiceError::from_answer(ResponseSummary::new("entry", status, body), retry_after);
         expected.assert_eq(&format!("{error} -> {}", word(&error)));
     }
 
@@ -253,12 +253,12 @@ mod tests {
     #[test]
     fn an_answer_that_is_not_the_services_own_is_no_success() {
         #[derive(Debug, serde::Deserialize)]
-        struct Answer {
+        struct ResponseBody {
             #[expect(dead_code, reason = "only its presence is checked")]
             results: Vec<u32>,
         }
         let read = |body: &str| {
-            let answer = parse::<Answer>(&AnswerSummary::new("user", 201, body), body);
+            let answer = parse::<ResponseBody>(&ResponseSummary::new("user", 201, body), body);
             answer.map_err(|error| error.to_string())
         };
         expect![[r#"
@@ -274,12 +274,12 @@ mod tests {
     #[test]
     fn point_15_every_kind_of_answer_is_told_with_service_status_and_first_line() {
         for status in [302, 400, 401, 403, 404, 405, 408, 415, 422, 429, 500, 502, 503, 504] {
-            let error =
-                ServiceError::from_answer(AnswerSummary::new("entry", status, "first line\nsecond"), None).to_string();
+            let error = ServiceError::from_answer(ResponseSummary::new("entry", status, "first line\nsecond"), None)
+                .to_string();
             let told = format!("status {status}: first line");
             assert!(error.contains("the entry service ") && error.contains(&told), "{error}");
         }
-        let summary = AnswerSummary::new("entry", 207, "first line\nsecond");
+        let summary = ResponseSummary::new("entry", 207, "first line\nsecond");
         let unreadable = parse::<()>(&summary, "first line\nsecond").unwrap_err();
         let partial = ServiceError::Partial { summary, success: true, count: 1, sent: 2 };
         for error in [unreadable.to_string(), partial.to_string()] {

@@ -71,12 +71,12 @@ async fn halved<T, R, E: Refusal>(
 #[allow(clippy::indexing_slicing, reason = "tests")]
 mod tests {
     use super::*;
-    use crate::services::AnswerSummary;
+    use crate::services::ResponseSummary;
     use futures::executor::block_on;
     use std::cell::RefCell;
 
     fn refusal(status: u16) -> ServiceError {
-        ServiceError::from_answer(AnswerSummary::new("entry", status, "not mine"), None)
+        ServiceError::from_answer(ResponseSummary::new("entry", status, "not mine"), None)
     }
 
     /// Sends the parts to a service that answers a request with `status` if it has one of `bad` in it. Returns the parts

@@ -1,8 +1,8 @@
 //! Typed clients of the REST services.
 //!
-//! They call through the platform's interface `service`, so the host adds the app-to-app JWT, keeps the rate limits and
-//! retries; a worker calls once and gets the outcome. Requests hold at most [`MAX_PER_REQUEST`] entries or users.
-//! [`isolate`] is what every worker does about one that is refused.
+//! They call the platform's interface `service`, so the host adds the app-to-app JWT, enforces the rate limits and
+//! retries; a worker calls once and gets the outcome. A request contains at most [`MAX_PER_REQUEST`] entries or users.
+//! Workers handle a refused request with [`isolate`].
 
 pub mod campaign;
 pub mod code;
@@ -20,7 +20,7 @@ pub use entry::EntryService;
 pub use error::ServiceError;
 pub use isolate::{isolate, isolate_by};
 pub use slack::SlackService;
-pub use summary::{AnswerSummary, Results};
+pub use summary::{ResponseSummary, Results};
 pub use user::UserService;
 
 use crate::Call;
@@ -32,88 +32,88 @@ use serde::{Serialize, de::DeserializeOwned};
 /// Entries, users or ids in one request (API usage: 25).
 pub const MAX_PER_REQUEST: usize = 25;
 
-/// A service as one call uses it, and what each request carries.
+/// A service, and the call on whose behalf it is requested.
 #[derive(Clone, Debug)]
 struct Client<'a> {
     service: &'static str,
     call: &'a Call,
 }
 
-/// A service's own answer to a request.
-trait Answer: DeserializeOwned {
-    /// Members of which each such answer has at least one; [`LIST`] if it may be a list, `=` and the text where it is one. By
-    /// them the host knows a foreign page.
+/// The body of a service's successful response.
+trait ResponseBody: DeserializeOwned {
+    /// Each such body has at least one of these members; [`LIST`] if it may be a list, `=` and the text if it is a fixed
+    /// text. The host uses them to recognize a page that is not the service's.
     const MEMBERS: &[&str];
-    /// What an answer without a body means, if the service may give one.
+    /// The body that an empty one stands for, if the service may send none.
     const WITHOUT_BODY: Option<&str> = None;
 
-    /// What the host knows such an answer by.
+    /// What the host recognizes such a response by.
     fn expects() -> Vec<String> {
         let without_body = Self::WITHOUT_BODY.map(|_| NO_BODY);
         Self::MEMBERS.iter().copied().chain(without_body).map(str::to_owned).collect()
     }
 
-    /// Reads the body of a 2xx answer.
-    fn read(summary: &AnswerSummary, body: &str) -> Result<Self, ServiceError> {
+    /// Reads the body of a 2xx response.
+    fn read(summary: &ResponseSummary, body: &str) -> Result<Self, ServiceError> {
         let meant = Self::WITHOUT_BODY.filter(|_| body.trim().is_empty());
         error::parse(summary, meant.unwrap_or(body))
     }
 }
 
-/// In what an answer is known by: a list, as the platform's interface `service` spells it.
+/// In the list of what a response is recognized by: a JSON list, as the interface `service` of the platform spells it.
 const LIST: &str = "[]";
 
-/// The header with a fan's token, as the platform's interface `service` names it.
+/// The header with a fan's token, as the interface `service` of the platform names it.
 const FORWARDED: &str = "x-forwarded-authorization";
 
-/// In what an answer is known by: no body.
+/// In the list of what a response is recognized by: no body.
 const NO_BODY: &str = "";
 
 impl Client<'_> {
-    async fn send<T: Answer>(
+    async fn send<T: ResponseBody>(
         &self,
         method: &str,
         path: Path,
         body: Option<&impl Serialize>,
-    ) -> Result<(AnswerSummary, T), ServiceError> {
+    ) -> Result<(ResponseSummary, T), ServiceError> {
         let body = body.map(serde_json::to_string).transpose().map_err(|error| self.unusable(&error))?;
         self.request(method, path, self.headers(), body.unwrap_or_default()).await
     }
 
-    /// What a fan may see, by the fan's token. It goes beside the host's own.
-    async fn get_for<T: Answer>(&self, token: &str, path: Path) -> Result<(AnswerSummary, T), ServiceError> {
+    /// Requests what a fan may see, with the fan's token in addition to the host's own.
+    async fn get_for<T: ResponseBody>(&self, token: &str, path: Path) -> Result<(ResponseSummary, T), ServiceError> {
         let mut headers = self.headers();
         headers.push((FORWARDED.to_owned(), format!("Bearer {token}")));
         self.request("GET", path, headers, String::new()).await
     }
 
-    async fn request<T: Answer>(
+    async fn request<T: ResponseBody>(
         &self,
         method: &str,
         Path { route, path }: Path,
         headers: Vec<(String, String)>,
         body: String,
-    ) -> Result<(AnswerSummary, T), ServiceError> {
+    ) -> Result<(ResponseSummary, T), ServiceError> {
         let method = method.to_owned();
         let (route, expects) = (Some(route.to_owned()), T::expects());
         let request = ServiceRequest { method, path, route, expects, headers, body };
         let response = service::call(self.service.to_owned(), request).await;
         let response = response.map_err(|error| ServiceError::from_platform(self.service, error))?;
-        let summary = AnswerSummary::new(self.service, response.status, &response.body);
+        let summary = ResponseSummary::new(self.service, response.status, &response.body);
         match ServiceStatus::of(response.status) {
             ServiceStatus::Done => T::read(&summary, &response.body).map(|answer| (summary, answer)),
             _ => Err(ServiceError::from_answer(summary, retry_after(&response.headers))),
         }
     }
 
-    /// A page of a list, behind the one that named `after` as its next.
-    async fn page<T: Answer + Page>(&self, path: Path, after: Option<&str>) -> Result<T, ServiceError> {
+    /// The page of a list that follows the page whose `next` is `after`.
+    async fn page<T: ResponseBody + Page>(&self, path: Path, after: Option<&str>) -> Result<T, ServiceError> {
         let (summary, page) = self.send("GET", path, None::<&()>).await?;
         leads_on(summary, page, after)
     }
 
-    /// What a path names; `None` if the service answers that there is no such thing.
-    async fn find<T: Answer>(&self, path: Path) -> Result<Option<T>, ServiceError> {
+    /// The resource at a path; `None` if the service answers that it does not exist.
+    async fn find<T: ResponseBody>(&self, path: Path) -> Result<Option<T>, ServiceError> {
         match self.send("GET", path, None::<&()>).await {
             Ok((_, found)) => Ok(Some(found)),
             Err(error) if error.is_not_found() => Ok(None),
@@ -121,8 +121,8 @@ impl Client<'_> {
         }
     }
 
-    /// What follows the call through services. It comes from outside; what no header can carry is left out rather
-    /// than made the record's undoing.
+    /// The headers that follow the call through services. Their values come from outside; one that no header can carry is
+    /// left out, so that it does not fail the record.
     fn headers(&self) -> Vec<(String, String)> {
         let Call { correlation_id, traceparent, .. } = self.call;
         let follows = [
@@ -142,8 +142,8 @@ impl Client<'_> {
     }
 }
 
-/// The page, unless it is its own next: such a list would be read for ever.
-fn leads_on<T: Page>(summary: AnswerSummary, page: T, after: Option<&str>) -> Result<T, ServiceError> {
+/// The page, unless it names itself as its next: such a list would never end.
+fn leads_on<T: Page>(summary: ResponseSummary, page: T, after: Option<&str>) -> Result<T, ServiceError> {
     if page.next().is_none() || page.next() != after {
         return Ok(page);
     }
@@ -226,7 +226,7 @@ mod tests {
     fn a_list_that_would_be_read_for_ever_is_not_an_answer() {
         let read = |next: Option<&str>, after| {
             let page = code::CodePage { codes: vec![], next: next.map(str::to_owned) };
-            leads_on(AnswerSummary::new("code", 200, "{}"), page, after).map(|page| page.next)
+            leads_on(ResponseSummary::new("code", 200, "{}"), page, after).map(|page| page.next)
         };
         for (next, after) in [(None, None), (None, Some("a")), (Some("a"), None), (Some("b"), Some("a"))] {
             assert_eq!(read(next, after), Ok(next.map(str::to_owned)));

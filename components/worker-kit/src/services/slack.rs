@@ -1,6 +1,6 @@
 //! Slack (`schemas/services/slack.json`): the webhook of one channel, whose address only the host has.
 
-use super::{Answer, AnswerSummary, Client, Path, ServiceError};
+use super::{Client, Path, ResponseBody, ResponseSummary, ServiceError};
 use crate::Call;
 use serde::{Deserialize, Serialize};
 
@@ -12,10 +12,10 @@ pub struct SlackService<'a>(Client<'a>);
 #[derive(Debug, Deserialize)]
 struct Taken;
 
-impl Answer for Taken {
+impl ResponseBody for Taken {
     const MEMBERS: &[&str] = &["=ok"];
 
-    fn read(summary: &AnswerSummary, body: &str) -> Result<Self, ServiceError> {
+    fn read(summary: &ResponseSummary, body: &str) -> Result<Self, ServiceError> {
         let is_ok = body.trim() == "ok";
         let problem = || "it is not `ok`".to_owned();
         is_ok.then_some(Self).ok_or_else(|| ServiceError::Unreadable { summary: summary.clone(), problem: problem() })
@@ -41,7 +41,7 @@ mod tests {
 
     #[test]
     fn only_the_word_ok_means_that_slack_has_taken_it() {
-        let read = |body: &str| Taken::read(&AnswerSummary::new("slack", 200, body), body).map(drop);
+        let read = |body: &str| Taken::read(&ResponseSummary::new("slack", 200, body), body).map(drop);
         assert_eq!((read("ok"), read("ok\n")), (Ok(()), Ok(())));
         for body in ["", "okay", "<html>ok</html>", r#"{"ok":false}"#] {
             assert!(read(body).is_err_and(|error| error.is_refusal()), "{body}");

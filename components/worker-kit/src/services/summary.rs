@@ -9,7 +9,7 @@ const MAX_SAID: usize = 200;
 
 /// What a reason tells of an answer, so that a dead letter has it.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct AnswerSummary {
+pub struct ResponseSummary {
     /// `entry`, `user`, …
     pub service: &'static str,
     /// The HTTP status.
@@ -20,7 +20,7 @@ pub struct AnswerSummary {
     pub said: String,
 }
 
-impl AnswerSummary {
+impl ResponseSummary {
     /// Of an answer with this body. That of a success is not read as JSON here: it is long, and seldom told of.
     pub fn new(service: &'static str, status: u16, body: &str) -> Self {
         let json: Value = match ServiceStatus::of(status) {
@@ -39,7 +39,7 @@ impl AnswerSummary {
 }
 
 /// `status 503: try later`.
-impl Display for AnswerSummary {
+impl Display for ResponseSummary {
     fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
         write!(f, "status {}", self.status)?;
         if self.said.is_empty() { Ok(()) } else { write!(f, ": {}", self.said) }
@@ -55,7 +55,7 @@ fn first_line(text: &str) -> String {
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Results<R> {
     /// The answer.
-    pub summary: AnswerSummary,
+    pub summary: ResponseSummary,
     /// One for each record that the answer mentions.
     pub results: Vec<R>,
 }
@@ -78,7 +78,7 @@ mod tests {
 
     #[test]
     fn point_15_a_summary_is_the_status_and_one_line() {
-        let tell = |body: &str| AnswerSummary::new("entry", 500, body).to_string();
+        let tell = |body: &str| ResponseSummary::new("entry", 500, body).to_string();
         assert_eq!(tell(r#"{"error":{"code":"X","message":"disk full\nat line 7"}}"#), "status 500: disk full");
         assert_eq!(tell(r#"{"message":"no token"}"#), "status 500: no token");
         assert_eq!(tell("\n<html>\n<body>"), "status 500: <html>");

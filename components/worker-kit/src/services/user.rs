@@ -1,6 +1,6 @@
 //! The User Service (`schemas/services/user.json`).
 
-use super::{Answer, Client, Path, Results, ServiceError};
+use super::{Client, Path, ResponseBody, Results, ServiceError};
 use crate::Call;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -75,7 +75,7 @@ struct Upserts {
     results: Vec<Upserted>,
 }
 
-impl Answer for Upserts {
+impl ResponseBody for Upserts {
     const MEMBERS: &[&str] = &["results"];
 }
 
@@ -84,7 +84,7 @@ struct Verification {
     idv: bool,
 }
 
-impl Answer for Verification {
+impl ResponseBody for Verification {
     const MEMBERS: &[&str] = &["idv"];
 }
 

@@ -44,8 +44,8 @@ impl QueueBrowser for Sqs {
     async fn take(&self, queue: &str, ids: &[String], visibility: Duration) -> Result<Vec<Received>> {
         check_visibility(visibility)?;
         let found = self.receive_these(queue, &ids.iter().map(String::as_str).collect()).await?;
-        let held: Vec<_> = found.iter().map(|message| (message.receipt.clone(), visibility)).collect();
-        let refused = self.change_visibility_all(queue, &held).await?;
+        let changes: Vec<_> = found.iter().map(|message| (message.receipt.clone(), visibility)).collect();
+        let refused = self.change_visibility_all(queue, &changes).await?;
         Ok(found
             .into_iter()
             .zip(refused)

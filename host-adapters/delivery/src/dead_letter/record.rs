@@ -41,14 +41,14 @@ impl DeadLetter {
     /// When the dead letter does not hold the record: it is of an earlier version, which left out what was too large for a
     /// queue, or the message is not a dead letter.
     pub fn stream_event(&self) -> Result<Event, String> {
-        let held = payload::of_envelope(&self.body).ok_or_else(|| {
+        let found = payload::of_envelope(&self.body).ok_or_else(|| {
             let Summary { record_id, source, .. } = &self.summary;
             format!(
                 "the dead letter holds no record, only that {record_id} of {source} was too large for a queue; see to the \
                  item itself, then drop the dead letter"
             )
         })?;
-        held.map(|(payload, ordering_key)| self.event(payload, ordering_key))
+        found.map(|(payload, ordering_key)| self.event(payload, ordering_key))
     }
 
     /// The body for people to read: compressed text as what it was.

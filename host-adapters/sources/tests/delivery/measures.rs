@@ -1,6 +1,6 @@
 //! The metrics of delivery: their names and labels at `/metrics` (docs/delivery.md, 10).
 
-use crate::model::{Answer, Reply, World, retry};
+use crate::model::{Reply, TaskReply, World, retry};
 use crate::rows;
 use host_adapters_delivery::OnReject;
 use host_adapters_delivery::event::Disposition;
@@ -119,10 +119,10 @@ rows! {
         let _recording = metrics::set_default_local_recorder(&measured);
         let world = World::new(|_| unreachable!("a task is not a batch"));
         world.worker.does(|request| match (request.body.as_str(), request.attempt) {
-            ("\"a\"", 1) => Answer::failed("later"),
-            ("\"a\"", 2) => Answer::status(429, "taken"),
-            ("\"a\"", _) => Answer::status(200, "{}").takes(10),
-            _ => Answer::status(422, "{}").takes(60),
+            ("\"a\"", 1) => TaskReply::failed("later"),
+            ("\"a\"", 2) => TaskReply::status(429, "taken"),
+            ("\"a\"", _) => TaskReply::status(200, "{}").takes(10),
+            _ => TaskReply::status(422, "{}").takes(60),
         });
         let age = || measured.get("record_age_seconds{worker=save-entries,source=task}");
         world.executions.start(["a"]);

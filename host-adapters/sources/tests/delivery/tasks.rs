@@ -1,6 +1,6 @@
 //! Executions of tasks (docs/delivery.md, 13).
 
-use crate::model::{Answer, End, World, down};
+use crate::model::{End, TaskReply, World, down};
 use crate::rows;
 use host_adapters_delivery::dispatch::CallError;
 use host_adapters_delivery::drain::Ended;
@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// A world whose worker answers requests.
-fn world(answer: impl FnMut(&Request) -> Answer + Send + 'static) -> World {
+fn world(answer: impl FnMut(&Request) -> TaskReply + Send + 'static) -> World {
     let world = World::new(|_| unreachable!("a task is not a batch"));
     world.worker.does(answer);
     world
@@ -48,11 +48,11 @@ fn times(world: &World, id: &str) -> Vec<u64> {
 }
 
 /// A worker whose service can be switched off.
-fn with_service(up: &Arc<AtomicBool>) -> impl FnMut(&Request) -> Answer + Send + 'static {
+fn with_service(up: &Arc<AtomicBool>) -> impl FnMut(&Request) -> TaskReply + Send + 'static {
     let up = up.clone();
     move |_| match up.load(Ordering::Relaxed) {
-        true => Answer::status(200, "{}"),
-        false => Answer::failed("no service").outage("service:code"),
+        true => TaskReply::status(200, "{}"),
+        false => TaskReply::failed("no service").outage("service:code"),
     }
 }
 
@@ -62,9 +62,9 @@ rows! {
     /// Their store keeps them, with input and outcome (`tests/contract/suites/tasks.rs`).
     d12_7__an_execution_ends_in_three_ways_and_is_never_a_dead_letter {
         let world = world(|request| match request.body.as_str() {
-            "\"good\"" => Answer::status(200, "{}"),
-            "\"bad\"" => Answer::failed("later"),
-            _ => Answer::status(200, "{}").takes(600),
+            "\"good\"" => TaskReply::status(200, "{}"),
+            "\"bad\"" => TaskReply::failed("later"),
+            _ => TaskReply::status(200, "{}").takes(600),
         });
         world.executions.start(["good", "bad", "long"]);
         world.start(tasks(TaskConfig::default()));
@@ -78,7 +78,7 @@ rows! {
     }
 
     d13_2__executions_begin_in_their_order_and_only_so_many_side_by_side {
-        let world = world(|_| Answer::status(200, "{}").takes(10));
+        let world = world(|_| TaskReply::status(200, "{}").takes(10));
         world.executions.start(["a", "b", "c", "d", "e"]);
         world.start(tasks(TaskConfig { max_concurrency: 2, ..TaskConfig::default() }));
         world.at(100.0).await;
@@ -92,10 +92,10 @@ rows! {
 
     d13_3__a_status_2xx_is_the_output_and_another_one_the_end {
         let world = world(|request| match request.body.as_str() {
-            "\"good\"" => Answer::status(201, "{\"n\":12345678901234567890123}"),
-            "\"refused\"" => Answer::status(422, "{\"error\":\"no\"}"),
-            "\"down\"" => Answer::status(503, "{}"),
-            _ => Answer::new(Err(CallError::Permanent("never".to_owned()))),
+            "\"good\"" => TaskReply::status(201, "{\"n\":12345678901234567890123}"),
+            "\"refused\"" => TaskReply::status(422, "{\"error\":\"no\"}"),
+            "\"down\"" => TaskReply::status(503, "{}"),
+            _ => TaskReply::new(Err(CallError::Permanent("never".to_owned()))),
         });
         world.executions.start(["good", "refused", "down", "permanent"]);
         world.start(one());
@@ -110,9 +110,9 @@ rows! {
 
     d13_3__an_output_that_cannot_be_kept_is_a_failure {
         let world = world(|request| match request.body.as_str() {
-            "\"large\"" => Answer::status(200, &format!("\"{}\"", "a".repeat(MAX_TASK_BYTES))),
-            "\"just\"" => Answer::status(200, &format!("\"{}\"", "a".repeat(MAX_TASK_BYTES - 2))),
-            _ => Answer::status(200, "<html>"),
+            "\"large\"" => TaskReply::status(200, &format!("\"{}\"", "a".repeat(MAX_TASK_BYTES))),
+            "\"just\"" => TaskReply::status(200, &format!("\"{}\"", "a".repeat(MAX_TASK_BYTES - 2))),
+            _ => TaskReply::status(200, "<html>"),
         });
         world.executions.start(["large", "just", "page"]);
         world.start(one());
@@ -131,7 +131,7 @@ rows! {
             CallError::TimedOut(Duration::from_secs(900)),
         ];
         let mut calls = results.into_iter();
-        let world = world(move |_| Answer::new(Err(calls.next().unwrap())));
+        let world = world(move |_| TaskReply::new(Err(calls.next().unwrap())));
         world.executions.start(["a"]);
         world.start(one());
         world.at(600.0).await;
@@ -146,10 +146,10 @@ rows! {
         for (max_attempts, failures, succeeds) in [(1, 1, false), (5, 4, true), (5, 5, false), (100, 60, true)] {
             let mut left = failures;
             let world = world(move |_| match left {
-                0 => Answer::status(200, "{}"),
+                0 => TaskReply::status(200, "{}"),
                 _ => {
                     left -= 1;
-                    Answer::failed("later")
+                    TaskReply::failed("later")
                 }
             });
             world.executions.start(["a"]);
@@ -164,8 +164,8 @@ rows! {
     /// The state machine's `Retry` counts, so the source asks for another attempt each time.
     d13_4__a_backend_that_counts_attempts_is_asked_for_another_each_time {
         let world = world(|request| match request.attempt {
-            ..=10 => Answer::failed("later"),
-            _ => Answer::new(Err(CallError::Permanent("never".to_owned()))),
+            ..=10 => TaskReply::failed("later"),
+            _ => TaskReply::new(Err(CallError::Permanent("never".to_owned()))),
         });
         world.executions.limit_attempts();
         world.executions.start(["a"]);
@@ -177,8 +177,8 @@ rows! {
 
     d13_4__others_go_on_while_one_waits {
         let world = world(|request| match request.body.as_str() {
-            "\"poison\"" => Answer::failed("later"),
-            _ => Answer::status(200, "{}"),
+            "\"poison\"" => TaskReply::failed("later"),
+            _ => TaskReply::status(200, "{}"),
         });
         world.executions.start(["poison", "good"]);
         world.start(one());
@@ -188,8 +188,8 @@ rows! {
 
     d13_5__an_attempt_names_its_execution_and_its_number {
         let world = world(|request| match request.attempt {
-            1 => Answer::failed("later"),
-            _ => Answer::status(200, "{}"),
+            1 => TaskReply::failed("later"),
+            _ => TaskReply::status(200, "{}"),
         });
         world.executions.start(["a"]);
         world.start(one());
@@ -242,8 +242,8 @@ rows! {
     d13_5__an_attempt_knows_whether_another_one_follows {
         for (limits_attempts, expected) in [(false, vec![true, true, false]), (true, vec![false; 3])] {
             let world = world(|request| match request.attempt {
-                ..3 => Answer::failed("later"),
-                _ => Answer::status(200, "{}"),
+                ..3 => TaskReply::failed("later"),
+                _ => TaskReply::status(200, "{}"),
             });
             if limits_attempts {
                 world.executions.limit_attempts();
@@ -257,7 +257,7 @@ rows! {
     }
 
     d13_7__heartbeats_keep_a_long_attempt {
-        let world = world(|_| Answer::status(200, "{}").takes(900));
+        let world = world(|_| TaskReply::status(200, "{}").takes(900));
         world.executions.start(["a"]);
         world.start(tasks(TaskConfig { max_concurrency: 2, ..TaskConfig::default() }));
         world.at(1_000.0).await;
@@ -268,7 +268,7 @@ rows! {
     }
 
     d13_7__heartbeats_that_fail_now_and_then_cost_nothing {
-        let world = world(|_| Answer::status(200, "{}").takes(100));
+        let world = world(|_| TaskReply::status(200, "{}").takes(100));
         world.executions.faults.plan("heartbeat", 2, down());
         world.executions.start(["a"]);
         world.start(one());
@@ -277,7 +277,7 @@ rows! {
     }
 
     d13_7__without_heartbeats_the_work_ends_and_another_attempt_begins {
-        let world = world(|request| Answer::status(200, "{}").takes(if request.attempt == 1 { 900 } else { 1 }));
+        let world = world(|request| TaskReply::status(200, "{}").takes(if request.attempt == 1 { 900 } else { 1 }));
         world.executions.faults.plan("heartbeat", 3, down());
         world.executions.start(["a"]);
         world.start(one());
@@ -289,7 +289,7 @@ rows! {
     }
 
     d13_8__a_stopped_execution_ends_with_the_next_heartbeat {
-        let world = world(|_| Answer::status(200, "{}").takes(600));
+        let world = world(|_| TaskReply::status(200, "{}").takes(600));
         world.executions.start(["a", "b"]);
         world.start(one());
         world.at(5.0).await;
@@ -323,12 +323,12 @@ rows! {
     }
 
     d13_9__a_worker_that_cannot_be_called_is_an_outage {
-        let world = world(|_| Answer::new(Err(CallError::NotCallable("does not compile".to_owned()))));
+        let world = world(|_| TaskReply::new(Err(CallError::NotCallable("does not compile".to_owned()))));
         world.executions.start(["a"]);
         let running = world.start(one());
         world.at(600.0).await;
         assert_eq!(running.source.status().paused.unwrap().reason, "worker:save-entries: does not compile");
-        world.worker.does(|_| Answer::status(200, "{}"));
+        world.worker.does(|_| TaskReply::status(200, "{}"));
         world.at(700.0).await;
         assert_eq!(world.executions.end("a"), done());
     }
@@ -336,8 +336,8 @@ rows! {
     /// One execution is refused whatever it asks; nothing else tells of an outage.
     d13_9__refusals_of_one_execution_alone_are_its_own_in_the_end {
         let world = world(|request| match request.body.as_str() {
-            "\"poison\"" => Answer::failed("the code service refused with status 404").refused(ROUTE),
-            _ => Answer::status(200, "{}"),
+            "\"poison\"" => TaskReply::failed("the code service refused with status 404").refused(ROUTE),
+            _ => TaskReply::status(200, "{}"),
         });
         world.executions.start(["poison", "good"]);
         world.start(one());
@@ -356,7 +356,7 @@ rows! {
     }
 
     d13_9__a_backend_that_is_down_is_probed_until_it_is_up {
-        let world = world(|_| Answer::status(200, "{}"));
+        let world = world(|_| TaskReply::status(200, "{}"));
         world.executions.faults.plan("take", 5, down());
         world.executions.start(["a"]);
         let running = world.start(one());
@@ -367,7 +367,7 @@ rows! {
     }
 
     d13_10__a_drain_lets_attempts_end_and_begins_none {
-        let world = world(|_| Answer::status(200, "{}").takes(20));
+        let world = world(|_| TaskReply::status(200, "{}").takes(20));
         world.executions.start(["a", "b"]);
         let running = world.start(one());
         world.at(5.0).await;
@@ -378,7 +378,7 @@ rows! {
     }
 
     d13_10__at_the_deadline_attempts_are_released_and_have_not_failed {
-        let world = world(|_| Answer::status(200, "{}").takes(900));
+        let world = world(|_| TaskReply::status(200, "{}").takes(900));
         world.executions.start(["a", "b"]);
         let running = world.start(tasks(TaskConfig { max_concurrency: 2, max_attempts: 1, ..TaskConfig::default() }));
         world.at(5.0).await;
@@ -386,7 +386,7 @@ rows! {
         assert_eq!((ended, world.now_ms()), (Ended::Abandoned(2), 30_000));
         assert_eq!((world.executions.attempts("a"), world.executions.end("a")), ((1, 0), None));
         // The next host begins them at once.
-        world.worker.does(|_| Answer::status(200, "{}"));
+        world.worker.does(|_| TaskReply::status(200, "{}"));
         world.start_with(one(), &host_adapters_delivery::drain::Drain::new());
         world.at(31.0).await;
         assert_eq!((world.executions.end("a"), world.executions.attempts("a")), (done(), (2, 0)));
@@ -403,7 +403,7 @@ rows! {
     }
 
     d13_12__an_outcome_that_cannot_be_stored_is_stored_later {
-        let world = world(|_| Answer::status(200, "{}"));
+        let world = world(|_| TaskReply::status(200, "{}"));
         world.executions.faults.plan("succeed", 4, down());
         world.executions.start(["a"]);
         world.start(one());
@@ -412,7 +412,7 @@ rows! {
     }
 
     d13_12__an_outcome_that_is_refused_ends_the_attempt {
-        let world = world(|_| Answer::status(200, "{}"));
+        let world = world(|_| TaskReply::status(200, "{}"));
         world.executions.faults.plan("succeed", 1, Error::new(ErrorKind::Invalid, "no such token"));
         world.executions.start(["a", "b"]);
         world.start(one());
@@ -427,8 +427,8 @@ rows! {
         let is_free = Arc::new(AtomicBool::new(false));
         let free = is_free.clone();
         let world = world(move |request| match (request.body.as_str(), free.load(Ordering::Relaxed)) {
-            ("\"waits\"", false) => Answer::status(429, "taken"),
-            _ => Answer::status(200, "{}"),
+            ("\"waits\"", false) => TaskReply::status(429, "taken"),
+            _ => TaskReply::status(200, "{}"),
         });
         world.executions.start(["waits", "good"]);
         let running = world.start(tasks(TaskConfig { max_concurrency: 1, max_attempts: 1, ..TaskConfig::default() }));
@@ -447,7 +447,7 @@ rows! {
 
     /// Only the backend is told by a killed host, when the lease is over.
     d13_7__a_killed_hosts_attempt_is_made_again {
-        let world = world(|request| Answer::status(200, "{}").takes(if request.attempt == 1 { 900 } else { 1 }));
+        let world = world(|request| TaskReply::status(200, "{}").takes(if request.attempt == 1 { 900 } else { 1 }));
         world.executions.start(["a"]);
         let running = world.start(one());
         world.at(5.0).await;

@@ -19,8 +19,8 @@ use tempfile::TempDir;
 use tests::wait::eventually;
 use tokio::task::JoinHandle;
 
-type Answer = Result<Response, CallError>;
-type Rule = dyn Fn(&str, u32) -> BoxFuture<'static, Answer> + Send + Sync;
+type CallResult = Result<Response, CallError>;
+type Rule = dyn Fn(&str, u32) -> BoxFuture<'static, CallResult> + Send + Sync;
 
 /// A worker that answers with a function of market and attempt, and keeps what it was asked.
 struct Worker {
@@ -43,7 +43,7 @@ impl Dispatch for Worker {
 }
 
 impl Worker {
-    fn new(answer: impl Fn(&str, u32) -> BoxFuture<'static, Answer> + Send + Sync + 'static) -> Arc<Self> {
+    fn new(answer: impl Fn(&str, u32) -> BoxFuture<'static, CallResult> + Send + Sync + 'static) -> Arc<Self> {
         Arc::new(Self { answer: Box::new(answer), asked: Mutex::default() })
     }
 
@@ -67,11 +67,11 @@ impl Worker {
     }
 }
 
-fn ready(answer: Answer) -> BoxFuture<'static, Answer> {
+fn ready(answer: CallResult) -> BoxFuture<'static, CallResult> {
     std::future::ready(answer).boxed()
 }
 
-fn done() -> Answer {
+fn done() -> CallResult {
     Ok(Response { status: 200, body: r#"{"selected": 1}"#.to_owned() })
 }
 

@@ -94,7 +94,7 @@ async fn empty(store: &Arc<Embedded>, dispatch: &Arc<dyn Dispatch>, messages: us
         let sent = store.send_batch(QUEUE, std::iter::repeat_with(body).take(portion).collect()).await?;
         ensure!(sent.len() == portion, "the queue took {} of {portion} messages", sent.len());
     }
-    let feed = SourceContext {
+    let context = SourceContext {
         worker: WORKER.to_owned(),
         dispatch: dispatch.clone(),
         queues: store.clone(),
@@ -106,7 +106,7 @@ async fn empty(store: &Arc<Embedded>, dispatch: &Arc<dyn Dispatch>, messages: us
         clock: Clock::wall(),
         backoff: Backoff::new(),
     };
-    let source = SourceConfig::Sqs(SqsConfig::new(QUEUE)).source(&feed);
+    let source = SourceConfig::Sqs(SqsConfig::new(QUEUE)).source(&context);
     let drain = Drain::new();
     let (start, cpu) = (Instant::now(), cpu_time());
     let running = tokio::spawn({

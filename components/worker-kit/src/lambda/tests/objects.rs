@@ -2,7 +2,7 @@
 
 use super::check;
 use crate::Disposition;
-use crate::lambda::answer::Answer;
+use crate::lambda::batch_response::BatchResponse;
 use crate::lambda::{Context, Incoming, fails_as_a_whole, parse};
 use expect_test::expect;
 use serde_json::{Value, json};
@@ -120,15 +120,15 @@ fn a_message_with_objects_is_answered_as_one() {
         Disposition::Reject("no header".into()),
         Disposition::Ack,
     ];
-    let answer = Answer::new(&incoming, said).unwrap();
+    let answer = BatchResponse::new(&incoming, said).unwrap();
     let expected = json!({
         "batchItemFailures": [{"itemIdentifier": "m0", "reason": "not now"}],
         "rejected": [{"itemIdentifier": "m3", "reason": "no header"}],
         "count": {"received": 4, "processed": 2, "failed": 1, "rejected": 1},
     });
     assert_eq!(serde_json::to_value(&answer).unwrap(), expected);
-    assert!(Answer::new(&incoming, vec![Disposition::Ack; 6]).is_err(), "one too many");
-    let silent = Answer::new(&incoming, vec![]).unwrap();
+    assert!(BatchResponse::new(&incoming, vec![Disposition::Ack; 6]).is_err(), "one too many");
+    let silent = BatchResponse::new(&incoming, vec![]).unwrap();
     assert_eq!((silent.count.failed, silent.count.processed), (3, 1), "a test message needs no answer");
 }
 

@@ -66,11 +66,11 @@ impl EntryService<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::services::{Answer, AnswerSummary};
+    use crate::services::{ResponseBody, ResponseSummary};
 
     /// What an answer about two fans says of them, or the error.
     fn read(body: &str) -> Result<Vec<Assigned>, ServiceError> {
-        let summary = AnswerSummary::new("entry", 200, body);
+        let summary = ResponseSummary::new("entry", 200, body);
         let done = |fan: &&str| assigned(fan, AssignStatus::Assigned, None);
         Ok(Changes::<Assigned>::read(&summary, body)?.results(summary, &["u", "v"], done)?.results)
     }

@@ -11,7 +11,7 @@ pub use scores::{FanNames, UpsertedScore};
 pub use scoring::{Code, MAX_PER_PAGE, Score, ScoringPage, ScoringQuery, ScoringRecord, ScoringState};
 pub use stats::{Stats, StatsStatus};
 
-use super::{Answer, AnswerSummary, Client, Path, Results, ServiceError};
+use super::{Client, Path, ResponseBody, ResponseSummary, Results, ServiceError};
 use crate::Call;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -181,7 +181,7 @@ struct Changes<T> {
     upserted_count: Option<u64>,
 }
 
-impl<T: DeserializeOwned> Answer for Changes<T> {
+impl<T: DeserializeOwned> ResponseBody for Changes<T> {
     const MEMBERS: &[&str] = &["results", "success", "upsertedCount", "deletedCount", "assignedCount"];
 }
 
@@ -190,7 +190,7 @@ struct Refreshes {
     results: Vec<Refreshed>,
 }
 
-impl Answer for Refreshes {
+impl ResponseBody for Refreshes {
     const MEMBERS: &[&str] = &["results"];
 }
 
@@ -199,7 +199,7 @@ struct Invited {
     invited: bool,
 }
 
-impl Answer for Invited {
+impl ResponseBody for Invited {
     const MEMBERS: &[&str] = &["invited"];
 }
 
@@ -208,7 +208,7 @@ impl<T> Changes<T> {
     /// sent; otherwise it is unknown which are.
     fn results<E>(
         self,
-        summary: AnswerSummary,
+        summary: ResponseSummary,
         sent: &[E],
         done: impl Fn(&E) -> T,
     ) -> Result<Results<T>, ServiceError> {
@@ -282,7 +282,7 @@ mod tests {
 
     /// What a service's answer to three entries says of them, as `fan status`, or the error.
     fn read(answer: &str) -> Result<Vec<String>, ServiceError> {
-        let summary = AnswerSummary::new("entry", 200, answer);
+        let summary = ResponseSummary::new("entry", 200, answer);
         let answer = Changes::<Deleted>::read(&summary, answer)?;
         let done = |fan: &&str| Deleted { global_user_id: (*fan).to_owned(), status: DeleteStatus::Deleted };
         let results = answer.results(summary, &["u", "v", "w"], done)?.results;

@@ -61,11 +61,11 @@ impl EntryService<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::services::{Answer, AnswerSummary};
+    use crate::services::{ResponseBody, ResponseSummary};
 
     /// What an answer about the scores of two members says of them, or the error.
     fn read(body: &str) -> Result<Vec<UpsertedScore>, ServiceError> {
-        let summary = AnswerSummary::new("entry", 200, body);
+        let summary = ResponseSummary::new("entry", 200, body);
         let done = |member: &&str| upserted(names(Some(member), None), UpsertStatus::Upserted, None);
         Ok(Changes::<UpsertedScore>::read(&summary, body)?.results(summary, &["m", "n"], done)?.results)
     }

@@ -1,6 +1,6 @@
 //! Scoring records: the fans of a market, best first.
 
-use super::super::{Answer, Path, ServiceError};
+use super::super::{Path, ResponseBody, ServiceError};
 use super::EntryService;
 use host_adapters_json::Decimal;
 use serde::de::Error;
@@ -42,7 +42,7 @@ pub struct ScoringPage {
     pub next: Option<String>,
 }
 
-impl Answer for ScoringPage {
+impl ResponseBody for ScoringPage {
     const MEMBERS: &[&str] = &["records"];
 }
 
@@ -114,7 +114,7 @@ struct Count {
     count: u64,
 }
 
-impl Answer for Count {
+impl ResponseBody for Count {
     const MEMBERS: &[&str] = &["count"];
 }
 
@@ -154,10 +154,10 @@ impl ScoringQuery {
 #[allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 mod tests {
     use super::*;
-    use crate::services::AnswerSummary;
+    use crate::services::ResponseSummary;
 
     fn page(body: &str) -> Result<ScoringPage, ServiceError> {
-        ScoringPage::read(&AnswerSummary::new("entry", 200, body), body)
+        ScoringPage::read(&ResponseSummary::new("entry", 200, body), body)
     }
 
     fn with_score(score: &str) -> String {

@@ -1,8 +1,8 @@
-//! Tells queues of the files that come into buckets, as S3 does of objects.
+//! Notifies queues of new files in buckets, as S3 does for objects.
 //!
-//! The folders are listed: a file may come by `put`, by another program, or while no host runs. Each version of a file is
-//! noted with a number that grows (`told`) before its message is sent, and noted as sent afterwards: a crash between the two
-//! repeats the message, with the same number.
+//! It lists the folders, because a file may come by `put`, from another program, or while no host runs. Each version of a
+//! file is recorded with a growing number (`told`) before its message is sent, and marked as sent afterwards. After a crash
+//! between the two the message is sent again, with the same number.
 
 use super::{blocking, list, told};
 use crate::Embedded;
@@ -18,13 +18,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-/// How often a folder is listed, in which other programs' files are found.
+/// How often a folder is listed to find files of other programs.
 const EVERY: Duration = Duration::from_millis(500);
 /// Most messages that are sent at a time.
 const AT_A_TIME: usize = 256;
 
 impl Embedded {
-    /// Tells `queues` of objects as it is declared, in the background, until this store or `queues` is dropped.
+    /// Sends the declared notifications to `queues`, in the background, until this store or `queues` is dropped.
     pub fn notify(self: &Arc<Self>, queues: &Arc<dyn QueueBackend>) {
         for wanted in self.notifications.iter().cloned() {
             let watch = Watch { store: Arc::downgrade(self), queues: Arc::downgrade(queues), wanted, known: None };
@@ -38,29 +38,29 @@ struct Watch {
     store: Weak<Embedded>,
     queues: Weak<dyn QueueBackend>,
     wanted: Notification,
-    /// The etags of the objects that the queue was told of, by key; `None` until they are read.
+    /// The etags of the objects that the queue was notified of, by key; `None` until they are read.
     known: Option<BTreeMap<String, String>>,
 }
 
 impl Watch {
     async fn run(mut self) {
-        let mut said = None;
+        let mut logged = None;
         while let (Some(store), Some(queues)) = (self.store.upgrade(), self.queues.upgrade()) {
             let puts = Arc::clone(&store.puts);
             // Registered before the folder is listed, so that a put after that ends the wait.
             let put = puts.notified();
-            let trouble = self.round(&store, &*queues).await.err().map(|error| error.to_string());
+            let failure = self.round(&store, &*queues).await.err().map(|error| error.to_string());
             let Notification { bucket, queue, .. } = &self.wanted;
-            if let Some(error) = trouble.as_ref().filter(|_| said != trouble) {
+            if let Some(error) = failure.as_ref().filter(|_| logged != failure) {
                 tracing::warn!(bucket, queue, error, "objects are not told of; it is tried again until it succeeds");
             }
-            said = trouble;
+            logged = failure;
             drop((store, queues));
             tokio::select! { () = put => {}, () = tokio::time::sleep(EVERY) => {} }
         }
     }
 
-    /// Tells of what is there and was not told.
+    /// Notifies of objects that the queue was not notified of yet.
     async fn round(&mut self, store: &Embedded, queues: &dyn QueueBackend) -> Result<()> {
         let wanted = &self.wanted;
         let known = match &mut self.known {
@@ -88,7 +88,7 @@ impl Watch {
 }
 
 impl Embedded {
-    /// The objects that a queue is to be told of.
+    /// The objects that a queue must be notified of.
     async fn found(&self, wanted: &Notification) -> Result<Vec<ObjectInfo>> {
         let folder = self.buckets.folder(&wanted.bucket)?;
         let query = ObjectQuery { prefix: wanted.prefix.clone(), after: None, limit: u32::MAX };
@@ -124,7 +124,7 @@ impl Embedded {
     }
 }
 
-/// The message, in the form of S3's.
+/// The message, in the format of S3's notifications.
 fn body(bucket: &str, object: &ObjectInfo, sequencer: i64) -> String {
     let time = i64::try_from(object.modified_ms).ok().and_then(DateTime::from_timestamp_millis).unwrap_or_default();
     let record = json!({

@@ -1,4 +1,4 @@
-//! Which versions of objects a queue was told of.
+//! Which versions of objects a queue was notified of.
 
 use host_adapters_platform::objects::Notification;
 use rusqlite::{Connection, OptionalExtension, params};
@@ -11,8 +11,8 @@ pub(super) fn sent(conn: &Connection, of: &Notification) -> rusqlite::Result<BTr
     select.query_map((&of.queue, &of.bucket), |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
 }
 
-/// Notes versions, `(key, etag)`, before their messages are sent; returns their numbers. One that was noted before keeps its
-/// number.
+/// Records versions, `(key, etag)`, before their messages are sent; returns their numbers. A version that was recorded
+/// before keeps its number.
 pub(super) fn note(conn: &Connection, of: &Notification, versions: &[(String, String)]) -> rusqlite::Result<Vec<i64>> {
     let mut select = conn
         .prepare_cached("SELECT sequencer FROM notified WHERE queue = ?1 AND bucket = ?2 AND key = ?3 AND etag = ?4")?;
@@ -34,7 +34,7 @@ pub(super) fn note(conn: &Connection, of: &Notification, versions: &[(String, St
     versions.iter().map(&mut one).collect()
 }
 
-/// Notes that the messages of these versions were sent.
+/// Records that the messages of these versions were sent.
 pub(super) fn mark(conn: &Connection, of: &Notification, versions: &[(String, String)]) -> rusqlite::Result<()> {
     let sql = "UPDATE notified SET is_sent = 1 WHERE queue = ?1 AND bucket = ?2 AND key = ?3 AND etag = ?4";
     let mut update = conn.prepare_cached(sql)?;

@@ -69,7 +69,7 @@ pub struct VisibilityHeartbeat {
 
 impl VisibilityHeartbeat {
     /// Starts the heartbeat of a message that was just received.
-    pub fn hold(&self, message: &Received, event: Event) -> InFlightMessage {
+    pub fn track(&self, message: &Received, event: Event) -> InFlightMessage {
         let received = Instant::now();
         let (receipt, receives) = (message.receipt.clone(), message.receive_count);
         InFlightMessage { event, receipt, receives, attempts_ms: Vec::new(), received, extend: Some(received + self.visibility / 3) }

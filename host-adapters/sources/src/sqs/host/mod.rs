@@ -143,19 +143,19 @@ impl Poller {
                 () = drain.stopping() => break,
                 received = self.heartbeat.keep(batcher.waiting_mut(), receive) => received,
             };
-            batcher.push(received.iter().map(|message| self.hold(message)));
+            batcher.push(received.iter().map(|message| self.track(message)));
         }
         heartbeat::newest(batcher.take())
     }
 
-    fn hold(&self, message: &Received) -> InFlightMessage {
-        let mut held = self.heartbeat.hold(message, event::received(&self.invoker.source, message));
+    fn track(&self, message: &Received) -> InFlightMessage {
+        let mut in_flight = self.heartbeat.track(message, event::received(&self.invoker.source, message));
         if message.receive_count > 1 {
-            held.attempts_ms = self.settler.attempts.take(&message.id);
+            in_flight.attempts_ms = self.settler.attempts.take(&message.id);
         } else {
             self.log_unreadable(message);
         }
-        held
+        in_flight
     }
 
     /// Says once what is left out of a message; a body that is good is handed over all the same.
@@ -243,7 +243,7 @@ impl Poller {
         }
         let others = if permit.is_probe() { self.others(hands, drain).await } else { Vec::new() };
         if others.is_empty() {
-            return hands.refused.take_held();
+            return hands.refused.take_kept();
         }
         hands.refused.replaced_by(&others);
         others
@@ -260,7 +260,7 @@ impl Poller {
                 () = drain.stopping() => Vec::new(),
                 received = self.heartbeat.keep(hands.unsettled(), receive) => received,
             };
-            hands.batcher.push(received.iter().map(|message| self.hold(message)));
+            hands.batcher.push(received.iter().map(|message| self.track(message)));
         }
         heartbeat::newest(hands.batcher.take())
     }
@@ -275,7 +275,7 @@ impl Poller {
 
     /// Returns all messages to the queue, except those that wait for the next batch, which is the last.
     async fn abandon(&self, mut hands: Hands<'_>) -> Ended {
-        hands.batches.push(hands.refused.take_held());
+        hands.batches.push(hands.refused.take_kept());
         let mut receipts = hands.refused.take_aside();
         receipts.extend(hands.batches.into_iter().flatten().map(|message| message.receipt));
         let count = receipts.len();
@@ -297,7 +297,7 @@ impl Hands<'_> {
     /// All messages in flight that are neither with the worker nor being settled.
     fn unsettled(&mut self) -> impl Iterator<Item = &mut InFlightMessage> {
         let batches = self.batches.iter_mut().flatten();
-        batches.chain(self.refused.held_mut()).chain(self.batcher.waiting_mut())
+        batches.chain(self.refused.kept_mut()).chain(self.batcher.waiting_mut())
     }
 
     /// Takes the messages of a call that are to be handed over again; returns the changes at the queue.

@@ -1,6 +1,6 @@
-//! What a service refuses while it refuses everything (docs/delivery.md, 7.7). The messages themselves may be the cause,
-//! so the next probe is made with others, if the queue has any. The queue counts receives, and an outage may take days:
-//! refused messages do not go back to it.
+//! Messages that a service refused while it refuses everything (docs/delivery.md, 7.7). The messages themselves may be
+//! the cause, so the next probe uses others, if the queue has any. Refused messages are not returned to the queue: it
+//! counts receives, and an outage may last for days.
 
 use super::attempts::Attempts;
 use super::heartbeat::InFlightMessage;
@@ -8,45 +8,45 @@ use super::settle::Changes;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// How long a message is set aside. With the 100 receives of a queue by default, that is longer than its retention of 4
-/// days by default.
+/// How long a message is set aside. By default a queue allows 100 receives and retains messages for 4 days: 100 times
+/// this is longer than the retention.
 const ASIDE: Duration = Duration::from_secs(60 * 60);
 
 /// The refused messages of one poller.
 #[derive(Default)]
 pub struct Refused {
-    /// The first batch. It stays in flight, and is the probe while the queue has no other messages.
-    held: Vec<InFlightMessage>,
+    /// The first batch. It stays in flight and serves as the probe while the queue has no other messages.
+    kept: Vec<InFlightMessage>,
     /// Receipts of later ones, which are invisible until these times.
     aside: Vec<(String, Instant)>,
 }
 
 impl Refused {
-    /// Whether no message is held.
+    /// Whether no message is kept.
     pub fn is_empty(&self) -> bool {
-        self.held.is_empty()
+        self.kept.is_empty()
     }
 
-    /// The messages that are held, for their heartbeat.
-    pub fn held_mut(&mut self) -> &mut [InFlightMessage] {
-        &mut self.held
+    /// The messages that are kept, for their heartbeat.
+    pub fn kept_mut(&mut self) -> &mut [InFlightMessage] {
+        &mut self.kept
     }
 
-    /// The messages that are held, to be handed over again.
-    pub fn take_held(&mut self) -> Vec<InFlightMessage> {
-        std::mem::take(&mut self.held)
+    /// Takes the messages that are kept, to hand them over again.
+    pub fn take_kept(&mut self) -> Vec<InFlightMessage> {
+        std::mem::take(&mut self.kept)
     }
 
-    /// Forgets held messages that were received again: after 12 hours the queue has taken them back.
+    /// Forgets kept messages that were received again: the queue makes them visible after 12 hours.
     pub fn replaced_by(&mut self, received: &[InFlightMessage]) {
-        self.held.retain(|message| received.iter().all(|it| it.event.id != message.event.id));
+        self.kept.retain(|message| received.iter().all(|it| it.event.id != message.event.id));
     }
 
-    /// Keeps a batch that was refused: holds it, or sets it aside if another is held. In a FIFO queue that keeps the order,
-    /// because a message that is invisible holds its group up.
+    /// Keeps a refused batch in flight, or sets it aside if there is one already. A FIFO queue keeps its order either way,
+    /// because an invisible message blocks its group.
     pub fn add(&mut self, batch: Vec<InFlightMessage>, changes: &mut Changes, attempts: &Attempts) {
-        if self.held.is_empty() {
-            self.held = batch;
+        if self.kept.is_empty() {
+            self.kept = batch;
             return;
         }
         let now = Instant::now();
@@ -59,7 +59,7 @@ impl Refused {
         }
     }
 
-    /// The receipts of what was set aside and is still invisible.
+    /// Takes the receipts of the messages that were set aside and are still invisible.
     pub fn take_aside(&mut self) -> Vec<String> {
         let now = Instant::now();
         self.aside.drain(..).filter(|(_, until)| *until > now).map(|(receipt, _)| receipt).collect()

@@ -15,7 +15,7 @@ pub use lines::Lines;
 pub use queues::{ModelQueues, Request};
 pub use streams::{ModelStreams, as_data, name};
 pub use tasks::{End, ModelTasks};
-pub use worker::{Answer, ModelWorker, Reply, ack_all, retry, trap};
+pub use worker::{ModelWorker, Reply, TaskReply, ack_all, retry, trap};
 
 use host_adapters_delivery::drain::{Drain, Ended};
 use host_adapters_delivery::retry::Backoff;

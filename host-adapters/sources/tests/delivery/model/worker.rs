@@ -56,12 +56,12 @@ pub fn trap() -> Reply {
 }
 
 /// The answer to a request of a task, and how long the call takes.
-pub struct Answer {
+pub struct TaskReply {
     pub after: Duration,
     pub dispatched: Dispatched<Response>,
 }
 
-impl Answer {
+impl TaskReply {
     pub fn new(result: Result<Response, CallError>) -> Self {
         Self { after: Duration::ZERO, dispatched: Dispatched { digest: "d1".to_owned(), ..Dispatched::of(result) } }
     }
@@ -93,7 +93,7 @@ impl Answer {
 }
 
 type Handler = Box<dyn FnMut(&[Event]) -> Reply + Send>;
-type RequestHandler = Box<dyn FnMut(&Request) -> Answer + Send>;
+type RequestHandler = Box<dyn FnMut(&Request) -> TaskReply + Send>;
 
 pub struct ModelWorker {
     name: String,
@@ -112,12 +112,12 @@ impl ModelWorker {
     pub fn named(name: &str, began: Instant, handler: impl FnMut(&[Event]) -> Reply + Send + 'static) -> Arc<Self> {
         let (name, handler) = (name.to_owned(), Mutex::new(Box::new(handler) as Handler));
         let request_handler =
-            Mutex::new(Box::new(|_: &Request| -> Answer { unreachable!("it does no tasks") }) as RequestHandler);
+            Mutex::new(Box::new(|_: &Request| -> TaskReply { unreachable!("it does no tasks") }) as RequestHandler);
         Arc::new(Self { name, handler, calls: Mutex::default(), request_handler, requests: Mutex::default(), began })
     }
 
     /// From now on it answers requests of tasks with `handler`.
-    pub fn does(&self, handler: impl FnMut(&Request) -> Answer + Send + 'static) {
+    pub fn does(&self, handler: impl FnMut(&Request) -> TaskReply + Send + 'static) {
         *self.request_handler.lock().unwrap() = Box::new(handler);
     }
 

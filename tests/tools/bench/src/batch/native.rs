@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use worker_kit::platform::Error;
 use worker_kit::platform::table::{Key, Update};
 use worker_kit::services::entry::{Deleted, Deletion, Entries, Entry, Upserted};
-use worker_kit::services::{self, AnswerSummary, ServiceError};
+use worker_kit::services::{self, ResponseSummary, ServiceError};
 use worker_kit::{Disposition, Event, log};
 
 const WORKER: &str = "save-entries";
@@ -101,7 +101,7 @@ impl Ported<'_> {
             |error: serde_json::Error| ServiceError::Unavailable { service: "entry", message: error.to_string() };
         let body = serde_json::to_string(body).map_err(refused)?;
         let answer = self.memory.request(method, &format!("/{campaign_id}/entries"), &body);
-        let summary = AnswerSummary::new("entry", 200, &answer);
+        let summary = ResponseSummary::new("entry", 200, &answer);
         let Results { results } = serde_json::from_str(&answer).map_err(refused)?;
         Ok(services::Results { summary, results })
     }

@@ -1,5 +1,5 @@
-//! The response of a batch worker, made from its dispositions. AWS reads `batchItemFailures` and ignores the rest; the
-//! bridge reads all of it.
+//! The response of a batch worker, made from its dispositions. AWS reads only `batchItemFailures`; the bridge reads all
+//! members.
 
 use super::Incoming;
 use crate::{Disposition, Event, Retry};
@@ -7,15 +7,15 @@ use host_adapters_event::{UNANSWERED, cut};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
-/// Most bytes of one reason.
+/// The most bytes of one reason.
 const MAX_REASON_BYTES: usize = 1024;
-/// Most bytes of all reasons, so that the response to 25,000 records stays below Lambda's 6 MiB.
+/// The most bytes of all reasons, so that the response to 25,000 records stays below Lambda's 6 MiB.
 const MAX_REASONS_BYTES: usize = 2 << 20;
 
 /// `{"batchItemFailures": […], "rejected": […], "count": {…}}`.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Answer {
+pub struct BatchResponse {
     /// Records to deliver again.
     pub batch_item_failures: Vec<ItemFailure>,
     /// Records that can never succeed, and skipped ones, which the documents count as rejected. They are settled.
@@ -24,7 +24,7 @@ pub struct Answer {
     /// The number of records, by outcome.
     #[serde(default)]
     pub count: Count,
-    /// Of a tumbling window: nothing is kept in it, but Lambda takes an answer without it for a failure.
+    /// For a tumbling window. It is always empty, but Lambda treats a response without it as a failure.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state: Option<State>,
 }
@@ -39,10 +39,10 @@ pub struct State {}
 pub struct ItemFailure {
     /// The message id or sequence number.
     pub item_identifier: String,
-    /// Why, as the worker said it.
+    /// The worker's reason.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub reason: String,
-    /// Not before so many milliseconds have passed.
+    /// The least delay before redelivery, milliseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after_ms: Option<u64>,
 }
@@ -55,7 +55,7 @@ pub struct Rejection {
     pub item_identifier: String,
     /// Why.
     pub reason: String,
-    /// Whether the worker skipped it, because it has been overtaken: nothing is lost with it.
+    /// Whether the worker skipped it because a newer record supersedes it, so nothing is lost.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub skipped: bool,
 }
@@ -81,8 +81,8 @@ pub struct TooMany {
     records: usize,
 }
 
-/// What becomes of a message: behind one of its group that failed, it is delivered again whatever the worker said. (Of a
-/// stream AWS itself delivers again all records behind the first that failed.)
+/// The disposition of a message. After a failed message of its group it is delivered again, whatever the worker said. (For
+/// a stream, AWS itself redelivers all records after the first that failed.)
 fn in_order<'a>(event: &'a Event, said: Disposition, blocked: &mut BTreeSet<&'a str>) -> Disposition {
     let Some(group) = event.ordering_key.as_deref().filter(|_| event.source.starts_with("sqs:")) else { return said };
     if blocked.contains(group) {
@@ -94,8 +94,8 @@ fn in_order<'a>(event: &'a Event, said: Disposition, blocked: &mut BTreeSet<&'a 
     said
 }
 
-impl Answer {
-    /// The response for `incoming`, whose events the worker got in order. An event without a disposition is delivered
+impl BatchResponse {
+    /// The response for `incoming`, whose events the worker received in order. An event without a disposition is delivered
     /// again.
     pub fn new(incoming: &[Incoming], dispositions: Vec<Disposition>) -> Result<Self, TooMany> {
         let records = incoming.iter().map(|record| record.events().len()).sum();
@@ -133,7 +133,7 @@ impl Answer {
                 let reason = fitting(&reason, room);
                 self.batch_item_failures.push(ItemFailure { item_identifier, reason, after_ms });
             }
-            // Whoever called has a dead-letter queue, and moves there what fails again and again.
+            // The caller has a dead letter queue, to which it moves records that keep failing.
             Disposition::GiveUp(reason) => {
                 self.count.failed += 1;
                 let reason = fitting(&reason, room);
