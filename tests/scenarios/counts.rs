@@ -98,7 +98,7 @@ async fn req_002_records_of_lambda_are_counted_with_a_tumbling_window() {
     assert!(reason.contains("tumbling window") && answer["state"].is_null(), "{answer}");
 }
 
-/// docs/scoring.md, "Counting a campaign anew".
+/// docs/scoring.md, "Recounting a campaign".
 #[tokio::test]
 async fn req_008_a_campaign_whose_counts_are_broken_is_counted_anew_and_stops_no_other() {
     let host = TestHost::start().await;
