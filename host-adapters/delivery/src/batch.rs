@@ -85,7 +85,7 @@ impl<T: Weigh> Batcher<T> {
         batch
     }
 
-    /// Waiting records, in order, for which `batch` has room. It is delivered again.
+    /// Takes waiting records, in order, for which `batch` has room. The batch is about to be delivered again.
     pub fn take_beside(&mut self, batch: &[T]) -> Vec<T> {
         let mut size = batch.len();
         let mut bytes = batch.iter().map(Weigh::weight).fold(0, usize::saturating_add);
@@ -104,7 +104,7 @@ impl<T: Weigh> Batcher<T> {
         &mut self.waiting
     }
 
-    /// Takes out records that wait; the others keep their order.
+    /// Removes and returns the waiting records that are wanted; the others keep their order.
     pub fn extract(&mut self, is_wanted: impl Fn(&T) -> bool) -> Vec<T> {
         let (wanted, others): (Vec<T>, Vec<T>) = self.waiting.drain(..).partition(is_wanted);
         self.waiting = others.into();
@@ -112,7 +112,7 @@ impl<T: Weigh> Batcher<T> {
         wanted
     }
 
-    /// Finds the next batch anew after records were taken out.
+    /// Computes the next batch again after records were taken out.
     fn refit(&mut self) {
         (self.fitting, self.weight) = (0, 0);
         self.fit();

@@ -1,5 +1,5 @@
 //! Calls a worker with a batch and reads its response, fail-closed: only an explicit disposition settles a record
-//! (docs/delivery.md, 2.1). An empty or missing response, which Lambda takes for success, is `retry` here.
+//! (docs/delivery.md, 2.1). An empty or missing response, which Lambda treats as success, is `retry` here.
 
 use super::circuit_breaker::{CircuitBreaker, Permit};
 use super::dead_letter::Cause;
@@ -38,7 +38,8 @@ pub struct CallOutcome {
     pub failure: Option<CallError>,
     /// Which dependency is down, if the records are `Retry` because of it.
     pub outage: Option<String>,
-    /// Whether that is told only by refusals, which may also be these records' own: other records show which.
+    /// Whether only refusals indicate the outage. The records themselves may be their cause; calls with other records
+    /// will show it.
     pub is_suspected: bool,
     /// Digest of the component that handled the call.
     pub digest: String,
@@ -110,7 +111,7 @@ impl Invoker {
         }
     }
 
-    /// Logs and counts a record that has been overtaken.
+    /// Logs and counts a skipped record, which a newer one supersedes.
     pub fn skipped(&self, event: &Event, reason: &str, digest: &str) {
         self.meter.skipped(reason);
         let (worker, source, id, attempt) = (&self.worker, &self.source, &event.id, event.attempt);
@@ -177,12 +178,12 @@ impl CallOutcome {
         self.dispositions.iter().position(|disposition| matches!(disposition, Disposition::Retry(_)))
     }
 
-    /// The cause of a record's end, for its dead letter.
+    /// Why a record is given up, for its dead letter.
     pub fn cause<'a>(&'a self, reason: &'a str) -> Cause<'a> {
         Cause { reason, digest: &self.digest, traceparent: self.traceparent.as_deref(), attempts_ms: &[] }
     }
 
-    /// Why its first retried record is, for the dead letter.
+    /// Why its first retried record is retried, for the dead letter.
     pub fn reason(&self) -> String {
         self.reason_of(self.first_retry().and_then(|index| self.dispositions.get(index)))
     }
@@ -218,7 +219,7 @@ pub struct InFlight<'a> {
 }
 
 impl<'a> InFlight<'a> {
-    /// A call with so many records begins.
+    /// A call with this many records begins.
     #[expect(clippy::cast_precision_loss, reason = "a batch has at most 25,000 records")]
     pub fn new(meter: &'a Meter, records: usize) -> Self {
         let this = Self { meter, records: records as f64 };

@@ -1,6 +1,6 @@
-//! How far a worker has come in a shard. Key slices settle events out of order. The checkpoint is the last record of the
-//! prefix in which all events are settled, so a restart may repeat records but never skips one, nor a part of one that
-//! several events are packed into.
+//! How far a worker has come in a shard. Key slices settle events out of order. The checkpoint is the last record of
+//! the prefix in which all events are settled, so a restart may repeat records but never skips one. A record with
+//! several packed events counts only when all of them are settled.
 
 use host_adapters_failpoint::{self as failpoint, Step};
 use host_adapters_platform::{Checkpoint, LeaseTable, Result};
@@ -25,9 +25,9 @@ struct Progress {
 /// An event above the checkpoint.
 #[derive(Debug)]
 struct Open {
-    /// Of the last event of a record: a checkpoint is between records, never within one.
+    /// Only for the last event of a record, because a checkpoint is between records, never within one.
     sequence: Option<String>,
-    /// When it was made, milliseconds since 1970 (UTC).
+    /// When it was created, milliseconds since 1970 (UTC).
     time_ms: u64,
     is_settled: bool,
 }
@@ -70,8 +70,8 @@ impl Checkpointer {
         Self { leases, stream, shard, worker, progress, moved, stored }
     }
 
-    /// Registers an event that was read, and when it was made (milliseconds since 1970). `sequence` is that of its record;
-    /// `None` if more events of the same record follow. Call it in the shard's order.
+    /// Registers an event that was read, and when it was created (milliseconds since 1970). `sequence` is that of its
+    /// record; `None` if more events of the same record follow. Call it in the shard's order.
     pub fn add(&self, sequence: Option<&str>, time_ms: u64) -> Ticket {
         self.progress().add(sequence, time_ms)
     }
@@ -88,7 +88,7 @@ impl Checkpointer {
         self.moved.notified().await;
     }
 
-    /// When the oldest record was made that was read and is not settled.
+    /// When the oldest record that was read and is not settled was created.
     pub fn oldest_ms(&self) -> Option<u64> {
         self.progress().open.front().map(|record| record.time_ms)
     }

@@ -10,7 +10,8 @@ pub trait Dispatch: Send + Sync + 'static {
     /// instances are busy it waits; it does not fail.
     async fn dispatch(&self, worker: &str, batch: Vec<Event>) -> Dispatched;
 
-    /// Hands a request of a task to `worker`, as [`Dispatch::dispatch`] hands it a batch. By default no worker takes any.
+    /// Hands a request of a task to `worker`, as [`Dispatch::dispatch`] does with a batch. The default implementation
+    /// refuses every request.
     async fn request(&self, _worker: &str, _request: Request) -> Dispatched<Response> {
         Dispatched::of(Err(CallError::NotCallable("it takes no requests here".to_owned())))
     }
@@ -19,24 +20,24 @@ pub trait Dispatch: Send + Sync + 'static {
 /// The result of one call.
 #[derive(Clone, Debug)]
 pub struct Dispatched<T = Vec<Disposition>> {
-    /// The answer, or why the whole call failed. To a batch that is one disposition per event and in the same order; a
-    /// failure means `Retry` for every record. A list shorter than the batch leaves the rest `Retry`; a longer one fails
-    /// the call.
+    /// The response, or why the whole call failed. For a batch the response is one disposition per event, in the same
+    /// order; a failure means `Retry` for every record. A list shorter than the batch leaves the rest `Retry`; a longer
+    /// one fails the call.
     pub result: Result<T, CallError>,
     /// SHA-256 of the component that handled the call, hex; empty if none did.
     pub digest: String,
     /// Dependencies that were still down after the retries of the call: `service:entry`, `table:demand-table`. If there
     /// are any, `Retry` dispositions count as an outage, and the source pauses.
     pub outages: Vec<String>,
-    /// Routes of services that refuse everybody, as it seems. They count as `outages` do, but other records may show that
-    /// it was these records' own fault, so others are delivered meanwhile.
+    /// Routes of services that currently refuse all requests. They count like `outages`, but the records themselves may
+    /// be the cause, so other records are delivered meanwhile to find out.
     pub refusing: Vec<String>,
     /// The W3C trace context in which the worker handled the call.
     pub traceparent: Option<String>,
 }
 
 impl<T> Dispatched<T> {
-    /// This result, of a call that found no dependency down.
+    /// This result, from a call that found no dependency down.
     pub fn of(result: Result<T, CallError>) -> Self {
         Self { result, digest: String::new(), outages: Vec::new(), refusing: Vec::new(), traceparent: None }
     }

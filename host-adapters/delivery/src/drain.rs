@@ -14,7 +14,7 @@ pub struct Drain {
     lease: Option<Lease>,
 }
 
-/// Until when this host may go on with work that another host would take over.
+/// Until when this host may continue work that another host would take over.
 #[derive(Clone, Debug)]
 struct Lease(Arc<Mutex<Instant>>);
 
@@ -37,8 +37,8 @@ impl Drain {
         Self::default()
     }
 
-    /// Stops the intake at once and waits up to `grace` for `running`, the sources, to end. Then has the rest returned
-    /// and waits until that is done. Returns the output of `running`.
+    /// Stops the intake at once and waits up to `grace` for `running`, the sources, to end. Then makes the sources
+    /// return the rest and waits until that is done. Returns the output of `running`.
     pub async fn finish<F: Future>(&self, grace: Duration, running: F) -> F::Output {
         self.stop();
         tokio::pin!(running);
@@ -62,8 +62,8 @@ impl Drain {
         self.abandon.cancel();
     }
 
-    /// The drain of a part that ends with the whole, or by itself when its lease does: after `until`, unless
-    /// [`Drain::extend`]ed. A host that was paused sees at once on waking that its lease is over.
+    /// The drain of a part, which ends with the whole, or when its own lease ends: at `until`, unless
+    /// [`Drain::extend`]ed. A host that was suspended detects at once when it resumes that its lease has expired.
     pub fn leased(&self, until: Instant) -> Self {
         let (stop, abandon) = (self.stop.child_token(), self.abandon.child_token());
         Self { stop, abandon, lease: Some(Lease(Arc::new(Mutex::new(until)))) }
@@ -108,7 +108,7 @@ impl Drain {
     }
 }
 
-/// Why the receive loop of a source ended. An error never ends it, and only makes it wait.
+/// Why the receive loop of a source ended. An error never ends it, but only makes it wait.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Ended {
     /// Intake was stopped and everything in flight has ended.
@@ -118,7 +118,7 @@ pub enum Ended {
 }
 
 impl Ended {
-    /// How two loops of one source ended together.
+    /// The combined result of two loops of one source.
     pub fn and(self, other: Self) -> Self {
         match (self, other) {
             (Self::Drained, other) => other,

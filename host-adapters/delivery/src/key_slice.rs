@@ -32,7 +32,7 @@ pub struct Record {
     pub attempt: u32,
     /// When it was handed over, milliseconds since 1970 (UTC).
     pub attempts_ms: Vec<u64>,
-    /// What the worker gets, shared with the other workers that read the shard.
+    /// The event for the worker, shared with the other workers that read the shard.
     pub event: Arc<Event>,
 }
 
@@ -81,7 +81,7 @@ pub struct Rules {
 }
 
 impl Rules {
-    /// How long ago a record was made, by the time in it.
+    /// The age of a record, by the time that it contains.
     pub(crate) fn age(&self, time_ms: u64) -> Duration {
         Duration::from_millis(self.now_ms().saturating_sub(time_ms))
     }
@@ -142,8 +142,8 @@ impl KeySlice {
         None
     }
 
-    /// Calls the worker until every record of `batch` is settled. Records that are refused take in what was halved off
-    /// before, and what has come since: these show whose fault it is.
+    /// Calls the worker until every record of `batch` is settled. If records are refused, the records that were halved
+    /// off before and newer ones join the next call, to show whether the refused records are the cause.
     async fn deliver(
         &self,
         batch: Vec<Record>,
@@ -254,7 +254,7 @@ impl KeySlice {
     }
 }
 
-/// Takes in what has arrived, as much as a batch takes.
+/// Adds records that have arrived, as many as fit into a batch.
 fn arrived(batcher: &mut Batcher<Record>, records: &mut mpsc::Receiver<Vec<Record>>) {
     while !batcher.is_full()
         && let Ok(more) = records.try_recv()

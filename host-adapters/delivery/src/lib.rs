@@ -1,8 +1,8 @@
 //! The life of a record between a source and a worker, the same for every source.
 //!
 //! 1. [`batch`]: records are gathered until the limit of size, bytes or window is met.
-//! 2. [`circuit_breaker`]: while a dependency of the worker is down, nothing is handed over; one probe finds out
-//!    when it is up again.
+//! 2. [`circuit_breaker`]: while a dependency of the worker is down, nothing is handed over; a probe detects when it is
+//!    up again.
 //! 3. [`call`]: the worker is called; a missing disposition is never success.
 //! 4. The dispositions are carried out at the source: by the source `sqs` message by message, by [`stream`] in order.
 //!    Only then is a message deleted or a [`checkpoint`] moved.

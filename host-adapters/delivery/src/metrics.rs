@@ -1,4 +1,4 @@
-//! The metrics of calls and sources, as `/metrics` names them. docs/operations.md says what they are for.
+//! The metrics of calls and sources, with their names in `/metrics`. docs/operations.md describes them.
 
 use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
 use std::collections::{BTreeMap, BTreeSet};
@@ -53,7 +53,8 @@ const IN_FLIGHT: &str = "registration_in_flight";
 const PAUSED: &str = "registration_paused";
 const ITERATOR_AGE: &str = "registration_iterator_age_seconds";
 
-/// The outcome of a call whose caller did not wait for it: an HTTP client that hung up, or the deadline of a drain.
+/// The outcome of a call whose caller did not wait for it: an HTTP client that disconnected, or the deadline of a
+/// drain.
 const CANCELLED: &str = "cancelled";
 
 /// Measures one call of a worker until it is dropped.
@@ -84,8 +85,8 @@ impl Drop for CallTimer<'_> {
     }
 }
 
-/// Most classes of reasons of one source that have a series of their own. Workers write reasons freely, and every
-/// series stays in memory.
+/// The most classes of reasons of one source that have their own series. Workers write reasons freely, and every series
+/// stays in memory.
 const MAX_CLASSES: usize = 64;
 /// The class of all further reasons.
 const OTHER: &str = "other";
@@ -141,7 +142,7 @@ impl Meter {
         self.count(REJECTED, reason);
     }
 
-    /// Counts a record that has been overtaken.
+    /// Counts a skipped record, which a newer one supersedes.
     pub fn skipped(&self, reason: &str) {
         self.count(SKIPPED, reason);
     }
@@ -180,7 +181,7 @@ impl Ages {
         });
     }
 
-    /// Forgets a shard that is not read any more.
+    /// Forgets a shard that is no longer read.
     pub fn forget(&self, shard: &str) {
         self.change(|ages| {
             ages.remove(shard);
@@ -195,7 +196,7 @@ impl Ages {
 }
 
 /// The part of a reason that is the same for many records: the text before the first colon, without digits, so that ids
-/// and values in reasons do not make series of their own.
+/// and values in reasons do not create separate series.
 fn class(reason: &str) -> String {
     let head = reason.split(':').next().unwrap_or_default();
     let class: String = head.chars().filter(|c| !c.is_ascii_digit()).take(48).collect();

@@ -1,8 +1,8 @@
-//! Sends the records of dead letters back to where they came from, or drops them. A dead letter is deleted only once
-//! its record is sent: an interruption may repeat records and never loses one (docs/delivery.md, 11).
+//! Sends the records of dead letters back to where they came from, or drops them. A dead letter is deleted only after
+//! its record is sent, so an interruption may repeat records but never loses one (docs/delivery.md, 11).
 //!
-//! - A queue's record goes back to its queue as a new message, with a new id, a receive count from the beginning and
-//!   the record's own attributes (docs/delivery.md, 11.1).
+//! - A queue's record goes back to its queue as a new message, with a new id, a new receive count and the record's own
+//!   attributes (docs/delivery.md, 11.1).
 //! - A stream cannot take records back. The record is handed to its worker at once, out of the stream's order, as a
 //!   first delivery. Only `ack` settles it.
 
@@ -29,7 +29,7 @@ pub const REDRIVEN: &str = "redriven";
 pub struct Recovery {
     /// Where to.
     pub way: Way,
-    /// Makes the event of a dead letter, as its worker gets it.
+    /// Converts a dead letter to the event for its worker.
     pub event: fn(&DeadLetter) -> std::result::Result<Event, String>,
 }
 
@@ -78,7 +78,7 @@ pub enum Outcome {
     Redriven,
     /// The dead letter is gone.
     Dropped,
-    /// The dead letter does not exist any more, or another operator is working on it.
+    /// The dead letter no longer exists, or another operator is processing it.
     Missing,
     /// The dead letter stays in its queue, for this reason.
     Kept(String),
@@ -165,7 +165,7 @@ impl Redriver {
         match (recovery.way, &origin.queue) {
             (Way::Queue, Some(name)) => {
                 let message = with(dead_letter.message()?, Attribute::text(REDRIVEN, "true"));
-                // A new message: the queue must not take it for the one that failed.
+                // A new message: the queue must not deduplicate it against the one that failed.
                 let deduplication_id = fifo::is_fifo(name).then(|| dead_letter.summary.id.clone());
                 self.send(name, Message { deduplication_id, ..message }).await
             }

@@ -1,10 +1,10 @@
 //! The next step for a batch of an ordered source after a call (docs/delivery.md, 5), as a pure function.
 //!
-//! The first `retry` decides: the records before it are settled, it and all after it are delivered again. When a call
-//! fails as a whole, the culprit is unknown: the batch is halved until the culprit is alone. A record that only waits for
-//! capacity, cutting and halving use no retry; only a record (or, without `bisect`, a batch) that fails at the head of
-//! its call does. If the failure is permanent, the batch is halved in any case, and a record that is alone is given up
-//! at once.
+//! The first `retry` decides: the records before it are settled; this record and all after it are delivered again. When
+//! a call fails as a whole, the culprit is unknown: the batch is halved until the culprit is alone. A record that only
+//! waits for capacity, cutting and halving use no retry; only a record (or, without `bisect`, a batch) that fails at
+//! the head of its call does. If the failure is permanent, the batch is halved in any case, and a record that is alone
+//! is given up at once.
 
 use super::call::CallOutcome;
 use super::key_slice::Refused;
@@ -15,7 +15,7 @@ use std::time::Duration;
 /// The longest wait that a worker may ask for: the records behind wait, too, and a stream keeps them for 24 h only.
 const LONGEST_WAIT: Duration = Duration::from_secs(15 * 60);
 
-/// How often to retry, and how to find the culprit.
+/// How often to retry, and whether to bisect.
 #[derive(Clone, Copy, Debug)]
 pub struct Policy {
     /// Retries after the first attempt; `None` retries until the record expires.
@@ -29,24 +29,24 @@ pub struct Policy {
 pub struct Chunk<T> {
     /// In order, never empty.
     pub records: Vec<T>,
-    /// What became of its first record so far.
+    /// The failures of its first record so far.
     pub head: Head,
 }
 
-/// What became of the first record of a chunk so far.
+/// The failures of the first record of a chunk so far.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Head {
     /// How often it has failed, not counting outages and splits.
     pub failures: u32,
     /// How often it was refused in what seems to be an outage.
     pub refused: Refused,
-    /// Whether the records behind it were cut off again after they had shared its refusals: such a call has failed as a
-    /// whole. They do not join it any more, or the same calls would be made for ever.
+    /// Whether the records behind it were cut off again after they had shared its refusals, because such a call has
+    /// failed as a whole. They no longer join it; otherwise the same calls would repeat forever.
     pub is_cut_off: bool,
 }
 
 impl Head {
-    /// It got another answer than refusals.
+    /// It got a response other than a refusal.
     fn answered(self) -> Self {
         Self { refused: Refused::default(), ..self }
     }
@@ -82,7 +82,7 @@ pub struct Step<T> {
 pub enum Wait {
     /// Not at all.
     No,
-    /// For as long as the worker asked, within bounds: at least 1 s, so that endless waits cannot keep the host busy.
+    /// For as long as the worker asked, within limits: at least 1 s, so that endless waits cannot keep the host busy.
     For(Duration),
     /// For the backoff after this many failures.
     Backoff(u32),
@@ -188,8 +188,8 @@ mod tests {
     }
 
     proptest! {
-        /// However the worker fails, only poison records become dead letters, and all others are settled once and in
-        /// order.
+        /// In whatever way the worker fails, only poison records become dead letters, and all others are settled once
+        /// and in order.
         #[test]
         fn exactly_the_poison_is_given_up(
             records in 1u32..60,

@@ -1,4 +1,4 @@
-//! Events as AWS Lambda would hand them over, for `host-adapters events generate`.
+//! Events in the format of AWS Lambda, for `host-adapters events generate`.
 
 use serde_json::{Value, json};
 
@@ -15,7 +15,7 @@ pub struct CannedEvent {
     pub body: &'static str,
     /// What it comes from if no worker is named, and the body it has then.
     pub example: (&'static str, &'static str),
-    /// Makes the event with a body, or says why it cannot.
+    /// Creates the event with a body; fails with the reason.
     pub make: fn(&Records<'_>, body: &str) -> Result<Value, String>,
 }
 
@@ -30,7 +30,7 @@ pub struct Records<'a> {
 }
 
 impl Records<'_> {
-    /// An event whose records are made of their ids, where given, and their numbers.
+    /// An event whose records are created from their ids, if any, and their numbers.
     pub(crate) fn event(&self, record: impl Fn(Option<String>, u32) -> Value) -> Value {
         let ids = self.ids.iter().cloned().map(Some).chain(std::iter::repeat(None));
         let records: Vec<_> = (0..self.count).zip(ids).map(|(n, id)| record(id, n)).collect();

@@ -1,4 +1,4 @@
-//! What all sources of a host have in common.
+//! The common parts of all sources of a host.
 
 use crate::{SourceConfig, recovery};
 use host_adapters_delivery::circuit_breaker::{CircuitBreaker, Paused};
@@ -47,13 +47,14 @@ pub trait SourceSettings {
     fn reads(&self) -> Option<(&'static str, Resource)> {
         None
     }
-    /// The objects of whose creation it is told by the queue that it reads, if it hands over objects.
+    /// The objects whose creation is notified to the queue that it reads, if it hands over objects.
     fn notified(&self) -> Option<Notification> {
         None
     }
-    /// Takes from what the manifest declares what its own block leaves out; `has` says whether the block has a key.
+    /// Completes the settings that its own block leaves out from what the manifest declares; `has` says whether the
+    /// block has a key.
     fn complete(&mut self, _declared: &Declared, _has: &dyn Fn(&str) -> bool) {}
-    /// What is wrong with these settings beside what the manifest declares, each with the key that it is about.
+    /// The faults of these settings in relation to what the manifest declares, each with its key.
     fn faults(&self, _declared: &Declared) -> Vec<(&'static str, String)> {
         Vec::new()
     }
@@ -67,7 +68,7 @@ pub trait SourceSettings {
     fn source(&self, context: &SourceContext) -> Arc<dyn Source>;
 }
 
-/// What a source reads of what a manifest declares.
+/// The declared resource that a source reads.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Resource {
     /// A queue.
@@ -109,10 +110,10 @@ pub(crate) fn block<S: Settings + SourceSettings>(kind: &'static str) -> Block {
     Block { rules: S::rules(), ..Block::of_kind::<S>(kind) }
 }
 
-/// The event of a dead letter, as its worker gets it.
+/// The event of a dead letter for its worker.
 ///
 /// # Errors
-/// When the dead letter does not hold the record, or names an unknown kind of source.
+/// When the dead letter does not contain the record, or names an unknown kind of source.
 pub fn event_of(dead_letter: &DeadLetter) -> Result<Event, String> {
     Recovery::of(recovery, &dead_letter.summary.source).and_then(|recovery| (recovery.event)(dead_letter))
 }
@@ -134,8 +135,8 @@ pub struct SourceContext {
     pub failures: Arc<dyn FailureTable>,
     /// The executions of tasks.
     pub tasks: Arc<dyn TaskBackend>,
-    /// What buckets are called where their events come from, by their declared names. One that is not here is called as it is
-    /// declared.
+    /// The names of buckets in their events, by their declared names. A bucket that is not listed has its declared
+    /// name.
     pub buckets: Arc<BTreeMap<String, String>>,
     /// Tells the age of records.
     pub clock: Clock,

@@ -1,4 +1,4 @@
-//! Turns `{"Records": […]}`, as AWS Lambda hands records over, into events.
+//! Converts `{"Records": […]}`, the format of AWS Lambda, to events.
 
 use crate::{LAMBDA, kinesis, s3, sqs};
 use host_adapters_event::{Attribute, Disposition, Event, gravest, json};
@@ -15,7 +15,7 @@ use std::str::FromStr;
 pub enum Incoming {
     /// The event for the worker.
     Event(Event),
-    /// A record that holds events of its own.
+    /// A record that contains several events.
     Several(Several),
     /// A malformed record. It can never succeed.
     Malformed {
@@ -26,8 +26,8 @@ pub enum Incoming {
     },
 }
 
-/// A record that holds events, and is settled when all of them are: a message with objects of S3, or a record of Kinesis that
-/// its producer has packed others into.
+/// A record that contains several events, and is settled when all of them are: a message with objects of S3, or a
+/// record of Kinesis into which its producer has packed others.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Several {
     /// The id that its source knows the record by, for the response.
@@ -39,7 +39,7 @@ pub struct Several {
 }
 
 impl Several {
-    /// What becomes of the record, by what is to become of its events.
+    /// The disposition of the record, from those of its events.
     pub fn disposition(&self, events: impl IntoIterator<Item = Disposition>) -> Disposition {
         gravest(events.into_iter().chain(self.malformed.clone().map(Disposition::Reject)))
     }
@@ -54,7 +54,7 @@ impl Incoming {
         }
     }
 
-    /// The events that the worker gets of it.
+    /// The events in it, for the worker.
     pub fn events(&self) -> &[Event] {
         match self {
             Self::Event(event) => std::slice::from_ref(event),
@@ -76,7 +76,7 @@ impl Incoming {
     }
 }
 
-/// The whole event is not one that a batch worker takes.
+/// The event is not one for a batch worker.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("the event is not one of AWS Lambda's: {0}")]
 pub struct MalformedEvent(String);
@@ -85,7 +85,7 @@ pub struct MalformedEvent(String);
 struct Envelope<'a> {
     #[serde(borrow, rename = "Records")]
     records: Vec<&'a RawValue>,
-    /// The shard of all records. Lambda tells it only with a tumbling window.
+    /// The shard of all records. Lambda provides it only with a tumbling window.
     #[serde(default, rename = "shardId")]
     shard_id: Optional<String>,
     #[serde(default)]
@@ -97,7 +97,7 @@ struct Envelope<'a> {
 pub struct Call {
     /// In order.
     pub incoming: Vec<Incoming>,
-    /// Whether they are of a tumbling window. Lambda takes an answer without `state` for a failure then.
+    /// Whether they belong to a tumbling window. Then Lambda treats a response without `state` as a failure.
     pub has_window: bool,
 }
 
@@ -187,14 +187,14 @@ fn incoming(index: usize, record: &RawValue, context: &Context<'_>, notes: &mut 
     }
 }
 
-/// A message that holds records of another source is these; so is a record that others are packed into.
+/// A message that contains records of another source is replaced by them; so is a record into which others are packed.
 fn opened(event: Event) -> Incoming {
     let several = s3::lambda::opened(&event).or_else(|| kinesis::opened(&event));
     several.map_or_else(|| Incoming::Event(event), Incoming::Several)
 }
 
-/// Whether Lambda's call has no item failures: S3 and SNS do not wait for an answer, and only an error of the whole call makes
-/// Lambda call again.
+/// Whether item failures have no effect in this call: S3 and SNS ignore the response, and Lambda repeats a call only
+/// after an error of the whole call.
 pub fn fails_as_a_whole(body: &[u8]) -> bool {
     #[derive(Deserialize)]
     struct Called {
@@ -226,8 +226,8 @@ fn read(text: &RawValue) -> serde_json::Result<Value> {
     Ok(record)
 }
 
-/// The members of a record that can be read: half a character, or a number out of range, costs only its own member.
-/// `None` if that is one of those that hold the record itself.
+/// The readable members of a record: half a character, or a number out of range, affects only its own member. `None` if
+/// the unreadable member contains the record itself.
 fn readable(text: &RawValue) -> Option<Value> {
     let members: BTreeMap<String, &RawValue> = serde_json::from_str(text.get()).ok()?;
     let is_needed = |name: &str| name == "body" || shapes().any(|shape| shape.field == Some(name));
@@ -255,8 +255,8 @@ fn identifier(record: &Value) -> Option<String> {
     paths.filter_map(|path| record.pointer(path)?.as_str()).next().map(str::to_owned)
 }
 
-/// A member that an event can do without: null, or a value that cannot be read, counts as absent. So a good record is
-/// never lost for what stands around it.
+/// An optional member of an event: null, or a value that cannot be read, counts as absent, so that a good record is not
+/// lost because of a fault in its metadata.
 #[derive(Debug)]
 pub(crate) struct Optional<T>(pub(crate) Option<T>);
 
@@ -267,7 +267,7 @@ impl<T> Default for Optional<T> {
 }
 
 impl<T: DeserializeOwned> Optional<T> {
-    /// What a value holds.
+    /// The content of a value.
     pub(crate) fn of(value: Value) -> Self {
         // serde would read a list as an object, its values in the order of the fields.
         Self(if value.is_array() { None } else { T::deserialize(value).ok() })

@@ -1,9 +1,9 @@
-//! Sources of events for workers: one folder per kind, and one line in the list below.
+//! The sources of events for workers: one folder per kind, and one line in the list below.
 //!
-//! A folder makes typed events of what it receives in one function (`event.rs`). The host calls it with the records
-//! that it read, the guests' library with a record of AWS Lambda's (`lambda.rs`), so a worker sees the same event
-//! either way. That part compiles for guests. The settings, the source itself and the way back of its dead letters are
-//! under the feature `host`.
+//! One function of a folder (`event.rs`) converts records to typed events. The host calls it with the records that it
+//! has read, and the guests' library calls it with records of AWS Lambda (`lambda.rs`), so a worker sees the same event
+//! either way. This part compiles for guests. The settings, the source itself and the redrive of its dead letters need
+//! the feature `host`.
 //!
 //! A folder `<kind>` provides:
 //!
@@ -27,7 +27,7 @@ pub use canned::{CannedEvent, Records};
 #[cfg(feature = "host")]
 pub use host::*;
 
-/// Makes the modules of all kinds of source and the functions that choose among them.
+/// Generates the modules of all kinds of source and the functions that select among them.
 macro_rules! kinds {
     ($($(#[doc = $doc:literal])* $kind:literal => $module:ident as $variant:ident;)+) => {
         $(pub mod $module;)+

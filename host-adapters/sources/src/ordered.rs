@@ -1,4 +1,4 @@
-//! What the sources that read ordered streams have in common: their settings, and the source itself.
+//! The common parts of the sources that read ordered streams: their settings, and the source itself.
 
 use crate::{CircuitBreakers, Source, SourceContext, Status};
 use host_adapters_delivery::OnReject;
@@ -50,7 +50,7 @@ macro_rules! ordered_stream_settings {
                 self.dead_letter_queue.clone().unwrap_or_else(|| format!("{}Dlq", $crate::camel_case_name(worker)))
             }
 
-            /// What would hand records over side by side, or leave one out that can be read (docs/delivery.md, 4.18).
+            /// Settings that would hand records over in parallel, or leave out a readable one (docs/delivery.md, 4.18).
             fn check_order(&self, fields: &mut host_adapters_settings::Fields<'_, '_>) {
                 if !self.strict_order {
                     return;

@@ -4,7 +4,7 @@ use crate::event::Event;
 use chrono::{DateTime, SecondsFormat};
 use serde::{Deserialize, Serialize};
 
-/// Most times of attempts that are kept, the last ones.
+/// The most attempt times that are kept; the last ones are.
 const MAX_TIMES: usize = 20;
 
 /// Who gave up on a record and why.
@@ -52,7 +52,7 @@ pub fn note_attempt(times_ms: &mut Vec<u64>, now_ms: u64) {
     times_ms.push(now_ms);
 }
 
-/// A time as people read it.
+/// A time in RFC 3339.
 pub(crate) fn rfc3339(ms: u64) -> Option<String> {
     let time = DateTime::from_timestamp_millis(i64::try_from(ms).ok()?)?;
     Some(time.to_rfc3339_opts(SecondsFormat::Millis, true))

@@ -1,8 +1,8 @@
 //! A dead letter in its queue: the record, and in its attributes who gave it up and why.
 //!
 //! Of the ten attributes that a message may have, up to eight describe why the record was given up. The record's own
-//! attributes fill the rest; those that do not fit, or have one of our names, are packed into the last. A record that is
-//! sent back therefore has all its attributes.
+//! attributes fill the rest; those that do not fit, or have a name that the host uses, are packed into the last. A
+//! redriven record therefore has all its attributes.
 
 mod cause;
 mod payload;
@@ -30,7 +30,7 @@ pub struct Origin {
     pub worker: String,
     /// `<kind>:<name>` of the source they came from.
     pub source: String,
-    /// The queue that the source reads, to which records go back; `None` if it reads none.
+    /// The queue that the source reads and that records return to; `None` if it reads none.
     pub queue: Option<String>,
 }
 
@@ -54,10 +54,10 @@ pub struct Summary {
     pub digest: Option<String>,
     /// How often it was handed over.
     pub attempts: u32,
-    /// When the record was made, milliseconds since 1970 (UTC).
+    /// When the record was created, milliseconds since 1970 (UTC).
     pub first_ms: u64,
-    /// When it was given up, milliseconds since 1970 (UTC); unknown where the queue's own redrive moved it,
-    /// because SQS then keeps the time when the message was first sent.
+    /// When it was given up, milliseconds since 1970 (UTC). Unknown if the queue's own redrive moved it, because SQS
+    /// then keeps the time when the message was first sent.
     pub last_ms: Option<u64>,
     /// When it was handed over, RFC 3339; the last times, if there were many.
     #[serde(default)]
@@ -99,7 +99,8 @@ impl DeadLetter {
             details.and_then(|details| serde_json::from_str(&details).ok()).unwrap_or_default();
         attributes.extend(more.as_deref().map(unpacked).unwrap_or_default());
         attributes.sort_unstable();
-        // What the embedded queue's own redrive moved names its queue, from which objects of S3 come, too.
+        // A message that the embedded queue's own redrive moved names its queue, which may also be that of an S3
+        // source.
         let is_its = |it: &&Origin| it.queue.as_ref().is_some_and(|queue| source == Some(format!("sqs:{queue}")));
         let mut its = origins.iter().filter(is_its);
         let by_queue = its.next().filter(|_| its.next().is_none());
@@ -129,7 +130,7 @@ impl DeadLetter {
     }
 }
 
-/// The value of all, if they are the same.
+/// The common value of all, if they are equal.
 fn only<'a>(mut values: impl Iterator<Item = &'a String>) -> Option<String> {
     let first = values.next()?;
     values.all(|value| value == first).then(|| first.clone())

@@ -1,8 +1,9 @@
 //! Encodes the payload of a record as text for a dead letter, and decodes it: byte for byte, and JSON as JSON.
 //!
 //! A payload that is text stays as it is, so that people can read it. Any other payload is stored as base64 and marked:
-//! in the attribute `payloadEncoding` of a message, in the field of this name in a stream's envelope. So is one that is
-//! compressed, because it would not fit otherwise. Dead letters of earlier versions lack the mark and are read as text.
+//! in the attribute `payloadEncoding` of a message, in the field of this name in a stream's envelope. A payload that
+//! does not fit otherwise is compressed and marked in the same way. Dead letters of earlier versions lack the mark and
+//! are read as text.
 
 use crate::event::Payload;
 use base64::Engine;
@@ -23,9 +24,9 @@ const ZSTD_JSON: &str = "zstd-json";
 /// The encoding of JSON that is compressed with its control characters as they are: an escape of one takes up to 26 bits
 /// even compressed, and a table's item may consist of them.
 const ZSTD_RAW_JSON: &str = "zstd-raw-json";
-/// How hard to compress: 1 MB takes some 30 ms.
+/// The compression level: 1 MB takes about 30 ms.
 const LEVEL: i32 = 9;
-/// Most bytes of a payload that is decompressed. Every source's records are smaller.
+/// The most bytes of a decompressed payload. The records of all sources are smaller.
 const MAX_BYTES: u64 = 64 << 20;
 /// The encoding of an empty payload: queues refuse messages without a body.
 const EMPTY: &str = "empty";

@@ -38,8 +38,8 @@ impl DeadLetter {
     /// The record of a source whose dead letters have Lambda's envelope as their body.
     ///
     /// # Errors
-    /// When the dead letter does not hold the record: it is of an earlier version, which left out what was too large for a
-    /// queue, or the message is not a dead letter.
+    /// When the dead letter does not contain the record: an earlier version wrote it, which left out records that were
+    /// too large for a queue, or the message is not a dead letter.
     pub fn stream_event(&self) -> Result<Event, String> {
         let found = payload::of_envelope(&self.body).ok_or_else(|| {
             let Summary { record_id, source, .. } = &self.summary;
@@ -51,7 +51,7 @@ impl DeadLetter {
         found.map(|(payload, ordering_key)| self.event(payload, ordering_key))
     }
 
-    /// The body for people to read: compressed text as what it was.
+    /// The body in readable form: compressed text is decompressed.
     pub fn readable(&self) -> String {
         let text = |payload| match payload {
             Payload::Json(text) => Some(text),
@@ -80,7 +80,7 @@ impl DeadLetter {
     }
 }
 
-/// A message with an attribute more, if it has none of this name and room for it.
+/// The message with one more attribute, if it does not have one of this name and has room for it.
 pub(crate) fn with(mut message: Message, attribute: Attribute) -> Message {
     if message.attributes.iter().all(|it| it.name != attribute.name) {
         message.attributes.push(attribute);

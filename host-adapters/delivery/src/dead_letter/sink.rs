@@ -44,7 +44,7 @@ impl DeadLetterSink {
         Unstored::new(&self.queue, &self.worker, event.clone(), told, Some(envelope), id)
     }
 
-    /// Names a dead letter of a stream's record among all in its queue: a sequence number is that of its shard alone, and
+    /// Identifies the dead letter of a stream's record in its queue. A sequence number is unique only in its shard, and
     /// several workers may give the record up.
     fn id_of(&self, event: &Event, shard: &str) -> String {
         let mut hash = Sha256::new();
@@ -67,8 +67,8 @@ impl DeadLetterSink {
         ]
     }
 
-    /// Stores dead letters. Returns one entry for each, in order: the error if it was not stored. One that the queue does
-    /// not take is sent in a smaller form.
+    /// Stores dead letters. Returns one entry for each, in order: the error if it was not stored. One that the queue
+    /// does not accept is sent in a smaller form.
     pub async fn send(&self, mut dead_letters: Vec<Unstored>) -> Vec<Option<Error>> {
         let mut errors = self.send_once(&dead_letters.iter().collect::<Vec<_>>()).await;
         loop {
@@ -111,7 +111,7 @@ impl DeadLetterSink {
     }
 }
 
-/// Without characters that a queue refuses: a worker may take its reason from a record or a service.
+/// The text without characters that a queue refuses: a worker's reason may come from a record or a service.
 fn shortened(reason: &str) -> String {
     let short = cut(reason, MAX_REASON);
     let kept = |c| if is_queue_char(c) { c } else { char::REPLACEMENT_CHARACTER };

@@ -1,5 +1,5 @@
-//! A dead letter on its way to the queue. It is sent as people can read it, or, if that is too large, compressed; a
-//! message that is still too large goes as it was received, as the queue's own redrive would move it.
+//! A dead letter that is being sent. It is sent in readable form, or compressed if that is too large. A message that is
+//! still too large is sent as it was received, as by the queue's own redrive.
 
 use super::payload;
 use crate::event::{Event, Payload};
@@ -53,7 +53,7 @@ impl Unstored {
         this
     }
 
-    /// Takes a smaller form; false if there is none.
+    /// Changes to a smaller form; false if there is none.
     pub(super) fn shrink(&mut self) -> bool {
         let smaller = match self.form {
             Form::Readable => Some((Form::Compressed, self.compressed())),

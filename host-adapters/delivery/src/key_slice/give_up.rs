@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 pub(super) const RETRIES_EXHAUSTED: &str = "RetryAttemptsExhausted";
 pub(super) const TOO_OLD: &str = "RecordAgeExceeded";
 pub(super) const REJECTED: &str = "RecordRejected";
-/// What the record asks for is wrong in itself.
+/// The store can never accept what the record asks for.
 pub(super) const INVALID: &str = "RecordInvalid";
 
 impl KeySlice {

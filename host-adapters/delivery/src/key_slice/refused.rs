@@ -1,5 +1,6 @@
-//! A record of a stream that is refused alone (docs/delivery.md, 7.8). Whether a service that refuses it is down or
-//! refuses this record cannot be known while nothing else calls the service, and meanwhile the record holds up others.
+//! A record of a stream that is refused while it is alone (docs/delivery.md, 7.8). While no other record calls the
+//! service, it is unknown whether the service is down or refuses only this record, and meanwhile the record blocks
+//! others.
 
 use super::{CallOutcome, Chunk, Record, Rules};
 use crate::event::Disposition;
@@ -8,16 +9,16 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// The calls in which the first record of a chunk was refused, as every request seemed to be.
+/// The calls in which the first record of a chunk was refused while the service refused all requests.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Refused {
-    /// How many, one after the other.
+    /// The number of consecutive calls.
     pub calls: u32,
     since: Option<Instant>,
 }
 
 impl Refused {
-    /// One call more. `again`: it refused the same record as before.
+    /// Counts one more call. `again`: it refused the same record as before.
     fn more(self, again: bool) -> Self {
         let Self { calls, since } = if again { self } else { Self::default() };
         Self { calls: calls.saturating_add(1), since: since.or_else(|| Some(Instant::now())) }
@@ -34,21 +35,23 @@ const MAX_DOUBLINGS: u32 = 6;
 /// How long a record may be refused alone, for all key slices of a source.
 #[derive(Debug, Default)]
 pub struct Patience {
-    /// The records that were given up since a refused one got another answer.
+    /// The number of records that were given up since a refused one got another response.
     given_up: AtomicU32,
 }
 
 impl Patience {
-    /// The longest pause, doubled after each record that was given up: an outage, in which each record is refused alone
-    /// because few come, costs few of them. It ends at an hour or so: a stream keeps for 24 h what waits behind.
+    /// The longest pause, doubled after each record that was given up, so that a long outage with few records, each
+    /// refused while alone, gives up only a few of them. The limit is about an hour, because a stream keeps the records
+    /// behind for 24 h.
     fn length(&self) -> Duration {
         LONGEST * 2_u32.pow(self.given_up.load(Ordering::Relaxed).min(MAX_DOUBLINGS))
     }
 }
 
 impl Rules {
-    /// Notes what a call says of a chunk that may be refused alone. If the chunk has been so for long enough, its first
-    /// record has used up its retries: what seemed to be an outage counts as the record's own fault.
+    /// Records the result of a call with a chunk that may be refused alone. If it has been refused for long enough, its
+    /// first record has used up its retries: the refusals count as the record's own failures and no longer as an
+    /// outage.
     pub(super) fn judge(&self, chunk: &mut Chunk<Record>, outcome: &mut CallOutcome) {
         let head = &mut chunk.head;
         let was_refused = head.refused.calls > 0;
@@ -69,8 +72,8 @@ impl Rules {
     }
 }
 
-/// Whether one record was refused, or others wait with the refused ones that were not. Where all of several records are
-/// refused, it is an outage.
+/// Whether one record was refused, or others that were not refused wait with the refused ones. If several records are
+/// all refused, it is an outage.
 fn is_alone(outcome: &CallOutcome) -> bool {
     let is_refused = |disposition: &&Disposition| matches!(disposition, Disposition::Retry(_));
     let refused = outcome.dispositions.iter().filter(is_refused).count();

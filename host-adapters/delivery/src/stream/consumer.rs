@@ -83,9 +83,9 @@ impl StreamConsumer {
         ended
     }
 
-    /// For a worker that has not begun this stream: stores where it begins every shard that there is, before anything is
-    /// read. So a start counts once: what is written later is found even after a restart, and the children of these shards
-    /// are read from their first records. `None` if `drain` came first.
+    /// For a worker that has not begun this stream: stores its starting position in every existing shard before
+    /// anything is read. So the starting position is applied once: records that are written later are read even after a
+    /// restart, and the children of these shards are read from their first records. `None` if `drain` came first.
     async fn skip_history(&self, drain: &Drain) -> Option<()> {
         if self.start == Start::Oldest {
             return Some(());
@@ -95,7 +95,7 @@ impl StreamConsumer {
             return Some(());
         }
         let shards = self.retry_until_ok(drain, || self.streams.reader.shards(stream)).await?;
-        // All places are found before one is stored: a start that is interrupted meanwhile has not begun.
+        // All positions are determined before the first is stored, so an interrupted start begins again.
         let mut places = Vec::with_capacity(shards.len());
         for Shard { id, .. } in shards {
             let place = match self.start {

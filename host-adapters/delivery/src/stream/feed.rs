@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-/// Pages read ahead of the worker that is furthest ahead.
+/// The number of pages that are read ahead of the worker that is furthest ahead.
 const AHEAD: usize = 2;
 /// For how long after a throttled read all reads are paced, even in a backlog.
 const THROTTLED: Duration = Duration::from_secs(60);
@@ -40,11 +40,11 @@ struct Shared {
 #[derive(Default)]
 struct State {
     window: Window,
-    /// Reads under way, each with those that wait for it.
+    /// Reads in progress, each with the subscribers that wait for it.
     under_way: Vec<Reading>,
 }
 
-/// A read under way.
+/// A read in progress.
 struct Reading {
     from: Position,
     /// Where the next read begins. Known once the store has answered, while the records are being converted.
@@ -121,7 +121,7 @@ impl Drop for Subscription {
 }
 
 impl Shared {
-    /// Begins to read from a position, unless such a read is under way. The result goes to `waiting`.
+    /// Begins to read from a position, unless such a read is in progress. The result goes to `waiting`.
     fn read(self: &Arc<Self>, state: &mut State, from: &Position, waiting: Option<oneshot::Sender<Outcome>>) {
         if let Some(reading) = state.under_way.iter_mut().find(|reading| reading.from == *from) {
             reading.waiting.extend(waiting);
@@ -166,7 +166,7 @@ impl Shared {
             && let Some(next) = page.next.as_ref().filter(|_| self.is_full(page))
         {
             self.begin_ahead(&from, next);
-            // Lets the tasks of this thread that send the request run.
+            // Yields, so that the tasks that send the request can run.
             tokio::task::yield_now().await;
         }
         let read = read.map(|page| {
@@ -184,7 +184,7 @@ impl Shared {
         }
     }
 
-    /// Reads on from `next`, unless the page before `from` has not been taken yet.
+    /// Continues to read from `next`, unless the page before `from` has not been taken yet.
     fn begin_ahead(self: &Arc<Self>, from: &Position, next: &Position) {
         let mut state = self.state();
         let is_ahead =
@@ -197,7 +197,8 @@ impl Shared {
         }
     }
 
-    /// Whether there are more records behind those that a read gave. Reads that give none are paced, whatever follows.
+    /// Whether there are more records after those that a read returned. Reads that return none are paced, whatever
+    /// follows.
     fn is_full(&self, page: &ShardPage<Event>) -> bool {
         page.count > 0 && page.more || page.count >= self.reader.most_records()
     }
@@ -207,7 +208,7 @@ impl Shared {
     }
 }
 
-/// Removes a read from those under way when it ends. If it ends by a panic, those that wait for it get an error and
+/// Removes a read from those in progress when it ends. If it panics, the subscribers that wait for it get an error and
 /// read again.
 struct UnderWay<'a> {
     shared: &'a Shared,
@@ -216,7 +217,7 @@ struct UnderWay<'a> {
 }
 
 impl UnderWay<'_> {
-    /// Ends the read and returns those that wait for it.
+    /// Ends the read and returns the subscribers that wait for it.
     fn end(&mut self, state: &mut State) -> Vec<oneshot::Sender<Outcome>> {
         let from = self.from.take();
         let place = state.under_way.iter().position(|reading| Some(&reading.from) == from);

@@ -1,4 +1,4 @@
-//! Which shards this host may read: they are listed from time to time, and leased where hosts share them.
+//! Which shards this host may read. They are listed regularly, and leased if hosts share them.
 
 use super::consumer::StreamConsumer;
 use crate::drain::Drain;
@@ -73,7 +73,7 @@ impl LeasedShards {
         }
     }
 
-    /// Gives leases back.
+    /// Releases leases.
     pub(super) async fn release(&self) {
         let StreamConsumer { streams, stream, rules, .. } = &*self.consumer;
         if let Err(error) = streams.leases.release(stream, &rules.invoker.worker).await {
@@ -92,12 +92,12 @@ impl LeasedShards {
         drain
     }
 
-    /// Has shards listed now: there are new ones, because one has ended or another host knows of them.
+    /// Lists shards now: there are new ones, because one has ended or another host has found them.
     pub(super) fn list_again(&mut self) {
         self.sync = Instant::now();
     }
 
-    /// Waits until leases are to be renewed, or shards to be listed.
+    /// Waits until it is time to renew leases or list shards.
     pub(super) async fn due(&self) {
         tokio::time::sleep_until(self.due).await;
     }

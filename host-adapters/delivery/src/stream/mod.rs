@@ -1,16 +1,16 @@
 //! Ordered streams in shards, independent of their store: DynamoDB Streams, Kinesis, the embedded store.
 //!
 //! - [`OrderedStreams`]: the streams of one store; all workers of a host that read it share them.
-//! - `feed`: one reader a shard, for all its workers. `window`: pages that it has read and not every worker has taken.
-//! - [`StreamConsumer`]: one worker's progress through a stream. Each worker has leases, checkpoints, retries and
-//!   pauses of its own, so one that lags or stops does not hold up the others.
+//! - `feed`: one reader per shard, for all its workers. `window`: pages that it has read and that some worker has not
+//!   taken yet.
+//! - [`StreamConsumer`]: one worker's progress through a stream. Each worker has its own leases, checkpoints, retries
+//!   and pauses, so one that lags or stops does not block the others.
 //! - `leases`: which shards this host may read for a worker; `plan`: parents before children; `shard`: from the pages
 //!   of a shard to its key slices, and the checkpoint after them.
 //!
-//! A lease belongs to one worker on one shard, not to the host: lease and checkpoint are one row, and the condition
-//! under which the row is written is what keeps a host that lost the lease from moving the checkpoint. Rows that
-//! running deployments have stored stay valid. The price: two hosts may read one shard for two workers, which the
-//! stores allow.
+//! A lease belongs to one worker and one shard, not to the host. Lease and checkpoint are one row, and the row is
+//! written under a condition that prevents a host without the lease from moving the checkpoint. Rows of running
+//! deployments stay valid. A consequence is that two hosts may read one shard for two workers, which the stores allow.
 
 mod consumer;
 mod feed;
@@ -29,7 +29,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
-/// Makes events of the records that were read from a shard of a stream, in their order. An event's id is the sequence
+/// Converts the records that were read from a shard of a stream to events, in order. An event's id is the sequence
 /// number of its record, `<sequence>#<sub>` if several are packed into one ([`Event::sequence`]); its ordering key
 /// decides its key group. Its attributes are those of the shard ([`shard_attributes`]) and the record's own.
 pub type Decode<R> = fn(stream: &str, shard: &Shard, records: Vec<R>) -> Vec<Event>;
@@ -40,7 +40,7 @@ pub const SHARD_ID: &str = "shardId";
 /// between. All their records are settled when an event with this attribute is handed over (docs/delivery.md, 4.8).
 pub const PARENT_SHARD_ID: &str = "parentShardId";
 
-/// What events say of their shard.
+/// The attributes of events that describe their shard.
 pub fn shard_attributes(shard: &Shard) -> Vec<Attribute> {
     let parents = (!shard.parents.is_empty()).then(|| Attribute::text(PARENT_SHARD_ID, shard.parents.join(",")));
     [Attribute::text(SHARD_ID, &shard.id)].into_iter().chain(parents).collect()
@@ -54,7 +54,8 @@ pub struct OrderedStreams {
 }
 
 impl OrderedStreams {
-    /// The streams that `reader` reads. `decode` makes events of their records; `leases` keeps leases and checkpoints.
+    /// The streams that `reader` reads. `decode` converts their records to events; `leases` stores leases and
+    /// checkpoints.
     pub fn new<R: 'static>(
         reader: Arc<dyn ShardReader<R>>,
         leases: Arc<dyn LeaseTable>,

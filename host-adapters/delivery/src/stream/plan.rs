@@ -4,7 +4,7 @@
 use host_adapters_platform::Shard;
 use std::collections::{BTreeMap, HashSet};
 
-/// How far this host is with a shard.
+/// The state of a shard on this host.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Stage {
     Reading,
@@ -24,7 +24,7 @@ impl ShardPlan {
         self.0.retain(|id, stage| *stage == Stage::Reading || ids.contains(id.as_str()));
         let is_settled = |parent: &String| match self.0.get(parent) {
             Some(stage) => *stage == Stage::Done,
-            // A parent that has expired holds up no child, unless its last records are still in flight.
+            // An expired parent does not block its children, unless its last records are still in flight.
             None => !ids.contains(parent.as_str()),
         };
         let new = listed.iter().filter(|shard| owned.contains(&shard.id) && !self.0.contains_key(&shard.id));

@@ -12,7 +12,7 @@ const MOST_BYTES: usize = 2 * 1024 * 1024;
 /// Pages that stay whatever their size, so that pages which were read ahead are not dropped before they are used.
 const LEAST_PAGES: usize = 3;
 
-/// Names a worker that reads the shard.
+/// Identifies a worker that reads the shard.
 pub(super) type Subscriber = u64;
 
 /// The result of one read, decoded once for all workers.
@@ -36,8 +36,8 @@ impl Page {
         self.events.iter().map(|event| event.payload.len()).sum()
     }
 
-    /// After how many of its events a position is; `None` if it is outside, or at the end of a page that has a next. A
-    /// position is after all events of a record.
+    /// The number of its events before a position; `None` if the position is outside, or at the end of a page that has
+    /// a next one. A position is always after all events of a record.
     fn place(&self, position: &Position) -> Option<usize> {
         if self.from == *position {
             return Some(0);

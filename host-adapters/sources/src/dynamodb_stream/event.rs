@@ -1,4 +1,4 @@
-//! Makes an event of the change of an item.
+//! Converts the change of an item to an event.
 
 use super::attribute_value::text;
 use crate::lambda::Context;
@@ -20,7 +20,7 @@ pub(super) struct Change {
     pub(super) keys: String,
     pub(super) new_image: Option<String>,
     pub(super) old_image: Option<String>,
-    /// Who made the change, where that is a service: JSON text.
+    /// Who made the change, if it was a service: JSON text.
     pub(super) user_identity: Option<String>,
     pub(super) attempt: u32,
     /// Milliseconds since 1970 (UTC).
@@ -157,8 +157,8 @@ mod tests {
         assert_eq!(event("shard-1", change).payload, Payload::Json(expected.into()));
     }
 
-    /// The host's own event of a change and the event that a worker makes of Lambda's record differ only in what Lambda
-    /// does not tell: the shard, and how often the record was handed over.
+    /// The host's event of a change and a worker's event of Lambda's record differ only in what Lambda does not
+    /// provide: the shard, and how often the record was handed over.
     #[test]
     fn a_change_is_the_same_event_from_the_host_and_from_lambda() {
         let change = Change {

@@ -42,7 +42,7 @@ pub(super) fn dynamodb(
     event(id, record, source, Vec::new(), context)
 }
 
-/// A change of a table that is the data of another stream's record.
+/// A change of a table, in the data of another stream's record.
 pub(crate) struct ChangeInRecord {
     pub(crate) event: Event,
     /// When the change was made, as it says itself, to the microsecond where its stream is so set.
@@ -58,7 +58,7 @@ pub(crate) fn change_in(
     shard: &[Attribute],
     context: &Context<'_>,
 ) -> Option<ChangeInRecord> {
-    // Spares other data the reading.
+    // Other data is not parsed.
     if !text.contains(r#""dynamodb""#) {
         return None;
     }
@@ -102,7 +102,7 @@ fn event(
         new_image: image("NewImage", record.dynamodb.new_image)?,
         old_image: image("OldImage", record.dynamodb.old_image)?,
         user_identity: record.user_identity.map(|identity| identity.to_string()),
-        // Lambda does not tell the attempt; a worker that must know reads the item.
+        // Lambda does not provide the attempt; a worker that needs it reads the item.
         attempt: 1,
         time_ms: time.and_then(|time| time.number()).filter(|time| f64::is_finite(*time)).map_or(0, milliseconds),
         id,

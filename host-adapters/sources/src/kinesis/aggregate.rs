@@ -1,5 +1,6 @@
-//! Records that the Kinesis Producer Library packs into one: four bytes of magic, a Protocol Buffers message, and its MD5.
-//! The format is described in AWS's page "KPL aggregation format"; what cannot be opened is a record of its own.
+//! Records that the Kinesis Producer Library packs into one: four bytes of magic, a Protocol Buffers message, and its
+//! MD5. AWS describes the format on its page "KPL aggregation format". A record that cannot be unpacked is delivered as
+//! it is.
 
 use md5::{Digest, Md5};
 use prost::Message;
@@ -37,15 +38,15 @@ struct PackedRecord {
     data: Option<Vec<u8>>,
 }
 
-/// The records that are packed into one, in order; `None` if it is as its producer made it.
+/// The records that are packed into one, in order; `None` if nothing is packed into it.
 pub(super) fn open(data: &[u8]) -> Option<Vec<Part>> {
     // A message with nothing in it would be lost.
     message(data).and_then(parts).filter(|parts| !parts.is_empty())
 }
 
-/// Whether a key belongs to another shard than the one that takes these hash keys. The record was under way while the shard
-/// was split: its producer sees where it came to and puts what is in it again. The Kinesis Client Library leaves the whole
-/// record out, too.
+/// Whether a key belongs to another shard than the one with these hash keys. Then the shard was split while the record
+/// was being sent: its producer learns the new shard from the response and puts the contents again. The Kinesis Client
+/// Library also leaves out the whole record.
 #[cfg(feature = "host")]
 pub(super) fn is_misplaced(parts: &[Part], hash_keys: &std::ops::RangeInclusive<u128>) -> bool {
     let hash_key = |part: &Part| {
@@ -162,7 +163,7 @@ pub(super) mod tests {
         assert_eq!(open(&no_message), None);
     }
 
-    /// Fields that this version does not know, as the tags of a record, are passed over.
+    /// Unknown fields, such as the tags of a record, are skipped.
     #[test]
     fn unknown_fields_are_passed_over() {
         // partition_key_table "k"; a record with index 0, data "d" and a tag (4) {key "a"}.

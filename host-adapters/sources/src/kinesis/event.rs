@@ -1,4 +1,4 @@
-//! Makes events of a record: one, or one for each record that is packed into it.
+//! Converts a record to events: one, or one for each record that is packed into it.
 
 #[cfg(feature = "host")]
 use super::aggregate::{is_misplaced, open};
@@ -30,7 +30,7 @@ pub(super) struct Origin<'a> {
     pub(super) context: &'a Context<'a>,
 }
 
-/// An event, and when the change in it was made, as the change says, if it is one.
+/// An event, and the time of the change in it, if it is a change.
 pub(super) type Made = (Event, Option<String>);
 
 impl Record {
@@ -40,7 +40,7 @@ impl Record {
         let payload = match String::from_utf8(data) {
             Ok(text) => match change_in(&text, &id, origin.source, origin.shard, origin.context) {
                 Some(ChangeInRecord { event, made }) => {
-                    // An item of a table with other keys is named by the record's own.
+                    // An item of a table with other keys gets the record's own key.
                     let ordering_key = event.ordering_key.or(partition_key);
                     return (Event { ordering_key, attempt: origin.attempt, ..event }, made);
                 }
@@ -78,8 +78,8 @@ pub(super) fn made_of(
 }
 
 /// The events of the records that the host read from a shard, in order. Their attempt is 0, because they have not been
-/// handed over. A stream for DynamoDB may hold a change several times: what comes again among these records, with the
-/// same key, time and images, is handed over once.
+/// handed over. A stream for DynamoDB may contain a change several times: repeats among these records, with the same
+/// key, time and images, are handed over once.
 #[cfg(feature = "host")]
 pub(super) fn events_of(
     stream: &str,
@@ -210,7 +210,7 @@ mod tests {
         assert_eq!(read(&[b"1", b"1"]).len(), 2, "other data may be the same on purpose");
     }
 
-    /// It is a record of somebody who happens to use the same words.
+    /// It is another record that happens to use the same words.
     #[test]
     fn what_only_looks_like_a_change_is_data() {
         let whole: Value = serde_json::from_slice(&change(1, 2)).unwrap();

@@ -30,7 +30,8 @@ struct Kinesis {
     approximate_arrival_timestamp: Optional<Scalar>,
 }
 
-/// The event of a record. One of several that are packed into one holds all of it; [`opened`] takes it apart.
+/// The event of a record. If several records are packed into it, the event contains all of them; [`opened`] unpacks
+/// them.
 pub(super) fn event(id: String, record: Value, context: &Context<'_>, _: &mut Notes<'_>) -> Result<Event, String> {
     object(&record, "kinesis")?;
     let LambdaRecord { kinesis, event_id, arn } = json::from_value(record)?;
@@ -45,7 +46,7 @@ pub(super) fn event(id: String, record: Value, context: &Context<'_>, _: &mut No
         data,
         time_ms: time.map_or(0, milliseconds),
     };
-    // Lambda does not tell the attempt.
+    // Lambda does not provide the attempt.
     let origin = Origin { source: source.as_deref(), shard: shard.as_slice(), attempt: 1, context };
     Ok(record.made(&origin).0)
 }

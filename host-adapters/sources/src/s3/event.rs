@@ -1,10 +1,10 @@
-//! Makes events of the objects that were created.
+//! Converts created objects to events.
 
 use super::notification::{Object, read};
 use crate::lambda::Several;
 use host_adapters_event::{Event, Payload};
 
-/// The event of an object, told of by `message`, which it is called `id` in.
+/// The event of an object in the notification `message`, with the id `id`.
 pub(super) fn event(message: &Event, object: &Object, id: String) -> Event {
     Event {
         id,
@@ -16,7 +16,7 @@ pub(super) fn event(message: &Event, object: &Object, id: String) -> Event {
     }
 }
 
-/// What a message tells of.
+/// The contents of a message.
 pub(super) struct Objects {
     /// Those that were created, each with the id of its event: the message's, and its number if there are several.
     pub(super) created: Vec<(String, Object)>,
@@ -24,7 +24,7 @@ pub(super) struct Objects {
     pub(super) malformed: Option<String>,
 }
 
-/// The objects that a message tells of; `None` if the message is not S3's.
+/// The objects in a message; `None` if the message is not from S3.
 pub(super) fn objects(message: &Event) -> Option<Objects> {
     let Payload::Json(text) = &message.payload else { return None };
     let (mut objects, mut malformed) = (Vec::new(), None);
@@ -40,7 +40,7 @@ pub(super) fn objects(message: &Event) -> Option<Objects> {
     Some(Objects { created, malformed })
 }
 
-/// The events that a message holds; `None` if it is not S3's.
+/// The events in a message; `None` if it is not from S3.
 pub(super) fn events(message: &Event) -> Option<Several> {
     let Objects { created, malformed } = objects(message)?;
     let events = created.into_iter().map(|(id, object)| event(message, &object, id)).collect();

@@ -7,10 +7,10 @@ use host_adapters_event::{Event, Payload, json as read};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-/// What every notification of S3's holds, so that other messages are not read once more.
+/// A text in every notification of S3, so that other messages are not parsed again.
 const MARKS: [&str; 3] = ["aws:s3", "s3:TestEvent", "aws.s3"];
 
-/// S3 calls the function itself with a record, of which [`opened`] makes an event.
+/// S3 invokes the function directly with a record, which [`opened`] converts to an event.
 pub(super) fn direct(id: String, record: Value, context: &Context<'_>, _: &mut Notes<'_>) -> Result<Event, String> {
     if !record.get("s3").is_some_and(Value::is_object) {
         return Err("s3: not an object".to_owned());
@@ -32,7 +32,7 @@ struct Message {
     message: String,
 }
 
-/// SNS calls the function with a message, of which [`opened`] makes events.
+/// SNS invokes the function with a message, which [`opened`] converts to events.
 pub(super) fn sns(id: String, record: Value, context: &Context<'_>, _: &mut Notes<'_>) -> Result<Event, String> {
     let Record { sns, event_subscription_arn } = read::from_value(record)?;
     if notification::read(&sns.message).is_none() {
@@ -55,7 +55,7 @@ fn message(id: String, source: String, text: String, context: &Context<'_>) -> E
     }
 }
 
-/// The events in a message of SQS or SNS, or in a record of S3's own; `None` if it holds none.
+/// The events in a message of SQS or SNS, or in a record of S3; `None` if it contains none.
 pub(crate) fn opened(message: &Event) -> Option<Several> {
     let Payload::Json(text) = &message.payload else { return None };
     let may_hold = match message.source.split(':').next() {

@@ -1,4 +1,4 @@
-//! S3 → worker: objects that were created, as S3's notifications in a queue tell.
+//! S3 → worker: created objects, from S3's notifications in a queue.
 
 mod event;
 #[cfg(feature = "host")]
@@ -11,7 +11,7 @@ pub use host::*;
 
 use crate::lambda::Shape;
 
-/// S3 calls a function directly, or through SNS. What a message of SQS holds, [`lambda::opened`] tells.
+/// S3 invokes a function directly, or through SNS. [`lambda::opened`] reads the messages of SQS.
 pub(crate) const LAMBDA: &[Shape] = &[
     Shape { field: Some("s3"), id: "/responseElements/x-amz-request-id", event: lambda::direct },
     Shape { field: Some("Sns"), id: "/Sns/MessageId", event: lambda::sns },

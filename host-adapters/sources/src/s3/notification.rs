@@ -1,7 +1,7 @@
-//! Reads what S3 says of its objects: a notification, as it is or wrapped by SNS, or an event of EventBridge. Pure.
+//! Parses S3's events about objects: a notification, plain or wrapped by SNS, or an event of EventBridge. Pure.
 //!
-//! Only objects that were created count. S3 also tells of removals, restores and the like, and sends a test when an
-//! operator sets notifications up.
+//! Only created objects are returned. S3 also notifies of removals, restores and the like, and sends a test message
+//! when an operator configures notifications.
 
 use crate::lambda::Scalar;
 use host_adapters_event::json;
@@ -9,7 +9,7 @@ use percent_encoding::percent_decode;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// An object that was created, as the worker gets it.
+/// A created object, as the worker receives it.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Object {
@@ -20,7 +20,7 @@ pub(super) struct Object {
     size: u64,
     /// Without quotation marks.
     pub(super) etag: String,
-    /// Its place among the events of the key; some servers do not tell.
+    /// Its position among the events of the key; some servers do not provide it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) sequencer: Option<String>,
     /// In a bucket with versions.
@@ -34,16 +34,15 @@ pub(super) struct Object {
 }
 
 impl Object {
-    /// The sequencer by which events of one key are ordered. S3 compares two as texts, of which the shorter one has zeros
-    /// behind it (Amazon S3 User Guide, "Event message structure").
+    /// The sequencer, which orders the events of one key. Two sequencers are compared as texts after the shorter one is
+    /// padded with zeros on the right (Amazon S3 User Guide, "Event message structure").
     #[cfg(feature = "host")]
     pub(super) fn place(&self) -> Option<String> {
         self.sequencer.as_ref().map(|text| text.trim_end_matches('0').to_ascii_uppercase())
     }
 }
 
-/// What a text says: the objects that were created, or what is wrong with a record of one. `None` if S3 does not say such a
-/// thing.
+/// The contents of a text: the created objects, or the fault of a record. `None` if it is not a notification of S3.
 pub(super) fn read(text: &str) -> Option<Vec<Result<Object, String>>> {
     let notification = serde_json::from_str(text).ok()?;
     match sns(&notification) {
@@ -106,14 +105,14 @@ struct Described {
     sequencer: Option<String>,
 }
 
-/// A record of a notification; `None` if it does not tell of an object that was created.
+/// A record of a notification; `None` if it is not about a created object.
 fn record(record: Value) -> Result<Option<Object>, String> {
     let name = record.get("eventName").and_then(Value::as_str).unwrap_or("ObjectCreated:");
     if !created(name) {
         return Ok(None);
     }
     let Record { event_name, event_time, s3: Entity { bucket, object } } = json::from_value(record)?;
-    // Keys are written as in a form.
+    // Keys are form-encoded.
     let key = object.key.replace('+', " ");
     let key = percent_decode(key.as_bytes()).decode_utf8();
     let key = key.map_err(|_| "s3.object.key: not UTF-8 once it is decoded")?.into_owned();

@@ -1,4 +1,4 @@
-//! Makes an event of a message.
+//! Converts a message to an event.
 
 use crate::lambda::Context;
 use host_adapters_event::{Attribute, Event, Payload};
@@ -76,7 +76,7 @@ mod tests {
         assert_eq!((event.correlation_id.as_str(), event.traceparent), ("msg-1", None));
     }
 
-    /// The host's own event of a message and the event that a worker makes of Lambda's record are the same.
+    /// The host's event of a message and a worker's event of Lambda's record are the same.
     #[test]
     fn a_message_is_the_same_event_from_the_host_and_from_lambda() {
         for body in [r#"{"a":1}"#, "{truncated", "7"] {

@@ -1,8 +1,8 @@
-//! Hands the objects that messages tell of to the worker, and makes one disposition for each message of what becomes of its
-//! objects. Whatever delivery does with messages (batches, attempts, pauses, dead letters) it does for objects, too.
+//! Hands the objects in messages to the worker, and combines the dispositions of the objects into one for each message.
+//! So everything that delivery does with messages (batches, attempts, pauses, dead letters) applies to objects, too.
 //!
-//! A message is settled when all of its objects are. S3 tells of one object a message; where there are several and one is
-//! retried, the others come again with it.
+//! A message is settled when all of its objects are. S3 sends one object per message; if there are several and one is
+//! retried, the others are delivered again with it.
 
 use crate::s3::event::{self, Objects};
 use crate::s3::notification::Object;
@@ -20,7 +20,7 @@ pub(super) struct Filter {
     pub(super) real: String,
 }
 
-/// A worker that gets messages of S3's.
+/// A worker that receives messages of S3.
 pub(super) struct ObjectDispatch {
     pub(super) worker: Arc<dyn Dispatch>,
     pub(super) filter: Filter,
@@ -57,7 +57,7 @@ struct Unpacked {
     messages: Vec<Message>,
 }
 
-/// What becomes of a message.
+/// The disposition of a message.
 #[derive(Default)]
 struct Message {
     /// Which events of the batch are its objects.

@@ -1,5 +1,5 @@
-//! S3 → worker. S3 sends its notifications to a queue, and the queue's source is S3's: what it hands over are the objects
-//! that its messages tell of (`dispatch`). Of a bucket that is a folder, the embedded backend sends them.
+//! S3 → worker. S3 sends its notifications to a queue. The source of S3 is a source of this queue that hands over the
+//! objects in the messages (`dispatch`). For a bucket that is a folder, the embedded backend sends the notifications.
 
 mod canned;
 mod config;
@@ -17,7 +17,7 @@ use host_adapters_event::Event;
 /// A message goes back to its queue, as it was.
 pub(crate) const RECOVERY: Option<Recovery> = Some(Recovery { way: Way::Queue, event });
 
-/// The object that a dead letter tells of.
+/// The object in a dead letter.
 fn event(dead_letter: &DeadLetter) -> Result<Event, String> {
     let message = dead_letter.message_event()?;
     let objects = events(&message).ok_or("the dead letter is not a notification of S3")?;

@@ -1,4 +1,5 @@
-//! When each message was handed over, for its dead letter. A host knows the attempts that it made itself, since its start.
+//! The times at which each message was handed over, for its dead letter. A host knows only its own attempts since its
+//! start.
 
 use hashlink::LruCache;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -17,12 +18,12 @@ impl Default for Attempts {
 }
 
 impl Attempts {
-    /// Remembers the attempts of a message that will come again.
+    /// Remembers the attempts of a message that will be delivered again.
     pub fn keep(&self, id: String, times_ms: Vec<u64>) {
         self.lock().insert(id, times_ms);
     }
 
-    /// The attempts of a message that has come again, or comes no more; they are forgotten.
+    /// Takes the attempts of a message that was delivered again, or will not be.
     pub fn take(&self, id: &str) -> Vec<u64> {
         self.lock().remove(id).unwrap_or_default()
     }

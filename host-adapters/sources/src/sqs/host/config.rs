@@ -64,8 +64,8 @@ impl SqsConfig {
         BatchLimits { size: self.batch_size, bytes: self.max_batch_bytes, window }
     }
 
-    /// A receive of a FIFO queue returns ten messages at most, and gathering more would hold their groups up
-    /// (docs/delivery.md, 12.1).
+    /// A receive of a FIFO queue returns ten messages at most, and gathering more would block their groups
+    /// (docs/delivery.md, 3.13).
     fn check_fifo(&self, fields: &mut Fields<'_, '_>) {
         let too_much = [
             ("batch_size", self.batch_size > WINDOWLESS_BATCH, "takes batches of at most 10"),
@@ -128,8 +128,8 @@ impl SourceSettings for SqsConfig {
         Some(("queue", Resource::Queue(self.queue.clone())))
     }
 
-    /// Where the block does not say how long a message stays invisible or is kept, and how often it may be received, the
-    /// queue does.
+    /// If the block does not set how long a message stays invisible or is kept, and how often it may be received, the
+    /// queue's settings apply.
     fn complete(&mut self, declared: &Declared, has: &dyn Fn(&str) -> bool) {
         let Some(queue) = declared.queues.get(&self.queue) else { return };
         if !has("visibility_timeout_secs") {

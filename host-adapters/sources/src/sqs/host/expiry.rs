@@ -4,8 +4,8 @@ use super::heartbeat::InFlightMessage;
 use host_adapters_platform::clock::Clock;
 use std::time::Duration;
 
-/// How long before the end of its retention a message waits no more. That is more than the longest time between two looks
-/// at one that waits.
+/// How long before the end of its retention a message no longer waits. This is longer than the longest time between two
+/// receives of a waiting message.
 const MARGIN: Duration = Duration::from_secs(2 * 60 * 60);
 
 /// How long a queue keeps a message.
@@ -13,7 +13,7 @@ const MARGIN: Duration = Duration::from_secs(2 * 60 * 60);
 pub struct Expiry {
     /// From when it was sent.
     pub retention: Duration,
-    /// Tells how old it is.
+    /// The clock for its age.
     pub clock: Clock,
 }
 

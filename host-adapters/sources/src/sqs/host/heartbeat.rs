@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// SQS keeps no message invisible for longer, counted from its receive.
+/// The longest that SQS keeps a message invisible, counted from its receive.
 const LONGEST: Duration = Duration::from_secs(12 * 60 * 60);
 
 /// A message that was received and is not settled yet.
@@ -32,7 +32,7 @@ pub struct InFlightMessage {
 }
 
 impl InFlightMessage {
-    /// As long as `wanted`, or as the queue may still keep the message invisible, in whole seconds.
+    /// `wanted`, limited to how long the queue can still keep the message invisible, in whole seconds.
     pub fn at_most(&self, wanted: Duration) -> Duration {
         let left = (self.received + LONGEST).saturating_duration_since(Instant::now());
         wanted.min(Duration::from_secs(left.as_secs()))
@@ -46,7 +46,7 @@ impl Weigh for InFlightMessage {
 }
 
 /// Keeps only the last receive of each message. A message that became visible while it waited here was received again:
-/// its earlier receipts are stale, and a batch holds a record only once.
+/// its earlier receipts are stale, and a batch contains a record only once.
 pub fn newest(mut batch: Vec<InFlightMessage>) -> Vec<InFlightMessage> {
     if batch.iter().any(|message| message.receives > 1) {
         let last: HashMap<String, u32> =

@@ -4,8 +4,8 @@
 //! Concurrency is the number of pollers; a poller that waits for its worker receives nothing, so overload shows as
 //! depth of the queue. While a dependency of the worker is down, the pollers receive nothing, because the queue counts
 //! receives: pollers with a batch in flight keep it, one of them delivers it again as the probe, and when the probe
-//! succeeds all go on. An outage that only refusals tell may be the batch's own fault: the next probe is made with other
-//! messages, if the queue has any ([`refused`]).
+//! succeeds all continue. If only refusals indicate the outage, the batch itself may be the cause: the next probe uses
+//! other messages, if the queue has any ([`refused`]).
 
 mod attempts;
 mod canned;
@@ -64,7 +64,7 @@ impl SqsSource {
         Self::named(config.name(), config, context)
     }
 
-    /// The same of a source of another name, whose records come in the queue's messages.
+    /// The same for a source with another name, whose records are in the queue's messages.
     pub(crate) fn named(source: String, config: SqsConfig, context: &SourceContext) -> Self {
         let invoker = Invoker::new(&context.worker, source.clone(), context.dispatch.clone()).with_clock(context.clock.clone());
         let heartbeat = VisibilityHeartbeat {
@@ -158,7 +158,7 @@ impl Poller {
         in_flight
     }
 
-    /// Says once what is left out of a message; a body that is good is handed over all the same.
+    /// Logs once what is left out of a message; a good body is still handed over.
     fn log_unreadable(&self, message: &Received) {
         let (worker, source, id) = (&self.invoker.worker, &self.invoker.source, &message.id);
         for attribute in &message.unreadable {
@@ -236,7 +236,7 @@ impl Poller {
         Ended::Drained
     }
 
-    /// The batch of the next call. A probe is made with other messages than those that were refused, if there are any.
+    /// The batch of the next call. A probe uses messages other than the refused ones, if there are any.
     async fn next(&self, permit: &Permit<'_>, hands: &mut Hands<'_>, drain: &Drain) -> Vec<InFlightMessage> {
         if let Some(batch) = hands.batches.pop() {
             return batch;
@@ -249,7 +249,8 @@ impl Poller {
         others
     }
 
-    /// Messages that wait in the host, or else what the queue gives at once. Nothing is received once intake has stopped.
+    /// Messages that wait in the host, or else messages that the queue returns at once. Nothing is received once intake
+    /// has stopped.
     async fn others(&self, hands: &mut Hands<'_>, drain: &Drain) -> Vec<InFlightMessage> {
         if hands.batcher.waiting_mut().is_empty()
             && let Some(permit) = self.breakers.intake.try_enter()
@@ -284,7 +285,7 @@ impl Poller {
     }
 }
 
-/// The messages that a poller has, except those of the call under way.
+/// The messages that a poller has, except those of the call in progress.
 struct Hands<'a> {
     /// To be handed over, the last one first.
     batches: Vec<Vec<InFlightMessage>>,
@@ -326,7 +327,7 @@ impl Hands<'_> {
     }
 }
 
-/// Takes out the messages of these groups of a FIFO queue, which wait behind one that failed.
+/// Removes the messages of these groups of a FIFO queue, because they wait behind one that failed.
 fn behind(
     groups: &BTreeSet<String>,
     batches: &mut Vec<Vec<InFlightMessage>>,

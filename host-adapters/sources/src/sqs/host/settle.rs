@@ -2,9 +2,9 @@
 //! retried reappear at their visibility timeout or when the worker asked, and their failures are counted. Messages that
 //! are given up are first stored as dead letters, then deleted.
 //!
-//! In a FIFO queue, a message that is not settled keeps its place: whatever the worker said of the messages behind it in
-//! its group, they are delivered again after it. So are those behind a message that becomes a dead letter, because its
-//! queue may refuse that.
+//! In a FIFO queue, a message that is not settled keeps its place: the messages behind it in its group are delivered
+//! again after it, whatever the worker said about them. So are those behind a message that becomes a dead letter,
+//! because the dead letter queue may refuse it.
 
 use super::attempts::Attempts;
 use super::expiry::Expiry;
@@ -20,11 +20,11 @@ use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// A message that only waits does so for as long as its worker asks, until it has so many receives left before the queue's
-/// own redrive. Then it waits longer each time: with 90, the queue does not move it before its retention of 4 days by
-/// default ends.
+/// A message that only waits does so for as long as its worker asks, until it has this many receives left before the
+/// queue's own redrive. Then it waits longer each time: with 90 receives, the queue does not move it before the end of
+/// its retention, 4 days by default.
 const SLOW_RECEIVES: u32 = 90;
-/// However few a queue allows, the first receives follow each other as the worker asks.
+/// Even if a queue allows few receives, the first ones follow each other as the worker asks.
 const PROMPT_RECEIVES: u32 = 10;
 /// The wait at the receive after that, which doubles with each.
 const FIRST_LONG_WAIT: Duration = Duration::from_secs(30);
@@ -62,7 +62,7 @@ pub struct Settler {
     pub visibility: Duration,
 }
 
-/// What the outcome of a call asks for.
+/// The consequences of the outcome of a call.
 #[derive(Default)]
 pub struct Plan {
     /// Messages that were not handled because of an outage. They stay in flight.
@@ -85,7 +85,7 @@ pub struct Changes {
     failed: Vec<Failed>,
 }
 
-/// A message that is done with.
+/// A message that is done.
 struct Settled {
     receipt: String,
     /// Its id, if it may have failures to forget.
@@ -161,7 +161,7 @@ impl Settler {
             }
         }
         if outcome.is_suspected {
-            // The next call is with others, so what was received behind these messages does not stay.
+            // The next call uses other messages, so messages that were received behind these are returned.
             plan.blocked.extend(kept);
         }
         plan
@@ -171,7 +171,8 @@ impl Settler {
     /// heartbeat.
     pub async fn settle(&self, changes: Changes) {
         let Changes { delete, hide, give_back, give_up, failed } = changes;
-        // What succeeded does not wait until the failures are counted, nor does what has no heartbeat any more.
+        // Messages that succeeded, and those that no longer have a heartbeat, do not wait until the failures are
+        // counted.
         let failed = self.settle_failed(failed, give_up, give_back);
         tokio::join!(self.finish(delete), self.change_visibility(hide), failed);
     }
@@ -202,7 +203,8 @@ impl Settler {
         self.return_now(give_back).await;
     }
 
-    /// Deletes messages that are done with, and forgets the failures of those that are deleted: the others come again.
+    /// Deletes messages that are done, and forgets the failures of those that are deleted: the others are delivered
+    /// again.
     async fn finish(&self, mut settled: Vec<Settled>) {
         let receipts = settled.iter().map(|it| it.receipt.clone()).collect();
         let left = self.delete(receipts).await;
@@ -211,7 +213,7 @@ impl Settler {
     }
 
     /// Counts the failures of messages; returns whether each was the last that it may have. If the table of failures is
-    /// down, no failure counts as the last one: the queue's own redrive ends what fails for ever.
+    /// down, no failure counts as the last one: the queue's own redrive ends messages that keep failing.
     async fn count(&self, failed: Vec<Failed>) -> Vec<(Failed, bool)> {
         if failed.is_empty() || self.max_attempts <= 1 {
             return failed.into_iter().map(|failed| (failed, true)).collect();
@@ -317,7 +319,7 @@ impl Settler {
         self.attempts.keep(message.event.id, message.attempts_ms);
     }
 
-    /// How long a message waits at least that was received so often and has not failed.
+    /// The minimum wait of a message that was received this often and has not failed.
     fn least_wait(&self, receives: u32) -> Duration {
         let prompt = self.max_receives.saturating_sub(SLOW_RECEIVES).max(PROMPT_RECEIVES);
         match receives.checked_sub(prompt + 1) {
@@ -366,7 +368,7 @@ impl Settler {
     }
 
     /// Deletes messages; returns the receipts of those for which that failed. Success does not prove deletion
-    /// (docs/delivery.md, 3.6): a stale receipt deletes nothing, and the message comes again.
+    /// (docs/delivery.md, 3.6): a stale receipt deletes nothing, and the message is delivered again.
     async fn delete(&self, mut receipts: Vec<String>) -> HashSet<String> {
         for failures in 1..=DELETE_ATTEMPTS {
             if receipts.is_empty() {

@@ -1,8 +1,9 @@
 //! Tasks → worker: a fixed set of runners, each of which makes one attempt after the other (docs/delivery.md, 13).
 //!
-//! A runner takes an attempt of whatever execution is due, calls the worker, and tells the backend the outcome; a heartbeat
-//! keeps the attempt this host's meanwhile. While a dependency of the worker is down, runners keep the executions that they
-//! have, take no others, and one of them is the probe. When the host drains, attempts under way have until the deadline.
+//! A runner takes an attempt of an execution that is due, calls the worker, and reports the outcome to the backend;
+//! meanwhile a heartbeat extends the lease of the attempt. While a dependency of the worker is down, runners keep the
+//! executions that they have, take no others, and one of them is the probe. When the host drains, running attempts have
+//! until the deadline.
 
 mod canned;
 mod config;

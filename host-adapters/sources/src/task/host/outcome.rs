@@ -1,14 +1,14 @@
-//! What the answer of a call means for its execution.
+//! The meaning of a call's response for its execution.
 
 use host_adapters_delivery::dispatch::{CallError, Dispatched};
 use host_adapters_event::{Response, cut};
 use host_adapters_platform::task::{MAX_CAUSE_BYTES, MAX_TASK_BYTES, TaskError, TaskFailure};
 use serde_json::value::RawValue;
 
-/// The status by which a worker says that the execution waits for something that another one has now.
+/// The status with which a worker says that the execution waits for something that another one has now.
 const WAITS: u16 = 429;
 
-/// What came of an attempt.
+/// The outcome of an attempt.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Outcome {
     /// The execution has succeeded with this output.
@@ -17,19 +17,19 @@ pub enum Outcome {
     Failed(TaskFailure),
     /// The execution waits for something that another one has now, as the cause says. The attempt is not a failure.
     Waiting(String),
-    /// A dependency of the worker is down: the attempt proves nothing of the execution.
+    /// A dependency of the worker is down: the attempt says nothing about the execution.
     Outage {
-        /// What is down, and what the attempt would have failed with.
+        /// The dependency that is down, and the error of the attempt.
         reason: String,
-        /// Whether that is told only by refusals, which may also be the execution's own.
+        /// Whether only refusals indicate the outage. The execution itself may be their cause.
         is_suspected: bool,
-        /// What it comes to if the refusals are the execution's own.
+        /// The outcome if the execution itself is the cause of the refusals.
         failure: TaskFailure,
     },
 }
 
 impl Outcome {
-    /// Reads the result of a call of `worker`. Whatever is not success is nothing but an outage while there is one.
+    /// Reads the result of a call of `worker`. During an outage every result other than success is the outage.
     pub fn read(worker: &str, dispatched: Dispatched<Response>) -> Self {
         let Dispatched { result, outages, refusing, .. } = dispatched;
         let not_callable = match &result {
@@ -67,7 +67,7 @@ impl Outcome {
     }
 }
 
-/// Whether another attempt may succeed where this one has not.
+/// Whether another attempt may succeed after this one has failed.
 pub fn is_retryable(failure: &TaskFailure) -> bool {
     matches!(failure.error, TaskError::Failed | TaskError::Busy | TaskError::Trapped | TaskError::TimedOut)
 }

@@ -1,4 +1,5 @@
-//! One attempt after the other: taken, kept by a heartbeat, made, and its outcome stored.
+//! Makes one attempt after the other: takes it, extends its lease by a heartbeat, calls the worker, and stores the
+//! outcome.
 
 use super::outcome::{Outcome, is_retryable};
 use crate::CircuitBreakers;
@@ -24,7 +25,7 @@ const LONG_POLL: Duration = Duration::from_secs(60);
 /// An execution that waits for another one is attempted again as after so many failures: after 1 to 4 s.
 const WAITS_AS_AFTER: u32 = 2;
 
-/// What makes the attempts of one worker's executions, any number side by side.
+/// Makes the attempts of one worker's executions, any number in parallel.
 pub struct Runner {
     pub worker: String,
     /// The source's name.
@@ -51,7 +52,7 @@ enum End {
     Waiting,
     /// It went back without an outcome, because the host drains.
     Released,
-    /// It was not this host's any more, or its outcome could not be stored.
+    /// Its lease was lost, or its outcome could not be stored.
     Lost,
 }
 
@@ -68,7 +69,7 @@ impl End {
     }
 }
 
-/// How often, and since when, an execution was refused where nothing but refusals tells of an outage.
+/// How often, and since when, an execution was refused while only refusals indicate an outage.
 #[derive(Default)]
 struct Refusals {
     count: u32,
@@ -112,7 +113,7 @@ impl Runner {
     async fn take(&self) -> Option<TaskAttempt> {
         self.breakers.worker.wants_records().await;
         let permit = self.breakers.intake.enter().await;
-        // A probe is to find out at once whether the backend is up, and not whether there is work.
+        // A probe must find out at once whether the backend is up, not whether there is work.
         let wait = if permit.is_probe() { Duration::ZERO } else { LONG_POLL };
         match self.backend.take(&self.worker, self.lease, wait).await {
             Ok(taken) => {
@@ -129,7 +130,7 @@ impl Runner {
         }
     }
 
-    /// Works on an attempt until it is settled, or not this host's any more.
+    /// Works on an attempt until it is settled or its lease is lost.
     async fn perform(&self, attempt: TaskAttempt, drain: &Drain) -> Ended {
         let began = Instant::now();
         let end = tokio::select! {
@@ -146,11 +147,11 @@ impl Runner {
         Ended::Drained
     }
 
-    /// Calls the worker, again and again while that finds an outage, and stores the outcome.
+    /// Calls the worker repeatedly as long as there is an outage, then stores the outcome.
     async fn work(&self, mut attempt: TaskAttempt, drain: &Drain) -> End {
         let (mut refusals, mut is_repeated) = (Refusals::default(), false);
         loop {
-            // Other than a batch, an attempt may take longer than a drain, so none begins any more.
+            // Unlike a batch, an attempt may take longer than a drain, so no more begin.
             let entered = match drain.is_stopping() {
                 true => None,
                 false => Invoker::enter(&self.breakers.worker, drain).await,
@@ -287,7 +288,7 @@ impl Runner {
         }
     }
 
-    /// As [`Runner::tell`]. Returns whether the backend was told, and the attempt was still this host's.
+    /// As [`Runner::tell`]. Returns whether the report succeeded and the lease was still held.
     async fn is_told<F>(&self, attempt: &TaskAttempt, drain: &Drain, tell: impl Fn() -> F) -> bool
     where
         F: Future<Output = Result<bool>>,
@@ -295,8 +296,8 @@ impl Runner {
         self.tell(attempt, drain, tell).await.unwrap_or(false)
     }
 
-    /// Tells the backend until it is told, or the heartbeat finds the attempt lost, or the drain's deadline has passed.
-    /// Returns what it answers; `None` if it could not be told.
+    /// Reports to the backend until that succeeds, or the heartbeat finds that the lease is lost, or the drain's
+    /// deadline has passed. Returns the backend's answer; `None` if it could not be reached.
     async fn tell<T, F>(&self, attempt: &TaskAttempt, drain: &Drain, tell: impl Fn() -> F) -> Option<T>
     where
         F: Future<Output = Result<T>>,
@@ -321,8 +322,8 @@ impl Runner {
         }
     }
 
-    /// Keeps the attempt this host's; returns once it is not, as the backend says, or because no heartbeat has reached it
-    /// for as long as the lease.
+    /// Extends the lease of the attempt; returns when it is lost, because the backend says so or no heartbeat has
+    /// succeeded for as long as the lease lasts.
     async fn lost(&self, attempt: &TaskAttempt) {
         let mut ends = Instant::now() + self.lease;
         loop {
